@@ -1,0 +1,8 @@
+//! The geometry of training losses for Burn.
+#![doc(test(attr(deny(warnings))))]
+
+// `#[derive(Batch)]` names the crate, also within it.
+extern crate self as burnscape;
+
+pub mod loss;
+pub mod space;

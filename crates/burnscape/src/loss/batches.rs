@@ -1,0 +1,60 @@
+use super::{DataSet, LossError};
+
+/// Batches held in memory.
+#[derive(Debug, Clone)]
+pub struct Batches<B> {
+    batches: Vec<B>,
+}
+
+impl<B> Batches<B> {
+    /// Holds the given batches.
+    pub fn new(batches: Vec<B>) -> Self {
+        Self { batches }
+    }
+
+    /// Reads a Burn data loader once and keeps what it gave.
+    ///
+    /// A shuffled loader gives another order whenever it is read, *and draws from the generator
+    /// that training uses*: reading it in the middle of a training run changes the batches that
+    /// follow. Collect before training starts, or from a loader of its own.
+    ///
+    /// # Cost
+    ///
+    /// All batches stay in memory, on the loader's device.
+    ///
+    /// # Errors
+    ///
+    /// [`LossError::Loader`], [`LossError::EmptyData`].
+    #[cfg(feature = "dataset")]
+    pub fn collect<L>(loader: &L) -> Result<Self, LossError>
+    where
+        L: burn::data::dataloader::DataLoader<B> + ?Sized,
+    {
+        let batches: Result<Vec<B>, _> = loader.iter().collect();
+        let batches = batches.map_err(|error| LossError::Loader {
+            message: error.to_string(),
+        })?;
+        if batches.is_empty() {
+            return Err(LossError::EmptyData);
+        }
+        Ok(Self { batches })
+    }
+
+    /// The batches.
+    pub fn as_slice(&self) -> &[B] {
+        &self.batches
+    }
+}
+
+impl<B: Clone> DataSet<B> for Batches<B> {
+    fn batches<'a>(&'a self) -> Box<dyn Iterator<Item = Result<B, LossError>> + 'a>
+    where
+        B: 'a,
+    {
+        self.batches.batches()
+    }
+
+    fn num_batches(&self) -> Option<usize> {
+        Some(self.batches.len())
+    }
+}

@@ -1,0 +1,93 @@
+use thiserror::Error;
+
+use crate::space::SpaceError;
+
+/// What can go wrong between a model, a loss closure and data.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum LossError {
+    /// The closure returned more or less than one number.
+    #[error("the loss has shape {shape:?}, expected one element; reduce it with `mean` or `sum`")]
+    NotScalar {
+        /// The shape that was returned.
+        shape: Vec<usize>,
+    },
+    /// The loss carries no graph, so it has no gradient.
+    #[error(
+        "the loss is not tracked by autodiff: build the model on `device.autodiff()` or call \
+         `model.train()`, and do not detach its output"
+    )]
+    Untracked,
+    /// The loss is NaN or infinite.
+    #[error("the loss of batch {batch} is {value}; look at that batch, or lower the learning rate")]
+    NonFinite {
+        /// Index of the batch.
+        batch: usize,
+        /// The value.
+        value: f64,
+    },
+    /// The data set has no batch.
+    #[error("the data set is empty")]
+    EmptyData,
+    /// A batch has no example.
+    #[error("batch {batch} has no example; drop empty batches from the data set")]
+    EmptyBatch {
+        /// Index of the batch.
+        batch: usize,
+    },
+    /// A batch has a weight that no mean can be taken with.
+    #[error("batch {batch} has weight {weight}; `Batch::weight` must be positive and finite")]
+    BadWeight {
+        /// Index of the batch.
+        batch: usize,
+        /// The weight.
+        weight: f64,
+    },
+    /// The tensors of a batch do not agree about the number of examples.
+    #[error(
+        "the parts of a batch count {first} and {second} examples; every tensor's first axis must \
+         count examples, other parts are marked `#[batch(skip)]`"
+    )]
+    RaggedBatch {
+        /// Examples by one part.
+        first: usize,
+        /// Examples by another part.
+        second: usize,
+    },
+    /// An example was asked for that the batch does not have.
+    #[error("example {index} of a batch of {examples}")]
+    NoSuchExample {
+        /// The index.
+        index: usize,
+        /// Number of examples in the batch.
+        examples: usize,
+    },
+    /// The objective cannot tell the losses of single examples.
+    #[error(
+        "this needs the loss of every example, but the objective gives only their sum or mean; \
+         wrap it in `PerExample`"
+    )]
+    NotPerExample,
+    /// Two evaluations at one point differed.
+    #[error(
+        "the {what} is not deterministic: {first} at first, {second} the second time; evaluate in \
+         `Mode::Eval`, fix the seed, or pin a shuffled loader with `Batches::collect`"
+    )]
+    NotDeterministic {
+        /// `loss`, `gradient` (its norm) or `number of examples`.
+        what: &'static str,
+        /// The first value.
+        first: f64,
+        /// The second value.
+        second: f64,
+    },
+    /// The data loader failed.
+    #[error("the data loader failed: {message}")]
+    Loader {
+        /// What it said.
+        message: String,
+    },
+    /// Parameter space refused.
+    #[error(transparent)]
+    Space(#[from] SpaceError),
+}

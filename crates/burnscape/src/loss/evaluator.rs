@@ -1,0 +1,432 @@
+use std::ops::ControlFlow;
+
+use burn::module::{Module, ParamGroup};
+use burn::tensor::Tensor;
+
+use super::lift::Lift;
+use super::scalar::{check_scalar, gradients};
+use super::{Batch, DataSet, LossError, Mode, Objective, Reduction};
+use crate::space::{
+    LeafVector, ParamSpace, ParamVector, checkpointing_strategy, copy_for_gradients,
+};
+
+/// Evaluates an objective, and its gradient, over batches and data sets.
+///
+/// `L(w) = Σ_b n_b L_b(w) / Σ_b n_b` for means (`n_b` the batch weight) and `Σ_b L_b(w)` for sums,
+/// so that any partition of the data into batches gives the same number.
+///
+/// The model may be in training, `valid()`, or on a plain device: a copy is put into the stated
+/// [`Mode`], and the user's model, its running statistics included, is not touched. Batches are
+/// brought into the autodiff context they need, not to another device.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::tensor::{Device, Tensor};
+/// use burnscape::loss::Evaluator;
+///
+/// let device = Device::default();
+/// let model = LinearConfig::new(1, 1).with_bias(false).init(&device);
+/// let loss = |model: &Linear, x: Tensor<2>| model.forward(x).mean();
+/// let data = [Tensor::<2>::ones([3, 1], &device), Tensor::<2>::ones([1, 1], &device) * 5.0];
+/// let result = Evaluator::new(&loss).loss_and_gradient(&model, &data)?;
+/// assert_eq!(result.num_examples, 4);
+/// // The gradient of w · mean(x) is mean(x) = (3 · 1 + 1 · 5) / 4.
+/// assert!((result.gradient.to_host()?[0] - 2.0).abs() < 1e-6);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Evaluator<'a, O> {
+    objective: &'a O,
+    mode: Mode,
+    group: Option<ParamGroup>,
+}
+
+/// One batch of a pass, as an observer sees it.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct LossStep {
+    /// Batches done.
+    pub batches: usize,
+    /// Batches in the pass, where known.
+    pub total: Option<usize>,
+    /// The loss of this batch.
+    pub loss: f64,
+}
+
+/// The loss over a data set.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct DataLoss {
+    /// The mean or sum over the data that were read.
+    pub value: f64,
+    /// Total weight of the batches.
+    pub weight: f64,
+    /// Examples read.
+    pub num_examples: usize,
+    /// Batches read.
+    pub num_batches: usize,
+    /// False if the observer stopped the pass: the numbers are then those of the part that was read.
+    pub completed: bool,
+}
+
+/// The loss over a data set and its gradient.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct DataGradient {
+    /// The mean or sum over the data that were read.
+    pub value: f64,
+    /// Its gradient.
+    pub gradient: ParamVector,
+    /// Total weight of the batches.
+    pub weight: f64,
+    /// Examples read.
+    pub num_examples: usize,
+    /// Batches read.
+    pub num_batches: usize,
+    /// Parameters that no batch gave a gradient for; they count as zero.
+    pub num_without_gradient: usize,
+    /// False if the observer stopped the pass.
+    pub completed: bool,
+}
+
+impl<'a, O> Evaluator<'a, O> {
+    /// Evaluates `objective` in [`Mode::Eval`].
+    pub fn new(objective: &'a O) -> Self {
+        Self {
+            objective,
+            mode: Mode::Eval,
+            group: None,
+        }
+    }
+
+    /// Sets the mode.
+    #[must_use]
+    pub fn with_mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Restricts gradients to a group of parameters.
+    #[must_use]
+    pub fn with_group(mut self, group: ParamGroup) -> Self {
+        self.group = Some(group);
+        self
+    }
+
+    /// The objective.
+    pub fn objective(&self) -> &'a O {
+        self.objective
+    }
+
+    /// The space that gradients live in.
+    ///
+    /// # Errors
+    ///
+    /// As [`ParamSpace::of`] and [`ParamSpace::of_group`].
+    pub fn space<M: Module>(&self, model: &M) -> Result<ParamSpace, LossError> {
+        Ok(match &self.group {
+            Some(group) => ParamSpace::of_group(model, group)?,
+            None => ParamSpace::of(model)?,
+        })
+    }
+
+    /// The loss over `data`.
+    ///
+    /// # Cost
+    ///
+    /// One forward pass and one host synchronization a batch.
+    ///
+    /// # Errors
+    ///
+    /// [`LossError::EmptyData`], [`LossError::EmptyBatch`], [`LossError::NotScalar`],
+    /// [`LossError::NonFinite`], [`LossError::RaggedBatch`], and those of the data set.
+    pub fn loss<M, B, D>(&self, model: &M, data: &D) -> Result<DataLoss, LossError>
+    where
+        M: Module,
+        B: Batch,
+        O: Objective<M, B>,
+        D: DataSet<B> + ?Sized,
+    {
+        self.loss_observed(model, data, |_| ControlFlow::Continue(()))
+    }
+
+    /// As [`loss`](Self::loss); `observe` sees every batch and can stop the pass.
+    ///
+    /// # Errors
+    ///
+    /// As [`loss`](Self::loss).
+    pub fn loss_observed<M, B, D>(
+        &self,
+        model: &M,
+        data: &D,
+        mut observe: impl FnMut(&LossStep) -> ControlFlow<()>,
+    ) -> Result<DataLoss, LossError>
+    where
+        M: Module,
+        B: Batch,
+        O: Objective<M, B>,
+        D: DataSet<B> + ?Sized,
+    {
+        // Batch statistics are used only on an autodiff device, so a training pass needs one.
+        let (copy, lift) = match self.mode {
+            Mode::Eval => (model.valid(), Lift::Plain),
+            Mode::Train => {
+                let copy = copy_for_gradients(model, true);
+                let lift = Lift::Autodiff(checkpointing_strategy(&copy));
+                (copy, lift)
+            }
+        };
+        let mut tally = Tally::new(self.objective.reduction(), data.num_batches());
+        let completed = tally.run(
+            data,
+            &mut observe,
+            |batch| {
+                let loss = self.objective.loss(&copy, lift.apply(batch));
+                check_scalar(&loss)?;
+                Ok((loss, ()))
+            },
+            |(), _| Ok(()),
+        )?;
+        Ok(DataLoss {
+            value: tally.value(),
+            weight: tally.weight,
+            num_examples: tally.num_examples,
+            num_batches: tally.num_batches,
+            completed,
+        })
+    }
+
+    /// The loss over `data` and its gradient.
+    ///
+    /// # Cost
+    ///
+    /// One forward and backward pass and one host synchronization a batch; one vector of memory
+    /// besides.
+    ///
+    /// # Errors
+    ///
+    /// As [`loss`](Self::loss), and [`LossError::Untracked`], [`LossError::Space`] (no trainable
+    /// parameter, no gradient at all).
+    pub fn loss_and_gradient<M, B, D>(&self, model: &M, data: &D) -> Result<DataGradient, LossError>
+    where
+        M: Module,
+        B: Batch,
+        O: Objective<M, B>,
+        D: DataSet<B> + ?Sized,
+    {
+        self.loss_and_gradient_observed(model, data, |_| ControlFlow::Continue(()))
+    }
+
+    /// As [`loss_and_gradient`](Self::loss_and_gradient); `observe` can stop the pass.
+    ///
+    /// # Errors
+    ///
+    /// As [`loss_and_gradient`](Self::loss_and_gradient).
+    pub fn loss_and_gradient_observed<M, B, D>(
+        &self,
+        model: &M,
+        data: &D,
+        mut observe: impl FnMut(&LossStep) -> ControlFlow<()>,
+    ) -> Result<DataGradient, LossError>
+    where
+        M: Module,
+        B: Batch,
+        O: Objective<M, B>,
+        D: DataSet<B> + ?Sized,
+    {
+        let space = self.space(model)?;
+        let copy = copy_for_gradients(model, self.mode == Mode::Train);
+        let lift = Lift::Autodiff(checkpointing_strategy(&copy));
+        let reduction = self.objective.reduction();
+        let mut tally = Tally::new(reduction, data.num_batches());
+        let mut sum = LeafVector::zeros(&space);
+        let completed = tally.run(
+            data,
+            &mut observe,
+            |batch| {
+                let loss = self.objective.loss(&copy, lift.apply(batch));
+                let gradient = LeafVector::from_gradients(&space, &gradients(&loss, &copy)?)?;
+                Ok((loss, gradient))
+            },
+            |gradient, weight| {
+                let weight = match reduction {
+                    Reduction::Mean => weight,
+                    Reduction::Sum => 1.0,
+                };
+                sum = sum.linear(1.0, weight, &gradient)?;
+                Ok(())
+            },
+        )?;
+        let scale = match reduction {
+            Reduction::Mean => tally.weight.recip(),
+            Reduction::Sum => 1.0,
+        };
+        Ok(DataGradient {
+            value: tally.value(),
+            num_without_gradient: sum.num_absent(),
+            gradient: ParamVector::from_leaves(&sum.scale(scale))?,
+            weight: tally.weight,
+            num_examples: tally.num_examples,
+            num_batches: tally.num_batches,
+            completed,
+        })
+    }
+
+    /// Evaluates loss and gradient twice and refuses, by name, if they differ.
+    ///
+    /// Dropout, a shuffled loader, or an exhausted iterator make curvature meaningless; this is the
+    /// check to run before believing any. Losses and gradients may differ by `tolerance` relative
+    /// to their size (0 on the CPU; reductions on a GPU may run in any order).
+    ///
+    /// # Cost
+    ///
+    /// Two passes with gradients.
+    ///
+    /// # Errors
+    ///
+    /// [`LossError::NotDeterministic`], and those of
+    /// [`loss_and_gradient`](Self::loss_and_gradient).
+    pub fn check_deterministic<M, B, D>(
+        &self,
+        model: &M,
+        data: &D,
+        tolerance: f64,
+    ) -> Result<(), LossError>
+    where
+        M: Module,
+        B: Batch,
+        O: Objective<M, B>,
+        D: DataSet<B> + ?Sized,
+    {
+        let first = self.loss_and_gradient(model, data)?;
+        let second = match self.loss_and_gradient(model, data) {
+            Err(LossError::EmptyData) => {
+                let what = "number of examples";
+                let first = first.num_examples as f64;
+                return Err(LossError::NotDeterministic {
+                    what,
+                    first,
+                    second: 0.0,
+                });
+            }
+            other => other?,
+        };
+        let check = |what, a: f64, b: f64, difference: f64| {
+            if difference <= tolerance * a.abs().max(b.abs()) {
+                Ok(())
+            } else {
+                Err(LossError::NotDeterministic {
+                    what,
+                    first: a,
+                    second: b,
+                })
+            }
+        };
+        let (a, b) = (first.num_examples as f64, second.num_examples as f64);
+        if a != b {
+            return Err(LossError::NotDeterministic {
+                what: "number of examples",
+                first: a,
+                second: b,
+            });
+        }
+        check(
+            "loss",
+            first.value,
+            second.value,
+            (first.value - second.value).abs(),
+        )?;
+        let (a, b) = (first.gradient.norm()?, second.gradient.norm()?);
+        let difference = first.gradient.axpy(-1.0, &second.gradient)?.norm()?;
+        check("gradient", a, b, difference)
+    }
+}
+
+/// The running sums of a pass.
+struct Tally {
+    reduction: Reduction,
+    total: Option<usize>,
+    sum: f64,
+    weight: f64,
+    num_examples: usize,
+    num_batches: usize,
+}
+
+impl Tally {
+    fn new(reduction: Reduction, total: Option<usize>) -> Self {
+        Self {
+            reduction,
+            total,
+            sum: 0.0,
+            weight: 0.0,
+            num_examples: 0,
+            num_batches: 0,
+        }
+    }
+
+    /// Evaluates each batch, checks its loss and hands on what else it gave, with its weight.
+    fn run<B, D, T>(
+        &mut self,
+        data: &D,
+        observe: &mut dyn FnMut(&LossStep) -> ControlFlow<()>,
+        mut evaluate: impl FnMut(B) -> Result<(Tensor<1>, T), LossError>,
+        mut collect: impl FnMut(T, f64) -> Result<(), LossError>,
+    ) -> Result<bool, LossError>
+    where
+        B: Batch,
+        D: DataSet<B> + ?Sized,
+    {
+        for (index, batch) in data.batches().enumerate() {
+            let batch = batch?;
+            let examples = batch.num_examples()?.unwrap_or(1);
+            if examples == 0 {
+                return Err(LossError::EmptyBatch { batch: index });
+            }
+            let weight = batch.weight()?;
+            if !(weight > 0.0 && weight.is_finite()) {
+                return Err(LossError::BadWeight {
+                    batch: index,
+                    weight,
+                });
+            }
+            let (loss, rest) = evaluate(batch)?;
+            let value = LeafVector::dots(&[], &[loss])?.1[0];
+            if !value.is_finite() {
+                return Err(LossError::NonFinite {
+                    batch: index,
+                    value,
+                });
+            }
+            collect(rest, weight)?;
+            self.sum += match self.reduction {
+                Reduction::Mean => weight * value,
+                Reduction::Sum => value,
+            };
+            self.weight += weight;
+            self.num_examples += examples;
+            self.num_batches += 1;
+            let step = LossStep {
+                batches: self.num_batches,
+                total: self.total,
+                loss: value,
+            };
+            if observe(&step).is_break() {
+                return Ok(false);
+            }
+        }
+        if self.num_batches == 0 {
+            Err(LossError::EmptyData)
+        } else {
+            Ok(true)
+        }
+    }
+
+    fn value(&self) -> f64 {
+        match self.reduction {
+            Reduction::Mean => self.sum / self.weight,
+            Reduction::Sum => self.sum,
+        }
+    }
+}

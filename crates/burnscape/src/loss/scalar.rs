@@ -1,0 +1,28 @@
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+
+use super::LossError;
+
+/// Refuses a loss that is not one number.
+pub(crate) fn check_scalar(loss: &Tensor<1>) -> Result<(), LossError> {
+    match loss.shape().num_elements() {
+        1 => Ok(()),
+        _ => Err(LossError::NotScalar {
+            shape: loss.shape().as_slice().to_vec(),
+        }),
+    }
+}
+
+/// The gradient of a loss with respect to the parameters of `model`, after the checks that Burn
+/// would panic on.
+pub(crate) fn gradients<M: Module>(
+    loss: &Tensor<1>,
+    model: &M,
+) -> Result<GradientsParams, LossError> {
+    check_scalar(loss)?;
+    if !loss.is_tracked() {
+        return Err(LossError::Untracked);
+    }
+    Ok(GradientsParams::from_grads(loss.backward(), model))
+}

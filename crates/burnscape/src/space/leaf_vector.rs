@@ -1,0 +1,342 @@
+use std::collections::{HashMap, HashSet};
+
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::{DType, FloatDType, Tensor};
+
+use super::read;
+use super::write::{Edit, Purpose, edited_copy};
+use super::{ParamLeaf, ParamSpace, SpaceError, rank};
+
+/// A vector of parameter space kept leaf by leaf, as gradients and optimizers hold it.
+///
+/// The same mathematics as [`ParamVector`](super::ParamVector), the other layout: no copy is made
+/// on the way from gradients or into a module, leaves may have different element types, and a leaf
+/// that is absent stands for zero (a head that the loss does not use has no gradient). Optimizers
+/// work on this; Krylov methods want the flat one.
+#[derive(Debug, Clone)]
+pub struct LeafVector {
+    space: ParamSpace,
+    leaves: Vec<Option<Tensor<1>>>,
+}
+
+impl LeafVector {
+    /// The zero vector, without any allocation.
+    pub fn zeros(space: &ParamSpace) -> Self {
+        Self {
+            space: space.clone(),
+            leaves: vec![None; space.leaves().len()],
+        }
+    }
+
+    pub(super) fn from_parts(space: ParamSpace, leaves: Vec<Option<Tensor<1>>>) -> Self {
+        Self { space, leaves }
+    }
+
+    /// The present values of the parameters, shared with the module.
+    ///
+    /// # Errors
+    ///
+    /// [`SpaceError::DifferentSpaces`] if the module lacks a parameter of the space, or has it with
+    /// another shape.
+    pub fn from_module<M: Module>(space: &ParamSpace, model: &M) -> Result<Self, SpaceError> {
+        let paths: HashSet<&str> = space.leaves().iter().map(ParamLeaf::path).collect();
+        let mut values = read::values(model, &paths);
+        let mut leaves = Vec::with_capacity(space.leaves().len());
+        for leaf in space.leaves() {
+            let expected = || format!("`{}` {:?}", leaf.path(), leaf.shape());
+            match values.remove(leaf.path()) {
+                Some((value, shape)) if shape == leaf.shape() => leaves.push(Some(value)),
+                Some((_, shape)) => {
+                    let found = format!("`{}` {shape:?}", leaf.path());
+                    return Err(SpaceError::DifferentSpaces {
+                        expected: expected(),
+                        found,
+                    });
+                }
+                None => {
+                    let found = "no such parameter".to_string();
+                    return Err(SpaceError::DifferentSpaces {
+                        expected: expected(),
+                        found,
+                    });
+                }
+            }
+        }
+        Ok(Self {
+            space: space.clone(),
+            leaves,
+        })
+    }
+
+    /// The gradients of the parameters, shared with `gradients`. A parameter without a gradient is
+    /// zero; [`num_absent`](Self::num_absent) counts those.
+    ///
+    /// # Errors
+    ///
+    /// [`SpaceError::NoGradients`] if there is none for any parameter,
+    /// [`SpaceError::GradientShape`] if one does not fit.
+    pub fn from_gradients(
+        space: &ParamSpace,
+        gradients: &GradientsParams,
+    ) -> Result<Self, SpaceError> {
+        let mut leaves = Vec::with_capacity(space.leaves().len());
+        for leaf in space.leaves() {
+            match rank::gradient(gradients, leaf.id(), leaf.shape().len()) {
+                Some((_, found)) if found != leaf.shape() => {
+                    return Err(SpaceError::GradientShape {
+                        path: leaf.path().to_string(),
+                        expected: leaf.shape().to_vec(),
+                        found,
+                    });
+                }
+                Some((value, _)) => leaves.push(Some(value)),
+                None => leaves.push(None),
+            }
+        }
+        if leaves.iter().all(Option::is_none) {
+            return Err(SpaceError::NoGradients {
+                parameters: leaves.len(),
+            });
+        }
+        Ok(Self {
+            space: space.clone(),
+            leaves,
+        })
+    }
+
+    /// Hands the vector on as gradients. Absent leaves stay absent: optimizers skip them.
+    pub fn into_gradients(self) -> GradientsParams {
+        let mut gradients = GradientsParams::new();
+        for (leaf, value) in self.space.leaves().iter().zip(self.leaves) {
+            if let Some(value) = value {
+                rank::register(&mut gradients, leaf.id(), leaf.shape(), value);
+            }
+        }
+        gradients
+    }
+
+    /// The space the vector belongs to.
+    pub fn space(&self) -> &ParamSpace {
+        &self.space
+    }
+
+    /// The leaves in visit order, each flat; `None` is zero.
+    pub fn leaves(&self) -> &[Option<Tensor<1>>] {
+        &self.leaves
+    }
+
+    /// Number of leaves that are absent.
+    pub fn num_absent(&self) -> usize {
+        self.leaves.iter().filter(|leaf| leaf.is_none()).count()
+    }
+
+    /// Applies `f` to every leaf that is present, with its description. `None` makes it zero.
+    #[must_use]
+    pub fn map(self, mut f: impl FnMut(&ParamLeaf, Tensor<1>) -> Option<Tensor<1>>) -> Self {
+        let Self { space, leaves } = self;
+        let leaves = space
+            .leaves()
+            .iter()
+            .zip(leaves)
+            .map(|(leaf, value)| value.and_then(|value| f(leaf, value)))
+            .collect();
+        Self { space, leaves }
+    }
+
+    /// `scale · self`. A factor of one copies nothing.
+    #[must_use]
+    pub fn scale(self, scale: f64) -> Self {
+        if scale == 1.0 {
+            self
+        } else {
+            self.map(|_, value| Some(value * scale))
+        }
+    }
+
+    /// `a · self + b · other`. Terms with factor zero are not computed, factors of one not applied,
+    /// so that a combination with trivial factors is exact to the last bit.
+    ///
+    /// # Errors
+    ///
+    /// [`SpaceError::DifferentSpaces`].
+    pub fn linear(&self, a: f64, b: f64, other: &Self) -> Result<Self, SpaceError> {
+        self.space.check_same(&other.space)?;
+        let term = |scale: f64, value: &Option<Tensor<1>>| match value {
+            None => None,
+            Some(_) if scale == 0.0 => None,
+            Some(value) if scale == 1.0 => Some(value.clone()),
+            Some(value) => Some(value.clone() * scale),
+        };
+        let leaves = self
+            .leaves
+            .iter()
+            .zip(&other.leaves)
+            .map(|(x, y)| match (term(a, x), term(b, y)) {
+                (Some(x), Some(y)) => Some(x + y),
+                (x, y) => x.or(y),
+            })
+            .collect();
+        Ok(Self {
+            space: self.space.clone(),
+            leaves,
+        })
+    }
+
+    /// The coordinate-wise product.
+    ///
+    /// # Errors
+    ///
+    /// [`SpaceError::DifferentSpaces`].
+    pub fn times(&self, other: &Self) -> Result<Self, SpaceError> {
+        self.space.check_same(&other.space)?;
+        let leaves = self
+            .leaves
+            .iter()
+            .zip(&other.leaves)
+            .map(|pair| match pair {
+                (Some(x), Some(y)) => Some(x.clone() * y.clone()),
+                _ => None,
+            })
+            .collect();
+        Ok(Self {
+            space: self.space.clone(),
+            leaves,
+        })
+    }
+
+    /// `⟨self, other⟩`, summed on the device leaf by leaf and in f64 across leaves.
+    ///
+    /// # Cost
+    ///
+    /// One host synchronization.
+    ///
+    /// # Errors
+    ///
+    /// [`SpaceError::DifferentSpaces`], [`SpaceError::Device`].
+    pub fn dot(&self, other: &Self) -> Result<f64, SpaceError> {
+        Ok(Self::dots(&[(self, other)], &[])?.0[0])
+    }
+
+    /// The Euclidean norm.
+    ///
+    /// # Cost
+    ///
+    /// One host synchronization.
+    ///
+    /// # Errors
+    ///
+    /// [`SpaceError::Device`].
+    pub fn norm(&self) -> Result<f64, SpaceError> {
+        Ok(self.dot(self)?.sqrt())
+    }
+
+    /// Several inner products, and the values of some one-element tensors (a loss), in one transfer.
+    ///
+    /// # Errors
+    ///
+    /// [`SpaceError::DifferentSpaces`], [`SpaceError::Device`].
+    pub fn dots(
+        pairs: &[(&Self, &Self)],
+        scalars: &[Tensor<1>],
+    ) -> Result<(Vec<f64>, Vec<f64>), SpaceError> {
+        let mut sums = Vec::new();
+        let mut counts = Vec::with_capacity(pairs.len());
+        for (x, y) in pairs {
+            x.space.check_same(&y.space)?;
+            let before = sums.len();
+            let present = x.leaves.iter().zip(&y.leaves);
+            let present = present.filter_map(|(x, y)| Some((x.as_ref()?, y.as_ref()?)));
+            sums.extend(present.map(|(x, y)| leaf_dot(x, y)));
+            counts.push(sums.len() - before);
+        }
+        sums.extend(
+            scalars
+                .iter()
+                .map(|scalar| scalar.clone().inner().reshape([1])),
+        );
+        let values = transfer(sums)?;
+        let mut rest = values.as_slice();
+        let mut dots = Vec::with_capacity(pairs.len());
+        for count in counts {
+            let (own, others) = rest.split_at(count);
+            dots.push(own.iter().sum());
+            rest = others;
+        }
+        Ok((dots, rest.to_vec()))
+    }
+
+    /// A copy of `model` with its parameters moved by `scale · self`.
+    ///
+    /// The copy shares nothing that a forward pass writes: running statistics are its own.
+    /// Parameters with an absent leaf stay, the others keep their leaf status, checkpointing
+    /// strategy and ties.
+    ///
+    /// # Errors
+    ///
+    /// [`SpaceError::DifferentSpaces`].
+    pub fn displace<M: Module>(&self, model: &M, scale: f64) -> Result<M, SpaceError> {
+        self.edit(model, |value| Edit::Add(value, scale))
+    }
+
+    /// A copy of `model` whose parameters are this vector; absent leaves stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// [`SpaceError::DifferentSpaces`].
+    pub fn apply_to<M: Module>(&self, model: &M) -> Result<M, SpaceError> {
+        self.edit(model, Edit::Set)
+    }
+
+    fn edit<M: Module>(
+        &self,
+        model: &M,
+        edit: impl Fn(Tensor<1>) -> Edit,
+    ) -> Result<M, SpaceError> {
+        let mut edits = HashMap::new();
+        for (leaf, value) in self.space.leaves().iter().zip(&self.leaves) {
+            if let Some(value) = value {
+                edits.insert(leaf.path().to_string(), edit(value.clone()));
+            }
+        }
+        // Refuses a model that lacks a parameter or has it in another shape. Nothing is copied.
+        Self::from_module(&self.space, model)?;
+        Ok(edited_copy(model, Purpose::Same, edits))
+    }
+}
+
+/// Sum of products, in f32 where the elements are narrower.
+fn leaf_dot(x: &Tensor<1>, y: &Tensor<1>) -> Tensor<1> {
+    let widen = |value: &Tensor<1>| match value.dtype() {
+        DType::F16 | DType::BF16 => value.clone().cast(FloatDType::F32),
+        _ => value.clone(),
+    };
+    (widen(x) * widen(y)).sum()
+}
+
+/// Reads one-element tensors, at most one transfer for each element type.
+pub(super) fn transfer(scalars: Vec<Tensor<1>>) -> Result<Vec<f64>, SpaceError> {
+    let mut values = vec![0.0; scalars.len()];
+    let mut by_dtype: Vec<(DType, Vec<usize>, Vec<Tensor<1>>)> = Vec::new();
+    for (index, scalar) in scalars.into_iter().enumerate() {
+        let dtype = scalar.dtype();
+        match by_dtype.iter_mut().find(|(known, ..)| *known == dtype) {
+            Some((_, indices, tensors)) => {
+                indices.push(index);
+                tensors.push(scalar);
+            }
+            None => by_dtype.push((dtype, vec![index], vec![scalar])),
+        }
+    }
+    for (_, indices, tensors) in by_dtype {
+        let data = Tensor::cat(tensors, 0)
+            .try_into_data()
+            .map_err(|error| SpaceError::Device {
+                message: format!("{error:?}"),
+            })?;
+        for (index, value) in indices.into_iter().zip(data.iter::<f64>()) {
+            values[index] = value;
+        }
+    }
+    Ok(values)
+}

@@ -1,0 +1,29 @@
+//! Parameter space: a module's trainable parameters as an ordered vector.
+//!
+//! The only room that visits and maps modules for their numbers. Above it everything is ordinary
+//! vector algebra on [`ParamVector`] (one flat tensor) or [`LeafVector`] (leaf by leaf, without
+//! copies).
+
+mod buffers;
+mod context;
+mod direction;
+mod error;
+mod filter;
+mod kind;
+mod leaf_vector;
+mod param_space;
+mod param_vector;
+mod rank;
+mod read;
+mod walk;
+mod working_copy;
+mod write;
+
+pub use buffers::BufferSnapshot;
+pub use error::SpaceError;
+pub use filter::UnfilteredRule;
+pub use kind::ParamKind;
+pub use leaf_vector::LeafVector;
+pub use param_space::{ParamLeaf, ParamSpace};
+pub use param_vector::ParamVector;
+pub use working_copy::{checkpointing_strategy, copy_for_gradients, unshared_copy};

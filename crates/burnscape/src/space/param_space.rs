@@ -1,0 +1,249 @@
+use std::sync::Arc;
+
+use burn::module::{Module, ParamGroup, ParamId};
+use burn::tensor::{DType, Device};
+
+use super::read::{self, Found};
+use super::{ParamKind, SpaceError};
+
+/// One parameter of a [`ParamSpace`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct ParamLeaf {
+    pub(super) path: String,
+    pub(super) id: ParamId,
+    pub(super) shape: Vec<usize>,
+    pub(super) offset: usize,
+    pub(super) kind: ParamKind,
+    pub(super) filter_axis: Option<usize>,
+    pub(super) dtype: DType,
+    pub(super) duplicates: Vec<String>,
+}
+
+impl ParamLeaf {
+    /// Where the parameter lives in the module, `layers.0.weight` for instance.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Burn's identifier. Random for every module that is built, so never an order.
+    pub fn id(&self) -> ParamId {
+        self.id
+    }
+
+    /// The parameter's shape.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// Number of elements.
+    #[allow(
+        clippy::len_without_is_empty,
+        reason = "empty parameters are not part of a space"
+    )]
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Index of the first element in the flat vector.
+    pub fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// Weight, bias, or normalization parameter.
+    pub fn kind(&self) -> ParamKind {
+        self.kind
+    }
+
+    /// The axis that counts output units (weights only): one index along it is one filter.
+    pub fn filter_axis(&self) -> Option<usize> {
+        self.filter_axis
+    }
+
+    /// The element type.
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// The other paths at which the same parameter occurs (weight tying), empty for most.
+    pub fn duplicates(&self) -> &[String] {
+        &self.duplicates
+    }
+
+    fn describe(&self) -> String {
+        format!("`{}` {:?} {:?}", self.path, self.shape, self.dtype)
+    }
+}
+
+#[derive(Debug)]
+struct Inner {
+    leaves: Vec<ParamLeaf>,
+    len: usize,
+    device: Device,
+    frozen: usize,
+}
+
+/// The ordered trainable parameters of a module: the coordinates of its loss landscape.
+///
+/// Coordinates follow *visit order*, the order in which the module's fields are declared; Burn's
+/// [`ParamId`]s are random and give no order. A parameter that occurs at several places is one
+/// coordinate block, written to every place. *Trainable* is what
+/// `valid().train()` makes require gradients, so a `valid()` model and one built on a plain device
+/// have the same space as the model in training. Running statistics, frozen parameters and
+/// parameters without elements are no coordinates. A reparameterized weight (LoRA) contributes the
+/// leaves a visitor sees: the adapter's factors, and the base only if it is not frozen.
+///
+/// Cloning is cheap: clones share the description.
+///
+/// # Cost
+///
+/// One visit of the module, no arithmetic. Parameters that are still lazy are initialized.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::tensor::Device;
+/// use burnscape::space::ParamSpace;
+///
+/// let layer = LinearConfig::new(3, 2).init(&Device::default());
+/// let space = ParamSpace::of(&layer)?;
+/// assert_eq!(space.len(), 3 * 2 + 2);
+/// assert_eq!(space.leaves()[0].path(), "weight");
+/// assert_eq!(space.leaves()[1].offset(), 6);
+/// # Ok::<(), burnscape::space::SpaceError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct ParamSpace(Arc<Inner>);
+
+impl ParamSpace {
+    /// All trainable parameters of `model`.
+    ///
+    /// # Errors
+    ///
+    /// [`SpaceError::NoTrainableParameters`], [`SpaceError::TwoDevices`],
+    /// [`SpaceError::Quantized`], [`SpaceError::UnsupportedRank`].
+    pub fn of<M: Module>(model: &M) -> Result<Self, SpaceError> {
+        Self::collect(model, None)
+    }
+
+    /// The trainable parameters of `model` that `group` matches: a layer, "all but biases", ….
+    ///
+    /// # Errors
+    ///
+    /// As [`of`](Self::of), and [`SpaceError::EmptyGroup`].
+    pub fn of_group<M: Module>(model: &M, group: &ParamGroup) -> Result<Self, SpaceError> {
+        Self::collect(model, Some(group))
+    }
+
+    fn collect<M: Module>(model: &M, group: Option<&ParamGroup>) -> Result<Self, SpaceError> {
+        let Found {
+            leaves,
+            device,
+            frozen,
+            unmatched,
+        } = read::trainable(model, group)?;
+        let Some(device) = device else {
+            return Err(match unmatched {
+                Some((available, example)) => SpaceError::EmptyGroup { available, example },
+                None => SpaceError::NoTrainableParameters { frozen },
+            });
+        };
+        let len = leaves.iter().map(ParamLeaf::len).sum();
+        Ok(Self(Arc::new(Inner {
+            leaves,
+            len,
+            device,
+            frozen,
+        })))
+    }
+
+    /// Number of coordinates.
+    #[allow(clippy::len_without_is_empty, reason = "an empty space is an error")]
+    pub fn len(&self) -> usize {
+        self.0.len
+    }
+
+    /// The parameters in visit order.
+    pub fn leaves(&self) -> &[ParamLeaf] {
+        &self.0.leaves
+    }
+
+    /// The device of the parameters, without autodiff.
+    pub fn device(&self) -> &Device {
+        &self.0.device
+    }
+
+    /// Number of float parameters that were left out because they are frozen.
+    pub fn num_frozen(&self) -> usize {
+        self.0.frozen
+    }
+
+    /// The element type that all parameters share.
+    ///
+    /// # Errors
+    ///
+    /// [`SpaceError::MixedDTypes`].
+    pub fn dtype(&self) -> Result<DType, SpaceError> {
+        let first = &self.0.leaves[0];
+        match self.0.leaves.iter().find(|leaf| leaf.dtype != first.dtype) {
+            None => Ok(first.dtype),
+            Some(other) => Err(SpaceError::MixedDTypes {
+                first: first.path.clone(),
+                first_dtype: format!("{:?}", first.dtype),
+                second: other.path.clone(),
+                second_dtype: format!("{:?}", other.dtype),
+            }),
+        }
+    }
+
+    /// Whether two spaces have the same coordinates: same paths, shapes, element types and device.
+    ///
+    /// Identifiers are not compared, so two models built alike share their coordinates and their
+    /// vectors can be subtracted.
+    ///
+    /// # Errors
+    ///
+    /// [`SpaceError::DifferentSpaces`] with the first leaf that differs.
+    pub fn check_same(&self, other: &Self) -> Result<(), SpaceError> {
+        if Arc::ptr_eq(&self.0, &other.0) {
+            return Ok(());
+        }
+        let differ =
+            |expected: String, found: String| Err(SpaceError::DifferentSpaces { expected, found });
+        if self.0.leaves.len() != other.0.leaves.len() {
+            return differ(
+                format!("{} parameters", self.0.leaves.len()),
+                format!("{}", other.0.leaves.len()),
+            );
+        }
+        for (a, b) in self.0.leaves.iter().zip(&other.0.leaves) {
+            if (&a.path, &a.shape, a.dtype) != (&b.path, &b.shape, b.dtype) {
+                return differ(a.describe(), b.describe());
+            }
+        }
+        if self.0.device != other.0.device {
+            return differ(
+                format!("{:?}", self.0.device),
+                format!("{:?}", other.0.device),
+            );
+        }
+        Ok(())
+    }
+
+    /// Whether two spaces belong to one model: same coordinates and the same identifiers.
+    pub(crate) fn is_same_model(&self, other: &Self) -> bool {
+        self.check_same(other).is_ok()
+            && self
+                .0
+                .leaves
+                .iter()
+                .zip(&other.0.leaves)
+                .all(|(a, b)| a.id == b.id)
+    }
+}
+
+impl PartialEq for ParamSpace {
+    fn eq(&self, other: &Self) -> bool {
+        self.check_same(other).is_ok()
+    }
+}

@@ -1,0 +1,101 @@
+//! The one place where a run-time rank becomes Burn's compile-time rank.
+
+use burn::module::ParamId;
+use burn::optim::GradientsParams;
+use burn::tensor::{Shape, Tensor};
+
+/// Largest rank that Burn's optimizers, and so this crate, serve.
+pub(super) const MAX_RANK: usize = 8;
+
+macro_rules! with_rank {
+    ($rank:expr, $d:ident => $body:expr, else $otherwise:expr) => {
+        match $rank {
+            1 => {
+                const $d: usize = 1;
+                $body
+            }
+            2 => {
+                const $d: usize = 2;
+                $body
+            }
+            3 => {
+                const $d: usize = 3;
+                $body
+            }
+            4 => {
+                const $d: usize = 4;
+                $body
+            }
+            5 => {
+                const $d: usize = 5;
+                $body
+            }
+            6 => {
+                const $d: usize = 6;
+                $body
+            }
+            7 => {
+                const $d: usize = 7;
+                $body
+            }
+            8 => {
+                const $d: usize = 8;
+                $body
+            }
+            _ => $otherwise,
+        }
+    };
+}
+
+/// The gradient of a parameter as a flat tensor with the shape it had, if there is one.
+pub(super) fn gradient(
+    gradients: &GradientsParams,
+    id: ParamId,
+    rank: usize,
+) -> Option<(Tensor<1>, Vec<usize>)> {
+    with_rank!(rank, D => {
+        let gradient = gradients.get::<D>(id)?.inner();
+        let shape = gradient.shape().as_slice().to_vec();
+        let len = gradient.shape().num_elements();
+        Some((gradient.reshape([len]), shape))
+    }, else None)
+}
+
+/// Hands a flat tensor to the gradients under the parameter's own rank.
+pub(super) fn register(
+    gradients: &mut GradientsParams,
+    id: ParamId,
+    shape: &[usize],
+    value: Tensor<1>,
+) {
+    let shape = Shape::from(shape.to_vec());
+    with_rank!(shape.rank(), D => gradients.register::<D>(id, value.reshape(shape)), else ())
+}
+
+/// Sums of a flat leaf over all axes but one: `[shape[axis]]`.
+pub(super) fn sum_but_axis(value: Tensor<1>, shape: &[usize], axis: usize) -> Tensor<1> {
+    let (outer, inner) = around(shape, axis);
+    let kept = shape[axis];
+    value
+        .reshape([outer, kept, inner])
+        .sum_dim(0)
+        .sum_dim(2)
+        .reshape([kept])
+}
+
+/// Repeats `[shape[axis]]` over all other axes into a flat leaf.
+pub(super) fn expand_axis(value: Tensor<1>, shape: &[usize], axis: usize) -> Tensor<1> {
+    let (outer, inner) = around(shape, axis);
+    let kept = shape[axis];
+    value
+        .reshape([1, kept, 1])
+        .expand([outer, kept, inner])
+        .reshape([outer * kept * inner])
+}
+
+fn around(shape: &[usize], axis: usize) -> (usize, usize) {
+    (
+        shape[..axis].iter().product(),
+        shape[axis + 1..].iter().product(),
+    )
+}

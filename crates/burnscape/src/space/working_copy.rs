@@ -1,0 +1,32 @@
+use std::collections::HashMap;
+
+use burn::module::Module;
+use burn::tensor::GradientCheckpointingStrategy;
+
+use super::read::Contexts;
+use super::write::{Purpose, edited_copy};
+
+/// A copy of `model` that shares nothing a forward pass writes to, and is otherwise the same:
+/// values, identifiers, leaf status, checkpointing strategy, flags, ties.
+///
+/// `Clone` alone shares the running statistics of batch norm.
+pub fn unshared_copy<M: Module>(model: &M) -> M {
+    edited_copy(model, Purpose::Same, HashMap::new())
+}
+
+/// An unshared copy that is ready for gradients, whatever state `model` is in: on autodiff, with
+/// trainable parameters requiring gradients. Training flags (dropout, batch statistics) are off
+/// unless `training`.
+pub fn copy_for_gradients<M: Module>(model: &M, training: bool) -> M {
+    edited_copy(model, Purpose::Gradients { training }, HashMap::new())
+}
+
+/// The gradient-checkpointing strategy of the model's parameters: that of the first one on autodiff.
+///
+/// Burn refuses operations between tensors of different strategies, so inputs must follow this.
+pub fn checkpointing_strategy<M: Module>(model: &M) -> Option<GradientCheckpointingStrategy> {
+    Contexts::of(model)
+        .floats
+        .iter()
+        .find_map(|(_, context)| context.checkpointing())
+}
