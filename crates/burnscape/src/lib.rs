@@ -5,4 +5,5 @@
 extern crate self as burnscape;
 
 pub mod loss;
+pub mod optim;
 pub mod space;

@@ -144,6 +144,22 @@ impl LeafVector {
         Self { space, leaves }
     }
 
+    /// As [`map`](Self::map), for absent leaves as well.
+    #[must_use]
+    pub fn map_all(
+        self,
+        mut f: impl FnMut(&ParamLeaf, Option<Tensor<1>>) -> Option<Tensor<1>>,
+    ) -> Self {
+        let Self { space, leaves } = self;
+        let leaves = space
+            .leaves()
+            .iter()
+            .zip(leaves)
+            .map(|(leaf, value)| f(leaf, value))
+            .collect();
+        Self { space, leaves }
+    }
+
     /// `scale · self`. A factor of one copies nothing.
     #[must_use]
     pub fn scale(self, scale: f64) -> Self {

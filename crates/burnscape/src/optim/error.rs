@@ -1,0 +1,129 @@
+use thiserror::Error;
+
+use crate::loss::LossError;
+use crate::space::SpaceError;
+
+/// A configuration that no optimizer can be built from.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum OptimConfigError {
+    /// A number is outside its range.
+    #[error("{name} is {value}, expected {expected}")]
+    OutOfRange {
+        /// The setting.
+        name: &'static str,
+        /// What it was set to.
+        value: f64,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// A window that ends before it starts.
+    #[error("the window starts at step {start} and ends at step {end}; it must end later")]
+    InvertedWindow {
+        /// First step inside.
+        start: usize,
+        /// First step after it.
+        end: usize,
+    },
+    /// A learning-rate range of length zero or less.
+    #[error(
+        "the radius follows the learning rate from {lr_min} to {lr_max}; `lr_max` must be larger"
+    )]
+    InvertedLearningRates {
+        /// Rate at which the radius is smallest.
+        lr_min: f64,
+        /// Rate at which it is largest.
+        lr_max: f64,
+    },
+    /// Two parts that exclude each other.
+    #[error("{first} cannot be combined with {second}; choose one")]
+    Incompatible {
+        /// One part.
+        first: &'static str,
+        /// The other.
+        second: &'static str,
+    },
+}
+
+/// What can go wrong in an optimizer's step. The model's weights are then unchanged.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum OptimError {
+    /// The variant looks at single examples or splits the batch.
+    #[error("{feature} needs the batch itself: call `step_on` with a batch and an objective")]
+    NeedsBatch {
+        /// What needs it.
+        feature: &'static str,
+    },
+    /// The variant evaluates at points of its own choice.
+    #[error("{feature} evaluates at points of its own: call `step` with a closure")]
+    NeedsClosure {
+        /// What needs it.
+        feature: &'static str,
+    },
+    /// `descend` was called without the gradient that the combination needs.
+    #[error(
+        "this step needs the gradient at `Ascended::module`; pass it, or ask \
+         `Ascended::wants_gradient` first"
+    )]
+    MissingGradient,
+    /// A parameter occurs twice, and a Burn optimizer would move only its first occurrence.
+    #[error(
+        "`{first}` and `{second}` are one parameter, which Burn's optimizer would untie; share it \
+         inside one field, or set `with_tied(Tied::Retie)`"
+    )]
+    TiedParameter {
+        /// First path.
+        first: String,
+        /// Second path.
+        second: String,
+    },
+    /// The learning rate is negative, NaN or infinite.
+    #[error("the learning rate is {lr}; it must be finite and not negative")]
+    LearningRate {
+        /// The base rate.
+        lr: f64,
+    },
+    /// A record belongs to another model.
+    #[error(
+        "the record belongs to another model: {difference}; load the model's own record first, so \
+         that its parameters carry the recorded identifiers"
+    )]
+    OtherModel {
+        /// The first difference.
+        difference: String,
+    },
+    /// A record cannot be read or written.
+    #[error("the record cannot be read or written: {message}")]
+    Record {
+        /// What the format said.
+        message: String,
+    },
+    /// An average was asked for before anything was averaged.
+    #[error("no model was averaged yet; call `update` at least once")]
+    NothingAveraged,
+    /// The loss or its gradient was refused.
+    #[error(transparent)]
+    Loss(#[from] LossError),
+    /// Parameter space refused.
+    #[error(transparent)]
+    Space(#[from] SpaceError),
+}
+
+/// Refuses a number outside its range.
+pub(super) fn check_range(
+    name: &'static str,
+    value: f64,
+    expected: &'static str,
+    is_valid: impl Fn(f64) -> bool,
+) -> Result<(), OptimConfigError> {
+    if value.is_finite() && is_valid(value) {
+        Ok(())
+    } else {
+        Err(OptimConfigError::OutOfRange {
+            name,
+            value,
+            expected,
+        })
+    }
+}

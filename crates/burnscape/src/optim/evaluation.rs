@@ -1,0 +1,89 @@
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+
+use crate::loss::LossError;
+use crate::loss::scalar::gradients;
+
+/// A loss and its gradients at one point.
+#[derive(Debug)]
+pub struct Evaluation {
+    pub(super) loss: LossValue,
+    pub(super) gradients: GradientsParams,
+}
+
+/// A loss on the device or on the host.
+#[derive(Debug)]
+pub(super) enum LossValue {
+    Tensor(Tensor<1>),
+    Number(f64),
+    Unknown,
+}
+
+impl LossValue {
+    /// The tensor to be read, or the number that is known.
+    pub(super) fn split(self) -> (Vec<Tensor<1>>, Option<f64>) {
+        match self {
+            Self::Tensor(tensor) => (vec![tensor], None),
+            Self::Number(number) => (Vec::new(), Some(number)),
+            Self::Unknown => (Vec::new(), None),
+        }
+    }
+
+    pub(super) fn tensor(&self) -> Option<Tensor<1>> {
+        match self {
+            Self::Tensor(tensor) => Some(tensor.clone()),
+            _ => None,
+        }
+    }
+}
+
+/// What a step's closure may return: the loss (its gradient is taken), or the loss with gradients
+/// that the closure took itself, as Burn's LBFGS wants it.
+pub trait IntoEvaluation {
+    /// The loss and its gradients.
+    ///
+    /// # Errors
+    ///
+    /// [`LossError::NotScalar`], [`LossError::Untracked`].
+    fn into_evaluation<M: Module>(self, model: &M) -> Result<Evaluation, LossError>;
+}
+
+impl IntoEvaluation for Tensor<1> {
+    fn into_evaluation<M: Module>(self, model: &M) -> Result<Evaluation, LossError> {
+        let gradients = gradients(&self, model)?;
+        // The graph is not needed any more, and would hold all activations.
+        Ok(Evaluation {
+            loss: LossValue::Tensor(self.inner()),
+            gradients,
+        })
+    }
+}
+
+impl IntoEvaluation for (f64, GradientsParams) {
+    fn into_evaluation<M: Module>(self, _model: &M) -> Result<Evaluation, LossError> {
+        Ok(Evaluation {
+            loss: LossValue::Number(self.0),
+            gradients: self.1,
+        })
+    }
+}
+
+impl IntoEvaluation for (Tensor<1>, GradientsParams) {
+    fn into_evaluation<M: Module>(self, _model: &M) -> Result<Evaluation, LossError> {
+        crate::loss::scalar::check_scalar(&self.0)?;
+        Ok(Evaluation {
+            loss: LossValue::Tensor(self.0.inner()),
+            gradients: self.1,
+        })
+    }
+}
+
+impl IntoEvaluation for GradientsParams {
+    fn into_evaluation<M: Module>(self, _model: &M) -> Result<Evaluation, LossError> {
+        Ok(Evaluation {
+            loss: LossValue::Unknown,
+            gradients: self,
+        })
+    }
+}

@@ -1,0 +1,35 @@
+//! Sharpness-aware optimizers around any Burn [`ModuleOptimizer`](burn::optim::ModuleOptimizer).
+//!
+//! One step is *ascent* (where to look) × *combination* (which gradient to hand on) × base. Each
+//! factor is an enumeration with one small file; [`SamConfig`] holds a choice of each, with presets
+//! for the published methods. [`Sam`] runs them, [`Ascended`] is the state between its two halves.
+
+mod ascended;
+mod ascent;
+mod batch_oracle;
+mod closure_step;
+mod combination;
+mod config;
+mod error;
+mod evaluation;
+mod metric;
+mod oracle;
+mod projected;
+mod report;
+mod rho;
+mod sam;
+mod seed;
+mod source;
+
+pub use ascended::Ascended;
+pub use ascent::{Ascent, Mask};
+pub use closure_step::ClosureStep;
+pub use combination::Combination;
+pub use config::{SamConfig, Tied};
+pub use error::{OptimConfigError, OptimError};
+pub use evaluation::{Evaluation, IntoEvaluation};
+pub use metric::{FisherSquares, Metric};
+pub use report::{SkipReason, StepReport, sam_edge};
+pub use rho::{RhoGroup, RhoSchedule, Window};
+pub use sam::Sam;
+pub use source::Source;

@@ -1,0 +1,56 @@
+use burn::module::Module;
+
+use super::OptimError;
+use super::evaluation::{Evaluation, IntoEvaluation};
+use crate::space::LeafVector;
+
+/// Where a step gets its gradients from: a closure, or a batch that can be split.
+///
+/// A step is a weighted sum over parts: one for a closure, one a group for m-sharpness.
+pub(super) trait Oracle<M> {
+    fn num_parts(&self) -> usize {
+        1
+    }
+
+    /// Weight of a part's loss in the loss of the whole.
+    fn weight(&self, part: usize) -> f64 {
+        let _ = part;
+        1.0
+    }
+
+    /// The pass at the weights.
+    fn first(&mut self, part: usize, model: &M) -> Result<Evaluation, OptimError>;
+
+    /// A pass at displaced weights.
+    fn displaced(&mut self, part: usize, model: &M) -> Result<Evaluation, OptimError>;
+
+    /// The mean of the squared gradients of the part's examples, and how many there were.
+    fn example_squares(
+        &mut self,
+        part: usize,
+        model: &M,
+    ) -> Result<(LeafVector, usize), OptimError> {
+        let _ = (part, model);
+        Err(OptimError::NeedsBatch {
+            feature: "a Fisher metric of example gradients",
+        })
+    }
+}
+
+/// The oracle of a plain closure.
+pub(super) struct ClosureOracle<F>(pub(super) F);
+
+impl<M, F, R> Oracle<M> for ClosureOracle<F>
+where
+    M: Module,
+    F: FnMut(&M) -> R,
+    R: IntoEvaluation,
+{
+    fn first(&mut self, _part: usize, model: &M) -> Result<Evaluation, OptimError> {
+        Ok((self.0)(model).into_evaluation(model)?)
+    }
+
+    fn displaced(&mut self, _part: usize, model: &M) -> Result<Evaluation, OptimError> {
+        Ok((self.0)(model).into_evaluation(model)?)
+    }
+}

@@ -1,0 +1,85 @@
+/// What one step of an optimizer did.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct StepReport {
+    /// `L(w)`, at the weights before the step. `None` if only gradients were given.
+    pub loss: Option<f64>,
+    /// `L(w + e)`, at the displaced weights, if they were visited.
+    pub perturbed_loss: Option<f64>,
+    /// `|g|` at the weights, over all trained parameters.
+    pub gradient_norm: f64,
+    /// The cosine of the angle between the gradients at `w` and at `w + e`.
+    pub cosine: Option<f64>,
+    /// Radius of the ascent; zero outside of it.
+    pub rho: f64,
+    /// Gradients taken.
+    pub gradients: usize,
+    /// The sharpness at which SAM with this radius, rate and gradient norm stops falling
+    /// (Long and Bartlett 2024, arXiv:2309.12488): `|g|/(2 rho) (sqrt(1 + 8 rho/(lr |g|)) − 1)`,
+    /// and `2/lr` without an ascent. Both assume plain gradient descent as the base.
+    pub sam_edge: Option<f64>,
+    /// Trained parameters that had no gradient and were not moved (an unused head).
+    pub without_gradient: usize,
+    /// Set if the weights were not moved.
+    pub skipped: Option<SkipReason>,
+}
+
+/// Why a step left the weights as they were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SkipReason {
+    /// The loss or the gradient at the weights was NaN or infinite. Running statistics were put
+    /// back to what they were before the step.
+    NonFinite,
+    /// The loss or the gradient at the displaced weights was NaN or infinite.
+    NonFinitePerturbed,
+    /// Perturbed gradient descent has ended at a second-order point.
+    Certified,
+}
+
+impl StepReport {
+    /// A step that took no gradient.
+    pub(super) fn skipped(reason: SkipReason) -> Self {
+        Self {
+            loss: None,
+            perturbed_loss: None,
+            gradient_norm: 0.0,
+            cosine: None,
+            rho: 0.0,
+            gradients: 0,
+            sam_edge: None,
+            without_gradient: 0,
+            skipped: Some(reason),
+        }
+    }
+}
+
+/// The sharpness above which SAM's linearized dynamics diverge; `rho = 0` gives `2/lr`.
+///
+/// `λ_SAM = |g|/(2 rho) (sqrt(1 + 8 rho/(lr |g|)) − 1)` (Long and Bartlett 2024, arXiv:2309.12488).
+/// `None` where a rate or gradient of zero leaves no edge.
+///
+/// # Units
+///
+/// Loss per squared parameter, as the eigenvalues of the Hessian.
+///
+/// # Example
+///
+/// ```
+/// use burnscape::optim::sam_edge;
+///
+/// let edge = sam_edge(0.05, 0.05, 0.1).unwrap_or(f64::NAN);
+/// assert!((edge - 4.0).abs() < 1e-12);
+/// assert_eq!(sam_edge(1.0, 0.0, 0.1), Some(20.0));
+/// ```
+pub fn sam_edge(gradient_norm: f64, rho: f64, lr: f64) -> Option<f64> {
+    if !(lr > 0.0) || !gradient_norm.is_finite() {
+        return None;
+    }
+    if rho == 0.0 {
+        return Some(2.0 / lr);
+    }
+    // The same number without the cancellation at small rho: 4/lr over (sqrt(1 + x) + 1).
+    let root = (1.0 + 8.0 * rho / (lr * gradient_norm)).sqrt();
+    (gradient_norm > 0.0).then(|| 4.0 / (lr * (root + 1.0)))
+}
