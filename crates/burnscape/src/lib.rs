@@ -4,5 +4,7 @@
 // `#[derive(Batch)]` names the crate, also within it.
 extern crate self as burnscape;
 
+pub mod landscape;
 pub mod loss;
+pub mod sharpness;
 pub mod space;
