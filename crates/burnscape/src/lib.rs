@@ -4,6 +4,8 @@
 // `#[derive(Batch)]` names the crate, also within it.
 extern crate self as burnscape;
 
+pub mod landscape;
 pub mod loss;
 pub mod optim;
+pub mod sharpness;
 pub mod space;
