@@ -100,8 +100,15 @@ mod tests {
 
     #[test]
     fn nothing_to_do_is_refused() {
-        for line in ["survey --epochs 0", "survey --seeds 0", "survey --optimizer adam"] {
-            assert!(Arguments::try_parse_from(line.split(' ')).is_err(), "{line}");
+        for line in [
+            "survey --epochs 0",
+            "survey --seeds 0",
+            "survey --optimizer adam",
+        ] {
+            assert!(
+                Arguments::try_parse_from(line.split(' ')).is_err(),
+                "{line}"
+            );
         }
     }
 }

@@ -11,8 +11,7 @@ use flate2::read::GzDecoder;
 const CSV: &[u8] = include_bytes!("../data/digits.csv.gz");
 
 /// Who made the data, and under which terms.
-pub(crate) const ATTRIBUTION: &str =
-    "Optical Recognition of Handwritten Digits, E. Alpaydin and C. Kaynak, UCI Machine Learning \
+pub(crate) const ATTRIBUTION: &str = "Optical Recognition of Handwritten Digits, E. Alpaydin and C. Kaynak, UCI Machine Learning \
      Repository, CC BY 4.0";
 
 /// Images to learn from: 20 batches of 64.

@@ -53,7 +53,10 @@ impl DeviceName {
             #[cfg(feature = "flex")]
             Self::Flex => Ok(Device::flex()),
             #[cfg(feature = "ndarray")]
-            #[allow(deprecated, reason = "Burn deprecates the backend; users of it are served")]
+            #[allow(
+                deprecated,
+                reason = "Burn deprecates the backend; users of it are served"
+            )]
             Self::NdArray => Ok(Device::ndarray()),
             #[cfg(feature = "wgpu")]
             Self::Wgpu => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
@@ -69,7 +72,10 @@ impl DeviceName {
             Self::Rocm => Ok(Device::rocm(0)),
             #[cfg(feature = "cpu")]
             Self::Cpu => Ok(Device::cpu()),
-            #[allow(unreachable_patterns, reason = "with all features every device is there")]
+            #[allow(
+                unreachable_patterns,
+                reason = "with all features every device is there"
+            )]
             missing => Err(format!(
                 "this program was compiled without the device `{missing}`; add its cargo feature: \
                  cargo run --release --features {missing} --example survey -- --device {missing}"

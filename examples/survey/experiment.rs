@@ -127,7 +127,8 @@ impl OneRun<'_> {
             None => self.train(model, base.init(), optimizer)?,
             Some(sam) => self.train(model, sam.init(base.init())?, optimizer)?,
         };
-        self.progress.set_message(format!("{} · measuring", self.title));
+        self.progress
+            .set_message(format!("{} · measuring", self.title));
         Ok(Run {
             model: name,
             optimizer,
@@ -155,7 +156,8 @@ impl OneRun<'_> {
             seed: self.seed,
         };
         train(model, optimizer, &course, |loss| {
-            self.progress.set_message(format!("{} · loss {loss:.4}", self.title));
+            self.progress
+                .set_message(format!("{} · loss {loss:.4}", self.title));
             self.progress.inc(1);
         })
     }

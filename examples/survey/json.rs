@@ -17,9 +17,11 @@ pub(crate) fn check_path(path: &Path) -> Result<(), Box<dyn Error>> {
         return Err(format!("{} is a directory; name a file in it", path.display()).into());
     }
     match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() && !parent.is_dir() => {
-            Err(format!("there is no directory {}; create it first", parent.display()).into())
-        }
+        Some(parent) if !parent.as_os_str().is_empty() && !parent.is_dir() => Err(format!(
+            "there is no directory {}; create it first",
+            parent.display()
+        )
+        .into()),
         _ => Ok(()),
     }
 }

@@ -39,10 +39,7 @@ fn accuracy<M: Classifier>(model: &M, digits: Digits) -> Tensor<1> {
     guesses.equal(digits.labels).float().mean()
 }
 
-pub(crate) fn measure<M: Classifier>(
-    model: &M,
-    split: &Split,
-) -> Result<Measured, Box<dyn Error>> {
+pub(crate) fn measure<M: Classifier>(model: &M, split: &Split) -> Result<Measured, Box<dyn Error>> {
     let train = std::slice::from_ref(&split.train);
     let test = std::slice::from_ref(&split.test);
     let (loss, accuracy) = (loss::<M>, accuracy::<M>);

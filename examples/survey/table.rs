@@ -124,9 +124,10 @@ fn readings(arguments: &Arguments, summary: &Summary) -> String {
         ),
     };
     for comparison in &summary.comparisons {
-        let baseline = summary.rows.iter().find(|row| {
-            (row.model, row.optimizer) == (comparison.model, comparison.baseline)
-        });
+        let baseline = summary
+            .rows
+            .iter()
+            .find(|row| (row.model, row.optimizer) == (comparison.model, comparison.baseline));
         if let Some(row) = baseline {
             let rises = (row.average_rise.mean, row.worst_case_rise.mean);
             text += &reading(comparison, rises);
@@ -135,8 +136,14 @@ fn readings(arguments: &Arguments, summary: &Summary) -> String {
     text += "  The seeds cover initial weights and batch order; that other test images would give \
              other\n  numbers is not in the errors.";
     let cost = |row: &&Row| row.gradients.mean;
-    let most = summary.rows.iter().max_by(|a, b| cost(a).total_cmp(&cost(b)));
-    let least = summary.rows.iter().min_by(|a, b| cost(a).total_cmp(&cost(b)));
+    let most = summary
+        .rows
+        .iter()
+        .max_by(|a, b| cost(a).total_cmp(&cost(b)));
+    let least = summary
+        .rows
+        .iter()
+        .min_by(|a, b| cost(a).total_cmp(&cost(b)));
     if let (Some(most), Some(least)) = (most, least)
         && cost(&most) > cost(&least)
     {
@@ -164,14 +171,11 @@ fn warnings(rows: &[Row]) -> String {
 
 /// A column of means with errors. All cells have as many decimals as the smallest error needs for
 /// two digits.
-fn numbers(
-    title: &str,
-    rows: &[Row],
-    scale: f64,
-    value: impl Fn(&Row) -> Estimate,
-) -> Vec<String> {
+fn numbers(title: &str, rows: &[Row], scale: f64, value: impl Fn(&Row) -> Estimate) -> Vec<String> {
     let errors = rows.iter().filter_map(|row| value(row).standard_error);
-    let smallest = errors.map(|error| error * scale).filter(|error| *error > 0.0);
+    let smallest = errors
+        .map(|error| error * scale)
+        .filter(|error| *error > 0.0);
     let smallest = smallest.fold(f64::INFINITY, f64::min);
     let decimals = match smallest.is_finite() {
         true => (1.0 - smallest.log10().floor()).clamp(2.0, 5.0) as usize,
