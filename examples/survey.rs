@@ -12,7 +12,7 @@ use survey::arguments::Arguments;
 use survey::data::Split;
 use survey::experiment::Experiment;
 use survey::summary::Summary;
-use survey::{json, table};
+use survey::{json, report};
 
 /// The parts of this example, in `examples/survey/`.
 mod survey {
@@ -27,6 +27,7 @@ mod survey {
     pub(crate) mod models;
     pub(crate) mod optimizer_name;
     pub(crate) mod reading;
+    pub(crate) mod report;
     pub(crate) mod settings;
     pub(crate) mod sparkline;
     pub(crate) mod summary;
@@ -53,12 +54,12 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let device = arguments.device.open()?;
     let split = Split::load(&device)?;
     let experiment = Experiment::new(arguments, &split)?;
-    print!("{}", table::heading(arguments, &split));
+    print!("{}", report::heading(arguments, &split));
 
     let runs = experiment.run(&device)?;
     let summary = Summary::of(&runs);
     let seconds = start.elapsed().as_secs_f64();
-    print!("{}", table::results(arguments, &summary, seconds));
+    print!("{}", report::results(arguments, &summary, seconds));
     if let Some(path) = &arguments.json {
         json::write(path, arguments, &split, &runs, &summary, seconds)?;
         println!("Every run is in {}.", path.display());

@@ -14,7 +14,7 @@ use super::optimizer_name::OptimizerName;
 /// The data are part of the program; nothing is downloaded. Tables go to standard output, progress
 /// to standard error.
 #[derive(Parser, Debug)]
-#[command(name = "survey")]
+#[command(name = "survey", allow_negative_numbers = true)]
 pub(crate) struct Arguments {
     /// Where to compute. Others than flex need the cargo feature of the same name.
     #[arg(long, value_enum, default_value_t = DeviceName::Flex)]

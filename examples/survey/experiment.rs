@@ -43,11 +43,10 @@ pub(crate) struct Experiment<'a> {
 
 impl<'a> Experiment<'a> {
     pub(crate) fn new(arguments: &'a Arguments, split: &'a Split) -> Result<Self, Box<dyn Error>> {
-        for optimizer in arguments.optimizers() {
-            if let Some(config) = optimizer.sharpness_aware(arguments.rho, 0) {
-                config.validate()?;
-            }
-        }
+        // A radius is checked even where only SGD would ignore it.
+        OptimizerName::Sam
+            .sharpness_aware(arguments.rho, 0)
+            .map_or(Ok(()), |sam| sam.validate())?;
         Ok(Self { arguments, split })
     }
 

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::arguments::Arguments;
 use super::data::{ATTRIBUTION, Split};
@@ -36,6 +36,17 @@ pub(crate) fn write(
 ) -> Result<(), Box<dyn Error>> {
     // The program's own path says where it was built, which is nobody's business.
     let command: Vec<String> = std::env::args().skip(1).collect();
+    // The configuration around SGD; null for SGD itself.
+    let optimizers: Map<String, Value> = arguments
+        .optimizers()
+        .into_iter()
+        .map(|name| {
+            (
+                name.to_string(),
+                json!(name.sharpness_aware(arguments.rho, 0)),
+            )
+        })
+        .collect();
     let document = json!({
         "schema_version": 1,
         "program": "survey",
@@ -50,6 +61,7 @@ pub(crate) fn write(
             "split": "first rows to train, last rows to test, in the order of the file",
         },
         "settings": Settings::new(arguments.epochs, arguments.rho),
+        "optimizers": optimizers,
         "runs": runs,
         "summary": summary.rows,
         "comparisons": summary.comparisons,

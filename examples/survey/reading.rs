@@ -2,7 +2,7 @@
 
 use super::comparison::{Comparison, Difference, Verdict};
 
-/// Two or three sentences about one comparison.
+/// Four lines about one comparison.
 pub(crate) fn reading(comparison: &Comparison, baseline_rises: (f64, f64)) -> String {
     let Comparison {
         model,
@@ -17,26 +17,29 @@ pub(crate) fn reading(comparison: &Comparison, baseline_rises: (f64, f64)) -> St
     let loss = by(test_loss, 1.0, 4, "");
     let average = times(average_rise, baseline_rises.0, &baseline.to_string());
     let worst = times(worst_case_rise, baseline_rises.1, &baseline.to_string());
-    format!(
-        "  {model}: {optimizer}'s test accuracy is {accuracy} {baseline}'s{}.\n       \
-         Its test loss is {loss} {baseline}'s{}.\n       \
-         Its average rise is {average}{}, its worst-case rise {worst}{}.\n",
-        judged(test_accuracy),
-        judged(test_loss),
-        judged(average_rise),
-        judged(worst_case_rise),
-    )
+    let name = format!("{model}, {optimizer}");
+    let indent = " ".repeat(name.chars().count() + 4);
+    let lines = [
+        format!(
+            "  {name}: test accuracy {accuracy} {baseline}'s{}",
+            judged(test_accuracy)
+        ),
+        format!("{indent}test loss {loss} {baseline}'s{}", judged(test_loss)),
+        format!("{indent}average rise {average}{}", judged(average_rise)),
+        format!("{indent}worst-case rise {worst}{}", judged(worst_case_rise)),
+    ];
+    lines.join("\n") + "\n"
 }
 
-/// "0.31 points above", with the standard error.
+/// "0.31 ± 0.20 points above".
 fn by(difference: &Difference, scale: f64, decimals: usize, unit: &str) -> String {
     let mean = difference.estimate.mean * scale;
     let side = if mean >= 0.0 { "above" } else { "below" };
     let error = match difference.estimate.standard_error {
-        Some(error) => format!(" (± {:.decimals$})", error * scale),
+        Some(error) => format!(" ± {:.decimals$}", error * scale),
         None => String::new(),
     };
-    format!("{:.decimals$}{unit}{error} {side}", mean.abs())
+    format!("{:.decimals$}{error}{unit} {side}", mean.abs())
 }
 
 /// "0.53 times sgd's".
