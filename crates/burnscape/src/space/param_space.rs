@@ -229,17 +229,6 @@ impl ParamSpace {
         }
         Ok(())
     }
-
-    /// Whether two spaces belong to one model: same coordinates and the same identifiers.
-    pub(crate) fn is_same_model(&self, other: &Self) -> bool {
-        self.check_same(other).is_ok()
-            && self
-                .0
-                .leaves
-                .iter()
-                .zip(&other.0.leaves)
-                .all(|(a, b)| a.id == b.id)
-    }
 }
 
 impl PartialEq for ParamSpace {
