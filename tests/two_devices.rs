@@ -1,8 +1,9 @@
-//! Modules spread over two devices.
+//! Modules and batches on two devices.
 
 use burn::module::{Module, ParamGroup};
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::Device;
+use burn::tensor::{Device, Int, Tensor};
+use burnscape::loss::{Batch, Evaluator, LossError};
 use burnscape::space::{ParamSpace, ParamVector, SpaceError};
 
 #[allow(
@@ -80,4 +81,39 @@ fn a_vector_of_one_device_is_refused_by_a_model_on_another() {
     ));
     // The same seed, the same direction on every device.
     assert_eq!(vector.to_host().unwrap(), other.to_host().unwrap());
+}
+
+#[test]
+fn a_spread_model_has_a_loss_and_a_gradient_of_each_half() {
+    let model = spread();
+    let x = Tensor::<2>::from_floats([[1.0, 2.0]], &Device::flex());
+    let loss = |model: &Spread, x: Tensor<2>| {
+        let hidden = model.left.forward(x).to_device(&second_device());
+        model.right.forward(hidden).sum()
+    };
+    let data = [x];
+    let evaluator = Evaluator::new(&loss);
+    assert!(evaluator.loss(&model, &data).is_ok());
+    let error = evaluator.loss_and_gradient(&model, &data).unwrap_err();
+    assert!(matches!(
+        error,
+        LossError::Space(SpaceError::TwoDevices { .. })
+    ));
+    let evaluator = evaluator.with_group(ParamGroup::from_path("right.bias"));
+    let gradient = evaluator.loss_and_gradient(&model, &data).unwrap().gradient;
+    assert_eq!(gradient.to_host().unwrap(), [1.0, 1.0]);
+}
+
+#[test]
+fn a_batch_moves_as_a_whole() {
+    let here = Device::flex();
+    let batch = (
+        vec![Tensor::<2>::from_floats([[1.0], [2.0]], &here)],
+        Some(Tensor::<1, Int>::from_ints([3, 4], &here)),
+    );
+    let (floats, ints) = Batch::to_device(batch, &second_device());
+    assert_eq!(floats[0].device(), second_device());
+    let ints = ints.unwrap();
+    assert_eq!(ints.device(), second_device());
+    assert_eq!(ints.into_data().iter::<i64>().collect::<Vec<_>>(), [3, 4]);
 }
