@@ -64,3 +64,26 @@ impl ParamContext {
         value
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    #[test]
+    fn a_context_is_restored_to_fresh_numbers() {
+        let plain = Device::default();
+        let trained = plain.clone().autodiff();
+        let balanced = trained.clone().gradient_checkpointing();
+        for device in [plain, trained, balanced] {
+            for require_grad in [false, device.is_autodiff()] {
+                let old = Tensor::<1>::zeros([2], &device).set_require_grad(require_grad);
+                let context = ParamContext::of(&old);
+                let moved = context.restore(old.inner() + 1.0, ParamId::new());
+                assert_eq!(ParamContext::of(&moved), context);
+                assert_eq!(moved.is_require_grad(), require_grad);
+            }
+        }
+    }
+}

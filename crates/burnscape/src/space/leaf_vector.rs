@@ -380,3 +380,25 @@ pub(super) fn transfer(scalars: Vec<Tensor<1>>) -> Result<Vec<f64>, SpaceError> 
     }
     Ok(values)
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    #[test]
+    fn scalars_of_several_types_keep_their_places_and_their_bits() {
+        let device = Device::default();
+        let scalar = |value: f64, dtype| Tensor::from_data([value], (&device, dtype));
+        let values = transfer(vec![
+            scalar(0.1, DType::F64),
+            scalar(0.5, DType::F32),
+            scalar(0.3, DType::F64),
+            scalar(0.25, DType::F16),
+            scalar(0.125, DType::F32),
+        ]);
+        assert_eq!(values.unwrap(), [0.1, 0.5, 0.3, 0.25, 0.125]);
+        assert!(transfer(Vec::new()).unwrap().is_empty());
+    }
+}
