@@ -1,5 +1,6 @@
 //! A device whose numbers are f64 by default. In a binary of its own: the setting holds for a
 //! process.
+#![cfg(test)]
 
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{DType, Device, FloatDType, Tensor};

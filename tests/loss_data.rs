@@ -1,4 +1,5 @@
 //! Losses over batches and data sets: weights, modes, data sets, observers, the probe.
+#![cfg(test)]
 
 use std::cell::Cell;
 use std::ops::ControlFlow;
@@ -342,7 +343,7 @@ fn the_gradient_is_burns_own() {
     let loss = |model: &Linear, x: Tensor<2>| model.forward(x).tanh().powi_scalar(2).mean();
     let x = Tensor::<2>::from_floats([[0.1, -0.2, 0.3]], &device);
     let result = Evaluator::new(&loss)
-        .loss_and_gradient(&model, &[x.clone()])
+        .loss_and_gradient(&model, std::slice::from_ref(&x))
         .unwrap();
     let own = loss(&model, x);
     let value = own

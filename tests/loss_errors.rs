@@ -1,4 +1,5 @@
 //! Bad input to a loss: each a typed error with its values and its remedy.
+#![cfg(test)]
 
 use burn::module::{Module, Param, ParamGroup};
 use burn::nn::{Linear, LinearConfig};

@@ -1,4 +1,5 @@
 //! Random modules: coordinates round-trip bit for bit, and gradients land on their parameters.
+#![cfg(test)]
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -21,11 +22,13 @@ struct Branch {
     twigs: Vec<Option<Param<Tensor<1>>>>,
 }
 
+type Twigs = Vec<Option<[usize; 1]>>;
+
 /// The shapes of a [`Tree`].
 #[derive(Debug, Clone)]
 struct Plan {
     scales: Vec<[usize; 1]>,
-    branches: Vec<([usize; 3], Vec<Option<[usize; 1]>>)>,
+    branches: Vec<([usize; 3], Twigs)>,
     map: Option<[usize; 2]>,
     kernels: [[usize; 4]; 2],
     volume: Option<[usize; 5]>,

@@ -1,4 +1,5 @@
 //! The algebra of parameter vectors, in closed form.
+#![cfg(test)]
 
 use approx::assert_relative_eq;
 use burn::module::{Module, Param, ParamGroup};

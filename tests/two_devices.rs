@@ -1,4 +1,5 @@
 //! Modules and batches on two devices.
+#![cfg(test)]
 
 use burn::module::{Module, ParamGroup};
 use burn::nn::{Linear, LinearConfig};
