@@ -57,10 +57,19 @@ pub(crate) fn report<const D: usize, M: Classifier<D>>(
     let [two_gradients, by_hand, step] = peaks.map(median);
     let extra = |peak: f64| (peak - two_gradients) / copy;
     let bookkeeping = (step - two_gradients - copy) / 1e3;
-    println!("\n{name}: peak memory, one copy of the parameters is {:.1} kB", copy / 1e3);
-    println!("  two gradients, both kept           {:.1} kB", two_gradients / 1e3);
+    println!(
+        "\n{name}: peak memory, one copy of the parameters is {:.1} kB",
+        copy / 1e3
+    );
+    println!(
+        "  two gradients, both kept           {:.1} kB",
+        two_gradients / 1e3
+    );
     println!("  SAM step                           {:.1} kB", step / 1e3);
-    println!("  extra, in copies                   {:.3}  (bar 1)", extra(step));
+    println!(
+        "  extra, in copies                   {:.3}  (bar 1)",
+        extra(step)
+    );
     println!("  the same by hand                   {:.3}", extra(by_hand));
     println!("  extra beyond one copy              {bookkeeping:.1} kB");
     Ok(())
