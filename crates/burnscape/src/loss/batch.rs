@@ -10,6 +10,9 @@ use super::LossError;
 /// structs by `#[derive(Batch)]`, where `#[batch(skip)]` marks a field that belongs to the whole
 /// batch (a name, a shared mask).
 ///
+/// Tensors and modules have methods of the same names; for them write `Batch::select(&x, …)` and
+/// `Batch::to_device(x, …)`.
+///
 /// # Example
 ///
 /// ```

@@ -20,6 +20,52 @@ mod split;
 pub use batch::{Batch, BatchMapper};
 pub use batches::Batches;
 /// Implements [`Batch`](trait@Batch) for a struct of batches.
+///
+/// Every field is a batch, or is marked `#[batch(skip)]` and passed on as it is. The struct must be
+/// `Clone`. A generic parameter is required to be a batch where a field that is not skipped uses it.
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::Tensor;
+/// use burnscape::loss::Batch;
+///
+/// #[derive(Batch, Clone)]
+/// struct Digits {
+///     images: Tensor<3>,
+///     #[batch(skip)]
+///     source: String,
+/// }
+/// # fn is_batch<B: Batch>() {}
+/// # is_batch::<Digits>();
+/// ```
+///
+/// # Refusals
+///
+/// A field that is no batch is refused at its type, with the two ways out:
+///
+/// ```compile_fail,E0277
+/// use burn::tensor::Tensor;
+/// use burnscape::loss::Batch;
+///
+/// #[derive(Batch, Clone)]
+/// struct Digits {
+///     images: Tensor<3>,
+///     source: String, // `String` is not a batch: not a tensor, nor made of tensors
+/// }
+/// ```
+///
+/// So is an enum:
+///
+/// ```compile_fail
+/// use burn::tensor::Tensor;
+/// use burnscape::loss::Batch;
+///
+/// #[derive(Batch, Clone)]
+/// enum Digits {
+///     Images(Tensor<3>), // `Batch` can be derived for structs only
+/// }
+/// ```
 pub use burnscape_derive::Batch;
 pub use data_set::DataSet;
 pub use error::LossError;

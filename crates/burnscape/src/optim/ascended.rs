@@ -1,8 +1,8 @@
 use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 
-use super::report::StepReport;
-use crate::space::{LeafVector, ParamSpace};
+use super::core::Passes;
+use crate::space::ParamSpace;
 
 /// A model between ascent and descent: displaced, with its original weights held aside.
 ///
@@ -15,10 +15,8 @@ pub struct Ascended<M> {
     pub(super) original: M,
     pub(super) displaced: Option<M>,
     pub(super) space: ParamSpace,
-    pub(super) gradient: LeafVector,
-    pub(super) plain_square: f64,
-    pub(super) report: StepReport,
-    pub(super) is_inside: bool,
+    pub(super) passes: Passes,
+    pub(super) square: f64,
     pub(super) lr: ModuleLearningRate,
 }
 

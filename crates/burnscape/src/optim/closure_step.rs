@@ -2,10 +2,8 @@ use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 
-use super::evaluation::Evaluation;
-use super::sam::check_lr;
-use super::{IntoEvaluation, OptimError, Sam, SkipReason, StepReport, sam_edge};
-use crate::space::{BufferSnapshot, LeafVector, ParamSpace};
+use super::plain::{PlainPass, plain_pass};
+use super::{IntoEvaluation, OptimError, Sam, StepReport};
 
 /// An optimizer that steps on a closure: the one loop that serves plain and sharpness-aware
 /// optimizers alike.
@@ -85,41 +83,10 @@ impl ClosureStep for ModuleOptimizer {
         R: IntoEvaluation,
     {
         let lr = lr.into();
-        check_lr(lr.base())?;
-        let space = ParamSpace::of(model)?;
-        super::sam::refuse_ties(&space)?;
-        let before = BufferSnapshot::of(model);
-        let evaluate = |model: &M| -> Result<(LeafVector, StepReport), OptimError> {
-            let Evaluation { loss, gradients } = closure(model).into_evaluation(model)?;
-            let gradient = LeafVector::from_gradients(&space, &gradients)?;
-            let (scalars, known) = loss.split();
-            let (squares, values) = LeafVector::dots(&[(&gradient, &gradient)], &scalars)?;
-            let loss = known.or(values.first().copied());
-            let norm = squares[0].sqrt();
-            let is_finite = norm.is_finite() && loss.is_none_or(f64::is_finite);
-            let report = StepReport {
-                loss,
-                perturbed_loss: None,
-                gradient_norm: norm,
-                cosine: None,
-                rho: 0.0,
-                gradients: 1,
-                sam_edge: sam_edge(norm, 0.0, lr.base()),
-                without_gradient: gradient.num_absent(),
-                skipped: (!is_finite).then_some(SkipReason::NonFinite),
-            };
-            Ok((gradient, report))
-        };
-        let result = { evaluate }(model);
-        match result {
-            Ok((gradient, report)) if report.skipped.is_none() => {
-                *model = self.step(lr, model.clone(), gradient.into_gradients());
-                Ok(report)
-            }
-            other => {
-                *model = before.restore(model.clone());
-                other.map(|(_, report)| report)
-            }
+        let PlainPass { gradient, report } = plain_pass(lr.base(), model, &mut closure)?;
+        if let Some(gradient) = gradient {
+            *model = self.step(lr, model.clone(), gradient.into_gradients());
         }
+        Ok(report)
     }
 }

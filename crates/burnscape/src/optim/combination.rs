@@ -2,6 +2,7 @@ use burn::config::Config;
 
 use super::OptimConfigError;
 use super::error::check_range;
+use super::evaluation::LossValue;
 use crate::space::{LeafVector, SpaceError};
 
 /// Which gradient is handed to the base optimizer, from `g` at the weights and `g_p` at the
@@ -48,6 +49,33 @@ pub(super) struct Products {
 }
 
 impl Products {
+    /// Reads the products, and the losses that are still on the device, in one transfer. `plain` is
+    /// known from the first pass.
+    pub(super) fn read(
+        g: &LeafVector,
+        g_p: &LeafVector,
+        plain: f64,
+        losses: &mut [LossValue],
+    ) -> Result<Self, SpaceError> {
+        let mut scalars = Vec::new();
+        let mut waiting = Vec::new();
+        for loss in losses {
+            if let Some(tensor) = loss.take_tensor() {
+                scalars.push(tensor);
+                waiting.push(loss);
+            }
+        }
+        let (dots, values) = LeafVector::dots(&[(g_p, g_p), (g, g_p)], &scalars)?;
+        for (loss, value) in waiting.into_iter().zip(values) {
+            *loss = LossValue::Number(value);
+        }
+        Ok(Self {
+            plain,
+            perturbed: dots[0],
+            mixed: dots[1],
+        })
+    }
+
     /// The cosine of the angle between the gradients, if both have a direction.
     pub(super) fn cosine(self) -> Option<f64> {
         let norms = (self.plain * self.perturbed).sqrt();
@@ -62,6 +90,15 @@ pub(super) struct Descent {
     pub(super) gradient: LeafVector,
     /// Added to the weights after the base step, times minus the learning rate.
     pub(super) shift: Option<LeafVector>,
+}
+
+impl Descent {
+    pub(super) fn only(gradient: LeafVector) -> Self {
+        Self {
+            gradient,
+            shift: None,
+        }
+    }
 }
 
 impl Combination {

@@ -61,6 +61,15 @@ pub enum OptimError {
         /// What needs it.
         feature: &'static str,
     },
+    /// The variant has a memory, which a single call has not.
+    #[error(
+        "{feature} needs the step, the rate or the past, which `TrainStep::step` has not: use the \
+         training strategy or a loop of your own"
+    )]
+    NeedsState {
+        /// What needs it.
+        feature: &'static str,
+    },
     /// `descend` was called without the gradient that the combination needs.
     #[error(
         "this step needs the gradient at `Ascended::module`; pass it, or ask \

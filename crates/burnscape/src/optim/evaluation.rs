@@ -30,10 +30,22 @@ impl LossValue {
         }
     }
 
-    pub(super) fn tensor(&self) -> Option<Tensor<1>> {
+    /// The number, if it is one already.
+    pub(super) fn number(&self) -> Option<f64> {
         match self {
-            Self::Tensor(tensor) => Some(tensor.clone()),
+            Self::Number(number) => Some(*number),
             _ => None,
+        }
+    }
+
+    /// Takes the tensor out, to be read together with others.
+    pub(super) fn take_tensor(&mut self) -> Option<Tensor<1>> {
+        match std::mem::replace(self, Self::Unknown) {
+            Self::Tensor(tensor) => Some(tensor),
+            other => {
+                *self = other;
+                None
+            }
         }
     }
 }

@@ -4,22 +4,30 @@
 //! factor is an enumeration with one small file; [`SamConfig`] holds a choice of each, with presets
 //! for the published methods. [`Sam`] runs them, [`Ascended`] is the state between its two halves.
 
+mod aim;
 mod ascended;
 mod ascent;
 mod batch_oracle;
 mod closure_step;
 mod combination;
 mod config;
+mod core;
 mod error;
 mod evaluation;
 mod metric;
 mod oracle;
+mod perturbed_gd;
+mod plain;
 mod projected;
+mod record;
 mod report;
 mod rho;
 mod sam;
+mod sam_record;
 mod seed;
 mod source;
+mod stateless;
+mod swa;
 
 pub use ascended::Ascended;
 pub use ascent::{Ascent, Mask};
@@ -29,7 +37,10 @@ pub use config::{SamConfig, Tied};
 pub use error::{OptimConfigError, OptimError};
 pub use evaluation::{Evaluation, IntoEvaluation};
 pub use metric::{FisherSquares, Metric};
+pub use perturbed_gd::{PerturbedGd, PerturbedGdConfig, SecondOrderPoint};
+pub use record::OptimRecord;
 pub use report::{SkipReason, StepReport, sam_edge};
 pub use rho::{RhoGroup, RhoSchedule, Window};
 pub use sam::Sam;
 pub use source::Source;
+pub use swa::{Swa, SwaConfig};

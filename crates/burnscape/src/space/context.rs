@@ -1,5 +1,5 @@
 use burn::module::ParamId;
-use burn::tensor::{GradientCheckpointingStrategy, Tensor};
+use burn::tensor::{DType, GradientCheckpointingStrategy, Tensor};
 
 /// All that a parameter carries besides its numbers.
 ///
@@ -22,11 +22,18 @@ impl ParamContext {
         self.autodiff
     }
 
+    pub(super) fn is_require_grad(self) -> bool {
+        self.require_grad
+    }
+
     pub(super) fn of<const D: usize>(value: &Tensor<D>) -> Self {
+        let autodiff = value.is_autodiff();
+        let is_quantized = matches!(value.dtype(), DType::QFloat(_));
         Self {
-            autodiff: value.is_autodiff(),
+            autodiff,
             require_grad: value.is_require_grad(),
-            distributed: value.is_distributed(),
+            // Burn panics when it is asked this about a plain or a quantized tensor.
+            distributed: autodiff && !is_quantized && value.is_distributed(),
             checkpointing: value.gradient_checkpointing_strategy(),
         }
     }
@@ -55,5 +62,28 @@ impl ParamContext {
             value = value.set_distributed(id);
         }
         value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    #[test]
+    fn a_context_is_restored_to_fresh_numbers() {
+        let plain = Device::default();
+        let trained = plain.clone().autodiff();
+        let balanced = trained.clone().gradient_checkpointing();
+        for device in [plain, trained, balanced] {
+            for require_grad in [false, device.is_autodiff()] {
+                let old = Tensor::<1>::zeros([2], &device).set_require_grad(require_grad);
+                let context = ParamContext::of(&old);
+                let moved = context.restore(old.inner() + 1.0, ParamId::new());
+                assert_eq!(ParamContext::of(&moved), context);
+                assert_eq!(moved.is_require_grad(), require_grad);
+            }
+        }
     }
 }

@@ -38,12 +38,13 @@ impl Role {
     /// The axis that counts output units: one index along it is one filter.
     ///
     /// Burn keeps a linear weight as `[d_input, d_output]`, a convolution as `[out, in, …]`, a
-    /// transposed convolution as `[in, out, …]` and an embedding as `[n, d]` (one row a token).
+    /// transposed convolution as `[in, out / groups, …]` (the same output of every group counts as
+    /// one) and an embedding as `[n, d]` (one row a token).
     fn filter_axis(containers: &[String], rank: usize) -> usize {
         let container = containers.last().map(String::as_str).unwrap_or_default();
-        if container.contains("ConvTranspose") {
+        if container.starts_with("Struct:ConvTranspose") {
             1
-        } else if container.contains("Embedding") {
+        } else if container == "Struct:Embedding" {
             0
         } else {
             usize::from(rank == 2)
@@ -68,5 +69,10 @@ mod tests {
         assert_eq!(role("Struct:Linear", 1).kind, ParamKind::Bias);
         assert_eq!(role("Struct:LayerNorm", 1).kind, ParamKind::Normalization);
         assert_eq!(role("Struct:LayerNorm", 1).filter_axis, None);
+        // A name that only resembles one of Burn's says nothing.
+        assert_eq!(role("Struct:EmbeddingNet", 2).filter_axis, Some(1));
+        // Only the holder counts, not what is around it.
+        let around = ["Struct:Embedding".to_string(), "Vec".to_string()];
+        assert_eq!(Role::of(&around, 2).filter_axis, Some(1));
     }
 }

@@ -99,3 +99,43 @@ fn around(shape: &[usize], axis: usize) -> (usize, usize) {
         shape[axis + 1..].iter().product(),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    fn numbers(tensor: Tensor<1>) -> Vec<f64> {
+        tensor.into_data().iter().collect()
+    }
+
+    #[test]
+    fn an_axis_is_kept_and_given_back() {
+        // [2, 3, 2], counted from zero.
+        let value = Tensor::<1, burn::tensor::Int>::arange(0..12, &Device::default()).float();
+        let sums = |axis| numbers(sum_but_axis(value.clone(), &[2, 3, 2], axis));
+        assert_eq!(sums(0), [15.0, 51.0]);
+        assert_eq!(sums(1), [14.0, 22.0, 30.0]);
+        assert_eq!(sums(2), [30.0, 36.0]);
+        let marks = Tensor::from_floats([1.0, 2.0, 3.0], &Device::default());
+        let marks = numbers(expand_axis(marks, &[2, 3, 2], 1));
+        let expected = [1.0, 1.0, 2.0, 2.0, 3.0, 3.0];
+        assert_eq!(marks, [expected, expected].concat());
+    }
+
+    #[test]
+    fn a_gradient_goes_in_and_out_under_every_rank() {
+        let device = Device::default();
+        for rank in 1..=MAX_RANK {
+            let (mut gradients, id) = (GradientsParams::new(), ParamId::new());
+            let mut shape = vec![1; rank];
+            shape[rank - 1] = 3;
+            let value = Tensor::from_floats([1.0, 2.0, 3.0], &device);
+            register(&mut gradients, id, &shape, value);
+            let (value, found) = gradient(&gradients, id, rank).unwrap();
+            assert_eq!((numbers(value), found), (vec![1.0, 2.0, 3.0], shape));
+        }
+        assert!(gradient(&GradientsParams::new(), ParamId::new(), MAX_RANK + 1).is_none());
+    }
+}

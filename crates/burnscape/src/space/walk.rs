@@ -39,3 +39,24 @@ impl Walk {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_that_share_a_path_are_numbered() {
+        let mut walk = Walk::default();
+        walk.enter("layers", "Struct:Net");
+        walk.enter("0", "Vec");
+        assert_eq!(walk.float_path(), "layers.0");
+        assert_eq!(walk.float_path(), "layers.0#2");
+        walk.exit();
+        walk.enter("1", "Vec");
+        assert_eq!(walk.float_path(), "layers.1");
+        walk.exit();
+        walk.enter("0", "Vec");
+        assert_eq!(walk.float_path(), "layers.0#3");
+        assert_eq!(walk.containers(), ["Struct:Net", "Vec"]);
+    }
+}

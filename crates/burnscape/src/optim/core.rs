@@ -1,0 +1,352 @@
+use burn::module::Module;
+
+use super::combination::{Descent, Products};
+use super::evaluation::{Evaluation, LossValue};
+use super::oracle::Oracle;
+use super::report::sam_edge;
+use super::seed::mix;
+use super::{Ascent, Metric, OptimError, SamConfig, SkipReason, StepReport, Tied, projected};
+use crate::space::{LeafVector, ParamSpace, unshared_copy};
+
+/// The machine under every door: a configuration and what it remembers, without a base optimizer.
+///
+/// A step is [`passes`](Self::passes), which takes the gradients and changes nothing, and
+/// [`combine`](Self::combine), which makes one gradient of them and moves the state on.
+#[derive(Debug, Clone)]
+pub(super) struct SamCore {
+    pub(super) config: SamConfig,
+    pub(super) state: SamState,
+}
+
+/// What a sharpness-aware optimizer remembers besides its base's state.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SamState {
+    /// Steps taken or skipped.
+    pub(super) step: usize,
+    /// Steps inside the window.
+    pub(super) ascents: usize,
+    /// Friendly SAM's average of gradients.
+    pub(super) average: Option<LeafVector>,
+    /// LookSAM's kept direction.
+    pub(super) kept: Option<LeafVector>,
+}
+
+/// What one step is about to do.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Plan {
+    pub(super) lr: f64,
+    pub(super) rho: f64,
+    pub(super) is_inside: bool,
+    pub(super) wants_second: bool,
+}
+
+/// What the passes of one step gave.
+pub(super) struct Passes {
+    pub(super) report: StepReport,
+    pub(super) gradient: LeafVector,
+    pub(super) second: Option<(LeafVector, Products)>,
+    pub(super) is_inside: bool,
+}
+
+impl SamCore {
+    pub(super) fn new(config: SamConfig) -> Self {
+        Self {
+            config,
+            state: SamState::default(),
+        }
+    }
+
+    /// Which part of the configuration needs the batch itself, if any.
+    pub(super) fn needs_batch(&self) -> Option<&'static str> {
+        if self.config.group_size.is_some() {
+            Some("m-sharpness (`group_size`)")
+        } else if self.config.selection.is_some() {
+            Some("data selection (`selection`)")
+        } else if self.config.metric.needs_examples() {
+            Some("a Fisher metric of example gradients")
+        } else {
+            None
+        }
+    }
+
+    pub(super) fn refuse_what_needs_batch(&self) -> Result<(), OptimError> {
+        match self.needs_batch() {
+            Some(feature) => Err(OptimError::NeedsBatch { feature }),
+            None => Ok(()),
+        }
+    }
+
+    /// The model's space, after the check for parameters that occur twice.
+    pub(super) fn space<M: Module>(&self, model: &M) -> Result<ParamSpace, OptimError> {
+        let space = ParamSpace::of(model)?;
+        if self.config.tied == Tied::Refuse {
+            refuse_ties(&space)?;
+        }
+        Ok(space)
+    }
+
+    pub(super) fn plan(&self, lr: f64) -> Result<Plan, OptimError> {
+        check_lr(lr)?;
+        let SamState {
+            step,
+            ascents,
+            ref kept,
+            ..
+        } = self.state;
+        let is_inside = self
+            .config
+            .window
+            .is_none_or(|window| window.contains(step));
+        let rho = match is_inside {
+            true => self.config.schedule.rho(self.config.rho, step, lr),
+            false => 0.0,
+        };
+        let wants_second = is_inside
+            && self
+                .config
+                .combination
+                .wants_second(ascents, kept.is_some());
+        Ok(Plan {
+            lr,
+            rho,
+            is_inside,
+            wants_second,
+        })
+    }
+
+    /// Takes the gradients of one step. Weights and state stay as they are.
+    pub(super) fn passes<M: Module>(
+        &self,
+        lr: f64,
+        model: &M,
+        space: &ParamSpace,
+        oracle: &mut dyn Oracle<M>,
+    ) -> Result<Passes, OptimError> {
+        let plan = self.plan(lr)?;
+        let mut plain = WeightedSum::default();
+        let mut perturbed = WeightedSum::default();
+        let mut square = 0.0;
+        let mut gradients = 0;
+        for part in 0..oracle.num_parts() {
+            let weight = oracle.weight(part);
+            self.reseed(space, part);
+            let Evaluation {
+                loss,
+                gradients: first,
+            } = oracle.first(part, model)?;
+            gradients += 1;
+            let gradient = LeafVector::from_gradients(space, &first)?;
+            drop(first);
+            let mut squares = None;
+            if self.config.metric.needs_examples() && plan.wants_second {
+                let (mean, count) = oracle.example_squares(part, &unshared_copy(model))?;
+                gradients += count;
+                squares = Some(mean);
+            }
+            let aim = self.aim(model, &gradient, loss, squares, &plan)?;
+            square = aim.square;
+            if !aim.is_finite() {
+                let mut report = plan.report(aim.loss, aim.square, &gradient);
+                report.skipped = Some(SkipReason::NonFinite);
+                let is_inside = plan.is_inside;
+                return Ok(Passes {
+                    report,
+                    gradient,
+                    second: None,
+                    is_inside,
+                });
+            }
+            if let Some((direction, scale)) = aim.displacement {
+                let (second, taken) =
+                    self.second_pass(part, model, direction, scale, &plan, oracle)?;
+                gradients += taken;
+                let vector = LeafVector::from_gradients(space, &second.gradients)?;
+                perturbed.add(weight, vector, second.loss)?;
+            }
+            let loss = aim.loss.map_or(LossValue::Unknown, LossValue::Number);
+            plain.add(weight, gradient, loss)?;
+        }
+        let loss = plain.known_loss();
+        let Some(gradient) = plain.vector else {
+            return Err(crate::loss::LossError::EmptyBatch { batch: 0 }.into());
+        };
+        if oracle.num_parts() > 1 {
+            square = gradient.dot(&gradient)?;
+        }
+        let mut report = plan.report(loss, square, &gradient);
+        report.gradients = gradients;
+        let mut second = None;
+        if let Some(vector) = perturbed.vector.take() {
+            let products = Products::read(&gradient, &vector, square, &mut perturbed.losses)?;
+            report.cosine = products.cosine();
+            report.perturbed_loss = perturbed.known_loss();
+            let is_finite = report.perturbed_loss.is_none_or(f64::is_finite);
+            if !products.perturbed.is_finite() || !is_finite {
+                report.skipped = Some(SkipReason::NonFinitePerturbed);
+            }
+            second = Some((vector, products));
+        }
+        Ok(Passes {
+            report,
+            gradient,
+            second,
+            is_inside: plan.is_inside,
+        })
+    }
+
+    /// The pass at displaced weights, and the number of gradients it took.
+    fn second_pass<M: Module>(
+        &self,
+        part: usize,
+        model: &M,
+        direction: LeafVector,
+        scale: f64,
+        plan: &Plan,
+        oracle: &mut dyn Oracle<M>,
+    ) -> Result<(Evaluation, usize), OptimError> {
+        let space = direction.space().clone();
+        let mut evaluate = |model: &M| {
+            self.reseed(&space, part);
+            oracle.displaced(part, model)
+        };
+        match &self.config.ascent {
+            Ascent::OneStep => {
+                let displaced = direction.displace(model, scale)?;
+                drop(direction);
+                Ok((evaluate(&displaced)?, 1))
+            }
+            Ascent::Projected {
+                steps,
+                restarts,
+                step_size,
+                seed,
+            } => {
+                let search = projected::Search {
+                    rho: plan.rho,
+                    steps: *steps,
+                    restarts: *restarts,
+                    step_size: *step_size,
+                    seed: mix(*seed, self.state.step as u64),
+                };
+                projected::maximize(model, direction.scale(scale), search, &mut evaluate)
+            }
+        }
+    }
+
+    /// One gradient for the base optimizer, and the state moved on by a step.
+    pub(super) fn combine(
+        &mut self,
+        gradient: LeafVector,
+        second: Option<(LeafVector, Products)>,
+        is_inside: bool,
+    ) -> Result<Descent, OptimError> {
+        let Self { config, state } = self;
+        let descent = match second {
+            Some((perturbed, products)) => {
+                config
+                    .combination
+                    .combine(&gradient, &perturbed, products, &mut state.kept)?
+            }
+            None if is_inside => {
+                let kept = state.kept.as_ref();
+                Descent::only(config.combination.without_second(&gradient, kept)?)
+            }
+            None => Descent::only(gradient.clone()),
+        };
+        if is_inside {
+            state.average = config.source.average(&gradient, state.average.take())?;
+            state.ascents += 1;
+        }
+        state.step += 1;
+        Ok(descent)
+    }
+
+    /// Counts a step that moved nothing.
+    pub(super) fn skip(&mut self) {
+        self.state.step += 1;
+    }
+
+    /// Both passes of a part draw the same random numbers, if the configuration says so.
+    fn reseed(&self, space: &ParamSpace, part: usize) {
+        if let Some(seed) = self.config.dropout_seed {
+            space
+                .device()
+                .seed(mix(mix(seed, self.state.step as u64), part as u64));
+        }
+    }
+
+    /// Whether the displacement is that of plain SAM, `rho g / |g|`.
+    pub(super) fn is_plain(&self) -> bool {
+        let config = &self.config;
+        config.metric == Metric::Euclidean
+            && config.source == super::Source::Gradient
+            && config.groups.is_empty()
+    }
+}
+
+impl Plan {
+    pub(super) fn report(
+        &self,
+        loss: Option<f64>,
+        square: f64,
+        gradient: &LeafVector,
+    ) -> StepReport {
+        StepReport {
+            loss,
+            perturbed_loss: None,
+            gradient_norm: square.sqrt(),
+            cosine: None,
+            rho: self.rho,
+            gradients: 1,
+            sam_edge: sam_edge(square.sqrt(), self.rho, self.lr),
+            without_gradient: gradient.num_absent(),
+            skipped: None,
+        }
+    }
+}
+
+/// A weighted sum of gradients, with the losses they belong to.
+#[derive(Default)]
+struct WeightedSum {
+    vector: Option<LeafVector>,
+    weights: Vec<f64>,
+    losses: Vec<LossValue>,
+}
+
+impl WeightedSum {
+    fn add(&mut self, weight: f64, vector: LeafVector, loss: LossValue) -> Result<(), OptimError> {
+        self.vector = Some(match self.vector.take() {
+            None => vector.scale(weight),
+            Some(sum) => sum.linear(1.0, weight, &vector)?,
+        });
+        self.weights.push(weight);
+        self.losses.push(loss);
+        Ok(())
+    }
+
+    /// The weighted sum of the losses, once they are numbers.
+    fn known_loss(&self) -> Option<f64> {
+        let losses = self.losses.iter().zip(&self.weights);
+        losses
+            .map(|(loss, weight)| Some(weight * loss.number()?))
+            .sum()
+    }
+}
+
+pub(super) fn check_lr(lr: f64) -> Result<(), OptimError> {
+    if lr.is_finite() && lr >= 0.0 {
+        Ok(())
+    } else {
+        Err(OptimError::LearningRate { lr })
+    }
+}
+
+pub(super) fn refuse_ties(space: &ParamSpace) -> Result<(), OptimError> {
+    for leaf in space.leaves() {
+        if let Some(second) = leaf.duplicates().first() {
+            let (first, second) = (leaf.path().to_string(), second.clone());
+            return Err(OptimError::TiedParameter { first, second });
+        }
+    }
+    Ok(())
+}

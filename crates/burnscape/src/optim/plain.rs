@@ -1,0 +1,76 @@
+use burn::module::Module;
+
+use super::core::{check_lr, refuse_ties};
+use super::evaluation::Evaluation;
+use super::{IntoEvaluation, OptimError, SkipReason, StepReport, sam_edge};
+use crate::space::{BufferSnapshot, LeafVector, ParamSpace};
+
+/// One gradient, for optimizers that do not ascend.
+pub(super) struct PlainPass {
+    /// None if loss or gradient were not finite; the report says so.
+    pub(super) gradient: Option<LeafVector>,
+    pub(super) report: StepReport,
+}
+
+/// Takes one gradient. On an error, and where it is not finite, running statistics are put back.
+pub(super) fn plain_pass<M, F, R>(
+    lr: f64,
+    model: &mut M,
+    closure: &mut F,
+) -> Result<PlainPass, OptimError>
+where
+    M: Module,
+    F: FnMut(&M) -> R,
+    R: IntoEvaluation,
+{
+    check_lr(lr)?;
+    let space = ParamSpace::of(model)?;
+    refuse_ties(&space)?;
+    let before = BufferSnapshot::of(model);
+    let result = evaluate(lr, &space, model, closure);
+    if !matches!(
+        &result,
+        Ok(PlainPass {
+            gradient: Some(_),
+            ..
+        })
+    ) {
+        *model = before.restore(model.clone());
+    }
+    result
+}
+
+fn evaluate<M, F, R>(
+    lr: f64,
+    space: &ParamSpace,
+    model: &M,
+    closure: &mut F,
+) -> Result<PlainPass, OptimError>
+where
+    M: Module,
+    F: FnMut(&M) -> R,
+    R: IntoEvaluation,
+{
+    let Evaluation { loss, gradients } = closure(model).into_evaluation(model)?;
+    let gradient = LeafVector::from_gradients(space, &gradients)?;
+    let (scalars, known) = loss.split();
+    let (squares, values) = LeafVector::dots(&[(&gradient, &gradient)], &scalars)?;
+    let loss = known.or(values.first().copied());
+    let norm = squares[0].sqrt();
+    let is_finite = norm.is_finite() && loss.is_none_or(f64::is_finite);
+    let report = StepReport {
+        loss,
+        perturbed_loss: None,
+        gradient_norm: norm,
+        cosine: None,
+        rho: 0.0,
+        gradients: 1,
+        sam_edge: sam_edge(norm, 0.0, lr),
+        without_gradient: gradient.num_absent(),
+        skipped: (!is_finite).then_some(SkipReason::NonFinite),
+    };
+    Ok(PlainPass {
+        gradient: is_finite.then_some(gradient),
+        report,
+    })
+}

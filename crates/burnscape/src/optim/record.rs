@@ -1,0 +1,288 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::module::Module;
+use burn::optim::{ModuleOptimizer, OptimizerRecord};
+use burn::tensor::{Bytes, DType, Tensor, TensorData};
+use burn_pack::{Reader, Scalar, Writer};
+
+use super::OptimError;
+use crate::space::{LeafVector, ParamSpace};
+
+/// The saved state of an optimizer of this crate: counters, vectors, and the base's own record.
+///
+/// Kept in burnpack, Burn's own container format. It names the parameters it belongs to, so that it
+/// cannot be loaded into another model.
+#[derive(Debug, Clone)]
+pub struct OptimRecord {
+    kind: String,
+    parameters: Vec<Recorded>,
+    counters: BTreeMap<String, f64>,
+    vectors: BTreeMap<String, Vec<Option<TensorData>>>,
+    base: Option<Vec<u8>>,
+}
+
+/// One parameter as a record remembers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Recorded {
+    id: u64,
+    path: String,
+    shape: Vec<usize>,
+}
+
+const KIND: &str = "burnscape.kind";
+const PARAMETER: &str = "parameter.";
+const BASE: &str = "base";
+
+impl OptimRecord {
+    /// An empty record for the parameters of `model`.
+    pub(super) fn new<M: Module>(kind: &str, model: &M) -> Result<Self, OptimError> {
+        let parameters = recorded(&ParamSpace::of(model)?);
+        Ok(Self {
+            kind: kind.to_string(),
+            parameters,
+            counters: BTreeMap::new(),
+            vectors: BTreeMap::new(),
+            base: None,
+        })
+    }
+
+    pub(super) fn with_counter(mut self, name: &str, value: f64) -> Self {
+        self.counters.insert(name.to_string(), value);
+        self
+    }
+
+    pub(super) fn with_vector(
+        mut self,
+        name: &str,
+        vector: Option<&LeafVector>,
+    ) -> Result<Self, OptimError> {
+        let Some(vector) = vector else {
+            return Ok(self);
+        };
+        let download = |leaf: &Option<Tensor<1>>| match leaf {
+            None => Ok(None),
+            Some(leaf) => leaf.clone().try_into_data().map(Some).map_err(failed),
+        };
+        let leaves = vector
+            .leaves()
+            .iter()
+            .map(download)
+            .collect::<Result<_, _>>()?;
+        self.vectors.insert(name.to_string(), leaves);
+        Ok(self)
+    }
+
+    pub(super) fn with_base(mut self, base: &ModuleOptimizer) -> Result<Self, OptimError> {
+        self.base = Some(base.into_bytes().map_err(failed)?.to_vec());
+        Ok(self)
+    }
+
+    /// Refuses a record of another optimizer, or of another model.
+    pub(super) fn check<M: Module>(&self, kind: &str, model: &M) -> Result<ParamSpace, OptimError> {
+        let other = |difference: String| Err(OptimError::OtherModel { difference });
+        if self.kind != kind {
+            let message = format!("expected a record of {kind}, found one of {}", self.kind);
+            return Err(OptimError::Record { message });
+        }
+        let space = ParamSpace::of(model)?;
+        let present = recorded(&space);
+        if present.len() != self.parameters.len() {
+            return other(format!(
+                "it has {} parameters, the model {}",
+                self.parameters.len(),
+                present.len()
+            ));
+        }
+        for (saved, present) in self.parameters.iter().zip(&present) {
+            if (&saved.path, &saved.shape) != (&present.path, &present.shape) {
+                return other(format!(
+                    "it has `{}` {:?}, the model `{}` {:?}",
+                    saved.path, saved.shape, present.path, present.shape
+                ));
+            }
+            if saved.id != present.id {
+                return other(format!("`{}` carries another identifier", saved.path));
+            }
+        }
+        Ok(space)
+    }
+
+    pub(super) fn counter(&self, name: &str) -> Option<f64> {
+        self.counters.get(name).copied()
+    }
+
+    pub(super) fn vector(&self, name: &str, space: &ParamSpace) -> Option<LeafVector> {
+        let saved = self.vectors.get(name)?;
+        let mut saved = saved.iter();
+        let vector = LeafVector::zeros(space).map_all(|leaf, _| {
+            let data = saved.next().cloned().flatten()?;
+            Some(Tensor::from_data(data, (space.device(), leaf.dtype())))
+        });
+        Some(vector)
+    }
+
+    pub(super) fn load_base(&self, base: ModuleOptimizer) -> Result<ModuleOptimizer, OptimError> {
+        let Some(bytes) = &self.base else {
+            return Ok(base);
+        };
+        let record = OptimizerRecord::from_bytes(Bytes::from_bytes_vec(bytes.clone()));
+        Ok(base.load_record(record.map_err(failed)?))
+    }
+
+    /// Writes the record into memory.
+    ///
+    /// # Errors
+    ///
+    /// [`OptimError::Record`].
+    pub fn into_bytes(self) -> Result<Bytes, OptimError> {
+        self.writer().into_bytes().map_err(failed)
+    }
+
+    /// Reads a record from memory.
+    ///
+    /// # Errors
+    ///
+    /// [`OptimError::Record`].
+    pub fn from_bytes(bytes: Bytes) -> Result<Self, OptimError> {
+        Self::read(Reader::from_bytes(bytes).map_err(failed)?)
+    }
+
+    /// Writes the record to a file.
+    ///
+    /// # Errors
+    ///
+    /// [`OptimError::Record`].
+    pub fn save(self, path: impl AsRef<Path>) -> Result<(), OptimError> {
+        self.writer().write_to_file(path).map_err(failed)?;
+        Ok(())
+    }
+
+    /// Reads a record from a file.
+    ///
+    /// # Errors
+    ///
+    /// [`OptimError::Record`].
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, OptimError> {
+        Self::read(Reader::from_file(path).map_err(failed)?)
+    }
+
+    fn writer(self) -> Writer {
+        let mut tensors = Vec::new();
+        for (name, leaves) in self.vectors {
+            for (index, leaf) in leaves.into_iter().enumerate() {
+                let Some(leaf) = leaf else { continue };
+                let (bytes, shape, dtype) = leaf.into_parts();
+                let id = self.parameters.get(index).map(|parameter| parameter.id);
+                let name = format!("{name}.{index}");
+                tensors.push(burn_pack::Tensor::new(name, dtype, shape, id, bytes));
+            }
+        }
+        if let Some(base) = self.base {
+            let shape = vec![base.len()];
+            let bytes = Bytes::from_bytes_vec(base);
+            tensors.push(burn_pack::Tensor::new(
+                BASE.into(),
+                DType::U8,
+                shape,
+                None,
+                bytes,
+            ));
+        }
+        let mut writer = Writer::new(tensors).with_metadata(KIND, &self.kind);
+        for (index, parameter) in self.parameters.iter().enumerate() {
+            let shape: Vec<String> = parameter.shape.iter().map(usize::to_string).collect();
+            let value = format!("{} {} {}", parameter.id, shape.join("x"), parameter.path);
+            writer = writer.with_metadata(&format!("{PARAMETER}{index:06}"), &value);
+        }
+        for (name, value) in self.counters {
+            writer = writer.with_scalar(&name, Scalar::from(value));
+        }
+        writer
+    }
+
+    fn read(reader: Reader) -> Result<Self, OptimError> {
+        let malformed = |what: &str| OptimError::Record {
+            message: format!("no valid {what}"),
+        };
+        let kind = reader
+            .metadata()
+            .get(KIND)
+            .ok_or_else(|| malformed("kind"))?
+            .clone();
+        let mut parameters = Vec::new();
+        for (_, value) in reader
+            .metadata()
+            .iter()
+            .filter(|(key, _)| key.starts_with(PARAMETER))
+        {
+            parameters.push(Recorded::parse(value).ok_or_else(|| malformed("parameter list"))?);
+        }
+        let mut counters = BTreeMap::new();
+        for (name, value) in reader.scalars() {
+            let value = f64::try_from(*value).map_err(|_| malformed("counter"))?;
+            counters.insert(name.clone(), value);
+        }
+        let mut vectors: BTreeMap<String, Vec<Option<TensorData>>> = BTreeMap::new();
+        let mut base = None;
+        for tensor in reader.into_tensors().map_err(failed)? {
+            let (name, dtype, shape, _, bytes) = tensor.into_parts().map_err(failed)?;
+            if name == BASE {
+                base = Some(bytes.to_vec());
+                continue;
+            }
+            let (name, index) = name
+                .rsplit_once('.')
+                .ok_or_else(|| malformed("vector name"))?;
+            let index: usize = index.parse().map_err(|_| malformed("vector name"))?;
+            let leaves = vectors
+                .entry(name.to_string())
+                .or_insert_with(|| vec![None; parameters.len()]);
+            let leaf = leaves
+                .get_mut(index)
+                .ok_or_else(|| malformed("vector name"))?;
+            *leaf = Some(TensorData::from_bytes(bytes, shape, dtype));
+        }
+        Ok(Self {
+            kind,
+            parameters,
+            counters,
+            vectors,
+            base,
+        })
+    }
+}
+
+impl Recorded {
+    fn parse(value: &str) -> Option<Self> {
+        let mut parts = value.splitn(3, ' ');
+        let id = parts.next()?.parse().ok()?;
+        let shape = parts
+            .next()?
+            .split('x')
+            .map(|n| n.parse().ok())
+            .collect::<Option<_>>()?;
+        Some(Self {
+            id,
+            shape,
+            path: parts.next()?.to_string(),
+        })
+    }
+}
+
+fn recorded(space: &ParamSpace) -> Vec<Recorded> {
+    let leaves = space.leaves().iter();
+    leaves
+        .map(|leaf| Recorded {
+            id: leaf.id().val(),
+            path: leaf.path().to_string(),
+            shape: leaf.shape().to_vec(),
+        })
+        .collect()
+}
+
+fn failed(error: impl std::fmt::Debug) -> OptimError {
+    OptimError::Record {
+        message: format!("{error:?}"),
+    }
+}

@@ -1,0 +1,68 @@
+//! Saving and resuming [`Sam`].
+
+use burn::module::Module;
+
+use super::core::{SamCore, SamState};
+use super::{OptimError, OptimRecord, Sam};
+
+const KIND: &str = "sam";
+
+impl SamCore {
+    pub(super) fn to_record<M: Module>(&self, model: &M) -> Result<OptimRecord, OptimError> {
+        let SamState {
+            step,
+            ascents,
+            average,
+            kept,
+        } = &self.state;
+        OptimRecord::new(KIND, model)?
+            .with_counter("step", *step as f64)
+            .with_counter("ascents", *ascents as f64)
+            .with_vector("average", average.as_ref())?
+            .with_vector("kept", kept.as_ref())
+    }
+
+    pub(super) fn load_record<M: Module>(
+        &mut self,
+        record: &OptimRecord,
+        model: &M,
+    ) -> Result<(), OptimError> {
+        let space = record.check(KIND, model)?;
+        self.state = SamState {
+            step: record.counter("step").unwrap_or(0.0) as usize,
+            ascents: record.counter("ascents").unwrap_or(0.0) as usize,
+            average: record.vector("average", &space),
+            kept: record.vector("kept", &space),
+        };
+        Ok(())
+    }
+}
+
+impl Sam {
+    /// The state of this optimizer and of its base, for the parameters of `model`.
+    ///
+    /// # Errors
+    ///
+    /// [`OptimError::Record`], [`OptimError::Space`].
+    pub fn to_record<M: Module>(&self, model: &M) -> Result<OptimRecord, OptimError> {
+        self.core.to_record(model)?.with_base(&self.base)
+    }
+
+    /// Takes up a saved state. Load the model's own record first: states are bound to parameters by
+    /// Burn's identifiers, which a model's record carries.
+    ///
+    /// Training resumes bit for bit where it stopped, given the same batches in the same order.
+    ///
+    /// # Errors
+    ///
+    /// [`OptimError::OtherModel`] if the record belongs to another model, [`OptimError::Record`].
+    pub fn load_record<M: Module>(
+        mut self,
+        record: OptimRecord,
+        model: &M,
+    ) -> Result<Self, OptimError> {
+        self.core.load_record(&record, model)?;
+        self.base = record.load_base(self.base)?;
+        Ok(self)
+    }
+}

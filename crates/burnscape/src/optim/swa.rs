@@ -1,0 +1,142 @@
+use burn::config::Config;
+use burn::module::Module;
+
+use super::error::check_range;
+use super::{OptimConfigError, OptimError, OptimRecord};
+use crate::space::{LeafVector, ParamSpace};
+
+/// Stochastic weight averaging: the mean of the weights along a training run (Izmailov et al. 2018,
+/// arXiv:1803.05407).
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::tensor::Device;
+/// use burnscape::optim::SwaConfig;
+///
+/// let device = Device::default().autodiff();
+/// let model = LinearConfig::new(2, 2).init(&device);
+/// let mut swa = SwaConfig::new().with_start(10).with_every(5).init()?;
+/// for step in 0..20 {
+///     // … a training step …
+///     swa.update(step, &model)?;
+/// }
+/// assert_eq!(swa.num_averaged(), 2); // steps 10 and 15
+/// let averaged = swa.average(&model)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Config, Debug)]
+pub struct SwaConfig {
+    /// First step that counts.
+    #[config(default = 0)]
+    pub start: usize,
+    /// Steps from one counted point to the next. Izmailov et al. 2018 take one an epoch.
+    #[config(default = 1)]
+    pub every: usize,
+}
+
+impl SwaConfig {
+    /// Starts an average.
+    ///
+    /// # Errors
+    ///
+    /// [`OptimConfigError::OutOfRange`].
+    pub fn init(self) -> Result<Swa, OptimConfigError> {
+        check_range("every", self.every as f64, "at least 1", |every| {
+            every >= 1.0
+        })?;
+        Ok(Swa {
+            config: self,
+            count: 0,
+            mean: None,
+        })
+    }
+}
+
+/// A running mean of weights. Built by [`SwaConfig::init`].
+///
+/// # Cost
+///
+/// One copy of the parameters; one pass over them for each point that counts, no gradient and no
+/// host synchronization.
+#[derive(Debug, Clone)]
+pub struct Swa {
+    config: SwaConfig,
+    count: usize,
+    mean: Option<LeafVector>,
+}
+
+const KIND: &str = "swa";
+
+impl Swa {
+    /// Takes the weights after `step` into the mean, if the step counts; says whether it did.
+    ///
+    /// # Errors
+    ///
+    /// [`OptimError::Space`] if the model is another than before.
+    pub fn update<M: Module>(&mut self, step: usize, model: &M) -> Result<bool, OptimError> {
+        let since = step.checked_sub(self.config.start);
+        if !since.is_some_and(|since| since.is_multiple_of(self.config.every)) {
+            return Ok(false);
+        }
+        let space = match &self.mean {
+            Some(mean) => mean.space().clone(),
+            None => ParamSpace::of(model)?,
+        };
+        let weights = LeafVector::from_module(&space, model)?;
+        self.count += 1;
+        self.mean = Some(match self.mean.take() {
+            None => weights,
+            Some(mean) => {
+                let share = 1.0 / self.count as f64;
+                mean.linear(1.0 - share, share, &weights)?
+            }
+        });
+        Ok(true)
+    }
+
+    /// Points in the mean.
+    pub fn num_averaged(&self) -> usize {
+        self.count
+    }
+
+    /// A copy of `model` with the averaged weights. Its running statistics are those of `model`,
+    /// which were never those of the average: let training-mode forward passes over some data
+    /// re-estimate them before the copy is used.
+    ///
+    /// # Errors
+    ///
+    /// [`OptimError::NothingAveraged`], [`OptimError::Space`].
+    pub fn average<M: Module>(&self, model: &M) -> Result<M, OptimError> {
+        let mean = self.mean.as_ref().ok_or(OptimError::NothingAveraged)?;
+        Ok(mean.apply_to(model)?)
+    }
+
+    /// The mean, for the parameters of `model`.
+    ///
+    /// # Errors
+    ///
+    /// [`OptimError::Record`], [`OptimError::Space`].
+    pub fn to_record<M: Module>(&self, model: &M) -> Result<OptimRecord, OptimError> {
+        OptimRecord::new(KIND, model)?
+            .with_counter("count", self.count as f64)
+            .with_vector("mean", self.mean.as_ref())
+    }
+
+    /// Takes up a saved mean.
+    ///
+    /// # Errors
+    ///
+    /// [`OptimError::OtherModel`], [`OptimError::Record`].
+    pub fn load_record<M: Module>(
+        mut self,
+        record: OptimRecord,
+        model: &M,
+    ) -> Result<Self, OptimError> {
+        let space = record.check(KIND, model)?;
+        self.count = record.counter("count").unwrap_or(0.0) as usize;
+        self.mean = record.vector("mean", &space);
+        Ok(self)
+    }
+}
