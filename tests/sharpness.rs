@@ -496,7 +496,7 @@ fn models_meet_the_same_noise() {
 #[test]
 fn only_the_group_of_the_evaluator_is_perturbed() {
     let (model, data) = (Net::new(), regression());
-    let group = ParamGroup::from_predicate(|_, path| path.is_some_and(|p| p.starts_with("second")));
+    let group = ParamGroup::from_regex("second").unwrap();
     let evaluator = Evaluator::new(&squared_error).with_group(group);
     let point = WorstCaseRiseConfig::new(0.1)
         .maximize(&model, &evaluator, &data, |_| ControlFlow::Continue(()))
