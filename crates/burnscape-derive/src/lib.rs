@@ -1,10 +1,10 @@
 //! `#[derive(Batch)]` for Burnscape. Use it through `burnscape::loss::Batch`.
 
 use proc_macro::TokenStream;
-use proc_macro2::TokenStream as Tokens;
+use proc_macro2::{Ident, TokenStream as Tokens, TokenTree};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Data, DeriveInput, Error, Field, Fields, Index, parse_macro_input, parse_quote};
+use syn::{Data, DeriveInput, Error, Field, Index, parse_macro_input, parse_quote};
 
 /// Implements `Batch` for a struct whose fields are batches.
 ///
@@ -28,6 +28,7 @@ fn expand(mut input: DeriveInput) -> Result<Tokens, Error> {
         }
     };
     let mut mapped = Vec::new();
+    let mut mapped_types = Tokens::new();
     for (position, field) in fields.iter().enumerate() {
         let member = match &field.ident {
             Some(name) => quote!(#name),
@@ -36,10 +37,11 @@ fn expand(mut input: DeriveInput) -> Result<Tokens, Error> {
                 quote!(#index)
             }
         };
+        let ty = &field.ty;
         let value = if is_skipped(field)? {
             quote!(self.#member)
         } else {
-            let ty = &field.ty;
+            mapped_types.extend(quote!(#ty));
             // The span of the field's type, so that "not a batch" points at the field.
             quote_spanned! {ty.span()=>
                 <#ty as ::burnscape::loss::Batch>::map_tensors(self.#member, mapper)
@@ -47,13 +49,13 @@ fn expand(mut input: DeriveInput) -> Result<Tokens, Error> {
         };
         mapped.push(quote!(#member: #value));
     }
-    if matches!(fields, Fields::Unit) {
-        mapped.clear();
-    }
+    // A parameter that only skipped fields use need not be a batch.
     for parameter in input.generics.type_params_mut() {
-        parameter
-            .bounds
-            .push(parse_quote!(::burnscape::loss::Batch));
+        if mentions(mapped_types.clone(), &parameter.ident) {
+            parameter
+                .bounds
+                .push(parse_quote!(::burnscape::loss::Batch));
+        }
     }
     let name = &input.ident;
     let (impl_generics, type_generics, where_clause) = input.generics.split_for_impl();
@@ -67,6 +69,14 @@ fn expand(mut input: DeriveInput) -> Result<Tokens, Error> {
                 Self { #(#mapped),* }
             }
         }
+    })
+}
+
+fn mentions(tokens: Tokens, name: &Ident) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == *name,
+        TokenTree::Group(group) => mentions(group.stream(), name),
+        _ => false,
     })
 }
 
@@ -87,4 +97,70 @@ fn is_skipped(field: &Field) -> Result<bool, Error> {
         })?;
     }
     Ok(skipped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(input: DeriveInput) -> String {
+        expand(input).unwrap_err().to_string()
+    }
+
+    fn code(input: DeriveInput) -> String {
+        expand(input).unwrap().to_string().replace(' ', "")
+    }
+
+    #[test]
+    fn what_is_no_struct_is_refused_with_the_way_out() {
+        let message = refusal(parse_quote!(
+            enum Sample {
+                Image(Tensor<3>),
+            }
+        ));
+        assert!(message.contains("structs only") && message.contains("map_tensors"));
+        let message = refusal(parse_quote!(
+            union Sample {
+                image: u8,
+            }
+        ));
+        assert!(message.contains("structs only"));
+    }
+
+    #[test]
+    fn an_unknown_option_is_refused_with_the_known_one() {
+        let message = refusal(parse_quote!(
+            struct Sample {
+                #[batch(ignore)]
+                name: String,
+            }
+        ));
+        assert!(message.contains("#[batch(skip)]"), "{message}");
+    }
+
+    #[test]
+    fn a_type_parameter_is_bounded_only_if_a_mapped_field_uses_it() {
+        let code = code(parse_quote!(
+            struct Sample<T, S> {
+                values: Vec<T>,
+                #[batch(skip)]
+                source: S,
+            }
+        ));
+        assert!(
+            code.contains("impl<T:::burnscape::loss::Batch,S>"),
+            "{code}"
+        );
+        assert!(code.contains("source:self.source"), "{code}");
+    }
+
+    #[test]
+    fn a_unit_struct_is_a_batch_without_tensors() {
+        assert!(
+            code(parse_quote!(
+                struct Nothing;
+            ))
+            .contains("Self{}")
+        );
+    }
 }

@@ -26,6 +26,15 @@ pub enum LossError {
         /// The value.
         value: f64,
     },
+    /// The gradient is NaN or infinite at a finite loss (`sqrt` at zero, for instance).
+    #[error(
+        "the norm of the gradient is {norm} although the loss is finite; look for a function \
+         whose derivative is infinite there"
+    )]
+    NonFiniteGradient {
+        /// The norm.
+        norm: f64,
+    },
     /// The data set has no batch.
     #[error("the data set is empty")]
     EmptyData,

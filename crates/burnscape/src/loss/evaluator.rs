@@ -248,7 +248,7 @@ impl<'a, O> Evaluator<'a, O> {
             |batch| {
                 let loss = self.objective.loss(&copy, lift.apply(batch));
                 let gradient = LeafVector::from_gradients(&space, &gradients(&loss, &copy)?)?;
-                Ok((loss, gradient))
+                Ok((loss, gradient.widen()))
             },
             |gradient, weight| {
                 let weight = match reduction {
@@ -286,7 +286,7 @@ impl<'a, O> Evaluator<'a, O> {
     ///
     /// # Errors
     ///
-    /// [`LossError::NotDeterministic`], and those of
+    /// [`LossError::NotDeterministic`], [`LossError::NonFiniteGradient`], and those of
     /// [`loss_and_gradient`](Self::loss_and_gradient).
     pub fn check_deterministic<M, B, D>(
         &self,
@@ -339,6 +339,9 @@ impl<'a, O> Evaluator<'a, O> {
             (first.value - second.value).abs(),
         )?;
         let (a, b) = (first.gradient.norm()?, second.gradient.norm()?);
+        if !a.is_finite() {
+            return Err(LossError::NonFiniteGradient { norm: a });
+        }
         let difference = first.gradient.axpy(-1.0, &second.gradient)?.norm()?;
         check("gradient", a, b, difference)
     }

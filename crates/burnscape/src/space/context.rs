@@ -1,5 +1,5 @@
 use burn::module::ParamId;
-use burn::tensor::{GradientCheckpointingStrategy, Tensor};
+use burn::tensor::{DType, GradientCheckpointingStrategy, Tensor};
 
 /// All that a parameter carries besides its numbers.
 ///
@@ -22,11 +22,18 @@ impl ParamContext {
         self.autodiff
     }
 
+    pub(super) fn is_require_grad(self) -> bool {
+        self.require_grad
+    }
+
     pub(super) fn of<const D: usize>(value: &Tensor<D>) -> Self {
+        let autodiff = value.is_autodiff();
+        let is_quantized = matches!(value.dtype(), DType::QFloat(_));
         Self {
-            autodiff: value.is_autodiff(),
+            autodiff,
             require_grad: value.is_require_grad(),
-            distributed: value.is_distributed(),
+            // Burn panics when it is asked this about a plain or a quantized tensor.
+            distributed: autodiff && !is_quantized && value.is_distributed(),
             checkpointing: value.gradient_checkpointing_strategy(),
         }
     }

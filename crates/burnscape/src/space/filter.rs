@@ -1,5 +1,6 @@
 use burn::tensor::Tensor;
 
+use super::leaf_vector::as_accumulator;
 use super::rank::{expand_axis, sum_but_axis};
 use super::{LeafVector, ParamKind, ParamLeaf, ParamVector, SpaceError};
 
@@ -51,7 +52,7 @@ impl ParamVector {
     ///
     /// # Errors
     ///
-    /// [`SpaceError::DifferentSpaces`], [`SpaceError::MixedDTypes`].
+    /// [`SpaceError::DifferentSpaces`].
     ///
     /// # References
     ///
@@ -80,6 +81,7 @@ impl ParamVector {
 
 /// Sums of squares, one a filter.
 fn filter_squares(leaf: &ParamLeaf, value: Tensor<1>) -> Tensor<1> {
+    let value = as_accumulator(value);
     let squares = value.clone() * value;
     match leaf.filter_axis() {
         Some(axis) => sum_but_axis(squares, leaf.shape(), axis),
@@ -94,6 +96,7 @@ fn rescale(leaf: &ParamLeaf, direction: Tensor<1>, weights: Tensor<1>) -> Tensor
     let ratio = (wanted / own.mask_fill(is_zero.clone(), 1.0))
         .sqrt()
         .mask_fill(is_zero, 0.0);
+    let direction = as_accumulator(direction);
     match leaf.filter_axis() {
         Some(axis) => direction * expand_axis(ratio, leaf.shape(), axis),
         None => direction * ratio,

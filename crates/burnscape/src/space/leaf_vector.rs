@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, FloatDType, Tensor};
 
-use super::read;
+use super::read::{self, Present};
 use super::write::{Edit, Purpose, edited_copy};
 use super::{ParamLeaf, ParamSpace, SpaceError, rank};
 
@@ -38,35 +38,56 @@ impl LeafVector {
     /// # Errors
     ///
     /// [`SpaceError::DifferentSpaces`] if the module lacks a parameter of the space, or has it with
-    /// another shape.
+    /// another shape, element type or device, or ties other parameters.
     pub fn from_module<M: Module>(space: &ParamSpace, model: &M) -> Result<Self, SpaceError> {
-        let paths: HashSet<&str> = space.leaves().iter().map(ParamLeaf::path).collect();
-        let mut values = read::values(model, &paths);
-        let mut leaves = Vec::with_capacity(space.leaves().len());
-        for leaf in space.leaves() {
-            let expected = || format!("`{}` {:?}", leaf.path(), leaf.shape());
-            match values.remove(leaf.path()) {
-                Some((value, shape)) if shape == leaf.shape() => leaves.push(Some(value)),
-                Some((_, shape)) => {
-                    let found = format!("`{}` {shape:?}", leaf.path());
-                    return Err(SpaceError::DifferentSpaces {
-                        expected: expected(),
-                        found,
-                    });
-                }
-                None => {
-                    let found = "no such parameter".to_string();
-                    return Err(SpaceError::DifferentSpaces {
-                        expected: expected(),
-                        found,
-                    });
-                }
-            }
-        }
+        let present = Self::at_the_door(space, model)?;
+        let leaves = present.into_iter().map(|found| Some(found.value));
         Ok(Self {
             space: space.clone(),
-            leaves,
+            leaves: leaves.collect(),
         })
+    }
+
+    /// The one check between a module and a space: what the module has for every leaf.
+    fn at_the_door<M: Module>(space: &ParamSpace, model: &M) -> Result<Vec<Present>, SpaceError> {
+        let leaves = space.leaves().iter();
+        let paths = leaves.flat_map(|leaf| leaf.duplicates().iter().chain([&leaf.path]));
+        let paths: HashSet<&str> = paths.map(String::as_str).collect();
+        let mut values = read::values(model, &paths);
+        let mut present = Vec::with_capacity(space.leaves().len());
+        for leaf in space.leaves() {
+            let differs = |found: String| SpaceError::DifferentSpaces {
+                expected: leaf.describe(),
+                found,
+            };
+            let Some(found) = values.by_path.remove(leaf.path()) else {
+                return Err(differs("no such parameter".to_string()));
+            };
+            if (&found.shape, found.dtype) != (&leaf.shape, leaf.dtype) {
+                let (shape, dtype) = (&found.shape, found.dtype);
+                return Err(differs(format!("`{}` {shape:?} {dtype:?}", leaf.path)));
+            }
+            let device = found.value.device();
+            if device != *space.device() {
+                return Err(SpaceError::DifferentSpaces {
+                    expected: format!("{} on {:?}", leaf.describe(), space.device()),
+                    found: format!("{device:?}"),
+                });
+            }
+            let is_tied = |path: &String| {
+                let tied = values.by_path.get(path);
+                tied.is_some_and(|tied| tied.id == found.id)
+            };
+            let occurrences = values.occurrences.get(&found.id).copied();
+            if !leaf.duplicates().iter().all(is_tied)
+                || occurrences != Some(1 + leaf.duplicates().len())
+            {
+                let occurrences = occurrences.unwrap_or(0);
+                return Err(differs(format!("`{}` at {occurrences} places", leaf.path)));
+            }
+            present.push(found);
+        }
+        Ok(present)
     }
 
     /// The gradients of the parameters, shared with `gradients`. A parameter without a gradient is
@@ -142,6 +163,13 @@ impl LeafVector {
             .map(|(leaf, value)| value.and_then(|value| f(leaf, value)))
             .collect();
         Self { space, leaves }
+    }
+
+    /// The vector with half-precision leaves in f32, so that many gradients can be added up without
+    /// leaving the range of f16.
+    #[must_use]
+    pub(crate) fn widen(self) -> Self {
+        self.map(|_, value| Some(as_accumulator(value)))
     }
 
     /// `scale · self`. A factor of one copies nothing.
@@ -293,25 +321,37 @@ impl LeafVector {
         model: &M,
         edit: impl Fn(Tensor<1>) -> Edit,
     ) -> Result<M, SpaceError> {
+        // Nothing is copied here: the values are shared.
+        let present = Self::at_the_door(&self.space, model)?;
         let mut edits = HashMap::new();
-        for (leaf, value) in self.space.leaves().iter().zip(&self.leaves) {
+        for (found, value) in present.iter().zip(&self.leaves) {
             if let Some(value) = value {
-                edits.insert(leaf.path().to_string(), edit(value.clone()));
+                edits.insert(found.id, edit(as_dtype(value.clone(), found.dtype)));
             }
         }
-        // Refuses a model that lacks a parameter or has it in another shape. Nothing is copied.
-        Self::from_module(&self.space, model)?;
         Ok(edited_copy(model, Purpose::Same, edits))
     }
 }
 
 /// Sum of products, in f32 where the elements are narrower.
 fn leaf_dot(x: &Tensor<1>, y: &Tensor<1>) -> Tensor<1> {
-    let widen = |value: &Tensor<1>| match value.dtype() {
-        DType::F16 | DType::BF16 => value.clone().cast(FloatDType::F32),
-        _ => value.clone(),
-    };
-    (widen(x) * widen(y)).sum()
+    (as_accumulator(x.clone()) * as_accumulator(y.clone())).sum()
+}
+
+pub(super) fn as_dtype(values: Tensor<1>, dtype: DType) -> Tensor<1> {
+    if values.dtype() == dtype {
+        values
+    } else {
+        values.cast(dtype)
+    }
+}
+
+/// Half-precision values are summed in f32: their squares leave the range of f16.
+pub(super) fn as_accumulator(values: Tensor<1>) -> Tensor<1> {
+    match values.dtype() {
+        DType::F16 | DType::BF16 => values.cast(FloatDType::F32),
+        _ => values,
+    }
 }
 
 /// Reads one-element tensors, at most one transfer for each element type.

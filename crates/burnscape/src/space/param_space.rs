@@ -69,8 +69,14 @@ impl ParamLeaf {
         &self.duplicates
     }
 
-    fn describe(&self) -> String {
-        format!("`{}` {:?} {:?}", self.path, self.shape, self.dtype)
+    pub(super) fn describe(&self) -> String {
+        let Self {
+            path, shape, dtype, ..
+        } = self;
+        match self.duplicates.join("`, `") {
+            tied if tied.is_empty() => format!("`{path}` {shape:?} {dtype:?}"),
+            tied => format!("`{path}` {shape:?} {dtype:?}, tied to `{tied}`"),
+        }
     }
 }
 
@@ -196,7 +202,8 @@ impl ParamSpace {
         }
     }
 
-    /// Whether two spaces have the same coordinates: same paths, shapes, element types and device.
+    /// Whether two spaces have the same coordinates: same paths, shapes, element types, ties and
+    /// device.
     ///
     /// Identifiers are not compared, so two models built alike share their coordinates and their
     /// vectors can be subtracted.
@@ -217,7 +224,8 @@ impl ParamSpace {
             );
         }
         for (a, b) in self.0.leaves.iter().zip(&other.0.leaves) {
-            if (&a.path, &a.shape, a.dtype) != (&b.path, &b.shape, b.dtype) {
+            let same = (&a.path, &a.shape, a.dtype) == (&b.path, &b.shape, b.dtype);
+            if !same || a.duplicates != b.duplicates {
                 return differ(a.describe(), b.describe());
             }
         }

@@ -1,8 +1,8 @@
 use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn::tensor::{DType, FloatDType, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 
-use super::leaf_vector::transfer;
+use super::leaf_vector::{as_accumulator, as_dtype, transfer};
 use super::{LeafVector, ParamLeaf, ParamSpace, SpaceError};
 
 /// A point or displacement in parameter space: one flat tensor `[n]` on the model's device.
@@ -325,21 +325,5 @@ impl ParamVector {
                 .sum()
         });
         transfer(sums.collect())
-    }
-}
-
-fn as_dtype(values: Tensor<1>, dtype: DType) -> Tensor<1> {
-    if values.dtype() == dtype {
-        values
-    } else {
-        values.cast(dtype)
-    }
-}
-
-/// Half-precision values are summed in f32.
-fn as_accumulator(values: Tensor<1>) -> Tensor<1> {
-    match values.dtype() {
-        DType::F16 | DType::BF16 => values.cast(FloatDType::F32),
-        _ => values,
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use burn::module::{Flag, Module, ModuleVisitor, Param, ParamGroup, ParamId};
-use burn::tensor::{DType, Device, Tensor};
+use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param, ParamGroup, ParamId};
+use burn::tensor::{DType, Device, GradientCheckpointingStrategy, Tensor};
 
 use super::context::ParamContext;
 use super::kind::Role;
@@ -28,30 +28,66 @@ pub(super) fn trainable<M: Module>(
 ) -> Result<Found, SpaceError> {
     // What training would make of the model says what is trainable, whatever its state is now. The
     // round trip also initializes lazy parameters, shared with the user's model.
-    let trained = model.valid().train();
-    let mut collector = Collector::new(group);
-    trained.visit(&mut collector);
+    let mut stand_in = StandIn::default();
+    let plain = model.valid().map(&mut stand_in);
+    // Frozen parameters are told from running statistics, which nothing can make require gradients.
+    let unfrozen = Contexts::of(&plain.clone().unfreeze().train());
+    let mut collector = Collector::new(group, stand_in.quantized, unfrozen);
+    plain.train().visit(&mut collector);
     match collector.failure {
         Some(failure) => Err(failure),
-        None => Ok(collector.found),
+        None => Ok(collector.finish()),
+    }
+}
+
+/// Puts a dense number in the place of each quantized parameter: a quantized tensor cannot require
+/// gradients, so that only the stand-in shows whether the parameter is meant to be trained.
+#[derive(Default)]
+struct StandIn {
+    quantized: HashMap<ParamId, DType>,
+}
+
+impl ModuleMapper for StandIn {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let value = param.base();
+        let dtype = value.dtype();
+        if !matches!(dtype, DType::QFloat(_)) {
+            return param;
+        }
+        self.quantized.insert(param.id, dtype);
+        param.map(|_| Tensor::zeros([1; D], &value.device()))
     }
 }
 
 struct Collector<'a> {
     group: Option<&'a ParamGroup>,
+    quantized: HashMap<ParamId, DType>,
+    /// The contexts of all floats if nothing were frozen.
+    unfrozen: Contexts,
     walk: Walk,
+    position: usize,
     index: HashMap<ParamId, usize>,
+    /// All paths of each parameter.
+    occurrences: HashMap<ParamId, Vec<String>>,
     offset: usize,
     found: Found,
     failure: Option<SpaceError>,
 }
 
 impl<'a> Collector<'a> {
-    fn new(group: Option<&'a ParamGroup>) -> Self {
+    fn new(
+        group: Option<&'a ParamGroup>,
+        quantized: HashMap<ParamId, DType>,
+        unfrozen: Contexts,
+    ) -> Self {
         Self {
             group,
+            quantized,
+            unfrozen,
             walk: Walk::default(),
+            position: 0,
             index: HashMap::new(),
+            occurrences: HashMap::new(),
             offset: 0,
             found: Found {
                 leaves: Vec::new(),
@@ -61,6 +97,16 @@ impl<'a> Collector<'a> {
             },
             failure: None,
         }
+    }
+
+    /// Notes the other places of each parameter, those that the group does not name included: a
+    /// parameter is written everywhere or nowhere.
+    fn finish(mut self) -> Found {
+        for leaf in &mut self.found.leaves {
+            let paths = self.occurrences.remove(&leaf.id).unwrap_or_default();
+            leaf.duplicates = paths.into_iter().filter(|p| *p != leaf.path).collect();
+        }
+        self.found
     }
 
     fn fail(&mut self, failure: SpaceError) {
@@ -99,12 +145,21 @@ impl ModuleVisitor for Collector<'_> {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let path = self.walk.float_path();
+        let position = self.position;
+        self.position += 1;
         let value = param.base();
+        let paths = self.occurrences.entry(param.id).or_default();
+        let is_first = paths.is_empty();
+        paths.push(path.clone());
         if value.shape().num_elements() == 0 {
             return;
         }
         if !value.is_require_grad() {
-            self.found.frozen += 1;
+            let (_, unfrozen) = self.unfrozen.floats[position];
+            self.found.frozen += usize::from(is_first && unfrozen.is_require_grad());
+            return;
+        }
+        if self.index.contains_key(&param.id) {
             return;
         }
         if self
@@ -112,22 +167,15 @@ impl ModuleVisitor for Collector<'_> {
             .is_some_and(|group| !group.matches(&param.id, Some(&path)))
         {
             let (count, _) = self.found.unmatched.get_or_insert((0, path));
-            *count += 1;
-            return;
-        }
-        if let Some(&first) = self.index.get(&param.id) {
-            self.found.leaves[first].duplicates.push(path);
+            *count += usize::from(is_first);
             return;
         }
         if D == 0 || D > MAX_RANK {
             return self.fail(SpaceError::UnsupportedRank { path, rank: D });
         }
-        let dtype = value.dtype();
-        if matches!(dtype, DType::QFloat(_)) {
-            return self.fail(SpaceError::Quantized {
-                path,
-                dtype: format!("{dtype:?}"),
-            });
+        if let Some(dtype) = self.quantized.get(&param.id) {
+            let dtype = format!("{dtype:?}");
+            return self.fail(SpaceError::Quantized { path, dtype });
         }
         if !self.same_device(&path, value.device().inner()) {
             return;
@@ -144,21 +192,34 @@ impl ModuleVisitor for Collector<'_> {
             offset,
             kind: role.kind,
             filter_axis: role.filter_axis,
-            dtype,
+            dtype: value.dtype(),
             duplicates: Vec::new(),
         });
     }
 }
 
-/// The flat values of the float parameters with the given paths, without autodiff, and their shapes.
-pub(super) fn values<M: Module>(
-    model: &M,
-    paths: &HashSet<&str>,
-) -> HashMap<String, (Tensor<1>, Vec<usize>)> {
+/// What a module has under one path.
+pub(super) struct Present {
+    pub(super) id: ParamId,
+    /// Flat, without autodiff; empty if quantized.
+    pub(super) value: Tensor<1>,
+    pub(super) shape: Vec<usize>,
+    pub(super) dtype: DType,
+}
+
+/// The float parameters of a module.
+#[derive(Default)]
+pub(super) struct Values {
+    pub(super) by_path: HashMap<String, Present>,
+    pub(super) occurrences: HashMap<ParamId, usize>,
+}
+
+/// The values of the float parameters with the given paths, and how often each one occurs.
+pub(super) fn values<M: Module>(model: &M, paths: &HashSet<&str>) -> Values {
     let mut reader = ValueReader {
         paths,
         walk: Walk::default(),
-        values: HashMap::new(),
+        values: Values::default(),
     };
     model.visit(&mut reader);
     reader.values
@@ -167,7 +228,7 @@ pub(super) fn values<M: Module>(
 struct ValueReader<'a> {
     paths: &'a HashSet<&'a str>,
     walk: Walk,
-    values: HashMap<String, (Tensor<1>, Vec<usize>)>,
+    values: Values,
 }
 
 impl ModuleVisitor for ValueReader<'_> {
@@ -181,11 +242,27 @@ impl ModuleVisitor for ValueReader<'_> {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let path = self.walk.float_path();
+        *self.values.occurrences.entry(param.id).or_default() += 1;
         if self.paths.contains(path.as_str()) {
             let value = param.base().inner();
-            let shape = value.shape().as_slice().to_vec();
+            let present = Present {
+                id: param.id,
+                shape: value.shape().as_slice().to_vec(),
+                dtype: value.dtype(),
+                value: flat(value),
+            };
+            self.values.by_path.insert(path, present);
+        }
+    }
+}
+
+/// A quantized tensor is no leaf of any space: its type is all that is asked for.
+fn flat<const D: usize>(value: Tensor<D>) -> Tensor<1> {
+    match value.dtype() {
+        DType::QFloat(_) => Tensor::zeros([0], &value.device()),
+        _ => {
             let len = value.shape().num_elements();
-            self.values.insert(path, (value.reshape([len]), shape));
+            value.reshape([len])
         }
     }
 }
@@ -199,6 +276,12 @@ pub(super) struct Contexts {
 }
 
 impl Contexts {
+    /// The gradient-checkpointing strategy of the first parameter on autodiff.
+    pub(super) fn checkpointing(&self) -> Option<GradientCheckpointingStrategy> {
+        let mut floats = self.floats.iter();
+        floats.find_map(|(_, context)| context.checkpointing())
+    }
+
     pub(super) fn of<M: Module>(model: &M) -> Self {
         let mut contexts = Self::default();
         model.visit(&mut contexts);

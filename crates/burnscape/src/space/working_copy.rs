@@ -25,8 +25,5 @@ pub fn copy_for_gradients<M: Module>(model: &M, training: bool) -> M {
 ///
 /// Burn refuses operations between tensors of different strategies, so inputs must follow this.
 pub fn checkpointing_strategy<M: Module>(model: &M) -> Option<GradientCheckpointingStrategy> {
-    Contexts::of(model)
-        .floats
-        .iter()
-        .find_map(|(_, context)| context.checkpointing())
+    Contexts::of(model).checkpointing()
 }

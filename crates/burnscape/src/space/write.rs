@@ -4,10 +4,10 @@ use std::any::Any;
 use std::collections::HashMap;
 
 use burn::module::{Flag, Module, ModuleMapper, Param, ParamId};
-use burn::tensor::Tensor;
+use burn::tensor::{GradientCheckpointingStrategy, Tensor};
 
+use super::context::ParamContext;
 use super::read::Contexts;
-use super::walk::Walk;
 
 /// What happens to one parameter.
 pub(super) enum Edit {
@@ -22,128 +22,110 @@ pub(super) enum Edit {
 pub(super) enum Purpose {
     /// As the original: autodiff or not, flags as they are.
     Same,
-    /// For gradients: autodiff on, trainable parameters require gradients. Training flags are those
-    /// of training if `training`, otherwise off.
+    /// For gradients: autodiff on, trainable parameters require gradients. Flags are those of
+    /// training if `training`, otherwise off.
     Gradients { training: bool },
 }
 
-/// A copy of `model` with edited parameters, keyed by path.
+/// A copy of `model` with edited parameters, keyed by the model's own identifiers.
 ///
 /// Clones of a batch norm share its running statistics, and even mapping a clone writes through to
-/// the original. `valid().train()` is Burn's one way to an unshared copy; what it forgets (whether
-/// autodiff was on, the checkpointing strategy, flags, ties) is put back here.
+/// the original. `valid` is Burn's one way to an unshared copy; what it forgets (autodiff, the
+/// checkpointing strategy, flags, ties) is put back here.
 ///
-/// A plain tensor field of a module (no `Param`) is out of a mapper's reach, so it keeps the
-/// default gradient-checkpointing strategy.
+/// A plain tensor field of a module (no `Param`) is out of a mapper's reach. `train` would lift it
+/// with the default checkpointing strategy, and Burn refuses to mix strategies; where the model has
+/// another one the field stays plain, which Burn takes for a constant.
 pub(super) fn edited_copy<M: Module>(
     model: &M,
     purpose: Purpose,
-    edits: HashMap<String, Edit>,
+    edits: HashMap<ParamId, Edit>,
 ) -> M {
     let contexts = Contexts::of(model);
-    let trained = model.valid().train();
-    let copy = match purpose {
-        // A plain model's constants must not be lifted: start from the plain copy.
-        Purpose::Same
-            if contexts
-                .floats
-                .iter()
-                .all(|(_, context)| !context.is_autodiff()) =>
-        {
-            trained.valid()
+    let strategy = contexts.checkpointing().unwrap_or_default();
+    let was_autodiff = |(_, context): &(_, ParamContext)| context.is_autodiff();
+    let plain = model.valid();
+    let (contexts, is_autodiff) = match purpose {
+        Purpose::Same => {
+            let is_autodiff = contexts.floats.iter().any(was_autodiff);
+            (contexts, is_autodiff)
         }
-        _ => trained,
+        Purpose::Gradients { training } => {
+            // What training makes of the model says what requires gradients, and which flags are on.
+            let mut trained = Contexts::of(&plain.clone().train());
+            for ((_, trained), (_, present)) in trained.floats.iter_mut().zip(&contexts.floats) {
+                *trained = present.trained(trained.is_require_grad());
+            }
+            trained.flags.iter_mut().for_each(|flag| *flag &= training);
+            (trained, true)
+        }
     };
-    copy.map(&mut Rewriter::new(contexts, purpose, edits))
+    let copy = if is_autodiff && strategy == GradientCheckpointingStrategy::default() {
+        plain.train()
+    } else {
+        plain
+    };
+    copy.map(&mut Rewriter::new(contexts, edits))
 }
 
 struct Rewriter {
     contexts: Contexts,
-    purpose: Purpose,
-    edits: HashMap<String, Edit>,
-    walk: Walk,
+    edits: HashMap<ParamId, Edit>,
     next_float: usize,
     next_flag: usize,
-    /// Parameters that occur more than once: all occurrences must be the same autodiff leaf.
-    tied: HashMap<ParamId, Box<dyn Any>>,
+    /// Parameters that occur more than once: all occurrences must be the same autodiff leaf, except
+    /// where one of them is frozen.
+    tied: Vec<(ParamId, ParamContext, Box<dyn Any>)>,
 }
 
 impl Rewriter {
-    fn new(contexts: Contexts, purpose: Purpose, edits: HashMap<String, Edit>) -> Self {
+    fn new(contexts: Contexts, edits: HashMap<ParamId, Edit>) -> Self {
         Self {
             contexts,
-            purpose,
             edits,
-            walk: Walk::default(),
             next_float: 0,
             next_flag: 0,
-            tied: HashMap::new(),
+            tied: Vec::new(),
         }
+    }
+
+    /// What another occurrence of the parameter became.
+    fn tied<const D: usize>(&self, id: ParamId, context: ParamContext) -> Option<Tensor<D>> {
+        let mut tied = self.tied.iter();
+        let (_, _, value) = tied.find(|(other, its, _)| (*other, *its) == (id, context))?;
+        value.downcast_ref::<Tensor<D>>().cloned()
     }
 }
 
 impl ModuleMapper for Rewriter {
-    fn enter_module(&mut self, name: &str, container_type: &str) {
-        self.walk.enter(name, container_type);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.walk.exit();
-    }
-
     fn map_flag(&mut self, flag: Param<Flag>) -> Param<Flag> {
-        let was_enabled = self.contexts.flags.get(self.next_flag).copied();
+        let wanted = self.contexts.flags.get(self.next_flag).copied();
         self.next_flag += 1;
-        match self.purpose {
-            Purpose::Same => {
-                let enabled = was_enabled.unwrap_or_else(|| flag.is_enabled());
-                flag.map(|flag| flag.with(enabled))
-            }
-            Purpose::Gradients { training: true } => flag,
-            Purpose::Gradients { training: false } => flag.map(|flag| flag.with(false)),
-        }
+        flag.map(|flag| flag.with(wanted.unwrap_or(flag.is_enabled())))
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let path = self.walk.float_path();
-        let context = self
-            .contexts
-            .floats
-            .get(self.next_float)
-            .map(|(_, context)| *context);
+        let context = self.contexts.floats.get(self.next_float);
+        let Some(&(_, context)) = context else {
+            return param;
+        };
         self.next_float += 1;
-        let edit = self.edits.remove(&path);
         let (id, value, mapper) = param.consume();
-        let Some(context) = context else {
-            return Param::from_mapped_value(id, value, mapper);
-        };
-        if let Some(first) = self
-            .tied
-            .get(&id)
-            .and_then(|any| any.downcast_ref::<Tensor<D>>())
-        {
-            return Param::from_mapped_value(id, first.clone(), mapper);
+        if let Some(tied) = self.tied(id, context) {
+            return Param::from_mapped_value(id, tied, mapper);
         }
-        let context = match self.purpose {
-            Purpose::Same => context,
-            Purpose::Gradients { .. } => context.trained(value.is_require_grad()),
-        };
         let shape = value.shape();
         let value = value.inner();
-        let value = match edit {
+        let value = match self.edits.get(&id) {
             None => value,
-            Some(Edit::Set(new)) => new.reshape(shape),
-            Some(Edit::Add(step, 1.0)) => value + step.reshape(shape),
-            Some(Edit::Add(step, scale)) => value + step.reshape(shape) * scale,
+            Some(Edit::Set(new)) => new.clone().reshape(shape),
+            Some(Edit::Add(step, 1.0)) => value + step.clone().reshape(shape),
+            Some(Edit::Add(step, scale)) => value + step.clone().reshape(shape) * *scale,
         };
         let value = context.restore(value, id);
-        if self
-            .contexts
-            .occurrences
-            .get(&id)
-            .is_some_and(|&count| count > 1)
-        {
-            self.tied.insert(id, Box::new(value.clone()));
+        let occurrences = self.contexts.occurrences.get(&id);
+        if occurrences.is_some_and(|&count| count > 1) {
+            self.tied.push((id, context, Box::new(value.clone())));
         }
         Param::from_mapped_value(id, value, mapper)
     }
