@@ -14,7 +14,7 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use burnscape::loss::{Evaluator, LossError, Mode};
 use burnscape::sharpness::{
     AverageRiseConfig, DirectionalDistributionConfig, PerturbationScale, SharpnessError,
-    WorstCaseRiseConfig,
+    WorstCaseRise, WorstCaseRiseConfig,
 };
 use burnscape::space::{ParamSpace, ParamVector, UnfilteredRule};
 use proptest::prelude::{ProptestConfig, proptest};
@@ -326,6 +326,26 @@ fn a_stationary_center_gives_no_nan_and_random_starts_leave_it() {
     // ½ λ_max ρ².
     assert!((free.rise - 0.5).abs() < 1e-6, "{free:?}");
     assert!(free.rises[0] == 0.0 && free.standard_error.unwrap() > 0.0);
+}
+
+#[test]
+fn the_best_of_several_maxima_is_kept_and_the_error_tells_that_there_are_several() {
+    // On a line through a valley both ends of the ball are maxima: ½ 0.6² and ½ 0.4².
+    let (model, data) = (Point::new(&[0.1]), matrix([[1.0]]));
+    let measure = |seed| {
+        WorstCaseRiseConfig::new(0.5)
+            .with_seed(seed)
+            .measure(&model, &Evaluator::new(&quadratic), &data)
+            .unwrap()
+    };
+    let runs: Vec<_> = (0..8).map(measure).collect();
+    for run in &runs {
+        assert!((run.rise - 0.175).abs() < 1e-9, "{run:?}");
+    }
+    let lower = |rise: f64| (rise - 0.075).abs() < 1e-9;
+    let last_is_lower = |run: &&WorstCaseRise| lower(run.rises[2]);
+    let mixed = runs.iter().find(last_is_lower).unwrap();
+    assert!(mixed.standard_error.unwrap() > 0.01);
 }
 
 #[test]
