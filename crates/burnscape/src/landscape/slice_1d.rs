@@ -110,7 +110,8 @@ where
 }
 
 impl Slice1d {
-    /// The slice as one JSON object. `serde_json` reads it back.
+    /// The slice as one JSON object, every number with all its digits. `serde_json` reads it back,
+    /// to the last bit if its feature `float_roundtrip` is on.
     ///
     /// # Errors
     ///
