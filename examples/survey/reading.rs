@@ -34,7 +34,10 @@ pub(crate) fn reading(comparison: &Comparison, baseline_rises: (f64, f64)) -> St
 /// "0.31 ± 0.20 points above".
 fn by(difference: &Difference, scale: f64, decimals: usize, unit: &str) -> String {
     let mean = difference.estimate.mean * scale;
-    let side = if mean >= 0.0 { "above" } else { "below" };
+    if mean == 0.0 {
+        return "equal to".to_string();
+    }
+    let side = if mean > 0.0 { "above" } else { "below" };
     let error = match difference.estimate.standard_error {
         Some(error) => format!(" ± {:.decimals$}", error * scale),
         None => String::new(),

@@ -19,14 +19,18 @@ pub(crate) fn heading(arguments: &Arguments, split: &Split) -> String {
         (Some(first), Some(last)) if first != last => format!("seeds {first} to {last}"),
         _ => format!("seed {}", arguments.seed),
     };
+    let epochs = match arguments.epochs {
+        1 => "1 epoch".to_string(),
+        count => format!("{count} epochs"),
+    };
     let mut text = format!(
         "Handwritten digits: {} images of 8×8 to train on, {} to test, split in file order.\n\
-         {} epochs of {steps} batches of {BATCH_SIZE}, {seeds}, device {}.\n\
+         {} of {steps} batches of {BATCH_SIZE}, {seeds}, device {}.\n\
          SGD: momentum {MOMENTUM}, dampening {DAMPENING} (Burn's default is 0.1), learning rate \
          {LEARNING_RATE} falling to 0.\n",
         thousands(split.num_train as f64),
         split.num_test,
-        arguments.epochs,
+        epochs,
         arguments.device,
     );
     let mut optimizers = arguments.optimizers().into_iter();
