@@ -7,6 +7,7 @@ use burn::optim::SgdConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::tensor::Device;
 use burnscape::loss::Batch;
+use burnscape::optim::{ClosureStep, SamConfig};
 use burnscape::space::ParamSpace;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -43,10 +44,10 @@ pub(crate) struct Experiment<'a> {
 
 impl<'a> Experiment<'a> {
     pub(crate) fn new(arguments: &'a Arguments, split: &'a Split) -> Result<Self, Box<dyn Error>> {
-        // A radius is checked even where only SGD would ignore it.
-        OptimizerName::Sam
-            .sharpness_aware(arguments.rho, 0)
-            .map_or(Ok(()), |sam| sam.validate())?;
+        // Checked even where there is only SGD, which would ignore it.
+        if let Some(rho) = arguments.rho {
+            SamConfig::new().with_rho(rho).validate()?;
+        }
         Ok(Self { arguments, split })
     }
 
@@ -142,7 +143,7 @@ impl OneRun<'_> {
         })
     }
 
-    fn train<M: Classifier, O: burnscape::optim::ClosureStep>(
+    fn train<M: Classifier, O: ClosureStep>(
         &self,
         model: M,
         optimizer: O,
