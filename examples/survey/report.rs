@@ -2,6 +2,8 @@
 
 use super::arguments::Arguments;
 use super::data::{ATTRIBUTION, Split};
+use super::models::ModelName;
+use super::optimizer_name::OptimizerName;
 use super::reading::reading;
 use super::settings::{
     BALL, BALL_STARTS, BALL_STEPS, BATCH_SIZE, DAMPENING, LEARNING_RATE, MOMENTUM, NOISE,
@@ -127,8 +129,8 @@ fn in_words(seeds: u32, summary: &Summary) -> String {
         }
     }
     if seeds > 1 {
-        text += "\n  Clear is beyond the 95 % points of Student's t; one comparison in twenty is, by \
-                 chance alone.\n  \
+        text += "\n  Clear means beyond the 95 % points of Student's t; by chance alone, one comparison \
+                 in twenty would be.\n  \
                  The errors cover initial weights and batch order, not the choice of test images.\n";
     }
     if let Some(costs) = costs(summary, first.model) {
@@ -138,23 +140,31 @@ fn in_words(seeds: u32, summary: &Summary) -> String {
 }
 
 /// Gradients relative to the baseline. They are the same for all networks; the first one's are read.
-fn costs(summary: &Summary, model: super::models::ModelName) -> Option<String> {
+fn costs(summary: &Summary, model: ModelName) -> Option<String> {
     let mut rows = summary.rows.iter().filter(|row| row.model == model);
     let baseline = rows.next()?;
     let times: Vec<String> = rows
         .filter(|row| row.gradients.mean != baseline.gradients.mean)
         .map(|row| {
             let ratio = row.gradients.mean / baseline.gradients.mean;
-            format!("{} took {ratio:.1} times", row.optimizer)
+            format!("{} {ratio:.1}", row.optimizer)
         })
         .collect();
     if times.is_empty() {
         return None;
     }
+    let hint = match summary
+        .rows
+        .iter()
+        .any(|row| row.optimizer == OptimizerName::SgdTwice)
+    {
+        true => "",
+        false => "\n  At equal cost: --optimizer sgd,sgd-twice,sam",
+    };
     Some(format!(
-        "  Cost differs: {} the gradients of {}. At equal cost: --optimizer sgd,sgd-twice,sam\n",
-        times.join(", "),
+        "  Gradients taken, {} = 1: {}.{hint}\n",
         baseline.optimizer,
+        times.join(", "),
     ))
 }
 
