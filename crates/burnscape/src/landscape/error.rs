@@ -1,0 +1,81 @@
+use std::io;
+
+use thiserror::Error;
+
+use crate::loss::LossError;
+use crate::space::SpaceError;
+
+/// What can go wrong while a landscape is sliced or written.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum LandscapeError {
+    /// A grid has too few points.
+    #[error("a grid of {found} points; give at least {needed}")]
+    TooFewPoints {
+        /// Number of points given.
+        found: usize,
+        /// Number of points needed.
+        needed: usize,
+    },
+    /// A range is empty, reversed or not finite.
+    #[error("the range from {start} to {end} is empty; give finite ends with start < end")]
+    EmptyRange {
+        /// Where it starts.
+        start: f64,
+        /// Where it ends.
+        end: f64,
+    },
+    /// The coordinates of a grid are not finite and ascending.
+    #[error(
+        "grid coordinate {index} is {value}; coordinates must be finite and strictly ascending"
+    )]
+    BadCoordinate {
+        /// Index of the first coordinate that is wrong.
+        index: usize,
+        /// Its value.
+        value: f64,
+    },
+    /// A direction leads nowhere.
+    #[error(
+        "direction {index} has norm {norm}; a filter-normalized direction is zero where the model \
+         has no weights with filters: use `UnfilteredRule::AsOneFilter`, or another direction"
+    )]
+    NoDirection {
+        /// 0 for the first direction, 1 for the second.
+        index: usize,
+        /// Its norm.
+        norm: f64,
+    },
+    /// Two directions that were to be made orthogonal are parallel.
+    #[error(
+        "the two directions are parallel (cosine {cosine}), so they span no plane; draw the second \
+         with another seed"
+    )]
+    Parallel {
+        /// The cosine between them.
+        cosine: f64,
+    },
+    /// Writing failed.
+    #[error("the landscape could not be written ({kind}): {message}; check the destination")]
+    Write {
+        /// What kind of failure it was.
+        kind: io::ErrorKind,
+        /// What the writer said.
+        message: String,
+    },
+    /// The loss could not be evaluated.
+    #[error(transparent)]
+    Loss(#[from] LossError),
+    /// Parameter space refused.
+    #[error(transparent)]
+    Space(#[from] SpaceError),
+}
+
+impl From<io::Error> for LandscapeError {
+    fn from(error: io::Error) -> Self {
+        Self::Write {
+            kind: error.kind(),
+            message: error.to_string(),
+        }
+    }
+}

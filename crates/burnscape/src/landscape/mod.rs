@@ -1,0 +1,26 @@
+//! Landscapes: the loss along lines and over planes of parameter space.
+//!
+//! [`slice_1d`] and [`slice_2d`] evaluate the loss on a [`Grid`] of displacements along directions,
+//! which are [`ParamVector`]s: any of its makers serves, the difference of two models among them,
+//! and [`filter_normalized`] gives the random directions of Li et al. 2018. The results are plain
+//! numbers that write themselves as JSON and CSV.
+//!
+//! [`ParamVector`]: crate::space::ParamVector
+
+mod axes;
+mod direction;
+mod error;
+mod grid;
+mod non_finite;
+mod slice_1d;
+mod slice_2d;
+mod slicer;
+mod write;
+
+pub use axes::Axes;
+pub use direction::filter_normalized;
+pub use error::LandscapeError;
+pub use grid::Grid;
+pub use slice_1d::{Slice1d, slice_1d};
+pub use slice_2d::{Slice2d, slice_2d};
+pub use slicer::SliceStep;

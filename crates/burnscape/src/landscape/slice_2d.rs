@@ -1,0 +1,219 @@
+use std::io;
+use std::ops::ControlFlow;
+
+use burn::module::Module;
+use serde::{Deserialize, Serialize};
+
+use super::direction::check_direction;
+use super::slicer::Slicer;
+use super::{Axes, Grid, LandscapeError, SliceStep, non_finite, write};
+use crate::loss::{Batch, DataSet, Evaluator, Objective};
+use crate::space::ParamVector;
+
+/// The loss over a plane.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Slice2d {
+    /// Coordinates along the first direction.
+    pub x: Vec<f64>,
+    /// Coordinates along the second direction.
+    pub y: Vec<f64>,
+    /// `L(w + x_i d_x + y_j d_y)` at index `j · x.len() + i`: rows of equal `y`, as an image is
+    /// stored. NaN or infinite where the loss was; in JSON these are `null`. Shorter than the grid
+    /// if the observer stopped the slice.
+    #[serde(with = "non_finite")]
+    pub losses: Vec<f64>,
+    /// The loss `L(w)` of the model as it is.
+    pub base_loss: f64,
+    /// Euclidean lengths of the directions.
+    pub direction_norms: [f64; 2],
+    /// Cosine between the directions as they were given.
+    pub cosine: f64,
+    /// What became of the second direction.
+    pub axes: Axes,
+    /// Passes over the data.
+    pub num_evaluations: usize,
+    /// False if the observer stopped the slice.
+    pub completed: bool,
+}
+
+/// Evaluates the loss over a plane through the model: `L(w + x d_x + y d_y)` for every `x` of the
+/// first grid and `y` of the second, row by row.
+///
+/// Point (0, 0) is the model itself, to the last bit, and the points on the axes are those of
+/// [`slice_1d`](super::slice_1d). The model, its running statistics included, is not changed.
+/// `observe` sees every point and can stop after it.
+///
+/// # Cost
+///
+/// One pass over the data for every point of the grid, and one for the model if (0, 0) is not on
+/// it; no gradients. Besides the model, three vectors of parameters.
+///
+/// # Errors
+///
+/// [`LandscapeError::NoDirection`] for a direction of norm zero, [`LandscapeError::Parallel`] with
+/// [`Axes::Orthogonalized`]; [`LandscapeError::Loss`] and [`LandscapeError::Space`] as the
+/// evaluator gives them, at the model also for a loss that is not finite.
+///
+/// # References
+///
+/// Goodfellow, Vinyals, Saxe 2015, *Qualitatively Characterizing Neural Network Optimization
+/// Problems*, arXiv:1412.6544; Li et al. 2018, arXiv:1712.09913.
+///
+/// # Example
+///
+/// ```
+/// use std::ops::ControlFlow;
+///
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::tensor::{Device, Tensor};
+/// use burnscape::landscape::{Axes, Grid, slice_2d};
+/// use burnscape::loss::Evaluator;
+/// use burnscape::space::ParamVector;
+///
+/// let device = Device::default();
+/// let model = LinearConfig::new(2, 1).with_bias(false).init(&device);
+/// let loss = |model: &Linear, x: Tensor<2>| model.forward(x).sum();
+/// let data = [Tensor::<2>::from_floats([[3.0, 4.0]], &device)];
+/// let evaluator = Evaluator::new(&loss);
+/// let space = evaluator.space(&model)?;
+/// let x = ParamVector::from_host(&space, &[1.0, 0.0])?;
+/// let y = ParamVector::from_host(&space, &[0.0, 1.0])?;
+/// let grid = Grid::linspace(0.0, 1.0, 2)?;
+/// let slice = slice_2d(&model, &evaluator, &data, [&x, &y], [&grid, &grid], Axes::AsGiven, |_| {
+///     ControlFlow::Continue(())
+/// })?;
+/// let rise = slice.loss(1, 1).unwrap_or(f64::NAN) - slice.base_loss;
+/// assert!((rise - 7.0).abs() < 1e-5);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn slice_2d<M, B, O, D>(
+    model: &M,
+    evaluator: &Evaluator<'_, O>,
+    data: &D,
+    directions: [&ParamVector; 2],
+    grids: [&Grid; 2],
+    axes: Axes,
+    mut observe: impl FnMut(&SliceStep) -> ControlFlow<()>,
+) -> Result<Slice2d, LandscapeError>
+where
+    M: Module,
+    B: Batch,
+    O: Objective<M, B>,
+    D: DataSet<B> + ?Sized,
+{
+    let [first, second] = directions;
+    let norms = [check_direction(first, 0)?, check_direction(second, 1)?];
+    let cosine = first.dot(second)? / (norms[0] * norms[1]);
+    let second = match axes {
+        Axes::AsGiven => second.clone(),
+        Axes::Orthogonalized => orthogonal(first, second, norms[1], cosine)?,
+    };
+    let (x, y) = (grids[0].coordinates(), grids[1].coordinates());
+    let mut slicer = Slicer::new(model, evaluator, data, x.len() * y.len())?;
+    'rows: for &y in y {
+        for &x in x {
+            let moved = displaced(model, first, &second, x, y)?;
+            if slicer.point(moved, &mut observe)?.is_break() {
+                break 'rows;
+            }
+        }
+    }
+    Ok(Slice2d {
+        x: x.to_vec(),
+        y: y.to_vec(),
+        base_loss: slicer.base_loss,
+        direction_norms: norms,
+        cosine,
+        axes,
+        num_evaluations: slicer.num_evaluations,
+        completed: slicer.completed(),
+        losses: slicer.losses,
+    })
+}
+
+impl Slice2d {
+    /// The loss at the `i`-th coordinate of the first and the `j`-th of the second direction; none
+    /// off the grid, and where a stopped slice did not come.
+    pub fn loss(&self, i: usize, j: usize) -> Option<f64> {
+        if i >= self.x.len() {
+            return None;
+        }
+        self.losses.get(j * self.x.len() + i).copied()
+    }
+
+    /// The slice as one JSON object, every number with all its digits. `serde_json` reads it back,
+    /// to the last bit if its feature `float_roundtrip` is on.
+    ///
+    /// # Errors
+    ///
+    /// [`LandscapeError::Write`].
+    pub fn to_json(&self) -> Result<String, LandscapeError> {
+        write::json_string(self)
+    }
+
+    /// Writes the slice as one JSON object and a line break.
+    ///
+    /// # Errors
+    ///
+    /// [`LandscapeError::Write`].
+    pub fn write_json(&self, writer: impl io::Write) -> Result<(), LandscapeError> {
+        write::json(self, writer)
+    }
+
+    /// Writes the columns `x,y,loss`, one line a point that was evaluated.
+    ///
+    /// # Errors
+    ///
+    /// [`LandscapeError::Write`].
+    pub fn write_csv(&self, writer: impl io::Write) -> Result<(), LandscapeError> {
+        let grid = self
+            .y
+            .iter()
+            .flat_map(|&y| self.x.iter().map(move |&x| (x, y)));
+        let points = grid.zip(&self.losses);
+        write::csv(
+            ["x", "y", "loss"],
+            points.map(|((x, y), &loss)| [x, y, loss]),
+            writer,
+        )
+    }
+}
+
+/// The model at `w + x · first + y · second`; none for the model as it is. Points on an axis are
+/// moved along that axis only, as a one-dimensional slice moves them.
+fn displaced<M: Module>(
+    model: &M,
+    first: &ParamVector,
+    second: &ParamVector,
+    x: f64,
+    y: f64,
+) -> Result<Option<M>, LandscapeError> {
+    let moved = match (x == 0.0, y == 0.0) {
+        (true, true) => return Ok(None),
+        (false, true) => first.displace(model, x)?,
+        (true, false) => second.displace(model, y)?,
+        (false, false) => first
+            .clone()
+            .scale(x)
+            .axpy(y, second)?
+            .displace(model, 1.0)?,
+    };
+    Ok(Some(moved))
+}
+
+/// The part of `second` that is orthogonal to `first`, as long as `second`.
+fn orthogonal(
+    first: &ParamVector,
+    second: &ParamVector,
+    norm: f64,
+    cosine: f64,
+) -> Result<ParamVector, LandscapeError> {
+    let rest = second.clone().orthogonalize(std::slice::from_ref(first))?;
+    let left = rest.norm()?;
+    // Below this the rest is rounding of single precision.
+    if left <= 1e-5 * norm {
+        return Err(LandscapeError::Parallel { cosine });
+    }
+    Ok(rest.scale(norm / left))
+}

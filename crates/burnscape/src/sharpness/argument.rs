@@ -1,0 +1,43 @@
+//! Checks of configured values.
+
+use super::SharpnessError;
+
+/// A radius or a standard deviation: zero is allowed and gives a rise of zero.
+pub(super) fn check_size(name: &'static str, value: f64) -> Result<(), SharpnessError> {
+    check(
+        name,
+        value,
+        value.is_finite() && value >= 0.0,
+        "finite and not negative",
+    )
+}
+
+pub(super) fn check_count(name: &'static str, value: usize) -> Result<(), SharpnessError> {
+    check(name, value as f64, value > 0, "at least one")
+}
+
+pub(super) fn check_positive(name: &'static str, value: f64) -> Result<(), SharpnessError> {
+    check(
+        name,
+        value,
+        value.is_finite() && value > 0.0,
+        "finite and positive",
+    )
+}
+
+fn check(
+    name: &'static str,
+    value: f64,
+    is_good: bool,
+    expected: &'static str,
+) -> Result<(), SharpnessError> {
+    if is_good {
+        Ok(())
+    } else {
+        Err(SharpnessError::BadArgument {
+            name,
+            value,
+            expected,
+        })
+    }
+}

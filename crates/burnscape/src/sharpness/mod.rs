@@ -1,0 +1,39 @@
+//! Sharpness: how much the loss rises around a point of parameter space.
+//!
+//! Three measures that need nothing but losses and gradients at displaced points:
+//!
+//! | measure | question | cost |
+//! |---|---|---|
+//! | [`AverageRiseConfig`] | what does Gaussian noise of size σ cost on average? | losses |
+//! | [`WorstCaseRiseConfig`] | what does the worst displacement in a ρ-ball cost? | gradients |
+//! | [`DirectionalDistributionConfig`] | how is the loss distributed at distance ε? | losses |
+//!
+//! All are measured relative to a [`PerturbationScale`], which decides what a displacement of size
+//! one is. Numbers in different scales cannot be compared.
+//!
+//! # Reproducibility
+//!
+//! Sample `i` depends on the seed and on `i` only: more samples extend a run and change none of its
+//! first ones. Two models with the same coordinates see the *same* standard normal vectors (common
+//! random numbers), so differences between models are known better than either number. Directions
+//! are drawn on the host, so devices differ by rounding only. In [`Mode::Train`] dropout adds noise
+//! of its own, which no seed here controls.
+//!
+//! [`Mode::Train`]: crate::loss::Mode::Train
+
+mod argument;
+mod average_rise;
+mod directional_distribution;
+mod error;
+mod metric;
+mod perturbation_scale;
+mod sample;
+mod statistics;
+mod worst_case_rise;
+
+pub use average_rise::{AverageRise, AverageRiseConfig};
+pub use directional_distribution::{DirectionalDistribution, DirectionalDistributionConfig};
+pub use error::SharpnessError;
+pub use perturbation_scale::PerturbationScale;
+pub use sample::SampleStep;
+pub use worst_case_rise::{AscentStep, WorstCasePoint, WorstCaseRise, WorstCaseRiseConfig};

@@ -1,0 +1,55 @@
+use serde::{Deserialize, Serialize};
+
+use crate::space::UnfilteredRule;
+
+/// What a displacement of size one is: the scale `c` that every coordinate is measured in.
+///
+/// A coordinate `w_i` is displaced by `c_i` times a number of the unit's size:
+///
+/// | scale | `c_i` | noise of size σ | ball of radius ρ | direction `d`, displaced by `ε d` |
+/// |---|---|---|---|---|
+/// | `Absolute` | 1 | `N(0, σ²)` | `\|e\| ≤ ρ` | `\|d\| = 1` |
+/// | `FilterRelative` | `\|w_f\| / √n_f` | `N(0, σ² \|w_f\|² / n_f)` | `\|e/c\| ≤ ρ` | `\|d_f\| = \|w_f\|` |
+/// | `ElementRelative` | `\|w_i\|` | `N(0, σ² w_i²)` | `\|e/c\| ≤ ρ` | rms of `d_i/\|w_i\|` = 1 |
+///
+/// `w_f` is the filter that the coordinate belongs to and `n_f` its number of elements, so that
+/// filter-relative noise has `E|e_f|² = σ² |w_f|²`: σ is the relative size of the displacement.
+/// In a ball, a coordinate of scale zero does not move.
+///
+/// # Units
+///
+/// Absolute sizes are in units of the parameters; relative ones are fractions.
+///
+/// A rectifier network computes the same function at `(aW₁, W₂/a)`. Absolute measures differ
+/// between the two, by any factor (Dinh et al. 2017). Filter-relative ones are the same if one `a`
+/// is used for a whole layer, element-relative ones also if every unit has its own. Biases, where
+/// there are any, take part in the rescaling: leave them out or choose a relative rule.
+///
+/// # References
+///
+/// Dinh, Pascanu, Bengio, Bengio 2017, *Sharp Minima Can Generalize For Deep Nets*,
+/// arXiv:1703.04933. Li et al. 2018, *Visualizing the Loss Landscape of Neural Nets*,
+/// arXiv:1712.09913, section 4 (filters). Andriushchenko et al. 2023, *A Modern Look at the
+/// Relationship between Sharpness and Generalization*, arXiv:2302.07011, equation 1 (`c`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum PerturbationScale {
+    /// Every coordinate alike.
+    #[default]
+    Absolute,
+    /// Relative to the norm of the coordinate's filter. Biases and normalization parameters have no
+    /// filters; the rule says what becomes of them ([`UnfilteredRule::Zero`]: they stay,
+    /// [`UnfilteredRule::Keep`]: absolute, in a direction a standard normal number).
+    FilterRelative(#[serde(with = "UnfilteredRuleForm")] UnfilteredRule),
+    /// Relative to the coordinate itself, biases and normalization parameters included.
+    ElementRelative,
+}
+
+/// How [`UnfilteredRule`] is written, word for word.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "UnfilteredRule")]
+enum UnfilteredRuleForm {
+    Zero,
+    AsOneFilter,
+    Keep,
+}

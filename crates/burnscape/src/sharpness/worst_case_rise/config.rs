@@ -1,0 +1,212 @@
+use std::ops::ControlFlow;
+
+use burn::config::Config;
+use burn::module::Module;
+
+use super::ascent::{Ascent, End, Point};
+use super::{AscentStep, WorstCasePoint, WorstCaseRise};
+use crate::loss::{Batch, DataSet, Evaluator, Objective};
+use crate::sharpness::argument::{check_count, check_positive, check_size};
+use crate::sharpness::metric::Metric;
+use crate::sharpness::sample::sample_seed;
+use crate::sharpness::{PerturbationScale, SharpnessError, statistics};
+
+/// The largest rise of the loss in a ball around a point.
+///
+/// `max L(w + e) − L(w)` over `|e / c| ≤ ρ`, with `c` given by the [`PerturbationScale`], by
+/// projected gradient ascent: in `u = e / c`,
+///
+/// `u ← P(u + length · s / |s|)`, `s = c ⊙ ∇L(w + c ⊙ u)`,
+///
+/// with `P` the projection on the ball. `length` begins at `step_size · ρ`. A step that lowers the
+/// loss is taken back and the length halved, so that an ascent never falls. The first start is the
+/// center, and its first step is that of SAM (`step_size ≥ 1`); the others are uniform in the ball.
+/// The best point of all is kept. A start at a stationary point stays there: at a minimum the
+/// random starts do the work.
+///
+/// What is found is a lower bound of the maximum, as with every ascent on a function that is not
+/// concave.
+///
+/// # Units
+///
+/// `rho` is in units of the scale: parameter norm for [`PerturbationScale::Absolute`]. The rise is
+/// in units of the loss.
+///
+/// # Cost
+///
+/// At most `num_starts · (num_steps + 1)` losses with gradients over the data. Besides the model,
+/// about seven vectors of parameters; three host synchronizations a step besides the losses.
+///
+/// # Reproducibility
+///
+/// Start `i` is a function of `seed` and `i` only.
+///
+/// # Defaults
+///
+/// 20 steps as Andriushchenko et al. 2023; 3 starts, `step_size` 2 (the diameter of the ball) and
+/// `tolerance` 1e-4: ours.
+///
+/// # References
+///
+/// Keskar et al. 2017, *On Large-Batch Training for Deep Learning*, arXiv:1609.04836 (the measure);
+/// Foret et al. 2021, *Sharpness-Aware Minimization*, arXiv:2010.01412 (the ball, the first step);
+/// Andriushchenko et al. 2023, arXiv:2302.07011, equation 2 (the metric, many steps).
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::tensor::{Device, Tensor};
+/// use burnscape::loss::Evaluator;
+/// use burnscape::sharpness::WorstCaseRiseConfig;
+///
+/// // A linear loss rises by ρ times the norm of its gradient, here |(3, 4)| = 5.
+/// let device = Device::default();
+/// let model = LinearConfig::new(2, 1).with_bias(false).init(&device);
+/// let loss = |model: &Linear, x: Tensor<2>| model.forward(x).sum();
+/// let data = [Tensor::<2>::from_floats([[3.0, 4.0]], &device)];
+/// let worst = WorstCaseRiseConfig::new(0.5).measure(&model, &Evaluator::new(&loss), &data)?;
+/// assert!((worst.rise - 2.5).abs() < 1e-5);
+/// assert!(worst.on_boundary && worst.converged);
+/// # Ok::<(), burnscape::sharpness::SharpnessError>(())
+/// ```
+#[derive(Config, Debug, PartialEq)]
+pub struct WorstCaseRiseConfig {
+    /// Radius of the ball, in units of the scale.
+    pub rho: f64,
+    /// Steps of every ascent, at most.
+    #[config(default = 20)]
+    pub num_steps: usize,
+    /// Number of ascents: one from the center, the others from random points of the ball.
+    #[config(default = 3)]
+    pub num_starts: usize,
+    /// Length of the first step, in units of ρ.
+    #[config(default = 2.0)]
+    pub step_size: f64,
+    /// An ascent rests when a step would move by less than this times ρ.
+    #[config(default = 1e-4)]
+    pub tolerance: f64,
+    /// Metric of the ball.
+    #[config(default = "PerturbationScale::Absolute")]
+    pub scale: PerturbationScale,
+    /// Seed of the starts.
+    #[config(default = 0)]
+    pub seed: u64,
+}
+
+/// How near the boundary counts as on it. Rounding of half-precision vectors is about this large.
+const BOUNDARY: f64 = 1e-3;
+
+impl WorstCaseRiseConfig {
+    /// Measures the rise around `model`, over the parameters and in the mode of `evaluator`.
+    ///
+    /// The model, its running statistics included, is not changed.
+    ///
+    /// # Errors
+    ///
+    /// [`SharpnessError::BadArgument`], [`SharpnessError::NothingToPerturb`],
+    /// [`SharpnessError::NonFiniteStep`], [`SharpnessError::NonFiniteGradient`], and
+    /// [`SharpnessError::Loss`] and [`SharpnessError::Space`] as the evaluator gives them.
+    pub fn measure<M, B, O, D>(
+        &self,
+        model: &M,
+        evaluator: &Evaluator<'_, O>,
+        data: &D,
+    ) -> Result<WorstCaseRise, SharpnessError>
+    where
+        M: Module,
+        B: Batch,
+        O: Objective<M, B>,
+        D: DataSet<B> + ?Sized,
+    {
+        let point = self.maximize(model, evaluator, data, |_| ControlFlow::Continue(()))?;
+        Ok(point.rise)
+    }
+
+    /// As [`measure`](Self::measure), with the displacement that attains the rise; `observe` sees
+    /// every step and can stop after it.
+    ///
+    /// # Errors
+    ///
+    /// As [`measure`](Self::measure).
+    pub fn maximize<M, B, O, D>(
+        &self,
+        model: &M,
+        evaluator: &Evaluator<'_, O>,
+        data: &D,
+        mut observe: impl FnMut(&AscentStep) -> ControlFlow<()>,
+    ) -> Result<WorstCasePoint, SharpnessError>
+    where
+        M: Module,
+        B: Batch,
+        O: Objective<M, B>,
+        D: DataSet<B> + ?Sized,
+    {
+        self.check()?;
+        let mut ascent = Ascent {
+            config: self,
+            model,
+            evaluator,
+            data,
+            metric: Metric::at(model, evaluator.space(model)?, self.scale)?,
+            num_gradients: 0,
+        };
+        let center = ascent.center()?;
+        let base_loss = center.loss;
+        let mut best = center.clone();
+        let mut rises = Vec::with_capacity(self.num_starts);
+        let (mut converged, mut completed) = (true, true);
+        for start in 0..self.num_starts {
+            let mut point = match start {
+                0 => center.clone(),
+                _ => {
+                    let u = ascent.metric.ball(sample_seed(self.seed, start))?;
+                    ascent.evaluate(u.scale(self.rho), start, 0)?
+                }
+            };
+            let end = ascent.climb(&mut point, base_loss, start, &mut observe)?;
+            converged &= matches!(end, End::Converged);
+            rises.push(point.loss - base_loss);
+            if point.loss > best.loss {
+                best = point;
+            }
+            if matches!(end, End::Stopped) {
+                completed = false;
+                break;
+            }
+        }
+        let displacement = ascent.metric.stretch(best.u.clone())?;
+        let scaled_norm = best.u.norm()?;
+        let rise = WorstCaseRise {
+            rise: best.loss - base_loss,
+            standard_error: statistics::standard_error(&rises),
+            base_loss,
+            rises,
+            displacement_norm: displacement.norm()?,
+            scaled_norm,
+            on_boundary: scaled_norm >= (1.0 - BOUNDARY) * self.rho,
+            alignment: alignment(&best, scaled_norm)?,
+            converged,
+            num_gradients: ascent.num_gradients,
+            config: self.clone(),
+            completed,
+        };
+        Ok(WorstCasePoint { rise, displacement })
+    }
+
+    fn check(&self) -> Result<(), SharpnessError> {
+        check_size("rho", self.rho)?;
+        check_count("num_steps", self.num_steps)?;
+        check_count("num_starts", self.num_starts)?;
+        check_positive("step_size", self.step_size)?;
+        check_size("tolerance", self.tolerance)
+    }
+}
+
+fn alignment(point: &Point, norm: f64) -> Result<Option<f64>, SharpnessError> {
+    let scale = norm * point.slope_norm;
+    if scale == 0.0 {
+        return Ok(None);
+    }
+    Ok(Some(point.u.dot(&point.slope)? / scale))
+}

@@ -1,0 +1,8 @@
+//! The largest rise in a ball, by projected gradient ascent.
+
+mod ascent;
+mod config;
+mod report;
+
+pub use config::WorstCaseRiseConfig;
+pub use report::{AscentStep, WorstCasePoint, WorstCaseRise};
