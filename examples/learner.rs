@@ -1,7 +1,7 @@
 //! Burn's `Learner` with sharpness-aware steps, on handwritten digits.
 //!
 //! ```text
-//! cargo run --release --features train --example learner -- --epochs 8
+//! cargo run --release -p burnscape --features train --example learner -- --epochs 8
 //! ```
 //!
 //! The model's code knows nothing of it: `with_training_strategy` is the only line that differs from
@@ -11,6 +11,7 @@ use std::cell::RefCell;
 use std::error::Error;
 use std::io::Read;
 use std::ops::ControlFlow;
+use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -36,7 +37,8 @@ use burn::train::{
 use burnscape::optim::{Sam, SamConfig};
 use clap::Parser;
 
-const BATCH_SIZE: usize = 64;
+/// Leaves no small rest, whose batch statistics would be poor.
+const BATCH_SIZE: usize = 90;
 
 /// Train a small network on handwritten digits with Burn's Learner and SAM.
 #[derive(Parser)]
@@ -152,8 +154,17 @@ fn loaders(digits: Vec<Digit>) -> [Arc<dyn DataLoader<Digits>>; 2] {
     ]
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let args = Args::parse();
+fn main() -> ExitCode {
+    match train(Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn train(args: Args) -> Result<(), Box<dyn Error>> {
     let [train, valid] = loaders(digits()?);
     let device = Device::default().autodiff();
     device.seed(1);
@@ -200,10 +211,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 
     let rises = rises.borrow();
-    let recent = &rises[rises.len() - rises.len().min(22)..];
-    if !recent.is_empty() {
-        let mean = recent.iter().sum::<f64>() / recent.len() as f64;
-        println!("mean rise of the loss within rho, last steps: {mean:.4}");
+    let recent = rises.len().min(10);
+    if recent > 0 {
+        let mean = rises.iter().rev().take(recent).sum::<f64>() / recent as f64;
+        println!("L(w + e) - L(w), mean of the last {recent} steps: {mean:.4}");
     }
     let accuracy = accuracy(&result.model, valid.as_ref())?;
     println!("validation accuracy: {:.1} %", 100.0 * accuracy);
@@ -241,8 +252,8 @@ impl Lines {
         let Some(metric) = names.find(|metric| metric.metric_id == entry.metric_id) else {
             return;
         };
-        self.latest.retain(|(name, _)| *name != metric.name);
-        self.latest.push((metric.name.clone(), value.current()));
+        self.latest.retain(|(name, _)| *name != *metric.name);
+        self.latest.push((metric.name.to_string(), value.current()));
     }
 }
 
@@ -268,7 +279,9 @@ impl TrainingProgressLogger for Lines {
 
     fn end_split(&mut self) {
         let values = self.latest.iter();
-        let values: Vec<String> = values.map(|(name, v)| format!("{name} {v:.4}")).collect();
+        let values: Vec<String> = values
+            .map(|(name, v)| format!("{} {v:.3}", name.to_lowercase()))
+            .collect();
         println!(
             "epoch {:>2} {}: {}",
             self.epoch,

@@ -4,7 +4,7 @@ use burn::module::Module;
 
 use super::error::StrategyError;
 use crate::optim::core::SamCore;
-use crate::optim::{Ascent, Combination, OptimRecord, RhoSchedule, SamConfig, Source};
+use crate::optim::{Ascent, Combination, OptimError, OptimRecord, RhoSchedule, SamConfig, Source};
 
 /// The records of a sharpness-aware optimizer beside Burn's checkpoints: `sam-{epoch}.bpk`.
 pub(super) struct Checkpoints<'a> {
@@ -42,7 +42,7 @@ impl Checkpoints<'_> {
         }
         OptimRecord::load(&path)
             .and_then(|record| core.load_record(&record, model))
-            .map_err(|error| StrategyError::Record { path, error })
+            .map_err(|error| refused(path, error))
     }
 
     pub(super) fn save<M: Module>(
@@ -59,7 +59,7 @@ impl Checkpoints<'_> {
         drop(std::fs::create_dir_all(directory));
         core.to_record(model)
             .and_then(|record| record.save(&path))
-            .map_err(|error| StrategyError::Record { path, error })
+            .map_err(|error| refused(path, error))
     }
 
     /// Removes the records whose model is gone, as far as possible.
@@ -85,6 +85,11 @@ impl Checkpoints<'_> {
             }
         }
     }
+}
+
+fn refused(path: PathBuf, error: OptimError) -> StrategyError {
+    let error = Box::new(error);
+    StrategyError::Record { path, error }
 }
 
 /// As Burn's file checkpointer names its files.

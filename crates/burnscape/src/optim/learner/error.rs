@@ -26,7 +26,10 @@ pub(super) enum StrategyError {
         path: PathBuf,
     },
     #[error("the record `{}` is refused: {error}", path.display())]
-    Record { path: PathBuf, error: OptimError },
+    Record {
+        path: PathBuf,
+        error: Box<OptimError>,
+    },
     #[error(
         "several starts of a projected ascent are compared by their losses; name the loss with \
          `with_loss`, or set `restarts` to 1"

@@ -36,6 +36,9 @@ use crate::optim::{Ascent, OptimConfigError, Sam, SamConfig, StepReport};
 /// - **A step that is not finite** moves neither weights nor the optimizer's state, and puts the
 ///   running statistics back if it was the first pass. The scheduler and the step counter go on.
 ///
+/// - **Tied parameters** become separate leaves on their way into Burn's `Learner`; with
+///   [`Tied::Retie`](crate::optim::Tied::Retie) they are one again in each step.
+///
 /// # Limits
 ///
 /// One device. Variants that look into the batch are refused by [`Sam::strategy`].
@@ -65,6 +68,7 @@ use crate::optim::{Ascent, OptimConfigError, Sam, SamConfig, StepReport};
 /// use burn::train::{Learner, LearnerModel, SupervisedTraining, TrainLoader, TrainStep, ValidLoader};
 /// use burnscape::optim::{OptimConfigError, Sam, SamConfig};
 ///
+/// # #[allow(dead_code)]
 /// fn train<M>(
 ///     learner: Learner<M>,
 ///     data: (TrainLoader<M>, ValidLoader<M>),
