@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_refused() {
-        for line in ["", "chekc", "check --only", "check --onyl fmt", "golden"] {
+        for line in ["", "verify", "check --only", "check --first fmt", "golden"] {
             assert!(parsed(line).is_err(), "{line}");
         }
     }
