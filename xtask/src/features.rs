@@ -27,8 +27,12 @@ pub(crate) fn steps(cuda: bool) -> Vec<Step> {
         .collect()
 }
 
+/// Nothing that is built here runs but procedural macros. The dev profile would optimize them with
+/// all dependencies, which takes longer than the checks.
+const UNOPTIMIZED: &str = "--config profile.dev.package.\"*\".opt-level=0";
+
 fn check(features: &str) -> Invocation {
-    let mut line = "cargo check --package burnscape --no-default-features".to_string();
+    let mut line = format!("cargo check --package burnscape --no-default-features {UNOPTIMIZED}");
     if !features.is_empty() {
         line.push_str(" --features ");
         line.push_str(features);
