@@ -9,7 +9,7 @@ use crate::tree::has_extension;
 /// Name and arguments. Run in the dev profile, whose dependencies are optimized.
 const EXAMPLES: &[(&str, &str)] = &[
     ("minimal", ""),
-    ("learner", ""),
+    ("learner", "--epochs 1"),
     (
         "survey",
         "--device flex --epochs 1 --seeds 1 --json target/survey-tiny.json",
