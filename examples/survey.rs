@@ -1,0 +1,68 @@
+//! SGD and SAM side by side: trains two small networks on handwritten digits, several times with
+//! each optimizer, and prints how well they generalize, how sharp their minima are and what the
+//! training cost. `cargo run --release --example survey -- --help` lists the options.
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Parser;
+
+use survey::arguments::Arguments;
+use survey::data::Split;
+use survey::experiment::Experiment;
+use survey::summary::Summary;
+use survey::{json, report};
+
+/// The parts of this example, in `examples/survey/`.
+mod survey {
+    pub(crate) mod arguments;
+    pub(crate) mod comparison;
+    pub(crate) mod data;
+    pub(crate) mod device_name;
+    pub(crate) mod estimate;
+    pub(crate) mod experiment;
+    pub(crate) mod json;
+    pub(crate) mod measure;
+    pub(crate) mod models;
+    pub(crate) mod optimizer_name;
+    pub(crate) mod reading;
+    pub(crate) mod report;
+    pub(crate) mod settings;
+    pub(crate) mod sparkline;
+    pub(crate) mod summary;
+    pub(crate) mod table;
+    pub(crate) mod train;
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let start = Instant::now();
+    // What can be refused is refused before minutes are spent.
+    if let Some(path) = &arguments.json {
+        json::check_path(path)?;
+    }
+    let device = arguments.device.open()?;
+    let split = Split::load(&device)?;
+    let experiment = Experiment::new(arguments, &split)?;
+    print!("{}", report::heading(arguments, &split));
+
+    let runs = experiment.run(&device)?;
+    let summary = Summary::of(&runs);
+    let seconds = start.elapsed().as_secs_f64();
+    print!("{}", report::results(arguments, &summary, seconds));
+    if let Some(path) = &arguments.json {
+        json::write(path, arguments, &split, &runs, &summary, seconds)?;
+        println!("Every run is in {}.", path.display());
+    }
+    Ok(())
+}

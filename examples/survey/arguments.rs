@@ -1,0 +1,114 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, value_parser};
+
+use super::device_name::DeviceName;
+use super::models::ModelName;
+use super::optimizer_name::OptimizerName;
+
+/// Train a small CNN and an MLP on handwritten digits with each optimizer, several times over, and
+/// compare loss, accuracy, sharpness and cost.
+///
+/// The data are part of the program; nothing is downloaded. Tables go to standard output, progress
+/// to standard error.
+#[derive(Parser, Debug)]
+#[command(name = "survey", allow_negative_numbers = true)]
+pub(crate) struct Arguments {
+    /// Where to compute. Others than flex need the cargo feature of the same name.
+    #[arg(long, value_enum, default_value_t = DeviceName::Flex)]
+    pub(crate) device: DeviceName,
+
+    /// First seed. A seed decides the initial weights and the order of the batches.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u32,
+
+    /// Number of seeds, counted up from the first.
+    #[arg(long, default_value_t = 5, value_parser = value_parser!(u32).range(1..=1000))]
+    pub(crate) seeds: u32,
+
+    /// Passes over the training data.
+    #[arg(long, default_value_t = 30, value_parser = value_parser!(u32).range(1..=100_000))]
+    pub(crate) epochs: u32,
+
+    /// Optimizers to compare, separated by commas or given again. The others are compared with the
+    /// first.
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_values_t = [OptimizerName::Sgd, OptimizerName::Sam],
+    )]
+    pub(crate) optimizer: Vec<OptimizerName>,
+
+    /// Networks to train.
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_values_t = [ModelName::Cnn, ModelName::Mlp],
+    )]
+    pub(crate) model: Vec<ModelName>,
+
+    /// Radius of the ascent, in place of each method's own default.
+    #[arg(long)]
+    pub(crate) rho: Option<f64>,
+
+    /// Write all runs, the summary and the settings to this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+impl Arguments {
+    pub(crate) fn seeds(&self) -> Vec<u64> {
+        let first = u64::from(self.seed);
+        (first..first + u64::from(self.seeds)).collect()
+    }
+
+    pub(crate) fn optimizers(&self) -> Vec<OptimizerName> {
+        distinct(&self.optimizer)
+    }
+
+    pub(crate) fn models(&self) -> Vec<ModelName> {
+        distinct(&self.model)
+    }
+}
+
+/// The values without repetitions, in the order of their first appearance.
+fn distinct<T: Copy + PartialEq>(values: &[T]) -> Vec<T> {
+    let mut found = Vec::new();
+    for value in values {
+        if !found.contains(value) {
+            found.push(*value);
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn optimizers_may_be_repeated_and_joined() {
+        let parse = |line: &str| Arguments::try_parse_from(line.split(' '));
+        let arguments = parse("survey --optimizer sgd,sam --optimizer sam,asam").unwrap();
+        let names = [OptimizerName::Sgd, OptimizerName::Sam, OptimizerName::Asam];
+        assert_eq!(arguments.optimizers(), names);
+    }
+
+    #[test]
+    fn nothing_to_do_is_refused() {
+        for line in [
+            "survey --epochs 0",
+            "survey --seeds 0",
+            "survey --optimizer adam",
+        ] {
+            assert!(
+                Arguments::try_parse_from(line.split(' ')).is_err(),
+                "{line}"
+            );
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What is measured on a trained network, in evaluation mode.
+
+use std::error::Error;
+
+use burn::tensor::Tensor;
+use burnscape::loss::Evaluator;
+use burnscape::sharpness::{AverageRiseConfig, PerturbationScale, WorstCaseRiseConfig};
+use burnscape::space::UnfilteredRule;
+use serde::Serialize;
+
+use super::data::{Digits, Split};
+use super::models::Classifier;
+use super::settings::{BALL, BALL_STARTS, BALL_STEPS, NOISE, NOISE_SAMPLES};
+use super::train::loss;
+
+#[derive(Serialize, Debug, Clone)]
+pub(crate) struct Measured {
+    pub(crate) train_loss: f64,
+    pub(crate) test_loss: f64,
+    pub(crate) train_accuracy: f64,
+    pub(crate) test_accuracy: f64,
+    pub(crate) sharpness: Sharpness,
+}
+
+/// How much the loss on the training images rises around the weights.
+#[derive(Serialize, Debug, Clone)]
+pub(crate) struct Sharpness {
+    /// Under Gaussian noise relative to the norm of each filter.
+    pub(crate) average_rise: f64,
+    pub(crate) average_rise_standard_error: Option<f64>,
+    /// At the worst point found in a ball.
+    pub(crate) worst_case_rise: f64,
+    pub(crate) worst_case_on_boundary: bool,
+}
+
+/// The fraction of images whose digit has the highest score, as a mean over the batch.
+fn accuracy<M: Classifier>(model: &M, digits: Digits) -> Tensor<1> {
+    let guesses = model.logits(digits.images).argmax(1).flatten::<1>(0, 1);
+    guesses.equal(digits.labels).float().mean()
+}
+
+pub(crate) fn measure<M: Classifier>(model: &M, split: &Split) -> Result<Measured, Box<dyn Error>> {
+    let train = std::slice::from_ref(&split.train);
+    let test = std::slice::from_ref(&split.test);
+    let (loss, accuracy) = (loss::<M>, accuracy::<M>);
+    let (loss, accuracy) = (Evaluator::new(&loss), Evaluator::new(&accuracy));
+    // One seed for all, so that all runs meet the same noise.
+    let average = AverageRiseConfig::new(NOISE)
+        .with_num_samples(NOISE_SAMPLES)
+        .with_scale(PerturbationScale::FilterRelative(UnfilteredRule::Zero))
+        .measure(model, &loss, train)?;
+    let worst = WorstCaseRiseConfig::new(BALL)
+        .with_num_steps(BALL_STEPS)
+        .with_num_starts(BALL_STARTS)
+        .measure(model, &loss, train)?;
+    Ok(Measured {
+        train_loss: loss.loss(model, train)?.value,
+        test_loss: loss.loss(model, test)?.value,
+        train_accuracy: accuracy.loss(model, train)?.value,
+        test_accuracy: accuracy.loss(model, test)?.value,
+        sharpness: Sharpness {
+            average_rise: average.rise,
+            average_rise_standard_error: average.standard_error,
+            worst_case_rise: worst.rise,
+            worst_case_on_boundary: worst.on_boundary,
+        },
+    })
+}

@@ -1,0 +1,170 @@
+//! What is printed.
+
+use super::arguments::Arguments;
+use super::data::{ATTRIBUTION, Split};
+use super::reading::reading;
+use super::settings::{
+    BALL, BALL_STARTS, BALL_STEPS, BATCH_SIZE, DAMPENING, LEARNING_RATE, MOMENTUM, NOISE,
+    NOISE_SAMPLES,
+};
+use super::sparkline::sparkline;
+use super::summary::{Row, Summary};
+use super::table::{Column, table, thousands};
+
+/// What is about to be done.
+pub(crate) fn heading(arguments: &Arguments, split: &Split) -> String {
+    let steps = split.num_train.div_ceil(BATCH_SIZE);
+    let seeds = arguments.seeds();
+    let seeds = match (seeds.first(), seeds.last()) {
+        (Some(first), Some(last)) if first != last => format!("seeds {first} to {last}"),
+        _ => format!("seed {}", arguments.seed),
+    };
+    let epochs = match arguments.epochs {
+        1 => "1 epoch".to_string(),
+        count => format!("{count} epochs"),
+    };
+    let mut text = format!(
+        "Handwritten digits: {} images of 8×8 to train on, {} to test, split in file order.\n\
+         {} of {steps} batches of {BATCH_SIZE}, {seeds}, device {}.\n\
+         SGD: momentum {MOMENTUM}, dampening {DAMPENING} (Burn's default is 0.1), learning rate \
+         {LEARNING_RATE} falling to 0.\n",
+        thousands(split.num_train as f64),
+        split.num_test,
+        epochs,
+        arguments.device,
+    );
+    let mut optimizers = arguments.optimizers().into_iter();
+    if optimizers.any(|optimizer| optimizer.sharpness_aware(None, 0).is_some()) {
+        text += &match arguments.rho {
+            Some(rho) => format!("Sharpness-aware: around the same SGD, rho {rho} as asked for.\n"),
+            None => "Sharpness-aware: around the same SGD, settings as published (SAM: rho 0.05), \
+                     not tuned here.\n"
+                .to_string(),
+        };
+    }
+    text + "\n"
+}
+
+/// All that was found.
+pub(crate) fn results(arguments: &Arguments, summary: &Summary, seconds: f64) -> String {
+    let rows = &summary.rows;
+    let sections = [
+        fit(rows, arguments.seeds),
+        sharpness(rows),
+        curves(rows),
+        in_words(arguments.seeds, summary),
+        warnings(rows),
+        format!("Took {:.0} s. Data: {ATTRIBUTION}.\n", seconds.ceil()),
+    ];
+    sections.concat()
+}
+
+fn fit(rows: &[Row], seeds: u32) -> String {
+    let columns = vec![
+        Column::estimates("train loss", rows, 1.0, 4, |row| row.train_loss),
+        Column::estimates("test loss", rows, 1.0, 4, |row| row.test_loss),
+        Column::estimates("train accuracy %", rows, 100.0, 2, |row| row.train_accuracy),
+        Column::estimates("test accuracy %", rows, 100.0, 2, |row| row.test_accuracy),
+    ];
+    let errors = match seeds {
+        1 => "one seed, which says nothing about the spread".to_string(),
+        count => format!("mean ± standard error over {count} seeds"),
+    };
+    format!("Loss and accuracy: {errors}\n{}\n", table(rows, columns))
+}
+
+fn sharpness(rows: &[Row]) -> String {
+    let milliseconds = |row: &Row| format!("{:.2}", row.seconds_per_step.mean * 1e3);
+    let columns = vec![
+        Column::estimates("average rise", rows, 1.0, 4, |row| row.average_rise),
+        Column::estimates("worst-case rise", rows, 1.0, 4, |row| row.worst_case_rise),
+        Column::new("gradients", rows, |row| thousands(row.gradients.mean)),
+        Column::new("ms/step", rows, milliseconds),
+    ];
+    format!(
+        "Sharpness and cost\n{}\n  \
+         average rise      of the training loss under Gaussian noise, {} % of each filter's norm \
+         ({NOISE_SAMPLES} samples)\n  \
+         worst-case rise   the largest found in a ball of radius {BALL} ({BALL_STARTS} ascents of \
+         {BALL_STEPS} steps)\n  \
+         gradients         forward and backward passes of one training run\n\n",
+        table(rows, columns),
+        NOISE * 100.0,
+    )
+}
+
+fn curves(rows: &[Row]) -> String {
+    let losses = rows.iter().flat_map(|row| &row.loss_history).copied();
+    let losses: Vec<f64> = losses.filter(|x| x.is_finite() && *x > 0.0).collect();
+    let low = losses.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = losses.iter().copied().fold(0.0, f64::max);
+    if low >= high {
+        return String::new();
+    }
+    let curve = Column::bare(rows, |row| sparkline(&row.loss_history, low, high));
+    format!(
+        "Training loss by epoch: logarithmic, from {high:.2} down to {low:.4}\n{}\n",
+        table(rows, vec![curve])
+    )
+}
+
+fn in_words(seeds: u32, summary: &Summary) -> String {
+    let Some(first) = summary.comparisons.first() else {
+        return String::new();
+    };
+    let mut text = match seeds {
+        1 => "In words: from one seed, so any of this may be chance\n".to_string(),
+        count => {
+            format!("In words: differences seed by seed, ± standard error over {count} seeds\n")
+        }
+    };
+    for comparison in &summary.comparisons {
+        let is_baseline =
+            |row: &&Row| (row.model, row.optimizer) == (comparison.model, comparison.baseline);
+        if let Some(row) = summary.rows.iter().find(is_baseline) {
+            let rises = (row.average_rise.mean, row.worst_case_rise.mean);
+            text += &reading(comparison, rises);
+        }
+    }
+    if seeds > 1 {
+        text += "\n  Clear is beyond the 95 % points of Student's t; one comparison in twenty is, by \
+                 chance alone.\n  \
+                 The errors cover initial weights and batch order, not the choice of test images.\n";
+    }
+    if let Some(costs) = costs(summary, first.model) {
+        text += &costs;
+    }
+    text + "\n"
+}
+
+/// Gradients relative to the baseline. They are the same for all networks; the first one's are read.
+fn costs(summary: &Summary, model: super::models::ModelName) -> Option<String> {
+    let mut rows = summary.rows.iter().filter(|row| row.model == model);
+    let baseline = rows.next()?;
+    let times: Vec<String> = rows
+        .filter(|row| row.gradients.mean != baseline.gradients.mean)
+        .map(|row| {
+            let ratio = row.gradients.mean / baseline.gradients.mean;
+            format!("{} took {ratio:.1} times", row.optimizer)
+        })
+        .collect();
+    if times.is_empty() {
+        return None;
+    }
+    Some(format!(
+        "  Cost differs: {} the gradients of {}. At equal cost: --optimizer sgd,sgd-twice,sam\n",
+        times.join(", "),
+        baseline.optimizer,
+    ))
+}
+
+fn warnings(rows: &[Row]) -> String {
+    let skipped = rows.iter().filter(|row| row.skipped_steps > 0);
+    let line = |row: &Row| {
+        format!(
+            "Warning: {} with {} left out {} steps because a number was not finite.\n",
+            row.model, row.optimizer, row.skipped_steps
+        )
+    };
+    skipped.map(line).collect()
+}

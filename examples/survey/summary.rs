@@ -1,0 +1,87 @@
+//! Runs, averaged over seeds.
+
+use serde::Serialize;
+
+use super::comparison::Comparison;
+use super::estimate::Estimate;
+use super::experiment::Run;
+use super::models::ModelName;
+use super::optimizer_name::OptimizerName;
+
+/// One network with one optimizer, over all seeds.
+#[derive(Serialize, Debug)]
+pub(crate) struct Row {
+    pub(crate) model: ModelName,
+    pub(crate) optimizer: OptimizerName,
+    pub(crate) seeds: usize,
+    pub(crate) parameters: usize,
+    pub(crate) train_loss: Estimate,
+    pub(crate) test_loss: Estimate,
+    pub(crate) train_accuracy: Estimate,
+    pub(crate) test_accuracy: Estimate,
+    pub(crate) average_rise: Estimate,
+    pub(crate) worst_case_rise: Estimate,
+    pub(crate) gradients: Estimate,
+    pub(crate) seconds_per_step: Estimate,
+    pub(crate) skipped_steps: usize,
+    /// Mean training loss of each epoch.
+    pub(crate) loss_history: Vec<f64>,
+}
+
+pub(crate) struct Summary {
+    pub(crate) rows: Vec<Row>,
+    pub(crate) comparisons: Vec<Comparison>,
+}
+
+impl Summary {
+    pub(crate) fn of(runs: &[Run]) -> Self {
+        let mut groups: Vec<Vec<&Run>> = Vec::new();
+        for run in runs {
+            let is_same = |group: &&mut Vec<&Run>| {
+                let other = group[0];
+                (other.model, other.optimizer) == (run.model, run.optimizer)
+            };
+            match groups.iter_mut().find(is_same) {
+                Some(group) => group.push(run),
+                None => groups.push(vec![run]),
+            }
+        }
+        let comparisons = groups.iter().filter_map(|group| {
+            let model = group[0].model;
+            let first = groups.iter().find(|other| other[0].model == model)?;
+            (first[0].optimizer != group[0].optimizer).then(|| Comparison::of(first, group))
+        });
+        Self {
+            comparisons: comparisons.collect(),
+            rows: groups.iter().map(|group| Row::of(group)).collect(),
+        }
+    }
+}
+
+impl Row {
+    /// `runs` is not empty.
+    fn of(runs: &[&Run]) -> Self {
+        let over = |value: &dyn Fn(&Run) -> f64| {
+            let values: Vec<f64> = runs.iter().map(|run| value(run)).collect();
+            Estimate::of(&values)
+        };
+        let epochs = 0..runs[0].loss_history.len();
+        let at = |epoch: usize| over(&|run| run.loss_history[epoch]).mean;
+        Self {
+            model: runs[0].model,
+            optimizer: runs[0].optimizer,
+            seeds: runs.len(),
+            parameters: runs[0].parameters,
+            train_loss: over(&|run| run.measured.train_loss),
+            test_loss: over(&|run| run.measured.test_loss),
+            train_accuracy: over(&|run| run.measured.train_accuracy),
+            test_accuracy: over(&|run| run.measured.test_accuracy),
+            average_rise: over(&|run| run.measured.sharpness.average_rise),
+            worst_case_rise: over(&|run| run.measured.sharpness.worst_case_rise),
+            gradients: over(&|run| run.gradients as f64),
+            seconds_per_step: over(&|run| run.seconds_per_step),
+            skipped_steps: runs.iter().map(|run| run.skipped_steps).sum(),
+            loss_history: epochs.map(at).collect(),
+        }
+    }
+}
