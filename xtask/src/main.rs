@@ -1,2 +1,58 @@
-//! x
-fn main() {}
+//! The project's own checks: `cargo xtask check | features | golden`.
+
+mod check;
+mod cli;
+mod examples;
+mod features;
+mod finding;
+mod golden;
+mod invocation;
+mod rules;
+mod runner;
+mod step;
+mod tree;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use cli::Task;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let task = match cli::parse(&arguments) {
+        Ok(task) => task,
+        Err(message) => {
+            eprintln!("{message}\n\n{}", cli::USAGE);
+            return ExitCode::FAILURE;
+        }
+    };
+    let root = root();
+    let done = match task {
+        Task::Help => {
+            println!("{}", cli::USAGE);
+            Ok(())
+        }
+        Task::Check(selection) => runner::run(&root, &check::steps(), &selection),
+        Task::Features { cuda, selection } => {
+            runner::run(&root, &features::steps(cuda), &selection)
+        }
+        Task::Golden => runner::run(&root, &[golden::step()], &Default::default()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("\n{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The workspace: the folder above this package.
+fn root() -> PathBuf {
+    // Cargo sets the variable at run time; the compiled-in value serves a binary started by hand.
+    let package = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    package
+        .parent()
+        .map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+}

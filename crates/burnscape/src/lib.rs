@@ -1,11 +1,67 @@
 //! The geometry of training losses for Burn.
+//!
+//! # A minute's tour
+//!
+//! Swap plain gradient descent for a sharpness-aware optimizer, then ask how flat the end is:
+//!
+//! ```
+//! use burn::nn::{Linear, LinearConfig};
+//! use burn::optim::SgdConfig;
+//! use burn::tensor::{Device, Tensor};
+//! use burnscape::prelude::*;
+//! use burnscape::sharpness::AverageRiseConfig;
+//!
+//! let device = Device::default().autodiff();
+//! let mut model = LinearConfig::new(2, 1).init(&device);
+//! let data = [(Tensor::<2>::ones([8, 2], &device), Tensor::<2>::zeros([8, 1], &device))];
+//! let loss = |m: &Linear, (x, y): (Tensor<2>, Tensor<2>)| {
+//!     (m.forward(x) - y).powi_scalar(2).mean()
+//! };
+//!
+//! let mut sam = SamConfig::new().with_rho(0.05).init(SgdConfig::new().init())?;
+//! for batch in data.iter().cycle().take(20) {
+//!     sam.step(0.1, &mut model, |m: &Linear| loss(m, batch.clone()))?;
+//! }
+//!
+//! let rise = AverageRiseConfig::new(0.1).with_seed(1);
+//! let rise = rise.measure(&model, &Evaluator::new(&loss), &data)?;
+//! // The loss is (w₁ + w₂ + b)², so that the mean rise is σ² · 3.
+//! assert!((rise.rise - 0.03).abs() < 4.0 * rise.standard_error.unwrap_or(0.01) + 1e-3);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Rooms
+//!
+//! | room | what it is for |
+//! |---|---|
+//! | [`space`] | a module's trainable parameters as an ordered vector |
+//! | [`loss`] | objectives, batches and data sets, and their evaluation with the right weights |
+//! | [`optim`] | sharpness-aware optimizers around any Burn optimizer |
+//! | [`sharpness`] | how much the loss rises near a point |
+//! | [`landscape`] | the loss along directions |
+//! | [`guide`] | how to choose, and how to come from PyTorch |
+//!
+//! Everything runs on any Burn device: backends come in through Burn's features, and the device of
+//! the model chooses.
 #![doc(test(attr(deny(warnings))))]
 
 // `#[derive(Batch)]` names the crate, also within it.
 extern crate self as burnscape;
 
+pub mod guide;
 pub mod landscape;
 pub mod loss;
 pub mod optim;
 pub mod sharpness;
 pub mod space;
+
+/// What most programs need.
+pub mod prelude {
+    pub use crate::loss::{Batch, DataSet, Evaluator, Mode, Objective};
+    pub use crate::optim::{ClosureStep, SamConfig, StepReport};
+    pub use crate::space::{ParamSpace, ParamVector};
+}
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct ReadmeDoctests;

@@ -53,6 +53,8 @@ pub use batches::Batches;
 ///     images: Tensor<3>,
 ///     source: String, // `String` is not a batch: not a tensor, nor made of tensors
 /// }
+/// # fn is_batch<B: Batch>() {}
+/// # is_batch::<Digits>();
 /// ```
 ///
 /// So is an enum:
@@ -65,6 +67,8 @@ pub use batches::Batches;
 /// enum Digits {
 ///     Images(Tensor<3>), // `Batch` can be derived for structs only
 /// }
+/// # fn is_batch<B: Batch>() {}
+/// # is_batch::<Digits>();
 /// ```
 pub use burnscape_derive::Batch;
 pub use data_set::DataSet;

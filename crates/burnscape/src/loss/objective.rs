@@ -10,7 +10,7 @@ use super::Reduction;
 /// ```
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
-/// use burnscape::loss::{Evaluator, Objective};
+/// use burnscape::loss::Evaluator;
 ///
 /// let loss = |model: &Linear, (x, y): (Tensor<2>, Tensor<2>)| {
 ///     (model.forward(x) - y).powi_scalar(2).mean()

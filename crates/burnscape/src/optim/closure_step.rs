@@ -11,7 +11,6 @@ use super::{IntoEvaluation, OptimError, Sam, StepReport};
 /// # Example
 ///
 /// ```
-/// use burn::module::Module;
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::optim::SgdConfig;
 /// use burn::tensor::{Device, Tensor};

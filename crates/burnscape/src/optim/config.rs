@@ -47,9 +47,11 @@ pub enum Tied {
 /// use burnscape::optim::{Combination, SamConfig};
 ///
 /// let sam = SamConfig::new().with_rho(0.1).init(SgdConfig::new().init())?;
-/// let adaptive_with_gap = SamConfig::asam()
+/// assert_eq!(sam.config().rho, 0.1);
+/// let adaptive = SamConfig::asam()
 ///     .with_combination(Combination::SurrogateGap { alpha: 0.2 })
 ///     .init(SgdConfig::new().init())?;
+/// assert_eq!(adaptive.config().rho, 0.5);
 /// assert!(SamConfig::new().with_rho(-1.0).init(SgdConfig::new().init()).is_err());
 /// # Ok::<(), burnscape::optim::OptimConfigError>(())
 /// ```

@@ -267,7 +267,7 @@ impl SamCore {
     }
 
     /// Both passes of a part draw the same random numbers, if the configuration says so.
-    fn reseed(&self, space: &ParamSpace, part: usize) {
+    pub(super) fn reseed(&self, space: &ParamSpace, part: usize) {
         if let Some(seed) = self.config.dropout_seed {
             space
                 .device()

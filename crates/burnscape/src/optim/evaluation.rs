@@ -14,6 +14,7 @@ pub struct Evaluation {
 
 /// A loss on the device or on the host.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "a handful a step, moved once")]
 pub(super) enum LossValue {
     Tensor(Tensor<1>),
     Number(f64),

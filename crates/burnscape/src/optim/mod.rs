@@ -14,6 +14,8 @@ mod config;
 mod core;
 mod error;
 mod evaluation;
+#[cfg(feature = "train")]
+mod learner;
 mod metric;
 mod oracle;
 mod perturbed_gd;
@@ -36,6 +38,8 @@ pub use combination::Combination;
 pub use config::{SamConfig, Tied};
 pub use error::{OptimConfigError, OptimError};
 pub use evaluation::{Evaluation, IntoEvaluation};
+#[cfg(feature = "train")]
+pub use learner::SamStrategy;
 pub use metric::{FisherSquares, Metric};
 pub use perturbed_gd::{PerturbedGd, PerturbedGdConfig, SecondOrderPoint};
 pub use record::OptimRecord;

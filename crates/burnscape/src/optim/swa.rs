@@ -24,6 +24,7 @@ use crate::space::{LeafVector, ParamSpace};
 /// }
 /// assert_eq!(swa.num_averaged(), 2); // steps 10 and 15
 /// let averaged = swa.average(&model)?;
+/// assert_eq!(averaged.weight.dims(), [2, 2]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Config, Debug)]

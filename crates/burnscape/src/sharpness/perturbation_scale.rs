@@ -40,16 +40,7 @@ pub enum PerturbationScale {
     /// Relative to the norm of the coordinate's filter. Biases and normalization parameters have no
     /// filters; the rule says what becomes of them ([`UnfilteredRule::Zero`]: they stay,
     /// [`UnfilteredRule::Keep`]: absolute, in a direction a standard normal number).
-    FilterRelative(#[serde(with = "UnfilteredRuleForm")] UnfilteredRule),
+    FilterRelative(UnfilteredRule),
     /// Relative to the coordinate itself, biases and normalization parameters included.
     ElementRelative,
-}
-
-/// How [`UnfilteredRule`] is written, word for word.
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "UnfilteredRule")]
-enum UnfilteredRuleForm {
-    Zero,
-    AsOneFilter,
-    Keep,
 }

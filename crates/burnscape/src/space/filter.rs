@@ -1,4 +1,5 @@
 use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 
 use super::leaf_vector::as_accumulator;
 use super::rank::{expand_axis, sum_but_axis};
@@ -9,7 +10,7 @@ use super::{LeafVector, ParamKind, ParamLeaf, ParamVector, SpaceError};
 ///
 /// Li et al. 2018 set them to zero in their pictures ("we do not perturb BN parameters"); some
 /// codes scale each to the norm of the parameter. The rule changes the numbers, so it is named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum UnfilteredRule {
     /// The direction is zero there (Li et al. 2018).
     #[default]

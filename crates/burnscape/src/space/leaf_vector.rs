@@ -152,7 +152,8 @@ impl LeafVector {
         self.leaves.iter().filter(|leaf| leaf.is_none()).count()
     }
 
-    /// Applies `f` to every leaf that is present, with its description. `None` makes it zero.
+    /// Applies `f` to every leaf that is present, with its description. `f` keeps the length; `None`
+    /// makes the leaf zero.
     #[must_use]
     pub fn map(self, mut f: impl FnMut(&ParamLeaf, Tensor<1>) -> Option<Tensor<1>>) -> Self {
         let Self { space, leaves } = self;

@@ -179,7 +179,8 @@ impl ParamSpace {
         &self.0.device
     }
 
-    /// Number of float parameters that were left out because they are frozen.
+    /// Number of float parameters that were left out because they are frozen. Running statistics are
+    /// no parameters.
     pub fn num_frozen(&self) -> usize {
         self.0.frozen
     }

@@ -1,0 +1,10 @@
+//! Guides, compiled with the crate so that their examples stay true.
+
+#[doc = include_str!("../../../../docs/guide/how_to_choose.md")]
+pub mod how_to_choose {}
+
+#[doc = include_str!("../../../../docs/guide/from_pytorch.md")]
+pub mod from_pytorch {}
+
+#[doc = include_str!("../../../../docs/guide/extending.md")]
+pub mod extending {}

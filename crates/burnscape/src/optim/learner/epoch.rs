@@ -1,0 +1,111 @@
+//! One pass over the data, event for event as Burn's strategy for a single device.
+
+use burn::train::{
+    EventProcessorTraining, InferenceStep, Interrupter, Learner, LearnerEvent, LearnerModel,
+    SupervisedTrainingEventProcessor, TrainLoader, TrainStep, TrainingItem, ValidLoader,
+};
+
+use super::group::Group;
+use super::oracle::LossOf;
+use crate::optim::core::SamCore;
+use crate::optim::{OptimError, StepReport};
+
+/// A training epoch under way.
+pub(super) struct TrainEpoch<'a, M: LearnerModel> {
+    pub(super) learner: &'a mut Learner<M>,
+    pub(super) core: &'a mut SamCore,
+    /// Batches for each optimizer step.
+    pub(super) accumulation: usize,
+    pub(super) loss_of: Option<&'a LossOf<M>>,
+    pub(super) group: Option<Group<M>>,
+}
+
+impl<M> TrainEpoch<'_, M>
+where
+    M: LearnerModel,
+    <M as TrainStep>::Input: Clone,
+{
+    /// Runs over all batches. `observe` is given the report of each step.
+    pub(super) fn run(
+        mut self,
+        loader: &TrainLoader<M>,
+        processor: &mut SupervisedTrainingEventProcessor<M>,
+        interrupter: &Interrupter,
+        observe: &mut dyn FnMut(&StepReport),
+    ) -> Result<(), OptimError> {
+        let mut iterator = loader.iter();
+        let mut iteration = 0;
+        while let Some(batch) = iterator.next() {
+            let batch = match batch {
+                Ok(batch) => batch,
+                Err(error) => {
+                    interrupter.fail(error);
+                    break;
+                }
+            };
+            iteration += 1;
+            let progress = iterator.progress();
+            let (output, report) = self.take(batch, progress.is_completed())?;
+            if let Some(report) = &report {
+                observe(report);
+            }
+            let lr = Some(self.learner.lr_current());
+            let item = TrainingItem::new(output, progress, Some(iteration), lr);
+            interrupter.fail_on_error(processor.process_train(LearnerEvent::ProcessedItem(item)));
+            if interrupter.should_stop() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// One batch, and a step if it completes a group.
+    fn take(
+        &mut self,
+        batch: <M as TrainStep>::Input,
+        is_last: bool,
+    ) -> Result<(<M as TrainStep>::Output, Option<StepReport>), OptimError> {
+        let mut group = match self.group.take() {
+            Some(group) => group,
+            None => Group::open(self.core, self.learner)?,
+        };
+        let output = group.first_pass(self.core, batch, self.loss_of)?;
+        if group.len() < self.accumulation && !is_last {
+            self.group = Some(group);
+            return Ok((output, None));
+        }
+        // Burn steps its scheduler at this point too, so each optimizer step has the same rate.
+        self.learner.lr_step();
+        let report = group.step(self.core, self.learner, self.loss_of)?;
+        Ok((output, Some(report)))
+    }
+}
+
+/// A validation epoch.
+pub(super) fn validate<M: LearnerModel>(
+    learner: &Learner<M>,
+    loader: &ValidLoader<M>,
+    processor: &mut SupervisedTrainingEventProcessor<M>,
+    interrupter: &Interrupter,
+) {
+    let model = learner.model().valid();
+    let mut iterator = loader.iter();
+    let mut iteration = 0;
+    while let Some(batch) = iterator.next() {
+        let batch = match batch {
+            Ok(batch) => batch,
+            Err(error) => {
+                interrupter.fail(error);
+                break;
+            }
+        };
+        let progress = iterator.progress();
+        iteration += 1;
+        let output = InferenceStep::step(&model, batch);
+        let item = TrainingItem::new(output, progress, Some(iteration), None);
+        interrupter.fail_on_error(processor.process_valid(LearnerEvent::ProcessedItem(item)));
+        if interrupter.should_stop() {
+            break;
+        }
+    }
+}

@@ -1,0 +1,346 @@
+use std::cell::RefCell;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use burn::tensor::{Device, Tensor};
+
+use burn::train::{
+    EventProcessorTraining, Learner, LearnerEvent, LearnerModel, SupervisedLearningStrategy,
+    SupervisedTrainingEventProcessor, TrainLoader, TrainStep, TrainingComponents, TrainingStrategy,
+    ValidLoader,
+};
+
+use super::checkpoints::Checkpoints;
+use super::epoch::{TrainEpoch, validate};
+use super::error::StrategyError;
+use super::oracle::LossOf;
+use crate::optim::core::SamCore;
+use crate::optim::{Ascent, OptimConfigError, Sam, SamConfig, StepReport};
+
+/// Sharpness-aware training with Burn's `Learner`, without a change in the model's code. Built by
+/// [`Sam::strategy`].
+///
+/// It is Burn's strategy for a single device with another step: the model's own `TrainStep::step` is
+/// called at `w` and at `w + e`, and the learner's optimizer gets the combination of both gradients.
+/// Given the same batches and rates the weights are those of [`Sam::step`], bit for bit. Schedulers,
+/// metrics (of the first pass, at `w`), early stopping, interruption and checkpoints are Burn's.
+///
+/// - **Gradient accumulation** over `k` batches: one ascent along the sum of their gradients, and a
+///   second gradient summed over the same `k` batches at the one displaced point. As with Burn, it
+///   is a sum, so that reported losses and norms are sums too. The step counts as one gradient (or
+///   two) in [`StepReport::gradients`]. An incomplete group at an epoch's end is a step.
+/// - **Gradient clipping** of the learner's optimizer applies to the combined gradient, not to the
+///   one that the ascent follows.
+/// - **Running statistics** are those of the first pass.
+/// - **A step that is not finite** moves neither weights nor the optimizer's state, and puts the
+///   running statistics back if it was the first pass. The scheduler and the step counter go on.
+///
+/// - **Tied parameters** become separate leaves on their way into Burn's `Learner`; with
+///   [`Tied::Retie`](crate::optim::Tied::Retie) they are one again in each step.
+///
+/// # Limits
+///
+/// One device. Variants that look into the batch are refused by [`Sam::strategy`].
+/// `SupervisedTraining::gradient_checkpointing` does not reach a custom strategy: ask for it with
+/// [`on`](Self::on).
+///
+/// # Cost
+///
+/// That of [`Sam`]; all batches of a step are held until its end. Decoupled WSAM and
+/// [`Tied::Retie`](crate::optim::Tied::Retie) write weights after the optimizer's step, and Burn's
+/// `Learner` lets them in as a record only: all weights then go to the host and back in every step.
+/// [`Combination::Weighted`](crate::optim::Combination::Weighted) that is not decoupled has no such
+/// cost.
+///
+/// # Errors
+///
+/// What [`Sam::step`] would refuse stops the training; `LearningResult::error` has the message, as
+/// it has those of [`with_checkpoints`](Self::with_checkpoints). Burn's error type has no variant
+/// for it, so it comes as a `CheckpointerError::Unknown`.
+///
+/// # Example
+///
+/// ```
+/// use std::ops::ControlFlow;
+/// use std::path::Path;
+///
+/// use burn::train::{Learner, LearnerModel, SupervisedTraining, TrainLoader, TrainStep, ValidLoader};
+/// use burnscape::optim::{OptimConfigError, Sam, SamConfig};
+///
+/// # #[allow(dead_code)]
+/// fn train<M>(
+///     learner: Learner<M>,
+///     data: (TrainLoader<M>, ValidLoader<M>),
+///     directory: &Path,
+/// ) -> Result<M, OptimConfigError>
+/// where
+///     M: LearnerModel,
+///     <M as TrainStep>::Input: Clone,
+/// {
+///     let strategy = Sam::strategy(SamConfig::friendly_sam())?
+///         .with_checkpoints(directory.join("checkpoint"))
+///         .observe(|report| match report.gradient_norm > 1e6 {
+///             true => ControlFlow::Break(()),
+///             false => ControlFlow::Continue(()),
+///         });
+///     let result = SupervisedTraining::new(directory, data.0, data.1)
+///         .num_epochs(10)
+///         .with_default_checkpointers()
+///         .with_training_strategy(strategy.into())
+///         .launch(learner);
+///     Ok(result.model)
+/// }
+/// ```
+#[must_use = "a strategy trains nothing until `SupervisedTraining::with_training_strategy` has it"]
+pub struct SamStrategy<M: LearnerModel> {
+    config: SamConfig,
+    device: Option<Device>,
+    directory: Option<PathBuf>,
+    loss_of: Option<Box<LossOf<M>>>,
+    observer: RefCell<Box<Observer>>,
+}
+
+type Observer = dyn FnMut(&StepReport) -> ControlFlow<()>;
+
+impl Sam {
+    /// The training strategy for Burn's `SupervisedTraining`; the learner's optimizer is the base.
+    ///
+    /// ```text
+    /// .with_training_strategy(Sam::strategy(SamConfig::new())?.into())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`SamConfig::init`], and [`OptimConfigError::Incompatible`] for variants that look into
+    /// the batch (m-sharpness, data selection, a Fisher metric of example gradients), which
+    /// `TrainStep::step` takes as a whole.
+    pub fn strategy<M: LearnerModel>(
+        config: SamConfig,
+    ) -> Result<SamStrategy<M>, OptimConfigError> {
+        config.validate()?;
+        let core = SamCore::new(config);
+        if let Some(first) = core.needs_batch() {
+            return Err(OptimConfigError::Incompatible {
+                first,
+                second: "Burn's `Learner`, which steps on whole batches",
+            });
+        }
+        Ok(SamStrategy {
+            config: core.config,
+            device: None,
+            directory: None,
+            loss_of: None,
+            observer: RefCell::new(Box::new(|_| ControlFlow::Continue(()))),
+        })
+    }
+}
+
+impl<M: LearnerModel> SamStrategy<M> {
+    /// The device to train on. By default that of the model.
+    pub fn on(mut self, device: Device) -> Self {
+        self.device = Some(device.autodiff());
+        self
+    }
+
+    /// The directory of Burn's checkpoints, which a strategy is not told: `directory/checkpoint`
+    /// with `SupervisedTraining::with_default_checkpointers`.
+    ///
+    /// When Burn has checkpointers, the state goes to `sam-{epoch}.bpk` beside them after each
+    /// epoch, whatever Burn's checkpointing strategy keeps; records are removed once the
+    /// `model-{epoch}.bpk` beside them is gone and a later one is there. When Burn resumes from an
+    /// epoch, the state does, and training goes on bit for bit as without the break, given the same
+    /// batches in the same order. [`OptimRecord::load`](crate::optim::OptimRecord::load) reads the
+    /// files too.
+    ///
+    /// # Errors
+    ///
+    /// The training stops with a message if a record belongs to another model or cannot be read or
+    /// written; and for configurations with a memory (Friendly SAM, LookSAM, a window, a mask, a
+    /// schedule over steps, `dropout_seed`, random starts) if there are checkpointers but no
+    /// directory, or no record to resume from.
+    pub fn with_checkpoints(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
+        self
+    }
+
+    /// Where to find the loss in what `TrainStep::step` puts out. It must be the loss that the
+    /// gradients are of.
+    ///
+    /// With it reports have losses, a loss that is not finite skips the step even if its gradient
+    /// is, and projected ascents can compare several starts, which they need it for.
+    ///
+    /// ```text
+    /// .with_loss(|output: &ClassificationOutput| output.loss.clone())
+    /// ```
+    pub fn with_loss(
+        mut self,
+        loss: impl Fn(&<M as TrainStep>::Output) -> Tensor<1> + 'static,
+    ) -> Self {
+        self.loss_of = Some(Box::new(loss));
+        self
+    }
+
+    /// Called with the report of each step, skipped ones included. `Break` interrupts the training
+    /// as `Interrupter::stop` does.
+    pub fn observe(
+        mut self,
+        observer: impl FnMut(&StepReport) -> ControlFlow<()> + 'static,
+    ) -> Self {
+        self.observer = RefCell::new(Box::new(observer));
+        self
+    }
+
+    /// The state to start with.
+    fn start(
+        &self,
+        learner: &Learner<M>,
+        components: &TrainingComponents<M>,
+    ) -> Result<SamCore, StrategyError> {
+        let has_several_starts =
+            matches!(self.config.ascent, Ascent::Projected { restarts, .. } if restarts > 1);
+        if has_several_starts && self.loss_of.is_none() {
+            return Err(StrategyError::NeedsLoss);
+        }
+        let mut core = SamCore::new(self.config.clone());
+        // Without checkpointers Burn restores nothing either.
+        if components.checkpointer.is_some() {
+            let checkpoints = self.checkpoints();
+            checkpoints.check(&self.config)?;
+            if let Some(epoch) = components.checkpoint {
+                checkpoints.load(&mut core, &learner.model(), epoch)?;
+            }
+        }
+        Ok(core)
+    }
+
+    fn checkpoints(&self) -> Checkpoints<'_> {
+        Checkpoints {
+            directory: self.directory.as_deref(),
+        }
+    }
+}
+
+impl<M> SupervisedLearningStrategy<M> for SamStrategy<M>
+where
+    M: LearnerModel,
+    <M as TrainStep>::Input: Clone,
+{
+    fn fit(
+        &self,
+        components: TrainingComponents<M>,
+        mut learner: Learner<M>,
+        dataloader_train: TrainLoader<M>,
+        dataloader_valid: ValidLoader<M>,
+        starting_epoch: usize,
+    ) -> (M, SupervisedTrainingEventProcessor<M>) {
+        let of_model = || learner.model().devices().into_iter().next();
+        let device = self.device.clone().or_else(of_model);
+        let device = device.unwrap_or_default().autodiff();
+        let loader_train = dataloader_train.to_device(&device);
+        let loader_valid = dataloader_valid.to_device(&device.clone().inner());
+        learner.fork(&device);
+
+        let start = self.start(&learner, &components);
+        let TrainingComponents {
+            num_epochs,
+            mut checkpointer,
+            grad_accumulation,
+            interrupter,
+            mut early_stopping,
+            event_processor: mut processor,
+            event_store,
+            ..
+        } = components;
+        let mut core = match start {
+            Ok(core) => core,
+            Err(error) => {
+                interrupter.fail(error);
+                return (learner.model(), processor);
+            }
+        };
+        let mut observe = |report: &StepReport| {
+            // Only an observer that trains with this very strategy could hold it already.
+            if let Ok(mut observer) = self.observer.try_borrow_mut()
+                && observer(report).is_break()
+            {
+                interrupter.stop(Some("the observer of the steps said so"));
+            }
+        };
+
+        for epoch in starting_epoch..=num_epochs {
+            interrupter.fail_on_error(processor.process_train(LearnerEvent::StartSplit {
+                epoch_number: epoch,
+                total_items: loader_train.num_items(),
+            }));
+            let training = TrainEpoch {
+                learner: &mut learner,
+                core: &mut core,
+                accumulation: grad_accumulation.unwrap_or(1),
+                loss_of: self.loss_of.as_deref(),
+                group: None,
+            };
+            let outcome = training.run(&loader_train, &mut processor, &interrupter, &mut observe);
+            interrupter.fail_on_error(outcome.map_err(StrategyError::from));
+            interrupter.fail_on_error(processor.process_train(LearnerEvent::EndSplit(epoch)));
+            if interrupter.should_stop() {
+                break;
+            }
+
+            interrupter.fail_on_error(processor.process_valid(LearnerEvent::StartSplit {
+                epoch_number: epoch,
+                total_items: loader_valid.num_items(),
+            }));
+            validate(&learner, &loader_valid, &mut processor, &interrupter);
+            interrupter.fail_on_error(processor.process_valid(LearnerEvent::EndSplit(epoch)));
+            interrupter.fail_on_error(processor.process_train(LearnerEvent::EndEpoch(epoch)));
+            if checkpointer.is_some() || early_stopping.is_some() {
+                interrupter.fail_on_error(processor.flush());
+            }
+            if interrupter.should_stop() {
+                break;
+            }
+
+            if let Some(checkpointer) = &mut checkpointer {
+                // First ours: a model whose record is missing could not be resumed from.
+                let saved = self.checkpoints().save(&core, &learner.model(), epoch);
+                if let Err(error) = saved {
+                    interrupter.fail(error);
+                    break;
+                }
+                checkpointer.checkpoint(&learner, epoch, &event_store);
+                self.checkpoints().remove_orphans(epoch);
+            }
+            if let Some(early_stopping) = &mut early_stopping
+                && early_stopping.should_stop(epoch, &event_store)
+            {
+                break;
+            }
+        }
+        (learner.model(), processor)
+    }
+}
+
+impl<M> From<SamStrategy<M>> for TrainingStrategy<M>
+where
+    M: LearnerModel,
+    <M as TrainStep>::Input: Clone,
+{
+    #[allow(
+        clippy::arc_with_non_send_sync,
+        reason = "Burn asks for an Arc, and neither for Send nor for Sync"
+    )]
+    fn from(strategy: SamStrategy<M>) -> Self {
+        Self::Custom(Arc::new(strategy))
+    }
+}
+
+impl<M: LearnerModel> std::fmt::Debug for SamStrategy<M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SamStrategy")
+            .field("config", &self.config)
+            .field("device", &self.device)
+            .field("directory", &self.directory)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,139 @@
+//! What every measure does: leave the model alone, stop when asked to, and be written as JSON.
+
+use std::ops::ControlFlow;
+
+use burn::module::{Module, ParamGroup};
+use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+use burnscape::loss::{Evaluator, Mode};
+use burnscape::sharpness::{
+    AverageRiseConfig, DirectionalDistributionConfig, PerturbationScale, WorstCaseRiseConfig,
+};
+use burnscape::space::{ParamSpace, ParamVector, UnfilteredRule};
+
+use crate::models::{Net, regression, squared_error};
+
+#[test]
+fn a_size_of_zero_gives_a_rise_of_exactly_zero() {
+    let (model, data) = (Net::new(), regression());
+    let evaluator = Evaluator::new(&squared_error);
+    let average = AverageRiseConfig::new(0.0).with_num_samples(3);
+    let average = average.measure(&model, &evaluator, &data).unwrap();
+    assert_eq!(average.rises, [0.0; 3]);
+    let worst = WorstCaseRiseConfig::new(0.0);
+    assert_eq!(worst.measure(&model, &evaluator, &data).unwrap().rise, 0.0);
+}
+
+#[test]
+fn only_the_group_of_the_evaluator_is_perturbed() {
+    let (model, data) = (Net::new(), regression());
+    let group = ParamGroup::from_regex("second").unwrap();
+    let evaluator = Evaluator::new(&squared_error).with_group(group);
+    let point = WorstCaseRiseConfig::new(0.1)
+        .maximize(&model, &evaluator, &data, |_| ControlFlow::Continue(()))
+        .unwrap();
+    assert_eq!(point.displacement.space().len(), 8 * 3);
+    assert!(point.rise.rise > 0.0);
+}
+
+#[derive(Module, Debug)]
+struct Normalized {
+    first: Linear,
+    norm: BatchNorm,
+    second: Linear,
+}
+
+fn normalized_error(model: &Normalized, x: Tensor<2>) -> Tensor<1> {
+    let hidden = relu(model.norm.forward(model.first.forward(x)));
+    model.second.forward(hidden).powi_scalar(2).mean()
+}
+
+#[test]
+fn the_model_and_its_running_statistics_are_not_changed() {
+    let device = Device::default().autodiff();
+    let model = Normalized {
+        first: LinearConfig::new(2, 3).init(&device),
+        norm: BatchNormConfig::new(3).init(&device),
+        second: LinearConfig::new(3, 1).init(&device),
+    };
+    let space = ParamSpace::of(&model).unwrap();
+    let state = || {
+        let weights = ParamVector::from_module(&space, &model)
+            .unwrap()
+            .to_host()
+            .unwrap();
+        let mean = model.norm.running_mean.value_sync().into_data();
+        let var = model.norm.running_var.value_sync().into_data();
+        (weights, mean, var)
+    };
+    let before = state();
+    let plain = Device::default();
+    let data = [Tensor::<2>::from_floats(
+        [[1.0, 2.0], [3.0, -1.0], [0.5, 4.0]],
+        &plain,
+    )];
+    for mode in [Mode::Eval, Mode::Train] {
+        let evaluator = Evaluator::new(&normalized_error).with_mode(mode);
+        let average = AverageRiseConfig::new(0.1).with_num_samples(3);
+        average.measure(&model, &evaluator, &data).unwrap();
+        let directions = DirectionalDistributionConfig::new(0.1).with_num_samples(3);
+        directions.measure(&model, &evaluator, &data).unwrap();
+        let worst = WorstCaseRiseConfig::new(0.1).with_num_steps(3);
+        worst.measure(&model, &evaluator, &data).unwrap();
+        assert_eq!(state(), before, "{mode:?}");
+    }
+}
+
+#[test]
+fn a_stopped_measurement_returns_what_it_reached() {
+    let (model, data) = (Net::new(), regression());
+    let evaluator = Evaluator::new(&squared_error);
+    let rise = AverageRiseConfig::new(0.1)
+        .measure_observed(&model, &evaluator, &data, |step| {
+            assert_eq!(step.total, 100);
+            match step.samples {
+                3 => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
+        })
+        .unwrap();
+    assert_eq!((rise.rises.len(), rise.completed), (3, false));
+    assert_eq!(rise.num_evaluations, 4);
+    let first = DirectionalDistributionConfig::new(0.1)
+        .measure_observed(&model, &evaluator, &data, |_| ControlFlow::Break(()))
+        .unwrap();
+    assert_eq!((first.losses.len(), first.completed), (1, false));
+    assert_eq!(first.standard_error, None);
+    let mut seen = 0;
+    let worst = WorstCaseRiseConfig::new(0.1)
+        .maximize(&model, &evaluator, &data, |_| {
+            seen += 1;
+            if seen == 2 {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        })
+        .unwrap()
+        .rise;
+    assert_eq!((worst.num_gradients, worst.completed), (2, false));
+    assert!(worst.rise > 0.0);
+}
+
+#[test]
+fn results_and_configs_are_written_and_read_as_json() {
+    let (model, data) = (Net::new(), regression());
+    let scale = PerturbationScale::FilterRelative(UnfilteredRule::AsOneFilter);
+    let config = AverageRiseConfig::new(0.1)
+        .with_num_samples(2)
+        .with_scale(scale);
+    let rise = config
+        .measure(&model, &Evaluator::new(&squared_error), &data)
+        .unwrap();
+    let json = serde_json::to_value(&rise).unwrap();
+    assert_eq!(json["rise"].as_f64().unwrap(), rise.rise);
+    assert_eq!(json["config"]["seed"], 0);
+    let read: AverageRiseConfig = serde_json::from_value(json["config"].clone()).unwrap();
+    assert_eq!(read, config);
+}

@@ -1,0 +1,132 @@
+//! Arguments and losses that are refused.
+
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use burnscape::loss::{Evaluator, LossError};
+use burnscape::sharpness::{
+    AverageRiseConfig, DirectionalDistributionConfig, PerturbationScale, SharpnessError,
+    WorstCaseRiseConfig,
+};
+use burnscape::space::UnfilteredRule;
+
+use crate::models::{H, Net, Point, matrix, quadratic, regression, squared_error};
+
+#[test]
+fn a_loss_that_is_not_finite_is_refused_with_the_number_of_the_sample() {
+    let loss = |model: &Point, x: Tensor<1>| (model.w.val().log() * x).sum();
+    let one = TensorData::from([1.0_f64]);
+    let data = [Tensor::<1>::from_data(
+        one,
+        (&Device::default(), DType::F64),
+    )];
+    let evaluator = Evaluator::new(&loss);
+    let model = Point::new(&[1e-3]);
+    let error = AverageRiseConfig::new(1.0).measure(&model, &evaluator, &data);
+    let Err(SharpnessError::NonFiniteSample { sample, .. }) = error else {
+        panic!("{error:?}");
+    };
+    // The samples before it are fine.
+    if sample > 0 {
+        let config = AverageRiseConfig::new(1.0).with_num_samples(sample);
+        assert!(config.measure(&model, &evaluator, &data).is_ok());
+    }
+    let error = WorstCaseRiseConfig::new(10.0)
+        .with_num_starts(20)
+        .measure(&model, &evaluator, &data);
+    assert!(
+        matches!(error, Err(SharpnessError::NonFiniteStep { step: 0, .. })),
+        "{error:?}"
+    );
+    let error = AverageRiseConfig::new(1.0).measure(&Point::new(&[-1.0]), &evaluator, &data);
+    assert!(matches!(
+        error,
+        Err(SharpnessError::Loss(LossError::NonFinite { .. }))
+    ));
+}
+
+#[test]
+fn a_gradient_that_is_not_finite_is_refused() {
+    let loss = |model: &Point, x: Tensor<1>| (model.w.val().sqrt() * x).sum();
+    let one = TensorData::from([1.0_f64]);
+    let data = [Tensor::<1>::from_data(
+        one,
+        (&Device::default(), DType::F64),
+    )];
+    let error =
+        WorstCaseRiseConfig::new(0.1).measure(&Point::new(&[0.0]), &Evaluator::new(&loss), &data);
+    assert!(
+        matches!(
+            error,
+            Err(SharpnessError::NonFiniteGradient {
+                start: 0,
+                step: 0,
+                ..
+            })
+        ),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn values_without_meaning_are_refused_by_name() {
+    let (model, data) = (Net::new(), regression());
+    let evaluator = Evaluator::new(&squared_error);
+    let refused = |result: Result<(), SharpnessError>, wanted: &str| match result {
+        Err(SharpnessError::BadArgument { name, .. }) => assert_eq!(name, wanted),
+        other => panic!("{wanted}: {other:?}"),
+    };
+    let average = |config: AverageRiseConfig| config.measure(&model, &evaluator, &data).map(|_| ());
+    let directions = |config: DirectionalDistributionConfig| {
+        config.measure(&model, &evaluator, &data).map(|_| ())
+    };
+    let worst = |config: WorstCaseRiseConfig| config.measure(&model, &evaluator, &data).map(|_| ());
+    for bad in [-1.0, f64::NAN, f64::INFINITY] {
+        refused(average(AverageRiseConfig::new(bad)), "sigma");
+        refused(
+            directions(DirectionalDistributionConfig::new(bad)),
+            "epsilon",
+        );
+        refused(worst(WorstCaseRiseConfig::new(bad)), "rho");
+        refused(
+            worst(WorstCaseRiseConfig::new(0.1).with_tolerance(bad)),
+            "tolerance",
+        );
+        refused(
+            worst(WorstCaseRiseConfig::new(0.1).with_step_size(bad)),
+            "step_size",
+        );
+    }
+    refused(
+        average(AverageRiseConfig::new(0.1).with_num_samples(0)),
+        "num_samples",
+    );
+    let none = DirectionalDistributionConfig::new(0.1).with_num_samples(0);
+    refused(directions(none), "num_samples");
+    refused(
+        worst(WorstCaseRiseConfig::new(0.1).with_num_steps(0)),
+        "num_steps",
+    );
+    refused(
+        worst(WorstCaseRiseConfig::new(0.1).with_num_starts(0)),
+        "num_starts",
+    );
+    refused(
+        worst(WorstCaseRiseConfig::new(0.1).with_step_size(0.0)),
+        "step_size",
+    );
+}
+
+#[test]
+fn a_scale_that_perturbs_nothing_is_refused() {
+    let (model, data) = (Point::new(&[1.0, -0.5, 0.3]), matrix(H));
+    let evaluator = Evaluator::new(&quadratic);
+    let scale = PerturbationScale::FilterRelative(UnfilteredRule::Zero);
+    let error = AverageRiseConfig::new(0.1)
+        .with_scale(scale)
+        .measure(&model, &evaluator, &data);
+    assert_eq!(error, Err(SharpnessError::NothingToPerturb));
+    let scale = PerturbationScale::FilterRelative(UnfilteredRule::AsOneFilter);
+    let rise = AverageRiseConfig::new(0.1)
+        .with_scale(scale)
+        .measure(&model, &evaluator, &data);
+    assert!(rise.is_ok());
+}

@@ -1,0 +1,114 @@
+//! What seeds decide, and the worst case against samples of the same ball.
+
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use burnscape::loss::Evaluator;
+use burnscape::sharpness::{AverageRiseConfig, DirectionalDistributionConfig, WorstCaseRiseConfig};
+use proptest::prelude::{ProptestConfig, proptest};
+
+use crate::models::{H, Net, Point, matrix, quadratic, regression, squared_error};
+
+#[test]
+fn the_same_seed_gives_the_same_numbers_and_another_seed_others() {
+    let (model, data) = (Net::new(), regression());
+    let evaluator = Evaluator::new(&squared_error);
+    let average = |seed| {
+        AverageRiseConfig::new(0.1)
+            .with_num_samples(5)
+            .with_seed(seed)
+            .measure(&model, &evaluator, &data)
+            .unwrap()
+    };
+    assert_eq!(average(1), average(1));
+    assert_ne!(average(1).rise, average(2).rise);
+    let worst = |seed| {
+        WorstCaseRiseConfig::new(0.1)
+            .with_num_steps(3)
+            .with_seed(seed)
+            .measure(&model, &evaluator, &data)
+            .unwrap()
+    };
+    assert_eq!(worst(1), worst(1));
+    assert_ne!(worst(1).rises, worst(2).rises);
+    let directions = |seed| {
+        DirectionalDistributionConfig::new(0.1)
+            .with_num_samples(5)
+            .with_seed(seed)
+            .measure(&model, &evaluator, &data)
+            .unwrap()
+    };
+    assert_eq!(directions(1), directions(1));
+    assert_ne!(directions(1).losses, directions(2).losses);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn more_samples_change_none_of_the_first(
+        seed in proptest::num::u64::ANY,
+        few in 1_usize..6,
+        extra in 1_usize..6,
+        antithetic in proptest::bool::ANY,
+    ) {
+        let (model, data) = (Point::new(&[1.0, -0.5, 0.3]), matrix(H));
+        let evaluator = Evaluator::new(&quadratic);
+        let rises = |num_samples| {
+            AverageRiseConfig::new(0.1)
+                .with_num_samples(num_samples)
+                .with_antithetic(antithetic)
+                .with_seed(seed)
+                .measure(&model, &evaluator, &data)
+                .unwrap()
+                .rises
+        };
+        assert_eq!(rises(few), rises(few + extra)[..few]);
+        let losses = |num_samples| {
+            DirectionalDistributionConfig::new(0.1)
+                .with_num_samples(num_samples)
+                .with_seed(seed)
+                .measure(&model, &evaluator, &data)
+                .unwrap()
+                .losses
+        };
+        assert_eq!(losses(few), losses(few + extra)[..few]);
+    }
+
+    #[test]
+    fn the_worst_case_is_above_every_sampled_rise_of_the_same_ball(seed in proptest::num::u64::ANY) {
+        let (model, data) = (Point::new(&[1.0, -0.5, 0.3]), matrix(H));
+        let evaluator = Evaluator::new(&quadratic);
+        let worst = WorstCaseRiseConfig::new(0.4).with_seed(seed);
+        let worst = worst.measure(&model, &evaluator, &data).unwrap();
+        let others = DirectionalDistributionConfig::new(0.4).with_seed(seed).with_num_samples(30);
+        let others = others.measure(&model, &evaluator, &data).unwrap();
+        assert!(worst.rise >= others.quantile(1.0).unwrap() - others.base_loss);
+        assert!(worst.scaled_norm <= 0.4 * (1.0 + 1e-12));
+    }
+}
+
+#[test]
+fn models_meet_the_same_noise() {
+    // On a linear loss the rise is g · e: common random numbers make it proportional to g.
+    let loss = |model: &Point, g: Tensor<1>| (model.w.val() * g).sum();
+    let batch = |g: [f64; 2]| {
+        let data = TensorData::from(g);
+        [Tensor::<1>::from_data(
+            data,
+            (&Device::default(), DType::F64),
+        )]
+    };
+    let rises = |start: &[f64], g| {
+        AverageRiseConfig::new(1.0)
+            .with_num_samples(4)
+            .measure(&Point::new(start), &Evaluator::new(&loss), &batch(g))
+            .unwrap()
+            .rises
+    };
+    let (one, two) = (
+        rises(&[0.0, 0.0], [1.0, 2.0]),
+        rises(&[5.0, -3.0], [2.0, 4.0]),
+    );
+    for (one, two) in one.iter().zip(&two) {
+        assert!((2.0 * one - two).abs() < 1e-12);
+    }
+}

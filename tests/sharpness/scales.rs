@@ -1,0 +1,87 @@
+//! Perturbations relative to the weights, and what they are invariant to.
+
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::{Device, Tensor};
+use burnscape::loss::Evaluator;
+use burnscape::sharpness::{AverageRiseConfig, PerturbationScale, WorstCaseRiseConfig};
+use burnscape::space::{ParamSpace, ParamVector, UnfilteredRule};
+
+use crate::models::{Net, regression, squared_error};
+
+#[test]
+fn relative_noise_has_the_stated_variance() {
+    // Two filters (columns) of norms 5 and 2, three elements each: c² is 25/3 and 4/3.
+    let device = Device::default();
+    let layer = LinearConfig::new(3, 2).with_bias(false).init(&device);
+    let space = ParamSpace::of(&layer).unwrap();
+    let weights = ParamVector::from_host(&space, &[3.0, 2.0, 4.0, 0.0, 0.0, 0.0]).unwrap();
+    let layer = weights.apply_to(&layer).unwrap();
+    let loss = |model: &Linear, x: Tensor<2>| model.forward(x).powi_scalar(2).sum() * 0.5;
+    let measure = |scale| {
+        AverageRiseConfig::new(0.2)
+            .with_scale(scale)
+            .with_num_samples(400)
+            .with_antithetic(true)
+            .measure(&layer, &Evaluator::new(&loss), &[Tensor::eye(3, &device)])
+            .unwrap()
+    };
+    // ½ σ² Σ c² is the same for both scales: filters and elements divide one |w|².
+    for scale in [
+        PerturbationScale::FilterRelative(UnfilteredRule::Zero),
+        PerturbationScale::ElementRelative,
+    ] {
+        let rise = measure(scale);
+        let exact = 0.5 * 0.04 * 29.0;
+        assert!((rise.rise - exact).abs() < 4.0 * rise.standard_error.unwrap());
+        assert!((rise.displacement_norm - 0.2 * 29.0_f64.sqrt()).abs() < 1e-5);
+    }
+}
+
+#[test]
+fn the_filter_relative_rise_is_invariant_under_positive_rescaling() {
+    let (model, data) = (Net::new(), regression());
+    let evaluator = Evaluator::new(&squared_error);
+    let rise = |model: &Net, scale| {
+        AverageRiseConfig::new(0.3)
+            .with_scale(scale)
+            .with_num_samples(20)
+            .measure(model, &evaluator, &data)
+            .unwrap()
+            .rise
+    };
+    for a in [3.0, 8.0] {
+        let other = model.rescaled(a);
+        for scale in [
+            PerturbationScale::FilterRelative(UnfilteredRule::Zero),
+            PerturbationScale::ElementRelative,
+        ] {
+            let (one, two) = (rise(&model, scale), rise(&other, scale));
+            assert!(
+                (one - two).abs() < 1e-5 * one,
+                "{scale:?}, {a}: {one} {two}"
+            );
+        }
+        let (one, two) = (
+            rise(&model, PerturbationScale::Absolute),
+            rise(&other, PerturbationScale::Absolute),
+        );
+        assert!(two > 2.0 * one, "{one} {two}");
+    }
+}
+
+#[test]
+fn the_relative_worst_case_is_invariant_under_positive_rescaling() {
+    let (model, data) = (Net::new(), regression());
+    let evaluator = Evaluator::new(&squared_error);
+    for scale in [
+        PerturbationScale::FilterRelative(UnfilteredRule::Zero),
+        PerturbationScale::ElementRelative,
+    ] {
+        let config = WorstCaseRiseConfig::new(0.5).with_scale(scale);
+        let one = config.measure(&model, &evaluator, &data).unwrap();
+        let two = config
+            .measure(&model.rescaled(3.0), &evaluator, &data)
+            .unwrap();
+        assert!((one.rise - two.rise).abs() < 1e-3 * one.rise);
+    }
+}

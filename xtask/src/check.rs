@@ -1,0 +1,108 @@
+//! The steps of `cargo xtask check`, cheapest first.
+
+use std::path::Path;
+
+use crate::invocation::Invocation;
+use crate::step::{Step, Work};
+use crate::{examples, golden, rules};
+
+/// What is compiled: Burn's Learner and a second device besides the default one.
+///
+/// Every step that compiles uses the same set, so that all share what was built.
+const FEATURES: &str = "--features burnscape/train,burnscape/ndarray";
+
+pub(crate) fn steps() -> Vec<Step> {
+    vec![
+        Step {
+            name: "rules",
+            about: "house rules: visitors, file length, names, decisions, examples",
+            work: Work::Inspect(rules::check),
+        },
+        golden::step(),
+        Step {
+            name: "fmt",
+            about: "formatting",
+            work: cargo("fmt --all --check"),
+        },
+        Step {
+            name: "typos",
+            about: "spelling, if `typos` is installed",
+            work: Work::IfInstalled {
+                probe: Invocation::new("typos --version"),
+                command: Invocation::new("typos"),
+            },
+        },
+        Step {
+            name: "deny",
+            about: "licenses and sources of dependencies, if `cargo-deny` is installed",
+            work: Work::IfInstalled {
+                probe: Invocation::new("cargo deny --version"),
+                // `check advisories` downloads a database: left to whoever is online.
+                command: Invocation::new("cargo deny check bans licenses sources"),
+            },
+        },
+        Step {
+            name: "clippy",
+            about: "lints of all targets, warnings denied",
+            work: cargo(&format!(
+                "clippy --workspace --all-targets {FEATURES} -- -D warnings"
+            )),
+        },
+        Step {
+            name: "doc",
+            about: "documentation, warnings denied",
+            work: Work::Run(vec![
+                Invocation::new(&format!("cargo doc --workspace --no-deps {FEATURES}"))
+                    .with_env("RUSTDOCFLAGS", "-D warnings"),
+            ]),
+        },
+        Step {
+            name: "tests",
+            about: "unit and integration tests",
+            work: test_runner(),
+        },
+        Step {
+            name: "doctests",
+            about: "examples in the documentation",
+            work: cargo(&format!("test --workspace --doc {FEATURES}")),
+        },
+        Step {
+            name: "examples",
+            about: "every example at a tiny size",
+            work: Work::Run(examples::invocations()),
+        },
+    ]
+}
+
+fn cargo(arguments: &str) -> Work {
+    Work::Run(vec![Invocation::new(&format!("cargo {arguments}"))])
+}
+
+/// `cargo nextest` where it is installed: same tests, run in parallel across binaries.
+fn test_runner() -> Work {
+    let nextest = Invocation::new("cargo nextest --version");
+    if nextest.succeeds(Path::new(".")) {
+        cargo(&format!("nextest run --workspace {FEATURES}"))
+    } else {
+        cargo(&format!("test --workspace --lib --bins --tests {FEATURES}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_have_names_of_their_own() {
+        let steps = steps();
+        for (position, step) in steps.iter().enumerate() {
+            assert!(
+                steps[..position]
+                    .iter()
+                    .all(|other| other.name != step.name),
+                "{}",
+                step.name
+            );
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! How to run every example at a tiny size.
+
+use std::path::{Path, PathBuf};
+
+use crate::finding::Finding;
+use crate::invocation::Invocation;
+use crate::tree::has_extension;
+
+/// Name and arguments. Run in the dev profile, whose dependencies are optimized.
+const EXAMPLES: &[(&str, &str)] = &[
+    ("minimal", ""),
+    ("learner", "--epochs 1"),
+    (
+        "survey",
+        "--device flex --epochs 1 --seeds 1 --json target/survey-tiny.json",
+    ),
+];
+
+const FEATURES: &str = "train,ndarray";
+
+pub(crate) fn invocations() -> Vec<Invocation> {
+    EXAMPLES
+        .iter()
+        .map(|(name, arguments)| {
+            Invocation::new(&format!(
+                "cargo run --quiet --package burnscape --features {FEATURES} \
+                 --example {name} -- {arguments}"
+            ))
+        })
+        .collect()
+}
+
+/// An example that this list lacks would never run; one that the list alone knows is gone.
+pub(crate) fn listed(files: &[PathBuf]) -> Vec<Finding> {
+    listed_as(files, EXAMPLES)
+}
+
+fn listed_as(files: &[PathBuf], list: &[(&str, &str)]) -> Vec<Finding> {
+    let here = Path::new(file!());
+    let on_disk: Vec<(&Path, &str)> = files
+        .iter()
+        .filter(|path| path.parent() == Some(Path::new("examples")) && has_extension(path, "rs"))
+        .filter_map(|path| Some((path.as_path(), path.file_stem()?.to_str()?)))
+        .collect();
+    let unlisted = on_disk
+        .iter()
+        .filter(|(_, stem)| list.iter().all(|(name, _)| name != stem))
+        .map(|(path, _)| Finding::new(path, 1, format!("say in {} how to run it", here.display())));
+    let gone = list
+        .iter()
+        .filter(|(name, _)| on_disk.iter().all(|(_, stem)| stem != name))
+        .map(|(name, _)| Finding::new(here, 1, format!("there is no examples/{name}.rs")));
+    unlisted.chain(gone).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn findings(files: &[&str]) -> usize {
+        let files: Vec<PathBuf> = files.iter().map(PathBuf::from).collect();
+        listed_as(&files, &[("minimal", "")]).len()
+    }
+
+    #[test]
+    fn an_example_and_the_list_name_each_other() {
+        assert_eq!(findings(&["examples/minimal.rs"]), 0);
+        assert_eq!(findings(&["examples/minimal.rs", "examples/new.rs"]), 1);
+        assert_eq!(findings(&[]), 1);
+    }
+
+    #[test]
+    fn parts_and_data_of_examples_are_no_examples() {
+        let files = [
+            "examples/minimal.rs",
+            "examples/survey/table.rs",
+            "examples/data/README.md",
+        ];
+        assert_eq!(findings(&files), 0);
+    }
+}

@@ -1,0 +1,63 @@
+//! The steps of `cargo xtask features`: the library compiles under every set of backends.
+
+use crate::invocation::Invocation;
+use crate::step::{Step, Work};
+
+/// Name of the step, features, what it stands for. Cheapest first.
+const SETS: &[(&str, &str, &str)] = &[
+    ("none", "", "no backend"),
+    ("flex", "flex", "the default backend"),
+    ("ndarray", "ndarray", "another CPU backend alone"),
+    ("train", "flex,train", "Burn's Learner"),
+    ("wgpu", "wgpu", "GPUs through WebGPU"),
+];
+
+/// Needs the CUDA toolkit's headers on some machines, so only on demand.
+const CUDA: (&str, &str, &str) = ("cuda", "cuda", "NVIDIA GPUs");
+
+pub(crate) fn steps(cuda: bool) -> Vec<Step> {
+    SETS.iter()
+        .copied()
+        .chain(cuda.then_some(CUDA))
+        .map(|(name, features, about)| Step {
+            name,
+            about,
+            work: Work::Run(vec![check(features)]),
+        })
+        .collect()
+}
+
+/// Nothing that is built here runs but procedural macros. The dev profile would optimize them with
+/// all dependencies, which takes longer than the checks.
+const UNOPTIMIZED: &str = "--config profile.dev.package.\"*\".opt-level=0";
+
+fn check(features: &str) -> Invocation {
+    let mut line = format!("cargo check --package burnscape --no-default-features {UNOPTIMIZED}");
+    if !features.is_empty() {
+        line.push_str(" --features ");
+        line.push_str(features);
+    }
+    Invocation::new(&line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cuda_is_tried_on_demand_only() {
+        let has_cuda = |cuda| steps(cuda).iter().any(|step| step.name == "cuda");
+        assert!(has_cuda(true));
+        assert!(!has_cuda(false));
+    }
+
+    #[test]
+    fn no_backend_means_no_feature_flag() {
+        assert!(!check("").to_string().contains("--features"));
+        assert!(
+            check("flex,train")
+                .to_string()
+                .ends_with("--features flex,train")
+        );
+    }
+}

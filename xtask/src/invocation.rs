@@ -1,0 +1,98 @@
+//! A command line and its environment.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Invocation {
+    program: String,
+    arguments: Vec<String>,
+    environment: Vec<(&'static str, &'static str)>,
+}
+
+impl Invocation {
+    /// `line` is split at blanks; there is no quoting.
+    pub(crate) fn new(line: &str) -> Self {
+        let mut words = line.split_whitespace().map(str::to_string);
+        Self {
+            program: words.next().unwrap_or_default(),
+            arguments: words.collect(),
+            environment: Vec::new(),
+        }
+    }
+
+    #[must_use]
+    pub(crate) fn with_env(mut self, name: &'static str, value: &'static str) -> Self {
+        self.environment.push((name, value));
+        self
+    }
+
+    fn command(&self, root: &Path) -> Command {
+        // The cargo that started this program, so that both are of one toolchain.
+        let program = match self.program.as_str() {
+            "cargo" => std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()),
+            other => OsString::from(other),
+        };
+        let mut command = Command::new(program);
+        command
+            .args(&self.arguments)
+            .envs(self.environment.iter().copied())
+            .current_dir(root)
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the command with its output shown.
+    pub(crate) fn run(&self, root: &Path) -> Result<(), String> {
+        match self.command(root).status() {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(format!("`{self}` failed ({status})")),
+            Err(error) => Err(format!("`{self}` could not be started: {error}")),
+        }
+    }
+
+    /// Whether the command starts and succeeds. Its output is not shown.
+    pub(crate) fn succeeds(&self, root: &Path) -> bool {
+        self.command(root)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
+    }
+}
+
+impl fmt::Display for Invocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, value) in &self.environment {
+            write!(f, "{name}='{value}' ")?;
+        }
+        f.write_str(&self.program)?;
+        for argument in &self.arguments {
+            write!(f, " {argument}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_prints_as_one_would_type_it() {
+        let doc = Invocation::new("cargo doc  --no-deps").with_env("RUSTDOCFLAGS", "-D warnings");
+        assert_eq!(
+            doc.to_string(),
+            "RUSTDOCFLAGS='-D warnings' cargo doc --no-deps"
+        );
+    }
+
+    #[test]
+    fn a_missing_program_is_an_error_and_not_a_success() {
+        let missing = Invocation::new("no-such-program --version");
+        assert!(!missing.succeeds(Path::new(".")));
+        assert!(missing.run(Path::new(".")).is_err());
+    }
+}
