@@ -77,6 +77,14 @@ pub enum LossError {
          wrap it in `PerExample`"
     )]
     NotPerExample,
+    /// A per-example objective gave another number of losses than there are examples.
+    #[error("{found} losses for {expected} examples; return one loss an example, `[n]`")]
+    WrongExampleLosses {
+        /// Examples in the batch.
+        expected: usize,
+        /// Losses returned.
+        found: usize,
+    },
     /// Two evaluations at one point differed.
     #[error(
         "the {what} is not deterministic: {first} at first, {second} the second time; evaluate in \

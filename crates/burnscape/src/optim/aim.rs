@@ -68,7 +68,12 @@ impl SamCore {
             (dots, loss, scale_leaves(aimed, &factors, |factor| factor))
         };
         let length = dots.last().copied().unwrap_or(0.0).max(0.0).sqrt();
-        let mut scale = plan.rho / (length + 1e-12);
+        // A zero gradient has no direction, and in half precision `rho / 1e-12` would be infinite.
+        let mut scale = if length > 0.0 {
+            plan.rho / (length + 1e-12)
+        } else {
+            0.0
+        };
         if let Some(mask) = &self.config.mask {
             direction = mask.apply(direction, self.state.step);
             scale /= mask.keep;

@@ -10,6 +10,7 @@ use crate::space::LeafVector;
 
 /// How the displacement is found.
 #[derive(Config, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Ascent {
     /// One step of length `rho` along the source (SAM).
     OneStep,
@@ -18,9 +19,10 @@ pub enum Ascent {
     /// used. By Danskin's theorem the gradient there is that of the robust loss, so this descends
     /// `F_rho(w) = max_{|v| ≤ rho} L(w + v)` itself (SA-GD, arXiv:2511.03548).
     ///
-    /// Costs `restarts · steps` gradients besides the first. With a step size of infinity each
-    /// iterate is the ball's best point for the last gradient; one and more converge to maximizers
-    /// on the sphere, smaller ones also to maximizers inside.
+    /// Costs `restarts · steps` gradients besides the first. The larger the step, the nearer each
+    /// iterate is to the ball's best point for the last gradient; one and more converge to
+    /// maximizers on the sphere, smaller ones also to maximizers inside. Starts are compared by
+    /// their losses, so that several need a closure that returns one.
     Projected {
         /// Gradients for each start.
         steps: usize,

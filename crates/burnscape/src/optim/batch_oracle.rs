@@ -86,7 +86,14 @@ impl<'a, B: Batch, O> BatchOracle<'a, B, O> {
     {
         let batch = self.parts[part].batch.clone();
         let losses = self.objective.example_losses(model, batch);
-        Ok(losses.ok_or(LossError::NotPerExample)?)
+        let losses = losses.ok_or(LossError::NotPerExample)?;
+        let expected = self.parts[part].batch.num_examples()?.unwrap_or(1);
+        let found = losses.shape().num_elements();
+        if found == expected {
+            Ok(losses)
+        } else {
+            Err(LossError::WrongExampleLosses { expected, found }.into())
+        }
     }
 
     fn reduce<M>(&self, losses: Tensor<1>) -> Tensor<1>

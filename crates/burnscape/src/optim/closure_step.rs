@@ -82,7 +82,7 @@ impl ClosureStep for ModuleOptimizer {
         R: IntoEvaluation,
     {
         let lr = lr.into();
-        let PlainPass { gradient, report } = plain_pass(lr.base(), model, &mut closure)?;
+        let PlainPass { gradient, report } = plain_pass(&lr, model, &mut closure)?;
         if let Some(gradient) = gradient {
             *model = self.step(lr, model.clone(), gradient.into_gradients());
         }

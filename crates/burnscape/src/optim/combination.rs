@@ -1,4 +1,5 @@
 use burn::config::Config;
+use burn::tensor::DType;
 
 use super::OptimConfigError;
 use super::error::check_range;
@@ -8,6 +9,7 @@ use crate::space::{LeafVector, SpaceError};
 /// Which gradient is handed to the base optimizer, from `g` at the weights and `g_p` at the
 /// displaced weights.
 #[derive(Config, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Combination {
     /// `g_p` (SAM).
     Perturbed,
@@ -83,6 +85,38 @@ impl Products {
     }
 }
 
+/// LookSAM's direction, with its squared norm.
+#[derive(Debug, Clone)]
+pub(super) struct Kept {
+    pub(super) vector: LeafVector,
+    pub(super) square: f64,
+}
+
+impl Kept {
+    /// Where `g_p` is parallel to `g`, what is left of it is rounding, and would be blown up to the
+    /// length of the gradient; it then counts as nothing.
+    fn read(vector: LeafVector, perturbed: f64) -> Result<Self, SpaceError> {
+        let square = vector.dot(&vector)?;
+        let epsilon = vector
+            .space()
+            .leaves()
+            .iter()
+            .map(|leaf| match leaf.dtype() {
+                DType::F64 => f64::EPSILON,
+                DType::F16 => 2.0_f64.powi(-10),
+                DType::BF16 => 2.0_f64.powi(-7),
+                _ => f64::from(f32::EPSILON),
+            });
+        // Each coordinate is rounded a few times on its way.
+        let noise = (8.0 * epsilon.fold(0.0, f64::max)).powi(2) * perturbed;
+        let is_noise = square <= noise;
+        Ok(Self {
+            square: if is_noise { 0.0 } else { square },
+            vector,
+        })
+    }
+}
+
 /// What a combination hands on.
 #[derive(Debug)]
 pub(super) struct Descent {
@@ -135,7 +169,7 @@ impl Combination {
         g: &LeafVector,
         g_p: &LeafVector,
         products: Products,
-        kept: &mut Option<LeafVector>,
+        kept: &mut Option<Kept>,
     ) -> Result<Descent, SpaceError> {
         let only = |gradient| {
             Ok(Descent {
@@ -161,22 +195,23 @@ impl Combination {
                 }
             }
             Self::Look { .. } => {
-                *kept = Some(g_p.linear(1.0, -ratio(products.mixed, products.plain), g)?);
+                let vector = g_p.linear(1.0, -ratio(products.mixed, products.plain), g)?;
+                *kept = Some(Kept::read(vector, products.perturbed)?);
                 only(g_p.clone())
             }
         }
     }
 
-    /// The gradient of a step between two ascents.
+    /// The gradient of a step between two ascents; `square` is `|g|²`.
     pub(super) fn without_second(
         &self,
         g: &LeafVector,
-        kept: Option<&LeafVector>,
+        square: f64,
+        kept: Option<&Kept>,
     ) -> Result<LeafVector, SpaceError> {
         match (self, kept) {
             (Self::Look { alpha, .. }, Some(kept)) => {
-                let (squares, _) = LeafVector::dots(&[(g, g), (kept, kept)], &[])?;
-                g.linear(1.0, alpha * ratio(squares[0], squares[1]).sqrt(), kept)
+                g.linear(1.0, alpha * ratio(square, kept.square).sqrt(), &kept.vector)
             }
             _ => Ok(g.clone()),
         }

@@ -37,8 +37,9 @@ pub enum Tied {
 ///
 /// # Units
 ///
-/// `rho` is a length in parameter space, `|e| ≤ rho` over all displaced parameters together
-/// (adaptive: in units of the weights, a pure number).
+/// `rho` is a length in parameter space, `|e| = rho` over all displaced parameters together
+/// (adaptive: in units of the weights, a pure number). A mask scales what it keeps by `1/keep`, and
+/// groups by their factors.
 ///
 /// # Example
 ///
@@ -65,7 +66,7 @@ pub struct SamConfig {
     /// Radius of the ascent. Foret et al. 2021 take 0.05.
     #[config(default = 0.05)]
     pub rho: f64,
-    /// How the radius changes over the run.
+    /// How the radius changes over the run. Steps are those of the whole run, window or not.
     #[config(default = "RhoSchedule::Constant")]
     pub schedule: RhoSchedule,
     /// How displacements are measured.
@@ -89,14 +90,14 @@ pub struct SamConfig {
     pub mask: Option<Mask>,
     /// m-sharpness: the batch is split into groups of this many examples, each displaced on its own
     /// (Foret et al. 2021, section 4.1; Andriushchenko and Flammarion 2022, arXiv:2206.06232). Needs
-    /// [`step_on`](Sam::step_on).
+    /// [`step_on`](Sam::step_on). Batch norm then takes its statistics from each group.
     pub group_size: Option<usize>,
     /// The fraction of a batch, those examples whose loss rises most under the displacement, that
     /// the second gradient is taken on (ESAM). Needs [`step_on`](Sam::step_on) with a
     /// [`PerExample`](crate::loss::PerExample) objective; costs one more forward pass.
     pub selection: Option<f64>,
     /// Reseeds the device from this and the step before each pass, so that both passes draw the
-    /// same dropout masks. It replaces the device's random stream.
+    /// same dropout masks. It replaces the device's random stream, and needs a closure or a batch.
     pub dropout_seed: Option<u64>,
     /// Parameters that occur twice.
     #[config(default = "Tied::Refuse")]
@@ -117,7 +118,8 @@ impl SamConfig {
         Self::new().with_combination(Combination::SurrogateGap { alpha: 0.4 })
     }
 
-    /// Weighted SAM (Yue et al. 2023), gamma 0.9, decoupled as the paper recommends.
+    /// Weighted SAM (Yue et al. 2023), gamma 0.9, decoupled as the paper recommends. The decoupled
+    /// term is added outside of the base optimizer, so its gradient clipping does not see it.
     pub fn wsam() -> Self {
         Self::new().with_combination(Combination::Weighted {
             gamma: 0.9,
@@ -173,9 +175,9 @@ impl SamConfig {
     ///
     /// [`OptimConfigError`] names the setting that is out of range, or the two that exclude each
     /// other.
-    pub fn init(self, base: ModuleOptimizer) -> Result<Sam, OptimConfigError> {
+    pub fn init(&self, base: ModuleOptimizer) -> Result<Sam, OptimConfigError> {
         self.validate()?;
-        Ok(Sam::from_config(self, base))
+        Ok(Sam::from_config(self.clone(), base))
     }
 
     /// The checks of [`init`](Self::init).

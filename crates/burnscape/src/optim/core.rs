@@ -1,12 +1,14 @@
 use burn::module::Module;
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 
-use super::combination::{Descent, Products};
+use super::combination::{Descent, Kept, Products};
 use super::evaluation::{Evaluation, LossValue};
 use super::oracle::Oracle;
+use super::rate::base_rate;
 use super::report::sam_edge;
 use super::seed::mix;
 use super::{Ascent, Metric, OptimError, SamConfig, SkipReason, StepReport, Tied, projected};
-use crate::space::{LeafVector, ParamSpace, unshared_copy};
+use crate::space::{LeafVector, ParamSpace, SpaceCache, unshared_copy};
 
 /// The machine under every door: a configuration and what it remembers, without a base optimizer.
 ///
@@ -16,6 +18,7 @@ use crate::space::{LeafVector, ParamSpace, unshared_copy};
 pub(super) struct SamCore {
     pub(super) config: SamConfig,
     pub(super) state: SamState,
+    spaces: SpaceCache,
 }
 
 /// What a sharpness-aware optimizer remembers besides its base's state.
@@ -28,7 +31,7 @@ pub(super) struct SamState {
     /// Friendly SAM's average of gradients.
     pub(super) average: Option<LeafVector>,
     /// LookSAM's kept direction.
-    pub(super) kept: Option<LeafVector>,
+    pub(super) kept: Option<Kept>,
 }
 
 /// What one step is about to do.
@@ -53,6 +56,7 @@ impl SamCore {
         Self {
             config,
             state: SamState::default(),
+            spaces: SpaceCache::default(),
         }
     }
 
@@ -78,15 +82,19 @@ impl SamCore {
 
     /// The model's space, after the check for parameters that occur twice.
     pub(super) fn space<M: Module>(&self, model: &M) -> Result<ParamSpace, OptimError> {
-        let space = ParamSpace::of(model)?;
+        let space = self.spaces.of(model)?;
         if self.config.tied == Tied::Refuse {
             refuse_ties(&space)?;
         }
         Ok(space)
     }
 
-    pub(super) fn plan(&self, lr: f64) -> Result<Plan, OptimError> {
-        check_lr(lr)?;
+    pub(super) fn plan(
+        &self,
+        lr: &ModuleLearningRate,
+        space: &ParamSpace,
+    ) -> Result<Plan, OptimError> {
+        let lr = base_rate(lr, space)?;
         let SamState {
             step,
             ascents,
@@ -97,15 +105,15 @@ impl SamCore {
             .config
             .window
             .is_none_or(|window| window.contains(step));
-        let rho = match is_inside {
-            true => self.config.schedule.rho(self.config.rho, step, lr),
-            false => 0.0,
-        };
         let wants_second = is_inside
             && self
                 .config
                 .combination
                 .wants_second(ascents, kept.is_some());
+        let rho = match wants_second {
+            true => self.config.schedule.rho(self.config.rho, step, lr),
+            false => 0.0,
+        };
         Ok(Plan {
             lr,
             rho,
@@ -114,17 +122,41 @@ impl SamCore {
         })
     }
 
+    /// What is known of a step after its first pass.
+    pub(super) fn report(
+        &self,
+        plan: &Plan,
+        loss: Option<f64>,
+        square: f64,
+        gradient: &LeafVector,
+    ) -> StepReport {
+        // The formula is that of plain SAM's displacement.
+        let has_edge = !plan.wants_second || (self.is_plain() && self.config.mask.is_none());
+        StepReport {
+            loss,
+            perturbed_loss: None,
+            gradient_norm: square.sqrt(),
+            cosine: None,
+            rho: plan.rho,
+            gradients: 1,
+            sam_edge: sam_edge(square.sqrt(), plan.rho, plan.lr).filter(|_| has_edge),
+            without_gradient: gradient.num_absent(),
+            skipped: None,
+        }
+    }
+
     /// Takes the gradients of one step. Weights and state stay as they are.
     pub(super) fn passes<M: Module>(
         &self,
-        lr: f64,
+        lr: &ModuleLearningRate,
         model: &M,
         space: &ParamSpace,
         oracle: &mut dyn Oracle<M>,
     ) -> Result<Passes, OptimError> {
-        let plan = self.plan(lr)?;
-        let mut plain = WeightedSum::default();
-        let mut perturbed = WeightedSum::default();
+        let plan = self.plan(lr, space)?;
+        let has_parts = oracle.num_parts() > 1;
+        let mut plain = WeightedSum::new(has_parts);
+        let mut perturbed = WeightedSum::new(has_parts);
         let mut square = 0.0;
         let mut gradients = 0;
         for part in 0..oracle.num_parts() {
@@ -146,8 +178,9 @@ impl SamCore {
             let aim = self.aim(model, &gradient, loss, squares, &plan)?;
             square = aim.square;
             if !aim.is_finite() {
-                let mut report = plan.report(aim.loss, aim.square, &gradient);
+                let mut report = self.report(&plan, aim.loss, aim.square, &gradient);
                 report.skipped = Some(SkipReason::NonFinite);
+                report.gradients = gradients;
                 let is_inside = plan.is_inside;
                 return Ok(Passes {
                     report,
@@ -170,10 +203,10 @@ impl SamCore {
         let Some(gradient) = plain.vector else {
             return Err(crate::loss::LossError::EmptyBatch { batch: 0 }.into());
         };
-        if oracle.num_parts() > 1 {
+        if has_parts {
             square = gradient.dot(&gradient)?;
         }
-        let mut report = plan.report(loss, square, &gradient);
+        let mut report = self.report(&plan, loss, square, &gradient);
         report.gradients = gradients;
         let mut second = None;
         if let Some(vector) = perturbed.vector.take() {
@@ -234,13 +267,15 @@ impl SamCore {
     }
 
     /// One gradient for the base optimizer, and the state moved on by a step.
-    pub(super) fn combine(
-        &mut self,
-        gradient: LeafVector,
-        second: Option<(LeafVector, Products)>,
-        is_inside: bool,
-    ) -> Result<Descent, OptimError> {
-        let Self { config, state } = self;
+    pub(super) fn combine(&mut self, passes: Passes) -> Result<Descent, OptimError> {
+        let Passes {
+            report,
+            gradient,
+            second,
+            is_inside,
+        } = passes;
+        let square = report.gradient_norm * report.gradient_norm;
+        let Self { config, state, .. } = self;
         let descent = match second {
             Some((perturbed, products)) => {
                 config
@@ -249,16 +284,20 @@ impl SamCore {
             }
             None if is_inside => {
                 let kept = state.kept.as_ref();
-                Descent::only(config.combination.without_second(&gradient, kept)?)
+                Descent::only(config.combination.without_second(&gradient, square, kept)?)
             }
             None => Descent::only(gradient.clone()),
         };
         if is_inside {
-            state.average = config.source.average(&gradient, state.average.take())?;
+            state.average = config.source.average(gradient, state.average.take())?;
             state.ascents += 1;
         }
         state.step += 1;
-        Ok(descent)
+        // The optimizer's own sums are wider than half precision; what it hands on is not.
+        Ok(Descent {
+            gradient: descent.gradient.narrow(),
+            ..descent
+        })
     }
 
     /// Counts a step that moved nothing.
@@ -284,37 +323,27 @@ impl SamCore {
     }
 }
 
-impl Plan {
-    pub(super) fn report(
-        &self,
-        loss: Option<f64>,
-        square: f64,
-        gradient: &LeafVector,
-    ) -> StepReport {
-        StepReport {
-            loss,
-            perturbed_loss: None,
-            gradient_norm: square.sqrt(),
-            cosine: None,
-            rho: self.rho,
-            gradients: 1,
-            sam_edge: sam_edge(square.sqrt(), self.rho, self.lr),
-            without_gradient: gradient.num_absent(),
-            skipped: None,
-        }
-    }
-}
-
 /// A weighted sum of gradients, with the losses they belong to.
-#[derive(Default)]
 struct WeightedSum {
+    /// Many half-precision gradients are summed in f32.
+    is_wide: bool,
     vector: Option<LeafVector>,
     weights: Vec<f64>,
     losses: Vec<LossValue>,
 }
 
 impl WeightedSum {
+    fn new(is_wide: bool) -> Self {
+        Self {
+            is_wide,
+            vector: None,
+            weights: Vec::new(),
+            losses: Vec::new(),
+        }
+    }
+
     fn add(&mut self, weight: f64, vector: LeafVector, loss: LossValue) -> Result<(), OptimError> {
+        let vector = if self.is_wide { vector.widen() } else { vector };
         self.vector = Some(match self.vector.take() {
             None => vector.scale(weight),
             Some(sum) => sum.linear(1.0, weight, &vector)?,
@@ -330,14 +359,6 @@ impl WeightedSum {
         losses
             .map(|(loss, weight)| Some(weight * loss.number()?))
             .sum()
-    }
-}
-
-pub(super) fn check_lr(lr: f64) -> Result<(), OptimError> {
-    if lr.is_finite() && lr >= 0.0 {
-        Ok(())
-    } else {
-        Err(OptimError::LearningRate { lr })
     }
 }
 

@@ -49,6 +49,9 @@ pub enum OptimConfigError {
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum OptimError {
+    /// The configuration itself is invalid.
+    #[error(transparent)]
+    Config(#[from] OptimConfigError),
     /// The variant looks at single examples or splits the batch.
     #[error("{feature} needs the batch itself: call `step_on` with a batch and an objective")]
     NeedsBatch {
@@ -70,6 +73,12 @@ pub enum OptimError {
         /// What needs it.
         feature: &'static str,
     },
+    /// Points are compared by their losses, and the closure returns gradients alone.
+    #[error("{feature} compares losses: let the closure return the loss, or `(loss, gradients)`")]
+    NeedsLoss {
+        /// What needs it.
+        feature: &'static str,
+    },
     /// `descend` was called without the gradient that the combination needs.
     #[error(
         "this step needs the gradient at `Ascended::module`; pass it, or ask \
@@ -79,7 +88,7 @@ pub enum OptimError {
     /// A parameter occurs twice, and a Burn optimizer would move only its first occurrence.
     #[error(
         "`{first}` and `{second}` are one parameter, which Burn's optimizer would untie; share it \
-         inside one field, or set `with_tied(Tied::Retie)`"
+         inside one field, or use `SamConfig::with_tied(Tied::Retie)`"
     )]
     TiedParameter {
         /// First path.
@@ -87,12 +96,17 @@ pub enum OptimError {
         /// Second path.
         second: String,
     },
-    /// The learning rate is negative, NaN or infinite.
-    #[error("the learning rate is {lr}; it must be finite and not negative")]
+    /// A learning rate is negative, NaN or infinite.
+    #[error("the learning rate of `{path}` is {lr}; it must be finite and not negative")]
     LearningRate {
-        /// The base rate.
+        /// The first parameter with such a rate.
+        path: String,
+        /// The rate.
         lr: f64,
     },
+    /// A `ModuleLearningRate` without any rate.
+    #[error("the learning rate has no value; make it from a number or a scheduler")]
+    NoLearningRate,
     /// A record belongs to another model.
     #[error(
         "the record belongs to another model: {difference}; load the model's own record first, so \

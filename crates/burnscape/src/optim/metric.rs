@@ -2,11 +2,12 @@ use burn::config::Config;
 
 use super::OptimConfigError;
 use super::error::check_range;
-use crate::space::{LeafVector, ParamKind, SpaceError};
+use crate::space::{LeafVector, SpaceError};
 
 /// How displacements are measured: the ball is `|T⁻¹e| ≤ rho` with a diagonal `T`, so that the best
 /// first-order displacement is `e = rho T²d / |T d|`.
 #[derive(Config, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Metric {
     /// `T = 1` (SAM; Foret et al. 2021).
     Euclidean,
@@ -28,6 +29,7 @@ pub enum Metric {
 
 /// Which squared gradients make the diagonal Fisher matrix.
 #[derive(Config, Debug, PartialEq, Copy)]
+#[non_exhaustive]
 pub enum FisherSquares {
     /// The square of the batch gradient: free, and what the paper's code does.
     BatchGradient,
@@ -78,9 +80,9 @@ impl Metric {
                     return Ok(direction.clone());
                 };
                 let scale = weights.clone().map(|leaf, weight| {
-                    Some(match leaf.kind() {
-                        ParamKind::Weight => weight.abs().add_scalar(*eta).square(),
-                        _ => weight.ones_like(),
+                    Some(match leaf.shape().len() {
+                        0 | 1 => weight.ones_like(),
+                        _ => weight.abs().add_scalar(*eta).square(),
                     })
                 });
                 direction.times(&scale)

@@ -21,6 +21,7 @@ mod oracle;
 mod perturbed_gd;
 mod plain;
 mod projected;
+mod rate;
 mod record;
 mod report;
 mod rho;

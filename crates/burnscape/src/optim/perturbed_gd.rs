@@ -2,6 +2,10 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
+use burn::tensor::{DType, Tensor, TensorData};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use rand_distr::{Distribution, StandardNormal};
 
 use super::error::check_range;
 use super::plain::{PlainPass, plain_pass};
@@ -9,7 +13,7 @@ use super::seed::mix;
 use super::{
     ClosureStep, IntoEvaluation, OptimConfigError, OptimError, OptimRecord, SkipReason, StepReport,
 };
-use crate::space::{LeafVector, ParamSpace, ParamVector};
+use crate::space::{BufferSnapshot, LeafVector, ParamSpace};
 
 /// Perturbed gradient descent: escapes saddles by adding noise where the gradient is small, and
 /// says when it has not found a way down (Jin et al. 2017, arXiv:1703.00887, Algorithm 2).
@@ -40,7 +44,7 @@ impl PerturbedGdConfig {
     /// # Errors
     ///
     /// [`OptimConfigError::OutOfRange`].
-    pub fn init(self, base: ModuleOptimizer) -> Result<PerturbedGd, OptimConfigError> {
+    pub fn init(&self, base: ModuleOptimizer) -> Result<PerturbedGd, OptimConfigError> {
         check_range("radius", self.radius, "a number > 0", |r| r > 0.0)?;
         check_range(
             "gradient_threshold",
@@ -51,7 +55,7 @@ impl PerturbedGdConfig {
         check_range("decrease", self.decrease, "a number > 0", |f| f > 0.0)?;
         check_range("patience", self.patience as f64, "at least 1", |n| n >= 1.0)?;
         Ok(PerturbedGd {
-            config: self,
+            config: self.clone(),
             base,
             step: 0,
             trial: None,
@@ -81,6 +85,9 @@ struct Trial {
     /// The step at which the noise was added.
     since: usize,
     weights: LeafVector,
+    /// The running statistics there; none after a resume, for the model's own record has the last
+    /// ones only.
+    statistics: Option<BufferSnapshot>,
     loss: f64,
     gradient_norm: f64,
 }
@@ -120,7 +127,8 @@ impl PerturbedGd {
     ///
     /// # Errors
     ///
-    /// As [`ClosureStep::closure_step`].
+    /// As [`ClosureStep::closure_step`], and [`OptimError::NeedsLoss`] if the closure returns
+    /// gradients alone: an escape is told by the loss.
     pub fn step_with_certificate<M, F, R, C>(
         &mut self,
         lr: impl Into<ModuleLearningRate>,
@@ -138,69 +146,95 @@ impl PerturbedGd {
             return Ok(StepReport::skipped(SkipReason::Certified));
         }
         let lr = lr.into();
+        let before = BufferSnapshot::of(model);
         let PlainPass {
             gradient,
             mut report,
-        } = plain_pass(lr.base(), model, &mut closure)?;
+        } = plain_pass(&lr, model, &mut closure)?;
         let Some(mut gradient) = gradient else {
             self.step += 1;
             return Ok(report);
         };
-        let loss = report.loss.unwrap_or(f64::NAN);
-        if let Some(trial) = &self.trial
-            && self.step - trial.since == self.config.patience
+        let Some(loss) = report.loss else {
+            *model = before.restore(model.clone());
+            return Err(OptimError::NeedsLoss {
+                feature: "perturbed gradient descent",
+            });
+        };
+        let is_over = |trial: &mut Trial| self.step - trial.since >= self.config.patience;
+        if let Some(trial) = self.trial.take_if(is_over)
             && loss - trial.loss > -self.config.decrease
         {
-            *model = trial.weights.apply_to(model)?;
+            let kept = trial.weights.apply_to(model)?;
+            *model = match &trial.statistics {
+                Some(statistics) => statistics.restore(kept),
+                None => kept,
+            };
             self.certified = Some(SecondOrderPoint {
                 loss: trial.loss,
                 gradient_norm: trial.gradient_norm,
                 lambda_min: certificate(model),
                 step: self.step,
             });
-            self.trial = None;
             report.skipped = Some(SkipReason::Certified);
             return Ok(report);
         }
-        let is_waiting = self
-            .trial
-            .as_ref()
-            .is_some_and(|trial| self.step - trial.since <= self.config.patience);
-        if report.gradient_norm <= self.config.gradient_threshold && !is_waiting {
+        if report.gradient_norm <= self.config.gradient_threshold && self.trial.is_none() {
             let space = gradient.space().clone();
-            self.trial = Some(Trial {
+            let trial = Trial {
                 since: self.step,
                 weights: LeafVector::from_module(&space, model)?,
+                statistics: Some(before.clone()),
                 loss,
                 gradient_norm: report.gradient_norm,
+            };
+            // The trial counts only once the noise is in.
+            let noisy = self.add_noise(&space, model).and_then(|mut noisy| {
+                let pass = plain_pass(&lr, &mut noisy, &mut closure)?;
+                Ok((noisy, pass))
             });
-            let noisy = self.noise(&space)?.displace(model, self.config.radius)?;
-            let second = plain_pass(lr.base(), &mut noisy.clone(), &mut closure)?;
+            let (noisy, pass) = match noisy {
+                Ok(noisy) => noisy,
+                Err(error) => {
+                    *model = before.restore(model.clone());
+                    return Err(error);
+                }
+            };
             report.gradients += 1;
-            report.perturbed_loss = second.report.loss;
-            match second.gradient {
-                Some(noisy_gradient) => {
-                    *model = noisy;
-                    gradient = noisy_gradient;
-                }
-                None => {
-                    self.trial = None;
-                    report.skipped = Some(SkipReason::NonFinitePerturbed);
-                    self.step += 1;
-                    return Ok(report);
-                }
-            }
+            report.perturbed_loss = pass.report.loss;
+            let Some(noisy_gradient) = pass.gradient else {
+                report.skipped = Some(SkipReason::NonFinitePerturbed);
+                self.step += 1;
+                return Ok(report);
+            };
+            *model = noisy;
+            gradient = noisy_gradient;
+            self.trial = Some(trial);
         }
         self.step += 1;
         *model = self.base.step(lr, model.clone(), gradient.into_gradients());
         Ok(report)
     }
 
-    fn noise(&self, space: &ParamSpace) -> Result<ParamVector, OptimError> {
-        Ok(ParamVector::ball(
-            space,
-            mix(self.config.seed, self.step as u64),
-        )?)
+    /// The model moved by a uniform draw from the ball: a normal direction, and `U^(1/n)` of the
+    /// radius.
+    fn add_noise<M: Module>(&self, space: &ParamSpace, model: &M) -> Result<M, OptimError> {
+        let mut rng = StdRng::seed_from_u64(mix(self.config.seed, self.step as u64));
+        let noise = LeafVector::zeros(space).map_all(|leaf, _| {
+            let normal: Vec<f64> = (0..leaf.len())
+                .map(|_| StandardNormal.sample(&mut rng))
+                .collect();
+            let data = TensorData::new(normal, [leaf.len()]);
+            // Half precision would round the direction before it is scaled.
+            let dtype = if leaf.dtype() == DType::F64 {
+                DType::F64
+            } else {
+                DType::F32
+            };
+            Some(Tensor::from_data(data, (space.device(), dtype)))
+        });
+        let share = rng.random::<f64>().powf(1.0 / space.len() as f64);
+        Ok(noise.displace(model, self.config.radius * share / noise.norm()?)?)
     }
 
     /// The state of this optimizer and of its base, for the parameters of `model`.
@@ -245,6 +279,7 @@ impl PerturbedGd {
         self.trial = record.vector("trial.weights", &space).map(|weights| Trial {
             since: counter("trial.since").unwrap_or(0.0) as usize,
             weights,
+            statistics: None,
             loss: counter("trial.loss").unwrap_or(f64::NAN),
             gradient_norm: counter("trial.gradient_norm").unwrap_or(f64::NAN),
         });

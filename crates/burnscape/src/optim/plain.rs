@@ -1,7 +1,9 @@
 use burn::module::Module;
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 
-use super::core::{check_lr, refuse_ties};
+use super::core::refuse_ties;
 use super::evaluation::Evaluation;
+use super::rate::base_rate;
 use super::{IntoEvaluation, OptimError, SkipReason, StepReport, sam_edge};
 use crate::space::{BufferSnapshot, LeafVector, ParamSpace};
 
@@ -14,7 +16,7 @@ pub(super) struct PlainPass {
 
 /// Takes one gradient. On an error, and where it is not finite, running statistics are put back.
 pub(super) fn plain_pass<M, F, R>(
-    lr: f64,
+    lr: &ModuleLearningRate,
     model: &mut M,
     closure: &mut F,
 ) -> Result<PlainPass, OptimError>
@@ -23,9 +25,9 @@ where
     F: FnMut(&M) -> R,
     R: IntoEvaluation,
 {
-    check_lr(lr)?;
     let space = ParamSpace::of(model)?;
     refuse_ties(&space)?;
+    let lr = base_rate(lr, &space)?;
     let before = BufferSnapshot::of(model);
     let result = evaluate(lr, &space, model, closure);
     if !matches!(

@@ -17,7 +17,9 @@ pub(super) struct Search {
 /// The best point of `max L(w + v)` over `|v| ≤ rho` that projected gradient ascent finds, as the
 /// evaluation there, and the number of gradients taken.
 ///
-/// A point whose loss or gradient is not finite ends the search: it is what the maximum looks like.
+/// Without losses points cannot be compared: one start then ends at its last point, several are
+/// refused. A point whose loss or gradient is not finite ends the search: it is what the maximum
+/// looks like.
 pub(super) fn maximize<M: Module>(
     model: &M,
     start: LeafVector,
@@ -25,12 +27,13 @@ pub(super) fn maximize<M: Module>(
     evaluate: &mut dyn FnMut(&M) -> Result<Evaluation, OptimError>,
 ) -> Result<(Evaluation, usize), OptimError> {
     let space = start.space().clone();
-    let mut best: Option<(f64, Evaluation)> = None;
+    let mut start = Some(start);
+    let mut best: Option<(Option<f64>, Evaluation)> = None;
     let mut taken = 0;
     for restart in 0..search.restarts {
-        let mut displacement = match restart {
-            0 => start.clone(),
-            _ => {
+        let mut displacement = match start.take() {
+            Some(start) => start,
+            None => {
                 let direction = ParamVector::sphere(&space, mix(search.seed, restart as u64))?;
                 direction.to_leaves().scale(search.rho)
             }
@@ -40,26 +43,40 @@ pub(super) fn maximize<M: Module>(
             taken += 1;
             let gradient = LeafVector::from_gradients(&space, &gradients)?;
             let (scalars, known) = loss.split();
-            let (squares, values) = LeafVector::dots(&[(&gradient, &gradient)], &scalars)?;
-            // Without a loss the last point of the first start is as good as any.
-            let value = known.or(values.first().copied()).unwrap_or(taken as f64);
+            // All that the next point's norm needs comes with the loss.
+            let pairs = [
+                (&gradient, &gradient),
+                (&displacement, &gradient),
+                (&displacement, &displacement),
+            ];
+            let (dots, values) = LeafVector::dots(&pairs, &scalars)?;
+            let value = known.or(values.first().copied());
+            if value.is_none() && search.restarts > 1 {
+                return Err(OptimError::NeedsLoss {
+                    feature: "projected ascent with several starts",
+                });
+            }
             let found = || Evaluation {
-                loss: LossValue::Number(value),
+                loss: value.map_or(LossValue::Unknown, LossValue::Number),
                 gradients,
             };
-            if !value.is_finite() || !squares[0].is_finite() {
+            let square = dots[0];
+            if !value.is_none_or(f64::is_finite) || !square.is_finite() {
                 return Ok((found(), taken));
             }
-            if best.as_ref().is_none_or(|(highest, _)| value > *highest) {
+            let is_better = match &best {
+                None | Some((None, _)) => true,
+                Some((highest, _)) => value > *highest,
+            };
+            if is_better {
                 best = Some((value, found()));
             }
-            let is_last = step + 1 == search.steps;
-            if is_last || squares[0] == 0.0 {
+            if step + 1 == search.steps || square == 0.0 {
                 break;
             }
-            let length = search.step_size * search.rho / squares[0].sqrt();
+            let length = search.step_size * search.rho / square.sqrt();
             displacement = displacement.linear(1.0, length, &gradient)?;
-            let norm = displacement.norm()?;
+            let norm = (dots[2] + 2.0 * length * dots[1] + length * length * square).sqrt();
             if norm > search.rho {
                 displacement = displacement.scale(search.rho / norm);
             }

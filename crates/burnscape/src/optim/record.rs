@@ -112,12 +112,17 @@ impl OptimRecord {
         self.counters.get(name).copied()
     }
 
+    pub(super) fn has_vector(&self, name: &str) -> bool {
+        self.vectors.contains_key(name)
+    }
+
     pub(super) fn vector(&self, name: &str, space: &ParamSpace) -> Option<LeafVector> {
         let saved = self.vectors.get(name)?;
         let mut saved = saved.iter();
-        let vector = LeafVector::zeros(space).map_all(|leaf, _| {
+        let vector = LeafVector::zeros(space).map_all(|_, _| {
             let data = saved.next().cloned().flatten()?;
-            Some(Tensor::from_data(data, (space.device(), leaf.dtype())))
+            let dtype = data.dtype();
+            Some(Tensor::from_data(data, (space.device(), dtype)))
         });
         Some(vector)
     }

@@ -10,13 +10,14 @@ pub struct StepReport {
     pub gradient_norm: f64,
     /// The cosine of the angle between the gradients at `w` and at `w + e`.
     pub cosine: Option<f64>,
-    /// Radius of the ascent; zero outside of it.
+    /// Radius of the ascent; zero in a step without one.
     pub rho: f64,
     /// Gradients taken.
     pub gradients: usize,
     /// The sharpness at which SAM with this radius, rate and gradient norm stops falling
     /// (Long and Bartlett 2024, arXiv:2309.12488): `|g|/(2 rho) (sqrt(1 + 8 rho/(lr |g|)) − 1)`,
-    /// and `2/lr` without an ascent. Both assume plain gradient descent as the base.
+    /// and `2/lr` without an ascent. Both assume plain gradient descent as the base, and the formula
+    /// plain SAM: `None` for other metrics, masks and groups.
     pub sam_edge: Option<f64>,
     /// Trained parameters that had no gradient and were not moved (an unused head).
     pub without_gradient: usize,
@@ -28,8 +29,8 @@ pub struct StepReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SkipReason {
-    /// The loss or the gradient at the weights was NaN or infinite. Running statistics were put
-    /// back to what they were before the step.
+    /// The loss or the gradient at the weights was NaN or infinite. Where the optimizer took the
+    /// pass itself, running statistics were put back to what they were before the step.
     NonFinite,
     /// The loss or the gradient at the displaced weights was NaN or infinite.
     NonFinitePerturbed,
@@ -74,7 +75,7 @@ impl StepReport {
 /// ```
 pub fn sam_edge(gradient_norm: f64, rho: f64, lr: f64) -> Option<f64> {
     let has_rate = lr > 0.0;
-    if !has_rate || !gradient_norm.is_finite() {
+    if !has_rate || !gradient_norm.is_finite() || !(rho >= 0.0) {
         return None;
     }
     if rho == 0.0 {

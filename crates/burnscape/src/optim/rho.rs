@@ -7,6 +7,7 @@ use crate::space::ParamLeaf;
 
 /// How the radius changes over a training run, as a factor of `rho`.
 #[derive(Config, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum RhoSchedule {
     /// Always `rho`.
     Constant,
@@ -50,7 +51,7 @@ impl RhoSchedule {
                 lr_max,
             } => {
                 check_range("rho_min", *rho_min, "a number ≥ 0", |rho| rho >= 0.0)?;
-                if lr_min < lr_max && lr_max.is_finite() {
+                if lr_min < lr_max && lr_min.is_finite() && lr_max.is_finite() {
                     Ok(())
                 } else {
                     Err(OptimConfigError::InvertedLearningRates {
@@ -96,7 +97,10 @@ pub struct RhoGroup {
 
 /// The factor of each leaf; the last group that matches counts.
 pub(super) fn factor(groups: &[RhoGroup], leaf: &ParamLeaf) -> f64 {
-    let matching = |entry: &&RhoGroup| entry.group.matches(&leaf.id(), Some(leaf.path()));
+    // A parameter that occurs twice is one, and a group that names either path names it.
+    let paths = || std::iter::once(leaf.path()).chain(leaf.duplicates().iter().map(String::as_str));
+    let matching =
+        |entry: &&RhoGroup| paths().any(|path| entry.group.matches(&leaf.id(), Some(path)));
     groups
         .iter()
         .rev()

@@ -9,7 +9,7 @@ use super::evaluation::LossValue;
 use super::oracle::{ClosureOracle, Oracle};
 use super::{Ascended, Ascent, IntoEvaluation, OptimError, SamConfig, SkipReason, StepReport};
 use crate::loss::{Batch, Objective};
-use crate::space::{BufferSnapshot, LeafVector, ParamSpace};
+use crate::space::{BufferSnapshot, LeafVector, ParamSpace, unshared_copy};
 
 /// A sharpness-aware optimizer around a Burn [`ModuleOptimizer`]. Built by [`SamConfig::init`].
 ///
@@ -88,8 +88,8 @@ impl Sam {
     /// # Errors
     ///
     /// [`OptimError::NeedsBatch`] for variants that need [`step_on`](Self::step_on),
-    /// [`OptimError::TiedParameter`], [`OptimError::LearningRate`], and what the loss or the
-    /// gradients are refused for.
+    /// [`OptimError::TiedParameter`], [`OptimError::LearningRate`], [`OptimError::NeedsLoss`], and
+    /// what the loss or the gradients are refused for.
     pub fn step<M, F, R>(
         &mut self,
         lr: impl Into<ModuleLearningRate>,
@@ -144,20 +144,19 @@ impl Sam {
         space: &ParamSpace,
         oracle: &mut dyn Oracle<M>,
     ) -> Result<StepReport, OptimError> {
+        if has_ties(space) {
+            // Occurrences that became leaves of their own would each get a part of the gradient.
+            *model = unshared_copy(model);
+        }
         let before = BufferSnapshot::of(model);
-        let passes = match self.core.passes(lr.base(), model, space, oracle) {
+        let passes = match self.core.passes(&lr, model, space, oracle) {
             Ok(passes) => passes,
             Err(error) => {
                 *model = before.restore(model.clone());
                 return Err(error);
             }
         };
-        let Passes {
-            report,
-            gradient,
-            second,
-            is_inside,
-        } = passes;
+        let report = passes.report.clone();
         if let Some(reason) = report.skipped {
             self.core.skip();
             if reason == SkipReason::NonFinite {
@@ -165,7 +164,7 @@ impl Sam {
             }
             return Ok(report);
         }
-        let descent = self.core.combine(gradient, second, is_inside)?;
+        let descent = self.core.combine(passes)?;
         *model = self.move_weights(&lr, model.clone(), space, descent)?;
         Ok(report)
     }
@@ -184,6 +183,12 @@ impl Sam {
         gradients: &GradientsParams,
     ) -> Result<Ascended<M>, OptimError> {
         self.core.refuse_what_needs_batch()?;
+        if self.core.config.dropout_seed.is_some() {
+            // The first pass has been taken, with whatever mask.
+            return Err(OptimError::NeedsClosure {
+                feature: "`dropout_seed`",
+            });
+        }
         if matches!(self.core.config.ascent, Ascent::Projected { .. }) {
             return Err(OptimError::NeedsClosure {
                 feature: "projected ascent",
@@ -191,12 +196,12 @@ impl Sam {
         }
         let lr = lr.into();
         let space = self.core.space(&model)?;
-        let plan = self.core.plan(lr.base())?;
+        let plan = self.core.plan(&lr, &space)?;
         let gradient = LeafVector::from_gradients(&space, gradients)?;
         let aim = self
             .core
             .aim(&model, &gradient, LossValue::Unknown, None, &plan)?;
-        let mut report = plan.report(None, aim.square, &gradient);
+        let mut report = self.core.report(&plan, None, aim.square, &gradient);
         let displaced = match aim.displacement {
             Some((direction, scale)) if aim.square.is_finite() => {
                 Some(direction.displace(&model, scale)?)
@@ -238,16 +243,10 @@ impl Sam {
             original,
             displaced,
             space,
-            passes,
+            mut passes,
             square,
             lr,
         } = ascended;
-        let Passes {
-            mut report,
-            gradient,
-            mut second,
-            is_inside,
-        } = passes;
         let wants_gradient = displaced.is_some();
         drop(displaced);
         if wants_gradient {
@@ -256,19 +255,20 @@ impl Sam {
             };
             let perturbed = LeafVector::from_gradients(&space, &gradients)?;
             drop(gradients);
-            let products = Products::read(&gradient, &perturbed, square, &mut [])?;
-            report.gradients += 1;
-            report.cosine = products.cosine();
+            let products = Products::read(&passes.gradient, &perturbed, square, &mut [])?;
+            passes.report.gradients += 1;
+            passes.report.cosine = products.cosine();
             if !products.perturbed.is_finite() {
-                report.skipped = Some(SkipReason::NonFinitePerturbed);
+                passes.report.skipped = Some(SkipReason::NonFinitePerturbed);
             }
-            second = Some((perturbed, products));
+            passes.second = Some((perturbed, products));
         }
+        let report = passes.report.clone();
         if report.skipped.is_some() {
             self.core.skip();
             return Ok((original, report));
         }
-        let descent = self.core.combine(gradient, second, is_inside)?;
+        let descent = self.core.combine(passes)?;
         Ok((self.move_weights(&lr, original, &space, descent)?, report))
     }
 
@@ -285,11 +285,7 @@ impl Sam {
         if let Some(shift) = shift {
             model = shift_weights(&model, shift, lr)?;
         }
-        if space
-            .leaves()
-            .iter()
-            .any(|leaf| !leaf.duplicates().is_empty())
-        {
+        if has_ties(space) {
             model = LeafVector::from_module(space, &model)?.apply_to(&model)?;
         }
         Ok(model)
@@ -305,4 +301,9 @@ pub(super) fn shift_weights<M: Module>(
     let shift =
         shift.map(|leaf, value| Some(value * lr.lr_from_param(leaf.id(), Some(leaf.path()))));
     Ok(shift.displace(model, -1.0)?)
+}
+
+pub(super) fn has_ties(space: &ParamSpace) -> bool {
+    let mut leaves = space.leaves().iter();
+    leaves.any(|leaf| !leaf.duplicates().is_empty())
 }

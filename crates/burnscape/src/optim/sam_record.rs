@@ -2,8 +2,9 @@
 
 use burn::module::Module;
 
+use super::combination::Kept;
 use super::core::{SamCore, SamState};
-use super::{OptimError, OptimRecord, Sam};
+use super::{Combination, OptimError, OptimRecord, Sam, Source};
 
 const KIND: &str = "sam";
 
@@ -19,7 +20,8 @@ impl SamCore {
             .with_counter("step", *step as f64)
             .with_counter("ascents", *ascents as f64)
             .with_vector("average", average.as_ref())?
-            .with_vector("kept", kept.as_ref())
+            .with_counter("kept.square", kept.as_ref().map_or(0.0, |kept| kept.square))
+            .with_vector("kept", kept.as_ref().map(|kept| &kept.vector))
     }
 
     pub(super) fn load_record<M: Module>(
@@ -28,13 +30,44 @@ impl SamCore {
         model: &M,
     ) -> Result<(), OptimError> {
         let space = record.check(KIND, model)?;
+        self.refuse_other_variant(record)?;
         self.state = SamState {
             step: record.counter("step").unwrap_or(0.0) as usize,
             ascents: record.counter("ascents").unwrap_or(0.0) as usize,
             average: record.vector("average", &space),
-            kept: record.vector("kept", &space),
+            kept: record.vector("kept", &space).map(|vector| Kept {
+                square: record.counter("kept.square").unwrap_or(0.0),
+                vector,
+            }),
         };
         Ok(())
+    }
+}
+
+impl SamCore {
+    /// Vectors that this configuration has no use for belong to another variant.
+    fn refuse_other_variant(&self, record: &OptimRecord) -> Result<(), OptimError> {
+        let keeps = [
+            (
+                "average",
+                "Friendly SAM",
+                matches!(self.config.source, Source::Friendly { .. }),
+            ),
+            (
+                "kept",
+                "LookSAM",
+                matches!(self.config.combination, Combination::Look { .. }),
+            ),
+        ];
+        match keeps
+            .into_iter()
+            .find(|(name, _, is_used)| !is_used && record.has_vector(name))
+        {
+            Some((_, variant, _)) => Err(OptimError::Record {
+                message: format!("it is that of {variant}, which this configuration is not"),
+            }),
+            None => Ok(()),
+        }
     }
 }
 
@@ -51,7 +84,8 @@ impl Sam {
     /// Takes up a saved state. Load the model's own record first: states are bound to parameters by
     /// Burn's identifiers, which a model's record carries.
     ///
-    /// Training resumes bit for bit where it stopped, given the same batches in the same order.
+    /// Training resumes bit for bit where it stopped, given the same configuration and base and the
+    /// same batches in the same order.
     ///
     /// # Errors
     ///

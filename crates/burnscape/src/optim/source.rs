@@ -6,6 +6,7 @@ use crate::space::{LeafVector, SpaceError};
 
 /// Along which vector the ascent goes.
 #[derive(Config, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Source {
     /// The gradient of the batch.
     Gradient,
@@ -41,9 +42,10 @@ impl Source {
     ) -> Result<LeafVector, SpaceError> {
         match self {
             Self::Gradient => Ok(gradient.clone()),
-            Self::Friendly { sigma, .. } => {
-                gradient.linear(1.0, -sigma, average.unwrap_or(gradient))
-            }
+            Self::Friendly { sigma, .. } => match average {
+                None => gradient.linear(1.0, -sigma, gradient),
+                Some(average) => gradient.clone().widen().linear(1.0, -sigma, average),
+            },
         }
     }
 
@@ -51,15 +53,18 @@ impl Source {
     /// would settle at half the gradient.
     pub(super) fn average(
         &self,
-        gradient: &LeafVector,
+        gradient: LeafVector,
         average: Option<LeafVector>,
     ) -> Result<Option<LeafVector>, SpaceError> {
         match (self, average) {
             (Self::Gradient, _) => Ok(None),
-            (Self::Friendly { .. }, None) => Ok(Some(gradient.clone())),
-            (Self::Friendly { momentum, .. }, Some(average)) => {
-                Ok(Some(average.linear(*momentum, 1.0 - momentum, gradient)?))
-            }
+            // An average over many steps is kept in f32 where the parameters are narrower.
+            (Self::Friendly { .. }, None) => Ok(Some(gradient.widen())),
+            (Self::Friendly { momentum, .. }, Some(average)) => Ok(Some(average.linear(
+                *momentum,
+                1.0 - momentum,
+                &gradient.widen(),
+            )?)),
         }
     }
 }

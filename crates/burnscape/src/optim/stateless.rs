@@ -3,7 +3,10 @@ use burn::optim::GradientsParams;
 
 use super::core::SamCore;
 use super::oracle::ClosureOracle;
-use super::{Combination, IntoEvaluation, OptimError, RhoSchedule, SamConfig, Source, StepReport};
+use super::{
+    Ascent, Combination, IntoEvaluation, OptimError, RhoSchedule, SamConfig, SkipReason, Source,
+    StepReport, Tied,
+};
 use crate::space::BufferSnapshot;
 
 impl SamConfig {
@@ -11,11 +14,12 @@ impl SamConfig {
     /// own: what is returned goes into the `TrainOutput` in place of the plain gradients.
     ///
     /// `TrainStep::step` sees no learning rate, no step number and no optimizer, so this serves
-    /// ascents without a memory only: no Friendly SAM, LookSAM, decoupled WSAM, schedule, window or
-    /// mask. With several devices, each one's batch is displaced on its own (m-sharpness with one
+    /// ascents without a memory only: no Friendly SAM, LookSAM, decoupled WSAM, schedule, window,
+    /// mask, dropout seed or random starts, and no tying of parameters. With several devices, each one's batch is displaced on its own (m-sharpness with one
     /// group a device). The custom training strategy has none of these limits.
     ///
-    /// A first pass that is not finite gives its gradients back unchanged, and the report says so.
+    /// If a pass is not finite, the gradients at the weights are given back unchanged, and the report
+    /// says so; statistics written by a first pass that is not finite are put back.
     ///
     /// # Errors
     ///
@@ -31,6 +35,7 @@ impl SamConfig {
         F: FnMut(&M) -> R,
         R: IntoEvaluation,
     {
+        self.validate().map_err(OptimError::Config)?;
         if let Some(feature) = self.memory() {
             return Err(OptimError::NeedsState { feature });
         }
@@ -40,17 +45,21 @@ impl SamConfig {
         let before = BufferSnapshot::of(model);
         let mut oracle = ClosureOracle(closure);
         // The rate enters the report's edge only, and there is none to be had here.
-        match core.passes(0.0, model, &space, &mut oracle) {
+        match core.passes(&0.0.into(), model, &space, &mut oracle) {
             Err(error) => {
                 drop(before.restore(model.clone()));
                 Err(error)
             }
             Ok(passes) if passes.report.skipped.is_some() => {
+                if passes.report.skipped == Some(SkipReason::NonFinite) {
+                    drop(before.restore(model.clone()));
+                }
                 Ok((passes.gradient.into_gradients(), passes.report))
             }
             Ok(passes) => {
-                let descent = core.combine(passes.gradient, passes.second, passes.is_inside)?;
-                Ok((descent.gradient.into_gradients(), passes.report))
+                let report = passes.report.clone();
+                let descent = core.combine(passes)?;
+                Ok((descent.gradient.into_gradients(), report))
             }
         }
     }
@@ -76,6 +85,12 @@ impl SamConfig {
             (self.schedule != RhoSchedule::Constant, "a schedule"),
             (self.window.is_some(), "a window"),
             (self.mask.is_some(), "a mask"),
+            (self.dropout_seed.is_some(), "a dropout seed"),
+            (self.tied == Tied::Retie, "tying parameters again"),
+            (
+                matches!(self.ascent, Ascent::Projected { restarts, .. } if restarts > 1),
+                "projected ascent with random starts",
+            ),
         ];
         parts
             .into_iter()

@@ -43,12 +43,12 @@ impl SwaConfig {
     /// # Errors
     ///
     /// [`OptimConfigError::OutOfRange`].
-    pub fn init(self) -> Result<Swa, OptimConfigError> {
+    pub fn init(&self) -> Result<Swa, OptimConfigError> {
         check_range("every", self.every as f64, "at least 1", |every| {
             every >= 1.0
         })?;
         Ok(Swa {
-            config: self,
+            config: self.clone(),
             count: 0,
             mean: None,
         })
@@ -85,7 +85,8 @@ impl Swa {
             Some(mean) => mean.space().clone(),
             None => ParamSpace::of(model)?,
         };
-        let weights = LeafVector::from_module(&space, model)?;
+        // In half precision a mean over many points would stop moving.
+        let weights = LeafVector::from_module(&space, model)?.widen();
         self.count += 1;
         self.mean = Some(match self.mean.take() {
             None => weights,

@@ -104,6 +104,16 @@ pub enum SpaceError {
         /// Shape of the gradient.
         found: Vec<usize>,
     },
+    /// A gradient has another element type, or lives elsewhere, than its parameter.
+    #[error("the gradient of `{path}` is {found}, the parameter {expected}")]
+    GradientPlace {
+        /// Path of the parameter.
+        path: String,
+        /// Element type and device of the parameter.
+        expected: String,
+        /// Those of the gradient.
+        found: String,
+    },
     /// A vector of norm zero (or not finite) has no direction.
     #[error("a vector of norm {norm} has no direction")]
     NoDirection {

@@ -96,7 +96,7 @@ impl LeafVector {
     /// # Errors
     ///
     /// [`SpaceError::NoGradients`] if there is none for any parameter,
-    /// [`SpaceError::GradientShape`] if one does not fit.
+    /// [`SpaceError::GradientShape`] and [`SpaceError::GradientPlace`] if one does not fit.
     pub fn from_gradients(
         space: &ParamSpace,
         gradients: &GradientsParams,
@@ -111,7 +111,17 @@ impl LeafVector {
                         found,
                     });
                 }
-                Some((value, _)) => leaves.push(Some(value)),
+                Some((value, _)) => {
+                    let found = (value.dtype(), value.device());
+                    if found != (leaf.dtype(), space.device().clone()) {
+                        return Err(SpaceError::GradientPlace {
+                            path: leaf.path().to_string(),
+                            expected: format!("{:?} on {:?}", leaf.dtype(), space.device()),
+                            found: format!("{:?} on {:?}", found.0, found.1),
+                        });
+                    }
+                    leaves.push(Some(value));
+                }
                 None => leaves.push(None),
             }
         }
@@ -187,6 +197,12 @@ impl LeafVector {
     #[must_use]
     pub(crate) fn widen(self) -> Self {
         self.map(|_, value| Some(as_accumulator(value)))
+    }
+
+    /// The vector in the element types of its parameters, as optimizers want gradients.
+    #[must_use]
+    pub(crate) fn narrow(self) -> Self {
+        self.map(|leaf, value| Some(as_dtype(value, leaf.dtype())))
     }
 
     /// `scale · self`. A factor of one copies nothing.
@@ -290,9 +306,13 @@ impl LeafVector {
         for (x, y) in pairs {
             x.space.check_same(&y.space)?;
             let before = sums.len();
-            let present = x.leaves.iter().zip(&y.leaves);
-            let present = present.filter_map(|(x, y)| Some((x.as_ref()?, y.as_ref()?)));
-            sums.extend(present.map(|(x, y)| leaf_dot(x, y)));
+            if std::ptr::eq(*x, *y) {
+                sums.extend(x.leaves.iter().flatten().map(leaf_square));
+            } else {
+                let present = x.leaves.iter().zip(&y.leaves);
+                let present = present.filter_map(|(x, y)| Some((x.as_ref()?, y.as_ref()?)));
+                sums.extend(present.map(|(x, y)| leaf_dot(x, y)));
+            }
             counts.push(sums.len() - before);
         }
         sums.extend(
@@ -321,7 +341,7 @@ impl LeafVector {
     ///
     /// [`SpaceError::DifferentSpaces`].
     pub fn displace<M: Module>(&self, model: &M, scale: f64) -> Result<M, SpaceError> {
-        self.edit(model, |value| Edit::Add(value, scale))
+        self.edit(model, |value, _| Edit::Add(value, scale))
     }
 
     /// A copy of `model` whose parameters are this vector; absent leaves stay as they are.
@@ -330,20 +350,20 @@ impl LeafVector {
     ///
     /// [`SpaceError::DifferentSpaces`].
     pub fn apply_to<M: Module>(&self, model: &M) -> Result<M, SpaceError> {
-        self.edit(model, Edit::Set)
+        self.edit(model, |value, dtype| Edit::Set(as_dtype(value, dtype)))
     }
 
     fn edit<M: Module>(
         &self,
         model: &M,
-        edit: impl Fn(Tensor<1>) -> Edit,
+        edit: impl Fn(Tensor<1>, DType) -> Edit,
     ) -> Result<M, SpaceError> {
         // Nothing is copied here: the values are shared.
         let present = Self::at_the_door(&self.space, model)?;
         let mut edits = HashMap::new();
         for (found, value) in present.iter().zip(&self.leaves) {
             if let Some(value) = value {
-                edits.insert(found.id, edit(as_dtype(value.clone(), found.dtype)));
+                edits.insert(found.id, edit(value.clone(), found.dtype));
             }
         }
         Ok(edited_copy(model, Purpose::Same, edits))
@@ -353,6 +373,11 @@ impl LeafVector {
 /// Sum of products, in f32 where the elements are narrower.
 fn leaf_dot(x: &Tensor<1>, y: &Tensor<1>) -> Tensor<1> {
     (as_accumulator(x.clone()) * as_accumulator(y.clone())).sum()
+}
+
+/// As [`leaf_dot`] of a leaf with itself, at half the reading.
+fn leaf_square(x: &Tensor<1>) -> Tensor<1> {
+    as_accumulator(x.clone()).square().sum()
 }
 
 pub(super) fn as_dtype(values: Tensor<1>, dtype: DType) -> Tensor<1> {

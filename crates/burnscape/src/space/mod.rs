@@ -5,6 +5,7 @@
 //! copies).
 
 mod buffers;
+mod cache;
 mod context;
 mod direction;
 mod error;
@@ -20,6 +21,7 @@ mod working_copy;
 mod write;
 
 pub use buffers::BufferSnapshot;
+pub(crate) use cache::SpaceCache;
 pub use error::SpaceError;
 pub use filter::UnfilteredRule;
 pub use kind::ParamKind;

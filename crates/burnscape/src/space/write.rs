@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::HashMap;
 
 use burn::module::{Flag, Module, ModuleMapper, Param, ParamId};
-use burn::tensor::{GradientCheckpointingStrategy, Tensor};
+use burn::tensor::{DType, GradientCheckpointingStrategy, Tensor};
 
 use super::context::ParamContext;
 use super::read::Contexts;
@@ -119,8 +119,7 @@ impl ModuleMapper for Rewriter {
         let value = match self.edits.get(&id) {
             None => value,
             Some(Edit::Set(new)) => new.clone().reshape(shape),
-            Some(Edit::Add(step, 1.0)) => value + step.clone().reshape(shape),
-            Some(Edit::Add(step, scale)) => value + step.clone().reshape(shape) * *scale,
+            Some(Edit::Add(step, scale)) => moved(value, step.clone().reshape(shape), *scale),
         };
         let value = context.restore(value, id);
         let occurrences = self.contexts.occurrences.get(&id);
@@ -129,4 +128,22 @@ impl ModuleMapper for Rewriter {
         }
         Param::from_mapped_value(id, value, mapper)
     }
+}
+
+/// `value + scale · step`, in f32 where the value is narrower: a step divided by its norm leaves the
+/// range of f16 long before the sum does.
+fn moved<const D: usize>(value: Tensor<D>, step: Tensor<D>, scale: f64) -> Tensor<D> {
+    let dtype = value.dtype();
+    let is_half = matches!(dtype, DType::F16 | DType::BF16);
+    let (value, step) = match is_half {
+        true => (value.cast(DType::F32), step.cast(DType::F32)),
+        false if step.dtype() != dtype => (value, step.cast(dtype)),
+        false => (value, step),
+    };
+    let sum = if scale == 1.0 {
+        value + step
+    } else {
+        value + step * scale
+    };
+    if is_half { sum.cast(dtype) } else { sum }
 }

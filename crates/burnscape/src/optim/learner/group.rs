@@ -2,7 +2,8 @@ use burn::module::Module;
 use burn::train::{Learner, LearnerModel, TrainStep};
 
 use super::oracle::{LossOf, StepOracle, StepSum};
-use crate::optim::core::{Passes, SamCore};
+use crate::optim::core::SamCore;
+use crate::optim::sam::has_ties;
 use crate::optim::sam::shift_weights;
 use crate::optim::{OptimError, SkipReason, StepReport};
 use crate::space::{BufferSnapshot, LeafVector, ParamSpace};
@@ -83,7 +84,7 @@ where
             batches: &batches,
             loss_of,
         };
-        let passes = core.passes(lr.base(), &model, &space, &mut oracle);
+        let passes = core.passes(&lr, &model, &space, &mut oracle);
         let is_rejected = match &passes {
             Ok(passes) => passes.report.skipped == Some(SkipReason::NonFinite),
             Err(_) => true,
@@ -94,17 +95,13 @@ where
         } else if has_ties(&space) {
             drop(BufferSnapshot::of(&model).restore(learner.model()));
         }
-        let Passes {
-            report,
-            gradient,
-            second,
-            is_inside,
-        } = passes?;
+        let passes = passes?;
+        let report = passes.report.clone();
         if report.skipped.is_some() {
             core.skip();
             return Ok(report);
         }
-        let descent = core.combine(gradient, second, is_inside)?;
+        let descent = core.combine(passes)?;
         learner.optimizer_step(descent.gradient.into_gradients());
         let mut moved = None;
         if let Some(shift) = descent.shift {
@@ -119,11 +116,6 @@ where
         }
         Ok(report)
     }
-}
-
-fn has_ties(space: &ParamSpace) -> bool {
-    let mut leaves = space.leaves().iter();
-    leaves.any(|leaf| !leaf.duplicates().is_empty())
 }
 
 /// A copy in which all occurrences of a parameter are the first one.

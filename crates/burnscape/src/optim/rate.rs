@@ -1,0 +1,25 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
+
+use super::OptimError;
+use crate::space::ParamSpace;
+
+/// The base rate, after a look at the rate of every parameter.
+///
+/// A rate that is NaN would make a parameter NaN without any sign; Burn's optimizers do not look.
+pub(super) fn base_rate(lr: &ModuleLearningRate, space: &ParamSpace) -> Result<f64, OptimError> {
+    // Burn panics where no group holds a rate, and has no way to ask.
+    let base = catch_unwind(AssertUnwindSafe(|| lr.base()));
+    let base = base.map_err(|_| OptimError::NoLearningRate)?;
+    for leaf in space.leaves() {
+        let rate = lr.lr_from_param(leaf.id(), Some(leaf.path()));
+        if !rate.is_finite() || rate < 0.0 {
+            return Err(OptimError::LearningRate {
+                path: leaf.path().to_string(),
+                lr: rate,
+            });
+        }
+    }
+    Ok(base)
+}
