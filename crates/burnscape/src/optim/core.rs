@@ -244,7 +244,7 @@ impl SamCore {
         };
         match &self.config.ascent {
             Ascent::OneStep => {
-                let displaced = direction.displace(model, scale)?;
+                let displaced = direction.displace_own(model, scale);
                 drop(direction);
                 Ok((evaluate(&displaced)?, 1))
             }

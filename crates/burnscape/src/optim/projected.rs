@@ -39,7 +39,7 @@ pub(super) fn maximize<M: Module>(
             }
         };
         for step in 0..search.steps {
-            let Evaluation { loss, gradients } = evaluate(&displacement.displace(model, 1.0)?)?;
+            let Evaluation { loss, gradients } = evaluate(&displacement.displace_own(model, 1.0))?;
             taken += 1;
             let gradient = LeafVector::from_gradients(&space, &gradients)?;
             let (scalars, known) = loss.split();

@@ -3,6 +3,7 @@ use std::collections::HashMap;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
+use super::read::Contexts;
 use super::walk::Walk;
 
 /// The float values of a model that are not trained, running statistics above all, at one moment.
@@ -22,6 +23,11 @@ pub struct BufferSnapshot {
 impl BufferSnapshot {
     /// Takes note of the present values.
     pub fn of<M: Module>(model: &M) -> Self {
+        if Contexts::of(model).has_no_buffers() {
+            return Self {
+                values: HashMap::new(),
+            };
+        }
         // `valid` folds in the updates that wait for synchronization, and trained parameters are
         // told from buffers by what `train` makes require gradients.
         let trained = model.valid().train();

@@ -306,13 +306,9 @@ impl LeafVector {
         for (x, y) in pairs {
             x.space.check_same(&y.space)?;
             let before = sums.len();
-            if std::ptr::eq(*x, *y) {
-                sums.extend(x.leaves.iter().flatten().map(leaf_square));
-            } else {
-                let present = x.leaves.iter().zip(&y.leaves);
-                let present = present.filter_map(|(x, y)| Some((x.as_ref()?, y.as_ref()?)));
-                sums.extend(present.map(|(x, y)| leaf_dot(x, y)));
-            }
+            let present = x.leaves.iter().zip(&y.leaves);
+            let present = present.filter_map(|(x, y)| Some((x.as_ref()?, y.as_ref()?)));
+            sums.extend(present.map(|(x, y)| leaf_dot(x, y)));
             counts.push(sums.len() - before);
         }
         sums.extend(
@@ -344,6 +340,17 @@ impl LeafVector {
         self.edit(model, |value, _| Edit::Add(value, scale))
     }
 
+    /// As [`displace`](Self::displace), for the very model that the space was read from: parameters
+    /// are found by identifier, and nothing is checked.
+    pub(crate) fn displace_own<M: Module>(&self, model: &M, scale: f64) -> M {
+        let leaves = self.space.leaves().iter().zip(&self.leaves);
+        let edits = leaves.filter_map(|(leaf, value)| {
+            let value = value.clone()?;
+            Some((leaf.id, Edit::Add(value, scale)))
+        });
+        edited_copy(model, Purpose::Same, edits.collect())
+    }
+
     /// A copy of `model` whose parameters are this vector; absent leaves stay as they are.
     ///
     /// # Errors
@@ -373,11 +380,6 @@ impl LeafVector {
 /// Sum of products, in f32 where the elements are narrower.
 fn leaf_dot(x: &Tensor<1>, y: &Tensor<1>) -> Tensor<1> {
     (as_accumulator(x.clone()) * as_accumulator(y.clone())).sum()
-}
-
-/// As [`leaf_dot`] of a leaf with itself, at half the reading.
-fn leaf_square(x: &Tensor<1>) -> Tensor<1> {
-    as_accumulator(x.clone()).square().sum()
 }
 
 pub(super) fn as_dtype(values: Tensor<1>, dtype: DType) -> Tensor<1> {

@@ -282,6 +282,14 @@ impl Contexts {
         floats.find_map(|(_, context)| context.checkpointing())
     }
 
+    /// Whether every float requires gradients, so that there is nothing a forward pass could write
+    /// to: running statistics never do.
+    pub(super) fn has_no_buffers(&self) -> bool {
+        self.floats
+            .iter()
+            .all(|(_, context)| context.is_require_grad())
+    }
+
     pub(super) fn of<M: Module>(model: &M) -> Self {
         let mut contexts = Self::default();
         model.visit(&mut contexts);

@@ -42,6 +42,10 @@ pub(super) fn edited_copy<M: Module>(
     edits: HashMap<ParamId, Edit>,
 ) -> M {
     let contexts = Contexts::of(model);
+    if purpose == Purpose::Same && contexts.has_no_buffers() {
+        // A clone shares nothing that is written to, and every parameter is rebuilt.
+        return model.clone().map(&mut Rewriter::new(contexts, edits));
+    }
     let strategy = contexts.checkpointing().unwrap_or_default();
     let was_autodiff = |(_, context): &(_, ParamContext)| context.is_autodiff();
     let plain = model.valid();
