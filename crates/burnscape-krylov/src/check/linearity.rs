@@ -13,7 +13,8 @@ const B: f64 = -1.5;
 ///
 /// # Units
 ///
-/// Rounding gives about the `epsilon` of the vectors; a map that is not linear, the order of 1.
+/// Rounding gives about the `epsilon` of the vectors, and more where the products are small by
+/// cancellation (easily so in a range of one dimension); a map that is not linear, the order of 1.
 ///
 /// # Cost
 ///
