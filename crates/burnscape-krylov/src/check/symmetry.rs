@@ -9,8 +9,8 @@ use crate::{KrylovError, Square, VectorSpace};
 /// # Units
 ///
 /// A number in `[0, 2]`. Rounding gives about the `epsilon` of the vectors or less. Random vectors
-/// are nearly orthogonal to their products, so that an asymmetric operator does not give 1, but about
-/// `|A − Aᵀ|_F / (|A|_F √n)`: compare with a multiple of `epsilon`, not with a percentage.
+/// are nearly orthogonal to their products, so that an asymmetric operator does not give 1, but
+/// about `|A − Aᵀ|_F / (|A|_F √n)`: compare with a multiple of `epsilon`, not with a percentage.
 ///
 /// # Cost
 ///

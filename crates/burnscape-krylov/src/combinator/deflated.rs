@@ -6,10 +6,10 @@ use crate::{
 
 /// `(I − Qᵀ Q) A (I − Qᵀ Q)` for orthonormal rows `Q`: what is left of `A` outside a subspace.
 ///
-/// Where the rows are eigenvectors, their eigenvalues become zero and the rest of the spectrum stays
-/// as it is. Where they are so only approximately, this is still the compression of `A` to their
-/// complement: self-adjoint if `A` is, semidefinite if `A` is, and zero on the subspace. That is why
-/// it is defined so, and not as `A − Qᵀ Λ Q`, which may turn the error of a vector into an
+/// Where the rows are eigenvectors, their eigenvalues become zero and the rest of the spectrum
+/// stays as it is. Where they are so only approximately, this is still the compression of `A` to
+/// their complement: self-adjoint if `A` is, semidefinite if `A` is, and zero on the subspace. That
+/// is why it is defined so, and not as `A − Qᵀ Λ Q`, which may turn the error of a vector into an
 /// eigenvalue. The price: zero is an eigenvalue as many times as there are rows, and whoever counts
 /// eigenvalues subtracts them.
 ///

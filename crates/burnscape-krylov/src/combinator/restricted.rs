@@ -5,7 +5,8 @@ use crate::{
 };
 
 /// `Q A Qᵀ` for orthonormal rows `Q`: what `A` does within a subspace, in the coordinates of its
-/// basis. The quadratic form along the basis is that of `A`: `cᵀ (Q A Qᵀ) c = vᵀ A v` at `v = Qᵀ c`.
+/// basis. The quadratic form along the basis is that of `A`: `cᵀ (Q A Qᵀ) c = vᵀ A v` at `v = Qᵀ
+/// c`.
 ///
 /// Its vectors are coefficients on the host, whatever those of `A` are, and its matrix is the
 /// Rayleigh quotient matrix of the basis. Unit vectors as basis give a block of `A`'s matrix.

@@ -32,7 +32,8 @@ pub struct Symmetric<A> {
 }
 
 impl<A: Square> Symmetric<A> {
-    /// Takes an operator whose [`symmetry_defect`] over two pairs of vectors is at most `tolerance`.
+    /// Takes an operator whose [`symmetry_defect`] over two pairs of vectors is at most
+    /// `tolerance`.
     ///
     /// # Units
     ///

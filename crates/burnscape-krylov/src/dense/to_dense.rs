@@ -14,7 +14,8 @@ const BLOCK: usize = 8;
 ///
 /// # Cost
 ///
-/// As many products as the domain has dimensions, eight to a block; the matrix in `f64` on the host.
+/// As many products as the domain has dimensions, eight to a block; the matrix in `f64` on the
+/// host.
 ///
 /// # Errors
 ///

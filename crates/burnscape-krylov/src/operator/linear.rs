@@ -9,9 +9,9 @@ use crate::VectorSpace;
 ///
 /// # Laws
 ///
-/// `A(au + bv) = a Au + b Av` to rounding, exactly so for a lone factor that is a power of two; equal
-/// vectors give equal products; [`matmat`](Self::matmat) gives what [`matvec`](Self::matvec) does,
-/// to rounding. [`linearity_defect`](crate::linearity_defect) looks.
+/// `A(au + bv) = a Au + b Av` to rounding, exactly so for a lone factor that is a power of two;
+/// equal vectors give equal products; [`matmat`](Self::matmat) gives what [`matvec`](Self::matvec)
+/// does, to rounding. [`linearity_defect`](crate::linearity_defect) looks.
 ///
 /// # Example
 ///

@@ -3,8 +3,8 @@ use crate::KrylovError;
 
 /// Orthonormal vectors, checked when they came in: `|Q Qᵀ − I| ≤ tolerance` in every entry.
 ///
-/// What projects ([`Deflated`](crate::Deflated), [`Restricted`](crate::Restricted)) takes this type,
-/// so that it cannot be given anything else.
+/// What projects ([`Deflated`](crate::Deflated), [`Restricted`](crate::Restricted)) takes this
+/// type, so that it cannot be given anything else.
 ///
 /// # Defaults
 ///

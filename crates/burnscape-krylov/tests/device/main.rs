@@ -2,105 +2,17 @@
 #![cfg(test)]
 
 mod device_vector;
+mod operators;
 
 use burnscape_krylov::{
-    Adjoint, Deflated, Dense, HostError, KrylovError, LinearOperator, Orthonormal, Probe, Product,
+    Deflated, Dense, HostError, KrylovError, LinearOperator, Orthonormal, Probe, Product,
     Restricted, Scaled, SelfAdjoint, Shifted, Sum, Symmetric, Transposed, VectorBlock,
     adjoint_defect, linearity_defect, symmetry_defect, to_dense,
 };
 use device_vector::{DeviceBlock, DeviceError, DeviceSpace, DeviceVector};
+use operators::{Broken, CurvatureError, Diagonal, Jacobian};
 
 const EPSILON: f64 = f32::EPSILON as f64;
-
-/// What an operator over device vectors fails with: its own failures, and those of both sides.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-enum CurvatureError {
-    #[error(transparent)]
-    Device(#[from] DeviceError),
-    #[error(transparent)]
-    Host(#[from] HostError),
-    #[error("batch {batch} is broken")]
-    Batch { batch: usize },
-}
-
-/// A linear function of device parameters with outputs on the host: rectangular, in two senses.
-struct Jacobian(DeviceSpace, Dense);
-
-impl LinearOperator for Jacobian {
-    type Domain = DeviceVector;
-    type Range = Vec<f64>;
-    type Error = CurvatureError;
-
-    fn domain(&self) -> DeviceSpace {
-        self.0.clone()
-    }
-
-    fn range(&self) -> usize {
-        self.1.num_rows()
-    }
-
-    fn matvec(&self, v: &DeviceVector) -> Result<Vec<f64>, CurvatureError> {
-        use burnscape_krylov::VectorSpace;
-        DeviceVector::check_same(&self.0, &v.space())?;
-        Ok(self.1.matvec(&v.to_host()?)?)
-    }
-}
-
-impl Adjoint for Jacobian {
-    fn matvec_adjoint(&self, u: &Vec<f64>) -> Result<DeviceVector, CurvatureError> {
-        use burnscape_krylov::VectorSpace;
-        Ok(DeviceVector::from_host(
-            &self.0,
-            &self.1.matvec_adjoint(u)?,
-        )?)
-    }
-}
-
-/// Multiplies each coordinate on the device; its error is the vectors' own.
-struct Diagonal(DeviceSpace);
-
-impl LinearOperator for Diagonal {
-    type Domain = DeviceVector;
-    type Range = DeviceVector;
-    type Error = DeviceError;
-
-    fn domain(&self) -> DeviceSpace {
-        self.0.clone()
-    }
-
-    fn range(&self) -> DeviceSpace {
-        self.0.clone()
-    }
-
-    fn matvec(&self, v: &DeviceVector) -> Result<DeviceVector, DeviceError> {
-        use burnscape_krylov::VectorSpace;
-        DeviceVector::check_same(&self.0, &v.space())?;
-        Ok(v.clone().scale(3.0))
-    }
-}
-
-impl SelfAdjoint for Diagonal {}
-
-/// Fails in its second batch.
-struct Broken(DeviceSpace);
-
-impl LinearOperator for Broken {
-    type Domain = DeviceVector;
-    type Range = DeviceVector;
-    type Error = CurvatureError;
-
-    fn domain(&self) -> DeviceSpace {
-        self.0.clone()
-    }
-
-    fn range(&self) -> DeviceSpace {
-        self.0.clone()
-    }
-
-    fn matvec(&self, _v: &DeviceVector) -> Result<DeviceVector, CurvatureError> {
-        Err(CurvatureError::Batch { batch: 1 })
-    }
-}
 
 fn entries(rows: usize, columns: usize) -> Dense {
     let entries = Probe::Gaussian.draw(&(rows * columns), 11, 0).unwrap();

@@ -1,9 +1,11 @@
 //! The registry: an operator, and the matrix it must be, computed by other means.
 
 use burnscape_krylov::{
-    Adjoint, Counted, Deflated, Dense, HostError, Orthonormal, Probe, Product, Restricted, Scaled,
-    SelfAdjoint, Shifted, Sum, Symmetric, Transposed, VectorBlock,
+    Adjoint, Counted, Deflated, Dense, HostError, Product, Restricted, Scaled, SelfAdjoint,
+    Shifted, Sum, Symmetric, Transposed,
 };
+
+use crate::matrices::{basis, general, map, matrix_of, symmetric, times, with_spectrum};
 
 /// An operator of any kind over host vectors.
 pub(crate) type AnyOperator<'a> =
@@ -43,51 +45,6 @@ where
         self_adjoint: true,
         ..case(name, operator, matrix)
     }
-}
-
-/// A matrix without structure.
-pub(crate) fn general(rows: usize, columns: usize) -> Dense {
-    let seed = (31 * rows + columns) as u64;
-    let entries = Probe::Gaussian.draw(&(rows * columns), seed, 0).unwrap();
-    Dense::from_row_major(rows, columns, entries).unwrap()
-}
-
-/// `rows` orthonormal vectors.
-fn basis(rows: usize, dimension: usize) -> Orthonormal<Vec<f64>> {
-    let vectors = general(rows, dimension)
-        .rows()
-        .map(<[f64]>::to_vec)
-        .collect();
-    Orthonormal::orthonormalize(&dimension, vectors).unwrap()
-}
-
-fn matrix_of(basis: &Orthonormal<Vec<f64>>) -> Dense {
-    let rows: Vec<_> = (0..basis.len())
-        .filter_map(|i| basis.block().get(i))
-        .collect();
-    Dense::from_rows(&rows).unwrap()
-}
-
-fn times(a: &Dense, b: &Dense) -> Dense {
-    a.multiply(b).unwrap()
-}
-
-fn map(a: &Dense, b: &Dense, f: impl Fn(f64, f64) -> f64) -> Dense {
-    let pairs = a.as_slice().iter().zip(b.as_slice());
-    let entries = pairs.map(|(&a, &b)| f(a, b)).collect();
-    Dense::from_row_major(a.num_rows(), a.num_columns(), entries).unwrap()
-}
-
-/// The symmetric matrix with these eigenvalues, its eigenvectors in general position.
-fn with_spectrum(eigenvalues: &[f64]) -> Dense {
-    let q = matrix_of(&basis(eigenvalues.len(), eigenvalues.len()));
-    let a = times(&times(&q.transpose(), &Dense::diagonal(eigenvalues)), &q);
-    // Symmetric to the bit.
-    map(&a, &a.transpose(), |a, b| 0.5 * (a + b))
-}
-
-fn symmetric(a: &Dense) -> Symmetric<Dense> {
-    Symmetric::verified(a.clone(), 1e-14, 0).unwrap()
 }
 
 fn plain() -> Vec<Case> {
@@ -276,22 +233,4 @@ pub(crate) fn all() -> Vec<Case> {
     .into_iter()
     .flatten()
     .collect()
-}
-
-/// Every combinator that does not ask for self-adjointness, around one operator.
-pub(crate) fn wrapped<'a, A>(a: &'a A) -> Vec<AnyOperator<'a>>
-where
-    A: Adjoint<Domain = Vec<f64>, Range = Vec<f64>, Error = HostError>,
-{
-    let dimension = a.domain();
-    vec![
-        Box::new(Scaled::new(a, 2.0).unwrap()),
-        Box::new(Shifted::new(a, 2.0).unwrap()),
-        Box::new(Sum::new(a, a).unwrap()),
-        Box::new(Product::new(a, a).unwrap()),
-        Box::new(Transposed::new(a)),
-        Box::new(Deflated::new(a, basis(2, dimension)).unwrap()),
-        Box::new(Restricted::new(a, basis(2, dimension)).unwrap()),
-        Box::new(Counted::new(a)),
-    ]
 }
