@@ -18,8 +18,6 @@ pub(crate) struct Case {
     pub(crate) operator: AnyOperator<'static>,
     pub(crate) matrix: Dense,
     pub(crate) self_adjoint: bool,
-    /// What a relative defect may be.
-    pub(crate) rounding: f64,
 }
 
 fn case<A>(name: &'static str, operator: A, matrix: Dense) -> Case
@@ -32,7 +30,6 @@ where
         operator: Box::new(operator),
         matrix,
         self_adjoint: false,
-        rounding: 2e-15,
     }
 }
 
