@@ -1,0 +1,105 @@
+use crate::error::raise;
+use crate::{
+    Adjoint, KrylovError, LinearOperator, Orthonormal, SelfAdjoint, Square, VectorBlock,
+    VectorSpace,
+};
+
+/// `(I − Qᵀ Q) A (I − Qᵀ Q)` for orthonormal rows `Q`: what is left of `A` outside a subspace.
+///
+/// Where the rows are eigenvectors, their eigenvalues become zero and the rest of the spectrum
+/// stays as it is. Where they are so only approximately, this is still the compression of `A` to
+/// their complement: self-adjoint if `A` is, semidefinite if `A` is, and zero on the subspace. That
+/// is why it is defined so, and not as `A − Qᵀ Λ Q`, which may turn the error of a vector into an
+/// eigenvalue. The price: zero is an eigenvalue as many times as there are rows, and whoever counts
+/// eigenvalues subtracts them.
+///
+/// # Cost
+///
+/// One product with `A`, and two [`reject`](VectorBlock::reject)s with the block.
+///
+/// # Example
+///
+/// ```
+/// use burnscape_krylov::{Deflated, Dense, LinearOperator, Orthonormal};
+///
+/// let a = Dense::diagonal(&[100.0, 2.0, 1.0]);
+/// let outlier = Orthonormal::checked(&3, vec![vec![1.0, 0.0, 0.0]])?;
+/// let bulk = Deflated::new(&a, outlier)?;
+/// assert_eq!(bulk.matvec(&vec![1.0, 1.0, 1.0])?, [0.0, 2.0, 1.0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Deflated<A: Square> {
+    operator: A,
+    basis: Orthonormal<A::Vector>,
+}
+
+impl<A: Square> Deflated<A> {
+    /// Takes the subspace that `basis` spans out of an operator.
+    ///
+    /// # Errors
+    ///
+    /// [`KrylovError::Operator`] if domain, range and the space of the basis are not one space.
+    pub fn new(operator: A, basis: Orthonormal<A::Vector>) -> Result<Self, KrylovError<A::Error>> {
+        operator.check_square()?;
+        A::Vector::check_same(&operator.domain(), &basis.space()).map_err(raise)?;
+        Ok(Self { operator, basis })
+    }
+
+    /// The operator that is deflated.
+    pub fn operator(&self) -> &A {
+        &self.operator
+    }
+
+    /// The basis of what was taken out.
+    pub fn basis(&self) -> &Orthonormal<A::Vector> {
+        &self.basis
+    }
+
+    fn reject(&self, v: A::Vector) -> Result<A::Vector, A::Error> {
+        Ok(self.basis.block().reject(v)?)
+    }
+
+    fn reject_each(
+        &self,
+        vectors: impl IntoIterator<Item = A::Vector>,
+    ) -> Result<Vec<A::Vector>, A::Error> {
+        vectors.into_iter().map(|v| self.reject(v)).collect()
+    }
+}
+
+impl<A: Square> LinearOperator for Deflated<A> {
+    type Domain = A::Vector;
+    type Range = A::Vector;
+    type Error = A::Error;
+
+    fn domain(&self) -> <A::Vector as VectorSpace>::Space {
+        self.operator.domain()
+    }
+
+    fn range(&self) -> <A::Vector as VectorSpace>::Space {
+        self.operator.range()
+    }
+
+    fn matvec(&self, v: &A::Vector) -> Result<A::Vector, A::Error> {
+        self.reject(self.operator.matvec(&self.reject(v.clone())?)?)
+    }
+
+    fn matmat(&self, vectors: &[A::Vector]) -> Result<Vec<A::Vector>, A::Error> {
+        let rejected = self.reject_each(vectors.iter().cloned())?;
+        self.reject_each(self.operator.matmat(&rejected)?)
+    }
+}
+
+impl<A: Square + Adjoint> Adjoint for Deflated<A> {
+    fn matvec_adjoint(&self, u: &A::Vector) -> Result<A::Vector, A::Error> {
+        self.reject(self.operator.matvec_adjoint(&self.reject(u.clone())?)?)
+    }
+
+    fn matmat_adjoint(&self, vectors: &[A::Vector]) -> Result<Vec<A::Vector>, A::Error> {
+        let rejected = self.reject_each(vectors.iter().cloned())?;
+        self.reject_each(self.operator.matmat_adjoint(&rejected)?)
+    }
+}
+
+impl<A: SelfAdjoint> SelfAdjoint for Deflated<A> {}

@@ -1,0 +1,33 @@
+//! Operators made of operators.
+//!
+//! Each checks its parts when it is made, so that a product can only fail where the parts fail.
+//! Each hands blocks of vectors down as blocks. Parts are taken by value; give `&a` to keep `a`.
+
+mod counted;
+mod deflated;
+mod product;
+mod restricted;
+mod scaled;
+mod shifted;
+mod sum;
+mod symmetric;
+mod transposed;
+
+pub use counted::Counted;
+pub use deflated::Deflated;
+pub use product::Product;
+pub use restricted::Restricted;
+pub use scaled::Scaled;
+pub use shifted::Shifted;
+pub use sum::Sum;
+pub use symmetric::Symmetric;
+pub use transposed::Transposed;
+
+use crate::KrylovError;
+
+fn finite<E>(name: &'static str, value: f64) -> Result<f64, KrylovError<E>> {
+    if !value.is_finite() {
+        return Err(KrylovError::NonFiniteArgument { name, value });
+    }
+    Ok(value)
+}

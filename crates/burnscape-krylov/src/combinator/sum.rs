@@ -1,0 +1,116 @@
+use crate::error::raise;
+use crate::{Adjoint, KrylovError, LinearOperator, SelfAdjoint, VectorSpace};
+
+/// `A + B`. For weights, sum [`Scaled`](crate::Scaled) operators.
+///
+/// The errors are those of `A`, which must be able to hold those of `B`.
+///
+/// # Cost
+///
+/// One product with each.
+///
+/// # Example
+///
+/// ```
+/// use burnscape_krylov::{Dense, LinearOperator, Scaled, Sum};
+///
+/// let a = Dense::diagonal(&[1.0, 2.0]);
+/// let sum = Sum::new(&a, Scaled::new(Dense::identity(2), -1.0)?)?;
+/// assert_eq!(sum.matvec(&vec![5.0, 5.0])?, [0.0, 5.0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Sum<A, B> {
+    left: A,
+    right: B,
+}
+
+impl<A, B> Sum<A, B>
+where
+    A: LinearOperator<Error: From<B::Error>>,
+    B: LinearOperator<Domain = A::Domain, Range = A::Range>,
+{
+    /// Adds two operators.
+    ///
+    /// # Errors
+    ///
+    /// [`KrylovError::Operator`] if their domains or their ranges are different spaces.
+    pub fn new(left: A, right: B) -> Result<Self, KrylovError<A::Error>> {
+        A::Domain::check_same(&left.domain(), &right.domain()).map_err(raise)?;
+        A::Range::check_same(&left.range(), &right.range()).map_err(raise)?;
+        Ok(Self { left, right })
+    }
+}
+
+impl<A, B> Sum<A, B> {
+    /// The summand `A`.
+    pub fn left(&self) -> &A {
+        &self.left
+    }
+
+    /// The summand `B`.
+    pub fn right(&self) -> &B {
+        &self.right
+    }
+}
+
+fn add<V: VectorSpace>(left: Vec<V>, right: &[V]) -> Result<Vec<V>, V::Error> {
+    let pairs = left.into_iter().zip(right);
+    pairs.map(|(left, right)| left.axpy(1.0, right)).collect()
+}
+
+impl<A, B> LinearOperator for Sum<A, B>
+where
+    A: LinearOperator<Error: From<B::Error>>,
+    B: LinearOperator<Domain = A::Domain, Range = A::Range>,
+{
+    type Domain = A::Domain;
+    type Range = A::Range;
+    type Error = A::Error;
+
+    fn domain(&self) -> <A::Domain as VectorSpace>::Space {
+        self.left.domain()
+    }
+
+    fn range(&self) -> <A::Range as VectorSpace>::Space {
+        self.left.range()
+    }
+
+    fn matvec(&self, v: &A::Domain) -> Result<A::Range, A::Error> {
+        Ok(self.left.matvec(v)?.axpy(1.0, &self.right.matvec(v)?)?)
+    }
+
+    fn matmat(&self, vectors: &[A::Domain]) -> Result<Vec<A::Range>, A::Error> {
+        Ok(add(
+            self.left.matmat(vectors)?,
+            &self.right.matmat(vectors)?,
+        )?)
+    }
+}
+
+impl<A, B> Adjoint for Sum<A, B>
+where
+    A: Adjoint<Error: From<B::Error>>,
+    B: Adjoint<Domain = A::Domain, Range = A::Range>,
+{
+    fn matvec_adjoint(&self, u: &A::Range) -> Result<A::Domain, A::Error> {
+        Ok(self
+            .left
+            .matvec_adjoint(u)?
+            .axpy(1.0, &self.right.matvec_adjoint(u)?)?)
+    }
+
+    fn matmat_adjoint(&self, vectors: &[A::Range]) -> Result<Vec<A::Domain>, A::Error> {
+        Ok(add(
+            self.left.matmat_adjoint(vectors)?,
+            &self.right.matmat_adjoint(vectors)?,
+        )?)
+    }
+}
+
+impl<A, B> SelfAdjoint for Sum<A, B>
+where
+    A: SelfAdjoint<Error: From<B::Error>>,
+    B: SelfAdjoint<Vector = A::Vector>,
+{
+}

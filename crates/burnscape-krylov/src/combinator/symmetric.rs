@@ -1,0 +1,107 @@
+use crate::{
+    Adjoint, KrylovError, LinearOperator, SelfAdjoint, Square, VectorSpace, symmetry_defect,
+};
+
+/// Pairs of vectors a claim is checked with. One would do; the second costs two products more.
+const PAIRS: usize = 2;
+
+/// An operator whose type does not say that it is self-adjoint, with the claim checked.
+///
+/// # Cost
+///
+/// Four products when it is made, none later.
+///
+/// # Example
+///
+/// ```
+/// use burnscape_krylov::{Dense, KrylovError, Product, Symmetric, Transposed};
+///
+/// let j = Dense::from_rows(&[[1.0, 2.0], [0.0, 1.0], [0.0, 0.0]])?;
+/// let gram = Product::new(Transposed::new(&j), &j)?;
+/// assert!(Symmetric::verified(gram, 1e-12, 0)?.defect() < 1e-15);
+///
+/// let shear = Dense::from_rows(&[[1.0, 1.0], [0.0, 1.0]])?;
+/// let refused = Symmetric::verified(shear, 1e-12, 0).map(|_| ());
+/// assert!(matches!(refused, Err(KrylovError::NotSymmetric { .. })));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Symmetric<A> {
+    operator: A,
+    defect: f64,
+}
+
+impl<A: Square> Symmetric<A> {
+    /// Takes an operator whose [`symmetry_defect`] over two pairs of vectors is at most
+    /// `tolerance`.
+    ///
+    /// # Units
+    ///
+    /// Those of [`symmetry_defect`]: a tolerance is a multiple of the `epsilon` of the vectors.
+    ///
+    /// # Errors
+    ///
+    /// [`KrylovError::NotSymmetric`], [`KrylovError::InvalidTolerance`],
+    /// [`KrylovError::NonFinite`], [`KrylovError::Operator`].
+    ///
+    /// # Reproducibility
+    ///
+    /// `seed` names the vectors.
+    pub fn verified(operator: A, tolerance: f64, seed: u64) -> Result<Self, KrylovError<A::Error>> {
+        if tolerance.is_nan() || tolerance < 0.0 {
+            return Err(KrylovError::InvalidTolerance { tolerance });
+        }
+        let defect = symmetry_defect(&operator, PAIRS, seed)?;
+        if defect > tolerance {
+            return Err(KrylovError::NotSymmetric { defect, tolerance });
+        }
+        Ok(Self { operator, defect })
+    }
+}
+
+impl<A> Symmetric<A> {
+    /// The operator the claim is about.
+    pub fn operator(&self) -> &A {
+        &self.operator
+    }
+
+    /// The defect that was measured.
+    pub fn defect(&self) -> f64 {
+        self.defect
+    }
+}
+
+impl<A: Square> LinearOperator for Symmetric<A> {
+    type Domain = A::Vector;
+    type Range = A::Vector;
+    type Error = A::Error;
+
+    fn domain(&self) -> <A::Vector as VectorSpace>::Space {
+        self.operator.domain()
+    }
+
+    fn range(&self) -> <A::Vector as VectorSpace>::Space {
+        self.operator.range()
+    }
+
+    fn matvec(&self, v: &A::Vector) -> Result<A::Vector, A::Error> {
+        self.operator.matvec(v)
+    }
+
+    fn matmat(&self, vectors: &[A::Vector]) -> Result<Vec<A::Vector>, A::Error> {
+        self.operator.matmat(vectors)
+    }
+}
+
+/// The product itself: the adjoint need not be known.
+impl<A: Square> Adjoint for Symmetric<A> {
+    fn matvec_adjoint(&self, u: &A::Vector) -> Result<A::Vector, A::Error> {
+        self.operator.matvec(u)
+    }
+
+    fn matmat_adjoint(&self, vectors: &[A::Vector]) -> Result<Vec<A::Vector>, A::Error> {
+        self.operator.matmat(vectors)
+    }
+}
+
+impl<A: Square> SelfAdjoint for Symmetric<A> {}

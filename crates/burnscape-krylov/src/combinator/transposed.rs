@@ -1,0 +1,69 @@
+use crate::{Adjoint, LinearOperator, SelfAdjoint, VectorSpace};
+
+/// `Aᵀ`, of an operator whose adjoint is known.
+///
+/// # Cost
+///
+/// One product with the adjoint.
+///
+/// # Example
+///
+/// ```
+/// use burnscape_krylov::{Dense, LinearOperator, Transposed};
+///
+/// let a = Dense::from_rows(&[[1.0, 2.0, 3.0]])?;
+/// assert_eq!(Transposed::new(&a).matvec(&vec![2.0])?, [2.0, 4.0, 6.0]);
+/// # Ok::<(), burnscape_krylov::HostError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Transposed<A> {
+    operator: A,
+}
+
+impl<A: Adjoint> Transposed<A> {
+    /// Transposes an operator.
+    pub fn new(operator: A) -> Self {
+        Self { operator }
+    }
+}
+
+impl<A> Transposed<A> {
+    /// The operator that is transposed.
+    pub fn operator(&self) -> &A {
+        &self.operator
+    }
+}
+
+impl<A: Adjoint> LinearOperator for Transposed<A> {
+    type Domain = A::Range;
+    type Range = A::Domain;
+    type Error = A::Error;
+
+    fn domain(&self) -> <A::Range as VectorSpace>::Space {
+        self.operator.range()
+    }
+
+    fn range(&self) -> <A::Domain as VectorSpace>::Space {
+        self.operator.domain()
+    }
+
+    fn matvec(&self, v: &A::Range) -> Result<A::Domain, A::Error> {
+        self.operator.matvec_adjoint(v)
+    }
+
+    fn matmat(&self, vectors: &[A::Range]) -> Result<Vec<A::Domain>, A::Error> {
+        self.operator.matmat_adjoint(vectors)
+    }
+}
+
+impl<A: Adjoint> Adjoint for Transposed<A> {
+    fn matvec_adjoint(&self, u: &A::Domain) -> Result<A::Range, A::Error> {
+        self.operator.matvec(u)
+    }
+
+    fn matmat_adjoint(&self, vectors: &[A::Domain]) -> Result<Vec<A::Range>, A::Error> {
+        self.operator.matmat(vectors)
+    }
+}
+
+impl<A: Adjoint + SelfAdjoint> SelfAdjoint for Transposed<A> {}

@@ -1,0 +1,189 @@
+use crate::{Adjoint, HostError, LinearOperator, VectorSpace};
+
+/// A matrix on the host: the reference that other operators are compared with, and the small
+/// matrices of block methods. Entries are stored row by row.
+///
+/// It is written to be right at a glance. For matrix computations hand [`as_slice`](Self::as_slice)
+/// to a linear algebra library.
+///
+/// # Example
+///
+/// ```
+/// use burnscape_krylov::{Dense, LinearOperator};
+///
+/// let a = Dense::from_rows(&[[1.0, 2.0], [3.0, 4.0]])?;
+/// assert_eq!(a.matvec(&vec![1.0, -1.0])?, [-1.0, -1.0]);
+/// assert_eq!(a.multiply(&a.transpose())?.as_slice(), [5.0, 11.0, 11.0, 25.0]);
+/// # Ok::<(), burnscape_krylov::HostError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dense {
+    num_rows: usize,
+    num_columns: usize,
+    entries: Vec<f64>,
+}
+
+impl Dense {
+    /// The matrix with these entries, row by row.
+    ///
+    /// # Errors
+    ///
+    /// [`HostError::EntryCount`].
+    pub fn from_row_major(
+        num_rows: usize,
+        num_columns: usize,
+        entries: Vec<f64>,
+    ) -> Result<Self, HostError> {
+        if num_rows.checked_mul(num_columns) != Some(entries.len()) {
+            return Err(HostError::EntryCount {
+                rows: num_rows,
+                columns: num_columns,
+                found: entries.len(),
+            });
+        }
+        Ok(Self {
+            num_rows,
+            num_columns,
+            entries,
+        })
+    }
+
+    /// The matrix with these rows.
+    ///
+    /// # Errors
+    ///
+    /// [`HostError::RaggedRows`].
+    pub fn from_rows<R: AsRef<[f64]>>(rows: &[R]) -> Result<Self, HostError> {
+        let expected = rows.first().map_or(0, |row| row.as_ref().len());
+        let mut entries = Vec::with_capacity(rows.len() * expected);
+        for (index, row) in rows.iter().enumerate() {
+            let row = row.as_ref();
+            if row.len() != expected {
+                return Err(HostError::RaggedRows {
+                    row: index,
+                    expected,
+                    found: row.len(),
+                });
+            }
+            entries.extend_from_slice(row);
+        }
+        Self::from_row_major(rows.len(), expected, entries)
+    }
+
+    /// The identity.
+    #[must_use]
+    pub fn identity(dimension: usize) -> Self {
+        Self::diagonal(&vec![1.0; dimension])
+    }
+
+    /// The square matrix with this diagonal and zeros elsewhere.
+    #[must_use]
+    pub fn diagonal(diagonal: &[f64]) -> Self {
+        let dimension = diagonal.len();
+        let mut entries = vec![0.0; dimension * dimension];
+        // One step along the diagonal is a row and an entry.
+        let places = entries.iter_mut().step_by(dimension + 1);
+        for (place, &value) in places.zip(diagonal) {
+            *place = value;
+        }
+        Self {
+            num_rows: dimension,
+            num_columns: dimension,
+            entries,
+        }
+    }
+
+    /// The number of rows.
+    pub fn num_rows(&self) -> usize {
+        self.num_rows
+    }
+
+    /// The number of columns.
+    pub fn num_columns(&self) -> usize {
+        self.num_columns
+    }
+
+    /// The entries, row by row.
+    pub fn as_slice(&self) -> &[f64] {
+        &self.entries
+    }
+
+    /// One row, if there is such a row.
+    pub fn row(&self, index: usize) -> Option<&[f64]> {
+        (index < self.num_rows).then(|| self.stored_row(index))
+    }
+
+    /// The rows, from the first.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f64]> {
+        (0..self.num_rows).map(|index| self.stored_row(index))
+    }
+
+    /// The transpose.
+    #[must_use]
+    pub fn transpose(&self) -> Self {
+        let entry = |row: usize, column: usize| self.entries[row * self.num_columns + column];
+        let columns = 0..self.num_columns;
+        Self {
+            num_rows: self.num_columns,
+            num_columns: self.num_rows,
+            entries: columns
+                .flat_map(|column| (0..self.num_rows).map(move |row| entry(row, column)))
+                .collect(),
+        }
+    }
+
+    /// The matrix product `self · other`.
+    ///
+    /// # Errors
+    ///
+    /// [`HostError::DimensionMismatch`].
+    pub fn multiply(&self, other: &Self) -> Result<Self, HostError> {
+        Vec::<f64>::check_same(&self.num_columns, &other.num_rows)?;
+        let columns = other.transpose();
+        let products: Result<Vec<Vec<f64>>, HostError> =
+            self.rows().map(|row| columns.times(row)).collect();
+        Self::from_row_major(self.num_rows, other.num_columns, products?.concat())
+    }
+
+    fn stored_row(&self, index: usize) -> &[f64] {
+        &self.entries[index * self.num_columns..(index + 1) * self.num_columns]
+    }
+
+    /// The dot product of each row with `v`.
+    fn times(&self, v: &[f64]) -> Result<Vec<f64>, HostError> {
+        Vec::<f64>::check_same(&self.num_columns, &v.len())?;
+        let dot = |row: &[f64]| row.iter().zip(v).map(|(a, x)| a * x).sum();
+        Ok(self.rows().map(dot).collect())
+    }
+}
+
+impl LinearOperator for Dense {
+    type Domain = Vec<f64>;
+    type Range = Vec<f64>;
+    type Error = HostError;
+
+    fn domain(&self) -> usize {
+        self.num_columns
+    }
+
+    fn range(&self) -> usize {
+        self.num_rows
+    }
+
+    fn matvec(&self, v: &Vec<f64>) -> Result<Vec<f64>, HostError> {
+        self.times(v)
+    }
+}
+
+impl Adjoint for Dense {
+    fn matvec_adjoint(&self, u: &Vec<f64>) -> Result<Vec<f64>, HostError> {
+        Vec::<f64>::check_same(&self.num_rows, &u.len())?;
+        let mut product = vec![0.0; self.num_columns];
+        for (row, u) in self.rows().zip(u) {
+            for (sum, a) in product.iter_mut().zip(row) {
+                *sum += a * u;
+            }
+        }
+        Ok(product)
+    }
+}

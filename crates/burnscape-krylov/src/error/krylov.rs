@@ -1,0 +1,108 @@
+use thiserror::Error;
+
+/// What can go wrong in this crate, around an operator (or vector) with errors of type `E`.
+///
+/// # Example
+///
+/// ```
+/// use burnscape_krylov::{Dense, KrylovError, Shifted};
+///
+/// let error = Shifted::new(Dense::identity(2), f64::INFINITY).map(|_| ());
+/// assert!(matches!(error, Err(KrylovError::NonFiniteArgument { name: "sigma", .. })));
+/// ```
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum KrylovError<E> {
+    /// The operator or one of its vectors failed.
+    #[error(transparent)]
+    Operator(#[from] E),
+    /// A product is not finite.
+    #[error(
+        "product {product} (counted from 0) is not finite; look for NaN or overflow in the \
+         operator at that input"
+    )]
+    NonFinite {
+        /// Which product, in the order in which they were asked for, from zero.
+        product: usize,
+    },
+    /// An argument is not finite.
+    #[error("`{name}` is {value}; give a finite one")]
+    NonFiniteArgument {
+        /// The argument.
+        name: &'static str,
+        /// Its value; its norm if it is a vector.
+        value: f64,
+    },
+    /// A tolerance is negative or NaN.
+    #[error("the tolerance is {tolerance}; give zero or a positive number")]
+    InvalidTolerance {
+        /// The tolerance.
+        tolerance: f64,
+    },
+    /// A check was asked for without a vector to check with.
+    #[error("a check with no vectors says nothing; ask for one or more")]
+    NoProbes,
+    /// Vectors that must be orthonormal are not.
+    #[error(
+        "vectors {first} and {second} are not orthonormal: their dot product is {product}, \
+         tolerance {tolerance:e}; use `Orthonormal::orthonormalize`"
+    )]
+    NotOrthonormal {
+        /// Index of one vector.
+        first: usize,
+        /// Index of the other, possibly the same.
+        second: usize,
+        /// Their dot product.
+        product: f64,
+        /// How far from 0 (or 1) it may be.
+        tolerance: f64,
+    },
+    /// A vector is a combination of the vectors before it, to rounding, or is not finite.
+    #[error(
+        "vector {index} is dependent on the vectors before it (a fraction {remainder:e} of its \
+         norm is left); leave it out"
+    )]
+    Dependent {
+        /// Index of the vector.
+        index: usize,
+        /// Norm of its part orthogonal to the others, relative to its own norm.
+        remainder: f64,
+    },
+    /// An operator that was claimed to be self-adjoint is not.
+    #[error(
+        "the operator is not self-adjoint: symmetry defect {defect:e}, tolerance {tolerance:e}; \
+         look for randomness in it, or use it without the claim"
+    )]
+    NotSymmetric {
+        /// The largest defect seen, as `symmetry_defect` defines it.
+        defect: f64,
+        /// The largest one accepted.
+        tolerance: f64,
+    },
+    /// An operator is too large for a matrix on the host.
+    #[error(
+        "a {rows} × {columns} matrix has more than {limit} entries; restrict the operator to a \
+         subspace with `Restricted`, or work with its products"
+    )]
+    TooLarge {
+        /// Number of rows.
+        rows: usize,
+        /// Number of columns.
+        columns: usize,
+        /// The most entries a matrix may have.
+        limit: usize,
+    },
+    /// An operator gave more or fewer products than it was asked for.
+    #[error("`matmat` gave {found} products for {expected} vectors; correct its implementation")]
+    ProductCount {
+        /// Number of vectors given.
+        expected: usize,
+        /// Number of products returned.
+        found: usize,
+    },
+}
+
+/// Carries the failure of a vector up through the error of the operator it was used with.
+pub(crate) fn raise<E: From<X>, X>(error: X) -> KrylovError<E> {
+    KrylovError::Operator(E::from(error))
+}

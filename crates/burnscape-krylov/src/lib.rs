@@ -1,0 +1,80 @@
+//! Matrix-free linear algebra over vectors that may live on a device.
+//!
+//! An operator is anything that can be multiplied with a vector, a vector anything with a dot
+//! product. Nothing here knows where the numbers are: a `Vec<f64>` on the host and the flat
+//! parameters of a network on a GPU go through the same code, and only scalars come back.
+//!
+//! # A minute's tour
+//!
+//! Write the product, claim symmetry, and have the claim checked:
+//!
+//! ```
+//! use burnscape_krylov::{HostError, LinearOperator, SelfAdjoint, Shifted};
+//! use burnscape_krylov::{symmetry_defect, to_dense};
+//!
+//! /// The second difference of a function on a line that is zero at both ends.
+//! struct SecondDifference(usize);
+//!
+//! impl LinearOperator for SecondDifference {
+//!     type Domain = Vec<f64>;
+//!     type Range = Vec<f64>;
+//!     type Error = HostError;
+//!
+//!     fn domain(&self) -> usize {
+//!         self.0
+//!     }
+//!
+//!     fn range(&self) -> usize {
+//!         self.0
+//!     }
+//!
+//!     fn matvec(&self, v: &Vec<f64>) -> Result<Vec<f64>, HostError> {
+//!         let at = |i: usize| v.get(i).copied().unwrap_or(0.0);
+//!         let left = |i: usize| i.checked_sub(1).map_or(0.0, at);
+//!         Ok((0..self.0).map(|i| 2.0 * at(i) - left(i) - at(i + 1)).collect())
+//!     }
+//! }
+//!
+//! impl SelfAdjoint for SecondDifference {}
+//!
+//! let operator = Shifted::new(SecondDifference(50), 1.0)?;
+//! assert!(symmetry_defect(&operator, 2, 7)? < 1e-14);
+//! assert_eq!(to_dense(&operator)?.as_slice()[..3], [3.0, -1.0, 0.0]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Rooms
+//!
+//! | room | what it is for | items |
+//! |---|---|---|
+//! | vector | what can be added, scaled and dotted, one by one and as a block | [`VectorSpace`], [`VectorBlock`], [`VectorList`], [`Orthonormal`], [`Probe`] |
+//! | operator | what can be multiplied, and what is known about it | [`LinearOperator`], [`Square`], [`SelfAdjoint`], [`Adjoint`] |
+//! | dense | the same as a matrix on the host, the reference of every test | [`Dense`], [`to_dense`] |
+//! | combinator | operators made of operators | [`Scaled`], [`Shifted`], [`Sum`], [`Product`], [`Transposed`], [`Deflated`], [`Restricted`], [`Symmetric`], [`Counted`] |
+//! | check | what a few products say about a claim | [`symmetry_defect`], [`adjoint_defect`], [`linearity_defect`] |
+//!
+//! # Scalars and failures
+//!
+//! Every scalar is an `f64` on the host, whatever the vectors hold, so that recurrences keep their
+//! accuracy over `f32` products. Every operation that may fail says so: a device can be lost in a
+//! reduction. The errors of vectors and operators are their own; [`KrylovError`] carries them.
+#![doc(test(attr(deny(warnings))))]
+
+mod check;
+mod combinator;
+mod dense;
+mod error;
+mod operator;
+mod vector;
+
+pub use check::{
+    adjoint_defect, adjoint_defect_between, linearity_defect, linearity_defect_between,
+    symmetry_defect, symmetry_defect_between,
+};
+pub use combinator::{
+    Counted, Deflated, Product, Restricted, Scaled, Shifted, Sum, Symmetric, Transposed,
+};
+pub use dense::{Dense, MAX_DENSE_ENTRIES, to_dense};
+pub use error::{HostError, KrylovError};
+pub use operator::{Adjoint, LinearOperator, SelfAdjoint, Square};
+pub use vector::{Orthonormal, Probe, VectorBlock, VectorList, VectorSpace};

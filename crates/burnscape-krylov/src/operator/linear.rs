@@ -1,0 +1,113 @@
+use std::error::Error;
+
+use crate::VectorSpace;
+
+/// A linear map from one space to another, known by its products.
+///
+/// Operators nest by value or by reference: `&A` and `Box<A>` are operators where `A` is. The trait
+/// is object safe.
+///
+/// # Laws
+///
+/// `A(au + bv) = a Au + b Av` to rounding, exactly so for a lone factor that is a power of two;
+/// equal vectors give equal products; [`matmat`](Self::matmat) gives what [`matvec`](Self::matvec)
+/// does, to rounding. [`linearity_defect`](crate::linearity_defect) looks.
+///
+/// # Example
+///
+/// ```
+/// use burnscape_krylov::{HostError, LinearOperator, to_dense};
+///
+/// /// The difference of neighbors: n + 1 numbers to n.
+/// struct Difference(usize);
+///
+/// impl LinearOperator for Difference {
+///     type Domain = Vec<f64>;
+///     type Range = Vec<f64>;
+///     type Error = HostError;
+///
+///     fn domain(&self) -> usize {
+///         self.0 + 1
+///     }
+///
+///     fn range(&self) -> usize {
+///         self.0
+///     }
+///
+///     fn matvec(&self, v: &Vec<f64>) -> Result<Vec<f64>, HostError> {
+///         Ok(v.windows(2).map(|pair| pair[1] - pair[0]).collect())
+///     }
+/// }
+///
+/// assert_eq!(to_dense(&Difference(2))?.as_slice(), [-1.0, 1.0, 0.0, 0.0, -1.0, 1.0]);
+/// # Ok::<(), burnscape_krylov::KrylovError<HostError>>(())
+/// ```
+pub trait LinearOperator {
+    /// What is multiplied.
+    type Domain: VectorSpace;
+    /// What comes out.
+    type Range: VectorSpace;
+    /// What a product may fail with. It can hold what the vectors fail with.
+    type Error: Error
+        + From<<Self::Domain as VectorSpace>::Error>
+        + From<<Self::Range as VectorSpace>::Error>
+        + 'static;
+
+    /// The space of the vectors that can be multiplied.
+    fn domain(&self) -> <Self::Domain as VectorSpace>::Space;
+
+    /// The space of the products.
+    fn range(&self) -> <Self::Range as VectorSpace>::Space;
+
+    /// `A v`.
+    ///
+    /// # Errors
+    ///
+    /// The operator's own, for a vector that is not of its [`domain`](Self::domain) in particular.
+    /// Values that are not finite are not errors; they pass through.
+    fn matvec(&self, v: &Self::Domain) -> Result<Self::Range, Self::Error>;
+
+    /// `A v` for each vector.
+    ///
+    /// # Cost
+    ///
+    /// One product for each by default. An operator that shares work between products (a pass over
+    /// the data, a larger kernel) does it here; combinators hand blocks down as they are.
+    ///
+    /// # Errors
+    ///
+    /// As [`matvec`](Self::matvec).
+    fn matmat(&self, vectors: &[Self::Domain]) -> Result<Vec<Self::Range>, Self::Error> {
+        vectors.iter().map(|v| self.matvec(v)).collect()
+    }
+}
+
+// The text is the same for every pointer.
+macro_rules! through_pointer {
+    ($pointer:ty) => {
+        impl<A: LinearOperator + ?Sized> LinearOperator for $pointer {
+            type Domain = A::Domain;
+            type Range = A::Range;
+            type Error = A::Error;
+
+            fn domain(&self) -> <A::Domain as VectorSpace>::Space {
+                (**self).domain()
+            }
+
+            fn range(&self) -> <A::Range as VectorSpace>::Space {
+                (**self).range()
+            }
+
+            fn matvec(&self, v: &A::Domain) -> Result<A::Range, A::Error> {
+                (**self).matvec(v)
+            }
+
+            fn matmat(&self, vectors: &[A::Domain]) -> Result<Vec<A::Range>, A::Error> {
+                (**self).matmat(vectors)
+            }
+        }
+    };
+}
+
+through_pointer!(&A);
+through_pointer!(Box<A>);

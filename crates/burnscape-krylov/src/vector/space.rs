@@ -1,0 +1,130 @@
+use std::error::Error;
+use std::fmt::Debug;
+
+use super::VectorBlock;
+use crate::HostError;
+
+/// A vector of a real space with a dot product.
+///
+/// Implemented here for `Vec<f64>` and `Vec<f32>`. A vector on a device implements it so that its
+/// numbers stay there: only the results of [`dot`](Self::dot) and of its block form,
+/// [`VectorBlock::dots`], come to the host, as `f64`.
+///
+/// Arithmetic takes its left side by value, so that storage is used again where it can be.
+///
+/// # Laws
+///
+/// `dot` is symmetric, bilinear and positive; [`axpy`](Self::axpy) and [`scale`](Self::scale) are
+/// the vector operations, and exact where a factor is a power of two that neither over- nor
+/// underflows.
+///
+/// # Example
+///
+/// ```
+/// use burnscape_krylov::VectorSpace;
+///
+/// /// The part of `v` that is orthogonal to `q`, in any space.
+/// fn reject<V: VectorSpace>(v: V, q: &V) -> Result<V, V::Error> {
+///     let component = q.dot(&v)? / q.dot(q)?;
+///     v.axpy(-component, q)
+/// }
+///
+/// assert_eq!(reject(vec![3.0, 4.0], &vec![0.0, 2.0])?, [3.0, 0.0]);
+/// assert_eq!(reject(vec![3.0_f32, 4.0], &vec![0.0, 2.0])?, [3.0, 0.0]);
+/// # Ok::<(), burnscape_krylov::HostError>(())
+/// ```
+pub trait VectorSpace: Clone + Debug {
+    /// What an operation may fail with. Host numbers enter every space, hence the bound.
+    type Error: Error + From<HostError> + Send + Sync + 'static;
+    /// What tells spaces of one vector type apart: a dimension, or a list of parameters. Cheap to
+    /// clone.
+    type Space: Clone + Debug;
+    /// Many vectors of one space, stored so that they can be multiplied at once.
+    /// [`VectorList`](crate::VectorList) where there is nothing better.
+    type Block: VectorBlock<Vector = Self>;
+
+    /// The space the vector belongs to.
+    fn space(&self) -> Self::Space;
+
+    /// The number of coordinates of a vector of `space`.
+    fn dimension(space: &Self::Space) -> usize;
+
+    /// Refuses two spaces whose vectors cannot be combined.
+    ///
+    /// # Errors
+    ///
+    /// The type's own, naming what was expected and what was found.
+    fn check_same(expected: &Self::Space, found: &Self::Space) -> Result<(), Self::Error>;
+
+    /// The zero vector of `space`.
+    ///
+    /// # Errors
+    ///
+    /// The type's own.
+    fn zeros(space: &Self::Space) -> Result<Self, Self::Error>;
+
+    /// The vector with these coordinates, rounded to the type it holds.
+    ///
+    /// # Errors
+    ///
+    /// The type's own, if their number is not the dimension of `space`.
+    fn from_host(space: &Self::Space, values: &[f64]) -> Result<Self, Self::Error>;
+
+    /// The coordinates.
+    ///
+    /// # Cost
+    ///
+    /// One host synchronization and `dimension` numbers. For checks and results, never for a loop.
+    ///
+    /// # Errors
+    ///
+    /// The type's own.
+    fn to_host(&self) -> Result<Vec<f64>, Self::Error>;
+
+    /// The distance from 1 to the next number that a coordinate can hold: `2^-52` for `f64`.
+    fn epsilon(&self) -> f64;
+
+    /// `self + a · x`.
+    ///
+    /// # Errors
+    ///
+    /// The type's own, if `x` is of another space.
+    fn axpy(self, a: f64, x: &Self) -> Result<Self, Self::Error>;
+
+    /// `a · self`.
+    #[must_use]
+    fn scale(self, a: f64) -> Self;
+
+    /// `⟨self, x⟩`, summed with more than the accuracy of the coordinates where that is cheap.
+    ///
+    /// # Cost
+    ///
+    /// One host synchronization.
+    ///
+    /// # Errors
+    ///
+    /// The type's own, if `x` is of another space or the device fails.
+    fn dot(&self, x: &Self) -> Result<f64, Self::Error>;
+
+    /// The zero vector of this vector's space.
+    ///
+    /// # Errors
+    ///
+    /// The type's own.
+    fn zeros_like(&self) -> Result<Self, Self::Error> {
+        Self::zeros(&self.space())
+    }
+
+    /// The Euclidean norm.
+    ///
+    /// # Cost
+    ///
+    /// One host synchronization.
+    ///
+    /// # Errors
+    ///
+    /// The type's own, if the device fails.
+    fn norm(&self) -> Result<f64, Self::Error> {
+        Ok(self.dot(self)?.sqrt())
+    }
+}

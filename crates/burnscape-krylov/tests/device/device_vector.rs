@@ -1,0 +1,218 @@
+//! A stand-in for a flat tensor on a device: `f32` storage, named spaces, blocks as one allocation,
+//! reductions that can fail and that are counted.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use burnscape_krylov::{HostError, VectorBlock, VectorSpace};
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum DeviceError {
+    Host(HostError),
+    DifferentSpaces { expected: String, found: String },
+    Lost,
+}
+
+impl std::fmt::Display for DeviceError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+impl std::error::Error for DeviceError {}
+
+impl From<HostError> for DeviceError {
+    fn from(error: HostError) -> Self {
+        Self::Host(error)
+    }
+}
+
+/// A space, its name, and the synchronizations of its device.
+#[derive(Debug, Clone)]
+pub(crate) struct DeviceSpace {
+    name: String,
+    len: usize,
+    syncs: Arc<AtomicUsize>,
+    lost_after: usize,
+}
+
+impl DeviceSpace {
+    pub(crate) fn new(name: &str, len: usize) -> Self {
+        Self::lost_after(name, len, usize::MAX)
+    }
+
+    /// A device that is lost after some synchronizations.
+    pub(crate) fn lost_after(name: &str, len: usize, lost_after: usize) -> Self {
+        Self {
+            name: name.to_owned(),
+            len,
+            syncs: Arc::default(),
+            lost_after,
+        }
+    }
+
+    pub(crate) fn num_syncs(&self) -> usize {
+        self.syncs.load(Ordering::Relaxed)
+    }
+
+    fn synchronize(&self) -> Result<(), DeviceError> {
+        if self.syncs.fetch_add(1, Ordering::Relaxed) >= self.lost_after {
+            return Err(DeviceError::Lost);
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct DeviceVector {
+    space: DeviceSpace,
+    values: Vec<f32>,
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+impl VectorSpace for DeviceVector {
+    type Error = DeviceError;
+    type Space = DeviceSpace;
+    type Block = DeviceBlock;
+
+    fn space(&self) -> DeviceSpace {
+        self.space.clone()
+    }
+
+    fn dimension(space: &DeviceSpace) -> usize {
+        space.len
+    }
+
+    fn check_same(expected: &DeviceSpace, found: &DeviceSpace) -> Result<(), DeviceError> {
+        if expected.name == found.name {
+            return Ok(());
+        }
+        Err(DeviceError::DifferentSpaces {
+            expected: expected.name.clone(),
+            found: found.name.clone(),
+        })
+    }
+
+    fn zeros(space: &DeviceSpace) -> Result<Self, DeviceError> {
+        Self::from_host(space, &vec![0.0; space.len])
+    }
+
+    fn from_host(space: &DeviceSpace, values: &[f64]) -> Result<Self, DeviceError> {
+        let values: Vec<f32> = values.iter().map(|&value| value as f32).collect();
+        Vec::<f32>::check_same(&space.len, &values.len())?;
+        let space = space.clone();
+        Ok(Self { space, values })
+    }
+
+    fn to_host(&self) -> Result<Vec<f64>, DeviceError> {
+        self.space.synchronize()?;
+        Ok(self.values.iter().map(|&value| f64::from(value)).collect())
+    }
+
+    fn epsilon(&self) -> f64 {
+        f64::from(f32::EPSILON)
+    }
+
+    fn axpy(mut self, a: f64, x: &Self) -> Result<Self, DeviceError> {
+        Self::check_same(&self.space, &x.space)?;
+        self.values = self.values.axpy(a, &x.values)?;
+        Ok(self)
+    }
+
+    fn scale(mut self, a: f64) -> Self {
+        self.values = self.values.scale(a);
+        self
+    }
+
+    fn dot(&self, x: &Self) -> Result<f64, DeviceError> {
+        Self::check_same(&self.space, &x.space)?;
+        self.space.synchronize()?;
+        Ok(f64::from(dot(&self.values, &x.values)))
+    }
+}
+
+/// `[len, n]` in one piece.
+#[derive(Debug, Clone)]
+pub(crate) struct DeviceBlock {
+    space: DeviceSpace,
+    values: Vec<f32>,
+}
+
+impl DeviceBlock {
+    fn rows(&self) -> impl Iterator<Item = &[f32]> {
+        self.values.chunks_exact(self.space.len)
+    }
+
+    fn sum(&self, coefficients: &[f32]) -> DeviceVector {
+        let mut values = vec![0.0; self.space.len];
+        for (row, c) in self.rows().zip(coefficients) {
+            for (sum, x) in values.iter_mut().zip(row) {
+                *sum += c * x;
+            }
+        }
+        let space = self.space.clone();
+        DeviceVector { space, values }
+    }
+}
+
+impl VectorBlock for DeviceBlock {
+    type Vector = DeviceVector;
+
+    fn with_capacity(space: &DeviceSpace, capacity: usize) -> Result<Self, DeviceError> {
+        let values = Vec::with_capacity(capacity * space.len);
+        let space = space.clone();
+        Ok(Self { space, values })
+    }
+
+    fn space(&self) -> DeviceSpace {
+        self.space.clone()
+    }
+
+    fn len(&self) -> usize {
+        self.values.len() / self.space.len
+    }
+
+    fn push(&mut self, v: DeviceVector) -> Result<(), DeviceError> {
+        DeviceVector::check_same(&self.space, &v.space)?;
+        self.values.extend(v.values);
+        Ok(())
+    }
+
+    fn truncate(&mut self, len: usize) {
+        self.values.truncate(len * self.space.len);
+    }
+
+    fn get(&self, index: usize) -> Option<DeviceVector> {
+        let values = self.rows().nth(index)?.to_vec();
+        let space = self.space.clone();
+        Some(DeviceVector { space, values })
+    }
+
+    fn dots(&self, v: &DeviceVector) -> Result<Vec<f64>, DeviceError> {
+        DeviceVector::check_same(&self.space, &v.space)?;
+        self.space.synchronize()?;
+        Ok(self
+            .rows()
+            .map(|row| f64::from(dot(row, &v.values)))
+            .collect())
+    }
+
+    fn combine(&self, coefficients: &[f64]) -> Result<DeviceVector, DeviceError> {
+        let (expected, found) = (self.len(), coefficients.len());
+        if expected != found {
+            return Err(HostError::CoefficientCount { expected, found }.into());
+        }
+        let coefficients: Vec<f32> = coefficients.iter().map(|&c| c as f32).collect();
+        Ok(self.sum(&coefficients))
+    }
+
+    // The coefficients stay where they are: no synchronization.
+    fn reject(&self, v: DeviceVector) -> Result<DeviceVector, DeviceError> {
+        DeviceVector::check_same(&self.space, &v.space)?;
+        let coefficients: Vec<f32> = self.rows().map(|row| dot(row, &v.values)).collect();
+        v.axpy(-1.0, &self.sum(&coefficients))
+    }
+}

@@ -1,0 +1,92 @@
+//! Operators over device vectors, with errors of their own.
+
+use burnscape_krylov::{Adjoint, Dense, HostError, LinearOperator, SelfAdjoint, VectorSpace};
+
+use crate::device_vector::{DeviceError, DeviceSpace, DeviceVector};
+
+/// What an operator over device vectors fails with: its own failures, and those of both sides.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub(crate) enum CurvatureError {
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    #[error(transparent)]
+    Host(#[from] HostError),
+    #[error("batch {batch} is broken")]
+    Batch { batch: usize },
+}
+
+/// A linear function of device parameters with outputs on the host: rectangular, in two senses.
+pub(crate) struct Jacobian(pub(crate) DeviceSpace, pub(crate) Dense);
+
+impl LinearOperator for Jacobian {
+    type Domain = DeviceVector;
+    type Range = Vec<f64>;
+    type Error = CurvatureError;
+
+    fn domain(&self) -> DeviceSpace {
+        self.0.clone()
+    }
+
+    fn range(&self) -> usize {
+        self.1.num_rows()
+    }
+
+    fn matvec(&self, v: &DeviceVector) -> Result<Vec<f64>, CurvatureError> {
+        DeviceVector::check_same(&self.0, &v.space())?;
+        Ok(self.1.matvec(&v.to_host()?)?)
+    }
+}
+
+impl Adjoint for Jacobian {
+    fn matvec_adjoint(&self, u: &Vec<f64>) -> Result<DeviceVector, CurvatureError> {
+        Ok(DeviceVector::from_host(
+            &self.0,
+            &self.1.matvec_adjoint(u)?,
+        )?)
+    }
+}
+
+/// Multiplies each coordinate on the device; its error is the vectors' own.
+pub(crate) struct Diagonal(pub(crate) DeviceSpace);
+
+impl LinearOperator for Diagonal {
+    type Domain = DeviceVector;
+    type Range = DeviceVector;
+    type Error = DeviceError;
+
+    fn domain(&self) -> DeviceSpace {
+        self.0.clone()
+    }
+
+    fn range(&self) -> DeviceSpace {
+        self.0.clone()
+    }
+
+    fn matvec(&self, v: &DeviceVector) -> Result<DeviceVector, DeviceError> {
+        DeviceVector::check_same(&self.0, &v.space())?;
+        Ok(v.clone().scale(3.0))
+    }
+}
+
+impl SelfAdjoint for Diagonal {}
+
+/// Fails in its second batch.
+pub(crate) struct Broken(pub(crate) DeviceSpace);
+
+impl LinearOperator for Broken {
+    type Domain = DeviceVector;
+    type Range = DeviceVector;
+    type Error = CurvatureError;
+
+    fn domain(&self) -> DeviceSpace {
+        self.0.clone()
+    }
+
+    fn range(&self) -> DeviceSpace {
+        self.0.clone()
+    }
+
+    fn matvec(&self, _v: &DeviceVector) -> Result<DeviceVector, CurvatureError> {
+        Err(CurvatureError::Batch { batch: 1 })
+    }
+}
