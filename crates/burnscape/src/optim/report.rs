@@ -74,8 +74,8 @@ impl StepReport {
 /// assert_eq!(sam_edge(1.0, 0.0, 0.1), Some(20.0));
 /// ```
 pub fn sam_edge(gradient_norm: f64, rho: f64, lr: f64) -> Option<f64> {
-    let has_rate = lr > 0.0;
-    if !has_rate || !gradient_norm.is_finite() || !(rho >= 0.0) {
+    let is_defined = lr > 0.0 && rho >= 0.0 && gradient_norm.is_finite();
+    if !is_defined {
         return None;
     }
     if rho == 0.0 {
