@@ -5,6 +5,7 @@ use burn_router::RouterClient;
 
 use super::LinearizeError;
 use super::lifter::C;
+use super::lower::declared;
 use super::program::{Port, Program};
 use super::recording::record;
 use super::rule;
@@ -74,14 +75,7 @@ pub fn jvp(
                 outputs.len() - 1
             }));
         }
-        let known: std::collections::HashSet<_> = program
-            .operations
-            .iter()
-            .flat_map(|operation| operation.nodes().into_iter().map(|tensor| tensor.id))
-            .collect();
-        let mut declared = unique(&program.inputs);
-        declared.extend(program.constants.keys());
-        declared.retain(|id| known.contains(id));
+        let mut declared = declared(program);
         declared.extend(unique(&inputs[program.inputs.len()..]));
         // An output that is an input passed through is not the scope's.
         let results = unique(&outputs)

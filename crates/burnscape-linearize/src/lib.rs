@@ -8,6 +8,7 @@ mod error;
 mod jvp;
 mod lifter;
 mod linearized;
+mod lower;
 mod program;
 mod recording;
 mod rule;

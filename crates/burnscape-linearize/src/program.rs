@@ -1,8 +1,12 @@
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
 use burn::tensor::TensorData;
-use burn_ir::{IrVisitorMut, OperationIr, TensorId, TensorIr, TensorStatus};
+use burn_ir::{
+    FloatOperationIr, IrVisitorMut, NumericOperationIr, OperationIr, TensorId, TensorIr,
+    TensorStatus,
+};
 
 use super::LinearizeError;
 
@@ -116,21 +120,25 @@ impl Program {
 
     /// Merges operations that compute the same. Draws are never the same.
     fn merge_equal(&mut self) {
-        let mut seen: HashMap<String, Vec<TensorId>> = HashMap::new();
+        let mut seen: HashMap<Key, Vec<TensorId>> = HashMap::new();
         let mut rename = Rename::default();
         let outputs: HashSet<TensorId> = self.outputs.iter().map(|port| port.tensor.id).collect();
         let mut kept = Vec::with_capacity(self.operations.len());
         for mut operation in self.operations.drain(..) {
             operation.visit_mut(&mut rename);
             let ids: Vec<TensorId> = operation.outputs().map(|tensor| tensor.id).collect();
-            if is_random(&operation) || ids.iter().any(|id| outputs.contains(id)) {
+            if !is_repeatable(&operation) || ids.iter().any(|id| outputs.contains(id)) {
                 kept.push(operation);
                 continue;
             }
-            match seen.get(&without_outputs(&operation)) {
-                Some(first) => rename.0.extend(ids.into_iter().zip(first.iter().copied())),
-                None => {
-                    seen.insert(without_outputs(&operation), ids);
+            match seen.entry(without_outputs(&operation)) {
+                Entry::Occupied(first) => {
+                    rename
+                        .0
+                        .extend(ids.into_iter().zip(first.get().iter().copied()));
+                }
+                Entry::Vacant(vacant) => {
+                    vacant.insert(ids);
                     kept.push(operation);
                 }
             }
@@ -208,17 +216,33 @@ pub(crate) fn operation_name(operation: &OperationIr) -> String {
     }
 }
 
-pub(crate) fn is_random(operation: &OperationIr) -> bool {
-    operation_name(operation).ends_with("Random")
+/// Whether the operation gives the same again. Draws do not, and of custom and distributed ones
+/// nobody knows.
+fn is_repeatable(operation: &OperationIr) -> bool {
+    !matches!(
+        operation,
+        OperationIr::Float(_, FloatOperationIr::Random(_))
+            | OperationIr::NumericFloat(_, NumericOperationIr::IntRandom(_))
+            | OperationIr::NumericInt(_, NumericOperationIr::IntRandom(_))
+            | OperationIr::Custom(_)
+            | OperationIr::Distributed(_)
+    )
 }
 
 /// A key for what an operation computes: everything but the names of its results.
-fn without_outputs(operation: &OperationIr) -> String {
+fn without_outputs(operation: &OperationIr) -> Key {
     let outputs: HashSet<TensorId> = operation.outputs().map(|tensor| tensor.id).collect();
     let mut anonymous = operation.clone();
     anonymous.visit_mut(&mut Anonymous(outputs));
-    format!("{anonymous:?}")
+    Key(anonymous)
 }
+
+/// An operation as a key. Of two that are equal both hash alike; one that holds a NaN is equal to
+/// nothing, itself included, and so is never merged.
+#[derive(PartialEq, Hash)]
+struct Key(OperationIr);
+
+impl Eq for Key {}
 
 struct Anonymous(HashSet<TensorId>);
 
@@ -230,8 +254,9 @@ impl IrVisitorMut for Anonymous {
     }
 }
 
+/// Puts one tensor in another's place.
 #[derive(Default)]
-struct Rename(HashMap<TensorId, TensorId>);
+pub(crate) struct Rename(pub(crate) HashMap<TensorId, TensorId>);
 
 impl IrVisitorMut for Rename {
     fn visit_tensor_mut(&mut self, tensor: &mut TensorIr) {

@@ -5,6 +5,7 @@ use burn_ir::TensorIr;
 
 use super::LinearizeError;
 use super::lifter::{AC, Lifter};
+use super::lower::lower;
 use super::program::{Port, Program};
 use super::recording::{Recorder, Symbol, record};
 
@@ -94,6 +95,7 @@ pub fn trace_gradient<M: Module, B>(
         });
     };
     let program = Program::new(graph.graph.operations, inputs, outputs, graph.values)?;
+    let program = lower(program, settings)?;
     Ok(GradientTrace {
         program,
         bindings,

@@ -1,6 +1,6 @@
 //! Activations that Burn keeps whole, and their backward operations.
 
-use burn::backend::ops::FloatTensorOps;
+use burn::backend::ops::{ActivationOps, FloatTensorOps};
 use burn::tensor::Scalar;
 use burn_ir::ActivationOperationIr as Op;
 
@@ -72,6 +72,30 @@ pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
         }
         // d ln σ(x) = σ(−x) dx
         Op::LogSigmoid(o) => unary(tape, o, |_, y| shifted(C::float_neg(C::float_exp(y)), 1.0)),
+        // lhs is x, rhs the gradient g: g σ(−x), of which the slope in x is −g σ(x) σ(−x).
+        Op::LogSigmoidBackward(o) => binary(
+            tape,
+            o,
+            |t, x, g| {
+                C::float_neg(C::float_mul(
+                    t,
+                    C::float_mul(g, sigmoid_slope(C::sigmoid(x))),
+                ))
+            },
+            |t, x, _| C::float_mul(t, C::sigmoid(C::float_neg(x))),
+        ),
+        // clamp(αx + β, 0, 1): α strictly between the bounds.
+        Op::HardSigmoid(o) => {
+            let y = tape.primal(&o.out);
+            let low = C::float_lower_equal_elem(y.clone(), Scalar::Float(0.0), tape.bool_dtype());
+            let high = C::float_greater_equal_elem(y, Scalar::Float(1.0), tape.bool_dtype());
+            let alpha = o.alpha.elem::<f64>();
+            linear(tape, &o.tensor, &o.out, |t| {
+                let t = C::float_mask_fill(scaled(t, alpha), low, Scalar::Float(0.0));
+                C::float_mask_fill(t, high, Scalar::Float(0.0))
+            })
+        }
+        // Gelu, its backward and PRelu are written out before anything is differentiated.
         _ => Ok(false),
     }
 }

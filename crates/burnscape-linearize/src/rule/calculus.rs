@@ -67,6 +67,20 @@ pub(super) fn linear(
     Ok(true)
 }
 
+/// An operation that is linear in each of two arguments: `f(ta, b) + f(a, tb)`.
+pub(super) fn bilinear(
+    tape: &mut Tape<'_>,
+    (a, b): (&TensorIr, &TensorIr),
+    out: &TensorIr,
+    f: impl Fn(Symbol, Symbol) -> Symbol,
+) -> Known {
+    let (left, right) = (tape.tangent(a), tape.tangent(b));
+    let left = left.map(|t| f(t, tape.primal(b)));
+    let right = right.map(|t| f(tape.primal(a), t));
+    tape.set(out, sum(left, right))?;
+    Ok(true)
+}
+
 /// `y = f(x)`: the tangent times `derivative(x, y)`.
 pub(super) fn unary(
     tape: &mut Tape<'_>,
@@ -79,16 +93,26 @@ pub(super) fn unary(
     })
 }
 
-/// `y = f(x, s)` with a constant `s`: the tangent times `derivative(x, s, y)`.
-pub(super) fn with_scalar(
+/// `xⁿ` with a constant `n`. The first powers are written out: `0 · 0⁻¹` is not a number, and the
+/// second derivative of a square passes there.
+pub(super) fn power(
     tape: &mut Tape<'_>,
     op: &ScalarOpIr,
-    derivative: impl FnOnce(Symbol, f64, Symbol) -> Symbol,
+    raise: impl FnOnce(Symbol, f64) -> Symbol,
 ) -> Known {
-    let (x, y) = (tape.primal(&op.lhs), tape.primal(&op.out));
-    let scalar = op.rhs.elem::<f64>();
+    let n = op.rhs.elem::<f64>();
+    if n == 0.0 {
+        return Ok(true);
+    }
+    let x = tape.primal(&op.lhs);
     linear(tape, &op.lhs, &op.out, |t| {
-        C::float_mul(t, derivative(x, scalar, y))
+        if n == 1.0 {
+            t
+        } else if n == 2.0 {
+            C::float_mul(t, scaled(x, 2.0))
+        } else {
+            C::float_mul(t, scaled(raise(x, n - 1.0), n))
+        }
     })
 }
 

@@ -6,7 +6,9 @@ use burn::backend::ops::FloatTensorOps;
 use burn::tensor::Scalar;
 use burn_ir::FloatOperationIr as Op;
 
-use super::calculus::{Known, binary, expanded, scaled, shifted, square, sum, unary, with_scalar};
+use super::calculus::{
+    Known, bilinear, binary, expanded, power, scaled, shifted, square, sum, unary,
+};
 use crate::lifter::C;
 use crate::tape::Tape;
 
@@ -68,9 +70,7 @@ pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
                 |t, _, y| C::float_div(C::float_mul(t, y), z2),
             )
         }
-        Op::PowfScalar(o) => with_scalar(tape, o, |x, e, _| {
-            scaled(C::float_powf_scalar(x, Scalar::Float(e - 1.0)), e)
-        }),
+        Op::PowfScalar(o) => power(tape, o, |x, n| C::float_powf_scalar(x, Scalar::Float(n))),
         // d(x^y) = y x^(y−1) dx + ln x · x^y dy
         Op::Powf(o) => {
             let z = tape.primal(&o.out);
@@ -86,13 +86,7 @@ pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
         }
         // Constant but for jumps.
         Op::Round(_) | Op::Floor(_) | Op::Ceil(_) | Op::Trunc(_) => Ok(true),
-        Op::Matmul(o) => {
-            let (a, b) = (tape.primal(&o.lhs), tape.primal(&o.rhs));
-            let left = tape.tangent(&o.lhs).map(|t| C::float_matmul(t, b));
-            let right = tape.tangent(&o.rhs).map(|t| C::float_matmul(a, t));
-            tape.set(&o.out, sum(left, right))?;
-            Ok(true)
-        }
+        Op::Matmul(o) => bilinear(tape, (&o.lhs, &o.rhs), &o.out, C::float_matmul),
         Op::Cross(o) => {
             let (a, b) = (tape.primal(&o.lhs), tape.primal(&o.rhs));
             let left = tape.tangent(&o.lhs).map(|t| C::float_cross(t, b, o.dim));

@@ -10,6 +10,7 @@ mod calculus;
 mod float;
 mod module;
 mod numeric;
+mod order;
 
 use burn_ir::OperationIr;
 
@@ -20,7 +21,7 @@ use super::tape::{Tape, no_rule};
 pub(crate) fn apply(operation: &OperationIr, tape: &mut Tape<'_>) -> Result<(), LinearizeError> {
     let known = match operation {
         OperationIr::BaseFloat(op) => base::apply(op, tape)?,
-        OperationIr::NumericFloat(_, op) => numeric::apply(op, tape)?,
+        OperationIr::NumericFloat(_, op) => numeric::apply(op, tape)? || order::apply(op, tape)?,
         OperationIr::Float(_, op) => float::apply(op, tape)?,
         OperationIr::Module(op) => module::apply(op, tape)?,
         OperationIr::Activation(op) => activation::apply(op, tape)?,

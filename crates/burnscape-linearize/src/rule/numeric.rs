@@ -1,12 +1,11 @@
-//! Arithmetic, reductions and order.
+//! Arithmetic and reductions.
 
 use burn::backend::ops::{FloatTensorOps, IntTensorOps, PadMode};
 use burn::tensor::Scalar;
-use burn_ir::{NumericOperationIr as Op, ReduceOpIr};
+use burn_ir::NumericOperationIr as Op;
 
-use super::calculus::{Known, binary, expanded, linear, scaled, unary, with_scalar};
+use super::calculus::{Known, binary, expanded, linear, power, unary};
 use crate::lifter::C;
-use crate::recording::Symbol;
 use crate::tape::Tape;
 
 pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
@@ -47,8 +46,8 @@ pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
         Op::Neg(o) => linear(tape, &o.input, &o.out, C::float_neg),
         Op::Abs(o) => unary(tape, o, |x, _| C::float_sign(x)),
         Op::Sign(_) => Ok(true),
-        Op::PowiScalar(o) => with_scalar(tape, o, |x, n, _| {
-            scaled(C::float_powi_scalar(x, Scalar::Float(n - 1.0)), n)
+        Op::PowiScalar(o) => power(tape, o, |x, n| {
+            C::float_powi_scalar(x, Scalar::Int(n as i64))
         }),
         Op::Powi(o) => {
             let dtype = super::calculus::float_dtype(o.lhs.dtype);
@@ -82,46 +81,6 @@ pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
             let (x, y) = (tape.primal(&o.input), tape.primal(&o.out));
             linear(tape, &o.input, &o.out, |t| {
                 C::float_mul(C::float_cumsum(C::float_div(t, x), o.axis), y)
-            })
-        }
-        // An extremum moves with the element that attains it, the first one in a tie.
-        Op::MaxDim(o) => {
-            let indices = C::float_argmax(tape.primal(&o.input), o.axis, tape.int_dtype());
-            linear(tape, &o.input, &o.out, |t| {
-                C::float_gather(o.axis, t, indices)
-            })
-        }
-        Op::MinDim(o) => {
-            let indices = C::float_argmin(tape.primal(&o.input), o.axis, tape.int_dtype());
-            linear(tape, &o.input, &o.out, |t| {
-                C::float_gather(o.axis, t, indices)
-            })
-        }
-        Op::MaxDimWithIndices(o) | Op::MinDimWithIndices(o) => {
-            let indices = tape.primal(&o.out_indices);
-            linear(tape, &o.tensor, &o.out, |t| {
-                C::float_gather(o.dim, t, indices)
-            })
-        }
-        Op::Max(o) => extremum(tape, o, |x, tape| C::float_argmax(x, 0, tape.int_dtype())),
-        Op::Min(o) => extremum(tape, o, |x, tape| C::float_argmin(x, 0, tape.int_dtype())),
-        Op::TopKWithIndices(o) => {
-            let indices = tape.primal(&o.out_indices);
-            linear(tape, &o.tensor, &o.out, |t| {
-                C::float_gather(o.dim, t, indices)
-            })
-        }
-        Op::SortWithIndices(o) => {
-            let indices = tape.primal(&o.out_indices);
-            linear(tape, &o.input, &o.out, |t| {
-                C::float_gather(o.dim, t, indices)
-            })
-        }
-        Op::Sort(o) => {
-            let x = tape.primal(&o.input);
-            let indices = C::float_argsort(x, o.dim, o.descending, tape.int_dtype());
-            linear(tape, &o.input, &o.out, |t| {
-                C::float_gather(o.dim, t, indices)
             })
         }
         // Inside the bounds the tangent passes.
@@ -158,19 +117,4 @@ pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
         }
         _ => Ok(false),
     }
-}
-
-/// The extremum of all elements.
-fn extremum(
-    tape: &mut Tape<'_>,
-    op: &ReduceOpIr,
-    position: impl FnOnce(Symbol, &Tape<'_>) -> Symbol,
-) -> Known {
-    let flat = [op.input.shape.num_elements()];
-    let x = C::float_reshape(tape.primal(&op.input), flat.into());
-    let indices = position(x, tape);
-    linear(tape, &op.input, &op.out, |t| {
-        let t = C::float_gather(0, C::float_reshape(t, flat.into()), indices);
-        C::float_reshape(t, op.out.shape.clone())
-    })
 }
