@@ -1,22 +1,29 @@
 //! Layers.
 
 use burn::module::Module;
-use burn::nn::attention::{MhaInput, MultiHeadAttentionConfig};
+use burn::nn::attention::{
+    CrossAttentionConfig, MhaInput, MultiHeadAttentionConfig, generate_autoregressive_mask,
+};
 use burn::nn::conv::{
     Conv1dConfig, Conv2d, Conv2dConfig, Conv3dConfig, ConvTranspose1dConfig, ConvTranspose2dConfig,
     ConvTranspose3dConfig,
 };
 use burn::nn::gru::GruConfig;
-use burn::nn::interpolate::{Interpolate2dConfig, InterpolateMode};
+use burn::nn::interpolate::{Interpolate1dConfig, Interpolate2dConfig, InterpolateMode};
 use burn::nn::pool::{
-    AdaptiveAvgPool1dConfig, AdaptiveAvgPool2dConfig, AvgPool1dConfig, AvgPool2dConfig,
-    MaxPool1dConfig, MaxPool2dConfig,
+    AdaptiveAvgPool1dConfig, AdaptiveAvgPool2dConfig, AdaptiveAvgPool3dConfig, AvgPool1dConfig,
+    AvgPool2dConfig, MaxPool1dConfig, MaxPool2dConfig,
 };
-use burn::nn::transformer::{TransformerEncoderConfig, TransformerEncoderInput};
+use burn::nn::transformer::{
+    PositionWiseFeedForwardConfig, TransformerDecoderConfig, TransformerDecoderInput,
+    TransformerEncoderConfig, TransformerEncoderInput,
+};
 use burn::nn::{
-    BatchNormConfig, DropoutConfig, Embedding, EmbeddingConfig, GroupNormConfig,
-    InstanceNormConfig, LayerNormConfig, Linear, LinearConfig, LstmConfig, PaddingConfig2d,
-    RmsNormConfig,
+    BatchNormConfig, BiGruConfig, BiLstmConfig, BiRnnConfig, CosineSimilarityConfig, DropoutConfig,
+    Embedding, EmbeddingConfig, Fold4dConfig, GaussianNoiseConfig, GroupNormConfig,
+    InstanceNormConfig, LayerNormConfig, Linear, LinearConfig, LocalResponseNormConfig, LstmConfig,
+    PaddingConfig2d, PairwiseDistanceConfig, PixelShuffleConfig, PixelUnshuffleConfig,
+    PositionalEncodingConfig, RmsNormConfig, RnnConfig, RotaryEncodingConfig, Unfold4dConfig,
 };
 use burn::tensor::{Int, Tensor};
 
@@ -56,6 +63,7 @@ pub(crate) fn cases() -> Vec<Case> {
     cases.extend(normalizations());
     cases.extend(pools());
     cases.extend(sequences());
+    cases.extend(rearrangements());
     cases
 }
 
@@ -318,6 +326,21 @@ fn pools() -> Vec<Case> {
         after_conv1d("AdaptiveAvgPool1d", |x| {
             AdaptiveAvgPool1dConfig::new(3).init().forward(x)
         }),
+        case(
+            "AdaptiveAvgPool3d",
+            Conv3dConfig::new([1, 2], [2, 2, 2]).init(&device()),
+            wave([2, 1, 4, 5, 4]),
+            |m, x| {
+                let pool = AdaptiveAvgPool3dConfig::new([2, 2, 1]).init();
+                uneven(pool.forward(m.forward(x).tanh()))
+            },
+        ),
+        after_conv1d("Interpolate1d", |x| {
+            Interpolate1dConfig::new()
+                .with_output_size(Some(5))
+                .init()
+                .forward(x)
+        }),
         interpolated("Interpolate2d, nearest", InterpolateMode::Nearest),
         interpolated("Interpolate2d, linear", InterpolateMode::Linear),
         interpolated("Interpolate2d, cubic", InterpolateMode::Cubic),
@@ -364,5 +387,143 @@ fn sequences() -> Vec<Case> {
             wave([2, 5, 3]),
             |m, x| uneven(m.forward(x, None)),
         ),
+        case(
+            "Rnn",
+            RnnConfig::new(3, 4, true).init(&d),
+            wave([2, 5, 3]),
+            |m, x| uneven(m.forward(x, None).0),
+        ),
+        case(
+            "BiRnn",
+            BiRnnConfig::new(3, 4, true).init(&d),
+            wave([2, 4, 3]),
+            |m, x| uneven(m.forward(x, None).0),
+        ),
+        case(
+            "BiLstm",
+            BiLstmConfig::new(3, 4, true).init(&d),
+            wave([2, 4, 3]),
+            |m, x| uneven(m.forward(x, None).0),
+        ),
+        case(
+            "BiGru",
+            BiGruConfig::new(3, 4, true).init(&d),
+            wave([2, 4, 3]),
+            |m, x| uneven(m.forward(x, None).0),
+        ),
+        case(
+            "MultiHeadAttention, masked",
+            MultiHeadAttentionConfig::new(8, 2)
+                .with_dropout(0.0)
+                .init(&d),
+            wave([2, 4, 8]),
+            |m, x| {
+                let mask = generate_autoregressive_mask(2, 4, &x.device());
+                uneven(m.forward(MhaInput::self_attn(x).mask_attn(mask)).context)
+            },
+        ),
+        case(
+            "CrossAttention",
+            CrossAttentionConfig::new(8, 6, 2, 1, 4)
+                .with_dropout(0.0)
+                .init(&d),
+            (wave([2, 3, 8]), wave([2, 5, 6])),
+            |m, (x, y)| uneven(m.forward(x, y, None)),
+        ),
+        case(
+            "TransformerDecoder",
+            TransformerDecoderConfig::new(8, 16, 2, 1)
+                .with_dropout(0.0)
+                .init(&d),
+            (wave([2, 3, 8]), wave([2, 4, 8])),
+            |m, (x, y)| uneven(m.forward(TransformerDecoderInput::new(x, y))),
+        ),
+        case(
+            "PositionWiseFeedForward",
+            PositionWiseFeedForwardConfig::new(4, 8)
+                .with_dropout(0.0)
+                .init(&d),
+            wave([2, 3, 4]),
+            |m, x| uneven(m.forward(x)),
+        ),
+        case(
+            "PositionalEncoding",
+            (
+                LinearConfig::new(4, 6).init(&d),
+                PositionalEncodingConfig::new(6)
+                    .with_max_sequence_size(8)
+                    .init(&d),
+            ),
+            wave([2, 3, 4]),
+            |m, x| uneven(m.1.forward(m.0.forward(x))),
+        ),
+        case(
+            "RotaryEncoding",
+            (
+                LinearConfig::new(4, 6).init(&d),
+                RotaryEncodingConfig::new(8, 6).init(&d),
+            ),
+            wave([2, 3, 4]),
+            |m, x| uneven(m.1.forward(m.0.forward(x))),
+        ),
+    ]
+}
+
+fn rearrangements() -> Vec<Case> {
+    let d = device();
+    let linear = || LinearConfig::new(4, 6).init(&d);
+    vec![
+        after_conv("LocalResponseNorm", |x| {
+            LocalResponseNormConfig::new(3).init().forward(x)
+        }),
+        after_conv("PixelUnshuffle", |x| {
+            PixelUnshuffleConfig::new(2).init().forward(x)
+        }),
+        after_conv("PixelShuffle", |x| {
+            let x = Tensor::cat(vec![x.clone(), x.square()], 1);
+            PixelShuffleConfig::new(2).init().forward(x)
+        }),
+        after_conv("Unfold4d", |x| {
+            let blocks = Unfold4dConfig::new([2, 3]).init().forward(x);
+            blocks.unsqueeze_dim(1)
+        }),
+        after_conv("Unfold4d, padded", |x| {
+            let unfold = Unfold4dConfig::new([2, 2])
+                .with_padding([1, 0])
+                .with_stride([2, 1]);
+            unfold.init().forward(x).unsqueeze_dim(1)
+        }),
+        after_conv("Fold4d", |x| {
+            let blocks = Unfold4dConfig::new([2, 2]).init().forward(x).square();
+            Fold4dConfig::new([6, 6], [2, 2]).init().forward(blocks)
+        }),
+        case("PairwiseDistance", linear(), wave([5, 4]), |m, x| {
+            let y = m.forward(x);
+            uneven(
+                PairwiseDistanceConfig::new()
+                    .init()
+                    .forward(y.clone(), y.flip([0]).sin()),
+            )
+        }),
+        case("CosineSimilarity", linear(), wave([5, 4]), |m, x| {
+            let y = m.forward(x);
+            uneven(
+                CosineSimilarityConfig::new()
+                    .init()
+                    .forward(y.clone(), y.flip([0]).sin()),
+            )
+        }),
+        case("GaussianNoise", linear(), wave([5, 4]), |m, x| {
+            uneven(GaussianNoiseConfig::new(0.3).init().forward(m.forward(x)))
+        })
+        .drawing(),
+        case("RRelu", linear(), wave([5, 4]), |m, x| {
+            uneven(
+                burn::nn::activation::RReluConfig::new()
+                    .init()
+                    .forward(m.forward(x)),
+            )
+        })
+        .drawing(),
     ]
 }

@@ -1,9 +1,10 @@
 //! Losses on the outputs of a linear layer.
 
 use burn::nn::loss::{
-    BinaryCrossEntropyLossConfig, CosineEmbeddingLossConfig, CrossEntropyLossConfig,
-    GaussianNLLLossConfig, HuberLossConfig, KLDivLossConfig, LpLossConfig, MseLoss,
-    MultiMarginLossConfig, Reduction, SmoothL1LossConfig, SoftMarginLoss, TripletMarginLossConfig,
+    BinaryCrossEntropyLossConfig, CTCLossConfig, CosineEmbeddingLossConfig, CrossEntropyLossConfig,
+    GaussianNLLLossConfig, HingeEmbeddingLossConfig, HuberLossConfig, KLDivLossConfig,
+    LpLossConfig, MarginRankingLossConfig, MseLoss, MultiMarginLossConfig, RNNTLossConfig,
+    Reduction, SmoothL1LossConfig, SoftMarginLoss, TripletMarginLossConfig,
 };
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::{log_softmax, sigmoid, softmax};
@@ -120,6 +121,42 @@ pub(crate) fn cases() -> Vec<Case> {
             ),
             |y, (t, label)| CosineEmbeddingLossConfig::new().init().forward(y, t, label),
         ),
+        loss("HingeEmbeddingLoss", targets(), |y, t| {
+            let hinge = HingeEmbeddingLossConfig::new().init();
+            hinge.forward(y.sinh(), t.sign(), Reduction::Mean)
+        }),
+        loss("MarginRankingLoss", targets(), |y, t| {
+            let ranking = MarginRankingLossConfig::new().with_margin(0.3).init();
+            let other = y.clone().flip([0]).square();
+            ranking.forward(y, other, t.sign(), Reduction::Mean)
+        }),
+        loss("CTCLoss", (), |y, ()| {
+            let device = y.device();
+            let y = log_softmax(y, 1).reshape([5, 1, 6]);
+            let targets = Tensor::from_data([[2, 4]], &device);
+            let (len, kept) = (
+                Tensor::from_data([5], &device),
+                Tensor::from_data([2], &device),
+            );
+            CTCLossConfig::new()
+                .init()
+                .forward(y, targets, len, kept)
+                .sum()
+        }),
+        loss("RNNTLoss", (), |y, ()| {
+            let device = y.device();
+            let y = y.reshape([1, 5, 1, 6]);
+            let y = Tensor::cat(vec![y.clone(), y.flip([1]).square()], 2);
+            let targets = Tensor::from_data([[2]], &device);
+            let (len, kept) = (
+                Tensor::from_data([5], &device),
+                Tensor::from_data([1], &device),
+            );
+            RNNTLossConfig::new()
+                .init()
+                .forward(y, targets, len, kept)
+                .sum()
+        }),
         loss("TripletMarginLoss", targets(), |y, t| {
             let triplet = TripletMarginLossConfig::new().with_margin(5.0).init();
             let negative = t.clone().flip([0]).square();

@@ -57,6 +57,10 @@ impl<const D: usize> Batch for Tensor<D, Bool> {
     }
 }
 
+impl Batch for () {
+    fn lift(&self, _: &mut Lifter<'_>) -> Self {}
+}
+
 impl<A: Batch, B: Batch> Batch for (A, B) {
     fn lift(&self, lifter: &mut Lifter<'_>) -> Self {
         (self.0.lift(lifter), self.1.lift(lifter))
