@@ -1,6 +1,6 @@
 use burn::backend::ops::FloatTensorOps;
 use burn::tensor::DeviceSettings;
-use burn_ir::{OperationIr, TensorIr};
+use burn_ir::OperationIr;
 use burn_router::RouterClient;
 
 use super::LinearizeError;
@@ -34,6 +34,7 @@ pub struct Jvp {
 /// # Errors
 ///
 /// [`LinearizeError::NoRule`] for an operation whose derivative is not known; never a wrong number.
+/// [`LinearizeError::Mismatch`] if an input that is asked for is not there, or holds no floats.
 pub fn jvp(
     program: &Program,
     wrt: &[usize],
@@ -45,7 +46,7 @@ pub fn jvp(
         let mut inputs = program.inputs.clone();
         let mut tangent_inputs = Vec::new();
         for &index in wrt {
-            let Port { name, tensor } = &program.inputs[index];
+            let Port { name, tensor } = differentiable(program, index)?;
             let tangent = recorder.placeholder(tensor.shape.clone(), tensor.dtype);
             // Read once, dead: the scope knows a tensor by the operations that touch it.
             drop(C::float_neg(tangent.clone()));
@@ -60,7 +61,8 @@ pub fn jvp(
         for operation in &program.operations {
             recorder.client().register_op(operation.clone());
             if moves(&tape, operation) {
-                rule::apply(operation, &mut tape).map_err(|error| with_origin(error, program))?;
+                rule::apply(operation, &mut tape)
+                    .map_err(|error| with_origin(error, operation, program))?;
             }
         }
         let mut outputs = program.outputs.clone();
@@ -101,42 +103,57 @@ pub fn jvp(
     })
 }
 
+fn differentiable(program: &Program, index: usize) -> Result<&Port, LinearizeError> {
+    let port = program.inputs.get(index);
+    let is_float = |port: &&Port| port.tensor.dtype.is_float();
+    port.filter(is_float)
+        .ok_or_else(|| LinearizeError::Mismatch {
+            what: format!("input {index}"),
+            expected: format!("one of {} inputs that hold floats", program.inputs.len()),
+            found: port.map_or_else(
+                || "missing".into(),
+                |port| format!("{:?}", port.tensor.dtype),
+            ),
+        })
+}
+
 fn moves(tape: &Tape<'_>, operation: &OperationIr) -> bool {
     tape.is_moving(operation.inputs())
 }
 
-/// Adds the parameter that an operation reads, which is what a user can find in the model.
-fn with_origin(error: LinearizeError, program: &Program) -> LinearizeError {
-    match error {
-        LinearizeError::NoRule {
-            operation, shapes, ..
-        } => {
-            let reads = |tensor: &&TensorIr| {
-                program
-                    .inputs
-                    .iter()
-                    .find(|port| port.tensor.id == tensor.id)
-                    .is_some()
-            };
-            let origin = program
-                .operations
-                .iter()
-                .filter(|op| super::program::operation_name(op) == operation)
-                .flat_map(|op| op.inputs().filter(reads).cloned().collect::<Vec<_>>())
-                .find_map(|tensor| {
-                    program
-                        .inputs
-                        .iter()
-                        .find(|port| port.tensor.id == tensor.id)
-                })
-                .map(|port| format!(" (it reads `{}`)", port.name))
-                .unwrap_or_default();
-            LinearizeError::NoRule {
-                operation,
-                shapes,
-                origin,
-            }
+/// Adds the parameter that the operation reads, or the last one that was read before it: that is what
+/// a user can find in the model.
+fn with_origin(
+    error: LinearizeError,
+    operation: &OperationIr,
+    program: &Program,
+) -> LinearizeError {
+    let LinearizeError::NoRule {
+        operation: name,
+        shapes,
+        ..
+    } = error
+    else {
+        return error;
+    };
+    let parameter = |op: &OperationIr| {
+        let ports = op.inputs().filter_map(|tensor| {
+            let mut ports = program.inputs.iter();
+            ports.find(|port| port.tensor.id == tensor.id && !port.name.starts_with("batch."))
+        });
+        ports.map(|port| port.name.clone()).next()
+    };
+    let origin = match parameter(operation) {
+        Some(path) => format!(" (it reads `{path}`)"),
+        None => {
+            let before = program.operations.iter().take_while(|op| *op != operation);
+            let path = before.filter_map(parameter).last();
+            path.map_or_else(String::new, |path| format!(" (after `{path}`)"))
         }
-        other => other,
+    };
+    LinearizeError::NoRule {
+        operation: name,
+        shapes,
+        origin,
     }
 }

@@ -4,7 +4,7 @@ use burn::backend::{
     Backend, BackendTensor, BackendTypes, DispatchDevice, DispatchKindConversion, DispatchTensor,
     TensorMetadata,
 };
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use burn_ir::{BackendIr, HandleKind, IrVisitorMut, OperationIr, TensorId, TensorIr, TensorStatus};
 use burn_router::TensorInterpreter;
 
@@ -74,6 +74,39 @@ impl IrVisitorMut for LastReads<'_> {
         if tensor.status == TensorStatus::ReadOnly && self.alive.insert(tensor.id) {
             tensor.status = TensorStatus::ReadWrite;
         }
+    }
+}
+
+impl Program {
+    /// Runs the program once: values for its inputs in, those of its outputs out, flat.
+    ///
+    /// # Errors
+    ///
+    /// [`LinearizeError::Device`], and [`LinearizeError::Mismatch`] if the values do not fit the inputs.
+    pub fn run(
+        &self,
+        inputs: &[DispatchTensor],
+        device: &Device,
+    ) -> Result<Vec<Tensor<1>>, LinearizeError> {
+        if inputs.len() != self.inputs.len() {
+            return Err(LinearizeError::Mismatch {
+                what: "the number of inputs".into(),
+                expected: self.inputs.len().to_string(),
+                found: inputs.len().to_string(),
+            });
+        }
+        let mut engine = engine(device)?;
+        for (port, tensor) in self.inputs.iter().zip(inputs) {
+            engine.bind(port, tensor.clone())?;
+        }
+        for (id, data) in &self.constants {
+            engine.constant(*id, data.clone());
+        }
+        engine.execute(&Executable::new(self, |_| false));
+        let outputs = self.outputs.iter();
+        Ok(outputs
+            .map(|port| Tensor::from_dispatch(engine.take(port, false)))
+            .collect())
     }
 }
 

@@ -43,6 +43,7 @@ pub struct TracedParam {
 /// # Errors
 ///
 /// [`LinearizeError::Closure`] if the closure panics while it is traced,
+/// [`LinearizeError::PlainTensor`] if it does and the model holds tensors that are no parameters,
 /// [`LinearizeError::NotScalar`], [`LinearizeError::Untracked`].
 pub fn trace_gradient<M: Module, B>(
     model: M,
@@ -51,9 +52,12 @@ pub fn trace_gradient<M: Module, B>(
     loss: impl FnOnce(&M, B) -> Tensor<1>,
 ) -> Result<GradientTrace, LinearizeError> {
     let mut traced = None;
-    let (graph, ()) = record(settings, |_, recorder, scope| {
+    let mut elsewhere = Vec::new();
+    let recorded = record(settings, |device, recorder, scope| {
         let mut lifter = Lifter::new(recorder);
         let model = lifter.module(model);
+        elsewhere = model.devices();
+        elsewhere.retain(|other| other.clone().inner() != *device);
         let batch = lift(&mut lifter);
         let loss = loss(&model, batch);
         if loss.shape().num_elements() != 1 {
@@ -88,6 +92,15 @@ pub fn trace_gradient<M: Module, B>(
         let completed = scope.complete(unique(&inputs), unique(&outputs));
         traced = Some((inputs, outputs, bindings, parameters));
         Ok((completed, ()))
+    });
+    let (graph, ()) = recorded.map_err(|error| match error {
+        LinearizeError::Closure { message } if !elsewhere.is_empty() => {
+            LinearizeError::PlainTensor {
+                message,
+                devices: format!("{elsewhere:?}"),
+            }
+        }
+        other => other,
     })?;
     let Some((inputs, outputs, bindings, parameters)) = traced else {
         return Err(LinearizeError::Malformed {
