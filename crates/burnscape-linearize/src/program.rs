@@ -1,6 +1,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use burn::tensor::TensorData;
 use burn_ir::{
@@ -234,15 +235,35 @@ fn without_outputs(operation: &OperationIr) -> Key {
     let outputs: HashSet<TensorId> = operation.outputs().map(|tensor| tensor.id).collect();
     let mut anonymous = operation.clone();
     anonymous.visit_mut(&mut Anonymous(outputs));
-    Key(anonymous)
+    let mut hasher = DefaultHasher::new();
+    anonymous.hash(&mut hasher);
+    Key {
+        hash: hasher.finish(),
+        operation: anonymous,
+    }
 }
 
-/// An operation as a key. Of two that are equal both hash alike; one that holds a NaN is equal to
-/// nothing, itself included, and so is never merged.
-#[derive(PartialEq, Hash)]
-struct Key(OperationIr);
+/// An operation as a key. Burn holds `0.0` and `-0.0` for equal and hashes them apart, and a NaN for
+/// different from itself: keys are the same only if they are equal *and* hash alike, which is the
+/// stricter of the two, and operations that hold a NaN are never merged.
+struct Key {
+    hash: u64,
+    operation: OperationIr,
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash && self.operation == other.operation
+    }
+}
 
 impl Eq for Key {}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
 
 struct Anonymous(HashSet<TensorId>);
 
