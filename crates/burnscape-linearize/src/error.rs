@@ -1,0 +1,78 @@
+use thiserror::Error;
+
+/// Why a closure could not be traced, transformed or run.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum LinearizeError {
+    /// The closure panicked while it was traced.
+    #[error(
+        "the closure could not be traced: {message}; a traced closure must not read a value (no \
+         `into_scalar`, `into_data`), must not branch on one, and must use tensors of the model \
+         and the batch only"
+    )]
+    Closure {
+        /// The panic's message.
+        message: String,
+    },
+    /// The closure panicked while it was traced, and the model holds tensors that are no parameters.
+    #[error(
+        "the closure could not be traced: {message}; the model has fields of type `Tensor` (Burn's \
+         `PositionalEncoding` and `RotaryEncoding` have), which stay on {devices}: bring them in with \
+         the batch and put them into a copy of that part of the model inside the closure"
+    )]
+    PlainTensor {
+        /// The panic's message.
+        message: String,
+        /// The devices of those tensors.
+        devices: String,
+    },
+    /// The loss has more or less than one element.
+    #[error("the loss has shape {shape:?}, expected one element; reduce it with `mean` or `sum`")]
+    NotScalar {
+        /// Its shape.
+        shape: Vec<usize>,
+    },
+    /// The output does not depend on any parameter through autodiff.
+    #[error(
+        "the output is not tracked by autodiff; do not detach it, and use the model it is given"
+    )]
+    Untracked,
+    /// An operation has no rule for its derivative.
+    #[error("no derivative rule for `{operation}` with shapes {shapes:?}{origin}")]
+    NoRule {
+        /// The operation.
+        operation: String,
+        /// Shapes of its inputs.
+        shapes: Vec<Vec<usize>>,
+        /// The parameter it belongs to, where that is known.
+        origin: String,
+    },
+    /// A program refers to a tensor that nothing defines.
+    #[error("the program is not well formed: {message}; please report this")]
+    Malformed {
+        /// What is wrong.
+        message: String,
+    },
+    /// Burn's capture refused.
+    #[error("Burn could not capture the program: {message}")]
+    Capture {
+        /// What it said.
+        message: String,
+    },
+    /// An input has another shape, element type or number than the program was traced with.
+    #[error("{what} is {found}, the program expects {expected}; trace it again")]
+    Mismatch {
+        /// Which input.
+        what: String,
+        /// What was traced.
+        expected: String,
+        /// What was given.
+        found: String,
+    },
+    /// The device's backend was not compiled in, or has no interpreter.
+    #[error("programs cannot run on {device}; enable the backend's feature of this crate")]
+    Device {
+        /// The device.
+        device: String,
+    },
+}

@@ -1,0 +1,150 @@
+use burn::backend::ops::{BoolTensorOps, FloatTensorOps, IntTensorOps};
+use burn::backend::{Autodiff, AutodiffBackend, BackendTypes, DispatchTensor};
+use burn::module::{Module, ModuleMapper, Param, ParamId};
+use burn::tensor::{Bool, Int, Tensor};
+use burn_capture::CaptureBackend;
+
+use super::program::Port;
+use super::recording::{Recorder, Symbol};
+
+pub(crate) type C = CaptureBackend;
+pub(crate) type AC = Autodiff<CaptureBackend>;
+type Leaf = <AC as BackendTypes>::FloatTensorPrimitive;
+
+/// Replaces tensors by placeholders on the recording device and remembers what they stand for.
+///
+/// No number is copied: a placeholder is a shape and a type, and is bound to the tensor itself when
+/// the program runs.
+pub struct Lifter<'a> {
+    recorder: &'a Recorder,
+    pub(crate) ports: Vec<Port>,
+    pub(crate) bindings: Vec<DispatchTensor>,
+    /// The leaves of the parameters, in visit order, with the index of their port.
+    pub(crate) leaves: Vec<(usize, ParamId, Leaf)>,
+    part: usize,
+}
+
+impl<'a> Lifter<'a> {
+    pub(crate) fn new(recorder: &'a Recorder) -> Self {
+        Self {
+            recorder,
+            ports: Vec::new(),
+            bindings: Vec::new(),
+            leaves: Vec::new(),
+            part: 0,
+        }
+    }
+
+    fn port(&mut self, name: String, tensor: DispatchTensor, symbol: &Symbol) {
+        self.ports.push(Port {
+            name,
+            tensor: symbol.clone().into_ir(),
+        });
+        self.bindings.push(tensor);
+    }
+
+    fn part_name(&mut self) -> String {
+        self.part += 1;
+        format!("batch.{}", self.part - 1)
+    }
+
+    fn float_symbol<const D: usize>(&mut self, name: String, tensor: Tensor<D>) -> Symbol {
+        let tensor = tensor.inner();
+        let symbol = self.recorder.placeholder(tensor.shape(), tensor.dtype());
+        // An input must be read by something to be known to the scope; the reading itself is dead.
+        drop(C::float_neg(symbol.clone()));
+        self.port(name, tensor.into_dispatch(), &symbol);
+        symbol
+    }
+
+    /// A float tensor of the batch.
+    pub fn float<const D: usize>(&mut self, tensor: Tensor<D>) -> Tensor<D> {
+        let name = self.part_name();
+        let symbol = self.float_symbol(name, tensor);
+        Tensor::from_primitive::<AC>(AC::from_inner(symbol))
+    }
+
+    /// An integer tensor of the batch.
+    pub fn int<const D: usize>(&mut self, tensor: Tensor<D, Int>) -> Tensor<D, Int> {
+        let name = self.part_name();
+        Tensor::from_primitive::<AC>(self.int_symbol(name, tensor))
+    }
+
+    /// A Boolean tensor of the batch.
+    pub fn bool<const D: usize>(&mut self, tensor: Tensor<D, Bool>) -> Tensor<D, Bool> {
+        let name = self.part_name();
+        Tensor::from_primitive::<AC>(self.bool_symbol(name, tensor))
+    }
+
+    fn int_symbol<const D: usize>(&mut self, name: String, tensor: Tensor<D, Int>) -> Symbol {
+        let tensor = tensor.inner();
+        let symbol = self.recorder.placeholder(tensor.shape(), tensor.dtype());
+        drop(C::int_neg(symbol.clone()));
+        self.port(name, tensor.into_dispatch(), &symbol);
+        symbol
+    }
+
+    fn bool_symbol<const D: usize>(&mut self, name: String, tensor: Tensor<D, Bool>) -> Symbol {
+        let tensor = tensor.inner();
+        let symbol = self.recorder.placeholder(tensor.shape(), tensor.dtype());
+        drop(C::bool_not(symbol.clone()));
+        self.port(name, tensor.into_dispatch(), &symbol);
+        symbol
+    }
+
+    /// The module with parameters as autodiff leaves and everything else as plain placeholders.
+    pub(crate) fn module<M: Module>(&mut self, module: M) -> M {
+        module.map(&mut ModuleLifter {
+            lifter: self,
+            path: Vec::new(),
+        })
+    }
+}
+
+struct ModuleLifter<'a, 'b> {
+    lifter: &'a mut Lifter<'b>,
+    path: Vec<String>,
+}
+
+impl ModuleMapper for ModuleLifter<'_, '_> {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_string());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let (id, value, mapper) = param.consume();
+        let is_trained = value.is_require_grad();
+        let symbol = self.lifter.float_symbol(self.path.join("."), value);
+        let value = if is_trained {
+            let leaf =
+                <AC as FloatTensorOps<AC>>::float_set_require_grad(AC::from_inner(symbol), true);
+            self.lifter
+                .leaves
+                .push((self.lifter.ports.len() - 1, id, leaf.clone()));
+            Tensor::from_primitive::<AC>(leaf)
+        } else {
+            // Buffers stay plain: a lifted one refuses `to_device`, which batch norm calls.
+            Tensor::from_primitive::<C>(symbol)
+        };
+        Param::from_mapped_value(id, value, mapper)
+    }
+
+    fn map_int<const D: usize>(&mut self, param: Param<Tensor<D, Int>>) -> Param<Tensor<D, Int>> {
+        let (id, value, mapper) = param.consume();
+        let symbol = self.lifter.int_symbol(self.path.join("."), value);
+        Param::from_mapped_value(id, Tensor::from_primitive::<C>(symbol), mapper)
+    }
+
+    fn map_bool<const D: usize>(
+        &mut self,
+        param: Param<Tensor<D, Bool>>,
+    ) -> Param<Tensor<D, Bool>> {
+        let (id, value, mapper) = param.consume();
+        let symbol = self.lifter.bool_symbol(self.path.join("."), value);
+        Param::from_mapped_value(id, Tensor::from_primitive::<C>(symbol), mapper)
+    }
+}

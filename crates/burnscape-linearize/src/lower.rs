@@ -1,0 +1,189 @@
+//! Lowering: operations that Burn keeps whole, written out in elementary ones before anything is
+//! differentiated.
+//!
+//! Two reasons. Normalizations and attention have no derivative simpler than that of their parts, and
+//! written out they share their parts with the backward pass. And `Gelu` with its backward differ
+//! between devices (one is exact, another differentiates a tanh fit of six digits), so that a program
+//! means the same everywhere only if it says which: the erf formula, in the primal program as well.
+
+use std::collections::HashSet;
+use std::f64::consts::{PI, SQRT_2};
+
+use burn::backend::ops::FloatTensorOps;
+use burn::backend::ops::attention::attention_fallback;
+use burn::tensor::{BoolDType, DeviceSettings, Scalar, Shape};
+use burn_ir::{
+    ActivationOperationIr as Activation, IrVisitorMut, ModuleOperationIr as Module,
+    NumericOperationIr as Numeric, OperationIr, TensorId, TensorIr,
+};
+use burn_router::RouterClient;
+
+use super::LinearizeError;
+use super::lifter::C;
+use super::program::{Program, Rename};
+use super::recording::{Recorder, Symbol, record};
+use super::trace::{port, unique};
+
+/// The program in elementary operations.
+pub(crate) fn lower(program: Program, settings: DeviceSettings) -> Result<Program, LinearizeError> {
+    if !program.operations.iter().any(is_composite) {
+        return Ok(program);
+    }
+    let mut outputs = Vec::new();
+    let (graph, ()) = record(settings, |_, recorder, scope| {
+        let mut rename = Rename::default();
+        for operation in &program.operations {
+            let mut operation = operation.clone();
+            operation.visit_mut(&mut rename);
+            let lowering = Lowering {
+                recorder,
+                masks: settings.bool_dtype,
+            };
+            match lowering.parts(&operation) {
+                None => recorder.client().register_op(operation),
+                Some(result) => {
+                    let whole: Vec<&TensorIr> = operation.outputs().collect();
+                    let result = port(recorder, "", &result).tensor;
+                    rename
+                        .0
+                        .extend(whole.into_iter().map(|out| (out.id, result.id)));
+                }
+            }
+        }
+        outputs.extend(program.outputs.iter().cloned().map(|mut port| {
+            rename.visit_tensor_mut(&mut port.tensor);
+            port
+        }));
+        let declared = declared(&program);
+        let results = unique(&outputs);
+        let results: Vec<_> = results
+            .into_iter()
+            .filter(|id| !declared.contains(id))
+            .collect();
+        Ok((scope.complete(declared, results), ()))
+    })?;
+    let mut constants = program.constants;
+    constants.extend(graph.values);
+    Program::new(graph.graph.operations, program.inputs, outputs, constants)
+}
+
+/// What a replay of the program reads and does not make: its inputs and constants, as far as some
+/// operation touches them.
+pub(crate) fn declared(program: &Program) -> Vec<TensorId> {
+    let nodes = program.operations.iter().flat_map(OperationIr::nodes);
+    let known: HashSet<TensorId> = nodes.map(|tensor| tensor.id).collect();
+    let mut ids = unique(&program.inputs);
+    ids.extend(program.constants.keys());
+    ids.retain(|id| known.contains(id));
+    ids
+}
+
+fn is_composite(operation: &OperationIr) -> bool {
+    matches!(
+        operation,
+        OperationIr::Activation(
+            Activation::Gelu(_) | Activation::GeluBackward(_) | Activation::PRelu(_)
+        ) | OperationIr::Module(Module::BatchNorm(_) | Module::LayerNorm(_) | Module::Attention(_))
+            | OperationIr::NumericFloat(_, Numeric::MaxAbs(_) | Numeric::MaxAbsDim(_))
+    )
+}
+
+struct Lowering<'a> {
+    recorder: &'a Recorder,
+    masks: BoolDType,
+}
+
+impl Lowering<'_> {
+    /// The result of a composite operation, recorded in its parts; `None` for elementary ones.
+    fn parts(&self, operation: &OperationIr) -> Option<Symbol> {
+        match operation {
+            OperationIr::Activation(Activation::Gelu(o)) => {
+                let x = self.symbol(&o.input);
+                Some(C::float_mul(x.clone(), normal_distribution(x)))
+            }
+            // Φ(x) + x φ(x), times the gradient.
+            OperationIr::Activation(Activation::GeluBackward(o)) => {
+                let (x, gradient) = (self.symbol(&o.lhs), self.symbol(&o.rhs));
+                let tail = C::float_mul(x.clone(), normal_density(x.clone()));
+                let slope = C::float_add(normal_distribution(x), tail);
+                Some(C::float_mul(gradient, slope))
+            }
+            OperationIr::Activation(Activation::PRelu(o)) => {
+                let (x, slope) = (self.symbol(&o.lhs), self.symbol(&o.rhs));
+                let is_negative = C::float_lower_elem(x.clone(), Scalar::Float(0.0), self.masks);
+                let sloped = C::float_mul(x.clone(), slope);
+                Some(C::float_mask_where(x, is_negative, sloped))
+            }
+            OperationIr::Module(Module::BatchNorm(o)) => {
+                let mut axes = vec![1; o.x.shape.num_dims()];
+                axes[1] = o.x.shape[1];
+                let part =
+                    |tensor| C::float_reshape(self.symbol(tensor), Shape::from(axes.clone()));
+                let (mean, variance) = (part(&o.mean), part(&o.variance));
+                let scale = deviation(variance, o.epsilon.elem());
+                let centered = C::float_sub(self.symbol(&o.x), mean);
+                let normal = C::float_mul(C::float_div(centered, scale), part(&o.gamma));
+                Some(C::float_add(normal, part(&o.beta)))
+            }
+            OperationIr::Module(Module::LayerNorm(o)) => {
+                let last = o.input.shape.num_dims() - 1;
+                let mut axes = vec![1; last + 1];
+                axes[last] = o.input.shape[last];
+                let part =
+                    |tensor| C::float_reshape(self.symbol(tensor), Shape::from(axes.clone()));
+                let x = self.symbol(&o.input);
+                let centered = C::float_sub(x.clone(), C::float_mean_dim(x, last));
+                let square = C::float_mul(centered.clone(), centered.clone());
+                let scale = deviation(C::float_mean_dim(square, last), o.epsilon.elem());
+                let normal = C::float_mul(C::float_div(centered, scale), part(&o.gamma));
+                Some(match &o.beta {
+                    Some(beta) => C::float_add(normal, part(beta)),
+                    None => normal,
+                })
+            }
+            OperationIr::Module(Module::Attention(o)) => {
+                let optional = |tensor: &Option<TensorIr>| tensor.as_ref().map(|t| self.symbol(t));
+                Some(attention_fallback::<C>(
+                    self.symbol(&o.query),
+                    self.symbol(&o.key),
+                    self.symbol(&o.value),
+                    optional(&o.mask),
+                    optional(&o.attn_bias),
+                    o.options.clone().into(),
+                ))
+            }
+            OperationIr::NumericFloat(_, Numeric::MaxAbs(o)) => {
+                Some(C::float_max(C::float_abs(self.symbol(&o.input))))
+            }
+            OperationIr::NumericFloat(_, Numeric::MaxAbsDim(o)) => {
+                let size = C::float_abs(self.symbol(&o.input));
+                Some(C::float_max_dim(size, o.axis))
+            }
+            _ => None,
+        }
+    }
+
+    fn symbol(&self, tensor: &TensorIr) -> Symbol {
+        self.recorder
+            .named(tensor.id, tensor.shape.clone(), tensor.dtype)
+    }
+}
+
+/// `Φ(x) = (1 + erf(x/√2)) / 2`
+fn normal_distribution(x: Symbol) -> Symbol {
+    let erf = C::float_erf(C::float_mul_scalar(x, Scalar::Float(1.0 / SQRT_2)));
+    let shifted = C::float_add_scalar(erf, Scalar::Float(1.0));
+    C::float_mul_scalar(shifted, Scalar::Float(0.5))
+}
+
+/// `φ(x) = exp(−x²/2) / √(2π)`
+fn normal_density(x: Symbol) -> Symbol {
+    let square = C::float_mul(x.clone(), x);
+    let bell = C::float_exp(C::float_mul_scalar(square, Scalar::Float(-0.5)));
+    C::float_mul_scalar(bell, Scalar::Float(1.0 / (2.0 * PI).sqrt()))
+}
+
+/// `√(variance + ε)`
+fn deviation(variance: Symbol, epsilon: f64) -> Symbol {
+    C::float_sqrt(C::float_add_scalar(variance, Scalar::Float(epsilon)))
+}

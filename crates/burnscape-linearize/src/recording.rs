@@ -1,0 +1,152 @@
+//! Scopes in which Burn records operations instead of running them.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Mutex, PoisonError};
+
+use burn::backend::DispatchDevice;
+use burn::tensor::{DType, Device, DeviceConfig, DeviceSettings, Shape};
+use burn_capture::{
+    CaptureChannel, CaptureClient, CaptureDevice, CaptureScope, CapturedGraph,
+    CompletedCaptureScope,
+};
+use burn_ir::TensorId;
+use burn_router::{RouterClient, RouterTensor, get_client};
+
+use super::LinearizeError;
+
+pub(crate) type Symbol = RouterTensor<CaptureClient>;
+
+/// Idle capture devices with the settings that they were given. A process can make 65,536 and no
+/// more, and settings stick to a device, so they are used again.
+static IDLE: Mutex<Vec<(DeviceSettings, CaptureDevice)>> = Mutex::new(Vec::new());
+
+/// A place to record: a fresh name for a tensor is a shape and a type, no memory.
+pub(crate) struct Recorder {
+    client: CaptureClient,
+    /// Every name given out is held until the scope ends, so that Burn sees it shared and never
+    /// records a write in place.
+    held: RefCell<Vec<Symbol>>,
+}
+
+impl Recorder {
+    /// The client, to record an operation as it is.
+    pub(crate) fn client(&self) -> &CaptureClient {
+        &self.client
+    }
+
+    /// A tensor that is bound when the program runs.
+    pub(crate) fn placeholder(&self, shape: Shape, dtype: DType) -> Symbol {
+        self.named(self.client.create_empty_handle(), shape, dtype)
+    }
+
+    /// A tensor under a name that exists.
+    pub(crate) fn named(&self, id: TensorId, shape: Shape, dtype: DType) -> Symbol {
+        let symbol = RouterTensor::new(id, shape, dtype, self.client.clone());
+        self.hold(&symbol);
+        symbol
+    }
+
+    /// Keeps a tensor from being overwritten.
+    pub(crate) fn hold(&self, symbol: &Symbol) {
+        self.held.borrow_mut().push(symbol.clone());
+    }
+}
+
+/// Runs `record` in a capture scope for devices with the given settings.
+///
+/// `record` gets the device, the recorder and the scope, and returns the scope's completion with a
+/// value of its own. A panic in it closes the scope and becomes an error.
+pub(crate) fn record<T>(
+    settings: DeviceSettings,
+    record: impl FnOnce(
+        &Device,
+        &Recorder,
+        CaptureScope,
+    ) -> Result<(CompletedCaptureScope, T), LinearizeError>,
+) -> Result<(CapturedGraph, T), LinearizeError> {
+    let (capture, is_new) = take(settings);
+    let mut outcome = None;
+    let captured = catch_unwind(AssertUnwindSafe(|| {
+        capture.capture_scope(|scope| {
+            let mut device = Device::new(DispatchDevice::Capture(capture));
+            if is_new {
+                // Settings are given inside the scope and before the first operation: outside Burn
+                // has no client to ask, afterwards it has settled on its defaults.
+                let floats = device.configure(config(settings));
+                if let Err(error) = floats {
+                    refuse(LinearizeError::Capture {
+                        message: format!("{error:?}"),
+                    });
+                }
+            }
+            let client = get_client::<CaptureChannel>(&capture);
+            let recorder = Recorder {
+                client,
+                held: RefCell::new(Vec::new()),
+            };
+            match record(&device, &recorder, scope) {
+                Ok((completed, value)) => {
+                    outcome = Some(value);
+                    completed
+                }
+                Err(error) => refuse(error),
+            }
+        })
+    }));
+    put(settings, capture);
+    match (captured, outcome) {
+        (Ok(Ok(graph)), Some(value)) => Ok((graph, value)),
+        (Ok(Ok(_)), None) => Err(LinearizeError::Malformed {
+            message: "an empty scope".into(),
+        }),
+        (Ok(Err(error)), _) => Err(LinearizeError::Capture {
+            message: error.to_string(),
+        }),
+        (Err(panic), _) => Err(reason(panic)),
+    }
+}
+
+/// An error on its way out of a scope. Only unwinding closes a scope without completing it, and no
+/// panic hook is run.
+struct Refusal(LinearizeError);
+
+fn refuse(error: LinearizeError) -> ! {
+    resume_unwind(Box::new(Refusal(error)))
+}
+
+fn reason(panic: Box<dyn Any + Send>) -> LinearizeError {
+    match panic.downcast::<Refusal>() {
+        Ok(refusal) => refusal.0,
+        Err(panic) => {
+            let message = panic
+                .downcast_ref::<String>()
+                .cloned()
+                .or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string))
+                .unwrap_or_else(|| "an unknown panic".into());
+            LinearizeError::Closure { message }
+        }
+    }
+}
+
+fn config(settings: DeviceSettings) -> DeviceConfig {
+    let mut config = DeviceConfig::from((settings.float_dtype, settings.int_dtype));
+    config.bool_dtype = Some(settings.bool_dtype);
+    config
+}
+
+/// An idle device with these settings, or a new one.
+fn take(settings: DeviceSettings) -> (CaptureDevice, bool) {
+    let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
+    match idle.iter().position(|(known, _)| *known == settings) {
+        Some(index) => (idle.swap_remove(index).1, false),
+        None => (CaptureDevice::default(), true),
+    }
+}
+
+fn put(settings: DeviceSettings, device: CaptureDevice) {
+    IDLE.lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push((settings, device));
+}

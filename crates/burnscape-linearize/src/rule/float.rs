@@ -1,0 +1,100 @@
+//! Functions of real numbers, and the matrix product.
+
+use std::f64::consts::PI;
+
+use burn::backend::ops::FloatTensorOps;
+use burn::tensor::Scalar;
+use burn_ir::FloatOperationIr as Op;
+
+use super::calculus::{
+    Known, bilinear, binary, expanded, power, scaled, shifted, square, sum, unary,
+};
+use crate::lifter::C;
+use crate::tape::Tape;
+
+pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
+    match op {
+        Op::Exp(o) => unary(tape, o, |_, y| y),
+        Op::Log(o) => unary(tape, o, |x, _| C::float_recip(x)),
+        Op::Log1p(o) => unary(tape, o, |x, _| C::float_recip(shifted(x, 1.0))),
+        Op::Sqrt(o) => unary(tape, o, |_, y| scaled(C::float_recip(y), 0.5)),
+        Op::Recip(o) => unary(tape, o, |_, y| C::float_neg(square(y))),
+        Op::Erf(o) => unary(tape, o, |x, _| {
+            scaled(C::float_exp(C::float_neg(square(x))), 2.0 / PI.sqrt())
+        }),
+        Op::Sin(o) => unary(tape, o, |x, _| C::float_cos(x)),
+        Op::Cos(o) => unary(tape, o, |x, _| C::float_neg(C::float_sin(x))),
+        Op::Tan(o) => unary(tape, o, |_, y| shifted(square(y), 1.0)),
+        Op::Sinh(o) => unary(tape, o, |x, _| C::float_cosh(x)),
+        Op::Cosh(o) => unary(tape, o, |x, _| C::float_sinh(x)),
+        Op::Tanh(o) => unary(tape, o, |_, y| shifted(C::float_neg(square(y)), 1.0)),
+        // 1/√(1 − x²) and its relatives.
+        Op::ArcSin(o) => unary(tape, o, |x, _| {
+            C::float_recip(C::float_sqrt(shifted(C::float_neg(square(x)), 1.0)))
+        }),
+        Op::ArcCos(o) => unary(tape, o, |x, _| {
+            let root = C::float_sqrt(shifted(C::float_neg(square(x)), 1.0));
+            C::float_neg(C::float_recip(root))
+        }),
+        Op::ArcTan(o) => unary(tape, o, |x, _| C::float_recip(shifted(square(x), 1.0))),
+        Op::ArcSinh(o) => unary(tape, o, |x, _| {
+            C::float_recip(C::float_sqrt(shifted(square(x), 1.0)))
+        }),
+        Op::ArcCosh(o) => unary(tape, o, |x, _| {
+            C::float_recip(C::float_sqrt(shifted(square(x), -1.0)))
+        }),
+        Op::ArcTanh(o) => unary(tape, o, |x, _| {
+            C::float_recip(shifted(C::float_neg(square(x)), 1.0))
+        }),
+        // The angle of (x, y): (x dy − y dx) / (x² + y²), with y the first argument.
+        Op::ArcTan2(o) => binary(
+            tape,
+            o,
+            |t, y, x| {
+                C::float_div(
+                    C::float_mul(t, x.clone()),
+                    C::float_add(square(x), square(y)),
+                )
+            },
+            |t, y, x| {
+                let part = C::float_mul(t, C::float_neg(y.clone()));
+                C::float_div(part, C::float_add(square(x), square(y)))
+            },
+        ),
+        Op::Hypot(o) => {
+            let (z1, z2) = (tape.primal(&o.out), tape.primal(&o.out));
+            binary(
+                tape,
+                o,
+                |t, x, _| C::float_div(C::float_mul(t, x), z1),
+                |t, _, y| C::float_div(C::float_mul(t, y), z2),
+            )
+        }
+        Op::PowfScalar(o) => power(tape, o, |x, n| C::float_powf_scalar(x, Scalar::Float(n))),
+        // d(x^y) = y x^(y−1) dx + ln x · x^y dy
+        Op::Powf(o) => {
+            let z = tape.primal(&o.out);
+            binary(
+                tape,
+                o,
+                |t, x, y| {
+                    let less = shifted(y.clone(), -1.0);
+                    C::float_mul(t, C::float_mul(y, C::float_powf(x, less)))
+                },
+                |t, x, _| C::float_mul(t, C::float_mul(C::float_log(x), z)),
+            )
+        }
+        // Constant but for jumps.
+        Op::Round(_) | Op::Floor(_) | Op::Ceil(_) | Op::Trunc(_) => Ok(true),
+        Op::Matmul(o) => bilinear(tape, (&o.lhs, &o.rhs), &o.out, C::float_matmul),
+        Op::Cross(o) => {
+            let (a, b) = (tape.primal(&o.lhs), tape.primal(&o.rhs));
+            let left = tape.tangent(&o.lhs).map(|t| C::float_cross(t, b, o.dim));
+            let right = tape.tangent(&o.rhs).map(|t| C::float_cross(a, t, o.dim));
+            let widen = |t| expanded(t, &o.out.shape);
+            tape.set(&o.out, sum(left.map(widen), right.map(widen)))?;
+            Ok(true)
+        }
+        _ => Ok(false),
+    }
+}

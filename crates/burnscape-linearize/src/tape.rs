@@ -1,0 +1,94 @@
+use std::collections::HashMap;
+
+use burn::backend::TensorMetadata;
+use burn::tensor::{BoolDType, DeviceSettings, IntDType};
+use burn_capture::CaptureDevice;
+use burn_ir::{OperationIr, TensorId, TensorIr};
+use burn_router::RouterClient;
+
+use super::LinearizeError;
+use super::program::operation_name;
+use super::recording::{Recorder, Symbol};
+
+/// What a derivative rule works with: primal values by name, tangents where they are not zero.
+///
+/// A tangent that is absent is zero, and rules say nothing about it: `zip` and `map` below keep zeros
+/// symbolic, so that nothing is computed for them.
+pub(crate) struct Tape<'a> {
+    recorder: &'a Recorder,
+    settings: DeviceSettings,
+    tangents: HashMap<TensorId, Symbol>,
+}
+
+impl<'a> Tape<'a> {
+    pub(crate) fn new(recorder: &'a Recorder, settings: DeviceSettings) -> Self {
+        Self {
+            recorder,
+            settings,
+            tangents: HashMap::new(),
+        }
+    }
+
+    /// The device that records, for constants.
+    pub(crate) fn device(&self) -> CaptureDevice {
+        self.recorder.client().device()
+    }
+
+    /// The element type of indices.
+    pub(crate) fn int_dtype(&self) -> IntDType {
+        self.settings.int_dtype
+    }
+
+    /// The element type of masks.
+    pub(crate) fn bool_dtype(&self) -> BoolDType {
+        self.settings.bool_dtype
+    }
+
+    /// A value of the primal program.
+    pub(crate) fn primal(&self, tensor: &TensorIr) -> Symbol {
+        self.recorder
+            .named(tensor.id, tensor.shape.clone(), tensor.dtype)
+    }
+
+    /// The tangent of a value; `None` is zero.
+    pub(crate) fn tangent(&self, tensor: &TensorIr) -> Option<Symbol> {
+        self.tangents.get(&tensor.id).cloned()
+    }
+
+    /// Whether any of the tensors has a tangent.
+    pub(crate) fn is_moving<'t>(&self, mut tensors: impl Iterator<Item = &'t TensorIr>) -> bool {
+        tensors.any(|tensor| self.tangents.contains_key(&tensor.id))
+    }
+
+    /// States the tangent of a result.
+    pub(crate) fn set(
+        &mut self,
+        out: &TensorIr,
+        tangent: Option<Symbol>,
+    ) -> Result<(), LinearizeError> {
+        let Some(tangent) = tangent else {
+            return Ok(());
+        };
+        if tangent.shape() != out.shape {
+            let (found, expected) = (tangent.shape(), &out.shape);
+            return Err(LinearizeError::Malformed {
+                message: format!("a tangent of shape {found:?} for a value of shape {expected:?}"),
+            });
+        }
+        self.recorder.hold(&tangent);
+        self.tangents.insert(out.id, tangent);
+        Ok(())
+    }
+}
+
+/// The error for an operation without a rule.
+pub(crate) fn no_rule(operation: &OperationIr) -> LinearizeError {
+    LinearizeError::NoRule {
+        operation: operation_name(operation),
+        shapes: operation
+            .inputs()
+            .map(|tensor| tensor.shape.as_slice().to_vec())
+            .collect(),
+        origin: String::new(),
+    }
+}

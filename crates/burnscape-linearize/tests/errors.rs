@@ -1,0 +1,233 @@
+//! What cannot be traced or differentiated says so, and the next trace works.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failed expectation fails the test"
+)]
+
+use burn::module::Module;
+use burn::nn::conv::{DeformConv2d, DeformConv2dConfig};
+use burn::nn::loss::{PoissonNllLossConfig, Reduction};
+use burn::nn::{
+    BatchNormConfig, Linear, LinearConfig, PositionalEncoding, PositionalEncodingConfig,
+};
+use burn::tensor::{Device, Distribution, Tensor};
+use burnscape_linearize::{GradientTrace, LinearizeError, LinearizedGradient, jvp, trace_gradient};
+
+fn device() -> Device {
+    Device::flex().autodiff()
+}
+
+fn normal<const D: usize>(shape: [usize; D]) -> Tensor<D> {
+    Tensor::random(shape, Distribution::Normal(0.0, 1.0), &device())
+}
+
+fn layer() -> Linear {
+    LinearConfig::new(3, 2).init(&device())
+}
+
+fn trace(
+    loss: impl FnOnce(&Linear, Tensor<2>) -> Tensor<1>,
+) -> Result<GradientTrace, LinearizeError> {
+    let x = normal([4, 3]);
+    let settings = Device::flex().settings();
+    trace_gradient(layer(), settings, |lifter| lifter.float(x), loss)
+}
+
+fn good() -> GradientTrace {
+    let traced = trace(|linear, x| linear.forward(x).tanh().sum());
+    traced.expect("a loss that can be traced")
+}
+
+fn message(error: LinearizeError) -> String {
+    match error {
+        LinearizeError::Closure { message } => message,
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn a_closure_that_reads_a_value_is_refused() {
+    let error = trace(|linear, x| {
+        let loss = linear.forward(x).sum();
+        let size = loss.clone().into_scalar::<f32>();
+        if size > 0.0 { loss } else { -loss }
+    });
+    let error = error.expect_err("no value is known");
+    assert!(error.to_string().contains("must not read a value"));
+    assert!(message(error).contains("no concrete value"));
+    good();
+}
+
+#[test]
+fn a_loss_of_burn_that_reads_its_targets_is_refused() {
+    let error = trace(|linear, x| {
+        let poisson = PoissonNllLossConfig::new().init();
+        let y = linear.forward(x);
+        let targets = y.clone().detach().square();
+        poisson.forward(y, targets, Reduction::Mean)
+    });
+    message(error.expect_err("targets are checked by value"));
+    good();
+}
+
+#[test]
+fn a_closure_with_a_tensor_of_another_device_is_refused() {
+    let other = normal([4, 2]);
+    let error = trace(|linear, x| (linear.forward(x) * other).sum());
+    let message = message(error.expect_err("the devices differ"));
+    assert!(message.contains("not on the same device"), "{message}");
+    good();
+}
+
+#[test]
+fn a_closure_that_panics_is_refused_with_its_own_words() {
+    let error = trace(|_, _| panic!("the cat sat on the keyboard"));
+    let message = message(error.expect_err("a panic"));
+    assert_eq!(message, "the cat sat on the keyboard");
+    good();
+}
+
+#[test]
+fn a_loss_of_several_elements_is_refused() {
+    let error = trace(|linear, x| linear.forward(x).sum_dim(1).reshape([4]));
+    let error = error.expect_err("four elements");
+    assert_eq!(error, LinearizeError::NotScalar { shape: vec![4] });
+    good();
+}
+
+#[test]
+fn a_loss_that_no_parameter_reaches_is_refused() {
+    let detached = trace(|linear, x| linear.forward(x).detach().sum());
+    assert_eq!(detached.expect_err("no graph"), LinearizeError::Untracked);
+    let unused = trace(|_, x| x.sum());
+    assert_eq!(unused.expect_err("no graph"), LinearizeError::Untracked);
+    good();
+}
+
+#[test]
+fn an_operation_without_a_rule_is_named_with_its_parameter() {
+    let model: DeformConv2d = DeformConv2dConfig::new([2, 2], [2, 2]).init(&device());
+    let (x, offset) = (normal([1, 2, 4, 4]), normal([1, 8, 3, 3]));
+    let settings = Device::flex().settings();
+    let traced = trace_gradient(
+        model,
+        settings,
+        |lifter| (lifter.float(x), lifter.float(offset)),
+        |model: &DeformConv2d, (x, offset)| model.forward(x, offset, None).tanh().sum(),
+    );
+    let traced = traced.expect("Burn differentiates it once");
+    let error = LinearizedGradient::new(&traced, settings, &Device::flex());
+    let error = error.map(|_| ()).expect_err("no rule");
+    match &error {
+        LinearizeError::NoRule {
+            operation, shapes, ..
+        } => {
+            assert_eq!(operation, "Module::DeformableConv2d");
+            assert_eq!(shapes[0], [1, 2, 4, 4]);
+        }
+        other => panic!("{other}"),
+    }
+    assert!(error.to_string().contains("`weight`"), "{error}");
+    good();
+}
+
+#[test]
+fn a_direction_of_other_parts_is_refused() {
+    let (plain, traced) = (Device::flex(), good());
+    let mut linearized =
+        LinearizedGradient::new(&traced, plain.settings(), &plain).expect("a linearization");
+    let part = |len: usize| Tensor::<1>::zeros([len], &plain);
+    let short = linearized.hvp(&[part(6)]);
+    assert!(matches!(short, Err(LinearizeError::Mismatch { .. })));
+    let wrong = linearized.hvp(&[part(5), part(2)]);
+    assert!(matches!(wrong, Err(LinearizeError::Mismatch { .. })));
+    linearized.hvp(&[part(6), part(2)]).expect("a product");
+}
+
+#[test]
+fn an_input_that_is_not_there_cannot_be_differentiated_by() {
+    let error = jvp(&good().program, &[17], Device::flex().settings());
+    assert!(matches!(error, Err(LinearizeError::Mismatch { .. })));
+}
+
+/// A layer before a table that Burn keeps as a plain tensor.
+#[derive(Module, Debug)]
+struct Positioned {
+    linear: Linear,
+    encoding: PositionalEncoding,
+}
+
+#[test]
+fn a_plain_tensor_of_the_model_is_named_and_can_come_with_the_batch() {
+    let model = || Positioned {
+        linear: layer(),
+        encoding: PositionalEncodingConfig::new(2)
+            .with_max_sequence_size(5)
+            .init(&device()),
+    };
+    let settings = Device::flex().settings();
+    let error = trace_gradient(
+        model(),
+        settings,
+        |lifter| lifter.float(normal([2, 4, 3])),
+        |model: &Positioned, x| model.encoding.forward(model.linear.forward(x)).tanh().sum(),
+    );
+    let error = error.expect_err("the table is elsewhere");
+    assert!(
+        matches!(error, LinearizeError::PlainTensor { .. }),
+        "{error}"
+    );
+    let table = model().encoding.sinusoids;
+    let traced = trace_gradient(
+        model(),
+        settings,
+        |lifter| (lifter.float(normal([2, 4, 3])), lifter.float(table)),
+        |model: &Positioned, (x, table)| {
+            let mut encoding = model.encoding.clone();
+            encoding.sinusoids = table;
+            encoding.forward(model.linear.forward(x)).tanh().sum()
+        },
+    );
+    traced.expect("every tensor is on the recording device");
+}
+
+#[test]
+fn tracing_leaves_the_running_statistics_of_the_model_alone() {
+    let model = BatchNormConfig::new(3).init(&device());
+    model.forward(normal([5, 3, 2]));
+    let statistics = || {
+        let (mean, variance) = (&model.running_mean, &model.running_var);
+        (
+            mean.value_sync().into_data(),
+            variance.value_sync().into_data(),
+        )
+    };
+    let before = statistics();
+    let (plain, x) = (Device::flex(), normal([5, 3, 2]));
+    let traced = trace_gradient(
+        model.clone().valid().train(),
+        plain.settings(),
+        |lifter| lifter.float(x),
+        |model, x| model.forward(x).tanh().sum(),
+    );
+    let traced = traced.expect("a trace");
+    LinearizedGradient::new(&traced, plain.settings(), &plain).expect("a linearization");
+    assert_eq!(statistics(), before);
+}
+
+#[test]
+fn a_thousand_traces_exhaust_nothing() {
+    for _ in 0..1_000 {
+        good();
+    }
+}
+
+/// Burn makes 65,536 capture devices in a process and no more.
+#[test]
+#[ignore = "takes ten seconds"]
+fn seventy_thousand_traces_exhaust_nothing() {
+    for _ in 0..70_000 {
+        good();
+    }
+}
