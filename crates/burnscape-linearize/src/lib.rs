@@ -4,6 +4,7 @@
 //! [`Program`], a straight line of tensor operations, and differentiates that: [`jvp`] of a gradient
 //! is the exact Hessian-vector product, and `jvp` of that a third derivative.
 
+mod coverage;
 mod error;
 mod jvp;
 mod lifter;
@@ -17,6 +18,7 @@ mod split;
 mod tape;
 mod trace;
 
+pub use coverage::{Rule, coverage};
 pub use error::LinearizeError;
 pub use jvp::{Jvp, jvp};
 pub use lifter::Lifter;

@@ -19,6 +19,7 @@ use burn_ir::{
 use burn_router::RouterClient;
 
 use super::LinearizeError;
+use super::coverage::{Rule, describe};
 use super::lifter::C;
 use super::program::{Program, Rename};
 use super::recording::{Recorder, Symbol, record};
@@ -79,13 +80,7 @@ pub(crate) fn declared(program: &Program) -> Vec<TensorId> {
 }
 
 fn is_composite(operation: &OperationIr) -> bool {
-    matches!(
-        operation,
-        OperationIr::Activation(
-            Activation::Gelu(_) | Activation::GeluBackward(_) | Activation::PRelu(_)
-        ) | OperationIr::Module(Module::BatchNorm(_) | Module::LayerNorm(_) | Module::Attention(_))
-            | OperationIr::NumericFloat(_, Numeric::MaxAbs(_) | Numeric::MaxAbsDim(_))
-    )
+    describe(operation).1 == Rule::WrittenOut
 }
 
 struct Lowering<'a> {
