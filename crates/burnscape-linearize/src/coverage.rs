@@ -98,12 +98,14 @@ operations! {
         Linear: Add AddScalar Sub SubScalar DivScalar RemScalar MulScalar MeanDim Mean Sum SumDim
             SumDims CumSum Neg Pad;
         Bilinear: Mul;
-        Smooth: Div Rem Prod ProdDim Powi PowiScalar CumProd;
+        Smooth: Div Rem Prod ProdDim PowiScalar CumProd;
         Follows: Abs TopK TopKWithIndices Max MaxDimWithIndices MinDimWithIndices Min MaxDim MinDim
             Clamp CumMin CumMax ClampMin ClampMax Sort SortWithIndices;
         WrittenOut: MaxAbs MaxAbsDim;
         Constant: Full Greater GreaterElem GreaterEqual GreaterEqualElem Lower LowerElem LowerEqual
             LowerEqualElem ArgMax ArgTopK ArgMin ArgSort IntRandom Sign;
+        // Burn refuses to record floats to the power of integers.
+        Refused: Powi;
     }
     float("Float"): FloatOperationIr {
         Bilinear: Matmul Cross;

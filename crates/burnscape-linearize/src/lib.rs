@@ -12,6 +12,7 @@ mod linearized;
 mod lower;
 mod program;
 mod recording;
+mod replay;
 mod rule;
 mod run;
 mod split;

@@ -39,8 +39,33 @@ fn losses_have_exact_products() {
     hold(losses::cases());
 }
 
-/// Operations with a rule that no case emits: Burn's modules use others in their place.
-const NEVER_MET: &[&str] = &[];
+/// Operations with a rule that no gradient emits, because Burn's autodiff uses others in their place.
+/// Their rules are tested alone, with all others.
+const NEVER_MET: &[&str] = &[
+    "NumericFloat::Pad",
+    "NumericFloat::Rem",
+    "NumericFloat::TopK",
+    "NumericFloat::Max",
+    "NumericFloat::Min",
+    "NumericFloat::MinDim",
+    "NumericFloat::Clamp",
+    "NumericFloat::ClampMin",
+    "NumericFloat::ClampMax",
+    "NumericFloat::Sort",
+    "Float::Hypot",
+    "Activation::Softmax",
+    "Activation::LogSoftmax",
+    "Activation::Softmin",
+    "Activation::LeakyRelu",
+    "Activation::HardSigmoid",
+    "Module::LinearBiasBackward",
+    "Module::Unfold4d",
+    "Module::Linear",
+    "Module::LinearXBackward",
+    "Module::LinearWeightBackward",
+    "Module::MaxPool1d",
+    "Module::MaxPool2d",
+];
 
 #[test]
 fn the_published_table_says_what_is_tested() {
