@@ -5,9 +5,9 @@ use burn_router::RouterClient;
 
 use super::LinearizeError;
 use super::lifter::C;
-use super::lower::declared;
 use super::program::{Port, Program};
 use super::recording::record;
+use super::replay::{declared, results};
 use super::rule;
 use super::tape::Tape;
 use super::trace::unique;
@@ -79,11 +79,7 @@ pub fn jvp(
         }
         let mut declared = declared(program);
         declared.extend(unique(&inputs[program.inputs.len()..]));
-        // An output that is an input passed through is not the scope's.
-        let results = unique(&outputs)
-            .into_iter()
-            .filter(|id| !declared.contains(id));
-        let results: Vec<_> = results.collect();
+        let results = results(&outputs, &inputs, program);
         let completed = scope.complete(declared, results);
         built = Some((inputs, outputs, tangent_inputs, tangent_outputs));
         Ok((completed, ()))

@@ -4,6 +4,7 @@
 //! [`Program`], a straight line of tensor operations, and differentiates that: [`jvp`] of a gradient
 //! is the exact Hessian-vector product, and `jvp` of that a third derivative.
 
+mod coverage;
 mod error;
 mod jvp;
 mod lifter;
@@ -11,12 +12,14 @@ mod linearized;
 mod lower;
 mod program;
 mod recording;
+mod replay;
 mod rule;
 mod run;
 mod split;
 mod tape;
 mod trace;
 
+pub use coverage::{Rule, coverage};
 pub use error::LinearizeError;
 pub use jvp::{Jvp, jvp};
 pub use lifter::Lifter;

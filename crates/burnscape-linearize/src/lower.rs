@@ -6,7 +6,6 @@
 //! between devices (one is exact, another differentiates a tanh fit of six digits), so that a program
 //! means the same everywhere only if it says which: the erf formula, in the primal program as well.
 
-use std::collections::HashSet;
 use std::f64::consts::{PI, SQRT_2};
 
 use burn::backend::ops::FloatTensorOps;
@@ -14,15 +13,17 @@ use burn::backend::ops::attention::attention_fallback;
 use burn::tensor::{BoolDType, DeviceSettings, Scalar, Shape};
 use burn_ir::{
     ActivationOperationIr as Activation, IrVisitorMut, ModuleOperationIr as Module,
-    NumericOperationIr as Numeric, OperationIr, TensorId, TensorIr,
+    NumericOperationIr as Numeric, OperationIr, TensorIr,
 };
 use burn_router::RouterClient;
 
 use super::LinearizeError;
+use super::coverage::{Rule, describe};
 use super::lifter::C;
 use super::program::{Program, Rename};
 use super::recording::{Recorder, Symbol, record};
-use super::trace::{port, unique};
+use super::replay::{declared, results};
+use super::trace::port;
 
 /// The program in elementary operations.
 pub(crate) fn lower(program: Program, settings: DeviceSettings) -> Result<Program, LinearizeError> {
@@ -54,38 +55,16 @@ pub(crate) fn lower(program: Program, settings: DeviceSettings) -> Result<Progra
             rename.visit_tensor_mut(&mut port.tensor);
             port
         }));
-        let declared = declared(&program);
-        let results = unique(&outputs);
-        let results: Vec<_> = results
-            .into_iter()
-            .filter(|id| !declared.contains(id))
-            .collect();
-        Ok((scope.complete(declared, results), ()))
+        let results = results(&outputs, &program.inputs, &program);
+        Ok((scope.complete(declared(&program), results), ()))
     })?;
     let mut constants = program.constants;
     constants.extend(graph.values);
     Program::new(graph.graph.operations, program.inputs, outputs, constants)
 }
 
-/// What a replay of the program reads and does not make: its inputs and constants, as far as some
-/// operation touches them.
-pub(crate) fn declared(program: &Program) -> Vec<TensorId> {
-    let nodes = program.operations.iter().flat_map(OperationIr::nodes);
-    let known: HashSet<TensorId> = nodes.map(|tensor| tensor.id).collect();
-    let mut ids = unique(&program.inputs);
-    ids.extend(program.constants.keys());
-    ids.retain(|id| known.contains(id));
-    ids
-}
-
 fn is_composite(operation: &OperationIr) -> bool {
-    matches!(
-        operation,
-        OperationIr::Activation(
-            Activation::Gelu(_) | Activation::GeluBackward(_) | Activation::PRelu(_)
-        ) | OperationIr::Module(Module::BatchNorm(_) | Module::LayerNorm(_) | Module::Attention(_))
-            | OperationIr::NumericFloat(_, Numeric::MaxAbs(_) | Numeric::MaxAbsDim(_))
-    )
+    describe(operation).1 == Rule::WrittenOut
 }
 
 struct Lowering<'a> {

@@ -10,6 +10,7 @@ use burn_ir::{
 };
 
 use super::LinearizeError;
+use super::coverage::describe;
 
 /// An input or output of a [`Program`].
 #[derive(Debug, Clone, PartialEq)]
@@ -100,6 +101,13 @@ impl Program {
         self.operations.len()
     }
 
+    /// The name of each operation, in order: `NumericFloat::Add` for instance.
+    pub fn operation_names(&self) -> impl Iterator<Item = String> {
+        self.operations
+            .iter()
+            .map(|operation| describe(operation).0)
+    }
+
     /// Removes what no output needs.
     pub(crate) fn remove_dead(&mut self) {
         let mut needed: HashSet<TensorId> =
@@ -186,34 +194,12 @@ impl fmt::Display for Program {
             let inputs: Vec<String> = operation.inputs().map(tensor).collect();
             let outputs: Vec<String> = operation.outputs().map(tensor).collect();
             let (outputs, inputs) = (outputs.join(", "), inputs.join(", "));
-            writeln!(f, "{outputs} = {}({inputs})", operation_name(operation))?;
+            writeln!(f, "{outputs} = {}({inputs})", describe(operation).0)?;
         }
         for port in &self.outputs {
             writeln!(f, "output {} `{}`", tensor(&port.tensor), port.name)?;
         }
         Ok(())
-    }
-}
-
-/// The variant's name, `NumericFloat::Add` for instance.
-pub(crate) fn operation_name(operation: &OperationIr) -> String {
-    let text = format!("{operation:?}");
-    let words: Vec<&str> = text
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .take(3)
-        .collect();
-    // Some variants carry their element type first.
-    let is_dtype = |word: &str| {
-        matches!(
-            word,
-            "F64" | "F32" | "F16" | "BF16" | "Flex32" | "I64" | "I32"
-        )
-    };
-    match words.as_slice() {
-        [family, dtype, name] if is_dtype(dtype) => format!("{family}::{name}"),
-        [family, name, ..] => format!("{family}::{name}"),
-        _ => text,
     }
 }
 

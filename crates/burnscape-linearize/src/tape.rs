@@ -7,7 +7,7 @@ use burn_ir::{OperationIr, TensorId, TensorIr};
 use burn_router::RouterClient;
 
 use super::LinearizeError;
-use super::program::operation_name;
+use super::coverage::describe;
 use super::recording::{Recorder, Symbol};
 
 /// What a derivative rule works with: primal values by name, tangents where they are not zero.
@@ -84,7 +84,7 @@ impl<'a> Tape<'a> {
 /// The error for an operation without a rule.
 pub(crate) fn no_rule(operation: &OperationIr) -> LinearizeError {
     LinearizeError::NoRule {
-        operation: operation_name(operation),
+        operation: describe(operation).0,
         shapes: operation
             .inputs()
             .map(|tensor| tensor.shape.as_slice().to_vec())

@@ -11,6 +11,8 @@ mod float;
 mod module;
 mod numeric;
 mod order;
+#[cfg(test)]
+mod tests;
 
 use burn_ir::OperationIr;
 

@@ -1,10 +1,10 @@
 //! Arithmetic and reductions.
 
-use burn::backend::ops::{FloatTensorOps, IntTensorOps, PadMode};
+use burn::backend::ops::{FloatTensorOps, PadMode};
 use burn::tensor::Scalar;
 use burn_ir::NumericOperationIr as Op;
 
-use super::calculus::{Known, binary, expanded, linear, power, unary};
+use super::calculus::{Known, binary, linear, power, unary};
 use crate::lifter::C;
 use crate::tape::Tape;
 
@@ -49,15 +49,6 @@ pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
         Op::PowiScalar(o) => power(tape, o, |x, n| {
             C::float_powi_scalar(x, Scalar::Int(n as i64))
         }),
-        Op::Powi(o) => {
-            let dtype = super::calculus::float_dtype(o.lhs.dtype);
-            let (x, n) = (tape.primal(&o.lhs), tape.primal(&o.rhs));
-            linear(tape, &o.lhs, &o.out, |t| {
-                let less = C::int_sub_scalar(n.clone(), Scalar::Int(1));
-                let slope = C::float_mul(C::int_into_float(n, dtype), C::float_powi(x, less));
-                expanded(C::float_mul(t, slope), &o.out.shape)
-            })
-        }
         Op::Sum(o) => linear(tape, &o.input, &o.out, C::float_sum),
         Op::Mean(o) => linear(tape, &o.input, &o.out, C::float_mean),
         Op::SumDim(o) => linear(tape, &o.input, &o.out, |t| C::float_sum_dim(t, o.axis)),

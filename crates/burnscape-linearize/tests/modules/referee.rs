@@ -78,9 +78,10 @@ impl<A: Batch, B: Batch, C: Batch> Batch for (A, B, C) {
 }
 
 /// What was found of one module: relative errors.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Measured {
-    pub(crate) operations: usize,
+    /// The operations of the gradient's program.
+    pub(crate) operations: Vec<String>,
     pub(crate) gradient: f64,
     pub(crate) differences: f64,
     pub(crate) symmetry: f64,
@@ -283,7 +284,7 @@ fn measure<M: Module, B: Batch>(
         gradient(&model, loss(&model, batch.clone())).0
     };
     Measured {
-        operations: trace.program.num_operations(),
+        operations: trace.program.operation_names().collect(),
         gradient: relative(&found, &burns),
         differences: relative(&hv, &derivative(at, step)),
         symmetry: (dot(&u, &hv) - dot(&v, &hu)).abs() / (norm(&hu) + norm(&hv)),
