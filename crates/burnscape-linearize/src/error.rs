@@ -69,6 +69,12 @@ pub enum LinearizeError {
         /// What was given.
         found: String,
     },
+    /// Burn panicked while it ran a program: a kernel that the backend does not have, for instance.
+    #[error("Burn could not run the program: {message}")]
+    Run {
+        /// The panic's message.
+        message: String,
+    },
     /// The device's backend was not compiled in, or has no interpreter.
     #[error("programs cannot run on {device}; enable the backend's feature of this crate")]
     Device {

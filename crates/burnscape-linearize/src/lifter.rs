@@ -118,6 +118,12 @@ impl ModuleMapper for ModuleLifter<'_, '_> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let (id, value, mapper) = param.consume();
         let is_trained = value.is_require_grad();
+        // A parameter that occurs twice is one leaf: its gradient is the sum over its occurrences.
+        let mut leaves = self.lifter.leaves.iter();
+        if let Some((_, _, leaf)) = leaves.find(|(_, known, _)| *known == id) {
+            let value = Tensor::from_primitive::<AC>(leaf.clone());
+            return Param::from_mapped_value(id, value, mapper);
+        }
         let symbol = self.lifter.float_symbol(self.path.join("."), value);
         let value = if is_trained {
             let leaf =

@@ -6,7 +6,8 @@
 )]
 
 use burn::module::Module;
-use burn::nn::conv::{DeformConv2d, DeformConv2dConfig};
+use burn::nn::conv::{Conv2d, Conv2dConfig, DeformConv2d, DeformConv2dConfig};
+use burn::nn::interpolate::{Interpolate2dConfig, InterpolateMode};
 use burn::nn::loss::{PoissonNllLossConfig, Reduction};
 use burn::nn::{
     BatchNormConfig, Linear, LinearConfig, PositionalEncoding, PositionalEncodingConfig,
@@ -130,6 +131,26 @@ fn an_operation_without_a_rule_is_named_with_its_parameter() {
     }
     assert!(error.to_string().contains("`weight`"), "{error}");
     good();
+}
+
+#[test]
+fn a_kernel_that_the_device_does_not_have_is_an_error_when_the_program_runs() {
+    let model: Conv2d = Conv2dConfig::new([1, 1], [2, 2]).init(&device());
+    let resize = Interpolate2dConfig::new()
+        .with_output_size(Some([5, 5]))
+        .with_mode(InterpolateMode::Lanczos)
+        .init();
+    let (plain, x) = (Device::flex(), normal([1, 1, 4, 4]));
+    let traced = trace_gradient(
+        model,
+        plain.settings(),
+        |lifter| lifter.float(x),
+        |model, x| resize.forward(model.forward(x)).tanh().sum(),
+    );
+    let traced = traced.expect("recording needs no kernel");
+    let error = LinearizedGradient::new(&traced, plain.settings(), &plain);
+    let error = error.map(|_| ()).expect_err("Burn has no backward of it");
+    assert!(matches!(error, LinearizeError::Run { .. }), "{error}");
 }
 
 #[test]
