@@ -6,7 +6,7 @@
 )]
 
 use burn::module::{Module, Param};
-use burn::nn::{Linear, LinearConfig};
+use burn::nn::{BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use burnscape_linearize::{GradientTrace, LinearizedGradient, trace_gradient};
 
@@ -116,4 +116,31 @@ fn one_trace_serves_other_values_of_the_same_shapes() {
         gradients[0].clone().expect("a gradient").into_data()
     };
     assert_eq!(gradient(&first), gradient(&second));
+}
+
+#[test]
+fn tracing_leaves_the_running_statistics_of_the_model_alone() {
+    let device = Device::flex().autodiff();
+    let batch = || Tensor::<2>::from_data([[1.0, 2.0], [0.5, -3.0], [4.0, 0.0]], &device);
+    let model = BatchNormConfig::new(2).init(&device);
+    model.forward(batch());
+    let statistics = || {
+        let (mean, variance) = (&model.running_mean, &model.running_var);
+        (
+            mean.value_sync().into_data(),
+            variance.value_sync().into_data(),
+        )
+    };
+    let before = statistics();
+    let plain = Device::flex();
+    let traced = trace_gradient(
+        model.clone(),
+        plain.settings(),
+        |lifter| lifter.float(batch()),
+        |model, x| model.forward(x).tanh().sum(),
+    );
+    let traced = traced.expect("a trace");
+    LinearizedGradient::new(&traced, plain.settings(), &plain).expect("a linearization");
+    assert_eq!(statistics(), before);
+    assert!(model.gamma.val().is_require_grad());
 }
