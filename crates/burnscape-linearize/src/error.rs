@@ -14,18 +14,6 @@ pub enum LinearizeError {
         /// The panic's message.
         message: String,
     },
-    /// The closure panicked while it was traced, and the model holds tensors that are no parameters.
-    #[error(
-        "the closure could not be traced: {message}; the model has fields of type `Tensor` (Burn's \
-         `PositionalEncoding` and `RotaryEncoding` have), which stay on {devices}: bring them in with \
-         the batch and put them into a copy of that part of the model inside the closure"
-    )]
-    PlainTensor {
-        /// The panic's message.
-        message: String,
-        /// The devices of those tensors.
-        devices: String,
-    },
     /// The loss has more or less than one element.
     #[error("the loss has shape {shape:?}, expected one element; reduce it with `mean` or `sum`")]
     NotScalar {
@@ -68,6 +56,12 @@ pub enum LinearizeError {
         expected: String,
         /// What was given.
         found: String,
+    },
+    /// Burn panicked while it ran a program: a kernel that the backend does not have, for instance.
+    #[error("Burn could not run the program: {message}")]
+    Run {
+        /// The panic's message.
+        message: String,
     },
     /// The device's backend was not compiled in, or has no interpreter.
     #[error("programs cannot run on {device}; enable the backend's feature of this crate")]

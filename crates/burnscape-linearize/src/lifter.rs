@@ -1,7 +1,9 @@
+use std::collections::{HashMap, HashSet};
+
 use burn::backend::ops::{BoolTensorOps, FloatTensorOps, IntTensorOps};
 use burn::backend::{Autodiff, AutodiffBackend, BackendTypes, DispatchTensor};
-use burn::module::{Module, ModuleMapper, Param, ParamId};
-use burn::tensor::{Bool, Int, Tensor};
+use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::tensor::{Bool, Device, Int, Tensor};
 use burn_capture::CaptureBackend;
 
 use super::program::Port;
@@ -92,21 +94,54 @@ impl<'a> Lifter<'a> {
         symbol
     }
 
-    /// The module with parameters as autodiff leaves and everything else as plain placeholders.
-    pub(crate) fn module<M: Module>(&mut self, module: M) -> M {
-        module.map(&mut ModuleLifter {
+    /// A copy of the module with parameters as autodiff leaves and everything else as plain
+    /// placeholders. Nothing of the model itself is written to, shared running statistics included.
+    pub(crate) fn module<M: Module>(&mut self, module: &M, device: &Device) -> M {
+        let mut states = States::default();
+        module.visit(&mut states);
+        // Off autodiff and unshared; training flags come back below.
+        let module = module.valid().map(&mut Placeholders {
             lifter: self,
             path: Vec::new(),
+            known: HashMap::new(),
+        });
+        // Fields of type `Tensor` are out of a mapper's reach, but they move: they become constants.
+        let module = module.to_device(device);
+        module.map(&mut Leaves {
+            lifter: self,
+            states,
         })
     }
 }
 
-struct ModuleLifter<'a, 'b> {
-    lifter: &'a mut Lifter<'b>,
-    path: Vec<String>,
+/// What `valid` takes from a module.
+#[derive(Default)]
+struct States {
+    trained: HashSet<ParamId>,
+    flags: HashMap<ParamId, bool>,
 }
 
-impl ModuleMapper for ModuleLifter<'_, '_> {
+impl ModuleVisitor for States {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if param.val().is_require_grad() {
+            self.trained.insert(param.id);
+        }
+    }
+
+    fn visit_flag(&mut self, flag: &Param<Flag>) {
+        self.flags.insert(flag.id, flag.val().is_enabled());
+    }
+}
+
+/// Replaces every tensor that a mapper reaches.
+struct Placeholders<'a, 'b> {
+    lifter: &'a mut Lifter<'b>,
+    path: Vec<String>,
+    /// A parameter that occurs twice is one.
+    known: HashMap<ParamId, Symbol>,
+}
+
+impl ModuleMapper for Placeholders<'_, '_> {
     fn enter_module(&mut self, name: &str, _container_type: &str) {
         self.path.push(name.to_string());
     }
@@ -117,20 +152,13 @@ impl ModuleMapper for ModuleLifter<'_, '_> {
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let (id, value, mapper) = param.consume();
-        let is_trained = value.is_require_grad();
-        let symbol = self.lifter.float_symbol(self.path.join("."), value);
-        let value = if is_trained {
-            let leaf =
-                <AC as FloatTensorOps<AC>>::float_set_require_grad(AC::from_inner(symbol), true);
-            self.lifter
-                .leaves
-                .push((self.lifter.ports.len() - 1, id, leaf.clone()));
-            Tensor::from_primitive::<AC>(leaf)
-        } else {
-            // Buffers stay plain: a lifted one refuses `to_device`, which batch norm calls.
-            Tensor::from_primitive::<C>(symbol)
-        };
-        Param::from_mapped_value(id, value, mapper)
+        let symbol = self.known.get(&id).cloned();
+        let symbol = symbol.unwrap_or_else(|| {
+            let symbol = self.lifter.float_symbol(self.path.join("."), value);
+            self.known.insert(id, symbol.clone());
+            symbol
+        });
+        Param::from_mapped_value(id, Tensor::from_primitive::<C>(symbol), mapper)
     }
 
     fn map_int<const D: usize>(&mut self, param: Param<Tensor<D, Int>>) -> Param<Tensor<D, Int>> {
@@ -146,5 +174,48 @@ impl ModuleMapper for ModuleLifter<'_, '_> {
         let (id, value, mapper) = param.consume();
         let symbol = self.lifter.bool_symbol(self.path.join("."), value);
         Param::from_mapped_value(id, Tensor::from_primitive::<C>(symbol), mapper)
+    }
+}
+
+/// Lifts what is trained. Buffers stay plain: a lifted one refuses `to_device`, which batch norm calls.
+struct Leaves<'a, 'b> {
+    lifter: &'a mut Lifter<'b>,
+    states: States,
+}
+
+impl Leaves<'_, '_> {
+    /// The leaf of a placeholder; one for all occurrences, of which the gradients add up.
+    fn leaf(&mut self, id: ParamId, symbol: Symbol) -> Leaf {
+        let mut leaves = self.lifter.leaves.iter();
+        if let Some((_, _, leaf)) = leaves.find(|(_, known, _)| *known == id) {
+            return leaf.clone();
+        }
+        let mut ports = self.lifter.ports.iter();
+        let port = ports.position(|port| port.tensor.id == symbol.id());
+        let leaf = <AC as FloatTensorOps<AC>>::float_set_require_grad(AC::from_inner(symbol), true);
+        if let Some(port) = port {
+            self.lifter.leaves.push((port, id, leaf.clone()));
+        }
+        leaf
+    }
+}
+
+impl ModuleMapper for Leaves<'_, '_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let (id, value, mapper) = param.consume();
+        if !self.states.trained.contains(&id) {
+            return Param::from_mapped_value(id, value, mapper);
+        }
+        let value = match value.clone().try_into_primitive::<C>() {
+            Ok(symbol) => Tensor::from_primitive::<AC>(self.leaf(id, symbol)),
+            Err(_) => value,
+        };
+        Param::from_mapped_value(id, value, mapper)
+    }
+
+    fn map_flag(&mut self, flag: Param<Flag>) -> Param<Flag> {
+        let value = self.states.flags.get(&flag.id).copied();
+        let value = value.unwrap_or_else(|| flag.val().is_enabled());
+        flag.with_value(value)
     }
 }

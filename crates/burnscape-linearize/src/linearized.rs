@@ -38,7 +38,7 @@ impl LinearizedGradient {
     /// # Errors
     ///
     /// [`LinearizeError::NoRule`] for an operation whose derivative is not known,
-    /// [`LinearizeError::Device`], [`LinearizeError::Mismatch`].
+    /// [`LinearizeError::Device`], [`LinearizeError::Mismatch`], [`LinearizeError::Run`].
     pub fn new(
         trace: &GradientTrace,
         settings: DeviceSettings,
@@ -58,7 +58,7 @@ impl LinearizedGradient {
                 engine.constant(*id, data.clone());
             }
         }
-        engine.execute(&Executable::new(&split.once, |_| false));
+        engine.execute(&Executable::new(&split.once, |_| false))?;
         let outputs = &split.once.outputs;
         let loss = Tensor::from_dispatch(engine.take(&outputs[0], false));
         let gradients = trace.parameters.iter().map(|parameter| {
@@ -96,7 +96,8 @@ impl LinearizedGradient {
     ///
     /// # Errors
     ///
-    /// [`LinearizeError::Mismatch`] if the direction has other parts than the model has parameters.
+    /// [`LinearizeError::Mismatch`] if the direction has other parts than the model has parameters,
+    /// [`LinearizeError::Run`].
     pub fn hvp(
         &mut self,
         direction: &[Tensor<1>],
@@ -111,7 +112,7 @@ impl LinearizedGradient {
         for (port, part) in self.tangents.iter().zip(direction) {
             self.engine.bind(port, part.clone().into_dispatch())?;
         }
-        self.engine.execute(&self.each);
+        self.engine.execute(&self.each)?;
         // Two parameters may share one product; the last reader takes it.
         let mut results = Vec::with_capacity(self.products.len());
         for (index, port) in self.products.iter().enumerate() {

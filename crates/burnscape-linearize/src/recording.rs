@@ -120,14 +120,17 @@ fn reason(panic: Box<dyn Any + Send>) -> LinearizeError {
     match panic.downcast::<Refusal>() {
         Ok(refusal) => refusal.0,
         Err(panic) => {
-            let message = panic
-                .downcast_ref::<String>()
-                .cloned()
-                .or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string))
-                .unwrap_or_else(|| "an unknown panic".into());
+            let message = words(&*panic);
             LinearizeError::Closure { message }
         }
     }
+}
+
+/// What a panic said.
+pub(crate) fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+    text.unwrap_or_else(|| "an unknown panic".into())
 }
 
 fn config(settings: DeviceSettings) -> DeviceConfig {

@@ -1,4 +1,5 @@
 use std::collections::{HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use burn::backend::{
     Backend, BackendTensor, BackendTypes, DispatchDevice, DispatchKindConversion, DispatchTensor,
@@ -10,6 +11,7 @@ use burn_router::TensorInterpreter;
 
 use super::LinearizeError;
 use super::program::{Port, Program};
+use super::recording::words;
 
 /// A program that is ready to run: reads that are last are marked, so that Burn reuses their memory,
 /// and what is left over is dropped as early as it can be.
@@ -82,7 +84,8 @@ impl Program {
     ///
     /// # Errors
     ///
-    /// [`LinearizeError::Device`], and [`LinearizeError::Mismatch`] if the values do not fit the inputs.
+    /// [`LinearizeError::Device`], [`LinearizeError::Mismatch`] if the values do not fit the inputs, and
+    /// [`LinearizeError::Run`] if Burn cannot run an operation.
     pub fn run(
         &self,
         inputs: &[DispatchTensor],
@@ -102,7 +105,7 @@ impl Program {
         for (id, data) in &self.constants {
             engine.constant(*id, data.clone());
         }
-        engine.execute(&Executable::new(self, |_| false));
+        engine.execute(&Executable::new(self, |_| false))?;
         let outputs = self.outputs.iter();
         Ok(outputs
             .map(|port| Tensor::from_dispatch(engine.take(port, false)))
@@ -116,8 +119,8 @@ pub(crate) trait Engine: Send {
     fn bind(&mut self, port: &Port, tensor: DispatchTensor) -> Result<(), LinearizeError>;
     /// Gives host data a name.
     fn constant(&mut self, id: TensorId, data: burn::tensor::TensorData);
-    /// Runs the steps.
-    fn execute(&mut self, executable: &Executable);
+    /// Runs the steps. Burn's panics become errors.
+    fn execute(&mut self, executable: &Executable) -> Result<(), LinearizeError>;
     /// Takes a result out, flat; `is_last` if nothing reads it again.
     fn take(&mut self, port: &Port, is_last: bool) -> DispatchTensor;
 }
@@ -158,10 +161,16 @@ where
         self.0.register_tensor_data_id(id, data);
     }
 
-    fn execute(&mut self, executable: &Executable) {
-        for step in &executable.steps {
-            self.0.register_op(step.clone());
-        }
+    fn execute(&mut self, executable: &Executable) -> Result<(), LinearizeError> {
+        let interpreter = &mut self.0;
+        let run = catch_unwind(AssertUnwindSafe(|| {
+            for step in &executable.steps {
+                interpreter.register_op(step.clone());
+            }
+        }));
+        run.map_err(|panic| LinearizeError::Run {
+            message: words(&*panic),
+        })
     }
 
     fn take(&mut self, port: &Port, is_last: bool) -> DispatchTensor {

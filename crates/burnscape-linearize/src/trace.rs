@@ -36,14 +36,14 @@ pub struct TracedParam {
 
 /// Records the loss of `model` on a batch, and its backward pass.
 ///
-/// `model` must be on autodiff, with the parameters to differentiate by requiring gradients, and an
-/// *unshared* copy: a forward pass in training mode writes placeholders into its running statistics.
+/// `model` must be on autodiff, with the parameters to differentiate by requiring gradients. Only a
+/// copy of it is used: running statistics stay what they are. Its fields of type `Tensor`, which are no
+/// parameters, are copied to the host and become constants of the program.
 /// `lift` brings the batch onto the recording device.
 ///
 /// # Errors
 ///
 /// [`LinearizeError::Closure`] if the closure panics while it is traced,
-/// [`LinearizeError::PlainTensor`] if it does and the model holds tensors that are no parameters,
 /// [`LinearizeError::NotScalar`], [`LinearizeError::Untracked`].
 pub fn trace_gradient<M: Module, B>(
     model: M,
@@ -52,12 +52,9 @@ pub fn trace_gradient<M: Module, B>(
     loss: impl FnOnce(&M, B) -> Tensor<1>,
 ) -> Result<GradientTrace, LinearizeError> {
     let mut traced = None;
-    let mut elsewhere = Vec::new();
-    let recorded = record(settings, |device, recorder, scope| {
+    let (graph, ()) = record(settings, |device, recorder, scope| {
         let mut lifter = Lifter::new(recorder);
-        let model = lifter.module(model);
-        elsewhere = model.devices();
-        elsewhere.retain(|other| other.clone().inner() != *device);
+        let model = lifter.module(&model, device);
         let batch = lift(&mut lifter);
         let loss = loss(&model, batch);
         if loss.shape().num_elements() != 1 {
@@ -92,15 +89,6 @@ pub fn trace_gradient<M: Module, B>(
         let completed = scope.complete(unique(&inputs), unique(&outputs));
         traced = Some((inputs, outputs, bindings, parameters));
         Ok((completed, ()))
-    });
-    let (graph, ()) = recorded.map_err(|error| match error {
-        LinearizeError::Closure { message } if !elsewhere.is_empty() => {
-            LinearizeError::PlainTensor {
-                message,
-                devices: format!("{elsewhere:?}"),
-            }
-        }
-        other => other,
     })?;
     let Some((inputs, outputs, bindings, parameters)) = traced else {
         return Err(LinearizeError::Malformed {

@@ -5,12 +5,10 @@
     reason = "a failed expectation fails the test"
 )]
 
-use burn::module::Module;
-use burn::nn::conv::{DeformConv2d, DeformConv2dConfig};
+use burn::nn::conv::{Conv2d, Conv2dConfig, DeformConv2d, DeformConv2dConfig};
+use burn::nn::interpolate::{Interpolate2dConfig, InterpolateMode};
 use burn::nn::loss::{PoissonNllLossConfig, Reduction};
-use burn::nn::{
-    BatchNormConfig, Linear, LinearConfig, PositionalEncoding, PositionalEncodingConfig,
-};
+use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Distribution, Tensor};
 use burnscape_linearize::{GradientTrace, LinearizeError, LinearizedGradient, jvp, trace_gradient};
 
@@ -133,6 +131,26 @@ fn an_operation_without_a_rule_is_named_with_its_parameter() {
 }
 
 #[test]
+fn a_kernel_that_the_device_does_not_have_is_an_error_when_the_program_runs() {
+    let model: Conv2d = Conv2dConfig::new([1, 1], [2, 2]).init(&device());
+    let resize = Interpolate2dConfig::new()
+        .with_output_size(Some([5, 5]))
+        .with_mode(InterpolateMode::Lanczos)
+        .init();
+    let (plain, x) = (Device::flex(), normal([1, 1, 4, 4]));
+    let traced = trace_gradient(
+        model,
+        plain.settings(),
+        |lifter| lifter.float(x),
+        |model, x| resize.forward(model.forward(x)).tanh().sum(),
+    );
+    let traced = traced.expect("recording needs no kernel");
+    let error = LinearizedGradient::new(&traced, plain.settings(), &plain);
+    let error = error.map(|_| ()).expect_err("Burn has no backward of it");
+    assert!(matches!(error, LinearizeError::Run { .. }), "{error}");
+}
+
+#[test]
 fn a_direction_of_other_parts_is_refused() {
     let (plain, traced) = (Device::flex(), good());
     let mut linearized =
@@ -149,71 +167,6 @@ fn a_direction_of_other_parts_is_refused() {
 fn an_input_that_is_not_there_cannot_be_differentiated_by() {
     let error = jvp(&good().program, &[17], Device::flex().settings());
     assert!(matches!(error, Err(LinearizeError::Mismatch { .. })));
-}
-
-/// A layer before a table that Burn keeps as a plain tensor.
-#[derive(Module, Debug)]
-struct Positioned {
-    linear: Linear,
-    encoding: PositionalEncoding,
-}
-
-#[test]
-fn a_plain_tensor_of_the_model_is_named_and_can_come_with_the_batch() {
-    let model = || Positioned {
-        linear: layer(),
-        encoding: PositionalEncodingConfig::new(2)
-            .with_max_sequence_size(5)
-            .init(&device()),
-    };
-    let settings = Device::flex().settings();
-    let error = trace_gradient(
-        model(),
-        settings,
-        |lifter| lifter.float(normal([2, 4, 3])),
-        |model: &Positioned, x| model.encoding.forward(model.linear.forward(x)).tanh().sum(),
-    );
-    let error = error.expect_err("the table is elsewhere");
-    assert!(
-        matches!(error, LinearizeError::PlainTensor { .. }),
-        "{error}"
-    );
-    let table = model().encoding.sinusoids;
-    let traced = trace_gradient(
-        model(),
-        settings,
-        |lifter| (lifter.float(normal([2, 4, 3])), lifter.float(table)),
-        |model: &Positioned, (x, table)| {
-            let mut encoding = model.encoding.clone();
-            encoding.sinusoids = table;
-            encoding.forward(model.linear.forward(x)).tanh().sum()
-        },
-    );
-    traced.expect("every tensor is on the recording device");
-}
-
-#[test]
-fn tracing_leaves_the_running_statistics_of_the_model_alone() {
-    let model = BatchNormConfig::new(3).init(&device());
-    model.forward(normal([5, 3, 2]));
-    let statistics = || {
-        let (mean, variance) = (&model.running_mean, &model.running_var);
-        (
-            mean.value_sync().into_data(),
-            variance.value_sync().into_data(),
-        )
-    };
-    let before = statistics();
-    let (plain, x) = (Device::flex(), normal([5, 3, 2]));
-    let traced = trace_gradient(
-        model.clone().valid().train(),
-        plain.settings(),
-        |lifter| lifter.float(x),
-        |model, x| model.forward(x).tanh().sum(),
-    );
-    let traced = traced.expect("a trace");
-    LinearizedGradient::new(&traced, plain.settings(), &plain).expect("a linearization");
-    assert_eq!(statistics(), before);
 }
 
 #[test]

@@ -349,10 +349,6 @@ fn pools() -> Vec<Case> {
 
 fn sequences() -> Vec<Case> {
     let d = device();
-    let positions = PositionalEncodingConfig::new(6)
-        .with_max_sequence_size(8)
-        .init(&d);
-    let rotations = RotaryEncodingConfig::new(8, 6).init(&d);
     vec![
         case(
             "MultiHeadAttention",
@@ -450,26 +446,25 @@ fn sequences() -> Vec<Case> {
             wave([2, 3, 4]),
             |m, x| uneven(m.forward(x)),
         ),
-        // Tables that are no parameters come with the batch.
         case(
             "PositionalEncoding",
-            (LinearConfig::new(4, 6).init(&d), positions.clone()),
-            (wave([2, 3, 4]), positions.sinusoids),
-            |m, (x, table)| {
-                let mut encoding = m.1.clone();
-                encoding.sinusoids = table;
-                uneven(encoding.forward(m.0.forward(x)))
-            },
+            (
+                LinearConfig::new(4, 6).init(&d),
+                PositionalEncodingConfig::new(6)
+                    .with_max_sequence_size(8)
+                    .init(&d),
+            ),
+            wave([2, 3, 4]),
+            |m, x| uneven(m.1.forward(m.0.forward(x))),
         ),
         case(
             "RotaryEncoding",
-            (LinearConfig::new(4, 6).init(&d), rotations.clone()),
-            (wave([2, 3, 4]), rotations.freq_complex),
-            |m, (x, table)| {
-                let mut encoding = m.1.clone();
-                encoding.freq_complex = table;
-                uneven(encoding.forward(m.0.forward(x)))
-            },
+            (
+                LinearConfig::new(4, 6).init(&d),
+                RotaryEncodingConfig::new(8, 6).init(&d),
+            ),
+            wave([2, 3, 4]),
+            |m, x| uneven(m.1.forward(m.0.forward(x))),
         ),
     ]
 }

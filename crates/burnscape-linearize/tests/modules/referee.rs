@@ -229,8 +229,7 @@ fn measure<M: Module, B: Batch>(
     let model = model.clone().map(&mut Fill(0.0));
     let (burns, lengths) = gradient(&model, loss(&model, batch.clone()));
     let trace = trace_gradient(
-        // Running statistics are shared by clones, and tracing replaces them.
-        model.clone().valid().train(),
+        model.clone(),
         settings,
         |lifter| batch.lift(lifter),
         |model, batch| loss(model, batch),
