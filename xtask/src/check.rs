@@ -9,7 +9,7 @@ use crate::{examples, golden, rules};
 /// What is compiled: Burn's Learner and a second device besides the default one.
 ///
 /// Every step that compiles uses the same set, so that all share what was built.
-const FEATURES: &str = "--features burnscape/train,burnscape/ndarray";
+const FEATURES: &str = "--features burnscape/train,burnscape/ndarray,burnscape-linearize/ndarray";
 
 pub(crate) fn steps() -> Vec<Step> {
     vec![
