@@ -48,8 +48,9 @@ impl ParamVector {
     }
 
     /// The direction with every filter scaled to the norm of the same filter of `weights`:
-    /// `d_f ← d_f · |w_f| / |d_f|` (Li et al. 2018, section 4). Such a direction does not change
-    /// under the rescaling symmetry of ReLU networks. A filter of norm zero becomes zero.
+    /// `d_f ← d_f · |w_f| / |d_f|` (Li et al. 2018, section 4). When one layer
+    /// of a ReLU network is multiplied by a factor and the next divided by it, such a direction
+    /// follows, and the loss along it stays the same. A filter of norm zero becomes zero.
     ///
     /// # Errors
     ///
