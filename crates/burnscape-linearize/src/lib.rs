@@ -10,6 +10,7 @@ mod jvp;
 mod lifter;
 mod linearized;
 mod lower;
+mod merge;
 mod program;
 mod recording;
 mod replay;
