@@ -14,9 +14,9 @@
 //! let model = LinearConfig::new(2, 1).with_bias(false).init(&device);
 //! let x = Tensor::<2>::from_data([[1.0, 2.0], [3.0, 4.0]], &device);
 //!
-//! // An unshared copy of the model that requires gradients, and the batch as placeholders.
+//! // A copy of the model is traced, and the batch enters as placeholders.
 //! let trace = trace_gradient(
-//!     model.valid().train(),
+//!     model.clone().train(),
 //!     device.settings(),
 //!     |lifter| lifter.float(x.clone()),
 //!     |model: &Linear, x| model.forward(x).square().sum(),
@@ -40,6 +40,7 @@ mod jvp;
 mod lifter;
 mod linearized;
 mod lower;
+mod merge;
 mod program;
 mod recording;
 mod replay;

@@ -71,6 +71,7 @@ mod tests {
         assert!(lines("crates/burnscape/src/space/read.rs", VISITOR).is_empty());
         assert_eq!(lines("crates/burnscape/src/loss/lift.rs", VISITOR), [2]);
         assert_eq!(lines("crates/burnscape-linearize/src/lib.rs", VISITOR), [2]);
+        assert!(lines("crates/burnscape-linearize/src/lifter.rs", VISITOR).is_empty());
         assert!(lines("crates/burnscape/tests/space.rs", VISITOR).is_empty());
     }
 

@@ -8,10 +8,14 @@
 )]
 
 mod activations;
+mod convolutions;
 mod functions;
 mod layers;
 mod losses;
+mod parameters;
+mod pools;
 mod referee;
+mod sequences;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,6 +26,21 @@ use referee::{Case, Measured, Referee};
 #[test]
 fn layers_have_exact_products() {
     hold(layers::cases());
+}
+
+#[test]
+fn convolutions_have_exact_products() {
+    hold(convolutions::cases());
+}
+
+#[test]
+fn pools_and_rearrangements_have_exact_products() {
+    hold(pools::cases());
+}
+
+#[test]
+fn sequences_have_exact_products() {
+    hold(sequences::cases());
 }
 
 #[test]
@@ -71,6 +90,9 @@ const NEVER_MET: &[&str] = &[
 fn the_published_table_says_what_is_tested() {
     let all = [
         layers::cases(),
+        convolutions::cases(),
+        pools::cases(),
+        sequences::cases(),
         activations::cases(),
         functions::cases(),
         losses::cases(),

@@ -6,10 +6,12 @@
     reason = "a failed expectation fails the test"
 )]
 
+mod chains;
 mod elementary;
 mod layers;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::panic::catch_unwind;
 use std::sync::OnceLock;
 
@@ -78,7 +80,8 @@ fn plain() -> Device {
     DEVICE.get_or_init(configured).clone()
 }
 
-fn program((_, shapes, operation): Line) -> Program {
+/// The program of an operation on arguments of the given shapes.
+fn program(shapes: &[&[usize]], operation: impl Fn(&Given) -> Symbol) -> Program {
     let settings = plain().settings();
     let mut ports = None;
     let (graph, ()) = record(settings, |_, recorder, scope| {
@@ -185,9 +188,9 @@ fn every_rule_is_the_limit_of_differences_once_and_twice() {
     let lines = elementary::lines().iter().chain(layers::lines());
     let mut met = BTreeSet::new();
     let mut failed = BTreeMap::new();
-    for &line in lines {
+    for &(name, shapes, operation) in lines {
         let measured = catch_unwind(|| {
-            let written = program(line);
+            let written = program(shapes, operation);
             let mut names: Vec<String> = written.operation_names().collect();
             let lowered = lower(written, plain().settings()).expect("a program");
             names.extend(lowered.operation_names());
@@ -195,9 +198,9 @@ fn every_rule_is_the_limit_of_differences_once_and_twice() {
         });
         let (names, error) = measured.unwrap_or((vec![], f64::NAN));
         met.extend(names);
-        println!("{:40} {error:.1e}", line.0);
+        println!("{:40} {error:.1e}", name);
         if error.is_nan() || error > 1e-7 {
-            failed.insert(line.0, error);
+            failed.insert(name, error);
         }
     }
     assert!(failed.is_empty(), "{failed:?}");
@@ -207,4 +210,28 @@ fn every_rule_is_the_limit_of_differences_once_and_twice() {
         .map(|(name, _)| name)
         .collect();
     assert!(missing.is_empty(), "rules without a test: {missing:?}");
+}
+
+#[test]
+fn random_chains_are_the_limit_of_differences_once_and_twice() {
+    hold_chains(0..200);
+}
+
+#[test]
+#[ignore = "takes a minute"]
+fn ten_thousand_random_chains_are_the_limit_of_differences_once_and_twice() {
+    hold_chains(200..10_200);
+}
+
+fn hold_chains(seeds: Range<u64>) {
+    let failed: Vec<(u64, f64)> = seeds
+        .map(|seed| {
+            let length = 4 + seed as usize % 17;
+            let written = program(chains::SHAPES, |given| chains::chain(given, seed, length));
+            let lowered = lower(written, plain().settings()).expect("a program");
+            (seed, worst(&lowered))
+        })
+        .filter(|(_, error)| error.is_nan() || *error > 1e-7)
+        .collect();
+    assert!(failed.is_empty(), "{failed:?}");
 }
