@@ -7,7 +7,7 @@
 )]
 
 use burn::module::{Module, ParamGroup};
-use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear, LinearConfig};
+use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::activation::relu;
@@ -37,29 +37,27 @@ fn build(config: SamConfig) -> Sam {
     config.init(momentum()).expect("a valid configuration")
 }
 
-/// A layer, batch norm, dropout and a head.
+/// A layer, batch norm and a head.
 #[derive(Module, Debug)]
 struct Net {
     first: Linear,
     norm: BatchNorm,
-    dropout: Dropout,
     head: Linear,
 }
 
 impl Net {
-    fn new(dropout: f64) -> Self {
+    fn new() -> Self {
         let device = device();
         Self {
             first: LinearConfig::new(4, 6).init(&device),
             norm: BatchNormConfig::new(6).init(&device),
-            dropout: DropoutConfig::new(dropout).init(),
             head: LinearConfig::new(6, 2).init(&device),
         }
     }
 
     fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         let hidden = relu(self.norm.forward(self.first.forward(x)));
-        self.head.forward(self.dropout.forward(hidden))
+        self.head.forward(hidden)
     }
 
     fn loss(&self, x: Tensor<2>) -> Tensor<1> {
@@ -86,7 +84,7 @@ fn weights(model: &Net) -> Vec<f64> {
 
 #[test]
 fn running_statistics_are_those_of_the_first_pass() {
-    let mut model = Net::new(0.0);
+    let mut model = Net::new();
     let once = unshared_copy(&model);
     let clone = model.clone();
     let mut sam = build(SamConfig::new().with_rho(0.5));
@@ -102,7 +100,7 @@ fn running_statistics_are_those_of_the_first_pass() {
 #[test]
 fn a_skipped_step_leaves_the_running_statistics() {
     for config in [SamConfig::new(), SamConfig::asam()] {
-        let mut model = Net::new(0.0);
+        let mut model = Net::new();
         let mut sam = build(config);
         sam.step(0.1, &mut model, |m: &Net| m.loss(input()))
             .expect("a step");
@@ -119,7 +117,7 @@ fn a_skipped_step_leaves_the_running_statistics() {
         assert_eq!(report.skipped, None);
     }
     // A plain optimizer in the same loop has the same manners.
-    let mut model = Net::new(0.0);
+    let mut model = Net::new();
     let statistics = model.statistics();
     let poisoned = |m: &Net| m.loss(input() * f32::NAN);
     let report = momentum()
@@ -131,7 +129,7 @@ fn a_skipped_step_leaves_the_running_statistics() {
 
 #[test]
 fn an_error_leaves_the_model_as_it_was() {
-    let mut model = Net::new(0.0);
+    let mut model = Net::new();
     let (before, statistics) = (weights(&model), model.statistics());
     let mut sam = build(SamConfig::new());
     // The second pass fails, after the first has written its statistics.
@@ -149,7 +147,7 @@ fn an_error_leaves_the_model_as_it_was() {
 
 #[test]
 fn the_original_weights_come_back_bit_for_bit() {
-    let model = Net::new(0.0);
+    let model = Net::new();
     let before = weights(&model);
     let mut sam = build(SamConfig::new().with_rho(10.0));
     let gradients = |m: &Net| GradientsParams::from_grads(m.loss(input()).backward(), m);
@@ -207,7 +205,7 @@ fn excluded_parameters_are_not_displaced_and_do_not_count_in_the_norm() {
         RhoGroup::new(ParamGroup::from_predicate("norm"), 0.0),
         RhoGroup::new(ParamGroup::from_predicate("head"), 0.5),
     ];
-    let model = Net::new(0.0);
+    let model = Net::new();
     let space = ParamSpace::of(&model).expect("a space");
     let gradients = GradientsParams::from_grads(model.loss(input()).backward(), &model);
     let gradient = LeafVector::from_gradients(&space, &gradients).expect("gradients");
@@ -247,30 +245,10 @@ fn excluded_parameters_are_not_displaced_and_do_not_count_in_the_norm() {
 }
 
 #[test]
-fn with_a_dropout_seed_both_passes_draw_the_same_mask() {
-    // At a radius of zero both passes differ by their masks alone.
-    let losses = |seed: Option<u64>| {
-        let mut model = Net::new(0.5);
-        let config = SamConfig::new().with_rho(0.0).with_dropout_seed(seed);
-        let mut sam = config.init(momentum()).expect("a valid configuration");
-        let mut step = || {
-            sam.step(0.01, &mut model, |m: &Net| m.loss(input()))
-                .expect("a step")
-        };
-        [step(), step()].map(|report| (report.loss, report.perturbed_loss))
-    };
-    let [first, second] = losses(Some(3));
-    assert_eq!(first.0, first.1);
-    assert_eq!(second.0, second.1);
-    let free = losses(None);
-    assert!(free.iter().any(|(plain, perturbed)| plain != perturbed));
-}
-
-#[test]
 fn the_mask_keeps_its_share_of_the_parameters_and_its_mean_displacement() {
     let keep = 0.25;
     let (steps, rho) = (400, 0.1);
-    let mut model = Net::new(0.0);
+    let mut model = Net::new();
     let space = ParamSpace::of(&model).expect("a space");
     let gradients = GradientsParams::from_grads(model.loss(input()).backward(), &model);
     let gradient = LeafVector::from_gradients(&space, &gradients).expect("gradients");
@@ -459,7 +437,7 @@ fn the_average_of_weights_is_their_mean() {
 fn a_step_does_not_touch_what_measures_the_same_model() {
     // Evaluating between steps, in both modes, must not change the run.
     let run = |measures: bool| {
-        let mut model = Net::new(0.0);
+        let mut model = Net::new();
         let space = ParamSpace::of(&model).expect("a space");
         let start: Vec<f64> = (0..space.len()).map(|i| (i as f64 * 0.7).sin()).collect();
         let start = ParamVector::from_host(&space, &start).expect("a vector");
@@ -486,7 +464,7 @@ fn a_step_does_not_touch_what_measures_the_same_model() {
 
 #[test]
 fn a_missing_second_gradient_is_not_taken_for_a_step() {
-    let model = Net::new(0.0);
+    let model = Net::new();
     let gradients = GradientsParams::from_grads(model.loss(input()).backward(), &model);
     let mut sam = build(SamConfig::new());
     let ascended = sam.ascend(0.1, model, &gradients).expect("an ascent");

@@ -1,6 +1,7 @@
 //! Steps of the strategy: equal to those of the loop written by hand.
 
 use std::ops::ControlFlow;
+use std::sync::{Mutex, PoisonError};
 
 use burn::grad_clipping::GradientClippingConfig;
 use burn::optim::SgdConfig;
@@ -89,8 +90,12 @@ fn clipping_applies_to_the_combined_gradient() {
     assert_ne!(free.state(), trained.state());
 }
 
+/// The device has one generator for all threads: who draws from it takes turns.
+static DRAWING: Mutex<()> = Mutex::new(());
+
 #[test]
 fn dropout_masks_are_those_of_the_loop() {
+    let _turn = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
     let config = SamConfig::new().with_dropout_seed(Some(5));
     let model = || Net::with_dropout(0.0, 0.5);
     let trained = train(Run::default(), strategy(config.clone()), model());
@@ -102,6 +107,7 @@ fn dropout_masks_are_those_of_the_loop() {
 
 #[test]
 fn both_passes_of_accumulated_batches_draw_the_same_masks() {
+    let _turn = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
     let run = Run {
         accumulation: Some(3),
         ..Run::default()
