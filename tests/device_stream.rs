@@ -1,14 +1,19 @@
-//! Both passes of a step draw the same dropout masks, if a seed says so.
+//! What the library does to the device's own random stream.
 //!
-//! A binary of its own with one test: the device has one generator for all threads, and another test
-//! that draws between a seed and its pass would change the mask.
+//! A binary of its own whose tests take turns: the device has one generator for all threads, and a test
+//! that draws between a seed and its use would change the numbers.
 #![allow(clippy::expect_used, reason = "a failed expectation fails the test")]
+
+use std::sync::{Mutex, PoisonError};
 
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
 use burn::optim::SgdConfig;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Distribution, Tensor};
 use burnscape::optim::SamConfig;
+use burnscape::space::{ParamSpace, ParamVector};
+
+static DRAWING: Mutex<()> = Mutex::new(());
 
 #[derive(Module, Debug)]
 struct Net {
@@ -34,6 +39,7 @@ impl Net {
 
 #[test]
 fn with_a_dropout_seed_both_passes_draw_the_same_mask() {
+    let _turn = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
     let device = Device::flex().autodiff();
     let x = Tensor::<2>::ones([16, 4], &device);
     // At a radius of zero both passes differ by their masks alone.
@@ -57,4 +63,25 @@ fn with_a_dropout_seed_both_passes_draw_the_same_mask() {
             .iter()
             .any(|(plain, perturbed)| plain != perturbed)
     );
+}
+
+#[test]
+fn directions_leave_the_stream_alone() {
+    let _turn = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
+    let device = Device::flex();
+    let layer = LinearConfig::new(3, 2).init(&device);
+    let space = ParamSpace::of(&layer).expect("a space");
+    let draw = || Tensor::<1>::random([4], Distribution::Default, &device).into_data();
+    device.seed(9);
+    let expected = draw();
+    for direction in [
+        ParamVector::gaussian,
+        ParamVector::rademacher,
+        ParamVector::sphere,
+        ParamVector::ball,
+    ] {
+        device.seed(9);
+        direction(&space, 1).expect("a direction");
+        assert_eq!(draw(), expected);
+    }
 }
