@@ -5,7 +5,7 @@ use super::OptimError;
 use super::evaluation::{Evaluation, IntoEvaluation, LossValue};
 use super::oracle::Oracle;
 use crate::loss::{Batch, LossError, Objective, Reduction};
-use crate::space::{LeafVector, ParamSpace};
+use crate::space::{LeafVector, ParamSpace, to_host};
 
 /// The oracle of a batch and an objective: it can split the batch, select from it, and take it
 /// example by example.
@@ -107,14 +107,6 @@ impl<'a, B: Batch, O> BatchOracle<'a, B, O> {
     }
 }
 
-fn to_host(losses: Tensor<1>) -> Result<Vec<f64>, OptimError> {
-    let data = losses.inner().try_into_data();
-    let data = data.map_err(|error| crate::space::SpaceError::Device {
-        message: format!("{error:?}"),
-    })?;
-    Ok(data.iter::<f64>().collect())
-}
-
 impl<M, B, O> Oracle<M> for BatchOracle<'_, B, O>
 where
     M: Module,
@@ -135,7 +127,7 @@ where
             return Ok(loss.into_evaluation(model)?);
         }
         let losses = self.example_losses(part, model)?;
-        self.parts[part].losses = to_host(losses.clone())?;
+        self.parts[part].losses = to_host(losses.clone().inner())?;
         Ok(self.reduce::<M>(losses).into_evaluation(model)?)
     }
 
@@ -147,7 +139,7 @@ where
         // The loss that is reported is that of all examples; the gradient is that of those whose
         // loss rose most.
         let losses = self.example_losses(part, model)?.inner();
-        let displaced = to_host(losses.clone())?;
+        let displaced = to_host(losses.clone().inner())?;
         let before = &self.parts[part].losses;
         let mut order: Vec<usize> = (0..displaced.len()).collect();
         let rise = |index: usize| displaced[index] - before.get(index).copied().unwrap_or(0.0);

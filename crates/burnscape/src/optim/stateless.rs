@@ -15,8 +15,8 @@ impl SamConfig {
     ///
     /// `TrainStep::step` sees no learning rate, no step number and no optimizer, so this serves
     /// ascents without a memory only: no Friendly SAM, LookSAM, decoupled WSAM, schedule, window,
-    /// mask, dropout seed or random starts, and no tying of parameters. With several devices, each one's batch is displaced on its own (m-sharpness with one
-    /// group a device). The custom training strategy has none of these limits.
+    /// mask, dropout seed or random starts, and no tying of parameters. With several devices, each
+    /// one's batch is displaced on its own (m-sharpness with one group a device). The custom training strategy has none of these limits.
     ///
     /// If a pass is not finite, the gradients at the weights are given back unchanged, and the report
     /// says so; statistics written by a first pass that is not finite are put back.
@@ -35,7 +35,7 @@ impl SamConfig {
         F: FnMut(&M) -> R,
         R: IntoEvaluation,
     {
-        self.validate().map_err(OptimError::Config)?;
+        self.validate()?;
         if let Some(feature) = self.memory() {
             return Err(OptimError::NeedsState { feature });
         }

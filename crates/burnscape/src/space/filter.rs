@@ -1,6 +1,7 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
+use super::host::to_host;
 use super::leaf_vector::as_accumulator;
 use super::rank::{expand_axis, sum_but_axis};
 use super::{LeafVector, ParamKind, ParamLeaf, ParamVector, SpaceError};
@@ -34,16 +35,9 @@ impl ParamVector {
     ///
     /// [`SpaceError::Device`].
     pub fn filter_norms(&self) -> Result<Vec<Vec<f64>>, SpaceError> {
-        let read = |norms: Tensor<1>| {
-            let data = norms.try_into_data();
-            let data = data.map_err(|e| SpaceError::Device {
-                message: format!("{e:?}"),
-            })?;
-            Ok(data.iter::<f64>().collect())
-        };
         let leaves = self.space().leaves().iter();
         leaves
-            .map(|leaf| read(filter_squares(leaf, self.leaf(leaf)).sqrt()))
+            .map(|leaf| to_host(filter_squares(leaf, self.leaf(leaf)).sqrt()))
             .collect()
     }
 

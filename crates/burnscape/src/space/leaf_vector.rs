@@ -4,6 +4,7 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, FloatDType, Tensor};
 
+use super::host::to_host;
 use super::read::{self, Present};
 use super::write::{Edit, Purpose, edited_copy};
 use super::{ParamLeaf, ParamSpace, SpaceError, rank};
@@ -413,12 +414,8 @@ pub(super) fn transfer(scalars: Vec<Tensor<1>>) -> Result<Vec<f64>, SpaceError> 
         }
     }
     for (_, indices, tensors) in by_dtype {
-        let data = Tensor::cat(tensors, 0)
-            .try_into_data()
-            .map_err(|error| SpaceError::Device {
-                message: format!("{error:?}"),
-            })?;
-        for (index, value) in indices.into_iter().zip(data.iter::<f64>()) {
+        let read = to_host(Tensor::cat(tensors, 0))?;
+        for (index, value) in indices.into_iter().zip(read) {
             values[index] = value;
         }
     }

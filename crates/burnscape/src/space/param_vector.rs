@@ -2,6 +2,7 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, TensorData};
 
+use super::host::to_host;
 use super::leaf_vector::{as_accumulator, as_dtype, transfer};
 use super::{LeafVector, ParamLeaf, ParamSpace, SpaceError};
 
@@ -192,11 +193,7 @@ impl ParamVector {
     ///
     /// [`SpaceError::Device`].
     pub fn to_host(&self) -> Result<Vec<f64>, SpaceError> {
-        let data = self.values.clone().try_into_data();
-        let data = data.map_err(|error| SpaceError::Device {
-            message: format!("{error:?}"),
-        })?;
-        Ok(data.iter::<f64>().collect())
+        to_host(self.values.clone())
     }
 
     /// The part of the vector that belongs to one parameter, flat.
