@@ -25,6 +25,9 @@ pub enum LinearizeError {
         "the output is not tracked by autodiff; do not detach it, and use the model it is given"
     )]
     Untracked,
+    /// A Gauss-Newton matrix of outputs that nothing judges.
+    #[error("a Gauss-Newton matrix needs a criterion; trace the outputs with `trace_split`")]
+    NoCriterion,
     /// An operation has no rule for its derivative.
     #[error("no derivative rule for `{operation}` with shapes {shapes:?}{origin}")]
     NoRule {

@@ -34,19 +34,29 @@
 //! A closure that is traced must not read a value and must not branch on one; what cannot be traced,
 //! or has no rule, is refused by name, never answered wrongly. [`coverage`] lists the rules.
 
+mod batched;
 mod coverage;
 mod error;
+mod executable;
+mod flat;
+mod hessian;
 mod jvp;
 mod lifter;
+mod likelihood;
+mod linear_map;
 mod linearized;
+mod linearized_gradient;
 mod lower;
 mod merge;
+mod output_maps;
+mod output_metric;
+mod output_trace;
 mod program;
 mod recording;
 mod replay;
 mod rule;
 mod run;
-mod split;
+mod stats;
 mod tape;
 mod trace;
 
@@ -54,7 +64,12 @@ pub use coverage::{Rule, coverage};
 pub use error::LinearizeError;
 pub use jvp::{Jvp, jvp};
 pub use lifter::Lifter;
-pub use linearized::LinearizedGradient;
+pub use likelihood::Likelihood;
+pub use linear_map::LinearMap;
+pub use linearized::{Linearized, Point, Residuals};
+pub use linearized_gradient::LinearizedGradient;
+pub use output_metric::{Noise, OutputMetric};
+pub use output_trace::{OutputTrace, trace_outputs, trace_split};
 pub use program::{Port, Program};
-pub use split::{Split, split};
+pub use stats::ProgramStats;
 pub use trace::{GradientTrace, TracedParam, trace_gradient};

@@ -1,139 +1,217 @@
+use std::collections::HashMap;
+
 use burn::backend::DispatchTensor;
-use burn::tensor::{Device, DeviceSettings, Tensor};
+use burn::tensor::{Device, Tensor};
 
-use super::jvp::jvp;
-use super::program::Port;
-use super::run::{Engine, Executable, engine};
-use super::split::split;
-use super::trace::GradientTrace;
-use super::{LinearizeError, Program};
+use super::batched::batched;
+use super::executable::Executable;
+use super::run::{Engine, engine, flat};
+use super::stats::residual_bytes;
+use super::{LinearMap, LinearizeError, Program};
 
-/// The gradient of a loss at one point on one batch, linearized: its exact derivative along any
-/// direction, the Hessian-vector product, without taking the gradient again.
+/// A [`LinearMap`] on a device: it takes [points](Point), and multiplies tangents at them.
 ///
-/// # Cost
-///
-/// Making it takes about a gradient and keeps the residuals of one batch in memory. Each product
-/// runs what is linear in the direction and nothing else.
-pub struct LinearizedGradient {
+/// One serves all batches of the shapes that the map was traced with.
+pub struct Linearized {
     engine: Box<dyn Engine>,
+    map: LinearMap,
+    draws: Executable,
+    once: Executable,
     each: Executable,
-    tangents: Vec<Port>,
-    products: Vec<Option<Port>>,
-    loss: Tensor<1>,
-    gradients: Vec<Option<Tensor<1>>>,
+    whole: Executable,
+    /// Programs for blocks, by number of tangents: with residuals, and without.
+    blocks: HashMap<(usize, bool), (Program, Executable)>,
 }
 
-impl std::fmt::Debug for LinearizedGradient {
+impl std::fmt::Debug for Linearized {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LinearizedGradient")
-            .field("tangents", &self.tangents)
+        f.debug_struct("Linearized")
+            .field("num_columns", &self.map.num_columns())
+            .field("num_rows", &self.map.num_rows())
             .finish_non_exhaustive()
     }
 }
 
-impl LinearizedGradient {
-    /// Linearizes a traced gradient at the values it is bound to, on `device`.
-    ///
-    /// # Errors
-    ///
-    /// [`LinearizeError::NoRule`] for an operation whose derivative is not known,
-    /// [`LinearizeError::Device`], [`LinearizeError::Mismatch`], [`LinearizeError::Run`].
-    pub fn new(
-        trace: &GradientTrace,
-        settings: DeviceSettings,
-        device: &Device,
-    ) -> Result<Self, LinearizeError> {
-        let wrt: Vec<usize> = trace
-            .parameters
-            .iter()
-            .map(|parameter| parameter.input)
-            .collect();
-        let derivative = jvp(&trace.program, &wrt, settings)?;
-        let split = split(&derivative)?;
-        let mut engine = engine(device)?;
-        bind_all(&mut *engine, &split.once, &trace.bindings)?;
-        for program in [&split.once, &split.each] {
-            for (id, data) in &program.constants {
-                engine.constant(*id, data.clone());
-            }
-        }
-        engine.execute(&Executable::new(&split.once, |_| false))?;
-        let outputs = &split.once.outputs;
-        let loss = Tensor::from_dispatch(engine.take(&outputs[0], false));
-        let gradients = trace.parameters.iter().map(|parameter| {
-            let index = parameter.gradient?;
-            Some(Tensor::from_dispatch(engine.take(&outputs[index], false)))
-        });
-        let gradients = gradients.collect();
-        let num_residuals = outputs.len() - split.num_outputs;
-        let each = Executable::new(&split.each, |index| index < num_residuals);
-        let products = trace.parameters.iter().map(|parameter| {
-            let index = derivative.tangent_outputs[parameter.gradient?]?;
-            Some(derivative.program.outputs[index].clone())
-        });
-        Ok(Self {
-            products: products.collect(),
-            tangents: split.each.inputs[num_residuals..].to_vec(),
-            engine,
-            each,
-            loss,
-            gradients,
-        })
-    }
+/// Whether a [`Point`] keeps what does not depend on a tangent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Residuals {
+    /// Computed once and kept: products are cheapest.
+    #[default]
+    Kept,
+    /// Computed again in every product; a block of tangents shares them. Draws are kept all the
+    /// same.
+    Recomputed,
+}
 
-    /// The loss, one element.
-    pub fn loss(&self) -> &Tensor<1> {
-        &self.loss
-    }
+/// A point and a batch, at which tangents are multiplied.
+#[derive(Debug, Clone)]
+pub struct Point {
+    values: Vec<Tensor<1>>,
+    /// Primal inputs and draws, unless the residuals are kept.
+    given: Vec<DispatchTensor>,
+    residuals: Option<Vec<DispatchTensor>>,
+}
 
-    /// The gradient of each parameter, flat; `None` where the loss does not depend on it.
-    pub fn gradients(&self) -> &[Option<Tensor<1>>] {
-        &self.gradients
-    }
-
-    /// The Hessian times a direction: one flat tensor a parameter in, one out; `None` is zero.
-    ///
-    /// # Errors
-    ///
-    /// [`LinearizeError::Mismatch`] if the direction has other parts than the model has parameters,
-    /// [`LinearizeError::Run`].
-    pub fn hvp(
-        &mut self,
-        direction: &[Tensor<1>],
-    ) -> Result<Vec<Option<Tensor<1>>>, LinearizeError> {
-        if direction.len() != self.tangents.len() {
-            return Err(LinearizeError::Mismatch {
-                what: "the direction".into(),
-                expected: format!("{} parts", self.tangents.len()),
-                found: format!("{} parts", direction.len()),
-            });
-        }
-        for (port, part) in self.tangents.iter().zip(direction) {
-            self.engine.bind(port, part.clone().into_dispatch())?;
-        }
-        self.engine.execute(&self.each)?;
-        // Two parameters may share one product; the last reader takes it.
-        let mut results = Vec::with_capacity(self.products.len());
-        for (index, port) in self.products.iter().enumerate() {
-            let is_last = port.as_ref().is_some_and(|port| {
-                let mut later = self.products[index + 1..].iter().flatten();
-                !later.any(|other| other.tensor.id == port.tensor.id)
-            });
-            let take = |port: &Port| Tensor::from_dispatch(self.engine.take(port, is_last));
-            results.push(port.as_ref().map(take));
-        }
-        Ok(results)
+impl Point {
+    /// What does not depend on a tangent and was asked for (the loss first), flat. Empty for a point
+    /// whose residuals are recomputed and that was taken [without values](Linearized::point).
+    pub fn values(&self) -> &[Tensor<1>] {
+        &self.values
     }
 }
 
-fn bind_all(
-    engine: &mut dyn Engine,
-    program: &Program,
-    bindings: &[DispatchTensor],
-) -> Result<(), LinearizeError> {
-    for (port, tensor) in program.inputs.iter().zip(bindings) {
-        engine.bind(port, tensor.clone())?;
+impl Linearized {
+    /// Prepares `map` for `device`.
+    ///
+    /// # Errors
+    ///
+    /// [`LinearizeError::Device`].
+    pub fn new(map: &LinearMap, device: &Device) -> Result<Self, LinearizeError> {
+        let mut engine = engine(device)?;
+        for program in [&map.draws, &map.once, &map.each, &map.whole] {
+            engine.constants(program);
+        }
+        Ok(Self {
+            engine,
+            draws: Executable::new(&map.draws),
+            once: Executable::new(&map.once),
+            each: Executable::new(&map.each),
+            whole: Executable::new(&map.whole),
+            map: map.clone(),
+            blocks: HashMap::new(),
+        })
     }
-    Ok(())
+
+    /// The map.
+    pub fn map(&self) -> &LinearMap {
+        &self.map
+    }
+
+    /// What a point with [kept](Residuals::Kept) residuals takes, in bytes, over and above the
+    /// tensors it was given.
+    pub fn residual_bytes(&self) -> usize {
+        residual_bytes(&self.map)
+    }
+
+    /// Evaluates the map's values at a point and keeps what products need.
+    ///
+    /// `inputs` are values for the inputs that the map was traced with, in their order. Random draws
+    /// advance the device's generator.
+    ///
+    /// # Errors
+    ///
+    /// [`LinearizeError::Mismatch`], [`LinearizeError::Run`].
+    pub fn point(
+        &mut self,
+        inputs: &[DispatchTensor],
+        residuals: Residuals,
+    ) -> Result<Point, LinearizeError> {
+        let map = &self.map;
+        if inputs.len() != map.num_primal {
+            return Err(LinearizeError::Mismatch {
+                what: "the number of inputs".into(),
+                expected: map.num_primal.to_string(),
+                found: inputs.len().to_string(),
+            });
+        }
+        let mut given = inputs.to_vec();
+        given.extend(self.engine.run(&map.draws, &self.draws, &[])?);
+        let mut values = self.engine.run(&map.once, &self.once, &given)?;
+        let kept = values.split_off(map.num_values);
+        let values = values.into_iter().map(flat).collect();
+        Ok(match residuals {
+            Residuals::Kept => Point {
+                values,
+                given: Vec::new(),
+                residuals: Some(kept),
+            },
+            Residuals::Recomputed => Point {
+                values,
+                given,
+                residuals: None,
+            },
+        })
+    }
+
+    /// The product of the map at `point` with a tangent: its parts in, flat, and those of the result
+    /// out.
+    ///
+    /// # Errors
+    ///
+    /// [`LinearizeError::Mismatch`] if the tangent has other parts, [`LinearizeError::Run`].
+    pub fn apply(
+        &mut self,
+        point: &Point,
+        tangent: &[Tensor<1>],
+    ) -> Result<Vec<Tensor<1>>, LinearizeError> {
+        let (program, executable, held) = match &point.residuals {
+            Some(kept) => (&self.map.each, &self.each, kept),
+            None => (&self.map.whole, &self.whole, &point.given),
+        };
+        let inputs = with_tangent(program, held, tangent)?;
+        let results = self.engine.run(program, executable, &inputs)?;
+        Ok(results.into_iter().map(flat).collect())
+    }
+
+    /// The products with `k` tangents at once: `[k, columns]` in, `[k, rows]` out, for a map of one
+    /// tangent and one result.
+    ///
+    /// What does not depend on a tangent is computed once for all of them, and operations that can
+    /// take many tangents in one call do.
+    ///
+    /// # Errors
+    ///
+    /// [`LinearizeError::Mismatch`] if the block has other columns, [`LinearizeError::Run`].
+    pub fn apply_block(
+        &mut self,
+        point: &Point,
+        tangents: Tensor<2>,
+    ) -> Result<Tensor<2>, LinearizeError> {
+        let [k, _] = tangents.dims();
+        let is_kept = point.residuals.is_some();
+        if !self.blocks.contains_key(&(k, is_kept)) {
+            let (program, first) = match is_kept {
+                true => (&self.map.each, self.map.num_residuals()),
+                false => (&self.map.whole, self.map.whole.inputs.len() - 1),
+            };
+            let program = batched(program, first, k, self.map.settings)?;
+            let executable = Executable::new(&program);
+            self.engine.constants(&program);
+            self.blocks.insert((k, is_kept), (program, executable));
+        }
+        let (program, executable) = &self.blocks[&(k, is_kept)];
+        let held = point.residuals.as_ref().unwrap_or(&point.given);
+        let len = tangents.shape().num_elements();
+        let inputs = with_tangent(program, held, &[tangents.reshape([len])])?;
+        let results = self.engine.run(program, executable, &inputs)?;
+        let mut results = results.into_iter().map(flat);
+        let result = results.next().ok_or_else(|| LinearizeError::Malformed {
+            message: "a map without a result".into(),
+        })?;
+        let rows = result.shape().num_elements() / k;
+        Ok(result.reshape([k, rows]))
+    }
+}
+
+/// What is held, and then the parts of the tangent, which are checked.
+fn with_tangent(
+    program: &Program,
+    held: &[DispatchTensor],
+    tangent: &[Tensor<1>],
+) -> Result<Vec<DispatchTensor>, LinearizeError> {
+    let ports = &program.inputs[held.len()..];
+    let lengths: Vec<usize> = ports.iter().map(super::Port::num_elements).collect();
+    let found: Vec<usize> = tangent
+        .iter()
+        .map(|part| part.shape().num_elements())
+        .collect();
+    if lengths != found {
+        return Err(LinearizeError::Mismatch {
+            what: "the tangent".into(),
+            expected: format!("parts of {lengths:?} elements"),
+            found: format!("parts of {found:?} elements"),
+        });
+    }
+    let parts = tangent.iter().map(|part| part.clone().into_dispatch());
+    Ok(held.iter().cloned().chain(parts).collect())
 }

@@ -4,10 +4,9 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use burn_ir::{
-    FloatOperationIr, IrVisitorMut, NumericOperationIr, OperationIr, TensorId, TensorIr,
-};
+use burn_ir::{IrVisitorMut, OperationIr, TensorId, TensorIr};
 
+use super::linear_map::is_draw;
 use super::program::{Program, Rename};
 
 impl Program {
@@ -43,14 +42,11 @@ impl Program {
 /// Whether the operation gives the same again. Draws do not, and of custom and distributed ones
 /// nobody knows.
 fn is_repeatable(operation: &OperationIr) -> bool {
-    !matches!(
+    let is_opaque = matches!(
         operation,
-        OperationIr::Float(_, FloatOperationIr::Random(_))
-            | OperationIr::NumericFloat(_, NumericOperationIr::IntRandom(_))
-            | OperationIr::NumericInt(_, NumericOperationIr::IntRandom(_))
-            | OperationIr::Custom(_)
-            | OperationIr::Distributed(_)
-    )
+        OperationIr::Custom(_) | OperationIr::Distributed(_)
+    );
+    !is_opaque && !is_draw(operation)
 }
 
 /// A key for what an operation computes: everything but the names of its results.

@@ -25,6 +25,11 @@ impl Port {
     pub fn shape(&self) -> &[usize] {
         self.tensor.shape.as_slice()
     }
+
+    /// Number of elements.
+    pub fn num_elements(&self) -> usize {
+        self.tensor.shape.num_elements()
+    }
 }
 
 /// A straight line of tensor operations: inputs, constants, operations in order, outputs.

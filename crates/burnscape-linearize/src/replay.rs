@@ -18,6 +18,21 @@ pub(crate) fn declared(program: &Program) -> Vec<TensorId> {
     ids
 }
 
+/// As [`declared`], for a replay that reads some tensors besides.
+pub(crate) fn declared_with(
+    program: &Program,
+    read: impl IntoIterator<Item = TensorId>,
+) -> Vec<TensorId> {
+    let inputs = unique(&program.inputs);
+    let is_given =
+        |id: &TensorId| inputs.binary_search(id).is_ok() || program.constants.contains_key(id);
+    let mut ids = declared(program);
+    ids.extend(read.into_iter().filter(is_given));
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
 /// The outputs that the scope makes: an input or a constant that is passed through is not its result.
 pub(crate) fn results(outputs: &[Port], inputs: &[Port], program: &Program) -> Vec<TensorId> {
     let given = unique(inputs);

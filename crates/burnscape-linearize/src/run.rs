@@ -1,83 +1,19 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use burn::backend::ops::FloatTensorOps;
 use burn::backend::{
-    Backend, BackendTensor, BackendTypes, DispatchDevice, DispatchKindConversion, DispatchTensor,
-    TensorMetadata,
+    Backend, BackendTensor, BackendTypes, Dispatch, DispatchDevice, DispatchKindConversion,
+    DispatchTensor, TensorMetadata,
 };
 use burn::tensor::{Device, Tensor};
-use burn_ir::{BackendIr, HandleKind, IrVisitorMut, OperationIr, TensorId, TensorIr, TensorStatus};
+use burn_ir::{BackendIr, HandleKind, TensorId, TensorIr, TensorStatus};
 use burn_router::TensorInterpreter;
 
 use super::LinearizeError;
+use super::executable::Executable;
 use super::program::{Port, Program};
 use super::recording::words;
-
-/// A program that is ready to run: reads that are last are marked, so that Burn reuses their memory,
-/// and what is left over is dropped as early as it can be.
-#[derive(Debug, Clone)]
-pub(crate) struct Executable {
-    steps: Vec<OperationIr>,
-}
-
-impl Executable {
-    /// `kept` are inputs that survive a run: residuals, of which the next run reads again.
-    pub(crate) fn new(program: &Program, kept: impl Fn(usize) -> bool) -> Self {
-        let mut alive: HashSet<TensorId> =
-            program.outputs.iter().map(|port| port.tensor.id).collect();
-        alive.extend(program.constants.keys());
-        let survivors = program
-            .inputs
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| kept(*index));
-        alive.extend(survivors.map(|(_, port)| port.tensor.id));
-        let mut steps = Vec::with_capacity(program.operations.len());
-        for operation in program.operations.iter().rev() {
-            let mut operation = operation.clone();
-            // Results that nobody reads, of operations with several.
-            for tensor in operation.outputs().cloned().collect::<Vec<_>>() {
-                if !alive.contains(&tensor.id) {
-                    steps.push(OperationIr::Drop(as_last(&tensor)));
-                }
-            }
-            let mut reads: HashMap<TensorId, usize> = HashMap::new();
-            for tensor in operation.inputs() {
-                *reads.entry(tensor.id).or_default() += 1;
-            }
-            // Read twice by one operation, a tensor cannot be overwritten by it.
-            for tensor in operation.inputs().cloned().collect::<Vec<_>>() {
-                if reads[&tensor.id] > 1 && alive.insert(tensor.id) {
-                    steps.push(OperationIr::Drop(as_last(&tensor)));
-                }
-            }
-            operation.visit_mut(&mut LastReads { alive: &mut alive });
-            steps.push(operation);
-        }
-        steps.reverse();
-        Self { steps }
-    }
-}
-
-fn as_last(tensor: &TensorIr) -> TensorIr {
-    TensorIr {
-        status: TensorStatus::ReadWrite,
-        ..tensor.clone()
-    }
-}
-
-/// Walking backwards, the first time that a tensor is met is its last read.
-struct LastReads<'a> {
-    alive: &'a mut HashSet<TensorId>,
-}
-
-impl IrVisitorMut for LastReads<'_> {
-    fn visit_tensor_mut(&mut self, tensor: &mut TensorIr) {
-        if tensor.status == TensorStatus::ReadOnly && self.alive.insert(tensor.id) {
-            tensor.status = TensorStatus::ReadWrite;
-        }
-    }
-}
 
 impl Program {
     /// Runs the program once: values for its inputs in, those of its outputs out, flat.
@@ -99,30 +35,61 @@ impl Program {
             });
         }
         let mut engine = engine(device)?;
-        for (port, tensor) in self.inputs.iter().zip(inputs) {
-            engine.bind(port, tensor.clone())?;
-        }
-        for (id, data) in &self.constants {
-            engine.constant(*id, data.clone());
-        }
-        engine.execute(&Executable::new(self, |_| false))?;
-        let outputs = self.outputs.iter();
-        Ok(outputs
-            .map(|port| Tensor::from_dispatch(engine.take(port, false)))
-            .collect())
+        engine.constants(self);
+        let outputs = engine.run(self, &Executable::new(self), inputs)?;
+        Ok(outputs.into_iter().map(flat).collect())
     }
+}
+
+/// A float tensor of any rank as a vector; row by row.
+pub(crate) fn flat(tensor: DispatchTensor) -> Tensor<1> {
+    let len = tensor.shape().num_elements();
+    Tensor::from_dispatch(Dispatch::float_reshape(tensor, [len].into()))
 }
 
 /// Runs programs on one device.
 pub(crate) trait Engine: Send {
     /// Gives a tensor a name.
     fn bind(&mut self, port: &Port, tensor: DispatchTensor) -> Result<(), LinearizeError>;
-    /// Gives host data a name.
+    /// Gives host data a name, for good.
     fn constant(&mut self, id: TensorId, data: burn::tensor::TensorData);
     /// Runs the steps. Burn's panics become errors.
     fn execute(&mut self, executable: &Executable) -> Result<(), LinearizeError>;
-    /// Takes a result out, flat; `is_last` if nothing reads it again.
+    /// Takes a result out; `is_last` if nothing reads it again.
     fn take(&mut self, port: &Port, is_last: bool) -> DispatchTensor;
+}
+
+impl dyn Engine {
+    /// Makes the program's constants known. They stay.
+    pub(crate) fn constants(&mut self, program: &Program) {
+        for (id, data) in &program.constants {
+            self.constant(*id, data.clone());
+        }
+    }
+
+    /// One run: values for the inputs in, those of the outputs out.
+    pub(crate) fn run(
+        &mut self,
+        program: &Program,
+        executable: &Executable,
+        inputs: &[DispatchTensor],
+    ) -> Result<Vec<DispatchTensor>, LinearizeError> {
+        for &index in &executable.read {
+            self.bind(&program.inputs[index], inputs[index].clone())?;
+        }
+        self.execute(executable)?;
+        // Two outputs may be one tensor; the last reader takes it. Constants stay.
+        let mut last: HashMap<TensorId, usize> = HashMap::new();
+        for (index, port) in program.outputs.iter().enumerate() {
+            if !program.constants.contains_key(&port.tensor.id) {
+                last.insert(port.tensor.id, index);
+            }
+        }
+        let outputs = program.outputs.iter().enumerate();
+        Ok(outputs
+            .map(|(index, port)| self.take(port, last.get(&port.tensor.id) == Some(&index)))
+            .collect())
+    }
 }
 
 struct BackendEngine<B: BackendIr>(TensorInterpreter<B>);
@@ -184,10 +151,7 @@ where
             ..port.tensor.clone()
         };
         let tensor = match self.0.get_tensor(&tensor) {
-            HandleKind::Float(tensor) => {
-                let len = tensor.shape().num_elements();
-                BackendTensor::Float(B::float_reshape(tensor, [len].into()))
-            }
+            HandleKind::Float(tensor) => BackendTensor::Float(tensor),
             HandleKind::Int(tensor) => BackendTensor::Int(tensor),
             HandleKind::Bool(tensor) => BackendTensor::Bool(tensor),
             HandleKind::Quantized(tensor) => BackendTensor::Quantized(tensor),

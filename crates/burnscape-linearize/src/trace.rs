@@ -1,4 +1,4 @@
-use burn::backend::{AutodiffBackend, DispatchTensor, TensorMetadata};
+use burn::backend::{AutodiffBackend, BackendTypes, DispatchTensor, TensorMetadata};
 use burn::module::{Module, ParamId};
 use burn::tensor::{DeviceSettings, Tensor};
 use burn_ir::TensorIr;
@@ -65,11 +65,7 @@ pub fn trace_gradient<M: Module, B>(
         if !loss.is_tracked() {
             return Err(LinearizeError::Untracked);
         }
-        let loss = loss
-            .try_into_primitive::<AC>()
-            .map_err(|error| LinearizeError::Closure {
-                message: format!("the loss is not on the recording device: {error:?}"),
-            })?;
+        let loss = on_recorder(loss, "the loss")?;
         let mut outputs = vec![port(recorder, "loss", &loss.clone().into_primitive())];
         let gradients = AC::backward(loss);
         let mut parameters = Vec::new();
@@ -102,6 +98,41 @@ pub fn trace_gradient<M: Module, B>(
         bindings,
         parameters,
     })
+}
+
+impl GradientTrace {
+    /// The parameters by their indices.
+    pub(crate) fn chosen(&self, wrt: &[usize]) -> Result<Vec<&TracedParam>, LinearizeError> {
+        chosen(&self.parameters, wrt)
+    }
+}
+
+/// The parameters by their indices.
+pub(crate) fn chosen<'a>(
+    parameters: &'a [TracedParam],
+    wrt: &[usize],
+) -> Result<Vec<&'a TracedParam>, LinearizeError> {
+    let found = wrt.iter().map(|&index| {
+        let parameter = parameters.get(index);
+        parameter.ok_or_else(|| LinearizeError::Mismatch {
+            what: format!("parameter {index}"),
+            expected: format!("one of {} trained parameters", parameters.len()),
+            found: "missing".into(),
+        })
+    });
+    found.collect()
+}
+
+/// What a closure returned, as the recording device holds it.
+pub(crate) fn on_recorder<const D: usize>(
+    tensor: Tensor<D>,
+    what: &str,
+) -> Result<<AC as BackendTypes>::FloatTensorPrimitive, LinearizeError> {
+    tensor
+        .try_into_primitive::<AC>()
+        .map_err(|error| LinearizeError::Closure {
+            message: format!("{what} is not on the recording device: {error:?}"),
+        })
 }
 
 /// A port for a symbol, which is held so that nothing writes over it.

@@ -1,0 +1,74 @@
+use std::collections::{HashMap, HashSet};
+
+use burn_ir::{IrVisitorMut, OperationIr, TensorId, TensorIr, TensorStatus};
+
+use super::Program;
+
+/// A program that is ready to run: reads that are last are marked, so that Burn reuses their memory,
+/// and what is left over is dropped as early as it can be. Constants alone outlive a run.
+///
+/// Inputs are consumed as well. Who wants to bind one again keeps a handle of its own; Burn then sees
+/// the tensor shared and does not write over it.
+#[derive(Debug, Clone)]
+pub(crate) struct Executable {
+    pub(crate) steps: Vec<OperationIr>,
+    /// The inputs that something reads, by index: the others need not be bound.
+    pub(crate) read: Vec<usize>,
+}
+
+impl Executable {
+    pub(crate) fn new(program: &Program) -> Self {
+        let outputs = program.outputs.iter().map(|port| port.tensor.id);
+        let mut alive: HashSet<TensorId> = outputs.collect();
+        alive.extend(program.constants.keys());
+        let mut steps = Vec::with_capacity(program.operations.len());
+        for operation in program.operations.iter().rev() {
+            let mut operation = operation.clone();
+            // Results that nobody reads, of operations with several.
+            for tensor in operation.outputs().cloned().collect::<Vec<_>>() {
+                if !alive.contains(&tensor.id) {
+                    steps.push(OperationIr::Drop(as_last(&tensor)));
+                }
+            }
+            let mut reads: HashMap<TensorId, usize> = HashMap::new();
+            for tensor in operation.inputs() {
+                *reads.entry(tensor.id).or_default() += 1;
+            }
+            // Read twice by one operation, a tensor cannot be overwritten by it.
+            for tensor in operation.inputs().cloned().collect::<Vec<_>>() {
+                if reads[&tensor.id] > 1 && alive.insert(tensor.id) {
+                    steps.push(OperationIr::Drop(as_last(&tensor)));
+                }
+            }
+            operation.visit_mut(&mut LastReads { alive: &mut alive });
+            steps.push(operation);
+        }
+        steps.reverse();
+        let ports = program.inputs.iter().enumerate();
+        let read = ports
+            .filter(|(_, port)| alive.contains(&port.tensor.id))
+            .map(|(index, _)| index)
+            .collect();
+        Self { steps, read }
+    }
+}
+
+fn as_last(tensor: &TensorIr) -> TensorIr {
+    TensorIr {
+        status: TensorStatus::ReadWrite,
+        ..tensor.clone()
+    }
+}
+
+/// Walking backwards, the first time that a tensor is met is its last read.
+struct LastReads<'a> {
+    alive: &'a mut HashSet<TensorId>,
+}
+
+impl IrVisitorMut for LastReads<'_> {
+    fn visit_tensor_mut(&mut self, tensor: &mut TensorIr) {
+        if tensor.status == TensorStatus::ReadOnly && self.alive.insert(tensor.id) {
+            tensor.status = TensorStatus::ReadWrite;
+        }
+    }
+}

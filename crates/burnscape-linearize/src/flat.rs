@@ -1,0 +1,107 @@
+//! Flat ends: programs from one vector to one vector, as linear algebra wants them.
+
+use burn::backend::ops::FloatTensorOps;
+use burn::tensor::{DType, DeviceSettings, FloatDType, Shape, Slice};
+use burn_ir::TensorId;
+use burn_router::RouterClient;
+
+use super::LinearizeError;
+use super::lifter::C;
+use super::program::{Port, Program, Rename};
+use super::recording::{Recorder, Symbol, record};
+use super::replay::{declared_with, results};
+use super::trace::{port, unique};
+
+/// A tensor of a program as a part of a flat vector; absent, it is zero.
+#[derive(Debug, Clone)]
+pub(crate) struct Part {
+    pub(crate) tensor: Option<Port>,
+    pub(crate) len: usize,
+}
+
+impl Part {
+    pub(crate) fn of(port: &Port) -> Self {
+        Self {
+            tensor: Some(port.clone()),
+            len: port.num_elements(),
+        }
+    }
+}
+
+/// A flat vector that a program puts out: its parts one after the other.
+pub(crate) struct Vector {
+    pub(crate) name: String,
+    pub(crate) parts: Vec<Part>,
+}
+
+/// Replaces the inputs `tangent` by slices of one flat input, which comes last, and puts out the
+/// vectors given.
+pub(crate) fn with_flat_ends(
+    program: &Program,
+    tangent: &[Port],
+    outputs: &[Vector],
+    dtype: DType,
+    settings: DeviceSettings,
+) -> Result<Program, LinearizeError> {
+    let replaced = unique(tangent);
+    let mut inputs: Vec<Port> = program.inputs.clone();
+    inputs.retain(|port| replaced.binary_search(&port.tensor.id).is_err());
+    let mut ends = Vec::new();
+    let (graph, ()) = record(settings, |_, recorder, scope| {
+        let len: usize = tangent.iter().map(Port::num_elements).sum();
+        let whole = recorder.placeholder(Shape::from([len]), dtype);
+        drop(C::float_neg(whole.clone()));
+        let mut rename = Rename::default();
+        let mut start = 0;
+        for part in tangent {
+            let end = start + part.num_elements();
+            let slice = match tangent.len() {
+                1 => whole.clone(),
+                _ => C::float_slice(whole.clone(), &[Slice::from(start..end)]),
+            };
+            let slice = C::float_reshape(slice, part.tensor.shape.clone());
+            recorder.hold(&slice);
+            rename.0.insert(part.tensor.id, slice.id());
+            start = end;
+        }
+        for operation in &program.operations {
+            let mut operation = operation.clone();
+            operation.visit_mut(&mut rename);
+            recorder.client().register_op(operation);
+        }
+        for vector in outputs {
+            let symbol = joined(vector, &rename, dtype, recorder);
+            ends.push(port(recorder, &vector.name, &symbol));
+        }
+        inputs.push(port(recorder, "tangent", &whole));
+        let parts = outputs.iter().flat_map(|vector| &vector.parts);
+        let read = parts.filter_map(|part| Some(part.tensor.as_ref()?.tensor.id));
+        let mut known = declared_with(program, read);
+        known.retain(|id| replaced.binary_search(id).is_err());
+        known.push(whole.id());
+        let made = results(&ends, &inputs, program);
+        Ok((scope.complete(known, made), ()))
+    })?;
+    let mut constants = program.constants.clone();
+    constants.extend(graph.values);
+    Program::new(graph.graph.operations, inputs, ends, constants)
+}
+
+fn joined(vector: &Vector, rename: &Rename, dtype: DType, recorder: &Recorder) -> Symbol {
+    let parts = vector.parts.iter().map(|part| match &part.tensor {
+        Some(Port { tensor, .. }) => {
+            let id: TensorId = rename.0.get(&tensor.id).copied().unwrap_or(tensor.id);
+            let symbol = recorder.named(id, tensor.shape.clone(), tensor.dtype);
+            C::float_reshape(symbol, Shape::from([part.len]))
+        }
+        None => {
+            let device = recorder.client().device();
+            C::float_zeros(Shape::from([part.len]), &device, FloatDType::from(dtype))
+        }
+    });
+    let mut parts: Vec<Symbol> = parts.collect();
+    match parts.len() {
+        1 => parts.remove(0),
+        _ => C::float_cat(parts, 0),
+    }
+}

@@ -1,0 +1,55 @@
+use burn::tensor::DeviceSettings;
+
+use super::flat::{Part, Vector, with_flat_ends};
+use super::program::Port;
+use super::{GradientTrace, LinearMap, LinearizeError, jvp};
+
+impl LinearMap {
+    /// The Hessian of a traced loss: forward over reverse, exactly.
+    ///
+    /// `wrt` are indices of [`GradientTrace::parameters`]; tangent and result are the flat vectors of
+    /// these parameters in the order given. Values are the loss, and the flat gradient.
+    ///
+    /// # Errors
+    ///
+    /// [`LinearizeError::NoRule`] for an operation whose derivative is not known,
+    /// [`LinearizeError::Mismatch`] for an index without a parameter.
+    pub fn hessian(
+        trace: &GradientTrace,
+        wrt: &[usize],
+        settings: DeviceSettings,
+    ) -> Result<Self, LinearizeError> {
+        let parameters = trace.chosen(wrt)?;
+        let inputs: Vec<usize> = parameters.iter().map(|parameter| parameter.input).collect();
+        let derivative = jvp(&trace.program, &inputs, settings)?;
+        let outputs = &derivative.program.outputs;
+        let part = |index: Option<usize>, input: usize| Part {
+            tensor: index.map(|index| outputs[index].clone()),
+            len: trace.program.inputs[input].num_elements(),
+        };
+        let gradient = parameters.iter().map(|p| part(p.gradient, p.input));
+        let product = parameters.iter().map(|p| {
+            let tangent = |gradient: usize| derivative.tangent_outputs[gradient];
+            part(p.gradient.and_then(tangent), p.input)
+        });
+        let vector = |name: &str, parts| Vector {
+            name: name.into(),
+            parts,
+        };
+        let ends = [
+            vector("loss", vec![Part::of(&outputs[0])]),
+            vector("gradient", gradient.collect()),
+            vector("product", product.collect()),
+        ];
+        let tangents: Vec<Port> = derivative
+            .tangent_inputs
+            .iter()
+            .map(|&index| derivative.program.inputs[index].clone())
+            .collect();
+        let dtype = tangents
+            .first()
+            .map_or(outputs[0].tensor.dtype, |port| port.tensor.dtype);
+        let program = with_flat_ends(&derivative.program, &tangents, &ends, dtype, settings)?;
+        Self::new(program, 1, 2, settings)
+    }
+}

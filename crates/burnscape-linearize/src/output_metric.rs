@@ -1,0 +1,197 @@
+//! Quadratic forms on outputs, as programs `u = A(z) w`.
+
+use burn::backend::TensorMetadata;
+use burn::backend::ops::FloatTensorOps;
+use burn::tensor::activation::{sigmoid, softmax};
+use burn::tensor::{DType, DeviceSettings, Shape, Tensor};
+
+use super::lifter::C;
+use super::program::{Port, Program};
+use super::recording::{Symbol, record};
+use super::trace::{port, unique};
+use super::{Likelihood, LinearizeError};
+
+/// A quadratic form on the outputs of one batch; what stands between `J` and `Jᵀ`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum OutputMetric {
+    /// `c · I`.
+    Identity {
+        /// `c`.
+        scale: f64,
+    },
+    /// `c · E[r rᵀ]` with the scores `r = ∂/∂z −log p(y | z)` of targets `y ~ p(· | z)`: the Fisher
+    /// information of the outputs, in closed form.
+    Fisher {
+        /// The law of the targets.
+        likelihood: Likelihood,
+        /// `c`.
+        scale: f64,
+    },
+    /// The mean of `c · r rᵀ` over drawn targets; unbiased for [`Fisher`](Self::Fisher). The noise
+    /// that decides the draws is an input of the map, of the shape [`OutputMetric::noise`] tells.
+    SampledFisher {
+        /// The law of the targets.
+        likelihood: Likelihood,
+        /// `c`.
+        scale: f64,
+        /// Number of drawn targets.
+        samples: usize,
+    },
+}
+
+/// The noise that a sampled metric is driven by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Noise {
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Standard normal numbers if true, uniform ones in `[0, 1)` if not.
+    pub is_normal: bool,
+}
+
+impl OutputMetric {
+    /// The noise input that the metric needs for outputs of a shape, if it samples.
+    pub fn noise(&self, outputs: &[usize]) -> Option<Noise> {
+        let Self::SampledFisher {
+            likelihood,
+            samples,
+            ..
+        } = self
+        else {
+            return None;
+        };
+        let [rows, columns] = matrix(*likelihood, outputs);
+        let (columns, is_normal) = match likelihood {
+            Likelihood::Categorical => (1, false),
+            Likelihood::Bernoulli => (columns, false),
+            Likelihood::Gaussian => (columns, true),
+        };
+        Some(Noise {
+            shape: vec![*samples, rows, columns],
+            is_normal,
+        })
+    }
+
+    /// Inputs: outputs `z`, a vector `w` like them, and the noise if there is any. Output: `u`.
+    pub(crate) fn program(
+        &self,
+        outputs: &Port,
+        settings: DeviceSettings,
+    ) -> Result<Program, LinearizeError> {
+        let (shape, dtype) = (outputs.tensor.shape.clone(), outputs.tensor.dtype);
+        let mut inputs = Vec::new();
+        let mut ends = Vec::new();
+        let (graph, ()) = record(settings, |_, recorder, scope| {
+            let mut input = |name: &str, shape: Shape| {
+                let symbol = recorder.placeholder(shape, dtype);
+                drop(C::float_neg(symbol.clone()));
+                inputs.push(port(recorder, name, &symbol));
+                symbol
+            };
+            let z = input("outputs", shape.clone());
+            let w = input("vector", shape.clone());
+            let noise = self.noise(shape.as_slice());
+            let noise = noise.map(|noise| input("noise", Shape::from(noise.shape)));
+            let u = self.product(z, w, noise, dtype);
+            let u = C::float_reshape(u, shape.clone());
+            ends.push(port(recorder, "product", &u));
+            let made = unique(&ends);
+            Ok((scope.complete(unique(&inputs), made), ()))
+        })?;
+        Program::new(graph.graph.operations, inputs, ends, graph.values)
+    }
+
+    fn product(&self, z: Symbol, w: Symbol, noise: Option<Symbol>, dtype: DType) -> Symbol {
+        let (likelihood, scale) = match *self {
+            Self::Identity { scale } => return scaled(w, scale),
+            Self::Fisher { likelihood, scale } => (likelihood, scale),
+            Self::SampledFisher {
+                likelihood, scale, ..
+            } => (likelihood, scale),
+        };
+        let shape = z.shape();
+        let [rows, columns] = matrix(likelihood, shape.as_slice());
+        let rectangle = |x: Symbol| {
+            Tensor::<2>::from_primitive::<C>(C::float_reshape(x, Shape::from([rows, columns])))
+        };
+        let (z, w) = (rectangle(z), rectangle(w));
+        let product = match noise {
+            None => exact(likelihood, z, w),
+            Some(noise) => {
+                let noise = Tensor::<3>::from_primitive::<C>(noise);
+                let samples = noise.dims()[0];
+                let scores = scores(likelihood, z, noise).cast(dtype);
+                let along = (scores.clone() * w.unsqueeze::<3>()).sum_dim(2);
+                let sum = (scores * along).sum_dim(0);
+                sum.reshape([rows, columns]) / samples as f64
+            }
+        };
+        let product = product * scale;
+        match product.try_into_primitive::<C>() {
+            Ok(symbol) => symbol,
+            // Everything here was made on the recording device.
+            Err(_) => unreachable!("a tensor that left its device"),
+        }
+    }
+}
+
+fn scaled(x: Symbol, factor: f64) -> Symbol {
+    C::float_mul_scalar(x, burn::tensor::Scalar::Float(factor))
+}
+
+/// Outputs as a matrix, one independent target a row.
+fn matrix(likelihood: Likelihood, outputs: &[usize]) -> [usize; 2] {
+    let total: usize = outputs.iter().product();
+    let columns = match likelihood {
+        Likelihood::Categorical => outputs.last().copied(),
+        Likelihood::Bernoulli | Likelihood::Gaussian => outputs.first().map(|n| total / n.max(&1)),
+    };
+    let columns = columns.unwrap_or(1).max(1);
+    [total / columns, columns]
+}
+
+fn exact(likelihood: Likelihood, z: Tensor<2>, w: Tensor<2>) -> Tensor<2> {
+    match likelihood {
+        // (diag p − p pᵀ) w
+        Likelihood::Categorical => {
+            let p = softmax(z, 1);
+            let pw = p.clone() * w;
+            pw.clone() - p * pw.sum_dim(1)
+        }
+        Likelihood::Bernoulli => {
+            let p = sigmoid(z);
+            w * p.clone() * (1.0 - p)
+        }
+        Likelihood::Gaussian => w,
+    }
+}
+
+/// `∂/∂z −log p(y | z)` at drawn targets: `[samples, rows, columns]`.
+fn scores(likelihood: Likelihood, z: Tensor<2>, noise: Tensor<3>) -> Tensor<3> {
+    match likelihood {
+        // The class whose stretch of the cumulative probabilities the uniform number falls into.
+        Likelihood::Categorical => {
+            let p = softmax(z, 1).unsqueeze::<3>();
+            let [samples, rows, _] = noise.dims();
+            let columns = p.dims()[2];
+            let above = p.clone().cumsum(2).expand([samples, rows, columns]);
+            let p = p.expand([samples, rows, columns]);
+            let noise = noise.expand([samples, rows, columns]);
+            // Rounding may leave the last sum short of one; what is above all others is the last.
+            let is_past = above.lower_equal(noise).float();
+            let index = is_past.sum_dim(2).clamp_max(columns as f64 - 1.0);
+            let classes = Tensor::<1, burn::tensor::Int>::arange(0..columns as i64, &p.device());
+            let classes = classes.float().cast(p.dtype()).reshape([1, 1, columns]);
+            let drawn = classes
+                .expand([samples, rows, columns])
+                .equal(index.expand([samples, rows, columns]));
+            p.clone() - drawn.float().cast(p.dtype())
+        }
+        Likelihood::Bernoulli => {
+            let dims = noise.dims();
+            let p = sigmoid(z).unsqueeze::<3>().expand(dims);
+            let drawn = noise.lower(p.clone()).float().cast(p.dtype());
+            p - drawn
+        }
+        Likelihood::Gaussian => noise,
+    }
+}
