@@ -29,6 +29,7 @@ fn expand(mut input: DeriveInput) -> Result<Tokens, Error> {
     };
     let mut mapped = Vec::new();
     let mut mapped_types = Tokens::new();
+    let mut only_tensors = quote!(true);
     for (position, field) in fields.iter().enumerate() {
         let member = match &field.ident {
             Some(name) => quote!(#name),
@@ -39,9 +40,12 @@ fn expand(mut input: DeriveInput) -> Result<Tokens, Error> {
         };
         let ty = &field.ty;
         let value = if is_skipped(field)? {
+            only_tensors = quote!(false);
             quote!(self.#member)
         } else {
             mapped_types.extend(quote!(#ty));
+            only_tensors =
+                quote!(#only_tensors && <#ty as ::burnscape::loss::Batch>::IS_ONLY_TENSORS);
             // The span of the field's type, so that "not a batch" points at the field.
             quote_spanned! {ty.span()=>
                 <#ty as ::burnscape::loss::Batch>::map_tensors(self.#member, mapper)
@@ -61,6 +65,8 @@ fn expand(mut input: DeriveInput) -> Result<Tokens, Error> {
     let (impl_generics, type_generics, where_clause) = input.generics.split_for_impl();
     Ok(quote! {
         impl #impl_generics ::burnscape::loss::Batch for #name #type_generics #where_clause {
+            const IS_ONLY_TENSORS: bool = #only_tensors;
+
             fn map_tensors<__Mapper: ::burnscape::loss::BatchMapper>(
                 self,
                 mapper: &mut __Mapper,

@@ -40,6 +40,7 @@ mod error;
 mod executable;
 mod flat;
 mod hessian;
+mod inspect;
 mod jvp;
 mod lifter;
 mod likelihood;

@@ -15,3 +15,22 @@ pub enum Likelihood {
     /// Each output element the mean of a normal law of variance one.
     Gaussian,
 }
+
+impl Likelihood {
+    /// How many independent targets outputs of a shape speak of: rows along the last axis for
+    /// [`Categorical`](Self::Categorical), examples along the first for the others.
+    pub fn num_targets(&self, outputs: &[usize]) -> usize {
+        self.matrix(outputs)[0]
+    }
+
+    /// Outputs as a matrix, one target a row.
+    pub(crate) fn matrix(self, outputs: &[usize]) -> [usize; 2] {
+        let total: usize = outputs.iter().product();
+        let columns = match self {
+            Self::Categorical => outputs.last().copied(),
+            Self::Bernoulli | Self::Gaussian => outputs.first().map(|n| total / n.max(&1)),
+        };
+        let columns = columns.unwrap_or(1).max(1);
+        [total / columns, columns]
+    }
+}

@@ -47,16 +47,49 @@ pub enum Residuals {
 #[derive(Debug, Clone)]
 pub struct Point {
     values: Vec<Tensor<1>>,
-    /// Primal inputs and draws, unless the residuals are kept.
-    given: Vec<DispatchTensor>,
+    /// Where residuals are recomputed.
+    inputs: Vec<DispatchTensor>,
+    draws: Vec<DispatchTensor>,
     residuals: Option<Vec<DispatchTensor>>,
 }
 
 impl Point {
-    /// What does not depend on a tangent and was asked for (the loss first), flat. Empty for a point
-    /// whose residuals are recomputed and that was taken [without values](Linearized::point).
+    /// What the map tells besides its products (the loss first), flat.
     pub fn values(&self) -> &[Tensor<1>] {
         &self.values
+    }
+
+    /// Whether the residuals are kept.
+    pub fn is_kept(&self) -> bool {
+        self.residuals.is_some()
+    }
+
+    /// The point without its values, and without the inputs that residuals would be recomputed
+    /// from: what a data set that is read again for every product has to remember of a batch.
+    #[must_use]
+    pub fn stripped(self) -> Self {
+        Self {
+            values: Vec::new(),
+            inputs: Vec::new(),
+            ..self
+        }
+    }
+
+    /// The point with inputs again, those of the same batch.
+    #[must_use]
+    pub fn with_inputs(&self, inputs: Vec<DispatchTensor>) -> Self {
+        Self {
+            inputs,
+            ..self.clone()
+        }
+    }
+
+    /// What the program for products reads besides the tangent.
+    pub(crate) fn held(&self) -> Vec<DispatchTensor> {
+        match &self.residuals {
+            Some(kept) => kept.clone(),
+            None => self.inputs.iter().chain(&self.draws).cloned().collect(),
+        }
     }
 }
 
@@ -107,6 +140,42 @@ impl Linearized {
         residuals: Residuals,
     ) -> Result<Point, LinearizeError> {
         let map = &self.map;
+        let draws = self.engine.run(&map.draws, &self.draws, &[])?;
+        self.point_with(inputs, draws, residuals)
+    }
+
+    /// As [`point`](Self::point), with the random draws that another map of the *same trace* made at
+    /// its point: both are then maps of one function.
+    ///
+    /// # Errors
+    ///
+    /// As [`point`](Self::point), and [`LinearizeError::Malformed`] for a map of another trace.
+    pub fn point_sharing(
+        &mut self,
+        inputs: &[DispatchTensor],
+        residuals: Residuals,
+        (other, point): (&Self, &Point),
+    ) -> Result<Point, LinearizeError> {
+        let theirs = &other.map.draws.outputs;
+        let shared = self.map.draws.outputs.iter().map(|own| {
+            let mut theirs = theirs.iter();
+            let position = theirs.position(|draw| draw.tensor.id == own.tensor.id);
+            let draw = position.and_then(|index| point.draws.get(index));
+            draw.cloned().ok_or_else(|| LinearizeError::Malformed {
+                message: "draws are shared between maps of different traces".into(),
+            })
+        });
+        let draws = shared.collect::<Result<Vec<_>, _>>()?;
+        self.point_with(inputs, draws, residuals)
+    }
+
+    fn point_with(
+        &mut self,
+        inputs: &[DispatchTensor],
+        draws: Vec<DispatchTensor>,
+        residuals: Residuals,
+    ) -> Result<Point, LinearizeError> {
+        let map = &self.map;
         if inputs.len() != map.num_primal {
             return Err(LinearizeError::Mismatch {
                 what: "the number of inputs".into(),
@@ -114,20 +183,21 @@ impl Linearized {
                 found: inputs.len().to_string(),
             });
         }
-        let mut given = inputs.to_vec();
-        given.extend(self.engine.run(&map.draws, &self.draws, &[])?);
+        let given: Vec<DispatchTensor> = inputs.iter().chain(&draws).cloned().collect();
         let mut values = self.engine.run(&map.once, &self.once, &given)?;
         let kept = values.split_off(map.num_values);
         let values = values.into_iter().map(flat).collect();
         Ok(match residuals {
             Residuals::Kept => Point {
                 values,
-                given: Vec::new(),
+                inputs: Vec::new(),
+                draws,
                 residuals: Some(kept),
             },
             Residuals::Recomputed => Point {
                 values,
-                given,
+                inputs: inputs.to_vec(),
+                draws,
                 residuals: None,
             },
         })
@@ -144,13 +214,23 @@ impl Linearized {
         point: &Point,
         tangent: &[Tensor<1>],
     ) -> Result<Vec<Tensor<1>>, LinearizeError> {
-        let (program, executable, held) = match &point.residuals {
-            Some(kept) => (&self.map.each, &self.each, kept),
-            None => (&self.map.whole, &self.whole, &point.given),
+        let (program, executable) = match point.is_kept() {
+            true => (&self.map.each, &self.each),
+            false => (&self.map.whole, &self.whole),
         };
-        let inputs = with_tangent(program, held, tangent)?;
+        let inputs = with_tangent(program, point.held(), tangent)?;
         let results = self.engine.run(program, executable, &inputs)?;
         Ok(results.into_iter().map(flat).collect())
+    }
+
+    /// Runs a program that the map was made of, or a part of it.
+    pub(crate) fn run_once(
+        &mut self,
+        program: &Program,
+        executable: &Executable,
+        inputs: &[DispatchTensor],
+    ) -> Result<Vec<DispatchTensor>, LinearizeError> {
+        self.engine.run(program, executable, inputs)
     }
 
     /// The products with `k` tangents at once: `[k, columns]` in, `[k, rows]` out, for a map of one
@@ -168,7 +248,7 @@ impl Linearized {
         tangents: Tensor<2>,
     ) -> Result<Tensor<2>, LinearizeError> {
         let [k, _] = tangents.dims();
-        let is_kept = point.residuals.is_some();
+        let is_kept = point.is_kept();
         if !self.blocks.contains_key(&(k, is_kept)) {
             let (program, first) = match is_kept {
                 true => (&self.map.each, self.map.num_residuals()),
@@ -180,9 +260,8 @@ impl Linearized {
             self.blocks.insert((k, is_kept), (program, executable));
         }
         let (program, executable) = &self.blocks[&(k, is_kept)];
-        let held = point.residuals.as_ref().unwrap_or(&point.given);
         let len = tangents.shape().num_elements();
-        let inputs = with_tangent(program, held, &[tangents.reshape([len])])?;
+        let inputs = with_tangent(program, point.held(), &[tangents.reshape([len])])?;
         let results = self.engine.run(program, executable, &inputs)?;
         let mut results = results.into_iter().map(flat);
         let result = results.next().ok_or_else(|| LinearizeError::Malformed {
@@ -194,12 +273,12 @@ impl Linearized {
 }
 
 /// What is held, and then the parts of the tangent, which are checked.
-fn with_tangent(
+pub(crate) fn with_tangent(
     program: &Program,
-    held: &[DispatchTensor],
+    mut held: Vec<DispatchTensor>,
     tangent: &[Tensor<1>],
 ) -> Result<Vec<DispatchTensor>, LinearizeError> {
-    let ports = &program.inputs[held.len()..];
+    let ports = program.inputs.get(held.len()..).unwrap_or_default();
     let lengths: Vec<usize> = ports.iter().map(super::Port::num_elements).collect();
     let found: Vec<usize> = tangent
         .iter()
@@ -212,6 +291,6 @@ fn with_tangent(
             found: format!("parts of {found:?} elements"),
         });
     }
-    let parts = tangent.iter().map(|part| part.clone().into_dispatch());
-    Ok(held.iter().cloned().chain(parts).collect())
+    held.extend(tangent.iter().map(|part| part.clone().into_dispatch()));
+    Ok(held)
 }

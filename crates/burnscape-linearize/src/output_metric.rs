@@ -59,7 +59,7 @@ impl OutputMetric {
         else {
             return None;
         };
-        let [rows, columns] = matrix(*likelihood, outputs);
+        let [rows, columns] = likelihood.matrix(outputs);
         let (columns, is_normal) = match likelihood {
             Likelihood::Categorical => (1, false),
             Likelihood::Bernoulli => (columns, false),
@@ -109,7 +109,7 @@ impl OutputMetric {
             } => (likelihood, scale),
         };
         let shape = z.shape();
-        let [rows, columns] = matrix(likelihood, shape.as_slice());
+        let [rows, columns] = likelihood.matrix(shape.as_slice());
         let rectangle = |x: Symbol| {
             Tensor::<2>::from_primitive::<C>(C::float_reshape(x, Shape::from([rows, columns])))
         };
@@ -136,17 +136,6 @@ impl OutputMetric {
 
 fn scaled(x: Symbol, factor: f64) -> Symbol {
     C::float_mul_scalar(x, burn::tensor::Scalar::Float(factor))
-}
-
-/// Outputs as a matrix, one independent target a row.
-fn matrix(likelihood: Likelihood, outputs: &[usize]) -> [usize; 2] {
-    let total: usize = outputs.iter().product();
-    let columns = match likelihood {
-        Likelihood::Categorical => outputs.last().copied(),
-        Likelihood::Bernoulli | Likelihood::Gaussian => outputs.first().map(|n| total / n.max(&1)),
-    };
-    let columns = columns.unwrap_or(1).max(1);
-    [total / columns, columns]
 }
 
 fn exact(likelihood: Likelihood, z: Tensor<2>, w: Tensor<2>) -> Tensor<2> {

@@ -37,6 +37,7 @@
 //! | [`space`] | a module's trainable parameters as an ordered vector |
 //! | [`loss`] | objectives, batches and data sets, and their evaluation with the right weights |
 //! | [`optim`] | sharpness-aware optimizers around any Burn optimizer |
+//! | [`curvature`] | exact Hessian, Gauss-Newton, Fisher and Jacobian products |
 //! | [`sharpness`] | how much the loss rises near a point |
 //! | [`landscape`] | the loss along directions |
 //! | [`guide`] | how to choose, and how to come from PyTorch |
@@ -48,12 +49,15 @@
 // `#[derive(Batch)]` names the crate, also within it.
 extern crate self as burnscape;
 
+pub mod curvature;
 pub mod guide;
 pub mod landscape;
 pub mod loss;
 pub mod optim;
 pub mod sharpness;
 pub mod space;
+
+pub use curvature::hvp;
 
 /// What most programs need.
 pub mod prelude {

@@ -45,6 +45,15 @@ use super::LossError;
             `#[batch(skip)]`"
 )]
 pub trait Batch: Clone {
+    /// Whether the tensors that [`map_tensors`](Self::map_tensors) passes are all that a loss can
+    /// see of the batch, in a structure that is the same for every batch of the type.
+    ///
+    /// If so, what was traced of one batch serves all batches of the same shapes
+    /// ([`curvature`](crate::curvature)); if not, every batch is traced by itself. True for tensors
+    /// and for tuples, arrays, boxes and derived structs made of such; false for `Vec`, `Option` and
+    /// structs with a `#[batch(skip)]` field, and wherever nobody says.
+    const IS_ONLY_TENSORS: bool = false;
+
     /// Passes every tensor through `mapper`.
     #[must_use]
     fn map_tensors<T: BatchMapper>(self, mapper: &mut T) -> Self;
@@ -156,18 +165,24 @@ struct Mover<'a> {
 batch_mapper!(Mover<'_>, |this, tensor| tensor.to_device(this.device));
 
 impl<const D: usize> Batch for Tensor<D> {
+    const IS_ONLY_TENSORS: bool = true;
+
     fn map_tensors<T: BatchMapper>(self, mapper: &mut T) -> Self {
         mapper.map_float(self)
     }
 }
 
 impl<const D: usize> Batch for Tensor<D, Int> {
+    const IS_ONLY_TENSORS: bool = true;
+
     fn map_tensors<T: BatchMapper>(self, mapper: &mut T) -> Self {
         mapper.map_int(self)
     }
 }
 
 impl<const D: usize> Batch for Tensor<D, Bool> {
+    const IS_ONLY_TENSORS: bool = true;
+
     fn map_tensors<T: BatchMapper>(self, mapper: &mut T) -> Self {
         mapper.map_bool(self)
     }
@@ -196,24 +211,32 @@ impl<B: Batch> Batch for VecDeque<B> {
 }
 
 impl<B: Batch> Batch for Box<B> {
+    const IS_ONLY_TENSORS: bool = B::IS_ONLY_TENSORS;
+
     fn map_tensors<T: BatchMapper>(self, mapper: &mut T) -> Self {
         Box::new((*self).map_tensors(mapper))
     }
 }
 
 impl<B: Batch, const N: usize> Batch for [B; N] {
+    const IS_ONLY_TENSORS: bool = B::IS_ONLY_TENSORS;
+
     fn map_tensors<T: BatchMapper>(self, mapper: &mut T) -> Self {
         self.map(|batch| batch.map_tensors(mapper))
     }
 }
 
 impl Batch for () {
+    const IS_ONLY_TENSORS: bool = true;
+
     fn map_tensors<T: BatchMapper>(self, _mapper: &mut T) -> Self {}
 }
 
 macro_rules! batch_tuple {
     ($($name:ident $index:tt),+) => {
         impl<$($name: Batch),+> Batch for ($($name,)+) {
+            const IS_ONLY_TENSORS: bool = $($name::IS_ONLY_TENSORS)&&+;
+
             fn map_tensors<T: BatchMapper>(self, mapper: &mut T) -> Self {
                 ($(self.$index.map_tensors(mapper),)+)
             }

@@ -98,6 +98,15 @@ pub enum LossError {
         /// The second value.
         second: f64,
     },
+    /// A data set gave another batch when it was read again.
+    #[error(
+        "batch {batch} is another one when the data are read again; pin a shuffled loader with \
+         `Batches::collect`, and let a closure yield the same batches on every call"
+    )]
+    DataChanged {
+        /// Index of the first batch that differs.
+        batch: usize,
+    },
     /// The data loader failed.
     #[error("the data loader failed: {message}")]
     Loader {

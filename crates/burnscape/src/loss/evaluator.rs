@@ -347,6 +347,25 @@ impl<'a, O> Evaluator<'a, O> {
     }
 }
 
+/// What a batch counts, or why it cannot.
+pub(crate) fn examples_and_weight<B: Batch>(
+    batch: &B,
+    index: usize,
+) -> Result<(usize, f64), LossError> {
+    let examples = batch.num_examples()?.unwrap_or(1);
+    if examples == 0 {
+        return Err(LossError::EmptyBatch { batch: index });
+    }
+    let weight = batch.weight()?;
+    if !(weight > 0.0 && weight.is_finite()) {
+        return Err(LossError::BadWeight {
+            batch: index,
+            weight,
+        });
+    }
+    Ok((examples, weight))
+}
+
 /// The running sums of a pass.
 struct Tally {
     reduction: Reduction,
@@ -383,17 +402,7 @@ impl Tally {
     {
         for (index, batch) in data.batches().enumerate() {
             let batch = batch?;
-            let examples = batch.num_examples()?.unwrap_or(1);
-            if examples == 0 {
-                return Err(LossError::EmptyBatch { batch: index });
-            }
-            let weight = batch.weight()?;
-            if !(weight > 0.0 && weight.is_finite()) {
-                return Err(LossError::BadWeight {
-                    batch: index,
-                    weight,
-                });
-            }
+            let (examples, weight) = examples_and_weight(&batch, index)?;
             let (loss, rest) = evaluate(batch)?;
             let value = LeafVector::dots(&[], &[loss])?.1[0];
             if !value.is_finite() {

@@ -71,8 +71,11 @@ pub use batches::Batches;
 /// # is_batch::<Digits>();
 /// ```
 pub use burnscape_derive::Batch;
+/// The law of targets that a model's outputs stand for.
+pub use burnscape_linearize::Likelihood;
 pub use data_set::DataSet;
 pub use error::LossError;
+pub(crate) use evaluator::examples_and_weight;
 pub use evaluator::{DataGradient, DataLoss, Evaluator, LossStep};
 pub use mode::Mode;
 pub use objective::{Objective, Summed};

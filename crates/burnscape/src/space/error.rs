@@ -134,4 +134,7 @@ pub enum SpaceError {
         /// What the device said.
         message: String,
     },
+    /// Numbers on the host do not fit.
+    #[error(transparent)]
+    Host(#[from] burnscape_krylov::HostError),
 }

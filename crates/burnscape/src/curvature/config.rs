@@ -1,0 +1,166 @@
+use std::fmt;
+use std::ops::ControlFlow;
+
+use burn::module::{Module, ParamGroup};
+
+use super::CurvatureError;
+use crate::loss::Mode;
+use crate::space::ParamSpace;
+
+/// What a curvature operator looks at, and how. Each operator is made by the method of its name.
+///
+/// # Example
+///
+/// ```
+/// use burn::module::ParamGroup;
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::tensor::{Device, Tensor};
+/// use burnscape::curvature::CurvatureConfig;
+/// use burnscape::space::ParamVector;
+/// use burnscape_krylov::LinearOperator;
+///
+/// let device = Device::default();
+/// let model = LinearConfig::new(2, 1).init(&device);
+/// let loss = |m: &Linear, x: Tensor<2>| m.forward(x).powi_scalar(2).mean();
+/// let data = [Tensor::<2>::ones([4, 2], &device)];
+///
+/// // The block of the weight; residuals are computed again in every product.
+/// let hessian = CurvatureConfig::new()
+///     .with_group(ParamGroup::from_predicate("weight"))
+///     .with_residual_budget(0)
+///     .hessian(&model, &loss, &data)?;
+/// let v = ParamVector::from_host(hessian.space(), &[1.0, 0.0])?;
+/// assert_eq!(hessian.matvec(&v)?.to_host()?, [2.0, 2.0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "a configuration does nothing before an operator is made from it"]
+pub struct CurvatureConfig<'a> {
+    pub(super) mode: Mode,
+    pub(super) group: Option<ParamGroup>,
+    pub(super) residual_budget: usize,
+    pub(super) block_size: usize,
+    pub(super) dropout_seed: Option<u64>,
+    pub(super) checks: bool,
+    pub(super) observer: Option<Observer<'a>>,
+}
+
+pub(super) type Observer<'a> = Box<dyn FnMut(&CurvatureStep) -> ControlFlow<()> + Send + 'a>;
+
+/// One batch of a pass, as an observer sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CurvatureStep {
+    /// What the pass is for.
+    pub pass: Pass,
+    /// Batches done.
+    pub batches: usize,
+    /// Batches in the pass, where known.
+    pub total: Option<usize>,
+}
+
+/// What a pass over the data is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Pass {
+    /// The operator is linearized at the model's parameters.
+    Linearize,
+    /// A vector, or a block of vectors, is multiplied.
+    Product,
+}
+
+impl Default for CurvatureConfig<'_> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<'a> CurvatureConfig<'a> {
+    /// [`Mode::Eval`], all parameters, residuals kept up to 1 GiB, blocks of 16, checks on.
+    pub fn new() -> Self {
+        Self {
+            mode: Mode::Eval,
+            group: None,
+            residual_budget: 1 << 30,
+            block_size: 16,
+            dropout_seed: None,
+            checks: true,
+            observer: None,
+        }
+    }
+
+    /// Sets the mode. In [`Mode::Train`] batch normalization uses the statistics of each batch, and
+    /// dropout draws one mask a batch, which is then part of the operator.
+    pub fn with_mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Restricts the operator to a group of parameters: the diagonal block of a matrix over
+    /// parameters, the columns of a Jacobian.
+    pub fn with_group(mut self, group: ParamGroup) -> Self {
+        self.group = Some(group);
+        self
+    }
+
+    /// How many bytes of residuals (what a product reads and does not compute) may be kept on the
+    /// device. Batches beyond it are read from the data set again for every product, and their
+    /// residuals recomputed, which costs about a gradient more; 0 recomputes all of them.
+    pub fn with_residual_budget(mut self, bytes: usize) -> Self {
+        self.residual_budget = bytes;
+        self
+    }
+
+    /// How many vectors of a block share a pass over the data, 16 by default; a pass needs the
+    /// memory of that many products at once.
+    pub fn with_block_size(mut self, vectors: usize) -> Self {
+        self.block_size = vectors.max(1);
+        self
+    }
+
+    /// Seeds the device before the masks of [`Mode::Train`] are drawn. It replaces the stream of the
+    /// device's generator; without a seed the draws advance it.
+    pub fn with_dropout_seed(mut self, seed: u64) -> Self {
+        self.dropout_seed = Some(seed);
+        self
+    }
+
+    /// Whether a new operator is checked: that the data are the same when they are read again, and
+    /// that two products are finite and symmetric. On by default.
+    pub fn with_checks(mut self, checks: bool) -> Self {
+        self.checks = checks;
+        self
+    }
+
+    /// Lets `observe` see every batch of every pass, construction included, and stop it: the call
+    /// under way then fails with [`CurvatureError::Stopped`].
+    pub fn with_observer(
+        mut self,
+        observe: impl FnMut(&CurvatureStep) -> ControlFlow<()> + Send + 'a,
+    ) -> Self {
+        self.observer = Some(Box::new(observe));
+        self
+    }
+
+    /// The space of the parameters that the operator acts on.
+    pub(super) fn space<M: Module>(&self, model: &M) -> Result<ParamSpace, CurvatureError> {
+        let space = match &self.group {
+            Some(group) => ParamSpace::of_group(model, group)?,
+            None => ParamSpace::of(model)?,
+        };
+        space.dtype()?;
+        Ok(space)
+    }
+}
+
+impl fmt::Debug for CurvatureConfig<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CurvatureConfig")
+            .field("mode", &self.mode)
+            .field("group", &self.group)
+            .field("residual_budget", &self.residual_budget)
+            .field("block_size", &self.block_size)
+            .field("dropout_seed", &self.dropout_seed)
+            .field("checks", &self.checks)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,68 @@
+use burnscape_krylov::HostError;
+use burnscape_linearize::LinearizeError;
+use thiserror::Error;
+
+use crate::loss::LossError;
+use crate::space::SpaceError;
+
+/// Why a curvature operator could not be made, or multiplied.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum CurvatureError {
+    /// The model or the loss could not be traced, differentiated, or run.
+    #[error(transparent)]
+    Linearize(#[from] LinearizeError),
+    /// The data or the loss are not usable.
+    #[error(transparent)]
+    Loss(#[from] LossError),
+    /// Parameter space refused.
+    #[error(transparent)]
+    Space(#[from] SpaceError),
+    /// Numbers on the host do not fit a space.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// The operator is not symmetric, so that it is not the curvature of one function.
+    #[error(
+        "the operator is not symmetric: ⟨u, Av⟩ and ⟨Au, v⟩ differ by {defect:.1e} of their size, \
+         more than {tolerance:.1e}; the loss detaches a tensor that depends on the parameters, or \
+         is too ill-conditioned for its element type (take f64, or switch the check off with \
+         `with_checks(false)`)"
+    )]
+    NotSymmetric {
+        /// `|⟨u, Av⟩ − ⟨Au, v⟩| / (|u| |Av| + |Au| |v|)`.
+        defect: f64,
+        /// What is allowed, by element type.
+        tolerance: f64,
+    },
+    /// A product holds a number that is not finite although loss and gradient are finite.
+    #[error(
+        "the product with a batch is not finite: batch {batch}, {operation}; look for a function \
+         whose second derivative is infinite there (`sqrt` at zero, a norm of zeros)"
+    )]
+    NonFiniteProduct {
+        /// Index of the batch.
+        batch: usize,
+        /// The first operation whose result is not finite, where known.
+        operation: String,
+    },
+    /// A Monte-Carlo estimate without samples.
+    #[error("a sampled Fisher matrix needs at least one sample; set `FisherSampling::samples`")]
+    NoSamples,
+    /// Vectors over the outputs of two different data sets.
+    #[error(
+        "a vector over other outputs: expected {expected}, found {found}; take it from the \
+         operator's own range"
+    )]
+    DifferentOutputs {
+        /// Outputs of the operator's data.
+        expected: String,
+        /// Outputs of the vector.
+        found: String,
+    },
+    /// The observer stopped the work.
+    #[error("stopped by the observer after {batches} batches")]
+    Stopped {
+        /// Batches done.
+        batches: usize,
+    },
+}

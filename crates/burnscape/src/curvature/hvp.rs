@@ -1,0 +1,55 @@
+use burn::module::Module;
+use burnscape_krylov::LinearOperator;
+
+use super::{CurvatureConfig, CurvatureError};
+use crate::loss::{Batch, Objective};
+use crate::space::ParamVector;
+
+/// One exact Hessian-vector product of a loss on one batch: `∂²L/∂w² · v` in
+/// [`Mode::Eval`](crate::loss::Mode::Eval).
+///
+/// For more than one product, or for a data set, make a [`Hessian`](super::Hessian), which traces the
+/// loss once.
+///
+/// # Cost
+///
+/// One trace, a gradient and a product. Nothing is checked beyond the loss being finite.
+///
+/// # Errors
+///
+/// As [`Hessian`](super::Hessian).
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::tensor::{Device, Tensor};
+/// use burnscape::space::{ParamSpace, ParamVector};
+///
+/// let device = Device::default();
+/// let model = LinearConfig::new(2, 1).with_bias(false).init(&device);
+/// let loss = |m: &Linear, x: Tensor<2>| m.forward(x).powi_scalar(2).mean();
+/// let batch = Tensor::<2>::from_data([[1.0, 2.0]], &device);
+///
+/// let v = ParamVector::from_host(&ParamSpace::of(&model)?, &[1.0, 0.0])?;
+/// let product = burnscape::hvp(&model, &loss, &batch, &v)?;
+/// assert_eq!(product.to_host()?, [2.0, 4.0]);
+/// # Ok::<(), burnscape::curvature::CurvatureError>(())
+/// ```
+pub fn hvp<M, B, O>(
+    model: &M,
+    objective: &O,
+    batch: &B,
+    v: &ParamVector,
+) -> Result<ParamVector, CurvatureError>
+where
+    M: Module,
+    B: Batch,
+    O: Objective<M, B>,
+{
+    let data = std::slice::from_ref(batch);
+    let config = CurvatureConfig::new().with_checks(false);
+    // One product needs no residuals that outlive it.
+    let hessian = config.hessian(model, objective, data)?;
+    hessian.matvec(v)
+}

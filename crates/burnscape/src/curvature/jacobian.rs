@@ -1,0 +1,238 @@
+use burn::module::Module;
+use burn::tensor::Tensor;
+use burnscape_krylov::{Adjoint, LinearOperator};
+use burnscape_linearize::{LinearMap, trace_outputs};
+
+use super::lift::lifted;
+use super::matrix::{chosen, rows};
+use super::output_vector::{OutputSpace, OutputVector};
+use super::sweep::{Setup, Sweep, Traced, Weighting};
+use super::{CurvatureConfig, CurvatureError};
+use crate::loss::{Batch, DataSet, Mode, SplitObjective};
+use crate::space::{ParamSpace, ParamVector, copy_for_gradients};
+
+/// The map of a sweep that goes back from the outputs.
+const BACK: usize = 1;
+
+/// The Jacobian `J = ∂z/∂w` of a model's outputs over a data set, and its transpose.
+///
+/// Rows are the outputs of all batches in order, each batch's tensor of outputs row by row; columns
+/// are the parameters. Nothing is averaged or weighted.
+///
+/// # Cost
+///
+/// Making it takes a trace, and one forward pass a batch for each direction of products. `J v` is one
+/// forward derivative over the data, `Jᵀ u` one backward pass.
+///
+/// # Errors
+///
+/// As the [`Hessian`](super::Hessian).
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::tensor::{Device, Tensor};
+/// use burnscape::curvature::Jacobian;
+/// use burnscape::loss::Split;
+/// use burnscape::space::ParamVector;
+/// use burnscape_krylov::{Adjoint, LinearOperator};
+///
+/// let device = Device::default();
+/// let model = LinearConfig::new(2, 1).with_bias(false).init(&device);
+/// let split = Split::new(
+///     |m: &Linear, x: &Tensor<2>| m.forward(x.clone()),
+///     |z: Tensor<2>, _: Tensor<2>| z.mean(),
+/// );
+/// let data = [Tensor::<2>::from_data([[1.0, 2.0], [3.0, 4.0]], &device)];
+/// let jacobian = Jacobian::new(&model, &split, &data)?;
+/// let v = ParamVector::from_host(jacobian.space(), &[1.0, 0.0])?;
+/// let moved = jacobian.matvec(&v)?;
+/// assert_eq!(moved.to_host()?, [1.0, 3.0]);
+/// assert_eq!(jacobian.matvec_adjoint(&moved)?.to_host()?, [10.0, 14.0]);
+/// # Ok::<(), burnscape::curvature::CurvatureError>(())
+/// ```
+pub struct Jacobian<'a> {
+    pub(super) space: ParamSpace,
+    pub(super) outputs: OutputSpace,
+    /// Two maps: forwards, and back.
+    sweep: Sweep<'a>,
+    /// Where the rows of each batch begin.
+    starts: Vec<usize>,
+}
+
+impl<'a> Jacobian<'a> {
+    /// The Jacobian with the settings of [`CurvatureConfig::new`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Jacobian`] states.
+    pub fn new<M, B, O, D, const R: usize>(
+        model: &M,
+        objective: &O,
+        data: &'a D,
+    ) -> Result<Self, CurvatureError>
+    where
+        M: Module,
+        B: Batch + 'a,
+        O: SplitObjective<M, B, R>,
+        D: DataSet<B> + ?Sized,
+    {
+        CurvatureConfig::new().jacobian(model, objective, data)
+    }
+
+    /// The space of the parameters, the columns.
+    pub fn space(&self) -> &ParamSpace {
+        &self.space
+    }
+
+    /// The space of the outputs, the rows.
+    pub fn outputs(&self) -> &OutputSpace {
+        &self.outputs
+    }
+
+    /// Number of examples in the data.
+    pub fn num_examples(&self) -> usize {
+        self.sweep.totals.num_examples
+    }
+
+    fn rows_of(&self, batch: usize) -> std::ops::Range<usize> {
+        self.starts[batch]..self.starts[batch + 1]
+    }
+
+    /// `Jᵀ u` for the rows `u` of a block.
+    pub(super) fn transposed_block(&self, block: &Tensor<2>) -> Result<Tensor<2>, CurvatureError> {
+        let [k, _] = block.dims();
+        self.sweep.sum_block(BACK, k, |batch, vectors| {
+            block.clone().slice([vectors, self.rows_of(batch)])
+        })
+    }
+}
+
+impl LinearOperator for Jacobian<'_> {
+    type Domain = ParamVector;
+    type Range = OutputVector;
+    type Error = CurvatureError;
+
+    fn domain(&self) -> ParamSpace {
+        self.space.clone()
+    }
+
+    fn range(&self) -> OutputSpace {
+        self.outputs.clone()
+    }
+
+    fn matvec(&self, v: &ParamVector) -> Result<OutputVector, CurvatureError> {
+        self.space.check_same(v.space())?;
+        let values = self.sweep.concatenated(v.values())?;
+        OutputVector::from_values(&self.outputs, values)
+    }
+
+    fn matmat(&self, vectors: &[ParamVector]) -> Result<Vec<OutputVector>, CurvatureError> {
+        if vectors.is_empty() {
+            return Ok(Vec::new());
+        }
+        for v in vectors {
+            self.space.check_same(v.space())?;
+        }
+        let stacked = vectors.iter().map(|v| v.values().clone()).collect();
+        let block = self
+            .sweep
+            .concatenated_block(&Tensor::stack::<2>(stacked, 0))?;
+        let [k, n] = block.dims();
+        let row = |index: usize| {
+            let values = block.clone().slice([index..index + 1, 0..n]).reshape([n]);
+            OutputVector::from_values(&self.outputs, values)
+        };
+        (0..k).map(row).collect()
+    }
+}
+
+impl Adjoint for Jacobian<'_> {
+    fn matvec_adjoint(&self, u: &OutputVector) -> Result<ParamVector, CurvatureError> {
+        self.outputs.check_same(u.space())?;
+        let part = |batch: usize| u.values().clone().slice([self.rows_of(batch)]);
+        let values = self.sweep.sum(BACK, part)?;
+        Ok(ParamVector::from_values(&self.space, values)?)
+    }
+
+    fn matmat_adjoint(&self, vectors: &[OutputVector]) -> Result<Vec<ParamVector>, CurvatureError> {
+        if vectors.is_empty() {
+            return Ok(Vec::new());
+        }
+        for u in vectors {
+            self.outputs.check_same(u.space())?;
+        }
+        let stacked = vectors.iter().map(|u| u.values().clone()).collect();
+        let products = self.transposed_block(&Tensor::stack::<2>(stacked, 0))?;
+        rows(&self.space, &products)
+    }
+}
+
+impl<'a> CurvatureConfig<'a> {
+    /// The [`Jacobian`] of a model's outputs over a data set. Of the objective, the outputs are used.
+    ///
+    /// # Errors
+    ///
+    /// As [`Jacobian`] states.
+    pub fn jacobian<M, B, O, D, const R: usize>(
+        mut self,
+        model: &M,
+        objective: &O,
+        data: &'a D,
+    ) -> Result<Jacobian<'a>, CurvatureError>
+    where
+        M: Module,
+        B: Batch + 'a,
+        O: SplitObjective<M, B, R>,
+        D: DataSet<B> + ?Sized,
+    {
+        let space = self.space(model)?;
+        let settings = space.device().settings();
+        let copy = copy_for_gradients(model, self.mode == Mode::Train);
+        let trace = |batch: &B, _: usize| {
+            let trace = trace_outputs(
+                copy.clone(),
+                settings,
+                |lifter| lifted(batch.clone(), lifter),
+                |model, batch| objective.outputs(model, batch),
+            )?;
+            let wrt = chosen(&space, &trace.parameters)?;
+            Ok(Traced {
+                maps: vec![
+                    LinearMap::jacobian(&trace, &wrt, settings)?,
+                    LinearMap::jacobian_transposed(&trace, &wrt, settings)?,
+                ],
+                bindings: trace.bindings,
+                noise: None,
+            })
+        };
+        let setup = Setup {
+            space: &space,
+            weighting: Weighting::None,
+            noise_seed: 0,
+            trace: &trace,
+        };
+        let sweep = Sweep::new(&mut self, &setup, data)?;
+        let mut starts = vec![0];
+        for rows in sweep.num_rows() {
+            starts.push(starts[starts.len() - 1] + rows);
+        }
+        let outputs = OutputSpace::new(starts[starts.len() - 1], &space)?;
+        Ok(Jacobian {
+            space,
+            outputs,
+            sweep,
+            starts,
+        })
+    }
+}
+
+impl std::fmt::Debug for Jacobian<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Jacobian")
+            .field("num_outputs", &self.outputs.len())
+            .field("num_parameters", &self.space.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,167 @@
+use burn::tensor::Tensor;
+use burnscape_linearize::{LinearizeError, TracedParam};
+
+use super::sweep::{Setup, Sweep};
+use super::{CurvatureConfig, CurvatureError};
+use crate::loss::{Batch, DataSet};
+use crate::space::{ParamSpace, ParamVector, epsilon};
+
+/// A symmetric matrix over parameters, as a sum over batches: what the operators are inside.
+pub(super) struct Matrix<'a> {
+    pub(super) space: ParamSpace,
+    pub(super) sweep: Sweep<'a>,
+}
+
+impl<'a> Matrix<'a> {
+    pub(super) fn new<B, D>(
+        config: &mut CurvatureConfig<'a>,
+        setup: &Setup<'_, B>,
+        data: &'a D,
+    ) -> Result<Self, CurvatureError>
+    where
+        B: Batch + 'a,
+        D: DataSet<B> + ?Sized,
+    {
+        let checks = config.checks;
+        let matrix = Self {
+            space: setup.space.clone(),
+            sweep: Sweep::new(config, setup, data)?,
+        };
+        if checks {
+            matrix.check()?;
+        }
+        Ok(matrix)
+    }
+
+    pub(super) fn product(&self, v: &ParamVector) -> Result<ParamVector, CurvatureError> {
+        self.space.check_same(v.space())?;
+        let sum = self.sweep.sum(0, |_| v.values().clone())?;
+        Ok(ParamVector::from_values(&self.space, sum)?)
+    }
+
+    pub(super) fn products(
+        &self,
+        vectors: &[ParamVector],
+    ) -> Result<Vec<ParamVector>, CurvatureError> {
+        if let [v] = vectors {
+            return Ok(vec![self.product(v)?]);
+        }
+        for v in vectors {
+            self.space.check_same(v.space())?;
+        }
+        if vectors.is_empty() {
+            return Ok(Vec::new());
+        }
+        let stacked = |range: std::ops::Range<usize>| {
+            let rows = vectors[range].iter().map(|v| v.values().clone()).collect();
+            Tensor::stack::<2>(rows, 0)
+        };
+        let products = self
+            .sweep
+            .sum_block(0, vectors.len(), |_, range| stacked(range))?;
+        rows(&self.space, &products)
+    }
+
+    /// Two products, which have to be finite and to agree about each other's vector.
+    fn check(&self) -> Result<(), CurvatureError> {
+        let u = ParamVector::rademacher(&self.space, 1)?;
+        let v = ParamVector::rademacher(&self.space, 2)?;
+        let (au, av) = (self.product(&u)?, self.product(&v)?);
+        let (norm_au, norm_av) = (au.norm()?, av.norm()?);
+        for (vector, norm) in [(&u, norm_au), (&v, norm_av)] {
+            if !norm.is_finite() {
+                return Err(self.sweep.find_non_finite(|_| vector.values().clone())?);
+            }
+        }
+        let size = u.norm()? * norm_av + norm_au * v.norm()?;
+        let defect = (u.dot(&av)? - au.dot(&v)?).abs() / size.max(f64::MIN_POSITIVE);
+        // Rounding adds up like a random walk over the operations of a deep net.
+        let tolerance = epsilon(self.space.dtype()?).sqrt();
+        match defect <= tolerance {
+            true => Ok(()),
+            false => Err(CurvatureError::NotSymmetric { defect, tolerance }),
+        }
+    }
+}
+
+/// The rows of a block as vectors.
+pub(super) fn rows(
+    space: &ParamSpace,
+    block: &Tensor<2>,
+) -> Result<Vec<ParamVector>, CurvatureError> {
+    let [k, n] = block.dims();
+    let row = |index: usize| {
+        let values = block.clone().slice([index..index + 1, 0..n]).reshape([n]);
+        Ok(ParamVector::from_values(space, values)?)
+    };
+    (0..k).map(row).collect()
+}
+
+/// Where the parameters of a space are in a trace.
+pub(super) fn chosen(
+    space: &ParamSpace,
+    traced: &[TracedParam],
+) -> Result<Vec<usize>, CurvatureError> {
+    let found = space.leaves().iter().map(|leaf| {
+        let position = traced
+            .iter()
+            .position(|parameter| parameter.id == leaf.id());
+        position.ok_or_else(|| {
+            let message = format!("the parameter `{}` was not traced", leaf.path());
+            LinearizeError::Malformed { message }.into()
+        })
+    });
+    found.collect()
+}
+
+/// What all matrices over parameters have in common.
+macro_rules! matrix_operator {
+    ($name:ident) => {
+        impl $name<'_> {
+            /// The space of the parameters that it acts on.
+            pub fn space(&self) -> &ParamSpace {
+                &self.0.space
+            }
+
+            /// Number of examples in the data.
+            pub fn num_examples(&self) -> usize {
+                self.0.sweep.totals.num_examples
+            }
+        }
+
+        impl LinearOperator for $name<'_> {
+            type Domain = ParamVector;
+            type Range = ParamVector;
+            type Error = CurvatureError;
+
+            fn domain(&self) -> ParamSpace {
+                self.0.space.clone()
+            }
+
+            fn range(&self) -> ParamSpace {
+                self.0.space.clone()
+            }
+
+            fn matvec(&self, v: &ParamVector) -> Result<ParamVector, CurvatureError> {
+                self.0.product(v)
+            }
+
+            fn matmat(&self, vectors: &[ParamVector]) -> Result<Vec<ParamVector>, CurvatureError> {
+                self.0.products(vectors)
+            }
+        }
+
+        impl SelfAdjoint for $name<'_> {}
+
+        impl std::fmt::Debug for $name<'_> {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($name))
+                    .field("num_parameters", &self.0.space.len())
+                    .field("num_examples", &self.0.sweep.totals.num_examples)
+                    .finish_non_exhaustive()
+            }
+        }
+    };
+}
+
+pub(super) use matrix_operator;

@@ -1,0 +1,153 @@
+use burn::module::Module;
+use burn::tensor::{DType, Tensor, TensorData};
+use burnscape_krylov::{Adjoint, LinearOperator, SelfAdjoint};
+
+use super::jacobian::Jacobian;
+use super::output_vector::{OutputSpace, OutputVector};
+use super::{CurvatureConfig, CurvatureError};
+use crate::loss::{Batch, DataSet, SplitObjective};
+use crate::space::ParamSpace;
+
+/// The empirical neural tangent kernel `K = J Jᵀ` of a model's outputs over a data set.
+///
+/// Rows and columns are the outputs of all batches in order, as the rows of the [`Jacobian`] are.
+/// Nothing is averaged or weighted. Its eigenvalues other than zero are those of `Jᵀ J`.
+///
+/// # Cost
+///
+/// A product is one backward pass and then one forward derivative over the data.
+///
+/// # Errors
+///
+/// As the [`Hessian`](super::Hessian).
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::tensor::{Device, Tensor};
+/// use burnscape::curvature::Ntk;
+/// use burnscape::loss::Split;
+///
+/// let device = Device::default();
+/// let model = LinearConfig::new(2, 1).with_bias(false).init(&device);
+/// let split = Split::new(
+///     |m: &Linear, x: &Tensor<2>| m.forward(x.clone()),
+///     |z: Tensor<2>, _: Tensor<2>| z.mean(),
+/// );
+/// let data = [Tensor::<2>::from_data([[1.0, 2.0], [3.0, 4.0]], &device)];
+/// let kernel = Ntk::new(&model, &split, &data)?;
+/// // The Gram matrix of the inputs.
+/// let dense: Vec<f32> = kernel.dense()?.into_data().iter().collect();
+/// assert_eq!(dense, [5.0, 11.0, 11.0, 25.0]);
+/// # Ok::<(), burnscape::curvature::CurvatureError>(())
+/// ```
+///
+/// # Reference
+///
+/// Jacot, Gabriel, Hongler, *Neural tangent kernel*, NeurIPS 2018.
+#[derive(Debug)]
+pub struct Ntk<'a>(Jacobian<'a>);
+
+impl<'a> Ntk<'a> {
+    /// The kernel with the settings of [`CurvatureConfig::new`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Ntk`] states.
+    pub fn new<M, B, O, D, const R: usize>(
+        model: &M,
+        objective: &O,
+        data: &'a D,
+    ) -> Result<Self, CurvatureError>
+    where
+        M: Module,
+        B: Batch + 'a,
+        O: SplitObjective<M, B, R>,
+        D: DataSet<B> + ?Sized,
+    {
+        CurvatureConfig::new().ntk(model, objective, data)
+    }
+
+    /// The space of the parameters that the outputs are differentiated by.
+    pub fn space(&self) -> &ParamSpace {
+        self.0.space()
+    }
+
+    /// The space of the outputs that it acts on.
+    pub fn outputs(&self) -> &OutputSpace {
+        self.0.outputs()
+    }
+
+    /// The kernel as a matrix `[m, m]` on the model's device, for `m` outputs in all.
+    ///
+    /// # Cost
+    ///
+    /// The whole Jacobian, `m` times the number of parameters in memory: `m` backward passes, a
+    /// block of them in one pass over the data, and one matrix product.
+    ///
+    /// # Errors
+    ///
+    /// [`CurvatureError::Linearize`], [`CurvatureError::Stopped`].
+    pub fn dense(&self) -> Result<Tensor<2>, CurvatureError> {
+        let rows = self.0.transposed_block(&identity(&self.0.outputs))?;
+        Ok(rows.clone().matmul(rows.transpose()))
+    }
+}
+
+fn identity(space: &OutputSpace) -> Tensor<2> {
+    let m = space.len();
+    let one_if_diagonal = |index: usize| f64::from(u8::from(index / m == index % m));
+    let data = TensorData::new(
+        (0..m * m).map(one_if_diagonal).collect::<Vec<f64>>(),
+        [m, m],
+    );
+    let dtype: DType = space.dtype();
+    Tensor::from_data(data, (space.device(), dtype))
+}
+
+impl LinearOperator for Ntk<'_> {
+    type Domain = OutputVector;
+    type Range = OutputVector;
+    type Error = CurvatureError;
+
+    fn domain(&self) -> OutputSpace {
+        self.0.range()
+    }
+
+    fn range(&self) -> OutputSpace {
+        self.0.range()
+    }
+
+    fn matvec(&self, v: &OutputVector) -> Result<OutputVector, CurvatureError> {
+        self.0.matvec(&self.0.matvec_adjoint(v)?)
+    }
+
+    fn matmat(&self, vectors: &[OutputVector]) -> Result<Vec<OutputVector>, CurvatureError> {
+        self.0.matmat(&self.0.matmat_adjoint(vectors)?)
+    }
+}
+
+impl SelfAdjoint for Ntk<'_> {}
+
+impl<'a> CurvatureConfig<'a> {
+    /// The [`Ntk`] of a model's outputs over a data set. Of the objective, the outputs are used.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ntk`] states.
+    pub fn ntk<M, B, O, D, const R: usize>(
+        self,
+        model: &M,
+        objective: &O,
+        data: &'a D,
+    ) -> Result<Ntk<'a>, CurvatureError>
+    where
+        M: Module,
+        B: Batch + 'a,
+        O: SplitObjective<M, B, R>,
+        D: DataSet<B> + ?Sized,
+    {
+        Ok(Ntk(self.jacobian(model, objective, data)?))
+    }
+}

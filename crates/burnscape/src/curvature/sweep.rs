@@ -1,0 +1,455 @@
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use burn::backend::DispatchTensor;
+use burn::tensor::{Device, Tensor};
+use burnscape_linearize::{LinearMap, Linearized, Noise, Point, Residuals};
+
+use super::CurvatureError;
+use super::config::{CurvatureConfig, CurvatureStep, Observer, Pass};
+use super::lift::{Fingerprint, Signature, Tensors};
+use super::noise::drawn;
+use crate::loss::{Batch, DataSet, LossError, Reduction, examples_and_weight};
+use crate::space::{ParamSpace, to_host};
+
+/// One linear map a batch, or several of one trace, at the model's parameters: what every operator
+/// over data is made of.
+///
+/// Programs are traced once for all batches of the same shapes. Residuals are kept up to a budget;
+/// the batches beyond it are read again in every pass.
+pub(super) struct Sweep<'a> {
+    programs: Mutex<Vec<Program>>,
+    batches: Vec<BatchPoint>,
+    source: Source<'a>,
+    observer: Mutex<Option<Observer<'a>>>,
+    block_size: usize,
+    /// Whether some batch has to be read again.
+    rereads: bool,
+    pub(super) totals: Totals,
+}
+
+/// What a pass over the data found.
+#[derive(Debug, Clone)]
+pub(super) struct Totals {
+    pub(super) num_examples: usize,
+    /// What the values of the maps sum up to, with the weights of the batches: the loss, and the
+    /// gradient where the maps tell it.
+    pub(super) loss: f64,
+    pub(super) gradient: Option<Tensor<1>>,
+}
+
+/// What tracing a batch gives.
+pub(super) struct Traced {
+    pub(super) maps: Vec<LinearMap>,
+    /// What the maps' inputs were bound to: the model's tensors, and then those of the batch.
+    pub(super) bindings: Vec<DispatchTensor>,
+    /// The noise that the maps need besides.
+    pub(super) noise: Option<Noise>,
+}
+
+struct Program {
+    maps: Vec<Linearized>,
+    model: Vec<DispatchTensor>,
+    noise: Option<Noise>,
+}
+
+struct BatchPoint {
+    program: usize,
+    /// One for each map.
+    points: Vec<Point>,
+    noise: Option<DispatchTensor>,
+    /// What the batch counts in the sum over the data.
+    factor: f64,
+    num_rows: usize,
+    fingerprint: Option<Fingerprint>,
+}
+
+/// Reads the data: index and tensors of every batch.
+type Source<'a> = Box<dyn Fn(&mut Visit<'_>) -> Result<(), CurvatureError> + 'a>;
+type Visit<'v> = dyn FnMut(usize, Vec<DispatchTensor>) -> Result<(), CurvatureError> + 'v;
+
+/// How the maps of the batches are put together.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Weighting {
+    /// As the loss over a data set is, by the reduction of a batch's.
+    Loss(Reduction),
+    /// Not at all: rows of a Jacobian.
+    None,
+}
+
+/// What a sweep is made from, besides the data.
+pub(super) struct Setup<'t, B> {
+    pub(super) space: &'t ParamSpace,
+    pub(super) weighting: Weighting,
+    pub(super) noise_seed: u64,
+    /// Traces a batch of `n` examples.
+    pub(super) trace: &'t dyn Fn(&B, usize) -> Result<Traced, CurvatureError>,
+}
+
+impl<'a> Sweep<'a> {
+    pub(super) fn new<B, D>(
+        config: &mut CurvatureConfig<'a>,
+        setup: &Setup<'_, B>,
+        data: &'a D,
+    ) -> Result<Self, CurvatureError>
+    where
+        B: Batch + 'a,
+        D: DataSet<B> + ?Sized,
+    {
+        let device = setup.space.device();
+        if let Some(seed) = config.dropout_seed {
+            device.seed(seed);
+        }
+        let mut programs: Vec<Program> = Vec::new();
+        let mut known: HashMap<Signature, usize> = HashMap::new();
+        let mut batches: Vec<BatchPoint> = Vec::new();
+        let (mut kept, mut weight, mut num_examples) = (0_usize, 0.0, 0);
+        let (mut loss, mut gradient) = (0.0, None);
+        for (index, batch) in data.batches().enumerate() {
+            let batch = batch?;
+            let (examples, own_weight) = examples_and_weight(&batch, index)?;
+            let Tensors { values, signature } = Tensors::of(batch.clone());
+            let found = known.get(&signature).copied();
+            let program = match found.filter(|_| B::IS_ONLY_TENSORS) {
+                Some(program) => program,
+                None => {
+                    programs.push(Program::new(
+                        (setup.trace)(&batch, examples)?,
+                        values.len(),
+                        device,
+                    )?);
+                    known.insert(signature, programs.len() - 1);
+                    programs.len() - 1
+                }
+            };
+            let Program { maps, model, noise } = &mut programs[program];
+            let noise = noise.as_ref();
+            let noise = noise.map(|noise| drawn(noise, setup.noise_seed, index, setup.space));
+            let noise = noise.transpose()?;
+            let bytes = maps.iter().map(Linearized::residual_bytes).sum::<usize>();
+            let residuals = if bytes <= config.residual_budget.saturating_sub(kept) {
+                kept += bytes;
+                Residuals::Kept
+            } else {
+                Residuals::Recomputed
+            };
+            let inputs: Vec<DispatchTensor> = model.iter().cloned().chain(values).collect();
+            let inputs: Vec<DispatchTensor> = inputs.into_iter().chain(noise.clone()).collect();
+            let points = points(maps, &inputs, residuals)?;
+            let point = &points[0];
+            let factor = match setup.weighting {
+                Weighting::Loss(Reduction::Mean) => own_weight,
+                Weighting::Loss(Reduction::Sum) | Weighting::None => 1.0,
+            };
+            loss += factor * finite_sum(point, index)?;
+            if let Some(part) = point.values().get(1) {
+                gradient = Some(added(gradient, part.clone(), factor));
+            }
+            let fingerprint = match config.checks {
+                true => Some(Fingerprint::of(batch)?),
+                false => None,
+            };
+            batches.push(BatchPoint {
+                program,
+                points: points.into_iter().map(Point::stripped).collect(),
+                noise,
+                factor,
+                num_rows: maps[0].map().num_rows(),
+                fingerprint,
+            });
+            weight += own_weight;
+            num_examples += examples;
+            report(
+                config.observer.as_mut(),
+                Pass::Linearize,
+                batches.len(),
+                data.num_batches(),
+            )?;
+        }
+        if batches.is_empty() {
+            return Err(LossError::EmptyData.into());
+        }
+        if let Weighting::Loss(Reduction::Mean) = setup.weighting {
+            batches.iter_mut().for_each(|batch| batch.factor /= weight);
+            loss /= weight;
+            gradient = gradient.map(|gradient| gradient / weight);
+        }
+        if config.checks {
+            check_repeatable(&batches, data)?;
+        }
+        let rereads = batches.iter().any(|batch| !batch.is_kept());
+        Ok(Self {
+            programs: Mutex::new(programs),
+            batches,
+            source: Box::new(move |visit| {
+                for (index, batch) in data.batches().enumerate() {
+                    visit(index, Tensors::of(batch?).values)?;
+                }
+                Ok(())
+            }),
+            observer: Mutex::new(config.observer.take()),
+            block_size: config.block_size,
+            rereads,
+            totals: Totals {
+                num_examples,
+                loss,
+                gradient,
+            },
+        })
+    }
+
+    /// Length of the results of each batch's first map.
+    pub(super) fn num_rows(&self) -> impl Iterator<Item = usize> {
+        self.batches.iter().map(|batch| batch.num_rows)
+    }
+
+    /// `Σ_b factor_b A_b v_b` by a map, with what each batch multiplies.
+    pub(super) fn sum(
+        &self,
+        map: usize,
+        tangent: impl Fn(usize) -> Tensor<1>,
+    ) -> Result<Tensor<1>, CurvatureError> {
+        let mut sum = None;
+        self.each(map, |index, linearized, point, factor| {
+            let mut parts = linearized.apply(point, &[tangent(index)])?;
+            sum = Some(added(sum.take(), parts.remove(0), factor));
+            Ok(())
+        })?;
+        sum.ok_or(LossError::EmptyData.into())
+    }
+
+    /// The results of the first map over the batches, one after the other.
+    pub(super) fn concatenated(&self, tangent: &Tensor<1>) -> Result<Tensor<1>, CurvatureError> {
+        let mut parts = Vec::with_capacity(self.batches.len());
+        self.each(0, |_, linearized, point, _| {
+            parts.extend(linearized.apply(point, std::slice::from_ref(tangent))?);
+            Ok(())
+        })?;
+        Ok(Tensor::cat(parts, 0))
+    }
+
+    /// [`sum`](Self::sum) for the rows `[k, …]` of blocks, a pass for each `block_size` of them.
+    pub(super) fn sum_block(
+        &self,
+        map: usize,
+        k: usize,
+        tangents: impl Fn(usize, std::ops::Range<usize>) -> Tensor<2>,
+    ) -> Result<Tensor<2>, CurvatureError> {
+        let mut blocks = Vec::new();
+        for start in (0..k).step_by(self.block_size) {
+            let range = start..k.min(start + self.block_size);
+            let mut sum: Option<Tensor<2>> = None;
+            self.each(map, |index, linearized, point, factor| {
+                let part = linearized.apply_block(point, tangents(index, range.clone()))?;
+                let [k, n] = part.dims();
+                let sum_so_far = sum.take().map(|sum| sum.reshape([k * n]));
+                let total = added(sum_so_far, part.reshape([k * n]), factor);
+                sum = Some(total.reshape([k, n]));
+                Ok(())
+            })?;
+            blocks.extend(sum);
+        }
+        Ok(Tensor::cat(blocks, 0))
+    }
+
+    /// [`concatenated`](Self::concatenated) for the rows `[k, …]` of a block.
+    pub(super) fn concatenated_block(
+        &self,
+        tangents: &Tensor<2>,
+    ) -> Result<Tensor<2>, CurvatureError> {
+        let [k, n] = tangents.dims();
+        let mut blocks = Vec::new();
+        for start in (0..k).step_by(self.block_size) {
+            let range = start..k.min(start + self.block_size);
+            let mut parts = Vec::with_capacity(self.batches.len());
+            self.each(0, |_, linearized, point, _| {
+                let block = tangents.clone().slice([range.clone(), 0..n]);
+                parts.push(linearized.apply_block(point, block)?);
+                Ok(())
+            })?;
+            blocks.push(Tensor::cat(parts, 1));
+        }
+        Ok(Tensor::cat(blocks, 0))
+    }
+
+    /// The batch, and the operation where it is known, that makes a product not finite.
+    pub(super) fn find_non_finite(
+        &self,
+        tangent: impl Fn(usize) -> Tensor<1>,
+    ) -> Result<CurvatureError, CurvatureError> {
+        let mut found = None;
+        self.each(0, |index, linearized, point, _| {
+            if found.is_none() {
+                let operation = linearized.find_non_finite(point, &[tangent(index)])?;
+                found = operation.map(|operation| (index, operation));
+            }
+            Ok(())
+        })?;
+        let (batch, operation) = found.unwrap_or_else(|| (0, "in the sum over batches".into()));
+        Ok(CurvatureError::NonFiniteProduct { batch, operation })
+    }
+
+    /// Visits every batch in order, with its point.
+    fn each(
+        &self,
+        map: usize,
+        mut visit: impl FnMut(usize, &mut Linearized, &Point, f64) -> Result<(), CurvatureError>,
+    ) -> Result<(), CurvatureError> {
+        let mut programs = locked(&self.programs);
+        let mut at = |index: usize, tensors: Option<Vec<DispatchTensor>>| {
+            let batch = &self.batches[index];
+            let program = &mut programs[batch.program];
+            let (linearized, point) = (&mut program.maps[map], &batch.points[map]);
+            match tensors.filter(|_| !batch.is_kept()) {
+                None => visit(index, linearized, point, batch.factor)?,
+                Some(tensors) => {
+                    let inputs = program.model.iter().cloned().chain(tensors);
+                    let inputs = inputs.chain(batch.noise.clone()).collect();
+                    visit(index, linearized, &point.with_inputs(inputs), batch.factor)?;
+                }
+            }
+            let mut observer = locked(&self.observer);
+            let total = Some(self.batches.len());
+            report(observer.as_mut(), Pass::Product, index + 1, total)
+        };
+        if !self.rereads {
+            return (0..self.batches.len()).try_for_each(|index| at(index, None));
+        }
+        let mut num_read = 0;
+        (self.source)(&mut |index, tensors| {
+            if index >= self.batches.len() {
+                return Err(number_of_batches(self.batches.len(), index + 1));
+            }
+            num_read = index + 1;
+            at(index, Some(tensors))
+        })?;
+        match num_read == self.batches.len() {
+            true => Ok(()),
+            false => Err(number_of_batches(self.batches.len(), num_read)),
+        }
+    }
+}
+
+impl Program {
+    fn new(
+        traced: Traced,
+        num_batch_tensors: usize,
+        device: &Device,
+    ) -> Result<Self, CurvatureError> {
+        let Traced {
+            maps,
+            mut bindings,
+            noise,
+        } = traced;
+        bindings.truncate(bindings.len() - num_batch_tensors);
+        let maps = maps.iter().map(|map| Linearized::new(map, device));
+        Ok(Self {
+            maps: maps.collect::<Result<_, _>>()?,
+            model: bindings,
+            noise,
+        })
+    }
+}
+
+impl BatchPoint {
+    fn is_kept(&self) -> bool {
+        self.points.iter().all(Point::is_kept)
+    }
+}
+
+/// One point for each map; random draws are made once.
+fn points(
+    maps: &mut [Linearized],
+    inputs: &[DispatchTensor],
+    residuals: Residuals,
+) -> Result<Vec<Point>, CurvatureError> {
+    let Some((first, others)) = maps.split_first_mut() else {
+        return Ok(Vec::new());
+    };
+    let mut points = vec![first.point(inputs, residuals)?];
+    for other in others {
+        points.push(other.point_sharing(inputs, residuals, (first, &points[0]))?);
+    }
+    Ok(points)
+}
+
+/// `sum + factor · part`, half precision in f32.
+fn added(sum: Option<Tensor<1>>, part: Tensor<1>, factor: f64) -> Tensor<1> {
+    let part = crate::space::as_accumulator(part);
+    let part = if factor == 1.0 { part } else { part * factor };
+    match sum {
+        Some(sum) => sum + part,
+        None => part,
+    }
+}
+
+/// The sum of a point's first value, which is refused if it is not finite.
+fn finite_sum(point: &Point, batch: usize) -> Result<f64, CurvatureError> {
+    let Some(first) = point.values().first() else {
+        return Ok(0.0);
+    };
+    let sum = to_host(crate::space::as_accumulator(first.clone()).sum())?;
+    let value = sum.first().copied().unwrap_or(0.0);
+    match value.is_finite() {
+        true => Ok(value),
+        false => Err(LossError::NonFinite { batch, value }.into()),
+    }
+}
+
+/// Reads the data once more and refuses those that have changed.
+fn check_repeatable<B, D>(batches: &[BatchPoint], data: &D) -> Result<(), CurvatureError>
+where
+    B: Batch,
+    D: DataSet<B> + ?Sized,
+{
+    let mut num_read = 0;
+    for (index, batch) in data.batches().enumerate() {
+        num_read += 1;
+        let Some(known) = batches.get(index) else {
+            continue;
+        };
+        let now = Fingerprint::of(batch?)?;
+        let before = known.fingerprint.as_ref();
+        if before.is_some_and(|before| !before.is_like(&now)) {
+            return Err(LossError::DataChanged { batch: index }.into());
+        }
+    }
+    match num_read == batches.len() {
+        true => Ok(()),
+        false => Err(number_of_batches(batches.len(), num_read)),
+    }
+}
+
+fn number_of_batches(first: usize, second: usize) -> CurvatureError {
+    LossError::NotDeterministic {
+        what: "number of batches",
+        first: first as f64,
+        second: second as f64,
+    }
+    .into()
+}
+
+fn report(
+    observer: Option<&mut Observer<'_>>,
+    pass: Pass,
+    batches: usize,
+    total: Option<usize>,
+) -> Result<(), CurvatureError> {
+    let Some(observe) = observer else {
+        return Ok(());
+    };
+    let step = CurvatureStep {
+        pass,
+        batches,
+        total,
+    };
+    match observe(&step) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(CurvatureError::Stopped { batches }),
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
