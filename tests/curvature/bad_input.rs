@@ -1,0 +1,276 @@
+//! What cannot be done is refused by name, with the way out.
+
+use std::cell::Cell;
+
+use burn::module::Module;
+use burn::nn::loss::CrossEntropyLossConfig;
+use burn::tensor::{DType, Device, Int, Tensor};
+use burnscape::curvature::{
+    CurvatureConfig, CurvatureError, EmpiricalFisher, FisherSampling, Hessian, Jacobian,
+};
+use burnscape::loss::{Likelihood, LossError, Objective, PerExample, Reduction};
+use burnscape::space::SpaceError;
+use burnscape_krylov::LinearOperator;
+use burnscape_linearize::LinearizeError;
+
+use super::fixture::{CrossEntropy, Labeled, Net, batches, device};
+
+fn refusal<O: Objective<Net, Labeled>>(loss: &O) -> CurvatureError {
+    let data = batches(&[7]);
+    Hessian::new(&Net::new(), loss, &data)
+        .map(|_| ())
+        .unwrap_err()
+}
+
+fn plain(net: &Net, batch: Labeled) -> Tensor<1> {
+    CrossEntropy::losses(net.logits(batch.x), batch.y).mean()
+}
+
+#[test]
+fn closures_that_cannot_be_traced_say_why() {
+    // Reading a value.
+    let error = refusal(&|net: &Net, batch: Labeled| {
+        let loss = plain(net, batch);
+        let value: f64 = loss.clone().into_scalar();
+        loss * value
+    });
+    let message = error.to_string();
+    assert!(
+        matches!(
+            error,
+            CurvatureError::Linearize(LinearizeError::Closure { .. })
+        ),
+        "{message}"
+    );
+    assert!(message.contains("must not read a value"), "{message}");
+
+    // Control flow by a value.
+    let error = refusal(&|net: &Net, batch: Labeled| {
+        let loss = plain(net, batch);
+        match loss.clone().greater_elem(0.5).all().into_scalar::<bool>() {
+            true => loss,
+            false => loss * 2.0,
+        }
+    });
+    assert!(error.to_string().contains("branch on one"), "{error}");
+
+    // A tensor of another device.
+    let outside = Tensor::<1>::ones([1], &device());
+    let error = refusal(&move |net: &Net, batch: Labeled| plain(net, batch) * outside.clone());
+    assert!(matches!(
+        error,
+        CurvatureError::Linearize(LinearizeError::Closure { .. })
+    ));
+    assert!(
+        error
+            .to_string()
+            .contains("tensors of the model and the batch only"),
+        "{error}"
+    );
+
+    // A criterion that was built outside.
+    let weighted = CrossEntropyLossConfig::new().with_weights(Some(vec![1.0, 2.0, 3.0]));
+    let criterion = weighted.init(&device());
+    let error =
+        refusal(&move |net: &Net, batch: Labeled| criterion.forward(net.logits(batch.x), batch.y));
+    assert!(
+        matches!(
+            error,
+            CurvatureError::Linearize(LinearizeError::Closure { .. })
+        ),
+        "{error}"
+    );
+
+    // A derivative by the input within the loss.
+    let error = refusal(&|net: &Net, batch: Labeled| {
+        let x = batch.x.require_grad();
+        let value = net.logits(x.clone()).sum();
+        let slope = x.grad(&value.backward()).unwrap();
+        slope.square().mean().autodiff() + net.logits(x).mean()
+    });
+    assert!(
+        matches!(
+            error,
+            CurvatureError::Linearize(LinearizeError::Closure { .. })
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn losses_without_a_number_or_a_gradient_are_refused() {
+    let error =
+        refusal(&|net: &Net, batch: Labeled| CrossEntropy::losses(net.logits(batch.x), batch.y));
+    let expected = LinearizeError::NotScalar { shape: vec![7] };
+    assert_eq!(error, CurvatureError::Linearize(expected));
+    let error = refusal(&|_: &Net, batch: Labeled| batch.x.mean());
+    assert_eq!(error, CurvatureError::Linearize(LinearizeError::Untracked));
+    // One factor is detached: what Burn calls the gradient is not the gradient of any function.
+    let error = refusal(&|net: &Net, batch: Labeled| {
+        let z = net.logits(batch.x);
+        let column = |index: usize| z.clone().slice([0..7, index..index + 1]);
+        (column(0).detach() * column(1)).mean()
+    });
+    assert!(
+        matches!(error, CurvatureError::NotSymmetric { .. }),
+        "{error}"
+    );
+}
+
+#[test]
+fn numbers_that_are_not_finite_are_found() {
+    let data = batches(&[3, 4]);
+    let net = Net::new();
+    let infinite = |net: &Net, batch: Labeled| plain(net, batch) / 0.0;
+    let error = Hessian::new(&net, &infinite, &data)
+        .map(|_| ())
+        .unwrap_err();
+    assert!(
+        matches!(
+            error,
+            CurvatureError::Loss(LossError::NonFinite { batch: 0, .. })
+        ),
+        "{error}"
+    );
+    // x ↦ |x|^(3/2) at zero: value and slope are finite, the second derivative is not. Only the
+    // second batch holds it.
+    let root = |net: &Net, batch: Labeled| {
+        let rows = batch.x.dims()[0];
+        let z = net.logits(batch.x);
+        let z = if rows == 4 { z.clone() - z } else { z };
+        z.powi_scalar(2).powf_scalar(0.75).mean()
+    };
+    let error = Hessian::new(&net, &root, &data).map(|_| ()).unwrap_err();
+    let CurvatureError::NonFiniteProduct { batch, operation } = &error else {
+        panic!("{error}");
+    };
+    assert_eq!(*batch, 1);
+    assert!(operation.contains("::"), "{operation}");
+}
+
+#[test]
+fn data_that_are_empty_or_change_are_refused() {
+    let net = Net::new();
+    let none: [Labeled; 0] = [];
+    let error = Hessian::new(&net, &plain, &none).map(|_| ()).unwrap_err();
+    assert_eq!(error, CurvatureError::Loss(LossError::EmptyData));
+
+    let mut empty = batches(&[7]);
+    empty[0].x = Tensor::zeros([0, 3], &device());
+    empty[0].y = Tensor::<1, Int>::zeros([0], &device());
+    let error = Hessian::new(&net, &plain, &empty).map(|_| ()).unwrap_err();
+    assert_eq!(
+        error,
+        CurvatureError::Loss(LossError::EmptyBatch { batch: 0 })
+    );
+
+    // Another order every time.
+    let turn = Cell::new(0);
+    let shuffled = || {
+        turn.set(turn.get() + 1);
+        let mut data = batches(&[2, 2, 3]);
+        if turn.get() % 2 == 0 {
+            data.swap(0, 1);
+        }
+        data
+    };
+    let error = Hessian::new(&net, &plain, &shuffled)
+        .map(|_| ())
+        .unwrap_err();
+    assert_eq!(
+        error,
+        CurvatureError::Loss(LossError::DataChanged { batch: 0 })
+    );
+    assert!(error.to_string().contains("Batches::collect"));
+
+    // An iterator that is used up.
+    let once = Cell::new(Some(batches(&[4, 3])));
+    let exhausted = || once.take().unwrap_or_default();
+    let error = Hessian::new(&net, &plain, &exhausted)
+        .map(|_| ())
+        .unwrap_err();
+    assert!(
+        matches!(
+            error,
+            CurvatureError::Loss(LossError::NotDeterministic { .. })
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn models_without_something_to_differentiate_are_refused() {
+    let data = batches(&[7]);
+    let frozen = Net::new().no_grad();
+    let error = Hessian::new(&frozen, &plain, &data)
+        .map(|_| ())
+        .unwrap_err();
+    let CurvatureError::Space(SpaceError::NoTrainableParameters { .. }) = error else {
+        panic!("{error}");
+    };
+    // Two element types have no flat vector.
+    let mut mixed = Net::new();
+    mixed.last.weight = mixed.last.weight.map(|w| w.cast(DType::F32));
+    let error = Hessian::new(&mixed, &plain, &data).map(|_| ()).unwrap_err();
+    assert!(
+        matches!(error, CurvatureError::Space(SpaceError::MixedDTypes { .. })),
+        "{error}"
+    );
+}
+
+#[test]
+fn requests_that_make_no_sense_are_refused() {
+    let net = Net::new();
+    let data = batches(&[7]);
+    let objective = CrossEntropy(Reduction::Mean);
+    let sampling = FisherSampling {
+        samples: 0,
+        seed: 1,
+    };
+    let config = CurvatureConfig::new();
+    let error = config.sampled_fisher(&net, &objective, &data, Likelihood::Gaussian, sampling);
+    assert_eq!(error.map(|_| ()).unwrap_err(), CurvatureError::NoSamples);
+
+    let error = EmpiricalFisher::new(&net, &plain, &data)
+        .map(|_| ())
+        .unwrap_err();
+    assert_eq!(error, CurvatureError::Loss(LossError::NotPerExample));
+    let mean = PerExample::new(plain, Reduction::Mean);
+    let error = EmpiricalFisher::new(&net, &mean, &data)
+        .map(|_| ())
+        .unwrap_err();
+    let expected = LossError::WrongExampleLosses {
+        expected: 7,
+        found: 1,
+    };
+    assert_eq!(error, CurvatureError::Loss(expected));
+
+    let (all, fewer) = (batches(&[7]), &batches(&[4, 3])[..1]);
+    let jacobian = Jacobian::new(&net, &objective, &all).unwrap();
+    let other = Jacobian::new(&net, &objective, fewer).unwrap();
+    let v = burnscape::space::ParamVector::gaussian(jacobian.space(), 1).unwrap();
+    let short = other.matvec(&v).unwrap();
+    let error = burnscape_krylov::Adjoint::matvec_adjoint(&jacobian, &short);
+    let error = error.map(|_| ()).unwrap_err();
+    assert!(
+        matches!(error, CurvatureError::DifferentOutputs { .. }),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_batch_on_another_device_is_refused() {
+    #[allow(deprecated, reason = "deprecated by Burn, served while Burn has it")]
+    let other: Device = Device::ndarray();
+    let data: Vec<Labeled> = batches(&[7])
+        .into_iter()
+        .map(|batch| burnscape::loss::Batch::to_device(batch, &other))
+        .collect();
+    let error = Hessian::new(&Net::new(), &plain, &data)
+        .map(|_| ())
+        .unwrap_err();
+    let CurvatureError::Linearize(LinearizeError::Mismatch { what, .. }) = &error else {
+        panic!("{error}");
+    };
+    assert_eq!(what, "batch.0");
+}

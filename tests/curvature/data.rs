@@ -1,0 +1,160 @@
+//! The operator over a data set does not depend on how the data are cut into batches.
+
+use burn::tensor::Tensor;
+use burnscape::curvature::{
+    CurvatureConfig, EmpiricalFisher, Fisher, GaussNewton, Hessian, Jacobian,
+};
+use burnscape::loss::{Batch, Likelihood, PerExample, Reduction, SplitObjective, Summed};
+use burnscape::space::ParamVector;
+use burnscape_krylov::LinearOperator;
+use proptest::prelude::*;
+
+use super::fixture::{CrossEntropy, EXAMPLES, Labeled, Net, assert_close, batches, dense};
+
+/// Sizes of batches that make up the whole.
+fn partition() -> impl Strategy<Value = Vec<usize>> {
+    prop::collection::vec(prop::bool::ANY, EXAMPLES - 1).prop_map(|cuts| {
+        let mut sizes = vec![1];
+        for is_cut in cuts {
+            match (is_cut, sizes.last_mut()) {
+                (false, Some(last)) => *last += 1,
+                _ => sizes.push(1),
+            }
+        }
+        sizes
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_partition_of_the_data_gives_the_same_operators(sizes in partition(), sum in any::<bool>()) {
+        let net = Net::new();
+        let reduction = if sum { Reduction::Sum } else { Reduction::Mean };
+        let objective = CrossEntropy(reduction);
+        let losses = |net: &Net, batch: Labeled| CrossEntropy::losses(net.logits(batch.x), batch.y);
+        let per_example = PerExample::new(losses, reduction);
+        let all = |data: &Vec<Labeled>| {
+            [
+                dense(&Hessian::new(&net, &objective.as_loss(), data).unwrap()),
+                dense(&GaussNewton::new(&net, &objective, data).unwrap()),
+                dense(&Fisher::new(&net, &objective, data, Likelihood::Categorical).unwrap()),
+                dense(&EmpiricalFisher::new(&net, &per_example, data).unwrap()),
+                dense(&Jacobian::new(&net, &objective, data).unwrap()),
+            ]
+        };
+        let (whole, parts) = (all(&batches(&[EXAMPLES])), all(&batches(&sizes)));
+        for (whole, parts) in whole.iter().zip(&parts) {
+            assert_close(whole, parts, 1e-13);
+        }
+    }
+}
+
+#[test]
+fn a_batch_that_weighs_more_counts_more() {
+    /// A batch that counts three times.
+    #[derive(Clone, Debug)]
+    struct Heavy(Labeled);
+    impl Batch for Heavy {
+        fn map_tensors<T: burnscape::loss::BatchMapper>(self, mapper: &mut T) -> Self {
+            Self(self.0.map_tensors(mapper))
+        }
+        fn weight(&self) -> Result<f64, burnscape::loss::LossError> {
+            let factor = if self.0.num_examples()? == Some(2) {
+                3.0
+            } else {
+                1.0
+            };
+            Ok(self.0.weight()? * factor)
+        }
+    }
+    let net = Net::new();
+    let loss = |net: &Net, batch: Heavy| {
+        CrossEntropy(Reduction::Mean)
+            .as_loss()
+            .loss_of(net, batch.0)
+    };
+    let plain =
+        |net: &Net, batch: Labeled| CrossEntropy(Reduction::Mean).as_loss().loss_of(net, batch);
+    let parts = batches(&[5, 2]);
+    let heavy: Vec<Heavy> = parts.iter().cloned().map(Heavy).collect();
+    let repeated = [&parts[0], &parts[1], &parts[1], &parts[1]].map(Clone::clone);
+    let one = Hessian::new(&net, &loss, &heavy).unwrap();
+    let other = Hessian::new(&net, &plain, &repeated).unwrap();
+    assert_close(&dense(&other), &dense(&one), 1e-13);
+}
+
+trait LossOf {
+    fn loss_of(&self, net: &Net, batch: Labeled) -> Tensor<1>;
+}
+
+impl<O: burnscape::loss::Objective<Net, Labeled>> LossOf for O {
+    fn loss_of(&self, net: &Net, batch: Labeled) -> Tensor<1> {
+        self.loss(net, batch)
+    }
+}
+
+#[test]
+fn scaling_the_loss_by_a_power_of_two_scales_products_exactly() {
+    let net = Net::new();
+    let data = batches(&[4, 3]);
+    let scaled = |factor: f64| {
+        move |net: &Net, batch: Labeled| {
+            CrossEntropy::losses(net.logits(batch.x), batch.y).sum() * factor
+        }
+    };
+    let product = |factor: f64| {
+        let objective = Summed(scaled(factor));
+        let hessian = Hessian::new(&net, &objective, &data).unwrap();
+        let v = ParamVector::gaussian(hessian.space(), 3).unwrap();
+        hessian.matvec(&v).unwrap().to_host().unwrap()
+    };
+    let one = product(1.0);
+    for k in [-20, 3, 30] {
+        let factor = 2.0_f64.powi(k);
+        let expected: Vec<f64> = one.iter().map(|x| x * factor).collect();
+        assert_eq!(product(factor), expected);
+    }
+}
+
+#[test]
+fn fields_that_are_no_tensors_are_seen_in_every_batch() {
+    /// The factor is no tensor: a program that was traced for one batch does not fit another.
+    #[derive(Batch, Clone, Debug)]
+    struct Scaled {
+        labeled: Labeled,
+        #[batch(skip)]
+        factor: f64,
+    }
+    const { assert!(Labeled::IS_ONLY_TENSORS && !Scaled::IS_ONLY_TENSORS) };
+    const { assert!(<(Tensor<1>, [Tensor<2>; 2])>::IS_ONLY_TENSORS) };
+    const { assert!(!<Option<Tensor<1>>>::IS_ONLY_TENSORS) };
+    let net = Net::new();
+    let labeled = batches(&[2, 2, 3]);
+    let factors = [1.0, 5.0, 0.5];
+    let data: Vec<Scaled> = labeled
+        .iter()
+        .zip(factors)
+        .map(|(labeled, factor)| Scaled {
+            labeled: labeled.clone(),
+            factor,
+        })
+        .collect();
+    let losses =
+        |net: &Net, batch: Labeled| CrossEntropy::losses(net.logits(batch.x), batch.y).sum();
+    let objective = Summed(|net: &Net, batch: Scaled| losses(net, batch.labeled) * batch.factor);
+    let plain = Summed(losses);
+    for budget in [0, 1 << 20] {
+        let config = || CurvatureConfig::new().with_residual_budget(budget);
+        let whole = dense(&config().hessian(&net, &objective, &data).unwrap());
+        let mut expected = vec![0.0; whole.as_slice().len()];
+        for (batch, factor) in labeled.iter().zip(factors) {
+            let part = Hessian::new(&net, &plain, std::slice::from_ref(batch)).unwrap();
+            for (sum, entry) in expected.iter_mut().zip(dense(&part).as_slice()) {
+                *sum += factor * entry;
+            }
+        }
+        assert!(super::fixture::distance(&expected, whole.as_slice()) < 1e-13);
+    }
+}

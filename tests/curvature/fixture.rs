@@ -1,0 +1,125 @@
+//! A small model, its data, and dense matrices.
+
+use std::sync::Once;
+
+use burn::module::Module;
+use burn::nn::loss::CrossEntropyLossConfig;
+use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
+use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
+use burnscape::loss::{Batch, Reduction, SplitObjective};
+use burnscape_krylov::{Dense, LinearOperator};
+
+/// Flex with f64 as its default.
+pub(crate) fn device() -> Device {
+    static F64: Once = Once::new();
+    F64.call_once(|| {
+        Device::flex()
+            .configure(FloatDType::F64)
+            .expect("the first use of the device");
+    });
+    Device::flex()
+}
+
+/// Three inputs, four tanh units, dropout, three classes.
+#[derive(Module, Debug)]
+pub(crate) struct Net {
+    pub(crate) first: Linear,
+    dropout: Dropout,
+    pub(crate) last: Linear,
+}
+
+impl Net {
+    pub(crate) fn new() -> Self {
+        let device = device();
+        device.seed(11);
+        Self {
+            first: LinearConfig::new(3, 4).init(&device),
+            dropout: DropoutConfig::new(0.5).init(),
+            last: LinearConfig::new(4, 3).init(&device),
+        }
+    }
+
+    pub(crate) fn logits(&self, x: Tensor<2>) -> Tensor<2> {
+        let hidden = self.dropout.forward(self.first.forward(x).tanh());
+        self.last.forward(hidden)
+    }
+}
+
+#[derive(Batch, Clone, Debug)]
+pub(crate) struct Labeled {
+    pub(crate) x: Tensor<2>,
+    pub(crate) y: Tensor<1, Int>,
+}
+
+/// Cross-entropy in halves, with the reduction that is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CrossEntropy(pub(crate) Reduction);
+
+impl CrossEntropy {
+    /// `[n]`, written out: one loss an example.
+    pub(crate) fn losses(z: Tensor<2>, y: Tensor<1, Int>) -> Tensor<1> {
+        let log = burn::tensor::activation::log_softmax(z, 1);
+        -log.gather(1, y.unsqueeze_dim::<2>(1)).squeeze_dim::<1>(1)
+    }
+}
+
+impl SplitObjective<Net, Labeled, 2> for CrossEntropy {
+    fn outputs(&self, model: &Net, batch: &Labeled) -> Tensor<2> {
+        model.logits(batch.x.clone())
+    }
+
+    fn criterion(&self, outputs: Tensor<2>, batch: Labeled) -> Tensor<1> {
+        match self.0 {
+            Reduction::Mean => {
+                let device = outputs.device();
+                let criterion = CrossEntropyLossConfig::new().init(&device);
+                criterion.forward(outputs, batch.y)
+            }
+            Reduction::Sum => Self::losses(outputs, batch.y).sum(),
+        }
+    }
+
+    fn reduction(&self) -> Reduction {
+        self.0
+    }
+}
+
+pub(crate) const EXAMPLES: usize = 7;
+
+/// The data in batches of the given sizes.
+pub(crate) fn batches(sizes: &[usize]) -> Vec<Labeled> {
+    assert_eq!(sizes.iter().sum::<usize>(), EXAMPLES);
+    let wave = |i: usize| (1.0 + 0.37 * (i as f64 + 0.5).powf(1.31)).sin();
+    let numbers: Vec<f64> = (0..EXAMPLES * 3).map(wave).collect();
+    let x = Tensor::<2>::from_data(TensorData::new(numbers, [EXAMPLES, 3]), &device());
+    let y = Tensor::<1, Int>::from_data([0, 2, 1, 1, 0, 2, 2], &device());
+    let mut start = 0;
+    let mut cut = |len: usize| {
+        start += len;
+        Labeled {
+            x: x.clone().slice([start - len..start, 0..3]),
+            y: y.clone().slice([start - len..start]),
+        }
+    };
+    sizes.iter().map(|&len| cut(len)).collect()
+}
+
+/// The matrix of an operator, from blocks of unit vectors.
+pub(crate) fn dense<A: LinearOperator>(operator: &A) -> Dense {
+    burnscape_krylov::to_dense(operator).expect("products")
+}
+
+/// `|a − b| / |a|` over all entries.
+pub(crate) fn distance(a: &[f64], b: &[f64]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let norm = |x: &mut dyn Iterator<Item = f64>| x.map(|x| x * x).sum::<f64>().sqrt();
+    let size = norm(&mut a.iter().copied());
+    assert!(size > 1e-6, "nothing to compare: {size:e}");
+    norm(&mut a.iter().zip(b).map(|(a, b)| a - b)) / size
+}
+
+#[track_caller]
+pub(crate) fn assert_close(a: &Dense, b: &Dense, tolerance: f64) {
+    let distance = distance(a.as_slice(), b.as_slice());
+    assert!(distance <= tolerance, "{distance:e}");
+}

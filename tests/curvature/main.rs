@@ -1,0 +1,16 @@
+//! Curvature operators over data: the right numbers, whatever the batches, in double precision.
+//!
+//! A binary of its own: it sets the default type of the device, once in a process.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a failed expectation fails the test"
+)]
+
+mod bad_input;
+mod data;
+mod fixture;
+mod modes;
+mod operators;
+mod policies;

@@ -1,0 +1,96 @@
+//! Training mode: masks and batch statistics are part of the operator, the user's model is not
+//! touched.
+
+use burn::module::Module;
+use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
+use burn::tensor::{Device, Tensor, TensorData};
+use burnscape::curvature::{CurvatureConfig, Hessian, Jacobian};
+use burnscape::loss::{Mode, Reduction, SplitObjective};
+use burnscape_krylov::{adjoint_defect, linearity_defect, symmetry_defect};
+
+use super::fixture::{CrossEntropy, Net, batches, dense, device, distance};
+
+#[test]
+fn dropout_masks_are_drawn_once_and_kept_under_every_budget() {
+    let net = Net::new();
+    let objective = CrossEntropy(Reduction::Mean);
+    let data = batches(&[4, 3]);
+    let loss = objective.as_loss();
+    let evaluated = dense(&Hessian::new(&net, &loss, &data).unwrap());
+    let trained = |seed: u64, bytes: usize| {
+        let hessian = CurvatureConfig::new()
+            .with_mode(Mode::Train)
+            .with_dropout_seed(seed)
+            .with_residual_budget(bytes)
+            .hessian(&net, &loss, &data);
+        let hessian = hessian.unwrap();
+        assert!(symmetry_defect(&hessian, 2, 1).unwrap() < 1e-14);
+        assert!(linearity_defect(&hessian, 2, 1).unwrap() < 1e-14);
+        dense(&hessian)
+    };
+    let one = trained(1, 1 << 20);
+    assert_eq!(one, trained(1, 1 << 20));
+    assert!(distance(one.as_slice(), trained(1, 0).as_slice()) < 1e-14);
+    assert!(distance(one.as_slice(), trained(2, 1 << 20).as_slice()) > 1e-3);
+    assert!(distance(one.as_slice(), evaluated.as_slice()) > 1e-3);
+}
+
+#[test]
+fn a_jacobian_and_its_transpose_share_their_masks() {
+    let net = Net::new();
+    let objective = CrossEntropy(Reduction::Mean);
+    let data = batches(&[4, 3]);
+    for bytes in [0, 1 << 20] {
+        let config = CurvatureConfig::new()
+            .with_mode(Mode::Train)
+            .with_residual_budget(bytes);
+        let jacobian = config.jacobian(&net, &objective, &data).unwrap();
+        assert!(adjoint_defect(&jacobian, 3, 1).unwrap() < 1e-14);
+    }
+    let evaluated = dense(&Jacobian::new(&net, &objective, &data).unwrap());
+    let config = CurvatureConfig::new().with_mode(Mode::Train);
+    let trained = dense(&config.jacobian(&net, &objective, &data).unwrap());
+    assert!(distance(evaluated.as_slice(), trained.as_slice()) > 1e-3);
+}
+
+#[derive(Module, Debug)]
+struct Normed {
+    first: Linear,
+    norm: BatchNorm,
+    last: Linear,
+}
+
+#[test]
+fn curvature_never_writes_into_the_users_running_statistics() {
+    let device: Device = device();
+    let net = Normed {
+        first: LinearConfig::new(3, 4).init(&device.clone().autodiff()),
+        norm: BatchNormConfig::new(4).init(&device.clone().autodiff()),
+        last: LinearConfig::new(4, 1).init(&device.clone().autodiff()),
+    };
+    let statistics = |net: &Normed| {
+        let read = |tensor: Tensor<1>| tensor.into_data().iter::<f64>().collect::<Vec<_>>();
+        let norm = &net.norm;
+        [
+            read(norm.running_mean.value_sync()),
+            read(norm.running_var.value_sync()),
+        ]
+    };
+    let before = statistics(&net);
+    let numbers: Vec<f64> = (0..18).map(|i| f64::from(i * i % 7)).collect();
+    let data = [Tensor::<2>::from_data(
+        TensorData::new(numbers, [6, 3]),
+        &device,
+    )];
+    let loss = |net: &Normed, x: Tensor<2>| {
+        let hidden = net.norm.forward(net.first.forward(x)).tanh();
+        net.last.forward(hidden).powi_scalar(2).mean()
+    };
+    let matrix = |mode: Mode| {
+        let config = CurvatureConfig::new().with_mode(mode);
+        dense(&config.hessian(&net, &loss, &data).unwrap())
+    };
+    let (evaluated, trained) = (matrix(Mode::Eval), matrix(Mode::Train));
+    assert!(distance(evaluated.as_slice(), trained.as_slice()) > 1e-2);
+    assert_eq!(statistics(&net), before);
+}

@@ -1,0 +1,138 @@
+//! Residual budgets, blocks, groups, data that are read again.
+
+use std::cell::Cell;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use burn::module::ParamGroup;
+use burnscape::curvature::{CurvatureConfig, CurvatureError, CurvatureStep, Hessian, Pass};
+use burnscape::loss::{Reduction, SplitObjective};
+use burnscape::space::{ParamSpace, ParamVector};
+use burnscape_krylov::LinearOperator;
+
+use super::fixture::{CrossEntropy, Net, assert_close, batches, dense};
+
+#[test]
+fn a_budget_changes_nothing_but_the_work() {
+    let net = Net::new();
+    let objective = CrossEntropy(Reduction::Mean);
+    let data = batches(&[2, 2, 3]);
+    let reads = Cell::new(0);
+    let counted = || {
+        reads.set(reads.get() + 1);
+        data.clone()
+    };
+    let loss = objective.as_loss();
+    let with_budget = |bytes: usize| {
+        let config = CurvatureConfig::new().with_residual_budget(bytes);
+        config.hessian(&net, &loss, &counted).unwrap()
+    };
+    let kept = with_budget(1 << 20);
+    // Once to linearize, once to see whether the data are the same.
+    assert_eq!(reads.get(), 2);
+    let reference = dense(&kept);
+    assert_eq!(reads.get(), 2);
+    // Nothing, and something between nothing and everything.
+    for bytes in [0, 600, 1200] {
+        let hessian = with_budget(bytes);
+        assert_close(&reference, &dense(&hessian), 1e-14);
+        let before = reads.get();
+        let v = ParamVector::gaussian(hessian.space(), 1).unwrap();
+        let (a, b) = (kept.matvec(&v).unwrap(), hessian.matvec(&v).unwrap());
+        assert!(a.axpy(-1.0, &b).unwrap().norm().unwrap() < 1e-14);
+        assert_eq!(reads.get(), before + 1, "with {bytes} bytes");
+    }
+}
+
+#[test]
+fn blocks_share_passes_over_the_data() {
+    let net = Net::new();
+    let loss = |net: &Net, batch: super::fixture::Labeled| {
+        CrossEntropy::losses(net.logits(batch.x), batch.y).mean()
+    };
+    let data = batches(&[2, 2, 3]);
+    let passes = AtomicUsize::new(0);
+    let observe = |step: &CurvatureStep| {
+        let is_end = step.pass == Pass::Product && Some(step.batches) == step.total;
+        passes.fetch_add(usize::from(is_end), Ordering::Relaxed);
+        ControlFlow::Continue(())
+    };
+    let hessian = CurvatureConfig::new()
+        .with_block_size(4)
+        .with_observer(observe)
+        .hessian(&net, &loss, &data)
+        .unwrap();
+    assert_eq!(
+        passes.swap(0, Ordering::Relaxed),
+        2,
+        "two products are checks"
+    );
+    let vectors: Vec<ParamVector> = (0..10)
+        .map(|seed| ParamVector::gaussian(hessian.space(), seed).unwrap())
+        .collect();
+    let products = hessian.matmat(&vectors).unwrap();
+    assert_eq!(passes.swap(0, Ordering::Relaxed), 3, "4 + 4 + 2 vectors");
+    for (v, product) in vectors.iter().zip(products) {
+        let single = hessian.matvec(v).unwrap();
+        let norm = single.norm().unwrap();
+        let difference = product.axpy(-1.0, &single).unwrap().norm().unwrap();
+        assert!(difference <= 1e-14 * norm);
+    }
+    assert!(hessian.matmat(&[]).unwrap().is_empty());
+}
+
+#[test]
+fn a_group_is_a_diagonal_block() {
+    let net = Net::new();
+    let objective = CrossEntropy(Reduction::Mean);
+    let data = batches(&[4, 3]);
+    let loss = objective.as_loss();
+    let whole = dense(&Hessian::new(&net, &loss, &data).unwrap());
+    let group = ParamGroup::from_predicate("last");
+    let config = CurvatureConfig::new().with_group(group);
+    let block = config.hessian(&net, &loss, &data).unwrap();
+    let space = ParamSpace::of(&net).unwrap();
+    let start = space.leaves()[2].offset();
+    assert_eq!(block.space().len(), space.len() - start);
+    let n = space.len();
+    let mut expected = Vec::new();
+    for row in start..n {
+        expected.extend_from_slice(&whole.row(row).unwrap()[start..]);
+    }
+    assert!(super::fixture::distance(&expected, dense(&block).as_slice()) < 1e-14);
+    let stranger = ParamVector::zeros(&space).unwrap();
+    let refused = block.matvec(&stranger);
+    assert!(
+        matches!(refused, Err(CurvatureError::Space(_))),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn an_observer_sees_every_batch_and_can_stop() {
+    let net = Net::new();
+    let objective = CrossEntropy(Reduction::Mean);
+    let data = batches(&[2, 2, 3]);
+    let loss = objective.as_loss();
+    let stop_at = |limit: usize| {
+        let mut seen = 0;
+        let observe = move |_: &CurvatureStep| {
+            seen += 1;
+            match seen == limit {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        };
+        let config = CurvatureConfig::new().with_observer(observe);
+        config.hessian(&net, &loss, &data)
+    };
+    let stopped = stop_at(2).map(|_| ());
+    assert_eq!(stopped, Err(CurvatureError::Stopped { batches: 2 }));
+    // Three batches to linearize, and three for each of two checks.
+    let hessian = stop_at(11).unwrap();
+    let v = ParamVector::gaussian(hessian.space(), 1).unwrap();
+    let stopped = hessian.matvec(&v).map(|_| ());
+    assert_eq!(stopped, Err(CurvatureError::Stopped { batches: 2 }));
+    // The next call is a new one.
+    assert!(hessian.matvec(&v).is_ok());
+}
