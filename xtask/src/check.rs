@@ -9,7 +9,8 @@ use crate::{examples, golden, rules};
 /// What is compiled: Burn's Learner and a second device besides the default one.
 ///
 /// Every step that compiles uses the same set, so that all share what was built.
-const FEATURES: &str = "--features burnscape/train,burnscape/ndarray,burnscape-linearize/ndarray";
+pub(crate) const FEATURES: &str =
+    "--features burnscape/train,burnscape/ndarray,burnscape-linearize/ndarray";
 
 pub(crate) fn steps() -> Vec<Step> {
     vec![
@@ -58,7 +59,7 @@ pub(crate) fn steps() -> Vec<Step> {
         },
         Step {
             name: "tests",
-            about: "unit and integration tests",
+            about: "unit and integration tests, among them `coverage --check`",
             work: test_runner(),
         },
         Step {

@@ -9,6 +9,8 @@ tasks:
   check             every check, cheapest first; stops at the first failure
   features          cargo check of burnscape under each backend feature
   golden --check    headers of the golden files
+  coverage          which operations and layers are differentiated, and what tests them;
+                    writes docs/coverage.md, with --check compares with it
 
 options of check and features:
   --only A,B        run these steps
@@ -24,6 +26,7 @@ pub(crate) enum Task {
     Check(Selection),
     Features { cuda: bool, selection: Selection },
     Golden,
+    Coverage { only_check: bool },
 }
 
 pub(crate) fn parse(arguments: &[String]) -> Result<Task, String> {
@@ -47,6 +50,11 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Task, String> {
         Some("golden") => match (rest.next(), rest.next()) {
             (Some("--check"), None) => Ok(Task::Golden),
             _ => Err("`golden` needs `--check` and nothing else".into()),
+        },
+        Some("coverage") => match (rest.next(), rest.next()) {
+            (None, _) => Ok(Task::Coverage { only_check: false }),
+            (Some("--check"), None) => Ok(Task::Coverage { only_check: true }),
+            _ => Err("`coverage` takes `--check` and nothing else".into()),
         },
         Some(other) => Err(format!("unknown task `{other}`")),
     }
@@ -122,8 +130,22 @@ mod tests {
     }
 
     #[test]
+    fn coverage_is_written_or_checked() {
+        let task = |only_check| Ok(Task::Coverage { only_check });
+        assert_eq!(parsed("coverage"), task(false));
+        assert_eq!(parsed("coverage --check"), task(true));
+    }
+
+    #[test]
     fn what_is_not_understood_is_refused() {
-        for line in ["", "verify", "check --only", "check --first fmt", "golden"] {
+        for line in [
+            "",
+            "verify",
+            "check --only",
+            "check --first fmt",
+            "golden",
+            "coverage --write",
+        ] {
             assert!(parsed(line).is_err(), "{line}");
         }
     }

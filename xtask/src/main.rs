@@ -1,7 +1,8 @@
-//! The project's own checks: `cargo xtask check | features | golden`.
+//! The project's own checks: `cargo xtask check | features | golden | coverage`.
 
 mod check;
 mod cli;
+mod coverage;
 mod examples;
 mod features;
 mod finding;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Task::Features { cuda, selection } => {
             runner::run(&root, &features::steps(cuda), &selection)
         }
+        Task::Coverage { only_check } => coverage::run(&root, only_check),
         Task::Golden => runner::run(&root, &[golden::step()], &Default::default()),
     };
     match done {

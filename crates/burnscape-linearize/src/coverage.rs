@@ -47,6 +47,8 @@ impl fmt::Display for Rule {
 }
 
 /// Every operation on floats with its rule, as `family::operation`.
+///
+#[doc = include_str!("../../../docs/coverage.md")]
 pub fn coverage() -> impl Iterator<Item = (String, Rule)> {
     let listed = LISTED.iter();
     listed.map(|(family, name, rule)| (format!("{family}::{name}"), *rule))
@@ -133,7 +135,7 @@ operations! {
             ConvTranspose1dWeightBackward ConvTranspose2dWeightBackward
             ConvTranspose3dWeightBackward;
         Follows: MaxPool1d MaxPool1dWithIndices MaxPool2d MaxPool2dWithIndices;
-        WrittenOut: BatchNorm LayerNorm Attention;
-        Refused: DeformableConv2d DeformableConv2dBackward CtcLoss CtcLossBackward;
+        WrittenOut: BatchNorm LayerNorm Attention DeformableConv2d DeformableConv2dBackward;
+        Refused: CtcLoss CtcLossBackward;
     }
 }

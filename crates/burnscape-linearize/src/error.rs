@@ -29,7 +29,10 @@ pub enum LinearizeError {
     #[error("a Gauss-Newton matrix needs a criterion; trace the outputs with `trace_split`")]
     NoCriterion,
     /// An operation has no rule for its derivative.
-    #[error("no derivative rule for `{operation}` with shapes {shapes:?}{origin}")]
+    #[error(
+        "no derivative rule for `{operation}` with shapes {shapes:?}{origin}; write it with operations \
+         that have one, which `coverage` lists"
+    )]
     NoRule {
         /// The operation.
         operation: String,

@@ -36,6 +36,8 @@
 
 mod batched;
 mod coverage;
+mod decisions;
+mod deformable;
 mod error;
 mod executable;
 mod flat;

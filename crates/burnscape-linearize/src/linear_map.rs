@@ -43,6 +43,7 @@ impl LinearMap {
             inputs,
             outputs,
             constants,
+            ..
         } = program;
         let num_primal = inputs.len() - num_tangents;
         let (primal, tangents) = inputs.split_at(num_primal);

@@ -1,8 +1,8 @@
 //! Lowering: operations that Burn keeps whole, written out in elementary ones before anything is
 //! differentiated.
 //!
-//! Two reasons. Normalizations and attention have no derivative simpler than that of their parts, and
-//! written out they share their parts with the backward pass. And `Gelu` with its backward differ
+//! Two reasons. Normalizations, attention and deformable convolution have no derivative simpler than that
+//! of their parts, and written out they share their parts with the backward pass. And `Gelu` with its backward differ
 //! between devices (one is exact, another differentiates a tanh fit of six digits), so that a program
 //! means the same everywhere only if it says which: the erf formula, in the primal program as well.
 
@@ -10,7 +10,7 @@ use std::f64::consts::{PI, SQRT_2};
 
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::ops::attention::attention_fallback;
-use burn::tensor::{BoolDType, DeviceSettings, Scalar, Shape};
+use burn::tensor::{DeviceSettings, Scalar, Shape};
 use burn_ir::{
     ActivationOperationIr as Activation, IrVisitorMut, ModuleOperationIr as Module,
     NumericOperationIr as Numeric, OperationIr, TensorIr,
@@ -19,6 +19,7 @@ use burn_router::RouterClient;
 
 use super::LinearizeError;
 use super::coverage::{Rule, describe};
+use super::deformable::{self, Kinds};
 use super::lifter::C;
 use super::program::{Program, Rename};
 use super::recording::{Recorder, Symbol, record};
@@ -31,23 +32,26 @@ pub(crate) fn lower(program: Program, settings: DeviceSettings) -> Result<Progra
         return Ok(program);
     }
     let mut outputs = Vec::new();
+    let mut written_out = Vec::new();
     let (graph, ()) = record(settings, |_, recorder, scope| {
         let mut rename = Rename::default();
         for operation in &program.operations {
             let mut operation = operation.clone();
             operation.visit_mut(&mut rename);
-            let lowering = Lowering {
-                recorder,
+            let kinds = Kinds {
+                device: recorder.client().device(),
+                ints: settings.int_dtype,
                 masks: settings.bool_dtype,
             };
-            match lowering.parts(&operation) {
+            let lowering = Lowering { recorder, kinds };
+            match lowering.results(&operation) {
                 None => recorder.client().register_op(operation),
-                Some(result) => {
-                    let whole: Vec<&TensorIr> = operation.outputs().collect();
-                    let result = port(recorder, "", &result).tensor;
-                    rename
-                        .0
-                        .extend(whole.into_iter().map(|out| (out.id, result.id)));
+                Some(results) => {
+                    for (whole, result) in results {
+                        let result = port(recorder, "", &result).tensor;
+                        written_out.push((result.id, describe(&operation).0));
+                        rename.0.insert(whole.id, result.id);
+                    }
                 }
             }
         }
@@ -60,7 +64,9 @@ pub(crate) fn lower(program: Program, settings: DeviceSettings) -> Result<Progra
     })?;
     let mut constants = program.constants;
     constants.extend(graph.values);
-    Program::new(graph.graph.operations, program.inputs, outputs, constants)
+    let mut lowered = Program::new(graph.graph.operations, program.inputs, outputs, constants)?;
+    lowered.written_out = written_out;
+    Ok(lowered)
 }
 
 fn is_composite(operation: &OperationIr) -> bool {
@@ -69,12 +75,22 @@ fn is_composite(operation: &OperationIr) -> bool {
 
 struct Lowering<'a> {
     recorder: &'a Recorder,
-    masks: BoolDType,
+    kinds: Kinds,
 }
 
 impl Lowering<'_> {
-    /// The result of a composite operation, recorded in its parts; `None` for elementary ones.
-    fn parts(&self, operation: &OperationIr) -> Option<Symbol> {
+    /// The results of a composite operation, recorded in its parts; `None` for elementary ones.
+    fn results(&self, operation: &OperationIr) -> Option<Vec<(TensorIr, Symbol)>> {
+        if let OperationIr::Module(Module::DeformableConv2dBackward(o)) = operation {
+            return Some(deformable::backward(o, self.recorder, &self.kinds));
+        }
+        let result = self.result(operation)?;
+        let outputs = operation.outputs().cloned();
+        Some(outputs.map(|out| (out, result.clone())).collect())
+    }
+
+    /// The same of one that has a single result.
+    fn result(&self, operation: &OperationIr) -> Option<Symbol> {
         match operation {
             OperationIr::Activation(Activation::Gelu(o)) => {
                 let x = self.symbol(&o.input);
@@ -89,7 +105,8 @@ impl Lowering<'_> {
             }
             OperationIr::Activation(Activation::PRelu(o)) => {
                 let (x, slope) = (self.symbol(&o.lhs), self.symbol(&o.rhs));
-                let is_negative = C::float_lower_elem(x.clone(), Scalar::Float(0.0), self.masks);
+                let is_negative =
+                    C::float_lower_elem(x.clone(), Scalar::Float(0.0), self.kinds.masks);
                 let sloped = C::float_mul(x.clone(), slope);
                 Some(C::float_mask_where(x, is_negative, sloped))
             }
@@ -130,6 +147,9 @@ impl Lowering<'_> {
                     optional(&o.attn_bias),
                     o.options.clone().into(),
                 ))
+            }
+            OperationIr::Module(Module::DeformableConv2d(o)) => {
+                Some(deformable::forward(o, self.recorder, &self.kinds))
             }
             OperationIr::NumericFloat(_, Numeric::MaxAbs(o)) => {
                 Some(C::float_max(C::float_abs(self.symbol(&o.input))))

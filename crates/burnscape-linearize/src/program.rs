@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 
 use burn::tensor::TensorData;
@@ -42,6 +42,8 @@ pub struct Program {
     pub(crate) inputs: Vec<Port>,
     pub(crate) outputs: Vec<Port>,
     pub(crate) constants: BTreeMap<TensorId, TensorData>,
+    /// The operations that were written out in their parts, with the tensor that holds the result.
+    pub(crate) written_out: Vec<(TensorId, String)>,
 }
 
 impl Program {
@@ -64,6 +66,7 @@ impl Program {
             inputs,
             outputs,
             constants,
+            written_out: Vec::new(),
         };
         program.merge_equal();
         program.remove_dead();
@@ -83,6 +86,7 @@ impl Program {
             inputs,
             outputs,
             constants,
+            written_out: Vec::new(),
         }
     }
 
@@ -106,6 +110,30 @@ impl Program {
         self.operations
             .iter()
             .map(|operation| describe(operation).0)
+    }
+
+    /// The names of the operations that one output needs, each once: for a gradient, those of output 0
+    /// are the forward pass and the others the backward pass. Operations that were
+    /// [written out](super::Rule::WrittenOut) count under their own name, besides their parts.
+    pub fn operation_names_of(&self, output: usize) -> BTreeSet<String> {
+        let port = self.outputs.get(output);
+        let mut needed: HashSet<TensorId> = port.map(|port| port.tensor.id).into_iter().collect();
+        let mut names = BTreeSet::new();
+        for operation in self.operations.iter().rev() {
+            if operation
+                .outputs()
+                .any(|tensor| needed.contains(&tensor.id))
+            {
+                needed.extend(operation.inputs().map(|tensor| tensor.id));
+                names.insert(describe(operation).0);
+            }
+        }
+        let whole = self
+            .written_out
+            .iter()
+            .filter(|(id, _)| needed.contains(id));
+        names.extend(whole.map(|(_, name)| name.clone()));
+        names
     }
 
     /// Removes what no output needs.

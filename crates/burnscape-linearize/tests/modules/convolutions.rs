@@ -2,7 +2,8 @@
 //! differentiated as well.
 
 use super::activations::uneven;
-use super::referee::{Case, case, device, wave};
+use super::products::device;
+use super::referee::{Case, case, wave};
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{
     Conv1dConfig, Conv2dConfig, Conv3dConfig, ConvTranspose1dConfig, ConvTranspose2dConfig,

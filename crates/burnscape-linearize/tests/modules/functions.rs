@@ -1,14 +1,19 @@
 //! Tensor functions that models are written with, each behind a linear layer.
 
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::{IndexingUpdateOp, Int, Tensor};
+use burn::tensor::{FloatDType, IndexingUpdateOp, Int, Tensor};
 
 use super::activations::uneven;
-use super::referee::{Case, case, device, wave};
+use super::products::device;
+use super::referee::{Case, Spec, spec, wave};
 
 fn function(name: &'static str, f: fn(Tensor<2>) -> Tensor<2>) -> Case {
+    function_spec(name, f).case()
+}
+
+fn function_spec(name: &'static str, f: fn(Tensor<2>) -> Tensor<2>) -> Spec<Linear, Tensor<2>> {
     let linear: Linear = LinearConfig::new(4, 6).init(&device());
-    case(name, linear, wave([5, 4]), move |linear, x| {
+    spec(name, linear, wave([5, 4]), move |linear, x| {
         uneven(f(linear.forward(x)))
     })
 }
@@ -51,7 +56,14 @@ pub(crate) fn cases() -> Vec<Case> {
         function("abs, sign", |x| x.clone().abs() * x.sign()),
         function("mean_dim", |x| x.clone() * x.mean_dim(1)),
         function("sum_dim", |x| x.clone() * x.sum_dim(0)),
-        function("var", |x| x.clone() * x.var(1)).in_single(),
+        // Burn divides by a count in single precision, and differentiates by its rounded reciprocal.
+        function_spec("var", |x| x.clone() * x.var(1))
+            .partly_single(|linear, x| {
+                let x = linear.forward(x);
+                let centered = x.clone() - x.clone().mean_dim(1);
+                uneven(x * centered.square().sum_dim(1) * 0.2)
+            })
+            .case(),
         function("prod", |x| {
             x.clone() * x.slice([0..1, 0..3]).prod().reshape([1, 1])
         }),
@@ -135,9 +147,54 @@ pub(crate) fn cases() -> Vec<Case> {
         function("round, floor, ceil", |x| {
             x.clone() * (x.clone().round() + x.clone().floor() + x.ceil())
         }),
-        function("detach", |x| x.clone() * x.detach()),
-        function("cast", |x| {
-            x.clone().cast(burn::tensor::FloatDType::F64) * x
+        function("argmax, argmin", |x| {
+            let (high, low) = (x.clone().argmax(1), x.clone().argmin(1));
+            x.clone().gather(1, high) * x.gather(1, low)
         }),
+        function("argsort, argtopk", |x| {
+            let (order, some) = (x.clone().argsort(1), x.clone().argtopk(2, 1));
+            Tensor::cat(vec![x.clone().gather(1, order), x.gather(1, some)], 1)
+        }),
+        function("comparisons", |x| {
+            let (y, z) = (x.clone().flip([1]), x.clone() * 0.5);
+            let masks = [
+                x.clone().greater(y.clone()),
+                x.clone().greater_equal(y.clone()),
+                x.clone().lower(y.clone()),
+                x.clone().lower_equal(z.clone()),
+                x.clone().equal(z.clone()),
+                x.clone().not_equal(z),
+                x.clone().greater_scalar(0.1),
+                x.clone().greater_equal_scalar(0.2),
+                x.clone().lower_scalar(0.3),
+                x.clone().lower_equal_scalar(0.4),
+                x.clone().equal_scalar(0.0),
+                x.clone().not_equal_scalar(0.5),
+                x.clone().is_nan(),
+                x.clone().is_inf(),
+            ];
+            let mut sum = x.clone();
+            for (place, mask) in masks.into_iter().enumerate() {
+                sum = sum + x.clone().square() * mask.float() * (0.1 + 0.05 * place as f64);
+            }
+            sum
+        }),
+        function("any, all", |x| {
+            let positive = x.clone().clamp_min(0.0);
+            let some =
+                positive.clone().any_dim(1).float() + positive.clone().any().float().unsqueeze();
+            let every = positive.clone().all_dim(1).float() + positive.all().float().unsqueeze();
+            x.square() * (some + every + 0.5)
+        }),
+        function("int, trunc", |x| {
+            x.clone() * ((x.clone() * 3.0).int().float() + (x * 4.0).trunc() + 0.3)
+        }),
+        function("detach", |x| x.clone() * x.detach()),
+        function_spec("cast", |x| {
+            let own = x.dtype();
+            x.cast(FloatDType::F32).cast(own).square()
+        })
+        .partly_single(|linear, x| uneven(linear.forward(x).square()))
+        .case(),
     ]
 }

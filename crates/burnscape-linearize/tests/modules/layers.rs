@@ -1,14 +1,17 @@
 //! Dense layers and normalizations.
 
 use super::activations::uneven;
-use super::referee::{Case, case, device, wave};
-use burn::module::Module;
+use super::products::device;
+use super::referee::{Case, case, spec, wave};
+use burn::module::{Module, RunningState};
 use burn::nn::conv::{Conv1dConfig, Conv2dConfig};
+use burn::nn::norm::{Normalization, NormalizationConfig};
 use burn::nn::{
-    BatchNormConfig, DropoutConfig, Embedding, EmbeddingConfig, GroupNormConfig,
-    InstanceNormConfig, LayerNormConfig, Linear, LinearConfig, RmsNormConfig,
+    BatchNorm, BatchNormConfig, DropoutConfig, Embedding, EmbeddingConfig, GaussianNoiseConfig,
+    GroupNormConfig, Identity, InstanceNormConfig, LayerNormConfig, Linear, LinearConfig,
+    LinearLayout, RmsNormConfig,
 };
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{FloatDType, Int, Tensor};
 
 /// A table and the layer that reads from it.
 #[derive(Module, Debug)]
@@ -38,7 +41,7 @@ fn dense() -> Vec<Case> {
             |m, x| uneven(m.forward(x)),
         ),
         case(
-            "Linear without bias, rank 3",
+            "Linear, without bias, rank 3",
             LinearConfig::new(4, 3).with_bias(false).init(&d),
             wave([2, 5, 4]),
             |m, x| uneven(m.forward(x)),
@@ -47,44 +50,97 @@ fn dense() -> Vec<Case> {
             uneven(m.linear.forward(m.table.forward(x)))
         }),
         case(
-            "Dropout",
-            LinearConfig::new(4, 8).init(&d),
+            "Linear, columns first",
+            LinearConfig::new(4, 3)
+                .with_layout(LinearLayout::Col)
+                .init(&d),
             wave([5, 4]),
-            |m, x| uneven(DropoutConfig::new(0.5).init().forward(m.forward(x))),
+            |m, x| uneven(m.forward(x)),
+        ),
+        case(
+            "Identity",
+            (LinearConfig::new(4, 3).init(&d), Identity::new()),
+            wave([5, 4]),
+            |m, x| uneven(m.1.forward(m.0.forward(x))),
+        ),
+        spec(
+            "Dropout, train",
+            (
+                LinearConfig::new(4, 8).init(&d),
+                DropoutConfig::new(0.5).init(),
+            ),
+            wave([5, 4]),
+            |m, x| uneven(m.1.forward(m.0.forward(x))),
         )
-        .drawing(),
+        .case(),
+        case(
+            "Dropout, eval",
+            (
+                LinearConfig::new(4, 8).init(&d),
+                DropoutConfig::new(0.5).init().freeze(),
+            ),
+            wave([5, 4]),
+            |m, x| uneven(m.1.forward(m.0.forward(x))),
+        ),
+        spec(
+            "GaussianNoise, train",
+            (
+                LinearConfig::new(4, 6).init(&d),
+                GaussianNoiseConfig::new(0.3).init(),
+            ),
+            wave([5, 4]),
+            |m, x| uneven(m.1.forward(m.0.forward(x))),
+        )
+        .case(),
     ]
+}
+
+/// Clones share running statistics: a model in single precision needs its own.
+fn in_single(mut norm: BatchNorm) -> BatchNorm {
+    let narrow = |state: &RunningState<Tensor<1>>| {
+        RunningState::new(state.value_sync().cast(FloatDType::F32))
+    };
+    (norm.running_mean, norm.running_var) = (narrow(&norm.running_mean), narrow(&norm.running_var));
+    norm
+}
+
+/// A batch norm that is evaluated with statistics it has met.
+fn used() -> BatchNorm {
+    let mut norm = BatchNormConfig::new(3).init(&device());
+    norm.running_mean = RunningState::new(wave([3]).inner());
+    norm.running_var = RunningState::new(wave([3]).inner().square() + 0.3);
+    norm.freeze().set_require_grad(true)
 }
 
 fn normalizations() -> Vec<Case> {
     let d = device();
     vec![
-        case(
+        spec(
             "BatchNorm, train",
             BatchNormConfig::new(3).init(&d),
             wave([4, 3, 2, 3]),
             |m, x| uneven(m.forward(x)),
-        ),
-        case(
-            "BatchNorm, eval",
-            BatchNormConfig::new(3)
-                .init(&d)
-                .freeze()
-                .set_require_grad(true),
-            wave([4, 3, 2, 3]),
-            |m, x| uneven(m.forward(x)),
-        ),
-        case(
-            "Conv2d, BatchNorm, train",
+        )
+        .narrowed(in_single)
+        .case(),
+        spec("BatchNorm, eval", used(), wave([4, 3, 2, 3]), |m, x| {
+            uneven(m.forward(x))
+        })
+        .narrowed(in_single)
+        .case(),
+        spec(
+            "BatchNorm, train, after Conv2d",
             (
                 Conv2dConfig::new([1, 3], [3, 3]).init(&d),
                 BatchNormConfig::new(3).init(&d),
             ),
             wave([3, 1, 5, 5]),
             |m, x| uneven(m.1.forward(m.0.forward(x))),
-        ),
+        )
+        .narrowed(|(conv, norm)| (conv, in_single(norm)))
+        .case(),
         case(
-            "Linear, LayerNorm",
+            "LayerNorm",
             (
                 LinearConfig::new(4, 6).init(&d),
                 LayerNormConfig::new(6).init(&d),
@@ -93,7 +149,7 @@ fn normalizations() -> Vec<Case> {
             |m, x| uneven(m.1.forward(m.0.forward(x))),
         ),
         case(
-            "Conv1d, GroupNorm",
+            "GroupNorm",
             (
                 Conv1dConfig::new(2, 4, 3).init(&d),
                 GroupNormConfig::new(2, 4).init(&d),
@@ -102,7 +158,7 @@ fn normalizations() -> Vec<Case> {
             |m, x| uneven(m.1.forward(m.0.forward(x))),
         ),
         case(
-            "Conv1d, InstanceNorm",
+            "InstanceNorm",
             (
                 Conv1dConfig::new(2, 4, 3).init(&d),
                 InstanceNormConfig::new(4).init(&d),
@@ -111,7 +167,25 @@ fn normalizations() -> Vec<Case> {
             |m, x| uneven(m.1.forward(m.0.forward(x))),
         ),
         case(
-            "Linear, RmsNorm",
+            "LayerNorm, without bias",
+            (
+                LinearConfig::new(4, 6).init(&d),
+                LayerNormConfig::new(6).with_bias(false).init(&d),
+            ),
+            wave([4, 4]),
+            |m, x| uneven(m.1.forward(m.0.forward(x))),
+        ),
+        case(
+            "Normalization",
+            (
+                LinearConfig::new(4, 6).init(&d),
+                NormalizationConfig::Layer(LayerNormConfig::new(6)).init(&d),
+            ),
+            wave([4, 4]),
+            |m: &(Linear, Normalization), x| uneven(m.1.forward(m.0.forward(x))),
+        ),
+        spec(
+            "RmsNorm",
             (
                 LinearConfig::new(4, 6).init(&d),
                 RmsNormConfig::new(6).init(&d),
@@ -119,6 +193,11 @@ fn normalizations() -> Vec<Case> {
             wave([4, 4]),
             |m, x| uneven(m.1.forward(m.0.forward(x))),
         )
-        .in_single(),
+        .partly_single(|m, x| {
+            let y = m.0.forward(x);
+            let size = (y.clone().square().mean_dim(1) + m.1.epsilon).sqrt();
+            uneven(y / size * m.1.gamma.val().unsqueeze())
+        })
+        .case(),
     ]
 }

@@ -10,7 +10,9 @@ use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::{log_softmax, sigmoid, softmax};
 use burn::tensor::{Int, Tensor};
 
-use super::referee::{Batch, Case, case, device, wave};
+use super::batch::Batch;
+use super::products::device;
+use super::referee::{Case, case, wave};
 
 /// A loss on the outputs `[5, 6]` and a target.
 fn loss<B: Batch>(
@@ -72,8 +74,45 @@ pub(crate) fn cases() -> Vec<Case> {
                 .init(&y.device())
                 .forward(y, t)
         }),
-        loss("BCE, logits and weights", bits(), move |y, t| {
-            binary_weights.init(&y.device()).forward(y, t)
+        loss(
+            "BinaryCrossEntropyLoss, logits, weights",
+            bits(),
+            move |y, t| binary_weights.init(&y.device()).forward(y, t),
+        ),
+        loss("BinaryCrossEntropyLoss, smoothing", bits(), |y, t| {
+            let loss = BinaryCrossEntropyLossConfig::new()
+                .with_logits(true)
+                .with_smoothing(Some(0.1));
+            loss.init(&y.device()).forward(y, t)
+        }),
+        loss("CrossEntropyLoss, probabilities", classes(), |y, t| {
+            let loss = CrossEntropyLossConfig::new().with_logits(false);
+            loss.init(&y.device()).forward(softmax(y, 1), t)
+        }),
+        loss("LpLoss, 2.5", targets(), |y, t| {
+            let distance = LpLossConfig::new(2.5).init();
+            distance.forward_reduce_dims(y, t, &[1]).sum()
+        }),
+        loss("KLDivLoss, log targets", targets(), |y, t| {
+            let divergence = KLDivLossConfig::new().with_log_target(true).init();
+            divergence.forward(log_softmax(y, 1), log_softmax(t, 1), Reduction::Sum)
+        }),
+        loss("GaussianNLLLoss, full", targets(), |y, t| {
+            let variance = y.clone().square() + 0.3;
+            let likelihood = GaussianNLLLossConfig::new().with_full(true).init();
+            likelihood.forward(y, t, variance, Reduction::Sum)
+        }),
+        loss("MultiMarginLoss", classes(), |y, t| {
+            let margin = MultiMarginLossConfig::new().init();
+            margin.forward(y.tanh(), t, Reduction::Sum)
+        }),
+        loss("TripletMarginLoss, 3", targets(), |y, t| {
+            let triplet = TripletMarginLossConfig::new()
+                .with_margin(5.0)
+                .with_p(3.0)
+                .init();
+            let negative = t.clone().flip([0]).square();
+            triplet.forward(y, t, negative, Reduction::Sum)
         }),
         loss("HuberLoss", targets(), |y, t| {
             HuberLossConfig::new(0.8)

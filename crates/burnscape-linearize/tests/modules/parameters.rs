@@ -2,12 +2,19 @@
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
-use burn::tensor::{DType, Tensor, TensorData};
+use burn::tensor::{DType, FloatDType, Tensor, TensorData};
 
 use super::referee::waves;
 
 /// Every trained parameter becomes a wave, so that a failure can be repeated.
-pub(crate) struct Fill(pub(crate) f64);
+pub(crate) struct Fill(pub(crate) usize);
+
+/// The numbers of a parameter by its place. Scales stay scales: a wave about what the layer was
+/// initialized to would be random again.
+pub(crate) fn filled(len: usize, place: usize) -> Vec<f64> {
+    let numbers = waves(len, 17.0 * (place + 1) as f64);
+    numbers.into_iter().map(|x| 0.2 + 0.6 * x).collect()
+}
 
 impl ModuleMapper for Fill {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
@@ -15,11 +22,9 @@ impl ModuleMapper for Fill {
         if !value.is_require_grad() {
             return Param::from_mapped_value(id, value, mapper);
         }
-        self.0 += 17.0;
         let shape = value.shape();
-        let numbers = waves(shape.num_elements(), self.0);
-        // Scales stay scales: a wave about what the layer was initialized to would be random again.
-        let numbers = numbers.into_iter().map(|x| 0.2 + 0.6 * x).collect();
+        let numbers = filled(shape.num_elements(), self.0);
+        self.0 += 1;
         let data = TensorData::new::<f64, _>(numbers, shape);
         let value = Tensor::<D>::from_data(data, (&value.device(), DType::F64));
         Param::from_mapped_value(id, value.require_grad(), mapper)
@@ -45,6 +50,23 @@ impl ModuleMapper for Shift<'_> {
         let step = Tensor::<D>::from_data(step, (&value.device(), DType::F64));
         let moved = (value + step * self.scale).autodiff().require_grad();
         Param::from_mapped_value(id, moved, mapper)
+    }
+}
+
+/// Brings everything that a mapper reaches into another precision.
+pub(crate) struct Narrow(pub(crate) FloatDType);
+
+impl ModuleMapper for Narrow {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let (id, value, mapper) = param.consume();
+        let is_trained = value.is_require_grad();
+        let value = value.inner().cast(self.0);
+        let value = if is_trained {
+            value.autodiff().require_grad()
+        } else {
+            value
+        };
+        Param::from_mapped_value(id, value, mapper)
     }
 }
 

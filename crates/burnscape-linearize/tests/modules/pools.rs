@@ -1,7 +1,8 @@
 //! Pooling, resampling and rearranging, behind a convolution.
 
 use super::activations::uneven;
-use super::referee::{Case, case, device, wave};
+use super::products::device;
+use super::referee::{Case, case, wave};
 use burn::nn::conv::{Conv1dConfig, Conv2d, Conv2dConfig, Conv3dConfig};
 use burn::nn::interpolate::{Interpolate1dConfig, Interpolate2dConfig, InterpolateMode};
 use burn::nn::pool::{
@@ -9,9 +10,8 @@ use burn::nn::pool::{
     AvgPool2dConfig, MaxPool1dConfig, MaxPool2dConfig,
 };
 use burn::nn::{
-    CosineSimilarityConfig, Fold4dConfig, GaussianNoiseConfig, LinearConfig,
-    LocalResponseNormConfig, PaddingConfig2d, PairwiseDistanceConfig, PixelShuffleConfig,
-    PixelUnshuffleConfig, Unfold4dConfig,
+    CosineSimilarityConfig, Fold4dConfig, LinearConfig, LocalResponseNormConfig, PaddingConfig2d,
+    PairwiseDistanceConfig, PixelShuffleConfig, PixelUnshuffleConfig, Unfold4dConfig,
 };
 use burn::tensor::Tensor;
 
@@ -117,6 +117,11 @@ fn rearrangements() -> Vec<Case> {
             let blocks = Unfold4dConfig::new([2, 2]).init().forward(x).square();
             Fold4dConfig::new([6, 6], [2, 2]).init().forward(blocks)
         }),
+        case("PairwiseDistance, 3", linear(), wave([5, 4]), |m, x| {
+            let y = m.forward(x);
+            let distance = PairwiseDistanceConfig::new().with_p(3.0).init();
+            uneven(distance.forward(y.clone(), y.flip([0]).sin()))
+        }),
         case("PairwiseDistance", linear(), wave([5, 4]), |m, x| {
             let y = m.forward(x);
             uneven(
@@ -133,17 +138,5 @@ fn rearrangements() -> Vec<Case> {
                     .forward(y.clone(), y.flip([0]).sin()),
             )
         }),
-        case("GaussianNoise", linear(), wave([5, 4]), |m, x| {
-            uneven(GaussianNoiseConfig::new(0.3).init().forward(m.forward(x)))
-        })
-        .drawing(),
-        case("RRelu", linear(), wave([5, 4]), |m, x| {
-            uneven(
-                burn::nn::activation::RReluConfig::new()
-                    .init()
-                    .forward(m.forward(x)),
-            )
-        })
-        .drawing(),
     ]
 }

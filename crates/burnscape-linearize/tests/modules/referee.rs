@@ -1,28 +1,14 @@
-//! Exact products against differences of Burn's own gradient, in double precision.
+//! Exact products against differences of Burn's own gradient, and against themselves.
 
-use std::sync::OnceLock;
+use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use burn::module::Module;
-use burn::tensor::{Bool, Device, FloatDType, Int, Tensor, TensorData};
-use burnscape_linearize::{Lifter, LinearizedGradient, trace_gradient};
+use burn::tensor::{FloatDType, Tensor, TensorData};
 
-use super::parameters::{Fill, Shift, gradient};
-
-/// The device of this test binary, in double precision.
-pub(crate) fn plain() -> Device {
-    static DEVICE: OnceLock<Device> = OnceLock::new();
-    let configured = || {
-        let mut device = Device::flex();
-        device.configure(FloatDType::F64).expect("a fresh device");
-        device
-    };
-    DEVICE.get_or_init(configured).clone()
-}
-
-/// The same with autodiff.
-pub(crate) fn device() -> Device {
-    plain().autodiff()
-}
+use super::batch::Batch;
+use super::parameters::{Fill, Narrow, Shift, gradient};
+use super::products::{Loss, Products, device, draw_again, plain, trace};
 
 /// Numbers between −1 and 1 without a pattern that a layer could share.
 pub(crate) fn waves(len: usize, phase: f64) -> Vec<f64> {
@@ -35,103 +21,225 @@ pub(crate) fn wave<const D: usize>(shape: [usize; D]) -> Tensor<D> {
     Tensor::from_data(data, &device())
 }
 
-/// What a loss is computed on, besides the model.
-pub(crate) trait Batch: Clone + 'static {
-    fn lift(&self, lifter: &mut Lifter<'_>) -> Self;
-}
-
-impl<const D: usize> Batch for Tensor<D> {
-    fn lift(&self, lifter: &mut Lifter<'_>) -> Self {
-        lifter.float(self.clone())
-    }
-}
-
-impl<const D: usize> Batch for Tensor<D, Int> {
-    fn lift(&self, lifter: &mut Lifter<'_>) -> Self {
-        lifter.int(self.clone())
-    }
-}
-
-impl<const D: usize> Batch for Tensor<D, Bool> {
-    fn lift(&self, lifter: &mut Lifter<'_>) -> Self {
-        lifter.bool(self.clone())
-    }
-}
-
-impl Batch for () {
-    fn lift(&self, _: &mut Lifter<'_>) -> Self {}
-}
-
-impl<A: Batch, B: Batch> Batch for (A, B) {
-    fn lift(&self, lifter: &mut Lifter<'_>) -> Self {
-        (self.0.lift(lifter), self.1.lift(lifter))
-    }
-}
-
-impl<A: Batch, B: Batch, C: Batch> Batch for (A, B, C) {
-    fn lift(&self, lifter: &mut Lifter<'_>) -> Self {
-        (
-            self.0.lift(lifter),
-            self.1.lift(lifter),
-            self.2.lift(lifter),
-        )
-    }
-}
-
-/// What was found of one module: relative errors.
+/// What was found of one case: relative errors, but for the first two.
 #[derive(Debug, Clone)]
 pub(crate) struct Measured {
-    /// The operations of the gradient's program.
-    pub(crate) operations: Vec<String>,
+    /// Number of the gradient's operations.
+    pub(crate) operations: usize,
+    /// Whether the points that differences are taken between lie on one smooth piece.
+    pub(crate) is_smooth: bool,
+    /// Our gradient against Burn's.
     pub(crate) gradient: f64,
+    /// Our product against differences of Burn's gradient.
     pub(crate) differences: f64,
     pub(crate) symmetry: f64,
     pub(crate) linearity: f64,
+    /// Our product in single precision against ours in double precision.
+    pub(crate) single: f64,
+    /// Our product against ours of the formula, where the case has one.
+    pub(crate) formula: f64,
+}
+
+/// What a case is held to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Bars {
+    /// The step of the differences.
+    pub(crate) step: f64,
+    pub(crate) gradient: f64,
+    pub(crate) differences: f64,
+    /// Symmetry and linearity.
+    pub(crate) law: f64,
+    pub(crate) single: f64,
+    pub(crate) formula: f64,
+}
+
+impl Bars {
+    const DOUBLE: Self = Self {
+        step: 1e-4,
+        gradient: 1e-12,
+        differences: 1e-6,
+        law: 1e-12,
+        single: 1e-4,
+        formula: 1e-6,
+    };
+    /// Where Burn computes a part in single precision whatever the tensors hold, its gradient is no
+    /// smoother than that, nor exactly the gradient of its loss. Such a case has a formula besides:
+    /// the same loss written in tensor operations, to which the precision of doubles applies.
+    const PARTLY_SINGLE: Self = Self {
+        step: 1e-2,
+        gradient: 1e-6,
+        differences: 1e-3,
+        law: 1e-6,
+        ..Self::DOUBLE
+    };
 }
 
 /// One line of the registry.
 pub(crate) struct Case {
     pub(crate) name: &'static str,
-    pub(crate) measure: Box<dyn Fn(f64) -> Measured>,
-    pub(crate) referee: Referee,
+    pub(crate) bars: Bars,
+    /// Whether Burn computes a part of it in single precision.
+    pub(crate) is_partly_single: bool,
+    pub(crate) measure: Box<dyn Fn() -> Measured>,
+    pub(crate) operations: Box<dyn Fn() -> Operations>,
 }
 
-/// Against what a case is held.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Referee {
-    /// Differences of Burn's gradient, to the precision of doubles.
-    Differences,
-    /// The same where Burn computes a part in single precision whatever the tensors hold: its gradient
-    /// is no smoother than that, nor exactly the gradient of its loss.
-    Single,
-    /// Itself: a loss that draws has no gradient to be compared with.
-    Draws,
+/// The operations of a gradient's program.
+pub(crate) struct Operations {
+    /// Those that the loss needs.
+    pub(crate) forward: BTreeSet<String>,
+    /// Those that its gradient needs besides.
+    pub(crate) backward: BTreeSet<String>,
 }
 
-impl Case {
-    pub(crate) fn drawing(mut self) -> Self {
-        self.referee = Referee::Draws;
-        self
-    }
-
-    pub(crate) fn in_single(mut self) -> Self {
-        self.referee = Referee::Single;
-        self
-    }
+/// A case with all that can be said about it.
+pub(crate) struct Spec<M, B> {
+    name: &'static str,
+    model: M,
+    batch: B,
+    loss: Box<Loss<M, B>>,
+    formula: Option<Box<Loss<M, B>>>,
+    narrow: fn(M) -> M,
+    bars: Bars,
 }
 
+/// A case that nothing special is to be said about.
 pub(crate) fn case<M: Module + 'static, B: Batch>(
     name: &'static str,
     model: M,
     batch: B,
     loss: impl Fn(&M, B) -> Tensor<1> + 'static,
 ) -> Case {
-    let measure = move |step| measure(&model, &batch, &loss, step);
-    Case {
+    spec(name, model, batch, loss).case()
+}
+
+pub(crate) fn spec<M: Module + 'static, B: Batch>(
+    name: &'static str,
+    model: M,
+    batch: B,
+    loss: impl Fn(&M, B) -> Tensor<1> + 'static,
+) -> Spec<M, B> {
+    Spec {
         name,
-        measure: Box::new(measure),
-        referee: Referee::Differences,
+        model,
+        batch,
+        loss: Box::new(loss),
+        formula: None,
+        narrow: |model| model,
+        bars: Bars::DOUBLE,
     }
+}
+
+impl<M: Module + 'static, B: Batch> Spec<M, B> {
+    /// Burn computes a part in single precision: the loss by its formula is the truth.
+    pub(crate) fn partly_single(mut self, formula: impl Fn(&M, B) -> Tensor<1> + 'static) -> Self {
+        self.formula = Some(Box::new(formula));
+        self.bars = Bars::PARTLY_SINGLE;
+        self
+    }
+
+    /// Burn's backward pass is in single precision and ours is not: the laws hold exactly.
+    pub(crate) fn lawful(mut self) -> Self {
+        self.bars.law = Bars::DOUBLE.law;
+        self
+    }
+
+    /// Brings tensors into single precision that a mapper does not reach, or that clones share.
+    pub(crate) fn narrowed(mut self, narrow: fn(M) -> M) -> Self {
+        self.narrow = narrow;
+        self
+    }
+
+    /// The device draws other numbers in single precision: there is nothing to compare with.
+    pub(crate) fn draws_apart(mut self) -> Self {
+        self.bars.single = f64::INFINITY;
+        self
+    }
+
+    pub(crate) fn case(self) -> Case {
+        let measured = Rc::new(self);
+        let traced = Rc::clone(&measured);
+        Case {
+            name: measured.name,
+            bars: measured.bars,
+            is_partly_single: measured.formula.is_some(),
+            measure: Box::new(move || measured.measure()),
+            operations: Box::new(move || traced.operations()),
+        }
+    }
+
+    fn operations(&self) -> Operations {
+        let settings = plain().settings();
+        let trace = trace(&self.model, &self.batch, &self.loss, settings);
+        let forward = trace.program.operation_names_of(0);
+        let gradients = 1..trace.program.outputs().len();
+        let all = gradients.flat_map(|output| trace.program.operation_names_of(output));
+        let backward = all.filter(|name| !forward.contains(name)).collect();
+        Operations { forward, backward }
+    }
+
+    fn measure(&self) -> Measured {
+        let model = self.model.clone().map(&mut Fill(0));
+        let burns = |model: &M, batch: &B| {
+            draw_again();
+            gradient(model, (self.loss)(model, batch.clone()))
+        };
+        let (expected, lengths) = burns(&model, &self.batch);
+        let double = FloatDType::F64;
+        let mut ours = Products::of(&model, &self.batch, &self.loss, double, &lengths);
+        let found = ours.gradient();
+        let (u, v) = (unit(found.len(), 3.3), unit(found.len(), 11.7));
+        let (hu, hv) = (ours.along(&u), ours.along(&v));
+        assert_eq!(hv, ours.along(&v), "two products differ");
+        assert!(norm(&hv) > 0.0, "the loss has no curvature here");
+        let moved = |scale| {
+            let shift = &mut Shift {
+                direction: &v,
+                scale,
+            };
+            model.clone().map(shift)
+        };
+        let step = self.bars.step;
+        let stencil = [0.0, -2.0 * step, -step, step, 2.0 * step];
+        let settings = plain().settings();
+        let binding = |scale| trace(&moved(scale), &self.batch, &self.loss, settings).bindings;
+        let decisions = ours.decisions(&stencil.map(binding), &v);
+        let of_formula = self.formula.as_ref().map_or(0.0, |formula| {
+            let mut exact = Products::of(&model, &self.batch, formula, double, &lengths);
+            relative(&hv, &exact.along(&v))
+        });
+        Measured {
+            operations: ours.trace.program.num_operations(),
+            is_smooth: decisions.iter().all(|there| *there == decisions[0]),
+            gradient: relative(&found, &expected),
+            differences: relative(
+                &hv,
+                &derivative(|scale| burns(&moved(scale), &self.batch).0, step),
+            ),
+            symmetry: (dot(&u, &hv) - dot(&v, &hu)).abs() / (norm(&hu) + norm(&hv)),
+            linearity: relative(&ours.along(&combined(&u, &v)), &combined(&hu, &hv)),
+            single: relative(&self.single(&model, &v, &lengths), &hv),
+            formula: of_formula,
+        }
+    }
+
+    /// Our product in single precision, of the same numbers rounded.
+    fn single(&self, model: &M, v: &[f64], lengths: &[usize]) -> Vec<f64> {
+        let dtype = FloatDType::F32;
+        let model = (self.narrow)(model.clone()).map(&mut Narrow(dtype));
+        let batch = self.batch.cast(dtype);
+        Products::of(&model, &batch, &self.loss, dtype, lengths).along(v)
+    }
+}
+
+fn combined(u: &[f64], v: &[f64]) -> Vec<f64> {
+    u.iter().zip(v).map(|(u, v)| 2.5 * u - 0.75 * v).collect()
+}
+
+fn unit(len: usize, phase: f64) -> Vec<f64> {
+    let x = waves(len, phase);
+    let length = norm(&x);
+    x.into_iter().map(|x| x / length).collect()
 }
 
 fn norm(x: &[f64]) -> f64 {
@@ -146,78 +254,6 @@ fn relative(found: &[f64], expected: &[f64]) -> f64 {
     assert_eq!(found.len(), expected.len());
     let difference: Vec<f64> = found.iter().zip(expected).map(|(a, b)| a - b).collect();
     norm(&difference) / norm(expected)
-}
-
-fn measure<M: Module, B: Batch>(
-    model: &M,
-    batch: &B,
-    loss: &impl Fn(&M, B) -> Tensor<1>,
-    step: f64,
-) -> Measured {
-    let settings = plain().settings();
-    let model = model.clone().map(&mut Fill(0.0));
-    let (burns, lengths) = gradient(&model, loss(&model, batch.clone()));
-    let trace = trace_gradient(
-        model.clone(),
-        settings,
-        |lifter| batch.lift(lifter),
-        |model, batch| loss(model, batch),
-    );
-    let trace = trace.unwrap_or_else(|error| panic!("{error}"));
-    let linearized = LinearizedGradient::new(&trace, settings, &plain());
-    let mut linearized = linearized.unwrap_or_else(|error| panic!("{error}"));
-    let flat = |parts: &[Option<Tensor<1>>]| -> Vec<f64> {
-        let mut values = Vec::new();
-        for (part, &len) in parts.iter().zip(&lengths) {
-            match part {
-                Some(part) => values.extend(part.clone().into_data().iter::<f64>()),
-                None => values.extend(vec![0.0; len]),
-            }
-        }
-        values
-    };
-    let found = flat(linearized.gradients());
-    let mut product = |direction: &[f64]| {
-        let mut rest = direction;
-        let parts: Vec<Tensor<1>> = lengths
-            .iter()
-            .map(|&len| {
-                let (own, others) = rest.split_at(len);
-                rest = others;
-                Tensor::from_data(TensorData::new(own.to_vec(), [len]), &plain())
-            })
-            .collect();
-        flat(&linearized.hvp(&parts).expect("a product"))
-    };
-    let unit = |phase| {
-        let x = waves(found.len(), phase);
-        let length = norm(&x);
-        x.into_iter().map(|x| x / length).collect::<Vec<_>>()
-    };
-    let (u, v) = (unit(3.3), unit(11.7));
-    let (hu, hv) = (product(&u), product(&v));
-    assert_eq!(hv, product(&v), "two products differ");
-    let mixed: Vec<f64> = u.iter().zip(&v).map(|(u, v)| 2.5 * u - 0.75 * v).collect();
-    let parts: Vec<f64> = hu
-        .iter()
-        .zip(&hv)
-        .map(|(u, v)| 2.5 * u - 0.75 * v)
-        .collect();
-    let at = |scale| {
-        let shift = &mut Shift {
-            direction: &v,
-            scale,
-        };
-        let model = model.clone().map(shift);
-        gradient(&model, loss(&model, batch.clone())).0
-    };
-    Measured {
-        operations: trace.program.operation_names().collect(),
-        gradient: relative(&found, &burns),
-        differences: relative(&hv, &derivative(at, step)),
-        symmetry: (dot(&u, &hv) - dot(&v, &hu)).abs() / (norm(&hu) + norm(&hv)),
-        linearity: relative(&product(&mixed), &parts),
-    }
 }
 
 /// The derivative at zero by four points: the error is of fourth order in the step, which can stay

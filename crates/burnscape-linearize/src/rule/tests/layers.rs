@@ -1,12 +1,14 @@
 //! Lines for what `burn_ir` calls module operations.
 
+use burn::backend::TensorMetadata;
 use burn::backend::ops::{
-    AttentionModuleOptions, ConvOptions, ConvTransposeOptions, FloatTensorOps, InterpolateMode,
-    InterpolateOptions, ModuleOps, UnfoldOptions,
+    AttentionModuleOptions, ConvOptions, ConvTransposeOptions, DeformConvOptions, FloatTensorOps,
+    InterpolateMode, InterpolateOptions, ModuleOps, UnfoldOptions,
 };
 
-use super::Line;
+use super::{Given, Line};
 use crate::lifter::C;
+use crate::recording::Symbol;
 
 /// Input, weight and bias of convolutions of one to three dimensions; then the output's gradient in
 /// the place of the bias.
@@ -42,6 +44,32 @@ fn back2() -> ConvTransposeOptions<2> {
 
 fn back3() -> ConvTransposeOptions<3> {
     ConvTransposeOptions::new([1, 1, 1], [0, 0, 0], [0, 0, 0], [1, 1, 1], 1)
+}
+
+/// Two groups of each kind; the last shape is that of the output.
+const DEFORM: &[&[usize]] = &[
+    &[1, 4, 3, 3],
+    &[1, 16, 2, 2],
+    &[2, 2, 2, 2],
+    &[1, 8, 2, 2],
+    &[2],
+];
+const DEFORM_BACK: &[&[usize]] = &[
+    &[1, 4, 3, 3],
+    &[1, 16, 2, 2],
+    &[2, 2, 2, 2],
+    &[1, 8, 2, 2],
+    &[2],
+    &[1, 2, 2, 2],
+];
+
+/// Waves come near whole numbers where they turn, and there lies a kink.
+fn offsets(given: &Given) -> Symbol {
+    C::float_mul_scalar(given.b(), 0.8.into())
+}
+
+fn deform() -> DeformConvOptions<2> {
+    DeformConvOptions::new([1, 1], [0, 0], [1, 1], 2, 2)
 }
 
 fn bilinear() -> InterpolateOptions {
@@ -245,5 +273,37 @@ pub(super) fn lines() -> &'static [Line] {
                 C::attention(g.a(), g.b(), g.c(), None, None, options)
             },
         ),
+        ("deform_conv2d", DEFORM, |g| {
+            let mask = Some(g.floats[3].clone());
+            C::deform_conv2d(
+                g.a(),
+                offsets(g),
+                g.c(),
+                mask,
+                Some(g.floats[4].clone()),
+                deform(),
+            )
+        }),
+        ("deform_conv2d_backward", DEFORM_BACK, |g| {
+            let (mask, bias) = (g.floats[3].clone(), g.floats[4].clone());
+            let gradient = g.floats[5].clone();
+            let (mask, bias) = (Some(mask), Some(bias));
+            let all =
+                C::deform_conv2d_backward(g.a(), offsets(g), g.c(), mask, bias, gradient, deform());
+            let parts = [
+                Some(all.x_grad),
+                Some(all.offset_grad),
+                Some(all.weight_grad),
+            ];
+            let parts = parts
+                .into_iter()
+                .chain([all.mask_grad, all.bias_grad])
+                .flatten();
+            let flat = |part: Symbol| {
+                let len = part.shape().num_elements();
+                C::float_reshape(part, [len].into())
+            };
+            C::float_cat(parts.map(flat).collect(), 0)
+        }),
     ]
 }

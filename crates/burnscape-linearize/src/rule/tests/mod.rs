@@ -9,9 +9,9 @@
 mod chains;
 mod elementary;
 mod layers;
+mod refused;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 use std::panic::catch_unwind;
 use std::sync::OnceLock;
 
@@ -210,28 +210,4 @@ fn every_rule_is_the_limit_of_differences_once_and_twice() {
         .map(|(name, _)| name)
         .collect();
     assert!(missing.is_empty(), "rules without a test: {missing:?}");
-}
-
-#[test]
-fn random_chains_are_the_limit_of_differences_once_and_twice() {
-    hold_chains(0..200);
-}
-
-#[test]
-#[ignore = "takes a minute"]
-fn ten_thousand_random_chains_are_the_limit_of_differences_once_and_twice() {
-    hold_chains(200..10_200);
-}
-
-fn hold_chains(seeds: Range<u64>) {
-    let failed: Vec<(u64, f64)> = seeds
-        .map(|seed| {
-            let length = 4 + seed as usize % 17;
-            let written = program(chains::SHAPES, |given| chains::chain(given, seed, length));
-            let lowered = lower(written, plain().settings()).expect("a program");
-            (seed, worst(&lowered))
-        })
-        .filter(|(_, error)| error.is_nan() || *error > 1e-7)
-        .collect();
-    assert!(failed.is_empty(), "{failed:?}");
 }

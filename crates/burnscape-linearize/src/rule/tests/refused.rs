@@ -1,0 +1,82 @@
+//! What has no rule is an error that names the operation, its shapes and the parameter, never a number.
+//! No gradient that Burn records meets one, so that programs are made by hand.
+
+use burn::backend::ops::{FloatTensorOps, GridSampleOptions};
+use burn::tensor::IndexingUpdateOp;
+
+use super::{Given, plain, program};
+use crate::lifter::C;
+use crate::recording::Symbol;
+use crate::{LinearizeError, jvp};
+
+/// The error of differentiating the operation along its first argument, `encoder.conv.weight`.
+fn refusal(shapes: &[&[usize]], operation: fn(&Given) -> Symbol) -> LinearizeError {
+    let mut written = program(shapes, operation);
+    written.inputs[0].name = "encoder.conv.weight".into();
+    for (index, port) in written.inputs[1..].iter_mut().enumerate() {
+        port.name = format!("batch.{index}");
+    }
+    let derivative = jvp(&written, &[0], plain().settings());
+    derivative.map(|_| ()).expect_err("no rule")
+}
+
+#[test]
+fn an_operation_without_a_rule_is_named_with_its_shapes_and_the_parameter_it_reads() {
+    let error = refusal(&[&[1, 2, 3, 3], &[1, 2, 2, 2]], |g| {
+        C::float_grid_sample_2d(g.a(), g.b(), GridSampleOptions::default())
+    });
+    let expected = LinearizeError::NoRule {
+        operation: "Float::GridSample2d".into(),
+        shapes: vec![vec![1, 2, 3, 3], vec![1, 2, 2, 2]],
+        origin: " (it reads `encoder.conv.weight`)".into(),
+    };
+    assert_eq!(error, expected);
+    assert_eq!(
+        error.to_string(),
+        "no derivative rule for `Float::GridSample2d` with shapes [[1, 2, 3, 3], [1, 2, 2, 2]] (it \
+         reads `encoder.conv.weight`); write it with operations that have one, which `coverage` lists"
+    );
+}
+
+#[test]
+fn an_operation_that_reads_no_parameter_is_named_with_the_last_one_before_it() {
+    let error = refusal(&[&[1, 2, 3, 3], &[1, 2, 2, 2]], |g| {
+        C::float_grid_sample_2d(C::float_tanh(g.a()), g.b(), GridSampleOptions::default())
+    });
+    let text = error.to_string();
+    assert!(text.contains("(after `encoder.conv.weight`)"), "{text}");
+}
+
+#[test]
+fn scattering_that_is_not_linear_is_refused() {
+    for update in [
+        IndexingUpdateOp::Mul,
+        IndexingUpdateOp::Min,
+        IndexingUpdateOp::Max,
+    ] {
+        let mut written = program(&[&[3, 4], &[3, 2]], |g| {
+            let places = g.ints(&[1, 1, 0, 3, 2, 2], [3, 2]);
+            C::float_scatter(1, g.a(), places, g.b(), update)
+        });
+        written.inputs[0].name = "w".into();
+        let error = jvp(&written, &[0, 1], plain().settings()).expect_err("no rule");
+        let text = error.to_string();
+        assert!(
+            text.contains("`BaseFloat::Scatter` with shapes [[3, 4]"),
+            "{text}"
+        );
+        assert!(text.contains("(it reads `w`)"), "{text}");
+    }
+}
+
+/// An operation without a rule whose argument does not move is a value like any other.
+#[test]
+fn what_does_not_move_needs_no_rule() {
+    let written = program(&[&[2, 2, 2, 2], &[1, 2, 3, 3], &[1, 2, 2, 2]], |g| {
+        let sampled = C::float_grid_sample_2d(g.b(), g.c(), GridSampleOptions::default());
+        let scale = C::float_reshape(C::float_sum(sampled), [1, 1, 1, 1].into());
+        C::float_mul(g.a(), scale)
+    });
+    let derivative = jvp(&written, &[0], plain().settings());
+    assert_eq!(derivative.map(|jvp| jvp.tangent_outputs), Ok(vec![Some(1)]));
+}
