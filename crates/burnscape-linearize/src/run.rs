@@ -177,6 +177,17 @@ pub(crate) fn engine(device: &Device) -> Result<Box<dyn Engine>, LinearizeError>
         #[cfg(feature = "ndarray")]
         #[allow(deprecated, reason = "deprecated by Burn, served while Burn has it")]
         DispatchDevice::NdArray(device) => Ok(new::<burn::backend::NdArray>(device)),
+        // One backend for all of CubeCL's runtimes; the device says which one.
+        #[cfg(any(
+            feature = "wgpu",
+            feature = "vulkan",
+            feature = "metal",
+            feature = "webgpu",
+            feature = "cuda",
+            feature = "rocm",
+            feature = "cpu"
+        ))]
+        DispatchDevice::Cube(device) => Ok(new::<burn::backend::Cube>(device)),
         other => Err(LinearizeError::Device {
             device: format!("{other:?}"),
         }),
