@@ -10,7 +10,9 @@
 
 mod bad_input;
 mod data;
+mod differences;
 mod fixture;
 mod modes;
 mod operators;
 mod policies;
+mod vectors;

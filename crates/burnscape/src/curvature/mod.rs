@@ -13,6 +13,8 @@
 //! | [`EmpiricalFisher`] | `1/n Σ g gᵀ` | losses of single examples |
 //! | [`Jacobian`] | `∂z/∂w` and its transpose | outputs |
 //! | [`Ntk`] | `J Jᵀ` | outputs |
+//! | [`WeightDecay`] | `λ I` | a space; a summand |
+//! | [`FiniteDifference`] | the Hessian by differences of gradients | a loss, traceable or not |
 //!
 //! The loss is traced: the closure runs once on a device that records, so it must not read a value,
 //! branch on one, or use tensors other than the model's and the batch's. A loss module with tensors
@@ -21,6 +23,7 @@
 mod config;
 mod empirical_fisher;
 mod error;
+mod finite_difference;
 mod fisher;
 mod gauss_newton;
 mod hessian;
@@ -32,10 +35,12 @@ mod noise;
 mod ntk;
 mod output_vector;
 mod sweep;
+mod weight_decay;
 
 pub use config::{CurvatureConfig, CurvatureStep, Pass};
 pub use empirical_fisher::EmpiricalFisher;
 pub use error::CurvatureError;
+pub use finite_difference::FiniteDifference;
 pub use fisher::{Fisher, FisherSampling};
 pub use gauss_newton::GaussNewton;
 pub use hessian::Hessian;
@@ -43,3 +48,4 @@ pub use hvp::hvp;
 pub use jacobian::Jacobian;
 pub use ntk::Ntk;
 pub use output_vector::{OutputSpace, OutputVector};
+pub use weight_decay::WeightDecay;

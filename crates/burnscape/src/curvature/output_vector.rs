@@ -1,8 +1,8 @@
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use burnscape_krylov::{VectorList, VectorSpace};
+use burnscape_krylov::VectorSpace;
 
 use super::CurvatureError;
-use crate::space::{ParamSpace, as_accumulator, epsilon, to_host};
+use crate::space::{FlatVector, ParamSpace, TensorBlock, as_accumulator, epsilon, to_host};
 
 /// The outputs of a model over a data set as coordinates: how many there are, their type and device.
 #[derive(Debug, Clone, PartialEq)]
@@ -113,7 +113,7 @@ impl OutputVector {
 impl VectorSpace for OutputVector {
     type Error = CurvatureError;
     type Space = OutputSpace;
-    type Block = VectorList<Self>;
+    type Block = TensorBlock<Self>;
 
     fn space(&self) -> OutputSpace {
         self.space.clone()
@@ -167,5 +167,19 @@ impl VectorSpace for OutputVector {
         let (x, y) = (self.values.clone(), x.values.clone());
         let sum = to_host((as_accumulator(x) * as_accumulator(y)).sum())?;
         Ok(sum.into_iter().sum())
+    }
+}
+
+impl FlatVector for OutputVector {
+    fn flat(&self) -> &Tensor<1> {
+        &self.values
+    }
+
+    fn from_flat(space: &OutputSpace, values: Tensor<1>) -> Result<Self, CurvatureError> {
+        Self::from_values(space, values)
+    }
+
+    fn place(space: &OutputSpace) -> Result<(Device, DType), CurvatureError> {
+        Ok((space.device.clone(), space.dtype))
     }
 }

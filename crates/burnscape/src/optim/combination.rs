@@ -1,5 +1,4 @@
 use burn::config::Config;
-use burn::tensor::DType;
 
 use super::OptimConfigError;
 use super::error::check_range;
@@ -101,12 +100,7 @@ impl Kept {
             .space()
             .leaves()
             .iter()
-            .map(|leaf| match leaf.dtype() {
-                DType::F64 => f64::EPSILON,
-                DType::F16 => 2.0_f64.powi(-10),
-                DType::BF16 => 2.0_f64.powi(-7),
-                _ => f64::from(f32::EPSILON),
-            });
+            .map(|leaf| crate::space::epsilon(leaf.dtype()));
         // Each coordinate is rounded a few times on its way.
         let noise = (8.0 * epsilon.fold(0.0, f64::max)).powi(2) * perturbed;
         let is_noise = square <= noise;

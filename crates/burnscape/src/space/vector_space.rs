@@ -1,12 +1,13 @@
-use burn::tensor::DType;
-use burnscape_krylov::{VectorList, VectorSpace};
+use burn::tensor::{DType, Device, Tensor};
+use burnscape_krylov::VectorSpace;
 
-use super::{ParamSpace, ParamVector, SpaceError};
+use super::epsilon::epsilon;
+use super::{FlatVector, ParamSpace, ParamVector, SpaceError, TensorBlock};
 
 impl VectorSpace for ParamVector {
     type Error = SpaceError;
     type Space = ParamSpace;
-    type Block = VectorList<Self>;
+    type Block = TensorBlock<Self>;
 
     fn space(&self) -> ParamSpace {
         self.space().clone()
@@ -49,12 +50,16 @@ impl VectorSpace for ParamVector {
     }
 }
 
-/// The distance from one to the next number of a type.
-pub(crate) fn epsilon(dtype: DType) -> f64 {
-    match dtype {
-        DType::F64 => f64::EPSILON,
-        DType::F16 => 2.0_f64.powi(-10),
-        DType::BF16 => 2.0_f64.powi(-7),
-        _ => f64::from(f32::EPSILON),
+impl FlatVector for ParamVector {
+    fn flat(&self) -> &Tensor<1> {
+        self.values()
+    }
+
+    fn from_flat(space: &ParamSpace, values: Tensor<1>) -> Result<Self, SpaceError> {
+        Self::from_values(space, values)
+    }
+
+    fn place(space: &ParamSpace) -> Result<(Device, DType), SpaceError> {
+        Ok((space.device().clone(), space.dtype()?))
     }
 }

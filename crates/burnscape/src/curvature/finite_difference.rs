@@ -1,0 +1,198 @@
+use burn::module::Module;
+use burnscape_krylov::{LinearOperator, SelfAdjoint};
+
+use super::{CurvatureConfig, CurvatureError};
+use crate::loss::{Batch, DataSet, Evaluator, LossError, Objective};
+use crate::space::{ParamSpace, ParamVector, epsilon};
+
+/// The Hessian by central differences of Burn's gradient:
+/// `H v ≈ (∇L(w + h u) − ∇L(w − h u)) / 2h · |v|` with `u = v / |v|`.
+///
+/// The fallback for a loss that cannot be traced, to be chosen explicitly, and the referee of the
+/// exact [`Hessian`](super::Hessian) for smooth models. Across the kinks of ReLU or max pooling
+/// differences do not converge to the second derivative that autodiff defines.
+///
+/// # Step
+///
+/// The truncation error falls as `h²` and the rounding error of the gradients grows as `ε / h`; they
+/// meet near `h = ε^(1/3)` times the scale of the parameters, for which the larger of one and their
+/// root mean square times the root of their number is taken: `h = ε^(1/3) max(1, |w|)`, ε that of the
+/// element type (6e-6 in f64, 5e-3 in f32). [`with_step`](Self::with_step) sets another.
+///
+/// # Cost
+///
+/// Making it: two gradients, unless [checks](CurvatureConfig::with_checks) are off. A product: two
+/// gradients over the data. In training mode masks are only the same in both with a
+/// [seed](CurvatureConfig::with_dropout_seed).
+///
+/// # Errors
+///
+/// [`CurvatureError::Loss`], [`CurvatureError::Space`].
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::tensor::{Device, Tensor};
+/// use burnscape::curvature::FiniteDifference;
+/// use burnscape::space::ParamVector;
+/// use burnscape_krylov::LinearOperator;
+///
+/// let device = Device::default();
+/// let model = LinearConfig::new(2, 1).with_bias(false).init(&device);
+/// let loss = |m: &Linear, x: Tensor<2>| m.forward(x).powi_scalar(2).mean();
+/// let data = [Tensor::<2>::from_data([[1.0, 2.0]], &device)];
+/// let hessian = FiniteDifference::new(&model, &loss, &data)?;
+/// let v = ParamVector::from_host(hessian.space(), &[1.0, 0.0])?;
+/// let product = hessian.matvec(&v)?.to_host()?;
+/// assert!((product[0] - 2.0).abs() < 1e-2 && (product[1] - 4.0).abs() < 1e-2);
+/// # Ok::<(), burnscape::curvature::CurvatureError>(())
+/// ```
+pub struct FiniteDifference<'a> {
+    space: ParamSpace,
+    step: f64,
+    /// The gradient at `w + scale · v`.
+    gradient: Box<Gradient<'a>>,
+}
+
+type Gradient<'a> = dyn Fn(&ParamVector, f64) -> Result<ParamVector, CurvatureError> + 'a;
+
+impl<'a> FiniteDifference<'a> {
+    /// Differences with the settings of [`CurvatureConfig::new`].
+    ///
+    /// # Errors
+    ///
+    /// As [`FiniteDifference`] states.
+    pub fn new<M, B, O, D>(
+        model: &'a M,
+        objective: &'a O,
+        data: &'a D,
+    ) -> Result<Self, CurvatureError>
+    where
+        M: Module,
+        B: Batch + 'a,
+        O: Objective<M, B>,
+        D: DataSet<B> + ?Sized,
+    {
+        CurvatureConfig::new().finite_difference(model, objective, data)
+    }
+
+    /// Sets `h`, the length of the displacement.
+    #[must_use]
+    pub fn with_step(mut self, step: f64) -> Self {
+        self.step = step;
+        self
+    }
+
+    /// `h`, the length of the displacement.
+    pub fn step(&self) -> f64 {
+        self.step
+    }
+
+    /// The space of the parameters that it acts on.
+    pub fn space(&self) -> &ParamSpace {
+        &self.space
+    }
+}
+
+impl LinearOperator for FiniteDifference<'_> {
+    type Domain = ParamVector;
+    type Range = ParamVector;
+    type Error = CurvatureError;
+
+    fn domain(&self) -> ParamSpace {
+        self.space.clone()
+    }
+
+    fn range(&self) -> ParamSpace {
+        self.space.clone()
+    }
+
+    fn matvec(&self, v: &ParamVector) -> Result<ParamVector, CurvatureError> {
+        self.space.check_same(v.space())?;
+        let norm = v.norm()?;
+        if norm == 0.0 {
+            return Ok(ParamVector::zeros(&self.space)?);
+        }
+        let scale = self.step / norm;
+        let up = (self.gradient)(v, scale)?;
+        let down = (self.gradient)(v, -scale)?;
+        Ok(up.axpy(-1.0, &down)?.scale(0.5 / scale))
+    }
+}
+
+impl SelfAdjoint for FiniteDifference<'_> {}
+
+impl<'a> CurvatureConfig<'a> {
+    /// The [`FiniteDifference`] of the gradient of a loss over a data set.
+    ///
+    /// # Errors
+    ///
+    /// As [`FiniteDifference`] states.
+    pub fn finite_difference<M, B, O, D>(
+        self,
+        model: &'a M,
+        objective: &'a O,
+        data: &'a D,
+    ) -> Result<FiniteDifference<'a>, CurvatureError>
+    where
+        M: Module,
+        B: Batch + 'a,
+        O: Objective<M, B>,
+        D: DataSet<B> + ?Sized,
+    {
+        let space = self.space(model)?;
+        let mut evaluator = Evaluator::new(objective).with_mode(self.mode);
+        if let Some(group) = &self.group {
+            evaluator = evaluator.with_group(group.clone());
+        }
+        let (seed, device) = (self.dropout_seed, space.device().clone());
+        let gradient = move |v: &ParamVector, scale: f64| {
+            if let Some(seed) = seed {
+                device.seed(seed);
+            }
+            let moved = v.displace(model, scale)?;
+            Ok(evaluator.loss_and_gradient(&moved, data)?.gradient)
+        };
+        let weights = ParamVector::from_module(&space, model)?;
+        if self.checks {
+            check_repeatable(&gradient, &weights)?;
+        }
+        let step = epsilon(space.dtype()?).cbrt() * weights.norm()?.max(1.0);
+        Ok(FiniteDifference {
+            space,
+            step,
+            gradient: Box::new(gradient),
+        })
+    }
+}
+
+/// Two gradients at one point, which have to be finite and the same.
+fn check_repeatable(gradient: &Gradient<'_>, anywhere: &ParamVector) -> Result<(), CurvatureError> {
+    let (first, second) = (gradient(anywhere, 0.0)?, gradient(anywhere, 0.0)?);
+    let norm = first.norm()?;
+    if !norm.is_finite() {
+        return Err(LossError::NonFiniteGradient { norm }.into());
+    }
+    let other = second.norm()?;
+    let difference = first.clone().axpy(-1.0, &second)?.norm()?;
+    // Reductions on a GPU may run in any order.
+    match difference <= 100.0 * epsilon(first.values().dtype()) * norm.max(other) {
+        true => Ok(()),
+        false => Err(LossError::NotDeterministic {
+            what: "gradient",
+            first: norm,
+            second: other,
+        }
+        .into()),
+    }
+}
+
+impl std::fmt::Debug for FiniteDifference<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FiniteDifference")
+            .field("num_parameters", &self.space.len())
+            .field("step", &self.step)
+            .finish_non_exhaustive()
+    }
+}

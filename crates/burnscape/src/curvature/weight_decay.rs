@@ -1,0 +1,98 @@
+use burn::module::ParamGroup;
+use burn::tensor::Tensor;
+use burnscape_krylov::{LinearOperator, SelfAdjoint};
+
+use super::CurvatureError;
+use crate::space::{ParamSpace, ParamVector};
+
+/// The Hessian `λ I` of the penalty `λ/2 |w|²`, on all parameters or on a group: a summand for the
+/// other operators.
+///
+/// # Example
+///
+/// ```
+/// use burn::module::ParamGroup;
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::tensor::{Device, Tensor};
+/// use burnscape::curvature::{Hessian, WeightDecay};
+/// use burnscape::space::ParamVector;
+/// use burnscape_krylov::{LinearOperator, Sum};
+///
+/// let device = Device::default();
+/// let model = LinearConfig::new(1, 1).init(&device);
+/// let loss = |m: &Linear, x: Tensor<2>| m.forward(x).powi_scalar(2).mean();
+/// let data = [Tensor::<2>::ones([4, 1], &device)];
+/// let hessian = Hessian::new(&model, &loss, &data)?;
+/// let decay = WeightDecay::of_group(hessian.space(), &ParamGroup::from_path("weight"), 0.5)?;
+/// let v = ParamVector::from_host(hessian.space(), &[1.0, 1.0])?;
+/// let total = Sum::new(hessian, decay)?;
+/// assert_eq!(total.matvec(&v)?.to_host()?, [4.5, 4.0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct WeightDecay {
+    diagonal: ParamVector,
+}
+
+impl WeightDecay {
+    /// `λ I` on all parameters of a space.
+    ///
+    /// # Errors
+    ///
+    /// [`CurvatureError::Space`].
+    pub fn new(space: &ParamSpace, lambda: f64) -> Result<Self, CurvatureError> {
+        Self::on(space, lambda, |_, _| true)
+    }
+
+    /// `λ I` on the parameters that a group matches, zero on the others.
+    ///
+    /// # Errors
+    ///
+    /// [`CurvatureError::Space`].
+    pub fn of_group(
+        space: &ParamSpace,
+        group: &ParamGroup,
+        lambda: f64,
+    ) -> Result<Self, CurvatureError> {
+        Self::on(space, lambda, |id, path| group.matches(id, Some(path)))
+    }
+
+    fn on(
+        space: &ParamSpace,
+        lambda: f64,
+        is_decayed: impl Fn(&burn::module::ParamId, &str) -> bool,
+    ) -> Result<Self, CurvatureError> {
+        let place = (space.device(), space.dtype()?);
+        let parts = space.leaves().iter().map(|leaf| {
+            let id = leaf.id();
+            let factor = if is_decayed(&id, leaf.path()) {
+                lambda
+            } else {
+                0.0
+            };
+            Tensor::<1>::full([leaf.len()], factor, place)
+        });
+        let diagonal = ParamVector::from_values(space, Tensor::cat(parts.collect(), 0))?;
+        Ok(Self { diagonal })
+    }
+}
+
+impl LinearOperator for WeightDecay {
+    type Domain = ParamVector;
+    type Range = ParamVector;
+    type Error = CurvatureError;
+
+    fn domain(&self) -> ParamSpace {
+        self.diagonal.space().clone()
+    }
+
+    fn range(&self) -> ParamSpace {
+        self.diagonal.space().clone()
+    }
+
+    fn matvec(&self, v: &ParamVector) -> Result<ParamVector, CurvatureError> {
+        Ok(v.clone().times(&self.diagonal)?)
+    }
+}
+
+impl SelfAdjoint for WeightDecay {}

@@ -1,0 +1,11 @@
+use burn::tensor::DType;
+
+/// The distance from one to the next number of a type.
+pub(crate) fn epsilon(dtype: DType) -> f64 {
+    match dtype {
+        DType::F64 => f64::EPSILON,
+        DType::F16 => 2.0_f64.powi(-10),
+        DType::BF16 => 2.0_f64.powi(-7),
+        _ => f64::from(f32::EPSILON),
+    }
+}

@@ -1,0 +1,181 @@
+use std::fmt::Debug;
+
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use burnscape_krylov::{Dense, HostError, VectorBlock, VectorSpace};
+
+use super::{SpaceError, to_host};
+
+/// Vectors that are one flat tensor on a device.
+pub trait FlatVector: VectorSpace<Error: From<SpaceError>> {
+    /// The flat tensor, `[dimension]`.
+    fn flat(&self) -> &Tensor<1>;
+
+    /// Takes a flat tensor as a vector of `space`.
+    ///
+    /// # Errors
+    ///
+    /// The vectors' own, for a wrong length.
+    fn from_flat(space: &Self::Space, values: Tensor<1>) -> Result<Self, Self::Error>;
+
+    /// Where the vectors of `space` live, and their element type.
+    ///
+    /// # Errors
+    ///
+    /// The vectors' own, for a space without one element type.
+    fn place(space: &Self::Space) -> Result<(Device, DType), Self::Error>;
+}
+
+/// Vectors of one space as the rows of one tensor `[capacity, dimension]` on their device.
+///
+/// What Krylov methods do with a basis is one matrix product each, in the precision of the element
+/// type: a dot product of `n` numbers has an error of about `ε √n` of the product of the norms, where
+/// [`ParamVector::dot`](super::ParamVector::dot) sums the parameters in double precision. Methods
+/// orthogonalize twice for that reason. Vectors never leave the device; coefficients do.
+#[derive(Debug, Clone)]
+pub struct TensorBlock<V: FlatVector> {
+    space: V::Space,
+    /// More rows than there are vectors, so that pushing need not copy.
+    rows: Tensor<2>,
+    len: usize,
+}
+
+impl<V: FlatVector<Block = Self>> TensorBlock<V> {
+    fn used(&self) -> Tensor<2> {
+        let [capacity, n] = self.rows.dims();
+        match capacity == self.len {
+            true => self.rows.clone(),
+            false => self.rows.clone().slice([0..self.len, 0..n]),
+        }
+    }
+
+    /// `Q v` on the device, `[len, 1]`.
+    fn projections(&self, v: &V) -> Tensor<2> {
+        self.used().matmul(v.flat().clone().unsqueeze_dim::<2>(1))
+    }
+
+    fn upload(&self, numbers: Vec<f64>, shape: [usize; 2]) -> Tensor<2> {
+        let data = TensorData::new(numbers, shape);
+        Tensor::from_data(data, (&self.rows.device(), self.rows.dtype()))
+    }
+}
+
+impl<V: FlatVector<Block = Self>> VectorBlock for TensorBlock<V> {
+    type Vector = V;
+
+    fn with_capacity(space: &V::Space, capacity: usize) -> Result<Self, V::Error> {
+        let (device, dtype) = V::place(space)?;
+        let shape = [capacity.max(1), V::dimension(space)];
+        Ok(Self {
+            space: space.clone(),
+            rows: Tensor::zeros(shape, (&device, dtype)),
+            len: 0,
+        })
+    }
+
+    fn space(&self) -> V::Space {
+        self.space.clone()
+    }
+
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn push(&mut self, v: V) -> Result<(), V::Error> {
+        V::check_same(&self.space, &v.space())?;
+        let [capacity, n] = self.rows.dims();
+        let row = v.flat().clone().unsqueeze_dim::<2>(0);
+        if self.len == capacity {
+            // Twice the room, so that each row is copied twice at most on the whole.
+            let more = Tensor::zeros([capacity, n], (&row.device(), row.dtype()));
+            self.rows = Tensor::cat(vec![self.rows.clone(), more], 0);
+        }
+        let placeholder = Tensor::zeros([1, 1], (&row.device(), row.dtype()));
+        // The only owner may be written to in place.
+        let rows = std::mem::replace(&mut self.rows, placeholder);
+        self.rows = rows.slice_assign([self.len..self.len + 1, 0..n], row);
+        self.len += 1;
+        Ok(())
+    }
+
+    fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+
+    fn get(&self, index: usize) -> Option<V> {
+        if index >= self.len {
+            return None;
+        }
+        let n = self.rows.dims()[1];
+        let row = self.rows.clone().slice([index..index + 1, 0..n]);
+        V::from_flat(&self.space, row.reshape([n])).ok()
+    }
+
+    fn dots(&self, v: &V) -> Result<Vec<f64>, V::Error> {
+        V::check_same(&self.space, &v.space())?;
+        match self.len {
+            0 => Ok(Vec::new()),
+            len => Ok(to_host(self.projections(v).reshape([len]))?),
+        }
+    }
+
+    fn combine(&self, coefficients: &[f64]) -> Result<V, V::Error> {
+        if coefficients.len() != self.len {
+            let error = HostError::CoefficientCount {
+                expected: self.len,
+                found: coefficients.len(),
+            };
+            return Err(error.into());
+        }
+        if self.len == 0 {
+            return V::zeros(&self.space);
+        }
+        let n = self.rows.dims()[1];
+        let row = self.upload(coefficients.to_vec(), [1, self.len]);
+        V::from_flat(&self.space, row.matmul(self.used()).reshape([n]))
+    }
+
+    fn reject(&self, v: V) -> Result<V, V::Error> {
+        V::check_same(&self.space, &v.space())?;
+        if self.len == 0 {
+            return Ok(v);
+        }
+        let n = self.rows.dims()[1];
+        let component = self.projections(&v).transpose().matmul(self.used());
+        let rest = v.flat().clone() - component.reshape([n]);
+        V::from_flat(&self.space, rest)
+    }
+
+    fn gram(&self, other: &Self) -> Result<Dense, V::Error> {
+        V::check_same(&self.space, &other.space)?;
+        let entries = match (self.len, other.len) {
+            (0, _) | (_, 0) => Vec::new(),
+            (rows, columns) => {
+                let products = self.used().matmul(other.used().transpose());
+                to_host(products.reshape([rows * columns]))?
+            }
+        };
+        Ok(Dense::from_row_major(self.len, other.len, entries)?)
+    }
+
+    fn rotate(&self, coefficients: &Dense) -> Result<Self, V::Error> {
+        let [rows, columns] = [coefficients.num_rows(), coefficients.num_columns()];
+        if columns != self.len {
+            let error = HostError::CoefficientCount {
+                expected: self.len,
+                found: columns,
+            };
+            return Err(error.into());
+        }
+        if rows == 0 || columns == 0 {
+            let mut block = Self::with_capacity(&self.space, rows)?;
+            block.len = rows;
+            return Ok(block);
+        }
+        let turned = self.upload(coefficients.as_slice().to_vec(), [rows, columns]);
+        Ok(Self {
+            space: self.space.clone(),
+            rows: turned.matmul(self.used()),
+            len: rows,
+        })
+    }
+}

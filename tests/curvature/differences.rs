@@ -1,0 +1,106 @@
+//! Differences of gradients, and weight decay.
+
+use std::cell::Cell;
+
+use burn::module::ParamGroup;
+use burnscape::curvature::{
+    CurvatureConfig, CurvatureError, FiniteDifference, Hessian, WeightDecay,
+};
+use burnscape::loss::{LossError, Mode, Reduction, SplitObjective};
+use burnscape::space::{ParamSpace, ParamVector};
+use burnscape_krylov::{LinearOperator, Sum, symmetry_defect};
+
+use super::fixture::{CrossEntropy, Labeled, Net, assert_close, batches, dense, distance};
+
+#[test]
+fn differences_converge_to_the_exact_hessian_as_the_square_of_the_step() {
+    let net = Net::new();
+    let data = batches(&[5, 2]);
+    for reduction in [Reduction::Mean, Reduction::Sum] {
+        let objective = CrossEntropy(reduction);
+        let loss = objective.as_loss();
+        let exact = dense(&Hessian::new(&net, &loss, &data).unwrap());
+        let error = |step: f64| {
+            let differences = FiniteDifference::new(&net, &loss, &data)
+                .unwrap()
+                .with_step(step);
+            distance(exact.as_slice(), dense(&differences).as_slice())
+        };
+        let (coarse, fine) = (error(2e-2), error(1e-2));
+        assert!((3.6..4.4).contains(&(coarse / fine)), "{coarse} {fine}");
+        // The default step.
+        let differences = FiniteDifference::new(&net, &loss, &data).unwrap();
+        assert_close(&exact, &dense(&differences), 1e-8);
+        assert!(symmetry_defect(&differences, 3, 1).unwrap() < 1e-8);
+        let zero = ParamVector::zeros(differences.space()).unwrap();
+        assert_eq!(differences.matvec(&zero).unwrap().norm().unwrap(), 0.0);
+    }
+}
+
+#[test]
+fn differences_know_groups_and_masks() {
+    let net = Net::new();
+    let data = batches(&[5, 2]);
+    let objective = CrossEntropy(Reduction::Mean);
+    let loss = objective.as_loss();
+    let config = || CurvatureConfig::new().with_group(ParamGroup::from_predicate("last"));
+    let exact = dense(&config().hessian(&net, &loss, &data).unwrap());
+    let differences = config().finite_difference(&net, &loss, &data).unwrap();
+    assert_close(&exact, &dense(&differences), 1e-8);
+
+    let config = || CurvatureConfig::new().with_mode(Mode::Train);
+    let error = config()
+        .finite_difference(&net, &loss, &data)
+        .map(|_| ())
+        .unwrap_err();
+    let CurvatureError::Loss(LossError::NotDeterministic { what, .. }) = error else {
+        panic!("{error}");
+    };
+    assert_eq!(what, "gradient");
+    let seeded = || config().with_dropout_seed(5);
+    let differences = seeded().finite_difference(&net, &loss, &data).unwrap();
+    assert!(symmetry_defect(&differences, 3, 1).unwrap() < 1e-8);
+}
+
+#[test]
+fn differences_need_no_trace() {
+    let net = Net::new();
+    let data = batches(&[5, 2]);
+    let calls = Cell::new(0);
+    // A loss that looks at its value.
+    let loss = |net: &Net, batch: Labeled| {
+        calls.set(calls.get() + 1);
+        let loss = CrossEntropy::losses(net.logits(batch.x), batch.y).mean();
+        let value: f64 = loss.clone().into_scalar();
+        if value > 0.0 { loss } else { loss * 0.0 }
+    };
+    assert!(Hessian::new(&net, &loss, &data).is_err());
+    calls.set(0);
+    let differences = FiniteDifference::new(&net, &loss, &data).unwrap();
+    assert_eq!(calls.get(), 4, "two gradients of two batches");
+    let v = ParamVector::gaussian(differences.space(), 1).unwrap();
+    differences.matvec(&v).unwrap();
+    assert_eq!(calls.get(), 8);
+}
+
+#[test]
+fn weight_decay_is_a_summand() {
+    let net = Net::new();
+    let data = batches(&[5, 2]);
+    let objective = CrossEntropy(Reduction::Mean);
+    let loss = objective.as_loss();
+    let lambda = 0.125;
+    let penalized = |net: &Net, batch: Labeled| {
+        let square = net.first.weight.val().square().sum() + net.last.weight.val().square().sum();
+        CrossEntropy::losses(net.logits(batch.x), batch.y).mean() + square * (lambda / 2.0)
+    };
+    let expected = dense(&Hessian::new(&net, &penalized, &data).unwrap());
+    let hessian = Hessian::new(&net, &loss, &data).unwrap();
+    let group = ParamGroup::from_predicate("weight");
+    let decay = WeightDecay::of_group(hessian.space(), &group, lambda).unwrap();
+    assert_close(&expected, &dense(&Sum::new(hessian, decay).unwrap()), 1e-14);
+    let space = ParamSpace::of(&net).unwrap();
+    let all = dense(&WeightDecay::new(&space, 2.0).unwrap());
+    let n = space.len();
+    assert!((0..n * n).all(|i| all.as_slice()[i] == if i / n == i % n { 2.0 } else { 0.0 }));
+}

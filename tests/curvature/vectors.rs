@@ -1,0 +1,131 @@
+//! Vectors of parameters and of outputs as Krylov methods see them: blocks on the device do what
+//! lists on the host do.
+
+use burn::tensor::{DType, Tensor};
+use burnscape::curvature::{CurvatureError, Jacobian, OutputSpace, OutputVector};
+use burnscape::loss::Reduction;
+use burnscape::space::{FlatVector, ParamSpace, ParamVector, TensorBlock};
+use burnscape_krylov::{Dense, Orthonormal, VectorBlock, VectorList, VectorSpace};
+
+use super::fixture::{CrossEntropy, EXAMPLES, Net, batches};
+
+fn numbers(len: usize, phase: f64) -> Vec<f64> {
+    let wave = |i: usize| (1.0 + 0.37 * (i as f64 + phase).powf(1.31)).sin();
+    (0..len).map(wave).collect()
+}
+
+#[track_caller]
+fn assert_near(a: &[f64], b: &[f64], tolerance: f64) {
+    assert_eq!(a.len(), b.len());
+    for (a, b) in a.iter().zip(b) {
+        assert!((a - b).abs() <= tolerance, "{a} {b}");
+    }
+}
+
+/// Every operation of a block, against a list of host vectors.
+fn blocks_are_lists<V: FlatVector<Block = TensorBlock<V>>>(space: &V::Space, tolerance: f64) {
+    let n = V::dimension(space);
+    let host: Vec<Vec<f64>> = (0..5).map(|k| numbers(n, f64::from(k) * 7.3)).collect();
+    let device = |values: &Vec<f64>| V::from_host(space, values).unwrap();
+    let list = VectorList::<Vec<f64>>::from_vectors(&n, host.clone()).unwrap();
+    // Room for two: the others make it grow.
+    let mut block = TensorBlock::<V>::with_capacity(space, 2).unwrap();
+    assert!(block.is_empty());
+    for values in &host {
+        block.push(device(values)).unwrap();
+    }
+    assert_eq!(block.len(), 5);
+    let v = numbers(n, 100.5);
+    let scale = tolerance * n as f64;
+    let close = |a: Vec<f64>, b: V| assert_near(&a, &b.to_host().unwrap(), scale);
+    assert_near(
+        &list.dots(&v).unwrap(),
+        &block.dots(&device(&v)).unwrap(),
+        scale,
+    );
+    let c = [0.5, -1.0, 2.0, 0.0, 3.0];
+    close(list.combine(&c).unwrap(), block.combine(&c).unwrap());
+    close(
+        list.reject(v.clone()).unwrap(),
+        block.reject(device(&v)).unwrap(),
+    );
+    close(list.get(3).unwrap(), block.get(3).unwrap());
+    assert!(block.get(5).is_none());
+    let (a, b) = (list.gram(&list).unwrap(), block.gram(&block).unwrap());
+    assert_near(a.as_slice(), b.as_slice(), scale);
+    let turn = Dense::from_row_major(2, 5, numbers(10, 3.0)).unwrap();
+    let (a, b) = (list.rotate(&turn).unwrap(), block.rotate(&turn).unwrap());
+    assert_eq!(b.len(), 2);
+    close(a.get(1).unwrap(), b.get(1).unwrap());
+    assert!(block.combine(&[1.0]).is_err());
+    assert!(block.rotate(&Dense::identity(2)).is_err());
+    // A clone is a block of its own.
+    let before = block.clone();
+    block.truncate(1);
+    block.push(device(&v)).unwrap();
+    close(v.clone(), block.get(1).unwrap());
+    close(host[1].clone(), before.get(1).unwrap());
+    block.truncate(0);
+    assert!(block.dots(&device(&v)).unwrap().is_empty());
+    close(v.clone(), block.reject(device(&v)).unwrap());
+    close(vec![0.0; n], block.combine(&[]).unwrap());
+
+    let basis = Orthonormal::<V>::checked(space, Vec::new()).unwrap();
+    assert!(basis.is_empty());
+    let (x, y) = (device(&host[0]), device(&host[1]));
+    let dot: f64 = host[0].iter().zip(&host[1]).map(|(x, y)| x * y).sum();
+    assert!((x.dot(&y).unwrap() - dot).abs() <= scale);
+    let sum: Vec<f64> = host[0]
+        .iter()
+        .zip(&host[1])
+        .map(|(x, y)| 2.0 * (x - 0.5 * y))
+        .collect();
+    close(sum, x.axpy(-0.5, &y).unwrap().scale(2.0));
+    let epsilon = y.epsilon();
+    assert!(epsilon > 0.0 && epsilon <= tolerance);
+}
+
+#[test]
+fn blocks_of_parameters_and_outputs_are_lists() {
+    let net = Net::new();
+    let space = ParamSpace::of(&net).unwrap();
+    blocks_are_lists::<ParamVector>(&space, 1e-15);
+    let mut single = net.clone();
+    single.first.weight = single.first.weight.map(|w| w.cast(DType::F32));
+    let group = burn::module::ParamGroup::from_path("first.weight");
+    let space = ParamSpace::of_group(&single, &group).unwrap();
+    assert_eq!(space.dtype().unwrap(), DType::F32);
+    blocks_are_lists::<ParamVector>(&space, 1.2e-7);
+    let data = batches(&[4, 3]);
+    let jacobian = Jacobian::new(&net, &CrossEntropy(Reduction::Mean), &data).unwrap();
+    blocks_are_lists::<OutputVector>(jacobian.outputs(), 1e-15);
+}
+
+#[test]
+fn vectors_of_another_space_are_refused() {
+    let net = Net::new();
+    let space = ParamSpace::of(&net).unwrap();
+    let group = burn::module::ParamGroup::from_predicate("last");
+    let part = ParamSpace::of_group(&net, &group).unwrap();
+    let stranger = ParamVector::zeros(&part).unwrap();
+    let mut block = TensorBlock::<ParamVector>::with_capacity(&space, 1).unwrap();
+    assert!(block.push(stranger.clone()).is_err());
+    assert!(block.is_empty() && block.dots(&stranger).is_err());
+    assert!(block.reject(stranger).is_err());
+
+    let data = batches(&[4, 3]);
+    let objective = CrossEntropy(Reduction::Mean);
+    let outputs: OutputSpace = Jacobian::new(&net, &objective, &data)
+        .unwrap()
+        .outputs()
+        .clone();
+    assert_eq!(outputs.len(), 3 * EXAMPLES);
+    let short = Tensor::<1>::zeros([5], outputs.device());
+    let error = OutputVector::from_values(&outputs, short)
+        .map(|_| ())
+        .unwrap_err();
+    assert!(
+        matches!(error, CurvatureError::DifferentOutputs { .. }),
+        "{error}"
+    );
+}
