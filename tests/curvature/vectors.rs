@@ -5,7 +5,7 @@ use burn::tensor::{DType, Tensor};
 use burnscape::curvature::{CurvatureError, Jacobian, OutputSpace, OutputVector};
 use burnscape::loss::Reduction;
 use burnscape::space::{FlatVector, ParamSpace, ParamVector, TensorBlock};
-use burnscape_krylov::{Dense, Orthonormal, VectorBlock, VectorList, VectorSpace};
+use burnscape_krylov::{Dense, Orthonormal, VectorBlock, VectorList};
 
 use super::fixture::{CrossEntropy, EXAMPLES, Net, batches};
 

@@ -5,6 +5,7 @@ use burn_ir::{
     TensorId, TensorIr,
 };
 
+use super::program::{Port, Rename};
 use super::{LinearMap, Program};
 
 /// What a program costs, by its shapes.
@@ -42,6 +43,35 @@ impl Program {
             }
         }
         stats
+    }
+
+    /// The matrix products and convolutions of the program alone, each operand an input of its own:
+    /// what to time when asking what no engine on the same backend can go below.
+    #[must_use]
+    pub fn kernels(&self) -> Self {
+        let mut inputs: Vec<Port> = Vec::new();
+        let mut operations = Vec::new();
+        let mut outputs = Vec::new();
+        for operation in self.operations.iter().filter(|op| is_kernel(op)) {
+            let mut operation = operation.clone();
+            for tensor in operation.inputs().cloned().collect::<Vec<_>>() {
+                let name = format!("operand {}", inputs.len());
+                // Counted from the end, where no recorded name is.
+                let id = TensorId::new(u64::MAX - 1 - inputs.len() as u64);
+                operation.visit_mut(&mut Rename([(tensor.id, id)].into()));
+                inputs.push(Port {
+                    name,
+                    tensor: TensorIr { id, ..tensor },
+                });
+            }
+            outputs.extend(operation.outputs().map(|tensor| Port {
+                name: String::new(),
+                tensor: tensor.clone(),
+            }));
+            operations.push(operation);
+        }
+        // Not put in order: equal products are to be timed as often as they occur.
+        Self::unchecked(operations, inputs, outputs, Default::default())
     }
 
     fn peak_bytes(&self) -> u64 {
@@ -137,6 +167,35 @@ fn viewed(operation: &OperationIr) -> Option<&TensorIr> {
 
 fn bytes(tensor: &TensorIr) -> u64 {
     (tensor.shape.num_elements() * tensor.dtype.size()) as u64
+}
+
+fn is_kernel(operation: &OperationIr) -> bool {
+    use Module as M;
+    match operation {
+        OperationIr::Float(_, Float::Matmul(_)) => true,
+        OperationIr::Module(op) => matches!(
+            op,
+            M::Linear(_)
+                | M::LinearXBackward(_)
+                | M::LinearWeightBackward(_)
+                | M::Conv1d(_)
+                | M::Conv1dXBackward(_)
+                | M::Conv1dWeightBackward(_)
+                | M::Conv2d(_)
+                | M::Conv2dXBackward(_)
+                | M::Conv2dWeightBackward(_)
+                | M::Conv3d(_)
+                | M::Conv3dXBackward(_)
+                | M::Conv3dWeightBackward(_)
+                | M::ConvTranspose1d(_)
+                | M::ConvTranspose1dWeightBackward(_)
+                | M::ConvTranspose2d(_)
+                | M::ConvTranspose2dWeightBackward(_)
+                | M::ConvTranspose3d(_)
+                | M::ConvTranspose3dWeightBackward(_)
+        ),
+        _ => false,
+    }
 }
 
 fn flops(operation: &OperationIr) -> Option<u64> {

@@ -127,6 +127,12 @@ macro_rules! matrix_operator {
             pub fn num_examples(&self) -> usize {
                 self.0.sweep.totals.num_examples
             }
+
+            /// What a product runs for a batch of the shapes that came first: print it, or ask for
+            /// its [`stats`](burnscape_linearize::Program::stats).
+            pub fn linear_program(&self) -> burnscape_linearize::Program {
+                self.0.sweep.linear_program()
+            }
         }
 
         impl LinearOperator for $name<'_> {

@@ -199,6 +199,11 @@ impl<'a> Sweep<'a> {
         })
     }
 
+    /// What the first map runs for each tangent, at batches of the shapes that came first.
+    pub(super) fn linear_program(&self) -> burnscape_linearize::Program {
+        locked(&self.programs)[0].maps[0].map().each().clone()
+    }
+
     /// Length of the results of each batch's first map.
     pub(super) fn num_rows(&self) -> impl Iterator<Item = usize> {
         self.batches.iter().map(|batch| batch.num_rows)

@@ -1,0 +1,50 @@
+use std::hint::black_box;
+
+use burn::optim::GradientsParams;
+use burnscape::curvature::CurvatureConfig;
+use burnscape::loss::{Objective, SplitObjective};
+use burnscape::space::ParamVector;
+use burnscape_krylov::LinearOperator;
+
+use crate::ALLOCATOR;
+use crate::models::{Batch, Classifier, CrossEntropy};
+
+/// Prints the peak of a product, residuals kept and recomputed, over that of a gradient.
+pub(crate) fn report<M: Classifier<D>, const D: usize>(name: &str, model: &M, batch: Batch<D>) {
+    let loss = SplitObjective::<M, Batch<D>, 2>::as_loss(&CrossEntropy);
+    let lifted = (batch.0.clone().autodiff(), batch.1.clone().autodiff());
+    let data = [batch];
+    let gradient = || {
+        let loss = loss.loss(model, lifted.clone());
+        drop(black_box(GradientsParams::from_grads(
+            loss.backward(),
+            model,
+        )));
+    };
+    let product = |budget: usize| {
+        let config = CurvatureConfig::new()
+            .with_checks(false)
+            .with_residual_budget(budget);
+        let hessian = config.hessian(model, &loss, &data).expect("a Hessian");
+        let v = ParamVector::gaussian(hessian.space(), 1).expect("a vector");
+        drop(black_box(hessian.matvec(&v).expect("a product")));
+    };
+    let gradient_peak = peak(gradient);
+    let (kept, recomputed) = (peak(|| product(usize::MAX)), peak(|| product(0)));
+    println!(
+        "{name}: peak of a gradient {:.2} MB; of linearizing and a product {:.2} times that with \
+         residuals kept, {:.2} recomputed",
+        gradient_peak / 1e6,
+        kept / gradient_peak,
+        recomputed / gradient_peak
+    );
+}
+
+/// The most that `work` allocates beyond what is allocated before it, in bytes, the second time.
+fn peak(work: impl Fn()) -> f64 {
+    work();
+    let before = ALLOCATOR.current_usage();
+    ALLOCATOR.reset_peak_usage();
+    work();
+    (ALLOCATOR.peak_usage() - before) as f64
+}

@@ -1,0 +1,118 @@
+use std::hint::black_box;
+use std::time::Instant;
+
+use burn::backend::DispatchTensor;
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Distribution, Tensor};
+use burnscape::curvature::{CurvatureConfig, GaussNewton, Hessian};
+use burnscape::loss::{Objective, SplitObjective};
+use burnscape::space::ParamVector;
+use burnscape_krylov::LinearOperator;
+use burnscape_linearize::Program;
+use serde::Serialize;
+
+use crate::models::{Batch, Classifier, CrossEntropy};
+
+pub(crate) const HEAD: &str = "\
+network          gradient ms    hvp    ggn   hvp ms   ggn ms   hvp/kernels   linearize   block of 8 / hvp";
+
+/// Medians, in milliseconds.
+#[derive(Debug, Serialize)]
+pub(crate) struct Figures {
+    gradient_ms: f64,
+    hvp_ms: f64,
+    ggn_ms: f64,
+}
+
+/// Times one network on one batch.
+pub(crate) fn report<M: Classifier<D>, const D: usize>(
+    name: &str,
+    model: &M,
+    batch: Batch<D>,
+    rounds: usize,
+) -> Figures {
+    let loss = SplitObjective::<M, Batch<D>, 2>::as_loss(&CrossEntropy);
+    let data = [batch];
+    // As in a training loop: the inputs are on autodiff already.
+    let lifted = (data[0].0.clone().autodiff(), data[0].1.clone().autodiff());
+    let gradient = || {
+        let loss = loss.loss(model, lifted.clone());
+        let gradients = GradientsParams::from_grads(loss.backward(), model);
+        black_box(gradients);
+    };
+    let make = || -> Hessian<'_> {
+        let config = CurvatureConfig::new().with_checks(false);
+        config.hessian(model, &loss, &data).expect("a Hessian")
+    };
+    let hessian = make();
+    let newton: GaussNewton<'_> = CurvatureConfig::new()
+        .with_checks(false)
+        .gauss_newton(model, &CrossEntropy, &data)
+        .expect("a matrix");
+    let vectors: Vec<ParamVector> = (0..8)
+        .map(|seed| ParamVector::gaussian(hessian.space(), seed).expect("a vector"))
+        .collect();
+    let kernels = hessian.linear_program().kernels();
+    let operands = operands(&kernels);
+    let device = Device::flex();
+
+    let mut times: [Vec<f64>; 6] = Default::default();
+    for round in 0..rounds + 2 {
+        let measured = [
+            timed(gradient),
+            timed(|| drop(black_box(hessian.matvec(&vectors[0]).expect("a product")))),
+            timed(|| drop(black_box(newton.matvec(&vectors[0]).expect("a product")))),
+            timed(|| drop(black_box(kernels.run(&operands, &device).expect("a run")))),
+            timed(|| drop(black_box(make()))),
+            timed(|| drop(black_box(hessian.matmat(&vectors).expect("products")))),
+        ];
+        // Caches and allocators warm up first.
+        if round >= 2 {
+            for (list, time) in times.iter_mut().zip(measured) {
+                list.push(time);
+            }
+        }
+    }
+    let ratio = |top: usize, bottom: usize| {
+        let pairs = times[top].iter().zip(&times[bottom]);
+        median(pairs.map(|(a, b)| a / b).collect())
+    };
+    let [gradient_ms, hvp_ms, ggn_ms, ..] = times.clone().map(median);
+    println!(
+        "{name:<16} {gradient_ms:>11.2} {:>6.2} {:>6.2} {hvp_ms:>8.2} {ggn_ms:>8.2} {:>13.2} {:>11.1} {:>18.1}",
+        ratio(1, 0),
+        ratio(2, 0),
+        ratio(1, 3),
+        ratio(4, 0),
+        ratio(5, 1),
+    );
+    Figures {
+        gradient_ms,
+        hvp_ms,
+        ggn_ms,
+    }
+}
+
+/// Random numbers for every operand.
+fn operands(program: &Program) -> Vec<DispatchTensor> {
+    let device = Device::flex();
+    let random = |len: usize| {
+        Tensor::<1>::random([len], Distribution::Normal(0.0, 1.0), &device).into_dispatch()
+    };
+    program
+        .inputs()
+        .iter()
+        .map(|port| random(port.num_elements()))
+        .collect()
+}
+
+fn timed(work: impl FnOnce()) -> f64 {
+    let start = Instant::now();
+    work();
+    start.elapsed().as_secs_f64() * 1e3
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
