@@ -18,6 +18,7 @@ use survey::{json, report};
 mod survey {
     pub(crate) mod arguments;
     pub(crate) mod comparison;
+    pub(crate) mod curvature;
     pub(crate) mod data;
     pub(crate) mod device_name;
     pub(crate) mod estimate;

@@ -2,9 +2,9 @@ use std::hint::black_box;
 
 use burn::optim::GradientsParams;
 use burnscape::curvature::CurvatureConfig;
+use burnscape::krylov::LinearOperator;
 use burnscape::loss::{Objective, SplitObjective};
 use burnscape::space::ParamVector;
-use burnscape_krylov::LinearOperator;
 
 use crate::ALLOCATOR;
 use crate::models::{Batch, Classifier, CrossEntropy};

@@ -5,10 +5,10 @@ use burn::backend::DispatchTensor;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Distribution, Tensor};
 use burnscape::curvature::{CurvatureConfig, GaussNewton, Hessian};
+use burnscape::krylov::LinearOperator;
+use burnscape::linearize::Program;
 use burnscape::loss::{Objective, SplitObjective};
 use burnscape::space::ParamVector;
-use burnscape_krylov::LinearOperator;
-use burnscape_linearize::Program;
 use serde::Serialize;
 
 use crate::models::{Batch, Classifier, CrossEntropy};

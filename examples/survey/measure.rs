@@ -8,6 +8,7 @@ use burnscape::sharpness::{AverageRiseConfig, PerturbationScale, WorstCaseRiseCo
 use burnscape::space::UnfilteredRule;
 use serde::Serialize;
 
+use super::curvature::{Curvature, curvature};
 use super::data::{Digits, Split};
 use super::models::Classifier;
 use super::settings::{BALL, BALL_STARTS, BALL_STEPS, NOISE, NOISE_SAMPLES};
@@ -20,6 +21,7 @@ pub(crate) struct Measured {
     pub(crate) train_accuracy: f64,
     pub(crate) test_accuracy: f64,
     pub(crate) sharpness: Sharpness,
+    pub(crate) curvature: Curvature,
 }
 
 /// How much the loss on the training images rises around the weights.
@@ -64,5 +66,6 @@ pub(crate) fn measure<M: Classifier>(model: &M, split: &Split) -> Result<Measure
             worst_case_rise: worst.rise,
             worst_case_on_boundary: worst.on_boundary,
         },
+        curvature: curvature(model, train)?,
     })
 }

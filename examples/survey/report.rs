@@ -53,6 +53,7 @@ pub(crate) fn results(arguments: &Arguments, summary: &Summary, seconds: f64) ->
     let sections = [
         fit(rows, arguments.seeds),
         sharpness(rows),
+        curvature(rows),
         curves(rows),
         in_words(arguments.seeds, summary),
         warnings(rows),
@@ -92,6 +93,26 @@ fn sharpness(rows: &[Row]) -> String {
          gradients         forward and backward passes of one training run\n\n",
         table(rows, columns),
         NOISE * 100.0,
+    )
+}
+
+fn curvature(rows: &[Row]) -> String {
+    let times = |row: &Row| format!("{:.2}", row.product_over_gradient.mean);
+    let columns = vec![
+        Column::estimates("along ascent", rows, 1.0, 3, |row| {
+            row.curvature_along_ascent
+        }),
+        Column::estimates("along random", rows, 1.0, 5, |row| {
+            row.curvature_along_random
+        }),
+        Column::new("product / gradient", rows, times),
+    ];
+    format!(
+        "Curvature of the training loss, by exact Hessian-vector products\n{}\n  \
+         along ascent         uᵀHu with u the gradient's direction, where SAM looks\n  \
+         along random         uᵀHu with a random u: the mean eigenvalue, on average\n  \
+         product / gradient   time of Hu over that of a gradient, on the training images\n\n",
+        table(rows, columns),
     )
 }
 

@@ -8,10 +8,10 @@ use burn::tensor::{DType, Device, Int, Tensor};
 use burnscape::curvature::{
     CurvatureConfig, CurvatureError, EmpiricalFisher, FisherSampling, Hessian, Jacobian,
 };
+use burnscape::krylov::LinearOperator;
+use burnscape::linearize::LinearizeError;
 use burnscape::loss::{Likelihood, LossError, Objective, PerExample, Reduction};
 use burnscape::space::SpaceError;
-use burnscape_krylov::LinearOperator;
-use burnscape_linearize::LinearizeError;
 
 use super::fixture::{CrossEntropy, Labeled, Net, batches, device};
 
@@ -250,7 +250,7 @@ fn requests_that_make_no_sense_are_refused() {
     let other = Jacobian::new(&net, &objective, fewer).unwrap();
     let v = burnscape::space::ParamVector::gaussian(jacobian.space(), 1).unwrap();
     let short = other.matvec(&v).unwrap();
-    let error = burnscape_krylov::Adjoint::matvec_adjoint(&jacobian, &short);
+    let error = burnscape::krylov::Adjoint::matvec_adjoint(&jacobian, &short);
     let error = error.map(|_| ()).unwrap_err();
     assert!(
         matches!(error, CurvatureError::DifferentOutputs { .. }),

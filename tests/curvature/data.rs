@@ -4,9 +4,9 @@ use burn::tensor::Tensor;
 use burnscape::curvature::{
     CurvatureConfig, EmpiricalFisher, Fisher, GaussNewton, Hessian, Jacobian,
 };
+use burnscape::krylov::LinearOperator;
 use burnscape::loss::{Batch, Likelihood, PerExample, Reduction, SplitObjective, Summed};
 use burnscape::space::ParamVector;
-use burnscape_krylov::LinearOperator;
 use proptest::prelude::*;
 
 use super::fixture::{CrossEntropy, EXAMPLES, Labeled, Net, assert_close, batches, dense};

@@ -6,9 +6,9 @@ use burn::module::ParamGroup;
 use burnscape::curvature::{
     CurvatureConfig, CurvatureError, FiniteDifference, Hessian, WeightDecay,
 };
+use burnscape::krylov::{LinearOperator, Sum, symmetry_defect};
 use burnscape::loss::{LossError, Mode, Reduction, SplitObjective};
 use burnscape::space::{ParamSpace, ParamVector};
-use burnscape_krylov::{LinearOperator, Sum, symmetry_defect};
 
 use super::fixture::{CrossEntropy, Labeled, Net, assert_close, batches, dense, distance};
 

@@ -6,8 +6,8 @@ use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
 use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
+use burnscape::krylov::{Dense, LinearOperator};
 use burnscape::loss::{Batch, Reduction, SplitObjective};
-use burnscape_krylov::{Dense, LinearOperator};
 
 /// Flex with f64 as its default.
 pub(crate) fn device() -> Device {
@@ -106,7 +106,7 @@ pub(crate) fn batches(sizes: &[usize]) -> Vec<Labeled> {
 
 /// The matrix of an operator, from blocks of unit vectors.
 pub(crate) fn dense<A: LinearOperator>(operator: &A) -> Dense {
-    burnscape_krylov::to_dense(operator).expect("products")
+    burnscape::krylov::to_dense(operator).expect("products")
 }
 
 /// `|a − b| / |a|` over all entries.

@@ -5,8 +5,8 @@ use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 use burnscape::curvature::{CurvatureConfig, Hessian, Jacobian};
+use burnscape::krylov::{adjoint_defect, linearity_defect, symmetry_defect};
 use burnscape::loss::{Mode, Reduction, SplitObjective};
-use burnscape_krylov::{adjoint_defect, linearity_defect, symmetry_defect};
 
 use super::fixture::{CrossEntropy, Net, batches, dense, device, distance};
 

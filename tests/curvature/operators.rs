@@ -5,11 +5,11 @@ use burn::tensor::Tensor;
 use burnscape::curvature::{
     CurvatureConfig, EmpiricalFisher, Fisher, FisherSampling, GaussNewton, Hessian, Jacobian, Ntk,
 };
+use burnscape::krylov::{Dense, LinearOperator, adjoint_defect, linearity_defect, symmetry_defect};
 use burnscape::loss::{
     Evaluator, Likelihood, Objective, PerExample, Reduction, Split, SplitObjective,
 };
 use burnscape::space::{ParamSpace, ParamVector};
-use burnscape_krylov::{Dense, LinearOperator, adjoint_defect, linearity_defect, symmetry_defect};
 
 use super::fixture::{CrossEntropy, EXAMPLES, Labeled, Net, assert_close, batches, dense, device};
 
@@ -259,7 +259,7 @@ fn the_jacobian_and_its_transpose_are_adjoint_and_make_the_kernel() {
     assert!(adjoint_defect(&jacobian, 4, 1).unwrap() < 1e-14);
     assert_eq!(jacobian.range().len(), 3 * EXAMPLES);
     let rows = dense(&jacobian);
-    let back = dense(&burnscape_krylov::Transposed::new(&jacobian));
+    let back = dense(&burnscape::krylov::Transposed::new(&jacobian));
     assert_close(&rows.transpose(), &back, 1e-13);
     let kernel = Ntk::new(&net, &objective, &data).unwrap();
     let expected = rows.multiply(&rows.transpose()).unwrap();

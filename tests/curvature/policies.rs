@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::module::ParamGroup;
 use burnscape::curvature::{CurvatureConfig, CurvatureError, CurvatureStep, Hessian, Pass};
+use burnscape::krylov::LinearOperator;
 use burnscape::loss::{Reduction, SplitObjective};
 use burnscape::space::{ParamSpace, ParamVector};
-use burnscape_krylov::LinearOperator;
 
 use super::fixture::{CrossEntropy, Net, assert_close, batches, dense};
 

@@ -3,9 +3,9 @@
 
 use burn::tensor::{DType, Tensor};
 use burnscape::curvature::{CurvatureError, Jacobian, OutputSpace, OutputVector};
+use burnscape::krylov::{Dense, Orthonormal, VectorBlock, VectorList};
 use burnscape::loss::Reduction;
 use burnscape::space::{FlatVector, ParamSpace, ParamVector, TensorBlock};
-use burnscape_krylov::{Dense, Orthonormal, VectorBlock, VectorList};
 
 use super::fixture::{CrossEntropy, EXAMPLES, Net, batches};
 

@@ -7,9 +7,9 @@ use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData};
 use burnscape::curvature::{CurvatureConfig, CurvatureError};
+use burnscape::krylov::{LinearOperator, to_dense};
 use burnscape::loss::{Likelihood, Mode, PerExample, Reduction, Split, SplitObjective};
 use burnscape::space::{ParamSpace, ParamVector};
-use burnscape_krylov::{LinearOperator, to_dense};
 use burnscape_testkit::golden::{GoldenArray, GoldenHeader, load};
 use serde::Deserialize;
 

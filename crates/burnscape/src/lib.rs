@@ -57,10 +57,15 @@ pub mod optim;
 pub mod sharpness;
 pub mod space;
 
+/// Matrix-free linear algebra: what operators and vectors can do.
+pub use burnscape_krylov as krylov;
+/// The engine: programs traced from closures, their exact derivatives, and how they run.
+pub use burnscape_linearize as linearize;
 pub use curvature::hvp;
 
 /// What most programs need.
 pub mod prelude {
+    pub use crate::krylov::{Adjoint, LinearOperator};
     pub use crate::loss::{Batch, DataSet, Evaluator, Mode, Objective};
     pub use crate::optim::{ClosureStep, SamConfig, StepReport};
     pub use crate::space::{ParamSpace, ParamVector};

@@ -17,7 +17,7 @@ use crate::space::ParamSpace;
 /// use burn::tensor::{Device, Tensor};
 /// use burnscape::curvature::CurvatureConfig;
 /// use burnscape::space::ParamVector;
-/// use burnscape_krylov::LinearOperator;
+/// use burnscape::krylov::LinearOperator;
 ///
 /// let device = Device::default();
 /// let model = LinearConfig::new(2, 1).init(&device);

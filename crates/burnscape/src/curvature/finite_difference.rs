@@ -36,7 +36,7 @@ use crate::space::{ParamSpace, ParamVector, epsilon};
 /// use burn::tensor::{Device, Tensor};
 /// use burnscape::curvature::FiniteDifference;
 /// use burnscape::space::ParamVector;
-/// use burnscape_krylov::LinearOperator;
+/// use burnscape::krylov::LinearOperator;
 ///
 /// let device = Device::default();
 /// let model = LinearConfig::new(2, 1).with_bias(false).init(&device);

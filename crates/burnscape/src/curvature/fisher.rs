@@ -35,7 +35,7 @@ use crate::space::{ParamSpace, ParamVector, copy_for_gradients};
 /// use burnscape::curvature::Fisher;
 /// use burnscape::loss::{Likelihood, Split};
 /// use burnscape::space::ParamVector;
-/// use burnscape_krylov::LinearOperator;
+/// use burnscape::krylov::LinearOperator;
 ///
 /// let device = Device::default();
 /// let model = LinearConfig::new(2, 1).with_bias(false).init(&device);

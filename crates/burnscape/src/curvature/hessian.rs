@@ -39,7 +39,7 @@ use crate::space::{ParamSpace, ParamVector, copy_for_gradients};
 /// use burn::tensor::{Device, Tensor};
 /// use burnscape::curvature::Hessian;
 /// use burnscape::space::ParamVector;
-/// use burnscape_krylov::LinearOperator;
+/// use burnscape::krylov::LinearOperator;
 ///
 /// let device = Device::default();
 /// let model = LinearConfig::new(2, 1).with_bias(false).init(&device);

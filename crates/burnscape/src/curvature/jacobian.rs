@@ -36,7 +36,7 @@ const BACK: usize = 1;
 /// use burnscape::curvature::Jacobian;
 /// use burnscape::loss::Split;
 /// use burnscape::space::ParamVector;
-/// use burnscape_krylov::{Adjoint, LinearOperator};
+/// use burnscape::krylov::{Adjoint, LinearOperator};
 ///
 /// let device = Device::default();
 /// let model = LinearConfig::new(2, 1).with_bias(false).init(&device);

@@ -1,7 +1,7 @@
 //! Exact curvature of any model, as operators: products with the Hessian, Gauss-Newton and Fisher
 //! matrices, the Jacobian and the neural tangent kernel, over a batch or a whole data set.
 //!
-//! Operators implement the traits of [`burnscape_krylov`]: `matvec` for a product, `matmat` for a
+//! Operators implement the traits of [`krylov`](crate::krylov): `matvec` for a product, `matmat` for a
 //! block of them in one pass over the data. They are made by [`CurvatureConfig`], or by `new` with
 //! its defaults, from a model, a loss and data; the model's code is not touched.
 //!

@@ -16,7 +16,7 @@ use crate::space::{ParamSpace, ParamVector};
 /// use burn::tensor::{Device, Tensor};
 /// use burnscape::curvature::{Hessian, WeightDecay};
 /// use burnscape::space::ParamVector;
-/// use burnscape_krylov::{LinearOperator, Sum};
+/// use burnscape::krylov::{LinearOperator, Sum};
 ///
 /// let device = Device::default();
 /// let model = LinearConfig::new(1, 1).init(&device);
