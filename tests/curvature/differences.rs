@@ -10,7 +10,7 @@ use burnscape::krylov::{LinearOperator, Sum, symmetry_defect};
 use burnscape::loss::{LossError, Mode, Reduction, SplitObjective};
 use burnscape::space::{ParamSpace, ParamVector};
 
-use super::fixture::{CrossEntropy, Labeled, Net, assert_close, batches, dense, distance};
+use super::fixture::{CrossEntropy, Labeled, Net, STREAM, assert_close, batches, dense, distance};
 
 #[test]
 fn differences_converge_to_the_exact_hessian_as_the_square_of_the_step() {
@@ -39,6 +39,7 @@ fn differences_converge_to_the_exact_hessian_as_the_square_of_the_step() {
 
 #[test]
 fn differences_know_groups_and_masks() {
+    let _drawing = STREAM.lock();
     let net = Net::new();
     let data = batches(&[5, 2]);
     let objective = CrossEntropy(Reduction::Mean);

@@ -1,13 +1,14 @@
 //! A small model, its data, and dense matrices.
 
-use std::sync::Once;
+use std::sync::{Mutex, Once};
 
 use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;
-use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
+use burn::nn::{Dropout, DropoutConfig, Initializer, Linear, LinearConfig};
 use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
 use burnscape::krylov::{Dense, LinearOperator};
 use burnscape::loss::{Batch, Reduction, SplitObjective};
+use burnscape::space::{ParamSpace, ParamVector};
 
 /// Flex with f64 as its default.
 pub(crate) fn device() -> Device {
@@ -20,6 +21,13 @@ pub(crate) fn device() -> Device {
     Device::flex()
 }
 
+/// Held by tests that draw from the device's generator: all threads share it.
+pub(crate) static STREAM: Mutex<()> = Mutex::new(());
+
+fn wave(index: usize, phase: f64) -> f64 {
+    (1.0 + 0.37 * (index as f64 + phase).powf(1.31)).sin()
+}
+
 /// Three inputs, four tanh units, dropout, three classes.
 #[derive(Module, Debug)]
 pub(crate) struct Net {
@@ -29,14 +37,21 @@ pub(crate) struct Net {
 }
 
 impl Net {
+    /// Nothing is drawn: other tests may be using the device's generator.
     pub(crate) fn new() -> Self {
-        let device = device();
-        device.seed(11);
-        Self {
-            first: LinearConfig::new(3, 4).init(&device),
+        let layer = |from, to| {
+            let config = LinearConfig::new(from, to).with_initializer(Initializer::Zeros);
+            config.init(&device())
+        };
+        let net = Self {
+            first: layer(3, 4),
             dropout: DropoutConfig::new(0.5).init(),
-            last: LinearConfig::new(4, 3).init(&device),
-        }
+            last: layer(4, 3),
+        };
+        let space = ParamSpace::of(&net).expect("a space");
+        let numbers: Vec<f64> = (0..space.len()).map(|i| 0.6 * wave(i, 9.1)).collect();
+        let weights = ParamVector::from_host(&space, &numbers).expect("a vector");
+        weights.apply_to(&net).expect("a model")
     }
 
     pub(crate) fn logits(&self, x: Tensor<2>) -> Tensor<2> {
@@ -89,8 +104,7 @@ pub(crate) const EXAMPLES: usize = 7;
 /// The data in batches of the given sizes.
 pub(crate) fn batches(sizes: &[usize]) -> Vec<Labeled> {
     assert_eq!(sizes.iter().sum::<usize>(), EXAMPLES);
-    let wave = |i: usize| (1.0 + 0.37 * (i as f64 + 0.5).powf(1.31)).sin();
-    let numbers: Vec<f64> = (0..EXAMPLES * 3).map(wave).collect();
+    let numbers: Vec<f64> = (0..EXAMPLES * 3).map(|i| wave(i, 0.5)).collect();
     let x = Tensor::<2>::from_data(TensorData::new(numbers, [EXAMPLES, 3]), &device());
     let y = Tensor::<1, Int>::from_data([0, 2, 1, 1, 0, 2, 2], &device());
     let mut start = 0;

@@ -8,10 +8,11 @@ use burnscape::curvature::{CurvatureConfig, Hessian, Jacobian};
 use burnscape::krylov::{adjoint_defect, linearity_defect, symmetry_defect};
 use burnscape::loss::{Mode, Reduction, SplitObjective};
 
-use super::fixture::{CrossEntropy, Net, batches, dense, device, distance};
+use super::fixture::{CrossEntropy, Net, STREAM, batches, dense, device, distance};
 
 #[test]
 fn dropout_masks_are_drawn_once_and_kept_under_every_budget() {
+    let _drawing = STREAM.lock();
     let net = Net::new();
     let objective = CrossEntropy(Reduction::Mean);
     let data = batches(&[4, 3]);
@@ -37,6 +38,7 @@ fn dropout_masks_are_drawn_once_and_kept_under_every_budget() {
 
 #[test]
 fn a_jacobian_and_its_transpose_share_their_masks() {
+    let _drawing = STREAM.lock();
     let net = Net::new();
     let objective = CrossEntropy(Reduction::Mean);
     let data = batches(&[4, 3]);
@@ -62,6 +64,7 @@ struct Normed {
 
 #[test]
 fn curvature_never_writes_into_the_users_running_statistics() {
+    let _drawing = STREAM.lock();
     let device: Device = device();
     let net = Normed {
         first: LinearConfig::new(3, 4).init(&device.clone().autodiff()),

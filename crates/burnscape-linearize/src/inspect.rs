@@ -30,7 +30,7 @@ impl Linearized {
         let map = self.map().clone();
         let mut program = match point.is_kept() {
             true => map.each.clone(),
-            false => map.whole.clone(),
+            false => map.whole(),
         };
         for (port, tensor) in program.inputs.iter().zip(&held) {
             if !is_finite(tensor.clone())? {

@@ -22,8 +22,6 @@ pub struct LinearMap {
     pub(crate) once: Program,
     /// Residuals and tangents to results.
     pub(crate) each: Program,
-    /// Primal inputs, draws and tangents to results: `once` and `each` in one run.
-    pub(crate) whole: Program,
     pub(crate) num_values: usize,
     pub(crate) num_primal: usize,
     pub(crate) settings: DeviceSettings,
@@ -48,8 +46,11 @@ impl LinearMap {
         let num_primal = inputs.len() - num_tangents;
         let (primal, tangents) = inputs.split_at(num_primal);
         let (values, results) = outputs.split_at(num_values);
+        // The program is in order, so that a part of it only has to shed what it does not need.
         let part = |operations: Vec<OperationIr>, inputs: Vec<Port>, outputs: Vec<Port>| {
-            Program::new(operations, inputs, outputs, constants.clone())
+            let mut part = Program::unchecked(operations, inputs, outputs, constants.clone());
+            part.remove_dead();
+            part
         };
 
         let mut moving: HashSet<TensorId> = tangents.iter().map(|port| port.tensor.id).collect();
@@ -77,22 +78,20 @@ impl LinearMap {
             ports.collect()
         };
         let drawn = drawn(&draws);
-        let mut whole: Vec<OperationIr> = once.clone();
-        whole.extend(linear.operations.iter().cloned());
-
         let mut given = primal.to_vec();
         given.extend(drawn.iter().cloned());
         let mut kept = values.to_vec();
         kept.extend(residuals.iter().cloned());
         let mut linear_inputs = residuals;
         linear_inputs.extend(tangents.iter().cloned());
-        let mut all = given.clone();
-        all.extend(tangents.iter().cloned());
+        let each = part(linear.operations, linear_inputs, results.to_vec());
+        each.validate()?;
+        let once = part(once, given, kept);
+        once.validate()?;
         Ok(Self {
-            draws: part(draws, Vec::new(), drawn)?,
-            once: part(once, given, kept)?,
-            each: part(linear.operations, linear_inputs, results.to_vec())?,
-            whole: part(whole, all, results.to_vec())?,
+            draws: part(draws, Vec::new(), drawn),
+            once,
+            each,
             num_values,
             num_primal,
             settings,
@@ -120,6 +119,20 @@ impl LinearMap {
     /// Length of the results, in all.
     pub fn num_rows(&self) -> usize {
         self.each.outputs.iter().map(Port::num_elements).sum()
+    }
+
+    /// Primal inputs, draws and tangents to results: `once` and `each` in one run.
+    pub(crate) fn whole(&self) -> Program {
+        let mut operations = self.once.operations.clone();
+        operations.extend(self.each.operations.iter().cloned());
+        let mut inputs = self.once.inputs.clone();
+        inputs.extend_from_slice(&self.each.inputs[self.num_residuals()..]);
+        let mut constants = self.once.constants.clone();
+        constants.extend(self.each.constants.clone());
+        let outputs = self.each.outputs.clone();
+        let mut whole = Program::unchecked(operations, inputs, outputs, constants);
+        whole.remove_dead();
+        whole
     }
 
     pub(crate) fn num_residuals(&self) -> usize {

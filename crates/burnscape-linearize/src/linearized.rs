@@ -18,7 +18,8 @@ pub struct Linearized {
     draws: Executable,
     once: Executable,
     each: Executable,
-    whole: Executable,
+    /// Made when it is needed.
+    whole: Option<(Program, Executable)>,
     /// Programs for blocks, by number of tangents: with residuals, and without.
     blocks: HashMap<(usize, bool), (Program, Executable)>,
 }
@@ -101,7 +102,7 @@ impl Linearized {
     /// [`LinearizeError::Device`].
     pub fn new(map: &LinearMap, device: &Device) -> Result<Self, LinearizeError> {
         let mut engine = engine(device)?;
-        for program in [&map.draws, &map.once, &map.each, &map.whole] {
+        for program in [&map.draws, &map.once, &map.each] {
             engine.constants(program);
         }
         Ok(Self {
@@ -109,7 +110,7 @@ impl Linearized {
             draws: Executable::new(&map.draws),
             once: Executable::new(&map.once),
             each: Executable::new(&map.each),
-            whole: Executable::new(&map.whole),
+            whole: None,
             map: map.clone(),
             blocks: HashMap::new(),
         })
@@ -216,7 +217,14 @@ impl Linearized {
     ) -> Result<Vec<Tensor<1>>, LinearizeError> {
         let (program, executable) = match point.is_kept() {
             true => (&self.map.each, &self.each),
-            false => (&self.map.whole, &self.whole),
+            false => {
+                let (program, executable) = self.whole.get_or_insert_with(|| {
+                    let whole = self.map.whole();
+                    let executable = Executable::new(&whole);
+                    (whole, executable)
+                });
+                (&*program, &*executable)
+            }
         };
         let inputs = with_tangent(program, point.held(), tangent)?;
         let results = self.engine.run(program, executable, &inputs)?;
@@ -250,11 +258,11 @@ impl Linearized {
         let [k, _] = tangents.dims();
         let is_kept = point.is_kept();
         if !self.blocks.contains_key(&(k, is_kept)) {
-            let (program, first) = match is_kept {
-                true => (&self.map.each, self.map.num_residuals()),
-                false => (&self.map.whole, self.map.whole.inputs.len() - 1),
+            let single = match is_kept {
+                true => self.map.each.clone(),
+                false => self.map.whole(),
             };
-            let program = batched(program, first, k, self.map.settings)?;
+            let program = batched(&single, single.inputs.len() - 1, k, self.map.settings)?;
             let executable = Executable::new(&program);
             self.engine.constants(&program);
             self.blocks.insert((k, is_kept), (program, executable));

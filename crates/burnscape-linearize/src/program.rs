@@ -155,7 +155,7 @@ impl Program {
         self.constants.retain(|id, _| needed.contains(id));
     }
 
-    fn validate(&self) -> Result<(), LinearizeError> {
+    pub(crate) fn validate(&self) -> Result<(), LinearizeError> {
         let malformed = |message: String| Err(LinearizeError::Malformed { message });
         let mut known: HashSet<TensorId> = self.inputs.iter().map(|port| port.tensor.id).collect();
         known.extend(self.constants.keys());

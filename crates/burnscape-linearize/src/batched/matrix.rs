@@ -20,6 +20,14 @@ pub(super) fn apply(operation: &OperationIr, block: &mut Block<'_>) -> bool {
                     debug_assert_eq!(product.shape()[1], *columns);
                     C::float_reshape(product, block.shape(&o.out))
                 }
+                // One matrix meets all columns.
+                (false, [inner, columns]) => {
+                    let (inner, columns) = (*inner, *columns);
+                    let rows = o.lhs.shape[0];
+                    let all = beside(block.spread(&o.rhs), inner, block.k * columns);
+                    let product = C::float_matmul(block.fixed(&o.lhs), all);
+                    apart(product, [rows, block.k, columns])
+                }
                 _ => C::float_matmul(block.float(&o.lhs), block.float(&o.rhs)),
             };
             block.set(&o.out, result);
@@ -123,6 +131,19 @@ impl Block<'_> {
     fn only_first(&self, x: &TensorIr, weight: &TensorIr, bias: Option<&TensorIr>) -> bool {
         self.moves(x) && !self.moves(weight) && bias.is_none()
     }
+}
+
+/// `[k, inner, columns]` with the columns of all tangents beside each other: `[inner, k · columns]`.
+fn beside(symbol: Symbol, inner: usize, width: usize) -> Symbol {
+    C::float_reshape(
+        C::float_swap_dims(symbol, 0, 1),
+        Shape::from([inner, width]),
+    )
+}
+
+/// `[rows, k · columns]` as `[k, rows, columns]`.
+fn apart(symbol: Symbol, shape: [usize; 3]) -> Symbol {
+    C::float_swap_dims(C::float_reshape(symbol, Shape::from(shape)), 0, 1)
 }
 
 /// `[rows, columns]`.

@@ -1,9 +1,10 @@
 //! Element by element: what does not move is broadcast.
 
-use burn::backend::ops::{BoolTensorOps, FloatTensorOps};
+use burn::backend::ops::{ActivationOps, BoolTensorOps, FloatTensorOps};
 use burn::tensor::{FloatDType, Shape};
 use burn_ir::{
-    BaseOperationIr as Base, BinaryOpIr, NumericOperationIr as Numeric, OperationIr, TensorIr,
+    ActivationOperationIr as Activation, BaseOperationIr as Base, BinaryOpIr,
+    NumericOperationIr as Numeric, OperationIr, TensorIr,
 };
 
 use super::Block;
@@ -45,6 +46,11 @@ pub(super) fn apply(operation: &OperationIr, block: &mut Block<'_>) -> bool {
             }
             _ => false,
         },
+        OperationIr::Activation(Activation::ReluBackward(o)) if !block.moves(&o.lhs) => {
+            let (output, t) = (block.spread(&o.lhs), block.float(&o.rhs));
+            block.set(&o.out, C::relu_backward(output, t));
+            true
+        }
         _ => false,
     }
 }

@@ -11,26 +11,16 @@ use crate::tape::Tape;
 
 pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
     match op {
+        // The tangent where the output is positive. Burn's backward operation says just that, from
+        // the output alone, which is there anyway: a mask would be one more residual.
         Op::Relu(o) => {
-            let mask = C::float_lower_equal_elem(
-                tape.primal(&o.out),
-                Scalar::Float(0.0),
-                tape.bool_dtype(),
-            );
-            linear(tape, &o.input, &o.out, |t| {
-                C::float_mask_fill(t, mask, Scalar::Float(0.0))
-            })
+            let y = tape.primal(&o.out);
+            linear(tape, &o.input, &o.out, |t| C::relu_backward(y, t))
         }
-        // lhs is the output, rhs the gradient: the gradient where the output is positive.
+        // lhs is the output, rhs the gradient.
         Op::ReluBackward(o) => {
-            let mask = C::float_lower_equal_elem(
-                tape.primal(&o.lhs),
-                Scalar::Float(0.0),
-                tape.bool_dtype(),
-            );
-            linear(tape, &o.rhs, &o.out, |t| {
-                C::float_mask_fill(t, mask, Scalar::Float(0.0))
-            })
+            let y = tape.primal(&o.lhs);
+            linear(tape, &o.rhs, &o.out, |t| C::relu_backward(y, t))
         }
         Op::LeakyRelu(o) => {
             let x = tape.primal(&o.lhs);

@@ -132,16 +132,16 @@ pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
 }
 
 /// The tangent of the elements that attain the maxima. Indices count within one plane of
-/// `[batch, channel, …]`, row by row.
+/// `[batch, channel, …]`, row by row. Gathered from a matrix of planes: backends know that case best.
 fn follow(tape: &mut Tape<'_>, x: &TensorIr, indices: Symbol, out: &TensorIr) -> Known {
     let planes = |shape: &Shape| {
-        let (batch, channels) = (shape[0], shape[1]);
-        Shape::from([batch, channels, shape.num_elements() / (batch * channels)])
+        let count = shape[0] * shape[1];
+        Shape::from([count, shape.num_elements() / count])
     };
     linear(tape, x, out, |t| {
         let t = C::float_reshape(t, planes(&x.shape));
         let shape = planes(&indices.shape());
-        let picked = C::float_gather(2, t, C::int_reshape(indices, shape));
+        let picked = C::float_gather(1, t, C::int_reshape(indices, shape));
         C::float_reshape(picked, out.shape.clone())
     })
 }
