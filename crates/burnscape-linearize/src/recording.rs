@@ -5,10 +5,10 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Mutex, PoisonError};
 
-use burn::backend::DispatchDevice;
+use burn::backend::{DispatchDevice, set_default_dtypes};
 use burn::tensor::{DType, Device, DeviceConfig, DeviceSettings, Shape};
 use burn_capture::{
-    CaptureChannel, CaptureClient, CaptureDevice, CaptureScope, CapturedGraph,
+    CaptureBackend, CaptureChannel, CaptureClient, CaptureDevice, CaptureScope, CapturedGraph,
     CompletedCaptureScope,
 };
 use burn_ir::TensorId;
@@ -74,8 +74,17 @@ pub(crate) fn record<T>(
             if is_new {
                 // Settings are given inside the scope and before the first operation: outside Burn
                 // has no client to ask, afterwards it has settled on its defaults.
-                let floats = device.configure(config(settings));
-                if let Err(error) = floats {
+                // Twice, because Burn remembers them by the device's type, and an operation may ask
+                // for those of the dispatched device or of the capture device itself.
+                let configured = device.configure(config(settings)).and_then(|()| {
+                    set_default_dtypes::<CaptureBackend>(
+                        &capture,
+                        settings.float_dtype,
+                        settings.int_dtype,
+                        settings.bool_dtype,
+                    )
+                });
+                if let Err(error) = configured {
                     refuse(LinearizeError::Capture {
                         message: format!("{error:?}"),
                     });
