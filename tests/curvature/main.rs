@@ -12,7 +12,12 @@ mod bad_input;
 mod data;
 mod differences;
 mod fixture;
+mod half;
+#[path = "../../benches/curvature/models.rs"]
+#[allow(dead_code, reason = "shared with the benchmark")]
+mod models;
 mod modes;
 mod operators;
 mod policies;
+mod real_models;
 mod vectors;

@@ -95,6 +95,12 @@ impl Program {
         &self.inputs
     }
 
+    /// The index of the input of a name: a parameter's path, or `batch.0` and so on in the order in
+    /// which tensors were lifted.
+    pub fn input(&self, name: &str) -> Option<usize> {
+        self.inputs.iter().position(|port| port.name == name)
+    }
+
     /// The outputs.
     pub fn outputs(&self) -> &[Port] {
         &self.outputs
