@@ -6,7 +6,7 @@
 //! - the Hessian-vector product over the matrix products and convolutions of its linear program
 //!   timed alone, which no engine on the same backend can go below;
 //! - tracing and linearizing, in gradients;
-//! - a block of eight products, in single ones;
+//! - a block of eight products, in single ones, with residuals kept and with residuals recomputed;
 //! - the peak memory of making a Hessian and multiplying once, over that of a gradient.
 //!
 //! Options: `--rounds N` (21 by default), `--only NAME`, `--json PATH` for

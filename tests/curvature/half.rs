@@ -1,7 +1,7 @@
 //! Half precision: products in the parameters' type, sums over batches in f32.
 
 use burn::module::Module;
-use burn::tensor::{DType, Tensor};
+use burn::tensor::DType;
 use burnscape::curvature::{CurvatureConfig, Hessian};
 use burnscape::krylov::LinearOperator;
 use burnscape::space::{ParamSpace, ParamVector};

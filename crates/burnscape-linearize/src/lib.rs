@@ -69,7 +69,7 @@ pub use jvp::{Jvp, jvp};
 pub use lifter::Lifter;
 pub use likelihood::Likelihood;
 pub use linear_map::LinearMap;
-pub use linearized::{Linearized, Point, Residuals};
+pub use linearized::{Batching, Linearized, Point, Residuals};
 pub use linearized_gradient::LinearizedGradient;
 pub use output_metric::{Noise, OutputMetric};
 pub use output_trace::{OutputTrace, trace_outputs, trace_split};

@@ -20,8 +20,20 @@ pub struct Linearized {
     each: Executable,
     /// Made when it is needed.
     whole: Option<(Program, Executable)>,
+    batching: Batching,
     /// Programs for blocks, by number of tangents: with residuals, and without.
     blocks: HashMap<(usize, bool), (Program, Executable)>,
+}
+
+/// How a block of tangents is multiplied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Batching {
+    /// In one run of a program that takes all of them: the default on accelerators, which have to be
+    /// fed.
+    Together,
+    /// One after the other, with residuals computed once: the default on CPUs, where the kernels are
+    /// as quick for one tangent and its numbers stay in the caches.
+    InTurn,
 }
 
 impl std::fmt::Debug for Linearized {
@@ -105,8 +117,13 @@ impl Linearized {
         for program in [&map.draws, &map.once, &map.each] {
             engine.constants(program);
         }
+        let batching = match engine.is_accelerator() {
+            true => Batching::Together,
+            false => Batching::InTurn,
+        };
         Ok(Self {
             engine,
+            batching,
             draws: Executable::new(&map.draws),
             once: Executable::new(&map.once),
             each: Executable::new(&map.each),
@@ -114,6 +131,13 @@ impl Linearized {
             map: map.clone(),
             blocks: HashMap::new(),
         })
+    }
+
+    /// Sets how blocks are multiplied; the device's default is the quicker one.
+    #[must_use]
+    pub fn with_batching(mut self, batching: Batching) -> Self {
+        self.batching = batching;
+        self
     }
 
     /// The map.
@@ -255,7 +279,10 @@ impl Linearized {
         point: &Point,
         tangents: Tensor<2>,
     ) -> Result<Tensor<2>, LinearizeError> {
-        let [k, _] = tangents.dims();
+        let [k, columns] = tangents.dims();
+        if self.batching == Batching::InTurn {
+            return self.apply_in_turn(point, &tangents, k, columns);
+        }
         let is_kept = point.is_kept();
         if !self.blocks.contains_key(&(k, is_kept)) {
             let single = match is_kept {
@@ -277,6 +304,34 @@ impl Linearized {
         })?;
         let rows = result.shape().num_elements() / k;
         Ok(result.reshape([k, rows]))
+    }
+
+    fn apply_in_turn(
+        &mut self,
+        point: &Point,
+        tangents: &Tensor<2>,
+        k: usize,
+        columns: usize,
+    ) -> Result<Tensor<2>, LinearizeError> {
+        let kept;
+        let point = match point.is_kept() || k == 1 {
+            true => point,
+            false => {
+                let draws = point.draws.clone();
+                kept = self.point_with(&point.inputs, draws, Residuals::Kept)?;
+                &kept
+            }
+        };
+        let mut rows = Vec::with_capacity(k);
+        for index in 0..k {
+            let tangent = tangents.clone().slice([index..index + 1, 0..columns]);
+            let results = self.apply(point, &[tangent.reshape([columns])])?;
+            rows.extend(results.into_iter().map(|row| row.unsqueeze_dim::<2>(0)));
+        }
+        Ok(match rows.len() {
+            1 => rows.remove(0),
+            _ => Tensor::cat(rows, 0),
+        })
     }
 }
 

@@ -57,6 +57,8 @@ pub(crate) trait Engine: Send {
     fn execute(&mut self, executable: &Executable) -> Result<(), LinearizeError>;
     /// Takes a result out; `is_last` if nothing reads it again.
     fn take(&mut self, port: &Port, is_last: bool) -> DispatchTensor;
+    /// Whether one large kernel is quicker than many small ones: on a device that has to be fed.
+    fn is_accelerator(&self) -> bool;
 }
 
 impl dyn Engine {
@@ -92,7 +94,10 @@ impl dyn Engine {
     }
 }
 
-struct BackendEngine<B: BackendIr>(TensorInterpreter<B>);
+struct BackendEngine<B: BackendIr> {
+    interpreter: TensorInterpreter<B>,
+    is_accelerator: bool,
+}
 
 impl<B> Engine for BackendEngine<B>
 where
@@ -120,16 +125,17 @@ where
             BackendTensor::Bool(tensor) => HandleKind::Bool(tensor),
             _ => return Err(refused("a quantized tensor".into())),
         };
-        self.0.register_tensor_to_device(port.tensor.id, handle);
+        self.interpreter
+            .register_tensor_to_device(port.tensor.id, handle);
         Ok(())
     }
 
     fn constant(&mut self, id: TensorId, data: burn::tensor::TensorData) {
-        self.0.register_tensor_data_id(id, data);
+        self.interpreter.register_tensor_data_id(id, data);
     }
 
     fn execute(&mut self, executable: &Executable) -> Result<(), LinearizeError> {
-        let interpreter = &mut self.0;
+        let interpreter = &mut self.interpreter;
         let run = catch_unwind(AssertUnwindSafe(|| {
             for step in &executable.steps {
                 interpreter.register_op(step.clone());
@@ -150,7 +156,7 @@ where
             status,
             ..port.tensor.clone()
         };
-        let tensor = match self.0.get_tensor(&tensor) {
+        let tensor = match self.interpreter.get_tensor(&tensor) {
             HandleKind::Float(tensor) => BackendTensor::Float(tensor),
             HandleKind::Int(tensor) => BackendTensor::Int(tensor),
             HandleKind::Bool(tensor) => BackendTensor::Bool(tensor),
@@ -158,25 +164,32 @@ where
         };
         <DispatchTensor as DispatchKindConversion<B>>::from_backend(tensor)
     }
+
+    fn is_accelerator(&self) -> bool {
+        self.is_accelerator
+    }
 }
 
 /// The engine of a device.
 pub(crate) fn engine(device: &Device) -> Result<Box<dyn Engine>, LinearizeError> {
-    fn new<B>(device: &<B as BackendTypes>::Device) -> Box<dyn Engine>
+    fn new<B>(device: &<B as BackendTypes>::Device, is_accelerator: bool) -> Box<dyn Engine>
     where
         B: BackendIr,
         DispatchTensor: DispatchKindConversion<B>,
         TensorInterpreter<B>: Send,
     {
-        Box::new(BackendEngine(TensorInterpreter::<B>::new(device.clone())))
+        Box::new(BackendEngine {
+            interpreter: TensorInterpreter::<B>::new(device.clone()),
+            is_accelerator,
+        })
     }
     let device = device.clone().inner();
     match device.as_dispatch() {
         #[cfg(feature = "flex")]
-        DispatchDevice::Flex(device) => Ok(new::<burn::backend::Flex>(device)),
+        DispatchDevice::Flex(device) => Ok(new::<burn::backend::Flex>(device, false)),
         #[cfg(feature = "ndarray")]
         #[allow(deprecated, reason = "deprecated by Burn, served while Burn has it")]
-        DispatchDevice::NdArray(device) => Ok(new::<burn::backend::NdArray>(device)),
+        DispatchDevice::NdArray(device) => Ok(new::<burn::backend::NdArray>(device, false)),
         // One backend for all of CubeCL's runtimes; the device says which one.
         #[cfg(any(
             feature = "wgpu",
@@ -187,7 +200,7 @@ pub(crate) fn engine(device: &Device) -> Result<Box<dyn Engine>, LinearizeError>
             feature = "rocm",
             feature = "cpu"
         ))]
-        DispatchDevice::Cube(device) => Ok(new::<burn::backend::Cube>(device)),
+        DispatchDevice::Cube(device) => Ok(new::<burn::backend::Cube>(device, true)),
         other => Err(LinearizeError::Device {
             device: format!("{other:?}"),
         }),

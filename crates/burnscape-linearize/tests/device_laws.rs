@@ -19,7 +19,8 @@ use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use burnscape_linearize::{
-    Likelihood, LinearMap, Linearized, OutputMetric, Point, Residuals, trace_gradient, trace_split,
+    Batching, Likelihood, LinearMap, Linearized, OutputMetric, Point, Residuals, trace_gradient,
+    trace_split,
 };
 
 /// A classifier of five examples.
@@ -187,7 +188,8 @@ fn compute<N: Net>(plain: &Device) -> Computed {
     let trace = trace.expect("a trace");
     let wrt: Vec<usize> = (0..trace.parameters.len()).collect();
     let at = |map: LinearMap, bindings: &[_]| -> (Linearized, Point) {
-        let mut at = Linearized::new(&map, plain).expect("a device");
+        let at = Linearized::new(&map, plain).expect("a device");
+        let mut at = at.with_batching(Batching::Together);
         let point = at.point(bindings, Residuals::Kept).expect("a point");
         (at, point)
     };

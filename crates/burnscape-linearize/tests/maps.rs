@@ -22,8 +22,8 @@ use burn::tensor::Distribution::{Normal, Uniform};
 use burn::tensor::activation::gelu;
 use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
 use burnscape_linearize::{
-    Likelihood, LinearMap, Linearized, OutputMetric, OutputTrace, Point, Residuals, trace_gradient,
-    trace_outputs, trace_split,
+    Batching, Likelihood, LinearMap, Linearized, OutputMetric, OutputTrace, Point, Residuals,
+    trace_gradient, trace_outputs, trace_split,
 };
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -196,9 +196,13 @@ fn assert_close(a: &[f64], b: &[f64], tolerance: f64) {
 #[test]
 fn blocks_agree_with_single_products_and_with_recomputed_ones() {
     let setup = setup();
-    for training in [false, true] {
+    let all = [false, true].map(|training| {
+        [Batching::Together, Batching::InTurn].map(|batching| (training, batching))
+    });
+    for (training, batching) in all.concat() {
         let (map, bindings) = setup.hessian(training);
-        let mut at = Linearized::new(&map, &device()).expect("a device");
+        let at = Linearized::new(&map, &device()).expect("a device");
+        let mut at = at.with_batching(batching);
         let kept = at.point(&bindings, Residuals::Kept).expect("a point");
         let n = map.num_columns();
         let single = at.apply(&kept, &[waves(n, 3.0)]).expect("a product");
@@ -229,7 +233,8 @@ fn a_sandwich_is_the_product_of_its_layers() {
     let trace = setup.split(false);
     let (wrt, settings) = (all(&trace), device().settings());
     let take = |map: &LinearMap| {
-        let mut at = Linearized::new(map, &device()).expect("a device");
+        let at = Linearized::new(map, &device()).expect("a device");
+        let mut at = at.with_batching(Batching::Together);
         let point = at.point(&trace.bindings, Residuals::Kept).expect("a point");
         let matrix = dense(&mut at, &point);
         (matrix, host(&point.values()[0]))

@@ -231,7 +231,7 @@ impl<'a> Sweep<'a> {
             parts.extend(linearized.apply(point, std::slice::from_ref(tangent))?);
             Ok(())
         })?;
-        Ok(Tensor::cat(parts, 0))
+        Ok(joined(parts, 0))
     }
 
     /// [`sum`](Self::sum) for the rows `[k, …]` of blocks, a pass for each `block_size` of them.
@@ -247,15 +247,12 @@ impl<'a> Sweep<'a> {
             let mut sum: Option<Tensor<2>> = None;
             self.each(map, |index, linearized, point, factor| {
                 let part = linearized.apply_block(point, tangents(index, range.clone()))?;
-                let [k, n] = part.dims();
-                let sum_so_far = sum.take().map(|sum| sum.reshape([k * n]));
-                let total = added(sum_so_far, part.reshape([k * n]), factor);
-                sum = Some(total.reshape([k, n]));
+                sum = Some(added(sum.take(), part, factor));
                 Ok(())
             })?;
             blocks.extend(sum);
         }
-        Ok(Tensor::cat(blocks, 0))
+        Ok(joined(blocks, 0))
     }
 
     /// [`concatenated`](Self::concatenated) for the rows `[k, …]` of a block.
@@ -273,9 +270,9 @@ impl<'a> Sweep<'a> {
                 parts.push(linearized.apply_block(point, block)?);
                 Ok(())
             })?;
-            blocks.push(Tensor::cat(parts, 1));
+            blocks.push(joined(parts, 1));
         }
-        Ok(Tensor::cat(blocks, 0))
+        Ok(joined(blocks, 0))
     }
 
     /// The batch, and the operation where it is known, that makes a product not finite.
@@ -379,8 +376,16 @@ fn points(
     Ok(points)
 }
 
+/// Tensors side by side. A lone one is not copied.
+fn joined<const D: usize>(mut parts: Vec<Tensor<D>>, axis: usize) -> Tensor<D> {
+    match parts.len() {
+        1 => parts.remove(0),
+        _ => Tensor::cat(parts, axis),
+    }
+}
+
 /// `sum + factor · part`, half precision in f32.
-fn added(sum: Option<Tensor<1>>, part: Tensor<1>, factor: f64) -> Tensor<1> {
+fn added<const D: usize>(sum: Option<Tensor<D>>, part: Tensor<D>, factor: f64) -> Tensor<D> {
     let part = crate::space::as_accumulator(part);
     let part = if factor == 1.0 { part } else { part * factor };
     match sum {

@@ -392,7 +392,7 @@ pub(super) fn as_dtype(values: Tensor<1>, dtype: DType) -> Tensor<1> {
 }
 
 /// Half-precision values are summed in f32: their squares leave the range of f16.
-pub(crate) fn as_accumulator(values: Tensor<1>) -> Tensor<1> {
+pub(crate) fn as_accumulator<const D: usize>(values: Tensor<D>) -> Tensor<D> {
     match values.dtype() {
         DType::F16 | DType::BF16 => values.cast(FloatDType::F32),
         _ => values,
