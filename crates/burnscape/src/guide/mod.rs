@@ -8,3 +8,6 @@ pub mod from_pytorch {}
 
 #[doc = include_str!("../../../../docs/guide/extending.md")]
 pub mod extending {}
+
+#[doc = include_str!("../../../../docs/guide/curvature.md")]
+pub mod curvature {}
