@@ -112,7 +112,7 @@ pub(crate) fn batches(sizes: &[usize]) -> Vec<Labeled> {
         start += len;
         Labeled {
             x: x.clone().slice([start - len..start, 0..3]),
-            y: y.clone().slice([start - len..start]),
+            y: y.clone().narrow(0, start - len, len),
         }
     };
     sizes.iter().map(|&len| cut(len)).collect()
