@@ -64,6 +64,7 @@ mod check;
 mod combinator;
 mod dense;
 mod error;
+mod lanczos;
 mod operator;
 mod vector;
 
@@ -76,5 +77,9 @@ pub use combinator::{
 };
 pub use dense::{Dense, MAX_DENSE_ENTRIES, to_dense};
 pub use error::{HostError, KrylovError};
+pub use lanczos::{
+    Eigenpair, Eigenpairs, EigenpairsConfig, End, KrylovRecord, LanczosConfig, LanczosStep,
+    Quadrature,
+};
 pub use operator::{Adjoint, LinearOperator, SelfAdjoint, Square};
 pub use vector::{Orthonormal, Probe, VectorBlock, VectorList, VectorSpace};

@@ -92,6 +92,22 @@ pub enum KrylovError<E> {
         /// The most entries a matrix may have.
         limit: usize,
     },
+    /// More vectors were asked for than there are.
+    #[error("{asked} asked for, 1 to {available} possible")]
+    TooMany {
+        /// How many.
+        asked: usize,
+        /// How many there are: the dimension, or the size of a basis.
+        available: usize,
+    },
+    /// A basis may not hold what is asked for.
+    #[error("a basis of {vectors} vectors is too small, {needed} are needed; raise `max_basis`")]
+    BasisTooSmall {
+        /// Vectors allowed.
+        vectors: usize,
+        /// Vectors needed.
+        needed: usize,
+    },
     /// An operator gave more or fewer products than it was asked for.
     #[error("`matmat` gave {found} products for {expected} vectors; correct its implementation")]
     ProductCount {

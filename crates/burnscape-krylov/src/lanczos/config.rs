@@ -1,0 +1,107 @@
+use std::ops::ControlFlow;
+
+use super::{KrylovRecord, LanczosStep};
+use crate::error::raise;
+use crate::{KrylovError, Probe, SelfAdjoint, Square, VectorSpace};
+
+/// A Lanczos run: how many products, from which vector.
+///
+/// Every vector is orthogonalized against all before it, twice. Where a Krylov space is exhausted
+/// (`β ≤ 64 ε |T|`, relative, so that the zero operator works), the run goes on with a fresh random
+/// vector orthogonal to the basis: that is how eigenvalues of multiplicity are found.
+///
+/// # Cost
+///
+/// A product a step; two products with the basis and two with its transpose, and four host
+/// synchronizations; the basis in memory.
+///
+/// # Reproducibility
+///
+/// The start and every fresh vector are [`Probe::Gaussian`] draws of the seed.
+///
+/// # Example
+///
+/// ```
+/// use burnscape_krylov::{Dense, LanczosConfig};
+///
+/// let a = Dense::diagonal(&[1.0, 2.0, 2.0, 5.0]);
+/// let record = LanczosConfig::new(4).run(&a)?;
+/// let values = record.ritz_values();
+/// for (value, expected) in values.iter().zip([1.0, 2.0, 2.0, 5.0]) {
+///     assert!((value - expected).abs() < 1e-13);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Reference
+///
+/// Lanczos (1950); Parlett, *The Symmetric Eigenvalue Problem* (1980), chapter 13.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LanczosConfig {
+    steps: usize,
+    seed: u64,
+}
+
+impl LanczosConfig {
+    /// A run of `steps` products, or fewer if they span the whole space.
+    pub fn new(steps: usize) -> Self {
+        Self { steps, seed: 0 }
+    }
+
+    /// Sets the seed of the start and of fresh vectors.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Runs from a random vector.
+    ///
+    /// # Errors
+    ///
+    /// [`KrylovError::NonFinite`] with the product at which a number was not finite,
+    /// [`KrylovError::Operator`].
+    pub fn run<A: SelfAdjoint + ?Sized>(
+        &self,
+        operator: &A,
+    ) -> Result<KrylovRecord<A::Vector>, KrylovError<A::Error>> {
+        self.run_observed(operator, |_| ControlFlow::Continue(()))
+    }
+
+    /// As [`run`](Self::run); `observe` sees every step and can stop the run, which then returns what
+    /// it reached.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub fn run_observed<A: SelfAdjoint + ?Sized>(
+        &self,
+        operator: &A,
+        observe: impl FnMut(&LanczosStep) -> ControlFlow<()>,
+    ) -> Result<KrylovRecord<A::Vector>, KrylovError<A::Error>> {
+        operator.check_square()?;
+        let space = operator.domain();
+        let start = Probe::Gaussian.draw::<A::Vector>(&space, self.seed, 0);
+        self.run_from(operator, start.map_err(raise)?, observe)
+    }
+
+    /// As [`run_observed`](Self::run_observed), from a vector of one's own.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run), and [`KrylovError::NonFiniteArgument`] for a start that is zero or not
+    /// finite.
+    pub fn run_from<A: SelfAdjoint + ?Sized>(
+        &self,
+        operator: &A,
+        start: <A as Square>::Vector,
+        observe: impl FnMut(&LanczosStep) -> ControlFlow<()>,
+    ) -> Result<KrylovRecord<A::Vector>, KrylovError<A::Error>> {
+        operator.check_square()?;
+        <A::Vector as VectorSpace>::check_same(&operator.domain(), &start.space())
+            .map_err(raise)?;
+        let mut record = KrylovRecord::new(start, self.seed, self.steps)?;
+        record.extend(operator, self.steps, observe)?;
+        Ok(record)
+    }
+}

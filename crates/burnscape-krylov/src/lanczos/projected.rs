@@ -1,0 +1,63 @@
+use nalgebra::{DMatrix, SymmetricEigen};
+
+/// The operator in the basis, `Q A Qᵀ`: symmetric, and tridiagonal to rounding until a restart.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Projected {
+    /// Lower triangle, row by row.
+    rows: Vec<Vec<f64>>,
+}
+
+impl Projected {
+    pub(super) fn diagonal(values: &[f64]) -> Self {
+        let row = |(index, &value): (usize, &f64)| {
+            let mut row = vec![0.0; index];
+            row.push(value);
+            row
+        };
+        Self {
+            rows: values.iter().enumerate().map(row).collect(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Appends what the newest vector's product has in common with all of the basis, itself last.
+    pub(super) fn push(&mut self, row: Vec<f64>) {
+        self.rows.push(row);
+    }
+
+    /// The largest sum of absolute values in a row: no eigenvalue is beyond it.
+    pub(super) fn bound(&self) -> f64 {
+        let mut sums = vec![0.0_f64; self.len()];
+        for (index, row) in self.rows.iter().enumerate() {
+            for (other, entry) in row.iter().enumerate() {
+                sums[index] += entry.abs();
+                if other != index {
+                    sums[other] += entry.abs();
+                }
+            }
+        }
+        sums.into_iter().fold(0.0, f64::max)
+    }
+
+    /// Eigenvalues in ascending order with their eigenvectors, of the first `size` rows.
+    pub(super) fn eigen(&self, size: usize) -> Vec<(f64, Vec<f64>)> {
+        let entry = |i: usize, j: usize| self.rows[i.max(j)][i.min(j)];
+        let eigen = SymmetricEigen::new(DMatrix::from_fn(size, size, entry));
+        let pairs = eigen
+            .eigenvalues
+            .iter()
+            .zip(eigen.eigenvectors.column_iter());
+        let mut pairs: Vec<(f64, Vec<f64>)> = pairs
+            .map(|(value, vector)| (*value, vector.iter().copied().collect()))
+            .collect();
+        pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
+        pairs
+    }
+
+    pub(super) fn get(&self, i: usize, j: usize) -> f64 {
+        self.rows[i.max(j)][i.min(j)]
+    }
+}

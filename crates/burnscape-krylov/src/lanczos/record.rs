@@ -1,0 +1,314 @@
+use std::ops::ControlFlow;
+
+use super::projected::Projected;
+use super::{Eigenpair, End, LanczosStep, Quadrature};
+use crate::error::raise;
+use crate::{Dense, KrylovError, Probe, SelfAdjoint, VectorBlock, VectorSpace};
+
+/// What a Lanczos run found: an orthonormal basis `Q`, the operator in it, and where to go on.
+///
+/// `A Qᵀ = Qᵀ T + r eᵀ` holds to rounding after every step. A record can be asked many questions
+/// without new products (Ritz values, quadrature), and [extended](Self::extend): an extended run is the
+/// uninterrupted one, bit for bit.
+#[derive(Debug, Clone)]
+pub struct KrylovRecord<V: VectorSpace> {
+    space: V::Space,
+    basis: V::Block,
+    projected: Projected,
+    /// The next vector, of norm one, and what it was scaled by; none if nothing is left.
+    next: Option<V>,
+    beta: f64,
+    products: usize,
+    seed: u64,
+    /// Random vectors drawn so far.
+    drawn: u64,
+    /// Length of the first Krylov space, once it is exhausted.
+    first: Option<usize>,
+    restarted: bool,
+}
+
+impl<V: VectorSpace> KrylovRecord<V> {
+    pub(super) fn new<E>(start: V, seed: u64, capacity: usize) -> Result<Self, KrylovError<E>>
+    where
+        E: From<V::Error>,
+    {
+        let space = start.space();
+        let norm = start.norm().map_err(raise)?;
+        if !(norm > 0.0 && norm.is_finite()) {
+            return Err(KrylovError::NonFiniteArgument {
+                name: "start (its norm must be positive)",
+                value: norm,
+            });
+        }
+        let capacity = capacity.min(V::dimension(&space));
+        Ok(Self {
+            basis: V::Block::with_capacity(&space, capacity).map_err(raise)?,
+            space,
+            projected: Projected::default(),
+            next: Some(start.scale(norm.recip())),
+            beta: 0.0,
+            products: 0,
+            seed,
+            drawn: 1,
+            first: None,
+            restarted: false,
+        })
+    }
+
+    /// Goes on for `steps` products, or until the whole space is spanned.
+    ///
+    /// # Errors
+    ///
+    /// [`KrylovError::NonFinite`], [`KrylovError::Operator`]. The record is then as it was after the
+    /// last step that succeeded.
+    pub fn extend<A: SelfAdjoint<Vector = V> + ?Sized>(
+        &mut self,
+        operator: &A,
+        steps: usize,
+        mut observe: impl FnMut(&LanczosStep) -> ControlFlow<()>,
+    ) -> Result<(), KrylovError<A::Error>> {
+        V::check_same(&self.space, &operator.domain()).map_err(raise)?;
+        for _ in 0..steps {
+            if self.next.is_none() {
+                break;
+            }
+            let before = self.basis.len();
+            if let Err(error) = self.step(operator) {
+                self.basis.truncate(before);
+                return Err(error);
+            }
+            let step = LanczosStep {
+                products: self.products,
+                basis: self.basis.len(),
+                beta: self.beta,
+            };
+            if observe(&step).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn step<A: SelfAdjoint<Vector = V> + ?Sized>(
+        &mut self,
+        operator: &A,
+    ) -> Result<(), KrylovError<A::Error>> {
+        let Some(q) = self.next.clone() else {
+            return Ok(());
+        };
+        let product = operator.matvec(&q)?;
+        let size = product.norm().map_err(raise)?;
+        if !size.is_finite() {
+            return Err(KrylovError::NonFinite {
+                product: self.products,
+            });
+        }
+        let epsilon = q.epsilon();
+        self.basis.push(q).map_err(raise)?;
+        // Two passes: the second takes out what rounding left of the first.
+        let mut row = self.basis.dots(&product).map_err(raise)?;
+        let rest = remove::<V>(&self.basis, product, &row).map_err(raise)?;
+        let second = self.basis.dots(&rest).map_err(raise)?;
+        let rest = remove::<V>(&self.basis, rest, &second).map_err(raise)?;
+        row.iter_mut().zip(&second).for_each(|(a, b)| *a += b);
+        self.products += 1;
+        self.projected.push(row);
+        self.beta = rest.norm().map_err(raise)?;
+
+        let smallest = 64.0 * epsilon * self.projected.bound().max(self.beta);
+        self.next = if self.basis.len() == V::dimension(&self.space) {
+            self.beta = 0.0;
+            None
+        } else if self.beta <= smallest {
+            self.first.get_or_insert(self.basis.len());
+            self.beta = 0.0;
+            self.fresh().map_err(raise)?
+        } else {
+            Some(rest.scale(self.beta.recip()))
+        };
+        if self.next.is_none() {
+            self.first.get_or_insert(self.basis.len());
+        }
+        Ok(())
+    }
+
+    /// A random vector orthogonal to the basis.
+    fn fresh(&mut self) -> Result<Option<V>, V::Error> {
+        // A draw is nearly never within the span of the basis; a few make sure.
+        for _ in 0..4 {
+            let v = Probe::Gaussian.draw::<V>(&self.space, self.seed, self.drawn)?;
+            self.drawn += 1;
+            let norm = v.norm()?;
+            let rest = self.basis.reject(v)?;
+            let remainder = rest.norm()?;
+            if remainder > norm * rest.epsilon().sqrt() {
+                let rest = self.basis.reject(rest.scale(remainder.recip()))?;
+                let length = rest.norm()?;
+                return Ok(Some(rest.scale(length.recip())));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The space of the vectors.
+    pub fn space(&self) -> V::Space {
+        self.space.clone()
+    }
+
+    /// Number of vectors in the basis.
+    pub fn len(&self) -> usize {
+        self.basis.len()
+    }
+
+    /// Whether nothing was multiplied yet.
+    pub fn is_empty(&self) -> bool {
+        self.basis.is_empty()
+    }
+
+    /// Products so far.
+    pub fn products(&self) -> usize {
+        self.products
+    }
+
+    /// The orthonormal basis.
+    pub fn basis(&self) -> &V::Block {
+        &self.basis
+    }
+
+    /// The operator in the basis, `T`.
+    ///
+    /// # Errors
+    ///
+    /// None in practice: the error of a matrix of the wrong size.
+    pub fn projected(&self) -> Result<Dense, crate::HostError> {
+        let n = self.projected.len();
+        let entries = (0..n * n).map(|index| self.projected.get(index / n, index % n));
+        Dense::from_row_major(n, n, entries.collect())
+    }
+
+    /// Whether the basis is a whole invariant subspace, so that its Ritz values are eigenvalues.
+    pub fn is_invariant(&self) -> bool {
+        self.beta == 0.0 && !self.is_empty()
+    }
+
+    /// All Ritz values, in ascending order: the outer ones are good estimates of eigenvalues long
+    /// before the inner ones are.
+    pub fn ritz_values(&self) -> Vec<f64> {
+        let pairs = self.projected.eigen(self.projected.len());
+        pairs.into_iter().map(|(value, _)| value).collect()
+    }
+
+    /// What the residual of each Ritz pair will be, in the order of
+    /// [`ritz_values`](Self::ritz_values): `|β s|` with the last component `s` of its vector. No product
+    /// is needed.
+    pub fn residual_estimates(&self) -> Vec<f64> {
+        let pairs = self.projected.eigen(self.projected.len());
+        let last = |vector: &Vec<f64>| vector.last().copied().unwrap_or(0.0);
+        pairs
+            .iter()
+            .map(|(_, vector)| (self.beta * last(vector)).abs())
+            .collect()
+    }
+
+    /// The `k` outermost Ritz pairs of one end, the outermost first, with true residuals.
+    ///
+    /// # Cost
+    ///
+    /// A product each.
+    ///
+    /// # Errors
+    ///
+    /// [`KrylovError::TooMany`] if the basis has fewer vectors, [`KrylovError::NonFinite`],
+    /// [`KrylovError::Operator`].
+    pub fn eigenpairs<A: SelfAdjoint<Vector = V> + ?Sized>(
+        &self,
+        operator: &A,
+        end: End,
+        k: usize,
+    ) -> Result<Vec<Eigenpair<V>>, KrylovError<A::Error>> {
+        if k > self.len() {
+            return Err(KrylovError::TooMany {
+                asked: k,
+                available: self.len(),
+            });
+        }
+        let pair = |(value, coefficients): (f64, Vec<f64>)| {
+            let vector = self.basis.combine(&coefficients).map_err(raise)?;
+            let norm = vector.norm().map_err(raise)?;
+            let vector = vector.scale(norm.recip());
+            let product = operator.matvec(&vector)?;
+            let residual = product.axpy(-value, &vector).map_err(raise)?;
+            let residual = residual.norm().map_err(raise)?;
+            match residual.is_finite() {
+                true => Ok(Eigenpair {
+                    value,
+                    vector,
+                    residual,
+                }),
+                false => Err(KrylovError::NonFinite {
+                    product: self.products,
+                }),
+            }
+        };
+        outermost(self.projected.eigen(self.projected.len()), end, k)
+            .into_iter()
+            .map(pair)
+            .collect()
+    }
+
+    /// The Gauss quadrature that the first Krylov space gives: `vᵀ f(A) v / vᵀ v ≈ Σ τ f(θ)` for the
+    /// start `v`, exact for polynomials of degree below twice the number of nodes, and exact for
+    /// every function once the space is exhausted.
+    ///
+    /// None after a [restart](super::EigenpairsConfig), which forgets the start, and before a step.
+    pub fn quadrature(&self) -> Option<Quadrature> {
+        let size = self.first.unwrap_or(self.len()).min(self.len());
+        if self.restarted || size == 0 {
+            return None;
+        }
+        let pairs = self.projected.eigen(size);
+        let (nodes, weights) = pairs
+            .into_iter()
+            .map(|(value, vector)| (value, vector[0] * vector[0]))
+            .unzip();
+        Some(Quadrature { nodes, weights })
+    }
+
+    pub(super) fn beta(&self) -> f64 {
+        self.beta
+    }
+
+    /// Keeps the given Ritz pairs of the basis, and the next vector: thick restart.
+    pub(super) fn restart(&mut self, kept: &[(f64, Vec<f64>)]) -> Result<(), V::Error> {
+        let coefficients: Vec<f64> = kept.iter().flat_map(|(_, vector)| vector.clone()).collect();
+        let turn = Dense::from_row_major(kept.len(), self.len(), coefficients)?;
+        self.basis = self.basis.rotate(&turn)?;
+        let values: Vec<f64> = kept.iter().map(|(value, _)| *value).collect();
+        self.projected = Projected::diagonal(&values);
+        self.restarted = true;
+        Ok(())
+    }
+
+    pub(super) fn ritz_pairs(&self) -> Vec<(f64, Vec<f64>)> {
+        self.projected.eigen(self.projected.len())
+    }
+}
+
+/// The outermost pairs of ascending ones, the outermost first.
+pub(super) fn outermost(
+    mut pairs: Vec<(f64, Vec<f64>)>,
+    end: End,
+    k: usize,
+) -> Vec<(f64, Vec<f64>)> {
+    if end == End::Top {
+        pairs.reverse();
+    }
+    pairs.truncate(k);
+    pairs
+}
+
+/// `v − Qᵀ c`.
+fn remove<V: VectorSpace>(basis: &V::Block, v: V, coefficients: &[f64]) -> Result<V, V::Error> {
+    let component = basis.combine(coefficients)?;
+    v.axpy(-1.0, &component)
+}
