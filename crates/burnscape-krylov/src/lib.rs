@@ -63,9 +63,11 @@
 mod check;
 mod combinator;
 mod dense;
+mod density;
 mod error;
 mod lanczos;
 mod operator;
+mod trace;
 mod vector;
 
 pub use check::{
@@ -76,10 +78,12 @@ pub use combinator::{
     Counted, Deflated, Product, Restricted, Scaled, Shifted, Sum, Symmetric, Transposed,
 };
 pub use dense::{Dense, MAX_DENSE_ENTRIES, to_dense};
+pub use density::{DensityConfig, SpectralDensity};
 pub use error::{HostError, KrylovError};
 pub use lanczos::{
     Eigenpair, Eigenpairs, EigenpairsConfig, End, KrylovRecord, LanczosConfig, LanczosStep,
     Quadrature,
 };
 pub use operator::{Adjoint, LinearOperator, SelfAdjoint, Square};
+pub use trace::{Estimate, TraceConfig, TraceEstimate, TraceMethod};
 pub use vector::{Orthonormal, Probe, VectorBlock, VectorList, VectorSpace};

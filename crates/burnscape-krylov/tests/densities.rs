@@ -1,0 +1,230 @@
+//! Densities and traces: exact where they can be, and within their intervals where they are drawn.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a failed expectation fails the test"
+)]
+
+use std::ops::ControlFlow;
+
+use burnscape_krylov::{
+    Dense, DensityConfig, Estimate, KrylovError, Probe, Scaled, Shifted, Symmetric, TraceConfig,
+    TraceMethod, VectorSpace,
+};
+
+/// `H D H` with a Householder reflection `H`.
+fn with_spectrum(values: &[f64]) -> Symmetric<Dense> {
+    let n = values.len();
+    let v: Vec<f64> = Probe::Gaussian.draw(&n, 99, 0).unwrap();
+    let square = v.dot(&v).unwrap();
+    let reflection = |i: usize, j: usize| f64::from(u8::from(i == j)) - 2.0 * v[i] * v[j] / square;
+    let entry = |index: usize| {
+        let (i, j) = (index / n, index % n);
+        let terms = values.iter().enumerate();
+        terms
+            .map(|(k, value)| reflection(i, k) * value * reflection(k, j))
+            .sum::<f64>()
+    };
+    let dense = Dense::from_row_major(n, n, (0..n * n).map(entry).collect()).unwrap();
+    Symmetric::verified(dense, 1e-10, 0).unwrap()
+}
+
+/// Wasserstein-1 distance of a measure from equal weights on `values`, over their range.
+fn distance(measure: &burnscape_krylov::Quadrature, values: &[f64]) -> f64 {
+    let n = values.len() as f64;
+    let mut steps: Vec<(f64, f64)> = values.iter().map(|value| (*value, -1.0 / n)).collect();
+    steps.extend(
+        measure
+            .nodes
+            .iter()
+            .copied()
+            .zip(measure.weights.iter().copied()),
+    );
+    steps.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (mut total, mut gap) = (0.0, 0.0_f64);
+    for pair in steps.windows(2) {
+        gap += pair[0].1;
+        total += gap.abs() * (pair[1].0 - pair[0].0);
+    }
+    let (low, high) = (values[0], values[values.len() - 1]);
+    total / (high - low)
+}
+
+fn spectrum(n: usize) -> Vec<f64> {
+    // A bulk near zero, a tail, and two outliers, as Hessians have them.
+    let mut values: Vec<f64> = (0..n)
+        .map(|i| (i as f64 / n as f64).powi(6) - 0.01)
+        .collect();
+    values[n - 2] = 3.0;
+    values[n - 1] = 5.0;
+    values
+}
+
+#[test]
+fn densities_come_near_the_spectrum_and_know_its_moments() {
+    let values = spectrum(150);
+    let a = with_spectrum(&values);
+    let density = DensityConfig::new()
+        .with_probes(10)
+        .with_steps(40)
+        .run(&a)
+        .unwrap();
+    assert_eq!((density.products(), density.probes().len()), (400, 10));
+    let measure = density.measure();
+    assert!((measure.weights.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+    assert!(measure.weights.iter().all(|weight| *weight >= 0.0));
+    let distance = distance(&measure, &values);
+    println!("Wasserstein-1 distance over the range: {distance:.4}");
+    assert!(distance < 0.01);
+    // Moments within four standard errors.
+    for k in 1..6 {
+        let exact: f64 = values.iter().map(|x| x.powi(k)).sum();
+        let found = density.trace_of(|x| x.powi(k));
+        let error = found.standard_error.unwrap();
+        assert!(
+            (found.value - exact).abs() < 4.0 * error,
+            "{k}: {found:?} {exact}"
+        );
+    }
+    // The curve has the mass of the measure.
+    let grid: Vec<f64> = (0..4000).map(|i| f64::from(i) * 0.002 - 1.0).collect();
+    let curve = density.smoothed(&grid, 0.05);
+    assert!((curve.iter().sum::<f64>() * 0.002 - 1.0).abs() < 1e-6);
+}
+
+#[test]
+fn densities_are_exact_where_the_space_is_exhausted() {
+    let a = with_spectrum(&[2.0; 12]);
+    let density = DensityConfig::new().with_probes(3).run(&a).unwrap();
+    assert_eq!(density.products(), 3);
+    assert!((density.log_determinant().value - 12.0 * 2.0_f64.ln()).abs() < 1e-12);
+    assert_eq!(density.fraction_below(1.9).value, 0.0);
+    assert!((density.fraction_below(2.1).value - 1.0).abs() < 1e-14);
+}
+
+#[test]
+fn densities_move_with_the_operator() {
+    let a = with_spectrum(&spectrum(60));
+    let config = DensityConfig::new().with_probes(3).with_steps(20);
+    let one = config.run(&a).unwrap().measure();
+    let scaled = config
+        .run(&Scaled::new(&a, -8.0).unwrap())
+        .unwrap()
+        .measure();
+    let mut mirrored: Vec<f64> = one.nodes.iter().map(|x| x * -8.0).collect();
+    mirrored.reverse();
+    for (a, b) in mirrored.iter().zip(&scaled.nodes) {
+        assert!((a - b).abs() < 1e-12, "{a} {b}");
+    }
+    let shifted = config
+        .run(&Shifted::new(&a, 4.0).unwrap())
+        .unwrap()
+        .measure();
+    for (a, b) in one.nodes.iter().zip(&shifted.nodes) {
+        assert!(((a - b).abs() - 4.0).abs() < 1e-10, "{a} {b}");
+    }
+}
+
+#[test]
+fn intervals_cover_the_trace_as_often_as_they_say() {
+    let values = spectrum(60);
+    let a = with_spectrum(&values);
+    let exact: f64 = values.iter().sum();
+    for method in [TraceMethod::Hutchinson, TraceMethod::HutchPlusPlus] {
+        let config = TraceConfig::new().with_method(method).with_max_products(48);
+        let covers = |seed: &u64| {
+            let found = config.clone().with_seed(*seed).run(&a).unwrap();
+            (found.value - exact).abs() <= found.half_width.unwrap()
+        };
+        let covered = (0..1000).filter(covers).count();
+        println!("{method:?}: {covered} of 1000 intervals cover the trace");
+        assert!((930..=970).contains(&covered), "{method:?}: {covered}");
+    }
+}
+
+#[test]
+fn hutch_plus_plus_wins_where_eigenvalues_decay() {
+    let values: Vec<f64> = (0..80).map(|i| 0.6_f64.powi(i)).collect();
+    let a = with_spectrum(&values);
+    let exact: f64 = values.iter().sum();
+    let error = |method: TraceMethod| {
+        let errors = (0..50).map(|seed| {
+            let config = TraceConfig::new().with_method(method).with_max_products(30);
+            let found = config.with_seed(seed).run(&a).unwrap();
+            (found.value - exact).powi(2)
+        });
+        (errors.sum::<f64>() / 50.0).sqrt() / exact
+    };
+    let (plain, better) = (
+        error(TraceMethod::Hutchinson),
+        error(TraceMethod::HutchPlusPlus),
+    );
+    println!("relative errors: Hutchinson {plain:.1e}, Hutch++ {better:.1e}");
+    assert!(better < 0.05 * plain);
+    // Low rank is exact.
+    let mut values = vec![0.0; 40];
+    values[0] = 7.0;
+    values[1] = -2.0;
+    let low = with_spectrum(&values);
+    let config = TraceConfig::new().with_method(TraceMethod::HutchPlusPlus);
+    let found = config.with_max_products(20).run(&low).unwrap();
+    assert!((found.value - 5.0).abs() < 1e-12);
+}
+
+#[test]
+fn traces_stop_at_their_tolerance_and_repeat() {
+    let a = with_spectrum(&spectrum(60));
+    let config = TraceConfig::new()
+        .with_max_products(5000)
+        .with_tolerance(0.05);
+    let found = config.run(&a).unwrap();
+    assert!(found.converged && found.products < 5000);
+    assert!(found.half_width.unwrap() <= 0.05 * found.value.abs());
+    // The first samples do not depend on how many there are.
+    let mut seen = Vec::new();
+    let observe = |estimate: &burnscape_krylov::TraceEstimate| {
+        seen.push(estimate.value);
+        ControlFlow::Continue(())
+    };
+    let long = TraceConfig::new().with_max_products(20);
+    long.run_observed(&a, observe).unwrap();
+    let short = TraceConfig::new().with_max_products(7).run(&a).unwrap();
+    assert_eq!(seen[6], short.value);
+}
+
+#[test]
+fn estimates_follow_students_law() {
+    let estimate = Estimate::of(&[1.0, 2.0, 3.0, 4.0, 5.0]);
+    assert_eq!((estimate.value, estimate.samples), (3.0, 5));
+    // The 97.5 % point of Student's t with four degrees of freedom is 2.776445.
+    let half = estimate.half_width(0.95).unwrap();
+    assert!((half - 2.776_445 * 0.5_f64.sqrt()).abs() < 1e-5, "{half}");
+    assert_eq!(Estimate::of(&[1.0]).half_width(0.95), None);
+    assert_eq!(estimate.half_width(1.0), None);
+}
+
+#[test]
+fn requests_that_make_no_sense_are_refused() {
+    let a = with_spectrum(&[1.0, 2.0]);
+    let none = DensityConfig::new().with_probes(0).run(&a).map(|_| ());
+    assert_eq!(none, Err(KrylovError::NoProbes));
+    let none = DensityConfig::new().with_steps(0).run(&a).map(|_| ());
+    assert_eq!(none, Err(KrylovError::NoProbes));
+    let none = TraceConfig::new().with_max_products(0).run(&a).map(|_| ());
+    assert_eq!(none, Err(KrylovError::NoProbes));
+    let few = TraceConfig::new()
+        .with_method(TraceMethod::HutchPlusPlus)
+        .with_max_products(2);
+    assert_eq!(few.run(&a).map(|_| ()), Err(KrylovError::NoProbes));
+    let tolerance = TraceConfig::new().with_tolerance(-1.0).run(&a).map(|_| ());
+    assert_eq!(
+        tolerance,
+        Err(KrylovError::InvalidTolerance { tolerance: -1.0 })
+    );
+    let confidence = TraceConfig::new().with_confidence(1.0).run(&a).map(|_| ());
+    assert!(matches!(
+        confidence,
+        Err(KrylovError::NonFiniteArgument { .. })
+    ));
+}
