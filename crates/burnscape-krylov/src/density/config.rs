@@ -20,10 +20,10 @@ use crate::{KrylovError, LanczosConfig, LanczosStep, Probe, SelfAdjoint, VectorS
 /// # Example
 ///
 /// ```
-/// use burnscape_krylov::{Dense, DensityConfig};
+/// use burnscape_krylov::{Dense, DensityConfig, Symmetric};
 ///
 /// let values: Vec<f64> = (1..=100).map(f64::from).collect();
-/// let a = Dense::diagonal(&values);
+/// let a = Symmetric::verified(Dense::diagonal(&values), 1e-12, 0)?;
 /// let density = DensityConfig::new().with_probes(4).with_steps(30).run(&a)?;
 /// // The mean of the eigenvalues, and of their squares, with standard errors.
 /// let (mean, square) = (density.mean_of(|x| x), density.mean_of(|x| x * x));

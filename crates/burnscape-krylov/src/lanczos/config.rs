@@ -22,9 +22,9 @@ use crate::{KrylovError, Probe, SelfAdjoint, Square, VectorSpace};
 /// # Example
 ///
 /// ```
-/// use burnscape_krylov::{Dense, LanczosConfig};
+/// use burnscape_krylov::{Dense, LanczosConfig, Symmetric};
 ///
-/// let a = Dense::diagonal(&[1.0, 2.0, 2.0, 5.0]);
+/// let a = Symmetric::verified(Dense::diagonal(&[1.0, 2.0, 2.0, 5.0]), 1e-12, 0)?;
 /// let record = LanczosConfig::new(4).run(&a)?;
 /// let values = record.ritz_values();
 /// for (value, expected) in values.iter().zip([1.0, 2.0, 2.0, 5.0]) {

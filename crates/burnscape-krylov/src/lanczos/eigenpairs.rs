@@ -24,10 +24,10 @@ use crate::{KrylovError, Probe, SelfAdjoint, VectorSpace};
 /// # Example
 ///
 /// ```
-/// use burnscape_krylov::{Dense, EigenpairsConfig, End};
+/// use burnscape_krylov::{Dense, EigenpairsConfig, End, Symmetric};
 ///
 /// let values: Vec<f64> = (0..200).map(f64::from).collect();
-/// let a = Dense::diagonal(&values);
+/// let a = Symmetric::verified(Dense::diagonal(&values), 1e-12, 0)?;
 /// let top = EigenpairsConfig::new(3, End::Top).with_max_basis(20).run(&a)?;
 /// assert!(top.converged);
 /// let found: Vec<f64> = top.pairs.iter().map(|pair| pair.value.round()).collect();

@@ -35,9 +35,9 @@ pub enum TraceMethod {
 /// # Example
 ///
 /// ```
-/// use burnscape_krylov::{Dense, TraceConfig};
+/// use burnscape_krylov::{Dense, Symmetric, TraceConfig};
 ///
-/// let a = Dense::from_rows(&[[2.0, 0.5], [0.5, 3.0]])?;
+/// let a = Symmetric::verified(Dense::from_rows(&[[2.0, 0.5], [0.5, 3.0]])?, 1e-12, 0)?;
 /// let trace = TraceConfig::new().with_max_products(200).run(&a)?;
 /// assert!((trace.value - 5.0).abs() < 2.0 * trace.half_width.unwrap_or(0.0));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
