@@ -67,6 +67,7 @@ mod density;
 mod error;
 mod lanczos;
 mod operator;
+mod solve;
 mod trace;
 mod vector;
 
@@ -85,5 +86,6 @@ pub use lanczos::{
     Quadrature,
 };
 pub use operator::{Adjoint, LinearOperator, SelfAdjoint, Square};
+pub use solve::{CgConfig, MinresConfig, Solution, SolveStep};
 pub use trace::{Estimate, TraceConfig, TraceEstimate, TraceMethod};
 pub use vector::{Orthonormal, Probe, VectorBlock, VectorList, VectorSpace};

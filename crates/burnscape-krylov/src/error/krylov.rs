@@ -92,6 +92,17 @@ pub enum KrylovError<E> {
         /// The most entries a matrix may have.
         limit: usize,
     },
+    /// An operator that has to be positive definite is not.
+    #[error(
+        "product {product} (counted from 0) shows a direction along which the operator is {value:e}, \
+         not positive; use MINRES, or add a multiple of the identity with `Shifted`"
+    )]
+    NotPositive {
+        /// Which product.
+        product: usize,
+        /// The quadratic form along it.
+        value: f64,
+    },
     /// More vectors were asked for than there are.
     #[error("{asked} asked for, 1 to {available} possible")]
     TooMany {

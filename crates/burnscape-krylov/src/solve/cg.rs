@@ -1,0 +1,193 @@
+use std::ops::ControlFlow;
+
+use super::solution::{Solution, SolveStep};
+use crate::error::raise;
+use crate::{KrylovError, SelfAdjoint, Square, VectorSpace};
+
+/// Conjugate gradients: `A x = b` for a positive definite operator.
+///
+/// # Cost
+///
+/// A product and a preconditioner's an iteration, three vectors besides, and one product more for the
+/// true residual.
+///
+/// # Defaults
+///
+/// Tolerance 1e-8 (or 4 ε of the vectors, if that is more), at most 1,000 products, ours.
+///
+/// # Example
+///
+/// ```
+/// use burnscape_krylov::{CgConfig, Dense, Symmetric};
+///
+/// let a = Symmetric::verified(Dense::from_rows(&[[2.0, 1.0], [1.0, 3.0]])?, 1e-12, 0)?;
+/// let found = CgConfig::new().run(&a, &vec![3.0, 4.0])?;
+/// assert!(found.converged && (found.x[0] - 1.0).abs() < 1e-12);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Reference
+///
+/// Hestenes and Stiefel, *Methods of conjugate gradients for solving linear systems* (1952).
+#[derive(Debug, Clone, PartialEq)]
+pub struct CgConfig {
+    tolerance: f64,
+    max_products: usize,
+}
+
+impl Default for CgConfig {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl CgConfig {
+    /// Tolerance 1e-8, at most 1,000 products.
+    pub fn new() -> Self {
+        Self {
+            tolerance: 1e-8,
+            max_products: 1000,
+        }
+    }
+
+    /// Sets what the residual is to be at most, relative to `|b|`.
+    #[must_use]
+    pub fn with_tolerance(mut self, tolerance: f64) -> Self {
+        self.tolerance = tolerance;
+        self
+    }
+
+    /// Sets the limit of products.
+    #[must_use]
+    pub fn with_max_products(mut self, products: usize) -> Self {
+        self.max_products = products;
+        self
+    }
+
+    /// Solves from zero.
+    ///
+    /// # Errors
+    ///
+    /// [`KrylovError::NotPositive`] for a direction along which the operator is not positive,
+    /// [`KrylovError::InvalidTolerance`], [`KrylovError::NonFinite`],
+    /// [`KrylovError::NonFiniteArgument`], [`KrylovError::Operator`].
+    pub fn run<A: SelfAdjoint + ?Sized>(
+        &self,
+        operator: &A,
+        b: &A::Vector,
+    ) -> Result<Solution<A::Vector>, KrylovError<A::Error>> {
+        self.run_observed(operator, b, None::<&A>, |_| ControlFlow::Continue(()))
+    }
+
+    /// As [`run`](Self::run) with a preconditioner, a positive definite operator close to the inverse;
+    /// `observe` sees every step and can stop, with the solution that was reached.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub fn run_observed<A, P>(
+        &self,
+        operator: &A,
+        b: &<A as Square>::Vector,
+        preconditioner: Option<&P>,
+        mut observe: impl FnMut(&SolveStep) -> ControlFlow<()>,
+    ) -> Result<Solution<<A as Square>::Vector>, KrylovError<A::Error>>
+    where
+        A: SelfAdjoint + ?Sized,
+        P: SelfAdjoint<Vector = <A as Square>::Vector, Error = A::Error> + ?Sized,
+    {
+        let size = check(operator, b, self.tolerance)?;
+        let tolerance = self.tolerance.max(4.0 * b.epsilon());
+        let mut x = b.zeros_like().map_err(raise)?;
+        let mut products = 0;
+        if size > 0.0 {
+            let improve = |r: &<A as Square>::Vector| match preconditioner {
+                Some(p) => Ok(p.matvec(r)?),
+                None => Ok::<_, KrylovError<A::Error>>(r.clone()),
+            };
+            let mut rest = b.clone();
+            let mut direction = improve(&rest)?;
+            let mut gamma = positive(rest.dot(&direction).map_err(raise)?, 0)?;
+            while products < self.max_products {
+                let product = operator.matvec(&direction)?;
+                let bend = direction.dot(&product).map_err(raise)?;
+                products += 1;
+                let step = gamma / positive(bend, products - 1)?;
+                x = x.axpy(step, &direction).map_err(raise)?;
+                rest = rest.axpy(-step, &product).map_err(raise)?;
+                let residual = rest.norm().map_err(raise)? / size;
+                let is_stopped = observe(&SolveStep { products, residual }).is_break();
+                if residual <= tolerance || is_stopped {
+                    break;
+                }
+                let improved = improve(&rest)?;
+                let next = positive(rest.dot(&improved).map_err(raise)?, products - 1)?;
+                direction = improved.axpy(next / gamma, &direction).map_err(raise)?;
+                gamma = next;
+            }
+        }
+        finished(operator, b, x, (size, tolerance, products))
+    }
+}
+
+/// A number that has to be positive: a square in the operator's norm.
+fn positive<E>(value: f64, product: usize) -> Result<f64, KrylovError<E>> {
+    if !value.is_finite() {
+        return Err(KrylovError::NonFinite { product });
+    }
+    match value > 0.0 {
+        true => Ok(value),
+        false => Err(KrylovError::NotPositive { product, value }),
+    }
+}
+
+/// The norm of the right-hand side, after the checks that all solvers share.
+pub(super) fn check<A: SelfAdjoint + ?Sized>(
+    operator: &A,
+    b: &A::Vector,
+    tolerance: f64,
+) -> Result<f64, KrylovError<A::Error>> {
+    operator.check_square()?;
+    A::Vector::check_same(&operator.domain(), &b.space()).map_err(raise)?;
+    if !(tolerance > 0.0 && tolerance.is_finite()) {
+        return Err(KrylovError::InvalidTolerance { tolerance });
+    }
+    let size = b.norm().map_err(raise)?;
+    match size.is_finite() {
+        true => Ok(size),
+        false => Err(KrylovError::NonFiniteArgument {
+            name: "b",
+            value: size,
+        }),
+    }
+}
+
+/// The solution with its true residual.
+pub(super) fn finished<A: SelfAdjoint + ?Sized>(
+    operator: &A,
+    b: &A::Vector,
+    x: A::Vector,
+    (size, tolerance, products): (f64, f64, usize),
+) -> Result<Solution<A::Vector>, KrylovError<A::Error>> {
+    if size == 0.0 {
+        return Ok(Solution {
+            x,
+            residual: 0.0,
+            products,
+            converged: true,
+        });
+    }
+    let rest = b.clone().axpy(-1.0, &operator.matvec(&x)?).map_err(raise)?;
+    let residual = rest.norm().map_err(raise)? / size;
+    if !residual.is_finite() {
+        return Err(KrylovError::NonFinite { product: products });
+    }
+    // The recurrence drifts from the truth by rounding.
+    let allowed = tolerance + 64.0 * b.epsilon();
+    Ok(Solution {
+        converged: residual <= allowed,
+        x,
+        residual,
+        products: products + 1,
+    })
+}

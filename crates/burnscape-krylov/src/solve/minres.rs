@@ -1,0 +1,188 @@
+use std::ops::ControlFlow;
+
+use super::cg::{check, finished};
+use super::solution::{Solution, SolveStep};
+use crate::error::raise;
+use crate::{KrylovError, SelfAdjoint, Square, VectorSpace};
+
+/// MINRES: `A x = b` for a self-adjoint operator of any sign, with the least residual at every step.
+///
+/// For a singular operator it goes to a least-squares solution, whose residual does not vanish: it is
+/// then not [converged](Solution::converged).
+///
+/// # Cost
+///
+/// A product an iteration, six vectors besides, and one product more for the true residual.
+///
+/// # Defaults
+///
+/// Tolerance 1e-8 (or 4 ε of the vectors, if that is more), at most 1,000 products, ours.
+///
+/// # Example
+///
+/// ```
+/// use burnscape_krylov::{Dense, MinresConfig, Symmetric};
+///
+/// let a = Symmetric::verified(Dense::from_rows(&[[2.0, 1.0], [1.0, -3.0]])?, 1e-12, 0)?;
+/// let found = MinresConfig::new().run(&a, &vec![3.0, -2.0])?;
+/// assert!(found.converged && (found.x[1] - 1.0).abs() < 1e-12);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Reference
+///
+/// Paige and Saunders, *Solution of sparse indefinite systems of linear equations*, SIAM J. Numer.
+/// Anal. 12 (1975).
+#[derive(Debug, Clone, PartialEq)]
+pub struct MinresConfig {
+    tolerance: f64,
+    max_products: usize,
+}
+
+impl Default for MinresConfig {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MinresConfig {
+    /// Tolerance 1e-8, at most 1,000 products.
+    pub fn new() -> Self {
+        Self {
+            tolerance: 1e-8,
+            max_products: 1000,
+        }
+    }
+
+    /// Sets what the residual is to be at most, relative to `|b|`.
+    #[must_use]
+    pub fn with_tolerance(mut self, tolerance: f64) -> Self {
+        self.tolerance = tolerance;
+        self
+    }
+
+    /// Sets the limit of products.
+    #[must_use]
+    pub fn with_max_products(mut self, products: usize) -> Self {
+        self.max_products = products;
+        self
+    }
+
+    /// Solves from zero.
+    ///
+    /// # Errors
+    ///
+    /// [`KrylovError::InvalidTolerance`], [`KrylovError::NonFinite`],
+    /// [`KrylovError::NonFiniteArgument`], [`KrylovError::Operator`].
+    pub fn run<A: SelfAdjoint + ?Sized>(
+        &self,
+        operator: &A,
+        b: &A::Vector,
+    ) -> Result<Solution<A::Vector>, KrylovError<A::Error>> {
+        self.run_observed(operator, b, None::<&A>, |_| ControlFlow::Continue(()))
+    }
+
+    /// As [`run`](Self::run) with a preconditioner, a positive definite operator close to the inverse
+    /// of the absolute value; `observe` sees every step and can stop, with the solution that was
+    /// reached.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run), and [`KrylovError::NotPositive`] for the preconditioner.
+    pub fn run_observed<A, P>(
+        &self,
+        operator: &A,
+        b: &<A as Square>::Vector,
+        preconditioner: Option<&P>,
+        mut observe: impl FnMut(&SolveStep) -> ControlFlow<()>,
+    ) -> Result<Solution<<A as Square>::Vector>, KrylovError<A::Error>>
+    where
+        A: SelfAdjoint + ?Sized,
+        P: SelfAdjoint<Vector = <A as Square>::Vector, Error = A::Error> + ?Sized,
+    {
+        let size = check(operator, b, self.tolerance)?;
+        let tolerance = self.tolerance.max(4.0 * b.epsilon());
+        let mut x = b.zeros_like().map_err(raise)?;
+        let mut products = 0;
+        if size == 0.0 {
+            return finished(operator, b, x, (size, tolerance, products));
+        }
+        let improve = |r: &<A as Square>::Vector| match preconditioner {
+            Some(p) => Ok(p.matvec(r)?),
+            None => Ok::<_, KrylovError<A::Error>>(r.clone()),
+        };
+        // Lanczos vectors before the preconditioner (r) and after it (y).
+        let mut older = b.zeros_like().map_err(raise)?;
+        let mut newer = b.clone();
+        let mut y = improve(&newer)?;
+        let start = length(newer.dot(&y).map_err(raise)?, 0)?;
+        let (mut beta, mut before) = (start, 0.0);
+        // The rotation that keeps the small matrix triangular, and what it has left to do.
+        let (mut cosine, mut sine) = (-1.0, 0.0);
+        let (mut delta, mut epsilon, mut phi) = (0.0, 0.0, start);
+        let mut w = b.zeros_like().map_err(raise)?;
+        let mut w_older = b.zeros_like().map_err(raise)?;
+        while products < self.max_products && beta > 0.0 {
+            let v = y.clone().scale(beta.recip());
+            let mut product = operator.matvec(&v)?;
+            products += 1;
+            if products > 1 {
+                product = product.axpy(-beta / before, &older).map_err(raise)?;
+            }
+            let alpha = v.dot(&product).map_err(raise)?;
+            if !alpha.is_finite() {
+                return Err(KrylovError::NonFinite {
+                    product: products - 1,
+                });
+            }
+            product = product.axpy(-alpha / beta, &newer).map_err(raise)?;
+            older = newer;
+            newer = product;
+            y = improve(&newer)?;
+            before = beta;
+            beta = length(newer.dot(&y).map_err(raise)?, products - 1)?;
+
+            let diagonal = cosine * delta + sine * alpha;
+            let corner = sine * delta - cosine * alpha;
+            let next_epsilon = sine * beta;
+            delta = -cosine * beta;
+            let gamma = corner.hypot(beta);
+            // An exhausted Krylov space: nothing can get better. Where the operator is singular on
+            // it, the last step leads nowhere.
+            let nothing = 64.0 * b.epsilon() * (alpha.abs() + before);
+            if gamma <= nothing {
+                break;
+            }
+            (cosine, sine) = (corner / gamma, beta / gamma);
+            let step = cosine * phi;
+            phi *= sine;
+            let mut next = v.axpy(-epsilon, &w_older).map_err(raise)?;
+            next = next.axpy(-diagonal, &w).map_err(raise)?;
+            w_older = w;
+            w = next.scale(gamma.recip());
+            x = x.axpy(step, &w).map_err(raise)?;
+            epsilon = next_epsilon;
+
+            let residual = phi.abs() / start;
+            let is_stopped = observe(&SolveStep { products, residual }).is_break();
+            if residual <= tolerance || is_stopped || beta <= nothing {
+                break;
+            }
+        }
+        finished(operator, b, x, (size, tolerance, products))
+    }
+}
+
+/// The root of a square in the preconditioner's norm.
+fn length<E>(square: f64, product: usize) -> Result<f64, KrylovError<E>> {
+    if !square.is_finite() {
+        return Err(KrylovError::NonFinite { product });
+    }
+    match square >= 0.0 {
+        true => Ok(square.sqrt()),
+        false => Err(KrylovError::NotPositive {
+            product,
+            value: square,
+        }),
+    }
+}

@@ -1,0 +1,9 @@
+//! Linear systems with self-adjoint operators.
+
+mod cg;
+mod minres;
+mod solution;
+
+pub use cg::CgConfig;
+pub use minres::MinresConfig;
+pub use solution::{Solution, SolveStep};

@@ -1,0 +1,163 @@
+//! Solvers reach the solution, tell the true residual, and refuse what they cannot do.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a failed expectation fails the test"
+)]
+
+use std::ops::ControlFlow;
+
+use burnscape_krylov::{
+    CgConfig, Dense, KrylovError, LinearOperator, MinresConfig, Probe, Symmetric, VectorSpace,
+};
+
+/// `H D H` with a Householder reflection `H`.
+fn with_spectrum(values: &[f64]) -> Symmetric<Dense> {
+    let n = values.len();
+    let v: Vec<f64> = Probe::Gaussian.draw(&n, 99, 0).unwrap();
+    let square = v.dot(&v).unwrap();
+    let reflection = |i: usize, j: usize| f64::from(u8::from(i == j)) - 2.0 * v[i] * v[j] / square;
+    let entry = |index: usize| {
+        let (i, j) = (index / n, index % n);
+        let terms = values.iter().enumerate();
+        terms
+            .map(|(k, value)| reflection(i, k) * value * reflection(k, j))
+            .sum::<f64>()
+    };
+    let dense = Dense::from_row_major(n, n, (0..n * n).map(entry).collect()).unwrap();
+    Symmetric::verified(dense, 1e-10, 0).unwrap()
+}
+
+fn error(x: &[f64], exact: &[f64]) -> f64 {
+    let difference: f64 = x.iter().zip(exact).map(|(a, b)| (a - b).powi(2)).sum();
+    let size: f64 = exact.iter().map(|x| x * x).sum();
+    (difference / size).sqrt()
+}
+
+#[test]
+fn solutions_are_found_as_fast_as_the_spectrum_allows() {
+    // Four values: four products are enough, in exact arithmetic.
+    for (values, is_positive) in [
+        ([1.0, 2.0, 5.0, 9.0], true),
+        ([-3.0, 2.0, 5.0, -0.5], false),
+    ] {
+        let spectrum: Vec<f64> = (0..40).map(|i| values[i % 4]).collect();
+        let a = with_spectrum(&spectrum);
+        let exact: Vec<f64> = Probe::Gaussian.draw(&40, 5, 0).unwrap();
+        let b = a.matvec(&exact).unwrap();
+        let minres = MinresConfig::new()
+            .with_tolerance(1e-12)
+            .run(&a, &b)
+            .unwrap();
+        assert!(minres.converged && error(&minres.x, &exact) < 1e-11);
+        assert_eq!(minres.products, 5, "four, and one for the residual");
+        if is_positive {
+            let cg = CgConfig::new().with_tolerance(1e-12).run(&a, &b).unwrap();
+            assert!(cg.converged && error(&cg.x, &exact) < 1e-11);
+            assert_eq!(cg.products, 5);
+        }
+        // The residual is the true one.
+        let rest = b.clone().axpy(-1.0, &a.matvec(&minres.x).unwrap()).unwrap();
+        let true_residual = rest.norm().unwrap() / b.norm().unwrap();
+        assert_eq!(true_residual, minres.residual);
+    }
+}
+
+#[test]
+fn preconditioners_shorten_the_way() {
+    let values: Vec<f64> = (0..60).map(|i| 1.5_f64.powi(i % 30)).collect();
+    let diagonal = |f: &dyn Fn(f64) -> f64| {
+        let entries: Vec<f64> = values.iter().map(|x| f(*x)).collect();
+        Symmetric::verified(Dense::diagonal(&entries), 1e-12, 0).unwrap()
+    };
+    let a = diagonal(&|x| x);
+    let nearly = diagonal(&|x| 1.0 / (x + 0.1 * (x.sin() + 1.0)));
+    let b: Vec<f64> = Probe::Gaussian.draw(&60, 5, 0).unwrap();
+    let go_on = |_: &burnscape_krylov::SolveStep| ControlFlow::Continue(());
+    let cg = CgConfig::new().with_tolerance(1e-10);
+    let (plain, better) = (
+        cg.run(&a, &b).unwrap(),
+        cg.run_observed(&a, &b, Some(&nearly), go_on).unwrap(),
+    );
+    assert!(plain.converged && better.converged);
+    assert!(
+        2 * better.products < plain.products,
+        "{} {}",
+        better.products,
+        plain.products
+    );
+    assert!(error(&better.x, &plain.x) < 1e-8);
+    let minres = MinresConfig::new().with_tolerance(1e-10);
+    let (plain, better) = (
+        minres.run(&a, &b).unwrap(),
+        minres.run_observed(&a, &b, Some(&nearly), go_on).unwrap(),
+    );
+    assert!(plain.converged && better.converged);
+    assert!(
+        2 * better.products < plain.products,
+        "{} {}",
+        better.products,
+        plain.products
+    );
+    assert!(error(&better.x, &plain.x) < 1e-7);
+}
+
+#[test]
+fn minres_never_lets_the_residual_grow() {
+    let values: Vec<f64> = (0..50).map(|i| f64::from(i) - 20.3).collect();
+    let a = with_spectrum(&values);
+    let b: Vec<f64> = Probe::Gaussian.draw(&50, 6, 0).unwrap();
+    let mut residuals = Vec::new();
+    let observe = |step: &burnscape_krylov::SolveStep| {
+        residuals.push(step.residual);
+        ControlFlow::Continue(())
+    };
+    let found = MinresConfig::new().run_observed(&a, &b, None::<&Symmetric<Dense>>, observe);
+    assert!(found.unwrap().converged);
+    assert!(
+        residuals
+            .windows(2)
+            .all(|pair| pair[1] <= pair[0] * (1.0 + 1e-12))
+    );
+}
+
+#[test]
+fn what_has_no_solution_is_told() {
+    // The right-hand side leaves the range of a singular operator.
+    let a = Symmetric::verified(Dense::diagonal(&[2.0, 0.0]), 1e-12, 0).unwrap();
+    let found = MinresConfig::new().run(&a, &vec![2.0, 1.0]).unwrap();
+    assert!(!found.converged && (found.residual - 0.2_f64.sqrt()).abs() < 1e-12);
+    let zero = MinresConfig::new().run(&a, &vec![0.0, 0.0]).unwrap();
+    assert!(zero.converged && zero.x == [0.0, 0.0] && zero.products == 0);
+    // A negative direction.
+    let saddle = Symmetric::verified(Dense::diagonal(&[2.0, -1.0]), 1e-12, 0).unwrap();
+    let refused = CgConfig::new().run(&saddle, &vec![0.0, 1.0]).map(|_| ());
+    assert_eq!(
+        refused,
+        Err(KrylovError::NotPositive {
+            product: 0,
+            value: -1.0
+        })
+    );
+    // Limits, and what is no number.
+    let values: Vec<f64> = (1..60).map(f64::from).collect();
+    let slow = with_spectrum(&values);
+    let b: Vec<f64> = Probe::Gaussian.draw(&59, 7, 0).unwrap();
+    let few = CgConfig::new().with_max_products(3).run(&slow, &b).unwrap();
+    assert!(!few.converged && few.products == 4);
+    let refused = CgConfig::new().run(&slow, &vec![f64::NAN; 59]).map(|_| ());
+    assert!(matches!(
+        refused,
+        Err(KrylovError::NonFiniteArgument { name: "b", .. })
+    ));
+    let refused = MinresConfig::new()
+        .with_tolerance(0.0)
+        .run(&slow, &b)
+        .map(|_| ());
+    assert_eq!(
+        refused,
+        Err(KrylovError::InvalidTolerance { tolerance: 0.0 })
+    );
+    assert!(CgConfig::new().run(&slow, &vec![1.0; 3]).is_err());
+}
