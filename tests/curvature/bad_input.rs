@@ -6,11 +6,12 @@ use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::{DType, Device, Int, Tensor};
 use burnscape::curvature::{
-    CurvatureConfig, CurvatureError, EmpiricalFisher, FisherSampling, Hessian, Jacobian,
+    CurvatureConfig, CurvatureError, EmpiricalFisher, Fisher, FisherSampling, GaussNewton, Hessian,
+    Jacobian, Ntk,
 };
 use burnscape::krylov::LinearOperator;
 use burnscape::linearize::LinearizeError;
-use burnscape::loss::{Likelihood, LossError, Objective, PerExample, Reduction};
+use burnscape::loss::{Likelihood, LossError, Objective, PerExample, Reduction, Split};
 use burnscape::space::SpaceError;
 
 use super::fixture::{CrossEntropy, Labeled, Net, batches, device};
@@ -88,11 +89,10 @@ fn closures_that_cannot_be_traced_say_why() {
         let slope = x.grad(&value.backward()).unwrap();
         slope.square().mean().autodiff() + net.logits(x).mean()
     });
+    let expected = CurvatureError::Linearize(LinearizeError::BackwardInside);
+    assert_eq!(error, expected);
     assert!(
-        matches!(
-            error,
-            CurvatureError::Linearize(LinearizeError::Closure { .. })
-        ),
+        error.to_string().contains("`jvp` of `trace_outputs`"),
         "{error}"
     );
 }
@@ -105,14 +105,66 @@ fn losses_without_a_number_or_a_gradient_are_refused() {
     assert_eq!(error, CurvatureError::Linearize(expected));
     let error = refusal(&|_: &Net, batch: Labeled| batch.x.mean());
     assert_eq!(error, CurvatureError::Linearize(LinearizeError::Untracked));
-    // One factor is detached: what Burn calls the gradient is not the gradient of any function.
+}
+
+#[test]
+fn what_is_detached_from_the_backward_pass_alone_is_refused() {
+    // Burn's gradient is then that of another function than the one that runs.
     let error = refusal(&|net: &Net, batch: Labeled| {
         let z = net.logits(batch.x);
-        let column = |index: usize| z.clone().slice([0..7, index..index + 1]);
+        let column = |index: usize| z.clone().narrow(1, index, 1);
         (column(0).detach() * column(1)).mean()
     });
+    assert!(matches!(error, CurvatureError::Detached { .. }), "{error}");
+    // Also where the products happen to be symmetric.
+    let error = refusal(&|net: &Net, batch: Labeled| {
+        let z = net.logits(batch.x);
+        (z.clone().detach() * z).mean()
+    });
+    assert!(matches!(error, CurvatureError::Detached { .. }), "{error}");
+    assert!(error.to_string().contains("detached"), "{error}");
+    let data = batches(&[7]);
+    let split = Split::new(
+        |net: &Net, batch: &Labeled| {
+            let z = net.logits(batch.x.clone());
+            z.clone().detach() * z
+        },
+        |z: Tensor<2>, _: Labeled| z.square().mean(),
+    );
+    let net = Net::new();
+    let refused = [
+        GaussNewton::new(&net, &split, &data).map(|_| ()),
+        Fisher::new(&net, &split, &data, Likelihood::Gaussian).map(|_| ()),
+        Jacobian::new(&net, &split, &data).map(|_| ()),
+        Ntk::new(&net, &split, &data).map(|_| ()),
+    ];
+    for refused in refused {
+        assert!(
+            matches!(refused, Err(CurvatureError::Detached { .. })),
+            "{refused:?}"
+        );
+    }
+}
+
+#[test]
+fn jacobians_that_are_not_finite_are_found() {
+    let data = batches(&[3, 4]);
+    // Zero outputs with an infinite slope.
+    let split = Split::new(
+        |net: &Net, batch: &Labeled| {
+            let z = net.logits(batch.x.clone());
+            match batch.x.dims()[0] {
+                4 => (z * 0.0).sqrt(),
+                _ => z,
+            }
+        },
+        |z: Tensor<2>, _: Labeled| z.square().mean(),
+    );
+    let error = Jacobian::new(&Net::new(), &split, &data)
+        .map(|_| ())
+        .unwrap_err();
     assert!(
-        matches!(error, CurvatureError::NotSymmetric { .. }),
+        matches!(error, CurvatureError::NonFiniteProduct { batch: 1, .. }),
         "{error}"
     );
 }

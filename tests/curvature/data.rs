@@ -1,6 +1,7 @@
 //! The operator over a data set does not depend on how the data are cut into batches.
 
-use burn::tensor::Tensor;
+use burn::tensor::activation::softmax;
+use burn::tensor::{Tensor, TensorData};
 use burnscape::curvature::{
     CurvatureConfig, EmpiricalFisher, Fisher, GaussNewton, Hessian, Jacobian,
 };
@@ -157,4 +158,27 @@ fn fields_that_are_no_tensors_are_seen_in_every_batch() {
         }
         assert!(super::fixture::distance(&expected, whole.as_slice()) < 1e-13);
     }
+}
+
+#[test]
+fn masks_of_infinities_are_data_like_any_other() {
+    let net = Net::new();
+    let data: Vec<(Labeled, Tensor<2>)> = batches(&[4, 3])
+        .into_iter()
+        .map(|batch| {
+            let rows = batch.x.dims()[0];
+            let mut mask = vec![0.0; 3];
+            mask[2] = f64::NEG_INFINITY;
+            let mask = Tensor::<1>::from_data(TensorData::new(mask, [3]), &batch.x.device());
+            (batch, mask.unsqueeze::<2>().expand([rows, 3]))
+        })
+        .collect();
+    // The third class is ruled out.
+    let loss = |net: &Net, (batch, mask): (Labeled, Tensor<2>)| {
+        let p = softmax(net.logits(batch.x) + mask, 1);
+        p.square().sum()
+    };
+    let hessian = Hessian::new(&net, &Summed(loss), &data).unwrap();
+    let finite = dense(&hessian);
+    assert!(finite.as_slice().iter().all(|x| x.is_finite()));
 }

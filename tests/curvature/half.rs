@@ -1,9 +1,10 @@
 //! Half precision: products in the parameters' type, sums over batches in f32.
 
 use burn::module::Module;
-use burn::tensor::DType;
-use burnscape::curvature::{CurvatureConfig, Hessian};
-use burnscape::krylov::LinearOperator;
+use burn::tensor::{DType, Tensor};
+use burnscape::curvature::{CurvatureConfig, Fisher, FisherSampling, Hessian, Jacobian};
+use burnscape::krylov::{Adjoint, LinearOperator, VectorSpace};
+use burnscape::loss::{Likelihood, Split};
 use burnscape::space::{ParamSpace, ParamVector};
 
 use super::fixture::{Labeled, Net, batches};
@@ -48,6 +49,34 @@ fn products_in_half_precision_are_those_in_double_to_its_digits() {
             let distance = super::fixture::distance(&exact, &product.to_host().unwrap());
             println!("{dtype:?}: {distance:.1e}");
             assert!(distance < tolerance, "{dtype:?}: {distance:e}");
+        }
+        // Outputs in single precision, as mixed precision has them; and drawn targets.
+        for widened in [DType::F32, dtype] {
+            let split = Split::new(
+                move |net: &Net, batch: &Labeled| net.logits(batch.x.clone()).cast(widened),
+                |z: Tensor<2>, _: Labeled| z.square().mean(),
+            );
+            let jacobian = Jacobian::new(&half, &split, &data).unwrap();
+            assert_eq!(jacobian.outputs().dtype(), widened);
+            let v = ParamVector::gaussian(&space, 5).unwrap();
+            let moved = jacobian.matvec(&v).unwrap();
+            let back = jacobian.matvec_adjoint(&moved).unwrap();
+            let (a, b) = (moved.dot(&moved).unwrap(), back.dot(&v).unwrap());
+            assert!((a - b).abs() < 10.0 * tolerance * a, "{a} {b}");
+            let sampling = FisherSampling {
+                samples: 400,
+                seed: 3,
+            };
+            let law = Likelihood::Categorical;
+            let exact = Fisher::new(&half, &split, &data, law).unwrap();
+            let config = CurvatureConfig::new();
+            let drawn = config
+                .sampled_fisher(&half, &split, &data, law, sampling)
+                .unwrap();
+            let (a, b) = (exact.matvec(&v).unwrap(), drawn.matvec(&v).unwrap());
+            let (a, b) = (a.to_host().unwrap(), b.to_host().unwrap());
+            let distance = super::fixture::distance(&a, &b);
+            assert!(distance < 0.25, "{dtype:?}: {distance}");
         }
     }
 }

@@ -1,8 +1,8 @@
 use std::collections::HashSet;
 
-use burn::backend::ops::{BoolTensorOps, IntTensorOps};
-use burn::tensor::{DType, DeviceSettings};
-use burn_ir::{TensorId, TensorIr};
+use burn::backend::ops::{BoolTensorOps, FloatTensorOps, IntTensorOps};
+use burn::tensor::{DType, DeviceSettings, Scalar};
+use burn_ir::{ActivationOperationIr, OperationIr, TensorId, TensorIr};
 use burn_router::RouterClient;
 
 use super::LinearizeError;
@@ -36,8 +36,8 @@ impl Program {
             for operation in &self.operations {
                 recorder.client().register_op(operation.clone());
             }
-            for (index, tensor) in found.iter().enumerate() {
-                let floats = floats(recorder, tensor, settings);
+            for (index, decision) in found.iter().enumerate() {
+                let floats = floats(recorder, decision, settings);
                 outputs.push(port(recorder, &format!("decision {index}"), &floats));
             }
             let results = results(&outputs, &self.inputs, self);
@@ -50,8 +50,15 @@ impl Program {
     }
 }
 
-/// The results that do not move although they are computed from floats that do.
-fn decisions(program: &Program) -> Vec<TensorIr> {
+/// Something that jumps.
+enum Decision {
+    /// A result that does not move although it is computed from floats that do.
+    Result(TensorIr),
+    /// Whether the elements of an operand are positive.
+    Positive(TensorIr),
+}
+
+fn decisions(program: &Program) -> Vec<Decision> {
     let inputs = program.inputs.iter().map(|port| port.tensor.id);
     let mut moving: HashSet<TensorId> = inputs.collect();
     let mut found = Vec::new();
@@ -62,10 +69,16 @@ fn decisions(program: &Program) -> Vec<TensorIr> {
         if !read.any(|tensor| tensor.dtype.is_float()) {
             continue;
         }
+        // The backward pass of ReLU looks at its output's sign without saying so.
+        if let OperationIr::Activation(ActivationOperationIr::ReluBackward(op)) = operation
+            && moving.contains(&op.lhs.id)
+        {
+            found.push(Decision::Positive(op.lhs.clone()));
+        }
         let is_constant = describe(operation).1 == Rule::Constant;
         for tensor in operation.outputs() {
             if is_constant || !tensor.dtype.is_float() {
-                found.push(tensor.clone());
+                found.push(Decision::Result(tensor.clone()));
             } else {
                 moving.insert(tensor.id);
             }
@@ -74,9 +87,14 @@ fn decisions(program: &Program) -> Vec<TensorIr> {
     found
 }
 
-fn floats(recorder: &Recorder, tensor: &TensorIr, settings: DeviceSettings) -> Symbol {
+fn floats(recorder: &Recorder, decision: &Decision, settings: DeviceSettings) -> Symbol {
+    let (Decision::Result(tensor) | Decision::Positive(tensor)) = decision;
     let symbol = recorder.named(tensor.id, tensor.shape.clone(), tensor.dtype);
     let dtype = settings.float_dtype;
+    if let Decision::Positive(_) = decision {
+        let mask = C::float_greater_elem(symbol, Scalar::Float(0.0), settings.bool_dtype);
+        return C::bool_into_float(mask, dtype);
+    }
     match tensor.dtype {
         DType::Bool(_) => C::bool_into_float(symbol, dtype),
         other if other.is_float() => symbol,

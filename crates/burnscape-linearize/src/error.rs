@@ -14,6 +14,12 @@ pub enum LinearizeError {
         /// The panic's message.
         message: String,
     },
+    /// The closure takes a gradient of its own, as physics-informed losses do.
+    #[error(
+        "the closure calls `backward`, which cannot be traced; take derivatives by an input with \
+         `jvp` of `trace_outputs` instead, as many times as they are needed"
+    )]
+    BackwardInside,
     /// The loss has more or less than one element.
     #[error("the loss has shape {shape:?}, expected one element; reduce it with `mean` or `sum`")]
     NotScalar {

@@ -32,6 +32,8 @@ impl Part {
 pub(crate) struct Vector {
     pub(crate) name: String,
     pub(crate) parts: Vec<Part>,
+    /// The element type of parts that are zero.
+    pub(crate) dtype: DType,
 }
 
 /// Replaces the inputs `tangent` by slices of one flat input, which comes last, and puts out the
@@ -70,7 +72,7 @@ pub(crate) fn with_flat_ends(
             recorder.client().register_op(operation);
         }
         for vector in outputs {
-            let symbol = joined(vector, &rename, dtype, recorder);
+            let symbol = joined(vector, &rename, recorder);
             ends.push(port(recorder, &vector.name, &symbol));
         }
         inputs.push(port(recorder, "tangent", &whole));
@@ -87,7 +89,7 @@ pub(crate) fn with_flat_ends(
     Program::new(graph.graph.operations, inputs, ends, constants)
 }
 
-fn joined(vector: &Vector, rename: &Rename, dtype: DType, recorder: &Recorder) -> Symbol {
+fn joined(vector: &Vector, rename: &Rename, recorder: &Recorder) -> Symbol {
     let parts = vector.parts.iter().map(|part| match &part.tensor {
         Some(Port { tensor, .. }) => {
             let id: TensorId = rename.0.get(&tensor.id).copied().unwrap_or(tensor.id);
@@ -96,7 +98,11 @@ fn joined(vector: &Vector, rename: &Rename, dtype: DType, recorder: &Recorder) -
         }
         None => {
             let device = recorder.client().device();
-            C::float_zeros(Shape::from([part.len]), &device, FloatDType::from(dtype))
+            C::float_zeros(
+                Shape::from([part.len]),
+                &device,
+                FloatDType::from(vector.dtype),
+            )
         }
     });
     let mut parts: Vec<Symbol> = parts.collect();

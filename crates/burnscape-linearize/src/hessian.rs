@@ -32,15 +32,6 @@ impl LinearMap {
             let tangent = |gradient: usize| derivative.tangent_outputs[gradient];
             part(p.gradient.and_then(tangent), p.input)
         });
-        let vector = |name: &str, parts| Vector {
-            name: name.into(),
-            parts,
-        };
-        let ends = [
-            vector("loss", vec![Part::of(&outputs[0])]),
-            vector("gradient", gradient.collect()),
-            vector("product", product.collect()),
-        ];
         let tangents: Vec<Port> = derivative
             .tangent_inputs
             .iter()
@@ -49,7 +40,56 @@ impl LinearMap {
         let dtype = tangents
             .first()
             .map_or(outputs[0].tensor.dtype, |port| port.tensor.dtype);
+        let vector = |name: &str, parts| Vector {
+            name: name.into(),
+            parts,
+            dtype,
+        };
+        let ends = [
+            vector("loss", vec![Part::of(&outputs[0])]),
+            vector("gradient", gradient.collect()),
+            vector("product", product.collect()),
+        ];
         let program = with_flat_ends(&derivative.program, &tangents, &ends, dtype, settings)?;
         Self::new(program, 1, 2, settings)
+    }
+
+    /// The derivative of a traced loss, forwards: from the parameters `wrt`, flat, to one number. It
+    /// goes through everything, also through what is detached from the backward pass.
+    ///
+    /// # Errors
+    ///
+    /// As [`hessian`](Self::hessian).
+    pub fn slope(
+        trace: &GradientTrace,
+        wrt: &[usize],
+        settings: DeviceSettings,
+    ) -> Result<Self, LinearizeError> {
+        let parameters = trace.chosen(wrt)?;
+        let inputs: Vec<usize> = parameters.iter().map(|parameter| parameter.input).collect();
+        let mut loss = trace.program.clone();
+        loss.outputs.truncate(1);
+        loss.remove_dead();
+        let derivative = jvp(&loss, &inputs, settings)?;
+        let outputs = &derivative.program.outputs;
+        let tangents: Vec<Port> = derivative
+            .tangent_inputs
+            .iter()
+            .map(|&index| derivative.program.inputs[index].clone())
+            .collect();
+        let dtype = tangents
+            .first()
+            .map_or(outputs[0].tensor.dtype, |port| port.tensor.dtype);
+        let part = |index: Option<usize>| Part {
+            tensor: index.map(|index| outputs[index].clone()),
+            len: 1,
+        };
+        let ends = [part(Some(0)), part(derivative.tangent_outputs[0])].map(|part| Vector {
+            name: "slope".into(),
+            parts: vec![part],
+            dtype,
+        });
+        let program = with_flat_ends(&derivative.program, &tangents, &ends, dtype, settings)?;
+        Self::new(program, 1, 1, settings)
     }
 }

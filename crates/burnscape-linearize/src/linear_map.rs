@@ -109,6 +109,11 @@ impl LinearMap {
         &self.each
     }
 
+    /// Number of inputs that a point is taken at: those that the map was traced with, and noise.
+    pub fn num_inputs(&self) -> usize {
+        self.num_primal
+    }
+
     /// Length of the tangents, in all.
     pub fn num_columns(&self) -> usize {
         let tangents = self.each.inputs.len() - self.num_residuals();

@@ -151,6 +151,14 @@ impl Linearized {
         residual_bytes(&self.map)
     }
 
+    /// What the random draws of a point take, in bytes, whatever its residuals.
+    pub fn draw_bytes(&self) -> usize {
+        let draws = self.map.draws.outputs.iter();
+        draws
+            .map(|port| port.num_elements() * port.tensor.dtype.size())
+            .sum()
+    }
+
     /// Evaluates the map's values at a point and keeps what products need.
     ///
     /// `inputs` are values for the inputs that the map was traced with, in their order. Random draws
@@ -280,6 +288,9 @@ impl Linearized {
         tangents: Tensor<2>,
     ) -> Result<Tensor<2>, LinearizeError> {
         let [k, columns] = tangents.dims();
+        if k == 0 {
+            return Ok(Tensor::zeros([0, self.map.num_rows()], &tangents.device()));
+        }
         if self.batching == Batching::InTurn {
             return self.apply_in_turn(point, &tangents, k, columns);
         }

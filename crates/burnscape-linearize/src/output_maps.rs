@@ -27,6 +27,7 @@ impl LinearMap {
             Vector {
                 name: "outputs".into(),
                 parts: vec![Part::of(&trace.outputs)],
+                dtype: trace.output_dtype(),
             },
             Vector {
                 name: "product".into(),
@@ -34,6 +35,7 @@ impl LinearMap {
                     tensor: pushed.moved.clone(),
                     len: trace.outputs.num_elements(),
                 }],
+                dtype: trace.output_dtype(),
             },
         ];
         let program = with_flat_ends(
@@ -64,14 +66,16 @@ impl LinearMap {
             Vector {
                 name: "outputs".into(),
                 parts: vec![Part::of(&trace.outputs)],
+                dtype: trace.output_dtype(),
             },
             Vector {
                 name: "product".into(),
                 parts: parts(trace, wrt)?,
+                dtype: parameter_dtype(trace, wrt)?,
             },
         ];
         let cotangent = std::slice::from_ref(&trace.cotangent);
-        let dtype = trace.outputs.tensor.dtype;
+        let dtype = trace.output_dtype();
         let program = with_flat_ends(&program, cotangent, &ends, dtype, settings)?;
         Self::new(program, 1, 1, settings)
     }
@@ -214,14 +218,26 @@ fn sandwich(
         Vector {
             name: value.name.clone(),
             parts: vec![Part::of(&value)],
+            dtype: value.tensor.dtype,
         },
         Vector {
             name: "product".into(),
             parts: product,
+            dtype: pushed.dtype,
         },
     ];
     let program = with_flat_ends(&program, &pushed.tangents, &ends, pushed.dtype, settings)?;
     LinearMap::new(program, 1, 1, settings)
+}
+
+/// The element type of the chosen parameters.
+fn parameter_dtype(trace: &OutputTrace, wrt: &[usize]) -> Result<DType, LinearizeError> {
+    let inputs = trace.forward().inputs;
+    let parameters = chosen(&trace.parameters, wrt)?;
+    let first = parameters
+        .first()
+        .map(|first| inputs[first.input].tensor.dtype);
+    Ok(first.unwrap_or(trace.output_dtype()))
 }
 
 /// What comes back to the parameters from a cotangent.

@@ -157,23 +157,27 @@ fn exact(likelihood: Likelihood, z: Tensor<2>, w: Tensor<2>) -> Tensor<2> {
 /// `∂/∂z −log p(y | z)` at drawn targets: `[samples, rows, columns]`.
 fn scores(likelihood: Likelihood, z: Tensor<2>, noise: Tensor<3>) -> Tensor<3> {
     match likelihood {
-        // The class whose stretch of the cumulative probabilities the uniform number falls into.
+        // The class whose stretch of the cumulative probabilities the uniform number falls into. Half
+        // precision could neither add the probabilities up nor count the classes.
         Likelihood::Categorical => {
-            let p = softmax(z, 1).unsqueeze::<3>();
+            let own = z.dtype();
+            let wide = match own {
+                DType::F16 | DType::BF16 => DType::F32,
+                other => other,
+            };
+            let p = softmax(z, 1).unsqueeze::<3>().cast(wide);
             let [samples, rows, _] = noise.dims();
             let columns = p.dims()[2];
-            let above = p.clone().cumsum(2).expand([samples, rows, columns]);
-            let p = p.expand([samples, rows, columns]);
-            let noise = noise.expand([samples, rows, columns]);
+            let shape = [samples, rows, columns];
+            let above = p.clone().cumsum(2).expand(shape);
+            let is_past = above.lower_equal(noise.cast(wide).expand(shape));
             // Rounding may leave the last sum short of one; what is above all others is the last.
-            let is_past = above.lower_equal(noise).float();
-            let index = is_past.sum_dim(2).clamp_max(columns as f64 - 1.0);
+            let index = is_past.float().cast(wide).sum_dim(2);
+            let index = index.clamp_max(columns as f64 - 1.0);
             let classes = Tensor::<1, burn::tensor::Int>::arange(0..columns as i64, &p.device());
-            let classes = classes.float().cast(p.dtype()).reshape([1, 1, columns]);
-            let drawn = classes
-                .expand([samples, rows, columns])
-                .equal(index.expand([samples, rows, columns]));
-            p.clone() - drawn.float().cast(p.dtype())
+            let classes = classes.float().cast(wide).reshape([1, 1, columns]);
+            let drawn = classes.expand(shape).equal(index.expand(shape));
+            (p.expand(shape) - drawn.float().cast(wide)).cast(own)
         }
         Likelihood::Bernoulli => {
             let dims = noise.dims();

@@ -1,7 +1,7 @@
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::{AutodiffBackend, DispatchTensor};
 use burn::module::Module;
-use burn::tensor::{DeviceSettings, Tensor};
+use burn::tensor::{DType, DeviceSettings, Tensor};
 
 use super::LinearizeError;
 use super::lifter::{AC, C, Lifter};
@@ -54,6 +54,11 @@ impl OutputTrace {
     /// Shape of the outputs.
     pub fn output_shape(&self) -> &[usize] {
         self.outputs.shape()
+    }
+
+    /// Element type of the outputs.
+    pub fn output_dtype(&self) -> DType {
+        self.outputs.tensor.dtype
     }
 
     /// The criterion: outputs come in last, the loss and its gradient go out.

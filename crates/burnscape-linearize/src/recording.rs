@@ -68,6 +68,7 @@ pub(crate) fn record<T>(
 ) -> Result<(CapturedGraph, T), LinearizeError> {
     let (capture, is_new) = take(settings);
     let mut outcome = None;
+    let mut is_configured = !is_new;
     let captured = catch_unwind(AssertUnwindSafe(|| {
         capture.capture_scope(|scope| {
             let mut device = Device::new(DispatchDevice::Capture(capture));
@@ -89,6 +90,7 @@ pub(crate) fn record<T>(
                         message: format!("{error:?}"),
                     });
                 }
+                is_configured = true;
             }
             let client = get_client::<CaptureChannel>(&capture);
             let recorder = Recorder {
@@ -104,7 +106,10 @@ pub(crate) fn record<T>(
             }
         })
     }));
-    put(settings, capture);
+    // A device that did not take its settings is not to be met again.
+    if is_configured {
+        put(settings, capture);
+    }
     match (captured, outcome) {
         (Ok(Ok(graph)), Some(value)) => Ok((graph, value)),
         (Ok(Ok(_)), None) => Err(LinearizeError::Malformed {
@@ -130,7 +135,15 @@ fn reason(panic: Box<dyn Any + Send>) -> LinearizeError {
         Ok(refusal) => refusal.0,
         Err(panic) => {
             let message = words(&*panic);
-            LinearizeError::Closure { message }
+            // What Burn says to a backward pass while it records, and of leaves that one has taken.
+            let said = [
+                "Capture tensors do not support autodiff",
+                "already been consumed",
+            ];
+            match said.iter().any(|words| message.contains(words)) {
+                true => LinearizeError::BackwardInside,
+                false => LinearizeError::Closure { message },
+            }
         }
     }
 }

@@ -106,20 +106,27 @@ where
     TensorInterpreter<B>: Send,
 {
     fn bind(&mut self, port: &Port, tensor: DispatchTensor) -> Result<(), LinearizeError> {
+        let expected = &port.tensor;
         let refused = |found: String| LinearizeError::Mismatch {
             what: port.name.clone(),
-            expected: "a tensor of the model's device".into(),
+            expected: format!(
+                "{:?} {:?} on the model's device",
+                expected.shape, expected.dtype
+            ),
             found,
         };
+        let (shape, dtype) = (tensor.shape(), tensor.dtype());
+        // Vectors come in flat.
+        let is_flat = shape.num_dims() == 1
+            && dtype.is_float()
+            && shape.num_elements() == expected.shape.num_elements();
+        if dtype != expected.dtype || (shape != expected.shape && !is_flat) {
+            return Err(refused(format!("{shape:?} {dtype:?}")));
+        }
         let tensor = <DispatchTensor as DispatchKindConversion<B>>::try_into_backend(tensor);
         let handle = match tensor.map_err(|found| refused(found.to_string()))? {
             BackendTensor::Float(tensor) => {
-                let (found, expected) = (tensor.shape(), &port.tensor.shape);
-                if found.num_elements() != expected.num_elements() {
-                    return Err(refused(format!("a tensor of shape {found:?}")));
-                }
-                // Vectors come in flat.
-                HandleKind::Float(B::float_reshape(tensor, expected.clone()))
+                HandleKind::Float(B::float_reshape(tensor, expected.shape.clone()))
             }
             BackendTensor::Int(tensor) => HandleKind::Int(tensor),
             BackendTensor::Bool(tensor) => HandleKind::Bool(tensor),

@@ -20,10 +20,10 @@ use burn::nn::{
 };
 use burn::tensor::Distribution::{Normal, Uniform};
 use burn::tensor::activation::gelu;
-use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData};
 use burnscape_linearize::{
-    Batching, Likelihood, LinearMap, Linearized, OutputMetric, OutputTrace, Point, Residuals,
-    trace_gradient, trace_outputs, trace_split,
+    Batching, Likelihood, LinearMap, LinearizeError, Linearized, OutputMetric, OutputTrace, Point,
+    Residuals, trace_gradient, trace_outputs, trace_split,
 };
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -381,4 +381,38 @@ fn sampled_fisher_information_converges_to_the_exact_one() {
         // As one over the root of the number of samples.
         assert!(many < 0.05 && many < 0.35 * few, "{few} {many}");
     }
+}
+
+#[test]
+fn inputs_of_another_shape_or_type_are_refused() {
+    let setup = setup();
+    let (map, bindings) = setup.hessian(false);
+    let mut at = Linearized::new(&map, &device()).expect("a device");
+    let refused = |at: &mut Linearized, index: usize, tensor: DispatchTensor| {
+        let mut inputs = bindings.clone();
+        inputs[index] = tensor;
+        let error = at.point(&inputs, Residuals::Kept).map(|_| ());
+        assert!(
+            matches!(error, Err(LinearizeError::Mismatch { .. })),
+            "{error:?}"
+        );
+    };
+    let batch = bindings.len() - 2;
+    let turned = setup.batch.0.clone().permute([1, 0, 2, 3]);
+    refused(&mut at, batch, turned.into_dispatch());
+    let single = setup.batch.0.clone().cast(DType::F32);
+    refused(&mut at, batch, single.into_dispatch());
+    let fewer = setup.batch.1.clone().narrow(0, 0, 4);
+    refused(&mut at, batch + 1, fewer.into_dispatch());
+    let point = at.point(&bindings, Residuals::Kept).expect("a point");
+    let n = map.num_columns();
+    let short = at.apply(&point, &[waves(n - 1, 1.0)]).map(|_| ());
+    assert!(matches!(short, Err(LinearizeError::Mismatch { .. })));
+    let single = at
+        .apply(&point, &[waves(n, 1.0).cast(DType::F32)])
+        .map(|_| ());
+    assert!(matches!(single, Err(LinearizeError::Mismatch { .. })));
+    // Nothing at all is nothing at all.
+    let none = at.apply_block(&point, Tensor::zeros([0, n], &device()));
+    assert_eq!(none.expect("nothing").dims(), [0, n]);
 }

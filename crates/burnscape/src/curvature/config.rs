@@ -103,7 +103,8 @@ impl<'a> CurvatureConfig<'a> {
     }
 
     /// How many bytes of residuals (what a product reads and does not compute) may be kept on the
-    /// device. Batches beyond it are read from the data set again for every product, and their
+    /// device, the batches' own tensors among them. Dropout masks and drawn targets are kept in any
+    /// case, and counted. Batches beyond it are read from the data set again for every product, and their
     /// residuals recomputed, which costs about a gradient more; 0 recomputes all of them.
     pub fn with_residual_budget(mut self, bytes: usize) -> Self {
         self.residual_budget = bytes;
@@ -124,8 +125,9 @@ impl<'a> CurvatureConfig<'a> {
         self
     }
 
-    /// Whether a new operator is checked: that the data are the same when they are read again, and
-    /// that two products are finite and symmetric. On by default.
+    /// Whether a new operator is checked: that the data are the same when they are read again (which
+    /// reads them to the host), that nothing is detached from the backward pass alone, and that two
+    /// products are finite and symmetric. On by default.
     pub fn with_checks(mut self, checks: bool) -> Self {
         self.checks = checks;
         self

@@ -7,7 +7,7 @@ use burnscape_linearize::{LinearMap, OutputMetric, trace_outputs};
 
 use super::lift::lifted;
 use super::matrix::{Matrix, chosen, matrix_operator};
-use super::sweep::{Setup, Traced, Weighting};
+use super::sweep::{Reverse, Setup, Traced, Weighting};
 use super::{CurvatureConfig, CurvatureError};
 use crate::loss::{Batch, DataSet, LossError, Mode, Objective, Reduction};
 use crate::space::{ParamSpace, ParamVector, copy_for_gradients};
@@ -93,6 +93,7 @@ impl<'a> CurvatureConfig<'a> {
     {
         let space = self.space(model)?;
         let settings = space.device().settings();
+        let checks = self.checks;
         let copy = copy_for_gradients(model, self.mode == Mode::Train);
         let reduction = objective.reduction();
         let trace = |batch: &B, examples: usize| {
@@ -126,7 +127,15 @@ impl<'a> CurvatureConfig<'a> {
             };
             let wrt = chosen(&space, &traced.parameters)?;
             let metric = OutputMetric::Identity { scale };
+            let reverse = match checks {
+                true => Some(Reverse::Outputs(Box::new([
+                    LinearMap::jacobian(&traced, &wrt, settings)?,
+                    LinearMap::jacobian_transposed(&traced, &wrt, settings)?,
+                ]))),
+                false => None,
+            };
             Ok(Traced {
+                reverse,
                 maps: vec![LinearMap::pulled_back(&traced, &wrt, metric, settings)?],
                 bindings: traced.bindings,
                 noise: None,

@@ -34,6 +34,16 @@ pub enum CurvatureError {
         /// What is allowed, by element type.
         tolerance: f64,
     },
+    /// Burn's backward pass is not that of the forward pass.
+    #[error(
+        "what Burn differentiates is not the function that runs: derivatives forwards and backwards \
+         differ by {defect:.1e} of their size; a tensor that depends on the parameters is detached in \
+         the loss or the model. Make it an input of the batch, or freeze those parameters"
+    )]
+    Detached {
+        /// `|⟨u, Jv⟩ − ⟨Jᵀu, v⟩| / (|u| |Jv| + |Jᵀu| |v|)`.
+        defect: f64,
+    },
     /// A product holds a number that is not finite although loss and gradient are finite.
     #[error(
         "the product with a batch is not finite: batch {batch}, {operation}; look for a function \

@@ -4,7 +4,7 @@ use burnscape_linearize::{Likelihood, LinearMap, OutputMetric, trace_outputs};
 
 use super::lift::lifted;
 use super::matrix::{Matrix, chosen, matrix_operator};
-use super::sweep::{Setup, Traced, Weighting};
+use super::sweep::{Reverse, Setup, Traced, Weighting};
 use super::{CurvatureConfig, CurvatureError};
 use crate::loss::{Batch, DataSet, Mode, Reduction, SplitObjective};
 use crate::space::{ParamSpace, ParamVector, copy_for_gradients};
@@ -163,6 +163,7 @@ impl<'a> CurvatureConfig<'a> {
     {
         let space = self.space(model)?;
         let settings = space.device().settings();
+        let checks = self.checks;
         let copy = copy_for_gradients(model, self.mode == Mode::Train);
         let reduction = objective.reduction();
         let trace = |batch: &B, _: usize| {
@@ -178,9 +179,19 @@ impl<'a> CurvatureConfig<'a> {
             };
             let metric = metric(scale);
             let wrt = chosen(&space, &trace.parameters)?;
+            let reverse = match checks {
+                true => Some(Reverse::Outputs(Box::new([
+                    LinearMap::jacobian(&trace, &wrt, settings)?,
+                    LinearMap::jacobian_transposed(&trace, &wrt, settings)?,
+                ]))),
+                false => None,
+            };
             Ok(Traced {
+                reverse,
                 maps: vec![LinearMap::pulled_back(&trace, &wrt, metric, settings)?],
-                noise: metric.noise(trace.output_shape()),
+                noise: metric
+                    .noise(trace.output_shape())
+                    .map(|noise| (noise, trace.output_dtype())),
                 bindings: trace.bindings,
             })
         };

@@ -4,7 +4,7 @@ use burnscape_linearize::{LinearMap, trace_split};
 
 use super::lift::lifted;
 use super::matrix::{Matrix, chosen, matrix_operator};
-use super::sweep::{Setup, Traced, Weighting};
+use super::sweep::{Reverse, Setup, Traced, Weighting};
 use super::{CurvatureConfig, CurvatureError};
 use crate::loss::{Batch, DataSet, Mode, SplitObjective};
 use crate::space::{ParamSpace, ParamVector, copy_for_gradients};
@@ -102,6 +102,7 @@ impl<'a> CurvatureConfig<'a> {
     {
         let space = self.space(model)?;
         let settings = space.device().settings();
+        let checks = self.checks;
         let copy = copy_for_gradients(model, self.mode == Mode::Train);
         let trace = |batch: &B, _: usize| {
             let trace = trace_split(
@@ -112,7 +113,15 @@ impl<'a> CurvatureConfig<'a> {
                 |outputs, batch| objective.criterion(outputs, batch),
             )?;
             let wrt = chosen(&space, &trace.parameters)?;
+            let reverse = match checks {
+                true => Some(Reverse::Outputs(Box::new([
+                    LinearMap::jacobian(&trace, &wrt, settings)?,
+                    LinearMap::jacobian_transposed(&trace, &wrt, settings)?,
+                ]))),
+                false => None,
+            };
             Ok(Traced {
+                reverse,
                 maps: vec![LinearMap::gauss_newton(&trace, &wrt, settings)?],
                 bindings: trace.bindings,
                 noise: None,

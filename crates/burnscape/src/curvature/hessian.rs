@@ -4,7 +4,7 @@ use burnscape_linearize::{LinearMap, trace_gradient};
 
 use super::lift::lifted;
 use super::matrix::{Matrix, matrix_operator};
-use super::sweep::{Setup, Traced, Weighting};
+use super::sweep::{Reverse, Setup, Traced, Weighting};
 use super::{CurvatureConfig, CurvatureError};
 use crate::loss::{Batch, DataSet, Mode, Objective};
 use crate::space::{ParamSpace, ParamVector, copy_for_gradients};
@@ -116,6 +116,7 @@ impl<'a> CurvatureConfig<'a> {
         let space = self.space(model)?;
         let settings = space.device().settings();
         let copy = copy_for_gradients(model, self.mode == Mode::Train);
+        let checks = self.checks;
         let trace = |batch: &B, _: usize| {
             let trace = trace_gradient(
                 copy.clone(),
@@ -125,6 +126,10 @@ impl<'a> CurvatureConfig<'a> {
             )?;
             let wrt = super::matrix::chosen(&space, &trace.parameters)?;
             Ok(Traced {
+                reverse: match checks {
+                    true => Some(Reverse::Gradient(LinearMap::slope(&trace, &wrt, settings)?)),
+                    false => None,
+                },
                 maps: vec![LinearMap::hessian(&trace, &wrt, settings)?],
                 bindings: trace.bindings,
                 noise: None,

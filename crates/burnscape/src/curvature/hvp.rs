@@ -48,8 +48,10 @@ where
     O: Objective<M, B>,
 {
     let data = std::slice::from_ref(batch);
-    let config = CurvatureConfig::new().with_checks(false);
-    // One product needs no residuals that outlive it.
+    // What is kept for the one product is not computed twice.
+    let config = CurvatureConfig::new()
+        .with_checks(false)
+        .with_residual_budget(usize::MAX);
     let hessian = config.hessian(model, objective, data)?;
     hessian.matvec(v)
 }

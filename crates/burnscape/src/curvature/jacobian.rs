@@ -1,12 +1,14 @@
+use std::cell::Cell;
+
 use burn::module::Module;
 use burn::tensor::Tensor;
-use burnscape_krylov::{Adjoint, LinearOperator};
+use burnscape_krylov::{Adjoint, LinearOperator, VectorSpace};
 use burnscape_linearize::{LinearMap, trace_outputs};
 
 use super::lift::lifted;
 use super::matrix::{chosen, rows};
 use super::output_vector::{OutputSpace, OutputVector};
-use super::sweep::{Setup, Sweep, Traced, Weighting};
+use super::sweep::{Reverse, Setup, Sweep, Traced, Weighting};
 use super::{CurvatureConfig, CurvatureError};
 use crate::loss::{Batch, DataSet, Mode, SplitObjective};
 use crate::space::{ParamSpace, ParamVector, copy_for_gradients};
@@ -94,6 +96,24 @@ impl<'a> Jacobian<'a> {
     /// Number of examples in the data.
     pub fn num_examples(&self) -> usize {
         self.sweep.totals.num_examples
+    }
+
+    /// A product each way, which has to be finite.
+    fn check(&self) -> Result<(), CurvatureError> {
+        let v = ParamVector::rademacher(&self.space, 1)?;
+        let moved = self.matvec(&v)?;
+        if !moved.norm()?.is_finite() {
+            return Err(self.sweep.find_non_finite(0, |_| v.values().clone())?);
+        }
+        let signs = moved.values().ones_like();
+        let back =
+            self.matvec_adjoint(&OutputVector::from_values(&self.outputs, signs.clone())?)?;
+        match back.norm()?.is_finite() {
+            true => Ok(()),
+            false => Err(self
+                .sweep
+                .find_non_finite(BACK, |batch| signs.clone().slice([self.rows_of(batch)]))?),
+        }
     }
 
     fn rows_of(&self, batch: usize) -> std::ops::Range<usize> {
@@ -189,7 +209,9 @@ impl<'a> CurvatureConfig<'a> {
     {
         let space = self.space(model)?;
         let settings = space.device().settings();
+        let checks = self.checks;
         let copy = copy_for_gradients(model, self.mode == Mode::Train);
+        let dtype = Cell::new(space.dtype()?);
         let trace = |batch: &B, _: usize| {
             let trace = trace_outputs(
                 copy.clone(),
@@ -198,7 +220,9 @@ impl<'a> CurvatureConfig<'a> {
                 |model, batch| objective.outputs(model, batch),
             )?;
             let wrt = chosen(&space, &trace.parameters)?;
+            dtype.set(trace.output_dtype());
             Ok(Traced {
+                reverse: Some(Reverse::Own),
                 maps: vec![
                     LinearMap::jacobian(&trace, &wrt, settings)?,
                     LinearMap::jacobian_transposed(&trace, &wrt, settings)?,
@@ -218,13 +242,17 @@ impl<'a> CurvatureConfig<'a> {
         for rows in sweep.num_rows() {
             starts.push(starts[starts.len() - 1] + rows);
         }
-        let outputs = OutputSpace::new(starts[starts.len() - 1], &space)?;
-        Ok(Jacobian {
+        let outputs = OutputSpace::new(starts[starts.len() - 1], dtype.get(), &space);
+        let jacobian = Jacobian {
             space,
             outputs,
             sweep,
             starts,
-        })
+        };
+        if checks {
+            jacobian.check()?;
+        }
+        Ok(jacobian)
     }
 }
 

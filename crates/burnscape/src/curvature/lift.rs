@@ -1,12 +1,14 @@
 //! A batch as the engine needs it: on the recording device, or as the values to bind.
 
+use std::hash::{DefaultHasher, Hasher};
+
 use burn::backend::DispatchTensor;
-use burn::tensor::{Bool, DType, Int, Tensor};
+use burn::tensor::{Bool, DType, Int, Tensor, TensorData};
 use burnscape_linearize::Lifter;
 
 use super::CurvatureError;
 use crate::loss::{Batch, BatchMapper};
-use crate::space::to_host;
+use crate::space::SpaceError;
 
 /// Brings a batch onto the recording device.
 pub(super) fn lifted<B: Batch>(batch: B, lifter: &mut Lifter<'_>) -> B {
@@ -36,6 +38,13 @@ pub(super) struct Tensors {
 }
 
 impl Tensors {
+    /// What the tensors take, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        let size =
+            |(shape, dtype): &(Vec<usize>, DType)| shape.iter().product::<usize>() * dtype.size();
+        self.signature.iter().map(size).sum()
+    }
+
     pub(super) fn of<B: Batch>(batch: B) -> Self {
         let mut tensors = Self::default();
         let _ = batch.map_tensors(&mut tensors);
@@ -64,58 +73,51 @@ impl BatchMapper for Tensors {
     }
 }
 
-/// Sums that tell a batch from another one: of the elements, and of the elements times their places.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Fingerprint(Vec<f64>);
+/// A digest of a batch's numbers, bit for bit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fingerprint(Vec<u64>);
 
 impl Fingerprint {
     /// # Cost
     ///
-    /// Two passes over the batch, and a host synchronization for each of its tensors.
+    /// The batch is read to the host.
     pub(super) fn of<B: Batch>(batch: B) -> Result<Self, CurvatureError> {
         #[derive(Default)]
-        struct Sums(Vec<Tensor<1>>);
-        impl Sums {
-            fn add(&mut self, values: Tensor<1>) {
-                let len = values.shape().num_elements() as i64;
-                let places = Tensor::<1, Int>::arange(0..len, &values.device());
-                let places = (places.float().cast(values.dtype()) + 1.0) / (len as f64);
-                self.0.push(values.clone().sum());
-                self.0.push((values * places).sum());
+        struct Digests {
+            digests: Vec<u64>,
+            failed: Option<String>,
+        }
+        impl Digests {
+            fn add<E: std::fmt::Debug>(&mut self, data: Result<TensorData, E>) {
+                match data {
+                    Ok(data) => {
+                        let mut hasher = DefaultHasher::new();
+                        hasher.write(data.as_bytes());
+                        self.digests.push(hasher.finish());
+                    }
+                    Err(error) => self.failed = Some(format!("{error:?}")),
+                }
             }
         }
-        impl BatchMapper for Sums {
+        impl BatchMapper for Digests {
             fn map_float<const D: usize>(&mut self, tensor: Tensor<D>) -> Tensor<D> {
-                let flat = tensor.clone().inner().flatten::<1>(0, D - 1);
-                self.add(match flat.dtype() {
-                    DType::F16 | DType::BF16 => flat.cast(DType::F32),
-                    _ => flat,
-                });
+                self.add(tensor.clone().inner().try_into_data());
                 tensor
             }
             fn map_int<const D: usize>(&mut self, tensor: Tensor<D, Int>) -> Tensor<D, Int> {
-                self.add(tensor.clone().inner().float().flatten::<1>(0, D - 1));
+                self.add(tensor.clone().inner().try_into_data());
                 tensor
             }
             fn map_bool<const D: usize>(&mut self, tensor: Tensor<D, Bool>) -> Tensor<D, Bool> {
-                self.add(tensor.clone().inner().float().flatten::<1>(0, D - 1));
+                self.add(tensor.clone().inner().try_into_data());
                 tensor
             }
         }
-        let mut sums = Sums::default();
-        let _ = batch.map_tensors(&mut sums);
-        let mut numbers = Vec::with_capacity(sums.0.len());
-        for sum in sums.0 {
-            numbers.extend(to_host(sum)?);
+        let mut found = Digests::default();
+        let _ = batch.map_tensors(&mut found);
+        match found.failed {
+            Some(message) => Err(SpaceError::Device { message }.into()),
+            None => Ok(Self(found.digests)),
         }
-        Ok(Self(numbers))
-    }
-
-    /// Whether the sums are those of the same numbers. A NaN is the same as a NaN.
-    pub(super) fn is_like(&self, other: &Self) -> bool {
-        let close = |a: f64, b: f64| {
-            (a.is_nan() && b.is_nan()) || (a - b).abs() <= 1e-6 * a.abs().max(b.abs())
-        };
-        self.0.len() == other.0.len() && self.0.iter().zip(&other.0).all(|(&a, &b)| close(a, b))
     }
 }

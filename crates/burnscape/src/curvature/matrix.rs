@@ -1,10 +1,10 @@
 use burn::tensor::Tensor;
 use burnscape_linearize::{LinearizeError, TracedParam};
 
-use super::sweep::{Setup, Sweep};
+use super::sweep::{Setup, Sweep, tolerance};
 use super::{CurvatureConfig, CurvatureError};
 use crate::loss::{Batch, DataSet};
-use crate::space::{ParamSpace, ParamVector, epsilon};
+use crate::space::{ParamSpace, ParamVector};
 
 /// A symmetric matrix over parameters, as a sum over batches: what the operators are inside.
 pub(super) struct Matrix<'a> {
@@ -70,13 +70,12 @@ impl<'a> Matrix<'a> {
         let (norm_au, norm_av) = (au.norm()?, av.norm()?);
         for (vector, norm) in [(&u, norm_au), (&v, norm_av)] {
             if !norm.is_finite() {
-                return Err(self.sweep.find_non_finite(|_| vector.values().clone())?);
+                return Err(self.sweep.find_non_finite(0, |_| vector.values().clone())?);
             }
         }
         let size = u.norm()? * norm_av + norm_au * v.norm()?;
         let defect = (u.dot(&av)? - au.dot(&v)?).abs() / size.max(f64::MIN_POSITIVE);
-        // Rounding adds up like a random walk over the operations of a deep net.
-        let tolerance = epsilon(self.space.dtype()?).sqrt();
+        let tolerance = tolerance(self.space.dtype()?);
         match defect <= tolerance {
             true => Ok(()),
             false => Err(CurvatureError::NotSymmetric { defect, tolerance }),

@@ -1,20 +1,17 @@
 use burn::backend::DispatchTensor;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use burnscape_linearize::Noise;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
 
-use super::CurvatureError;
-use crate::space::ParamSpace;
-
 /// The noise of one batch, drawn on the host: the same on every device.
 pub(super) fn drawn(
-    noise: &Noise,
+    (noise, dtype): &(Noise, DType),
     seed: u64,
     batch: usize,
-    space: &ParamSpace,
-) -> Result<DispatchTensor, CurvatureError> {
+    device: &Device,
+) -> DispatchTensor {
     // Streams of their own for the batches: the golden ratio spreads the indices.
     let seed = seed ^ (batch as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let mut rng = StdRng::seed_from_u64(seed);
@@ -24,6 +21,5 @@ pub(super) fn drawn(
         false => (0..len).map(|_| rng.random::<f64>()).collect(),
     };
     let data = TensorData::new(numbers, [len]);
-    let values = Tensor::<1>::from_data(data, (space.device(), space.dtype()?));
-    Ok(values.into_dispatch())
+    Tensor::<1>::from_data(data, (device, *dtype)).into_dispatch()
 }

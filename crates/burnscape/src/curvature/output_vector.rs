@@ -13,12 +13,12 @@ pub struct OutputSpace {
 }
 
 impl OutputSpace {
-    pub(super) fn new(len: usize, parameters: &ParamSpace) -> Result<Self, CurvatureError> {
-        Ok(Self {
+    pub(super) fn new(len: usize, dtype: DType, parameters: &ParamSpace) -> Self {
+        Self {
             len,
-            dtype: parameters.dtype()?,
+            dtype,
             device: parameters.device().clone(),
-        })
+        }
     }
 
     /// Number of outputs, over all examples.
@@ -27,7 +27,7 @@ impl OutputSpace {
         self.len
     }
 
-    /// Their element type, that of the parameters.
+    /// Their element type.
     pub fn dtype(&self) -> DType {
         self.dtype
     }

@@ -2,16 +2,18 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use burn::backend::DispatchTensor;
-use burn::tensor::{Device, Tensor};
+use burn::backend::{DispatchTensor, TensorMetadata};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use burnscape_linearize::{LinearMap, Linearized, Noise, Point, Residuals};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 
 use super::CurvatureError;
 use super::config::{CurvatureConfig, CurvatureStep, Observer, Pass};
 use super::lift::{Fingerprint, Signature, Tensors};
 use super::noise::drawn;
 use crate::loss::{Batch, DataSet, LossError, Reduction, examples_and_weight};
-use crate::space::{ParamSpace, to_host};
+use crate::space::{ParamSpace, epsilon, to_host};
 
 /// One linear map a batch, or several of one trace, at the model's parameters: what every operator
 /// over data is made of.
@@ -44,14 +46,28 @@ pub(super) struct Traced {
     pub(super) maps: Vec<LinearMap>,
     /// What the maps' inputs were bound to: the model's tensors, and then those of the batch.
     pub(super) bindings: Vec<DispatchTensor>,
-    /// The noise that the maps need besides.
-    pub(super) noise: Option<Noise>,
+    /// The noise that the maps need besides, and its element type.
+    pub(super) noise: Option<(Noise, DType)>,
+    /// How to find out whether Burn's way back is that of the way forwards.
+    pub(super) reverse: Option<Reverse>,
+}
+
+/// Two maps that have to be adjoint: a derivative forwards, which goes through everything, and Burn's
+/// backward pass, which stops at what is detached.
+#[derive(Debug, Clone)]
+pub(super) enum Reverse {
+    /// From the parameters to the loss; Burn's gradient is the second value of the first map.
+    Gradient(LinearMap),
+    /// From the parameters to the outputs, and back.
+    Outputs(Box<[LinearMap; 2]>),
+    /// The first two maps themselves.
+    Own,
 }
 
 struct Program {
     maps: Vec<Linearized>,
     model: Vec<DispatchTensor>,
-    noise: Option<Noise>,
+    noise: Option<(Noise, DType)>,
 }
 
 struct BatchPoint {
@@ -62,12 +78,13 @@ struct BatchPoint {
     /// What the batch counts in the sum over the data.
     factor: f64,
     num_rows: usize,
+    signature: Signature,
     fingerprint: Option<Fingerprint>,
 }
 
 /// Reads the data: index and tensors of every batch.
 type Source<'a> = Box<dyn Fn(&mut Visit<'_>) -> Result<(), CurvatureError> + 'a>;
-type Visit<'v> = dyn FnMut(usize, Vec<DispatchTensor>) -> Result<(), CurvatureError> + 'v;
+type Visit<'v> = dyn FnMut(usize, Tensors) -> Result<(), CurvatureError> + 'v;
 
 /// How the maps of the batches are put together.
 #[derive(Debug, Clone, Copy)]
@@ -109,25 +126,31 @@ impl<'a> Sweep<'a> {
         for (index, batch) in data.batches().enumerate() {
             let batch = batch?;
             let (examples, own_weight) = examples_and_weight(&batch, index)?;
-            let Tensors { values, signature } = Tensors::of(batch.clone());
+            let tensors = Tensors::of(batch.clone());
+            let batch_bytes = tensors.bytes();
+            let Tensors { values, signature } = tensors;
             let found = known.get(&signature).copied();
+            let mut checked = None;
+            let is_new = !B::IS_ONLY_TENSORS || found.is_none();
             let program = match found.filter(|_| B::IS_ONLY_TENSORS) {
                 Some(program) => program,
                 None => {
-                    programs.push(Program::new(
-                        (setup.trace)(&batch, examples)?,
-                        values.len(),
-                        device,
-                    )?);
-                    known.insert(signature, programs.len() - 1);
+                    let traced = (setup.trace)(&batch, examples)?;
+                    checked.clone_from(&traced.reverse);
+                    programs.push(Program::new(traced, values.len(), device)?);
+                    known.insert(signature.clone(), programs.len() - 1);
                     programs.len() - 1
                 }
             };
             let Program { maps, model, noise } = &mut programs[program];
             let noise = noise.as_ref();
-            let noise = noise.map(|noise| drawn(noise, setup.noise_seed, index, setup.space));
-            let noise = noise.transpose()?;
-            let bytes = maps.iter().map(Linearized::residual_bytes).sum::<usize>();
+            let noise = noise.map(|noise| drawn(noise, setup.noise_seed, index, device));
+            let noise_bytes = noise.as_ref().map_or(0, |noise| {
+                noise.shape().num_elements() * noise.dtype().size()
+            });
+            // Draws and noise stay in any case. Residuals may be the batch's own tensors.
+            kept += noise_bytes + maps.iter().map(Linearized::draw_bytes).sum::<usize>();
+            let bytes = batch_bytes + maps.iter().map(Linearized::residual_bytes).sum::<usize>();
             let residuals = if bytes <= config.residual_budget.saturating_sub(kept) {
                 kept += bytes;
                 Residuals::Kept
@@ -138,6 +161,9 @@ impl<'a> Sweep<'a> {
             let inputs: Vec<DispatchTensor> = inputs.into_iter().chain(noise.clone()).collect();
             let points = points(maps, &inputs, residuals)?;
             let point = &points[0];
+            if config.checks && is_new {
+                check_reverse(setup, maps, checked.as_ref(), &points, &inputs)?;
+            }
             let factor = match setup.weighting {
                 Weighting::Loss(Reduction::Mean) => own_weight,
                 Weighting::Loss(Reduction::Sum) | Weighting::None => 1.0,
@@ -156,6 +182,7 @@ impl<'a> Sweep<'a> {
                 noise,
                 factor,
                 num_rows: maps[0].map().num_rows(),
+                signature,
                 fingerprint,
             });
             weight += own_weight;
@@ -184,7 +211,7 @@ impl<'a> Sweep<'a> {
             batches,
             source: Box::new(move |visit| {
                 for (index, batch) in data.batches().enumerate() {
-                    visit(index, Tensors::of(batch?).values)?;
+                    visit(index, Tensors::of(batch?))?;
                 }
                 Ok(())
             }),
@@ -275,16 +302,21 @@ impl<'a> Sweep<'a> {
         Ok(joined(blocks, 0))
     }
 
-    /// The batch, and the operation where it is known, that makes a product not finite.
+    /// The first batch whose product by a map is not finite, and the operation where it is known.
     pub(super) fn find_non_finite(
         &self,
+        map: usize,
         tangent: impl Fn(usize) -> Tensor<1>,
     ) -> Result<CurvatureError, CurvatureError> {
         let mut found = None;
-        self.each(0, |index, linearized, point, _| {
+        self.each(map, |index, linearized, point, _| {
             if found.is_none() {
-                let operation = linearized.find_non_finite(point, &[tangent(index)])?;
-                found = operation.map(|operation| (index, operation));
+                let parts = linearized.apply(point, &[tangent(index)])?;
+                let sum = crate::space::as_accumulator(parts[0].clone()).sum();
+                if !to_host(sum)?.iter().all(|sum| sum.is_finite()) {
+                    let operation = linearized.find_non_finite(point, &[tangent(index)])?;
+                    found = Some((index, operation.unwrap_or_else(|| "in a sum".into())));
+                }
             }
             Ok(())
         })?;
@@ -323,8 +355,11 @@ impl<'a> Sweep<'a> {
             if index >= self.batches.len() {
                 return Err(number_of_batches(self.batches.len(), index + 1));
             }
+            if tensors.signature != self.batches[index].signature {
+                return Err(LossError::DataChanged { batch: index }.into());
+            }
             num_read = index + 1;
-            at(index, Some(tensors))
+            at(index, Some(tensors.values))
         })?;
         match num_read == self.batches.len() {
             true => Ok(()),
@@ -343,6 +378,7 @@ impl Program {
             maps,
             mut bindings,
             noise,
+            ..
         } = traced;
         bindings.truncate(bindings.len() - num_batch_tensors);
         let maps = maps.iter().map(|map| Linearized::new(map, device));
@@ -407,6 +443,80 @@ fn finite_sum(point: &Point, batch: usize) -> Result<f64, CurvatureError> {
     }
 }
 
+/// Refuses a function whose backward pass is not that of its forward pass: something that depends on
+/// the parameters is detached.
+fn check_reverse<B>(
+    setup: &Setup<'_, B>,
+    maps: &mut [Linearized],
+    reverse: Option<&Reverse>,
+    points: &[Point],
+    inputs: &[DispatchTensor],
+) -> Result<(), CurvatureError> {
+    let device = setup.space.device();
+    let probe = |len: usize, dtype: DType, seed: u64| -> Tensor<1> {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let signs = (0..len).map(|_| if rng.random::<bool>() { 1.0 } else { -1.0 });
+        let data = TensorData::new(signs.collect::<Vec<f64>>(), [len]);
+        Tensor::from_data(data, (device, dtype))
+    };
+    let host = |tensor: &Tensor<1>| to_host(tensor.clone());
+    let dot = |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(a, b)| a * b).sum() };
+    let dtype = setup.space.dtype()?;
+    let v = probe(setup.space.len(), dtype, 3);
+    let forwards = |linearized: &mut Linearized, point: &Point| {
+        Ok::<_, CurvatureError>(linearized.apply(point, std::slice::from_ref(&v))?.remove(0))
+    };
+    // Inputs that only the map itself has, its noise, come last.
+    let shared = |map: &LinearMap| {
+        let mut at = Linearized::new(map, device)?;
+        let own = &inputs[..at.map().num_inputs().min(inputs.len())];
+        let point = at.point_sharing(own, Residuals::Kept, (&maps[0], &points[0]))?;
+        Ok::<_, CurvatureError>((at, point))
+    };
+    let (moved, u, back) = match reverse {
+        None => return Ok(()),
+        Some(Reverse::Gradient(map)) => {
+            let (mut at, point) = shared(map)?;
+            let moved = forwards(&mut at, &point)?;
+            let back = points[0].values().get(1).cloned();
+            let u = moved.ones_like();
+            (moved, u, back.unwrap_or_else(|| v.zeros_like()))
+        }
+        Some(Reverse::Outputs(both)) => {
+            let (mut at, point) = shared(&both[0])?;
+            let moved = forwards(&mut at, &point)?;
+            let u = probe(moved.dims()[0], moved.dtype(), 4);
+            let (mut at, point) = shared(&both[1])?;
+            let back = at.apply(&point, std::slice::from_ref(&u))?.remove(0);
+            (moved, u, back)
+        }
+        Some(Reverse::Own) => {
+            let moved = forwards(&mut maps[0], &points[0])?;
+            let u = probe(moved.dims()[0], moved.dtype(), 4);
+            let back = maps[1]
+                .apply(&points[1], std::slice::from_ref(&u))?
+                .remove(0);
+            (moved, u, back)
+        }
+    };
+    let (moved, u, back, v) = (host(&moved)?, host(&u)?, host(&back)?, host(&v)?);
+    let norm = |x: &[f64]| dot(x, x).sqrt();
+    let (left, right) = (dot(&u, &moved), dot(&back, &v));
+    let size = norm(&u) * norm(&moved) + norm(&back) * norm(&v);
+    let defect = (left - right).abs() / size.max(f64::MIN_POSITIVE);
+    // What is not finite is told with the batch and the operation, later.
+    match defect > tolerance(dtype) {
+        true => Err(CurvatureError::Detached { defect }),
+        false => Ok(()),
+    }
+}
+
+/// How far numbers may be apart that are to be the same: rounding adds up like a random walk over the
+/// operations of a deep net, and some of Burn's backward passes compute in f32 whatever the type is.
+pub(super) fn tolerance(dtype: DType) -> f64 {
+    epsilon(dtype).sqrt().max(1e-6)
+}
+
 /// Reads the data once more and refuses those that have changed.
 fn check_repeatable<B, D>(batches: &[BatchPoint], data: &D) -> Result<(), CurvatureError>
 where
@@ -421,7 +531,7 @@ where
         };
         let now = Fingerprint::of(batch?)?;
         let before = known.fingerprint.as_ref();
-        if before.is_some_and(|before| !before.is_like(&now)) {
+        if before.is_some_and(|before| *before != now) {
             return Err(LossError::DataChanged { batch: index }.into());
         }
     }
