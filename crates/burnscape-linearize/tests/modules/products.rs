@@ -5,7 +5,10 @@ use std::sync::OnceLock;
 use burn::backend::DispatchTensor;
 use burn::module::Module;
 use burn::tensor::{Device, DeviceSettings, FloatDType, Tensor, TensorData};
-use burnscape_linearize::{GradientTrace, LinearizedGradient, Program, jvp, trace_gradient};
+use burnscape_linearize::{
+    Batching, GradientTrace, LinearMap, Linearized, LinearizedGradient, Program, Residuals, jvp,
+    trace_gradient,
+};
 
 use super::batch::Batch;
 
@@ -73,6 +76,23 @@ impl Products {
         let parts: Vec<Tensor<1>> = self.parts(direction);
         let product = self.linearized.hvp(&parts).expect("a product");
         self.flat(&product)
+    }
+
+    /// The Hessian times two directions in one run, as accelerators do it.
+    pub(crate) fn together(&self, directions: [&[f64]; 2]) -> [Vec<f64>; 2] {
+        let wrt: Vec<usize> = (0..self.trace.parameters.len()).collect();
+        let map = LinearMap::hessian(&self.trace, &wrt, self.settings).expect("a map");
+        let at = Linearized::new(&map, &plain()).expect("a device");
+        let mut at = at.with_batching(Batching::Together);
+        draw_again();
+        let point = at.point(&self.trace.bindings, Residuals::Kept);
+        let point = point.expect("a point");
+        let n = directions[0].len();
+        let block = TensorData::new(directions.concat(), [2, n]);
+        let block = Tensor::<2>::from_data(block, (&plain(), self.settings.float_dtype.into()));
+        let products = at.apply_block(&point, block).expect("products");
+        let products: Vec<f64> = products.into_data().iter().collect();
+        [products[..n].to_vec(), products[n..].to_vec()]
     }
 
     /// The decisions of the derivative at each of the points: see [`Program::decisions`].

@@ -192,6 +192,12 @@ impl<M: Module + 'static, B: Batch> Spec<M, B> {
         let (hu, hv) = (ours.along(&u), ours.along(&v));
         assert_eq!(hv, ours.along(&v), "two products differ");
         assert!(norm(&hv) > 0.0, "the loss has no curvature here");
+        let [bu, bv] = ours.together([&u, &v]);
+        let apart = relative(&bu, &hu).max(relative(&bv, &hv));
+        assert!(
+            apart <= 1e-11,
+            "a block differs from single products by {apart:e}"
+        );
         let moved = |scale| {
             let shift = &mut Shift {
                 direction: &v,
