@@ -127,7 +127,9 @@ impl<'a> CurvatureConfig<'a> {
             let wrt = super::matrix::chosen(&space, &trace.parameters)?;
             Ok(Traced {
                 reverse: match checks {
-                    true => Some(Reverse::Gradient(LinearMap::slope(&trace, &wrt, settings)?)),
+                    true => Some(Reverse::Gradient(Box::new(LinearMap::slope(
+                        &trace, &wrt, settings,
+                    )?))),
                     false => None,
                 },
                 maps: vec![LinearMap::hessian(&trace, &wrt, settings)?],

@@ -57,7 +57,7 @@ pub(super) struct Traced {
 #[derive(Debug, Clone)]
 pub(super) enum Reverse {
     /// From the parameters to the loss; Burn's gradient is the second value of the first map.
-    Gradient(LinearMap),
+    Gradient(Box<LinearMap>),
     /// From the parameters to the outputs, and back.
     Outputs(Box<[LinearMap; 2]>),
     /// The first two maps themselves.
