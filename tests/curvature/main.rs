@@ -20,4 +20,5 @@ mod modes;
 mod operators;
 mod policies;
 mod real_models;
+mod spectra;
 mod vectors;

@@ -1,0 +1,75 @@
+//! Krylov methods on operators of a model agree with the same methods on its dense matrix.
+
+use burnscape::curvature::{GaussNewton, Hessian};
+use burnscape::krylov::{
+    CgConfig, DensityConfig, EigenpairsConfig, End, LanczosConfig, LinearOperator, Shifted,
+    Symmetric, TraceConfig, VectorSpace,
+};
+use burnscape::loss::{Reduction, SplitObjective};
+use burnscape::space::ParamVector;
+
+use super::fixture::{CrossEntropy, Net, batches, dense};
+
+#[test]
+fn the_spectrum_of_a_hessian_is_that_of_its_matrix() {
+    let net = Net::new();
+    let data = batches(&[4, 3]);
+    let objective = CrossEntropy(Reduction::Mean);
+    let hessian = Hessian::new(&net, &objective.as_loss(), &data).unwrap();
+    let n = hessian.space().len();
+    let matrix = Symmetric::verified(dense(&hessian), 1e-12, 0).unwrap();
+    let whole = LanczosConfig::new(n).run(&hessian).unwrap();
+    let reference = LanczosConfig::new(n).run(&matrix).unwrap().ritz_values();
+    let scale = reference[n - 1].abs().max(reference[0].abs());
+    assert!(reference[0] < -1e-3 * scale, "a Hessian with both signs");
+    for (found, expected) in whole.ritz_values().iter().zip(&reference) {
+        assert!(
+            (found - expected).abs() < 1e-12 * scale,
+            "{found} {expected}"
+        );
+    }
+    for (end, expected) in [(End::Top, reference[n - 1]), (End::Bottom, reference[0])] {
+        let found = EigenpairsConfig::new(1, end)
+            .with_tolerance(1e-10)
+            .with_max_basis(12)
+            .run(&hessian)
+            .unwrap();
+        assert!(found.converged);
+        let pair = &found.pairs[0];
+        assert!((pair.value - expected).abs() < 1e-10 * scale);
+        let product = hessian.matvec(&pair.vector).unwrap();
+        let rest = product.axpy(-pair.value, &pair.vector).unwrap();
+        assert!(rest.norm().unwrap() < 1e-9 * scale);
+    }
+    let trace: f64 = reference.iter().sum();
+    let estimate = TraceConfig::new()
+        .with_max_products(400)
+        .run(&hessian)
+        .unwrap();
+    assert!((estimate.value - trace).abs() < 2.0 * estimate.half_width.unwrap());
+    let density = DensityConfig::new()
+        .with_probes(30)
+        .with_steps(12)
+        .run(&hessian)
+        .unwrap();
+    let square: f64 = reference.iter().map(|x| x * x).sum();
+    let found = density.trace_of(|x| x * x);
+    assert!((found.value - square).abs() < 4.0 * found.standard_error.unwrap());
+}
+
+#[test]
+fn damped_newton_systems_are_solved() {
+    let net = Net::new();
+    let data = batches(&[4, 3]);
+    let objective = CrossEntropy(Reduction::Mean);
+    let newton = GaussNewton::new(&net, &objective, &data).unwrap();
+    let damped = Shifted::new(newton, 1e-3).unwrap();
+    let b = ParamVector::gaussian(&damped.domain(), 8).unwrap();
+    let found = CgConfig::new()
+        .with_tolerance(1e-10)
+        .run(&damped, &b)
+        .unwrap();
+    assert!(found.converged, "{found:?}");
+    let rest = damped.matvec(&found.x).unwrap().axpy(-1.0, &b).unwrap();
+    assert!(rest.norm().unwrap() < 1e-9 * b.norm().unwrap());
+}
