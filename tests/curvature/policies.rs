@@ -32,8 +32,11 @@ fn a_budget_changes_nothing_but_the_work() {
     assert_eq!(reads.get(), 2);
     let reference = dense(&kept);
     assert_eq!(reads.get(), 2);
-    // Nothing, and something between nothing and everything.
-    for bytes in [0, 600, 1200] {
+    assert_eq!(kept.num_kept_batches(), 3);
+    // Nothing, and everything between nothing and all.
+    for wanted in 0..3 {
+        let fits = |bytes: &usize| with_budget(*bytes).num_kept_batches() == wanted;
+        let bytes = (0..20_000).step_by(250).find(fits).unwrap();
         let hessian = with_budget(bytes);
         assert_close(&reference, &dense(&hessian), 1e-14);
         let before = reads.get();

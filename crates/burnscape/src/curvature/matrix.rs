@@ -127,6 +127,12 @@ macro_rules! matrix_operator {
                 self.0.sweep.totals.num_examples
             }
 
+            /// Number of batches whose residuals are kept; the others are read again for every
+            /// product.
+            pub fn num_kept_batches(&self) -> usize {
+                self.0.sweep.num_kept()
+            }
+
             /// What a product runs for a batch of the shapes that came first: print it, or ask for
             /// its [`stats`](burnscape_linearize::Program::stats).
             pub fn linear_program(&self) -> burnscape_linearize::Program {

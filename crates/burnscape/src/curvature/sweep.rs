@@ -226,6 +226,11 @@ impl<'a> Sweep<'a> {
         })
     }
 
+    /// How many batches are not read again for a product.
+    pub(super) fn num_kept(&self) -> usize {
+        self.batches.iter().filter(|batch| batch.is_kept()).count()
+    }
+
     /// What the first map runs for each tangent, at batches of the shapes that came first.
     pub(super) fn linear_program(&self) -> burnscape_linearize::Program {
         locked(&self.programs)[0].maps[0].map().each().clone()
