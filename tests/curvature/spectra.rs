@@ -3,7 +3,7 @@
 use burnscape::curvature::{GaussNewton, Hessian};
 use burnscape::krylov::{
     CgConfig, DensityConfig, EigenpairsConfig, End, LanczosConfig, LinearOperator, Shifted,
-    Symmetric, TraceConfig, VectorSpace,
+    Symmetric, TraceConfig,
 };
 use burnscape::loss::{Reduction, SplitObjective};
 use burnscape::space::ParamVector;
