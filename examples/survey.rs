@@ -1,6 +1,6 @@
 //! SGD and SAM side by side: trains two small networks on handwritten digits, several times with
 //! each optimizer, and prints how well they generalize, how sharp their minima are and what the
-//! training cost. `cargo run --release --example survey -- --help` lists the options.
+//! training cost; then finds paths of low loss between networks. `cargo run --release --example survey -- --help` lists the options.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -12,7 +12,7 @@ use survey::arguments::Arguments;
 use survey::data::Split;
 use survey::experiment::Experiment;
 use survey::summary::Summary;
-use survey::{json, report};
+use survey::{json, paths_run, report};
 
 /// The parts of this example, in `examples/survey/`.
 mod survey {
@@ -27,6 +27,9 @@ mod survey {
     pub(crate) mod measure;
     pub(crate) mod models;
     pub(crate) mod optimizer_name;
+    pub(crate) mod paths;
+    pub(crate) mod paths_report;
+    pub(crate) mod paths_run;
     pub(crate) mod reading;
     pub(crate) mod report;
     pub(crate) mod settings;
@@ -58,11 +61,12 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     print!("{}", report::heading(arguments, &split));
 
     let runs = experiment.run(&device)?;
+    let paths = paths_run::run(arguments, &split, &device)?;
     let summary = Summary::of(&runs);
     let seconds = start.elapsed().as_secs_f64();
-    print!("{}", report::results(arguments, &summary, seconds));
+    print!("{}", report::results(arguments, &summary, &paths, seconds));
     if let Some(path) = &arguments.json {
-        json::write(path, arguments, &split, &runs, &summary, seconds)?;
+        json::write(path, arguments, &split, &runs, &summary, &paths, seconds)?;
         println!("Every run is in {}.", path.display());
     }
     Ok(())

@@ -55,6 +55,15 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) rho: Option<f64>,
 
+    /// Passes over the training data to fit each path between two networks; half as many train the
+    /// networks. 0 leaves paths out.
+    #[arg(long, default_value_t = 60, value_parser = value_parser!(u32).range(0..=100_000))]
+    pub(crate) path_epochs: u32,
+
+    /// Pairs of networks to connect, for each kind of network.
+    #[arg(long, default_value_t = 1, value_parser = value_parser!(u32).range(1..=1000))]
+    pub(crate) path_pairs: u32,
+
     /// Write all runs, the summary and the settings to this file.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,

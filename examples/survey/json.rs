@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::arguments::Arguments;
 use super::data::{ATTRIBUTION, Split};
 use super::experiment::Run;
+use super::paths_run::Connected;
 use super::settings::Settings;
 use super::summary::Summary;
 
@@ -32,6 +33,7 @@ pub(crate) fn write(
     split: &Split,
     runs: &[Run],
     summary: &Summary,
+    paths: &[Connected],
     seconds: f64,
 ) -> Result<(), Box<dyn Error>> {
     // The program's own path says where it was built, which is nobody's business.
@@ -65,6 +67,7 @@ pub(crate) fn write(
         "runs": runs,
         "summary": summary.rows,
         "comparisons": summary.comparisons,
+        "paths": paths,
     });
     let text = serde_json::to_string_pretty(&document)?;
     std::fs::write(path, text + "\n")

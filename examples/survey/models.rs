@@ -99,3 +99,27 @@ impl Classifier for Mlp {
         self.last.forward(x)
     }
 }
+
+/// 64-128-128-128-10 with rectifiers, for paths.
+#[derive(Module, Debug)]
+pub(crate) struct DeepMlp {
+    hidden: [Linear; 3],
+    last: Linear,
+}
+
+impl Classifier for DeepMlp {
+    fn new(device: &Device) -> Self {
+        let hidden = |from| LinearConfig::new(from, 128).init(device);
+        Self {
+            hidden: [hidden(64), hidden(128), hidden(128)],
+            last: LinearConfig::new(128, NUM_CLASSES).init(device),
+        }
+    }
+
+    fn logits(&self, images: Tensor<3>) -> Tensor<2> {
+        let input = images.flatten(1, 2);
+        let hidden = self.hidden.iter();
+        self.last
+            .forward(hidden.fold(input, |x, layer| relu(layer.forward(x))))
+    }
+}

@@ -4,6 +4,8 @@ use super::arguments::Arguments;
 use super::data::{ATTRIBUTION, Split};
 use super::models::ModelName;
 use super::optimizer_name::OptimizerName;
+use super::paths_report;
+use super::paths_run::Connected;
 use super::reading::reading;
 use super::settings::{
     BALL, BALL_STARTS, BALL_STEPS, BATCH_SIZE, DAMPENING, LEARNING_RATE, MOMENTUM, NOISE,
@@ -48,7 +50,12 @@ pub(crate) fn heading(arguments: &Arguments, split: &Split) -> String {
 }
 
 /// All that was found.
-pub(crate) fn results(arguments: &Arguments, summary: &Summary, seconds: f64) -> String {
+pub(crate) fn results(
+    arguments: &Arguments,
+    summary: &Summary,
+    paths: &[Connected],
+    seconds: f64,
+) -> String {
     let rows = &summary.rows;
     let sections = [
         fit(rows, arguments.seeds),
@@ -57,6 +64,7 @@ pub(crate) fn results(arguments: &Arguments, summary: &Summary, seconds: f64) ->
         curves(rows),
         in_words(arguments.seeds, summary),
         warnings(rows),
+        paths_report::section(arguments, paths),
         format!("Took {:.0} s. Data: {ATTRIBUTION}.\n", seconds.ceil()),
     ];
     sections.concat()

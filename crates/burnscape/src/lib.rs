@@ -40,6 +40,7 @@
 //! | [`curvature`] | exact Hessian, Gauss-Newton, Fisher and Jacobian products |
 //! | [`sharpness`] | how much the loss rises near a point |
 //! | [`landscape`] | the loss along directions |
+//! | [`path`] | low-loss paths between models |
 //! | [`guide`] | how to choose, and how to come from PyTorch |
 //!
 //! Everything runs on any Burn device: backends come in through Burn's features, and the device of
@@ -54,6 +55,7 @@ pub mod guide;
 pub mod landscape;
 pub mod loss;
 pub mod optim;
+pub mod path;
 pub mod sharpness;
 pub mod space;
 

@@ -11,3 +11,6 @@ pub mod extending {}
 
 #[doc = include_str!("../../../../docs/guide/curvature.md")]
 pub mod curvature {}
+
+#[doc = include_str!("../../../../docs/guide/paths.md")]
+pub mod paths {}

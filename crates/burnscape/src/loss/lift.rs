@@ -1,8 +1,10 @@
 //! Bringing batches into the context that an evaluation needs.
 
+use burn::module::Module;
 use burn::tensor::{Bool, GradientCheckpointingStrategy, Int, Tensor};
 
 use super::{Batch, BatchMapper};
+use crate::space::checkpointing_strategy;
 
 /// Where the tensors of a batch are to live.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +20,16 @@ impl Lift {
     pub(super) fn apply<B: Batch>(self, batch: B) -> B {
         batch.map_tensors(&mut { self })
     }
+}
+
+/// The batch in the autodiff context of a model that is ready for gradients.
+pub(crate) fn lifted<M: Module, B: Batch>(model: &M, batch: B) -> B {
+    Lift::Autodiff(checkpointing_strategy(model)).apply(batch)
+}
+
+/// The batch without autodiff.
+pub(crate) fn plain<B: Batch>(batch: B) -> B {
+    Lift::Plain.apply(batch)
 }
 
 macro_rules! lift {

@@ -77,6 +77,7 @@ pub use data_set::DataSet;
 pub use error::LossError;
 pub(crate) use evaluator::examples_and_weight;
 pub use evaluator::{DataGradient, DataLoss, Evaluator, LossStep};
+pub(crate) use lift::{lifted, plain};
 pub use mode::Mode;
 pub use objective::{Objective, Summed};
 pub use per_example::PerExample;

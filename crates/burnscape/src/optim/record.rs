@@ -36,7 +36,7 @@ const BASE: &str = "base";
 
 impl OptimRecord {
     /// An empty record for the parameters of `model`.
-    pub(super) fn new<M: Module>(kind: &str, model: &M) -> Result<Self, OptimError> {
+    pub(crate) fn new<M: Module>(kind: &str, model: &M) -> Result<Self, OptimError> {
         let parameters = recorded(&ParamSpace::of(model)?);
         Ok(Self {
             kind: kind.to_string(),
@@ -47,12 +47,12 @@ impl OptimRecord {
         })
     }
 
-    pub(super) fn with_counter(mut self, name: &str, value: f64) -> Self {
+    pub(crate) fn with_counter(mut self, name: &str, value: f64) -> Self {
         self.counters.insert(name.to_string(), value);
         self
     }
 
-    pub(super) fn with_vector(
+    pub(crate) fn with_vector(
         mut self,
         name: &str,
         vector: Option<&LeafVector>,
@@ -73,13 +73,13 @@ impl OptimRecord {
         Ok(self)
     }
 
-    pub(super) fn with_base(mut self, base: &ModuleOptimizer) -> Result<Self, OptimError> {
+    pub(crate) fn with_base(mut self, base: &ModuleOptimizer) -> Result<Self, OptimError> {
         self.base = Some(base.into_bytes().map_err(failed)?.to_vec());
         Ok(self)
     }
 
     /// Refuses a record of another optimizer, or of another model.
-    pub(super) fn check<M: Module>(&self, kind: &str, model: &M) -> Result<ParamSpace, OptimError> {
+    pub(crate) fn check<M: Module>(&self, kind: &str, model: &M) -> Result<ParamSpace, OptimError> {
         let other = |difference: String| Err(OptimError::OtherModel { difference });
         if self.kind != kind {
             let message = format!("expected a record of {kind}, found one of {}", self.kind);
@@ -108,7 +108,7 @@ impl OptimRecord {
         Ok(space)
     }
 
-    pub(super) fn counter(&self, name: &str) -> Option<f64> {
+    pub(crate) fn counter(&self, name: &str) -> Option<f64> {
         self.counters.get(name).copied()
     }
 
@@ -116,7 +116,7 @@ impl OptimRecord {
         self.vectors.contains_key(name)
     }
 
-    pub(super) fn vector(&self, name: &str, space: &ParamSpace) -> Option<LeafVector> {
+    pub(crate) fn vector(&self, name: &str, space: &ParamSpace) -> Option<LeafVector> {
         let saved = self.vectors.get(name)?;
         let mut saved = saved.iter();
         let vector = LeafVector::zeros(space).map_all(|_, _| {
@@ -127,7 +127,7 @@ impl OptimRecord {
         Some(vector)
     }
 
-    pub(super) fn load_base(&self, base: ModuleOptimizer) -> Result<ModuleOptimizer, OptimError> {
+    pub(crate) fn load_base(&self, base: ModuleOptimizer) -> Result<ModuleOptimizer, OptimError> {
         let Some(bytes) = &self.base else {
             return Ok(base);
         };

@@ -352,6 +352,49 @@ impl LeafVector {
         edited_copy(model, Purpose::Same, edits.collect())
     }
 
+    /// As [`apply_to`](Self::apply_to), for the very model that the space was read from: nothing is
+    /// checked.
+    pub(crate) fn apply_to_own<M: Module>(self, model: &M) -> M {
+        let leaves = self.space.leaves().iter().zip(self.leaves);
+        let edits = leaves.filter_map(|(leaf, value)| Some((leaf.id, Edit::Set(value?))));
+        edited_copy(model, Purpose::Same, edits.collect())
+    }
+
+    /// Vectors of one space after another, as a vector of a module that holds as many such models.
+    ///
+    /// # Errors
+    ///
+    /// [`SpaceError::WrongLength`].
+    pub(crate) fn concatenated(
+        space: &ParamSpace,
+        parts: impl IntoIterator<Item = Self>,
+    ) -> Result<Self, SpaceError> {
+        let leaves: Vec<_> = parts.into_iter().flat_map(|part| part.leaves).collect();
+        if leaves.len() != space.leaves().len() {
+            return Err(SpaceError::WrongLength {
+                expected: space.leaves().len(),
+                found: leaves.len(),
+            });
+        }
+        Ok(Self {
+            space: space.clone(),
+            leaves,
+        })
+    }
+
+    /// The inverse of [`concatenated`](Self::concatenated).
+    pub(crate) fn split_into(self, space: &ParamSpace) -> Vec<Self> {
+        let mut leaves = self.leaves.into_iter().peekable();
+        let mut parts = Vec::new();
+        while leaves.peek().is_some() {
+            parts.push(Self {
+                space: space.clone(),
+                leaves: leaves.by_ref().take(space.leaves().len()).collect(),
+            });
+        }
+        parts
+    }
+
     /// A copy of `model` whose parameters are this vector; absent leaves stay as they are.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::tensor::GradientCheckpointingStrategy;
 
 use super::read::Contexts;
-use super::write::{Purpose, edited_copy};
+use super::write::{Purpose, edited_copy, rewritten_copy};
 
 /// A copy of `model` that shares nothing a forward pass writes to, and is otherwise the same:
 /// values, identifiers, leaf status, checkpointing strategy, flags, ties.
@@ -26,4 +26,11 @@ pub fn copy_for_gradients<M: Module>(model: &M, training: bool) -> M {
 /// Burn refuses operations between tensors of different strategies, so inputs must follow this.
 pub fn checkpointing_strategy<M: Module>(model: &M) -> Option<GradientCheckpointingStrategy> {
     Contexts::of(model).checkpointing()
+}
+
+/// An unshared copy whose parameters carry identifiers of their own, a function of `salt` and of
+/// their place in the model: several copies can then stand in one module, and one optimizer holds a
+/// state for each. Ties are kept.
+pub(crate) fn renamed_copy<M: Module>(model: &M, salt: u64) -> M {
+    rewritten_copy(model, Purpose::Same, HashMap::new(), Some(salt))
 }

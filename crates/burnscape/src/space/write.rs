@@ -41,10 +41,21 @@ pub(super) fn edited_copy<M: Module>(
     purpose: Purpose,
     edits: HashMap<ParamId, Edit>,
 ) -> M {
+    rewritten_copy(model, purpose, edits, None)
+}
+
+/// As [`edited_copy`]; with a salt, parameters also get new identifiers, which are a function of the
+/// salt and the place in the model.
+pub(super) fn rewritten_copy<M: Module>(
+    model: &M,
+    purpose: Purpose,
+    edits: HashMap<ParamId, Edit>,
+    salt: Option<u64>,
+) -> M {
     let contexts = Contexts::of(model);
     if purpose == Purpose::Same && contexts.has_no_buffers() {
         // A clone shares nothing that is written to, and every parameter is rebuilt.
-        return model.clone().map(&mut Rewriter::new(contexts, edits));
+        return model.clone().map(&mut Rewriter::new(contexts, edits, salt));
     }
     let strategy = contexts.checkpointing().unwrap_or_default();
     let was_autodiff = |(_, context): &(_, ParamContext)| context.is_autodiff();
@@ -69,7 +80,7 @@ pub(super) fn edited_copy<M: Module>(
     } else {
         plain
     };
-    copy.map(&mut Rewriter::new(contexts, edits))
+    copy.map(&mut Rewriter::new(contexts, edits, salt))
 }
 
 struct Rewriter {
@@ -80,17 +91,36 @@ struct Rewriter {
     /// Parameters that occur more than once: all occurrences must be the same autodiff leaf, except
     /// where one of them is frozen.
     tied: Vec<(ParamId, ParamContext, Box<dyn Any>)>,
+    /// What new identifiers are made of; none keeps the old ones.
+    salt: Option<u64>,
+    renamed: HashMap<ParamId, ParamId>,
 }
 
 impl Rewriter {
-    fn new(contexts: Contexts, edits: HashMap<ParamId, Edit>) -> Self {
+    fn new(contexts: Contexts, edits: HashMap<ParamId, Edit>, salt: Option<u64>) -> Self {
         Self {
             contexts,
             edits,
             next_float: 0,
             next_flag: 0,
             tied: Vec::new(),
+            salt,
+            renamed: HashMap::new(),
         }
+    }
+
+    /// The identifier that the parameter is to carry.
+    fn name(&mut self, id: ParamId) -> ParamId {
+        let Some(salt) = self.salt else { return id };
+        let index = self.renamed.len() as u64;
+        *self.renamed.entry(id).or_insert_with(|| {
+            // SplitMix64's finalizer over salt and place: neighbors get unrelated numbers.
+            let mut z =
+                salt.wrapping_add(index.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            ParamId::from(z ^ (z >> 31))
+        })
     }
 
     /// What another occurrence of the parameter became.
@@ -115,8 +145,9 @@ impl ModuleMapper for Rewriter {
         };
         self.next_float += 1;
         let (id, value, mapper) = param.consume();
+        let name = self.name(id);
         if let Some(tied) = self.tied(id, context) {
-            return Param::from_mapped_value(id, tied, mapper);
+            return Param::from_mapped_value(name, tied, mapper);
         }
         let shape = value.shape();
         let value = value.inner();
@@ -125,12 +156,12 @@ impl ModuleMapper for Rewriter {
             Some(Edit::Set(new)) => new.clone().reshape(shape),
             Some(Edit::Add(step, scale)) => moved(value, step.clone().reshape(shape), *scale),
         };
-        let value = context.restore(value, id);
+        let value = context.restore(value, name);
         let occurrences = self.contexts.occurrences.get(&id);
         if occurrences.is_some_and(|&count| count > 1) {
             self.tied.push((id, context, Box::new(value.clone())));
         }
-        Param::from_mapped_value(id, value, mapper)
+        Param::from_mapped_value(name, value, mapper)
     }
 }
 

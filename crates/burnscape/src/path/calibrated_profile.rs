@@ -1,0 +1,298 @@
+use std::io;
+use std::ops::ControlFlow;
+
+use burn::module::Module;
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Int, Tensor};
+use serde::{Deserialize, Serialize};
+
+use super::curve::norm;
+use super::{Curve, NormalizationPolicy, PathError, PathLosses, ProfileStep, write};
+use crate::landscape::Grid;
+use crate::loss::{Batch, DataSet, LossError, examples_and_weight, plain};
+use crate::space::to_host;
+
+/// The largest inverse temperature tried: beyond it, logits that separate the classes would be
+/// sharpened for ever.
+const SHARPEST: f64 = 1e3;
+/// Halvings that bring an interval of that size to a part in a billion.
+const MAX_STEPS: usize = 60;
+
+/// The cross-entropy of a classifier along a path, as it is and at the best temperature of each
+/// place.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct CalibratedProfile {
+    /// What became of running statistics.
+    pub policy: NormalizationPolicy,
+    /// The places.
+    pub times: Vec<f64>,
+    /// The mean cross-entropy `−log softmax(z)_y`.
+    pub losses: PathLosses,
+    /// `min_β` of the mean of `−log softmax(β z)_y`.
+    pub calibrated: PathLosses,
+    /// The `β = 1/T` at which the minimum is, between 0 and 1000.
+    pub inverse_temperatures: Vec<f64>,
+    /// False if the observer stopped the profile: it then ends at the last place measured.
+    pub completed: bool,
+}
+
+impl CalibratedProfile {
+    /// The profile as one JSON object.
+    ///
+    /// # Errors
+    ///
+    /// [`PathError::Write`].
+    pub fn to_json(&self) -> Result<String, PathError> {
+        write::json_string(self)
+    }
+
+    /// Writes the columns `t,loss,calibrated_loss,inverse_temperature`.
+    ///
+    /// # Errors
+    ///
+    /// [`PathError::Write`].
+    pub fn write_csv(&self, writer: impl io::Write) -> Result<(), PathError> {
+        let columns: [(String, &[f64]); 4] = [
+            ("t".into(), &self.times),
+            ("loss".into(), &self.losses.losses),
+            ("calibrated_loss".into(), &self.calibrated.losses),
+            ("inverse_temperature".into(), &self.inverse_temperatures),
+        ];
+        write::csv(&columns, writer)
+    }
+}
+
+/// Measures a classifier's cross-entropy along a path at the best temperature of each place.
+///
+/// Averaging weights shrinks logits, and a loss can rise for that reason alone; the barrier that is
+/// left after calibration is one of the decisions themselves. The temperature is fitted on the same
+/// data. `observe` sees every place and can stop after it.
+///
+/// # Cost
+///
+/// One forward pass over the data at every place (two if statistics are re-estimated), the logits of
+/// all examples in memory, and about 30 passes over the logits with a host synchronization each.
+///
+/// # Errors
+///
+/// [`PathError::BadTargets`], [`PathError::NonFinite`], [`PathError::TimeOutOfRange`] for a grid that
+/// leaves the path, and those of the data.
+///
+/// # References
+///
+/// Guo, Pleiss, Sun, Weinberger 2017, *On Calibration of Modern Neural Networks*, arXiv:1706.04599.
+///
+/// # Example
+///
+/// ```
+/// use std::ops::ControlFlow;
+///
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::tensor::{Device, Int, Tensor};
+/// use burnscape::landscape::Grid;
+/// use burnscape::path::{NormalizationPolicy, Segment, calibrated_profile};
+///
+/// type Batch = (Tensor<2>, Tensor<1, Int>);
+/// let device = Device::default();
+/// let [a, b] = [(); 2].map(|()| LinearConfig::new(2, 3).init(&device));
+/// let labels = Tensor::from_ints([0, 1, 2, 0], &device);
+/// let data: [Batch; 1] = [(Tensor::ones([4, 2], &device), labels)];
+/// let profile = calibrated_profile(
+///     &Segment::new(&a, &b)?,
+///     |model: &Linear, (x, _): &Batch| model.forward(x.clone()),
+///     |(_, labels): &Batch| labels.clone(),
+///     &data,
+///     &Grid::linspace(0.0, 1.0, 5)?,
+///     NormalizationPolicy::Leave,
+///     |_| ControlFlow::Continue(()),
+/// )?;
+/// assert!(profile.calibrated.max <= profile.losses.max + 1e-6);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn calibrated_profile<M, B, D>(
+    curve: &(impl Curve<M> + ?Sized),
+    logits: impl Fn(&M, &B) -> Tensor<2>,
+    targets: impl Fn(&B) -> Tensor<1, Int>,
+    data: &D,
+    grid: &Grid,
+    policy: NormalizationPolicy,
+    mut observe: impl FnMut(&ProfileStep) -> ControlFlow<()>,
+) -> Result<CalibratedProfile, PathError>
+where
+    M: Module,
+    B: Batch,
+    D: DataSet<B> + ?Sized,
+{
+    let objective = |model: &M, batch: B| {
+        let scores = Scores {
+            logits: logits(model, &batch),
+            targets: targets(&batch),
+        };
+        scores.cross_entropy(1.0).mean()
+    };
+    let gram = curve.control_points().gram()?;
+    let mut times = grid.coordinates().to_vec();
+    let (mut lengths, mut losses, mut calibrated, mut betas) = (vec![], vec![], vec![], vec![]);
+    let mut before: Option<Vec<f64>> = None;
+    for &t in grid.coordinates() {
+        let weights = curve.weights(t)?;
+        let step = before.as_ref().map_or(0.0, |before| {
+            let step = weights.iter().zip(before).map(|(x, y)| x - y);
+            norm(&gram, &step.collect::<Vec<_>>())
+        });
+        lengths.push(lengths.last().unwrap_or(&0.0) + step);
+        before = Some(weights);
+        let model = policy.point(curve, t, &objective, data)?.valid();
+        let mut all = Vec::new();
+        for (index, batch) in data.batches().enumerate() {
+            let batch = plain(batch?);
+            examples_and_weight(&batch, index)?;
+            all.push(Scores::new(
+                logits(&model, &batch),
+                targets(&batch),
+                index,
+                t,
+            )?);
+        }
+        if all.is_empty() {
+            return Err(LossError::EmptyData.into());
+        }
+        losses.push(Moments::at(&all, 1.0)?.loss);
+        let (beta, loss) = calibrate(&all)?;
+        calibrated.push(loss);
+        betas.push(beta);
+        let step = ProfileStep {
+            points: betas.len(),
+            total: grid.len(),
+            t,
+            train_loss: losses.last().copied().unwrap_or(f64::NAN),
+            test_loss: None,
+        };
+        if observe(&step).is_break() {
+            break;
+        }
+    }
+    let completed = betas.len() == grid.len();
+    times.truncate(betas.len());
+    Ok(CalibratedProfile {
+        policy,
+        losses: PathLosses::new(&times, &lengths, losses, completed),
+        calibrated: PathLosses::new(&times, &lengths, calibrated, completed),
+        inverse_temperatures: betas,
+        completed,
+        times,
+    })
+}
+
+/// What a model said about a batch, and what is true.
+struct Scores {
+    logits: Tensor<2>,
+    targets: Tensor<1, Int>,
+}
+
+impl Scores {
+    fn new(
+        logits: Tensor<2>,
+        targets: Tensor<1, Int>,
+        batch: usize,
+        t: f64,
+    ) -> Result<Self, PathError> {
+        let ([outputs, classes], [count]) = (logits.dims(), targets.dims());
+        let sum = to_host(logits.clone().abs().sum())?;
+        let value = sum.first().copied().unwrap_or(f64::NAN);
+        if !value.is_finite() {
+            return Err(PathError::NonFinite {
+                what: "the sum of the logits".to_string(),
+                t,
+                batch,
+                value,
+            });
+        }
+        let bounds = Tensor::cat(vec![targets.clone().min(), targets.clone().max()], 0);
+        let bounds = to_host(bounds.float())?;
+        let is_class = |bound: &f64| (0.0..classes as f64).contains(bound);
+        if outputs != count || !bounds.iter().all(is_class) {
+            return Err(PathError::BadTargets {
+                targets: count,
+                outputs,
+                classes,
+            });
+        }
+        Ok(Self { logits, targets })
+    }
+
+    fn chosen(&self, values: Tensor<2>) -> Tensor<1> {
+        let [count] = self.targets.dims();
+        let index = self.targets.clone().reshape([count, 1]);
+        values.gather(1, index).reshape([count])
+    }
+
+    /// Of each example, at inverse temperature `beta`.
+    fn cross_entropy(&self, beta: f64) -> Tensor<1> {
+        -self.chosen(log_softmax(self.logits.clone() * beta, 1))
+    }
+}
+
+/// The mean loss at an inverse temperature, with its first two derivatives.
+struct Moments {
+    loss: f64,
+    slope: f64,
+    curvature: f64,
+}
+
+impl Moments {
+    fn at(all: &[Scores], beta: f64) -> Result<Self, PathError> {
+        let mut sums = Vec::with_capacity(3 * all.len());
+        let mut count = 0;
+        for scores in all {
+            let z = scores.logits.clone();
+            let p = log_softmax(z.clone() * beta, 1).exp();
+            let mean = (p.clone() * z.clone()).sum_dim(1);
+            let variance = (p * (z.clone() - mean.clone()).square()).sum();
+            sums.push(scores.cross_entropy(beta).sum());
+            sums.push(mean.sum() - scores.chosen(z).sum());
+            sums.push(variance);
+            count += scores.targets.dims()[0];
+        }
+        let sums = to_host(Tensor::cat(sums, 0))?;
+        let total = |offset: usize| -> f64 {
+            let own = sums.iter().skip(offset).step_by(3);
+            own.sum::<f64>() / count as f64
+        };
+        Ok(Self {
+            loss: total(0),
+            slope: total(1),
+            curvature: total(2),
+        })
+    }
+}
+
+/// The best inverse temperature and its loss, by Newton's method within a shrinking bracket: the loss
+/// is convex in `β`.
+fn calibrate(all: &[Scores]) -> Result<(f64, f64), PathError> {
+    let (mut low, mut high) = (0.0, SHARPEST);
+    let mut beta = 1.0;
+    let mut best = (0.0, Moments::at(all, 0.0)?.loss);
+    for _ in 0..MAX_STEPS {
+        let moments = Moments::at(all, beta)?;
+        if moments.loss < best.1 {
+            best = (beta, moments.loss);
+        }
+        if moments.slope > 0.0 {
+            high = beta;
+        } else {
+            low = beta;
+        }
+        let newton = beta - moments.slope / moments.curvature;
+        let next = match newton > low && newton < high {
+            true => newton,
+            false => 0.5 * (low + high),
+        };
+        if (next - beta).abs() <= 1e-7 * beta || high - low <= 1e-9 * high {
+            break;
+        }
+        beta = next;
+    }
+    Ok(best)
+}

@@ -1,0 +1,247 @@
+use burn::module::Module;
+
+use super::PathError;
+use super::error::check_range;
+use crate::space::{
+    LeafVector, ParamSpace, ParamVector, SpaceError, as_accumulator, unshared_copy,
+};
+
+/// The points that span a curve: its two end models, and the parameters in between.
+///
+/// The ends are copies that share no running statistics with the user's models; training these on
+/// does not move a curve. Frozen parameters and running statistics belong to the ends.
+///
+/// # Cost
+///
+/// The parameters of the inner points; the ends share theirs with the models given.
+#[derive(Debug, Clone)]
+pub struct ControlPoints<M> {
+    first: M,
+    last: M,
+    space: ParamSpace,
+    vectors: Vec<LeafVector>,
+}
+
+impl<M: Module> ControlPoints<M> {
+    /// `count` points at equal distances on the straight line, ends included.
+    pub(super) fn on_the_line(first: &M, last: &M, count: usize) -> Result<Self, PathError> {
+        let ends = Self::from_models(&[first, last])?;
+        let [a, b] = [&ends.vectors[0], &ends.vectors[1]];
+        let segments = (count - 1) as f64;
+        // Where both ends are the same, so are the points between, to the last bit.
+        let step = b.clone().widen().linear(1.0, -1.0, &a.clone().widen())?;
+        let inner = (1..count - 1).map(|index| {
+            let t = index as f64 / segments;
+            Ok(a.clone().widen().linear(1.0, t, &step)?.narrow())
+        });
+        let inner = inner.collect::<Result<Vec<_>, PathError>>()?;
+        ends.with_inner(inner)
+    }
+
+    /// The parameters of these models, of which the first and the last are the ends.
+    pub(super) fn from_models(models: &[&M]) -> Result<Self, PathError> {
+        let (Some(first), Some(last)) = (models.first(), models.last()) else {
+            return Err(PathError::TooFewControlPoints {
+                found: 0,
+                needed: 2,
+            });
+        };
+        let space = ParamSpace::of(*first)?;
+        let vectors = models
+            .iter()
+            .map(|model| {
+                space.check_same(&ParamSpace::of(*model)?)?;
+                LeafVector::from_module(&space, *model)
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            first: unshared_copy(*first),
+            last: unshared_copy(*last),
+            space,
+            vectors,
+        })
+    }
+
+    /// The same ends with other points in between.
+    ///
+    /// # Errors
+    ///
+    /// [`PathError::Space`] if a vector belongs to another space.
+    pub fn with_inner(&self, inner: Vec<LeafVector>) -> Result<Self, PathError> {
+        for vector in &inner {
+            self.space.check_same(vector.space())?;
+        }
+        let (Some(first), Some(last)) = (self.vectors.first(), self.vectors.last()) else {
+            return Err(PathError::TooFewControlPoints {
+                found: 0,
+                needed: 2,
+            });
+        };
+        let mut vectors = vec![first.clone()];
+        vectors.extend(inner);
+        vectors.push(last.clone());
+        Ok(Self {
+            vectors,
+            ..self.clone()
+        })
+    }
+
+    /// The same points with another last one.
+    pub(super) fn with_last(&self, last: &M) -> Result<Self, PathError> {
+        let mut vectors = self.vectors.clone();
+        vectors.pop();
+        vectors.push(LeafVector::from_module(&self.space, last)?);
+        Ok(Self {
+            first: self.first.clone(),
+            last: unshared_copy(last),
+            space: self.space.clone(),
+            vectors,
+        })
+    }
+
+    /// The points from the last to the first.
+    #[must_use]
+    pub fn reversed(&self) -> Self {
+        Self {
+            first: self.last.clone(),
+            last: self.first.clone(),
+            space: self.space.clone(),
+            vectors: self.vectors.iter().rev().cloned().collect(),
+        }
+    }
+
+    /// The model at `t = 0`.
+    pub fn first(&self) -> &M {
+        &self.first
+    }
+
+    /// The model at `t = 1`.
+    pub fn last(&self) -> &M {
+        &self.last
+    }
+
+    /// The space of the parameters.
+    pub fn space(&self) -> &ParamSpace {
+        &self.space
+    }
+
+    /// All points, ends included.
+    pub fn vectors(&self) -> &[LeafVector] {
+        &self.vectors
+    }
+
+    /// The points between the ends.
+    pub fn inner(&self) -> &[LeafVector] {
+        &self.vectors[1..self.vectors.len() - 1]
+    }
+
+    /// `Σ weights_k · point_k`.
+    pub(super) fn combine(&self, weights: &[f64]) -> Result<LeafVector, PathError> {
+        Ok(combination(&self.space, weights, self.vectors.iter())?)
+    }
+
+    /// `⟨c_i − c_0, c_j − c_0⟩` for all points, row by row. One host synchronization.
+    pub(super) fn gram(&self) -> Result<Vec<Vec<f64>>, PathError> {
+        let origin = self.vectors[0].clone().widen();
+        let differences = self.vectors.iter().map(|vector| {
+            let vector = vector.clone().widen();
+            vector.linear(1.0, -1.0, &origin)
+        });
+        let differences = differences.collect::<Result<Vec<_>, _>>()?;
+        let count = differences.len();
+        let places: Vec<(usize, usize)> = (0..count)
+            .flat_map(|i| (i..count).map(move |j| (i, j)))
+            .collect();
+        let pairs: Vec<(&LeafVector, &LeafVector)> = places
+            .iter()
+            .map(|&(i, j)| (&differences[i], &differences[j]))
+            .collect();
+        let (dots, _) = LeafVector::dots(&pairs, &[])?;
+        let mut gram = vec![vec![0.0; count]; count];
+        for ((i, j), dot) in places.into_iter().zip(dots) {
+            gram[i][j] = dot;
+            gram[j][i] = dot;
+        }
+        Ok(gram)
+    }
+
+    /// The inner points moved away from the straight line between the ends, each by a random vector
+    /// of length `fraction · |last − first|` that is orthogonal to the line.
+    ///
+    /// On a symmetric loss the gradient across the line is exactly zero on it, and a fit that starts
+    /// there stays.
+    ///
+    /// # Reproducibility
+    ///
+    /// A function of the seed and the index of the point.
+    ///
+    /// # Errors
+    ///
+    /// [`PathError::OutOfRange`] if the fraction is not finite and non-negative;
+    /// [`PathError::Degenerate`] if the ends are the same, or there is no direction across (a model
+    /// of one parameter); [`PathError::Space`] for parameters of several element types.
+    pub fn offset(&self, fraction: f64, seed: u64) -> Result<Self, PathError> {
+        check_range("the offset", fraction, "zero or a positive number", |x| {
+            x >= 0.0
+        })?;
+        if fraction == 0.0 {
+            return Ok(self.clone());
+        }
+        let [first, last] = [&self.vectors[0], &self.vectors[self.vectors.len() - 1]];
+        let line = ParamVector::from_leaves(&last.linear(1.0, -1.0, first)?)?;
+        let length = line.norm()?;
+        if length == 0.0 {
+            return Err(PathError::Degenerate {
+                what: "the ends of the path are the same point",
+            });
+        }
+        let mut inner = Vec::with_capacity(self.inner().len());
+        for (index, point) in self.inner().iter().enumerate() {
+            let seed = seed.wrapping_add((index as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+            let random = ParamVector::gaussian(&self.space, seed)?;
+            let norm = random.norm()?;
+            let across = random.orthogonalize(std::slice::from_ref(&line))?;
+            if across.norm()? <= 1e-6 * norm {
+                return Err(PathError::Degenerate {
+                    what: "there is no direction across the line between the ends",
+                });
+            }
+            let across = across.normalize()?.to_leaves();
+            inner.push(point.linear(1.0, fraction * length, &across)?);
+        }
+        self.with_inner(inner)
+    }
+}
+
+/// `Σ weights_k · vector_k` as a vector of `space`, which all of them share but for identifiers.
+/// Vectors with weight zero are not read, and a weight of one is not applied: where one vector has all
+/// the weight, the sum is that vector to the last bit.
+///
+/// Leaf by leaf, so that each sum is owned and added to in place.
+pub(super) fn combination<'a>(
+    space: &ParamSpace,
+    weights: &[f64],
+    vectors: impl Iterator<Item = &'a LeafVector>,
+) -> Result<LeafVector, SpaceError> {
+    let terms: Vec<(f64, &LeafVector)> = weights.iter().copied().zip(vectors).collect();
+    for (_, vector) in &terms {
+        space.check_same(vector.space())?;
+    }
+    let mut index = 0;
+    let sum = LeafVector::zeros(space).map_all(|_, _| {
+        let leaf = |vector: &LeafVector| vector.leaves().get(index).cloned().flatten();
+        let terms = terms.iter().filter(|(weight, _)| *weight != 0.0);
+        let terms = terms.filter_map(|(weight, vector)| {
+            let value = as_accumulator(leaf(vector)?);
+            Some(if *weight == 1.0 {
+                value
+            } else {
+                value * *weight
+            })
+        });
+        let sum = terms.reduce(|sum, term| sum + term);
+        index += 1;
+        sum
+    });
+    Ok(sum.narrow())
+}

@@ -1,0 +1,340 @@
+use std::collections::BTreeMap;
+use std::io;
+use std::ops::ControlFlow;
+
+use burn::module::{Module, ParamGroup};
+use serde::{Deserialize, Serialize};
+
+use super::{Barriers, NormalizationPolicy, PathError, Profiler, Segment, write};
+use crate::loss::{Batch, Objective};
+use crate::space::{LeafVector, ParamSpace, ParamVector};
+
+/// Which parameters are moved together.
+#[derive(Debug, Clone)]
+pub enum Layers {
+    /// Each field of the model is a layer: the first part of the parameters' paths. The entries of a
+    /// field that is a list (`layers.0`, `layers.1`, …) are layers of their own.
+    TopLevel,
+    /// Named groups. A parameter in several of them is moved with each; one in none with none.
+    Groups(Vec<(String, ParamGroup)>),
+}
+
+/// What one layer alone, or a few together, cost on the way from one model to another.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct LayerBarrier {
+    /// The layer's name; of the last one, where several are moved.
+    pub name: String,
+    /// Its parameters, of all layers that are moved.
+    pub num_parameters: usize,
+    /// `|b − a|` over these parameters.
+    pub distance: f64,
+    /// The layer goes from `a` to `b`, all others stay at `a`.
+    pub others_at_first: LayerLosses,
+    /// The layer goes from `a` to `b`, all others stay at `b`.
+    pub others_at_last: LayerLosses,
+    /// The layer leaves `a` by the same distance in a random direction of its own parameters, all
+    /// others stay at `a`: the control.
+    pub random: LayerLosses,
+}
+
+/// The losses as a layer is moved, and the barrier against each baseline.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct LayerLosses {
+    /// On the training data, at places from 0 to 1.
+    pub losses: Vec<f64>,
+    /// Against the ends of *this* path: two models of which one, or both, mix layers of `a` and `b`.
+    pub against_path_ends: Barriers,
+    /// Against the whole models: `max_t [L(t) − ((1 − t) L(a) + t L(b))]`. It can be large where the
+    /// path's own end is bad, and is never below zero.
+    pub against_models: f64,
+}
+
+/// The barriers of all layers. `layers` one by one, `cumulative` with all layers before them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct LayerwiseBarriers {
+    /// What became of running statistics.
+    pub policy: NormalizationPolicy,
+    /// Places at which the losses were measured.
+    pub times: Vec<f64>,
+    /// The loss of the first model, on the training data.
+    pub first_loss: f64,
+    /// The loss of the last model.
+    pub last_loss: f64,
+    /// Each layer alone, in the order of the model.
+    pub layers: Vec<LayerBarrier>,
+    /// The first layer, the first two, and so on; the last entry moves everything.
+    pub cumulative: Vec<LayerBarrier>,
+    /// False if the observer stopped the measurement.
+    pub completed: bool,
+}
+
+/// One layer of a measurement, as an observer sees it.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct LayerStep {
+    /// Layers done; each counts twice, alone and with those before it.
+    pub done: usize,
+    /// Layers to do.
+    pub total: usize,
+    /// Name of this one.
+    pub name: String,
+}
+
+impl LayerwiseBarriers {
+    /// The measurement as one JSON object.
+    ///
+    /// # Errors
+    ///
+    /// [`PathError::Write`].
+    pub fn to_json(&self) -> Result<String, PathError> {
+        write::json_string(self)
+    }
+
+    /// Writes the measurement as one JSON object and a line break.
+    ///
+    /// # Errors
+    ///
+    /// [`PathError::Write`].
+    pub fn write_json(&self, writer: impl io::Write) -> Result<(), PathError> {
+        write::json(self, writer)
+    }
+}
+
+/// The barrier of each layer: one layer is moved from `a` to `b`, the others are fixed, at `a` and
+/// then at `b`; and the same for the layers up to each one together. Beside each stands a random
+/// direction of the same length in the same layer. `profiler` says on what data, where, and what
+/// becomes of running statistics; its test data and metrics are not used.
+///
+/// The baseline is part of the definition, so both are reported; see [`LayerLosses`].
+///
+/// # Cost
+///
+/// Six profiles a layer.
+///
+/// # Reproducibility
+///
+/// `seed` decides the random directions.
+///
+/// # Errors
+///
+/// [`PathError::Space`] if the models differ in a parameter or a group is empty; those of
+/// [`Profiler::profile`].
+///
+/// # References
+///
+/// Adilova, Andriushchenko, Kamp, Fischer, Jaggi 2024, *Layer-wise Linear Mode Connectivity*,
+/// arXiv:2307.06966.
+///
+/// # Example
+///
+/// ```
+/// use std::ops::ControlFlow;
+///
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::tensor::{Device, Tensor};
+/// use burnscape::path::{Layers, Profiler, layerwise_barriers};
+///
+/// let device = Device::default();
+/// let [a, b] = [(); 2].map(|()| LinearConfig::new(2, 1).init(&device));
+/// let data = [Tensor::<2>::ones([8, 2], &device)];
+/// let loss = |m: &Linear, x: Tensor<2>| m.forward(x).powi_scalar(2).mean();
+/// let profiler = Profiler::new(&loss, &data).with_num_points(5)?;
+/// let found = layerwise_barriers(&a, &b, &Layers::TopLevel, &profiler, 1, |_| {
+///     ControlFlow::Continue(())
+/// })?;
+/// assert_eq!(found.layers[0].name, "weight");
+/// assert!(found.layers[0].others_at_first.against_path_ends.above_line < 1e-6);
+/// # Ok::<(), burnscape::path::PathError>(())
+/// ```
+pub fn layerwise_barriers<M, B, O>(
+    a: &M,
+    b: &M,
+    layers: &Layers,
+    profiler: &Profiler<'_, M, B, O>,
+    seed: u64,
+    mut observe: impl FnMut(&LayerStep) -> ControlFlow<()>,
+) -> Result<LayerwiseBarriers, PathError>
+where
+    M: Module,
+    B: Batch,
+    O: Objective<M, B>,
+{
+    let space = ParamSpace::of(a)?;
+    space.check_same(&ParamSpace::of(b)?)?;
+    let masks = layers.masks(a, &space)?;
+    let profiler = profiler.train_only();
+    let losses = |first: &M, last: &M| -> Result<Vec<f64>, PathError> {
+        let line = Segment::new(first, last)?;
+        let profile = profiler.profile(&line, |_| ControlFlow::Continue(()))?;
+        Ok(profile.train.losses)
+    };
+    let whole = losses(a, b)?;
+    let ends = (whole[0], whole[whole.len() - 1]);
+    let mut mover = Mover {
+        a,
+        b,
+        space: &space,
+        difference: LeafVector::from_module(&space, b)?.linear(
+            1.0,
+            -1.0,
+            &LeafVector::from_module(&space, a)?,
+        )?,
+        times: profiler.times().to_vec(),
+        ends,
+        seed,
+    };
+    let mut found = LayerwiseBarriers {
+        policy: profiler.policy(),
+        times: mover.times.clone(),
+        first_loss: ends.0,
+        last_loss: ends.1,
+        layers: Vec::new(),
+        cumulative: Vec::new(),
+        completed: true,
+    };
+    let total = 2 * masks.len();
+    let mut together = vec![false; space.leaves().len()];
+    for (index, (name, mask)) in masks.iter().enumerate() {
+        for (sum, own) in together.iter_mut().zip(mask) {
+            *sum |= own;
+        }
+        mover.seed = seed.wrapping_add(index as u64);
+        found.layers.push(mover.layer(name, mask, &losses)?);
+        let step = |done| LayerStep {
+            done,
+            total,
+            name: name.clone(),
+        };
+        let is_stopped = observe(&step(2 * index + 1)).is_break();
+        if !is_stopped {
+            found
+                .cumulative
+                .push(mover.layer(name, &together, &losses)?);
+        }
+        if is_stopped || observe(&step(2 * index + 2)).is_break() {
+            found.completed = index + 1 == masks.len() && !is_stopped;
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// Moves parts of the way from `a` to `b`.
+struct Mover<'a, M> {
+    a: &'a M,
+    b: &'a M,
+    space: &'a ParamSpace,
+    difference: LeafVector,
+    times: Vec<f64>,
+    /// The losses of `a` and `b`.
+    ends: (f64, f64),
+    seed: u64,
+}
+
+impl<M: Module> Mover<'_, M> {
+    fn layer(
+        &self,
+        name: &str,
+        mask: &[bool],
+        losses: &impl Fn(&M, &M) -> Result<Vec<f64>, PathError>,
+    ) -> Result<LayerBarrier, PathError> {
+        let step = masked(self.difference.clone(), mask);
+        let distance = step.norm()?;
+        let random = masked(
+            ParamVector::gaussian(self.space, self.seed)?.to_leaves(),
+            mask,
+        );
+        let length = random.norm()?;
+        let random = random.scale(distance / length);
+        let leaves = self.space.leaves().iter().zip(mask);
+        Ok(LayerBarrier {
+            name: name.to_string(),
+            num_parameters: leaves
+                .filter(|(_, own)| **own)
+                .map(|(leaf, _)| leaf.len())
+                .sum(),
+            distance,
+            others_at_first: self.judge(losses(self.a, &step.displace(self.a, 1.0)?)?)?,
+            others_at_last: self.judge(losses(&step.displace(self.b, -1.0)?, self.b)?)?,
+            random: self.judge(losses(self.a, &random.displace(self.a, 1.0)?)?)?,
+        })
+    }
+
+    fn judge(&self, losses: Vec<f64>) -> Result<LayerLosses, PathError> {
+        let barriers = Barriers::of(&self.times, &losses).ok_or(PathError::Degenerate {
+            what: "a layer was measured at fewer than two places",
+        })?;
+        let (first, last) = self.ends;
+        let places = self.times.iter().zip(&losses);
+        let excess = places.map(|(t, loss)| loss - (first + t * (last - first)));
+        Ok(LayerLosses {
+            against_models: excess.fold(0.0, f64::max),
+            against_path_ends: barriers,
+            losses,
+        })
+    }
+}
+
+fn masked(vector: LeafVector, mask: &[bool]) -> LeafVector {
+    let mut mask = mask.iter();
+    vector.map_all(|_, value| match mask.next() {
+        Some(true) => value,
+        _ => None,
+    })
+}
+
+impl Layers {
+    /// Name and leaves of each layer, in the order of the model.
+    fn masks<M: Module>(
+        &self,
+        model: &M,
+        space: &ParamSpace,
+    ) -> Result<Vec<(String, Vec<bool>)>, PathError> {
+        let leaves = space.leaves();
+        match self {
+            Self::TopLevel => {
+                let mut names: Vec<String> = Vec::new();
+                let mut masks: BTreeMap<String, Vec<bool>> = BTreeMap::new();
+                for (index, leaf) in leaves.iter().enumerate() {
+                    let name = layer_name(leaf.path());
+                    if !names.contains(&name) {
+                        names.push(name.clone());
+                    }
+                    let mask = masks
+                        .entry(name)
+                        .or_insert_with(|| vec![false; leaves.len()]);
+                    mask[index] = true;
+                }
+                let named = names.into_iter().map(|name| {
+                    let mask = masks.remove(&name).unwrap_or_default();
+                    (name, mask)
+                });
+                Ok(named.collect())
+            }
+            Self::Groups(groups) => groups
+                .iter()
+                .map(|(name, group)| {
+                    let own = ParamSpace::of_group(model, group)?;
+                    let paths: Vec<&str> = own.leaves().iter().map(|leaf| leaf.path()).collect();
+                    let mask = leaves.iter().map(|leaf| paths.contains(&leaf.path()));
+                    Ok((name.clone(), mask.collect()))
+                })
+                .collect(),
+        }
+    }
+}
+
+/// The first part of a path, with the index that follows where the field is a list.
+fn layer_name(path: &str) -> String {
+    let mut parts = path.split('.');
+    let first = parts.next().unwrap_or_default();
+    match parts.next() {
+        Some(index) if index.bytes().all(|byte| byte.is_ascii_digit()) => {
+            format!("{first}.{index}")
+        }
+        _ => first.to_string(),
+    }
+}

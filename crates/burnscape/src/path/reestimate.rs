@@ -1,0 +1,132 @@
+use burn::module::Module;
+
+use super::PathError;
+use super::error::check_range;
+use crate::loss::{Batch, DataSet, LossError, Objective, examples_and_weight, lifted};
+use crate::space::{RunningStatistics, copy_for_gradients, unshared_copy};
+
+/// A copy of `model` whose running statistics are the mean, over a pass of `data`, of the statistics
+/// of each batch, in proportion to the examples of the batches.
+///
+/// The mean is exact, whatever momentum a layer has: a layer's update is `(1 − m) r + m s`, which is
+/// solved for the statistic `s` of the batch. With a single batch the copy computes in inference what
+/// the model computes in training. The variance is the mean of the variances within batches, as in
+/// PyTorch's `update_bn`. Layers that do not follow their batches (frozen ones) keep what they have.
+///
+/// # Cost
+///
+/// A forward pass in training mode for each batch, and one more for the first; nothing for a model
+/// without running statistics. One host synchronization a statistic.
+///
+/// # Errors
+///
+/// [`LossError::EmptyData`]; [`PathError::Statistics`] if they come out NaN or infinite;
+/// [`PathError::OutOfRange`] for zero batches.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::{BatchNorm, BatchNormConfig};
+/// use burn::tensor::{Device, Tensor};
+/// use burnscape::path::reestimate;
+///
+/// let device = Device::default();
+/// let norm = BatchNormConfig::new(1).init(&device);
+/// let loss = |m: &BatchNorm, x: Tensor<2>| m.forward(x).mean();
+/// let data = [[[1.0], [3.0]], [[5.0], [7.0]]].map(|x| Tensor::<2>::from_floats(x, &device));
+/// let estimated = reestimate(&norm, &loss, &data, None)?;
+/// assert!((estimated.running_mean.value_sync().into_scalar::<f32>() - 4.0).abs() < 1e-5);
+/// assert!((estimated.running_var.value_sync().into_scalar::<f32>() - 1.0).abs() < 1e-5);
+/// # Ok::<(), burnscape::path::PathError>(())
+/// ```
+///
+/// # References
+///
+/// Izmailov et al. 2018, arXiv:1803.05407; Garipov et al. 2018, arXiv:1802.10026.
+pub fn reestimate<M, B, O, D>(
+    model: &M,
+    objective: &O,
+    data: &D,
+    max_batches: Option<usize>,
+) -> Result<M, PathError>
+where
+    M: Module,
+    B: Batch,
+    O: Objective<M, B>,
+    D: DataSet<B> + ?Sized,
+{
+    if let Some(batches) = max_batches {
+        check_range("the number of batches", batches as f64, "at least 1", |x| {
+            x >= 1.0
+        })?;
+    }
+    let original = RunningStatistics::of(model);
+    if original.is_empty() {
+        return Ok(unshared_copy(model));
+    }
+    let mut copy = copy_for_gradients(model, true);
+    let zero = original.filled(0.0);
+    // What a forward pass makes of given statistics.
+    let mut follow = |statistics: &RunningStatistics, batch: B| {
+        copy = statistics.write_to(copy.clone());
+        let _ = objective.loss(&copy, lifted(&copy, batch));
+        RunningStatistics::of(&copy)
+    };
+    let mut retained = None;
+    let mut sum = zero.clone();
+    let mut weight = 0.0;
+    let batches = data.batches().take(max_batches.unwrap_or(usize::MAX));
+    for (index, batch) in batches.enumerate() {
+        let batch = batch?;
+        let (examples, _) = examples_and_weight(&batch, index)?;
+        let scaled = follow(&zero, batch.clone());
+        if retained.is_none() {
+            // `1 − m`, from starting values of the size of the statistics, so that nothing cancels.
+            let start = scaled.spread(10.0);
+            let kept = follow(&start, batch).linear(1.0, -1.0, &scaled)?;
+            retained = Some(kept.zip(&start, |kept, start| kept / start));
+        }
+        sum = sum.linear(1.0, examples as f64, &scaled)?;
+        weight += examples as f64;
+    }
+    let Some(retained) = retained else {
+        return Err(LossError::EmptyData.into());
+    };
+    let mean = sum.linear(1.0 / weight, 0.0, &zero)?;
+    // Where nothing but the old value is retained the layer did not follow; rounding leaves a few
+    // units in the last place.
+    let share = retained.zip(&zero, |retained, _| {
+        let share = retained * -1.0 + 1.0;
+        let is_still = share.clone().abs().lower_elem(1e-6);
+        share.mask_fill(is_still, 0.0)
+    });
+    let estimated = mean.zip(&share, |mean, share| {
+        let is_still = share.clone().equal_elem(0.0);
+        mean / share.mask_fill(is_still, 1.0)
+    });
+    let mask = share.zip(&zero, |share, _| {
+        let is_still = share.clone().equal_elem(0.0);
+        share.ones_like().mask_fill(is_still, 0.0)
+    });
+    let kept = original.zip(&mask, |original, mask| original * (mask * -1.0 + 1.0));
+    let estimated = estimated.zip(&mask, |mean, mask| mean * mask);
+    let estimated = estimated.linear(1.0, 1.0, &kept)?;
+    check_finite(&estimated)?;
+    Ok(estimated.write_to(unshared_copy(model)))
+}
+
+/// Refuses statistics that are NaN or infinite.
+fn check_finite(statistics: &RunningStatistics) -> Result<(), PathError> {
+    for path in statistics.paths() {
+        let Some(values) = statistics.get(path) else {
+            continue;
+        };
+        let sum = crate::space::to_host(values.clone().abs().sum())?;
+        if !sum.iter().all(|sum| sum.is_finite()) {
+            return Err(PathError::Statistics {
+                what: format!("`{path}` is not finite"),
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,233 @@
+use burn::module::Module;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rand_distr::{Distribution, Exp1};
+
+use super::error::check_range;
+use super::{ControlPoints, PathError};
+use crate::optim::seed::mix;
+use crate::space::{LeafVector, ParamSpace, unshared_copy};
+
+/// The simplex spanned by models: all their convex combinations.
+///
+/// Two models span a segment, three a triangle. Where the loss is low throughout, every point is a
+/// model to use; [`SimplexFitter`](super::SimplexFitter) finds vertices for which it is.
+///
+/// # References
+///
+/// Benton, Maddox, Lotfi, Wilson 2021, *Loss Surface Simplexes for Mode Connecting Volumes and Fast
+/// Ensembling*, arXiv:2102.13042. Their volume is `V²`, from the Cayley-Menger determinant; this one
+/// is `V`.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::tensor::Device;
+/// use burnscape::path::Simplex;
+///
+/// let device = Device::default();
+/// let [a, b, c] = [(); 3].map(|()| LinearConfig::new(3, 2).init(&device));
+/// let simplex = Simplex::new(&[&a, &b, &c])?;
+/// assert_eq!(simplex.dimension(), 2);
+/// assert!(simplex.volume()? > 0.0);
+/// let weights = simplex.sample(7, 0); // uniform in the triangle
+/// assert!((weights.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+/// let model = simplex.point(&weights)?; // an ordinary `Linear`
+/// # assert_eq!(model.weight.dims(), [3, 2]);
+/// # Ok::<(), burnscape::path::PathError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Simplex<M> {
+    vertices: ControlPoints<M>,
+}
+
+impl<M: Module> Simplex<M> {
+    /// The simplex with these vertices, two or more.
+    ///
+    /// # Errors
+    ///
+    /// [`PathError::TooFewControlPoints`], [`PathError::Space`] if the models differ in a parameter.
+    pub fn new(vertices: &[&M]) -> Result<Self, PathError> {
+        if vertices.len() < 2 {
+            return Err(PathError::TooFewControlPoints {
+                found: vertices.len(),
+                needed: 2,
+            });
+        }
+        Ok(Self {
+            vertices: ControlPoints::from_models(vertices)?,
+        })
+    }
+
+    pub(super) fn first(&self) -> &M {
+        self.vertices.first()
+    }
+
+    /// The same simplex with another last vertex.
+    pub(super) fn with_last(&self, last: &M) -> Result<Self, PathError> {
+        Ok(Self {
+            vertices: self.vertices.with_last(last)?,
+        })
+    }
+
+    /// The parameters of the vertices.
+    pub fn vertices(&self) -> &[LeafVector] {
+        self.vertices.vectors()
+    }
+
+    /// The space of the parameters.
+    pub fn space(&self) -> &ParamSpace {
+        self.vertices.space()
+    }
+
+    /// One less than the number of vertices.
+    pub fn dimension(&self) -> usize {
+        self.vertices().len() - 1
+    }
+
+    /// The model at given barycentric weights. Frozen parameters and running statistics are those of
+    /// the first vertex.
+    ///
+    /// # Errors
+    ///
+    /// [`PathError::OutOfRange`] if the weights are not one for each vertex, non-negative, with sum
+    /// one.
+    pub fn point(&self, weights: &[f64]) -> Result<M, PathError> {
+        let count = self.vertices().len();
+        let expected = "as many as there are vertices";
+        check_range(
+            "the number of weights",
+            weights.len() as f64,
+            expected,
+            |x| x == count as f64,
+        )?;
+        for &weight in weights {
+            check_range("a barycentric weight", weight, "zero or more", |x| x >= 0.0)?;
+        }
+        let sum = weights.iter().sum();
+        check_range("the sum of the weights", sum, "one", |x| {
+            (x - 1.0).abs() < 1e-9
+        })?;
+        if weights[0] == 1.0 {
+            return Ok(unshared_copy(self.first()));
+        }
+        Ok(self.vertices.combine(weights)?.apply_to(self.first())?)
+    }
+
+    /// Weights that are uniform over the simplex, Dirichlet(1, …, 1): each has mean `1/(k + 1)` and
+    /// variance `k/((k + 1)² (k + 2))` in dimension `k`.
+    ///
+    /// # Reproducibility
+    ///
+    /// A function of the seed and the index of the draw.
+    pub fn sample(&self, seed: u64, index: u64) -> Vec<f64> {
+        dirichlet(self.vertices().len(), seed, index)
+    }
+
+    /// The volume `sqrt(det G)/k!`, with `G` the Gram matrix of the edges from the first vertex: a
+    /// length for two vertices, an area for three. Zero for vertices that are not in general position.
+    ///
+    /// # Units
+    ///
+    /// Parameter norm to the power of the dimension.
+    ///
+    /// # Errors
+    ///
+    /// [`PathError::Space`].
+    pub fn volume(&self) -> Result<f64, PathError> {
+        Ok(self.log_volume()?.exp())
+    }
+
+    /// The logarithm of the volume, which does not overflow; minus infinity for a volume of zero.
+    ///
+    /// # Errors
+    ///
+    /// [`PathError::Space`].
+    pub fn log_volume(&self) -> Result<f64, PathError> {
+        let factorial: f64 = (1..=self.dimension()).map(|k| (k as f64).ln()).sum();
+        Ok(match cholesky(&self.edges_gram()?) {
+            None => f64::NEG_INFINITY,
+            Some(root) => {
+                let diagonal = root.iter().enumerate().map(|(i, row)| row[i].ln());
+                diagonal.sum::<f64>() - factorial
+            }
+        })
+    }
+
+    /// The gradient of the logarithm of the volume by vertex `index`: `Σ_j (G⁻¹)_{ij} (v_j − o)`,
+    /// with the edges taken from another vertex `o`.
+    pub(super) fn log_volume_gradient(&self, index: usize) -> Result<LeafVector, PathError> {
+        let degenerate = || PathError::Degenerate {
+            what: "the vertices of the simplex span no volume",
+        };
+        let gram = self.edges_gram()?;
+        let root = cholesky(&gram).ok_or_else(degenerate)?;
+        let size = gram.len();
+        // The sum of the gradients by all vertices is zero: a translation changes no volume.
+        let mut right = vec![0.0; size];
+        match index {
+            0 => right.iter_mut().for_each(|x| *x = -1.0),
+            index => right[index - 1] = 1.0,
+        }
+        let solution = solve(&root, right);
+        let mut weights = vec![-solution.iter().sum::<f64>()];
+        weights.extend(solution);
+        self.vertices.combine(&weights)
+    }
+
+    /// The Gram matrix of the edges from the first vertex.
+    fn edges_gram(&self) -> Result<Vec<Vec<f64>>, PathError> {
+        let gram = self.vertices.gram()?;
+        Ok(gram
+            .into_iter()
+            .skip(1)
+            .map(|row| row[1..].to_vec())
+            .collect())
+    }
+}
+
+/// Uniform barycentric weights: exponential variables over their sum.
+pub(super) fn dirichlet(count: usize, seed: u64, index: u64) -> Vec<f64> {
+    let rng = StdRng::seed_from_u64(mix(seed, index));
+    let draws: Vec<f64> = Exp1.sample_iter(rng).take(count).collect();
+    let sum: f64 = draws.iter().sum();
+    draws.into_iter().map(|draw| draw / sum).collect()
+}
+
+/// The lower triangular root; `None` if the matrix is not positive definite to rounding.
+fn cholesky(matrix: &[Vec<f64>]) -> Option<Vec<Vec<f64>>> {
+    let size = matrix.len();
+    let mut root = vec![vec![0.0; size]; size];
+    for i in 0..size {
+        for j in 0..=i {
+            let dot: f64 = (0..j).map(|k| root[i][k] * root[j][k]).sum();
+            let rest = matrix[i][j] - dot;
+            if i == j {
+                // The inner products were summed in the element type of the parameters, at best.
+                let is_positive = rest > 1e-14 * matrix[i][i];
+                if !is_positive {
+                    return None;
+                }
+                root[i][i] = rest.sqrt();
+            } else {
+                root[i][j] = rest / root[j][j];
+            }
+        }
+    }
+    Some(root)
+}
+
+/// Solves `L Lᵀ x = b`.
+fn solve(root: &[Vec<f64>], mut x: Vec<f64>) -> Vec<f64> {
+    let size = root.len();
+    for i in 0..size {
+        let dot: f64 = (0..i).map(|k| root[i][k] * x[k]).sum();
+        x[i] = (x[i] - dot) / root[i][i];
+    }
+    for i in (0..size).rev() {
+        let dot: f64 = (i + 1..size).map(|k| root[k][i] * x[k]).sum();
+        x[i] = (x[i] - dot) / root[i][i];
+    }
+    x
+}

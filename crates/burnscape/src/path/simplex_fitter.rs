@@ -1,0 +1,212 @@
+use burn::config::Config;
+use burn::module::Module;
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
+
+use super::error::check_range;
+use super::simplex::dirichlet;
+use super::{PathError, Simplex};
+use crate::loss::scalar::gradients;
+use crate::loss::{Batch, LossError, Mode, Objective, lifted};
+use crate::optim::{ClosureStep, Evaluation, IntoEvaluation, SkipReason, StepReport};
+use crate::space::{LeafVector, ParamSpace, copy_for_gradients};
+
+/// How the last vertex of a simplex is fitted: the mean loss inside falls, the volume grows,
+///
+/// `E_w L(Σ w_k v_k) − λ log V`, `w` uniform over the simplex.
+///
+/// Vertices are added one at a time, as Benton et al. do: fit one, make a simplex with another vertex
+/// (a copy of an old one moved a little, say), fit that.
+///
+/// # Cost
+///
+/// A step takes one gradient and, if `λ > 0`, inner products of all pairs of vertices.
+///
+/// # References
+///
+/// Benton et al. 2021, arXiv:2102.13042. Their regularizer is the logarithm of the squared volume, so
+/// that `λ` here is twice theirs.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::optim::SgdConfig;
+/// use burn::tensor::{Device, Tensor};
+/// use burnscape::path::{Simplex, SimplexFitterConfig};
+///
+/// let device = Device::default().autodiff();
+/// let [a, b, c] = [(); 3].map(|()| LinearConfig::new(2, 1).init(&device));
+/// let x = Tensor::<2>::ones([4, 2], &device);
+/// let loss = |m: &Linear, x: Tensor<2>| m.forward(x).powi_scalar(2).mean();
+/// let simplex = Simplex::new(&[&a, &b, &c])?;
+/// let mut fitter = SimplexFitterConfig::new()
+///     .with_volume_weight(1e-3)
+///     .init(&simplex, SgdConfig::new().init(), 0.1)?;
+/// for _ in 0..20 {
+///     fitter.step(x.clone(), &loss)?;
+/// }
+/// let fitted = fitter.simplex()?;
+/// # assert!(fitted.volume()?.is_finite());
+/// # Ok::<(), burnscape::path::PathError>(())
+/// ```
+#[derive(Config, Debug)]
+pub struct SimplexFitterConfig {
+    /// `λ`, in units of loss.
+    #[config(default = 0.0)]
+    pub volume_weight: f64,
+    /// Seed of the weights.
+    #[config(default = 0)]
+    pub seed: u64,
+    /// What the model does in the loss.
+    #[config(default = "Mode::Train")]
+    pub mode: Mode,
+}
+
+impl SimplexFitterConfig {
+    /// Starts a fit of the last vertex.
+    ///
+    /// # Errors
+    ///
+    /// [`PathError::OutOfRange`], [`PathError::Space`].
+    pub fn init<M: Module, O>(
+        &self,
+        simplex: &Simplex<M>,
+        optimizer: O,
+        scheduler: impl Into<ModuleLrScheduler>,
+    ) -> Result<SimplexFitter<M, O>, PathError> {
+        let is_weight = |x| x >= 0.0;
+        check_range(
+            "the weight of the volume",
+            self.volume_weight,
+            "zero or more",
+            is_weight,
+        )?;
+        let template = copy_for_gradients(simplex.first(), self.mode == Mode::Train);
+        let last = simplex.vertices().len() - 1;
+        Ok(SimplexFitter {
+            config: self.clone(),
+            space: ParamSpace::of(&template)?,
+            vertex: simplex.vertices()[last].apply_to(&template)?,
+            template,
+            simplex: simplex.clone(),
+            optimizer,
+            scheduler: scheduler.into(),
+            num_steps: 0,
+        })
+    }
+}
+
+/// A fit of the last vertex of a simplex under way. Built by [`SimplexFitterConfig::init`].
+pub struct SimplexFitter<M, O> {
+    config: SimplexFitterConfig,
+    simplex: Simplex<M>,
+    optimizer: O,
+    scheduler: ModuleLrScheduler,
+    vertex: M,
+    template: M,
+    space: ParamSpace,
+    num_steps: usize,
+}
+
+/// One step of such a fit.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct SimplexStep {
+    /// Steps so far.
+    pub step: usize,
+    /// The barycentric weights of this step.
+    pub weights: Vec<f64>,
+    /// The loss at that point, without the volume.
+    pub loss: f64,
+    /// What the optimizer did with the vertex.
+    pub report: StepReport,
+}
+
+impl<M, O> std::fmt::Debug for SimplexFitter<M, O> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SimplexFitter")
+            .field("config", &self.config)
+            .field("num_steps", &self.num_steps)
+            .finish_non_exhaustive()
+    }
+}
+
+struct Evaluated(Result<(burn::tensor::Tensor<1>, LeafVector), LossError>);
+
+impl IntoEvaluation for Evaluated {
+    fn into_evaluation<M: Module>(self, model: &M) -> Result<Evaluation, LossError> {
+        let (loss, gradient) = self.0?;
+        (loss, gradient.into_gradients()).into_evaluation(model)
+    }
+}
+
+impl<M: Module, O> SimplexFitter<M, O> {
+    /// The simplex with its last vertex where it is now.
+    ///
+    /// # Errors
+    ///
+    /// [`PathError::Space`].
+    pub fn simplex(&self) -> Result<Simplex<M>, PathError> {
+        self.simplex.with_last(&self.vertex)
+    }
+
+    /// One step on a batch.
+    ///
+    /// # Errors
+    ///
+    /// [`PathError::NonFinite`] if loss or gradient are not finite; the vertex is unchanged.
+    /// [`PathError::Degenerate`] if the volume has a weight and is zero; [`PathError::Optim`].
+    pub fn step<B, L>(&mut self, batch: B, objective: &L) -> Result<SimplexStep, PathError>
+    where
+        B: Batch,
+        L: Objective<M, B>,
+        O: ClosureStep,
+    {
+        let count = self.simplex.vertices().len();
+        let weights = dirichlet(count, self.config.seed, self.num_steps as u64);
+        self.num_steps += 1;
+        let share = weights[count - 1];
+        let outward = match self.config.volume_weight {
+            0.0 => None,
+            weight => {
+                let gradient = self.simplex()?.log_volume_gradient(count - 1)?;
+                Some(gradient.scale(-weight))
+            }
+        };
+        let (simplex, space, template) = (&self.simplex, &self.space, &self.template);
+        let batch = lifted(template, batch);
+        let run = |vertex: &M| -> Result<_, LossError> {
+            let vertex = LeafVector::from_module(space, vertex)?;
+            let others = &simplex.vertices()[..count - 1];
+            let points = others.iter().chain([&vertex]);
+            let point = super::control_points::combination(space, &weights, points)?;
+            let model = point.apply_to_own(template);
+            let loss = objective.loss(&model, batch.clone());
+            let gradient = LeafVector::from_gradients(space, &gradients(&loss, &model)?)?;
+            let mut gradient = gradient.scale(share);
+            if let Some(outward) = &outward {
+                gradient = gradient.linear(1.0, 1.0, outward)?;
+            }
+            Ok((loss.inner(), LeafVector::concatenated(space, [gradient])?))
+        };
+        let report = self.optimizer.closure_step(
+            self.scheduler.step(),
+            &mut self.vertex,
+            |vertex: &M| Evaluated(run(vertex)),
+        )?;
+        if report.skipped == Some(SkipReason::NonFinite) {
+            return Err(PathError::NonFinite {
+                what: "the loss or its gradient".to_string(),
+                t: share,
+                batch: self.num_steps - 1,
+                value: report.loss.unwrap_or(f64::NAN),
+            });
+        }
+        Ok(SimplexStep {
+            step: self.num_steps,
+            weights,
+            loss: report.loss.unwrap_or(f64::NAN),
+            report,
+        })
+    }
+}

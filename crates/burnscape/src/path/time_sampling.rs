@@ -1,0 +1,102 @@
+use burn::config::Config;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
+
+use super::PathError;
+use super::error::check_range;
+use super::quadrature::gauss_legendre;
+use crate::optim::seed::mix;
+
+/// Where on the curve the loss of a batch is taken.
+///
+/// All of them are unbiased for `∫ L(θ(t)) dt`, the mean over `t` (not over length).
+#[derive(Config, Debug, Copy, PartialEq, Eq)]
+pub enum TimeSampling {
+    /// Uniform on the unit interval (Garipov et al. 2018).
+    Uniform,
+    /// Of this many equal strata each in turn, in random order, and uniform within it: the same mean
+    /// with less noise.
+    Stratified(usize),
+    /// The nodes of Gauss-Legendre quadrature, this many in each smooth piece of the curve, each in
+    /// turn, in random order, with gradients in proportion to the weights. With as many places a step
+    /// as there are nodes every step takes all of them, and is free of sampling noise; the integral is
+    /// exact where the loss is a polynomial in `t` of degree `2 nodes − 1` on each piece.
+    Quadrature(usize),
+}
+
+impl TimeSampling {
+    pub(super) fn check(self) -> Result<(), PathError> {
+        let (name, count) = match self {
+            Self::Uniform => return Ok(()),
+            Self::Stratified(count) => ("the number of strata", count),
+            Self::Quadrature(count) => ("the number of quadrature nodes", count),
+        };
+        check_range(name, count as f64, "1 to 1000", |x| {
+            (1.0..=1000.0).contains(&x)
+        })
+    }
+
+    /// Place and weight of the draw with this index, on a curve of so many pieces; weights average to one. A function of seed and
+    /// index alone, so that a resumed fit draws what an uninterrupted one would.
+    pub(super) fn draw(self, seed: u64, index: u64, pieces: usize) -> (f64, f64) {
+        let uniform = || StdRng::seed_from_u64(mix(seed, index)).random::<f64>();
+        match self {
+            Self::Uniform => (uniform(), 1.0),
+            Self::Stratified(count) => {
+                let stratum = turn(seed, index, count);
+                ((stratum as f64 + uniform()) / count as f64, 1.0)
+            }
+            Self::Quadrature(count) => {
+                let turn = turn(seed, index, count * pieces);
+                let (node, weight) = gauss_legendre(count)[turn % count];
+                let t = ((turn / count) as f64 + node) / pieces as f64;
+                (t, weight * count as f64)
+            }
+        }
+    }
+}
+
+/// The entry of a permutation of `0..count`, of which each round of `count` draws has its own.
+fn turn(seed: u64, index: u64, count: usize) -> usize {
+    let round = index / count as u64;
+    let mut order: Vec<usize> = (0..count).collect();
+    order.shuffle(&mut StdRng::seed_from_u64(mix(seed ^ 0x5EED, round)));
+    order[(index % count as u64) as usize]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_round_visits_every_stratum_and_every_node_once() {
+        for round in 0..20 {
+            let draws = |sampling: TimeSampling| -> Vec<(f64, f64)> {
+                let mut draws: Vec<_> =
+                    (0..7).map(|i| sampling.draw(3, round * 7 + i, 1)).collect();
+                draws.sort_by(|a, b| a.0.total_cmp(&b.0));
+                draws
+            };
+            for (stratum, (t, weight)) in draws(TimeSampling::Stratified(7)).iter().enumerate() {
+                assert_eq!(((t * 7.0) as usize, *weight), (stratum, 1.0));
+            }
+            let nodes = draws(TimeSampling::Quadrature(7));
+            let sum: f64 = nodes.iter().map(|(t, weight)| weight * t.powi(12)).sum();
+            assert!((sum / 7.0 - 1.0 / 13.0).abs() < 1e-14);
+        }
+    }
+
+    #[test]
+    fn uniform_draws_have_the_mean_and_variance_of_the_unit_interval() {
+        let count = 20_000;
+        let draws: Vec<f64> = (0..count)
+            .map(|i| TimeSampling::Uniform.draw(1, i, 1).0)
+            .collect();
+        let mean = draws.iter().sum::<f64>() / count as f64;
+        let square = draws.iter().map(|t| t * t).sum::<f64>() / count as f64;
+        // Four standard errors of each.
+        assert!((mean - 0.5).abs() < 4.0 * (1.0_f64 / 12.0 / count as f64).sqrt());
+        assert!((square - 1.0 / 3.0).abs() < 4.0 * (4.0_f64 / 45.0 / count as f64).sqrt());
+    }
+}

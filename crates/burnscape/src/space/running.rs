@@ -1,0 +1,206 @@
+use std::collections::BTreeMap;
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{DType, Tensor};
+
+use super::SpaceError;
+use super::context::ParamContext;
+use super::leaf_vector::{as_accumulator, as_dtype};
+use super::read::Contexts;
+use super::walk::Walk;
+
+/// The running statistics of a model's normalization layers: what its forward pass in training
+/// writes, apart from parameters that are merely frozen.
+///
+/// # Cost
+///
+/// A few visits of the module; tensors are shared, not copied.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::BatchNormConfig;
+/// use burn::tensor::Device;
+/// use burnscape::space::{RunningStatistics, unshared_copy};
+///
+/// let norm = BatchNormConfig::new(3).init(&Device::default());
+/// let statistics = RunningStatistics::of(&norm);
+/// assert_eq!(statistics.paths().collect::<Vec<_>>(), ["running_mean", "running_var"]);
+/// let half = statistics.linear(0.5, 0.0, &RunningStatistics::of(&norm))?;
+/// let copy = half.write_to(unshared_copy(&norm));
+/// assert_eq!(copy.running_var.value_sync().mean().into_scalar::<f32>(), 0.5);
+/// # Ok::<(), burnscape::space::SpaceError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct RunningStatistics {
+    values: BTreeMap<String, Value>,
+}
+
+/// One statistic: flat, with its shape.
+#[derive(Debug, Clone)]
+struct Value {
+    values: Tensor<1>,
+    shape: Vec<usize>,
+    dtype: DType,
+}
+
+impl RunningStatistics {
+    /// The present statistics, the last update included.
+    pub fn of<M: Module>(model: &M) -> Self {
+        let plain = model.valid();
+        // Whatever training can make require gradients is a parameter, frozen or not.
+        let mut reader = Reader {
+            contexts: Contexts::of(&plain.clone().unfreeze().train()),
+            walk: Walk::default(),
+            position: 0,
+            values: BTreeMap::new(),
+        };
+        plain.visit(&mut reader);
+        Self {
+            values: reader.values,
+        }
+    }
+
+    /// Whether the model has none.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// The paths of the statistics.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.values.keys().map(String::as_str)
+    }
+
+    /// The statistic at a path, flat.
+    pub fn get(&self, path: &str) -> Option<&Tensor<1>> {
+        self.values.get(path).map(|value| &value.values)
+    }
+
+    /// The same statistics, every element `fill`.
+    #[must_use]
+    pub fn filled(&self, fill: f64) -> Self {
+        self.clone().map(|_, value| value.full_like(fill))
+    }
+
+    /// `a · self + b · other`, in f32 where the statistics are narrower.
+    ///
+    /// # Errors
+    ///
+    /// [`SpaceError::DifferentSpaces`] if the other model has other statistics.
+    pub fn linear(self, a: f64, b: f64, other: &Self) -> Result<Self, SpaceError> {
+        let describe = |(path, value): (&String, &Value)| format!("`{path}` {:?}", value.shape);
+        let names =
+            |statistics: &Self| -> Vec<String> { statistics.values.iter().map(describe).collect() };
+        let (expected, found) = (names(&self), names(other));
+        if expected != found {
+            return Err(SpaceError::DifferentSpaces {
+                expected: expected.join(", "),
+                found: found.join(", "),
+            });
+        }
+        Ok(self.map(|path, value| match other.values.get(path) {
+            Some(its) => as_accumulator(value) * a + as_accumulator(its.values.clone()) * b,
+            None => value,
+        }))
+    }
+
+    /// `1 + scale · |self|`, element by element.
+    #[must_use]
+    pub(crate) fn spread(&self, scale: f64) -> Self {
+        self.clone().map(|_, value| value.abs() * scale + 1.0)
+    }
+
+    /// `f` of each statistic and its counterpart in `other`.
+    #[must_use]
+    pub(crate) fn zip(self, other: &Self, f: impl Fn(Tensor<1>, Tensor<1>) -> Tensor<1>) -> Self {
+        self.map(|path, value| match other.values.get(path) {
+            Some(its) => f(as_accumulator(value), as_accumulator(its.values.clone())),
+            None => value,
+        })
+    }
+
+    /// Writes the statistics into `model` *and everything it shares them with*; give it an
+    /// [`unshared_copy`](super::unshared_copy).
+    pub fn write_to<M: Module>(&self, model: M) -> M {
+        // An update that waits for synchronization would otherwise overwrite what is written.
+        drop(model.valid());
+        let mut writer = Writer {
+            walk: Walk::default(),
+            values: &self.values,
+        };
+        model.map(&mut writer)
+    }
+
+    fn map(mut self, mut f: impl FnMut(&str, Tensor<1>) -> Tensor<1>) -> Self {
+        for (path, value) in &mut self.values {
+            value.values = f(path, value.values.clone());
+        }
+        self
+    }
+}
+
+struct Reader {
+    contexts: Contexts,
+    walk: Walk,
+    position: usize,
+    values: BTreeMap<String, Value>,
+}
+
+impl ModuleVisitor for Reader {
+    fn enter_module(&mut self, name: &str, container_type: &str) {
+        self.walk.enter(name, container_type);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.walk.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let path = self.walk.float_path();
+        let context = self.contexts.floats.get(self.position);
+        self.position += 1;
+        if context.is_none_or(|(_, context)| context.is_require_grad()) {
+            return;
+        }
+        let value = param.base().inner();
+        if matches!(value.dtype(), DType::QFloat(_)) {
+            return;
+        }
+        let shape = value.shape().as_slice().to_vec();
+        let value = Value {
+            dtype: value.dtype(),
+            values: value.reshape([shape.iter().product::<usize>()]),
+            shape,
+        };
+        self.values.insert(path, value);
+    }
+}
+
+struct Writer<'a> {
+    walk: Walk,
+    values: &'a BTreeMap<String, Value>,
+}
+
+impl ModuleMapper for Writer<'_> {
+    fn enter_module(&mut self, name: &str, container_type: &str) {
+        self.walk.enter(name, container_type);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.walk.exit();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some(value) = self.values.get(&self.walk.float_path()) else {
+            return param;
+        };
+        let (id, present, mapper) = param.consume();
+        let shape = present.shape();
+        if shape.as_slice() != value.shape {
+            return Param::from_mapped_value(id, present, mapper);
+        }
+        let context = ParamContext::of(&present);
+        let new = as_dtype(value.values.clone(), value.dtype).reshape(shape);
+        Param::from_mapped_value(id, context.restore(new, id), mapper)
+    }
+}

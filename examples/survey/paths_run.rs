@@ -1,0 +1,89 @@
+//! All paths: every network, every pair of seeds.
+
+use std::cell::Cell;
+use std::error::Error;
+use std::time::Duration;
+
+use burn::tensor::Device;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use super::arguments::Arguments;
+use super::data::Split;
+use super::models::{Cnn, DeepMlp};
+use super::paths::{Connection, Effort, connect};
+
+/// Places of a profile.
+const NUM_POINTS: usize = 61;
+
+/// The networks that are connected: the CNN of the comparison, and a deeper MLP.
+#[derive(Serialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Network {
+    Cnn,
+    DeepMlp,
+}
+
+/// One pair of networks and the paths between them.
+#[derive(Serialize, Debug, Clone)]
+pub(crate) struct Connected {
+    pub(crate) network: Network,
+    #[serde(flatten)]
+    pub(crate) connection: Connection,
+}
+
+/// Nothing without epochs to fit.
+pub(crate) fn run(
+    arguments: &Arguments,
+    split: &Split,
+    device: &Device,
+) -> Result<Vec<Connected>, Box<dyn Error>> {
+    if arguments.path_epochs == 0 {
+        return Ok(Vec::new());
+    }
+    let device = device.clone().autodiff();
+    let effort = Effort {
+        train_epochs: (arguments.path_epochs as usize).div_ceil(2),
+        fit_epochs: arguments.path_epochs as usize,
+        num_points: NUM_POINTS,
+    };
+    let networks = [Network::Cnn, Network::DeepMlp];
+    let total = effort.epochs() * networks.len() * arguments.path_pairs as usize;
+    let style = "{bar:32.cyan/dim} {percent:>3} %  {msg}  ({elapsed}, about {eta} left)";
+    let progress = ProgressBar::new(total as u64);
+    progress.set_style(ProgressStyle::with_template(style)?.progress_chars("━╸─"));
+    progress.enable_steady_tick(Duration::from_millis(500));
+    let done = Cell::new(0);
+    let mut found = Vec::new();
+    for network in networks {
+        for pair in 0..u64::from(arguments.path_pairs) {
+            let first = u64::from(arguments.seed) + 2 * pair;
+            let seeds = [first, first + 1];
+            let title = format!("{} · seeds {} and {}", network.title(), seeds[0], seeds[1]);
+            let tell = |what: &str, is_epoch: bool| {
+                done.set(done.get() + u64::from(is_epoch));
+                progress.set_position(done.get());
+                progress.set_message(format!("{title} · {what}"));
+            };
+            let connection = match network {
+                Network::Cnn => connect::<Cnn>(&device, split, seeds, effort, &tell),
+                Network::DeepMlp => connect::<DeepMlp>(&device, split, seeds, effort, &tell),
+            };
+            found.push(Connected {
+                network,
+                connection: connection.map_err(|error| format!("{title}: {error}"))?,
+            });
+        }
+    }
+    progress.finish_and_clear();
+    Ok(found)
+}
+
+impl Network {
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Cnn => "cnn",
+            Self::DeepMlp => "mlp 64-128-128-128-10",
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Nudged elastic bands on the ring.
+
+use std::f64::consts::PI;
+use std::ops::ControlFlow;
+
+use burn::optim::SgdConfig;
+use burn::tensor::Tensor;
+use burnscape::loss::LossError;
+use burnscape::optim::SamConfig;
+use burnscape::path::{
+    AutoNebConfig, BandConfig, BandStep, PathError, PolygonalChain, auto_neb, nudged_elastic_band,
+};
+use burnscape_testkit::objectives::Point;
+
+use crate::models::{at, nothing, point, ring};
+
+fn ends() -> (Point, Point) {
+    (point(&[-1.0, 0.0]), point(&[1.0, 0.0]))
+}
+
+fn go_on(_: &BandStep) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+fn loss(w: &[f64]) -> f64 {
+    (w[0] * w[0] + w[1] * w[1] - 1.0).powi(2)
+}
+
+fn max(chain: &PolygonalChain<Point>) -> f64 {
+    let losses = (0..=2000).map(|i| loss(&at(chain, f64::from(i) / 2000.0)));
+    losses.fold(0.0, f64::max)
+}
+
+#[test]
+fn pivots_come_to_lie_on_the_ring_at_equal_distances() {
+    let (a, b) = ends();
+    for bends in [1, 4, 7] {
+        let chain = PolygonalChain::between(&a, &b, bends).unwrap();
+        let config = BandConfig::new()
+            .with_steps(3000)
+            .with_offset(0.025)
+            .with_seed(2);
+        let sgd = SgdConfig::new().init();
+        let band =
+            nudged_elastic_band(&chain, &ring, &nothing(), sgd, 0.05, &config, go_on).unwrap();
+        assert!(band.completed && band.steps == 3000);
+        assert!(
+            band.losses.iter().all(|loss| *loss < 1e-6),
+            "{:?}",
+            band.losses
+        );
+        // No chain of N segments through the ring does better than the regular one.
+        let segments = (bends + 1) as f64;
+        let bound = ((PI / (2.0 * segments)).cos().powi(2) - 1.0).powi(2);
+        let max = max(&band.chain);
+        assert!(max >= bound - 1e-9, "{max} {bound}");
+        assert!(max < 1.02 * bound, "{bends}: {max} {bound}");
+        // The ends are where they were.
+        assert_eq!(at(&band.chain, 0.0), [-1.0, 0.0]);
+        assert_eq!(at(&band.chain, 1.0), [1.0, 0.0]);
+    }
+}
+
+#[test]
+fn pivots_on_the_line_of_symmetry_stay_there() {
+    let (a, b) = ends();
+    let chain = PolygonalChain::between(&a, &b, 3).unwrap();
+    let config = BandConfig::new().with_steps(50);
+    let sgd = SgdConfig::new().init();
+    let band = nudged_elastic_band(&chain, &ring, &nothing(), sgd, 0.05, &config, go_on).unwrap();
+    assert!(max(&band.chain) > 0.99);
+}
+
+#[test]
+fn a_sharpness_aware_step_relaxes_a_band_too() {
+    let (a, b) = ends();
+    let chain = PolygonalChain::between(&a, &b, 4).unwrap();
+    let sam = SamConfig::new().with_rho(1e-4);
+    let sam = sam.init(SgdConfig::new().init()).unwrap();
+    let config = BandConfig::new().with_steps(1500).with_offset(0.025);
+    let band = nudged_elastic_band(&chain, &ring, &nothing(), sam, 0.05, &config, go_on).unwrap();
+    assert!(
+        band.losses.iter().all(|loss| *loss < 1e-5),
+        "{:?}",
+        band.losses
+    );
+}
+
+#[test]
+fn pivots_are_inserted_until_the_band_is_smooth() {
+    let (a, b) = ends();
+    let config = AutoNebConfig::new()
+        .with_pivots(1)
+        .with_cycles(4)
+        .with_band(BandConfig::new().with_steps(1200).with_offset(0.025));
+    let sgd = SgdConfig::new().init();
+    let found = auto_neb(&a, &b, &ring, &nothing(), &sgd, 0.05, &config, |_, step| {
+        go_on(step)
+    });
+    let found = found.unwrap();
+    assert!(found.completed);
+    // Each segment's middle is its highest point, so that every segment is halved.
+    assert_eq!(found.pivots, [1, 3, 7, 15]);
+    for (pivots, max) in found.pivots.iter().zip(&found.max_losses) {
+        let segments = (pivots + 1) as f64;
+        let bound = ((PI / (2.0 * segments)).cos().powi(2) - 1.0).powi(2);
+        assert!(
+            *max > 0.9 * bound && *max < 1.1 * bound,
+            "{pivots} {max} {bound}"
+        );
+    }
+    let limited = config.with_max_pivots(2);
+    let found = auto_neb(
+        &a,
+        &b,
+        &ring,
+        &nothing(),
+        &sgd,
+        0.05,
+        &limited,
+        |_, step| go_on(step),
+    );
+    assert_eq!(found.unwrap().pivots, [1, 2]);
+}
+
+#[test]
+fn a_band_can_be_stopped_and_refuses_what_it_cannot_relax() {
+    let (a, b) = ends();
+    let chain = PolygonalChain::between(&a, &b, 2).unwrap();
+    let sgd = || SgdConfig::new().init();
+    let config = BandConfig::new().with_offset(0.1);
+    let band =
+        nudged_elastic_band(
+            &chain,
+            &ring,
+            &nothing(),
+            sgd(),
+            0.05,
+            &config,
+            |step| match step.step {
+                5 => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            },
+        );
+    let band = band.unwrap();
+    assert_eq!((band.steps, band.completed), (5, false));
+    let none: [Tensor<1>; 0] = [];
+    let error = nudged_elastic_band(&chain, &ring, &none, sgd(), 0.05, &config, go_on).unwrap_err();
+    assert_eq!(error, PathError::Loss(LossError::EmptyData));
+    let stiff = config.clone().with_spring(-1.0);
+    assert!(nudged_elastic_band(&chain, &ring, &nothing(), sgd(), 0.05, &stiff, go_on).is_err());
+    let walled = |point: &Point, _: Tensor<1>| (point.w.val().square().sum() - 0.5).sqrt();
+    let error = nudged_elastic_band(&chain, &walled, &nothing(), sgd(), 0.05, &config, go_on);
+    let error = error.unwrap_err();
+    assert!(matches!(error, PathError::NonFinite { t, .. } if (t - 1.0 / 3.0).abs() < 1e-12));
+    let line = PolygonalChain::from_models(&[&a, &b]).unwrap();
+    let error = nudged_elastic_band(&line, &ring, &nothing(), sgd(), 0.05, &config, go_on);
+    assert!(error.is_err());
+}

@@ -1,0 +1,112 @@
+//! Calibrated barriers of classifiers whose best temperature is known.
+
+use std::ops::ControlFlow;
+
+use burn::tensor::{DType, Device, Int, Tensor};
+use burnscape::landscape::Grid;
+use burnscape::path::{NormalizationPolicy, PathError, ProfileStep, Segment, calibrated_profile};
+use burnscape_testkit::objectives::Point;
+
+use crate::models::point;
+
+fn go_on(_: &ProfileStep) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+type Batch = (Tensor<2>, Tensor<1, Int>);
+
+/// The logits are `(0, w₀)` for every example.
+fn logits(model: &Point, (x, _): &Batch) -> Tensor<2> {
+    let w = model.w.val().unsqueeze::<2>();
+    let rows = x.clone() * 0.0 + w;
+    Tensor::cat(vec![rows.clone() * 0.0, rows], 1)
+}
+
+fn labels((_, labels): &Batch) -> Tensor<1, Int> {
+    labels.clone()
+}
+
+/// Three examples of class 1 and one of class 0, in two batches.
+fn data() -> [Batch; 2] {
+    let device = Device::default();
+    let batch = |labels: &[i32]| {
+        let x = Tensor::zeros([labels.len(), 1], (&device, DType::F64));
+        (x, Tensor::from_ints(labels, &device))
+    };
+    [batch(&[1, 0, 1]), batch(&[1])]
+}
+
+#[test]
+fn models_that_differ_by_their_temperature_have_no_calibrated_barrier() {
+    let line = Segment::new(&point(&[0.5]), &point(&[8.0])).unwrap();
+    let grid = Grid::linspace(0.0, 1.0, 11).unwrap();
+    let policy = NormalizationPolicy::ReestimateAll;
+    let profile = calibrated_profile(&line, logits, labels, &data(), &grid, policy, go_on).unwrap();
+    // The best logit is log 3, at which the loss is the entropy of ¼.
+    let entropy = -(0.25_f64 * 0.25_f64.ln() + 0.75 * 0.75_f64.ln());
+    for (index, t) in profile.times.iter().enumerate() {
+        let w = 0.5 + 7.5 * t;
+        let raw = (1.0 + w.exp()).ln() - 0.75 * w;
+        assert!((profile.losses.losses[index] - raw).abs() < 1e-12);
+        assert!((profile.calibrated.losses[index] - entropy).abs() < 1e-12);
+        assert!((profile.inverse_temperatures[index] * w - 3.0_f64.ln()).abs() < 1e-5);
+    }
+    assert!(profile.calibrated.barriers.unwrap().above_worse_end < 1e-12);
+    let mut csv = Vec::new();
+    profile.write_csv(&mut csv).unwrap();
+    assert!(csv.starts_with(b"t,loss,calibrated_loss,inverse_temperature\n0,"));
+    assert!(profile.to_json().unwrap().contains("\"calibrated\""));
+}
+
+#[test]
+fn a_calibrated_profile_can_be_stopped() {
+    let line = Segment::new(&point(&[0.5]), &point(&[8.0])).unwrap();
+    let grid = Grid::linspace(0.0, 1.0, 11).unwrap();
+    let policy = NormalizationPolicy::Leave;
+    let stop = |step: &ProfileStep| match (step.points, step.total) {
+        (4, 11) => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    };
+    let profile = calibrated_profile(&line, logits, labels, &data(), &grid, policy, stop).unwrap();
+    assert_eq!((profile.times.len(), profile.completed), (4, false));
+    assert_eq!(profile.calibrated.barriers, None);
+}
+
+#[test]
+fn wrong_answers_are_best_at_infinite_temperature() {
+    let line = Segment::new(&point(&[-1.0]), &point(&[-2.0])).unwrap();
+    let grid = Grid::linspace(0.0, 1.0, 3).unwrap();
+    let policy = NormalizationPolicy::Leave;
+    let profile = calibrated_profile(&line, logits, labels, &data(), &grid, policy, go_on).unwrap();
+    for index in 0..3 {
+        assert!((profile.calibrated.losses[index] - 2.0_f64.ln()).abs() < 1e-6);
+        assert!(profile.inverse_temperatures[index] < 1e-6);
+    }
+}
+
+#[test]
+fn targets_that_are_no_classes_and_empty_data_are_refused() {
+    let line = Segment::new(&point(&[1.0]), &point(&[2.0])).unwrap();
+    let grid = Grid::linspace(0.0, 1.0, 3).unwrap();
+    let policy = NormalizationPolicy::Leave;
+    let measure = |labels: &dyn Fn(&Batch) -> Tensor<1, Int>, data: &[Batch]| {
+        calibrated_profile(&line, logits, labels, data, &grid, policy, go_on).unwrap_err()
+    };
+    let error = measure(&|(_, y): &Batch| y.clone() + 1, &data());
+    assert!(matches!(error, PathError::BadTargets { classes: 2, .. }));
+    let error = measure(&|(_, y): &Batch| y.clone().slice(0..1), &data());
+    assert!(matches!(
+        error,
+        PathError::BadTargets {
+            targets: 1,
+            outputs: 3,
+            ..
+        }
+    ));
+    let error = measure(&labels, &[]);
+    assert!(error.to_string().contains("empty"), "{error}");
+    let nan = Segment::new(&point(&[f64::NAN]), &point(&[2.0])).unwrap();
+    let error =
+        calibrated_profile(&nan, logits, labels, &data(), &grid, policy, go_on).unwrap_err();
+    assert!(matches!(error, PathError::NonFinite { t: 0.0, .. }));
+}

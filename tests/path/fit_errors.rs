@@ -1,0 +1,120 @@
+//! What a fit refuses, and what it says.
+
+use std::ops::ControlFlow;
+
+use burn::optim::SgdConfig;
+use burn::tensor::Tensor;
+use burnscape::loss::LossError;
+use burnscape::path::{
+    BezierCurve, CurveFitterConfig, PathError, PolygonalChain, Segment, TimeSampling,
+};
+use burnscape_testkit::objectives::Point;
+
+use crate::models::{at, nothing, point, ring};
+
+fn curve() -> BezierCurve<Point> {
+    BezierCurve::between(&point(&[-1.0, 0.0]), &point(&[1.0, 0.0]), 2).unwrap()
+}
+
+#[test]
+fn settings_out_of_range_are_refused_by_name() {
+    let config = CurveFitterConfig::new;
+    for (config, name) in [
+        (config().with_times_per_step(0), "places a step"),
+        (config().with_weight_decay(-1.0), "weight decay"),
+        (config().with_weight_decay(f64::NAN), "weight decay"),
+        (config().with_max_gradient_norm(Some(0.0)), "gradient norm"),
+        (config().with_offset(-0.1), "offset"),
+        (
+            config().with_sampling(TimeSampling::Stratified(0)),
+            "strata",
+        ),
+        (config().with_sampling(TimeSampling::Quadrature(0)), "nodes"),
+    ] {
+        let error = config
+            .init(&curve(), SgdConfig::new().init(), 0.1)
+            .unwrap_err();
+        assert!(matches!(error, PathError::OutOfRange { .. }));
+        assert!(error.to_string().contains(name), "{error}");
+    }
+}
+
+#[test]
+fn a_segment_has_nothing_to_fit() {
+    let line = Segment::new(&point(&[0.0]), &point(&[1.0])).unwrap();
+    let error = CurveFitterConfig::new()
+        .init(&line, SgdConfig::new().init(), 0.1)
+        .unwrap_err();
+    assert_eq!(error, PathError::NothingToFit);
+}
+
+#[test]
+fn empty_data_are_refused() {
+    let mut fitter = CurveFitterConfig::new()
+        .init(&curve(), SgdConfig::new().init(), 0.1)
+        .unwrap();
+    let none: [Tensor<1>; 0] = [];
+    let error = fitter
+        .fit(1, &none, &ring, |_| ControlFlow::Continue(()))
+        .unwrap_err();
+    assert_eq!(error, PathError::Loss(LossError::EmptyData));
+}
+
+#[test]
+fn a_loss_that_is_not_a_number_is_reported_with_its_place_and_the_fit_can_go_on() {
+    // Infinite within the ring's inner part: the middle of the line.
+    let walled = |point: &Point, _: Tensor<1>| {
+        let square = point.w.val().square().sum();
+        (square - 0.5).sqrt()
+    };
+    let curve = curve();
+    let mut fitter = CurveFitterConfig::new()
+        .with_seed(1)
+        .init(&curve, SgdConfig::new().init(), 0.1)
+        .unwrap();
+    let mut failures = 0;
+    for _ in 0..40 {
+        let [batch] = nothing();
+        match fitter.step(batch, &walled) {
+            Ok(step) => assert!(step.loss.is_finite()),
+            Err(PathError::NonFinite { t, value, .. }) => {
+                failures += 1;
+                assert!(value.is_nan());
+                // |2t − 1| < √½ on the line; the middle has hardly moved.
+                assert!((t - 0.5).abs() < 0.4, "{t}");
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert!(failures > 10);
+    assert!(
+        at(&fitter.curve().unwrap(), 0.5)
+            .iter()
+            .all(|x| x.is_finite())
+    );
+}
+
+#[test]
+fn a_checkpoint_of_another_fit_is_refused() {
+    let config = CurveFitterConfig::new().with_seed(1);
+    let sgd = || SgdConfig::new().init();
+    let checkpoint = config
+        .init(&curve(), sgd(), 0.1)
+        .unwrap()
+        .to_checkpoint()
+        .unwrap();
+    let other = config
+        .clone()
+        .with_seed(2)
+        .init(&curve(), sgd(), 0.1)
+        .unwrap();
+    let error = other.resume(checkpoint.clone()).unwrap_err();
+    assert!(error.to_string().contains("seed is 1"), "{error}");
+    let (a, b) = (point(&[-1.0, 0.0]), point(&[1.0, 0.0]));
+    let chain = PolygonalChain::between(&a, &b, 2).unwrap();
+    let other = config.init(&chain, sgd(), 0.1).unwrap();
+    assert!(matches!(
+        other.resume(checkpoint).unwrap_err(),
+        PathError::Optim(_)
+    ));
+}

@@ -1,0 +1,223 @@
+//! What a step of the fitter does, exactly.
+
+use std::ops::ControlFlow;
+
+use burn::module::Module;
+use burn::optim::{AdamConfig, SgdConfig};
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use burnscape::optim::{ClosureStep, Resume, SamConfig};
+use burnscape::path::{
+    BezierCurve, Curve, CurveFitter, CurveFitterConfig, FastGeometricEnsemble, FitCheckpoint,
+    FitStep, PolygonalChain, TimeSampling,
+};
+use burnscape::space::LeafVector;
+use burnscape_testkit::objectives::Point;
+
+use crate::models::{Net, nothing, parameters, point};
+
+fn go_on(_: &FitStep) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+/// `½ Σ i wᵢ²`: the gradient at `w` is `i wᵢ`.
+fn bowl(point: &Point, _: Tensor<1>) -> Tensor<1> {
+    let w = point.w.val();
+    let n = w.dims()[0];
+    let data: Vec<f64> = (1..=n).map(|i| i as f64).collect();
+    let scale = Tensor::<1>::from_data(TensorData::new(data, [n]), (&w.device(), DType::F64));
+    (w.square() * scale).sum() * 0.5
+}
+
+fn values(vector: &LeafVector) -> Vec<f64> {
+    let leaf = vector.leaves()[0].clone().unwrap();
+    leaf.into_data().iter::<f64>().collect()
+}
+
+fn cubic() -> BezierCurve<Point> {
+    let models = [[1.0, 0.0], [3.0, -1.0], [0.5, 2.0], [-1.0, 1.0]].map(|p| point(&p));
+    BezierCurve::from_models(&models.iter().collect::<Vec<_>>()).unwrap()
+}
+
+/// Where the free points are after one step of plain gradient descent, and where they should be.
+fn check_step(config: &CurveFitterConfig, gradient: impl Fn(&[f64]) -> Vec<f64>) {
+    let curve = cubic();
+    let rate = 0.25;
+    let mut fitter = config.init(&curve, SgdConfig::new().init(), rate).unwrap();
+    let [batch] = nothing();
+    let step = fitter.step(batch, &bowl).unwrap();
+    let moved = fitter.curve().unwrap();
+    let count = step.times.len() as f64;
+    let losses = step.times.iter().map(|&t| {
+        let w = curve.point(t).unwrap().coordinates();
+        0.5 * w[0] * w[0] + w[1] * w[1]
+    });
+    assert!((step.loss - losses.sum::<f64>() / count).abs() < 1e-12);
+    for (k, (before, after)) in curve
+        .control_points()
+        .inner()
+        .iter()
+        .zip(moved.control_points().inner())
+        .enumerate()
+    {
+        let mut expected = values(before);
+        for &t in &step.times {
+            let weight = curve.weights(t).unwrap()[k + 1];
+            let g = gradient(&curve.point(t).unwrap().coordinates());
+            for (x, g) in expected.iter_mut().zip(g) {
+                *x -= rate * weight * g / count;
+            }
+        }
+        for (x, y) in expected.iter().zip(values(after)) {
+            assert!((x - y).abs() < 1e-12, "{x} {y}");
+        }
+    }
+    let ends = |c: &BezierCurve<Point>| [0.0, 1.0].map(|t| c.point(t).unwrap().coordinates());
+    assert_eq!(ends(&curve), ends(&moved));
+}
+
+#[test]
+fn each_control_point_gets_its_share_of_the_gradient() {
+    let gradient = |w: &[f64]| vec![w[0], 2.0 * w[1]];
+    let config = CurveFitterConfig::new().with_seed(5);
+    check_step(&config, gradient);
+    check_step(&config.clone().with_times_per_step(3), gradient);
+    let stratified = TimeSampling::Stratified(4);
+    check_step(&config.with_sampling(stratified), gradient);
+}
+
+#[test]
+fn weight_decay_acts_on_the_point_of_the_curve() {
+    let config = CurveFitterConfig::new().with_seed(5).with_weight_decay(0.3);
+    check_step(&config, |w| vec![1.3 * w[0], 2.3 * w[1]]);
+}
+
+#[test]
+fn clipping_scales_the_gradient_at_the_point_down_to_the_norm() {
+    let config = CurveFitterConfig::new().with_max_gradient_norm(Some(0.1));
+    check_step(&config, |w| {
+        let g = [w[0], 2.0 * w[1]];
+        let norm = (g[0] * g[0] + g[1] * g[1]).sqrt();
+        assert!(norm > 0.1);
+        g.map(|g| g * 0.1 / norm).to_vec()
+    });
+    // A gradient below the norm is left alone.
+    let config = CurveFitterConfig::new().with_max_gradient_norm(Some(1e6));
+    check_step(&config, |w| vec![w[0], 2.0 * w[1]]);
+}
+
+fn data() -> Vec<(Tensor<2>, Tensor<2>)> {
+    let device = Device::default();
+    let numbers = |count: usize, shift: f64| -> Vec<f32> {
+        (0..count)
+            .map(|i| (1.7 * i as f64 + shift).sin() as f32)
+            .collect()
+    };
+    (0..5)
+        .map(|batch| {
+            let shift = f64::from(batch);
+            (
+                Tensor::from_data(TensorData::new(numbers(24, shift), [6, 4]), &device),
+                Tensor::from_data(TensorData::new(numbers(12, shift + 0.5), [6, 2]), &device),
+            )
+        })
+        .collect()
+}
+
+fn squares(net: &Net, (x, y): (Tensor<2>, Tensor<2>)) -> Tensor<1> {
+    (net.forward(x) - y).powi_scalar(2).mean()
+}
+
+fn free_points<O>(fitter: &CurveFitter<Net, PolygonalChain<Net>, O>) -> Vec<Vec<f64>>
+where
+{
+    let curve = fitter.curve().unwrap();
+    let points = [0.25, 0.5, 0.75];
+    points
+        .map(|t| parameters(&curve.point(t).unwrap()))
+        .to_vec()
+}
+
+fn resumes<O: ClosureStep + Resume>(optimizer: impl Fn() -> O) {
+    let (a, b) = (Net::new(1), Net::new(2));
+    let chain = PolygonalChain::between(&a, &b, 3).unwrap();
+    let config = CurveFitterConfig::new()
+        .with_seed(u64::MAX - 4)
+        .with_offset(0.01)
+        .with_sampling(TimeSampling::Stratified(4))
+        .with_weight_decay(1e-3);
+    let schedule = || FastGeometricEnsemble::new(0.05, 0.01, 4).unwrap();
+    let start = || config.init(&chain, optimizer(), schedule()).unwrap();
+    let mut whole = start();
+    assert!(whole.fit(3, &data(), &squares, go_on).unwrap().completed);
+    // Stopped in the middle of the second pass.
+    let mut part = start();
+    let stop = |step: &FitStep| match step.step {
+        7 => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    };
+    assert!(!part.fit(3, &data(), &squares, stop).unwrap().completed);
+    assert_eq!((part.num_steps(), part.num_epochs()), (7, 1));
+    let bytes = part.to_checkpoint().unwrap().into_bytes().unwrap();
+    // Models that were loaded again carry other identifiers than those of the first fit.
+    let again = |model: &Net, seed| {
+        let space = burnscape::space::ParamSpace::of(model).unwrap();
+        let fresh = Net::new(seed);
+        LeafVector::from_module(&space, model)
+            .unwrap()
+            .apply_to(&fresh)
+            .unwrap()
+    };
+    let chain = PolygonalChain::between(&again(&a, 8), &again(&b, 9), 3).unwrap();
+    let fresh = config.init(&chain, optimizer(), schedule()).unwrap();
+    let checkpoint = FitCheckpoint::from_bytes(bytes).unwrap();
+    let mut resumed = fresh.resume(checkpoint).unwrap();
+    assert!(resumed.fit(3, &data(), &squares, go_on).unwrap().completed);
+    assert_eq!(resumed.num_steps(), whole.num_steps());
+    assert_eq!(free_points(&resumed), free_points(&whole));
+    assert_ne!(free_points(&part), free_points(&whole));
+}
+
+#[test]
+fn a_fit_resumes_to_the_last_bit() {
+    resumes(|| AdamConfig::new().init());
+    resumes(|| {
+        SamConfig::friendly_sam()
+            .init(AdamConfig::new().init())
+            .unwrap()
+    });
+}
+
+#[test]
+fn sam_without_a_radius_is_its_base() {
+    let (a, b) = (Net::new(1), Net::new(2));
+    let chain = PolygonalChain::between(&a, &b, 3).unwrap();
+    let config = CurveFitterConfig::new().with_seed(4);
+    let mut plain = config.init(&chain, AdamConfig::new().init(), 0.01).unwrap();
+    let sam = SamConfig::new().with_rho(0.0);
+    let sam = sam.init(AdamConfig::new().init()).unwrap();
+    let mut sam = config.init(&chain, sam, 0.01).unwrap();
+    plain.fit(2, &data(), &squares, go_on).unwrap();
+    sam.fit(2, &data(), &squares, go_on).unwrap();
+    assert_eq!(free_points(&plain), free_points(&sam));
+}
+
+#[test]
+fn a_fit_does_not_touch_the_models_it_connects() {
+    let (a, b) = (Net::new(1), Net::new(2));
+    let before = [&a, &b].map(|net| (parameters(net), net.norm.running_mean.value_sync()));
+    let curve = BezierCurve::between(&a, &b, 2).unwrap();
+    let mut fitter = CurveFitterConfig::new()
+        .init(&curve, SgdConfig::new().init(), 0.1)
+        .unwrap();
+    fitter.fit(3, &data(), &squares, go_on).unwrap();
+    for (net, (weights, mean)) in [&a, &b].into_iter().zip(before) {
+        assert_eq!(parameters(net), weights);
+        assert_eq!(
+            net.norm.running_mean.value_sync().into_data(),
+            mean.into_data()
+        );
+    }
+    let fitted = fitter.curve().unwrap().point(1.0).unwrap();
+    assert_eq!(parameters(&fitted), parameters(&b));
+    assert_eq!(fitted.num_params(), b.num_params());
+}

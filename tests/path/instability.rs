@@ -1,0 +1,97 @@
+//! A run that is undecided for ten steps and settled after them.
+
+use std::cell::RefCell;
+use std::ops::{ControlFlow, Range};
+
+use burnscape::path::{
+    InstabilityConfig, InstabilityPoint, PathError, Profiler, instability_analysis,
+};
+use burnscape_testkit::objectives::Point;
+
+use crate::models::{nothing, point, ring};
+
+fn go_on(_: &InstabilityPoint) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+/// In its first ten steps the data order pushes the point to the left or to the right; at the end it
+/// lies on the ring, on the side where it is.
+fn train(
+    model: Point,
+    pushes: i32,
+    steps: Range<usize>,
+    order: u64,
+) -> Result<(Point, i32), String> {
+    let mut side = model.coordinates()[0];
+    let mut pushes = pushes;
+    let is_last = steps.end == 20;
+    for _ in steps.start..steps.end.min(10) {
+        side += if order == 2 { 1.0 } else { -1.0 };
+        pushes += 1;
+    }
+    if is_last {
+        side = side.signum();
+    }
+    Ok((point(&[side, 0.0]), pushes))
+}
+
+#[test]
+fn the_barrier_falls_to_zero_where_the_run_is_decided() {
+    let data = nothing();
+    let profiler = Profiler::new(&ring, &data).with_num_points(21).unwrap();
+    let config = InstabilityConfig::new(vec![0, 4, 8, 12, 20], 20);
+    let start = point(&[0.5, 0.0]);
+    let calls = RefCell::new(Vec::new());
+    let logged = |model, pushes, steps: Range<usize>, order| {
+        calls.borrow_mut().push((steps.start, steps.end, order));
+        train(model, pushes, steps, order)
+    };
+    let found = instability_analysis(&start, 0, &config, logged, &profiler, go_on).unwrap();
+    assert!(found.completed);
+    let barriers: Vec<f64> = found
+        .points
+        .iter()
+        .map(|p| p.train.unwrap().above_mean)
+        .collect();
+    // From step 4 the trunk is at −3.5 and six pushes bring it to 2.5; from step 8 two do not.
+    assert_eq!(barriers, [1.0, 1.0, 0.0, 0.0, 0.0]);
+    let distances: Vec<f64> = found.points.iter().map(|p| p.distance).collect();
+    assert_eq!(distances, [2.0, 2.0, 0.0, 0.0, 0.0]);
+    // The trunk is trained once; branches start from it.
+    let calls = calls.into_inner();
+    assert_eq!(
+        calls[..5],
+        [(0, 20, 1), (0, 20, 2), (0, 4, 0), (4, 20, 1), (4, 20, 2)]
+    );
+    assert_eq!(calls.len(), 14);
+    let mut csv = Vec::new();
+    found.write_csv(&mut csv).unwrap();
+    let csv = String::from_utf8(csv).unwrap();
+    assert!(csv.starts_with("step,distance,above_line,above_worse_end,above_mean\n0,2,1,1,1\n"));
+    assert!(found.to_json().unwrap().contains("\"step\":12"));
+}
+
+#[test]
+fn failures_and_steps_out_of_order_are_reported() {
+    let data = nothing();
+    let profiler = Profiler::new(&ring, &data).with_num_points(3).unwrap();
+    let start = point(&[0.5, 0.0]);
+    for steps in [vec![4, 4], vec![5, 3], vec![30]] {
+        let config = InstabilityConfig::new(steps, 20);
+        let error = instability_analysis(&start, 0, &config, train, &profiler, go_on).unwrap_err();
+        assert!(matches!(error, PathError::OutOfRange { .. }));
+    }
+    let config = InstabilityConfig::new(vec![3, 7], 20);
+    let fails = |model, pushes, steps: Range<usize>, order| match steps.start {
+        7 => Err("the disk is full".to_string()),
+        _ => train(model, pushes, steps, order),
+    };
+    let error = instability_analysis(&start, 0, &config, fails, &profiler, go_on).unwrap_err();
+    assert!(matches!(error, PathError::Training { step: 7, .. }));
+    assert!(error.to_string().contains("the disk is full"));
+    let stopped = instability_analysis(&start, 0, &config, train, &profiler, |_| {
+        ControlFlow::Break(())
+    });
+    let stopped = stopped.unwrap();
+    assert_eq!((stopped.points.len(), stopped.completed), (1, false));
+}

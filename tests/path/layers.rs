@@ -1,0 +1,147 @@
+//! Layer-wise barriers on a loss of two parameters, where the definitions differ.
+
+use std::ops::ControlFlow;
+
+use burn::module::{Module, Param, ParamGroup};
+use burn::tensor::{DType, Device, Tensor};
+use burnscape::path::{LayerStep, Layers, PathError, Profiler, layerwise_barriers};
+
+use crate::models::nothing;
+
+#[derive(Module, Debug)]
+struct Two {
+    x: Param<Tensor<1>>,
+    y: Param<Tensor<1>>,
+}
+
+impl Two {
+    fn new(x: f64, y: f64) -> Self {
+        let value = |value: f64| {
+            let device = Device::default();
+            Param::from_tensor(Tensor::from_data([value], (&device, DType::F64)))
+        };
+        Self {
+            x: value(x),
+            y: value(y),
+        }
+    }
+}
+
+/// `(x y − 1)²`: zero at (1, 1) and at (−1, −1).
+fn product(two: &Two, _: Tensor<1>) -> Tensor<1> {
+    (two.x.val() * two.y.val() - 1.0).square()
+}
+
+fn go_on(_: &LayerStep) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+#[test]
+fn the_definitions_differ_where_layers_work_together() {
+    let (a, b) = (Two::new(1.0, 1.0), Two::new(-1.0, -1.0));
+    let data = nothing();
+    let profiler = Profiler::new(&product, &data).with_num_points(21).unwrap();
+    let found = layerwise_barriers(&a, &b, &Layers::TopLevel, &profiler, 3, go_on).unwrap();
+    assert_eq!((found.first_loss, found.last_loss), (0.0, 0.0));
+    let names: Vec<&str> = found
+        .layers
+        .iter()
+        .map(|layer| layer.name.as_str())
+        .collect();
+    assert_eq!(names, ["x", "y"]);
+    for layer in &found.layers {
+        assert_eq!((layer.num_parameters, layer.distance), (1, 2.0));
+        // Others at (1, 1): the loss is 4t², below the line to its own end, and 4 there.
+        let first = &layer.others_at_first;
+        assert!(first.against_path_ends.above_line.abs() < 1e-12);
+        assert!((first.against_models - 4.0).abs() < 1e-12);
+        for (t, loss) in found.times.iter().zip(&first.losses) {
+            assert!((loss - 4.0 * t * t).abs() < 1e-12);
+        }
+        // Others at (−1, −1): 4(1 − t)².
+        let last = &layer.others_at_last;
+        assert!((last.losses[0] - 4.0).abs() < 1e-12 && last.losses[20].abs() < 1e-12);
+        assert!((last.against_models - 4.0).abs() < 1e-12);
+    }
+    // Together: (x² − 1)² with x = 1 − 2t.
+    let whole = found.cumulative.last().unwrap();
+    assert_eq!(whole.num_parameters, 2);
+    assert!((whole.others_at_first.against_path_ends.above_line - 1.0).abs() < 1e-12);
+    assert!((whole.others_at_first.against_models - 1.0).abs() < 1e-12);
+    assert_eq!(
+        found.cumulative[0].others_at_first,
+        found.layers[0].others_at_first
+    );
+}
+
+/// `(x² y − 1)²`: zero at (2, ¼) and at (−1, 1).
+fn lopsided(two: &Two, _: Tensor<1>) -> Tensor<1> {
+    (two.x.val().square() * two.y.val() - 1.0).square()
+}
+
+#[test]
+fn others_stay_where_they_are_said_to_be() {
+    let (a, b) = (Two::new(2.0, 0.25), Two::new(-1.0, 1.0));
+    let data = nothing();
+    let profiler = Profiler::new(&lopsided, &data).with_num_points(7).unwrap();
+    let found = layerwise_barriers(&a, &b, &Layers::TopLevel, &profiler, 3, go_on).unwrap();
+    let loss = |x: f64, y: f64| (x * x * y - 1.0).powi(2);
+    for (index, t) in found.times.iter().enumerate() {
+        let (x, y) = (2.0 - 3.0 * t, 0.25 + 0.75 * t);
+        let near = |layer: usize, first: f64, last: f64| {
+            let layer = &found.layers[layer];
+            assert!((layer.others_at_first.losses[index] - first).abs() < 1e-12);
+            assert!((layer.others_at_last.losses[index] - last).abs() < 1e-12);
+        };
+        near(0, loss(x, 0.25), loss(x, 1.0));
+        near(1, loss(2.0, y), loss(-1.0, y));
+    }
+}
+
+#[test]
+fn the_random_control_is_as_long_and_in_the_same_layer() {
+    let (a, b) = (Two::new(1.0, 1.0), Two::new(-1.0, -1.0));
+    let data = nothing();
+    let profiler = Profiler::new(&product, &data).with_num_points(5).unwrap();
+    let ends: Vec<f64> = (0..8)
+        .map(|seed| {
+            let found = layerwise_barriers(&a, &b, &Layers::TopLevel, &profiler, seed, go_on);
+            found.unwrap().layers[0].random.losses[4]
+        })
+        .collect();
+    // One parameter moves by two: to −1, with loss 4, or to 3, with loss 4. Both ways occur.
+    assert!(ends.iter().all(|end| (end - 4.0).abs() < 1e-12), "{ends:?}");
+}
+
+#[test]
+fn groups_may_overlap_and_must_not_be_empty() {
+    let (a, b) = (Two::new(1.0, 1.0), Two::new(-1.0, -1.0));
+    let data = nothing();
+    let profiler = Profiler::new(&product, &data).with_num_points(3).unwrap();
+    let group =
+        |name: &str, pattern: &'static str| (name.to_string(), ParamGroup::from_predicate(pattern));
+    let groups = Layers::Groups(vec![group("both", ""), group("second", "y")]);
+    let found = layerwise_barriers(&a, &b, &groups, &profiler, 3, go_on).unwrap();
+    assert_eq!(found.layers[0].num_parameters, 2);
+    assert_eq!(found.layers[1].num_parameters, 1);
+    let none = Layers::Groups(vec![group("none", "z")]);
+    let error = layerwise_barriers(&a, &b, &none, &profiler, 3, go_on).unwrap_err();
+    assert!(matches!(error, PathError::Space(_)), "{error}");
+}
+
+#[test]
+fn a_measurement_can_be_stopped_and_written() {
+    let (a, b) = (Two::new(1.0, 1.0), Two::new(-1.0, -1.0));
+    let data = nothing();
+    let profiler = Profiler::new(&product, &data).with_num_points(3).unwrap();
+    let found = layerwise_barriers(&a, &b, &Layers::TopLevel, &profiler, 3, |step| {
+        match (step.done, step.total) {
+            (2, 4) => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
+    })
+    .unwrap();
+    assert!(!found.completed);
+    assert_eq!((found.layers.len(), found.cumulative.len()), (1, 1));
+    assert!(found.to_json().unwrap().contains("\"against_models\""));
+}

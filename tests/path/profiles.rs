@@ -1,0 +1,207 @@
+//! Profiles of paths whose losses are known.
+
+use std::cell::Cell;
+use std::ops::ControlFlow;
+
+use burn::tensor::Tensor;
+use burnscape::landscape::Grid;
+use burnscape::loss::LossError;
+use burnscape::path::{
+    BezierCurve, Curve, NormalizationPolicy, PathError, Profile, ProfileStep, Profiler, Segment,
+    profile,
+};
+use burnscape_testkit::objectives::Point;
+
+use crate::models::{at, nothing, point, ring};
+
+fn go_on(_: &ProfileStep) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+fn line() -> Segment<Point> {
+    Segment::new(&point(&[-1.0, 0.0]), &point(&[1.0, 0.0])).unwrap()
+}
+
+#[test]
+fn the_line_through_the_ring_has_a_barrier_of_one_in_its_middle() {
+    let data = nothing();
+    let profile = Profiler::new(&ring, &data).profile(&line(), go_on).unwrap();
+    assert_eq!(profile.times.len(), 61);
+    let barriers = profile.train.barriers.unwrap();
+    assert_eq!(barriers.above_line, 1.0);
+    assert_eq!(barriers.above_worse_end, 1.0);
+    assert_eq!(barriers.above_mean, 1.0);
+    assert_eq!(barriers.midpoint, Some(1.0));
+    let train = &profile.train;
+    assert_eq!((train.min, train.max, train.argmax), (0.0, 1.0, 0.5));
+    // ∫ ((2t − 1)² − 1)² dt = 8/15, to the error of the trapezoidal rule.
+    assert!((train.mean - 8.0 / 15.0).abs() < 1e-5);
+    assert!((train.length_weighted_mean - train.mean).abs() < 1e-14);
+    assert!((profile.length() - 2.0).abs() < 1e-14);
+}
+
+#[test]
+fn a_path_from_a_model_to_itself_has_no_barrier() {
+    let model = point(&[0.3, -0.7]);
+    let data = nothing();
+    let path = Segment::new(&model, &model).unwrap();
+    let profile = Profiler::new(&ring, &data).profile(&path, go_on).unwrap();
+    let barriers = profile.train.barriers.unwrap();
+    assert_eq!(barriers.above_line, 0.0);
+    assert_eq!(barriers.above_worse_end, 0.0);
+    assert_eq!(barriers.above_mean, 0.0);
+    assert_eq!(barriers.midpoint, Some(0.0));
+    assert_eq!(profile.length(), 0.0);
+    let network = crate::models::Net::new(1);
+    let loss = |net: &crate::models::Net, x: Tensor<2>| net.forward(x).square().mean();
+    let data = [Tensor::<2>::ones([3, 4], &burn::tensor::Device::default())];
+    let path = BezierCurve::between(&network, &network, 3).unwrap();
+    let profile = Profiler::new(&loss, &data).profile(&path, go_on).unwrap();
+    assert_eq!(profile.train.barriers.unwrap().above_mean, 0.0);
+}
+
+#[test]
+fn the_length_weighted_mean_does_not_depend_on_the_speed() {
+    // A straight line run through at a speed that changes: t² of the way.
+    let (a, b) = (point(&[-1.0, 0.0]), point(&[1.0, 0.0]));
+    let fast = BezierCurve::from_models(&[&a, &a, &b]).unwrap();
+    assert!((at(&fast, 0.5)[0] + 0.5).abs() < 1e-15);
+    let data = nothing();
+    let profiler = Profiler::new(&ring, &data).with_num_points(2001).unwrap();
+    let profile = profiler.profile(&fast, go_on).unwrap();
+    assert!((profile.train.length_weighted_mean - 8.0 / 15.0).abs() < 1e-5);
+    // ∫ ((2t² − 1)² − 1)² dt = 16 ∫ t⁴ (t² − 1)² dt = 16 (1/5 − 2/7 + 1/9).
+    let by_time = 16.0 * (1.0 / 5.0 - 2.0 / 7.0 + 1.0 / 9.0);
+    assert!((profile.train.mean - by_time).abs() < 1e-5);
+    assert!((profile.length() - 2.0).abs() < 1e-12);
+}
+
+#[test]
+fn sixty_one_places_cost_sixty_one_evaluations_and_no_gradient() {
+    let calls = Cell::new(0);
+    let counted = |point: &Point, batch: Tensor<1>| {
+        calls.set(calls.get() + 1);
+        let loss = ring(point, batch);
+        assert!(!loss.is_tracked(), "no graph is built");
+        loss
+    };
+    let data = nothing();
+    let profile = Profiler::new(&counted, &data)
+        .profile(&line(), go_on)
+        .unwrap();
+    assert_eq!((calls.get(), profile.num_evaluations), (61, 61));
+}
+
+#[test]
+fn controls_are_as_long_as_the_line() {
+    let (a, b) = (point(&[-1.0, 0.0]), point(&[1.0, 0.0]));
+    let curve = BezierCurve::from_models(&[&a, &point(&[0.0, 4.5_f64.sqrt()]), &b]).unwrap();
+    let data = nothing();
+    let controlled = Profiler::new(&ring, &data)
+        .profile_with_controls(&curve, 4, go_on)
+        .unwrap();
+    assert!((controlled.line.length() - 2.0).abs() < 1e-12);
+    assert!((controlled.random.length() - 2.0).abs() < 1e-12);
+    assert!((controlled.curve.train.mean - 2.0 / 105.0).abs() < 1e-5);
+    assert!((controlled.curve.train.max - 4.0 / 81.0).abs() < 1e-3);
+    assert_eq!(controlled.line.train.barriers.unwrap().above_line, 1.0);
+}
+
+#[test]
+fn test_data_and_metrics_go_into_json_and_csv() {
+    let (train, test) = (nothing(), nothing());
+    let norm = |p: &Point, _: Tensor<1>| p.w.val().square().sum();
+    let profile = Profiler::new(&ring, &train)
+        .with_test(&test)
+        .with_metric("norm, squared", norm)
+        .with_num_points(3)
+        .unwrap()
+        .profile(&line(), go_on)
+        .unwrap();
+    assert_eq!(profile.num_evaluations, 12);
+    assert_eq!(profile.metrics[0].train, [1.0, 0.0, 1.0]);
+    assert_eq!(profile.test.as_ref().unwrap().losses, [0.0, 1.0, 0.0]);
+    let json = profile.to_json().unwrap();
+    assert!(json.contains("\"policy\":\"reestimate_all\""), "{json}");
+    assert_eq!(serde_json::from_str::<Profile>(&json).unwrap(), profile);
+    let mut csv = Vec::new();
+    profile.write_csv(&mut csv).unwrap();
+    let expected = "t,length,train_loss,test_loss,\"train_norm, squared\",\"test_norm, squared\"\n\
+                    0,0,0,0,1,1\n0.5,1,1,1,0,0\n1,2,0,0,1,1\n";
+    assert_eq!(String::from_utf8(csv).unwrap(), expected);
+    struct Full;
+    impl std::io::Write for Full {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(std::io::Error::from(std::io::ErrorKind::StorageFull))
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let error = profile.write_json(Full).unwrap_err();
+    assert!(matches!(error, PathError::Write { .. }), "{error}");
+}
+
+#[test]
+fn a_stopped_profile_has_what_it_reached_and_no_barrier() {
+    let data = nothing();
+    let profile = Profiler::new(&ring, &data)
+        .profile(&line(), |step| match step.points {
+            7 => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        })
+        .unwrap();
+    assert!(!profile.completed);
+    assert_eq!(profile.times.len(), 7);
+    assert_eq!(profile.train.losses.len(), 7);
+    assert_eq!(profile.train.barriers, None);
+}
+
+#[test]
+fn a_loss_or_metric_that_is_not_finite_is_reported_with_its_place() {
+    let data = nothing();
+    let walled = |point: &Point, _: Tensor<1>| (point.w.val().square().sum() - 0.5).sqrt();
+    let error = Profiler::new(&walled, &data)
+        .profile(&line(), go_on)
+        .unwrap_err();
+    let PathError::NonFinite { t, value, .. } = error.clone() else {
+        panic!("{error}")
+    };
+    // The first place with |2t − 1|² < ½.
+    assert!((t - 9.0 / 60.0).abs() < 1e-12 && value.is_nan(), "{error}");
+    assert!(error.to_string().contains("t = 0.15"), "{error}");
+    let error = Profiler::new(&ring, &data)
+        .with_metric("walled", walled)
+        .profile(&line(), go_on)
+        .unwrap_err();
+    assert!(error.to_string().contains("walled is NaN"), "{error}");
+}
+
+#[test]
+fn grids_without_the_ends_and_empty_data_are_refused() {
+    let data = nothing();
+    for (from, to) in [(0.0, 0.9), (0.1, 1.0), (-0.1, 1.0), (0.0, 1.1)] {
+        let grid = Grid::linspace(from, to, 5).unwrap();
+        let error = profile(&line(), &ring, &data, &grid).unwrap_err();
+        assert!(matches!(error, PathError::TimeOutOfRange { .. }));
+    }
+    assert!(
+        Profiler::<Point, _, _>::new(&ring, &data)
+            .with_num_points(1)
+            .is_err()
+    );
+    let none: [Tensor<1>; 0] = [];
+    let grid = Grid::linspace(0.0, 1.0, 5).unwrap();
+    let error = profile(&line(), &ring, &none, &grid).unwrap_err();
+    assert_eq!(error, PathError::Loss(LossError::EmptyData));
+    let error = Profiler::new(&ring, &data)
+        .with_policy(NormalizationPolicy::Reestimate(0))
+        .profile(&line(), go_on)
+        .unwrap_err();
+    assert!(matches!(error, PathError::OutOfRange { .. }));
+    assert_eq!(
+        profile(&line(), &ring, &data, &grid).unwrap().times.len(),
+        5
+    );
+    assert!(line().length().unwrap() > 0.0);
+}

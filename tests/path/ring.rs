@@ -1,0 +1,149 @@
+//! Fits on the ring loss `(x² + y² − 1)²`, whose optima are known on paper.
+
+use std::ops::ControlFlow;
+
+use burn::optim::{AdamConfig, SgdConfig};
+use burnscape::optim::SamConfig;
+use burnscape::path::{
+    BezierCurve, Curve, CurveFitterConfig, GaripovLrScheduler, PolygonalChain, TimeSampling,
+};
+use burnscape_testkit::objectives::Point;
+
+use crate::models::{at, nothing, point, ring};
+
+fn ends() -> (Point, Point) {
+    (point(&[-1.0, 0.0]), point(&[1.0, 0.0]))
+}
+
+fn loss_at(curve: &impl Curve<Point>, t: f64) -> f64 {
+    let w = at(curve, t);
+    (w[0] * w[0] + w[1] * w[1] - 1.0).powi(2)
+}
+
+/// Mean and maximum over a fine grid: a reference that knows nothing of the fit's own quadrature.
+fn mean_and_max(curve: &impl Curve<Point>) -> (f64, f64) {
+    let count = 3000;
+    let losses: Vec<f64> = (0..=count)
+        .map(|i| loss_at(curve, f64::from(i) / f64::from(count)))
+        .collect();
+    // Simpson's rule; the chain's joint lies on the grid.
+    let weight = |i: usize| match i {
+        0 => 1.0,
+        i if i == count as usize => 1.0,
+        i if i % 2 == 1 => 4.0,
+        _ => 2.0,
+    };
+    let sum: f64 = losses.iter().enumerate().map(|(i, l)| weight(i) * l).sum();
+    let max = losses.iter().copied().fold(0.0, f64::max);
+    (sum / (3.0 * f64::from(count)), max)
+}
+
+fn exact(nodes: usize, pieces: usize) -> CurveFitterConfig {
+    CurveFitterConfig::new()
+        .with_sampling(TimeSampling::Quadrature(nodes))
+        .with_times_per_step(nodes * pieces)
+        .with_seed(3)
+        .with_offset(0.025)
+}
+
+fn go_on(_: &burnscape::path::FitStep) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+#[test]
+fn the_quadratic_bezier_finds_its_optimum() {
+    let (a, b) = ends();
+    let curve = BezierCurve::between(&a, &b, 2).unwrap();
+    assert_eq!(loss_at(&curve, 0.5), 1.0);
+    // The loss is of degree 8 in t: five nodes are exact.
+    let mut fitter = exact(5, 1)
+        .init(&curve, SgdConfig::new().init(), 1.0)
+        .unwrap();
+    fitter.fit(1500, &nothing(), &ring, go_on).unwrap();
+    let fitted = fitter.curve().unwrap();
+    let middle = at(&fitted, 0.5);
+    // The curve's height is half of the control point's.
+    let h = 2.0 * middle[1].abs();
+    assert!((h - 4.5_f64.sqrt()).abs() < 1e-7, "{h}");
+    assert!(middle[0].abs() < 1e-9);
+    let (mean, max) = mean_and_max(&fitted);
+    assert!((mean - 2.0 / 105.0).abs() < 1e-7, "{mean}");
+    assert!((max - 4.0 / 81.0).abs() < 1e-6, "{max}");
+    // At t(1 − t) = 1/9.
+    let t = (1.0 - (5.0_f64 / 9.0).sqrt()) / 2.0;
+    assert!((loss_at(&fitted, t) - 4.0 / 81.0).abs() < 1e-7);
+}
+
+#[test]
+fn a_chain_with_one_bend_finds_its_optimum() {
+    // With the bend at (0, h) and a = 1 + h² the loss is (a s² − 2s)² along each half, of mean
+    // a²/5 − a + 4/3: least at a = 5/2, where it is 1/12; the largest loss is that of the bend, ¼.
+    let (a, b) = ends();
+    let chain = PolygonalChain::between(&a, &b, 1).unwrap();
+    let mut fitter = exact(3, 2)
+        .init(&chain, SgdConfig::new().init(), 0.2)
+        .unwrap();
+    fitter.fit(1500, &nothing(), &ring, go_on).unwrap();
+    let fitted = fitter.curve().unwrap();
+    let bend = at(&fitted, 0.5);
+    assert!(bend[0].abs() < 1e-9);
+    assert!((bend[1].abs() - 1.5_f64.sqrt()).abs() < 1e-8, "{bend:?}");
+    let (mean, max) = mean_and_max(&fitted);
+    assert!((mean - 1.0 / 12.0).abs() < 1e-9, "{mean}");
+    assert!((max - 0.25).abs() < 1e-7, "{max}");
+    // Quadrature agrees that it is an optimum: every other bend nearby is worse.
+    for [x, y] in [[0.01, 0.0], [-0.01, 0.0], [0.0, 0.01], [0.0, -0.01]] {
+        let other = point(&[bend[0] + x, bend[1] + y]);
+        let other = PolygonalChain::from_models(&[&a, &other, &b]).unwrap();
+        assert!(mean_and_max(&other).0 > mean + 1e-6);
+    }
+}
+
+#[test]
+fn a_fit_that_starts_on_the_line_stays_on_it() {
+    let (a, b) = ends();
+    let curve = BezierCurve::between(&a, &b, 2).unwrap();
+    let config = exact(5, 1).with_offset(0.0);
+    let mut fitter = config.init(&curve, SgdConfig::new().init(), 1.0).unwrap();
+    fitter.fit(100, &nothing(), &ring, go_on).unwrap();
+    assert_eq!(at(&fitter.curve().unwrap(), 0.5)[1], 0.0);
+}
+
+#[test]
+fn one_place_a_step_comes_near_by_every_sampling() {
+    let (a, b) = ends();
+    let curve = BezierCurve::between(&a, &b, 2).unwrap();
+    for sampling in [
+        TimeSampling::Uniform,
+        TimeSampling::Stratified(10),
+        TimeSampling::Quadrature(5),
+    ] {
+        let config = exact(5, 1).with_sampling(sampling).with_times_per_step(1);
+        let schedule = GaripovLrScheduler::new(0.5, 4000).unwrap();
+        let mut fitter = config
+            .init(&curve, SgdConfig::new().init(), schedule)
+            .unwrap();
+        fitter.fit(4000, &nothing(), &ring, go_on).unwrap();
+        let (mean, _) = mean_and_max(&fitter.curve().unwrap());
+        assert!(mean < 1.05 * 2.0 / 105.0, "{sampling:?} {mean}");
+    }
+}
+
+#[test]
+fn adam_and_sam_fit_as_well() {
+    let (a, b) = ends();
+    let curve = BezierCurve::between(&a, &b, 2).unwrap();
+    let mut adam = exact(5, 1)
+        .init(&curve, AdamConfig::new().init(), 0.05)
+        .unwrap();
+    adam.fit(600, &nothing(), &ring, go_on).unwrap();
+    let (mean, _) = mean_and_max(&adam.curve().unwrap());
+    assert!((mean - 2.0 / 105.0).abs() < 1e-4, "{mean}");
+    let sam = SamConfig::new().with_rho(0.01);
+    let sam = sam.init(SgdConfig::new().init()).unwrap();
+    let mut sam = exact(5, 1).init(&curve, sam, 0.5).unwrap();
+    let report = sam.fit(600, &nothing(), &ring, go_on).unwrap();
+    assert_eq!((report.steps, report.gradients), (600, 1200));
+    let (mean, _) = mean_and_max(&sam.curve().unwrap());
+    assert!((mean - 2.0 / 105.0).abs() < 1e-4, "{mean}");
+}
