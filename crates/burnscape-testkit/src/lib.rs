@@ -1,10 +1,12 @@
-//! Test support for Burnscape: golden files, tolerances, small models, and losses whose answers are
-//! known on paper. Unpublished; depends on Burn and on none of the other crates, so that they may
+//! Test support for Burnscape: golden files, tolerances, small models, dense eigenvalues, and losses
+//! whose answers are known on paper. Unpublished; depends on Burn and on none of the other crates, so that they may
 //! all use it.
 
+mod eigenvalues;
 pub mod golden;
 pub mod models;
 pub mod objectives;
 mod tolerance;
 
+pub use eigenvalues::eigenvalues;
 pub use tolerance::tolerance;

@@ -38,6 +38,7 @@
 //! | [`loss`] | objectives, batches and data sets, and their evaluation with the right weights |
 //! | [`optim`] | sharpness-aware optimizers around any Burn optimizer |
 //! | [`curvature`] | exact Hessian, Gauss-Newton, Fisher and Jacobian products |
+//! | [`spectrum`] | eigenvalues, their density and trace, inertia, critical points |
 //! | [`sharpness`] | how much the loss rises near a point |
 //! | [`landscape`] | the loss along directions |
 //! | [`path`] | low-loss paths between models |
@@ -58,6 +59,8 @@ pub mod optim;
 pub mod path;
 pub mod sharpness;
 pub mod space;
+pub mod spectrum;
+mod writing;
 
 /// Matrix-free linear algebra: what operators and vectors can do.
 pub use burnscape_krylov as krylov;

@@ -15,7 +15,6 @@ mod non_finite;
 mod slice_1d;
 mod slice_2d;
 mod slicer;
-mod write;
 
 pub use axes::Axes;
 pub use direction::filter_normalized;

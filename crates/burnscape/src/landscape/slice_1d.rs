@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::direction::check_direction;
 use super::slicer::Slicer;
-use super::{Grid, LandscapeError, SliceStep, non_finite, write};
+use super::{Grid, LandscapeError, SliceStep, non_finite};
 use crate::loss::{Batch, DataSet, Evaluator, Objective};
 use crate::space::ParamVector;
+use crate::writing;
 
 /// The loss along a line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -117,7 +118,7 @@ impl Slice1d {
     ///
     /// [`LandscapeError::Write`].
     pub fn to_json(&self) -> Result<String, LandscapeError> {
-        write::json_string(self)
+        Ok(writing::json_string(self)?)
     }
 
     /// Writes the slice as one JSON object and a line break.
@@ -126,7 +127,7 @@ impl Slice1d {
     ///
     /// [`LandscapeError::Write`].
     pub fn write_json(&self, writer: impl io::Write) -> Result<(), LandscapeError> {
-        write::json(self, writer)
+        Ok(writing::json(self, writer)?)
     }
 
     /// Writes the columns `x,loss`, one line a point.
@@ -136,6 +137,7 @@ impl Slice1d {
     /// [`LandscapeError::Write`].
     pub fn write_csv(&self, writer: impl io::Write) -> Result<(), LandscapeError> {
         let points = self.coordinates.iter().zip(&self.losses);
-        write::csv(["x", "loss"], points.map(|(&x, &loss)| [x, loss]), writer)
+        let rows = points.map(|(x, loss)| [x.to_string(), loss.to_string()]);
+        Ok(writing::csv(["x", "loss"], rows, writer)?)
     }
 }

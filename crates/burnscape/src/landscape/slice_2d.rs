@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::direction::check_direction;
 use super::slicer::Slicer;
-use super::{Axes, Grid, LandscapeError, SliceStep, non_finite, write};
+use super::{Axes, Grid, LandscapeError, SliceStep, non_finite};
 use crate::loss::{Batch, DataSet, Evaluator, Objective};
 use crate::space::ParamVector;
+use crate::writing;
 
 /// The loss over a plane.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -149,7 +150,7 @@ impl Slice2d {
     ///
     /// [`LandscapeError::Write`].
     pub fn to_json(&self) -> Result<String, LandscapeError> {
-        write::json_string(self)
+        Ok(writing::json_string(self)?)
     }
 
     /// Writes the slice as one JSON object and a line break.
@@ -158,7 +159,7 @@ impl Slice2d {
     ///
     /// [`LandscapeError::Write`].
     pub fn write_json(&self, writer: impl io::Write) -> Result<(), LandscapeError> {
-        write::json(self, writer)
+        Ok(writing::json(self, writer)?)
     }
 
     /// Writes the columns `x,y,loss`, one line a point that was evaluated.
@@ -172,11 +173,8 @@ impl Slice2d {
             .iter()
             .flat_map(|&y| self.x.iter().map(move |&x| (x, y)));
         let points = grid.zip(&self.losses);
-        write::csv(
-            ["x", "y", "loss"],
-            points.map(|((x, y), &loss)| [x, y, loss]),
-            writer,
-        )
+        let rows = points.map(|((x, y), &loss)| [x, y, loss].map(|value| value.to_string()));
+        Ok(writing::csv(["x", "y", "loss"], rows, writer)?)
     }
 }
 

@@ -7,10 +7,11 @@ use burn::tensor::{Int, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::curve::norm;
-use super::{Curve, NormalizationPolicy, PathError, PathLosses, ProfileStep, write};
+use super::{Curve, NormalizationPolicy, PathError, PathLosses, ProfileStep};
 use crate::landscape::Grid;
 use crate::loss::{Batch, DataSet, LossError, examples_and_weight, plain};
 use crate::space::to_host;
+use crate::writing;
 
 /// The largest inverse temperature tried: beyond it, logits that separate the classes would be
 /// sharpened for ever.
@@ -44,7 +45,7 @@ impl CalibratedProfile {
     ///
     /// [`PathError::Write`].
     pub fn to_json(&self) -> Result<String, PathError> {
-        write::json_string(self)
+        Ok(writing::json_string(self)?)
     }
 
     /// Writes the columns `t,loss,calibrated_loss,inverse_temperature`.
@@ -59,7 +60,7 @@ impl CalibratedProfile {
             ("calibrated_loss".into(), &self.calibrated.losses),
             ("inverse_temperature".into(), &self.inverse_temperatures),
         ];
-        write::csv(&columns, writer)
+        Ok(writing::csv_of_columns(&columns, writer)?)
     }
 }
 

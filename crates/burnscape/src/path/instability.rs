@@ -6,9 +6,10 @@ use burn::config::Config;
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
-use super::{Barriers, Curve, PathError, Profile, Profiler, Segment, write};
+use super::{Barriers, Curve, PathError, Profile, Profiler, Segment};
 use crate::loss::{Batch, Objective};
 use crate::space::unshared_copy;
+use crate::writing;
 
 /// When a training run branches, and with which data orders its branches go on.
 #[derive(Config, Debug)]
@@ -61,7 +62,7 @@ impl Instability {
     ///
     /// [`PathError::Write`].
     pub fn to_json(&self) -> Result<String, PathError> {
-        write::json_string(self)
+        Ok(writing::json_string(self)?)
     }
 
     /// Writes the columns `step,distance,above_line,above_worse_end,above_mean`, the barriers on the
@@ -90,7 +91,7 @@ impl Instability {
         let views = columns
             .iter()
             .map(|(name, values)| (name.clone(), values.as_slice()));
-        write::csv(&views.collect::<Vec<_>>(), writer)
+        Ok(writing::csv_of_columns(&views.collect::<Vec<_>>(), writer)?)
     }
 }
 

@@ -5,9 +5,10 @@ use std::ops::ControlFlow;
 use burn::module::{Module, ParamGroup};
 use serde::{Deserialize, Serialize};
 
-use super::{Barriers, NormalizationPolicy, PathError, Profiler, Segment, write};
+use super::{Barriers, NormalizationPolicy, PathError, Profiler, Segment};
 use crate::loss::{Batch, Objective};
 use crate::space::{LeafVector, ParamSpace, ParamVector};
+use crate::writing;
 
 /// Which parameters are moved together.
 #[derive(Debug, Clone)]
@@ -90,7 +91,7 @@ impl LayerwiseBarriers {
     ///
     /// [`PathError::Write`].
     pub fn to_json(&self) -> Result<String, PathError> {
-        write::json_string(self)
+        Ok(writing::json_string(self)?)
     }
 
     /// Writes the measurement as one JSON object and a line break.
@@ -99,7 +100,7 @@ impl LayerwiseBarriers {
     ///
     /// [`PathError::Write`].
     pub fn write_json(&self, writer: impl io::Write) -> Result<(), PathError> {
-        write::json(self, writer)
+        Ok(writing::json(self, writer)?)
     }
 }
 

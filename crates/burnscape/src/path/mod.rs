@@ -35,7 +35,6 @@ mod segment;
 mod simplex;
 mod simplex_fitter;
 mod time_sampling;
-mod write;
 
 pub use auto_neb::{AutoNeb, AutoNebConfig, auto_neb};
 pub use barriers::Barriers;

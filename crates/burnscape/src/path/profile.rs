@@ -2,8 +2,9 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use super::{NormalizationPolicy, PathError, PathLosses, write};
+use super::{NormalizationPolicy, PathError, PathLosses};
 use crate::loss::Mode;
+use crate::writing;
 
 /// The loss, and whatever else was asked for, along a path.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,7 +70,7 @@ impl Profile {
     ///
     /// [`PathError::Write`].
     pub fn to_json(&self) -> Result<String, PathError> {
-        write::json_string(self)
+        Ok(writing::json_string(self)?)
     }
 
     /// Writes the profile as one JSON object and a line break.
@@ -78,7 +79,7 @@ impl Profile {
     ///
     /// [`PathError::Write`].
     pub fn write_json(&self, writer: impl io::Write) -> Result<(), PathError> {
-        write::json(self, writer)
+        Ok(writing::json(self, writer)?)
     }
 
     /// Writes one line a place: `t,length,train_loss`, then `test_loss` and the metrics as far as
@@ -102,6 +103,6 @@ impl Profile {
                 columns.push((format!("test_{}", metric.name), test));
             }
         }
-        write::csv(&columns, writer)
+        Ok(writing::csv_of_columns(&columns, writer)?)
     }
 }

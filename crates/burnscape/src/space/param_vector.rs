@@ -312,7 +312,7 @@ impl ParamVector {
         Ok(self)
     }
 
-    fn leaf_dots(&self, x: &Self) -> Result<Vec<f64>, SpaceError> {
+    pub(crate) fn leaf_dots(&self, x: &Self) -> Result<Vec<f64>, SpaceError> {
         self.space.check_same(&x.space)?;
         let products = as_accumulator(self.values.clone()) * as_accumulator(x.values.clone());
         let sums = self.space.leaves().iter().map(|leaf| {

@@ -1,0 +1,212 @@
+use std::fmt;
+use std::io;
+
+use burnscape_krylov::{End, LanczosConfig};
+use serde::Serialize;
+
+use super::error::check_positive;
+use super::spectrum_of::tell;
+use super::{Spectrum, SpectrumError, Task};
+use crate::curvature::Hessian;
+use crate::writing;
+
+/// What a point of parameter space is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Verdict {
+    /// The gradient is larger than what counts as zero: the loss falls along it.
+    NotCritical,
+    /// A way down: at least one eigenvalue is negative, at least one positive.
+    Saddle,
+    /// No eigenvalue is negative, and none is near zero as far as was seen: a strict minimum.
+    Minimum,
+    /// No eigenvalue is negative, some are near zero: to second order a minimum, along the others the
+    /// loss is decided by higher derivatives. The usual end of training.
+    DegenerateMinimum,
+    /// No eigenvalue is positive, some are negative.
+    Maximum,
+    /// All eigenvalues are near zero: flat to second order.
+    Plateau,
+}
+
+/// What a point is, and the evidence.
+///
+/// One Lanczos run from a random vector. Negative curvature that it finds is there for certain
+/// (`λ_min ≤ θ_min`, to rounding). That there is none it can only make likely: with probability
+/// [`confidence`](Self::confidence) no eigenvalue is below `−zero`, by the theorem of Kuczyński and
+/// Woźniakowski (1992) on Lanczos from a random start, `P(θ_min − λ_min > ε (λ_max − λ_min)) ≤ 1.648 √n
+/// exp(−√ε (2 steps − 1))`.
+///
+/// # Reference
+///
+/// Kuczyński, Woźniakowski, *Estimating the largest eigenvalue by the power and Lanczos algorithms
+/// with a random start*, SIAM J. Matrix Anal. Appl. 13 (1992), theorem 4.2.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct CriticalPoint {
+    /// What it is.
+    pub verdict: Verdict,
+    /// Probability with which the verdict would stand if all eigenvalues were known: 1 for what is
+    /// proved by what was found, and where the whole space was spanned.
+    pub confidence: f64,
+    /// The loss.
+    pub loss: f64,
+    /// The norm of the gradient.
+    pub gradient_norm: f64,
+    /// What counted as zero for it.
+    pub gradient_tolerance: f64,
+    /// The smallest Ritz value: `λ_min` is at most this.
+    pub lambda_min: f64,
+    /// Its residual: some eigenvalue is within this of it.
+    pub lambda_min_residual: f64,
+    /// The largest Ritz value: `λ_max` is at least this.
+    pub lambda_max: f64,
+    /// Its residual.
+    pub lambda_max_residual: f64,
+    /// The index, at least: so many eigenvalues are below `−zero`.
+    pub negative: usize,
+    /// At least so many are above `zero`.
+    pub positive: usize,
+    /// What counted as zero for eigenvalues.
+    pub zero: f64,
+    /// Whether the whole space was spanned, so that the counts are exact.
+    pub exact: bool,
+    /// Number of parameters.
+    pub dimension: usize,
+    /// Products used.
+    pub products: usize,
+}
+
+impl CriticalPoint {
+    /// Writes the numbers as JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`SpectrumError::Write`].
+    pub fn write_json(&self, writer: impl io::Write) -> Result<(), SpectrumError> {
+        Ok(writing::json(self, writer)?)
+    }
+}
+
+impl fmt::Display for CriticalPoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let more = if self.exact { "" } else { " or more" };
+        match self.verdict {
+            Verdict::NotCritical => write!(f, "not critical")?,
+            Verdict::Saddle => write!(f, "a saddle of index {}{more}", self.negative)?,
+            Verdict::Minimum => write!(f, "a minimum")?,
+            Verdict::DegenerateMinimum => write!(f, "a minimum with flat directions")?,
+            Verdict::Maximum => write!(f, "a maximum")?,
+            Verdict::Plateau => write!(f, "a plateau")?,
+        }
+        write!(
+            f,
+            " (|g| {:.2e}, eigenvalues {:.3e} to {:.3e}, confidence {:.3})",
+            self.gradient_norm, self.lambda_min, self.lambda_max, self.confidence
+        )
+    }
+}
+
+impl Spectrum<'_, Hessian<'_>> {
+    /// What the point is at which the Hessian was taken: minimum, saddle, plateau, or not critical.
+    /// `gradient_tolerance` is the norm up to which the gradient counts as zero, in its own units.
+    ///
+    /// # Cost
+    ///
+    /// `steps` products, at most one for each parameter, and two for residuals.
+    ///
+    /// # Errors
+    ///
+    /// [`SpectrumError::OutOfRange`] for a tolerance that is not positive, [`SpectrumError::Krylov`] for
+    /// a product that is not finite, [`SpectrumError::Stopped`] before the first product.
+    pub fn critical_point(
+        &mut self,
+        gradient_tolerance: f64,
+    ) -> Result<CriticalPoint, SpectrumError> {
+        check_positive("gradient_tolerance", gradient_tolerance)?;
+        let gradient_norm = self.operator.gradient()?.norm()?;
+        let dimension = self.dimension();
+        let steps = self.settings.steps.clamp(1, dimension);
+        let (observer, mut products) = (&mut self.observer, 0);
+        let record = LanczosConfig::new(steps)
+            .with_seed(self.settings.seed)
+            .run_observed(self.operator, |_| {
+                products += 1;
+                tell(observer, Task::CriticalPoint, products, steps + 2)
+            })?;
+        let outer = |end: End| {
+            let pair = record.eigenpairs(self.operator, end, 1)?.pop();
+            pair.ok_or(SpectrumError::Stopped { products })
+        };
+        let (bottom, top) = (outer(End::Bottom)?, outer(End::Top)?);
+        let size = bottom.value.abs().max(top.value.abs());
+        let zero = self.zero(size)?;
+        let values = record.ritz_values();
+        let negative = values.iter().filter(|value| **value < -zero).count();
+        let positive = values.iter().filter(|value| **value > zero).count();
+        let exact = record.is_invariant() && values.len() == dimension;
+        // Fresh vectors after a breakdown start a space of their own.
+        let depth = record.quadrature().map_or(0, |space| space.nodes.len());
+        let evidence = Evidence {
+            exhausted: record.is_invariant() || depth < values.len(),
+            depth,
+            dimension,
+        };
+        let (low, high) = (bottom.value, top.value);
+        let spread = |residual: f64| high - low + residual;
+        let none_below = evidence.none_beyond(low + zero, spread(top.residual) + zero);
+        let none_above = evidence.none_beyond(zero - high, spread(bottom.residual) + zero);
+        let near_zero = values.iter().any(|value| value.abs() <= zero);
+        let (verdict, confidence) = match () {
+            () if gradient_norm > gradient_tolerance => (Verdict::NotCritical, 1.0),
+            () if size <= zero => (Verdict::Plateau, none_below.min(none_above)),
+            () if negative > 0 && positive > 0 => (Verdict::Saddle, 1.0),
+            () if negative > 0 => (Verdict::Maximum, none_above),
+            () if near_zero => (Verdict::DegenerateMinimum, none_below),
+            () => (Verdict::Minimum, none_below),
+        };
+        Ok(CriticalPoint {
+            verdict,
+            confidence,
+            loss: self.operator.loss(),
+            gradient_norm,
+            gradient_tolerance,
+            lambda_min: low,
+            lambda_min_residual: bottom.residual,
+            lambda_max: high,
+            lambda_max_residual: top.residual,
+            negative,
+            positive,
+            zero,
+            exact,
+            dimension,
+            products: products + 2,
+        })
+    }
+}
+
+/// What is known about the eigenvalues that a Lanczos run did not find.
+struct Evidence {
+    /// Whether the Krylov space of the start became invariant.
+    exhausted: bool,
+    /// Steps in the Krylov space of the random start.
+    depth: usize,
+    dimension: usize,
+}
+
+impl Evidence {
+    /// The probability that no eigenvalue is beyond a bound that is `distance` from the outermost Ritz
+    /// value, `spread` from the other end.
+    fn none_beyond(&self, distance: f64, spread: f64) -> f64 {
+        // A space that is exhausted has a vector of every eigenvalue in it: a random start has a part
+        // along all of them. The zero operator's is, at once.
+        if self.exhausted || spread <= 0.0 {
+            return 1.0;
+        }
+        let share = (distance / spread).clamp(0.0, 1.0);
+        let steps = (2 * self.depth) as f64 - 1.0;
+        let failure = 1.648 * (self.dimension as f64).sqrt() * (-share.sqrt() * steps).exp();
+        1.0 - failure.min(1.0)
+    }
+}

@@ -1,0 +1,57 @@
+use burnscape_krylov::SelfAdjoint;
+use serde::Serialize;
+
+use super::error::check_positive;
+use super::{Spectrum, SpectrumError};
+use crate::curvature::CurvatureError;
+use crate::space::ParamVector;
+
+/// How many directions the data determine, against a prior of strength `gamma`: `Σ λ / (λ + gamma)`
+/// over the positive eigenvalues.
+///
+/// Between zero and the number of parameters. Negative eigenvalues count nothing: take the
+/// Gauss-Newton or Fisher matrix, which has none, where the number is to be compared.
+///
+/// # Reference
+///
+/// MacKay, *Bayesian interpolation*, Neural Computation 4 (1992); Maddox, Benton, Wilson,
+/// arXiv:2003.02139.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct EffectiveDimension {
+    /// The estimate.
+    pub value: f64,
+    /// Its standard error over the probes; none from a single one.
+    pub standard_error: Option<f64>,
+    /// What eigenvalues are compared with.
+    pub gamma: f64,
+    /// Number of parameters.
+    pub dimension: usize,
+    /// Products used.
+    pub products: usize,
+}
+
+impl<A> Spectrum<'_, A>
+where
+    A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
+{
+    /// The effective dimension against `gamma`, in the units of an eigenvalue, from a
+    /// [density](Self::density).
+    ///
+    /// # Errors
+    ///
+    /// [`SpectrumError::OutOfRange`] for a `gamma` that is not positive, and those of
+    /// [`density`](Self::density).
+    pub fn effective_dimension(&mut self, gamma: f64) -> Result<EffectiveDimension, SpectrumError> {
+        check_positive("gamma", gamma)?;
+        let density = self.quadratures()?;
+        let sum = density.trace_of(|value| value.max(0.0) / (value.max(0.0) + gamma));
+        Ok(EffectiveDimension {
+            value: sum.value,
+            standard_error: sum.standard_error,
+            gamma,
+            dimension: density.dimension(),
+            products: density.products(),
+        })
+    }
+}

@@ -1,0 +1,64 @@
+use std::io;
+
+use burnscape_krylov::KrylovError;
+use thiserror::Error;
+
+use crate::curvature::CurvatureError;
+use crate::space::SpaceError;
+
+/// Why a question about a spectrum has no answer.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum SpectrumError {
+    /// The operator failed, or a product is not finite, or more was asked for than there is.
+    #[error(transparent)]
+    Krylov(#[from] KrylovError<CurvatureError>),
+    /// The operator's gradient could not be had.
+    #[error(transparent)]
+    Curvature(#[from] CurvatureError),
+    /// Parameter space refused.
+    #[error(transparent)]
+    Space(#[from] SpaceError),
+    /// A number is outside its range.
+    #[error("{name} is {value}; give {expected}")]
+    OutOfRange {
+        /// The argument.
+        name: &'static str,
+        /// What it was.
+        value: f64,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// Stopped before there was anything to tell.
+    #[error("stopped by the observer after {products} products, before there was an answer")]
+    Stopped {
+        /// Products done.
+        products: usize,
+    },
+    /// A result could not be written.
+    #[error("cannot write the result: {message}; check the path and the space left")]
+    Write {
+        /// What the system said.
+        message: String,
+    },
+}
+
+impl From<io::Error> for SpectrumError {
+    fn from(error: io::Error) -> Self {
+        Self::Write {
+            message: error.to_string(),
+        }
+    }
+}
+
+/// Refuses what is not a positive, finite number.
+pub(super) fn check_positive(name: &'static str, value: f64) -> Result<(), SpectrumError> {
+    match value > 0.0 && value.is_finite() {
+        true => Ok(()),
+        false => Err(SpectrumError::OutOfRange {
+            name,
+            value,
+            expected: "a finite number > 0",
+        }),
+    }
+}

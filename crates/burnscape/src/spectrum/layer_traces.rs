@@ -1,0 +1,149 @@
+use std::io;
+
+use burnscape_krylov::{Estimate, KrylovError, Probe, SelfAdjoint};
+use serde::Serialize;
+
+use super::spectrum_of::tell;
+use super::{Spectrum, SpectrumError, Task};
+use crate::curvature::CurvatureError;
+use crate::space::{ParamSpace, ParamVector};
+use crate::writing;
+
+/// The trace of a diagonal block of an operator: what one layer adds to the trace of the whole.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct LayerTrace {
+    /// The module that owns the parameters (`conv1`), or the parameter (`conv1.weight`).
+    pub path: String,
+    /// Number of its coordinates.
+    pub len: usize,
+    /// The trace.
+    pub value: f64,
+    /// Half the width of its interval; none from a single product.
+    pub half_width: Option<f64>,
+}
+
+/// The traces of all diagonal blocks, from the same products.
+///
+/// For a Rademacher vector `v` the sum over the coordinates of a block, `v_b · (A v)_b`, has the trace
+/// of the block for its mean: every block costs the same products, and they add up to the whole.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct LayerTraces {
+    /// A row for each module that owns parameters, in the model's order.
+    pub layers: Vec<LayerTrace>,
+    /// A row for each parameter.
+    pub parameters: Vec<LayerTrace>,
+    /// The trace of the whole.
+    pub total: LayerTrace,
+    /// Probability with which an interval covers.
+    pub confidence: f64,
+    /// Products used.
+    pub products: usize,
+}
+
+impl LayerTraces {
+    /// Writes the numbers as JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`SpectrumError::Write`].
+    pub fn write_json(&self, writer: impl io::Write) -> Result<(), SpectrumError> {
+        Ok(writing::json(self, writer)?)
+    }
+
+    /// Writes `path,len,trace,half_width`, a line for each layer.
+    ///
+    /// # Errors
+    ///
+    /// [`SpectrumError::Write`].
+    pub fn write_csv(&self, writer: impl io::Write) -> Result<(), SpectrumError> {
+        let rows = self.layers.iter().map(|layer| {
+            let half_width = layer.half_width.map(|half| half.to_string());
+            [
+                layer.path.clone(),
+                layer.len.to_string(),
+                layer.value.to_string(),
+                half_width.unwrap_or_default(),
+            ]
+        });
+        Ok(writing::csv(
+            ["path", "len", "trace", "half_width"],
+            rows,
+            writer,
+        )?)
+    }
+}
+
+impl<A> Spectrum<'_, A>
+where
+    A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
+{
+    /// The traces of the diagonal blocks of all layers and parameters, from `probes` products.
+    ///
+    /// # Errors
+    ///
+    /// [`SpectrumError::Krylov`] for no probes, or a product that is not finite.
+    pub fn trace_by_layer(&mut self) -> Result<LayerTraces, SpectrumError> {
+        let space = self.space()?;
+        let planned = self.settings.probes;
+        // A row a probe, a column a parameter.
+        let mut samples: Vec<Vec<f64>> = Vec::with_capacity(planned);
+        for index in 0..planned {
+            let v: ParamVector =
+                Probe::Rademacher.draw(&space, self.settings.seed, index as u64)?;
+            let sample = v.leaf_dots(&self.operator.matvec(&v)?)?;
+            if !sample.iter().all(|value| value.is_finite()) {
+                return Err(KrylovError::NonFinite { product: index }.into());
+            }
+            samples.push(sample);
+            if tell(&mut self.observer, Task::Trace, samples.len(), planned).is_break() {
+                break;
+            }
+        }
+        if samples.is_empty() {
+            return Err(KrylovError::NoProbes.into());
+        }
+        let confidence = self.settings.confidence;
+        let row = |path: String, leaves: &[usize]| {
+            let sum = |sample: &Vec<f64>| leaves.iter().map(|leaf| sample[*leaf]).sum();
+            let sums: Vec<f64> = samples.iter().map(sum).collect();
+            let estimate = Estimate::of(&sums);
+            LayerTrace {
+                path,
+                len: leaves.iter().map(|leaf| space.leaves()[*leaf].len()).sum(),
+                value: estimate.value,
+                half_width: estimate.half_width(confidence),
+            }
+        };
+        let all: Vec<usize> = (0..space.leaves().len()).collect();
+        let path = |leaf: usize| space.leaves()[leaf].path().to_string();
+        Ok(LayerTraces {
+            layers: owners(&space)
+                .into_iter()
+                .map(|(owner, leaves)| row(owner, &leaves))
+                .collect(),
+            parameters: all.iter().map(|leaf| row(path(*leaf), &[*leaf])).collect(),
+            total: row("all".to_string(), &all),
+            confidence,
+            products: samples.len(),
+        })
+    }
+}
+
+/// The modules that own parameters, each with the places of its own.
+fn owners(space: &ParamSpace) -> Vec<(String, Vec<usize>)> {
+    let mut owners: Vec<(String, Vec<usize>)> = Vec::new();
+    for (index, leaf) in space.leaves().iter().enumerate() {
+        // A parameter of the model itself is a layer of its own.
+        let owner = leaf
+            .path()
+            .rsplit_once('.')
+            .map_or(leaf.path(), |(owner, _)| owner);
+        match owners.iter_mut().find(|(known, _)| known == owner) {
+            Some((_, leaves)) => leaves.push(index),
+            None => owners.push((owner.to_string(), vec![index])),
+        }
+    }
+    owners
+}

@@ -1,0 +1,70 @@
+//! What the eigenvalues of a curvature matrix say: how steep, how flat, how many ways down.
+//!
+//! [`Spectrum::of`] takes any symmetric operator over parameters (a
+//! [`Hessian`](crate::curvature::Hessian), a [`GaussNewton`](crate::curvature::GaussNewton), a
+//! [`Fisher`](crate::curvature::Fisher), sums and shifts of them) and answers:
+//!
+//! | question | answer | cost in products |
+//! |---|---|---|
+//! | the largest and smallest eigenvalues? | [`Eigenpairs`] with true residuals | as it takes, told |
+//! | how are all of them distributed? | [`Density`] | probes · steps |
+//! | their sum? | [`Trace`], [`LayerTraces`] | probes |
+//! | the diagonal? | [`Diagonal`] | probes |
+//! | how many are positive, negative, zero? | [`Inertia`] | probes · steps |
+//! | how many count? | [`EffectiveDimension`] | probes · steps |
+//! | how well is it conditioned? | [`ConditionNumber`] | as it takes, told |
+//! | minimum, saddle, plateau? | [`CriticalPoint`] | steps |
+//!
+//! Every answer says what it cost and how far it may be off, and writes itself as JSON; tables also as
+//! CSV. A block of the matrix (a layer, a group of parameters) is an operator of its own:
+//! [`CurvatureConfig::with_group`](crate::curvature::CurvatureConfig::with_group).
+//!
+//! # Example
+//!
+//! ```
+//! use burn::nn::{Linear, LinearConfig};
+//! use burn::tensor::{Device, Tensor};
+//! use burnscape::curvature::Hessian;
+//! use burnscape::spectrum::{Spectrum, Verdict};
+//!
+//! // L = (x · w)² over two inputs, H = 2 Σ x xᵀ: eigenvalues 2 and 8, at any w.
+//! let device = Device::default();
+//! let model = LinearConfig::new(2, 1).with_bias(false).init(&device);
+//! let loss = |m: &Linear, x: Tensor<2>| m.forward(x).powi_scalar(2).sum();
+//! let data = [Tensor::<2>::from_data([[1.0, 0.0], [0.0, 2.0]], &device)];
+//! let hessian = Hessian::new(&model, &loss, &data)?;
+//!
+//! let mut spectrum = Spectrum::of(&hessian);
+//! assert!((spectrum.top_eigenpairs(1)?.values[0] - 8.0).abs() < 1e-4);
+//! assert!((spectrum.trace()?.value - 10.0).abs() < 1e-4);
+//! let point = spectrum.critical_point(1e-3)?;
+//! assert_eq!(point.verdict, Verdict::NotCritical);
+//! # Ok::<(), burnscape::spectrum::SpectrumError>(())
+//! ```
+
+mod condition_number;
+mod critical_point;
+mod density;
+mod diagonal;
+mod effective_dimension;
+mod eigenpairs;
+mod error;
+mod inertia;
+mod layer_traces;
+mod settings;
+mod spectrum_of;
+mod step;
+mod trace;
+
+pub use condition_number::ConditionNumber;
+pub use critical_point::{CriticalPoint, Verdict};
+pub use density::{Density, DensityCurve};
+pub use diagonal::Diagonal;
+pub use effective_dimension::EffectiveDimension;
+pub use eigenpairs::Eigenpairs;
+pub use error::SpectrumError;
+pub use inertia::{Count, Inertia};
+pub use layer_traces::{LayerTrace, LayerTraces};
+pub use spectrum_of::Spectrum;
+pub use step::{SpectrumStep, Task};
+pub use trace::Trace;

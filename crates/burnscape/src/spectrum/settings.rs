@@ -1,0 +1,27 @@
+/// What the answers of a spectrum have in common.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Settings {
+    pub(super) tolerance: f64,
+    pub(super) max_products: usize,
+    pub(super) max_basis: Option<usize>,
+    pub(super) probes: usize,
+    pub(super) steps: usize,
+    pub(super) confidence: f64,
+    pub(super) zero: Option<f64>,
+    pub(super) seed: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            tolerance: 1e-4,
+            max_products: 1000,
+            max_basis: None,
+            probes: 10,
+            steps: 80,
+            confidence: 0.95,
+            zero: None,
+            seed: 0,
+        }
+    }
+}

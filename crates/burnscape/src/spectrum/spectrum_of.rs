@@ -1,0 +1,192 @@
+use std::fmt;
+use std::ops::ControlFlow;
+
+use burnscape_krylov::{SelfAdjoint, VectorSpace};
+
+use super::settings::Settings;
+use super::{SpectrumError, SpectrumStep, Task};
+use crate::curvature::CurvatureError;
+use crate::space::{ParamSpace, ParamVector, epsilon};
+
+pub(super) type Observer<'a> = Box<dyn FnMut(&SpectrumStep) -> ControlFlow<()> + 'a>;
+
+/// The spectrum of a symmetric operator over parameters, by its products. See [the
+/// room](crate::spectrum) for the questions it answers.
+///
+/// # Reproducibility
+///
+/// Random vectors are functions of the seed and their number only: more of them extend an answer. They
+/// are drawn on the host, so that devices differ by rounding.
+///
+/// # Defaults
+///
+/// Tolerance 1e-4, at most 1,000 products, 10 probes of 80 steps (as Ghorbani et al. 2019 and PyHessian
+/// have them), confidence 95 %, seed 0.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::tensor::{Device, Tensor};
+/// use burnscape::curvature::Hessian;
+/// use burnscape::spectrum::Spectrum;
+///
+/// let device = Device::default();
+/// let model = LinearConfig::new(3, 2).init(&device);
+/// let loss = |m: &Linear, x: Tensor<2>| m.forward(x).powi_scalar(2).mean();
+/// let data = [Tensor::<2>::ones([4, 3], &device)];
+/// let hessian = Hessian::new(&model, &loss, &data)?;
+///
+/// let mut spectrum = Spectrum::of(&hessian).with_seed(3).with_probes(4);
+/// let density = spectrum.density()?;
+/// assert_eq!(density.dimension, 8);
+/// // Two eigenvalues of eight are not zero: one for each output.
+/// assert!((spectrum.inertia()?.positive.value - 2.0).abs() < 1e-9);
+/// # Ok::<(), burnscape::spectrum::SpectrumError>(())
+/// ```
+pub struct Spectrum<'a, A: ?Sized> {
+    pub(super) operator: &'a A,
+    pub(super) settings: Settings,
+    pub(super) observer: Option<Observer<'a>>,
+}
+
+impl<'a, A> Spectrum<'a, A>
+where
+    A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
+{
+    /// The spectrum of `operator`. Nothing is computed yet.
+    pub fn of(operator: &'a A) -> Self {
+        Self {
+            operator,
+            settings: Settings::default(),
+            observer: None,
+        }
+    }
+}
+
+impl<'a, A: ?Sized> Spectrum<'a, A> {
+    /// Sets how far residuals of eigenpairs may be off, relative to the norm of the operator, and the
+    /// half width at which a [trace](Self::trace) is good enough, relative to the trace.
+    #[must_use]
+    pub fn with_tolerance(mut self, tolerance: f64) -> Self {
+        self.settings.tolerance = tolerance;
+        self
+    }
+
+    /// Sets the limit of products of one answer.
+    #[must_use]
+    pub fn with_max_products(mut self, products: usize) -> Self {
+        self.settings.max_products = products;
+        self
+    }
+
+    /// Sets how many vectors are kept while eigenpairs are sought; `max(2 k + 20, 40)` by default.
+    #[must_use]
+    pub fn with_max_basis(mut self, vectors: usize) -> Self {
+        self.settings.max_basis = Some(vectors);
+        self
+    }
+
+    /// Sets the number of random vectors of densities, diagonals and traces of layers.
+    #[must_use]
+    pub fn with_probes(mut self, probes: usize) -> Self {
+        self.settings.probes = probes;
+        self
+    }
+
+    /// Sets the number of Lanczos steps from each random vector.
+    #[must_use]
+    pub fn with_steps(mut self, steps: usize) -> Self {
+        self.settings.steps = steps;
+        self
+    }
+
+    /// Sets the probability that intervals cover what they are about.
+    #[must_use]
+    pub fn with_confidence(mut self, confidence: f64) -> Self {
+        self.settings.confidence = confidence;
+        self
+    }
+
+    /// Sets up to which size, in absolute terms, an eigenvalue counts as zero. By default that is the
+    /// rounding of products, `8 √n ε |A|`.
+    #[must_use]
+    pub fn with_zero(mut self, size: f64) -> Self {
+        self.settings.zero = Some(size);
+        self
+    }
+
+    /// Sets the seed of the random vectors.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.settings.seed = seed;
+        self
+    }
+
+    /// Lets `observe` see every product, and stop: the answer under way is then made of what there is,
+    /// or [`SpectrumError::Stopped`] where that is nothing.
+    #[must_use]
+    pub fn with_observer(
+        mut self,
+        observe: impl FnMut(&SpectrumStep) -> ControlFlow<()> + 'a,
+    ) -> Self {
+        self.observer = Some(Box::new(observe));
+        self
+    }
+}
+
+impl<A> Spectrum<'_, A>
+where
+    A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
+{
+    pub(super) fn space(&self) -> Result<ParamSpace, SpectrumError> {
+        self.operator.check_square()?;
+        Ok(self.operator.domain())
+    }
+
+    pub(super) fn dimension(&self) -> usize {
+        <ParamVector as VectorSpace>::dimension(&self.operator.domain())
+    }
+
+    /// Up to which size an eigenvalue of an operator of norm `size` counts as zero.
+    pub(super) fn zero(&self, size: f64) -> Result<f64, SpectrumError> {
+        if let Some(zero) = self.settings.zero {
+            return match zero >= 0.0 && zero.is_finite() {
+                true => Ok(zero),
+                false => Err(SpectrumError::OutOfRange {
+                    name: "zero",
+                    value: zero,
+                    expected: "a finite number, not negative",
+                }),
+            };
+        }
+        let space = self.operator.domain();
+        let root = (self.dimension() as f64).sqrt();
+        Ok(8.0 * root * epsilon(space.dtype()?) * size)
+    }
+}
+
+/// Tells an observer of a product.
+pub(super) fn tell(
+    observer: &mut Option<Observer<'_>>,
+    task: Task,
+    products: usize,
+    planned: usize,
+) -> ControlFlow<()> {
+    match observer {
+        Some(observe) => observe(&SpectrumStep {
+            task,
+            products,
+            planned,
+        }),
+        None => ControlFlow::Continue(()),
+    }
+}
+
+impl<A: ?Sized> fmt::Debug for Spectrum<'_, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spectrum")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,71 @@
+use std::io;
+
+use burnscape_krylov::{SelfAdjoint, TraceConfig};
+use serde::Serialize;
+
+use super::spectrum_of::tell;
+use super::{Spectrum, SpectrumError, Task};
+use crate::curvature::CurvatureError;
+use crate::space::ParamVector;
+use crate::writing;
+
+/// The sum of the eigenvalues, with an interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Trace {
+    /// The trace.
+    pub value: f64,
+    /// Half the width of the interval that covers it with probability `confidence`; none from a single
+    /// product.
+    pub half_width: Option<f64>,
+    /// That probability.
+    pub confidence: f64,
+    /// Whether the half width came within the tolerance.
+    pub converged: bool,
+    /// Products used.
+    pub products: usize,
+}
+
+impl Trace {
+    /// Writes the numbers as JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`SpectrumError::Write`].
+    pub fn write_json(&self, writer: impl io::Write) -> Result<(), SpectrumError> {
+        Ok(writing::json(self, writer)?)
+    }
+}
+
+impl<A> Spectrum<'_, A>
+where
+    A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
+{
+    /// The trace, by Hutchinson's method with Rademacher vectors: products are taken until half the
+    /// interval is within the tolerance of the trace, or the limit of products is reached.
+    ///
+    /// # Errors
+    ///
+    /// [`SpectrumError::Krylov`] for a limit of no products, a tolerance or a confidence out of range,
+    /// a product that is not finite.
+    pub fn trace(&mut self) -> Result<Trace, SpectrumError> {
+        let settings = &self.settings;
+        let planned = settings.max_products;
+        let observer = &mut self.observer;
+        let found = TraceConfig::new()
+            .with_max_products(planned)
+            .with_tolerance(settings.tolerance)
+            .with_confidence(settings.confidence)
+            .with_seed(settings.seed)
+            .run_observed(self.operator, |now| {
+                tell(observer, Task::Trace, now.products, planned)
+            })?;
+        Ok(Trace {
+            value: found.value,
+            half_width: found.half_width,
+            confidence: settings.confidence,
+            converged: found.converged,
+            products: found.products,
+        })
+    }
+}

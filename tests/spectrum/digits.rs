@@ -1,0 +1,173 @@
+//! The whole spectrum of a network on digits, against its dense Hessian.
+
+use burn::module::Module;
+use burn::nn::loss::CrossEntropyLossConfig;
+use burn::nn::{Linear, LinearConfig};
+use burn::optim::SgdConfig;
+use burn::optim::momentum::MomentumConfig;
+use burn::tensor::Tensor;
+use burnscape::curvature::Hessian;
+use burnscape::krylov::LinearOperator;
+use burnscape::loss::Batch;
+use burnscape::optim::ClosureStep;
+use burnscape::space::{ParamSpace, ParamVector};
+use burnscape::spectrum::Spectrum;
+use burnscape_testkit::eigenvalues;
+
+use super::fixture::device;
+
+#[path = "../../examples/survey/data.rs"]
+#[allow(dead_code, reason = "the survey uses more of it")]
+mod data;
+
+use data::{Digits, Split};
+
+/// 64-24-16-10 with tanh: 2,130 parameters.
+#[derive(Module, Debug)]
+struct Mlp {
+    first: Linear,
+    second: Linear,
+    last: Linear,
+}
+
+impl Mlp {
+    fn new() -> Self {
+        let device = device();
+        let mlp = Self {
+            first: LinearConfig::new(64, 24).init(&device),
+            second: LinearConfig::new(24, 16).init(&device),
+            last: LinearConfig::new(16, 10).init(&device),
+        };
+        let space = ParamSpace::of(&mlp).unwrap();
+        let weights = ParamVector::gaussian(&space, 3).unwrap().scale(0.2);
+        weights.apply_to(&mlp).unwrap()
+    }
+
+    fn loss(&self, digits: Digits) -> Tensor<1> {
+        let x = digits.images.flatten::<2>(1, 2);
+        let x = self.first.forward(x).tanh();
+        let x = self.second.forward(x).tanh();
+        let criterion = CrossEntropyLossConfig::new().init(&x.device());
+        criterion.forward(self.last.forward(x), digits.labels)
+    }
+}
+
+fn trained(data: &Digits) -> Mlp {
+    let mut mlp = Mlp::new().train();
+    let momentum = MomentumConfig::new()
+        .with_momentum(0.875)
+        .with_dampening(0.0);
+    let mut sgd = SgdConfig::new().with_momentum(Some(momentum)).init();
+    for _ in 0..60 {
+        sgd.closure_step(0.1, &mut mlp, |mlp: &Mlp| mlp.loss(data.clone()))
+            .unwrap();
+    }
+    mlp
+}
+
+/// `W₁` between a quadrature and the eigenvalues: the area between their distribution functions.
+fn wasserstein(nodes: &[f64], weights: &[f64], eigenvalues: &[f64]) -> f64 {
+    let share = 1.0 / eigenvalues.len() as f64;
+    let mut jumps: Vec<(f64, f64)> = nodes.iter().copied().zip(weights.iter().copied()).collect();
+    jumps.extend(eigenvalues.iter().map(|value| (*value, -share)));
+    jumps.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (mut area, mut height) = (0.0_f64, 0.0_f64);
+    for pair in jumps.windows(2) {
+        height += pair[0].1;
+        area += height.abs() * (pair[1].0 - pair[0].0);
+    }
+    area
+}
+
+#[test]
+fn the_spectrum_of_a_network_on_digits_is_that_of_its_matrix() {
+    let split = Split::load(&device().autodiff()).unwrap();
+    let some: Vec<usize> = (0..256).collect();
+    let training = split.train.select(&some).unwrap();
+    let model = trained(&training);
+    let data = [
+        training.select(&some[..100]).unwrap(),
+        training.select(&some[100..]).unwrap(),
+    ];
+    let loss = |mlp: &Mlp, digits: Digits| mlp.loss(digits);
+    let hessian = Hessian::new(&model, &loss, &data).unwrap();
+    let n = hessian.space().len();
+    assert_eq!(n, 2130);
+
+    // Row by row; symmetric, so that a product is a row as well.
+    let mut matrix: Vec<f64> = Vec::with_capacity(n * n);
+    for start in (0..n).step_by(64) {
+        let units: Vec<ParamVector> = (start..(start + 64).min(n))
+            .map(|i| {
+                let mut unit = vec![0.0; n];
+                unit[i] = 1.0;
+                ParamVector::from_host(hessian.space(), &unit).unwrap()
+            })
+            .collect();
+        for product in hessian.matmat(&units).unwrap() {
+            matrix.extend(product.to_host().unwrap());
+        }
+    }
+    let diagonal: Vec<f64> = (0..n).map(|i| matrix[i * n + i]).collect();
+    let eigenvalues = eigenvalues(&matrix);
+    let (low, high) = (eigenvalues[0], eigenvalues[n - 1]);
+    let size = high.max(-low);
+    assert!(
+        low < -1e-3 * high,
+        "a Hessian with both signs: {low} {high}"
+    );
+
+    let mut spectrum = Spectrum::of(&hessian).with_tolerance(1e-7);
+    let top = spectrum.top_eigenpairs(20).unwrap();
+    assert!(top.converged);
+    for (found, expected) in top.values.iter().zip(eigenvalues.iter().rev()) {
+        assert!(
+            (found - expected).abs() <= 1e-6 * size,
+            "{found} {expected}"
+        );
+    }
+    // Of the lower end only what is apart: its values are closer to each other than the tolerance
+    // resolves.
+    let bottom = spectrum.bottom_eigenpairs(2).unwrap();
+    for (found, expected) in bottom.values.iter().zip(&eigenvalues) {
+        assert!(
+            (found - expected).abs() <= 1e-6 * size,
+            "{found} {expected}"
+        );
+    }
+
+    let density = spectrum.density().unwrap();
+    assert_eq!(density.products, 800);
+    let distance = wasserstein(&density.nodes, &density.weights, &eigenvalues) / (high - low);
+    println!(
+        "eigenvalues {low:.4} to {high:.4}, {} and {} products for 20 and 2 pairs, distance of the \
+         density {distance:.5}",
+        top.products, bottom.products
+    );
+    assert!(distance <= 0.0015, "{distance}");
+
+    let exact: f64 = diagonal.iter().sum();
+    let trace = spectrum.trace();
+    let trace = trace.unwrap();
+    assert!((trace.value - exact).abs() < 2.0 * trace.half_width.unwrap());
+    let layers = spectrum.with_probes(64).trace_by_layer().unwrap();
+    let mut start = 0;
+    for layer in &layers.layers {
+        let exact: f64 = diagonal[start..start + layer.len].iter().sum();
+        assert!(
+            (layer.value - exact).abs() < 2.0 * layer.half_width.unwrap(),
+            "{layer:?} {exact}"
+        );
+        start += layer.len;
+    }
+
+    let inertia = Spectrum::of(&hessian).inertia().unwrap();
+    let zero = inertia.zero;
+    let negative = eigenvalues.iter().filter(|value| **value < -zero).count();
+    assert!(inertia.negative.at_least <= negative);
+    let error = inertia.negative.standard_error.unwrap();
+    println!(
+        "negative: {negative}, at least {}, about {:.0} ± {error:.0}",
+        inertia.negative.at_least, inertia.negative.value
+    );
+}

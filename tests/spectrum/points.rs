@@ -1,0 +1,124 @@
+//! Verdicts about points.
+
+use burn::tensor::Tensor;
+use burnscape::curvature::Hessian;
+use burnscape::spectrum::{CriticalPoint, Spectrum, Verdict};
+use burnscape_testkit::objectives::{Point, saddle};
+
+use super::fixture::{device, nothing, origin, point, with_hessian};
+
+fn at_origin(values: &[f64]) -> CriticalPoint {
+    with_hessian(&origin(values.len()), values, |hessian| {
+        Spectrum::of(hessian).critical_point(1e-9).unwrap()
+    })
+}
+
+#[test]
+fn quadratics_are_what_their_eigenvalues_say() {
+    let minimum: Vec<f64> = (1..=30).map(f64::from).collect();
+    let flat: Vec<f64> = (0..30).map(|i| f64::from(i / 10)).collect();
+    let maximum: Vec<f64> = minimum.iter().map(|value| -value).collect();
+    for (values, expected) in [
+        (&minimum, Verdict::Minimum),
+        (&flat, Verdict::DegenerateMinimum),
+        (&maximum, Verdict::Maximum),
+        (&vec![0.0; 30], Verdict::Plateau),
+    ] {
+        let found = at_origin(values);
+        assert_eq!(found.verdict, expected, "{found}");
+        assert_eq!(found.confidence, 1.0, "{found:?}");
+        let (low, high) = (values[0].min(values[29]), values[0].max(values[29]));
+        assert!((found.lambda_min - low).abs() < 1e-10, "{found:?}");
+        assert!((found.lambda_max - high).abs() < 1e-10, "{found:?}");
+    }
+}
+
+#[test]
+fn saddles_have_their_index() {
+    for index in 1..20 {
+        let values: Vec<f64> = (0..20)
+            .map(|i| {
+                if i < index {
+                    -1.0 - i as f64
+                } else {
+                    1.0 + i as f64
+                }
+            })
+            .collect();
+        let found = at_origin(&values);
+        assert_eq!((found.verdict, found.negative), (Verdict::Saddle, index));
+        assert!(found.exact);
+        assert!(
+            found
+                .to_string()
+                .starts_with(&format!("a saddle of index {index} ("))
+        );
+    }
+}
+
+#[test]
+fn away_from_where_the_gradient_vanishes_nothing_is_critical() {
+    let values: Vec<f64> = (1..=12).map(f64::from).collect();
+    let found = with_hessian(&point(12), &values, |hessian| {
+        Spectrum::of(hessian).critical_point(1e-3).unwrap()
+    });
+    assert_eq!(found.verdict, Verdict::NotCritical);
+    let gradient: f64 = (0..12)
+        .map(|i| (values[i] * (0.3 + 0.01 * i as f64)).powi(2))
+        .sum();
+    assert!((found.gradient_norm - gradient.sqrt()).abs() < 1e-12);
+}
+
+#[test]
+fn the_textbook_saddle_and_its_minima() {
+    // x²/2 − y²/2 + y⁴/4.
+    let loss = |point: &Point, batch: Tensor<1>| saddle(point) + batch.sum() * 0.0;
+    let data = nothing();
+    let ask = |x: f64, y: f64| {
+        let point = Point::new(&[x, y], &device(), burn::tensor::DType::F64);
+        let hessian = Hessian::new(&point, &loss, &data).unwrap();
+        Spectrum::of(&hessian).critical_point(1e-9).unwrap()
+    };
+    let found = ask(0.0, 0.0);
+    assert_eq!((found.verdict, found.negative), (Verdict::Saddle, 1));
+    assert!((found.lambda_min + 1.0).abs() < 1e-12 && (found.lambda_max - 1.0).abs() < 1e-12);
+    let found = ask(0.0, 1.0);
+    assert_eq!(found.verdict, Verdict::Minimum);
+    assert!((found.lambda_min - 1.0).abs() < 1e-12 && (found.lambda_max - 2.0).abs() < 1e-12);
+}
+
+#[test]
+fn a_run_too_short_to_know_says_so() {
+    // One negative eigenvalue, close to the bulk: few steps cannot see it.
+    let mut values: Vec<f64> = (0..400).map(|i| 1.0 + f64::from(i)).collect();
+    values[0] = -0.01;
+    let ask = |steps: usize| {
+        with_hessian(&origin(400), &values, |hessian| {
+            let mut spectrum = Spectrum::of(hessian).with_steps(steps);
+            spectrum.critical_point(1e-9).unwrap()
+        })
+    };
+    let short = ask(10);
+    assert_eq!(short.verdict, Verdict::Minimum);
+    assert!(short.confidence < 0.5, "{short:?}");
+    let long = ask(400);
+    assert_eq!((long.verdict, long.negative), (Verdict::Saddle, 1));
+    assert_eq!(long.confidence, 1.0);
+}
+
+#[test]
+fn confidence_in_a_minimum_grows_with_steps_and_is_earned() {
+    // Positive definite, and far from zero: a share of the spread that few steps resolve.
+    let values: Vec<f64> = (0..300).map(|i| 1.0 + f64::from(i) / 300.0).collect();
+    let ask = |steps: usize| {
+        with_hessian(&origin(300), &values, |hessian| {
+            let mut spectrum = Spectrum::of(hessian).with_steps(steps);
+            spectrum.critical_point(1e-9).unwrap()
+        })
+    };
+    let (few, more) = (ask(3), ask(20));
+    assert_eq!(few.verdict, Verdict::Minimum);
+    assert!(few.confidence < more.confidence);
+    assert!(more.confidence > 0.999_999, "{more:?}");
+    assert!(!more.exact);
+}
