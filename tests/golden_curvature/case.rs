@@ -14,6 +14,7 @@ use burnscape_testkit::golden::{GoldenArray, GoldenHeader, load};
 use serde::Deserialize;
 
 use super::models::{Mlp, Outputs};
+use super::spectra::{self, Which};
 
 /// Flex with f64 as its default.
 pub(crate) fn device() -> Device {
@@ -223,8 +224,10 @@ impl Case {
             .to_host()
             .expect("numbers");
         self.near("gradient", &gradient.values, &found, 1e-10);
+        spectra::check(&self.name, &Which::Hessian, &operator);
         self.compare("Hessian", &hessian.dense(), Ok(operator));
         let operator = self.config().gauss_newton(model, split, data);
+        let operator = operator.inspect(|a| spectra::check(&self.name, &Which::GaussNewton, a));
         self.compare("Gauss-Newton", &gauss_newton.dense(), operator);
         let operator = self.config().fisher(model, split, data, likelihood);
         self.compare("Fisher", &fisher.dense(), operator);

@@ -9,6 +9,7 @@
 
 mod case;
 mod models;
+mod spectra;
 
 use burn::tensor::Tensor;
 use burnscape::loss::Likelihood;
