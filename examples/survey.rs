@@ -12,7 +12,7 @@ use survey::arguments::Arguments;
 use survey::data::Split;
 use survey::experiment::Experiment;
 use survey::summary::Summary;
-use survey::{json, paths_run, report};
+use survey::{json, paths_run, report, spectrum};
 
 /// The parts of this example, in `examples/survey/`.
 mod survey {
@@ -34,6 +34,8 @@ mod survey {
     pub(crate) mod report;
     pub(crate) mod settings;
     pub(crate) mod sparkline;
+    pub(crate) mod spectrum;
+    pub(crate) mod spectrum_report;
     pub(crate) mod summary;
     pub(crate) mod table;
     pub(crate) mod train;
@@ -55,6 +57,15 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     if let Some(path) = &arguments.json {
         json::check_path(path)?;
     }
+    if let Some(directory) = &arguments.out
+        && !directory.is_dir()
+    {
+        return Err(format!(
+            "there is no directory {}; create it first",
+            directory.display()
+        )
+        .into());
+    }
     let device = arguments.device.open()?;
     let split = Split::load(&device)?;
     let experiment = Experiment::new(arguments, &split)?;
@@ -65,6 +76,15 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let summary = Summary::of(&runs);
     let seconds = start.elapsed().as_secs_f64();
     print!("{}", report::results(arguments, &summary, &paths, seconds));
+    if let Some(directory) = &arguments.out {
+        for run in &runs {
+            if let Some(density) = &run.measured.spectrum.density {
+                let name = format!("{}-{}-seed{}", run.model, run.optimizer, run.seed);
+                spectrum::write(density, directory, &name)?;
+            }
+        }
+        println!("Densities are in {}.", directory.display());
+    }
     if let Some(path) = &arguments.json {
         json::write(path, arguments, &split, &runs, &summary, &paths, seconds)?;
         println!("Every run is in {}.", path.display());

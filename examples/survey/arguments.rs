@@ -64,6 +64,10 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 1, value_parser = value_parser!(u32).range(1..=1000))]
     pub(crate) path_pairs: u32,
 
+    /// Write the densities of eigenvalues into this directory, as CSV.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+
     /// Write all runs, the summary and the settings to this file.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,

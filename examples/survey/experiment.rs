@@ -127,13 +127,14 @@ impl OneRun<'_> {
             None => self.train(model, base.init(), optimizer)?,
             Some(sam) => self.train(model, sam.init(base.init())?, optimizer)?,
         };
+        let is_first = arguments.seeds().first() == Some(&self.seed);
         self.progress
             .set_message(format!("{} · measuring", self.title));
         Ok(Run {
             model: name,
             optimizer,
             seed: self.seed,
-            measured: measure(&trained.model, split)?,
+            measured: measure(&trained.model, split, is_first)?,
             gradients: trained.gradients,
             steps: trained.steps,
             skipped_steps: trained.skipped,

@@ -12,6 +12,7 @@ use super::curvature::{Curvature, curvature};
 use super::data::{Digits, Split};
 use super::models::Classifier;
 use super::settings::{BALL, BALL_STARTS, BALL_STEPS, NOISE, NOISE_SAMPLES};
+use super::spectrum::{Eigenvalues, eigenvalues};
 use super::train::loss;
 
 #[derive(Serialize, Debug, Clone)]
@@ -22,6 +23,7 @@ pub(crate) struct Measured {
     pub(crate) test_accuracy: f64,
     pub(crate) sharpness: Sharpness,
     pub(crate) curvature: Curvature,
+    pub(crate) spectrum: Eigenvalues,
 }
 
 /// How much the loss on the training images rises around the weights.
@@ -41,7 +43,11 @@ fn accuracy<M: Classifier>(model: &M, digits: Digits) -> Tensor<1> {
     guesses.equal(digits.labels).float().mean()
 }
 
-pub(crate) fn measure<M: Classifier>(model: &M, split: &Split) -> Result<Measured, Box<dyn Error>> {
+pub(crate) fn measure<M: Classifier>(
+    model: &M,
+    split: &Split,
+    with_density: bool,
+) -> Result<Measured, Box<dyn Error>> {
     let train = std::slice::from_ref(&split.train);
     let test = std::slice::from_ref(&split.test);
     let (loss, accuracy) = (loss::<M>, accuracy::<M>);
@@ -67,5 +73,6 @@ pub(crate) fn measure<M: Classifier>(model: &M, split: &Split) -> Result<Measure
             worst_case_on_boundary: worst.on_boundary,
         },
         curvature: curvature(model, train)?,
+        spectrum: eigenvalues(model, train, with_density)?,
     })
 }

@@ -12,6 +12,7 @@ use super::settings::{
     NOISE_SAMPLES,
 };
 use super::sparkline::sparkline;
+use super::spectrum_report;
 use super::summary::{Row, Summary};
 use super::table::{Column, table, thousands};
 
@@ -61,6 +62,7 @@ pub(crate) fn results(
         fit(rows, arguments.seeds),
         sharpness(rows),
         curvature(rows),
+        spectrum_report::section(rows),
         curves(rows),
         in_words(arguments.seeds, summary),
         warnings(rows),

@@ -22,6 +22,15 @@ pub(crate) const BALL_STEPS: usize = 10;
 /// Starts of the ascent: the center and a random point.
 pub(crate) const BALL_STARTS: usize = 2;
 
+/// Random vectors of the density of eigenvalues.
+pub(crate) const DENSITY_PROBES: usize = 4;
+/// Lanczos steps from each, and of the verdict about the end point.
+pub(crate) const DENSITY_STEPS: usize = 60;
+/// Products of the trace at most.
+pub(crate) const TRACE_PRODUCTS: usize = 64;
+/// A gradient of this norm counts as zero in the verdict about the end point.
+pub(crate) const GRADIENT_ZERO: f64 = 0.02;
+
 /// The settings as they are written to a file.
 #[derive(Serialize)]
 pub(crate) struct Settings {
@@ -40,6 +49,10 @@ pub(crate) struct Settings {
     worst_case_scale: &'static str,
     worst_case_steps: usize,
     worst_case_starts: usize,
+    density_probes: usize,
+    density_steps: usize,
+    trace_products: usize,
+    gradient_zero: f64,
 }
 
 impl Settings {
@@ -60,6 +73,10 @@ impl Settings {
             worst_case_scale: "absolute",
             worst_case_steps: BALL_STEPS,
             worst_case_starts: BALL_STARTS,
+            density_probes: DENSITY_PROBES,
+            density_steps: DENSITY_STEPS,
+            trace_products: TRACE_PRODUCTS,
+            gradient_zero: GRADIENT_ZERO,
         }
     }
 }

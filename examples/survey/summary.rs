@@ -1,5 +1,6 @@
 //! Runs, averaged over seeds.
 
+use burnscape::spectrum::{CriticalPoint, Density, Trace};
 use serde::Serialize;
 
 use super::comparison::Comparison;
@@ -24,6 +25,16 @@ pub(crate) struct Row {
     pub(crate) curvature_along_ascent: Estimate,
     pub(crate) curvature_along_random: Estimate,
     pub(crate) product_over_gradient: Estimate,
+    pub(crate) lambda_max: Estimate,
+    pub(crate) lambda_min: Estimate,
+    pub(crate) trace: Estimate,
+    pub(crate) gradient_norm: Estimate,
+    /// Of the first seed.
+    pub(crate) top: Vec<f64>,
+    pub(crate) first_trace: Trace,
+    pub(crate) point: CriticalPoint,
+    #[serde(skip)]
+    pub(crate) density: Option<Density>,
     pub(crate) gradients: Estimate,
     pub(crate) seconds_per_step: Estimate,
     pub(crate) skipped_steps: usize,
@@ -68,6 +79,7 @@ impl Row {
             let values: Vec<f64> = runs.iter().map(|run| value(run)).collect();
             Estimate::of(&values)
         };
+        let first = &runs[0].measured.spectrum;
         let epochs = 0..runs[0].loss_history.len();
         let at = |epoch: usize| over(&|run| run.loss_history[epoch]).mean;
         Self {
@@ -84,6 +96,14 @@ impl Row {
             curvature_along_ascent: over(&|run| run.measured.curvature.along_ascent),
             curvature_along_random: over(&|run| run.measured.curvature.along_random),
             product_over_gradient: over(&|run| run.measured.curvature.product_over_gradient),
+            lambda_max: over(&|run| run.measured.spectrum.top[0]),
+            lambda_min: over(&|run| run.measured.spectrum.point.lambda_min),
+            trace: over(&|run| run.measured.spectrum.trace.value),
+            gradient_norm: over(&|run| run.measured.spectrum.point.gradient_norm),
+            top: first.top.clone(),
+            first_trace: first.trace,
+            point: first.point.clone(),
+            density: first.density.clone(),
             gradients: over(&|run| run.gradients as f64),
             seconds_per_step: over(&|run| run.seconds_per_step),
             skipped_steps: runs.iter().map(|run| run.skipped_steps).sum(),

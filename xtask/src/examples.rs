@@ -12,7 +12,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("learner", "--epochs 1"),
     (
         "survey",
-        "--device flex --epochs 1 --seeds 1 --path-epochs 2 --json target/survey-tiny.json",
+        "--device flex --epochs 1 --seeds 1 --path-epochs 2 --out target --json target/survey-tiny.json",
     ),
 ];
 

@@ -1,0 +1,69 @@
+//! The eigenvalues of the training loss's Hessian.
+
+use std::error::Error;
+use std::fs::File;
+use std::path::Path;
+
+use burnscape::curvature::Hessian;
+use burnscape::spectrum::{CriticalPoint, Density, Spectrum, Trace};
+use serde::Serialize;
+
+use super::data::Digits;
+use super::models::Classifier;
+use super::settings::{DENSITY_PROBES, DENSITY_STEPS, GRADIENT_ZERO, TRACE_PRODUCTS};
+use super::train::loss;
+
+/// How many of the largest eigenvalues are looked at.
+pub(crate) const TOP: usize = 5;
+
+/// What the eigenvalues say about one trained network.
+#[derive(Serialize, Debug, Clone)]
+pub(crate) struct Eigenvalues {
+    /// The largest, the largest first.
+    pub(crate) top: Vec<f64>,
+    pub(crate) residuals: Vec<f64>,
+    pub(crate) products: usize,
+    pub(crate) trace: Trace,
+    pub(crate) point: CriticalPoint,
+    /// Of the first seed only: it takes ten times as many products as all of the above.
+    pub(crate) density: Option<Density>,
+}
+
+pub(crate) fn eigenvalues<M: Classifier>(
+    model: &M,
+    train: &[Digits],
+    with_density: bool,
+) -> Result<Eigenvalues, Box<dyn Error>> {
+    let loss = loss::<M>;
+    let hessian = Hessian::new(model, &loss, train)?;
+    let mut spectrum = Spectrum::of(&hessian)
+        .with_max_products(300)
+        .with_probes(DENSITY_PROBES)
+        .with_steps(DENSITY_STEPS);
+    let top = spectrum.top_eigenpairs(TOP)?;
+    let point = spectrum.critical_point(GRADIENT_ZERO)?;
+    let density = match with_density {
+        true => Some(spectrum.density()?),
+        false => None,
+    };
+    let trace = spectrum.with_max_products(TRACE_PRODUCTS).trace()?;
+    Ok(Eigenvalues {
+        top: top.values,
+        residuals: top.residuals,
+        products: top.products,
+        trace,
+        point,
+        density,
+    })
+}
+
+/// Writes the measure and the curve of a density into a directory.
+pub(crate) fn write(density: &Density, directory: &Path, name: &str) -> Result<(), Box<dyn Error>> {
+    let create = |kind: &str| {
+        let path = directory.join(format!("{name}-{kind}.csv"));
+        File::create(&path).map_err(|error| format!("cannot write {}: {error}", path.display()))
+    };
+    density.write_csv(create("density")?)?;
+    density.curve(400)?.write_csv(create("density-curve")?)?;
+    Ok(())
+}

@@ -1,0 +1,98 @@
+//! What is printed about eigenvalues.
+
+use burnscape::spectrum::Density;
+
+use super::settings::{DENSITY_PROBES, DENSITY_STEPS, GRADIENT_ZERO, LEARNING_RATE};
+use super::sparkline::sparkline;
+use super::spectrum::TOP;
+use super::summary::Row;
+use super::table::{Column, table};
+
+/// Characters of a density.
+const WIDTH: usize = 60;
+/// Densities this many times below the highest show as nothing.
+const DEPTH: f64 = 1e5;
+
+pub(crate) fn section(rows: &[Row]) -> String {
+    let columns = vec![
+        Column::estimates("λ_max", rows, 1.0, 2, |row| row.lambda_max),
+        Column::new("2nd to 5th", rows, |row| {
+            let values: Vec<String> = row.top[1..]
+                .iter()
+                .map(|value| format!("{value:.2}"))
+                .collect();
+            values.join(" ")
+        }),
+        Column::estimates("trace", rows, 1.0, 1, |row| row.trace),
+        Column::estimates("λ_min", rows, 1.0, 3, |row| row.lambda_min),
+        Column::estimates("|g|", rows, 1.0, 4, |row| row.gradient_norm),
+    ];
+    let verdicts = Column::bare(rows, |row| row.point.to_string());
+    let intervals: Vec<String> = rows.iter().map(interval).collect();
+    format!(
+        "Eigenvalues of the Hessian of the training loss\n{}\n  \
+         λ_max        the sharpness; plain gradient descent at rate η is stable up to 2/η ({:.0} at the \
+         first rate)\n  \
+         2nd to {TOP}th   of the first seed\n  \
+         trace        the sum of all; 95 % intervals of the first seed: {}\n  \
+         λ_min, |g|   smallest Ritz value of {DENSITY_STEPS} Lanczos steps, gradient norm\n\n\
+         What the first seed's end point is (a gradient up to {GRADIENT_ZERO} counts as zero)\n{}\n{}",
+        table(rows, columns),
+        2.0 / LEARNING_RATE,
+        intervals.join(", "),
+        table(rows, vec![verdicts]),
+        densities(rows),
+    )
+}
+
+fn interval(row: &Row) -> String {
+    let trace = &row.first_trace;
+    let half = trace.half_width.unwrap_or(f64::NAN);
+    format!("{:.0} ± {half:.0}", trace.value)
+}
+
+fn densities(rows: &[Row]) -> String {
+    if rows.iter().all(|row| row.density.is_none()) {
+        return String::new();
+    }
+    let ends = |row: &Row| {
+        let nodes = row.density.as_ref().map(|density| &density.nodes);
+        let ends = nodes.and_then(|nodes| Some((*nodes.first()?, *nodes.last()?)));
+        ends.map_or(String::new(), |(low, high)| {
+            format!("{low:.2} to {high:.1}")
+        })
+    };
+    let columns = vec![
+        Column::new("from, to", rows, ends),
+        Column::bare(rows, |row| row.density.as_ref().map_or(String::new(), bars)),
+    ];
+    format!(
+        "Density of the eigenvalues of the first seed, logarithmic over {:.0} decades, {DENSITY_PROBES} probes of \
+         {DENSITY_STEPS} steps\n{}\n",
+        DEPTH.log10(),
+        table(rows, columns)
+    )
+}
+
+fn bars(density: &Density) -> String {
+    let Ok(curve) = density.curve(WIDTH) else {
+        return String::new();
+    };
+    let high = curve
+        .density
+        .iter()
+        .copied()
+        .fold(f64::MIN_POSITIVE, f64::max);
+    let shown: Vec<f64> = curve
+        .density
+        .iter()
+        .map(|value| {
+            if *value < high / DEPTH {
+                f64::NAN
+            } else {
+                *value
+            }
+        })
+        .collect();
+    sparkline(&shown, high / DEPTH, high)
+}
