@@ -12,5 +12,8 @@ pub mod extending {}
 #[doc = include_str!("../../../../docs/guide/curvature.md")]
 pub mod curvature {}
 
+#[doc = include_str!("../../../../docs/guide/spectrum.md")]
+pub mod spectrum {}
+
 #[doc = include_str!("../../../../docs/guide/paths.md")]
 pub mod paths {}
