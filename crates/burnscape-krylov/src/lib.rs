@@ -83,7 +83,7 @@ pub use density::{DensityConfig, SpectralDensity};
 pub use error::{HostError, KrylovError};
 pub use lanczos::{
     Eigenpair, Eigenpairs, EigenpairsConfig, End, KrylovRecord, LanczosConfig, LanczosStep,
-    Quadrature,
+    Quadrature, Residuals,
 };
 pub use operator::{Adjoint, LinearOperator, SelfAdjoint, Square};
 pub use solve::{CgConfig, MinresConfig, Solution, SolveStep};

@@ -39,8 +39,8 @@ pub enum KrylovError<E> {
         /// The tolerance.
         tolerance: f64,
     },
-    /// A check was asked for without a vector to check with.
-    #[error("a check with no vectors says nothing; ask for one or more")]
+    /// A check or an estimate was asked for without a vector to make it with.
+    #[error("no vectors say nothing; ask for one or more")]
     NoProbes,
     /// Vectors that must be orthonormal are not.
     #[error(
@@ -117,6 +117,17 @@ pub enum KrylovError<E> {
         /// Vectors allowed.
         vectors: usize,
         /// Vectors needed.
+        needed: usize,
+    },
+    /// The memory allowed does not hold the vectors that a method needs.
+    #[error(
+        "{bytes} bytes were allowed, the fewest vectors this can be done with take {needed}; raise \
+         `max_bytes`, or ask for fewer pairs"
+    )]
+    MemoryTooSmall {
+        /// Bytes allowed.
+        bytes: usize,
+        /// Bytes needed.
         needed: usize,
     },
     /// An operator gave more or fewer products than it was asked for.

@@ -1,12 +1,3 @@
-/// Which end of the spectrum.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum End {
-    /// The algebraically largest eigenvalues.
-    Top,
-    /// The algebraically smallest.
-    Bottom,
-}
-
 /// An eigenvalue with its vector, and how well they belong together.
 #[derive(Debug, Clone)]
 pub struct Eigenpair<V> {

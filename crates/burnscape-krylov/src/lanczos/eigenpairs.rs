@@ -1,25 +1,37 @@
 use std::ops::ControlFlow;
 
-use super::record::outermost;
-use super::{Eigenpair, End, KrylovRecord, LanczosStep};
+use super::{Eigenpair, Eigenpairs, End, KrylovRecord, LanczosStep, Residuals};
 use crate::error::raise;
-use crate::{KrylovError, Probe, SelfAdjoint, VectorSpace};
+use crate::vector::orthonormal;
+use crate::{KrylovError, Probe, SelfAdjoint, Square, VectorBlock, VectorSpace};
 
-/// The outermost eigenpairs of one end, by Lanczos with thick restarts.
+/// The outermost eigenpairs, by Lanczos with thick restarts.
 ///
 /// The run stops when the estimated residuals of all `k` pairs are at most `tolerance · |A|`, with
-/// `|A|` the largest Ritz value met, or at the limit of products; true residuals are then measured.
-/// When the basis is full, the best Ritz vectors are kept and the rest is let go.
+/// `|A|` the largest Ritz value met, or at the limit of products; [true residuals](Residuals) are then
+/// measured.
+/// The error of an eigenvalue is at most the residual, and near residual² over the gap to the rest:
+/// a tolerance of 1e-3 gives most eigenvalues to 1e-5. When the basis is full, the best Ritz vectors
+/// are kept and the rest is let go.
+///
+/// A Krylov space holds one vector of a multiple eigenvalue. Further copies are found where the space
+/// is exhausted, by a fresh vector; where it is not, `BlockLanczosConfig`
+/// finds as many as its block has vectors.
 ///
 /// # Cost
 ///
-/// Products, as the result tells; at most `max_basis` vectors in memory, and as many again while a
-/// restart turns the basis.
+/// Products, as the result tells. At most `max_basis` vectors in memory, and half as many again
+/// (and `k`) while a restart turns the basis; [`with_max_bytes`](Self::with_max_bytes) holds all of
+/// that under a cap. The small eigenproblem is solved on the host after most steps, `max_basis³`.
 ///
 /// # Defaults
 ///
 /// Tolerance 1e-6 (or 32 ε of the vectors, if that is more), a basis of `max(2 k + 20, 40)`, at most
-/// 1,000 products, ours.
+/// 1,000 products, no cap on memory; ours.
+///
+/// # Reproducibility
+///
+/// The start and fresh vectors are [`Probe::Gaussian`] draws of the seed.
 ///
 /// # Example
 ///
@@ -46,24 +58,16 @@ pub struct EigenpairsConfig {
     tolerance: f64,
     max_basis: usize,
     max_products: usize,
+    max_bytes: Option<usize>,
+    residuals: Residuals,
     seed: u64,
 }
 
-/// What [`EigenpairsConfig::run`] found.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Eigenpairs<V> {
-    /// The pairs, the outermost first.
-    pub pairs: Vec<Eigenpair<V>>,
-    /// Whether every true residual is within the tolerance.
-    pub converged: bool,
-    /// What residuals were to be at most: `tolerance · |A|`.
-    pub goal: f64,
-    /// Products used, those for true residuals included.
-    pub products: usize,
-    /// Restarts of the basis.
-    pub restarts: usize,
-}
+/// Vectors at work besides the basis: the next one, its product, what is left of it, a copy.
+const AT_WORK: usize = 4;
+/// The random part of a warm start, relative to the rest: enough for a pair that was not among the
+/// old ones to be found, too little to slow the others down.
+const EXPLORATION: f64 = 1e-2;
 
 impl EigenpairsConfig {
     /// The `k` outermost pairs of `end`.
@@ -72,8 +76,10 @@ impl EigenpairsConfig {
             k,
             end,
             tolerance: 1e-6,
-            max_basis: (2 * k + 20).max(40),
+            max_basis: k.saturating_mul(2).saturating_add(20).max(40),
             max_products: 1000,
+            max_bytes: None,
+            residuals: Residuals::Measured,
             seed: 0,
         }
     }
@@ -92,7 +98,22 @@ impl EigenpairsConfig {
         self
     }
 
-    /// Sets the limit of products.
+    /// Caps the memory of the run's vectors, those of a restart included, in bytes. The basis is made
+    /// as much smaller as that needs. What the operator takes is not counted.
+    #[must_use]
+    pub fn with_max_bytes(mut self, bytes: usize) -> Self {
+        self.max_bytes = Some(bytes);
+        self
+    }
+
+    /// Sets whether residuals are measured, with a product each, or estimated.
+    #[must_use]
+    pub fn with_residuals(mut self, residuals: Residuals) -> Self {
+        self.residuals = residuals;
+        self
+    }
+
+    /// Sets the limit of products. A run that reaches it returns what it has.
     #[must_use]
     pub fn with_max_products(mut self, products: usize) -> Self {
         self.max_products = products;
@@ -111,7 +132,8 @@ impl EigenpairsConfig {
     /// # Errors
     ///
     /// [`KrylovError::TooMany`] for more pairs than dimensions, [`KrylovError::BasisTooSmall`],
-    /// [`KrylovError::InvalidTolerance`], [`KrylovError::NonFinite`], [`KrylovError::Operator`].
+    /// [`KrylovError::MemoryTooSmall`], [`KrylovError::InvalidTolerance`],
+    /// [`KrylovError::NonFinite`], [`KrylovError::Operator`].
     pub fn run<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
@@ -120,7 +142,7 @@ impl EigenpairsConfig {
     }
 
     /// As [`run`](Self::run); `observe` sees every step and can stop the run, which then returns the
-    /// pairs it has.
+    /// pairs it has, with true residuals (a product each).
     ///
     /// # Errors
     ///
@@ -128,72 +150,149 @@ impl EigenpairsConfig {
     pub fn run_observed<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
+        observe: impl FnMut(&LanczosStep) -> ControlFlow<()>,
+    ) -> Result<Eigenpairs<A::Vector>, KrylovError<A::Error>> {
+        self.run_from(operator, &[], observe)
+    }
+
+    /// As [`run_observed`](Self::run_observed), from the eigenvectors of an operator that was much
+    /// like this one: a warm start, as for the Hessian some steps of training later.
+    ///
+    /// The run starts from the sum of the vectors, made orthonormal first (those that depend on others
+    /// are left out), and a random part of 1 % of its norm, so that a pair that was not among the old
+    /// ones can be found. It takes about `k` products to tell the old pairs apart, and then what the
+    /// change of the operator asks for. With no vectors it is a run from a random start.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burnscape_krylov::{Dense, EigenpairsConfig, End, Scaled, Symmetric};
+    /// use std::ops::ControlFlow;
+    ///
+    /// let values: Vec<f64> = (1..=300).map(|i| 1.0 / f64::from(i)).collect();
+    /// let a = Symmetric::verified(Dense::diagonal(&values), 1e-12, 0)?;
+    /// let config = EigenpairsConfig::new(1, End::Top).with_tolerance(1e-4);
+    /// let cold = config.run(&a)?;
+    /// let later = Scaled::new(&a, 1.1)?;
+    /// let warm = config.run_from(&later, &cold.vectors(), |_| ControlFlow::Continue(()))?;
+    /// assert!(warm.converged && warm.products < cold.products);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run), and [`KrylovError::NonFiniteArgument`] for a vector that is not finite.
+    pub fn run_from<A: SelfAdjoint + ?Sized>(
+        &self,
+        operator: &A,
+        starts: &[<A as Square>::Vector],
         mut observe: impl FnMut(&LanczosStep) -> ControlFlow<()>,
     ) -> Result<Eigenpairs<A::Vector>, KrylovError<A::Error>> {
         operator.check_square()?;
         let space = operator.domain();
         let dimension = <A::Vector as VectorSpace>::dimension(&space);
         self.check(dimension)?;
-        let start = Probe::Gaussian.draw::<A::Vector>(&space, self.seed, 0);
-        let start = start.map_err(raise)?;
+        let random = Probe::Gaussian.draw::<A::Vector>(&space, self.seed, 0);
+        let start = warm(random.map_err(raise)?, starts)?;
+        self.search(operator, start, &mut observe)
+    }
+
+    fn search<A: SelfAdjoint + ?Sized>(
+        &self,
+        operator: &A,
+        start: A::Vector,
+        observe: &mut dyn FnMut(&LanczosStep) -> ControlFlow<()>,
+    ) -> Result<Eigenpairs<A::Vector>, KrylovError<A::Error>> {
+        let dimension = <A::Vector as VectorSpace>::dimension(&start.space());
         let epsilon = start.epsilon();
         let tolerance = self.tolerance.max(32.0 * epsilon);
-        let full = self.max_basis.min(dimension);
+        let full = self.capacity(dimension, start.num_bytes())?;
         let mut record = KrylovRecord::new(start, self.seed, full)?;
         let (mut restarts, mut stopped) = (0, false);
+        let checks = match self.residuals {
+            Residuals::Measured => self.k,
+            Residuals::Estimated => 0,
+        };
         loop {
             record.extend(operator, 1, |step| {
                 stopped = observe(step).is_break();
                 ControlFlow::Continue(())
             })?;
             let is_full = record.len() >= full;
-            let at_limit = stopped || record.products() + self.k >= self.max_products;
-            // The small eigenproblem is solved now and then, and whenever something depends on it.
-            let is_due = record.len() >= self.k && (is_full || at_limit || record.len() % 5 == 0);
-            if !is_due && !at_limit {
+            let at_limit = stopped || record.products() + checks >= self.max_products;
+            // A product costs more than a small eigenproblem, but not more than a large one.
+            let every = 1 + record.len() / 24;
+            let is_due = record.len() >= self.k && record.len().is_multiple_of(every);
+            if !is_due && !is_full && !at_limit {
                 continue;
             }
             let pairs = record.ritz_pairs();
             let size = pairs
                 .iter()
                 .fold(0.0_f64, |size, (value, _)| size.max(value.abs()));
-            let wanted = outermost(pairs, self.end, self.k);
-            let last = |vector: &Vec<f64>| vector.last().copied().unwrap_or(0.0).abs();
+            let wanted = self.end.outermost(pairs, self.k);
+            let goal = tolerance * size;
             let is_done = wanted.len() == self.k
                 && wanted
                     .iter()
-                    .all(|(_, vector)| record.beta() * last(vector) <= tolerance * size);
-            let is_spanned = record.is_invariant() && record.len() >= full && full == dimension;
-            if is_done && !found_by_chance(&record, self.k) || is_spanned || at_limit {
+                    .all(|(_, vector)| record.beta() * last(vector) <= goal)
+                && is_missing_none(&record, (self.end, self.k), goal);
+            let is_spanned = record.is_invariant() && record.len() == dimension;
+            if is_done || is_spanned || at_limit {
                 let k = self.k.min(record.len());
-                let pairs = record.eigenpairs(operator, self.end, k)?;
+                let (pairs, checks) = match self.residuals {
+                    Residuals::Measured => (record.eigenpairs(operator, self.end, k)?, k),
+                    Residuals::Estimated => {
+                        (record.estimated_pairs(self.end, k).map_err(raise)?, 0)
+                    }
+                };
                 // True residuals carry the rounding of one more product.
-                let goal = tolerance * size;
                 let allowed = goal + 64.0 * epsilon * size;
+                let is_small = |pair: &Eigenpair<A::Vector>| pair.residual <= allowed;
                 return Ok(Eigenpairs {
-                    converged: k == self.k && pairs.iter().all(|pair| pair.residual <= allowed),
-                    products: record.products() + k,
+                    converged: (is_done || is_spanned) && pairs.iter().all(is_small),
+                    products: record.products() + checks,
                     pairs,
                     goal,
                     restarts,
                 });
             }
             if is_full {
-                let keep = self.k + (full - self.k) / 3;
-                let kept = outermost(record.ritz_pairs(), self.end, keep.min(full - 2));
+                let keep = kept(self.k, full);
+                let kept = self.end.outermost(record.ritz_pairs(), keep);
                 record.restart(&kept).map_err(raise)?;
                 restarts += 1;
             }
         }
     }
 
+    /// The most vectors that the basis may have, under the cap on memory as well.
+    fn capacity<E>(&self, dimension: usize, bytes: usize) -> Result<usize, KrylovError<E>> {
+        let full = self.max_basis.min(dimension);
+        let Some(cap) = self.max_bytes else {
+            return Ok(full);
+        };
+        // The whole space is never turned: there is nothing to restart for.
+        let total = |basis: usize| {
+            let turned = if basis < dimension {
+                kept(self.k, basis)
+            } else {
+                0
+            };
+            (basis + turned + AT_WORK).saturating_mul(bytes)
+        };
+        let fewest = (self.k + 2).min(dimension);
+        (fewest..=full)
+            .rev()
+            .find(|&basis| total(basis) <= cap)
+            .ok_or(KrylovError::MemoryTooSmall {
+                bytes: cap,
+                needed: total(fewest),
+            })
+    }
+
     fn check<E>(&self, dimension: usize) -> Result<(), KrylovError<E>> {
-        if self.k > dimension || self.k == 0 {
-            return Err(KrylovError::TooMany {
-                asked: self.k,
-                available: dimension,
-            });
-        }
+        check(self.k, dimension, self.tolerance)?;
         let needed = (self.k + 2).min(dimension);
         if self.max_basis < needed {
             return Err(KrylovError::BasisTooSmall {
@@ -201,17 +300,68 @@ impl EigenpairsConfig {
                 needed,
             });
         }
-        match self.tolerance > 0.0 && self.tolerance.is_finite() {
-            true => Ok(()),
-            false => Err(KrylovError::InvalidTolerance {
-                tolerance: self.tolerance,
-            }),
-        }
+        Ok(())
     }
 }
 
-/// Right after a breakdown the residuals are zero whatever the pairs are: a multiple eigenvalue may
-/// still be missing, and shows within a few steps of the fresh vector.
-fn found_by_chance<V: VectorSpace>(record: &KrylovRecord<V>, k: usize) -> bool {
-    record.beta() == 0.0 && record.len() < (2 * k + 2).min(V::dimension(&record.space()))
+/// What every search for eigenpairs refuses.
+pub(crate) fn check<E>(k: usize, dimension: usize, tolerance: f64) -> Result<(), KrylovError<E>> {
+    if k > dimension || k == 0 {
+        return Err(KrylovError::TooMany {
+            asked: k,
+            available: dimension,
+        });
+    }
+    match tolerance > 0.0 && tolerance.is_finite() {
+        true => Ok(()),
+        false => Err(KrylovError::InvalidTolerance { tolerance }),
+    }
+}
+
+/// How many Ritz vectors a restart keeps: more than are asked for, so that those converge while
+/// they are refined, and few enough that there is room to refine.
+fn kept(k: usize, full: usize) -> usize {
+    (k + 2 * full.saturating_sub(k) / 5).min(full.saturating_sub(2))
+}
+
+/// The sum of `starts`, made orthonormal, and a little of `random`; `random` if there are none.
+fn warm<V: VectorSpace, E: From<V::Error>>(random: V, starts: &[V]) -> Result<V, KrylovError<E>> {
+    let basis = orthonormal(&random.space(), starts, "starts")?;
+    if basis.is_empty() {
+        return Ok(random);
+    }
+    let sum = basis.combine(&vec![1.0; basis.len()]).map_err(raise)?;
+    let length = random.norm().map_err(raise)?;
+    let part = EXPLORATION * (basis.len() as f64).sqrt() / length;
+    sum.axpy(part, &random).map_err(raise)
+}
+
+/// Where a Krylov space was exhausted, its pairs have no residual, whatever may be missing: further
+/// copies of a multiple eigenvalue. A space from a fresh vector shows what the complement has; once its
+/// outermost pairs are known, and another copy of them would not change what is wanted, nothing is
+/// missing.
+fn is_missing_none<V: VectorSpace>(
+    record: &KrylovRecord<V>,
+    (end, k): (End, usize),
+    allowed: f64,
+) -> bool {
+    let Some(newest) = record.newest_pairs() else {
+        return true;
+    };
+    let ends = end.outermost(newest, if end == End::Both { 2 } else { 1 });
+    let is_known = |(_, vector): &(f64, Vec<f64>)| record.beta() * last(vector) <= allowed;
+    if !ends.iter().all(is_known) {
+        return false;
+    }
+    let all = record.ritz_pairs();
+    let mut more = all.clone();
+    more.extend(ends);
+    more.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (wanted, with_more) = (end.outermost(all, k), end.outermost(more, k));
+    let mut values = wanted.iter().zip(&with_more);
+    values.all(|(a, b)| (a.0 - b.0).abs() <= allowed)
+}
+
+fn last(vector: &[f64]) -> f64 {
+    vector.last().copied().unwrap_or(0.0).abs()
 }

@@ -3,14 +3,20 @@
 mod config;
 mod eigenpair;
 mod eigenpairs;
+mod end;
+mod found;
 mod projected;
 mod quadrature;
 mod record;
+mod residuals;
 mod step;
 
 pub use config::LanczosConfig;
-pub use eigenpair::{Eigenpair, End};
-pub use eigenpairs::{Eigenpairs, EigenpairsConfig};
+pub use eigenpair::Eigenpair;
+pub use eigenpairs::EigenpairsConfig;
+pub use end::End;
+pub use found::Eigenpairs;
 pub use quadrature::Quadrature;
 pub use record::KrylovRecord;
+pub use residuals::Residuals;
 pub use step::LanczosStep;

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use nalgebra::{DMatrix, SymmetricEigen};
 
 /// The operator in the basis, `Q A Qᵀ`: symmetric, and tridiagonal to rounding until a restart.
@@ -42,9 +44,10 @@ impl Projected {
         sums.into_iter().fold(0.0, f64::max)
     }
 
-    /// Eigenvalues in ascending order with their eigenvectors, of the first `size` rows.
-    pub(super) fn eigen(&self, size: usize) -> Vec<(f64, Vec<f64>)> {
-        let entry = |i: usize, j: usize| self.rows[i.max(j)][i.min(j)];
+    /// Eigenvalues in ascending order with their eigenvectors, of the rows and columns in `range`.
+    pub(super) fn eigen(&self, range: Range<usize>) -> Vec<(f64, Vec<f64>)> {
+        let (first, size) = (range.start, range.len());
+        let entry = |i: usize, j: usize| self.get(first + i, first + j);
         let eigen = SymmetricEigen::new(DMatrix::from_fn(size, size, entry));
         let pairs = eigen
             .eigenvalues

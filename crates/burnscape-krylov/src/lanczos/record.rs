@@ -24,7 +24,11 @@ pub struct KrylovRecord<V: VectorSpace> {
     drawn: u64,
     /// Length of the first Krylov space, once it is exhausted.
     first: Option<usize>,
+    /// Where the newest Krylov space begins.
+    piece: usize,
     restarted: bool,
+    /// Vectors the basis has room for.
+    capacity: usize,
 }
 
 impl<V: VectorSpace> KrylovRecord<V> {
@@ -51,7 +55,9 @@ impl<V: VectorSpace> KrylovRecord<V> {
             seed,
             drawn: 1,
             first: None,
+            piece: 0,
             restarted: false,
+            capacity,
         })
     }
 
@@ -111,9 +117,13 @@ impl<V: VectorSpace> KrylovRecord<V> {
         let second = self.basis.dots(&rest).map_err(raise)?;
         let rest = remove::<V>(&self.basis, rest, &second).map_err(raise)?;
         row.iter_mut().zip(&second).for_each(|(a, b)| *a += b);
+        let beta = rest.norm().map_err(raise)?;
         self.products += 1;
+        if self.beta == 0.0 {
+            self.piece = self.projected.len();
+        }
         self.projected.push(row);
-        self.beta = rest.norm().map_err(raise)?;
+        self.beta = beta;
 
         let smallest = 64.0 * epsilon * self.projected.bound().max(self.beta);
         self.next = if self.basis.len() == V::dimension(&self.space) {
@@ -194,7 +204,7 @@ impl<V: VectorSpace> KrylovRecord<V> {
     /// All Ritz values, in ascending order: the outer ones are good estimates of eigenvalues long
     /// before the inner ones are.
     pub fn ritz_values(&self) -> Vec<f64> {
-        let pairs = self.projected.eigen(self.projected.len());
+        let pairs = self.ritz_pairs();
         pairs.into_iter().map(|(value, _)| value).collect()
     }
 
@@ -202,7 +212,7 @@ impl<V: VectorSpace> KrylovRecord<V> {
     /// [`ritz_values`](Self::ritz_values): `|β s|` with the last component `s` of its vector. No product
     /// is needed.
     pub fn residual_estimates(&self) -> Vec<f64> {
-        let pairs = self.projected.eigen(self.projected.len());
+        let pairs = self.ritz_pairs();
         let last = |vector: &Vec<f64>| vector.last().copied().unwrap_or(0.0);
         pairs
             .iter()
@@ -250,23 +260,43 @@ impl<V: VectorSpace> KrylovRecord<V> {
                 }),
             }
         };
-        outermost(self.projected.eigen(self.projected.len()), end, k)
+        end.outermost(self.ritz_pairs(), k)
             .into_iter()
             .map(pair)
             .collect()
+    }
+
+    /// As [`eigenpairs`](Self::eigenpairs), with [residual estimates](Self::residual_estimates) in place
+    /// of true residuals, and no products.
+    pub(super) fn estimated_pairs(
+        &self,
+        end: End,
+        k: usize,
+    ) -> Result<Vec<Eigenpair<V>>, V::Error> {
+        let pair = |(value, coefficients): (f64, Vec<f64>)| {
+            let vector = self.basis.combine(&coefficients)?;
+            let norm = vector.norm()?;
+            Ok(Eigenpair {
+                value,
+                vector: vector.scale(norm.recip()),
+                residual: self.beta * coefficients.last().copied().unwrap_or(0.0).abs(),
+            })
+        };
+        let pairs = end.outermost(self.ritz_pairs(), k);
+        pairs.into_iter().map(pair).collect()
     }
 
     /// The Gauss quadrature that the first Krylov space gives: `vᵀ f(A) v / vᵀ v ≈ Σ τ f(θ)` for the
     /// start `v`, exact for polynomials of degree below twice the number of nodes, and exact for
     /// every function once the space is exhausted.
     ///
-    /// None after a [restart](super::EigenpairsConfig), which forgets the start, and before a step.
+    /// None after a [restart](crate::EigenpairsConfig), which forgets the start, and before a step.
     pub fn quadrature(&self) -> Option<Quadrature> {
         let size = self.first.unwrap_or(self.len()).min(self.len());
         if self.restarted || size == 0 {
             return None;
         }
-        let pairs = self.projected.eigen(size);
+        let pairs = self.projected.eigen(0..size);
         let (nodes, weights) = pairs
             .into_iter()
             .map(|(value, vector)| (value, vector[0] * vector[0]))
@@ -282,7 +312,14 @@ impl<V: VectorSpace> KrylovRecord<V> {
     pub(super) fn restart(&mut self, kept: &[(f64, Vec<f64>)]) -> Result<(), V::Error> {
         let coefficients: Vec<f64> = kept.iter().flat_map(|(_, vector)| vector.clone()).collect();
         let turn = Dense::from_row_major(kept.len(), self.len(), coefficients)?;
+        // The old basis is let go before there is room for a new one.
         self.basis = self.basis.rotate(&turn)?;
+        let mut roomy = V::Block::with_capacity(&self.space, self.capacity)?;
+        for v in (0..self.basis.len()).filter_map(|index| self.basis.get(index)) {
+            roomy.push(v)?;
+        }
+        self.basis = roomy;
+        self.piece = self.basis.len();
         let values: Vec<f64> = kept.iter().map(|(value, _)| *value).collect();
         self.projected = Projected::diagonal(&values);
         self.restarted = true;
@@ -290,21 +327,15 @@ impl<V: VectorSpace> KrylovRecord<V> {
     }
 
     pub(super) fn ritz_pairs(&self) -> Vec<(f64, Vec<f64>)> {
-        self.projected.eigen(self.projected.len())
+        self.projected.eigen(0..self.projected.len())
     }
-}
 
-/// The outermost pairs of ascending ones, the outermost first.
-pub(super) fn outermost(
-    mut pairs: Vec<(f64, Vec<f64>)>,
-    end: End,
-    k: usize,
-) -> Vec<(f64, Vec<f64>)> {
-    if end == End::Top {
-        pairs.reverse();
+    /// The Ritz pairs of the newest Krylov space alone, once a space was exhausted: what the last fresh
+    /// vector has found in the complement of the spaces before.
+    pub(super) fn newest_pairs(&self) -> Option<Vec<(f64, Vec<f64>)>> {
+        self.first?;
+        Some(self.projected.eigen(self.piece..self.projected.len()))
     }
-    pairs.truncate(k);
-    pairs
 }
 
 /// `v − Qᵀ c`.

@@ -2,6 +2,7 @@ use std::ops::ControlFlow;
 
 use super::{Estimate, TraceEstimate};
 use crate::error::raise;
+use crate::vector::push_orthogonal;
 use crate::{KrylovError, Probe, SelfAdjoint, VectorBlock, VectorSpace};
 
 /// How a trace is estimated.
@@ -198,7 +199,7 @@ impl TraceConfig {
                 return Err(KrylovError::NonFinite { product: index });
             }
             // Of low rank, the operator has shown its range already.
-            if !pushed_orthogonal(&mut basis, product).map_err(raise)? {
+            if !push_orthogonal(&mut basis, product).map_err(raise)? {
                 break;
             }
         }
@@ -255,22 +256,4 @@ fn quadratic<A: SelfAdjoint + ?Sized>(
         true => Ok(value),
         false => Err(KrylovError::NonFinite { product }),
     }
-}
-
-/// Appends the part of `v` that is orthogonal to the basis, with norm one, unless it is rounding.
-fn pushed_orthogonal<B: VectorBlock>(
-    basis: &mut B,
-    v: B::Vector,
-) -> Result<bool, <B::Vector as VectorSpace>::Error> {
-    let norm = v.norm()?;
-    let smallest = 64.0 * norm * v.epsilon();
-    let rest = basis.reject(v)?;
-    let remainder = rest.norm()?;
-    if remainder <= smallest {
-        return Ok(false);
-    }
-    let rest = basis.reject(rest.scale(remainder.recip()))?;
-    let length = rest.norm()?;
-    basis.push(rest.scale(length.recip()))?;
-    Ok(true)
 }

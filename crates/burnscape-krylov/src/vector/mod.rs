@@ -1,6 +1,7 @@
 //! What can be added, scaled and dotted, one by one and as a block.
 
 mod block;
+mod gram_schmidt;
 mod host;
 mod list;
 mod orthonormal;
@@ -8,6 +9,7 @@ mod probe;
 mod space;
 
 pub use block::VectorBlock;
+pub(crate) use gram_schmidt::{orthonormal, push_orthogonal};
 pub use list::VectorList;
 pub use orthonormal::Orthonormal;
 pub use probe::Probe;

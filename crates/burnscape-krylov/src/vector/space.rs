@@ -106,6 +106,17 @@ pub trait VectorSpace: Clone + Debug {
     /// The type's own, if `x` is of another space or the device fails.
     fn dot(&self, x: &Self) -> Result<f64, Self::Error>;
 
+    /// The memory that the coordinates take, in bytes. By default as many numbers as the space has
+    /// dimensions, of the width that [`epsilon`](Self::epsilon) tells.
+    fn num_bytes(&self) -> usize {
+        let width = match self.epsilon() {
+            epsilon if epsilon < 1e-12 => 8,
+            epsilon if epsilon < 1e-5 => 4,
+            _ => 2,
+        };
+        Self::dimension(&self.space()).saturating_mul(width)
+    }
+
     /// The zero vector of this vector's space.
     ///
     /// # Errors

@@ -1,0 +1,24 @@
+use super::Eigenpair;
+
+/// What a search for eigenpairs found, and what it cost.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Eigenpairs<V> {
+    /// The pairs, the outermost first; fewer than asked for only if the run was stopped early.
+    pub pairs: Vec<Eigenpair<V>>,
+    /// Whether all pairs are there and every residual is within the tolerance.
+    pub converged: bool,
+    /// What residuals were to be at most: `tolerance · |A|`.
+    pub goal: f64,
+    /// Products used, those for true residuals included.
+    pub products: usize,
+    /// Restarts of the basis; iterations of methods that have no basis.
+    pub restarts: usize,
+}
+
+impl<V: Clone> Eigenpairs<V> {
+    /// The vectors, to start the next run from.
+    pub fn vectors(&self) -> Vec<V> {
+        self.pairs.iter().map(|pair| pair.vector.clone()).collect()
+    }
+}

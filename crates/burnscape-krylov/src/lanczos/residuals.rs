@@ -1,0 +1,10 @@
+/// Where the residual of an eigenpair comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Residuals {
+    /// `|A v − θ v|` by a product of its own: evidence that owes nothing to the method.
+    #[default]
+    Measured,
+    /// By the method's own recurrence, without a product: true to the rounding of the products, as the
+    /// basis is orthonormal to rounding. What ARPACK does.
+    Estimated,
+}

@@ -1,0 +1,39 @@
+use super::{VectorBlock, VectorSpace};
+use crate::KrylovError;
+use crate::error::raise;
+
+/// The orthonormal basis of what vectors span; those that depend on the ones before are left out.
+pub(crate) fn orthonormal<V: VectorSpace, E: From<V::Error>>(
+    space: &V::Space,
+    vectors: &[V],
+    name: &'static str,
+) -> Result<V::Block, KrylovError<E>> {
+    let mut basis = V::Block::with_capacity(space, vectors.len()).map_err(raise)?;
+    for v in vectors {
+        V::check_same(space, &v.space()).map_err(raise)?;
+        let value = v.norm().map_err(raise)?;
+        if !value.is_finite() {
+            return Err(KrylovError::NonFiniteArgument { name, value });
+        }
+        push_orthogonal(&mut basis, v.clone()).map_err(raise)?;
+    }
+    Ok(basis)
+}
+
+/// Appends the part of `v` that is orthogonal to the basis, with norm one, unless it is rounding.
+pub(crate) fn push_orthogonal<B: VectorBlock>(
+    basis: &mut B,
+    v: B::Vector,
+) -> Result<bool, <B::Vector as VectorSpace>::Error> {
+    let norm = v.norm()?;
+    let smallest = 64.0 * norm * v.epsilon();
+    let rest = basis.reject(v)?;
+    let remainder = rest.norm()?;
+    if remainder <= smallest {
+        return Ok(false);
+    }
+    let rest = basis.reject(rest.scale(remainder.recip()))?;
+    let length = rest.norm()?;
+    basis.push(rest.scale(length.recip()))?;
+    Ok(true)
+}

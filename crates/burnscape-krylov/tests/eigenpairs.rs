@@ -1,0 +1,258 @@
+//! The search for outer eigenpairs: as frugal as ARPACK, warm starts, caps, both ends.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a failed expectation fails the test"
+)]
+
+mod spectra;
+
+use std::ops::ControlFlow;
+
+use burnscape_krylov::{
+    Counted, Dense, EigenpairsConfig, End, KrylovError, LanczosStep, LinearOperator, Probe,
+    Residuals, Sum, VectorSpace, to_dense,
+};
+use spectra::{Diagonal, Single, size, with_spectrum};
+
+fn on(_: &LanczosStep) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+fn golden() -> serde_json::Value {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../golden/krylov/eigsh.json"
+    );
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+#[test]
+fn the_top_five_take_at_most_the_products_of_arpack() {
+    let golden = golden();
+    let number = |case: &serde_json::Value, key: &str| case[key].as_f64().unwrap();
+    let k = golden["k"].as_u64().unwrap() as usize;
+    for case in golden["cases"].as_array().unwrap() {
+        let name = case["spectrum"].as_str().unwrap();
+        let values = golden["spectra"][name].as_array().unwrap();
+        let values: Vec<f64> = values.iter().map(|x| x.as_f64().unwrap()).collect();
+        let (basis, tolerance) = (number(case, "ncv") as usize, number(case, "tol"));
+        let mut exact = values.clone();
+        exact.sort_by(|a, b| b.total_cmp(a));
+        let a = Diagonal(values);
+        let config = EigenpairsConfig::new(k, End::Top)
+            .with_max_basis(basis)
+            .with_tolerance(tolerance)
+            .with_residuals(Residuals::Estimated);
+        let mut total = 0;
+        for seed in 0..10 {
+            let found = config.clone().with_seed(seed).run(&a).unwrap();
+            assert!(found.converged, "{name} {basis} {tolerance:e}");
+            total += found.products;
+            for (pair, exact) in found.pairs.iter().zip(&exact) {
+                let error = (pair.value - exact).abs();
+                // ARPACK does not measure residuals either; the estimates are true.
+                let product = a.matvec(&pair.vector).unwrap();
+                let rest = product.axpy(-pair.value, &pair.vector).unwrap();
+                assert!((rest.norm().unwrap() - pair.residual).abs() <= 1e-13 * size(&a.0));
+                assert!(
+                    error <= tolerance * size(&a.0),
+                    "{name} {basis} {tolerance:e}: {} {exact}",
+                    pair.value
+                );
+            }
+        }
+        let (mean, theirs) = (f64::from(total as u32) / 10.0, number(case, "products"));
+        println!("{name} basis {basis} tolerance {tolerance:e}: {mean} products, ARPACK {theirs}");
+        assert!(mean <= theirs, "{name} {basis} {tolerance:e}");
+    }
+}
+
+/// A Hessian as training has it: a bulk near zero and some outliers; and a change of it.
+fn hessian(n: usize) -> Vec<f64> {
+    let mut values: Vec<f64> = (0..n)
+        .map(|i| 0.3 * (i as f64 / n as f64).powi(6) - 0.01)
+        .collect();
+    for (index, value) in [1.5, 2.0, 3.0, 5.0, 8.0].into_iter().enumerate() {
+        values[n - 5 + index] = value;
+    }
+    values
+}
+
+#[test]
+fn a_warm_monitor_takes_a_dozen_products() {
+    let n = 150;
+    let a = with_spectrum(&hessian(n), 1);
+    let config = EigenpairsConfig::new(1, End::Top).with_tolerance(1e-3);
+    let mut old = config.run(&a).unwrap();
+    let cold = old.products;
+    let mut most = 0;
+    // The operator drifts by a hundredth of its norm between measurements.
+    let mut now = a.operator().clone();
+    for step in 0..20 {
+        let change = with_spectrum(&vec_of(n, 0.08, step), 100 + step);
+        now = to_dense(&Sum::new(&now, change.operator()).unwrap()).unwrap();
+        let symmetric = burnscape_krylov::Symmetric::verified(&now, 1e-10, 0).unwrap();
+        let warm = config.run_from(&symmetric, &old.vectors(), on).unwrap();
+        let fresh = config.clone().with_tolerance(1e-9).run(&symmetric).unwrap();
+        assert!(warm.converged);
+        let error = (warm.pairs[0].value - fresh.pairs[0].value).abs();
+        assert!(error < 1e-4 * fresh.pairs[0].value, "{error}");
+        most = most.max(warm.products);
+        old = warm;
+    }
+    println!("cold {cold} products, warm at most {most}");
+    assert!(most <= 12 && most < cold);
+}
+
+fn vec_of(n: usize, size: f64, seed: u64) -> Vec<f64> {
+    let draw: Vec<f64> = Probe::Gaussian.draw(&n, seed, 77).unwrap();
+    draw.iter().map(|x| x * size / 3.0).collect()
+}
+
+#[test]
+fn a_warm_start_finds_what_came_in_from_elsewhere() {
+    // The old pairs stay, and a new one rises above them.
+    let n = 120;
+    let mut values: Vec<f64> = hessian(n);
+    let old = EigenpairsConfig::new(3, End::Top)
+        .run(&Diagonal(values.clone()))
+        .unwrap();
+    values[7] = 20.0;
+    let a = Diagonal(values);
+    let found = EigenpairsConfig::new(3, End::Top)
+        .run_from(&a, &old.vectors(), on)
+        .unwrap();
+    let expected = [20.0, 8.0, 5.0];
+    assert!(found.converged);
+    for (pair, expected) in found.pairs.iter().zip(expected) {
+        assert!((pair.value - expected).abs() < 1e-9, "{}", pair.value);
+    }
+    // Vectors that say nothing new are left out: twice the same is one.
+    let twice = vec![old.pairs[0].vector.clone(), old.pairs[0].vector.clone()];
+    let again = EigenpairsConfig::new(3, End::Top).run_from(&a, &twice, on);
+    assert!(again.unwrap().converged);
+    let nan = EigenpairsConfig::new(1, End::Top).run_from(&a, &[vec![f64::NAN; n]], on);
+    assert!(matches!(
+        nan.map(|_| ()),
+        Err(KrylovError::NonFiniteArgument { name: "starts", .. })
+    ));
+}
+
+#[test]
+fn five_warm_pairs_take_fewer_products_than_cold_ones() {
+    let n = 150;
+    let a = with_spectrum(&hessian(n), 1);
+    let config = EigenpairsConfig::new(5, End::Top).with_tolerance(1e-3);
+    let old = config.run(&a).unwrap();
+    let change = with_spectrum(&vec_of(n, 0.02, 3), 100);
+    let later = to_dense(&Sum::new(a.operator(), change.operator()).unwrap()).unwrap();
+    let later = burnscape_krylov::Symmetric::verified(later, 1e-10, 0).unwrap();
+    let cold = config.run(&later).unwrap();
+    let warm = config.run_from(&later, &old.vectors(), on).unwrap();
+    println!("five pairs: cold {}, warm {}", cold.products, warm.products);
+    assert!(warm.converged && warm.products < cold.products);
+    for (a, b) in warm.pairs.iter().zip(&cold.pairs) {
+        assert!((a.value - b.value).abs() < 1e-3 * 8.0);
+    }
+}
+
+#[test]
+fn every_part_of_the_spectrum_can_be_asked_for() {
+    let mut values: Vec<f64> = (0..60).map(|i| f64::from(i) * 0.1 - 2.0).collect();
+    values[3] = -9.0;
+    values[30] = 7.0;
+    let a = with_spectrum(&values, 2);
+    for (end, expected) in [
+        (End::Magnitude, [-9.0, 7.0, 3.9, 3.8]),
+        (End::Both, [7.0, -9.0, 3.9, -2.0]),
+        (End::Top, [7.0, 3.9, 3.8, 3.7]),
+        (End::Bottom, [-9.0, -2.0, -1.9, -1.8]),
+    ] {
+        let counted = Counted::new(&a);
+        let found = EigenpairsConfig::new(4, end)
+            .with_tolerance(1e-10)
+            .run(&counted)
+            .unwrap();
+        assert!(found.converged);
+        assert_eq!(found.products, counted.num_matvecs());
+        for (pair, expected) in found.pairs.iter().zip(expected) {
+            assert!(
+                (pair.value - expected).abs() < 1e-9,
+                "{end:?} {}",
+                pair.value
+            );
+        }
+    }
+}
+
+#[test]
+fn single_precision_finds_prescribed_pairs() {
+    for (name, mut values) in spectra::all(40) {
+        values.sort_by(|a, b| b.total_cmp(a));
+        let a = Single::of(with_spectrum(&values, 3).operator());
+        let found = EigenpairsConfig::new(4, End::Top).run(&a).unwrap();
+        let scale = size(&values);
+        assert!(found.converged, "{name}");
+        for (pair, expected) in found.pairs.iter().zip(&values) {
+            let error = (pair.value - expected).abs();
+            assert!(error <= 1e-5 * scale, "{name}: {} {expected}", pair.value);
+            assert!(pair.residual <= 1e-5 * scale);
+        }
+    }
+}
+
+#[test]
+fn memory_stays_under_its_cap() {
+    let a = with_spectrum(&hessian(150), 1);
+    let vector = 150 * 8;
+    assert_eq!(vec![0.0_f64; 150].num_bytes(), vector);
+    assert_eq!(vec![0.0_f32; 150].num_bytes(), vector / 2);
+    let config = EigenpairsConfig::new(2, End::Top).with_tolerance(1e-10);
+    let wide = config.run(&a).unwrap();
+    // Fourteen vectors in all: a basis of seven, four that a restart keeps, and the working ones.
+    let narrow = config.clone().with_max_bytes(15 * vector).run(&a).unwrap();
+    assert!(narrow.converged && narrow.restarts > wide.restarts);
+    assert!((narrow.pairs[1].value - wide.pairs[1].value).abs() < 1e-9);
+    for bytes in [0, vector - 1, 8 * vector] {
+        let refused = config.clone().with_max_bytes(bytes).run(&a).map(|_| ());
+        let expected = KrylovError::MemoryTooSmall {
+            bytes,
+            needed: 10 * vector,
+        };
+        assert_eq!(refused, Err(expected));
+    }
+    assert!(config.with_max_bytes(10 * vector).run(&a).is_ok());
+}
+
+#[test]
+fn a_stopped_search_returns_what_it_has() {
+    let a = Diagonal((0..100).map(f64::from).collect());
+    let stop = |step: &LanczosStep| match step.products == 9 {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    };
+    let found = EigenpairsConfig::new(3, End::Top)
+        .run_observed(&a, stop)
+        .unwrap();
+    assert!(!found.converged);
+    assert_eq!((found.products, found.pairs.len()), (12, 3));
+    assert!(found.pairs[0].value > 80.0);
+    let at_once = EigenpairsConfig::new(3, End::Top)
+        .run_observed(&a, |_| ControlFlow::Break(()))
+        .unwrap();
+    assert_eq!((at_once.products, at_once.pairs.len()), (2, 1));
+    assert!(!at_once.converged);
+}
+
+#[test]
+fn a_space_of_one_dimension_is_a_space() {
+    let one = Diagonal(vec![-3.0]);
+    for end in [End::Top, End::Bottom, End::Magnitude, End::Both] {
+        let found = EigenpairsConfig::new(1, end).run(&one).unwrap();
+        assert!(found.converged);
+        assert_eq!(found.pairs[0].value, -3.0);
+    }
+    assert_eq!(Dense::identity(1).as_slice(), [1.0]);
+}
