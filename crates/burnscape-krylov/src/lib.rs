@@ -82,8 +82,8 @@ pub use dense::{Dense, MAX_DENSE_ENTRIES, to_dense};
 pub use density::{DensityConfig, SpectralDensity};
 pub use error::{HostError, KrylovError};
 pub use lanczos::{
-    Eigenpair, Eigenpairs, EigenpairsConfig, End, KrylovRecord, LanczosConfig, LanczosStep,
-    Quadrature, Residuals,
+    Eigenpair, Eigenpairs, EigenpairsConfig, EigenvalueCount, End, KrylovRecord, KrylovState,
+    LanczosConfig, LanczosStep, Quadrature, Residuals,
 };
 pub use operator::{Adjoint, LinearOperator, SelfAdjoint, Square};
 pub use solve::{CgConfig, MinresConfig, Solution, SolveStep};

@@ -9,7 +9,7 @@ pub struct SpectralDensity {
 }
 
 impl SpectralDensity {
-    pub(super) fn new(probes: Vec<Quadrature>, dimension: usize, products: usize) -> Self {
+    pub(crate) fn new(probes: Vec<Quadrature>, dimension: usize, products: usize) -> Self {
         Self {
             probes,
             dimension,

@@ -119,6 +119,14 @@ pub enum KrylovError<E> {
         /// Vectors needed.
         needed: usize,
     },
+    /// A stored state contradicts itself.
+    #[error(
+        "`{field}` of the stored state does not fit the rest of it; start anew, or store it again"
+    )]
+    InvalidState {
+        /// The field.
+        field: &'static str,
+    },
     /// The memory allowed does not hold the vectors that a method needs.
     #[error(
         "{bytes} bytes were allowed, the fewest vectors this can be done with take {needed}; raise \

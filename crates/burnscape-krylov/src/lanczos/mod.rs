@@ -1,6 +1,8 @@
 //! Lanczos: what products with one vector's Krylov space tell about a self-adjoint operator.
 
+mod answers;
 mod config;
+mod count;
 mod eigenpair;
 mod eigenpairs;
 mod end;
@@ -9,9 +11,11 @@ mod projected;
 mod quadrature;
 mod record;
 mod residuals;
+mod state;
 mod step;
 
 pub use config::LanczosConfig;
+pub use count::EigenvalueCount;
 pub use eigenpair::Eigenpair;
 pub use eigenpairs::EigenpairsConfig;
 pub use end::End;
@@ -19,4 +23,5 @@ pub use found::Eigenpairs;
 pub use quadrature::Quadrature;
 pub use record::KrylovRecord;
 pub use residuals::Residuals;
+pub use state::KrylovState;
 pub use step::LanczosStep;

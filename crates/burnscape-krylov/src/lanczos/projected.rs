@@ -21,6 +21,15 @@ impl Projected {
         }
     }
 
+    pub(super) fn from_rows(rows: Vec<Vec<f64>>) -> Self {
+        Self { rows }
+    }
+
+    /// The lower triangle, row by row.
+    pub(super) fn rows(&self) -> &[Vec<f64>] {
+        &self.rows
+    }
+
     pub(super) fn len(&self) -> usize {
         self.rows.len()
     }

@@ -1,34 +1,38 @@
 use std::ops::ControlFlow;
 
 use super::projected::Projected;
-use super::{Eigenpair, End, LanczosStep, Quadrature};
+use super::{Eigenpair, End, LanczosStep};
 use crate::error::raise;
 use crate::{Dense, KrylovError, Probe, SelfAdjoint, VectorBlock, VectorSpace};
 
 /// What a Lanczos run found: an orthonormal basis `Q`, the operator in it, and where to go on.
 ///
-/// `A Qᵀ = Qᵀ T + r eᵀ` holds to rounding after every step. A record can be asked many questions
-/// without new products (Ritz values, quadrature), and [extended](Self::extend): an extended run is the
-/// uninterrupted one, bit for bit.
+/// `A Qᵀ = Qᵀ T + r eᵀ` holds to rounding after every step. A record answers many questions without new
+/// products: Ritz values and their residuals, [quadrature](Self::quadrature) and what follows from it
+/// (traces, the log-determinant, the density), [`f(A) b`](Self::apply), how many eigenvalues are
+/// [in a range](Self::count_in). It can be [extended](Self::extend): an extended run is the
+/// uninterrupted one, bit for bit; and [kept](Self::state) between processes.
 #[derive(Debug, Clone)]
 pub struct KrylovRecord<V: VectorSpace> {
-    space: V::Space,
-    basis: V::Block,
-    projected: Projected,
+    pub(super) space: V::Space,
+    pub(super) basis: V::Block,
+    pub(super) projected: Projected,
     /// The next vector, of norm one, and what it was scaled by; none if nothing is left.
-    next: Option<V>,
-    beta: f64,
-    products: usize,
-    seed: u64,
+    pub(super) next: Option<V>,
+    pub(super) beta: f64,
+    pub(super) products: usize,
+    /// Norm of the start.
+    pub(super) length: f64,
+    pub(super) seed: u64,
     /// Random vectors drawn so far.
-    drawn: u64,
+    pub(super) drawn: u64,
     /// Length of the first Krylov space, once it is exhausted.
-    first: Option<usize>,
+    pub(super) first: Option<usize>,
     /// Where the newest Krylov space begins.
-    piece: usize,
-    restarted: bool,
+    pub(super) piece: usize,
+    pub(super) restarted: bool,
     /// Vectors the basis has room for.
-    capacity: usize,
+    pub(super) capacity: usize,
 }
 
 impl<V: VectorSpace> KrylovRecord<V> {
@@ -52,6 +56,7 @@ impl<V: VectorSpace> KrylovRecord<V> {
             next: Some(start.scale(norm.recip())),
             beta: 0.0,
             products: 0,
+            length: norm,
             seed,
             drawn: 1,
             first: None,
@@ -284,24 +289,6 @@ impl<V: VectorSpace> KrylovRecord<V> {
         };
         let pairs = end.outermost(self.ritz_pairs(), k);
         pairs.into_iter().map(pair).collect()
-    }
-
-    /// The Gauss quadrature that the first Krylov space gives: `vᵀ f(A) v / vᵀ v ≈ Σ τ f(θ)` for the
-    /// start `v`, exact for polynomials of degree below twice the number of nodes, and exact for
-    /// every function once the space is exhausted.
-    ///
-    /// None after a [restart](crate::EigenpairsConfig), which forgets the start, and before a step.
-    pub fn quadrature(&self) -> Option<Quadrature> {
-        let size = self.first.unwrap_or(self.len()).min(self.len());
-        if self.restarted || size == 0 {
-            return None;
-        }
-        let pairs = self.projected.eigen(0..size);
-        let (nodes, weights) = pairs
-            .into_iter()
-            .map(|(value, vector)| (value, vector[0] * vector[0]))
-            .unzip();
-        Some(Quadrature { nodes, weights })
     }
 
     pub(super) fn beta(&self) -> f64 {

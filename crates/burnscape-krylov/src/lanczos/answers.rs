@@ -1,0 +1,151 @@
+//! What a record answers without new products.
+
+use std::ops::RangeBounds;
+
+use super::{EigenvalueCount, KrylovRecord, Quadrature};
+use crate::{SpectralDensity, VectorBlock, VectorSpace};
+
+impl<V: VectorSpace> KrylovRecord<V> {
+    /// The Gauss quadrature that the first Krylov space gives: `vᵀ f(A) v / vᵀ v ≈ Σ τ f(θ)` for the
+    /// start `v`, exact for polynomials of degree below twice the number of nodes, and exact for
+    /// every function once the space is exhausted.
+    ///
+    /// None before a step, and after a restart, which forgets the start.
+    pub fn quadrature(&self) -> Option<Quadrature> {
+        let pairs = self.projected.eigen(0..self.first_space()?);
+        let (nodes, weights) = pairs
+            .into_iter()
+            .map(|(value, vector)| (value, vector[0] * vector[0]))
+            .unzip();
+        Some(Quadrature { nodes, weights })
+    }
+
+    /// `vᵀ f(A) v` for the start `v`, by [`quadrature`](Self::quadrature).
+    pub fn quadratic_form(&self, f: impl Fn(f64) -> f64) -> Option<f64> {
+        let mean = self.quadrature()?.integrate(f);
+        Some(self.length * self.length * mean)
+    }
+
+    /// The distribution of eigenvalues as the start sees it: a density of one probe, which gives
+    /// traces, the log-determinant and fractions. It stands for the operator if the start was random
+    /// (Rademacher or Gaussian); [`DensityConfig`](crate::DensityConfig) averages several, and tells
+    /// their spread.
+    ///
+    /// None where [`quadrature`](Self::quadrature) is none.
+    pub fn density(&self) -> Option<SpectralDensity> {
+        let dimension = V::dimension(&self.space);
+        let probes = vec![self.quadrature()?];
+        Some(SpectralDensity::new(probes, dimension, self.products))
+    }
+
+    /// `f(A) v` for the start `v`: `|v| Qᵀ f(T) e₁`, in the first Krylov space.
+    ///
+    /// Its error is at most twice that of the best polynomial of degree below the number of steps, over
+    /// the spectrum, times `|v|`: entire functions (`exp`) converge fast, the inverse as conjugate
+    /// gradients do. It is exact once the space is exhausted. `f` is called at the Ritz values.
+    ///
+    /// # Cost
+    ///
+    /// No product; one with the transpose of the basis.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burnscape_krylov::{Dense, LanczosConfig, Symmetric};
+    /// use std::ops::ControlFlow;
+    ///
+    /// let a = Symmetric::verified(Dense::diagonal(&[0.0, 1.0, 2.0]), 1e-12, 0)?;
+    /// let go_on = |_: &_| ControlFlow::Continue(());
+    /// let record = LanczosConfig::new(3).run_from(&a, vec![1.0, 1.0, 2.0], go_on)?;
+    /// let flow = record.apply(|x| (-x).exp())?.unwrap_or_default();
+    /// assert!((flow[1] - (-1.0_f64).exp()).abs() < 1e-14);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The vectors' own. None (not an error) where [`quadrature`](Self::quadrature) is none.
+    ///
+    /// # Reference
+    ///
+    /// Druskin and Knizhnerman (1989); Saad, SIAM J. Numer. Anal. 29 (1992).
+    pub fn apply(&self, f: impl Fn(f64) -> f64) -> Result<Option<V>, V::Error> {
+        let Some(size) = self.first_space() else {
+            return Ok(None);
+        };
+        let mut coefficients = vec![0.0; self.len()];
+        for (value, vector) in self.projected.eigen(0..size) {
+            let factor = self.length * f(value) * vector[0];
+            let pairs = coefficients.iter_mut().zip(&vector);
+            pairs.for_each(|(sum, component)| *sum += factor * component);
+        }
+        self.basis.combine(&coefficients).map(Some)
+    }
+
+    /// How many eigenvalues are in `range` (`0.1..` for those above 0.1), with what is certain and what
+    /// is estimated told apart: see [`EigenvalueCount`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burnscape_krylov::{Dense, LanczosConfig, Symmetric};
+    ///
+    /// let mut values = vec![0.0; 40];
+    /// values[..3].copy_from_slice(&[5.0, 4.0, -3.0]);
+    /// let a = Symmetric::verified(Dense::diagonal(&values), 1e-12, 0)?;
+    /// let record = LanczosConfig::new(8).run(&a)?;
+    /// assert_eq!(record.count_in(1.0..).at_least, 2);
+    /// assert_eq!(record.count_in(..-1.0).at_least, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn count_in(&self, range: impl RangeBounds<f64>) -> EigenvalueCount {
+        let inside: Vec<(f64, f64)> = {
+            let pairs = self.ritz_pairs().into_iter();
+            let residual = |vector: &[f64]| self.beta * vector.last().copied().unwrap_or(0.0);
+            pairs
+                .map(|(value, vector)| (value, residual(&vector).abs()))
+                .filter(|(value, _)| range.contains(value))
+                .collect()
+        };
+        let is_whole = self.is_invariant() && self.len() == V::dimension(&self.space);
+        let estimate = self.density().map(|density| {
+            let mean = density.mean_of(|value| f64::from(u8::from(range.contains(&value))));
+            density.dimension() as f64 * mean.value
+        });
+        EigenvalueCount {
+            exact: is_whole.then_some(inside.len()),
+            at_least: certain(inside, self.rounding(), &range),
+            estimate,
+        }
+    }
+
+    /// How far rounding may have moved a Ritz value.
+    fn rounding(&self) -> f64 {
+        let epsilon = self.next.as_ref().map(V::epsilon);
+        let epsilon = epsilon.or_else(|| self.basis.get(0).map(|v| v.epsilon()));
+        64.0 * epsilon.unwrap_or(0.0) * self.projected.bound()
+    }
+
+    /// Number of vectors in the first Krylov space, if it is still there.
+    fn first_space(&self) -> Option<usize> {
+        let size = self.first.unwrap_or(self.len()).min(self.len());
+        (!self.restarted && size > 0).then_some(size)
+    }
+}
+
+/// The most Ritz values for which eigenvalues within the range are certain. For any set of Ritz pairs
+/// there are as many eigenvalues, one for each, no further away than the norm of the set's residual
+/// matrix; in a Lanczos run that is the root of the sum of the squared residuals.
+fn certain(mut pairs: Vec<(f64, f64)>, rounding: f64, range: &impl RangeBounds<f64>) -> usize {
+    pairs.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let (mut most, mut square) = (0, 0.0);
+    for count in 1..=pairs.len() {
+        square += pairs[count - 1].1 * pairs[count - 1].1;
+        let distance = square.sqrt() + rounding;
+        let is_inside =
+            |value: f64| range.contains(&(value - distance)) && range.contains(&(value + distance));
+        let inside = pairs[..count].iter().filter(|pair| is_inside(pair.0));
+        most = most.max(inside.count());
+    }
+    most
+}

@@ -1,0 +1,133 @@
+use serde::{Deserialize, Serialize};
+
+use super::KrylovRecord;
+use super::projected::Projected;
+use crate::error::raise;
+use crate::{KrylovError, VectorBlock, VectorSpace};
+
+/// A [`KrylovRecord`] as numbers on the host, to be kept between processes with serde.
+///
+/// Numbers are stored as the integers that their bits make, so that every format brings back the same
+/// ones: a run that is resumed is the uninterrupted one, bit for bit.
+///
+/// # Cost
+///
+/// The basis on the host in `f64`.
+///
+/// # Example
+///
+/// ```
+/// use burnscape_krylov::{Dense, KrylovRecord, LanczosConfig, Symmetric};
+/// use std::ops::ControlFlow;
+///
+/// let a = Symmetric::verified(Dense::diagonal(&[1.0, 2.0, 4.0, 8.0]), 1e-12, 0)?;
+/// let text = serde_json::to_string(&LanczosConfig::new(2).run(&a)?.state()?)?;
+///
+/// let mut record = KrylovRecord::<Vec<f64>>::from_state(&4, &serde_json::from_str(&text)?)?;
+/// record.extend(&a, 1, |_| ControlFlow::Continue(()))?;
+/// assert_eq!(record.ritz_values(), LanczosConfig::new(3).run(&a)?.ritz_values());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KrylovState {
+    basis: Vec<Vec<u64>>,
+    projected: Vec<Vec<u64>>,
+    next: Option<Vec<u64>>,
+    beta: u64,
+    products: usize,
+    length: u64,
+    seed: u64,
+    drawn: u64,
+    first: Option<usize>,
+    piece: usize,
+    restarted: bool,
+}
+
+impl<V: VectorSpace> KrylovRecord<V> {
+    /// The record as numbers on the host.
+    ///
+    /// # Errors
+    ///
+    /// The vectors' own.
+    pub fn state(&self) -> Result<KrylovState, V::Error> {
+        let rows = (0..self.basis.len()).filter_map(|index| self.basis.get(index));
+        let basis: Result<_, V::Error> = rows.map(|v| Ok(bits(&v.to_host()?))).collect();
+        let next = self.next.as_ref().map(V::to_host).transpose()?;
+        Ok(KrylovState {
+            basis: basis?,
+            projected: self.projected.rows().iter().map(|row| bits(row)).collect(),
+            next: next.map(|values| bits(&values)),
+            beta: self.beta.to_bits(),
+            products: self.products,
+            length: self.length.to_bits(),
+            seed: self.seed,
+            drawn: self.drawn,
+            first: self.first,
+            piece: self.piece,
+            restarted: self.restarted,
+        })
+    }
+
+    /// The record that was stored, in `space`.
+    ///
+    /// # Errors
+    ///
+    /// [`KrylovError::InvalidState`] for a state that contradicts itself, [`KrylovError::Operator`] for
+    /// vectors that are not of this space.
+    pub fn from_state(
+        space: &V::Space,
+        state: &KrylovState,
+    ) -> Result<Self, KrylovError<V::Error>> {
+        let dimension = V::dimension(space);
+        let len = state.basis.len();
+        let rows = state.projected.iter().enumerate();
+        let is_triangle =
+            state.projected.len() == len && rows.clone().all(|(i, row)| row.len() == i + 1);
+        for (field, is_right) in [
+            ("projected", is_triangle),
+            ("basis", len <= dimension),
+            ("next", state.next.is_some() || len > 0),
+            (
+                "first",
+                state.first.is_none_or(|first| first <= state.products),
+            ),
+            ("piece", state.piece <= len),
+        ] {
+            if !is_right {
+                return Err(KrylovError::InvalidState { field });
+            }
+        }
+        let mut basis = V::Block::with_capacity(space, len).map_err(raise)?;
+        for row in &state.basis {
+            let v = V::from_host(space, &numbers(row)).map_err(raise)?;
+            basis.push(v).map_err(raise)?;
+        }
+        let next = state
+            .next
+            .as_ref()
+            .map(|v| V::from_host(space, &numbers(v)));
+        Ok(Self {
+            space: space.clone(),
+            basis,
+            projected: Projected::from_rows(rows.map(|(_, row)| numbers(row)).collect()),
+            next: next.transpose().map_err(raise)?,
+            beta: f64::from_bits(state.beta),
+            products: state.products,
+            length: f64::from_bits(state.length),
+            seed: state.seed,
+            drawn: state.drawn,
+            first: state.first,
+            piece: state.piece,
+            restarted: state.restarted,
+            capacity: len,
+        })
+    }
+}
+
+fn bits(values: &[f64]) -> Vec<u64> {
+    values.iter().map(|value| value.to_bits()).collect()
+}
+
+fn numbers(bits: &[u64]) -> Vec<f64> {
+    bits.iter().map(|&bits| f64::from_bits(bits)).collect()
+}
