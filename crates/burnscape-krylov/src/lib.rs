@@ -64,6 +64,7 @@ mod check;
 mod combinator;
 mod dense;
 mod density;
+mod eigen;
 mod error;
 mod lanczos;
 mod operator;
@@ -80,6 +81,7 @@ pub use combinator::{
 };
 pub use dense::{Dense, MAX_DENSE_ENTRIES, to_dense};
 pub use density::{DensityConfig, SpectralDensity};
+pub use eigen::{BlockLanczosConfig, EigenStep, LobpcgConfig, PowerConfig};
 pub use error::{HostError, KrylovError};
 pub use lanczos::{
     Eigenpair, Eigenpairs, EigenpairsConfig, EigenvalueCount, End, KrylovRecord, KrylovState,

@@ -1,5 +1,6 @@
 use std::ops::ControlFlow;
 
+use super::missing::is_complete;
 use super::{Eigenpair, Eigenpairs, End, KrylovRecord, LanczosStep, Residuals};
 use crate::error::raise;
 use crate::vector::orthonormal;
@@ -15,7 +16,7 @@ use crate::{KrylovError, Probe, SelfAdjoint, Square, VectorBlock, VectorSpace};
 /// are kept and the rest is let go.
 ///
 /// A Krylov space holds one vector of a multiple eigenvalue. Further copies are found where the space
-/// is exhausted, by a fresh vector; where it is not, `BlockLanczosConfig`
+/// is exhausted, by a fresh vector; where it is not, [`BlockLanczosConfig`](crate::BlockLanczosConfig)
 /// finds as many as its block has vectors.
 ///
 /// # Cost
@@ -236,7 +237,7 @@ impl EigenpairsConfig {
                 && wanted
                     .iter()
                     .all(|(_, vector)| record.beta() * last(vector) <= goal)
-                && is_missing_none(&record, (self.end, self.k), goal);
+                && self.has_all(&record, goal);
             let is_spanned = record.is_invariant() && record.len() == dimension;
             if is_done || is_spanned || at_limit {
                 let k = self.k.min(record.len());
@@ -291,6 +292,16 @@ impl EigenpairsConfig {
             })
     }
 
+    fn has_all<V: VectorSpace>(&self, record: &KrylovRecord<V>, allowed: f64) -> bool {
+        let Some(newest) = record.newest_pairs() else {
+            return true;
+        };
+        let newest = newest.into_iter();
+        let newest = newest.map(|(value, vector)| (value, record.beta() * last(&vector)));
+        let what = (self.end, self.k);
+        is_complete(record.ritz_values(), newest.collect(), what, (1, allowed))
+    }
+
     fn check<E>(&self, dimension: usize) -> Result<(), KrylovError<E>> {
         check(self.k, dimension, self.tolerance)?;
         let needed = (self.k + 2).min(dimension);
@@ -320,7 +331,7 @@ pub(crate) fn check<E>(k: usize, dimension: usize, tolerance: f64) -> Result<(),
 
 /// How many Ritz vectors a restart keeps: more than are asked for, so that those converge while
 /// they are refined, and few enough that there is room to refine.
-fn kept(k: usize, full: usize) -> usize {
+pub(crate) fn kept(k: usize, full: usize) -> usize {
     (k + 2 * full.saturating_sub(k) / 5).min(full.saturating_sub(2))
 }
 
@@ -334,32 +345,6 @@ fn warm<V: VectorSpace, E: From<V::Error>>(random: V, starts: &[V]) -> Result<V,
     let length = random.norm().map_err(raise)?;
     let part = EXPLORATION * (basis.len() as f64).sqrt() / length;
     sum.axpy(part, &random).map_err(raise)
-}
-
-/// Where a Krylov space was exhausted, its pairs have no residual, whatever may be missing: further
-/// copies of a multiple eigenvalue. A space from a fresh vector shows what the complement has; once its
-/// outermost pairs are known, and another copy of them would not change what is wanted, nothing is
-/// missing.
-fn is_missing_none<V: VectorSpace>(
-    record: &KrylovRecord<V>,
-    (end, k): (End, usize),
-    allowed: f64,
-) -> bool {
-    let Some(newest) = record.newest_pairs() else {
-        return true;
-    };
-    let ends = end.outermost(newest, if end == End::Both { 2 } else { 1 });
-    let is_known = |(_, vector): &(f64, Vec<f64>)| record.beta() * last(vector) <= allowed;
-    if !ends.iter().all(is_known) {
-        return false;
-    }
-    let all = record.ritz_pairs();
-    let mut more = all.clone();
-    more.extend(ends);
-    more.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let (wanted, with_more) = (end.outermost(all, k), end.outermost(more, k));
-    let mut values = wanted.iter().zip(&with_more);
-    values.all(|(a, b)| (a.0 - b.0).abs() <= allowed)
 }
 
 fn last(vector: &[f64]) -> f64 {

@@ -4,13 +4,13 @@ use nalgebra::{DMatrix, SymmetricEigen};
 
 /// The operator in the basis, `Q A Qᵀ`: symmetric, and tridiagonal to rounding until a restart.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Projected {
+pub(crate) struct Projected {
     /// Lower triangle, row by row.
     rows: Vec<Vec<f64>>,
 }
 
 impl Projected {
-    pub(super) fn diagonal(values: &[f64]) -> Self {
+    pub(crate) fn diagonal(values: &[f64]) -> Self {
         let row = |(index, &value): (usize, &f64)| {
             let mut row = vec![0.0; index];
             row.push(value);
@@ -21,26 +21,26 @@ impl Projected {
         }
     }
 
-    pub(super) fn from_rows(rows: Vec<Vec<f64>>) -> Self {
+    pub(crate) fn from_rows(rows: Vec<Vec<f64>>) -> Self {
         Self { rows }
     }
 
     /// The lower triangle, row by row.
-    pub(super) fn rows(&self) -> &[Vec<f64>] {
+    pub(crate) fn rows(&self) -> &[Vec<f64>] {
         &self.rows
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.rows.len()
     }
 
     /// Appends what the newest vector's product has in common with all of the basis, itself last.
-    pub(super) fn push(&mut self, row: Vec<f64>) {
+    pub(crate) fn push(&mut self, row: Vec<f64>) {
         self.rows.push(row);
     }
 
     /// The largest sum of absolute values in a row: no eigenvalue is beyond it.
-    pub(super) fn bound(&self) -> f64 {
+    pub(crate) fn bound(&self) -> f64 {
         let mut sums = vec![0.0_f64; self.len()];
         for (index, row) in self.rows.iter().enumerate() {
             for (other, entry) in row.iter().enumerate() {
@@ -54,7 +54,7 @@ impl Projected {
     }
 
     /// Eigenvalues in ascending order with their eigenvectors, of the rows and columns in `range`.
-    pub(super) fn eigen(&self, range: Range<usize>) -> Vec<(f64, Vec<f64>)> {
+    pub(crate) fn eigen(&self, range: Range<usize>) -> Vec<(f64, Vec<f64>)> {
         let (first, size) = (range.start, range.len());
         let entry = |i: usize, j: usize| self.get(first + i, first + j);
         let eigen = SymmetricEigen::new(DMatrix::from_fn(size, size, entry));
@@ -69,7 +69,7 @@ impl Projected {
         pairs
     }
 
-    pub(super) fn get(&self, i: usize, j: usize) -> f64 {
+    pub(crate) fn get(&self, i: usize, j: usize) -> f64 {
         self.rows[i.max(j)][i.min(j)]
     }
 }

@@ -1,5 +1,6 @@
 use std::ops::ControlFlow;
 
+use super::measure::measured;
 use super::projected::Projected;
 use super::{Eigenpair, End, LanczosStep};
 use crate::error::raise;
@@ -229,7 +230,7 @@ impl<V: VectorSpace> KrylovRecord<V> {
     ///
     /// # Cost
     ///
-    /// A product each.
+    /// A product each, in one block.
     ///
     /// # Errors
     ///
@@ -247,28 +248,10 @@ impl<V: VectorSpace> KrylovRecord<V> {
                 available: self.len(),
             });
         }
-        let pair = |(value, coefficients): (f64, Vec<f64>)| {
-            let vector = self.basis.combine(&coefficients).map_err(raise)?;
-            let norm = vector.norm().map_err(raise)?;
-            let vector = vector.scale(norm.recip());
-            let product = operator.matvec(&vector)?;
-            let residual = product.axpy(-value, &vector).map_err(raise)?;
-            let residual = residual.norm().map_err(raise)?;
-            match residual.is_finite() {
-                true => Ok(Eigenpair {
-                    value,
-                    vector,
-                    residual,
-                }),
-                false => Err(KrylovError::NonFinite {
-                    product: self.products,
-                }),
-            }
-        };
-        end.outermost(self.ritz_pairs(), k)
-            .into_iter()
-            .map(pair)
-            .collect()
+        let pairs = end.outermost(self.ritz_pairs(), k).into_iter();
+        let pairs = pairs.map(|(value, c)| Ok((value, self.basis.combine(&c)?)));
+        let pairs: Result<_, V::Error> = pairs.collect();
+        measured(operator, pairs.map_err(raise)?, self.products)
     }
 
     /// As [`eigenpairs`](Self::eigenpairs), with [residual estimates](Self::residual_estimates) in place

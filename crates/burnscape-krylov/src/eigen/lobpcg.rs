@@ -1,0 +1,242 @@
+use std::ops::ControlFlow;
+
+use nalgebra::{DMatrix, SymmetricEigen};
+
+use super::{EigenStep, first_block};
+use crate::error::raise;
+use crate::lanczos::{check, measured, products};
+use crate::vector::push_orthogonal;
+use crate::{Dense, Eigenpairs, End, KrylovError, SelfAdjoint, Square, VectorBlock, VectorSpace};
+
+/// The outermost eigenpairs by LOBPCG: the best pairs in the span of the current ones, their residuals
+/// (preconditioned, if there is a preconditioner) and the last directions.
+///
+/// It needs no long basis, takes warm starts for every pair, and is the method that gains from a
+/// preconditioner. Without one, [`EigenpairsConfig`](crate::EigenpairsConfig) takes fewer products.
+///
+/// # Cost
+///
+/// A product (and one with the preconditioner) an iteration for every pair that has not converged. Six
+/// vectors for every pair and guard, four more while they are turned.
+///
+/// # Defaults
+///
+/// Tolerance 1e-6 (or 32 ε of the vectors, if that is more), two guards (pairs that are not asked for,
+/// so that the last one is not slowed by its neighbors), at most 1,000 products; ours.
+///
+/// # Example
+///
+/// ```
+/// use burnscape_krylov::{Dense, End, LobpcgConfig, Symmetric};
+///
+/// let values: Vec<f64> = (1..=80).map(f64::from).collect();
+/// let a = Symmetric::verified(Dense::diagonal(&values), 1e-12, 0)?;
+/// let bottom = LobpcgConfig::new(2, End::Bottom).run(&a)?;
+/// assert!(bottom.converged && (bottom.pairs[1].value - 2.0).abs() < 1e-6);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # References
+///
+/// Knyazev, *Toward the optimal preconditioned eigensolver*, SIAM J. Sci. Comput. 23 (2001); the
+/// orthonormal basis of Hetmaniuk and Lehoucq (2006).
+#[derive(Debug, Clone, PartialEq)]
+pub struct LobpcgConfig {
+    k: usize,
+    end: End,
+    guards: usize,
+    tolerance: f64,
+    max_products: usize,
+    seed: u64,
+}
+
+impl LobpcgConfig {
+    /// The `k` outermost pairs of `end`.
+    pub fn new(k: usize, end: End) -> Self {
+        Self {
+            k,
+            end,
+            guards: 2,
+            tolerance: 1e-6,
+            max_products: 1000,
+            seed: 0,
+        }
+    }
+
+    /// Sets how many pairs more than `k` are iterated.
+    #[must_use]
+    pub fn with_guards(mut self, guards: usize) -> Self {
+        self.guards = guards;
+        self
+    }
+
+    /// Sets the tolerance, relative to the largest absolute value met.
+    #[must_use]
+    pub fn with_tolerance(mut self, tolerance: f64) -> Self {
+        self.tolerance = tolerance;
+        self
+    }
+
+    /// Sets the limit of products, those for true residuals included. The first block is always made.
+    #[must_use]
+    pub fn with_max_products(mut self, products: usize) -> Self {
+        self.max_products = products;
+        self
+    }
+
+    /// Sets the seed of random starts.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Runs from random vectors, without a preconditioner.
+    ///
+    /// # Errors
+    ///
+    /// [`KrylovError::TooMany`] for more pairs than dimensions, [`KrylovError::InvalidTolerance`],
+    /// [`KrylovError::NonFinite`], [`KrylovError::ProductCount`], [`KrylovError::Operator`].
+    pub fn run<A: SelfAdjoint + ?Sized>(
+        &self,
+        operator: &A,
+    ) -> Result<Eigenpairs<A::Vector>, KrylovError<A::Error>> {
+        self.run_from(operator, &[], None::<&A>, |_| ControlFlow::Continue(()))
+    }
+
+    /// As [`run`](Self::run), from the vectors given and random ones, with a preconditioner: a positive
+    /// definite operator close to the inverse of `A − λ`, for `λ` at the end that is asked for.
+    /// `observe` sees every iteration and can stop the run, which then returns the pairs it has.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run), and [`KrylovError::NonFiniteArgument`] for a vector that is not finite.
+    pub fn run_from<A, P>(
+        &self,
+        operator: &A,
+        starts: &[<A as Square>::Vector],
+        preconditioner: Option<&P>,
+        mut observe: impl FnMut(&EigenStep) -> ControlFlow<()>,
+    ) -> Result<Eigenpairs<<A as Square>::Vector>, KrylovError<A::Error>>
+    where
+        A: SelfAdjoint + ?Sized,
+        P: SelfAdjoint<Vector = <A as Square>::Vector, Error = A::Error> + ?Sized,
+    {
+        operator.check_square()?;
+        let space = operator.domain();
+        let dimension = <A::Vector as VectorSpace>::dimension(&space);
+        check(self.k, dimension, self.tolerance)?;
+        let width = self.k.saturating_add(self.guards).max(starts.len());
+        let width = width.min(dimension);
+        // The span of a step, and its products: pairs first, then directions, then residuals.
+        let mut span = first_block(&space, starts, width, (self.seed, &mut 0))?;
+        let images = <A::Vector as VectorSpace>::Block::with_capacity(&space, width);
+        let mut images = images.map_err(raise)?;
+        let mut added: Vec<A::Vector> = (0..span.len()).filter_map(|i| span.get(i)).collect();
+        let epsilon = added.first().map_or(0.0, VectorSpace::epsilon);
+        let tolerance = self.tolerance.max(32.0 * epsilon);
+        let (mut used, mut iterations, mut size) = (0, 0, 0.0_f64);
+        loop {
+            for product in products(operator, &added, used)? {
+                images.push(product).map_err(raise)?;
+            }
+            used += added.len();
+            iterations += 1;
+            let (values, turn) = self.best(&span.gram(&images).map_err(raise)?, width);
+            size = values.iter().fold(size, |size, x| size.max(x.abs()));
+            let turn = Dense::from_rows(&turn);
+            let turn = turn.map_err(<A::Vector as VectorSpace>::Error::from);
+            let turn = turn.map_err(raise)?;
+            span = span.rotate(&turn).map_err(raise)?;
+            images = images.rotate(&turn).map_err(raise)?;
+
+            let goal = tolerance * size;
+            let mut rests = Vec::with_capacity(width);
+            let mut residual = 0.0_f64;
+            for (index, value) in values.iter().enumerate() {
+                if let (Some(v), Some(product)) = (span.get(index), images.get(index)) {
+                    let rest = product.axpy(-value, &v).map_err(raise)?;
+                    let norm = rest.norm().map_err(raise)?;
+                    if index < self.k {
+                        residual = residual.max(norm);
+                    }
+                    if norm > goal {
+                        rests.push(rest);
+                    }
+                }
+            }
+            let step = EigenStep {
+                iterations,
+                products: used,
+                residual,
+                goal,
+            };
+            let stopped = observe(&step).is_break();
+            added.clear();
+            for rest in rests {
+                let better = match preconditioner {
+                    Some(p) => p.matvec(&rest)?,
+                    None => rest,
+                };
+                if push_orthogonal(&mut span, better).map_err(raise)? {
+                    added.extend(span.get(span.len() - 1));
+                }
+            }
+            let at_limit = used + added.len() + self.k > self.max_products;
+            if residual <= goal || stopped || at_limit || added.is_empty() {
+                let pairs = values.iter().take(self.k).enumerate();
+                let pairs = pairs.filter_map(|(i, value)| Some((*value, span.get(i)?)));
+                let pairs = measured(operator, pairs.collect(), used)?;
+                let allowed = goal + 64.0 * epsilon * size;
+                return Ok(Eigenpairs {
+                    converged: pairs.iter().all(|pair| pair.residual <= allowed),
+                    products: used + pairs.len(),
+                    pairs,
+                    goal,
+                    restarts: iterations,
+                });
+            }
+        }
+    }
+
+    /// The outermost Ritz values in a span, and the coefficients of their vectors and, below them, of
+    /// directions: what the vectors have outside the old ones, made orthonormal.
+    fn best(&self, gram: &Dense, width: usize) -> (Vec<f64>, Vec<Vec<f64>>) {
+        let size = gram.num_rows();
+        let entry = |i: usize, j: usize| gram.as_slice()[i * size + j];
+        let symmetric = DMatrix::from_fn(size, size, |i, j| 0.5 * (entry(i, j) + entry(j, i)));
+        let eigen = SymmetricEigen::new(symmetric);
+        let columns = eigen.eigenvectors.column_iter();
+        let column = columns.map(|column| column.iter().copied().collect::<Vec<f64>>());
+        let mut pairs: Vec<(f64, Vec<f64>)> =
+            eigen.eigenvalues.iter().copied().zip(column).collect();
+        pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let (values, rows): (Vec<f64>, Vec<Vec<f64>>) =
+            self.end.outermost(pairs, width).into_iter().unzip();
+        let mut turn = Vec::<Vec<f64>>::with_capacity(2 * width);
+        turn.extend(rows.iter().cloned());
+        for row in &rows {
+            let mut outside = row.clone();
+            outside.iter_mut().take(width).for_each(|x| *x = 0.0);
+            let before = length(&outside);
+            // Twice is enough.
+            for _ in 0..2 {
+                for other in &turn {
+                    let along: f64 = outside.iter().zip(other).map(|(a, b)| a * b).sum();
+                    let pairs = outside.iter_mut().zip(other);
+                    pairs.for_each(|(a, b)| *a -= along * b);
+                }
+            }
+            let rest = length(&outside);
+            if rest > 1e-8 * before && rest > 1e-14 {
+                outside.iter_mut().for_each(|x| *x /= rest);
+                turn.push(outside);
+            }
+        }
+        (values, turn)
+    }
+}
+
+fn length(values: &[f64]) -> f64 {
+    values.iter().map(|x| x * x).sum::<f64>().sqrt()
+}

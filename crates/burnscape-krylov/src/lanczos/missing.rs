@@ -1,0 +1,30 @@
+use super::End;
+
+/// Whether nothing wanted can be missing after a Krylov space was exhausted.
+///
+/// The pairs of an exhausted space have no residual, whatever it does not contain: further copies of a
+/// multiple eigenvalue. The newest space, from fresh random vectors, shows what the complement has. Once
+/// its outermost pairs are known, and `copies` more of them would not change what is wanted, nothing is
+/// missing.
+///
+/// `newest` are Ritz values and residuals of that space, ascending.
+pub(crate) fn is_complete(
+    values: Vec<f64>,
+    newest: Vec<(f64, f64)>,
+    (end, k): (End, usize),
+    (copies, allowed): (usize, f64),
+) -> bool {
+    let ends = end.outermost(newest, if end == End::Both { 2 * copies } else { copies });
+    if ends.iter().any(|(_, residual)| *residual > allowed) {
+        return false;
+    }
+    let sorted = |values: &mut Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        end.outermost(values.iter().map(|x| (*x, ())).collect(), k)
+    };
+    let (mut all, mut more) = (values.clone(), values);
+    more.extend(ends.iter().map(|(value, _)| value));
+    let (wanted, with_more) = (sorted(&mut all), sorted(&mut more));
+    let mut pairs = wanted.iter().zip(&with_more);
+    pairs.all(|(a, b)| (a.0 - b.0).abs() <= allowed)
+}
