@@ -19,7 +19,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 
 SEED = 5
 STARTS = 200
-N = 300
+N = 150
 K = 5
 
 TARGET = pathlib.Path(__file__).resolve().parent.parent / "krylov" / "eigsh.json"
