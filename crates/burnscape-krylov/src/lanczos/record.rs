@@ -6,6 +6,10 @@ use super::{Eigenpair, End, LanczosStep};
 use crate::error::raise;
 use crate::{Dense, KrylovError, Probe, SelfAdjoint, VectorBlock, VectorSpace};
 
+/// After a pass of Gram-Schmidt that left this much of a vector, `1/√2`, there is no need for another:
+/// the criterion of Daniel, Gragg, Kaufman and Stewart (1976).
+const MOST_IS_LEFT: f64 = std::f64::consts::FRAC_1_SQRT_2;
+
 /// What a Lanczos run found: an orthonormal basis `Q`, the operator in it, and where to go on.
 ///
 /// `A Qᵀ = Qᵀ T + r eᵀ` holds to rounding after every step. A record answers many questions without new
@@ -109,21 +113,39 @@ impl<V: VectorSpace> KrylovRecord<V> {
             return Ok(());
         };
         let product = operator.matvec(&q)?;
-        let size = product.norm().map_err(raise)?;
-        if !size.is_finite() {
+        let epsilon = q.epsilon();
+        let alpha = q.dot(&product).map_err(raise)?;
+        // What the recurrence says is taken out first, so that the pass over the basis finds no more
+        // than rounding (and what a restart left).
+        let mut rest = product.axpy(-alpha, &q).map_err(raise)?;
+        let previous = self.basis.len().checked_sub(1).filter(|_| self.beta > 0.0);
+        if let Some(previous) = previous.and_then(|index| self.basis.get(index)) {
+            rest = rest.axpy(-self.beta, &previous).map_err(raise)?;
+        }
+        let size = rest.norm().map_err(raise)?;
+        if !(alpha.is_finite() && size.is_finite()) {
             return Err(KrylovError::NonFinite {
                 product: self.products,
             });
         }
-        let epsilon = q.epsilon();
         self.basis.push(q).map_err(raise)?;
-        // Two passes: the second takes out what rounding left of the first.
-        let mut row = self.basis.dots(&product).map_err(raise)?;
-        let rest = remove::<V>(&self.basis, product, &row).map_err(raise)?;
-        let second = self.basis.dots(&rest).map_err(raise)?;
-        let rest = remove::<V>(&self.basis, rest, &second).map_err(raise)?;
-        row.iter_mut().zip(&second).for_each(|(a, b)| *a += b);
-        let beta = rest.norm().map_err(raise)?;
+        let mut row = self.basis.dots(&rest).map_err(raise)?;
+        rest = remove::<V>(&self.basis, rest, &row).map_err(raise)?;
+        let mut beta = rest.norm().map_err(raise)?;
+        // A second pass takes out what rounding left of the first, where the first took out enough for
+        // that to count.
+        if beta < MOST_IS_LEFT * size {
+            let second = self.basis.dots(&rest).map_err(raise)?;
+            rest = remove::<V>(&self.basis, rest, &second).map_err(raise)?;
+            row.iter_mut().zip(&second).for_each(|(a, b)| *a += b);
+            beta = rest.norm().map_err(raise)?;
+        }
+        if let [.., before, last] = row.as_mut_slice() {
+            *last += alpha;
+            *before += previous.map_or(0.0, |_| self.beta);
+        } else if let [last] = row.as_mut_slice() {
+            *last += alpha;
+        }
         self.products += 1;
         if self.beta == 0.0 {
             self.piece = self.projected.len();
