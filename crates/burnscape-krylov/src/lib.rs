@@ -51,6 +51,7 @@
 //! | operator | what can be multiplied, and what is known about it | [`LinearOperator`], [`Square`], [`SelfAdjoint`], [`Adjoint`] |
 //! | dense | the same as a matrix on the host, the reference of every test | [`Dense`], [`to_dense`] |
 //! | combinator | operators made of operators | [`Scaled`], [`Shifted`], [`Sum`], [`Product`], [`Transposed`], [`Deflated`], [`Restricted`], [`Symmetric`], [`Counted`] |
+//! | trust_region | the largest or smallest value of a quadratic in a ball | [`TrustRegionConfig`], [`TrustRegionSolution`] |
 //! | check | what a few products say about a claim | [`symmetry_defect`], [`adjoint_defect`], [`linearity_defect`] |
 //!
 //! # Scalars and failures
@@ -70,6 +71,7 @@ mod lanczos;
 mod operator;
 mod solve;
 mod trace;
+mod trust_region;
 mod vector;
 
 pub use check::{
@@ -90,4 +92,7 @@ pub use lanczos::{
 pub use operator::{Adjoint, LinearOperator, SelfAdjoint, Square};
 pub use solve::{CgConfig, MinresConfig, Solution, SolveStep};
 pub use trace::{Estimate, TraceConfig, TraceEstimate, TraceMethod};
+pub use trust_region::{
+    TrustRegionConfig, TrustRegionPlace, TrustRegionSolution, TrustRegionStage, TrustRegionStep,
+};
 pub use vector::{Orthonormal, Probe, VectorBlock, VectorList, VectorSpace};

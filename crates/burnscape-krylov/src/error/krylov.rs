@@ -39,6 +39,12 @@ pub enum KrylovError<E> {
         /// The tolerance.
         tolerance: f64,
     },
+    /// A radius is negative or not finite.
+    #[error("the radius is {radius}; give zero or a positive number")]
+    InvalidRadius {
+        /// The radius.
+        radius: f64,
+    },
     /// A check or an estimate was asked for without a vector to make it with.
     #[error("no vectors say nothing; ask for one or more")]
     NoProbes,

@@ -41,7 +41,7 @@ pub struct KrylovRecord<V: VectorSpace> {
 }
 
 impl<V: VectorSpace> KrylovRecord<V> {
-    pub(super) fn new<E>(start: V, seed: u64, capacity: usize) -> Result<Self, KrylovError<E>>
+    pub(crate) fn new<E>(start: V, seed: u64, capacity: usize) -> Result<Self, KrylovError<E>>
     where
         E: From<V::Error>,
     {
@@ -296,7 +296,7 @@ impl<V: VectorSpace> KrylovRecord<V> {
         pairs.into_iter().map(pair).collect()
     }
 
-    pub(super) fn beta(&self) -> f64 {
+    pub(crate) fn beta(&self) -> f64 {
         self.beta
     }
 
@@ -318,7 +318,7 @@ impl<V: VectorSpace> KrylovRecord<V> {
         Ok(())
     }
 
-    pub(super) fn ritz_pairs(&self) -> Vec<(f64, Vec<f64>)> {
+    pub(crate) fn ritz_pairs(&self) -> Vec<(f64, Vec<f64>)> {
         self.projected.eigen(0..self.projected.len())
     }
 

@@ -117,6 +117,13 @@ impl<V: VectorSpace> Orthonormal<V> {
         Self::from_block(block)
     }
 
+    /// The line along one vector of norm one, to rounding.
+    pub(crate) fn line(v: V) -> Result<Self, V::Error> {
+        let defect = (v.dot(&v)? - 1.0).abs();
+        let block = V::Block::from_vectors(&v.space(), vec![v])?;
+        Ok(Self { block, defect })
+    }
+
     /// The vectors.
     pub fn block(&self) -> &V::Block {
         &self.block

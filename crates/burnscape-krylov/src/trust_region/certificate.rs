@@ -1,0 +1,75 @@
+use std::ops::ControlFlow;
+
+use super::model::Run;
+use super::{TrustRegionStage, TrustRegionStep};
+use crate::error::raise;
+use crate::{KrylovError, KrylovRecord, Probe, SelfAdjoint, VectorSpace};
+
+/// What a run from a random vector says about eigenvalues beyond a multiplier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// The largest eigenvalue is settled and not beyond it.
+    None,
+    /// There is one.
+    Beyond,
+    /// The limit of products came first, or the observer.
+    Open { is_stopped: bool },
+}
+
+/// Steps before a run may say that there is nothing: an eigenvector that a random vector hardly
+/// contains takes a few to show.
+const MIN_STEPS: usize = 8;
+
+impl Run<'_> {
+    /// Whether the operator has an eigenvalue beyond `multiplier + slack`.
+    ///
+    /// A Ritz value beyond it is proof of one. That there is none is said once the top Ritz value is
+    /// settled: its residual is within the tolerance, or a tenth of its distance to the multiplier.
+    pub(super) fn look_beyond<A: SelfAdjoint + ?Sized>(
+        &mut self,
+        operator: &A,
+        multiplier: f64,
+        before: usize,
+    ) -> Result<(Verdict, f64, usize), KrylovError<A::Error>> {
+        let space = operator.domain();
+        let dimension = A::Vector::dimension(&space);
+        let start = Probe::Gaussian.draw::<A::Vector>(&space, self.seed, 0);
+        let limit = self.max_products.min(dimension);
+        let mut record = KrylovRecord::new(start.map_err(raise)?, self.seed, limit.min(16))?;
+        loop {
+            let length = record.len();
+            record.extend(operator, 1, |_| ControlFlow::Continue(()))?;
+            let is_last = record.len() >= limit || record.len() == length;
+            let step = TrustRegionStep {
+                products: before + record.products(),
+                stage: TrustRegionStage::Certificate,
+                residual: f64::INFINITY,
+            };
+            let is_stopped = (self.observe)(&step).is_break();
+            let is_due = record.len() <= 12 || record.len() % 4 == 0 || is_last || is_stopped;
+            if !is_due {
+                continue;
+            }
+            let pairs = record.ritz_pairs();
+            let size = pairs.iter().fold(0.0_f64, |size, (d, _)| size.max(d.abs()));
+            let (top, vector) = match pairs.last() {
+                Some((top, vector)) => (*top, vector.last().copied().unwrap_or(0.0)),
+                None => (0.0, 0.0),
+            };
+            let residual = (record.beta() * vector).abs();
+            let slack = self.tolerance * size;
+            let is_settled = record.len() == dimension
+                || record.len() >= MIN_STEPS && residual <= slack.max(0.1 * (multiplier - top));
+            let verdict = if top > multiplier + slack {
+                Verdict::Beyond
+            } else if is_settled {
+                Verdict::None
+            } else if is_stopped || is_last {
+                Verdict::Open { is_stopped }
+            } else {
+                continue;
+            };
+            return Ok((verdict, size, record.products()));
+        }
+    }
+}

@@ -1,0 +1,383 @@
+use std::ops::ControlFlow;
+
+use super::certificate::Verdict;
+use super::model::{Found, Run};
+use super::{TrustRegionPlace, TrustRegionSolution, TrustRegionStage, TrustRegionStep};
+use crate::error::raise;
+use crate::{
+    Deflated, Eigenpair, EigenpairsConfig, End, KrylovError, Orthonormal, Scaled, SelfAdjoint,
+    Square, VectorSpace,
+};
+
+/// The largest (or smallest) value of a quadratic in a ball: `max gᵀv + ½ vᵀHv` over `|v| ≤ ρ`, for a
+/// self-adjoint `H` that is known by its products.
+///
+/// `v` is a global maximizer exactly if there is a `μ ≥ 0` with `(μI − H) v = g`, no eigenvalue of `H`
+/// beyond `μ`, and `μ = 0` unless `|v| = ρ`. The problem is solved in the Krylov space of `g`, in
+/// whose eigenbasis only `μ` is to be found (generalized Lanczos trust region).
+///
+/// # The hard case
+///
+/// Where `g` has no part along the eigenvectors of the largest eigenvalue, its Krylov space never
+/// sees them, and what is found there may be no maximizer. So a second run, from a random vector,
+/// looks for an eigenvalue beyond `μ`. If there is one, its eigenvector is computed and added, and the
+/// rest of the problem solved in its complement. Where the ball is then not used up, both signs
+/// along that eigenvector are solutions of one value: `v` and `twin`.
+///
+/// # Cost
+///
+/// A product for each vector of the Krylov space, those of the certificate (about as many where the
+/// eigenvalues are well apart), and one for the residual; in the hard case those of an eigenpair and of a
+/// second Krylov space. As many vectors in memory as the Krylov space has: there are no restarts.
+///
+/// # Reproducibility
+///
+/// The certificate starts from a [`Probe::Gaussian`](crate::Probe::Gaussian) draw of the seed. That it
+/// misses an eigenvector has probability zero in exact arithmetic, and is not excluded by it.
+///
+/// # Defaults
+///
+/// Tolerance 1e-8 (or 32 ε of the vectors, if that is more) relative to `|g| + |H| |v|`, Krylov
+/// spaces of at most 100 vectors, the certificate on; ours.
+///
+/// # Example
+///
+/// ```
+/// use burnscape_krylov::{Dense, Symmetric, TrustRegionConfig, TrustRegionPlace};
+///
+/// // The loss ½(4x² + y²) around (1, 1), in a ball of radius ½.
+/// let h = Symmetric::verified(Dense::diagonal(&[4.0, 1.0]), 1e-12, 0)?;
+/// let found = TrustRegionConfig::maximize(0.5).run(&h, &vec![4.0, 1.0])?;
+/// assert!((found.v[0] - 0.49186465).abs() < 1e-8 && (found.v[1] - 0.08982855).abs() < 1e-8);
+/// assert_eq!((found.place, found.converged, found.certified), (TrustRegionPlace::Boundary, true, true));
+///
+/// // The hard case: the gradient does not see the steepest direction.
+/// let found = TrustRegionConfig::maximize(0.5).run(&h, &vec![0.0, 0.3])?;
+/// let twin = found.twin.unwrap_or_default();
+/// assert!((found.v[1] - 0.1).abs() < 1e-8 && (found.v[0].abs() - 0.24_f64.sqrt()).abs() < 1e-8);
+/// assert_eq!(twin[0], -found.v[0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # References
+///
+/// Gould, Lucidi, Roma, Toint, *Solving the trust-region subproblem using the Lanczos method*, SIAM
+/// J. Optim. 9 (1999). Moré and Sorensen, *Computing a trust region step*, SIAM J. Sci. Stat. Comput. 4
+/// (1983), for the small problem.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrustRegionConfig {
+    sign: f64,
+    radius: f64,
+    tolerance: f64,
+    max_basis: usize,
+    is_certified: bool,
+    seed: u64,
+}
+
+impl TrustRegionConfig {
+    /// `max gᵀv + ½ vᵀHv` over `|v| ≤ radius`.
+    pub fn maximize(radius: f64) -> Self {
+        Self {
+            sign: 1.0,
+            radius,
+            tolerance: 1e-8,
+            max_basis: 100,
+            is_certified: true,
+            seed: 0,
+        }
+    }
+
+    /// `min gᵀv + ½ vᵀHv` over `|v| ≤ radius`.
+    pub fn minimize(radius: f64) -> Self {
+        Self {
+            sign: -1.0,
+            ..Self::maximize(radius)
+        }
+    }
+
+    /// Sets what the residual is to be at most, relative to `|g| + |H| |v|`. A part of `g` along the
+    /// extreme eigenvector that is no longer than this times `|g|` counts as none.
+    #[must_use]
+    pub fn with_tolerance(mut self, tolerance: f64) -> Self {
+        self.tolerance = tolerance;
+        self
+    }
+
+    /// Sets how many vectors a Krylov space may have.
+    #[must_use]
+    pub fn with_max_basis(mut self, vectors: usize) -> Self {
+        self.max_basis = vectors;
+        self
+    }
+
+    /// Whether to look for an eigenvalue beyond the multiplier; on by default. Without it the hard
+    /// case is not noticed, and for `g = 0` the answer is `v = 0`.
+    #[must_use]
+    pub fn with_certificate(mut self, is_certified: bool) -> Self {
+        self.is_certified = is_certified;
+        self
+    }
+
+    /// Sets the seed of the certificate.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Solves the problem.
+    ///
+    /// # Errors
+    ///
+    /// [`KrylovError::InvalidRadius`], [`KrylovError::InvalidTolerance`],
+    /// [`KrylovError::BasisTooSmall`], [`KrylovError::NonFiniteArgument`] for `g`,
+    /// [`KrylovError::NonFinite`], [`KrylovError::Operator`].
+    pub fn run<A: SelfAdjoint + ?Sized>(
+        &self,
+        operator: &A,
+        g: &A::Vector,
+    ) -> Result<TrustRegionSolution<A::Vector>, KrylovError<A::Error>> {
+        self.run_observed(operator, g, |_| ControlFlow::Continue(()))
+    }
+
+    /// As [`run`](Self::run); `observe` sees every product but the last and can stop the run, which
+    /// then returns what it reached.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub fn run_observed<A: SelfAdjoint + ?Sized>(
+        &self,
+        operator: &A,
+        g: &<A as Square>::Vector,
+        mut observe: impl FnMut(&TrustRegionStep) -> ControlFlow<()>,
+    ) -> Result<TrustRegionSolution<<A as Square>::Vector>, KrylovError<A::Error>> {
+        let size = self.check(operator, g)?;
+        let mut run = Run {
+            radius: self.radius,
+            gradient: size,
+            tolerance: self.tolerance.max(32.0 * g.epsilon()),
+            max_products: self.max_basis,
+            seed: self.seed,
+            observe: &mut observe,
+        };
+        if self.sign > 0.0 {
+            return self.solve(&mut run, operator, g);
+        }
+        // The smallest value of a quadratic is the largest of its negative.
+        let negative = Scaled::new(operator, -1.0)?;
+        let mut found = self.solve(&mut run, &negative, &g.clone().scale(-1.0))?;
+        found.value = -found.value;
+        Ok(found)
+    }
+
+    fn solve<A: SelfAdjoint + ?Sized>(
+        &self,
+        run: &mut Run<'_>,
+        operator: &A,
+        g: &A::Vector,
+    ) -> Result<TrustRegionSolution<A::Vector>, KrylovError<A::Error>> {
+        let zero = g.zeros_like().map_err(raise)?;
+        if self.radius == 0.0 {
+            return Ok(TrustRegionSolution {
+                v: zero,
+                twin: None,
+                place: TrustRegionPlace::Boundary,
+                multiplier: f64::INFINITY,
+                value: 0.0,
+                residual: 0.0,
+                goal: 0.0,
+                converged: true,
+                certified: true,
+                products: 0,
+            });
+        }
+        let mut found = match run.gradient > 0.0 {
+            true => run.maximize(operator, g.clone(), None, 0)?,
+            false => Found {
+                v: zero,
+                hard: None,
+                multiplier: 0.0,
+                is_inside: true,
+                size: 0.0,
+                products: 0,
+                is_stopped: false,
+            },
+        };
+        let mut certified = false;
+        if self.is_certified && !found.is_stopped {
+            let (verdict, size, products) =
+                run.look_beyond(operator, found.multiplier, found.products)?;
+            found.products += products;
+            found.size = found.size.max(size);
+            certified = verdict == Verdict::None;
+            let is_stopped = verdict == Verdict::Open { is_stopped: true };
+            if !certified && !is_stopped {
+                certified = self.add_eigenvector(run, operator, g, &mut found)?;
+            }
+        }
+        finish(run, operator, g, found, certified)
+    }
+
+    /// Looks for the extreme eigenvector with restarts and, if it is beyond the multiplier, solves the
+    /// problem with it. Whether the answer is certified then.
+    fn add_eigenvector<A: SelfAdjoint + ?Sized>(
+        &self,
+        run: &mut Run<'_>,
+        operator: &A,
+        g: &A::Vector,
+        found: &mut Found<A::Vector>,
+    ) -> Result<bool, KrylovError<A::Error>> {
+        let before = found.products;
+        let config = EigenpairsConfig::new(1, End::Top)
+            .with_tolerance(run.tolerance)
+            .with_seed(self.seed);
+        let mut is_stopped = false;
+        let top = config.run_observed(operator, |step| {
+            let flow = (run.observe)(&TrustRegionStep {
+                products: before + step.products,
+                stage: TrustRegionStage::Eigenvector,
+                residual: f64::INFINITY,
+            });
+            is_stopped = flow.is_break();
+            flow
+        })?;
+        found.products += top.products;
+        found.is_stopped = is_stopped;
+        let Some(pair) = top.pairs.into_iter().next() else {
+            return Ok(false);
+        };
+        found.size = found.size.max(pair.value.abs());
+        if is_stopped || pair.value <= found.multiplier + run.tolerance * found.size {
+            return Ok(top.converged);
+        }
+        let (products, size) = (found.products, found.size);
+        *found = with_eigenvector(run, operator, g, &pair, products)?;
+        found.products += products;
+        found.size = found.size.max(size);
+        Ok(top.converged)
+    }
+
+    /// `|g|`, after the checks.
+    fn check<A: SelfAdjoint + ?Sized>(
+        &self,
+        operator: &A,
+        g: &A::Vector,
+    ) -> Result<f64, KrylovError<A::Error>> {
+        operator.check_square()?;
+        A::Vector::check_same(&operator.domain(), &g.space()).map_err(raise)?;
+        if !(self.radius >= 0.0 && self.radius.is_finite()) {
+            return Err(KrylovError::InvalidRadius {
+                radius: self.radius,
+            });
+        }
+        if !(self.tolerance > 0.0 && self.tolerance.is_finite()) {
+            return Err(KrylovError::InvalidTolerance {
+                tolerance: self.tolerance,
+            });
+        }
+        if self.max_basis == 0 {
+            return Err(KrylovError::BasisTooSmall {
+                vectors: 0,
+                needed: 1,
+            });
+        }
+        let size = g.norm().map_err(raise)?;
+        match size.is_finite() {
+            true => Ok(size),
+            false => Err(KrylovError::NonFiniteArgument {
+                name: "g",
+                value: size,
+            }),
+        }
+    }
+}
+
+/// The problem split into an eigenvector and its complement, which the operator maps to itself.
+fn with_eigenvector<A: SelfAdjoint + ?Sized>(
+    run: &mut Run<'_>,
+    operator: &A,
+    g: &A::Vector,
+    pair: &Eigenpair<A::Vector>,
+    before: usize,
+) -> Result<Found<A::Vector>, KrylovError<A::Error>> {
+    let share = pair.vector.dot(g).map_err(raise)?;
+    let rest = g.clone().axpy(-share, &pair.vector).map_err(raise)?;
+    let length = rest.norm().map_err(raise)?;
+    if length <= rest.epsilon() * run.gradient {
+        // Nothing of the gradient is elsewhere; zero included.
+        let is_hard = share.abs() <= run.tolerance * run.gradient;
+        let along = run.radius.copysign(share);
+        return Ok(Found {
+            v: match is_hard {
+                true => g.zeros_like().map_err(raise)?,
+                false => pair.vector.clone().scale(along),
+            },
+            hard: is_hard.then(|| (pair.vector.clone(), run.radius)),
+            multiplier: match is_hard {
+                true => pair.value,
+                false => pair.value + share.abs() / run.radius,
+            },
+            is_inside: false,
+            size: pair.value.abs(),
+            products: 0,
+            is_stopped: false,
+        });
+    }
+    let line = Orthonormal::line(pair.vector.clone()).map_err(raise)?;
+    let complement = Deflated::new(operator, line)?;
+    run.maximize(&complement, rest, Some((pair, share)), before)
+}
+
+/// The solution with its value and its residual, by a product of its own.
+fn finish<A: SelfAdjoint + ?Sized>(
+    run: &Run<'_>,
+    operator: &A,
+    g: &A::Vector,
+    found: Found<A::Vector>,
+    certified: bool,
+) -> Result<TrustRegionSolution<A::Vector>, KrylovError<A::Error>> {
+    let moved = |length: f64| match &found.hard {
+        None => Ok(found.v.clone()),
+        Some((vector, _)) => found.v.clone().axpy(length, vector),
+    };
+    let length = found.hard.as_ref().map_or(0.0, |(_, length)| *length);
+    let v = moved(length).map_err(raise)?;
+    let twin = match length > 0.0 {
+        true => Some(moved(-length).map_err(raise)?),
+        false => None,
+    };
+    let product = operator.matvec(&v)?;
+    let bend = v.dot(&product).map_err(raise)?;
+    let value = g.dot(&v).map_err(raise)? + 0.5 * bend;
+    let rest = product.axpy(-found.multiplier, &v).map_err(raise)?;
+    let residual = rest
+        .axpy(1.0, g)
+        .and_then(|rest| rest.norm())
+        .map_err(raise)?;
+    if !residual.is_finite() {
+        return Err(KrylovError::NonFinite {
+            product: found.products,
+        });
+    }
+    let norm = v.norm().map_err(raise)?;
+    let goal = run.goal(found.size, norm);
+    // The product carries rounding of its own.
+    let rounding = 64.0 * v.epsilon() * (run.gradient + found.size.max(found.multiplier) * norm);
+    Ok(TrustRegionSolution {
+        place: match (found.is_inside, length > 0.0) {
+            (true, _) => TrustRegionPlace::Interior,
+            (false, true) => TrustRegionPlace::HardCase,
+            (false, false) => TrustRegionPlace::Boundary,
+        },
+        v,
+        twin,
+        multiplier: found.multiplier,
+        value,
+        residual,
+        goal,
+        converged: !found.is_stopped && residual <= goal + rounding,
+        certified,
+        products: found.products + 1,
+    })
+}

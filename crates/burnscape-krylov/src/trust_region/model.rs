@@ -1,0 +1,188 @@
+use std::ops::ControlFlow;
+
+use super::secular::{Maximizer, Secular};
+use super::{TrustRegionStage, TrustRegionStep};
+use crate::error::raise;
+use crate::{Eigenpair, KrylovError, KrylovRecord, SelfAdjoint, VectorBlock, VectorSpace};
+
+/// A maximizer in a subspace, as vectors.
+pub(super) struct Found<V> {
+    pub(super) v: V,
+    /// The unit eigenvector and the length along it that may be added or taken away.
+    pub(super) hard: Option<(V, f64)>,
+    pub(super) multiplier: f64,
+    pub(super) is_inside: bool,
+    /// The largest Ritz value by absolute value.
+    pub(super) size: f64,
+    pub(super) products: usize,
+    pub(super) is_stopped: bool,
+}
+
+/// What the runs of one problem share.
+pub(super) struct Run<'a> {
+    pub(super) radius: f64,
+    /// `|g|`.
+    pub(super) gradient: f64,
+    pub(super) tolerance: f64,
+    pub(super) max_products: usize,
+    pub(super) seed: u64,
+    pub(super) observe: &'a mut dyn FnMut(&TrustRegionStep) -> ControlFlow<()>,
+}
+
+impl Run<'_> {
+    /// What a residual may be: `tolerance (|g| + |H| |v|)`.
+    pub(super) fn goal(&self, size: f64, length: f64) -> f64 {
+        self.tolerance * (self.gradient + size * length)
+    }
+
+    /// The maximizer in the Krylov space of `start`, together with an eigenvector that `start` and the
+    /// operator know nothing of (the operator is deflated by it), along which the gradient is
+    /// `share`.
+    ///
+    /// The residual of a maximizer in a Krylov space is `β |y|` with the last coordinate `y`, so that
+    /// no product is needed to know when to stop. Where the space is exhausted it is zero.
+    pub(super) fn maximize<A: SelfAdjoint + ?Sized>(
+        &mut self,
+        operator: &A,
+        start: A::Vector,
+        beside: Option<(&Eigenpair<A::Vector>, f64)>,
+        before: usize,
+    ) -> Result<Found<A::Vector>, KrylovError<A::Error>> {
+        let norm = start.norm().map_err(raise)?;
+        let dimension = A::Vector::dimension(&operator.domain());
+        let limit = self.max_products.min(dimension);
+        let mut record = KrylovRecord::new(start, self.seed, limit.min(16))?;
+        let stage = match beside {
+            None => TrustRegionStage::Gradient,
+            Some(_) => TrustRegionStage::Complement,
+        };
+        let mut residual = f64::INFINITY;
+        loop {
+            record.extend(operator, 1, |_| ControlFlow::Continue(()))?;
+            let is_last = record.is_invariant() || record.len() >= limit;
+            // The small eigenproblem grows with the third power.
+            let is_due = record.len() <= 12 || record.len() % 4 == 0 || is_last;
+            let step = |residual: f64| TrustRegionStep {
+                products: before + record.products(),
+                stage,
+                residual,
+            };
+            if !is_due {
+                if (self.observe)(&step(residual)).is_continue() {
+                    continue;
+                }
+                let small = Small::new(&record, norm, beside, self);
+                return small.found(&record, beside, true);
+            }
+            let small = Small::new(&record, norm, beside, self);
+            residual = small.residual;
+            let is_stopped = (self.observe)(&step(residual)).is_break();
+            let is_done = residual <= self.goal(small.size, small.length);
+            if is_done || is_last || is_stopped {
+                return small.found(&record, beside, is_stopped);
+            }
+        }
+    }
+}
+
+/// The problem in a basis, solved.
+struct Small {
+    pairs: Vec<(f64, Vec<f64>)>,
+    maximizer: Maximizer,
+    residual: f64,
+    size: f64,
+    length: f64,
+}
+
+impl Small {
+    fn new<V: VectorSpace>(
+        record: &KrylovRecord<V>,
+        norm: f64,
+        beside: Option<(&Eigenpair<V>, f64)>,
+        run: &Run<'_>,
+    ) -> Self {
+        let pairs = record.ritz_pairs();
+        let mut values: Vec<f64> = pairs.iter().map(|(value, _)| *value).collect();
+        let first = |vector: &[f64]| vector.first().copied().unwrap_or(0.0);
+        let mut gradient: Vec<f64> = pairs.iter().map(|(_, s)| norm * first(s)).collect();
+        if let Some((pair, share)) = beside {
+            values.push(pair.value);
+            gradient.push(share);
+        }
+        let problem = Secular {
+            values: &values,
+            gradient: &gradient,
+            radius: run.radius,
+            negligible: run.tolerance * run.gradient,
+        };
+        let maximizer = problem.solve();
+        let last = |s: &[f64]| s.last().copied().unwrap_or(0.0);
+        let coordinates = pairs.iter().zip(&maximizer.y);
+        let mut tail: f64 = coordinates.map(|((_, s), y)| last(s) * y).sum();
+        if let Some((index, length)) = maximizer.hard
+            && let Some((_, s)) = pairs.get(index)
+        {
+            // Either sign may be asked for.
+            tail = tail.abs() + (last(s) * length).abs();
+        }
+        let hard = maximizer.hard.map_or(0.0, |(_, length)| length);
+        let inner: f64 = maximizer.y.iter().map(|y| y * y).sum();
+        Self {
+            residual: (record.beta() * tail).abs(),
+            size: values.iter().fold(0.0_f64, |size, d| size.max(d.abs())),
+            length: inner.sqrt().hypot(hard),
+            pairs,
+            maximizer,
+        }
+    }
+
+    fn found<V: VectorSpace, E: From<V::Error>>(
+        self,
+        record: &KrylovRecord<V>,
+        beside: Option<(&Eigenpair<V>, f64)>,
+        is_stopped: bool,
+    ) -> Result<Found<V>, KrylovError<E>> {
+        let Self {
+            pairs,
+            maximizer,
+            size,
+            ..
+        } = self;
+        let combined = |weights: &[f64]| {
+            let mut sum = vec![0.0; record.len()];
+            for ((_, s), weight) in pairs.iter().zip(weights) {
+                sum.iter_mut()
+                    .zip(s)
+                    .for_each(|(sum, s)| *sum += weight * s);
+            }
+            record.basis().combine(&sum)
+        };
+        let mut v = combined(&maximizer.y).map_err(raise)?;
+        if let (Some((pair, _)), Some(y)) = (beside, maximizer.y.get(pairs.len())) {
+            v = v.axpy(*y, &pair.vector).map_err(raise)?;
+        }
+        let hard = match maximizer.hard {
+            None => None,
+            Some((index, length)) => {
+                let vector = match (pairs.get(index), beside) {
+                    (None, Some((pair, _))) => pair.vector.clone(),
+                    _ => {
+                        let mut weights = vec![0.0; pairs.len()];
+                        weights[index] = 1.0;
+                        combined(&weights).map_err(raise)?
+                    }
+                };
+                Some((vector, length))
+            }
+        };
+        Ok(Found {
+            v,
+            hard,
+            multiplier: maximizer.multiplier,
+            is_inside: maximizer.is_inside,
+            size,
+            products: record.products(),
+            is_stopped,
+        })
+    }
+}

@@ -1,0 +1,70 @@
+/// Where in the ball a maximizer (or minimizer) of a quadratic is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TrustRegionPlace {
+    /// Within the ball, at a stationary point of the quadratic; `μ = 0`.
+    Interior,
+    /// On the sphere, the only one.
+    Boundary,
+    /// On the sphere in the hard case: `g` has no part along the eigenvectors of the extreme
+    /// eigenvalue, `μ` is that eigenvalue, and there is at least a second solution.
+    HardCase,
+}
+
+/// What [`TrustRegionConfig`](crate::TrustRegionConfig) found.
+///
+/// With `H` and `g` for a maximum, `−H` and `−g` for a minimum, `(μI − H) v = g` up to `residual`,
+/// `|v| ≤ ρ`, `μ ≥ 0`, and, if `certified`, `μI − H` has no negative eigenvalue: then `v` is a
+/// *global* solution.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct TrustRegionSolution<V> {
+    /// The solution.
+    pub v: V,
+    /// In the hard case a second solution of the same value: the mirror image of `v` along the
+    /// extreme eigenvector.
+    pub twin: Option<V>,
+    /// Where `v` is.
+    pub place: TrustRegionPlace,
+    /// The multiplier `μ ≥ 0`; infinite for a radius of zero.
+    pub multiplier: f64,
+    /// `gᵀv + ½ vᵀHv`.
+    pub value: f64,
+    /// `|(μI − H) v − g|` (for a minimum `|(μI + H) v + g|`), by a product of its own.
+    pub residual: f64,
+    /// What the residual was to be at most.
+    pub goal: f64,
+    /// Whether the residual is within the goal.
+    pub converged: bool,
+    /// Whether a run from a random vector found no eigenvalue beyond `μ`.
+    pub certified: bool,
+    /// Products used, those for the certificate and the residual included.
+    pub products: usize,
+}
+
+/// What a product of a trust-region run is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TrustRegionStage {
+    /// The Krylov space of `g`.
+    Gradient,
+    /// The certificate: a Krylov space of a random vector.
+    Certificate,
+    /// The extreme eigenvector, which the first stage missed.
+    Eigenvector,
+    /// The Krylov space of what `g` is apart from that eigenvector.
+    Complement,
+}
+
+/// One product of a trust-region run, as an observer sees it.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct TrustRegionStep {
+    /// Products so far.
+    pub products: usize,
+    /// What the product was for.
+    pub stage: TrustRegionStage,
+    /// What the residual is by the last small problem that was solved, without a product; infinite
+    /// before the first.
+    pub residual: f64,
+}
