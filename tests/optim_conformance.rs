@@ -109,6 +109,7 @@ fn variants() -> Vec<(&'static str, SamConfig)> {
         ),
         ("m-sharpness", SamConfig::new().with_group_size(Some(4))),
         ("sa-gd", SamConfig::sa_gd(2)),
+        ("sa-gd by trust region", SamConfig::sa_gd_trust_region(2)),
         (
             "late",
             SamConfig::new().with_window(Some(Window {

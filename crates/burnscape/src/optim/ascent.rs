@@ -33,9 +33,39 @@ pub enum Ascent {
         /// Seed of the random starts.
         seed: u64,
     },
+    /// The exact maximizer of the loss's quadratic model, `max gᵀv + ½ vᵀHv` over `|v| ≤ rho` with the
+    /// Hessian `H` of the batch's loss: by Lanczos, global, the hard case (a gradient that does not see
+    /// the direction of largest curvature, where SAM does not either) included; see
+    /// [`TrustRegionConfig`](crate::krylov::TrustRegionConfig). The gradient that is handed on is that
+    /// of the loss itself at `w + v`, so that for a quadratic loss this descends `F_rho(w) = max_{|v| ≤
+    /// rho} L(w + v)` exactly; elsewhere the model's error, of third order in `rho`, remains. In the hard
+    /// case the loss is evaluated at both maximizers and the higher one used.
+    ///
+    /// Needs [`step_on`](super::Sam::step_on), for the loss is traced; the Hessian is that of the mode
+    /// that the model is in. Costs a trace, a gradient and some Hessian-vector products a step (and for
+    /// each group of m-sharpness), which the report tells, besides the two gradients (three in
+    /// the hard case); and a vector for each product.
+    TrustRegion {
+        /// Vectors that a Krylov space may have. If they are not enough, the report says that the
+        /// maximization has not converged, and the best point of that space is used.
+        max_basis: usize,
+        /// What the residual `|(μI − H) v − g|` is to be at most, relative to `|g| + |H| |v|`.
+        tolerance: f64,
+        /// Seed of the random vector from which directions that the gradient does not see are found.
+        seed: u64,
+    },
 }
 
 impl Ascent {
+    /// The name of an ascent to the best point of a ball, which has to be a Euclidean one.
+    pub(super) fn search(&self) -> Option<&'static str> {
+        match self {
+            Self::OneStep => None,
+            Self::Projected { .. } => Some("projected ascent"),
+            Self::TrustRegion { .. } => Some("trust-region ascent"),
+        }
+    }
+
     pub(super) fn validate(&self) -> Result<(), OptimConfigError> {
         match self {
             Self::OneStep => Ok(()),
@@ -48,6 +78,15 @@ impl Ascent {
                 check_range("steps", *steps as f64, "at least 1", |steps| steps >= 1.0)?;
                 check_range("restarts", *restarts as f64, "at least 1", |n| n >= 1.0)?;
                 check_range("step_size", *step_size, "a number > 0", |size| size > 0.0)
+            }
+            Self::TrustRegion {
+                max_basis,
+                tolerance,
+                ..
+            } => {
+                let vectors = *max_basis as f64;
+                check_range("max_basis", vectors, "at least 1", |n| n >= 1.0)?;
+                check_range("tolerance", *tolerance, "a number > 0", |t| t > 0.0)
             }
         }
     }

@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 use super::OptimError;
 use super::evaluation::{Evaluation, IntoEvaluation, LossValue};
 use super::oracle::Oracle;
+use super::trust_region::{Ball, ModelMaximum, maximize_model};
 use crate::loss::{Batch, LossError, Objective, Reduction};
 use crate::space::{LeafVector, ParamSpace, to_host};
 
@@ -173,5 +174,16 @@ where
             sum = sum.linear(1.0, 1.0 / examples as f64, &gradient.times(&gradient)?)?;
         }
         Ok((sum, examples))
+    }
+
+    fn model_maximum(
+        &mut self,
+        part: usize,
+        model: &M,
+        gradient: &LeafVector,
+        ball: Ball,
+    ) -> Result<ModelMaximum, OptimError> {
+        let batch = &self.parts[part].batch;
+        maximize_model(model, self.objective, batch, gradient, ball)
     }
 }

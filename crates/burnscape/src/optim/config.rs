@@ -34,6 +34,7 @@ pub enum Tied {
 /// | [`fisher_sam`](Self::fisher_sam) | Fisher, eta 1 | | | |
 /// | [`esam`](Self::esam) | | | | mask 0.6, selection 0.5 |
 /// | [`sa_gd`](Self::sa_gd) | | | | projected ascent, 10 steps |
+/// | [`sa_gd_trust_region`](Self::sa_gd_trust_region) | | | | trust-region ascent |
 ///
 /// # Units
 ///
@@ -169,6 +170,17 @@ impl SamConfig {
         })
     }
 
+    /// Gradient descent on the robust loss (SA-GD, arXiv:2511.03548) with the exact maximizer of the
+    /// loss's quadratic model in the ball: Krylov spaces of at most 50 vectors, tolerance 1e-4
+    /// (ours). Needs [`step_on`](Sam::step_on).
+    pub fn sa_gd_trust_region(seed: u64) -> Self {
+        Self::new().with_ascent(Ascent::TrustRegion {
+            max_basis: 50,
+            tolerance: 1e-4,
+            seed,
+        })
+    }
+
     /// Builds the optimizer around a base.
     ///
     /// # Errors
@@ -214,27 +226,24 @@ impl SamConfig {
                 fraction > 0.0 && fraction <= 1.0
             })?;
         }
-        let is_projected = matches!(self.ascent, Ascent::Projected { .. });
+        let search = self.ascent.search();
+        let (searches, search) = (search.is_some(), search.unwrap_or_default());
         let is_euclidean = self.metric == Metric::Euclidean;
         let incompatible = [
             (
-                is_projected && !is_euclidean,
-                "projected ascent",
+                searches && !is_euclidean,
+                search,
                 "another metric than Euclidean",
             ),
+            (searches && self.mask.is_some(), search, "a mask"),
             (
-                is_projected && self.mask.is_some(),
-                "projected ascent",
-                "a mask",
-            ),
-            (
-                is_projected && !self.groups.is_empty(),
-                "projected ascent",
+                searches && !self.groups.is_empty(),
+                search,
                 "parameter groups",
             ),
             (
-                is_projected && self.source != Source::Gradient,
-                "projected ascent",
+                searches && self.source != Source::Gradient,
+                search,
                 "another source",
             ),
             (

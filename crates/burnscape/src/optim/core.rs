@@ -5,8 +5,9 @@ use super::combination::{Descent, Kept, Products};
 use super::evaluation::{Evaluation, LossValue};
 use super::oracle::Oracle;
 use super::rate::base_rate;
-use super::report::sam_edge;
+use super::report::{InnerMaximum, sam_edge};
 use super::seed::mix;
+use super::trust_region::{self, Ball, ModelMaximum};
 use super::{Ascent, Metric, OptimError, SamConfig, SkipReason, StepReport, Tied, projected};
 use crate::space::{LeafVector, ParamSpace, SpaceCache, unshared_copy};
 
@@ -68,6 +69,8 @@ impl SamCore {
             Some("data selection (`selection`)")
         } else if self.config.metric.needs_examples() {
             Some("a Fisher metric of example gradients")
+        } else if matches!(self.config.ascent, Ascent::TrustRegion { .. }) {
+            Some("trust-region ascent")
         } else {
             None
         }
@@ -137,6 +140,7 @@ impl SamCore {
             perturbed_loss: None,
             gradient_norm: square.sqrt(),
             cosine: None,
+            inner: None,
             rho: plan.rho,
             gradients: 1,
             sam_edge: sam_edge(square.sqrt(), plan.rho, plan.lr).filter(|_| has_edge),
@@ -159,6 +163,7 @@ impl SamCore {
         let mut perturbed = WeightedSum::new(has_parts);
         let mut square = 0.0;
         let mut gradients = 0;
+        let mut inner = None;
         for part in 0..oracle.num_parts() {
             let weight = oracle.weight(part);
             self.reseed(space, part);
@@ -190,9 +195,15 @@ impl SamCore {
                 });
             }
             if let Some((direction, scale)) = aim.displacement {
-                let (second, taken) =
-                    self.second_pass(part, model, direction, scale, &plan, oracle)?;
+                let Second {
+                    evaluation: second,
+                    taken,
+                    maximum,
+                } = self.second_pass(part, model, direction, scale, &plan, oracle)?;
                 gradients += taken;
+                if let Some(maximum) = maximum {
+                    inner = Some(InnerMaximum::join(inner, weight, maximum));
+                }
                 let vector = LeafVector::from_gradients(space, &second.gradients)?;
                 perturbed.add(weight, vector, second.loss)?;
             }
@@ -208,6 +219,7 @@ impl SamCore {
         }
         let mut report = self.report(&plan, loss, square, &gradient);
         report.gradients = gradients;
+        report.inner = inner;
         let mut second = None;
         if let Some(vector) = perturbed.vector.take() {
             let products = Products::read(&gradient, &vector, square, &mut perturbed.losses)?;
@@ -227,7 +239,7 @@ impl SamCore {
         })
     }
 
-    /// The pass at displaced weights, and the number of gradients it took.
+    /// The pass at displaced weights.
     fn second_pass<M: Module>(
         &self,
         part: usize,
@@ -236,17 +248,17 @@ impl SamCore {
         scale: f64,
         plan: &Plan,
         oracle: &mut dyn Oracle<M>,
-    ) -> Result<(Evaluation, usize), OptimError> {
+    ) -> Result<Second, OptimError> {
         let space = direction.space().clone();
         let mut evaluate = |model: &M| {
             self.reseed(&space, part);
             oracle.displaced(part, model)
         };
-        match &self.config.ascent {
+        let (evaluation, taken) = match &self.config.ascent {
             Ascent::OneStep => {
                 let displaced = direction.displace_own(model, scale);
                 drop(direction);
-                Ok((evaluate(&displaced)?, 1))
+                (evaluate(&displaced)?, 1)
             }
             Ascent::Projected {
                 steps,
@@ -261,9 +273,40 @@ impl SamCore {
                     step_size: *step_size,
                     seed: mix(*seed, self.state.step as u64),
                 };
-                projected::maximize(model, direction.scale(scale), search, &mut evaluate)
+                projected::maximize(model, direction.scale(scale), search, &mut evaluate)?
             }
-        }
+            Ascent::TrustRegion {
+                max_basis,
+                tolerance,
+                seed,
+            } => {
+                let ball = Ball {
+                    rho: plan.rho,
+                    max_basis: *max_basis,
+                    tolerance: *tolerance,
+                    seed: mix(*seed, self.state.step as u64),
+                    dropout_seed: self.dropout_seed(part),
+                };
+                let maximum = oracle.model_maximum(part, model, &direction, ball)?;
+                let ModelMaximum { points, report } = maximum;
+                let mut evaluate = |model: &M| {
+                    self.reseed(&space, part);
+                    oracle.displaced(part, model)
+                };
+                let (evaluation, taken) = trust_region::highest(model, points, &mut evaluate)?;
+                return Ok(Second {
+                    evaluation,
+                    // The Hessian comes with a gradient.
+                    taken: taken + 1,
+                    maximum: Some(report),
+                });
+            }
+        };
+        Ok(Second {
+            evaluation,
+            taken,
+            maximum: None,
+        })
     }
 
     /// One gradient for the base optimizer, and the state moved on by a step.
@@ -307,11 +350,14 @@ impl SamCore {
 
     /// Both passes of a part draw the same random numbers, if the configuration says so.
     pub(super) fn reseed(&self, space: &ParamSpace, part: usize) {
-        if let Some(seed) = self.config.dropout_seed {
-            space
-                .device()
-                .seed(mix(mix(seed, self.state.step as u64), part as u64));
+        if let Some(seed) = self.dropout_seed(part) {
+            space.device().seed(seed);
         }
+    }
+
+    fn dropout_seed(&self, part: usize) -> Option<u64> {
+        let seed = self.config.dropout_seed?;
+        Some(mix(mix(seed, self.state.step as u64), part as u64))
     }
 
     /// Whether the displacement is that of plain SAM, `rho g / |g|`.
@@ -321,6 +367,15 @@ impl SamCore {
             && config.source == super::Source::Gradient
             && config.groups.is_empty()
     }
+}
+
+/// A pass at displaced weights.
+struct Second {
+    evaluation: Evaluation,
+    /// Gradients taken.
+    taken: usize,
+    /// What the maximization reached, if there was one of a quadratic model.
+    maximum: Option<InnerMaximum>,
 }
 
 /// A weighted sum of gradients, with the losses they belong to.

@@ -1,5 +1,8 @@
 use thiserror::Error;
 
+use burnscape_krylov::KrylovError;
+
+use crate::curvature::CurvatureError;
 use crate::loss::LossError;
 use crate::space::SpaceError;
 
@@ -131,6 +134,12 @@ pub enum OptimError {
     /// Parameter space refused.
     #[error(transparent)]
     Space(#[from] SpaceError),
+    /// The Hessian of the loss could not be made.
+    #[error(transparent)]
+    Curvature(#[from] CurvatureError),
+    /// What is computed with products of the Hessian was refused.
+    #[error(transparent)]
+    Krylov(#[from] KrylovError<CurvatureError>),
 }
 
 /// Refuses a number outside its range.

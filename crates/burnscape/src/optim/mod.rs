@@ -32,6 +32,7 @@ pub(crate) mod seed;
 mod source;
 mod stateless;
 mod swa;
+mod trust_region;
 
 pub use ascended::Ascended;
 pub use ascent::{Ascent, Mask};
@@ -45,7 +46,7 @@ pub use learner::SamStrategy;
 pub use metric::{FisherSquares, Metric};
 pub use perturbed_gd::{PerturbedGd, PerturbedGdConfig, SecondOrderPoint};
 pub use record::OptimRecord;
-pub use report::{SkipReason, StepReport, sam_edge};
+pub use report::{InnerMaximum, SkipReason, StepReport, sam_edge};
 pub use resume::Resume;
 pub use rho::{RhoGroup, RhoSchedule, Window};
 pub use sam::Sam;

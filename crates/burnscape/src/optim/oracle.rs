@@ -2,6 +2,7 @@ use burn::module::Module;
 
 use super::OptimError;
 use super::evaluation::{Evaluation, IntoEvaluation};
+use super::trust_region::{Ball, ModelMaximum};
 use crate::space::LeafVector;
 
 /// Where a step gets its gradients from: a closure, or a batch that can be split.
@@ -33,6 +34,20 @@ pub(super) trait Oracle<M> {
         let _ = (part, model);
         Err(OptimError::NeedsBatch {
             feature: "a Fisher metric of example gradients",
+        })
+    }
+
+    /// Where the quadratic model of the part's loss is largest in a ball.
+    fn model_maximum(
+        &mut self,
+        part: usize,
+        model: &M,
+        gradient: &LeafVector,
+        ball: Ball,
+    ) -> Result<ModelMaximum, OptimError> {
+        let _ = (part, model, gradient, ball);
+        Err(OptimError::NeedsBatch {
+            feature: "trust-region ascent",
         })
     }
 }

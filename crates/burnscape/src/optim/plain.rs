@@ -65,6 +65,7 @@ where
         perturbed_loss: None,
         gradient_norm: norm,
         cosine: None,
+        inner: None,
         rho: 0.0,
         gradients: 1,
         sam_edge: sam_edge(norm, 0.0, lr),

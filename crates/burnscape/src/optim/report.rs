@@ -10,6 +10,9 @@ pub struct StepReport {
     pub gradient_norm: f64,
     /// The cosine of the angle between the gradients at `w` and at `w + e`.
     pub cosine: Option<f64>,
+    /// What the maximization of the quadratic model reached, for
+    /// [`Ascent::TrustRegion`](super::Ascent::TrustRegion).
+    pub inner: Option<InnerMaximum>,
     /// Radius of the ascent; zero in a step without one.
     pub rho: f64,
     /// Gradients taken.
@@ -23,6 +26,44 @@ pub struct StepReport {
     pub without_gradient: usize,
     /// Set if the weights were not moved.
     pub skipped: Option<SkipReason>,
+}
+
+/// What the maximization of a loss's quadratic model in a ball reached; over all groups of
+/// m-sharpness where there are several.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct InnerMaximum {
+    /// Hessian-vector products used, each of one group's batch.
+    pub products: usize,
+    /// `gᵀv + ½ vᵀHv`, by how much the model rises; the groups' mean with the weights of their losses
+    /// (their sum for an objective that sums).
+    pub rise: f64,
+    /// `|(μI − H) v − g|`, the largest of the groups'.
+    pub residual: f64,
+    /// Whether every residual is within the tolerance.
+    pub converged: bool,
+    /// Whether no eigenvalue beyond the multiplier was found, in any group.
+    pub certified: bool,
+    /// Groups whose gradient did not see the direction of largest curvature.
+    pub hard_cases: usize,
+}
+
+impl InnerMaximum {
+    /// Adds a group, whose loss has this weight.
+    pub(super) fn join(total: Option<Self>, weight: f64, group: Self) -> Self {
+        let rise = weight * group.rise;
+        match total {
+            None => Self { rise, ..group },
+            Some(total) => Self {
+                products: total.products + group.products,
+                rise: total.rise + rise,
+                residual: total.residual.max(group.residual),
+                converged: total.converged && group.converged,
+                certified: total.certified && group.certified,
+                hard_cases: total.hard_cases + group.hard_cases,
+            },
+        }
+    }
 }
 
 /// Why a step left the weights as they were.
@@ -46,6 +87,7 @@ impl StepReport {
             perturbed_loss: None,
             gradient_norm: 0.0,
             cosine: None,
+            inner: None,
             rho: 0.0,
             gradients: 0,
             sam_edge: None,

@@ -20,8 +20,9 @@ use crate::space::{BufferSnapshot, LeafVector, ParamSpace, unshared_copy};
 /// # Cost
 ///
 /// Two gradients and one step of the base (LookSAM: `k + 1` gradients in `k` steps; SA-GD:
-/// `1 + restarts · steps`), two host synchronizations, and memory for one displaced copy of the
-/// parameters.
+/// `1 + restarts · steps`; SA-GD by trust region: three, and the Hessian-vector products that the report
+/// tells), two host synchronizations, and memory for one displaced copy of the parameters (by trust
+/// region a vector for each product).
 ///
 /// # Example
 ///
@@ -107,11 +108,13 @@ impl Sam {
     }
 
     /// One step on a batch: as [`step`](Self::step), and able to split the batch (m-sharpness),
-    /// select from it (ESAM) and take it example by example (Fisher).
+    /// select from it (ESAM), take it example by example (Fisher) and trace the loss on it (trust-region
+    /// ascent).
     ///
     /// # Errors
     ///
-    /// As [`step`](Self::step), and those of [`Batch`].
+    /// As [`step`](Self::step), those of [`Batch`], and, where the loss is traced,
+    /// [`OptimError::Curvature`] and [`OptimError::Krylov`].
     pub fn step_on<M, B, O>(
         &mut self,
         lr: impl Into<ModuleLearningRate>,

@@ -38,5 +38,5 @@ pub use param_space::{ParamLeaf, ParamSpace};
 pub use param_vector::ParamVector;
 pub use running::RunningStatistics;
 pub use tensor_block::{FlatVector, TensorBlock};
-pub(crate) use working_copy::renamed_copy;
 pub use working_copy::{checkpointing_strategy, copy_for_gradients, unshared_copy};
+pub(crate) use working_copy::{is_training, renamed_copy};

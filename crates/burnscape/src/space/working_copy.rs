@@ -28,6 +28,12 @@ pub fn checkpointing_strategy<M: Module>(model: &M) -> Option<GradientCheckpoint
     Contexts::of(model).checkpointing()
 }
 
+/// Whether a training flag is on (dropout, batch statistics). What has no flags is the same in both
+/// modes.
+pub(crate) fn is_training<M: Module>(model: &M) -> bool {
+    Contexts::of(model).flags.iter().any(|&flag| flag)
+}
+
 /// An unshared copy whose parameters carry identifiers of their own, a function of `salt` and of
 /// their place in the model: several copies can then stand in one module, and one optimizer holds a
 /// state for each. Ties are kept.

@@ -1,0 +1,110 @@
+use burn::module::Module;
+use burnscape_krylov::{TrustRegionConfig, TrustRegionPlace};
+
+use super::OptimError;
+use super::evaluation::{Evaluation, LossValue};
+use super::report::InnerMaximum;
+use crate::curvature::CurvatureConfig;
+use crate::loss::{Batch, Mode, Objective};
+use crate::space::{LeafVector, ParamVector, is_training, to_host};
+
+/// The settings of one inner maximization.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ball {
+    pub(super) rho: f64,
+    pub(super) max_basis: usize,
+    pub(super) tolerance: f64,
+    pub(super) seed: u64,
+    /// What the device is seeded with before masks are drawn.
+    pub(super) dropout_seed: Option<u64>,
+}
+
+/// Where the quadratic model of a loss is largest in a ball: a point, or two of the same value.
+pub(super) struct ModelMaximum {
+    pub(super) points: Vec<LeafVector>,
+    pub(super) report: InnerMaximum,
+}
+
+/// `max gᵀv + ½ vᵀHv` over `|v| ≤ rho` with the exact Hessian of the batch's loss, in the mode that
+/// the model is in.
+pub(super) fn maximize_model<M, B, O>(
+    model: &M,
+    objective: &O,
+    batch: &B,
+    gradient: &LeafVector,
+    ball: Ball,
+) -> Result<ModelMaximum, OptimError>
+where
+    M: Module,
+    B: Batch,
+    O: Objective<M, B>,
+{
+    let data = std::slice::from_ref(batch);
+    let mode = match is_training(model) {
+        true => Mode::Train,
+        false => Mode::Eval,
+    };
+    // One batch, multiplied many times: all that a product reads is kept.
+    let mut config = CurvatureConfig::new()
+        .with_mode(mode)
+        .with_checks(false)
+        .with_residual_budget(usize::MAX);
+    if let Some(seed) = ball.dropout_seed {
+        config = config.with_dropout_seed(seed);
+    }
+    let hessian = config.hessian(model, objective, data)?;
+    let found = TrustRegionConfig::maximize(ball.rho)
+        .with_max_basis(ball.max_basis)
+        .with_tolerance(ball.tolerance)
+        .with_seed(ball.seed)
+        .run(&hessian, &ParamVector::from_leaves(gradient)?)?;
+    let report = InnerMaximum {
+        products: found.products,
+        rise: found.value,
+        residual: found.residual,
+        converged: found.converged,
+        certified: found.certified,
+        hard_cases: usize::from(found.place == TrustRegionPlace::HardCase),
+    };
+    let points = [Some(found.v), found.twin];
+    let points = points.iter().flatten().map(ParamVector::to_leaves);
+    Ok(ModelMaximum {
+        points: points.collect(),
+        report,
+    })
+}
+
+/// The evaluation at the point with the largest loss, which the model of the loss cannot tell, and the
+/// number of gradients taken. A point that is not finite is what the maximum looks like.
+pub(super) fn highest<M: Module>(
+    model: &M,
+    points: Vec<LeafVector>,
+    evaluate: &mut dyn FnMut(&M) -> Result<Evaluation, OptimError>,
+) -> Result<(Evaluation, usize), OptimError> {
+    let is_only = points.len() == 1;
+    let mut best: Option<(f64, Evaluation)> = None;
+    let mut taken = 0;
+    for point in points {
+        let mut evaluation = evaluate(&point.displace_own(model, 1.0))?;
+        taken += 1;
+        if is_only {
+            return Ok((evaluation, taken));
+        }
+        let value = match evaluation.loss.take_tensor() {
+            Some(tensor) => to_host(tensor)?.first().copied(),
+            None => evaluation.loss.number(),
+        };
+        let value = value.unwrap_or(f64::NAN);
+        evaluation.loss = LossValue::Number(value);
+        if !value.is_finite() {
+            return Ok((evaluation, taken));
+        }
+        if best.as_ref().is_none_or(|(highest, _)| value > *highest) {
+            best = Some((value, evaluation));
+        }
+    }
+    match best {
+        Some((_, evaluation)) => Ok((evaluation, taken)),
+        None => Err(OptimError::MissingGradient),
+    }
+}
