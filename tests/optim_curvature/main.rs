@@ -6,6 +6,9 @@
     reason = "a failed expectation fails the test"
 )]
 
+mod certificate;
+mod saddle_free;
+mod statistics;
 mod trust_region;
 
 use burn::optim::{ModuleOptimizer, SgdConfig};

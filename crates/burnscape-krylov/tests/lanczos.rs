@@ -250,6 +250,36 @@ fn quadrature_is_exact_for_polynomials_and_for_invariant_subspaces() {
 }
 
 #[test]
+fn functions_of_the_operator_are_exact_where_quadrature_is() {
+    let values: Vec<f64> = (0..30).map(|i| f64::from(i) / 15.0 - 0.97).collect();
+    let a = with_spectrum(&values);
+    let start: Vec<f64> = Probe::Gaussian.draw(&30, 4, 0).unwrap();
+    let go = |steps: usize| {
+        let config = LanczosConfig::new(steps);
+        config
+            .run_from(&a, start.clone(), |_| ControlFlow::Continue(()))
+            .unwrap()
+    };
+    let distance = |x: Vec<f64>, y: &Vec<f64>| x.axpy(-1.0, y).unwrap().norm().unwrap();
+    let (six, mut power) = (go(6), start.clone());
+    for k in 0..6 {
+        let found = six.apply(|x| x.powi(k)).unwrap().unwrap();
+        assert!(distance(found, &power) < 1e-13, "{k}");
+        power = a.matvec(&power).unwrap();
+    }
+    let found = six.apply(|x| x.powi(6)).unwrap().unwrap();
+    assert!(distance(found, &power) > 1e-3);
+    // |A|⁻¹ twice, and A twice, is the identity.
+    let inverse = |x: f64| 1.0 / x.abs();
+    let once = go(30).apply(inverse).unwrap().unwrap();
+    let config = LanczosConfig::new(30);
+    let twice = config.run_from(&a, once, |_| ControlFlow::Continue(()));
+    let twice = twice.unwrap().apply(inverse).unwrap().unwrap();
+    let back = a.matvec(&a.matvec(&twice).unwrap()).unwrap();
+    assert!(distance(back, &start) < 1e-10 * start.norm().unwrap());
+}
+
+#[test]
 fn single_precision_invents_no_eigenvalue() {
     // Rank three in f32: what rounding makes of the null space is no eigenvalue.
     let n = 60;

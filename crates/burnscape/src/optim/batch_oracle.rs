@@ -180,10 +180,9 @@ where
         &mut self,
         part: usize,
         model: &M,
-        gradient: &LeafVector,
         ball: Ball,
     ) -> Result<ModelMaximum, OptimError> {
         let batch = &self.parts[part].batch;
-        maximize_model(model, self.objective, batch, gradient, ball)
+        maximize_model(model, self.objective, batch, ball)
     }
 }

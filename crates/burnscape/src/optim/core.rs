@@ -287,7 +287,7 @@ impl SamCore {
                     seed: mix(*seed, self.state.step as u64),
                     dropout_seed: self.dropout_seed(part),
                 };
-                let maximum = oracle.model_maximum(part, model, &direction, ball)?;
+                let maximum = oracle.model_maximum(part, model, ball)?;
                 let ModelMaximum { points, report } = maximum;
                 let mut evaluate = |model: &M| {
                     self.reseed(&space, part);

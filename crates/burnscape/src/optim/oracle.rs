@@ -42,10 +42,9 @@ pub(super) trait Oracle<M> {
         &mut self,
         part: usize,
         model: &M,
-        gradient: &LeafVector,
         ball: Ball,
     ) -> Result<ModelMaximum, OptimError> {
-        let _ = (part, model, gradient, ball);
+        let _ = (part, model, ball);
         Err(OptimError::NeedsBatch {
             feature: "trust-region ascent",
         })

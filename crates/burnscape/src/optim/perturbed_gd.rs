@@ -123,7 +123,8 @@ impl PerturbedGd {
     }
 
     /// One step. When the search ends, `certificate` is called on the model at the point that is
-    /// returned, and may give its smallest Hessian eigenvalue.
+    /// returned, and may give its smallest Hessian eigenvalue: that of
+    /// [`LambdaMinConfig`](super::LambdaMinConfig).
     ///
     /// # Errors
     ///

@@ -2,11 +2,11 @@ use burn::module::Module;
 use burnscape_krylov::{TrustRegionConfig, TrustRegionPlace};
 
 use super::OptimError;
+use super::batch_hessian::batch_hessian;
 use super::evaluation::{Evaluation, LossValue};
 use super::report::InnerMaximum;
-use crate::curvature::CurvatureConfig;
-use crate::loss::{Batch, Mode, Objective};
-use crate::space::{LeafVector, ParamVector, is_training, to_host};
+use crate::loss::{Batch, Objective};
+use crate::space::{LeafVector, ParamVector, to_host};
 
 /// The settings of one inner maximization.
 #[derive(Debug, Clone, Copy)]
@@ -26,12 +26,12 @@ pub(super) struct ModelMaximum {
 }
 
 /// `max gᵀv + ½ vᵀHv` over `|v| ≤ rho` with the exact Hessian of the batch's loss, in the mode that
-/// the model is in.
+/// the model is in. The gradient is the one that comes with the Hessian, so that both are of one function
+/// where dropout draws.
 pub(super) fn maximize_model<M, B, O>(
     model: &M,
     objective: &O,
     batch: &B,
-    gradient: &LeafVector,
     ball: Ball,
 ) -> Result<ModelMaximum, OptimError>
 where
@@ -39,25 +39,12 @@ where
     B: Batch,
     O: Objective<M, B>,
 {
-    let data = std::slice::from_ref(batch);
-    let mode = match is_training(model) {
-        true => Mode::Train,
-        false => Mode::Eval,
-    };
-    // One batch, multiplied many times: all that a product reads is kept.
-    let mut config = CurvatureConfig::new()
-        .with_mode(mode)
-        .with_checks(false)
-        .with_residual_budget(usize::MAX);
-    if let Some(seed) = ball.dropout_seed {
-        config = config.with_dropout_seed(seed);
-    }
-    let hessian = config.hessian(model, objective, data)?;
+    let hessian = batch_hessian(model, objective, batch, ball.dropout_seed)?;
     let found = TrustRegionConfig::maximize(ball.rho)
         .with_max_basis(ball.max_basis)
         .with_tolerance(ball.tolerance)
         .with_seed(ball.seed)
-        .run(&hessian, &ParamVector::from_leaves(gradient)?)?;
+        .run(&hessian, &hessian.gradient()?)?;
     let report = InnerMaximum {
         products: found.products,
         rise: found.value,

@@ -1,0 +1,101 @@
+use burn::config::Config;
+
+use super::SaddleFreeNewton;
+use crate::optim::OptimConfigError;
+use crate::optim::error::check_range;
+
+/// Saddle-free Newton: `w ← w − lr (|H| + damping I)⁻¹ g`, with `|H|` the Hessian of the batch's loss with
+/// all its eigenvalues made positive. A saddle attracts Newton's method and repels this one, at a rate
+/// that does not depend on how flat it is.
+///
+/// The matrix is used in the Krylov space of the gradient: `Qᵀ (|T| + damping I)⁻¹ Q g` with `T = Q H Qᵀ`
+/// after `steps` products.
+///
+/// # What lies outside the Krylov space
+///
+/// Nothing of the gradient does, so that no step along the gradient is lost; what is not exact is the
+/// curvature, where `steps` are too few to exhaust the space. A direction of negative curvature that the
+/// gradient does not see (`g ⟂ u`, as on the ridge that leads to a saddle, or `g = 0`) is not in it, and the
+/// step does not move along it. With `escape > 0` a second run of `steps` products, from a random
+/// vector, looks for such a direction `u`, and the step is lengthened along it to `escape`, downhill.
+///
+/// # Units
+///
+/// `damping` is a curvature: loss per squared parameter. `escape` and `max_step` are lengths in parameter
+/// space, before the rate.
+///
+/// # Defaults
+///
+/// 20 products, damping 1e-3, no escape, steps of any length; ours. Dauphin et al. take up to 500
+/// vectors and choose the damping anew at each step among powers of ten, which costs losses.
+///
+/// # Example
+///
+/// ```
+/// use burn::module::{Module, Param};
+/// use burn::tensor::{Device, Tensor};
+/// use burnscape::optim::SaddleFreeNewtonConfig;
+///
+/// #[derive(Module, Debug)]
+/// struct Point {
+///     w: Param<Tensor<1>>,
+/// }
+///
+/// // x² − y² + y⁴/4: a saddle at the origin, minima of −1 at (0, ±√2).
+/// let loss = |m: &Point, _: Tensor<1>| {
+///     let (x, y) = (m.w.val().slice(0..1).square(), m.w.val().slice(1..2).square());
+///     x - y.clone() + y.square() * 0.25
+/// };
+/// let device = Device::default().autodiff();
+/// let mut model = Point {
+///     w: Param::from_tensor(Tensor::from_data([1.0, 1e-3], &device)),
+/// };
+/// let mut newton = SaddleFreeNewtonConfig::new().with_max_step(Some(0.5)).init()?;
+/// let mut last = 0.0;
+/// for _ in 0..20 {
+///     let report = newton.step_on(1.0, &mut model, Tensor::zeros([1], &device), &loss)?;
+///     last = report.loss.unwrap_or(f64::NAN);
+/// }
+/// assert!((last + 1.0).abs() < 1e-3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Reference
+///
+/// Dauphin, Pascanu, Gulcehre, Cho, Ganguli, Bengio 2014, *Identifying and attacking the saddle point
+/// problem in high-dimensional non-convex optimization*, arXiv:1406.2572.
+#[derive(Config, Debug, PartialEq)]
+pub struct SaddleFreeNewtonConfig {
+    /// Hessian-vector products, each a vector of the Krylov space.
+    #[config(default = 20)]
+    pub steps: usize,
+    /// What is added to the absolute curvatures.
+    #[config(default = 1e-3)]
+    pub damping: f64,
+    /// How far a step goes along a direction of negative curvature at least; zero does not look for
+    /// one.
+    #[config(default = 0.0)]
+    pub escape: f64,
+    /// How long a step may be; longer ones are shortened, their direction kept. An escape comes on top.
+    pub max_step: Option<f64>,
+    /// Seed of the random vectors.
+    #[config(default = 0)]
+    pub seed: u64,
+}
+
+impl SaddleFreeNewtonConfig {
+    /// Builds the optimizer.
+    ///
+    /// # Errors
+    ///
+    /// [`OptimConfigError::OutOfRange`].
+    pub fn init(&self) -> Result<SaddleFreeNewton, OptimConfigError> {
+        check_range("steps", self.steps as f64, "at least 1", |n| n >= 1.0)?;
+        check_range("damping", self.damping, "a number > 0", |d| d > 0.0)?;
+        check_range("escape", self.escape, "a number ≥ 0", |e| e >= 0.0)?;
+        if let Some(length) = self.max_step {
+            check_range("max_step", length, "a number > 0", |l| l > 0.0)?;
+        }
+        Ok(SaddleFreeNewton::from_config(self.clone()))
+    }
+}

@@ -1,0 +1,26 @@
+use crate::optim::SkipReason;
+
+/// What one step of [`SaddleFreeNewton`](super::SaddleFreeNewton) did.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct SaddleFreeReport {
+    /// The loss at the weights before the step.
+    pub loss: Option<f64>,
+    /// `|g|` there.
+    pub gradient_norm: f64,
+    /// The lowest Ritz value of the Hessian, an upper bound of its lowest eigenvalue: negative where a
+    /// direction of negative curvature was seen.
+    pub lowest_ritz: Option<f64>,
+    /// How far from it some eigenvalue is at most.
+    pub ritz_residual: Option<f64>,
+    /// Whether the step was lengthened along a direction of negative curvature.
+    pub escaped: bool,
+    /// Length of the step before the rate.
+    pub step_norm: f64,
+    /// Hessian-vector products used.
+    pub products: usize,
+    /// Gradients taken: one for the step and one with the Hessian.
+    pub gradients: usize,
+    /// Set if the weights were not moved.
+    pub skipped: Option<SkipReason>,
+}
