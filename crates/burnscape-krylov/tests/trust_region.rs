@@ -13,6 +13,7 @@ use burnscape_krylov::{
     TrustRegionConfig, TrustRegionPlace, TrustRegionSolution, TrustRegionStage, VectorSpace,
 };
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
+use proptest::prelude::*;
 
 fn diagonal(values: &[f64]) -> Symmetric<Dense> {
     Symmetric::verified(Dense::diagonal(values), 1e-12, 0).unwrap()
@@ -293,6 +294,57 @@ fn an_eigenvalue_just_beyond_the_multiplier_is_not_overlooked() {
         println!("{shift:+}: {} products", found.products);
     }
     assert_eq!(found_beyond, 3);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// Small whole numbers make eigenvalues multiple, gradients orthogonal and radii just long enough.
+    #[test]
+    fn every_answer_meets_the_conditions_of_a_global_maximum(
+        entries in prop::collection::vec((-3_i32..4, -2_i32..3), 1..9),
+        radius in prop::sample::select(vec![1e-3, 0.5, 1.0, 2.0, 2.5, 100.0]),
+        seed in 0_u64..1000,
+        is_turned in any::<bool>(),
+    ) {
+        let (values, c): (Vec<f64>, Vec<f64>) =
+            entries.iter().map(|(d, c)| (f64::from(*d), f64::from(*c))).unzip();
+        let n = values.len();
+        let (a, vectors) = match is_turned {
+            true => with_spectrum(&values, seed),
+            false => (diagonal(&values), DMatrix::identity(n, n)),
+        };
+        let g = (&vectors * DVector::from_column_slice(&c)).as_slice().to_vec();
+        let config = TrustRegionConfig::maximize(radius).with_tolerance(1e-11).with_seed(seed);
+        let found = config.run(&a, &g).unwrap();
+        let top = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let size = g.norm().unwrap() + 3.0 * radius;
+        prop_assert!(found.converged && found.certified, "{:?}", found);
+        prop_assert!(found.multiplier >= top.max(0.0) - 1e-9);
+        for v in [Some(&found.v), found.twin.as_ref()].into_iter().flatten() {
+            let product = a.matvec(v).unwrap();
+            let rest: Vec<f64> = (0..n)
+                .map(|i| found.multiplier * v[i] - product[i] - g[i])
+                .collect();
+            prop_assert!(rest.norm().unwrap() <= 1e-9 * size, "{:?}", found);
+            let length = v.norm().unwrap();
+            prop_assert!(length <= radius * (1.0 + 1e-9));
+            let is_slack = radius - length > 1e-9 * radius;
+            prop_assert!(!is_slack || found.multiplier == 0.0, "{:?}", found);
+            let value = g.dot(v).unwrap() + 0.5 * v.dot(&product).unwrap();
+            prop_assert!((value - found.value).abs() <= 1e-9 * (1.0 + size * radius));
+        }
+        // The hard case, told from the numbers that the problem was made of.
+        let rest: f64 = (values.iter().zip(&c))
+            .filter(|(d, _)| **d < top)
+            .map(|(d, c)| (c / (top - d)).powi(2))
+            .sum();
+        let sees = values.iter().zip(&c).any(|(d, c)| *d == top && *c != 0.0);
+        if (rest.sqrt() - radius).abs() > 1e-6 {
+            let is_hard = top > 0.0 && !sees && rest.sqrt() < radius;
+            prop_assert_eq!(found.place == TrustRegionPlace::HardCase, is_hard, "{:?}", found);
+        }
+    }
 }
 
 #[test]
