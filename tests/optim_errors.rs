@@ -280,6 +280,7 @@ fn what_looks_into_the_batch_asks_for_it() {
     let configs = [
         SamConfig::new().with_group_size(Some(2)),
         SamConfig::esam(0),
+        SamConfig::sa_gd_trust_region(0),
         SamConfig::new().with_metric(fisher),
     ];
     for config in configs {

@@ -5,12 +5,14 @@
 //! - a SAM step over two gradients and one base step (bar: 1.05);
 //! - a LookSAM step (every 5) over a SAM step, against `(1.2 g + b) / (2 g + b)` with the gradient's
 //!   and base step's own times (bar: 1.05 times that);
+//! - what steps with curvature cost in gradients, and how high they look (`--only curvature` for these alone);
 //! - the peak memory of a SAM step beyond that of two gradients, in copies of the parameters (bar: 1).
 //!
 //! The rounds interleave what is compared, and each round has its own ratio, of which the median is
 //! printed: a slow minute of the machine then falls on both sides. Figures of a run, with machine and date, are in
 //! `docs/performance.md`.
 
+mod curvature;
 mod memory;
 mod models;
 mod timing;
@@ -29,6 +31,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let device = Device::flex().autodiff();
     let mlp = models::Mlp::new(&device);
     let cnn = models::Cnn::new(&device);
+    let curvature = || -> Result<(), Box<dyn std::error::Error>> {
+        let flat = models::flat_batch(&device);
+        curvature::report("MLP 784-512-512-10, batch 128", &mlp, &flat, 8)?;
+        let images = models::image_batch(&device);
+        curvature::report("CNN 1x28x28, 8-16, batch 64", &cnn, &images, 8)
+    };
+    if std::env::args().any(|arg| arg == "curvature") {
+        return curvature();
+    }
     println!("medians of {rounds} rounds, SGD with momentum, Flex");
     timing::report(
         "MLP 784-512-512-10, batch 128",
@@ -52,5 +63,5 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         &cnn,
         &models::image_batch(&device),
     )?;
-    Ok(())
+    curvature()
 }

@@ -17,6 +17,7 @@ fn what_looks_into_the_batch_is_refused_at_once() {
     for config in [
         SamConfig::new().with_group_size(Some(2)),
         SamConfig::esam(1),
+        SamConfig::sa_gd_trust_region(1),
         SamConfig::new().with_metric(examples),
     ] {
         let refused = Sam::strategy::<Net>(config).err();

@@ -7,6 +7,7 @@
 )]
 
 mod certificate;
+mod precision;
 mod saddle_free;
 mod statistics;
 mod trust_region;

@@ -55,7 +55,7 @@ pub enum OptimError {
     /// The configuration itself is invalid.
     #[error(transparent)]
     Config(#[from] OptimConfigError),
-    /// The variant looks at single examples or splits the batch.
+    /// The variant looks at single examples, splits the batch, or traces the loss on it.
     #[error("{feature} needs the batch itself: call `step_on` with a batch and an objective")]
     NeedsBatch {
         /// What needs it.

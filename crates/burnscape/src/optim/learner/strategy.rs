@@ -113,8 +113,8 @@ impl Sam {
     /// # Errors
     ///
     /// As [`SamConfig::init`], and [`OptimConfigError::Incompatible`] for variants that look into
-    /// the batch (m-sharpness, data selection, a Fisher metric of example gradients), which
-    /// `TrainStep::step` takes as a whole.
+    /// the batch (m-sharpness, data selection, a Fisher metric of example gradients, trust-region ascent),
+    /// which `TrainStep::step` takes as a whole.
     pub fn strategy<M: LearnerModel>(
         config: SamConfig,
     ) -> Result<SamStrategy<M>, OptimConfigError> {
