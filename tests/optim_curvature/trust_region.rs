@@ -5,7 +5,7 @@ use burn::nn::{Dropout, DropoutConfig, Linear};
 use burn::tensor::activation::tanh;
 use burn::tensor::{DType, Tensor, TensorData};
 use burnscape::krylov::{Dense, Symmetric, TrustRegionConfig};
-use burnscape::optim::{Ascent, OptimConfigError, OptimError, Sam, SamConfig, StepReport};
+use burnscape::optim::{Ascent, OptimConfigError, OptimError, Sam, SamConfig, StepReport, Tied};
 use burnscape_testkit::objectives::{Point, quadratic};
 
 use super::{assert_near, device, no_data, point, sgd};
@@ -231,6 +231,39 @@ fn hessian_and_passes_have_one_dropout_mask_if_they_are_seeded() {
         (rise - model).abs() > 1e-3 * model
     };
     assert!((0..4).any(differs));
+}
+
+/// One parameter at two places.
+#[derive(Module, Debug)]
+struct Twins {
+    encoder: Param<Tensor<1>>,
+    decoder: Param<Tensor<1>>,
+}
+
+#[test]
+fn a_parameter_at_two_places_has_one_displacement() {
+    let encoder = Param::from_tensor(Tensor::ones([2], (&device(), DType::F64)));
+    // Freezing and unfreezing makes each occurrence a leaf of its own.
+    let mut model = Twins {
+        decoder: encoder.clone(),
+        encoder,
+    }
+    .freeze()
+    .unfreeze();
+    let loss = |m: &Twins, curvature: Tensor<1>| {
+        (m.encoder.val() * m.decoder.val() * curvature).sum() * 0.5
+    };
+    let curvature = Tensor::from_data([4.0, 1.0], (&device(), DType::F64));
+    let mut sam = build(exact(0).with_rho(0.5).with_tied(Tied::Retie));
+    let report = sam
+        .step_on(0.1, &mut model, curvature, &loss)
+        .expect("a step");
+    assert_near(report.perturbed_loss.expect("a loss"), 5.0451834, 5e-8);
+    for place in [&model.encoder, &model.decoder] {
+        let moved: Vec<f64> = place.val().into_data().iter::<f64>().collect();
+        assert_near(moved[0], 1.0 - 0.59674586, 6e-9);
+        assert_near(moved[1], 1.0 - 0.10898286, 6e-9);
+    }
 }
 
 #[test]
