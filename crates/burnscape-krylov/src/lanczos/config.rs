@@ -7,7 +7,7 @@ use crate::{KrylovError, Probe, SelfAdjoint, Square, VectorSpace};
 /// A Lanczos run: how many products, from which vector.
 ///
 /// Every vector is orthogonalized against all before it, twice. Where a Krylov space is exhausted
-/// (`β ≤ 64 ε |T|`, relative, so that the zero operator works), the run goes on with a fresh random
+/// (`β ≤ 64 ε |T|`, less in half precision; relative, so that the zero operator works), the run goes on with a fresh random
 /// vector orthogonal to the basis: that is how eigenvalues of multiplicity are found.
 ///
 /// # Cost

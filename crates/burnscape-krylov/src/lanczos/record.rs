@@ -153,7 +153,9 @@ impl<V: VectorSpace> KrylovRecord<V> {
         self.projected.push(row);
         self.beta = beta;
 
-        let smallest = 64.0 * epsilon * self.projected.bound().max(self.beta);
+        // Rounding, with room; in half precision there is not that much room.
+        let rounding = (64.0 * epsilon).min(0.25 * epsilon.sqrt());
+        let smallest = rounding * self.projected.bound().max(self.beta);
         self.next = if self.basis.len() == V::dimension(&self.space) {
             self.beta = 0.0;
             None
