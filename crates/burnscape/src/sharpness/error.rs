@@ -1,5 +1,9 @@
+use std::io;
+
+use burnscape_krylov::KrylovError;
 use thiserror::Error;
 
+use crate::curvature::CurvatureError;
 use crate::loss::LossError;
 use crate::space::SpaceError;
 
@@ -64,10 +68,101 @@ pub enum SharpnessError {
         /// The norm.
         norm: f64,
     },
+    /// Keskar's measure divides by one plus the loss.
+    #[error(
+        "the loss is {loss}, but Keskar's measure divides by 1 + loss, which must be positive; \
+         measure a loss that is not negative"
+    )]
+    NegativeLoss {
+        /// The loss.
+        loss: f64,
+    },
+    /// A measure of a positive semi-definite matrix was given another one.
+    #[error(
+        "the matrix is not positive semi-definite: {value:e} where nothing negative can be; give \
+         `GaussNewton` or `Fisher` in place of `Hessian`"
+    )]
+    Indefinite {
+        /// The eigenvalue, or quadratic form, that is negative.
+        value: f64,
+    },
+    /// The operator's parameters hold no weight matrix, or not the one that was named.
+    #[error(
+        "there is no weight with filters {wanted} among the operator's parameters; paths look like \
+         `{example}`"
+    )]
+    NoWeight {
+        /// The path that was asked for, in words if none was.
+        wanted: String,
+        /// One path as the model spells it.
+        example: String,
+    },
+    /// A layer to be rescaled is not there, or not trainable.
+    #[error(
+        "the model has no trainable parameter `{path}`; name a layer by the path of its fields, as \
+         in `{example}` without its last part"
+    )]
+    NoLayer {
+        /// The path of the parameter that was looked for.
+        path: String,
+        /// One path as the model spells it.
+        example: String,
+    },
+    /// Rescaling changed the function: the two layers are no pair around a positively homogeneous
+    /// activation.
+    #[error(
+        "rescaling changed the loss from {before} to {after}: `{first}` and `{second}` are not \
+         joined by ReLU (or another activation with f(ax) = a f(x)) alone; name two layers that are"
+    )]
+    FunctionChanged {
+        /// Path of the first layer.
+        first: String,
+        /// Path of the second layer.
+        second: String,
+        /// The loss before.
+        before: f64,
+        /// The loss after.
+        after: f64,
+    },
+    /// The observer stopped a measurement before it had a first estimate.
+    #[error("stopped by the observer before there was anything to report; let it run longer")]
+    Stopped,
+    /// Writing failed.
+    #[error("the report could not be written ({kind}): {message}; check the destination")]
+    Write {
+        /// What kind of failure it was.
+        kind: io::ErrorKind,
+        /// What the writer said.
+        message: String,
+    },
+    /// A curvature operator could not be made, or multiplied.
+    #[error(transparent)]
+    Curvature(#[from] CurvatureError),
+    /// A Krylov method refused.
+    #[error(transparent)]
+    Krylov(KrylovError<CurvatureError>),
     /// The loss could not be evaluated.
     #[error(transparent)]
     Loss(#[from] LossError),
     /// Parameter space refused.
     #[error(transparent)]
     Space(#[from] SpaceError),
+}
+
+impl From<KrylovError<CurvatureError>> for SharpnessError {
+    fn from(error: KrylovError<CurvatureError>) -> Self {
+        match error {
+            KrylovError::Operator(error) => Self::Curvature(error),
+            other => Self::Krylov(other),
+        }
+    }
+}
+
+impl From<io::Error> for SharpnessError {
+    fn from(error: io::Error) -> Self {
+        Self::Write {
+            kind: error.kind(),
+            message: error.to_string(),
+        }
+    }
 }

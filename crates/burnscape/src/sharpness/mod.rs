@@ -22,18 +22,31 @@
 //! [`Mode::Train`]: crate::loss::Mode::Train
 
 mod argument;
+mod ascent;
 mod average_rise;
+mod curvature_trace;
 mod directional_distribution;
+mod effective_dimension;
 mod error;
+mod fisher_rao;
+mod lambda_max;
 mod metric;
 mod perturbation_scale;
+mod product_step;
 mod sample;
 mod statistics;
+mod stretched;
 mod worst_case_rise;
 
 pub use average_rise::{AverageRise, AverageRiseConfig};
+pub use curvature_trace::{CurvatureTrace, CurvatureTraceConfig, ParameterTrace};
 pub use directional_distribution::{DirectionalDistribution, DirectionalDistributionConfig};
+pub use effective_dimension::{EffectiveDimension, EffectiveDimensionConfig};
 pub use error::SharpnessError;
+pub use fisher_rao::{FisherRao, FisherRaoPart, fisher_rao};
+pub use lambda_max::{LambdaMax, LambdaMaxConfig};
 pub use perturbation_scale::PerturbationScale;
+pub use product_step::ProductStep;
 pub use sample::SampleStep;
+pub use stretched::Stretched;
 pub use worst_case_rise::{AscentStep, WorstCasePoint, WorstCaseRise, WorstCaseRiseConfig};

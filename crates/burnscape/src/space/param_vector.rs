@@ -312,6 +312,7 @@ impl ParamVector {
         Ok(self)
     }
 
+    /// `⟨self, x⟩` of each parameter's part, in visit order: one host synchronization.
     pub(crate) fn leaf_dots(&self, x: &Self) -> Result<Vec<f64>, SpaceError> {
         self.space.check_same(&x.space)?;
         let products = as_accumulator(self.values.clone()) * as_accumulator(x.values.clone());

@@ -3,12 +3,10 @@ use std::ops::ControlFlow;
 use burn::config::Config;
 use burn::module::Module;
 
-use super::ascent::{Ascent, End, Point};
 use super::{AscentStep, WorstCasePoint, WorstCaseRise};
 use crate::loss::{Batch, DataSet, Evaluator, Objective};
-use crate::sharpness::argument::{check_count, check_positive, check_size};
+use crate::sharpness::ascent::{Ascent, Plan, Point, Region};
 use crate::sharpness::metric::Metric;
-use crate::sharpness::sample::sample_seed;
 use crate::sharpness::{PerturbationScale, SharpnessError, statistics};
 
 /// The largest rise of the loss in a ball around a point.
@@ -142,64 +140,47 @@ impl WorstCaseRiseConfig {
         O: Objective<M, B>,
         D: DataSet<B> + ?Sized,
     {
-        self.check()?;
-        let mut ascent = Ascent {
-            config: self,
+        let plan = self.plan();
+        plan.check("rho")?;
+        let metric = Metric::at(model, evaluator.space(model)?, self.scale)?;
+        let ascent = Ascent {
+            plan,
             model,
             evaluator,
             data,
-            metric: Metric::at(model, evaluator.space(model)?, self.scale)?,
-            num_gradients: 0,
+            metric: &metric,
         };
-        let center = ascent.center()?;
-        let base_loss = center.loss;
-        let mut best = center.clone();
-        let mut rises = Vec::with_capacity(self.num_starts);
-        let (mut converged, mut completed) = (true, true);
-        for start in 0..self.num_starts {
-            let mut point = match start {
-                0 => center.clone(),
-                _ => {
-                    let u = ascent.metric.ball(sample_seed(self.seed, start))?;
-                    ascent.evaluate(u.scale(self.rho), start, 0)?
-                }
-            };
-            let end = ascent.climb(&mut point, base_loss, start, &mut observe)?;
-            converged &= matches!(end, End::Converged);
-            rises.push(point.loss - base_loss);
-            if point.loss > best.loss {
-                best = point;
-            }
-            if matches!(end, End::Stopped) {
-                completed = false;
-                break;
-            }
-        }
-        let displacement = ascent.metric.stretch(best.u.clone())?;
+        let found = ascent.run(&mut observe)?;
+        let best = found.best;
+        let displacement = metric.stretch(best.u.clone())?;
         let scaled_norm = best.u.norm()?;
         let rise = WorstCaseRise {
-            rise: best.loss - base_loss,
-            standard_error: statistics::standard_error(&rises),
-            base_loss,
-            rises,
+            rise: best.loss - found.base_loss,
+            standard_error: statistics::standard_error(&found.rises),
+            base_loss: found.base_loss,
+            rises: found.rises,
             displacement_norm: displacement.norm()?,
             scaled_norm,
             on_boundary: scaled_norm >= (1.0 - BOUNDARY) * self.rho,
             alignment: alignment(&best, scaled_norm)?,
-            converged,
-            num_gradients: ascent.num_gradients,
+            converged: found.converged,
+            num_gradients: found.num_gradients,
             config: self.clone(),
-            completed,
+            completed: found.completed,
         };
         Ok(WorstCasePoint { rise, displacement })
     }
 
-    fn check(&self) -> Result<(), SharpnessError> {
-        check_size("rho", self.rho)?;
-        check_count("num_steps", self.num_steps)?;
-        check_count("num_starts", self.num_starts)?;
-        check_positive("step_size", self.step_size)?;
-        check_size("tolerance", self.tolerance)
+    fn plan(&self) -> Plan {
+        Plan {
+            region: Region::Ball,
+            radius: self.rho,
+            num_steps: self.num_steps,
+            num_starts: self.num_starts,
+            step_size: self.step_size,
+            tolerance: self.tolerance,
+            seed: self.seed,
+        }
     }
 }
 

@@ -1,6 +1,5 @@
 //! The largest rise in a ball, by projected gradient ascent.
 
-mod ascent;
 mod config;
 mod report;
 

@@ -1,0 +1,184 @@
+use std::ops::ControlFlow;
+
+use burn::config::Config;
+use burn::module::Module;
+use burnscape_krylov::{DensityConfig, KrylovError, LinearOperator, SelfAdjoint};
+use serde::Serialize;
+
+use super::argument::{check_count, check_positive};
+use super::{PerturbationScale, ProductStep, SharpnessError, Stretched};
+use crate::curvature::CurvatureError;
+use crate::space::{ParamVector, epsilon};
+
+/// How many directions the data determine: the effective dimension `Σ λ_i / (λ_i + γ)` of a positive
+/// semi-definite curvature matrix, by stochastic Lanczos quadrature.
+///
+/// An eigenvalue far above γ counts as one, one far below as nothing. The matrix is `C A C` with
+/// `C = diag(c)` given by the [`PerturbationScale`].
+///
+/// Give [`GaussNewton`](crate::curvature::GaussNewton) or [`Fisher`](crate::curvature::Fisher). The
+/// formula is that of a Laplace approximation, whose precision these matrices are. A Hessian away
+/// from a minimum has negative eigenvalues, where the formula has poles and no meaning, and counting
+/// `|λ|` would call a direction determined that is unstable; so it is refused.
+///
+/// # Units
+///
+/// `gamma` is a curvature: the precision of the prior, `N λ` of a weight decay `λ/2 |w|²` for a loss
+/// summed over `N` examples, `λ` for the mean.
+///
+/// # Cost
+///
+/// At most `num_probes · num_steps` products and a basis of `num_steps` vectors of parameters.
+///
+/// # Reproducibility
+///
+/// Probe `i` is a function of `seed` and `i` only.
+///
+/// # Defaults
+///
+/// 10 probes of 80 steps as Ghorbani et al. 2019, absolute. `gamma` has no default.
+///
+/// # References
+///
+/// MacKay 1992, *Bayesian interpolation*, Neural Computation 4 (γ of well-determined parameters);
+/// Maddox, Benton, Wilson 2020, *Rethinking Parameter Counting in Deep Models*, arXiv:2003.02139;
+/// Ubaru, Chen, Saad 2017 (quadrature).
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::tensor::{Device, Tensor};
+/// use burnscape::curvature::GaussNewton;
+/// use burnscape::loss::Split;
+/// use burnscape::sharpness::EffectiveDimensionConfig;
+///
+/// // The matrix is 2 x xᵀ with the eigenvalues 10 and 0: 10 / (10 + 10) of a dimension.
+/// let device = Device::default();
+/// let model = LinearConfig::new(2, 1).with_bias(false).init(&device);
+/// let split = Split::new(
+///     |m: &Linear, x: &Tensor<2>| m.forward(x.clone()),
+///     |z: Tensor<2>, _: Tensor<2>| z.powi_scalar(2).mean(),
+/// );
+/// let data = [Tensor::<2>::from_floats([[1.0, 2.0]], &device)];
+/// let matrix = GaussNewton::new(&model, &split, &data)?;
+/// let dimension = EffectiveDimensionConfig::new(10.0).with_num_probes(200).measure(&model, &matrix)?;
+/// let error = dimension.standard_error.unwrap_or(0.0);
+/// assert!((dimension.dimension - 0.5).abs() < 4.0 * error);
+/// # Ok::<(), burnscape::sharpness::SharpnessError>(())
+/// ```
+#[derive(Config, Debug, PartialEq)]
+pub struct EffectiveDimensionConfig {
+    /// The curvature above which a direction counts.
+    pub gamma: f64,
+    /// Number of random vectors.
+    #[config(default = 10)]
+    pub num_probes: usize,
+    /// Lanczos steps from each, at most.
+    #[config(default = 80)]
+    pub num_steps: usize,
+    /// Unit of displacements.
+    #[config(default = "PerturbationScale::Absolute")]
+    pub scale: PerturbationScale,
+    /// Seed of the vectors.
+    #[config(default = 0)]
+    pub seed: u64,
+}
+
+/// What [`EffectiveDimensionConfig::measure`] found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct EffectiveDimension {
+    /// The effective dimension, between 0 and the number of parameters.
+    pub dimension: f64,
+    /// Its standard error over the probes. None with a single one.
+    pub standard_error: Option<f64>,
+    /// Number of parameters.
+    pub num_parameters: usize,
+    /// Products used.
+    pub num_products: usize,
+    /// The configuration, seed included.
+    pub config: EffectiveDimensionConfig,
+    /// False if the observer stopped the run: the numbers are those of the probes finished.
+    pub completed: bool,
+}
+
+impl EffectiveDimensionConfig {
+    /// Measures `operator`, with the weights of `model` for the scale.
+    ///
+    /// # Errors
+    ///
+    /// [`SharpnessError::BadArgument`], [`SharpnessError::Indefinite`],
+    /// [`SharpnessError::NothingToPerturb`], [`SharpnessError::Krylov`] for a product that is not
+    /// finite, [`SharpnessError::Curvature`], [`SharpnessError::Space`].
+    pub fn measure<M, A>(
+        &self,
+        model: &M,
+        operator: &A,
+    ) -> Result<EffectiveDimension, SharpnessError>
+    where
+        M: Module,
+        A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
+    {
+        self.measure_observed(model, operator, |_| ControlFlow::Continue(()))
+    }
+
+    /// As [`measure`](Self::measure); `observe` sees every product and can stop after it. The probe
+    /// that it stops does not count.
+    ///
+    /// # Errors
+    ///
+    /// As [`measure`](Self::measure), and [`SharpnessError::Stopped`] if no probe was finished.
+    pub fn measure_observed<M, A>(
+        &self,
+        model: &M,
+        operator: &A,
+        mut observe: impl FnMut(&ProductStep) -> ControlFlow<()>,
+    ) -> Result<EffectiveDimension, SharpnessError>
+    where
+        M: Module,
+        A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
+    {
+        check_positive("gamma", self.gamma)?;
+        check_count("num_probes", self.num_probes)?;
+        check_count("num_steps", self.num_steps)?;
+        let operator = Stretched::new(model, operator, self.scale)?;
+        let (mut products, mut stopped) = (0, false);
+        let density = DensityConfig::new()
+            .with_probes(self.num_probes)
+            .with_steps(self.num_steps)
+            .with_seed(self.seed)
+            .run_observed(&operator, |_, _| {
+                products += 1;
+                let flow = observe(&ProductStep {
+                    products,
+                    total: self.num_probes * self.num_steps,
+                    value: None,
+                });
+                stopped = flow.is_break();
+                flow
+            });
+        let density = match density {
+            Err(KrylovError::NoProbes) if stopped => return Err(SharpnessError::Stopped),
+            other => other?,
+        };
+        let nodes = density.probes().iter().flat_map(|probe| &probe.nodes);
+        let (low, high) = nodes.fold((0.0_f64, 0.0_f64), |(low, high), &node| {
+            (low.min(node), high.max(node))
+        });
+        // Rounding leaves eigenvalues of zero a little below it.
+        if -low > epsilon(operator.domain().dtype()?).sqrt() * high {
+            return Err(SharpnessError::Indefinite { value: low });
+        }
+        let share = |value: f64| value.max(0.0) / (value.max(0.0) + self.gamma);
+        let dimension = density.trace_of(share);
+        Ok(EffectiveDimension {
+            dimension: dimension.value,
+            standard_error: dimension.standard_error,
+            num_parameters: density.dimension(),
+            num_products: density.products(),
+            config: self.clone(),
+            completed: !stopped || density.probes().len() == self.num_probes,
+        })
+    }
+}

@@ -1,0 +1,116 @@
+use burn::module::Module;
+use burnscape_krylov::{KrylovError, SelfAdjoint};
+use serde::Serialize;
+
+use super::SharpnessError;
+use crate::curvature::CurvatureError;
+use crate::space::{ParamVector, epsilon};
+
+/// The Fisher-Rao norm of a model, exactly: `⟨w, F w⟩` and its root.
+///
+/// `F` is the matrix given: [`Fisher`](crate::curvature::Fisher) for the information of the model's
+/// own predictions, [`EmpiricalFisher`](crate::curvature::EmpiricalFisher) for gradients at the
+/// targets of the data, [`GaussNewton`](crate::curvature::GaussNewton). For a ReLU network with
+/// `L + 1` weight layers and no biases, `⟨w, F w⟩ = (L + 1)² E⟨∂ℓ/∂f, f⟩²`, in which each layer has
+/// an equal part; with the empirical matrix the expectation is over the data, with the exact one also
+/// over targets drawn from the model. The norm depends on the function only, so that rescaling ReLU
+/// layers does not move it.
+///
+/// # Units
+///
+/// Those of the squared loss, for `F` of a log-likelihood.
+///
+/// # Cost
+///
+/// One product; three vectors of parameters.
+///
+/// # Errors
+///
+/// [`SharpnessError::Indefinite`] if `⟨w, F w⟩` is negative beyond rounding,
+/// [`SharpnessError::Krylov`] for a product that is not finite, [`SharpnessError::Curvature`],
+/// [`SharpnessError::Space`].
+///
+/// # References
+///
+/// Liang, Poggio, Rakhlin, Stokes 2019, *Fisher-Rao Metric, Geometry, and Complexity of Neural
+/// Networks*, arXiv:1711.01530, definition 2 and theorem 3.1.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::tensor::{Device, Tensor};
+/// use burnscape::curvature::Fisher;
+/// use burnscape::loss::{Likelihood, Split};
+/// use burnscape::sharpness::fisher_rao;
+///
+/// // For a normal law of variance one around f = x · w the matrix is x xᵀ, the norm |f|.
+/// let device = Device::default();
+/// let model = LinearConfig::new(2, 1).with_bias(false).init(&device);
+/// let split = Split::new(
+///     |m: &Linear, x: &Tensor<2>| m.forward(x.clone()),
+///     |z: Tensor<2>, _: Tensor<2>| z.powi_scalar(2).mean(),
+/// );
+/// let x = Tensor::<2>::from_floats([[1.0, 2.0]], &device);
+/// let f: f32 = model.forward(x.clone()).into_scalar();
+/// let data = [x];
+/// let fisher = Fisher::new(&model, &split, &data, Likelihood::Gaussian)?;
+/// assert!((fisher_rao(&model, &fisher)?.norm - f64::from(f).abs()).abs() < 1e-5);
+/// # Ok::<(), burnscape::sharpness::SharpnessError>(())
+/// ```
+pub fn fisher_rao<M, A>(model: &M, fisher: &A) -> Result<FisherRao, SharpnessError>
+where
+    M: Module,
+    A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
+{
+    let space = fisher.domain();
+    let weights = ParamVector::from_module(&space, model)?;
+    let product = fisher.matvec(&weights)?;
+    let parts = weights.leaf_dots(&product)?;
+    let squared: f64 = parts.iter().sum();
+    let size = weights.norm()? * product.norm()?;
+    if !size.is_finite() {
+        return Err(SharpnessError::Krylov(KrylovError::NonFinite {
+            product: 0,
+        }));
+    }
+    if -squared > epsilon(space.dtype()?).sqrt() * size {
+        return Err(SharpnessError::Indefinite { value: squared });
+    }
+    let parameters = space.leaves().iter().zip(parts);
+    Ok(FisherRao {
+        squared: squared.max(0.0),
+        norm: squared.max(0.0).sqrt(),
+        parameters: parameters
+            .map(|(leaf, value)| FisherRaoPart {
+                path: leaf.path().to_owned(),
+                value,
+            })
+            .collect(),
+        num_products: 1,
+    })
+}
+
+/// What [`fisher_rao`] found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct FisherRao {
+    /// `⟨w, F w⟩`.
+    pub squared: f64,
+    /// Its root.
+    pub norm: f64,
+    /// The part of each parameter, in visit order; their sum is `squared`.
+    pub parameters: Vec<FisherRaoPart>,
+    /// Products used.
+    pub num_products: usize,
+}
+
+/// What one parameter adds to the squared Fisher-Rao norm.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct FisherRaoPart {
+    /// Path of the parameter.
+    pub path: String,
+    /// `⟨w_b, (F w)_b⟩`, which can be negative.
+    pub value: f64,
+}

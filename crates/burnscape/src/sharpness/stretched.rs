@@ -1,0 +1,116 @@
+use burn::module::Module;
+use burnscape_krylov::{LinearOperator, SelfAdjoint};
+
+use super::metric::Metric;
+use super::{PerturbationScale, SharpnessError};
+use crate::curvature::CurvatureError;
+use crate::space::{ParamSpace, ParamVector};
+
+/// An operator in the coordinates of a [`PerturbationScale`]: `C A C` with `C = diag(c)`.
+///
+/// With `u = e / c` the quadratic form of a displacement is the same in both, `eᵀ A e = uᵀ (C A C) u`.
+/// So if `A` is the Hessian, to second order a ball of radius ρ in the scale raises the loss by
+/// `ρ²/2 λ_max(C A C)` at a minimum, and noise of size σ by `σ²/2 tr(C A C)` anywhere. For
+/// [`PerturbationScale::ElementRelative`], `c = |w|`: the adaptive forms of λ_max and trace, which
+/// rescaling ReLU layers does not move.
+///
+/// # Cost
+///
+/// One product with `A` and two products of vectors by coordinate.
+///
+/// # References
+///
+/// Kwon et al. 2021, *ASAM*, arXiv:2102.11600 (the metric); Andriushchenko et al. 2023,
+/// arXiv:2302.07011, section 3 (`Σ w_i² H_ii` and `λ_max` as limits of adaptive sharpness).
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::tensor::{Device, Tensor};
+/// use burnscape::curvature::Hessian;
+/// use burnscape::krylov::LinearOperator;
+/// use burnscape::sharpness::{PerturbationScale, Stretched};
+/// use burnscape::space::ParamVector;
+///
+/// let device = Device::default();
+/// let model = LinearConfig::new(1, 1).with_bias(false).init(&device);
+/// let loss = |m: &Linear, x: Tensor<2>| m.forward(x).powi_scalar(2).mean();
+/// let data = [Tensor::<2>::ones([1, 1], &device)];
+/// let hessian = Hessian::new(&model, &loss, &data)?;
+/// let w = ParamVector::from_module(hessian.space(), &model)?.to_host()?[0];
+///
+/// // L = w², so that the Hessian is 2, and 2 w² in units of |w|.
+/// let adaptive = Stretched::new(&model, &hessian, PerturbationScale::ElementRelative)?;
+/// let v = ParamVector::from_host(hessian.space(), &[1.0])?;
+/// assert!((adaptive.matvec(&v)?.to_host()?[0] - 2.0 * w * w).abs() < 1e-5);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Stretched<A> {
+    operator: A,
+    metric: Metric,
+}
+
+impl<A> Stretched<A>
+where
+    A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError>,
+{
+    /// The operator in the coordinates that `scale` has at `model`.
+    ///
+    /// # Errors
+    ///
+    /// [`SharpnessError::NothingToPerturb`], [`SharpnessError::Space`] if the operator's parameters
+    /// are not the model's.
+    pub fn new<M: Module>(
+        model: &M,
+        operator: A,
+        scale: PerturbationScale,
+    ) -> Result<Self, SharpnessError> {
+        let metric = Metric::at(model, operator.domain(), scale)?;
+        Ok(Self { operator, metric })
+    }
+
+    /// The operator as it is.
+    pub fn operator(&self) -> &A {
+        &self.operator
+    }
+}
+
+impl<A> LinearOperator for Stretched<A>
+where
+    A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError>,
+{
+    type Domain = ParamVector;
+    type Range = ParamVector;
+    type Error = CurvatureError;
+
+    fn domain(&self) -> ParamSpace {
+        self.operator.domain()
+    }
+
+    fn range(&self) -> ParamSpace {
+        self.operator.range()
+    }
+
+    fn matvec(&self, v: &ParamVector) -> Result<ParamVector, CurvatureError> {
+        let product = self.operator.matvec(&self.metric.stretch(v.clone())?)?;
+        Ok(self.metric.stretch(product)?)
+    }
+
+    fn matmat(&self, vectors: &[ParamVector]) -> Result<Vec<ParamVector>, CurvatureError> {
+        let stretch = |v: ParamVector| Ok(self.metric.stretch(v)?);
+        let stretched: Vec<ParamVector> = vectors
+            .iter()
+            .cloned()
+            .map(stretch)
+            .collect::<Result<_, CurvatureError>>()?;
+        let products = self.operator.matmat(&stretched)?;
+        products.into_iter().map(stretch).collect()
+    }
+}
+
+impl<A> SelfAdjoint for Stretched<A> where
+    A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError>
+{
+}
