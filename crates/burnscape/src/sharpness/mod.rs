@@ -29,10 +29,13 @@ mod directional_distribution;
 mod effective_dimension;
 mod error;
 mod fisher_rao;
+mod keskar;
 mod lambda_max;
 mod metric;
+mod pac_bayes;
 mod perturbation_scale;
 mod product_step;
+mod relative_flatness;
 mod sample;
 mod statistics;
 mod stretched;
@@ -44,9 +47,15 @@ pub use directional_distribution::{DirectionalDistribution, DirectionalDistribut
 pub use effective_dimension::{EffectiveDimension, EffectiveDimensionConfig};
 pub use error::SharpnessError;
 pub use fisher_rao::{FisherRao, FisherRaoPart, fisher_rao};
+pub use keskar::{KeskarConfig, KeskarSharpness};
 pub use lambda_max::{LambdaMax, LambdaMaxConfig};
+pub use pac_bayes::{
+    McAllesterBound, McAllesterConfig, PacBayesSigma, PacBayesSigmaConfig, SigmaStep,
+    mcallester_term,
+};
 pub use perturbation_scale::PerturbationScale;
 pub use product_step::ProductStep;
+pub use relative_flatness::{LayerFlatness, RelativeFlatness, RelativeFlatnessConfig};
 pub use sample::SampleStep;
 pub use stretched::Stretched;
 pub use worst_case_rise::{AscentStep, WorstCasePoint, WorstCaseRise, WorstCaseRiseConfig};

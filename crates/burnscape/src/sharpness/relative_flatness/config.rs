@@ -1,0 +1,261 @@
+use std::ops::ControlFlow;
+
+use burn::config::Config;
+use burn::module::Module;
+use burnscape_krylov::{Estimate, KrylovError, SelfAdjoint};
+
+use super::layer::Layer;
+use super::{LayerFlatness, RelativeFlatness};
+use crate::curvature::CurvatureError;
+use crate::sharpness::argument::{check_probability, check_products};
+use crate::sharpness::sample::sample_seed;
+use crate::sharpness::{ProductStep, SharpnessError};
+use crate::space::{ParamSpace, ParamVector};
+
+/// The relative flatness of weight matrices: `κ = Σ_{s,s'} ⟨w_s, w_s'⟩ tr H_{s,s'}`, layer by layer.
+///
+/// `w_s` are the weights of neuron (or output channel) `s`, and `H_{s,s'}` is the block of the Hessian
+/// between the weights of two neurons, `∂²L / ∂w_s ∂w_s'`. With the neurons as rows of `W`,
+/// `κ = tr((W Wᵀ ⊗ I) H)`. One factor for a whole layer, taken out of the next, leaves it as it is.
+/// Biases are not part of it. The larger, the less flat.
+///
+/// # Exact or estimated
+///
+/// If the layers asked for need no more than `max_products` products in all, the numbers are exact.
+/// A layer of `d` neurons with `m` inputs needs `m min(m, d)`. Otherwise they are estimates from
+/// `max_products` products with random signs, in which all layers share, with intervals. The result
+/// says which: [`RelativeFlatness::exact`].
+///
+/// # Units
+///
+/// Those of the loss.
+///
+/// # Cost
+///
+/// At most `max_products` products. A few vectors of parameters.
+///
+/// # Reproducibility
+///
+/// Sample `i` is a function of `seed` and `i` only.
+///
+/// # Defaults
+///
+/// Every weight with filters, 64 products, confidence 0.95: ours. Petzka et al. measure the last
+/// hidden layer.
+///
+/// # References
+///
+/// Petzka, Kamp, Adilova, Sminchisescu, Boley 2021, *Relative Flatness and Generalization*,
+/// arXiv:2001.00939, definition 3.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::tensor::{Device, Tensor};
+/// use burnscape::curvature::Hessian;
+/// use burnscape::sharpness::RelativeFlatnessConfig;
+/// use burnscape::space::{ParamSpace, ParamVector};
+///
+/// // A sum of squares has the Hessian 2 I: tr H_ss = 2 · 2, and κ = 4 |W|².
+/// let device = Device::default();
+/// let model = LinearConfig::new(2, 3).with_bias(false).init(&device);
+/// let loss = |m: &Linear, x: Tensor<2>| m.forward(x).powi_scalar(2).sum();
+/// let data = [Tensor::<2>::eye(2, &device)];
+/// let hessian = Hessian::new(&model, &loss, &data)?;
+/// let flatness = RelativeFlatnessConfig::new().measure(&model, &hessian)?;
+/// let weights = ParamVector::from_module(&ParamSpace::of(&model)?, &model)?;
+/// assert!(flatness.exact && flatness.num_products == 4);
+/// assert!((flatness.layers[0].value - 4.0 * weights.norm()?.powi(2)).abs() < 1e-4);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Config, Debug, PartialEq)]
+pub struct RelativeFlatnessConfig {
+    /// Path of the one weight to measure; every weight with filters if none is given.
+    #[config(default = "None")]
+    pub path: Option<String>,
+    /// Products, at most.
+    #[config(default = 64)]
+    pub max_products: usize,
+    /// The probability with which intervals cover what they estimate.
+    #[config(default = 0.95)]
+    pub confidence: f64,
+    /// Seed of the signs.
+    #[config(default = 0)]
+    pub seed: u64,
+}
+
+impl RelativeFlatnessConfig {
+    /// Measures the layers of `model` that `operator`, its Hessian as a rule, acts on.
+    ///
+    /// # Errors
+    ///
+    /// [`SharpnessError::BadArgument`], [`SharpnessError::NoWeight`], [`SharpnessError::Krylov`] for a
+    /// product that is not finite, [`SharpnessError::Curvature`], [`SharpnessError::Space`].
+    pub fn measure<M, A>(&self, model: &M, operator: &A) -> Result<RelativeFlatness, SharpnessError>
+    where
+        M: Module,
+        A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
+    {
+        self.measure_observed(model, operator, |_| ControlFlow::Continue(()))
+    }
+
+    /// As [`measure`](Self::measure); `observe` sees every product and can stop after it. Stopped
+    /// within the first layer, an exact measurement has no layers.
+    ///
+    /// # Errors
+    ///
+    /// As [`measure`](Self::measure).
+    pub fn measure_observed<M, A>(
+        &self,
+        model: &M,
+        operator: &A,
+        mut observe: impl FnMut(&ProductStep) -> ControlFlow<()>,
+    ) -> Result<RelativeFlatness, SharpnessError>
+    where
+        M: Module,
+        A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
+    {
+        check_products("max_products", self.max_products)?;
+        check_probability("confidence", self.confidence)?;
+        let space = operator.domain();
+        let layers = self.layers(&space, &ParamVector::from_module(&space, model)?)?;
+        let terms: usize = layers.iter().map(Layer::num_terms).sum();
+        match terms <= self.max_products {
+            true => self.exactly(operator, &layers, terms, &mut observe),
+            false => self.estimated(operator, &layers, &space, &mut observe),
+        }
+    }
+
+    fn layers(
+        &self,
+        space: &ParamSpace,
+        weights: &ParamVector,
+    ) -> Result<Vec<Layer>, SharpnessError> {
+        let mut layers = Vec::new();
+        for leaf in space.leaves() {
+            let is_wanted = self.path.as_deref().is_none_or(|path| path == leaf.path());
+            if let (true, Some(axis)) = (is_wanted, leaf.filter_axis()) {
+                layers.push(Layer::new(leaf, axis, weights)?);
+            }
+        }
+        if layers.is_empty() {
+            let first = space.leaves().first();
+            return Err(SharpnessError::NoWeight {
+                wanted: match &self.path {
+                    Some(path) => format!("at `{path}`"),
+                    None => "at all".to_owned(),
+                },
+                example: first.map(|leaf| leaf.path().to_owned()).unwrap_or_default(),
+            });
+        }
+        Ok(layers)
+    }
+
+    fn exactly<A>(
+        &self,
+        operator: &A,
+        layers: &[Layer],
+        total: usize,
+        observe: &mut dyn FnMut(&ProductStep) -> ControlFlow<()>,
+    ) -> Result<RelativeFlatness, SharpnessError>
+    where
+        A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
+    {
+        let mut found = self.empty(true);
+        for layer in layers {
+            let mut value = 0.0;
+            for index in 0..layer.num_terms() {
+                let pair = layer.term(index)?;
+                let term = pair.left.dot(&operator.matvec(&pair.right)?)?;
+                value += finite(term, found.num_products)?;
+                found.num_products += 1;
+                let step = ProductStep {
+                    products: found.num_products,
+                    total,
+                    value: None,
+                };
+                if observe(&step).is_break() && found.num_products < total {
+                    found.completed = false;
+                    break;
+                }
+            }
+            if !found.completed {
+                break;
+            }
+            found.layers.push(LayerFlatness {
+                path: layer.path().to_owned(),
+                value,
+                standard_error: Some(0.0),
+                half_width: Some(0.0),
+            });
+        }
+        Ok(found)
+    }
+
+    fn estimated<A>(
+        &self,
+        operator: &A,
+        layers: &[Layer],
+        space: &ParamSpace,
+        observe: &mut dyn FnMut(&ProductStep) -> ControlFlow<()>,
+    ) -> Result<RelativeFlatness, SharpnessError>
+    where
+        A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
+    {
+        let mut found = self.empty(false);
+        let mut samples = vec![Vec::with_capacity(self.max_products); layers.len()];
+        while found.num_products < self.max_products {
+            let first = found.num_products * layers.len();
+            let mut all = ParamVector::zeros(space)?;
+            let mut lefts = Vec::with_capacity(layers.len());
+            for (index, layer) in layers.iter().enumerate() {
+                let pair = layer.sample(sample_seed(self.seed, first + index))?;
+                all = all.axpy(1.0, &pair.right)?;
+                lefts.push(pair.left);
+            }
+            let product = operator.matvec(&all)?;
+            for (left, values) in lefts.iter().zip(&mut samples) {
+                values.push(finite(left.dot(&product)?, found.num_products)?);
+            }
+            found.num_products += 1;
+            let step = ProductStep {
+                products: found.num_products,
+                total: self.max_products,
+                value: None,
+            };
+            if observe(&step).is_break() {
+                found.completed = found.num_products == self.max_products;
+                break;
+            }
+        }
+        let estimates = layers.iter().zip(&samples).map(|(layer, values)| {
+            let estimate = Estimate::of(values);
+            LayerFlatness {
+                path: layer.path().to_owned(),
+                value: estimate.value,
+                standard_error: estimate.standard_error,
+                half_width: estimate.half_width(self.confidence),
+            }
+        });
+        found.layers = estimates.collect();
+        Ok(found)
+    }
+
+    fn empty(&self, exact: bool) -> RelativeFlatness {
+        RelativeFlatness {
+            layers: Vec::new(),
+            exact,
+            num_products: 0,
+            config: self.clone(),
+            completed: true,
+        }
+    }
+}
+
+fn finite(value: f64, product: usize) -> Result<f64, SharpnessError> {
+    match value.is_finite() {
+        true => Ok(value),
+        false => Err(SharpnessError::Krylov(KrylovError::NonFinite { product })),
+    }
+}

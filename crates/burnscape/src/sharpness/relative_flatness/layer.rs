@@ -1,0 +1,133 @@
+//! A weight as a matrix with one neuron a row.
+
+use burn::tensor::{Tensor, TensorData};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use crate::space::{ParamLeaf, ParamSpace, ParamVector, SpaceError};
+
+/// Two displacements whose `⟨left, H right⟩` is a term, or an unbiased estimate, of the measure.
+pub(super) struct Pair {
+    pub(super) left: ParamVector,
+    pub(super) right: ParamVector,
+}
+
+/// A weight `W`, `[d, m]`: `d` neurons with `m` inputs each.
+pub(super) struct Layer {
+    space: ParamSpace,
+    leaf: ParamLeaf,
+    /// Sizes of the axes before the one that counts neurons, of it, and of those after.
+    axes: [usize; 3],
+    weight: Tensor<2>,
+    norm: f64,
+}
+
+impl Layer {
+    pub(super) fn new(
+        leaf: &ParamLeaf,
+        axis: usize,
+        weights: &ParamVector,
+    ) -> Result<Self, SpaceError> {
+        let shape = leaf.shape();
+        let axes = [
+            shape[..axis].iter().product(),
+            shape[axis],
+            shape[axis + 1..].iter().product(),
+        ];
+        let values = weights.leaf(leaf).reshape(axes).swap_dims(0, 1);
+        let weight = values.reshape([axes[1], axes[0] * axes[2]]);
+        let square = crate::space::to_host(weight.clone().square().sum())?;
+        Ok(Self {
+            space: weights.space().clone(),
+            leaf: leaf.clone(),
+            axes,
+            weight,
+            norm: square.first().copied().unwrap_or(0.0).sqrt(),
+        })
+    }
+
+    pub(super) fn path(&self) -> &str {
+        self.leaf.path()
+    }
+
+    fn num_neurons(&self) -> usize {
+        self.axes[1]
+    }
+
+    fn num_inputs(&self) -> usize {
+        self.axes[0] * self.axes[2]
+    }
+
+    /// Whether `W Wᵀ` is formed, or its factor `W` used: whichever has fewer terms.
+    fn by_neuron(&self) -> bool {
+        self.num_neurons() < self.num_inputs()
+    }
+
+    /// Products that the exact number takes.
+    pub(super) fn num_terms(&self) -> usize {
+        self.num_inputs() * self.num_inputs().min(self.num_neurons())
+    }
+
+    /// Term `index` of the exact number.
+    pub(super) fn term(&self, index: usize) -> Result<Pair, SpaceError> {
+        let [rows, columns] = self.probe_shape();
+        let mut values = vec![0.0; rows * columns];
+        if let Some(value) = values.get_mut(index) {
+            *value = 1.0;
+        }
+        self.pair(values)
+    }
+
+    /// A sample whose mean is the exact number.
+    pub(super) fn sample(&self, seed: u64) -> Result<Pair, SpaceError> {
+        let [rows, columns] = self.probe_shape();
+        let mut rng = StdRng::seed_from_u64(seed);
+        let mut sign = || if rng.random::<bool>() { 1.0 } else { -1.0 };
+        self.pair((0..rows * columns).map(|_| sign()).collect())
+    }
+
+    fn probe_shape(&self) -> [usize; 2] {
+        match self.by_neuron() {
+            true => [self.num_neurons(), self.num_inputs()],
+            false => [self.num_inputs(); 2],
+        }
+    }
+
+    /// `⟨V, H V⟩` with `V = W Z`, or `⟨W Wᵀ Z, H Z⟩`.
+    ///
+    /// In the second form both sides are given the size that a weight has, so that they scale with
+    /// it: where several layers share a product, what one layer adds to another's sample is then as
+    /// invariant as the sample itself.
+    fn pair(&self, probe: Vec<f64>) -> Result<Pair, SpaceError> {
+        let shape = self.probe_shape();
+        let place = (self.space.device(), self.weight.dtype());
+        let probe = Tensor::<2>::from_data(TensorData::new(probe, shape), place);
+        let w = &self.weight;
+        if !self.by_neuron() {
+            let left = self.embed(w.clone().matmul(probe))?;
+            return Ok(Pair {
+                right: left.clone(),
+                left,
+            });
+        }
+        let norm = if self.norm > 0.0 { self.norm } else { 1.0 };
+        let product = w
+            .clone()
+            .matmul(w.clone().transpose().matmul(probe.clone()));
+        Ok(Pair {
+            left: self.embed(product / norm)?,
+            right: self.embed(probe * norm)?,
+        })
+    }
+
+    /// The displacement of this weight alone.
+    fn embed(&self, matrix: Tensor<2>) -> Result<ParamVector, SpaceError> {
+        let [before, neurons, after] = self.axes;
+        let values = matrix.reshape([neurons, before, after]).swap_dims(0, 1);
+        let values = values.reshape([self.leaf.len()]);
+        let zero = ParamVector::zeros(&self.space)?;
+        let range = self.leaf.offset()..self.leaf.offset() + self.leaf.len();
+        let all = zero.values().clone().slice_assign([range], values);
+        ParamVector::from_values(&self.space, all)
+    }
+}
