@@ -36,6 +36,8 @@ mod pac_bayes;
 mod perturbation_scale;
 mod product_step;
 mod relative_flatness;
+mod reparameterization;
+mod report;
 mod sample;
 mod statistics;
 mod stretched;
@@ -56,6 +58,10 @@ pub use pac_bayes::{
 pub use perturbation_scale::PerturbationScale;
 pub use product_step::ProductStep;
 pub use relative_flatness::{LayerFlatness, RelativeFlatness, RelativeFlatnessConfig};
+pub use reparameterization::{
+    MeasureChange, Reparameterization, ReparameterizationConfig, rescale_relu_pair,
+};
+pub use report::{Measure, ReportStep, SharpnessReport, SharpnessReportConfig, SharpnessRow};
 pub use sample::SampleStep;
 pub use stretched::Stretched;
 pub use worst_case_rise::{AscentStep, WorstCasePoint, WorstCaseRise, WorstCaseRiseConfig};

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::space::UnfilteredRule;
@@ -43,4 +45,16 @@ pub enum PerturbationScale {
     FilterRelative(UnfilteredRule),
     /// Relative to the coordinate itself, biases and normalization parameters included.
     ElementRelative,
+}
+
+impl fmt::Display for PerturbationScale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Absolute => "absolute",
+            Self::FilterRelative(UnfilteredRule::Zero) => "filter-relative (zero)",
+            Self::FilterRelative(UnfilteredRule::AsOneFilter) => "filter-relative (as one filter)",
+            Self::FilterRelative(UnfilteredRule::Keep) => "filter-relative (keep)",
+            Self::ElementRelative => "element-relative",
+        })
+    }
 }

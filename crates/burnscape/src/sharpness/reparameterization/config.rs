@@ -1,0 +1,242 @@
+use std::ops::ControlFlow;
+
+use burn::config::Config;
+use burn::module::Module;
+
+use super::{Reparameterization, rescale_relu_pair};
+use crate::loss::{Batch, DataSet, Evaluator, Likelihood, Objective, SplitObjective};
+use crate::sharpness::argument::check_size;
+use crate::sharpness::{ReportStep, SharpnessError, SharpnessReport, SharpnessReportConfig};
+use crate::space::{ParamSpace, epsilon};
+
+/// Which measures see a change of the weights that the function does not: Dinh's rescaling of two
+/// layers, and every measure before and after.
+///
+/// [`rescale_relu_pair`] with α, a check that the loss is the same to rounding, and a
+/// [`SharpnessReport`] of both models, with the same seeds.
+/// Measures relative to the weights' elements, to filters, the Fisher-Rao norm and relative flatness
+/// should stay; absolute ones move by any factor one likes, which is Dinh's objection to them.
+///
+/// # Cost
+///
+/// Twice that of [`SharpnessReportConfig`], and two losses.
+///
+/// # Reproducibility
+///
+/// As [`SharpnessReportConfig`]. For an α that is a power of two the rescaling itself is free of
+/// rounding.
+///
+/// # Defaults
+///
+/// α = 8; a measure has moved when it changed by more than 1 %: ours.
+///
+/// # References
+///
+/// Dinh, Pascanu, Bengio, Bengio 2017, *Sharp Minima Can Generalize For Deep Nets*, arXiv:1703.04933.
+///
+/// # Example
+///
+/// ```
+/// use burn::module::Module;
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::tensor::activation::relu;
+/// use burn::tensor::{Device, Tensor};
+/// use burnscape::sharpness::{
+///     Measure, PerturbationScale, ReparameterizationConfig, SharpnessReportConfig,
+/// };
+///
+/// #[derive(Module, Debug)]
+/// struct Net { first: Linear, second: Linear }
+///
+/// let device = Device::default();
+/// let net = Net {
+///     first: LinearConfig::new(2, 4).init(&device),
+///     second: LinearConfig::new(4, 1).init(&device),
+/// };
+/// let loss = |net: &Net, x: Tensor<2>| {
+///     (net.second.forward(relu(net.first.forward(x))) - 1.0).powi_scalar(2).mean()
+/// };
+/// let data = [Tensor::<2>::from_floats([[1.0, 2.0], [-1.0, 0.5], [0.5, -2.0]], &device)];
+///
+/// let adaptive = PerturbationScale::ElementRelative;
+/// let report = SharpnessReportConfig::new().with_scales(vec![adaptive]).with_num_samples(2);
+/// let check = ReparameterizationConfig::new("first".into(), "second".into()).with_report(report);
+/// let check = check.measure(&net, &loss, &data)?;
+/// println!("{check}");
+/// let moved = |measure, scale| check.change(measure, scale).is_none_or(|change| change.moved);
+/// assert!(!moved(Measure::LambdaMax, Some(adaptive)));
+/// assert!(moved(Measure::Keskar, None));
+/// # Ok::<(), burnscape::sharpness::SharpnessError>(())
+/// ```
+#[derive(Config, Debug, PartialEq)]
+pub struct ReparameterizationConfig {
+    /// Path of the layer that is multiplied.
+    pub first: String,
+    /// Path of the layer that is divided.
+    pub second: String,
+    /// The factor.
+    #[config(default = 8.0)]
+    pub alpha: f64,
+    /// The relative change from which a measure counts as moved.
+    #[config(default = 0.01)]
+    pub tolerance: f64,
+    /// The settings of the measures.
+    #[config(default = "SharpnessReportConfig::new()")]
+    pub report: SharpnessReportConfig,
+}
+
+impl ReparameterizationConfig {
+    /// Compares the measures that need nothing but a loss.
+    ///
+    /// # Errors
+    ///
+    /// [`SharpnessError::NoLayer`], [`SharpnessError::FunctionChanged`], and those of
+    /// [`SharpnessReportConfig::measure`].
+    pub fn measure<M, B, O, D>(
+        &self,
+        model: &M,
+        objective: &O,
+        data: &D,
+    ) -> Result<Reparameterization, SharpnessError>
+    where
+        M: Module,
+        B: Batch,
+        O: Objective<M, B>,
+        D: DataSet<B> + ?Sized,
+    {
+        self.measure_observed(model, objective, data, |_| ControlFlow::Continue(()))
+    }
+
+    /// As [`measure`](Self::measure); `observe` sees every step of both reports, as of one of twice
+    /// the length, and can stop after it.
+    ///
+    /// # Errors
+    ///
+    /// As [`measure`](Self::measure).
+    pub fn measure_observed<M, B, O, D>(
+        &self,
+        model: &M,
+        objective: &O,
+        data: &D,
+        mut observe: impl FnMut(&ReportStep) -> ControlFlow<()>,
+    ) -> Result<Reparameterization, SharpnessError>
+    where
+        M: Module,
+        B: Batch,
+        O: Objective<M, B>,
+        D: DataSet<B> + ?Sized,
+    {
+        let (rescaled, losses) = self.rescaled(model, objective, data)?;
+        self.both(losses, &mut observe, |second, observe| {
+            let model = if second { &rescaled } else { model };
+            let report = &self.report;
+            report.measure_observed(model, None, objective, data, observe)
+        })
+    }
+
+    /// As [`measure`](Self::measure), with the measures of the exact Fisher matrix of `likelihood`.
+    ///
+    /// # Errors
+    ///
+    /// As [`measure`](Self::measure).
+    pub fn measure_split<M, B, S, D, const R: usize>(
+        &self,
+        model: &M,
+        split: &S,
+        data: &D,
+        likelihood: Likelihood,
+    ) -> Result<Reparameterization, SharpnessError>
+    where
+        M: Module,
+        B: Batch,
+        S: SplitObjective<M, B, R>,
+        D: DataSet<B> + ?Sized,
+    {
+        let go_on = |_: &ReportStep| ControlFlow::Continue(());
+        self.measure_split_observed(model, split, data, likelihood, go_on)
+    }
+
+    /// As [`measure_split`](Self::measure_split), with an observer as in
+    /// [`measure_observed`](Self::measure_observed).
+    ///
+    /// # Errors
+    ///
+    /// As [`measure`](Self::measure).
+    pub fn measure_split_observed<M, B, S, D, const R: usize>(
+        &self,
+        model: &M,
+        split: &S,
+        data: &D,
+        likelihood: Likelihood,
+        mut observe: impl FnMut(&ReportStep) -> ControlFlow<()>,
+    ) -> Result<Reparameterization, SharpnessError>
+    where
+        M: Module,
+        B: Batch,
+        S: SplitObjective<M, B, R>,
+        D: DataSet<B> + ?Sized,
+    {
+        let (rescaled, losses) = self.rescaled(model, &split.as_loss(), data)?;
+        self.both(losses, &mut observe, |second, observe| {
+            let model = if second { &rescaled } else { model };
+            let report = &self.report;
+            report.measure_split_observed(model, None, split, data, likelihood, observe)
+        })
+    }
+
+    /// The rescaled model, if it has the same loss, and the losses of both.
+    fn rescaled<M, B, O, D>(
+        &self,
+        model: &M,
+        objective: &O,
+        data: &D,
+    ) -> Result<(M, [f64; 2]), SharpnessError>
+    where
+        M: Module,
+        B: Batch,
+        O: Objective<M, B>,
+        D: DataSet<B> + ?Sized,
+    {
+        check_size("tolerance", self.tolerance)?;
+        let rescaled = rescale_relu_pair(model, &self.first, &self.second, self.alpha)?;
+        let evaluator = Evaluator::new(objective).with_mode(self.report.mode);
+        let before = evaluator.loss(model, data)?.value;
+        let after = evaluator.loss(&rescaled, data)?.value;
+        // Half of the digits are left to rounding, also of a loss near zero.
+        let digits = epsilon(ParamSpace::of(model)?.dtype()?).sqrt();
+        if (after - before).abs() > digits * (before.abs() + digits) {
+            return Err(SharpnessError::FunctionChanged {
+                first: self.first.clone(),
+                second: self.second.clone(),
+                before,
+                after,
+            });
+        }
+        Ok((rescaled, [before, after]))
+    }
+
+    fn both(
+        &self,
+        losses: [f64; 2],
+        observe: &mut dyn FnMut(&ReportStep) -> ControlFlow<()>,
+        report: impl Fn(
+            bool,
+            &mut dyn FnMut(&ReportStep) -> ControlFlow<()>,
+        ) -> Result<SharpnessReport, SharpnessError>,
+    ) -> Result<Reparameterization, SharpnessError> {
+        let mut run = |second: bool| {
+            report(second, &mut |step| {
+                let mut step = step.clone();
+                step.done += if second { step.total } else { 0 };
+                step.total *= 2;
+                observe(&step)
+            })
+        };
+        let before = run(false)?;
+        let after = match before.completed {
+            true => Some(run(true)?),
+            false => None,
+        };
+        Ok(Reparameterization::compare(self, losses, before, after))
+    }
+}

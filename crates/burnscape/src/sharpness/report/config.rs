@@ -1,0 +1,536 @@
+use std::ops::ControlFlow;
+
+use burn::config::Config;
+use burn::module::Module;
+use burnscape_krylov::LinearOperator;
+
+use super::run::{Outcome, Run};
+use super::{Measure, ReportStep, SharpnessReport, SharpnessRow};
+use crate::curvature::{CurvatureConfig, Fisher, Hessian};
+use crate::loss::{Batch, DataSet, Evaluator, Likelihood, Mode, Objective, SplitObjective};
+use crate::sharpness::argument::check_count;
+use crate::sharpness::{
+    AverageRiseConfig, CurvatureTraceConfig, EffectiveDimensionConfig, KeskarConfig,
+    LambdaMaxConfig, McAllesterConfig, PacBayesSigmaConfig, PerturbationScale,
+    RelativeFlatnessConfig, SharpnessError, WorstCaseRiseConfig, fisher_rao,
+};
+use crate::space::UnfilteredRule;
+
+/// All measures of the room in one call and one table, with settings that suit most models.
+///
+/// In every scale: average rise, worst-case rise, PAC-Bayes σ, λ_max, trace and Frobenius norm of the
+/// Hessian. Without a scale: Keskar's sharpness and the relative flatness of every weight. With the
+/// weights of a prior: McAllester's bound, at the absolute PAC-Bayes σ (at `sigma` if there is none),
+/// with a union over all σ that its search can end at. With outputs and criterion apart
+/// ([`measure_split`](Self::measure_split)): Fisher-Rao norm and effective dimension of the exact
+/// Fisher matrix.
+///
+/// A number that cannot be had at this model (a loss that is not finite under the noise, say) leaves a
+/// row that says why; the other rows stand.
+///
+/// # Units
+///
+/// Those of the measures. `sigma` is in units of each scale, `rho` of the absolute and `relative_rho`
+/// of the relative ones.
+///
+/// # Cost
+///
+/// With the defaults, in each of three scales about 200 losses (20 for the average rise, the rest for
+/// PAC-Bayes σ), at most 42 gradients, and at most 164 products, 32 of them for the trace and often
+/// 20 for λ_max. Besides, at most 42 gradients for Keskar's measure, at most 64 products for relative
+/// flatness, and at most 121 for Fisher-Rao norm and effective dimension. The report says what it was.
+/// Memory is that of λ_max: 40 vectors of parameters, and what the Hessian keeps.
+///
+/// # Reproducibility
+///
+/// All seeds are `seed`. Two models of the same coordinates are measured with the same noise.
+///
+/// # Defaults
+///
+/// `rho` 0.05 as SAM has it, `relative_rho` 0.5 as ASAM; ε of Keskar et al. 2017, 1e-3; a threshold
+/// of 0.1 as Jiang et al. 2020; γ 5e-4, a common weight decay; confidence δ 0.05. Numbers of samples,
+/// steps and products: ours, small.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::tensor::{Device, Tensor};
+/// use burnscape::sharpness::{Measure, PerturbationScale, SharpnessReportConfig};
+///
+/// // L = Σ w² over four weights: the Hessian is 2 I.
+/// let device = Device::default();
+/// let model = LinearConfig::new(2, 2).with_bias(false).init(&device);
+/// let loss = |m: &Linear, x: Tensor<2>| m.forward(x).powi_scalar(2).sum();
+/// let data = [Tensor::<2>::eye(2, &device)];
+/// let report = SharpnessReportConfig::new().measure(&model, &loss, &data)?;
+/// println!("{report}");
+/// let absolute = Some(PerturbationScale::Absolute);
+/// let lambda = report.value(Measure::LambdaMax, absolute).unwrap_or(f64::NAN);
+/// let trace = report.value(Measure::Trace, absolute).unwrap_or(f64::NAN);
+/// assert!((lambda - 2.0).abs() < 1e-4 && (trace - 8.0).abs() < 1e-4);
+/// # Ok::<(), burnscape::sharpness::SharpnessError>(())
+/// ```
+#[derive(Config, Debug, PartialEq)]
+pub struct SharpnessReportConfig {
+    /// The scales that measures are taken in.
+    #[config(default = "default_scales()")]
+    pub scales: Vec<PerturbationScale>,
+    /// The mode of the model.
+    #[config(default = "Mode::Eval")]
+    pub mode: Mode,
+    /// Standard deviation of the noise of the average rise.
+    #[config(default = 0.05)]
+    pub sigma: f64,
+    /// Radius of the worst-case rise, absolute.
+    #[config(default = 0.05)]
+    pub rho: f64,
+    /// Radius of the worst-case rise in relative scales.
+    #[config(default = 0.5)]
+    pub relative_rho: f64,
+    /// Half-width of Keskar's box.
+    #[config(default = 1e-3)]
+    pub epsilon: f64,
+    /// The rise that defines PAC-Bayes σ.
+    #[config(default = 0.1)]
+    pub threshold: f64,
+    /// The probability with which McAllester's bound may fail.
+    #[config(default = 0.05)]
+    pub delta: f64,
+    /// The curvature above which a direction counts in the effective dimension.
+    #[config(default = 5e-4)]
+    pub gamma: f64,
+    /// Antithetic pairs of noise, for the average rise and for every σ tried.
+    #[config(default = 10)]
+    pub num_samples: usize,
+    /// Steps of an ascent, at most; there are two ascents.
+    #[config(default = 20)]
+    pub num_steps: usize,
+    /// Products for the trace, and half as many as for relative flatness.
+    #[config(default = 32)]
+    pub num_products: usize,
+    /// Seed of everything that is random.
+    #[config(default = 0)]
+    pub seed: u64,
+}
+
+fn default_scales() -> Vec<PerturbationScale> {
+    vec![
+        PerturbationScale::Absolute,
+        PerturbationScale::FilterRelative(UnfilteredRule::AsOneFilter),
+        PerturbationScale::ElementRelative,
+    ]
+}
+
+/// Products of λ_max, those of Fisher's four probes of thirty steps, and of a check of an operator.
+const LAMBDA_PRODUCTS: usize = 100;
+const PROBES: usize = 4;
+const PROBE_STEPS: usize = 30;
+const CHECK_PRODUCTS: usize = 2;
+/// The σ that the search for PAC-Bayes σ can end at: doubled or halved at most 60 times, and each
+/// octave halved seven times, to 1 %.
+const SIGMA_GRID: usize = 120 * 128;
+/// Measures in each scale, and those without one.
+const PER_SCALE: usize = 5;
+const WITHOUT_SCALE: usize = 2;
+/// Measures of the Fisher matrix.
+const OF_FISHER: usize = 2;
+
+type Observer<'o> = &'o mut dyn FnMut(&ReportStep) -> ControlFlow<()>;
+
+impl SharpnessReportConfig {
+    /// Takes the measures that need nothing but a loss.
+    ///
+    /// The model, its running statistics included, is not changed.
+    ///
+    /// # Errors
+    ///
+    /// [`SharpnessError::BadArgument`], [`SharpnessError::Curvature`] for a loss that cannot be
+    /// traced, [`SharpnessError::Loss`], [`SharpnessError::Space`].
+    pub fn measure<M, B, O, D>(
+        &self,
+        model: &M,
+        objective: &O,
+        data: &D,
+    ) -> Result<SharpnessReport, SharpnessError>
+    where
+        M: Module,
+        B: Batch,
+        O: Objective<M, B>,
+        D: DataSet<B> + ?Sized,
+    {
+        self.measure_observed(model, None, objective, data, |_| ControlFlow::Continue(()))
+    }
+
+    /// As [`measure`](Self::measure), with McAllester's bound if the model of a prior is given;
+    /// `observe` sees every step of every measure and can stop after it. An operator is made without
+    /// being observed.
+    ///
+    /// # Errors
+    ///
+    /// As [`measure`](Self::measure).
+    pub fn measure_observed<M, B, O, D>(
+        &self,
+        model: &M,
+        prior: Option<&M>,
+        objective: &O,
+        data: &D,
+        mut observe: impl FnMut(&ReportStep) -> ControlFlow<()>,
+    ) -> Result<SharpnessReport, SharpnessError>
+    where
+        M: Module,
+        B: Batch,
+        O: Objective<M, B>,
+        D: DataSet<B> + ?Sized,
+    {
+        let mut run = self.start(prior.is_some(), 0, &mut observe);
+        let mut report = self.of_the_loss(model, prior, objective, data, &mut run)?;
+        self.finish(&mut report, run);
+        Ok(report)
+    }
+
+    /// As [`measure`](Self::measure), with the measures of the exact Fisher matrix of `likelihood`.
+    ///
+    /// # Errors
+    ///
+    /// As [`measure`](Self::measure).
+    pub fn measure_split<M, B, S, D, const R: usize>(
+        &self,
+        model: &M,
+        split: &S,
+        data: &D,
+        likelihood: Likelihood,
+    ) -> Result<SharpnessReport, SharpnessError>
+    where
+        M: Module,
+        B: Batch,
+        S: SplitObjective<M, B, R>,
+        D: DataSet<B> + ?Sized,
+    {
+        let go_on = |_: &ReportStep| ControlFlow::Continue(());
+        self.measure_split_observed(model, None, split, data, likelihood, go_on)
+    }
+
+    /// As [`measure_split`](Self::measure_split), with a prior and an observer as in
+    /// [`measure_observed`](Self::measure_observed).
+    ///
+    /// # Errors
+    ///
+    /// As [`measure`](Self::measure).
+    pub fn measure_split_observed<M, B, S, D, const R: usize>(
+        &self,
+        model: &M,
+        prior: Option<&M>,
+        split: &S,
+        data: &D,
+        likelihood: Likelihood,
+        mut observe: impl FnMut(&ReportStep) -> ControlFlow<()>,
+    ) -> Result<SharpnessReport, SharpnessError>
+    where
+        M: Module,
+        B: Batch,
+        S: SplitObjective<M, B, R>,
+        D: DataSet<B> + ?Sized,
+    {
+        let mut run = self.start(prior.is_some(), OF_FISHER, &mut observe);
+        let mut report = self.of_the_loss(model, prior, &split.as_loss(), data, &mut run)?;
+        if !run.stopped {
+            let config = CurvatureConfig::new().with_mode(self.mode);
+            let fisher = config.fisher(model, split, data, likelihood)?;
+            report.num_gradients += 1;
+            report.num_products += CHECK_PRODUCTS;
+            self.of_fisher(model, &fisher, &mut run)?;
+        }
+        self.finish(&mut report, run);
+        Ok(report)
+    }
+
+    fn start<'o>(&self, has_prior: bool, others: usize, observe: Observer<'o>) -> Run<'o> {
+        Run {
+            rows: Vec::new(),
+            done: 0,
+            total: PER_SCALE * self.scales.len() + WITHOUT_SCALE + usize::from(has_prior) + others,
+            stopped: false,
+            observe,
+        }
+    }
+
+    fn finish(&self, report: &mut SharpnessReport, run: Run<'_>) {
+        report.completed = run.done == run.total;
+        report.num_losses += run.rows.iter().map(|row| row.losses).sum::<usize>();
+        report.num_gradients += run.rows.iter().map(|row| row.gradients).sum::<usize>();
+        report.num_products += run.rows.iter().map(|row| row.products).sum::<usize>();
+        report.rows = run.rows;
+    }
+
+    fn of_the_loss<M, B, O, D>(
+        &self,
+        model: &M,
+        prior: Option<&M>,
+        objective: &O,
+        data: &D,
+        run: &mut Run<'_>,
+    ) -> Result<SharpnessReport, SharpnessError>
+    where
+        M: Module,
+        B: Batch,
+        O: Objective<M, B>,
+        D: DataSet<B> + ?Sized,
+    {
+        check_count("scales", self.scales.len())?;
+        check_count("num_products", self.num_products)?;
+        let evaluator = Evaluator::new(objective).with_mode(self.mode);
+        let base = evaluator.loss(model, data)?;
+        for &scale in &self.scales {
+            self.rises(model, &evaluator, data, scale, run)?;
+        }
+        self.keskar(model, &evaluator, data, run)?;
+        if let Some(prior) = prior {
+            self.bound(model, prior, &evaluator, data, run)?;
+        }
+        let mut report = SharpnessReport {
+            rows: Vec::new(),
+            base_loss: base.value,
+            num_parameters: evaluator.space(model)?.len(),
+            num_examples: base.num_examples,
+            num_losses: 1,
+            num_gradients: 0,
+            num_products: 0,
+            config: self.clone(),
+            completed: false,
+        };
+        if !run.stopped {
+            let config = CurvatureConfig::new().with_mode(self.mode);
+            let hessian = config.hessian(model, objective, data)?;
+            report.num_gradients += 1;
+            report.num_products += CHECK_PRODUCTS;
+            self.of_hessian(model, &hessian, run)?;
+        }
+        Ok(report)
+    }
+
+    /// What noise and ascents cost in one scale.
+    fn rises<M, B, O, D>(
+        &self,
+        model: &M,
+        evaluator: &Evaluator<'_, O>,
+        data: &D,
+        scale: PerturbationScale,
+        run: &mut Run<'_>,
+    ) -> Result<(), SharpnessError>
+    where
+        M: Module,
+        B: Batch,
+        O: Objective<M, B>,
+        D: DataSet<B> + ?Sized,
+    {
+        let row = |measure| SharpnessRow::new(measure, Some(scale));
+        run.take(Measure::AverageRise, Some(scale), |tick| {
+            let found = AverageRiseConfig::new(self.sigma)
+                .with_num_samples(self.num_samples)
+                .with_antithetic(true)
+                .with_scale(scale)
+                .with_seed(self.seed)
+                .measure_observed(model, evaluator, data, |_| tick())?;
+            let row = row(Measure::AverageRise)
+                .setting(format!("sigma {}", self.sigma))
+                .value(found.rise, found.standard_error)
+                .cost(found.num_evaluations, 0, 0);
+            Ok(one(row, found.completed))
+        })?;
+        run.take(Measure::WorstCaseRise, Some(scale), |tick| {
+            let rho = match scale {
+                PerturbationScale::Absolute => self.rho,
+                _ => self.relative_rho,
+            };
+            let found = WorstCaseRiseConfig::new(rho)
+                .with_num_steps(self.num_steps)
+                .with_num_starts(2)
+                .with_scale(scale)
+                .with_seed(self.seed)
+                .maximize(model, evaluator, data, |_| tick())?
+                .rise;
+            let row = row(Measure::WorstCaseRise)
+                .setting(format!("rho {rho}"))
+                .value(found.rise, found.standard_error)
+                .note_unless(found.converged, "an ascent used up its steps")
+                .cost(0, found.num_gradients, 0);
+            Ok(one(row, found.completed))
+        })?;
+        run.take(Measure::PacBayesSigma, Some(scale), |tick| {
+            let found = PacBayesSigmaConfig::new(self.threshold)
+                .with_num_samples(self.num_samples)
+                .with_scale(scale)
+                .with_seed(self.seed)
+                .measure_observed(model, evaluator, data, |_| tick())?;
+            let row = row(Measure::PacBayesSigma)
+                .setting(format!("threshold {}", self.threshold))
+                .value(found.sigma, None)
+                .note_unless(found.converged, "a lower bound: the search ended before")
+                .cost(found.num_evaluations, 0, 0);
+            Ok(one(row, found.completed))
+        })
+    }
+
+    fn keskar<M, B, O, D>(
+        &self,
+        model: &M,
+        evaluator: &Evaluator<'_, O>,
+        data: &D,
+        run: &mut Run<'_>,
+    ) -> Result<(), SharpnessError>
+    where
+        M: Module,
+        B: Batch,
+        O: Objective<M, B>,
+        D: DataSet<B> + ?Sized,
+    {
+        run.take(Measure::Keskar, None, |tick| {
+            let found = KeskarConfig::new(self.epsilon)
+                .with_num_steps(self.num_steps)
+                .with_num_starts(2)
+                .with_seed(self.seed)
+                .measure_observed(model, evaluator, data, |_| tick())?;
+            let row = SharpnessRow::new(Measure::Keskar, None)
+                .setting(format!("epsilon {}, percent", self.epsilon))
+                .value(found.sharpness, None)
+                .note_unless(found.converged, "an ascent used up its steps")
+                .cost(0, found.num_gradients, 0);
+            Ok(one(row, found.completed))
+        })
+    }
+
+    fn bound<M, B, O, D>(
+        &self,
+        model: &M,
+        prior: &M,
+        evaluator: &Evaluator<'_, O>,
+        data: &D,
+        run: &mut Run<'_>,
+    ) -> Result<(), SharpnessError>
+    where
+        M: Module,
+        B: Batch,
+        O: Objective<M, B>,
+        D: DataSet<B> + ?Sized,
+    {
+        let absolute = Some(PerturbationScale::Absolute);
+        let mut rows = run.rows.iter();
+        let borne = rows.find(|row| row.measure == Measure::PacBayesSigma && row.scale == absolute);
+        let borne = borne.and_then(|row| row.value).filter(|sigma| *sigma > 0.0);
+        // A σ found on the data costs a union over those that the search could have found.
+        let (sigma, num_priors) = match borne {
+            Some(sigma) => (sigma, SIGMA_GRID),
+            None => (self.sigma, 1),
+        };
+        run.take(Measure::McAllesterBound, None, |tick| {
+            let found = McAllesterConfig::new(sigma)
+                .with_delta(self.delta)
+                .with_num_priors(num_priors)
+                .with_num_samples(self.num_samples)
+                .with_seed(self.seed)
+                .measure_observed(model, prior, evaluator, data, |_| tick())?;
+            let row = SharpnessRow::new(Measure::McAllesterBound, None)
+                .setting(format!("sigma {sigma:.4}, delta {}", self.delta))
+                .value(found.bound, found.standard_error)
+                .note_unless(found.is_in_range, "no bound: losses outside [0, 1]")
+                .cost(found.num_evaluations, 0, 0);
+            Ok(one(row, found.completed))
+        })
+    }
+
+    fn of_hessian<M: Module>(
+        &self,
+        model: &M,
+        hessian: &Hessian<'_>,
+        run: &mut Run<'_>,
+    ) -> Result<(), SharpnessError> {
+        for &scale in &self.scales {
+            let row = |measure| SharpnessRow::new(measure, Some(scale));
+            run.take(Measure::LambdaMax, Some(scale), |tick| {
+                let found = LambdaMaxConfig::new()
+                    .with_max_products(LAMBDA_PRODUCTS)
+                    .with_scale(scale)
+                    .with_seed(self.seed)
+                    .measure_observed(model, hessian, |_| tick())?;
+                let row = row(Measure::LambdaMax)
+                    .value(found.value, None)
+                    .note_unless(found.converged, "not converged")
+                    .cost(0, 0, found.num_products);
+                Ok(one(row, found.completed))
+            })?;
+            run.take(Measure::Trace, Some(scale), |tick| {
+                let found = CurvatureTraceConfig::new()
+                    .with_max_products(self.num_products)
+                    .with_scale(scale)
+                    .with_seed(self.seed)
+                    .measure_observed(model, hessian, |_| tick())?;
+                let trace = row(Measure::Trace)
+                    .value(found.trace, found.standard_error)
+                    .cost(0, 0, found.num_products);
+                let norm =
+                    row(Measure::FrobeniusNorm).value(found.frobenius_norm, found.frobenius_error);
+                Ok(Outcome {
+                    rows: vec![trace, norm],
+                    completed: found.completed,
+                })
+            })?;
+        }
+        run.take(Measure::RelativeFlatness, None, |tick| {
+            let found = RelativeFlatnessConfig::new()
+                .with_max_products(2 * self.num_products)
+                .with_seed(self.seed)
+                .measure_observed(model, hessian, |_| tick())?;
+            let setting = if found.exact { "exact" } else { "estimated" };
+            let mut products = found.num_products;
+            let rows = found.layers.into_iter().map(|layer| {
+                let mut row = SharpnessRow::new(Measure::RelativeFlatness, None)
+                    .setting(setting)
+                    .value(layer.value, layer.standard_error)
+                    .cost(0, 0, std::mem::take(&mut products));
+                row.part = Some(layer.path);
+                row
+            });
+            Ok(Outcome {
+                rows: rows.collect(),
+                completed: found.completed,
+            })
+        })
+    }
+
+    fn of_fisher<M: Module>(
+        &self,
+        model: &M,
+        fisher: &Fisher<'_>,
+        run: &mut Run<'_>,
+    ) -> Result<(), SharpnessError> {
+        run.take(Measure::FisherRaoNorm, None, |tick| {
+            let found = fisher_rao(model, fisher)?;
+            // One product cannot be stopped.
+            let _ = tick();
+            let row = SharpnessRow::new(Measure::FisherRaoNorm, None)
+                .value(found.norm, None)
+                .cost(0, 0, found.num_products);
+            Ok(one(row, true))
+        })?;
+        run.take(Measure::EffectiveDimension, None, |tick| {
+            let found = EffectiveDimensionConfig::new(self.gamma)
+                .with_num_probes(PROBES)
+                .with_num_steps(PROBE_STEPS.min(fisher.domain().len()))
+                .with_seed(self.seed)
+                .measure_observed(model, fisher, |_| tick())?;
+            let row = SharpnessRow::new(Measure::EffectiveDimension, None)
+                .setting(format!("gamma {}", self.gamma))
+                .value(found.dimension, found.standard_error)
+                .cost(0, 0, found.num_products);
+            Ok(one(row, found.completed))
+        })
+    }
+}
+
+fn one(row: SharpnessRow, completed: bool) -> Outcome {
+    Outcome {
+        rows: vec![row],
+        completed,
+    }
+}

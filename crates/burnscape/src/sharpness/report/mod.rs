@@ -1,0 +1,14 @@
+//! All measures in one table.
+
+mod config;
+mod measure;
+mod row;
+mod run;
+mod table;
+
+pub use config::SharpnessReportConfig;
+pub use measure::Measure;
+pub use row::SharpnessRow;
+pub use run::ReportStep;
+pub use table::SharpnessReport;
+pub(super) use table::{short, write_aligned};
