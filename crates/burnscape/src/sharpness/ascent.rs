@@ -202,9 +202,14 @@ impl<M, O, D: ?Sized> Ascent<'_, M, O, D> {
             }
             found.num_gradients += 1;
             let next = self.evaluate(ahead, start, step)?;
-            // Ties are taken: near a maximum rounding makes many, and the gradient still knows the
-            // way when the loss no longer does.
-            if next.loss >= point.loss {
+            // In a ball ties are taken: near a maximum rounding makes many, and the gradient still
+            // knows the way when the loss no longer does. Signs know no distance, and would step
+            // from one side of a maximum to the other for ever.
+            let is_better = match self.plan.region {
+                Region::Ball => next.loss >= point.loss,
+                Region::Cube => next.loss > point.loss,
+            };
+            if is_better {
                 *point = next;
             } else {
                 length *= 0.5;

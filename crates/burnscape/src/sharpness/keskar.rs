@@ -17,10 +17,10 @@ use crate::space::to_host;
 ///
 /// `u ← clip(u + length · sign(∂L/∂u), −ε, ε)`.
 ///
-/// `length` begins at `step_size · ε`; a step that lowers the loss is taken back and the length
-/// halved. With `step_size ≥ 2` the first step ends in a corner of the box, where the maximum of a
-/// linear loss is. The first start is the center, the others are uniform in the box. What is found is
-/// a lower bound of the maximum.
+/// `length` begins at `step_size · ε`; a step that does not raise the loss is taken back and the
+/// length halved. With `step_size ≥ 2` the first step ends in a corner of the box, where the maximum of a
+/// linear loss is; a maximum inside the box is approached slowly, and `converged` tells. The first start
+/// is the center, the others are uniform in the box. What is found is a lower bound of the maximum.
 ///
 /// Keskar et al. maximize with ten iterations of L-BFGS-B, from the center, and also within random
 /// subspaces; this is their measure in the full space. The box is not invariant to rescaling ReLU

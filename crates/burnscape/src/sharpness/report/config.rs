@@ -36,7 +36,7 @@ use crate::space::UnfilteredRule;
 /// # Cost
 ///
 /// With the defaults, in each of three scales about 200 losses (20 for the average rise, the rest for
-/// PAC-Bayes σ), at most 42 gradients, and at most 164 products, 32 of them for the trace and often
+/// PAC-Bayes σ), at most 42 gradients, and at most 132 products, 32 of them for the trace and often
 /// 20 for λ_max. Besides, at most 42 gradients for Keskar's measure, at most 64 products for relative
 /// flatness, and at most 121 for Fisher-Rao norm and effective dimension. The report says what it was.
 /// Memory is that of λ_max: 40 vectors of parameters, and what the Hessian keeps.
