@@ -8,7 +8,7 @@ use super::run::{Outcome, Run};
 use super::{Measure, ReportStep, SharpnessReport, SharpnessRow};
 use crate::curvature::{CurvatureConfig, Fisher, Hessian};
 use crate::loss::{Batch, DataSet, Evaluator, Likelihood, Mode, Objective, SplitObjective};
-use crate::sharpness::argument::check_count;
+use crate::sharpness::argument::{check_count, check_products};
 use crate::sharpness::{
     AverageRiseConfig, CurvatureTraceConfig, EffectiveDimensionConfig, KeskarConfig,
     LambdaMaxConfig, McAllesterConfig, PacBayesSigmaConfig, PerturbationScale,
@@ -278,7 +278,7 @@ impl SharpnessReportConfig {
         D: DataSet<B> + ?Sized,
     {
         check_count("scales", self.scales.len())?;
-        check_count("num_products", self.num_products)?;
+        check_products("num_products", self.num_products)?;
         let evaluator = Evaluator::new(objective).with_mode(self.mode);
         let base = evaluator.loss(model, data)?;
         for &scale in &self.scales {
