@@ -12,4 +12,5 @@ mod models;
 mod refusals;
 mod sampling;
 mod scales;
+mod single_precision;
 mod worst_case;

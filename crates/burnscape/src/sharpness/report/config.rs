@@ -352,7 +352,7 @@ impl SharpnessReportConfig {
                 .rise;
             let row = row(Measure::WorstCaseRise)
                 .setting(format!("rho {rho}"))
-                .value(found.rise, found.standard_error)
+                .value(found.rise, None)
                 .note_unless(found.converged, "an ascent used up its steps")
                 .cost(0, found.num_gradients, 0);
             Ok(one(row, found.completed))

@@ -1,0 +1,75 @@
+//! The table of all measures in single precision, on a classifier and under rescaling.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use burnscape::loss::{Likelihood, Split};
+use burnscape::sharpness::{
+    Measure, PerturbationScale, ReparameterizationConfig, SharpnessReportConfig,
+};
+use burnscape::space::{ParamSpace, ParamVector};
+use burnscape_testkit::models::{Classifier, Cnn};
+
+use crate::models::{Net, regression, squared_error};
+
+type Digits = (Tensor<4>, Tensor<1, Int>);
+
+#[test]
+fn every_measure_of_a_convolutional_classifier_has_a_number() {
+    let device = Device::default();
+    let cnn = Cnn::golden(&device);
+    let space = ParamSpace::of(&cnn).unwrap();
+    let weights = ParamVector::gaussian(&space, 1).unwrap().scale(0.3);
+    let cnn = weights.apply_to(&cnn).unwrap();
+    let pixels: Vec<f32> = (0..12 * 64).map(|i| (0.7 * i as f32).sin()).collect();
+    let classes: Vec<i64> = (0..12).map(|i| i % 3).collect();
+    let data: [Digits; 1] = [(
+        Tensor::from_data(TensorData::new(pixels, [12, 1, 8, 8]), &device),
+        Tensor::from_data(TensorData::new(classes, [12]), &device),
+    )];
+    let split = Split::new(
+        |m: &Cnn, (x, _): &Digits| m.logits(x.clone()),
+        |z: Tensor<2>, (_, y): Digits| {
+            burn::nn::loss::CrossEntropyLossConfig::new()
+                .init(&z.device())
+                .forward(z, y)
+        },
+    );
+    let config = SharpnessReportConfig::new().with_num_samples(3);
+    let report = config
+        .measure_split(&cnn, &split, &data, Likelihood::Categorical)
+        .unwrap();
+    println!("{report}");
+    for row in &report.rows {
+        assert!(row.value.is_some_and(f64::is_finite), "{row:?}");
+    }
+    // A trace is at most the Frobenius norm times the root of the dimension, and λ_max below it.
+    for scale in report.config.scales.iter().copied().map(Some) {
+        let value = |measure| report.value(measure, scale).unwrap();
+        let (top, norm) = (value(Measure::LambdaMax), value(Measure::FrobeniusNorm));
+        assert!(top > 0.0 && top < 2.0 * norm, "{scale:?}: {top} {norm}");
+    }
+    let dimension = report.value(Measure::EffectiveDimension, None).unwrap();
+    // Two independent logits for each of twelve images.
+    assert!(dimension > 1.0 && dimension < 30.0, "{dimension}");
+}
+
+#[test]
+fn rescaling_by_a_power_of_two_moves_no_invariant_measure_in_single_precision() {
+    let adaptive = PerturbationScale::ElementRelative;
+    let report = SharpnessReportConfig::new()
+        .with_scales(vec![PerturbationScale::Absolute, adaptive])
+        .with_num_samples(3);
+    let found = ReparameterizationConfig::new("first".into(), "second".into())
+        .with_report(report)
+        .measure(&Net::new(), &squared_error, &regression())
+        .unwrap();
+    println!("{found}");
+    for change in &found.changes {
+        if change.scale == Some(adaptive) || change.measure == Measure::RelativeFlatness {
+            assert!(change.relative_change < 1e-5, "{change:?}");
+        }
+    }
+    let top = found
+        .change(Measure::LambdaMax, Some(PerturbationScale::Absolute))
+        .unwrap();
+    assert!(top.after > 2.0 * top.before);
+}
