@@ -17,3 +17,6 @@ pub mod spectrum {}
 
 #[doc = include_str!("../../../../docs/guide/paths.md")]
 pub mod paths {}
+
+#[doc = include_str!("../../../../docs/guide/sharpness.md")]
+pub mod sharpness {}

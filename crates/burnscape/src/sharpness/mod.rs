@@ -1,15 +1,32 @@
 //! Sharpness: how much the loss rises around a point of parameter space.
 //!
-//! Three measures that need nothing but losses and gradients at displaced points:
+//! Measures that need nothing but losses and gradients at displaced points:
 //!
 //! | measure | question | cost |
 //! |---|---|---|
 //! | [`AverageRiseConfig`] | what does Gaussian noise of size σ cost on average? | losses |
 //! | [`WorstCaseRiseConfig`] | what does the worst displacement in a ρ-ball cost? | gradients |
+//! | [`KeskarConfig`] | the same in a box, in percent of one plus the loss | gradients |
 //! | [`DirectionalDistributionConfig`] | how is the loss distributed at distance ε? | losses |
+//! | [`PacBayesSigmaConfig`] | how much noise do the weights bear? | losses |
+//! | [`McAllesterConfig`] | what does that say about the loss on new data? | losses |
 //!
-//! All are measured relative to a [`PerturbationScale`], which decides what a displacement of size
-//! one is. Numbers in different scales cannot be compared.
+//! Measures of an operator of [`curvature`](crate::curvature), by products:
+//!
+//! | measure | definition | operator | cost |
+//! |---|---|---|---|
+//! | [`LambdaMaxConfig`] | `λ_max(C A C)` | Hessian | products |
+//! | [`CurvatureTraceConfig`] | `tr C A C`, also by parameter; the Frobenius norm of `C A C` | Hessian | products |
+//! | [`EffectiveDimensionConfig`] | `Σ λ / (λ + γ)` | Gauss-Newton, Fisher | products |
+//! | [`fisher_rao()`] | `⟨w, F w⟩` and its root | Fisher, exact or empirical | one product |
+//! | [`RelativeFlatnessConfig`] | `Σ ⟨w_s, w_s'⟩ tr H_ss'`, layer by layer | Hessian | products |
+//!
+//! [`SharpnessReportConfig`] takes them all in one call and makes a table; [`ReparameterizationConfig`]
+//! says which of them see a rescaling of ReLU layers that the function does not.
+//!
+//! Most are measured relative to a [`PerturbationScale`], which decides what a displacement of size
+//! one is; [`Stretched`] is an operator in its coordinates, `C = diag(c)` in the table. Numbers in
+//! different scales cannot be compared.
 //!
 //! # Reproducibility
 //!

@@ -38,7 +38,7 @@ use crate::space::{ParamSpace, epsilon};
 ///
 /// ```
 /// use burn::module::Module;
-/// use burn::nn::{Linear, LinearConfig};
+/// use burn::nn::{Initializer, Linear, LinearConfig};
 /// use burn::tensor::activation::relu;
 /// use burn::tensor::{Device, Tensor};
 /// use burnscape::sharpness::{
@@ -49,10 +49,11 @@ use crate::space::{ParamSpace, epsilon};
 /// struct Net { first: Linear, second: Linear }
 ///
 /// let device = Device::default();
-/// let net = Net {
-///     first: LinearConfig::new(2, 4).init(&device),
-///     second: LinearConfig::new(4, 1).init(&device),
+/// let layer = |from, to| {
+///     let initializer = Initializer::Constant { value: 0.3 };
+///     LinearConfig::new(from, to).with_initializer(initializer).init(&device)
 /// };
+/// let net = Net { first: layer(2, 4), second: layer(4, 1) };
 /// let loss = |net: &Net, x: Tensor<2>| {
 ///     (net.second.forward(relu(net.first.forward(x))) - 1.0).powi_scalar(2).mean()
 /// };
