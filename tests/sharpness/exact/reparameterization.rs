@@ -102,6 +102,19 @@ fn invariant_measures_of_convolutions_stay() {
 }
 
 #[test]
+fn estimates_of_invariant_measures_stay_sample_by_sample() {
+    // Eight products for traces, sixteen of 34 for relative flatness.
+    let mut config = config("first", "second");
+    config.report = config.report.with_num_products(8);
+    let found = config
+        .measure(&Net::new(), &net_loss, &regression())
+        .unwrap();
+    let flatness = found.before.row(Measure::RelativeFlatness, None).unwrap();
+    assert_eq!(flatness.setting, "estimated");
+    check(&found);
+}
+
+#[test]
 fn a_factor_that_rounds_moves_invariant_measures_no_more_than_rounding() {
     let mut config = config("first", "second").with_alpha(3.3);
     config.report = config.report.with_scales(vec![ABSOLUTE, ELEMENT, FILTER]);

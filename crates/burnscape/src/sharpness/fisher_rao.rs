@@ -33,7 +33,7 @@ use crate::space::{ParamVector, epsilon};
 /// # References
 ///
 /// Liang, Poggio, Rakhlin, Stokes 2019, *Fisher-Rao Metric, Geometry, and Complexity of Neural
-/// Networks*, arXiv:1711.01530, definition 2 and theorem 3.1.
+/// Networks*, arXiv:1711.01530 (the norm, and its closed form for rectifier networks).
 ///
 /// # Example
 ///

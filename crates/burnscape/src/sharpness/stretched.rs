@@ -21,7 +21,7 @@ use crate::space::{ParamSpace, ParamVector};
 /// # References
 ///
 /// Kwon et al. 2021, *ASAM*, arXiv:2102.11600 (the metric); Andriushchenko et al. 2023,
-/// arXiv:2302.07011, section 3 (`Σ w_i² H_ii` and `λ_max` as limits of adaptive sharpness).
+/// arXiv:2302.07011 (adaptive measures and their limits for small radii).
 ///
 /// # Example
 ///

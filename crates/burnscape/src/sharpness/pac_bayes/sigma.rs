@@ -47,8 +47,8 @@ use crate::sharpness::{PerturbationScale, SharpnessError, statistics};
 /// # References
 ///
 /// Neyshabur et al. 2017, arXiv:1706.08947 (sharpness as PAC-Bayes); Jiang et al. 2020, *Fantastic
-/// Generalization Measures and Where to Find Them*, arXiv:1912.02178, appendix C (σ, and relative to
-/// the magnitude).
+/// Generalization Measures and Where to Find Them*, arXiv:1912.02178 (σ, and relative to the
+/// magnitude).
 ///
 /// # Example
 ///

@@ -46,7 +46,7 @@ use crate::space::{ParamSpace, ParamVector};
 /// # References
 ///
 /// Petzka, Kamp, Adilova, Sminchisescu, Boley 2021, *Relative Flatness and Generalization*,
-/// arXiv:2001.00939, definition 3.
+/// arXiv:2001.00939.
 ///
 /// # Example
 ///

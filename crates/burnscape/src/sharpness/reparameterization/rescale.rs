@@ -25,8 +25,8 @@ use crate::space::{ParamSpace, ParamVector};
 ///
 /// # References
 ///
-/// Dinh, Pascanu, Bengio, Bengio 2017, *Sharp Minima Can Generalize For Deep Nets*, arXiv:1703.04933,
-/// definition 5.
+/// Dinh, Pascanu, Bengio, Bengio 2017, *Sharp Minima Can Generalize For Deep Nets*, arXiv:1703.04933
+/// (the transformation of a pair of layers).
 ///
 /// # Example
 ///

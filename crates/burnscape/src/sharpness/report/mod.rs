@@ -5,6 +5,7 @@ mod measure;
 mod row;
 mod run;
 mod table;
+mod tasks;
 
 pub use config::SharpnessReportConfig;
 pub use measure::Measure;

@@ -1,0 +1,249 @@
+//! The single measures of a report, and the rows that they make.
+
+use burn::module::Module;
+use burnscape_krylov::LinearOperator;
+
+use super::run::{Outcome, Run};
+use super::{Measure, SharpnessReportConfig, SharpnessRow};
+use crate::curvature::{Fisher, Hessian};
+use crate::loss::{Batch, DataSet, Evaluator, Objective};
+use crate::sharpness::{
+    AverageRiseConfig, CurvatureTraceConfig, EffectiveDimensionConfig, KeskarConfig,
+    LambdaMaxConfig, McAllesterConfig, PacBayesSigmaConfig, PerturbationScale,
+    RelativeFlatnessConfig, SharpnessError, WorstCaseRiseConfig, fisher_rao,
+};
+
+/// Products of λ_max, and Fisher's four probes of thirty steps.
+const LAMBDA_PRODUCTS: usize = 100;
+const PROBES: usize = 4;
+const PROBE_STEPS: usize = 30;
+/// The σ that the search for PAC-Bayes σ can end at: doubled or halved at most 60 times, and each
+/// octave halved seven times, to 1 %.
+const SIGMA_GRID: usize = 120 * 128;
+
+impl SharpnessReportConfig {
+    /// What noise and ascents cost in one scale.
+    pub(super) fn rises<M, B, O, D>(
+        &self,
+        model: &M,
+        evaluator: &Evaluator<'_, O>,
+        data: &D,
+        scale: PerturbationScale,
+        run: &mut Run<'_>,
+    ) -> Result<(), SharpnessError>
+    where
+        M: Module,
+        B: Batch,
+        O: Objective<M, B>,
+        D: DataSet<B> + ?Sized,
+    {
+        let row = |measure| SharpnessRow::new(measure, Some(scale));
+        run.take(Measure::AverageRise, Some(scale), |tick| {
+            let found = AverageRiseConfig::new(self.sigma)
+                .with_num_samples(self.num_samples)
+                .with_antithetic(true)
+                .with_scale(scale)
+                .with_seed(self.seed)
+                .measure_observed(model, evaluator, data, |_| tick())?;
+            let row = row(Measure::AverageRise)
+                .setting(format!("sigma {}", self.sigma))
+                .value(found.rise, found.standard_error)
+                .cost(found.num_evaluations, 0, 0);
+            Ok(one(row, found.completed))
+        })?;
+        run.take(Measure::WorstCaseRise, Some(scale), |tick| {
+            let rho = match scale {
+                PerturbationScale::Absolute => self.rho,
+                _ => self.relative_rho,
+            };
+            let found = WorstCaseRiseConfig::new(rho)
+                .with_num_steps(self.num_steps)
+                .with_num_starts(2)
+                .with_scale(scale)
+                .with_seed(self.seed)
+                .maximize(model, evaluator, data, |_| tick())?
+                .rise;
+            let row = row(Measure::WorstCaseRise)
+                .setting(format!("rho {rho}"))
+                .value(found.rise, None)
+                .note_unless(found.converged, "an ascent used up its steps")
+                .cost(0, found.num_gradients, 0);
+            Ok(one(row, found.completed))
+        })?;
+        run.take(Measure::PacBayesSigma, Some(scale), |tick| {
+            let found = PacBayesSigmaConfig::new(self.threshold)
+                .with_num_samples(self.num_samples)
+                .with_scale(scale)
+                .with_seed(self.seed)
+                .measure_observed(model, evaluator, data, |_| tick())?;
+            let row = row(Measure::PacBayesSigma)
+                .setting(format!("threshold {}", self.threshold))
+                .value(found.sigma, None)
+                .note_unless(found.converged, "a lower bound: the search ended before")
+                .cost(found.num_evaluations, 0, 0);
+            Ok(one(row, found.completed))
+        })
+    }
+
+    pub(super) fn keskar<M, B, O, D>(
+        &self,
+        model: &M,
+        evaluator: &Evaluator<'_, O>,
+        data: &D,
+        run: &mut Run<'_>,
+    ) -> Result<(), SharpnessError>
+    where
+        M: Module,
+        B: Batch,
+        O: Objective<M, B>,
+        D: DataSet<B> + ?Sized,
+    {
+        run.take(Measure::Keskar, None, |tick| {
+            let found = KeskarConfig::new(self.epsilon)
+                .with_num_steps(self.num_steps)
+                .with_num_starts(2)
+                .with_seed(self.seed)
+                .measure_observed(model, evaluator, data, |_| tick())?;
+            let row = SharpnessRow::new(Measure::Keskar, None)
+                .setting(format!("epsilon {}, percent", self.epsilon))
+                .value(found.sharpness, None)
+                .note_unless(found.converged, "an ascent used up its steps")
+                .cost(0, found.num_gradients, 0);
+            Ok(one(row, found.completed))
+        })
+    }
+
+    pub(super) fn bound<M, B, O, D>(
+        &self,
+        model: &M,
+        prior: &M,
+        evaluator: &Evaluator<'_, O>,
+        data: &D,
+        run: &mut Run<'_>,
+    ) -> Result<(), SharpnessError>
+    where
+        M: Module,
+        B: Batch,
+        O: Objective<M, B>,
+        D: DataSet<B> + ?Sized,
+    {
+        let absolute = Some(PerturbationScale::Absolute);
+        let mut rows = run.rows.iter();
+        let borne = rows.find(|row| row.measure == Measure::PacBayesSigma && row.scale == absolute);
+        let borne = borne.and_then(|row| row.value).filter(|sigma| *sigma > 0.0);
+        // A σ found on the data costs a union over those that the search could have found.
+        let (sigma, num_priors) = match borne {
+            Some(sigma) => (sigma, SIGMA_GRID),
+            None => (self.sigma, 1),
+        };
+        run.take(Measure::McAllesterBound, None, |tick| {
+            let found = McAllesterConfig::new(sigma)
+                .with_delta(self.delta)
+                .with_num_priors(num_priors)
+                .with_num_samples(self.num_samples)
+                .with_seed(self.seed)
+                .measure_observed(model, prior, evaluator, data, |_| tick())?;
+            let row = SharpnessRow::new(Measure::McAllesterBound, None)
+                .setting(format!("sigma {sigma:.4}, delta {}", self.delta))
+                .value(found.bound, found.standard_error)
+                .note_unless(found.is_in_range, "no bound: losses outside [0, 1]")
+                .cost(found.num_evaluations, 0, 0);
+            Ok(one(row, found.completed))
+        })
+    }
+
+    pub(super) fn of_hessian<M: Module>(
+        &self,
+        model: &M,
+        hessian: &Hessian<'_>,
+        run: &mut Run<'_>,
+    ) -> Result<(), SharpnessError> {
+        for &scale in &self.scales {
+            let row = |measure| SharpnessRow::new(measure, Some(scale));
+            run.take(Measure::LambdaMax, Some(scale), |tick| {
+                let found = LambdaMaxConfig::new()
+                    .with_max_products(LAMBDA_PRODUCTS)
+                    .with_scale(scale)
+                    .with_seed(self.seed)
+                    .measure_observed(model, hessian, |_| tick())?;
+                let row = row(Measure::LambdaMax)
+                    .value(found.value, None)
+                    .note_unless(found.converged, "not converged")
+                    .cost(0, 0, found.num_products);
+                Ok(one(row, found.completed))
+            })?;
+            run.take(Measure::Trace, Some(scale), |tick| {
+                let found = CurvatureTraceConfig::new()
+                    .with_max_products(self.num_products)
+                    .with_scale(scale)
+                    .with_seed(self.seed)
+                    .measure_observed(model, hessian, |_| tick())?;
+                let trace = row(Measure::Trace)
+                    .value(found.trace, found.standard_error)
+                    .cost(0, 0, found.num_products);
+                let norm =
+                    row(Measure::FrobeniusNorm).value(found.frobenius_norm, found.frobenius_error);
+                Ok(Outcome {
+                    rows: vec![trace, norm],
+                    completed: found.completed,
+                })
+            })?;
+        }
+        run.take(Measure::RelativeFlatness, None, |tick| {
+            let found = RelativeFlatnessConfig::new()
+                .with_max_products(2 * self.num_products)
+                .with_seed(self.seed)
+                .measure_observed(model, hessian, |_| tick())?;
+            let setting = if found.exact { "exact" } else { "estimated" };
+            let mut products = found.num_products;
+            let rows = found.layers.into_iter().map(|layer| {
+                let mut row = SharpnessRow::new(Measure::RelativeFlatness, None)
+                    .setting(setting)
+                    .value(layer.value, layer.standard_error)
+                    .cost(0, 0, std::mem::take(&mut products));
+                row.part = Some(layer.path);
+                row
+            });
+            Ok(Outcome {
+                rows: rows.collect(),
+                completed: found.completed,
+            })
+        })
+    }
+
+    pub(super) fn of_fisher<M: Module>(
+        &self,
+        model: &M,
+        fisher: &Fisher<'_>,
+        run: &mut Run<'_>,
+    ) -> Result<(), SharpnessError> {
+        run.take(Measure::FisherRaoNorm, None, |tick| {
+            let found = fisher_rao(model, fisher)?;
+            // One product cannot be stopped.
+            let _ = tick();
+            let row = SharpnessRow::new(Measure::FisherRaoNorm, None)
+                .value(found.norm, None)
+                .cost(0, 0, found.num_products);
+            Ok(one(row, true))
+        })?;
+        run.take(Measure::EffectiveDimension, None, |tick| {
+            let found = EffectiveDimensionConfig::new(self.gamma)
+                .with_num_probes(PROBES)
+                .with_num_steps(PROBE_STEPS.min(fisher.domain().len()))
+                .with_seed(self.seed)
+                .measure_observed(model, fisher, |_| tick())?;
+            let row = SharpnessRow::new(Measure::EffectiveDimension, None)
+                .setting(format!("gamma {}", self.gamma))
+                .value(found.dimension, found.standard_error)
+                .cost(0, 0, found.num_products);
+            Ok(one(row, found.completed))
+        })
+    }
+}
+
+fn one(row: SharpnessRow, completed: bool) -> Outcome {
+    Outcome {
+        rows: vec![row],
+        completed,
+    }
+}
