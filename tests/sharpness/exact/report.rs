@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::tensor::Tensor;
 use burnscape::curvature::Hessian;
-use burnscape::loss::{Evaluator, Likelihood};
+use burnscape::loss::{Evaluator, Likelihood, LossError};
 use burnscape::sharpness::{
     AverageRiseConfig, KeskarConfig, LambdaMaxConfig, McAllesterConfig, Measure,
     PacBayesSigmaConfig, PerturbationScale, SharpnessError, SharpnessReportConfig,
     WorstCaseRiseConfig,
 };
+use burnscape::space::SpaceError;
 
 use crate::models::{
     Net, Pair, Point, close, device, filled, matrix, net_loss, net_split, quadratic, regression,
@@ -234,6 +235,37 @@ fn a_stopped_report_has_the_measures_that_were_finished() {
     assert_eq!((last.done, last.total, last.scale), (2, 17, ABSOLUTE));
     // Nothing is asked after a stop.
     assert_eq!(steps.iter().filter(|step| step.done == 2).count(), 2);
+}
+
+#[test]
+fn it_can_be_of_some_parameters_only() {
+    let (model, data, split) = (Net::new(), regression(), net_split());
+    let of = |paths: &[&str]| {
+        let paths = paths.iter().map(|path| (*path).to_owned()).collect();
+        SharpnessReportConfig::new()
+            .with_num_samples(1)
+            .with_paths(Some(paths))
+            .measure_split(&model, &split, &data, Likelihood::Gaussian)
+    };
+    let second = of(&["second.weight"]).unwrap();
+    assert_eq!(second.num_parameters, 18);
+    let group = burn::module::ParamGroup::from_path("second.weight");
+    let config = burnscape::curvature::CurvatureConfig::new().with_group(group);
+    let block = config.hessian(&model, &net_loss, &data).unwrap();
+    let top = LambdaMaxConfig::new().measure(&model, &block).unwrap();
+    let found = second.value(Measure::LambdaMax, ABSOLUTE).unwrap();
+    close(found, top.value, 1e-10);
+    assert_eq!(of(&["weight"]).unwrap().num_parameters, 24 + 18);
+    let bias = of(&["bias"]).unwrap();
+    assert_eq!(bias.num_parameters, 9);
+    let flatness = bias.row(Measure::RelativeFlatness, None).unwrap();
+    assert!(flatness.value.is_none());
+    assert!(matches!(
+        of(&["third"]),
+        Err(SharpnessError::Loss(LossError::Space(
+            SpaceError::EmptyGroup { .. }
+        ))) | Err(SharpnessError::Space(SpaceError::EmptyGroup { .. }))
+    ));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use std::ops::ControlFlow;
 
 use burn::config::Config;
-use burn::module::Module;
+use burn::module::{Module, ParamGroup};
 
 use super::run::Run;
 use super::{ReportStep, SharpnessReport};
@@ -71,6 +71,10 @@ pub struct SharpnessReportConfig {
     /// The scales that measures are taken in.
     #[config(default = "default_scales()")]
     pub scales: Vec<PerturbationScale>,
+    /// Parts of paths: only parameters whose path contains one of them are displaced and
+    /// differentiated, `["weight"]` for instance, or one layer. All parameters if none is given.
+    #[config(default = "None")]
+    pub paths: Option<Vec<String>>,
     /// The mode of the model.
     #[config(default = "Mode::Eval")]
     pub mode: Mode,
@@ -135,7 +139,8 @@ impl SharpnessReportConfig {
     /// # Errors
     ///
     /// [`SharpnessError::BadArgument`], [`SharpnessError::Curvature`] for a loss that cannot be
-    /// traced, [`SharpnessError::Loss`], [`SharpnessError::Space`].
+    /// traced, [`SharpnessError::Loss`], [`SharpnessError::Space`] if `paths` match no parameter,
+    /// for one.
     pub fn measure<M, B, O, D>(
         &self,
         model: &M,
@@ -224,14 +229,25 @@ impl SharpnessReportConfig {
         let mut run = self.start(prior.is_some(), OF_FISHER, &mut observe);
         let mut report = self.of_the_loss(model, prior, &split.as_loss(), data, &mut run)?;
         if !run.stopped {
-            let config = CurvatureConfig::new().with_mode(self.mode);
-            let fisher = config.fisher(model, split, data, likelihood)?;
+            let fisher = self.curvature().fisher(model, split, data, likelihood)?;
             report.num_gradients += 1;
             report.num_products += CHECK_PRODUCTS;
             self.of_fisher(model, &fisher, &mut run)?;
         }
         self.finish(&mut report, run);
         Ok(report)
+    }
+
+    fn group(&self) -> Option<ParamGroup> {
+        self.paths.clone().map(ParamGroup::from_any_predicates)
+    }
+
+    fn curvature<'a>(&self) -> CurvatureConfig<'a> {
+        let config = CurvatureConfig::new().with_mode(self.mode);
+        match self.group() {
+            Some(group) => config.with_group(group),
+            None => config,
+        }
     }
 
     fn start<'o>(&self, has_prior: bool, others: usize, observe: Observer<'o>) -> Run<'o> {
@@ -269,6 +285,10 @@ impl SharpnessReportConfig {
         check_count("scales", self.scales.len())?;
         check_products("num_products", self.num_products)?;
         let evaluator = Evaluator::new(objective).with_mode(self.mode);
+        let evaluator = match self.group() {
+            Some(group) => evaluator.with_group(group),
+            None => evaluator,
+        };
         let base = evaluator.loss(model, data)?;
         for &scale in &self.scales {
             self.rises(model, &evaluator, data, scale, run)?;
@@ -289,8 +309,7 @@ impl SharpnessReportConfig {
             completed: false,
         };
         if !run.stopped {
-            let config = CurvatureConfig::new().with_mode(self.mode);
-            let hessian = config.hessian(model, objective, data)?;
+            let hessian = self.curvature().hessian(model, objective, data)?;
             report.num_gradients += 1;
             report.num_products += CHECK_PRODUCTS;
             self.of_hessian(model, &hessian, run)?;
