@@ -7,7 +7,8 @@ use std::hint::black_box;
 
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::Device;
-use burnscape::space::{LeafVector, ParamSpace, ParamVector};
+use burnscape::krylov::VectorBlock;
+use burnscape::space::{LeafVector, ParamSpace, ParamVector, TensorBlock};
 use criterion::{Criterion, criterion_group, criterion_main};
 
 fn layouts(criterion: &mut Criterion) {
@@ -41,5 +42,28 @@ fn layouts(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, layouts);
+/// A Krylov basis half full: what orthogonalization does with it, and how large it is.
+fn blocks(criterion: &mut Criterion) {
+    let device = Device::flex();
+    let layer = |d_in, d_out| LinearConfig::new(d_in, d_out).init(&device);
+    let model: [Linear; 3] = [layer(64, 512), layer(512, 512), layer(512, 10)];
+    let space = ParamSpace::of(&model).expect("a space");
+    let v = ParamVector::gaussian(&space, 1).expect("a vector");
+    for capacity in [50, 100] {
+        let mut block = TensorBlock::with_capacity(&space, capacity).expect("a block");
+        for seed in 0..50 {
+            let row = ParamVector::gaussian(&space, seed).expect("a vector");
+            block.push(row).expect("room");
+        }
+        criterion.bench_function(&format!("50 of {capacity} rows: dots"), |bench| {
+            bench.iter(|| black_box(block.dots(&v).expect("numbers")));
+        });
+        let coefficients = vec![0.5; 50];
+        criterion.bench_function(&format!("50 of {capacity} rows: combine"), |bench| {
+            bench.iter(|| black_box(block.combine(&coefficients).expect("a vector")));
+        });
+    }
+}
+
+criterion_group!(benches, layouts, blocks);
 criterion_main!(benches);
