@@ -210,8 +210,14 @@ impl ParamVector {
     /// [`SpaceError::DifferentSpaces`].
     pub fn axpy(self, a: f64, x: &Self) -> Result<Self, SpaceError> {
         self.space.check_same(&x.space)?;
+        let x = x.values.clone();
         Ok(Self {
-            values: self.values + x.values.clone() * a,
+            // Products with one would be exact, and passes over memory.
+            values: match a {
+                1.0 => self.values + x,
+                -1.0 => self.values - x,
+                _ => self.values + x * a,
+            },
             space: self.space,
         })
     }
