@@ -63,6 +63,7 @@
 
 mod check;
 mod combinator;
+mod davidson;
 mod dense;
 mod density;
 mod eigen;
@@ -81,6 +82,7 @@ pub use check::{
 pub use combinator::{
     Counted, Deflated, Product, Restricted, Scaled, Shifted, Sum, Symmetric, Transposed,
 };
+pub use davidson::{Davidson, DavidsonConfig};
 pub use dense::{Dense, MAX_DENSE_ENTRIES, to_dense};
 pub use density::{DensityConfig, SpectralDensity};
 pub use eigen::{BlockLanczosConfig, EigenStep, LobpcgConfig, PowerConfig};

@@ -52,6 +52,7 @@
 extern crate self as burnscape;
 
 pub mod curvature;
+pub mod dynamics;
 pub mod guide;
 pub mod landscape;
 pub mod loss;

@@ -1,0 +1,120 @@
+use crate::error::raise;
+use crate::lanczos::Projected;
+use crate::{Eigenpair, End, KrylovError, Probe, SelfAdjoint, VectorBlock, VectorSpace};
+
+/// An orthonormal basis with the products of its vectors.
+pub(super) struct Subspace<V: VectorSpace> {
+    space: V::Space,
+    basis: V::Block,
+    images: V::Block,
+    projected: Projected,
+    seed: u64,
+    /// Random vectors drawn so far.
+    drawn: u64,
+}
+
+impl<V: VectorSpace> Subspace<V> {
+    pub(super) fn new(space: V::Space, seed: u64) -> Result<Self, V::Error> {
+        Ok(Self {
+            basis: V::Block::with_capacity(&space, 16)?,
+            images: V::Block::with_capacity(&space, 16)?,
+            space,
+            projected: Projected::default(),
+            seed,
+            drawn: 0,
+        })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.basis.len()
+    }
+
+    /// The product of the newest vector.
+    pub(super) fn newest_image(&self) -> Option<V> {
+        self.images.get(self.len().checked_sub(1)?)
+    }
+
+    /// Takes in vectors, those that depend on the rest left out: how many there were.
+    pub(super) fn push<A: SelfAdjoint<Vector = V> + ?Sized>(
+        &mut self,
+        operator: &A,
+        vectors: Vec<V>,
+    ) -> Result<usize, KrylovError<A::Error>> {
+        let before = self.len();
+        let mut fresh = Vec::new();
+        for v in vectors {
+            if let Some(q) = self.orthonormal(v).map_err(raise)? {
+                self.basis.push(q.clone()).map_err(raise)?;
+                fresh.push(q);
+            }
+        }
+        let products = match fresh.as_slice() {
+            [] => Vec::new(),
+            [q] => vec![operator.matvec(q)?],
+            _ => operator.matmat(&fresh)?,
+        };
+        if products.len() != fresh.len() {
+            return Err(KrylovError::ProductCount {
+                expected: fresh.len(),
+                found: products.len(),
+            });
+        }
+        for (index, product) in products.into_iter().enumerate() {
+            let mut row = self.basis.dots(&product).map_err(raise)?;
+            let position = before + index;
+            if !row.iter().all(|entry| entry.is_finite()) {
+                return Err(KrylovError::NonFinite { product: position });
+            }
+            row.truncate(position + 1);
+            self.projected.push(row);
+            self.images.push(product).map_err(raise)?;
+        }
+        Ok(fresh.len())
+    }
+
+    /// The part of `v` that is orthogonal to the basis, of norm one; none if it is rounding.
+    fn orthonormal(&self, v: V) -> Result<Option<V>, V::Error> {
+        let norm = v.norm()?;
+        let smallest = 64.0 * norm * v.epsilon();
+        let rest = self.basis.reject(v)?;
+        let remainder = rest.norm()?;
+        if !(remainder > smallest && remainder.is_finite()) {
+            return Ok(None);
+        }
+        // Two passes: the second takes out what rounding left of the first.
+        let rest = self.basis.reject(rest.scale(remainder.recip()))?;
+        let length = rest.norm()?;
+        Ok((length > 0.0).then(|| rest.scale(length.recip())))
+    }
+
+    pub(super) fn random(&mut self) -> Result<V, V::Error> {
+        let v = Probe::Gaussian.draw::<V>(&self.space, self.seed, self.drawn);
+        self.drawn += 1;
+        v
+    }
+
+    /// The Ritz values, the outermost first, each with its coefficients.
+    pub(super) fn ritz(&self, end: End) -> Vec<(f64, Vec<f64>)> {
+        let mut pairs = self.projected.eigen(0..self.len());
+        if end == End::Top {
+            pairs.reverse();
+        }
+        pairs
+    }
+
+    /// `A v − θ v` for the Ritz pair with these coefficients, from the products there are.
+    pub(super) fn residual(&self, (value, coefficients): &(f64, Vec<f64>)) -> Result<V, V::Error> {
+        let image = self.images.combine(coefficients)?;
+        image.axpy(-value, &self.basis.combine(coefficients)?)
+    }
+
+    pub(super) fn pair(&self, ritz: &(f64, Vec<f64>)) -> Result<Eigenpair<V>, V::Error> {
+        let vector = self.basis.combine(&ritz.1)?;
+        let norm = vector.norm()?;
+        Ok(Eigenpair {
+            value: ritz.0,
+            residual: self.residual(ritz)?.norm()?,
+            vector: vector.scale(norm.recip()),
+        })
+    }
+}

@@ -1,0 +1,111 @@
+use burn::config::Config;
+use burn::optim::momentum::MomentumConfig;
+
+use super::momentum_edge::is_momentum;
+use super::{CurvatureMonitor, CurvatureMonitorRecord, DynamicsError};
+use crate::loss::Mode;
+
+/// Settings of a [`CurvatureMonitor`].
+///
+/// # Defaults
+///
+/// Tolerance 1e-3 and at most 60 products, ours: the error of an eigenvalue is at most the residual, and
+/// of the order of its square over the gap to the next one. No trace, no momentum, no radius, seed 0,
+/// [`Mode::Eval`].
+///
+/// # Example
+///
+/// ```
+/// use burn::optim::momentum::MomentumConfig;
+/// use burnscape::dynamics::CurvatureMonitorConfig;
+///
+/// let monitor = CurvatureMonitorConfig::new(10)
+///     .with_momentum(Some(MomentumConfig::new()))
+///     .with_rho(Some(0.05))
+///     .with_trace_probes(8)
+///     .init()?;
+/// assert!(monitor.is_due(20) && !monitor.is_due(21));
+/// # Ok::<(), burnscape::dynamics::DynamicsError>(())
+/// ```
+#[derive(Config, Debug)]
+pub struct CurvatureMonitorConfig {
+    /// [`observe`](CurvatureMonitor::observe) measures at steps that this divides.
+    pub every: usize,
+    /// The residual of the top eigenpair that is good enough, relative to the largest absolute Ritz
+    /// value; 32 ε of the parameters' type if that is more.
+    #[config(default = 1e-3)]
+    pub tolerance: f64,
+    /// The most products that the search for the top eigenpair may use in one measurement, that of the
+    /// residual included: at least 5. A search that ends here is reported as not converged. As many
+    /// vectors are in memory.
+    #[config(default = 60)]
+    pub max_products: usize,
+    /// Rademacher probes of the trace, a product each; 0 for no trace. The probes are the same in every
+    /// measurement, so that changes of the trace stand out against their noise.
+    #[config(default = 0)]
+    pub trace_probes: usize,
+    /// The optimizer's momentum, for its edge.
+    pub momentum: Option<MomentumConfig>,
+    /// SAM's radius, for its edge.
+    pub rho: Option<f64>,
+    /// Seed of the random parts of the starts, and of the probes.
+    #[config(default = 0)]
+    pub seed: u64,
+    /// The function that is measured. In [`Mode::Train`] every measurement draws its own dropout
+    /// masks.
+    #[config(default = "Mode::Eval")]
+    pub mode: Mode,
+}
+
+impl CurvatureMonitorConfig {
+    /// A monitor that has measured nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// [`DynamicsError::OutOfRange`].
+    pub fn init(&self) -> Result<CurvatureMonitor, DynamicsError> {
+        self.resume(CurvatureMonitorRecord::default())
+    }
+
+    /// A monitor that goes on where the one of the record was: the next reading is what that monitor's
+    /// would have been, bit for bit, given the same settings.
+    ///
+    /// # Errors
+    ///
+    /// [`DynamicsError::OutOfRange`]. Whether the record fits the model shows in the first
+    /// measurement.
+    pub fn resume(
+        &self,
+        record: CurvatureMonitorRecord,
+    ) -> Result<CurvatureMonitor, DynamicsError> {
+        let check = DynamicsError::check;
+        let (every, most) = (self.every as f64, self.max_products as f64);
+        check("every", every, "at least 1", every >= 1.0)?;
+        let is_tolerance = self.tolerance > 0.0 && self.tolerance < 1.0;
+        check(
+            "tolerance",
+            self.tolerance,
+            "a number in (0, 1)",
+            is_tolerance,
+        )?;
+        check("max_products", most, "at least 5", most >= 5.0)?;
+        if let Some(rho) = self.rho {
+            let is_radius = rho >= 0.0 && rho.is_finite();
+            check("rho", rho, "a finite number ≥ 0", is_radius)?;
+        }
+        if let Some(momentum) = &self.momentum
+            && !is_momentum(momentum)
+        {
+            let (name, value, expected) = match (0.0..1.0).contains(&momentum.momentum) {
+                true => ("dampening", momentum.dampening, "a number below 1"),
+                false => ("momentum", momentum.momentum, "a number in [0, 1)"),
+            };
+            return Err(DynamicsError::OutOfRange {
+                name,
+                value,
+                expected,
+            });
+        }
+        Ok(CurvatureMonitor::new(self.clone(), record))
+    }
+}

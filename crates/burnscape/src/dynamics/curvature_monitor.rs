@@ -1,0 +1,320 @@
+use burn::module::Module;
+use burnscape_krylov::{DavidsonConfig, End, Estimate, KrylovError, LinearOperator, Probe};
+
+use super::{
+    CurvatureHistory, CurvatureMonitorConfig, CurvatureMonitorRecord, CurvatureReading,
+    DynamicsError, momentum_edge,
+};
+use crate::curvature::{CurvatureConfig, Hessian};
+use crate::loss::{Batch, DataSet, Objective};
+use crate::optim::sam_edge;
+use crate::optim::seed::mix;
+use crate::space::{ParamSpace, ParamVector};
+
+/// Ritz vectors that are handed on to the next measurement. The others follow eigenvalues that may
+/// overtake the first, and those that crowd at the edge.
+const TRACKED: usize = 4;
+
+/// Follows the sharpness of the loss along a training run, and how near the run is to instability.
+///
+/// Each measurement finds `λ_max` of the Hessian over `data` by Lanczos, from the eigenvectors of the
+/// measurement before: weights that moved a little have eigenvectors that did. A small random component
+/// is mixed in, so that a direction that overtakes is found. A residual that is still too large after
+/// that makes the search go on until `max_products`.
+///
+/// Gradient descent on a full batch drives `λ_max` up to `2/lr` and then hovers there, the *edge of
+/// stability*; [`edge_ratio`](CurvatureReading::edge_ratio) is 1 at that edge. On minibatches the
+/// sharpness of the whole data mostly stays below it, so that data of a single minibatch answer another
+/// question than those of the whole set.
+///
+/// # Cost
+///
+/// A measurement makes a [`Hessian`]: one trace and one gradient over the data. Then come products,
+/// 5 to 12 where little moved since the last measurement (10 to 30 from a random start), and one for each
+/// probe of the trace. The first measurement also [checks](CurvatureConfig::with_checks) the operator,
+/// with two more products. Each product has a handful of host synchronizations. Memory: the Hessian's
+/// residuals, as many vectors as products, three more between measurements.
+///
+/// # What can go wrong
+///
+/// A residual says that *some* eigenvalue is near, not that it is the largest. Where another one
+/// overtakes between two measurements in a direction that no tracked vector has a part in, readings may
+/// lag behind by a measurement or two. [`forget`](Self::forget) makes the next one start anew.
+///
+/// # Errors
+///
+/// Those of [`Hessian`], for data or a loss that are not finite in particular; a failed measurement
+/// leaves the monitor as it was.
+///
+/// # Reproducibility
+///
+/// The seed, and the number of measurements before, decide every random vector.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::optim::{GradientsParams, SgdConfig};
+/// use burn::tensor::{Device, Tensor};
+/// use burnscape::dynamics::CurvatureMonitorConfig;
+///
+/// let device = Device::default().autodiff();
+/// let mut model = LinearConfig::new(2, 1).init(&device);
+/// let loss = |m: &Linear, x: Tensor<2>| m.forward(x).square().mean();
+/// let data = [Tensor::<2>::ones([8, 2], &device)];
+///
+/// let mut sgd = SgdConfig::new().init();
+/// let mut monitor = CurvatureMonitorConfig::new(5).init()?;
+/// for step in 0..10 {
+///     if let Some(reading) = monitor.observe(step, 0.1, &model, &loss, &data)? {
+///         // L = (w₁ + w₂ + b)², whose Hessian is 2 times a matrix of ones.
+///         assert!((reading.sharpness - 6.0).abs() < 1e-4);
+///         assert!((reading.edge_ratio - 0.3).abs() < 1e-5);
+///     }
+///     let gradients = GradientsParams::from_grads(loss(&model, data[0].clone()).backward(), &model);
+///     model = sgd.step(0.1, model, gradients);
+/// }
+/// assert_eq!(monitor.history().len(), 2);
+/// # Ok::<(), burnscape::dynamics::DynamicsError>(())
+/// ```
+///
+/// # References
+///
+/// Cohen, Kaur, Li, Kolter, Talwalkar 2021, *Gradient Descent on Neural Networks Typically Occurs at the
+/// Edge of Stability*, arXiv:2103.00065.
+#[derive(Debug, Clone)]
+pub struct CurvatureMonitor {
+    config: CurvatureMonitorConfig,
+    history: CurvatureHistory,
+    known: Known,
+}
+
+/// The vectors that the next measurement starts from.
+#[derive(Debug, Clone)]
+enum Known {
+    /// Those of a record: a space to put them in comes with the next measurement.
+    Read(Vec<Vec<f64>>),
+    Found(Vec<ParamVector>),
+}
+
+impl CurvatureMonitor {
+    pub(super) fn new(config: CurvatureMonitorConfig, record: CurvatureMonitorRecord) -> Self {
+        Self {
+            config,
+            history: record.history,
+            known: Known::Read(record.vectors),
+        }
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &CurvatureMonitorConfig {
+        &self.config
+    }
+
+    /// The readings so far.
+    pub fn history(&self) -> &CurvatureHistory {
+        &self.history
+    }
+
+    /// Whether [`observe`](Self::observe) measures at `step`.
+    pub fn is_due(&self, step: usize) -> bool {
+        step.is_multiple_of(self.config.every)
+    }
+
+    /// [`measure`](Self::measure) at the steps that `every` divides, nothing at others.
+    ///
+    /// # Errors
+    ///
+    /// As [`CurvatureMonitor`] states.
+    pub fn observe<'a, M, B, O, D>(
+        &mut self,
+        step: usize,
+        lr: f64,
+        model: &M,
+        objective: &O,
+        data: &'a D,
+    ) -> Result<Option<CurvatureReading>, DynamicsError>
+    where
+        M: Module,
+        B: Batch + 'a,
+        O: Objective<M, B>,
+        D: DataSet<B> + ?Sized,
+    {
+        match self.is_due(step) {
+            true => self.measure(step, lr, model, objective, data).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// Measures the loss `objective` of `model` over `data`, and appends to the history. `lr` is the
+    /// rate of the step that comes.
+    ///
+    /// # Errors
+    ///
+    /// As [`CurvatureMonitor`] states, and [`DynamicsError::OutOfRange`] for a rate that is negative or
+    /// not finite.
+    pub fn measure<'a, M, B, O, D>(
+        &mut self,
+        step: usize,
+        lr: f64,
+        model: &M,
+        objective: &O,
+        data: &'a D,
+    ) -> Result<CurvatureReading, DynamicsError>
+    where
+        M: Module,
+        B: Batch + 'a,
+        O: Objective<M, B>,
+        D: DataSet<B> + ?Sized,
+    {
+        check_rate(lr)?;
+        let checks = self.history.is_empty();
+        let hessian = CurvatureConfig::new()
+            .with_mode(self.config.mode)
+            .with_checks(checks)
+            .hessian(model, objective, data)?;
+        let checked = if checks { 2 } else { 0 };
+        self.record(step, lr, &hessian, checked)
+    }
+
+    /// As [`measure`](Self::measure), with a Hessian of one's own making: a block of the parameters,
+    /// another residual budget, an observer. Products that its construction took are not counted.
+    ///
+    /// # Errors
+    ///
+    /// As [`measure`](Self::measure), and [`DynamicsError::Space`] if its parameters are not those of
+    /// the measurements before.
+    pub fn measure_hessian(
+        &mut self,
+        step: usize,
+        lr: f64,
+        hessian: &Hessian<'_>,
+    ) -> Result<CurvatureReading, DynamicsError> {
+        check_rate(lr)?;
+        self.record(step, lr, hessian, 0)
+    }
+
+    fn record(
+        &mut self,
+        step: usize,
+        lr: f64,
+        hessian: &Hessian<'_>,
+        checked: usize,
+    ) -> Result<CurvatureReading, DynamicsError> {
+        let CurvatureMonitorConfig {
+            tolerance,
+            max_products,
+            seed,
+            ..
+        } = self.config;
+        let finite = |what: &'static str, value: f64| match value.is_finite() {
+            true => Ok(value),
+            false => Err(DynamicsError::NonFinite { what, step, value }),
+        };
+        let gradient_norm = hessian.gradient()?.norm()?;
+        let gradient_norm = finite("the norm of the gradient", gradient_norm)?;
+        let known = self.known(hessian.space())?;
+        let search = DavidsonConfig::new(1, End::Top)
+            .with_extra(TRACKED - 1)
+            .with_tolerance(tolerance)
+            .with_max_products(max_products)
+            .with_seed(mix(seed, self.history.len() as u64));
+        let found = search.run(hessian, &known)?;
+        let Some(top) = found.pairs.first() else {
+            return Err(KrylovError::NonFinite { product: 0 }.into());
+        };
+        let trace = self.trace(hessian)?;
+        if let Some(trace) = &trace {
+            finite("the trace of the Hessian", trace.value)?;
+        }
+        let momentum = self.config.momentum.as_ref();
+        let reading = CurvatureReading {
+            step,
+            lr,
+            loss: hessian.loss(),
+            gradient_norm,
+            sharpness: top.value,
+            residual: top.residual,
+            converged: found.converged,
+            edge_ratio: top.value * lr / 2.0,
+            gd_edge: (lr > 0.0).then(|| 2.0 / lr),
+            momentum_edge: momentum.and_then(|momentum| momentum_edge(momentum, lr)),
+            sam_edge: self
+                .config
+                .rho
+                .and_then(|rho| sam_edge(gradient_norm, rho, lr)),
+            trace: trace.map(|trace| trace.value),
+            trace_standard_error: trace.and_then(|trace| trace.standard_error),
+            products: checked + found.products + self.config.trace_probes,
+        };
+        let vectors = found.pairs.into_iter().map(|pair| pair.vector);
+        self.known = Known::Found(vectors.collect());
+        self.history.push(reading.clone());
+        Ok(reading)
+    }
+
+    fn known(&self, space: &ParamSpace) -> Result<Vec<ParamVector>, DynamicsError> {
+        match &self.known {
+            Known::Found(vectors) => {
+                if let Some(first) = vectors.first() {
+                    first.space().check_same(space)?;
+                }
+                Ok(vectors.clone())
+            }
+            Known::Read(vectors) => {
+                let vectors = vectors.iter();
+                let vectors = vectors.map(|values| ParamVector::from_host(space, values));
+                Ok(vectors.collect::<Result<_, _>>()?)
+            }
+        }
+    }
+
+    /// Hutchinson's estimate.
+    fn trace(&self, hessian: &Hessian<'_>) -> Result<Option<Estimate>, DynamicsError> {
+        let probes = (0..self.config.trace_probes as u64).map(|index| {
+            Probe::Rademacher.draw::<ParamVector>(hessian.space(), self.config.seed, index)
+        });
+        let probes = probes.collect::<Result<Vec<_>, _>>()?;
+        if probes.is_empty() {
+            return Ok(None);
+        }
+        let products = hessian.matmat(&probes)?;
+        let samples = probes.iter().zip(&products);
+        let samples = samples.map(|(probe, product)| probe.dot(product));
+        Ok(Some(Estimate::of(&samples.collect::<Result<Vec<_>, _>>()?)))
+    }
+
+    /// Lets the eigenvectors go: the next measurement starts from a random vector, and may be of
+    /// another model. The history stays.
+    pub fn forget(&mut self) {
+        self.known = Known::Found(Vec::new());
+    }
+
+    /// What a later [`resume`](CurvatureMonitorConfig::resume) needs.
+    ///
+    /// # Cost
+    ///
+    /// Three vectors come to the host.
+    ///
+    /// # Errors
+    ///
+    /// [`DynamicsError::Space`] if the device cannot be read.
+    pub fn to_record(&self) -> Result<CurvatureMonitorRecord, DynamicsError> {
+        let vectors = match &self.known {
+            Known::Read(vectors) => vectors.clone(),
+            Known::Found(vectors) => {
+                let vectors = vectors.iter().map(ParamVector::to_host);
+                vectors.collect::<Result<_, _>>()?
+            }
+        };
+        Ok(CurvatureMonitorRecord {
+            history: self.history.clone(),
+            vectors,
+        })
+    }
+}
+
+fn check_rate(lr: f64) -> Result<(), DynamicsError> {
+    let is_rate = lr >= 0.0 && lr.is_finite();
+    DynamicsError::check("the learning rate", lr, "a finite number ≥ 0", is_rate)
+}

@@ -1,0 +1,23 @@
+//! What training does to curvature, and curvature to training, step by step.
+//!
+//! [`CurvatureMonitor`] follows the sharpness (the largest eigenvalue of the Hessian), the gradient's
+//! norm and the trace along a run, next to the thresholds at which gradient descent stops being stable.
+//! In a loop of one's own call [`observe`](CurvatureMonitor::observe); Burn's `Learner` takes a
+//! `LearnerMonitor` (feature `train`).
+
+mod config;
+mod curvature_history;
+mod curvature_monitor;
+mod curvature_reading;
+mod error;
+mod momentum_edge;
+mod monitor_record;
+mod write;
+
+pub use config::CurvatureMonitorConfig;
+pub use curvature_history::CurvatureHistory;
+pub use curvature_monitor::CurvatureMonitor;
+pub use curvature_reading::CurvatureReading;
+pub use error::DynamicsError;
+pub use momentum_edge::momentum_edge;
+pub use monitor_record::CurvatureMonitorRecord;

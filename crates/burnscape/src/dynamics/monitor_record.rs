@@ -1,0 +1,17 @@
+use serde::{Deserialize, Serialize};
+
+use super::CurvatureHistory;
+
+/// What a [`CurvatureMonitor`](super::CurvatureMonitor) has to remember to go on: its history, and the
+/// eigenvectors that the next measurement starts from. Write it with any format of `serde`.
+///
+/// # Cost
+///
+/// Three vectors of the length of the parameters.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CurvatureMonitorRecord {
+    /// The readings so far.
+    pub history: CurvatureHistory,
+    /// Coordinates of the outermost Ritz vectors of the last measurement, in visit order.
+    pub(super) vectors: Vec<Vec<f64>>,
+}
