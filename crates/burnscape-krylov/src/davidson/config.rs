@@ -11,8 +11,10 @@ use crate::{Eigenpair, End, KrylovError, SelfAdjoint, VectorSpace};
 /// eigenvalues crowd together, `k` starts for `k` of them are separated at once, and a Krylov space of
 /// one vector, however well it is mixed, takes many products for that.
 ///
-/// The random vector is there because residuals cannot tell an eigenpair from the outermost one: two
-/// products let a direction show that none of the starts has a part in.
+/// Small residuals do not tell the outermost eigenpairs from others. The random vector and its product
+/// let directions show that none of the starts has a part in; and the run goes on while the residual of
+/// another Ritz pair leaves room for an eigenvalue that is beyond those found by 5 % of the operator's
+/// norm. That is no proof.
 ///
 /// # Cost
 ///
@@ -70,6 +72,27 @@ pub struct Davidson<V> {
     pub goal: f64,
     /// Products used.
     pub products: usize,
+}
+
+/// How far beyond the pairs found, relative to the norm of the operator, the eigenvalue of another Ritz
+/// pair may be for all its residual says: more is looked into.
+const SLACK: f64 = 0.05;
+
+/// What a subspace has found.
+struct State<V> {
+    goal: f64,
+    /// Whether the wanted pairs have small residuals.
+    is_good: bool,
+    next: Next<V>,
+}
+
+/// How a subspace is to grow.
+enum Next<V> {
+    Done,
+    /// By a residual.
+    Along(V),
+    /// By a random vector.
+    Anew,
 }
 
 /// Vectors of the Krylov space that looks for what the starts do not know.
@@ -162,45 +185,85 @@ impl DavidsonConfig {
         subspace: &mut Subspace<A::Vector>,
         dimension: usize,
     ) -> Result<Davidson<A::Vector>, KrylovError<A::Error>> {
-        // Whether nothing that was tried made the subspace grow: residuals of rounding alone do not.
-        let mut is_stuck = false;
         loop {
-            let ritz = subspace.ritz(self.end);
-            let size = ritz.iter().fold(0.0_f64, |size, (x, _)| size.max(x.abs()));
-            let mut goal = None;
-            let mut open = None;
-            for pair in ritz.iter().take(self.k) {
-                let residual = subspace.residual(pair).map_err(raise)?;
-                let goal =
-                    *goal.get_or_insert(self.tolerance.max(32.0 * residual.epsilon()) * size);
-                let norm = residual.norm().map_err(raise)?;
-                // Not a number is not good.
-                if !(norm <= goal) {
-                    open = Some(residual);
-                    break;
-                }
-            }
-            let is_converged = open.is_none() && ritz.len() >= self.k;
+            let state = self.judge(subspace).map_err(raise)?;
             let is_full = subspace.len() >= dimension.min(self.max_products);
-            if is_converged || is_full || is_stuck {
+            let found = |is_converged: bool, subspace: &Subspace<A::Vector>| {
+                let ritz = subspace.ritz(self.end);
                 let wanted = ritz.iter().take(self.k + self.extra);
                 let pairs: Result<Vec<_>, _> = wanted.map(|pair| subspace.pair(pair)).collect();
-                return Ok(Davidson {
+                Ok(Davidson {
                     pairs: pairs.map_err(raise)?,
                     converged: is_converged,
-                    goal: goal.unwrap_or(0.0),
+                    goal: state.goal,
                     products: subspace.len(),
-                });
+                })
+            };
+            let next = match state.next {
+                Next::Done => return found(true, subspace),
+                _ if is_full => return found(state.is_good, subspace),
+                Next::Along(residual) => Some(residual),
+                Next::Anew => None,
+            };
+            let mut grown = 0;
+            if let Some(residual) = next {
+                grown = subspace.push(operator, vec![residual])?;
             }
-            if let Some(residual) = open {
-                is_stuck = subspace.push(operator, vec![residual])? == 0;
-            }
-            // Nothing is open where the subspace has fewer than `k` dimensions.
-            if is_stuck || ritz.len() < self.k {
+            // A residual of rounding alone does not make it grow.
+            if grown == 0 {
                 let v = subspace.random().map_err(raise)?;
-                is_stuck = subspace.push(operator, vec![v])? == 0;
+                grown = subspace.push(operator, vec![v])?;
+            }
+            if grown == 0 {
+                return found(state.is_good, subspace);
             }
         }
+    }
+
+    /// What the subspace is good for, and what it lacks.
+    fn judge<V: VectorSpace>(&self, subspace: &Subspace<V>) -> Result<State<V>, V::Error> {
+        let ritz = subspace.ritz(self.end);
+        let size = ritz.iter().fold(0.0_f64, |size, (x, _)| size.max(x.abs()));
+        let mut state = State {
+            goal: 0.0,
+            is_good: false,
+            next: Next::Anew,
+        };
+        let mut is_exact = true;
+        for pair in ritz.iter().take(self.k) {
+            let residual = subspace.residual(pair)?;
+            let epsilon = residual.epsilon();
+            state.goal = self.tolerance.max(32.0 * epsilon) * size;
+            let norm = residual.norm()?;
+            is_exact &= norm <= 64.0 * epsilon * size;
+            // Not a number is not good.
+            if norm.is_nan() || norm > state.goal {
+                state.next = Next::Along(residual);
+                return Ok(state);
+            }
+        }
+        let Some((last, _)) = ritz.get(self.k - 1) else {
+            return Ok(state);
+        };
+        state.is_good = true;
+        // Where all residuals vanish they say nothing: a multiple eigenvalue may still be missing.
+        if is_exact && subspace.len() < 2 * self.k + 2 {
+            return Ok(state);
+        }
+        let sign = match self.end {
+            End::Top => 1.0,
+            End::Bottom => -1.0,
+        };
+        for pair in ritz.iter().skip(self.k) {
+            let residual = subspace.residual(pair)?;
+            // Some eigenvalue is within the residual of the Ritz value.
+            if sign * (pair.0 - last) + residual.norm()? > SLACK * size {
+                state.next = Next::Along(residual);
+                return Ok(state);
+            }
+        }
+        state.next = Next::Done;
+        Ok(state)
     }
 
     fn check<E>(&self, dimension: usize) -> Result<(), KrylovError<E>> {

@@ -10,6 +10,8 @@ mod curvature_history;
 mod curvature_monitor;
 mod curvature_reading;
 mod error;
+#[cfg(feature = "train")]
+mod learner;
 mod momentum_edge;
 mod monitor_record;
 mod write;
@@ -19,5 +21,7 @@ pub use curvature_history::CurvatureHistory;
 pub use curvature_monitor::CurvatureMonitor;
 pub use curvature_reading::CurvatureReading;
 pub use error::DynamicsError;
+#[cfg(feature = "train")]
+pub use learner::{CurvatureMetric, CurvatureQuantity, CurvatureReadings, LearnerMonitor};
 pub use momentum_edge::momentum_edge;
 pub use monitor_record::CurvatureMonitorRecord;

@@ -343,6 +343,12 @@ impl SamCore {
         })
     }
 
+    /// Steps counted so far.
+    #[cfg(feature = "train")]
+    pub(super) fn num_steps(&self) -> usize {
+        self.state.step
+    }
+
     /// Counts a step that moved nothing.
     pub(super) fn skip(&mut self) {
         self.state.step += 1;

@@ -49,7 +49,7 @@ pub use error::{OptimConfigError, OptimError};
 pub use evaluation::{Evaluation, IntoEvaluation};
 pub use lambda_min::{LambdaMin, LambdaMinConfig};
 #[cfg(feature = "train")]
-pub use learner::SamStrategy;
+pub use learner::{SamStrategy, StepStart};
 pub use metric::{FisherSquares, Metric};
 pub use perturbed_gd::{PerturbedGd, PerturbedGdConfig, SecondOrderPoint};
 pub use record::OptimRecord;

@@ -1,0 +1,11 @@
+//! Curvature as metrics of Burn's `Learner`.
+
+mod learner_monitor;
+mod metric;
+mod quantity;
+mod readings;
+
+pub use learner_monitor::LearnerMonitor;
+pub use metric::CurvatureMetric;
+pub use quantity::CurvatureQuantity;
+pub use readings::CurvatureReadings;

@@ -5,9 +5,11 @@ use burn::train::{
     SupervisedTrainingEventProcessor, TrainLoader, TrainStep, TrainingItem, ValidLoader,
 };
 
+use super::StepStart;
 use super::group::Group;
 use super::oracle::LossOf;
 use crate::optim::core::SamCore;
+use crate::optim::rate::base_rate;
 use crate::optim::{OptimError, StepReport};
 
 /// A training epoch under way.
@@ -18,6 +20,16 @@ pub(super) struct TrainEpoch<'a, M: LearnerModel> {
     pub(super) accumulation: usize,
     pub(super) loss_of: Option<&'a LossOf<M>>,
     pub(super) group: Option<Group<M>>,
+    /// Batches taken in since the training began.
+    pub(super) items: &'a mut usize,
+}
+
+/// Who looks on.
+pub(super) struct Observers<'a, M> {
+    /// Given the model and what is about to happen to it.
+    pub(super) start: &'a mut dyn FnMut(&M, &StepStart),
+    /// Given the report of each step.
+    pub(super) report: &'a mut dyn FnMut(&StepReport),
 }
 
 impl<M> TrainEpoch<'_, M>
@@ -25,13 +37,13 @@ where
     M: LearnerModel,
     <M as TrainStep>::Input: Clone,
 {
-    /// Runs over all batches. `observe` is given the report of each step.
+    /// Runs over all batches.
     pub(super) fn run(
         mut self,
         loader: &TrainLoader<M>,
         processor: &mut SupervisedTrainingEventProcessor<M>,
         interrupter: &Interrupter,
-        observe: &mut dyn FnMut(&StepReport),
+        observers: &mut Observers<'_, M>,
     ) -> Result<(), OptimError> {
         let mut iterator = loader.iter();
         let mut iteration = 0;
@@ -45,9 +57,10 @@ where
             };
             iteration += 1;
             let progress = iterator.progress();
-            let (output, report) = self.take(batch, progress.is_completed())?;
+            let is_last = progress.is_completed();
+            let (output, report) = self.take(batch, is_last, observers.start)?;
             if let Some(report) = &report {
-                observe(report);
+                (observers.report)(report);
             }
             let lr = Some(self.learner.lr_current());
             let item = TrainingItem::new(output, progress, Some(iteration), lr);
@@ -64,18 +77,26 @@ where
         &mut self,
         batch: <M as TrainStep>::Input,
         is_last: bool,
+        observe: &mut dyn FnMut(&M, &StepStart),
     ) -> Result<(<M as TrainStep>::Output, Option<StepReport>), OptimError> {
         let mut group = match self.group.take() {
             Some(group) => group,
             None => Group::open(self.core, self.learner)?,
         };
         let output = group.first_pass(self.core, batch, self.loss_of)?;
+        *self.items += 1;
         if group.len() < self.accumulation && !is_last {
             self.group = Some(group);
             return Ok((output, None));
         }
         // Burn steps its scheduler at this point too, so each optimizer step has the same rate.
         self.learner.lr_step();
+        let start = StepStart {
+            step: self.core.num_steps(),
+            lr: base_rate(&self.learner.lr_current(), group.space())?,
+            items: *self.items,
+        };
+        observe(group.model(), &start);
         let report = group.step(self.core, self.learner, self.loss_of)?;
         Ok((output, Some(report)))
     }

@@ -49,6 +49,15 @@ where
         self.batches.len()
     }
 
+    /// The model at the weights of the step.
+    pub(super) fn model(&self) -> &M {
+        &self.model
+    }
+
+    pub(super) fn space(&self) -> &ParamSpace {
+        &self.space
+    }
+
     /// Takes in a batch: its pass at the weights, and what its metrics want.
     pub(super) fn first_pass(
         &mut self,

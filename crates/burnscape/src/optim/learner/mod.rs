@@ -5,6 +5,8 @@ mod epoch;
 mod error;
 mod group;
 mod oracle;
+mod step_start;
 mod strategy;
 
+pub use step_start::StepStart;
 pub use strategy::SamStrategy;

@@ -11,8 +11,9 @@ use burn::train::{
     ValidLoader,
 };
 
+use super::StepStart;
 use super::checkpoints::Checkpoints;
-use super::epoch::{TrainEpoch, validate};
+use super::epoch::{Observers, TrainEpoch, validate};
 use super::error::StrategyError;
 use super::oracle::LossOf;
 use crate::optim::core::SamCore;
@@ -99,9 +100,11 @@ pub struct SamStrategy<M: LearnerModel> {
     directory: Option<PathBuf>,
     loss_of: Option<Box<LossOf<M>>>,
     observer: RefCell<Box<Observer>>,
+    model_observer: RefCell<Box<ModelObserver<M>>>,
 }
 
 type Observer = dyn FnMut(&StepReport) -> ControlFlow<()>;
+type ModelObserver<M> = dyn FnMut(&M, &StepStart) -> ControlFlow<()>;
 
 impl Sam {
     /// The training strategy for Burn's `SupervisedTraining`; the learner's optimizer is the base.
@@ -132,6 +135,7 @@ impl Sam {
             directory: None,
             loss_of: None,
             observer: RefCell::new(Box::new(|_| ControlFlow::Continue(()))),
+            model_observer: RefCell::new(Box::new(|_, _| ControlFlow::Continue(()))),
         })
     }
 }
@@ -188,6 +192,24 @@ impl<M: LearnerModel> SamStrategy<M> {
         observer: impl FnMut(&StepReport) -> ControlFlow<()> + 'static,
     ) -> Self {
         self.observer = RefCell::new(Box::new(observer));
+        self
+    }
+
+    /// Called with the model before each step, at the weights that the step starts from: what a metric
+    /// of Burn's, which sees outputs only, cannot see. The model is not to be written to. `Break`
+    /// interrupts the training after that step.
+    ///
+    /// ```text
+    /// .observe_model(|model: &Net, start| {
+    ///     println!("step {}: {} parameters", start.step, model.num_params());
+    ///     ControlFlow::Continue(())
+    /// })
+    /// ```
+    pub fn observe_model(
+        mut self,
+        observer: impl FnMut(&M, &StepStart) -> ControlFlow<()> + 'static,
+    ) -> Self {
+        self.model_observer = RefCell::new(Box::new(observer));
         self
     }
 
@@ -268,6 +290,19 @@ where
             }
         };
 
+        let mut observe_model = |model: &M, start: &StepStart| {
+            if let Ok(mut observer) = self.model_observer.try_borrow_mut()
+                && observer(model, start).is_break()
+            {
+                interrupter.stop(Some("the observer of the model said so"));
+            }
+        };
+        let mut observers = Observers {
+            start: &mut observe_model,
+            report: &mut observe,
+        };
+        let mut items = 0;
+
         for epoch in starting_epoch..=num_epochs {
             interrupter.fail_on_error(processor.process_train(LearnerEvent::StartSplit {
                 epoch_number: epoch,
@@ -279,8 +314,9 @@ where
                 accumulation: grad_accumulation.unwrap_or(1),
                 loss_of: self.loss_of.as_deref(),
                 group: None,
+                items: &mut items,
             };
-            let outcome = training.run(&loader_train, &mut processor, &interrupter, &mut observe);
+            let outcome = training.run(&loader_train, &mut processor, &interrupter, &mut observers);
             interrupter.fail_on_error(outcome.map_err(StrategyError::from));
             interrupter.fail_on_error(processor.process_train(LearnerEvent::EndSplit(epoch)));
             if interrupter.should_stop() {

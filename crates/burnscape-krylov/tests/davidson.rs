@@ -1,0 +1,269 @@
+//! Davidson's method finds prescribed eigenpairs, and little by little what has become of them.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a failed expectation fails the test"
+)]
+
+use burnscape_krylov::{
+    Counted, Davidson, DavidsonConfig, Dense, EigenpairsConfig, End, HostError, KrylovError,
+    LinearOperator, Probe, SelfAdjoint, Symmetric, VectorSpace,
+};
+
+/// `Q D Qᵀ` with a reflection `Q` that `angle` turns a little.
+fn turned(values: &[f64], angle: f64) -> Symmetric<Dense> {
+    let n = values.len();
+    let v: Vec<f64> = Probe::Gaussian.draw(&n, 99, 0).unwrap();
+    let w: Vec<f64> = Probe::Gaussian.draw(&n, 99, 1).unwrap();
+    let v = v.axpy(angle, &w).unwrap();
+    let square = v.dot(&v).unwrap();
+    let entry = |i: usize, j: usize| f64::from(u8::from(i == j)) - 2.0 * v[i] * v[j] / square;
+    let reflection: Vec<f64> = (0..n * n)
+        .map(|index| entry(index / n, index % n))
+        .collect();
+    let scaled = reflection.iter().enumerate();
+    let scaled: Vec<f64> = scaled.map(|(index, x)| x * values[index % n]).collect();
+    let reflection = Dense::from_row_major(n, n, reflection).unwrap();
+    let scaled = Dense::from_row_major(n, n, scaled).unwrap();
+    Symmetric::verified(scaled.multiply(&reflection).unwrap(), 1e-10, 0).unwrap()
+}
+
+fn vectors(found: &Davidson<Vec<f64>>) -> Vec<Vec<f64>> {
+    found.pairs.iter().map(|pair| pair.vector.clone()).collect()
+}
+
+/// A bulk of small eigenvalues and a crowd of large ones, as networks at the edge of stability have.
+fn crowded() -> Vec<f64> {
+    let bulk = (0..150).map(|i| (f64::from(i) * 0.7).sin());
+    bulk.chain([19.9, 20.0, 20.05, 20.1]).collect()
+}
+
+#[test]
+fn a_cold_run_takes_the_products_that_lanczos_takes() {
+    let values: Vec<f64> = (0..120).map(|i| f64::from(i).powf(1.2)).collect();
+    let a = turned(&values, 0.0);
+    for (end, expected) in [(End::Top, values[119]), (End::Bottom, 0.0)] {
+        let davidson = DavidsonConfig::new(1, end).run(&a, &[]).unwrap();
+        assert!(davidson.converged);
+        assert!((davidson.pairs[0].value - expected).abs() < 1e-5, "{end:?}");
+        let lanczos = EigenpairsConfig::new(1, end).run(&a).unwrap();
+        assert!(
+            davidson.products <= lanczos.products + 4,
+            "{} {}",
+            davidson.products,
+            lanczos.products
+        );
+    }
+}
+
+#[test]
+fn residuals_are_those_of_products_of_their_own_and_products_are_counted() {
+    let a = Counted::new(turned(&crowded(), 0.0));
+    let found = DavidsonConfig::new(2, End::Top)
+        .with_extra(2)
+        .run(&a, &[])
+        .unwrap();
+    assert_eq!(found.products, a.num_matvecs());
+    assert!(found.converged);
+    assert_eq!(found.pairs.len(), 4);
+    for (index, pair) in found.pairs.iter().enumerate() {
+        assert!((pair.vector.norm().unwrap() - 1.0).abs() < 1e-12);
+        let product = a.matvec(&pair.vector).unwrap();
+        let residual = product.axpy(-pair.value, &pair.vector).unwrap();
+        let residual = residual.norm().unwrap();
+        assert!(
+            (residual - pair.residual).abs() < 1e-10,
+            "{residual} {}",
+            pair.residual
+        );
+        assert!(index >= 2 || residual <= found.goal * 1.001);
+    }
+    for (pair, expected) in found.pairs.iter().zip([20.1, 20.05]) {
+        assert!((pair.value - expected).abs() < 1e-5, "{}", pair.value);
+    }
+}
+
+#[test]
+fn a_crowd_is_followed_in_a_dozen_products() {
+    let config = DavidsonConfig::new(1, End::Top)
+        .with_extra(3)
+        .with_tolerance(1e-3);
+    let first = config.run(&turned(&crowded(), 0.0), &[]).unwrap();
+    let mut known = vectors(&first);
+    for step in 1..20 {
+        let a = turned(&crowded(), 0.02 * f64::from(step));
+        let found = config
+            .clone()
+            .with_seed(step as u64)
+            .run(&a, &known)
+            .unwrap();
+        assert!(found.converged);
+        assert!(
+            (found.pairs[0].value - 20.1).abs() < 0.02,
+            "{}",
+            found.pairs[0].value
+        );
+        assert!(found.products <= 12, "{} at {step}", found.products);
+        known = vectors(&found);
+    }
+}
+
+#[test]
+fn an_eigenvector_that_is_no_longer_the_top_one_does_not_hold_the_search() {
+    // The starts are exact eigenvectors of both operators; another one is on top of the second.
+    let mut values = crowded();
+    let config = DavidsonConfig::new(1, End::Top)
+        .with_tolerance(1e-3)
+        .with_extra(3);
+    let first = config.run(&turned(&values, 0.0), &[]).unwrap();
+    values[70] = 25.0;
+    let a = turned(&values, 0.0);
+    let is_found = |found: &Davidson<Vec<f64>>| (found.pairs[0].value - 25.0).abs() < 0.05;
+    let mut num_missed = 0;
+    for seed in 0..40 {
+        let found = config
+            .clone()
+            .with_seed(seed)
+            .run(&a, &vectors(&first))
+            .unwrap();
+        if !is_found(&found) {
+            // A random vector may have hardly a part in it. The next one has.
+            num_missed += 1;
+            let next = config.clone().with_seed(seed + 100);
+            assert!(is_found(&next.run(&a, &vectors(&found)).unwrap()), "{seed}");
+        }
+    }
+    assert!(num_missed <= 2, "{num_missed} of 40");
+}
+
+#[test]
+fn starts_need_not_be_good_nor_independent() {
+    let values: Vec<f64> = (0..60).map(f64::from).collect();
+    let a = turned(&values, 0.0);
+    let v: Vec<f64> = Probe::Gaussian.draw(&60, 5, 0).unwrap();
+    let zero = vec![0.0; 60];
+    let starts = [v.clone(), v.clone().scale(-3.0), zero, v];
+    let found = DavidsonConfig::new(1, End::Bottom)
+        .run(&a, &starts)
+        .unwrap();
+    assert!(found.converged);
+    assert!(found.pairs[0].value.abs() < 1e-6);
+}
+
+#[test]
+fn small_and_degenerate_operators_are_spanned() {
+    let one = Symmetric::verified(Dense::diagonal(&[-3.0]), 1e-12, 0).unwrap();
+    let found = DavidsonConfig::new(1, End::Top).run(&one, &[]).unwrap();
+    assert!(found.converged);
+    assert_eq!((found.pairs[0].value, found.products), (-3.0, 1));
+
+    let zero = Symmetric::verified(Dense::diagonal(&[0.0; 9]), 1e-12, 0).unwrap();
+    let found = DavidsonConfig::new(2, End::Top).run(&zero, &[]).unwrap();
+    assert!(found.converged);
+    assert_eq!((found.pairs[0].value, found.pairs[1].value), (0.0, 0.0));
+
+    // All of a multiple eigenvalue.
+    let a = turned(&[1.0, 1.0, 4.0, 4.0, 4.0, 2.0], 0.0);
+    let found = DavidsonConfig::new(3, End::Top).run(&a, &[]).unwrap();
+    assert!(found.converged);
+    for pair in &found.pairs {
+        assert!((pair.value - 4.0).abs() < 1e-12, "{}", pair.value);
+    }
+}
+
+#[test]
+fn a_limit_of_products_ends_the_run_with_what_there_is() {
+    let a = Counted::new(turned(&crowded(), 0.0));
+    let found = DavidsonConfig::new(1, End::Top)
+        .with_max_products(4)
+        .run(&a, &[])
+        .unwrap();
+    assert!(!found.converged);
+    assert_eq!((found.products, a.num_matvecs()), (4, 4));
+    assert!(found.pairs[0].residual > found.goal);
+    // A Ritz value is never beyond the spectrum.
+    assert!(found.pairs[0].value < 20.1 + 1e-9);
+    let starts: Vec<Vec<f64>> = (0..9)
+        .map(|i| Probe::Gaussian.draw(&154, 3, i).unwrap())
+        .collect();
+    let found = DavidsonConfig::new(1, End::Top)
+        .with_max_products(4)
+        .run(&a, &starts)
+        .unwrap();
+    assert_eq!(found.products, 4);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bits() {
+    let a = turned(&crowded(), 0.0);
+    let run = |seed: u64| {
+        DavidsonConfig::new(1, End::Top)
+            .with_seed(seed)
+            .run(&a, &[])
+            .unwrap()
+    };
+    assert_eq!(
+        run(3).pairs[0].value.to_bits(),
+        run(3).pairs[0].value.to_bits()
+    );
+    assert_ne!(run(3).pairs[0].vector, run(4).pairs[0].vector);
+}
+
+#[test]
+fn bad_settings_are_refused() {
+    let a = turned(&[1.0, 2.0, 3.0], 0.0);
+    let run = |config: DavidsonConfig| config.run(&a, &[]).map(|_| ());
+    let new = |k| DavidsonConfig::new(k, End::Top);
+    assert_eq!(
+        run(new(0)),
+        Err(KrylovError::TooMany {
+            asked: 0,
+            available: 3
+        })
+    );
+    assert_eq!(
+        run(new(4)),
+        Err(KrylovError::TooMany {
+            asked: 4,
+            available: 3
+        })
+    );
+    assert_eq!(run(new(2).with_max_products(1)), Err(KrylovError::NoProbes));
+    let refused = run(new(1).with_tolerance(0.0));
+    assert_eq!(
+        refused,
+        Err(KrylovError::InvalidTolerance { tolerance: 0.0 })
+    );
+    let other = new(1).run(&a, &[vec![1.0; 4]]).map(|_| ());
+    assert!(matches!(
+        other,
+        Err(KrylovError::Operator(HostError::DimensionMismatch { .. }))
+    ));
+}
+
+#[test]
+fn a_product_that_is_not_finite_is_told() {
+    struct Broken(Symmetric<Dense>);
+    impl LinearOperator for Broken {
+        type Domain = Vec<f64>;
+        type Range = Vec<f64>;
+        type Error = HostError;
+        fn domain(&self) -> usize {
+            3
+        }
+        fn range(&self) -> usize {
+            3
+        }
+        fn matvec(&self, v: &Vec<f64>) -> Result<Vec<f64>, HostError> {
+            let product = self.0.matvec(v)?;
+            Ok(product.into_iter().map(|x| x / 0.0).collect())
+        }
+    }
+    impl SelfAdjoint for Broken {}
+    let broken = Broken(turned(&[1.0, 2.0, 3.0], 0.0));
+    let found = DavidsonConfig::new(1, End::Top)
+        .run(&broken, &[])
+        .map(|_| ());
+    assert_eq!(found, Err(KrylovError::NonFinite { product: 0 }));
+}

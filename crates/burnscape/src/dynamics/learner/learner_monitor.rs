@@ -1,0 +1,146 @@
+use std::ops::ControlFlow;
+
+use burn::train::{LearnerModel, TrainStep};
+
+use super::{CurvatureMetric, CurvatureQuantity, CurvatureReadings};
+use crate::dynamics::{CurvatureMonitor, CurvatureReading, DynamicsError};
+use crate::loss::{Batch, DataSet, Objective};
+use crate::optim::{OptimConfigError, Sam, SamConfig, SamStrategy, Window};
+
+/// A [`CurvatureMonitor`] for Burn's `Learner`.
+///
+/// A metric of Burn's sees what a training step puts out, and neither the model nor the loss over other
+/// data. So a training strategy measures, before the steps that are due, and
+/// [metrics](Self::metric) show what it found: give them to
+/// `SupervisedTraining::metric_train_numeric`. [`plain`](Self::plain) is the strategy for training as
+/// it would be without, bit for bit; [`attach`](Self::attach) adds the monitor to sharpness-aware
+/// training. Burn's own strategies, for several devices in particular, cannot be observed.
+///
+/// The loss and the data are those of the monitor, in the monitor's mode, and not those of the training
+/// step: the whole training set, a part of it that is kept fixed, or the validation set.
+///
+/// A measurement that fails interrupts the training after its step;
+/// [`CurvatureReadings::error`] says why.
+///
+/// # Cost
+///
+/// That of [`CurvatureMonitor`], at each step that is due, while the training waits.
+///
+/// # Example
+///
+/// ```
+/// use std::path::Path;
+///
+/// use burn::nn::Linear;
+/// use burn::tensor::Tensor;
+/// use burn::train::{Learner, LearnerModel, SupervisedTraining, TrainLoader, TrainStep, ValidLoader};
+/// use burnscape::dynamics::{CurvatureMonitorConfig, CurvatureQuantity, LearnerMonitor};
+///
+/// # #[allow(dead_code)]
+/// fn train<M>(
+///     learner: Learner<M>,
+///     data: (TrainLoader<M>, ValidLoader<M>),
+///     fixed: Vec<(Tensor<2>, Tensor<2>)>,
+///     loss: fn(&M, (Tensor<2>, Tensor<2>)) -> Tensor<1>,
+///     directory: &Path,
+/// ) -> Result<M, Box<dyn std::error::Error>>
+/// where
+///     M: LearnerModel,
+///     <M as TrainStep>::Input: Clone,
+/// {
+///     let monitor = CurvatureMonitorConfig::new(20).init()?;
+///     let monitor = LearnerMonitor::new(monitor, loss, fixed);
+///     let readings = monitor.readings();
+///     let result = SupervisedTraining::new(directory, data.0, data.1)
+///         .num_epochs(10)
+///         .metric_train_numeric(monitor.metric(CurvatureQuantity::Sharpness))
+///         .metric_train_numeric(monitor.metric(CurvatureQuantity::EdgeRatio))
+///         .with_training_strategy(monitor.plain()?.into())
+///         .launch(learner);
+///     match readings.error() {
+///         Some(error) => Err(error.into()),
+///         None => Ok(result.model),
+///     }
+/// }
+/// ```
+#[must_use = "a monitor measures nothing before a strategy has it"]
+pub struct LearnerMonitor<M> {
+    observe: Box<Observe<M>>,
+    readings: CurvatureReadings,
+}
+
+type Observe<M> = dyn FnMut(usize, f64, &M) -> Result<Option<CurvatureReading>, DynamicsError>;
+
+impl<M: LearnerModel> LearnerMonitor<M> {
+    /// Measures the loss `objective` over `data`.
+    pub fn new<B, O, D>(mut monitor: CurvatureMonitor, objective: O, data: D) -> Self
+    where
+        B: Batch + 'static,
+        O: Objective<M, B> + 'static,
+        D: DataSet<B> + 'static,
+    {
+        Self {
+            observe: Box::new(move |step, lr, model| {
+                monitor.observe(step, lr, model, &objective, &data)
+            }),
+            readings: CurvatureReadings::default(),
+        }
+    }
+
+    /// Where the readings will be.
+    pub fn readings(&self) -> CurvatureReadings {
+        self.readings.clone()
+    }
+
+    /// A metric that shows them, for `SupervisedTraining::metric_train_numeric`.
+    pub fn metric(&self, quantity: CurvatureQuantity) -> CurvatureMetric {
+        CurvatureMetric::new(quantity, self.readings.clone())
+    }
+
+    /// The strategy with this monitor as its
+    /// [`observe_model`](SamStrategy::observe_model), in place of one it may have.
+    pub fn attach(self, strategy: SamStrategy<M>) -> SamStrategy<M> {
+        let Self {
+            mut observe,
+            readings,
+        } = self;
+        strategy.observe_model(move |model, start| {
+            match observe(start.step, start.lr, model) {
+                Ok(None) => {}
+                Ok(Some(reading)) => readings.push(start.items, reading),
+                Err(error) => {
+                    readings.fail(error);
+                    return ControlFlow::Break(());
+                }
+            }
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// A strategy without ascents: the steps are those of the learner's optimizer, at one gradient each.
+    /// Where Burn has checkpointers it wants
+    /// [`with_checkpoints`](SamStrategy::with_checkpoints), as it counts steps on when it resumes.
+    ///
+    /// # Errors
+    ///
+    /// None in practice: those of [`Sam::strategy`].
+    pub fn plain(self) -> Result<SamStrategy<M>, OptimConfigError>
+    where
+        <M as TrainStep>::Input: Clone,
+    {
+        let never = Window {
+            start: usize::MAX,
+            end: None,
+        };
+        let config = SamConfig::new().with_window(Some(never));
+        Ok(self.attach(Sam::strategy(config)?))
+    }
+}
+
+impl<M> std::fmt::Debug for LearnerMonitor<M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LearnerMonitor")
+            .field("readings", &self.readings)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,137 @@
+use std::sync::Arc;
+
+use burn::tensor::TensorReadError;
+use burn::train::metric::{
+    Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericAttributes, NumericEntry,
+    SerializedEntry, format_float,
+};
+
+use super::{CurvatureQuantity, CurvatureReadings};
+
+/// One number of a [`LearnerMonitor`](super::LearnerMonitor)'s readings as a metric of Burn's training
+/// split.
+///
+/// Between two measurements it shows the last one, with a count of zero, so that the value of an epoch is
+/// the mean of the epoch's measurements; an epoch without any has the last one before.
+///
+/// Metrics run behind the training, on a thread of their own. This one counts the items it is shown, and
+/// shows with each what was measured for it, however far the training is ahead. So it belongs to the
+/// training split of one training, with one instance of each quantity.
+#[derive(Debug, Clone)]
+pub struct CurvatureMetric {
+    quantity: CurvatureQuantity,
+    readings: CurvatureReadings,
+    name: MetricName,
+    /// Items shown so far.
+    items: usize,
+    /// The last value, and how many new ones came with the last item: one or none.
+    last: Option<(f64, usize)>,
+    /// Of the epoch.
+    sum: f64,
+    count: usize,
+}
+
+impl CurvatureMetric {
+    pub(super) fn new(quantity: CurvatureQuantity, readings: CurvatureReadings) -> Self {
+        Self {
+            quantity,
+            readings,
+            name: Arc::new(quantity.name().to_string()),
+            items: 0,
+            last: None,
+            sum: 0.0,
+            count: 0,
+        }
+    }
+
+    /// The mean of the epoch's measurements, or the last one.
+    fn of_epoch(&self) -> Option<f64> {
+        match self.count {
+            0 => self.last.map(|(value, _)| value),
+            count => Some(self.sum / count as f64),
+        }
+    }
+
+    fn entry(&self, value: Option<NumericEntry>) -> SerializedEntry {
+        match (value, self.last, self.of_epoch()) {
+            (Some(entry), Some((last, _)), Some(mean)) => SerializedEntry::new(
+                format!("epoch {} - batch {}", short(mean), short(last)),
+                entry.serialize(),
+            ),
+            _ => SerializedEntry::not_available(None),
+        }
+    }
+}
+
+/// Burn's formatting takes small and negative numbers for the same.
+fn short(value: f64) -> String {
+    match value < 0.0 {
+        true => format!("-{}", format_float(-value, 3)),
+        false => format_float(value, 3),
+    }
+}
+
+impl Metric for CurvatureMetric {
+    type Input = ();
+
+    fn name(&self) -> MetricName {
+        self.name.clone()
+    }
+
+    fn description(&self) -> Option<String> {
+        Some(self.quantity.description().to_string())
+    }
+
+    fn attributes(&self) -> MetricAttributes {
+        let attributes = NumericAttributes {
+            unit: None,
+            higher_is_better: false,
+        };
+        attributes.into()
+    }
+
+    fn update(
+        &mut self,
+        _item: &(),
+        _metadata: &MetricMetadata,
+    ) -> Result<SerializedEntry, TensorReadError> {
+        self.items += 1;
+        if let Some((reading, is_new)) = self.readings.at(self.items)
+            && let Some(value) = self.quantity.of(&reading)
+        {
+            let new = usize::from(is_new);
+            self.last = Some((value, new));
+            self.sum += value * new as f64;
+            self.count += new;
+        }
+        Ok(self.entry(self.value()))
+    }
+
+    fn compute(&mut self) -> Result<SerializedEntry, TensorReadError> {
+        Ok(self.entry(self.of_epoch().map(NumericEntry::Final)))
+    }
+
+    fn clear(&mut self) {
+        (self.sum, self.count) = (0.0, 0);
+    }
+}
+
+impl Numeric for CurvatureMetric {
+    fn value(&self) -> Option<NumericEntry> {
+        self.last.map(|(value, count)| NumericEntry::Aggregated {
+            aggregated_value: value,
+            count,
+        })
+    }
+
+    fn running_value(&self) -> Option<NumericEntry> {
+        self.of_epoch().map(|value| NumericEntry::Aggregated {
+            aggregated_value: value,
+            count: self.count,
+        })
+    }
+
+    fn final_value(&self) -> NumericEntry {
+        NumericEntry::Final(self.of_epoch().unwrap_or(f64::NAN))
+    }
+}

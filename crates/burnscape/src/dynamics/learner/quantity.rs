@@ -1,0 +1,48 @@
+use crate::dynamics::CurvatureReading;
+
+/// Which number of a [`CurvatureReading`] a [`CurvatureMetric`](super::CurvatureMetric) shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CurvatureQuantity {
+    /// `lambda_max`: the largest eigenvalue of the Hessian.
+    Sharpness,
+    /// `edge_ratio`: `lambda_max · lr / 2`, 1 at the edge of stability of plain gradient descent.
+    EdgeRatio,
+    /// `gradient_norm`: `|g|` over the monitor's data.
+    GradientNorm,
+    /// `hessian_trace`: missing without probes.
+    Trace,
+}
+
+impl CurvatureQuantity {
+    /// The metric's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sharpness => "lambda_max",
+            // The formula would not do: a metric's name is a file name in Burn's logs.
+            Self::EdgeRatio => "edge_ratio",
+            Self::GradientNorm => "gradient_norm",
+            Self::Trace => "hessian_trace",
+        }
+    }
+
+    /// What it is, in a line.
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::Sharpness => "largest eigenvalue of the Hessian of the loss",
+            Self::EdgeRatio => "lambda_max * lr / 2: plain gradient descent is unstable above 1",
+            Self::GradientNorm => "Euclidean norm of the gradient of the loss",
+            Self::Trace => "trace of the Hessian of the loss, estimated",
+        }
+    }
+
+    /// The number.
+    pub fn of(self, reading: &CurvatureReading) -> Option<f64> {
+        match self {
+            Self::Sharpness => Some(reading.sharpness),
+            Self::EdgeRatio => Some(reading.edge_ratio),
+            Self::GradientNorm => Some(reading.gradient_norm),
+            Self::Trace => reading.trace,
+        }
+    }
+}
