@@ -140,7 +140,7 @@ impl DavidsonConfig {
     }
 
     /// Runs from `starts`, in the order of their importance. They need not be orthonormal; those that
-    /// depend on others are left out.
+    /// depend on others are left out, and so are those beyond half the limit of products.
     ///
     /// # Errors
     ///
@@ -160,8 +160,9 @@ impl DavidsonConfig {
             <A::Vector as VectorSpace>::check_same(&space, &start.space()).map_err(raise)?;
         }
         let mut subspace = Subspace::new(space, self.seed).map_err(raise)?;
-        // A dependent start takes nobody's place: `push` multiplies what is left.
-        let first = &starts[..starts.len().min(self.max_products)];
+        // The other half is for what the starts do not know.
+        let most = (self.max_products / 2).max(1);
+        let first = &starts[..starts.len().min(most)];
         subspace.push(operator, first.to_vec())?;
         for scout in 0..SCOUTS {
             let is_full = subspace.len() >= dimension.min(self.max_products);

@@ -11,16 +11,19 @@ use crate::optim::sam_edge;
 use crate::optim::seed::mix;
 use crate::space::{ParamSpace, ParamVector};
 
-/// Ritz vectors that are handed on to the next measurement. The others follow eigenvalues that may
-/// overtake the first, and those that crowd at the edge.
-const TRACKED: usize = 4;
+/// Ritz vectors that are handed on to the next measurement, at most: the first two, and the others as far
+/// as they are in a crowd with the first, within this fraction of it. A crowd is what the edge of
+/// stability gathers; one start for each of its eigenvalues separates them at once.
+const TRACKED: usize = 5;
+const CROWD: f64 = 0.15;
 
 /// Follows the sharpness of the loss along a training run, and how near the run is to instability.
 ///
-/// Each measurement finds `λ_max` of the Hessian over `data` by Lanczos, from the eigenvectors of the
-/// measurement before: weights that moved a little have eigenvectors that did. A small random component
-/// is mixed in, so that a direction that overtakes is found. A residual that is still too large after
-/// that makes the search go on until `max_products`.
+/// Each measurement finds `λ_max` of the Hessian over `data` by
+/// [Davidson's method](burnscape_krylov::DavidsonConfig), from the Ritz vectors of the measurement
+/// before: weights that moved a little have eigenvectors that did. A random vector and its product join
+/// them, so that a direction that overtakes is found. The search goes on until the residual is small
+/// enough, or up to `max_products`.
 ///
 /// Gradient descent on a full batch drives `λ_max` up to `2/lr` and then hovers there, the *edge of
 /// stability*; [`edge_ratio`](CurvatureReading::edge_ratio) is 1 at that edge. On minibatches the
@@ -29,17 +32,19 @@ const TRACKED: usize = 4;
 ///
 /// # Cost
 ///
-/// A measurement makes a [`Hessian`]: one trace and one gradient over the data. Then come products,
-/// 5 to 12 where little moved since the last measurement (10 to 30 from a random start), and one for each
-/// probe of the trace. The first measurement also [checks](CurvatureConfig::with_checks) the operator,
-/// with two more products. Each product has a handful of host synchronizations. Memory: the Hessian's
-/// residuals, as many vectors as products, three more between measurements.
+/// A measurement makes a [`Hessian`]: one trace and one gradient over the data. Then come products, and
+/// one for each probe of the trace. On a network of 3,700 parameters measured at every step, 4 to 11
+/// products, 6.7 in the mean, with one measurement of 14 in the first steps, where weights move fastest;
+/// at the edge of stability, every 50 steps, 5 to 11. A start from a random vector took 12.6 in the mean.
+/// The first measurement also [checks](CurvatureConfig::with_checks) the operator, with two more. Each
+/// product has a handful of host synchronizations. Memory: the Hessian's residuals, twice as many vectors
+/// as products, and five between measurements.
 ///
 /// # What can go wrong
 ///
-/// A residual says that *some* eigenvalue is near, not that it is the largest. Where another one
-/// overtakes between two measurements in a direction that no tracked vector has a part in, readings may
-/// lag behind by a measurement or two. [`forget`](Self::forget) makes the next one start anew.
+/// A residual says that *some* eigenvalue is near, not that it is the largest. One that comes from
+/// nowhere to the top between two measurements is missed by about one measurement in ten in the worst
+/// case tried, and found by the next. [`forget`](Self::forget) makes the next one start anew.
 ///
 /// # Errors
 ///
@@ -247,8 +252,10 @@ impl CurvatureMonitor {
             trace_standard_error: trace.and_then(|trace| trace.standard_error),
             products: checked + found.products + self.config.trace_probes,
         };
-        let vectors = found.pairs.into_iter().map(|pair| pair.vector);
-        self.known = Known::Found(vectors.collect());
+        let nearest = top.value - CROWD * top.value.abs();
+        let tracked = found.pairs.into_iter().enumerate();
+        let tracked = tracked.filter(|(index, pair)| *index < 2 || pair.value >= nearest);
+        self.known = Known::Found(tracked.map(|(_, pair)| pair.vector).collect());
         self.history.push(reading.clone());
         Ok(reading)
     }

@@ -21,8 +21,8 @@ pub struct CurvatureReading {
     pub gradient_norm: f64,
     /// `λ_max`, the algebraically largest eigenvalue of the Hessian, as a Ritz value.
     pub sharpness: f64,
-    /// `|H v − λ_max v|` for the eigenvector found, of norm one, by a product of its own. Some
-    /// eigenvalue is within this of `sharpness`.
+    /// `|H v − λ_max v|` for the eigenvector found, of norm one. Some eigenvalue is within this of
+    /// `sharpness`.
     pub residual: f64,
     /// Whether the residual is within the tolerance.
     pub converged: bool,
@@ -39,6 +39,6 @@ pub struct CurvatureReading {
     pub trace: Option<f64>,
     /// The standard deviation of that mean, from the spread of the probes; none for a single one.
     pub trace_standard_error: Option<f64>,
-    /// Hessian-vector products used, those for the residual, the trace and the checks included.
+    /// Hessian-vector products used, those for the trace and the checks included.
     pub products: usize,
 }

@@ -7,7 +7,13 @@ use super::CurvatureHistory;
 ///
 /// # Cost
 ///
-/// Three vectors of the length of the parameters.
+/// Up to five vectors of the length of the parameters.
+///
+/// # Reproducibility
+///
+/// A monitor that resumes reads the same bits if the format keeps them. JSON by `serde_json` keeps
+/// vectors of f32 (and f64 with its feature `float_roundtrip`); numbers of the history may be off in their
+/// last binary place.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CurvatureMonitorRecord {
     /// The readings so far.

@@ -1,0 +1,58 @@
+//! Gradient descent on a full batch drives the sharpness to `2/lr`, and keeps it there (Cohen et al. 2021,
+//! arXiv:2103.00065).
+
+use burn::optim::SgdConfig;
+use burn::tensor::Device;
+use burnscape::dynamics::{CurvatureHistory, CurvatureMonitorConfig};
+
+use crate::model::{Batch, Mlp, clusters, squared, step};
+
+const LR: f64 = 0.35;
+const STEPS: usize = 3000;
+
+/// Plain gradient descent with Burn's SGD.
+fn descend(data: &[Batch], lr: f64, steps: usize, every: usize) -> CurvatureHistory {
+    let device = Device::default().autodiff();
+    let mut model = Mlp::new([8, 16, 16, 3], 3, &device);
+    let mut sgd = SgdConfig::new().init();
+    let mut monitor = CurvatureMonitorConfig::new(every).init().unwrap();
+    for index in 0..=steps {
+        monitor.observe(index, lr, &model, &squared, data).unwrap();
+        model = step(&mut sgd, lr, model, squared, &data[0]);
+    }
+    monitor.history().clone()
+}
+
+#[test]
+fn sharpness_stays_at_the_edge_that_gradient_flow_passes() {
+    let device = Device::default().autodiff();
+    let data = [clusters(40, 8, 3, &device)];
+
+    // Ten times smaller steps follow the gradient flow for the same time.
+    let flow = descend(&data, LR / 10.0, 10 * STEPS, STEPS);
+    let of_flow = flow.readings().iter().map(|reading| reading.sharpness);
+    let highest = of_flow.fold(0.0, f64::max) * LR / 2.0;
+    let far_from_its_own_edge = flow
+        .readings()
+        .iter()
+        .all(|reading| reading.edge_ratio < 0.2);
+    assert!(highest > 1.3 && far_from_its_own_edge, "{highest}");
+
+    // At the edge weights jump from side to side: an even number of steps would see one side only.
+    let large = descend(&data, LR, STEPS, 31);
+    let readings = large.readings();
+    assert!(readings.iter().all(|reading| reading.converged));
+    let tail = &readings[readings.len() / 2..];
+    let ratios = tail.iter().map(|reading| reading.edge_ratio);
+    let mean = ratios.clone().sum::<f64>() / tail.len() as f64;
+    let farthest = ratios.fold(0.0_f64, |far, ratio| far.max((ratio - 1.0).abs()));
+    println!(
+        "flow {highest:.3}, tail of {}: mean {mean:.5}, farthest {farthest:.4}",
+        tail.len()
+    );
+    assert!((mean - 1.0).abs() < 0.01, "{mean}");
+    assert!(farthest < 0.05, "{farthest}");
+    // It does not stand still there.
+    let (first, last) = (&tail[0], &tail[tail.len() - 1]);
+    assert!(last.loss < 0.8 * first.loss, "{} {}", first.loss, last.loss);
+}

@@ -1,0 +1,147 @@
+//! Histories are written, read, and gone on with.
+
+use burn::optim::momentum::MomentumConfig;
+use burn::tensor::Device;
+use burnscape::dynamics::{
+    CurvatureHistory, CurvatureMonitor, CurvatureMonitorConfig, CurvatureMonitorRecord,
+    CurvatureReading, DynamicsError,
+};
+
+use crate::model::{Mlp, clusters, squared, step};
+
+fn config() -> CurvatureMonitorConfig {
+    CurvatureMonitorConfig::new(2)
+        .with_momentum(Some(MomentumConfig::new()))
+        .with_rho(Some(0.05))
+        .with_trace_probes(2)
+}
+
+/// Twelve steps; the monitor is put away and taken up again before step `pause`.
+fn run(config: &CurvatureMonitorConfig, pause: Option<usize>) -> CurvatureMonitor {
+    let device = Device::default().autodiff();
+    let data = [clusters(30, 8, 3, &device)];
+    let mut model = Mlp::new([8, 10, 10, 3], 2, &device);
+    let mut sgd = burn::optim::SgdConfig::new().init();
+    let mut monitor = config.init().unwrap();
+    for index in 0..12 {
+        if pause == Some(index) {
+            let text = serde_json::to_string(&monitor.to_record().unwrap()).unwrap();
+            let record: CurvatureMonitorRecord = serde_json::from_str(&text).unwrap();
+            assert_close(&record.history, monitor.history());
+            monitor = config.resume(record.clone()).unwrap();
+            // A record of what was only read is that record.
+            assert_eq!(monitor.to_record().unwrap(), record);
+        }
+        monitor
+            .observe(index, 0.1, &model, &squared, &data)
+            .unwrap();
+        model = step(&mut sgd, 0.1, model, squared, &data[0]);
+    }
+    monitor
+}
+
+/// Equal but for the last binary place, which `serde_json` does not promise.
+#[track_caller]
+fn assert_close(found: &CurvatureHistory, expected: &CurvatureHistory) {
+    assert_eq!(found.len(), expected.len());
+    for (found, expected) in found.readings().iter().zip(expected.readings()) {
+        assert_eq!(found.converged, expected.converged);
+        for ((name, found), (_, expected)) in cells(found).into_iter().zip(cells(expected)) {
+            let is_close = match (found, expected) {
+                (Some(a), Some(b)) => (a - b).abs() <= f64::EPSILON * b.abs(),
+                (a, b) => a == b,
+            };
+            assert!(is_close, "{name}: {found:?} {expected:?}");
+        }
+    }
+}
+
+#[test]
+fn a_resumed_monitor_reads_the_same_bits() {
+    let whole = run(&config(), None);
+    assert_eq!(whole.history().len(), 6);
+    for pause in [1, 6] {
+        let resumed = run(&config(), Some(pause));
+        assert_close(resumed.history(), whole.history());
+        // What was measured after the break; before step 6 there were three readings.
+        let resumed = &resumed.history().readings()[3..];
+        assert_eq!(resumed, &whole.history().readings()[3..], "{pause}");
+    }
+    // Vectors matter: from others the last digits differ.
+    let other = run(&config().with_seed(5), None);
+    assert_ne!(other.history(), whole.history());
+}
+
+#[test]
+fn json_reads_back() {
+    let monitor = run(&config(), None);
+    let history = monitor.history();
+    let text = history.to_json().unwrap();
+    assert_close(&CurvatureHistory::from_json(&text).unwrap(), history);
+    let mut written = Vec::new();
+    history.write_json(&mut written).unwrap();
+    assert_eq!(String::from_utf8(written).unwrap(), text + "\n");
+    let error = CurvatureHistory::from_json("{}").unwrap_err();
+    assert!(matches!(error, DynamicsError::Read { .. }), "{error}");
+}
+
+/// The numbers of a line, by the names of the header.
+fn cells(reading: &CurvatureReading) -> Vec<(&'static str, Option<f64>)> {
+    vec![
+        ("step", Some(reading.step as f64)),
+        ("lr", Some(reading.lr)),
+        ("loss", Some(reading.loss)),
+        ("gradient_norm", Some(reading.gradient_norm)),
+        ("sharpness", Some(reading.sharpness)),
+        ("residual", Some(reading.residual)),
+        ("edge_ratio", Some(reading.edge_ratio)),
+        ("gd_edge", reading.gd_edge),
+        ("momentum_edge", reading.momentum_edge),
+        ("sam_edge", reading.sam_edge),
+        ("trace", reading.trace),
+        ("trace_standard_error", reading.trace_standard_error),
+        ("products", Some(reading.products as f64)),
+    ]
+}
+
+#[test]
+fn csv_has_every_number_to_the_bit_and_empty_cells_for_none() {
+    for config in [config(), CurvatureMonitorConfig::new(2)] {
+        let monitor = run(&config, None);
+        let mut text = Vec::new();
+        monitor.history().write_csv(&mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        let mut lines = text.lines();
+        let names: Vec<&str> = lines.next().unwrap().split(',').collect();
+        let lines: Vec<&str> = lines.collect();
+        assert_eq!(lines.len(), monitor.history().len());
+        for (line, reading) in lines.iter().zip(monitor.history().readings()) {
+            let found: Vec<&str> = line.split(',').collect();
+            assert_eq!(found.len(), names.len());
+            let cell = |name: &str| found[names.iter().position(|known| *known == name).unwrap()];
+            for (name, expected) in cells(reading) {
+                let found = cell(name);
+                match expected {
+                    None => assert_eq!(found, "", "{name}"),
+                    Some(value) => {
+                        let found: f64 = found.parse().unwrap();
+                        assert_eq!(found.to_bits(), value.to_bits(), "{name}");
+                    }
+                }
+            }
+            assert_eq!(cell("converged"), reading.converged.to_string());
+        }
+    }
+}
+
+#[test]
+fn a_writer_that_fails_is_told() {
+    let monitor = run(&config(), None);
+    let mut small = [0_u8; 10];
+    for error in [
+        monitor.history().write_csv(&mut small[..]).unwrap_err(),
+        monitor.history().write_json(&mut small[..]).unwrap_err(),
+    ] {
+        assert!(matches!(error, DynamicsError::Write { .. }), "{error}");
+    }
+}

@@ -1,0 +1,114 @@
+//! What is refused, and that it leaves no trace.
+
+use burn::nn::{Linear, LinearConfig};
+use burn::optim::momentum::MomentumConfig;
+use burn::tensor::{Device, Tensor};
+use burnscape::curvature::CurvatureError;
+use burnscape::dynamics::{CurvatureMonitorConfig, DynamicsError};
+use burnscape::loss::LossError;
+use burnscape::space::SpaceError;
+
+fn loss(model: &Linear, x: Tensor<2>) -> Tensor<1> {
+    model.forward(x).square().mean()
+}
+
+fn model(inputs: usize) -> Linear {
+    LinearConfig::new(inputs, 1).init(&Device::default())
+}
+
+fn ones(columns: usize) -> [Tensor<2>; 1] {
+    [Tensor::ones([4, columns], &Device::default())]
+}
+
+#[test]
+fn settings_out_of_range_are_named() {
+    let new = || CurvatureMonitorConfig::new(1);
+    let momentum = |beta: f64, dampening: f64| {
+        let config = MomentumConfig::new().with_momentum(beta);
+        new().with_momentum(Some(config.with_dampening(dampening)))
+    };
+    let cases = [
+        (CurvatureMonitorConfig::new(0), "every"),
+        (new().with_tolerance(0.0), "tolerance"),
+        (new().with_tolerance(f64::NAN), "tolerance"),
+        (new().with_max_products(4), "max_products"),
+        (new().with_rho(Some(-0.1)), "rho"),
+        (new().with_rho(Some(f64::INFINITY)), "rho"),
+        (momentum(1.0, 0.0), "momentum"),
+        (momentum(f64::NAN, 0.0), "momentum"),
+        (momentum(0.9, 1.0), "dampening"),
+    ];
+    for (config, expected) in cases {
+        match config.init() {
+            Err(DynamicsError::OutOfRange { name, .. }) => assert_eq!(name, expected),
+            other => panic!("{expected}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_rate_that_is_no_rate_is_refused() {
+    let mut monitor = CurvatureMonitorConfig::new(1).init().unwrap();
+    for lr in [-0.1, f64::NAN, f64::INFINITY] {
+        let refused = monitor
+            .measure(0, lr, &model(2), &loss, &ones(2))
+            .unwrap_err();
+        assert!(
+            matches!(refused, DynamicsError::OutOfRange { .. }),
+            "{refused}"
+        );
+    }
+    assert!(monitor.history().is_empty());
+}
+
+#[test]
+fn a_loss_that_is_not_finite_is_an_error_and_leaves_the_monitor_as_it_was() {
+    let mut monitor = CurvatureMonitorConfig::new(1).init().unwrap();
+    let model = model(2);
+    monitor.measure(0, 0.1, &model, &loss, &ones(2)).unwrap();
+    let before = monitor.to_record().unwrap();
+    let bad = ones(2).map(|x| x * f32::NAN);
+    let error = monitor.measure(1, 0.1, &model, &loss, &bad).unwrap_err();
+    let expected = matches!(
+        error,
+        DynamicsError::Curvature(CurvatureError::Loss(LossError::NonFinite { batch: 0, .. }))
+    );
+    assert!(expected, "{error}");
+    assert_eq!(monitor.to_record().unwrap(), before);
+}
+
+#[test]
+fn another_model_needs_a_monitor_that_has_forgotten() {
+    let mut monitor = CurvatureMonitorConfig::new(1).init().unwrap();
+    monitor.measure(0, 0.1, &model(2), &loss, &ones(2)).unwrap();
+    let other = monitor
+        .measure(1, 0.1, &model(3), &loss, &ones(3))
+        .unwrap_err();
+    let is_space = matches!(
+        other,
+        DynamicsError::Space(SpaceError::DifferentSpaces { .. })
+    );
+    assert!(is_space, "{other}");
+    monitor.forget();
+    let reading = monitor.measure(1, 0.1, &model(3), &loss, &ones(3)).unwrap();
+    assert!((reading.sharpness - 8.0).abs() < 1e-4);
+    // A record of the other model.
+    let config = CurvatureMonitorConfig::new(1);
+    let mut resumed = config.resume(monitor.to_record().unwrap()).unwrap();
+    let refused = resumed
+        .measure(2, 0.1, &model(2), &loss, &ones(2))
+        .unwrap_err();
+    assert!(matches!(refused, DynamicsError::Space(_)), "{refused}");
+}
+
+#[test]
+fn steps_between_are_not_measured() {
+    let mut monitor = CurvatureMonitorConfig::new(3).init().unwrap();
+    let model = model(2);
+    let mut measured = Vec::new();
+    for step in 0..8 {
+        let reading = monitor.observe(step, 0.1, &model, &loss, &ones(2)).unwrap();
+        measured.extend(reading.map(|reading| reading.step));
+    }
+    assert_eq!(measured, [0, 3, 6]);
+}

@@ -1,0 +1,129 @@
+//! What a measurement costs along a training run, and what it is worth.
+
+use burn::optim::SgdConfig;
+use burn::optim::momentum::MomentumConfig;
+use burn::tensor::Device;
+use burnscape::curvature::Hessian;
+use burnscape::dynamics::{CurvatureMonitor, CurvatureMonitorConfig, CurvatureReading};
+use burnscape::krylov::{EigenpairsConfig, End};
+
+use crate::model::{Batch, Mlp, clusters, cross_entropy, step};
+
+/// Fifty steps on minibatches, measured over all of the data.
+fn train(
+    every: usize,
+    mut watch: impl FnMut(&CurvatureReading, &Mlp, &[Batch]),
+) -> CurvatureMonitor {
+    let device = Device::default().autodiff();
+    let all = clusters(240, 64, 10, &device);
+    let batches: Vec<Batch> = (0..6)
+        .map(|index| {
+            let rows = index * 40..(index + 1) * 40;
+            (
+                all.0.clone().slice([rows.clone()]),
+                all.1.clone().slice([rows]),
+            )
+        })
+        .collect();
+    let mut model = Mlp::new([64, 32, 32, 10], 1, &device);
+    let momentum = MomentumConfig::new();
+    let mut sgd = SgdConfig::new().with_momentum(Some(momentum)).init();
+    let mut monitor = CurvatureMonitorConfig::new(every).init().unwrap();
+    for index in 0..50 {
+        let reading = monitor
+            .observe(index, 0.05, &model, &cross_entropy, &batches)
+            .unwrap();
+        if let Some(reading) = reading {
+            watch(&reading, &model, &batches);
+        }
+        let batch = &batches[index % batches.len()];
+        model = step(&mut sgd, 0.05, model, cross_entropy, batch);
+    }
+    monitor
+}
+
+#[test]
+fn a_warm_measurement_takes_a_dozen_products_and_is_right() {
+    let mut worst = 0.0_f64;
+    let monitor = train(1, |reading, model, batches| {
+        assert!(reading.converged);
+        if reading.step % 7 > 0 {
+            return;
+        }
+        let hessian = Hessian::new(model, &cross_entropy, batches).unwrap();
+        let exact = EigenpairsConfig::new(1, End::Top).run(&hessian).unwrap();
+        assert!(exact.converged);
+        let error = (reading.sharpness / exact.pairs[0].value - 1.0).abs();
+        worst = worst.max(error);
+    });
+    let readings = monitor.history().readings();
+    let products: Vec<usize> = readings.iter().map(|reading| reading.products).collect();
+    println!("products {products:?}, worst error {worst:.1e}");
+    assert_eq!(products.len(), 50);
+    // Once, in the first steps, where the spectrum is a crowd and weights move fastest, it takes more.
+    let num_above = products[1..]
+        .iter()
+        .filter(|&&products| products > 12)
+        .count();
+    assert!(num_above <= 1, "{products:?}");
+    assert!(
+        products[1..].iter().all(|&products| products <= 15),
+        "{products:?}"
+    );
+    assert!(
+        products[1..].iter().sum::<usize>() <= 49 * 8,
+        "{products:?}"
+    );
+    assert!(worst < 1e-3, "{worst}");
+    // A run that learns something, or the test would show little.
+    let (first, last) = (&readings[0], &readings[49]);
+    assert!(last.loss < 0.1 * first.loss, "{} {}", first.loss, last.loss);
+}
+
+#[test]
+fn a_cold_start_costs_more() {
+    let every_step = train(1, |_, _, _| ());
+    let mut cold = CurvatureMonitorConfig::new(1).init().unwrap();
+    let again = train(1, |reading, model, batches| {
+        cold.forget();
+        cold.measure(reading.step, 0.05, model, &cross_entropy, batches)
+            .unwrap();
+    });
+    assert_eq!(every_step.history(), again.history());
+    let total = |monitor: &CurvatureMonitor| -> usize {
+        let readings = monitor.history().readings()[1..].iter();
+        readings.map(|reading| reading.products).sum()
+    };
+    let (warm, cold) = (total(&every_step), total(&cold));
+    println!("{warm} products warm, {cold} cold, in 49 measurements");
+    assert!(3 * warm < 2 * cold, "{warm} {cold}");
+}
+
+#[test]
+fn a_limit_of_products_is_kept_and_told() {
+    let device = Device::default().autodiff();
+    let data = [clusters(60, 64, 10, &device)];
+    let model = Mlp::new([64, 32, 32, 10], 1, &device);
+    let config = CurvatureMonitorConfig::new(1)
+        .with_tolerance(1e-6)
+        .with_max_products(6);
+    let mut monitor = config.init().unwrap();
+    let first = monitor
+        .measure(0, 0.1, &model, &cross_entropy, &data)
+        .unwrap();
+    assert!(!first.converged && first.residual > 1e-6 * first.sharpness);
+    assert_eq!(first.products, 6 + 2);
+    // What was found is a start all the same: at the same weights the search goes on.
+    let mut last = first;
+    for step in 1..30 {
+        let next = monitor
+            .measure(step, 0.1, &model, &cross_entropy, &data)
+            .unwrap();
+        assert!(next.sharpness >= last.sharpness * (1.0 - 1e-5));
+        last = next;
+    }
+    let hessian = Hessian::new(&model, &cross_entropy, &data).unwrap();
+    let exact = EigenpairsConfig::new(1, End::Top).run(&hessian).unwrap();
+    let error = (last.sharpness / exact.pairs[0].value - 1.0).abs();
+    assert!(error < 1e-3, "{error}");
+}
