@@ -9,7 +9,13 @@
 mod edge_of_stability;
 mod edges;
 mod history;
+#[cfg(feature = "train")]
+mod learner;
 mod model;
 mod quadratic;
 mod refusals;
+#[cfg(feature = "train")]
+#[path = "../learner/silent.rs"]
+#[allow(dead_code, reason = "shared with the tests of the strategy")]
+mod silent;
 mod warm;

@@ -1,0 +1,329 @@
+//! Curvature as metrics of Burn's `Learner`.
+
+use std::cell::Cell;
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use burn::data::dataloader::batcher::Batcher;
+use burn::data::dataloader::{DataLoader, DataLoaderBuilder};
+use burn::data::dataset::InMemDataset;
+use burn::optim::momentum::MomentumConfig;
+use burn::optim::{GradientsAccumulator, ModuleOptimizer, SgdConfig};
+use burn::tensor::{Device, Tensor};
+use burn::train::metric::{LossMetric, NumericEntry};
+use burn::train::{
+    InferenceStep, Learner, LearningResult, RegressionOutput, SupervisedTraining, TrainOutput,
+    TrainStep, TrainingStrategy,
+};
+use burnscape::dynamics::{
+    CurvatureHistory, CurvatureMetric, CurvatureMonitorConfig, CurvatureQuantity, CurvatureReading,
+    DynamicsError, LearnerMonitor,
+};
+use burnscape::optim::{Sam, SamConfig, sam_edge};
+use burnscape::space::{ParamSpace, ParamVector};
+
+use crate::model::{Batch, Mlp, clusters, squared};
+use crate::silent::Silent;
+
+const ITEMS: usize = 24;
+const BATCH: usize = 4;
+const LR: f64 = 0.1;
+
+fn output(model: &Mlp, batch: Batch) -> RegressionOutput {
+    let y = model.forward(batch.0.clone());
+    RegressionOutput::new(squared(model, batch.clone()), y, batch.1)
+}
+
+impl TrainStep for Mlp {
+    type Input = Batch;
+    type Output = RegressionOutput;
+
+    fn step(&self, batch: Batch) -> TrainOutput<RegressionOutput> {
+        let output = output(self, batch);
+        TrainOutput::new(self, output.loss.backward(), output)
+    }
+}
+
+impl InferenceStep for Mlp {
+    type Input = Batch;
+    type Output = RegressionOutput;
+
+    fn step(&self, batch: Batch) -> RegressionOutput {
+        output(self, batch)
+    }
+}
+
+/// Rows of the data.
+#[derive(Clone)]
+struct Rows;
+
+impl Batcher<usize, Batch> for Rows {
+    fn batch(&self, rows: Vec<usize>, device: &Device) -> Batch {
+        let (x, y) = clusters(ITEMS, 8, 3, device);
+        let select = |tensor: &Tensor<2>| {
+            let rows = rows.iter();
+            let rows = rows
+                .map(|&row| tensor.clone().slice([row..row + 1]))
+                .collect();
+            Tensor::cat(rows, 0)
+        };
+        (select(&x), select(&y))
+    }
+}
+
+fn loader() -> Arc<dyn DataLoader<Batch>> {
+    let dataset = InMemDataset::new((0..ITEMS).collect());
+    DataLoaderBuilder::new(Rows)
+        .batch_size(BATCH)
+        .build(dataset)
+}
+
+/// A directory that goes away with the test.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("burnscape-dynamics-{}-{count}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        drop(fs::remove_dir_all(&path));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.0));
+    }
+}
+
+fn model() -> Mlp {
+    Mlp::new([8, 10, 10, 3], 2, &Device::default().autodiff())
+}
+
+fn sgd() -> ModuleOptimizer {
+    SgdConfig::new()
+        .with_momentum(Some(MomentumConfig::new()))
+        .init()
+}
+
+fn data() -> Vec<Batch> {
+    vec![clusters(ITEMS, 8, 3, &Device::default())]
+}
+
+fn monitor(every: usize) -> LearnerMonitor<Mlp> {
+    let config = CurvatureMonitorConfig::new(every).with_rho(Some(0.05));
+    LearnerMonitor::new(config.init().unwrap(), squared, data())
+}
+
+/// Trains for some epochs.
+fn launch(
+    directory: &Directory,
+    (epochs, accumulation): (usize, usize),
+    metrics: impl IntoIterator<Item = CurvatureMetric>,
+    strategy: Option<TrainingStrategy<Mlp>>,
+) -> LearningResult<Mlp> {
+    let mut training = SupervisedTraining::new(&directory.0, loader(), loader())
+        .num_epochs(epochs)
+        .grads_accumulation(accumulation)
+        .renderer(Box::new(Silent::default()))
+        .with_application_logger(None)
+        .metrics((LossMetric::new(),));
+    for metric in metrics {
+        training = training.metric_train_numeric(metric);
+    }
+    if let Some(strategy) = strategy {
+        training = training.with_training_strategy(strategy);
+    }
+    training.launch(Learner::new(model(), sgd(), LR))
+}
+
+const QUANTITIES: [CurvatureQuantity; 4] = [
+    CurvatureQuantity::Sharpness,
+    CurvatureQuantity::EdgeRatio,
+    CurvatureQuantity::GradientNorm,
+    CurvatureQuantity::Trace,
+];
+
+/// What Burn wrote down of a metric, in an epoch of the training split.
+fn logged(directory: &Directory, quantity: CurvatureQuantity, epoch: usize) -> Vec<NumericEntry> {
+    let file = format!("train/epoch-{epoch}/{}.log", quantity.name());
+    let text = fs::read_to_string(directory.0.join(file)).unwrap_or_default();
+    let lines = text.lines();
+    lines
+        .map(|line| NumericEntry::deserialize(line).unwrap())
+        .collect()
+}
+
+/// The same training by hand: batches in order, the rate constant.
+fn by_hand(epochs: usize, accumulation: usize, every: usize) -> (CurvatureHistory, Mlp) {
+    let batches: Vec<Batch> = loader()
+        .to_device(&Device::default().autodiff())
+        .iter()
+        .map(Result::unwrap)
+        .collect();
+    let config = CurvatureMonitorConfig::new(every).with_rho(Some(0.05));
+    let (mut monitor, data) = (config.init().unwrap(), data());
+    let (mut model, mut sgd) = (model(), sgd());
+    let groups = (0..epochs).flat_map(|_| batches.chunks(accumulation));
+    for (index, group) in groups.enumerate() {
+        monitor.observe(index, LR, &model, &squared, &data).unwrap();
+        let mut sum = GradientsAccumulator::new();
+        for batch in group {
+            sum.accumulate(&model, TrainStep::step(&model, batch.clone()).grads);
+        }
+        model = sgd.step(LR, model, sum.grads());
+    }
+    (monitor.history().clone(), model)
+}
+
+fn weights(model: &Mlp) -> Vec<u64> {
+    let space = ParamSpace::of(model).unwrap();
+    let weights = ParamVector::from_module(&space, model).unwrap();
+    weights
+        .to_host()
+        .unwrap()
+        .into_iter()
+        .map(f64::to_bits)
+        .collect()
+}
+
+/// An entry of a step: value, and whether it is new.
+fn parts(entry: &NumericEntry) -> (f64, bool) {
+    match entry {
+        NumericEntry::Aggregated {
+            aggregated_value,
+            count,
+        } => (*aggregated_value, *count == 1),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn metrics_show_what_a_loop_by_hand_measures() {
+    for accumulation in [1, 2] {
+        let directory = Directory::new();
+        let monitor = monitor(4);
+        let readings = monitor.readings();
+        let metrics = QUANTITIES.map(|quantity| monitor.metric(quantity));
+        let strategy = monitor.plain().unwrap();
+        let result = launch(
+            &directory,
+            (2, accumulation),
+            metrics,
+            Some(strategy.into()),
+        );
+        assert!(result.error.is_none(), "{:?}", result.error);
+        let (expected, model) = by_hand(2, accumulation, 4);
+        assert_eq!(readings.history(), expected);
+        assert_eq!(readings.error(), None);
+        assert_eq!(weights(&result.model), weights(&model));
+
+        let of = |quantity: CurvatureQuantity, reading: &CurvatureReading| match quantity {
+            CurvatureQuantity::Sharpness => reading.sharpness,
+            CurvatureQuantity::EdgeRatio => reading.edge_ratio,
+            _ => reading.gradient_norm,
+        };
+        let per_epoch = ITEMS / BATCH;
+        for quantity in &QUANTITIES[..3] {
+            let mut expected = expected.readings().iter().peekable();
+            let mut last = None;
+            for epoch in 1..=2 {
+                let entries = logged(&directory, *quantity, epoch);
+                let (whole, steps) = entries.split_last().unwrap();
+                let mut new = Vec::new();
+                // With accumulation the items before the first step have nothing to show.
+                let first = per_epoch - steps.len();
+                assert_eq!(first, if epoch == 1 { accumulation - 1 } else { 0 });
+                for (index, entry) in steps.iter().enumerate() {
+                    // A step is taken with the last item of its group.
+                    let item = (epoch - 1) * per_epoch + first + index + 1;
+                    let step = item / accumulation - 1;
+                    let is_due = item.is_multiple_of(accumulation) && step.is_multiple_of(4);
+                    if is_due {
+                        let reading = expected.next().unwrap();
+                        assert_eq!(reading.step, step);
+                        last = Some(of(*quantity, reading));
+                        new.extend(last);
+                    }
+                    assert_eq!(parts(entry), (last.unwrap(), is_due), "item {item}");
+                }
+                let mean = new.iter().sum::<f64>() / new.len() as f64;
+                let NumericEntry::Final(value) = whole else {
+                    panic!("{whole:?}");
+                };
+                let expected = if new.is_empty() { last.unwrap() } else { mean };
+                assert_eq!(*value, expected);
+            }
+            assert!(expected.next().is_none());
+        }
+        // Nothing was asked for, and nothing is written.
+        assert!(logged(&directory, CurvatureQuantity::Trace, 1).is_empty());
+    }
+}
+
+#[test]
+fn watching_changes_nothing() {
+    let directory = Directory::new();
+    let strategy = monitor(1).plain().unwrap();
+    let watched = launch(&directory, (2, 1), [], Some(strategy.into()));
+    let directory = Directory::new();
+    let plain = launch(&directory, (2, 1), [], None);
+    assert_eq!(weights(&watched.model), weights(&plain.model));
+}
+
+#[test]
+fn sharpness_aware_training_is_watched_too() {
+    let directory = Directory::new();
+    let monitor = monitor(3);
+    let readings = monitor.readings();
+    let strategy = Sam::strategy(SamConfig::new().with_rho(0.05)).unwrap();
+    let result = launch(
+        &directory,
+        (1, 1),
+        [],
+        Some(monitor.attach(strategy).into()),
+    );
+    assert!(result.error.is_none(), "{:?}", result.error);
+    let history = readings.history();
+    assert_eq!(
+        history
+            .readings()
+            .iter()
+            .map(|r| r.step)
+            .collect::<Vec<_>>(),
+        [0, 3]
+    );
+    for reading in history.readings() {
+        assert_eq!(reading.sam_edge, sam_edge(reading.gradient_norm, 0.05, LR));
+    }
+}
+
+#[test]
+fn a_measurement_that_fails_interrupts_the_training() {
+    let directory = Directory::new();
+    let config = CurvatureMonitorConfig::new(2);
+    let (x, y) = clusters(ITEMS, 8, 3, &Device::default());
+    let monitor = LearnerMonitor::new(config.init().unwrap(), squared, vec![(x * f32::NAN, y)]);
+    let readings = monitor.readings();
+    let steps = Rc::new(Cell::new(0));
+    let taken = steps.clone();
+    let strategy = monitor.plain().unwrap().observe(move |report| {
+        taken.set(taken.get() + report.gradients);
+        ControlFlow::Continue(())
+    });
+    let result = launch(&directory, (2, 1), [], Some(strategy.into()));
+    assert!(result.interrupted.is_some());
+    let error = readings.error().unwrap();
+    assert!(matches!(error, DynamicsError::Curvature(_)), "{error}");
+    assert!(readings.history().is_empty());
+    // The step itself is taken, and is the last.
+    assert_eq!(steps.get(), 1);
+    assert_ne!(weights(&result.model), weights(&model()));
+}
