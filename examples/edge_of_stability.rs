@@ -28,13 +28,14 @@ use clap::Parser;
 #[derive(Parser)]
 struct Args {
     /// Learning rate of gradient descent.
-    #[arg(long, default_value_t = 0.05)]
+    #[arg(long, default_value_t = 0.1)]
     lr: f64,
     /// Its steps.
-    #[arg(long, default_value_t = 4000)]
+    #[arg(long, default_value_t = 6000)]
     steps: usize,
-    /// Steps between measurements.
-    #[arg(long, default_value_t = 20)]
+    /// Steps between measurements. At the edge weights jump from side to side, so that an even number
+    /// would see one side only.
+    #[arg(long, default_value_t = 51)]
     every: usize,
     /// How many times smaller the steps of the gradient flow are.
     #[arg(long, default_value_t = 10)]

@@ -67,7 +67,7 @@ impl Batcher<usize, Batch> for Rows {
         let select = |tensor: &Tensor<2>| {
             let rows = rows.iter();
             let rows = rows
-                .map(|&row| tensor.clone().slice([row..row + 1]))
+                .map(|&row| tensor.clone().slice(row..row + 1))
                 .collect();
             Tensor::cat(rows, 0)
         };

@@ -11,6 +11,10 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("minimal", ""),
     ("learner", "--epochs 1"),
     (
+        "edge_of_stability",
+        "--steps 60 --every 5 --flow 2 --digits 60 --width 8 --out target/edge-tiny.csv",
+    ),
+    (
         "survey",
         "--device flex --epochs 1 --seeds 1 --path-epochs 2 --out target --json target/survey-tiny.json",
     ),

@@ -52,6 +52,7 @@
 //! | dense | the same as a matrix on the host, the reference of every test | [`Dense`], [`to_dense`] |
 //! | combinator | operators made of operators | [`Scaled`], [`Shifted`], [`Sum`], [`Product`], [`Transposed`], [`Deflated`], [`Restricted`], [`Symmetric`], [`Counted`] |
 //! | trust_region | the largest or smallest value of a quadratic in a ball | [`TrustRegionConfig`], [`TrustRegionSolution`] |
+//! | davidson | outermost eigenpairs, from vectors that are close already | [`DavidsonConfig`] |
 //! | check | what a few products say about a claim | [`symmetry_defect`], [`adjoint_defect`], [`linearity_defect`] |
 //!
 //! # Scalars and failures

@@ -42,6 +42,7 @@
 //! | [`sharpness`] | how much the loss rises near a point |
 //! | [`landscape`] | the loss along directions |
 //! | [`path`] | low-loss paths between models |
+//! | [`dynamics`] | curvature along a training run |
 //! | [`guide`] | how to choose, and how to come from PyTorch |
 //!
 //! Everything runs on any Burn device: backends come in through Burn's features, and the device of

@@ -15,6 +15,9 @@ pub mod curvature {}
 #[doc = include_str!("../../../../docs/guide/spectrum.md")]
 pub mod spectrum {}
 
+#[doc = include_str!("../../../../docs/guide/dynamics.md")]
+pub mod dynamics {}
+
 #[doc = include_str!("../../../../docs/guide/paths.md")]
 pub mod paths {}
 

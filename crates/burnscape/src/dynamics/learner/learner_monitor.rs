@@ -31,7 +31,6 @@ use crate::optim::{OptimConfigError, Sam, SamConfig, SamStrategy, Window};
 /// ```
 /// use std::path::Path;
 ///
-/// use burn::nn::Linear;
 /// use burn::tensor::Tensor;
 /// use burn::train::{Learner, LearnerModel, SupervisedTraining, TrainLoader, TrainStep, ValidLoader};
 /// use burnscape::dynamics::{CurvatureMonitorConfig, CurvatureQuantity, LearnerMonitor};
@@ -45,7 +44,7 @@ use crate::optim::{OptimConfigError, Sam, SamConfig, SamStrategy, Window};
 ///     directory: &Path,
 /// ) -> Result<M, Box<dyn std::error::Error>>
 /// where
-///     M: LearnerModel,
+///     M: LearnerModel + 'static,
 ///     <M as TrainStep>::Input: Clone,
 /// {
 ///     let monitor = CurvatureMonitorConfig::new(20).init()?;
