@@ -10,6 +10,7 @@ mod checkpoints;
 mod in_step;
 mod losses;
 mod model;
+mod observing;
 mod refusals;
 mod silent;
 mod statistics;

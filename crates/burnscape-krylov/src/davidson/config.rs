@@ -19,7 +19,8 @@ use crate::{Eigenpair, End, KrylovError, SelfAdjoint, VectorSpace};
 /// # Cost
 ///
 /// Products, as the result tells: one for each start, two, and the growth. Starts are multiplied as a
-/// block. Residuals need no product of their own. Twice as many vectors as products in memory.
+/// block. Residuals need no product of their own. Memory: twice as many vectors as products, with room
+/// that doubles when it is full.
 ///
 /// # Defaults
 ///
@@ -159,10 +160,12 @@ impl DavidsonConfig {
         for start in starts {
             <A::Vector as VectorSpace>::check_same(&space, &start.space()).map_err(raise)?;
         }
-        let mut subspace = Subspace::new(space, self.seed).map_err(raise)?;
         // The other half is for what the starts do not know.
         let most = (self.max_products / 2).max(1);
         let first = &starts[..starts.len().min(most)];
+        // Room to grow a little: vectors are large.
+        let capacity = (first.len() + SCOUTS + 4).min(self.max_products);
+        let mut subspace = Subspace::new(space, capacity, self.seed).map_err(raise)?;
         subspace.push(operator, first.to_vec())?;
         for scout in 0..SCOUTS {
             let is_full = subspace.len() >= dimension.min(self.max_products);

@@ -14,10 +14,10 @@ pub(super) struct Subspace<V: VectorSpace> {
 }
 
 impl<V: VectorSpace> Subspace<V> {
-    pub(super) fn new(space: V::Space, seed: u64) -> Result<Self, V::Error> {
+    pub(super) fn new(space: V::Space, capacity: usize, seed: u64) -> Result<Self, V::Error> {
         Ok(Self {
-            basis: V::Block::with_capacity(&space, 16)?,
-            images: V::Block::with_capacity(&space, 16)?,
+            basis: V::Block::with_capacity(&space, capacity)?,
+            images: V::Block::with_capacity(&space, capacity)?,
             space,
             projected: Projected::default(),
             seed,

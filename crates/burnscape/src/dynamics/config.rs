@@ -10,8 +10,8 @@ use crate::loss::Mode;
 /// # Defaults
 ///
 /// Tolerance 5e-3 and at most 60 products, ours: the error of an eigenvalue is at most the residual, and
-/// of the order of its square over the gap to the next one; measured against converged ones it was below
-/// 1e-4 of the eigenvalue. No trace, no momentum, no radius, seed 0,
+/// of the order of its square over the gap to the next one; against converged eigenvalues it was about
+/// 1e-4 of them at most. No trace, no momentum, no radius, seed 0,
 /// [`Mode::Eval`].
 ///
 /// # Example
