@@ -229,7 +229,14 @@ fn bad_settings_are_refused() {
             available: 3
         })
     );
-    assert_eq!(run(new(2).with_max_products(1)), Err(KrylovError::NoProbes));
+    let refused = run(new(2).with_max_products(1));
+    assert_eq!(
+        refused,
+        Err(KrylovError::TooMany {
+            asked: 2,
+            available: 1
+        })
+    );
     let refused = run(new(1).with_tolerance(0.0));
     assert_eq!(
         refused,

@@ -145,8 +145,8 @@ impl DavidsonConfig {
     ///
     /// # Errors
     ///
-    /// [`KrylovError::TooMany`] for more pairs than dimensions, [`KrylovError::NoProbes`] for a limit of
-    /// fewer than `k` products, [`KrylovError::InvalidTolerance`], [`KrylovError::NonFinite`],
+    /// [`KrylovError::TooMany`] for more pairs than dimensions or products,
+    /// [`KrylovError::InvalidTolerance`], [`KrylovError::NonFinite`],
     /// [`KrylovError::Operator`], for starts of another space in particular.
     pub fn run<A: SelfAdjoint + ?Sized>(
         &self,
@@ -271,14 +271,12 @@ impl DavidsonConfig {
     }
 
     fn check<E>(&self, dimension: usize) -> Result<(), KrylovError<E>> {
-        if self.k > dimension || self.k == 0 {
+        let available = dimension.min(self.max_products);
+        if self.k > available || self.k == 0 {
             return Err(KrylovError::TooMany {
                 asked: self.k,
-                available: dimension,
+                available,
             });
-        }
-        if self.max_products < self.k {
-            return Err(KrylovError::NoProbes);
         }
         match self.tolerance > 0.0 && self.tolerance.is_finite() {
             true => Ok(()),

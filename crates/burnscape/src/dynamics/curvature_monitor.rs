@@ -35,7 +35,7 @@ const CROWD: f64 = 0.15;
 /// A measurement makes a [`Hessian`]: one trace and one gradient over the data. Then come products, and
 /// one for each probe of the trace. On a network of 3,500 parameters measured at every step, 4 to 11
 /// products, 6.8 in the mean, with one measurement of 14 in the first steps, where weights move fastest;
-/// at the edge of stability, every 50 steps, 5 to 11. A start from a random vector took 12.2 in the mean.
+/// at the edge of stability, every 51 steps, 5 to 11. A start from a random vector took 12.2 in the mean.
 /// The first measurement also [checks](CurvatureConfig::with_checks) the operator, with two more. Each
 /// product has a handful of host synchronizations. Memory: the Hessian's residuals, twice as many vectors
 /// as products (with room for more, up to as many again), and five between measurements.
