@@ -274,3 +274,26 @@ fn a_product_that_is_not_finite_is_told() {
         .map(|_| ());
     assert_eq!(found, Err(KrylovError::NonFinite { product: 0 }));
 }
+
+#[test]
+fn any_part_of_the_spectrum_is_found() {
+    let values: Vec<f64> = (0..60).map(|i| f64::from(i) - 20.5).collect();
+    let a = Symmetric::verified(Dense::diagonal(&values), 1e-12, 0).unwrap();
+    for (end, expected) in [
+        (End::Magnitude, [38.5, 37.5, 36.5]),
+        (End::Both, [38.5, -20.5, 37.5]),
+    ] {
+        let found = DavidsonConfig::new(3, end)
+            .with_tolerance(1e-8)
+            .run(&a, &[])
+            .unwrap();
+        assert!(found.converged);
+        for (pair, expected) in found.pairs.iter().zip(expected) {
+            assert!(
+                (pair.value - expected).abs() < 1e-9,
+                "{end:?} {}",
+                pair.value
+            );
+        }
+    }
+}

@@ -2,7 +2,7 @@ use super::subspace::Subspace;
 use crate::error::raise;
 use crate::{Eigenpair, End, KrylovError, SelfAdjoint, VectorSpace};
 
-/// The outermost eigenpairs of one end, from vectors that are close to them: those of the operator a
+/// The outermost eigenpairs, from vectors that are close to them: those of the operator a
 /// little earlier, say.
 ///
 /// The starts span the first subspace, together with a random vector and its product. Ritz pairs of the
@@ -246,22 +246,19 @@ impl DavidsonConfig {
                 return Ok(state);
             }
         }
-        let Some((last, _)) = ritz.get(self.k - 1) else {
+        if ritz.len() < self.k {
             return Ok(state);
-        };
+        }
+        let wanted: Vec<f64> = ritz.iter().take(self.k).map(|(value, _)| *value).collect();
         state.is_good = true;
         // Where all residuals vanish they say nothing: a multiple eigenvalue may still be missing.
         if is_exact && subspace.len() < 2 * self.k + 2 {
             return Ok(state);
         }
-        let sign = match self.end {
-            End::Top => 1.0,
-            End::Bottom => -1.0,
-        };
         for pair in ritz.iter().skip(self.k) {
             let residual = subspace.residual(pair)?;
             // Some eigenvalue is within the residual of the Ritz value.
-            if sign * (pair.0 - last) + residual.norm()? > SLACK * size {
+            if self.end.beyond(&wanted, pair.0) + residual.norm()? > SLACK * size {
                 state.next = Next::Along(residual);
                 return Ok(state);
             }

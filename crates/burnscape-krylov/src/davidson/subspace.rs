@@ -95,11 +95,7 @@ impl<V: VectorSpace> Subspace<V> {
 
     /// The Ritz values, the outermost first, each with its coefficients.
     pub(super) fn ritz(&self, end: End) -> Vec<(f64, Vec<f64>)> {
-        let mut pairs = self.projected.eigen(0..self.len());
-        if end == End::Top {
-            pairs.reverse();
-        }
-        pairs
+        end.outermost(self.projected.eigen(0..self.len()), self.len())
     }
 
     /// `A v − θ v` for the Ritz pair with these coefficients, from the products there are.

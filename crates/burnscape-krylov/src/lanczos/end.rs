@@ -32,4 +32,36 @@ impl End {
         pairs.truncate(k);
         pairs
     }
+
+    /// How far `value` is beyond the least of the outermost values, which are given the outermost first;
+    /// negative inside. Minus infinity beyond none.
+    pub(crate) fn beyond(self, outermost: &[f64], value: f64) -> f64 {
+        let distance = |(place, last): (usize, &f64)| match self {
+            Self::Top => value - last,
+            Self::Bottom => last - value,
+            Self::Magnitude => value.abs() - last.abs(),
+            Self::Both if place.is_multiple_of(2) => value - last,
+            Self::Both => last - value,
+        };
+        // Of both ends the last two are one of each.
+        let ends = if self == Self::Both { 2 } else { 1 };
+        let last = outermost.iter().enumerate().rev().take(ends);
+        last.map(distance).fold(f64::NEG_INFINITY, f64::max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::End;
+
+    #[test]
+    fn beyond_is_measured_from_the_least_outermost() {
+        assert_eq!(End::Top.beyond(&[5.0, 3.0], 4.0), 1.0);
+        assert_eq!(End::Bottom.beyond(&[-5.0, -3.0], -2.0), -1.0);
+        assert_eq!(End::Magnitude.beyond(&[-5.0, 3.0], -4.0), 1.0);
+        let both = [9.0, -5.0, 8.0];
+        assert_eq!(End::Both.beyond(&both, 8.5), 0.5);
+        assert_eq!(End::Both.beyond(&both, -5.5), 0.5);
+        assert_eq!(End::Both.beyond(&both, 0.0), -5.0);
+    }
 }
