@@ -109,6 +109,23 @@ pub enum KrylovError<E> {
         /// The quadratic form along it.
         value: f64,
     },
+    /// An operator that has to be positive semidefinite is not.
+    #[error(
+        "the operator is not positive semidefinite: its products show {value:e}; use XTrace, which \
+         takes either sign"
+    )]
+    Indefinite {
+        /// The smallest eigenvalue of `Ω A Ωᵀ` for the random vectors `Ω`.
+        value: f64,
+    },
+    /// A function of blocks returned more or fewer numbers than before.
+    #[error("{expected} blocks before, {found} now; return one number for each block every time")]
+    BlockCount {
+        /// Number of blocks at first.
+        expected: usize,
+        /// Number of blocks now.
+        found: usize,
+    },
     /// More vectors were asked for than there are.
     #[error("{asked} asked for, 1 to {available} possible")]
     TooMany {

@@ -1,28 +1,16 @@
 use std::ops::ControlFlow;
 
-use super::{Estimate, TraceEstimate};
-use crate::error::raise;
-use crate::vector::push_orthogonal;
-use crate::{KrylovError, Probe, SelfAdjoint, VectorBlock, VectorSpace};
-
-/// How a trace is estimated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum TraceMethod {
-    /// The mean of `vᵀ A v` over Rademacher vectors: the error falls as one over the root of the
-    /// products, and is proportional to the Frobenius norm off the diagonal.
-    #[default]
-    Hutchinson,
-    /// A third of the products find a subspace in which the trace is taken exactly, and the rest goes to
-    /// what is left: better where eigenvalues decay fast.
-    HutchPlusPlus,
-}
+use super::{TraceEstimate, TraceMethod};
+use crate::{KrylovError, SelfAdjoint};
 
 /// The trace of a self-adjoint operator, with an interval.
 ///
 /// # Cost
 ///
 /// At most `max_products` products; fewer if the interval comes within the tolerance before.
-/// [`HutchPlusPlus`](TraceMethod::HutchPlusPlus) keeps a third as many vectors.
+/// Hutchinson's method keeps no vectors, [Hutch++](TraceMethod::HutchPlusPlus) a third of that,
+/// [XTrace](TraceMethod::XTrace) one and a half times that, [XNysTrace](TraceMethod::XNysTrace) three
+/// times that; the last two solve small problems on the host, `products³`.
 ///
 /// # Reproducibility
 ///
@@ -46,14 +34,16 @@ pub enum TraceMethod {
 ///
 /// # References
 ///
-/// Hutchinson (1990); Meyer, Musco, Musco, Woodruff, *Hutch++*, SOSA 2021.
+/// Hutchinson (1990); Meyer, Musco, Musco, Woodruff, *Hutch++*, SOSA 2021; Epperly, Tropp, Webber,
+/// *XTrace: making the most of every sample in stochastic trace estimation*, SIAM J. Matrix Anal. Appl.
+/// 45 (2024).
 #[derive(Debug, Clone, PartialEq)]
 pub struct TraceConfig {
     method: TraceMethod,
-    max_products: usize,
-    tolerance: Option<f64>,
-    confidence: f64,
-    seed: u64,
+    pub(super) max_products: usize,
+    pub(super) tolerance: Option<f64>,
+    pub(super) confidence: f64,
+    pub(super) seed: u64,
 }
 
 impl Default for TraceConfig {
@@ -61,9 +51,6 @@ impl Default for TraceConfig {
         Self::new()
     }
 }
-
-/// Hutchinson's interval is not believed before this many samples.
-const FEWEST: usize = 8;
 
 impl TraceConfig {
     /// Hutchinson's method with 64 products.
@@ -91,7 +78,8 @@ impl TraceConfig {
         self
     }
 
-    /// Stops Hutchinson's method once half the interval is at most `tolerance` times the trace.
+    /// Stops once half the interval is at most `tolerance` times the trace, after eight samples at least.
+    /// A stop that depends on the samples makes the interval cover a little less often than it says.
     #[must_use]
     pub fn with_tolerance(mut self, tolerance: f64) -> Self {
         self.tolerance = Some(tolerance);
@@ -116,9 +104,12 @@ impl TraceConfig {
     ///
     /// # Errors
     ///
-    /// [`KrylovError::NoProbes`] for too few products (1 for Hutchinson, 3 for Hutch++),
+    /// [`KrylovError::NoProbes`] for too few products (1 for Hutchinson, 3 for Hutch++,
+    /// 4 for XTrace, 2 for XNysTrace),
     /// [`KrylovError::InvalidTolerance`], [`KrylovError::NonFiniteArgument`] for a confidence outside
-    /// `(0, 1)`, [`KrylovError::NonFinite`], [`KrylovError::Operator`].
+    /// `(0, 1)`, [`KrylovError::Indefinite`] for XNysTrace of an operator that is not positive
+    /// semidefinite, [`KrylovError::NonFinite`], [`KrylovError::ProductCount`],
+    /// [`KrylovError::Operator`].
     pub fn run<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
@@ -126,7 +117,8 @@ impl TraceConfig {
         self.run_observed(operator, |_| ControlFlow::Continue(()))
     }
 
-    /// As [`run`](Self::run); `observe` sees the estimate after every sample and can stop.
+    /// As [`run`](Self::run); `observe` sees the estimate after every sample (every few for
+    /// XTrace and XNysTrace) and can stop.
     ///
     /// # Errors
     ///
@@ -134,9 +126,21 @@ impl TraceConfig {
     pub fn run_observed<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
-        observe: impl FnMut(&TraceEstimate) -> ControlFlow<()>,
+        mut observe: impl FnMut(&TraceEstimate) -> ControlFlow<()>,
     ) -> Result<TraceEstimate, KrylovError<A::Error>> {
         operator.check_square()?;
+        self.check()?;
+        let observe: &mut dyn FnMut(&TraceEstimate) -> ControlFlow<()> = &mut observe;
+        match self.method {
+            TraceMethod::Hutchinson => self.hutchinson(operator, (Vec::new(), 0), observe),
+            TraceMethod::HutchPlusPlus => self.hutch_plus_plus(operator, observe),
+            TraceMethod::XTrace => self.xtrace(operator, observe),
+            TraceMethod::XNysTrace => self.xnystrace(operator, observe),
+            TraceMethod::Auto => self.auto(operator, observe),
+        }
+    }
+
+    pub(super) fn check<E>(&self) -> Result<(), KrylovError<E>> {
         if let Some(tolerance) = self.tolerance
             && !(tolerance > 0.0 && tolerance.is_finite())
         {
@@ -148,112 +152,6 @@ impl TraceConfig {
                 value: self.confidence,
             });
         }
-        match self.method {
-            TraceMethod::Hutchinson => self.hutchinson(operator, observe),
-            TraceMethod::HutchPlusPlus => self.hutch_plus_plus(operator, observe),
-        }
-    }
-
-    fn hutchinson<A: SelfAdjoint + ?Sized>(
-        &self,
-        operator: &A,
-        mut observe: impl FnMut(&TraceEstimate) -> ControlFlow<()>,
-    ) -> Result<TraceEstimate, KrylovError<A::Error>> {
-        let space = operator.domain();
-        let mut samples = Vec::with_capacity(self.max_products);
-        let mut estimate = Err(KrylovError::NoProbes);
-        for index in 0..self.max_products {
-            let v = Probe::Rademacher.draw::<A::Vector>(&space, self.seed, index as u64);
-            let v = v.map_err(raise)?;
-            samples.push(quadratic(operator, &v, index)?);
-            let now = self.estimate(&samples, 0.0, samples.len());
-            let is_done = samples.len() >= FEWEST && now.converged;
-            estimate = Ok(now);
-            if observe(&now).is_break() || (is_done && self.tolerance.is_some()) {
-                break;
-            }
-        }
-        estimate
-    }
-
-    fn hutch_plus_plus<A: SelfAdjoint + ?Sized>(
-        &self,
-        operator: &A,
-        mut observe: impl FnMut(&TraceEstimate) -> ControlFlow<()>,
-    ) -> Result<TraceEstimate, KrylovError<A::Error>> {
-        let space = operator.domain();
-        let dimension = <A::Vector as VectorSpace>::dimension(&space);
-        let third = (self.max_products / 3).min(dimension);
-        if third == 0 {
-            return Err(KrylovError::NoProbes);
-        }
-        // The range of the operator, from products with random vectors.
-        let block = <A::Vector as VectorSpace>::Block::with_capacity(&space, third);
-        let mut basis = block.map_err(raise)?;
-        let mut products = 0;
-        for index in 0..third {
-            let v = Probe::Rademacher.draw::<A::Vector>(&space, self.seed, index as u64);
-            let product = operator.matvec(&v.map_err(raise)?)?;
-            products += 1;
-            if !product.norm().map_err(raise)?.is_finite() {
-                return Err(KrylovError::NonFinite { product: index });
-            }
-            // Of low rank, the operator has shown its range already.
-            if !push_orthogonal(&mut basis, product).map_err(raise)? {
-                break;
-            }
-        }
-        let mut exact = 0.0;
-        for index in 0..basis.len() {
-            if let Some(q) = basis.get(index) {
-                exact += quadratic(operator, &q, products)?;
-                products += 1;
-            }
-        }
-        let mut samples = Vec::new();
-        let mut estimate = TraceEstimate {
-            value: exact,
-            half_width: (basis.len() == dimension).then_some(0.0),
-            products,
-            converged: basis.len() == dimension,
-        };
-        while basis.len() < dimension && products < self.max_products {
-            let index = (third + samples.len()) as u64;
-            let v = Probe::Rademacher.draw::<A::Vector>(&space, self.seed, index);
-            let rest = basis.reject(v.map_err(raise)?).map_err(raise)?;
-            samples.push(quadratic(operator, &rest, products)?);
-            products += 1;
-            estimate = self.estimate(&samples, exact, products);
-            if observe(&estimate).is_break() {
-                break;
-            }
-        }
-        Ok(estimate)
-    }
-
-    fn estimate(&self, samples: &[f64], exact: f64, products: usize) -> TraceEstimate {
-        let mean = Estimate::of(samples);
-        let half_width = mean.half_width(self.confidence);
-        let value = exact + mean.value;
-        let allowed = self.tolerance.map_or(f64::INFINITY, |t| t * value.abs());
-        TraceEstimate {
-            value,
-            half_width,
-            products,
-            converged: half_width.is_some_and(|half| half <= allowed),
-        }
-    }
-}
-
-/// `vᵀ A v`.
-fn quadratic<A: SelfAdjoint + ?Sized>(
-    operator: &A,
-    v: &A::Vector,
-    product: usize,
-) -> Result<f64, KrylovError<A::Error>> {
-    let value = v.dot(&operator.matvec(v)?).map_err(raise)?;
-    match value.is_finite() {
-        true => Ok(value),
-        false => Err(KrylovError::NonFinite { product }),
+        Ok(())
     }
 }

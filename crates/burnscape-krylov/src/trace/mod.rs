@@ -1,9 +1,18 @@
 //! Traces from products with random vectors.
 
+mod auto;
 mod config;
 mod estimate;
+mod hutch_plus_plus;
+mod hutchinson;
+mod method;
+mod sketch;
 mod trace_estimate;
+mod xnystrace;
+mod xtrace;
 
-pub use config::{TraceConfig, TraceMethod};
+pub use config::TraceConfig;
 pub use estimate::Estimate;
+pub use method::TraceMethod;
+pub(crate) use sketch::Sketch;
 pub use trace_estimate::TraceEstimate;

@@ -1,3 +1,5 @@
+use super::TraceMethod;
+
 /// An estimated trace.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
@@ -11,4 +13,6 @@ pub struct TraceEstimate {
     pub products: usize,
     /// Whether the half width came within the tolerance, if one was set.
     pub converged: bool,
+    /// The method: the one that was chosen, if it was left to choose.
+    pub method: TraceMethod,
 }

@@ -1,0 +1,54 @@
+use std::ops::ControlFlow;
+
+use super::xtrace::Small;
+use super::{Sketch, TraceConfig, TraceEstimate};
+use crate::error::raise;
+use crate::{Estimate, KrylovError, Probe, SelfAdjoint, VectorSpace};
+
+/// Below this many products a subspace does not pay for itself.
+const PAYS: usize = 30;
+/// The fewest random vectors whose spread says something, and the most that are worth it.
+const PILOT: (usize, usize) = (6, 16);
+/// Hutchinson's samples spread by `√2 |A|` at most; a few of them may lie together by chance, and are not
+/// believed below this part of it.
+const BELIEVED: f64 = 0.5;
+
+impl TraceConfig {
+    pub(super) fn auto<A: SelfAdjoint + ?Sized>(
+        &self,
+        operator: &A,
+        observe: &mut dyn FnMut(&TraceEstimate) -> ControlFlow<()>,
+    ) -> Result<TraceEstimate, KrylovError<A::Error>> {
+        let space = operator.domain();
+        let dimension = <A::Vector as VectorSpace>::dimension(&space);
+        let pilot = (self.max_products / 8).clamp(PILOT.0, PILOT.1);
+        if self.max_products < PAYS || pilot >= dimension {
+            return self.hutchinson(operator, (Vec::new(), 0), observe);
+        }
+        // Rademacher vectors, so that the samples are Hutchinson's own.
+        let sketch = Sketch::new(&space, Probe::Rademacher, self.seed);
+        let mut sketch = sketch.map_err(raise)?;
+        sketch.extend(operator, pilot)?;
+        let small = Small::of(&sketch, dimension).map_err(raise)?;
+        let with_basis: Vec<f64> = (0..sketch.len())
+            .map(|own| small.sample(own, None))
+            .collect();
+        let spread = |samples: &[f64]| {
+            let error = Estimate::of(samples).standard_error;
+            error.unwrap_or(f64::INFINITY) * (samples.len() as f64).sqrt()
+        };
+        // |A ω|² is |A|² in the mean.
+        let squares = sketch.columns.iter().flatten().map(|x| x * x);
+        let norm = (squares.sum::<f64>() / sketch.len() as f64).sqrt();
+        let plain = spread(&sketch.forms).max(BELIEVED * 2.0_f64.sqrt() * norm);
+        let spent = sketch.products - sketch.len();
+        let left = self.max_products - spent;
+        let is_low_rank = sketch.rest.is_some();
+        let error = |spread: f64, count: usize| spread / (count as f64).sqrt();
+        let is_better = error(spread(&with_basis), self.max_products / 2) < error(plain, left);
+        if is_low_rank || is_better {
+            return self.xtrace_from(operator, sketch, observe);
+        }
+        self.hutchinson(operator, (sketch.forms, spent), observe)
+    }
+}

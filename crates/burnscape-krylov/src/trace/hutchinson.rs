@@ -1,0 +1,191 @@
+use std::ops::ControlFlow;
+
+use super::{Estimate, TraceConfig, TraceEstimate, TraceMethod};
+use crate::error::raise;
+use crate::{KrylovError, LinearOperator, Probe, SelfAdjoint, Square, VectorSpace};
+
+/// An interval is not believed before this many samples.
+pub(super) const FEWEST: usize = 8;
+
+impl TraceConfig {
+    pub(super) fn hutchinson<A: SelfAdjoint + ?Sized>(
+        &self,
+        operator: &A,
+        (mut samples, spent): (Vec<f64>, usize),
+        observe: &mut dyn FnMut(&TraceEstimate) -> ControlFlow<()>,
+    ) -> Result<TraceEstimate, KrylovError<A::Error>> {
+        let space = operator.domain();
+        let mut estimate = Err(KrylovError::NoProbes);
+        while samples.len() + spent < self.max_products {
+            let index = samples.len();
+            let v = Probe::Rademacher.draw::<A::Vector>(&space, self.seed, index as u64);
+            let v = v.map_err(raise)?;
+            samples.push(quadratic(operator, &v, index + spent)?);
+            let now = self.estimate(&samples, 0.0, (index + 1 + spent, TraceMethod::Hutchinson));
+            let is_done = samples.len() >= FEWEST && now.converged;
+            estimate = Ok(now);
+            if observe(&now).is_break() || (is_done && self.tolerance.is_some()) {
+                break;
+            }
+        }
+        estimate
+    }
+
+    /// The traces of the diagonal blocks of an operator, all from the same products: with Rademacher `v`,
+    /// the part `v_b · (A v)_b` of the dot product that belongs to a block is an unbiased estimate of the
+    /// trace of that block. Always Hutchinson's method.
+    ///
+    /// `blocks` is given `v` and `A v` and returns one number a block: the dot product of the two within
+    /// it. With a tolerance, the run stops once every half width is at most that times the sum of the
+    /// traces in absolute value. `observe` sees the number of samples and can stop.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burnscape_krylov::{Dense, HostError, Symmetric, TraceConfig, VectorSpace};
+    /// use std::ops::ControlFlow;
+    ///
+    /// let a = Dense::from_rows(&[[2.0, 0.3, 0.0], [0.3, 3.0, 0.1], [0.0, 0.1, -1.0]])?;
+    /// let a = Symmetric::verified(a, 1e-12, 0)?;
+    /// let parts = |v: &Vec<f64>, product: &Vec<f64>| -> Result<Vec<f64>, HostError> {
+    ///     let dot = |range: std::ops::Range<usize>| v[range.clone()].to_vec().dot(&product[range].to_vec());
+    ///     Ok(vec![dot(0..2)?, dot(2..3)?])
+    /// };
+    /// let config = TraceConfig::new().with_max_products(200);
+    /// let traces = config.run_blocks(&a, parts, |_| ControlFlow::Continue(()))?;
+    /// assert!((traces[0].value - 5.0).abs() < 0.2 && (traces[1].value + 1.0).abs() < 0.1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run), and [`KrylovError::BlockCount`] if `blocks` does not return equally many
+    /// numbers each time.
+    pub fn run_blocks<A: SelfAdjoint + ?Sized>(
+        &self,
+        operator: &A,
+        blocks: impl Fn(
+            &<A as Square>::Vector,
+            &<A as Square>::Vector,
+        ) -> Result<Vec<f64>, <<A as Square>::Vector as VectorSpace>::Error>,
+        mut observe: impl FnMut(usize) -> ControlFlow<()>,
+    ) -> Result<Vec<TraceEstimate>, KrylovError<A::Error>> {
+        operator.check_square()?;
+        self.check()?;
+        let space = operator.domain();
+        let mut samples: Vec<Vec<f64>> = Vec::new();
+        let mut estimates = Err(KrylovError::NoProbes);
+        for index in 0..self.max_products {
+            let v = Probe::Rademacher.draw::<A::Vector>(&space, self.seed, index as u64);
+            let v = v.map_err(raise)?;
+            let parts = blocks(&v, &operator.matvec(&v)?).map_err(raise)?;
+            if index == 0 {
+                samples = vec![Vec::new(); parts.len()];
+            }
+            if parts.len() != samples.len() {
+                return Err(KrylovError::BlockCount {
+                    expected: samples.len(),
+                    found: parts.len(),
+                });
+            }
+            if !parts.iter().all(|part| part.is_finite()) {
+                return Err(KrylovError::NonFinite { product: index });
+            }
+            samples
+                .iter_mut()
+                .zip(parts)
+                .for_each(|(all, part)| all.push(part));
+            let now = samples
+                .iter()
+                .map(|all| self.estimate(all, 0.0, (index + 1, TraceMethod::Hutchinson)));
+            let mut now: Vec<TraceEstimate> = now.collect();
+            let total: f64 = now.iter().map(|block| block.value).sum();
+            let allowed = self.tolerance.map_or(f64::INFINITY, |t| t * total.abs());
+            for block in &mut now {
+                block.converged = block.half_width.is_some_and(|half| half <= allowed);
+            }
+            let is_done = index + 1 >= FEWEST && now.iter().all(|block| block.converged);
+            estimates = Ok(now);
+            if observe(index + 1).is_break() || (is_done && self.tolerance.is_some()) {
+                break;
+            }
+        }
+        estimates
+    }
+
+    /// The square of the Frobenius norm, `|A|² = tr AᵀA`, as the mean of `|A v|²` over Rademacher vectors.
+    /// The operator need not be self-adjoint, nor square.
+    ///
+    /// # Cost
+    ///
+    /// At most `max_products` products; fewer if the interval comes within the tolerance before.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub fn run_squared_frobenius<A: LinearOperator + ?Sized>(
+        &self,
+        operator: &A,
+    ) -> Result<TraceEstimate, KrylovError<A::Error>> {
+        self.check()?;
+        let space = operator.domain();
+        let mut samples = Vec::new();
+        let mut estimate = Err(KrylovError::NoProbes);
+        for index in 0..self.max_products {
+            let v = Probe::Rademacher.draw::<A::Domain>(&space, self.seed, index as u64);
+            let product = operator.matvec(&v.map_err(raise)?)?;
+            let square = product.dot(&product).map_err(raise)?;
+            if !square.is_finite() {
+                return Err(KrylovError::NonFinite { product: index });
+            }
+            samples.push(square);
+            let now = self.estimate(&samples, 0.0, (index + 1, TraceMethod::Hutchinson));
+            let is_done = samples.len() >= FEWEST && now.converged;
+            estimate = Ok(now);
+            if is_done && self.tolerance.is_some() {
+                break;
+            }
+        }
+        estimate
+    }
+
+    pub(super) fn estimate(
+        &self,
+        samples: &[f64],
+        exact: f64,
+        (products, method): (usize, TraceMethod),
+    ) -> TraceEstimate {
+        let mean = Estimate::of(samples);
+        let half_width = mean.half_width(self.confidence);
+        self.report(exact + mean.value, half_width, (products, method))
+    }
+
+    pub(super) fn report(
+        &self,
+        value: f64,
+        half_width: Option<f64>,
+        (products, method): (usize, TraceMethod),
+    ) -> TraceEstimate {
+        let allowed = self.tolerance.map_or(f64::INFINITY, |t| t * value.abs());
+        TraceEstimate {
+            value,
+            half_width,
+            products,
+            converged: half_width.is_some_and(|half| half <= allowed),
+            method,
+        }
+    }
+}
+
+/// `vᵀ A v`.
+pub(super) fn quadratic<A: SelfAdjoint + ?Sized>(
+    operator: &A,
+    v: &A::Vector,
+    product: usize,
+) -> Result<f64, KrylovError<A::Error>> {
+    let value = v.dot(&operator.matvec(v)?).map_err(raise)?;
+    match value.is_finite() {
+        true => Ok(value),
+        false => Err(KrylovError::NonFinite { product }),
+    }
+}

@@ -1,0 +1,174 @@
+use std::ops::ControlFlow;
+
+use nalgebra::{DMatrix, SymmetricEigen};
+
+use super::sketch::next_size;
+use super::xtrace::{add, dot, jackknife};
+use super::{Estimate, TraceConfig, TraceEstimate, TraceMethod};
+use crate::error::raise;
+use crate::lanczos::products;
+use crate::{Dense, KrylovError, Probe, SelfAdjoint, VectorBlock, VectorSpace};
+
+impl TraceConfig {
+    pub(super) fn xnystrace<A: SelfAdjoint + ?Sized>(
+        &self,
+        operator: &A,
+        observe: &mut dyn FnMut(&TraceEstimate) -> ControlFlow<()>,
+    ) -> Result<TraceEstimate, KrylovError<A::Error>> {
+        let space = operator.domain();
+        let dimension = <A::Vector as VectorSpace>::dimension(&space);
+        let most = self.max_products.min(dimension);
+        if most < 2.min(dimension) || most == 0 {
+            return Err(KrylovError::NoProbes);
+        }
+        let empty = || <A::Vector as VectorSpace>::Block::with_capacity(&space, 0).map_err(raise);
+        let (mut vectors, mut images) = (empty()?, empty()?);
+        loop {
+            let before = vectors.len();
+            let draw =
+                |index: usize| Probe::Gaussian.draw::<A::Vector>(&space, self.seed, index as u64);
+            let added: Result<Vec<_>, _> = (before..next_size(before, most)).map(draw).collect();
+            let added = added.map_err(raise)?;
+            let found = products(operator, &added, before)?;
+            for (v, product) in added.into_iter().zip(found) {
+                vectors.push(v).map_err(raise)?;
+                images.push(product).map_err(raise)?;
+            }
+            let (estimate, rounding) = estimate(&vectors, &images, dimension)?;
+            let half_width = estimate.half_width(self.confidence);
+            let half_width = half_width.map(|half| half + rounding);
+            let about = (vectors.len(), TraceMethod::XNysTrace);
+            let estimate = self.report(estimate.value, half_width, about);
+            let is_done = self.tolerance.is_some() && estimate.converged;
+            if observe(&estimate).is_break() || is_done || vectors.len() >= most {
+                return Ok(estimate);
+            }
+        }
+    }
+}
+
+/// The mean of the estimates that each random vector makes for the Nyström approximation of all the
+/// others, and what rounding adds.
+fn estimate<B: VectorBlock, E: From<<B::Vector as VectorSpace>::Error>>(
+    vectors: &B,
+    images: &B,
+    dimension: usize,
+) -> Result<(Estimate, f64), KrylovError<E>> {
+    let (size, n) = (vectors.len(), dimension as f64);
+    let square = symmetric(&vectors.gram(vectors).map_err(raise)?);
+    let form = symmetric(&vectors.gram(images).map_err(raise)?);
+    let lengths = images.gram(images).map_err(raise)?;
+    let total: f64 = (0..size).map(|i| lengths.as_slice()[i * size + i]).sum();
+    let epsilon = images.get(0).map_or(0.0, |v| v.epsilon());
+    if total == 0.0 {
+        return Ok((Estimate::of(&vec![0.0; size]), 0.0));
+    }
+    // A multiple of the identity, above the rounding of the products, makes the small matrix definite;
+    // its trace is taken off at the end.
+    let mut shift = 4.0 * epsilon * (total / n).sqrt();
+    for _ in 0..3 {
+        let shifted = &form + &square * shift;
+        if let Some(factor) = shifted.clone().cholesky() {
+            let r = triangle(vectors, images, shift).map_err(raise)?;
+            return Ok((read(&factor.l(), (&r, &square), (n, shift)), shift * n));
+        }
+        shift *= 16.0;
+    }
+    let eigen = SymmetricEigen::new(form);
+    let value = eigen
+        .eigenvalues
+        .iter()
+        .fold(f64::INFINITY, |least, x| least.min(*x));
+    Err(KrylovError::Indefinite { value })
+}
+
+/// `R` of `Y + νΩ = Qᵀ R` for the shifted products.
+fn triangle<B: VectorBlock>(
+    vectors: &B,
+    images: &B,
+    shift: f64,
+) -> Result<DMatrix<f64>, <B::Vector as VectorSpace>::Error> {
+    let size = vectors.len();
+    let mut basis = B::with_capacity(&vectors.space(), size)?;
+    let mut r = DMatrix::zeros(size, size);
+    for index in 0..size {
+        let (Some(v), Some(image)) = (vectors.get(index), images.get(index)) else {
+            continue;
+        };
+        let mut rest = image.axpy(shift, &v)?;
+        for _ in 0..2 {
+            let along = basis.dots(&rest)?;
+            rest = rest.axpy(-1.0, &basis.combine(&along)?)?;
+            for (row, value) in along.into_iter().enumerate() {
+                r[(row, index)] += value;
+            }
+        }
+        // What is left may be rounding alone: its direction is then arbitrary, and its length right.
+        let length = rest.norm()?;
+        if length > 0.0 && basis.len() < size {
+            r[(basis.len(), index)] = length;
+            basis.push(rest.scale(length.recip()))?;
+        }
+    }
+    Ok(r)
+}
+
+/// With `H = Ω (A + ν) Ωᵀ = L Lᵀ` and `B = R L⁻ᵀ`: the Nyström approximation has the trace `|B|²`.
+/// Leaving vector `i` out takes `|B x|² / |x|²` off, for the column `x` of `L⁻¹`, and what `A` has beyond
+/// it along that vector is `1 / |x|²`, on a direction that is uniform outside the other vectors. That has
+/// the square `1 / |y|²` for the column `y` of the inverse factor of `Ω Ωᵀ`. Leaving another one out too is
+/// the same with the part of `x` (and of `y`) that is orthogonal to the other's, for `1 / |x|²` and
+/// `1 / |y|²`, and both parts taken off the trace.
+fn read(
+    lower: &DMatrix<f64>,
+    (r, square): (&DMatrix<f64>, &DMatrix<f64>),
+    (n, shift): (f64, f64),
+) -> Estimate {
+    let size = lower.nrows();
+    let columns = |matrix: &DMatrix<f64>| -> Vec<Vec<f64>> {
+        let columns = matrix.column_iter();
+        columns
+            .map(|column| column.iter().copied().collect())
+            .collect()
+    };
+    // A Cholesky factor has a positive diagonal, and an inverse.
+    let identity = DMatrix::identity(size, size);
+    let inverse = |lower: &DMatrix<f64>| lower.solve_lower_triangular(&identity);
+    let inner = inverse(lower).unwrap_or_else(|| identity.clone());
+    let outer = square
+        .clone()
+        .cholesky()
+        .and_then(|factor| inverse(&factor.l()));
+    let b = r * inner.transpose();
+    let whole = b.norm_squared();
+    let (x, bx) = (columns(&inner), columns(&(&b * &inner)));
+    let y = outer.as_ref().map(columns);
+    let sample = |own: usize, other: Option<usize>| {
+        let (mut rest, mut image, mut taken) = (x[own].clone(), bx[own].clone(), 0.0);
+        let mut direction = y.as_ref().map(|y| y[own].clone());
+        let mut left = n - size as f64 + 1.0;
+        if let Some(other) = other {
+            let length = dot(&x[other], &x[other]);
+            let along = dot(&rest, &x[other]) / length;
+            add(&mut rest, -along, &x[other]);
+            add(&mut image, -along, &bx[other]);
+            taken += dot(&bx[other], &bx[other]) / length;
+            if let (Some(own), Some(y)) = (&mut direction, &y) {
+                let along = dot(own, &y[other]) / dot(&y[other], &y[other]);
+                add(own, -along, &y[other]);
+            }
+            left += 1.0;
+        }
+        let length = dot(&rest, &rest);
+        taken += dot(&image, &image) / length;
+        let direction = direction.map_or(1.0, |own| dot(&own, &own));
+        whole - taken + left * direction / length - shift * n
+    };
+    jackknife(size, sample)
+}
+
+fn symmetric(matrix: &Dense) -> DMatrix<f64> {
+    let size = matrix.num_rows();
+    let entry = |i: usize, j: usize| matrix.as_slice()[i * size + j];
+    DMatrix::from_fn(size, size, |i, j| 0.5 * (entry(i, j) + entry(j, i)))
+}

@@ -1,0 +1,175 @@
+use std::ops::ControlFlow;
+
+use super::sketch::next_size;
+use super::{Estimate, Sketch, TraceConfig, TraceEstimate, TraceMethod};
+use crate::error::raise;
+use crate::{KrylovError, Probe, SelfAdjoint, VectorBlock, VectorSpace};
+
+impl TraceConfig {
+    pub(super) fn xtrace<A: SelfAdjoint + ?Sized>(
+        &self,
+        operator: &A,
+        observe: &mut dyn FnMut(&TraceEstimate) -> ControlFlow<()>,
+    ) -> Result<TraceEstimate, KrylovError<A::Error>> {
+        let sketch = Sketch::new(&operator.domain(), Probe::Gaussian, self.seed);
+        self.xtrace_from(operator, sketch.map_err(raise)?, observe)
+    }
+
+    /// XTrace, from what a sketch has.
+    pub(super) fn xtrace_from<A: SelfAdjoint + ?Sized>(
+        &self,
+        operator: &A,
+        mut sketch: Sketch<A::Vector>,
+        observe: &mut dyn FnMut(&TraceEstimate) -> ControlFlow<()>,
+    ) -> Result<TraceEstimate, KrylovError<A::Error>> {
+        let dimension = <A::Vector as VectorSpace>::dimension(&operator.domain());
+        let most = (self.max_products / 2).min(dimension);
+        if most < 2.min(dimension) || most == 0 {
+            return Err(KrylovError::NoProbes);
+        }
+        loop {
+            sketch.extend(operator, next_size(sketch.len(), most))?;
+            let estimate = self.read(&sketch, dimension).map_err(raise)?;
+            let is_done = self.tolerance.is_some() && estimate.converged;
+            let is_last = sketch.rest.is_some() || sketch.len() >= most;
+            if observe(&estimate).is_break() || is_done || is_last {
+                return Ok(estimate);
+            }
+        }
+    }
+
+    fn read<V: VectorSpace>(
+        &self,
+        sketch: &Sketch<V>,
+        dimension: usize,
+    ) -> Result<TraceEstimate, V::Error> {
+        let about = (sketch.products, TraceMethod::XTrace);
+        let small = Small::of(sketch, dimension)?;
+        // The whole range is in the basis, to the rounding that is left of it: |tr B| ≤ √n |B|.
+        if let Some(rest) = sketch.rest {
+            let rounding = rest * (dimension as f64).sqrt();
+            return Ok(self.report(small.inside, Some(rounding), about));
+        }
+        if sketch.len() == dimension {
+            return Ok(self.report(small.inside, Some(0.0), about));
+        }
+        let estimate = jackknife(sketch.len(), |own, other| small.sample(own, other));
+        let half_width = estimate.half_width(self.confidence);
+        Ok(self.report(estimate.value, half_width, about))
+    }
+}
+
+/// The mean of `sample(i, None)`, what vector `i` says with itself left out of the approximation, with the
+/// jackknife's standard error: from the same means with one vector `j` left out altogether, which take
+/// `sample(i, Some(j))`. The samples share most of their approximation, and their spread alone is too
+/// small; that of the jackknife is too small in no mean (Efron and Stein 1981).
+pub(super) fn jackknife(size: usize, sample: impl Fn(usize, Option<usize>) -> f64) -> Estimate {
+    let value = (0..size).map(|own| sample(own, None)).sum::<f64>() / size as f64;
+    let without = |other: usize| {
+        let all = (0..size).filter(|own| *own != other);
+        all.map(|own| sample(own, Some(other))).sum::<f64>() / (size - 1) as f64
+    };
+    let standard_error = (size > 2).then(|| {
+        let means: Vec<f64> = (0..size).map(without).collect();
+        let center = means.iter().sum::<f64>() / size as f64;
+        let square = |x: &f64| (x - center) * (x - center);
+        let total = means.iter().map(square).sum::<f64>();
+        (total * (size - 1) as f64 / size as f64).sqrt()
+    });
+    Estimate {
+        value,
+        standard_error,
+        samples: size,
+    }
+}
+
+/// The small matrices of a sketch, and what they say of the trace.
+pub(super) struct Small<'a, V: VectorSpace> {
+    sketch: &'a Sketch<V>,
+    dimension: usize,
+    /// The trace within the basis.
+    pub(super) inside: f64,
+    /// The directions `s` that the vectors alone have brought, and `H s`.
+    own: Vec<(Vec<f64>, Vec<f64>)>,
+    /// `w = Q ω`, `H w` and `|ω|²` of each vector.
+    vectors: Vec<(Vec<f64>, Vec<f64>, f64)>,
+}
+
+impl<'a, V: VectorSpace> Small<'a, V> {
+    pub(super) fn of(sketch: &'a Sketch<V>, dimension: usize) -> Result<Self, V::Error> {
+        let size = sketch.len();
+        // H = Q A Qᵀ and W = Q Ωᵀ; Q A Ωᵀ is R, as A is self-adjoint.
+        let h = sketch.basis.gram(&sketch.images)?;
+        let w = sketch.basis.gram(&sketch.vectors)?;
+        let row = |i: usize| &h.as_slice()[i * size..(i + 1) * size];
+        let times = |x: &[f64]| -> Vec<f64> { (0..size).map(|i| dot(row(i), x)).collect() };
+        let mut vectors = Vec::with_capacity(size);
+        for index in 0..size {
+            let column: Vec<f64> = (0..size).map(|i| w.as_slice()[i * size + index]).collect();
+            let image = times(&column);
+            let v = sketch.vectors.get(index);
+            let square = v.map_or(Ok(dimension as f64), |v| v.dot(&v))?;
+            vectors.push((column, image, square));
+        }
+        let own = sketch.own_directions().into_iter();
+        Ok(Self {
+            sketch,
+            dimension,
+            inside: (0..size).map(|i| row(i)[i]).sum(),
+            own: own
+                .map(|s| (times(&s), s))
+                .map(|(image, s)| (s, image))
+                .collect(),
+            vectors,
+        })
+    }
+
+    /// What vector `index` says for the basis of all the others, or of all but another one too: the trace
+    /// within that basis, and the quadratic form of the vector's part outside it.
+    pub(super) fn sample(&self, index: usize, other: Option<usize>) -> f64 {
+        let (w, hw, square) = &self.vectors[index];
+        let (mut u, mut hu, mut inside) = (w.clone(), hw.clone(), self.inside);
+        let mut remove = |s: &[f64], hs: &[f64]| {
+            let along = dot(w, s);
+            add(&mut u, -along, s);
+            add(&mut hu, -along, hs);
+            inside -= dot(s, hs);
+        };
+        let (s, hs) = &self.own[index];
+        let mut removed = 1;
+        remove(s, hs);
+        if let Some((second, image)) = other.map(|other| &self.own[other]) {
+            let along = dot(s, second);
+            let (mut rest, mut image) = (second.clone(), image.clone());
+            add(&mut rest, -along, s);
+            add(&mut image, -along, hs);
+            let length = dot(&rest, &rest).sqrt();
+            if length > 0.0 {
+                rest.iter_mut().chain(&mut image).for_each(|x| *x /= length);
+                removed += 1;
+                remove(&rest, &image);
+            }
+        }
+        let column = &self.sketch.columns[index];
+        let outside = self.sketch.forms[index] - 2.0 * dot(&u, column) + dot(&u, &hu);
+        let scale = match self.sketch.probe {
+            // The part outside the basis has a uniform direction; its length says nothing.
+            Probe::Gaussian => {
+                let left = self.dimension + removed - self.sketch.len();
+                left as f64 / (square - dot(&u, &u))
+            }
+            Probe::Rademacher => 1.0,
+        };
+        inside + scale * outside
+    }
+}
+
+/// The dot product over the shorter length.
+pub(super) fn dot(x: &[f64], y: &[f64]) -> f64 {
+    x.iter().zip(y).map(|(x, y)| x * y).sum()
+}
+
+/// `y += a x`.
+pub(super) fn add(y: &mut [f64], a: f64, x: &[f64]) {
+    y.iter_mut().zip(x).for_each(|(y, x)| *y += a * x);
+}

@@ -1,0 +1,382 @@
+//! Traces: every method right within its interval, the interval as good as it says, the choice sound.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a failed expectation fails the test"
+)]
+
+mod spectra;
+
+use std::ops::ControlFlow;
+
+use burnscape_krylov::{
+    Counted, Dense, HostError, KrylovError, LinearOperator, TraceConfig, TraceEstimate,
+    TraceMethod, VectorSpace, to_dense,
+};
+use spectra::{Diagonal, Single, size, with_spectrum};
+
+const METHODS: [TraceMethod; 5] = [
+    TraceMethod::Hutchinson,
+    TraceMethod::HutchPlusPlus,
+    TraceMethod::XTrace,
+    TraceMethod::XNysTrace,
+    TraceMethod::Auto,
+];
+
+/// Median error over fifty seeds, relative to the trace. (The choice of a method from a pilot is wrong for a
+/// seed now and then.)
+fn error(values: &[f64], method: TraceMethod, products: usize) -> f64 {
+    let a = with_spectrum(values, 11);
+    let exact: f64 = values.iter().sum();
+    let config = TraceConfig::new()
+        .with_method(method)
+        .with_max_products(products);
+    let error = |seed: u64| {
+        let found = config.clone().with_seed(seed).run(&a).unwrap();
+        assert!(found.products <= products);
+        (found.value - exact).abs()
+    };
+    let mut errors: Vec<f64> = (0..50).map(error).collect();
+    errors.sort_by(f64::total_cmp);
+    errors[25] / exact.abs()
+}
+
+#[test]
+fn intervals_cover_the_trace_as_often_as_they_say() {
+    let values: Vec<f64> = (0..36).map(|i| 0.2 + 0.9_f64.powi(i)).collect();
+    let a = with_spectrum(&values, 4);
+    let exact: f64 = values.iter().sum();
+    for method in METHODS {
+        let config = TraceConfig::new().with_method(method).with_max_products(30);
+        let covers = |seed: &u64| {
+            let found = config.clone().with_seed(*seed).run(&a).unwrap();
+            (found.value - exact).abs() <= found.half_width.unwrap()
+        };
+        let covered = (0..1000).filter(covers).count();
+        println!("{method:?}: {covered} of 1000 intervals cover the trace");
+        // The jackknife's intervals are wide by design, never narrow.
+        let most = match method {
+            TraceMethod::Hutchinson | TraceMethod::HutchPlusPlus => 970,
+            _ => 1000,
+        };
+        assert!((930..=most).contains(&covered), "{method:?}: {covered}");
+    }
+}
+
+#[test]
+fn each_method_wins_where_it_should() {
+    let decay: Vec<f64> = (0..80).map(|i| 0.7_f64.powi(i)).collect();
+    let slow: Vec<f64> = (0..80).map(|i| 1.0 / f64::from(1 + i).powi(2)).collect();
+    let flat: Vec<f64> = (0..80).map(|i| 1.0 + f64::from(i % 7) / 3.0).collect();
+    for (name, values) in [("decay", &decay), ("slow", &slow), ("flat", &flat)] {
+        for products in [20, 60] {
+            let errors = METHODS.map(|method| error(values, method, products));
+            let shown = errors.map(|error| format!("{error:.1e}"));
+            println!("{name}, {products} products: {METHODS:?} {shown:?}");
+            let [plain, _, xtrace, nystrom, auto] = errors;
+            match (name, products) {
+                ("decay", 60) => assert!(xtrace < 1e-3 * plain && nystrom < 1e-2 * xtrace),
+                ("slow", 60) => assert!(xtrace < 0.3 * plain && nystrom < 0.3 * xtrace),
+                ("flat", 20) => assert!(plain < xtrace),
+                _ => {}
+            }
+            // The choice costs its pilot, no more.
+            if products == 20 {
+                assert_eq!(auto, plain);
+            } else {
+                assert!(auto < 2.0 * plain.min(xtrace), "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_choice_follows_the_spectrum() {
+    let choice = |values: &[f64], products: usize, seed: u64| {
+        let config = TraceConfig::new().with_method(TraceMethod::Auto);
+        let a = with_spectrum(values, 3);
+        let found = config.with_max_products(products).with_seed(seed).run(&a);
+        found.unwrap().method
+    };
+    let decay: Vec<f64> = (0..70).map(|i| 0.7_f64.powi(i)).collect();
+    let flat: Vec<f64> = (0..70)
+        .map(|i| if i % 2 == 0 { 1.0 } else { -1.5 })
+        .collect();
+    let count = |values: &[f64], method: TraceMethod| {
+        (0..20)
+            .filter(|&seed| choice(values, 60, seed) == method)
+            .count()
+    };
+    let (right, other) = (
+        count(&decay, TraceMethod::XTrace),
+        count(&flat, TraceMethod::Hutchinson),
+    );
+    println!("XTrace for decay {right} of 20, Hutchinson for a flat spectrum {other} of 20");
+    assert!(right >= 18 && other >= 14);
+    assert_eq!(choice(&decay, 29, 0), TraceMethod::Hutchinson);
+}
+
+#[test]
+fn prescribed_spectra_have_their_traces() {
+    for (name, values) in spectra::all(40) {
+        let a = Counted::new(with_spectrum(&values, 6));
+        let exact: f64 = values.iter().sum();
+        let scale = values.iter().map(|x| x * x).sum::<f64>().sqrt().max(1e-300);
+        for method in METHODS {
+            let before = a.num_matvecs();
+            let config = TraceConfig::new().with_method(method).with_max_products(36);
+            let found = match config.run(&a) {
+                Err(KrylovError::Indefinite { value }) => {
+                    assert!(method == TraceMethod::XNysTrace && value < 0.0);
+                    assert!(values.iter().any(|x| *x < 0.0), "{name}");
+                    continue;
+                }
+                other => other.unwrap(),
+            };
+            assert_eq!(
+                found.products,
+                a.num_matvecs() - before,
+                "{name} {method:?}"
+            );
+            let error = (found.value - exact).abs();
+            let half = found.half_width.unwrap();
+            // Ninety-five percent are within one half width; nearly all within three.
+            assert!(
+                error <= 3.0 * half + 1e-12 * scale,
+                "{name} {method:?}: {} {exact} {half}",
+                found.value
+            );
+            // Low rank is exact for every method that finds a subspace.
+            if name == "rank 3" && [TraceMethod::XTrace, TraceMethod::XNysTrace].contains(&method) {
+                assert!(error < 1e-12 * scale, "{method:?} {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn single_precision_has_the_accuracy_of_its_products() {
+    for (name, values) in spectra::all(40) {
+        if values.iter().any(|x| *x < 0.0) {
+            continue;
+        }
+        let a = Single::of(with_spectrum(&values, 6).operator());
+        let exact: f64 = values.iter().sum();
+        for method in METHODS {
+            let config = TraceConfig::new().with_method(method).with_max_products(36);
+            let found = config.run(&a).unwrap();
+            let error = (found.value - exact).abs();
+            let allowed = 3.0 * found.half_width.unwrap() + 2e-5 * size(&values);
+            assert!(
+                error <= allowed,
+                "{name} {method:?}: {} {exact}",
+                found.value
+            );
+        }
+    }
+}
+
+#[test]
+fn a_whole_space_gives_the_trace_itself() {
+    let a = with_spectrum(&[3.0, 1.0, 0.5, 0.25, 2.0], 1);
+    for method in [TraceMethod::HutchPlusPlus, TraceMethod::XTrace] {
+        let config = TraceConfig::new().with_method(method);
+        let found = config.run(&a).unwrap();
+        assert!((found.value - 6.75).abs() < 1e-13, "{method:?} {found:?}");
+        assert_eq!(found.half_width, Some(0.0));
+    }
+    let nystrom = TraceConfig::new().with_method(TraceMethod::XNysTrace);
+    let found = nystrom.run(&a).unwrap();
+    assert!((found.value - 6.75).abs() < 1e-11, "{found:?}");
+}
+
+#[test]
+fn methods_stop_at_their_tolerance() {
+    let values: Vec<f64> = (0..80).map(|i| 0.7_f64.powi(i)).collect();
+    let a = with_spectrum(&values, 11);
+    let exact: f64 = values.iter().sum();
+    for method in METHODS {
+        let config = TraceConfig::new()
+            .with_method(method)
+            .with_max_products(6000)
+            .with_tolerance(0.03);
+        let found = config.run(&a).unwrap();
+        println!("{method:?}: {} products to 3 %", found.products);
+        assert!(found.converged && found.products < 6000);
+        assert!(found.half_width.unwrap() <= 0.03 * found.value.abs());
+        assert!((found.value - exact).abs() < 0.1 * exact);
+        // What an observer sees last is what comes out; it can stop before.
+        let mut seen = Vec::new();
+        let observe = |estimate: &TraceEstimate| {
+            seen.push(*estimate);
+            ControlFlow::Continue(())
+        };
+        let again = config.run_observed(&a, observe).unwrap();
+        assert_eq!((again, seen.last().copied()), (found, Some(found)));
+        let first = config.run_observed(&a, |_| ControlFlow::Break(())).unwrap();
+        assert_eq!(first, seen[0]);
+    }
+}
+
+/// Sums of the products within 0..15, 15..40 and the rest.
+fn parts(v: &Vec<f64>, product: &Vec<f64>) -> Result<Vec<f64>, HostError> {
+    let dot = |range: std::ops::Range<usize>| {
+        let pairs = v[range.clone()].iter().zip(&product[range]);
+        pairs.map(|(a, b)| a * b).sum::<f64>()
+    };
+    Ok(vec![dot(0..15), dot(15..40), dot(40..v.len())])
+}
+
+#[test]
+fn traces_of_blocks_come_from_the_same_products() {
+    let values: Vec<f64> = (0..60).map(|i| f64::from(i) / 10.0 - 1.0).collect();
+    let a = with_spectrum(&values, 7);
+    let matrix = to_dense(&a).unwrap();
+    let diagonal: Vec<f64> = (0..60).map(|i| matrix.row(i).unwrap()[i]).collect();
+    let exact = [
+        diagonal[..15].iter().sum::<f64>(),
+        diagonal[15..40].iter().sum(),
+        diagonal[40..].iter().sum(),
+    ];
+    let config = TraceConfig::new().with_max_products(24);
+    let on = |_| ControlFlow::Continue(());
+    let whole = config.run(&a).unwrap();
+    let blocks = config.run_blocks(&a, parts, on).unwrap();
+    let sum: f64 = blocks.iter().map(|block| block.value).sum();
+    assert!((sum - whole.value).abs() < 1e-11 * whole.value.abs());
+    // Each interval covers its own trace as often as it says.
+    let mut covered = [0; 3];
+    for seed in 0..1000 {
+        let blocks = config.clone().with_seed(seed).run_blocks(&a, parts, on);
+        for ((block, exact), covered) in blocks.unwrap().iter().zip(exact).zip(&mut covered) {
+            *covered += usize::from((block.value - exact).abs() <= block.half_width.unwrap());
+        }
+    }
+    println!("blocks covered: {covered:?} of 1000");
+    assert!(covered.iter().all(|covered| (930..=970).contains(covered)));
+    // They stop together, and refuse blocks that come and go.
+    let stopped = config
+        .clone()
+        .with_max_products(100_000)
+        .with_tolerance(0.05)
+        .run_blocks(&a, parts, on)
+        .unwrap();
+    let total: f64 = stopped.iter().map(|block| block.value).sum();
+    assert!(
+        stopped
+            .iter()
+            .all(|block| block.converged && block.half_width.unwrap() <= 0.05 * total)
+    );
+    let calls = std::cell::Cell::new(0);
+    let changing = |_: &Vec<f64>, _: &Vec<f64>| -> Result<Vec<f64>, HostError> {
+        calls.set(calls.get() + 1);
+        Ok(vec![1.0; calls.get()])
+    };
+    let count = KrylovError::BlockCount {
+        expected: 1,
+        found: 2,
+    };
+    assert_eq!(config.run_blocks(&a, changing, on).map(|_| ()), Err(count));
+}
+
+#[test]
+fn frobenius_norms_of_rectangles() {
+    let entries: Vec<f64> = (0..60).map(|i| (f64::from(i) * 0.7).sin()).collect();
+    let exact: f64 = entries.iter().map(|x| x * x).sum();
+    let a = Dense::from_row_major(12, 5, entries).unwrap();
+    let config = TraceConfig::new().with_max_products(30);
+    let covers = |seed: &u64| {
+        let found = config
+            .clone()
+            .with_seed(*seed)
+            .run_squared_frobenius(&a)
+            .unwrap();
+        (found.value - exact).abs() <= found.half_width.unwrap()
+    };
+    let covered = (0..1000).filter(covers).count();
+    println!("squared Frobenius norm: {covered} of 1000 intervals cover it");
+    assert!((930..=970).contains(&covered));
+    // Orthogonal columns: every draw is exact.
+    let exact = config
+        .run_squared_frobenius(&Diagonal(vec![1.0, 2.0, 3.0]))
+        .unwrap();
+    assert_eq!((exact.value, exact.half_width), (14.0, Some(0.0)));
+}
+
+#[test]
+fn samples_do_not_depend_on_how_many_there_are() {
+    let a = with_spectrum(
+        &(0..60).map(|i| 1.0 / f64::from(i + 1)).collect::<Vec<_>>(),
+        2,
+    );
+    for method in METHODS {
+        let config = TraceConfig::new().with_method(method).with_max_products(29);
+        let mut seen = Vec::new();
+        let observe = |estimate: &TraceEstimate| {
+            seen.push(*estimate);
+            ControlFlow::Continue(())
+        };
+        config.run_observed(&a, observe).unwrap();
+        // Hutch++ plans its thirds; the others go on from where they are.
+        if method != TraceMethod::HutchPlusPlus {
+            let middle = seen[seen.len() / 2];
+            let short = config.with_max_products(middle.products).run(&a).unwrap();
+            assert_eq!(short, middle, "{method:?}");
+        }
+    }
+}
+
+struct Broken;
+
+impl LinearOperator for Broken {
+    type Domain = Vec<f64>;
+    type Range = Vec<f64>;
+    type Error = HostError;
+    fn domain(&self) -> usize {
+        10
+    }
+    fn range(&self) -> usize {
+        10
+    }
+    fn matvec(&self, v: &Vec<f64>) -> Result<Vec<f64>, HostError> {
+        Ok(v.clone().scale(f64::NAN))
+    }
+}
+
+impl burnscape_krylov::SelfAdjoint for Broken {}
+
+#[test]
+fn requests_that_make_no_sense_are_refused() {
+    let a = Diagonal((0..20).map(f64::from).collect());
+    for method in METHODS {
+        let config = TraceConfig::new().with_method(method);
+        let fewest = match method {
+            TraceMethod::HutchPlusPlus => 3,
+            TraceMethod::XTrace => 4,
+            TraceMethod::XNysTrace => 2,
+            _ => 1,
+        };
+        let refused = config.clone().with_max_products(fewest - 1).run(&a);
+        assert_eq!(
+            refused.map(|_| ()),
+            Err(KrylovError::NoProbes),
+            "{method:?}"
+        );
+        assert!(
+            config.clone().with_max_products(fewest).run(&a).is_ok(),
+            "{method:?}"
+        );
+        let refused = config.clone().with_tolerance(0.0).run(&a).map(|_| ());
+        assert_eq!(
+            refused,
+            Err(KrylovError::InvalidTolerance { tolerance: 0.0 })
+        );
+        let refused = config.run(&Broken).map(|_| ());
+        assert_eq!(
+            refused,
+            Err(KrylovError::NonFinite { product: 0 }),
+            "{method:?}"
+        );
+    }
+}
