@@ -67,6 +67,7 @@ mod combinator;
 mod davidson;
 mod dense;
 mod density;
+mod diagonal;
 mod eigen;
 mod error;
 mod lanczos;
@@ -86,6 +87,7 @@ pub use combinator::{
 pub use davidson::{Davidson, DavidsonConfig};
 pub use dense::{Dense, MAX_DENSE_ENTRIES, to_dense};
 pub use density::{DensityConfig, SpectralDensity};
+pub use diagonal::{DiagonalConfig, DiagonalEstimate, DiagonalMethod, DiagonalStep};
 pub use eigen::{BlockLanczosConfig, EigenStep, LobpcgConfig, PowerConfig};
 pub use error::{HostError, KrylovError};
 pub use lanczos::{
@@ -98,4 +100,4 @@ pub use trace::{Estimate, TraceConfig, TraceEstimate, TraceMethod};
 pub use trust_region::{
     TrustRegionConfig, TrustRegionPlace, TrustRegionSolution, TrustRegionStage, TrustRegionStep,
 };
-pub use vector::{Orthonormal, Probe, VectorBlock, VectorList, VectorSpace};
+pub use vector::{Elementwise, Orthonormal, Probe, VectorBlock, VectorList, VectorSpace};

@@ -77,7 +77,7 @@ fn each_method_wins_where_it_should() {
             let [plain, _, xtrace, nystrom, auto] = errors;
             match (name, products) {
                 ("decay", 60) => assert!(xtrace < 1e-3 * plain && nystrom < 1e-2 * xtrace),
-                ("slow", 60) => assert!(xtrace < 0.3 * plain && nystrom < 0.3 * xtrace),
+                ("slow", 60) => assert!(xtrace < 0.1 * plain && nystrom < xtrace),
                 ("flat", 20) => assert!(plain < xtrace),
                 _ => {}
             }

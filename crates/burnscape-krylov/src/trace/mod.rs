@@ -14,5 +14,5 @@ mod xtrace;
 pub use config::TraceConfig;
 pub use estimate::Estimate;
 pub use method::TraceMethod;
-pub(crate) use sketch::Sketch;
+pub(crate) use sketch::{Sketch, next_size};
 pub use trace_estimate::TraceEstimate;

@@ -1,6 +1,6 @@
 //! Vectors on the host.
 
-use super::{VectorList, VectorSpace};
+use super::{Elementwise, VectorList, VectorSpace};
 use crate::HostError;
 
 fn check(expected: usize, found: usize) -> Result<(), HostError> {
@@ -70,6 +70,16 @@ macro_rules! host_vector {
                 check(self.len(), x.len())?;
                 let products = self.iter().zip(x);
                 Ok(products.map(|(&y, &x)| f64::from(y) * f64::from(x)).sum())
+            }
+        }
+
+        impl Elementwise for Vec<$float> {
+            fn times(mut self, x: &Self) -> Result<Self, HostError> {
+                check(self.len(), x.len())?;
+                for (y, &x) in self.iter_mut().zip(x) {
+                    *y *= x;
+                }
+                Ok(self)
             }
         }
     };

@@ -1,6 +1,7 @@
 //! What can be added, scaled and dotted, one by one and as a block.
 
 mod block;
+mod elementwise;
 mod gram_schmidt;
 mod host;
 mod list;
@@ -9,6 +10,7 @@ mod probe;
 mod space;
 
 pub use block::VectorBlock;
+pub use elementwise::Elementwise;
 pub(crate) use gram_schmidt::{orthonormal, push_orthogonal};
 pub use list::VectorList;
 pub use orthonormal::Orthonormal;

@@ -1,0 +1,307 @@
+use std::ops::ControlFlow;
+
+use super::{DiagonalEstimate, DiagonalMethod, DiagonalStep};
+use crate::error::raise;
+use crate::trace::{Sketch, next_size};
+use crate::{Elementwise, KrylovError, Probe, SelfAdjoint, VectorBlock, VectorSpace};
+
+/// The diagonal of a self-adjoint operator, with standard errors.
+///
+/// # Cost
+///
+/// At most `max_products` products; fewer if the error comes within the tolerance before. Hutchinson's
+/// method keeps four vectors; [XDiag](DiagonalMethod::XDiag) one and a half times as many as products, and
+/// takes as many vector operations as the square of that.
+///
+/// # Reproducibility
+///
+/// Vector `i` is the same however many are drawn.
+///
+/// # Defaults
+///
+/// Hutchinson's method, 64 products, no tolerance; ours.
+///
+/// # Example
+///
+/// ```
+/// use burnscape_krylov::{Dense, DiagonalConfig, Symmetric};
+///
+/// let a = Symmetric::verified(Dense::from_rows(&[[2.0, 0.5], [0.5, -3.0]])?, 1e-12, 0)?;
+/// let found = DiagonalConfig::new().with_max_products(400).run(&a)?;
+/// assert!((found.diagonal[0] - 2.0).abs() < 0.1 && (found.diagonal[1] + 3.0).abs() < 0.1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # References
+///
+/// Bekas, Kokiopoulou, Saad, *An estimator for the diagonal of a matrix* (2007); Epperly, Tropp, Webber,
+/// *XTrace*, SIAM J. Matrix Anal. Appl. 45 (2024), section 5.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DiagonalConfig {
+    method: DiagonalMethod,
+    max_products: usize,
+    tolerance: Option<f64>,
+    seed: u64,
+}
+
+/// A spread is not believed before this many samples.
+const FEWEST: usize = 8;
+
+impl Default for DiagonalConfig {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl DiagonalConfig {
+    /// Hutchinson's method with 64 products.
+    pub fn new() -> Self {
+        Self {
+            method: DiagonalMethod::Hutchinson,
+            max_products: 64,
+            tolerance: None,
+            seed: 0,
+        }
+    }
+
+    /// Sets the method.
+    #[must_use]
+    pub fn with_method(mut self, method: DiagonalMethod) -> Self {
+        self.method = method;
+        self
+    }
+
+    /// Sets the limit of products.
+    #[must_use]
+    pub fn with_max_products(mut self, products: usize) -> Self {
+        self.max_products = products;
+        self
+    }
+
+    /// Stops once the error is at most `tolerance` times the norm of the diagonal, after eight samples
+    /// at least.
+    #[must_use]
+    pub fn with_tolerance(mut self, tolerance: f64) -> Self {
+        self.tolerance = Some(tolerance);
+        self
+    }
+
+    /// Sets the seed of the random vectors.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Runs.
+    ///
+    /// # Errors
+    ///
+    /// [`KrylovError::NoProbes`] for too few products (1 for Hutchinson, 4 for XDiag),
+    /// [`KrylovError::InvalidTolerance`], [`KrylovError::NonFinite`], [`KrylovError::ProductCount`],
+    /// [`KrylovError::Operator`].
+    pub fn run<A: SelfAdjoint<Vector: Elementwise> + ?Sized>(
+        &self,
+        operator: &A,
+    ) -> Result<DiagonalEstimate<A::Vector>, KrylovError<A::Error>> {
+        self.run_observed(operator, |_| ControlFlow::Continue(()))
+    }
+
+    /// As [`run`](Self::run); `observe` sees every sample (every few of XDiag's) and can stop.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub fn run_observed<A: SelfAdjoint<Vector: Elementwise> + ?Sized>(
+        &self,
+        operator: &A,
+        mut observe: impl FnMut(&DiagonalStep) -> ControlFlow<()>,
+    ) -> Result<DiagonalEstimate<A::Vector>, KrylovError<A::Error>> {
+        operator.check_square()?;
+        if let Some(tolerance) = self.tolerance
+            && !(tolerance > 0.0 && tolerance.is_finite())
+        {
+            return Err(KrylovError::InvalidTolerance { tolerance });
+        }
+        match self.method {
+            DiagonalMethod::Hutchinson => self.hutchinson(operator, &mut observe),
+            DiagonalMethod::XDiag => self.xdiag(operator, &mut observe),
+        }
+    }
+
+    fn hutchinson<A: SelfAdjoint<Vector: Elementwise> + ?Sized>(
+        &self,
+        operator: &A,
+        observe: &mut dyn FnMut(&DiagonalStep) -> ControlFlow<()>,
+    ) -> Result<DiagonalEstimate<A::Vector>, KrylovError<A::Error>> {
+        if self.max_products == 0 {
+            return Err(KrylovError::NoProbes);
+        }
+        let space = operator.domain();
+        let mut spread = Spread::<A::Vector>::new(&space).map_err(raise)?;
+        loop {
+            let index = spread.count;
+            let v = Probe::Rademacher.draw::<A::Vector>(&space, self.seed, index as u64);
+            let v = v.map_err(raise)?;
+            let sample = operator.matvec(&v)?.times(&v).map_err(raise)?;
+            if !sample.norm().map_err(raise)?.is_finite() {
+                return Err(KrylovError::NonFinite { product: index });
+            }
+            spread.add(sample).map_err(raise)?;
+            let products = spread.count;
+            let estimate = self.estimate(&spread, products).map_err(raise)?;
+            let is_done = self.tolerance.is_some() && products >= FEWEST && estimate.converged;
+            let step = DiagonalStep {
+                products,
+                error: estimate.error,
+            };
+            if observe(&step).is_break() || is_done || products >= self.max_products {
+                return Ok(estimate);
+            }
+        }
+    }
+
+    fn xdiag<A: SelfAdjoint<Vector: Elementwise> + ?Sized>(
+        &self,
+        operator: &A,
+        observe: &mut dyn FnMut(&DiagonalStep) -> ControlFlow<()>,
+    ) -> Result<DiagonalEstimate<A::Vector>, KrylovError<A::Error>> {
+        let space = operator.domain();
+        let dimension = <A::Vector as VectorSpace>::dimension(&space);
+        let most = (self.max_products / 2).min(dimension);
+        if most < 2.min(dimension) || most == 0 {
+            return Err(KrylovError::NoProbes);
+        }
+        let mut sketch = Sketch::new(&space, Probe::Rademacher, self.seed).map_err(raise)?;
+        loop {
+            sketch.extend(operator, next_size(sketch.len(), most))?;
+            let estimate = self.read(&sketch, dimension).map_err(raise)?;
+            let step = DiagonalStep {
+                products: estimate.products,
+                error: estimate.error,
+            };
+            let is_believed = sketch.len() >= FEWEST || sketch.rest.is_some();
+            let is_done = self.tolerance.is_some() && is_believed && estimate.converged;
+            let is_last = sketch.rest.is_some() || sketch.len() >= most;
+            if observe(&step).is_break() || is_done || is_last {
+                return Ok(estimate);
+            }
+        }
+    }
+
+    fn read<V: Elementwise>(
+        &self,
+        sketch: &Sketch<V>,
+        dimension: usize,
+    ) -> Result<DiagonalEstimate<V>, V::Error> {
+        // The diagonal within the basis: Σ q ∘ A q.
+        let mut inside = V::zeros(&sketch.basis.space())?;
+        for index in 0..sketch.len() {
+            if let (Some(q), Some(image)) = (sketch.basis.get(index), sketch.images.get(index)) {
+                inside = inside.axpy(1.0, &q.times(&image)?)?;
+            }
+        }
+        let is_whole = sketch.len() == dimension;
+        if is_whole || sketch.rest.is_some() {
+            // What is outside the basis has the norm that was left, to rounding.
+            let error = if is_whole {
+                0.0
+            } else {
+                sketch.rest.unwrap_or(0.0)
+            };
+            let variance = inside.zeros_like()?;
+            return self.report(inside, variance, (error, sketch.products));
+        }
+        let mut spread = Spread::<V>::new(&sketch.basis.space())?;
+        for (index, s) in sketch.own_directions().iter().enumerate() {
+            let Some(v) = sketch.vectors.get(index) else {
+                continue;
+            };
+            // Without its own direction the basis leaves (s · R e) of the product along it.
+            let along: f64 = s
+                .iter()
+                .zip(&sketch.columns[index])
+                .map(|(s, r)| s * r)
+                .sum();
+            let direction = sketch.basis.combine(s)?;
+            let taken = sketch.images.combine(s)?.times(&direction)?;
+            let sample = direction.times(&v)?.scale(along);
+            spread.add(sample.axpy(-1.0, &taken)?.axpy(1.0, &inside)?)?;
+        }
+        self.estimate(&spread, sketch.products)
+    }
+
+    fn estimate<V: Elementwise>(
+        &self,
+        spread: &Spread<V>,
+        products: usize,
+    ) -> Result<DiagonalEstimate<V>, V::Error> {
+        let count = spread.count as f64;
+        let (variance, error) = match spread.count {
+            0 | 1 => (spread.mean.zeros_like()?, f64::INFINITY),
+            _ => {
+                let variance = spread
+                    .squares
+                    .clone()
+                    .scale((count * (count - 1.0)).recip());
+                let total = spread.total / (count * (count - 1.0));
+                (variance, total.max(0.0).sqrt())
+            }
+        };
+        self.report(spread.mean.clone(), variance, (error, products))
+    }
+
+    fn report<V: VectorSpace>(
+        &self,
+        diagonal: V,
+        variance: V,
+        (error, products): (f64, usize),
+    ) -> Result<DiagonalEstimate<V>, V::Error> {
+        let allowed = match self.tolerance {
+            Some(tolerance) => tolerance * diagonal.norm()?,
+            None => f64::MAX,
+        };
+        Ok(DiagonalEstimate {
+            diagonal,
+            variance,
+            error,
+            products,
+            converged: error <= allowed,
+        })
+    }
+}
+
+/// Mean and spread of vectors, one after the other (Welford 1962).
+struct Spread<V> {
+    count: usize,
+    mean: V,
+    /// Sums of squared differences from the mean, and their sum over the coordinates.
+    squares: V,
+    total: f64,
+}
+
+impl<V: Elementwise> Spread<V> {
+    fn new(space: &V::Space) -> Result<Self, V::Error> {
+        Ok(Self {
+            count: 0,
+            mean: V::zeros(space)?,
+            squares: V::zeros(space)?,
+            total: 0.0,
+        })
+    }
+
+    fn add(&mut self, sample: V) -> Result<(), V::Error> {
+        self.count += 1;
+        let before = sample.axpy(-1.0, &self.mean)?;
+        // Proportional to the difference before, so that no square is negative.
+        let weight = 1.0 - (self.count as f64).recip();
+        self.mean = self
+            .mean
+            .clone()
+            .axpy((self.count as f64).recip(), &before)?;
+        self.total += weight * before.dot(&before)?;
+        let square = before.clone().times(&before)?;
+        self.squares = self.squares.clone().axpy(weight, &square)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,26 @@
+/// An estimated diagonal.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct DiagonalEstimate<V> {
+    /// The diagonal.
+    pub diagonal: V,
+    /// The square of the standard error of each coordinate; zero where a single sample says nothing.
+    pub variance: V,
+    /// The root of the sum of `variance`: how far the diagonal is off as a vector. Infinite for a single
+    /// sample.
+    pub error: f64,
+    /// Products used.
+    pub products: usize,
+    /// Whether the error came within the tolerance, if one was set.
+    pub converged: bool,
+}
+
+/// An estimate under way, as an observer sees it.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct DiagonalStep {
+    /// Products so far.
+    pub products: usize,
+    /// How far the diagonal is off as a vector, by the spread of the samples.
+    pub error: f64,
+}

@@ -1,0 +1,9 @@
+//! The diagonal of an operator, from products with random vectors.
+
+mod config;
+mod diagonal_estimate;
+mod method;
+
+pub use config::DiagonalConfig;
+pub use diagonal_estimate::{DiagonalEstimate, DiagonalStep};
+pub use method::DiagonalMethod;
