@@ -33,6 +33,7 @@ mod survey {
     pub(crate) mod reading;
     pub(crate) mod report;
     pub(crate) mod settings;
+    pub(crate) mod sharpness_table;
     pub(crate) mod sparkline;
     pub(crate) mod spectrum;
     pub(crate) mod spectrum_report;

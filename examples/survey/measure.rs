@@ -4,7 +4,9 @@ use std::error::Error;
 
 use burn::tensor::Tensor;
 use burnscape::loss::Evaluator;
-use burnscape::sharpness::{AverageRiseConfig, PerturbationScale, WorstCaseRiseConfig};
+use burnscape::sharpness::{
+    AverageRiseConfig, PerturbationScale, SharpnessReport, WorstCaseRiseConfig,
+};
 use burnscape::space::UnfilteredRule;
 use serde::Serialize;
 
@@ -12,6 +14,7 @@ use super::curvature::{Curvature, curvature};
 use super::data::{Digits, Split};
 use super::models::Classifier;
 use super::settings::{BALL, BALL_STARTS, BALL_STEPS, NOISE, NOISE_SAMPLES};
+use super::sharpness_table;
 use super::spectrum::{Eigenvalues, eigenvalues};
 use super::train::loss;
 
@@ -24,6 +27,8 @@ pub(crate) struct Measured {
     pub(crate) sharpness: Sharpness,
     pub(crate) curvature: Curvature,
     pub(crate) spectrum: Eigenvalues,
+    /// Of the first seed only.
+    pub(crate) sharpness_report: Option<SharpnessReport>,
 }
 
 /// How much the loss on the training images rises around the weights.
@@ -46,7 +51,7 @@ fn accuracy<M: Classifier>(model: &M, digits: Digits) -> Tensor<1> {
 pub(crate) fn measure<M: Classifier>(
     model: &M,
     split: &Split,
-    with_density: bool,
+    is_first: bool,
 ) -> Result<Measured, Box<dyn Error>> {
     let train = std::slice::from_ref(&split.train);
     let test = std::slice::from_ref(&split.test);
@@ -73,6 +78,10 @@ pub(crate) fn measure<M: Classifier>(
             worst_case_on_boundary: worst.on_boundary,
         },
         curvature: curvature(model, train)?,
-        spectrum: eigenvalues(model, train, with_density)?,
+        spectrum: eigenvalues(model, train, is_first)?,
+        sharpness_report: match is_first {
+            true => Some(sharpness_table::measure(model, train)?),
+            false => None,
+        },
     })
 }

@@ -11,6 +11,7 @@ use super::settings::{
     BALL, BALL_STARTS, BALL_STEPS, BATCH_SIZE, DAMPENING, LEARNING_RATE, MOMENTUM, NOISE,
     NOISE_SAMPLES,
 };
+use super::sharpness_table;
 use super::sparkline::sparkline;
 use super::spectrum_report;
 use super::summary::{Row, Summary};
@@ -63,6 +64,7 @@ pub(crate) fn results(
         sharpness(rows),
         curvature(rows),
         spectrum_report::section(rows),
+        sharpness_table::section(rows),
         curves(rows),
         in_words(arguments.seeds, summary),
         warnings(rows),

@@ -1,5 +1,6 @@
 //! Runs, averaged over seeds.
 
+use burnscape::sharpness::SharpnessReport;
 use burnscape::spectrum::{CriticalPoint, Density, Trace};
 use serde::Serialize;
 
@@ -35,6 +36,8 @@ pub(crate) struct Row {
     pub(crate) point: CriticalPoint,
     #[serde(skip)]
     pub(crate) density: Option<Density>,
+    #[serde(skip)]
+    pub(crate) sharpness_report: Option<SharpnessReport>,
     pub(crate) gradients: Estimate,
     pub(crate) seconds_per_step: Estimate,
     pub(crate) skipped_steps: usize,
@@ -104,6 +107,7 @@ impl Row {
             first_trace: first.trace,
             point: first.point.clone(),
             density: first.density.clone(),
+            sharpness_report: runs[0].measured.sharpness_report.clone(),
             gradients: over(&|run| run.gradients as f64),
             seconds_per_step: over(&|run| run.seconds_per_step),
             skipped_steps: runs.iter().map(|run| run.skipped_steps).sum(),

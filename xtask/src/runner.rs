@@ -22,6 +22,8 @@ pub(crate) fn run(root: &Path, steps: &[Step], selection: &Selection) -> Result<
     if selected.is_empty() {
         return Err("no step is selected".into());
     }
+    // Where examples write; cargo may have been told to build elsewhere.
+    std::fs::create_dir_all(root.join("target")).map_err(|error| format!("target: {error}"))?;
     let mut summary = Vec::new();
     for step in &selected {
         println!("\n== {}: {}", step.name, step.about);

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{Measure, SharpnessReportConfig, SharpnessRow};
 use crate::sharpness::{PerturbationScale, SharpnessError};
+use crate::writing;
 
 /// All measures of one model in one table: see [`SharpnessReportConfig`].
 ///
@@ -61,13 +62,22 @@ impl SharpnessReport {
     /// # Errors
     ///
     /// [`SharpnessError::Write`].
-    pub fn write_csv(&self, mut writer: impl io::Write) -> Result<(), SharpnessError> {
-        let mut text = String::from(
-            "measure,part,scale,setting,value,standard_error,losses,gradients,products,note\n",
-        );
+    pub fn write_csv(&self, writer: impl io::Write) -> Result<(), SharpnessError> {
+        let header = [
+            "measure",
+            "part",
+            "scale",
+            "setting",
+            "value",
+            "standard_error",
+            "losses",
+            "gradients",
+            "products",
+            "note",
+        ];
         let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
-        for row in &self.rows {
-            let cells = [
+        let rows = self.rows.iter().map(|row| {
+            [
                 row.measure.to_string(),
                 row.part.clone().unwrap_or_default(),
                 scale_name(row),
@@ -78,11 +88,9 @@ impl SharpnessReport {
                 row.gradients.to_string(),
                 row.products.to_string(),
                 row.note.clone().unwrap_or_default(),
-            ];
-            text.push_str(&cells.map(|cell| quoted(&cell)).join(","));
-            text.push('\n');
-        }
-        Ok(writer.write_all(text.as_bytes())?)
+            ]
+        });
+        Ok(writing::csv(header, rows, writer)?)
     }
 }
 
@@ -168,12 +176,4 @@ pub(in crate::sharpness) fn short(value: f64) -> String {
 
 fn scale_name(row: &SharpnessRow) -> String {
     row.scale.map(|scale| scale.to_string()).unwrap_or_default()
-}
-
-/// A cell with a comma, a quote or a line break is quoted.
-fn quoted(cell: &str) -> String {
-    match cell.contains([',', '"', '\n']) {
-        true => format!("\"{}\"", cell.replace('"', "\"\"")),
-        false => cell.to_owned(),
-    }
 }
