@@ -39,6 +39,12 @@ pub struct TensorBlock<V: FlatVector> {
     len: usize,
 }
 
+/// A CPU reads a matrix with one thread when it multiplies it with a vector, and with several when there
+/// are several matrices: this many.
+const PARTS: usize = 4;
+/// Vectors from which on that pays.
+const FEWEST: usize = 16;
+
 impl<V: FlatVector<Block = Self>> TensorBlock<V> {
     fn used(&self) -> Tensor<2> {
         let [capacity, n] = self.rows.dims();
@@ -50,7 +56,17 @@ impl<V: FlatVector<Block = Self>> TensorBlock<V> {
 
     /// `Q v` on the device, `[len, 1]`.
     fn projections(&self, v: &V) -> Tensor<2> {
-        self.used().matmul(v.flat().clone().unsqueeze_dim::<2>(1))
+        let [capacity, n] = self.rows.dims();
+        let column = v.flat().clone();
+        let rows = self.len.next_multiple_of(PARTS);
+        if self.len < FEWEST || rows > capacity {
+            return self.used().matmul(column.unsqueeze_dim::<2>(1));
+        }
+        let parts = self.rows.clone().slice([0..rows, 0..n]);
+        let parts = parts.reshape([PARTS, rows / PARTS, n]);
+        let products = parts.matmul(column.reshape([1, n, 1]));
+        // Those of rows beyond the last vector mean nothing.
+        products.reshape([rows, 1]).slice([0..self.len, 0..1])
     }
 
     fn upload(&self, numbers: Vec<f64>, shape: [usize; 2]) -> Tensor<2> {
@@ -64,7 +80,11 @@ impl<V: FlatVector<Block = Self>> VectorBlock for TensorBlock<V> {
 
     fn with_capacity(space: &V::Space, capacity: usize) -> Result<Self, V::Error> {
         let (device, dtype) = V::place(space)?;
-        let shape = [capacity.max(1), V::dimension(space)];
+        let capacity = match capacity < FEWEST {
+            true => capacity.max(1),
+            false => capacity.next_multiple_of(PARTS),
+        };
+        let shape = [capacity, V::dimension(space)];
         Ok(Self {
             space: space.clone(),
             rows: Tensor::zeros(shape, (&device, dtype)),
