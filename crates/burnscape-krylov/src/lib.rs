@@ -82,11 +82,12 @@ pub use check::{
     symmetry_defect, symmetry_defect_between,
 };
 pub use combinator::{
-    Counted, Deflated, Product, Restricted, Scaled, Shifted, Sum, Symmetric, Transposed,
+    Counted, Deflated, Inverse, InverseError, Product, Restricted, Scaled, Shifted, Solver, Sum,
+    Symmetric, Transposed,
 };
 pub use davidson::{Davidson, DavidsonConfig};
 pub use dense::{Dense, MAX_DENSE_ENTRIES, to_dense};
-pub use density::{DensityConfig, SpectralDensity};
+pub use density::{Axis, CurveConfig, DensityConfig, DensityCurve, SpectralDensity};
 pub use diagonal::{DiagonalConfig, DiagonalEstimate, DiagonalMethod, DiagonalStep};
 pub use eigen::{BlockLanczosConfig, EigenStep, LobpcgConfig, PowerConfig};
 pub use error::{HostError, KrylovError};

@@ -5,6 +5,7 @@
 
 mod counted;
 mod deflated;
+mod inverse;
 mod product;
 mod restricted;
 mod scaled;
@@ -15,6 +16,7 @@ mod transposed;
 
 pub use counted::Counted;
 pub use deflated::Deflated;
+pub use inverse::{Inverse, InverseError, Solver};
 pub use product::Product;
 pub use restricted::Restricted;
 pub use scaled::Scaled;

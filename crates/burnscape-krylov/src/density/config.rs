@@ -2,7 +2,10 @@ use std::ops::ControlFlow;
 
 use super::SpectralDensity;
 use crate::error::raise;
-use crate::{KrylovError, LanczosConfig, LanczosStep, Probe, SelfAdjoint, VectorSpace};
+use crate::{
+    Deflated, Eigenpair, EigenpairsConfig, End, KrylovError, LanczosConfig, LanczosStep,
+    Orthonormal, Probe, Quadrature, SelfAdjoint, Square, VectorBlock, VectorSpace,
+};
 
 /// Stochastic Lanczos quadrature: a Lanczos run from each of several random vectors.
 ///
@@ -11,7 +14,8 @@ use crate::{KrylovError, LanczosConfig, LanczosStep, Probe, SelfAdjoint, VectorS
 ///
 /// # Cost
 ///
-/// `probes · steps` products, and a basis of `steps` vectors at a time.
+/// `probes · steps` products, and a basis of `steps` vectors at a time. Outliers take a search for
+/// eigenpairs besides, and their vectors.
 ///
 /// # Defaults
 ///
@@ -40,6 +44,7 @@ use crate::{KrylovError, LanczosConfig, LanczosStep, Probe, SelfAdjoint, VectorS
 pub struct DensityConfig {
     probes: usize,
     steps: usize,
+    outliers: usize,
     seed: u64,
 }
 
@@ -55,6 +60,7 @@ impl DensityConfig {
         Self {
             probes: 10,
             steps: 80,
+            outliers: 0,
             seed: 0,
         }
     }
@@ -73,6 +79,15 @@ impl DensityConfig {
         self
     }
 
+    /// Sets how many outliers, the largest absolute values, to find first and take out exactly. Those that
+    /// do not converge (to 1e-6 of the norm) stay in the bulk. With the outliers gone, the probes resolve
+    /// the bulk, and the mass of an outlier is not left to chance.
+    #[must_use]
+    pub fn with_outliers(mut self, outliers: usize) -> Self {
+        self.outliers = outliers;
+        self
+    }
+
     /// Sets the seed of the random vectors.
     #[must_use]
     pub fn with_seed(mut self, seed: u64) -> Self {
@@ -84,8 +99,8 @@ impl DensityConfig {
     ///
     /// # Errors
     ///
-    /// [`KrylovError::NoProbes`] for no probes or no steps, [`KrylovError::NonFinite`],
-    /// [`KrylovError::Operator`].
+    /// [`KrylovError::NoProbes`] for no probes or no steps, [`KrylovError::TooMany`] for more outliers
+    /// than dimensions, [`KrylovError::NonFinite`], [`KrylovError::Operator`].
     pub fn run<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
@@ -94,7 +109,9 @@ impl DensityConfig {
     }
 
     /// As [`run`](Self::run); `observe` sees the index of the probe with every step, and can stop: the
-    /// density is then that of the probes that were finished, the broken one left out.
+    /// density is then that of the probes that were finished, the broken one left out. It does not see
+    /// the search for outliers: to watch that, run it and hand its pairs to
+    /// [`run_deflated`](Self::run_deflated).
     ///
     /// # Errors
     ///
@@ -105,15 +122,96 @@ impl DensityConfig {
         mut observe: impl FnMut(usize, &LanczosStep) -> ControlFlow<()>,
     ) -> Result<SpectralDensity, KrylovError<A::Error>> {
         operator.check_square()?;
+        if self.outliers == 0 {
+            let (probes, products) = self.probe(operator, None, &mut observe)?;
+            let dimension = <A::Vector as VectorSpace>::dimension(&operator.domain());
+            return Ok(SpectralDensity::new(probes, dimension, products));
+        }
+        let found = EigenpairsConfig::new(self.outliers, End::Magnitude)
+            .with_seed(self.seed)
+            .run(operator)?;
+        // A pair that has not converged stays in the bulk.
+        let pairs = found.pairs.into_iter();
+        let pairs: Vec<_> = pairs.filter(|pair| pair.residual <= found.goal).collect();
+        let density = self.run_deflated(operator, &pairs, observe)?;
+        Ok(density.with_products(found.products))
+    }
+
+    /// As [`run_observed`](Self::run_observed), with eigenpairs that are known already taken out: each
+    /// counts as one eigenvalue exactly, and the rest is estimated on what is left of the operator. The
+    /// zeros that [`Deflated`] has instead of them are not in the density: the probes are orthogonal to
+    /// the vectors, and stay so. Probes are Gaussian, so that their direction is uniform there.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run), [`KrylovError::NotOrthonormal`] for vectors that are not, and
+    /// [`KrylovError::NonFiniteArgument`].
+    pub fn run_deflated<A: SelfAdjoint + ?Sized>(
+        &self,
+        operator: &A,
+        pairs: &[Eigenpair<<A as Square>::Vector>],
+        mut observe: impl FnMut(usize, &LanczosStep) -> ControlFlow<()>,
+    ) -> Result<SpectralDensity, KrylovError<A::Error>> {
+        operator.check_square()?;
         let space = operator.domain();
+        let dimension = <A::Vector as VectorSpace>::dimension(&space);
+        let vectors = pairs.iter().map(|pair| pair.vector.clone()).collect();
+        let block =
+            <<A::Vector as VectorSpace>::Block as VectorBlock>::from_vectors(&space, vectors);
+        let basis = Orthonormal::<A::Vector>::from_block_of(block.map_err(raise)?)?;
+        let outliers: Vec<f64> = pairs.iter().map(|pair| pair.value).collect();
+        if let Some(&value) = outliers.iter().find(|value| !value.is_finite()) {
+            return Err(KrylovError::NonFiniteArgument {
+                name: "pairs",
+                value,
+            });
+        }
+        if basis.len() == dimension {
+            let nothing = Quadrature {
+                nodes: Vec::new(),
+                weights: Vec::new(),
+            };
+            let about = (dimension, 0);
+            return Ok(SpectralDensity::with_outliers(
+                vec![nothing],
+                outliers,
+                about,
+            ));
+        }
+        let block = basis.block().clone();
+        let rest = Deflated::new(operator, basis)?;
+        let (probes, products) = self.probe(&rest, Some(&block), &mut observe)?;
+        let about = (dimension, products);
+        Ok(SpectralDensity::with_outliers(probes, outliers, about))
+    }
+
+    /// The quadratures of all probes, and the products they took; of vectors orthogonal to `basis`.
+    fn probe<A: SelfAdjoint + ?Sized>(
+        &self,
+        operator: &A,
+        basis: Option<&<<A as Square>::Vector as VectorSpace>::Block>,
+        observe: &mut dyn FnMut(usize, &LanczosStep) -> ControlFlow<()>,
+    ) -> Result<(Vec<Quadrature>, usize), KrylovError<A::Error>> {
+        let space = operator.domain();
+        let law = if basis.is_some() {
+            Probe::Gaussian
+        } else {
+            Probe::Rademacher
+        };
         let mut probes = Vec::with_capacity(self.probes);
         let mut products = 0;
         for index in 0..self.probes {
-            let start = Probe::Rademacher.draw::<A::Vector>(&space, self.seed, index as u64);
+            let start = law.draw::<A::Vector>(&space, self.seed, index as u64);
+            let mut start = start.map_err(raise)?;
+            if let Some(basis) = basis {
+                // Twice is enough.
+                start = basis.reject(start).map_err(raise)?;
+                start = basis.reject(start).map_err(raise)?;
+            }
             let mut stopped = false;
             // The seed of fresh vectors is never used: quadrature ends with the first space.
             let run = LanczosConfig::new(self.steps).with_seed(self.seed);
-            let record = run.run_from(operator, start.map_err(raise)?, |step| {
+            let record = run.run_from(operator, start, |step| {
                 stopped = observe(index, step).is_break();
                 let is_exhausted = step.beta == 0.0;
                 match stopped || is_exhausted {
@@ -130,10 +228,9 @@ impl DensityConfig {
                 break;
             }
         }
-        if probes.is_empty() {
-            return Err(KrylovError::NoProbes);
+        match probes.is_empty() {
+            true => Err(KrylovError::NoProbes),
+            false => Ok((probes, products)),
         }
-        let dimension = <A::Vector as VectorSpace>::dimension(&space);
-        Ok(SpectralDensity::new(probes, dimension, products))
     }
 }

@@ -4,6 +4,9 @@ use crate::{Estimate, Quadrature};
 #[derive(Debug, Clone, PartialEq)]
 pub struct SpectralDensity {
     probes: Vec<Quadrature>,
+    /// The same without the outliers, with their mass missing.
+    bulk: Vec<Quadrature>,
+    outliers: Vec<f64>,
     dimension: usize,
     products: usize,
 }
@@ -11,13 +14,65 @@ pub struct SpectralDensity {
 impl SpectralDensity {
     pub(crate) fn new(probes: Vec<Quadrature>, dimension: usize, products: usize) -> Self {
         Self {
+            bulk: probes.clone(),
             probes,
+            outliers: Vec::new(),
             dimension,
             products,
         }
     }
 
-    /// The quadrature of each probe.
+    /// The density of `outliers`, each with the mass of one eigenvalue, and of quadratures that stand for
+    /// the rest.
+    pub(super) fn with_outliers(
+        rest: Vec<Quadrature>,
+        outliers: Vec<f64>,
+        (dimension, products): (usize, usize),
+    ) -> Self {
+        let n = dimension as f64;
+        let share = (n - outliers.len() as f64) / n;
+        let scaled = |mut probe: Quadrature| {
+            probe.weights.iter_mut().for_each(|weight| *weight *= share);
+            probe
+        };
+        let bulk: Vec<Quadrature> = rest.into_iter().map(scaled).collect();
+        let whole = |probe: &Quadrature| {
+            let points = probe
+                .nodes
+                .iter()
+                .copied()
+                .zip(probe.weights.iter().copied());
+            let exact = outliers.iter().map(|value| (*value, n.recip()));
+            let mut points: Vec<(f64, f64)> = points.chain(exact).collect();
+            points.sort_by(|a, b| a.0.total_cmp(&b.0));
+            let (nodes, weights) = points.into_iter().unzip();
+            Quadrature { nodes, weights }
+        };
+        Self {
+            probes: bulk.iter().map(whole).collect(),
+            bulk,
+            outliers,
+            dimension,
+            products,
+        }
+    }
+
+    /// The same with more products counted.
+    pub(super) fn with_products(mut self, more: usize) -> Self {
+        self.products += more;
+        self
+    }
+
+    /// The eigenvalues that are in the density exactly, each with the mass `1/n`; the outermost first.
+    pub fn outliers(&self) -> &[f64] {
+        &self.outliers
+    }
+
+    pub(super) fn bulk(&self) -> &[Quadrature] {
+        &self.bulk
+    }
+
+    /// The quadrature of each probe, outliers included.
     pub fn probes(&self) -> &[Quadrature] {
         &self.probes
     }
@@ -77,7 +132,8 @@ impl SpectralDensity {
     }
 
     /// The density as a curve: each node of [`measure`](Self::measure) as a normal law of standard
-    /// deviation `width`, at the points of `grid`. A picture; numbers come from the raw measure.
+    /// deviation `width`, at the points of `grid`, outliers included. A picture; numbers come from the
+    /// raw measure. [`CurveConfig`](crate::CurveConfig) chooses width and grid, and adds an error band.
     pub fn smoothed(&self, grid: &[f64], width: f64) -> Vec<f64> {
         let measure = self.measure();
         let scale = 1.0 / (width * (2.0 * std::f64::consts::PI).sqrt());

@@ -55,4 +55,10 @@ pub enum HostError {
         /// Its length.
         found: usize,
     },
+    /// A number that has to be positive is not, or not finite.
+    #[error("`{name}` is not a positive number; give one")]
+    NotPositive {
+        /// The number.
+        name: &'static str,
+    },
 }

@@ -1,5 +1,6 @@
 use super::{VectorBlock, VectorSpace};
 use crate::KrylovError;
+use crate::error::raise;
 
 /// Orthonormal vectors, checked when they came in: `|Q Qᵀ − I| ≤ tolerance` in every entry.
 ///
@@ -57,11 +58,18 @@ impl<V: VectorSpace> Orthonormal<V> {
     ///
     /// As [`checked`](Self::checked).
     pub fn from_block(block: V::Block) -> Result<Self, KrylovError<V::Error>> {
+        Self::from_block_of(block)
+    }
+
+    /// As [`from_block`](Self::from_block), for errors of an operator.
+    pub(crate) fn from_block_of<E: From<V::Error>>(
+        block: V::Block,
+    ) -> Result<Self, KrylovError<E>> {
         let Some(sample) = block.get(0) else {
             return Ok(Self { block, defect: 0.0 });
         };
         let tolerance = tolerance(&sample);
-        let gram = block.gram(&block)?;
+        let gram = block.gram(&block).map_err(raise)?;
         let mut defect = 0.0_f64;
         for (first, row) in gram.rows().enumerate() {
             for (second, &product) in row.iter().enumerate() {

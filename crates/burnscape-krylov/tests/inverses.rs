@@ -1,0 +1,97 @@
+//! Inverses by solvers: products, eigenvalues at the other end, and failures that are told.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a failed expectation fails the test"
+)]
+
+mod spectra;
+
+use burnscape_krylov::{
+    CgConfig, EigenpairsConfig, End, HostError, Inverse, InverseError, KrylovError, LinearOperator,
+    MinresConfig, Probe, Product, Shifted, VectorSpace, symmetry_defect, to_dense,
+};
+use spectra::{Diagonal, Single, with_spectrum};
+
+#[test]
+fn inverses_undo_their_operator() {
+    let values: Vec<f64> = (0..30).map(|i| f64::from(i) - 9.5).collect();
+    let a = with_spectrum(&values, 3);
+    let config = MinresConfig::new().with_tolerance(1e-13);
+    let inverse = Inverse::new(&a, config).unwrap();
+    let one = to_dense(&Product::new(&inverse, &inverse).unwrap()).unwrap();
+    // The square of the inverse, from the eigenvectors.
+    let squares: Vec<f64> = values.iter().map(|x| x.powi(-2)).collect();
+    let exact = to_dense(&with_spectrum(&squares, 3)).unwrap();
+    for (a, b) in one.as_slice().iter().zip(exact.as_slice()) {
+        assert!((a - b).abs() < 1e-10, "{a} {b}");
+    }
+    assert!(symmetry_defect(&inverse, 2, 0).unwrap() < 1e-11);
+    let v: Vec<f64> = Probe::Gaussian.draw(&30, 1, 0).unwrap();
+    let back = a.matvec(&inverse.matvec(&v).unwrap()).unwrap();
+    assert!(back.axpy(-1.0, &v).unwrap().norm().unwrap() < 1e-11);
+}
+
+#[test]
+fn inverses_find_the_eigenvalues_nearest_to_a_number() {
+    let values: Vec<f64> = (0..60).map(|i| f64::from(i).powi(2) / 10.0).collect();
+    let a = with_spectrum(&values, 3);
+    // Nearest to 10: the values 10 and 12.1, with a tenth between them and the shift.
+    let near = Shifted::new(&a, -10.1).unwrap();
+    let inverse = Inverse::new(near, MinresConfig::new().with_tolerance(1e-10)).unwrap();
+    let found = EigenpairsConfig::new(2, End::Magnitude)
+        .with_tolerance(1e-9)
+        .run(&inverse)
+        .unwrap();
+    let values: Vec<f64> = found
+        .pairs
+        .iter()
+        .map(|pair| 10.1 + pair.value.recip())
+        .collect();
+    assert!((values[0] - 10.0).abs() < 1e-8, "{values:?}");
+    assert!(
+        (values[1] - 8.1).abs() < 1e-6 || (values[1] - 12.1).abs() < 1e-6,
+        "{values:?}"
+    );
+}
+
+#[test]
+fn single_precision_inverts() {
+    let values: Vec<f64> = (1..=20).map(f64::from).collect();
+    let a = Single::of(with_spectrum(&values, 3).operator());
+    let inverse = Inverse::new(&a, CgConfig::new().with_tolerance(1e-6)).unwrap();
+    let v: Vec<f32> = Probe::Gaussian.draw(&20, 1, 0).unwrap();
+    let back = a.matvec(&inverse.matvec(&v).unwrap()).unwrap();
+    let rest = back.axpy(-1.0, &v).unwrap().norm().unwrap();
+    assert!(rest < 1e-5 * v.norm().unwrap());
+}
+
+#[test]
+fn failures_are_told() {
+    let negative = Diagonal(vec![1.0, -1.0]);
+    let inverse = Inverse::new(&negative, CgConfig::new()).unwrap();
+    let error = inverse.matvec(&vec![0.0, 1.0]).unwrap_err();
+    assert!(matches!(
+        error,
+        InverseError::Solve(KrylovError::NotPositive { value: -1.0, .. })
+    ));
+    let hard = Diagonal((1..=100).map(|i| f64::from(i).powi(4)).collect());
+    let inverse = Inverse::new(&hard, CgConfig::new().with_max_products(5)).unwrap();
+    let error = inverse.matvec(&vec![1.0; 100]).unwrap_err();
+    assert!(
+        matches!(error, InverseError::Unconverged { products: 6, .. }),
+        "{error}"
+    );
+    assert!(!inverse.solve(&vec![1.0; 100]).unwrap().converged);
+    let singular = Diagonal(vec![1.0, 0.0]);
+    let inverse = Inverse::new(&singular, MinresConfig::new()).unwrap();
+    let error = inverse.matvec(&vec![1.0, 1.0]).unwrap_err();
+    assert!(matches!(error, InverseError::Unconverged { .. }), "{error}");
+    let short = inverse.matvec(&vec![1.0]).unwrap_err();
+    let mismatch = HostError::DimensionMismatch {
+        expected: 2,
+        found: 1,
+    };
+    assert_eq!(short, InverseError::Solve(KrylovError::Operator(mismatch)));
+}
