@@ -47,13 +47,19 @@
 //!
 //! | room | what it is for | items |
 //! |---|---|---|
-//! | vector | what can be added, scaled and dotted, one by one and as a block | [`VectorSpace`], [`VectorBlock`], [`VectorList`], [`Orthonormal`], [`Probe`] |
+//! | vector | what can be added, scaled and dotted, one by one and as a block | [`VectorSpace`], [`Elementwise`], [`VectorBlock`], [`VectorList`], [`Orthonormal`], [`Probe`] |
 //! | operator | what can be multiplied, and what is known about it | [`LinearOperator`], [`Square`], [`SelfAdjoint`], [`Adjoint`] |
 //! | dense | the same as a matrix on the host, the reference of every test | [`Dense`], [`to_dense`] |
-//! | combinator | operators made of operators | [`Scaled`], [`Shifted`], [`Sum`], [`Product`], [`Transposed`], [`Deflated`], [`Restricted`], [`Symmetric`], [`Counted`] |
+//! | combinator | operators made of operators | [`Scaled`], [`Shifted`], [`Sum`], [`Product`], [`Transposed`], [`Deflated`], [`Restricted`], [`Inverse`], [`Symmetric`], [`Counted`] |
 //! | trust_region | the largest or smallest value of a quadratic in a ball | [`TrustRegionConfig`], [`TrustRegionSolution`] |
 //! | davidson | outermost eigenpairs, from vectors that are close already | [`DavidsonConfig`] |
 //! | check | what a few products say about a claim | [`symmetry_defect`], [`adjoint_defect`], [`linearity_defect`] |
+//! | lanczos | one vector's Krylov space, and what it tells: outer eigenpairs, `f(A) b`, quadrature, counts | [`LanczosConfig`], [`KrylovRecord`], [`KrylovState`], [`EigenpairsConfig`], [`Quadrature`], [`EigenvalueCount`] |
+//! | eigen | eigenpairs by blocks, with preconditioners, and by the power iteration | [`BlockLanczosConfig`], [`LobpcgConfig`], [`PowerConfig`] |
+//! | density | the distribution of eigenvalues | [`DensityConfig`], [`SpectralDensity`], [`CurveConfig`] |
+//! | trace | traces, traces of blocks, Frobenius norms, with intervals | [`TraceConfig`], [`TraceMethod`], [`TraceEstimate`] |
+//! | diagonal | diagonals, with standard errors | [`DiagonalConfig`], [`DiagonalEstimate`] |
+//! | solve | linear systems | [`CgConfig`], [`MinresConfig`], [`Solution`] |
 //!
 //! # Scalars and failures
 //!

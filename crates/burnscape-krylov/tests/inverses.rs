@@ -10,7 +10,8 @@ mod spectra;
 
 use burnscape_krylov::{
     CgConfig, EigenpairsConfig, End, HostError, Inverse, InverseError, KrylovError, LinearOperator,
-    MinresConfig, Probe, Product, Shifted, VectorSpace, symmetry_defect, to_dense,
+    MinresConfig, Probe, Product, Shifted, VectorSpace, adjoint_defect, linearity_defect,
+    symmetry_defect, to_dense,
 };
 use spectra::{Diagonal, Single, with_spectrum};
 
@@ -28,6 +29,8 @@ fn inverses_undo_their_operator() {
         assert!((a - b).abs() < 1e-10, "{a} {b}");
     }
     assert!(symmetry_defect(&inverse, 2, 0).unwrap() < 1e-11);
+    assert!(adjoint_defect(&inverse, 2, 0).unwrap() < 1e-11);
+    assert!(linearity_defect(&inverse, 2, 0).unwrap() < 1e-11);
     let v: Vec<f64> = Probe::Gaussian.draw(&30, 1, 0).unwrap();
     let back = a.matvec(&inverse.matvec(&v).unwrap()).unwrap();
     assert!(back.axpy(-1.0, &v).unwrap().norm().unwrap() < 1e-11);

@@ -220,6 +220,10 @@ fn methods_stop_at_their_tolerance() {
 }
 
 /// Sums of the products within 0..15, 15..40 and the rest.
+#[allow(
+    clippy::ptr_arg,
+    reason = "vectors are what the function is called with"
+)]
 fn parts(v: &Vec<f64>, product: &Vec<f64>) -> Result<Vec<f64>, HostError> {
     let dot = |range: std::ops::Range<usize>| {
         let pairs = v[range.clone()].iter().zip(&product[range]);

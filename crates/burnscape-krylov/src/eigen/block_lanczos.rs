@@ -197,6 +197,10 @@ impl BlockLanczosConfig {
                 goal,
             };
             let stopped = observe(&step).is_break();
+            if growth.coupling() <= goal / 2.0 && wanted.len() == self.k {
+                // All pairs of this space have converged, and copies of theirs may be missing.
+                growth.exhaust().map_err(raise)?;
+            }
             let is_spanned = growth.next.is_empty();
             let is_done = wanted.len() == self.k
                 && step.residual <= goal
@@ -303,6 +307,22 @@ impl<V: VectorSpace> Growth<V> {
                 self.coupling.push(row);
             }
         }
+        self.fill(next)
+    }
+
+    /// The Frobenius norm of the coupling: no residual is larger.
+    fn coupling(&self) -> f64 {
+        let squares = self.coupling.iter().flatten().map(|c| c * c);
+        squares.sum::<f64>().sqrt()
+    }
+
+    /// Takes the space as exhausted: fresh vectors come next.
+    fn exhaust(&mut self) -> Result<(), V::Error> {
+        if self.coupling.iter().flatten().all(|c| *c == 0.0) {
+            return Ok(());
+        }
+        self.coupling.clear();
+        let next = V::Block::with_capacity(&self.basis.space(), self.width)?;
         self.fill(next)
     }
 

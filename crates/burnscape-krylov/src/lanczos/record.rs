@@ -33,6 +33,8 @@ pub struct KrylovRecord<V: VectorSpace> {
     pub(super) drawn: u64,
     /// Length of the first Krylov space, once it is exhausted.
     pub(super) first: Option<usize>,
+    /// The largest step that was taken for nothing, below a tolerance.
+    pub(super) dropped: f64,
     /// Where the newest Krylov space begins.
     pub(super) piece: usize,
     pub(super) restarted: bool,
@@ -65,6 +67,7 @@ impl<V: VectorSpace> KrylovRecord<V> {
             seed,
             drawn: 1,
             first: None,
+            dropped: 0.0,
             piece: 0,
             restarted: false,
             capacity,
@@ -169,6 +172,16 @@ impl<V: VectorSpace> KrylovRecord<V> {
         if self.next.is_none() {
             self.first.get_or_insert(self.basis.len());
         }
+        Ok(())
+    }
+
+    /// Takes a space as exhausted whose last step was not nothing, but within a tolerance: a fresh vector
+    /// comes next.
+    pub(super) fn exhaust(&mut self) -> Result<(), V::Error> {
+        self.first.get_or_insert(self.basis.len());
+        self.dropped = self.dropped.max(self.beta);
+        self.beta = 0.0;
+        self.next = self.fresh()?;
         Ok(())
     }
 
@@ -291,7 +304,8 @@ impl<V: VectorSpace> KrylovRecord<V> {
             Ok(Eigenpair {
                 value,
                 vector: vector.scale(norm.recip()),
-                residual: self.beta * coefficients.last().copied().unwrap_or(0.0).abs(),
+                residual: self.beta * coefficients.last().copied().unwrap_or(0.0).abs()
+                    + self.dropped,
             })
         };
         let pairs = end.outermost(self.ritz_pairs(), k);

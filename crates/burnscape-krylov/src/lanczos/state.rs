@@ -80,9 +80,9 @@ impl<V: VectorSpace> KrylovRecord<V> {
     ) -> Result<Self, KrylovError<V::Error>> {
         let dimension = V::dimension(space);
         let len = state.basis.len();
-        let rows = state.projected.iter().enumerate();
-        let is_triangle =
-            state.projected.len() == len && rows.clone().all(|(i, row)| row.len() == i + 1);
+        let rows = state.projected.iter();
+        let is_triangle = state.projected.len() == len
+            && rows.clone().zip(1..).all(|(row, len)| row.len() == len);
         for (field, is_right) in [
             ("projected", is_triangle),
             ("basis", len <= dimension),
@@ -109,7 +109,7 @@ impl<V: VectorSpace> KrylovRecord<V> {
         Ok(Self {
             space: space.clone(),
             basis,
-            projected: Projected::from_rows(rows.map(|(_, row)| numbers(row)).collect()),
+            projected: Projected::from_rows(rows.map(|row| numbers(row)).collect()),
             next: next.transpose().map_err(raise)?,
             beta: f64::from_bits(state.beta),
             products: state.products,
@@ -117,6 +117,7 @@ impl<V: VectorSpace> KrylovRecord<V> {
             seed: state.seed,
             drawn: state.drawn,
             first: state.first,
+            dropped: 0.0,
             piece: state.piece,
             restarted: state.restarted,
             capacity: len,

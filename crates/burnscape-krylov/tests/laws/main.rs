@@ -221,6 +221,10 @@ fn every_operator_of_the_crate_is_registered() {
                     continue;
                 };
                 let name = implementer.split(['<', ' ', '{']).next().unwrap();
+                // Linear to the tolerance of its solver only, with errors of its own: `tests/inverses.rs`.
+                if name == "Inverse" {
+                    continue;
+                }
                 let path = format!("::{name}");
                 let registered = cases.iter().any(|case| case.type_name.contains(&path));
                 assert!(registered, "{name} is in no case");
