@@ -228,6 +228,19 @@ fn lobpcg_gains_from_a_preconditioner_and_from_a_warm_start() {
         .run_from(&a, &better.vectors(), Some(&inverse), on)
         .unwrap();
     assert!(warm.products < better.products / 2, "{}", warm.products);
+    // Stopped at once, and at a limit, it has its pairs with true residuals.
+    let stopped = config
+        .run_from(&a, &[], None::<&Diagonal>, |_| ControlFlow::Break(()))
+        .unwrap();
+    let few = config.with_max_products(20).run(&a).unwrap();
+    for (found, most) in [(stopped, 8), (few, 20)] {
+        assert!(!found.converged && found.products <= most && found.pairs.len() == 3);
+        let pair = &found.pairs[0];
+        let rest = a.matvec(&pair.vector).unwrap();
+        let rest = rest.axpy(-pair.value, &pair.vector).unwrap();
+        let difference = rest.norm().unwrap() - pair.residual;
+        assert!(difference.abs() < 1e-9 * pair.residual);
+    }
 }
 
 #[test]

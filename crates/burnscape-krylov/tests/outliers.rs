@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 
 use burnscape_krylov::{
     Axis, Counted, CurveConfig, DensityConfig, EigenpairsConfig, End, HostError, KrylovError,
-    LanczosStep, Quadrature, SpectralDensity,
+    LanczosStep, LinearOperator, Quadrature, SelfAdjoint, SpectralDensity,
 };
 use spectra::{Diagonal, Single, with_spectrum};
 
@@ -209,6 +209,55 @@ fn curves_refuse_what_cannot_be_drawn() {
     // A single point of mass has no range.
     let curve = CurveConfig::new().draw(&density).unwrap();
     assert!((curve.bandwidth - 0.01).abs() < 1e-12 && curve.density.iter().all(|x| x.is_finite()));
+}
+
+/// Gives NaN from a product on.
+struct Broken(std::cell::Cell<usize>);
+
+impl LinearOperator for Broken {
+    type Domain = Vec<f64>;
+    type Range = Vec<f64>;
+    type Error = HostError;
+    fn domain(&self) -> usize {
+        30
+    }
+    fn range(&self) -> usize {
+        30
+    }
+    fn matvec(&self, v: &Vec<f64>) -> Result<Vec<f64>, HostError> {
+        if self.0.get() == 0 {
+            return Ok(vec![f64::NAN; 30]);
+        }
+        self.0.set(self.0.get() - 1);
+        Diagonal(spectrum(30)).matvec(v)
+    }
+}
+
+impl SelfAdjoint for Broken {}
+
+#[test]
+fn failures_are_counted_over_all_products() {
+    let config = DensityConfig::new().with_probes(3).with_steps(5);
+    let broken = |good: usize| Broken(std::cell::Cell::new(good));
+    let named = |product: usize| Err(KrylovError::NonFinite { product });
+    assert_eq!(config.run(&broken(7)).map(|_| ()), named(7));
+    let search = EigenpairsConfig::new(2, End::Magnitude);
+    let products = search.run(&broken(1000)).unwrap().products;
+    let good = products + 6;
+    let config = config.with_outliers(2);
+    assert_eq!(config.run(&broken(good)).map(|_| ()), named(good));
+    // A run that is stopped has the probes that were finished.
+    let mut last = 0;
+    let stop = |probe: usize, step: &LanczosStep| {
+        last = step.products;
+        match (probe, step.products) {
+            (1, 3) => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
+    };
+    let density = config.run_observed(&Diagonal(spectrum(30)), stop).unwrap();
+    assert_eq!((density.probes().len(), last), (1, 3));
+    assert_eq!(density.products(), products + 8);
 }
 
 #[test]

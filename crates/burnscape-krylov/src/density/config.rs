@@ -133,7 +133,8 @@ impl DensityConfig {
         // A pair that has not converged stays in the bulk.
         let pairs = found.pairs.into_iter();
         let pairs: Vec<_> = pairs.filter(|pair| pair.residual <= found.goal).collect();
-        let density = self.run_deflated(operator, &pairs, observe)?;
+        let density = self.run_deflated(operator, &pairs, observe);
+        let density = density.map_err(|error| later(error, found.products))?;
         Ok(density.with_products(found.products))
     }
 
@@ -218,7 +219,8 @@ impl DensityConfig {
                     true => ControlFlow::Break(()),
                     false => ControlFlow::Continue(()),
                 }
-            })?;
+            });
+            let record = record.map_err(|error| later(error, products))?;
             products += record.products();
             let is_whole = record.is_invariant() || record.len() == self.steps;
             if is_whole {
@@ -232,5 +234,15 @@ impl DensityConfig {
             true => Err(KrylovError::NoProbes),
             false => Ok((probes, products)),
         }
+    }
+}
+
+/// The same failure, counted over all products.
+fn later<E>(error: KrylovError<E>, before: usize) -> KrylovError<E> {
+    match error {
+        KrylovError::NonFinite { product } => KrylovError::NonFinite {
+            product: before + product,
+        },
+        other => other,
     }
 }

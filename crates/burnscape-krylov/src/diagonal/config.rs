@@ -172,7 +172,10 @@ impl DiagonalConfig {
         if most < 2.min(dimension) || most == 0 {
             return Err(KrylovError::NoProbes);
         }
-        let mut sketch = Sketch::new(&space, Probe::Rademacher, self.seed).map_err(raise)?;
+        // A run that may stop early does not take all of the room at once.
+        let room = if self.tolerance.is_some() { 0 } else { most };
+        let sketch = Sketch::new(&space, (Probe::Rademacher, self.seed), room);
+        let mut sketch = sketch.map_err(raise)?;
         loop {
             sketch.extend(operator, next_size(sketch.len(), most))?;
             let estimate = self.read(&sketch, dimension).map_err(raise)?;

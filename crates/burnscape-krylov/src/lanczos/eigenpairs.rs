@@ -100,7 +100,8 @@ impl EigenpairsConfig {
     }
 
     /// Caps the memory of the run's vectors, those of a restart included, in bytes. The basis is made
-    /// as much smaller as that needs. What the operator takes is not counted.
+    /// as much smaller as that needs. What the operator takes is not counted, nor the vectors of a warm
+    /// start, which are needed only until the first product.
     #[must_use]
     pub fn with_max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = Some(bytes);

@@ -26,7 +26,7 @@ impl TraceConfig {
             return self.hutchinson(operator, (Vec::new(), 0), observe);
         }
         // Rademacher vectors, so that the samples are Hutchinson's own.
-        let sketch = Sketch::new(&space, Probe::Rademacher, self.seed);
+        let sketch = Sketch::new(&space, (Probe::Rademacher, self.seed), pilot);
         let mut sketch = sketch.map_err(raise)?;
         sketch.extend(operator, pilot)?;
         let small = Small::of(&sketch, dimension).map_err(raise)?;

@@ -21,15 +21,20 @@ pub(crate) struct Sketch<V: VectorSpace> {
 }
 
 impl<V: VectorSpace> Sketch<V> {
-    pub(crate) fn new(space: &V::Space, probe: Probe, seed: u64) -> Result<Self, V::Error> {
+    /// Room for `capacity` random vectors; more may come.
+    pub(crate) fn new(
+        space: &V::Space,
+        (probe, seed): (Probe, u64),
+        capacity: usize,
+    ) -> Result<Self, V::Error> {
         Ok(Self {
             probe,
             seed,
-            vectors: V::Block::with_capacity(space, 0)?,
+            vectors: V::Block::with_capacity(space, capacity)?,
             forms: Vec::new(),
-            basis: V::Block::with_capacity(space, 0)?,
+            basis: V::Block::with_capacity(space, capacity)?,
             columns: Vec::new(),
-            images: V::Block::with_capacity(space, 0)?,
+            images: V::Block::with_capacity(space, capacity)?,
             products: 0,
             rest: None,
         })

@@ -21,7 +21,10 @@ impl TraceConfig {
         if most < 2.min(dimension) || most == 0 {
             return Err(KrylovError::NoProbes);
         }
-        let empty = || <A::Vector as VectorSpace>::Block::with_capacity(&space, 0).map_err(raise);
+        // A run that may stop early does not take all of the room at once.
+        let room = if self.tolerance.is_some() { 0 } else { most };
+        let empty =
+            || <A::Vector as VectorSpace>::Block::with_capacity(&space, room).map_err(raise);
         let (mut vectors, mut images) = (empty()?, empty()?);
         loop {
             let before = vectors.len();

@@ -11,7 +11,14 @@ impl TraceConfig {
         operator: &A,
         observe: &mut dyn FnMut(&TraceEstimate) -> ControlFlow<()>,
     ) -> Result<TraceEstimate, KrylovError<A::Error>> {
-        let sketch = Sketch::new(&operator.domain(), Probe::Gaussian, self.seed);
+        let space = operator.domain();
+        let dimension = <A::Vector as VectorSpace>::dimension(&space);
+        // A run that may stop early does not take all of the room at once.
+        let room = match self.tolerance {
+            None => (self.max_products / 2).min(dimension),
+            Some(_) => 0,
+        };
+        let sketch = Sketch::new(&space, (Probe::Gaussian, self.seed), room);
         self.xtrace_from(operator, sketch.map_err(raise)?, observe)
     }
 
