@@ -1,5 +1,5 @@
 use burn::tensor::{DType, Device, Tensor};
-use burnscape_krylov::VectorSpace;
+use burnscape_krylov::{Elementwise, VectorSpace};
 
 use super::epsilon::epsilon;
 use super::{FlatVector, ParamSpace, ParamVector, SpaceError, TensorBlock};
@@ -47,6 +47,12 @@ impl VectorSpace for ParamVector {
 
     fn dot(&self, x: &Self) -> Result<f64, SpaceError> {
         Self::dot(self, x)
+    }
+}
+
+impl Elementwise for ParamVector {
+    fn times(self, x: &Self) -> Result<Self, SpaceError> {
+        Self::times(self, x)
     }
 }
 
