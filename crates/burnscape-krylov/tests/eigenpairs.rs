@@ -46,7 +46,7 @@ fn the_top_five_take_at_most_the_products_of_arpack() {
             .with_tolerance(tolerance)
             .with_residuals(Residuals::Estimated);
         let mut total = 0;
-        for seed in 0..8 {
+        for seed in 0..4 {
             let found = config.clone().with_seed(seed).run(&a).unwrap();
             assert!(found.converged, "{name} {basis} {tolerance:e}");
             total += found.products;
@@ -63,7 +63,7 @@ fn the_top_five_take_at_most_the_products_of_arpack() {
                 );
             }
         }
-        let (mean, theirs) = (f64::from(total as u32) / 8.0, number(case, "products"));
+        let (mean, theirs) = (f64::from(total as u32) / 4.0, number(case, "products"));
         println!("{name} basis {basis} tolerance {tolerance:e}: {mean} products, ARPACK {theirs}");
         assert!(mean <= theirs, "{name} {basis} {tolerance:e}");
     }

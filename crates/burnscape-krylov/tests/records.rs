@@ -158,8 +158,8 @@ fn counts_say_what_is_certain() {
         let inside = values.iter().filter(|&&x| low <= x && x <= high);
         inside.count()
     };
-    for steps in [3, 6, 10, 20, 60, 150] {
-        for seed in 0..5 {
+    for steps in [3, 6, 20, 60] {
+        for seed in 0..3 {
             let record = LanczosConfig::new(steps).with_seed(seed).run(&a).unwrap();
             for (low, high) in [
                 (1.0, 100.0),
@@ -182,11 +182,11 @@ fn counts_say_what_is_certain() {
     assert_eq!(record.count_in(..-1.0).at_least, 2);
     assert_eq!(record.count_in(6.8..7.2).at_least, 1);
     // Mean of the estimate over starts: the number of positive values.
-    let estimates = (0..200).map(|seed| {
-        let record = LanczosConfig::new(20).with_seed(seed).run(&a).unwrap();
+    let estimates = (0..100).map(|seed| {
+        let record = LanczosConfig::new(12).with_seed(seed).run(&a).unwrap();
         record.count_in(0.02..).estimate.unwrap()
     });
-    let mean = estimates.sum::<f64>() / 200.0;
+    let mean = estimates.sum::<f64>() / 100.0;
     let exact = true_count(0.02, 100.0) as f64;
     println!("above 0.02: {exact}, mean estimate {mean}");
     assert!((mean - exact).abs() < 0.05 * exact);

@@ -53,14 +53,15 @@ fn intervals_cover_the_trace_as_often_as_they_say() {
             let found = config.clone().with_seed(*seed).run(&a).unwrap();
             (found.value - exact).abs() <= found.half_width.unwrap()
         };
-        let covered = (0..1000).filter(covers).count();
-        println!("{method:?}: {covered} of 1000 intervals cover the trace");
         // The jackknife's intervals are wide by design, never narrow.
-        let most = match method {
-            TraceMethod::Hutchinson | TraceMethod::HutchPlusPlus => 970,
-            _ => 1000,
+        let (seeds, most) = match method {
+            TraceMethod::Hutchinson | TraceMethod::HutchPlusPlus => (1000, 970),
+            _ => (200, 200),
         };
-        assert!((930..=most).contains(&covered), "{method:?}: {covered}");
+        let covered = (0..seeds).filter(covers).count();
+        println!("{method:?}: {covered} of {seeds} intervals cover the trace");
+        let least = seeds as usize * 93 / 100;
+        assert!((least..=most).contains(&covered), "{method:?}: {covered}");
     }
 }
 
@@ -306,6 +307,64 @@ fn frobenius_norms_of_rectangles() {
         .run_squared_frobenius(&Diagonal(vec![1.0, 2.0, 3.0]))
         .unwrap();
     assert_eq!((exact.value, exact.half_width), (14.0, Some(0.0)));
+}
+
+/// Counts its passes: products that come together share one.
+struct Passes(Diagonal, std::cell::Cell<usize>);
+
+impl LinearOperator for Passes {
+    type Domain = Vec<f64>;
+    type Range = Vec<f64>;
+    type Error = HostError;
+    fn domain(&self) -> usize {
+        self.0.domain()
+    }
+    fn range(&self) -> usize {
+        self.0.range()
+    }
+    fn matvec(&self, v: &Vec<f64>) -> Result<Vec<f64>, HostError> {
+        self.1.set(self.1.get() + 1);
+        // No diagonal matrix, so that samples differ.
+        let sum: f64 = v.iter().sum();
+        Ok(self.0.matvec(v)?.iter().map(|x| x + sum).collect())
+    }
+    fn matmat(&self, vectors: &[Vec<f64>]) -> Result<Vec<Vec<f64>>, HostError> {
+        let before = self.1.get();
+        let products = vectors.iter().map(|v| self.matvec(v)).collect();
+        self.1.set(before + 1);
+        products
+    }
+}
+
+impl burnscape_krylov::SelfAdjoint for Passes {}
+
+#[test]
+fn blocks_share_passes_and_change_no_sample() {
+    let a = Passes(
+        Diagonal((0..30).map(f64::from).collect()),
+        std::cell::Cell::new(0),
+    );
+    let config = TraceConfig::new().with_max_products(21);
+    let one = config.run(&a).unwrap();
+    assert_eq!(a.1.take(), 21);
+    let block = config.clone().with_block(8);
+    assert_eq!((block.run(&a).unwrap(), a.1.take()), (one, 3));
+    let norm = config.run_squared_frobenius(&a).unwrap();
+    a.1.take();
+    assert_eq!(
+        (block.run_squared_frobenius(&a).unwrap(), a.1.take()),
+        (norm, 3)
+    );
+    let on = |_| ControlFlow::Continue(());
+    let halves = |v: &Vec<f64>, product: &Vec<f64>| -> Result<Vec<f64>, HostError> {
+        Ok(vec![v[..15].to_vec().dot(&product[..15].to_vec())?])
+    };
+    let parts = config.run_blocks(&a, halves, on).unwrap();
+    a.1.take();
+    assert_eq!(
+        (block.run_blocks(&a, halves, on).unwrap(), a.1.take()),
+        (parts, 3)
+    );
 }
 
 #[test]

@@ -180,13 +180,13 @@ impl BlockLanczosConfig {
     ) -> Result<Eigenpairs<A::Vector>, KrylovError<A::Error>> {
         let epsilon = growth.next.first().map_or(0.0, VectorSpace::epsilon);
         let tolerance = self.tolerance.max(32.0 * epsilon);
-        let (mut restarts, mut iterations) = (0, 0);
+        let (mut restarts, mut iterations, mut size) = (0, 0, 0.0_f64);
         loop {
             growth.step(operator)?;
             iterations += 1;
             let all = growth.projected.eigen(0..growth.basis.len());
             let values: Vec<f64> = all.iter().map(|pair| pair.0).collect();
-            let size = values.iter().fold(0.0_f64, |size, x| size.max(x.abs()));
+            size = values.iter().fold(size, |size, x| size.max(x.abs()));
             let goal = tolerance * size;
             let wanted = self.end.outermost(all.clone(), self.k);
             let residuals = wanted.iter().map(|(_, vector)| growth.residual(vector));

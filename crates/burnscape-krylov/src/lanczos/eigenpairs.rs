@@ -210,7 +210,7 @@ impl EigenpairsConfig {
         let tolerance = self.tolerance.max(32.0 * epsilon);
         let full = self.capacity(dimension, start.num_bytes())?;
         let mut record = KrylovRecord::new(start, self.seed, full)?;
-        let (mut restarts, mut stopped) = (0, false);
+        let (mut restarts, mut stopped, mut size) = (0, false, 0.0_f64);
         let checks = match self.residuals {
             Residuals::Measured => self.k,
             Residuals::Estimated => 0,
@@ -229,9 +229,8 @@ impl EigenpairsConfig {
                 continue;
             }
             let pairs = record.ritz_pairs();
-            let size = pairs
-                .iter()
-                .fold(0.0_f64, |size, (value, _)| size.max(value.abs()));
+            // A restart lets the other end go, and the norm is still known.
+            size = pairs.iter().fold(size, |size, pair| size.max(pair.0.abs()));
             let wanted = self.end.outermost(pairs, self.k);
             let goal = tolerance * size;
             if record.beta() > 0.0 && record.beta() <= goal / 2.0 && wanted.len() == self.k {

@@ -1,6 +1,6 @@
 use super::Eigenpair;
 use crate::error::raise;
-use crate::{KrylovError, SelfAdjoint, Square, VectorSpace};
+use crate::{KrylovError, LinearOperator, SelfAdjoint, Square, VectorSpace};
 
 /// Pairs with their true residuals, by one block of products. `before` is how many products there were,
 /// to name one that is not finite.
@@ -37,11 +37,11 @@ pub(crate) fn measured<A: SelfAdjoint + ?Sized>(
 }
 
 /// A block of products, as many as were asked for, all finite.
-pub(crate) fn products<A: SelfAdjoint + ?Sized>(
+pub(crate) fn products<A: LinearOperator + ?Sized>(
     operator: &A,
-    vectors: &[<A as Square>::Vector],
+    vectors: &[A::Domain],
     before: usize,
-) -> Result<Vec<A::Vector>, KrylovError<A::Error>> {
+) -> Result<Vec<A::Range>, KrylovError<A::Error>> {
     if vectors.is_empty() {
         return Ok(Vec::new());
     }

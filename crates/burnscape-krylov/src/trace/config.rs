@@ -41,6 +41,7 @@ use crate::{KrylovError, SelfAdjoint};
 pub struct TraceConfig {
     method: TraceMethod,
     pub(super) max_products: usize,
+    pub(super) block: usize,
     pub(super) tolerance: Option<f64>,
     pub(super) confidence: f64,
     pub(super) seed: u64,
@@ -58,6 +59,7 @@ impl TraceConfig {
         Self {
             method: TraceMethod::Hutchinson,
             max_products: 64,
+            block: 1,
             tolerance: None,
             confidence: 0.95,
             seed: 0,
@@ -75,6 +77,16 @@ impl TraceConfig {
     #[must_use]
     pub fn with_max_products(mut self, products: usize) -> Self {
         self.max_products = products;
+        self
+    }
+
+    /// Sets how many random vectors Hutchinson's method multiplies at once
+    /// ([`matmat`](crate::LinearOperator::matmat)), 1 by default: more where the operator shares a pass over
+    /// the data between them. It then looks at its interval, and is observed, once a block. The samples are
+    /// the same. XTrace and XNysTrace multiply blocks anyway.
+    #[must_use]
+    pub fn with_block(mut self, vectors: usize) -> Self {
+        self.block = vectors.max(1);
         self
     }
 

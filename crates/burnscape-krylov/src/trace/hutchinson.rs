@@ -2,10 +2,14 @@ use std::ops::ControlFlow;
 
 use super::{Estimate, TraceConfig, TraceEstimate, TraceMethod};
 use crate::error::raise;
+use crate::lanczos::products;
 use crate::{KrylovError, LinearOperator, Probe, SelfAdjoint, Square, VectorSpace};
 
 /// An interval is not believed before this many samples.
 pub(super) const FEWEST: usize = 8;
+
+/// Vectors with their products.
+type Pairs<A> = Vec<(<A as LinearOperator>::Domain, <A as LinearOperator>::Range)>;
 
 impl TraceConfig {
     pub(super) fn hutchinson<A: SelfAdjoint + ?Sized>(
@@ -14,14 +18,13 @@ impl TraceConfig {
         (mut samples, spent): (Vec<f64>, usize),
         observe: &mut dyn FnMut(&TraceEstimate) -> ControlFlow<()>,
     ) -> Result<TraceEstimate, KrylovError<A::Error>> {
-        let space = operator.domain();
         let mut estimate = Err(KrylovError::NoProbes);
         while samples.len() + spent < self.max_products {
-            let index = samples.len();
-            let v = Probe::Rademacher.draw::<A::Vector>(&space, self.seed, index as u64);
-            let v = v.map_err(raise)?;
-            samples.push(quadratic(operator, &v, index + spent)?);
-            let now = self.estimate(&samples, 0.0, (index + 1 + spent, TraceMethod::Hutchinson));
+            for (v, product) in self.multiplied(operator, samples.len(), spent)? {
+                samples.push(v.dot(&product).map_err(raise)?);
+            }
+            let about = (samples.len() + spent, TraceMethod::Hutchinson);
+            let now = self.estimate(&samples, 0.0, about);
             let is_done = samples.len() >= FEWEST && now.converged;
             estimate = Ok(now);
             if observe(&now).is_break() || (is_done && self.tolerance.is_some()) {
@@ -72,41 +75,39 @@ impl TraceConfig {
     ) -> Result<Vec<TraceEstimate>, KrylovError<A::Error>> {
         operator.check_square()?;
         self.check()?;
-        let space = operator.domain();
         let mut samples: Vec<Vec<f64>> = Vec::new();
         let mut estimates = Err(KrylovError::NoProbes);
-        for index in 0..self.max_products {
-            let v = Probe::Rademacher.draw::<A::Vector>(&space, self.seed, index as u64);
-            let v = v.map_err(raise)?;
-            let parts = blocks(&v, &operator.matvec(&v)?).map_err(raise)?;
-            if index == 0 {
-                samples = vec![Vec::new(); parts.len()];
+        let mut count = 0;
+        while count < self.max_products {
+            for (v, product) in self.multiplied(operator, count, 0)? {
+                let parts = blocks(&v, &product).map_err(raise)?;
+                if count == 0 {
+                    samples = vec![Vec::new(); parts.len()];
+                }
+                if parts.len() != samples.len() {
+                    return Err(KrylovError::BlockCount {
+                        expected: samples.len(),
+                        found: parts.len(),
+                    });
+                }
+                if !parts.iter().all(|part| part.is_finite()) {
+                    return Err(KrylovError::NonFinite { product: count });
+                }
+                let pairs = samples.iter_mut().zip(parts);
+                pairs.for_each(|(all, part)| all.push(part));
+                count += 1;
             }
-            if parts.len() != samples.len() {
-                return Err(KrylovError::BlockCount {
-                    expected: samples.len(),
-                    found: parts.len(),
-                });
-            }
-            if !parts.iter().all(|part| part.is_finite()) {
-                return Err(KrylovError::NonFinite { product: index });
-            }
-            samples
-                .iter_mut()
-                .zip(parts)
-                .for_each(|(all, part)| all.push(part));
-            let now = samples
-                .iter()
-                .map(|all| self.estimate(all, 0.0, (index + 1, TraceMethod::Hutchinson)));
+            let about = (count, TraceMethod::Hutchinson);
+            let now = samples.iter().map(|all| self.estimate(all, 0.0, about));
             let mut now: Vec<TraceEstimate> = now.collect();
             let total: f64 = now.iter().map(|block| block.value).sum();
             let allowed = self.tolerance.map_or(f64::INFINITY, |t| t * total.abs());
             for block in &mut now {
                 block.converged = block.half_width.is_some_and(|half| half <= allowed);
             }
-            let is_done = index + 1 >= FEWEST && now.iter().all(|block| block.converged);
+            let is_done = count >= FEWEST && now.iter().all(|block| block.converged);
             estimates = Ok(now);
-            if observe(index + 1).is_break() || (is_done && self.tolerance.is_some()) {
+            if observe(count).is_break() || (is_done && self.tolerance.is_some()) {
                 break;
             }
         }
@@ -128,18 +129,14 @@ impl TraceConfig {
         operator: &A,
     ) -> Result<TraceEstimate, KrylovError<A::Error>> {
         self.check()?;
-        let space = operator.domain();
         let mut samples = Vec::new();
         let mut estimate = Err(KrylovError::NoProbes);
-        for index in 0..self.max_products {
-            let v = Probe::Rademacher.draw::<A::Domain>(&space, self.seed, index as u64);
-            let product = operator.matvec(&v.map_err(raise)?)?;
-            let square = product.dot(&product).map_err(raise)?;
-            if !square.is_finite() {
-                return Err(KrylovError::NonFinite { product: index });
+        while samples.len() < self.max_products {
+            for (_, product) in self.multiplied(operator, samples.len(), 0)? {
+                samples.push(product.dot(&product).map_err(raise)?);
             }
-            samples.push(square);
-            let now = self.estimate(&samples, 0.0, (index + 1, TraceMethod::Hutchinson));
+            let about = (samples.len(), TraceMethod::Hutchinson);
+            let now = self.estimate(&samples, 0.0, about);
             let is_done = samples.len() >= FEWEST && now.converged;
             estimate = Ok(now);
             if is_done && self.tolerance.is_some() {
@@ -147,6 +144,24 @@ impl TraceConfig {
             }
         }
         estimate
+    }
+
+    /// The next block of Rademacher vectors, from number `first` on, with their products; `spent` products
+    /// went elsewhere.
+    fn multiplied<A: LinearOperator + ?Sized>(
+        &self,
+        operator: &A,
+        first: usize,
+        spent: usize,
+    ) -> Result<Pairs<A>, KrylovError<A::Error>> {
+        let space = operator.domain();
+        let last = (first + self.block).min(self.max_products - spent);
+        let draw =
+            |index: usize| Probe::Rademacher.draw::<A::Domain>(&space, self.seed, index as u64);
+        let vectors: Result<Vec<A::Domain>, _> = (first..last).map(draw).collect();
+        let vectors = vectors.map_err(raise)?;
+        let found = products(operator, &vectors, first + spent)?;
+        Ok(vectors.into_iter().zip(found).collect())
     }
 
     pub(super) fn estimate(

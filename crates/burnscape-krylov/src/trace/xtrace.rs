@@ -1,5 +1,6 @@
 use std::ops::ControlFlow;
 
+use super::hutchinson::FEWEST;
 use super::sketch::next_size;
 use super::{Estimate, Sketch, TraceConfig, TraceEstimate, TraceMethod};
 use crate::error::raise;
@@ -35,9 +36,12 @@ impl TraceConfig {
             return Err(KrylovError::NoProbes);
         }
         loop {
-            sketch.extend(operator, next_size(sketch.len(), most))?;
+            if sketch.rest.is_none() {
+                sketch.extend(operator, next_size(sketch.len(), most))?;
+            }
             let estimate = self.read(&sketch, dimension).map_err(raise)?;
-            let is_done = self.tolerance.is_some() && estimate.converged;
+            let is_believed = sketch.len() >= FEWEST && estimate.converged;
+            let is_done = self.tolerance.is_some() && is_believed;
             let is_last = sketch.rest.is_some() || sketch.len() >= most;
             if observe(&estimate).is_break() || is_done || is_last {
                 return Ok(estimate);
