@@ -183,7 +183,7 @@ fn counts_say_what_is_certain() {
     assert_eq!(record.count_in(6.8..7.2).at_least, 1);
     // Mean of the estimate over starts: the number of positive values.
     let estimates = (0..100).map(|seed| {
-        let record = LanczosConfig::new(12).with_seed(seed).run(&a).unwrap();
+        let record = LanczosConfig::new(20).with_seed(seed).run(&a).unwrap();
         record.count_in(0.02..).estimate.unwrap()
     });
     let mean = estimates.sum::<f64>() / 100.0;
