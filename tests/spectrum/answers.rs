@@ -1,6 +1,7 @@
 //! Answers with closed forms.
 
 use burnscape::curvature::Hessian;
+use burnscape::krylov::{Axis, CurveConfig, DiagonalMethod, TraceMethod};
 use burnscape::spectrum::{LayerTraces, Spectrum, Task};
 
 use super::fixture::{device, nothing, point, quadratic, with_hessian};
@@ -256,4 +257,55 @@ fn observers_see_every_product_and_stop_with_what_there_is() {
         .unwrap();
     assert!(!pairs.converged && pairs.values.len() == 2);
     assert!(pairs.values[0] <= 49.0 + 1e-9);
+}
+
+#[test]
+fn outliers_are_taken_out_exactly_and_the_rest_is_resolved() {
+    // Two outliers far from a bulk between zero and one.
+    let mut values: Vec<f64> = (0..98).map(|i| f64::from(i) / 97.0).collect();
+    values.extend([200.0, 100.0]);
+    with_hessian(&point(100), &values, |hessian| {
+        let mut spectrum = Spectrum::of(hessian)
+            .with_probes(4)
+            .with_steps(20)
+            .with_outliers(2);
+        let density = spectrum.density().unwrap();
+        assert_eq!(density.outliers.len(), 2);
+        assert!((density.outliers[0] - 200.0).abs() < 1e-3);
+        let weight = |value: f64| {
+            let pairs = density.nodes.iter().zip(&density.weights);
+            let near = pairs.filter(|(node, _)| (**node - value).abs() < 1e-2);
+            near.map(|(_, weight)| weight).sum::<f64>()
+        };
+        assert!((weight(200.0) - 0.01).abs() < 1e-12);
+        assert!((weight(100.0) - 0.01).abs() < 1e-12);
+        let mean = density.measure().integrate(|x| x);
+        let expected = values.iter().sum::<f64>() / 100.0;
+        assert!((mean - expected).abs() < 0.05, "{mean} {expected}");
+        let log = CurveConfig::new().with_axis(Axis::SymmetricLog { scale: 0.01 });
+        let curve = density.curve_as(&log).unwrap();
+        assert_eq!(curve.outliers, density.outliers);
+        // The bulk alone is drawn.
+        assert!(curve.x.last().unwrap() < &20.0);
+        assert!(curve.standard_error.is_some());
+    });
+}
+
+#[test]
+fn traces_and_diagonals_by_other_methods() {
+    // Eigenvalues that decay: a subspace of a few vectors has nearly all.
+    let values: Vec<f64> = (0..60).map(|i| 0.5_f64.powi(i)).collect();
+    with_hessian(&point(60), &values, |hessian| {
+        let mut spectrum = Spectrum::of(hessian)
+            .with_max_products(40)
+            .with_probes(40)
+            .with_trace_method(TraceMethod::XTrace)
+            .with_diagonal_method(DiagonalMethod::XDiag);
+        let trace = spectrum.trace().unwrap();
+        assert!((trace.value - 2.0).abs() < 1e-4, "{trace:?}");
+        let diagonal = spectrum.diagonal().unwrap();
+        let found = diagonal.values.to_host().unwrap();
+        let distance = found.iter().zip(&values).map(|(a, b)| (a - b).abs());
+        assert!(distance.fold(0.0, f64::max) < 1e-4);
+    });
 }

@@ -1,9 +1,8 @@
 use std::io;
 
-use burnscape_krylov::{DensityConfig, Quadrature, SelfAdjoint, SpectralDensity};
+use burnscape_krylov::{CurveConfig, DensityConfig, Quadrature, SelfAdjoint, SpectralDensity};
 use serde::Serialize;
 
-use super::error::check_positive;
 use super::spectrum_of::tell;
 use super::{Spectrum, SpectrumError, Task};
 use crate::curvature::CurvatureError;
@@ -20,6 +19,9 @@ pub struct Density {
     pub nodes: Vec<f64>,
     /// The share of the eigenvalues that each stands for.
     pub weights: Vec<f64>,
+    /// Eigenvalues that are known exactly, each a node of weight `1 / dimension`: see
+    /// [`with_outliers`](Spectrum::with_outliers).
+    pub outliers: Vec<f64>,
     /// Number of eigenvalues.
     pub dimension: usize,
     /// Probes that were finished.
@@ -31,18 +33,20 @@ pub struct Density {
     pub quadratures: SpectralDensity,
 }
 
-/// A density as a curve, for the eye.
+/// A density as a curve with an error band, for the eye.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct DensityCurve {
-    /// The places.
+    /// Eigenvalues, ascending; evenly spaced on the axis that was asked for.
     pub x: Vec<f64>,
-    /// Share of the eigenvalues per unit of `x`.
+    /// Share of the eigenvalues per unit of the axis, outliers that are known exactly left out.
     pub density: Vec<f64>,
-    /// Its standard error over the probes; zeros from a single one.
-    pub standard_error: Vec<f64>,
-    /// Standard deviation of the normal law that each node is drawn as.
-    pub width: f64,
+    /// Its standard error over the probes; none from a single one.
+    pub standard_error: Option<Vec<f64>>,
+    /// Standard deviation of the normal law that each node is drawn as, in units of the axis.
+    pub bandwidth: f64,
+    /// Eigenvalues that are known exactly.
+    pub outliers: Vec<f64>,
 }
 
 impl Density {
@@ -51,60 +55,30 @@ impl Density {
         self.quadratures.measure()
     }
 
-    /// The density as a curve at `points` places from the lowest node to the highest and four widths
-    /// beyond. The width of a node is the range over the number of nodes of a probe, as finely as the depth
-    /// can tell.
+    /// The density as a curve at `points` places of a linear axis, as finely as the depth can tell.
     ///
     /// # Errors
     ///
-    /// [`SpectrumError::OutOfRange`] for fewer than two points.
+    /// [`SpectrumError::Host`] for no points.
     pub fn curve(&self, points: usize) -> Result<DensityCurve, SpectrumError> {
-        if points < 2 {
-            return Err(SpectrumError::OutOfRange {
-                name: "points",
-                value: points as f64,
-                expected: "at least 2",
-            });
-        }
-        let low = self.nodes.first().copied().unwrap_or(0.0);
-        let high = self.nodes.last().copied().unwrap_or(0.0);
-        let size = low.abs().max(high.abs()).max(f64::MIN_POSITIVE);
-        // All eigenvalues may be one.
-        let range = (high - low).max(1e-3 * size);
-        let depth = self
-            .quadratures
-            .probes()
-            .iter()
-            .map(|probe| probe.nodes.len());
-        let width = range / depth.max().unwrap_or(1).max(1) as f64;
-        let (start, stop) = (low - 4.0 * width, high + 4.0 * width);
-        let step = (stop - start) / (points - 1) as f64;
-        let x: Vec<f64> = (0..points)
-            .map(|index| start + step * index as f64)
-            .collect();
-        self.curve_at(x, width)
+        self.curve_as(&CurveConfig::new().with_points(points))
     }
 
-    /// The density as a curve at places and of a width of one's own.
+    /// The density as a curve on an axis and with a bandwidth of one's own: logarithmic, for instance, by
+    /// [`Axis::SymmetricLog`](crate::krylov::Axis).
     ///
     /// # Errors
     ///
-    /// [`SpectrumError::OutOfRange`] for a width that is not positive.
-    pub fn curve_at(&self, x: Vec<f64>, width: f64) -> Result<DensityCurve, SpectrumError> {
-        check_positive("width", width)?;
-        let scale = 1.0 / (width * (2.0 * std::f64::consts::PI).sqrt());
-        let bump = |distance: f64| scale * (-0.5 * (distance / width).powi(2)).exp();
-        let estimates = x
-            .iter()
-            .map(|place| self.quadratures.mean_of(|node| bump(place - node)));
-        let (density, standard_error) = estimates
-            .map(|estimate| (estimate.value, estimate.standard_error.unwrap_or(0.0)))
-            .unzip();
+    /// [`SpectrumError::Host`] for a setting that is not positive.
+    pub fn curve_as(&self, config: &CurveConfig) -> Result<DensityCurve, SpectrumError> {
+        let curve = config.draw(&self.quadratures)?;
+        let values = curve.grid.iter().map(|place| curve.axis.value(*place));
         Ok(DensityCurve {
-            x,
-            density,
-            standard_error,
-            width,
+            x: values.collect(),
+            density: curve.density,
+            standard_error: curve.standard_error,
+            bandwidth: curve.bandwidth,
+            outliers: curve.outliers,
         })
     }
 
@@ -136,8 +110,13 @@ impl DensityCurve {
     ///
     /// [`SpectrumError::Write`].
     pub fn write_csv(&self, writer: impl io::Write) -> Result<(), SpectrumError> {
+        let error = |index: usize| {
+            let error = self.standard_error.as_ref().map(|errors| errors[index]);
+            error.map_or(String::new(), |error| error.to_string())
+        };
         let rows = (0..self.x.len()).map(|index| {
-            [&self.x, &self.density, &self.standard_error].map(|column| column[index].to_string())
+            let (x, density) = (self.x[index], self.density[index]);
+            [x.to_string(), density.to_string(), error(index)]
         });
         let header = ["x", "density", "standard_error"];
         Ok(writing::csv(header, rows, writer)?)
@@ -160,6 +139,7 @@ where
         Ok(Density {
             nodes,
             weights,
+            outliers: found.outliers().to_vec(),
             dimension: found.dimension(),
             probes: found.probes().len(),
             products: found.products(),
@@ -174,6 +154,7 @@ where
         let config = DensityConfig::new()
             .with_probes(settings.probes)
             .with_steps(steps)
+            .with_outliers(settings.outliers)
             .with_seed(settings.seed);
         let observer = &mut self.observer;
         let (mut products, mut stopped) = (0, false);

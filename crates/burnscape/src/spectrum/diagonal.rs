@@ -1,4 +1,4 @@
-use burnscape_krylov::{KrylovError, Probe, SelfAdjoint};
+use burnscape_krylov::{DiagonalConfig, SelfAdjoint};
 
 use super::spectrum_of::tell;
 use super::{Spectrum, SpectrumError, Task};
@@ -11,8 +11,8 @@ use crate::space::ParamVector;
 pub struct Diagonal {
     /// The estimate of each entry.
     pub values: ParamVector,
-    /// The variance of each estimate, from the spread of the samples; none from a single product. Its
-    /// root is the standard error.
+    /// The variance of each estimate, from the spread of the samples; none from a single one. Its root is
+    /// the standard error.
     pub variances: Option<ParamVector>,
     /// Products used.
     pub products: usize,
@@ -22,44 +22,28 @@ impl<A> Spectrum<'_, A>
 where
     A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
 {
-    /// The diagonal, as the mean of `v ⊙ A v` over `probes` Rademacher vectors (Bekas, Kokiopoulou,
-    /// Saad 2007). The variance of an entry is the sum of the squares of its row off the diagonal, over
-    /// the number of probes: exact where the operator is diagonal.
+    /// The diagonal from `probes` products, as the mean of `v ⊙ A v` over Rademacher vectors or by
+    /// [another method](Self::with_diagonal_method). The variance of an entry is then the sum of the
+    /// squares of its row off the diagonal, over the number of probes: exact where the operator is
+    /// diagonal.
     ///
     /// # Errors
     ///
     /// [`SpectrumError::Krylov`] for no probes, or a product that is not finite.
     pub fn diagonal(&mut self) -> Result<Diagonal, SpectrumError> {
-        let space = self.space()?;
         let planned = self.settings.probes;
-        let mut mean = ParamVector::zeros(&space)?;
-        // The sum of squared distances from the running mean (Welford), which does not cancel.
-        let mut squares = ParamVector::zeros(&space)?;
-        let mut products = 0;
-        for index in 0..planned {
-            let v: ParamVector =
-                Probe::Rademacher.draw(&space, self.settings.seed, index as u64)?;
-            let sample = v.clone().times(&self.operator.matvec(&v)?)?;
-            if !sample.norm()?.is_finite() {
-                return Err(KrylovError::NonFinite { product: index }.into());
-            }
-            products += 1;
-            let before = sample.clone().axpy(-1.0, &mean)?;
-            mean = mean.axpy((products as f64).recip(), &before)?;
-            squares = squares.axpy(1.0, &before.times(&sample.axpy(-1.0, &mean)?)?)?;
-            if tell(&mut self.observer, Task::Diagonal, products, planned).is_break() {
-                break;
-            }
-        }
-        let variances = match products {
-            0 => return Err(KrylovError::NoProbes.into()),
-            1 => None,
-            _ => Some(squares.scale(((products * (products - 1)) as f64).recip())),
-        };
+        let observer = &mut self.observer;
+        let found = DiagonalConfig::new()
+            .with_method(self.settings.diagonal_method)
+            .with_max_products(planned)
+            .with_seed(self.settings.seed)
+            .run_observed(self.operator, |step| {
+                tell(observer, Task::Diagonal, step.products, planned)
+            })?;
         Ok(Diagonal {
-            values: mean,
-            variances,
-            products,
+            values: found.diagonal,
+            variances: found.error.is_finite().then_some(found.variance),
+            products: found.products,
         })
     }
 }

@@ -1,6 +1,6 @@
 use std::io;
 
-use burnscape_krylov::KrylovError;
+use burnscape_krylov::{HostError, KrylovError};
 use thiserror::Error;
 
 use crate::curvature::CurvatureError;
@@ -19,6 +19,9 @@ pub enum SpectrumError {
     /// Parameter space refused.
     #[error(transparent)]
     Space(#[from] SpaceError),
+    /// A setting on the host is out of range.
+    #[error(transparent)]
+    Host(#[from] HostError),
     /// A number is outside its range.
     #[error("{name} is {value}; give {expected}")]
     OutOfRange {

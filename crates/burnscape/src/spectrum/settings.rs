@@ -1,3 +1,5 @@
+use burnscape_krylov::{DiagonalMethod, TraceMethod};
+
 /// What the answers of a spectrum have in common.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Settings {
@@ -6,6 +8,9 @@ pub(super) struct Settings {
     pub(super) max_basis: Option<usize>,
     pub(super) probes: usize,
     pub(super) steps: usize,
+    pub(super) outliers: usize,
+    pub(super) trace_method: TraceMethod,
+    pub(super) diagonal_method: DiagonalMethod,
     pub(super) confidence: f64,
     pub(super) zero: Option<f64>,
     pub(super) seed: u64,
@@ -19,6 +24,9 @@ impl Default for Settings {
             max_basis: None,
             probes: 10,
             steps: 80,
+            outliers: 0,
+            trace_method: TraceMethod::Hutchinson,
+            diagonal_method: DiagonalMethod::Hutchinson,
             confidence: 0.95,
             zero: None,
             seed: 0,

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::ops::ControlFlow;
 
-use burnscape_krylov::{SelfAdjoint, VectorSpace};
+use burnscape_krylov::{DiagonalMethod, SelfAdjoint, TraceMethod, VectorSpace};
 
 use super::settings::Settings;
 use super::{SpectrumError, SpectrumStep, Task};
@@ -98,6 +98,28 @@ impl<'a, A: ?Sized> Spectrum<'a, A> {
     #[must_use]
     pub fn with_steps(mut self, steps: usize) -> Self {
         self.settings.steps = steps;
+        self
+    }
+
+    /// Sets how many outliers, the eigenvalues of largest size, [densities](Self::density) take out
+    /// exactly: they are found first, and the probes resolve the rest. None by default.
+    #[must_use]
+    pub fn with_outliers(mut self, outliers: usize) -> Self {
+        self.settings.outliers = outliers;
+        self
+    }
+
+    /// Sets how a [trace](Self::trace) is estimated; Hutchinson's method by default.
+    #[must_use]
+    pub fn with_trace_method(mut self, method: TraceMethod) -> Self {
+        self.settings.trace_method = method;
+        self
+    }
+
+    /// Sets how a [diagonal](Self::diagonal) is estimated; Hutchinson's method by default.
+    #[must_use]
+    pub fn with_diagonal_method(mut self, method: DiagonalMethod) -> Self {
+        self.settings.diagonal_method = method;
         self
     }
 

@@ -41,8 +41,9 @@ impl<A> Spectrum<'_, A>
 where
     A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
 {
-    /// The trace, by Hutchinson's method with Rademacher vectors: products are taken until half the
-    /// interval is within the tolerance of the trace, or the limit of products is reached.
+    /// The trace, by Hutchinson's method with Rademacher vectors or
+    /// [another](Self::with_trace_method): products are taken until half the interval is within the
+    /// tolerance of the trace, or the limit of products is reached.
     ///
     /// # Errors
     ///
@@ -53,6 +54,7 @@ where
         let planned = settings.max_products;
         let observer = &mut self.observer;
         let found = TraceConfig::new()
+            .with_method(settings.trace_method)
             .with_max_products(planned)
             .with_tolerance(settings.tolerance)
             .with_confidence(settings.confidence)
