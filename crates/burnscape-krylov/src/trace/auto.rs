@@ -9,8 +9,8 @@ use crate::{Estimate, KrylovError, Probe, SelfAdjoint, VectorSpace};
 const PAYS: usize = 30;
 /// The fewest random vectors whose spread says something, and the most that are worth it.
 const PILOT: (usize, usize) = (6, 16);
-/// Hutchinson's samples spread by `√2 |A|` at most; a few of them may lie together by chance, and are not
-/// believed below this part of it.
+/// Hutchinson's samples spread by `√2 |A − I tr A / n|` at most; a few of them may lie together by chance,
+/// and are not believed below this part of it.
 const BELIEVED: f64 = 0.5;
 
 impl TraceConfig {
@@ -37,9 +37,11 @@ impl TraceConfig {
             let error = Estimate::of(samples).standard_error;
             error.unwrap_or(f64::INFINITY) * (samples.len() as f64).sqrt()
         };
-        // |A ω|² is |A|² in the mean.
+        // |A ω|² is |A|² in the mean; a multiple of the identity adds to it, and nothing to the spread.
         let squares = sketch.columns.iter().flatten().map(|x| x * x);
-        let norm = (squares.sum::<f64>() / sketch.len() as f64).sqrt();
+        let mean = Estimate::of(&sketch.forms).value;
+        let square = squares.sum::<f64>() / sketch.len() as f64 - mean * mean / dimension as f64;
+        let norm = square.max(0.0).sqrt();
         let plain = spread(&sketch.forms).max(BELIEVED * 2.0_f64.sqrt() * norm);
         let spent = sketch.products - sketch.len();
         let left = self.max_products - spent;
