@@ -1,7 +1,7 @@
 /// How a trace is estimated.
 ///
-/// None wins everywhere. Hutchinson's method is best below some thirty products and for spectra without
-/// decay; Hutch++ and XTrace where eigenvalues of either sign decay; XNysTrace, by far, for positive
+/// None wins everywhere. Hutchinson's method is best for spectra without decay, and on the Hessians of
+/// networks below some thirty products; Hutch++ and XTrace where eigenvalues of either sign decay; XNysTrace, by far, for positive
 /// semidefinite operators whose eigenvalues decay fast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum TraceMethod {
