@@ -143,12 +143,16 @@ fn starts_need_not_be_good_nor_independent() {
     let a = turned(&values, 0.0);
     let v: Vec<f64> = Probe::Gaussian.draw(&60, 5, 0).unwrap();
     let zero = vec![0.0; 60];
-    let starts = [v.clone(), v.clone().scale(-3.0), zero, v];
+    let broken = vec![f64::NAN; 60];
+    let starts = [v.clone(), v.clone().scale(-3.0), zero, broken, v];
     let found = DavidsonConfig::new(1, End::Bottom)
+        .with_extra(usize::MAX)
         .run(&a, &starts)
         .unwrap();
     assert!(found.converged);
     assert!(found.pairs[0].value.abs() < 1e-6);
+    // As many extra pairs as there are.
+    assert_eq!(found.pairs.len(), found.products);
 }
 
 #[test]

@@ -495,6 +495,27 @@ fn products_are_counted_shown_and_limited() {
 }
 
 #[test]
+fn every_product_but_the_last_is_shown_in_the_hard_case_too() {
+    let config = TrustRegionConfig::maximize(1.0);
+    let hard = Counted::new(diagonal(&[4.0, 1.0, 0.5, -1.0]));
+    let mut seen = Vec::new();
+    let found = config
+        .run_observed(&hard, &vec![0.0, 0.3, 0.1, 0.1], |step| {
+            seen.push((step.products, step.stage));
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(found.place, TrustRegionPlace::HardCase);
+    assert_eq!(found.products, hard.num_matvecs());
+    assert_eq!(seen.len() + 1, found.products);
+    let mut counts = seen.iter().enumerate();
+    assert!(counts.all(|(i, (products, _))| *products == i + 1));
+    for stage in [TrustRegionStage::Eigenvector, TrustRegionStage::Complement] {
+        assert!(seen.iter().any(|(_, seen)| *seen == stage), "{stage:?}");
+    }
+}
+
+#[test]
 fn input_that_cannot_be_right_is_refused() {
     let h = diagonal(&[4.0, 1.0]);
     let g = vec![1.0, 1.0];

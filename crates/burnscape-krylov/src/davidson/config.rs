@@ -141,7 +141,8 @@ impl DavidsonConfig {
     }
 
     /// Runs from `starts`, in the order of their importance. They need not be orthonormal; those that
-    /// depend on others are left out, and so are those beyond half the limit of products.
+    /// depend on others are left out, and so are those beyond half the limit of products and those with
+    /// a number that is not finite.
     ///
     /// # Errors
     ///
@@ -194,7 +195,7 @@ impl DavidsonConfig {
             let is_full = subspace.len() >= dimension.min(self.max_products);
             let found = |is_converged: bool, subspace: &Subspace<A::Vector>| {
                 let ritz = subspace.ritz(self.end);
-                let wanted = ritz.iter().take(self.k + self.extra);
+                let wanted = ritz.iter().take(self.k.saturating_add(self.extra));
                 let pairs: Result<Vec<_>, _> = wanted.map(|pair| subspace.pair(pair)).collect();
                 Ok(Davidson {
                     pairs: pairs.map_err(raise)?,

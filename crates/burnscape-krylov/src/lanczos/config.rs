@@ -6,14 +6,16 @@ use crate::{KrylovError, Probe, SelfAdjoint, Square, VectorSpace};
 
 /// A Lanczos run: how many products, from which vector.
 ///
-/// Every vector is orthogonalized against all before it, twice. Where a Krylov space is exhausted
-/// (`β ≤ 64 ε |T|`, less in half precision; relative, so that the zero operator works), the run goes on with a fresh random
-/// vector orthogonal to the basis: that is how eigenvalues of multiplicity are found.
+/// Every vector is orthogonalized against all before it, and a second time where the first left less than
+/// `1/√2` of it, so that the basis is orthonormal to rounding. Where a Krylov space is exhausted
+/// (`β ≤ 64 ε |T|`, less in half precision; relative, so that the zero operator works), the run goes on
+/// with a fresh random vector orthogonal to the basis: that is how eigenvalues of multiplicity are found.
 ///
 /// # Cost
 ///
-/// A product a step; two products with the basis and two with its transpose, and four host
-/// synchronizations; the basis in memory.
+/// A product a step; one product with the basis and one with its transpose, and four host
+/// synchronizations; where a second pass is needed, one more of each product and two more
+/// synchronizations. The basis in memory.
 ///
 /// # Reproducibility
 ///
@@ -35,7 +37,9 @@ use crate::{KrylovError, Probe, SelfAdjoint, Square, VectorSpace};
 ///
 /// # Reference
 ///
-/// Lanczos (1950); Parlett, *The Symmetric Eigenvalue Problem* (1980), chapter 13.
+/// Lanczos (1950); Parlett, *The Symmetric Eigenvalue Problem* (1980), chapter 13. Daniel, Gragg, Kaufman,
+/// Stewart, *Reorthogonalization and stable algorithms for updating the Gram-Schmidt QR factorization*,
+/// Math. Comp. 30 (1976), for the second pass.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LanczosConfig {
     steps: usize,

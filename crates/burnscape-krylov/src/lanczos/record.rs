@@ -351,3 +351,154 @@ fn remove<V: VectorSpace>(basis: &V::Block, v: V, coefficients: &[f64]) -> Resul
     let component = basis.combine(coefficients)?;
     v.axpy(-1.0, &component)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{HostError, LanczosConfig, LinearOperator};
+
+    /// `H D H` with a reflection `H`, its products rounded to the type of the vectors.
+    struct Turned<F>(Vec<f64>, Vec<F>);
+
+    macro_rules! turned {
+        ($float:ty) => {
+            impl LinearOperator for Turned<$float> {
+                type Domain = Vec<$float>;
+                type Range = Vec<$float>;
+                type Error = HostError;
+
+                fn domain(&self) -> usize {
+                    self.0.len()
+                }
+
+                fn range(&self) -> usize {
+                    self.0.len()
+                }
+
+                fn matvec(&self, v: &Vec<$float>) -> Result<Vec<$float>, HostError> {
+                    let mirror = &self.1;
+                    let square = mirror.dot(mirror)?;
+                    let turn = |v: Vec<$float>| {
+                        let share = 2.0 * mirror.dot(&v)? / square;
+                        v.axpy(-share, mirror)
+                    };
+                    let turned = turn(v.clone())?.into_iter().zip(&self.0);
+                    turn(turned.map(|(x, d)| x * (*d as $float)).collect())
+                }
+            }
+
+            impl SelfAdjoint for Turned<$float> {}
+        };
+    }
+    turned!(f64);
+    turned!(f32);
+
+    fn spectra(n: usize) -> Vec<(&'static str, Vec<f64>)> {
+        let map = |f: &dyn Fn(usize) -> f64| (0..n).map(f).collect::<Vec<f64>>();
+        let mut outlier = map(&|i| i as f64 / n as f64);
+        outlier[0] = 1e6;
+        let mut ladder = outlier.clone();
+        ladder[1..6].copy_from_slice(&[1e6 - 1.0, -1e6, 1e4, 1e3, 1e2]);
+        vec![
+            ("decay", map(&|i| 0.7_f64.powi(i as i32))),
+            ("steps", map(&|i| (4 * i / n) as f64)),
+            ("clusters", map(&|i| (i / 8) as f64 + 1e-7 * (i % 8) as f64)),
+            ("negative", map(&|i| i as f64 - 25.5)),
+            ("rank 3", map(&|i| 5.0 - i.min(5) as f64)),
+            ("near identity", map(&|i| 1.0 + 1e-13 * i as f64)),
+            ("zero", vec![0.0; n]),
+            ("shifted", map(&|i| 1e6 + (i as f64).sin())),
+            ("outlier", outlier),
+            ("outliers", ladder),
+        ]
+    }
+
+    /// `|Q Qᵀ − I|` with the next vector as a row of `Q`, and `|A Qᵀ − Qᵀ T − r eᵀ|`: sums on the host.
+    fn defects<A: SelfAdjoint<Error = HostError>>(
+        a: &A,
+        record: &KrylovRecord<A::Vector>,
+    ) -> Result<(f64, f64), KrylovError<HostError>>
+    where
+        A::Vector: VectorSpace<Error = HostError>,
+    {
+        let rows = (0..record.len()).filter_map(|index| record.basis.get(index));
+        let rows: Vec<A::Vector> = rows.collect();
+        let host = |v: &A::Vector| v.to_host().map_err(raise);
+        let mut q: Vec<Vec<f64>> = rows.iter().map(host).collect::<Result<_, _>>()?;
+        q.extend(record.next.as_ref().map(host).transpose()?);
+        let (mut angle, mut relation) = (0.0_f64, 0.0_f64);
+        for (i, x) in q.iter().enumerate() {
+            for (j, y) in q[..=i].iter().enumerate() {
+                let product: f64 = x.iter().zip(y).map(|(x, y)| x * y).sum();
+                angle = angle.max((product - f64::from(u8::from(i == j))).abs());
+            }
+        }
+        for (j, row) in rows.iter().enumerate() {
+            let mut rest = host(&a.matvec(row).map_err(raise)?)?;
+            for (i, x) in q.iter().enumerate() {
+                let entry = match (i < rows.len(), j + 1 == rows.len()) {
+                    (true, _) => record.projected.get(i, j),
+                    (false, true) => record.beta,
+                    (false, false) => 0.0,
+                };
+                rest.iter_mut().zip(x).for_each(|(r, x)| *r -= entry * x);
+            }
+            relation = relation.max(rest.iter().map(|r| r * r).sum::<f64>().sqrt());
+        }
+        Ok((angle, relation))
+    }
+
+    /// The defects of runs over the whole space, and of runs of twenty restarts.
+    fn assert_small<A: SelfAdjoint<Error = HostError>>(
+        n: usize,
+        epsilon: f64,
+        with_spectrum: impl Fn(Vec<f64>) -> Result<A, HostError>,
+    ) -> Result<(), KrylovError<HostError>>
+    where
+        A::Vector: VectorSpace<Error = HostError>,
+    {
+        for (name, values) in spectra(n) {
+            let size = values.iter().fold(1e-300_f64, |size, x| size.max(x.abs()));
+            let a = with_spectrum(values).map_err(raise)?;
+            let go_on = |_: &_| ControlFlow::Continue(());
+            for seed in 0..2 {
+                let whole = LanczosConfig::new(n).with_seed(seed).run(&a)?;
+                let (angle, relation) = defects(&a, &whole)?;
+                assert!(angle <= 30.0 * epsilon, "{name}: {angle:e}");
+                // A coefficient that is taken for zero leaves 64 ε.
+                assert!(relation <= 70.0 * epsilon * size, "{name}: {relation:e}");
+                for end in [End::Top, End::Bottom, End::Both] {
+                    let mut record = LanczosConfig::new(14).with_seed(seed).run(&a)?;
+                    for _ in 0..20 {
+                        let kept = end.outermost(record.ritz_pairs(), 6);
+                        record.restart(&kept).map_err(raise)?;
+                        record.extend(&a, 8, go_on)?;
+                    }
+                    // Each restart adds rounding.
+                    let (angle, relation) = defects(&a, &record)?;
+                    assert!(angle <= 400.0 * epsilon, "{name} {end:?}: {angle:e}");
+                    assert!(
+                        relation <= 400.0 * epsilon * size,
+                        "{name} {end:?}: {relation:e}"
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn the_basis_is_orthonormal_and_the_relation_holds_after_restarts()
+    -> Result<(), KrylovError<HostError>> {
+        // 400 ε of f64 are 1e-13.
+        for n in [40, 100] {
+            assert_small(n, f64::EPSILON, |values| {
+                Ok(Turned::<f64>(values, Probe::Gaussian.draw(&n, 99, 0)?))
+            })?;
+            assert_small(n, f64::from(f32::EPSILON), |values| {
+                Ok(Turned::<f32>(values, Probe::Gaussian.draw(&n, 99, 0)?))
+            })?;
+        }
+        Ok(())
+    }
+}

@@ -5,8 +5,8 @@ use super::model::{Found, Run};
 use super::{TrustRegionPlace, TrustRegionSolution, TrustRegionStage, TrustRegionStep};
 use crate::error::raise;
 use crate::{
-    Deflated, Eigenpair, EigenpairsConfig, End, KrylovError, Orthonormal, Scaled, SelfAdjoint,
-    Square, VectorSpace,
+    Deflated, Eigenpair, EigenpairsConfig, End, KrylovError, Orthonormal, Residuals, Scaled,
+    SelfAdjoint, Square, VectorSpace,
 };
 
 /// The largest (or smallest) value of a quadratic in a ball: `max gᵀv + ½ vᵀHv` over `|v| ≤ ρ`, for a
@@ -231,6 +231,8 @@ impl TrustRegionConfig {
         let before = found.products;
         let config = EigenpairsConfig::new(1, End::Top)
             .with_tolerance(run.tolerance)
+            // The residual of the solution is measured in the end: that of the vector needs no product.
+            .with_residuals(Residuals::Estimated)
             .with_seed(self.seed);
         let mut is_stopped = false;
         let top = config.run_observed(operator, |step| {
