@@ -501,4 +501,32 @@ mod tests {
         }
         Ok(())
     }
+
+    #[test]
+    fn a_second_pass_is_made_where_the_first_took_out_nearly_all()
+    -> Result<(), KrylovError<HostError>> {
+        // Twelve large eigenvalues: the twelfth vector, after a restart that kept the eleven before, has
+        // a product nearly within their span.
+        let n = 40;
+        let values = (0..n).map(|i| match i < 12 {
+            true => (1.0 + i as f64).sin(),
+            false => 1e-10 * i as f64,
+        });
+        let mirror = Probe::Gaussian.draw(&n, 99, 0).map_err(raise)?;
+        let a = Turned::<f64>(values.collect(), mirror);
+        let mut start: Vec<f64> = (0..n).map(|i| f64::from(u8::from(i < 12))).collect();
+        start.iter_mut().skip(12).for_each(|x| *x = 1e-8);
+        let share = 2.0 * a.1.dot(&start).map_err(raise)? / a.1.dot(&a.1).map_err(raise)?;
+        let start = start.axpy(-share, &a.1).map_err(raise)?;
+        let go_on = |_: &_| ControlFlow::Continue(());
+        let mut record = LanczosConfig::new(11).run_from(&a, start, go_on)?;
+        let kept = record.ritz_pairs();
+        record.restart(&kept).map_err(raise)?;
+        record.extend(&a, 1, go_on)?;
+        assert!(record.beta < 1e-5 && record.beta > 0.0, "{:e}", record.beta);
+        let (angle, relation) = defects(&a, &record)?;
+        assert!(angle <= 30.0 * f64::EPSILON, "{angle:e}");
+        assert!(relation <= 30.0 * f64::EPSILON, "{relation:e}");
+        Ok(())
+    }
 }
