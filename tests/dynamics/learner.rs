@@ -117,8 +117,14 @@ fn data() -> Vec<Batch> {
     vec![clusters(ITEMS, 8, 3, &Device::default())]
 }
 
+fn config(every: usize) -> CurvatureMonitorConfig {
+    CurvatureMonitorConfig::new(every)
+        .with_rho(Some(0.05))
+        .with_momentum(Some(MomentumConfig::new()))
+}
+
 fn monitor(every: usize) -> LearnerMonitor<Mlp> {
-    let config = CurvatureMonitorConfig::new(every).with_rho(Some(0.05));
+    let config = config(every);
     LearnerMonitor::new(config.init().unwrap(), squared, data())
 }
 
@@ -144,10 +150,12 @@ fn launch(
     training.launch(Learner::new(model(), sgd(), LR))
 }
 
-const QUANTITIES: [CurvatureQuantity; 4] = [
+const QUANTITIES: [CurvatureQuantity; 6] = [
     CurvatureQuantity::Sharpness,
     CurvatureQuantity::EdgeRatio,
     CurvatureQuantity::GradientNorm,
+    CurvatureQuantity::SamEdge,
+    CurvatureQuantity::MomentumEdge,
     CurvatureQuantity::Trace,
 ];
 
@@ -168,7 +176,7 @@ fn by_hand(epochs: usize, accumulation: usize, every: usize) -> (CurvatureHistor
         .iter()
         .map(Result::unwrap)
         .collect();
-    let config = CurvatureMonitorConfig::new(every).with_rho(Some(0.05));
+    let config = config(every);
     let (mut monitor, data) = (config.init().unwrap(), data());
     let (mut model, mut sgd) = (model(), sgd());
     let groups = (0..epochs).flat_map(|_| batches.chunks(accumulation));
@@ -228,10 +236,12 @@ fn metrics_show_what_a_loop_by_hand_measures() {
         let of = |quantity: CurvatureQuantity, reading: &CurvatureReading| match quantity {
             CurvatureQuantity::Sharpness => reading.sharpness,
             CurvatureQuantity::EdgeRatio => reading.edge_ratio,
+            CurvatureQuantity::SamEdge => reading.sam_edge.unwrap(),
+            CurvatureQuantity::MomentumEdge => reading.momentum_edge.unwrap(),
             _ => reading.gradient_norm,
         };
         let per_epoch = ITEMS / BATCH;
-        for quantity in &QUANTITIES[..3] {
+        for quantity in &QUANTITIES[..5] {
             let mut expected = expected.readings().iter().peekable();
             let mut last = None;
             for epoch in 1..=2 {

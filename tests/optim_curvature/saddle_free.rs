@@ -1,13 +1,13 @@
 //! Saddle-free Newton: the formula, and ways out of saddles that gradient descent does not find in time.
 
 use burn::optim::SgdConfig;
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use burnscape::optim::{
     ClosureStep, OptimConfigError, OptimError, SaddleFreeNewtonConfig, SaddleFreeReport, SkipReason,
 };
 use burnscape_testkit::objectives::{Point, quadratic};
 
-use super::{assert_near, no_data, point};
+use super::{assert_near, device, no_data, point};
 
 fn coordinates(m: &Point) -> (Tensor<1>, Tensor<1>) {
     (m.w.val().slice(0..1), m.w.val().slice(1..2))
@@ -210,6 +210,21 @@ fn what_is_not_finite_is_skipped_and_what_cannot_be_right_refused() {
     let error = newton.step_on(f64::NAN, &mut model, no_data(), &strict);
     assert!(matches!(error, Err(OptimError::LearningRate { .. })));
     assert_eq!(model.coordinates(), [1.0, 2.0]);
+
+    // Without curvature a step is the gradient over the damping, here beyond the range of the type.
+    let slope = |m: &Point, _: Tensor<1>| m.w.val().sum() * 100.0;
+    for max_step in [None, Some(0.5)] {
+        let mut narrow = Point::new(&[1.0, 2.0], &device(), DType::F16);
+        let config = SaddleFreeNewtonConfig::new().with_max_step(max_step);
+        let mut newton = config.init().expect("valid");
+        let nothing = Tensor::<1>::zeros([1], (&device(), DType::F16));
+        let report = newton
+            .step_on(1.0, &mut narrow, nothing, &slope)
+            .expect("a step");
+        assert_eq!(report.skipped, Some(SkipReason::NonFiniteStep));
+        assert!(!report.step_norm.is_finite());
+        assert_eq!(narrow.coordinates(), [1.0, 2.0]);
+    }
 
     let config = SaddleFreeNewtonConfig::new;
     for (name, config) in [

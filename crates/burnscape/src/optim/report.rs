@@ -75,6 +75,9 @@ pub enum SkipReason {
     NonFinite,
     /// The loss or the gradient at the displaced weights was NaN or infinite.
     NonFinitePerturbed,
+    /// Loss and gradient were finite, and the step that was computed of them not: a type with a small
+    /// range, divided by a small curvature.
+    NonFiniteStep,
     /// Perturbed gradient descent has ended at a second-order point.
     Certified,
 }

@@ -7,10 +7,10 @@ use burnscape_krylov::{Eigenpair, End, KrylovRecord, LanczosConfig};
 use super::{SaddleFreeNewtonConfig, SaddleFreeReport};
 use crate::curvature::Hessian;
 use crate::loss::{Batch, Objective};
-use crate::optim::OptimError;
 use crate::optim::batch_hessian::batch_hessian;
 use crate::optim::plain::{PlainPass, plain_pass};
 use crate::optim::sam::shift_weights;
+use crate::optim::{OptimError, SkipReason};
 use crate::space::{BufferSnapshot, ParamVector};
 
 /// Saddle-free Newton. Built by [`SaddleFreeNewtonConfig::init`], which says what it computes.
@@ -83,7 +83,15 @@ impl SaddleFreeNewton {
         if step.skipped.is_some() {
             return Ok(step);
         }
-        let moved = self.moved(&lr, model, &batch, objective);
+        let found = self.found(model, &batch, objective);
+        let moved = found.and_then(|found| {
+            let length = found.descent.norm()?;
+            let moved = match length.is_finite() {
+                true => Some(shift_weights(model, found.descent.to_leaves(), &lr)?),
+                false => None,
+            };
+            Ok((moved, found, length))
+        });
         let (moved, found, length) = match moved {
             Ok(moved) => moved,
             Err(error) => {
@@ -91,7 +99,13 @@ impl SaddleFreeNewton {
                 return Err(error);
             }
         };
-        *model = moved;
+        match moved {
+            Some(moved) => *model = moved,
+            None => {
+                *model = before.restore(model.clone());
+                step.skipped = Some(SkipReason::NonFiniteStep);
+            }
+        }
         step.gradients += 1;
         step.products = found.products;
         step.lowest_ritz = found.lowest.map(|(value, _)| value);
@@ -101,24 +115,13 @@ impl SaddleFreeNewton {
         Ok(step)
     }
 
-    /// The model after the step, the step before its rate, and its length.
-    fn moved<M, B, O>(
-        &self,
-        lr: &ModuleLearningRate,
-        model: &M,
-        batch: &B,
-        objective: &O,
-    ) -> Result<(M, Found, f64), OptimError>
+    fn found<M, B, O>(&self, model: &M, batch: &B, objective: &O) -> Result<Found, OptimError>
     where
         M: Module,
         B: Batch,
         O: Objective<M, B>,
     {
-        let hessian = batch_hessian(model, objective, batch, None)?;
-        let found = self.descent(&hessian)?;
-        let length = found.descent.norm()?;
-        let moved = shift_weights(model, found.descent.to_leaves(), lr)?;
-        Ok((moved, found, length))
+        self.descent(&batch_hessian(model, objective, batch, None)?)
     }
 
     /// `(|H| + damping I)⁻¹ g` in the Krylov space of `g`, and what an escape adds.
