@@ -177,6 +177,28 @@ fn small_and_degenerate_operators_are_spanned() {
 }
 
 #[test]
+fn copies_of_a_multiple_eigenvalue_are_found_in_large_spaces_too() {
+    // Four values of a quarter of the space each, and three above a large null space.
+    let steps: Vec<f64> = (0..100).map(|i| f64::from(i / 25)).collect();
+    let rank_three: Vec<f64> = (0..100).map(|i| f64::from((5 - i).max(2) - 2)).collect();
+    for (values, end, expected) in [
+        (&steps, End::Top, 3.0),
+        (&steps, End::Bottom, 0.0),
+        (&rank_three, End::Bottom, 0.0),
+    ] {
+        let a = turned(values, 0.0);
+        for seed in 0..5 {
+            let config = DavidsonConfig::new(3, end).with_seed(seed);
+            let found = config.run(&a, &[]).unwrap();
+            assert!(found.converged);
+            for pair in &found.pairs {
+                assert!((pair.value - expected).abs() < 1e-10, "{end:?} {pair:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_limit_of_products_ends_the_run_with_what_there_is() {
     let a = Counted::new(turned(&crowded(), 0.0));
     let found = DavidsonConfig::new(1, End::Top)

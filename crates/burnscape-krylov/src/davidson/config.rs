@@ -12,9 +12,10 @@ use crate::{Eigenpair, End, KrylovError, SelfAdjoint, VectorSpace};
 /// one vector, however well it is mixed, takes many products for that.
 ///
 /// Small residuals do not tell the outermost eigenpairs from others. The random vector and its product
-/// let directions show that none of the starts has a part in; and the run goes on while the residual of
+/// let directions show that none of the starts has a part in; the run goes on while the residual of
 /// another Ritz pair leaves room for an eigenvalue that is beyond those found by 5 % of the operator's
-/// norm. That is no proof.
+/// norm; and where a whole invariant subspace is spanned, with further random vectors until none of them
+/// brings another copy of a multiple eigenvalue. That is no proof.
 ///
 /// # Cost
 ///
@@ -190,8 +191,9 @@ impl DavidsonConfig {
         subspace: &mut Subspace<A::Vector>,
         dimension: usize,
     ) -> Result<Davidson<A::Vector>, KrylovError<A::Error>> {
+        let mut invariant = None;
         loop {
-            let state = self.judge(subspace).map_err(raise)?;
+            let state = self.judge(subspace, &mut invariant).map_err(raise)?;
             let is_full = subspace.len() >= dimension.min(self.max_products);
             let found = |is_converged: bool, subspace: &Subspace<A::Vector>| {
                 let ritz = subspace.ritz(self.end);
@@ -225,8 +227,13 @@ impl DavidsonConfig {
         }
     }
 
-    /// What the subspace is good for, and what it lacks.
-    fn judge<V: VectorSpace>(&self, subspace: &Subspace<V>) -> Result<State<V>, V::Error> {
+    /// What the subspace is good for, and what it lacks. `invariant` are the wanted values that had no
+    /// residuals the last time.
+    fn judge<V: VectorSpace>(
+        &self,
+        subspace: &Subspace<V>,
+        invariant: &mut Option<Vec<f64>>,
+    ) -> Result<State<V>, V::Error> {
         let ritz = subspace.ritz(self.end);
         let size = ritz.iter().fold(0.0_f64, |size, (x, _)| size.max(x.abs()));
         let mut state = State {
@@ -240,7 +247,7 @@ impl DavidsonConfig {
             let epsilon = residual.epsilon();
             state.goal = self.tolerance.max(32.0 * epsilon) * size;
             let norm = residual.norm()?;
-            is_exact &= norm <= 64.0 * epsilon * size;
+            is_exact &= norm <= (64.0 * epsilon * size).max(1e-4 * state.goal);
             // Not a number is not good.
             if norm.is_nan() || norm > state.goal {
                 state.next = Next::Along(residual);
@@ -252,9 +259,20 @@ impl DavidsonConfig {
         }
         let wanted: Vec<f64> = ritz.iter().take(self.k).map(|(value, _)| *value).collect();
         state.is_good = true;
-        // Where all residuals vanish they say nothing: a multiple eigenvalue may still be missing.
-        if is_exact && subspace.len() < 2 * self.k + 2 {
-            return Ok(state);
+        // Where all residuals vanish they say nothing: copies of a multiple eigenvalue may still be
+        // missing.
+        // A random vector has a part in each; if it changes nothing wanted, none is.
+        if is_exact {
+            let is_old = |old: &Vec<f64>| {
+                let mut pairs = old.iter().zip(&wanted);
+                pairs.all(|(old, new)| (old - new).abs() <= state.goal)
+            };
+            // Of one pair there are no copies to miss.
+            let is_confirmed = self.k == 1 || invariant.as_ref().is_some_and(is_old);
+            if !is_confirmed || subspace.len() < 2 * self.k + 2 {
+                *invariant = Some(wanted);
+                return Ok(state);
+            }
         }
         for pair in ritz.iter().skip(self.k) {
             let residual = subspace.residual(pair)?;

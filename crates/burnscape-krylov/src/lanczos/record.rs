@@ -143,6 +143,12 @@ impl<V: VectorSpace> KrylovRecord<V> {
             row.iter_mut().zip(&second).for_each(|(a, b)| *a += b);
             beta = rest.norm().map_err(raise)?;
         }
+        // What is left is finite if its coefficients are: a narrow type may have overflown in either.
+        if !beta.is_finite() {
+            return Err(KrylovError::NonFinite {
+                product: self.products,
+            });
+        }
         if let [.., before, last] = row.as_mut_slice() {
             *last += alpha;
             *before += previous.map_or(0.0, |_| self.beta);
