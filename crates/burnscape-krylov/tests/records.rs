@@ -63,6 +63,7 @@ fn states_that_contradict_themselves_are_refused() {
     };
     for (field, value) in [
         ("projected", serde_json::json!([[0], [0]])),
+        ("beta", serde_json::json!(f64::NAN.to_bits())),
         ("piece", serde_json::json!(9)),
         ("first", serde_json::json!(9)),
     ] {
@@ -72,6 +73,14 @@ fn states_that_contradict_themselves_are_refused() {
             "{error}"
         );
     }
+    // A number that no run leaves behind, and no eigenvalue method ends on.
+    let mut numbers = good["projected"].clone();
+    numbers[1][0] = serde_json::json!(f64::NAN.to_bits());
+    let error = refusal("projected", numbers);
+    assert!(
+        matches!(error, KrylovError::InvalidState { field: "projected" }),
+        "{error}"
+    );
     let mismatch = KrylovError::Operator(HostError::DimensionMismatch {
         expected: 4,
         found: 1,

@@ -80,11 +80,13 @@ impl<V: VectorSpace> KrylovRecord<V> {
     ) -> Result<Self, KrylovError<V::Error>> {
         let dimension = V::dimension(space);
         let len = state.basis.len();
-        let rows = state.projected.iter();
-        let is_triangle = state.projected.len() == len
-            && rows.clone().zip(1..).all(|(row, len)| row.len() == len);
+        let mut rows = state.projected.iter().enumerate();
+        let is_triangle = state.projected.len() == len && rows.all(|(i, row)| row.len() == i + 1);
+        let projected: Vec<Vec<f64>> = state.projected.iter().map(|row| numbers(row)).collect();
+        let is_finite = projected.iter().flatten().all(|entry| entry.is_finite());
         for (field, is_right) in [
-            ("projected", is_triangle),
+            ("projected", is_triangle && is_finite),
+            ("beta", f64::from_bits(state.beta).is_finite()),
             ("basis", len <= dimension),
             ("next", state.next.is_some() || len > 0),
             (
@@ -109,7 +111,7 @@ impl<V: VectorSpace> KrylovRecord<V> {
         Ok(Self {
             space: space.clone(),
             basis,
-            projected: Projected::from_rows(rows.map(|row| numbers(row)).collect()),
+            projected: Projected::from_rows(projected),
             next: next.transpose().map_err(raise)?,
             beta: f64::from_bits(state.beta),
             products: state.products,
