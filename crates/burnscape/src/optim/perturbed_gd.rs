@@ -100,7 +100,9 @@ pub struct SecondOrderPoint {
     pub loss: f64,
     /// The gradient norm there.
     pub gradient_norm: f64,
-    /// The smallest eigenvalue of the Hessian, if the certificate computed it.
+    /// The smallest eigenvalue of the Hessian, if the certificate computed it. The search has ended
+    /// whatever it is: where it is clearly negative the point is a saddle that the noise did not leave in
+    /// `patience` steps.
     pub lambda_min: Option<f64>,
     /// The step at which the point was taken back.
     pub step: usize,
