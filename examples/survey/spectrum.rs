@@ -25,7 +25,7 @@ pub(crate) struct Eigenvalues {
     pub(crate) products: usize,
     pub(crate) trace: Trace,
     pub(crate) point: CriticalPoint,
-    /// Of the first seed only: it takes ten times as many products as all of the above.
+    /// Of the first seed only: it takes more products than all of the above.
     pub(crate) density: Option<Density>,
 }
 

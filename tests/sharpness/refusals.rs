@@ -1,5 +1,7 @@
 //! Arguments and losses that are refused.
 
+use std::ops::ControlFlow;
+
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use burnscape::loss::{Evaluator, LossError};
 use burnscape::sharpness::{
@@ -129,4 +131,29 @@ fn a_scale_that_perturbs_nothing_is_refused() {
         .with_scale(scale)
         .measure(&model, &evaluator, &data);
     assert!(rise.is_ok());
+}
+
+#[test]
+fn any_number_of_samples_can_be_planned_and_stopped() {
+    let (model, data) = (Point::new(&[1.0, -0.5, 0.3]), matrix(H));
+    let evaluator = Evaluator::new(&quadratic);
+    let stop = |samples: usize| match samples == 3 {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    };
+    let found = AverageRiseConfig::new(0.1)
+        .with_num_samples(usize::MAX)
+        .measure_observed(&model, &evaluator, &data, |step| stop(step.samples))
+        .unwrap();
+    assert_eq!((found.rises.len(), found.completed), (3, false));
+    let found = DirectionalDistributionConfig::new(0.1)
+        .with_num_samples(usize::MAX)
+        .measure_observed(&model, &evaluator, &data, |step| stop(step.samples))
+        .unwrap();
+    assert_eq!((found.losses.len(), found.completed), (3, false));
+    let found = WorstCaseRiseConfig::new(0.1)
+        .with_num_starts(usize::MAX)
+        .maximize(&model, &evaluator, &data, |step| stop(step.start))
+        .unwrap();
+    assert_eq!((found.rise.rises.len(), found.rise.completed), (4, false));
 }

@@ -66,8 +66,14 @@ fn trace_and_diagonal_of_a_diagonal_matrix_are_exact() {
         for (found, expected) in diagonal.values.to_host().unwrap().iter().zip(&values) {
             assert!((found - expected).abs() < 1e-12);
         }
-        assert!(diagonal.variances.unwrap().norm().unwrap() < 1e-20);
+        assert!(diagonal.variances.as_ref().unwrap().norm().unwrap() < 1e-20);
         assert_eq!(diagonal.products, 3);
+        let mut text = Vec::new();
+        diagonal.write_csv(&mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!((lines.len(), lines[0]), (41, "path,index,value,variance"));
+        assert!(lines[40].starts_with("w,39,2,"), "{}", lines[40]);
     });
 }
 
@@ -149,6 +155,45 @@ fn condition_numbers_are_those_of_positive_definite_operators() {
     assert_eq!(ask(&singular).value, None);
     let indefinite: Vec<f64> = (-1..49).map(f64::from).collect();
     assert_eq!(ask(&indefinite).value, None);
+}
+
+#[test]
+fn a_singular_operator_has_no_condition_number_at_any_tolerance() {
+    // The smallest Ritz value is above zero by far more than rounding, and by less than its residual.
+    for tolerance in [1e-2, 1e-4, 1e-7] {
+        for dimension in [50, 500] {
+            let values: Vec<f64> = (0..dimension).map(f64::from).collect();
+            let found = with_hessian(&point(values.len()), &values, |hessian| {
+                let mut spectrum = Spectrum::of(hessian).with_tolerance(tolerance);
+                spectrum.condition_number().unwrap()
+            });
+            assert_eq!(found.value, None, "{found:?}");
+            if tolerance == 1e-4 {
+                assert!(found.smallest > 1e3 * found.zero, "{found:?}");
+            }
+            let mut text = Vec::new();
+            found.write_json(&mut text).unwrap();
+            let read: serde_json::Value = serde_json::from_slice(&text).unwrap();
+            assert!(read["value"].is_null());
+            let smallest = read["smallest"].as_f64().unwrap();
+            assert!((smallest - found.smallest).abs() <= 1e-15 * smallest);
+        }
+    }
+}
+
+#[test]
+fn the_curve_of_a_density_of_one_value_is_finite() {
+    for value in [0.0, 1e-300, 3.0, 0.1] {
+        with_hessian(&point(30), &[value; 30], |hessian| {
+            let density = Spectrum::of(hessian).density().unwrap();
+            let curve = density.curve(401).unwrap();
+            let step = curve.x[1] - curve.x[0];
+            let area: f64 = curve.density.iter().map(|y| y * step).sum();
+            assert!((area - 1.0).abs() < 1e-3, "{value}: {area}");
+            let errors = curve.standard_error.unwrap();
+            assert!(errors.iter().all(|error| *error >= 0.0));
+        });
+    }
 }
 
 #[test]

@@ -5,8 +5,10 @@ use burnscape::spectrum::{Spectrum, SpectrumError};
 use std::ops::ControlFlow;
 
 use super::fixture::{Matrix, point, with_hessian};
-use burnscape::krylov::Dense;
-use burnscape::space::ParamSpace;
+use burnscape::curvature::CurvatureError;
+use burnscape::krylov::{Dense, LinearOperator, SelfAdjoint, Symmetric};
+use burnscape::space::{ParamSpace, ParamVector};
+use std::cell::Cell;
 
 #[test]
 fn arguments_out_of_range() {
@@ -18,6 +20,11 @@ fn arguments_out_of_range() {
             available: 5,
         };
         assert_eq!(error, SpectrumError::Krylov(expected));
+        let error = spectrum().with_max_bytes(39).top_eigenpairs(1).unwrap_err();
+        assert!(matches!(
+            error,
+            SpectrumError::Krylov(KrylovError::MemoryTooSmall { bytes: 39, .. })
+        ));
         let error = spectrum().with_probes(0).density().unwrap_err();
         assert_eq!(error, SpectrumError::Krylov(KrylovError::NoProbes));
         let error = spectrum().with_probes(0).diagonal().unwrap_err();
@@ -93,4 +100,97 @@ fn stopped_with_nothing_is_an_error() {
             assert_eq!(error.unwrap_err(), SpectrumError::Stopped { products: 1 });
         });
     });
+}
+
+/// A diagonal matrix whose product number five is NaN.
+struct Late {
+    matrix: Matrix,
+    products: Cell<usize>,
+}
+
+impl LinearOperator for Late {
+    type Domain = ParamVector;
+    type Range = ParamVector;
+    type Error = CurvatureError;
+
+    fn domain(&self) -> ParamSpace {
+        self.matrix.domain()
+    }
+
+    fn range(&self) -> ParamSpace {
+        self.matrix.range()
+    }
+
+    fn matvec(&self, v: &ParamVector) -> Result<ParamVector, CurvatureError> {
+        let product = self.matrix.matvec(v)?;
+        let number = self.products.replace(self.products.get() + 1);
+        Ok(product.scale(if number == 5 { f64::NAN } else { 1.0 }))
+    }
+}
+
+impl SelfAdjoint for Late {}
+
+#[test]
+fn a_late_nan_is_named_by_its_place_among_all_products() {
+    let values: Vec<f64> = (1..=30).map(f64::from).collect();
+    let late = || Late {
+        matrix: Matrix {
+            space: ParamSpace::of(&point(30)).unwrap(),
+            entries: Dense::diagonal(&values),
+        },
+        products: Cell::new(0),
+    };
+    let expected = || SpectrumError::Krylov(KrylovError::NonFinite { product: 5 });
+    let ask = |ask: &dyn Fn(&mut Spectrum<'_, Late>) -> SpectrumError| {
+        let operator = late();
+        // Four steps a probe: the fifth product is the second of the second probe.
+        assert_eq!(ask(&mut Spectrum::of(&operator).with_steps(4)), expected());
+    };
+    ask(&|spectrum| spectrum.top_eigenpairs(1).unwrap_err());
+    ask(&|spectrum| spectrum.bottom_eigenpairs(1).unwrap_err());
+    ask(&|spectrum| spectrum.density().unwrap_err());
+    ask(&|spectrum| spectrum.effective_dimension(1.0).unwrap_err());
+    ask(&|spectrum| spectrum.trace().unwrap_err());
+    ask(&|spectrum| spectrum.trace_by_layer().unwrap_err());
+    ask(&|spectrum| spectrum.diagonal().unwrap_err());
+    ask(&|spectrum| spectrum.inertia().unwrap_err());
+    ask(&|spectrum| spectrum.condition_number().unwrap_err());
+}
+
+#[test]
+fn limits_of_any_size_are_taken() {
+    let values: Vec<f64> = (1..=30).map(f64::from).collect();
+    with_hessian(&point(30), &values, |hessian| {
+        let spectrum = || {
+            let some = |step: &burnscape::spectrum::SpectrumStep| match step.products == 12 {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            };
+            Spectrum::of(hessian)
+                .with_probes(usize::MAX)
+                .with_max_products(usize::MAX)
+                .with_observer(some)
+        };
+        let density = spectrum().with_steps(5).density().unwrap();
+        assert_eq!((density.probes, density.products), (2, 12));
+        assert_eq!(spectrum().trace_by_layer().unwrap().products, 12);
+        assert_eq!(spectrum().diagonal().unwrap().products, 12);
+        let error = spectrum().inertia().unwrap_err();
+        assert_eq!(error, SpectrumError::Stopped { products: 12 });
+        assert!(spectrum().top_eigenpairs(3).unwrap().products <= 15);
+    });
+}
+
+#[test]
+fn an_operator_that_is_not_symmetric_is_refused_where_it_is_checked() {
+    let matrix = |entries: Vec<f64>| Matrix {
+        space: ParamSpace::of(&point(2)).unwrap(),
+        entries: Dense::from_row_major(2, 2, entries).unwrap(),
+    };
+    let rotation = matrix(vec![0.0, 1.0, -1.0, 0.0]);
+    let error = Symmetric::verified(rotation, 1e-12, 0).map(|_| ());
+    assert!(matches!(error, Err(KrylovError::NotSymmetric { .. })));
+    let swap = Symmetric::verified(matrix(vec![0.0, 1.0, 1.0, 0.0]), 1e-12, 0).unwrap();
+    let top = Spectrum::of(&swap).top_eigenpairs(1).unwrap();
+    assert!((top.values[0] - 1.0).abs() < 1e-12);
 }

@@ -5,13 +5,13 @@ use burn::nn::loss::CrossEntropyLossConfig;
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::SgdConfig;
 use burn::optim::momentum::MomentumConfig;
-use burn::tensor::Tensor;
-use burnscape::curvature::Hessian;
-use burnscape::krylov::LinearOperator;
+use burn::tensor::{Tensor, TensorData};
+use burnscape::curvature::{CurvatureError, Hessian};
+use burnscape::krylov::{LinearOperator, SelfAdjoint};
 use burnscape::loss::Batch;
 use burnscape::optim::ClosureStep;
 use burnscape::space::{ParamSpace, ParamVector};
-use burnscape::spectrum::Spectrum;
+use burnscape::spectrum::{LayerTrace, Spectrum};
 use burnscape_testkit::eigenvalues;
 
 use super::fixture::device;
@@ -79,22 +79,24 @@ fn wasserstein(nodes: &[f64], weights: &[f64], eigenvalues: &[f64]) -> f64 {
     area
 }
 
-#[test]
-fn the_spectrum_of_a_network_on_digits_is_that_of_its_matrix() {
+/// Products of a trace.
+const PROBES: usize = 32;
+
+/// The network trained on 256 digits, and those in two uneven batches.
+fn trained_on_some() -> (Mlp, [Digits; 2]) {
     let split = Split::load(&device().autodiff()).unwrap();
     let some: Vec<usize> = (0..256).collect();
     let training = split.train.select(&some).unwrap();
-    let model = trained(&training);
     let data = [
         training.select(&some[..100]).unwrap(),
         training.select(&some[100..]).unwrap(),
     ];
-    let loss = |mlp: &Mlp, digits: Digits| mlp.loss(digits);
-    let hessian = Hessian::new(&model, &loss, &data).unwrap();
-    let n = hessian.space().len();
-    assert_eq!(n, 2130);
+    (trained(&training), data)
+}
 
-    // Row by row; symmetric, so that a product is a row as well.
+/// All entries: row by row, as the matrix is symmetric, so that a product is a row as well.
+fn entries(hessian: &Hessian<'_>) -> Vec<f64> {
+    let n = hessian.space().len();
     let mut matrix: Vec<f64> = Vec::with_capacity(n * n);
     for start in (0..n).step_by(64) {
         let units: Vec<ParamVector> = (start..(start + 64).min(n))
@@ -108,6 +110,90 @@ fn the_spectrum_of_a_network_on_digits_is_that_of_its_matrix() {
             matrix.extend(product.to_host().unwrap());
         }
     }
+    matrix
+}
+
+/// The same matrix, stored: its products take milliseconds.
+struct Stored {
+    space: ParamSpace,
+    matrix: Tensor<2>,
+}
+
+impl LinearOperator for Stored {
+    type Domain = ParamVector;
+    type Range = ParamVector;
+    type Error = CurvatureError;
+
+    fn domain(&self) -> ParamSpace {
+        self.space.clone()
+    }
+
+    fn range(&self) -> ParamSpace {
+        self.space.clone()
+    }
+
+    fn matvec(&self, v: &ParamVector) -> Result<ParamVector, CurvatureError> {
+        let n = self.space.len();
+        let product = self
+            .matrix
+            .clone()
+            .matmul(v.values().clone().reshape([n, 1]));
+        Ok(ParamVector::from_values(&self.space, product.reshape([n]))?)
+    }
+}
+
+impl SelfAdjoint for Stored {}
+
+#[test]
+#[ignore = "a thousand traces of 2,130 parameters take minutes"]
+fn intervals_of_its_traces_cover_nineteen_times_in_twenty() {
+    let (model, data) = trained_on_some();
+    let loss = |mlp: &Mlp, digits: Digits| mlp.loss(digits);
+    let hessian = Hessian::new(&model, &loss, &data).unwrap();
+    let (n, matrix) = (hessian.space().len(), entries(&hessian));
+    let diagonal: Vec<f64> = (0..n).map(|i| matrix[i * n + i]).collect();
+    let stored = Stored {
+        space: hessian.space().clone(),
+        matrix: Tensor::from_data(TensorData::new(matrix, [n, n]), &device()),
+    };
+    let (mut covered, mut by_layer) = (0, [0; 3]);
+    for seed in 0..1000 {
+        let traces = Spectrum::of(&stored)
+            .with_seed(seed)
+            .with_probes(PROBES)
+            .trace_by_layer()
+            .unwrap();
+        let covers = |trace: &LayerTrace, start: usize| {
+            let exact: f64 = diagonal[start..start + trace.len].iter().sum();
+            usize::from((trace.value - exact).abs() <= trace.half_width.unwrap())
+        };
+        covered += covers(&traces.total, 0);
+        let mut start = 0;
+        for (layer, count) in traces.layers.iter().zip(&mut by_layer) {
+            *count += covers(layer, start);
+            start += layer.len;
+        }
+        if seed == 0 {
+            let trace = Spectrum::of(&stored).with_max_products(PROBES).trace();
+            assert!((trace.unwrap().value - traces.total.value).abs() < 1e-9);
+        }
+    }
+    println!("of 1000 seeds {covered} cover the trace, {by_layer:?} those of the layers");
+    assert!((930..=970).contains(&covered), "{covered}");
+    for count in by_layer {
+        assert!((920..=980).contains(&count), "{by_layer:?}");
+    }
+}
+
+#[test]
+fn the_spectrum_of_a_network_on_digits_is_that_of_its_matrix() {
+    let (model, data) = trained_on_some();
+    let loss = |mlp: &Mlp, digits: Digits| mlp.loss(digits);
+    let hessian = Hessian::new(&model, &loss, &data).unwrap();
+    let n = hessian.space().len();
+    assert_eq!(n, 2130);
+
+    let matrix = entries(&hessian);
     let diagonal: Vec<f64> = (0..n).map(|i| matrix[i * n + i]).collect();
     let eigenvalues = eigenvalues(&matrix);
     let (low, high) = (eigenvalues[0], eigenvalues[n - 1]);
@@ -170,4 +256,6 @@ fn the_spectrum_of_a_network_on_digits_is_that_of_its_matrix() {
         "negative: {negative}, at least {}, about {:.0} ± {error:.0}",
         inertia.negative.at_least, inertia.negative.value
     );
+    let off = (inertia.negative.value - negative as f64).abs();
+    assert!(off < 4.0 * error && error < 0.02 * n as f64, "{inertia:?}");
 }

@@ -13,4 +13,6 @@ mod bad_input;
 mod coverage;
 mod digits;
 mod fixture;
+mod laws;
 mod points;
+mod single_precision;

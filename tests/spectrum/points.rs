@@ -122,3 +122,45 @@ fn confidence_in_a_minimum_grows_with_steps_and_is_earned() {
     assert!(more.confidence > 0.999_999, "{more:?}");
     assert!(!more.exact);
 }
+
+#[test]
+fn the_confidence_in_a_minimum_is_that_of_the_theorem() {
+    // For λ_min to be zero while λ_max is 2 and the smallest Ritz value just above 1, Lanczos would have
+    // to be off by half the spread: 1.648 √300 exp(−√½ 11) is 0.012.
+    let values: Vec<f64> = (0..300).map(|i| 1.0 + f64::from(i) / 300.0).collect();
+    let ask = |values: &[f64]| {
+        with_hessian(&origin(300), values, |hessian| {
+            let mut spectrum = Spectrum::of(hessian).with_steps(6);
+            spectrum.critical_point(1e-9).unwrap()
+        })
+    };
+    let found = ask(&values);
+    let share = found.lambda_min / (found.lambda_max + found.lambda_max_residual);
+    let expected = 1.0 - 1.648 * 300.0_f64.sqrt() * (-share.sqrt() * 11.0).exp();
+    assert!((found.confidence - expected).abs() < 1e-9, "{found:?}");
+    assert!((0.98..0.995).contains(&found.confidence), "{found:?}");
+    // The mirror image is as sure.
+    let mirrored: Vec<f64> = values.iter().map(|value| -value).collect();
+    let other = ask(&mirrored);
+    assert_eq!(other.verdict, Verdict::Maximum);
+    assert!(
+        (other.confidence - found.confidence).abs() < 1e-9,
+        "{other:?}"
+    );
+}
+
+#[test]
+fn a_strict_minimum_is_sure_only_as_far_as_nothing_is_near_zero() {
+    let values: Vec<f64> = (0..300).map(|i| 1.0 + f64::from(i) / 300.0).collect();
+    let ask = |zero: f64| {
+        with_hessian(&origin(300), &values, |hessian| {
+            let mut spectrum = Spectrum::of(hessian).with_steps(10).with_zero(zero);
+            spectrum.critical_point(1e-9).unwrap()
+        })
+    };
+    let (small, large) = (ask(1e-6), ask(0.9));
+    assert_eq!(large.verdict, Verdict::Minimum);
+    assert!(small.confidence > 0.999, "{small:?}");
+    // Ten steps cannot tell 0.9 from the smallest Ritz value, which is below 1.1.
+    assert!(large.confidence < 0.95, "{large:?}");
+}

@@ -199,7 +199,7 @@ impl DensityConfig {
         } else {
             Probe::Rademacher
         };
-        let mut probes = Vec::with_capacity(self.probes);
+        let mut probes = Vec::new();
         let mut products = 0;
         for index in 0..self.probes {
             let start = law.draw::<A::Vector>(&space, self.seed, index as u64);

@@ -130,7 +130,8 @@ impl CurveConfig {
         let depth = places.iter().map(Vec::len).max().unwrap_or(0);
         let bandwidth = self.bandwidth.unwrap_or_else(|| {
             let width = (high - low) / depth as f64;
-            match width > 0.0 {
+            // Nodes of one eigenvalue differ by rounding from probe to probe.
+            match width > 64.0 * f64::EPSILON * low.abs().max(high.abs()) {
                 true => width,
                 false if low != 0.0 && low.is_finite() => 0.01 * low.abs(),
                 false => 0.01,

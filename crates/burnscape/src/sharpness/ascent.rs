@@ -101,7 +101,7 @@ impl<M, O, D: ?Sized> Ascent<'_, M, O, D> {
         let mut found = Found {
             base_loss: loss,
             best: center.clone(),
-            rises: Vec::with_capacity(self.plan.num_starts),
+            rises: Vec::new(),
             converged: true,
             completed: true,
             num_gradients: 1,

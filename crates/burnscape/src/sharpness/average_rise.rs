@@ -153,7 +153,7 @@ impl AverageRiseConfig {
         check_count("num_samples", self.num_samples)?;
         let base_loss = evaluator.loss(model, data)?.value;
         let metric = Metric::at(model, evaluator.space(model)?, self.scale)?;
-        let mut rises = Vec::with_capacity(self.num_samples);
+        let mut rises = Vec::new();
         let mut completed = true;
         for sample in 0..self.num_samples {
             let noise = metric.noise(sample_seed(self.seed, sample))?;

@@ -165,7 +165,7 @@ impl DirectionalDistributionConfig {
         check_count("num_samples", self.num_samples)?;
         let base_loss = evaluator.loss(model, data)?.value;
         let metric = Metric::at(model, evaluator.space(model)?, self.scale)?;
-        let mut losses = Vec::with_capacity(self.num_samples);
+        let mut losses = Vec::new();
         let mut completed = true;
         for sample in 0..self.num_samples {
             let direction = metric.direction(sample_seed(self.seed, sample))?;

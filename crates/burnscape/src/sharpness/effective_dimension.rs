@@ -152,7 +152,7 @@ impl EffectiveDimensionConfig {
                 products += 1;
                 let flow = observe(&ProductStep {
                     products,
-                    total: self.num_probes * self.num_steps,
+                    total: self.num_probes.saturating_mul(self.num_steps),
                     value: None,
                 });
                 stopped = flow.is_break();

@@ -1,25 +1,31 @@
+use std::io;
+
 use burnscape_krylov::SelfAdjoint;
 use serde::Serialize;
 
 use super::{Spectrum, SpectrumError};
 use crate::curvature::CurvatureError;
 use crate::space::ParamVector;
+use crate::writing;
 
 /// The largest over the smallest eigenvalue of a positive definite operator.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ConditionNumber {
-    /// `largest / smallest`; none where the smallest is not positive beyond what counts as zero: the
-    /// operator is then singular or indefinite, and the number has no finite value or no meaning. A
-    /// Hessian of an overparametrized model nearly always is; add damping with
-    /// [`Shifted`](crate::krylov::Shifted) and ask again.
+    /// `largest / smallest`; none where the smallest is not above what counts as zero by more than its
+    /// residual. The operator is then singular or indefinite, where the number has no finite value or no
+    /// meaning, or cannot be told from one: a smallest eigenvalue is reached from above, so that a
+    /// singular operator too has a small positive Ritz value. A Hessian of an overparametrized model
+    /// nearly always is singular; add damping with [`Shifted`](crate::krylov::Shifted). Where
+    /// [`smallest_residual`](Self::smallest_residual) is what stands in the way, lower the tolerance: a
+    /// condition number of `κ` asks for one below `1/κ`.
     pub value: Option<f64>,
     /// The largest eigenvalue.
     pub largest: f64,
     /// The smallest.
     pub smallest: f64,
-    /// The residual of the smallest, which it can be off by: where that is not small beside it, lower the
-    /// tolerance.
+    /// The residual of the smallest, which it can be off by, and the condition number by as much relative
+    /// to it.
     pub smallest_residual: f64,
     /// What counted as zero.
     pub zero: f64,
@@ -30,11 +36,22 @@ pub struct ConditionNumber {
     pub products: usize,
 }
 
+impl ConditionNumber {
+    /// Writes the numbers as JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`SpectrumError::Write`].
+    pub fn write_json(&self, writer: impl io::Write) -> Result<(), SpectrumError> {
+        Ok(writing::json(self, writer)?)
+    }
+}
+
 impl<A> Spectrum<'_, A>
 where
     A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
 {
-    /// The condition number, from one pair of each end.
+    /// The condition number, from one pair of each end, at the cost of both.
     ///
     /// # Errors
     ///
@@ -43,11 +60,12 @@ where
         let (top, bottom) = self.extremes()?;
         let (largest, smallest) = (top.values[0], bottom.values[0]);
         let zero = self.zero(largest.abs().max(smallest.abs()))?;
+        let smallest_residual = bottom.residuals[0];
         Ok(ConditionNumber {
-            value: (smallest > zero).then(|| largest / smallest),
+            value: (smallest - smallest_residual > zero).then(|| largest / smallest),
             largest,
             smallest,
-            smallest_residual: bottom.residuals[0],
+            smallest_residual,
             zero,
             converged: top.converged && bottom.converged,
             products: top.products + bottom.products,

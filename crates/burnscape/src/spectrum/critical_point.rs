@@ -114,7 +114,8 @@ impl Spectrum<'_, Hessian<'_>> {
     ///
     /// # Cost
     ///
-    /// `steps` products, at most one for each parameter, and two for residuals.
+    /// `steps` products, at most one for each parameter, and two for residuals, which an observer does not
+    /// see; a vector of parameters for each step.
     ///
     /// # Errors
     ///
@@ -154,17 +155,19 @@ impl Spectrum<'_, Hessian<'_>> {
             dimension,
         };
         let (low, high) = (bottom.value, top.value);
-        let spread = |residual: f64| high - low + residual;
-        let none_below = evidence.none_beyond(low + zero, spread(top.residual) + zero);
-        let none_above = evidence.none_beyond(zero - high, spread(bottom.residual) + zero);
+        // Were there an eigenvalue just beyond the bound, the spread would reach from there to the other
+        // end, which is further than the Ritz values do.
+        let none_below = |bound| evidence.none_beyond(low - bound, high + top.residual - bound);
+        let none_above = |bound| evidence.none_beyond(bound - high, bound - low + bottom.residual);
         let near_zero = values.iter().any(|value| value.abs() <= zero);
         let (verdict, confidence) = match () {
             () if gradient_norm > gradient_tolerance => (Verdict::NotCritical, 1.0),
-            () if size <= zero => (Verdict::Plateau, none_below.min(none_above)),
+            () if size <= zero => (Verdict::Plateau, none_below(-zero).min(none_above(zero))),
             () if negative > 0 && positive > 0 => (Verdict::Saddle, 1.0),
-            () if negative > 0 => (Verdict::Maximum, none_above),
-            () if near_zero => (Verdict::DegenerateMinimum, none_below),
-            () => (Verdict::Minimum, none_below),
+            () if negative > 0 => (Verdict::Maximum, none_above(zero)),
+            () if near_zero => (Verdict::DegenerateMinimum, none_below(-zero)),
+            // Strict: none near zero either.
+            () => (Verdict::Minimum, none_below(zero)),
         };
         Ok(CriticalPoint {
             verdict,
@@ -197,7 +200,7 @@ struct Evidence {
 
 impl Evidence {
     /// The probability that no eigenvalue is beyond a bound that is `distance` from the outermost Ritz
-    /// value, `spread` from the other end.
+    /// value and `spread` from the eigenvalue at the other end.
     fn none_beyond(&self, distance: f64, spread: f64) -> f64 {
         // A space that is exhausted has a vector of every eigenvalue in it: a random start has a part
         // along all of them. The zero operator's is, at once.

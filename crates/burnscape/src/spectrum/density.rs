@@ -104,6 +104,15 @@ impl Density {
 }
 
 impl DensityCurve {
+    /// Writes the columns as JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`SpectrumError::Write`].
+    pub fn write_json(&self, writer: impl io::Write) -> Result<(), SpectrumError> {
+        Ok(writing::json(self, writer)?)
+    }
+
     /// Writes `x,density,standard_error`, a line for each place.
     ///
     /// # Errors
@@ -129,6 +138,10 @@ where
 {
     /// The density of the eigenvalues.
     ///
+    /// # Cost
+    ///
+    /// `probes · steps` products, fewer where a run is exhausted before; `steps` vectors of parameters.
+    ///
     /// # Errors
     ///
     /// [`SpectrumError::Krylov`] for no probes or no steps, or a product that is not finite;
@@ -150,7 +163,7 @@ where
     pub(super) fn quadratures(&mut self) -> Result<SpectralDensity, SpectrumError> {
         let settings = &self.settings;
         let steps = settings.steps.min(self.dimension());
-        let planned = settings.probes * steps;
+        let planned = settings.probes.saturating_mul(steps);
         let config = DensityConfig::new()
             .with_probes(settings.probes)
             .with_steps(steps)

@@ -1,3 +1,5 @@
+use std::io;
+
 use burnscape_krylov::SelfAdjoint;
 use serde::Serialize;
 
@@ -5,6 +7,7 @@ use super::error::check_positive;
 use super::{Spectrum, SpectrumError};
 use crate::curvature::CurvatureError;
 use crate::space::ParamVector;
+use crate::writing;
 
 /// How many directions the data determine, against a prior of strength `gamma`: `Σ λ / (λ + gamma)`
 /// over the positive eigenvalues.
@@ -31,12 +34,23 @@ pub struct EffectiveDimension {
     pub products: usize,
 }
 
+impl EffectiveDimension {
+    /// Writes the numbers as JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`SpectrumError::Write`].
+    pub fn write_json(&self, writer: impl io::Write) -> Result<(), SpectrumError> {
+        Ok(writing::json(self, writer)?)
+    }
+}
+
 impl<A> Spectrum<'_, A>
 where
     A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
 {
     /// The effective dimension against `gamma`, in the units of an eigenvalue, from a
-    /// [density](Self::density).
+    /// [density](Self::density), at the cost of one.
     ///
     /// # Errors
     ///

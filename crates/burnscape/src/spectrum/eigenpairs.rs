@@ -54,12 +54,19 @@ impl<A> Spectrum<'_, A>
 where
     A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
 {
-    /// The `k` largest eigenvalues with their vectors, by Lanczos with thick restarts.
+    /// The `k` largest eigenvalues with their vectors, by Lanczos with thick restarts. Largest with their
+    /// sign: −9 comes after 1.
+    ///
+    /// # Cost
+    ///
+    /// As many products as it takes, `k` of them for residuals, and no more than the limit (but for `k` more
+    /// if that is below them). The [vectors of the basis](Self::with_max_basis), and two fifths as many again
+    /// during a restart.
     ///
     /// # Errors
     ///
-    /// [`SpectrumError::Krylov`] for more pairs than parameters, a tolerance that is not positive, a
-    /// product that is not finite; [`SpectrumError::Stopped`].
+    /// [`SpectrumError::Krylov`] for no pairs or more than parameters, a tolerance that is not positive, too
+    /// few vectors or bytes, a product that is not finite; [`SpectrumError::Stopped`].
     pub fn top_eigenpairs(&mut self, k: usize) -> Result<Eigenpairs, SpectrumError> {
         self.eigenpairs(k, End::Top)
     }
@@ -81,6 +88,9 @@ where
             .with_seed(settings.seed);
         if let Some(vectors) = settings.max_basis {
             config = config.with_max_basis(vectors);
+        }
+        if let Some(bytes) = settings.max_bytes {
+            config = config.with_max_bytes(bytes);
         }
         let planned = settings.max_products;
         let observer = &mut self.observer;

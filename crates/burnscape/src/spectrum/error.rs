@@ -33,7 +33,9 @@ pub enum SpectrumError {
         expected: &'static str,
     },
     /// Stopped before there was anything to tell.
-    #[error("stopped by the observer after {products} products, before there was an answer")]
+    #[error(
+        "stopped by the observer after {products} products, before there was an answer; let it run longer"
+    )]
     Stopped {
         /// Products done.
         products: usize,

@@ -64,13 +64,17 @@ where
 {
     /// The inertia. Up to `probes · steps` parameters it takes a product for each, and is exact.
     ///
+    /// # Cost
+    ///
+    /// If exact, a product and a vector for each parameter; else those of a [density](Self::density).
+    ///
     /// # Errors
     ///
     /// As [`density`](Self::density); [`SpectrumError::OutOfRange`] for a negative
     /// [`zero`](Self::with_zero).
     pub fn inertia(&mut self) -> Result<Inertia, SpectrumError> {
         let dimension = self.dimension();
-        if dimension <= self.settings.probes * self.settings.steps {
+        if dimension <= self.settings.probes.saturating_mul(self.settings.steps) {
             let (observer, mut products) = (&mut self.observer, 0);
             let record = LanczosConfig::new(dimension)
                 .with_seed(self.settings.seed)

@@ -79,7 +79,11 @@ impl<A> Spectrum<'_, A>
 where
     A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
 {
-    /// The traces of the diagonal blocks of all layers and parameters, from `probes` products.
+    /// The traces of the diagonal blocks of all layers and parameters.
+    ///
+    /// # Cost
+    ///
+    /// `probes` products; two vectors of parameters.
     ///
     /// # Errors
     ///
@@ -88,7 +92,7 @@ where
         let space = self.space()?;
         let planned = self.settings.probes;
         // A row a probe, a column a parameter.
-        let mut samples: Vec<Vec<f64>> = Vec::with_capacity(planned);
+        let mut samples: Vec<Vec<f64>> = Vec::new();
         for index in 0..planned {
             let v: ParamVector =
                 Probe::Rademacher.draw(&space, self.settings.seed, index as u64)?;

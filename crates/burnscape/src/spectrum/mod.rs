@@ -8,15 +8,16 @@
 //! |---|---|---|
 //! | the largest and smallest eigenvalues? | [`Eigenpairs`] with true residuals | as it takes, told |
 //! | how are all of them distributed? | [`Density`] | probes · steps |
-//! | their sum? | [`Trace`], [`LayerTraces`] | probes |
+//! | their sum? | [`Trace`] | until the interval is narrow enough, told |
+//! | the sum of each layer's? | [`LayerTraces`] | probes |
 //! | the diagonal? | [`Diagonal`] | probes |
-//! | how many are positive, negative, zero? | [`Inertia`] | probes · steps |
+//! | how many are positive, negative, zero? | [`Inertia`] | parameters, or probes · steps |
 //! | how many count? | [`EffectiveDimension`] | probes · steps |
 //! | how well is it conditioned? | [`ConditionNumber`] | as it takes, told |
 //! | minimum, saddle, plateau? | [`CriticalPoint`] | steps |
 //!
 //! Every answer says what it cost and how far it may be off, and writes itself as JSON; tables also as
-//! CSV. A block of the matrix (a layer, a group of parameters) is an operator of its own:
+//! CSV, a diagonal as CSV only. A block of the matrix (a layer, a group of parameters) is an operator of its own:
 //! [`CurvatureConfig::with_group`](crate::curvature::CurvatureConfig::with_group).
 //!
 //! # Example

@@ -20,8 +20,9 @@ pub(super) type Observer<'a> = Box<dyn FnMut(&SpectrumStep) -> ControlFlow<()> +
 ///
 /// # Defaults
 ///
-/// Tolerance 1e-4, at most 1,000 products, 10 probes of 80 steps (as Ghorbani et al. 2019 and PyHessian
-/// have them), confidence 95 %, seed 0.
+/// Tolerance 1e-4, at most 1,000 products, 10 probes of 80 steps (as Ghorbani et al. 2019), confidence
+/// 95 %, seed 0. The tolerance is one for eigenpairs: to a [trace](Self::trace) it is hard, and nearly always
+/// the limit of products ends it.
 ///
 /// # Example
 ///
@@ -55,6 +56,10 @@ where
     A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
 {
     /// The spectrum of `operator`. Nothing is computed yet.
+    ///
+    /// That the operator is symmetric is its own claim, which is not tested here: a
+    /// [`Hessian`](crate::curvature::Hessian) and its like test theirs when they are made, for one of your own
+    /// take [`Symmetric::verified`](crate::krylov::Symmetric::verified).
     pub fn of(operator: &'a A) -> Self {
         Self {
             operator,
@@ -84,6 +89,15 @@ impl<'a, A: ?Sized> Spectrum<'a, A> {
     #[must_use]
     pub fn with_max_basis(mut self, vectors: usize) -> Self {
         self.settings.max_basis = Some(vectors);
+        self
+    }
+
+    /// Caps the memory of the vectors kept while eigenpairs are sought, those of a restart included, in
+    /// bytes; the run restarts the more often. What the operator takes is not counted. Other answers keep
+    /// as many vectors as they take [steps](Self::with_steps).
+    #[must_use]
+    pub fn with_max_bytes(mut self, bytes: usize) -> Self {
+        self.settings.max_bytes = Some(bytes);
         self
     }
 
@@ -131,7 +145,10 @@ impl<'a, A: ?Sized> Spectrum<'a, A> {
     }
 
     /// Sets up to which size, in absolute terms, an eigenvalue counts as zero. By default that is the
-    /// rounding of products, `8 √n ε |A|`.
+    /// rounding of products, `8 √n ε |A|`, so that it scales with the loss; an estimated
+    /// [inertia](Self::inertia) takes more. Relative to `|A|` only the zero operator is all zero: for a
+    /// verdict that calls small curvature a plateau, say here how small. Below the rounding, signs are
+    /// chance, and counts of them no longer certain.
     #[must_use]
     pub fn with_zero(mut self, size: f64) -> Self {
         self.settings.zero = Some(size);

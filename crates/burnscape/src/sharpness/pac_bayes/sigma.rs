@@ -195,7 +195,7 @@ impl PacBayesSigmaConfig {
         };
         let mut sigma = self.start;
         while found.steps.len() < self.max_steps {
-            let mut rises = Vec::with_capacity(self.num_samples);
+            let mut rises = Vec::new();
             for sample in 0..self.num_samples {
                 let noise = metric.noise(sample_seed(self.seed, sample))?;
                 let mut loss = |size| {

@@ -204,7 +204,7 @@ impl RelativeFlatnessConfig {
         A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
     {
         let mut found = self.empty(false);
-        let mut samples = vec![Vec::with_capacity(self.max_products); layers.len()];
+        let mut samples = vec![Vec::new(); layers.len()];
         while found.num_products < self.max_products {
             let first = found.num_products * layers.len();
             let mut all = ParamVector::zeros(space)?;

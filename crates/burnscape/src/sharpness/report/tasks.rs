@@ -191,7 +191,7 @@ impl SharpnessReportConfig {
         }
         run.take(Measure::RelativeFlatness, None, |tick| {
             let found = RelativeFlatnessConfig::new()
-                .with_max_products(2 * self.num_products)
+                .with_max_products(self.num_products.saturating_mul(2))
                 .with_seed(self.seed)
                 .measure_observed(model, hessian, |_| tick())?;
             let setting = if found.exact { "exact" } else { "estimated" };
