@@ -87,3 +87,35 @@ fn a_run_that_is_cut_short_says_so_and_bad_settings_are_refused() {
     let tolerance = KrylovError::InvalidTolerance { tolerance: -1.0 };
     assert_eq!(error, OptimError::Krylov(tolerance));
 }
+
+#[test]
+fn a_saddle_that_the_certificate_sees_is_left() {
+    // So little noise and patience that the search gives up at the saddle.
+    let loss = |m: &Point, _: Tensor<1>| saddle(m);
+    let data = [Tensor::<1>::zeros([1], &device())];
+    let lambda_min = LambdaMinConfig::new();
+    let end = |threshold: Option<f64>| {
+        let config = PerturbedGdConfig::new(1e-3, 1e-2, 1e-3)
+            .with_patience(3)
+            .with_curvature_threshold(threshold);
+        let mut descent = config.init(sgd()).expect("a valid configuration");
+        let mut model = point(&[0.0, 0.0]);
+        for _ in 0..400 {
+            let certificate = |m: &Point| {
+                let found = lambda_min.measure(m, &loss, &data).expect("a measurement");
+                Some(found.value)
+            };
+            let report = descent.step_with_certificate(0.1, &mut model, saddle, certificate);
+            report.expect("a step");
+        }
+        (model.coordinates()[1].abs(), descent.certified().cloned())
+    };
+    let (y, certified) = end(None);
+    let certified = certified.expect("an end");
+    assert_near(certified.lambda_min.expect("an eigenvalue"), -1.0, 1e-8);
+    assert!(y < 1e-9, "taken back to the saddle: {y}");
+    let (y, certified) = end(Some(0.1));
+    let certified = certified.expect("an end");
+    assert_near(certified.lambda_min.expect("an eigenvalue"), 1.0, 0.1);
+    assert!((y - 1.0).abs() < 0.05, "at a minimum: {y}");
+}

@@ -344,6 +344,7 @@ fn traces_and_diagonals_by_other_methods() {
         let mut spectrum = Spectrum::of(hessian)
             .with_max_products(40)
             .with_probes(40)
+            .with_trace_tolerance(1e-9)
             .with_trace_method(TraceMethod::XTrace)
             .with_diagonal_method(DiagonalMethod::XDiag);
         let trace = spectrum.trace().unwrap();

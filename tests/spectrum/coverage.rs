@@ -102,7 +102,7 @@ fn stopping_at_an_interval_keeps_most_of_its_coverage() {
     for seed in 0..1000 {
         let trace = Spectrum::of(&matrix)
             .with_seed(seed)
-            .with_tolerance(0.2)
+            .with_trace_tolerance(0.2)
             .trace()
             .unwrap();
         assert!(trace.converged);

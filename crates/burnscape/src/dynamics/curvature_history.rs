@@ -2,7 +2,8 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CurvatureReading, DynamicsError, write};
+use super::{CurvatureReading, DynamicsError, rows};
+use crate::writing;
 
 /// The readings of a [`CurvatureMonitor`](super::CurvatureMonitor), in the order they were taken.
 ///
@@ -60,7 +61,7 @@ impl CurvatureHistory {
     ///
     /// [`DynamicsError::Write`].
     pub fn write_json(&self, writer: impl io::Write) -> Result<(), DynamicsError> {
-        write::json(self, writer)
+        Ok(writing::json(self, writer)?)
     }
 
     /// The JSON of [`write_json`](Self::write_json), without the line end.
@@ -91,6 +92,7 @@ impl CurvatureHistory {
     ///
     /// [`DynamicsError::Write`].
     pub fn write_csv(&self, writer: impl io::Write) -> Result<(), DynamicsError> {
-        write::csv(&self.readings, writer)
+        let readings = self.readings.iter().map(rows::row);
+        Ok(writing::csv(rows::HEADER, readings, writer)?)
     }
 }

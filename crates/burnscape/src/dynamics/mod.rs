@@ -14,7 +14,7 @@ mod error;
 mod learner;
 mod momentum_edge;
 mod monitor_record;
-mod write;
+mod rows;
 
 pub use config::CurvatureMonitorConfig;
 pub use curvature_history::CurvatureHistory;

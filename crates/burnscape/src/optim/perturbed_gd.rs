@@ -33,6 +33,11 @@ pub struct PerturbedGdConfig {
     /// Steps that an escape may take.
     #[config(default = 50)]
     pub patience: usize,
+    /// Curvature that is not strongly negative. With one, a point whose certificate finds an eigenvalue
+    /// below its negative is not taken back: the search goes on from where the noise has led. Without one,
+    /// the certificate is reported and decides nothing.
+    #[config(default = "None")]
+    pub curvature_threshold: Option<f64>,
     /// Seed of the noise.
     #[config(default = 0)]
     pub seed: u64,
@@ -53,6 +58,11 @@ impl PerturbedGdConfig {
             |g| g > 0.0,
         )?;
         check_range("decrease", self.decrease, "a number > 0", |f| f > 0.0)?;
+        if let Some(threshold) = self.curvature_threshold {
+            check_range("curvature_threshold", threshold, "a number ≥ 0", |c| {
+                c >= 0.0
+            })?;
+        }
         check_range("patience", self.patience as f64, "at least 1", |n| n >= 1.0)?;
         Ok(PerturbedGd {
             config: self.clone(),
@@ -169,18 +179,26 @@ impl PerturbedGd {
             && loss - trial.loss > -self.config.decrease
         {
             let kept = trial.weights.apply_to(model)?;
-            *model = match &trial.statistics {
+            let kept = match &trial.statistics {
                 Some(statistics) => statistics.restore(kept),
                 None => kept,
             };
-            self.certified = Some(SecondOrderPoint {
-                loss: trial.loss,
-                gradient_norm: trial.gradient_norm,
-                lambda_min: certificate(model),
-                step: self.step,
-            });
-            report.skipped = Some(SkipReason::Certified);
-            return Ok(report);
+            let lambda_min = certificate(&kept);
+            let threshold = self.config.curvature_threshold;
+            let is_saddle = threshold
+                .zip(lambda_min)
+                .is_some_and(|(threshold, lambda)| lambda < -threshold);
+            if !is_saddle {
+                *model = kept;
+                self.certified = Some(SecondOrderPoint {
+                    loss: trial.loss,
+                    gradient_norm: trial.gradient_norm,
+                    lambda_min,
+                    step: self.step,
+                });
+                report.skipped = Some(SkipReason::Certified);
+                return Ok(report);
+            }
         }
         if report.gradient_norm <= self.config.gradient_threshold && self.trial.is_none() {
             let space = gradient.space().clone();

@@ -4,6 +4,7 @@ use burnscape_krylov::{DiagonalMethod, TraceMethod};
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Settings {
     pub(super) tolerance: f64,
+    pub(super) trace_tolerance: f64,
     pub(super) max_products: usize,
     pub(super) max_basis: Option<usize>,
     pub(super) max_bytes: Option<usize>,
@@ -21,6 +22,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             tolerance: 1e-4,
+            trace_tolerance: 0.02,
             max_products: 1000,
             max_basis: None,
             max_bytes: None,

@@ -20,7 +20,7 @@ pub(super) type Observer<'a> = Box<dyn FnMut(&SpectrumStep) -> ControlFlow<()> +
 ///
 /// # Defaults
 ///
-/// Tolerance 1e-4, at most 1,000 products, 10 probes of 80 steps (as Ghorbani et al. 2019), confidence
+/// Tolerance 1e-4 for eigenpairs and 0.02 for traces, at most 1,000 products, 10 probes of 80 steps (as Ghorbani et al. 2019), confidence
 /// 95 %, seed 0. The tolerance is one for eigenpairs: to a [trace](Self::trace) it is hard, and nearly always
 /// the limit of products ends it.
 ///
@@ -70,11 +70,17 @@ where
 }
 
 impl<'a, A: ?Sized> Spectrum<'a, A> {
-    /// Sets how far residuals of eigenpairs may be off, relative to the norm of the operator, and the
-    /// half width at which a [trace](Self::trace) is good enough, relative to the trace.
+    /// Sets how far residuals of eigenpairs may be off, relative to the norm of the operator.
     #[must_use]
     pub fn with_tolerance(mut self, tolerance: f64) -> Self {
         self.settings.tolerance = tolerance;
+        self
+    }
+
+    /// Sets the half width at which a [trace](Self::trace) is good enough, relative to the trace.
+    #[must_use]
+    pub fn with_trace_tolerance(mut self, tolerance: f64) -> Self {
+        self.settings.trace_tolerance = tolerance;
         self
     }
 

@@ -42,16 +42,15 @@ where
     A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
 {
     /// The trace, by Hutchinson's method with Rademacher vectors or
-    /// [another](Self::with_trace_method): products are taken until half the interval is within the
-    /// tolerance of the trace, or the limit of products is reached. Stopped by the interval it covers a
-    /// little less often than it says.
+    /// [another](Self::with_trace_method): products are taken until half the interval is within
+    /// [its tolerance](Self::with_trace_tolerance) of the trace, or the limit of products is reached.
+    /// Stopped by the interval it covers a little less often than it says.
     ///
     /// # Cost
     ///
     /// Products up to the limit, eight at least; two vectors of parameters for Hutchinson's method, as many
-    /// as products for some others. The half width falls as one over the root of the products there, so that
-    /// the default tolerance of 1e-4 is seldom met before the default limit of 1,000: set either with
-    /// [`with_tolerance`](Self::with_tolerance) (0.02, say) or [`with_max_products`](Self::with_max_products).
+    /// as products for some others. The half width falls as one over the root of the products there: ten
+    /// times the accuracy takes a hundred times the products.
     /// [`with_probes`](Self::with_probes) does not count here.
     ///
     /// # Errors
@@ -65,7 +64,7 @@ where
         let found = TraceConfig::new()
             .with_method(settings.trace_method)
             .with_max_products(planned)
-            .with_tolerance(settings.tolerance)
+            .with_tolerance(settings.trace_tolerance)
             .with_confidence(settings.confidence)
             .with_seed(settings.seed)
             .run_observed(self.operator, |now| {

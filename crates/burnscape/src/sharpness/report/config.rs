@@ -30,7 +30,7 @@ use crate::space::UnfilteredRule;
 ///
 /// # Cost
 ///
-/// With the defaults, in each of three scales about 200 losses (20 for the average rise, the rest for
+/// With the defaults, in each of three scales about 260 losses (20 for the average rise, the rest for
 /// PAC-Bayes σ), at most 42 gradients, and at most 132 products, 32 of them for the trace and often
 /// 20 for λ_max. Besides, at most 42 gradients for Keskar's measure, at most 64 products for relative
 /// flatness, and at most 121 for Fisher-Rao norm and effective dimension. The report says what it was.
@@ -154,6 +154,29 @@ impl SharpnessReportConfig {
         D: DataSet<B> + ?Sized,
     {
         self.measure_observed(model, None, objective, data, |_| ControlFlow::Continue(()))
+    }
+
+    /// As [`measure`](Self::measure), with McAllester's bound around the weights of `prior`: the model as it
+    /// was before training, or trained on other data.
+    ///
+    /// # Errors
+    ///
+    /// As [`measure`](Self::measure).
+    pub fn measure_with_prior<M, B, O, D>(
+        &self,
+        model: &M,
+        prior: &M,
+        objective: &O,
+        data: &D,
+    ) -> Result<SharpnessReport, SharpnessError>
+    where
+        M: Module,
+        B: Batch,
+        O: Objective<M, B>,
+        D: DataSet<B> + ?Sized,
+    {
+        let go_on = |_: &ReportStep| ControlFlow::Continue(());
+        self.measure_observed(model, Some(prior), objective, data, go_on)
     }
 
     /// As [`measure`](Self::measure), with McAllester's bound if the model of a prior is given;
