@@ -13,7 +13,7 @@ use crate::{KrylovError, Probe, SelfAdjoint, Square, VectorSpace};
 ///
 /// # Cost
 ///
-/// A product a step; one product with the basis and one with its transpose, and four host
+/// A product a step; one product with the basis and one with its transpose, and three host
 /// synchronizations; where a second pass is needed, one more of each product and two more
 /// synchronizations. The basis in memory.
 ///
