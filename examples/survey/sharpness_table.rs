@@ -12,6 +12,7 @@ use burnscape::sharpness::{
 use super::data::Digits;
 use super::models::Classifier;
 use super::summary::Row;
+use super::table::{Column, aligned};
 
 pub(crate) fn measure<M: Classifier>(
     model: &M,
@@ -45,45 +46,24 @@ pub(crate) fn section(rows: &[Row]) -> String {
     let Some((_, first)) = reports.first() else {
         return String::new();
     };
-    let mut lines = vec![
-        ["measure", "scale", "setting"]
-            .into_iter()
-            .map(str::to_owned)
-            .chain(
-                reports
-                    .iter()
-                    .map(|(row, _)| format!("{} {}", row.model, row.optimizer)),
-            )
-            .collect::<Vec<_>>(),
+    let shown: Vec<&SharpnessRow> = first.rows.iter().filter(|row| row.part.is_none()).collect();
+    let column = |title: &str, text: &dyn Fn(&SharpnessRow) -> String| {
+        Column::of_cells(title, shown.iter().map(|row| text(row)).collect())
+    };
+    let scale = |row: &SharpnessRow| row.scale.map_or(String::new(), |scale| scale.to_string());
+    let mut columns = vec![
+        column("measure", &|row| row.measure.to_string()).left_aligned(),
+        column("scale", &scale).left_aligned(),
+        column("setting", &|row| row.setting.clone()).left_aligned(),
     ];
-    for row in first.rows.iter().filter(|row| row.part.is_none()) {
-        let scale = row.scale.map_or(String::new(), |scale| scale.to_string());
-        let mut line = vec![row.measure.to_string(), scale, row.setting.clone()];
-        line.extend(reports.iter().map(|(_, report)| cell(report, row)));
-        lines.push(line);
-    }
-    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max();
-    let widths: Vec<usize> = (0..lines[0].len())
-        .map(|column| width(column).unwrap_or(0))
-        .collect();
-    let mut text = "Every measure of sharpness, first seed, by `SharpnessReport`\n".to_string();
-    for (index, line) in lines.iter().enumerate() {
-        let cells =
-            line.iter()
-                .zip(&widths)
-                .enumerate()
-                .map(|(column, (cell, width))| match column < 3 {
-                    true => format!("{cell:<width$}"),
-                    false => format!("{cell:>width$}"),
-                });
-        let cells: Vec<String> = cells.collect();
-        text += &format!("  {}\n", cells.join("  ").trim_end());
-        if index == 0 {
-            let total: usize = widths.iter().map(|width| width + 2).sum();
-            text += &format!("  {}\n", "─".repeat(total - 2));
-        }
-    }
-    text + "\n"
+    columns.extend(reports.iter().map(|(row, report)| {
+        let title = format!("{} {}", row.model, row.optimizer);
+        column(&title, &|wanted| cell(report, wanted))
+    }));
+    format!(
+        "Every measure of sharpness, first seed, by `SharpnessReport`\n{}\n",
+        aligned(&columns)
+    )
 }
 
 /// The number of the same measure in another report.

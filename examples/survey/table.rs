@@ -50,12 +50,28 @@ impl Column {
 
     /// A column to be read from the left, without a heading.
     pub(crate) fn bare(rows: &[Row], cell: impl Fn(&Row) -> String) -> Self {
-        let mut column = Self::new("", rows, cell);
-        let width = column.width();
-        for cell in &mut column.cells {
+        Self::new("", rows, cell).left_aligned()
+    }
+
+    /// A column of cells that belong to no row.
+    pub(crate) fn of_cells(title: &str, cells: Vec<String>) -> Self {
+        Self {
+            title: title.to_string(),
+            cells,
+        }
+    }
+
+    /// The column, to be read from the left.
+    pub(crate) fn left_aligned(mut self) -> Self {
+        let width = self.width();
+        for cell in &mut self.cells {
             *cell = format!("{cell:<width$}");
         }
-        column
+        // No heading stays none.
+        if !self.title.is_empty() {
+            self.title = format!("{:<width$}", self.title);
+        }
+        self
     }
 
     fn width(&self) -> usize {
@@ -79,6 +95,11 @@ pub(crate) fn table(rows: &[Row], columns: Vec<Column>) -> String {
     let optimizers = Column::bare(rows, |row| row.optimizer.to_string());
     let columns: Vec<Column> = [models, optimizers].into_iter().chain(columns).collect();
 
+    aligned(&columns)
+}
+
+/// The columns side by side, a rule below their headings if there are any.
+pub(crate) fn aligned(columns: &[Column]) -> String {
     let line = |text: &dyn Fn(&Column) -> String| {
         let cells = columns.iter().map(|column| {
             let width = column.width();
@@ -93,7 +114,8 @@ pub(crate) fn table(rows: &[Row], columns: Vec<Column>) -> String {
         text += &line(&|column| column.title.clone());
         text += &format!("  {}\n", "─".repeat(width - 2));
     }
-    for index in 0..rows.len() {
+    let rows = columns.first().map_or(0, |column| column.cells.len());
+    for index in 0..rows {
         text += &line(&|column| column.cells[index].clone());
     }
     text

@@ -65,20 +65,6 @@ fn trained(data: &Digits) -> Mlp {
     mlp
 }
 
-/// `W₁` between a quadrature and the eigenvalues: the area between their distribution functions.
-fn wasserstein(nodes: &[f64], weights: &[f64], eigenvalues: &[f64]) -> f64 {
-    let share = 1.0 / eigenvalues.len() as f64;
-    let mut jumps: Vec<(f64, f64)> = nodes.iter().copied().zip(weights.iter().copied()).collect();
-    jumps.extend(eigenvalues.iter().map(|value| (*value, -share)));
-    jumps.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let (mut area, mut height) = (0.0_f64, 0.0_f64);
-    for pair in jumps.windows(2) {
-        height += pair[0].1;
-        area += height.abs() * (pair[1].0 - pair[0].0);
-    }
-    area
-}
-
 /// Products of a trace.
 const PROBES: usize = 32;
 
@@ -224,7 +210,7 @@ fn the_spectrum_of_a_network_on_digits_is_that_of_its_matrix() {
 
     let density = spectrum.density().unwrap();
     assert_eq!(density.products, 800);
-    let distance = wasserstein(&density.nodes, &density.weights, &eigenvalues) / (high - low);
+    let distance = density.measure().wasserstein1(&eigenvalues).unwrap() / (high - low);
     println!(
         "eigenvalues {low:.4} to {high:.4}, {} and {} products for 20 and 2 pairs, distance of the \
          density {distance:.5}",

@@ -121,6 +121,12 @@ impl SpectralDensity {
         }
     }
 
+    /// `Σ λ / (λ + gamma)` over the positive eigenvalues: how many of them count against `gamma`, in the
+    /// units of an eigenvalue.
+    pub fn effective_dimension(&self, gamma: f64) -> Estimate {
+        self.trace_of(|value| value.max(0.0) / (value.max(0.0) + gamma))
+    }
+
     /// The fraction of eigenvalues at most `x`.
     pub fn fraction_below(&self, x: f64) -> Estimate {
         self.mean_of(|value| f64::from(u8::from(value <= x)))

@@ -3,6 +3,7 @@ use std::ops::ControlFlow;
 use super::{EigenStep, first_block};
 use crate::error::raise;
 use crate::lanczos::{Projected, check, is_complete, kept, measured, products};
+use crate::vector::split;
 use crate::{
     Dense, Eigenpairs, End, KrylovError, Probe, SelfAdjoint, Square, VectorBlock, VectorSpace,
 };
@@ -276,12 +277,8 @@ impl<V: VectorSpace> Growth<V> {
         }
         let mut rests = Vec::with_capacity(products.len());
         for (index, product) in products.into_iter().enumerate() {
-            // Two passes: the second takes out what rounding left of the first.
-            let mut row = self.basis.dots(&product)?;
-            let rest = product.axpy(-1.0, &self.basis.combine(&row)?)?;
-            let second = self.basis.dots(&rest)?;
-            rests.push(rest.axpy(-1.0, &self.basis.combine(&second)?)?);
-            row.iter_mut().zip(&second).for_each(|(a, b)| *a += b);
+            let (mut row, rest) = split(&self.basis, product)?;
+            rests.push(rest);
             row.truncate(before + index + 1);
             self.projected.push(row);
         }

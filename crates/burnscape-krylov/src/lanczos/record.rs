@@ -4,6 +4,7 @@ use super::measure::measured;
 use super::projected::Projected;
 use super::{Eigenpair, End, LanczosStep};
 use crate::error::raise;
+use crate::vector::remove;
 use crate::{Dense, KrylovError, Probe, SelfAdjoint, VectorBlock, VectorSpace};
 
 /// After a pass of Gram-Schmidt that left this much of a vector, `1/√2`, there is no need for another:
@@ -133,7 +134,7 @@ impl<V: VectorSpace> KrylovRecord<V> {
         }
         self.basis.push(q).map_err(raise)?;
         let mut row = self.basis.dots(&rest).map_err(raise)?;
-        rest = remove::<V>(&self.basis, rest, &row).map_err(raise)?;
+        rest = remove(&self.basis, rest, &row).map_err(raise)?;
         // What is left is orthogonal to what was taken out: where that is little, the norm need not be
         // measured.
         let share = |part: &f64| (part / size).powi(2);
@@ -147,7 +148,7 @@ impl<V: VectorSpace> KrylovRecord<V> {
         // that to count.
         if beta < MOST_IS_LEFT * size {
             let second = self.basis.dots(&rest).map_err(raise)?;
-            rest = remove::<V>(&self.basis, rest, &second).map_err(raise)?;
+            rest = remove(&self.basis, rest, &second).map_err(raise)?;
             row.iter_mut().zip(&second).for_each(|(a, b)| *a += b);
             beta = rest.norm().map_err(raise)?;
         }
@@ -358,12 +359,6 @@ impl<V: VectorSpace> KrylovRecord<V> {
         self.first?;
         Some(self.projected.eigen(self.piece..self.projected.len()))
     }
-}
-
-/// `v − Qᵀ c`.
-fn remove<V: VectorSpace>(basis: &V::Block, v: V, coefficients: &[f64]) -> Result<V, V::Error> {
-    let component = basis.combine(coefficients)?;
-    v.axpy(-1.0, &component)
 }
 
 #[cfg(test)]

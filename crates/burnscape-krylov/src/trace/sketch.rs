@@ -1,5 +1,6 @@
 use crate::error::raise;
 use crate::lanczos::products;
+use crate::vector::split;
 use crate::{KrylovError, Probe, SelfAdjoint, Square, VectorBlock, VectorSpace};
 
 /// Random vectors `Ω`, an orthonormal basis `Q` of their products, `A Ωᵀ = Qᵀ R`, and the products `A Qᵀ`
@@ -76,11 +77,7 @@ impl<V: VectorSpace> Sketch<V> {
         let form = v.dot(&product)?;
         let norm = product.norm()?;
         let smallest = 64.0 * product.epsilon() * norm;
-        let mut column = self.basis.dots(&product)?;
-        let rest = product.axpy(-1.0, &self.basis.combine(&column)?)?;
-        let second = self.basis.dots(&rest)?;
-        let rest = rest.axpy(-1.0, &self.basis.combine(&second)?)?;
-        column.iter_mut().zip(&second).for_each(|(a, b)| *a += b);
+        let (mut column, rest) = split(&self.basis, product)?;
         let length = rest.norm()?;
         if length <= smallest {
             self.rest = Some(length);

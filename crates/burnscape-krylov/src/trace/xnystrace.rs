@@ -8,6 +8,7 @@ use super::xtrace::{add, dot, jackknife};
 use super::{Estimate, TraceConfig, TraceEstimate, TraceMethod};
 use crate::error::raise;
 use crate::lanczos::products;
+use crate::vector::split;
 use crate::{Dense, KrylovError, Probe, SelfAdjoint, VectorBlock, VectorSpace};
 
 impl TraceConfig {
@@ -100,13 +101,9 @@ fn triangle<B: VectorBlock>(
         let (Some(v), Some(image)) = (vectors.get(index), images.get(index)) else {
             continue;
         };
-        let mut rest = image.axpy(shift, &v)?;
-        for _ in 0..2 {
-            let along = basis.dots(&rest)?;
-            rest = rest.axpy(-1.0, &basis.combine(&along)?)?;
-            for (row, value) in along.into_iter().enumerate() {
-                r[(row, index)] += value;
-            }
+        let (along, rest) = split(&basis, image.axpy(shift, &v)?)?;
+        for (row, value) in along.into_iter().enumerate() {
+            r[(row, index)] = value;
         }
         // What is left may be rounding alone: its direction is then arbitrary, and its length right.
         let length = rest.norm()?;

@@ -37,3 +37,23 @@ pub(crate) fn push_orthogonal<B: VectorBlock>(
     basis.push(rest.scale(length.recip()))?;
     Ok(true)
 }
+
+/// `(c, w)` with `v = Qᵀ c + w` and `w` orthogonal to the basis, by two passes: the second takes out what
+/// rounding left of the first.
+pub(crate) fn split<V: VectorSpace>(basis: &V::Block, v: V) -> Result<(Vec<f64>, V), V::Error> {
+    let mut along = basis.dots(&v)?;
+    let rest = remove(basis, v, &along)?;
+    let second = basis.dots(&rest)?;
+    let rest = remove(basis, rest, &second)?;
+    along.iter_mut().zip(&second).for_each(|(a, b)| *a += b);
+    Ok((along, rest))
+}
+
+/// `v − Qᵀ c`.
+pub(crate) fn remove<V: VectorSpace>(
+    basis: &V::Block,
+    v: V,
+    coefficients: &[f64],
+) -> Result<V, V::Error> {
+    v.axpy(-1.0, &basis.combine(coefficients)?)
+}

@@ -11,7 +11,7 @@ mod space;
 
 pub use block::VectorBlock;
 pub use elementwise::Elementwise;
-pub(crate) use gram_schmidt::{orthonormal, push_orthogonal};
+pub(crate) use gram_schmidt::{orthonormal, push_orthogonal, remove, split};
 pub use list::VectorList;
 pub use orthonormal::Orthonormal;
 pub use probe::Probe;

@@ -170,8 +170,7 @@ impl EffectiveDimensionConfig {
         if -low > epsilon(operator.domain().dtype()?).sqrt() * high {
             return Err(SharpnessError::Indefinite { value: low });
         }
-        let share = |value: f64| value.max(0.0) / (value.max(0.0) + self.gamma);
-        let dimension = density.trace_of(share);
+        let dimension = density.effective_dimension(self.gamma);
         Ok(EffectiveDimension {
             dimension: dimension.value,
             standard_error: dimension.standard_error,

@@ -59,7 +59,7 @@ where
     pub fn effective_dimension(&mut self, gamma: f64) -> Result<EffectiveDimension, SpectrumError> {
         check_positive("gamma", gamma)?;
         let density = self.quadratures()?;
-        let sum = density.trace_of(|value| value.max(0.0) / (value.max(0.0) + gamma));
+        let sum = density.effective_dimension(gamma);
         Ok(EffectiveDimension {
             value: sum.value,
             standard_error: sum.standard_error,

@@ -1,6 +1,6 @@
 use std::io;
 
-use burnscape_krylov::{Estimate, KrylovError, Probe, SelfAdjoint};
+use burnscape_krylov::{KrylovError, SelfAdjoint, TraceConfig};
 use serde::Serialize;
 
 use super::spectrum_of::tell;
@@ -87,50 +87,48 @@ where
     ///
     /// # Errors
     ///
-    /// [`SpectrumError::Krylov`] for no probes, or a product that is not finite.
+    /// [`SpectrumError::Krylov`] for no probes, a confidence out of range, or a product that is not finite.
     pub fn trace_by_layer(&mut self) -> Result<LayerTraces, SpectrumError> {
         let space = self.space()?;
         let planned = self.settings.probes;
-        // A row a probe, a column a parameter.
-        let mut samples: Vec<Vec<f64>> = Vec::new();
-        for index in 0..planned {
-            let v: ParamVector =
-                Probe::Rademacher.draw(&space, self.settings.seed, index as u64)?;
-            let sample = v.leaf_dots(&self.operator.matvec(&v)?)?;
-            if !sample.iter().all(|value| value.is_finite()) {
-                return Err(KrylovError::NonFinite { product: index }.into());
-            }
-            samples.push(sample);
-            if tell(&mut self.observer, Task::Trace, samples.len(), planned).is_break() {
-                break;
-            }
-        }
-        if samples.is_empty() {
-            return Err(KrylovError::NoProbes.into());
-        }
-        let confidence = self.settings.confidence;
-        let row = |path: String, leaves: &[usize]| {
-            let sum = |sample: &Vec<f64>| leaves.iter().map(|leaf| sample[*leaf]).sum();
-            let sums: Vec<f64> = samples.iter().map(sum).collect();
-            let estimate = Estimate::of(&sums);
-            LayerTrace {
-                path,
-                len: leaves.iter().map(|leaf| space.leaves()[*leaf].len()).sum(),
-                value: estimate.value,
-                half_width: estimate.half_width(confidence),
-            }
+        // What a row of the answer sums: its path and the places of its parameters.
+        let mut rows = owners(&space);
+        let num_layers = rows.len();
+        let leaves = space.leaves().iter().enumerate();
+        rows.extend(leaves.map(|(index, leaf)| (leaf.path().to_string(), vec![index])));
+        rows.push(("all".to_string(), (0..space.leaves().len()).collect()));
+        let blocks = |v: &ParamVector, product: &ParamVector| {
+            let dots = v.leaf_dots(product)?;
+            let sum = |(_, leaves): &(String, Vec<usize>)| leaves.iter().map(|i| dots[*i]).sum();
+            Ok(rows.iter().map(sum).collect())
         };
-        let all: Vec<usize> = (0..space.leaves().len()).collect();
-        let path = |leaf: usize| space.leaves()[leaf].path().to_string();
+        let observer = &mut self.observer;
+        let found = TraceConfig::new()
+            .with_max_products(planned)
+            .with_confidence(self.settings.confidence)
+            .with_seed(self.settings.seed)
+            .run_blocks(self.operator, blocks, |products| {
+                tell(observer, Task::Trace, products, planned)
+            })?;
+        let products = found.first().map_or(0, |block| block.products);
+        let answers = rows
+            .iter()
+            .zip(&found)
+            .map(|((path, leaves), block)| LayerTrace {
+                path: path.clone(),
+                len: leaves.iter().map(|leaf| space.leaves()[*leaf].len()).sum(),
+                value: block.value,
+                half_width: block.half_width,
+            });
+        let mut layers: Vec<LayerTrace> = answers.collect();
+        let mut parameters = layers.split_off(num_layers);
+        let total = parameters.pop().ok_or(KrylovError::NoProbes)?;
         Ok(LayerTraces {
-            layers: owners(&space)
-                .into_iter()
-                .map(|(owner, leaves)| row(owner, &leaves))
-                .collect(),
-            parameters: all.iter().map(|leaf| row(path(*leaf), &[*leaf])).collect(),
-            total: row("all".to_string(), &all),
-            confidence,
-            products: samples.len(),
+            layers,
+            parameters,
+            total,
+            confidence: self.settings.confidence,
+            products,
         })
     }
 }
