@@ -4,7 +4,8 @@
 //!
 //! - a gradient by Burn, in ms, and what a Hessian-vector and a Gauss-Newton product take over it;
 //! - the Hessian-vector product over the matrix products and convolutions of its linear program
-//!   timed alone, which no engine on the same backend can go below;
+//!   timed alone, which no engine on the same backend can go below; these kernels over the gradient
+//!   (the *floor* of the first ratio) and their operations over those of the gradient's own kernels;
 //! - tracing and linearizing, in gradients;
 //! - a block of eight products, in single ones, with residuals kept and with residuals recomputed;
 //! - the peak memory of making a Hessian and multiplying once, over that of a gradient.

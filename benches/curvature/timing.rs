@@ -6,7 +6,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Distribution, Tensor};
 use burnscape::curvature::{CurvatureConfig, GaussNewton, Hessian};
 use burnscape::krylov::LinearOperator;
-use burnscape::linearize::Program;
+use burnscape::linearize::{Program, trace_gradient};
 use burnscape::loss::{Objective, SplitObjective};
 use burnscape::space::ParamVector;
 use serde::Serialize;
@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::models::{Batch, Classifier, CrossEntropy};
 
 pub(crate) const HEAD: &str = "\
-network          gradient ms    hvp    ggn   hvp ms   ggn ms   hvp/kernels   linearize   8 kept   8 recomputed";
+network          gradient ms    hvp    ggn   hvp ms   ggn ms   hvp/kernels   floor   flops   linearize   8 kept   8 recomputed";
 
 /// Medians, in milliseconds.
 #[derive(Debug, Serialize)]
@@ -57,24 +57,25 @@ pub(crate) fn report<M: Classifier<D>, const D: usize>(
         .map(|seed| ParamVector::gaussian(hessian.space(), seed).expect("a vector"))
         .collect();
     let kernels = hessian.linear_program().kernels();
+    let gradient_flops = gradient_flops(model, &data[0]);
     let operands = operands(&kernels);
     let device = Device::flex();
 
     let mut times: [Vec<f64>; 8] = Default::default();
     for round in 0..rounds + 2 {
         let measured = [
-            timed(gradient),
-            timed(|| drop(black_box(hessian.matvec(&vectors[0]).expect("a product")))),
-            timed(|| drop(black_box(newton.matvec(&vectors[0]).expect("a product")))),
-            timed(|| drop(black_box(kernels.run(&operands, &device).expect("a run")))),
-            timed(|| drop(black_box(make()))),
-            timed(|| drop(black_box(hessian.matmat(&vectors).expect("products")))),
-            timed(|| {
+            second(gradient),
+            second(|| drop(black_box(hessian.matvec(&vectors[0]).expect("a product")))),
+            second(|| drop(black_box(newton.matvec(&vectors[0]).expect("a product")))),
+            second(|| drop(black_box(kernels.run(&operands, &device).expect("a run")))),
+            second(|| drop(black_box(make()))),
+            second(|| drop(black_box(hessian.matmat(&vectors).expect("products")))),
+            second(|| {
                 drop(black_box(
                     recomputed.matvec(&vectors[0]).expect("a product"),
                 ))
             }),
-            timed(|| drop(black_box(recomputed.matmat(&vectors).expect("products")))),
+            second(|| drop(black_box(recomputed.matmat(&vectors).expect("products")))),
         ];
         // Caches and allocators warm up first.
         if round >= 2 {
@@ -89,10 +90,12 @@ pub(crate) fn report<M: Classifier<D>, const D: usize>(
     };
     let [gradient_ms, hvp_ms, ggn_ms, ..] = times.clone().map(median);
     println!(
-        "{name:<16} {gradient_ms:>11.2} {:>6.2} {:>6.2} {hvp_ms:>8.2} {ggn_ms:>8.2} {:>13.2} {:>11.1} {:>8.1} {:>14.1}",
+        "{name:<16} {gradient_ms:>11.2} {:>6.2} {:>6.2} {hvp_ms:>8.2} {ggn_ms:>8.2} {:>13.2} {:>7.2} {:>7.2} {:>11.1} {:>8.1} {:>14.1}",
         ratio(1, 0),
         ratio(2, 0),
         ratio(1, 3),
+        ratio(3, 0),
+        kernels.stats().flops as f64 / gradient_flops as f64,
         ratio(4, 0),
         ratio(5, 1),
         ratio(7, 6),
@@ -117,7 +120,24 @@ fn operands(program: &Program) -> Vec<DispatchTensor> {
         .collect()
 }
 
-fn timed(work: impl FnOnce()) -> f64 {
+/// The matrix products and convolutions of Burn's own gradient, in floating-point operations.
+fn gradient_flops<M: Classifier<D>, const D: usize>(model: &M, (x, y): &Batch<D>) -> u64 {
+    let device = Device::flex();
+    let trace = trace_gradient(
+        model.valid().train(),
+        device.settings(),
+        |lifter| (lifter.float(x.clone()), lifter.int(y.clone())),
+        |model: &M, batch| {
+            SplitObjective::<M, Batch<D>, 2>::as_loss(&CrossEntropy).loss(model, batch)
+        },
+    );
+    trace.expect("a trace").program.kernels().stats().flops
+}
+
+/// The time of `work`, done twice and timed the second time: what was measured before it has left
+/// threads asleep and other data in the caches, and a loop of products meets neither.
+fn second(work: impl Fn()) -> f64 {
+    work();
     let start = Instant::now();
     work();
     start.elapsed().as_secs_f64() * 1e3

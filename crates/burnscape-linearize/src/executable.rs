@@ -1,4 +1,6 @@
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use burn_ir::{IrVisitorMut, OperationIr, TensorId, TensorIr, TensorStatus};
 
@@ -14,6 +16,9 @@ pub(crate) struct Executable {
     pub(crate) steps: Vec<OperationIr>,
     /// The inputs that something reads, by index: the others need not be bound.
     pub(crate) read: Vec<usize>,
+    /// Whether the last run took long enough for the threads of a pool to be worth waking once for all
+    /// of it. It decides where a run takes place and nothing of what it computes.
+    pub(crate) is_long: Arc<AtomicBool>,
 }
 
 impl Executable {
@@ -49,7 +54,11 @@ impl Executable {
             .filter(|(_, port)| alive.contains(&port.tensor.id))
             .map(|(index, _)| index)
             .collect();
-        Self { steps, read }
+        Self {
+            steps,
+            read,
+            is_long: Arc::default(),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::{
@@ -94,6 +96,19 @@ impl dyn Engine {
     }
 }
 
+/// Runs that take longer than this are handed to the threads that the kernels use. From outside, every
+/// kernel on several threads wakes them and is woken by them, which takes about as long as this in all.
+const WORTH_A_HANDOVER: Duration = Duration::from_micros(500);
+
+/// Runs `work` on a thread of the pool that Flex's kernels share, whose other threads then find it at
+/// work instead of waiting to be woken.
+fn in_pool(work: impl FnOnce() + Send) {
+    #[cfg(feature = "flex")]
+    rayon::scope(|_| work());
+    #[cfg(not(feature = "flex"))]
+    work();
+}
+
 struct BackendEngine<B: BackendIr> {
     interpreter: TensorInterpreter<B>,
     is_accelerator: bool,
@@ -143,11 +158,22 @@ where
 
     fn execute(&mut self, executable: &Executable) -> Result<(), LinearizeError> {
         let interpreter = &mut self.interpreter;
-        let run = catch_unwind(AssertUnwindSafe(|| {
+        let mut steps = || {
             for step in &executable.steps {
                 interpreter.register_op(step.clone());
             }
+        };
+        let start = Instant::now();
+        let is_pooled = !self.is_accelerator && executable.is_long.load(Ordering::Relaxed);
+        let run = catch_unwind(AssertUnwindSafe(|| match is_pooled {
+            true => in_pool(steps),
+            false => steps(),
         }));
+        // Half of it to stay: a run that is quicker there does not come back for that.
+        let worth = WORTH_A_HANDOVER / if is_pooled { 2 } else { 1 };
+        executable
+            .is_long
+            .store(start.elapsed() >= worth, Ordering::Relaxed);
         run.map_err(|panic| LinearizeError::Run {
             message: words(&*panic),
         })
