@@ -9,8 +9,8 @@ use super::LinearizeError;
 use super::coverage::{Rule, describe};
 use super::lifter::C;
 use super::program::{Port, Program};
-use super::recording::{Recorder, Symbol, record};
-use super::replay::{declared, results};
+use super::recording::{Recorder, Symbol, completed, record};
+use super::replay::declared;
 use super::trace::port;
 
 impl Program {
@@ -40,8 +40,7 @@ impl Program {
                 let floats = floats(recorder, decision, settings);
                 outputs.push(port(recorder, &format!("decision {index}"), &floats));
             }
-            let results = results(&outputs, &self.inputs, self);
-            Ok((scope.complete(declared(self), results), ()))
+            Ok((completed(scope, declared(self)), ()))
         })?;
         let mut constants = self.constants.clone();
         constants.extend(graph.values);

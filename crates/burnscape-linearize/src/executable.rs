@@ -1,8 +1,8 @@
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use burn_ir::{IrVisitorMut, OperationIr, TensorId, TensorIr, TensorStatus};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Program;
 
@@ -24,7 +24,7 @@ pub(crate) struct Executable {
 impl Executable {
     pub(crate) fn new(program: &Program) -> Self {
         let outputs = program.outputs.iter().map(|port| port.tensor.id);
-        let mut alive: HashSet<TensorId> = outputs.collect();
+        let mut alive: FxHashSet<TensorId> = outputs.collect();
         alive.extend(program.constants.keys());
         let mut steps = Vec::with_capacity(program.operations.len());
         for operation in program.operations.iter().rev() {
@@ -35,7 +35,7 @@ impl Executable {
                     steps.push(OperationIr::Drop(as_last(&tensor)));
                 }
             }
-            let mut reads: HashMap<TensorId, usize> = HashMap::new();
+            let mut reads: FxHashMap<TensorId, usize> = FxHashMap::default();
             for tensor in operation.inputs() {
                 *reads.entry(tensor.id).or_default() += 1;
             }
@@ -71,7 +71,7 @@ fn as_last(tensor: &TensorIr) -> TensorIr {
 
 /// Walking backwards, the first time that a tensor is met is its last read.
 struct LastReads<'a> {
-    alive: &'a mut HashSet<TensorId>,
+    alive: &'a mut FxHashSet<TensorId>,
 }
 
 impl IrVisitorMut for LastReads<'_> {

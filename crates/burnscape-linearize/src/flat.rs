@@ -1,5 +1,7 @@
 //! Flat ends: programs from one vector to one vector, as linear algebra wants them.
 
+use std::collections::BTreeSet;
+
 use burn::backend::ops::FloatTensorOps;
 use burn::tensor::{DType, DeviceSettings, FloatDType, Shape, Slice};
 use burn_ir::TensorId;
@@ -8,8 +10,7 @@ use burn_router::RouterClient;
 use super::LinearizeError;
 use super::lifter::C;
 use super::program::{Port, Program, Rename};
-use super::recording::{Recorder, Symbol, record};
-use super::replay::{declared_with, results};
+use super::recording::{Recorder, Symbol, completed, record};
 use super::trace::{port, unique};
 
 /// A tensor of a program as a part of a flat vector; absent, it is zero.
@@ -48,12 +49,12 @@ pub(crate) fn with_flat_ends(
     let replaced = unique(tangent);
     let mut inputs: Vec<Port> = program.inputs.clone();
     inputs.retain(|port| replaced.binary_search(&port.tensor.id).is_err());
-    let mut ends = Vec::new();
-    let (graph, ()) = record(settings, |_, recorder, scope| {
+    // Only the ends are recorded; the program itself is put between them as it is.
+    let mut rename = Rename::default();
+    let (head, whole) = record(settings, |_, recorder, scope| {
         let len: usize = tangent.iter().map(Port::num_elements).sum();
         let whole = recorder.placeholder(Shape::from([len]), dtype);
         drop(C::float_neg(whole.clone()));
-        let mut rename = Rename::default();
         let mut start = 0;
         for part in tangent {
             let end = start + part.num_elements();
@@ -66,33 +67,42 @@ pub(crate) fn with_flat_ends(
             rename.0.insert(part.tensor.id, slice.id());
             start = end;
         }
-        for operation in &program.operations {
-            let mut operation = operation.clone();
-            operation.visit_mut(&mut rename);
-            recorder.client().register_op(operation);
-        }
+        let whole = port(recorder, "tangent", &whole);
+        Ok((completed(scope, [whole.tensor.id]), whole))
+    })?;
+    let (tail, ends) = record(settings, |_, recorder, scope| {
+        let mut ends = Vec::new();
+        let mut read = BTreeSet::new();
         for vector in outputs {
-            let symbol = joined(vector, &rename, recorder);
+            let symbol = joined(vector, &rename, recorder, &mut read);
             ends.push(port(recorder, &vector.name, &symbol));
         }
-        inputs.push(port(recorder, "tangent", &whole));
-        let parts = outputs.iter().flat_map(|vector| &vector.parts);
-        let read = parts.filter_map(|part| Some(part.tensor.as_ref()?.tensor.id));
-        let mut known = declared_with(program, read);
-        known.retain(|id| replaced.binary_search(id).is_err());
-        known.push(whole.id());
-        let made = results(&ends, &inputs, program);
-        Ok((scope.complete(known, made), ()))
+        Ok((completed(scope, read), ends))
     })?;
+    inputs.push(whole);
+    let mut operations = head.graph.operations;
+    operations.extend(program.operations.iter().cloned().map(|mut operation| {
+        operation.visit_mut(&mut rename);
+        operation
+    }));
+    operations.extend(tail.graph.operations);
     let mut constants = program.constants.clone();
-    constants.extend(graph.values);
-    Program::new(graph.graph.operations, inputs, ends, constants)
+    constants.extend(head.values);
+    constants.extend(tail.values);
+    Program::new(operations, inputs, ends, constants)
 }
 
-fn joined(vector: &Vector, rename: &Rename, recorder: &Recorder) -> Symbol {
+/// The vector's parts one after the other; `read` gets the tensors that they are.
+fn joined(
+    vector: &Vector,
+    rename: &Rename,
+    recorder: &Recorder,
+    read: &mut BTreeSet<TensorId>,
+) -> Symbol {
     let parts = vector.parts.iter().map(|part| match &part.tensor {
         Some(Port { tensor, .. }) => {
             let id: TensorId = rename.0.get(&tensor.id).copied().unwrap_or(tensor.id);
+            read.insert(id);
             let symbol = recorder.named(id, tensor.shape.clone(), tensor.dtype);
             C::float_reshape(symbol, Shape::from([part.len]))
         }

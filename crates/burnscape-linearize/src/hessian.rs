@@ -1,8 +1,9 @@
 use burn::tensor::DeviceSettings;
 
 use super::flat::{Part, Vector, with_flat_ends};
+use super::jvp::recorded;
 use super::program::Port;
-use super::{GradientTrace, LinearMap, LinearizeError, jvp};
+use super::{GradientTrace, LinearMap, LinearizeError};
 
 impl LinearMap {
     /// The Hessian of a traced loss: forward over reverse, exactly.
@@ -21,7 +22,7 @@ impl LinearMap {
     ) -> Result<Self, LinearizeError> {
         let parameters = trace.chosen(wrt)?;
         let inputs: Vec<usize> = parameters.iter().map(|parameter| parameter.input).collect();
-        let derivative = jvp(&trace.program, &inputs, settings)?;
+        let derivative = recorded(&trace.program, &inputs, settings)?;
         let outputs = &derivative.program.outputs;
         let part = |index: Option<usize>, input: usize| Part {
             tensor: index.map(|index| outputs[index].clone()),
@@ -70,7 +71,7 @@ impl LinearMap {
         let mut loss = trace.program.clone();
         loss.outputs.truncate(1);
         loss.remove_dead();
-        let derivative = jvp(&loss, &inputs, settings)?;
+        let derivative = recorded(&loss, &inputs, settings)?;
         let outputs = &derivative.program.outputs;
         let tangents: Vec<Port> = derivative
             .tangent_inputs

@@ -6,8 +6,8 @@ use burn_router::RouterClient;
 use super::LinearizeError;
 use super::lifter::C;
 use super::program::{Port, Program};
-use super::recording::record;
-use super::replay::{declared, results};
+use super::recording::{completed, record};
+use super::replay::declared;
 use super::rule;
 use super::tape::Tape;
 use super::trace::unique;
@@ -36,6 +36,20 @@ pub struct Jvp {
 /// [`LinearizeError::NoRule`] for an operation whose derivative is not known; never a wrong number.
 /// [`LinearizeError::Mismatch`] if an input that is asked for is not there, or holds no floats.
 pub fn jvp(
+    program: &Program,
+    wrt: &[usize],
+    settings: DeviceSettings,
+) -> Result<Jvp, LinearizeError> {
+    let recorded = recorded(program, wrt, settings)?;
+    Ok(Jvp {
+        program: recorded.program.in_order()?,
+        ..recorded
+    })
+}
+
+/// As [`jvp`], with what is equal or dead still in the program: for those who go on to build another
+/// of it.
+pub(crate) fn recorded(
     program: &Program,
     wrt: &[usize],
     settings: DeviceSettings,
@@ -79,8 +93,7 @@ pub fn jvp(
         }
         let mut declared = declared(program);
         declared.extend(unique(&inputs[program.inputs.len()..]));
-        let results = results(&outputs, &inputs, program);
-        let completed = scope.complete(declared, results);
+        let completed = completed(scope, declared);
         built = Some((inputs, outputs, tangent_inputs, tangent_outputs));
         Ok((completed, ()))
     })?;
@@ -91,7 +104,7 @@ pub fn jvp(
     };
     let mut constants = program.constants.clone();
     constants.extend(graph.values);
-    let program = Program::new(graph.graph.operations, inputs, outputs, constants)?;
+    let program = Program::unchecked(graph.graph.operations, inputs, outputs, constants);
     Ok(Jvp {
         program,
         tangent_inputs,

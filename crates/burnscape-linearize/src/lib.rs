@@ -40,6 +40,7 @@ mod decisions;
 mod deformable;
 mod error;
 mod executable;
+mod factors;
 mod flat;
 mod hessian;
 mod inspect;

@@ -1,10 +1,11 @@
-use std::collections::HashSet;
-
 use burn::tensor::DeviceSettings;
 use burn_ir::{FloatOperationIr, NumericOperationIr, OperationIr, TensorId};
+use rustc_hash::FxHashSet;
 
 use super::LinearizeError;
+use super::factors::{Composed, composed};
 use super::program::{Port, Program};
+use super::stats::Storage;
 
 /// A program that is linear in some of its inputs, in three parts: what is drawn at random once for
 /// a point and a batch, what is computed once for them, and what is computed for each tangent.
@@ -53,7 +54,7 @@ impl LinearMap {
             part
         };
 
-        let mut moving: HashSet<TensorId> = tangents.iter().map(|port| port.tensor.id).collect();
+        let mut moving: FxHashSet<TensorId> = tangents.iter().map(|port| port.tensor.id).collect();
         let (mut draws, mut once, mut each) = (Vec::new(), Vec::new(), Vec::new());
         for operation in operations {
             if is_draw(&operation) {
@@ -68,7 +69,25 @@ impl LinearMap {
         // Dead code goes first: only what is still read can be a residual.
         let mut linear = Program::unchecked(each, Vec::new(), results.to_vec(), constants.clone());
         linear.remove_dead();
-        let residuals = read_but_not_made(&linear, &moving);
+        let mut residuals = read_but_not_made(&linear, &moving);
+        // Fewer steps, unless what they need takes more memory.
+        let Composed {
+            once: factors,
+            each: fewer,
+        } = composed(&linear, &moving);
+        moving.extend(
+            fewer
+                .iter()
+                .flat_map(|operation| operation.outputs().map(|tensor| tensor.id)),
+        );
+        let fewer = Program::unchecked(fewer, Vec::new(), results.to_vec(), constants.clone());
+        let needed = read_but_not_made(&fewer, &moving);
+        let storage = Storage::of(once.iter().chain(&factors));
+        let is_shorter = fewer.operations.len() < linear.operations.len();
+        if is_shorter && storage.total(&needed) <= storage.total(&residuals) {
+            once.extend(factors);
+            (linear, residuals) = (fewer, needed);
+        }
         let drawn = |operations: &[OperationIr]| -> Vec<Port> {
             let outputs = operations.iter().flat_map(OperationIr::outputs);
             let ports = outputs.enumerate().map(|(index, tensor)| Port {
@@ -156,8 +175,8 @@ pub(crate) fn is_draw(operation: &OperationIr) -> bool {
 }
 
 /// What the linear program reads, or hands on, and does not make, constants apart.
-fn read_but_not_made(linear: &Program, moving: &HashSet<TensorId>) -> Vec<Port> {
-    let mut found = HashSet::new();
+fn read_but_not_made(linear: &Program, moving: &FxHashSet<TensorId>) -> Vec<Port> {
+    let mut found = FxHashSet::default();
     let mut ports = Vec::new();
     let reads = linear.operations.iter().flat_map(OperationIr::inputs);
     let handed_on = linear.outputs.iter().map(|port| &port.tensor);

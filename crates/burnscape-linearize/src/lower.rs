@@ -22,8 +22,8 @@ use super::coverage::{Rule, describe};
 use super::deformable::{self, Kinds};
 use super::lifter::C;
 use super::program::{Program, Rename};
-use super::recording::{Recorder, Symbol, record};
-use super::replay::{declared, results};
+use super::recording::{Recorder, Symbol, completed, record};
+use super::replay::declared;
 use super::trace::port;
 
 /// The program in elementary operations.
@@ -59,8 +59,7 @@ pub(crate) fn lower(program: Program, settings: DeviceSettings) -> Result<Progra
             rename.visit_tensor_mut(&mut port.tensor);
             port
         }));
-        let results = results(&outputs, &program.inputs, &program);
-        Ok((scope.complete(declared(&program), results), ()))
+        Ok((completed(scope, declared(&program)), ()))
     })?;
     let mut constants = program.constants;
     constants.extend(graph.values);

@@ -1,10 +1,10 @@
 //! Common subexpressions: operations that compute the same are computed once.
 
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 
-use burn_ir::{IrVisitorMut, OperationIr, TensorId, TensorIr};
+use burn_ir::{IrVisitorMut, NumericOperationIr as Numeric, OperationIr, TensorId, TensorIr};
+use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
 use super::linear_map::is_draw;
 use super::program::{Program, Rename};
@@ -12,9 +12,9 @@ use super::program::{Program, Rename};
 impl Program {
     /// Merges operations that compute the same. Draws are never the same.
     pub(crate) fn merge_equal(&mut self) {
-        let mut seen: HashMap<Key, Vec<TensorId>> = HashMap::new();
+        let mut seen: FxHashMap<Key, Vec<TensorId>> = FxHashMap::default();
         let mut rename = Rename::default();
-        let outputs: HashSet<TensorId> = self.outputs.iter().map(|port| port.tensor.id).collect();
+        let outputs: FxHashSet<TensorId> = self.outputs.iter().map(|port| port.tensor.id).collect();
         let mut kept = Vec::with_capacity(self.operations.len());
         for mut operation in self.operations.drain(..) {
             operation.visit_mut(&mut rename);
@@ -23,7 +23,7 @@ impl Program {
                 kept.push(operation);
                 continue;
             }
-            match seen.entry(without_outputs(&operation)) {
+            match seen.entry(without_outputs(&operation, &ids)) {
                 Entry::Occupied(first) => {
                     rename
                         .0
@@ -50,15 +50,25 @@ fn is_repeatable(operation: &OperationIr) -> bool {
 }
 
 /// A key for what an operation computes: everything but the names of its results.
-fn without_outputs(operation: &OperationIr) -> Key {
-    let outputs: HashSet<TensorId> = operation.outputs().map(|tensor| tensor.id).collect();
+fn without_outputs(operation: &OperationIr, outputs: &[TensorId]) -> Key {
     let mut anonymous = operation.clone();
     anonymous.visit_mut(&mut Anonymous(outputs));
-    let mut hasher = DefaultHasher::new();
+    in_order(&mut anonymous);
+    let mut hasher = FxHasher::default();
     anonymous.hash(&mut hasher);
     Key {
         hash: hasher.finish(),
         operation: anonymous,
+    }
+}
+
+/// Sums and products are the same either way round, to the last bit.
+fn in_order(operation: &mut OperationIr) {
+    if let OperationIr::NumericFloat(_, numeric) | OperationIr::NumericInt(_, numeric) = operation
+        && let Numeric::Add(o) | Numeric::Mul(o) = numeric
+        && o.rhs.id < o.lhs.id
+    {
+        std::mem::swap(&mut o.lhs, &mut o.rhs);
     }
 }
 
@@ -84,9 +94,9 @@ impl Hash for Key {
     }
 }
 
-struct Anonymous(HashSet<TensorId>);
+struct Anonymous<'a>(&'a [TensorId]);
 
-impl IrVisitorMut for Anonymous {
+impl IrVisitorMut for Anonymous<'_> {
     fn visit_tensor_mut(&mut self, tensor: &mut TensorIr) {
         if self.0.contains(&tensor.id) {
             tensor.id = TensorId::new(u64::MAX);

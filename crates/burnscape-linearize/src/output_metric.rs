@@ -7,7 +7,7 @@ use burn::tensor::{DType, DeviceSettings, Shape, Tensor};
 
 use super::lifter::C;
 use super::program::{Port, Program};
-use super::recording::{Symbol, record};
+use super::recording::{Symbol, completed, record};
 use super::trace::{port, unique};
 use super::{Likelihood, LinearizeError};
 
@@ -94,8 +94,7 @@ impl OutputMetric {
             let u = self.product(z, w, noise, dtype);
             let u = C::float_reshape(u, shape.clone());
             ends.push(port(recorder, "product", &u));
-            let made = unique(&ends);
-            Ok((scope.complete(unique(&inputs), made), ()))
+            Ok((completed(scope, unique(&inputs)), ()))
         })?;
         Program::new(graph.graph.operations, inputs, ends, graph.values)
     }

@@ -7,7 +7,7 @@ use super::LinearizeError;
 use super::lifter::{AC, C, Lifter};
 use super::lower::lower;
 use super::program::{Port, Program};
-use super::recording::{Recorder, Symbol, record};
+use super::recording::{Recorder, Symbol, completed, record};
 use super::trace::{TracedParam, on_recorder, port, unique};
 
 /// A model's outputs as programs: forwards, back from a cotangent, and what a criterion makes of
@@ -173,8 +173,7 @@ fn trace<M: Module, B, const D: usize>(
         }
         ends.extend(pulled.iter().cloned());
         let given = unique(&inputs);
-        let made = unique(&ends).into_iter().filter(|id| !given.contains(id));
-        let completed = scope.complete(given.clone(), made.collect::<Vec<_>>());
+        let completed = completed(scope, given);
         traced = Some((inputs, ends, bindings, parameters, cotangent, criterion));
         Ok((completed, ()))
     })?;

@@ -1,8 +1,9 @@
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use burn::tensor::TensorData;
 use burn_ir::{IrVisitorMut, OperationIr, TensorId, TensorIr, TensorStatus};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::LinearizeError;
 use super::coverage::describe;
@@ -54,24 +55,20 @@ impl Program {
         outputs: Vec<Port>,
         constants: BTreeMap<TensorId, TensorData>,
     ) -> Result<Self, LinearizeError> {
-        let mut operations: Vec<OperationIr> = operations
-            .into_iter()
-            .filter(|op| !matches!(op, OperationIr::Init(_) | OperationIr::Drop(_)))
-            .collect();
-        for operation in &mut operations {
+        Self::unchecked(operations, inputs, outputs, constants).in_order()
+    }
+
+    /// Removes what is no computation, what is equal and what is dead, and validates what is left.
+    pub(crate) fn in_order(mut self) -> Result<Self, LinearizeError> {
+        self.operations
+            .retain(|op| !matches!(op, OperationIr::Init(_) | OperationIr::Drop(_)));
+        for operation in &mut self.operations {
             operation.visit_mut(&mut ReadOnly);
         }
-        let mut program = Self {
-            operations,
-            inputs,
-            outputs,
-            constants,
-            written_out: Vec::new(),
-        };
-        program.merge_equal();
-        program.remove_dead();
-        program.validate()?;
-        Ok(program)
+        self.merge_equal();
+        self.remove_dead();
+        self.validate()?;
+        Ok(self)
     }
 
     /// A program as it is given, before it is put in order.
@@ -123,7 +120,7 @@ impl Program {
     /// [written out](super::Rule::WrittenOut) count under their own name, besides their parts.
     pub fn operation_names_of(&self, output: usize) -> BTreeSet<String> {
         let port = self.outputs.get(output);
-        let mut needed: HashSet<TensorId> = port.map(|port| port.tensor.id).into_iter().collect();
+        let mut needed: FxHashSet<TensorId> = port.map(|port| port.tensor.id).into_iter().collect();
         let mut names = BTreeSet::new();
         for operation in self.operations.iter().rev() {
             if operation
@@ -144,7 +141,7 @@ impl Program {
 
     /// Removes what no output needs.
     pub(crate) fn remove_dead(&mut self) {
-        let mut needed: HashSet<TensorId> =
+        let mut needed: FxHashSet<TensorId> =
             self.outputs.iter().map(|port| port.tensor.id).collect();
         let mut kept = Vec::with_capacity(self.operations.len());
         for operation in self.operations.drain(..).rev() {
@@ -163,7 +160,8 @@ impl Program {
 
     pub(crate) fn validate(&self) -> Result<(), LinearizeError> {
         let malformed = |message: String| Err(LinearizeError::Malformed { message });
-        let mut known: HashSet<TensorId> = self.inputs.iter().map(|port| port.tensor.id).collect();
+        let mut known: FxHashSet<TensorId> =
+            self.inputs.iter().map(|port| port.tensor.id).collect();
         known.extend(self.constants.keys());
         for operation in &self.operations {
             if let Some(tensor) = operation
@@ -211,7 +209,7 @@ impl fmt::Display for Program {
 
 /// Puts one tensor in another's place.
 #[derive(Default)]
-pub(crate) struct Rename(pub(crate) HashMap<TensorId, TensorId>);
+pub(crate) struct Rename(pub(crate) FxHashMap<TensorId, TensorId>);
 
 impl IrVisitorMut for Rename {
     fn visit_tensor_mut(&mut self, tensor: &mut TensorIr) {

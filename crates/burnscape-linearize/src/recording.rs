@@ -54,6 +54,19 @@ impl Recorder {
     }
 }
 
+/// Ends a scope in which `inputs` were read and not made.
+///
+/// Its results are not named: Burn would look for each of them in every operation, and a [`Program`]
+/// checks all of its own at once.
+///
+/// [`Program`]: super::Program
+pub(crate) fn completed(
+    scope: CaptureScope,
+    inputs: impl IntoIterator<Item = TensorId>,
+) -> CompletedCaptureScope {
+    scope.complete(inputs, [])
+}
+
 /// Runs `record` in a capture scope for devices with the given settings.
 ///
 /// `record` gets the device, the recorder and the scope, and returns the scope's completion with a

@@ -1,4 +1,3 @@
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -11,6 +10,7 @@ use burn::backend::{
 use burn::tensor::{Device, Tensor};
 use burn_ir::{BackendIr, HandleKind, TensorId, TensorIr, TensorStatus};
 use burn_router::TensorInterpreter;
+use rustc_hash::FxHashMap;
 
 use super::LinearizeError;
 use super::executable::Executable;
@@ -83,7 +83,7 @@ impl dyn Engine {
         }
         self.execute(executable)?;
         // Two outputs may be one tensor; the last reader takes it. Constants stay.
-        let mut last: HashMap<TensorId, usize> = HashMap::new();
+        let mut last: FxHashMap<TensorId, usize> = FxHashMap::default();
         for (index, port) in program.outputs.iter().enumerate() {
             if !program.constants.contains_key(&port.tensor.id) {
                 last.insert(port.tensor.id, index);

@@ -1,9 +1,8 @@
-use std::collections::HashMap;
-
 use burn_ir::{
     BaseOperationIr as Base, FloatOperationIr as Float, ModuleOperationIr as Module, OperationIr,
     TensorId, TensorIr,
 };
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::program::{Port, Rename};
 use super::{LinearMap, Program};
@@ -58,7 +57,7 @@ impl Program {
                 let name = format!("operand {}", inputs.len());
                 // Counted from the end, where no recorded name is.
                 let id = TensorId::new(u64::MAX - 1 - inputs.len() as u64);
-                operation.visit_mut(&mut Rename([(tensor.id, id)].into()));
+                operation.visit_mut(&mut Rename(FxHashMap::from_iter([(tensor.id, id)])));
                 inputs.push(Port {
                     name,
                     tensor: TensorIr { id, ..tensor },
@@ -75,8 +74,8 @@ impl Program {
     }
 
     fn peak_bytes(&self) -> u64 {
-        let storage = Storage::of(self);
-        let mut last: HashMap<TensorId, usize> = HashMap::new();
+        let storage = Storage::of(&self.operations);
+        let mut last: FxHashMap<TensorId, usize> = FxHashMap::default();
         for (index, operation) in self.operations.iter().enumerate() {
             for tensor in operation.inputs().chain(operation.outputs()) {
                 last.insert(storage.owner(tensor.id), index);
@@ -86,7 +85,7 @@ impl Program {
             last.insert(storage.owner(port.tensor.id), usize::MAX);
         }
         let (mut alive, mut peak) = (0, 0);
-        let mut ends: HashMap<usize, u64> = HashMap::new();
+        let mut ends: FxHashMap<usize, u64> = FxHashMap::default();
         for (index, operation) in self.operations.iter().enumerate() {
             for tensor in operation.outputs() {
                 if let Some(size) = storage.sizes.get(&tensor.id) {
@@ -103,31 +102,24 @@ impl Program {
 
 /// What the residuals of a map take, in bytes, beyond the tensors that are given.
 pub(crate) fn residual_bytes(map: &LinearMap) -> usize {
-    let storage = Storage::of(&map.once);
-    let mut owners: Vec<TensorId> = map.once.outputs[map.num_values..]
-        .iter()
-        .map(|port| storage.owner(port.tensor.id))
-        .collect();
-    owners.sort_unstable();
-    owners.dedup();
-    let sizes = owners.iter().filter_map(|id| storage.sizes.get(id));
+    let storage = Storage::of(&map.once.operations);
     let draws = map.draws.outputs.iter().map(|port| bytes(&port.tensor));
-    (sizes.sum::<u64>() + draws.sum::<u64>()) as usize
+    (storage.total(&map.once.outputs[map.num_values..]) + draws.sum::<u64>()) as usize
 }
 
 /// Which tensors have memory of their own, and how much.
-struct Storage {
-    sizes: HashMap<TensorId, u64>,
-    views: HashMap<TensorId, TensorId>,
+pub(crate) struct Storage {
+    sizes: FxHashMap<TensorId, u64>,
+    views: FxHashMap<TensorId, TensorId>,
 }
 
 impl Storage {
-    fn of(program: &Program) -> Self {
+    pub(crate) fn of<'p>(operations: impl IntoIterator<Item = &'p OperationIr>) -> Self {
         let mut storage = Self {
-            sizes: HashMap::new(),
-            views: HashMap::new(),
+            sizes: FxHashMap::default(),
+            views: FxHashMap::default(),
         };
-        for operation in &program.operations {
+        for operation in operations {
             let viewed = viewed(operation);
             for out in operation.outputs() {
                 match viewed {
@@ -142,6 +134,13 @@ impl Storage {
             }
         }
         storage
+    }
+
+    /// What tensors take in bytes, each memory counted once and what is given not at all.
+    pub(crate) fn total(&self, ports: &[Port]) -> u64 {
+        let owners = ports.iter().map(|port| self.owner(port.tensor.id));
+        let owners: FxHashSet<TensorId> = owners.collect();
+        owners.iter().filter_map(|id| self.sizes.get(id)).sum()
     }
 
     fn owner(&self, id: TensorId) -> TensorId {

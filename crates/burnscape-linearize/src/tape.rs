@@ -1,10 +1,9 @@
-use std::collections::HashMap;
-
 use burn::backend::TensorMetadata;
 use burn::tensor::{BoolDType, DeviceSettings, IntDType};
 use burn_capture::CaptureDevice;
 use burn_ir::{OperationIr, TensorId, TensorIr};
 use burn_router::RouterClient;
+use rustc_hash::FxHashMap;
 
 use super::LinearizeError;
 use super::coverage::describe;
@@ -17,7 +16,7 @@ use super::recording::{Recorder, Symbol};
 pub(crate) struct Tape<'a> {
     recorder: &'a Recorder,
     settings: DeviceSettings,
-    tangents: HashMap<TensorId, Symbol>,
+    tangents: FxHashMap<TensorId, Symbol>,
 }
 
 impl<'a> Tape<'a> {
@@ -25,7 +24,7 @@ impl<'a> Tape<'a> {
         Self {
             recorder,
             settings,
-            tangents: HashMap::new(),
+            tangents: FxHashMap::default(),
         }
     }
 

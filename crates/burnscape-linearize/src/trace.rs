@@ -7,7 +7,7 @@ use super::LinearizeError;
 use super::lifter::{AC, Lifter};
 use super::lower::lower;
 use super::program::{Port, Program};
-use super::recording::{Recorder, Symbol, record};
+use super::recording::{Recorder, Symbol, completed, record};
 
 /// A loss and its gradient as a program, recorded from a closure.
 ///
@@ -82,7 +82,7 @@ pub fn trace_gradient<M: Module, B>(
             });
         }
         let (inputs, bindings) = (lifter.ports, lifter.bindings);
-        let completed = scope.complete(unique(&inputs), unique(&outputs));
+        let completed = completed(scope, unique(&inputs));
         traced = Some((inputs, outputs, bindings, parameters));
         Ok((completed, ()))
     })?;

@@ -20,8 +20,8 @@ use burn_router::RouterClient;
 use super::LinearizeError;
 use super::lifter::C;
 use super::program::{Port, Program, Rename};
-use super::recording::{Recorder, Symbol, record};
-use super::replay::{declared_with, results};
+use super::recording::{Recorder, Symbol, completed, record};
+use super::replay::declared_with;
 use super::trace::port;
 
 /// The program for `k` values at once of its inputs from index `first_moving` on, and of all that
@@ -71,8 +71,7 @@ pub(crate) fn batched(
                 .any(|p| p.tensor.id == *id)
         });
         known.extend(inputs[first_moving..].iter().map(|port| port.tensor.id));
-        let made = results(&outputs, &inputs, program);
-        Ok((scope.complete(known, made), ()))
+        Ok((completed(scope, known), ()))
     })?;
     let mut constants = program.constants.clone();
     constants.extend(graph.values);

@@ -12,7 +12,7 @@ mod module;
 mod numeric;
 mod order;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use burn_ir::OperationIr;
 

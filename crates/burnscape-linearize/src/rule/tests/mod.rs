@@ -30,13 +30,17 @@ use crate::trace::{port, unique};
 use crate::{Jvp, jvp};
 
 /// What an operation is applied to.
-pub(super) struct Given {
+pub(crate) struct Given {
     floats: Vec<Symbol>,
     pub(super) device: CaptureDevice,
     pub(super) settings: DeviceSettings,
 }
 
 impl Given {
+    pub(crate) fn at(&self, index: usize) -> Symbol {
+        self.floats[index].clone()
+    }
+
     pub(super) fn a(&self) -> Symbol {
         self.floats[0].clone()
     }
@@ -70,7 +74,7 @@ pub(super) type Line = (
     fn(&Given) -> Symbol,
 );
 
-fn plain() -> Device {
+pub(crate) fn plain() -> Device {
     static DEVICE: OnceLock<Device> = OnceLock::new();
     let configured = || {
         let mut device = Device::flex();
@@ -81,7 +85,7 @@ fn plain() -> Device {
 }
 
 /// The program of an operation on arguments of the given shapes.
-fn program(shapes: &[&[usize]], operation: impl Fn(&Given) -> Symbol) -> Program {
+pub(crate) fn program(shapes: &[&[usize]], operation: impl Fn(&Given) -> Symbol) -> Program {
     let settings = plain().settings();
     let mut ports = None;
     let (graph, ()) = record(settings, |_, recorder, scope| {
@@ -114,14 +118,14 @@ fn waves(len: usize, phase: f64) -> Vec<f64> {
 }
 
 /// Values, or a direction, for all inputs of a program of one operation.
-fn values(program: &Program, phase: f64) -> Vec<Vec<f64>> {
+pub(crate) fn values(program: &Program, phase: f64) -> Vec<Vec<f64>> {
     let ports = program.inputs().iter().enumerate();
     ports
         .map(|(i, port)| waves(port.shape().iter().product(), phase + 13.0 * i as f64))
         .collect()
 }
 
-fn run(program: &Program, parts: &[&[Vec<f64>]], output: usize) -> Vec<f64> {
+pub(crate) fn run(program: &Program, parts: &[&[Vec<f64>]], output: usize) -> Vec<f64> {
     let bind = |x: &Vec<f64>| -> DispatchTensor {
         let data = TensorData::new(x.clone(), [x.len()]);
         Tensor::<1>::from_data(data, &plain()).into_dispatch()

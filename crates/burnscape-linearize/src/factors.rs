@@ -1,0 +1,436 @@
+//! Factors that a tangent meets on its way, multiplied beforehand.
+//!
+//! A chain of elementwise steps in a linear program reads and writes the whole tensor at every step:
+//! the derivative of `tanh`'s backward pass takes `t` times itself, twice, with the sign changed,
+//! times a gradient. What it is multiplied by does not depend on the tangent: `(t · a) · b` is
+//! `t · (a b)` and `t · a + t · b` is `t · (a + b)`, and the products and sums of factors are computed
+//! once for a point. One step remains.
+//!
+//! Half precision of five exponent bits is left alone: `a b` may leave its range where `(t a) b` does not.
+
+use burn::tensor::{DType, Scalar};
+use burn_ir::{
+    BinaryOpIr, FloatOperationIr as Float, NumericOperationIr as Numeric, OperationIr, ScalarOpIr,
+    TensorId, TensorIr, TensorStatus, UnaryOpIr,
+};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::program::Program;
+
+/// A linear program with fewer steps, and what has to be computed beforehand for it.
+pub(crate) struct Composed {
+    pub(crate) once: Vec<OperationIr>,
+    pub(crate) each: Vec<OperationIr>,
+}
+
+/// Composes the factors of `linear`, in which `moving` depends on the tangent and nothing else does.
+pub(crate) fn composed(linear: &Program, moving: &FxHashSet<TensorId>) -> Composed {
+    let steps: Vec<Option<Step<'_>>> = linear
+        .operations
+        .iter()
+        .map(|operation| Step::of(operation, moving))
+        .collect();
+    let readers = Readers::of(linear, &steps, moving);
+    let mut composer = Composer {
+        once: Vec::new(),
+        each: Vec::new(),
+        sums: FxHashMap::default(),
+        num_fresh: 0,
+    };
+    for (operation, step) in linear.operations.iter().zip(&steps) {
+        let Some(step) = step else {
+            composer.each.push(operation.clone());
+            continue;
+        };
+        let sum = composer.sum(step);
+        let needs_value = readers.need(step.out, sum.len());
+        if !needs_value {
+            composer.sums.insert(step.out.id, sum);
+        } else if composer.is_untouched(step) {
+            composer.each.push(operation.clone());
+        } else {
+            composer.write(&sum, step.out);
+        }
+    }
+    Composed {
+        once: composer.once,
+        each: composer.each,
+    }
+}
+
+/// An elementwise step that is linear in tensors which move.
+struct Step<'p> {
+    kind: Kind<'p>,
+    out: &'p TensorIr,
+}
+
+enum Kind<'p> {
+    /// `scale · tensor`
+    Scaled(&'p TensorIr, f64),
+    /// `tensor · factor`
+    Times(&'p TensorIr, &'p TensorIr),
+    /// `tensor / divisor`
+    Over(&'p TensorIr, &'p TensorIr),
+    /// `first + sign · second`
+    Sum(&'p TensorIr, &'p TensorIr, f64),
+}
+
+impl<'p> Step<'p> {
+    fn of(operation: &'p OperationIr, moving: &FxHashSet<TensorId>) -> Option<Self> {
+        let OperationIr::NumericFloat(_, operation) = operation else {
+            return None;
+        };
+        let moves = |tensor: &TensorIr| moving.contains(&tensor.id);
+        let of = |kind, out: &'p TensorIr| Some(Self { kind, out });
+        let step = match operation {
+            Numeric::Neg(o) => of(Kind::Scaled(&o.input, -1.0), &o.out),
+            Numeric::MulScalar(o) => of(Kind::Scaled(&o.lhs, o.rhs.elem()), &o.out),
+            Numeric::Mul(o) if !moves(&o.rhs) => of(Kind::Times(&o.lhs, &o.rhs), &o.out),
+            Numeric::Mul(o) if !moves(&o.lhs) => of(Kind::Times(&o.rhs, &o.lhs), &o.out),
+            Numeric::Div(o) if !moves(&o.rhs) => of(Kind::Over(&o.lhs, &o.rhs), &o.out),
+            Numeric::Add(o) => of(Kind::Sum(&o.lhs, &o.rhs, 1.0), &o.out),
+            Numeric::Sub(o) => of(Kind::Sum(&o.lhs, &o.rhs, -1.0), &o.out),
+            _ => None,
+        }?;
+        let is_wide = matches!(step.out.dtype, DType::F64 | DType::F32 | DType::BF16);
+        let is_elementwise = step
+            .operands()
+            .all(|tensor| tensor.shape == step.out.shape && tensor.dtype == step.out.dtype);
+        let is_linear = step.moving().all(moves);
+        (is_wide && is_elementwise && is_linear).then_some(step)
+    }
+
+    /// What moves.
+    fn moving(&self) -> impl Iterator<Item = &'p TensorIr> + use<'p> {
+        let (first, second) = match self.kind {
+            Kind::Scaled(t, _) | Kind::Times(t, _) | Kind::Over(t, _) => (t, None),
+            Kind::Sum(first, second, _) => (first, Some(second)),
+        };
+        [first].into_iter().chain(second)
+    }
+
+    fn operands(&self) -> impl Iterator<Item = &'p TensorIr> + use<'p> {
+        let factor = match self.kind {
+            Kind::Times(_, factor) | Kind::Over(_, factor) => Some(factor),
+            _ => None,
+        };
+        self.moving().chain(factor)
+    }
+}
+
+/// Who reads the results of steps.
+#[derive(Default)]
+struct Readers {
+    /// Tensors that are read as they are: by other operations, or as results.
+    whole: FxHashSet<TensorId>,
+    /// Number of steps that read a tensor.
+    steps: FxHashMap<TensorId, usize>,
+    /// Tensors that a sum reads.
+    in_sums: FxHashSet<TensorId>,
+    /// Tensors that are multiplied or divided.
+    in_products: FxHashSet<TensorId>,
+}
+
+impl Readers {
+    fn of(linear: &Program, steps: &[Option<Step<'_>>], moving: &FxHashSet<TensorId>) -> Self {
+        let mut readers = Self::default();
+        readers
+            .whole
+            .extend(linear.outputs.iter().map(|port| port.tensor.id));
+        for (operation, step) in linear.operations.iter().zip(steps) {
+            let Some(step) = step else {
+                let read = operation.inputs().map(|tensor| tensor.id);
+                readers.whole.extend(read.filter(|id| moving.contains(id)));
+                continue;
+            };
+            let distinct: FxHashSet<TensorId> = step.moving().map(|tensor| tensor.id).collect();
+            for id in distinct {
+                *readers.steps.entry(id).or_default() += 1;
+                match step.kind {
+                    Kind::Sum(..) => readers.in_sums.insert(id),
+                    _ => readers.in_products.insert(id),
+                };
+            }
+        }
+        readers
+    }
+
+    /// Whether a result has to be there. What several steps read is computed for all of them, unless
+    /// each of them multiplies it anyway; and a sum before it is multiplied, not each of its terms.
+    fn need(&self, out: &TensorIr, num_terms: usize) -> bool {
+        let is_shared = self.steps.get(&out.id).copied().unwrap_or(0) > 1
+            && (num_terms > 1 || self.in_sums.contains(&out.id));
+        let is_bracketed = num_terms > 1 && self.in_products.contains(&out.id);
+        self.whole.contains(&out.id) || is_shared || is_bracketed
+    }
+}
+
+/// A term of a sum: a tensor that is there, times what it has met.
+#[derive(Clone)]
+struct Term {
+    tensor: TensorIr,
+    factor: Factor,
+}
+
+#[derive(Clone)]
+struct Factor {
+    scale: f64,
+    times: Option<TensorIr>,
+    over: Option<TensorIr>,
+}
+
+impl Factor {
+    const ONE: Self = Self {
+        scale: 1.0,
+        times: None,
+        over: None,
+    };
+}
+
+struct Composer {
+    once: Vec<OperationIr>,
+    each: Vec<OperationIr>,
+    /// The results that are not there, as sums of tensors that are.
+    sums: FxHashMap<TensorId, Vec<Term>>,
+    num_fresh: u64,
+}
+
+impl Composer {
+    /// Whether everything that the step reads is there, so that it can stay as it is.
+    fn is_untouched(&self, step: &Step<'_>) -> bool {
+        let is_doubled = matches!(step.kind, Kind::Sum(first, second, _) if first.id == second.id);
+        !is_doubled && step.moving().all(|t| !self.sums.contains_key(&t.id))
+    }
+
+    fn terms(&self, tensor: &TensorIr) -> Vec<Term> {
+        match self.sums.get(&tensor.id) {
+            Some(terms) => terms.clone(),
+            None => vec![Term {
+                tensor: tensor.clone(),
+                factor: Factor::ONE,
+            }],
+        }
+    }
+
+    fn sum(&mut self, step: &Step<'_>) -> Vec<Term> {
+        match step.kind {
+            Kind::Scaled(tensor, scale) => self.scaled(tensor, scale),
+            Kind::Times(tensor, factor) => {
+                let mut terms = self.terms(tensor);
+                for term in &mut terms {
+                    term.factor.times = Some(match term.factor.times.take() {
+                        None => factor.clone(),
+                        Some(known) => self.once(&known, factor, Numeric::Mul),
+                    });
+                }
+                terms
+            }
+            Kind::Over(tensor, divisor) => {
+                let mut terms = self.terms(tensor);
+                for term in &mut terms {
+                    term.factor.over = Some(match term.factor.over.take() {
+                        None => divisor.clone(),
+                        Some(known) => self.once(&known, divisor, Numeric::Mul),
+                    });
+                }
+                terms
+            }
+            Kind::Sum(first, second, sign) => {
+                let mut terms = self.terms(first);
+                for term in self.scaled(second, sign) {
+                    let place = terms.iter().position(|t| t.tensor.id == term.tensor.id);
+                    match place {
+                        None => terms.push(term),
+                        Some(place) => {
+                            let known = terms[place].clone();
+                            terms[place].factor = self.total(known, term);
+                        }
+                    }
+                }
+                terms
+            }
+        }
+    }
+
+    fn scaled(&self, tensor: &TensorIr, scale: f64) -> Vec<Term> {
+        let mut terms = self.terms(tensor);
+        for term in &mut terms {
+            term.factor.scale *= scale;
+        }
+        terms
+    }
+
+    /// The factor of two terms of one tensor.
+    fn total(&mut self, first: Term, second: Term) -> Factor {
+        let is_number = |term: &Term| term.factor.times.is_none() && term.factor.over.is_none();
+        if is_number(&first) && is_number(&second) {
+            return Factor {
+                scale: first.factor.scale + second.factor.scale,
+                ..Factor::ONE
+            };
+        }
+        let like = first.tensor.clone();
+        let (x, y) = match (is_number(&first), is_number(&second)) {
+            (true, _) => (second, first),
+            _ => (first, second),
+        };
+        let tensor = self.beforehand(&x.factor, &like);
+        let times = match is_number(&y) {
+            true => self.once_scalar(&tensor, y.factor.scale, Numeric::AddScalar),
+            false => {
+                let other = self.beforehand(&y.factor, &like);
+                self.once(&tensor, &other, Numeric::Add)
+            }
+        };
+        Factor {
+            times: Some(times),
+            ..Factor::ONE
+        }
+    }
+
+    /// A factor that is no number, as one tensor.
+    fn beforehand(&mut self, factor: &Factor, like: &TensorIr) -> TensorIr {
+        let Factor { scale, times, over } = factor;
+        let tensor = match (times, over) {
+            (Some(times), Some(over)) => self.once(times, over, Numeric::Div),
+            (Some(times), None) => times.clone(),
+            (None, Some(over)) => {
+                let out = self.fresh(like);
+                self.once.push(OperationIr::Float(
+                    out.dtype,
+                    Float::Recip(UnaryOpIr {
+                        input: over.clone(),
+                        out: out.clone(),
+                    }),
+                ));
+                out
+            }
+            (None, None) => return like.clone(),
+        };
+        match *scale == 1.0 {
+            true => tensor,
+            false => self.once_scalar(&tensor, *scale, Numeric::MulScalar),
+        }
+    }
+
+    /// Writes a sum out, with its last step giving `out`.
+    fn write(&mut self, sum: &[Term], out: &TensorIr) {
+        let mut total: Option<TensorIr> = None;
+        for (index, Term { tensor, factor }) in sum.iter().enumerate() {
+            let is_last = index + 1 == sum.len();
+            let is_first = total.is_none();
+            // A sign goes into the sum itself.
+            let is_number = factor.times.is_none() && factor.over.is_none();
+            let is_plain = is_number && factor.scale == 1.0 && sum.len() > 1;
+            let is_less = is_number && factor.scale == -1.0 && !is_first;
+            let value = if is_plain || is_less {
+                tensor.clone()
+            } else {
+                let out = match is_last && is_first {
+                    true => out.clone(),
+                    false => self.fresh(out),
+                };
+                self.multiplied(tensor, factor, &out);
+                out
+            };
+            total = Some(match total {
+                None => value,
+                Some(before) => {
+                    let kind = if is_less { Numeric::Sub } else { Numeric::Add };
+                    let out = match is_last {
+                        true => out.clone(),
+                        false => self.fresh(out),
+                    };
+                    self.each.push(binary(&before, &value, &out, kind));
+                    out
+                }
+            });
+        }
+    }
+
+    /// `out = tensor · factor`
+    fn multiplied(&mut self, tensor: &TensorIr, factor: &Factor, out: &TensorIr) {
+        let operation = match factor {
+            Factor {
+                scale,
+                times: None,
+                over: None,
+            } => scalar(tensor, *scale, out, Numeric::MulScalar),
+            Factor {
+                scale,
+                times: None,
+                over: Some(over),
+            } if *scale == 1.0 => binary(tensor, over, out, Numeric::Div),
+            _ => {
+                let factor = self.beforehand(factor, out);
+                binary(tensor, &factor, out, Numeric::Mul)
+            }
+        };
+        self.each.push(operation);
+    }
+
+    fn once(
+        &mut self,
+        lhs: &TensorIr,
+        rhs: &TensorIr,
+        kind: fn(BinaryOpIr) -> Numeric,
+    ) -> TensorIr {
+        let out = self.fresh(lhs);
+        self.once.push(binary(lhs, rhs, &out, kind));
+        out
+    }
+
+    fn once_scalar(
+        &mut self,
+        tensor: &TensorIr,
+        value: f64,
+        kind: fn(ScalarOpIr) -> Numeric,
+    ) -> TensorIr {
+        let out = self.fresh(tensor);
+        self.once.push(scalar(tensor, value, &out, kind));
+        out
+    }
+
+    /// A name that no recording has given out: those count from zero.
+    fn fresh(&mut self, like: &TensorIr) -> TensorIr {
+        let id = TensorId::new((1 << 62) + self.num_fresh);
+        self.num_fresh += 1;
+        TensorIr {
+            id,
+            shape: like.shape.clone(),
+            status: TensorStatus::ReadOnly,
+            dtype: like.dtype,
+        }
+    }
+}
+
+fn binary(
+    lhs: &TensorIr,
+    rhs: &TensorIr,
+    out: &TensorIr,
+    kind: fn(BinaryOpIr) -> Numeric,
+) -> OperationIr {
+    let operation = kind(BinaryOpIr {
+        lhs: lhs.clone(),
+        rhs: rhs.clone(),
+        out: out.clone(),
+    });
+    OperationIr::NumericFloat(out.dtype, operation)
+}
+
+fn scalar(
+    lhs: &TensorIr,
+    value: f64,
+    out: &TensorIr,
+    kind: fn(ScalarOpIr) -> Numeric,
+) -> OperationIr {
+    let operation = kind(ScalarOpIr {
+        lhs: lhs.clone(),
+        rhs: Scalar::Float(value).into(),
+        out: out.clone(),
+    });
+    OperationIr::NumericFloat(out.dtype, operation)
+}
+
+#[cfg(test)]
+mod tests;
