@@ -1,5 +1,6 @@
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use burn_ir::{IrVisitorMut, OperationIr, TensorId, TensorIr, TensorStatus};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -16,9 +17,41 @@ pub(crate) struct Executable {
     pub(crate) steps: Vec<OperationIr>,
     /// The inputs that something reads, by index: the others need not be bound.
     pub(crate) read: Vec<usize>,
-    /// Whether the last run took long enough for the threads of a pool to be worth waking once for all
-    /// of it. It decides where a run takes place and nothing of what it computes.
-    pub(crate) is_long: Arc<AtomicBool>,
+    pub(crate) pace: Arc<Pace>,
+}
+
+/// How long the last run took. It decides where the next one takes place, and nothing of what it
+/// computes.
+#[derive(Debug, Default)]
+pub(crate) struct Pace {
+    /// In microseconds; zero before the first run.
+    micros: AtomicU64,
+    /// Whether the next run is to be handed to the pool.
+    is_long: AtomicBool,
+}
+
+impl Pace {
+    /// What the threads of a pool are worth waking for: from outside, every kernel on several threads
+    /// wakes them and is woken by them, which takes about as long as this in all.
+    const WORTH_A_HANDOVER: u64 = 500;
+
+    /// Whether `runs` of them together are worth waking the pool for.
+    pub(crate) fn is_worth(&self, runs: usize) -> bool {
+        self.micros.load(Ordering::Relaxed) * runs as u64 >= Self::WORTH_A_HANDOVER
+    }
+
+    /// Whether the next run is.
+    pub(crate) fn is_long(&self) -> bool {
+        self.is_long.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn note(&self, took: Duration) {
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.micros.store(micros.max(1), Ordering::Relaxed);
+        // Half of it to stay: a run that is quicker in the pool does not come back for that.
+        let worth = Self::WORTH_A_HANDOVER / if self.is_long() { 2 } else { 1 };
+        self.is_long.store(micros >= worth, Ordering::Relaxed);
+    }
 }
 
 impl Executable {
@@ -57,7 +90,7 @@ impl Executable {
         Self {
             steps,
             read,
-            is_long: Arc::default(),
+            pace: Arc::default(),
         }
     }
 }

@@ -45,6 +45,7 @@ mod flat;
 mod hessian;
 mod inspect;
 mod jvp;
+mod lanes;
 mod lifter;
 mod likelihood;
 mod linear_map;

@@ -1,10 +1,12 @@
 use std::collections::HashMap;
+use std::ops::Range;
 
 use burn::backend::DispatchTensor;
 use burn::tensor::{Device, Tensor};
 
 use super::batched::batched;
 use super::executable::Executable;
+use super::lanes::{self, num_threads};
 use super::run::{Engine, engine, flat};
 use super::stats::residual_bytes;
 use super::{LinearMap, LinearizeError, Program};
@@ -14,6 +16,9 @@ use super::{LinearMap, LinearizeError, Program};
 /// One serves all batches of the shapes that the map was traced with.
 pub struct Linearized {
     engine: Box<dyn Engine>,
+    device: Device,
+    /// Engines for products that are made at the same time; made when they are needed.
+    lanes: Vec<Box<dyn Engine>>,
     map: LinearMap,
     draws: Executable,
     once: Executable,
@@ -31,8 +36,10 @@ pub enum Batching {
     /// In one run of a program that takes all of them: the default on accelerators, which have to be
     /// fed.
     Together,
-    /// One after the other, with residuals computed once: the default on CPUs, where the kernels are
-    /// as quick for one tangent and its numbers stay in the caches.
+    /// Each by itself, with residuals computed once: the default on CPUs, where the kernels are as
+    /// quick for one tangent and its numbers stay in the caches. On Flex several are multiplied at a
+    /// time, one on each of the threads that the kernels use (Rayon's), so that intermediate results
+    /// of as many are in memory at once.
     InTurn,
 }
 
@@ -123,6 +130,8 @@ impl Linearized {
         };
         Ok(Self {
             engine,
+            device: device.clone(),
+            lanes: Vec::new(),
             batching,
             draws: Executable::new(&map.draws),
             once: Executable::new(&map.once),
@@ -333,16 +342,49 @@ impl Linearized {
                 &kept
             }
         };
-        let mut rows = Vec::with_capacity(k);
-        for index in 0..k {
-            let tangent = tangents.clone().slice([index..index + 1, 0..columns]);
-            let results = self.apply(point, &[tangent.reshape([columns])])?;
-            rows.extend(results.into_iter().map(|row| row.unsqueeze_dim::<2>(0)));
+        let tangent = |index: usize| {
+            let row = tangents.clone().slice([index..index + 1, 0..columns]);
+            row.reshape([columns])
+        };
+        let mut products = Vec::with_capacity(k);
+        while products.len() < k {
+            let left = k - products.len();
+            let lanes = left.min(num_threads());
+            // How long a product takes is known after the first.
+            if lanes > 1 && self.engine.has_pool() && self.each.pace.is_worth(left) {
+                products.extend(self.apply_at_once(point, products.len()..k, &tangent, lanes)?);
+            } else {
+                products.extend(self.apply(point, &[tangent(products.len())])?);
+            }
         }
+        let mut rows: Vec<_> = products
+            .into_iter()
+            .map(|row| row.unsqueeze_dim::<2>(0))
+            .collect();
         Ok(match rows.len() {
             1 => rows.remove(0),
             _ => Tensor::cat(rows, 0),
         })
+    }
+
+    /// Products with several tangents at a point whose residuals are kept.
+    fn apply_at_once(
+        &mut self,
+        point: &Point,
+        tangents: Range<usize>,
+        tangent: &dyn Fn(usize) -> Tensor<1>,
+        lanes: usize,
+    ) -> Result<Vec<Tensor<1>>, LinearizeError> {
+        while self.lanes.len() < lanes {
+            let mut engine = engine(&self.device)?;
+            engine.constants(&self.map.each);
+            self.lanes.push(engine);
+        }
+        let program = &self.map.each;
+        let inputs = tangents.map(|index| with_tangent(program, point.held(), &[tangent(index)]));
+        let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
+        let outputs = lanes::run(&mut self.lanes[..lanes], program, &self.each, &inputs)?;
+        Ok(outputs.into_iter().flatten().map(flat).collect())
     }
 }
 

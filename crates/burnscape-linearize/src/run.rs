@@ -1,6 +1,5 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::{
@@ -61,6 +60,8 @@ pub(crate) trait Engine: Send {
     fn take(&mut self, port: &Port, is_last: bool) -> DispatchTensor;
     /// Whether one large kernel is quicker than many small ones: on a device that has to be fed.
     fn is_accelerator(&self) -> bool;
+    /// Whether kernels run on a pool of threads that we may use as well.
+    fn has_pool(&self) -> bool;
 }
 
 impl dyn Engine {
@@ -96,10 +97,6 @@ impl dyn Engine {
     }
 }
 
-/// Runs that take longer than this are handed to the threads that the kernels use. From outside, every
-/// kernel on several threads wakes them and is woken by them, which takes about as long as this in all.
-const WORTH_A_HANDOVER: Duration = Duration::from_micros(500);
-
 /// Runs `work` on a thread of the pool that Flex's kernels share, whose other threads then find it at
 /// work instead of waiting to be woken.
 fn in_pool(work: impl FnOnce() + Send) {
@@ -112,6 +109,7 @@ fn in_pool(work: impl FnOnce() + Send) {
 struct BackendEngine<B: BackendIr> {
     interpreter: TensorInterpreter<B>,
     is_accelerator: bool,
+    has_pool: bool,
 }
 
 impl<B> Engine for BackendEngine<B>
@@ -164,16 +162,12 @@ where
             }
         };
         let start = Instant::now();
-        let is_pooled = !self.is_accelerator && executable.is_long.load(Ordering::Relaxed);
+        let is_pooled = self.has_pool && executable.pace.is_long();
         let run = catch_unwind(AssertUnwindSafe(|| match is_pooled {
             true => in_pool(steps),
             false => steps(),
         }));
-        // Half of it to stay: a run that is quicker there does not come back for that.
-        let worth = WORTH_A_HANDOVER / if is_pooled { 2 } else { 1 };
-        executable
-            .is_long
-            .store(start.elapsed() >= worth, Ordering::Relaxed);
+        executable.pace.note(start.elapsed());
         run.map_err(|panic| LinearizeError::Run {
             message: words(&*panic),
         })
@@ -201,11 +195,19 @@ where
     fn is_accelerator(&self) -> bool {
         self.is_accelerator
     }
+
+    fn has_pool(&self) -> bool {
+        self.has_pool
+    }
 }
 
 /// The engine of a device.
 pub(crate) fn engine(device: &Device) -> Result<Box<dyn Engine>, LinearizeError> {
-    fn new<B>(device: &<B as BackendTypes>::Device, is_accelerator: bool) -> Box<dyn Engine>
+    fn new<B>(
+        device: &<B as BackendTypes>::Device,
+        is_accelerator: bool,
+        has_pool: bool,
+    ) -> Box<dyn Engine>
     where
         B: BackendIr,
         DispatchTensor: DispatchKindConversion<B>,
@@ -214,15 +216,16 @@ pub(crate) fn engine(device: &Device) -> Result<Box<dyn Engine>, LinearizeError>
         Box::new(BackendEngine {
             interpreter: TensorInterpreter::<B>::new(device.clone()),
             is_accelerator,
+            has_pool,
         })
     }
     let device = device.clone().inner();
     match device.as_dispatch() {
         #[cfg(feature = "flex")]
-        DispatchDevice::Flex(device) => Ok(new::<burn::backend::Flex>(device, false)),
+        DispatchDevice::Flex(device) => Ok(new::<burn::backend::Flex>(device, false, true)),
         #[cfg(feature = "ndarray")]
         #[allow(deprecated, reason = "deprecated by Burn, served while Burn has it")]
-        DispatchDevice::NdArray(device) => Ok(new::<burn::backend::NdArray>(device, false)),
+        DispatchDevice::NdArray(device) => Ok(new::<burn::backend::NdArray>(device, false, false)),
         // One backend for all of CubeCL's runtimes; the device says which one.
         #[cfg(any(
             feature = "wgpu",
@@ -233,7 +236,7 @@ pub(crate) fn engine(device: &Device) -> Result<Box<dyn Engine>, LinearizeError>
             feature = "rocm",
             feature = "cpu"
         ))]
-        DispatchDevice::Cube(device) => Ok(new::<burn::backend::Cube>(device, true)),
+        DispatchDevice::Cube(device) => Ok(new::<burn::backend::Cube>(device, true, false)),
         other => Err(LinearizeError::Device {
             device: format!("{other:?}"),
         }),

@@ -227,6 +227,31 @@ fn blocks_agree_with_single_products_and_with_recomputed_ones() {
     }
 }
 
+/// Enough of them to be made several at a time, where there are threads for it.
+#[test]
+fn each_of_many_products_is_the_single_one() {
+    let setup = setup();
+    let (map, bindings) = setup.hessian(false);
+    let mut at = Linearized::new(&map, &device()).expect("a device");
+    let n = map.num_columns();
+    let tangents: Vec<_> = (0..40).map(|i| waves(n, 0.5 * f64::from(i))).collect();
+    for residuals in [Residuals::Kept, Residuals::Recomputed] {
+        let point = at.point(&bindings, residuals).expect("a point");
+        let block = Tensor::stack::<2>(tangents.clone(), 0);
+        let products = at.apply_block(&point, block).expect("products");
+        for (index, tangent) in tangents.iter().enumerate() {
+            let single = at
+                .apply(&point, std::slice::from_ref(tangent))
+                .expect("a product");
+            let row = products
+                .clone()
+                .slice([index..index + 1, 0..n])
+                .reshape([n]);
+            assert_close(&host(&single[0]), &host(&row), 1e-12);
+        }
+    }
+}
+
 #[test]
 fn a_sandwich_is_the_product_of_its_layers() {
     let setup = setup();

@@ -19,7 +19,9 @@ type Steps = fn(Symbol, Symbol, Symbol, Symbol) -> Symbol;
 /// A map of `f(a, b, t, u)`, linear in `t` and `u`.
 fn map(f: impl Fn(Symbol, Symbol, Symbol, Symbol) -> Symbol) -> (Program, LinearMap) {
     let whole = program(&SHAPES, |given: &Given| {
-        f(given.at(0), given.at(1), given.at(2), given.at(3))
+        // Factors that are computed, and take memory as residuals do.
+        let factor = |index| C::float_exp(given.at(index));
+        f(factor(0), factor(1), given.at(2), given.at(3))
     });
     let map = LinearMap::new(whole.clone(), 2, 0, plain().settings()).expect("a map");
     (whole, map)

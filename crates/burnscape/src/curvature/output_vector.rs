@@ -2,7 +2,7 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use burnscape_krylov::VectorSpace;
 
 use super::CurvatureError;
-use crate::space::{FlatVector, ParamSpace, TensorBlock, as_accumulator, epsilon, to_host};
+use crate::space::{FlatVector, ParamSpace, TensorBlock, dot, epsilon, to_host};
 
 /// The outputs of a model over a data set as coordinates: how many there are, their type and device.
 #[derive(Debug, Clone, PartialEq)]
@@ -164,8 +164,7 @@ impl VectorSpace for OutputVector {
 
     fn dot(&self, x: &Self) -> Result<f64, CurvatureError> {
         self.space.check_same(&x.space)?;
-        let (x, y) = (self.values.clone(), x.values.clone());
-        let sum = to_host((as_accumulator(x) * as_accumulator(y)).sum())?;
+        let sum = to_host(dot(&self.values, &x.values))?;
         Ok(sum.into_iter().sum())
     }
 }

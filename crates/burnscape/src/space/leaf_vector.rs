@@ -4,6 +4,7 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, FloatDType, Tensor};
 
+use super::dot::dot;
 use super::host::to_host;
 use super::read::{self, Present};
 use super::write::{Edit, Purpose, edited_copy};
@@ -309,7 +310,7 @@ impl LeafVector {
             let before = sums.len();
             let present = x.leaves.iter().zip(&y.leaves);
             let present = present.filter_map(|(x, y)| Some((x.as_ref()?, y.as_ref()?)));
-            sums.extend(present.map(|(x, y)| leaf_dot(x, y)));
+            sums.extend(present.map(|(x, y)| dot(x, y)));
             counts.push(sums.len() - before);
         }
         sums.extend(
@@ -419,11 +420,6 @@ impl LeafVector {
         }
         Ok(edited_copy(model, Purpose::Same, edits))
     }
-}
-
-/// Sum of products, in f32 where the elements are narrower.
-fn leaf_dot(x: &Tensor<1>, y: &Tensor<1>) -> Tensor<1> {
-    (as_accumulator(x.clone()) * as_accumulator(y.clone())).sum()
 }
 
 pub(super) fn as_dtype(values: Tensor<1>, dtype: DType) -> Tensor<1> {

@@ -8,6 +8,7 @@ mod buffers;
 mod cache;
 mod context;
 mod direction;
+mod dot;
 mod epsilon;
 mod error;
 mod filter;
@@ -27,6 +28,7 @@ mod write;
 
 pub use buffers::BufferSnapshot;
 pub(crate) use cache::SpaceCache;
+pub(crate) use dot::dot;
 pub(crate) use epsilon::epsilon;
 pub use error::SpaceError;
 pub use filter::UnfilteredRule;

@@ -2,8 +2,9 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, TensorData};
 
+use super::dot::dot;
 use super::host::to_host;
-use super::leaf_vector::{as_accumulator, as_dtype, transfer};
+use super::leaf_vector::{as_dtype, transfer};
 use super::{LeafVector, ParamLeaf, ParamSpace, SpaceError};
 
 /// A point or displacement in parameter space: one flat tensor `[n]` on the model's device.
@@ -321,12 +322,12 @@ impl ParamVector {
     /// `⟨self, x⟩` of each parameter's part, in visit order: one host synchronization.
     pub(crate) fn leaf_dots(&self, x: &Self) -> Result<Vec<f64>, SpaceError> {
         self.space.check_same(&x.space)?;
-        let products = as_accumulator(self.values.clone()) * as_accumulator(x.values.clone());
         let sums = self.space.leaves().iter().map(|leaf| {
-            products
-                .clone()
-                .slice(leaf.offset()..leaf.offset() + leaf.len())
-                .sum()
+            let part = |values: &Tensor<1>| {
+                let range = leaf.offset()..leaf.offset() + leaf.len();
+                values.clone().slice(range)
+            };
+            dot(&part(&self.values), &part(&x.values))
         });
         transfer(sums.collect())
     }

@@ -1,0 +1,89 @@
+use burn::backend::DispatchDevice;
+use burn::tensor::{Device, Tensor};
+
+use super::leaf_vector::as_accumulator;
+
+/// Numbers that one matrix product of a row and a column sums up.
+const BLOCK: usize = 4096;
+
+/// `⟨x, y⟩` of two flat tensors on one device, in f32 where the elements are narrower.
+///
+/// On Flex a long one is made of matrix products of a row and a column, which read both vectors once and write
+/// nothing; block by block, so that no sum of f32 gets long. Other backends fuse the elementwise product with
+/// the sum, and their matrix products may round to the ten bits of a tensor core.
+pub(crate) fn dot(x: &Tensor<1>, y: &Tensor<1>) -> Tensor<1> {
+    let (x, y) = (as_accumulator(x.clone()), as_accumulator(y.clone()));
+    let [len] = x.dims();
+    let blocks = len / BLOCK;
+    if blocks == 0 || !is_flex(&x.device()) {
+        return (x * y).sum();
+    }
+    let whole = blocks * BLOCK;
+    let rows = x.clone().slice(0..whole).reshape([blocks, 1, BLOCK]);
+    let columns = y.clone().slice(0..whole).reshape([blocks, BLOCK, 1]);
+    let sum = rows.matmul(columns).sum();
+    match whole == len {
+        true => sum,
+        false => sum + (x.slice(whole..len) * y.slice(whole..len)).sum(),
+    }
+}
+
+fn is_flex(device: &Device) -> bool {
+    match device.clone().inner().as_dispatch() {
+        #[cfg(feature = "flex")]
+        DispatchDevice::Flex(_) => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{DType, TensorData};
+
+    use super::*;
+
+    fn waves(len: usize, phase: f64) -> Vec<f64> {
+        (0..len).map(|i| (phase + 0.7 * i as f64).sin()).collect()
+    }
+
+    #[test]
+    fn blocks_and_what_is_left_add_up() {
+        let device = Device::default();
+        for len in [0, 1, 4095, 4096, 4097, 20_000] {
+            let (a, b) = (waves(len, 0.1), waves(len, 0.4));
+            let expected: f64 = a.iter().zip(&b).map(|(a, b)| a * b).sum();
+            let size: f64 = a.iter().zip(&b).map(|(a, b)| (a * b).abs()).sum();
+            // The coarser ones multiply and sum in f32, what was rounded before.
+            for (dtype, epsilon) in [
+                (DType::F64, 1e-14),
+                (DType::F32, 1e-6),
+                (DType::F16, 2e-3),
+                (DType::BF16, 1e-2),
+            ] {
+                let tensor = |values: &[f64]| {
+                    let data = TensorData::new(values.to_vec(), [len]);
+                    Tensor::<1>::from_data(data, (&device, dtype))
+                };
+                let found = dot(&tensor(&a), &tensor(&b))
+                    .into_data()
+                    .iter::<f64>()
+                    .next();
+                let error = (found.unwrap_or(f64::NAN) - expected).abs();
+                assert!(error <= epsilon * (size + 1.0), "{len} {dtype:?}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_infinite_number_is_seen() {
+        let device = Device::default();
+        let mut values = vec![0.0_f32; 9000];
+        for place in [17, 8999] {
+            values[place] = f32::INFINITY;
+            let x = Tensor::<1>::from_floats(values.as_slice(), &device);
+            let found = dot(&x, &Tensor::ones([9000], &device)).into_scalar::<f32>();
+            assert_eq!(found, f32::INFINITY);
+            values[place] = 0.0;
+        }
+    }
+}
