@@ -7,7 +7,8 @@
 //!   timed alone, which no engine on the same backend can go below; these kernels over the gradient
 //!   (the *floor* of the first ratio) and their operations over those of the gradient's own kernels;
 //! - tracing and linearizing, in gradients;
-//! - a block of eight products, in single ones, with residuals kept and with residuals recomputed;
+//! - a block of eight products, in single ones, with residuals kept and with residuals recomputed, and
+//!   one product over eight such batches;
 //! - the peak memory of making a Hessian and multiplying once, over that of a gradient.
 //!
 //! Options: `--rounds N` (21 by default), `--only NAME`, `--json PATH` for

@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::models::{Batch, Classifier, CrossEntropy};
 
 pub(crate) const HEAD: &str = "\
-network          gradient ms    hvp    ggn   hvp ms   ggn ms   hvp/kernels   floor   flops   linearize   8 kept   8 recomputed";
+network          gradient ms    hvp    ggn   hvp ms   ggn ms   hvp/kernels   floor   flops   linearize   8 kept   8 recomputed   8 batches";
 
 /// Medians, in milliseconds.
 #[derive(Debug, Serialize)]
@@ -53,6 +53,9 @@ pub(crate) fn report<M: Classifier<D>, const D: usize>(
         .with_checks(false)
         .gauss_newton(model, &CrossEntropy, &data)
         .expect("a matrix");
+    let eight = vec![data[0].clone(); 8];
+    let batches = CurvatureConfig::new().with_checks(false);
+    let batches = batches.hessian(model, &loss, &eight).expect("a Hessian");
     let vectors: Vec<ParamVector> = (0..8)
         .map(|seed| ParamVector::gaussian(hessian.space(), seed).expect("a vector"))
         .collect();
@@ -61,7 +64,7 @@ pub(crate) fn report<M: Classifier<D>, const D: usize>(
     let operands = operands(&kernels);
     let device = Device::flex();
 
-    let mut times: [Vec<f64>; 8] = Default::default();
+    let mut times: [Vec<f64>; 9] = Default::default();
     for round in 0..rounds + 2 {
         let measured = [
             second(gradient),
@@ -76,6 +79,7 @@ pub(crate) fn report<M: Classifier<D>, const D: usize>(
                 ))
             }),
             second(|| drop(black_box(recomputed.matmat(&vectors).expect("products")))),
+            second(|| drop(black_box(batches.matvec(&vectors[0]).expect("a product")))),
         ];
         // Caches and allocators warm up first.
         if round >= 2 {
@@ -90,7 +94,7 @@ pub(crate) fn report<M: Classifier<D>, const D: usize>(
     };
     let [gradient_ms, hvp_ms, ggn_ms, ..] = times.clone().map(median);
     println!(
-        "{name:<16} {gradient_ms:>11.2} {:>6.2} {:>6.2} {hvp_ms:>8.2} {ggn_ms:>8.2} {:>13.2} {:>7.2} {:>7.2} {:>11.1} {:>8.1} {:>14.1}",
+        "{name:<16} {gradient_ms:>11.2} {:>6.2} {:>6.2} {hvp_ms:>8.2} {ggn_ms:>8.2} {:>13.2} {:>7.2} {:>7.2} {:>11.1} {:>8.1} {:>14.1} {:>11.1}",
         ratio(1, 0),
         ratio(2, 0),
         ratio(1, 3),
@@ -99,6 +103,7 @@ pub(crate) fn report<M: Classifier<D>, const D: usize>(
         ratio(4, 0),
         ratio(5, 1),
         ratio(7, 6),
+        ratio(8, 1),
     );
     Figures {
         gradient_ms,

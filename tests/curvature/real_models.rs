@@ -11,7 +11,7 @@ use burnscape::loss::{Evaluator, Likelihood, PerExample, Reduction, SplitObjecti
 use burnscape::space::ParamVector;
 
 use super::fixture::{STREAM, device};
-use super::models::{Batch, Classifier, CrossEntropy, DigitsCnn, Transformer};
+use super::models::{Batch, Classifier, CrossEntropy, DigitsCnn, Mlp, Transformer};
 
 fn batch<const D: usize>(shape: [usize; D], phase: f64) -> Batch<D> {
     let wave = |i: usize| (1.0 + 0.37 * (i as f64 + phase).powf(1.31)).sin();
@@ -140,4 +140,34 @@ fn a_transformer_of_four_layers() {
     let model = Transformer::new(&device());
     // Attention divides by √32, and Burn's backward pass multiplies by 1/√32 in single precision.
     every_operator(&model, &[batch([2, 64, 128], 0.5)], 1e-4, 1e-7);
+}
+
+/// Long enough that several batches are multiplied at the same time.
+#[test]
+fn batches_of_working_size_add_up_to_the_data_and_always_to_the_same() {
+    let model = {
+        let _stream = STREAM.lock().unwrap();
+        Mlp::new(128, false, &device().autodiff())
+    };
+    let loss = SplitObjective::<Mlp, Batch<2>, 2>::as_loss(&CrossEntropy);
+    let whole = batch([448, 784], 0.3);
+    let parts: Vec<Batch<2>> = (0..7)
+        .map(|part| {
+            let rows = 64 * part..64 * (part + 1);
+            let (x, y) = whole.clone();
+            (x.slice([rows.clone(), 0..784]), y.slice([rows]))
+        })
+        .collect();
+    let data = [whole];
+    let at_once = Hessian::new(&model, &loss, &data).unwrap();
+    let in_parts = Hessian::new(&model, &loss, &parts).unwrap();
+    let v = ParamVector::gaussian(at_once.space(), 5).unwrap();
+    let product = in_parts.matvec(&v).unwrap();
+    assert!(distance(&at_once.matvec(&v).unwrap(), &product) < 1e-12);
+    for _ in 0..5 {
+        assert_eq!(
+            in_parts.matvec(&v).unwrap().to_host().unwrap(),
+            product.to_host().unwrap()
+        );
+    }
 }

@@ -1,5 +1,4 @@
 use std::collections::HashMap;
-use std::ops::Range;
 
 use burn::backend::DispatchTensor;
 use burn::tensor::{Device, Tensor};
@@ -342,37 +341,58 @@ impl Linearized {
                 &kept
             }
         };
-        let tangent = |index: usize| {
+        let rows = (0..k).map(|index| {
             let row = tangents.clone().slice([index..index + 1, 0..columns]);
-            row.reshape([columns])
-        };
-        let mut products = Vec::with_capacity(k);
-        while products.len() < k {
-            let left = k - products.len();
-            let lanes = left.min(num_threads());
-            // How long a product takes is known after the first.
-            if lanes > 1 && self.engine.has_pool() && self.each.pace.is_worth(left) {
-                products.extend(self.apply_at_once(point, products.len()..k, &tangent, lanes)?);
-            } else {
-                products.extend(self.apply(point, &[tangent(products.len())])?);
-            }
-        }
-        let mut rows: Vec<_> = products
-            .into_iter()
-            .map(|row| row.unsqueeze_dim::<2>(0))
-            .collect();
+            (point, row.reshape([columns]))
+        });
+        let products = self.apply_each(&rows.collect::<Vec<_>>())?;
+        let rows = products.into_iter().map(|row| row.unsqueeze_dim::<2>(0));
+        let mut rows: Vec<_> = rows.collect();
         Ok(match rows.len() {
             1 => rows.remove(0),
             _ => Tensor::cat(rows, 0),
         })
     }
 
-    /// Products with several tangents at a point whose residuals are kept.
+    /// How many products [`apply_each`](Self::apply_each) makes at the same time where they are long
+    /// enough for it.
+    pub fn num_lanes(&self) -> usize {
+        match self.engine.has_pool() {
+            true => num_threads(),
+            false => 1,
+        }
+    }
+
+    /// The products with one tangent each at several points, for a map of one tangent and one result.
+    ///
+    /// On Flex, at points that keep their residuals, several are made at the same time; the results
+    /// are those of [`apply`](Self::apply).
+    ///
+    /// # Errors
+    ///
+    /// As [`apply`](Self::apply).
+    pub fn apply_each(
+        &mut self,
+        pairs: &[(&Point, Tensor<1>)],
+    ) -> Result<Vec<Tensor<1>>, LinearizeError> {
+        let mut products = Vec::with_capacity(pairs.len());
+        while let Some((point, tangent)) = pairs.get(products.len()) {
+            let left = &pairs[products.len()..];
+            let lanes = left.len().min(self.num_lanes());
+            // How long a product takes is known after the first.
+            let is_worth = lanes > 1 && self.each.pace.is_worth(left.len());
+            if is_worth && left.iter().all(|(point, _)| point.is_kept()) {
+                products.extend(self.apply_at_once(left, lanes)?);
+            } else {
+                products.extend(self.apply(point, std::slice::from_ref(tangent))?);
+            }
+        }
+        Ok(products)
+    }
+
     fn apply_at_once(
         &mut self,
-        point: &Point,
-        tangents: Range<usize>,
-        tangent: &dyn Fn(usize) -> Tensor<1>,
+        pairs: &[(&Point, Tensor<1>)],
         lanes: usize,
     ) -> Result<Vec<Tensor<1>>, LinearizeError> {
         while self.lanes.len() < lanes {
@@ -381,7 +401,9 @@ impl Linearized {
             self.lanes.push(engine);
         }
         let program = &self.map.each;
-        let inputs = tangents.map(|index| with_tangent(program, point.held(), &[tangent(index)]));
+        let inputs = pairs.iter().map(|(point, tangent)| {
+            with_tangent(program, point.held(), std::slice::from_ref(tangent))
+        });
         let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
         let outputs = lanes::run(&mut self.lanes[..lanes], program, &self.each, &inputs)?;
         Ok(outputs.into_iter().flatten().map(flat).collect())

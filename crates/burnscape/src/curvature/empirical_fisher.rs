@@ -7,7 +7,8 @@ use burnscape_linearize::{LinearMap, OutputMetric, trace_outputs};
 
 use super::lift::lifted;
 use super::matrix::{Matrix, chosen, matrix_operator};
-use super::sweep::{Reverse, Setup, Traced, Weighting};
+use super::reverse::Reverse;
+use super::sweep::{Setup, Traced, Weighting};
 use super::{CurvatureConfig, CurvatureError};
 use crate::loss::{Batch, DataSet, LossError, Mode, Objective, Reduction};
 use crate::space::{ParamSpace, ParamVector, copy_for_gradients};

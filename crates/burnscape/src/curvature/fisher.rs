@@ -4,7 +4,8 @@ use burnscape_linearize::{Likelihood, LinearMap, OutputMetric, trace_outputs};
 
 use super::lift::lifted;
 use super::matrix::{Matrix, chosen, matrix_operator};
-use super::sweep::{Reverse, Setup, Traced, Weighting};
+use super::reverse::Reverse;
+use super::sweep::{Setup, Traced, Weighting};
 use super::{CurvatureConfig, CurvatureError};
 use crate::loss::{Batch, DataSet, Mode, Reduction, SplitObjective};
 use crate::space::{ParamSpace, ParamVector, copy_for_gradients};

@@ -4,7 +4,8 @@ use burnscape_linearize::{LinearMap, trace_gradient};
 
 use super::lift::lifted;
 use super::matrix::{Matrix, matrix_operator};
-use super::sweep::{Reverse, Setup, Traced, Weighting};
+use super::reverse::Reverse;
+use super::sweep::{Setup, Traced, Weighting};
 use super::{CurvatureConfig, CurvatureError};
 use crate::loss::{Batch, DataSet, Mode, Objective};
 use crate::space::{ParamSpace, ParamVector, copy_for_gradients};

@@ -1,7 +1,8 @@
 use burn::tensor::Tensor;
 use burnscape_linearize::{LinearizeError, TracedParam};
 
-use super::sweep::{Setup, Sweep, tolerance};
+use super::reverse::tolerance;
+use super::sweep::{Setup, Sweep};
 use super::{CurvatureConfig, CurvatureError};
 use crate::loss::{Batch, DataSet};
 use crate::space::{ParamSpace, ParamVector};

@@ -34,6 +34,7 @@ mod matrix;
 mod noise;
 mod ntk;
 mod output_vector;
+mod reverse;
 mod sweep;
 mod weight_decay;
 

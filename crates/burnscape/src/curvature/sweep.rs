@@ -3,17 +3,16 @@ use std::ops::ControlFlow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use burn::backend::{DispatchTensor, TensorMetadata};
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor};
 use burnscape_linearize::{LinearMap, Linearized, Noise, Point, Residuals};
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
 
 use super::CurvatureError;
 use super::config::{CurvatureConfig, CurvatureStep, Observer, Pass};
 use super::lift::{Fingerprint, Signature, Tensors};
 use super::noise::drawn;
+use super::reverse::{Reverse, check_reverse};
 use crate::loss::{Batch, DataSet, LossError, Reduction, examples_and_weight};
-use crate::space::{ParamSpace, epsilon, to_host};
+use crate::space::{ParamSpace, to_host};
 
 /// One linear map a batch, or several of one trace, at the model's parameters: what every operator
 /// over data is made of.
@@ -50,18 +49,6 @@ pub(super) struct Traced {
     pub(super) noise: Option<(Noise, DType)>,
     /// How to find out whether Burn's way back is that of the way forwards.
     pub(super) reverse: Option<Reverse>,
-}
-
-/// Two maps that have to be adjoint: a derivative forwards, which goes through everything, and Burn's
-/// backward pass, which stops at what is detached.
-#[derive(Debug, Clone)]
-pub(super) enum Reverse {
-    /// From the parameters to the loss; Burn's gradient is the second value of the first map.
-    Gradient(Box<LinearMap>),
-    /// From the parameters to the outputs, and back.
-    Outputs(Box<[LinearMap; 2]>),
-    /// The first two maps themselves.
-    Own,
 }
 
 struct Program {
@@ -162,7 +149,7 @@ impl<'a> Sweep<'a> {
             let points = points(maps, &inputs, residuals)?;
             let point = &points[0];
             if config.checks && is_new {
-                check_reverse(setup, maps, checked.as_ref(), &points, &inputs)?;
+                check_reverse(setup.space, maps, checked.as_ref(), &points, &inputs)?;
             }
             let factor = match setup.weighting {
                 Weighting::Loss(Reduction::Mean) => own_weight,
@@ -248,12 +235,49 @@ impl<'a> Sweep<'a> {
         tangent: impl Fn(usize) -> Tensor<1>,
     ) -> Result<Tensor<1>, CurvatureError> {
         let mut sum = None;
+        if !self.rereads {
+            let mut done = 0;
+            while done < self.batches.len() {
+                let parts = self.some_products(map, done, &tangent)?;
+                for part in parts {
+                    sum = Some(added(sum.take(), part, self.batches[done].factor));
+                    done += 1;
+                    self.report_product(done)?;
+                }
+            }
+            return sum.ok_or(LossError::EmptyData.into());
+        }
         self.each(map, |index, linearized, point, factor| {
             let mut parts = linearized.apply(point, &[tangent(index)])?;
             sum = Some(added(sum.take(), parts.remove(0), factor));
             Ok(())
         })?;
         sum.ok_or(LossError::EmptyData.into())
+    }
+
+    /// The products at the batches from `first` on that are made at the same time; at least one.
+    fn some_products(
+        &self,
+        map: usize,
+        first: usize,
+        tangent: &impl Fn(usize) -> Tensor<1>,
+    ) -> Result<Vec<Tensor<1>>, CurvatureError> {
+        let mut programs = locked(&self.programs);
+        let program = self.batches[first].program;
+        let linearized = &mut programs[program].maps[map];
+        let batches = self.batches.iter().enumerate().skip(first);
+        let alike = batches.take_while(|(_, batch)| batch.program == program);
+        let pairs: Vec<_> = alike
+            .take(linearized.num_lanes())
+            .map(|(index, batch)| (&batch.points[map], tangent(index)))
+            .collect();
+        Ok(linearized.apply_each(&pairs)?)
+    }
+
+    fn report_product(&self, done: usize) -> Result<(), CurvatureError> {
+        let mut observer = locked(&self.observer);
+        let total = Some(self.batches.len());
+        report(observer.as_mut(), Pass::Product, done, total)
     }
 
     /// The results of the first map over the batches, one after the other.
@@ -348,9 +372,7 @@ impl<'a> Sweep<'a> {
                     visit(index, linearized, &point.with_inputs(inputs), batch.factor)?;
                 }
             }
-            let mut observer = locked(&self.observer);
-            let total = Some(self.batches.len());
-            report(observer.as_mut(), Pass::Product, index + 1, total)
+            self.report_product(index + 1)
         };
         if !self.rereads {
             return (0..self.batches.len()).try_for_each(|index| at(index, None));
@@ -446,80 +468,6 @@ fn finite_sum(point: &Point, batch: usize) -> Result<f64, CurvatureError> {
         true => Ok(value),
         false => Err(LossError::NonFinite { batch, value }.into()),
     }
-}
-
-/// Refuses a function whose backward pass is not that of its forward pass: something that depends on
-/// the parameters is detached.
-fn check_reverse<B>(
-    setup: &Setup<'_, B>,
-    maps: &mut [Linearized],
-    reverse: Option<&Reverse>,
-    points: &[Point],
-    inputs: &[DispatchTensor],
-) -> Result<(), CurvatureError> {
-    let device = setup.space.device();
-    let probe = |len: usize, dtype: DType, seed: u64| -> Tensor<1> {
-        let mut rng = StdRng::seed_from_u64(seed);
-        let signs = (0..len).map(|_| if rng.random::<bool>() { 1.0 } else { -1.0 });
-        let data = TensorData::new(signs.collect::<Vec<f64>>(), [len]);
-        Tensor::from_data(data, (device, dtype))
-    };
-    let host = |tensor: &Tensor<1>| to_host(tensor.clone());
-    let dot = |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(a, b)| a * b).sum() };
-    let dtype = setup.space.dtype()?;
-    let v = probe(setup.space.len(), dtype, 3);
-    let forwards = |linearized: &mut Linearized, point: &Point| {
-        Ok::<_, CurvatureError>(linearized.apply(point, std::slice::from_ref(&v))?.remove(0))
-    };
-    // Inputs that only the map itself has, its noise, come last.
-    let shared = |map: &LinearMap| {
-        let mut at = Linearized::new(map, device)?;
-        let own = &inputs[..at.map().num_inputs().min(inputs.len())];
-        let point = at.point_sharing(own, Residuals::Kept, (&maps[0], &points[0]))?;
-        Ok::<_, CurvatureError>((at, point))
-    };
-    let (moved, u, back) = match reverse {
-        None => return Ok(()),
-        Some(Reverse::Gradient(map)) => {
-            let (mut at, point) = shared(map)?;
-            let moved = forwards(&mut at, &point)?;
-            let back = points[0].values().get(1).cloned();
-            let u = moved.ones_like();
-            (moved, u, back.unwrap_or_else(|| v.zeros_like()))
-        }
-        Some(Reverse::Outputs(both)) => {
-            let (mut at, point) = shared(&both[0])?;
-            let moved = forwards(&mut at, &point)?;
-            let u = probe(moved.dims()[0], moved.dtype(), 4);
-            let (mut at, point) = shared(&both[1])?;
-            let back = at.apply(&point, std::slice::from_ref(&u))?.remove(0);
-            (moved, u, back)
-        }
-        Some(Reverse::Own) => {
-            let moved = forwards(&mut maps[0], &points[0])?;
-            let u = probe(moved.dims()[0], moved.dtype(), 4);
-            let back = maps[1]
-                .apply(&points[1], std::slice::from_ref(&u))?
-                .remove(0);
-            (moved, u, back)
-        }
-    };
-    let (moved, u, back, v) = (host(&moved)?, host(&u)?, host(&back)?, host(&v)?);
-    let norm = |x: &[f64]| dot(x, x).sqrt();
-    let (left, right) = (dot(&u, &moved), dot(&back, &v));
-    let size = norm(&u) * norm(&moved) + norm(&back) * norm(&v);
-    let defect = (left - right).abs() / size.max(f64::MIN_POSITIVE);
-    // What is not finite is told with the batch and the operation, later.
-    match defect > tolerance(dtype) {
-        true => Err(CurvatureError::Detached { defect }),
-        false => Ok(()),
-    }
-}
-
-/// How far numbers may be apart that are to be the same: rounding adds up like a random walk over the
-/// operations of a deep net, and some of Burn's backward passes compute in f32 whatever the type is.
-pub(super) fn tolerance(dtype: DType) -> f64 {
-    epsilon(dtype).sqrt().max(1e-6)
 }
 
 /// Reads the data once more and refuses those that have changed.
