@@ -15,27 +15,24 @@ impl Program {
         let mut seen: FxHashMap<Key, Vec<TensorId>> = FxHashMap::default();
         let mut rename = Rename::default();
         let outputs: FxHashSet<TensorId> = self.outputs.iter().map(|port| port.tensor.id).collect();
-        let mut kept = Vec::with_capacity(self.operations.len());
-        for mut operation in self.operations.drain(..) {
+        self.operations.retain_mut(|operation| {
             operation.visit_mut(&mut rename);
             let ids: Vec<TensorId> = operation.outputs().map(|tensor| tensor.id).collect();
-            if !is_repeatable(&operation) || ids.iter().any(|id| outputs.contains(id)) {
-                kept.push(operation);
-                continue;
+            if !is_repeatable(operation) || ids.iter().any(|id| outputs.contains(id)) {
+                return true;
             }
-            match seen.entry(without_outputs(&operation, &ids)) {
+            match seen.entry(without_outputs(operation, &ids)) {
                 Entry::Occupied(first) => {
-                    rename
-                        .0
-                        .extend(ids.into_iter().zip(first.get().iter().copied()));
+                    let first = first.get().iter().copied();
+                    rename.0.extend(ids.into_iter().zip(first));
+                    false
                 }
                 Entry::Vacant(vacant) => {
                     vacant.insert(ids);
-                    kept.push(operation);
+                    true
                 }
             }
-        }
-        self.operations = kept;
+        });
     }
 }
 

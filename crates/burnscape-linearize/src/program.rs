@@ -143,18 +143,16 @@ impl Program {
     pub(crate) fn remove_dead(&mut self) {
         let mut needed: FxHashSet<TensorId> =
             self.outputs.iter().map(|port| port.tensor.id).collect();
-        let mut kept = Vec::with_capacity(self.operations.len());
-        for operation in self.operations.drain(..).rev() {
-            if operation
-                .outputs()
-                .any(|tensor| needed.contains(&tensor.id))
-            {
+        let mut is_needed = vec![false; self.operations.len()];
+        for (index, operation) in self.operations.iter().enumerate().rev() {
+            let mut outputs = operation.outputs();
+            if outputs.any(|tensor| needed.contains(&tensor.id)) {
                 needed.extend(operation.inputs().map(|tensor| tensor.id));
-                kept.push(operation);
+                is_needed[index] = true;
             }
         }
-        kept.reverse();
-        self.operations = kept;
+        let mut is_needed = is_needed.into_iter();
+        self.operations.retain(|_| is_needed.next() == Some(true));
         self.constants.retain(|id, _| needed.contains(id));
     }
 
