@@ -1,4 +1,3 @@
-use burn::backend::DispatchDevice;
 use burn::tensor::{Device, Tensor};
 
 use super::leaf_vector::as_accumulator;
@@ -28,12 +27,15 @@ pub(crate) fn dot(x: &Tensor<1>, y: &Tensor<1>) -> Tensor<1> {
     }
 }
 
+#[cfg(feature = "flex")]
 fn is_flex(device: &Device) -> bool {
-    match device.clone().inner().as_dispatch() {
-        #[cfg(feature = "flex")]
-        DispatchDevice::Flex(_) => true,
-        _ => false,
-    }
+    let device = device.clone().inner();
+    matches!(device.as_dispatch(), burn::backend::DispatchDevice::Flex(_))
+}
+
+#[cfg(not(feature = "flex"))]
+fn is_flex(_: &Device) -> bool {
+    false
 }
 
 #[cfg(test)]
