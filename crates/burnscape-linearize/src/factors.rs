@@ -6,7 +6,8 @@
 //! `t · (a b)` and `t · a + t · b` is `t · (a + b)`, and the products and sums of factors are computed
 //! once for a point. One step remains.
 //!
-//! Half precision of five exponent bits is left alone: `a b` may leave its range where `(t a) b` does not.
+//! `a b` may leave the range of its type where `(t a) b` does not, and then does so for every tangent: half
+//! precision of five exponent bits is left alone for that.
 
 use burn::tensor::{DType, Scalar};
 use burn_ir::{
@@ -23,8 +24,13 @@ pub(crate) struct Composed {
     pub(crate) each: Vec<OperationIr>,
 }
 
-/// Composes the factors of `linear`, in which `moving` depends on the tangent and nothing else does.
-pub(crate) fn composed(linear: &Program, moving: &FxHashSet<TensorId>) -> Composed {
+/// Composes the factors of `linear`, in which `moving` depends on the tangent and nothing else does; `once`
+/// is what is computed beforehand as it is.
+pub(crate) fn composed(
+    linear: &Program,
+    moving: &FxHashSet<TensorId>,
+    once: &[OperationIr],
+) -> Composed {
     let steps: Vec<Option<Step<'_>>> = linear
         .operations
         .iter()
@@ -35,7 +41,7 @@ pub(crate) fn composed(linear: &Program, moving: &FxHashSet<TensorId>) -> Compos
         once: Vec::new(),
         each: Vec::new(),
         sums: FxHashMap::default(),
-        num_fresh: 0,
+        next: first_free(linear.operations.iter().chain(once)),
     };
     for (operation, step) in linear.operations.iter().zip(&steps) {
         let Some(step) = step else {
@@ -43,7 +49,7 @@ pub(crate) fn composed(linear: &Program, moving: &FxHashSet<TensorId>) -> Compos
             continue;
         };
         let sum = composer.sum(step);
-        let needs_value = readers.need(step.out, sum.len());
+        let needs_value = readers.need(step.out, &sum);
         if !needs_value {
             composer.sums.insert(step.out.id, sum);
         } else if composer.is_untouched(step) {
@@ -156,12 +162,16 @@ impl Readers {
     }
 
     /// Whether a result has to be there. What several steps read is computed for all of them, unless
-    /// each of them multiplies it anyway; and a sum before it is multiplied, not each of its terms.
-    fn need(&self, out: &TensorIr, num_terms: usize) -> bool {
-        let is_shared = self.steps.get(&out.id).copied().unwrap_or(0) > 1
-            && (num_terms > 1 || self.in_sums.contains(&out.id));
-        let is_bracketed = num_terms > 1 && self.in_products.contains(&out.id);
-        self.whole.contains(&out.id) || is_shared || is_bracketed
+    /// each of them multiplies it anyway; and a sum before it is multiplied, not each of its terms. A sum
+    /// of tensors that nothing else reads is made at once: no term of it can meet another of the same
+    /// tensor, and all of them would have to be kept until then.
+    fn need(&self, out: &TensorIr, sum: &[Term]) -> bool {
+        let is_read_twice = |id: TensorId| self.steps.get(&id).copied().unwrap_or(0) > 1;
+        let has_terms = sum.len() > 1;
+        let is_shared = is_read_twice(out.id) && (has_terms || self.in_sums.contains(&out.id));
+        let is_bracketed = has_terms && self.in_products.contains(&out.id);
+        let is_final = has_terms && !sum.iter().any(|term| is_read_twice(term.tensor.id));
+        self.whole.contains(&out.id) || is_shared || is_bracketed || is_final
     }
 }
 
@@ -192,7 +202,8 @@ struct Composer {
     each: Vec<OperationIr>,
     /// The results that are not there, as sums of tensors that are.
     sums: FxHashMap<TensorId, Vec<Term>>,
-    num_fresh: u64,
+    /// The next name to give out.
+    next: u64,
 }
 
 impl Composer {
@@ -243,7 +254,7 @@ impl Composer {
                         None => terms.push(term),
                         Some(place) => {
                             let known = terms[place].clone();
-                            terms[place].factor = self.total(known, term);
+                            terms[place].factor = self.total(&known, &term);
                         }
                     }
                 }
@@ -261,26 +272,22 @@ impl Composer {
     }
 
     /// The factor of two terms of one tensor.
-    fn total(&mut self, first: Term, second: Term) -> Factor {
-        let is_number = |term: &Term| term.factor.times.is_none() && term.factor.over.is_none();
-        if is_number(&first) && is_number(&second) {
-            return Factor {
-                scale: first.factor.scale + second.factor.scale,
-                ..Factor::ONE
-            };
-        }
-        let like = first.tensor.clone();
-        let (x, y) = match (is_number(&first), is_number(&second)) {
-            (true, _) => (second, first),
-            _ => (first, second),
-        };
-        let tensor = self.beforehand(&x.factor, &like);
-        let times = match is_number(&y) {
-            true => self.once_scalar(&tensor, y.factor.scale, Numeric::AddScalar),
-            false => {
-                let other = self.beforehand(&y.factor, &like);
-                self.once(&tensor, &other, Numeric::Add)
+    fn total(&mut self, first: &Term, second: &Term) -> Factor {
+        let tensors = (self.beforehand(first), self.beforehand(second));
+        let times = match tensors {
+            (None, None) => {
+                return Factor {
+                    scale: first.factor.scale + second.factor.scale,
+                    ..Factor::ONE
+                };
             }
+            (Some(tensor), None) => {
+                self.once_scalar(&tensor, second.factor.scale, Numeric::AddScalar)
+            }
+            (None, Some(tensor)) => {
+                self.once_scalar(&tensor, first.factor.scale, Numeric::AddScalar)
+            }
+            (Some(first), Some(second)) => self.once(&first, &second, Numeric::Add),
         };
         Factor {
             times: Some(times),
@@ -288,35 +295,34 @@ impl Composer {
         }
     }
 
-    /// A factor that is no number, as one tensor.
-    fn beforehand(&mut self, factor: &Factor, like: &TensorIr) -> TensorIr {
-        let Factor { scale, times, over } = factor;
+    /// The factor of a term as one tensor; none if it is a number.
+    fn beforehand(&mut self, term: &Term) -> Option<TensorIr> {
+        let Factor { scale, times, over } = &term.factor;
         let tensor = match (times, over) {
-            (Some(times), Some(over)) => self.once(times, over, Numeric::Div),
+            (None, None) => return None,
             (Some(times), None) => times.clone(),
+            (Some(times), Some(over)) => self.once(times, over, Numeric::Div),
             (None, Some(over)) => {
-                let out = self.fresh(like);
-                self.once.push(OperationIr::Float(
-                    out.dtype,
-                    Float::Recip(UnaryOpIr {
-                        input: over.clone(),
-                        out: out.clone(),
-                    }),
-                ));
+                let out = self.fresh(over);
+                let operation = Float::Recip(UnaryOpIr {
+                    input: over.clone(),
+                    out: out.clone(),
+                });
+                self.once.push(OperationIr::Float(out.dtype, operation));
                 out
             }
-            (None, None) => return like.clone(),
         };
-        match *scale == 1.0 {
+        Some(match *scale == 1.0 {
             true => tensor,
             false => self.once_scalar(&tensor, *scale, Numeric::MulScalar),
-        }
+        })
     }
 
     /// Writes a sum out, with its last step giving `out`.
     fn write(&mut self, sum: &[Term], out: &TensorIr) {
         let mut total: Option<TensorIr> = None;
-        for (index, Term { tensor, factor }) in sum.iter().enumerate() {
+        for (index, term) in sum.iter().enumerate() {
+            let Term { tensor, factor } = term;
             let is_last = index + 1 == sum.len();
             let is_first = total.is_none();
             // A sign goes into the sum itself.
@@ -330,7 +336,7 @@ impl Composer {
                     true => out.clone(),
                     false => self.fresh(out),
                 };
-                self.multiplied(tensor, factor, &out);
+                self.multiplied(term, &out);
                 out
             };
             total = Some(match total {
@@ -349,22 +355,14 @@ impl Composer {
     }
 
     /// `out = tensor · factor`
-    fn multiplied(&mut self, tensor: &TensorIr, factor: &Factor, out: &TensorIr) {
-        let operation = match factor {
-            Factor {
-                scale,
-                times: None,
-                over: None,
-            } => scalar(tensor, *scale, out, Numeric::MulScalar),
-            Factor {
-                scale,
-                times: None,
-                over: Some(over),
-            } if *scale == 1.0 => binary(tensor, over, out, Numeric::Div),
-            _ => {
-                let factor = self.beforehand(factor, out);
-                binary(tensor, &factor, out, Numeric::Mul)
-            }
+    fn multiplied(&mut self, term: &Term, out: &TensorIr) {
+        let Term { tensor, factor } = term;
+        let operation = match (&factor.over, &factor.times) {
+            (Some(over), None) if factor.scale == 1.0 => binary(tensor, over, out, Numeric::Div),
+            _ => match self.beforehand(term) {
+                Some(factor) => binary(tensor, &factor, out, Numeric::Mul),
+                None => scalar(tensor, factor.scale, out, Numeric::MulScalar),
+            },
         };
         self.each.push(operation);
     }
@@ -391,10 +389,9 @@ impl Composer {
         out
     }
 
-    /// A name that no recording has given out: those count from zero.
     fn fresh(&mut self, like: &TensorIr) -> TensorIr {
-        let id = TensorId::new((1 << 62) + self.num_fresh);
-        self.num_fresh += 1;
+        let id = TensorId::new(self.next);
+        self.next += 1;
         TensorIr {
             id,
             shape: like.shape.clone(),
@@ -402,6 +399,13 @@ impl Composer {
             dtype: like.dtype,
         }
     }
+}
+
+/// A name from which on all are free: recordings count theirs from zero, and we from far away.
+fn first_free<'p>(operations: impl Iterator<Item = &'p OperationIr>) -> u64 {
+    let outputs = operations.flat_map(OperationIr::outputs);
+    let last = outputs.map(|tensor| tensor.id.value()).max();
+    last.map_or(1 << 62, |last| (last + 1).max(1 << 62))
 }
 
 fn binary(

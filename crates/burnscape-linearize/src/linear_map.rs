@@ -74,7 +74,7 @@ impl LinearMap {
         let Composed {
             once: factors,
             each: fewer,
-        } = composed(&linear, &moving);
+        } = composed(&linear, &moving, &once);
         moving.extend(
             fewer
                 .iter()

@@ -18,6 +18,7 @@ pub struct Linearized {
     device: Device,
     /// Engines for products that are made at the same time; made when they are needed.
     lanes: Vec<Box<dyn Engine>>,
+    max_lanes: usize,
     map: LinearMap,
     draws: Executable,
     once: Executable,
@@ -29,6 +30,9 @@ pub struct Linearized {
     blocks: HashMap<(usize, bool), (Program, Executable)>,
 }
 
+/// What the products that are made at the same time may take together, in bytes.
+const LANE_BYTES: u64 = 1 << 30;
+
 /// How a block of tangents is multiplied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Batching {
@@ -37,8 +41,8 @@ pub enum Batching {
     Together,
     /// Each by itself, with residuals computed once: the default on CPUs, where the kernels are as
     /// quick for one tangent and its numbers stay in the caches. On Flex several are multiplied at a
-    /// time, one on each of the threads that the kernels use (Rayon's), so that intermediate results
-    /// of as many are in memory at once.
+    /// time, one on each of the threads that the kernels use (Rayon's), as long as their intermediate
+    /// results stay below a gibibyte.
     InTurn,
 }
 
@@ -131,6 +135,7 @@ impl Linearized {
             engine,
             device: device.clone(),
             lanes: Vec::new(),
+            max_lanes: (LANE_BYTES / map.each.peak_bytes().max(1)).max(1) as usize,
             batching,
             draws: Executable::new(&map.draws),
             once: Executable::new(&map.once),
@@ -355,10 +360,11 @@ impl Linearized {
     }
 
     /// How many products [`apply_each`](Self::apply_each) makes at the same time where they are long
-    /// enough for it.
+    /// enough for it: one for each of Rayon's threads on Flex, as long as what they take together stays
+    /// below a gibibyte.
     pub fn num_lanes(&self) -> usize {
         match self.engine.has_pool() {
-            true => num_threads(),
+            true => num_threads().min(self.max_lanes),
             false => 1,
         }
     }
@@ -376,16 +382,17 @@ impl Linearized {
         pairs: &[(&Point, Tensor<1>)],
     ) -> Result<Vec<Tensor<1>>, LinearizeError> {
         let mut products = Vec::with_capacity(pairs.len());
-        while let Some((point, tangent)) = pairs.get(products.len()) {
-            let left = &pairs[products.len()..];
+        let mut left = pairs;
+        while let [(point, tangent), others @ ..] = left {
             let lanes = left.len().min(self.num_lanes());
             // How long a product takes is known after the first.
             let is_worth = lanes > 1 && self.each.pace.is_worth(left.len());
             if is_worth && left.iter().all(|(point, _)| point.is_kept()) {
                 products.extend(self.apply_at_once(left, lanes)?);
-            } else {
-                products.extend(self.apply(point, std::slice::from_ref(tangent))?);
+                break;
             }
+            products.extend(self.apply(point, std::slice::from_ref(tangent))?);
+            left = others;
         }
         Ok(products)
     }

@@ -73,7 +73,7 @@ impl Program {
         Self::unchecked(operations, inputs, outputs, Default::default())
     }
 
-    fn peak_bytes(&self) -> u64 {
+    pub(crate) fn peak_bytes(&self) -> u64 {
         let storage = Storage::of(&self.operations);
         let mut last: FxHashMap<TensorId, usize> = FxHashMap::default();
         for (index, operation) in self.operations.iter().enumerate() {

@@ -13,6 +13,7 @@ const BLOCK: usize = 4096;
 pub(crate) fn dot(x: &Tensor<1>, y: &Tensor<1>) -> Tensor<1> {
     let (x, y) = (as_accumulator(x.clone()), as_accumulator(y.clone()));
     let [len] = x.dims();
+    debug_assert_eq!([len], y.dims());
     let blocks = len / BLOCK;
     if blocks == 0 || !is_flex(&x.device()) {
         return (x * y).sum();
