@@ -42,6 +42,7 @@ mod error;
 mod executable;
 mod factors;
 mod flat;
+mod folding;
 mod hessian;
 mod inspect;
 mod jvp;

@@ -20,6 +20,7 @@ use burn_router::RouterClient;
 use super::LinearizeError;
 use super::coverage::{Rule, describe};
 use super::deformable::{self, Kinds};
+use super::folding::Makers;
 use super::lifter::C;
 use super::program::{Program, Rename};
 use super::recording::{Recorder, Symbol, completed, record};
@@ -28,7 +29,9 @@ use super::trace::port;
 
 /// The program in elementary operations.
 pub(crate) fn lower(program: Program, settings: DeviceSettings) -> Result<Program, LinearizeError> {
-    if !program.operations.iter().any(is_composite) {
+    let makers = Makers::of(&program);
+    let is_rewritten = |operation| is_composite(operation) || makers.folds(operation);
+    if !program.operations.iter().any(is_rewritten) {
         return Ok(program);
     }
     let mut outputs = Vec::new();
@@ -36,6 +39,15 @@ pub(crate) fn lower(program: Program, settings: DeviceSettings) -> Result<Progra
     let (graph, ()) = record(settings, |_, recorder, scope| {
         let mut rename = Rename::default();
         for operation in &program.operations {
+            let symbol = |tensor: &TensorIr| {
+                let id = rename.0.get(&tensor.id).copied().unwrap_or(tensor.id);
+                recorder.named(id, tensor.shape.clone(), tensor.dtype)
+            };
+            if let Some((whole, result)) = makers.folded(operation, symbol) {
+                let result = port(recorder, "", &result).tensor;
+                rename.0.insert(whole.id, result.id);
+                continue;
+            }
             let mut operation = operation.clone();
             operation.visit_mut(&mut rename);
             let kinds = Kinds {
