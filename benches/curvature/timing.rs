@@ -67,19 +67,19 @@ pub(crate) fn report<M: Classifier<D>, const D: usize>(
     let mut times: [Vec<f64>; 9] = Default::default();
     for round in 0..rounds + 2 {
         let measured = [
-            second(gradient),
-            second(|| drop(black_box(hessian.matvec(&vectors[0]).expect("a product")))),
-            second(|| drop(black_box(newton.matvec(&vectors[0]).expect("a product")))),
-            second(|| drop(black_box(kernels.run(&operands, &device).expect("a run")))),
-            second(|| drop(black_box(make()))),
-            second(|| drop(black_box(hessian.matmat(&vectors).expect("products")))),
-            second(|| {
+            steady(gradient),
+            steady(|| drop(black_box(hessian.matvec(&vectors[0]).expect("a product")))),
+            steady(|| drop(black_box(newton.matvec(&vectors[0]).expect("a product")))),
+            steady(|| drop(black_box(kernels.run(&operands, &device).expect("a run")))),
+            steady(|| drop(black_box(make()))),
+            steady(|| drop(black_box(hessian.matmat(&vectors).expect("products")))),
+            steady(|| {
                 drop(black_box(
                     recomputed.matvec(&vectors[0]).expect("a product"),
                 ))
             }),
-            second(|| drop(black_box(recomputed.matmat(&vectors).expect("products")))),
-            second(|| drop(black_box(batches.matvec(&vectors[0]).expect("a product")))),
+            steady(|| drop(black_box(recomputed.matmat(&vectors).expect("products")))),
+            steady(|| drop(black_box(batches.matvec(&vectors[0]).expect("a product")))),
         ];
         // Caches and allocators warm up first.
         if round >= 2 {
@@ -139,13 +139,23 @@ fn gradient_flops<M: Classifier<D>, const D: usize>(model: &M, (x, y): &Batch<D>
     trace.expect("a trace").program.kernels().stats().flops
 }
 
-/// The time of `work`, done twice and timed the second time: what was measured before it has left
-/// threads asleep and other data in the caches, and a loop of products meets neither.
-fn second(work: impl Fn()) -> f64 {
-    work();
-    let start = Instant::now();
-    work();
-    start.elapsed().as_secs_f64() * 1e3
+/// The time of `work` in a loop of it: what was measured before has left threads asleep and other data in
+/// the caches, so that the first 10 ms do not count.
+fn steady(work: impl Fn()) -> f64 {
+    let mean_over = |span: f64| {
+        let start = Instant::now();
+        let mut runs = 0.0;
+        loop {
+            work();
+            runs += 1.0;
+            let elapsed = start.elapsed().as_secs_f64() * 1e3;
+            if elapsed >= span {
+                return elapsed / runs;
+            }
+        }
+    };
+    mean_over(10.0);
+    mean_over(5.0)
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use burn_ir::{IrVisitorMut, OperationIr, TensorId, TensorIr, TensorStatus};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 
 use super::Program;
 
@@ -63,19 +63,14 @@ impl Executable {
         for operation in program.operations.iter().rev() {
             let mut operation = operation.clone();
             // Results that nobody reads, of operations with several.
-            for tensor in operation.outputs().cloned().collect::<Vec<_>>() {
-                if !alive.contains(&tensor.id) {
-                    steps.push(OperationIr::Drop(as_last(&tensor)));
-                }
-            }
-            let mut reads: FxHashMap<TensorId, usize> = FxHashMap::default();
-            for tensor in operation.inputs() {
-                *reads.entry(tensor.id).or_default() += 1;
-            }
+            let unread = operation.outputs().filter(|out| !alive.contains(&out.id));
+            steps.extend(unread.map(|out| OperationIr::Drop(as_last(out))));
             // Read twice by one operation, a tensor cannot be overwritten by it.
-            for tensor in operation.inputs().cloned().collect::<Vec<_>>() {
-                if reads[&tensor.id] > 1 && alive.insert(tensor.id) {
-                    steps.push(OperationIr::Drop(as_last(&tensor)));
+            let reads: Vec<TensorId> = operation.inputs().map(|tensor| tensor.id).collect();
+            let is_read_twice = |id: TensorId| reads.iter().filter(|read| **read == id).count() > 1;
+            for tensor in operation.inputs() {
+                if is_read_twice(tensor.id) && alive.insert(tensor.id) {
+                    steps.push(OperationIr::Drop(as_last(tensor)));
                 }
             }
             operation.visit_mut(&mut LastReads { alive: &mut alive });
