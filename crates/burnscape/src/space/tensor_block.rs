@@ -25,7 +25,8 @@ pub trait FlatVector: VectorSpace<Error: From<SpaceError>> {
     fn place(space: &Self::Space) -> Result<(Device, DType), Self::Error>;
 }
 
-/// Vectors of one space as the rows of one tensor `[capacity, dimension]` on their device.
+/// Vectors of one space as the rows of one tensor `[capacity, width]` on their device. The width is the
+/// dimension or a little more, with zeros there.
 ///
 /// What Krylov methods do with a basis is one matrix product each, in the precision of the element
 /// type: a dot product of `n` numbers has an error of about `ε √n` of the product of the norms, where
@@ -40,33 +41,58 @@ pub struct TensorBlock<V: FlatVector> {
 }
 
 /// A CPU reads a matrix with one thread when it multiplies it with a vector, and with several when there
-/// are several matrices: this many.
+/// are several matrices: this many, from one side of the rows or beside each other.
 const PARTS: usize = 4;
 /// Vectors from which on that pays.
 const FEWEST: usize = 16;
 
 impl<V: FlatVector<Block = Self>> TensorBlock<V> {
+    /// The rows that hold vectors, with the zeros at their ends.
     fn used(&self) -> Tensor<2> {
-        let [capacity, n] = self.rows.dims();
+        let [capacity, width] = self.rows.dims();
         match capacity == self.len {
             true => self.rows.clone(),
-            false => self.rows.clone().slice([0..self.len, 0..n]),
+            false => self.rows.clone().slice([0..self.len, 0..width]),
         }
+    }
+
+    fn dimension(&self) -> usize {
+        V::dimension(&self.space)
     }
 
     /// `Q v` on the device, `[len, 1]`.
     fn projections(&self, v: &V) -> Tensor<2> {
-        let [capacity, n] = self.rows.dims();
+        let [capacity, width] = self.rows.dims();
+        let n = self.dimension();
         let column = v.flat().clone();
         let rows = self.len.next_multiple_of(PARTS);
         if self.len < FEWEST || rows > capacity {
-            return self.used().matmul(column.unsqueeze_dim::<2>(1));
+            let used = self.rows.clone().slice([0..self.len, 0..n]);
+            return used.matmul(column.unsqueeze_dim::<2>(1));
         }
-        let parts = self.rows.clone().slice([0..rows, 0..n]);
-        let parts = parts.reshape([PARTS, rows / PARTS, n]);
+        let parts = self.rows.clone().slice([0..rows, 0..width]);
+        let parts = parts.reshape([PARTS, rows / PARTS, width]);
+        let parts = parts.slice([0..PARTS, 0..rows / PARTS, 0..n]);
         let products = parts.matmul(column.reshape([1, n, 1]));
         // Those of rows beyond the last vector mean nothing.
         products.reshape([rows, 1]).slice([0..self.len, 0..1])
+    }
+
+    /// `Σ_i c_i q_i` on the device, for `c` of the shape `[1, len]`.
+    fn mixture(&self, coefficients: Tensor<2>) -> Tensor<1> {
+        let [capacity, width] = self.rows.dims();
+        let sum = match self.len < FEWEST {
+            true => coefficients.matmul(self.used()).reshape([width]),
+            false => {
+                let parts = self.rows.clone().reshape([capacity, PARTS, width / PARTS]);
+                let parts = parts.slice([0..self.len, 0..PARTS, 0..width / PARTS]);
+                let coefficients = coefficients.unsqueeze_dim::<3>(0);
+                let sums = coefficients.matmul(parts.swap_dims(0, 1));
+                sums.reshape([width])
+            }
+        };
+        let n = self.dimension();
+        if n == width { sum } else { sum.slice(0..n) }
     }
 
     fn upload(&self, numbers: Vec<f64>, shape: [usize; 2]) -> Tensor<2> {
@@ -84,7 +110,8 @@ impl<V: FlatVector<Block = Self>> VectorBlock for TensorBlock<V> {
             true => capacity.max(1),
             false => capacity.next_multiple_of(PARTS),
         };
-        let shape = [capacity, V::dimension(space)];
+        let width = V::dimension(space).next_multiple_of(PARTS);
+        let shape = [capacity, width];
         Ok(Self {
             space: space.clone(),
             rows: Tensor::zeros(shape, (&device, dtype)),
@@ -102,11 +129,12 @@ impl<V: FlatVector<Block = Self>> VectorBlock for TensorBlock<V> {
 
     fn push(&mut self, v: V) -> Result<(), V::Error> {
         V::check_same(&self.space, &v.space())?;
-        let [capacity, n] = self.rows.dims();
+        let [capacity, width] = self.rows.dims();
+        let n = self.dimension();
         let row = v.flat().clone().unsqueeze_dim::<2>(0);
         if self.len == capacity {
             // Twice the room, so that each row is copied twice at most on the whole.
-            let more = Tensor::zeros([capacity, n], (&row.device(), row.dtype()));
+            let more = Tensor::zeros([capacity, width], (&row.device(), row.dtype()));
             self.rows = Tensor::cat(vec![self.rows.clone(), more], 0);
         }
         let placeholder = Tensor::zeros([1, 1], (&row.device(), row.dtype()));
@@ -125,7 +153,7 @@ impl<V: FlatVector<Block = Self>> VectorBlock for TensorBlock<V> {
         if index >= self.len {
             return None;
         }
-        let n = self.rows.dims()[1];
+        let n = self.dimension();
         let row = self.rows.clone().slice([index..index + 1, 0..n]);
         V::from_flat(&self.space, row.reshape([n])).ok()
     }
@@ -149,9 +177,8 @@ impl<V: FlatVector<Block = Self>> VectorBlock for TensorBlock<V> {
         if self.len == 0 {
             return V::zeros(&self.space);
         }
-        let n = self.rows.dims()[1];
         let row = self.upload(coefficients.to_vec(), [1, self.len]);
-        V::from_flat(&self.space, row.matmul(self.used()).reshape([n]))
+        V::from_flat(&self.space, self.mixture(row))
     }
 
     fn reject(&self, v: V) -> Result<V, V::Error> {
@@ -159,10 +186,8 @@ impl<V: FlatVector<Block = Self>> VectorBlock for TensorBlock<V> {
         if self.len == 0 {
             return Ok(v);
         }
-        let n = self.rows.dims()[1];
-        let component = self.projections(&v).transpose().matmul(self.used());
-        let rest = v.flat().clone() - component.reshape([n]);
-        V::from_flat(&self.space, rest)
+        let component = self.mixture(self.projections(&v).transpose());
+        V::from_flat(&self.space, v.flat().clone() - component)
     }
 
     fn gram(&self, other: &Self) -> Result<Dense, V::Error> {
