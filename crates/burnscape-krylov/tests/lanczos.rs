@@ -6,6 +6,8 @@
     reason = "a failed expectation fails the test"
 )]
 
+mod spectra;
+
 use std::cell::Cell;
 use std::ops::ControlFlow;
 
@@ -13,6 +15,7 @@ use burnscape_krylov::{
     Counted, Dense, EigenpairsConfig, End, HostError, KrylovError, KrylovRecord, LanczosConfig,
     LinearOperator, Probe, SelfAdjoint, Symmetric, VectorBlock, VectorSpace,
 };
+use spectra::Single;
 
 /// `H D H` with a Householder reflection `H`: the spectrum `values`, no vector of it an axis.
 fn with_spectrum(values: &[f64]) -> Symmetric<Dense> {
@@ -318,40 +321,12 @@ fn single_precision_invents_no_eigenvalue() {
     assert!(top.pairs.iter().all(|pair| pair.residual <= 1e-5 * scale));
 }
 
-/// A dense matrix, entries and sums in single precision.
-struct Single(Vec<Vec<f32>>);
-
-impl LinearOperator for Single {
-    type Domain = Vec<f32>;
-    type Range = Vec<f32>;
-    type Error = HostError;
-    fn domain(&self) -> usize {
-        self.0.len()
-    }
-    fn range(&self) -> usize {
-        self.0.len()
-    }
-    fn matvec(&self, v: &Vec<f32>) -> Result<Vec<f32>, HostError> {
-        let dot = |row: &Vec<f32>| row.iter().zip(v).map(|(a, x)| a * x).sum();
-        Ok(self.0.iter().map(dot).collect())
-    }
-}
-
-impl SelfAdjoint for Single {}
-
 #[test]
 fn single_precision_finds_whole_spectra_and_outer_pairs() {
     for (name, mut values) in spectra() {
         values.sort_by(f64::total_cmp);
         let full = with_spectrum(&values);
-        let row = |i: usize| {
-            let unit: Vec<f64> = (0..values.len())
-                .map(|j| f64::from(u8::from(i == j)))
-                .collect();
-            let column = full.matvec(&unit).unwrap();
-            column.into_iter().map(|x| x as f32).collect()
-        };
-        let a = Single((0..values.len()).map(row).collect());
+        let a = Single::of(full.operator());
         let scale = size(&values).max(1e-300);
         let record = LanczosConfig::new(values.len()).run(&a).unwrap();
         assert_eq!(record.len(), values.len(), "{name}");

@@ -34,7 +34,7 @@ pub(crate) fn run(
     outputs.into_iter().map(|(_, outputs)| outputs).collect()
 }
 
-/// Whether the threads of Flex's pool are more than one.
+/// The threads of the pool that Flex's kernels run on; one without Flex.
 pub(crate) fn num_threads() -> usize {
     #[cfg(feature = "flex")]
     return rayon::current_num_threads();
