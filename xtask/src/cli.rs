@@ -11,6 +11,7 @@ tasks:
   golden --check    headers of the golden files
   coverage          which operations and layers are differentiated, and what tests them;
                     writes docs/coverage.md, with --check compares with it
+  sweep NAME        a test over many seeds, in release, with its table; --list names them
 
 options of check and features:
   --only A,B        run these steps
@@ -24,9 +25,18 @@ option of features:
 pub(crate) enum Task {
     Help,
     Check(Selection),
-    Features { cuda: bool, selection: Selection },
+    Features {
+        cuda: bool,
+        selection: Selection,
+    },
     Golden,
-    Coverage { only_check: bool },
+    Coverage {
+        only_check: bool,
+    },
+    /// Without a name, the list.
+    Sweep {
+        name: Option<String>,
+    },
 }
 
 pub(crate) fn parse(arguments: &[String]) -> Result<Task, String> {
@@ -55,6 +65,13 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Task, String> {
             (None, _) => Ok(Task::Coverage { only_check: false }),
             (Some("--check"), None) => Ok(Task::Coverage { only_check: true }),
             _ => Err("`coverage` takes `--check` and nothing else".into()),
+        },
+        Some("sweep") => match (rest.next(), rest.next()) {
+            (Some("--list"), None) => Ok(Task::Sweep { name: None }),
+            (Some(name), None) => Ok(Task::Sweep {
+                name: Some(name.into()),
+            }),
+            _ => Err("`sweep` needs the name of one sweep, or `--list`".into()),
         },
         Some(other) => Err(format!("unknown task `{other}`")),
     }
@@ -137,6 +154,17 @@ mod tests {
     }
 
     #[test]
+    fn a_sweep_has_one_name() {
+        let task = |name: Option<&str>| {
+            Ok(Task::Sweep {
+                name: name.map(str::to_string),
+            })
+        };
+        assert_eq!(parsed("sweep ends"), task(Some("ends")));
+        assert_eq!(parsed("sweep --list"), task(None));
+    }
+
+    #[test]
     fn what_is_not_understood_is_refused() {
         for line in [
             "",
@@ -145,6 +173,8 @@ mod tests {
             "check --first fmt",
             "golden",
             "coverage --write",
+            "sweep",
+            "sweep ends zeros",
         ] {
             assert!(parsed(line).is_err(), "{line}");
         }

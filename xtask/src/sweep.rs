@@ -1,0 +1,115 @@
+//! Sweeps: tests over many seeds that take too long for CI, which runs a fixed share of each.
+//!
+//! A sweep is an ignored test that prints a table. The same function with a smaller share is an
+//! ordinary test beside it. Seeds are fixed; a sweep has no option that changes them.
+
+use std::path::Path;
+
+use crate::invocation::Invocation;
+
+/// One sweep, as `cargo test` finds it.
+struct Sweep {
+    name: &'static str,
+    about: &'static str,
+    package: &'static str,
+    /// Test binaries that hold a test called `sweep_NAME`; one for each element type, for instance.
+    binaries: &'static [&'static str],
+}
+
+const SWEEPS: &[Sweep] = &[
+    Sweep {
+        name: "ends",
+        about: "far ends of spectra: every eigenvalue method, outliers at the other end",
+        package: "burnscape-krylov",
+        binaries: &["ends"],
+    },
+    Sweep {
+        name: "zeros",
+        about: "random programs with exact zeros through products and cumulative products",
+        package: "burnscape-linearize",
+        binaries: &["zeros"],
+    },
+    Sweep {
+        name: "fisher",
+        about: "exact Fisher against Gauss-Newton at margins 0 to 80",
+        package: "burnscape",
+        binaries: &["fisher_f32", "fisher_f64"],
+    },
+    Sweep {
+        name: "minima",
+        about: "Hessians and reports at minima; detached tensors refused there",
+        package: "burnscape",
+        binaries: &["minima_f32", "minima_f64"],
+    },
+    Sweep {
+        name: "scales",
+        about: "losses times powers of two: products, spectra, solvers, verdicts, SAM",
+        package: "burnscape",
+        binaries: &["scales_f32", "scales_f64"],
+    },
+    Sweep {
+        name: "intervals",
+        about: "how often intervals that are stated as 95 % hold the true value",
+        package: "burnscape",
+        binaries: &["intervals"],
+    },
+];
+
+/// Runs the sweep of a name in release, or lists all of them.
+pub(crate) fn run(root: &Path, name: Option<&str>) -> Result<(), String> {
+    let Some(name) = name else {
+        for sweep in SWEEPS {
+            println!("{:<10} {}", sweep.name, sweep.about);
+        }
+        return Ok(());
+    };
+    let found = SWEEPS.iter().find(|sweep| sweep.name == name);
+    let sweep = found.ok_or_else(|| {
+        let known: Vec<&str> = SWEEPS.iter().map(|sweep| sweep.name).collect();
+        format!(
+            "there is no sweep `{name}`; the sweeps are {}",
+            known.join(", ")
+        )
+    })?;
+    for invocation in invocations(sweep) {
+        println!("$ {invocation}");
+        invocation.run(root)?;
+    }
+    Ok(())
+}
+
+fn invocations(sweep: &Sweep) -> Vec<Invocation> {
+    let (name, package) = (sweep.name, sweep.package);
+    let line = |binary: &&str| {
+        Invocation::new(&format!(
+            "cargo test --release --package {package} --test {binary} -- --ignored --nocapture sweep_{name}"
+        ))
+    };
+    sweep.binaries.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_sweep_is_an_error_that_lists_the_known_ones() {
+        let error = run(Path::new("."), Some("everything")).unwrap_err();
+        assert!(error.contains("`everything`") && error.contains("ends, zeros"));
+    }
+
+    #[test]
+    fn a_sweep_runs_its_ignored_tests_in_release() {
+        let lines: Vec<String> = invocations(&SWEEPS[0])
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                "cargo test --release --package burnscape-krylov --test ends -- --ignored --nocapture \
+                 sweep_ends"
+            ]
+        );
+    }
+}
