@@ -47,6 +47,34 @@ pub enum LinearizeError {
         /// The parameter it belongs to, where that is known.
         origin: String,
     },
+    /// A derivative was asked for at a point at which the program selects by equality and something is
+    /// equal.
+    ///
+    /// What is selected there differs from what is selected next to it, and the derivative of what was
+    /// recorded is that of neither. Burn's own backward passes of products are known and need no such
+    /// mask; comparisons with infinity, and of an extremum with what it is the extremum of, are no ties.
+    #[error(
+        "`{operation}` with shapes {shapes:?} compares values that move with the parameters, and {count} \
+         of them are equal at this point, so that what is selected has no derivative here; make the mask \
+         from the batch, select with `lower` or `greater`, or move the parameters off the tie"
+    )]
+    Tie {
+        /// The comparison.
+        operation: String,
+        /// Shapes of its inputs.
+        shapes: Vec<Vec<usize>>,
+        /// How many are equal.
+        count: usize,
+    },
+    /// A gradient that Burn itself computes wrongly on this device, so that no derivative of it can be
+    /// right; `docs/upstream.md` tells of it.
+    #[error("Burn computes a wrong gradient: {what}; {remedy}")]
+    Upstream {
+        /// The operation, with settings and shapes.
+        what: String,
+        /// How the same is computed rightly.
+        remedy: String,
+    },
     /// A program refers to a tensor that nothing defines.
     #[error("the program is not well formed: {message}; please report this")]
     Malformed {

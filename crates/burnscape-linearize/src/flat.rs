@@ -89,7 +89,13 @@ pub(crate) fn with_flat_ends(
     let mut constants = program.constants.clone();
     constants.extend(head.values);
     constants.extend(tail.values);
-    Program::new(operations, inputs, ends, constants)
+    let mut flat = Program::unchecked(operations, inputs, ends, constants);
+    flat.ties = program
+        .ties
+        .iter()
+        .map(|tie| tie.renamed(&mut rename))
+        .collect();
+    flat.in_order()
 }
 
 /// The vector's parts one after the other; `read` gets the tensors that they are.

@@ -10,6 +10,7 @@ use super::recording::{completed, record};
 use super::replay::declared;
 use super::rule;
 use super::tape::Tape;
+use super::ties::Tie;
 use super::trace::unique;
 
 /// A program with its forward derivative.
@@ -30,6 +31,9 @@ pub struct Jvp {
 ///
 /// The result is a program again, so that this can be applied twice, and thrice. Applied to a
 /// [gradient](super::trace_gradient), it gives the exact Hessian-vector product.
+///
+/// A program that selects by equality has a derivative where nothing is equal. Elsewhere running the
+/// derivative is [`LinearizeError::Tie`].
 ///
 /// # Errors
 ///
@@ -55,6 +59,7 @@ pub(crate) fn recorded(
     settings: DeviceSettings,
 ) -> Result<Jvp, LinearizeError> {
     let mut built = None;
+    let mut ties = program.ties.clone();
     let (graph, ()) = record(settings, |_, recorder, scope| {
         let mut tape = Tape::new(recorder, settings);
         let mut inputs = program.inputs.clone();
@@ -75,6 +80,7 @@ pub(crate) fn recorded(
         for operation in &program.operations {
             recorder.client().register_op(operation.clone());
             if moves(&tape, operation) {
+                ties.extend(Tie::of(operation, program, &tape));
                 rule::apply(operation, &mut tape)
                     .map_err(|error| with_origin(error, operation, program))?;
             }
@@ -104,7 +110,8 @@ pub(crate) fn recorded(
     };
     let mut constants = program.constants.clone();
     constants.extend(graph.values);
-    let program = Program::unchecked(graph.graph.operations, inputs, outputs, constants);
+    let mut program = Program::unchecked(graph.graph.operations, inputs, outputs, constants);
+    program.ties = ties;
     Ok(Jvp {
         program,
         tangent_inputs,

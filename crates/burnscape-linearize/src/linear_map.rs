@@ -6,6 +6,7 @@ use super::LinearizeError;
 use super::factors::{Composed, composed};
 use super::program::{Port, Program};
 use super::stats::Storage;
+use super::ties::Tie;
 
 /// A program that is linear in some of its inputs, in three parts: what is drawn at random once for
 /// a point and a batch, what is computed once for them, and what is computed for each tangent.
@@ -25,6 +26,8 @@ pub struct LinearMap {
     pub(crate) each: Program,
     pub(crate) num_values: usize,
     pub(crate) num_primal: usize,
+    /// What must not be equal at a point. Counts of what is are the last outputs of `once`.
+    pub(crate) ties: Vec<Tie>,
     pub(crate) settings: DeviceSettings,
 }
 
@@ -42,6 +45,7 @@ impl LinearMap {
             inputs,
             outputs,
             constants,
+            ties,
             ..
         } = program;
         let num_primal = inputs.len() - num_tangents;
@@ -101,6 +105,7 @@ impl LinearMap {
         given.extend(drawn.iter().cloned());
         let mut kept = values.to_vec();
         kept.extend(residuals.iter().cloned());
+        kept.extend(ties.iter().map(Tie::port));
         let mut linear_inputs = residuals;
         linear_inputs.extend(tangents.iter().cloned());
         let each = part(linear.operations, linear_inputs, results.to_vec());
@@ -113,12 +118,14 @@ impl LinearMap {
             each,
             num_values,
             num_primal,
+            ties,
             settings,
         })
     }
 
     /// The program that runs once for a point and a batch. Its first inputs are those that the map
-    /// was traced with; its first outputs are the values (the loss first), then come the residuals.
+    /// was traced with; its first outputs are the values (the loss first), then come the residuals, and counts of
+    /// what must not be [equal](LinearizeError::Tie).
     pub fn once(&self) -> &Program {
         &self.once
     }
@@ -160,7 +167,7 @@ impl LinearMap {
     }
 
     pub(crate) fn num_residuals(&self) -> usize {
-        self.once.outputs.len() - self.num_values
+        self.once.outputs.len() - self.num_values - self.ties.len()
     }
 }
 

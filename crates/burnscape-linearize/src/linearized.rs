@@ -8,7 +8,7 @@ use super::executable::Executable;
 use super::lanes::{self, num_threads};
 use super::run::{Engine, engine, flat};
 use super::stats::residual_bytes;
-use super::{LinearMap, LinearizeError, Program};
+use super::{LinearMap, LinearizeError, Program, ties, upstream};
 
 /// A [`LinearMap`] on a device: it takes [points](Point), and multiplies tangents at them.
 ///
@@ -121,10 +121,12 @@ impl Linearized {
     ///
     /// # Errors
     ///
-    /// [`LinearizeError::Device`].
+    /// [`LinearizeError::Device`], and [`LinearizeError::Upstream`] if a gradient is in the map that Burn
+    /// computes wrongly on this device.
     pub fn new(map: &LinearMap, device: &Device) -> Result<Self, LinearizeError> {
         let mut engine = engine(device)?;
         for program in [&map.draws, &map.once, &map.each] {
+            upstream::check(program, &*engine)?;
             engine.constants(program);
         }
         let batching = match engine.is_accelerator() {
@@ -179,7 +181,8 @@ impl Linearized {
     ///
     /// # Errors
     ///
-    /// [`LinearizeError::Mismatch`], [`LinearizeError::Run`].
+    /// [`LinearizeError::Mismatch`], [`LinearizeError::Run`], and [`LinearizeError::Tie`] where the program
+    /// selects by equality and something is equal at this point.
     pub fn point(
         &mut self,
         inputs: &[DispatchTensor],
@@ -231,6 +234,8 @@ impl Linearized {
         }
         let given: Vec<DispatchTensor> = inputs.iter().chain(&draws).cloned().collect();
         let mut values = self.engine.run(&map.once, &self.once, &given)?;
+        let counts = values.split_off(map.num_values + map.num_residuals());
+        ties::none(&map.ties, counts)?;
         let kept = values.split_off(map.num_values);
         let values = values.into_iter().map(flat).collect();
         Ok(match residuals {

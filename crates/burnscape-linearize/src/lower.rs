@@ -1,10 +1,12 @@
 //! Lowering: operations that Burn keeps whole, written out in elementary ones before anything is
 //! differentiated.
 //!
-//! Two reasons. Normalizations, attention and deformable convolution have no derivative simpler than that
-//! of their parts, and written out they share their parts with the backward pass. And `Gelu` with its backward differ
+//! Three reasons. Normalizations, attention and deformable convolution have no derivative simpler than that
+//! of their parts, and written out they share their parts with the backward pass. `Gelu` with its backward differ
 //! between devices (one is exact, another differentiates a tanh fit of six digits), so that a program
-//! means the same everywhere only if it says which: the erf formula, in the primal program as well.
+//! means the same everywhere only if it says which: the erf formula, in the primal program as well. And some
+//! of what Burn records is right and has no right derivative ([`ProductBackward`]), or none that keeps its
+//! digits ([`Stable`]).
 
 use std::f64::consts::{PI, SQRT_2};
 
@@ -22,15 +24,24 @@ use super::coverage::{Rule, describe};
 use super::deformable::{self, Kinds};
 use super::folding::Makers;
 use super::lifter::C;
+use super::product_backward::ProductBackward;
 use super::program::{Program, Rename};
 use super::recording::{Recorder, Symbol, completed, record};
 use super::replay::declared;
+use super::stable::Stable;
 use super::trace::port;
 
 /// The program in elementary operations.
 pub(crate) fn lower(program: Program, settings: DeviceSettings) -> Result<Program, LinearizeError> {
     let makers = Makers::of(&program);
-    let is_rewritten = |operation| is_composite(operation) || makers.folds(operation);
+    let products = ProductBackward::of(&program, settings)?;
+    let stable = Stable::of(&program);
+    let is_rewritten = |operation| {
+        is_composite(operation)
+            || makers.folds(operation)
+            || products.ends_with(operation)
+            || stable.rewrites(operation)
+    };
     if !program.operations.iter().any(is_rewritten) {
         return Ok(program);
     }
@@ -43,7 +54,12 @@ pub(crate) fn lower(program: Program, settings: DeviceSettings) -> Result<Progra
                 let id = rename.0.get(&tensor.id).copied().unwrap_or(tensor.id);
                 recorder.named(id, tensor.shape.clone(), tensor.dtype)
             };
-            if let Some((whole, result)) = makers.folded(operation, symbol) {
+            let device = recorder.client().device();
+            let rewritten = makers
+                .folded(operation, symbol)
+                .or_else(|| products.written(operation, symbol, &device))
+                .or_else(|| stable.written(operation, symbol));
+            if let Some((whole, result)) = rewritten {
                 let result = port(recorder, "", &result).tensor;
                 rename.0.insert(whole.id, result.id);
                 continue;

@@ -14,7 +14,7 @@ impl Program {
     pub(crate) fn merge_equal(&mut self) {
         let mut seen: FxHashMap<Key, Vec<TensorId>> = FxHashMap::default();
         let mut rename = Rename::default();
-        let outputs: FxHashSet<TensorId> = self.outputs.iter().map(|port| port.tensor.id).collect();
+        let outputs: FxHashSet<TensorId> = self.roots().collect();
         self.operations.retain_mut(|operation| {
             operation.visit_mut(&mut rename);
             let ids: Vec<TensorId> = operation.outputs().map(|tensor| tensor.id).collect();
@@ -46,6 +46,12 @@ fn is_repeatable(operation: &OperationIr) -> bool {
     !is_opaque && !is_draw(operation)
 }
 
+/// A key for what an operation computes.
+pub(crate) fn key(operation: &OperationIr) -> Key {
+    let ids: Vec<TensorId> = operation.outputs().map(|tensor| tensor.id).collect();
+    without_outputs(operation, &ids)
+}
+
 /// A key for what an operation computes: everything but the names of its results.
 fn without_outputs(operation: &OperationIr, outputs: &[TensorId]) -> Key {
     let mut anonymous = operation.clone();
@@ -72,7 +78,7 @@ fn in_order(operation: &mut OperationIr) {
 /// An operation as a key. Burn holds `0.0` and `-0.0` for equal and hashes them apart, and a NaN for
 /// different from itself: keys are the same only if they are equal *and* hash alike, which is the
 /// stricter of the two, and operations that hold a NaN are never merged.
-struct Key {
+pub(crate) struct Key {
     hash: u64,
     operation: OperationIr,
 }

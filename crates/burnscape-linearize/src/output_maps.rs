@@ -7,6 +7,7 @@ use burn_ir::{IrVisitorMut, TensorId};
 
 use super::flat::{Part, Vector, with_flat_ends};
 use super::program::{Port, Program, Rename};
+use super::ties::Tie;
 use super::trace::chosen;
 use super::{LinearMap, LinearizeError, OutputMetric, OutputTrace, jvp};
 
@@ -256,7 +257,10 @@ fn parts(trace: &OutputTrace, wrt: &[usize]) -> Result<Vec<Part>, LinearizeError
 fn join(programs: &[Program], rename: &Rename, inputs: Vec<Port>) -> Program {
     let mut made = HashSet::new();
     let (mut operations, mut constants) = (Vec::new(), BTreeMap::new());
+    let mut ties = Vec::new();
     for program in programs {
+        let renamed = |tie: &Tie| tie.renamed(&mut Rename(rename.0.clone()));
+        ties.extend(program.ties.iter().map(renamed));
         for operation in &program.operations {
             // A name means one value, whichever program it is met in.
             if operation.outputs().all(|tensor| made.contains(&tensor.id)) {
@@ -269,5 +273,7 @@ fn join(programs: &[Program], rename: &Rename, inputs: Vec<Port>) -> Program {
         }
         constants.extend(program.constants.clone());
     }
-    Program::unchecked(operations, inputs, Vec::new(), constants)
+    let mut joined = Program::unchecked(operations, inputs, Vec::new(), constants);
+    joined.ties = ties;
+    joined
 }

@@ -139,16 +139,16 @@ fn scaled(x: Symbol, factor: f64) -> Symbol {
 
 fn exact(likelihood: Likelihood, z: Tensor<2>, w: Tensor<2>) -> Tensor<2> {
     match likelihood {
-        // (diag p − p pᵀ) w
+        // (diag p − p pᵀ) w, which is the same for w less a constant. With that of the likeliest class,
+        // where p may round to one, nothing cancels: 1 − p is the sum of the others.
         Likelihood::Categorical => {
+            let likeliest = z.clone().argmax(1);
+            let w = w.clone() - w.gather(1, likeliest);
             let p = softmax(z, 1);
-            let pw = p.clone() * w;
-            pw.clone() - p * pw.sum_dim(1)
+            let mean = (p.clone() * w.clone()).sum_dim(1);
+            p * (w - mean)
         }
-        Likelihood::Bernoulli => {
-            let p = sigmoid(z);
-            w * p.clone() * (1.0 - p)
-        }
+        Likelihood::Bernoulli => w * sigmoid(z.clone()) * sigmoid(-z),
         Likelihood::Gaussian => w,
     }
 }
@@ -164,6 +164,7 @@ fn scores(likelihood: Likelihood, z: Tensor<2>, noise: Tensor<3>) -> Tensor<3> {
                 DType::F16 | DType::BF16 => DType::F32,
                 other => other,
             };
+            let likeliest = z.clone().argmax(1).unsqueeze::<3>();
             let p = softmax(z, 1).unsqueeze::<3>().cast(wide);
             let [samples, rows, _] = noise.dims();
             let columns = p.dims()[2];
@@ -175,14 +176,24 @@ fn scores(likelihood: Likelihood, z: Tensor<2>, noise: Tensor<3>) -> Tensor<3> {
             let index = index.clamp_max(columns as f64 - 1.0);
             let classes = Tensor::<1, burn::tensor::Int>::arange(0..columns as i64, &p.device());
             let classes = classes.float().cast(wide).reshape([1, 1, columns]);
-            let drawn = classes.expand(shape).equal(index.expand(shape));
-            (p.expand(shape) - drawn.float().cast(wide)).cast(own)
+            let drawn = classes.clone().expand(shape).equal(index.expand(shape));
+            // 1 − p, and of the likeliest class the sum of the others: there p may round to one.
+            let row = p.dims();
+            let likeliest = likeliest.float().cast(wide).expand(row);
+            let is_likeliest = classes.expand(row).equal(likeliest);
+            let others = p.clone().mask_fill(is_likeliest.clone(), 0.0).sum_dim(2);
+            let rest = (-p.clone() + 1.0).mask_where(is_likeliest, others.expand(row));
+            p.expand(shape)
+                .mask_where(drawn, -rest.expand(shape))
+                .cast(own)
         }
+        // σ(z), less one where it is drawn.
         Likelihood::Bernoulli => {
             let dims = noise.dims();
-            let p = sigmoid(z).unsqueeze::<3>().expand(dims);
-            let drawn = noise.lower(p.clone()).float().cast(p.dtype());
-            p - drawn
+            let spread = |x: Tensor<2>| x.unsqueeze::<3>().expand(dims);
+            let p = spread(sigmoid(z.clone()));
+            let drawn = noise.lower(p.clone());
+            p.mask_where(drawn, -spread(sigmoid(-z)))
         }
         Likelihood::Gaussian => noise,
     }

@@ -7,6 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::LinearizeError;
 use super::coverage::describe;
+use super::ties::Tie;
 
 /// An input or output of a [`Program`].
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +46,8 @@ pub struct Program {
     pub(crate) constants: BTreeMap<TensorId, TensorData>,
     /// The operations that were written out in their parts, with the tensor that holds the result.
     pub(crate) written_out: Vec<(TensorId, String)>,
+    /// What a derivative must not meet equal.
+    pub(crate) ties: Vec<Tie>,
 }
 
 impl Program {
@@ -84,6 +87,7 @@ impl Program {
             outputs,
             constants,
             written_out: Vec::new(),
+            ties: Vec::new(),
         }
     }
 
@@ -139,10 +143,15 @@ impl Program {
         names
     }
 
+    /// What has to be there in the end: outputs, and what tells of ties.
+    pub(crate) fn roots(&self) -> impl Iterator<Item = TensorId> {
+        let outputs = self.outputs.iter().map(|port| port.tensor.id);
+        outputs.chain(self.ties.iter().map(|tie| tie.count.id))
+    }
+
     /// Removes what no output needs.
     pub(crate) fn remove_dead(&mut self) {
-        let mut needed: FxHashSet<TensorId> =
-            self.outputs.iter().map(|port| port.tensor.id).collect();
+        let mut needed: FxHashSet<TensorId> = self.roots().collect();
         let mut is_needed = vec![false; self.operations.len()];
         for (index, operation) in self.operations.iter().enumerate().rev() {
             let mut outputs = operation.outputs();

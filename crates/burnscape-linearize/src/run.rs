@@ -15,14 +15,18 @@ use super::LinearizeError;
 use super::executable::Executable;
 use super::program::{Port, Program};
 use super::recording::words;
+use super::ties::{self, Tie};
+use super::upstream;
 
 impl Program {
     /// Runs the program once: values for its inputs in, those of its outputs out, flat.
     ///
     /// # Errors
     ///
-    /// [`LinearizeError::Device`], [`LinearizeError::Mismatch`] if the values do not fit the inputs, and
-    /// [`LinearizeError::Run`] if Burn cannot run an operation.
+    /// [`LinearizeError::Device`], [`LinearizeError::Mismatch`] if the values do not fit the inputs,
+    /// [`LinearizeError::Run`] if Burn cannot run an operation, [`LinearizeError::Upstream`] if it computes one
+    /// wrongly on this device, and [`LinearizeError::Tie`] if the program is a derivative, selects by equality,
+    /// and something is equal.
     pub fn run(
         &self,
         inputs: &[DispatchTensor],
@@ -36,8 +40,12 @@ impl Program {
             });
         }
         let mut engine = engine(device)?;
+        upstream::check(self, &*engine)?;
         engine.constants(self);
-        let outputs = engine.run(self, &Executable::new(self), inputs)?;
+        let mut watched = self.clone();
+        watched.outputs.extend(self.ties.iter().map(Tie::port));
+        let mut outputs = engine.run(&watched, &Executable::new(&watched), inputs)?;
+        ties::none(&self.ties, outputs.split_off(self.outputs.len()))?;
         Ok(outputs.into_iter().map(flat).collect())
     }
 }

@@ -104,7 +104,8 @@ impl Program {
 pub(crate) fn residual_bytes(map: &LinearMap) -> usize {
     let storage = Storage::of(&map.once.operations);
     let draws = map.draws.outputs.iter().map(|port| bytes(&port.tensor));
-    (storage.total(&map.once.outputs[map.num_values..]) + draws.sum::<u64>()) as usize
+    (storage.total(&map.once.outputs[map.num_values..][..map.num_residuals()]) + draws.sum::<u64>())
+        as usize
 }
 
 /// Which tensors have memory of their own, and how much.

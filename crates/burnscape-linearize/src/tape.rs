@@ -1,5 +1,5 @@
 use burn::backend::TensorMetadata;
-use burn::tensor::{BoolDType, DeviceSettings, IntDType};
+use burn::tensor::{BoolDType, DeviceSettings, FloatDType, IntDType};
 use burn_capture::CaptureDevice;
 use burn_ir::{OperationIr, TensorId, TensorIr};
 use burn_router::RouterClient;
@@ -31,6 +31,16 @@ impl<'a> Tape<'a> {
     /// The device that records, for constants.
     pub(crate) fn device(&self) -> CaptureDevice {
         self.recorder.client().device()
+    }
+
+    /// Where everything is recorded.
+    pub(crate) fn recorder(&self) -> &Recorder {
+        self.recorder
+    }
+
+    /// The element type of floats where an operation has none of its own.
+    pub(crate) fn float_dtype(&self) -> FloatDType {
+        self.settings.float_dtype
     }
 
     /// The element type of indices.

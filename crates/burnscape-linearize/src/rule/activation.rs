@@ -30,8 +30,9 @@ pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
                 C::float_mask_where(t.clone(), negative, scaled(t, slope))
             })
         }
-        Op::Sigmoid(o) => unary(tape, o, |_, y| sigmoid_slope(y)),
-        // lhs is the output y, rhs the gradient g: g y (1 − y).
+        // σ(x) σ(−x): of 1 − σ(x) nothing is left once σ(x) rounds to one.
+        Op::Sigmoid(o) => unary(tape, o, |x, y| C::float_mul(y, C::sigmoid(C::float_neg(x)))),
+        // lhs is the output y, rhs the gradient g: g y (1 − y). Written out where y is known to be σ(x).
         Op::SigmoidBackward(o) => binary(
             tape,
             o,
@@ -61,16 +62,14 @@ pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
             })
         }
         // d ln σ(x) = σ(−x) dx
-        Op::LogSigmoid(o) => unary(tape, o, |_, y| shifted(C::float_neg(C::float_exp(y)), 1.0)),
+        Op::LogSigmoid(o) => unary(tape, o, |x, _| C::sigmoid(C::float_neg(x))),
         // lhs is x, rhs the gradient g: g σ(−x), of which the slope in x is −g σ(x) σ(−x).
         Op::LogSigmoidBackward(o) => binary(
             tape,
             o,
             |t, x, g| {
-                C::float_neg(C::float_mul(
-                    t,
-                    C::float_mul(g, sigmoid_slope(C::sigmoid(x))),
-                ))
+                let slope = C::float_mul(C::sigmoid(x.clone()), C::sigmoid(C::float_neg(x)));
+                C::float_neg(C::float_mul(t, C::float_mul(g, slope)))
             },
             |t, x, _| C::float_mul(t, C::sigmoid(C::float_neg(x))),
         ),

@@ -2,14 +2,15 @@
 
 use std::f64::consts::PI;
 
-use burn::backend::ops::FloatTensorOps;
-use burn::tensor::Scalar;
+use burn::backend::ops::{BoolTensorOps, FloatTensorOps};
+use burn::tensor::{BoolDType, Scalar};
 use burn_ir::FloatOperationIr as Op;
 
 use super::calculus::{
     Known, bilinear, binary, expanded, power, scaled, shifted, square, sum, unary,
 };
 use crate::lifter::C;
+use crate::recording::Symbol;
 use crate::tape::Tape;
 
 pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
@@ -74,14 +75,33 @@ pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
         // d(x^y) = y x^(y−1) dx + ln x · x^y dy
         Op::Powf(o) => {
             let z = tape.primal(&o.out);
+            let (masks, shape) = (tape.bool_dtype(), &o.out.shape);
+            // Both are zero at x = 0, the one for y = 0 and the other for y > 0, and would be 0 · ∞.
+            let zero =
+                |value: Symbol, x: Symbol, y: Symbol, y_is: fn(Symbol, BoolDType) -> Symbol| {
+                    let both = C::bool_and(
+                        is_zero(expanded(x, shape), masks),
+                        y_is(expanded(y, shape), masks),
+                    );
+                    C::float_mask_fill(expanded(value, shape), both, Scalar::Float(0.0))
+                };
             binary(
                 tape,
                 o,
                 |t, x, y| {
                     let less = shifted(y.clone(), -1.0);
-                    C::float_mul(t, C::float_mul(y, C::float_powf(x, less)))
+                    let slope = C::float_mul(y.clone(), C::float_powf(x.clone(), less));
+                    C::float_mul(t, zero(slope, x, y, is_zero))
                 },
-                |t, x, _| C::float_mul(t, C::float_mul(C::float_log(x), z)),
+                |t, x, y| {
+                    let slope = C::float_mul(C::float_log(x.clone()), z);
+                    C::float_mul(
+                        t,
+                        zero(slope, x, y, |y, masks| {
+                            C::float_greater_elem(y, Scalar::Float(0.0), masks)
+                        }),
+                    )
+                },
             )
         }
         // Constant but for jumps.
@@ -97,4 +117,9 @@ pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
         }
         _ => Ok(false),
     }
+}
+
+/// Where a number is zero. By size: rules select by equality nowhere, which [ties](crate::ties) look for.
+fn is_zero(x: Symbol, masks: BoolDType) -> Symbol {
+    C::float_lower_equal_elem(C::float_abs(x), Scalar::Float(0.0), masks)
 }

@@ -6,6 +6,8 @@ use burn_ir::NumericOperationIr as Op;
 
 use super::calculus::{Known, binary, linear, power, unary};
 use crate::lifter::C;
+use crate::product_backward::exclusive_of_all;
+use crate::products::{cumulative_tangent, exclusive};
 use crate::tape::Tape;
 
 pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
@@ -55,24 +57,23 @@ pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
         Op::MeanDim(o) => linear(tape, &o.input, &o.out, |t| C::float_mean_dim(t, o.axis)),
         Op::SumDims(o) => linear(tape, &o.input, &o.out, |t| C::float_sum_dims(t, &o.axes)),
         Op::CumSum(o) => linear(tape, &o.input, &o.out, |t| C::float_cumsum(t, o.axis)),
-        // Products differentiate as y Σ t/x. Burn's own backward divides by x as well.
+        // Each factor's tangent times all the others, which are not divided out: a factor may be zero.
         Op::Prod(o) => {
-            let (x, y) = (tape.primal(&o.input), tape.primal(&o.out));
+            let (x, device) = (tape.primal(&o.input), tape.device());
             linear(tape, &o.input, &o.out, |t| {
-                C::float_mul(C::float_sum(C::float_div(t, x)), y)
+                let moved = C::float_mul(t, exclusive_of_all(x, &device));
+                C::float_reshape(C::float_sum(moved), o.out.shape.clone())
             })
         }
         Op::ProdDim(o) => {
-            let (x, y) = (tape.primal(&o.input), tape.primal(&o.out));
+            let (x, device) = (tape.primal(&o.input), tape.device());
             linear(tape, &o.input, &o.out, |t| {
-                C::float_mul(C::float_sum_dim(C::float_div(t, x), o.axis), y)
+                C::float_sum_dim(C::float_mul(t, exclusive(x, o.axis, &device)), o.axis)
             })
         }
         Op::CumProd(o) => {
-            let (x, y) = (tape.primal(&o.input), tape.primal(&o.out));
-            linear(tape, &o.input, &o.out, |t| {
-                C::float_mul(C::float_cumsum(C::float_div(t, x), o.axis), y)
-            })
+            let x = tape.primal(&o.input);
+            linear(tape, &o.input, &o.out, |t| cumulative_tangent(x, t, o.axis))
         }
         // Inside the bounds the tangent passes.
         Op::Clamp(o) => {

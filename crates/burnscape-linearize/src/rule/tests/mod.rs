@@ -156,7 +156,7 @@ fn error(found: &[f64], expected: &[f64]) -> f64 {
     norm(&difference) / norm(expected).max(1.0)
 }
 
-fn moved(x: &[Vec<f64>], direction: &[Vec<f64>], scale: f64) -> Vec<Vec<f64>> {
+pub(crate) fn moved(x: &[Vec<f64>], direction: &[Vec<f64>], scale: f64) -> Vec<Vec<f64>> {
     let part =
         |(x, d): (&Vec<f64>, &Vec<f64>)| x.iter().zip(d).map(|(x, d)| x + scale * d).collect();
     x.iter().zip(direction).map(part).collect()

@@ -1,0 +1,146 @@
+//! Selections by equality, which have no derivative where something is equal.
+
+use burn::backend::DispatchTensor;
+use burn::backend::ops::{BoolTensorOps, FloatTensorOps};
+use burn::tensor::Scalar;
+use burn_ir::{
+    BaseOperationIr as Base, IrVisitorMut, NumericOperationIr as Numeric, OperationIr, TensorIr,
+};
+
+use super::LinearizeError;
+use super::coverage::describe;
+use super::lifter::C;
+use super::program::{Port, Program, Rename};
+use super::run::flat;
+use super::tape::Tape;
+use super::trace::port;
+
+/// A comparison of values that move, of which a derivative holds only where nothing is equal.
+#[derive(Debug, Clone)]
+pub(crate) struct Tie {
+    /// How many are equal: one number.
+    pub(crate) count: TensorIr,
+    operation: String,
+    shapes: Vec<Vec<usize>>,
+}
+
+impl Tie {
+    /// That of an operation of which some input moves, if it selects by equality.
+    ///
+    /// A comparison with infinity is none: what is infinite does not move. Nor is one of an extremum with the
+    /// elements that it was taken of, as in Burn's backward pass of `cummax`: it asks which of them it is.
+    pub(crate) fn of(operation: &OperationIr, program: &Program, tape: &Tape<'_>) -> Option<Self> {
+        let OperationIr::BaseFloat(base) = operation else {
+            return None;
+        };
+        let masks = tape.bool_dtype();
+        let mask = match base {
+            Base::Equal(o) | Base::NotEqual(o) => {
+                let is_extreme = o.lhs.id == o.rhs.id
+                    || is_extremum(&o.lhs, &o.rhs, program)
+                    || is_extremum(&o.rhs, &o.lhs, program);
+                if is_extreme {
+                    return None;
+                }
+                C::float_equal(tape.primal(&o.lhs), tape.primal(&o.rhs), masks)
+            }
+            Base::EqualElem(o) | Base::NotEqualElem(o) => {
+                if !o.rhs.elem::<f64>().is_finite() {
+                    return None;
+                }
+                C::float_equal_elem(tape.primal(&o.lhs), o.rhs.into(), masks)
+            }
+            // Whether elements are other than zero.
+            Base::All(o) | Base::Any(o) => is_zero(&o.input, tape),
+            Base::AllDim(o) | Base::AnyDim(o) => is_zero(&o.input, tape),
+            _ => return None,
+        };
+        let (operation, shapes) = (
+            describe(operation).0,
+            operation
+                .inputs()
+                .map(|tensor| tensor.shape.as_slice().to_vec())
+                .collect(),
+        );
+        let ones = C::bool_into_float(mask, tape.float_dtype());
+        Some(Self {
+            count: port(tape.recorder(), "", &C::float_sum(ones)).tensor,
+            operation,
+            shapes,
+        })
+    }
+
+    /// The count as an output.
+    pub(crate) fn port(&self) -> Port {
+        Port {
+            name: format!("equal in {}", self.operation),
+            tensor: self.count.clone(),
+        }
+    }
+
+    pub(crate) fn renamed(&self, rename: &mut Rename) -> Self {
+        let mut tie = self.clone();
+        rename.visit_tensor_mut(&mut tie.count);
+        tie
+    }
+}
+
+/// Checks that nothing is equal. One host synchronization a comparison.
+pub(crate) fn none(ties: &[Tie], counts: Vec<DispatchTensor>) -> Result<(), LinearizeError> {
+    for (tie, count) in ties.iter().zip(counts) {
+        let count = flat(count)
+            .try_into_data()
+            .map_err(|error| LinearizeError::Run {
+                message: format!("{error:?}"),
+            })?;
+        let count = count.iter::<f64>().sum::<f64>();
+        if count != 0.0 {
+            return Err(LinearizeError::Tie {
+                operation: tie.operation.clone(),
+                shapes: tie.shapes.clone(),
+                count: count as usize,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn is_zero(
+    x: &TensorIr,
+    tape: &Tape<'_>,
+) -> burn_router::RouterTensor<burn_capture::CaptureClient> {
+    C::float_equal_elem(tape.primal(x), Scalar::Float(0.0), tape.bool_dtype())
+}
+
+/// Whether a tensor is an extremum of elements of another, however it is laid out.
+fn is_extremum(tensor: &TensorIr, of: &TensorIr, program: &Program) -> bool {
+    let makes = |operation: &&OperationIr| operation.outputs().any(|out| out.id == tensor.id);
+    match program.operations.iter().find(makes) {
+        Some(OperationIr::BaseFloat(Base::Expand(o))) => is_extremum(&o.input, of, program),
+        Some(OperationIr::BaseFloat(Base::Reshape(o))) => is_extremum(&o.input, of, program),
+        Some(OperationIr::BaseFloat(Base::RepeatDim(o))) => is_extremum(&o.tensor, of, program),
+        Some(OperationIr::NumericFloat(_, numeric)) => {
+            let source = match numeric {
+                Numeric::Max(o) | Numeric::Min(o) => &o.input,
+                Numeric::MaxDim(o) | Numeric::MinDim(o) => &o.input,
+                Numeric::MaxDimWithIndices(o) | Numeric::MinDimWithIndices(o) => &o.tensor,
+                Numeric::CumMax(o) | Numeric::CumMin(o) => &o.input,
+                _ => return false,
+            };
+            is_same(source, of, program)
+        }
+        _ => false,
+    }
+}
+
+/// Whether a tensor holds the elements of another, however it is laid out.
+fn is_same(tensor: &TensorIr, of: &TensorIr, program: &Program) -> bool {
+    if tensor.id == of.id {
+        return true;
+    }
+    let makes = |operation: &&OperationIr| operation.outputs().any(|out| out.id == tensor.id);
+    match program.operations.iter().find(makes) {
+        Some(OperationIr::BaseFloat(Base::Reshape(o))) => is_same(&o.input, of, program),
+        _ => false,
+    }
+}
