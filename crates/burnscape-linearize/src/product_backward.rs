@@ -9,7 +9,9 @@ use burn::backend::ops::FloatTensorOps;
 use burn::backend::{AutodiffBackend, TensorMetadata};
 use burn::tensor::DeviceSettings;
 use burn_capture::CaptureDevice;
-use burn_ir::{NumericOperationIr as Numeric, OperationIr, TensorId, TensorIr};
+use burn_ir::{
+    BaseOperationIr as Base, NumericOperationIr as Numeric, OperationIr, TensorId, TensorIr,
+};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::LinearizeError;
@@ -38,22 +40,40 @@ struct Found {
 impl ProductBackward {
     /// Those of a program. Nothing is looked for where nothing is multiplied up.
     pub(crate) fn of(program: &Program, settings: DeviceSettings) -> Result<Self, LinearizeError> {
-        let mut products: Vec<Product> = Vec::new();
-        for product in program.operations.iter().filter_map(Product::of) {
-            if !products.contains(&product) {
-                products.push(product);
-            }
-        }
+        let forward: Vec<Product> = program.operations.iter().filter_map(Product::of).collect();
         let mut all = Self::default();
-        if products.is_empty() {
+        if forward.is_empty() {
             return Ok(all);
         }
+        // The forward pass may be gone where nothing needs its value; a comparison with zero is left.
+        let compared = program.operations.iter().filter_map(|op| match op {
+            OperationIr::BaseFloat(Base::EqualElem(o)) => Some(&o.lhs),
+            _ => None,
+        });
+        let compared: Vec<&TensorIr> = compared.collect();
         let lookup = Lookup::of(program);
-        for product in products {
-            let pattern = Pattern::of(&product, settings)?;
-            let found = pattern.matches(&product, &lookup);
-            all.found
-                .extend(found.into_iter().map(|found| (found.out.id, found)));
+        let mut patterns: Vec<(Product, Pattern)> = Vec::new();
+        for own in &forward {
+            let others = compared.iter().filter(|x| own.fits(x)).map(|x| Product {
+                kind: own.kind,
+                factors: (*x).clone(),
+            });
+            for product in [own.clone()].into_iter().chain(others) {
+                let is_known = |(known, _): &(Product, Pattern)| {
+                    known.kind == product.kind && known.fits(&product.factors)
+                };
+                let index = match patterns.iter().position(is_known) {
+                    Some(index) => index,
+                    None => {
+                        let pattern = Pattern::of(&product, settings)?;
+                        patterns.push((product.clone(), pattern));
+                        patterns.len() - 1
+                    }
+                };
+                let found = patterns[index].1.matches(&product, &lookup);
+                all.found
+                    .extend(found.into_iter().map(|found| (found.out.id, found)));
+            }
         }
         Ok(all)
     }
@@ -115,6 +135,11 @@ enum Kind {
 }
 
 impl Product {
+    /// Whether a tensor is of the shape and the type of the factors.
+    fn fits(&self, tensor: &TensorIr) -> bool {
+        tensor.shape == self.factors.shape && tensor.dtype == self.factors.dtype
+    }
+
     fn of(operation: &OperationIr) -> Option<Self> {
         let OperationIr::NumericFloat(_, numeric) = operation else {
             return None;
