@@ -504,7 +504,7 @@ fn a_selection_by_equality_is_refused_where_something_is_equal_and_only_there() 
             let is_other = x.clone().not_equal_elem(0.0);
             (x * is_other.float()).square().sum()
         }),
-        ("BaseFloat::Any", |x| {
+        ("BaseFloat::EqualElem", |x| {
             let is_any = x.clone().any();
             (x * is_any.float()).square().sum()
         }),

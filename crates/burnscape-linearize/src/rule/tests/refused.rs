@@ -1,8 +1,8 @@
 //! What has no rule is an error that names the operation, its shapes and the parameter, never a number.
 //! No gradient that Burn records meets one, so that programs are made by hand.
 
-use burn::backend::ops::{FloatTensorOps, GridSampleOptions};
-use burn::tensor::IndexingUpdateOp;
+use burn::backend::ops::{BoolTensorOps, FloatTensorOps, GridSampleOptions};
+use burn::tensor::{IndexingUpdateOp, Tensor, TensorData};
 
 use super::{Given, plain, program};
 use crate::lifter::C;
@@ -66,6 +66,39 @@ fn scattering_that_is_not_linear_is_refused() {
             "{text}"
         );
         assert!(text.contains("(it reads `w`)"), "{text}");
+    }
+}
+
+/// Whether numbers are other than zero is asked of the numbers.
+#[test]
+fn any_and_all_of_numbers_are_refused_at_zeros() {
+    let asked: [fn(&Given) -> Symbol; 4] = [
+        |g| C::float_any(g.a(), g.settings.bool_dtype),
+        |g| C::float_all(g.a(), g.settings.bool_dtype),
+        |g| C::float_any_dim(g.a(), 0, g.settings.bool_dtype),
+        |g| C::float_all_dim(g.a(), 0, g.settings.bool_dtype),
+    ];
+    for asked in asked {
+        let written = program(&[&[3], &[1]], |g| {
+            let answer = C::bool_into_float(asked(g), g.settings.float_dtype);
+            C::float_mul(g.b(), answer)
+        });
+        let derivative = jvp(&written, &[0, 1], plain().settings()).expect("a derivative");
+        let at = |x: [f64; 3]| {
+            let inputs = [x.to_vec(), vec![2.0], vec![1.0; 3], vec![1.0]];
+            let bind = |x: &Vec<f64>| {
+                let data = TensorData::new(x.clone(), [x.len()]);
+                Tensor::<1>::from_data(data, &plain()).into_dispatch()
+            };
+            let inputs: Vec<_> = inputs.iter().map(bind).collect();
+            derivative.program.run(&inputs, &plain()).map(|_| ())
+        };
+        assert_eq!(at([1.0, 2.0, -1.0]), Ok(()));
+        let refused = at([1.0, 0.0, 0.0]);
+        assert!(
+            matches!(refused, Err(LinearizeError::Tie { count: 2, .. })),
+            "{refused:?}"
+        );
     }
 }
 
