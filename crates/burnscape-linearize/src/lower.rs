@@ -55,12 +55,16 @@ pub(crate) fn lower(program: Program, settings: DeviceSettings) -> Result<Progra
                 recorder.named(id, tensor.shape.clone(), tensor.dtype)
             };
             let device = recorder.client().device();
-            let rewritten = makers
-                .folded(operation, symbol)
-                .or_else(|| products.written(operation, symbol, &device))
-                .or_else(|| stable.written(operation, symbol));
+            let kept = stable.written(operation, symbol);
+            let is_stable = kept.is_some();
+            let rewritten = kept
+                .or_else(|| makers.folded(operation, symbol))
+                .or_else(|| products.written(operation, symbol, &device));
             if let Some((whole, result)) = rewritten {
                 let result = port(recorder, "", &result).tensor;
+                if is_stable {
+                    written_out.push((result.id, describe(operation).0));
+                }
                 rename.0.insert(whole.id, result.id);
                 continue;
             }
