@@ -19,6 +19,7 @@ mod models;
 mod modes;
 mod operators;
 mod policies;
+mod products;
 mod real_models;
 mod spectra;
 mod vectors;

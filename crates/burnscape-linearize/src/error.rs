@@ -48,14 +48,16 @@ pub enum LinearizeError {
         origin: String,
     },
     /// A derivative was asked for at a point at which the program selects by equality and something is
-    /// equal.
+    /// equal that is not equal nearby.
     ///
     /// What is selected there differs from what is selected next to it, and the derivative of what was
     /// recorded is that of neither. Burn's own backward passes of products are known and need no such
-    /// mask; comparisons with infinity, and of an extremum with what it is the extremum of, are no ties.
+    /// mask; comparisons with infinity, and of an extremum with what it is the extremum of, are no ties, nor
+    /// are values that stay equal when the parameters move by a ten-thousandth of their size (masked ones, or
+    /// those that a ReLU cuts off).
     #[error(
         "`{operation}` with shapes {shapes:?} compares values that move with the parameters, and {count} \
-         of them are equal at this point, so that what is selected has no derivative here; make the mask \
+         of them are equal at this point and not next to it, so that what is selected has no derivative here; make the mask \
          from the batch, select with `lower` or `greater`, or move the parameters off the tie"
     )]
     Tie {
@@ -63,7 +65,7 @@ pub enum LinearizeError {
         operation: String,
         /// Shapes of its inputs.
         shapes: Vec<Vec<usize>>,
-        /// How many are equal.
+        /// How many are equal here and not nearby.
         count: usize,
     },
     /// A gradient that Burn itself computes wrongly on this device, so that no derivative of it can be

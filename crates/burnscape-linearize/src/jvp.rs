@@ -80,7 +80,7 @@ pub(crate) fn recorded(
         for operation in &program.operations {
             recorder.client().register_op(operation.clone());
             if moves(&tape, operation) {
-                ties.extend(Tie::of(operation, program, &tape));
+                ties.extend(Tie::of(operation, program, wrt, &tape));
                 rule::apply(operation, &mut tape)
                     .map_err(|error| with_origin(error, operation, program))?;
             }

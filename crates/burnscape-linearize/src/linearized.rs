@@ -235,7 +235,13 @@ impl Linearized {
         let given: Vec<DispatchTensor> = inputs.iter().chain(&draws).cloned().collect();
         let mut values = self.engine.run(&map.once, &self.once, &given)?;
         let counts = values.split_off(map.num_values + map.num_residuals());
-        ties::none(&map.ties, counts)?;
+        let counts = ties::counts(counts)?;
+        if counts.iter().any(|count| *count != 0.0) {
+            let nearby = ties::displaced(&map.ties, &map.once.inputs, &given)?;
+            let mut values = self.engine.run(&map.once, &self.once, &nearby)?;
+            let nearby = values.split_off(map.num_values + map.num_residuals());
+            ties::stay(&map.ties, &counts, &ties::counts(nearby)?)?;
+        }
         let kept = values.split_off(map.num_values);
         let values = values.into_iter().map(flat).collect();
         Ok(match residuals {

@@ -26,7 +26,7 @@ impl Program {
     /// [`LinearizeError::Device`], [`LinearizeError::Mismatch`] if the values do not fit the inputs,
     /// [`LinearizeError::Run`] if Burn cannot run an operation, [`LinearizeError::Upstream`] if it computes one
     /// wrongly on this device, and [`LinearizeError::Tie`] if the program is a derivative, selects by equality,
-    /// and something is equal.
+    /// and something is equal that moves.
     pub fn run(
         &self,
         inputs: &[DispatchTensor],
@@ -44,8 +44,15 @@ impl Program {
         engine.constants(self);
         let mut watched = self.clone();
         watched.outputs.extend(self.ties.iter().map(Tie::port));
-        let mut outputs = engine.run(&watched, &Executable::new(&watched), inputs)?;
-        ties::none(&self.ties, outputs.split_off(self.outputs.len()))?;
+        let executable = Executable::new(&watched);
+        let mut outputs = engine.run(&watched, &executable, inputs)?;
+        let counts = ties::counts(outputs.split_off(self.outputs.len()))?;
+        if counts.iter().any(|count| *count != 0.0) {
+            let nearby = ties::displaced(&self.ties, &self.inputs, inputs)?;
+            let mut nearby = engine.run(&watched, &executable, &nearby)?;
+            let nearby = ties::counts(nearby.split_off(self.outputs.len()))?;
+            ties::stay(&self.ties, &counts, &nearby)?;
+        }
         Ok(outputs.into_iter().map(flat).collect())
     }
 }

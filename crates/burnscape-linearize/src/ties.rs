@@ -1,10 +1,11 @@
-//! Selections by equality, which have no derivative where something is equal.
+//! Selections by equality, which have no derivative where something is equal that moves.
 
 use burn::backend::DispatchTensor;
 use burn::backend::ops::{BoolTensorOps, FloatTensorOps};
-use burn::tensor::Scalar;
+use burn::tensor::{Scalar, Tensor, TensorData};
 use burn_ir::{
-    BaseOperationIr as Base, IrVisitorMut, NumericOperationIr as Numeric, OperationIr, TensorIr,
+    BaseOperationIr as Base, IrVisitorMut, NumericOperationIr as Numeric, OperationIr, TensorId,
+    TensorIr,
 };
 
 use super::LinearizeError;
@@ -22,6 +23,8 @@ pub(crate) struct Tie {
     pub(crate) count: TensorIr,
     operation: String,
     shapes: Vec<Vec<usize>>,
+    /// The inputs that it was differentiated by.
+    moving: Vec<TensorId>,
 }
 
 impl Tie {
@@ -29,7 +32,12 @@ impl Tie {
     ///
     /// A comparison with infinity is none: what is infinite does not move. Nor is one of an extremum with the
     /// elements that it was taken of, as in Burn's backward pass of `cummax`: it asks which of them it is.
-    pub(crate) fn of(operation: &OperationIr, program: &Program, tape: &Tape<'_>) -> Option<Self> {
+    pub(crate) fn of(
+        operation: &OperationIr,
+        program: &Program,
+        wrt: &[usize],
+        tape: &Tape<'_>,
+    ) -> Option<Self> {
         let OperationIr::BaseFloat(base) = operation else {
             return None;
         };
@@ -67,6 +75,10 @@ impl Tie {
             count: port(tape.recorder(), "", &C::float_sum(ones)).tensor,
             operation,
             shapes,
+            moving: wrt
+                .iter()
+                .map(|&index| program.inputs[index].tensor.id)
+                .collect(),
         })
     }
 
@@ -85,24 +97,60 @@ impl Tie {
     }
 }
 
-/// Checks that nothing is equal. One host synchronization a comparison.
-pub(crate) fn none(ties: &[Tie], counts: Vec<DispatchTensor>) -> Result<(), LinearizeError> {
-    for (tie, count) in ties.iter().zip(counts) {
-        let count = flat(count)
-            .try_into_data()
-            .map_err(|error| LinearizeError::Run {
-                message: format!("{error:?}"),
-            })?;
-        let count = count.iter::<f64>().sum::<f64>();
-        if count != 0.0 {
+/// How many are equal of each. One host synchronization a comparison.
+pub(crate) fn counts(outputs: Vec<DispatchTensor>) -> Result<Vec<f64>, LinearizeError> {
+    let read = |count: DispatchTensor| {
+        let count = flat(count).try_into_data();
+        let count = count.map_err(|error| LinearizeError::Run {
+            message: format!("{error:?}"),
+        })?;
+        Ok(count.iter::<f64>().sum())
+    };
+    outputs.into_iter().map(read).collect()
+}
+
+/// Checks that what is equal here is equal nearby as well: values that are masked, or saturated in a ReLU, do not
+/// move, and nothing changes where they are selected.
+pub(crate) fn stay(ties: &[Tie], here: &[f64], nearby: &[f64]) -> Result<(), LinearizeError> {
+    for (tie, (here, nearby)) in ties.iter().zip(here.iter().zip(nearby)) {
+        // A NaN is no count.
+        if here.is_nan() || nearby < here {
             return Err(LinearizeError::Tie {
                 operation: tie.operation.clone(),
                 shapes: tie.shapes.clone(),
-                count: count as usize,
+                count: (here - nearby) as usize,
             });
         }
     }
     Ok(())
+}
+
+/// The inputs of a program, with those that move a ten-thousandth of their size away, each number by another share
+/// of it.
+pub(crate) fn displaced(
+    ties: &[Tie],
+    ports: &[Port],
+    inputs: &[DispatchTensor],
+) -> Result<Vec<DispatchTensor>, LinearizeError> {
+    let moves = |port: &Port| ties.iter().any(|tie| tie.moving.contains(&port.tensor.id));
+    let displaced = ports.iter().zip(inputs).map(|(port, input)| {
+        if !moves(port) {
+            return Ok(input.clone());
+        }
+        let x = flat(input.clone());
+        let len = x.shape().num_elements();
+        let size = counts(vec![x.clone().abs().mean().into_dispatch()])?[0];
+        let size = if size > 0.0 { size } else { 1.0 };
+        let shares = (0..len).map(|i| {
+            let share = 0.5 + (0.618_033_988_749_895 * i as f64).fract();
+            if i % 3 == 1 { -share } else { share }
+        });
+        let shift: Vec<f64> = shares.map(|share| 1e-4 * size * share).collect();
+        let options = (&x.device(), x.dtype());
+        let shift = Tensor::<1>::from_data(TensorData::new(shift, [len]), options);
+        Ok((x + shift).into_dispatch())
+    });
+    displaced.collect()
 }
 
 fn is_zero(

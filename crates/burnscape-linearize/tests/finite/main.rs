@@ -6,6 +6,8 @@
     reason = "a failed expectation fails the test"
 )]
 
+mod ties;
+
 use std::sync::OnceLock;
 
 use burn::module::{Module, Param};
@@ -16,7 +18,7 @@ use burn::tensor::activation::{
     softplus,
 };
 use burn::tensor::{Bool, Device, FloatDType, Tensor, TensorData};
-use burnscape_linearize::{LinearizeError, LinearizedGradient, jvp, trace_gradient};
+use burnscape_linearize::{LinearizeError, LinearizedGradient, trace_gradient};
 
 fn plain() -> Device {
     static DEVICE: OnceLock<Device> = OnceLock::new();
@@ -398,156 +400,6 @@ fn functions_and_layers_are_smooth_at_zeros_and_at_constants() {
             },
         ),
     ]);
-}
-
-/// At a tie, what is differentiated is what Burn's gradient takes for the function there.
-#[test]
-fn at_ties_the_derivative_is_that_of_the_side_that_burns_gradient_takes() {
-    hold(vec![
-        // The first of the largest, and the last running record.
-        ("max", vec![1.0, 1.0], Product(&[2.0, 0.0]), |x| {
-            x.max().square()
-        }),
-        ("max_dim", vec![1.0, 1.0], Product(&[2.0, 0.0]), |x| {
-            x.max_dim(0).square()
-        }),
-        (
-            "cummax",
-            vec![1.0, 1.0, 2.0],
-            Product(&[2.0, 3.0, 4.0]),
-            |x| x.cummax(0).square().sum(),
-        ),
-        (
-            "cummin",
-            vec![1.0, 1.0, 0.5],
-            Product(&[2.0, 3.0, 4.0]),
-            |x| x.cummin(0).square().sum(),
-        ),
-        // In their order, and the one that is there.
-        ("sort", vec![1.0, 1.0], Product(&[2.0, 12.0]), |x| {
-            let weights = on(&x.device(), &[1.0, 2.0]);
-            (x.sort(0) * weights).square().sum()
-        }),
-        (
-            "topk",
-            vec![1.0, 1.0, 1.0],
-            Product(&[2.0, 12.0, 0.0]),
-            |x| {
-                let weights = on(&x.device(), &[1.0, 2.0]);
-                (x.topk(2, 0) * weights).square().sum()
-            },
-        ),
-        (
-            "median",
-            vec![1.0, 1.0, 2.0],
-            Product(&[0.0, 3.0, 0.0]),
-            |x| x.median(0).square(),
-        ),
-        // On the bounds themselves it passes.
-        ("clamp", vec![0.0, 1.0], Product(&[2.0, 3.0]), |x| {
-            x.clamp(0.0, 1.0).square().sum()
-        }),
-        // The slope of |x| at zero is zero, and so is that of the sign.
-        ("abs", vec![0.0, 1.0], Product(&[0.0, 3.0]), |x| {
-            x.abs().square().sum()
-        }),
-        ("sign", vec![0.0, 1.0], Product(&[0.0, 3.0]), |x| {
-            (x.clone().sign() * x).square().sum()
-        }),
-        // An extremum among the elements that it was taken of is where it is.
-        (
-            "which is the largest",
-            vec![0.0, 2.0, 1.0],
-            Differences,
-            |x| {
-                let is_largest = x.clone().equal(x.clone().max_dim(0).expand([3]));
-                (x.clone() * is_largest.float()).square().sum()
-            },
-        ),
-    ]);
-}
-
-#[test]
-fn a_selection_by_equality_is_refused_where_something_is_equal_and_only_there() {
-    let loss: Loss = |x| {
-        let is_zero = x.clone().equal_elem(0.0);
-        x.mask_fill(is_zero, 1.0).square().sum()
-    };
-    let v = direction(3);
-    assert_eq!(
-        product(&[0.5, 2.0, -1.0], &v, loss),
-        Ok(vec![2.0, 3.0, 4.0])
-    );
-    let error = product(&[0.0, 2.0, 0.0], &v, loss).expect_err("two zeros");
-    let expected = LinearizeError::Tie {
-        operation: "BaseFloat::EqualElem".into(),
-        shapes: vec![vec![3]],
-        count: 2,
-    };
-    assert_eq!(error, expected);
-    assert_eq!(
-        error.to_string(),
-        "`BaseFloat::EqualElem` with shapes [[3]] compares values that move with the parameters, and 2 of \
-         them are equal at this point, so that what is selected has no derivative here; make the mask from \
-         the batch, select with `lower` or `greater`, or move the parameters off the tie"
-    );
-    let others: [(&str, Loss); 4] = [
-        ("BaseFloat::Equal", |x| {
-            let is_same = x.clone().equal(x.clone().flip([0]) * 3.0);
-            x.mask_fill(is_same, 1.0).square().sum()
-        }),
-        ("BaseFloat::Equal", |x| {
-            let is_other = x.clone().not_equal(x.clone().flip([0]) * 3.0);
-            (x * is_other.float()).square().sum()
-        }),
-        ("BaseFloat::EqualElem", |x| {
-            let is_other = x.clone().not_equal_elem(0.0);
-            (x * is_other.float()).square().sum()
-        }),
-        ("BaseFloat::EqualElem", |x| {
-            let is_any = x.clone().any();
-            (x * is_any.float()).square().sum()
-        }),
-    ];
-    for (name, loss) in others {
-        assert!(product(&[0.5, 2.0, -1.0], &v, loss).is_ok(), "{name}");
-        match product(&[0.0, 2.0, 0.0], &v, loss) {
-            Err(LinearizeError::Tie { operation, .. }) => assert_eq!(operation, name),
-            other => panic!("{name}: {other:?}"),
-        }
-    }
-}
-
-/// A derivative by hand is refused there as well, and its derivative.
-#[test]
-fn derivatives_of_any_order_are_refused_at_ties() {
-    let settings = plain().settings();
-    let trace = trace_gradient(
-        at(&[0.0, 2.0]),
-        settings,
-        |_| (),
-        |point, ()| {
-            let x = point.x.val();
-            let is_zero = x.clone().equal_elem(0.0);
-            x.mask_fill(is_zero, 1.0).powi_scalar(3).sum()
-        },
-    );
-    let trace = trace.expect("a trace");
-    let mut program = trace.program.clone();
-    let mut inputs = trace.bindings.clone();
-    assert!(
-        program.run(&inputs, &plain()).is_ok(),
-        "the gradient itself"
-    );
-    for order in 1..3 {
-        program = jvp(&program, &[0], settings).expect("a derivative").program;
-        inputs.push(on(&plain(), &[1.0, 1.0]).into_dispatch());
-        let refused = program.run(&inputs, &plain());
-        assert!(
-            matches!(refused, Err(LinearizeError::Tie { .. })),
-            "order {order}"
-        );
-    }
 }
 
 /// What has no finite derivative has none here: a norm at zero, a root at zero, the logarithm under a mask that
