@@ -198,7 +198,7 @@ impl SamConfig {
     ///
     /// As [`init`](Self::init).
     pub fn validate(&self) -> Result<(), OptimConfigError> {
-        check_range("rho", self.rho, "a number ≥ 0", |rho| rho >= 0.0)?;
+        check_range("rho", self.rho, "a finite number ≥ 0", |rho| rho >= 0.0)?;
         self.schedule.validate()?;
         self.metric.validate()?;
         self.source.validate()?;
@@ -211,7 +211,7 @@ impl SamConfig {
             check_range(
                 "the factor of a group",
                 entry.factor,
-                "a number ≥ 0",
+                "a finite number ≥ 0",
                 |f| f >= 0.0,
             )?;
         }

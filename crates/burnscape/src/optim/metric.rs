@@ -1,8 +1,9 @@
 use burn::config::Config;
+use burn::tensor::Tensor;
 
 use super::OptimConfigError;
 use super::error::check_range;
-use crate::space::{LeafVector, SpaceError};
+use crate::space::{LeafVector, SpaceError, Wide, scaled};
 
 /// How displacements are measured: the ball is `|T⁻¹e| ≤ rho` with a diagonal `T`, so that the best
 /// first-order displacement is `e = rho T²d / |T d|`.
@@ -43,7 +44,7 @@ impl Metric {
         match self {
             Self::Euclidean => Ok(()),
             Self::Adaptive { eta } | Self::Fisher { eta, .. } => {
-                check_range("eta", *eta, "a number ≥ 0", |eta| eta >= 0.0)
+                check_range("eta", *eta, "a finite number ≥ 0", |eta| eta >= 0.0)
             }
         }
     }
@@ -64,34 +65,158 @@ impl Metric {
         )
     }
 
-    /// `T² direction`.
-    ///
-    /// `weights` are the present weights where the metric needs them, `squares` the diagonal Fisher.
-    pub(super) fn apply_squared(
-        &self,
-        direction: &LeafVector,
-        weights: Option<&LeafVector>,
-        squares: &LeafVector,
-    ) -> Result<LeafVector, SpaceError> {
+    /// Whether a diagonal Fisher matrix of squares whose sum (or its bound) is this may be infinite somewhere
+    /// in the type of the gradients. So far below the range it is also where squares and roots agree.
+    pub(super) fn overflows(&self, square: Wide) -> bool {
+        let most = Wide::new(1.0, 100);
         match self {
-            Self::Euclidean => Ok(direction.clone()),
-            Self::Adaptive { eta } => {
-                let Some(weights) = weights else {
-                    return Ok(direction.clone());
-                };
-                let scale = weights.clone().map(|leaf, weight| {
-                    Some(match leaf.shape().len() {
-                        0 | 1 => weight.ones_like(),
-                        _ => weight.abs().add_scalar(*eta).square(),
-                    })
-                });
-                direction.times(&scale)
-            }
             Self::Fisher { eta, .. } => {
+                let is_large = |square: Wide| !square.is_finite() || square.is_greater(most);
+                is_large(square) || is_large(square * Wide::from(*eta))
+            }
+            _ => false,
+        }
+    }
+
+    /// Where the ascent along `direction` leads.
+    ///
+    /// `weights` are the present weights where the metric needs them, `fisher` the diagonal Fisher matrix.
+    pub(super) fn target(
+        &self,
+        direction: LeafVector,
+        weights: Option<&LeafVector>,
+        fisher: &Fisher,
+    ) -> Result<Target, SpaceError> {
+        match (self, weights) {
+            (Self::Adaptive { eta }, Some(weights)) => {
+                let stretch = weights.leaves().iter().zip(weights.space().leaves());
+                let stretch = stretch.map(|(weight, leaf)| match leaf.shape().len() {
+                    0 | 1 => None,
+                    _ => Some(weight.clone()?.abs().add_scalar(*eta)),
+                });
+                let stretch = Stretch(stretch.collect()).widened();
+                let stretched = stretch.apply(direction.widen());
+                Ok(Target {
+                    start: None,
+                    end: stretched,
+                    stretch: Some(stretch),
+                })
+            }
+            (Self::Fisher { eta, .. }, _) => Ok(Target {
+                end: fisher.divide(&direction, *eta)?,
+                start: Some(direction),
+                stretch: None,
+            }),
+            _ => Ok(Target::plain(direction)),
+        }
+    }
+}
+
+/// The ascent `e = rho T²d / |T d|`, in a form in which no weight and no gradient is squared.
+pub(super) struct Target {
+    /// `⟨start, end⟩ = |T d|²`; `end` itself if there is none.
+    start: Option<LeafVector>,
+    /// `e` without its factor and the stretch.
+    end: LeafVector,
+    stretch: Option<Stretch>,
+}
+
+impl Target {
+    /// That of the Euclidean metric.
+    pub(super) fn plain(direction: LeafVector) -> Self {
+        Self {
+            start: None,
+            end: direction,
+            stretch: None,
+        }
+    }
+
+    /// Two vectors whose inner product is `|T d|²`.
+    pub(super) fn squares(&self) -> (&LeafVector, &LeafVector) {
+        (self.start.as_ref().unwrap_or(&self.end), &self.end)
+    }
+
+    /// The displacement, as a vector and its factor.
+    pub(super) fn displacement(self, factor: Wide) -> (LeafVector, f64) {
+        match self.stretch {
+            // Scaled in between, so that only `e` has to be within the range.
+            Some(stretch) => (stretch.apply(self.end.scale_wide(factor)), 1.0),
+            None => {
+                let value = factor.value();
+                // Of subnormal gradients the inverse of the norm leaves even the range of f64.
+                match value.is_normal() || value == 0.0 {
+                    true => (self.end, value),
+                    false => (self.end.scale_wide(factor), 1.0),
+                }
+            }
+        }
+    }
+}
+
+/// A diagonal that is one where a leaf has no entry.
+struct Stretch(Vec<Option<Tensor<1>>>);
+
+impl Stretch {
+    fn widened(self) -> Self {
+        let widen = |value: Option<Tensor<1>>| value.map(crate::space::as_accumulator);
+        Self(self.0.into_iter().map(widen).collect())
+    }
+
+    fn apply(&self, vector: LeafVector) -> LeafVector {
+        let mut entries = self.0.iter();
+        vector.map_all(|_, value| match entries.next() {
+            Some(Some(entry)) => value.map(|value| value * entry.clone()),
+            _ => value,
+        })
+    }
+}
+
+/// A diagonal Fisher matrix.
+pub(super) enum Fisher {
+    /// None: the metric is another.
+    Absent,
+    /// The squares.
+    Squares(LeafVector),
+    /// Their roots `r`, as `2^exponent · r`, where squares would overflow.
+    Roots(LeafVector, i32),
+}
+
+impl Fisher {
+    /// That of one gradient.
+    pub(super) fn of_gradient(gradient: &LeafVector) -> Result<Self, SpaceError> {
+        let wide = gradient.clone().widen();
+        Ok(Self::Squares(wide.times(&wide)?))
+    }
+
+    /// `direction / (1 + eta r²)`.
+    fn divide(&self, direction: &LeafVector, eta: f64) -> Result<LeafVector, SpaceError> {
+        match self {
+            Self::Absent => Ok(direction.clone()),
+            Self::Squares(squares) => {
                 let scale = squares
                     .clone()
-                    .map(|_, square| Some(square.mul_scalar(*eta).add_scalar(1.0).recip()));
-                direction.times(&scale)
+                    .map(|_, square| Some(square.mul_scalar(eta).add_scalar(1.0).recip()));
+                direction.clone().widen().times(&scale)
+            }
+            Self::Roots(roots, exponent) => {
+                // From `2^BIG` on, `1 + x²` is `x²` to rounding: what is beyond is divided by twice, instead
+                // of by its square.
+                const BIG: i32 = 30;
+                const SPARE: i32 = 70;
+                let unit = Wide::from(eta.sqrt()).shifted(exponent - SPARE);
+                let (floor, top) = (2.0_f64.powi(-120), 2.0_f64.powi(BIG - SPARE));
+                let mut roots = roots.clone().widen().scale_wide(unit).leaves().to_vec().into_iter();
+                Ok(direction.clone().widen().map_all(|_, value| {
+                    let (value, x) = (value, roots.next().flatten());
+                    let (Some(value), Some(x)) = (value, x) else {
+                        return None;
+                    };
+                    let x = x.abs().clamp_min(floor);
+                    let small = x.clone().clamp_max(top);
+                    let excess = small.clone() / x;
+                    let squares = scaled(small, 2.0_f64.powi(SPARE)).square().add_scalar(1.0);
+                    Some(value * excess.clone() / squares * excess)
+                }))
             }
         }
     }

@@ -48,6 +48,10 @@ impl VectorSpace for ParamVector {
     fn dot(&self, x: &Self) -> Result<f64, SpaceError> {
         Self::dot(self, x)
     }
+
+    fn norm(&self) -> Result<f64, SpaceError> {
+        Self::norm(self)
+    }
 }
 
 impl Elementwise for ParamVector {
