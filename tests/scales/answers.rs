@@ -1,13 +1,16 @@
 //! What is asked at every scale, with the answers brought back to scale one.
 
 use burn::optim::SgdConfig;
+use burn::tensor::Tensor;
 use burnscape::curvature::Hessian;
 use burnscape::krylov::{
     CgConfig, LinearOperator, MinresConfig, Shifted, TraceConfig, TraceMethod, TrustRegionConfig,
 };
+use burnscape::loss::{Evaluator, Objective};
 use burnscape::optim::{
     Ascent, Combination, Mask, Metric, RhoGroup, SaddleFreeNewtonConfig, SamConfig, StepReport,
 };
+use burnscape::sharpness::{AverageRiseConfig, CurvatureTraceConfig, WorstCaseRiseConfig};
 use burnscape::space::ParamVector;
 use burnscape::spectrum::Spectrum;
 
@@ -41,7 +44,9 @@ fn near(name: &'static str, values: Vec<f64>) -> Answer {
 /// Everything that is asked about the loss times `2^exponent`.
 pub(crate) fn answers(kind: Kind, seed: u64, exponent: i32) -> Vec<Answer> {
     let mut answers = curvature(kind, seed, exponent);
-    answers.extend(steps(kind, seed, exponent));
+    answers.extend(steps(kind, seed, exponent, &variants()));
+    answers.push(near("trust-region ascent", ascent(kind, seed, exponent)));
+    answers.extend(newton(kind, seed, exponent));
     answers
 }
 
@@ -111,30 +116,78 @@ fn curvature(kind: Kind, seed: u64, exponent: i32) -> Vec<Answer> {
         assert!(found_there.converged);
         found.push(near(name, back(vec![found_there.value])));
     }
+    found.extend(sharpness(&net, &hessian, &loss, &data, unit));
     found
 }
 
-/// The weights after three steps of every optimizer that a scale of the loss does not change, with a rate
-/// that makes up for it, and what the reports say.
-fn steps(kind: Kind, seed: u64, exponent: i32) -> Vec<Answer> {
+/// Measures of sharpness that are proportional to the loss.
+fn sharpness(
+    net: &Net,
+    hessian: &Hessian<'_>,
+    loss: &impl Objective<Net, Tensor<2>>,
+    data: &[Tensor<2>; 1],
+    unit: f64,
+) -> Vec<Answer> {
+    let evaluator = Evaluator::new(loss);
+    let rise = WorstCaseRiseConfig::new(0.3).with_num_steps(4);
+    let rise = rise.measure(net, &evaluator, data).expect("a rise");
+    let mut worst: Vec<f64> = rise.rises.iter().map(|rise| rise / unit).collect();
+    worst.extend([rise.displacement_norm, rise.alignment.expect("an angle")]);
+    let average = AverageRiseConfig::new(0.1).with_num_samples(4);
+    let average = average.measure(net, &evaluator, data).expect("a rise");
+    let error = average.standard_error.expect("an error");
+    let trace = CurvatureTraceConfig::new().with_max_products(4);
+    let trace = trace.measure(net, hessian).expect("a trace");
+    let frobenius = [Some(trace.frobenius_norm), trace.frobenius_error];
+    let frobenius = frobenius.map(|value| value.expect("a number") / unit);
+    vec![
+        exact("worst-case rise", worst),
+        near("average rise", vec![average.rise / unit, error / unit]),
+        near("trace by parameter", vec![trace.trace / unit]),
+        near("Frobenius norm", frobenius.to_vec()),
+    ]
+}
+
+/// The weights after three steps of optimizers that a scale of the loss does not change, with a rate that makes
+/// up for it, and what the reports say.
+pub(crate) fn steps(
+    kind: Kind,
+    seed: u64,
+    exponent: i32,
+    variants: &[(&'static str, SamConfig)],
+) -> Vec<Answer> {
+    let answer = |(name, config): &(&'static str, SamConfig)| {
+        exact(name, three_steps(config, kind, seed, exponent))
+    };
+    variants.iter().map(answer).collect()
+}
+
+/// As [`steps`], where a search of the batch's quadratic model says where to look.
+fn ascent(kind: Kind, seed: u64, exponent: i32) -> Vec<f64> {
+    three_steps(&SamConfig::sa_gd_trust_region(1), kind, seed, exponent)
+}
+
+fn three_steps(config: &SamConfig, kind: Kind, seed: u64, exponent: i32) -> Vec<f64> {
     let unit = 2.0_f64.powi(exponent);
     let (data, loss) = (batch(seed), loss(kind, exponent));
-    let mut found = Vec::new();
-    for (name, config) in variants() {
-        let mut net = Net::new(seed);
-        let mut sam = config.init(SgdConfig::new().init()).expect("an optimizer");
-        let mut values = Vec::new();
-        for _ in 0..3 {
-            let report = sam
-                .step_on(0.01 / unit, &mut net, data.clone(), &loss)
-                .expect("a step");
-            assert_eq!(report.skipped, None, "{name} at 2^{exponent}");
-            values.extend(back(&report, unit));
-            values.extend(net.numbers());
-        }
-        found.push(exact(name, values));
+    let mut net = Net::new(seed);
+    let mut sam = config.init(SgdConfig::new().init()).expect("an optimizer");
+    let mut values = Vec::new();
+    for _ in 0..3 {
+        let report = sam
+            .step_on(0.01 / unit, &mut net, data.clone(), &loss)
+            .expect("a step");
+        assert_eq!(report.skipped, None, "{kind:?} {seed} at 2^{exponent}: {config}");
+        values.extend(back(&report, unit));
+        values.extend(net.numbers());
     }
-    for escape in [0.0, 0.1] {
+    values
+}
+
+fn newton(kind: Kind, seed: u64, exponent: i32) -> Vec<Answer> {
+    let unit = 2.0_f64.powi(exponent);
+    let (data, loss) = (batch(seed), loss(kind, exponent));
+    let answer = |escape: f64| {
         let mut net = Net::new(seed);
         let config = SaddleFreeNewtonConfig::new().with_escape(escape);
         let config = config.with_max_step(Some(1.0)).with_damping(0.01 * unit);
@@ -144,9 +197,9 @@ fn steps(kind: Kind, seed: u64, exponent: i32) -> Vec<Answer> {
         assert_eq!(report.skipped, None, "saddle-free Newton at 2^{exponent}");
         let mut values = net.numbers();
         values.push(report.lowest_ritz.expect("a Ritz value") / unit);
-        found.push(near("saddle-free Newton", values));
-    }
-    found
+        near("saddle-free Newton", values)
+    };
+    vec![answer(0.0), answer(0.1)]
 }
 
 fn back(report: &StepReport, unit: f64) -> Vec<f64> {
@@ -158,7 +211,7 @@ fn back(report: &StepReport, unit: f64) -> Vec<f64> {
 }
 
 /// Fisher SAM is missing: its metric adds one to squared gradients, so that it has a scale of its own.
-fn variants() -> Vec<(&'static str, SamConfig)> {
+pub(crate) fn variants() -> Vec<(&'static str, SamConfig)> {
     let sam = SamConfig::new().with_rho(0.3);
     let first = burn::module::ParamGroup::from_paths(vec!["first"]);
     vec![
@@ -197,6 +250,5 @@ fn variants() -> Vec<(&'static str, SamConfig)> {
                 seed: 1,
             }),
         ),
-        ("trust-region ascent", SamConfig::sa_gd_trust_region(1)),
     ]
 }

@@ -4,12 +4,15 @@
 #![cfg(test)]
 #![allow(
     clippy::expect_used,
+    clippy::unwrap_used,
     reason = "a failed expectation fails the test"
 )]
 
 mod answers;
+mod claims;
 mod models;
 mod sweep;
+mod vectors;
 
 use std::ops::RangeInclusive;
 
@@ -21,6 +24,8 @@ const EPSILON: f64 = f32::EPSILON as f64;
 const NORMAL: RangeInclusive<i32> = -126..=127;
 const SEEDS: u64 = 10;
 const LARGEST: i32 = 60;
+/// Exponents beyond those, with room for the values of gradients and none for their squares.
+const FAR: [i32; 4] = [-85, -75, 75, 100];
 const STEP: usize = 1;
 
 fn exponents() -> impl Iterator<Item = i32> {

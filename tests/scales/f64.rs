@@ -8,6 +8,7 @@
 )]
 
 mod answers;
+mod claims_f64;
 mod models;
 mod sweep;
 
@@ -22,6 +23,8 @@ const EPSILON: f64 = f64::EPSILON;
 const NORMAL: RangeInclusive<i32> = -1022..=1023;
 const SEEDS: u64 = 10;
 const LARGEST: i32 = 900;
+/// Exponents beyond those, with room for the values of gradients and none for their squares.
+const FAR: [i32; 4] = [-960, -600, 600, 1000];
 const STEP: usize = 15;
 
 fn exponents() -> impl Iterator<Item = i32> {

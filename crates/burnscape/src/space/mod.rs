@@ -31,7 +31,6 @@ mod write;
 
 pub use buffers::BufferSnapshot;
 pub(crate) use cache::SpaceCache;
-pub(crate) use dot::dot;
 pub(crate) use epsilon::epsilon;
 pub use error::SpaceError;
 pub use filter::UnfilteredRule;
@@ -41,7 +40,7 @@ pub use leaf_vector::LeafVector;
 pub(crate) use leaf_vector::as_accumulator;
 pub use param_space::{ParamLeaf, ParamSpace};
 pub use param_vector::ParamVector;
-pub(crate) use products::norm;
+pub(crate) use products::{max_abs, norm, product};
 pub(crate) use range::scaled;
 pub use running::RunningStatistics;
 pub use tensor_block::{FlatVector, TensorBlock};

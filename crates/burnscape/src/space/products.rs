@@ -66,10 +66,23 @@ pub(super) fn each(parts: Vec<Factors>) -> Result<Vec<Wide>, SpaceError> {
     Ok(found)
 }
 
+/// The inner product of two flat tensors: one host synchronization, as a rule.
+pub(crate) fn product(x: &Tensor<1>, y: &Tensor<1>) -> Result<Wide, SpaceError> {
+    Ok(each(vec![(x.clone(), y.clone())])?.into_iter().sum())
+}
+
 /// The Euclidean norm of a flat tensor: one host synchronization, as a rule.
 pub(crate) fn norm(x: &Tensor<1>) -> Result<f64, SpaceError> {
-    let square: Wide = each(vec![(x.clone(), x.clone())])?.into_iter().sum();
-    Ok(square.sqrt().value())
+    Ok(product(x, x)?.sqrt().value())
+}
+
+/// The largest absolute value in a flat tensor; zero if it is empty.
+pub(crate) fn max_abs(x: &Tensor<1>) -> Result<f64, SpaceError> {
+    if x.dims() == [0] {
+        return Ok(0.0);
+    }
+    let largest = transfer(vec![x.clone().max_abs()])?;
+    Ok(largest.into_iter().sum())
 }
 
 /// Whether a sum holds all that its terms can tell.
@@ -101,7 +114,7 @@ pub(super) fn floor(count: usize, dtype: DType) -> f64 {
 /// The inner products of parts whose largest numbers were brought to between one and two before. `plain` is
 /// what they were without.
 fn rescued(parts: &[Factors], plain: &[f64]) -> Result<Vec<Wide>, SpaceError> {
-    let largest = |x: &Tensor<1>| as_accumulator(x.clone()).max_abs();
+    let largest = |x: &Tensor<1>| x.clone().max_abs();
     let largest = parts.iter().flat_map(|(x, y)| [largest(x), largest(y)]);
     let largest = transfer(largest.collect())?;
     let pairs = || largest.chunks_exact(2).map(|pair| (pair[0], pair[1]));

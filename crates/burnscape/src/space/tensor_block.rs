@@ -3,7 +3,7 @@ use std::fmt::Debug;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use burnscape_krylov::{Dense, HostError, VectorBlock, VectorSpace};
 
-use super::leaf_vector::{as_accumulator, transfer};
+use super::leaf_vector::transfer;
 use super::products::{floor, holds};
 use super::range::{Range, scaled_wide};
 use super::wide::{Wide, exponent_of};
@@ -111,7 +111,7 @@ impl<V: FlatVector<Block = Self>> TensorBlock<V> {
 
     /// The power of two that the largest number of a tensor is about, `None` if there is none.
     fn exponents(tensors: [Tensor<1>; 2]) -> Result<Option<[i32; 2]>, SpaceError> {
-        let largest = tensors.map(|x| as_accumulator(x).max_abs());
+        let largest = tensors.map(|x| x.max_abs());
         let largest = transfer(largest.to_vec())?;
         let is_number = |value: &f64| *value > 0.0 && value.is_finite();
         Ok(match largest[..] {
