@@ -105,7 +105,10 @@ fn curvature(kind: Kind, seed: u64, exponent: i32) -> Vec<Answer> {
     let ones = ParamVector::from_host(gradient.space(), &ones.collect::<Vec<_>>());
     let cg = CgConfig::new().run(&damped, &ones.expect("a vector"));
     let cg = cg.expect("a solution").x.to_host().expect("numbers");
-    found.push(near("CG, fixed side", cg.iter().map(|x| x * unit).collect()));
+    found.push(near(
+        "CG, fixed side",
+        cg.iter().map(|x| x * unit).collect(),
+    ));
 
     for (name, config) in [
         ("trust region, largest", TrustRegionConfig::maximize(0.5)),
@@ -177,7 +180,10 @@ fn three_steps(config: &SamConfig, kind: Kind, seed: u64, exponent: i32) -> Vec<
         let report = sam
             .step_on(0.01 / unit, &mut net, data.clone(), &loss)
             .expect("a step");
-        assert_eq!(report.skipped, None, "{kind:?} {seed} at 2^{exponent}: {config}");
+        assert_eq!(
+            report.skipped, None,
+            "{kind:?} {seed} at 2^{exponent}: {config}"
+        );
         values.extend(back(&report, unit));
         values.extend(net.numbers());
     }

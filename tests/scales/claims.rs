@@ -69,7 +69,13 @@ fn assert_close(found: &[f64], expected: &[f64], tolerance: f64) {
 #[test]
 fn spectra_traces_and_solutions_are_right_at_any_scale_of_the_loss() {
     // 1 1ᵀ + diag(1 … 8) / 8, and H w = g with w = ½.
-    let entry = |at: usize| 1.0 + if at / 8 == at % 8 { (at / 8 + 1) as f64 / 8.0 } else { 0.0 };
+    let entry = |at: usize| {
+        1.0 + if at / 8 == at % 8 {
+            (at / 8 + 1) as f64 / 8.0
+        } else {
+            0.0
+        }
+    };
     let largest = eigenvalues(&(0..64).map(entry).collect::<Vec<_>>())[7];
     let w: Param<Tensor<1>> = Param::from_tensor(Tensor::full([8], 0.5, (&device(), DTYPE)));
     for scale in [1.0_f64, 1e-15, 1e-22, 1e-25, 1e19] {
@@ -93,7 +99,9 @@ fn spectra_traces_and_solutions_are_right_at_any_scale_of_the_loss() {
         assert!(trace.converged);
         assert_close(&[trace.value / scale], &[12.5], 1e-5);
         let gradient = hessian.gradient().expect("a gradient");
-        let solution = CgConfig::new().run(&hessian, &gradient).expect("a solution");
+        let solution = CgConfig::new()
+            .run(&hessian, &gradient)
+            .expect("a solution");
         let solution = solution.x.to_host().expect("numbers");
         assert_close(&solution, &[0.5; 8], 1e-5);
     }
@@ -102,8 +110,14 @@ fn spectra_traces_and_solutions_are_right_at_any_scale_of_the_loss() {
 #[test]
 fn a_step_looks_a_radius_away_whatever_the_size_of_the_gradient() {
     // From subnormal numbers to the end of the range.
-    for size in [1e-42, 1e-38, 1e-30, 1e-20, 1e-12, 1.0, 1e15, 1e20, 1e30, 1e38] {
-        let (moved, norm) = displacement(&SamConfig::new().with_rho(0.5), &[0.0, 0.0], &[3.0 * size, -1.5 * size]);
+    for size in [
+        1e-42, 1e-38, 1e-30, 1e-20, 1e-12, 1.0, 1e15, 1e20, 1e30, 1e38,
+    ] {
+        let (moved, norm) = displacement(
+            &SamConfig::new().with_rho(0.5),
+            &[0.0, 0.0],
+            &[3.0 * size, -1.5 * size],
+        );
         let digits = if size < 1e-37 { 1e-2 } else { 1e-6 };
         let root = 1.25_f64.sqrt();
         assert_close(&moved, &[0.5 / root, -0.25 / root], digits);
@@ -164,7 +178,12 @@ fn the_adaptive_metric_takes_weights_whose_squares_are_no_numbers() {
 #[test]
 fn the_fisher_metric_takes_gradients_whose_squares_are_no_numbers() {
     // e = rho F⁻¹g / √(gᵀF⁻¹g) with F = 1 + eta g².
-    for slope in [[1e25, 3.0, 0.1], [1e-25, 3.0, 0.1], [1e25, 2e25, -3e25], [1e38, 1.0, 0.0]] {
+    for slope in [
+        [1e25, 3.0, 0.1],
+        [1e-25, 3.0, 0.1],
+        [1e25, 2e25, -3e25],
+        [1e38, 1.0, 0.0],
+    ] {
         for eta in [1.0, 1e6, 1e-6] {
             let metric = Metric::Fisher {
                 eta,
@@ -182,7 +201,11 @@ fn the_fisher_metric_takes_gradients_whose_squares_are_no_numbers() {
 
 #[test]
 fn the_fisher_metric_of_examples_takes_gradients_whose_squares_are_no_numbers() {
-    for rows in [[[1e25, 3.0], [2e25, 1.0]], [[3.0, 1.0], [0.5, -2.0]], [[1e22, 1.0], [0.0, -1e21]]] {
+    for rows in [
+        [[1e25, 3.0], [2e25, 1.0]],
+        [[3.0, 1.0], [0.5, -2.0]],
+        [[1e22, 1.0], [0.0, -1e21]],
+    ] {
         let metric = Metric::Fisher {
             eta: 1.0,
             squares: FisherSquares::ExampleGradients,

@@ -24,12 +24,18 @@ fn ritz_values_lie_within_the_spectrum_however_small_the_gradient() {
             .step_on(1.0, &mut model, no_data(), &loss)
             .expect("a step");
         let lowest = report.lowest_ritz.expect("a Ritz value");
-        assert!((1.0 - 1e-12..=2.0).contains(&lowest), "|g| ~ {size:e}: {lowest}");
+        assert!(
+            (1.0 - 1e-12..=2.0).contains(&lowest),
+            "|g| ~ {size:e}: {lowest}"
+        );
         assert_eq!(report.skipped, None);
         let moved = model.coordinates();
         for (found, (w, d)) in moved.iter().zip([(size, 1.0), (-0.5 * size, 2.0)]) {
             let expected = w - d * w / (d + 1e-3);
-            assert!((found - expected).abs() <= 1e-12 * size, "{size:e}: {moved:?}");
+            assert!(
+                (found - expected).abs() <= 1e-12 * size,
+                "{size:e}: {moved:?}"
+            );
         }
     }
 }
@@ -41,7 +47,10 @@ fn at_a_zero_gradient_newton_stays() {
     let mut newton = SaddleFreeNewtonConfig::new().init().expect("an optimizer");
     let report = newton.step_on(1.0, &mut model, no_data(), &loss);
     let report = report.expect("a step");
-    assert_eq!((report.lowest_ritz, report.step_norm, report.skipped), (None, 0.0, None));
+    assert_eq!(
+        (report.lowest_ritz, report.step_norm, report.skipped),
+        (None, 0.0, None)
+    );
     assert_eq!(model.coordinates(), [0.0, 0.0]);
 }
 

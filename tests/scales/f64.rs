@@ -2,10 +2,7 @@
 //!
 //! A test binary of its own: a device's default type is set once in a process.
 #![cfg(test)]
-#![allow(
-    clippy::expect_used,
-    reason = "a failed expectation fails the test"
-)]
+#![allow(clippy::expect_used, reason = "a failed expectation fails the test")]
 
 mod answers;
 mod claims_f64;

@@ -32,7 +32,10 @@ fn numbers(len: usize, phase: f64) -> Vec<f64> {
 
 fn weights(seed: u64) -> [Vec<f64>; 2] {
     let phase = 0.1 + 0.37 * seed as f64;
-    [numbers(INPUTS * HIDDEN, phase), numbers(HIDDEN * OUTPUTS, 2.0 * phase)]
+    [
+        numbers(INPUTS * HIDDEN, phase),
+        numbers(HIDDEN * OUTPUTS, 2.0 * phase),
+    ]
 }
 
 fn examples(seed: u64) -> Vec<f64> {
@@ -104,7 +107,9 @@ pub(crate) fn recorded(kind: Kind, seed: u64) -> Vec<f64> {
         let share = 1.0 / (EXAMPLES * OUTPUTS) as f64;
         let mut backward = vec![0.0; HIDDEN];
         for k in 0..OUTPUTS {
-            let output: f64 = (0..HIDDEN).map(|j| value(sums[j]) * second[j * OUTPUTS + k]).sum();
+            let output: f64 = (0..HIDDEN)
+                .map(|j| value(sums[j]) * second[j * OUTPUTS + k])
+                .sum();
             let error = output - t[k];
             loss += share * error * error;
             let upstream = 2.0 * share * error;

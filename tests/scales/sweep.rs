@@ -41,7 +41,9 @@ pub(crate) fn sweep(shares: u64) {
                     // NaN is no error that is small enough.
                     if !(error <= most) {
                         let name = here.name;
-                        failures.push(format!("{name}, {kind:?} {seed}, 2^{exponent}: {error} ulp"));
+                        failures.push(format!(
+                            "{name}, {kind:?} {seed}, 2^{exponent}: {error} ulp"
+                        ));
                     }
                 }
             }
@@ -63,7 +65,10 @@ pub(crate) fn sweep(shares: u64) {
 /// How far two answers are apart, relative to the largest number of the answer.
 fn error(there: &Answer, here: &Answer) -> f64 {
     assert_eq!(there.values.len(), here.values.len());
-    let size = here.values.iter().fold(0.0_f64, |size, x| size.max(x.abs()));
+    let size = here
+        .values
+        .iter()
+        .fold(0.0_f64, |size, x| size.max(x.abs()));
     let pairs = there.values.iter().zip(&here.values);
     let mut worst = 0.0_f64;
     for (x, y) in pairs {
@@ -86,7 +91,10 @@ fn recorded_values_stay_normal_at_every_scale() {
                     let size = (value.abs().log2() + f64::from(exponent)).floor() as i32;
                     // With room for products of vectors of norm one and their digits.
                     let room = NORMAL.start() + 40..=NORMAL.end() - 10;
-                    assert!(room.contains(&size), "{kind:?} {seed}: {value:e} 2^{exponent}");
+                    assert!(
+                        room.contains(&size),
+                        "{kind:?} {seed}: {value:e} 2^{exponent}"
+                    );
                 }
             }
         }
@@ -125,13 +133,19 @@ fn the_displacement_is_the_published_one_where_its_floor_does_not_count() {
             let step: Vec<f64> = seen[1].iter().zip(&seen[0]).map(|(x, y)| x - y).collect();
             // Never shorter for a small gradient.
             let length = step.iter().map(|x| x * x).sum::<f64>().sqrt();
-            assert!((length / rho - 1.0).abs() < 1e-6, "{kind:?} 2^{exponent}: {length}");
+            assert!(
+                (length / rho - 1.0).abs() < 1e-6,
+                "{kind:?} 2^{exponent}: {length}"
+            );
             if report.gradient_norm <= 1e-6 {
                 continue;
             }
             let gradient = gradient(kind, exponent);
             let factor = rho / (report.gradient_norm + 1e-12);
-            let off = step.iter().zip(&gradient).map(|(e, g)| (e - factor * g).powi(2));
+            let off = step
+                .iter()
+                .zip(&gradient)
+                .map(|(e, g)| (e - factor * g).powi(2));
             let off = off.sum::<f64>().sqrt();
             // What is seen of it is rounded to the digits of the weights.
             let size = seen[1].iter().map(|x| x * x).sum::<f64>().sqrt();
@@ -147,5 +161,9 @@ fn gradient(kind: Kind, exponent: i32) -> Vec<f64> {
     let (net, loss) = (Net::new(0), loss(kind, exponent));
     let evaluator = burnscape::loss::Evaluator::new(&loss);
     let found = evaluator.loss_and_gradient(&net, &[batch(0)]);
-    found.expect("a gradient").gradient.to_host().expect("numbers")
+    found
+        .expect("a gradient")
+        .gradient
+        .to_host()
+        .expect("numbers")
 }

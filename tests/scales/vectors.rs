@@ -14,7 +14,8 @@ struct Two {
 }
 
 fn space() -> ParamSpace {
-    let tensor = |len: usize| Tensor::from_data(TensorData::new(vec![1.0; len], [len]), (&device(), DTYPE));
+    let tensor =
+        |len: usize| Tensor::from_data(TensorData::new(vec![1.0; len], [len]), (&device(), DTYPE));
     let model = Two {
         a: Param::from_tensor(tensor(3)),
         b: Param::from_tensor(tensor(2)),
@@ -82,7 +83,12 @@ fn a_direction_is_that_of_any_multiple() {
     // Subnormal numbers have few digits, and a direction all the same.
     let tiny = times([2.0, 1.0, 0.0, -2.0, 0.0], -140).normalize().unwrap();
     let third = 1.0 / 3.0;
-    for (x, y) in tiny.to_host().unwrap().iter().zip([2.0 * third, third, 0.0, -2.0 * third, 0.0]) {
+    for (x, y) in tiny
+        .to_host()
+        .unwrap()
+        .iter()
+        .zip([2.0 * third, third, 0.0, -2.0 * third, 0.0])
+    {
         assert!((x - y).abs() < 1e-6);
     }
     let error = times([0.0; 5], 0).normalize().unwrap_err();
@@ -120,7 +126,11 @@ fn blocks_have_the_same_digits_at_any_scale() {
             let other = 2.0_f64.powi(f);
             let scaled: Vec<f64> = dots.iter().map(|dot| dot * unit * other).collect();
             assert_eq!(block.dots(&times(Y, f)).unwrap(), scaled, "2^{e}, 2^{f}");
-            let scaled: Vec<f64> = gram.as_slice().iter().map(|dot| dot * unit * other).collect();
+            let scaled: Vec<f64> = gram
+                .as_slice()
+                .iter()
+                .map(|dot| dot * unit * other)
+                .collect();
             assert_eq!(block.gram(&blocks(f)).unwrap().as_slice(), scaled);
         }
         let back = block.combine(&[0.5 / unit, -3.0 / unit]).unwrap();
@@ -135,7 +145,10 @@ fn filters_have_the_same_digits_at_any_scale() {
     let vector = |values: &[f64; 8], first: i32, second: i32| {
         // The filters of a linear layer are columns.
         let units = [first, second].map(|e| 2.0_f64.powi(e));
-        let values = values.iter().enumerate().map(|(i, value)| value * units[i % 2]);
+        let values = values
+            .iter()
+            .enumerate()
+            .map(|(i, value)| value * units[i % 2]);
         ParamVector::from_host(&space, &values.collect::<Vec<_>>()).expect("a vector")
     };
     let direction = [1.0, 0.5, -2.0, 1.5, 0.75, 2.0, 1.0, -1.0];
@@ -158,4 +171,24 @@ fn filters_have_the_same_digits_at_any_scale() {
             assert_eq!(back.collect::<Vec<_>>(), one, "2^{e}, 2^{f}");
         }
     }
+}
+
+#[test]
+fn a_gradient_times_many_examples_may_be_out_of_range() {
+    let model = burn::nn::LinearConfig::new(1, 1)
+        .with_bias(false)
+        .init(&device().autodiff());
+    let space = ParamSpace::of(&model).expect("a space");
+    let small = ParamVector::from_host(&space, &[1e-3]).expect("a vector");
+    let model = small.apply_to(&model).expect("a model");
+    let loss = |model: &burn::nn::Linear, x: Tensor<2>| (model.forward(x) * 3e37).mean();
+    let batch = |rows: usize, value: f64| {
+        let data = TensorData::new(vec![value; rows], [rows, 1]);
+        Tensor::<2>::from_data(data, (&device(), DTYPE))
+    };
+    let data = [batch(16, 1.0), batch(4, 2.0)];
+    let evaluator = burnscape::loss::Evaluator::new(&loss);
+    let found = evaluator.loss_and_gradient(&model, &data).unwrap();
+    let gradient = found.gradient.to_host().unwrap()[0];
+    assert!((gradient / 3.6e37 - 1.0).abs() < 1e-6, "{gradient}");
 }

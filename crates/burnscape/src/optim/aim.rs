@@ -1,10 +1,11 @@
 use burn::module::Module;
+use burn::tensor::DType;
 
 use super::core::{Plan, SamCore};
 use super::evaluation::LossValue;
 use super::metric::{Fisher, Target};
 use super::{Metric, OptimError, rho};
-use crate::space::{LeafVector, ParamSpace, Wide, scaled};
+use crate::space::{LeafVector, ParamLeaf, ParamSpace, Wide, scaled};
 
 /// Where a step looks, and what was read on the way.
 pub(super) struct Aim {
@@ -68,6 +69,7 @@ impl SamCore {
                     },
                 );
             let is_of_batch = examples.is_none();
+            let needs_weights = self.config.metric.needs_weights();
             let fisher = match (examples, &self.config.metric) {
                 (Some(examples), _) => examples,
                 (None, Metric::Fisher { .. }) => Fisher::of_gradient(gradient)?,
@@ -80,6 +82,18 @@ impl SamCore {
                 target = self.target(model, direction, &fisher)?;
                 let (start, end) = target.squares();
                 dots[1] = start.wide_dot(end)?;
+            } else if needs_weights && !is_inside(dots[1].sqrt(), gradient.space()) {
+                // A direction of another scale has the same displacement, and products with the weights that
+                // are within the range.
+                let weights = LeafVector::from_module(gradient.space(), model)?;
+                let stretch = weights.wide_norm()? + Wide::from(self.config.metric.floor());
+                let middle = Wide::from(1.0) / (direction.wide_norm()? * stretch);
+                if middle.is_positive() && middle.is_finite() {
+                    let middle = Wide::new(1.0, middle.exponent());
+                    target = self.target(model, direction.scale_wide(middle), &fisher)?;
+                    let (start, end) = target.squares();
+                    dots[1] = start.wide_dot(end)?;
+                }
             }
             (dots, loss, target, factors)
         };
@@ -129,6 +143,16 @@ impl SamCore {
             .map(|leaf| rho::factor(&self.config.groups, leaf))
             .collect()
     }
+}
+
+/// Whether a vector with this norm has coordinates that are normal numbers, those that count.
+fn is_inside(norm: Wide, space: &ParamSpace) -> bool {
+    let is_double = |leaf: &ParamLeaf| leaf.dtype() == DType::F64;
+    let least = match space.leaves().iter().all(is_double) {
+        true => -900,
+        false => -80,
+    };
+    norm.is_positive() && norm.is_finite() && norm.exponent() >= least
 }
 
 /// Scales each leaf by a function of its factor; zero drops it, one leaves it alone.

@@ -77,7 +77,9 @@ impl Ascent {
             } => {
                 check_range("steps", *steps as f64, "at least 1", |steps| steps >= 1.0)?;
                 check_range("restarts", *restarts as f64, "at least 1", |n| n >= 1.0)?;
-                check_range("step_size", *step_size, "a finite number > 0", |size| size > 0.0)
+                check_range("step_size", *step_size, "a finite number > 0", |size| {
+                    size > 0.0
+                })
             }
             Self::TrustRegion {
                 max_basis,

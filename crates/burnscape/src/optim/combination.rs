@@ -137,7 +137,9 @@ impl Combination {
         match self {
             Self::Perturbed => Ok(()),
             Self::SurrogateGap { alpha } => {
-                check_range("alpha", *alpha, "a finite number ≥ 0", |alpha| alpha >= 0.0)
+                check_range("alpha", *alpha, "a finite number ≥ 0", |alpha| {
+                    alpha >= 0.0
+                })
             }
             Self::Weighted { gamma, .. } => {
                 check_range("gamma", *gamma, "a number in [0, 1)", |gamma| {
@@ -146,7 +148,9 @@ impl Combination {
             }
             Self::Look { every, alpha } => {
                 check_range("every", *every as f64, "at least 1", |every| every >= 1.0)?;
-                check_range("alpha", *alpha, "a finite number ≥ 0", |alpha| alpha >= 0.0)
+                check_range("alpha", *alpha, "a finite number ≥ 0", |alpha| {
+                    alpha >= 0.0
+                })
             }
         }
     }

@@ -3,7 +3,7 @@ use burn::tensor::Tensor;
 
 use super::OptimConfigError;
 use super::error::check_range;
-use crate::space::{LeafVector, SpaceError, Wide, scaled};
+use crate::space::{LeafVector, SpaceError, Wide, as_accumulator, scaled};
 
 /// How displacements are measured: the ball is `|T⁻¹e| ≤ rho` with a diagonal `T`, so that the best
 /// first-order displacement is `e = rho T²d / |T d|`.
@@ -54,6 +54,14 @@ impl Metric {
         matches!(self, Self::Adaptive { .. })
     }
 
+    /// What the stretch of a zero weight is.
+    pub(super) fn floor(&self) -> f64 {
+        match self {
+            Self::Adaptive { eta } => *eta,
+            _ => 1.0,
+        }
+    }
+
     /// Whether every example's gradient is needed.
     pub(super) fn needs_examples(&self) -> bool {
         matches!(
@@ -87,26 +95,25 @@ impl Metric {
         weights: Option<&LeafVector>,
         fisher: &Fisher,
     ) -> Result<Target, SpaceError> {
-        match (self, weights) {
-            (Self::Adaptive { eta }, Some(weights)) => {
-                let stretch = weights.leaves().iter().zip(weights.space().leaves());
-                let stretch = stretch.map(|(weight, leaf)| match leaf.shape().len() {
-                    0 | 1 => None,
-                    _ => Some(weight.clone()?.abs().add_scalar(*eta)),
-                });
-                let stretch = Stretch(stretch.collect()).widened();
-                let stretched = stretch.apply(direction.widen());
+        match (self, weights, fisher) {
+            (Self::Adaptive { eta }, Some(weights), _) => Ok(Target::stretched(
+                direction,
+                Stretch::of_weights(weights, *eta),
+            )),
+            (Self::Fisher { eta, .. }, _, Fisher::Squares(squares)) => {
+                let scale = squares
+                    .clone()
+                    .map(|_, square| Some(square.mul_scalar(*eta).add_scalar(1.0).recip()));
                 Ok(Target {
-                    start: None,
-                    end: stretched,
-                    stretch: Some(stretch),
+                    end: direction.clone().widen().times(&scale)?,
+                    start: Some(direction),
+                    stretch: None,
                 })
             }
-            (Self::Fisher { eta, .. }, _) => Ok(Target {
-                end: fisher.divide(&direction, *eta)?,
-                start: Some(direction),
-                stretch: None,
-            }),
+            (Self::Fisher { eta, .. }, _, Fisher::Roots(roots, exponent)) => {
+                let stretch = Stretch::of_roots(roots, *exponent, *eta);
+                Ok(Target::stretched(direction, stretch))
+            }
             _ => Ok(Target::plain(direction)),
         }
     }
@@ -128,6 +135,14 @@ impl Target {
             start: None,
             end: direction,
             stretch: None,
+        }
+    }
+
+    fn stretched(direction: LeafVector, stretch: Stretch) -> Self {
+        Self {
+            start: None,
+            end: stretch.apply(direction.widen()),
+            stretch: Some(stretch),
         }
     }
 
@@ -153,20 +168,51 @@ impl Target {
     }
 }
 
-/// A diagonal that is one where a leaf has no entry.
-struct Stretch(Vec<Option<Tensor<1>>>);
+/// A diagonal `T`: for each leaf a factor and a divisor, which is one where there is none; the whole is one where
+/// a leaf has neither.
+struct Stretch(Vec<Option<(Tensor<1>, Option<Tensor<1>>)>>);
 
 impl Stretch {
-    fn widened(self) -> Self {
-        let widen = |value: Option<Tensor<1>>| value.map(crate::space::as_accumulator);
-        Self(self.0.into_iter().map(widen).collect())
+    /// `|w| + eta` on weights of rank two and more.
+    fn of_weights(weights: &LeafVector, eta: f64) -> Self {
+        let leaves = weights.leaves().iter().zip(weights.space().leaves());
+        let stretch = leaves.map(|(weight, leaf)| match leaf.shape().len() {
+            0 | 1 => None,
+            _ => Some((as_accumulator(weight.clone()?.abs().add_scalar(eta)), None)),
+        });
+        Self(stretch.collect())
+    }
+
+    /// `1 / √(1 + eta r²)` for `r` of which `2^−exponent r` is given.
+    fn of_roots(roots: &LeafVector, exponent: i32, eta: f64) -> Self {
+        // From 2^BIG on, 1 + x² is x² to rounding: what is beyond is a factor of its own, and not squared.
+        const BIG: i32 = 30;
+        const SPARE: i32 = 70;
+        let unit = Wide::from(eta.sqrt()).shifted(exponent - SPARE);
+        let (floor, top) = (2.0_f64.powi(-120), 2.0_f64.powi(BIG - SPARE));
+        let roots = roots.clone().widen().scale_wide(unit);
+        let stretch = roots.leaves().iter().map(|root| {
+            let x = root.clone()?.abs().clamp_min(floor);
+            let small = x.clone().clamp_max(top);
+            let divisor = scaled(small.clone(), 2.0_f64.powi(SPARE)).square();
+            Some((small / x, Some(divisor.add_scalar(1.0).sqrt())))
+        });
+        Self(stretch.collect())
     }
 
     fn apply(&self, vector: LeafVector) -> LeafVector {
         let mut entries = self.0.iter();
-        vector.map_all(|_, value| match entries.next() {
-            Some(Some(entry)) => value.map(|value| value * entry.clone()),
-            _ => value,
+        vector.map_all(|_, value| {
+            let entry = entries.next();
+            let value = value?;
+            let Some(Some((factor, divisor))) = entry else {
+                return Some(value);
+            };
+            let value = value * factor.clone();
+            Some(match divisor {
+                Some(divisor) => value / divisor.clone(),
+                None => value,
+            })
         })
     }
 }
@@ -177,7 +223,7 @@ pub(super) enum Fisher {
     Absent,
     /// The squares.
     Squares(LeafVector),
-    /// Their roots `r`, as `2^exponent · r`, where squares would overflow.
+    /// Their roots times `2^−exponent`, where squares would overflow.
     Roots(LeafVector, i32),
 }
 
@@ -186,38 +232,5 @@ impl Fisher {
     pub(super) fn of_gradient(gradient: &LeafVector) -> Result<Self, SpaceError> {
         let wide = gradient.clone().widen();
         Ok(Self::Squares(wide.times(&wide)?))
-    }
-
-    /// `direction / (1 + eta r²)`.
-    fn divide(&self, direction: &LeafVector, eta: f64) -> Result<LeafVector, SpaceError> {
-        match self {
-            Self::Absent => Ok(direction.clone()),
-            Self::Squares(squares) => {
-                let scale = squares
-                    .clone()
-                    .map(|_, square| Some(square.mul_scalar(eta).add_scalar(1.0).recip()));
-                direction.clone().widen().times(&scale)
-            }
-            Self::Roots(roots, exponent) => {
-                // From `2^BIG` on, `1 + x²` is `x²` to rounding: what is beyond is divided by twice, instead
-                // of by its square.
-                const BIG: i32 = 30;
-                const SPARE: i32 = 70;
-                let unit = Wide::from(eta.sqrt()).shifted(exponent - SPARE);
-                let (floor, top) = (2.0_f64.powi(-120), 2.0_f64.powi(BIG - SPARE));
-                let mut roots = roots.clone().widen().scale_wide(unit).leaves().to_vec().into_iter();
-                Ok(direction.clone().widen().map_all(|_, value| {
-                    let (value, x) = (value, roots.next().flatten());
-                    let (Some(value), Some(x)) = (value, x) else {
-                        return None;
-                    };
-                    let x = x.abs().clamp_min(floor);
-                    let small = x.clone().clamp_max(top);
-                    let excess = small.clone() / x;
-                    let squares = scaled(small, 2.0_f64.powi(SPARE)).square().add_scalar(1.0);
-                    Some(value * excess.clone() / squares * excess)
-                }))
-            }
-        }
     }
 }

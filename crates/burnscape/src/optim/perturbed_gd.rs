@@ -57,11 +57,16 @@ impl PerturbedGdConfig {
             "a finite number > 0",
             |g| g > 0.0,
         )?;
-        check_range("decrease", self.decrease, "a finite number > 0", |f| f > 0.0)?;
+        check_range("decrease", self.decrease, "a finite number > 0", |f| {
+            f > 0.0
+        })?;
         if let Some(threshold) = self.curvature_threshold {
-            check_range("curvature_threshold", threshold, "a finite number ≥ 0", |c| {
-                c >= 0.0
-            })?;
+            check_range(
+                "curvature_threshold",
+                threshold,
+                "a finite number ≥ 0",
+                |c| c >= 0.0,
+            )?;
         }
         check_range("patience", self.patience as f64, "at least 1", |n| n >= 1.0)?;
         Ok(PerturbedGd {

@@ -50,7 +50,9 @@ impl RhoSchedule {
                 lr_min,
                 lr_max,
             } => {
-                check_range("rho_min", *rho_min, "a finite number ≥ 0", |rho| rho >= 0.0)?;
+                check_range("rho_min", *rho_min, "a finite number ≥ 0", |rho| {
+                    rho >= 0.0
+                })?;
                 check_range("lr_min", *lr_min, "a finite number ≥ 0", |lr| lr >= 0.0)?;
                 check_range("lr_max", *lr_max, "a finite number > 0", |lr| lr > 0.0)?;
                 if lr_min < lr_max {

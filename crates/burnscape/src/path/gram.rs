@@ -12,7 +12,9 @@ pub(super) struct Gram {
 impl Gram {
     /// Of `count` points; products that are not given are zero.
     pub(super) fn new(count: usize, products: &[((usize, usize), Wide)]) -> Self {
-        let exponents = products.iter().filter(|(_, product)| product.abs().is_positive());
+        let exponents = products
+            .iter()
+            .filter(|(_, product)| product.abs().is_positive());
         let largest = exponents.map(|(_, product)| product.exponent()).max();
         let unit = match largest.unwrap_or(0) {
             exponent if exponent.abs() < 900 => 0,

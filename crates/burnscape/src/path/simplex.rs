@@ -182,7 +182,9 @@ impl<M: Module> Simplex<M> {
         }
         // Once for the vectors and once for the gradient, neither of which leaves the range.
         let unit = Wide::new(1.0, -gram.unit);
-        let weights = weights.iter().map(|&weight| (Wide::from(weight) * unit).value());
+        let weights = weights
+            .iter()
+            .map(|&weight| (Wide::from(weight) * unit).value());
         let combined = self.vertices.combine(&weights.collect::<Vec<_>>())?;
         Ok(combined.scale_wide(unit))
     }

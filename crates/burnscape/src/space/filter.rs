@@ -162,7 +162,13 @@ fn norms(filters: &[Filters<'_>]) -> Result<Vec<Vec<Wide>>, SpaceError> {
     let largest = read(lost.iter().map(|&index| filters[index].largest()).collect())?;
     let exponents = |largest: &[f64]| -> Vec<i32> {
         let is_number = |value: f64| value > 0.0 && value.is_finite();
-        let exponent = |&value: &f64| if is_number(value) { exponent_of(value) } else { 0 };
+        let exponent = |&value: &f64| {
+            if is_number(value) {
+                exponent_of(value)
+            } else {
+                0
+            }
+        };
         largest.iter().map(exponent).collect()
     };
     let exponents: Vec<Vec<i32>> = largest.iter().map(|largest| exponents(largest)).collect();
@@ -179,7 +185,9 @@ fn norms(filters: &[Filters<'_>]) -> Result<Vec<Vec<Wide>>, SpaceError> {
         .collect();
     for ((index, exponents), again) in lost.into_iter().zip(exponents).zip(again) {
         let again = again.into_iter().zip(exponents);
-        squares[index] = again.map(|(sum, exponent)| Wide::new(sum, 2 * exponent)).collect();
+        squares[index] = again
+            .map(|(sum, exponent)| Wide::new(sum, 2 * exponent))
+            .collect();
     }
     let roots = |squares: Vec<Wide>| squares.into_iter().map(Wide::sqrt).collect();
     Ok(squares.into_iter().map(roots).collect())

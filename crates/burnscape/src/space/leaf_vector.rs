@@ -304,7 +304,7 @@ impl LeafVector {
     ///
     /// [`SpaceError::Device`].
     pub fn norm(&self) -> Result<f64, SpaceError> {
-        Ok(self.wide_dot(self)?.sqrt().value())
+        Ok(self.wide_norm()?.value())
     }
 
     /// Several inner products, as [`dot`](Self::dot) forms them, and the values of some one-element tensors (a
@@ -329,13 +329,21 @@ impl LeafVector {
         let factors = pairs.iter().map(|(x, y)| x.factors(y));
         let factors = factors.collect::<Result<Vec<_>, _>>()?;
         let scalars = scalars.iter().map(|scalar| scalar.clone().inner());
-        products::sums(&factors, scalars.map(|scalar| scalar.reshape([1])).collect())
+        products::sums(
+            &factors,
+            scalars.map(|scalar| scalar.reshape([1])).collect(),
+        )
     }
 
     /// `⟨self, other⟩` where it may leave the range of `f64`.
     pub(crate) fn wide_dot(&self, other: &Self) -> Result<Wide, SpaceError> {
         let (dots, _) = Self::wide_dots(&[(self, other)], &[])?;
         Ok(dots.into_iter().sum())
+    }
+
+    /// The norm where it may leave the range of `f64`, or its inverse does.
+    pub(crate) fn wide_norm(&self) -> Result<Wide, SpaceError> {
+        Ok(self.wide_dot(self)?.sqrt())
     }
 
     /// The leaves that both vectors have.

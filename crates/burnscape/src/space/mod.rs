@@ -44,6 +44,6 @@ pub(crate) use products::{max_abs, norm, product};
 pub(crate) use range::scaled;
 pub use running::RunningStatistics;
 pub use tensor_block::{FlatVector, TensorBlock};
-pub(crate) use wide::Wide;
+pub(crate) use wide::{Wide, power_of_two};
 pub use working_copy::{checkpointing_strategy, copy_for_gradients, unshared_copy};
 pub(crate) use working_copy::{is_training, renamed_copy};

@@ -297,7 +297,10 @@ impl ParamVector {
     /// [`SpaceError::Device`].
     pub fn leaf_norms(&self) -> Result<Vec<f64>, SpaceError> {
         let squares = products::each(self.factors(self)?)?;
-        Ok(squares.into_iter().map(|square| square.sqrt().value()).collect())
+        Ok(squares
+            .into_iter()
+            .map(|square| square.sqrt().value())
+            .collect())
     }
 
     /// The vector divided by its norm.

@@ -169,8 +169,14 @@ mod tests {
     fn powers_of_two_come_out_of_an_inner_product_exactly() {
         let (x, y) = ([0.7, -1.3, 0.4, 2.9], [1.1, 0.6, -0.2, 0.5]);
         for (dtype, exponents) in [
-            (DType::F32, vec![-120, -90, -64, -50, 0, 40, 63, 64, 100, 125]),
-            (DType::F64, vec![-1000, -600, -511, -480, 0, 511, 512, 900, 1020]),
+            (
+                DType::F32,
+                vec![-120, -90, -64, -50, 0, 40, 63, 64, 100, 125],
+            ),
+            (
+                DType::F64,
+                vec![-1000, -600, -511, -480, 0, 511, 512, 900, 1020],
+            ),
         ] {
             let one = product(&x, &y, dtype);
             for &a in &exponents {
@@ -200,8 +206,16 @@ mod tests {
     fn what_is_not_finite_stays_so_and_zero_stays_zero() {
         let inf = f64::INFINITY;
         assert_eq!(product(&[1.0, inf], &[1.0, 1.0], DType::F32).value(), inf);
-        assert!(product(&[f64::NAN, 1.0], &[1.0, 1.0], DType::F32).value().is_nan());
-        assert!(product(&[0.0, 0.0], &[1.0, inf], DType::F32).value().is_nan());
+        assert!(
+            product(&[f64::NAN, 1.0], &[1.0, 1.0], DType::F32)
+                .value()
+                .is_nan()
+        );
+        assert!(
+            product(&[0.0, 0.0], &[1.0, inf], DType::F32)
+                .value()
+                .is_nan()
+        );
         assert_eq!(product(&[0.0, 0.0], &[1.0, 3.0], DType::F64).value(), 0.0);
         // Finite numbers whose products cancel at infinity.
         let found = product(&[1e30, 1e30], &[1e30, -1e30], DType::F32);

@@ -105,8 +105,14 @@ mod tests {
         let (tiny, huge) = (2.0_f64.powi(-130), 2.0_f64.powi(126));
         let found = product(&[tiny, -3.0 * tiny, 0.0], DType::F32, 2.0_f64.powi(131));
         assert_eq!(found, [2.0, -6.0, 0.0]);
-        assert_eq!(product(&[huge], DType::F32, 2.0_f64.powi(-140)), [2.0_f64.powi(-14)]);
-        assert_eq!(product(&[0.0, tiny], DType::F32, 1e300), [0.0, f64::INFINITY]);
+        assert_eq!(
+            product(&[huge], DType::F32, 2.0_f64.powi(-140)),
+            [2.0_f64.powi(-14)]
+        );
+        assert_eq!(
+            product(&[0.0, tiny], DType::F32, 1e300),
+            [0.0, f64::INFINITY]
+        );
         assert_eq!(product(&[1e300], DType::F64, 0.0), [0.0]);
         // 3e-6 is subnormal in half precision, with six bits.
         let found = product(&[1024.0], DType::F16, 3e-6)[0];

@@ -104,7 +104,9 @@ impl<V: FlatVector<Block = Self>> TensorBlock<V> {
 
     /// Whether dot products hold all that their terms can tell, the largest of them at least.
     fn are_trusted(&self, dots: &[f64]) -> bool {
-        let largest = dots.iter().fold(0.0_f64, |largest, dot| largest.max(dot.abs()));
+        let largest = dots
+            .iter()
+            .fold(0.0_f64, |largest, dot| largest.max(dot.abs()));
         let floor = floor(self.dimension(), self.rows.dtype());
         dots.iter().all(|dot| dot.is_finite()) && holds(largest, floor)
     }
@@ -212,13 +214,16 @@ impl<V: FlatVector<Block = Self>> VectorBlock for TensorBlock<V> {
                 if self.are_trusted(&plain) {
                     return Ok(plain);
                 }
-                let Some([own, other]) = Self::exponents([self.numbers(), v.flat().clone()])? else {
+                let Some([own, other]) = Self::exponents([self.numbers(), v.flat().clone()])?
+                else {
                     return Ok(plain);
                 };
                 let own = if own.abs() <= 32 { 0 } else { own };
                 let column = scaled_wide(v.flat().clone(), Wide::new(1.0, -other));
                 let dots = to_host(self.shifted(-own).projections(column).reshape([len]))?;
-                let dots = dots.into_iter().map(|dot| Wide::new(dot, own + other).value());
+                let dots = dots
+                    .into_iter()
+                    .map(|dot| Wide::new(dot, own + other).value());
                 Ok(dots.collect())
             }
         }
@@ -236,13 +241,17 @@ impl<V: FlatVector<Block = Self>> VectorBlock for TensorBlock<V> {
             return V::zeros(&self.space);
         }
         // Coefficients that leave the range of the element type, for vectors that make up for it.
-        let largest = coefficients.iter().fold(0.0_f64, |most, c| most.max(c.abs()));
+        let largest = coefficients
+            .iter()
+            .fold(0.0_f64, |most, c| most.max(c.abs()));
         let range = Range::of(self.rows.dtype());
         let exponent = match largest > 0.0 && largest.is_finite() {
             true if !(range.smallest..=range.largest).contains(&largest) => exponent_of(largest),
             _ => 0,
         };
-        let row = coefficients.iter().map(|&c| Wide::new(c, -exponent).value());
+        let row = coefficients
+            .iter()
+            .map(|&c| Wide::new(c, -exponent).value());
         let row = self.upload(row.collect(), [1, self.len]);
         let sum = self.mixture(row);
         V::from_flat(

@@ -144,6 +144,11 @@ pub(crate) fn exponent_of(value: f64) -> i32 {
     }
 }
 
+/// The largest power of two that is not above a positive number.
+pub(crate) fn power_of_two(value: f64) -> f64 {
+    times_power_of_two(1.0, exponent_of(value))
+}
+
 /// `value · 2^exponent`, exact where the result is a normal number.
 pub(crate) fn times_power_of_two(value: f64, exponent: i32) -> f64 {
     let (mut value, mut rest) = (value, exponent);
