@@ -105,7 +105,7 @@ pub(crate) fn recorded(kind: Kind, seed: u64) -> Vec<f64> {
             Kind::Tanh => 1.0 - z.tanh().powi(2),
         };
         let share = 1.0 / (EXAMPLES * OUTPUTS) as f64;
-        let mut backward = vec![0.0; HIDDEN];
+        let mut backward = [0.0; HIDDEN];
         for k in 0..OUTPUTS {
             let output: f64 = (0..HIDDEN)
                 .map(|j| value(sums[j]) * second[j * OUTPUTS + k])

@@ -285,7 +285,9 @@ fn calibrate(all: &[Scores]) -> Result<(f64, f64), PathError> {
             low = beta;
         }
         let newton = beta - moments.slope / moments.curvature;
-        let next = match newton > low && newton < high {
+        // A variance out of range makes a step of zero, which is no convergence.
+        let is_step = newton > low && newton < high && moments.curvature.is_finite();
+        let next = match is_step {
             true => newton,
             false => 0.5 * (low + high),
         };

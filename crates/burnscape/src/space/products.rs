@@ -159,7 +159,7 @@ mod tests {
 
     fn product(x: &[f64], y: &[f64], dtype: DType) -> Wide {
         let parts = vec![(tensor(x, dtype), tensor(y, dtype))];
-        let (sums, _) = sums(&[parts.clone()], Vec::new()).unwrap();
+        let (sums, _) = sums(std::slice::from_ref(&parts), Vec::new()).unwrap();
         let found = each(parts).unwrap();
         assert_eq!(sums[0].value().to_bits(), found[0].value().to_bits());
         sums[0]
