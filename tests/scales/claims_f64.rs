@@ -1,7 +1,9 @@
 //! Gradients in double precision whose squares underflow.
 
 use burn::tensor::{DType, Tensor};
+use burnscape::curvature::CurvatureConfig;
 use burnscape::optim::{Metric, SaddleFreeNewtonConfig, SamConfig};
+use burnscape::sharpness::{CurvatureTraceConfig, SharpnessError};
 use burnscape_testkit::objectives::{Point, quadratic};
 
 use crate::device;
@@ -73,4 +75,19 @@ fn a_step_looks_a_radius_away_whatever_the_size_of_the_gradient() {
             assert!((seen[1] - 0.5).abs() < 1e-15, "{size:e}: {seen:?}");
         }
     }
+}
+
+#[test]
+fn a_result_beyond_the_range_is_an_error_that_names_it() {
+    let model = Point::new(&[1e-160, 0.0], &device().autodiff(), DType::F64);
+    let loss = |m: &Point, _: Tensor<1>| quadratic(m, &[1.5e308, 1.5e308]);
+    let data = [no_data()];
+    let hessian = CurvatureConfig::new()
+        .with_checks(false)
+        .hessian(&model, &loss, &data)
+        .expect("a Hessian");
+    let config = CurvatureTraceConfig::new().with_max_products(2);
+    let error = config.measure(&model, &hessian).expect_err("an overflow");
+    assert_eq!(error, SharpnessError::Overflow { what: "the trace" });
+    assert!(error.to_string().contains("range of f64"), "{error}");
 }

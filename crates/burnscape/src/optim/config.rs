@@ -42,6 +42,11 @@ pub enum Tied {
 /// (adaptive: in units of the weights, a pure number). A mask scales what it keeps by `1/keep`, and
 /// groups by their factors.
 ///
+/// The published displacement is `rho g / (|g| + 1e-12)`; here it is `rho g / |g|`, and zero where the gradient is.
+/// A loss times a power of two thus has the displacement of the loss, to the last bit, as long as gradients are
+/// normal numbers of their type: squares are formed within its range. (Fisher SAM's metric adds one to a squared
+/// gradient, so that it depends on the scale of the loss.)
+///
 /// # Example
 ///
 /// ```

@@ -132,8 +132,8 @@ impl CurvatureTraceConfig {
     /// # Errors
     ///
     /// [`SharpnessError::BadArgument`], [`SharpnessError::NothingToPerturb`],
-    /// [`SharpnessError::Krylov`] for a product that is not finite, [`SharpnessError::Curvature`],
-    /// [`SharpnessError::Space`].
+    /// [`SharpnessError::Krylov`] for a product that is not finite, [`SharpnessError::Overflow`],
+    /// [`SharpnessError::Curvature`], [`SharpnessError::Space`].
     pub fn measure<M, A>(&self, model: &M, operator: &A) -> Result<CurvatureTrace, SharpnessError>
     where
         M: Module,
@@ -247,10 +247,13 @@ impl Samples {
 
     fn push(&mut self, blocks: &[f64], square: Wide) -> Result<(), SharpnessError> {
         let trace: f64 = blocks.iter().sum();
-        if !trace.is_finite() || !square.is_finite() {
+        if !square.is_finite() {
             return Err(SharpnessError::Krylov(KrylovError::NonFinite {
                 product: self.traces.len(),
             }));
+        }
+        if !trace.is_finite() {
+            return Err(SharpnessError::Overflow { what: "the trace" });
         }
         self.traces.push(trace);
         self.squares.push(square);

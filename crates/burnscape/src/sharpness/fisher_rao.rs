@@ -27,8 +27,8 @@ use crate::space::{ParamVector, Wide, epsilon};
 /// # Errors
 ///
 /// [`SharpnessError::Indefinite`] if `⟨w, F w⟩` is negative beyond rounding,
-/// [`SharpnessError::Krylov`] for a product that is not finite, [`SharpnessError::Curvature`],
-/// [`SharpnessError::Space`].
+/// [`SharpnessError::Krylov`] for a product that is not finite, [`SharpnessError::Overflow`],
+/// [`SharpnessError::Curvature`], [`SharpnessError::Space`].
 ///
 /// # References
 ///
@@ -73,6 +73,11 @@ where
         return Err(SharpnessError::Krylov(KrylovError::NonFinite {
             product: 0,
         }));
+    }
+    if !squared.is_finite() {
+        return Err(SharpnessError::Overflow {
+            what: "the square of the Fisher-Rao norm",
+        });
     }
     let rounding = Wide::from(epsilon(space.dtype()?).sqrt()) * size;
     if Wide::from(-squared).is_greater(rounding) {
