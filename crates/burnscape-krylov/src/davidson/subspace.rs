@@ -1,5 +1,6 @@
 use crate::error::raise;
 use crate::lanczos::Projected;
+use crate::vector::divided;
 use crate::{Eigenpair, End, KrylovError, Probe, SelfAdjoint, VectorBlock, VectorSpace};
 
 /// An orthonormal basis with the products of its vectors.
@@ -82,9 +83,9 @@ impl<V: VectorSpace> Subspace<V> {
             return Ok(None);
         }
         // Two passes: the second takes out what rounding left of the first.
-        let rest = self.basis.reject(rest.scale(remainder.recip()))?;
+        let rest = self.basis.reject(divided(rest, remainder))?;
         let length = rest.norm()?;
-        Ok((length > 0.0).then(|| rest.scale(length.recip())))
+        Ok((length > 0.0).then(|| divided(rest, length)))
     }
 
     pub(super) fn random(&mut self) -> Result<V, V::Error> {
@@ -110,7 +111,7 @@ impl<V: VectorSpace> Subspace<V> {
         Ok(Eigenpair {
             value: ritz.0,
             residual: self.residual(ritz)?.norm()?,
-            vector: vector.scale(norm.recip()),
+            vector: divided(vector, norm),
         })
     }
 }

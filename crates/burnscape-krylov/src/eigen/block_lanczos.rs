@@ -3,7 +3,7 @@ use std::ops::ControlFlow;
 use super::{EigenStep, first_block};
 use crate::error::raise;
 use crate::lanczos::{Projected, check, is_complete, kept, measured, products};
-use crate::vector::split;
+use crate::vector::{divided, split};
 use crate::{
     Dense, Eigenpairs, End, KrylovError, Probe, SelfAdjoint, Square, VectorBlock, VectorSpace,
 };
@@ -295,10 +295,10 @@ impl<V: VectorSpace> Growth<V> {
             let length = next.reject(rest)?;
             let norm = length.norm()?;
             if norm > smallest && len + next.len() < V::dimension(&space) {
-                let unit = self.basis.reject(length.scale(norm.recip()))?;
+                let unit = self.basis.reject(divided(length, norm))?;
                 let unit = next.reject(unit)?;
                 let rounding = unit.norm()?;
-                next.push(unit.scale(rounding.recip()))?;
+                next.push(divided(unit, rounding))?;
                 let mut row = vec![0.0; len];
                 row[before + index] = norm;
                 self.coupling.push(row);
@@ -336,10 +336,10 @@ impl<V: VectorSpace> Growth<V> {
             let rest = next.reject(self.basis.reject(v)?)?;
             let remainder = rest.norm()?;
             if remainder > norm * rest.epsilon().sqrt() {
-                let rest = self.basis.reject(rest.scale(remainder.recip()))?;
+                let rest = self.basis.reject(divided(rest, remainder))?;
                 let rest = next.reject(rest)?;
                 let length = rest.norm()?;
-                next.push(rest.scale(length.recip()))?;
+                next.push(divided(rest, length))?;
                 self.coupling.push(vec![0.0; len]);
                 (self.is_broken, self.is_fresh) = (true, true);
             }

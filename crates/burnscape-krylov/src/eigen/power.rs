@@ -3,7 +3,7 @@ use std::ops::ControlFlow;
 use super::EigenStep;
 use crate::error::raise;
 use crate::lanczos::check;
-use crate::vector::push_orthogonal;
+use crate::vector::{divided, push_orthogonal};
 use crate::{
     Eigenpair, Eigenpairs, KrylovError, Probe, SelfAdjoint, Square, VectorBlock, VectorSpace,
 };
@@ -148,7 +148,7 @@ impl PowerConfig {
                     });
                     break;
                 }
-                v = next.scale(length.recip());
+                v = divided(next, length);
             }
         }
         pairs.sort_by(|a, b| b.value.abs().total_cmp(&a.value.abs()));

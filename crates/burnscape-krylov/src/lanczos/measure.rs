@@ -1,5 +1,6 @@
 use super::Eigenpair;
 use crate::error::raise;
+use crate::vector::divided;
 use crate::{KrylovError, LinearOperator, SelfAdjoint, Square, VectorSpace};
 
 /// Pairs with their true residuals, by one block of products. `before` is how many products there were,
@@ -12,7 +13,7 @@ pub(crate) fn measured<A: SelfAdjoint + ?Sized>(
     let (values, vectors): (Vec<f64>, Vec<A::Vector>) = pairs.into_iter().unzip();
     let vectors = vectors.into_iter().map(|vector| {
         let norm = vector.norm()?;
-        Ok(vector.scale(norm.recip()))
+        Ok(divided(vector, norm))
     });
     let vectors: Result<Vec<A::Vector>, <A::Vector as VectorSpace>::Error> = vectors.collect();
     let vectors = vectors.map_err(raise)?;

@@ -4,7 +4,7 @@ use super::measure::measured;
 use super::projected::Projected;
 use super::{Eigenpair, End, LanczosStep};
 use crate::error::raise;
-use crate::vector::remove;
+use crate::vector::{divided, remove};
 use crate::{Dense, KrylovError, Probe, SelfAdjoint, VectorBlock, VectorSpace};
 
 /// After a pass of Gram-Schmidt that left this much of a vector, `1/√2`, there is no need for another:
@@ -61,7 +61,7 @@ impl<V: VectorSpace> KrylovRecord<V> {
             basis: V::Block::with_capacity(&space, capacity).map_err(raise)?,
             space,
             projected: Projected::default(),
-            next: Some(start.scale(norm.recip())),
+            next: Some(divided(start, norm)),
             beta: 0.0,
             products: 0,
             length: norm,
@@ -182,7 +182,7 @@ impl<V: VectorSpace> KrylovRecord<V> {
             self.beta = 0.0;
             self.fresh().map_err(raise)?
         } else {
-            Some(rest.scale(self.beta.recip()))
+            Some(divided(rest, self.beta))
         };
         if self.next.is_none() {
             self.first.get_or_insert(self.basis.len());
@@ -210,9 +210,9 @@ impl<V: VectorSpace> KrylovRecord<V> {
             let rest = self.basis.reject(v)?;
             let remainder = rest.norm()?;
             if remainder > norm * rest.epsilon().sqrt() {
-                let rest = self.basis.reject(rest.scale(remainder.recip()))?;
+                let rest = self.basis.reject(divided(rest, remainder))?;
                 let length = rest.norm()?;
-                return Ok(Some(rest.scale(length.recip())));
+                return Ok(Some(divided(rest, length)));
             }
         }
         Ok(None)
@@ -318,7 +318,7 @@ impl<V: VectorSpace> KrylovRecord<V> {
             let norm = vector.norm()?;
             Ok(Eigenpair {
                 value,
-                vector: vector.scale(norm.recip()),
+                vector: divided(vector, norm),
                 residual: self.beta * coefficients.last().copied().unwrap_or(0.0).abs()
                     + self.dropped,
             })

@@ -3,6 +3,7 @@ use std::ops::ControlFlow;
 use super::cg::{check, finished};
 use super::solution::{Solution, SolveStep};
 use crate::error::raise;
+use crate::vector::divided;
 use crate::{KrylovError, SelfAdjoint, Square, VectorSpace};
 
 /// MINRES: `A x = b` for a self-adjoint operator of any sign, with the least residual at every step.
@@ -123,7 +124,7 @@ impl MinresConfig {
         let mut w = b.zeros_like().map_err(raise)?;
         let mut w_older = b.zeros_like().map_err(raise)?;
         while products < self.max_products && beta > 0.0 {
-            let v = y.clone().scale(beta.recip());
+            let v = divided(y.clone(), beta);
             let mut product = operator.matvec(&v)?;
             products += 1;
             if products > 1 {
@@ -159,7 +160,7 @@ impl MinresConfig {
             let mut next = v.axpy(-epsilon, &w_older).map_err(raise)?;
             next = next.axpy(-diagonal, &w).map_err(raise)?;
             w_older = w;
-            w = next.scale(gamma.recip());
+            w = divided(next, gamma);
             x = x.axpy(step, &w).map_err(raise)?;
             epsilon = next_epsilon;
 

@@ -1,6 +1,6 @@
 use crate::error::raise;
 use crate::lanczos::products;
-use crate::vector::split;
+use crate::vector::{divided, split};
 use crate::{KrylovError, Probe, SelfAdjoint, Square, VectorBlock, VectorSpace};
 
 /// Random vectors `Ω`, an orthonormal basis `Q` of their products, `A Ωᵀ = Qᵀ R`, and the products `A Qᵀ`
@@ -84,7 +84,7 @@ impl<V: VectorSpace> Sketch<V> {
             return Ok(false);
         }
         column.push(length);
-        self.basis.push(rest.scale(length.recip()))?;
+        self.basis.push(divided(rest, length))?;
         self.columns.push(column);
         self.vectors.push(v)?;
         self.forms.push(form);

@@ -8,7 +8,7 @@ use super::xtrace::{add, dot, jackknife};
 use super::{Estimate, TraceConfig, TraceEstimate, TraceMethod};
 use crate::error::raise;
 use crate::lanczos::products;
-use crate::vector::split;
+use crate::vector::{divided, split};
 use crate::{Dense, KrylovError, Probe, SelfAdjoint, VectorBlock, VectorSpace};
 
 impl TraceConfig {
@@ -109,7 +109,7 @@ fn triangle<B: VectorBlock>(
         let length = rest.norm()?;
         if length > 0.0 && basis.len() < size {
             r[(basis.len(), index)] = length;
-            basis.push(rest.scale(length.recip()))?;
+            basis.push(divided(rest, length))?;
         }
     }
     Ok(r)

@@ -1,4 +1,4 @@
-use super::{VectorBlock, VectorSpace};
+use super::{VectorBlock, VectorSpace, divided};
 use crate::KrylovError;
 use crate::error::raise;
 
@@ -32,9 +32,9 @@ pub(crate) fn push_orthogonal<B: VectorBlock>(
     if remainder <= smallest {
         return Ok(false);
     }
-    let rest = basis.reject(rest.scale(remainder.recip()))?;
+    let rest = basis.reject(divided(rest, remainder))?;
     let length = rest.norm()?;
-    basis.push(rest.scale(length.recip()))?;
+    basis.push(divided(rest, length))?;
     Ok(true)
 }
 

@@ -71,6 +71,11 @@ macro_rules! host_vector {
                 let products = self.iter().zip(x);
                 Ok(products.map(|(&y, &x)| f64::from(y) * f64::from(x)).sum())
             }
+
+            fn max_abs(&self) -> Result<f64, HostError> {
+                let most = |most: f64, x: &$float| most.max(f64::from(x.abs()));
+                Ok(self.iter().fold(0.0, most))
+            }
         }
 
         impl Elementwise for Vec<$float> {

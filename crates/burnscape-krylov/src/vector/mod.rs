@@ -7,6 +7,7 @@ mod host;
 mod list;
 mod orthonormal;
 mod probe;
+mod range;
 mod space;
 
 pub use block::VectorBlock;
@@ -15,4 +16,5 @@ pub(crate) use gram_schmidt::{orthonormal, push_orthogonal, remove, split};
 pub use list::VectorList;
 pub use orthonormal::Orthonormal;
 pub use probe::Probe;
+pub(crate) use range::{divided, exponent, length, raised, times_power};
 pub use space::VectorSpace;

@@ -1,4 +1,4 @@
-use super::{VectorBlock, VectorSpace};
+use super::{VectorBlock, VectorSpace, divided};
 use crate::KrylovError;
 use crate::error::raise;
 
@@ -118,9 +118,9 @@ impl<V: VectorSpace> Orthonormal<V> {
                 return Err(KrylovError::Dependent { index, remainder });
             }
             // Scaled between the passes, so that the second one works at the size it corrects.
-            let second = block.reject(first.scale((remainder * norm).recip()))?;
+            let second = block.reject(divided(first, remainder * norm))?;
             let length = second.norm()?;
-            block.push(second.scale(length.recip()))?;
+            block.push(divided(second, length))?;
         }
         Self::from_block(block)
     }

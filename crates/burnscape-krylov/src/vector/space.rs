@@ -1,7 +1,7 @@
 use std::error::Error;
 use std::fmt::Debug;
 
-use super::VectorBlock;
+use super::{VectorBlock, range};
 use crate::HostError;
 
 /// A vector of a real space with a dot product.
@@ -126,7 +126,11 @@ pub trait VectorSpace: Clone + Debug {
         Self::zeros(&self.space())
     }
 
-    /// The Euclidean norm.
+    /// The largest absolute value of a coordinate; zero for the zero vector.
+    ///
+    /// [`norm`](Self::norm) asks for it where the square of the norm is outside the range in which
+    /// squares are exact. By default from [`to_host`](Self::to_host): a vector on a device overrides it
+    /// with a reduction. It is not asked about vectors with NaN; infinity must be returned if there is one.
     ///
     /// # Cost
     ///
@@ -135,7 +139,23 @@ pub trait VectorSpace: Clone + Debug {
     /// # Errors
     ///
     /// The type's own, if the device fails.
+    fn max_abs(&self) -> Result<f64, Self::Error> {
+        let values = self.to_host()?.into_iter();
+        Ok(values.fold(0.0_f64, |most, x| most.max(x.abs())))
+    }
+
+    /// The Euclidean norm, right to rounding for vectors of any size: where the sum of squares leaves the
+    /// range in which squares are exact (for types narrower than `f64`, the range of `f32`), the vector
+    /// is multiplied by a power of two first. A norm beyond the largest `f64` is infinite.
+    ///
+    /// # Cost
+    ///
+    /// One host synchronization; three outside that range and for the zero vector at most.
+    ///
+    /// # Errors
+    ///
+    /// The type's own, if the device fails.
     fn norm(&self) -> Result<f64, Self::Error> {
-        Ok(self.dot(self)?.sqrt())
+        range::norm(self, self.dot(self)?)
     }
 }

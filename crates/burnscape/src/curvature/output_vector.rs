@@ -2,7 +2,9 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use burnscape_krylov::VectorSpace;
 
 use super::CurvatureError;
-use crate::space::{FlatVector, ParamSpace, TensorBlock, dot, epsilon, to_host};
+use crate::space::{
+    FlatVector, ParamSpace, TensorBlock, epsilon, max_abs, norm, product, scaled, to_host,
+};
 
 /// The outputs of a model over a data set as coordinates: how many there are, their type and device.
 #[derive(Debug, Clone, PartialEq)]
@@ -150,22 +152,29 @@ impl VectorSpace for OutputVector {
     fn axpy(self, a: f64, x: &Self) -> Result<Self, CurvatureError> {
         self.space.check_same(&x.space)?;
         Ok(Self {
-            values: self.values + x.values.clone() * a,
+            values: self.values + scaled(x.values.clone(), a),
             space: self.space,
         })
     }
 
     fn scale(self, a: f64) -> Self {
         Self {
-            values: self.values * a,
+            values: scaled(self.values, a),
             space: self.space,
         }
     }
 
     fn dot(&self, x: &Self) -> Result<f64, CurvatureError> {
         self.space.check_same(&x.space)?;
-        let sum = to_host(dot(&self.values, &x.values))?;
-        Ok(sum.into_iter().sum())
+        Ok(product(&self.values, &x.values)?.value())
+    }
+
+    fn max_abs(&self) -> Result<f64, CurvatureError> {
+        Ok(max_abs(&self.values)?)
+    }
+
+    fn norm(&self) -> Result<f64, CurvatureError> {
+        Ok(norm(&self.values)?)
     }
 }
 

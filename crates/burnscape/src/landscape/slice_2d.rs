@@ -8,7 +8,7 @@ use super::direction::check_direction;
 use super::slicer::Slicer;
 use super::{Axes, Grid, LandscapeError, SliceStep, non_finite};
 use crate::loss::{Batch, DataSet, Evaluator, Objective};
-use crate::space::ParamVector;
+use crate::space::{ParamVector, Wide};
 use crate::writing;
 
 /// The loss over a plane.
@@ -105,7 +105,8 @@ where
 {
     let [first, second] = directions;
     let norms = [check_direction(first, 0)?, check_direction(second, 1)?];
-    let cosine = first.dot(second)? / (norms[0] * norms[1]);
+    let size = Wide::from(norms[0]) * Wide::from(norms[1]);
+    let cosine = (first.wide_dot(second)? / size).value();
     let second = match axes {
         Axes::AsGiven => second.clone(),
         Axes::Orthogonalized => orthogonal(first, second, norms[1], cosine)?,

@@ -29,7 +29,8 @@ pub enum LossError {
     /// The gradient is NaN or infinite at a finite loss (`sqrt` at zero, for instance).
     #[error(
         "the norm of the gradient is {norm} although the loss is finite; look for a function \
-         whose derivative is infinite there"
+         whose derivative is infinite there, or, where the gradient is beyond the range of its element \
+         type, multiply the loss by a small number"
     )]
     NonFiniteGradient {
         /// The norm.

@@ -7,7 +7,7 @@ use super::lift::Lift;
 use super::scalar::{check_scalar, gradients};
 use super::{Batch, DataSet, LossError, Mode, Objective, Reduction};
 use crate::space::{
-    LeafVector, ParamSpace, ParamVector, checkpointing_strategy, copy_for_gradients,
+    LeafVector, ParamSpace, ParamVector, checkpointing_strategy, copy_for_gradients, power_of_two,
 };
 
 /// Evaluates an objective, and its gradient, over batches and data sets.
@@ -242,6 +242,9 @@ impl<'a, O> Evaluator<'a, O> {
         let reduction = self.objective.reduction();
         let mut tally = Tally::new(reduction, data.num_batches());
         let mut sum = LeafVector::zeros(&space);
+        // Weights are taken in units of the first, so that a large gradient times many examples stays within
+        // the range; a power of two, so that no digit changes.
+        let mut unit = None;
         let completed = tally.run(
             data,
             &mut observe,
@@ -252,7 +255,7 @@ impl<'a, O> Evaluator<'a, O> {
             },
             |gradient, weight| {
                 let weight = match reduction {
-                    Reduction::Mean => weight,
+                    Reduction::Mean => weight / *unit.get_or_insert(power_of_two(weight)),
                     Reduction::Sum => 1.0,
                 };
                 sum = sum.linear(1.0, weight, &gradient)?;
@@ -260,7 +263,7 @@ impl<'a, O> Evaluator<'a, O> {
             },
         )?;
         let scale = match reduction {
-            Reduction::Mean => tally.weight.recip(),
+            Reduction::Mean => unit.unwrap_or(1.0) / tally.weight,
             Reduction::Sum => 1.0,
         };
         Ok(DataGradient {

@@ -1,14 +1,16 @@
 use burn::module::Module;
+use burn::tensor::DType;
 
 use super::core::{Plan, SamCore};
 use super::evaluation::LossValue;
+use super::metric::{Fisher, Target};
 use super::{Metric, OptimError, rho};
-use crate::space::{LeafVector, ParamSpace};
+use crate::space::{LeafVector, ParamLeaf, ParamSpace, Wide, scaled};
 
 /// Where a step looks, and what was read on the way.
 pub(super) struct Aim {
     /// `|g|²`.
-    pub(super) square: f64,
+    pub(super) square: Wide,
     pub(super) loss: Option<f64>,
     /// A direction and its factor; their product is the displacement.
     pub(super) displacement: Option<(LeafVector, f64)>,
@@ -21,20 +23,23 @@ impl Aim {
 }
 
 impl SamCore {
-    /// Finds the displacement `rho T²d / (|T d| + 1e-12)`, and reads the loss and the norm of the
-    /// gradient, all in one transfer. `squares` is a diagonal Fisher matrix, if it is not to be the
-    /// squared gradient.
+    /// Finds the displacement `rho T²d / |T d|`, zero where `T d` is, and reads the loss and the norm of the
+    /// gradient, all in one transfer as a rule. `examples` is a diagonal Fisher matrix, if it is not to be
+    /// the squared gradient.
+    ///
+    /// A gradient times a power of two has the same displacement, to the last bit: inner products are formed
+    /// within the range ([`LeafVector::dot`]), and nothing is added to the norm.
     pub(super) fn aim<M: Module>(
         &self,
         model: &M,
         gradient: &LeafVector,
         loss: LossValue,
-        squares: Option<LeafVector>,
+        examples: Option<Fisher>,
         plan: &Plan,
     ) -> Result<Aim, OptimError> {
         let (scalars, known) = loss.split();
         let read = |pairs: &[(&LeafVector, &LeafVector)]| -> Result<_, OptimError> {
-            let (dots, values) = LeafVector::dots(pairs, &scalars)?;
+            let (dots, values) = LeafVector::wide_dots(pairs, &scalars)?;
             Ok((dots, known.or(values.first().copied())))
         };
         if !plan.wants_second {
@@ -45,9 +50,9 @@ impl SamCore {
                 displacement: None,
             });
         }
-        let (dots, loss, mut direction) = if self.is_plain() {
+        let (dots, loss, target, factors) = if self.is_plain() {
             let (dots, loss) = read(&[(gradient, gradient)])?;
-            (dots, loss, gradient.clone())
+            (dots, loss, Target::plain(gradient.clone()), Vec::new())
         } else {
             let factors = self.factors(gradient.space());
             let direction = self
@@ -63,46 +68,71 @@ impl SamCore {
                         if factor == 0.0 { 0.0 } else { 1.0 }
                     },
                 );
-            let aimed = self.apply_metric(model, gradient, &direction, squares)?;
-            let (dots, loss) = read(&[(gradient, gradient), (&direction, &aimed)])?;
-            (dots, loss, scale_leaves(aimed, &factors, |factor| factor))
+            let is_of_batch = examples.is_none();
+            let needs_weights = self.config.metric.needs_weights();
+            let fisher = match (examples, &self.config.metric) {
+                (Some(examples), _) => examples,
+                (None, Metric::Fisher { .. }) => Fisher::of_gradient(gradient)?,
+                (None, _) => Fisher::Absent,
+            };
+            let mut target = self.target(model, direction.clone(), &fisher)?;
+            let (mut dots, loss) = read(&[(gradient, gradient), target.squares()])?;
+            if is_of_batch && self.config.metric.overflows(dots[0]) {
+                let fisher = Fisher::Roots(gradient.clone(), 0);
+                target = self.target(model, direction, &fisher)?;
+                let (start, end) = target.squares();
+                dots[1] = start.wide_dot(end)?;
+            } else if needs_weights && !is_inside(dots[1].sqrt(), gradient.space()) {
+                // A direction of another scale has the same displacement, and products with the weights that
+                // are within the range.
+                let weights = LeafVector::from_module(gradient.space(), model)?;
+                let stretch = weights.wide_norm()? + Wide::from(self.config.metric.floor());
+                let middle = Wide::from(1.0) / (direction.wide_norm()? * stretch);
+                if middle.is_positive() && middle.is_finite() {
+                    let middle = Wide::new(1.0, middle.exponent());
+                    target = self.target(model, direction.scale_wide(middle), &fisher)?;
+                    let (start, end) = target.squares();
+                    dots[1] = start.wide_dot(end)?;
+                }
+            }
+            (dots, loss, target, factors)
         };
-        let length = dots.last().copied().unwrap_or(0.0).max(0.0).sqrt();
-        // A zero gradient has no direction, and in half precision `rho / 1e-12` would be infinite.
-        let mut scale = if length > 0.0 {
-            plan.rho / (length + 1e-12)
-        } else {
-            0.0
+        let square = dots[0];
+        let length = dots.last().map_or(Wide::ZERO, |dot| dot.sqrt());
+        // A zero gradient has no direction.
+        let mut scale = match length.is_positive() && length.is_finite() {
+            true => Wide::from(plan.rho) / length,
+            false => Wide::ZERO,
         };
         if let Some(mask) = &self.config.mask {
+            scale = scale / Wide::from(mask.keep);
+        }
+        let (mut direction, scale) = target.displacement(scale);
+        if !factors.is_empty() {
+            direction = scale_leaves(direction, &factors, |factor| factor);
+        }
+        if let Some(mask) = &self.config.mask {
             direction = mask.apply(direction, self.state.step);
-            scale /= mask.keep;
         }
         Ok(Aim {
-            square: dots[0],
+            square,
             loss,
             displacement: Some((direction, scale)),
         })
     }
 
-    fn apply_metric<M: Module>(
+    fn target<M: Module>(
         &self,
         model: &M,
-        gradient: &LeafVector,
-        direction: &LeafVector,
-        squares: Option<LeafVector>,
-    ) -> Result<LeafVector, OptimError> {
+        direction: LeafVector,
+        fisher: &Fisher,
+    ) -> Result<Target, OptimError> {
         let metric = &self.config.metric;
         let weights = match metric.needs_weights() {
-            true => Some(LeafVector::from_module(gradient.space(), model)?),
+            true => Some(LeafVector::from_module(direction.space(), model)?),
             false => None,
         };
-        let squares = match (squares, metric) {
-            (Some(squares), _) => squares,
-            (None, Metric::Fisher { .. }) => gradient.times(gradient)?,
-            (None, _) => LeafVector::zeros(gradient.space()),
-        };
-        Ok(metric.apply_squared(direction, weights.as_ref(), &squares)?)
+        Ok(metric.target(direction, weights.as_ref(), fisher)?)
     }
 
     /// The radius factor of each parameter.
@@ -115,6 +145,16 @@ impl SamCore {
     }
 }
 
+/// Whether a vector with this norm has coordinates that are normal numbers, those that count.
+fn is_inside(norm: Wide, space: &ParamSpace) -> bool {
+    let is_double = |leaf: &ParamLeaf| leaf.dtype() == DType::F64;
+    let least = match space.leaves().iter().all(is_double) {
+        true => -900,
+        false => -80,
+    };
+    norm.is_positive() && norm.is_finite() && norm.exponent() >= least
+}
+
 /// Scales each leaf by a function of its factor; zero drops it, one leaves it alone.
 fn scale_leaves(vector: LeafVector, factors: &[f64], f: impl Fn(f64) -> f64) -> LeafVector {
     let mut factors = factors.iter();
@@ -122,7 +162,7 @@ fn scale_leaves(vector: LeafVector, factors: &[f64], f: impl Fn(f64) -> f64) -> 
         let factor = factors.next().map_or(1.0, |&factor| f(factor));
         match value {
             Some(_) if factor == 0.0 => None,
-            Some(value) if factor != 1.0 => Some(value * factor),
+            Some(value) if factor != 1.0 => Some(scaled(value, factor)),
             value => value,
         }
     })

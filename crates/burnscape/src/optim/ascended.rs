@@ -16,7 +16,6 @@ pub struct Ascended<M> {
     pub(super) displaced: Option<M>,
     pub(super) space: ParamSpace,
     pub(super) passes: Passes,
-    pub(super) square: f64,
     pub(super) lr: ModuleLearningRate,
 }
 

@@ -77,7 +77,9 @@ impl Ascent {
             } => {
                 check_range("steps", *steps as f64, "at least 1", |steps| steps >= 1.0)?;
                 check_range("restarts", *restarts as f64, "at least 1", |n| n >= 1.0)?;
-                check_range("step_size", *step_size, "a number > 0", |size| size > 0.0)
+                check_range("step_size", *step_size, "a finite number > 0", |size| {
+                    size > 0.0
+                })
             }
             Self::TrustRegion {
                 max_basis,
@@ -86,7 +88,7 @@ impl Ascent {
             } => {
                 let vectors = *max_basis as f64;
                 check_range("max_basis", vectors, "at least 1", |n| n >= 1.0)?;
-                check_range("tolerance", *tolerance, "a number > 0", |t| t > 0.0)
+                check_range("tolerance", *tolerance, "a finite number > 0", |t| t > 0.0)
             }
         }
     }

@@ -163,6 +163,7 @@ where
         &mut self,
         part: usize,
         model: &M,
+        exponent: i32,
     ) -> Result<(LeafVector, usize), OptimError> {
         let batch = &self.parts[part].batch;
         let examples = batch.num_examples()?.unwrap_or(1);
@@ -171,6 +172,7 @@ where
             let loss = self.objective.loss(model, batch.select(&[example])?);
             let evaluation = loss.into_evaluation(model)?;
             let gradient = LeafVector::from_gradients(&self.space, &evaluation.gradients)?;
+            let gradient = gradient.widen().scale(2.0_f64.powi(-exponent));
             sum = sum.linear(1.0, 1.0 / examples as f64, &gradient.times(&gradient)?)?;
         }
         Ok((sum, examples))

@@ -3,7 +3,7 @@ use burn::config::Config;
 use super::OptimConfigError;
 use super::error::check_range;
 use super::evaluation::LossValue;
-use crate::space::{LeafVector, SpaceError};
+use crate::space::{LeafVector, SpaceError, Wide};
 
 /// Which gradient is handed to the base optimizer, from `g` at the weights and `g_p` at the
 /// displaced weights.
@@ -42,11 +42,11 @@ pub enum Combination {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Products {
     /// `⟨g, g⟩`.
-    pub(super) plain: f64,
+    pub(super) plain: Wide,
     /// `⟨g_p, g_p⟩`.
-    pub(super) perturbed: f64,
+    pub(super) perturbed: Wide,
     /// `⟨g, g_p⟩`.
-    pub(super) mixed: f64,
+    pub(super) mixed: Wide,
 }
 
 impl Products {
@@ -55,7 +55,7 @@ impl Products {
     pub(super) fn read(
         g: &LeafVector,
         g_p: &LeafVector,
-        plain: f64,
+        plain: Wide,
         losses: &mut [LossValue],
     ) -> Result<Self, SpaceError> {
         let mut scalars = Vec::new();
@@ -66,7 +66,7 @@ impl Products {
                 waiting.push(loss);
             }
         }
-        let (dots, values) = LeafVector::dots(&[(g_p, g_p), (g, g_p)], &scalars)?;
+        let (dots, values) = LeafVector::wide_dots(&[(g_p, g_p), (g, g_p)], &scalars)?;
         for (loss, value) in waiting.into_iter().zip(values) {
             *loss = LossValue::Number(value);
         }
@@ -80,7 +80,8 @@ impl Products {
     /// The cosine of the angle between the gradients, if both have a direction.
     pub(super) fn cosine(self) -> Option<f64> {
         let norms = (self.plain * self.perturbed).sqrt();
-        (norms > 0.0 && norms.is_finite()).then(|| (self.mixed / norms).clamp(-1.0, 1.0))
+        let have_direction = norms.is_positive() && norms.is_finite();
+        have_direction.then(|| (self.mixed / norms).value().clamp(-1.0, 1.0))
     }
 }
 
@@ -88,24 +89,26 @@ impl Products {
 #[derive(Debug, Clone)]
 pub(super) struct Kept {
     pub(super) vector: LeafVector,
-    pub(super) square: f64,
+    pub(super) square: Wide,
 }
 
 impl Kept {
     /// Where `g_p` is parallel to `g`, what is left of it is rounding, and would be blown up to the
     /// length of the gradient; it then counts as nothing.
-    fn read(vector: LeafVector, perturbed: f64) -> Result<Self, SpaceError> {
-        let square = vector.dot(&vector)?;
+    fn read(vector: LeafVector, perturbed: Wide) -> Result<Self, SpaceError> {
+        let square = vector.wide_dot(&vector)?;
         let epsilon = vector
             .space()
             .leaves()
             .iter()
             .map(|leaf| crate::space::epsilon(leaf.dtype()));
         // Each coordinate is rounded a few times on its way.
-        let noise = (8.0 * epsilon.fold(0.0, f64::max)).powi(2) * perturbed;
-        let is_noise = square <= noise;
+        let noise = Wide::from((8.0 * epsilon.fold(0.0, f64::max)).powi(2)) * perturbed;
         Ok(Self {
-            square: if is_noise { 0.0 } else { square },
+            square: match square.is_greater(noise) {
+                true => square,
+                false => Wide::ZERO,
+            },
             vector,
         })
     }
@@ -134,7 +137,9 @@ impl Combination {
         match self {
             Self::Perturbed => Ok(()),
             Self::SurrogateGap { alpha } => {
-                check_range("alpha", *alpha, "a number ≥ 0", |alpha| alpha >= 0.0)
+                check_range("alpha", *alpha, "a finite number ≥ 0", |alpha| {
+                    alpha >= 0.0
+                })
             }
             Self::Weighted { gamma, .. } => {
                 check_range("gamma", *gamma, "a number in [0, 1)", |gamma| {
@@ -143,7 +148,9 @@ impl Combination {
             }
             Self::Look { every, alpha } => {
                 check_range("every", *every as f64, "at least 1", |every| every >= 1.0)?;
-                check_range("alpha", *alpha, "a number ≥ 0", |alpha| alpha >= 0.0)
+                check_range("alpha", *alpha, "a finite number ≥ 0", |alpha| {
+                    alpha >= 0.0
+                })
             }
         }
     }
@@ -174,7 +181,7 @@ impl Combination {
         match self {
             Self::Perturbed => only(g_p.clone()),
             Self::SurrogateGap { alpha } => {
-                let parallel = ratio(products.mixed, products.perturbed);
+                let parallel = ratio(products.mixed, products.perturbed).value();
                 only(g_p.linear(1.0 + alpha * parallel, -alpha, g)?)
             }
             Self::Weighted { gamma, decoupled } => {
@@ -189,7 +196,8 @@ impl Combination {
                 }
             }
             Self::Look { .. } => {
-                let vector = g_p.linear(1.0, -ratio(products.mixed, products.plain), g)?;
+                let parallel = ratio(products.mixed, products.plain).value();
+                let vector = g_p.linear(1.0, -parallel, g)?;
                 *kept = Some(Kept::read(vector, products.perturbed)?);
                 only(g_p.clone())
             }
@@ -200,12 +208,13 @@ impl Combination {
     pub(super) fn without_second(
         &self,
         g: &LeafVector,
-        square: f64,
+        square: Wide,
         kept: Option<&Kept>,
     ) -> Result<LeafVector, SpaceError> {
         match (self, kept) {
             (Self::Look { alpha, .. }, Some(kept)) => {
-                g.linear(1.0, alpha * ratio(square, kept.square).sqrt(), &kept.vector)
+                let length = ratio(square, kept.square).sqrt().value();
+                g.linear(1.0, alpha * length, &kept.vector)
             }
             _ => Ok(g.clone()),
         }
@@ -213,10 +222,9 @@ impl Combination {
 }
 
 /// A quotient that is zero where the denominator is: a zero gradient has no direction.
-fn ratio(numerator: f64, denominator: f64) -> f64 {
-    if denominator > 0.0 {
-        numerator / denominator
-    } else {
-        0.0
+fn ratio(numerator: Wide, denominator: Wide) -> Wide {
+    match denominator.is_positive() {
+        true => numerator / denominator,
+        false => Wide::ZERO,
     }
 }

@@ -42,6 +42,11 @@ pub enum Tied {
 /// (adaptive: in units of the weights, a pure number). A mask scales what it keeps by `1/keep`, and
 /// groups by their factors.
 ///
+/// The published displacement is `rho g / (|g| + 1e-12)`; here it is `rho g / |g|`, and zero where the gradient is.
+/// A loss times a power of two thus has the displacement of the loss, to the last bit, as long as gradients are
+/// normal numbers of their type: squares are formed within its range. (Fisher SAM's metric adds one to a squared
+/// gradient, so that it depends on the scale of the loss.)
+///
 /// # Example
 ///
 /// ```
@@ -198,7 +203,7 @@ impl SamConfig {
     ///
     /// As [`init`](Self::init).
     pub fn validate(&self) -> Result<(), OptimConfigError> {
-        check_range("rho", self.rho, "a number ≥ 0", |rho| rho >= 0.0)?;
+        check_range("rho", self.rho, "a finite number ≥ 0", |rho| rho >= 0.0)?;
         self.schedule.validate()?;
         self.metric.validate()?;
         self.source.validate()?;
@@ -211,7 +216,7 @@ impl SamConfig {
             check_range(
                 "the factor of a group",
                 entry.factor,
-                "a number ≥ 0",
+                "a finite number ≥ 0",
                 |f| f >= 0.0,
             )?;
         }

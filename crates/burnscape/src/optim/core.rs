@@ -1,15 +1,17 @@
 use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
+use burn::tensor::DType;
 
 use super::combination::{Descent, Kept, Products};
 use super::evaluation::{Evaluation, LossValue};
+use super::metric::Fisher;
 use super::oracle::Oracle;
 use super::rate::base_rate;
 use super::report::{InnerMaximum, sam_edge};
 use super::seed::mix;
 use super::trust_region::{self, Ball, ModelMaximum};
 use super::{Ascent, Metric, OptimError, SamConfig, SkipReason, StepReport, Tied, projected};
-use crate::space::{LeafVector, ParamSpace, SpaceCache, unshared_copy};
+use crate::space::{LeafVector, ParamLeaf, ParamSpace, SpaceCache, Wide, unshared_copy};
 
 /// The machine under every door: a configuration and what it remembers, without a base optimizer.
 ///
@@ -48,6 +50,8 @@ pub(super) struct Plan {
 pub(super) struct Passes {
     pub(super) report: StepReport,
     pub(super) gradient: LeafVector,
+    /// `|g|²`.
+    pub(super) square: Wide,
     pub(super) second: Option<(LeafVector, Products)>,
     pub(super) is_inside: bool,
 }
@@ -130,20 +134,21 @@ impl SamCore {
         &self,
         plan: &Plan,
         loss: Option<f64>,
-        square: f64,
+        square: Wide,
         gradient: &LeafVector,
     ) -> StepReport {
         // The formula is that of plain SAM's displacement.
         let has_edge = !plan.wants_second || (self.is_plain() && self.config.mask.is_none());
+        let gradient_norm = square.sqrt().value();
         StepReport {
             loss,
             perturbed_loss: None,
-            gradient_norm: square.sqrt(),
+            gradient_norm,
             cosine: None,
             inner: None,
             rho: plan.rho,
             gradients: 1,
-            sam_edge: sam_edge(square.sqrt(), plan.rho, plan.lr).filter(|_| has_edge),
+            sam_edge: sam_edge(gradient_norm, plan.rho, plan.lr).filter(|_| has_edge),
             without_gradient: gradient.num_absent(),
             skipped: None,
         }
@@ -161,7 +166,7 @@ impl SamCore {
         let has_parts = oracle.num_parts() > 1;
         let mut plain = WeightedSum::new(has_parts);
         let mut perturbed = WeightedSum::new(has_parts);
-        let mut square = 0.0;
+        let mut square = Wide::ZERO;
         let mut gradients = 0;
         let mut inner = None;
         for part in 0..oracle.num_parts() {
@@ -174,13 +179,13 @@ impl SamCore {
             gradients += 1;
             let gradient = LeafVector::from_gradients(space, &first)?;
             drop(first);
-            let mut squares = None;
+            let mut examples = None;
             if self.config.metric.needs_examples() && plan.wants_second {
-                let (mean, count) = oracle.example_squares(part, &unshared_copy(model))?;
+                let (fisher, count) = self.example_fisher(part, model, oracle)?;
                 gradients += count;
-                squares = Some(mean);
+                examples = Some(fisher);
             }
-            let aim = self.aim(model, &gradient, loss, squares, &plan)?;
+            let aim = self.aim(model, &gradient, loss, examples, &plan)?;
             square = aim.square;
             if !aim.is_finite() {
                 let mut report = self.report(&plan, aim.loss, aim.square, &gradient);
@@ -190,6 +195,7 @@ impl SamCore {
                 return Ok(Passes {
                     report,
                     gradient,
+                    square,
                     second: None,
                     is_inside,
                 });
@@ -215,7 +221,7 @@ impl SamCore {
             return Err(crate::loss::LossError::EmptyBatch { batch: 0 }.into());
         };
         if has_parts {
-            square = gradient.dot(&gradient)?;
+            square = gradient.wide_dot(&gradient)?;
         }
         let mut report = self.report(&plan, loss, square, &gradient);
         report.gradients = gradients;
@@ -234,9 +240,36 @@ impl SamCore {
         Ok(Passes {
             report,
             gradient,
+            square,
             second,
             is_inside: plan.is_inside,
         })
+    }
+
+    /// The diagonal Fisher matrix of the part's examples, and the number of gradients taken: twice as many
+    /// where squares of gradients overflow.
+    fn example_fisher<M: Module>(
+        &self,
+        part: usize,
+        model: &M,
+        oracle: &mut dyn Oracle<M>,
+    ) -> Result<(Fisher, usize), OptimError> {
+        let model = unshared_copy(model);
+        let (squares, count) = oracle.example_squares(part, &model, 0)?;
+        let bound = squares.wide_dot(&squares)?.sqrt();
+        if !self.config.metric.overflows(bound) {
+            return Ok((Fisher::Squares(squares), count));
+        }
+        // Half of the exponents of the type: the largest numbers have squares then, and what is lost at the
+        // other end is small beside the one that the metric adds.
+        let is_double = |leaf: &ParamLeaf| leaf.dtype() == DType::F64;
+        let exponent = match squares.space().leaves().iter().any(is_double) {
+            true => 512,
+            false => 64,
+        };
+        let (squares, again) = oracle.example_squares(part, &model, exponent)?;
+        let roots = squares.map(|_, square| Some(square.sqrt()));
+        Ok((Fisher::Roots(roots, exponent), count + again))
     }
 
     /// The pass at displaced weights.
@@ -312,12 +345,12 @@ impl SamCore {
     /// One gradient for the base optimizer, and the state moved on by a step.
     pub(super) fn combine(&mut self, passes: Passes) -> Result<Descent, OptimError> {
         let Passes {
-            report,
             gradient,
+            square,
             second,
             is_inside,
+            ..
         } = passes;
-        let square = report.gradient_norm * report.gradient_norm;
         let Self { config, state, .. } = self;
         let descent = match second {
             Some((perturbed, products)) => {

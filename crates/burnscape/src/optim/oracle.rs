@@ -25,13 +25,15 @@ pub(super) trait Oracle<M> {
     /// A pass at displaced weights.
     fn displaced(&mut self, part: usize, model: &M) -> Result<Evaluation, OptimError>;
 
-    /// The mean of the squared gradients of the part's examples, and how many there were.
+    /// The mean of the squares of the gradients of the part's examples, each times `2^−exponent` before, and
+    /// how many there were.
     fn example_squares(
         &mut self,
         part: usize,
         model: &M,
+        exponent: i32,
     ) -> Result<(LeafVector, usize), OptimError> {
-        let _ = (part, model);
+        let _ = (part, model, exponent);
         Err(OptimError::NeedsBatch {
             feature: "a Fisher metric of example gradients",
         })

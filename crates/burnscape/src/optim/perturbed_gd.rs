@@ -50,18 +50,23 @@ impl PerturbedGdConfig {
     ///
     /// [`OptimConfigError::OutOfRange`].
     pub fn init(&self, base: ModuleOptimizer) -> Result<PerturbedGd, OptimConfigError> {
-        check_range("radius", self.radius, "a number > 0", |r| r > 0.0)?;
+        check_range("radius", self.radius, "a finite number > 0", |r| r > 0.0)?;
         check_range(
             "gradient_threshold",
             self.gradient_threshold,
-            "a number > 0",
+            "a finite number > 0",
             |g| g > 0.0,
         )?;
-        check_range("decrease", self.decrease, "a number > 0", |f| f > 0.0)?;
+        check_range("decrease", self.decrease, "a finite number > 0", |f| {
+            f > 0.0
+        })?;
         if let Some(threshold) = self.curvature_threshold {
-            check_range("curvature_threshold", threshold, "a number ≥ 0", |c| {
-                c >= 0.0
-            })?;
+            check_range(
+                "curvature_threshold",
+                threshold,
+                "a finite number ≥ 0",
+                |c| c >= 0.0,
+            )?;
         }
         check_range("patience", self.patience as f64, "at least 1", |n| n >= 1.0)?;
         Ok(PerturbedGd {

@@ -56,10 +56,10 @@ where
     let Evaluation { loss, gradients } = closure(model).into_evaluation(model)?;
     let gradient = LeafVector::from_gradients(space, &gradients)?;
     let (scalars, known) = loss.split();
-    let (squares, values) = LeafVector::dots(&[(&gradient, &gradient)], &scalars)?;
+    let (squares, values) = LeafVector::wide_dots(&[(&gradient, &gradient)], &scalars)?;
     let loss = known.or(values.first().copied());
-    let norm = squares[0].sqrt();
-    let is_finite = norm.is_finite() && loss.is_none_or(f64::is_finite);
+    let norm = squares[0].sqrt().value();
+    let is_finite = squares[0].is_finite() && loss.is_none_or(f64::is_finite);
     let report = StepReport {
         loss,
         perturbed_loss: None,

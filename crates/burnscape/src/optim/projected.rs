@@ -3,7 +3,7 @@ use burn::module::Module;
 use super::OptimError;
 use super::evaluation::{Evaluation, LossValue};
 use super::seed::mix;
-use crate::space::{LeafVector, ParamVector};
+use crate::space::{LeafVector, ParamVector, Wide};
 
 /// The settings of one inner maximization.
 pub(super) struct Search {
@@ -49,7 +49,7 @@ pub(super) fn maximize<M: Module>(
                 (&displacement, &gradient),
                 (&displacement, &displacement),
             ];
-            let (dots, values) = LeafVector::dots(&pairs, &scalars)?;
+            let (dots, values) = LeafVector::wide_dots(&pairs, &scalars)?;
             let value = known.or(values.first().copied());
             if value.is_none() && search.restarts > 1 {
                 return Err(OptimError::NeedsLoss {
@@ -71,14 +71,16 @@ pub(super) fn maximize<M: Module>(
             if is_better {
                 best = Some((value, found()));
             }
-            if step + 1 == search.steps || square == 0.0 {
+            if step + 1 == search.steps || !square.is_positive() {
                 break;
             }
-            let length = search.step_size * search.rho / square.sqrt();
-            displacement = displacement.linear(1.0, length, &gradient)?;
-            let norm = (dots[2] + 2.0 * length * dots[1] + length * length * square).sqrt();
-            if norm > search.rho {
-                displacement = displacement.scale(search.rho / norm);
+            let length = Wide::from(search.step_size * search.rho) / square.sqrt();
+            let step = gradient.scale_wide(length);
+            displacement = displacement.linear(1.0, 1.0, &step)?;
+            let mixed = length * dots[1];
+            let norm = (dots[2] + mixed + mixed + length * length * square).sqrt();
+            if norm.is_greater(Wide::from(search.rho)) {
+                displacement = displacement.scale((Wide::from(search.rho) / norm).value());
             }
         }
     }

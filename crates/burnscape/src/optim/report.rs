@@ -126,7 +126,8 @@ pub fn sam_edge(gradient_norm: f64, rho: f64, lr: f64) -> Option<f64> {
     if rho == 0.0 {
         return Some(2.0 / lr);
     }
-    // The same number without the cancellation at small rho: 4/lr over (sqrt(1 + x) + 1).
-    let root = (1.0 + 8.0 * rho / (lr * gradient_norm)).sqrt();
-    (gradient_norm > 0.0).then(|| 4.0 / (lr * (root + 1.0)))
+    // The same number without the cancellation at small rho: 4/lr over (sqrt(1 + x²) + 1). The root of each
+    // factor is taken first: products of small rates and gradients leave the range where their roots do not.
+    let x = (8.0 * rho / lr).sqrt() / gradient_norm.sqrt();
+    (gradient_norm > 0.0).then(|| 4.0 / (lr * (x.hypot(1.0) + 1.0)))
 }

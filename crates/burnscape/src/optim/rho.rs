@@ -42,7 +42,7 @@ impl RhoSchedule {
         match self {
             Self::Constant => Ok(()),
             Self::Linear { end, steps } | Self::Cosine { end, steps } => {
-                check_range("end", *end, "a number ≥ 0", |end| end >= 0.0)?;
+                check_range("end", *end, "a finite number ≥ 0", |end| end >= 0.0)?;
                 check_range("steps", *steps as f64, "at least 1", |steps| steps >= 1.0)
             }
             Self::WithLearningRate {
@@ -50,8 +50,12 @@ impl RhoSchedule {
                 lr_min,
                 lr_max,
             } => {
-                check_range("rho_min", *rho_min, "a number ≥ 0", |rho| rho >= 0.0)?;
-                if lr_min < lr_max && lr_min.is_finite() && lr_max.is_finite() {
+                check_range("rho_min", *rho_min, "a finite number ≥ 0", |rho| {
+                    rho >= 0.0
+                })?;
+                check_range("lr_min", *lr_min, "a finite number ≥ 0", |lr| lr >= 0.0)?;
+                check_range("lr_max", *lr_max, "a finite number > 0", |lr| lr > 0.0)?;
+                if lr_min < lr_max {
                     Ok(())
                 } else {
                     Err(OptimConfigError::InvertedLearningRates {

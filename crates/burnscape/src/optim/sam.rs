@@ -215,6 +215,7 @@ impl Sam {
         let passes = Passes {
             report,
             gradient,
+            square: aim.square,
             second: None,
             is_inside: plan.is_inside,
         };
@@ -223,7 +224,6 @@ impl Sam {
             displaced,
             space,
             passes,
-            square: aim.square,
             lr,
         })
     }
@@ -247,7 +247,6 @@ impl Sam {
             displaced,
             space,
             mut passes,
-            square,
             lr,
         } = ascended;
         let wants_gradient = displaced.is_some();
@@ -258,7 +257,7 @@ impl Sam {
             };
             let perturbed = LeafVector::from_gradients(&space, &gradients)?;
             drop(gradients);
-            let products = Products::read(&passes.gradient, &perturbed, square, &mut [])?;
+            let products = Products::read(&passes.gradient, &perturbed, passes.square, &mut [])?;
             passes.report.gradients += 1;
             passes.report.cosine = products.cosine();
             if !products.perturbed.is_finite() {

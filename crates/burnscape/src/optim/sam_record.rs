@@ -5,6 +5,7 @@ use burn::module::Module;
 use super::combination::Kept;
 use super::core::{SamCore, SamState};
 use super::{Combination, OptimError, OptimRecord, Sam, Source};
+use crate::space::Wide;
 
 const KIND: &str = "sam";
 
@@ -16,11 +17,13 @@ impl SamCore {
             average,
             kept,
         } = &self.state;
+        let square = kept.as_ref().map_or(Wide::ZERO, |kept| kept.square);
         OptimRecord::new(KIND, model)?
             .with_counter("step", *step as f64)
             .with_counter("ascents", *ascents as f64)
             .with_vector("average", average.as_ref())?
-            .with_counter("kept.square", kept.as_ref().map_or(0.0, |kept| kept.square))
+            .with_counter("kept.square", square.shifted(-square.exponent()).value())
+            .with_counter("kept.exponent", f64::from(square.exponent()))
             .with_vector("kept", kept.as_ref().map(|kept| &kept.vector))
     }
 
@@ -36,7 +39,11 @@ impl SamCore {
             ascents: record.counter("ascents").unwrap_or(0.0) as usize,
             average: record.vector("average", &space),
             kept: record.vector("kept", &space).map(|vector| Kept {
-                square: record.counter("kept.square").unwrap_or(0.0),
+                square: Wide::new(
+                    record.counter("kept.square").unwrap_or(0.0),
+                    // Absent where an earlier version wrote the square as one number.
+                    record.counter("kept.exponent").unwrap_or(0.0) as i32,
+                ),
                 vector,
             }),
         };

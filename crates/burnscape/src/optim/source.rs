@@ -26,7 +26,9 @@ impl Source {
         match self {
             Self::Gradient => Ok(()),
             Self::Friendly { sigma, momentum } => {
-                check_range("sigma", *sigma, "a number ≥ 0", |sigma| sigma >= 0.0)?;
+                check_range("sigma", *sigma, "a finite number ≥ 0", |sigma| {
+                    sigma >= 0.0
+                })?;
                 check_range("momentum", *momentum, "a number in [0, 1)", |beta| {
                     (0.0..1.0).contains(&beta)
                 })

@@ -6,7 +6,6 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::curve::norm;
 use super::{Curve, NormalizationPolicy, PathError, PathLosses, ProfileStep};
 use crate::landscape::Grid;
 use crate::loss::{Batch, DataSet, LossError, examples_and_weight, plain};
@@ -140,7 +139,7 @@ where
         let weights = curve.weights(t)?;
         let step = before.as_ref().map_or(0.0, |before| {
             let step = weights.iter().zip(before).map(|(x, y)| x - y);
-            norm(&gram, &step.collect::<Vec<_>>())
+            gram.norm(&step.collect::<Vec<_>>())
         });
         lengths.push(lengths.last().unwrap_or(&0.0) + step);
         before = Some(weights);
@@ -286,7 +285,9 @@ fn calibrate(all: &[Scores]) -> Result<(f64, f64), PathError> {
             low = beta;
         }
         let newton = beta - moments.slope / moments.curvature;
-        let next = match newton > low && newton < high {
+        // A variance out of range makes a step of zero, which is no convergence.
+        let is_step = newton > low && newton < high && moments.curvature.is_finite();
+        let next = match is_step {
             true => newton,
             false => 0.5 * (low + high),
         };

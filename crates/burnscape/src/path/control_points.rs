@@ -2,8 +2,9 @@ use burn::module::Module;
 
 use super::PathError;
 use super::error::check_range;
+use super::gram::Gram;
 use crate::space::{
-    LeafVector, ParamSpace, ParamVector, SpaceError, as_accumulator, unshared_copy,
+    LeafVector, ParamSpace, ParamVector, SpaceError, as_accumulator, scaled, unshared_copy,
 };
 
 /// The points that span a curve: its two end models, and the parameters in between.
@@ -140,29 +141,26 @@ impl<M: Module> ControlPoints<M> {
         Ok(combination(&self.space, weights, self.vectors.iter())?)
     }
 
-    /// `⟨c_i − c_0, c_j − c_0⟩` for all points, row by row. One host synchronization.
-    pub(super) fn gram(&self) -> Result<Vec<Vec<f64>>, PathError> {
+    /// `⟨c_i − c_0, c_j − c_0⟩` for all points. One host synchronization.
+    pub(super) fn gram(&self) -> Result<Gram, PathError> {
         let origin = self.vectors[0].clone().widen();
-        let differences = self.vectors.iter().map(|vector| {
+        let differences = self.vectors.iter().skip(1).map(|vector| {
             let vector = vector.clone().widen();
             vector.linear(1.0, -1.0, &origin)
         });
         let differences = differences.collect::<Result<Vec<_>, _>>()?;
-        let count = differences.len();
-        let places: Vec<(usize, usize)> = (0..count)
+        let count = self.vectors.len();
+        // The products with the first are zero.
+        let places: Vec<(usize, usize)> = (1..count)
             .flat_map(|i| (i..count).map(move |j| (i, j)))
             .collect();
         let pairs: Vec<(&LeafVector, &LeafVector)> = places
             .iter()
-            .map(|&(i, j)| (&differences[i], &differences[j]))
+            .map(|&(i, j)| (&differences[i - 1], &differences[j - 1]))
             .collect();
-        let (dots, _) = LeafVector::dots(&pairs, &[])?;
-        let mut gram = vec![vec![0.0; count]; count];
-        for ((i, j), dot) in places.into_iter().zip(dots) {
-            gram[i][j] = dot;
-            gram[j][i] = dot;
-        }
-        Ok(gram)
+        let (dots, _) = LeafVector::wide_dots(&pairs, &[])?;
+        let products: Vec<_> = places.into_iter().zip(dots).collect();
+        Ok(Gram::new(count, &products))
     }
 
     /// The inner points moved away from the straight line between the ends, each by a random vector
@@ -236,7 +234,7 @@ pub(super) fn combination<'a>(
             Some(if *weight == 1.0 {
                 value
             } else {
-                value * *weight
+                scaled(value, *weight)
             })
         });
         let sum = terms.reduce(|sum, term| sum + term);

@@ -119,7 +119,7 @@ pub trait Curve<M: Module> {
         let gram = self.control_points().gram()?;
         let speed = |t: f64| {
             let slopes = self.slopes(t).unwrap_or_default();
-            norm(&gram, &slopes)
+            gram.norm(&slopes)
         };
         Ok(integrate(self.num_pieces(), speed))
     }
@@ -132,15 +132,4 @@ pub trait Curve<M: Module> {
     {
         self.with_control_points(self.control_points().reversed())
     }
-}
-
-/// `|Σ x_i (c_i − c_0)|`.
-pub(super) fn norm(gram: &[Vec<f64>], x: &[f64]) -> f64 {
-    let mut square = 0.0;
-    for (row, a) in gram.iter().zip(x) {
-        for (dot, b) in row.iter().zip(x) {
-            square += a * b * dot;
-        }
-    }
-    square.max(0.0).sqrt()
 }

@@ -20,6 +20,7 @@ mod fit_checkpoint;
 mod fit_closure;
 mod fit_step;
 mod garipov_lr_scheduler;
+mod gram;
 mod instability;
 mod layerwise;
 mod normalization_policy;

@@ -11,7 +11,7 @@ use super::{Curve, PathError, PolygonalChain};
 use crate::loss::scalar::gradients;
 use crate::loss::{Batch, DataSet, LossError, Mode, Objective, lifted};
 use crate::optim::{ClosureStep, Evaluation, IntoEvaluation, SkipReason, StepReport};
-use crate::space::{LeafVector, ParamSpace, copy_for_gradients, renamed_copy};
+use crate::space::{LeafVector, ParamSpace, Wide, copy_for_gradients, renamed_copy};
 
 /// How a band of pivots is relaxed.
 ///
@@ -278,7 +278,7 @@ impl<M: Module> Forces<'_, M> {
             let (before, after) = (&edges[index], &edges[index + 1]);
             pairs.extend([(before, after), (slope, before), (slope, after)]);
         }
-        let (dots, values) = LeafVector::dots(&pairs, &losses)?;
+        let (dots, values) = LeafVector::wide_dots(&pairs, &losses)?;
         let squares = &dots[..edges.len()];
         let mut parts = Vec::with_capacity(free.len());
         for (index, slope) in slopes.into_iter().enumerate() {
@@ -310,26 +310,28 @@ struct Around {
     /// Of the pivot before, itself, and the pivot after.
     losses: [f64; 3],
     /// `|e|²` of the edges before and after.
-    squares: [f64; 2],
+    squares: [Wide; 2],
     /// `⟨e_before, e_after⟩`.
-    across: f64,
+    across: Wide,
     /// `⟨g, e⟩` with both.
-    slopes: [f64; 2],
+    slopes: [Wide; 2],
 }
 
 impl Around {
     /// The factors of both edges in `g − ⟨g, τ⟩ τ − k (|e_after| − |e_before|) τ`.
     fn correction(&self, spring: f64) -> [f64; 2] {
-        let [x, y] = self.tangent();
-        let square = x * x * self.squares[0] + 2.0 * x * y * self.across + y * y * self.squares[1];
-        if square <= 0.0 {
+        let [x, y] = self.tangent().map(Wide::from);
+        let [before, after] = self.squares;
+        let mixed = x * y * self.across;
+        let square = x * x * before + mixed + mixed + y * y * after;
+        if !square.is_positive() {
             return [0.0, 0.0];
         }
         let norm = square.sqrt();
         let along = (x * self.slopes[0] + y * self.slopes[1]) / norm;
-        let stretch = self.squares[1].sqrt() - self.squares[0].sqrt();
-        let factor = -(along + spring * stretch) / norm;
-        [x * factor, y * factor]
+        let stretch = after.sqrt() + -before.sqrt();
+        let factor = -((along + Wide::from(spring) * stretch) / norm);
+        [(x * factor).value(), (y * factor).value()]
     }
 
     /// The tangent as a combination of both edges (Henkelman and Jónsson 2000, equations 8 to 11).

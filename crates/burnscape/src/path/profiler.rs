@@ -3,7 +3,7 @@ use std::ops::ControlFlow;
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use super::curve::norm;
+use super::gram::Gram;
 use super::profile::{MetricProfile, Profile, ProfileStep};
 use super::{Curve, NormalizationPolicy, PathError, PathLosses, Segment};
 use crate::landscape::Grid;
@@ -205,7 +205,7 @@ where
     ) -> Result<Profile, PathError> {
         self.policy.check()?;
         let gram = curve.control_points().gram()?;
-        let is_still = gram.iter().flatten().all(|dot| *dot == 0.0);
+        let is_still = gram.is_zero();
         let lengths = self.lengths(curve, &gram)?;
         let mut sets: Vec<(&dyn DataSet<B>, Vec<f64>)> = vec![(self.train, Vec::new())];
         sets.extend(self.test.map(|test| (test, Vec::new())));
@@ -309,7 +309,7 @@ where
     fn lengths(
         &self,
         curve: &(impl Curve<M> + ?Sized),
-        gram: &[Vec<f64>],
+        gram: &Gram,
     ) -> Result<Vec<f64>, PathError> {
         let mut before: Option<Vec<f64>> = None;
         let mut length = 0.0;
@@ -318,7 +318,7 @@ where
             let weights = curve.weights(t)?;
             if let Some(before) = &before {
                 let step = weights.iter().zip(before).map(|(x, y)| x - y);
-                length += norm(gram, &step.collect::<Vec<_>>());
+                length += gram.norm(&step.collect::<Vec<_>>());
             }
             before = Some(weights);
             lengths.push(length);

@@ -3,7 +3,7 @@ use burn::module::Module;
 use super::PathError;
 use super::error::check_range;
 use crate::loss::{Batch, DataSet, LossError, Objective, examples_and_weight, lifted};
-use crate::space::{RunningStatistics, copy_for_gradients, unshared_copy};
+use crate::space::{RunningStatistics, copy_for_gradients, power_of_two, unshared_copy};
 
 /// A copy of `model` whose running statistics are the mean, over a pass of `data`, of the statistics
 /// of each batch, in proportion to the examples of the batches.
@@ -74,7 +74,7 @@ where
     };
     let mut retained = None;
     let mut sum = zero.clone();
-    let mut weight = 0.0;
+    let (mut weight, mut unit) = (0.0, None);
     let batches = data.batches().take(max_batches.unwrap_or(usize::MAX));
     for (index, batch) in batches.enumerate() {
         let batch = batch?;
@@ -86,8 +86,11 @@ where
             let kept = follow(&start, batch).linear(1.0, -1.0, &scaled)?;
             retained = Some(kept.zip(&start, |kept, start| kept / start));
         }
-        sum = sum.linear(1.0, examples as f64, &scaled)?;
-        weight += examples as f64;
+        // In units of the first batch, so that counts do not leave the range of the statistics.
+        let count = examples as f64;
+        let unit = *unit.get_or_insert(power_of_two(count));
+        sum = sum.linear(1.0, count / unit, &scaled)?;
+        weight += count / unit;
     }
     let Some(retained) = retained else {
         return Err(LossError::EmptyData.into());
@@ -121,7 +124,8 @@ fn check_finite(statistics: &RunningStatistics) -> Result<(), PathError> {
         let Some(values) = statistics.get(path) else {
             continue;
         };
-        let sum = crate::space::to_host(values.clone().abs().sum())?;
+        // Zero times a number is zero; a sum of the numbers could overflow.
+        let sum = crate::space::to_host((values.clone() * 0.0).sum())?;
         if !sum.iter().all(|sum| sum.is_finite()) {
             return Err(PathError::Statistics {
                 what: format!("`{path}` is not finite"),

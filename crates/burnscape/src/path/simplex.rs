@@ -4,9 +4,10 @@ use rand::rngs::StdRng;
 use rand_distr::{Distribution, Exp1};
 
 use super::error::check_range;
+use super::gram::Gram;
 use super::{ControlPoints, PathError};
 use crate::optim::seed::mix;
-use crate::space::{LeafVector, ParamSpace, unshared_copy};
+use crate::space::{LeafVector, ParamSpace, Wide, unshared_copy};
 
 /// The simplex spanned by models: all their convex combinations.
 ///
@@ -146,11 +147,14 @@ impl<M: Module> Simplex<M> {
     /// [`PathError::Space`].
     pub fn log_volume(&self) -> Result<f64, PathError> {
         let factorial: f64 = (1..=self.dimension()).map(|k| (k as f64).ln()).sum();
-        Ok(match cholesky(&self.edges_gram()?) {
+        let gram = self.edges_gram()?;
+        // A length in units of 2^unit, for each dimension.
+        let units = (self.dimension() as f64) * f64::from(gram.unit) * std::f64::consts::LN_2;
+        Ok(match cholesky(&gram.entries) {
             None => f64::NEG_INFINITY,
             Some(root) => {
                 let diagonal = root.iter().enumerate().map(|(i, row)| row[i].ln());
-                diagonal.sum::<f64>() - factorial
+                diagonal.sum::<f64>() - factorial + units
             }
         })
     }
@@ -162,8 +166,8 @@ impl<M: Module> Simplex<M> {
             what: "the vertices of the simplex span no volume",
         };
         let gram = self.edges_gram()?;
-        let root = cholesky(&gram).ok_or_else(degenerate)?;
-        let size = gram.len();
+        let root = cholesky(&gram.entries).ok_or_else(degenerate)?;
+        let size = gram.entries.len();
         // The sum of the gradients by all vertices is zero: a translation changes no volume.
         let mut right = vec![0.0; size];
         match index {
@@ -173,17 +177,21 @@ impl<M: Module> Simplex<M> {
         let solution = solve(&root, right);
         let mut weights = vec![-solution.iter().sum::<f64>()];
         weights.extend(solution);
-        self.vertices.combine(&weights)
+        if gram.unit == 0 {
+            return self.vertices.combine(&weights);
+        }
+        // Once for the vectors and once for the gradient, neither of which leaves the range.
+        let unit = Wide::new(1.0, -gram.unit);
+        let weights = weights
+            .iter()
+            .map(|&weight| (Wide::from(weight) * unit).value());
+        let combined = self.vertices.combine(&weights.collect::<Vec<_>>())?;
+        Ok(combined.scale_wide(unit))
     }
 
     /// The Gram matrix of the edges from the first vertex.
-    fn edges_gram(&self) -> Result<Vec<Vec<f64>>, PathError> {
-        let gram = self.vertices.gram()?;
-        Ok(gram
-            .into_iter()
-            .skip(1)
-            .map(|row| row[1..].to_vec())
-            .collect())
+    fn edges_gram(&self) -> Result<Gram, PathError> {
+        Ok(self.vertices.gram()?.without_first())
     }
 }
 

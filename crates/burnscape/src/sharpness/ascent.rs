@@ -9,7 +9,7 @@ use super::metric::Metric;
 use super::sample::sample_seed;
 use super::{AscentStep, SharpnessError};
 use crate::loss::{Batch, DataSet, Evaluator, LossError, Objective};
-use crate::space::{ParamVector, SpaceError, to_host};
+use crate::space::{ParamVector, SpaceError, Wide, to_host};
 
 /// Where `u` may be, and what a step uphill is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -227,7 +227,8 @@ impl<M, O, D: ?Sized> Ascent<'_, M, O, D> {
         match self.plan.region {
             Region::Ball => {
                 let u = point.u.clone();
-                let ahead = u.axpy(length / point.slope_norm, &point.slope)?;
+                let factor = Wide::from(length) / Wide::from(point.slope_norm);
+                let ahead = u.axpy(1.0, &point.slope.clone().scale_wide(factor))?;
                 let norm = ahead.norm()?;
                 let ahead = match norm > radius {
                     true => ahead.scale(radius / norm),

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::argument::{check_positive, check_probability, check_products};
 use super::{PerturbationScale, ProductStep, SharpnessError, Stretched};
 use crate::curvature::CurvatureError;
-use crate::space::ParamVector;
+use crate::space::{ParamVector, Wide};
 
 /// The trace and the Frobenius norm of a curvature matrix, in all and by parameter, from one set of
 /// products.
@@ -132,8 +132,8 @@ impl CurvatureTraceConfig {
     /// # Errors
     ///
     /// [`SharpnessError::BadArgument`], [`SharpnessError::NothingToPerturb`],
-    /// [`SharpnessError::Krylov`] for a product that is not finite, [`SharpnessError::Curvature`],
-    /// [`SharpnessError::Space`].
+    /// [`SharpnessError::Krylov`] for a product that is not finite, [`SharpnessError::Overflow`],
+    /// [`SharpnessError::Curvature`], [`SharpnessError::Space`].
     pub fn measure<M, A>(&self, model: &M, operator: &A) -> Result<CurvatureTrace, SharpnessError>
     where
         M: Module,
@@ -169,7 +169,7 @@ impl CurvatureTraceConfig {
         for index in 0..self.max_products {
             let v = Probe::Rademacher.draw::<ParamVector>(&space, self.seed, index as u64)?;
             let product = operator.matvec(&v)?;
-            samples.push(&v.leaf_dots(&product)?, product.dot(&product)?)?;
+            samples.push(&v.leaf_dots(&product)?, product.wide_dot(&product)?)?;
             let estimate = Estimate::of(&samples.traces);
             let is_done = index + 1 >= FEWEST && self.is_within(&estimate);
             let step = ProductStep {
@@ -187,8 +187,10 @@ impl CurvatureTraceConfig {
             }
         }
         let trace = Estimate::of(&samples.traces);
-        let squares = Estimate::of(&samples.squares);
-        let norm = squares.value.sqrt();
+        let (squares, unit) = samples.scaled_squares();
+        let squares = Estimate::of(&squares);
+        let root = squares.value.sqrt();
+        let norm = root * unit;
         let parameters = space.leaves().iter().zip(&samples.blocks);
         Ok(CurvatureTrace {
             trace: trace.value,
@@ -206,8 +208,8 @@ impl CurvatureTraceConfig {
                 .collect(),
             frobenius_norm: norm,
             // d√x = dx / 2√x; where all is zero so is the error.
-            frobenius_error: squares.standard_error.map(|error| match norm > 0.0 {
-                true => error / (2.0 * norm),
+            frobenius_error: squares.standard_error.map(|error| match root > 0.0 {
+                true => error / (2.0 * root) * unit,
                 false => 0.0,
             }),
             converged: self.tolerance.is_none() || self.is_within(&trace),
@@ -229,7 +231,8 @@ impl CurvatureTraceConfig {
 /// One number a product for everything that is estimated.
 struct Samples {
     traces: Vec<f64>,
-    squares: Vec<f64>,
+    /// `|Hv|²`, which leaves the range of `f64` where `|Hv|` does not.
+    squares: Vec<Wide>,
     blocks: Vec<Vec<f64>>,
 }
 
@@ -242,12 +245,15 @@ impl Samples {
         }
     }
 
-    fn push(&mut self, blocks: &[f64], square: f64) -> Result<(), SharpnessError> {
+    fn push(&mut self, blocks: &[f64], square: Wide) -> Result<(), SharpnessError> {
         let trace: f64 = blocks.iter().sum();
-        if !trace.is_finite() || !square.is_finite() {
+        if !square.is_finite() {
             return Err(SharpnessError::Krylov(KrylovError::NonFinite {
                 product: self.traces.len(),
             }));
+        }
+        if !trace.is_finite() {
+            return Err(SharpnessError::Overflow { what: "the trace" });
         }
         self.traces.push(trace);
         self.squares.push(square);
@@ -255,5 +261,19 @@ impl Samples {
             samples.push(*value);
         }
         Ok(())
+    }
+
+    /// The squares in a unit whose root is the second number.
+    fn scaled_squares(&self) -> (Vec<f64>, f64) {
+        let squares = self.squares.iter();
+        let largest = squares.clone().filter(|square| square.is_positive());
+        let largest = largest.map(|square| square.exponent()).max();
+        // Their own squares are summed too.
+        let half = match largest.unwrap_or(0) {
+            exponent if exponent.abs() < 400 => 0,
+            exponent => exponent.div_euclid(2),
+        };
+        let scaled = squares.map(|square| square.shifted(-2 * half).value());
+        (scaled.collect(), Wide::new(1.0, half).value())
     }
 }

@@ -58,7 +58,8 @@ pub enum SharpnessError {
     /// The gradient at a point of the ascent is NaN or infinite although the loss is not.
     #[error(
         "the gradient at step {step} of start {start} has norm {norm} although the loss is finite; \
-         look for an operation without derivative (a square root at zero) in the loss"
+         look for an operation without derivative (a square root at zero) in the loss, or, where the \
+         gradient is beyond the range of its element type, multiply the loss by a small number"
     )]
     NonFiniteGradient {
         /// Index of the start.
@@ -123,6 +124,15 @@ pub enum SharpnessError {
         before: f64,
         /// The loss after.
         after: f64,
+    },
+    /// A result that is too large, of numbers that are finite.
+    #[error(
+        "{what} is beyond the range of f64, 1.8e308; multiply the loss by a small power of two, and the \
+         result by its inverse"
+    )]
+    Overflow {
+        /// What was to be reported.
+        what: &'static str,
     },
     /// The observer stopped a measurement before it had a first estimate.
     #[error("stopped by the observer before there was anything to report; let it run longer")]

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::SharpnessError;
 use crate::curvature::CurvatureError;
-use crate::space::{ParamVector, epsilon};
+use crate::space::{ParamVector, Wide, epsilon};
 
 /// The Fisher-Rao norm of a model, exactly: `⟨w, F w⟩` and its root.
 ///
@@ -27,8 +27,8 @@ use crate::space::{ParamVector, epsilon};
 /// # Errors
 ///
 /// [`SharpnessError::Indefinite`] if `⟨w, F w⟩` is negative beyond rounding,
-/// [`SharpnessError::Krylov`] for a product that is not finite, [`SharpnessError::Curvature`],
-/// [`SharpnessError::Space`].
+/// [`SharpnessError::Krylov`] for a product that is not finite, [`SharpnessError::Overflow`],
+/// [`SharpnessError::Curvature`], [`SharpnessError::Space`].
 ///
 /// # References
 ///
@@ -68,13 +68,19 @@ where
     let product = fisher.matvec(&weights)?;
     let parts = weights.leaf_dots(&product)?;
     let squared: f64 = parts.iter().sum();
-    let size = weights.norm()? * product.norm()?;
+    let size = weights.wide_norm()? * product.wide_norm()?;
     if !size.is_finite() {
         return Err(SharpnessError::Krylov(KrylovError::NonFinite {
             product: 0,
         }));
     }
-    if -squared > epsilon(space.dtype()?).sqrt() * size {
+    if !squared.is_finite() {
+        return Err(SharpnessError::Overflow {
+            what: "the square of the Fisher-Rao norm",
+        });
+    }
+    let rounding = Wide::from(epsilon(space.dtype()?).sqrt()) * size;
+    if Wide::from(-squared).is_greater(rounding) {
         return Err(SharpnessError::Indefinite { value: squared });
     }
     let parameters = space.leaves().iter().zip(parts);

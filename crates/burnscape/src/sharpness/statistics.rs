@@ -1,5 +1,7 @@
 //! Means with their errors, in f64 on the host.
 
+use crate::space::Wide;
+
 /// The arithmetic mean. Callers have at least one value.
 pub(super) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
@@ -11,8 +13,10 @@ pub(super) fn standard_deviation(values: &[f64]) -> Option<f64> {
         return None;
     }
     let center = mean(values);
-    let squares: f64 = values.iter().map(|value| (value - center).powi(2)).sum();
-    Some((squares / (values.len() - 1) as f64).sqrt())
+    let deviations = values.iter().map(|value| Wide::from(value - center));
+    let squares: Wide = deviations.map(|deviation| deviation * deviation).sum();
+    let count = Wide::from((values.len() - 1) as f64);
+    Some((squares / count).sqrt().value())
 }
 
 /// The standard error of the mean of independent values.
@@ -42,6 +46,8 @@ mod tests {
         let error = standard_error(&values).unwrap();
         assert!((error - (5.0_f64 / 3.0).sqrt() / 2.0).abs() < 1e-15);
         assert_eq!(standard_error(&[1.0]), None);
+        let small = values.map(|value| value * 2.0_f64.powi(-900));
+        assert_eq!(standard_error(&small), Some(error * 2.0_f64.powi(-900)));
     }
 
     #[test]

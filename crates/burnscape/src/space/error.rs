@@ -115,7 +115,9 @@ pub enum SpaceError {
         found: String,
     },
     /// A vector of norm zero (or not finite) has no direction.
-    #[error("a vector of norm {norm} has no direction")]
+    #[error(
+        "a vector of norm {norm} has no direction; give one with finite numbers that are not all zero"
+    )]
     NoDirection {
         /// The norm.
         norm: f64,

@@ -1,9 +1,12 @@
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::host::to_host;
 use super::leaf_vector::as_accumulator;
-use super::rank::{expand_axis, sum_but_axis};
+use super::products::{floor, holds};
+use super::range::scale_steps;
+use super::rank::{expand_axis, max_but_axis, sum_but_axis};
+use super::wide::{Wide, exponent_of};
 use super::{LeafVector, ParamKind, ParamLeaf, ParamVector, SpaceError};
 
 /// What filter normalization does with parameters that have no filters: biases and the gains and
@@ -31,14 +34,21 @@ impl ParamVector {
     ///
     /// One vector a parameter, `[num_filters]` each.
     ///
+    /// # Cost
+    ///
+    /// One host synchronization; three where squares leave the range of the element type, or a norm is so
+    /// small (zero included) that they may have.
+    ///
     /// # Errors
     ///
     /// [`SpaceError::Device`].
     pub fn filter_norms(&self) -> Result<Vec<Vec<f64>>, SpaceError> {
         let leaves = self.space().leaves().iter();
-        leaves
-            .map(|leaf| to_host(filter_squares(leaf, self.leaf(leaf)).sqrt()))
-            .collect()
+        let filters: Vec<Filters> = leaves.map(|leaf| Filters::of(leaf, self)).collect();
+        let norms = norms(&filters)?.into_iter();
+        Ok(norms
+            .map(|norms| norms.into_iter().map(Wide::value).collect())
+            .collect())
     }
 
     /// The direction with every filter scaled to the norm of the same filter of `weights`:
@@ -46,9 +56,13 @@ impl ParamVector {
     /// of a ReLU network is multiplied by a factor and the next divided by it, such a direction
     /// follows, and the loss along it stays the same. A filter of norm zero becomes zero.
     ///
+    /// # Cost
+    ///
+    /// As [`filter_norms`](Self::filter_norms).
+    ///
     /// # Errors
     ///
-    /// [`SpaceError::DifferentSpaces`].
+    /// [`SpaceError::DifferentSpaces`], [`SpaceError::Device`].
     ///
     /// # References
     ///
@@ -61,40 +75,131 @@ impl ParamVector {
     ) -> Result<Self, SpaceError> {
         self.space().check_same(weights.space())?;
         let space = self.space().clone();
+        let is_scaled = |leaf: &ParamLeaf| {
+            leaf.kind() == ParamKind::Weight || rule == UnfilteredRule::AsOneFilter
+        };
+        let leaves = || space.leaves().iter().filter(|leaf| is_scaled(leaf));
+        let mut filters: Vec<Filters> = leaves().map(|leaf| Filters::of(leaf, &self)).collect();
+        filters.extend(leaves().map(|leaf| Filters::of(leaf, weights)));
+        let mut own = norms(&filters)?;
+        let mut wanted = own.split_off(own.len() / 2).into_iter();
+        let mut own = own.into_iter();
         let leaves = space.leaves().iter().map(|leaf| {
-            let direction = self.leaf(leaf);
-            match (leaf.kind() == ParamKind::Weight, rule) {
-                (true, _) | (false, UnfilteredRule::AsOneFilter) => {
-                    Some(rescale(leaf, direction, weights.leaf(leaf)))
-                }
-                (false, UnfilteredRule::Keep) => Some(direction),
-                (false, UnfilteredRule::Zero) => None,
+            if !is_scaled(leaf) {
+                return (rule == UnfilteredRule::Keep).then(|| self.leaf(leaf));
             }
+            let norms = own.next().unwrap_or_default();
+            let norms = norms.into_iter().zip(wanted.next().unwrap_or_default());
+            let ratios = norms.map(|(own, wanted)| match own.is_positive() {
+                true => wanted / own,
+                false if own.is_finite() => Wide::ZERO,
+                false => own,
+            });
+            Some(Filters::of(leaf, &self).times(&ratios.collect::<Vec<_>>()))
         });
         Self::from_leaves(&LeafVector::from_parts(space.clone(), leaves.collect()))
     }
 }
 
-/// Sums of squares, one a filter.
-fn filter_squares(leaf: &ParamLeaf, value: Tensor<1>) -> Tensor<1> {
-    let value = as_accumulator(value);
-    let squares = value.clone() * value;
-    match leaf.filter_axis() {
-        Some(axis) => sum_but_axis(squares, leaf.shape(), axis),
-        None => squares.sum(),
+/// The filters of one parameter's part of a vector, in f32 where it is narrower.
+struct Filters<'a> {
+    leaf: &'a ParamLeaf,
+    values: Tensor<1>,
+}
+
+impl<'a> Filters<'a> {
+    fn of(leaf: &'a ParamLeaf, vector: &ParamVector) -> Self {
+        Self {
+            leaf,
+            values: as_accumulator(vector.leaf(leaf)),
+        }
+    }
+
+    /// Sums of squares, one a filter.
+    fn squares(&self) -> Tensor<1> {
+        let squares = self.values.clone() * self.values.clone();
+        match self.leaf.filter_axis() {
+            Some(axis) => sum_but_axis(squares, self.leaf.shape(), axis),
+            None => squares.sum(),
+        }
+    }
+
+    /// The largest absolute values, one a filter.
+    fn largest(&self) -> Tensor<1> {
+        match self.leaf.filter_axis() {
+            Some(axis) => max_but_axis(self.values.clone().abs(), self.leaf.shape(), axis),
+            None => self.values.clone().max_abs(),
+        }
+    }
+
+    /// Every filter times its factor.
+    fn times(&self, factors: &[Wide]) -> Tensor<1> {
+        let place = (&self.values.device(), self.values.dtype());
+        let steps = scale_steps(factors, self.values.dtype());
+        steps.into_iter().fold(self.values.clone(), |values, step| {
+            let len = step.len();
+            let step = Tensor::<1>::from_data(TensorData::new(step, [len]), place);
+            values
+                * match self.leaf.filter_axis() {
+                    Some(axis) => expand_axis(step, self.leaf.shape(), axis),
+                    None => step,
+                }
+        })
+    }
+
+    fn are_trusted(&self, squares: &[f64]) -> bool {
+        let count = self.leaf.len() / squares.len().max(1);
+        let floor = floor(count, self.values.dtype());
+        squares.iter().all(|&square| holds(square, floor))
     }
 }
 
-fn rescale(leaf: &ParamLeaf, direction: Tensor<1>, weights: Tensor<1>) -> Tensor<1> {
-    let own = filter_squares(leaf, direction.clone());
-    let wanted = filter_squares(leaf, weights);
-    let is_zero = own.clone().equal_elem(0.0);
-    let ratio = (wanted / own.mask_fill(is_zero.clone(), 1.0))
-        .sqrt()
-        .mask_fill(is_zero, 0.0);
-    let direction = as_accumulator(direction);
-    match leaf.filter_axis() {
-        Some(axis) => direction * expand_axis(ratio, leaf.shape(), axis),
-        None => direction * ratio,
+/// The norms of filters. Where squares cannot be trusted each filter is scaled first, by a power of two.
+fn norms(filters: &[Filters<'_>]) -> Result<Vec<Vec<Wide>>, SpaceError> {
+    let plain = read(filters.iter().map(Filters::squares).collect())?;
+    let is_lost = |index: &usize| !filters[*index].are_trusted(&plain[*index]);
+    let lost: Vec<usize> = (0..filters.len()).filter(is_lost).collect();
+    let largest = read(lost.iter().map(|&index| filters[index].largest()).collect())?;
+    let exponents = |largest: &[f64]| -> Vec<i32> {
+        let is_number = |value: f64| value > 0.0 && value.is_finite();
+        let exponent = |&value: &f64| {
+            if is_number(value) {
+                exponent_of(value)
+            } else {
+                0
+            }
+        };
+        largest.iter().map(exponent).collect()
+    };
+    let exponents: Vec<Vec<i32>> = largest.iter().map(|largest| exponents(largest)).collect();
+    let again = lost.iter().zip(&exponents).map(|(&index, exponents)| {
+        let factors = exponents.iter().map(|&exponent| Wide::new(1.0, -exponent));
+        let leaf = filters[index].leaf;
+        let values = filters[index].times(&factors.collect::<Vec<_>>());
+        Filters { leaf, values }.squares()
+    });
+    let again = read(again.collect())?;
+    let mut squares: Vec<Vec<Wide>> = plain
+        .iter()
+        .map(|squares| squares.iter().copied().map(Wide::from).collect())
+        .collect();
+    for ((index, exponents), again) in lost.into_iter().zip(exponents).zip(again) {
+        let again = again.into_iter().zip(exponents);
+        squares[index] = again
+            .map(|(sum, exponent)| Wide::new(sum, 2 * exponent))
+            .collect();
     }
+    let roots = |squares: Vec<Wide>| squares.into_iter().map(Wide::sqrt).collect();
+    Ok(squares.into_iter().map(roots).collect())
+}
+
+/// Reads flat tensors of one element type in one transfer.
+fn read(tensors: Vec<Tensor<1>>) -> Result<Vec<Vec<f64>>, SpaceError> {
+    if tensors.is_empty() {
+        return Ok(Vec::new());
+    }
+    let lengths: Vec<usize> = tensors.iter().map(|tensor| tensor.dims()[0]).collect();
+    let mut values = to_host(Tensor::cat(tensors, 0))?.into_iter();
+    let take = |len| values.by_ref().take(len).collect();
+    Ok(lengths.into_iter().map(take).collect())
 }

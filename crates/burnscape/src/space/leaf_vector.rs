@@ -4,9 +4,11 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, FloatDType, Tensor};
 
-use super::dot::dot;
 use super::host::to_host;
+use super::products::{self, Factors};
+use super::range::{scaled, scaled_wide};
 use super::read::{self, Present};
+use super::wide::Wide;
 use super::write::{Edit, Purpose, edited_copy};
 use super::{ParamLeaf, ParamSpace, SpaceError, rank};
 
@@ -207,14 +209,21 @@ impl LeafVector {
         self.map(|leaf, value| Some(as_dtype(value, leaf.dtype())))
     }
 
-    /// `scale · self`. A factor of one copies nothing.
+    /// `scale · self`. A factor of one copies nothing; one out of the range of the element type is applied
+    /// in steps.
     #[must_use]
     pub fn scale(self, scale: f64) -> Self {
         if scale == 1.0 {
             self
         } else {
-            self.map(|_, value| Some(value * scale))
+            self.map(|_, value| Some(scaled(value, scale)))
         }
+    }
+
+    /// `scale · self`, for a factor that may be out of the range of `f64`.
+    #[must_use]
+    pub(crate) fn scale_wide(self, scale: Wide) -> Self {
+        self.map(|_, value| Some(scaled_wide(value, scale)))
     }
 
     /// `a · self + b · other`. Terms with factor zero are not computed, factors of one not applied,
@@ -229,7 +238,7 @@ impl LeafVector {
             None => None,
             Some(_) if scale == 0.0 => None,
             Some(value) if scale == 1.0 => Some(value.clone()),
-            Some(value) => Some(value.clone() * scale),
+            Some(value) => Some(scaled(value.clone(), scale)),
         };
         let leaves = self
             .leaves
@@ -268,33 +277,38 @@ impl LeafVector {
         })
     }
 
-    /// `⟨self, other⟩`, summed on the device leaf by leaf and in f64 across leaves.
+    /// `⟨self, other⟩`, summed on the device leaf by leaf and in f64 across leaves. Where the products leave
+    /// the range of the element type both vectors are scaled first, by powers of two: the result is infinite
+    /// or subnormal only where it leaves the range of `f64`.
     ///
     /// # Cost
     ///
-    /// One host synchronization.
+    /// One host synchronization; three where products leave the range of the element type, or the result is
+    /// so small (zero included) that they may have.
     ///
     /// # Errors
     ///
     /// [`SpaceError::DifferentSpaces`], [`SpaceError::Device`].
     pub fn dot(&self, other: &Self) -> Result<f64, SpaceError> {
-        Ok(Self::dots(&[(self, other)], &[])?.0[0])
+        Ok(self.wide_dot(other)?.value())
     }
 
-    /// The Euclidean norm.
+    /// The Euclidean norm: the same for a vector times a power of two, to the last bit, as long as its
+    /// numbers are normal.
     ///
     /// # Cost
     ///
-    /// One host synchronization.
+    /// As [`dot`](Self::dot).
     ///
     /// # Errors
     ///
     /// [`SpaceError::Device`].
     pub fn norm(&self) -> Result<f64, SpaceError> {
-        Ok(self.dot(self)?.sqrt())
+        Ok(self.wide_norm()?.value())
     }
 
-    /// Several inner products, and the values of some one-element tensors (a loss), in one transfer.
+    /// Several inner products, as [`dot`](Self::dot) forms them, and the values of some one-element tensors (a
+    /// loss), in one transfer.
     ///
     /// # Errors
     ///
@@ -303,30 +317,41 @@ impl LeafVector {
         pairs: &[(&Self, &Self)],
         scalars: &[Tensor<1>],
     ) -> Result<(Vec<f64>, Vec<f64>), SpaceError> {
-        let mut sums = Vec::new();
-        let mut counts = Vec::with_capacity(pairs.len());
-        for (x, y) in pairs {
-            x.space.check_same(&y.space)?;
-            let before = sums.len();
-            let present = x.leaves.iter().zip(&y.leaves);
-            let present = present.filter_map(|(x, y)| Some((x.as_ref()?, y.as_ref()?)));
-            sums.extend(present.map(|(x, y)| dot(x, y)));
-            counts.push(sums.len() - before);
-        }
-        sums.extend(
-            scalars
-                .iter()
-                .map(|scalar| scalar.clone().inner().reshape([1])),
-        );
-        let values = transfer(sums)?;
-        let mut rest = values.as_slice();
-        let mut dots = Vec::with_capacity(pairs.len());
-        for count in counts {
-            let (own, others) = rest.split_at(count);
-            dots.push(own.iter().sum());
-            rest = others;
-        }
-        Ok((dots, rest.to_vec()))
+        let (dots, values) = Self::wide_dots(pairs, scalars)?;
+        Ok((dots.into_iter().map(Wide::value).collect(), values))
+    }
+
+    /// As [`dots`](Self::dots), where products may leave the range of `f64`.
+    pub(crate) fn wide_dots(
+        pairs: &[(&Self, &Self)],
+        scalars: &[Tensor<1>],
+    ) -> Result<(Vec<Wide>, Vec<f64>), SpaceError> {
+        let factors = pairs.iter().map(|(x, y)| x.factors(y));
+        let factors = factors.collect::<Result<Vec<_>, _>>()?;
+        let scalars = scalars.iter().map(|scalar| scalar.clone().inner());
+        products::sums(
+            &factors,
+            scalars.map(|scalar| scalar.reshape([1])).collect(),
+        )
+    }
+
+    /// `⟨self, other⟩` where it may leave the range of `f64`.
+    pub(crate) fn wide_dot(&self, other: &Self) -> Result<Wide, SpaceError> {
+        let (dots, _) = Self::wide_dots(&[(self, other)], &[])?;
+        Ok(dots.into_iter().sum())
+    }
+
+    /// The norm where it may leave the range of `f64`, or its inverse does.
+    pub(crate) fn wide_norm(&self) -> Result<Wide, SpaceError> {
+        Ok(self.wide_dot(self)?.sqrt())
+    }
+
+    /// The leaves that both vectors have.
+    fn factors(&self, other: &Self) -> Result<Vec<Factors>, SpaceError> {
+        self.space.check_same(&other.space)?;
+        let leaves = self.leaves.iter().zip(&other.leaves);
+        let present = leaves.filter_map(|(x, y)| Some((x.clone()?, y.clone()?)));
+        Ok(present.collect())
     }
 
     /// A copy of `model` with its parameters moved by `scale · self`.

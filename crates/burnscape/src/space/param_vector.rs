@@ -2,9 +2,11 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, TensorData};
 
-use super::dot::dot;
 use super::host::to_host;
-use super::leaf_vector::{as_dtype, transfer};
+use super::leaf_vector::as_dtype;
+use super::products::{self, Factors};
+use super::range::{scaled, scaled_wide};
+use super::wide::Wide;
 use super::{LeafVector, ParamLeaf, ParamSpace, SpaceError};
 
 /// A point or displacement in parameter space: one flat tensor `[n]` on the model's device.
@@ -204,7 +206,8 @@ impl ParamVector {
             .slice(leaf.offset()..leaf.offset() + leaf.len())
     }
 
-    /// `self + a · x`.
+    /// `self + a · x`. The factor may be out of the range of the element type: only what is added is rounded
+    /// to it.
     ///
     /// # Errors
     ///
@@ -217,17 +220,25 @@ impl ParamVector {
             values: match a {
                 1.0 => self.values + x,
                 -1.0 => self.values - x,
-                _ => self.values + x * a,
+                _ => self.values + scaled(x, a),
             },
             space: self.space,
         })
     }
 
-    /// `a · self`.
+    /// `a · self`. The factor may be out of the range of the element type: only the product is rounded to it.
     #[must_use]
     pub fn scale(self, a: f64) -> Self {
         Self {
-            values: self.values * a,
+            values: scaled(self.values, a),
+            space: self.space,
+        }
+    }
+
+    /// `a · self`, for a factor that may be out of the range of `f64`.
+    pub(crate) fn scale_wide(self, a: Wide) -> Self {
+        Self {
+            values: scaled_wide(self.values, a),
             space: self.space,
         }
     }
@@ -245,39 +256,51 @@ impl ParamVector {
         })
     }
 
-    /// `⟨self, x⟩`: summed on the device for each parameter, in f64 on the host across parameters.
+    /// `⟨self, x⟩`: summed on the device for each parameter, in f64 on the host across parameters. Where the
+    /// products leave the range of the element type both vectors are scaled first, by powers of two: the
+    /// result is infinite or subnormal only where it leaves the range of `f64`.
     ///
     /// # Cost
     ///
-    /// One host synchronization.
+    /// One host synchronization; three where products leave the range of the element type, or the result is
+    /// so small (zero included) that they may have.
     ///
     /// # Errors
     ///
     /// [`SpaceError::DifferentSpaces`], [`SpaceError::Device`].
     pub fn dot(&self, x: &Self) -> Result<f64, SpaceError> {
-        Ok(self.leaf_dots(x)?.iter().sum())
+        Ok(self.wide_dot(x)?.value())
     }
 
-    /// The Euclidean norm.
+    /// The Euclidean norm: the same for a vector times a power of two, to the last bit, as long as its
+    /// numbers are normal.
     ///
     /// # Cost
     ///
-    /// One host synchronization.
+    /// As [`dot`](Self::dot).
     ///
     /// # Errors
     ///
     /// [`SpaceError::Device`].
     pub fn norm(&self) -> Result<f64, SpaceError> {
-        Ok(self.dot(self)?.sqrt())
+        Ok(self.wide_norm()?.value())
     }
 
     /// The Euclidean norm of each parameter's part, in visit order.
+    ///
+    /// # Cost
+    ///
+    /// As [`dot`](Self::dot).
     ///
     /// # Errors
     ///
     /// [`SpaceError::Device`].
     pub fn leaf_norms(&self) -> Result<Vec<f64>, SpaceError> {
-        Ok(self.leaf_dots(self)?.into_iter().map(f64::sqrt).collect())
+        let squares = products::each(self.factors(self)?)?;
+        Ok(squares
+            .into_iter()
+            .map(|square| square.sqrt().value())
+            .collect())
     }
 
     /// The vector divided by its norm.
@@ -286,11 +309,11 @@ impl ParamVector {
     ///
     /// [`SpaceError::NoDirection`] if the norm is zero or not finite, [`SpaceError::Device`].
     pub fn normalize(self) -> Result<Self, SpaceError> {
-        let norm = self.norm()?;
-        if norm == 0.0 || !norm.is_finite() {
-            return Err(SpaceError::NoDirection { norm });
+        let norm = self.wide_norm()?;
+        if !norm.is_positive() || !norm.is_finite() {
+            return Err(SpaceError::NoDirection { norm: norm.value() });
         }
-        Ok(self.scale(norm.recip()))
+        Ok(self.scale_wide(Wide::from(1.0) / norm))
     }
 
     /// The part of the vector that is orthogonal to all of `basis`, by modified Gram-Schmidt in two
@@ -306,29 +329,41 @@ impl ParamVector {
     pub fn orthogonalize(mut self, basis: &[Self]) -> Result<Self, SpaceError> {
         for _pass in 0..2 {
             for direction in basis {
-                let square = direction.dot(direction)?;
-                if square == 0.0 || !square.is_finite() {
+                let square = direction.wide_dot(direction)?;
+                if !square.is_positive() || !square.is_finite() {
                     return Err(SpaceError::NoDirection {
-                        norm: square.sqrt(),
+                        norm: square.sqrt().value(),
                     });
                 }
-                let component = self.dot(direction)? / square;
+                let component = (self.wide_dot(direction)? / square).value();
                 self = self.axpy(-component, direction)?;
             }
         }
         Ok(self)
     }
 
-    /// `⟨self, x⟩` of each parameter's part, in visit order: one host synchronization.
+    /// `⟨self, x⟩` of each parameter's part, in visit order: one host synchronization, as a rule.
     pub(crate) fn leaf_dots(&self, x: &Self) -> Result<Vec<f64>, SpaceError> {
+        let dots = products::each(self.factors(x)?)?;
+        Ok(dots.into_iter().map(Wide::value).collect())
+    }
+
+    /// `⟨self, x⟩` where it may leave the range of `f64`.
+    pub(crate) fn wide_dot(&self, x: &Self) -> Result<Wide, SpaceError> {
+        let (sums, _) = products::sums(&[self.factors(x)?], Vec::new())?;
+        Ok(sums.into_iter().sum())
+    }
+
+    /// The norm of a vector that is to be divided by it: of subnormal numbers the inverse leaves the range
+    /// of `f64`.
+    pub(crate) fn wide_norm(&self) -> Result<Wide, SpaceError> {
+        Ok(self.wide_dot(self)?.sqrt())
+    }
+
+    /// The parts of two vectors, parameter by parameter.
+    fn factors(&self, x: &Self) -> Result<Vec<Factors>, SpaceError> {
         self.space.check_same(&x.space)?;
-        let sums = self.space.leaves().iter().map(|leaf| {
-            let part = |values: &Tensor<1>| {
-                let range = leaf.offset()..leaf.offset() + leaf.len();
-                values.clone().slice(range)
-            };
-            dot(&part(&self.values), &part(&x.values))
-        });
-        transfer(sums.collect())
+        let leaves = self.space.leaves().iter();
+        Ok(leaves.map(|leaf| (self.leaf(leaf), x.leaf(leaf))).collect())
     }
 }

@@ -83,6 +83,17 @@ pub(super) fn sum_but_axis(value: Tensor<1>, shape: &[usize], axis: usize) -> Te
         .reshape([kept])
 }
 
+/// The largest numbers of a flat leaf over all axes but one: `[shape[axis]]`.
+pub(super) fn max_but_axis(value: Tensor<1>, shape: &[usize], axis: usize) -> Tensor<1> {
+    let (outer, inner) = around(shape, axis);
+    let kept = shape[axis];
+    value
+        .reshape([outer, kept, inner])
+        .max_dim(0)
+        .max_dim(2)
+        .reshape([kept])
+}
+
 /// Repeats `[shape[axis]]` over all other axes into a flat leaf.
 pub(super) fn expand_axis(value: Tensor<1>, shape: &[usize], axis: usize) -> Tensor<1> {
     let (outer, inner) = around(shape, axis);
@@ -118,6 +129,8 @@ mod tests {
         assert_eq!(sums(0), [15.0, 51.0]);
         assert_eq!(sums(1), [14.0, 22.0, 30.0]);
         assert_eq!(sums(2), [30.0, 36.0]);
+        let most = numbers(max_but_axis(value.clone(), &[2, 3, 2], 1));
+        assert_eq!(most, [7.0, 9.0, 11.0]);
         let marks = Tensor::from_floats([1.0, 2.0, 3.0], &Device::default());
         let marks = numbers(expand_axis(marks, &[2, 3, 2], 1));
         let expected = [1.0, 1.0, 2.0, 2.0, 3.0, 3.0];

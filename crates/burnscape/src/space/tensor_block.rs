@@ -3,6 +3,10 @@ use std::fmt::Debug;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use burnscape_krylov::{Dense, HostError, VectorBlock, VectorSpace};
 
+use super::leaf_vector::transfer;
+use super::products::{floor, holds};
+use super::range::{Range, scaled_wide};
+use super::wide::{Wide, exponent_of};
 use super::{SpaceError, to_host};
 
 /// Vectors that are one flat tensor on a device.
@@ -32,6 +36,10 @@ pub trait FlatVector: VectorSpace<Error: From<SpaceError>> {
 /// type: a dot product of `n` numbers has an error of about `ε √n` of the product of the norms, where
 /// [`ParamVector::dot`](super::ParamVector::dot) sums the parameters in double precision. Methods
 /// orthogonalize twice for that reason. Vectors never leave the device; coefficients do.
+///
+/// Dot products whose terms leave the range of the element type are taken again from vectors scaled by powers of
+/// two. [`reject`](VectorBlock::reject) looks at none of its coefficients, so that it asks for vectors well inside the
+/// range: with a basis of norm one, above `n` times the smallest normal number over `ε`.
 #[derive(Debug, Clone)]
 pub struct TensorBlock<V: FlatVector> {
     space: V::Space,
@@ -61,10 +69,9 @@ impl<V: FlatVector<Block = Self>> TensorBlock<V> {
     }
 
     /// `Q v` on the device, `[len, 1]`.
-    fn projections(&self, v: &V) -> Tensor<2> {
+    fn projections(&self, column: Tensor<1>) -> Tensor<2> {
         let [capacity, width] = self.rows.dims();
         let n = self.dimension();
-        let column = v.flat().clone();
         let rows = self.len.next_multiple_of(PARTS);
         if self.len < FEWEST || rows > capacity {
             let used = self.rows.clone().slice([0..self.len, 0..n]);
@@ -93,6 +100,46 @@ impl<V: FlatVector<Block = Self>> TensorBlock<V> {
         };
         let n = self.dimension();
         if n == width { sum } else { sum.slice(0..n) }
+    }
+
+    /// Whether dot products hold all that their terms can tell, the largest of them at least.
+    fn are_trusted(&self, dots: &[f64]) -> bool {
+        let largest = dots
+            .iter()
+            .fold(0.0_f64, |largest, dot| largest.max(dot.abs()));
+        let floor = floor(self.dimension(), self.rows.dtype());
+        dots.iter().all(|dot| dot.is_finite()) && holds(largest, floor)
+    }
+
+    /// The power of two that the largest number of a tensor is about, `None` if there is none.
+    fn exponents(tensors: [Tensor<1>; 2]) -> Result<Option<[i32; 2]>, SpaceError> {
+        let largest = tensors.map(|x| x.max_abs());
+        let largest = transfer(largest.to_vec())?;
+        let is_number = |value: &f64| *value > 0.0 && value.is_finite();
+        Ok(match largest[..] {
+            [x, y] if largest.iter().all(is_number) => Some([exponent_of(x), exponent_of(y)]),
+            _ => None,
+        })
+    }
+
+    /// All the numbers in the rows that hold vectors.
+    fn numbers(&self) -> Tensor<1> {
+        let used = self.used();
+        let len = used.shape().num_elements();
+        used.reshape([len])
+    }
+
+    /// The block times a power of two.
+    fn shifted(&self, exponent: i32) -> Self {
+        // Rows of norm one, which most are, need no copy.
+        if exponent.abs() <= 32 {
+            return self.clone();
+        }
+        Self {
+            space: self.space.clone(),
+            rows: scaled_wide(self.rows.clone(), Wide::new(1.0, exponent)),
+            len: self.len,
+        }
     }
 
     fn upload(&self, numbers: Vec<f64>, shape: [usize; 2]) -> Tensor<2> {
@@ -162,7 +209,23 @@ impl<V: FlatVector<Block = Self>> VectorBlock for TensorBlock<V> {
         V::check_same(&self.space, &v.space())?;
         match self.len {
             0 => Ok(Vec::new()),
-            len => Ok(to_host(self.projections(v).reshape([len]))?),
+            len => {
+                let plain = to_host(self.projections(v.flat().clone()).reshape([len]))?;
+                if self.are_trusted(&plain) {
+                    return Ok(plain);
+                }
+                let Some([own, other]) = Self::exponents([self.numbers(), v.flat().clone()])?
+                else {
+                    return Ok(plain);
+                };
+                let own = if own.abs() <= 32 { 0 } else { own };
+                let column = scaled_wide(v.flat().clone(), Wide::new(1.0, -other));
+                let dots = to_host(self.shifted(-own).projections(column).reshape([len]))?;
+                let dots = dots
+                    .into_iter()
+                    .map(|dot| Wide::new(dot, own + other).value());
+                Ok(dots.collect())
+            }
         }
     }
 
@@ -177,8 +240,27 @@ impl<V: FlatVector<Block = Self>> VectorBlock for TensorBlock<V> {
         if self.len == 0 {
             return V::zeros(&self.space);
         }
-        let row = self.upload(coefficients.to_vec(), [1, self.len]);
-        V::from_flat(&self.space, self.mixture(row))
+        // Coefficients that leave the range of the element type, for vectors that make up for it.
+        let largest = coefficients
+            .iter()
+            .fold(0.0_f64, |most, c| most.max(c.abs()));
+        let range = Range::of(self.rows.dtype());
+        let exponent = match largest > 0.0 && largest.is_finite() {
+            true if !(range.smallest..=range.largest).contains(&largest) => exponent_of(largest),
+            _ => 0,
+        };
+        let row = coefficients
+            .iter()
+            .map(|&c| Wide::new(c, -exponent).value());
+        let row = self.upload(row.collect(), [1, self.len]);
+        let sum = self.mixture(row);
+        V::from_flat(
+            &self.space,
+            match exponent {
+                0 => sum,
+                exponent => scaled_wide(sum, Wide::new(1.0, exponent)),
+            },
+        )
     }
 
     fn reject(&self, v: V) -> Result<V, V::Error> {
@@ -186,7 +268,7 @@ impl<V: FlatVector<Block = Self>> VectorBlock for TensorBlock<V> {
         if self.len == 0 {
             return Ok(v);
         }
-        let component = self.mixture(self.projections(&v).transpose());
+        let component = self.mixture(self.projections(v.flat().clone()).transpose());
         V::from_flat(&self.space, v.flat().clone() - component)
     }
 
@@ -195,8 +277,23 @@ impl<V: FlatVector<Block = Self>> VectorBlock for TensorBlock<V> {
         let entries = match (self.len, other.len) {
             (0, _) | (_, 0) => Vec::new(),
             (rows, columns) => {
-                let products = self.used().matmul(other.used().transpose());
-                to_host(products.reshape([rows * columns]))?
+                let products = |a: &Self, b: &Self| {
+                    let products = a.used().matmul(b.used().transpose());
+                    to_host(products.reshape([rows * columns]))
+                };
+                let plain = products(self, other)?;
+                let exponents = match self.are_trusted(&plain) {
+                    true => None,
+                    false => Self::exponents([self.numbers(), other.numbers()])?,
+                };
+                match exponents {
+                    None => plain,
+                    Some(exponents) => {
+                        let [a, b] = exponents.map(|e| if e.abs() <= 32 { 0 } else { e });
+                        let dots = products(&self.shifted(-a), &other.shifted(-b))?.into_iter();
+                        dots.map(|dot| Wide::new(dot, a + b).value()).collect()
+                    }
+                }
             }
         };
         Ok(Dense::from_row_major(self.len, other.len, entries)?)

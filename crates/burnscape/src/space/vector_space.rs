@@ -2,6 +2,7 @@ use burn::tensor::{DType, Device, Tensor};
 use burnscape_krylov::{Elementwise, VectorSpace};
 
 use super::epsilon::epsilon;
+use super::products::max_abs;
 use super::{FlatVector, ParamSpace, ParamVector, SpaceError, TensorBlock};
 
 impl VectorSpace for ParamVector {
@@ -47,6 +48,14 @@ impl VectorSpace for ParamVector {
 
     fn dot(&self, x: &Self) -> Result<f64, SpaceError> {
         Self::dot(self, x)
+    }
+
+    fn max_abs(&self) -> Result<f64, SpaceError> {
+        max_abs(self.values())
+    }
+
+    fn norm(&self) -> Result<f64, SpaceError> {
+        Self::norm(self)
     }
 }
 

@@ -7,6 +7,7 @@ use burn::module::{Flag, Module, ModuleMapper, Param, ParamId};
 use burn::tensor::{DType, GradientCheckpointingStrategy, Tensor};
 
 use super::context::ParamContext;
+use super::range::scaled;
 use super::read::Contexts;
 
 /// What happens to one parameter.
@@ -178,7 +179,7 @@ fn moved<const D: usize>(value: Tensor<D>, step: Tensor<D>, scale: f64) -> Tenso
     let sum = if scale == 1.0 {
         value + step
     } else {
-        value + step * scale
+        value + scaled(step, scale)
     };
     if is_half { sum.cast(dtype) } else { sum }
 }

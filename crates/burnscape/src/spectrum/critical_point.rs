@@ -54,7 +54,7 @@ pub struct CriticalPoint {
     pub loss: f64,
     /// The norm of the gradient.
     pub gradient_norm: f64,
-    /// What counted as zero for it.
+    /// What counted as zero for it: absolute, as it was given.
     pub gradient_tolerance: f64,
     /// The smallest Ritz value: `λ_min` is at most this.
     pub lambda_min: f64,
@@ -111,6 +111,13 @@ impl fmt::Display for CriticalPoint {
 impl Spectrum<'_, Hessian<'_>> {
     /// What the point is at which the Hessian was taken: minimum, saddle, plateau, or not critical.
     /// `gradient_tolerance` is the norm up to which the gradient counts as zero, in its own units.
+    ///
+    /// # Units
+    ///
+    /// The tolerance is absolute, loss per parameter, and so is [`with_zero`](Self::with_zero), loss per squared
+    /// parameter; without it, what counts as a zero eigenvalue follows the Hessian. A loss times a factor has the
+    /// verdict of the loss where both are multiplied by the factor, as long as gradients and products are normal
+    /// numbers of their type.
     ///
     /// # Cost
     ///

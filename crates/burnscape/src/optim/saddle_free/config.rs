@@ -91,10 +91,10 @@ impl SaddleFreeNewtonConfig {
     /// [`OptimConfigError::OutOfRange`].
     pub fn init(&self) -> Result<SaddleFreeNewton, OptimConfigError> {
         check_range("steps", self.steps as f64, "at least 1", |n| n >= 1.0)?;
-        check_range("damping", self.damping, "a number > 0", |d| d > 0.0)?;
-        check_range("escape", self.escape, "a number ≥ 0", |e| e >= 0.0)?;
+        check_range("damping", self.damping, "a finite number > 0", |d| d > 0.0)?;
+        check_range("escape", self.escape, "a finite number ≥ 0", |e| e >= 0.0)?;
         if let Some(length) = self.max_step {
-            check_range("max_step", length, "a number > 0", |l| l > 0.0)?;
+            check_range("max_step", length, "a finite number > 0", |l| l > 0.0)?;
         }
         Ok(SaddleFreeNewton::from_config(self.clone()))
     }

@@ -11,7 +11,7 @@ use crate::optim::batch_hessian::batch_hessian;
 use crate::optim::plain::{PlainPass, plain_pass};
 use crate::optim::sam::shift_weights;
 use crate::optim::{OptimError, SkipReason};
-use crate::space::{BufferSnapshot, ParamVector};
+use crate::space::{BufferSnapshot, ParamVector, Wide};
 
 /// Saddle-free Newton. Built by [`SaddleFreeNewtonConfig::init`], which says what it computes.
 ///
@@ -139,16 +139,23 @@ impl SaddleFreeNewton {
             escaped: false,
             products: 0,
         };
-        if gradient.norm()? > 0.0 {
-            let record = lanczos.run_from(hessian, gradient.clone(), go_on)?;
+        let size = gradient.wide_norm()?;
+        if size.is_positive() {
+            // The Krylov space of a gradient is that of its direction. A power of two changes no digit of it,
+            // and leaves neither squares nor inverses of its norm out of range.
+            let unit = Wide::new(1.0, size.exponent());
+            let start = gradient.clone().scale_wide(Wide::from(1.0) / unit);
+            let record = lanczos.run_from(hessian, start, go_on)?;
             found.products += record.products();
             found.lowest = lowest(&record);
             let inverse = |curvature: f64| 1.0 / (curvature.abs() + damping);
             if let Some(descent) = record.apply(inverse)? {
-                let length = descent.norm()?;
-                found.descent = match self.config.max_step {
-                    Some(longest) if length > longest => descent.scale(longest / length),
-                    _ => descent,
+                let length = descent.wide_norm()? * unit;
+                found.descent = match self.config.max_step.map(Wide::from) {
+                    Some(longest) if length.is_greater(longest) => {
+                        descent.scale_wide(unit * longest / length)
+                    }
+                    _ => descent.scale_wide(unit),
                 };
             }
         }

@@ -239,7 +239,7 @@ impl PacBayesSigmaConfig {
             sigma = match found.upper {
                 None => 2.0 * sigma,
                 Some(_) if found.sigma == 0.0 => 0.5 * sigma,
-                Some(upper) => (found.sigma * upper).sqrt(),
+                Some(upper) => found.sigma.sqrt() * upper.sqrt(),
             };
         }
         Ok(found)

@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, TensorData};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::space::{ParamLeaf, ParamSpace, ParamVector, SpaceError};
+use crate::space::{ParamLeaf, ParamSpace, ParamVector, SpaceError, scaled};
 
 /// Two displacements whose `⟨left, H right⟩` is a term, or an unbiased estimate, of the measure.
 pub(super) struct Pair {
@@ -34,15 +34,15 @@ impl Layer {
             shape[axis],
             shape[axis + 1..].iter().product(),
         ];
+        let norm = crate::space::norm(&weights.leaf(leaf))?;
         let values = weights.leaf(leaf).reshape(axes).swap_dims(0, 1);
         let weight = values.reshape([axes[1], axes[0] * axes[2]]);
-        let square = crate::space::to_host(weight.clone().square().sum())?;
         Ok(Self {
             space: weights.space().clone(),
             leaf: leaf.clone(),
             axes,
             weight,
-            norm: square.first().copied().unwrap_or(0.0).sqrt(),
+            norm,
         })
     }
 
@@ -111,12 +111,12 @@ impl Layer {
             });
         }
         let norm = if self.norm > 0.0 { self.norm } else { 1.0 };
-        let product = w
-            .clone()
-            .matmul(w.clone().transpose().matmul(probe.clone()));
+        // Divided before it is multiplied: the square of a weight may leave the range.
+        let product = w.clone().transpose().matmul(probe.clone());
+        let product = scaled(w.clone(), norm.recip()).matmul(product);
         Ok(Pair {
-            left: self.embed(product / norm)?,
-            right: self.embed(probe * norm)?,
+            left: self.embed(product)?,
+            right: self.embed(scaled(probe, norm))?,
         })
     }
 

@@ -8,6 +8,7 @@ use crate::loss::{Batch, DataSet, Evaluator, Objective};
 use crate::sharpness::ascent::{Ascent, Plan, Point, Region};
 use crate::sharpness::metric::Metric;
 use crate::sharpness::{PerturbationScale, SharpnessError, statistics};
+use crate::space::Wide;
 
 /// The largest rise of the loss in a ball around a point.
 ///
@@ -185,9 +186,9 @@ impl WorstCaseRiseConfig {
 }
 
 fn alignment(point: &Point, norm: f64) -> Result<Option<f64>, SharpnessError> {
-    let scale = norm * point.slope_norm;
-    if scale == 0.0 {
+    let scale = Wide::from(norm) * Wide::from(point.slope_norm);
+    if !scale.is_positive() {
         return Ok(None);
     }
-    Ok(Some(point.u.dot(&point.slope)? / scale))
+    Ok(Some((point.u.wide_dot(&point.slope)? / scale).value()))
 }

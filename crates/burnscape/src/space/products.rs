@@ -1,0 +1,232 @@
+//! Inner products whose terms may leave the range of the element type.
+//!
+//! The plain sum is taken first. Only where it cannot be trusted are both sides scaled by powers of two, which
+//! are exact, and multiplied again: two more readings of the vectors, and two host synchronizations.
+
+use burn::tensor::{DType, Tensor};
+
+use super::SpaceError;
+use super::dot::dot;
+use super::epsilon::epsilon;
+use super::leaf_vector::{as_accumulator, transfer};
+use super::range::{Range, scaled_wide};
+use super::wide::{Wide, exponent_of};
+
+/// Two flat tensors of one length, to be multiplied and summed.
+pub(super) type Factors = (Tensor<1>, Tensor<1>);
+
+/// The inner products of lists of parts, and the values of some one-element tensors, in one transfer where
+/// every sum can be trusted.
+pub(super) fn sums(
+    products: &[Vec<Factors>],
+    scalars: Vec<Tensor<1>>,
+) -> Result<(Vec<Wide>, Vec<f64>), SpaceError> {
+    let parts = products.iter().flatten();
+    let mut waiting: Vec<Tensor<1>> = parts.map(|(x, y)| dot(x, y)).collect();
+    waiting.extend(scalars);
+    let values = transfer(waiting)?;
+    let mut rest = values.as_slice();
+    let mut dots = Vec::with_capacity(products.len());
+    let mut lost = Vec::new();
+    for (index, parts) in products.iter().enumerate() {
+        let (own, others) = rest.split_at(parts.len());
+        let sum: f64 = own.iter().sum();
+        if !is_trusted(sum, parts) {
+            lost.push((index, own));
+        }
+        dots.push(Wide::from(sum));
+        rest = others;
+    }
+    if !lost.is_empty() {
+        let parts = lost.iter().flat_map(|(index, _)| &products[*index]);
+        let plain = lost.iter().flat_map(|(_, own)| *own);
+        let parts: Vec<Factors> = parts.cloned().collect();
+        let plain: Vec<f64> = plain.copied().collect();
+        let mut again = rescued(&parts, &plain)?.into_iter();
+        for (index, own) in lost {
+            dots[index] = again.by_ref().take(own.len()).sum();
+        }
+    }
+    Ok((dots, rest.to_vec()))
+}
+
+/// The inner product of each part, in one transfer where every one can be trusted.
+pub(super) fn each(parts: Vec<Factors>) -> Result<Vec<Wide>, SpaceError> {
+    let values = transfer(parts.iter().map(|(x, y)| dot(x, y)).collect())?;
+    let is_lost = |index: &usize| !is_trusted(values[*index], &parts[*index..=*index]);
+    let lost: Vec<usize> = (0..parts.len()).filter(is_lost).collect();
+    let mut found: Vec<Wide> = values.iter().copied().map(Wide::from).collect();
+    if !lost.is_empty() {
+        let again: Vec<Factors> = lost.iter().map(|&index| parts[index].clone()).collect();
+        let plain: Vec<f64> = lost.iter().map(|&index| values[index]).collect();
+        for (index, sum) in lost.into_iter().zip(rescued(&again, &plain)?) {
+            found[index] = sum;
+        }
+    }
+    Ok(found)
+}
+
+/// The inner product of two flat tensors: one host synchronization, as a rule.
+pub(crate) fn product(x: &Tensor<1>, y: &Tensor<1>) -> Result<Wide, SpaceError> {
+    Ok(each(vec![(x.clone(), y.clone())])?.into_iter().sum())
+}
+
+/// The Euclidean norm of a flat tensor: one host synchronization, as a rule.
+pub(crate) fn norm(x: &Tensor<1>) -> Result<f64, SpaceError> {
+    Ok(product(x, x)?.sqrt().value())
+}
+
+/// The largest absolute value in a flat tensor; zero if it is empty.
+pub(crate) fn max_abs(x: &Tensor<1>) -> Result<f64, SpaceError> {
+    if x.dims() == [0] {
+        return Ok(0.0);
+    }
+    let largest = transfer(vec![x.clone().max_abs()])?;
+    Ok(largest.into_iter().sum())
+}
+
+/// Whether a sum holds all that its terms can tell.
+fn is_trusted(sum: f64, parts: &[Factors]) -> bool {
+    let floors = parts.iter().map(|(x, _)| floor(x.dims()[0], x.dtype()));
+    holds(sum, floors.sum())
+}
+
+/// Whether a sum whose terms may have underflowed is large enough for that not to matter.
+pub(super) fn holds(sum: f64, floor: f64) -> bool {
+    // Nothing is multiplied in a sum without terms.
+    sum.is_finite() && sum.abs() >= floor
+}
+
+/// The sum of `count` products below which underflow may show.
+///
+/// A product that underflows loses less than the smallest normal number, also where subnormal numbers are
+/// flushed to zero; `count` of them lose less than `count` times that. At the floor this is an eighth of
+/// `ε` times the sum, and so of the sum of absolute values, which is not smaller: less than half a rounding
+/// of the sum itself. A sum of squares far below its terms' range is thus never taken for one.
+pub(super) fn floor(count: usize, dtype: DType) -> f64 {
+    let dtype = match dtype {
+        DType::F16 | DType::BF16 => DType::F32,
+        wide => wide,
+    };
+    count as f64 * Range::of(dtype).smallest * 8.0 / epsilon(dtype)
+}
+
+/// The inner products of parts whose largest numbers were brought to between one and two before. `plain` is
+/// what they were without.
+fn rescued(parts: &[Factors], plain: &[f64]) -> Result<Vec<Wide>, SpaceError> {
+    let largest = |x: &Tensor<1>| x.clone().max_abs();
+    let largest = parts.iter().flat_map(|(x, y)| [largest(x), largest(y)]);
+    let largest = transfer(largest.collect())?;
+    let pairs = || largest.chunks_exact(2).map(|pair| (pair[0], pair[1]));
+    let is_number = |(x, y): (f64, f64)| x > 0.0 && y > 0.0 && x.is_finite() && y.is_finite();
+    let mut again = Vec::new();
+    for ((x, y), pair) in parts.iter().zip(pairs()) {
+        if is_number(pair) {
+            again.push(dot(&unit(x, pair.0), &unit(y, pair.1)));
+        }
+    }
+    let mut again = transfer(again)?.into_iter();
+    let sums = pairs().zip(plain).map(|(pair, &plain)| match pair {
+        pair if is_number(pair) => {
+            let exponent = exponent_of(pair.0) + exponent_of(pair.1);
+            Wide::new(again.next().unwrap_or(plain), exponent)
+        }
+        // Zero times what is not a number is none either.
+        (x, y) if x == 0.0 && y.is_finite() || y == 0.0 && x.is_finite() => Wide::ZERO,
+        _ => Wide::from(plain),
+    });
+    Ok(sums.collect())
+}
+
+/// The vector times the power of two that brings its largest number to between one and two.
+pub(super) fn unit(x: &Tensor<1>, largest: f64) -> Tensor<1> {
+    match exponent_of(largest) {
+        0 => x.clone(),
+        exponent => scaled_wide(as_accumulator(x.clone()), Wide::new(1.0, -exponent)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, TensorData};
+
+    use super::*;
+
+    fn tensor(values: &[f64], dtype: DType) -> Tensor<1> {
+        let data = TensorData::new(values.to_vec(), [values.len()]);
+        Tensor::from_data(data, (&Device::default(), dtype))
+    }
+
+    fn product(x: &[f64], y: &[f64], dtype: DType) -> Wide {
+        let parts = vec![(tensor(x, dtype), tensor(y, dtype))];
+        let (sums, _) = sums(std::slice::from_ref(&parts), Vec::new()).unwrap();
+        let found = each(parts).unwrap();
+        assert_eq!(sums[0].value().to_bits(), found[0].value().to_bits());
+        sums[0]
+    }
+
+    #[test]
+    fn powers_of_two_come_out_of_an_inner_product_exactly() {
+        let (x, y) = ([0.7, -1.3, 0.4, 2.9], [1.1, 0.6, -0.2, 0.5]);
+        for (dtype, exponents) in [
+            (
+                DType::F32,
+                vec![-120, -90, -64, -50, 0, 40, 63, 64, 100, 125],
+            ),
+            (
+                DType::F64,
+                vec![-1000, -600, -511, -480, 0, 511, 512, 900, 1020],
+            ),
+        ] {
+            let one = product(&x, &y, dtype);
+            for &a in &exponents {
+                for &b in &exponents {
+                    let times = |v: &[f64], e: i32| -> Vec<f64> {
+                        v.iter().map(|v| v * 2.0_f64.powi(e)).collect()
+                    };
+                    let found = product(&times(&x, a), &times(&y, b), dtype);
+                    let back = found.shifted(-a - b).value();
+                    assert_eq!(back, one.value(), "{dtype:?}: {a}, {b}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_sum_that_lost_most_of_its_terms_is_taken_again() {
+        // One square is a normal number, a million others underflow and are together larger.
+        let mut values = vec![1e-22_f64; 1_000_000];
+        values[0] = 2e-19;
+        let exact = 4e-38 + 999_999.0 * 1e-44;
+        let found = product(&values, &values, DType::F32).value();
+        assert!((found / exact - 1.0).abs() < 1e-5, "{found}");
+    }
+
+    #[test]
+    fn what_is_not_finite_stays_so_and_zero_stays_zero() {
+        let inf = f64::INFINITY;
+        assert_eq!(product(&[1.0, inf], &[1.0, 1.0], DType::F32).value(), inf);
+        assert!(
+            product(&[f64::NAN, 1.0], &[1.0, 1.0], DType::F32)
+                .value()
+                .is_nan()
+        );
+        assert!(
+            product(&[0.0, 0.0], &[1.0, inf], DType::F32)
+                .value()
+                .is_nan()
+        );
+        assert_eq!(product(&[0.0, 0.0], &[1.0, 3.0], DType::F64).value(), 0.0);
+        // Finite numbers whose products cancel at infinity.
+        let found = product(&[1e30, 1e30], &[1e30, -1e30], DType::F32);
+        assert_eq!(found.value(), 0.0);
+    }
+
+    #[test]
+    fn half_precision_has_the_range_of_its_sums() {
+        let found = product(&[6e4, 6e4], &[6e4, 6e4], DType::F16).value();
+        assert!((found / 7.2e9 - 1.0).abs() < 1e-3, "{found}");
+        let found = product(&[1e-30], &[1e-30], DType::BF16).value();
+        assert!((found / 1e-60 - 1.0).abs() < 2e-2, "{found}");
+    }
+}

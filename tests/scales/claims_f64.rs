@@ -1,0 +1,93 @@
+//! Gradients in double precision whose squares underflow.
+
+use burn::tensor::{DType, Tensor};
+use burnscape::curvature::CurvatureConfig;
+use burnscape::optim::{Metric, SaddleFreeNewtonConfig, SamConfig};
+use burnscape::sharpness::{CurvatureTraceConfig, SharpnessError};
+use burnscape_testkit::objectives::{Point, quadratic};
+
+use crate::device;
+
+fn no_data() -> Tensor<1> {
+    Tensor::zeros([1], &device())
+}
+
+#[test]
+fn ritz_values_lie_within_the_spectrum_however_small_the_gradient() {
+    for size in [1e-100, 1e-160, 2e-200, 1e-300, 1e-307, 1.0, 1e150] {
+        let mut model = Point::new(&[size, -0.5 * size], &device().autodiff(), DType::F64);
+        // The loss itself may underflow; its gradient does not.
+        let loss = |m: &Point, _: Tensor<1>| quadratic(m, &[1.0, 2.0]);
+        let mut newton = SaddleFreeNewtonConfig::new()
+            .with_damping(1e-3)
+            .init()
+            .expect("an optimizer");
+        let report = newton
+            .step_on(1.0, &mut model, no_data(), &loss)
+            .expect("a step");
+        let lowest = report.lowest_ritz.expect("a Ritz value");
+        assert!(
+            (1.0 - 1e-12..=2.0).contains(&lowest),
+            "|g| ~ {size:e}: {lowest}"
+        );
+        assert_eq!(report.skipped, None);
+        let moved = model.coordinates();
+        for (found, (w, d)) in moved.iter().zip([(size, 1.0), (-0.5 * size, 2.0)]) {
+            let expected = w - d * w / (d + 1e-3);
+            assert!(
+                (found - expected).abs() <= 1e-12 * size,
+                "{size:e}: {moved:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn at_a_zero_gradient_newton_stays() {
+    let mut model = Point::new(&[0.0, 0.0], &device().autodiff(), DType::F64);
+    let loss = |m: &Point, _: Tensor<1>| quadratic(m, &[1.0, 2.0]);
+    let mut newton = SaddleFreeNewtonConfig::new().init().expect("an optimizer");
+    let report = newton.step_on(1.0, &mut model, no_data(), &loss);
+    let report = report.expect("a step");
+    assert_eq!(
+        (report.lowest_ritz, report.step_norm, report.skipped),
+        (None, 0.0, None)
+    );
+    assert_eq!(model.coordinates(), [0.0, 0.0]);
+}
+
+#[test]
+fn a_step_looks_a_radius_away_whatever_the_size_of_the_gradient() {
+    for size in [5e-324, 1e-310, 1e-200, 1.0, 1e200, 1e307] {
+        for config in [
+            SamConfig::new(),
+            SamConfig::new().with_metric(Metric::Adaptive { eta: 1.0 }),
+        ] {
+            let model = Point::new(&[0.0], &device().autodiff(), DType::F64);
+            let mut seen = Vec::new();
+            let closure = |m: &Point| {
+                seen.push(m.coordinates()[0]);
+                (m.w.val() * size).sum()
+            };
+            let found = config.with_rho(0.5).gradients(&model, closure);
+            let (_, report) = found.expect("gradients");
+            assert_eq!((report.gradient_norm, report.skipped), (size, None));
+            assert!((seen[1] - 0.5).abs() < 1e-15, "{size:e}: {seen:?}");
+        }
+    }
+}
+
+#[test]
+fn a_result_beyond_the_range_is_an_error_that_names_it() {
+    let model = Point::new(&[1e-160, 0.0], &device().autodiff(), DType::F64);
+    let loss = |m: &Point, _: Tensor<1>| quadratic(m, &[1.5e308, 1.5e308]);
+    let data = [no_data()];
+    let hessian = CurvatureConfig::new()
+        .with_checks(false)
+        .hessian(&model, &loss, &data)
+        .expect("a Hessian");
+    let config = CurvatureTraceConfig::new().with_max_products(2);
+    let error = config.measure(&model, &hessian).expect_err("an overflow");
+    assert_eq!(error, SharpnessError::Overflow { what: "the trace" });
+    assert!(error.to_string().contains("range of f64"), "{error}");
+}
