@@ -1,0 +1,61 @@
+use crate::Estimate;
+
+/// A mean over the eigenvalues that quadrature knows between two bounds only.
+///
+/// It is off for two reasons. The *resolution*: a quadrature of so many nodes leaves open where between them
+/// the eigenvalues are; the two bounds hold for the vector of each probe. The *draw* of the probes, which both
+/// bounds have a standard error for. [`interval`](Self::interval) covers both.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Bracket {
+    /// What to take as a single number: between the bounds.
+    pub value: f64,
+    /// The mean is at least this in expectation.
+    pub low: Estimate,
+    /// The mean is at most this in expectation.
+    pub high: Estimate,
+}
+
+impl Bracket {
+    /// The middle between the means of bounds, one of each probe.
+    pub(super) fn between(low: &[f64], high: &[f64]) -> Self {
+        let (low, high) = (Estimate::of(low), Estimate::of(high));
+        Self {
+            value: 0.5 * (low.value + high.value),
+            low,
+            high,
+        }
+    }
+
+    /// The bounds and the value times a positive factor.
+    pub(super) fn times(self, factor: f64) -> Self {
+        let scaled = |estimate: Estimate| Estimate {
+            value: factor * estimate.value,
+            standard_error: estimate.standard_error.map(|error| factor * error),
+            samples: estimate.samples,
+        };
+        Self {
+            value: factor * self.value,
+            low: scaled(self.low),
+            high: scaled(self.high),
+        }
+    }
+
+    /// The interval that covers the true mean with probability `confidence` at least: from the lower bound less
+    /// the half width of its estimate to the upper bound plus that of its own, each by Student's t. None from a
+    /// single probe, or for a confidence outside `(0, 1)`.
+    ///
+    /// Conservative: as long as the bounds are apart, it covers more often than it says.
+    pub fn interval(&self, confidence: f64) -> Option<(f64, f64)> {
+        let low = self.low.value - self.low.half_width(confidence)?;
+        let high = self.high.value + self.high.half_width(confidence)?;
+        Some((low, high))
+    }
+
+    /// The standard error of the bounds over the probes, the larger one: the draw alone, without the
+    /// resolution. None from a single probe.
+    pub fn standard_error(&self) -> Option<f64> {
+        let (low, high) = (self.low.standard_error?, self.high.standard_error?);
+        Some(low.max(high))
+    }
+}
