@@ -14,16 +14,19 @@ pub struct Bracket {
     pub low: Estimate,
     /// The mean is at most this in expectation.
     pub high: Estimate,
+    /// What the mean cannot exceed, whatever the operator; it is never negative.
+    most: f64,
 }
 
 impl Bracket {
-    /// The middle between the means of bounds, one of each probe.
+    /// The middle between the means of bounds, one of each probe, of a function between zero and one.
     pub(super) fn between(low: &[f64], high: &[f64]) -> Self {
         let (low, high) = (Estimate::of(low), Estimate::of(high));
         Self {
             value: 0.5 * (low.value + high.value),
             low,
             high,
+            most: 1.0,
         }
     }
 
@@ -38,18 +41,19 @@ impl Bracket {
             value: factor * self.value,
             low: scaled(self.low),
             high: scaled(self.high),
+            most: factor * self.most,
         }
     }
 
     /// The interval that covers the true mean with probability `confidence` at least: from the lower bound less
-    /// the half width of its estimate to the upper bound plus that of its own, each by Student's t. None from a
-    /// single probe, or for a confidence outside `(0, 1)`.
+    /// the half width of its estimate to the upper bound plus that of its own, each by Student's t, within what is
+    /// possible. None from a single probe, or for a confidence outside `(0, 1)`.
     ///
     /// Conservative: as long as the bounds are apart, it covers more often than it says.
     pub fn interval(&self, confidence: f64) -> Option<(f64, f64)> {
         let low = self.low.value - self.low.half_width(confidence)?;
         let high = self.high.value + self.high.half_width(confidence)?;
-        Some((low, high))
+        Some((low.max(0.0), high.min(self.most)))
     }
 
     /// The standard error of the bounds over the probes, the larger one: the draw alone, without the

@@ -41,6 +41,7 @@
 mod argument;
 mod ascent;
 mod average_rise;
+mod corners;
 mod curvature_trace;
 mod directional_distribution;
 mod effective_dimension;
