@@ -1,18 +1,14 @@
-//! The Hessian of a network as a stored matrix: products take a millisecond, and its spectrum is known.
+//! The Hessian of a network as a stored matrix (rounded to single precision, a matrix of its own): products take
+//! less than a millisecond, and its spectrum is known.
 
-use burn::tensor::{Tensor, TensorData};
 use burnscape::curvature::{CurvatureError, Hessian};
 use burnscape::krylov::{LinearOperator, SelfAdjoint};
 use burnscape::space::{ParamSpace, ParamVector};
-use burnscape_testkit::eigenvalues;
-
-use crate::networks::device;
+use burnscape_testkit::{Symmetric, eigenvalues};
 
 pub(crate) struct Stored {
     pub(crate) space: ParamSpace,
-    matrix: Tensor<2>,
-    /// Row by row.
-    entries: Vec<f64>,
+    matrix: Symmetric,
     /// Ascending.
     pub(crate) eigenvalues: Vec<f64>,
 }
@@ -34,18 +30,11 @@ impl Stored {
                 entries.extend(product.to_host().unwrap());
             }
         }
-        // To rounding it is symmetric already.
-        for i in 0..n {
-            for j in 0..i {
-                let mean = 0.5 * (entries[i * n + j] + entries[j * n + i]);
-                (entries[i * n + j], entries[j * n + i]) = (mean, mean);
-            }
-        }
+        let matrix = Symmetric::rounded(&entries);
         Self {
             space,
-            matrix: Tensor::from_data(TensorData::new(entries.clone(), [n, n]), &device()),
-            eigenvalues: eigenvalues(&entries),
-            entries,
+            eigenvalues: eigenvalues(&matrix.entries()),
+            matrix,
         }
     }
 
@@ -54,7 +43,7 @@ impl Stored {
     }
 
     pub(crate) fn entry(&self, i: usize, j: usize) -> f64 {
-        self.entries[i * self.len() + j]
+        self.matrix.entry(i, j)
     }
 
     /// The sum of the diagonal entries from one place to another.
@@ -87,10 +76,8 @@ impl LinearOperator for Stored {
     }
 
     fn matvec(&self, v: &ParamVector) -> Result<ParamVector, CurvatureError> {
-        let n = self.len();
-        let column = v.values().clone().reshape([n, 1]);
-        let product = self.matrix.clone().matmul(column);
-        Ok(ParamVector::from_values(&self.space, product.reshape([n]))?)
+        let product = self.matrix.product(&v.to_host()?);
+        Ok(ParamVector::from_host(&self.space, &product)?)
     }
 }
 

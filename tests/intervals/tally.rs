@@ -70,7 +70,7 @@ impl Tally {
         let row = &mut self.rows[place];
         row.asked += 1;
         row.covered += u64::from(covers);
-        row.width += 0.5 * (high - low) / truth.abs();
+        row.width += 0.5 * (high - low) / truth.abs().max(1e-3);
     }
 
     pub(crate) fn half_width(
@@ -129,7 +129,7 @@ impl fmt::Display for Row {
             Stated::Always => "always",
         };
         let (kind, about) = (self.kind, &self.about);
-        write!(f, "{kind:<34} {about:<26} {stated:<18} ")?;
+        write!(f, "{kind:<31} {about:<51} {stated:<18} ")?;
         write!(f, "{:>3} of {:>3}", self.covered, self.asked)?;
         match self.stated {
             Stated::Always => Ok(()),

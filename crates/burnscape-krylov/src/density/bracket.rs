@@ -45,15 +45,23 @@ impl Bracket {
         }
     }
 
-    /// The interval that covers the true mean with probability `confidence` at least: from the lower bound less
-    /// the half width of its estimate to the upper bound plus that of its own, each by Student's t, within what is
-    /// possible. None from a single probe, or for a confidence outside `(0, 1)`.
+    /// The interval that covers the true mean with probability `confidence` at least: the lower bound less the half
+    /// width of its estimate, and the upper bound plus that of its own, each by Student's t, within what is possible.
+    /// None from a single probe, or for a confidence outside `(0, 1)`.
+    ///
+    /// The half width is taken on the scale of logarithms (of the mean at the upper end, of what the mean leaves of
+    /// the most that is possible at the lower one), which is wider. A mean that a few eigenvalues make has a skew law:
+    /// where it comes out too small, so does its spread.
     ///
     /// Conservative: as long as the bounds are apart, it covers more often than it says.
     pub fn interval(&self, confidence: f64) -> Option<(f64, f64)> {
-        let low = self.low.value - self.low.half_width(confidence)?;
-        let high = self.high.value + self.high.half_width(confidence)?;
-        Some((low.max(0.0), high.min(self.most)))
+        let beyond = |mean: f64, half: f64| match mean > 0.0 {
+            true => mean * (half / mean).exp(),
+            false => mean + half,
+        };
+        let high = beyond(self.high.value, self.high.half_width(confidence)?);
+        let rest = beyond(self.most - self.low.value, self.low.half_width(confidence)?);
+        Some(((self.most - rest).max(0.0), high.min(self.most)))
     }
 
     /// The standard error of the bounds over the probes, the larger one: the draw alone, without the

@@ -40,7 +40,11 @@ impl SpectralDensity {
         let (low, high): (Vec<f64>, Vec<f64>) = ends
             .map(|(from, to)| ((to.0 - from.1).max(0.0), to.1 - from.0))
             .unzip();
-        Bracket::between(&low, &high)
+        Bracket {
+            // So that fractions of neighboring ranges add up.
+            value: self.fraction_below(to).value - self.fraction_below(from).value,
+            ..Bracket::between(&low, &high)
+        }
     }
 
     /// At least so many eigenvalues are below `x`, for certain: by Cauchy's interlacing, a compression of an
