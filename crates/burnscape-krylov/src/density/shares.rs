@@ -36,15 +36,17 @@ impl SpectralDensity {
 
     /// The fraction of eigenvalues above `from` and at most `to`.
     pub fn fraction_between(&self, from: f64, to: f64) -> Bracket {
-        let ends = self.shares_below(from).into_iter().zip(self.shares_below(to));
-        let (low, high): (Vec<f64>, Vec<f64>) = ends
+        let (from, to) = (self.shares_below(from), self.shares_below(to));
+        let (low, high): (Vec<f64>, Vec<f64>) = from
+            .iter()
+            .zip(&to)
             .map(|(from, to)| ((to.0 - from.1).max(0.0), to.1 - from.0))
             .unzip();
-        Bracket {
-            // So that fractions of neighboring ranges add up.
-            value: self.fraction_below(to).value - self.fraction_below(from).value,
-            ..Bracket::between(&low, &high)
-        }
+        let mut bracket = Bracket::between(&low, &high);
+        // So that fractions of neighboring ranges add up.
+        let middles = |shares: &[(f64, f64)]| shares.iter().map(|(low, high)| low + high).sum::<f64>();
+        bracket.value = 0.5 * (middles(&to) - middles(&from)) / to.len() as f64;
+        bracket
     }
 
     /// At least so many eigenvalues are below `x`, for certain: by Cauchy's interlacing, a compression of an
