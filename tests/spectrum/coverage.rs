@@ -6,9 +6,9 @@ use burn::tensor::Tensor;
 use burnscape::curvature::Hessian;
 use burnscape::krylov::{Dense, to_dense};
 use burnscape::space::{ParamSpace, ParamVector};
-use burnscape::spectrum::Spectrum;
+use burnscape::spectrum::{Count, Spectrum, SpectrumError};
 
-use super::fixture::{Matrix, device};
+use super::fixture::{Matrix, device, point, with_hessian};
 use burn::module::Module;
 
 #[derive(Module, Debug)]
@@ -114,4 +114,100 @@ fn stopping_at_an_interval_keeps_most_of_its_coverage() {
         products / 1000
     );
     assert!(covered >= 900, "{covered}");
+}
+
+#[test]
+fn counts_and_effective_dimension_have_room_for_what_the_steps_cannot_resolve() {
+    // A cluster around zero that eight steps see as one node, and few eigenvalues apart: on a diagonal matrix
+    // all probes agree, and the draw alone would say that nothing is uncertain.
+    let values: Vec<f64> = (0..200)
+        .map(|i| match i {
+            0..20 => f64::from(i - 25) * 0.02,
+            20..120 => f64::from(i - 70) * 1e-3,
+            _ => 0.1 + f64::from(i - 120) * 0.02,
+        })
+        .collect();
+    let count = |is_one: &dyn Fn(f64) -> bool| values.iter().filter(|x| is_one(**x)).count();
+    with_hessian(&point(200), &values, |hessian| {
+        let spectrum = || Spectrum::of(hessian).with_probes(4).with_steps(8);
+        for zero in [0.0, 1e-3 / 2.0, 0.01, 0.03] {
+            let found = spectrum().with_zero(zero).inertia().unwrap();
+            let (above, below) = (count(&|x| x > zero), count(&|x| x < -zero));
+            for (kind, truth) in [
+                (found.positive, above),
+                (found.negative, below),
+                (found.near_zero, 200 - above - below),
+            ] {
+                let (low, high) = kind.interval.unwrap();
+                let truth = truth as f64;
+                assert!(low <= truth && truth <= high, "{found:?} {truth}");
+                assert!(kind.standard_error.unwrap() < 1e-6, "{found:?}");
+                assert!(low <= kind.value && kind.value <= high);
+            }
+            let sum = found.positive.value + found.negative.value + found.near_zero.value;
+            assert!((sum - 200.0).abs() < 1e-9);
+            // It would cover two things of one: far more than the draw.
+            assert!(high_less_low(found.near_zero) > 10.0, "{found:?}");
+            assert!(found.positive.at_least <= above && found.negative.at_least <= below);
+        }
+        for gamma in [1e-3, 0.1] {
+            let found = spectrum().effective_dimension(gamma).unwrap();
+            let truth: f64 = values.iter().map(|x| x.max(0.0) / (x.max(0.0) + gamma)).sum();
+            let (low, high) = found.interval.unwrap();
+            assert!(low <= truth && truth <= high, "{found:?} {truth}");
+        }
+    });
+}
+
+fn high_less_low(count: Count) -> f64 {
+    let (low, high) = count.interval.unwrap();
+    high - low
+}
+
+#[test]
+fn twice_the_steps_close_the_interval_of_a_count() {
+    let values: Vec<f64> = (0..300).map(|i| (f64::from(i) - 60.5) * 0.01).collect();
+    let width = |steps: usize| {
+        with_hessian(&point(300), &values, |hessian| {
+            let found = Spectrum::of(hessian)
+                .with_probes(4)
+                .with_steps(steps)
+                .with_zero(0.0)
+                .inertia()
+                .unwrap();
+            assert!(!found.exact);
+            let (low, high) = found.negative.interval.unwrap();
+            assert!(low <= 61.0 && 61.0 <= high, "{found:?}");
+            high - low
+        })
+    };
+    let widths = [10, 20, 40].map(width);
+    assert!(widths[1] < 0.7 * widths[0] && widths[2] < 0.7 * widths[1], "{widths:?}");
+}
+
+#[test]
+fn a_single_probe_has_no_interval_and_an_exact_count_one_of_no_width() {
+    let values: Vec<f64> = (0..50).map(|i| f64::from(i) - 10.0).collect();
+    with_hessian(&point(50), &values, |hessian| {
+        let one = Spectrum::of(hessian).with_probes(1).with_steps(12);
+        let found = { one }.inertia().unwrap();
+        assert_eq!(found.positive.interval, None);
+        assert_eq!(found.positive.standard_error, None);
+        let exact = Spectrum::of(hessian).inertia().unwrap();
+        assert_eq!(exact.negative.interval, Some((10.0, 10.0)));
+        assert_eq!(exact.confidence, 0.95);
+        for confidence in [0.0, 1.0, f64::NAN] {
+            let spectrum = || Spectrum::of(hessian).with_confidence(confidence);
+            let name = "confidence";
+            for error in [
+                spectrum().inertia().unwrap_err(),
+                spectrum().effective_dimension(1.0).unwrap_err(),
+            ] {
+                assert!(
+                    matches!(error, SpectrumError::OutOfRange { name: n, .. } if n == name),
+                    "{error}"
+                );
+            }
+        }
+    });
 }

@@ -56,7 +56,7 @@
 //! | check | what a few products say about a claim | [`symmetry_defect`], [`adjoint_defect`], [`linearity_defect`] |
 //! | lanczos | one vector's Krylov space, and what it tells: outer eigenpairs, `f(A) b`, quadrature, counts | [`LanczosConfig`], [`KrylovRecord`], [`KrylovState`], [`EigenpairsConfig`], [`Quadrature`], [`EigenvalueCount`] |
 //! | eigen | eigenpairs by blocks, with preconditioners, and by the power iteration | [`BlockLanczosConfig`], [`LobpcgConfig`], [`PowerConfig`] |
-//! | density | the distribution of eigenvalues | [`DensityConfig`], [`SpectralDensity`], [`CurveConfig`] |
+//! | density | the distribution of eigenvalues | [`DensityConfig`], [`SpectralDensity`], [`Bracket`], [`CurveConfig`] |
 //! | trace | traces, traces of blocks, Frobenius norms, with intervals | [`TraceConfig`], [`TraceMethod`], [`TraceEstimate`] |
 //! | diagonal | diagonals, with standard errors | [`DiagonalConfig`], [`DiagonalEstimate`] |
 //! | solve | linear systems | [`CgConfig`], [`MinresConfig`], [`Solution`] |
@@ -93,7 +93,7 @@ pub use combinator::{
 };
 pub use davidson::{Davidson, DavidsonConfig};
 pub use dense::{Dense, MAX_DENSE_ENTRIES, to_dense};
-pub use density::{Axis, CurveConfig, DensityConfig, DensityCurve, SpectralDensity};
+pub use density::{Axis, Bracket, CurveConfig, DensityConfig, DensityCurve, SpectralDensity};
 pub use diagonal::{DiagonalConfig, DiagonalEstimate, DiagonalMethod, DiagonalStep};
 pub use eigen::{BlockLanczosConfig, EigenStep, LobpcgConfig, PowerConfig};
 pub use error::{HostError, KrylovError};

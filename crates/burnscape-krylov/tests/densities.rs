@@ -9,7 +9,7 @@
 use std::ops::ControlFlow;
 
 use burnscape_krylov::{
-    Dense, DensityConfig, Estimate, KrylovError, Probe, Scaled, Shifted, Symmetric, TraceConfig,
+    Dense, DensityConfig, Estimate, KrylovError, LanczosConfig, Probe, Scaled, Shifted, Symmetric, TraceConfig,
     TraceMethod, VectorSpace,
 };
 
@@ -227,4 +227,71 @@ fn requests_that_make_no_sense_are_refused() {
         confidence,
         Err(KrylovError::NonFiniteArgument { .. })
     ));
+}
+
+#[test]
+fn shares_of_a_known_measure_lie_between_their_bounds() {
+    // Eigenvalues over many scales and of both signs, and the mass that a start has at each.
+    let values: Vec<f64> = (0..400)
+        .map(|i| {
+            let size = 10.0_f64.powf(-6.0 + 0.02 * f64::from(i % 300));
+            if i % 3 == 0 { -size } else { size }
+        })
+        .collect();
+    let start: Vec<f64> = (0..400).map(|i| 1.0 + (0.7 * f64::from(i)).sin()).collect();
+    let total: f64 = start.iter().map(|x| x * x).sum();
+    let a = Symmetric::verified(Dense::diagonal(&values), 1e-12, 0).unwrap();
+    let mass = |x: f64| {
+        let pairs = values.iter().zip(&start).filter(|(value, _)| **value <= x);
+        pairs.map(|(_, v)| v * v / total).sum::<f64>()
+    };
+    let go_on = |_: &_| ControlFlow::Continue(());
+    for steps in [1, 2, 5, 20, 60] {
+        let record = LanczosConfig::new(steps).run_from(&a, start.clone(), go_on).unwrap();
+        let density = record.density().unwrap();
+        let nodes = density.probes()[0].nodes.clone();
+        let grid = (-40_i32..40).map(|i| {
+            f64::from(i).signum() * 10.0_f64.powf(f64::from(i.abs()) * 0.25 - 8.0)
+        });
+        // At nodes themselves and next to them as well.
+        let near = nodes.iter().flat_map(|node| [*node, node * (1.0 + 1e-9)]);
+        for x in grid.chain(near).chain([0.0]) {
+            let share = density.fraction_below(x);
+            let truth = mass(x);
+            let slack = 1e-9;
+            assert!(share.low.value <= truth + slack, "{steps} {x}: {share:?} {truth}");
+            assert!(truth <= share.high.value + slack, "{steps} {x}: {share:?} {truth}");
+            let above = density.fraction_above(x);
+            assert!((above.low.value + share.high.value - 1.0).abs() < 1e-12);
+            let certain = values.iter().filter(|value| **value > x).count();
+            assert!(density.at_least_above(x) <= certain);
+            assert!(density.at_least_below(x) <= 400 - certain);
+        }
+        let between = density.fraction_between(-1e-2, 1e-2);
+        let truth = mass(1e-2) - mass(-1e-2);
+        assert!(between.low.value <= truth + 1e-9 && truth <= between.high.value + 1e-9);
+    }
+}
+
+#[test]
+fn an_effective_dimension_lies_between_the_rules_of_gauss_and_of_gauss_and_radau() {
+    let values: Vec<f64> = (0..300).map(|i| 0.95_f64.powi(i)).collect();
+    let a = Symmetric::verified(Dense::diagonal(&values), 1e-12, 0).unwrap();
+    // On a diagonal matrix every Rademacher vector has the same share of all eigenvalues: no draw.
+    for gamma in [1.0, 1e-2, 1e-4, 1e-6] {
+        let exact: f64 = values.iter().map(|x| x / (x + gamma)).sum();
+        for steps in [3, 10, 40] {
+            let config = DensityConfig::new().with_probes(2).with_steps(steps);
+            let found = config.run(&a).unwrap().effective_dimension(gamma);
+            let (low, high) = (found.low.value, found.high.value);
+            assert!(low <= exact + 1e-9 && exact <= high + 1e-9, "{gamma} {steps}: {found:?}");
+            assert!(low <= found.value && found.value <= high);
+            if gamma >= 1e-2 && steps == 40 {
+                assert!(high - low < 1e-4, "{found:?}");
+            }
+            if gamma <= 1e-6 && steps == 3 {
+                assert!(high - low > 1.0, "{found:?}");
+            }
+        }
+    }
 }

@@ -11,8 +11,8 @@ mod spectra;
 use std::ops::ControlFlow;
 
 use burnscape_krylov::{
-    Counted, Dense, HostError, KrylovError, LinearOperator, TraceConfig, TraceEstimate,
-    TraceMethod, VectorSpace, to_dense,
+    Counted, Dense, DiagonalConfig, HostError, KrylovError, LinearOperator, Symmetric, TraceConfig,
+    TraceEstimate, TraceMethod, VectorSpace, to_dense,
 };
 use spectra::{Diagonal, Single, size, with_spectrum};
 
@@ -442,4 +442,33 @@ fn requests_that_make_no_sense_are_refused() {
             "{method:?}"
         );
     }
+}
+
+#[test]
+fn two_samples_that_agree_by_chance_have_not_converged() {
+    // Off the diagonal alone: every sample is 6 or −6, and two of them agree every other time.
+    let a = Dense::from_rows(&[[1.0, 3.0], [3.0, -1.0]]).unwrap();
+    let a = Symmetric::verified(a, 1e-12, 0).unwrap();
+    let run = |products: usize, seed: u64| {
+        let config = TraceConfig::new().with_tolerance(0.01);
+        config.with_max_products(products).with_seed(seed).run(&a).unwrap()
+    };
+    let mut agreed = 0;
+    for seed in 0..50 {
+        for products in [2, 3] {
+            let found = run(products, seed);
+            agreed += usize::from(found.half_width == Some(0.0));
+            assert!(!found.converged, "{found:?}");
+        }
+        let blocks = |v: &Vec<f64>, product: &Vec<f64>| -> Result<Vec<f64>, HostError> {
+            Ok(vec![v.dot(product)?])
+        };
+        let config = TraceConfig::new().with_tolerance(0.01).with_max_products(2);
+        let config = config.with_seed(seed);
+        let found = config.run_blocks(&a, blocks, |_| ControlFlow::Continue(())).unwrap();
+        assert!(!found[0].converged);
+        let config = DiagonalConfig::new().with_tolerance(0.01).with_max_products(2);
+        assert!(!config.with_seed(seed).run(&a).unwrap().converged);
+    }
+    assert!(agreed > 20);
 }

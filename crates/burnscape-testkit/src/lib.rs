@@ -6,7 +6,9 @@ mod eigenvalues;
 pub mod golden;
 pub mod models;
 pub mod objectives;
+mod symmetric;
 mod tolerance;
 
 pub use eigenvalues::eigenvalues;
+pub use symmetric::Symmetric;
 pub use tolerance::tolerance;

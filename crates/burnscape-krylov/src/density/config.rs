@@ -4,7 +4,7 @@ use super::SpectralDensity;
 use crate::error::raise;
 use crate::{
     Deflated, Eigenpair, EigenpairsConfig, End, KrylovError, LanczosConfig, LanczosStep,
-    Orthonormal, Probe, Quadrature, SelfAdjoint, Square, VectorBlock, VectorSpace,
+    Orthonormal, Probe, SelfAdjoint, Square, VectorBlock, VectorSpace,
 };
 
 /// Stochastic Lanczos quadrature: a Lanczos run from each of several random vectors.
@@ -123,9 +123,7 @@ impl DensityConfig {
     ) -> Result<SpectralDensity, KrylovError<A::Error>> {
         operator.check_square()?;
         if self.outliers == 0 {
-            let (probes, products) = self.probe(operator, None, &mut observe)?;
-            let dimension = <A::Vector as VectorSpace>::dimension(&operator.domain());
-            return Ok(SpectralDensity::new(probes, dimension, products));
+            return self.probe(operator, None, &mut observe);
         }
         let found = EigenpairsConfig::new(self.outliers, End::Magnitude)
             .with_seed(self.seed)
@@ -161,6 +159,8 @@ impl DensityConfig {
             <<A::Vector as VectorSpace>::Block as VectorBlock>::from_vectors(&space, vectors);
         let basis = Orthonormal::<A::Vector>::from_block_of(block.map_err(raise)?)?;
         let outliers: Vec<f64> = pairs.iter().map(|pair| pair.value).collect();
+        let squares = pairs.iter().map(|pair| pair.residual * pair.residual);
+        let residual = squares.sum::<f64>().sqrt();
         if let Some(&value) = outliers.iter().find(|value| !value.is_finite()) {
             return Err(KrylovError::NonFiniteArgument {
                 name: "pairs",
@@ -168,39 +168,28 @@ impl DensityConfig {
             });
         }
         if basis.len() == dimension {
-            let nothing = Quadrature {
-                nodes: Vec::new(),
-                weights: Vec::new(),
-            };
-            let about = (dimension, 0);
-            return Ok(SpectralDensity::with_outliers(
-                vec![nothing],
-                outliers,
-                about,
-            ));
+            return Ok(SpectralDensity::of_outliers(outliers, residual));
         }
         let block = basis.block().clone();
         let rest = Deflated::new(operator, basis)?;
-        let (probes, products) = self.probe(&rest, Some(&block), &mut observe)?;
-        let about = (dimension, products);
-        Ok(SpectralDensity::with_outliers(probes, outliers, about))
+        let density = self.probe(&rest, Some(&block), &mut observe)?;
+        Ok(density.with_outliers(outliers, residual))
     }
 
-    /// The quadratures of all probes, and the products they took; of vectors orthogonal to `basis`.
+    /// The density of all probes, of vectors orthogonal to `basis`.
     fn probe<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
         basis: Option<&<<A as Square>::Vector as VectorSpace>::Block>,
         observe: &mut dyn FnMut(usize, &LanczosStep) -> ControlFlow<()>,
-    ) -> Result<(Vec<Quadrature>, usize), KrylovError<A::Error>> {
+    ) -> Result<SpectralDensity, KrylovError<A::Error>> {
         let space = operator.domain();
         let law = if basis.is_some() {
             Probe::Gaussian
         } else {
             Probe::Rademacher
         };
-        let mut probes = Vec::new();
-        let mut products = 0;
+        let (mut probes, mut products, mut epsilon) = (Vec::new(), 0, 0.0);
         for index in 0..self.probes {
             let start = law.draw::<A::Vector>(&space, self.seed, index as u64);
             let mut start = start.map_err(raise)?;
@@ -209,6 +198,7 @@ impl DensityConfig {
                 start = basis.reject(start).map_err(raise)?;
                 start = basis.reject(start).map_err(raise)?;
             }
+            epsilon = start.epsilon();
             let mut stopped = false;
             // The seed of fresh vectors is never used: quadrature ends with the first space.
             let run = LanczosConfig::new(self.steps).with_seed(self.seed);
@@ -224,7 +214,7 @@ impl DensityConfig {
             products += record.products();
             let is_whole = record.is_invariant() || record.len() == self.steps;
             if is_whole {
-                probes.extend(record.quadrature());
+                probes.extend(record.quadrature().zip(record.jacobi()));
             }
             if stopped {
                 break;
@@ -232,7 +222,11 @@ impl DensityConfig {
         }
         match probes.is_empty() {
             true => Err(KrylovError::NoProbes),
-            false => Ok((probes, products)),
+            false => {
+                let dimension = <A::Vector as VectorSpace>::dimension(&space);
+                let about = (dimension, products);
+                Ok(SpectralDensity::new(probes, epsilon, about))
+            }
         }
     }
 }

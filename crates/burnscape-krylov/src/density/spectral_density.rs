@@ -1,41 +1,76 @@
+use crate::lanczos::Jacobi;
 use crate::{Estimate, Quadrature};
 
 /// The distribution of an operator's eigenvalues, as quadratures from several random vectors.
+///
+/// Every number read off it is wrong by the draw of the vectors, which [`Estimate`] has a standard error for,
+/// and by what so many nodes cannot resolve. The second is nothing for polynomials of a degree below twice the
+/// number of nodes, and little for functions that are smooth on the scale of the nodes' distances. Counts, which
+/// jump, come as a [`Bracket`] that covers both.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SpectralDensity {
     probes: Vec<Quadrature>,
     /// The same without the outliers, with their mass missing.
     bulk: Vec<Quadrature>,
-    outliers: Vec<f64>,
-    dimension: usize,
+    /// The recurrences of the bulk, of mass one.
+    pub(super) recurrences: Vec<Jacobi>,
+    pub(super) outliers: Vec<f64>,
+    pub(super) dimension: usize,
     products: usize,
+    /// How far an eigenvalue may be from where the probes have it: rounding, and what is left of outliers.
+    pub(super) margin: f64,
 }
 
+/// How far rounding moves the eigenvalues of a Lanczos run, relative to the norm and the type.
+const ROUNDING: f64 = 64.0;
+
 impl SpectralDensity {
-    pub(crate) fn new(probes: Vec<Quadrature>, dimension: usize, products: usize) -> Self {
+    /// The density of probes of vectors whose type rounds to `epsilon`.
+    pub(crate) fn new(
+        probes: Vec<(Quadrature, Jacobi)>,
+        epsilon: f64,
+        (dimension, products): (usize, usize),
+    ) -> Self {
+        let (probes, recurrences): (Vec<Quadrature>, _) = probes.into_iter().unzip();
+        let nodes = probes.iter().flat_map(|probe| &probe.nodes);
+        let size = nodes.fold(0.0_f64, |most, node| most.max(node.abs()));
         Self {
             bulk: probes.clone(),
             probes,
+            recurrences,
             outliers: Vec::new(),
             dimension,
             products,
+            margin: ROUNDING * epsilon * size,
         }
     }
 
-    /// The density of `outliers`, each with the mass of one eigenvalue, and of quadratures that stand for
-    /// the rest.
-    pub(super) fn with_outliers(
-        rest: Vec<Quadrature>,
-        outliers: Vec<f64>,
-        (dimension, products): (usize, usize),
-    ) -> Self {
-        let n = dimension as f64;
-        let share = (n - outliers.len() as f64) / n;
-        let scaled = |mut probe: Quadrature| {
-            probe.weights.iter_mut().for_each(|weight| *weight *= share);
-            probe
+    /// The density of an operator whose eigenvalues are all known.
+    pub(super) fn of_outliers(outliers: Vec<f64>, residual: f64) -> Self {
+        let nothing = Quadrature {
+            nodes: Vec::new(),
+            weights: Vec::new(),
         };
-        let bulk: Vec<Quadrature> = rest.into_iter().map(scaled).collect();
+        let whole = Self {
+            probes: vec![nothing.clone()],
+            bulk: vec![nothing],
+            recurrences: Vec::new(),
+            outliers: Vec::new(),
+            dimension: outliers.len(),
+            products: 0,
+            margin: 0.0,
+        };
+        whole.with_outliers(outliers, residual)
+    }
+
+    /// The same with `outliers`, each with the mass of one eigenvalue, beside quadratures that stood for the
+    /// rest. `residual` is the norm of what the outliers' vectors leave of the operator.
+    pub(super) fn with_outliers(mut self, outliers: Vec<f64>, residual: f64) -> Self {
+        let n = self.dimension as f64;
+        let share = (n - outliers.len() as f64) / n;
+        for probe in &mut self.bulk {
+            probe.weights.iter_mut().for_each(|weight| *weight *= share);
+        }
         let whole = |probe: &Quadrature| {
             let points = probe
                 .nodes
@@ -48,13 +83,11 @@ impl SpectralDensity {
             let (nodes, weights) = points.into_iter().unzip();
             Quadrature { nodes, weights }
         };
-        Self {
-            probes: bulk.iter().map(whole).collect(),
-            bulk,
-            outliers,
-            dimension,
-            products,
-        }
+        self.probes = self.bulk.iter().map(whole).collect();
+        self.outliers = outliers;
+        // What couples them to the rest, and what they are off by themselves: no more than that each.
+        self.margin += 2.0 * residual;
+        self
     }
 
     /// The same with more products counted.
@@ -100,7 +133,9 @@ impl SpectralDensity {
         Quadrature { nodes, weights }
     }
 
-    /// The mean of `f` over the eigenvalues, `tr f(A) / n`, with its standard error over the probes.
+    /// The mean of `f` over the eigenvalues, `tr f(A) / n`, with its standard error over the probes: the
+    /// draw alone. What the quadratures leave open of a function that is not smooth between their nodes is
+    /// not in it.
     pub fn mean_of(&self, f: impl Fn(f64) -> f64) -> Estimate {
         let values: Vec<f64> = self
             .probes
@@ -110,7 +145,7 @@ impl SpectralDensity {
         Estimate::of(&values)
     }
 
-    /// `tr f(A)`, with its standard error.
+    /// `tr f(A)`, with the standard error of [`mean_of`](Self::mean_of).
     pub fn trace_of(&self, f: impl Fn(f64) -> f64) -> Estimate {
         let n = self.dimension as f64;
         let mean = self.mean_of(f);
@@ -121,18 +156,10 @@ impl SpectralDensity {
         }
     }
 
-    /// `Σ λ / (λ + gamma)` over the positive eigenvalues: how many of them count against `gamma`, in the
-    /// units of an eigenvalue.
-    pub fn effective_dimension(&self, gamma: f64) -> Estimate {
-        self.trace_of(|value| value.max(0.0) / (value.max(0.0) + gamma))
-    }
-
-    /// The fraction of eigenvalues at most `x`.
-    pub fn fraction_below(&self, x: f64) -> Estimate {
-        self.mean_of(|value| f64::from(u8::from(value <= x)))
-    }
-
     /// `log det A = tr log A` of a positive definite operator. Not a number if a node is negative.
+    ///
+    /// The standard error is that of the draw. Quadrature of the logarithm is never too small, and much too large
+    /// where eigenvalues lie closer to zero than the smallest node.
     pub fn log_determinant(&self) -> Estimate {
         self.trace_of(f64::ln)
     }

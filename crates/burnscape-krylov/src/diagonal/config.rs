@@ -44,7 +44,7 @@ pub struct DiagonalConfig {
     seed: u64,
 }
 
-/// A spread is not believed before this many samples.
+/// A spread is not believed before this many samples: nothing has converged to a tolerance before.
 const FEWEST: usize = 8;
 
 impl Default for DiagonalConfig {
@@ -150,7 +150,7 @@ impl DiagonalConfig {
             spread.add(sample).map_err(raise)?;
             let products = spread.count;
             let estimate = self.estimate(&spread, products).map_err(raise)?;
-            let is_done = self.tolerance.is_some() && products >= FEWEST && estimate.converged;
+            let is_done = self.tolerance.is_some() && estimate.converged;
             let step = DiagonalStep {
                 products,
                 error: estimate.error,
@@ -183,8 +183,7 @@ impl DiagonalConfig {
                 products: estimate.products,
                 error: estimate.error,
             };
-            let is_believed = sketch.len() >= FEWEST || sketch.rest.is_some();
-            let is_done = self.tolerance.is_some() && is_believed && estimate.converged;
+            let is_done = self.tolerance.is_some() && estimate.converged;
             let is_last = sketch.rest.is_some() || sketch.len() >= most;
             if observe(&step).is_break() || is_done || is_last {
                 return Ok(estimate);
@@ -251,7 +250,10 @@ impl DiagonalConfig {
                 (variance, total.max(0.0).sqrt())
             }
         };
-        self.report(spread.mean.clone(), variance, (error, products))
+        let mut found = self.report(spread.mean.clone(), variance, (error, products))?;
+        // Two samples are equal by chance often enough.
+        found.converged &= self.tolerance.is_none() || spread.count >= FEWEST;
+        Ok(found)
     }
 
     fn report<V: VectorSpace>(

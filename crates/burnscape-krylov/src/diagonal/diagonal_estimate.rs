@@ -4,14 +4,16 @@
 pub struct DiagonalEstimate<V> {
     /// The diagonal.
     pub diagonal: V,
-    /// The square of the standard error of each coordinate; zero where a single sample says nothing.
+    /// The square of the standard error of each coordinate, from the spread of the samples: no interval by itself,
+    /// and rough from a handful of them. Zero where a single sample says nothing.
     pub variance: V,
     /// The root of the sum of `variance`: how far the diagonal is off as a vector. Infinite for a single
     /// sample.
     pub error: f64,
     /// Products used.
     pub products: usize,
-    /// Whether the error came within the tolerance, if one was set.
+    /// Whether the error came within the tolerance, if one was set: never from fewer than eight samples, whose
+    /// spread may be small by chance.
     pub converged: bool,
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::RangeBounds;
 
-use super::{EigenvalueCount, KrylovRecord, Quadrature};
+use super::{EigenvalueCount, Jacobi, KrylovRecord, Quadrature};
 use crate::{SpectralDensity, VectorBlock, VectorSpace};
 
 impl<V: VectorSpace> KrylovRecord<V> {
@@ -33,9 +33,9 @@ impl<V: VectorSpace> KrylovRecord<V> {
     ///
     /// None where [`quadrature`](Self::quadrature) is none.
     pub fn density(&self) -> Option<SpectralDensity> {
-        let dimension = V::dimension(&self.space);
-        let probes = vec![self.quadrature()?];
-        Some(SpectralDensity::new(probes, dimension, self.products))
+        let about = (V::dimension(&self.space), self.products);
+        let probes = vec![(self.quadrature()?, self.jacobi()?)];
+        Some(SpectralDensity::new(probes, self.epsilon(), about))
     }
 
     /// `f(A) v` for the start `v`: `|v| Qᵀ f(T) e₁`, in the first Krylov space.
@@ -119,11 +119,23 @@ impl<V: VectorSpace> KrylovRecord<V> {
         }
     }
 
+    /// The tridiagonal matrix of the first Krylov space.
+    pub(crate) fn jacobi(&self) -> Option<Jacobi> {
+        let size = self.first_space()?;
+        // The first space is still under way if no other has begun.
+        let last = if self.first.is_none() { self.beta } else { 0.0 };
+        Some(Jacobi::new(&self.projected, size, last))
+    }
+
     /// How far rounding may have moved a Ritz value.
     fn rounding(&self) -> f64 {
+        64.0 * self.epsilon() * self.projected.bound()
+    }
+
+    fn epsilon(&self) -> f64 {
         let epsilon = self.next.as_ref().map(V::epsilon);
         let epsilon = epsilon.or_else(|| self.basis.get(0).map(|v| v.epsilon()));
-        64.0 * epsilon.unwrap_or(0.0) * self.projected.bound()
+        epsilon.unwrap_or(0.0)
     }
 
     /// Number of vectors in the first Krylov space, if it is still there.

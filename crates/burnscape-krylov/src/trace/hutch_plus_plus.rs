@@ -1,6 +1,6 @@
 use std::ops::ControlFlow;
 
-use super::hutchinson::{FEWEST, quadratic};
+use super::hutchinson::quadratic;
 use super::{TraceConfig, TraceEstimate, TraceMethod};
 use crate::error::raise;
 use crate::vector::push_orthogonal;
@@ -59,8 +59,8 @@ impl TraceConfig {
             samples.push(quadratic(operator, &rest, products)?);
             products += 1;
             estimate = self.estimate(&samples, exact, (products, TraceMethod::HutchPlusPlus));
-            let is_done = samples.len() >= FEWEST && estimate.converged;
-            if observe(&estimate).is_break() || (is_done && self.tolerance.is_some()) {
+            let is_done = self.tolerance.is_some() && estimate.converged;
+            if observe(&estimate).is_break() || is_done {
                 break;
             }
         }

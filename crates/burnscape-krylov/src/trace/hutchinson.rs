@@ -6,7 +6,7 @@ use crate::lanczos::products;
 use crate::{KrylovError, LinearOperator, Probe, SelfAdjoint, Square, VectorSpace};
 
 /// An interval is not believed before this many samples.
-pub(super) const FEWEST: usize = 8;
+const FEWEST: usize = 8;
 
 /// Vectors with their products.
 type Pairs<A> = Vec<(<A as LinearOperator>::Domain, <A as LinearOperator>::Range)>;
@@ -25,7 +25,7 @@ impl TraceConfig {
             }
             let about = (samples.len() + spent, TraceMethod::Hutchinson);
             let now = self.estimate(&samples, 0.0, about);
-            let is_done = samples.len() >= FEWEST && now.converged;
+            let is_done = now.converged;
             estimate = Ok(now);
             if observe(&now).is_break() || (is_done && self.tolerance.is_some()) {
                 break;
@@ -104,8 +104,9 @@ impl TraceConfig {
             let allowed = self.tolerance.map_or(f64::INFINITY, |t| t * total.abs());
             for block in &mut now {
                 block.converged = block.half_width.is_some_and(|half| half <= allowed);
+                *block = self.believed(*block, count);
             }
-            let is_done = count >= FEWEST && now.iter().all(|block| block.converged);
+            let is_done = now.iter().all(|block| block.converged);
             estimates = Ok(now);
             if observe(count).is_break() || (is_done && self.tolerance.is_some()) {
                 break;
@@ -137,7 +138,7 @@ impl TraceConfig {
             }
             let about = (samples.len(), TraceMethod::Hutchinson);
             let now = self.estimate(&samples, 0.0, about);
-            let is_done = samples.len() >= FEWEST && now.converged;
+            let is_done = now.converged;
             estimate = Ok(now);
             if is_done && self.tolerance.is_some() {
                 break;
@@ -172,7 +173,17 @@ impl TraceConfig {
     ) -> TraceEstimate {
         let mean = Estimate::of(samples);
         let half_width = mean.half_width(self.confidence);
-        self.report(exact + mean.value, half_width, (products, method))
+        let estimate = self.report(exact + mean.value, half_width, (products, method));
+        self.believed(estimate, samples.len())
+    }
+
+    /// The estimate, not converged to a tolerance while its samples are too few for their spread to be
+    /// believed: two of them are equal by chance often enough.
+    pub(super) fn believed(&self, estimate: TraceEstimate, samples: usize) -> TraceEstimate {
+        TraceEstimate {
+            converged: estimate.converged && (self.tolerance.is_none() || samples >= FEWEST),
+            ..estimate
+        }
     }
 
     pub(super) fn report(

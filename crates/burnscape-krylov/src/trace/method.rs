@@ -15,10 +15,11 @@ pub enum TraceMethod {
     /// Half of the products find a subspace, half act within it, and each random vector is the sample for
     /// the subspace of all the others. Those samples depend on each other, and their spread says too little
     /// (intervals from it cover 70 to 90 % where they should 95); the interval here is the jackknife's, two
-    /// to five times as wide, and covers more often than it says.
+    /// to five times as wide, and conservative: it covers more often than it says.
     XTrace,
     /// As [`XTrace`](Self::XTrace) by Nyström approximation, for positive semidefinite operators: all
-    /// products find the subspace. Its interval is the jackknife's too, with room for rounding.
+    /// products find the subspace. Its interval is the jackknife's too, and as conservative, with room for
+    /// rounding.
     XNysTrace,
     /// Hutchinson's method below thirty products. From there a pilot of an eighth of them as random
     /// vectors (6 to 16, two products each): the spread of XTrace's samples over the root of half the

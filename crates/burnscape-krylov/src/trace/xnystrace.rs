@@ -2,7 +2,6 @@ use std::ops::ControlFlow;
 
 use nalgebra::{DMatrix, SymmetricEigen};
 
-use super::hutchinson::FEWEST;
 use super::sketch::next_size;
 use super::xtrace::{add, dot, jackknife};
 use super::{Estimate, TraceConfig, TraceEstimate, TraceMethod};
@@ -44,8 +43,12 @@ impl TraceConfig {
             let half_width = half_width.map(|half| half + rounding);
             let about = (vectors.len(), TraceMethod::XNysTrace);
             let estimate = self.report(estimate.value, half_width, about);
-            let is_believed = vectors.len() >= FEWEST && estimate.converged;
-            let is_done = self.tolerance.is_some() && is_believed;
+            // All of the space leaves nothing to chance.
+            let estimate = match vectors.len() < dimension {
+                true => self.believed(estimate, vectors.len()),
+                false => estimate,
+            };
+            let is_done = self.tolerance.is_some() && estimate.converged;
             if observe(&estimate).is_break() || is_done || vectors.len() >= most {
                 return Ok(estimate);
             }

@@ -1,6 +1,5 @@
 use std::ops::ControlFlow;
 
-use super::hutchinson::FEWEST;
 use super::sketch::next_size;
 use super::{Estimate, Sketch, TraceConfig, TraceEstimate, TraceMethod};
 use crate::error::raise;
@@ -40,8 +39,7 @@ impl TraceConfig {
                 sketch.extend(operator, next_size(sketch.len(), most))?;
             }
             let estimate = self.read(&sketch, dimension).map_err(raise)?;
-            let is_believed = sketch.len() >= FEWEST && estimate.converged;
-            let is_done = self.tolerance.is_some() && is_believed;
+            let is_done = self.tolerance.is_some() && estimate.converged;
             let is_last = sketch.rest.is_some() || sketch.len() >= most;
             if observe(&estimate).is_break() || is_done || is_last {
                 return Ok(estimate);
@@ -66,7 +64,8 @@ impl TraceConfig {
         }
         let estimate = jackknife(sketch.len(), |own, other| small.sample(own, other));
         let half_width = estimate.half_width(self.confidence);
-        Ok(self.report(estimate.value, half_width, about))
+        let report = self.report(estimate.value, half_width, about);
+        Ok(self.believed(report, sketch.len()))
     }
 }
 

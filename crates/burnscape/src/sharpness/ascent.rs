@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use burn::module::Module;
+use burn::tensor::Tensor;
 
 use super::argument::{check_count, check_positive, check_size};
 use super::metric::Metric;
@@ -31,6 +32,8 @@ pub(super) struct Plan {
     pub(super) step_size: f64,
     /// In units of the radius.
     pub(super) tolerance: f64,
+    /// Groups of coordinates of a cube that are flipped, one after the other, where an ascent rests.
+    pub(super) num_flips: usize,
     pub(super) seed: u64,
 }
 
@@ -63,10 +66,22 @@ pub(super) struct Found {
     pub(super) converged: bool,
     pub(super) completed: bool,
     pub(super) num_gradients: usize,
+    /// The largest slope that each coordinate has had at a point visited.
+    pub(super) steepest: Tensor<1>,
 }
 
+/// Where an ascent is on its way.
+pub(super) struct Walk {
+    pub(super) start: usize,
+    /// Steps taken.
+    pub(super) step: usize,
+}
+
+/// Told of every step.
+pub(super) type Observe<'a> = dyn FnMut(&AscentStep) -> ControlFlow<()> + 'a;
+
 /// How an ascent ended.
-enum End {
+pub(super) enum End {
     /// It came to rest.
     Converged,
     /// Its steps were used up.
@@ -85,11 +100,9 @@ pub(super) struct Ascent<'a, M, O, D: ?Sized> {
 }
 
 impl<M, O, D: ?Sized> Ascent<'_, M, O, D> {
-    /// Climbs from every start: the center, then random points of the region.
-    pub(super) fn run<B>(
-        &self,
-        observe: &mut dyn FnMut(&AscentStep) -> ControlFlow<()>,
-    ) -> Result<Found, SharpnessError>
+    /// Climbs from every start: the center, unless it is stationary; in a cube the corner along the principal
+    /// direction; then random points of the region.
+    pub(super) fn run<B>(&self, observe: &mut Observe<'_>) -> Result<Found, SharpnessError>
     where
         M: Module,
         B: Batch,
@@ -105,16 +118,15 @@ impl<M, O, D: ?Sized> Ascent<'_, M, O, D> {
             converged: true,
             completed: true,
             num_gradients: 1,
+            steepest: center.slope.values().clone().abs(),
         };
         for start in 0..self.plan.num_starts {
-            let mut point = match start {
-                0 => center.clone(),
-                _ => {
-                    found.num_gradients += 1;
-                    self.evaluate(self.random_point(start)?, start, 0)?
-                }
-            };
-            let end = self.climb(&mut point, &mut found, start, observe)?;
+            let mut walk = Walk { start, step: 0 };
+            let mut point = self.first(&center, &walk, &mut found)?;
+            let mut end = self.climb(&mut point, &mut walk, &mut found, observe)?;
+            if matches!(end, End::Converged) && self.plan.region == Region::Cube {
+                end = self.flip(&mut point, &mut walk, &mut found, observe)?;
+            }
             found.converged &= matches!(end, End::Converged);
             found.rises.push(point.loss - found.base_loss);
             if point.loss > found.best.loss {
@@ -128,13 +140,62 @@ impl<M, O, D: ?Sized> Ascent<'_, M, O, D> {
         Ok(found)
     }
 
-    fn random_point(&self, start: usize) -> Result<ParamVector, SharpnessError> {
+    /// Where an ascent begins. A center that is stationary is no start.
+    fn first<B>(
+        &self,
+        center: &Point,
+        walk: &Walk,
+        found: &mut Found,
+    ) -> Result<Point, SharpnessError>
+    where
+        M: Module,
+        B: Batch,
+        O: Objective<M, B>,
+        D: DataSet<B>,
+    {
+        let place = walk.start + usize::from(center.slope_norm == 0.0);
+        if place == 0 {
+            return Ok(center.clone());
+        }
+        let corner = match self.plan.region {
+            Region::Cube if place == 1 => self.principal_corner(center, walk, found)?,
+            _ => None,
+        };
+        let first = match corner {
+            Some(corner) => corner,
+            None => self.random_point(walk.start)?,
+        };
+        self.visit(first, walk, found)
+    }
+
+    /// A point of the region on the unit of the radius, by the seed and the start.
+    pub(super) fn random_point(&self, start: usize) -> Result<ParamVector, SharpnessError> {
         let seed = sample_seed(self.plan.seed, start);
         let unit = match self.plan.region {
             Region::Ball => self.metric.ball(seed)?,
             Region::Cube => self.metric.cube(seed)?,
         };
         Ok(unit.scale(self.plan.radius))
+    }
+
+    /// Loss and slope at `u`, remembered.
+    pub(super) fn visit<B>(
+        &self,
+        u: ParamVector,
+        walk: &Walk,
+        found: &mut Found,
+    ) -> Result<Point, SharpnessError>
+    where
+        M: Module,
+        B: Batch,
+        O: Objective<M, B>,
+        D: DataSet<B>,
+    {
+        found.num_gradients += 1;
+        let point = self.evaluate(u, walk.start, walk.step)?;
+        let slope = point.slope.values().clone().abs();
+        found.steepest = found.steepest.clone().max_pair(slope);
+        Ok(point)
     }
 
     fn evaluate<B>(
@@ -165,12 +226,12 @@ impl<M, O, D: ?Sized> Ascent<'_, M, O, D> {
     }
 
     /// Climbs from `point`, leaves it at the best point met, and says how that ended.
-    fn climb<B>(
+    pub(super) fn climb<B>(
         &self,
         point: &mut Point,
+        walk: &mut Walk,
         found: &mut Found,
-        start: usize,
-        observe: &mut dyn FnMut(&AscentStep) -> ControlFlow<()>,
+        observe: &mut Observe<'_>,
     ) -> Result<End, SharpnessError>
     where
         M: Module,
@@ -180,19 +241,10 @@ impl<M, O, D: ?Sized> Ascent<'_, M, O, D> {
     {
         let rest = self.plan.tolerance * self.plan.radius;
         let mut length = self.plan.step_size * self.plan.radius;
-        let base_loss = found.base_loss;
-        let mut observe = |step, point: &Point| {
-            observe(&AscentStep {
-                start,
-                num_starts: self.plan.num_starts,
-                step,
-                rise: point.loss - base_loss,
-            })
-        };
-        if observe(0, point).is_break() {
+        if walk.step == 0 && self.tell(point, walk, found, observe).is_break() {
             return Ok(End::Stopped);
         }
-        for step in 1..=self.plan.num_steps {
+        while walk.step < self.plan.num_steps {
             if point.slope_norm == 0.0 {
                 return Ok(End::Converged);
             }
@@ -200,8 +252,8 @@ impl<M, O, D: ?Sized> Ascent<'_, M, O, D> {
             if distance <= rest {
                 return Ok(End::Converged);
             }
-            found.num_gradients += 1;
-            let next = self.evaluate(ahead, start, step)?;
+            walk.step += 1;
+            let next = self.visit(ahead, walk, found)?;
             // In a ball ties are taken: near a maximum rounding makes many, and the gradient still
             // knows the way when the loss no longer does. Signs know no distance, and would step
             // from one side of a maximum to the other for ever.
@@ -214,11 +266,26 @@ impl<M, O, D: ?Sized> Ascent<'_, M, O, D> {
             } else {
                 length *= 0.5;
             }
-            if observe(step, point).is_break() {
+            if self.tell(point, walk, found, observe).is_break() {
                 return Ok(End::Stopped);
             }
         }
         Ok(End::Exhausted)
+    }
+
+    pub(super) fn tell(
+        &self,
+        point: &Point,
+        walk: &Walk,
+        found: &Found,
+        observe: &mut Observe<'_>,
+    ) -> ControlFlow<()> {
+        observe(&AscentStep {
+            start: walk.start,
+            num_starts: self.plan.num_starts,
+            step: walk.step,
+            rise: point.loss - found.base_loss,
+        })
     }
 
     /// The point a step ahead, within the region, and how far that is.

@@ -5,7 +5,7 @@ use burn::module::Module;
 use burnscape_krylov::{DensityConfig, KrylovError, LinearOperator, SelfAdjoint};
 use serde::Serialize;
 
-use super::argument::{check_count, check_positive};
+use super::argument::{check_count, check_positive, check_probability};
 use super::{PerturbationScale, ProductStep, SharpnessError, Stretched};
 use crate::curvature::CurvatureError;
 use crate::space::{ParamVector, epsilon};
@@ -36,7 +36,7 @@ use crate::space::{ParamVector, epsilon};
 ///
 /// # Defaults
 ///
-/// 10 probes of 80 steps as Ghorbani et al. 2019, absolute. `gamma` has no default.
+/// 10 probes of 80 steps as Ghorbani et al. 2019, confidence 0.95, absolute. `gamma` has no default.
 ///
 /// # References
 ///
@@ -77,6 +77,9 @@ pub struct EffectiveDimensionConfig {
     /// Lanczos steps from each, at most.
     #[config(default = 80)]
     pub num_steps: usize,
+    /// The probability with which the interval covers, at least.
+    #[config(default = 0.95)]
+    pub confidence: f64,
     /// Unit of displacements.
     #[config(default = "PerturbationScale::Absolute")]
     pub scale: PerturbationScale,
@@ -91,7 +94,11 @@ pub struct EffectiveDimensionConfig {
 pub struct EffectiveDimension {
     /// The effective dimension, between 0 and the number of parameters.
     pub dimension: f64,
-    /// Its standard error over the probes. None with a single one.
+    /// The interval that covers it with the confidence asked for, at least: it has room for the draw of the probes
+    /// and for what so many steps cannot resolve (the rules of Gauss and of Gauss and Radau, between which it is).
+    /// Conservative. None with a single probe.
+    pub interval: Option<(f64, f64)>,
+    /// The part of the interval that the draw makes: the standard error over the probes. None with a single one.
     pub standard_error: Option<f64>,
     /// Number of parameters.
     pub num_parameters: usize,
@@ -142,6 +149,7 @@ impl EffectiveDimensionConfig {
         check_positive("gamma", self.gamma)?;
         check_count("num_probes", self.num_probes)?;
         check_count("num_steps", self.num_steps)?;
+        check_probability("confidence", self.confidence)?;
         let operator = Stretched::new(model, operator, self.scale)?;
         let (mut products, mut stopped) = (0, false);
         let density = DensityConfig::new()
@@ -173,7 +181,8 @@ impl EffectiveDimensionConfig {
         let dimension = density.effective_dimension(self.gamma);
         Ok(EffectiveDimension {
             dimension: dimension.value,
-            standard_error: dimension.standard_error,
+            interval: dimension.interval(self.confidence),
+            standard_error: dimension.standard_error(),
             num_parameters: density.dimension(),
             num_products: density.products(),
             config: self.clone(),

@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | [`AverageRiseConfig`] | what does Gaussian noise of size σ cost on average? | losses |
 //! | [`WorstCaseRiseConfig`] | what does the worst displacement in a ρ-ball cost? | gradients |
-//! | [`KeskarConfig`] | the same in a box, in percent of one plus the loss | gradients |
+//! | [`KeskarConfig`] | the same in a box, in percent of one plus the loss; a bound from above | gradients; products |
 //! | [`DirectionalDistributionConfig`] | how is the loss distributed at distance ε? | losses |
 //! | [`PacBayesSigmaConfig`] | how much noise do the weights bear? | losses |
 //! | [`McAllesterConfig`] | what does that say about the loss on new data? | losses |
@@ -41,12 +41,14 @@
 mod argument;
 mod ascent;
 mod average_rise;
+mod corners;
 mod curvature_trace;
 mod directional_distribution;
 mod effective_dimension;
 mod error;
 mod fisher_rao;
 mod keskar;
+mod keskar_bound;
 mod lambda_max;
 mod metric;
 mod pac_bayes;
@@ -67,6 +69,7 @@ pub use effective_dimension::{EffectiveDimension, EffectiveDimensionConfig};
 pub use error::SharpnessError;
 pub use fisher_rao::{FisherRao, FisherRaoPart, fisher_rao};
 pub use keskar::{KeskarConfig, KeskarSharpness};
+pub use keskar_bound::KeskarBound;
 pub use lambda_max::{LambdaMax, LambdaMaxConfig};
 pub use pac_bayes::{
     McAllesterBound, McAllesterConfig, PacBayesSigma, PacBayesSigmaConfig, SigmaStep,

@@ -71,6 +71,11 @@ where
         Ok(Self { operator, metric })
     }
 
+    /// The operator in the coordinates of a metric.
+    pub(super) fn around(metric: Metric, operator: A) -> Self {
+        Self { operator, metric }
+    }
+
     /// The operator as it is.
     pub fn operator(&self) -> &A {
         &self.operator

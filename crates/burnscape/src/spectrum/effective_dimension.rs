@@ -3,7 +3,7 @@ use std::io;
 use burnscape_krylov::SelfAdjoint;
 use serde::Serialize;
 
-use super::error::check_positive;
+use super::error::{check_positive, check_probability};
 use super::{Spectrum, SpectrumError};
 use crate::curvature::CurvatureError;
 use crate::space::ParamVector;
@@ -15,6 +15,11 @@ use crate::writing;
 /// Between zero and the number of parameters. Negative eigenvalues count nothing: take the
 /// Gauss-Newton or Fisher matrix, which has none, where the number is to be compared.
 ///
+/// The interval covers the draw of the probes, and the resolution of the quadrature. Of a matrix without
+/// negative eigenvalues the latter is bounded by the rules of Gauss and of Gauss and Radau, which close on each
+/// other as fast as conjugate gradients solve `A + gamma`; with negative ones the bounds are wide:
+/// see [`SpectralDensity::effective_dimension`](crate::krylov::SpectralDensity::effective_dimension).
+///
 /// # Reference
 ///
 /// MacKay, *Bayesian interpolation*, Neural Computation 4 (1992); Maddox, Benton, Wilson,
@@ -24,8 +29,14 @@ use crate::writing;
 pub struct EffectiveDimension {
     /// The estimate.
     pub value: f64,
-    /// Its standard error over the probes; none from a single one.
+    /// The interval that covers it with probability `confidence` at least: it has room for the draw of the probes
+    /// and for what so many steps cannot resolve. Conservative. None from a single probe.
+    pub interval: Option<(f64, f64)>,
+    /// The part of the interval that the draw makes: the standard error over the probes; none from a single
+    /// one.
     pub standard_error: Option<f64>,
+    /// Probability with which the interval covers, at least.
+    pub confidence: f64,
     /// What eigenvalues are compared with.
     pub gamma: f64,
     /// Number of parameters.
@@ -54,15 +65,20 @@ where
     ///
     /// # Errors
     ///
-    /// [`SpectrumError::OutOfRange`] for a `gamma` that is not positive, and those of
+    /// [`SpectrumError::OutOfRange`] for a `gamma` that is not positive or a confidence that is not between 0 and
+    /// 1, and those of
     /// [`density`](Self::density).
     pub fn effective_dimension(&mut self, gamma: f64) -> Result<EffectiveDimension, SpectrumError> {
         check_positive("gamma", gamma)?;
+        let confidence = self.settings.confidence;
+        check_probability("confidence", confidence)?;
         let density = self.quadratures()?;
         let sum = density.effective_dimension(gamma);
         Ok(EffectiveDimension {
             value: sum.value,
-            standard_error: sum.standard_error,
+            interval: sum.interval(confidence),
+            standard_error: sum.standard_error(),
+            confidence,
             gamma,
             dimension: density.dimension(),
             products: density.products(),

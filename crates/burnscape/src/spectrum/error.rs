@@ -67,3 +67,15 @@ pub(super) fn check_positive(name: &'static str, value: f64) -> Result<(), Spect
         }),
     }
 }
+
+/// Refuses what is not a probability that an interval can have.
+pub(super) fn check_probability(name: &'static str, value: f64) -> Result<(), SpectrumError> {
+    match value > 0.0 && value < 1.0 {
+        true => Ok(()),
+        false => Err(SpectrumError::OutOfRange {
+            name,
+            value,
+            expected: "a number between 0 and 1",
+        }),
+    }
+}

@@ -143,7 +143,7 @@ impl<'a, A: ?Sized> Spectrum<'a, A> {
         self
     }
 
-    /// Sets the probability that intervals cover what they are about.
+    /// Sets the probability that intervals cover what they are about; between 0 and 1.
     #[must_use]
     pub fn with_confidence(mut self, confidence: f64) -> Self {
         self.settings.confidence = confidence;

@@ -19,12 +19,13 @@ use crate::space::Wide;
 ///
 /// with `P` the projection on the ball. `length` begins at `step_size · ρ`. A step that lowers the
 /// loss is taken back and the length halved, so that an ascent never falls. The first start is the
-/// center, and its first step is that of SAM (`step_size ≥ 1`); the others are uniform in the ball.
-/// The best point of all is kept. A start at a stationary point stays there: at a minimum the
-/// random starts do the work.
+/// center, and its first step is that of SAM (`step_size ≥ 1`); the others are uniform in the ball, and so is
+/// the first where the gradient at the center is zero, as at a minimum: an ascent would stay there.
+/// The best point of all is kept.
 ///
 /// What is found is a lower bound of the maximum, as with every ascent on a function that is not
-/// concave.
+/// concave: to have `converged` means that the ascents rest. On a quadratic at its minimum they go the way of the
+/// power method to the largest eigenvalue, which takes many steps where the next one is near.
 ///
 /// # Units
 ///
@@ -76,7 +77,8 @@ pub struct WorstCaseRiseConfig {
     /// Steps of every ascent, at most.
     #[config(default = 20)]
     pub num_steps: usize,
-    /// Number of ascents: one from the center, the others from random points of the ball.
+    /// Number of ascents: one from the center, unless it is stationary, the others from random points of the
+    /// ball.
     #[config(default = 3)]
     pub num_starts: usize,
     /// Length of the first step, in units of ρ.
@@ -180,6 +182,7 @@ impl WorstCaseRiseConfig {
             num_starts: self.num_starts,
             step_size: self.step_size,
             tolerance: self.tolerance,
+            num_flips: 0,
             seed: self.seed,
         }
     }

@@ -43,7 +43,8 @@ pub struct WorstCaseRise {
     /// Cosine between `e / c` and the gradient `c ⊙ g` at the best point: 1 at a maximum on the
     /// boundary. None where either is zero.
     pub alignment: Option<f64>,
-    /// Whether every start came to rest before its steps were used up.
+    /// Whether every start came to rest before its steps were used up: at a local maximum, or where steps raise
+    /// the loss too little to tell.
     pub converged: bool,
     /// Passes over the data, all with gradients.
     pub num_gradients: usize,

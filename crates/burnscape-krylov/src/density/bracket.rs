@@ -1,0 +1,73 @@
+use crate::Estimate;
+
+/// A mean over the eigenvalues that quadrature knows between two bounds only.
+///
+/// It is off for two reasons. The *resolution*: a quadrature of so many nodes leaves open where between them
+/// the eigenvalues are; the two bounds hold for the vector of each probe. The *draw* of the probes, which both
+/// bounds have a standard error for. [`interval`](Self::interval) covers both.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Bracket {
+    /// What to take as a single number: between the bounds.
+    pub value: f64,
+    /// The mean is at least this in expectation.
+    pub low: Estimate,
+    /// The mean is at most this in expectation.
+    pub high: Estimate,
+    /// What the mean cannot exceed, whatever the operator; it is never negative.
+    most: f64,
+}
+
+impl Bracket {
+    /// The middle between the means of bounds, one of each probe, of a function between zero and one.
+    pub(super) fn between(low: &[f64], high: &[f64]) -> Self {
+        let (low, high) = (Estimate::of(low), Estimate::of(high));
+        Self {
+            value: 0.5 * (low.value + high.value),
+            low,
+            high,
+            most: 1.0,
+        }
+    }
+
+    /// The bounds and the value times a positive factor.
+    pub(super) fn times(self, factor: f64) -> Self {
+        let scaled = |estimate: Estimate| Estimate {
+            value: factor * estimate.value,
+            standard_error: estimate.standard_error.map(|error| factor * error),
+            samples: estimate.samples,
+        };
+        Self {
+            value: factor * self.value,
+            low: scaled(self.low),
+            high: scaled(self.high),
+            most: factor * self.most,
+        }
+    }
+
+    /// The interval that covers the true mean with probability `confidence` at least: the lower bound less the half
+    /// width of its estimate, and the upper bound plus that of its own, each by Student's t, within what is possible.
+    /// None from a single probe, or for a confidence outside `(0, 1)`.
+    ///
+    /// The half width is taken on the scale of logarithms (of the mean at the upper end, of what the mean leaves of
+    /// the most that is possible at the lower one), which is wider. A mean that a few eigenvalues make has a skew law:
+    /// where it comes out too small, so does its spread.
+    ///
+    /// Conservative: as long as the bounds are apart, it covers more often than it says.
+    pub fn interval(&self, confidence: f64) -> Option<(f64, f64)> {
+        let beyond = |mean: f64, half: f64| match mean > 0.0 {
+            true => mean * (half / mean).exp(),
+            false => mean + half,
+        };
+        let high = beyond(self.high.value, self.high.half_width(confidence)?);
+        let rest = beyond(self.most - self.low.value, self.low.half_width(confidence)?);
+        Some(((self.most - rest).max(0.0), high.min(self.most)))
+    }
+
+    /// The standard error of the bounds over the probes, the larger one: the draw alone, without the
+    /// resolution. None from a single probe.
+    pub fn standard_error(&self) -> Option<f64> {
+        let (low, high) = (self.low.standard_error?, self.high.standard_error?);
+        Some(low.max(high))
+    }
+}

@@ -1,0 +1,132 @@
+//! Corners of a cube: one along the principal direction, and better ones next to where an ascent rests.
+
+use burn::module::Module;
+use burn::tensor::{Int, Tensor};
+
+use super::SharpnessError;
+use super::ascent::{Ascent, End, Found, Observe, Point, Walk};
+use crate::loss::{Batch, DataSet, Objective};
+use crate::space::{ParamVector, SpaceError, to_host};
+
+/// Gradients that the principal direction takes.
+const POWERS: usize = 4;
+/// How near the boundary counts as on it, relative to the radius.
+pub(super) const BOUNDARY: f64 = 1e-3;
+/// A coordinate is worth flipping where its slope is below this part of the largest that it has had: the loss
+/// to first order is small, and curvature may make up for it.
+const SMALL: f64 = 0.7;
+/// Groups of coordinates that all are divided into.
+const GROUPS: usize = 16;
+/// Marks a coordinate that is not flipped; slopes compare as numbers up to one.
+const NEVER: f64 = 2.0;
+
+impl<M, O, D: ?Sized> Ascent<'_, M, O, D> {
+    /// The corner along the direction in which the slope changes most, by the power method on differences of
+    /// slopes; none where no slope changes. At a minimum this is the top of the Hessian.
+    pub(super) fn principal_corner<B>(
+        &self,
+        center: &Point,
+        walk: &Walk,
+        found: &mut Found,
+    ) -> Result<Option<ParamVector>, SharpnessError>
+    where
+        M: Module,
+        B: Batch,
+        O: Objective<M, B>,
+        D: DataSet<B>,
+    {
+        let radius = self.plan.radius;
+        let mut direction = self.random_point(walk.start)?;
+        for _ in 0..POWERS {
+            let largest = to_host(direction.values().clone().abs().max())?;
+            let largest = largest.first().copied().unwrap_or(0.0);
+            if !(largest > 0.0 && largest.is_finite()) {
+                return Ok(None);
+            }
+            let point = self.visit(direction.scale(radius / largest), walk, found)?;
+            direction = point.slope.axpy(-1.0, &center.slope)?;
+        }
+        let signs = direction.values().clone().sign();
+        let signs = ParamVector::from_values(direction.space(), signs)?;
+        if signs.norm()? == 0.0 {
+            return Ok(None);
+        }
+        let is_down = signs.dot(&center.slope)? < 0.0;
+        Ok(Some(signs.scale(if is_down { -radius } else { radius })))
+    }
+
+    /// Flips coordinates of a corner where an ascent has come to rest, a group at a time, those first whose slope
+    /// holds them least; climbs again from there, and keeps what is higher. At rest where no flip is.
+    pub(super) fn flip<B>(
+        &self,
+        point: &mut Point,
+        walk: &mut Walk,
+        found: &mut Found,
+        observe: &mut Observe<'_>,
+    ) -> Result<End, SharpnessError>
+    where
+        M: Module,
+        B: Batch,
+        O: Objective<M, B>,
+        D: DataSet<B>,
+    {
+        if self.plan.radius == 0.0 {
+            return Ok(End::Converged);
+        }
+        loop {
+            let before = point.loss;
+            for flipped in self.flipped(point, found)? {
+                if walk.step >= self.plan.num_steps {
+                    return Ok(End::Exhausted);
+                }
+                walk.step += 1;
+                let mut other = self.visit(flipped, walk, found)?;
+                if self.tell(point, walk, found, observe).is_break() {
+                    return Ok(End::Stopped);
+                }
+                let end = self.climb(&mut other, walk, found, observe)?;
+                let is_higher = other.loss > point.loss;
+                if is_higher {
+                    *point = other;
+                }
+                match end {
+                    End::Converged if is_higher => break,
+                    End::Converged => {}
+                    End::Exhausted | End::Stopped => return Ok(end),
+                }
+            }
+            if point.loss <= before {
+                return Ok(End::Converged);
+            }
+        }
+    }
+
+    /// The point with each of the groups flipped that are worth it.
+    fn flipped(&self, point: &Point, found: &Found) -> Result<Vec<ParamVector>, SpaceError> {
+        let u = point.u.values().clone();
+        let is_inside = u.clone().abs().lower_elem((1.0 - BOUNDARY) * self.plan.radius);
+        let is_idle = found.steepest.clone().equal_elem(0.0);
+        let share = point.slope.values().clone().abs() / found.steepest.clone();
+        let share = share.mask_fill(is_inside.bool_or(is_idle), NEVER);
+        // The shares at which groups begin; the last ends where all do.
+        let count = point.u.space().len();
+        let size = count.div_ceil(GROUPS);
+        let places: Vec<i64> = (0..=self.plan.num_flips)
+            .map(|group| (group * size).min(count - 1) as i64)
+            .collect();
+        let places = Tensor::<1, Int>::from_data(places.as_slice(), &u.device());
+        let marks = to_host(share.clone().sort(0).select(0, places))?;
+        let mut flipped = Vec::new();
+        for ends in marks.windows(2) {
+            let (from, to) = (ends[0], ends[1].min(SMALL));
+            if from >= to {
+                continue;
+            }
+            let is_one = share.clone().greater_equal_elem(from);
+            let is_one = is_one.bool_and(share.clone().lower_elem(to));
+            let values = u.clone().mask_where(is_one, -u.clone());
+            flipped.push(ParamVector::from_values(point.u.space(), values)?);
+        }
+        Ok(flipped)
+    }
+}

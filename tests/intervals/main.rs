@@ -1,0 +1,41 @@
+//! Intervals against dense spectra of three networks: how often they hold the true value.
+//!
+//! `cargo xtask sweep intervals` runs seeds 0 to 199; seeds 0 to 39 are ordinary tests. A binary of its own: it
+//! sets the default type of the device, once in a process.
+#![cfg(test)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a helper of a test fails as the test itself does"
+)]
+
+mod networks;
+mod rises;
+mod spectra;
+mod stored;
+mod tally;
+
+use tally::Tally;
+
+/// Seeds that CI runs, and those of the sweep.
+const SHARE: u64 = 40;
+const ALL: u64 = 200;
+
+fn sweep(seeds: u64) {
+    let mut tally = Tally::new(seeds);
+    spectra::cover(&mut tally);
+    rises::cover(&mut tally);
+    println!("{tally}");
+    tally.check();
+}
+
+#[test]
+fn intervals_hold_what_they_say_as_often_as_they_say() {
+    sweep(SHARE);
+}
+
+#[test]
+#[ignore = "cargo xtask sweep intervals"]
+fn sweep_intervals() {
+    sweep(ALL);
+}
