@@ -27,7 +27,8 @@ use crate::space::{ParamSpace, ParamVector, epsilon};
 ///
 /// # Errors
 ///
-/// [`CurvatureError::Loss`], [`CurvatureError::Space`].
+/// [`CurvatureError::Loss`], [`CurvatureError::Space`]; a product, [`CurvatureError::OutOfRange`] for a step
+/// that is not positive and finite, or so small that the parameters do not move in their element type.
 ///
 /// # Example
 ///
@@ -51,6 +52,7 @@ use crate::space::{ParamSpace, ParamVector, epsilon};
 pub struct FiniteDifference<'a> {
     space: ParamSpace,
     step: f64,
+    weights: ParamVector,
     /// The gradient at `w + scale · v`.
     gradient: Box<Gradient<'a>>,
 }
@@ -77,7 +79,7 @@ impl<'a> FiniteDifference<'a> {
         CurvatureConfig::new().finite_difference(model, objective, data)
     }
 
-    /// Sets `h`, the length of the displacement.
+    /// Sets `h`, the length of the displacement. A step that makes no sense is refused by the product.
     #[must_use]
     pub fn with_step(mut self, step: f64) -> Self {
         self.step = step;
@@ -87,6 +89,30 @@ impl<'a> FiniteDifference<'a> {
     /// `h`, the length of the displacement.
     pub fn step(&self) -> f64 {
         self.step
+    }
+
+    /// A step that is rounded away would give a difference of zero.
+    fn check_step(&self, v: &ParamVector, scale: f64) -> Result<(), CurvatureError> {
+        let value = self.step;
+        let refused = |expected| {
+            Err(CurvatureError::OutOfRange {
+                name: "step",
+                value,
+                expected,
+            })
+        };
+        if !(value > 0.0 && value.is_finite()) {
+            return refused("a finite number > 0");
+        }
+        if value > epsilon(self.space.dtype()?) * self.weights.norm()? {
+            return Ok(());
+        }
+        let moved = self.weights.clone().axpy(scale, v)?;
+        let moved = moved.axpy(-1.0, &self.weights)?;
+        match moved.to_host()?.iter().any(|step| *step != 0.0) {
+            true => Ok(()),
+            false => refused("a step that moves the parameters in their element type"),
+        }
     }
 
     /// The space of the parameters that it acts on.
@@ -115,6 +141,7 @@ impl LinearOperator for FiniteDifference<'_> {
             return Ok(ParamVector::zeros(&self.space)?);
         }
         let scale = self.step / norm;
+        self.check_step(v, scale)?;
         let up = (self.gradient)(v, scale)?;
         let down = (self.gradient)(v, -scale)?;
         Ok(up.axpy(-1.0, &down)?.scale(0.5 / scale))
@@ -162,6 +189,7 @@ impl<'a> CurvatureConfig<'a> {
         Ok(FiniteDifference {
             space,
             step,
+            weights,
             gradient: Box::new(gradient),
         })
     }

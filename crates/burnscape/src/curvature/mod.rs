@@ -20,6 +20,7 @@
 //! branch on one, or use tensors other than the model's and the batch's. A loss module with tensors
 //! of its own (class weights) is built inside the closure, on `outputs.device()`.
 
+mod agreement;
 mod config;
 mod empirical_fisher;
 mod error;
@@ -31,11 +32,13 @@ mod hvp;
 mod jacobian;
 mod lift;
 mod matrix;
+mod nearby;
 mod noise;
 mod ntk;
 mod output_vector;
 mod reverse;
 mod sweep;
+mod usable;
 mod weight_decay;
 
 pub use config::{CurvatureConfig, CurvatureStep, Pass};

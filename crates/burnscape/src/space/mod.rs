@@ -35,7 +35,7 @@ pub use filter::UnfilteredRule;
 pub(crate) use host::to_host;
 pub use kind::ParamKind;
 pub use leaf_vector::LeafVector;
-pub(crate) use leaf_vector::as_accumulator;
+pub(crate) use leaf_vector::{as_accumulator, transfer};
 pub use param_space::{ParamLeaf, ParamSpace};
 pub use param_vector::ParamVector;
 pub use running::RunningStatistics;
