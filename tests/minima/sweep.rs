@@ -1,5 +1,6 @@
 //! Hessians and reports at random minima, and refusals of what is detached there.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -78,14 +79,14 @@ pub(crate) fn sweep(seeds: Range<u64>) {
 
 fn tally(kind: Kind, batches: usize, seeds: Range<u64>) -> Tally {
     let mut tally = Tally::default();
+    let failures = RefCell::new(Vec::new());
+    let fail = |message: String| failures.borrow_mut().push(message);
     for seed in seeds {
         let problem = Problem::new(kind, seed);
         let place = format!("{kind:?}, seed {seed}, {batches} batches");
-        let mut check = |what: &str, found: f64, bound: f64| {
+        let check = |what: &str, found: f64, bound: f64| {
             if found.is_nan() || found > bound {
-                tally
-                    .failures
-                    .push(format!("{place}: {what} {found:e} > {bound:e}"));
+                fail(format!("{place}: {what} {found:e} > {bound:e}"));
             }
         };
         let jet = problem.loss.at(&problem.weights);
@@ -103,7 +104,7 @@ fn tally(kind: Kind, batches: usize, seeds: Range<u64>) -> Tally {
         tally.gradient = tally.gradient.max(norm(&jet.gradient));
 
         match Hessian::new(&model, &objective, &data) {
-            Err(error) => tally.failures.push(format!("{place}: Hessian: {error}")),
+            Err(error) => fail(format!("{place}: Hessian: {error}")),
             Ok(hessian) => {
                 tally.hessians += 1;
                 let found = dense(&hessian);
@@ -126,7 +127,7 @@ fn tally(kind: Kind, batches: usize, seeds: Range<u64>) -> Tally {
             .with_num_steps(3)
             .with_num_products(64);
         match report.measure(&model, &objective, &data) {
-            Err(error) => tally.failures.push(format!("{place}: report: {error}")),
+            Err(error) => fail(format!("{place}: report: {error}")),
             Ok(report) => {
                 tally.reports += 1;
                 let absolute = Some(PerturbationScale::Absolute);
@@ -162,6 +163,7 @@ fn tally(kind: Kind, batches: usize, seeds: Range<u64>) -> Tally {
                 .push(format!("{place}: detached {detach:?}: {other:?}")),
         }
     }
+    tally.failures = failures.into_inner();
     tally
 }
 

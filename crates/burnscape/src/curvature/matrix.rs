@@ -1,12 +1,11 @@
 use burn::tensor::Tensor;
 use burnscape_linearize::{LinearizeError, TracedParam};
 
-use super::agreement::{Agreement, Sides, compare, of_products};
-use super::nearby::{Distance, Nearby};
+use super::displaced::{Displaced, of_products};
 use super::sweep::{Setup, Sweep};
 use super::{CurvatureConfig, CurvatureError};
-use crate::loss::{Batch, DataSet};
-use crate::space::{ParamSpace, ParamVector};
+use crate::loss::{Agreement, Batch, DataSet, Sides, compare};
+use crate::space::{Distance, ParamSpace, ParamVector};
 
 /// A symmetric matrix over parameters, as a sum over batches: what the operators are inside.
 pub(super) struct Matrix<'a> {
@@ -72,14 +71,14 @@ impl<'a> Matrix<'a> {
         let u = ParamVector::gaussian(&self.space, 1)?;
         let v = ParamVector::gaussian(&self.space, 2)?;
         let norms = [u.norm()?, v.norm()?];
-        let product = |w: &ParamVector, near: Option<(&Nearby, Distance)>| match near {
+        let product = |w: &ParamVector, near: Option<(&Displaced, Distance)>| match near {
             None => self.product(w),
-            Some((nearby, distance)) => {
-                let values = self.sweep.sum_near(nearby, distance, w.values())?;
+            Some((displaced, distance)) => {
+                let values = self.sweep.sum_displaced(displaced, distance, w.values())?;
                 Ok(ParamVector::from_values(&self.space, values)?)
             }
         };
-        let sides = |near: Option<(&Nearby, Distance)>| {
+        let sides = |near: Option<(&Displaced, Distance)>| {
             let (au, av) = (product(&u, near)?, product(&v, near)?);
             let (norm_au, norm_av) = (au.norm()?, av.norm()?);
             for (vector, norm) in [(&u, norm_au), (&v, norm_av)] {
@@ -101,12 +100,12 @@ impl<'a> Matrix<'a> {
         if own.is_some_and(|own| own.difference <= tolerance * own.size) {
             return Ok(());
         }
-        let nearby = self.sweep.nearby(&self.space)?;
+        let displaced = self.sweep.displaced(&self.space)?;
         let points = [Distance::NONE].into_iter();
         let points = points.chain(Distance::growing(dtype));
         let found = compare(tolerance, points, |distance| match distance {
             Distance::NONE => Ok(own),
-            distance => sides(Some((&nearby, distance))),
+            distance => sides(Some((&displaced, distance))),
         })?;
         match found {
             Agreement::Different { defect } => {

@@ -20,8 +20,8 @@
 //! branch on one, or use tensors other than the model's and the batch's. A loss module with tensors
 //! of its own (class weights) is built inside the closure, on `outputs.device()`.
 
-mod agreement;
 mod config;
+mod displaced;
 mod empirical_fisher;
 mod error;
 mod finite_difference;
@@ -32,7 +32,6 @@ mod hvp;
 mod jacobian;
 mod lift;
 mod matrix;
-mod nearby;
 mod noise;
 mod ntk;
 mod output_vector;

@@ -6,9 +6,9 @@ use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
 
 use super::CurvatureError;
-use super::agreement::{Agreement, Sides, compare, of_derivatives};
-use super::nearby::{Distance, Nearby};
-use crate::space::{as_accumulator, dot, transfer};
+use super::displaced::{Displaced, of_derivatives};
+use crate::loss::{Agreement, Sides, compare};
+use crate::space::{Distance, as_accumulator, dot, transfer};
 
 /// Two maps that have to be adjoint: a derivative forwards, which goes through everything, and Burn's
 /// backward pass, which stops at what is detached.
@@ -66,36 +66,40 @@ impl ReverseCheck {
     /// A forward derivative and a backward pass.
     pub(super) fn check(
         &mut self,
-        nearby: &Nearby,
+        displaced: &Displaced,
         place: Place<'_>,
     ) -> Result<(), CurvatureError> {
-        let dtype = nearby.tangent.dtype();
+        let dtype = displaced.tangent.dtype();
         let tolerance = |distance: Distance| of_derivatives(dtype).max(distance.rounding(dtype));
         let growing = Distance::growing(dtype);
-        let at = |distance| Ok(self.at(nearby, place, distance)?.sides);
+        let at = |distance| self.sides(displaced, place, distance);
         let mut found = compare(tolerance(growing[0]), growing, at)?;
         for distance in Distance::shrinking(dtype) {
             if found != Agreement::NotFinite {
                 break;
             }
-            let at = |distance| Ok(self.at(nearby, place, distance)?.sides);
+            let at = |distance| self.sides(displaced, place, distance);
             found = compare(tolerance(distance), [distance], at)?;
         }
         match found {
             Agreement::Equal => Ok(()),
             Agreement::Different { defect } => Err(CurvatureError::Detached { defect }),
-            Agreement::NotFinite => self.check_finite(nearby, place),
+            Agreement::NotFinite => self.check_finite(displaced, place),
         }
     }
 
     /// Where nothing near the weights is finite, there is nothing to compare; at the weights themselves
     /// the derivatives are finite at least.
-    fn check_finite(&mut self, nearby: &Nearby, place: Place<'_>) -> Result<(), CurvatureError> {
-        let Found { point, sides } = self.at(nearby, place, Distance::NONE)?;
+    fn check_finite(
+        &mut self,
+        displaced: &Displaced,
+        place: Place<'_>,
+    ) -> Result<(), CurvatureError> {
+        let Found { point, sides } = self.at(displaced, place, Distance::NONE)?;
         if sides.is_some() {
             return Ok(());
         }
-        let tangent = std::slice::from_ref(&nearby.tangent);
+        let tangent = std::slice::from_ref(&displaced.tangent);
         let operation = self.forwards.find_non_finite(&point, tangent)?;
         Err(CurvatureError::NonFiniteProduct {
             batch: place.batch,
@@ -103,20 +107,29 @@ impl ReverseCheck {
         })
     }
 
+    fn sides(
+        &mut self,
+        displaced: &Displaced,
+        place: Place<'_>,
+        distance: Distance,
+    ) -> Result<Option<Sides>, CurvatureError> {
+        Ok(self.at(displaced, place, distance)?.sides)
+    }
+
     fn at(
         &mut self,
-        nearby: &Nearby,
+        displaced: &Displaced,
         place: Place<'_>,
         distance: Distance,
     ) -> Result<Found, CurvatureError> {
-        let inputs = nearby.inputs(place.inputs, place.positions, distance);
+        let inputs = displaced.inputs(place.inputs, place.positions, distance)?;
         let point_of = |map: &mut Linearized| {
             // Inputs that only the map itself has, its noise, come last.
             let own = &inputs[..map.map().num_inputs().min(inputs.len())];
             map.point_sharing(own, Residuals::Kept, place.drawn)
         };
         let point = point_of(&mut self.forwards)?;
-        let v = &nearby.tangent;
+        let v = &displaced.tangent;
         let mut moved = self.forwards.apply(&point, std::slice::from_ref(v))?;
         let moved = moved.remove(0);
         let (u, back) = match &mut self.back {

@@ -8,13 +8,13 @@ use burnscape_linearize::{LinearMap, Linearized, Noise, Point, Residuals};
 
 use super::CurvatureError;
 use super::config::{CurvatureConfig, CurvatureStep, Observer, Pass};
+use super::displaced::Displaced;
 use super::lift::{Fingerprint, Signature, Tensors};
-use super::nearby::{Distance, Nearby};
 use super::noise::drawn;
 use super::reverse::{Place, Reverse, ReverseCheck};
 use super::usable::{check_gradient, check_repeatable, finite_sum, number_of_batches};
 use crate::loss::{Batch, DataSet, LossError, Reduction, examples_and_weight};
-use crate::space::{ParamSpace, to_host};
+use crate::space::{Distance, ParamSpace, to_host};
 
 /// One linear map a batch, or several of one trace, at the model's parameters: what every operator
 /// over data is made of.
@@ -112,7 +112,7 @@ impl<'a> Sweep<'a> {
         }
         let mut programs: Vec<Program> = Vec::new();
         let mut checks: Vec<Option<ReverseCheck>> = Vec::new();
-        let mut nearby = None;
+        let mut displaced = None;
         let mut known: HashMap<Signature, usize> = HashMap::new();
         let mut batches: Vec<BatchPoint> = Vec::new();
         let (mut kept, mut weight, mut num_examples) = (0_usize, 0.0, 0);
@@ -164,9 +164,11 @@ impl<'a> Sweep<'a> {
             let own_loss = finite_sum(point, index)?;
             if let Some(check) = check {
                 check_gradient(point)?;
-                let nearby = match &mut nearby {
-                    Some(nearby) => nearby,
-                    nearby => nearby.insert(Nearby::of(setup.space, &inputs, positions)?),
+                let displaced = match &mut displaced {
+                    Some(displaced) => displaced,
+                    displaced => {
+                        displaced.insert(Displaced::from(setup.space, &inputs, positions)?)
+                    }
                 };
                 let place = Place {
                     batch: index,
@@ -174,7 +176,7 @@ impl<'a> Sweep<'a> {
                     inputs: &inputs,
                     positions,
                 };
-                check.check(nearby, place)?;
+                check.check(displaced, place)?;
             }
             let factor = match setup.weighting {
                 Weighting::Loss(Reduction::Mean) => own_weight,
@@ -380,15 +382,15 @@ impl<'a> Sweep<'a> {
     }
 
     /// Where points near the weights are.
-    pub(super) fn nearby(&self, space: &ParamSpace) -> Result<Nearby, CurvatureError> {
+    pub(super) fn displaced(&self, space: &ParamSpace) -> Result<Displaced, CurvatureError> {
         let program = &locked(&self.programs)[0];
-        Nearby::of(space, &program.model, &program.positions)
+        Displaced::from(space, &program.model, &program.positions)
     }
 
     /// [`sum`](Self::sum) by the first map at displaced weights, with the draws of the own ones.
-    pub(super) fn sum_near(
+    pub(super) fn sum_displaced(
         &self,
-        nearby: &Nearby,
+        displaced: &Displaced,
         distance: Distance,
         tangent: &Tensor<1>,
     ) -> Result<Tensor<1>, CurvatureError> {
@@ -401,7 +403,7 @@ impl<'a> Sweep<'a> {
             let program = &mut programs[batch.program];
             let inputs = program.model.iter().cloned().chain(tensors.values);
             let inputs: Vec<DispatchTensor> = inputs.chain(batch.noise.clone()).collect();
-            let inputs = nearby.inputs(&inputs, &program.positions, distance);
+            let inputs = displaced.inputs(&inputs, &program.positions, distance)?;
             let map = &mut program.maps[0];
             let point = map.point_beside(&inputs, Residuals::Kept, &batch.points[0])?;
             let mut parts = map.apply(&point, std::slice::from_ref(tangent))?;

@@ -1,21 +1,16 @@
 //! Whether two numbers that are equal in exact arithmetic are equal to rounding.
 
-use burn::tensor::DType;
-
-use super::CurvatureError;
-use crate::space::epsilon;
-
 /// Two numbers at one point.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Sides {
+pub(crate) struct Sides {
     /// How far they are apart.
-    pub(super) difference: f64,
+    pub(crate) difference: f64,
     /// What that is compared with.
-    pub(super) size: f64,
+    pub(crate) size: f64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Agreement {
+pub(crate) enum Agreement {
     Equal,
     /// The difference over the size, at the first point where they are not.
     Different {
@@ -31,11 +26,11 @@ pub(super) enum Agreement {
 /// equal. It does not differ by more than rounding of the terms, whose size shows where they do not
 /// cancel: there the numbers have to be equal, and the differences seen before have to be small in
 /// comparison. `at` gives nothing for a point without finite numbers.
-pub(super) fn compare<P>(
+pub(crate) fn compare<P, E>(
     tolerance: f64,
     points: impl IntoIterator<Item = P>,
-    mut at: impl FnMut(P) -> Result<Option<Sides>, CurvatureError>,
-) -> Result<Agreement, CurvatureError> {
+    mut at: impl FnMut(P) -> Result<Option<Sides>, E>,
+) -> Result<Agreement, E> {
     let mut seen = false;
     let mut different: Vec<Sides> = Vec::new();
     for point in points {
@@ -65,25 +60,13 @@ pub(super) fn compare<P>(
     })
 }
 
-/// How far a derivative forwards and one backwards may be apart: rounding adds up over the operations of
-/// a deep net, and some of Burn's backward passes compute in f32 whatever the type is. What is detached
-/// makes a difference of the order of one.
-pub(super) fn of_derivatives(dtype: DType) -> f64 {
-    (8.0 * epsilon(dtype).sqrt()).clamp(1e-4, 0.1)
-}
-
-/// How far two products with a vector may be apart, relative to the product of the norms.
-pub(super) fn of_products(dtype: DType) -> f64 {
-    epsilon(dtype).sqrt().max(1e-6)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn judged(points: &[Option<(f64, f64)>]) -> Agreement {
         let sides = |point: &Option<(f64, f64)>| {
-            Ok(point.map(|(difference, size)| Sides { difference, size }))
+            Ok::<_, ()>(point.map(|(difference, size)| Sides { difference, size }))
         };
         compare(1e-3, points, sides).unwrap_or(Agreement::NotFinite)
     }
