@@ -56,6 +56,17 @@ pub enum CurvatureError {
         /// displaced weights.
         defect: f64,
     },
+    /// The gradient of a batch is NaN or infinite at a finite loss.
+    #[error(
+        "the gradient of batch {batch} is not finite (its norm is {norm}) although its loss is; look for a \
+         function whose derivative is infinite there (`sqrt` at zero, a norm of zeros)"
+    )]
+    NonFiniteGradient {
+        /// Index of the batch.
+        batch: usize,
+        /// The norm.
+        norm: f64,
+    },
     /// A product holds a number that is not finite although loss and gradient are finite.
     #[error(
         "the product with a batch is not finite: batch {batch}, {operation}; look for a function \

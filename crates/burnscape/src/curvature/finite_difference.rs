@@ -2,7 +2,9 @@ use burn::module::Module;
 use burnscape_krylov::{LinearOperator, SelfAdjoint};
 
 use super::{CurvatureConfig, CurvatureError};
-use crate::loss::{Agreement, Batch, DataSet, Evaluator, LossError, Objective, Sides, compare};
+use crate::loss::{
+    Agreement, Batch, DataSet, Evaluator, LossError, Objective, Sides, Tolerance, compare,
+};
 use crate::space::{Distance, Nearby, ParamSpace, ParamVector, epsilon};
 
 /// The Hessian by central differences of Burn's gradient:
@@ -218,7 +220,7 @@ fn check_repeatable(gradient: &Gradient<'_>, weights: &ParamVector) -> Result<()
     let nearby = Nearby::around(weights)?;
     let points = [Distance::NONE].into_iter();
     let points = points.chain(Distance::growing(dtype));
-    let found = compare(tolerance, points, |distance| {
+    let found = compare(Tolerance::of(tolerance), points, |distance| {
         if distance == Distance::NONE {
             return Ok(own);
         }

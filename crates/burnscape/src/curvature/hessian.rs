@@ -32,7 +32,8 @@ use crate::space::{ParamSpace, ParamVector, copy_for_gradients};
 /// a value, uses a tensor of another device, meets an operation without a rule),
 /// [`CurvatureError::Loss`] for data that are empty, ragged, not finite or different when read again,
 /// [`CurvatureError::Space`] for parameters that have no flat vector,
-/// [`CurvatureError::Detached`], [`CurvatureError::NotSymmetric`], [`CurvatureError::NonFiniteProduct`],
+/// [`CurvatureError::Detached`], [`CurvatureError::NotSymmetric`], [`CurvatureError::NonFiniteGradient`],
+/// [`CurvatureError::NonFiniteProduct`],
 /// [`CurvatureError::OutOfRange`] for a block size of zero.
 ///
 /// # Example

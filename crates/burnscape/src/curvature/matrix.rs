@@ -4,7 +4,7 @@ use burnscape_linearize::{LinearizeError, TracedParam};
 use super::displaced::{Displaced, of_products};
 use super::sweep::{Setup, Sweep};
 use super::{CurvatureConfig, CurvatureError};
-use crate::loss::{Agreement, Batch, DataSet, Sides, compare};
+use crate::loss::{Agreement, Batch, DataSet, Sides, Tolerance, compare};
 use crate::space::{Distance, ParamSpace, ParamVector};
 
 /// A symmetric matrix over parameters, as a sum over batches: what the operators are inside.
@@ -103,10 +103,14 @@ impl<'a> Matrix<'a> {
         let displaced = self.sweep.displaced(&self.space)?;
         let points = [Distance::NONE].into_iter();
         let points = points.chain(Distance::growing(dtype));
-        let found = compare(tolerance, points, |distance| match distance {
-            Distance::NONE => Ok(own),
-            distance => sides(Some((&displaced, distance))),
-        })?;
+        let found = compare(
+            Tolerance::of(tolerance),
+            points,
+            |distance| match distance {
+                Distance::NONE => Ok(own),
+                distance => sides(Some((&displaced, distance))),
+            },
+        )?;
         match found {
             Agreement::Different { defect } => {
                 Err(CurvatureError::NotSymmetric { defect, tolerance })

@@ -1,13 +1,10 @@
 use burn::backend::DispatchTensor;
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use burnscape_linearize::{LinearMap, Linearized, Point, Residuals};
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
-use rand_distr::StandardNormal;
 
 use super::CurvatureError;
 use super::displaced::{Displaced, of_derivatives};
-use crate::loss::{Agreement, Sides, compare};
+use crate::loss::{Agreement, Sides, Tolerance, compare};
 use crate::space::{Distance, as_accumulator, dot, transfer};
 
 /// Two maps that have to be adjoint: a derivative forwards, which goes through everything, and Burn's
@@ -66,11 +63,20 @@ impl ReverseCheck {
     /// A forward derivative and a backward pass.
     pub(super) fn check(
         &mut self,
-        displaced: &Displaced,
+        displaced: &mut Displaced,
         place: Place<'_>,
     ) -> Result<(), CurvatureError> {
-        let dtype = displaced.tangent.dtype();
-        let tolerance = |distance: Distance| of_derivatives(dtype).max(distance.rounding(dtype));
+        let dtype = displaced.dtype()?;
+        let tolerance = |distance: Distance| {
+            let Tolerance {
+                at_once,
+                throughout,
+            } = of_derivatives(dtype);
+            Tolerance {
+                at_once,
+                throughout: throughout.max(distance.rounding(dtype)),
+            }
+        };
         let growing = Distance::growing(dtype);
         let at = |distance| self.sides(displaced, place, distance);
         let mut found = compare(tolerance(growing[0]), growing, at)?;
@@ -92,15 +98,15 @@ impl ReverseCheck {
     /// the derivatives are finite at least.
     fn check_finite(
         &mut self,
-        displaced: &Displaced,
+        displaced: &mut Displaced,
         place: Place<'_>,
     ) -> Result<(), CurvatureError> {
         let Found { point, sides } = self.at(displaced, place, Distance::NONE)?;
         if sides.is_some() {
             return Ok(());
         }
-        let tangent = std::slice::from_ref(&displaced.tangent);
-        let operation = self.forwards.find_non_finite(&point, tangent)?;
+        let tangent = displaced.tangent(Distance::NONE)?;
+        let operation = self.forwards.find_non_finite(&point, &[tangent])?;
         Err(CurvatureError::NonFiniteProduct {
             batch: place.batch,
             operation: operation.unwrap_or_else(|| "in the backward pass".into()),
@@ -109,7 +115,7 @@ impl ReverseCheck {
 
     fn sides(
         &mut self,
-        displaced: &Displaced,
+        displaced: &mut Displaced,
         place: Place<'_>,
         distance: Distance,
     ) -> Result<Option<Sides>, CurvatureError> {
@@ -118,7 +124,7 @@ impl ReverseCheck {
 
     fn at(
         &mut self,
-        displaced: &Displaced,
+        displaced: &mut Displaced,
         place: Place<'_>,
         distance: Distance,
     ) -> Result<Found, CurvatureError> {
@@ -129,8 +135,8 @@ impl ReverseCheck {
             map.point_sharing(own, Residuals::Kept, place.drawn)
         };
         let point = point_of(&mut self.forwards)?;
-        let v = &displaced.tangent;
-        let mut moved = self.forwards.apply(&point, std::slice::from_ref(v))?;
+        let v = displaced.tangent(distance)?;
+        let mut moved = self.forwards.apply(&point, std::slice::from_ref(&v))?;
         let moved = moved.remove(0);
         let (u, back) = match &mut self.back {
             None => {
@@ -138,7 +144,7 @@ impl ReverseCheck {
                 (moved.ones_like(), back.unwrap_or_else(|| v.zeros_like()))
             }
             Some(map) => {
-                let u = gaussian(moved.dims()[0], &moved.device(), moved.dtype());
+                let u = displaced.cotangent(distance, (moved.dims()[0], moved.dtype()));
                 let at = point_of(map)?;
                 let back = map.apply(&at, std::slice::from_ref(&u))?.remove(0);
                 (u, back)
@@ -147,7 +153,7 @@ impl ReverseCheck {
         let value = point.values().first().map(nothing);
         let [moved_scale, moved_square] = length(&moved);
         let [back_scale, back_square] = length(&back);
-        let mut numbers = vec![dot(&u, &moved), dot(&back, v)];
+        let mut numbers = vec![dot(&u, &moved), dot(&back, &v)];
         numbers.extend([moved_scale, moved_square, back_scale, back_square]);
         numbers.extend(value);
         let numbers = transfer(numbers)?;
@@ -172,10 +178,4 @@ fn length(x: &Tensor<1>) -> [Tensor<1>; 2] {
 /// Zero if all numbers are finite, NaN if not.
 pub(super) fn nothing(x: &Tensor<1>) -> Tensor<1> {
     (as_accumulator(x.clone()) * 0.0).sum()
-}
-
-fn gaussian(len: usize, device: &Device, dtype: DType) -> Tensor<1> {
-    let mut rng = StdRng::seed_from_u64(4);
-    let values: Vec<f64> = (0..len).map(|_| rng.sample(StandardNormal)).collect();
-    Tensor::from_data(TensorData::new(values, [len]), (device, dtype))
 }

@@ -163,7 +163,7 @@ impl<'a> Sweep<'a> {
             let point = &points[0];
             let own_loss = finite_sum(point, index)?;
             if let Some(check) = check {
-                check_gradient(point)?;
+                check_gradient(point, index)?;
                 let displaced = match &mut displaced {
                     Some(displaced) => displaced,
                     displaced => {

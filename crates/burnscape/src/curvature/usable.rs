@@ -22,7 +22,7 @@ pub(super) fn finite_sum(point: &Point, batch: usize) -> Result<f64, CurvatureEr
 }
 
 /// Refuses a point whose gradient, where the map tells it, is not finite.
-pub(super) fn check_gradient(point: &Point) -> Result<(), CurvatureError> {
+pub(super) fn check_gradient(point: &Point, batch: usize) -> Result<(), CurvatureError> {
     let Some(gradient) = point.values().get(1) else {
         return Ok(());
     };
@@ -31,7 +31,7 @@ pub(super) fn check_gradient(point: &Point) -> Result<(), CurvatureError> {
     }
     let values = to_host(gradient.clone())?;
     let norm = values.iter().map(|value| value * value).sum::<f64>().sqrt();
-    Err(LossError::NonFiniteGradient { norm }.into())
+    Err(CurvatureError::NonFiniteGradient { batch, norm })
 }
 
 /// Reads the data once more and refuses those that have changed.

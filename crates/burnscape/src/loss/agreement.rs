@@ -20,42 +20,68 @@ pub(crate) enum Agreement {
     NotFinite,
 }
 
+/// How far apart two numbers may be that are equal, relative to their size.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Tolerance {
+    /// At one point: what differs more rarely comes so near by chance.
+    pub(crate) at_once: f64,
+    /// At every point but the first.
+    pub(crate) throughout: f64,
+}
+
+impl Tolerance {
+    /// For what is the same at every point or at none.
+    pub(crate) fn of(tolerance: f64) -> Self {
+        Self {
+            at_once: tolerance,
+            throughout: tolerance,
+        }
+    }
+}
+
 /// Compares at one point after the other, until two numbers are equal.
 ///
 /// Where the terms of both cancel, their rounding is all there is to see, and numbers differ that are
-/// equal. It does not differ by more than rounding of the terms, whose size shows where they do not
+/// equal. They do not differ by more than rounding of the terms, whose size shows where they do not
 /// cancel: there the numbers have to be equal, and the differences seen before have to be small in
 /// comparison. `at` gives nothing for a point without finite numbers.
 pub(crate) fn compare<P, E>(
-    tolerance: f64,
+    tolerance: Tolerance,
     points: impl IntoIterator<Item = P>,
     mut at: impl FnMut(P) -> Result<Option<Sides>, E>,
 ) -> Result<Agreement, E> {
-    let mut seen = false;
-    let mut different: Vec<Sides> = Vec::new();
+    let mut is_first = true;
+    let mut seen: Vec<Sides> = Vec::new();
+    // Whether all differences are small beside a size.
+    let are_small = |seen: &[Sides], size: f64| {
+        let bound = tolerance.throughout * size;
+        seen.iter().all(|sides| sides.difference <= bound)
+    };
     for point in points {
         match at(point)? {
-            None if !seen => return Ok(Agreement::NotFinite),
-            // Zeros on both sides show nothing.
-            Some(Sides { size, .. }) if size == 0.0 => {}
-            None => {}
-            Some(sides) => {
-                let bound = tolerance * sides.size;
-                let is_equal = sides.difference <= bound;
-                if is_equal && different.iter().all(|before| before.difference <= bound) {
+            None if is_first => return Ok(Agreement::NotFinite),
+            Some(sides) if sides.size > 0.0 => {
+                seen.push(sides);
+                let is_equal = sides.difference <= tolerance.at_once * sides.size;
+                if is_equal && are_small(&seen, sides.size) {
                     return Ok(Agreement::Equal);
                 }
-                if !is_equal {
-                    different.push(sides);
-                }
             }
+            // Zeros on both sides show nothing.
+            _ => {}
         }
-        seen = true;
+        is_first = false;
     }
-    Ok(match different.first() {
-        None => Agreement::Equal,
-        Some(Sides { difference, size }) => Agreement::Different {
-            defect: difference / size,
+    let [first, others @ ..] = seen.as_slice() else {
+        return Ok(Agreement::Equal);
+    };
+    let is_equal = |sides: &Sides| sides.difference <= tolerance.throughout * sides.size;
+    let last = others.last().unwrap_or(first);
+    let is_rounding = others.iter().all(is_equal) && are_small(&seen, last.size);
+    Ok(match is_rounding {
+        true => Agreement::Equal,
+        false => Agreement::Different {
+            defect: first.difference / first.size,
         },
     })
 }
@@ -64,16 +90,21 @@ pub(crate) fn compare<P, E>(
 mod tests {
     use super::*;
 
+    const TOLERANCE: Tolerance = Tolerance {
+        at_once: 1e-5,
+        throughout: 1e-3,
+    };
+
     fn judged(points: &[Option<(f64, f64)>]) -> Agreement {
         let sides = |point: &Option<(f64, f64)>| {
             Ok::<_, ()>(point.map(|(difference, size)| Sides { difference, size }))
         };
-        compare(1e-3, points, sides).unwrap_or(Agreement::NotFinite)
+        compare(TOLERANCE, points, sides).unwrap_or(Agreement::NotFinite)
     }
 
     #[test]
     fn the_first_point_is_enough_where_nothing_cancels() {
-        assert_eq!(judged(&[Some((1e-4, 1.0)), None]), Agreement::Equal);
+        assert_eq!(judged(&[Some((1e-6, 1.0)), None]), Agreement::Equal);
     }
 
     #[test]
@@ -90,6 +121,19 @@ mod tests {
             judged(&[rounding, Some((0.5, 1.0)), Some((2.0, 4.0))]),
             Agreement::Different { defect: 1.0 }
         );
+    }
+
+    #[test]
+    fn numbers_that_are_near_by_chance_at_one_point_are_not_equal() {
+        let (near, far) = (Some((1e-4, 1.0)), Some((0.5, 1.0)));
+        assert!(matches!(judged(&[near, far]), Agreement::Different { .. }));
+        assert!(matches!(
+            judged(&[far, near, far]),
+            Agreement::Different { .. }
+        ));
+        // A deep net in a narrow type is as near everywhere.
+        assert_eq!(judged(&[near, near, near]), Agreement::Equal);
+        assert_eq!(judged(&[near]), Agreement::Equal);
     }
 
     #[test]

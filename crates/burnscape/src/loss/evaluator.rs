@@ -5,7 +5,9 @@ use burn::tensor::Tensor;
 
 use super::lift::Lift;
 use super::scalar::{check_scalar, gradients};
-use super::{Agreement, Batch, DataSet, LossError, Mode, Objective, Reduction, Sides, compare};
+use super::{
+    Agreement, Batch, DataSet, LossError, Mode, Objective, Reduction, Sides, Tolerance, compare,
+};
 use crate::space::{
     Distance, LeafVector, Nearby, ParamSpace, ParamVector, checkpointing_strategy,
     copy_for_gradients,
@@ -361,7 +363,7 @@ impl<'a, O> Evaluator<'a, O> {
         let nearby = Nearby::around(&ParamVector::from_module(&space, model)?)?;
         let points = [Distance::NONE].into_iter();
         let points = points.chain(Distance::growing(space.dtype()?));
-        let agreement = compare(tolerance, points, |distance| {
+        let agreement = compare(Tolerance::of(tolerance), points, |distance| {
             if distance == Distance::NONE {
                 return Ok(Some(own[index]));
             }

@@ -18,7 +18,7 @@ mod reduction;
 pub(crate) mod scalar;
 mod split;
 
-pub(crate) use agreement::{Agreement, Sides, compare};
+pub(crate) use agreement::{Agreement, Sides, Tolerance, compare};
 pub use batch::{Batch, BatchMapper};
 pub use batches::Batches;
 /// Implements [`Batch`](trait@Batch) for a struct of batches.

@@ -11,6 +11,8 @@ const SEED: u64 = 5;
 pub(crate) struct Distance {
     share: f64,
     floor: f64,
+    /// For what is to be random at each distance.
+    pub(crate) seed: u64,
 }
 
 impl Distance {
@@ -18,27 +20,31 @@ impl Distance {
     pub(crate) const NONE: Self = Self {
         share: 0.0,
         floor: 0.0,
+        seed: 0,
     };
 
     /// From a hundredth of each tensor's size, or what half precision can tell from none, up to the size
     /// itself and to the scale of one.
     pub(crate) fn growing(dtype: DType) -> [Self; 4] {
         let first = first_share(dtype);
-        let of = |share, floor| Self { share, floor };
+        let of = |share, floor, seed| Self { share, floor, seed };
         [
-            of(first, 0.0),
-            of(first.sqrt(), 0.0),
-            of(1.0, 0.0),
-            of(1.0, 1.0),
+            of(first, 0.0, 1),
+            of(first.sqrt(), 0.0, 2),
+            of(1.0, 0.0, 3),
+            of(1.0, 1.0, 4),
         ]
     }
 
     /// Below those, where the function is not finite there.
     pub(crate) fn shrinking(dtype: DType) -> [Self; 3] {
-        [1e-1, 1e-2, 1e-3].map(|factor| Self {
-            share: factor * first_share(dtype),
+        let first = first_share(dtype);
+        let of = |factor: f64, seed| Self {
+            share: factor * first,
             floor: 0.0,
-        })
+            seed,
+        };
+        [of(1e-1, 5), of(1e-2, 6), of(1e-3, 7)]
     }
 
     /// What rounding leaves of terms that cancel, relative to what is left of them at this distance.

@@ -6,7 +6,7 @@ use burn::module::Module;
 use super::{Reparameterization, rescale_relu_pair};
 use crate::loss::{
     Agreement, Batch, DataSet, Evaluator, Likelihood, LossError, Objective, Sides, SplitObjective,
-    compare,
+    Tolerance, compare,
 };
 use crate::sharpness::argument::check_size;
 use crate::sharpness::{ReportStep, SharpnessError, SharpnessReport, SharpnessReportConfig};
@@ -222,7 +222,7 @@ impl ReparameterizationConfig {
         // shows at other weights.
         let points = [Distance::NONE].into_iter();
         let points = points.chain(Distance::growing(dtype));
-        let found = compare(epsilon(dtype).sqrt(), points, |distance| {
+        let found = compare(Tolerance::of(epsilon(dtype).sqrt()), points, |distance| {
             if distance == Distance::NONE {
                 return Ok(Some(sides(before, after)));
             }
