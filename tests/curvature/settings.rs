@@ -3,9 +3,10 @@
 use burn::module::{Param, ParamGroup};
 use burn::tensor::{Tensor, TensorData};
 use burnscape::curvature::{
-    CurvatureConfig, CurvatureError, FiniteDifference, Hessian, WeightDecay,
+    CurvatureConfig, CurvatureError, FiniteDifference, Fisher, Hessian, Jacobian, WeightDecay,
 };
 use burnscape::krylov::LinearOperator;
+use burnscape::loss::{Likelihood, Split};
 use burnscape::space::{ParamSpace, ParamVector, SpaceError};
 
 use super::fixture::device;
@@ -105,4 +106,18 @@ fn a_gradient_that_is_not_finite_is_called_so() {
         ),
         "{error:?}"
     );
+}
+
+#[test]
+fn outputs_that_are_not_finite_are_no_loss() {
+    let model = point(&[0.5, 0.0]);
+    let split = Split::new(
+        |m: &Point, (): &()| m.val().log(),
+        |z: Tensor<1>, (): ()| z.sum(),
+    );
+    let expected = CurvatureError::NonFiniteOutputs { batch: 0 };
+    let error = Jacobian::new(&model, &split, &[()]).map(|_| ());
+    assert_eq!(error, Err(expected.clone()));
+    let error = Fisher::new(&model, &split, &[()], Likelihood::Gaussian).map(|_| ());
+    assert_eq!(error, Err(expected));
 }

@@ -10,6 +10,7 @@
 mod claims;
 mod host;
 mod problem;
+mod siblings;
 mod sweep;
 
 use burn::tensor::Device;

@@ -12,6 +12,7 @@
 mod claims;
 mod host;
 mod problem;
+mod siblings;
 mod sweep;
 
 use std::sync::Once;

@@ -25,7 +25,7 @@ struct Tally {
     hessian: f64,
     lambda_max: f64,
     trace: f64,
-    /// The largest gradient of a minimum on the host, before it is rounded to the element type.
+    /// The largest gradient at a minimum, in f64: that of weights rounded to the element type.
     gradient: f64,
     failures: Vec<String>,
 }

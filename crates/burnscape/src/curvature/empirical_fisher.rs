@@ -146,6 +146,7 @@ impl<'a> CurvatureConfig<'a> {
         let setup = Setup {
             space: &space,
             weighting: Weighting::Loss(reduction),
+            tells_outputs: false,
             noise_seed: 0,
             trace: &trace,
         };

@@ -47,14 +47,23 @@ pub enum CurvatureError {
     /// Burn's backward pass is not that of the forward pass.
     #[error(
         "what Burn differentiates is not the function that runs: derivatives forwards and backwards \
-         differ by {defect:.1e} of their size, at the model's weights and at larger ones; a tensor that \
-         depends on the parameters is detached in the loss or the model. Make it an input of the batch, \
-         or freeze those parameters"
+         differ by {defect:.1e} of their size at displaced weights; a tensor that depends on the \
+         parameters is detached in the loss or the model. Make it an input of the batch, or freeze those \
+         parameters"
     )]
     Detached {
         /// `|⟨u, Jv⟩ − ⟨Jᵀu, v⟩| / (|Jv| + |Jᵀu|)` for Gaussian `u` and `v` (`u = 1` for a loss), at
         /// displaced weights.
         defect: f64,
+    },
+    /// The outputs of the model hold NaN or an infinity.
+    #[error(
+        "the outputs of the model on batch {batch} are not finite; look at that batch, or mask with large \
+         numbers in place of infinities"
+    )]
+    NonFiniteOutputs {
+        /// Index of the batch.
+        batch: usize,
     },
     /// The gradient of a batch is NaN or infinite at a finite loss.
     #[error(
@@ -71,7 +80,8 @@ pub enum CurvatureError {
     #[error(
         "the product with a batch is not finite: batch {batch}, {operation}; look for a function \
          without a finite derivative there, of the second order for a Hessian and of the first for other \
-         matrices (`sqrt` at zero, a norm of zeros)"
+         matrices (`sqrt` at zero, a norm of zeros), or for numbers beyond the range of the element type \
+         (multiply the loss by a small number, or take f64)"
     )]
     NonFiniteProduct {
         /// Index of the batch.

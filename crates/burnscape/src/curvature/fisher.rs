@@ -200,6 +200,7 @@ impl<'a> CurvatureConfig<'a> {
         let setup = Setup {
             space: &space,
             weighting: Weighting::Loss(reduction),
+            tells_outputs: true,
             noise_seed,
             trace: &trace,
         };

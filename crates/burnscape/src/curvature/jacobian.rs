@@ -237,6 +237,7 @@ impl<'a> CurvatureConfig<'a> {
         let setup = Setup {
             space: &space,
             weighting: Weighting::None,
+            tells_outputs: true,
             noise_seed: 0,
             trace: &trace,
         };

@@ -12,7 +12,9 @@ use super::displaced::Displaced;
 use super::lift::{Fingerprint, Signature, Tensors};
 use super::noise::drawn;
 use super::reverse::{Place, Reverse, ReverseCheck};
-use super::usable::{check_gradient, check_repeatable, finite_sum, number_of_batches};
+use super::usable::{
+    check_gradient, check_outputs, check_repeatable, finite_sum, number_of_batches,
+};
 use crate::loss::{Batch, DataSet, LossError, Reduction, examples_and_weight};
 use crate::space::{Distance, ParamSpace, to_host};
 
@@ -91,6 +93,8 @@ pub(super) enum Weighting {
 pub(super) struct Setup<'t, B> {
     pub(super) space: &'t ParamSpace,
     pub(super) weighting: Weighting,
+    /// Whether the first value of the maps is the outputs, and not losses.
+    pub(super) tells_outputs: bool,
     pub(super) noise_seed: u64,
     /// Traces a batch of `n` examples.
     pub(super) trace: &'t dyn Fn(&B, usize) -> Result<Traced, CurvatureError>,
@@ -116,7 +120,7 @@ impl<'a> Sweep<'a> {
         let mut known: HashMap<Signature, usize> = HashMap::new();
         let mut batches: Vec<BatchPoint> = Vec::new();
         let (mut kept, mut weight, mut num_examples) = (0_usize, 0.0, 0);
-        let (mut loss, mut gradient) = (0.0, None);
+        let (mut loss, mut gradient, mut unit) = (0.0, None, None);
         for (index, batch) in data.batches().enumerate() {
             let batch = batch?;
             let (examples, own_weight) = examples_and_weight(&batch, index)?;
@@ -161,7 +165,10 @@ impl<'a> Sweep<'a> {
             let inputs: Vec<DispatchTensor> = inputs.into_iter().chain(noise.clone()).collect();
             let points = points(maps, &inputs, residuals)?;
             let point = &points[0];
-            let own_loss = finite_sum(point, index)?;
+            let own_loss = match setup.tells_outputs {
+                true => check_outputs(point, index).map(|()| 0.0)?,
+                false => finite_sum(point, index)?,
+            };
             if let Some(check) = check {
                 check_gradient(point, index)?;
                 let displaced = match &mut displaced {
@@ -178,6 +185,9 @@ impl<'a> Sweep<'a> {
                 };
                 check.check(displaced, place)?;
             }
+            // Weights are taken in units of the first, so that a large gradient times many examples stays
+            // within the range; a power of two, so that no digit changes.
+            let own_weight = own_weight / *unit.get_or_insert(power_of_two(own_weight));
             let factor = match setup.weighting {
                 Weighting::Loss(Reduction::Mean) => own_weight,
                 Weighting::Loss(Reduction::Sum) | Weighting::None => 1.0,
@@ -483,6 +493,11 @@ impl BatchPoint {
     fn is_kept(&self) -> bool {
         self.points.iter().all(Point::is_kept)
     }
+}
+
+/// The power of two below a positive number, or one near it at the ends of the range.
+fn power_of_two(number: f64) -> f64 {
+    2.0_f64.powi(number.log2().floor().clamp(-1000.0, 1000.0) as i32)
 }
 
 /// One point for each map; random draws are made once.

@@ -21,6 +21,17 @@ pub(super) fn finite_sum(point: &Point, batch: usize) -> Result<f64, CurvatureEr
     }
 }
 
+/// Refuses a point whose first value, the outputs, is not finite.
+pub(super) fn check_outputs(point: &Point, batch: usize) -> Result<(), CurvatureError> {
+    let Some(outputs) = point.values().first() else {
+        return Ok(());
+    };
+    match to_host(nothing(outputs))?.iter().all(|zero| *zero == 0.0) {
+        true => Ok(()),
+        false => Err(CurvatureError::NonFiniteOutputs { batch }),
+    }
+}
+
 /// Refuses a point whose gradient, where the map tells it, is not finite.
 pub(super) fn check_gradient(point: &Point, batch: usize) -> Result<(), CurvatureError> {
     let Some(gradient) = point.values().get(1) else {
