@@ -223,6 +223,21 @@ fn orthogonalized_axes_keep_the_second_length_and_lose_the_first_direction() {
     );
 }
 
+#[test]
+fn axes_a_millionth_apart_span_a_plane_in_double_precision() {
+    let model = Point::new(&[0.0, 0.0]);
+    let evaluator = Evaluator::new(&quadratic);
+    let space = evaluator.space(&model).unwrap();
+    let x = ParamVector::from_host(&space, &[2.0, 0.0]).unwrap();
+    let y = ParamVector::from_host(&space, &[2.0, 2e-6]).unwrap();
+    let grid = Grid::linspace(0.0, 1.0, 2).unwrap();
+    let (data, grids) = (diagonal(&[0.0, 1.0]), [&grid, &grid]);
+    let axes = Axes::Orthogonalized;
+    let slice = slice_2d(&model, &evaluator, &data, [&x, &y], grids, axes, go_on).unwrap();
+    // The second axis is as long as it was, across the first.
+    assert!((slice.loss(0, 1).unwrap() - 0.5 * 4.0).abs() < 1e-8);
+}
+
 fn example() -> (Slice1d, Slice2d) {
     let model = Point::new(&[1.0, -2.0]);
     let evaluator = Evaluator::new(&quadratic);

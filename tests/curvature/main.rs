@@ -21,5 +21,6 @@ mod operators;
 mod policies;
 mod products;
 mod real_models;
+mod settings;
 mod spectra;
 mod vectors;

@@ -59,6 +59,31 @@ fn models_that_differ_by_their_temperature_have_no_calibrated_barrier() {
 }
 
 #[test]
+fn large_logits_are_calibrated_in_single_precision() {
+    // One label in 1000 is wrong by a margin of 15, on logits of 1000: σ(15 β) = 0.999.
+    let device = Device::default();
+    let row = |model: &Point, (x, _): &Batch| {
+        let w = model.w.val().unsqueeze::<2>();
+        x.clone() * 0.0 + w
+    };
+    let labels: Vec<i32> = (0..1000).map(|i| i32::from(i > 0)).collect();
+    let data = [(
+        Tensor::zeros([1000, 1], (&device, DType::F32)),
+        Tensor::<1, Int>::from_ints(labels.as_slice(), &device),
+    )];
+    let ends = [(); 2].map(|()| Point::new(&[1000.0, 1015.0], &device, DType::F32));
+    let line = Segment::new(&ends[0], &ends[1]).unwrap();
+    let grid = Grid::linspace(0.0, 1.0, 2).unwrap();
+    let targets = |(_, labels): &Batch| labels.clone();
+    let policy = NormalizationPolicy::ReestimateAll;
+    let profile = calibrated_profile(&line, row, targets, &data, &grid, policy, go_on).unwrap();
+    let exact = 999.0_f64.ln() / 15.0;
+    for beta in profile.inverse_temperatures {
+        assert!((beta / exact - 1.0).abs() < 1e-4, "{beta} {exact}");
+    }
+}
+
+#[test]
 fn a_calibrated_profile_can_be_stopped() {
     let line = Segment::new(&point(&[0.5]), &point(&[8.0])).unwrap();
     let grid = Grid::linspace(0.0, 1.0, 11).unwrap();

@@ -1,7 +1,7 @@
 //! Simplexes: volume, sampling, fitting.
 
 use burn::optim::SgdConfig;
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Device, Tensor};
 use burnscape::path::{PathError, Simplex, SimplexFitterConfig};
 use burnscape_testkit::objectives::Point;
 use proptest::prelude::*;
@@ -30,6 +30,23 @@ fn volumes_are_those_of_geometry() {
     }
     let flat = [vec![0.0, 0.0], vec![1.0, 1.0], vec![2.0, 2.0]];
     assert_eq!(simplex(&flat).volume().unwrap(), 0.0);
+}
+
+#[test]
+fn vertices_on_a_line_span_no_volume_in_single_precision() {
+    let device = Device::default();
+    for scale in [0.1, 0.3, 0.7] {
+        // Rounding of the weights leaves a height of about 1e-8 of the length.
+        let vertex = |t: f64| {
+            let w: Vec<f64> = (0..8)
+                .map(|i| (1.0 + f64::from(i)).sin() * t * scale)
+                .collect();
+            Point::new(&w, &device, DType::F32)
+        };
+        let (a, b, c) = (vertex(1.0), vertex(2.3), vertex(3.7));
+        let line = Simplex::new(&[&a, &b, &c]).unwrap();
+        assert_eq!(line.log_volume().unwrap(), f64::NEG_INFINITY);
+    }
 }
 
 #[test]

@@ -4,10 +4,13 @@ use burnscape::krylov::{HostError, KrylovError};
 use burnscape::spectrum::{Spectrum, SpectrumError};
 use std::ops::ControlFlow;
 
-use super::fixture::{Matrix, point, with_hessian};
-use burnscape::curvature::CurvatureError;
+use super::fixture::{Matrix, nothing, origin, point, with_hessian};
+use burn::tensor::Tensor;
+use burnscape::curvature::{CurvatureConfig, CurvatureError};
 use burnscape::krylov::{Dense, LinearOperator, SelfAdjoint, Symmetric};
+use burnscape::loss::LossError;
 use burnscape::space::{ParamSpace, ParamVector};
+use burnscape_testkit::objectives::Point;
 use std::cell::Cell;
 
 #[test]
@@ -55,6 +58,40 @@ fn arguments_out_of_range() {
             let name = "gradient_tolerance";
             assert!(matches!(error, SpectrumError::OutOfRange { name: n, .. } if n == name));
         }
+        let error = spectrum().with_steps(0).critical_point(1.0).unwrap_err();
+        assert!(matches!(
+            error,
+            SpectrumError::OutOfRange { name: "steps", .. }
+        ));
+        assert!(spectrum().with_steps(0).density().is_err());
+        assert!(spectrum().with_steps(0).inertia().is_err());
+        for wrong in [0.0, 1.0, -0.5, f64::NAN, f64::INFINITY] {
+            assert!(
+                spectrum().with_confidence(wrong).trace().is_err(),
+                "{wrong}"
+            );
+            assert!(
+                spectrum().with_confidence(wrong).trace_by_layer().is_err(),
+                "{wrong}"
+            );
+        }
+        for wrong in [-0.5, f64::NAN, f64::INFINITY] {
+            assert!(
+                spectrum().with_trace_tolerance(wrong).trace().is_err(),
+                "{wrong}"
+            );
+            assert!(spectrum().with_zero(wrong).inertia().is_err(), "{wrong}");
+            assert!(
+                spectrum().with_zero(wrong).critical_point(1.0).is_err(),
+                "{wrong}"
+            );
+            assert!(
+                spectrum().with_zero(wrong).condition_number().is_err(),
+                "{wrong}"
+            );
+        }
+        assert!(spectrum().with_max_basis(0).top_eigenpairs(1).is_err());
+        assert!(spectrum().with_outliers(6).density().is_err());
         let error = spectrum().with_zero(-1.0).inertia().unwrap_err();
         assert!(matches!(
             error,
@@ -83,6 +120,25 @@ fn a_number_that_is_not_finite_is_named_by_its_product() {
     assert_eq!(spectrum().trace_by_layer().unwrap_err(), expected());
     assert_eq!(spectrum().diagonal().unwrap_err(), expected());
     assert_eq!(spectrum().inertia().unwrap_err(), expected());
+}
+
+#[test]
+fn a_point_whose_gradient_is_not_finite_is_no_critical_point() {
+    // Burn's gradient of √0 is infinite, and drops out of the products: they are those of the squares.
+    let loss = |point: &Point, _: Tensor<1>| {
+        let w = point.w.val();
+        w.clone().square().sum() + w.sum().sqrt()
+    };
+    let data = nothing();
+    let config = CurvatureConfig::new().with_checks(false);
+    let hessian = config.hessian(&origin(3), &loss, &data).unwrap();
+    let error = Spectrum::of(&hessian).critical_point(1.0).unwrap_err();
+    let SpectrumError::Curvature(CurvatureError::Loss(LossError::NonFiniteGradient { norm })) =
+        error
+    else {
+        panic!("{error}");
+    };
+    assert!(!norm.is_finite());
 }
 
 #[test]

@@ -8,11 +8,15 @@ use burnscape_linearize::{LinearMap, Linearized, Noise, Point, Residuals};
 
 use super::CurvatureError;
 use super::config::{CurvatureConfig, CurvatureStep, Observer, Pass};
+use super::displaced::Displaced;
 use super::lift::{Fingerprint, Signature, Tensors};
 use super::noise::drawn;
-use super::reverse::{Reverse, check_reverse};
+use super::reverse::{Place, Reverse, ReverseCheck};
+use super::usable::{
+    check_gradient, check_outputs, check_repeatable, finite_sum, number_of_batches,
+};
 use crate::loss::{Batch, DataSet, LossError, Reduction, examples_and_weight};
-use crate::space::{ParamSpace, to_host};
+use crate::space::{Distance, ParamSpace, to_host};
 
 /// One linear map a batch, or several of one trace, at the model's parameters: what every operator
 /// over data is made of.
@@ -47,6 +51,8 @@ pub(super) struct Traced {
     pub(super) bindings: Vec<DispatchTensor>,
     /// The noise that the maps need besides, and its element type.
     pub(super) noise: Option<(Noise, DType)>,
+    /// Where the parameters of the space are among the bindings.
+    pub(super) positions: Vec<usize>,
     /// How to find out whether Burn's way back is that of the way forwards.
     pub(super) reverse: Option<Reverse>,
 }
@@ -54,6 +60,7 @@ pub(super) struct Traced {
 struct Program {
     maps: Vec<Linearized>,
     model: Vec<DispatchTensor>,
+    positions: Vec<usize>,
     noise: Option<(Noise, DType)>,
 }
 
@@ -86,6 +93,8 @@ pub(super) enum Weighting {
 pub(super) struct Setup<'t, B> {
     pub(super) space: &'t ParamSpace,
     pub(super) weighting: Weighting,
+    /// Whether the first value of the maps is the outputs, and not losses.
+    pub(super) tells_outputs: bool,
     pub(super) noise_seed: u64,
     /// Traces a batch of `n` examples.
     pub(super) trace: &'t dyn Fn(&B, usize) -> Result<Traced, CurvatureError>,
@@ -106,10 +115,12 @@ impl<'a> Sweep<'a> {
             device.seed(seed);
         }
         let mut programs: Vec<Program> = Vec::new();
+        let mut checks: Vec<Option<ReverseCheck>> = Vec::new();
+        let mut displaced = None;
         let mut known: HashMap<Signature, usize> = HashMap::new();
         let mut batches: Vec<BatchPoint> = Vec::new();
         let (mut kept, mut weight, mut num_examples) = (0_usize, 0.0, 0);
-        let (mut loss, mut gradient) = (0.0, None);
+        let (mut loss, mut gradient, mut unit) = (0.0, None, None);
         for (index, batch) in data.batches().enumerate() {
             let batch = batch?;
             let (examples, own_weight) = examples_and_weight(&batch, index)?;
@@ -117,19 +128,25 @@ impl<'a> Sweep<'a> {
             let batch_bytes = tensors.bytes();
             let Tensors { values, signature } = tensors;
             let found = known.get(&signature).copied();
-            let mut checked = None;
-            let is_new = !B::IS_ONLY_TENSORS || found.is_none();
             let program = match found.filter(|_| B::IS_ONLY_TENSORS) {
                 Some(program) => program,
                 None => {
                     let traced = (setup.trace)(&batch, examples)?;
-                    checked.clone_from(&traced.reverse);
+                    let check = traced.reverse.as_ref();
+                    let check = check.map(|reverse| ReverseCheck::new(reverse, device));
+                    checks.push(check.transpose()?);
                     programs.push(Program::new(traced, values.len(), device)?);
                     known.insert(signature.clone(), programs.len() - 1);
                     programs.len() - 1
                 }
             };
-            let Program { maps, model, noise } = &mut programs[program];
+            let check = &mut checks[program];
+            let Program {
+                maps,
+                model,
+                positions,
+                noise,
+            } = &mut programs[program];
             let noise = noise.as_ref();
             let noise = noise.map(|noise| drawn(noise, setup.noise_seed, index, device));
             let noise_bytes = noise.as_ref().map_or(0, |noise| {
@@ -148,14 +165,34 @@ impl<'a> Sweep<'a> {
             let inputs: Vec<DispatchTensor> = inputs.into_iter().chain(noise.clone()).collect();
             let points = points(maps, &inputs, residuals)?;
             let point = &points[0];
-            if config.checks && is_new {
-                check_reverse(setup.space, maps, checked.as_ref(), &points, &inputs)?;
+            let own_loss = match setup.tells_outputs {
+                true => check_outputs(point, index).map(|()| 0.0)?,
+                false => finite_sum(point, index)?,
+            };
+            if let Some(check) = check {
+                check_gradient(point, index)?;
+                let displaced = match &mut displaced {
+                    Some(displaced) => displaced,
+                    displaced => {
+                        displaced.insert(Displaced::from(setup.space, &inputs, positions)?)
+                    }
+                };
+                let place = Place {
+                    batch: index,
+                    drawn: (&maps[0], point),
+                    inputs: &inputs,
+                    positions,
+                };
+                check.check(displaced, place)?;
             }
+            // Weights are taken in units of the first, so that a large gradient times many examples stays
+            // within the range; a power of two, so that no digit changes.
+            let own_weight = own_weight / *unit.get_or_insert(power_of_two(own_weight));
             let factor = match setup.weighting {
                 Weighting::Loss(Reduction::Mean) => own_weight,
                 Weighting::Loss(Reduction::Sum) | Weighting::None => 1.0,
             };
-            loss += factor * finite_sum(point, index)?;
+            loss += factor * own_loss;
             if let Some(part) = point.values().get(1) {
                 gradient = Some(added(gradient, part.clone(), factor));
             }
@@ -190,7 +227,8 @@ impl<'a> Sweep<'a> {
             gradient = gradient.map(|gradient| gradient / weight);
         }
         if config.checks {
-            check_repeatable(&batches, data)?;
+            let known = batches.iter().map(|batch| batch.fingerprint.as_ref());
+            check_repeatable(known, data)?;
         }
         let rereads = batches.iter().any(|batch| !batch.is_kept());
         Ok(Self {
@@ -353,6 +391,38 @@ impl<'a> Sweep<'a> {
         Ok(CurvatureError::NonFiniteProduct { batch, operation })
     }
 
+    /// Where points near the weights are.
+    pub(super) fn displaced(&self, space: &ParamSpace) -> Result<Displaced, CurvatureError> {
+        let program = &locked(&self.programs)[0];
+        Displaced::from(space, &program.model, &program.positions)
+    }
+
+    /// [`sum`](Self::sum) by the first map at displaced weights, with the draws of the own ones.
+    pub(super) fn sum_displaced(
+        &self,
+        displaced: &Displaced,
+        distance: Distance,
+        tangent: &Tensor<1>,
+    ) -> Result<Tensor<1>, CurvatureError> {
+        let mut programs = locked(&self.programs);
+        let mut sum = None;
+        (self.source)(&mut |index, tensors| {
+            let Some(batch) = self.batches.get(index) else {
+                return Err(number_of_batches(self.batches.len(), index + 1));
+            };
+            let program = &mut programs[batch.program];
+            let inputs = program.model.iter().cloned().chain(tensors.values);
+            let inputs: Vec<DispatchTensor> = inputs.chain(batch.noise.clone()).collect();
+            let inputs = displaced.inputs(&inputs, &program.positions, distance)?;
+            let map = &mut program.maps[0];
+            let point = map.point_beside(&inputs, Residuals::Kept, &batch.points[0])?;
+            let mut parts = map.apply(&point, std::slice::from_ref(tangent))?;
+            sum = Some(added(sum.take(), parts.remove(0), batch.factor));
+            Ok(())
+        })?;
+        sum.ok_or(LossError::EmptyData.into())
+    }
+
     /// Visits every batch in order, with its point.
     fn each(
         &self,
@@ -404,6 +474,7 @@ impl Program {
         let Traced {
             maps,
             mut bindings,
+            positions,
             noise,
             ..
         } = traced;
@@ -412,6 +483,7 @@ impl Program {
         Ok(Self {
             maps: maps.collect::<Result<_, _>>()?,
             model: bindings,
+            positions,
             noise,
         })
     }
@@ -421,6 +493,11 @@ impl BatchPoint {
     fn is_kept(&self) -> bool {
         self.points.iter().all(Point::is_kept)
     }
+}
+
+/// The power of two below a positive number, or one near it at the ends of the range.
+fn power_of_two(number: f64) -> f64 {
+    2.0_f64.powi(number.log2().floor().clamp(-1000.0, 1000.0) as i32)
 }
 
 /// One point for each map; random draws are made once.
@@ -455,52 +532,6 @@ fn added<const D: usize>(sum: Option<Tensor<D>>, part: Tensor<D>, factor: f64) -
         Some(sum) => sum + part,
         None => part,
     }
-}
-
-/// The sum of a point's first value, which is refused if it is not finite.
-fn finite_sum(point: &Point, batch: usize) -> Result<f64, CurvatureError> {
-    let Some(first) = point.values().first() else {
-        return Ok(0.0);
-    };
-    let sum = to_host(crate::space::as_accumulator(first.clone()).sum())?;
-    let value = sum.first().copied().unwrap_or(0.0);
-    match value.is_finite() {
-        true => Ok(value),
-        false => Err(LossError::NonFinite { batch, value }.into()),
-    }
-}
-
-/// Reads the data once more and refuses those that have changed.
-fn check_repeatable<B, D>(batches: &[BatchPoint], data: &D) -> Result<(), CurvatureError>
-where
-    B: Batch,
-    D: DataSet<B> + ?Sized,
-{
-    let mut num_read = 0;
-    for (index, batch) in data.batches().enumerate() {
-        num_read += 1;
-        let Some(known) = batches.get(index) else {
-            continue;
-        };
-        let now = Fingerprint::of(batch?)?;
-        let before = known.fingerprint.as_ref();
-        if before.is_some_and(|before| *before != now) {
-            return Err(LossError::DataChanged { batch: index }.into());
-        }
-    }
-    match num_read == batches.len() {
-        true => Ok(()),
-        false => Err(number_of_batches(batches.len(), num_read)),
-    }
-}
-
-fn number_of_batches(first: usize, second: usize) -> CurvatureError {
-    LossError::NotDeterministic {
-        what: "number of batches",
-        first: first as f64,
-        second: second as f64,
-    }
-    .into()
 }
 
 fn report(

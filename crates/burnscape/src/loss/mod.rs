@@ -4,6 +4,7 @@
 //! tensors; a [`DataSet`] yields batches again and again. The [`Evaluator`] puts them together with
 //! the right weights.
 
+mod agreement;
 mod batch;
 mod batches;
 mod data_set;
@@ -17,6 +18,7 @@ mod reduction;
 pub(crate) mod scalar;
 mod split;
 
+pub(crate) use agreement::{Agreement, Sides, Tolerance, compare};
 pub use batch::{Batch, BatchMapper};
 pub use batches::Batches;
 /// Implements [`Batch`](trait@Batch) for a struct of batches.

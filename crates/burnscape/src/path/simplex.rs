@@ -7,7 +7,7 @@ use super::error::check_range;
 use super::gram::Gram;
 use super::{ControlPoints, PathError};
 use crate::optim::seed::mix;
-use crate::space::{LeafVector, ParamSpace, Wide, unshared_copy};
+use crate::space::{LeafVector, ParamSpace, Wide, epsilon, unshared_copy};
 
 /// The simplex spanned by models: all their convex combinations.
 ///
@@ -150,7 +150,7 @@ impl<M: Module> Simplex<M> {
         let gram = self.edges_gram()?;
         // A length in units of 2^unit, for each dimension.
         let units = (self.dimension() as f64) * f64::from(gram.unit) * std::f64::consts::LN_2;
-        Ok(match cholesky(&gram.entries) {
+        Ok(match cholesky(&gram.entries, self.rounding()) {
             None => f64::NEG_INFINITY,
             Some(root) => {
                 let diagonal = root.iter().enumerate().map(|(i, row)| row[i].ln());
@@ -166,7 +166,7 @@ impl<M: Module> Simplex<M> {
             what: "the vertices of the simplex span no volume",
         };
         let gram = self.edges_gram()?;
-        let root = cholesky(&gram.entries).ok_or_else(degenerate)?;
+        let root = cholesky(&gram.entries, self.rounding()).ok_or_else(degenerate)?;
         let size = gram.entries.len();
         // The sum of the gradients by all vertices is zero: a translation changes no volume.
         let mut right = vec![0.0; size];
@@ -193,6 +193,13 @@ impl<M: Module> Simplex<M> {
     fn edges_gram(&self) -> Result<Gram, PathError> {
         Ok(self.vertices.gram()?.without_first())
     }
+
+    /// Of inner products, which are summed in the element type of the parameters, or in f32.
+    fn rounding(&self) -> f64 {
+        let types = self.space().leaves().iter().map(|leaf| leaf.dtype());
+        let widest = |dtype| epsilon(dtype).min(f64::from(f32::EPSILON));
+        16.0 * types.map(widest).fold(0.0, f64::max)
+    }
 }
 
 /// Uniform barycentric weights: exponential variables over their sum.
@@ -204,7 +211,7 @@ pub(super) fn dirichlet(count: usize, seed: u64, index: u64) -> Vec<f64> {
 }
 
 /// The lower triangular root; `None` if the matrix is not positive definite to rounding.
-fn cholesky(matrix: &[Vec<f64>]) -> Option<Vec<Vec<f64>>> {
+fn cholesky(matrix: &[Vec<f64>], rounding: f64) -> Option<Vec<Vec<f64>>> {
     let size = matrix.len();
     let mut root = vec![vec![0.0; size]; size];
     for i in 0..size {
@@ -212,8 +219,7 @@ fn cholesky(matrix: &[Vec<f64>]) -> Option<Vec<Vec<f64>>> {
             let dot: f64 = (0..j).map(|k| root[i][k] * root[j][k]).sum();
             let rest = matrix[i][j] - dot;
             if i == j {
-                // The inner products were summed in the element type of the parameters, at best.
-                let is_positive = rest > 1e-14 * matrix[i][i];
+                let is_positive = rest > rounding * matrix[i][i];
                 if !is_positive {
                     return None;
                 }

@@ -1,0 +1,103 @@
+//! A traced function at displaced weights.
+
+use std::collections::HashMap;
+
+use burn::backend::ops::FloatTensorOps;
+use burn::backend::{Dispatch, DispatchTensor, TensorMetadata};
+use burn::tensor::{DType, Tensor, TensorData};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rand_distr::{Distribution, StandardNormal};
+
+use super::CurvatureError;
+use crate::loss::Tolerance;
+use crate::space::{Distance, Nearby, ParamSpace, ParamVector, epsilon};
+
+/// Numbers that no other seeds are near to.
+const SEEDS: [u64; 2] = [0x7A16, 0x0C07];
+
+/// Where a function is looked at near the weights of a model, and along what.
+#[derive(Debug)]
+pub(super) struct Displaced {
+    nearby: Nearby,
+    tangents: HashMap<u64, Tensor<1>>,
+}
+
+impl Displaced {
+    /// Around the weights that stand at `positions` of a program's inputs, one for each tensor of the
+    /// space.
+    pub(super) fn from(
+        space: &ParamSpace,
+        inputs: &[DispatchTensor],
+        positions: &[usize],
+    ) -> Result<Self, CurvatureError> {
+        let weights = positions.iter().map(|&index| flat(inputs[index].clone()));
+        let weights = ParamVector::from_values(space, Tensor::cat(weights.collect(), 0))?;
+        Ok(Self {
+            nearby: Nearby::around(&weights)?,
+            tangents: HashMap::new(),
+        })
+    }
+
+    pub(super) fn dtype(&self) -> Result<DType, CurvatureError> {
+        Ok(self.nearby.space().dtype()?)
+    }
+
+    /// What is multiplied at a distance, another vector at each: Gaussian, for signs are blind to what
+    /// cancels in pairs.
+    pub(super) fn tangent(&mut self, distance: Distance) -> Result<Tensor<1>, CurvatureError> {
+        if let Some(known) = self.tangents.get(&distance.seed) {
+            return Ok(known.clone());
+        }
+        let drawn = ParamVector::gaussian(self.nearby.space(), SEEDS[0] ^ distance.seed)?;
+        let tangent = drawn.values().clone();
+        self.tangents.insert(distance.seed, tangent.clone());
+        Ok(tangent)
+    }
+
+    /// What is multiplied on the way back from `len` outputs.
+    pub(super) fn cotangent(&self, distance: Distance, (len, dtype): (usize, DType)) -> Tensor<1> {
+        let rng = StdRng::seed_from_u64(SEEDS[1] ^ distance.seed);
+        let values: Vec<f64> = StandardNormal.sample_iter(rng).take(len).collect();
+        let data = TensorData::new(values, [len]);
+        Tensor::from_data(data, (self.nearby.space().device(), dtype))
+    }
+
+    /// The inputs of a program with displaced weights.
+    pub(super) fn inputs(
+        &self,
+        inputs: &[DispatchTensor],
+        positions: &[usize],
+        distance: Distance,
+    ) -> Result<Vec<DispatchTensor>, CurvatureError> {
+        let step = self.nearby.displacement(distance)?;
+        let mut moved = inputs.to_vec();
+        for (leaf, &index) in self.nearby.space().leaves().iter().zip(positions) {
+            let value = &inputs[index];
+            let sum = flat(value.clone()) + step.leaf(leaf);
+            moved[index] = Dispatch::float_reshape(sum.into_dispatch(), value.shape());
+        }
+        Ok(moved)
+    }
+}
+
+/// How far a derivative forwards and one backwards may be apart: rounding adds up over the operations of
+/// a deep net, and some of Burn's backward passes compute in f32 whatever the type is. What is detached
+/// makes a difference of the order of one.
+pub(super) fn of_derivatives(dtype: DType) -> Tolerance {
+    let throughout = (8.0 * epsilon(dtype).sqrt()).clamp(1e-4, 0.1);
+    Tolerance {
+        at_once: (64.0 * epsilon(dtype)).clamp(1e-6, throughout),
+        throughout,
+    }
+}
+
+/// How far two products with a vector may be apart, relative to the product of the norms.
+pub(super) fn of_products(dtype: DType) -> f64 {
+    epsilon(dtype).sqrt().max(1e-6)
+}
+
+fn flat(tensor: DispatchTensor) -> Tensor<1> {
+    let len = tensor.shape().num_elements();
+    Tensor::from_dispatch(Dispatch::float_reshape(tensor, [len].into()))
+}

@@ -1,0 +1,82 @@
+//! Whether data and values are usable.
+
+use burnscape_linearize::Point;
+
+use super::CurvatureError;
+use super::lift::Fingerprint;
+use super::reverse::nothing;
+use crate::loss::{Batch, DataSet, LossError};
+use crate::space::{as_accumulator, to_host};
+
+/// The sum of a point's first value, which is refused if it is not finite.
+pub(super) fn finite_sum(point: &Point, batch: usize) -> Result<f64, CurvatureError> {
+    let Some(first) = point.values().first() else {
+        return Ok(0.0);
+    };
+    let sum = to_host(as_accumulator(first.clone()).sum())?;
+    let value = sum.first().copied().unwrap_or(0.0);
+    match value.is_finite() {
+        true => Ok(value),
+        false => Err(LossError::NonFinite { batch, value }.into()),
+    }
+}
+
+/// Refuses a point whose first value, the outputs, is not finite.
+pub(super) fn check_outputs(point: &Point, batch: usize) -> Result<(), CurvatureError> {
+    let Some(outputs) = point.values().first() else {
+        return Ok(());
+    };
+    match to_host(nothing(outputs))?.iter().all(|zero| *zero == 0.0) {
+        true => Ok(()),
+        false => Err(CurvatureError::NonFiniteOutputs { batch }),
+    }
+}
+
+/// Refuses a point whose gradient, where the map tells it, is not finite.
+pub(super) fn check_gradient(point: &Point, batch: usize) -> Result<(), CurvatureError> {
+    let Some(gradient) = point.values().get(1) else {
+        return Ok(());
+    };
+    if to_host(nothing(gradient))?.iter().all(|zero| *zero == 0.0) {
+        return Ok(());
+    }
+    let values = to_host(gradient.clone())?;
+    let norm = values.iter().map(|value| value * value).sum::<f64>().sqrt();
+    Err(CurvatureError::NonFiniteGradient { batch, norm })
+}
+
+/// Reads the data once more and refuses those that have changed.
+pub(super) fn check_repeatable<'f, B, D>(
+    known: impl IntoIterator<Item = Option<&'f Fingerprint>>,
+    data: &D,
+) -> Result<(), CurvatureError>
+where
+    B: Batch,
+    D: DataSet<B> + ?Sized,
+{
+    let known: Vec<_> = known.into_iter().collect();
+    let mut num_read = 0;
+    for (index, batch) in data.batches().enumerate() {
+        num_read += 1;
+        let Some(known) = known.get(index) else {
+            continue;
+        };
+        let now = Fingerprint::of(batch?)?;
+        if known.is_some_and(|known| *known != now) {
+            return Err(LossError::DataChanged { batch: index }.into());
+        }
+    }
+    match num_read == known.len() {
+        true => Ok(()),
+        false => Err(number_of_batches(known.len(), num_read)),
+    }
+}
+
+pub(super) fn number_of_batches(first: usize, second: usize) -> CurvatureError {
+    LossError::NotDeterministic {
+        what: "number of batches",
+        first: first as f64,
+        second: second as f64,
+    }
+    .into()
+}
