@@ -18,6 +18,12 @@ pub enum LossError {
          `model.train()`, and do not detach its output"
     )]
     Untracked,
+    /// The closure panicked, or Burn did in its backward pass.
+    #[error("the loss panicked: {message}")]
+    Panicked {
+        /// The panic's message, with its file and line where they are known.
+        message: String,
+    },
     /// The loss is NaN or infinite.
     #[error("the loss of batch {batch} is {value}; look at that batch, or lower the learning rate")]
     NonFinite {

@@ -4,7 +4,7 @@ use burn::module::{Module, ParamGroup};
 use burn::tensor::Tensor;
 
 use super::lift::Lift;
-use super::scalar::{check_scalar, gradients};
+use super::scalar::{called, check_scalar, gradients};
 use super::{Batch, DataSet, LossError, Mode, Objective, Reduction};
 use crate::space::{
     LeafVector, ParamSpace, ParamVector, checkpointing_strategy, copy_for_gradients,
@@ -136,12 +136,15 @@ impl<'a, O> Evaluator<'a, O> {
     ///
     /// # Cost
     ///
-    /// One forward pass and one host synchronization a batch.
+    /// One forward pass and one host synchronization a batch. In [`Mode::Eval`] it runs without
+    /// autodiff; a closure that panics there, because it takes a gradient of its own, is called again
+    /// on an autodiff device.
     ///
     /// # Errors
     ///
     /// [`LossError::EmptyData`], [`LossError::EmptyBatch`], [`LossError::NotScalar`],
-    /// [`LossError::NonFinite`], [`LossError::RaggedBatch`], and those of the data set.
+    /// [`LossError::NonFinite`], [`LossError::RaggedBatch`], [`LossError::Panicked`], and those of
+    /// the data set.
     pub fn loss<M, B, D>(&self, model: &M, data: &D) -> Result<DataLoss, LossError>
     where
         M: Module,
@@ -169,21 +172,24 @@ impl<'a, O> Evaluator<'a, O> {
         O: Objective<M, B>,
         D: DataSet<B> + ?Sized,
     {
-        // Batch statistics are used only on an autodiff device, so a training pass needs one.
-        let (copy, lift) = match self.mode {
-            Mode::Eval => (model.valid(), Lift::Plain),
-            Mode::Train => {
-                let copy = copy_for_gradients(model, true);
-                let lift = Lift::Autodiff(checkpointing_strategy(&copy));
-                (copy, lift)
-            }
+        let mut pass = match self.mode {
+            Mode::Eval => Pass::plain(model),
+            // Batch statistics are used only on an autodiff device, so a training pass needs one.
+            Mode::Train => Pass::on_autodiff(model, self.mode),
         };
         let mut tally = Tally::new(self.objective.reduction(), data.num_batches());
         let completed = tally.run(
             data,
             &mut observe,
             |batch| {
-                let loss = self.objective.loss(&copy, lift.apply(batch));
+                let loss = match pass.loss(self.objective, batch.clone()) {
+                    // Perhaps it takes a gradient of its own.
+                    Err(LossError::Panicked { .. }) if pass.is_plain() => {
+                        pass = Pass::on_autodiff(model, self.mode);
+                        pass.loss(self.objective, batch)?
+                    }
+                    loss => loss?,
+                };
                 check_scalar(&loss)?;
                 Ok((loss, ()))
             },
@@ -237,8 +243,7 @@ impl<'a, O> Evaluator<'a, O> {
         D: DataSet<B> + ?Sized,
     {
         let space = self.space(model)?;
-        let copy = copy_for_gradients(model, self.mode == Mode::Train);
-        let lift = Lift::Autodiff(checkpointing_strategy(&copy));
+        let pass = Pass::on_autodiff(model, self.mode);
         let reduction = self.objective.reduction();
         let mut tally = Tally::new(reduction, data.num_batches());
         let mut sum = LeafVector::zeros(&space);
@@ -246,8 +251,9 @@ impl<'a, O> Evaluator<'a, O> {
             data,
             &mut observe,
             |batch| {
-                let loss = self.objective.loss(&copy, lift.apply(batch));
-                let gradient = LeafVector::from_gradients(&space, &gradients(&loss, &copy)?)?;
+                let loss = pass.loss(self.objective, batch)?;
+                let gradients = gradients(&loss, &pass.model)?;
+                let gradient = LeafVector::from_gradients(&space, &gradients)?;
                 Ok((loss, gradient.widen()))
             },
             |gradient, weight| {
@@ -344,6 +350,37 @@ impl<'a, O> Evaluator<'a, O> {
         }
         let difference = first.gradient.axpy(-1.0, &second.gradient)?.norm()?;
         check("gradient", a, b, difference)
+    }
+}
+
+/// A copy of the model, and where batches are brought for it.
+struct Pass<M> {
+    model: M,
+    lift: Lift,
+}
+
+impl<M: Module> Pass<M> {
+    fn plain(model: &M) -> Self {
+        let (model, lift) = (model.valid(), Lift::Plain);
+        Self { model, lift }
+    }
+
+    fn on_autodiff(model: &M, mode: Mode) -> Self {
+        let model = copy_for_gradients(model, mode == Mode::Train);
+        let lift = Lift::Autodiff(checkpointing_strategy(&model));
+        Self { model, lift }
+    }
+
+    fn is_plain(&self) -> bool {
+        matches!(self.lift, Lift::Plain)
+    }
+
+    fn loss<B: Batch, O: Objective<M, B>>(
+        &self,
+        objective: &O,
+        batch: B,
+    ) -> Result<Tensor<1>, LossError> {
+        called(|| objective.loss(&self.model, self.lift.apply(batch)))
     }
 }
 

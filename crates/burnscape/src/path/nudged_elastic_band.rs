@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 
 use super::error::check_range;
 use super::{Curve, PathError, PolygonalChain};
-use crate::loss::scalar::gradients;
+use crate::loss::scalar::{called, gradients};
 use crate::loss::{Batch, DataSet, LossError, Mode, Objective, lifted};
 use crate::optim::{ClosureStep, Evaluation, IntoEvaluation, SkipReason, StepReport};
 use crate::space::{LeafVector, ParamSpace, copy_for_gradients, renamed_copy};
@@ -252,7 +252,7 @@ impl<M: Module> Forces<'_, M> {
         let loss_of = |pivot: &LeafVector| -> Result<(M, Tensor<1>), LossError> {
             let own = LeafVector::concatenated(self.space, [pivot.clone()])?;
             let model = own.apply_to_own(self.template);
-            let loss = objective.loss(&model, batch.clone());
+            let loss = called(|| objective.loss(&model, batch.clone()))?;
             crate::loss::scalar::check_scalar(&loss)?;
             Ok((model, loss))
         };

@@ -2,6 +2,7 @@ use burn::module::Module;
 
 use super::PathError;
 use super::error::check_range;
+use crate::loss::scalar::called;
 use crate::loss::{Batch, DataSet, LossError, Objective, examples_and_weight, lifted};
 use crate::space::{RunningStatistics, copy_for_gradients, unshared_copy};
 
@@ -69,8 +70,8 @@ where
     // What a forward pass makes of given statistics.
     let mut follow = |statistics: &RunningStatistics, batch: B| {
         copy = statistics.write_to(copy.clone());
-        let _ = objective.loss(&copy, lifted(&copy, batch));
-        RunningStatistics::of(&copy)
+        called(|| objective.loss(&copy, lifted(&copy, batch)))?;
+        Ok::<_, LossError>(RunningStatistics::of(&copy))
     };
     let mut retained = None;
     let mut sum = zero.clone();
@@ -79,11 +80,11 @@ where
     for (index, batch) in batches.enumerate() {
         let batch = batch?;
         let (examples, _) = examples_and_weight(&batch, index)?;
-        let scaled = follow(&zero, batch.clone());
+        let scaled = follow(&zero, batch.clone())?;
         if retained.is_none() {
             // `1 − m`, from starting values of the size of the statistics, so that nothing cancels.
             let start = scaled.spread(10.0);
-            let kept = follow(&start, batch).linear(1.0, -1.0, &scaled)?;
+            let kept = follow(&start, batch)?.linear(1.0, -1.0, &scaled)?;
             retained = Some(kept.zip(&start, |kept, start| kept / start));
         }
         sum = sum.linear(1.0, examples as f64, &scaled)?;
