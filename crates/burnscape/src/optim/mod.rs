@@ -10,6 +10,7 @@
 mod aim;
 mod ascended;
 mod ascent;
+mod base_record;
 mod batch_hessian;
 mod batch_oracle;
 mod closure_step;

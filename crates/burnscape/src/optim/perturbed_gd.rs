@@ -310,7 +310,7 @@ impl PerturbedGd {
             lambda_min: counter("certified.lambda_min"),
             step: counter("certified.step").unwrap_or(0.0) as usize,
         });
-        self.base = record.load_base(self.base)?;
+        self.base = record.load_base(self.base, &space)?;
         Ok(self)
     }
 }

@@ -41,7 +41,7 @@ impl Checkpoints<'_> {
             };
         }
         OptimRecord::load(&path)
-            .and_then(|record| core.load_record(&record, model))
+            .and_then(|record| core.load_record(&record, model).map(drop))
             .map_err(|error| refused(path, error))
     }
 
