@@ -484,7 +484,7 @@ fn a9_gradient_descent_ends_at_the_saddle_and_perturbed_descent_at_a_minimum() {
         // H = diag(1, −1 + 3y²).
         let certificate = |m: &Point| {
             let y = m.coordinates()[1];
-            Some(f64::min(1.0, 3.0 * y * y - 1.0))
+            Ok(f64::min(1.0, 3.0 * y * y - 1.0))
         };
         let mut last = None;
         for _ in 0..steps {

@@ -20,5 +20,6 @@ mod modes;
 mod operators;
 mod policies;
 mod real_models;
+mod settings;
 mod spectra;
 mod vectors;

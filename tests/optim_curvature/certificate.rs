@@ -21,10 +21,10 @@ fn a9_perturbed_descent_ends_at_a_minimum_that_lanczos_certifies() {
         let mut measured = None;
         for _ in 0..1000 {
             let certificate = |m: &Point| {
-                let found = lambda_min.measure(m, &loss, &data).expect("a measurement");
+                let found = lambda_min.measure(m, &loss, &data)?;
                 let value = found.value;
                 measured = Some(found);
-                Some(value)
+                Ok(value)
             };
             let report = descent.step_with_certificate(0.1, &mut model, saddle, certificate);
             if report.expect("a step").skipped == Some(SkipReason::Certified) {
@@ -89,6 +89,51 @@ fn a_run_that_is_cut_short_says_so_and_bad_settings_are_refused() {
 }
 
 #[test]
+fn no_point_is_certified_when_the_certificate_fails() {
+    let failures: [fn() -> Result<f64, OptimError>; 3] = [
+        || {
+            Err(OptimError::Certificate {
+                message: "no memory".into(),
+            })
+        },
+        || Ok(f64::NAN),
+        || {
+            let loss = |m: &Point, _: Tensor<1>| saddle(m);
+            let none: [Tensor<1>; 0] = [];
+            let found = LambdaMinConfig::new().measure(&point(&[0.0, 0.0]), &loss, &none)?;
+            Ok(found.value)
+        },
+    ];
+    for failure in failures {
+        let config = PerturbedGdConfig::new(1e-3, 1e-2, 1e-3).with_patience(3);
+        let mut descent = config.init(sgd()).expect("a valid configuration");
+        let mut model = point(&[0.0, 0.0]);
+        let mut refused = None;
+        for _ in 0..5 {
+            let before = model.coordinates();
+            match descent.step_with_certificate(0.1, &mut model, saddle, |_| failure()) {
+                Ok(report) => assert_ne!(report.skipped, Some(SkipReason::Certified)),
+                Err(error) => {
+                    assert_eq!(model.coordinates(), before);
+                    refused = Some(error);
+                }
+            }
+            assert!(descent.certified().is_none());
+        }
+        let error = refused.expect("a refusal");
+        assert!(!error.to_string().is_empty());
+        // Asked again, a certificate that works ends the search at the point that was kept.
+        let report = descent.step_with_certificate(0.1, &mut model, saddle, |_| Ok(-1.0));
+        assert_eq!(report.expect("a step").skipped, Some(SkipReason::Certified));
+        assert_eq!(
+            descent.certified().and_then(|point| point.lambda_min),
+            Some(-1.0)
+        );
+        assert_eq!(model.coordinates(), [0.0, 0.0]);
+    }
+}
+
+#[test]
 fn a_saddle_that_the_certificate_sees_is_left() {
     // So little noise and patience that the search gives up at the saddle.
     let loss = |m: &Point, _: Tensor<1>| saddle(m);
@@ -101,10 +146,7 @@ fn a_saddle_that_the_certificate_sees_is_left() {
         let mut descent = config.init(sgd()).expect("a valid configuration");
         let mut model = point(&[0.0, 0.0]);
         for _ in 0..400 {
-            let certificate = |m: &Point| {
-                let found = lambda_min.measure(m, &loss, &data).expect("a measurement");
-                Some(found.value)
-            };
+            let certificate = |m: &Point| Ok(lambda_min.measure(m, &loss, &data)?.value);
             let report = descent.step_with_certificate(0.1, &mut model, saddle, certificate);
             report.expect("a step");
         }

@@ -2,7 +2,8 @@ use burn::tensor::DeviceSettings;
 
 use super::flat::{Part, Vector, with_flat_ends};
 use super::jvp::recorded;
-use super::program::Port;
+use super::output_maps::join;
+use super::program::{Port, Rename};
 use super::{GradientTrace, LinearMap, LinearizeError};
 
 impl LinearMap {
@@ -56,7 +57,8 @@ impl LinearMap {
     }
 
     /// The derivative of a traced loss, forwards: from the parameters `wrt`, flat, to one number. It
-    /// goes through everything, also through what is detached from the backward pass.
+    /// goes through everything, also through what is detached from the backward pass. Values are the
+    /// loss and the flat gradient that the backward pass gives.
     ///
     /// # Errors
     ///
@@ -71,8 +73,20 @@ impl LinearMap {
         let mut loss = trace.program.clone();
         loss.outputs.truncate(1);
         loss.remove_dead();
-        let derivative = recorded(&loss, &inputs, settings)?;
+        let mut derivative = recorded(&loss, &inputs, settings)?;
         let outputs = &derivative.program.outputs;
+        let value = Part::of(&outputs[0]);
+        let slope = Part {
+            tensor: derivative.tangent_outputs[0].map(|index| outputs[index].clone()),
+            len: 1,
+        };
+        let gradient = parameters.iter().map(|parameter| Part {
+            tensor: parameter
+                .gradient
+                .map(|index| trace.program.outputs[index].clone()),
+            len: trace.program.inputs[parameter.input].num_elements(),
+        });
+        let gradient: Vec<Part> = gradient.collect();
         let tangents: Vec<Port> = derivative
             .tangent_inputs
             .iter()
@@ -81,16 +95,21 @@ impl LinearMap {
         let dtype = tangents
             .first()
             .map_or(outputs[0].tensor.dtype, |port| port.tensor.dtype);
-        let part = |index: Option<usize>| Part {
-            tensor: index.map(|index| outputs[index].clone()),
-            len: 1,
-        };
-        let ends = [part(Some(0)), part(derivative.tangent_outputs[0])].map(|part| Vector {
-            name: "slope".into(),
-            parts: vec![part],
+        let vector = |name: &str, parts| Vector {
+            name: name.into(),
+            parts,
             dtype,
-        });
+        };
+        let ends = [
+            vector("loss", vec![value]),
+            vector("gradient", gradient),
+            vector("slope", vec![slope]),
+        ];
+        // The derivative of the loss keeps the names of the trace: the backward pass goes on from there.
+        let inputs = derivative.program.inputs.clone();
+        let programs = [trace.program.clone(), derivative.program];
+        derivative.program = join(&programs, &Rename::default(), inputs);
         let program = with_flat_ends(&derivative.program, &tangents, &ends, dtype, settings)?;
-        Self::new(program, 1, 1, settings)
+        Self::new(program, 1, 2, settings)
     }
 }

@@ -215,6 +215,21 @@ impl Linearized {
         self.point_with(inputs, draws, residuals)
     }
 
+    /// As [`point`](Self::point), with the random draws of another point of this map: both are then
+    /// points of one function.
+    ///
+    /// # Errors
+    ///
+    /// [`LinearizeError::Mismatch`], [`LinearizeError::Run`].
+    pub fn point_beside(
+        &mut self,
+        inputs: &[DispatchTensor],
+        residuals: Residuals,
+        point: &Point,
+    ) -> Result<Point, LinearizeError> {
+        self.point_with(inputs, point.draws.clone(), residuals)
+    }
+
     fn point_with(
         &mut self,
         inputs: &[DispatchTensor],

@@ -253,7 +253,7 @@ fn parts(trace: &OutputTrace, wrt: &[usize]) -> Result<Vec<Part>, LinearizeError
 
 /// Programs one after the other, with tensors identified by name: what several of them compute is
 /// computed once.
-fn join(programs: &[Program], rename: &Rename, inputs: Vec<Port>) -> Program {
+pub(super) fn join(programs: &[Program], rename: &Rename, inputs: Vec<Port>) -> Program {
     let mut made = HashSet::new();
     let (mut operations, mut constants) = (Vec::new(), BTreeMap::new());
     for program in programs {

@@ -6,7 +6,7 @@ use burnscape_krylov::{LinearOperator, SelfAdjoint};
 use burnscape_linearize::{LinearMap, OutputMetric, trace_outputs};
 
 use super::lift::lifted;
-use super::matrix::{Matrix, chosen, matrix_operator};
+use super::matrix::{Matrix, chosen, matrix_operator, positions};
 use super::reverse::Reverse;
 use super::sweep::{Setup, Traced, Weighting};
 use super::{CurvatureConfig, CurvatureError};
@@ -137,6 +137,7 @@ impl<'a> CurvatureConfig<'a> {
             };
             Ok(Traced {
                 reverse,
+                positions: positions(&wrt, &traced.parameters),
                 maps: vec![LinearMap::pulled_back(&traced, &wrt, metric, settings)?],
                 bindings: traced.bindings,
                 noise: None,

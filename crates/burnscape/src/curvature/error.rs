@@ -21,6 +21,16 @@ pub enum CurvatureError {
     /// Numbers on the host do not fit a space.
     #[error(transparent)]
     Host(#[from] HostError),
+    /// A setting is outside its range.
+    #[error("`{name}` is {value}; give {expected}")]
+    OutOfRange {
+        /// The setting.
+        name: &'static str,
+        /// What it was set to.
+        value: f64,
+        /// What it may be.
+        expected: &'static str,
+    },
     /// The operator is not symmetric, so that it is not the curvature of one function.
     #[error(
         "the operator is not symmetric: ⟨u, Av⟩ and ⟨Au, v⟩ differ by {defect:.1e} of their size, \
@@ -37,17 +47,20 @@ pub enum CurvatureError {
     /// Burn's backward pass is not that of the forward pass.
     #[error(
         "what Burn differentiates is not the function that runs: derivatives forwards and backwards \
-         differ by {defect:.1e} of their size; a tensor that depends on the parameters is detached in \
-         the loss or the model. Make it an input of the batch, or freeze those parameters"
+         differ by {defect:.1e} of their size, at the model's weights and at larger ones; a tensor that \
+         depends on the parameters is detached in the loss or the model. Make it an input of the batch, \
+         or freeze those parameters"
     )]
     Detached {
-        /// `|⟨u, Jv⟩ − ⟨Jᵀu, v⟩| / (|u| |Jv| + |Jᵀu| |v|)`.
+        /// `|⟨u, Jv⟩ − ⟨Jᵀu, v⟩| / (|Jv| + |Jᵀu|)` for Gaussian `u` and `v` (`u = 1` for a loss), at
+        /// displaced weights.
         defect: f64,
     },
     /// A product holds a number that is not finite although loss and gradient are finite.
     #[error(
         "the product with a batch is not finite: batch {batch}, {operation}; look for a function \
-         whose second derivative is infinite there (`sqrt` at zero, a norm of zeros)"
+         without a finite derivative there, of the second order for a Hessian and of the first for other \
+         matrices (`sqrt` at zero, a norm of zeros)"
     )]
     NonFiniteProduct {
         /// Index of the batch.

@@ -2,8 +2,8 @@ use burn::module::Module;
 use burnscape_krylov::{LinearOperator, SelfAdjoint};
 
 use super::{CurvatureConfig, CurvatureError};
-use crate::loss::{Batch, DataSet, Evaluator, LossError, Objective};
-use crate::space::{ParamSpace, ParamVector, epsilon};
+use crate::loss::{Agreement, Batch, DataSet, Evaluator, LossError, Objective, Sides, compare};
+use crate::space::{Distance, Nearby, ParamSpace, ParamVector, epsilon};
 
 /// The Hessian by central differences of Burn's gradient:
 /// `H v ≈ (∇L(w + h u) − ∇L(w − h u)) / 2h · |v|` with `u = v / |v|`.
@@ -27,7 +27,8 @@ use crate::space::{ParamSpace, ParamVector, epsilon};
 ///
 /// # Errors
 ///
-/// [`CurvatureError::Loss`], [`CurvatureError::Space`].
+/// [`CurvatureError::Loss`], [`CurvatureError::Space`]; a product, [`CurvatureError::OutOfRange`] for a step
+/// that is not positive and finite, or so small that the parameters do not move in their element type.
 ///
 /// # Example
 ///
@@ -51,6 +52,7 @@ use crate::space::{ParamSpace, ParamVector, epsilon};
 pub struct FiniteDifference<'a> {
     space: ParamSpace,
     step: f64,
+    weights: ParamVector,
     /// The gradient at `w + scale · v`.
     gradient: Box<Gradient<'a>>,
 }
@@ -77,7 +79,7 @@ impl<'a> FiniteDifference<'a> {
         CurvatureConfig::new().finite_difference(model, objective, data)
     }
 
-    /// Sets `h`, the length of the displacement.
+    /// Sets `h`, the length of the displacement. A step that makes no sense is refused by the product.
     #[must_use]
     pub fn with_step(mut self, step: f64) -> Self {
         self.step = step;
@@ -87,6 +89,30 @@ impl<'a> FiniteDifference<'a> {
     /// `h`, the length of the displacement.
     pub fn step(&self) -> f64 {
         self.step
+    }
+
+    /// A step that is rounded away would give a difference of zero.
+    fn check_step(&self, v: &ParamVector, scale: f64) -> Result<(), CurvatureError> {
+        let value = self.step;
+        let refused = |expected| {
+            Err(CurvatureError::OutOfRange {
+                name: "step",
+                value,
+                expected,
+            })
+        };
+        if !(value > 0.0 && value.is_finite()) {
+            return refused("a finite number > 0");
+        }
+        if value > epsilon(self.space.dtype()?) * self.weights.norm()? {
+            return Ok(());
+        }
+        let moved = self.weights.clone().axpy(scale, v)?;
+        let moved = moved.axpy(-1.0, &self.weights)?;
+        match moved.to_host()?.iter().any(|step| *step != 0.0) {
+            true => Ok(()),
+            false => refused("a step that moves the parameters in their element type"),
+        }
     }
 
     /// The space of the parameters that it acts on.
@@ -115,6 +141,7 @@ impl LinearOperator for FiniteDifference<'_> {
             return Ok(ParamVector::zeros(&self.space)?);
         }
         let scale = self.step / norm;
+        self.check_step(v, scale)?;
         let up = (self.gradient)(v, scale)?;
         let down = (self.gradient)(v, -scale)?;
         Ok(up.axpy(-1.0, &down)?.scale(0.5 / scale))
@@ -162,24 +189,50 @@ impl<'a> CurvatureConfig<'a> {
         Ok(FiniteDifference {
             space,
             step,
+            weights,
             gradient: Box::new(gradient),
         })
     }
 }
 
-/// Two gradients at one point, which have to be finite and the same.
-fn check_repeatable(gradient: &Gradient<'_>, anywhere: &ParamVector) -> Result<(), CurvatureError> {
-    let (first, second) = (gradient(anywhere, 0.0)?, gradient(anywhere, 0.0)?);
-    let norm = first.norm()?;
+/// Two gradients at one point, which have to be finite and the same: but for the order of sums on a GPU,
+/// whose rounding is all there is at a minimum, and small beside the gradients near it.
+fn check_repeatable(gradient: &Gradient<'_>, weights: &ParamVector) -> Result<(), CurvatureError> {
+    let dtype = weights.values().dtype();
+    let (first, second) = (gradient(weights, 0.0)?, gradient(weights, 0.0)?);
+    let (norm, other) = (first.norm()?, second.norm()?);
     if !norm.is_finite() {
         return Err(LossError::NonFiniteGradient { norm }.into());
     }
-    let other = second.norm()?;
-    let difference = first.clone().axpy(-1.0, &second)?.norm()?;
-    // Reductions on a GPU may run in any order.
-    match difference <= 100.0 * epsilon(first.values().dtype()) * norm.max(other) {
-        true => Ok(()),
-        false => Err(LossError::NotDeterministic {
+    let sides = |first: &ParamVector, second: &ParamVector| {
+        let size = first.norm()?.max(second.norm()?);
+        let difference = first.clone().axpy(-1.0, second)?.norm()?;
+        let sides = Sides { difference, size };
+        Ok::<_, CurvatureError>(sides.size.is_finite().then_some(sides))
+    };
+    let tolerance = 100.0 * epsilon(dtype);
+    let own = sides(&first, &second)?;
+    if own.is_some_and(|own| own.difference <= tolerance * own.size) {
+        return Ok(());
+    }
+    let nearby = Nearby::around(weights)?;
+    let points = [Distance::NONE].into_iter();
+    let points = points.chain(Distance::growing(dtype));
+    let found = compare(tolerance, points, |distance| {
+        if distance == Distance::NONE {
+            return Ok(own);
+        }
+        let step = nearby.displacement(distance)?;
+        match (gradient(&step, 1.0), gradient(&step, 1.0)) {
+            (Ok(first), Ok(second)) => sides(&first, &second),
+            (Err(CurvatureError::Loss(LossError::NonFinite { .. })), _)
+            | (_, Err(CurvatureError::Loss(LossError::NonFinite { .. }))) => Ok(None),
+            (Err(error), _) | (_, Err(error)) => Err(error),
+        }
+    })?;
+    match found {
+        Agreement::Equal => Ok(()),
+        _ => Err(LossError::NotDeterministic {
             what: "gradient",
             first: norm,
             second: other,

@@ -3,7 +3,7 @@ use burnscape_krylov::{LinearOperator, SelfAdjoint};
 use burnscape_linearize::{Likelihood, LinearMap, OutputMetric, trace_outputs};
 
 use super::lift::lifted;
-use super::matrix::{Matrix, chosen, matrix_operator};
+use super::matrix::{Matrix, chosen, matrix_operator, positions};
 use super::reverse::Reverse;
 use super::sweep::{Setup, Traced, Weighting};
 use super::{CurvatureConfig, CurvatureError};
@@ -189,6 +189,7 @@ impl<'a> CurvatureConfig<'a> {
             };
             Ok(Traced {
                 reverse,
+                positions: positions(&wrt, &trace.parameters),
                 maps: vec![LinearMap::pulled_back(&trace, &wrt, metric, settings)?],
                 noise: metric
                     .noise(trace.output_shape())

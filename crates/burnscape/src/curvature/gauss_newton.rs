@@ -3,7 +3,7 @@ use burnscape_krylov::{LinearOperator, SelfAdjoint};
 use burnscape_linearize::{LinearMap, trace_split};
 
 use super::lift::lifted;
-use super::matrix::{Matrix, chosen, matrix_operator};
+use super::matrix::{Matrix, chosen, matrix_operator, positions};
 use super::reverse::Reverse;
 use super::sweep::{Setup, Traced, Weighting};
 use super::{CurvatureConfig, CurvatureError};
@@ -123,6 +123,7 @@ impl<'a> CurvatureConfig<'a> {
             };
             Ok(Traced {
                 reverse,
+                positions: positions(&wrt, &trace.parameters),
                 maps: vec![LinearMap::gauss_newton(&trace, &wrt, settings)?],
                 bindings: trace.bindings,
                 noise: None,

@@ -3,7 +3,7 @@ use burnscape_krylov::{LinearOperator, SelfAdjoint};
 use burnscape_linearize::{LinearMap, trace_gradient};
 
 use super::lift::lifted;
-use super::matrix::{Matrix, matrix_operator};
+use super::matrix::{Matrix, chosen, matrix_operator, positions};
 use super::reverse::Reverse;
 use super::sweep::{Setup, Traced, Weighting};
 use super::{CurvatureConfig, CurvatureError};
@@ -21,7 +21,8 @@ use crate::space::{ParamSpace, ParamVector, copy_for_gradients};
 /// # Cost
 ///
 /// Making it: one trace for all batches of the same shapes, one gradient a batch, and, unless
-/// [checks](CurvatureConfig::with_checks) are off, a second reading of the data and two products.
+/// [checks](CurvatureConfig::with_checks) are off, a second reading of the data, two products, and a
+/// gradient with a forward derivative at displaced weights.
 /// A product runs what is linear in the vector, over the data; see
 /// [`with_residual_budget`](CurvatureConfig::with_residual_budget).
 ///
@@ -31,7 +32,8 @@ use crate::space::{ParamSpace, ParamVector, copy_for_gradients};
 /// a value, uses a tensor of another device, meets an operation without a rule),
 /// [`CurvatureError::Loss`] for data that are empty, ragged, not finite or different when read again,
 /// [`CurvatureError::Space`] for parameters that have no flat vector,
-/// [`CurvatureError::NotSymmetric`], [`CurvatureError::NonFiniteProduct`].
+/// [`CurvatureError::Detached`], [`CurvatureError::NotSymmetric`], [`CurvatureError::NonFiniteProduct`],
+/// [`CurvatureError::OutOfRange`] for a block size of zero.
 ///
 /// # Example
 ///
@@ -125,8 +127,9 @@ impl<'a> CurvatureConfig<'a> {
                 |lifter| lifted(batch.clone(), lifter),
                 |model, batch| objective.loss(model, batch),
             )?;
-            let wrt = super::matrix::chosen(&space, &trace.parameters)?;
+            let wrt = chosen(&space, &trace.parameters)?;
             Ok(Traced {
+                positions: positions(&wrt, &trace.parameters),
                 reverse: match checks {
                     true => Some(Reverse::Gradient(Box::new(LinearMap::slope(
                         &trace, &wrt, settings,

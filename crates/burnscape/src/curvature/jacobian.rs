@@ -6,7 +6,7 @@ use burnscape_krylov::{Adjoint, LinearOperator, VectorSpace};
 use burnscape_linearize::{LinearMap, trace_outputs};
 
 use super::lift::lifted;
-use super::matrix::{chosen, rows};
+use super::matrix::{chosen, positions, rows};
 use super::output_vector::{OutputSpace, OutputVector};
 use super::reverse::Reverse;
 use super::sweep::{Setup, Sweep, Traced, Weighting};
@@ -222,12 +222,14 @@ impl<'a> CurvatureConfig<'a> {
             )?;
             let wrt = chosen(&space, &trace.parameters)?;
             dtype.set(trace.output_dtype());
+            let maps = [
+                LinearMap::jacobian(&trace, &wrt, settings)?,
+                LinearMap::jacobian_transposed(&trace, &wrt, settings)?,
+            ];
             Ok(Traced {
-                reverse: Some(Reverse::Own),
-                maps: vec![
-                    LinearMap::jacobian(&trace, &wrt, settings)?,
-                    LinearMap::jacobian_transposed(&trace, &wrt, settings)?,
-                ],
+                reverse: checks.then(|| Reverse::Outputs(Box::new(maps.clone()))),
+                positions: positions(&wrt, &trace.parameters),
+                maps: maps.into(),
                 bindings: trace.bindings,
                 noise: None,
             })

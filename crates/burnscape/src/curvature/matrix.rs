@@ -1,11 +1,11 @@
 use burn::tensor::Tensor;
 use burnscape_linearize::{LinearizeError, TracedParam};
 
-use super::reverse::tolerance;
+use super::displaced::{Displaced, of_products};
 use super::sweep::{Setup, Sweep};
 use super::{CurvatureConfig, CurvatureError};
-use crate::loss::{Batch, DataSet};
-use crate::space::{ParamSpace, ParamVector};
+use crate::loss::{Agreement, Batch, DataSet, Sides, compare};
+use crate::space::{Distance, ParamSpace, ParamVector};
 
 /// A symmetric matrix over parameters, as a sum over batches: what the operators are inside.
 pub(super) struct Matrix<'a> {
@@ -64,22 +64,54 @@ impl<'a> Matrix<'a> {
     }
 
     /// Two products, which have to be finite and to agree about each other's vector.
+    ///
+    /// A product may be all rounding, where the terms of its coordinates cancel; how large they are
+    /// shows at other weights.
     fn check(&self) -> Result<(), CurvatureError> {
-        let u = ParamVector::rademacher(&self.space, 1)?;
-        let v = ParamVector::rademacher(&self.space, 2)?;
-        let (au, av) = (self.product(&u)?, self.product(&v)?);
-        let (norm_au, norm_av) = (au.norm()?, av.norm()?);
-        for (vector, norm) in [(&u, norm_au), (&v, norm_av)] {
-            if !norm.is_finite() {
-                return Err(self.sweep.find_non_finite(0, |_| vector.values().clone())?);
+        let u = ParamVector::gaussian(&self.space, 1)?;
+        let v = ParamVector::gaussian(&self.space, 2)?;
+        let norms = [u.norm()?, v.norm()?];
+        let product = |w: &ParamVector, near: Option<(&Displaced, Distance)>| match near {
+            None => self.product(w),
+            Some((displaced, distance)) => {
+                let values = self.sweep.sum_displaced(displaced, distance, w.values())?;
+                Ok(ParamVector::from_values(&self.space, values)?)
             }
+        };
+        let sides = |near: Option<(&Displaced, Distance)>| {
+            let (au, av) = (product(&u, near)?, product(&v, near)?);
+            let (norm_au, norm_av) = (au.norm()?, av.norm()?);
+            for (vector, norm) in [(&u, norm_au), (&v, norm_av)] {
+                if !norm.is_finite() {
+                    return match near {
+                        Some(_) => Ok(None),
+                        None => Err(self.sweep.find_non_finite(0, |_| vector.values().clone())?),
+                    };
+                }
+            }
+            Ok(Some(Sides {
+                difference: (u.dot(&av)? - au.dot(&v)?).abs(),
+                size: norms[0] * norm_av + norm_au * norms[1],
+            }))
+        };
+        let dtype = self.space.dtype()?;
+        let tolerance = of_products(dtype);
+        let own = sides(None)?;
+        if own.is_some_and(|own| own.difference <= tolerance * own.size) {
+            return Ok(());
         }
-        let size = u.norm()? * norm_av + norm_au * v.norm()?;
-        let defect = (u.dot(&av)? - au.dot(&v)?).abs() / size.max(f64::MIN_POSITIVE);
-        let tolerance = tolerance(self.space.dtype()?);
-        match defect <= tolerance {
-            true => Ok(()),
-            false => Err(CurvatureError::NotSymmetric { defect, tolerance }),
+        let displaced = self.sweep.displaced(&self.space)?;
+        let points = [Distance::NONE].into_iter();
+        let points = points.chain(Distance::growing(dtype));
+        let found = compare(tolerance, points, |distance| match distance {
+            Distance::NONE => Ok(own),
+            distance => sides(Some((&displaced, distance))),
+        })?;
+        match found {
+            Agreement::Different { defect } => {
+                Err(CurvatureError::NotSymmetric { defect, tolerance })
+            }
+            Agreement::Equal | Agreement::NotFinite => Ok(()),
         }
     }
 }
@@ -112,6 +144,12 @@ pub(super) fn chosen(
         })
     });
     found.collect()
+}
+
+/// Where the parameters of a space are among the inputs of a trace.
+pub(super) fn positions(chosen: &[usize], traced: &[TracedParam]) -> Vec<usize> {
+    let inputs = chosen.iter().map(|&index| traced[index].input);
+    inputs.collect()
 }
 
 /// What all matrices over parameters have in common.

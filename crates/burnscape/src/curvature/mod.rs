@@ -21,6 +21,7 @@
 //! of its own (class weights) is built inside the closure, on `outputs.device()`.
 
 mod config;
+mod displaced;
 mod empirical_fisher;
 mod error;
 mod finite_difference;
@@ -36,6 +37,7 @@ mod ntk;
 mod output_vector;
 mod reverse;
 mod sweep;
+mod usable;
 mod weight_decay;
 
 pub use config::{CurvatureConfig, CurvatureStep, Pass};

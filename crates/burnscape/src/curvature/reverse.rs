@@ -1,94 +1,181 @@
 use burn::backend::DispatchTensor;
-use burn::tensor::{DType, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use burnscape_linearize::{LinearMap, Linearized, Point, Residuals};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use rand_distr::StandardNormal;
 
 use super::CurvatureError;
-use crate::space::{ParamSpace, epsilon, to_host};
+use super::displaced::{Displaced, of_derivatives};
+use crate::loss::{Agreement, Sides, compare};
+use crate::space::{Distance, as_accumulator, dot, transfer};
 
 /// Two maps that have to be adjoint: a derivative forwards, which goes through everything, and Burn's
 /// backward pass, which stops at what is detached.
 #[derive(Debug, Clone)]
 pub(super) enum Reverse {
-    /// From the parameters to the loss; Burn's gradient is the second value of the first map.
+    /// From the parameters to the loss; Burn's gradient is the second value of the map.
     Gradient(Box<LinearMap>),
     /// From the parameters to the outputs, and back.
     Outputs(Box<[LinearMap; 2]>),
-    /// The first two maps themselves.
-    Own,
 }
 
 /// Refuses a function whose backward pass is not that of its forward pass: something that depends on
 /// the parameters is detached.
-pub(super) fn check_reverse(
-    space: &ParamSpace,
-    maps: &mut [Linearized],
-    reverse: Option<&Reverse>,
-    points: &[Point],
-    inputs: &[DispatchTensor],
-) -> Result<(), CurvatureError> {
-    let device = space.device();
-    let probe = |len: usize, dtype: DType, seed: u64| -> Tensor<1> {
-        let mut rng = StdRng::seed_from_u64(seed);
-        let signs = (0..len).map(|_| if rng.random::<bool>() { 1.0 } else { -1.0 });
-        let data = TensorData::new(signs.collect::<Vec<f64>>(), [len]);
-        Tensor::from_data(data, (device, dtype))
-    };
-    let host = |tensor: &Tensor<1>| to_host(tensor.clone());
-    let dot = |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(a, b)| a * b).sum() };
-    let dtype = space.dtype()?;
-    let v = probe(space.len(), dtype, 3);
-    let forwards = |linearized: &mut Linearized, point: &Point| {
-        Ok::<_, CurvatureError>(linearized.apply(point, std::slice::from_ref(&v))?.remove(0))
-    };
-    // Inputs that only the map itself has, its noise, come last.
-    let shared = |map: &LinearMap| {
-        let mut at = Linearized::new(map, device)?;
-        let own = &inputs[..at.map().num_inputs().min(inputs.len())];
-        let point = at.point_sharing(own, Residuals::Kept, (&maps[0], &points[0]))?;
-        Ok::<_, CurvatureError>((at, point))
-    };
-    let (moved, u, back) = match reverse {
-        None => return Ok(()),
-        Some(Reverse::Gradient(map)) => {
-            let (mut at, point) = shared(map)?;
-            let moved = forwards(&mut at, &point)?;
-            let back = points[0].values().get(1).cloned();
-            let u = moved.ones_like();
-            (moved, u, back.unwrap_or_else(|| v.zeros_like()))
+///
+/// At the model's own weights the terms of a derivative may cancel: they do at every minimum. So the
+/// derivatives are compared at displaced weights.
+#[derive(Debug)]
+pub(super) struct ReverseCheck {
+    forwards: Linearized,
+    back: Option<Linearized>,
+}
+
+/// What a check looks at: a batch, at the model's own weights.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'p> {
+    /// Its index.
+    pub(super) batch: usize,
+    /// A map of the same trace and its point, whose draws are taken.
+    pub(super) drawn: (&'p Linearized, &'p Point),
+    pub(super) inputs: &'p [DispatchTensor],
+    /// Where the parameters are among the inputs.
+    pub(super) positions: &'p [usize],
+}
+
+/// Where the derivatives were taken, and what they are.
+struct Found {
+    point: Point,
+    sides: Option<Sides>,
+}
+
+impl ReverseCheck {
+    pub(super) fn new(reverse: &Reverse, device: &Device) -> Result<Self, CurvatureError> {
+        let (forwards, back) = match reverse {
+            Reverse::Gradient(map) => (map.as_ref(), None),
+            Reverse::Outputs(maps) => (&maps[0], Some(&maps[1])),
+        };
+        Ok(Self {
+            forwards: Linearized::new(forwards, device)?,
+            back: back.map(|map| Linearized::new(map, device)).transpose()?,
+        })
+    }
+
+    /// # Cost
+    ///
+    /// A forward derivative and a backward pass.
+    pub(super) fn check(
+        &mut self,
+        displaced: &Displaced,
+        place: Place<'_>,
+    ) -> Result<(), CurvatureError> {
+        let dtype = displaced.tangent.dtype();
+        let tolerance = |distance: Distance| of_derivatives(dtype).max(distance.rounding(dtype));
+        let growing = Distance::growing(dtype);
+        let at = |distance| self.sides(displaced, place, distance);
+        let mut found = compare(tolerance(growing[0]), growing, at)?;
+        for distance in Distance::shrinking(dtype) {
+            if found != Agreement::NotFinite {
+                break;
+            }
+            let at = |distance| self.sides(displaced, place, distance);
+            found = compare(tolerance(distance), [distance], at)?;
         }
-        Some(Reverse::Outputs(both)) => {
-            let (mut at, point) = shared(&both[0])?;
-            let moved = forwards(&mut at, &point)?;
-            let u = probe(moved.dims()[0], moved.dtype(), 4);
-            let (mut at, point) = shared(&both[1])?;
-            let back = at.apply(&point, std::slice::from_ref(&u))?.remove(0);
-            (moved, u, back)
+        match found {
+            Agreement::Equal => Ok(()),
+            Agreement::Different { defect } => Err(CurvatureError::Detached { defect }),
+            Agreement::NotFinite => self.check_finite(displaced, place),
         }
-        Some(Reverse::Own) => {
-            let moved = forwards(&mut maps[0], &points[0])?;
-            let u = probe(moved.dims()[0], moved.dtype(), 4);
-            let back = maps[1]
-                .apply(&points[1], std::slice::from_ref(&u))?
-                .remove(0);
-            (moved, u, back)
+    }
+
+    /// Where nothing near the weights is finite, there is nothing to compare; at the weights themselves
+    /// the derivatives are finite at least.
+    fn check_finite(
+        &mut self,
+        displaced: &Displaced,
+        place: Place<'_>,
+    ) -> Result<(), CurvatureError> {
+        let Found { point, sides } = self.at(displaced, place, Distance::NONE)?;
+        if sides.is_some() {
+            return Ok(());
         }
-    };
-    let (moved, u, back, v) = (host(&moved)?, host(&u)?, host(&back)?, host(&v)?);
-    let norm = |x: &[f64]| dot(x, x).sqrt();
-    let (left, right) = (dot(&u, &moved), dot(&back, &v));
-    let size = norm(&u) * norm(&moved) + norm(&back) * norm(&v);
-    let defect = (left - right).abs() / size.max(f64::MIN_POSITIVE);
-    // What is not finite is told with the batch and the operation, later.
-    match defect > tolerance(dtype) {
-        true => Err(CurvatureError::Detached { defect }),
-        false => Ok(()),
+        let tangent = std::slice::from_ref(&displaced.tangent);
+        let operation = self.forwards.find_non_finite(&point, tangent)?;
+        Err(CurvatureError::NonFiniteProduct {
+            batch: place.batch,
+            operation: operation.unwrap_or_else(|| "in the backward pass".into()),
+        })
+    }
+
+    fn sides(
+        &mut self,
+        displaced: &Displaced,
+        place: Place<'_>,
+        distance: Distance,
+    ) -> Result<Option<Sides>, CurvatureError> {
+        Ok(self.at(displaced, place, distance)?.sides)
+    }
+
+    fn at(
+        &mut self,
+        displaced: &Displaced,
+        place: Place<'_>,
+        distance: Distance,
+    ) -> Result<Found, CurvatureError> {
+        let inputs = displaced.inputs(place.inputs, place.positions, distance)?;
+        let point_of = |map: &mut Linearized| {
+            // Inputs that only the map itself has, its noise, come last.
+            let own = &inputs[..map.map().num_inputs().min(inputs.len())];
+            map.point_sharing(own, Residuals::Kept, place.drawn)
+        };
+        let point = point_of(&mut self.forwards)?;
+        let v = &displaced.tangent;
+        let mut moved = self.forwards.apply(&point, std::slice::from_ref(v))?;
+        let moved = moved.remove(0);
+        let (u, back) = match &mut self.back {
+            None => {
+                let back = point.values().get(1).cloned();
+                (moved.ones_like(), back.unwrap_or_else(|| v.zeros_like()))
+            }
+            Some(map) => {
+                let u = gaussian(moved.dims()[0], &moved.device(), moved.dtype());
+                let at = point_of(map)?;
+                let back = map.apply(&at, std::slice::from_ref(&u))?.remove(0);
+                (u, back)
+            }
+        };
+        let value = point.values().first().map(nothing);
+        let [moved_scale, moved_square] = length(&moved);
+        let [back_scale, back_square] = length(&back);
+        let mut numbers = vec![dot(&u, &moved), dot(&back, v)];
+        numbers.extend([moved_scale, moved_square, back_scale, back_square]);
+        numbers.extend(value);
+        let numbers = transfer(numbers)?;
+        let is_finite = numbers.iter().all(|number| number.is_finite());
+        let sides = is_finite.then(|| Sides {
+            difference: (numbers[0] - numbers[1]).abs(),
+            size: numbers[2] * numbers[3].sqrt() + numbers[4] * numbers[5].sqrt(),
+        });
+        Ok(Found { point, sides })
     }
 }
 
-/// How far numbers may be apart that are to be the same: rounding adds up like a random walk over the
-/// operations of a deep net, and some of Burn's backward passes compute in f32 whatever the type is.
-pub(super) fn tolerance(dtype: DType) -> f64 {
-    epsilon(dtype).sqrt().max(1e-6)
+/// The largest absolute value, and the sum of squares in units of it: squares may leave the range.
+fn length(x: &Tensor<1>) -> [Tensor<1>; 2] {
+    let x = as_accumulator(x.clone());
+    let scale = x.clone().abs().max();
+    let unit = scale.clone().mask_fill(scale.clone().equal_elem(0.0), 1.0);
+    let x = x / unit;
+    [scale, dot(&x, &x)]
+}
+
+/// Zero if all numbers are finite, NaN if not.
+pub(super) fn nothing(x: &Tensor<1>) -> Tensor<1> {
+    (as_accumulator(x.clone()) * 0.0).sum()
+}
+
+fn gaussian(len: usize, device: &Device, dtype: DType) -> Tensor<1> {
+    let mut rng = StdRng::seed_from_u64(4);
+    let values: Vec<f64> = (0..len).map(|_| rng.sample(StandardNormal)).collect();
+    Tensor::from_data(TensorData::new(values, [len]), (device, dtype))
 }

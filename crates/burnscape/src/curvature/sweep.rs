@@ -8,11 +8,13 @@ use burnscape_linearize::{LinearMap, Linearized, Noise, Point, Residuals};
 
 use super::CurvatureError;
 use super::config::{CurvatureConfig, CurvatureStep, Observer, Pass};
+use super::displaced::Displaced;
 use super::lift::{Fingerprint, Signature, Tensors};
 use super::noise::drawn;
-use super::reverse::{Reverse, check_reverse};
-use crate::loss::{Batch, DataSet, LossError, Reduction, examples_and_weight};
-use crate::space::{ParamSpace, to_host};
+use super::reverse::{Place, Reverse, ReverseCheck};
+use super::usable::{check_gradient, check_repeatable, finite_sum, number_of_batches};
+use crate::loss::{Batch, DataSet, LossError, Reduction, examples_and_weight, visit};
+use crate::space::{Distance, ParamSpace, to_host};
 
 /// One linear map a batch, or several of one trace, at the model's parameters: what every operator
 /// over data is made of.
@@ -47,6 +49,8 @@ pub(super) struct Traced {
     pub(super) bindings: Vec<DispatchTensor>,
     /// The noise that the maps need besides, and its element type.
     pub(super) noise: Option<(Noise, DType)>,
+    /// Where the parameters of the space are among the bindings.
+    pub(super) positions: Vec<usize>,
     /// How to find out whether Burn's way back is that of the way forwards.
     pub(super) reverse: Option<Reverse>,
 }
@@ -54,6 +58,7 @@ pub(super) struct Traced {
 struct Program {
     maps: Vec<Linearized>,
     model: Vec<DispatchTensor>,
+    positions: Vec<usize>,
     noise: Option<(Noise, DType)>,
 }
 
@@ -106,30 +111,37 @@ impl<'a> Sweep<'a> {
             device.seed(seed);
         }
         let mut programs: Vec<Program> = Vec::new();
+        let mut checks: Vec<Option<ReverseCheck>> = Vec::new();
+        let mut displaced = None;
         let mut known: HashMap<Signature, usize> = HashMap::new();
         let mut batches: Vec<BatchPoint> = Vec::new();
         let (mut kept, mut weight, mut num_examples) = (0_usize, 0.0, 0);
         let (mut loss, mut gradient) = (0.0, None);
-        for (index, batch) in data.batches().enumerate() {
-            let batch = batch?;
+        visit(data, |index, batch: B| {
             let (examples, own_weight) = examples_and_weight(&batch, index)?;
             let tensors = Tensors::of(batch.clone());
             let batch_bytes = tensors.bytes();
             let Tensors { values, signature } = tensors;
             let found = known.get(&signature).copied();
-            let mut checked = None;
-            let is_new = !B::IS_ONLY_TENSORS || found.is_none();
             let program = match found.filter(|_| B::IS_ONLY_TENSORS) {
                 Some(program) => program,
                 None => {
                     let traced = (setup.trace)(&batch, examples)?;
-                    checked.clone_from(&traced.reverse);
+                    let check = traced.reverse.as_ref();
+                    let check = check.map(|reverse| ReverseCheck::new(reverse, device));
+                    checks.push(check.transpose()?);
                     programs.push(Program::new(traced, values.len(), device)?);
                     known.insert(signature.clone(), programs.len() - 1);
                     programs.len() - 1
                 }
             };
-            let Program { maps, model, noise } = &mut programs[program];
+            let check = &mut checks[program];
+            let Program {
+                maps,
+                model,
+                positions,
+                noise,
+            } = &mut programs[program];
             let noise = noise.as_ref();
             let noise = noise.map(|noise| drawn(noise, setup.noise_seed, index, device));
             let noise_bytes = noise.as_ref().map_or(0, |noise| {
@@ -148,16 +160,30 @@ impl<'a> Sweep<'a> {
             let inputs: Vec<DispatchTensor> = inputs.into_iter().chain(noise.clone()).collect();
             let points = points(maps, &inputs, residuals)?;
             let point = &points[0];
-            if config.checks && is_new {
-                check_reverse(setup.space, maps, checked.as_ref(), &points, &inputs)?;
+            let own_loss = finite_sum(point, index)?;
+            if let Some(check) = check {
+                check_gradient(point)?;
+                let displaced = match &mut displaced {
+                    Some(displaced) => displaced,
+                    displaced => {
+                        displaced.insert(Displaced::from(setup.space, &inputs, positions)?)
+                    }
+                };
+                let place = Place {
+                    batch: index,
+                    drawn: (&maps[0], point),
+                    inputs: &inputs,
+                    positions,
+                };
+                check.check(displaced, place)?;
             }
             let factor = match setup.weighting {
                 Weighting::Loss(Reduction::Mean) => own_weight,
                 Weighting::Loss(Reduction::Sum) | Weighting::None => 1.0,
             };
-            loss += factor * finite_sum(point, index)?;
+            loss += factor * own_loss;
             if let Some(part) = point.values().get(1) {
-                gradient = Some(added(gradient, part.clone(), factor));
+                gradient = Some(added(gradient.take(), part.clone(), factor));
             }
             let fingerprint = match config.checks {
                 true => Some(Fingerprint::of(batch)?),
@@ -180,7 +206,8 @@ impl<'a> Sweep<'a> {
                 batches.len(),
                 data.num_batches(),
             )?;
-        }
+            Ok::<_, CurvatureError>(ControlFlow::Continue(()))
+        })?;
         if batches.is_empty() {
             return Err(LossError::EmptyData.into());
         }
@@ -190,17 +217,19 @@ impl<'a> Sweep<'a> {
             gradient = gradient.map(|gradient| gradient / weight);
         }
         if config.checks {
-            check_repeatable(&batches, data)?;
+            let known = batches.iter().map(|batch| batch.fingerprint.as_ref());
+            check_repeatable(known, data)?;
         }
         let rereads = batches.iter().any(|batch| !batch.is_kept());
         Ok(Self {
             programs: Mutex::new(programs),
             batches,
-            source: Box::new(move |visit| {
-                for (index, batch) in data.batches().enumerate() {
-                    visit(index, Tensors::of(batch?))?;
-                }
-                Ok(())
+            source: Box::new(move |each| {
+                visit(data, |index, batch: B| {
+                    each(index, Tensors::of(batch))?;
+                    Ok::<_, CurvatureError>(ControlFlow::Continue(()))
+                })
+                .map(drop)
             }),
             observer: Mutex::new(config.observer.take()),
             block_size: config.block_size,
@@ -353,6 +382,38 @@ impl<'a> Sweep<'a> {
         Ok(CurvatureError::NonFiniteProduct { batch, operation })
     }
 
+    /// Where points near the weights are.
+    pub(super) fn displaced(&self, space: &ParamSpace) -> Result<Displaced, CurvatureError> {
+        let program = &locked(&self.programs)[0];
+        Displaced::from(space, &program.model, &program.positions)
+    }
+
+    /// [`sum`](Self::sum) by the first map at displaced weights, with the draws of the own ones.
+    pub(super) fn sum_displaced(
+        &self,
+        displaced: &Displaced,
+        distance: Distance,
+        tangent: &Tensor<1>,
+    ) -> Result<Tensor<1>, CurvatureError> {
+        let mut programs = locked(&self.programs);
+        let mut sum = None;
+        (self.source)(&mut |index, tensors| {
+            let Some(batch) = self.batches.get(index) else {
+                return Err(number_of_batches(self.batches.len(), index + 1));
+            };
+            let program = &mut programs[batch.program];
+            let inputs = program.model.iter().cloned().chain(tensors.values);
+            let inputs: Vec<DispatchTensor> = inputs.chain(batch.noise.clone()).collect();
+            let inputs = displaced.inputs(&inputs, &program.positions, distance)?;
+            let map = &mut program.maps[0];
+            let point = map.point_beside(&inputs, Residuals::Kept, &batch.points[0])?;
+            let mut parts = map.apply(&point, std::slice::from_ref(tangent))?;
+            sum = Some(added(sum.take(), parts.remove(0), batch.factor));
+            Ok(())
+        })?;
+        sum.ok_or(LossError::EmptyData.into())
+    }
+
     /// Visits every batch in order, with its point.
     fn each(
         &self,
@@ -404,6 +465,7 @@ impl Program {
         let Traced {
             maps,
             mut bindings,
+            positions,
             noise,
             ..
         } = traced;
@@ -412,6 +474,7 @@ impl Program {
         Ok(Self {
             maps: maps.collect::<Result<_, _>>()?,
             model: bindings,
+            positions,
             noise,
         })
     }
@@ -455,52 +518,6 @@ fn added<const D: usize>(sum: Option<Tensor<D>>, part: Tensor<D>, factor: f64) -
         Some(sum) => sum + part,
         None => part,
     }
-}
-
-/// The sum of a point's first value, which is refused if it is not finite.
-fn finite_sum(point: &Point, batch: usize) -> Result<f64, CurvatureError> {
-    let Some(first) = point.values().first() else {
-        return Ok(0.0);
-    };
-    let sum = to_host(crate::space::as_accumulator(first.clone()).sum())?;
-    let value = sum.first().copied().unwrap_or(0.0);
-    match value.is_finite() {
-        true => Ok(value),
-        false => Err(LossError::NonFinite { batch, value }.into()),
-    }
-}
-
-/// Reads the data once more and refuses those that have changed.
-fn check_repeatable<B, D>(batches: &[BatchPoint], data: &D) -> Result<(), CurvatureError>
-where
-    B: Batch,
-    D: DataSet<B> + ?Sized,
-{
-    let mut num_read = 0;
-    for (index, batch) in data.batches().enumerate() {
-        num_read += 1;
-        let Some(known) = batches.get(index) else {
-            continue;
-        };
-        let now = Fingerprint::of(batch?)?;
-        let before = known.fingerprint.as_ref();
-        if before.is_some_and(|before| *before != now) {
-            return Err(LossError::DataChanged { batch: index }.into());
-        }
-    }
-    match num_read == batches.len() {
-        true => Ok(()),
-        false => Err(number_of_batches(batches.len(), num_read)),
-    }
-}
-
-fn number_of_batches(first: usize, second: usize) -> CurvatureError {
-    LossError::NotDeterministic {
-        what: "number of batches",
-        first: first as f64,
-        second: second as f64,
-    }
-    .into()
 }
 
 fn report(

@@ -3,7 +3,7 @@ use burn::tensor::Tensor;
 use burnscape_krylov::{LinearOperator, SelfAdjoint};
 
 use super::CurvatureError;
-use crate::space::{ParamSpace, ParamVector};
+use crate::space::{ParamSpace, ParamVector, SpaceError};
 
 /// The Hessian `λ I` of the penalty `λ/2 |w|²`, on all parameters or on a group: a summand for the
 /// other operators.
@@ -39,6 +39,7 @@ impl WeightDecay {
     ///
     /// # Errors
     ///
+    /// [`CurvatureError::OutOfRange`] for a `lambda` that is negative or not finite,
     /// [`CurvatureError::Space`].
     pub fn new(space: &ParamSpace, lambda: f64) -> Result<Self, CurvatureError> {
         Self::on(space, lambda, |_, _| true)
@@ -48,7 +49,7 @@ impl WeightDecay {
     ///
     /// # Errors
     ///
-    /// [`CurvatureError::Space`].
+    /// As [`new`](Self::new), and [`SpaceError::EmptyGroup`] for a group that matches no parameter.
     pub fn of_group(
         space: &ParamSpace,
         group: &ParamGroup,
@@ -62,6 +63,22 @@ impl WeightDecay {
         lambda: f64,
         is_decayed: impl Fn(&burn::module::ParamId, &str) -> bool,
     ) -> Result<Self, CurvatureError> {
+        if !(lambda >= 0.0 && lambda.is_finite()) {
+            return Err(CurvatureError::OutOfRange {
+                name: "lambda",
+                value: lambda,
+                expected: "a finite number ≥ 0",
+            });
+        }
+        let mut leaves = space.leaves().iter();
+        if !leaves.any(|leaf| is_decayed(&leaf.id(), leaf.path())) {
+            let first = space.leaves().first();
+            return Err(SpaceError::EmptyGroup {
+                available: space.leaves().len(),
+                example: first.map(|leaf| leaf.path().to_owned()).unwrap_or_default(),
+            }
+            .into());
+        }
         let place = (space.device(), space.dtype()?);
         let parts = space.leaves().iter().map(|leaf| {
             let id = leaf.id();

@@ -54,6 +54,10 @@ pub struct CurvatureMonitorConfig {
     pub momentum: Option<MomentumConfig>,
     /// SAM's radius, for its edge.
     pub rho: Option<f64>,
+    /// Whether the Hessian of the first measurement is
+    /// [checked](crate::curvature::CurvatureConfig::with_checks) when it is made.
+    #[config(default = true)]
+    pub checks: bool,
     /// Seed of the random parts of the starts, and of the probes.
     #[config(default = 0)]
     pub seed: u64,

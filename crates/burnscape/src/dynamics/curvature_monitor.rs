@@ -44,8 +44,8 @@ const CROWD: f64 = 0.15;
 /// minibatches at every step, by 8e-3 on full batches with ten times the rate, and by up to 9e-2 where only
 /// every fifth step was measured. Without that limit the searches took up to 24 products there.
 ///
-/// The first measurement also [checks](CurvatureConfig::with_checks) the operator, with two more. Each
-/// product has a handful of host synchronizations. Memory: the Hessian's residuals, twice as many vectors
+/// The first measurement also [checks](CurvatureConfig::with_checks) the operator, with two more and a
+/// gradient, unless told not to. Each product has a handful of host synchronizations. Memory: the Hessian's residuals, twice as many vectors
 /// as products (with room for more, up to as many again), and five between measurements.
 ///
 /// # What can go wrong
@@ -181,7 +181,7 @@ impl CurvatureMonitor {
         D: DataSet<B> + ?Sized,
     {
         check_rate(lr)?;
-        let checks = self.history.is_empty();
+        let checks = self.config.checks && self.history.is_empty();
         let hessian = CurvatureConfig::new()
             .with_mode(self.config.mode)
             .with_checks(checks)

@@ -8,7 +8,7 @@ use super::direction::check_direction;
 use super::slicer::Slicer;
 use super::{Axes, Grid, LandscapeError, SliceStep, non_finite};
 use crate::loss::{Batch, DataSet, Evaluator, Objective};
-use crate::space::ParamVector;
+use crate::space::{ParamVector, epsilon};
 use crate::writing;
 
 /// The loss over a plane.
@@ -209,8 +209,9 @@ fn orthogonal(
 ) -> Result<ParamVector, LandscapeError> {
     let rest = second.clone().orthogonalize(std::slice::from_ref(first))?;
     let left = rest.norm()?;
-    // Below this the rest is rounding of single precision.
-    if left <= 1e-5 * norm {
+    // Below this the rest is rounding.
+    let rounding = 100.0 * epsilon(rest.values().dtype());
+    if left <= rounding * norm {
         return Err(LandscapeError::Parallel { cosine });
     }
     Ok(rest.scale(norm / left))

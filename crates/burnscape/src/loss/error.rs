@@ -106,8 +106,9 @@ pub enum LossError {
     },
     /// A data set gave another batch when it was read again.
     #[error(
-        "batch {batch} is another one when the data are read again; pin a shuffled loader with \
-         `Batches::collect`, and let a closure yield the same batches on every call"
+        "batch {batch} is another one when the data are read again: the loader shuffles, or the closure \
+         does not yield the same batches on every call; build the loader without `shuffle`, or keep one \
+         order with `Batches::collect`"
     )]
     DataChanged {
         /// Index of the first batch that differs.

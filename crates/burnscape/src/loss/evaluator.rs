@@ -5,9 +5,12 @@ use burn::tensor::Tensor;
 
 use super::lift::Lift;
 use super::scalar::{called, check_scalar, gradients};
-use super::{Batch, DataSet, LossError, Mode, Objective, Reduction};
+use super::{
+    Agreement, Batch, DataSet, LossError, Mode, Objective, Reduction, Sides, compare, visit,
+};
 use crate::space::{
-    LeafVector, ParamSpace, ParamVector, checkpointing_strategy, copy_for_gradients,
+    Distance, LeafVector, Nearby, ParamSpace, ParamVector, checkpointing_strategy,
+    copy_for_gradients,
 };
 
 /// Evaluates an objective, and its gradient, over batches and data sets.
@@ -284,11 +287,12 @@ impl<'a, O> Evaluator<'a, O> {
     ///
     /// Dropout, a shuffled loader, or an exhausted iterator make curvature meaningless; this is the
     /// check to run before believing any. Losses and gradients may differ by `tolerance` relative
-    /// to their size (0 on the CPU; reductions on a GPU may run in any order).
+    /// to their size (0 on the CPU; reductions on a GPU may run in any order). Where the terms of a loss
+    /// or a gradient cancel, at a minimum, that is relative to their size at displaced weights.
     ///
     /// # Cost
     ///
-    /// Two passes with gradients.
+    /// Two passes with gradients; up to eight more where they differ and the tolerance is not zero.
     ///
     /// # Errors
     ///
@@ -319,38 +323,84 @@ impl<'a, O> Evaluator<'a, O> {
             }
             other => other?,
         };
-        let check = |what, a: f64, b: f64, difference: f64| {
-            if difference <= tolerance * a.abs().max(b.abs()) {
-                Ok(())
-            } else {
-                Err(LossError::NotDeterministic {
-                    what,
-                    first: a,
-                    second: b,
-                })
-            }
+        let different = |what, first, second| LossError::NotDeterministic {
+            what,
+            first,
+            second,
         };
         let (a, b) = (first.num_examples as f64, second.num_examples as f64);
         if a != b {
-            return Err(LossError::NotDeterministic {
-                what: "number of examples",
-                first: a,
-                second: b,
-            });
+            return Err(different("number of examples", a, b));
         }
-        check(
-            "loss",
-            first.value,
-            second.value,
-            (first.value - second.value).abs(),
-        )?;
-        let (a, b) = (first.gradient.norm()?, second.gradient.norm()?);
-        if !a.is_finite() {
-            return Err(LossError::NonFiniteGradient { norm: a });
+        let norms = [first.gradient.norm()?, second.gradient.norm()?];
+        if !norms[0].is_finite() {
+            return Err(LossError::NonFiniteGradient { norm: norms[0] });
         }
-        let difference = first.gradient.axpy(-1.0, &second.gradient)?.norm()?;
-        check("gradient", a, b, difference)
+        let own = both_sides(&first, &second)?;
+        let numbers = [("loss", [first.value, second.value]), ("gradient", norms)];
+        for (index, (what, [first, second])) in numbers.into_iter().enumerate() {
+            let is_equal = own[index].difference <= tolerance * own[index].size;
+            if !is_equal && !self.agrees_nearby(model, data, tolerance, (own, index))? {
+                return Err(different(what, first, second));
+            }
+        }
+        Ok(())
     }
+
+    /// Whether two evaluations differ by no more than the rounding of terms that cancel at the weights:
+    /// where those do not cancel, both have to be equal.
+    fn agrees_nearby<M, B, D>(
+        &self,
+        model: &M,
+        data: &D,
+        tolerance: f64,
+        (own, index): ([Sides; 2], usize),
+    ) -> Result<bool, LossError>
+    where
+        M: Module,
+        B: Batch,
+        O: Objective<M, B>,
+        D: DataSet<B> + ?Sized,
+    {
+        if tolerance.is_nan() || tolerance <= 0.0 {
+            return Ok(false);
+        }
+        let space = self.space(model)?;
+        let nearby = Nearby::around(&ParamVector::from_module(&space, model)?)?;
+        let points = [Distance::NONE].into_iter();
+        let points = points.chain(Distance::growing(space.dtype()?));
+        let agreement = compare(tolerance, points, |distance| {
+            if distance == Distance::NONE {
+                return Ok(Some(own[index]));
+            }
+            let moved = nearby.displacement(distance)?.displace(model, 1.0)?;
+            let evaluate = || match self.loss_and_gradient(&moved, data) {
+                Err(LossError::NonFinite { .. }) => Ok(None),
+                other => other.map(Some),
+            };
+            let (Some(first), Some(second)) = (evaluate()?, evaluate()?) else {
+                return Ok(None);
+            };
+            let sides = both_sides(&first, &second)?[index];
+            Ok::<_, LossError>(sides.size.is_finite().then_some(sides))
+        })?;
+        Ok(agreement == Agreement::Equal)
+    }
+}
+
+/// Losses and gradients of two evaluations at one point.
+fn both_sides(first: &DataGradient, second: &DataGradient) -> Result<[Sides; 2], LossError> {
+    let difference = first.gradient.clone().axpy(-1.0, &second.gradient)?;
+    Ok([
+        Sides {
+            difference: (first.value - second.value).abs(),
+            size: first.value.abs().max(second.value.abs()),
+        },
+        Sides {
+            difference: difference.norm()?,
+            size: first.gradient.norm()?.max(second.gradient.norm()?),
+        },
+    ])
 }
 
 /// A copy of the model, and where batches are brought for it.
@@ -437,8 +487,7 @@ impl Tally {
         B: Batch,
         D: DataSet<B> + ?Sized,
     {
-        for (index, batch) in data.batches().enumerate() {
-            let batch = batch?;
+        let completed = visit(data, |index, batch| {
             let (examples, weight) = examples_and_weight(&batch, index)?;
             let (loss, rest) = evaluate(batch)?;
             let value = LeafVector::dots(&[], &[loss])?.1[0];
@@ -461,14 +510,12 @@ impl Tally {
                 total: self.total,
                 loss: value,
             };
-            if observe(&step).is_break() {
-                return Ok(false);
-            }
-        }
+            Ok::<_, LossError>(observe(&step))
+        })?;
         if self.num_batches == 0 {
             Err(LossError::EmptyData)
         } else {
-            Ok(true)
+            Ok(completed)
         }
     }
 

@@ -4,6 +4,7 @@
 //! tensors; a [`DataSet`] yields batches again and again. The [`Evaluator`] puts them together with
 //! the right weights.
 
+mod agreement;
 mod batch;
 mod batches;
 mod data_set;
@@ -17,6 +18,7 @@ mod reduction;
 pub(crate) mod scalar;
 mod split;
 
+pub(crate) use agreement::{Agreement, Sides, compare};
 pub use batch::{Batch, BatchMapper};
 pub use batches::Batches;
 /// Implements [`Batch`](trait@Batch) for a struct of batches.
@@ -74,6 +76,7 @@ pub use burnscape_derive::Batch;
 /// The law of targets that a model's outputs stand for.
 pub use burnscape_linearize::Likelihood;
 pub use data_set::DataSet;
+pub(crate) use data_set::visit;
 pub use error::LossError;
 pub(crate) use evaluator::examples_and_weight;
 pub use evaluator::{DataGradient, DataLoss, Evaluator, LossStep};

@@ -125,6 +125,12 @@ pub enum OptimError {
         /// What the format said.
         message: String,
     },
+    /// A certificate failed, or gave a number that is not finite.
+    #[error("the point cannot be certified: {message}; no point is certified without a number")]
+    Certificate {
+        /// What went wrong.
+        message: String,
+    },
     /// An average was asked for before anything was averaged.
     #[error("no model was averaged yet; call `update` at least once")]
     NothingAveraged,

@@ -15,7 +15,8 @@ use crate::loss::{Batch, DataSet, Mode, Objective};
 /// # Cost
 ///
 /// A trace, a gradient over the data, and a pass over the data for each product, of which there are at
-/// most `max_products`; 40 vectors in memory.
+/// most `max_products`; 40 vectors in memory. The [checks](CurvatureConfig::with_checks) of the Hessian
+/// take two products and a gradient more.
 ///
 /// # Reproducibility
 ///
@@ -23,7 +24,8 @@ use crate::loss::{Batch, DataSet, Mode, Objective};
 ///
 /// # Defaults
 ///
-/// Tolerance 1e-6 relative to the norm of the Hessian, at most 1,000 products, evaluation mode; ours.
+/// Tolerance 1e-6 relative to the norm of the Hessian, at most 1,000 products, evaluation mode, checks on;
+/// ours.
 ///
 /// # Example
 ///
@@ -43,15 +45,9 @@ use crate::loss::{Batch, DataSet, Mode, Objective};
 /// let data = [x.clone()];
 ///
 /// let mut descent = PerturbedGdConfig::new(0.01, 1e-3, 1e-3).init(SgdConfig::new().init())?;
-/// let mut failed = None;
-/// while descent.certified().is_none() && failed.is_none() {
-///     let certificate = |m: &Linear| match LambdaMinConfig::new().measure(m, &loss, &data) {
-///         Ok(found) => Some(found.value),
-///         Err(error) => {
-///             failed = Some(error);
-///             None
-///         }
-///     };
+/// let lambda_min = LambdaMinConfig::new();
+/// while descent.certified().is_none() {
+///     let certificate = |m: &Linear| Ok(lambda_min.measure(m, &loss, &data)?.value);
 ///     let closure = |m: &Linear| loss(m, x.clone());
 ///     descent.step_with_certificate(0.1, &mut model, closure, certificate)?;
 /// }
@@ -65,6 +61,7 @@ pub struct LambdaMinConfig {
     tolerance: f64,
     max_products: usize,
     seed: u64,
+    checks: bool,
 }
 
 /// What [`LambdaMinConfig::measure`] found.
@@ -90,13 +87,14 @@ impl Default for LambdaMinConfig {
 }
 
 impl LambdaMinConfig {
-    /// Tolerance 1e-6, at most 1,000 products, evaluation mode.
+    /// Tolerance 1e-6, at most 1,000 products, evaluation mode, checks on.
     pub fn new() -> Self {
         Self {
             mode: Mode::Eval,
             tolerance: 1e-6,
             max_products: 1000,
             seed: 0,
+            checks: true,
         }
     }
 
@@ -128,6 +126,13 @@ impl LambdaMinConfig {
         self
     }
 
+    /// Sets whether the Hessian is [checked](CurvatureConfig::with_checks) when it is made.
+    #[must_use]
+    pub fn with_checks(mut self, checks: bool) -> Self {
+        self.checks = checks;
+        self
+    }
+
     /// The smallest eigenvalue of the Hessian of `objective` over `data` at the model's parameters.
     ///
     /// # Errors
@@ -147,7 +152,9 @@ impl LambdaMinConfig {
         O: Objective<M, B>,
         D: DataSet<B> + ?Sized,
     {
-        let config = CurvatureConfig::new().with_mode(self.mode);
+        let config = CurvatureConfig::new()
+            .with_mode(self.mode)
+            .with_checks(self.checks);
         let hessian = config.hessian(model, objective, data)?;
         let found = EigenpairsConfig::new(1, End::Bottom)
             .with_tolerance(self.tolerance)

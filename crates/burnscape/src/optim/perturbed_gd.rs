@@ -135,25 +135,50 @@ impl PerturbedGd {
     }
 
     /// One step. When the search ends, `certificate` is called on the model at the point that is
-    /// returned, and may give its smallest Hessian eigenvalue: that of
+    /// returned, and gives its smallest Hessian eigenvalue: that of
     /// [`LambdaMinConfig`](super::LambdaMinConfig).
     ///
     /// # Errors
     ///
     /// As [`ClosureStep::closure_step`], and [`OptimError::NeedsLoss`] if the closure returns
-    /// gradients alone: an escape is told by the loss.
+    /// gradients alone: an escape is told by the loss. What the certificate fails with:
+    /// [`OptimError::Certificate`] for a failure of another kind, and for a number that is not finite. No
+    /// point is certified then; the model is as before, and the next step asks again.
     pub fn step_with_certificate<M, F, R, C>(
         &mut self,
         lr: impl Into<ModuleLearningRate>,
         model: &mut M,
-        mut closure: F,
+        closure: F,
         certificate: C,
     ) -> Result<StepReport, OptimError>
     where
         M: Module,
         F: FnMut(&M) -> R,
         R: IntoEvaluation,
-        C: FnOnce(&M) -> Option<f64>,
+        C: FnOnce(&M) -> Result<f64, OptimError>,
+    {
+        self.step(lr, model, closure, |model| {
+            let lambda_min = certificate(model)?;
+            match lambda_min.is_finite() {
+                true => Ok(Some(lambda_min)),
+                false => Err(OptimError::Certificate {
+                    message: format!("it gave {lambda_min}"),
+                }),
+            }
+        })
+    }
+
+    fn step<M, F, R>(
+        &mut self,
+        lr: impl Into<ModuleLearningRate>,
+        model: &mut M,
+        mut closure: F,
+        certificate: impl FnOnce(&M) -> Result<Option<f64>, OptimError>,
+    ) -> Result<StepReport, OptimError>
+    where
+        M: Module,
+        F: FnMut(&M) -> R,
+        R: IntoEvaluation,
     {
         if self.certified.is_some() {
             return Ok(StepReport::skipped(SkipReason::Certified));
@@ -183,7 +208,14 @@ impl PerturbedGd {
                 Some(statistics) => statistics.restore(kept),
                 None => kept,
             };
-            let lambda_min = certificate(&kept);
+            let lambda_min = match certificate(&kept) {
+                Ok(lambda_min) => lambda_min,
+                Err(error) => {
+                    self.trial = Some(trial);
+                    *model = before.restore(model.clone());
+                    return Err(error);
+                }
+            };
             let threshold = self.config.curvature_threshold;
             let is_saddle = threshold
                 .zip(lambda_min)
@@ -329,6 +361,6 @@ impl ClosureStep for PerturbedGd {
         F: FnMut(&M) -> R,
         R: IntoEvaluation,
     {
-        self.step_with_certificate(lr, model, closure, |_| None)
+        self.step(lr, model, closure, |_| Ok(None))
     }
 }

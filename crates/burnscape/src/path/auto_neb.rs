@@ -213,6 +213,8 @@ fn insertions(losses: &[f64], config: &AutoNebConfig, room: usize) -> Vec<(usize
     let stride = config.places + 1;
     let extreme = |f: fn(f64, f64) -> f64| losses.iter().copied().reduce(f).unwrap_or(0.0);
     let span = extreme(f64::max) - extreme(f64::min);
+    // On a flat path gaps are rounding of the losses.
+    let rounding = 8.0 * f64::from(f32::EPSILON) * extreme(|x, y| x.abs().max(y.abs())).abs();
     let segments = (losses.len() - 1) / stride;
     let mut found: Vec<(f64, usize, f64)> = Vec::new();
     for segment in 0..segments {
@@ -223,7 +225,7 @@ fn insertions(losses: &[f64], config: &AutoNebConfig, room: usize) -> Vec<(usize
             (own[place] - line, segment, along)
         });
         let largest = gaps.max_by(|x, y| x.0.total_cmp(&y.0));
-        found.extend(largest.filter(|(gap, ..)| *gap > config.threshold * span));
+        found.extend(largest.filter(|(gap, ..)| *gap > rounding.max(config.threshold * span)));
     }
     found.sort_by(|x, y| y.0.total_cmp(&x.0));
     found.truncate(room);
@@ -265,6 +267,9 @@ mod tests {
         assert_eq!(insertions(&losses, &config, 9), [(1, 0.25), (2, 0.75)]);
         assert_eq!(insertions(&losses, &config, 1), [(2, 0.75)]);
         assert_eq!(insertions(&losses, &config, 0), []);
+        // A path that is flat to rounding needs none.
+        let flat = losses.map(|loss| 1.0 + 1e-8 * loss);
+        assert_eq!(insertions(&flat, &config, 9), []);
         // Gaps count from a fraction of the whole range of losses on.
         let high = config.with_threshold(0.5);
         assert_eq!(insertions(&losses, &high, 9), [(2, 0.75)]);

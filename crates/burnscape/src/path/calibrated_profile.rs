@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::curve::norm;
 use super::{Curve, NormalizationPolicy, PathError, PathLosses, ProfileStep};
 use crate::landscape::Grid;
-use crate::loss::{Batch, DataSet, LossError, examples_and_weight, plain};
+use crate::loss::{Batch, DataSet, LossError, examples_and_weight, plain, visit};
 use crate::space::to_host;
 use crate::writing;
 
@@ -146,8 +146,8 @@ where
         before = Some(weights);
         let model = policy.point(curve, t, &objective, data)?.valid();
         let mut all = Vec::new();
-        for (index, batch) in data.batches().enumerate() {
-            let batch = plain(batch?);
+        visit(data, |index, batch| {
+            let batch = plain(batch);
             examples_and_weight(&batch, index)?;
             all.push(Scores::new(
                 logits(&model, &batch),
@@ -155,7 +155,8 @@ where
                 index,
                 t,
             )?);
-        }
+            Ok::<_, PathError>(ControlFlow::Continue(()))
+        })?;
         if all.is_empty() {
             return Err(LossError::EmptyData.into());
         }
@@ -249,12 +250,16 @@ impl Moments {
         for scores in all {
             let z = scores.logits.clone();
             let p = log_softmax(z.clone() * beta, 1).exp();
-            let mean = (p.clone() * z.clone()).sum_dim(1);
-            let variance = (p * (z.clone() - mean.clone()).square()).sum();
+            let count_here = scores.targets.dims()[0];
+            // Above the true class, so that a confident answer is a sum of small terms, and not what is
+            // left of large ones.
+            let gaps = z.clone() - scores.chosen(z).reshape([count_here, 1]);
+            let mean = (p.clone() * gaps.clone()).sum_dim(1);
+            let variance = (p * (gaps - mean.clone()).square()).sum();
             sums.push(scores.cross_entropy(beta).sum());
-            sums.push(mean.sum() - scores.chosen(z).sum());
+            sums.push(mean.sum());
             sums.push(variance);
-            count += scores.targets.dims()[0];
+            count += count_here;
         }
         let sums = to_host(Tensor::cat(sums, 0))?;
         let total = |offset: usize| -> f64 {

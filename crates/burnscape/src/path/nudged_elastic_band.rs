@@ -9,7 +9,7 @@ use burn::tensor::Tensor;
 use super::error::check_range;
 use super::{Curve, PathError, PolygonalChain};
 use crate::loss::scalar::{called, gradients};
-use crate::loss::{Batch, DataSet, LossError, Mode, Objective, lifted};
+use crate::loss::{Batch, DataSet, LossError, Mode, Objective, lifted, visit};
 use crate::optim::{ClosureStep, Evaluation, IntoEvaluation, SkipReason, StepReport};
 use crate::space::{LeafVector, ParamSpace, copy_for_gradients, renamed_copy};
 
@@ -168,10 +168,10 @@ where
         losses: Vec::new(),
         completed: config.steps == 0,
     };
-    'passes: while band.steps < config.steps {
+    while band.steps < config.steps {
         let before = band.steps;
-        for batch in data.batches() {
-            let batch = lifted(&template, batch?);
+        let completed = visit(data, |_, batch| {
+            let batch = lifted(&template, batch);
             // The pivots' losses at the weights, which the optimizer visits first.
             let mut losses: Option<Vec<f64>> = None;
             let report = optimizer.closure_step(scheduler.step(), &mut free, |free: &Vec<M>| {
@@ -206,9 +206,13 @@ where
             };
             let is_stopped = observe(&step).is_break();
             band.completed = band.steps == config.steps && !is_stopped;
-            if is_stopped || band.steps == config.steps {
-                break 'passes;
-            }
+            Ok::<_, PathError>(match is_stopped || band.steps == config.steps {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            })
+        })?;
+        if !completed {
+            break;
         }
         if band.steps == before {
             return Err(LossError::EmptyData.into());

@@ -1,9 +1,11 @@
+use std::ops::ControlFlow;
+
 use burn::module::Module;
 
 use super::PathError;
 use super::error::check_range;
 use crate::loss::scalar::called;
-use crate::loss::{Batch, DataSet, LossError, Objective, examples_and_weight, lifted};
+use crate::loss::{Batch, DataSet, LossError, Objective, examples_and_weight, lifted, visit};
 use crate::space::{RunningStatistics, copy_for_gradients, unshared_copy};
 
 /// A copy of `model` whose running statistics are the mean, over a pass of `data`, of the statistics
@@ -76,9 +78,8 @@ where
     let mut retained = None;
     let mut sum = zero.clone();
     let mut weight = 0.0;
-    let batches = data.batches().take(max_batches.unwrap_or(usize::MAX));
-    for (index, batch) in batches.enumerate() {
-        let batch = batch?;
+    let last = max_batches.unwrap_or(usize::MAX) - 1;
+    visit(data, |index, batch: B| {
         let (examples, _) = examples_and_weight(&batch, index)?;
         let scaled = follow(&zero, batch.clone())?;
         if retained.is_none() {
@@ -87,9 +88,13 @@ where
             let kept = follow(&start, batch)?.linear(1.0, -1.0, &scaled)?;
             retained = Some(kept.zip(&start, |kept, start| kept / start));
         }
-        sum = sum.linear(1.0, examples as f64, &scaled)?;
+        sum = sum.clone().linear(1.0, examples as f64, &scaled)?;
         weight += examples as f64;
-    }
+        Ok::<_, PathError>(match index < last {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        })
+    })?;
     let Some(retained) = retained else {
         return Err(LossError::EmptyData.into());
     };

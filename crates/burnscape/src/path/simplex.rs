@@ -6,7 +6,7 @@ use rand_distr::{Distribution, Exp1};
 use super::error::check_range;
 use super::{ControlPoints, PathError};
 use crate::optim::seed::mix;
-use crate::space::{LeafVector, ParamSpace, unshared_copy};
+use crate::space::{LeafVector, ParamSpace, epsilon, unshared_copy};
 
 /// The simplex spanned by models: all their convex combinations.
 ///
@@ -146,7 +146,7 @@ impl<M: Module> Simplex<M> {
     /// [`PathError::Space`].
     pub fn log_volume(&self) -> Result<f64, PathError> {
         let factorial: f64 = (1..=self.dimension()).map(|k| (k as f64).ln()).sum();
-        Ok(match cholesky(&self.edges_gram()?) {
+        Ok(match cholesky(&self.edges_gram()?, self.rounding()) {
             None => f64::NEG_INFINITY,
             Some(root) => {
                 let diagonal = root.iter().enumerate().map(|(i, row)| row[i].ln());
@@ -162,7 +162,7 @@ impl<M: Module> Simplex<M> {
             what: "the vertices of the simplex span no volume",
         };
         let gram = self.edges_gram()?;
-        let root = cholesky(&gram).ok_or_else(degenerate)?;
+        let root = cholesky(&gram, self.rounding()).ok_or_else(degenerate)?;
         let size = gram.len();
         // The sum of the gradients by all vertices is zero: a translation changes no volume.
         let mut right = vec![0.0; size];
@@ -177,6 +177,13 @@ impl<M: Module> Simplex<M> {
     }
 
     /// The Gram matrix of the edges from the first vertex.
+    /// Of inner products, which are summed in the element type of the parameters, or in f32.
+    fn rounding(&self) -> f64 {
+        let types = self.space().leaves().iter().map(|leaf| leaf.dtype());
+        let widest = |dtype| epsilon(dtype).min(f64::from(f32::EPSILON));
+        16.0 * types.map(widest).fold(0.0, f64::max)
+    }
+
     fn edges_gram(&self) -> Result<Vec<Vec<f64>>, PathError> {
         let gram = self.vertices.gram()?;
         Ok(gram
@@ -196,7 +203,7 @@ pub(super) fn dirichlet(count: usize, seed: u64, index: u64) -> Vec<f64> {
 }
 
 /// The lower triangular root; `None` if the matrix is not positive definite to rounding.
-fn cholesky(matrix: &[Vec<f64>]) -> Option<Vec<Vec<f64>>> {
+fn cholesky(matrix: &[Vec<f64>], rounding: f64) -> Option<Vec<Vec<f64>>> {
     let size = matrix.len();
     let mut root = vec![vec![0.0; size]; size];
     for i in 0..size {
@@ -204,8 +211,7 @@ fn cholesky(matrix: &[Vec<f64>]) -> Option<Vec<Vec<f64>>> {
             let dot: f64 = (0..j).map(|k| root[i][k] * root[j][k]).sum();
             let rest = matrix[i][j] - dot;
             if i == j {
-                // The inner products were summed in the element type of the parameters, at best.
-                let is_positive = rest > 1e-14 * matrix[i][i];
+                let is_positive = rest > rounding * matrix[i][i];
                 if !is_positive {
                     return None;
                 }

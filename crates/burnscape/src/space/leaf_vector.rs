@@ -439,7 +439,7 @@ pub(crate) fn as_accumulator<const D: usize>(values: Tensor<D>) -> Tensor<D> {
 }
 
 /// Reads one-element tensors, at most one transfer for each element type.
-pub(super) fn transfer(scalars: Vec<Tensor<1>>) -> Result<Vec<f64>, SpaceError> {
+pub(crate) fn transfer(scalars: Vec<Tensor<1>>) -> Result<Vec<f64>, SpaceError> {
     let mut values = vec![0.0; scalars.len()];
     let mut by_dtype: Vec<(DType, Vec<usize>, Vec<Tensor<1>>)> = Vec::new();
     for (index, scalar) in scalars.into_iter().enumerate() {

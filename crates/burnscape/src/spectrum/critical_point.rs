@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::error::check_positive;
 use super::spectrum_of::tell;
 use super::{Spectrum, SpectrumError, Task};
-use crate::curvature::Hessian;
+use crate::curvature::{CurvatureError, Hessian};
+use crate::loss::LossError;
 use crate::writing;
 
 /// What a point of parameter space is.
@@ -119,16 +120,28 @@ impl Spectrum<'_, Hessian<'_>> {
     ///
     /// # Errors
     ///
-    /// [`SpectrumError::OutOfRange`] for a tolerance that is not positive, [`SpectrumError::Krylov`] for
-    /// a product that is not finite, [`SpectrumError::Stopped`] before the first product.
+    /// [`SpectrumError::OutOfRange`] for a tolerance that is not positive or no steps,
+    /// [`SpectrumError::Curvature`] for a gradient that is not finite, [`SpectrumError::Krylov`] for a
+    /// product that is not finite, [`SpectrumError::Stopped`] before the first product.
     pub fn critical_point(
         &mut self,
         gradient_tolerance: f64,
     ) -> Result<CriticalPoint, SpectrumError> {
         check_positive("gradient_tolerance", gradient_tolerance)?;
         let gradient_norm = self.operator.gradient()?.norm()?;
+        if !gradient_norm.is_finite() {
+            let norm = gradient_norm;
+            return Err(CurvatureError::Loss(LossError::NonFiniteGradient { norm }).into());
+        }
         let dimension = self.dimension();
-        let steps = self.settings.steps.clamp(1, dimension);
+        if self.settings.steps == 0 {
+            return Err(SpectrumError::OutOfRange {
+                name: "steps",
+                value: 0.0,
+                expected: "at least 1",
+            });
+        }
+        let steps = self.settings.steps.min(dimension);
         let (observer, mut products) = (&mut self.observer, 0);
         let record = LanczosConfig::new(steps)
             .with_seed(self.settings.seed)

@@ -4,10 +4,13 @@ use burn::config::Config;
 use burn::module::Module;
 
 use super::{Reparameterization, rescale_relu_pair};
-use crate::loss::{Batch, DataSet, Evaluator, Likelihood, Objective, SplitObjective};
+use crate::loss::{
+    Agreement, Batch, DataSet, Evaluator, Likelihood, LossError, Objective, Sides, SplitObjective,
+    compare,
+};
 use crate::sharpness::argument::check_size;
 use crate::sharpness::{ReportStep, SharpnessError, SharpnessReport, SharpnessReportConfig};
-use crate::space::{ParamSpace, epsilon};
+use crate::space::{Distance, Nearby, ParamSpace, ParamVector, epsilon};
 
 /// Which measures see a change of the weights that the function does not: Dinh's rescaling of two
 /// layers, and every measure before and after.
@@ -199,13 +202,38 @@ impl ReparameterizationConfig {
         D: DataSet<B> + ?Sized,
     {
         check_size("tolerance", self.tolerance)?;
-        let rescaled = rescale_relu_pair(model, &self.first, &self.second, self.alpha)?;
+        let rescale = |model: &M| rescale_relu_pair(model, &self.first, &self.second, self.alpha);
+        let rescaled = rescale(model)?;
         let evaluator = Evaluator::new(objective).with_mode(self.report.mode);
         let before = evaluator.loss(model, data)?.value;
         let after = evaluator.loss(&rescaled, data)?.value;
-        // Half of the digits are left to rounding, also of a loss near zero.
-        let digits = epsilon(ParamSpace::of(model)?.dtype()?).sqrt();
-        if (after - before).abs() > digits * (before.abs() + digits) {
+        let sides = |before: f64, after: f64| Sides {
+            difference: (after - before).abs(),
+            size: before.abs().max(after.abs()),
+        };
+        let weights = ParamVector::from_module(&ParamSpace::of(model)?, model)?;
+        let dtype = weights.values().dtype();
+        let nearby = Nearby::around(&weights)?;
+        let loss = |model: &M| match evaluator.loss(model, data) {
+            Err(LossError::NonFinite { .. }) => Ok(None),
+            other => other.map(|loss| Some(loss.value)),
+        };
+        // Half of the digits are left to rounding. A loss of zero is all rounding: how much that may be
+        // shows at other weights.
+        let points = [Distance::NONE].into_iter();
+        let points = points.chain(Distance::growing(dtype));
+        let found = compare(epsilon(dtype).sqrt(), points, |distance| {
+            if distance == Distance::NONE {
+                return Ok(Some(sides(before, after)));
+            }
+            let moved = nearby.displacement(distance)?.displace(model, 1.0)?;
+            let losses = (loss(&moved)?, loss(&rescale(&moved)?)?);
+            let (Some(before), Some(after)) = losses else {
+                return Ok(None);
+            };
+            Ok::<_, SharpnessError>(Some(sides(before, after)))
+        })?;
+        if found != Agreement::Equal {
             return Err(SharpnessError::FunctionChanged {
                 first: self.first.clone(),
                 second: self.second.clone(),

@@ -111,6 +111,9 @@ pub struct SharpnessReportConfig {
     /// Seed of everything that is random.
     #[config(default = 0)]
     pub seed: u64,
+    /// Whether the matrices are [checked](CurvatureConfig::with_checks) when they are made.
+    #[config(default = true)]
+    pub checks: bool,
 }
 
 fn default_scales() -> Vec<PerturbationScale> {
@@ -121,8 +124,9 @@ fn default_scales() -> Vec<PerturbationScale> {
     ]
 }
 
-/// Products that check a new operator.
+/// What checks a new operator: products, and gradients.
 const CHECK_PRODUCTS: usize = 2;
+const CHECK_GRADIENTS: usize = 1;
 /// Measures in each scale, and those without one.
 const PER_SCALE: usize = 5;
 const WITHOUT_SCALE: usize = 2;
@@ -253,8 +257,7 @@ impl SharpnessReportConfig {
         let mut report = self.of_the_loss(model, prior, &split.as_loss(), data, &mut run)?;
         if !run.stopped {
             let fisher = self.curvature().fisher(model, split, data, likelihood)?;
-            report.num_gradients += 1;
-            report.num_products += CHECK_PRODUCTS;
+            self.count_operator(&mut report);
             self.of_fisher(model, &fisher, &mut run)?;
         }
         self.finish(&mut report, run);
@@ -266,10 +269,21 @@ impl SharpnessReportConfig {
     }
 
     fn curvature<'a>(&self) -> CurvatureConfig<'a> {
-        let config = CurvatureConfig::new().with_mode(self.mode);
+        let config = CurvatureConfig::new()
+            .with_mode(self.mode)
+            .with_checks(self.checks);
         match self.group() {
             Some(group) => config.with_group(group),
             None => config,
+        }
+    }
+
+    /// What a new operator has cost.
+    fn count_operator(&self, report: &mut SharpnessReport) {
+        report.num_gradients += 1;
+        if self.checks {
+            report.num_gradients += CHECK_GRADIENTS;
+            report.num_products += CHECK_PRODUCTS;
         }
     }
 
@@ -333,8 +347,7 @@ impl SharpnessReportConfig {
         };
         if !run.stopped {
             let hessian = self.curvature().hessian(model, objective, data)?;
-            report.num_gradients += 1;
-            report.num_products += CHECK_PRODUCTS;
+            self.count_operator(&mut report);
             self.of_hessian(model, &hessian, run)?;
         }
         Ok(report)
