@@ -7,12 +7,13 @@ use burn::tensor::{DType, Device, Tensor};
 use burnscape_linearize::{LinearMap, Linearized, Noise, Point, Residuals};
 
 use super::CurvatureError;
-use super::config::{CurvatureConfig, CurvatureStep, Observer, Pass};
+use super::config::{CurvatureConfig, CurvatureStep, Draws, Observer, Pass};
 use super::displaced::Displaced;
 use super::lift::{Fingerprint, Signature, Tensors};
 use super::noise::drawn;
 use super::reverse::{Place, Reverse, ReverseCheck};
 use super::usable::{check_gradient, check_repeatable, finite_sum, number_of_batches};
+use crate::loss::draws::OwnDraws;
 use crate::loss::{Batch, DataSet, LossError, Reduction, examples_and_weight, visit};
 use crate::space::{Distance, ParamSpace, to_host};
 
@@ -107,9 +108,10 @@ impl<'a> Sweep<'a> {
         D: DataSet<B> + ?Sized,
     {
         let device = setup.space.device();
-        if let Some(seed) = config.dropout_seed {
-            device.seed(seed);
-        }
+        let draws = match config.draws {
+            Draws::Seeded(seed) => Some((OwnDraws::begin(device)?, seed)),
+            Draws::Refused | Draws::Free => None,
+        };
         let mut programs: Vec<Program> = Vec::new();
         let mut checks: Vec<Option<ReverseCheck>> = Vec::new();
         let mut displaced = None;
@@ -158,6 +160,12 @@ impl<'a> Sweep<'a> {
             };
             let inputs: Vec<DispatchTensor> = model.iter().cloned().chain(values).collect();
             let inputs: Vec<DispatchTensor> = inputs.into_iter().chain(noise.clone()).collect();
+            if config.draws == Draws::Refused && maps.iter().any(|map| map.draw_bytes() > 0) {
+                return Err(LossError::Draws.into());
+            }
+            if let Some((draws, seed)) = &draws {
+                draws.seed(*seed, index);
+            }
             let points = points(maps, &inputs, residuals)?;
             let point = &points[0];
             let own_loss = finite_sum(point, index)?;

@@ -91,6 +91,13 @@ pub enum LossError {
         /// Losses returned.
         found: usize,
     },
+    /// The loss draws random numbers.
+    #[error(
+        "the loss draws random numbers (a sampled latent variable, noise, dropout in `Mode::Train`), so \
+         that it is another function whenever it is evaluated; freeze the draws with \
+         `with_draws_seed`, or let the batch carry them"
+    )]
+    Draws,
     /// Two evaluations at one point differed.
     #[error(
         "the {what} is not deterministic: {first} at first, {second} the second time; evaluate in \

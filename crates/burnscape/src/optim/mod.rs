@@ -35,7 +35,6 @@ mod rho;
 mod saddle_free;
 mod sam;
 mod sam_record;
-pub(crate) mod seed;
 mod source;
 mod stateless;
 mod swa;

@@ -5,7 +5,7 @@ use rand_distr::{Distribution, Exp1};
 
 use super::error::check_range;
 use super::{ControlPoints, PathError};
-use crate::optim::seed::mix;
+use crate::space::mix;
 use crate::space::{LeafVector, ParamSpace, epsilon, unshared_copy};
 
 /// The simplex spanned by models: all their convex combinations.
