@@ -38,14 +38,14 @@ impl Net {
 }
 
 #[test]
-fn with_a_dropout_seed_both_passes_draw_the_same_mask() {
+fn with_a_draws_seed_both_passes_draw_the_same_mask() {
     let _turn = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
     let device = Device::flex().autodiff();
     let x = Tensor::<2>::ones([16, 4], &device);
     // At a radius of zero both passes differ by their masks alone.
     let losses = |seed: Option<u64>| {
         let mut model = Net::new(&device);
-        let config = SamConfig::new().with_rho(0.0).with_dropout_seed(seed);
+        let config = SamConfig::new().with_rho(0.0).with_draws_seed(seed);
         let mut sam = config
             .init(SgdConfig::new().init())
             .expect("a valid configuration");

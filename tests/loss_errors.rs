@@ -233,3 +233,54 @@ fn a_group_that_matches_nothing_shows_what_a_path_looks_like() {
         "{message}"
     );
 }
+
+/// The message of an error about a panic.
+fn panicked(error: LossError) -> String {
+    match error {
+        LossError::Panicked { message } => message,
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn a_loss_that_panics_is_an_error_with_its_words_and_line() {
+    let line = line!() + 1;
+    let loss = |_: &Linear, _: Tensor<2>| -> Tensor<1> { panic!("no such word: {}", 7) };
+    let message = panicked(refusal(&layer(), &loss, &[rows(3)]));
+    assert!(message.starts_with("no such word: 7 ("), "{message}");
+    assert!(
+        message.ends_with(&format!("loss_errors.rs:{line})")),
+        "{message}"
+    );
+}
+
+#[test]
+fn what_burn_says_of_shapes_is_an_error() {
+    let loss = |model: &Linear, x: Tensor<2>| model.forward(x).mean();
+    let wide = [Tensor::<2>::ones([4, 5], &Device::default())];
+    panicked(refusal(&layer(), &loss, &wide));
+}
+
+/// A gradient penalty: `mean(f) + Σ (∂ mean(f) / ∂x)²`, the penalty as a constant.
+#[test]
+fn a_loss_that_takes_a_gradient_of_its_own_has_a_value_in_both_modes() {
+    let penalized = |model: &Linear, x: Tensor<2>| {
+        let x = x.require_grad();
+        let loss = model.forward(x.clone()).mean();
+        let slope = x.grad(&loss.clone().backward()).unwrap();
+        loss.detach() + slope.square().sum().autodiff() + model.forward(x.detach()).mean() * 0.0
+    };
+    let (model, data) = (layer(), [rows(2), rows(2)]);
+    let weight = model.weight.val().inner();
+    let slope = weight.square().sum().into_scalar::<f64>() / 2.0;
+    for mode in [Mode::Eval, Mode::Train] {
+        let plain = Evaluator::new(&mean)
+            .with_mode(mode)
+            .loss(&model, &data)
+            .unwrap();
+        let evaluator = Evaluator::new(&penalized).with_mode(mode);
+        let value = evaluator.loss(&model, &data).unwrap().value;
+        assert!((value - plain.value - slope).abs() < 1e-6);
+        evaluator.loss_and_gradient(&model, &data).unwrap();
+    }
+}

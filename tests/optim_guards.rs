@@ -169,7 +169,7 @@ fn the_in_step_helper_checks_what_the_optimizer_checks() {
         assert!(is_refused, "{error:?}");
     }
     let without_memory = [
-        SamConfig::new().with_dropout_seed(Some(1)),
+        SamConfig::new().with_draws_seed(Some(1)),
         SamConfig::new().with_tied(Tied::Retie),
         SamConfig::sa_gd(1),
     ];
@@ -188,11 +188,11 @@ fn the_in_step_helper_checks_what_the_optimizer_checks() {
 }
 
 #[test]
-fn a_dropout_seed_needs_a_pass_that_can_be_seeded() {
+fn a_draws_seed_needs_a_pass_that_can_be_seeded() {
     let model = point(&[1.0, -2.0], DType::F64);
     let loss = quadratic(&model, &[1.0, 1.0]);
     let gradients = GradientsParams::from_grads(loss.backward(), &model);
-    let sam = build(SamConfig::new().with_dropout_seed(Some(3)));
+    let sam = build(SamConfig::new().with_draws_seed(Some(3)));
     let error = sam.ascend(0.1, model, &gradients).map(|_| ());
     assert!(matches!(error, Err(OptimError::NeedsClosure { .. })));
 }

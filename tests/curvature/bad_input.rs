@@ -35,15 +35,8 @@ fn closures_that_cannot_be_traced_say_why() {
         let value: f64 = loss.clone().into_scalar();
         loss * value
     });
-    let message = error.to_string();
-    assert!(
-        matches!(
-            error,
-            CurvatureError::Linearize(LinearizeError::Closure { .. })
-        ),
-        "{message}"
-    );
-    assert!(message.contains("must not read a value"), "{message}");
+    let text = "reads a value by `into_scalar` (";
+    assert!(error.to_string().contains(text), "{error}");
 
     // Control flow by a value.
     let error = refusal(&|net: &Net, batch: Labeled| {
@@ -53,48 +46,34 @@ fn closures_that_cannot_be_traced_say_why() {
             false => loss * 2.0,
         }
     });
-    assert!(error.to_string().contains("branch on one"), "{error}");
+    let text = "`mask_where` instead of `if`";
+    assert!(error.to_string().contains(text), "{error}");
 
     // A tensor of another device.
     let outside = Tensor::<1>::ones([1], &device());
     let error = refusal(&move |net: &Net, batch: Labeled| plain(net, batch) * outside.clone());
-    assert!(matches!(
-        error,
-        CurvatureError::Linearize(LinearizeError::Closure { .. })
-    ));
-    assert!(
-        error
-            .to_string()
-            .contains("tensors of the model and the batch only"),
-        "{error}"
-    );
+    let text = "neither to the model it is given nor to the batch";
+    assert!(error.to_string().contains(text), "{error}");
 
     // A criterion that was built outside.
     let weighted = CrossEntropyLossConfig::new().with_weights(Some(vec![1.0, 2.0, 3.0]));
     let criterion = weighted.init(&device());
     let error =
         refusal(&move |net: &Net, batch: Labeled| criterion.forward(net.logits(batch.x), batch.y));
-    assert!(
-        matches!(
-            error,
-            CurvatureError::Linearize(LinearizeError::Closure { .. })
-        ),
-        "{error}"
-    );
+    let text = "the class weights of a criterion";
+    assert!(error.to_string().contains(text), "{error}");
 
     // A derivative by the input within the loss.
     let error = refusal(&|net: &Net, batch: Labeled| {
-        let x = batch.x.require_grad();
+        let x = batch.x.autodiff().require_grad();
         let value = net.logits(x.clone()).sum();
         let slope = x.grad(&value.backward()).unwrap();
         slope.square().mean().autodiff() + net.logits(x).mean()
     });
     let expected = CurvatureError::Linearize(LinearizeError::BackwardInside);
     assert_eq!(error, expected);
-    assert!(
-        error.to_string().contains("`jvp` of `trace_outputs`"),
-        "{error}"
-    );
+    let text = "differences of two forward passes";
+    assert!(error.to_string().contains(text), "{error}");
 }
 
 #[test]

@@ -58,7 +58,7 @@ fn differences_know_groups_and_masks() {
         panic!("{error}");
     };
     assert_eq!(what, "gradient");
-    let seeded = || config().with_dropout_seed(5);
+    let seeded = || config().with_draws_seed(5);
     let differences = seeded().finite_difference(&net, &loss, &data).unwrap();
     assert!(symmetry_defect(&differences, 3, 1).unwrap() < 1e-8);
 }

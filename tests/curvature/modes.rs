@@ -21,7 +21,7 @@ fn dropout_masks_are_drawn_once_and_kept_under_every_budget() {
     let trained = |seed: u64, bytes: usize| {
         let hessian = CurvatureConfig::new()
             .with_mode(Mode::Train)
-            .with_dropout_seed(seed)
+            .with_draws_seed(seed)
             .with_residual_budget(bytes)
             .hessian(&net, &loss, &data);
         let hessian = hessian.unwrap();

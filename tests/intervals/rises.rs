@@ -41,7 +41,8 @@ fn of_network<N: Network>(tally: &mut Tally) {
         truth.standard_error.unwrap()
     );
     for seed in 0..tally.seeds {
-        for (about, samples, antithetic) in [("plain", samples, false), ("antithetic", pairs, true)] {
+        for (about, samples, antithetic) in [("plain", samples, false), ("antithetic", pairs, true)]
+        {
             let found = measure(samples, antithetic, seed);
             let about = format!("{}, {about}", N::NAME);
             let half = (found.rise, found.half_width);

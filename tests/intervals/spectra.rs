@@ -33,8 +33,18 @@ fn of_network<N: Network>(tally: &mut Tally) {
     );
     // The stored matrix stands for the Hessian.
     let products = |trace: burnscape::spectrum::LayerTraces| trace.total.value;
-    let few = products(Spectrum::of(&hessian).with_probes(2).trace_by_layer().unwrap());
-    let same = products(Spectrum::of(&stored).with_probes(2).trace_by_layer().unwrap());
+    let few = products(
+        Spectrum::of(&hessian)
+            .with_probes(2)
+            .trace_by_layer()
+            .unwrap(),
+    );
+    let same = products(
+        Spectrum::of(&stored)
+            .with_probes(2)
+            .trace_by_layer()
+            .unwrap(),
+    );
     assert!((few - same).abs() < 1e-9 * stored.size() * stored.len() as f64);
     let exact = exact_flatness(&network, &stored);
     for seed in 0..tally.seeds {
@@ -178,7 +188,12 @@ fn exact_flatness<N: Network>(network: &N, stored: &Stored) -> Vec<f64> {
     leaves.filter_map(of_leaf).collect()
 }
 
-fn counts(tally: &mut Tally, name: &str, stored: &Stored, (seed, probes, steps): (u64, usize, usize)) {
+fn counts(
+    tally: &mut Tally,
+    name: &str,
+    stored: &Stored,
+    (seed, probes, steps): (u64, usize, usize),
+) {
     let found: Inertia = Spectrum::of(stored)
         .with_probes(probes)
         .with_steps(steps)
@@ -199,8 +214,16 @@ fn counts(tally: &mut Tally, name: &str, stored: &Stored, (seed, probes, steps):
         let interval = count.interval.unwrap();
         tally.interval((kind, &about, Conservative), truth as f64, interval);
     }
-    tally.at_least(("at least positive", &about), above, found.positive.at_least);
-    tally.at_least(("at least negative", &about), below, found.negative.at_least);
+    tally.at_least(
+        ("at least positive", &about),
+        above,
+        found.positive.at_least,
+    );
+    tally.at_least(
+        ("at least negative", &about),
+        below,
+        found.negative.at_least,
+    );
 }
 
 fn shares(tally: &mut Tally, name: &str, stored: &Stored, (seed, outliers): (u64, usize)) {
@@ -252,6 +275,10 @@ fn dimensions(tally: &mut Tally, name: &str, stored: &Stored, seed: u64) {
         let truth = stored.eigenvalues.iter().map(count).sum();
         let interval = density.effective_dimension(gamma).interval(0.95).unwrap();
         let about = format!("{name}, gamma {part:e}");
-        tally.interval(("effective dimension", &about, Conservative), truth, interval);
+        tally.interval(
+            ("effective dimension", &about, Conservative),
+            truth,
+            interval,
+        );
     }
 }

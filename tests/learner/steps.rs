@@ -96,7 +96,7 @@ static DRAWING: Mutex<()> = Mutex::new(());
 #[test]
 fn dropout_masks_are_those_of_the_loop() {
     let _turn = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
-    let config = SamConfig::new().with_dropout_seed(Some(5));
+    let config = SamConfig::new().with_draws_seed(Some(5));
     let model = || Net::with_dropout(0.0, 0.5);
     let trained = train(Run::default(), strategy(config.clone()), model());
     let expected = by_hand(config.clone(), Run::default(), model());
@@ -112,7 +112,7 @@ fn both_passes_of_accumulated_batches_draw_the_same_masks() {
         accumulation: Some(3),
         ..Run::default()
     };
-    let config = SamConfig::new().with_rho(0.0).with_dropout_seed(Some(5));
+    let config = SamConfig::new().with_rho(0.0).with_draws_seed(Some(5));
     let (strategy, reports) = observed(config);
     let named = strategy.with_loss(|output: &RegressionOutput| output.loss.clone());
     train(run, named, Net::with_dropout(0.0, 0.5));

@@ -210,7 +210,7 @@ fn hessian_and_passes_have_one_dropout_mask_if_they_are_seeded() {
             dropout: DropoutConfig::new(0.5).init(),
         }
         .train();
-        let config = exact(index).with_rho(0.5).with_dropout_seed(seed);
+        let config = exact(index).with_rho(0.5).with_draws_seed(seed);
         let report = build(config).step_on(0.0, &mut model, x(), &loss);
         let report = report.expect("a step");
         let rise = report.perturbed_loss.unwrap() - report.loss.unwrap();

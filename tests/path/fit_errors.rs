@@ -6,7 +6,7 @@ use burn::optim::SgdConfig;
 use burn::tensor::Tensor;
 use burnscape::loss::LossError;
 use burnscape::path::{
-    BezierCurve, CurveFitterConfig, PathError, PolygonalChain, Segment, TimeSampling,
+    BezierCurve, CurveFitterConfig, PathError, PolygonalChain, Profiler, Segment, TimeSampling,
 };
 use burnscape_testkit::objectives::Point;
 
@@ -117,4 +117,20 @@ fn a_checkpoint_of_another_fit_is_refused() {
         other.resume(checkpoint).unwrap_err(),
         PathError::Optim(_)
     ));
+}
+
+#[test]
+fn a_loss_that_panics_is_an_error_of_fits_and_profiles() {
+    let broken = |_: &Point, _: Tensor<1>| -> Tensor<1> { panic!("a broken loss") };
+    let curve = curve();
+    let mut fitter = CurveFitterConfig::new()
+        .init(&curve, SgdConfig::new().init(), 0.1)
+        .unwrap();
+    let [batch] = nothing();
+    let fit = fitter.step(batch, &broken).unwrap_err();
+    assert!(fit.to_string().contains("a broken loss"), "{fit}");
+    let data = nothing();
+    let profile = Profiler::new(&broken, &data).profile(&curve, |_| ControlFlow::Continue(()));
+    let profile = profile.unwrap_err();
+    assert!(profile.to_string().contains("a broken loss"), "{profile}");
 }

@@ -1,23 +1,58 @@
 use thiserror::Error;
 
+use super::panics::Place;
+
 /// Why a closure could not be traced, transformed or run.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum LinearizeError {
     /// The closure panicked while it was traced.
-    #[error(
-        "the closure could not be traced: {message}; a traced closure must not read a value (no \
-         `into_scalar`, `into_data`), must not branch on one, and must use tensors of the model \
-         and the batch only"
-    )]
+    #[error("the closure panicked while it was traced: {message}")]
     Closure {
-        /// The panic's message.
+        /// The panic's message, with its file and line where they are known.
         message: String,
+    },
+    /// The closure reads a value, or branches on one.
+    #[error(
+        "the closure reads a value{place}, and a recorded tensor has none; compute with tensors \
+         (`mask_where` instead of `if`), and read what does not depend on the parameters before the \
+         closure"
+    )]
+    ReadValue {
+        /// The call that reads.
+        place: Place,
+    },
+    /// The closure moves a tensor that depends on the parameters to a device.
+    #[error(
+        "the closure moves a tensor that depends on the parameters to a device{place}, which Burn \
+         cannot record; move batch and model before, and make new tensors on `x.device()`. Tensors \
+         of the batch and constants of the model may be moved"
+    )]
+    Moved {
+        /// The call that moves.
+        place: Place,
+    },
+    /// The closure uses a tensor that is neither the model's nor the batch's.
+    #[error(
+        "the closure uses a tensor of another device{place}: one that belongs neither to the model it \
+         is given nor to the batch, perhaps the class weights of a criterion; put it into the batch, \
+         make it a field of the model, or make it (and the criterion) inside the closure on \
+         `x.device()`"
+    )]
+    ForeignTensor {
+        /// The call that combines the two.
+        place: Place,
+    },
+    /// The closure seeds the device's generator.
+    #[error("the closure seeds the device{place}, which cannot be recorded; seed it before")]
+    Seeds {
+        /// The call that seeds.
+        place: Place,
     },
     /// The closure takes a gradient of its own, as physics-informed losses do.
     #[error(
-        "the closure calls `backward`, which cannot be traced; take derivatives by an input with \
-         `jvp` of `trace_outputs` instead, as many times as they are needed"
+        "the closure calls `backward`, which cannot be traced; write the derivative by the input as a \
+         forward computation: by hand along the layers, or as differences of two forward passes"
     )]
     BackwardInside,
     /// The loss has more or less than one element.

@@ -24,6 +24,10 @@ pub struct Lifter<'a> {
     /// The leaves of the parameters, in visit order, with the index of their port.
     pub(crate) leaves: Vec<(usize, ParamId, Leaf)>,
     part: usize,
+    /// Whether the batch comes in on autodiff. Layers that act in training only ask their input for
+    /// it. Elsewhere the batch stays plain, since Burn refuses to record a transfer of what is on
+    /// autodiff, and closures move their batch to the model's device.
+    is_training: bool,
 }
 
 impl<'a> Lifter<'a> {
@@ -34,6 +38,7 @@ impl<'a> Lifter<'a> {
             bindings: Vec::new(),
             leaves: Vec::new(),
             part: 0,
+            is_training: false,
         }
     }
 
@@ -63,19 +68,22 @@ impl<'a> Lifter<'a> {
     pub fn float<const D: usize>(&mut self, tensor: Tensor<D>) -> Tensor<D> {
         let name = self.part_name();
         let symbol = self.float_symbol(name, tensor);
-        Tensor::from_primitive::<AC>(AC::from_inner(symbol))
+        match self.is_training {
+            true => Tensor::from_primitive::<AC>(AC::from_inner(symbol)),
+            false => Tensor::from_primitive::<C>(symbol),
+        }
     }
 
     /// An integer tensor of the batch.
     pub fn int<const D: usize>(&mut self, tensor: Tensor<D, Int>) -> Tensor<D, Int> {
         let name = self.part_name();
-        Tensor::from_primitive::<AC>(self.int_symbol(name, tensor))
+        Tensor::from_primitive::<C>(self.int_symbol(name, tensor))
     }
 
     /// A Boolean tensor of the batch.
     pub fn bool<const D: usize>(&mut self, tensor: Tensor<D, Bool>) -> Tensor<D, Bool> {
         let name = self.part_name();
-        Tensor::from_primitive::<AC>(self.bool_symbol(name, tensor))
+        Tensor::from_primitive::<C>(self.bool_symbol(name, tensor))
     }
 
     fn int_symbol<const D: usize>(&mut self, name: String, tensor: Tensor<D, Int>) -> Symbol {
@@ -99,6 +107,7 @@ impl<'a> Lifter<'a> {
     pub(crate) fn module<M: Module>(&mut self, module: &M, device: &Device) -> M {
         let mut states = States::default();
         module.visit(&mut states);
+        self.is_training = states.flags.values().any(|is_enabled| *is_enabled);
         // Off autodiff and unshared; training flags come back below.
         let module = module.valid().map(&mut Placeholders {
             lifter: self,

@@ -1,8 +1,7 @@
 //! Scopes in which Burn records operations instead of running them.
 
-use std::any::Any;
 use std::cell::RefCell;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::resume_unwind;
 use std::sync::{Mutex, PoisonError};
 
 use burn::backend::{DispatchDevice, set_default_dtypes};
@@ -15,6 +14,8 @@ use burn_ir::TensorId;
 use burn_router::{RouterClient, RouterTensor, get_client};
 
 use super::LinearizeError;
+use super::panics::{Panic, caught};
+use super::refusal::refusal;
 
 pub(crate) type Symbol = RouterTensor<CaptureClient>;
 
@@ -82,7 +83,7 @@ pub(crate) fn record<T>(
     let (capture, is_new) = take(settings);
     let mut outcome = None;
     let mut is_configured = !is_new;
-    let captured = catch_unwind(AssertUnwindSafe(|| {
+    let captured = caught(|| {
         capture.capture_scope(|scope| {
             let mut device = Device::new(DispatchDevice::Capture(capture));
             if is_new {
@@ -118,7 +119,7 @@ pub(crate) fn record<T>(
                 Err(error) => refuse(error),
             }
         })
-    }));
+    });
     // A device that did not take its settings is not to be met again.
     if is_configured {
         put(settings, capture);
@@ -143,29 +144,14 @@ fn refuse(error: LinearizeError) -> ! {
     resume_unwind(Box::new(Refusal(error)))
 }
 
-fn reason(panic: Box<dyn Any + Send>) -> LinearizeError {
-    match panic.downcast::<Refusal>() {
+fn reason(panic: Panic) -> LinearizeError {
+    match panic.payload.downcast::<Refusal>() {
         Ok(refusal) => refusal.0,
-        Err(panic) => {
-            let message = words(&*panic);
-            // What Burn says to a backward pass while it records, and of leaves that one has taken.
-            let said = [
-                "Capture tensors do not support autodiff",
-                "already been consumed",
-            ];
-            match said.iter().any(|words| message.contains(words)) {
-                true => LinearizeError::BackwardInside,
-                false => LinearizeError::Closure { message },
-            }
-        }
+        Err(payload) => refusal(&Panic {
+            payload,
+            place: panic.place,
+        }),
     }
-}
-
-/// What a panic said.
-pub(crate) fn words(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().cloned();
-    let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
-    text.unwrap_or_else(|| "an unknown panic".into())
 }
 
 fn config(settings: DeviceSettings) -> DeviceConfig {

@@ -1,4 +1,3 @@
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use burn::backend::ops::FloatTensorOps;
@@ -13,8 +12,8 @@ use rustc_hash::FxHashMap;
 
 use super::LinearizeError;
 use super::executable::Executable;
+use super::panics::caught;
 use super::program::{Port, Program};
-use super::recording::words;
 use super::ties::{self, Tie};
 use super::upstream;
 
@@ -114,11 +113,11 @@ impl dyn Engine {
 
 /// Runs `work` on a thread of the pool that Flex's kernels share, whose other threads then find it at
 /// work instead of waiting to be woken.
-fn in_pool(work: impl FnOnce() + Send) {
+fn in_pool<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     #[cfg(feature = "flex")]
-    rayon::scope(|_| work());
+    return rayon::scope(|_| work());
     #[cfg(not(feature = "flex"))]
-    work();
+    work()
 }
 
 struct BackendEngine<B: BackendIr> {
@@ -173,20 +172,21 @@ where
 
     fn execute(&mut self, executable: &Executable) -> Result<(), LinearizeError> {
         let interpreter = &mut self.interpreter;
-        let mut steps = || {
+        let steps = || {
             for step in &executable.steps {
                 interpreter.register_op(step.clone());
             }
         };
         let start = Instant::now();
         let is_pooled = self.has_pool && executable.pace.is_long();
-        let run = catch_unwind(AssertUnwindSafe(|| match is_pooled {
-            true => in_pool(steps),
-            false => steps(),
-        }));
+        // In the pool the steps run on another thread, which has to be watched as well.
+        let run = match is_pooled {
+            true => in_pool(|| caught(steps)),
+            false => caught(steps),
+        };
         executable.pace.note(start.elapsed());
         run.map_err(|panic| LinearizeError::Run {
-            message: words(&*panic),
+            message: panic.message(),
         })
     }
 

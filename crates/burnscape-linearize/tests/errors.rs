@@ -7,7 +7,7 @@
 
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::interpolate::{Interpolate2dConfig, InterpolateMode};
-use burn::nn::loss::{CTCLossConfig, PoissonNllLossConfig, Reduction};
+use burn::nn::loss::{CTCLossConfig, CrossEntropyLossConfig, PoissonNllLossConfig, Reduction};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Distribution, Int, Tensor};
@@ -38,36 +38,41 @@ fn good() -> GradientTrace {
     traced.expect("a loss that can be traced")
 }
 
-fn message(error: LinearizeError) -> String {
-    match error {
-        LinearizeError::Closure { message } => message,
-        other => panic!("{other}"),
-    }
+fn refused(loss: impl FnOnce(&Linear, Tensor<2>) -> Tensor<1>) -> (LinearizeError, String) {
+    let error = trace(loss).expect_err("a refusal");
+    let text = error.to_string();
+    good();
+    (error, text)
 }
 
 #[test]
-fn a_closure_that_reads_a_value_is_refused() {
-    let error = trace(|linear, x| {
+fn a_closure_that_reads_a_value_is_refused_by_the_call_that_reads() {
+    let line = line!() + 3;
+    let (error, text) = refused(|linear, x| {
         let loss = linear.forward(x).sum();
         let size = loss.clone().into_scalar::<f32>();
         if size > 0.0 { loss } else { -loss }
     });
-    let error = error.expect_err("no value is known");
-    assert!(error.to_string().contains("must not read a value"));
-    assert!(message(error).contains("no concrete value"));
-    good();
+    let LinearizeError::ReadValue { place } = error else {
+        panic!("{text}");
+    };
+    assert_eq!(place.call.as_deref(), Some("into_scalar"));
+    let at = place.at.expect("tests have line tables");
+    assert!(at.ends_with(&format!("errors.rs:{line}")), "{at}");
+    assert!(text.contains("reads a value by `into_scalar`"), "{text}");
+    assert!(text.contains("`mask_where` instead of `if`"), "{text}");
 }
 
 #[test]
-fn a_loss_of_burn_that_reads_its_targets_is_refused() {
-    let error = trace(|linear, x| {
+fn a_loss_of_burn_that_reads_its_targets_is_refused_by_its_name() {
+    let (error, text) = refused(|linear, x| {
         let poisson = PoissonNllLossConfig::new().init();
         let y = linear.forward(x);
         let targets = y.clone().detach().square();
         poisson.forward(y, targets, Reduction::Mean)
     });
-    message(error.expect_err("targets are checked by value"));
-    good();
+    assert!(matches!(error, LinearizeError::ReadValue { .. }), "{text}");
+    assert!(text.contains("by `forward`"), "{text}");
 }
 
 /// Burn's debug builds read the lengths of sequences to check them. Lengths made in the closure have
@@ -96,7 +101,8 @@ fn ctc_with_lengths_of_the_batch_is_refused_while_burn_checks_them() {
     };
     assert_eq!(ctc(false), Ok(()));
     if cfg!(debug_assertions) {
-        message(ctc(true).expect_err("lengths are checked by value"));
+        let error = ctc(true).expect_err("lengths are checked by value");
+        assert!(matches!(error, LinearizeError::ReadValue { .. }), "{error}");
     } else {
         assert_eq!(ctc(true), Ok(()));
     }
@@ -106,18 +112,75 @@ fn ctc_with_lengths_of_the_batch_is_refused_while_burn_checks_them() {
 #[test]
 fn a_closure_with_a_tensor_of_another_device_is_refused() {
     let other = normal([4, 2]);
-    let error = trace(|linear, x| (linear.forward(x) * other).sum());
-    let message = message(error.expect_err("the devices differ"));
-    assert!(message.contains("not on the same device"), "{message}");
-    good();
+    let (error, text) = refused(|linear, x| (linear.forward(x) * other).sum());
+    assert!(
+        matches!(error, LinearizeError::ForeignTensor { .. }),
+        "{text}"
+    );
+    assert!(text.contains("class weights"), "{text}");
 }
 
 #[test]
-fn a_closure_that_panics_is_refused_with_its_own_words() {
-    let error = trace(|_, _| panic!("the cat sat on the keyboard"));
-    let message = message(error.expect_err("a panic"));
-    assert_eq!(message, "the cat sat on the keyboard");
-    good();
+fn a_criterion_with_class_weights_of_outside_is_refused_as_such() {
+    let weights = CrossEntropyLossConfig::new().with_weights(Some(vec![1.0, 2.0]));
+    let criterion = weights.init(&device());
+    let (error, text) = refused(|linear, x| {
+        let labels = Tensor::<1, Int>::zeros([4], &x.device());
+        criterion.forward(linear.forward(x), labels)
+    });
+    assert!(
+        matches!(error, LinearizeError::ForeignTensor { .. }),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_closure_that_moves_what_depends_on_the_parameters_is_refused() {
+    let (error, text) = refused(|linear, x| {
+        let y = linear.forward(x);
+        let there = y.device();
+        y.to_device(&there).sum()
+    });
+    let LinearizeError::Moved { place } = error else {
+        panic!("{text}");
+    };
+    assert_eq!(place.call.as_deref(), Some("to_device"));
+    assert!(text.contains("move batch and model before"), "{text}");
+}
+
+#[test]
+fn a_closure_that_seeds_is_refused() {
+    let (error, text) = refused(|linear, x| {
+        x.device().seed(1);
+        linear.forward(x).sum()
+    });
+    assert!(matches!(error, LinearizeError::Seeds { .. }), "{text}");
+}
+
+#[test]
+fn a_closure_that_takes_a_gradient_is_refused_with_what_works() {
+    let (error, text) = refused(|linear, x| {
+        let x = x.autodiff().require_grad();
+        let gradients = linear.forward(x.clone()).sum().backward();
+        let slope = x.grad(&gradients).expect("a gradient");
+        slope.autodiff().sum() + linear.forward(x).sum()
+    });
+    assert_eq!(error, LinearizeError::BackwardInside);
+    assert!(text.contains("differences of two forward passes"), "{text}");
+}
+
+#[test]
+fn a_closure_that_panics_is_refused_with_its_own_words_and_line() {
+    let line = line!() + 1;
+    let (error, _) = refused(|_, _| panic!("the cat sat on the keyboard"));
+    let LinearizeError::Closure { message } = error else {
+        panic!("{error}");
+    };
+    assert!(message.starts_with("the cat sat on the keyboard ("));
+    assert!(
+        message.ends_with(&format!("errors.rs:{line})")),
+        "{message}"
+    );
 }
 
 #[test]

@@ -39,9 +39,20 @@ pub struct CurvatureConfig<'a> {
     pub(super) group: Option<ParamGroup>,
     pub(super) residual_budget: usize,
     pub(super) block_size: usize,
-    pub(super) dropout_seed: Option<u64>,
+    pub(super) draws: Draws,
     pub(super) checks: bool,
     pub(super) observer: Option<Observer<'a>>,
+}
+
+/// Where the random numbers of a loss come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Draws {
+    /// A loss that draws is refused.
+    Refused,
+    /// From the device's own stream.
+    Free,
+    /// From a stream of their own.
+    Seeded(u64),
 }
 
 pub(super) type Observer<'a> = Box<dyn FnMut(&CurvatureStep) -> ControlFlow<()> + Send + 'a>;
@@ -82,14 +93,14 @@ impl<'a> CurvatureConfig<'a> {
             group: None,
             residual_budget: 1 << 30,
             block_size: 16,
-            dropout_seed: None,
+            draws: Draws::Refused,
             checks: true,
             observer: None,
         }
     }
 
     /// Sets the mode. In [`Mode::Train`] batch normalization uses the statistics of each batch, and
-    /// dropout draws one mask a batch, which is then part of the operator.
+    /// dropout draws one mask a batch, by a [seed](Self::with_draws_seed).
     pub fn with_mode(mut self, mode: Mode) -> Self {
         self.mode = mode;
         self
@@ -118,10 +129,22 @@ impl<'a> CurvatureConfig<'a> {
         self
     }
 
-    /// Seeds the device before the masks of [`Mode::Train`] are drawn. It replaces the stream of the
-    /// device's generator; without a seed the draws advance it.
-    pub fn with_dropout_seed(mut self, seed: u64) -> Self {
-        self.dropout_seed = Some(seed);
+    /// Freezes the random numbers that the loss draws (dropout in [`Mode::Train`], a sampled latent
+    /// variable, noise): those of a batch are a function of this seed and of its index, drawn once and part
+    /// of the operator. They are those of an [`Evaluator`](crate::loss::Evaluator) with the same seed.
+    /// Without a seed a loss that draws is refused.
+    ///
+    /// Afterwards the device's generator continues as a function of its own stream, as
+    /// [`Evaluator::with_draws_seed`](crate::loss::Evaluator::with_draws_seed) says.
+    pub fn with_draws_seed(mut self, seed: u64) -> Self {
+        self.draws = Draws::Seeded(seed);
+        self
+    }
+
+    /// Lets the loss draw from the device's own stream, once for the operator: what a step of training
+    /// does.
+    pub(crate) fn with_free_draws(mut self) -> Self {
+        self.draws = Draws::Free;
         self
     }
 
@@ -177,7 +200,7 @@ impl fmt::Debug for CurvatureConfig<'_> {
             .field("group", &self.group)
             .field("residual_budget", &self.residual_budget)
             .field("block_size", &self.block_size)
-            .field("dropout_seed", &self.dropout_seed)
+            .field("draws", &self.draws)
             .field("checks", &self.checks)
             .finish_non_exhaustive()
     }

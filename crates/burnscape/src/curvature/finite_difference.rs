@@ -1,6 +1,7 @@
 use burn::module::Module;
 use burnscape_krylov::{LinearOperator, SelfAdjoint};
 
+use super::config::Draws;
 use super::{CurvatureConfig, CurvatureError};
 use crate::loss::{
     Agreement, Batch, DataSet, Evaluator, LossError, Objective, Sides, Tolerance, compare,
@@ -24,8 +25,7 @@ use crate::space::{Distance, Nearby, ParamSpace, ParamVector, epsilon};
 /// # Cost
 ///
 /// Making it: two gradients, unless [checks](CurvatureConfig::with_checks) are off. A product: two
-/// gradients over the data. In training mode masks are only the same in both with a
-/// [seed](CurvatureConfig::with_dropout_seed).
+/// gradients over the data. A loss that draws needs a [seed](CurvatureConfig::with_draws_seed).
 ///
 /// # Errors
 ///
@@ -175,11 +175,10 @@ impl<'a> CurvatureConfig<'a> {
         if let Some(group) = &self.group {
             evaluator = evaluator.with_group(group.clone());
         }
-        let (seed, device) = (self.dropout_seed, space.device().clone());
+        if let Draws::Seeded(seed) = self.draws {
+            evaluator = evaluator.with_draws_seed(seed);
+        }
         let gradient = move |v: &ParamVector, scale: f64| {
-            if let Some(seed) = seed {
-                device.seed(seed);
-            }
             let moved = v.displace(model, scale)?;
             Ok(evaluator.loss_and_gradient(&moved, data)?.gradient)
         };

@@ -7,7 +7,7 @@ use burn::tensor::{DType, Device, Tensor};
 use burnscape_linearize::{LinearMap, Linearized, Noise, Point, Residuals};
 
 use super::CurvatureError;
-use super::config::{CurvatureConfig, CurvatureStep, Observer, Pass};
+use super::config::{CurvatureConfig, CurvatureStep, Draws, Observer, Pass};
 use super::displaced::Displaced;
 use super::lift::{Fingerprint, Signature, Tensors};
 use super::noise::drawn;
@@ -15,7 +15,8 @@ use super::reverse::{Place, Reverse, ReverseCheck};
 use super::usable::{
     check_gradient, check_outputs, check_repeatable, finite_sum, number_of_batches,
 };
-use crate::loss::{Batch, DataSet, LossError, Reduction, examples_and_weight};
+use crate::loss::draws::OwnDraws;
+use crate::loss::{Batch, DataSet, LossError, Reduction, examples_and_weight, visit};
 use crate::space::{Distance, ParamSpace, to_host};
 
 /// One linear map a batch, or several of one trace, at the model's parameters: what every operator
@@ -111,9 +112,10 @@ impl<'a> Sweep<'a> {
         D: DataSet<B> + ?Sized,
     {
         let device = setup.space.device();
-        if let Some(seed) = config.dropout_seed {
-            device.seed(seed);
-        }
+        let draws = match config.draws {
+            Draws::Seeded(seed) => Some((OwnDraws::begin(device)?, seed)),
+            Draws::Refused | Draws::Free => None,
+        };
         let mut programs: Vec<Program> = Vec::new();
         let mut checks: Vec<Option<ReverseCheck>> = Vec::new();
         let mut displaced = None;
@@ -121,8 +123,7 @@ impl<'a> Sweep<'a> {
         let mut batches: Vec<BatchPoint> = Vec::new();
         let (mut kept, mut weight, mut num_examples) = (0_usize, 0.0, 0);
         let (mut loss, mut gradient, mut unit) = (0.0, None, None);
-        for (index, batch) in data.batches().enumerate() {
-            let batch = batch?;
+        visit(data, |index, batch: B| {
             let (examples, own_weight) = examples_and_weight(&batch, index)?;
             let tensors = Tensors::of(batch.clone());
             let batch_bytes = tensors.bytes();
@@ -163,6 +164,12 @@ impl<'a> Sweep<'a> {
             };
             let inputs: Vec<DispatchTensor> = model.iter().cloned().chain(values).collect();
             let inputs: Vec<DispatchTensor> = inputs.into_iter().chain(noise.clone()).collect();
+            if config.draws == Draws::Refused && maps.iter().any(|map| map.draw_bytes() > 0) {
+                return Err(LossError::Draws.into());
+            }
+            if let Some((draws, seed)) = &draws {
+                draws.seed(*seed, index);
+            }
             let points = points(maps, &inputs, residuals)?;
             let point = &points[0];
             let own_loss = match setup.tells_outputs {
@@ -194,7 +201,7 @@ impl<'a> Sweep<'a> {
             };
             loss += factor * own_loss;
             if let Some(part) = point.values().get(1) {
-                gradient = Some(added(gradient, part.clone(), factor));
+                gradient = Some(added(gradient.take(), part.clone(), factor));
             }
             let fingerprint = match config.checks {
                 true => Some(Fingerprint::of(batch)?),
@@ -217,7 +224,8 @@ impl<'a> Sweep<'a> {
                 batches.len(),
                 data.num_batches(),
             )?;
-        }
+            Ok::<_, CurvatureError>(ControlFlow::Continue(()))
+        })?;
         if batches.is_empty() {
             return Err(LossError::EmptyData.into());
         }
@@ -234,11 +242,12 @@ impl<'a> Sweep<'a> {
         Ok(Self {
             programs: Mutex::new(programs),
             batches,
-            source: Box::new(move |visit| {
-                for (index, batch) in data.batches().enumerate() {
-                    visit(index, Tensors::of(batch?))?;
-                }
-                Ok(())
+            source: Box::new(move |each| {
+                visit(data, |index, batch: B| {
+                    each(index, Tensors::of(batch))?;
+                    Ok::<_, CurvatureError>(ControlFlow::Continue(()))
+                })
+                .map(drop)
             }),
             observer: Mutex::new(config.observer.take()),
             block_size: config.block_size,

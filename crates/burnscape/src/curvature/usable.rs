@@ -1,11 +1,13 @@
 //! Whether data and values are usable.
 
+use std::ops::ControlFlow;
+
 use burnscape_linearize::Point;
 
 use super::CurvatureError;
 use super::lift::Fingerprint;
 use super::reverse::nothing;
-use crate::loss::{Batch, DataSet, LossError};
+use crate::loss::{Batch, DataSet, LossError, visit};
 use crate::space::{as_accumulator, to_host};
 
 /// The sum of a point's first value, which is refused if it is not finite.
@@ -56,16 +58,15 @@ where
 {
     let known: Vec<_> = known.into_iter().collect();
     let mut num_read = 0;
-    for (index, batch) in data.batches().enumerate() {
+    visit(data, |index, batch| {
         num_read += 1;
-        let Some(known) = known.get(index) else {
-            continue;
-        };
-        let now = Fingerprint::of(batch?)?;
-        if known.is_some_and(|known| *known != now) {
+        if let Some(Some(known)) = known.get(index)
+            && **known != Fingerprint::of(batch)?
+        {
             return Err(LossError::DataChanged { batch: index }.into());
         }
-    }
+        Ok::<_, CurvatureError>(ControlFlow::Continue(()))
+    })?;
     match num_read == known.len() {
         true => Ok(()),
         false => Err(number_of_batches(known.len(), num_read)),

@@ -61,10 +61,15 @@ pub struct CurvatureMonitorConfig {
     /// Seed of the random parts of the starts, and of the probes.
     #[config(default = 0)]
     pub seed: u64,
-    /// The function that is measured. In [`Mode::Train`] every measurement draws its own dropout
-    /// masks.
+    /// The function that is measured.
     #[config(default = "Mode::Eval")]
     pub mode: Mode,
+    /// Seed of what the loss draws (dropout in [`Mode::Train`], a sampled latent variable). Every
+    /// measurement has draws of its own, a function of the seed and of the number of measurements before.
+    /// Without a seed a loss that draws is refused. Training is left as it was, but for one draw of two
+    /// numbers from the device's generator, as
+    /// [`Evaluator::with_draws_seed`](crate::loss::Evaluator::with_draws_seed) says.
+    pub draws_seed: Option<u64>,
 }
 
 impl CurvatureMonitorConfig {

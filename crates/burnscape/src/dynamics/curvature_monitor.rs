@@ -8,7 +8,7 @@ use super::{
 use crate::curvature::{CurvatureConfig, Hessian};
 use crate::loss::{Batch, DataSet, Objective};
 use crate::optim::sam_edge;
-use crate::optim::seed::mix;
+use crate::space::mix;
 use crate::space::{ParamSpace, ParamVector};
 
 /// Ritz vectors that are handed on to the next measurement, at most: the first two, and the others as far
@@ -182,10 +182,13 @@ impl CurvatureMonitor {
     {
         check_rate(lr)?;
         let checks = self.config.checks && self.history.is_empty();
-        let hessian = CurvatureConfig::new()
+        let mut config = CurvatureConfig::new()
             .with_mode(self.config.mode)
-            .with_checks(checks)
-            .hessian(model, objective, data)?;
+            .with_checks(checks);
+        if let Some(seed) = self.config.draws_seed {
+            config = config.with_draws_seed(mix(seed, self.history.len() as u64));
+        }
+        let hessian = config.hessian(model, objective, data)?;
         let checked = if checks { 2 } else { 0 };
         self.record(step, lr, &hessian, checked)
     }

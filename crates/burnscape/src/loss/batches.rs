@@ -1,3 +1,5 @@
+use std::ops::ControlFlow;
+
 use super::{DataSet, LossError};
 
 /// Batches held in memory.
@@ -47,11 +49,8 @@ impl<B> Batches<B> {
 }
 
 impl<B: Clone> DataSet<B> for Batches<B> {
-    fn batches<'a>(&'a self) -> Box<dyn Iterator<Item = Result<B, LossError>> + 'a>
-    where
-        B: 'a,
-    {
-        self.batches.batches()
+    fn visit(&self, visit: &mut dyn FnMut(Result<B, LossError>) -> ControlFlow<()>) {
+        self.batches.visit(visit);
     }
 
     fn num_batches(&self) -> Option<usize> {

@@ -1,15 +1,44 @@
+use std::ops::ControlFlow;
+
 use super::LossError;
 
-/// Anything that yields the same batches again and again: a slice, a `Vec`, an array, a closure
-/// that makes an iterator, or [`Batches`](super::Batches).
+/// Anything that shows the same batches again and again: a slice, a `Vec`, an array, a closure that
+/// makes an iterator, [`Batches`](super::Batches), and, with the feature `dataset`, a Burn data loader.
 ///
-/// A closure must yield the same batches on every call; the determinism probe notices when it does
-/// not.
+/// A data set is visited, one batch after the other, so that a loader streams: nobody has to hold all
+/// batches at once. A closure may borrow what it reads from.
+///
+/// Every visit has to show the same batches. The checks of [`curvature`](crate::curvature) refuse data
+/// that do not, which a loader that shuffles is.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::tensor::{Device, Tensor};
+/// use burnscape::curvature::Hessian;
+///
+/// let device = Device::default();
+/// let model = LinearConfig::new(2, 1).init(&device);
+/// let loss = |m: &Linear, x: Tensor<2>| m.forward(x).square().mean();
+///
+/// // Rows of one tensor, cut into batches when they are needed.
+/// let all = Tensor::<2>::ones([10, 2], &device);
+/// let data = || (0..5).map(|batch| all.clone().slice(2 * batch..2 * batch + 2));
+/// let hessian = Hessian::new(&model, &loss, &data)?;
+/// # let _ = hessian;
+/// # Ok::<(), burnscape::curvature::CurvatureError>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a data set of `{B}`",
+    label = "shows no batches of this type",
+    note = "slices, `Vec`s and arrays of batches are data sets, closures that return an iterator over \
+            batches, and Burn's data loaders (feature `dataset`): pass `&loader`"
+)]
 pub trait DataSet<B> {
-    /// One pass over the data.
-    fn batches<'a>(&'a self) -> Box<dyn Iterator<Item = Result<B, LossError>> + 'a>
-    where
-        B: 'a;
+    /// Shows every batch to `visit`, in order, until it breaks. A batch that cannot be read is shown as
+    /// the error that says why.
+    fn visit(&self, visit: &mut dyn FnMut(Result<B, LossError>) -> ControlFlow<()>);
 
     /// Number of batches in a pass, where it is known.
     fn num_batches(&self) -> Option<usize> {
@@ -17,12 +46,43 @@ pub trait DataSet<B> {
     }
 }
 
+/// Visits the batches by their index. An error of a batch, or of `visit` itself, ends the pass; a break
+/// ends it as well and gives `false`.
+pub(crate) fn visit<B, D, E>(
+    data: &D,
+    mut visit: impl FnMut(usize, B) -> Result<ControlFlow<()>, E>,
+) -> Result<bool, E>
+where
+    D: DataSet<B> + ?Sized,
+    E: From<LossError>,
+{
+    let mut index = 0;
+    let mut outcome = Ok(true);
+    data.visit(&mut |batch| {
+        let visited = batch.map_err(E::from).and_then(|batch| visit(index, batch));
+        index += 1;
+        match visited {
+            Ok(ControlFlow::Continue(())) => return ControlFlow::Continue(()),
+            Ok(ControlFlow::Break(())) => outcome = Ok(false),
+            Err(error) => outcome = Err(error),
+        }
+        ControlFlow::Break(())
+    });
+    outcome
+}
+
+/// Shows what an iterator gives.
+fn show<B>(
+    batches: impl IntoIterator<Item = Result<B, LossError>>,
+    visit: &mut dyn FnMut(Result<B, LossError>) -> ControlFlow<()>,
+) {
+    // A break is the visitor's own affair.
+    let _ = batches.into_iter().try_for_each(visit);
+}
+
 impl<B: Clone> DataSet<B> for [B] {
-    fn batches<'a>(&'a self) -> Box<dyn Iterator<Item = Result<B, LossError>> + 'a>
-    where
-        B: 'a,
-    {
-        Box::new(self.iter().cloned().map(Ok))
+    fn visit(&self, visit: &mut dyn FnMut(Result<B, LossError>) -> ControlFlow<()>) {
+        show(self.iter().cloned().map(Ok), visit);
     }
 
     fn num_batches(&self) -> Option<usize> {
@@ -31,11 +91,8 @@ impl<B: Clone> DataSet<B> for [B] {
 }
 
 impl<B: Clone> DataSet<B> for Vec<B> {
-    fn batches<'a>(&'a self) -> Box<dyn Iterator<Item = Result<B, LossError>> + 'a>
-    where
-        B: 'a,
-    {
-        self.as_slice().batches()
+    fn visit(&self, visit: &mut dyn FnMut(Result<B, LossError>) -> ControlFlow<()>) {
+        self.as_slice().visit(visit);
     }
 
     fn num_batches(&self) -> Option<usize> {
@@ -44,11 +101,8 @@ impl<B: Clone> DataSet<B> for Vec<B> {
 }
 
 impl<B: Clone, const N: usize> DataSet<B> for [B; N] {
-    fn batches<'a>(&'a self) -> Box<dyn Iterator<Item = Result<B, LossError>> + 'a>
-    where
-        B: 'a,
-    {
-        self.as_slice().batches()
+    fn visit(&self, visit: &mut dyn FnMut(Result<B, LossError>) -> ControlFlow<()>) {
+        self.as_slice().visit(visit);
     }
 
     fn num_batches(&self) -> Option<usize> {
@@ -60,12 +114,35 @@ impl<B, I, F> DataSet<B> for F
 where
     F: Fn() -> I,
     I: IntoIterator<Item = B>,
-    I::IntoIter: 'static,
 {
-    fn batches<'a>(&'a self) -> Box<dyn Iterator<Item = Result<B, LossError>> + 'a>
-    where
-        B: 'a,
-    {
-        Box::new(self().into_iter().map(Ok))
+    fn visit(&self, visit: &mut dyn FnMut(Result<B, LossError>) -> ControlFlow<()>) {
+        show(self().into_iter().map(Ok), visit);
+    }
+}
+
+#[cfg(feature = "dataset")]
+mod loaders {
+    use std::ops::ControlFlow;
+    use std::sync::Arc;
+
+    use burn::data::dataloader::DataLoader;
+
+    use super::{DataSet, LossError, show};
+
+    impl<B> DataSet<B> for dyn DataLoader<B> + '_ {
+        fn visit(&self, visit: &mut dyn FnMut(Result<B, LossError>) -> ControlFlow<()>) {
+            let batches = self.iter().map(|batch| {
+                batch.map_err(|error| LossError::Loader {
+                    message: error.to_string(),
+                })
+            });
+            show(batches, visit);
+        }
+    }
+
+    impl<B> DataSet<B> for Arc<dyn DataLoader<B>> {
+        fn visit(&self, visit: &mut dyn FnMut(Result<B, LossError>) -> ControlFlow<()>) {
+            self.as_ref().visit(visit);
+        }
     }
 }

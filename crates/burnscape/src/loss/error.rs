@@ -18,6 +18,12 @@ pub enum LossError {
          `model.train()`, and do not detach its output"
     )]
     Untracked,
+    /// The closure panicked, or Burn did in its backward pass.
+    #[error("the loss panicked: {message}")]
+    Panicked {
+        /// The panic's message, with its file and line where they are known.
+        message: String,
+    },
     /// The loss is NaN or infinite.
     #[error("the loss of batch {batch} is {value}; look at that batch, or lower the learning rate")]
     NonFinite {
@@ -86,6 +92,13 @@ pub enum LossError {
         /// Losses returned.
         found: usize,
     },
+    /// The loss draws random numbers.
+    #[error(
+        "the loss draws random numbers (a sampled latent variable, noise, dropout in `Mode::Train`), so \
+         that it is another function whenever it is evaluated; freeze the draws with \
+         `with_draws_seed`, or let the batch carry them"
+    )]
+    Draws,
     /// Two evaluations at one point differed.
     #[error(
         "the {what} is not deterministic: {first} at first, {second} the second time; evaluate in \
@@ -101,8 +114,9 @@ pub enum LossError {
     },
     /// A data set gave another batch when it was read again.
     #[error(
-        "batch {batch} is another one when the data are read again; pin a shuffled loader with \
-         `Batches::collect`, and let a closure yield the same batches on every call"
+        "batch {batch} is another one when the data are read again: the loader shuffles, or the closure \
+         does not yield the same batches on every call; build the loader without `shuffle`, or keep one \
+         order with `Batches::collect`"
     )]
     DataChanged {
         /// Index of the first batch that differs.

@@ -1,17 +1,16 @@
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::module::{Module, ParamGroup};
 use burn::tensor::Tensor;
 
-use super::lift::Lift;
-use super::scalar::{check_scalar, gradients};
+use super::pass::Pass;
+use super::scalar::gradients;
+use super::tally::Tally;
 use super::{
     Agreement, Batch, DataSet, LossError, Mode, Objective, Reduction, Sides, Tolerance, compare,
 };
-use crate::space::{
-    Distance, LeafVector, Nearby, ParamSpace, ParamVector, checkpointing_strategy,
-    copy_for_gradients, power_of_two,
-};
+use crate::space::{Distance, LeafVector, Nearby, ParamSpace, ParamVector, power_of_two};
 
 /// Evaluates an objective, and its gradient, over batches and data sets.
 ///
@@ -44,6 +43,9 @@ pub struct Evaluator<'a, O> {
     objective: &'a O,
     mode: Mode,
     group: Option<ParamGroup>,
+    draws_seed: Option<u64>,
+    /// Whether the loss was found to be the same when it is evaluated again.
+    is_probed: AtomicBool,
 }
 
 /// One batch of a pass, as an observer sees it.
@@ -101,6 +103,8 @@ impl<'a, O> Evaluator<'a, O> {
             objective,
             mode: Mode::Eval,
             group: None,
+            draws_seed: None,
+            is_probed: AtomicBool::new(false),
         }
     }
 
@@ -108,6 +112,18 @@ impl<'a, O> Evaluator<'a, O> {
     #[must_use]
     pub fn with_mode(mut self, mode: Mode) -> Self {
         self.mode = mode;
+        self
+    }
+
+    /// Freezes the random numbers that the loss draws (a sampled latent variable, noise, dropout in
+    /// [`Mode::Train`]): those of a batch are a function of this seed and of its index, the same in every
+    /// pass. Without a seed a loss that draws is refused.
+    ///
+    /// Afterwards the device's generator continues as a function of its own stream: each pass takes one
+    /// tensor of two numbers from it, uniform in [0, 1) and in f32, and seeds it with their 48 bits.
+    #[must_use]
+    pub fn with_draws_seed(mut self, seed: u64) -> Self {
+        self.draws_seed = Some(seed);
         self
     }
 
@@ -135,16 +151,35 @@ impl<'a, O> Evaluator<'a, O> {
         })
     }
 
+    /// Refuses, at the first batch of the first pass, a loss that draws random numbers without a seed.
+    fn check_draws<M, B>(&self, pass: &Pass<M>, batch: B, loss: &Tensor<1>) -> Result<(), LossError>
+    where
+        M: Module,
+        B: Batch,
+        O: Objective<M, B>,
+    {
+        if self.draws_seed.is_some() || self.is_probed.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        pass.check_draws(self.objective, batch, loss)?;
+        self.is_probed.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
     /// The loss over `data`.
     ///
     /// # Cost
     ///
-    /// One forward pass and one host synchronization a batch.
+    /// One forward pass and one host synchronization a batch, and, in the first pass of an evaluator, one
+    /// more of each to see that the loss draws nothing. In [`Mode::Eval`] it runs without
+    /// autodiff; a closure that panics there, because it takes a gradient of its own, is called again
+    /// on an autodiff device.
     ///
     /// # Errors
     ///
     /// [`LossError::EmptyData`], [`LossError::EmptyBatch`], [`LossError::NotScalar`],
-    /// [`LossError::NonFinite`], [`LossError::RaggedBatch`], and those of the data set.
+    /// [`LossError::NonFinite`], [`LossError::RaggedBatch`], [`LossError::Panicked`],
+    /// [`LossError::Draws`], and those of the data set.
     pub fn loss<M, B, D>(&self, model: &M, data: &D) -> Result<DataLoss, LossError>
     where
         M: Module,
@@ -172,22 +207,26 @@ impl<'a, O> Evaluator<'a, O> {
         O: Objective<M, B>,
         D: DataSet<B> + ?Sized,
     {
-        // Batch statistics are used only on an autodiff device, so a training pass needs one.
-        let (copy, lift) = match self.mode {
-            Mode::Eval => (model.valid(), Lift::Plain),
-            Mode::Train => {
-                let copy = copy_for_gradients(model, true);
-                let lift = Lift::Autodiff(checkpointing_strategy(&copy));
-                (copy, lift)
-            }
-        };
+        let mut pass = match self.mode {
+            Mode::Eval => Pass::plain(model),
+            // Batch statistics are used only on an autodiff device, so a training pass needs one.
+            Mode::Train => Pass::on_autodiff(model, self.mode),
+        }
+        .with_draws(self.draws_seed)?;
         let mut tally = Tally::new(self.objective.reduction(), data.num_batches());
         let completed = tally.run(
             data,
             &mut observe,
-            |batch| {
-                let loss = self.objective.loss(&copy, lift.apply(batch));
-                check_scalar(&loss)?;
+            |index, batch| {
+                let loss = match pass.loss(self.objective, index, batch.clone()) {
+                    // Perhaps it takes a gradient of its own.
+                    Err(LossError::Panicked { .. }) if pass.is_plain() => {
+                        pass.again_on_autodiff(model, self.mode);
+                        pass.loss(self.objective, index, batch.clone())?
+                    }
+                    loss => loss?,
+                };
+                self.check_draws(&pass, batch, &loss)?;
                 Ok((loss, ()))
             },
             |(), _| Ok(()),
@@ -205,8 +244,8 @@ impl<'a, O> Evaluator<'a, O> {
     ///
     /// # Cost
     ///
-    /// One forward and backward pass and one host synchronization a batch; one vector of memory
-    /// besides.
+    /// One forward and backward pass and one host synchronization a batch, and, in the first pass of an
+    /// evaluator, one more forward pass; one vector of memory besides.
     ///
     /// # Errors
     ///
@@ -240,8 +279,7 @@ impl<'a, O> Evaluator<'a, O> {
         D: DataSet<B> + ?Sized,
     {
         let space = self.space(model)?;
-        let copy = copy_for_gradients(model, self.mode == Mode::Train);
-        let lift = Lift::Autodiff(checkpointing_strategy(&copy));
+        let pass = Pass::on_autodiff(model, self.mode).with_draws(self.draws_seed)?;
         let reduction = self.objective.reduction();
         let mut tally = Tally::new(reduction, data.num_batches());
         let mut sum = LeafVector::zeros(&space);
@@ -251,9 +289,11 @@ impl<'a, O> Evaluator<'a, O> {
         let completed = tally.run(
             data,
             &mut observe,
-            |batch| {
-                let loss = self.objective.loss(&copy, lift.apply(batch));
-                let gradient = LeafVector::from_gradients(&space, &gradients(&loss, &copy)?)?;
+            |index, batch| {
+                let loss = pass.loss(self.objective, index, batch.clone())?;
+                self.check_draws(&pass, batch, &loss)?;
+                let gradients = gradients(&loss, &pass.model)?;
+                let gradient = LeafVector::from_gradients(&space, &gradients)?;
                 Ok((loss, gradient.widen()))
             },
             |gradient, weight| {
@@ -398,100 +438,4 @@ fn both_sides(first: &DataGradient, second: &DataGradient) -> Result<[Sides; 2],
             size: first.gradient.norm()?.max(second.gradient.norm()?),
         },
     ])
-}
-
-/// What a batch counts, or why it cannot.
-pub(crate) fn examples_and_weight<B: Batch>(
-    batch: &B,
-    index: usize,
-) -> Result<(usize, f64), LossError> {
-    let examples = batch.num_examples()?.unwrap_or(1);
-    if examples == 0 {
-        return Err(LossError::EmptyBatch { batch: index });
-    }
-    let weight = batch.weight()?;
-    if !(weight > 0.0 && weight.is_finite()) {
-        return Err(LossError::BadWeight {
-            batch: index,
-            weight,
-        });
-    }
-    Ok((examples, weight))
-}
-
-/// The running sums of a pass.
-struct Tally {
-    reduction: Reduction,
-    total: Option<usize>,
-    sum: f64,
-    weight: f64,
-    num_examples: usize,
-    num_batches: usize,
-}
-
-impl Tally {
-    fn new(reduction: Reduction, total: Option<usize>) -> Self {
-        Self {
-            reduction,
-            total,
-            sum: 0.0,
-            weight: 0.0,
-            num_examples: 0,
-            num_batches: 0,
-        }
-    }
-
-    /// Evaluates each batch, checks its loss and hands on what else it gave, with its weight.
-    fn run<B, D, T>(
-        &mut self,
-        data: &D,
-        observe: &mut dyn FnMut(&LossStep) -> ControlFlow<()>,
-        mut evaluate: impl FnMut(B) -> Result<(Tensor<1>, T), LossError>,
-        mut collect: impl FnMut(T, f64) -> Result<(), LossError>,
-    ) -> Result<bool, LossError>
-    where
-        B: Batch,
-        D: DataSet<B> + ?Sized,
-    {
-        for (index, batch) in data.batches().enumerate() {
-            let batch = batch?;
-            let (examples, weight) = examples_and_weight(&batch, index)?;
-            let (loss, rest) = evaluate(batch)?;
-            let value = LeafVector::dots(&[], &[loss])?.1[0];
-            if !value.is_finite() {
-                return Err(LossError::NonFinite {
-                    batch: index,
-                    value,
-                });
-            }
-            collect(rest, weight)?;
-            self.sum += match self.reduction {
-                Reduction::Mean => weight * value,
-                Reduction::Sum => value,
-            };
-            self.weight += weight;
-            self.num_examples += examples;
-            self.num_batches += 1;
-            let step = LossStep {
-                batches: self.num_batches,
-                total: self.total,
-                loss: value,
-            };
-            if observe(&step).is_break() {
-                return Ok(false);
-            }
-        }
-        if self.num_batches == 0 {
-            Err(LossError::EmptyData)
-        } else {
-            Ok(true)
-        }
-    }
-
-    fn value(&self) -> f64 {
-        match self.reduction {
-            Reduction::Mean => self.sum / self.weight,
-            Reduction::Sum => self.sum,
-        }
-    }
 }

@@ -4,6 +4,13 @@ use burn::tensor::Tensor;
 
 use super::LossError;
 
+/// Calls a closure of the user's. A panic in it is an error that says what it said.
+pub(crate) fn called<T>(closure: impl FnOnce() -> T) -> Result<T, LossError> {
+    burnscape_linearize::caught(closure).map_err(|panic| LossError::Panicked {
+        message: panic.message_and_place(),
+    })
+}
+
 /// Refuses a loss that is not one number.
 pub(crate) fn check_scalar(loss: &Tensor<1>) -> Result<(), LossError> {
     match loss.shape().num_elements() {
@@ -24,5 +31,5 @@ pub(crate) fn gradients<M: Module>(
     if !loss.is_tracked() {
         return Err(LossError::Untracked);
     }
-    Ok(GradientsParams::from_grads(loss.backward(), model))
+    called(|| GradientsParams::from_grads(loss.backward(), model))
 }

@@ -5,8 +5,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::OptimConfigError;
 use super::error::check_range;
-use super::seed::mix;
-use crate::space::LeafVector;
+use crate::space::{LeafVector, mix};
 
 /// How the displacement is found.
 #[derive(Config, Debug, PartialEq)]

@@ -11,7 +11,7 @@ pub(super) fn batch_hessian<'a, M, B, O>(
     model: &M,
     objective: &O,
     batch: &'a B,
-    dropout_seed: Option<u64>,
+    draws_seed: Option<u64>,
 ) -> Result<Hessian<'a>, OptimError>
 where
     M: Module,
@@ -26,8 +26,9 @@ where
         .with_mode(mode)
         .with_checks(false)
         .with_residual_budget(usize::MAX);
-    if let Some(seed) = dropout_seed {
-        config = config.with_dropout_seed(seed);
-    }
+    config = match draws_seed {
+        Some(seed) => config.with_draws_seed(seed),
+        None => config.with_free_draws(),
+    };
     Ok(config.hessian(model, objective, std::slice::from_ref(batch))?)
 }

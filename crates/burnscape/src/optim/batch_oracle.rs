@@ -5,6 +5,7 @@ use super::OptimError;
 use super::evaluation::{Evaluation, IntoEvaluation, LossValue};
 use super::oracle::Oracle;
 use super::trust_region::{Ball, ModelMaximum, maximize_model};
+use crate::loss::scalar::called;
 use crate::loss::{Batch, LossError, Objective, Reduction};
 use crate::space::{LeafVector, ParamSpace, to_host};
 
@@ -86,7 +87,7 @@ impl<'a, B: Batch, O> BatchOracle<'a, B, O> {
         O: Objective<M, B>,
     {
         let batch = self.parts[part].batch.clone();
-        let losses = self.objective.example_losses(model, batch);
+        let losses = called(|| self.objective.example_losses(model, batch))?;
         let losses = losses.ok_or(LossError::NotPerExample)?;
         let expected = self.parts[part].batch.num_examples()?.unwrap_or(1);
         let found = losses.shape().num_elements();
@@ -124,7 +125,8 @@ where
 
     fn first(&mut self, part: usize, model: &M) -> Result<Evaluation, OptimError> {
         if self.selection.is_none() {
-            let loss = self.objective.loss(model, self.parts[part].batch.clone());
+            let batch = self.parts[part].batch.clone();
+            let loss = called(|| self.objective.loss(model, batch))?;
             return Ok(loss.into_evaluation(model)?);
         }
         let losses = self.example_losses(part, model)?;
@@ -134,7 +136,8 @@ where
 
     fn displaced(&mut self, part: usize, model: &M) -> Result<Evaluation, OptimError> {
         let Some(fraction) = self.selection else {
-            let loss = self.objective.loss(model, self.parts[part].batch.clone());
+            let batch = self.parts[part].batch.clone();
+            let loss = called(|| self.objective.loss(model, batch))?;
             return Ok(loss.into_evaluation(model)?);
         };
         // The loss that is reported is that of all examples; the gradient is that of those whose
@@ -150,7 +153,7 @@ where
         // In the order of the batch, so that all examples selected is no selection at all.
         order.sort_unstable();
         let selected = self.parts[part].batch.select(&order)?;
-        let loss = self.objective.loss(model, selected);
+        let loss = called(|| self.objective.loss(model, selected))?;
         let evaluation = loss.into_evaluation(model)?;
         let loss = LossValue::Tensor(self.reduce::<M>(losses));
         Ok(Evaluation {
@@ -169,7 +172,8 @@ where
         let examples = batch.num_examples()?.unwrap_or(1);
         let mut sum = LeafVector::zeros(&self.space);
         for example in 0..examples {
-            let loss = self.objective.loss(model, batch.select(&[example])?);
+            let single = batch.select(&[example])?;
+            let loss = called(|| self.objective.loss(model, single))?;
             let evaluation = loss.into_evaluation(model)?;
             let gradient = LeafVector::from_gradients(&self.space, &evaluation.gradients)?;
             let gradient = gradient.widen().scale(2.0_f64.powi(-exponent));

@@ -104,7 +104,7 @@ pub struct SamConfig {
     pub selection: Option<f64>,
     /// Reseeds the device from this and the step before each pass, so that both passes draw the
     /// same dropout masks. It replaces the device's random stream, and needs a closure or a batch.
-    pub dropout_seed: Option<u64>,
+    pub draws_seed: Option<u64>,
     /// Parameters that occur twice.
     #[config(default = "Tied::Refuse")]
     pub tied: Tied,

@@ -8,10 +8,9 @@ use super::metric::Fisher;
 use super::oracle::Oracle;
 use super::rate::base_rate;
 use super::report::{InnerMaximum, sam_edge};
-use super::seed::mix;
 use super::trust_region::{self, Ball, ModelMaximum};
 use super::{Ascent, Metric, OptimError, SamConfig, SkipReason, StepReport, Tied, projected};
-use crate::space::{LeafVector, ParamLeaf, ParamSpace, SpaceCache, Wide, unshared_copy};
+use crate::space::{LeafVector, ParamLeaf, ParamSpace, SpaceCache, Wide, mix, unshared_copy};
 
 /// The machine under every door: a configuration and what it remembers, without a base optimizer.
 ///
@@ -318,7 +317,7 @@ impl SamCore {
                     max_basis: *max_basis,
                     tolerance: *tolerance,
                     seed: mix(*seed, self.state.step as u64),
-                    dropout_seed: self.dropout_seed(part),
+                    draws_seed: self.draws_seed(part),
                 };
                 let maximum = oracle.model_maximum(part, model, ball)?;
                 let ModelMaximum { points, report } = maximum;
@@ -389,13 +388,13 @@ impl SamCore {
 
     /// Both passes of a part draw the same random numbers, if the configuration says so.
     pub(super) fn reseed(&self, space: &ParamSpace, part: usize) {
-        if let Some(seed) = self.dropout_seed(part) {
+        if let Some(seed) = self.draws_seed(part) {
             space.device().seed(seed);
         }
     }
 
-    fn dropout_seed(&self, part: usize) -> Option<u64> {
-        let seed = self.config.dropout_seed?;
+    fn draws_seed(&self, part: usize) -> Option<u64> {
+        let seed = self.config.draws_seed?;
         Some(mix(mix(seed, self.state.step as u64), part as u64))
     }
 

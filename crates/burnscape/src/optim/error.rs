@@ -112,8 +112,8 @@ pub enum OptimError {
     NoLearningRate,
     /// A record belongs to another model.
     #[error(
-        "the record belongs to another model: {difference}; load the model's own record first, so \
-         that its parameters carry the recorded identifiers"
+        "the record belongs to another model: {difference}; parameters must agree in path, shape and \
+         order"
     )]
     OtherModel {
         /// The first difference.

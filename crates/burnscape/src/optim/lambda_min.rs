@@ -62,6 +62,7 @@ pub struct LambdaMinConfig {
     max_products: usize,
     seed: u64,
     checks: bool,
+    draws_seed: Option<u64>,
 }
 
 /// What [`LambdaMinConfig::measure`] found.
@@ -95,6 +96,7 @@ impl LambdaMinConfig {
             max_products: 1000,
             seed: 0,
             checks: true,
+            draws_seed: None,
         }
     }
 
@@ -102,6 +104,13 @@ impl LambdaMinConfig {
     #[must_use]
     pub fn with_mode(mut self, mode: Mode) -> Self {
         self.mode = mode;
+        self
+    }
+
+    /// Freezes what the loss draws, as [`CurvatureConfig::with_draws_seed`] says.
+    #[must_use]
+    pub fn with_draws_seed(mut self, seed: u64) -> Self {
+        self.draws_seed = Some(seed);
         self
     }
 
@@ -152,9 +161,12 @@ impl LambdaMinConfig {
         O: Objective<M, B>,
         D: DataSet<B> + ?Sized,
     {
-        let config = CurvatureConfig::new()
+        let mut config = CurvatureConfig::new()
             .with_mode(self.mode)
             .with_checks(self.checks);
+        if let Some(seed) = self.draws_seed {
+            config = config.with_draws_seed(seed);
+        }
         let hessian = config.hessian(model, objective, data)?;
         let found = EigenpairsConfig::new(1, End::Bottom)
             .with_tolerance(self.tolerance)

@@ -10,6 +10,7 @@
 mod aim;
 mod ascended;
 mod ascent;
+mod base_record;
 mod batch_hessian;
 mod batch_oracle;
 mod closure_step;
@@ -34,7 +35,6 @@ mod rho;
 mod saddle_free;
 mod sam;
 mod sam_record;
-pub(crate) mod seed;
 mod source;
 mod stateless;
 mod swa;

@@ -3,6 +3,7 @@ use burn::module::Module;
 use super::OptimError;
 use super::evaluation::{Evaluation, IntoEvaluation};
 use super::trust_region::{Ball, ModelMaximum};
+use crate::loss::scalar::called;
 use crate::space::LeafVector;
 
 /// Where a step gets its gradients from: a closure, or a batch that can be split.
@@ -63,10 +64,10 @@ where
     R: IntoEvaluation,
 {
     fn first(&mut self, _part: usize, model: &M) -> Result<Evaluation, OptimError> {
-        Ok((self.0)(model).into_evaluation(model)?)
+        Ok(called(|| (self.0)(model))?.into_evaluation(model)?)
     }
 
     fn displaced(&mut self, _part: usize, model: &M) -> Result<Evaluation, OptimError> {
-        Ok((self.0)(model).into_evaluation(model)?)
+        Ok(called(|| (self.0)(model))?.into_evaluation(model)?)
     }
 }

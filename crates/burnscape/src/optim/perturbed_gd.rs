@@ -9,11 +9,10 @@ use rand_distr::{Distribution, StandardNormal};
 
 use super::error::check_range;
 use super::plain::{PlainPass, plain_pass};
-use super::seed::mix;
 use super::{
     ClosureStep, IntoEvaluation, OptimConfigError, OptimError, OptimRecord, SkipReason, StepReport,
 };
-use crate::space::{BufferSnapshot, LeafVector, ParamSpace};
+use crate::space::{BufferSnapshot, LeafVector, ParamSpace, mix};
 
 /// Perturbed gradient descent: escapes saddles by adding noise where the gradient is small, and
 /// says when it has not found a way down (Jin et al. 2017, arXiv:1703.00887, Algorithm 2).
@@ -347,7 +346,7 @@ impl PerturbedGd {
             lambda_min: counter("certified.lambda_min"),
             step: counter("certified.step").unwrap_or(0.0) as usize,
         });
-        self.base = record.load_base(self.base)?;
+        self.base = record.load_base(self.base, &space)?;
         Ok(self)
     }
 }

@@ -5,6 +5,7 @@ use super::core::refuse_ties;
 use super::evaluation::Evaluation;
 use super::rate::base_rate;
 use super::{IntoEvaluation, OptimError, SkipReason, StepReport, sam_edge};
+use crate::loss::scalar::called;
 use crate::space::{BufferSnapshot, LeafVector, ParamSpace};
 
 /// One gradient, for optimizers that do not ascend.
@@ -53,7 +54,7 @@ where
     F: FnMut(&M) -> R,
     R: IntoEvaluation,
 {
-    let Evaluation { loss, gradients } = closure(model).into_evaluation(model)?;
+    let Evaluation { loss, gradients } = called(|| closure(model))?.into_evaluation(model)?;
     let gradient = LeafVector::from_gradients(space, &gradients)?;
     let (scalars, known) = loss.split();
     let (squares, values) = LeafVector::wide_dots(&[(&gradient, &gradient)], &scalars)?;

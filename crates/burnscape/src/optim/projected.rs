@@ -2,8 +2,7 @@ use burn::module::Module;
 
 use super::OptimError;
 use super::evaluation::{Evaluation, LossValue};
-use super::seed::mix;
-use crate::space::{LeafVector, ParamVector, Wide};
+use crate::space::{LeafVector, ParamVector, Wide, mix};
 
 /// The settings of one inner maximization.
 pub(super) struct Search {

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use burn::module::Module;
@@ -7,12 +7,14 @@ use burn::tensor::{Bytes, DType, Tensor, TensorData};
 use burn_pack::{Reader, Scalar, Writer};
 
 use super::OptimError;
+use super::base_record::renamed;
 use crate::space::{LeafVector, ParamSpace};
 
 /// The saved state of an optimizer of this crate: counters, vectors, and the base's own record.
 ///
-/// Kept in burnpack, Burn's own container format. It names the parameters it belongs to, so that it
-/// cannot be loaded into another model.
+/// Kept in burnpack, Burn's own container format. It names the parameters that it belongs to by path
+/// and shape, and fits every model whose parameters have the same: the model itself, one that was
+/// built anew, or one that was read from a file.
 #[derive(Debug, Clone)]
 pub struct OptimRecord {
     kind: String,
@@ -78,7 +80,7 @@ impl OptimRecord {
         Ok(self)
     }
 
-    /// Refuses a record of another optimizer, or of another model.
+    /// Refuses a record of another optimizer, or of a model with other paths or shapes.
     pub(crate) fn check<M: Module>(&self, kind: &str, model: &M) -> Result<ParamSpace, OptimError> {
         let other = |difference: String| Err(OptimError::OtherModel { difference });
         if self.kind != kind {
@@ -100,9 +102,6 @@ impl OptimRecord {
                     "it has `{}` {:?}, the model `{}` {:?}",
                     saved.path, saved.shape, present.path, present.shape
                 ));
-            }
-            if saved.id != present.id {
-                return other(format!("`{}` carries another identifier", saved.path));
             }
         }
         Ok(space)
@@ -127,11 +126,25 @@ impl OptimRecord {
         Some(vector)
     }
 
-    pub(crate) fn load_base(&self, base: ModuleOptimizer) -> Result<ModuleOptimizer, OptimError> {
-        let Some(bytes) = &self.base else {
+    /// The base with its saved state, for the parameters of `space`, which [`check`](Self::check) found
+    /// to be those of the record.
+    pub(crate) fn load_base(
+        &self,
+        base: ModuleOptimizer,
+        space: &ParamSpace,
+    ) -> Result<ModuleOptimizer, OptimError> {
+        let Some(bytes) = self.base.clone() else {
             return Ok(base);
         };
-        let record = OptimizerRecord::from_bytes(Bytes::from_bytes_vec(bytes.clone()));
+        let pairs = self.parameters.iter().zip(space.leaves());
+        let identifiers: HashMap<u64, u64> = pairs
+            .map(|(saved, present)| (saved.id, present.id().val()))
+            .collect();
+        let bytes = match identifiers.iter().all(|(saved, present)| saved == present) {
+            true => bytes,
+            false => renamed(bytes, &identifiers)?,
+        };
+        let record = OptimizerRecord::from_bytes(Bytes::from_bytes_vec(bytes));
         Ok(base.load_record(record.map_err(failed)?))
     }
 
@@ -286,7 +299,7 @@ fn recorded(space: &ParamSpace) -> Vec<Recorded> {
         .collect()
 }
 
-fn failed(error: impl std::fmt::Debug) -> OptimError {
+pub(super) fn failed(error: impl std::fmt::Debug) -> OptimError {
     OptimError::Record {
         message: format!("{error:?}"),
     }

@@ -54,7 +54,7 @@ impl Resume for ModuleOptimizer {
     }
 
     fn load_state<M: Module>(self, record: OptimRecord, model: &M) -> Result<Self, OptimError> {
-        record.check(KIND, model)?;
-        record.load_base(self)
+        let space = record.check(KIND, model)?;
+        record.load_base(self, &space)
     }
 }

@@ -186,10 +186,10 @@ impl Sam {
         gradients: &GradientsParams,
     ) -> Result<Ascended<M>, OptimError> {
         self.core.refuse_what_needs_batch()?;
-        if self.core.config.dropout_seed.is_some() {
+        if self.core.config.draws_seed.is_some() {
             // The first pass has been taken, with whatever mask.
             return Err(OptimError::NeedsClosure {
-                feature: "`dropout_seed`",
+                feature: "`draws_seed`",
             });
         }
         if matches!(self.core.config.ascent, Ascent::Projected { .. }) {

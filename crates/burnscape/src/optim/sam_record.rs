@@ -5,7 +5,7 @@ use burn::module::Module;
 use super::combination::Kept;
 use super::core::{SamCore, SamState};
 use super::{Combination, OptimError, OptimRecord, Sam, Source};
-use crate::space::Wide;
+use crate::space::{ParamSpace, Wide};
 
 const KIND: &str = "sam";
 
@@ -31,7 +31,7 @@ impl SamCore {
         &mut self,
         record: &OptimRecord,
         model: &M,
-    ) -> Result<(), OptimError> {
+    ) -> Result<ParamSpace, OptimError> {
         let space = record.check(KIND, model)?;
         self.refuse_other_variant(record)?;
         self.state = SamState {
@@ -47,7 +47,7 @@ impl SamCore {
                 vector,
             }),
         };
-        Ok(())
+        Ok(space)
     }
 }
 
@@ -88,22 +88,22 @@ impl Sam {
         self.core.to_record(model)?.with_base(&self.base)
     }
 
-    /// Takes up a saved state. Load the model's own record first: states are bound to parameters by
-    /// Burn's identifiers, which a model's record carries.
+    /// Restores a saved state, for the parameters of `model`: they are matched by path and shape, so that
+    /// the model may have been built anew, or read from a file without Burn's identifiers.
     ///
     /// Training resumes bit for bit where it stopped, given the same configuration and base and the
     /// same batches in the same order.
     ///
     /// # Errors
     ///
-    /// [`OptimError::OtherModel`] if the record belongs to another model, [`OptimError::Record`].
+    /// [`OptimError::OtherModel`] if paths or shapes differ, [`OptimError::Record`].
     pub fn load_record<M: Module>(
         mut self,
         record: OptimRecord,
         model: &M,
     ) -> Result<Self, OptimError> {
-        self.core.load_record(&record, model)?;
-        self.base = record.load_base(self.base)?;
+        let space = self.core.load_record(&record, model)?;
+        self.base = record.load_base(self.base, &space)?;
         Ok(self)
     }
 }

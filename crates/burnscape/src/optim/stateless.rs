@@ -85,7 +85,7 @@ impl SamConfig {
             (self.schedule != RhoSchedule::Constant, "a schedule"),
             (self.window.is_some(), "a window"),
             (self.mask.is_some(), "a mask"),
-            (self.dropout_seed.is_some(), "a dropout seed"),
+            (self.draws_seed.is_some(), "a dropout seed"),
             (self.tied == Tied::Retie, "tying parameters again"),
             (
                 matches!(self.ascent, Ascent::Projected { restarts, .. } if restarts > 1),

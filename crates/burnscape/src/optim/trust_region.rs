@@ -16,7 +16,7 @@ pub(super) struct Ball {
     pub(super) tolerance: f64,
     pub(super) seed: u64,
     /// What the device is seeded with before masks are drawn.
-    pub(super) dropout_seed: Option<u64>,
+    pub(super) draws_seed: Option<u64>,
 }
 
 /// Where the quadratic model of a loss is largest in a ball: a point, or two of the same value.
@@ -39,7 +39,7 @@ where
     B: Batch,
     O: Objective<M, B>,
 {
-    let hessian = batch_hessian(model, objective, batch, ball.dropout_seed)?;
+    let hessian = batch_hessian(model, objective, batch, ball.draws_seed)?;
     let found = TrustRegionConfig::maximize(ball.rho)
         .with_max_basis(ball.max_basis)
         .with_tolerance(ball.tolerance)

@@ -40,6 +40,9 @@ pub struct AutoNebConfig {
     /// What becomes of running statistics where the loss is looked at.
     #[config(default = "NormalizationPolicy::ReestimateAll")]
     pub policy: NormalizationPolicy,
+    /// Freezes what the loss draws where it is looked at, as [`Evaluator::with_draws_seed`] says. Without a
+    /// seed a loss that draws is refused.
+    pub draws_seed: Option<u64>,
 }
 
 /// What the automated nudged elastic band found.
@@ -197,7 +200,10 @@ where
     D: DataSet<B> + ?Sized,
 {
     let total = chain.num_pieces() * (config.places + 1);
-    let evaluator = Evaluator::new(objective);
+    let mut evaluator = Evaluator::new(objective);
+    if let Some(seed) = config.draws_seed {
+        evaluator = evaluator.with_draws_seed(seed);
+    }
     let loss = |index: usize| {
         let t = index as f64 / total as f64;
         let model = config.policy.point(chain, t, objective, data)?;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Curve, NormalizationPolicy, PathError, PathLosses, ProfileStep};
 use crate::landscape::Grid;
-use crate::loss::{Batch, DataSet, LossError, examples_and_weight, plain};
+use crate::loss::{Batch, DataSet, LossError, examples_and_weight, plain, visit};
 use crate::space::to_host;
 use crate::writing;
 
@@ -145,8 +145,8 @@ where
         before = Some(weights);
         let model = policy.point(curve, t, &objective, data)?.valid();
         let mut all = Vec::new();
-        for (index, batch) in data.batches().enumerate() {
-            let batch = plain(batch?);
+        visit(data, |index, batch| {
+            let batch = plain(batch);
             examples_and_weight(&batch, index)?;
             all.push(Scores::new(
                 logits(&model, &batch),
@@ -154,7 +154,8 @@ where
                 index,
                 t,
             )?);
-        }
+            Ok::<_, PathError>(ControlFlow::Continue(()))
+        })?;
         if all.is_empty() {
             return Err(LossError::EmptyData.into());
         }

@@ -6,7 +6,7 @@ use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use super::fit_closure::FitClosure;
 use super::fit_step::{FitReport, FitStep};
 use super::{Curve, CurveFitterConfig, FitCheckpoint, PathError};
-use crate::loss::{Batch, DataSet, LossError, Mode, Objective};
+use crate::loss::{Batch, DataSet, LossError, Mode, Objective, visit};
 use crate::optim::{ClosureStep, OptimRecord, Resume, SkipReason};
 use crate::space::{LeafVector, ParamSpace, copy_for_gradients, renamed_copy};
 
@@ -174,13 +174,18 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
     {
         let mut report = FitReport::default();
         while self.position.epoch < epochs {
-            for batch in data.batches().skip(self.position.batches) {
-                let step = self.step(batch?, objective)?;
+            let done = self.position.batches;
+            let completed = visit(data, |index, batch| {
+                if index < done {
+                    return Ok(ControlFlow::Continue(()));
+                }
+                let step = self.step(batch, objective)?;
                 self.position.batches += 1;
                 report.add(&step);
-                if observe(&step).is_break() {
-                    return Ok(report);
-                }
+                Ok::<_, PathError>(observe(&step))
+            })?;
+            if !completed {
+                return Ok(report);
             }
             if self.position.batches == 0 {
                 return Err(LossError::EmptyData.into());

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use super::control_points::combination;
 use super::{ControlPoints, CurveFitterConfig};
-use crate::loss::scalar::gradients;
+use crate::loss::scalar::{called, gradients};
 use crate::loss::{Batch, LossError, Objective};
 use crate::optim::{Evaluation, IntoEvaluation};
 use crate::space::{LeafVector, ParamSpace, SpaceError};
@@ -58,7 +58,7 @@ impl<M: Module> FitClosure<'_, M> {
             let share = share / count;
             let point = self.combine(&free, weights)?;
             let model = point.clone().apply_to_own(self.template);
-            let value = objective.loss(&model, batch.clone());
+            let value = called(|| objective.loss(&model, batch.clone()))?;
             let gradient = LeafVector::from_gradients(self.space, &gradients(&value, &model)?)?;
             let gradient = self.shape(gradient, &point)?;
             let value = value.inner().mul_scalar(share);

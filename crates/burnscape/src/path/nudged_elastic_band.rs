@@ -8,8 +8,8 @@ use burn::tensor::Tensor;
 
 use super::error::check_range;
 use super::{Curve, PathError, PolygonalChain};
-use crate::loss::scalar::gradients;
-use crate::loss::{Batch, DataSet, LossError, Mode, Objective, lifted};
+use crate::loss::scalar::{called, gradients};
+use crate::loss::{Batch, DataSet, LossError, Mode, Objective, lifted, visit};
 use crate::optim::{ClosureStep, Evaluation, IntoEvaluation, SkipReason, StepReport};
 use crate::space::{LeafVector, ParamSpace, Wide, copy_for_gradients, renamed_copy};
 
@@ -168,10 +168,10 @@ where
         losses: Vec::new(),
         completed: config.steps == 0,
     };
-    'passes: while band.steps < config.steps {
+    while band.steps < config.steps {
         let before = band.steps;
-        for batch in data.batches() {
-            let batch = lifted(&template, batch?);
+        let completed = visit(data, |_, batch| {
+            let batch = lifted(&template, batch);
             // The pivots' losses at the weights, which the optimizer visits first.
             let mut losses: Option<Vec<f64>> = None;
             let report = optimizer.closure_step(scheduler.step(), &mut free, |free: &Vec<M>| {
@@ -206,9 +206,13 @@ where
             };
             let is_stopped = observe(&step).is_break();
             band.completed = band.steps == config.steps && !is_stopped;
-            if is_stopped || band.steps == config.steps {
-                break 'passes;
-            }
+            Ok::<_, PathError>(match is_stopped || band.steps == config.steps {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            })
+        })?;
+        if !completed {
+            break;
         }
         if band.steps == before {
             return Err(LossError::EmptyData.into());
@@ -252,7 +256,7 @@ impl<M: Module> Forces<'_, M> {
         let loss_of = |pivot: &LeafVector| -> Result<(M, Tensor<1>), LossError> {
             let own = LeafVector::concatenated(self.space, [pivot.clone()])?;
             let model = own.apply_to_own(self.template);
-            let loss = objective.loss(&model, batch.clone());
+            let loss = called(|| objective.loss(&model, batch.clone()))?;
             crate::loss::scalar::check_scalar(&loss)?;
             Ok((model, loss))
         };

@@ -55,6 +55,7 @@ pub struct Profiler<'a, M, B, O> {
     metrics: Vec<(String, Metric<'a, M, B>)>,
     policy: NormalizationPolicy,
     mode: Mode,
+    draws_seed: Option<u64>,
     times: Vec<f64>,
 }
 
@@ -97,7 +98,16 @@ where
             metrics: Vec::new(),
             policy: NormalizationPolicy::default(),
             mode: Mode::Eval,
+            draws_seed: None,
             times: (0..61).map(|index| f64::from(index) / 60.0).collect(),
+        }
+    }
+
+    fn evaluator<'o, P>(&self, objective: &'o P) -> Evaluator<'o, P> {
+        let evaluator = Evaluator::new(objective).with_mode(self.mode);
+        match self.draws_seed {
+            Some(seed) => evaluator.with_draws_seed(seed),
+            None => evaluator,
         }
     }
 
@@ -131,6 +141,14 @@ where
     #[must_use]
     pub fn with_mode(mut self, mode: Mode) -> Self {
         self.mode = mode;
+        self
+    }
+
+    /// Freezes what objective and metrics draw, as [`Evaluator::with_draws_seed`] says: the same at every
+    /// place. Without a seed a loss that draws is refused.
+    #[must_use]
+    pub fn with_draws_seed(mut self, seed: u64) -> Self {
+        self.draws_seed = Some(seed);
         self
     }
 
@@ -173,6 +191,7 @@ where
             metrics: Vec::new(),
             policy: self.policy,
             mode: self.mode,
+            draws_seed: self.draws_seed,
             times: self.times.clone(),
         }
     }
@@ -211,6 +230,11 @@ where
         sets.extend(self.test.map(|test| (test, Vec::new())));
         let mut metrics: Vec<Vec<Vec<f64>>> =
             vec![vec![Vec::new(); sets.len()]; self.metrics.len()];
+        let objective = self.evaluator(self.objective);
+        let own = self.metrics.iter();
+        let evaluators: Vec<_> = own
+            .map(|(name, metric)| (name, self.evaluator(metric)))
+            .collect();
         let mut num_evaluations = 0;
         let mut num_points = 0;
         for &t in &self.times {
@@ -220,13 +244,11 @@ where
                 .policy
                 .point(curve, place, self.objective, self.train)?;
             for (index, (data, losses)) in sets.iter_mut().enumerate() {
-                let evaluator = Evaluator::new(self.objective).with_mode(self.mode);
-                let loss = evaluator.loss(&model, *data);
+                let loss = objective.loss(&model, *data);
                 losses.push(loss.map_err(PathError::at(t, "the loss"))?.value);
                 num_evaluations += 1;
-                for ((name, metric), values) in self.metrics.iter().zip(&mut metrics) {
-                    let evaluator = Evaluator::new(metric).with_mode(self.mode);
-                    let value = evaluator.loss(&model, *data);
+                for ((name, metric), values) in evaluators.iter().zip(&mut metrics) {
+                    let value = metric.loss(&model, *data);
                     values[index].push(value.map_err(PathError::at(t, name))?.value);
                     num_evaluations += 1;
                 }

@@ -1,8 +1,11 @@
+use std::ops::ControlFlow;
+
 use burn::module::Module;
 
 use super::PathError;
 use super::error::check_range;
-use crate::loss::{Batch, DataSet, LossError, Objective, examples_and_weight, lifted};
+use crate::loss::scalar::called;
+use crate::loss::{Batch, DataSet, LossError, Objective, examples_and_weight, lifted, visit};
 use crate::space::{RunningStatistics, copy_for_gradients, power_of_two, unshared_copy};
 
 /// A copy of `model` whose running statistics are the mean, over a pass of `data`, of the statistics
@@ -69,29 +72,32 @@ where
     // What a forward pass makes of given statistics.
     let mut follow = |statistics: &RunningStatistics, batch: B| {
         copy = statistics.write_to(copy.clone());
-        let _ = objective.loss(&copy, lifted(&copy, batch));
-        RunningStatistics::of(&copy)
+        called(|| objective.loss(&copy, lifted(&copy, batch)))?;
+        Ok::<_, LossError>(RunningStatistics::of(&copy))
     };
     let mut retained = None;
     let mut sum = zero.clone();
     let (mut weight, mut unit) = (0.0, None);
-    let batches = data.batches().take(max_batches.unwrap_or(usize::MAX));
-    for (index, batch) in batches.enumerate() {
-        let batch = batch?;
+    let last = max_batches.unwrap_or(usize::MAX) - 1;
+    visit(data, |index, batch: B| {
         let (examples, _) = examples_and_weight(&batch, index)?;
-        let scaled = follow(&zero, batch.clone());
+        let scaled = follow(&zero, batch.clone())?;
         if retained.is_none() {
             // `1 − m`, from starting values of the size of the statistics, so that nothing cancels.
             let start = scaled.spread(10.0);
-            let kept = follow(&start, batch).linear(1.0, -1.0, &scaled)?;
+            let kept = follow(&start, batch)?.linear(1.0, -1.0, &scaled)?;
             retained = Some(kept.zip(&start, |kept, start| kept / start));
         }
         // In units of the first batch, so that counts do not leave the range of the statistics.
         let count = examples as f64;
         let unit = *unit.get_or_insert(power_of_two(count));
-        sum = sum.linear(1.0, count / unit, &scaled)?;
+        sum = sum.clone().linear(1.0, count / unit, &scaled)?;
         weight += count / unit;
-    }
+        Ok::<_, PathError>(match index < last {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        })
+    })?;
     let Some(retained) = retained else {
         return Err(LossError::EmptyData.into());
     };

@@ -6,8 +6,7 @@ use rand_distr::{Distribution, Exp1};
 use super::error::check_range;
 use super::gram::Gram;
 use super::{ControlPoints, PathError};
-use crate::optim::seed::mix;
-use crate::space::{LeafVector, ParamSpace, Wide, epsilon, unshared_copy};
+use crate::space::{LeafVector, ParamSpace, Wide, epsilon, mix, unshared_copy};
 
 /// The simplex spanned by models: all their convex combinations.
 ///

@@ -5,7 +5,7 @@ use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use super::error::check_range;
 use super::simplex::dirichlet;
 use super::{PathError, Simplex};
-use crate::loss::scalar::gradients;
+use crate::loss::scalar::{called, gradients};
 use crate::loss::{Batch, LossError, Mode, Objective, lifted};
 use crate::optim::{ClosureStep, Evaluation, IntoEvaluation, SkipReason, StepReport};
 use crate::space::{LeafVector, ParamSpace, copy_for_gradients};
@@ -181,7 +181,7 @@ impl<M: Module, O> SimplexFitter<M, O> {
             let points = others.iter().chain([&vertex]);
             let point = super::control_points::combination(space, &weights, points)?;
             let model = point.apply_to_own(template);
-            let loss = objective.loss(&model, batch.clone());
+            let loss = called(|| objective.loss(&model, batch.clone()))?;
             let gradient = LeafVector::from_gradients(space, &gradients(&loss, &model)?)?;
             let mut gradient = gradient.scale(share);
             if let Some(outward) = &outward {

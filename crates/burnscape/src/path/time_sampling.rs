@@ -6,7 +6,7 @@ use rand::{RngExt, SeedableRng};
 use super::PathError;
 use super::error::check_range;
 use super::quadrature::gauss_legendre;
-use crate::optim::seed::mix;
+use crate::space::mix;
 
 /// Where on the curve the loss of a batch is taken.
 ///

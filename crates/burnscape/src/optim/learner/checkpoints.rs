@@ -41,7 +41,7 @@ impl Checkpoints<'_> {
             };
         }
         OptimRecord::load(&path)
-            .and_then(|record| core.load_record(&record, model))
+            .and_then(|record| core.load_record(&record, model).map(drop))
             .map_err(|error| refused(path, error))
     }
 
@@ -119,7 +119,7 @@ fn memory(config: &SamConfig) -> Option<&'static str> {
         (counts_steps, "a schedule of the radius"),
         (config.window.is_some(), "a window"),
         (config.mask.is_some(), "a mask"),
-        (config.dropout_seed.is_some(), "`dropout_seed`"),
+        (config.draws_seed.is_some(), "`draws_seed`"),
         (has_random_starts, "a projected ascent from random starts"),
     ];
     let mut parts = parts.into_iter();

@@ -161,7 +161,7 @@ impl<M: LearnerModel> SamStrategy<M> {
     ///
     /// The training stops with a message if a record belongs to another model or cannot be read or
     /// written; and for configurations with a memory (Friendly SAM, LookSAM, a window, a mask, a
-    /// schedule over steps, `dropout_seed`, random starts) if there are checkpointers but no
+    /// schedule over steps, `draws_seed`, random starts) if there are checkpointers but no
     /// directory, or no record to resume from.
     pub fn with_checkpoints(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = Some(directory.into());

@@ -204,7 +204,10 @@ impl ReparameterizationConfig {
         check_size("tolerance", self.tolerance)?;
         let rescale = |model: &M| rescale_relu_pair(model, &self.first, &self.second, self.alpha);
         let rescaled = rescale(model)?;
-        let evaluator = Evaluator::new(objective).with_mode(self.report.mode);
+        let mut evaluator = Evaluator::new(objective).with_mode(self.report.mode);
+        if let Some(seed) = self.report.draws_seed {
+            evaluator = evaluator.with_draws_seed(seed);
+        }
         let before = evaluator.loss(model, data)?.value;
         let after = evaluator.loss(&rescaled, data)?.value;
         let sides = |before: f64, after: f64| Sides {

@@ -108,9 +108,12 @@ pub struct SharpnessReportConfig {
     /// Products for the trace, and half as many as for relative flatness.
     #[config(default = 32)]
     pub num_products: usize,
-    /// Seed of everything that is random.
+    /// Seed of everything that is random, but for what the loss draws.
     #[config(default = 0)]
     pub seed: u64,
+    /// Freezes what the loss draws, as [`Evaluator::with_draws_seed`](crate::loss::Evaluator::with_draws_seed)
+    /// says. Without a seed a loss that draws is refused.
+    pub draws_seed: Option<u64>,
     /// Whether the matrices are [checked](CurvatureConfig::with_checks) when they are made.
     #[config(default = true)]
     pub checks: bool,
@@ -269,13 +272,16 @@ impl SharpnessReportConfig {
     }
 
     fn curvature<'a>(&self) -> CurvatureConfig<'a> {
-        let config = CurvatureConfig::new()
+        let mut config = CurvatureConfig::new()
             .with_mode(self.mode)
             .with_checks(self.checks);
-        match self.group() {
-            Some(group) => config.with_group(group),
-            None => config,
+        if let Some(group) = self.group() {
+            config = config.with_group(group);
         }
+        if let Some(seed) = self.draws_seed {
+            config = config.with_draws_seed(seed);
+        }
+        config
     }
 
     /// What a new operator has cost.
@@ -321,11 +327,13 @@ impl SharpnessReportConfig {
     {
         check_count("scales", self.scales.len())?;
         check_products("num_products", self.num_products)?;
-        let evaluator = Evaluator::new(objective).with_mode(self.mode);
-        let evaluator = match self.group() {
-            Some(group) => evaluator.with_group(group),
-            None => evaluator,
-        };
+        let mut evaluator = Evaluator::new(objective).with_mode(self.mode);
+        if let Some(group) = self.group() {
+            evaluator = evaluator.with_group(group);
+        }
+        if let Some(seed) = self.draws_seed {
+            evaluator = evaluator.with_draws_seed(seed);
+        }
         let base = evaluator.loss(model, data)?;
         for &scale in &self.scales {
             self.rises(model, &evaluator, data, scale, run)?;

@@ -1,0 +1,99 @@
+use std::ops::ControlFlow;
+
+use burn::tensor::Tensor;
+
+use super::{Batch, DataSet, LossError, LossStep, Reduction, visit};
+use crate::space::LeafVector;
+
+/// What a batch counts, or why it cannot.
+pub(crate) fn examples_and_weight<B: Batch>(
+    batch: &B,
+    index: usize,
+) -> Result<(usize, f64), LossError> {
+    let examples = batch.num_examples()?.unwrap_or(1);
+    if examples == 0 {
+        return Err(LossError::EmptyBatch { batch: index });
+    }
+    let weight = batch.weight()?;
+    if !(weight > 0.0 && weight.is_finite()) {
+        return Err(LossError::BadWeight {
+            batch: index,
+            weight,
+        });
+    }
+    Ok((examples, weight))
+}
+
+/// The running sums of a pass.
+pub(super) struct Tally {
+    reduction: Reduction,
+    total: Option<usize>,
+    sum: f64,
+    pub(super) weight: f64,
+    pub(super) num_examples: usize,
+    pub(super) num_batches: usize,
+}
+
+impl Tally {
+    pub(super) fn new(reduction: Reduction, total: Option<usize>) -> Self {
+        Self {
+            reduction,
+            total,
+            sum: 0.0,
+            weight: 0.0,
+            num_examples: 0,
+            num_batches: 0,
+        }
+    }
+
+    /// Evaluates each batch, checks its loss and hands on what else it gave, with its weight.
+    pub(super) fn run<B, D, T>(
+        &mut self,
+        data: &D,
+        observe: &mut dyn FnMut(&LossStep) -> ControlFlow<()>,
+        mut evaluate: impl FnMut(usize, B) -> Result<(Tensor<1>, T), LossError>,
+        mut collect: impl FnMut(T, f64) -> Result<(), LossError>,
+    ) -> Result<bool, LossError>
+    where
+        B: Batch,
+        D: DataSet<B> + ?Sized,
+    {
+        let completed = visit(data, |index, batch| {
+            let (examples, weight) = examples_and_weight(&batch, index)?;
+            let (loss, rest) = evaluate(index, batch)?;
+            let value = LeafVector::dots(&[], &[loss])?.1[0];
+            if !value.is_finite() {
+                return Err(LossError::NonFinite {
+                    batch: index,
+                    value,
+                });
+            }
+            collect(rest, weight)?;
+            self.sum += match self.reduction {
+                Reduction::Mean => weight * value,
+                Reduction::Sum => value,
+            };
+            self.weight += weight;
+            self.num_examples += examples;
+            self.num_batches += 1;
+            let step = LossStep {
+                batches: self.num_batches,
+                total: self.total,
+                loss: value,
+            };
+            Ok::<_, LossError>(observe(&step))
+        })?;
+        if self.num_batches == 0 {
+            Err(LossError::EmptyData)
+        } else {
+            Ok(completed)
+        }
+    }
+
+    pub(super) fn value(&self) -> f64 {
+        match self.reduction {
+            Reduction::Mean => self.sum / self.weight,
+            Reduction::Sum => self.sum,
+        }
+    }
+}
