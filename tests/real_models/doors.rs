@@ -5,6 +5,8 @@ use std::ops::ControlFlow;
 use burn::module::Module;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{GradientsParams, SgdConfig};
+use burn::store::ModuleRecord;
+use burn::tensor::Bytes;
 use burnscape::curvature::{CurvatureConfig, Hessian};
 use burnscape::dynamics::CurvatureMonitorConfig;
 use burnscape::krylov::LinearOperator;
@@ -16,7 +18,7 @@ use burnscape::space::{ParamSpace, ParamVector, unshared_copy};
 use burnscape::spectrum::Spectrum;
 
 use super::checklist::{Checklist, Failure, Outcome, ensure};
-use super::fixture::{device, for_training};
+use super::fixture::{device, drawn, for_training};
 
 /// The largest eigenvalue is searched for with this tolerance, relative to the norm of the Hessian.
 const TOLERANCE: f64 = 1e-3;
@@ -269,27 +271,11 @@ where
     }
 
     pub(super) fn resume(&self) -> Outcome {
-        let mut model = unshared_copy(&self.model);
-        let mut sam = self.optimizer()?;
-        for _ in 0..2 {
-            self.step(&mut sam, &mut model)?;
-        }
-        let state = sam.to_record(&model)?.into_bytes()?;
-        let weights = model.clone().into_record().into_bytes()?;
-        self.step(&mut sam, &mut model)?;
-
-        let fresh = (self.build)(&device().autodiff());
-        let weights = burn::store::ModuleRecord::from_bytes(weights)?;
-        let mut resumed = fresh.load_record(weights);
-        let state = OptimRecord::from_bytes(state)?;
-        let mut sam = self.optimizer()?.load_record(state, &resumed)?;
-        self.step(&mut sam, &mut resumed)?;
-        let numbers = |model: &M| -> Result<Vec<f64>, Failure> {
-            let space = ParamSpace::of(model)?;
-            Ok(ParamVector::from_module(&space, model)?.to_host()?)
-        };
-        let (expected, found) = (numbers(&model)?, numbers(&resumed)?);
-        ensure!(expected == found, "other weights after resuming");
+        let saved = self.saved_run()?;
+        let fresh = drawn(self.build);
+        let weights = saved.model.clone().into_record().into_bytes()?;
+        let resumed = fresh.load_record(ModuleRecord::from_bytes(weights)?);
+        let resumed = self.run_on(saved.state, resumed, &saved.end)?;
         let run = |model: &M| {
             if let Some(seed) = self.sam.dropout_seed {
                 device().seed(seed);
@@ -297,8 +283,55 @@ where
             self.plain_loss(model)
         };
         // Running statistics included.
-        let (expected, found) = (run(&model)?, run(&resumed)?);
+        let (expected, found) = (run(&saved.end)?, run(&resumed)?);
         ensure!(expected == found, "loss {expected}, resumed {found}");
         Ok(())
     }
+
+    pub(super) fn resume_rebuilt(&self) -> Outcome {
+        let saved = self.saved_run()?;
+        let fresh = drawn(self.build);
+        let space = ParamSpace::of(&fresh)?;
+        let is_rebuilt = ParamSpace::of(&saved.model)?.leaves()[0].id() != space.leaves()[0].id();
+        ensure!(is_rebuilt, "the same identifiers");
+        let weights = ParamVector::from_host(&space, &numbers(&saved.model)?)?;
+        let resumed = weights.apply_to(&fresh)?;
+        self.run_on(saved.state, resumed, &saved.end)?;
+        Ok(())
+    }
+
+    /// Three steps, with the optimizer's record after two of them.
+    fn saved_run(&self) -> Result<Run<M>, Failure> {
+        let mut model = unshared_copy(&self.model);
+        let mut sam = self.optimizer()?;
+        for _ in 0..2 {
+            self.step(&mut sam, &mut model)?;
+        }
+        let state = sam.to_record(&model)?.into_bytes()?;
+        let mut end = unshared_copy(&model);
+        self.step(&mut sam, &mut end)?;
+        Ok(Run { model, state, end })
+    }
+
+    /// The third step again, of a model that was resumed.
+    fn run_on(&self, state: Bytes, mut resumed: M, end: &M) -> Result<M, Failure> {
+        let state = OptimRecord::from_bytes(state)?;
+        let mut sam = self.optimizer()?.load_record(state, &resumed)?;
+        self.step(&mut sam, &mut resumed)?;
+        let is_same = numbers(end)? == numbers(&resumed)?;
+        ensure!(is_same, "other weights after resuming");
+        Ok(resumed)
+    }
+}
+
+/// What was saved of a run, and where it ended.
+struct Run<M> {
+    model: M,
+    state: Bytes,
+    end: M,
+}
+
+fn numbers<M: Module>(model: &M) -> Result<Vec<f64>, Failure> {
+    let space = ParamSpace::of(model)?;
+    Ok(ParamVector::from_module(&space, model)?.to_host()?)
 }

@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use burnscape::loss::Batch;
 
 use super::checklist::{Checklist, Door, FOREIGN};
-use super::fixture::{choices, device, stream, wave};
+use super::fixture::{choices, drawn, stream, wave};
 
 const STATE: usize = 4;
 const ACTIONS: usize = 2;
@@ -102,7 +102,7 @@ fn a_dqn_step_with_a_frozen_target_goes_through_every_door() {
 fn a_target_beside_the_closure_is_refused_by_name_and_trains() {
     let target = {
         let _drawing = stream(8);
-        MlpNet::new(&device().autodiff()).materialize()
+        drawn(MlpNet::new)
     };
     let loss = |policy: &MlpNet, batch: Transitions| temporal_difference(policy, &target, batch);
     let data = [transitions(5, 0.4)];

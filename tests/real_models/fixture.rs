@@ -2,8 +2,10 @@
 
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
+use burn::module::Module;
 use burn::tensor::{Bool, Device, FloatDType, Int, Tensor, TensorData};
 use burnscape::loss::{Batch, BatchMapper};
+use burnscape::space::{ParamSpace, ParamVector, unshared_copy};
 
 /// Flex with f64 as its default.
 pub(crate) fn device() -> Device {
@@ -43,6 +45,21 @@ pub(crate) fn choices<const D: usize>(
     };
     let numbers: Vec<i64> = (0..shape.iter().product()).map(choice).collect();
     Tensor::from_data(TensorData::new(numbers, shape), &device())
+}
+
+/// A model for training. Burn draws weights when they are first read, which is now.
+pub(crate) fn drawn<M: Module>(build: impl Fn(&Device) -> M) -> M {
+    unshared_copy(&build(&device().autodiff()))
+}
+
+/// The model a little aside of its initial weights.
+///
+/// A new network without biases can sit on kinks, where differences are no derivative: where all units of one
+/// layer are off, those of the next are exactly zero.
+pub(crate) fn off_the_kinks<M: Module>(model: &M) -> M {
+    let space = ParamSpace::of(model).expect("trainable parameters");
+    let aside = ParamVector::gaussian(&space, 1).expect("a vector");
+    aside.displace(model, 0.05).expect("a model")
 }
 
 /// The batch on the autodiff device, where Burn's loaders put it for training.

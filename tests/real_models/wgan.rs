@@ -10,7 +10,7 @@ use burnscape::optim::SamConfig;
 use burnscape::space::{ParamSpace, ParamVector};
 
 use super::checklist::{Checklist, Door, FOREIGN};
-use super::fixture::{device, for_training, stream, wave};
+use super::fixture::{drawn, for_training, stream, wave};
 
 const LATENT: usize = 3;
 const SIDE: usize = 4;
@@ -165,7 +165,7 @@ fn a_generator_beside_a_frozen_critic_goes_through_every_door() {
 fn a_critic_beside_the_closure_is_refused_by_name_and_trains() {
     let critic = {
         let _drawing = stream(4);
-        Critic::new(&device().autodiff()).materialize()
+        drawn(Critic::new)
     };
     let loss =
         |generator: &Generator, noise: Tensor<2>| -critic.forward(generator.images(noise)).mean();
@@ -187,9 +187,8 @@ fn a_critic_beside_the_closure_is_refused_by_name_and_trains() {
 #[test]
 fn a_critic_clipped_between_steps_trains_with_sam() {
     let _drawing = stream(5);
-    let device = device().autodiff();
-    let generator = Generator::new(&device);
-    let mut critic = Critic::new(&device);
+    let generator = drawn(Generator::new);
+    let mut critic = drawn(Critic::new);
     let mut sam = SamConfig::new()
         .with_rho(0.01)
         .init(RmsPropConfig::new().init())
