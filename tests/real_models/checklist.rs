@@ -85,7 +85,9 @@ pub(crate) type Outcome = Result<(), Failure>;
 
 macro_rules! ensure {
     ($condition:expr, $($text:tt)+) => {
-        if !$condition {
+        // Not a number is no success.
+        let holds: bool = $condition;
+        if !holds {
             return Err($crate::checklist::Failure::Wrong(format!($($text)+)));
         }
     };

@@ -34,7 +34,7 @@ impl Cell {
             let ones = Tensor::<1>::ones([HIDDEN], device);
             let bias = gates.bias.clone().unwrap().val();
             let bias = bias
-                .slice_assign([HIDDEN..2 * HIDDEN], ones)
+                .slice_assign(HIDDEN..2 * HIDDEN, ones)
                 .detach()
                 .require_grad();
             gates.bias = gates.bias.map(|param| param.map(|_| bias));

@@ -25,10 +25,12 @@ struct Attention {
     /// `[length, head / 2]`: neither parameters nor buffers, plain tensors.
     cos: Tensor<2>,
     sin: Tensor<2>,
+    /// Whether the tables are moved to the device of what they turn, as careful authors do.
+    moves_tables: bool,
 }
 
 impl Attention {
-    fn new(device: &Device) -> Self {
+    fn new(moves_tables: bool, device: &Device) -> Self {
         let half = HEAD / 2;
         let places = Tensor::<1, Int>::arange(0..LENGTH as i64, device).float();
         let pairs = Tensor::<1, Int>::arange(0..half as i64, device).float();
@@ -41,6 +43,7 @@ impl Attention {
             output: layer(WIDTH),
             cos: angles.clone().cos(),
             sin: angles.sin(),
+            moves_tables,
         }
     }
 
@@ -49,6 +52,10 @@ impl Attention {
         let [_, _, length, _] = x.dims();
         let table = |table: &Tensor<2>| {
             let rows = table.clone().slice([0..length, 0..HEAD / 2]);
+            let rows = match self.moves_tables {
+                true => rows.to_device(&x.device()),
+                false => rows,
+            };
             rows.unsqueeze::<4>()
         };
         let (cos, sin) = (table(&self.cos), table(&self.sin));
@@ -88,10 +95,10 @@ struct Block {
 }
 
 impl Block {
-    fn new(device: &Device) -> Self {
+    fn new(moves_tables: bool, device: &Device) -> Self {
         Self {
             norm1: LayerNormConfig::new(WIDTH).init(device),
-            attention: Attention::new(device),
+            attention: Attention::new(moves_tables, device),
             norm2: LayerNormConfig::new(WIDTH).init(device),
             widen: LinearConfig::new(WIDTH, 2 * WIDTH).init(device),
             narrow: LinearConfig::new(2 * WIDTH, WIDTH).init(device),
@@ -115,9 +122,14 @@ struct Gpt {
 
 impl Gpt {
     fn new(device: &Device) -> Self {
+        Self::with_tables(false, device)
+    }
+
+    fn with_tables(moves_tables: bool, device: &Device) -> Self {
+        let block = |_| Block::new(moves_tables, device);
         Self {
             embedding: EmbeddingConfig::new(WORDS, WIDTH).init(device),
-            blocks: (0..2).map(|_| Block::new(device)).collect(),
+            blocks: (0..2).map(block).collect(),
             norm: LayerNormConfig::new(WIDTH).init(device),
             head: LinearConfig::new(WIDTH, WORDS)
                 .with_bias(false)
@@ -152,6 +164,12 @@ fn data() -> [Tensor<2, Int>; 2] {
 #[test]
 fn a_nano_gpt_goes_through_every_door() {
     Checklist::new(&Gpt::new, &loss, &data()).run();
+}
+
+#[test]
+fn a_nano_gpt_that_moves_its_tables_goes_through_every_door() {
+    let build = |device: &Device| Gpt::with_tables(true, device);
+    Checklist::new(&build, &loss, &data()).run();
 }
 
 /// With an optimizer that remembers a gradient of its own.

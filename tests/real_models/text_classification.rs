@@ -11,7 +11,7 @@ use burn::tensor::Bool;
 use burn::train::ClassificationOutput;
 use burnscape::loss::Batch;
 
-use super::checklist::Checklist;
+use super::checklist::{Checklist, Door};
 use super::fixture::device;
 
 const PAD: usize = 0;
@@ -110,32 +110,57 @@ fn text_classification_goes_through_every_door() {
         .run();
 }
 
-/// The same with the model's first device, and with the device that the batch is on.
+/// Where a closure may find its device.
+type Name = fn(&Classifier, &Texts) -> Device;
+
+/// The same, with the batch moved by the closure already.
 #[test]
 #[ignore = "the loss moves its batch to the model's device, which is refused while it is traced"]
-fn any_name_of_the_own_device_will_do() {
-    let moved = |model: &Classifier, texts: Texts, device: &Device| {
-        let texts = Texts {
-            tokens: texts.tokens.to_device(device),
-            labels: texts.labels.to_device(device),
-            mask_pad: texts.mask_pad.to_device(device),
-        };
-        model.forward(texts).loss
-    };
-    let first = |model: &Classifier, texts: Texts| {
-        let device = model.devices()[0].clone();
-        moved(model, texts, &device)
-    };
-    let own = |model: &Classifier, texts: Texts| {
-        let device = texts.tokens.device();
-        moved(model, texts, &device)
-    };
+fn a_batch_may_be_moved_to_any_name_of_its_device() {
+    let names: [Name; 2] = [
+        |model, _| model.devices()[0].clone(),
+        |_, texts| texts.tokens.device(),
+    ];
     let data = data();
-    let doors = [super::checklist::Door::Hessian];
-    let list = Checklist::new(&Classifier::new, &first, &data);
-    list.run_doors(&doors);
-    let list = Checklist::new(&Classifier::new, &own, &data);
-    list.run_doors(&doors);
+    for name in names {
+        let moved = |model: &Classifier, texts: Texts| {
+            let device = name(model, &texts);
+            let texts = Texts {
+                tokens: texts.tokens.to_device(&device),
+                labels: texts.labels.to_device(&device),
+                mask_pad: texts.mask_pad.to_device(&device),
+            };
+            model.forward(texts).loss
+        };
+        Checklist::new(&Classifier::new, &moved, &data).run_doors(&[Door::Hessian]);
+    }
+}
+
+#[test]
+fn tensors_may_be_made_on_any_name_of_the_device() {
+    let names: [Name; 4] = [
+        |model, _| model.devices()[0].clone(),
+        |model, _| model.devices()[0].clone().without_autodiff(),
+        |_, texts| texts.tokens.device(),
+        |model, _| model.embedding_pos.weight.val().device(),
+    ];
+    let data = data();
+    for name in names {
+        let made = |model: &Classifier, texts: Texts| {
+            let device = name(model, &texts);
+            let places = Tensor::<1, Int>::arange(0..6, &device).unsqueeze::<2>();
+            let share = Tensor::<1>::full([8], 0.5, &device).unsqueeze::<3>();
+            let embedded = model.embedding_token.forward(texts.tokens) * share
+                + model.embedding_pos.forward(places);
+            let logits = model
+                .output
+                .forward(embedded.tanh().mean_dim(1).squeeze_dim::<2>(1));
+            let criterion = CrossEntropyLossConfig::new().init(&logits.device());
+            criterion.forward(logits, texts.labels)
+        };
+        let doors = [Door::Hessian, Door::SamStep, Door::Slice];
+        Checklist::new(&Classifier::new, &made, &data).run_doors(&doors);
+    }
 }
 
 /// With every dropout layer of the encoder on, as `Mode::Train` has it.
@@ -146,5 +171,5 @@ fn products_in_training_mode_are_those_of_the_masks_that_were_drawn() {
     Checklist::new(&Classifier::new, &loss, &data[..1])
         .in_both_modes()
         .with_frozen_draws(5)
-        .run_doors(&[super::checklist::Door::Hessian]);
+        .run_doors(&[Door::Hessian]);
 }
