@@ -112,7 +112,7 @@ fn a_diffusion_step_with_a_seed_has_the_products_of_its_times_and_noise() {
     Checklist::new(&Denoiser::new, &sampling, &data)
         .in_both_modes()
         .with_frozen_draws(3)
-        .run_doors(&[Door::Hessian, Door::Spectrum, Door::SamStep]);
+        .run_doors(&[Door::Hessian, Door::Spectrum, Door::SamStep, Door::Resume]);
 }
 
 #[derive(Batch, Clone, Debug)]

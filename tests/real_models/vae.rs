@@ -100,7 +100,7 @@ fn a_vae_with_a_seed_has_the_products_of_the_codes_that_were_drawn() {
     Checklist::new(&Vae::new, &sampling, &data)
         .in_both_modes()
         .with_frozen_draws(2)
-        .run_doors(&[Door::Hessian, Door::Spectrum, Door::SamStep]);
+        .run_doors(&[Door::Hessian, Door::Spectrum, Door::SamStep, Door::Resume]);
 }
 
 /// The way out that always works: the noise is part of the batch.
