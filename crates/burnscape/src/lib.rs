@@ -43,7 +43,7 @@
 //! | [`landscape`] | the loss along directions |
 //! | [`path`] | low-loss paths between models |
 //! | [`dynamics`] | curvature along a training run |
-//! | [`guide`] | how to choose, and how to come from PyTorch |
+//! | [`guide`] | how to choose, recipes, and how to come from PyTorch |
 //!
 //! Everything runs on any Burn device: backends come in through Burn's features, and the device of
 //! the model chooses.

@@ -23,3 +23,6 @@ pub mod paths {}
 
 #[doc = include_str!("../../../../docs/guide/sharpness.md")]
 pub mod sharpness {}
+
+#[doc = include_str!("../../../../docs/guide/recipes.md")]
+pub mod recipes {}

@@ -1,0 +1,129 @@
+//! A language model whose embedding is its head: one weight, in the two ways in which Burn lets it be shared.
+
+use burn::module::Param;
+use burn::nn::loss::CrossEntropyLossConfig;
+use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
+use burn::optim::SgdConfig;
+use burn::prelude::*;
+use burn::tensor::activation::gelu;
+use burnscape::optim::{SamConfig, Tied};
+use burnscape::space::ParamSpace;
+
+use super::checklist::{Checklist, Door};
+use super::fixture::{choices, drawn, for_training, stream};
+
+const WORDS: usize = 6;
+const WIDTH: usize = 4;
+
+fn loss_of(hidden: Tensor<3>, weight: Tensor<2>, targets: Tensor<2, Int>) -> Tensor<1> {
+    let [batch, length, _] = hidden.dims();
+    let logits = hidden.matmul(weight.transpose().unsqueeze::<3>());
+    let logits = logits.reshape([batch * length, WORDS]);
+    let criterion = CrossEntropyLossConfig::new().init(&logits.device());
+    criterion.forward(logits, targets.reshape([batch * length]))
+}
+
+type Tokens = (Tensor<2, Int>, Tensor<2, Int>);
+
+fn data() -> [Tokens; 2] {
+    let tokens = |count: usize, phase: f64| {
+        let tokens = |phase| choices([count, 3], WORDS, phase);
+        (tokens(phase), tokens(phase + 20.0))
+    };
+    [tokens(3, 0.1), tokens(2, 60.1)]
+}
+
+/// The head reads the embedding's weight.
+#[derive(Module, Debug)]
+struct OneField {
+    embedding: Embedding,
+    hidden: Linear,
+}
+
+impl OneField {
+    fn new(device: &Device) -> Self {
+        Self {
+            embedding: EmbeddingConfig::new(WORDS, WIDTH).init(device),
+            hidden: LinearConfig::new(WIDTH, WIDTH).init(device),
+        }
+    }
+}
+
+#[test]
+fn a_head_that_reads_its_embedding_goes_through_every_door() {
+    let loss = |model: &OneField, (inputs, targets): Tokens| {
+        let hidden = gelu(model.hidden.forward(model.embedding.forward(inputs)));
+        loss_of(hidden, model.embedding.weight.val(), targets)
+    };
+    Checklist::new(&OneField::new, &loss, &data()).run();
+}
+
+/// The head is a field of its own, made of the same parameter.
+#[derive(Module, Debug)]
+struct TwoFields {
+    embedding: Embedding,
+    hidden: Linear,
+    head: Param<Tensor<2>>,
+}
+
+impl TwoFields {
+    fn new(device: &Device) -> Self {
+        let embedding = EmbeddingConfig::new(WORDS, WIDTH).init(device);
+        Self {
+            head: embedding.weight.clone(),
+            embedding,
+            hidden: LinearConfig::new(WIDTH, WIDTH).init(device),
+        }
+    }
+}
+
+fn loss(model: &TwoFields, (inputs, targets): Tokens) -> Tensor<1> {
+    let hidden = gelu(model.hidden.forward(model.embedding.forward(inputs)));
+    loss_of(hidden, model.head.val(), targets)
+}
+
+#[test]
+fn an_embedding_tied_to_its_head_goes_through_every_door() {
+    Checklist::new(&TwoFields::new, &loss, &data())
+        .with_sam(SamConfig::new().with_tied(Tied::Retie))
+        .run();
+}
+
+#[test]
+fn a_rebuilt_model_with_a_tie_takes_up_a_run_by_its_paths() {
+    Checklist::new(&TwoFields::new, &loss, &data())
+        .with_sam(SamConfig::new().with_tied(Tied::Retie))
+        .run_doors(&[Door::ResumeRebuilt]);
+}
+
+#[test]
+fn an_embedding_tied_to_its_head_is_refused_by_an_optimizer_that_would_untie_it() {
+    Checklist::new(&TwoFields::new, &loss, &data())
+        .refused_by(
+            &[Door::SamStep],
+            &[
+                "`embedding.weight` and `head` are one parameter",
+                "Tied::Retie",
+            ],
+        )
+        .run_doors(&[Door::SamStep]);
+}
+
+#[test]
+fn a_tie_holds_over_steps() {
+    let _drawing = stream(6);
+    let mut model = drawn(TwoFields::new);
+    let mut sam = SamConfig::new()
+        .with_tied(Tied::Retie)
+        .init(SgdConfig::new().init())
+        .unwrap();
+    let batch = for_training(&data()[0]);
+    for _ in 0..3 {
+        let closure = |model: &TwoFields| loss(model, batch.clone());
+        sam.step(0.1, &mut model, closure).unwrap();
+        let weight = model.embedding.weight.val().into_data();
+        assert_eq!(weight, model.head.val().into_data());
+    }
+    let space = ParamSpace::of(&model).unwrap();
+    assert_eq!(space.leaves()[0].duplicates(), ["head"]);
+}
