@@ -33,6 +33,7 @@ mod write;
 
 pub use buffers::BufferSnapshot;
 pub(crate) use cache::SpaceCache;
+pub(crate) use dot::dot;
 pub(crate) use epsilon::epsilon;
 pub use error::SpaceError;
 pub use filter::UnfilteredRule;
