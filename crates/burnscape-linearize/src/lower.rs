@@ -6,7 +6,7 @@
 //! between devices (one is exact, another differentiates a tanh fit of six digits), so that a program
 //! means the same everywhere only if it says which: the erf formula, in the primal program as well. And some
 //! of what Burn records is right and has no right derivative ([`ProductBackward`]), or none that keeps its
-//! digits ([`Stable`]).
+//! digits ([`stable`]).
 
 use std::f64::consts::{PI, SQRT_2};
 
@@ -28,25 +28,23 @@ use super::product_backward::ProductBackward;
 use super::program::{Program, Rename};
 use super::recording::{Recorder, Symbol, completed, record};
 use super::replay::declared;
-use super::stable::Stable;
+use super::stable::stable;
 use super::trace::port;
 
 /// The program in elementary operations.
 pub(crate) fn lower(program: Program, settings: DeviceSettings) -> Result<Program, LinearizeError> {
+    let program = stable(program);
     let makers = Makers::of(&program);
     let products = ProductBackward::of(&program, settings)?;
-    let stable = Stable::of(&program);
     let is_rewritten = |operation| {
-        is_composite(operation)
-            || makers.folds(operation)
-            || products.ends_with(operation)
-            || stable.rewrites(operation)
+        is_composite(operation) || makers.folds(operation) || products.ends_with(operation)
     };
     if !program.operations.iter().any(is_rewritten) {
         return Ok(program);
     }
     let mut outputs = Vec::new();
-    let mut written_out = Vec::new();
+    // Their results keep their names.
+    let mut written_out = program.written_out.clone();
     let (graph, ()) = record(settings, |_, recorder, scope| {
         let mut rename = Rename::default();
         for operation in &program.operations {
@@ -55,16 +53,11 @@ pub(crate) fn lower(program: Program, settings: DeviceSettings) -> Result<Progra
                 recorder.named(id, tensor.shape.clone(), tensor.dtype)
             };
             let device = recorder.client().device();
-            let kept = stable.written(operation, symbol);
-            let is_stable = kept.is_some();
-            let rewritten = kept
-                .or_else(|| makers.folded(operation, symbol))
+            let rewritten = makers
+                .folded(operation, symbol)
                 .or_else(|| products.written(operation, symbol, &device));
             if let Some((whole, result)) = rewritten {
                 let result = port(recorder, "", &result).tensor;
-                if is_stable {
-                    written_out.push((result.id, describe(operation).0));
-                }
                 rename.0.insert(whole.id, result.id);
                 continue;
             }

@@ -6,21 +6,20 @@
 //!   masked it is infinite, which is right for the value and makes `0 · ∞` of its derivative. Held at the
 //!   largest finite number, it has the derivative zero there.
 
-use burn::backend::ops::{ActivationOps, FloatTensorOps};
 use burn::tensor::{DType, Scalar};
 use burn_ir::{
-    ActivationOperationIr as Activation, BaseOperationIr as Base, FloatOperationIr as Float,
-    NumericOperationIr as Numeric, OperationIr, TensorId, TensorIr,
+    ActivationOperationIr as Activation, BaseOperationIr as Base, BinaryOpIr,
+    FloatOperationIr as Float, NumericOperationIr as Numeric, OperationIr, ScalarOpIr, TensorId,
+    TensorIr, TensorStatus, UnaryOpIr,
 };
 use rustc_hash::FxHashMap;
 
-use super::lifter::C;
+use super::coverage::describe;
 use super::program::Program;
-use super::recording::Symbol;
 
 /// The operations of a program that are recorded otherwise.
 #[derive(Default)]
-pub(crate) struct Stable<'p> {
+struct Stable<'p> {
     /// What `sigmoid` was taken of, by its result.
     sigmoids: FxHashMap<TensorId, &'p TensorIr>,
     /// Extrema, and what was made of them by changes of sign and by masks.
@@ -28,7 +27,7 @@ pub(crate) struct Stable<'p> {
 }
 
 impl<'p> Stable<'p> {
-    pub(crate) fn of(program: &'p Program) -> Self {
+    fn of(program: &'p Program) -> Self {
         let mut found = Self::default();
         for operation in &program.operations {
             match operation {
@@ -71,38 +70,98 @@ impl<'p> Stable<'p> {
         self.shifts.contains_key(&tensor.id)
     }
 
-    /// Whether [`written`](Self::written) has something to say.
-    pub(crate) fn rewrites(&self, operation: &OperationIr) -> bool {
-        match operation {
-            OperationIr::Activation(Activation::SigmoidBackward(o)) => {
-                self.sigmoids.contains_key(&o.lhs.id)
-            }
-            OperationIr::Float(_, Float::Exp(o)) => {
-                self.is_shift(&o.input) && largest_exponent(o.input.dtype).is_some()
-            }
-            _ => false,
-        }
-    }
-
-    /// The result of an operation, and how it is recorded instead.
-    pub(crate) fn written(
-        &self,
-        operation: &OperationIr,
-        symbol: impl Fn(&TensorIr) -> Symbol,
-    ) -> Option<(TensorIr, Symbol)> {
+    /// What is put in an operation's place; none if it stays. Results keep their names.
+    fn instead(&self, operation: &OperationIr, names: &mut Names) -> Option<Vec<OperationIr>> {
         match operation {
             OperationIr::Activation(Activation::SigmoidBackward(o)) => {
                 let x = self.sigmoids.get(&o.lhs.id)?;
-                let rest = C::sigmoid(C::float_neg(symbol(x)));
-                let slope = C::float_mul(symbol(&o.lhs), rest);
-                Some((o.out.clone(), C::float_mul(symbol(&o.rhs), slope)))
+                let (negative, rest, slope) = (names.like(x), names.like(x), names.like(x));
+                let numeric = |operation| OperationIr::NumericFloat(x.dtype, operation);
+                Some(vec![
+                    numeric(Numeric::Neg(UnaryOpIr {
+                        input: (*x).clone(),
+                        out: negative.clone(),
+                    })),
+                    OperationIr::Activation(Activation::Sigmoid(UnaryOpIr {
+                        input: negative,
+                        out: rest.clone(),
+                    })),
+                    numeric(Numeric::Mul(BinaryOpIr {
+                        lhs: o.lhs.clone(),
+                        rhs: rest,
+                        out: slope.clone(),
+                    })),
+                    numeric(Numeric::Mul(BinaryOpIr {
+                        lhs: o.rhs.clone(),
+                        rhs: slope,
+                        out: o.out.clone(),
+                    })),
+                ])
             }
-            OperationIr::Float(_, Float::Exp(o)) if self.is_shift(&o.input) => {
+            OperationIr::Float(dtype, Float::Exp(o)) if self.is_shift(&o.input) => {
                 let bound = largest_exponent(o.input.dtype)?;
-                let held = C::float_clamp_max(symbol(&o.input), Scalar::Float(bound));
-                Some((o.out.clone(), C::float_exp(held)))
+                let held = names.like(&o.input);
+                Some(vec![
+                    OperationIr::NumericFloat(
+                        *dtype,
+                        Numeric::ClampMax(ScalarOpIr {
+                            lhs: o.input.clone(),
+                            rhs: Scalar::Float(bound).into(),
+                            out: held.clone(),
+                        }),
+                    ),
+                    OperationIr::Float(
+                        *dtype,
+                        Float::Exp(UnaryOpIr {
+                            input: held,
+                            out: o.out.clone(),
+                        }),
+                    ),
+                ])
             }
             _ => None,
+        }
+    }
+}
+
+/// The program with such operations recorded otherwise. It is not recorded anew: most programs with a sigmoid
+/// need no other change.
+pub(crate) fn stable(mut program: Program) -> Program {
+    let found = Stable::of(&program);
+    let mut names = Names::default();
+    let changes: Vec<Option<Vec<OperationIr>>> = program
+        .operations
+        .iter()
+        .map(|operation| found.instead(operation, &mut names))
+        .collect();
+    if changes.iter().all(Option::is_none) {
+        return program;
+    }
+    let operations = std::mem::take(&mut program.operations);
+    for (operation, change) in operations.into_iter().zip(changes) {
+        let Some(change) = change else {
+            program.operations.push(operation);
+            continue;
+        };
+        let name = describe(&operation).0;
+        let outputs = operation.outputs().map(|out| (out.id, name.clone()));
+        program.written_out.extend(outputs);
+        program.operations.extend(change);
+    }
+    program
+}
+
+/// Names that no recording gives out: recordings count from zero, and [factors](super::factors) from twice as far.
+#[derive(Default)]
+struct Names(u64);
+
+impl Names {
+    fn like(&mut self, tensor: &TensorIr) -> TensorIr {
+        self.0 += 1;
+        TensorIr {
+            id: TensorId::new((1 << 61) + self.0),
+            status: TensorStatus::ReadOnly,
+            ..tensor.clone()
         }
     }
 }
