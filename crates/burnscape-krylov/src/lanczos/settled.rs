@@ -1,0 +1,86 @@
+use super::End;
+use super::projected::Projected;
+
+/// Whether the outermost Ritz values of a subspace that grew step by step are those of the outermost
+/// eigenvalues.
+///
+/// A small residual says that an eigenvalue is near, not which one. Where another eigenvalue is far out at
+/// the other end, every residual is small relative to the norm of the operator, and `k` vectors of any
+/// kind pass for the `k` outermost. Two things are asked besides:
+///
+/// - The residuals are at most a thousandth of how far the Ritz values at this end are apart: eigenvalues
+///   that lie apart by more than that are told apart.
+/// - The values have settled. They move outward monotonously, and on the way through a dense spectrum by
+///   more than their residuals: with the number of steps `m` the distance to its end falls as `1/m²`, so
+///   that `m/2` times what a step takes off is left. Once they have found their eigenvalues, what
+///   a step takes off is of the order of the square of the residual.
+///
+/// The values of a smaller subspace are those of a leading block of the projected operator: nothing is
+/// multiplied for this.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settled<'a> {
+    pub(crate) projected: &'a Projected,
+    /// The row from which on the subspace is one Krylov space.
+    pub(crate) first: usize,
+    /// How many of its vectors came at once: kept by a restart, or given.
+    pub(crate) fixed: usize,
+    /// Vectors that a step adds.
+    pub(crate) width: usize,
+    /// Steps so far, those before restarts included.
+    pub(crate) degree: usize,
+    /// What rounding may have moved a value by.
+    pub(crate) noise: f64,
+}
+
+/// What a residual may be, relative to the distances within the end.
+const APART: f64 = 1e-3;
+/// Copies of an eigenvalue differ by this much of the rounding.
+const ALIKE: f64 = 16.0;
+/// Movement is measured over the last of this many parts of the subspace.
+const PARTS: usize = 5;
+
+impl Settled<'_> {
+    /// `pairs` are all Ritz values of the subspace with their residuals, ascending; the `count` outermost
+    /// ones are asked about.
+    pub(crate) fn is(&self, end: End, pairs: &[(f64, f64)], count: usize) -> bool {
+        let values: Vec<f64> = pairs.iter().map(|pair| pair.0).collect();
+        let allowed = told_apart(end, &values, self.noise);
+        let now = end.outermost(pairs.to_vec(), count);
+        // Not a number is not small.
+        if !now.iter().all(|(_, residual)| *residual <= allowed) {
+            return false;
+        }
+        let (len, width) = (pairs.len(), self.width.max(1));
+        let steps = (len / width / PARTS).max(1);
+        let before = len.saturating_sub(steps * width).max(self.fixed);
+        if before < now.len() || before >= len {
+            return false;
+        }
+        let earlier = self.projected.eigen(self.first..self.first + before);
+        let earlier = end.outermost(earlier, now.len());
+        let share = 2.0 * (len - before) as f64 / (width * self.degree.max(1)) as f64;
+        let mut both = now.iter().zip(&earlier);
+        both.all(|((value, residual), (old, _))| {
+            (value - old).abs() <= self.noise + share * residual
+        })
+    }
+}
+
+/// What residuals may be for eigenvalues at this end to be told apart, with Ritz values that ascend: a
+/// thousandth of twice the distance from the first of them to the median, which values far out at the
+/// other end do not move. Copies of one value count once.
+pub(crate) fn told_apart(end: End, ascending: &[f64], noise: f64) -> f64 {
+    let mut values = ascending.to_vec();
+    values.dedup_by(|next, kept| (*next - *kept).abs() <= ALIKE * noise);
+    let (Some(first), Some(last)) = (values.first(), values.last()) else {
+        return noise;
+    };
+    let low = values[(values.len() - 1) / 2] - first;
+    let high = last - values[values.len() / 2];
+    let distance = match end {
+        End::Bottom => low,
+        End::Top => high,
+        End::Magnitude | End::Both => low.min(high),
+    };
+    noise + APART * 2.0 * distance
+}
