@@ -204,7 +204,7 @@ impl BlockLanczosConfig {
             let stopped = observe(&step).is_break();
             let is_good = wanted.len() == self.k
                 && step.residual <= near
-                && growth.has_settled((self.end, self.k), (iterations, noise));
+                && growth.has_settled((self.end, self.k), iterations, (near, noise));
             if is_good && growth.coupling() <= near / 2.0 {
                 // All pairs of this space have converged, and copies of theirs may be missing.
                 growth.exhaust().map_err(raise)?;
@@ -365,7 +365,12 @@ impl<V: VectorSpace> Growth<V> {
 
     /// Whether the wanted values have [settled](Settled) after so many iterations. Of spaces that were
     /// exhausted the residuals say it.
-    fn has_settled(&self, (end, k): (End, usize), (degree, noise): (usize, f64)) -> bool {
+    fn has_settled(
+        &self,
+        (end, k): (End, usize),
+        degree: usize,
+        (goal, noise): (f64, f64),
+    ) -> bool {
         if self.is_broken {
             return true;
         }
@@ -379,6 +384,7 @@ impl<V: VectorSpace> Growth<V> {
             width: self.width,
             degree,
             noise,
+            goal,
         };
         settled.is(end, &pairs, k)
     }

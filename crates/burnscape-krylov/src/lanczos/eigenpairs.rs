@@ -243,7 +243,7 @@ impl EigenpairsConfig {
                 && wanted.iter().all(|(_, vector)| residual(vector) <= goal)
                 && {
                     let wanted: Vec<f64> = wanted.iter().map(|pair| pair.0).collect();
-                    record.has_settled(self.end, &wanted, noise)
+                    record.has_settled(self.end, &wanted, (near, noise))
                 };
             if is_good && record.beta() > 0.0 && record.beta() <= near / 2.0 {
                 // All pairs of this space have converged, and copies of theirs may be missing.

@@ -13,7 +13,8 @@ use super::projected::Projected;
 /// - The values have settled. They move outward monotonously, and on the way through a dense spectrum by
 ///   more than their residuals: with the number of steps `m` the distance to its end falls as `1/m²`, so
 ///   that `m/2` times what a step takes off is left. Once they have found their eigenvalues, what
-///   a step takes off is of the order of the square of the residual.
+///   a step takes off is of the order of the square of the residual. A quarter of what residuals
+///   may be is little in any case.
 ///
 /// The values of a smaller subspace are those of a leading block of the projected operator: nothing is
 /// multiplied for this.
@@ -30,6 +31,8 @@ pub(crate) struct Settled<'a> {
     pub(crate) degree: usize,
     /// What rounding may have moved a value by.
     pub(crate) noise: f64,
+    /// What residuals are to be at most.
+    pub(crate) goal: f64,
 }
 
 /// What a residual may be, relative to the distances within the end.
@@ -37,20 +40,25 @@ const APART: f64 = 1e-3;
 /// Copies of an eigenvalue differ by this much of the rounding.
 const ALIKE: f64 = 16.0;
 /// Movement is measured over the last of this many parts of the subspace.
-const PARTS: usize = 5;
+const PARTS: usize = 16;
 
 impl Settled<'_> {
     /// `pairs` are all Ritz values of the subspace with their residuals, ascending; the `count` outermost
     /// ones are asked about.
     pub(crate) fn is(&self, end: End, pairs: &[(f64, f64)], count: usize) -> bool {
         let values: Vec<f64> = pairs.iter().map(|pair| pair.0).collect();
-        let allowed = told_apart(end, &values, self.noise);
+        let allowed = self.goal.min(told_apart(end, &values, self.noise));
         let now = end.outermost(pairs.to_vec(), count);
+        self.is_of(end, &now, allowed)
+    }
+
+    /// As [`is`](Self::is) for the outermost values and their residuals, which may be `allowed`.
+    pub(crate) fn is_of(&self, end: End, now: &[(f64, f64)], allowed: f64) -> bool {
         // Not a number is not small.
         if !now.iter().all(|(_, residual)| *residual <= allowed) {
             return false;
         }
-        let (len, width) = (pairs.len(), self.width.max(1));
+        let (len, width) = (self.projected.len() - self.first, self.width.max(1));
         let steps = (len / width / PARTS).max(1);
         let before = len.saturating_sub(steps * width).max(self.fixed);
         if before < now.len() || before >= len {
@@ -58,29 +66,38 @@ impl Settled<'_> {
         }
         let earlier = self.projected.eigen(self.first..self.first + before);
         let earlier = end.outermost(earlier, now.len());
-        let share = 2.0 * (len - before) as f64 / (width * self.degree.max(1)) as f64;
+        let steps = (len - before) as f64 / width as f64;
         let mut both = now.iter().zip(&earlier);
         both.all(|((value, residual), (old, _))| {
-            (value - old).abs() <= self.noise + share * residual
+            let moved = at_rest(steps, self.degree, (*residual, allowed));
+            (value - old).abs() <= self.noise + moved
         })
     }
 }
 
-/// What residuals may be for eigenvalues at this end to be told apart, with Ritz values that ascend: a
-/// thousandth of twice the distance from the first of them to the median, which values far out at the
-/// other end do not move. Copies of one value count once.
+/// What residuals may be for eigenvalues at this end to be told apart, with Ritz values that ascend.
 pub(crate) fn told_apart(end: End, ascending: &[f64], noise: f64) -> f64 {
+    noise + APART * breadth(end, ascending, noise)
+}
+
+/// How broad the spectrum is without what is far out at the other end: twice the distance from the first
+/// Ritz value at this end to the median, which a few far ones do not move. Copies of one value count once.
+pub(crate) fn breadth(end: End, ascending: &[f64], noise: f64) -> f64 {
     let mut values = ascending.to_vec();
     values.dedup_by(|next, kept| (*next - *kept).abs() <= ALIKE * noise);
     let (Some(first), Some(last)) = (values.first(), values.last()) else {
-        return noise;
+        return 0.0;
     };
     let low = values[(values.len() - 1) / 2] - first;
     let high = last - values[values.len() / 2];
-    let distance = match end {
+    2.0 * match end {
         End::Bottom => low,
         End::Top => high,
         End::Magnitude | End::Both => low.min(high),
-    };
-    noise + APART * 2.0 * distance
+    }
+}
+
+/// What a value may have moved by in the last `steps` of `degree` steps, where residuals may be `allowed`.
+pub(crate) fn at_rest(steps: f64, degree: usize, (residual, allowed): (f64, f64)) -> f64 {
+    2.0 * steps / degree.max(1) as f64 * residual.max(allowed / 4.0)
 }
