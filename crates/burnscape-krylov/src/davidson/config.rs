@@ -305,7 +305,7 @@ impl DavidsonConfig {
                 return Ok(state);
             }
         }
-        let slack = SLACK * size.min(2.0 * breadth(self.end, &ascending, noise));
+        let slack = SLACK * size.min(breadth(self.end, &ascending, noise));
         for pair in ritz.iter().skip(self.k) {
             let residual = subspace.residual(pair)?;
             // Some eigenvalue is within the residual of the Ritz value.

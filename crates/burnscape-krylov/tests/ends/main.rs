@@ -119,3 +119,24 @@ fn debug() {
         record.extend(&a, 1, |s| { println!("{s:?}"); std::ops::ControlFlow::Continue(()) }).unwrap();
     }
 }
+
+#[test]
+#[ignore]
+fn power() {
+    for bulk in bulks() {
+        for outlier in [0.0, 1e3, 1e6, 1e9] {
+            let mut values = bulk.values.clone();
+            if outlier > 0.0 { values.push(outlier); }
+            let mut line = String::new();
+            for k in [1, 2, 3, 5] {
+                if k > values.len() { continue; }
+                let runs: Vec<_> = (0..20).map(|seed| say(cases::Method::Power, &values, (k, End::Magnitude), seed)).collect();
+                let wrong = runs.iter().filter(|s| s.converged && !s.is_right()).count();
+                let conv = runs.iter().filter(|s| s.converged).count();
+                let products: usize = runs.iter().map(|s| s.products).sum();
+                line += &format!(" | {wrong:2}w {conv:2}c {:5.1}", products as f64 / 20.0);
+            }
+            println!("Power {:10} {outlier:6.0e}{line}", bulk.name);
+        }
+    }
+}
