@@ -255,7 +255,7 @@ impl DavidsonConfig {
             // What is nothing, where eigenvalues far out at the other end make the goal large.
             near = state
                 .goal
-                .min(told_apart(self.end, &ascending, 8.0 * noise));
+                .min(told_apart((self.end, self.k), &ascending, 8.0 * noise));
             let norm = residual.norm()?;
             is_exact &= norm <= (16.0 * noise).max(1e-4 * near);
             // Not a number is not good.
@@ -305,7 +305,7 @@ impl DavidsonConfig {
                 return Ok(state);
             }
         }
-        let slack = SLACK * size.min(breadth(self.end, &ascending, noise));
+        let slack = SLACK * size.min(breadth((self.end, self.k), &ascending, noise));
         for pair in ritz.iter().skip(self.k) {
             let residual = subspace.residual(pair)?;
             // Some eigenvalue is within the residual of the Ritz value.

@@ -192,7 +192,7 @@ impl BlockLanczosConfig {
             let goal = tolerance * size;
             let noise = 4.0 * epsilon * size;
             // What is nothing, where eigenvalues far out at the other end make the goal large.
-            let near = goal.min(told_apart(self.end, &values, noise));
+            let near = goal.min(told_apart((self.end, self.k), &values, noise));
             let wanted = self.end.outermost(all.clone(), self.k);
             let residuals = wanted.iter().map(|(_, vector)| growth.residual(vector));
             let step = EigenStep {

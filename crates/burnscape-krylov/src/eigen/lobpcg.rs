@@ -17,7 +17,7 @@ use crate::{Dense, Eigenpairs, End, KrylovError, SelfAdjoint, Square, VectorBloc
 /// # Cost
 ///
 /// A product (and one with the preconditioner) an iteration for every pair that has not converged. Six
-/// vectors for every pair and guard, four more while they are turned.
+/// vectors for every pair and guard, four more while they are turned, and two for the other end.
 ///
 /// # Defaults
 ///
@@ -110,7 +110,8 @@ impl LobpcgConfig {
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run), and [`KrylovError::NonFiniteArgument`] for a vector that is not finite.
+    /// As [`run`](Self::run), [`KrylovError::NonFiniteArgument`] for a vector that is not finite, and
+    /// [`KrylovError::NonFinitePreconditioner`].
     pub fn run_from<A, P>(
         &self,
         operator: &A,
@@ -137,6 +138,7 @@ impl LobpcgConfig {
         let tolerance = self.tolerance.max(32.0 * epsilon);
         let (mut used, mut iterations, mut size) = (0, 0, 0.0_f64);
         let mut before: Vec<f64> = Vec::new();
+        let mut improved = 0;
         loop {
             for product in products(operator, &added, used)? {
                 images.push(product).map_err(raise)?;
@@ -160,7 +162,7 @@ impl LobpcgConfig {
             let goal = tolerance * size;
             let noise = 4.0 * epsilon * size;
             // What is nothing, where eigenvalues far out at the other end make the goal large.
-            let near = goal.min(told_apart(self.end, &ascending, 8.0 * noise));
+            let near = goal.min(told_apart((self.end, self.k), &ascending, 8.0 * noise));
             let mut at_end = before.len() == values.len() || width == dimension;
             let mut rests = Vec::with_capacity(width);
             let mut residual = 0.0_f64;
@@ -190,8 +192,17 @@ impl LobpcgConfig {
             added.clear();
             for rest in rests {
                 let better = match preconditioner {
-                    Some(p) => p.matvec(&rest)?,
                     None => rest,
+                    Some(p) => {
+                        let better = p.matvec(&rest)?;
+                        if !better.norm().map_err(raise)?.is_finite() {
+                            return Err(KrylovError::NonFinitePreconditioner {
+                                application: improved,
+                            });
+                        }
+                        improved += 1;
+                        better
+                    }
                 };
                 if push_orthogonal(&mut span, better).map_err(raise)? {
                     added.extend(span.get(span.len() - 1));

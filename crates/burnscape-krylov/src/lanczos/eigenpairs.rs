@@ -237,7 +237,7 @@ impl EigenpairsConfig {
             let goal = tolerance * size;
             let noise = 4.0 * epsilon * size;
             // What is nothing, where eigenvalues far out at the other end make the goal large.
-            let near = goal.min(told_apart(self.end, &values, noise));
+            let near = goal.min(told_apart((self.end, self.k), &values, noise));
             let residual = |vector: &[f64]| record.beta() * last(vector);
             let is_good = wanted.len() == self.k
                 && wanted.iter().all(|(_, vector)| residual(vector) <= goal)

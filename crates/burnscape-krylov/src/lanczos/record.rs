@@ -53,9 +53,10 @@ impl<V: VectorSpace> KrylovRecord<V> {
         let space = start.space();
         let norm = start.norm().map_err(raise)?;
         if !(norm > 0.0 && norm.is_finite()) {
-            return Err(KrylovError::NonFiniteArgument {
-                name: "start (its norm must be positive)",
+            return Err(KrylovError::OutOfBounds {
+                name: "start",
                 value: norm,
+                allowed: "a vector with a positive, finite norm",
             });
         }
         let capacity = capacity.min(V::dimension(&space));

@@ -8,7 +8,7 @@ use super::projected::Projected;
 /// the other end, every residual is small relative to the norm of the operator, and `k` vectors of any
 /// kind pass for the `k` outermost. Two things are asked besides:
 ///
-/// - The residuals are at most a thousandth of how far the Ritz values at this end are apart: eigenvalues
+/// - The residuals are at most half a thousandth of how far the Ritz values at this end are apart: eigenvalues
 ///   that lie apart by more than that are told apart.
 /// - The values have settled. They move outward monotonously, and on the way through a dense spectrum by
 ///   more than their residuals: with the number of steps `m` the distance to its end falls as `1/m²`, so
@@ -36,7 +36,7 @@ pub(crate) struct Settled<'a> {
 }
 
 /// What a residual may be, relative to the distances within the end.
-const APART: f64 = 1e-3;
+const APART: f64 = 5e-4;
 /// Copies of an eigenvalue differ by this much of the rounding.
 const ALIKE: f64 = 16.0;
 /// Movement is measured over the last of this many parts of the subspace.
@@ -47,7 +47,7 @@ impl Settled<'_> {
     /// ones are asked about.
     pub(crate) fn is(&self, end: End, pairs: &[(f64, f64)], count: usize) -> bool {
         let values: Vec<f64> = pairs.iter().map(|pair| pair.0).collect();
-        let allowed = self.goal.min(told_apart(end, &values, self.noise));
+        let allowed = self.goal.min(told_apart((end, count), &values, self.noise));
         let now = end.outermost(pairs.to_vec(), count);
         self.is_of(end, &now, allowed)
     }
@@ -75,25 +75,40 @@ impl Settled<'_> {
     }
 }
 
-/// What residuals may be for eigenvalues at this end to be told apart, with Ritz values that ascend.
-pub(crate) fn told_apart(end: End, ascending: &[f64], noise: f64) -> f64 {
-    noise + APART * breadth(end, ascending, noise)
+/// What residuals may be for the `k` eigenvalues at this end to be told apart, with Ritz values that ascend.
+pub(crate) fn told_apart((end, k): (End, usize), ascending: &[f64], noise: f64) -> f64 {
+    noise + APART * breadth((end, k), ascending, noise)
 }
 
 /// How broad the spectrum is without what is far out at the other end: twice the distance from the first
-/// Ritz value at this end to the median, which a few far ones do not move. Copies of one value count once.
-pub(crate) fn breadth(end: End, ascending: &[f64], noise: f64) -> f64 {
-    let mut values = ascending.to_vec();
-    values.dedup_by(|next, kept| (*next - *kept).abs() <= ALIKE * noise);
-    let (Some(first), Some(last)) = (values.first(), values.last()) else {
-        return 0.0;
+/// Ritz value at this end to the median of those that are not wanted, which a few far ones do not move.
+/// Copies of one value count once.
+pub(crate) fn breadth((end, k): (End, usize), ascending: &[f64], noise: f64) -> f64 {
+    let distance = |values: &mut dyn Iterator<Item = f64>, wanted: usize| {
+        let (mut distinct, mut num_wanted) = (Vec::<f64>::new(), 0);
+        for (place, value) in values.enumerate() {
+            let is_copy = |kept: &f64| (value - kept).abs() <= ALIKE * noise;
+            if !distinct.last().is_some_and(is_copy) {
+                distinct.push(value);
+                num_wanted += usize::from(place < wanted);
+            }
+        }
+        let rest = distinct.len() - num_wanted;
+        let middle = distinct.get(num_wanted + rest.saturating_sub(1) / 2);
+        match (distinct.first(), middle.or(distinct.last())) {
+            (Some(first), Some(middle)) => 2.0 * (first - middle).abs(),
+            _ => 0.0,
+        }
     };
-    let low = values[(values.len() - 1) / 2] - first;
-    let high = last - values[values.len() / 2];
-    2.0 * match end {
-        End::Bottom => low,
-        End::Top => high,
-        End::Magnitude | End::Both => low.min(high),
+    let mut up = ascending.iter().copied();
+    let mut down = ascending.iter().rev().copied();
+    match end {
+        End::Bottom => distance(&mut up, k),
+        End::Top => distance(&mut down, k),
+        End::Magnitude | End::Both => {
+            let half = k.div_ceil(2);
+            distance(&mut up, half).min(distance(&mut down, half))
+        }
     }
 }
 

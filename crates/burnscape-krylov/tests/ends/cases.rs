@@ -24,44 +24,88 @@ pub(crate) const METHODS: [Method; 4] = [
     Method::Davidson,
 ];
 
-/// Eigenvalues without the outlier, by name; those of `multiple` need a block, or an exhausted space.
+/// What the eigenvalues near the end are like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Apart from each other by a thousandth of the breadth of the spectrum.
+    Apart,
+    /// Copies, up to the given number, or eigenvalues as near as copies.
+    Copies(usize),
+    /// Nearer than that and yet apart: with a far outlier a goal relative to the norm does not tell them
+    /// apart, and only a block large enough for all of them does.
+    Near,
+}
+
+/// Eigenvalues without the outlier, by name.
 pub(crate) struct Bulk {
     pub(crate) name: &'static str,
     pub(crate) values: Vec<f64>,
-    /// Whether an eigenvalue near the end has copies that one vector's Krylov space does not see.
-    pub(crate) is_multiple: bool,
+    kind: Kind,
+}
+
+impl Bulk {
+    /// Whether a method claims to find the ends of such a spectrum: a Krylov space of `p` vectors has `p`
+    /// copies, unless it is exhausted.
+    pub(crate) fn is_for(&self, method: Method, k: usize) -> bool {
+        match (self.kind, method) {
+            (Kind::Apart, _) | (Kind::Copies(_), Method::Lobpcg) => true,
+            (Kind::Copies(copies), Method::Block) => k.min(4) >= copies.min(k),
+            (Kind::Copies(_), _) => k == 1 || self.name == "steps",
+            (Kind::Near, _) => method == Method::Lobpcg,
+        }
+    }
+
+    /// Whether its limit of products is enough.
+    pub(crate) fn is_within_defaults(&self, method: Method, k: usize) -> bool {
+        match method {
+            // A hundred products.
+            Method::Davidson => self.name != "ladder" || k < 3,
+            Method::Block => self.name != "steps" || k < 5,
+            _ => true,
+        }
+    }
 }
 
 pub(crate) fn bulks() -> Vec<Bulk> {
     let map = |n: usize, f: &dyn Fn(usize) -> f64| (0..n).map(f).collect::<Vec<f64>>();
-    let bulk = |name, values| Bulk {
-        name,
-        values,
-        is_multiple: false,
-    };
-    let many = |name, values| Bulk {
-        is_multiple: true,
-        ..bulk(name, values)
-    };
+    let bulk = |name, kind, values| Bulk { name, values, kind };
     vec![
-        bulk("one", vec![2.0]),
-        bulk("two", vec![2.0, -1.0]),
-        bulk("tenths", map(5, &|i| 0.1 * (i + 1) as f64)),
-        bulk("ladder", map(299, &|i| (i + 1) as f64)),
-        bulk("unit", map(100, &|i| i as f64 / 100.0)),
+        bulk("one", Kind::Apart, vec![2.0]),
+        bulk("two", Kind::Apart, vec![2.0, -1.0]),
+        bulk("tenths", Kind::Apart, map(5, &|i| 0.1 * (i + 1) as f64)),
+        bulk("ladder", Kind::Apart, map(299, &|i| (i + 1) as f64)),
+        bulk("unit", Kind::Apart, map(100, &|i| i as f64 / 100.0)),
+        bulk("decay", Kind::Apart, map(120, &|i| -(0.8_f64.powi(i as i32)))),
+        bulk(
+            "signs",
+            Kind::Apart,
+            map(150, &|i| (i as f64 - 40.0).powi(3) / 1e3),
+        ),
         bulk(
             "waves",
+            Kind::Near,
             map(250, &|i| (1.3 * i as f64).sin() + 0.2 * i as f64),
         ),
-        bulk("decay", map(120, &|i| -(0.8_f64.powi(i as i32)))),
-        bulk("signs", map(150, &|i| (i as f64 - 40.0).powi(3) / 1e3)),
-        bulk("semicircle", map(200, &|i| -(0.0157 * i as f64).cos())),
-        many("steps", map(100, &|i| (i / 25) as f64)),
-        many("triple", map(150, &|i| i.saturating_sub(2) as f64)),
-        many("pairs", map(80, &|i| (i / 2) as f64)),
-        many("null", map(90, &|i| i.saturating_sub(60) as f64)),
-        many(
+        bulk(
+            "semicircle",
+            Kind::Near,
+            map(200, &|i| -(0.0157 * i as f64).cos()),
+        ),
+        bulk("steps", Kind::Copies(25), map(100, &|i| (i / 25) as f64)),
+        bulk(
+            "triple",
+            Kind::Copies(3),
+            map(150, &|i| i.saturating_sub(2) as f64),
+        ),
+        bulk("pairs", Kind::Copies(2), map(80, &|i| (i / 2) as f64)),
+        bulk(
+            "null",
+            Kind::Copies(61),
+            map(90, &|i| i.saturating_sub(60) as f64),
+        ),
+        bulk(
             "clusters",
+            Kind::Copies(4),
             map(120, &|i| (i / 4) as f64 + 1e-9 * (i % 4) as f64),
         ),
     ]
