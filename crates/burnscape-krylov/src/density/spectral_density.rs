@@ -124,7 +124,9 @@ impl SpectralDensity {
     /// `Σ λ / (λ + gamma)` over the positive eigenvalues: how many of them count against `gamma`, in the
     /// units of an eigenvalue.
     pub fn effective_dimension(&self, gamma: f64) -> Estimate {
-        self.trace_of(|value| value.max(0.0) / (value.max(0.0) + gamma))
+        // Zero does not count, whatever gamma is.
+        let share = |value: f64| value / (value + gamma);
+        self.trace_of(|value| if value > 0.0 { share(value) } else { 0.0 })
     }
 
     /// The fraction of eigenvalues at most `x`.

@@ -13,6 +13,7 @@ mod projected;
 mod quadrature;
 mod record;
 mod residuals;
+mod settled;
 mod state;
 mod step;
 
@@ -29,5 +30,6 @@ pub(crate) use projected::Projected;
 pub use quadrature::Quadrature;
 pub use record::KrylovRecord;
 pub use residuals::Residuals;
+pub(crate) use settled::{Settled, at_rest, breadth, told_apart};
 pub use state::KrylovState;
 pub use step::LanczosStep;
