@@ -139,6 +139,10 @@ fn a4_the_sam_edge_is_the_closed_form() {
     assert_near(sam_edge(norm, rho, lr).expect("an edge"), formula, 1e-12);
     assert_near(sam_edge(1.0, 1e-12, 0.1).expect("an edge"), 20.0, 1e-6);
     assert_eq!(sam_edge(1.0, 0.05, 0.0), None);
+    // Far below one it is √(2 |g| / (rho lr)), also where lr |g| is no number.
+    let edge = sam_edge(1e-300, 0.05, 1e-20).expect("an edge");
+    let expected = (2.0_f64 / (0.05 * 1e-20)).sqrt() * 1e-150;
+    assert_near(edge / expected, 1.0, 1e-12);
 }
 
 /// Two layers of ReLU without biases.

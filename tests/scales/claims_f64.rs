@@ -1,8 +1,9 @@
 //! Gradients in double precision whose squares underflow.
 
+use burn::optim::SgdConfig;
 use burn::tensor::{DType, Tensor};
 use burnscape::curvature::CurvatureConfig;
-use burnscape::optim::{Metric, SaddleFreeNewtonConfig, SamConfig};
+use burnscape::optim::{Metric, OptimRecord, SaddleFreeNewtonConfig, Sam, SamConfig};
 use burnscape::sharpness::{CurvatureTraceConfig, SharpnessError};
 use burnscape_testkit::objectives::{Point, quadratic};
 
@@ -90,4 +91,43 @@ fn a_result_beyond_the_range_is_an_error_that_names_it() {
     let error = config.measure(&model, &hessian).expect_err("an overflow");
     assert_eq!(error, SharpnessError::Overflow { what: "the trace" });
     assert!(error.to_string().contains("range of f64"), "{error}");
+}
+
+#[test]
+fn a_run_resumes_between_ascents_where_squares_are_no_numbers() {
+    for size in [1e-200, 1e200] {
+        let loss = |m: &Point| quadratic(m, &[1.0, 3.0]) * size + m.w.val().sum() * size;
+        let start = || Point::new(&[1.0, -2.0], &device().autodiff(), DType::F64);
+        let build = || {
+            let sam = SamConfig::look_sam().with_rho(0.3);
+            sam.init(SgdConfig::new().init()).expect("an optimizer")
+        };
+        let steps = |sam: &mut Sam, model: &mut Point, count: usize| {
+            for _ in 0..count {
+                let report = sam.step(0.1 / size, model, loss).expect("a step");
+                assert_eq!(report.skipped, None);
+            }
+        };
+        let (mut sam, mut model) = (build(), start());
+        steps(&mut sam, &mut model, 2);
+        let record = sam.to_record(&model).expect("a record");
+        let record = record.into_bytes().and_then(OptimRecord::from_bytes);
+        let mut resumed = build()
+            .load_record(record.expect("a record"), &model)
+            .expect("its optimizer");
+        let mut other = model.clone();
+        steps(&mut sam, &mut model, 5);
+        steps(&mut resumed, &mut other, 5);
+        assert_eq!(model.coordinates(), other.coordinates());
+        // And is the run of the loss itself.
+        let mut one = start();
+        let mut sam = build();
+        let plain = |m: &Point| quadratic(m, &[1.0, 3.0]) + m.w.val().sum();
+        for _ in 0..7 {
+            sam.step(0.1, &mut one, plain).expect("a step");
+        }
+        for (x, y) in model.coordinates().iter().zip(one.coordinates()) {
+            assert!((x - y).abs() < 1e-13, "{size:e}: {x} {y}");
+        }
+    }
 }

@@ -225,7 +225,10 @@ fn requests_that_make_no_sense_are_refused() {
     let confidence = TraceConfig::new().with_confidence(1.0).run(&a).map(|_| ());
     assert!(matches!(
         confidence,
-        Err(KrylovError::NonFiniteArgument { .. })
+        Err(KrylovError::OutOfBounds {
+            name: "confidence",
+            ..
+        })
     ));
 }
 

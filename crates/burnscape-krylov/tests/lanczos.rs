@@ -430,7 +430,7 @@ fn bad_input_is_refused_by_name() {
     let zero = LanczosConfig::new(2).run_from(&a, vec![0.0; 3], |_| ControlFlow::Continue(()));
     assert!(matches!(
         zero.map(|_| ()),
-        Err(KrylovError::NonFiniteArgument { .. })
+        Err(KrylovError::OutOfBounds { name: "start", .. })
     ));
     let short = LanczosConfig::new(2).run_from(&a, vec![1.0; 2], |_| ControlFlow::Continue(()));
     assert!(matches!(short.map(|_| ()), Err(KrylovError::Operator(_))));

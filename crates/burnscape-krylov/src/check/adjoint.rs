@@ -1,4 +1,4 @@
-use super::{norm_of_argument, norm_of_product, relative, worst_of_pairs};
+use super::{near_one, norm_of_argument, norm_of_product, relative, worst_of_pairs};
 use crate::error::raise;
 use crate::{Adjoint, KrylovError, VectorSpace};
 
@@ -67,6 +67,11 @@ pub fn adjoint_defect_between<A: Adjoint + ?Sized>(
     v: &A::Domain,
 ) -> Result<f64, KrylovError<A::Error>> {
     let (norm_u, norm_v) = (norm_of_argument("u", u)?, norm_of_argument("v", v)?);
+    let (small_u, small_v) = (near_one(u, norm_u), near_one(v, norm_v));
+    if small_u.is_some() || small_v.is_some() {
+        let (u, v) = (small_u.as_ref().unwrap_or(u), small_v.as_ref().unwrap_or(v));
+        return adjoint_defect_between(operator, u, v);
+    }
     let (av, au) = (operator.matvec(v)?, operator.matvec_adjoint(u)?);
     let (norm_av, norm_au) = (norm_of_product(0, &av)?, norm_of_product(1, &au)?);
     let (left, right) = (u.dot(&av).map_err(raise)?, v.dot(&au).map_err(raise)?);

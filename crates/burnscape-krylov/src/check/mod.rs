@@ -13,6 +13,7 @@ pub use linearity::{linearity_defect, linearity_defect_between};
 pub use symmetry::{symmetry_defect, symmetry_defect_between};
 
 use crate::error::raise;
+use crate::vector::{excess, raised};
 use crate::{KrylovError, Probe, VectorSpace};
 
 /// The largest of `defect(u, v)` over `pairs` pairs of Gaussian vectors. `products` is what one
@@ -72,6 +73,15 @@ fn norm_of_product<V: VectorSpace, E: From<V::Error>>(
         return Err(KrylovError::NonFinite { product });
     }
     Ok(norm)
+}
+
+/// A given vector, multiplied by a power of two if products of its norm would leave their range; none
+/// if not.
+fn near_one<V: VectorSpace>(v: &V, norm: f64) -> Option<V> {
+    match excess(norm, v.epsilon()) {
+        0 => None,
+        power => Some(raised(v.clone(), -power)),
+    }
 }
 
 /// `difference / scale`; zero where both are.

@@ -1,4 +1,4 @@
-use super::{norm_of_argument, norm_of_product, relative, worst_of_pairs};
+use super::{near_one, norm_of_argument, norm_of_product, relative, worst_of_pairs};
 use crate::error::raise;
 use crate::{KrylovError, Square, VectorSpace};
 
@@ -79,6 +79,11 @@ pub fn symmetry_defect_between<A: Square + ?Sized>(
 ) -> Result<f64, KrylovError<A::Error>> {
     operator.check_square()?;
     let (norm_u, norm_v) = (norm_of_argument("u", u)?, norm_of_argument("v", v)?);
+    let (small_u, small_v) = (near_one(u, norm_u), near_one(v, norm_v));
+    if small_u.is_some() || small_v.is_some() {
+        let (u, v) = (small_u.as_ref().unwrap_or(u), small_v.as_ref().unwrap_or(v));
+        return symmetry_defect_between(operator, u, v);
+    }
     let (au, av) = (operator.matvec(u)?, operator.matvec(v)?);
     let (norm_au, norm_av) = (norm_of_product(0, &au)?, norm_of_product(1, &av)?);
     let (left, right) = (u.dot(&av).map_err(raise)?, v.dot(&au).map_err(raise)?);

@@ -1,5 +1,6 @@
 use super::subspace::Subspace;
 use crate::error::raise;
+use crate::lanczos::{Settled, breadth, told_apart};
 use crate::{Eigenpair, End, KrylovError, SelfAdjoint, VectorSpace};
 
 /// The outermost eigenpairs, from vectors that are close to them: those of the operator a
@@ -76,8 +77,8 @@ pub struct Davidson<V> {
     pub products: usize,
 }
 
-/// How far beyond the pairs found, relative to the norm of the operator, the eigenvalue of another Ritz
-/// pair may be for all its residual says: more is looked into.
+/// How far beyond the pairs found, relative to the norm of the operator (without eigenvalues far out at
+/// the other end), the eigenvalue of another Ritz pair may be for all its residual says: more is looked into.
 const SLACK: f64 = 0.05;
 
 /// What a subspace has found.
@@ -236,28 +237,41 @@ impl DavidsonConfig {
     ) -> Result<State<V>, V::Error> {
         let ritz = subspace.ritz(self.end);
         let size = ritz.iter().fold(0.0_f64, |size, (x, _)| size.max(x.abs()));
+        let mut ascending: Vec<f64> = ritz.iter().map(|pair| pair.0).collect();
+        ascending.sort_by(f64::total_cmp);
         let mut state = State {
             goal: 0.0,
             is_good: false,
             next: Next::Anew,
         };
-        let mut is_exact = true;
+        let (mut is_exact, mut near, mut noise) = (true, 0.0, 0.0);
+        let mut worst: Option<(f64, V)> = None;
+        let mut norms = Vec::with_capacity(self.k);
         for pair in ritz.iter().take(self.k) {
             let residual = subspace.residual(pair)?;
             let epsilon = residual.epsilon();
             state.goal = self.tolerance.max(32.0 * epsilon) * size;
+            noise = 4.0 * epsilon * size;
+            // What is nothing, where eigenvalues far out at the other end make the goal large.
+            near = state
+                .goal
+                .min(told_apart((self.end, self.k), &ascending, 8.0 * noise));
             let norm = residual.norm()?;
-            is_exact &= norm <= (64.0 * epsilon * size).max(1e-4 * state.goal);
+            is_exact &= norm <= (16.0 * noise).max(1e-4 * near);
             // Not a number is not good.
-            if norm.is_nan() || norm > state.goal {
+            if norm.is_nan() || norm > near {
                 state.next = Next::Along(residual);
                 return Ok(state);
+            }
+            norms.push((pair.0, norm));
+            if worst.as_ref().is_none_or(|worst| norm > worst.0) {
+                worst = Some((norm, residual));
             }
         }
         if ritz.len() < self.k {
             return Ok(state);
         }
-        let wanted: Vec<f64> = ritz.iter().take(self.k).map(|(value, _)| *value).collect();
+        let wanted: Vec<f64> = norms.iter().map(|pair| pair.0).collect();
         state.is_good = true;
         // Where all residuals vanish they say nothing: copies of a multiple eigenvalue may still be
         // missing.
@@ -265,7 +279,7 @@ impl DavidsonConfig {
         if is_exact {
             let is_old = |old: &Vec<f64>| {
                 let mut pairs = old.iter().zip(&wanted);
-                pairs.all(|(old, new)| (old - new).abs() <= state.goal)
+                pairs.all(|(old, new)| (old - new).abs() <= near)
             };
             // Of one pair there are no copies to miss.
             let is_confirmed = self.k == 1 || invariant.as_ref().is_some_and(is_old);
@@ -273,11 +287,29 @@ impl DavidsonConfig {
                 *invariant = Some(wanted);
                 return Ok(state);
             }
+        } else {
+            let settled = Settled {
+                projected: subspace.projected(),
+                first: 0,
+                fixed: 0,
+                width: 1,
+                degree: subspace.len(),
+                noise,
+                goal: near,
+            };
+            if !settled.is_of(self.end, &norms, near) {
+                state.is_good = false;
+                if let Some((_, residual)) = worst {
+                    state.next = Next::Along(residual);
+                }
+                return Ok(state);
+            }
         }
+        let slack = SLACK * size.min(breadth((self.end, self.k), &ascending, noise));
         for pair in ritz.iter().skip(self.k) {
             let residual = subspace.residual(pair)?;
             // Some eigenvalue is within the residual of the Ritz value.
-            if self.end.beyond(&wanted, pair.0) + residual.norm()? > SLACK * size {
+            if self.end.beyond(&wanted, pair.0) + residual.norm()? > slack {
                 state.next = Next::Along(residual);
                 return Ok(state);
             }

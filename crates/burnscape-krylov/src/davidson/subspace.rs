@@ -105,6 +105,11 @@ impl<V: VectorSpace> Subspace<V> {
         image.axpy(-value, &self.basis.combine(coefficients)?)
     }
 
+    /// The operator in the basis.
+    pub(super) fn projected(&self) -> &Projected {
+        &self.projected
+    }
+
     pub(super) fn pair(&self, ritz: &(f64, Vec<f64>)) -> Result<Eigenpair<V>, V::Error> {
         let vector = self.basis.combine(&ritz.1)?;
         let norm = vector.norm()?;

@@ -71,7 +71,11 @@ impl SpectralDensity {
     /// converge. With negative eigenvalues each weight is moved to the neighboring nodes, which is conservative,
     /// and the value is that of Gauss quadrature.
     pub fn effective_dimension(&self, gamma: f64) -> Bracket {
-        let count = |value: f64| value.max(0.0) / (value.max(0.0) + gamma);
+        // Zero does not count, whatever gamma is.
+        let count = |value: f64| match value > 0.0 {
+            true => value / (value + gamma),
+            false => 0.0,
+        };
         let n = self.dimension as f64;
         let share = (n - self.outliers.len() as f64) / n;
         let outside = self.outliers.iter().map(|value| count(*value)).sum::<f64>() / n;

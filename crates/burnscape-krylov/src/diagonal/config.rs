@@ -246,8 +246,7 @@ impl DiagonalConfig {
                     .squares
                     .clone()
                     .scale((count * (count - 1.0)).recip());
-                let total = spread.total / (count * (count - 1.0));
-                (variance, total.max(0.0).sqrt())
+                (variance, spread.total / (count * (count - 1.0)).sqrt())
             }
         };
         let mut found = self.report(spread.mean.clone(), variance, (error, products))?;
@@ -280,7 +279,7 @@ impl DiagonalConfig {
 struct Spread<V> {
     count: usize,
     mean: V,
-    /// Sums of squared differences from the mean, and their sum over the coordinates.
+    /// Sums of squared differences from the mean, and the root of their sum over the coordinates.
     squares: V,
     total: f64,
 }
@@ -304,7 +303,8 @@ impl<V: Elementwise> Spread<V> {
             .mean
             .clone()
             .axpy((self.count as f64).recip(), &before)?;
-        self.total += weight * before.dot(&before)?;
+        // Without the squares, which may leave their range.
+        self.total = self.total.hypot(weight.sqrt() * before.norm()?);
         let square = before.clone().times(&before)?;
         self.squares = self.squares.clone().axpy(weight, &square)?;
         Ok(())

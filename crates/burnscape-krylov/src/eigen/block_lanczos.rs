@@ -2,8 +2,8 @@ use std::ops::ControlFlow;
 
 use super::{EigenStep, first_block};
 use crate::error::raise;
-use crate::lanczos::{Projected, check, is_complete, kept, measured, products};
-use crate::vector::{divided, split};
+use crate::lanczos::{Projected, Settled, check, is_complete, kept, measured, products, told_apart};
+use crate::vector::{divided, length, split};
 use crate::{
     Dense, Eigenpairs, End, KrylovError, Probe, SelfAdjoint, Square, VectorBlock, VectorSpace,
 };
@@ -165,6 +165,7 @@ impl BlockLanczosConfig {
             piece: 0,
             is_broken: false,
             is_fresh: false,
+            fixed: 0,
             products: 0,
             width,
             fresh: (self.seed, drawn),
@@ -189,6 +190,9 @@ impl BlockLanczosConfig {
             let values: Vec<f64> = all.iter().map(|pair| pair.0).collect();
             size = values.iter().fold(size, |size, x| size.max(x.abs()));
             let goal = tolerance * size;
+            let noise = 4.0 * epsilon * size;
+            // What is nothing, where eigenvalues far out at the other end make the goal large.
+            let near = goal.min(told_apart((self.end, self.k), &values, noise));
             let wanted = self.end.outermost(all.clone(), self.k);
             let residuals = wanted.iter().map(|(_, vector)| growth.residual(vector));
             let step = EigenStep {
@@ -198,16 +202,18 @@ impl BlockLanczosConfig {
                 goal,
             };
             let stopped = observe(&step).is_break();
-            if growth.coupling() <= goal / 2.0 && wanted.len() == self.k {
+            let is_good = wanted.len() == self.k
+                && step.residual <= near
+                && growth.has_settled((self.end, self.k), iterations, (near, noise));
+            if is_good && growth.coupling() <= near / 2.0 {
                 // All pairs of this space have converged, and copies of theirs may be missing.
                 growth.exhaust().map_err(raise)?;
             }
             let is_spanned = growth.next.is_empty();
-            let is_done = wanted.len() == self.k
-                && step.residual <= goal
+            let is_done = is_good
                 && growth.newest().is_none_or(|newest| {
                     let what = (self.end, self.k);
-                    is_complete(values, newest, what, (growth.width, goal))
+                    is_complete(values, newest, what, (growth.width, near))
                 });
             let room = growth.products + growth.next.len() + self.k;
             if is_done || is_spanned || stopped || room > self.max_products {
@@ -249,6 +255,8 @@ struct Growth<V: VectorSpace> {
     piece: usize,
     is_broken: bool,
     is_fresh: bool,
+    /// Ritz vectors that the last restart kept.
+    fixed: usize,
     products: usize,
     width: usize,
     /// Seed, and random vectors drawn so far.
@@ -292,10 +300,10 @@ impl<V: VectorSpace> Growth<V> {
             for (row, value) in self.coupling.iter_mut().zip(along) {
                 row[before + index] = value;
             }
-            let length = next.reject(rest)?;
-            let norm = length.norm()?;
+            let outside = next.reject(rest)?;
+            let norm = outside.norm()?;
             if norm > smallest && len + next.len() < V::dimension(&space) {
-                let unit = self.basis.reject(divided(length, norm))?;
+                let unit = self.basis.reject(divided(outside, norm))?;
                 let unit = next.reject(unit)?;
                 let rounding = unit.norm()?;
                 next.push(divided(unit, rounding))?;
@@ -309,8 +317,7 @@ impl<V: VectorSpace> Growth<V> {
 
     /// The Frobenius norm of the coupling: no residual is larger.
     fn coupling(&self) -> f64 {
-        let squares = self.coupling.iter().flatten().map(|c| c * c);
-        squares.sum::<f64>().sqrt()
+        length(self.coupling.iter().flatten().copied())
     }
 
     /// Takes the space as exhausted: fresh vectors come next.
@@ -353,9 +360,33 @@ impl<V: VectorSpace> Growth<V> {
     /// `|C s|`.
     fn residual(&self, vector: &[f64]) -> f64 {
         let along = |row: &Vec<f64>| row.iter().zip(vector).map(|(c, s)| c * s).sum::<f64>();
-        let square = |x: f64| x * x;
-        let squares = self.coupling.iter().map(|row| square(along(row)));
-        squares.sum::<f64>().sqrt()
+        length(self.coupling.iter().map(along))
+    }
+
+    /// Whether the wanted values have [settled](Settled) after so many iterations. Of spaces that were
+    /// exhausted the residuals say it.
+    fn has_settled(
+        &self,
+        (end, k): (End, usize),
+        degree: usize,
+        (goal, noise): (f64, f64),
+    ) -> bool {
+        if self.is_broken {
+            return true;
+        }
+        let all = self.projected.eigen(0..self.basis.len()).into_iter();
+        let pairs = all.map(|(value, vector)| (value, self.residual(&vector)));
+        let pairs: Vec<(f64, f64)> = pairs.collect();
+        let settled = Settled {
+            projected: &self.projected,
+            first: 0,
+            fixed: self.fixed,
+            width: self.width,
+            degree,
+            noise,
+            goal,
+        };
+        settled.is(end, &pairs, k)
     }
 
     /// The Ritz values of the newest space with their residuals, once one was exhausted.
@@ -387,6 +418,7 @@ impl<V: VectorSpace> Growth<V> {
         let values: Vec<f64> = kept.iter().map(|(value, _)| *value).collect();
         self.projected = Projected::diagonal(&values);
         self.piece = kept.len();
+        self.fixed = kept.len();
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use nalgebra::{DMatrix, SymmetricEigen};
 
 use super::{EigenStep, first_block};
 use crate::error::raise;
-use crate::lanczos::{check, measured, products};
+use crate::lanczos::{at_rest, check, measured, products, told_apart};
 use crate::vector::push_orthogonal;
 use crate::{Dense, Eigenpairs, End, KrylovError, SelfAdjoint, Square, VectorBlock, VectorSpace};
 
@@ -17,7 +17,7 @@ use crate::{Dense, Eigenpairs, End, KrylovError, SelfAdjoint, Square, VectorBloc
 /// # Cost
 ///
 /// A product (and one with the preconditioner) an iteration for every pair that has not converged. Six
-/// vectors for every pair and guard, four more while they are turned.
+/// vectors for every pair and guard, four more while they are turned, and two for the other end.
 ///
 /// # Defaults
 ///
@@ -110,7 +110,8 @@ impl LobpcgConfig {
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run), and [`KrylovError::NonFiniteArgument`] for a vector that is not finite.
+    /// As [`run`](Self::run), [`KrylovError::NonFiniteArgument`] for a vector that is not finite, and
+    /// [`KrylovError::NonFinitePreconditioner`].
     pub fn run_from<A, P>(
         &self,
         operator: &A,
@@ -136,14 +137,22 @@ impl LobpcgConfig {
         let epsilon = added.first().map_or(0.0, VectorSpace::epsilon);
         let tolerance = self.tolerance.max(32.0 * epsilon);
         let (mut used, mut iterations, mut size) = (0, 0, 0.0_f64);
+        let mut before: Vec<f64> = Vec::new();
+        let mut improved = 0;
         loop {
             for product in products(operator, &added, used)? {
                 images.push(product).map_err(raise)?;
             }
             used += added.len();
             iterations += 1;
-            let (values, turn) = self.best(&span.gram(&images).map_err(raise)?, width);
-            size = values.iter().fold(size, |size, x| size.max(x.abs()));
+            let gram = span.gram(&images).map_err(raise)?;
+            let Best {
+                values,
+                ascending,
+                turn,
+            } = self.best(&gram, width);
+            let largest = ascending.iter().fold(0.0_f64, |size, x| size.max(x.abs()));
+            size = size.max(largest);
             let turn = Dense::from_rows(&turn);
             let turn = turn.map_err(<A::Vector as VectorSpace>::Error::from);
             let turn = turn.map_err(raise)?;
@@ -151,6 +160,10 @@ impl LobpcgConfig {
             images = images.rotate(&turn).map_err(raise)?;
 
             let goal = tolerance * size;
+            let noise = 4.0 * epsilon * size;
+            // What is nothing, where eigenvalues far out at the other end make the goal large.
+            let near = goal.min(told_apart((self.end, self.k), &ascending, 8.0 * noise));
+            let mut at_end = before.len() == values.len() || width == dimension;
             let mut rests = Vec::with_capacity(width);
             let mut residual = 0.0_f64;
             for (index, value) in values.iter().enumerate() {
@@ -159,12 +172,16 @@ impl LobpcgConfig {
                     let norm = rest.norm().map_err(raise)?;
                     if index < self.k {
                         residual = residual.max(norm);
+                        let moved = before.get(index).map_or(0.0, |old| (old - value).abs());
+                        at_end &= moved <= noise + at_rest(1.0, iterations, (norm, near));
                     }
-                    if norm > goal {
+                    if norm > near {
                         rests.push(rest);
                     }
                 }
             }
+            before.clone_from(&values);
+            let is_good = at_end && residual <= near;
             let step = EigenStep {
                 iterations,
                 products: used,
@@ -175,21 +192,31 @@ impl LobpcgConfig {
             added.clear();
             for rest in rests {
                 let better = match preconditioner {
-                    Some(p) => p.matvec(&rest)?,
                     None => rest,
+                    Some(p) => {
+                        let better = p.matvec(&rest)?;
+                        if !better.norm().map_err(raise)?.is_finite() {
+                            return Err(KrylovError::NonFinitePreconditioner {
+                                application: improved,
+                            });
+                        }
+                        improved += 1;
+                        better
+                    }
                 };
                 if push_orthogonal(&mut span, better).map_err(raise)? {
                     added.extend(span.get(span.len() - 1));
                 }
             }
+            let is_all = added.is_empty();
             let at_limit = used + added.len() + self.k > self.max_products;
-            if residual <= goal || stopped || at_limit || added.is_empty() {
+            if is_good || stopped || at_limit || is_all {
                 let pairs = values.iter().take(self.k).enumerate();
                 let pairs = pairs.filter_map(|(i, value)| Some((*value, span.get(i)?)));
                 let pairs = measured(operator, pairs.collect(), used)?;
                 let allowed = goal + 64.0 * epsilon * size;
                 return Ok(Eigenpairs {
-                    converged: pairs.iter().all(|pair| pair.residual <= allowed),
+                    converged: (is_good || is_all) && pairs.iter().all(|pair| pair.residual <= allowed),
                     products: used + pairs.len(),
                     pairs,
                     goal,
@@ -199,9 +226,8 @@ impl LobpcgConfig {
         }
     }
 
-    /// The outermost Ritz values in a span, and the coefficients of their vectors and, below them, of
-    /// directions: what the vectors have outside the old ones, made orthonormal.
-    fn best(&self, gram: &Dense, width: usize) -> (Vec<f64>, Vec<Vec<f64>>) {
+    /// The best pairs in a span, with the matrix of the operator in it.
+    fn best(&self, gram: &Dense, width: usize) -> Best {
         let size = gram.num_rows();
         let entry = |i: usize, j: usize| gram.as_slice()[i * size + j];
         let symmetric = DMatrix::from_fn(size, size, |i, j| 0.5 * (entry(i, j) + entry(j, i)));
@@ -211,10 +237,17 @@ impl LobpcgConfig {
         let mut pairs: Vec<(f64, Vec<f64>)> =
             eigen.eigenvalues.iter().copied().zip(column).collect();
         pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let (values, rows): (Vec<f64>, Vec<Vec<f64>>) =
-            self.end.outermost(pairs, width).into_iter().unzip();
-        let mut turn = Vec::<Vec<f64>>::with_capacity(2 * width);
+        let ascending: Vec<f64> = pairs.iter().map(|pair| pair.0).collect();
+        let mut outermost = self.end.outermost(pairs, size);
+        let inner = outermost.split_off(width.min(size));
+        let (values, rows): (Vec<f64>, Vec<Vec<f64>>) = outermost.into_iter().unzip();
+        let mut turn = Vec::<Vec<f64>>::with_capacity(2 * width + 1);
         turn.extend(rows.iter().cloned());
+        // Without its vector, an eigenvalue far out at the other end would come back into every residual
+        // and spoil it.
+        if matches!(self.end, End::Top | End::Bottom) {
+            turn.extend(inner.into_iter().last().map(|(_, row)| row));
+        }
         for row in &rows {
             let mut outside = row.clone();
             outside.iter_mut().take(width).for_each(|x| *x = 0.0);
@@ -233,8 +266,23 @@ impl LobpcgConfig {
                 turn.push(outside);
             }
         }
-        (values, turn)
+        Best {
+            values,
+            ascending,
+            turn,
+        }
     }
+}
+
+/// What a span has to offer.
+struct Best {
+    /// The outermost Ritz values.
+    values: Vec<f64>,
+    /// All of them.
+    ascending: Vec<f64>,
+    /// The coefficients of the outermost vectors, of the one at the other end and, below them, of directions:
+    /// what the vectors have outside the old ones, made orthonormal.
+    turn: Vec<Vec<f64>>,
 }
 
 fn length(values: &[f64]) -> f64 {

@@ -2,7 +2,7 @@ use std::ops::ControlFlow;
 
 use super::EigenStep;
 use crate::error::raise;
-use crate::lanczos::check;
+use crate::lanczos::{at_rest, check};
 use crate::vector::{divided, push_orthogonal};
 use crate::{
     Eigenpair, Eigenpairs, KrylovError, Probe, SelfAdjoint, Square, VectorBlock, VectorSpace,
@@ -45,6 +45,9 @@ pub struct PowerConfig {
     max_products: usize,
     seed: u64,
 }
+
+/// What a residual may be relative to the eigenvalue itself.
+const BELIEVED: f64 = 2e-3;
 
 impl PowerConfig {
     /// The `k` pairs of largest absolute value.
@@ -112,10 +115,12 @@ impl PowerConfig {
         let mut found = block.map_err(raise)?;
         let mut pairs: Vec<Eigenpair<A::Vector>> = Vec::with_capacity(self.k);
         let (mut products, mut size, mut goal, mut stopped) = (0, 0.0_f64, 0.0, false);
+        let mut is_found = true;
         while pairs.len() < self.k && products < self.max_products && !stopped {
             let mut v = start(&found, starts.get(pairs.len()), (self.seed, pairs.len()))?;
             let epsilon = v.epsilon();
             let tolerance = self.tolerance.max(32.0 * epsilon);
+            let (mut before, mut steps) = (f64::INFINITY, 0);
             loop {
                 let product = operator.matvec(&v)?;
                 let value = v.dot(&product).map_err(raise)?;
@@ -138,8 +143,17 @@ impl PowerConfig {
                 stopped = observe(&step).is_break();
                 let next = found.reject(product).map_err(raise)?;
                 let length = next.norm().map_err(raise)?;
-                let is_at_rest = own <= goal / 2.0 || length <= 64.0 * epsilon * size;
+                // A goal relative to a first eigenvalue far above this one would say nothing.
+                let near = goal.min(BELIEVED * value.abs()).max(64.0 * epsilon * size);
+                steps += 1;
+                let moved = (value.abs() - before).abs();
+                before = value.abs();
+                let has_settled = moved <= at_rest(1.0, steps, (own, near));
+                let is_at_rest = own <= near / 2.0 && has_settled
+                    || length <= 64.0 * epsilon * size
+                    || found.len() + 1 == dimension;
                 if is_at_rest || stopped || products >= self.max_products {
+                    is_found &= is_at_rest;
                     push_orthogonal(&mut found, v.clone()).map_err(raise)?;
                     pairs.push(Eigenpair {
                         value,
@@ -153,7 +167,7 @@ impl PowerConfig {
         }
         pairs.sort_by(|a, b| b.value.abs().total_cmp(&a.value.abs()));
         Ok(Eigenpairs {
-            converged: pairs.len() == self.k && pairs.iter().all(|pair| pair.residual <= goal),
+            converged: is_found && pairs.len() == self.k && pairs.iter().all(|pair| pair.residual <= goal),
             pairs,
             goal,
             products,

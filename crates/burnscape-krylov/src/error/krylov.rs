@@ -33,20 +33,31 @@ pub enum KrylovError<E> {
         /// Its value; its norm if it is a vector.
         value: f64,
     },
-    /// A tolerance is negative or NaN.
-    #[error("the tolerance is {tolerance}; give zero or a positive number")]
+    /// An argument is not one of those that mean something.
+    #[error("`{name}` is {value}; give {allowed}")]
+    OutOfBounds {
+        /// The argument.
+        name: &'static str,
+        /// Its value; its norm if it is a vector.
+        value: f64,
+        /// What it may be.
+        allowed: &'static str,
+    },
+    /// A tolerance that no run could meet, or that any would: zero (unless it is compared with a defect, which
+    /// can be zero), negative, infinite or NaN.
+    #[error("the tolerance is {tolerance}; give a positive, finite number")]
     InvalidTolerance {
         /// The tolerance.
         tolerance: f64,
     },
     /// A radius is negative or not finite.
-    #[error("the radius is {radius}; give zero or a positive number")]
+    #[error("the radius is {radius}; give zero or a positive, finite number")]
     InvalidRadius {
         /// The radius.
         radius: f64,
     },
     /// A check or an estimate was asked for without a vector to make it with.
-    #[error("no vectors say nothing; ask for one or more")]
+    #[error("no vectors, or too few for the method, say nothing; ask for more")]
     NoProbes,
     /// Vectors that must be orthonormal are not.
     #[error(
@@ -100,14 +111,45 @@ pub enum KrylovError<E> {
     },
     /// An operator that has to be positive definite is not.
     #[error(
-        "product {product} (counted from 0) shows a direction along which the operator is {value:e}, \
-         not positive; use MINRES, or add a multiple of the identity with `Shifted`"
+        "the operator is not positive definite: product {product} (counted from 0) shows a direction \
+         along which it is {value:e}, negative or zero to rounding; use MINRES, or add a multiple of the \
+         identity with `Shifted`"
     )]
     NotPositive {
         /// Which product.
         product: usize,
         /// The quadratic form along it.
         value: f64,
+    },
+    /// What a preconditioner returned is not finite.
+    #[error(
+        "the preconditioner's result {application} (counted from 0) is not finite for a finite vector; look \
+         for NaN or overflow in it"
+    )]
+    NonFinitePreconditioner {
+        /// Which of its results, from zero.
+        application: usize,
+    },
+    /// A preconditioner is not positive definite.
+    #[error(
+        "the preconditioner is not positive definite: its quadratic form along result {application} \
+         (counted from 0) is {value:e}; give a positive definite one"
+    )]
+    IndefinitePreconditioner {
+        /// Which of its results, from zero.
+        application: usize,
+        /// The quadratic form.
+        value: f64,
+    },
+    /// A result is larger than its type can hold.
+    #[error(
+        "`{name}` is about 2^{exponent}, beyond the range of its type; scale what was given, by a power of two"
+    )]
+    OutOfRange {
+        /// The result.
+        name: &'static str,
+        /// Its size, as a power of two.
+        exponent: i32,
     },
     /// An operator that has to be positive semidefinite is not.
     #[error(
@@ -127,7 +169,7 @@ pub enum KrylovError<E> {
         found: usize,
     },
     /// More vectors were asked for than there are.
-    #[error("{asked} asked for, 1 to {available} possible")]
+    #[error("{asked} asked for; ask for one at least, and at most {available}")]
     TooMany {
         /// How many.
         asked: usize,

@@ -23,7 +23,7 @@ impl<V: VectorSpace> KrylovRecord<V> {
     /// `vᵀ f(A) v` for the start `v`, by [`quadrature`](Self::quadrature).
     pub fn quadratic_form(&self, f: impl Fn(f64) -> f64) -> Option<f64> {
         let mean = self.quadrature()?.integrate(f);
-        Some(self.length * self.length * mean)
+        Some(self.length * mean * self.length)
     }
 
     /// The distribution of eigenvalues as the start sees it: a density of one probe, which gives
@@ -150,10 +150,10 @@ impl<V: VectorSpace> KrylovRecord<V> {
 /// matrix; in a Lanczos run that is the root of the sum of the squared residuals.
 fn certain(mut pairs: Vec<(f64, f64)>, rounding: f64, range: &impl RangeBounds<f64>) -> usize {
     pairs.sort_by(|a, b| a.1.total_cmp(&b.1));
-    let (mut most, mut square) = (0, 0.0);
+    let (mut most, mut joint) = (0, 0.0_f64);
     for count in 1..=pairs.len() {
-        square += pairs[count - 1].1 * pairs[count - 1].1;
-        let distance = square.sqrt() + rounding;
+        joint = joint.hypot(pairs[count - 1].1);
+        let distance = joint + rounding;
         let is_inside =
             |value: f64| range.contains(&(value - distance)) && range.contains(&(value + distance));
         let inside = pairs[..count].iter().filter(|pair| is_inside(pair.0));

@@ -47,7 +47,8 @@ pub struct LanczosConfig {
 }
 
 impl LanczosConfig {
-    /// A run of `steps` products, or fewer if they span the whole space.
+    /// A run of `steps` products, or fewer if they span the whole space. Without any, the record is empty, and
+    /// so are its answers.
     pub fn new(steps: usize) -> Self {
         Self { steps, seed: 0 }
     }
@@ -93,7 +94,7 @@ impl LanczosConfig {
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run), and [`KrylovError::NonFiniteArgument`] for a start that is zero or not
+    /// As [`run`](Self::run), and [`KrylovError::OutOfBounds`] for a start that is zero or not
     /// finite.
     pub fn run_from<A: SelfAdjoint + ?Sized>(
         &self,

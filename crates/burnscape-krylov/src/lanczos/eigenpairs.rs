@@ -1,6 +1,7 @@
 use std::ops::ControlFlow;
 
 use super::missing::is_complete;
+use super::settled::told_apart;
 use super::{Eigenpair, Eigenpairs, End, KrylovRecord, LanczosStep, Residuals};
 use crate::error::raise;
 use crate::vector::orthonormal;
@@ -231,17 +232,24 @@ impl EigenpairsConfig {
             let pairs = record.ritz_pairs();
             // A restart lets the other end go, and the norm is still known.
             size = pairs.iter().fold(size, |size, pair| size.max(pair.0.abs()));
+            let values: Vec<f64> = pairs.iter().map(|pair| pair.0).collect();
             let wanted = self.end.outermost(pairs, self.k);
             let goal = tolerance * size;
-            if record.beta() > 0.0 && record.beta() <= goal / 2.0 && wanted.len() == self.k {
+            let noise = 4.0 * epsilon * size;
+            // What is nothing, where eigenvalues far out at the other end make the goal large.
+            let near = goal.min(told_apart((self.end, self.k), &values, noise));
+            let residual = |vector: &[f64]| record.beta() * last(vector);
+            let is_good = wanted.len() == self.k
+                && wanted.iter().all(|(_, vector)| residual(vector) <= goal)
+                && {
+                    let wanted: Vec<f64> = wanted.iter().map(|pair| pair.0).collect();
+                    record.has_settled(self.end, &wanted, (near, noise))
+                };
+            if is_good && record.beta() > 0.0 && record.beta() <= near / 2.0 {
                 // All pairs of this space have converged, and copies of theirs may be missing.
                 record.exhaust().map_err(raise)?;
             }
-            let is_done = wanted.len() == self.k
-                && wanted
-                    .iter()
-                    .all(|(_, vector)| record.beta() * last(vector) <= goal)
-                && self.has_all(&record, goal);
+            let is_done = is_good && self.has_all(&record, near);
             let is_spanned = record.is_invariant() && record.len() == dimension;
             if is_done || is_spanned || at_limit {
                 let k = self.k.min(record.len());

@@ -7,7 +7,9 @@ use super::End;
 /// its outermost pairs are known, and `copies` more of them would not change what is wanted, nothing is
 /// missing.
 ///
-/// `newest` are Ritz values and residuals of that space, ascending.
+/// `newest` are Ritz values and residuals of that space, ascending; `allowed` is what residuals may be and
+/// what values of one eigenvalue may differ by: less than the distances at this end, which a goal relative to
+/// the norm need not be.
 pub(crate) fn is_complete(
     values: Vec<f64>,
     newest: Vec<(f64, f64)>,

@@ -14,6 +14,7 @@ mod projected;
 mod quadrature;
 mod record;
 mod residuals;
+mod settled;
 mod state;
 mod step;
 
@@ -31,5 +32,6 @@ pub(crate) use projected::Projected;
 pub use quadrature::Quadrature;
 pub use record::KrylovRecord;
 pub use residuals::Residuals;
+pub(crate) use settled::{Settled, at_rest, breadth, told_apart};
 pub use state::KrylovState;
 pub use step::LanczosStep;

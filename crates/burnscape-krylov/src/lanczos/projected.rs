@@ -56,6 +56,9 @@ impl Projected {
     /// Eigenvalues in ascending order with their eigenvectors, of the rows and columns in `range`.
     pub(crate) fn eigen(&self, range: Range<usize>) -> Vec<(f64, Vec<f64>)> {
         let (first, size) = (range.start, range.len());
+        if size == 0 {
+            return Vec::new();
+        }
         let entry = |i: usize, j: usize| self.get(first + i, first + j);
         let eigen = SymmetricEigen::new(DMatrix::from_fn(size, size, entry));
         let pairs = eigen

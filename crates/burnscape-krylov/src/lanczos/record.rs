@@ -2,7 +2,7 @@ use std::ops::ControlFlow;
 
 use super::measure::measured;
 use super::projected::Projected;
-use super::{Eigenpair, End, LanczosStep};
+use super::{Eigenpair, End, LanczosStep, Settled};
 use crate::error::raise;
 use crate::vector::{divided, remove};
 use crate::{Dense, KrylovError, Probe, SelfAdjoint, VectorBlock, VectorSpace};
@@ -39,6 +39,8 @@ pub struct KrylovRecord<V: VectorSpace> {
     /// Where the newest Krylov space begins.
     pub(super) piece: usize,
     pub(super) restarted: bool,
+    /// Ritz vectors that the last restart kept.
+    pub(super) fixed: usize,
     /// Vectors the basis has room for.
     pub(super) capacity: usize,
 }
@@ -51,9 +53,10 @@ impl<V: VectorSpace> KrylovRecord<V> {
         let space = start.space();
         let norm = start.norm().map_err(raise)?;
         if !(norm > 0.0 && norm.is_finite()) {
-            return Err(KrylovError::NonFiniteArgument {
-                name: "start (its norm must be positive)",
+            return Err(KrylovError::OutOfBounds {
+                name: "start",
                 value: norm,
+                allowed: "a vector with a positive, finite norm",
             });
         }
         let capacity = capacity.min(V::dimension(&space));
@@ -71,6 +74,7 @@ impl<V: VectorSpace> KrylovRecord<V> {
             dropped: 0.0,
             piece: 0,
             restarted: false,
+            fixed: 0,
             capacity,
         })
     }
@@ -346,11 +350,48 @@ impl<V: VectorSpace> KrylovRecord<V> {
         let values: Vec<f64> = kept.iter().map(|(value, _)| *value).collect();
         self.projected = Projected::diagonal(&values);
         self.restarted = true;
+        self.fixed = kept.len();
         Ok(())
     }
 
     pub(crate) fn ritz_pairs(&self) -> Vec<(f64, Vec<f64>)> {
         self.projected.eigen(0..self.projected.len())
+    }
+
+    /// Whether the wanted values, the outermost first, have [settled](Settled); where a space was exhausted,
+    /// what the newest one has of them, and its outermost value at least.
+    pub(super) fn has_settled(
+        &self,
+        end: End,
+        wanted: &[f64],
+        (goal, noise): (f64, f64),
+    ) -> bool {
+        if self.is_invariant() {
+            return true;
+        }
+        let first = if self.first.is_some() { self.piece } else { 0 };
+        let pairs = self.projected.eigen(first..self.len()).into_iter();
+        let residual = |vector: &[f64]| self.beta * vector.last().copied().unwrap_or(0.0).abs();
+        let pairs: Vec<(f64, f64)> = pairs.map(|(value, v)| (value, residual(&v))).collect();
+        let (count, degree) = match first {
+            0 => (wanted.len(), self.products),
+            _ => {
+                let is_wanted = |pair: &&(f64, f64)| end.beyond(wanted, pair.0) >= -noise;
+                let least = if end == End::Both { 2 } else { 1 };
+                let own = pairs.iter().filter(is_wanted).count();
+                (own.max(least), self.len() - first)
+            }
+        };
+        let settled = Settled {
+            projected: &self.projected,
+            first,
+            fixed: self.fixed.saturating_sub(first),
+            width: 1,
+            degree,
+            noise,
+            goal,
+        };
+        settled.is(end, &pairs, count)
     }
 
     /// The Ritz pairs of the newest Krylov space alone, once a space was exhausted: what the last fresh

@@ -122,6 +122,7 @@ impl<V: VectorSpace> KrylovRecord<V> {
             dropped: 0.0,
             piece: state.piece,
             restarted: state.restarted,
+            fixed: 0,
             capacity: len,
         })
     }

@@ -1,7 +1,10 @@
 use std::ops::ControlFlow;
 
+use super::preconditioned::Preconditioned;
+use super::range::Range;
 use super::solution::{Solution, SolveStep};
 use crate::error::raise;
+use crate::vector::{is_ordinary, raised, times_power};
 use crate::{KrylovError, SelfAdjoint, Square, VectorSpace};
 
 /// Conjugate gradients: `A x = b` for a positive definite operator.
@@ -10,6 +13,11 @@ use crate::{KrylovError, SelfAdjoint, Square, VectorSpace};
 ///
 /// A product and a preconditioner's an iteration, three vectors besides, and one product more for the
 /// true residual.
+///
+/// # Units
+///
+/// The operator and `b` may have any size: where squares would leave their range, both are multiplied by
+/// powers of two, which is exact. Coordinates of the solution that underflow are zero.
 ///
 /// # Defaults
 ///
@@ -68,7 +76,8 @@ impl CgConfig {
     ///
     /// # Errors
     ///
-    /// [`KrylovError::NotPositive`] for a direction along which the operator is not positive,
+    /// [`KrylovError::NotPositive`] for a direction along which the operator is negative, or zero to
+    /// rounding, [`KrylovError::OutOfRange`] for a solution that overflows,
     /// [`KrylovError::InvalidTolerance`], [`KrylovError::NonFinite`],
     /// [`KrylovError::NonFiniteArgument`], [`KrylovError::Operator`].
     pub fn run<A: SelfAdjoint + ?Sized>(
@@ -84,7 +93,8 @@ impl CgConfig {
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run).
+    /// As [`run`](Self::run), and [`KrylovError::NonFinitePreconditioner`],
+    /// [`KrylovError::IndefinitePreconditioner`].
     pub fn run_observed<A, P>(
         &self,
         operator: &A,
@@ -97,47 +107,75 @@ impl CgConfig {
         P: SelfAdjoint<Vector = <A as Square>::Vector, Error = A::Error> + ?Sized,
     {
         let size = check(operator, b, self.tolerance)?;
-        let tolerance = self.tolerance.max(4.0 * b.epsilon());
+        let epsilon = b.epsilon();
+        let tolerance = self.tolerance.max(4.0 * epsilon);
         let mut x = b.zeros_like().map_err(raise)?;
         let mut products = 0;
+        let mut range = Range::of(size, epsilon);
         if size > 0.0 {
-            let improve = |r: &<A as Square>::Vector| match preconditioner {
-                Some(p) => Ok(p.matvec(r)?),
-                None => Ok::<_, KrylovError<A::Error>>(r.clone()),
-            };
-            let mut rest = b.clone();
-            let mut direction = improve(&rest)?;
-            let mut gamma = positive(rest.dot(&direction).map_err(raise)?, 0)?;
+            let mut preconditioned = Preconditioned::new(preconditioner);
+            let mut rest = raised(b.clone(), -range.right);
+            let start = times_power(size, -range.right);
+            let (mut direction, mut gamma) = preconditioned.apply(&rest)?;
+            // The square of the direction's length, in the norm of the preconditioner's inverse.
+            let (mut square, mut largest) = (gamma, 0.0_f64);
             while products < self.max_products {
-                let product = operator.matvec(&direction)?;
-                let bend = direction.dot(&product).map_err(raise)?;
+                let mut product = operator.matvec(&direction)?;
+                if products > 0 {
+                    product = raised(product, -range.operator);
+                }
+                let mut bend = direction.dot(&product).map_err(raise)?;
+                if products == 0 && !is_ordinary(bend / square, epsilon) {
+                    range.operator = range.of_product(&product, &direction, epsilon)?;
+                    product = raised(product, -range.operator);
+                    bend = direction.dot(&product).map_err(raise)?;
+                }
                 products += 1;
-                let step = gamma / positive(bend, products - 1)?;
+                let bend = self.positive(bend, (square, largest), (products - 1, &range, epsilon))?;
+                largest = largest.max(bend / square);
+                let step = gamma / bend;
                 x = x.axpy(step, &direction).map_err(raise)?;
                 rest = rest.axpy(-step, &product).map_err(raise)?;
-                let residual = rest.norm().map_err(raise)? / size;
+                let residual = rest.norm().map_err(raise)? / start;
+                if !residual.is_finite() {
+                    return Err(KrylovError::NonFinite {
+                        product: products - 1,
+                    });
+                }
                 let is_stopped = observe(&SolveStep { products, residual }).is_break();
                 if residual <= tolerance || is_stopped {
                     break;
                 }
-                let improved = improve(&rest)?;
-                let next = positive(rest.dot(&improved).map_err(raise)?, products - 1)?;
-                direction = improved.axpy(next / gamma, &direction).map_err(raise)?;
+                let (improved, next) = preconditioned.apply(&rest)?;
+                let share = next / gamma;
+                direction = improved.axpy(share, &direction).map_err(raise)?;
+                square = next + share * share * square;
                 gamma = next;
             }
         }
+        let x = range.solution(x)?;
         finished(operator, b, x, (size, tolerance, products))
     }
-}
 
-/// A number that has to be positive: a square in the operator's norm.
-fn positive<E>(value: f64, product: usize) -> Result<f64, KrylovError<E>> {
-    if !value.is_finite() {
-        return Err(KrylovError::NonFinite { product });
-    }
-    match value > 0.0 {
-        true => Ok(value),
-        false => Err(KrylovError::NotPositive { product, value }),
+    /// The curvature along a direction of that length, which has to be positive by more than rounding of the
+    /// largest one met.
+    fn positive<E>(
+        &self,
+        bend: f64,
+        (square, largest): (f64, f64),
+        (product, range, epsilon): (usize, &Range, f64),
+    ) -> Result<f64, KrylovError<E>> {
+        if !bend.is_finite() {
+            return Err(KrylovError::NonFinite { product });
+        }
+        let value = bend / square;
+        match bend > 0.0 && value > epsilon / 16.0 * largest {
+            true => Ok(bend),
+            false => Err(KrylovError::NotPositive {
+                product,
+                value: times_power(value, range.operator),
+            }),
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 use std::ops::ControlFlow;
 
 use super::cg::{check, finished};
+use super::preconditioned::Preconditioned;
+use super::range::Range;
 use super::solution::{Solution, SolveStep};
 use crate::error::raise;
-use crate::vector::divided;
+use crate::vector::{divided, is_ordinary, raised};
 use crate::{KrylovError, SelfAdjoint, Square, VectorSpace};
 
 /// MINRES: `A x = b` for a self-adjoint operator of any sign, with the least residual at every step.
@@ -14,6 +16,10 @@ use crate::{KrylovError, SelfAdjoint, Square, VectorSpace};
 /// # Cost
 ///
 /// A product an iteration, six vectors besides, and one product more for the true residual.
+///
+/// # Units
+///
+/// As for [`CgConfig`](crate::CgConfig): the operator and `b` may have any size.
 ///
 /// # Defaults
 ///
@@ -73,8 +79,8 @@ impl MinresConfig {
     ///
     /// # Errors
     ///
-    /// [`KrylovError::InvalidTolerance`], [`KrylovError::NonFinite`],
-    /// [`KrylovError::NonFiniteArgument`], [`KrylovError::Operator`].
+    /// [`KrylovError::OutOfRange`] for a solution that overflows, [`KrylovError::InvalidTolerance`],
+    /// [`KrylovError::NonFinite`], [`KrylovError::NonFiniteArgument`], [`KrylovError::Operator`].
     pub fn run<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
@@ -89,7 +95,8 @@ impl MinresConfig {
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run), and [`KrylovError::NotPositive`] for the preconditioner.
+    /// As [`run`](Self::run), and [`KrylovError::NonFinitePreconditioner`],
+    /// [`KrylovError::IndefinitePreconditioner`].
     pub fn run_observed<A, P>(
         &self,
         operator: &A,
@@ -108,15 +115,14 @@ impl MinresConfig {
         if size == 0.0 {
             return finished(operator, b, x, (size, tolerance, products));
         }
-        let improve = |r: &<A as Square>::Vector| match preconditioner {
-            Some(p) => Ok(p.matvec(r)?),
-            None => Ok::<_, KrylovError<A::Error>>(r.clone()),
-        };
+        let space_epsilon = b.epsilon();
+        let mut range = Range::of(size, space_epsilon);
+        let mut preconditioned = Preconditioned::new(preconditioner);
         // Lanczos vectors before the preconditioner (r) and after it (y).
         let mut older = b.zeros_like().map_err(raise)?;
-        let mut newer = b.clone();
-        let mut y = improve(&newer)?;
-        let start = length(newer.dot(&y).map_err(raise)?, 0)?;
+        let mut newer = raised(b.clone(), -range.right);
+        let (mut y, square) = preconditioned.apply(&newer)?;
+        let start = square.sqrt();
         let (mut beta, mut before) = (start, 0.0);
         // The rotation that keeps the small matrix triangular, and what it has left to do.
         let (mut cosine, mut sine) = (-1.0, 0.0);
@@ -125,12 +131,17 @@ impl MinresConfig {
         let mut w_older = b.zeros_like().map_err(raise)?;
         while products < self.max_products && beta > 0.0 {
             let v = divided(y.clone(), beta);
-            let mut product = operator.matvec(&v)?;
+            let mut product = raised(operator.matvec(&v)?, -range.operator);
             products += 1;
             if products > 1 {
                 product = product.axpy(-beta / before, &older).map_err(raise)?;
             }
-            let alpha = v.dot(&product).map_err(raise)?;
+            let mut alpha = v.dot(&product).map_err(raise)?;
+            if products == 1 && !is_ordinary(alpha, space_epsilon) {
+                range.operator = range.of_product(&product, &v, space_epsilon)?;
+                product = raised(product, -range.operator);
+                alpha = v.dot(&product).map_err(raise)?;
+            }
             if !alpha.is_finite() {
                 return Err(KrylovError::NonFinite {
                     product: products - 1,
@@ -139,9 +150,14 @@ impl MinresConfig {
             product = product.axpy(-alpha / beta, &newer).map_err(raise)?;
             older = newer;
             newer = product;
-            y = improve(&newer)?;
             before = beta;
-            beta = length(newer.dot(&y).map_err(raise)?, products - 1)?;
+            let next = preconditioned.apply_to_any(&newer)?;
+            (y, beta) = (next.0, next.1.sqrt());
+            if !beta.is_finite() {
+                return Err(KrylovError::NonFinite {
+                    product: products - 1,
+                });
+            }
 
             let diagonal = cosine * delta + sine * alpha;
             let corner = sine * delta - cosine * alpha;
@@ -170,20 +186,7 @@ impl MinresConfig {
                 break;
             }
         }
+        let x = range.solution(x)?;
         finished(operator, b, x, (size, tolerance, products))
-    }
-}
-
-/// The root of a square in the preconditioner's norm.
-fn length<E>(square: f64, product: usize) -> Result<f64, KrylovError<E>> {
-    if !square.is_finite() {
-        return Err(KrylovError::NonFinite { product });
-    }
-    match square >= 0.0 {
-        true => Ok(square.sqrt()),
-        false => Err(KrylovError::NotPositive {
-            product,
-            value: square,
-        }),
     }
 }

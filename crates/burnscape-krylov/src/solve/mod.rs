@@ -2,6 +2,8 @@
 
 mod cg;
 mod minres;
+mod preconditioned;
+mod range;
 mod solution;
 
 pub use cg::CgConfig;

@@ -3,6 +3,7 @@ use std::ops::ControlFlow;
 use super::xtrace::Small;
 use super::{Sketch, TraceConfig, TraceEstimate};
 use crate::error::raise;
+use crate::vector::length;
 use crate::{Estimate, KrylovError, Probe, SelfAdjoint, VectorSpace};
 
 /// Below this many products a subspace does not pay for itself.
@@ -38,10 +39,11 @@ impl TraceConfig {
             error.unwrap_or(f64::INFINITY) * (samples.len() as f64).sqrt()
         };
         // |A ω|² is |A|² in the mean; a multiple of the identity adds to it, and nothing to the spread.
-        let squares = sketch.columns.iter().flatten().map(|x| x * x);
-        let mean = Estimate::of(&sketch.forms).value;
-        let square = squares.sum::<f64>() / sketch.len() as f64 - mean * mean / dimension as f64;
-        let norm = square.max(0.0).sqrt();
+        let columns = sketch.columns.iter().flatten().copied();
+        let size = length(columns) / (sketch.len() as f64).sqrt();
+        let mean = Estimate::of(&sketch.forms).value / (dimension as f64).sqrt();
+        // √(size² − mean²), without squares.
+        let norm = ((size - mean.abs()).max(0.0)).sqrt() * (size + mean.abs()).sqrt();
         let plain = spread(&sketch.forms).max(BELIEVED * 2.0_f64.sqrt() * norm);
         let spent = sketch.products - sketch.len();
         let left = self.max_products - spent;

@@ -118,7 +118,7 @@ impl TraceConfig {
     ///
     /// [`KrylovError::NoProbes`] for too few products (1 for Hutchinson, 3 for Hutch++,
     /// 4 for XTrace, 2 for XNysTrace),
-    /// [`KrylovError::InvalidTolerance`], [`KrylovError::NonFiniteArgument`] for a confidence outside
+    /// [`KrylovError::InvalidTolerance`], [`KrylovError::OutOfBounds`] for a confidence outside
     /// `(0, 1)`, [`KrylovError::Indefinite`] for XNysTrace of an operator that is not positive
     /// semidefinite, [`KrylovError::NonFinite`], [`KrylovError::ProductCount`],
     /// [`KrylovError::Operator`].
@@ -159,9 +159,10 @@ impl TraceConfig {
             return Err(KrylovError::InvalidTolerance { tolerance });
         }
         if !(self.confidence > 0.0 && self.confidence < 1.0) {
-            return Err(KrylovError::NonFiniteArgument {
-                name: "confidence (between 0 and 1)",
+            return Err(KrylovError::OutOfBounds {
+                name: "confidence",
                 value: self.confidence,
+                allowed: "a number between 0 and 1, neither of them",
             });
         }
         Ok(())

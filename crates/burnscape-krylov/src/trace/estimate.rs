@@ -1,5 +1,7 @@
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
+use crate::vector::length;
+
 /// A mean over independent samples, and how far it may be off.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
@@ -15,11 +17,14 @@ impl Estimate {
     /// The mean of samples. Not a number if there are none.
     pub fn of(samples: &[f64]) -> Self {
         let count = samples.len();
-        let value = samples.iter().sum::<f64>() / count as f64;
-        let square = |x: &f64| (x - value) * (x - value);
+        // A share each, where the sum would overflow.
+        let value = match samples.iter().sum::<f64>() {
+            sum if sum.is_infinite() => samples.iter().map(|x| x / count as f64).sum(),
+            sum => sum / count as f64,
+        };
         let standard_error = (count > 1).then(|| {
-            let variance = samples.iter().map(square).sum::<f64>() / (count - 1) as f64;
-            (variance / count as f64).sqrt()
+            let spread = length(samples.iter().map(|x| x - value));
+            spread / ((count - 1) as f64 * count as f64).sqrt()
         });
         Self {
             value,

@@ -3,6 +3,7 @@ use std::ops::ControlFlow;
 use super::{Estimate, TraceConfig, TraceEstimate, TraceMethod};
 use crate::error::raise;
 use crate::lanczos::products;
+use crate::vector::exponent;
 use crate::{KrylovError, LinearOperator, Probe, SelfAdjoint, Square, VectorSpace};
 
 /// An interval is not believed before this many samples.
@@ -124,7 +125,8 @@ impl TraceConfig {
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run).
+    /// As [`run`](Self::run), and [`KrylovError::OutOfRange`] for a square that overflows; one that
+    /// underflows is zero.
     pub fn run_squared_frobenius<A: LinearOperator + ?Sized>(
         &self,
         operator: &A,
@@ -134,7 +136,15 @@ impl TraceConfig {
         let mut estimate = Err(KrylovError::NoProbes);
         while samples.len() < self.max_products {
             for (_, product) in self.multiplied(operator, samples.len(), 0)? {
-                samples.push(product.dot(&product).map_err(raise)?);
+                let length = product.norm().map_err(raise)?;
+                let square = length * length;
+                if !square.is_finite() {
+                    return Err(KrylovError::OutOfRange {
+                        name: "the square of the Frobenius norm",
+                        exponent: 2 * exponent(length),
+                    });
+                }
+                samples.push(square);
             }
             let about = (samples.len(), TraceMethod::Hutchinson);
             let now = self.estimate(&samples, 0.0, about);

@@ -7,7 +7,7 @@ use super::xtrace::{add, dot, jackknife};
 use super::{Estimate, TraceConfig, TraceEstimate, TraceMethod};
 use crate::error::raise;
 use crate::lanczos::products;
-use crate::vector::{divided, split};
+use crate::vector::{divided, length, split};
 use crate::{Dense, KrylovError, Probe, SelfAdjoint, VectorBlock, VectorSpace};
 
 impl TraceConfig {
@@ -66,15 +66,16 @@ fn estimate<B: VectorBlock, E: From<<B::Vector as VectorSpace>::Error>>(
     let (size, n) = (vectors.len(), dimension as f64);
     let square = symmetric(&vectors.gram(vectors).map_err(raise)?);
     let form = symmetric(&vectors.gram(images).map_err(raise)?);
-    let lengths = images.gram(images).map_err(raise)?;
-    let total: f64 = (0..size).map(|i| lengths.as_slice()[i * size + i]).sum();
+    let norms = (0..size).filter_map(|index| images.get(index));
+    let norms: Result<Vec<f64>, _> = norms.map(|image| image.norm()).collect();
+    let total = length(norms.map_err(raise)?.into_iter());
     let epsilon = images.get(0).map_or(0.0, |v| v.epsilon());
     if total == 0.0 {
         return Ok((Estimate::of(&vec![0.0; size]), 0.0));
     }
     // A multiple of the identity, above the rounding of the products, makes the small matrix definite;
     // its trace is taken off at the end.
-    let mut shift = 4.0 * epsilon * (total / n).sqrt();
+    let mut shift = 4.0 * epsilon * (total / n.sqrt());
     for _ in 0..3 {
         let shifted = &form + &square * shift;
         if let Some(factor) = shifted.clone().cholesky() {
@@ -109,10 +110,10 @@ fn triangle<B: VectorBlock>(
             r[(row, index)] = value;
         }
         // What is left may be rounding alone: its direction is then arbitrary, and its length right.
-        let length = rest.norm()?;
-        if length > 0.0 && basis.len() < size {
-            r[(basis.len(), index)] = length;
-            basis.push(divided(rest, length))?;
+        let left = rest.norm()?;
+        if left > 0.0 && basis.len() < size {
+            r[(basis.len(), index)] = left;
+            basis.push(divided(rest, left))?;
         }
     }
     Ok(r)

@@ -3,6 +3,7 @@ use std::ops::ControlFlow;
 use super::sketch::next_size;
 use super::{Estimate, Sketch, TraceConfig, TraceEstimate, TraceMethod};
 use crate::error::raise;
+use crate::vector::length;
 use crate::{KrylovError, Probe, SelfAdjoint, VectorBlock, VectorSpace};
 
 impl TraceConfig {
@@ -82,9 +83,8 @@ pub(super) fn jackknife(size: usize, sample: impl Fn(usize, Option<usize>) -> f6
     let standard_error = (size > 2).then(|| {
         let means: Vec<f64> = (0..size).map(without).collect();
         let center = means.iter().sum::<f64>() / size as f64;
-        let square = |x: &f64| (x - center) * (x - center);
-        let total = means.iter().map(square).sum::<f64>();
-        (total * (size - 1) as f64 / size as f64).sqrt()
+        let total = length(means.iter().map(|x| x - center));
+        total * ((size - 1) as f64 / size as f64).sqrt()
     });
     Estimate {
         value,
@@ -153,9 +153,9 @@ impl<'a, V: VectorSpace> Small<'a, V> {
             let (mut rest, mut image) = (second.clone(), image.clone());
             add(&mut rest, -along, s);
             add(&mut image, -along, hs);
-            let length = dot(&rest, &rest).sqrt();
-            if length > 0.0 {
-                rest.iter_mut().chain(&mut image).for_each(|x| *x /= length);
+            let left = dot(&rest, &rest).sqrt();
+            if left > 0.0 {
+                rest.iter_mut().chain(&mut image).for_each(|x| *x /= left);
                 removed += 1;
                 remove(&rest, &image);
             }

@@ -4,6 +4,7 @@ use super::certificate::Verdict;
 use super::model::{Found, Run};
 use super::{TrustRegionPlace, TrustRegionSolution, TrustRegionStage, TrustRegionStep};
 use crate::error::raise;
+use crate::vector::exponent;
 use crate::{
     Deflated, Eigenpair, EigenpairsConfig, End, KrylovError, Orthonormal, Residuals, Scaled,
     SelfAdjoint, Square, VectorSpace,
@@ -131,7 +132,8 @@ impl TrustRegionConfig {
     ///
     /// [`KrylovError::InvalidRadius`], [`KrylovError::InvalidTolerance`],
     /// [`KrylovError::BasisTooSmall`], [`KrylovError::NonFiniteArgument`] for `g`,
-    /// [`KrylovError::NonFinite`], [`KrylovError::Operator`].
+    /// [`KrylovError::OutOfRange`] for a value that overflows, [`KrylovError::NonFinite`],
+    /// [`KrylovError::Operator`].
     pub fn run<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
@@ -352,7 +354,22 @@ fn finish<A: SelfAdjoint + ?Sized>(
     let product = operator.matvec(&v)?;
     let bend = v.dot(&product).map_err(raise)?;
     let value = g.dot(&v).map_err(raise)? + 0.5 * bend;
+    let product_size = match value.is_finite() {
+        true => 0.0,
+        false => product.norm().map_err(raise)?,
+    };
     let rest = product.axpy(-found.multiplier, &v).map_err(raise)?;
+    if !value.is_finite() {
+        return Err(match product_size.is_finite() {
+            true => KrylovError::OutOfRange {
+                name: "the value of the quadratic",
+                exponent: exponent(product_size) + exponent(v.norm().map_err(raise)?),
+            },
+            false => KrylovError::NonFinite {
+                product: found.products,
+            },
+        });
+    }
     let residual = rest
         .axpy(1.0, g)
         .and_then(|rest| rest.norm())

@@ -126,11 +126,11 @@ impl Small {
             tail = tail.abs() + (last(s) * length).abs();
         }
         let hard = maximizer.hard.map_or(0.0, |(_, length)| length);
-        let inner: f64 = maximizer.y.iter().map(|y| y * y).sum();
+        let inner = crate::vector::length(maximizer.y.iter().copied());
         Self {
             residual: (record.beta() * tail).abs(),
             size: values.iter().fold(0.0_f64, |size, d| size.max(d.abs())),
-            length: inner.sqrt().hypot(hard),
+            length: inner.hypot(hard),
             pairs,
             maximizer,
         }

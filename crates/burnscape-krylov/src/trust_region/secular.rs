@@ -1,3 +1,5 @@
+use crate::vector::{exponent, times_power};
+
 /// `max Σ cᵢ yᵢ + ½ dᵢ yᵢ²` over `|y| ≤ ρ`: the problem in a basis of eigenvectors, where only the
 /// multiplier is left to be found.
 #[derive(Debug, Clone, Copy)]
@@ -12,6 +14,9 @@ pub(super) struct Secular<'a> {
     pub(super) negligible: f64,
 }
 
+/// The largest exponent for which nothing is scaled.
+const ORDINARY: i32 = 200;
+
 /// The maximizer in the basis.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Maximizer {
@@ -25,9 +30,43 @@ pub(super) struct Maximizer {
 }
 
 impl Secular<'_> {
+    /// In units that are powers of two, where squares of the numbers as they are would leave their range.
+    pub(super) fn solve(&self) -> Maximizer {
+        let largest = |sizes: &[f64]| sizes.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
+        let length = exponent(self.radius);
+        let gradient = exponent(largest(self.gradient)) - length;
+        let unit = match largest(self.values) {
+            0.0 => gradient,
+            size => exponent(size).max(gradient),
+        };
+        if length.abs() <= ORDINARY && unit.abs() <= ORDINARY && gradient.abs() <= ORDINARY {
+            return self.solve_near_one();
+        }
+        let times = |values: &[f64], power: i32| -> Vec<f64> {
+            values.iter().map(|x| times_power(*x, power)).collect()
+        };
+        let (values, gradient) = (
+            times(self.values, -unit),
+            times(self.gradient, -unit - length),
+        );
+        let problem = Secular {
+            values: &values,
+            gradient: &gradient,
+            radius: times_power(self.radius, -length),
+            negligible: times_power(self.negligible, -unit - length),
+        };
+        let found = problem.solve_near_one();
+        Maximizer {
+            y: times(&found.y, length),
+            multiplier: times_power(found.multiplier, unit),
+            hard: found.hard.map(|(i, tau)| (i, times_power(tau, length))),
+            is_inside: found.is_inside,
+        }
+    }
+
     /// Everything is in terms of `s = μ − max d`, so that a multiplier next to the largest eigenvalue
     /// keeps its digits.
-    pub(super) fn solve(&self) -> Maximizer {
+    fn solve_near_one(&self) -> Maximizer {
         let top = (0..self.values.len())
             .max_by(|&i, &j| self.values[i].total_cmp(&self.values[j]))
             .unwrap_or(0);

@@ -16,5 +16,5 @@ pub(crate) use gram_schmidt::{orthonormal, push_orthogonal, remove, split};
 pub use list::VectorList;
 pub use orthonormal::Orthonormal;
 pub use probe::Probe;
-pub(crate) use range::{divided, exponent, length, raised, times_power};
+pub(crate) use range::{divided, excess, exponent, is_ordinary, length, raised, times_power};
 pub use space::VectorSpace;

@@ -92,6 +92,21 @@ pub(crate) fn divided<V: VectorSpace>(v: V, length: f64) -> V {
     raised(v, -power).scale(times_power(length, -power).recip())
 }
 
+/// Whether squares and products with numbers of this size stay well within the range of the type.
+pub(crate) fn is_ordinary(size: f64, epsilon: f64) -> bool {
+    let most = if epsilon < 1e-12 { 200 } else { 16 };
+    size != 0.0 && size.is_finite() && exponent(size).abs() <= most
+}
+
+/// The power of two to take out of vectors of this norm: none if it is ordinary.
+pub(crate) fn excess(norm: f64, epsilon: f64) -> i32 {
+    if is_ordinary(norm, epsilon) {
+        0
+    } else {
+        exponent(norm)
+    }
+}
+
 /// `√(Σ x²)` of numbers on the host, whatever their size.
 pub(crate) fn length(values: impl Iterator<Item = f64> + Clone) -> f64 {
     let square: f64 = values.clone().map(|x| x * x).sum();

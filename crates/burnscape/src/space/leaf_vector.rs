@@ -5,7 +5,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{DType, FloatDType, Tensor};
 
 use super::host::to_host;
-use super::products::{self, Factors};
+use super::products::{self, Part};
 use super::range::{scaled, scaled_wide};
 use super::read::{self, Present};
 use super::wide::Wide;
@@ -326,11 +326,11 @@ impl LeafVector {
         pairs: &[(&Self, &Self)],
         scalars: &[Tensor<1>],
     ) -> Result<(Vec<Wide>, Vec<f64>), SpaceError> {
-        let factors = pairs.iter().map(|(x, y)| x.factors(y));
-        let factors = factors.collect::<Result<Vec<_>, _>>()?;
+        let products = pairs.iter().map(|(x, y)| x.parts(y));
+        let products = products.collect::<Result<Vec<_>, _>>()?;
         let scalars = scalars.iter().map(|scalar| scalar.clone().inner());
         products::sums(
-            &factors,
+            &products,
             scalars.map(|scalar| scalar.reshape([1])).collect(),
         )
     }
@@ -347,10 +347,10 @@ impl LeafVector {
     }
 
     /// The leaves that both vectors have.
-    fn factors(&self, other: &Self) -> Result<Vec<Factors>, SpaceError> {
+    fn parts<'a>(&'a self, other: &'a Self) -> Result<Vec<Part<'a>>, SpaceError> {
         self.space.check_same(&other.space)?;
         let leaves = self.leaves.iter().zip(&other.leaves);
-        let present = leaves.filter_map(|(x, y)| Some((x.clone()?, y.clone()?)));
+        let present = leaves.filter_map(|(x, y)| Some(Part::whole(x.as_ref()?, y.as_ref()?)));
         Ok(present.collect())
     }
 

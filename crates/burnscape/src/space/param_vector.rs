@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::host::to_host;
 use super::leaf_vector::as_dtype;
-use super::products::{self, Factors};
+use super::products::{self, Part};
 use super::range::{scaled, scaled_wide};
 use super::wide::Wide;
 use super::{LeafVector, ParamLeaf, ParamSpace, SpaceError};
@@ -296,7 +296,7 @@ impl ParamVector {
     ///
     /// [`SpaceError::Device`].
     pub fn leaf_norms(&self) -> Result<Vec<f64>, SpaceError> {
-        let squares = products::each(self.factors(self)?)?;
+        let squares = products::each(&self.parts(self)?)?;
         Ok(squares
             .into_iter()
             .map(|square| square.sqrt().value())
@@ -344,13 +344,13 @@ impl ParamVector {
 
     /// `⟨self, x⟩` of each parameter's part, in visit order: one host synchronization, as a rule.
     pub(crate) fn leaf_dots(&self, x: &Self) -> Result<Vec<f64>, SpaceError> {
-        let dots = products::each(self.factors(x)?)?;
+        let dots = products::each(&self.parts(x)?)?;
         Ok(dots.into_iter().map(Wide::value).collect())
     }
 
     /// `⟨self, x⟩` where it may leave the range of `f64`.
     pub(crate) fn wide_dot(&self, x: &Self) -> Result<Wide, SpaceError> {
-        let (sums, _) = products::sums(&[self.factors(x)?], Vec::new())?;
+        let (sums, _) = products::sums(&[self.parts(x)?], Vec::new())?;
         Ok(sums.into_iter().sum())
     }
 
@@ -361,9 +361,12 @@ impl ParamVector {
     }
 
     /// The parts of two vectors, parameter by parameter.
-    fn factors(&self, x: &Self) -> Result<Vec<Factors>, SpaceError> {
+    fn parts<'a>(&'a self, x: &'a Self) -> Result<Vec<Part<'a>>, SpaceError> {
         self.space.check_same(&x.space)?;
         let leaves = self.space.leaves().iter();
-        Ok(leaves.map(|leaf| (self.leaf(leaf), x.leaf(leaf))).collect())
+        let range = |leaf: &ParamLeaf| leaf.offset()..leaf.offset() + leaf.len();
+        Ok(leaves
+            .map(|leaf| Part::new(&self.values, &x.values, range(leaf)))
+            .collect())
     }
 }

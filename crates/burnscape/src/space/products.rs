@@ -3,26 +3,60 @@
 //! The plain sum is taken first. Only where it cannot be trusted are both sides scaled by powers of two, which
 //! are exact, and multiplied again: two more readings of the vectors, and two host synchronizations.
 
+use std::ops::Range;
+
 use burn::tensor::{DType, Tensor};
 
 use super::SpaceError;
 use super::dot::dot;
 use super::epsilon::epsilon;
 use super::leaf_vector::{as_accumulator, transfer};
-use super::range::{Range, scaled_wide};
+use super::range::{Limits, scaled_wide};
 use super::wide::{Wide, exponent_of};
 
-/// Two flat tensors of one length, to be multiplied and summed.
-pub(super) type Factors = (Tensor<1>, Tensor<1>);
+/// Parts of two flat tensors, to be multiplied and summed. They are cut out when they are needed: a device that
+/// copies them holds one copy at a time.
+#[derive(Clone)]
+pub(super) struct Part<'a> {
+    x: &'a Tensor<1>,
+    y: &'a Tensor<1>,
+    range: Range<usize>,
+}
+
+impl<'a> Part<'a> {
+    pub(super) fn new(x: &'a Tensor<1>, y: &'a Tensor<1>, range: Range<usize>) -> Self {
+        Self { x, y, range }
+    }
+
+    /// All of two tensors of one length.
+    pub(super) fn whole(x: &'a Tensor<1>, y: &'a Tensor<1>) -> Self {
+        Self::new(x, y, 0..x.dims()[0])
+    }
+
+    fn cut(&self, values: &Tensor<1>) -> Tensor<1> {
+        match self.range.len() == values.dims()[0] {
+            true => values.clone(),
+            false => values.clone().slice(self.range.clone()),
+        }
+    }
+
+    fn dot(&self) -> Tensor<1> {
+        dot(&self.cut(self.x), &self.cut(self.y))
+    }
+
+    /// As [`floor`].
+    fn floor(&self) -> f64 {
+        floor(self.range.len(), self.x.dtype())
+    }
+}
 
 /// The inner products of lists of parts, and the values of some one-element tensors, in one transfer where
 /// every sum can be trusted.
 pub(super) fn sums(
-    products: &[Vec<Factors>],
+    products: &[Vec<Part<'_>>],
     scalars: Vec<Tensor<1>>,
 ) -> Result<(Vec<Wide>, Vec<f64>), SpaceError> {
-    let parts = products.iter().flatten();
-    let mut waiting: Vec<Tensor<1>> = parts.map(|(x, y)| dot(x, y)).collect();
+    let mut waiting: Vec<Tensor<1>> = products.iter().flatten().map(Part::dot).collect();
     waiting.extend(scalars);
     let values = transfer(waiting)?;
     let mut rest = values.as_slice();
@@ -40,7 +74,7 @@ pub(super) fn sums(
     if !lost.is_empty() {
         let parts = lost.iter().flat_map(|(index, _)| &products[*index]);
         let plain = lost.iter().flat_map(|(_, own)| *own);
-        let parts: Vec<Factors> = parts.cloned().collect();
+        let parts: Vec<Part> = parts.cloned().collect();
         let plain: Vec<f64> = plain.copied().collect();
         let mut again = rescued(&parts, &plain)?.into_iter();
         for (index, own) in lost {
@@ -51,13 +85,13 @@ pub(super) fn sums(
 }
 
 /// The inner product of each part, in one transfer where every one can be trusted.
-pub(super) fn each(parts: Vec<Factors>) -> Result<Vec<Wide>, SpaceError> {
-    let values = transfer(parts.iter().map(|(x, y)| dot(x, y)).collect())?;
+pub(super) fn each(parts: &[Part<'_>]) -> Result<Vec<Wide>, SpaceError> {
+    let values = transfer(parts.iter().map(Part::dot).collect())?;
     let is_lost = |index: &usize| !is_trusted(values[*index], &parts[*index..=*index]);
     let lost: Vec<usize> = (0..parts.len()).filter(is_lost).collect();
     let mut found: Vec<Wide> = values.iter().copied().map(Wide::from).collect();
     if !lost.is_empty() {
-        let again: Vec<Factors> = lost.iter().map(|&index| parts[index].clone()).collect();
+        let again: Vec<Part> = lost.iter().map(|&index| parts[index].clone()).collect();
         let plain: Vec<f64> = lost.iter().map(|&index| values[index]).collect();
         for (index, sum) in lost.into_iter().zip(rescued(&again, &plain)?) {
             found[index] = sum;
@@ -68,7 +102,7 @@ pub(super) fn each(parts: Vec<Factors>) -> Result<Vec<Wide>, SpaceError> {
 
 /// The inner product of two flat tensors: one host synchronization, as a rule.
 pub(crate) fn product(x: &Tensor<1>, y: &Tensor<1>) -> Result<Wide, SpaceError> {
-    Ok(each(vec![(x.clone(), y.clone())])?.into_iter().sum())
+    Ok(each(&[Part::whole(x, y)])?.into_iter().sum())
 }
 
 /// The Euclidean norm of a flat tensor: one host synchronization, as a rule.
@@ -86,9 +120,8 @@ pub(crate) fn max_abs(x: &Tensor<1>) -> Result<f64, SpaceError> {
 }
 
 /// Whether a sum holds all that its terms can tell.
-fn is_trusted(sum: f64, parts: &[Factors]) -> bool {
-    let floors = parts.iter().map(|(x, _)| floor(x.dims()[0], x.dtype()));
-    holds(sum, floors.sum())
+fn is_trusted(sum: f64, parts: &[Part<'_>]) -> bool {
+    holds(sum, parts.iter().map(Part::floor).sum())
 }
 
 /// Whether a sum whose terms may have underflowed is large enough for that not to matter.
@@ -108,20 +141,21 @@ pub(super) fn floor(count: usize, dtype: DType) -> f64 {
         DType::F16 | DType::BF16 => DType::F32,
         wide => wide,
     };
-    count as f64 * Range::of(dtype).smallest * 8.0 / epsilon(dtype)
+    count as f64 * Limits::of(dtype).smallest * 8.0 / epsilon(dtype)
 }
 
 /// The inner products of parts whose largest numbers were brought to between one and two before. `plain` is
 /// what they were without.
-fn rescued(parts: &[Factors], plain: &[f64]) -> Result<Vec<Wide>, SpaceError> {
-    let largest = |x: &Tensor<1>| x.clone().max_abs();
-    let largest = parts.iter().flat_map(|(x, y)| [largest(x), largest(y)]);
+fn rescued(parts: &[Part<'_>], plain: &[f64]) -> Result<Vec<Wide>, SpaceError> {
+    let largest = |part: &Part| [part.x, part.y].map(|values| part.cut(values).max_abs());
+    let largest = parts.iter().flat_map(largest);
     let largest = transfer(largest.collect())?;
     let pairs = || largest.chunks_exact(2).map(|pair| (pair[0], pair[1]));
     let is_number = |(x, y): (f64, f64)| x > 0.0 && y > 0.0 && x.is_finite() && y.is_finite();
     let mut again = Vec::new();
-    for ((x, y), pair) in parts.iter().zip(pairs()) {
+    for (part, pair) in parts.iter().zip(pairs()) {
         if is_number(pair) {
+            let (x, y) = (part.cut(part.x), part.cut(part.y));
             again.push(dot(&unit(x, pair.0), &unit(y, pair.1)));
         }
     }
@@ -139,10 +173,10 @@ fn rescued(parts: &[Factors], plain: &[f64]) -> Result<Vec<Wide>, SpaceError> {
 }
 
 /// The vector times the power of two that brings its largest number to between one and two.
-pub(super) fn unit(x: &Tensor<1>, largest: f64) -> Tensor<1> {
+fn unit(x: Tensor<1>, largest: f64) -> Tensor<1> {
     match exponent_of(largest) {
-        0 => x.clone(),
-        exponent => scaled_wide(as_accumulator(x.clone()), Wide::new(1.0, -exponent)),
+        0 => x,
+        exponent => scaled_wide(as_accumulator(x), Wide::new(1.0, -exponent)),
     }
 }
 
@@ -158,9 +192,10 @@ mod tests {
     }
 
     fn product(x: &[f64], y: &[f64], dtype: DType) -> Wide {
-        let parts = vec![(tensor(x, dtype), tensor(y, dtype))];
-        let (sums, _) = sums(std::slice::from_ref(&parts), Vec::new()).unwrap();
-        let found = each(parts).unwrap();
+        let (x, y) = (tensor(x, dtype), tensor(y, dtype));
+        let parts = vec![Part::whole(&x, &y)];
+        let found = each(&parts).unwrap();
+        let (sums, _) = sums(&[parts], Vec::new()).unwrap();
         assert_eq!(sums[0].value().to_bits(), found[0].value().to_bits());
         sums[0]
     }

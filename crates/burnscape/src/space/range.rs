@@ -4,13 +4,13 @@ use super::wide::{Wide, times_power_of_two};
 
 /// The numbers that an element type holds with full accuracy.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Range {
+pub(super) struct Limits {
     /// The smallest positive normal number, a power of two.
     pub(super) smallest: f64,
     pub(super) largest: f64,
 }
 
-impl Range {
+impl Limits {
     pub(super) fn of(dtype: DType) -> Self {
         match dtype {
             DType::F64 => Self {
@@ -47,7 +47,7 @@ impl Range {
 /// within: a vector of norm `1e-40` is divided by its norm. One pass over memory where it is not.
 pub(crate) fn scaled<const D: usize>(values: Tensor<D>, factor: f64) -> Tensor<D> {
     let dtype = values.dtype();
-    let range = Range::of(dtype);
+    let range = Limits::of(dtype);
     let size = factor.abs();
     // Zero and what is not finite mean what they say.
     let is_plain = (range.smallest..=range.largest).contains(&size) || size == 0.0;
@@ -68,7 +68,7 @@ pub(crate) fn scaled_wide<const D: usize>(values: Tensor<D>, factor: Wide) -> Te
 /// rounds as the farthest of them needs, with ones where another is done. All but the last are powers of two, so
 /// that nothing is rounded before the end but what ends below the range.
 pub(super) fn scale_steps(factors: &[Wide], dtype: DType) -> Vec<Vec<f64>> {
-    let limit = Range::exponent(dtype);
+    let limit = Limits::exponent(dtype);
     let mut rest: Vec<i32> = factors.iter().map(|factor| factor.exponent()).collect();
     let mut steps = Vec::new();
     while rest.iter().any(|rest| rest.abs() > limit) {

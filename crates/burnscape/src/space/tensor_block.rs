@@ -5,7 +5,7 @@ use burnscape_krylov::{Dense, HostError, VectorBlock, VectorSpace};
 
 use super::leaf_vector::transfer;
 use super::products::{floor, holds};
-use super::range::{Range, scaled_wide};
+use super::range::{Limits, scaled_wide};
 use super::wide::{Wide, exponent_of};
 use super::{SpaceError, to_host};
 
@@ -244,7 +244,7 @@ impl<V: FlatVector<Block = Self>> VectorBlock for TensorBlock<V> {
         let largest = coefficients
             .iter()
             .fold(0.0_f64, |most, c| most.max(c.abs()));
-        let range = Range::of(self.rows.dtype());
+        let range = Limits::of(self.rows.dtype());
         let exponent = match largest > 0.0 && largest.is_finite() {
             true if !(range.smallest..=range.largest).contains(&largest) => exponent_of(largest),
             _ => 0,

@@ -1,0 +1,118 @@
+use super::End;
+use super::projected::Projected;
+
+/// Whether the outermost Ritz values of a subspace that grew step by step are those of the outermost
+/// eigenvalues.
+///
+/// A small residual says that an eigenvalue is near, not which one. Where another eigenvalue is far out at
+/// the other end, every residual is small relative to the norm of the operator, and `k` vectors of any
+/// kind pass for the `k` outermost. Two things are asked besides:
+///
+/// - The residuals are at most half a thousandth of how far the Ritz values at this end are apart: eigenvalues
+///   that lie apart by more than that are told apart.
+/// - The values have settled. They move outward monotonously, and on the way through a dense spectrum by
+///   more than their residuals: with the number of steps `m` the distance to its end falls as `1/m²`, so
+///   that `m/2` times what a step takes off is left. Once they have found their eigenvalues, what
+///   a step takes off is of the order of the square of the residual. A quarter of what residuals
+///   may be is little in any case.
+///
+/// The values of a smaller subspace are those of a leading block of the projected operator: nothing is
+/// multiplied for this.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settled<'a> {
+    pub(crate) projected: &'a Projected,
+    /// The row from which on the subspace is one Krylov space.
+    pub(crate) first: usize,
+    /// How many of its vectors came at once: kept by a restart, or given.
+    pub(crate) fixed: usize,
+    /// Vectors that a step adds.
+    pub(crate) width: usize,
+    /// Steps so far, those before restarts included.
+    pub(crate) degree: usize,
+    /// What rounding may have moved a value by.
+    pub(crate) noise: f64,
+    /// What residuals are to be at most.
+    pub(crate) goal: f64,
+}
+
+/// What a residual may be, relative to the distances within the end.
+const APART: f64 = 5e-4;
+/// Copies of an eigenvalue differ by this much of the rounding.
+const ALIKE: f64 = 16.0;
+/// Movement is measured over the last of this many parts of the subspace.
+const PARTS: usize = 16;
+
+impl Settled<'_> {
+    /// `pairs` are all Ritz values of the subspace with their residuals, ascending; the `count` outermost
+    /// ones are asked about.
+    pub(crate) fn is(&self, end: End, pairs: &[(f64, f64)], count: usize) -> bool {
+        let values: Vec<f64> = pairs.iter().map(|pair| pair.0).collect();
+        let allowed = self.goal.min(told_apart((end, count), &values, self.noise));
+        let now = end.outermost(pairs.to_vec(), count);
+        self.is_of(end, &now, allowed)
+    }
+
+    /// As [`is`](Self::is) for the outermost values and their residuals, which may be `allowed`.
+    pub(crate) fn is_of(&self, end: End, now: &[(f64, f64)], allowed: f64) -> bool {
+        // Not a number is not small.
+        if !now.iter().all(|(_, residual)| *residual <= allowed) {
+            return false;
+        }
+        let (len, width) = (self.projected.len() - self.first, self.width.max(1));
+        let steps = (len / width / PARTS).max(1);
+        let before = len.saturating_sub(steps * width).max(self.fixed);
+        if before < now.len() || before >= len {
+            return false;
+        }
+        let earlier = self.projected.eigen(self.first..self.first + before);
+        let earlier = end.outermost(earlier, now.len());
+        let steps = (len - before) as f64 / width as f64;
+        let mut both = now.iter().zip(&earlier);
+        both.all(|((value, residual), (old, _))| {
+            let moved = at_rest(steps, self.degree, (*residual, allowed));
+            (value - old).abs() <= self.noise + moved
+        })
+    }
+}
+
+/// What residuals may be for the `k` eigenvalues at this end to be told apart, with Ritz values that ascend.
+pub(crate) fn told_apart((end, k): (End, usize), ascending: &[f64], noise: f64) -> f64 {
+    noise + APART * breadth((end, k), ascending, noise)
+}
+
+/// How broad the spectrum is without what is far out at the other end: twice the distance from the first
+/// Ritz value at this end to the median of those that are not wanted, which a few far ones do not move.
+/// Copies of one value count once.
+pub(crate) fn breadth((end, k): (End, usize), ascending: &[f64], noise: f64) -> f64 {
+    let distance = |values: &mut dyn Iterator<Item = f64>, wanted: usize| {
+        let (mut distinct, mut num_wanted) = (Vec::<f64>::new(), 0);
+        for (place, value) in values.enumerate() {
+            let is_copy = |kept: &f64| (value - kept).abs() <= ALIKE * noise;
+            if !distinct.last().is_some_and(is_copy) {
+                distinct.push(value);
+                num_wanted += usize::from(place < wanted);
+            }
+        }
+        let rest = distinct.len() - num_wanted;
+        let middle = distinct.get(num_wanted + rest.saturating_sub(1) / 2);
+        match (distinct.first(), middle.or(distinct.last())) {
+            (Some(first), Some(middle)) => 2.0 * (first - middle).abs(),
+            _ => 0.0,
+        }
+    };
+    let mut up = ascending.iter().copied();
+    let mut down = ascending.iter().rev().copied();
+    match end {
+        End::Bottom => distance(&mut up, k),
+        End::Top => distance(&mut down, k),
+        End::Magnitude | End::Both => {
+            let half = k.div_ceil(2);
+            distance(&mut up, half).min(distance(&mut down, half))
+        }
+    }
+}
+
+/// What a value may have moved by in the last `steps` of `degree` steps, where residuals may be `allowed`.
+pub(crate) fn at_rest(steps: f64, degree: usize, (residual, allowed): (f64, f64)) -> f64 {
+    2.0 * steps / degree.max(1) as f64 * residual.max(allowed / 4.0)
+}

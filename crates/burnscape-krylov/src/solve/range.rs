@@ -1,0 +1,59 @@
+use crate::error::raise;
+use crate::vector::{excess, exponent, raised};
+use crate::{KrylovError, VectorSpace};
+
+/// The powers of two that were taken out of a linear system, so that squares are formed near one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Range {
+    /// Of the operator.
+    pub(super) operator: i32,
+    /// Of the right-hand side.
+    pub(super) right: i32,
+}
+
+impl Range {
+    /// For a right-hand side of that norm, and an ordinary operator.
+    pub(super) fn of(norm: f64, epsilon: f64) -> Self {
+        Self {
+            operator: 0,
+            right: excess(norm, epsilon),
+        }
+    }
+
+    /// The power of two of the operator, by a product of it.
+    pub(super) fn of_product<V: VectorSpace, E: From<V::Error>>(
+        &self,
+        product: &V,
+        v: &V,
+        epsilon: f64,
+    ) -> Result<i32, KrylovError<E>> {
+        let length = v.norm().map_err(raise)?;
+        let size = product.norm().map_err(raise)?;
+        let power = exponent(size) - exponent(length);
+        // The ratio itself may leave the range of `f64`.
+        Ok(match excess(2.0_f64.powi(power.clamp(-1000, 1000)), epsilon) {
+            0 => 0,
+            _ => power,
+        })
+    }
+
+    /// The solution of the system as it was given.
+    pub(super) fn solution<V: VectorSpace, E: From<V::Error>>(
+        &self,
+        x: V,
+    ) -> Result<V, KrylovError<E>> {
+        let power = self.right - self.operator;
+        if power == 0 {
+            return Ok(x);
+        }
+        let size = x.norm().map_err(raise)?;
+        let x = raised(x, power);
+        match x.norm().map_err(raise)?.is_finite() {
+            true => Ok(x),
+            false => Err(KrylovError::OutOfRange {
+                name: "x",
+                exponent: exponent(size) + power,
+            }),
+        }
+    }
+}

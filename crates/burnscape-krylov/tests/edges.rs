@@ -1,0 +1,175 @@
+//! Empty records, settings that mean nothing, and errors that say what is true.
+#![allow(clippy::unwrap_used, reason = "a failed expectation fails the test")]
+
+mod spectra;
+
+use std::ops::ControlFlow;
+
+use burnscape_krylov::{
+    BlockLanczosConfig, CgConfig, DavidsonConfig, EigenpairsConfig, End, HostError, KrylovError,
+    LanczosConfig, LinearOperator, LobpcgConfig, MinresConfig, PowerConfig, SelfAdjoint,
+    TraceConfig, TrustRegionConfig,
+};
+use spectra::Diagonal;
+
+#[test]
+fn a_record_without_steps_gives_empty_answers() {
+    let a = Diagonal(vec![1.0, 2.0, 0.0]);
+    let empty = LanczosConfig::new(0).run(&a).unwrap();
+    assert!(empty.is_empty() && !empty.is_invariant());
+    assert!(empty.ritz_values().is_empty() && empty.residual_estimates().is_empty());
+    assert!(empty.quadrature().is_none() && empty.density().is_none());
+    assert!(empty.quadratic_form(|x| x).is_none());
+    assert!(empty.apply(|x| x).unwrap().is_none());
+    assert_eq!(empty.projected().unwrap().num_rows(), 0);
+    let count = empty.count_in(0.0..);
+    assert_eq!((count.at_least, count.exact, count.estimate), (0, None, None));
+    assert!(empty.eigenpairs(&a, End::Top, 0).unwrap().is_empty());
+    let error = empty.eigenpairs(&a, End::Top, 1).unwrap_err();
+    assert_eq!(
+        error,
+        KrylovError::TooMany {
+            asked: 1,
+            available: 0
+        }
+    );
+    // It is a start as good as any.
+    let mut later = empty.clone();
+    later.extend(&a, 3, |_| ControlFlow::Continue(())).unwrap();
+    assert_eq!(
+        later.ritz_values(),
+        LanczosConfig::new(3).run(&a).unwrap().ritz_values()
+    );
+}
+
+#[test]
+fn conjugate_gradients_on_a_singular_system_say_that_it_is_singular() {
+    let a = Diagonal(vec![1.0, 2.0, 0.0]);
+    for b in [vec![1.0, 2.0, 1.0], vec![0.0, 0.0, 1.0]] {
+        let error = CgConfig::new().run(&a, &b).map(|_| ()).unwrap_err();
+        assert!(
+            matches!(error, KrylovError::NotPositive { value, .. } if value.abs() < 1e-15),
+            "{error}"
+        );
+        let text = error.to_string();
+        assert!(text.contains("not positive definite") && !text.contains("NaN"), "{text}");
+    }
+    // A consistent one has a solution.
+    let found = CgConfig::new().run(&a, &vec![1.0, 2.0, 0.0]).unwrap();
+    assert!(found.converged);
+}
+
+/// NaN times whatever it is given, or minus that.
+struct Bad(f64);
+
+impl LinearOperator for Bad {
+    type Domain = Vec<f64>;
+    type Range = Vec<f64>;
+    type Error = HostError;
+
+    fn domain(&self) -> usize {
+        3
+    }
+
+    fn range(&self) -> usize {
+        3
+    }
+
+    fn matvec(&self, v: &Vec<f64>) -> Result<Vec<f64>, HostError> {
+        Ok(v.iter().map(|x| self.0 * x).collect())
+    }
+}
+
+impl SelfAdjoint for Bad {}
+
+#[test]
+fn the_preconditioner_is_blamed_for_what_it_does() {
+    let a = Diagonal(vec![1.0, 2.0, 3.0]);
+    let b = vec![1.0, 1.0, 1.0];
+    let go_on = |_: &_| ControlFlow::Continue(());
+    for (factor, is_nan) in [(f64::NAN, true), (f64::INFINITY, true), (-1.0, false)] {
+        let bad = Bad(factor);
+        let cg = CgConfig::new().run_observed(&a, &b, Some(&bad), go_on);
+        let minres = MinresConfig::new().run_observed(&a, &b, Some(&bad), go_on);
+        for error in [cg.map(|_| ()).unwrap_err(), minres.map(|_| ()).unwrap_err()] {
+            let is_right = match is_nan {
+                true => matches!(error, KrylovError::NonFinitePreconditioner { application: 0 }),
+                false => matches!(error, KrylovError::IndefinitePreconditioner { application: 0, .. }),
+            };
+            assert!(is_right, "{error}");
+        }
+    }
+    let wide = Diagonal((0..40).map(f64::from).collect());
+    struct Wide;
+    impl LinearOperator for Wide {
+        type Domain = Vec<f64>;
+        type Range = Vec<f64>;
+        type Error = HostError;
+        fn domain(&self) -> usize {
+            40
+        }
+        fn range(&self) -> usize {
+            40
+        }
+        fn matvec(&self, _v: &Vec<f64>) -> Result<Vec<f64>, HostError> {
+            Ok(vec![f64::NAN; 40])
+        }
+    }
+    impl SelfAdjoint for Wide {}
+    let found = LobpcgConfig::new(1, End::Top).run_from(&wide, &[], Some(&Wide), |_| {
+        ControlFlow::Continue(())
+    });
+    assert_eq!(
+        found.map(|_| ()),
+        Err(KrylovError::NonFinitePreconditioner { application: 0 })
+    );
+}
+
+#[test]
+fn a_tolerance_that_no_run_could_meet_is_refused_with_a_true_text() {
+    let a = Diagonal(vec![1.0, 2.0, 3.0]);
+    let b = vec![1.0, 1.0, 1.0];
+    for tolerance in [0.0, -1.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let errors = [
+            EigenpairsConfig::new(1, End::Top).with_tolerance(tolerance).run(&a).map(|_| ()),
+            BlockLanczosConfig::new(1, End::Top).with_tolerance(tolerance).run(&a).map(|_| ()),
+            LobpcgConfig::new(1, End::Top).with_tolerance(tolerance).run(&a).map(|_| ()),
+            PowerConfig::new(1).with_tolerance(tolerance).run(&a).map(|_| ()),
+            DavidsonConfig::new(1, End::Top).with_tolerance(tolerance).run(&a, &[]).map(|_| ()),
+            CgConfig::new().with_tolerance(tolerance).run(&a, &b).map(|_| ()),
+            MinresConfig::new().with_tolerance(tolerance).run(&a, &b).map(|_| ()),
+            TraceConfig::new().with_tolerance(tolerance).run(&a).map(|_| ()),
+            TrustRegionConfig::maximize(1.0).with_tolerance(tolerance).run(&a, &b).map(|_| ()),
+        ];
+        for error in errors {
+            let text = error.unwrap_err().to_string();
+            assert!(text.ends_with("give a positive, finite number"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_huge_tolerance_is_used_and_does_not_make_accidents_of_values() {
+    let a = Diagonal((0..30).map(f64::from).collect());
+    for tolerance in [1.0, 1e100, f64::MAX] {
+        let config = EigenpairsConfig::new(2, End::Top).with_tolerance(tolerance);
+        let found = config.run(&a).unwrap();
+        for (pair, expected) in found.pairs.iter().zip([29.0, 28.0]) {
+            assert!((pair.value - expected).abs() <= pair.residual + 1e-12);
+        }
+    }
+}
+
+#[test]
+fn errors_name_what_is_allowed() {
+    let a = Diagonal(vec![1.0, 2.0]);
+    for confidence in [0.0, 1.0, 2.0, f64::NAN] {
+        let error = TraceConfig::new().with_confidence(confidence).run(&a);
+        let text = error.map(|_| ()).unwrap_err().to_string();
+        let expected = format!("`confidence` is {confidence}; give a number between 0 and 1, neither of them");
+        assert_eq!(text, expected);
+    }
+    let start = LanczosConfig::new(1).run_from(&a, vec![0.0; 2], |_| ControlFlow::Continue(()));
+    let text = start.map(|_| ()).unwrap_err().to_string();
+    assert_eq!(text, "`start` is 0; give a vector with a positive, finite norm");
+}

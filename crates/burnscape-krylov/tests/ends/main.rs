@@ -1,0 +1,197 @@
+//! The ends of spectra whose other end is far away: the `i`-th value lies within its residual and rounding
+//! of the `i`-th wanted eigenvalue, counted with multiplicity, or the run has not converged.
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a failed expectation fails the test"
+)]
+
+#[path = "../spectra/mod.rs"]
+mod spectra;
+
+mod cases;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use burnscape_krylov::{DavidsonConfig, Eigenpair, EigenpairsConfig, End};
+use cases::{Bulk, METHODS, Method, Said, bulks, say};
+use spectra::Diagonal;
+
+const OUTLIERS: [f64; 5] = [0.0, 1e3, 1e6, 1e9, 1e12];
+
+/// Products that each run took before residuals had to tell eigenvalues apart (at the bottom end, for seeds
+/// 0 to 19), where its values were right; zero where they were not.
+fn products_before() -> BTreeMap<String, Vec<usize>> {
+    serde_json::from_str(include_str!("products.json")).unwrap()
+}
+
+/// What all runs of a method with an outlier say.
+#[derive(Default)]
+struct Row {
+    runs: usize,
+    converged: usize,
+    wrong: Vec<String>,
+    unconverged: Vec<String>,
+    before: usize,
+    now: usize,
+}
+
+impl Row {
+    fn take(&mut self, name: &str, runs: &[Said], before: Option<&[usize]>, is_within: bool) {
+        self.runs += runs.len();
+        let converged = runs.iter().filter(|said| said.converged).count();
+        self.converged += converged;
+        for (seed, said) in runs.iter().enumerate() {
+            if said.converged && !said.is_right() {
+                let excess = said.excess;
+                self.wrong.push(format!("{name}, seed {seed}: {excess:.2}"));
+            }
+            let old = before.map_or(0, |before| before[seed]);
+            if old > 0 {
+                self.before += old;
+                self.now += said.products;
+            }
+        }
+        // 19 of 20.
+        if is_within && converged + 1 + runs.len() / 40 < runs.len() {
+            self.unconverged.push(format!("{name}: {converged}"));
+        }
+    }
+
+    fn ratio(&self) -> f64 {
+        self.now as f64 / self.before.max(1) as f64
+    }
+}
+
+/// Runs every method at both ends with these seeds, prints a table, and holds the claims.
+fn sweep(seeds: Range<u64>) {
+    let before = products_before();
+    println!("| method | outlier | runs | converged | wrong | products, over those before |");
+    println!("|---|---|---|---|---|---|");
+    let mut failures = Vec::new();
+    for method in METHODS {
+        for outlier in OUTLIERS {
+            let mut row = Row::default();
+            for bulk in bulks() {
+                for k in 1..=5 {
+                    one_case(&mut row, (method, &bulk, k), (outlier, &seeds), &before);
+                }
+            }
+            println!(
+                "| {method:?} | {outlier:e} | {} | {} | {} | {:.3} |",
+                row.runs,
+                row.converged,
+                row.wrong.len(),
+                row.ratio()
+            );
+            failures.extend(row.wrong.iter().map(|wrong| format!("wrong: {wrong}")));
+            let unconverged = row.unconverged.iter();
+            failures.extend(unconverged.map(|case| format!("not converged: {case}")));
+            if outlier < 1e6 && row.before > 0 && row.ratio() > 1.1 {
+                failures.push(format!("{method:?} {outlier:e}: {} times", row.ratio()));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{failures:#?}");
+}
+
+fn one_case(
+    row: &mut Row,
+    (method, bulk, k): (Method, &Bulk, usize),
+    (outlier, seeds): (f64, &Range<u64>),
+    before: &BTreeMap<String, Vec<usize>>,
+) {
+    let mut values = bulk.values.clone();
+    if outlier > 0.0 {
+        values.push(outlier);
+    }
+    if k > values.len() || !bulk.is_for(method, k) {
+        return;
+    }
+    for end in [End::Bottom, End::Top] {
+        if end == End::Top {
+            values.iter_mut().for_each(|x| *x = -*x);
+        }
+        let runs = seeds.clone().map(|seed| say(method, &values, (k, end), seed));
+        let runs: Vec<Said> = runs.collect();
+        let name = format!("{method:?} {} {outlier:e} {k}", bulk.name);
+        let range = seeds.start as usize..seeds.end as usize;
+        // A mirrored spectrum takes the same steps.
+        let old = before.get(&name).map(|products| &products[range]);
+        let is_within = outlier <= 1e6 && bulk.is_within_defaults(method, k);
+        row.take(&format!("{name} {end:?}"), &runs, old, is_within);
+    }
+}
+
+#[test]
+fn far_ends_are_right_or_not_converged() {
+    sweep(0..2);
+}
+
+#[test]
+#[ignore = "cargo xtask sweep ends"]
+fn sweep_ends() {
+    sweep(0..20);
+}
+
+fn values(pairs: &[Eigenpair<Vec<f64>>]) -> Vec<f64> {
+    pairs.iter().map(|pair| pair.value).collect()
+}
+
+fn assert_near(found: &[f64], expected: &[f64], tolerance: f64) {
+    assert_eq!(found.len(), expected.len());
+    for (found, expected) in found.iter().zip(expected) {
+        assert!((found - expected).abs() <= tolerance, "{found} {expected}");
+    }
+}
+
+#[test]
+fn davidson_does_not_take_an_outlier_of_the_other_end_for_the_second_smallest() {
+    let a = Diagonal(vec![1e9, 0.1, 0.2, 0.3, 0.4, 0.5]);
+    let found = DavidsonConfig::new(2, End::Bottom).run(&a, &[]).unwrap();
+    assert!(found.converged);
+    assert_near(&values(&found.pairs), &[0.1, 0.2], 1e-6);
+    let b = Diagonal(vec![-1e9, 0.1, 0.2, 0.3, 0.4, 0.5]);
+    let found = DavidsonConfig::new(2, End::Top).run(&b, &[]).unwrap();
+    assert!(found.converged);
+    assert_near(&values(&found.pairs), &[0.5, 0.4], 1e-6);
+}
+
+#[test]
+fn lanczos_finds_the_smallest_three_hundred_millionths_of_the_norm() {
+    let a = Diagonal((0..300).map(|i| if i == 0 { 1e12 } else { f64::from(i) }).collect());
+    let config = EigenpairsConfig::new(3, End::Bottom).with_tolerance(1e-10);
+    let found = config.run(&a).unwrap();
+    assert!(found.converged);
+    for (pair, expected) in found.pairs.iter().zip([1.0, 2.0, 3.0]) {
+        let rounding = 8.0 * f64::EPSILON * 1e12;
+        assert!((pair.value - expected).abs() <= pair.residual + rounding);
+        assert!(pair.residual < 0.5, "{}", pair.residual);
+    }
+}
+
+#[test]
+fn the_next_eigenvalues_by_magnitude_are_no_accidents_of_the_largest() {
+    // A power iteration whose goal is relative to the first eigenvalue stops anywhere.
+    let a = Diagonal(vec![1e6, 5.0, -3.0, 1.0, 0.5, 0.25]);
+    for seed in 0..20 {
+        let said = say(Method::Power, &a.0, (3, End::Magnitude), seed);
+        assert!(said.converged && said.is_right(), "{seed}: {}", said.excess);
+    }
+}
+
+#[test]
+fn both_ends_are_right_where_one_of_them_is_far() {
+    let mut values: Vec<f64> = (0..80).map(|i| f64::from(i) / 80.0).collect();
+    values.push(1e7);
+    for method in METHODS {
+        for end in [End::Both, End::Magnitude] {
+            for (k, seed) in [(2, 0), (3, 1), (4, 2)] {
+                let said = say(method, &values, (k, end), seed);
+                let is_right = !said.converged || said.is_right();
+                assert!(is_right, "{method:?} {end:?} {k}: {}", said.excess);
+            }
+        }
+    }
+}

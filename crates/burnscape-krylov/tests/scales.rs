@@ -1,0 +1,316 @@
+//! The same answer at every scale: an operator times `2^k` and a vector times `2^j` give what they give at
+//! scale one, times a power of two, to 4 units in the last place.
+#![allow(clippy::unwrap_used, reason = "a failed expectation fails the test")]
+
+mod spectra;
+
+use std::ops::ControlFlow;
+
+use burnscape_krylov::{
+    BlockLanczosConfig, CgConfig, DavidsonConfig, DiagonalConfig, DiagonalMethod, Eigenpair,
+    EigenpairsConfig, End, HostError, KrylovError, LanczosConfig, LinearOperator, LobpcgConfig,
+    MinresConfig, Orthonormal, PowerConfig, Probe, SelfAdjoint, TraceConfig, TraceMethod,
+    TrustRegionConfig, VectorSpace, adjoint_defect_between, linearity_defect_between,
+    symmetry_defect_between,
+};
+use spectra::Diagonal;
+
+const POWERS: [i32; 9] = [-900, -521, -200, -64, 0, 64, 200, 521, 900];
+
+/// `2^k (1 1ᵀ + D)` of dimension ten.
+struct Scaled {
+    diagonal: Vec<f64>,
+    factor: f64,
+}
+
+impl LinearOperator for Scaled {
+    type Domain = Vec<f64>;
+    type Range = Vec<f64>;
+    type Error = HostError;
+
+    fn domain(&self) -> usize {
+        self.diagonal.len()
+    }
+
+    fn range(&self) -> usize {
+        self.diagonal.len()
+    }
+
+    fn matvec(&self, v: &Vec<f64>) -> Result<Vec<f64>, HostError> {
+        // A power of two each time, so that no sum leaves the range before the factor comes.
+        let v: Vec<f64> = v.iter().map(|x| x * self.factor).collect();
+        let sum: f64 = v.iter().sum();
+        Ok(v.iter().zip(&self.diagonal).map(|(x, d)| sum + d * x).collect())
+    }
+}
+
+impl SelfAdjoint for Scaled {}
+
+fn operator(power: i32, is_definite: bool) -> Scaled {
+    let sign = |i: usize| if is_definite || i % 3 > 0 { 1.0 } else { -1.0 };
+    Scaled {
+        diagonal: (0..10).map(|i| sign(i) * (i + 1) as f64 / 4.0).collect(),
+        factor: 2.0_f64.powi(power),
+    }
+}
+
+fn b(power: i32) -> Vec<f64> {
+    let b: Vec<f64> = Probe::Gaussian.draw(&10, 3, 7).unwrap();
+    b.scale(2.0_f64.powi(power))
+}
+
+/// Within four units in the last place of `x · 2^power`.
+fn assert_scaled(found: f64, one: f64, power: i32, what: &str) {
+    let expected = one * 2.0_f64.powi(power / 2) * 2.0_f64.powi(power - power / 2);
+    let distance = (found - expected).abs();
+    assert!(
+        distance <= 4.0 * f64::EPSILON * expected.abs(),
+        "{what} at 2^{power}: {found:e} for {expected:e}"
+    );
+}
+
+fn assert_pairs(found: &[Eigenpair<Vec<f64>>], one: &[Eigenpair<Vec<f64>>], power: i32, what: &str) {
+    assert_eq!(found.len(), one.len());
+    for (found, one) in found.iter().zip(one) {
+        assert_scaled(found.value, one.value, power, what);
+    }
+}
+
+#[test]
+fn eigenvalues_scale_with_the_operator() {
+    type Run = Box<dyn Fn(&Scaled) -> (Vec<Eigenpair<Vec<f64>>>, bool, usize)>;
+    for end in [End::Top, End::Bottom, End::Magnitude, End::Both] {
+        let runs: [(&str, Run); 5] = [
+            (
+                "Lanczos",
+                Box::new(move |a| {
+                    let found = EigenpairsConfig::new(2, end).run(a).unwrap();
+                    (found.pairs, found.converged, found.products)
+                }),
+            ),
+            (
+                "block Lanczos",
+                Box::new(move |a| {
+                    let found = BlockLanczosConfig::new(2, end).run(a).unwrap();
+                    (found.pairs, found.converged, found.products)
+                }),
+            ),
+            (
+                "LOBPCG",
+                Box::new(move |a| {
+                    let found = LobpcgConfig::new(2, end).run(a).unwrap();
+                    (found.pairs, found.converged, found.products)
+                }),
+            ),
+            (
+                "Davidson",
+                Box::new(move |a| {
+                    let found = DavidsonConfig::new(2, end).run(a, &[]).unwrap();
+                    (found.pairs, found.converged, found.products)
+                }),
+            ),
+            (
+                "power",
+                Box::new(|a| {
+                    let found = PowerConfig::new(2).run(a).unwrap();
+                    (found.pairs, found.converged, found.products)
+                }),
+            ),
+        ];
+        for (name, run) in &runs {
+            let one = run(&operator(0, false));
+            for power in POWERS {
+                let found = run(&operator(power, false));
+                assert_eq!((found.1, found.2), (one.1, one.2), "{name} at 2^{power}");
+                assert_pairs(&found.0, &one.0, power, name);
+            }
+        }
+    }
+}
+
+#[test]
+fn linear_systems_are_solved_at_every_scale() {
+    let cg = CgConfig::new().with_tolerance(1e-12);
+    let minres = MinresConfig::new().with_tolerance(1e-12);
+    let definite = cg.run(&operator(0, true), &b(0)).unwrap();
+    let indefinite = minres.run(&operator(0, false), &b(0)).unwrap();
+    for k in POWERS {
+        for j in POWERS {
+            let power = j - k;
+            if power.abs() > 1000 {
+                continue;
+            }
+            let found = cg.run(&operator(k, true), &b(j)).unwrap();
+            assert!(found.converged, "{k} {j}: {:e}", found.residual);
+            assert_eq!(found.products, definite.products);
+            for (x, one) in found.x.iter().zip(&definite.x) {
+                assert_scaled(*x, *one, power, "CG");
+            }
+            let found = minres.run(&operator(k, false), &b(j)).unwrap();
+            assert!(found.converged, "{k} {j}: {:e}", found.residual);
+            assert_eq!(found.products, indefinite.products);
+            for (x, one) in found.x.iter().zip(&indefinite.x) {
+                assert_scaled(*x, *one, power, "MINRES");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_solution_that_overflows_is_an_error_that_names_its_size() {
+    let error = CgConfig::new().run(&operator(-900, true), &b(900));
+    let error = error.map(|_| ()).unwrap_err();
+    assert!(
+        matches!(error, KrylovError::OutOfRange { name: "x", exponent } if (1790..1810).contains(&exponent)),
+        "{error}"
+    );
+    let error = MinresConfig::new().run(&operator(-900, false), &b(900));
+    assert!(matches!(
+        error.map(|_| ()),
+        Err(KrylovError::OutOfRange { .. })
+    ));
+}
+
+#[test]
+fn a_right_hand_side_whose_square_underflows_or_overflows_is_solved() {
+    let a = Diagonal(vec![1.0, 2.0, 4.0]);
+    for size in [1e-200, 1e200] {
+        let b = vec![size, 2.0 * size, 4.0 * size];
+        let cg = CgConfig::new().run(&a, &b).unwrap();
+        let minres = MinresConfig::new().run(&a, &b).unwrap();
+        for found in [cg, minres] {
+            assert!(found.converged);
+            for x in found.x {
+                assert!((x / size - 1.0).abs() < 1e-12, "{x:e}");
+            }
+        }
+    }
+}
+
+#[test]
+fn trust_regions_scale_with_gradient_operator_and_radius() {
+    let solve = |k: i32, radius: f64, c: i32| {
+        let config = TrustRegionConfig::maximize(radius);
+        config.run(&operator(k, false), &b(c)).unwrap()
+    };
+    let one = solve(0, 0.5, 0);
+    assert!(one.converged && one.certified);
+    for k in POWERS {
+        let found = solve(k, 0.5, k);
+        assert_eq!((found.converged, found.certified), (true, true), "{k}");
+        assert_eq!(found.place, one.place);
+        assert_scaled(found.value, one.value, k, "value");
+        assert_scaled(found.multiplier, one.multiplier, k, "multiplier");
+    }
+    for r in [-400, -200, 200, 400] {
+        let found = solve(0, 0.5 * 2.0_f64.powi(r), r);
+        assert_scaled(found.value, one.value, 2 * r, "value in another ball");
+        assert!(found.converged && found.certified);
+    }
+    let tiny = Diagonal(vec![3e-200, 1e-200, -1e-200]);
+    let found = TrustRegionConfig::maximize(1.0).run(&tiny, &vec![1e-200, 1e-200, 0.0]);
+    let near = Diagonal(vec![3.0, 1.0, -1.0]);
+    let one = TrustRegionConfig::maximize(1.0).run(&near, &vec![1.0, 1.0, 0.0]);
+    let (found, one) = (found.unwrap(), one.unwrap());
+    assert!((found.value * 1e200 - one.value).abs() < 1e-12 && found.certified);
+}
+
+#[test]
+fn traces_and_diagonals_scale_with_the_operator() {
+    for method in [
+        TraceMethod::Hutchinson,
+        TraceMethod::HutchPlusPlus,
+        TraceMethod::XTrace,
+        TraceMethod::XNysTrace,
+        TraceMethod::Auto,
+    ] {
+        let config = TraceConfig::new().with_method(method).with_max_products(9);
+        let one = config.run(&operator(0, true)).unwrap();
+        for power in POWERS {
+            let found = config.run(&operator(power, true)).unwrap();
+            let what = format!("{method:?}");
+            assert_scaled(found.value, one.value, power, &what);
+            assert_scaled(
+                found.half_width.unwrap(),
+                one.half_width.unwrap(),
+                power,
+                &what,
+            );
+        }
+    }
+    for method in [DiagonalMethod::Hutchinson, DiagonalMethod::XDiag] {
+        let config = DiagonalConfig::new()
+            .with_method(method)
+            .with_max_products(8);
+        let one = config.run(&operator(0, true)).unwrap();
+        for power in POWERS {
+            let found = config.run(&operator(power, true)).unwrap();
+            assert_scaled(found.error, one.error, power, "error of a diagonal");
+            for (found, one) in found.diagonal.iter().zip(&one.diagonal) {
+                assert_scaled(*found, *one, power, "diagonal");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_square_of_a_norm_that_overflows_is_an_error_that_names_its_size() {
+    let config = TraceConfig::new().with_max_products(8);
+    let error = config.run_squared_frobenius(&operator(900, true)).map(|_| ());
+    assert!(
+        matches!(error, Err(KrylovError::OutOfRange { exponent, .. }) if exponent > 1790),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn a_start_whose_square_underflows_is_normalized() {
+    // At |g| = 2e-160 the lowest Ritz value was −242.
+    let a = Diagonal((0..=20).map(|i| 1.0 + f64::from(i) / 20.0).collect());
+    let start: Vec<f64> = (0..=20).map(|i| 1e-161 * f64::from(i - 7)).collect();
+    for power in [-500, -400, 0, 900, 1400] {
+        let start = start.clone().scale(2.0_f64.powi(power / 2));
+        let start = start.scale(2.0_f64.powi(power - power / 2));
+        let go_on = |_: &_| ControlFlow::Continue(());
+        let record = LanczosConfig::new(6).run_from(&a, start, go_on).unwrap();
+        for value in record.ritz_values() {
+            assert!((1.0..=2.0).contains(&value), "{power}: {value}");
+        }
+    }
+}
+
+#[test]
+fn what_is_certain_in_a_count_does_not_depend_on_the_scale() {
+    let count = |power: i32| {
+        let values = (0..60).map(|i| 1.0 / f64::from(1 + i));
+        let a = Diagonal(values.map(|x| x * 2.0_f64.powi(power)).collect());
+        let record = LanczosConfig::new(9).run(&a).unwrap();
+        record.count_in(0.15 * 2.0_f64.powi(power)..).at_least
+    };
+    let one = count(0);
+    for power in POWERS {
+        assert_eq!(count(power), one, "{power}");
+    }
+}
+
+#[test]
+fn checks_and_bases_see_vectors_of_any_size() {
+    let a = operator(0, false);
+    let (u, v): (Vec<f64>, Vec<f64>) = (
+        Probe::Gaussian.draw(&10, 1, 0).unwrap(),
+        Probe::Gaussian.draw(&10, 1, 1).unwrap(),
+    );
+    let shear = burnscape_krylov::Dense::from_rows(&[[1.0, 1.0], [0.0, 1.0]]).unwrap();
+    for power in [-900, -521, 521, 900] {
+        let times = |v: &Vec<f64>| v.clone().scale(2.0_f64.powi(power));
+        let (u, v) = (times(&u), times(&v));
+        assert!(symmetry_defect_between(&a, &u, &v).unwrap() < 1e-14);
+        assert!(adjoint_defect_between(&a, &u, &v).unwrap() < 1e-14);
+        assert!(linearity_defect_between(&a, &u, &v).unwrap() < 1e-14);
+        let (x, y) = (times(&vec![1.0, 0.0]), times(&vec![0.0, 1.0]));
+        let defect = symmetry_defect_between(&shear, &x, &y).unwrap();
+        assert!((defect - 0.5_f64.sqrt()).abs() < 1e-15, "{power}: {defect}");
+        let basis = Orthonormal::<Vec<f64>>::orthonormalize(&10, vec![u, v]).unwrap();
+        assert!(basis.defect() < 1e-14);
+    }
+}
