@@ -2,7 +2,9 @@ use std::ops::ControlFlow;
 
 use super::{EigenStep, first_block};
 use crate::error::raise;
-use crate::lanczos::{Projected, Settled, check, is_complete, kept, measured, products, told_apart};
+use crate::lanczos::{
+    Projected, Settled, check, is_complete, kept, measured, products, told_apart,
+};
 use crate::vector::{divided, length, split};
 use crate::{
     Dense, Eigenpairs, End, KrylovError, Probe, SelfAdjoint, Square, VectorBlock, VectorSpace,

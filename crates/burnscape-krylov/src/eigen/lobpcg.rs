@@ -216,7 +216,8 @@ impl LobpcgConfig {
                 let pairs = measured(operator, pairs.collect(), used)?;
                 let allowed = goal + 64.0 * epsilon * size;
                 return Ok(Eigenpairs {
-                    converged: (is_good || is_all) && pairs.iter().all(|pair| pair.residual <= allowed),
+                    converged: (is_good || is_all)
+                        && pairs.iter().all(|pair| pair.residual <= allowed),
                     products: used + pairs.len(),
                     pairs,
                     goal,

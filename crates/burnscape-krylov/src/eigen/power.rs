@@ -167,7 +167,9 @@ impl PowerConfig {
         }
         pairs.sort_by(|a, b| b.value.abs().total_cmp(&a.value.abs()));
         Ok(Eigenpairs {
-            converged: is_found && pairs.len() == self.k && pairs.iter().all(|pair| pair.residual <= goal),
+            converged: is_found
+                && pairs.len() == self.k
+                && pairs.iter().all(|pair| pair.residual <= goal),
             pairs,
             goal,
             products,

@@ -360,12 +360,7 @@ impl<V: VectorSpace> KrylovRecord<V> {
 
     /// Whether the wanted values, the outermost first, have [settled](Settled); where a space was exhausted,
     /// what the newest one has of them, and its outermost value at least.
-    pub(super) fn has_settled(
-        &self,
-        end: End,
-        wanted: &[f64],
-        (goal, noise): (f64, f64),
-    ) -> bool {
+    pub(super) fn has_settled(&self, end: End, wanted: &[f64], (goal, noise): (f64, f64)) -> bool {
         if self.is_invariant() {
             return true;
         }
