@@ -60,7 +60,8 @@ impl PowerConfig {
         }
     }
 
-    /// Sets the tolerance, relative to the largest absolute value.
+    /// Sets the tolerance, relative to the largest absolute value. Residuals are also at most 0.2 % of their
+    /// own eigenvalue.
     #[must_use]
     pub fn with_tolerance(mut self, tolerance: f64) -> Self {
         self.tolerance = tolerance;

@@ -360,7 +360,12 @@ impl<V: VectorSpace> KrylovRecord<V> {
 
     /// Whether the wanted values, the outermost first, have [settled](Settled); where a space was exhausted,
     /// what the newest one has of them, and its outermost value at least.
-    pub(super) fn has_settled(&self, end: End, wanted: &[f64], (goal, noise): (f64, f64)) -> bool {
+    pub(super) fn has_settled(
+        &self,
+        end: End,
+        wanted: &[f64],
+        (goal, tolerance, noise): (f64, f64, f64),
+    ) -> bool {
         if self.is_invariant() {
             return true;
         }
@@ -385,6 +390,7 @@ impl<V: VectorSpace> KrylovRecord<V> {
             degree,
             noise,
             goal,
+            tolerance,
         };
         settled.is(end, &pairs, count)
     }
