@@ -23,7 +23,10 @@ fn a_record_without_steps_gives_empty_answers() {
     assert!(empty.apply(|x| x).unwrap().is_none());
     assert_eq!(empty.projected().unwrap().num_rows(), 0);
     let count = empty.count_in(0.0..);
-    assert_eq!((count.at_least, count.exact, count.estimate), (0, None, None));
+    assert_eq!(
+        (count.at_least, count.exact, count.estimate),
+        (0, None, None)
+    );
     assert!(empty.eigenpairs(&a, End::Top, 0).unwrap().is_empty());
     let error = empty.eigenpairs(&a, End::Top, 1).unwrap_err();
     assert_eq!(
@@ -52,7 +55,10 @@ fn conjugate_gradients_on_a_singular_system_say_that_it_is_singular() {
             "{error}"
         );
         let text = error.to_string();
-        assert!(text.contains("not positive definite") && !text.contains("NaN"), "{text}");
+        assert!(
+            text.contains("not positive definite") && !text.contains("NaN"),
+            "{text}"
+        );
     }
     // A consistent one has a solution.
     let found = CgConfig::new().run(&a, &vec![1.0, 2.0, 0.0]).unwrap();
@@ -93,8 +99,14 @@ fn the_preconditioner_is_blamed_for_what_it_does() {
         let minres = MinresConfig::new().run_observed(&a, &b, Some(&bad), go_on);
         for error in [cg.map(|_| ()).unwrap_err(), minres.map(|_| ()).unwrap_err()] {
             let is_right = match is_nan {
-                true => matches!(error, KrylovError::NonFinitePreconditioner { application: 0 }),
-                false => matches!(error, KrylovError::IndefinitePreconditioner { application: 0, .. }),
+                true => matches!(
+                    error,
+                    KrylovError::NonFinitePreconditioner { application: 0 }
+                ),
+                false => matches!(
+                    error,
+                    KrylovError::IndefinitePreconditioner { application: 0, .. }
+                ),
             };
             assert!(is_right, "{error}");
         }
@@ -116,9 +128,8 @@ fn the_preconditioner_is_blamed_for_what_it_does() {
         }
     }
     impl SelfAdjoint for Wide {}
-    let found = LobpcgConfig::new(1, End::Top).run_from(&wide, &[], Some(&Wide), |_| {
-        ControlFlow::Continue(())
-    });
+    let found = LobpcgConfig::new(1, End::Top)
+        .run_from(&wide, &[], Some(&Wide), |_| ControlFlow::Continue(()));
     assert_eq!(
         found.map(|_| ()),
         Err(KrylovError::NonFinitePreconditioner { application: 0 })
@@ -131,15 +142,42 @@ fn a_tolerance_that_no_run_could_meet_is_refused_with_a_true_text() {
     let b = vec![1.0, 1.0, 1.0];
     for tolerance in [0.0, -1.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         let errors = [
-            EigenpairsConfig::new(1, End::Top).with_tolerance(tolerance).run(&a).map(|_| ()),
-            BlockLanczosConfig::new(1, End::Top).with_tolerance(tolerance).run(&a).map(|_| ()),
-            LobpcgConfig::new(1, End::Top).with_tolerance(tolerance).run(&a).map(|_| ()),
-            PowerConfig::new(1).with_tolerance(tolerance).run(&a).map(|_| ()),
-            DavidsonConfig::new(1, End::Top).with_tolerance(tolerance).run(&a, &[]).map(|_| ()),
-            CgConfig::new().with_tolerance(tolerance).run(&a, &b).map(|_| ()),
-            MinresConfig::new().with_tolerance(tolerance).run(&a, &b).map(|_| ()),
-            TraceConfig::new().with_tolerance(tolerance).run(&a).map(|_| ()),
-            TrustRegionConfig::maximize(1.0).with_tolerance(tolerance).run(&a, &b).map(|_| ()),
+            EigenpairsConfig::new(1, End::Top)
+                .with_tolerance(tolerance)
+                .run(&a)
+                .map(|_| ()),
+            BlockLanczosConfig::new(1, End::Top)
+                .with_tolerance(tolerance)
+                .run(&a)
+                .map(|_| ()),
+            LobpcgConfig::new(1, End::Top)
+                .with_tolerance(tolerance)
+                .run(&a)
+                .map(|_| ()),
+            PowerConfig::new(1)
+                .with_tolerance(tolerance)
+                .run(&a)
+                .map(|_| ()),
+            DavidsonConfig::new(1, End::Top)
+                .with_tolerance(tolerance)
+                .run(&a, &[])
+                .map(|_| ()),
+            CgConfig::new()
+                .with_tolerance(tolerance)
+                .run(&a, &b)
+                .map(|_| ()),
+            MinresConfig::new()
+                .with_tolerance(tolerance)
+                .run(&a, &b)
+                .map(|_| ()),
+            TraceConfig::new()
+                .with_tolerance(tolerance)
+                .run(&a)
+                .map(|_| ()),
+            TrustRegionConfig::maximize(1.0)
+                .with_tolerance(tolerance)
+                .run(&a, &b)
+                .map(|_| ()),
         ];
         for error in errors {
             let text = error.unwrap_err().to_string();
@@ -166,10 +204,14 @@ fn errors_name_what_is_allowed() {
     for confidence in [0.0, 1.0, 2.0, f64::NAN] {
         let error = TraceConfig::new().with_confidence(confidence).run(&a);
         let text = error.map(|_| ()).unwrap_err().to_string();
-        let expected = format!("`confidence` is {confidence}; give a number between 0 and 1, neither of them");
+        let expected =
+            format!("`confidence` is {confidence}; give a number between 0 and 1, neither of them");
         assert_eq!(text, expected);
     }
     let start = LanczosConfig::new(1).run_from(&a, vec![0.0; 2], |_| ControlFlow::Continue(()));
     let text = start.map(|_| ()).unwrap_err().to_string();
-    assert_eq!(text, "`start` is 0; give a vector with a positive, finite norm");
+    assert_eq!(
+        text,
+        "`start` is 0; give a vector with a positive, finite norm"
+    );
 }

@@ -40,7 +40,10 @@ impl LinearOperator for Scaled {
         // A power of two each time, so that no sum leaves the range before the factor comes.
         let v: Vec<f64> = v.iter().map(|x| x * self.factor).collect();
         let sum: f64 = v.iter().sum();
-        Ok(v.iter().zip(&self.diagonal).map(|(x, d)| sum + d * x).collect())
+        Ok(v.iter()
+            .zip(&self.diagonal)
+            .map(|(x, d)| sum + d * x)
+            .collect())
     }
 }
 
@@ -69,7 +72,12 @@ fn assert_scaled(found: f64, one: f64, power: i32, what: &str) {
     );
 }
 
-fn assert_pairs(found: &[Eigenpair<Vec<f64>>], one: &[Eigenpair<Vec<f64>>], power: i32, what: &str) {
+fn assert_pairs(
+    found: &[Eigenpair<Vec<f64>>],
+    one: &[Eigenpair<Vec<f64>>],
+    power: i32,
+    what: &str,
+) {
     assert_eq!(found.len(), one.len());
     for (found, one) in found.iter().zip(one) {
         assert_scaled(found.value, one.value, power, what);
@@ -256,7 +264,9 @@ fn traces_and_diagonals_scale_with_the_operator() {
 #[test]
 fn the_square_of_a_norm_that_overflows_is_an_error_that_names_its_size() {
     let config = TraceConfig::new().with_max_products(8);
-    let error = config.run_squared_frobenius(&operator(900, true)).map(|_| ());
+    let error = config
+        .run_squared_frobenius(&operator(900, true))
+        .map(|_| ());
     assert!(
         matches!(error, Err(KrylovError::OutOfRange { exponent, .. }) if exponent > 1790),
         "{error:?}"
@@ -301,11 +311,12 @@ fn checks_and_bases_see_vectors_of_any_size() {
         Probe::Gaussian.draw(&10, 1, 1).unwrap(),
     );
     let shear = burnscape_krylov::Dense::from_rows(&[[1.0, 1.0], [0.0, 1.0]]).unwrap();
+    let dense = burnscape_krylov::to_dense(&a).unwrap();
     for power in [-900, -521, 521, 900] {
         let times = |v: &Vec<f64>| v.clone().scale(2.0_f64.powi(power));
         let (u, v) = (times(&u), times(&v));
         assert!(symmetry_defect_between(&a, &u, &v).unwrap() < 1e-14);
-        assert!(adjoint_defect_between(&a, &u, &v).unwrap() < 1e-14);
+        assert!(adjoint_defect_between(&dense, &u, &v).unwrap() < 1e-14);
         assert!(linearity_defect_between(&a, &u, &v).unwrap() < 1e-14);
         let (x, y) = (times(&vec![1.0, 0.0]), times(&vec![0.0, 1.0]));
         let defect = symmetry_defect_between(&shear, &x, &y).unwrap();

@@ -12,10 +12,12 @@ use crate::{Eigenpair, End, KrylovError, SelfAdjoint, VectorSpace};
 /// eigenvalues crowd together, `k` starts for `k` of them are separated at once, and a Krylov space of
 /// one vector, however well it is mixed, takes many products for that.
 ///
-/// Small residuals do not tell the outermost eigenpairs from others. The random vector and its product
+/// Small residuals do not tell the outermost eigenpairs from others. Where an eigenvalue far out at the other
+/// end makes the goal large, they have to be small relative to the distances at this end as well, and the
+/// values have to have settled. The random vector and its product
 /// let directions show that none of the starts has a part in; the run goes on while the residual of
 /// another Ritz pair leaves room for an eigenvalue that is beyond those found by 5 % of the operator's
-/// norm; and where a whole invariant subspace is spanned, with further random vectors until none of them
+/// norm (or of the breadth of the spectrum without what is far out at the other end); and where a whole invariant subspace is spanned, with further random vectors until none of them
 /// brings another copy of a multiple eigenvalue. That is no proof.
 ///
 /// # Cost
@@ -253,11 +255,13 @@ impl DavidsonConfig {
             state.goal = self.tolerance.max(32.0 * epsilon) * size;
             noise = 4.0 * epsilon * size;
             // What is nothing, where eigenvalues far out at the other end make the goal large.
-            near = state
-                .goal
-                .min(told_apart((self.end, self.k), &ascending, 8.0 * noise));
+            near = state.goal.min(told_apart(
+                (self.end, self.k),
+                &ascending,
+                (self.tolerance, 2.0 * noise),
+            ));
             let norm = residual.norm()?;
-            is_exact &= norm <= (16.0 * noise).max(1e-4 * near);
+            is_exact &= norm <= (2.0 * noise).max(1e-4 * near);
             // Not a number is not good.
             if norm.is_nan() || norm > near {
                 state.next = Next::Along(residual);
@@ -296,6 +300,7 @@ impl DavidsonConfig {
                 degree: subspace.len(),
                 noise,
                 goal: near,
+                tolerance: self.tolerance,
             };
             if !settled.is_of(self.end, &norms, near) {
                 state.is_good = false;

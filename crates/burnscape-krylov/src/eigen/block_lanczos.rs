@@ -2,7 +2,9 @@ use std::ops::ControlFlow;
 
 use super::{EigenStep, first_block};
 use crate::error::raise;
-use crate::lanczos::{Projected, Settled, check, is_complete, kept, measured, products, told_apart};
+use crate::lanczos::{
+    Projected, Settled, check, is_complete, kept, measured, products, told_apart,
+};
 use crate::vector::{divided, length, split};
 use crate::{
     Dense, Eigenpairs, End, KrylovError, Probe, SelfAdjoint, Square, VectorBlock, VectorSpace,
@@ -192,7 +194,7 @@ impl BlockLanczosConfig {
             let goal = tolerance * size;
             let noise = 4.0 * epsilon * size;
             // What is nothing, where eigenvalues far out at the other end make the goal large.
-            let near = goal.min(told_apart((self.end, self.k), &values, noise));
+            let near = goal.min(told_apart((self.end, self.k), &values, (tolerance, noise)));
             let wanted = self.end.outermost(all.clone(), self.k);
             let residuals = wanted.iter().map(|(_, vector)| growth.residual(vector));
             let step = EigenStep {
@@ -204,7 +206,7 @@ impl BlockLanczosConfig {
             let stopped = observe(&step).is_break();
             let is_good = wanted.len() == self.k
                 && step.residual <= near
-                && growth.has_settled((self.end, self.k), iterations, (near, noise));
+                && growth.has_settled((self.end, self.k), iterations, (near, tolerance, noise));
             if is_good && growth.coupling() <= near / 2.0 {
                 // All pairs of this space have converged, and copies of theirs may be missing.
                 growth.exhaust().map_err(raise)?;
@@ -369,7 +371,7 @@ impl<V: VectorSpace> Growth<V> {
         &self,
         (end, k): (End, usize),
         degree: usize,
-        (goal, noise): (f64, f64),
+        (goal, tolerance, noise): (f64, f64, f64),
     ) -> bool {
         if self.is_broken {
             return true;
@@ -385,6 +387,7 @@ impl<V: VectorSpace> Growth<V> {
             degree,
             noise,
             goal,
+            tolerance,
         };
         settled.is(end, &pairs, k)
     }

@@ -162,7 +162,11 @@ impl LobpcgConfig {
             let goal = tolerance * size;
             let noise = 4.0 * epsilon * size;
             // What is nothing, where eigenvalues far out at the other end make the goal large.
-            let near = goal.min(told_apart((self.end, self.k), &ascending, 8.0 * noise));
+            let near = goal.min(told_apart(
+                (self.end, self.k),
+                &ascending,
+                (tolerance, 8.0 * noise),
+            ));
             let mut at_end = before.len() == values.len() || width == dimension;
             let mut rests = Vec::with_capacity(width);
             let mut residual = 0.0_f64;
@@ -216,7 +220,8 @@ impl LobpcgConfig {
                 let pairs = measured(operator, pairs.collect(), used)?;
                 let allowed = goal + 64.0 * epsilon * size;
                 return Ok(Eigenpairs {
-                    converged: (is_good || is_all) && pairs.iter().all(|pair| pair.residual <= allowed),
+                    converged: (is_good || is_all)
+                        && pairs.iter().all(|pair| pair.residual <= allowed),
                     products: used + pairs.len(),
                     pairs,
                     goal,

@@ -60,7 +60,8 @@ impl PowerConfig {
         }
     }
 
-    /// Sets the tolerance, relative to the largest absolute value.
+    /// Sets the tolerance, relative to the largest absolute value. Residuals are also at most 0.2 % of their
+    /// own eigenvalue.
     #[must_use]
     pub fn with_tolerance(mut self, tolerance: f64) -> Self {
         self.tolerance = tolerance;
@@ -167,7 +168,9 @@ impl PowerConfig {
         }
         pairs.sort_by(|a, b| b.value.abs().total_cmp(&a.value.abs()));
         Ok(Eigenpairs {
-            converged: is_found && pairs.len() == self.k && pairs.iter().all(|pair| pair.residual <= goal),
+            converged: is_found
+                && pairs.len() == self.k
+                && pairs.iter().all(|pair| pair.residual <= goal),
             pairs,
             goal,
             products,

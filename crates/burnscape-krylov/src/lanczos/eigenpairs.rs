@@ -12,6 +12,9 @@ use crate::{KrylovError, Probe, SelfAdjoint, Square, VectorBlock, VectorSpace};
 /// The run stops when the estimated residuals of all `k` pairs are at most `tolerance · |A|`, with
 /// `|A|` the largest Ritz value met, or at the limit of products; [true residuals](Residuals) are then
 /// measured.
+/// Where an eigenvalue far out at the other end makes that goal larger than the distances at this end, the
+/// residuals have to be half a thousandth of how broad the spectrum is without it, and the values have
+/// to have settled: eigenvalues nearer than that to each other may then be taken for one.
 /// The error of an eigenvalue is at most the residual, and near residual² over the gap to the rest:
 /// a tolerance of 1e-3 gives most eigenvalues to 1e-5. When the basis is full, the best Ritz vectors
 /// are kept and the rest is let go.
@@ -237,13 +240,13 @@ impl EigenpairsConfig {
             let goal = tolerance * size;
             let noise = 4.0 * epsilon * size;
             // What is nothing, where eigenvalues far out at the other end make the goal large.
-            let near = goal.min(told_apart((self.end, self.k), &values, noise));
+            let near = goal.min(told_apart((self.end, self.k), &values, (tolerance, noise)));
             let residual = |vector: &[f64]| record.beta() * last(vector);
             let is_good = wanted.len() == self.k
                 && wanted.iter().all(|(_, vector)| residual(vector) <= goal)
                 && {
                     let wanted: Vec<f64> = wanted.iter().map(|pair| pair.0).collect();
-                    record.has_settled(self.end, &wanted, (near, noise))
+                    record.has_settled(self.end, &wanted, (near, tolerance, noise))
                 };
             if is_good && record.beta() > 0.0 && record.beta() <= near / 2.0 {
                 // All pairs of this space have converged, and copies of theirs may be missing.

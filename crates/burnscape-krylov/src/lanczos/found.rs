@@ -6,7 +6,9 @@ use super::Eigenpair;
 pub struct Eigenpairs<V> {
     /// The pairs, the outermost first; fewer than asked for only if the run was stopped early.
     pub pairs: Vec<Eigenpair<V>>,
-    /// Whether all pairs are there and every residual is within the tolerance.
+    /// Whether all pairs are there, every residual is within the tolerance, and the values have settled: they
+    /// no longer move by more than their residuals. Copies of a multiple eigenvalue are found as the method
+    /// says.
     pub converged: bool,
     /// What residuals were to be at most: `tolerance · |A|`.
     pub goal: f64,

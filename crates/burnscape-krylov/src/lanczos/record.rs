@@ -364,7 +364,7 @@ impl<V: VectorSpace> KrylovRecord<V> {
         &self,
         end: End,
         wanted: &[f64],
-        (goal, noise): (f64, f64),
+        (goal, tolerance, noise): (f64, f64, f64),
     ) -> bool {
         if self.is_invariant() {
             return true;
@@ -390,6 +390,7 @@ impl<V: VectorSpace> KrylovRecord<V> {
             degree,
             noise,
             goal,
+            tolerance,
         };
         settled.is(end, &pairs, count)
     }

@@ -33,10 +33,14 @@ pub(crate) struct Settled<'a> {
     pub(crate) noise: f64,
     /// What residuals are to be at most.
     pub(crate) goal: f64,
+    /// The same, relative to the norm.
+    pub(crate) tolerance: f64,
 }
 
 /// What a residual may be, relative to the distances within the end.
 const APART: f64 = 5e-4;
+/// The coarsest that a tolerance makes of it.
+const COARSE: f64 = 1e-2;
 /// Copies of an eigenvalue differ by this much of the rounding.
 const ALIKE: f64 = 16.0;
 /// Movement is measured over the last of this many parts of the subspace.
@@ -47,7 +51,11 @@ impl Settled<'_> {
     /// ones are asked about.
     pub(crate) fn is(&self, end: End, pairs: &[(f64, f64)], count: usize) -> bool {
         let values: Vec<f64> = pairs.iter().map(|pair| pair.0).collect();
-        let allowed = self.goal.min(told_apart((end, count), &values, self.noise));
+        let allowed = self.goal.min(told_apart(
+            (end, count),
+            &values,
+            (self.tolerance, self.noise),
+        ));
         let now = end.outermost(pairs.to_vec(), count);
         self.is_of(end, &now, allowed)
     }
@@ -76,8 +84,13 @@ impl Settled<'_> {
 }
 
 /// What residuals may be for the `k` eigenvalues at this end to be told apart, with Ritz values that ascend.
-pub(crate) fn told_apart((end, k): (End, usize), ascending: &[f64], noise: f64) -> f64 {
-    noise + APART * breadth((end, k), ascending, noise)
+/// A tolerance that is coarser than that is meant.
+pub(crate) fn told_apart(
+    (end, k): (End, usize),
+    ascending: &[f64],
+    (tolerance, noise): (f64, f64),
+) -> f64 {
+    noise + (2.0 * tolerance).clamp(APART, COARSE) * breadth((end, k), ascending, noise)
 }
 
 /// How broad the spectrum is without what is far out at the other end: twice the distance from the first
@@ -94,7 +107,12 @@ pub(crate) fn breadth((end, k): (End, usize), ascending: &[f64], noise: f64) -> 
             }
         }
         let rest = distinct.len() - num_wanted;
-        let middle = distinct.get(num_wanted + rest.saturating_sub(1) / 2);
+        // A single one may be the far one.
+        let place = match rest {
+            1 => num_wanted.saturating_sub(1),
+            _ => num_wanted + rest.saturating_sub(1) / 2,
+        };
+        let middle = distinct.get(place);
         match (distinct.first(), middle.or(distinct.last())) {
             (Some(first), Some(middle)) => 2.0 * (first - middle).abs(),
             _ => 0.0,

@@ -131,7 +131,8 @@ impl CgConfig {
                     bend = direction.dot(&product).map_err(raise)?;
                 }
                 products += 1;
-                let bend = self.positive(bend, (square, largest), (products - 1, &range, epsilon))?;
+                let bend =
+                    self.positive(bend, (square, largest), (products - 1, &range, epsilon))?;
                 largest = largest.max(bend / square);
                 let step = gamma / bend;
                 x = x.axpy(step, &direction).map_err(raise)?;

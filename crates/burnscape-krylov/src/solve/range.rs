@@ -31,10 +31,12 @@ impl Range {
         let size = product.norm().map_err(raise)?;
         let power = exponent(size) - exponent(length);
         // The ratio itself may leave the range of `f64`.
-        Ok(match excess(2.0_f64.powi(power.clamp(-1000, 1000)), epsilon) {
-            0 => 0,
-            _ => power,
-        })
+        Ok(
+            match excess(2.0_f64.powi(power.clamp(-1000, 1000)), epsilon) {
+                0 => 0,
+                _ => power,
+            },
+        )
     }
 
     /// The solution of the system as it was given.

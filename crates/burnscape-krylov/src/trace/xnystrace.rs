@@ -7,7 +7,7 @@ use super::xtrace::{add, dot, jackknife};
 use super::{Estimate, TraceConfig, TraceEstimate, TraceMethod};
 use crate::error::raise;
 use crate::lanczos::products;
-use crate::vector::{divided, length, split};
+use crate::vector::{divided, exponent, length, split, times_power};
 use crate::{Dense, KrylovError, Probe, SelfAdjoint, VectorBlock, VectorSpace};
 
 impl TraceConfig {
@@ -76,11 +76,22 @@ fn estimate<B: VectorBlock, E: From<<B::Vector as VectorSpace>::Error>>(
     // A multiple of the identity, above the rounding of the products, makes the small matrix definite;
     // its trace is taken off at the end.
     let mut shift = 4.0 * epsilon * (total / n.sqrt());
+    // Roots of odd powers of two are not exact: all is done for an operator of norm one or so.
+    let power = exponent(total);
+    let near_one = |matrix: DMatrix<f64>| matrix.map(|x| times_power(x, -power));
+    let small = near_one(form.clone());
     for _ in 0..3 {
-        let shifted = &form + &square * shift;
+        let near = times_power(shift, -power);
+        let shifted = &small + &square * near;
         if let Some(factor) = shifted.clone().cholesky() {
-            let r = triangle(vectors, images, shift).map_err(raise)?;
-            return Ok((read(&factor.l(), (&r, &square), (n, shift)), shift * n));
+            let r = near_one(triangle(vectors, images, shift).map_err(raise)?);
+            let found = read(&factor.l(), (&r, &square), (n, near));
+            let found = Estimate {
+                value: times_power(found.value, power),
+                standard_error: found.standard_error.map(|x| times_power(x, power)),
+                ..found
+            };
+            return Ok((found, shift * n));
         }
         shift *= 16.0;
     }

@@ -94,7 +94,7 @@ pub(crate) fn divided<V: VectorSpace>(v: V, length: f64) -> V {
 
 /// Whether squares and products with numbers of this size stay well within the range of the type.
 pub(crate) fn is_ordinary(size: f64, epsilon: f64) -> bool {
-    let most = if epsilon < 1e-12 { 200 } else { 16 };
+    let most = if epsilon < 1e-12 { 32 } else { 16 };
     size != 0.0 && size.is_finite() && exponent(size).abs() <= most
 }
 

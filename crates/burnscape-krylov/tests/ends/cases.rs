@@ -75,7 +75,11 @@ pub(crate) fn bulks() -> Vec<Bulk> {
         bulk("tenths", Kind::Apart, map(5, &|i| 0.1 * (i + 1) as f64)),
         bulk("ladder", Kind::Apart, map(299, &|i| (i + 1) as f64)),
         bulk("unit", Kind::Apart, map(100, &|i| i as f64 / 100.0)),
-        bulk("decay", Kind::Apart, map(120, &|i| -(0.8_f64.powi(i as i32)))),
+        bulk(
+            "decay",
+            Kind::Apart,
+            map(120, &|i| -(0.8_f64.powi(i as i32))),
+        ),
         bulk(
             "signs",
             Kind::Apart,
@@ -153,10 +157,7 @@ pub(crate) fn run(method: Method, a: &Diagonal, (k, end): (usize, End), seed: u6
         (found.pairs, found.converged, found.products)
     };
     match method {
-        Method::Lanczos => EigenpairsConfig::new(k, end)
-            .with_seed(seed)
-            .run(a)
-            .map(of),
+        Method::Lanczos => EigenpairsConfig::new(k, end).with_seed(seed).run(a).map(of),
         Method::Block => BlockLanczosConfig::new(k, end)
             .with_seed(seed)
             .run(a)

@@ -113,7 +113,9 @@ fn one_case(
         if end == End::Top {
             values.iter_mut().for_each(|x| *x = -*x);
         }
-        let runs = seeds.clone().map(|seed| say(method, &values, (k, end), seed));
+        let runs = seeds
+            .clone()
+            .map(|seed| say(method, &values, (k, end), seed));
         let runs: Vec<Said> = runs.collect();
         let name = format!("{method:?} {} {outlier:e} {k}", bulk.name);
         let range = seeds.start as usize..seeds.end as usize;
@@ -160,7 +162,11 @@ fn davidson_does_not_take_an_outlier_of_the_other_end_for_the_second_smallest() 
 
 #[test]
 fn lanczos_finds_the_smallest_three_hundred_millionths_of_the_norm() {
-    let a = Diagonal((0..300).map(|i| if i == 0 { 1e12 } else { f64::from(i) }).collect());
+    let a = Diagonal(
+        (0..300)
+            .map(|i| if i == 0 { 1e12 } else { f64::from(i) })
+            .collect(),
+    );
     let config = EigenpairsConfig::new(3, End::Bottom).with_tolerance(1e-10);
     let found = config.run(&a).unwrap();
     assert!(found.converged);
