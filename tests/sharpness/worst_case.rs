@@ -89,7 +89,10 @@ fn a_stationary_center_is_no_start() {
     let flat = WorstCaseRiseConfig::new(0.5)
         .measure(&model, &Evaluator::new(&quadratic), &matrix([[0.0; 2]; 2]))
         .unwrap();
-    assert_eq!((flat.rise, flat.alignment, flat.converged), (0.0, None, true));
+    assert_eq!(
+        (flat.rise, flat.alignment, flat.converged),
+        (0.0, None, true)
+    );
 }
 
 #[test]

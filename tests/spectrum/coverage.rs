@@ -152,7 +152,10 @@ fn counts_and_effective_dimension_have_room_for_what_the_steps_cannot_resolve() 
         }
         for gamma in [1e-3, 0.1] {
             let found = spectrum().effective_dimension(gamma).unwrap();
-            let truth: f64 = values.iter().map(|x| x.max(0.0) / (x.max(0.0) + gamma)).sum();
+            let truth: f64 = values
+                .iter()
+                .map(|x| x.max(0.0) / (x.max(0.0) + gamma))
+                .sum();
             let (low, high) = found.interval.unwrap();
             assert!(low <= truth && truth <= high, "{found:?} {truth}");
         }
@@ -182,7 +185,10 @@ fn twice_the_steps_close_the_interval_of_a_count() {
         })
     };
     let widths = [10, 20, 40].map(width);
-    assert!(widths[1] < 0.7 * widths[0] && widths[2] < 0.7 * widths[1], "{widths:?}");
+    assert!(
+        widths[1] < 0.7 * widths[0] && widths[2] < 0.7 * widths[1],
+        "{widths:?}"
+    );
 }
 
 #[test]

@@ -9,8 +9,8 @@
 use std::ops::ControlFlow;
 
 use burnscape_krylov::{
-    Dense, DensityConfig, Estimate, KrylovError, LanczosConfig, Probe, Scaled, Shifted, Symmetric, TraceConfig,
-    TraceMethod, VectorSpace,
+    Dense, DensityConfig, Estimate, KrylovError, LanczosConfig, Probe, Scaled, Shifted, Symmetric,
+    TraceConfig, TraceMethod, VectorSpace,
 };
 
 /// `H D H` with a Householder reflection `H`.
@@ -247,20 +247,27 @@ fn shares_of_a_known_measure_lie_between_their_bounds() {
     };
     let go_on = |_: &_| ControlFlow::Continue(());
     for steps in [1, 2, 5, 20, 60] {
-        let record = LanczosConfig::new(steps).run_from(&a, start.clone(), go_on).unwrap();
+        let record = LanczosConfig::new(steps)
+            .run_from(&a, start.clone(), go_on)
+            .unwrap();
         let density = record.density().unwrap();
         let nodes = density.probes()[0].nodes.clone();
-        let grid = (-40_i32..40).map(|i| {
-            f64::from(i).signum() * 10.0_f64.powf(f64::from(i.abs()) * 0.25 - 8.0)
-        });
+        let grid = (-40_i32..40)
+            .map(|i| f64::from(i).signum() * 10.0_f64.powf(f64::from(i.abs()) * 0.25 - 8.0));
         // At nodes themselves and next to them as well.
         let near = nodes.iter().flat_map(|node| [*node, node * (1.0 + 1e-9)]);
         for x in grid.chain(near).chain([0.0]) {
             let share = density.fraction_below(x);
             let truth = mass(x);
             let slack = 1e-9;
-            assert!(share.low.value <= truth + slack, "{steps} {x}: {share:?} {truth}");
-            assert!(truth <= share.high.value + slack, "{steps} {x}: {share:?} {truth}");
+            assert!(
+                share.low.value <= truth + slack,
+                "{steps} {x}: {share:?} {truth}"
+            );
+            assert!(
+                truth <= share.high.value + slack,
+                "{steps} {x}: {share:?} {truth}"
+            );
             let above = density.fraction_above(x);
             assert!((above.low.value + share.high.value - 1.0).abs() < 1e-12);
             let certain = values.iter().filter(|value| **value > x).count();
@@ -284,7 +291,10 @@ fn an_effective_dimension_lies_between_the_rules_of_gauss_and_of_gauss_and_radau
             let config = DensityConfig::new().with_probes(2).with_steps(steps);
             let found = config.run(&a).unwrap().effective_dimension(gamma);
             let (low, high) = (found.low.value, found.high.value);
-            assert!(low <= exact + 1e-9 && exact <= high + 1e-9, "{gamma} {steps}: {found:?}");
+            assert!(
+                low <= exact + 1e-9 && exact <= high + 1e-9,
+                "{gamma} {steps}: {found:?}"
+            );
             assert!(low <= found.value && found.value <= high);
             if gamma >= 1e-2 && steps == 40 {
                 assert!(high - low < 1e-4, "{found:?}");

@@ -451,7 +451,11 @@ fn two_samples_that_agree_by_chance_have_not_converged() {
     let a = Symmetric::verified(a, 1e-12, 0).unwrap();
     let run = |products: usize, seed: u64| {
         let config = TraceConfig::new().with_tolerance(0.01);
-        config.with_max_products(products).with_seed(seed).run(&a).unwrap()
+        config
+            .with_max_products(products)
+            .with_seed(seed)
+            .run(&a)
+            .unwrap()
     };
     let mut agreed = 0;
     for seed in 0..50 {
@@ -465,9 +469,13 @@ fn two_samples_that_agree_by_chance_have_not_converged() {
         };
         let config = TraceConfig::new().with_tolerance(0.01).with_max_products(2);
         let config = config.with_seed(seed);
-        let found = config.run_blocks(&a, blocks, |_| ControlFlow::Continue(())).unwrap();
+        let found = config
+            .run_blocks(&a, blocks, |_| ControlFlow::Continue(()))
+            .unwrap();
         assert!(!found[0].converged);
-        let config = DiagonalConfig::new().with_tolerance(0.01).with_max_products(2);
+        let config = DiagonalConfig::new()
+            .with_tolerance(0.01)
+            .with_max_products(2);
         assert!(!config.with_seed(seed).run(&a).unwrap().converged);
     }
     assert!(agreed > 20);

@@ -114,7 +114,11 @@ impl Bowl {
     /// The largest rise over all corners of the box.
     fn highest_corner(&self, epsilon: f64) -> f64 {
         let n = self.center.len();
-        let width: Vec<f64> = self.center.iter().map(|w| epsilon * (w.abs() + 1.0)).collect();
+        let width: Vec<f64> = self
+            .center
+            .iter()
+            .map(|w| epsilon * (w.abs() + 1.0))
+            .collect();
         let rise = |corner: usize| -> f64 {
             let sign = |i: usize| if corner >> i & 1 == 1 { 1.0 } else { -1.0 };
             let e: Vec<f64> = (0..n).map(|i| sign(i) * width[i]).collect();

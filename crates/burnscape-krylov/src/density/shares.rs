@@ -44,7 +44,8 @@ impl SpectralDensity {
             .unzip();
         let mut bracket = Bracket::between(&low, &high);
         // So that fractions of neighboring ranges add up.
-        let middles = |shares: &[(f64, f64)]| shares.iter().map(|(low, high)| low + high).sum::<f64>();
+        let middles =
+            |shares: &[(f64, f64)]| shares.iter().map(|(low, high)| low + high).sum::<f64>();
         bracket.value = 0.5 * (middles(&to) - middles(&from)) / to.len() as f64;
         bracket
     }
@@ -88,10 +89,13 @@ impl SpectralDensity {
                     // and no more than at the one above. Beyond the last it counts for one at most.
                     let from = |at: usize| rule.nodes.get(at).map_or(1.0, |node| count(*node));
                     let weights = rule.weights.iter().enumerate();
-                    let low = weights.clone().map(|(at, weight)| {
-                        weight * at.checked_sub(1).map_or(0.0, from)
-                    });
-                    (low.sum(), weights.map(|(at, weight)| weight * from(at + 1)).sum())
+                    let low = weights
+                        .clone()
+                        .map(|(at, weight)| weight * at.checked_sub(1).map_or(0.0, from));
+                    (
+                        low.sum(),
+                        weights.map(|(at, weight)| weight * from(at + 1)).sum(),
+                    )
                 }
             };
             (outside + low.min(value), outside + value, outside + high)

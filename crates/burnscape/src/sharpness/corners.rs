@@ -104,7 +104,10 @@ impl<M, O, D: ?Sized> Ascent<'_, M, O, D> {
     /// The point with each of the groups flipped that are worth it.
     fn flipped(&self, point: &Point, found: &Found) -> Result<Vec<ParamVector>, SpaceError> {
         let u = point.u.values().clone();
-        let is_inside = u.clone().abs().lower_elem((1.0 - BOUNDARY) * self.plan.radius);
+        let is_inside = u
+            .clone()
+            .abs()
+            .lower_elem((1.0 - BOUNDARY) * self.plan.radius);
         let is_idle = found.steepest.clone().equal_elem(0.0);
         let share = point.slope.values().clone().abs() / found.steepest.clone();
         let share = share.mask_fill(is_inside.bool_or(is_idle), NEVER);
