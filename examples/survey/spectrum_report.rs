@@ -48,7 +48,12 @@ pub(crate) fn section(rows: &[Row]) -> String {
 fn interval(row: &Row) -> String {
     let trace = &row.first_trace;
     let half = trace.half_width.unwrap_or(f64::NAN);
-    format!("{:.0} ± {half:.0}", trace.value)
+    // A half width is not rounded to nothing.
+    let decimals = match half > 0.0 && half < 0.5 {
+        true => (-half.log10().floor()).min(9.0) as usize,
+        false => 0,
+    };
+    format!("{:.decimals$} ± {half:.decimals$}", trace.value)
 }
 
 fn densities(rows: &[Row]) -> String {

@@ -15,6 +15,8 @@ mod spectra;
 mod stored;
 mod tally;
 
+use networks::{Cnn, Mlp, Transformer};
+use std::thread;
 use tally::Tally;
 
 /// Seeds that CI runs, and those of the sweep.
@@ -22,9 +24,25 @@ const SHARE: u64 = 40;
 const ALL: u64 = 200;
 
 fn sweep(seeds: u64) {
+    let parts: [fn(&mut Tally); 6] = [
+        spectra::of_network::<Mlp>,
+        spectra::of_network::<Cnn>,
+        spectra::of_network::<Transformer>,
+        rises::of_network::<Mlp>,
+        rises::of_network::<Cnn>,
+        rises::of_network::<Transformer>,
+    ];
+    let run = |part: fn(&mut Tally)| {
+        let mut tally = Tally::new(seeds);
+        part(&mut tally);
+        tally
+    };
     let mut tally = Tally::new(seeds);
-    spectra::cover(&mut tally);
-    rises::cover(&mut tally);
+    thread::scope(|scope| {
+        for part in parts.map(|part| scope.spawn(move || run(part))) {
+            tally.absorb(part.join().unwrap());
+        }
+    });
     println!("{tally}");
     tally.check();
 }

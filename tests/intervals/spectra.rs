@@ -5,19 +5,13 @@ use burnscape::krylov::{DensityConfig, TraceConfig, TraceEstimate, TraceMethod};
 use burnscape::sharpness::{CurvatureTraceConfig, RelativeFlatnessConfig};
 use burnscape::spectrum::{Inertia, Spectrum};
 
-use crate::networks::{Cnn, Digits, Mlp, Network, Transformer, digits};
+use crate::networks::{Digits, Network, digits};
 use crate::stored::{Square, Stored};
 use crate::tally::Stated::{Conservative, Often};
 use crate::tally::Tally;
 use std::ops::ControlFlow;
 
-pub(crate) fn cover(tally: &mut Tally) {
-    of_network::<Mlp>(tally);
-    of_network::<Cnn>(tally);
-    of_network::<Transformer>(tally);
-}
-
-fn of_network<N: Network>(tally: &mut Tally) {
+pub(crate) fn of_network<N: Network>(tally: &mut Tally) {
     let network = N::trained(!tally.is_whole());
     let loss = |network: &N, digits: Digits| network.loss(digits);
     let data = [digits(256)];
@@ -74,7 +68,7 @@ fn traces(tally: &mut Tally, name: &str, stored: &Stored, seed: u64) {
     // The samples of a short run are the first of a long one.
     let config = trace_config(TraceMethod::Hutchinson, 64, seed);
     let observe = |now: &TraceEstimate| {
-        if [3, 8, 16, 64].contains(&now.products) {
+        if [8, 16, 64].contains(&now.products) {
             let about = format!("{name}, Hutchinson, {}", now.products);
             let half = (now.value, now.half_width);
             tally.half_width(("trace", &about, Often), truth, half);
@@ -116,7 +110,6 @@ fn other_traces(tally: &mut Tally, name: &str, stored: &Stored, seed: u64) {
 
 fn layers(tally: &mut Tally, name: &str, stored: &Stored, seed: u64) {
     let found = Spectrum::of(stored)
-        .with_probes(24)
         .with_seed(seed)
         .trace_by_layer()
         .unwrap();

@@ -42,6 +42,12 @@ impl Tally {
         self.seeds >= 200
     }
 
+    /// Takes over what another part of the sweep has found.
+    pub(crate) fn absorb(&mut self, part: Self) {
+        self.rows.extend(part.rows);
+        self.rows.sort_by_key(|row| row.kind);
+    }
+
     /// Takes down one interval about `truth`.
     pub(crate) fn interval(
         &mut self,

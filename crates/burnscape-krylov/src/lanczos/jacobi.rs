@@ -73,13 +73,13 @@ impl Jacobi {
         let mut pivot = f64::INFINITY;
         let mut step = 0.0;
         for (entry, next) in self.diagonal[..size].iter().zip(&self.steps) {
-            pivot = entry - x - step * step / pivot;
+            pivot = entry - x - step / pivot * step;
             if pivot.abs() < smallest {
                 pivot = smallest.copysign(pivot);
             }
             step = *next;
         }
-        x + step * step / pivot
+        x + step / pivot * step
     }
 
     /// At least the norm, and at most three times it.

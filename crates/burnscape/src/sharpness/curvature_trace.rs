@@ -93,15 +93,16 @@ pub struct CurvatureTrace {
     /// Its standard error, from the spread of the products. None after a single one.
     pub standard_error: Option<f64>,
     /// Half the width of the interval that covers the trace with the confidence asked for, by
-    /// Student's t.
+    /// Student's t. The draw of the vectors is all that it has to cover, as each sample is unbiased.
     pub half_width: Option<f64>,
     /// The trace of each parameter's block, in visit order.
     pub parameters: Vec<ParameterTrace>,
     /// The Frobenius norm.
     pub frobenius_norm: f64,
-    /// Its standard error, to first order.
+    /// Its standard error, to first order: no interval by itself. The law of a sample is skew, and a handful of
+    /// them covers less often than it would at a normal law.
     pub frobenius_error: Option<f64>,
-    /// Whether the interval came within the tolerance, if one was set.
+    /// Whether the interval came within the tolerance, if one was set: never from fewer than eight products.
     pub converged: bool,
     /// Products used.
     pub num_products: usize,
@@ -123,7 +124,7 @@ pub struct ParameterTrace {
     pub standard_error: Option<f64>,
 }
 
-/// An interval is not believed before this many samples.
+/// An interval is not believed before this many samples: two of them are equal by chance often enough.
 const FEWEST: usize = 8;
 
 impl CurvatureTraceConfig {
@@ -171,7 +172,7 @@ impl CurvatureTraceConfig {
             let product = operator.matvec(&v)?;
             samples.push(&v.leaf_dots(&product)?, product.wide_dot(&product)?)?;
             let estimate = Estimate::of(&samples.traces);
-            let is_done = index + 1 >= FEWEST && self.is_within(&estimate);
+            let is_done = self.is_within(&estimate);
             let step = ProductStep {
                 products: index + 1,
                 total: self.max_products,
@@ -222,7 +223,9 @@ impl CurvatureTraceConfig {
     fn is_within(&self, estimate: &Estimate) -> bool {
         let half_width = estimate.half_width(self.confidence);
         match (self.tolerance, half_width) {
-            (Some(tolerance), Some(half_width)) => half_width <= tolerance * estimate.value.abs(),
+            (Some(tolerance), Some(half_width)) => {
+                estimate.samples >= FEWEST && half_width <= tolerance * estimate.value.abs()
+            }
             _ => false,
         }
     }

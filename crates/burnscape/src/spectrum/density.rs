@@ -41,7 +41,9 @@ pub struct DensityCurve {
     pub x: Vec<f64>,
     /// Share of the eigenvalues per unit of the axis, outliers that are known exactly left out.
     pub density: Vec<f64>,
-    /// Its standard error over the probes; none from a single one.
+    /// Its standard error over the probes: of the curve that so many steps draw in the mean, not its distance from
+    /// that of the eigenvalues; [`inertia`](Spectrum::inertia) has intervals with room for both. None from a single
+    /// one.
     pub standard_error: Option<Vec<f64>>,
     /// Standard deviation of the normal law that each node is drawn as, in units of the axis.
     pub bandwidth: f64,

@@ -15,7 +15,7 @@ pub struct Diagonal {
     /// The estimate of each entry.
     pub values: ParamVector,
     /// The variance of each estimate, from the spread of the samples; none from a single one. Its root is
-    /// the standard error.
+    /// the standard error; an interval takes Student's t for as many samples besides.
     pub variances: Option<ParamVector>,
     /// Products used.
     pub products: usize,

@@ -21,8 +21,7 @@ pub(super) type Observer<'a> = Box<dyn FnMut(&SpectrumStep) -> ControlFlow<()> +
 /// # Defaults
 ///
 /// Tolerance 1e-4 for eigenpairs and 0.02 for traces, at most 1,000 products, 10 probes of 80 steps (as Ghorbani et al. 2019), confidence
-/// 95 %, seed 0. The tolerance is one for eigenpairs: to a [trace](Self::trace) it is hard, and nearly always
-/// the limit of products ends it.
+/// 95 %, seed 0.
 ///
 /// # Example
 ///
@@ -152,7 +151,7 @@ impl<'a, A: ?Sized> Spectrum<'a, A> {
 
     /// Sets up to which size, in absolute terms, an eigenvalue counts as zero. By default that is the
     /// rounding of products, `8 √n ε |A|`, so that it scales with the loss; an estimated
-    /// [inertia](Self::inertia) takes more. Relative to `|A|` only the zero operator is all zero: for a
+    /// [inertia](Self::inertia) takes `10 |A| / steps²`, what its steps resolve. Relative to `|A|` only the zero operator is all zero: for a
     /// verdict that calls small curvature a plateau, say here how small. Below the rounding, signs are
     /// chance, and counts of them no longer certain.
     #[must_use]

@@ -56,7 +56,8 @@ pub fn mcallester_term(
 /// The loss must lie in `[0, 1]`: give an objective that does (the error rate, a clipped loss). The
 /// result says whether the losses met did. `w₀` and σ must not depend on the data; a σ chosen on the
 /// data from `k` values fixed in advance costs the `k` in the logarithm, `num_priors`. `L̂` is itself
-/// an estimate, with its standard error.
+/// an estimate, with its standard error, which the bound has no room for: it holds for the mean over the
+/// noise, of which `noisy_loss` is off by a few standard errors. Add them where the number is to be a bound.
 ///
 /// # Units
 ///
