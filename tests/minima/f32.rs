@@ -9,6 +9,7 @@
 
 mod claims;
 mod host;
+mod modes;
 mod problem;
 mod siblings;
 mod sweep;

@@ -11,6 +11,7 @@
 
 mod claims;
 mod host;
+mod modes;
 mod problem;
 mod siblings;
 mod sweep;

@@ -35,8 +35,9 @@ fn volumes_are_those_of_geometry() {
 #[test]
 fn vertices_on_a_line_span_no_volume_in_single_precision() {
     let device = Device::default();
-    for scale in [0.1, 0.3, 0.7] {
-        // Rounding of the weights leaves a height of about 1e-8 of the length.
+    for scale in (1..40).map(|i| 0.1 * f64::from(i)) {
+        // Rounding of the inner products leaves a square of the height of about 1e-7 of the length's, of
+        // either sign.
         let vertex = |t: f64| {
             let w: Vec<f64> = (0..8)
                 .map(|i| (1.0 + f64::from(i)).sin() * t * scale)

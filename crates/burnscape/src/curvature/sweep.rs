@@ -141,7 +141,7 @@ impl<'a> Sweep<'a> {
                     programs.len() - 1
                 }
             };
-            let check = &mut checks[program];
+            let (check, mut own_check) = (&mut checks[program], None);
             let Program {
                 maps,
                 model,
@@ -175,6 +175,11 @@ impl<'a> Sweep<'a> {
             let own_loss = match setup.tells_outputs {
                 true => check_outputs(point, index).map(|()| 0.0)?,
                 false => finite_sum(point, index)?,
+            };
+            // A program that is not shared is checked once.
+            let check = match B::IS_ONLY_TENSORS {
+                true => check.as_mut(),
+                false => own_check.insert(check.take()).as_mut(),
             };
             if let Some(check) = check {
                 check_gradient(point, index)?;
