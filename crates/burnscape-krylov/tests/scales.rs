@@ -50,7 +50,13 @@ impl LinearOperator for Scaled {
 impl SelfAdjoint for Scaled {}
 
 fn operator(power: i32, is_definite: bool) -> Scaled {
-    let sign = |i: usize| if is_definite || i % 3 > 0 { 1.0 } else { -1.0 };
+    let sign = |i: usize| {
+        if is_definite || !i.is_multiple_of(3) {
+            1.0
+        } else {
+            -1.0
+        }
+    };
     Scaled {
         diagonal: (0..10).map(|i| sign(i) * (i + 1) as f64 / 4.0).collect(),
         factor: 2.0_f64.powi(power),

@@ -258,10 +258,10 @@ impl DavidsonConfig {
             near = state.goal.min(told_apart(
                 (self.end, self.k),
                 &ascending,
-                (self.tolerance, 2.0 * noise),
+                (self.tolerance, noise),
             ));
             let norm = residual.norm()?;
-            is_exact &= norm <= (2.0 * noise).max(1e-4 * near);
+            is_exact &= norm <= noise.max(1e-4 * near);
             // Not a number is not good.
             if norm.is_nan() || norm > near {
                 state.next = Next::Along(residual);

@@ -40,7 +40,7 @@ pub(crate) struct Settled<'a> {
 /// What a residual may be, relative to the distances within the end.
 const APART: f64 = 5e-4;
 /// The coarsest that a tolerance makes of it.
-const COARSE: f64 = 1e-2;
+const COARSE: f64 = 2e-3;
 /// Copies of an eigenvalue differ by this much of the rounding.
 const ALIKE: f64 = 16.0;
 /// Movement is measured over the last of this many parts of the subspace.
@@ -90,7 +90,8 @@ pub(crate) fn told_apart(
     ascending: &[f64],
     (tolerance, noise): (f64, f64),
 ) -> f64 {
-    noise + (2.0 * tolerance).clamp(APART, COARSE) * breadth((end, k), ascending, noise)
+    let apart = (2.0 * tolerance).clamp(APART, COARSE) * breadth((end, k), ascending, noise);
+    apart.max(noise)
 }
 
 /// How broad the spectrum is without what is far out at the other end: twice the distance from the first

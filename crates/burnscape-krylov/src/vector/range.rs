@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn norms_scale_with_powers_of_two_from_the_first_number_to_the_last() -> Result<(), HostError> {
-        let v = vec![3.0, -4.0, 12.0];
+        let v = [3.0, -4.0, 12.0];
         for power in -1070..=1019 {
             let scaled: Vec<f64> = v.iter().map(|x| times_power(*x, power)).collect();
             assert_eq!(scaled.norm()?, times_power(13.0, power), "{power}");
