@@ -4,9 +4,9 @@
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, TensorData};
-use burnscape::curvature::{CurvatureConfig, Hessian, Jacobian};
+use burnscape::curvature::{CurvatureConfig, CurvatureError, Hessian, Jacobian};
 use burnscape::krylov::{adjoint_defect, linearity_defect, symmetry_defect};
-use burnscape::loss::{Mode, Reduction, SplitObjective};
+use burnscape::loss::{LossError, Mode, Reduction, SplitObjective};
 
 use super::fixture::{CrossEntropy, Net, STREAM, batches, dense, device, distance};
 
@@ -45,12 +45,18 @@ fn a_jacobian_and_its_transpose_share_their_masks() {
     for bytes in [0, 1 << 20] {
         let config = CurvatureConfig::new()
             .with_mode(Mode::Train)
+            .with_draws_seed(1)
             .with_residual_budget(bytes);
         let jacobian = config.jacobian(&net, &objective, &data).unwrap();
         assert!(adjoint_defect(&jacobian, 3, 1).unwrap() < 1e-14);
     }
     let evaluated = dense(&Jacobian::new(&net, &objective, &data).unwrap());
     let config = CurvatureConfig::new().with_mode(Mode::Train);
+    let refused = config.jacobian(&net, &objective, &data).map(drop);
+    assert_eq!(refused, Err(CurvatureError::Loss(LossError::Draws)));
+    let config = CurvatureConfig::new()
+        .with_mode(Mode::Train)
+        .with_draws_seed(1);
     let trained = dense(&config.jacobian(&net, &objective, &data).unwrap());
     assert!(distance(evaluated.as_slice(), trained.as_slice()) > 1e-3);
 }

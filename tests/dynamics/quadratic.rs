@@ -186,6 +186,7 @@ fn the_mode_decides_what_is_measured() {
     let measure = |mode: Mode| {
         let mut monitor = CurvatureMonitorConfig::new(1)
             .with_mode(mode)
+            .with_draws_seed(Some(3))
             .init()
             .unwrap();
         monitor

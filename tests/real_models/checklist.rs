@@ -35,7 +35,7 @@ pub(crate) enum Door {
 }
 
 impl Door {
-    const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Hessian,
         Self::Spectrum,
         Self::Report,

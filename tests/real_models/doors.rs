@@ -24,6 +24,15 @@ use super::fixture::{device, drawn, for_training};
 const TOLERANCE: f64 = 1e-3;
 const RATE: f64 = 0.05;
 
+/// The seed of the draws of a batch: SplitMix64's finalizer over the seed of the measurement and the index.
+fn seed_of_batch(seed: u64, index: usize) -> u64 {
+    let golden = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut z = seed.wrapping_add((index as u64 + 1).wrapping_mul(golden));
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
 /// `|a − b| / |a|`, refused where there is nothing to compare.
 fn distance(a: &ParamVector, b: &ParamVector) -> Result<f64, Failure> {
     let size = a.norm()?;
@@ -52,15 +61,27 @@ where
 
     /// Burn's gradient over the data.
     fn gradient(&self, model: &M, mode: Mode) -> Result<ParamVector, Failure> {
-        if let Some(seed) = self.draws {
-            device().seed(seed);
-        }
         match mode {
             Mode::Train => Ok(self.training_loss_and_gradient(model, self.data)?.1),
-            Mode::Eval => {
-                let evaluator = Evaluator::new(self.loss);
-                Ok(evaluator.loss_and_gradient(model, self.data)?.gradient)
-            }
+            Mode::Eval => Ok(self
+                .evaluator()
+                .loss_and_gradient(model, self.data)?
+                .gradient),
+        }
+    }
+
+    fn evaluator(&self) -> Evaluator<'_, O> {
+        let evaluator = Evaluator::new(self.loss);
+        match self.draws {
+            Some(seed) => evaluator.with_draws_seed(seed),
+            None => evaluator,
+        }
+    }
+
+    /// Seeds what the loss of a batch draws, as a measurement does.
+    fn seed(&self, index: usize) {
+        if let Some(seed) = self.draws {
+            device().seed(seed_of_batch(seed, index));
         }
     }
 
@@ -73,7 +94,8 @@ where
         let space = ParamSpace::of(model)?;
         let (mut sum, mut weight) = (ParamVector::zeros(&space)?, 0.0);
         let mut total = 0.0;
-        for batch in batches {
+        for (index, batch) in batches.iter().enumerate() {
+            self.seed(index);
             let copy = unshared_copy(model);
             let loss = self.loss.loss(&copy, for_training(batch));
             let value: f64 = loss.clone().into_scalar();
@@ -135,6 +157,7 @@ where
     pub(super) fn report(&self) -> Outcome {
         let scale = PerturbationScale::Absolute;
         let config = SharpnessReportConfig::new()
+            .with_draws_seed(self.draws)
             .with_scales(vec![scale])
             .with_num_samples(1)
             .with_num_steps(2)
@@ -158,10 +181,16 @@ where
     }
 
     pub(super) fn monitor(&self) -> Outcome {
-        let config = CurvatureMonitorConfig::new(1).with_momentum(Some(MomentumConfig::new()));
+        let config = CurvatureMonitorConfig::new(1)
+            .with_momentum(Some(MomentumConfig::new()))
+            .with_draws_seed(self.draws);
         let mut monitor = config.init()?;
         let reading = monitor.measure(0, RATE, &self.model, self.loss, self.data)?;
         ensure!(reading.converged, "{reading:?}");
+        if self.draws.is_some() {
+            // Every reading has draws of its own.
+            return Ok(());
+        }
         let (expected, goal) = self.top()?;
         let off = (reading.sharpness - expected).abs();
         // Either is within the square of its residual over a gap, at most its residual.
@@ -184,7 +213,8 @@ where
     fn plain_loss(&self, model: &M) -> Result<f64, Failure> {
         let model = model.valid();
         let (mut sum, mut weight) = (0.0, 0.0);
-        for batch in self.data {
+        for (index, batch) in self.data.iter().enumerate() {
+            self.seed(index);
             let loss: f64 = self.loss.loss(&model, batch.clone()).into_scalar();
             let own = batch.weight()?;
             sum += own * loss;
@@ -194,7 +224,7 @@ where
     }
 
     pub(super) fn slice(&self) -> Outcome {
-        let evaluator = Evaluator::new(self.loss);
+        let evaluator = self.evaluator();
         let direction = ParamVector::sphere(&evaluator.space(&self.model)?, 5)?;
         let grid = Grid::symmetric(0.1, 3)?;
         let go_on = |_: &_| ControlFlow::Continue(());
