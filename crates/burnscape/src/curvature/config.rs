@@ -51,8 +51,10 @@ pub(super) enum Draws {
     Refused,
     /// From the device's own stream.
     Free,
-    /// From a stream of their own.
+    /// From a stream of their own, a part of it for each batch.
     Seeded(u64),
+    /// The same for a single batch, which gets the seed as it is.
+    OneBatch(u64),
 }
 
 pub(super) type Observer<'a> = Box<dyn FnMut(&CurvatureStep) -> ControlFlow<()> + Send + 'a>;
@@ -138,6 +140,12 @@ impl<'a> CurvatureConfig<'a> {
     /// [`Evaluator::with_draws_seed`](crate::loss::Evaluator::with_draws_seed) says.
     pub fn with_draws_seed(mut self, seed: u64) -> Self {
         self.draws = Draws::Seeded(seed);
+        self
+    }
+
+    /// Freezes the draws of a single batch: those after the device was seeded so.
+    pub(crate) fn with_draws_of_one_batch(mut self, seed: u64) -> Self {
+        self.draws = Draws::OneBatch(seed);
         self
     }
 

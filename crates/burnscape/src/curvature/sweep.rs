@@ -17,7 +17,7 @@ use super::usable::{
 };
 use crate::loss::draws::OwnDraws;
 use crate::loss::{Batch, DataSet, LossError, Reduction, examples_and_weight, visit};
-use crate::space::{Distance, ParamSpace, to_host};
+use crate::space::{Distance, ParamSpace, mix, power_of_two, to_host};
 
 /// One linear map a batch, or several of one trace, at the model's parameters: what every operator
 /// over data is made of.
@@ -113,7 +113,7 @@ impl<'a> Sweep<'a> {
     {
         let device = setup.space.device();
         let draws = match config.draws {
-            Draws::Seeded(seed) => Some((OwnDraws::begin(device)?, seed)),
+            Draws::Seeded(_) | Draws::OneBatch(_) => Some(OwnDraws::begin(device)?),
             Draws::Refused | Draws::Free => None,
         };
         let mut programs: Vec<Program> = Vec::new();
@@ -167,8 +167,12 @@ impl<'a> Sweep<'a> {
             if config.draws == Draws::Refused && maps.iter().any(|map| map.draw_bytes() > 0) {
                 return Err(LossError::Draws.into());
             }
-            if let Some((draws, seed)) = &draws {
-                draws.seed(*seed, index);
+            if let Some(draws) = &draws {
+                match config.draws {
+                    Draws::Seeded(seed) => draws.seed(mix(seed, index as u64)),
+                    Draws::OneBatch(seed) => draws.seed(seed),
+                    Draws::Refused | Draws::Free => (),
+                }
             }
             let points = points(maps, &inputs, residuals)?;
             let point = &points[0];
@@ -507,11 +511,6 @@ impl BatchPoint {
     fn is_kept(&self) -> bool {
         self.points.iter().all(Point::is_kept)
     }
-}
-
-/// The power of two below a positive number, or one near it at the ends of the range.
-fn power_of_two(number: f64) -> f64 {
-    2.0_f64.powi(number.log2().floor().clamp(-1000.0, 1000.0) as i32)
 }
 
 /// One point for each map; random draws are made once.

@@ -2,7 +2,7 @@
 
 use burn::tensor::{DType, Device, Distribution, Tensor};
 
-use crate::space::{SpaceError, mix, to_host};
+use crate::space::{SpaceError, to_host};
 
 /// While it lives, the device's generator is for the measurement, which seeds it at will. Afterwards
 /// the generator continues as a function of its own stream alone: at the beginning it gives one tensor of
@@ -30,9 +30,9 @@ impl OwnDraws {
         Ok(Self { device, afterwards })
     }
 
-    /// Seeds the draws of one part of the measurement.
-    pub(crate) fn seed(&self, seed: u64, part: usize) {
-        self.device.seed(mix(seed, part as u64));
+    /// Seeds the draws that come next.
+    pub(crate) fn seed(&self, seed: u64) {
+        self.device.seed(seed);
     }
 }
 

@@ -102,7 +102,8 @@ pub enum LossError {
     /// Two evaluations at one point differed.
     #[error(
         "the {what} is not deterministic: {first} at first, {second} the second time; evaluate in \
-         `Mode::Eval`, fix the seed, or pin a shuffled loader with `Batches::collect`"
+         `Mode::Eval`, freeze what the loss draws with `with_draws_seed`, or keep one order of a \
+         shuffled loader with `Batches::collect`"
     )]
     NotDeterministic {
         /// `loss`, `gradient` (its norm) or `number of examples`.

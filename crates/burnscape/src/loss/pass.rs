@@ -5,7 +5,7 @@ use super::draws::OwnDraws;
 use super::lift::Lift;
 use super::scalar::{called, check_scalar};
 use super::{Batch, LossError, Mode, Objective};
-use crate::space::{checkpointing_strategy, copy_for_gradients, epsilon, to_host};
+use crate::space::{checkpointing_strategy, copy_for_gradients, epsilon, mix, to_host};
 
 /// One pass over the data: a copy of the model, where batches are brought for it, and whose random
 /// numbers the loss draws.
@@ -68,7 +68,7 @@ impl<M: Module> Pass<M> {
         batch: B,
     ) -> Result<Tensor<1>, LossError> {
         if let Some((draws, seed)) = &self.draws {
-            draws.seed(*seed, index);
+            draws.seed(mix(*seed, index as u64));
         }
         let loss = called(|| objective.loss(&self.model, self.lift.apply(batch)))?;
         check_scalar(&loss)?;

@@ -27,7 +27,7 @@ where
         .with_checks(false)
         .with_residual_budget(usize::MAX);
     config = match draws_seed {
-        Some(seed) => config.with_draws_seed(seed),
+        Some(seed) => config.with_draws_of_one_batch(seed),
         None => config.with_free_draws(),
     };
     Ok(config.hessian(model, objective, std::slice::from_ref(batch))?)
