@@ -11,7 +11,6 @@ use crate::invocation::Invocation;
 struct Sweep {
     name: &'static str,
     about: &'static str,
-    package: &'static str,
     /// Test binaries that hold a test called `sweep_NAME`; one for each element type, for instance.
     binaries: &'static [&'static str],
 }
@@ -20,37 +19,31 @@ const SWEEPS: &[Sweep] = &[
     Sweep {
         name: "ends",
         about: "far ends of spectra: every eigenvalue method, outliers at the other end",
-        package: "burnscape-krylov",
         binaries: &["ends"],
     },
     Sweep {
         name: "zeros",
         about: "random programs with exact zeros through products and cumulative products",
-        package: "burnscape-linearize",
         binaries: &["zeros"],
     },
     Sweep {
         name: "fisher",
         about: "exact Fisher against Gauss-Newton at margins 0 to 80",
-        package: "burnscape",
         binaries: &["fisher_f32", "fisher_f64"],
     },
     Sweep {
         name: "minima",
         about: "Hessians and reports at minima; detached tensors refused there",
-        package: "burnscape",
         binaries: &["minima_f32", "minima_f64"],
     },
     Sweep {
         name: "scales",
         about: "losses times powers of two: products, spectra, solvers, verdicts, SAM",
-        package: "burnscape",
         binaries: &["scales_f32", "scales_f64"],
     },
     Sweep {
         name: "intervals",
         about: "how often intervals that are stated as 95 % hold the true value",
-        package: "burnscape",
         binaries: &["intervals"],
     },
 ];
@@ -78,11 +71,12 @@ pub(crate) fn run(root: &Path, name: Option<&str>) -> Result<(), String> {
     Ok(())
 }
 
+/// Of the whole workspace: one package alone has other features of Burn, which would be built anew.
 fn invocations(sweep: &Sweep) -> Vec<Invocation> {
-    let (name, package) = (sweep.name, sweep.package);
+    let name = sweep.name;
     let line = |binary: &&str| {
         Invocation::new(&format!(
-            "cargo test --release --package {package} --test {binary} -- --ignored --nocapture sweep_{name}"
+            "cargo test --release --workspace --test {binary} -- --ignored --nocapture sweep_{name}"
         ))
     };
     sweep.binaries.iter().map(line).collect()
@@ -106,10 +100,7 @@ mod tests {
             .collect();
         assert_eq!(
             lines,
-            [
-                "cargo test --release --package burnscape-krylov --test ends -- --ignored --nocapture \
-                 sweep_ends"
-            ]
+            ["cargo test --release --workspace --test ends -- --ignored --nocapture sweep_ends"]
         );
     }
 }
