@@ -109,7 +109,7 @@ fn training_with_a_monitor_is_training_with_one_draw_in_its_place() {
     let start = Net::new(&device);
     let weights = start.clone().into_record().into_bytes().expect("a record");
     let train = |look: &mut dyn FnMut(usize, &Net)| {
-        let record = burn::module::ModuleRecord::from_bytes(weights.clone()).expect("a record");
+        let record = burn::store::ModuleRecord::from_bytes(weights.clone()).expect("a record");
         let mut model = Net::new(&device).load_record(record);
         let mut sgd = SgdConfig::new().init();
         plain.seed(5);
