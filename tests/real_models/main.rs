@@ -14,9 +14,12 @@ mod diffusion;
 mod doors;
 mod dqn;
 mod fixture;
+mod learner;
 mod modern_lstm;
 mod nano_gpt;
 mod resnet;
+#[path = "../learner/silent.rs"]
+mod silent;
 mod text_classification;
 mod text_generation;
 mod tied_embedding;

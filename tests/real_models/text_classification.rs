@@ -19,14 +19,14 @@ const WORDS: usize = 9;
 const CLASSES: usize = 3;
 
 #[derive(Batch, Clone, Debug)]
-struct Texts {
+pub(super) struct Texts {
     tokens: Tensor<2, Int>,
     labels: Tensor<1, Int>,
     mask_pad: Tensor<2, Bool>,
 }
 
 #[derive(Module, Debug)]
-struct Classifier {
+pub(super) struct Classifier {
     transformer: TransformerEncoder,
     embedding_token: Embedding,
     embedding_pos: Embedding,
@@ -35,8 +35,13 @@ struct Classifier {
 }
 
 impl Classifier {
-    fn new(device: &Device) -> Self {
+    pub(super) fn new(device: &Device) -> Self {
+        Self::with_dropout(device, 0.1)
+    }
+
+    pub(super) fn with_dropout(device: &Device, dropout: f64) -> Self {
         let transformer = TransformerEncoderConfig::new(8, 12, 2, 2)
+            .with_dropout(dropout)
             .with_norm_first(true)
             .with_quiet_softmax(true);
         Self {
@@ -49,7 +54,7 @@ impl Classifier {
     }
 
     /// Begins as the original does: everything is moved to the device of the embedding.
-    fn forward(&self, texts: Texts) -> ClassificationOutput {
+    pub(super) fn forward(&self, texts: Texts) -> ClassificationOutput {
         let [batch, length] = texts.tokens.dims();
         let device = &self.embedding_token.devices()[0];
         let tokens = texts.tokens.to_device(device);
@@ -78,27 +83,30 @@ impl Classifier {
     }
 }
 
+/// Words, and the class of the text.
+pub(super) type Item = (&'static [usize], i64);
+
 /// As the batcher of the original makes it.
-fn texts(texts: &[(&[usize], i64)]) -> Texts {
-    let device = device();
+pub(super) fn texts(texts: &[Item], device: &Device) -> Texts {
     let tokens = texts.iter().map(|(tokens, _)| tokens.to_vec()).collect();
     let labels = texts.iter().map(|(_, label)| *label).collect::<Vec<i64>>();
-    let mask = generate_padding_mask(PAD, tokens, SeqLengthOption::Fixed(6), &device);
+    let mask = generate_padding_mask(PAD, tokens, SeqLengthOption::Fixed(6), device);
     Texts {
         tokens: mask.tensor,
-        labels: Tensor::from_ints(labels.as_slice(), &device),
+        labels: Tensor::from_ints(labels.as_slice(), device),
         mask_pad: mask.mask,
     }
 }
 
 fn data() -> [Texts; 2] {
-    [
-        texts(&[(&[1, 5, 3], 0), (&[2, 2, 7, 8, 1], 2), (&[4], 1)]),
-        texts(&[(&[8, 6, 3, 1, 2, 5, 7], 1), (&[3, 4], 0)]),
-    ]
+    let data: [&[Item]; 2] = [
+        &[(&[1, 5, 3], 0), (&[2, 2, 7, 8, 1], 2), (&[4], 1)],
+        &[(&[8, 6, 3, 1, 2, 5, 7], 1), (&[3, 4], 0)],
+    ];
+    data.map(|items| texts(items, &device()))
 }
 
-fn loss(model: &Classifier, texts: Texts) -> Tensor<1> {
+pub(super) fn loss(model: &Classifier, texts: Texts) -> Tensor<1> {
     model.forward(texts).loss
 }
 

@@ -14,9 +14,9 @@ pub enum LinearizeError {
     },
     /// The closure reads a value, or branches on one.
     #[error(
-        "the closure reads a value{place}, and a recorded tensor has none; compute with tensors \
-         (`mask_where` instead of `if`), and read what does not depend on the parameters before the \
-         closure"
+        "the closure reads a value{place}, but tensors have no values while a closure is traced; compute \
+         with tensors (`mask_where` instead of `if`), and read what does not depend on the parameters \
+         before the closure runs"
     )]
     ReadValue {
         /// The call that reads.
@@ -25,7 +25,7 @@ pub enum LinearizeError {
     /// The closure moves a tensor that depends on the parameters to a device.
     #[error(
         "the closure moves a tensor that depends on the parameters to a device{place}, which Burn \
-         cannot record; move batch and model before, and make new tensors on `x.device()`. Tensors \
+         cannot record; move batch and model beforehand, and make new tensors on `x.device()`. Tensors \
          of the batch and constants of the model may be moved"
     )]
     Moved {
@@ -44,15 +44,17 @@ pub enum LinearizeError {
         place: Place,
     },
     /// The closure seeds the device's generator.
-    #[error("the closure seeds the device{place}, which cannot be recorded; seed it before")]
+    #[error(
+        "the closure seeds the device{place}, which cannot be recorded; seed it before the call"
+    )]
     Seeds {
         /// The call that seeds.
         place: Place,
     },
     /// The closure takes a gradient of its own, as physics-informed losses do.
     #[error(
-        "the closure calls `backward`, which cannot be traced; write the derivative by the input as a \
-         forward computation: by hand along the layers, or as differences of two forward passes"
+        "the closure calls `backward`, which cannot be traced; write the derivative with respect to the input as \
+         a forward computation: by hand along the layers, or as differences of two forward passes"
     )]
     BackwardInside,
     /// The loss has more or less than one element.
@@ -71,8 +73,8 @@ pub enum LinearizeError {
     NoCriterion,
     /// An operation has no rule for its derivative.
     #[error(
-        "no derivative rule for `{operation}` with shapes {shapes:?}{origin}; write it with operations \
-         that have one, which `coverage` lists"
+        "no derivative rule for `{operation}` with shapes {shapes:?}{origin}; use operations that have one \
+         (`coverage` lists them)"
     )]
     NoRule {
         /// The operation.
@@ -91,9 +93,9 @@ pub enum LinearizeError {
     /// are values that stay equal when the parameters move by a ten-thousandth of their size (masked ones, or
     /// those that a ReLU cuts off).
     #[error(
-        "`{operation}` with shapes {shapes:?} compares values that move with the parameters, and {count} \
-         of them are equal at this point and not next to it, so that what is selected has no derivative here; make the mask \
-         from the batch, select with `lower` or `greater`, or move the parameters off the tie"
+        "`{operation}` with shapes {shapes:?} compares values that depend on the parameters, and {count} \
+         of them are equal at this point but not near it, so the selection has no derivative here; make \
+         the mask from the batch, select with `lower` or `greater`, or move the parameters off the tie"
     )]
     Tie {
         /// The comparison.
@@ -141,7 +143,7 @@ pub enum LinearizeError {
         message: String,
     },
     /// The device's backend was not compiled in, or has no interpreter.
-    #[error("programs cannot run on {device}; enable the backend's feature of this crate")]
+    #[error("programs cannot run on {device}; enable that backend's cargo feature")]
     Device {
         /// The device.
         device: String,

@@ -93,8 +93,8 @@ fn a_selection_by_equality_is_refused_where_something_is_equal_and_only_there() 
     assert_eq!(error, expected);
     assert_eq!(
         error.to_string(),
-        "`BaseFloat::EqualElem` with shapes [[3]] compares values that move with the parameters, and 2 of \
-         them are equal at this point and not next to it, so that what is selected has no derivative here; \
+        "`BaseFloat::EqualElem` with shapes [[3]] compares values that depend on the parameters, and 2 of \
+         them are equal at this point but not near it, so the selection has no derivative here; \
          make the mask from the batch, select with `lower` or `greater`, or move the parameters off the tie"
     );
     let others: [(&str, Loss); 4] = [

@@ -43,7 +43,7 @@ pub enum LossError {
         norm: f64,
     },
     /// The data set has no batch.
-    #[error("the data set is empty")]
+    #[error("the data set is empty; give it at least one batch")]
     EmptyData,
     /// A batch has no example.
     #[error("batch {batch} has no example; drop empty batches from the data set")]
@@ -61,8 +61,8 @@ pub enum LossError {
     },
     /// The tensors of a batch do not agree about the number of examples.
     #[error(
-        "the parts of a batch count {first} and {second} examples; every tensor's first axis must \
-         count examples, other parts are marked `#[batch(skip)]`"
+        "the parts of a batch disagree on its number of examples: {first} and {second}; the first axis of \
+         every tensor must be the examples, and parts that are not per example need `#[batch(skip)]`"
     )]
     RaggedBatch {
         /// Examples by one part.
@@ -71,7 +71,7 @@ pub enum LossError {
         second: usize,
     },
     /// An example was asked for that the batch does not have.
-    #[error("example {index} of a batch of {examples}")]
+    #[error("example {index} does not exist: the batch has {examples}, counted from 0")]
     NoSuchExample {
         /// The index.
         index: usize,
@@ -85,7 +85,10 @@ pub enum LossError {
     )]
     NotPerExample,
     /// A per-example objective gave another number of losses than there are examples.
-    #[error("{found} losses for {expected} examples; return one loss an example, `[n]`")]
+    #[error(
+        "the objective returned {found} losses for a batch of {expected} examples; return one loss per \
+         example, of shape `[n]`"
+    )]
     WrongExampleLosses {
         /// Examples in the batch.
         expected: usize,
@@ -95,15 +98,15 @@ pub enum LossError {
     /// The loss draws random numbers.
     #[error(
         "the loss draws random numbers (a sampled latent variable, noise, dropout in `Mode::Train`), so \
-         that it is another function whenever it is evaluated; freeze the draws with \
-         `with_draws_seed`, or let the batch carry them"
+         it is a different function at each evaluation; freeze the draws with `with_draws_seed`, or draw \
+         the numbers beforehand and put them into the batch"
     )]
     Draws,
     /// Two evaluations at one point differed.
     #[error(
-        "the {what} is not deterministic: {first} at first, {second} the second time; evaluate in \
+        "the {what} is not deterministic: {first} at the first evaluation, {second} at the second; use \
          `Mode::Eval`, freeze what the loss draws with `with_draws_seed`, or keep one order of a \
-         shuffled loader with `Batches::collect`"
+         shuffling loader with `Batches::collect`"
     )]
     NotDeterministic {
         /// `loss`, `gradient` (its norm) or `number of examples`.
@@ -115,7 +118,7 @@ pub enum LossError {
     },
     /// A data set gave another batch when it was read again.
     #[error(
-        "batch {batch} is another one when the data are read again: the loader shuffles, or the closure \
+        "batch {batch} differs when the data are read again: the loader shuffles, or the closure \
          does not yield the same batches on every call; build the loader without `shuffle`, or keep one \
          order with `Batches::collect`"
     )]

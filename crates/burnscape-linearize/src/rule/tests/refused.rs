@@ -34,7 +34,7 @@ fn an_operation_without_a_rule_is_named_with_its_shapes_and_the_parameter_it_rea
     assert_eq!(
         error.to_string(),
         "no derivative rule for `Float::GridSample2d` with shapes [[1, 2, 3, 3], [1, 2, 2, 2]] (it \
-         reads `encoder.conv.weight`); write it with operations that have one, which `coverage` lists"
+         reads `encoder.conv.weight`); use operations that have one (`coverage` lists them)"
     );
 }
 

@@ -22,6 +22,11 @@ use crate::optim::{OptimConfigError, Sam, SamConfig, SamStrategy, Window};
 /// A measurement that fails interrupts the training after its step;
 /// [`CurvatureReadings::error`] says why.
 ///
+/// Burn's checkpoints do not hold the monitor. A resumed training measures at the steps at which the
+/// uninterrupted one does, as the strategy counts steps on
+/// ([`with_checkpoints`](SamStrategy::with_checkpoints)); its history starts with the resumed epoch, and
+/// its first search is a cold one.
+///
 /// # Cost
 ///
 /// That of [`CurvatureMonitor`], at each step that is due, while the training waits.

@@ -147,14 +147,15 @@ impl<M: LearnerModel> SamStrategy<M> {
         self
     }
 
-    /// The directory of Burn's checkpoints, which a strategy is not told: `directory/checkpoint`
+    /// The directory of Burn's checkpoints, which Burn does not pass to a strategy: `directory/checkpoint`
     /// with `SupervisedTraining::with_default_checkpointers`.
     ///
     /// When Burn has checkpointers, the state goes to `sam-{epoch}.bpk` beside them after each
     /// epoch, whatever Burn's checkpointing strategy keeps; records are removed once the
     /// `model-{epoch}.bpk` beside them is gone and a later one is there. When Burn resumes from an
     /// epoch, the state does, and training goes on bit for bit as without the break, given the same
-    /// batches in the same order. [`OptimRecord::load`](crate::optim::OptimRecord::load) reads the
+    /// batches in the same order and, where the model draws (dropout), a
+    /// [`draws_seed`](SamConfig::draws_seed). [`OptimRecord::load`](crate::optim::OptimRecord::load) reads the
     /// files too.
     ///
     /// # Errors
