@@ -16,6 +16,9 @@ struct Net {
 
 type Batch = (Tensor<2>, Tensor<2, Int>, Tensor<2, Bool>);
 
+/// A device that a closure can name.
+type Place = fn(&Net, &Batch) -> Device;
+
 fn device() -> Device {
     Device::flex().autodiff()
 }
@@ -75,7 +78,7 @@ fn the_batch_and_constants_may_be_moved_to_any_device_of_the_closure() {
         &batch,
     );
     assert_eq!(expected.len(), 3);
-    let places: [(&str, fn(&Net, &Batch) -> Device); 4] = [
+    let places: [(&str, Place); 4] = [
         ("the model's", |net, _| net.devices()[0].clone()),
         ("the model's, plain", |net, _| {
             net.devices()[0].clone().without_autodiff()
@@ -106,7 +109,7 @@ fn tensors_may_be_made_on_any_device_of_the_closure() {
         &net,
         &batch,
     );
-    let places: [fn(&Net, &Batch) -> Device; 3] = [
+    let places: [Place; 3] = [
         |net, _| net.devices()[0].clone(),
         |net, _| net.devices()[0].clone().without_autodiff(),
         |_, (x, _, _)| x.device(),
