@@ -1,10 +1,12 @@
 //! Ties: the side of a kink that is taken, and selections by equality, which have none.
 
+use burn::module::Param;
 use burn::tensor::activation::relu;
-use burnscape_linearize::{LinearizeError, jvp, trace_gradient};
+use burn::tensor::{DType, Tensor, TensorData};
+use burnscape_linearize::{LinearizeError, LinearizedGradient, jvp, trace_gradient};
 
 use super::Right::{Differences, Product};
-use super::{Loss, at, direction, hold, on, plain, product};
+use super::{Loss, Point, at, direction, hold, on, plain, product};
 
 /// At a tie, what is differentiated is what Burn's gradient takes for the function there.
 #[test]
@@ -151,6 +153,54 @@ fn what_is_equal_nearby_as_well_is_selected_by_equality() {
         matches!(refused, Err(LinearizeError::Tie { count: 1, .. })),
         "{refused:?}"
     );
+}
+
+/// A ReLU that cuts off many numbers cuts off those next to the point that it cuts off there.
+#[test]
+fn a_selection_after_a_large_relu_is_not_refused() {
+    let dead_are_three: Loss = |x| {
+        let y = relu(x);
+        let is_dead = y.clone().equal_elem(0.0);
+        y.mask_fill(is_dead, 3.0).square().sum()
+    };
+    for phase in 0..20 {
+        let x: Vec<f64> = (0..10_000)
+            .map(|i| ((f64::from(i) + 0.5) * (1.0 + 0.37 * f64::from(phase))).sin())
+            .collect();
+        assert!(x.iter().all(|x| x.abs() > 1e-6));
+        let found = product(&x, &vec![1.0; x.len()], dead_are_three).expect("a product");
+        let expected = x.iter().map(|x| if *x > 0.0 { 2.0 } else { 0.0 });
+        assert!(found.into_iter().eq(expected), "{phase}");
+    }
+}
+
+/// What is next to a point is another one in its own type.
+#[test]
+fn ties_are_found_in_every_float_type() {
+    for dtype in [DType::F64, DType::F32, DType::F16, DType::BF16] {
+        let one = TensorData::new(vec![1.0, 2.0], [2]);
+        let model = Point {
+            x: Param::from_tensor(Tensor::from_data(one, (&plain().autodiff(), dtype))),
+        };
+        let trace = trace_gradient(
+            model,
+            plain().settings(),
+            |_| (),
+            |point, ()| {
+                let x = point.x.val();
+                let is_one = x.clone().equal_elem(1.0);
+                x.mask_fill(is_one, 3.0).square().sum()
+            },
+        );
+        let trace = trace.expect("a trace");
+        let gradient = LinearizedGradient::new(&trace, plain().settings(), &plain());
+        let v = Tensor::<1>::from_data([1.0, 1.0], (&plain(), dtype));
+        let refused = gradient.and_then(|mut gradient| gradient.hvp(&[v]));
+        assert!(
+            matches!(refused, Err(LinearizeError::Tie { count: 1, .. })),
+            "{dtype:?}"
+        );
+    }
 }
 
 /// A derivative by hand is refused there as well, and its derivative.
