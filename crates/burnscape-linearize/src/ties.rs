@@ -70,7 +70,7 @@ impl Tie {
                 .map(|tensor| tensor.shape.as_slice().to_vec())
                 .collect(),
         );
-        let ones = C::bool_into_float(mask, tape.float_dtype());
+        let ones = C::bool_into_float(mask, tape.count_dtype());
         Some(Self {
             count: port(tape.recorder(), "", &C::float_sum(ones)).tensor,
             operation,

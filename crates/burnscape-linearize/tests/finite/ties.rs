@@ -2,7 +2,7 @@
 
 use burn::module::Param;
 use burn::tensor::activation::relu;
-use burn::tensor::{DType, Tensor, TensorData};
+use burn::tensor::{DType, FloatDType, Tensor, TensorData};
 use burnscape_linearize::{LinearizeError, LinearizedGradient, jvp, trace_gradient};
 
 use super::Right::{Differences, Product};
@@ -201,6 +201,39 @@ fn ties_are_found_in_every_float_type() {
             "{dtype:?}"
         );
     }
+}
+
+/// Half precision has no 1001.
+#[test]
+fn a_tie_among_much_padding_is_found_in_half_precision() {
+    let mut settings = plain().settings();
+    settings.float_dtype = FloatDType::BF16;
+    let place = (&plain().autodiff(), DType::BF16);
+    let kept: Vec<f64> = (0..1002).map(|i| if i < 2 { 1.0 } else { 0.0 }).collect();
+    let x = TensorData::new(kept.iter().map(|k| 1.0 - k).collect::<Vec<f64>>(), [1002]);
+    let model = Point {
+        x: Param::from_tensor(Tensor::from_data(x, place)),
+    };
+    let trace = trace_gradient(
+        model,
+        settings,
+        |_| (),
+        |point, ()| {
+            let x = point.x.val();
+            let kept =
+                Tensor::<1>::from_data(TensorData::new(kept, [1002]), (&x.device(), DType::BF16));
+            let y = x * kept;
+            let is_padding = y.clone().equal_elem(0.0);
+            y.mask_fill(is_padding, 3.0).square().sum()
+        },
+    );
+    let gradient = LinearizedGradient::new(&trace.expect("a trace"), settings, &plain());
+    let v = Tensor::<1>::ones([1002], (&plain(), DType::BF16));
+    let refused = gradient.and_then(|mut gradient| gradient.hvp(&[v]));
+    assert!(
+        matches!(refused, Err(LinearizeError::Tie { count: 2, .. })),
+        "{refused:?}"
+    );
 }
 
 /// A derivative by hand is refused there as well, and its derivative.
