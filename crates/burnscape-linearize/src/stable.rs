@@ -4,7 +4,8 @@
 //!   once `p` rounds to one. It is `g σ(x) σ(−x)` here, which keeps its digits.
 //! - `exp(−m)` of an extremum, as `quiet_softmax` adds it to a sum that it divides by. Where everything is
 //!   masked it is infinite, which is right for the value and makes `0 · ∞` of its derivative. Held at the
-//!   largest finite number, it has the derivative zero there.
+//!   largest finite number, it has the derivative zero there. Only where nothing but a division reads the sum:
+//!   what is divided by infinity is zero, and to rounding is so here. Anywhere else an overflow stays one.
 
 use burn::tensor::{DType, Scalar};
 use burn_ir::{
@@ -18,8 +19,8 @@ use super::coverage::describe;
 use super::program::Program;
 
 /// The operations of a program that are recorded otherwise.
-#[derive(Default)]
 struct Stable<'p> {
+    program: &'p Program,
     /// What `sigmoid` was taken of, by its result.
     sigmoids: FxHashMap<TensorId, &'p TensorIr>,
     /// Extrema, and what was made of them by changes of sign and by masks.
@@ -28,7 +29,11 @@ struct Stable<'p> {
 
 impl<'p> Stable<'p> {
     fn of(program: &'p Program) -> Self {
-        let mut found = Self::default();
+        let mut found = Self {
+            program,
+            sigmoids: FxHashMap::default(),
+            shifts: FxHashMap::default(),
+        };
         for operation in &program.operations {
             match operation {
                 OperationIr::Activation(Activation::Sigmoid(o)) => {
@@ -70,6 +75,35 @@ impl<'p> Stable<'p> {
         self.shifts.contains_key(&tensor.id)
     }
 
+    /// Whether a tensor is read only as a term of sums that are read only by divisions.
+    fn is_term_of_divisor(&self, tensor: &TensorIr) -> bool {
+        self.is_read_only(tensor, |operation| match operation {
+            OperationIr::NumericFloat(_, Numeric::Add(o)) => self.is_divisor(&o.out),
+            _ => false,
+        })
+    }
+
+    /// Whether a tensor is read only to divide by it, or by its square as Burn's backward pass does.
+    fn is_divisor(&self, tensor: &TensorIr) -> bool {
+        self.is_read_only(tensor, |operation| match operation {
+            OperationIr::NumericFloat(_, Numeric::Div(o)) => o.lhs.id != tensor.id,
+            OperationIr::Float(_, Float::Recip(_)) => true,
+            OperationIr::NumericFloat(_, Numeric::Mul(o)) => {
+                o.lhs.id == o.rhs.id && self.is_divisor(&o.out)
+            }
+            _ => false,
+        })
+    }
+
+    fn is_read_only(&self, tensor: &TensorIr, by: impl Fn(&OperationIr) -> bool) -> bool {
+        let mut outputs = self.program.outputs.iter();
+        let mut operations = self.program.operations.iter();
+        outputs.all(|port| port.tensor.id != tensor.id)
+            && operations.all(|operation| {
+                operation.inputs().all(|input| input.id != tensor.id) || by(operation)
+            })
+    }
+
     /// What is put in an operation's place; none if it stays. Results keep their names.
     fn instead(&self, operation: &OperationIr, names: &mut Names) -> Option<Vec<OperationIr>> {
         match operation {
@@ -98,7 +132,9 @@ impl<'p> Stable<'p> {
                     })),
                 ])
             }
-            OperationIr::Float(dtype, Float::Exp(o)) if self.is_shift(&o.input) => {
+            OperationIr::Float(dtype, Float::Exp(o))
+                if self.is_shift(&o.input) && self.is_term_of_divisor(&o.out) =>
+            {
                 let bound = largest_exponent(o.input.dtype)?;
                 let held = names.like(&o.input);
                 Some(vec![

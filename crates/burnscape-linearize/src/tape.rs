@@ -38,9 +38,12 @@ impl<'a> Tape<'a> {
         self.recorder
     }
 
-    /// The element type of floats where an operation has none of its own.
-    pub(crate) fn float_dtype(&self) -> FloatDType {
-        self.settings.float_dtype
+    /// The element type of numbers that are counted: half precision ends at a few hundred.
+    pub(crate) fn count_dtype(&self) -> FloatDType {
+        match self.settings.float_dtype {
+            FloatDType::F64 => FloatDType::F64,
+            _ => FloatDType::F32,
+        }
     }
 
     /// The element type of indices.

@@ -2,7 +2,7 @@
 
 use burn::backend::DispatchTensor;
 use burn::backend::ops::{BoolTensorOps, FloatTensorOps};
-use burn::tensor::{Scalar, Tensor, TensorData};
+use burn::tensor::{DType, Scalar, Tensor, TensorData};
 use burn_ir::{
     BaseOperationIr as Base, IrVisitorMut, NumericOperationIr as Numeric, OperationIr, TensorId,
     TensorIr,
@@ -70,7 +70,7 @@ impl Tie {
                 .map(|tensor| tensor.shape.as_slice().to_vec())
                 .collect(),
         );
-        let ones = C::bool_into_float(mask, tape.float_dtype());
+        let ones = C::bool_into_float(mask, tape.count_dtype());
         Some(Self {
             count: port(tape.recorder(), "", &C::float_sum(ones)).tensor,
             operation,
@@ -125,7 +125,19 @@ pub(crate) fn stay(ties: &[Tie], here: &[f64], nearby: &[f64]) -> Result<(), Lin
     Ok(())
 }
 
-/// The inputs of a program, with those that move a ten-thousandth of their size away, each number by another share
+/// How far next to a point is, as a share of an input's size: well above what rounding hides, and otherwise as near
+/// as can be, so that few of many numbers cross a kink on the way (what a ReLU cuts off comes back).
+fn nearby_share(dtype: DType) -> f64 {
+    let epsilon = match dtype {
+        DType::F64 => f64::EPSILON,
+        DType::F16 => 2.0_f64.powi(-10),
+        DType::BF16 => 2.0_f64.powi(-7),
+        _ => f64::from(f32::EPSILON),
+    };
+    epsilon.sqrt().min(1e-4).max(16.0 * epsilon)
+}
+
+/// The inputs of a program, with those that move a little of their size away, each number by another share
 /// of it.
 pub(crate) fn displaced(
     ties: &[Tie],
@@ -145,7 +157,8 @@ pub(crate) fn displaced(
             let share = 0.5 + (0.618_033_988_749_895 * i as f64).fract();
             if i % 3 == 1 { -share } else { share }
         });
-        let shift: Vec<f64> = shares.map(|share| 1e-4 * size * share).collect();
+        let unit = nearby_share(x.dtype()) * size;
+        let shift: Vec<f64> = shares.map(|share| unit * share).collect();
         let options = (&x.device(), x.dtype());
         let shift = Tensor::<1>::from_data(TensorData::new(shift, [len]), options);
         Ok((x + shift).into_dispatch())

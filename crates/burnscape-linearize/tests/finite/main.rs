@@ -402,11 +402,27 @@ fn functions_and_layers_are_smooth_at_zeros_and_at_constants() {
     ]);
 }
 
+/// Up to the end of the range: only what `quiet_softmax` divides by is held within it.
+#[test]
+fn exponentials_of_extrema_are_those_of_burn() {
+    hold(vec![
+        ("exp(max)", vec![709.7815, 1.0], Differences, |x| {
+            x.max_dim(0).exp() * 1e-300
+        }),
+        ("exp(−max)", vec![-709.7815, -800.0], Differences, |x| {
+            x.max_dim(0).neg().exp() * 1e-300
+        }),
+        ("exp(min)", vec![709.7815, 800.0], Differences, |x| {
+            x.min_dim(0).exp() * 1e-300
+        }),
+    ]);
+}
+
 /// What has no finite derivative has none here: a norm at zero, a root at zero, the logarithm under a mask that
 /// comes after it. Burn's gradient is NaN or infinite as well.
 #[test]
 fn infinities_stay() {
-    let cases: [(&str, &[f64], Loss); 8] = [
+    let cases: [(&str, &[f64], Loss); 11] = [
         ("norm", &[0.0, 0.0], |x| x.square().sum().sqrt()),
         ("root", &[0.0, 1.0], |x| x.sqrt().sum()),
         ("hypot", &[0.0, 0.0], |x| x.clone().hypot(x.flip([0])).sum()),
@@ -420,6 +436,15 @@ fn infinities_stay() {
         }),
         ("elu", &[0.5, 800.0], |x| elu(x, 1.0).sum()),
         ("selu", &[0.5, 800.0], |x| selu(celu(x, 1.0)).sum()),
+        ("exp(max)", &[800.0, 1.0], |x| x.max_dim(0).exp()),
+        ("ln exp(−max)", &[-800.0, -801.0], |x| {
+            x.max_dim(0).neg().exp().log()
+        }),
+        ("ln of a divisor", &[-800.0, -801.0], |x| {
+            let m = x.clone().detach().max_dim(0);
+            let sum = (x - m.clone()).exp().sum_dim(0) + m.neg().exp();
+            sum.log()
+        }),
     ];
     for (name, x, loss) in cases {
         let found = product(x, &direction(2), loss).expect("a product");

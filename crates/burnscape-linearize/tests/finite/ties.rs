@@ -1,10 +1,12 @@
 //! Ties: the side of a kink that is taken, and selections by equality, which have none.
 
+use burn::module::Param;
 use burn::tensor::activation::relu;
-use burnscape_linearize::{LinearizeError, jvp, trace_gradient};
+use burn::tensor::{DType, FloatDType, Tensor, TensorData};
+use burnscape_linearize::{LinearizeError, LinearizedGradient, jvp, trace_gradient};
 
 use super::Right::{Differences, Product};
-use super::{Loss, at, direction, hold, on, plain, product};
+use super::{Loss, Point, at, direction, hold, on, plain, product};
 
 /// At a tie, what is differentiated is what Burn's gradient takes for the function there.
 #[test]
@@ -149,6 +151,87 @@ fn what_is_equal_nearby_as_well_is_selected_by_equality() {
     let refused = product(&[0.0, 2.0], &[1.0, 1.0], square);
     assert!(
         matches!(refused, Err(LinearizeError::Tie { count: 1, .. })),
+        "{refused:?}"
+    );
+}
+
+/// A ReLU that cuts off many numbers cuts off those next to the point that it cuts off there.
+#[test]
+fn a_selection_after_a_large_relu_is_not_refused() {
+    let dead_are_three: Loss = |x| {
+        let y = relu(x);
+        let is_dead = y.clone().equal_elem(0.0);
+        y.mask_fill(is_dead, 3.0).square().sum()
+    };
+    for phase in 0..20 {
+        let x: Vec<f64> = (0..10_000)
+            .map(|i| ((f64::from(i) + 0.5) * (1.0 + 0.37 * f64::from(phase))).sin())
+            .collect();
+        assert!(x.iter().all(|x| x.abs() > 1e-6));
+        let found = product(&x, &vec![1.0; x.len()], dead_are_three).expect("a product");
+        let expected = x.iter().map(|x| if *x > 0.0 { 2.0 } else { 0.0 });
+        assert!(found.into_iter().eq(expected), "{phase}");
+    }
+}
+
+/// What is next to a point is another one in its own type.
+#[test]
+fn ties_are_found_in_every_float_type() {
+    for dtype in [DType::F64, DType::F32, DType::F16, DType::BF16] {
+        let one = TensorData::new(vec![1.0, 2.0], [2]);
+        let model = Point {
+            x: Param::from_tensor(Tensor::from_data(one, (&plain().autodiff(), dtype))),
+        };
+        let trace = trace_gradient(
+            model,
+            plain().settings(),
+            |_| (),
+            |point, ()| {
+                let x = point.x.val();
+                let is_one = x.clone().equal_elem(1.0);
+                x.mask_fill(is_one, 3.0).square().sum()
+            },
+        );
+        let trace = trace.expect("a trace");
+        let gradient = LinearizedGradient::new(&trace, plain().settings(), &plain());
+        let v = Tensor::<1>::from_data([1.0, 1.0], (&plain(), dtype));
+        let refused = gradient.and_then(|mut gradient| gradient.hvp(&[v]));
+        assert!(
+            matches!(refused, Err(LinearizeError::Tie { count: 1, .. })),
+            "{dtype:?}"
+        );
+    }
+}
+
+/// Half precision has no 1001.
+#[test]
+fn a_tie_among_much_padding_is_found_in_half_precision() {
+    let mut settings = plain().settings();
+    settings.float_dtype = FloatDType::BF16;
+    let place = (&plain().autodiff(), DType::BF16);
+    let kept: Vec<f64> = (0..1002).map(|i| if i < 2 { 1.0 } else { 0.0 }).collect();
+    let x = TensorData::new(kept.iter().map(|k| 1.0 - k).collect::<Vec<f64>>(), [1002]);
+    let model = Point {
+        x: Param::from_tensor(Tensor::from_data(x, place)),
+    };
+    let trace = trace_gradient(
+        model,
+        settings,
+        |_| (),
+        |point, ()| {
+            let x = point.x.val();
+            let kept =
+                Tensor::<1>::from_data(TensorData::new(kept, [1002]), (&x.device(), DType::BF16));
+            let y = x * kept;
+            let is_padding = y.clone().equal_elem(0.0);
+            y.mask_fill(is_padding, 3.0).square().sum()
+        },
+    );
+    let gradient = LinearizedGradient::new(&trace.expect("a trace"), settings, &plain());
+    let v = Tensor::<1>::ones([1002], (&plain(), DType::BF16));
+    let refused = gradient.and_then(|mut gradient| gradient.hvp(&[v]));
+    assert!(
+        matches!(refused, Err(LinearizeError::Tie { count: 2, .. })),
         "{refused:?}"
     );
 }

@@ -171,7 +171,7 @@ impl<'a, O> Evaluator<'a, O> {
     /// # Cost
     ///
     /// One forward pass and one host synchronization a batch, and, in the first pass of an evaluator, one
-    /// more of each to see that the loss draws nothing. In [`Mode::Eval`] it runs without
+    /// more of each (three in half precision) to see that the loss draws nothing. In [`Mode::Eval`] it runs without
     /// autodiff; a closure that panics there, because it takes a gradient of its own, is called again
     /// on an autodiff device.
     ///
