@@ -211,7 +211,10 @@ impl DavidsonConfig {
             };
             let next = match state.next {
                 Next::Done => return found(true, subspace),
-                _ if is_full => return found(state.is_good, subspace),
+                _ if is_full => {
+                    let is_spanned = subspace.len() == dimension;
+                    return found(state.is_good && is_spanned, subspace);
+                }
                 Next::Along(residual) => Some(residual),
                 Next::Anew => None,
             };
@@ -302,7 +305,9 @@ impl DavidsonConfig {
                 goal: near,
                 tolerance: self.tolerance,
             };
-            if !settled.is_of(self.end, &norms, near) {
+            // Once a space was exhausted, small residuals say no more than there.
+            let is_unconfirmed = self.k > 1 && invariant.is_some();
+            if is_unconfirmed || !settled.is_of(self.end, &norms, near) {
                 state.is_good = false;
                 if let Some((_, residual)) = worst {
                     state.next = Next::Along(residual);
