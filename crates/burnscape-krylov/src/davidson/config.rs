@@ -18,7 +18,9 @@ use crate::{Eigenpair, End, KrylovError, SelfAdjoint, VectorSpace};
 /// let directions show that none of the starts has a part in; the run goes on while the residual of
 /// another Ritz pair leaves room for an eigenvalue that is beyond those found by 5 % of the operator's
 /// norm (or of the breadth of the spectrum without what is far out at the other end); and where a whole invariant subspace is spanned, with further random vectors until none of them
-/// brings another copy of a multiple eigenvalue. That is no proof.
+/// brings another copy of a multiple eigenvalue. That is no proof. Without starts, copies of an eigenvalue and
+/// clusters narrower than the goal are seen once, as by Lanczos:
+/// [`EigenpairsConfig::with_verification`](crate::EigenpairsConfig::with_verification) looks for the others.
 ///
 /// # Cost
 ///

@@ -90,7 +90,8 @@ mod tests {
             has_found: false,
         };
         let newest = [(0.0, 0.0), (0.9, 0.1)];
-        let rules_out = |steps| trial.rules_out(End::Top, &newest, &[1.0], (10 + steps, 100));
+        let rules_out =
+            |steps: usize| trial.rules_out(End::Top, &newest, &[1.0], (10 + steps, 100));
         // √0.1 (2 m − 1) ≥ ln(1.648 · 10 / 1e-3) = 9.71: m = 16.
         assert!(!rules_out(15) && rules_out(16));
         let beyond = [(0.0, 0.0), (1.1, 0.1)];
