@@ -89,7 +89,7 @@ fn densities_come_near_the_spectrum_and_know_its_moments() {
     }
     // The curve has the mass of the measure.
     let grid: Vec<f64> = (0..4000).map(|i| f64::from(i) * 0.002 - 1.0).collect();
-    let curve = density.smoothed(&grid, 0.05);
+    let curve = density.smoothed(&grid, 0.05).unwrap();
     assert!((curve.iter().sum::<f64>() * 0.002 - 1.0).abs() < 1e-6);
 }
 

@@ -6,9 +6,9 @@ mod spectra;
 use std::ops::ControlFlow;
 
 use burnscape_krylov::{
-    BlockLanczosConfig, CgConfig, DavidsonConfig, EigenpairsConfig, End, HostError, KrylovError,
-    LanczosConfig, LinearOperator, LobpcgConfig, MinresConfig, PowerConfig, SelfAdjoint,
-    TraceConfig, TrustRegionConfig,
+    BlockLanczosConfig, CgConfig, DavidsonConfig, DensityConfig, DiagonalConfig, EigenpairsConfig,
+    End, HostError, KrylovError, LanczosConfig, LinearOperator, LobpcgConfig, MinresConfig,
+    PowerConfig, SelfAdjoint, TraceConfig, TrustRegionConfig,
 };
 use spectra::Diagonal;
 
@@ -214,4 +214,67 @@ fn errors_name_what_is_allowed() {
         text,
         "`start` is 0; give a vector with a positive, finite norm"
     );
+}
+
+#[test]
+fn a_density_is_not_drawn_with_a_width_that_is_none() {
+    let a = Diagonal(vec![1.0, 2.0, 3.0]);
+    let density = DensityConfig::new().run(&a).unwrap();
+    for width in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let error = density.smoothed(&[1.0], width).unwrap_err();
+        assert_eq!(error, HostError::NotPositive { name: "width" });
+    }
+    let heights = density.smoothed(&[1.0], f64::MIN_POSITIVE).unwrap();
+    assert!(heights.iter().all(|height| !height.is_nan()));
+}
+
+#[test]
+fn counts_of_none_are_refused_or_give_nothing() {
+    let a = Diagonal(vec![1.0, 2.0, 3.0]);
+    let b = vec![1.0, 1.0, 1.0];
+    let no_probes = KrylovError::NoProbes;
+    for config in [
+        DensityConfig::new().with_probes(0),
+        DensityConfig::new().with_steps(0),
+    ] {
+        assert_eq!(config.run(&a).map(|_| ()), Err(no_probes.clone()));
+    }
+    let few = TraceConfig::new().with_max_products(0).run(&a);
+    assert_eq!(few.map(|_| ()), Err(no_probes.clone()));
+    let few = DiagonalConfig::new().with_max_products(0).run(&a);
+    assert_eq!(few.map(|_| ()), Err(no_probes));
+    let few = DavidsonConfig::new(1, End::Top)
+        .with_max_products(0)
+        .run(&a, &[]);
+    assert!(matches!(few.map(|_| ()), Err(KrylovError::TooMany { .. })));
+    for found in [
+        CgConfig::new().with_max_products(0).run(&a, &b).unwrap(),
+        MinresConfig::new()
+            .with_max_products(0)
+            .run(&a, &b)
+            .unwrap(),
+    ] {
+        assert!(!found.converged && found.residual == 1.0);
+    }
+    for found in [
+        EigenpairsConfig::new(1, End::Top)
+            .with_max_products(0)
+            .run(&a)
+            .unwrap(),
+        PowerConfig::new(1).with_max_products(0).run(&a).unwrap(),
+    ] {
+        assert!(!found.converged);
+    }
+    for tolerance in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let error = DiagonalConfig::new().with_tolerance(tolerance).run(&a);
+        let text = error.map(|_| ()).unwrap_err().to_string();
+        assert!(text.ends_with("give a positive, finite number"), "{text}");
+    }
+    for radius in [-1.0, f64::NAN, f64::INFINITY] {
+        let error = TrustRegionConfig::minimize(radius).run(&a, &b);
+        assert!(matches!(
+            error.map(|_| ()),
+            Err(KrylovError::InvalidRadius { .. })
+        ));
+    }
 }

@@ -171,7 +171,7 @@ fn bands_cover_the_expected_curve() {
         let density = config.with_seed(seed).run(&a).unwrap();
         let config = CurveConfig::new().with_bandwidth(0.5).with_points(41);
         (
-            density.smoothed(&[0.0], 0.5)[0],
+            density.smoothed(&[0.0], 0.5).unwrap()[0],
             config.draw(&density).unwrap(),
         )
     };
@@ -185,7 +185,7 @@ fn bands_cover_the_expected_curve() {
             .with_probes(10)
             .with_steps(12)
             .with_seed(seed);
-        let value = density.run(&a).unwrap().smoothed(&[0.0], 0.5)[0];
+        let value = density.run(&a).unwrap().smoothed(&[0.0], 0.5).unwrap()[0];
         (value - expected).abs() <= 2.26 * width
     });
     let covered = covered.count();

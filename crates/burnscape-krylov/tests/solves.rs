@@ -161,3 +161,75 @@ fn what_has_no_solution_is_told() {
     );
     assert!(CgConfig::new().run(&slow, &vec![1.0; 3]).is_err());
 }
+
+#[test]
+fn a_right_hand_side_far_larger_than_the_operator_is_solved_for() {
+    let values: Vec<f64> = (0..30).map(|i| 1.0 + f64::from(i) / 10.0).collect();
+    let signs = values.iter().enumerate();
+    let signs: Vec<f64> = signs
+        .map(|(i, x)| if i % 3 == 0 { -x } else { *x })
+        .collect();
+    let inverse: Vec<f64> = values.iter().map(|x| 1.0 / (x + 0.1 * x.sin())).collect();
+    let nearly = Symmetric::verified(Dense::diagonal(&inverse), 1e-12, 0).unwrap();
+    let (positive, indefinite) = (with_spectrum(&values), with_spectrum(&signs));
+    let diagonal = Symmetric::verified(Dense::diagonal(&values), 1e-12, 0).unwrap();
+    let exact: Vec<f64> = Probe::Gaussian.draw(&30, 5, 0).unwrap();
+    let go_on = |_: &burnscape_krylov::SolveStep| ControlFlow::Continue(());
+    for size in [1.0, 1e14, 1e18, 1e30, 1e100] {
+        let exact: Vec<f64> = exact.iter().map(|x| size * x).collect();
+        let b = |a: &Symmetric<Dense>| a.matvec(&exact).unwrap();
+        let (cg, minres) = (CgConfig::new(), MinresConfig::new());
+        for found in [
+            cg.run(&positive, &b(&positive)),
+            minres.run(&positive, &b(&positive)),
+            minres.run(&indefinite, &b(&indefinite)),
+            cg.run_observed(&diagonal, &b(&diagonal), Some(&nearly), go_on),
+            minres.run_observed(&diagonal, &b(&diagonal), Some(&nearly), go_on),
+        ] {
+            let found = found.unwrap();
+            assert!(found.converged, "{size:e}: {}", found.residual);
+            assert!(error(&found.x, &exact) < 1e-7, "{size:e}");
+        }
+    }
+    // Single precision has fewer digits for this to happen in.
+    let a = burnscape_krylov::Scaled::new(Rounded, 2.0).unwrap();
+    let found = MinresConfig::new().run(&a, &vec![2e6, -4e6, 6e6]).unwrap();
+    assert!(found.converged && (found.x[1] + 1e6).abs() < 10.0);
+}
+
+/// `diag(1, 2, 3)` in single precision.
+struct Rounded;
+
+impl LinearOperator for Rounded {
+    type Domain = Vec<f32>;
+    type Range = Vec<f32>;
+    type Error = burnscape_krylov::HostError;
+
+    fn domain(&self) -> usize {
+        3
+    }
+
+    fn range(&self) -> usize {
+        3
+    }
+
+    fn matvec(&self, v: &Vec<f32>) -> Result<Vec<f32>, Self::Error> {
+        Ok(v.iter().zip([1.0, 2.0, 3.0]).map(|(x, d)| x * d).collect())
+    }
+}
+
+impl burnscape_krylov::SelfAdjoint for Rounded {}
+
+#[test]
+fn minres_does_not_solve_with_rounding_where_the_operator_is_singular_along_the_right_hand_side() {
+    let values: Vec<f64> = (0..30).map(f64::from).collect();
+    let a = with_spectrum(&values);
+    // The eigenvector of zero is the mirror image of the first axis.
+    let mirror: Vec<f64> = Probe::Gaussian.draw(&30, 99, 0).unwrap();
+    let share = 2.0 * mirror[0] / mirror.dot(&mirror).unwrap();
+    let mut b: Vec<f64> = mirror.iter().map(|x| -share * x).collect();
+    b[0] += 1.0;
+    let found = MinresConfig::new().run(&a, &b).unwrap();
+    assert!(!found.converged && found.x.iter().all(|x| x.abs() < 1e-12));
+    assert!((found.residual - 1.0).abs() < 1e-12);
+}

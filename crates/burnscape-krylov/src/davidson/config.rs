@@ -18,7 +18,9 @@ use crate::{Eigenpair, End, KrylovError, SelfAdjoint, VectorSpace};
 /// let directions show that none of the starts has a part in; the run goes on while the residual of
 /// another Ritz pair leaves room for an eigenvalue that is beyond those found by 5 % of the operator's
 /// norm (or of the breadth of the spectrum without what is far out at the other end); and where a whole invariant subspace is spanned, with further random vectors until none of them
-/// brings another copy of a multiple eigenvalue. That is no proof.
+/// brings another copy of a multiple eigenvalue. That is no proof. Without starts, copies of an eigenvalue and
+/// clusters narrower than the goal are seen once, as by Lanczos:
+/// [`EigenpairsConfig::with_verification`](crate::EigenpairsConfig::with_verification) looks for the others.
 ///
 /// # Cost
 ///
@@ -211,7 +213,10 @@ impl DavidsonConfig {
             };
             let next = match state.next {
                 Next::Done => return found(true, subspace),
-                _ if is_full => return found(state.is_good, subspace),
+                _ if is_full => {
+                    let is_spanned = subspace.len() == dimension;
+                    return found(state.is_good && is_spanned, subspace);
+                }
                 Next::Along(residual) => Some(residual),
                 Next::Anew => None,
             };
@@ -302,7 +307,9 @@ impl DavidsonConfig {
                 goal: near,
                 tolerance: self.tolerance,
             };
-            if !settled.is_of(self.end, &norms, near) {
+            // Once a space was exhausted, small residuals say no more than there.
+            let is_unconfirmed = self.k > 1 && invariant.is_some();
+            if is_unconfirmed || !settled.is_of(self.end, &norms, near) {
                 state.is_good = false;
                 if let Some((_, residual)) = worst {
                     state.next = Next::Along(residual);

@@ -1,5 +1,5 @@
 use crate::lanczos::Jacobi;
-use crate::{Estimate, Quadrature};
+use crate::{Estimate, HostError, Quadrature};
 
 /// The distribution of an operator's eigenvalues, as quadratures from several random vectors.
 ///
@@ -167,12 +167,20 @@ impl SpectralDensity {
     /// The density as a curve: each node of [`measure`](Self::measure) as a normal law of standard
     /// deviation `width`, at the points of `grid`, outliers included. A picture; numbers come from the
     /// raw measure. [`CurveConfig`](crate::CurveConfig) chooses width and grid, and adds an error band.
-    pub fn smoothed(&self, grid: &[f64], width: f64) -> Vec<f64> {
+    ///
+    /// # Errors
+    ///
+    /// [`HostError::NotPositive`] for a width that is not positive and finite.
+    pub fn smoothed(&self, grid: &[f64], width: f64) -> Result<Vec<f64>, HostError> {
+        if !(width > 0.0 && width.is_finite()) {
+            return Err(HostError::NotPositive { name: "width" });
+        }
         let measure = self.measure();
         let scale = 1.0 / (width * (2.0 * std::f64::consts::PI).sqrt());
         let bump = |distance: f64| scale * (-0.5 * (distance / width).powi(2)).exp();
-        grid.iter()
+        let heights = grid.iter();
+        Ok(heights
             .map(|x| measure.integrate(|node| bump(x - node)))
-            .collect()
+            .collect())
     }
 }

@@ -17,6 +17,7 @@ mod residuals;
 mod settled;
 mod state;
 mod step;
+mod trial;
 
 pub use config::LanczosConfig;
 pub use count::EigenvalueCount;

@@ -126,7 +126,7 @@ impl MinresConfig {
         let (mut beta, mut before) = (start, 0.0);
         // The rotation that keeps the small matrix triangular, and what it has left to do.
         let (mut cosine, mut sine) = (-1.0, 0.0);
-        let (mut delta, mut epsilon, mut phi) = (0.0, 0.0, start);
+        let (mut delta, mut epsilon, mut phi, mut first) = (0.0, 0.0, start, 0.0);
         let mut w = b.zeros_like().map_err(raise)?;
         let mut w_older = b.zeros_like().map_err(raise)?;
         while products < self.max_products && beta > 0.0 {
@@ -165,9 +165,18 @@ impl MinresConfig {
             delta = -cosine * beta;
             let gamma = corner.hypot(beta);
             // An exhausted Krylov space: nothing can get better. Where the operator is singular on
-            // it, the last step leads nowhere.
-            let nothing = 64.0 * b.epsilon() * (alpha.abs() + before);
+            // it, the last step leads nowhere. At the first step `before` is the size of `b`, which says
+            // nothing of the operator.
+            let known = if products > 1 { before } else { 0.0 };
+            let nothing = 64.0 * space_epsilon * (alpha.abs() + known);
             if gamma <= nothing {
+                break;
+            }
+            if products == 1 {
+                first = gamma;
+            } else if products == 2 && first <= 64.0 * space_epsilon * alpha.abs() {
+                // What the first product was of is now known: rounding.
+                x = b.zeros_like().map_err(raise)?;
                 break;
             }
             (cosine, sine) = (corner / gamma, beta / gamma);

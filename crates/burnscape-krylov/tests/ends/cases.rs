@@ -11,17 +11,21 @@ use crate::spectra::{Diagonal, size};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Method {
     Lanczos,
+    /// Lanczos with verification.
+    Verified,
     Block,
     Lobpcg,
     Davidson,
     Power,
 }
 
-pub(crate) const METHODS: [Method; 4] = [
+pub(crate) const METHODS: [Method; 6] = [
     Method::Lanczos,
+    Method::Verified,
     Method::Block,
     Method::Lobpcg,
     Method::Davidson,
+    Method::Power,
 ];
 
 /// What the eigenvalues near the end are like.
@@ -44,14 +48,18 @@ pub(crate) struct Bulk {
 }
 
 impl Bulk {
-    /// Whether a method claims to find the ends of such a spectrum: a Krylov space of `p` vectors has `p`
-    /// copies, unless it is exhausted.
+    /// Whether a method claims to find the ends of such a spectrum. A Krylov space of `p` vectors has `p`
+    /// copies, unless it is exhausted: whatever it is multiplied with, the space of one vector `b` has of an
+    /// eigenspace only the direction of `b`'s part in it. A second vector sees the others, and costs about as
+    /// many products again.
     pub(crate) fn is_for(&self, method: Method, k: usize) -> bool {
         match (self.kind, method) {
-            (Kind::Apart, _) | (Kind::Copies(_), Method::Lobpcg) => true,
+            // Of a later pair, it takes small residuals for granted.
+            (_, Method::Power) => self.kind == Kind::Apart && k == 1,
+            (Kind::Apart, _) | (_, Method::Lobpcg | Method::Verified) => true,
             (Kind::Copies(copies), Method::Block) => k.min(4) >= copies.min(k),
             (Kind::Copies(_), _) => k == 1 || self.name == "steps",
-            (Kind::Near, _) => method == Method::Lobpcg,
+            (Kind::Near, _) => false,
         }
     }
 
@@ -59,6 +67,9 @@ impl Bulk {
     pub(crate) fn is_within_defaults(&self, method: Method, k: usize) -> bool {
         match method {
             // A hundred products.
+            Method::Power => false,
+            // To rule out a neighbor as near as that takes more than its limit.
+            Method::Verified => self.kind != Kind::Near,
             Method::Davidson => self.name != "ladder" || k < 3,
             Method::Block => self.name != "steps" || k < 5,
             _ => true,
@@ -158,6 +169,11 @@ pub(crate) fn run(method: Method, a: &Diagonal, (k, end): (usize, End), seed: u6
     };
     match method {
         Method::Lanczos => EigenpairsConfig::new(k, end).with_seed(seed).run(a).map(of),
+        Method::Verified => EigenpairsConfig::new(k, end)
+            .with_verification(true)
+            .with_seed(seed)
+            .run(a)
+            .map(of),
         Method::Block => BlockLanczosConfig::new(k, end)
             .with_seed(seed)
             .run(a)

@@ -1,0 +1,114 @@
+use super::End;
+
+/// A second search, from a fresh vector in the complement of the pairs that a first one found.
+///
+/// The Krylov space of one vector has one direction of each eigenspace, and of a cluster narrower than the
+/// goal as good as one. The complement of that direction has the others, and a random vector has a part in
+/// each of them.
+#[derive(Debug, Clone)]
+pub(super) struct Trial {
+    /// Pairs that are held, at the head of the basis.
+    pub(super) held: usize,
+    /// The wanted values when it began, the outermost first.
+    pub(super) known: Vec<f64>,
+    /// Products of the record when it began.
+    pub(super) since: usize,
+    /// Whether a restart took what it found among the pairs that are held.
+    pub(super) has_found: bool,
+}
+
+/// The probability with which an eigenvalue may be missed that the trial should have seen.
+const MISSED: f64 = 1e-3;
+
+impl Trial {
+    /// Whether one more eigenvalue as far out as the last one wanted would have shown by now.
+    ///
+    /// After `m` steps from a random vector the outermost Ritz value is inside the outermost of `n`
+    /// eigenvalues by more than `ε` of their breadth with a probability of at most
+    /// `1.648 √n exp(−√ε (2 m − 1))` (Kuczyński and Woźniakowski, *Estimating the largest eigenvalue by the
+    /// power and Lanczos algorithms with a random start*, SIAM J. Matrix Anal. Appl. 13 (1992), theorem
+    /// 4.2). `newest` are the Ritz values of the trial with their residuals, ascending. Steps before a
+    /// restart count like others: it keeps what they found of the ends.
+    pub(super) fn rules_out(
+        &self,
+        end: End,
+        newest: &[(f64, f64)],
+        wanted: &[f64],
+        (products, dimension): (usize, usize),
+    ) -> bool {
+        let (Some(low), Some(high)) = (newest.first(), newest.last()) else {
+            return false;
+        };
+        let steps = products.saturating_sub(self.since) as f64;
+        let is_clear = |last: f64, inside: f64, other: f64| {
+            let share = inside / (last - other).abs().max(f64::MIN_POSITIVE);
+            let factor = 1.648 * (dimension as f64).sqrt();
+            inside > 0.0 && factor * (-share.sqrt() * (2.0 * steps - 1.0)).exp() <= MISSED
+        };
+        let top = |last: f64| is_clear(last, last - high.0, low.0 - low.1);
+        let bottom = |last: f64| is_clear(last, low.0 - last, high.0 + high.1);
+        match (end, wanted) {
+            (End::Top, [.., last]) => top(*last),
+            (End::Bottom, [.., last]) => bottom(*last),
+            (End::Magnitude, [.., last]) => top(last.abs()) && bottom(-last.abs()),
+            (End::Both, [.., before, last]) => match wanted.len().is_multiple_of(2) {
+                true => top(*before) && bottom(*last),
+                false => top(*last) && bottom(*before),
+            },
+            _ => false,
+        }
+    }
+
+    /// Ritz pairs in the order of a basis: those that are held, then the outermost others.
+    pub(super) fn ordered<T: Clone>(
+        end: End,
+        ascending: Vec<(f64, T)>,
+        (k, keep): (usize, usize),
+        has_far: bool,
+    ) -> Vec<(f64, T)> {
+        let len = ascending.len();
+        let mut ordered = end.outermost(ascending, len);
+        if has_far && len > k + 1 {
+            let far = ordered.remove(len - 1);
+            ordered.insert(k, far);
+        }
+        ordered.truncate(keep);
+        ordered
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_well_inside_is_ruled_out_after_enough_steps() {
+        let trial = Trial {
+            held: 1,
+            known: vec![1.0],
+            since: 10,
+            has_found: false,
+        };
+        let newest = [(0.0, 0.0), (0.9, 0.1)];
+        let rules_out =
+            |steps: usize| trial.rules_out(End::Top, &newest, &[1.0], (10 + steps, 100));
+        // √0.1 (2 m − 1) ≥ ln(1.648 · 10 / 1e-3) = 9.71: m = 16.
+        assert!(!rules_out(15) && rules_out(16));
+        let beyond = [(0.0, 0.0), (1.1, 0.1)];
+        assert!(!trial.rules_out(End::Top, &beyond, &[1.0], (1000, 100)));
+        let both = trial.rules_out(End::Both, &newest, &[1.0, -0.1, 0.95], (1000, 100));
+        assert!(both);
+        assert!(!trial.rules_out(End::Magnitude, &[], &[1.0], (1000, 100)));
+    }
+
+    #[test]
+    fn the_far_end_is_held_behind_the_wanted_pairs() {
+        let pairs = vec![(1.0, ()), (2.0, ()), (3.0, ()), (9.0, ())];
+        let values = |far| -> Vec<f64> {
+            let ordered = Trial::ordered(End::Bottom, pairs.clone(), (2, 3), far);
+            ordered.into_iter().map(|pair| pair.0).collect()
+        };
+        assert_eq!(values(true), [1.0, 2.0, 9.0]);
+        assert_eq!(values(false), [1.0, 2.0, 3.0]);
+    }
+}
