@@ -204,23 +204,8 @@ impl<V: VectorSpace> KrylovRecord<V> {
         Ok(())
     }
 
-    /// Keeps Ritz pairs with at most that residual, lets the rest of the space go, and goes on with a fresh
-    /// vector.
-    pub(super) fn renew(
-        &mut self,
-        kept: &[(f64, Vec<f64>)],
-        residual: f64,
-    ) -> Result<(), V::Error> {
-        self.restart(kept)?;
-        self.first.get_or_insert(self.basis.len());
-        self.dropped = self.dropped.max(residual);
-        self.beta = 0.0;
-        self.next = self.fresh()?;
-        Ok(())
-    }
-
     /// A random vector orthogonal to the basis.
-    fn fresh(&mut self) -> Result<Option<V>, V::Error> {
+    pub(super) fn fresh(&mut self) -> Result<Option<V>, V::Error> {
         // A draw is nearly never within the span of the basis; a few make sure.
         for _ in 0..4 {
             let v = Probe::Gaussian.draw::<V>(&self.space, self.seed, self.drawn)?;
@@ -408,20 +393,6 @@ impl<V: VectorSpace> KrylovRecord<V> {
             tolerance,
         };
         settled.is(end, &pairs, count)
-    }
-
-    /// The Ritz values of the newest Krylov space alone with their residuals, once a space was exhausted: what
-    /// the last fresh vector has found in the complement of the spaces before.
-    pub(super) fn newest_residuals(&self) -> Vec<(f64, f64)> {
-        if self.first.is_none() {
-            return Vec::new();
-        }
-        let pairs = self.projected.eigen(self.piece..self.projected.len());
-        let residual = |vector: Vec<f64>| self.beta * vector.last().copied().unwrap_or(0.0).abs();
-        let pairs = pairs.into_iter();
-        pairs
-            .map(|(value, vector)| (value, residual(vector)))
-            .collect()
     }
 }
 

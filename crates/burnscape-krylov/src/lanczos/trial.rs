@@ -1,4 +1,5 @@
-use super::End;
+use super::{End, KrylovRecord};
+use crate::{VectorBlock, VectorSpace};
 
 /// A second search, from a fresh vector in the complement of the pairs that a first one found.
 ///
@@ -74,6 +75,37 @@ impl Trial {
         }
         ordered.truncate(keep);
         ordered
+    }
+}
+
+impl<V: VectorSpace> KrylovRecord<V> {
+    /// Keeps Ritz pairs with at most that residual, lets the rest of the space go, and goes on with a fresh
+    /// vector.
+    pub(super) fn renew(
+        &mut self,
+        kept: &[(f64, Vec<f64>)],
+        residual: f64,
+    ) -> Result<(), V::Error> {
+        self.restart(kept)?;
+        self.first.get_or_insert(self.basis.len());
+        self.dropped = self.dropped.max(residual);
+        self.beta = 0.0;
+        self.next = self.fresh()?;
+        Ok(())
+    }
+
+    /// The Ritz values of the newest Krylov space alone with their residuals, once a space was exhausted: what
+    /// the last fresh vector has found in the complement of the spaces before.
+    pub(super) fn newest_residuals(&self) -> Vec<(f64, f64)> {
+        if self.first.is_none() {
+            return Vec::new();
+        }
+        let pairs = self.projected.eigen(self.piece..self.projected.len());
+        let residual = |vector: Vec<f64>| self.beta * vector.last().copied().unwrap_or(0.0).abs();
+        let pairs = pairs.into_iter();
+        pairs
+            .map(|(value, vector)| (value, residual(vector)))
+            .collect()
     }
 }
 
