@@ -1,7 +1,11 @@
 use super::subspace::Subspace;
 use crate::error::raise;
-use crate::lanczos::{Settled, breadth, told_apart};
+use crate::lanczos::{Settled, breadth, told_apart_within};
 use crate::{Eigenpair, End, KrylovError, SelfAdjoint, VectorSpace};
+
+/// The coarsest that a tolerance makes of what tells eigenvalues apart. Coarser than elsewhere: whoever follows
+/// a pair from vectors that are close asks for few products and says with the tolerance how few.
+const COARSE: f64 = 1e-2;
 
 /// The outermost eigenpairs, from vectors that are close to them: those of the operator a
 /// little earlier, say.
@@ -260,7 +264,8 @@ impl DavidsonConfig {
             state.goal = self.tolerance.max(32.0 * epsilon) * size;
             noise = 4.0 * epsilon * size;
             // What is nothing, where eigenvalues far out at the other end make the goal large.
-            near = state.goal.min(told_apart(
+            near = state.goal.min(told_apart_within(
+                COARSE,
                 (self.end, self.k),
                 &ascending,
                 (self.tolerance, noise),

@@ -90,7 +90,17 @@ pub(crate) fn told_apart(
     ascending: &[f64],
     (tolerance, noise): (f64, f64),
 ) -> f64 {
-    let apart = (2.0 * tolerance).clamp(APART, COARSE) * breadth((end, k), ascending, noise);
+    told_apart_within(COARSE, (end, k), ascending, (tolerance, noise))
+}
+
+/// As [`told_apart`], where a tolerance may be as coarse as this.
+pub(crate) fn told_apart_within(
+    coarsest: f64,
+    (end, k): (End, usize),
+    ascending: &[f64],
+    (tolerance, noise): (f64, f64),
+) -> f64 {
+    let apart = (2.0 * tolerance).clamp(APART, coarsest) * breadth((end, k), ascending, noise);
     apart.max(noise)
 }
 
