@@ -6,7 +6,7 @@ use crate::{Estimate, HostError, Quadrature};
 /// Every number read off it is wrong by the draw of the vectors, which [`Estimate`] has a standard error for,
 /// and by what so many nodes cannot resolve. The second is nothing for polynomials of a degree below twice the
 /// number of nodes, and little for functions that are smooth on the scale of the nodes' distances. Counts, which
-/// jump, come as a [`Bracket`] that covers both.
+/// jump, come as a [`Bracket`](crate::Bracket) that covers both.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SpectralDensity {
     probes: Vec<Quadrature>,
