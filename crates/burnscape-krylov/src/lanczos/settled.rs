@@ -83,8 +83,8 @@ impl Settled<'_> {
     }
 }
 
-/// What residuals may be for the `k` eigenvalues at this end to be told apart, with Ritz values that ascend.
-/// A tolerance that is coarser than that is meant.
+/// How large residuals may be if the `k` eigenvalues at this end are to be told apart from others. The Ritz
+/// values ascend. A coarser tolerance raises the bound, up to `COARSE`.
 pub(crate) fn told_apart(
     (end, k): (End, usize),
     ascending: &[f64],
@@ -93,7 +93,7 @@ pub(crate) fn told_apart(
     told_apart_within(COARSE, (end, k), ascending, (tolerance, noise))
 }
 
-/// As [`told_apart`], where a tolerance may be as coarse as this.
+/// As [`told_apart`], with another limit to what a coarse tolerance makes of the bound.
 pub(crate) fn told_apart_within(
     coarsest: f64,
     (end, k): (End, usize),

@@ -245,7 +245,7 @@ impl<'a, O> Evaluator<'a, O> {
     /// # Cost
     ///
     /// One forward and backward pass and one host synchronization a batch, and, in the first pass of an
-    /// evaluator, one more forward pass; one vector of memory besides.
+    /// evaluator, one more forward pass (three in half precision); one vector of memory besides.
     ///
     /// # Errors
     ///
