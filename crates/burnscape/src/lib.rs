@@ -24,7 +24,7 @@
 //! }
 //!
 //! let rise = AverageRiseConfig::new(0.1).with_seed(1);
-//! let rise = rise.measure(&model, &Evaluator::new(&loss), &data)?;
+//! let rise = rise.run(&Risk::new(&loss, &data), &model)?;
 //! // The loss is (w₁ + w₂ + b)², so that the mean rise is σ² · 3.
 //! assert!((rise.rise - 0.03).abs() < 4.0 * rise.standard_error.unwrap_or(0.01) + 1e-3);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -73,7 +73,7 @@ pub use curvature::hvp;
 /// What most programs need.
 pub mod prelude {
     pub use crate::krylov::{Adjoint, LinearOperator};
-    pub use crate::loss::{Batch, DataSet, Evaluator, Mode, Objective};
+    pub use crate::loss::{Batch, DataSet, Mode, Objective, Risk};
     pub use crate::optim::{ClosureStep, SamConfig, StepReport};
     pub use crate::space::{ParamSpace, ParamVector};
 }

@@ -1,50 +1,44 @@
-use std::cell::Cell;
-
 use burn::module::Module;
-use burn::tensor::Tensor;
 use burnscape_krylov::{LinearOperator, SelfAdjoint};
-use burnscape_linearize::{LinearMap, OutputMetric, trace_outputs};
+use burnscape_linearize::{LinearMap, OutputMetric};
 
-use super::lift::lifted;
-use super::matrix::{Matrix, chosen, matrix_operator, positions};
-use super::reverse::Reverse;
+use super::matrix::{Matrix, matrix_operator};
+use super::site::{Site, positions};
 use super::sweep::{Setup, Traced, Weighting};
 use super::{CurvatureConfig, CurvatureError};
-use crate::loss::{Batch, DataSet, LossError, Mode, Objective, Reduction};
-use crate::space::{ParamSpace, ParamVector, copy_for_gradients};
+use crate::loss::{LossError, PerExample, Reduction, Risk, RiskBatch};
+use crate::space::{ParamSpace, ParamVector};
 
 /// The empirical Fisher matrix `1/n Σᵢ gᵢ gᵢᵀ` of the gradients `gᵢ` of single examples, over a data
 /// set (without `1/n` for an objective that is a sum).
 ///
 /// It is the second moment of the gradient noise of one example, about zero; it is not the
 /// [`Fisher`](super::Fisher) information, whose targets come from the model and not from the data.
-/// The objective has to tell the losses of single examples: see
-/// [`PerExample`](crate::loss::PerExample).
+/// It is made of a risk that knows the losses of single examples: see
+/// [`Risk::per_example`](crate::loss::Risk::per_example).
 ///
 /// # Cost, errors
 ///
 /// As the [`GaussNewton`](super::GaussNewton) matrix: no gradient of a single example is ever made,
 /// a product is one forward derivative of the vector of losses and one backward pass. Besides,
-/// [`LossError::NotPerExample`], [`LossError::WrongExampleLosses`].
+/// [`LossError::WrongExampleLosses`].
 ///
 /// # Example
 ///
 /// ```
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
-/// use burnscape::curvature::EmpiricalFisher;
-/// use burnscape::loss::{PerExample, Reduction};
+/// use burnscape::loss::Risk;
 /// use burnscape::space::ParamVector;
 /// use burnscape::krylov::LinearOperator;
 ///
 /// let device = Device::default();
 /// let model = LinearConfig::new(2, 1).with_bias(false).init(&device);
 /// let losses = |m: &Linear, x: Tensor<2>| m.forward(x).squeeze_dim::<1>(1);
-/// let objective = PerExample::new(losses, Reduction::Mean);
 /// let data = [Tensor::<2>::from_data([[1.0, 2.0], [0.0, 2.0]], &device)];
 ///
 /// // The gradient of an example is its input.
-/// let fisher = EmpiricalFisher::new(&model, &objective, &data)?;
+/// let fisher = Risk::per_example(losses, &data).empirical_fisher(&model)?;
 /// let v = ParamVector::from_host(fisher.space(), &[1.0, 0.0])?;
 /// assert_eq!(fisher.matvec(&v)?.to_host()?, [0.5, 1.0]);
 /// # Ok::<(), burnscape::curvature::CurvatureError>(())
@@ -57,99 +51,58 @@ pub struct EmpiricalFisher<'a>(Matrix<'a>);
 
 matrix_operator!(EmpiricalFisher);
 
-impl<'a> EmpiricalFisher<'a> {
-    /// The matrix with the settings of [`CurvatureConfig::new`].
+impl CurvatureConfig {
+    /// The [`EmpiricalFisher`] matrix of a risk at a model.
     ///
     /// # Errors
     ///
     /// As [`EmpiricalFisher`] states.
-    pub fn new<M, B, O, D>(model: &M, objective: &O, data: &'a D) -> Result<Self, CurvatureError>
-    where
-        M: Module,
-        B: Batch + 'a,
-        O: Objective<M, B>,
-        D: DataSet<B> + ?Sized,
-    {
-        CurvatureConfig::new().empirical_fisher(model, objective, data)
-    }
-}
-
-impl<'a> CurvatureConfig<'a> {
-    /// The [`EmpiricalFisher`] matrix of a loss over a data set.
-    ///
-    /// # Errors
-    ///
-    /// As [`EmpiricalFisher`] states.
-    pub fn empirical_fisher<M, B, O, D>(
-        mut self,
+    pub fn empirical_fisher<'a, M: Module>(
+        &self,
+        risk: &Risk<'a, M, PerExample>,
         model: &M,
-        objective: &O,
-        data: &'a D,
-    ) -> Result<EmpiricalFisher<'a>, CurvatureError>
-    where
-        M: Module,
-        B: Batch + 'a,
-        O: Objective<M, B>,
-        D: DataSet<B> + ?Sized,
-    {
-        let space = self.space(model)?;
-        let settings = space.device().settings();
-        let checks = self.checks;
-        let copy = copy_for_gradients(model, self.mode == Mode::Train);
-        let reduction = objective.reduction();
-        let trace = |batch: &B, examples: usize| {
-            let refused = Cell::new(false);
-            let traced = trace_outputs(
-                copy.clone(),
-                settings,
-                |lifter| lifted(batch.clone(), lifter),
-                |model, batch| {
-                    let losses = objective.example_losses(model, batch.clone());
-                    losses.unwrap_or_else(|| {
-                        refused.set(true);
-                        Tensor::zeros([1], &objective.loss(model, batch.clone()).device())
-                    })
-                },
-            );
-            if refused.get() {
-                return Err(LossError::NotPerExample.into());
-            }
-            let traced = traced?;
-            if traced.output_shape() != [examples] {
+    ) -> Result<EmpiricalFisher<'a>, CurvatureError> {
+        let site = Site::new(self, risk, model)?;
+        let trace = |batch: &dyn RiskBatch<M>, examples: usize| {
+            let trace = batch.trace_outputs(site.model(), site.settings)?;
+            if trace.output_shape() != [examples] {
                 return Err(LossError::WrongExampleLosses {
                     expected: examples,
-                    found: traced.output_shape().iter().product(),
+                    found: trace.output_shape().iter().product(),
                 }
                 .into());
             }
-            let scale = match reduction {
+            let scale = match site.reduction {
                 Reduction::Mean => 1.0 / examples as f64,
                 Reduction::Sum => 1.0,
             };
-            let wrt = chosen(&space, &traced.parameters)?;
+            let wrt = site.chosen(&trace.parameters)?;
             let metric = OutputMetric::Identity { scale };
-            let reverse = match checks {
-                true => Some(Reverse::Outputs(Box::new([
-                    LinearMap::jacobian(&traced, &wrt, settings)?,
-                    LinearMap::jacobian_transposed(&traced, &wrt, settings)?,
-                ]))),
-                false => None,
-            };
             Ok(Traced {
-                reverse,
-                positions: positions(&wrt, &traced.parameters),
-                maps: vec![LinearMap::pulled_back(&traced, &wrt, metric, settings)?],
-                bindings: traced.bindings,
+                reverse: site.reverse_of_outputs(&trace, &wrt)?,
+                positions: positions(&wrt, &trace.parameters),
+                maps: vec![LinearMap::pulled_back(&trace, &wrt, metric, site.settings)?],
+                bindings: trace.bindings,
                 noise: None,
             })
         };
         let setup = Setup {
-            space: &space,
-            weighting: Weighting::Loss(reduction),
+            weighting: Weighting::Loss(site.reduction),
             tells_outputs: false,
             noise_seed: 0,
             trace: &trace,
         };
-        Ok(EmpiricalFisher(Matrix::new(&mut self, &setup, data)?))
+        Ok(EmpiricalFisher(Matrix::new(&site, &setup)?))
+    }
+}
+
+impl<'a, M: Module> Risk<'a, M, PerExample> {
+    /// The [`EmpiricalFisher`] matrix at a model, with the settings of [`CurvatureConfig::new`].
+    ///
+    /// # Errors
+    ///
+    /// As [`EmpiricalFisher`] states.
+    pub fn empirical_fisher(&self, model: &M) -> Result<EmpiricalFisher<'a>, CurvatureError> {
+        CurvatureConfig::new().empirical_fisher(self, model)
     }
 }

@@ -14,7 +14,7 @@ pub enum CurvatureError {
     Linearize(#[from] LinearizeError),
     /// The data or the loss are not usable.
     #[error(transparent)]
-    Loss(#[from] LossError),
+    Loss(LossError),
     /// Parameter space refused.
     #[error(transparent)]
     Space(#[from] SpaceError),
@@ -109,4 +109,13 @@ pub enum CurvatureError {
         /// Batches done.
         batches: usize,
     },
+}
+
+impl From<LossError> for CurvatureError {
+    fn from(error: LossError) -> Self {
+        match error {
+            LossError::Stopped { batches } => Self::Stopped { batches },
+            other => Self::Loss(other),
+        }
+    }
 }

@@ -1,11 +1,10 @@
+use std::sync::{Mutex, PoisonError};
+
 use burn::module::Module;
 use burnscape_krylov::{LinearOperator, SelfAdjoint};
 
-use super::config::Draws;
 use super::{CurvatureConfig, CurvatureError};
-use crate::loss::{
-    Agreement, Batch, DataSet, Evaluator, LossError, Objective, Sides, Tolerance, compare,
-};
+use crate::loss::{Agreement, LossError, Risk, Sides, Tolerance, compare};
 use crate::space::{Distance, Nearby, ParamSpace, ParamVector, epsilon};
 
 /// The Hessian by central differences of Burn's gradient:
@@ -25,7 +24,7 @@ use crate::space::{Distance, Nearby, ParamSpace, ParamVector, epsilon};
 /// # Cost
 ///
 /// Making it: two gradients, unless [checks](CurvatureConfig::with_checks) are off. A product: two
-/// gradients over the data. A loss that draws needs a [seed](CurvatureConfig::with_draws_seed).
+/// gradients over the data. A loss that draws needs a [seed](Risk::with_draws_seed).
 ///
 /// # Errors
 ///
@@ -37,7 +36,7 @@ use crate::space::{Distance, Nearby, ParamSpace, ParamVector, epsilon};
 /// ```
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
-/// use burnscape::curvature::FiniteDifference;
+/// use burnscape::loss::Risk;
 /// use burnscape::space::ParamVector;
 /// use burnscape::krylov::LinearOperator;
 ///
@@ -45,7 +44,7 @@ use crate::space::{Distance, Nearby, ParamSpace, ParamVector, epsilon};
 /// let model = LinearConfig::new(2, 1).with_bias(false).init(&device);
 /// let loss = |m: &Linear, x: Tensor<2>| m.forward(x).powi_scalar(2).mean();
 /// let data = [Tensor::<2>::from_data([[1.0, 2.0]], &device)];
-/// let hessian = FiniteDifference::new(&model, &loss, &data)?;
+/// let hessian = Risk::new(&loss, &data).finite_difference(&model)?;
 /// let v = ParamVector::from_host(hessian.space(), &[1.0, 0.0])?;
 /// let product = hessian.matvec(&v)?.to_host()?;
 /// assert!((product[0] - 2.0).abs() < 1e-2 && (product[1] - 4.0).abs() < 1e-2);
@@ -59,28 +58,10 @@ pub struct FiniteDifference<'a> {
     gradient: Box<Gradient<'a>>,
 }
 
-type Gradient<'a> = dyn Fn(&ParamVector, f64) -> Result<ParamVector, CurvatureError> + 'a;
+type Gradient<'a> =
+    dyn Fn(&ParamVector, f64) -> Result<ParamVector, CurvatureError> + Send + Sync + 'a;
 
-impl<'a> FiniteDifference<'a> {
-    /// Differences with the settings of [`CurvatureConfig::new`].
-    ///
-    /// # Errors
-    ///
-    /// As [`FiniteDifference`] states.
-    pub fn new<M, B, O, D>(
-        model: &'a M,
-        objective: &'a O,
-        data: &'a D,
-    ) -> Result<Self, CurvatureError>
-    where
-        M: Module,
-        B: Batch + 'a,
-        O: Objective<M, B>,
-        D: DataSet<B> + ?Sized,
-    {
-        CurvatureConfig::new().finite_difference(model, objective, data)
-    }
-
+impl FiniteDifference<'_> {
     /// Sets `h`, the length of the displacement. A step that makes no sense is refused by the product.
     #[must_use]
     pub fn with_step(mut self, step: f64) -> Self {
@@ -152,37 +133,51 @@ impl LinearOperator for FiniteDifference<'_> {
 
 impl SelfAdjoint for FiniteDifference<'_> {}
 
-impl<'a> CurvatureConfig<'a> {
-    /// The [`FiniteDifference`] of the gradient of a loss over a data set.
+impl CurvatureConfig {
+    /// The [`FiniteDifference`] of the gradient of a risk at a model. Nothing is kept for a product, and
+    /// a block is one product after the other: a residual budget or a block size other than the
+    /// default is refused.
     ///
     /// # Errors
     ///
-    /// As [`FiniteDifference`] states.
-    pub fn finite_difference<M, B, O, D>(
-        self,
-        model: &'a M,
-        objective: &'a O,
-        data: &'a D,
+    /// As [`FiniteDifference`] states, and [`CurvatureError::OutOfRange`].
+    pub fn finite_difference<'a, M, K>(
+        &self,
+        risk: &Risk<'a, M, K>,
+        model: &M,
     ) -> Result<FiniteDifference<'a>, CurvatureError>
     where
-        M: Module,
-        B: Batch + 'a,
-        O: Objective<M, B>,
-        D: DataSet<B> + ?Sized,
+        M: Module + 'a,
+        K: Clone + Send + Sync + 'a,
     {
-        let space = self.space(model)?;
-        let mut evaluator = Evaluator::new(objective).with_mode(self.mode);
-        if let Some(group) = &self.group {
-            evaluator = evaluator.with_group(group.clone());
+        self.check()?;
+        let default = Self::new();
+        let unused = [
+            (
+                "residual_budget",
+                self.residual_budget,
+                default.residual_budget,
+            ),
+            ("block_size", self.block_size, default.block_size),
+        ];
+        if let Some((name, value, _)) = unused.into_iter().find(|(_, set, usual)| set != usual) {
+            return Err(CurvatureError::OutOfRange {
+                name,
+                value: value as f64,
+                expected: "left at its default: differences of gradients do not use it",
+            });
         }
-        if let Draws::Seeded(seed) = self.draws {
-            evaluator = evaluator.with_draws_seed(seed);
-        }
-        let gradient = move |v: &ParamVector, scale: f64| {
-            let moved = v.displace(model, scale)?;
-            Ok(evaluator.loss_and_gradient(&moved, data)?.gradient)
-        };
+        let space = risk.space(model)?;
         let weights = ParamVector::from_module(&space, model)?;
+        let risk = risk.clone();
+        // A module need not be `Sync`.
+        let model = Mutex::new(model.clone());
+        let gradient = move |v: &ParamVector, scale: f64| {
+            let model = model.lock().unwrap_or_else(PoisonError::into_inner);
+            let moved = v.displace(&*model, scale)?;
+            drop(model);
+            Ok(risk.whole_gradient(&moved)?.gradient)
+        };
         if self.checks {
             check_repeatable(&gradient, &weights)?;
         }
@@ -193,6 +188,21 @@ impl<'a> CurvatureConfig<'a> {
             weights,
             gradient: Box::new(gradient),
         })
+    }
+}
+
+impl<'a, M, K> Risk<'a, M, K>
+where
+    M: Module + 'a,
+    K: Clone + Send + Sync + 'a,
+{
+    /// The [`FiniteDifference`] of the gradient at a model, with the settings of [`CurvatureConfig::new`].
+    ///
+    /// # Errors
+    ///
+    /// As [`FiniteDifference`] states.
+    pub fn finite_difference(&self, model: &M) -> Result<FiniteDifference<'a>, CurvatureError> {
+        CurvatureConfig::new().finite_difference(self, model)
     }
 }
 

@@ -1,14 +1,13 @@
 use burn::module::Module;
 use burnscape_krylov::{LinearOperator, SelfAdjoint};
-use burnscape_linearize::{Likelihood, LinearMap, OutputMetric, trace_outputs};
+use burnscape_linearize::{Likelihood, LinearMap, OutputMetric};
 
-use super::lift::lifted;
-use super::matrix::{Matrix, chosen, matrix_operator, positions};
-use super::reverse::Reverse;
+use super::matrix::{Matrix, matrix_operator};
+use super::site::{Site, positions};
 use super::sweep::{Setup, Traced, Weighting};
 use super::{CurvatureConfig, CurvatureError};
-use crate::loss::{Batch, DataSet, Mode, Reduction, SplitObjective};
-use crate::space::{ParamSpace, ParamVector, copy_for_gradients};
+use crate::loss::{Reduction, Risk, RiskBatch, Split};
+use crate::space::{ParamSpace, ParamVector};
 
 /// The Fisher information matrix of a model's outputs over a data set,
 /// `F = 1/n Σᵢ Jᵢᵀ E[rᵢ rᵢᵀ] Jᵢ` with the scores `rᵢ = ∂/∂z −log p(y | zᵢ)` of targets drawn from the
@@ -33,19 +32,19 @@ use crate::space::{ParamSpace, ParamVector, copy_for_gradients};
 /// ```
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
-/// use burnscape::curvature::Fisher;
-/// use burnscape::loss::{Likelihood, Split};
+/// use burnscape::loss::{Likelihood, Risk};
 /// use burnscape::space::ParamVector;
 /// use burnscape::krylov::LinearOperator;
 ///
 /// let device = Device::default();
 /// let model = LinearConfig::new(2, 1).with_bias(false).init(&device);
-/// let split = Split::new(
+/// let data = [Tensor::<2>::from_data([[1.0, 2.0]], &device)];
+/// let risk = Risk::split(
 ///     |m: &Linear, x: &Tensor<2>| m.forward(x.clone()),
 ///     |z: Tensor<2>, _: Tensor<2>| z.powi_scalar(2).mean(),
+///     &data,
 /// );
-/// let data = [Tensor::<2>::from_data([[1.0, 2.0]], &device)];
-/// let fisher = Fisher::new(&model, &split, &data, Likelihood::Gaussian)?;
+/// let fisher = risk.fisher(&model, Likelihood::Gaussian)?;
 /// let v = ParamVector::from_host(fisher.space(), &[1.0, 0.0])?;
 /// assert_eq!(fisher.matvec(&v)?.to_host()?, [1.0, 2.0]);
 /// # Ok::<(), burnscape::curvature::CurvatureError>(())
@@ -70,50 +69,21 @@ pub struct FisherSampling {
     pub seed: u64,
 }
 
-impl<'a> Fisher<'a> {
-    /// The exact matrix with the settings of [`CurvatureConfig::new`].
+impl CurvatureConfig {
+    /// The exact [`Fisher`] matrix of a model's outputs over the data of a risk. Of the risk, outputs and
+    /// reduction are used.
     ///
     /// # Errors
     ///
     /// As [`Fisher`] states.
-    pub fn new<M, B, O, D, const R: usize>(
+    pub fn fisher<'a, M: Module>(
+        &self,
+        risk: &Risk<'a, M, Split>,
         model: &M,
-        objective: &O,
-        data: &'a D,
         likelihood: Likelihood,
-    ) -> Result<Self, CurvatureError>
-    where
-        M: Module,
-        B: Batch + 'a,
-        O: SplitObjective<M, B, R>,
-        D: DataSet<B> + ?Sized,
-    {
-        CurvatureConfig::new().fisher(model, objective, data, likelihood)
-    }
-}
-
-impl<'a> CurvatureConfig<'a> {
-    /// The exact [`Fisher`] matrix of a model's outputs over a data set. Of the objective, the
-    /// outputs and the reduction are used.
-    ///
-    /// # Errors
-    ///
-    /// As [`Fisher`] states.
-    pub fn fisher<M, B, O, D, const R: usize>(
-        self,
-        model: &M,
-        objective: &O,
-        data: &'a D,
-        likelihood: Likelihood,
-    ) -> Result<Fisher<'a>, CurvatureError>
-    where
-        M: Module,
-        B: Batch + 'a,
-        O: SplitObjective<M, B, R>,
-        D: DataSet<B> + ?Sized,
-    {
+    ) -> Result<Fisher<'a>, CurvatureError> {
         let metric = |scale| OutputMetric::Fisher { likelihood, scale };
-        self.pulled_back(model, objective, data, likelihood, 0, &metric)
+        Fisher::at(&Site::new(self, risk, model)?, likelihood, 0, &metric)
     }
 
     /// The [`Fisher`] matrix with targets drawn from the model.
@@ -121,20 +91,13 @@ impl<'a> CurvatureConfig<'a> {
     /// # Errors
     ///
     /// As [`Fisher`] states, and [`CurvatureError::NoSamples`].
-    pub fn sampled_fisher<M, B, O, D, const R: usize>(
-        self,
+    pub fn sampled_fisher<'a, M: Module>(
+        &self,
+        risk: &Risk<'a, M, Split>,
         model: &M,
-        objective: &O,
-        data: &'a D,
         likelihood: Likelihood,
         sampling: FisherSampling,
-    ) -> Result<Fisher<'a>, CurvatureError>
-    where
-        M: Module,
-        B: Batch + 'a,
-        O: SplitObjective<M, B, R>,
-        D: DataSet<B> + ?Sized,
-    {
+    ) -> Result<Fisher<'a>, CurvatureError> {
         let FisherSampling { samples, seed } = sampling;
         if samples == 0 {
             return Err(CurvatureError::NoSamples);
@@ -144,53 +107,40 @@ impl<'a> CurvatureConfig<'a> {
             scale,
             samples,
         };
-        self.pulled_back(model, objective, data, likelihood, seed, &metric)
+        Fisher::at(&Site::new(self, risk, model)?, likelihood, seed, &metric)
     }
+}
 
-    fn pulled_back<M, B, O, D, const R: usize>(
-        mut self,
-        model: &M,
-        objective: &O,
-        data: &'a D,
+impl<'a, M: Module> Risk<'a, M, Split> {
+    /// The exact [`Fisher`] matrix at a model, with the settings of [`CurvatureConfig::new`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Fisher`] states.
+    pub fn fisher(&self, model: &M, likelihood: Likelihood) -> Result<Fisher<'a>, CurvatureError> {
+        CurvatureConfig::new().fisher(self, model, likelihood)
+    }
+}
+
+impl<'a> Fisher<'a> {
+    fn at<M: Module>(
+        site: &Site<'_, 'a, M>,
         likelihood: Likelihood,
         noise_seed: u64,
         metric: &dyn Fn(f64) -> OutputMetric,
-    ) -> Result<Fisher<'a>, CurvatureError>
-    where
-        M: Module,
-        B: Batch + 'a,
-        O: SplitObjective<M, B, R>,
-        D: DataSet<B> + ?Sized,
-    {
-        let space = self.space(model)?;
-        let settings = space.device().settings();
-        let checks = self.checks;
-        let copy = copy_for_gradients(model, self.mode == Mode::Train);
-        let reduction = objective.reduction();
-        let trace = |batch: &B, _: usize| {
-            let trace = trace_outputs(
-                copy.clone(),
-                settings,
-                |lifter| lifted(batch.clone(), lifter),
-                |model, batch| objective.outputs(model, batch),
-            )?;
-            let scale = match reduction {
+    ) -> Result<Self, CurvatureError> {
+        let trace = |batch: &dyn RiskBatch<M>, _: usize| {
+            let trace = batch.trace_outputs(site.model(), site.settings)?;
+            let scale = match site.reduction {
                 Reduction::Mean => 1.0 / likelihood.num_targets(trace.output_shape()) as f64,
                 Reduction::Sum => 1.0,
             };
             let metric = metric(scale);
-            let wrt = chosen(&space, &trace.parameters)?;
-            let reverse = match checks {
-                true => Some(Reverse::Outputs(Box::new([
-                    LinearMap::jacobian(&trace, &wrt, settings)?,
-                    LinearMap::jacobian_transposed(&trace, &wrt, settings)?,
-                ]))),
-                false => None,
-            };
+            let wrt = site.chosen(&trace.parameters)?;
             Ok(Traced {
-                reverse,
+                reverse: site.reverse_of_outputs(&trace, &wrt)?,
                 positions: positions(&wrt, &trace.parameters),
-                maps: vec![LinearMap::pulled_back(&trace, &wrt, metric, settings)?],
+                maps: vec![LinearMap::pulled_back(&trace, &wrt, metric, site.settings)?],
                 noise: metric
                     .noise(trace.output_shape())
                     .map(|noise| (noise, trace.output_dtype())),
@@ -198,12 +148,11 @@ impl<'a> CurvatureConfig<'a> {
             })
         };
         let setup = Setup {
-            space: &space,
-            weighting: Weighting::Loss(reduction),
+            weighting: Weighting::Loss(site.reduction),
             tells_outputs: true,
             noise_seed,
             trace: &trace,
         };
-        Ok(Fisher(Matrix::new(&mut self, &setup, data)?))
+        Ok(Self(Matrix::new(site, &setup)?))
     }
 }

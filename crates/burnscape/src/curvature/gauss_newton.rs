@@ -1,14 +1,13 @@
 use burn::module::Module;
 use burnscape_krylov::{LinearOperator, SelfAdjoint};
-use burnscape_linearize::{LinearMap, trace_split};
+use burnscape_linearize::LinearMap;
 
-use super::lift::lifted;
-use super::matrix::{Matrix, chosen, matrix_operator, positions};
-use super::reverse::Reverse;
+use super::matrix::{Matrix, matrix_operator};
+use super::site::{Site, positions};
 use super::sweep::{Setup, Traced, Weighting};
 use super::{CurvatureConfig, CurvatureError};
-use crate::loss::{Batch, DataSet, Mode, SplitObjective};
-use crate::space::{ParamSpace, ParamVector, copy_for_gradients};
+use crate::loss::{Risk, RiskBatch, Split};
+use crate::space::{ParamSpace, ParamVector};
 
 /// The generalized Gauss-Newton matrix `Jᵀ (∂²ℓ/∂z²) J` of a loss `ℓ(z(w))` over a data set.
 ///
@@ -31,19 +30,19 @@ use crate::space::{ParamSpace, ParamVector, copy_for_gradients};
 /// ```
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
-/// use burnscape::curvature::GaussNewton;
-/// use burnscape::loss::Split;
+/// use burnscape::loss::Risk;
 /// use burnscape::space::ParamVector;
 /// use burnscape::krylov::LinearOperator;
 ///
 /// let device = Device::default();
 /// let model = LinearConfig::new(2, 1).with_bias(false).init(&device);
-/// let split = Split::new(
+/// let data = [Tensor::<2>::from_data([[1.0, 2.0]], &device)];
+/// let risk = Risk::split(
 ///     |m: &Linear, x: &Tensor<2>| m.forward(x.clone()),
 ///     |z: Tensor<2>, _: Tensor<2>| z.powi_scalar(2).mean(),
+///     &data,
 /// );
-/// let data = [Tensor::<2>::from_data([[1.0, 2.0]], &device)];
-/// let matrix = GaussNewton::new(&model, &split, &data)?;
+/// let matrix = risk.gauss_newton(&model)?;
 /// let v = ParamVector::from_host(matrix.space(), &[1.0, 0.0])?;
 /// assert_eq!(matrix.matvec(&v)?.to_host()?, [2.0, 4.0]);
 /// # Ok::<(), burnscape::curvature::CurvatureError>(())
@@ -58,84 +57,52 @@ pub struct GaussNewton<'a>(Matrix<'a>);
 matrix_operator!(GaussNewton);
 
 impl<'a> GaussNewton<'a> {
-    /// The matrix with the settings of [`CurvatureConfig::new`].
-    ///
-    /// # Errors
-    ///
-    /// As [`GaussNewton`] states.
-    pub fn new<M, B, O, D, const R: usize>(
-        model: &M,
-        objective: &O,
-        data: &'a D,
-    ) -> Result<Self, CurvatureError>
-    where
-        M: Module,
-        B: Batch + 'a,
-        O: SplitObjective<M, B, R>,
-        D: DataSet<B> + ?Sized,
-    {
-        CurvatureConfig::new().gauss_newton(model, objective, data)
-    }
-
     /// The loss over the data at the model's parameters.
     pub fn loss(&self) -> f64 {
         self.0.sweep.totals.loss
     }
 }
 
-impl<'a> CurvatureConfig<'a> {
-    /// The [`GaussNewton`] matrix of a loss over a data set.
+impl CurvatureConfig {
+    /// The [`GaussNewton`] matrix of a risk at a model.
     ///
     /// # Errors
     ///
     /// As [`GaussNewton`] states.
-    pub fn gauss_newton<M, B, O, D, const R: usize>(
-        mut self,
+    pub fn gauss_newton<'a, M: Module>(
+        &self,
+        risk: &Risk<'a, M, Split>,
         model: &M,
-        objective: &O,
-        data: &'a D,
-    ) -> Result<GaussNewton<'a>, CurvatureError>
-    where
-        M: Module,
-        B: Batch + 'a,
-        O: SplitObjective<M, B, R>,
-        D: DataSet<B> + ?Sized,
-    {
-        let space = self.space(model)?;
-        let settings = space.device().settings();
-        let checks = self.checks;
-        let copy = copy_for_gradients(model, self.mode == Mode::Train);
-        let trace = |batch: &B, _: usize| {
-            let trace = trace_split(
-                copy.clone(),
-                settings,
-                |lifter| lifted(batch.clone(), lifter),
-                |model, batch| objective.outputs(model, batch),
-                |outputs, batch| objective.criterion(outputs, batch),
-            )?;
-            let wrt = chosen(&space, &trace.parameters)?;
-            let reverse = match checks {
-                true => Some(Reverse::Outputs(Box::new([
-                    LinearMap::jacobian(&trace, &wrt, settings)?,
-                    LinearMap::jacobian_transposed(&trace, &wrt, settings)?,
-                ]))),
-                false => None,
-            };
+    ) -> Result<GaussNewton<'a>, CurvatureError> {
+        let site = Site::new(self, risk, model)?;
+        let trace = |batch: &dyn RiskBatch<M>, _: usize| {
+            let trace = batch.trace_split(site.model(), site.settings, site.reduction)?;
+            let wrt = site.chosen(&trace.parameters)?;
             Ok(Traced {
-                reverse,
+                reverse: site.reverse_of_outputs(&trace, &wrt)?,
                 positions: positions(&wrt, &trace.parameters),
-                maps: vec![LinearMap::gauss_newton(&trace, &wrt, settings)?],
+                maps: vec![LinearMap::gauss_newton(&trace, &wrt, site.settings)?],
                 bindings: trace.bindings,
                 noise: None,
             })
         };
         let setup = Setup {
-            space: &space,
-            weighting: Weighting::Loss(objective.reduction()),
+            weighting: Weighting::Loss(site.reduction),
             tells_outputs: false,
             noise_seed: 0,
             trace: &trace,
         };
-        Ok(GaussNewton(Matrix::new(&mut self, &setup, data)?))
+        Ok(GaussNewton(Matrix::new(&site, &setup)?))
+    }
+}
+
+impl<'a, M: Module> Risk<'a, M, Split> {
+    /// The [`GaussNewton`] matrix at a model, with the settings of [`CurvatureConfig::new`].
+    ///
+    /// # Errors
+    ///
+    /// As [`GaussNewton`] states.
+    pub fn gauss_newton(&self, model: &M) -> Result<GaussNewton<'a>, CurvatureError> {
+        CurvatureConfig::new().gauss_newton(self, model)
     }
 }

@@ -1,19 +1,19 @@
 use burn::module::Module;
 use burnscape_krylov::{LinearOperator, SelfAdjoint};
-use burnscape_linearize::{LinearMap, trace_gradient};
+use burnscape_linearize::LinearMap;
 
-use super::lift::lifted;
-use super::matrix::{Matrix, chosen, matrix_operator, positions};
+use super::matrix::{Matrix, matrix_operator};
 use super::reverse::Reverse;
+use super::site::{Site, positions};
 use super::sweep::{Setup, Traced, Weighting};
 use super::{CurvatureConfig, CurvatureError};
-use crate::loss::{Batch, DataSet, Mode, Objective};
-use crate::space::{ParamSpace, ParamVector, copy_for_gradients};
+use crate::loss::{Batch, Draws, Mode, Objective, Risk, RiskBatch, of_one_batch};
+use crate::space::{ParamSpace, ParamVector};
 
 /// The Hessian `∂²L/∂w²` of a loss over a data set, exactly.
 ///
 /// `L(w) = Σ_b n_b L_b(w) / Σ_b n_b` for means and `Σ_b L_b(w)` for sums, as the
-/// [`Evaluator`](crate::loss::Evaluator) has it, so that any partition of the data into batches gives
+/// [`Risk`](crate::loss::Risk) has it, so that any partition of the data into batches gives
 /// the same operator. Products are the derivative of Burn's own gradient along the vector, to
 /// rounding: forward over reverse, by transforming the recorded gradient, with no difference
 /// quotient. At a kink (ReLU at zero, a tie in a maximum) the side is that of Burn's backward pass.
@@ -41,7 +41,7 @@ use crate::space::{ParamSpace, ParamVector, copy_for_gradients};
 /// ```
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
-/// use burnscape::curvature::Hessian;
+/// use burnscape::loss::Risk;
 /// use burnscape::space::ParamVector;
 /// use burnscape::krylov::LinearOperator;
 ///
@@ -51,7 +51,7 @@ use crate::space::{ParamSpace, ParamVector, copy_for_gradients};
 /// let data = [Tensor::<2>::from_data([[1.0, 2.0]], &device)];
 ///
 /// // L = (x · w)², so that H = 2 x xᵀ.
-/// let hessian = Hessian::new(&model, &loss, &data)?;
+/// let hessian = Risk::new(&loss, &data).hessian(&model)?;
 /// let v = ParamVector::from_host(hessian.space(), &[1.0, 0.0])?;
 /// assert_eq!(hessian.matvec(&v)?.to_host()?, [2.0, 4.0]);
 /// # Ok::<(), burnscape::curvature::CurvatureError>(())
@@ -65,19 +65,49 @@ pub struct Hessian<'a>(Matrix<'a>);
 matrix_operator!(Hessian);
 
 impl<'a> Hessian<'a> {
-    /// The Hessian with the settings of [`CurvatureConfig::new`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Hessian`] states.
-    pub fn new<M, B, O, D>(model: &M, objective: &O, data: &'a D) -> Result<Self, CurvatureError>
+    pub(super) fn at<M: Module>(site: &Site<'_, 'a, M>) -> Result<Self, CurvatureError> {
+        let trace = |batch: &dyn RiskBatch<M>, _: usize| {
+            let trace = batch.trace_gradient(site.model(), site.settings, site.reduction)?;
+            let wrt = site.chosen(&trace.parameters)?;
+            Ok(Traced {
+                positions: positions(&wrt, &trace.parameters),
+                reverse: match site.config.checks {
+                    true => Some(Reverse::Gradient(Box::new(LinearMap::slope(
+                        &trace,
+                        &wrt,
+                        site.settings,
+                    )?))),
+                    false => None,
+                },
+                maps: vec![LinearMap::hessian(&trace, &wrt, site.settings)?],
+                bindings: trace.bindings,
+                noise: None,
+            })
+        };
+        let setup = Setup {
+            weighting: Weighting::Loss(site.reduction),
+            tells_outputs: false,
+            noise_seed: 0,
+            trace: &trace,
+        };
+        Ok(Self(Matrix::new(site, &setup)?))
+    }
+
+    /// The Hessian of a loss on one batch, in the model's own mode or another, without checks: everything
+    /// that a product reads is kept.
+    pub(crate) fn of_batch<M, B, O>(
+        model: &M,
+        objective: &O,
+        batch: &B,
+        how: (Mode, Draws),
+    ) -> Result<Self, CurvatureError>
     where
         M: Module,
-        B: Batch + 'a,
+        B: Batch,
         O: Objective<M, B>,
-        D: DataSet<B> + ?Sized,
     {
-        CurvatureConfig::new().hessian(model, objective, data)
+        let source = of_one_batch(objective, batch);
+        Self::at(&Site::of_kept(&source, objective.reduction(), how, model)?)
     }
 
     /// The loss over the data at the model's parameters.
@@ -99,56 +129,28 @@ impl<'a> Hessian<'a> {
     }
 }
 
-impl<'a> CurvatureConfig<'a> {
-    /// The [`Hessian`] of a loss over a data set.
+impl CurvatureConfig {
+    /// The [`Hessian`] of a risk at a model.
     ///
     /// # Errors
     ///
     /// As [`Hessian`] states.
-    pub fn hessian<M, B, O, D>(
-        mut self,
+    pub fn hessian<'a, M: Module, K>(
+        &self,
+        risk: &Risk<'a, M, K>,
         model: &M,
-        objective: &O,
-        data: &'a D,
-    ) -> Result<Hessian<'a>, CurvatureError>
-    where
-        M: Module,
-        B: Batch + 'a,
-        O: Objective<M, B>,
-        D: DataSet<B> + ?Sized,
-    {
-        let space = self.space(model)?;
-        let settings = space.device().settings();
-        let copy = copy_for_gradients(model, self.mode == Mode::Train);
-        let checks = self.checks;
-        let trace = |batch: &B, _: usize| {
-            let trace = trace_gradient(
-                copy.clone(),
-                settings,
-                |lifter| lifted(batch.clone(), lifter),
-                |model, batch| objective.loss(model, batch),
-            )?;
-            let wrt = chosen(&space, &trace.parameters)?;
-            Ok(Traced {
-                positions: positions(&wrt, &trace.parameters),
-                reverse: match checks {
-                    true => Some(Reverse::Gradient(Box::new(LinearMap::slope(
-                        &trace, &wrt, settings,
-                    )?))),
-                    false => None,
-                },
-                maps: vec![LinearMap::hessian(&trace, &wrt, settings)?],
-                bindings: trace.bindings,
-                noise: None,
-            })
-        };
-        let setup = Setup {
-            space: &space,
-            weighting: Weighting::Loss(objective.reduction()),
-            tells_outputs: false,
-            noise_seed: 0,
-            trace: &trace,
-        };
-        Ok(Hessian(Matrix::new(&mut self, &setup, data)?))
+    ) -> Result<Hessian<'a>, CurvatureError> {
+        Hessian::at(&Site::new(self, risk, model)?)
+    }
+}
+
+impl<'a, M: Module, K> Risk<'a, M, K> {
+    /// The [`Hessian`] at a model, with the settings of [`CurvatureConfig::new`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Hessian`] states.
+    pub fn hessian(&self, model: &M) -> Result<Hessian<'a>, CurvatureError> {
+        CurvatureConfig::new().hessian(self, model)
     }
 }

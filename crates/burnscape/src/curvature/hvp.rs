@@ -1,8 +1,8 @@
 use burn::module::Module;
 use burnscape_krylov::LinearOperator;
 
-use super::{CurvatureConfig, CurvatureError};
-use crate::loss::{Batch, Objective};
+use super::{CurvatureError, Hessian};
+use crate::loss::{Batch, Draws, Mode, Objective};
 use crate::space::ParamVector;
 
 /// One exact Hessian-vector product of a loss on one batch: `∂²L/∂w² · v` in
@@ -47,11 +47,6 @@ where
     B: Batch,
     O: Objective<M, B>,
 {
-    let data = std::slice::from_ref(batch);
-    // What is kept for the one product is not computed twice.
-    let config = CurvatureConfig::new()
-        .with_checks(false)
-        .with_residual_budget(usize::MAX);
-    let hessian = config.hessian(model, objective, data)?;
-    hessian.matvec(v)
+    let how = (Mode::Eval, Draws::Refused);
+    Hessian::of_batch(model, objective, batch, how)?.matvec(v)
 }

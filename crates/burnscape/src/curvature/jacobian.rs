@@ -3,16 +3,15 @@ use std::cell::Cell;
 use burn::module::Module;
 use burn::tensor::Tensor;
 use burnscape_krylov::{Adjoint, LinearOperator, VectorSpace};
-use burnscape_linearize::{LinearMap, trace_outputs};
+use burnscape_linearize::LinearMap;
 
-use super::lift::lifted;
-use super::matrix::{chosen, positions, rows};
+use super::matrix::rows;
 use super::output_vector::{OutputSpace, OutputVector};
-use super::reverse::Reverse;
+use super::site::{Site, positions};
 use super::sweep::{Setup, Sweep, Traced, Weighting};
 use super::{CurvatureConfig, CurvatureError};
-use crate::loss::{Batch, DataSet, Mode, SplitObjective};
-use crate::space::{ParamSpace, ParamVector, copy_for_gradients};
+use crate::loss::{Risk, RiskBatch, Split};
+use crate::space::{ParamSpace, ParamVector};
 
 /// The map of a sweep that goes back from the outputs.
 const BACK: usize = 1;
@@ -36,19 +35,19 @@ const BACK: usize = 1;
 /// ```
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
-/// use burnscape::curvature::Jacobian;
-/// use burnscape::loss::Split;
+/// use burnscape::loss::Risk;
 /// use burnscape::space::ParamVector;
 /// use burnscape::krylov::{Adjoint, LinearOperator};
 ///
 /// let device = Device::default();
 /// let model = LinearConfig::new(2, 1).with_bias(false).init(&device);
-/// let split = Split::new(
+/// let data = [Tensor::<2>::from_data([[1.0, 2.0], [3.0, 4.0]], &device)];
+/// let risk = Risk::split(
 ///     |m: &Linear, x: &Tensor<2>| m.forward(x.clone()),
 ///     |z: Tensor<2>, _: Tensor<2>| z.mean(),
+///     &data,
 /// );
-/// let data = [Tensor::<2>::from_data([[1.0, 2.0], [3.0, 4.0]], &device)];
-/// let jacobian = Jacobian::new(&model, &split, &data)?;
+/// let jacobian = risk.jacobian(&model)?;
 /// let v = ParamVector::from_host(jacobian.space(), &[1.0, 0.0])?;
 /// let moved = jacobian.matvec(&v)?;
 /// assert_eq!(moved.to_host()?, [1.0, 3.0]);
@@ -64,26 +63,7 @@ pub struct Jacobian<'a> {
     starts: Vec<usize>,
 }
 
-impl<'a> Jacobian<'a> {
-    /// The Jacobian with the settings of [`CurvatureConfig::new`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Jacobian`] states.
-    pub fn new<M, B, O, D, const R: usize>(
-        model: &M,
-        objective: &O,
-        data: &'a D,
-    ) -> Result<Self, CurvatureError>
-    where
-        M: Module,
-        B: Batch + 'a,
-        O: SplitObjective<M, B, R>,
-        D: DataSet<B> + ?Sized,
-    {
-        CurvatureConfig::new().jacobian(model, objective, data)
-    }
-
+impl Jacobian<'_> {
     /// The space of the parameters, the columns.
     pub fn space(&self) -> &ParamSpace {
         &self.space
@@ -190,73 +170,67 @@ impl Adjoint for Jacobian<'_> {
     }
 }
 
-impl<'a> CurvatureConfig<'a> {
-    /// The [`Jacobian`] of a model's outputs over a data set. Of the objective, the outputs are used.
+impl CurvatureConfig {
+    /// The [`Jacobian`] of a model's outputs over the data of a risk. Of the risk, the outputs are used.
     ///
     /// # Errors
     ///
     /// As [`Jacobian`] states.
-    pub fn jacobian<M, B, O, D, const R: usize>(
-        mut self,
+    pub fn jacobian<'a, M: Module>(
+        &self,
+        risk: &Risk<'a, M, Split>,
         model: &M,
-        objective: &O,
-        data: &'a D,
-    ) -> Result<Jacobian<'a>, CurvatureError>
-    where
-        M: Module,
-        B: Batch + 'a,
-        O: SplitObjective<M, B, R>,
-        D: DataSet<B> + ?Sized,
-    {
-        let space = self.space(model)?;
-        let settings = space.device().settings();
-        let checks = self.checks;
-        let copy = copy_for_gradients(model, self.mode == Mode::Train);
-        let dtype = Cell::new(space.dtype()?);
-        let trace = |batch: &B, _: usize| {
-            let trace = trace_outputs(
-                copy.clone(),
-                settings,
-                |lifter| lifted(batch.clone(), lifter),
-                |model, batch| objective.outputs(model, batch),
-            )?;
-            let wrt = chosen(&space, &trace.parameters)?;
+    ) -> Result<Jacobian<'a>, CurvatureError> {
+        let site = Site::new(self, risk, model)?;
+        let dtype = Cell::new(site.space.dtype()?);
+        let trace = |batch: &dyn RiskBatch<M>, _: usize| {
+            let trace = batch.trace_outputs(site.model(), site.settings)?;
+            let wrt = site.chosen(&trace.parameters)?;
             dtype.set(trace.output_dtype());
-            let maps = [
-                LinearMap::jacobian(&trace, &wrt, settings)?,
-                LinearMap::jacobian_transposed(&trace, &wrt, settings)?,
-            ];
             Ok(Traced {
-                reverse: checks.then(|| Reverse::Outputs(Box::new(maps.clone()))),
+                reverse: site.reverse_of_outputs(&trace, &wrt)?,
                 positions: positions(&wrt, &trace.parameters),
-                maps: maps.into(),
+                maps: vec![
+                    LinearMap::jacobian(&trace, &wrt, site.settings)?,
+                    LinearMap::jacobian_transposed(&trace, &wrt, site.settings)?,
+                ],
                 bindings: trace.bindings,
                 noise: None,
             })
         };
         let setup = Setup {
-            space: &space,
             weighting: Weighting::None,
             tells_outputs: true,
             noise_seed: 0,
             trace: &trace,
         };
-        let sweep = Sweep::new(&mut self, &setup, data)?;
+        let sweep = Sweep::new(&site, &setup)?;
         let mut starts = vec![0];
         for rows in sweep.num_rows() {
             starts.push(starts[starts.len() - 1] + rows);
         }
-        let outputs = OutputSpace::new(starts[starts.len() - 1], dtype.get(), &space);
+        let outputs = OutputSpace::new(starts[starts.len() - 1], dtype.get(), &site.space);
         let jacobian = Jacobian {
-            space,
+            space: site.space.clone(),
             outputs,
             sweep,
             starts,
         };
-        if checks {
+        if self.checks {
             jacobian.check()?;
         }
         Ok(jacobian)
+    }
+}
+
+impl<'a, M: Module> Risk<'a, M, Split> {
+    /// The [`Jacobian`] at a model, with the settings of [`CurvatureConfig::new`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Jacobian`] states.
+    pub fn jacobian(&self, model: &M) -> Result<Jacobian<'a>, CurvatureError> {
+        CurvatureConfig::new().jacobian(self, model)
     }
 }
 

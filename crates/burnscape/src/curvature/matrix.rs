@@ -1,10 +1,11 @@
+use burn::module::Module;
 use burn::tensor::Tensor;
-use burnscape_linearize::{LinearizeError, TracedParam};
 
+use super::CurvatureError;
 use super::displaced::{Displaced, of_products};
+use super::site::Site;
 use super::sweep::{Setup, Sweep};
-use super::{CurvatureConfig, CurvatureError};
-use crate::loss::{Agreement, Batch, DataSet, Sides, Tolerance, compare};
+use crate::loss::{Agreement, Sides, Tolerance, compare};
 use crate::space::{Distance, ParamSpace, ParamVector};
 
 /// A symmetric matrix over parameters, as a sum over batches: what the operators are inside.
@@ -14,21 +15,15 @@ pub(super) struct Matrix<'a> {
 }
 
 impl<'a> Matrix<'a> {
-    pub(super) fn new<B, D>(
-        config: &mut CurvatureConfig<'a>,
-        setup: &Setup<'_, B>,
-        data: &'a D,
-    ) -> Result<Self, CurvatureError>
-    where
-        B: Batch + 'a,
-        D: DataSet<B> + ?Sized,
-    {
-        let checks = config.checks;
+    pub(super) fn new<M: Module>(
+        site: &Site<'_, 'a, M>,
+        setup: &Setup<'_, M>,
+    ) -> Result<Self, CurvatureError> {
         let matrix = Self {
-            space: setup.space.clone(),
-            sweep: Sweep::new(config, setup, data)?,
+            space: site.space.clone(),
+            sweep: Sweep::new(site, setup)?,
         };
-        if checks {
+        if site.config.checks {
             matrix.check()?;
         }
         Ok(matrix)
@@ -131,29 +126,6 @@ pub(super) fn rows(
         Ok(ParamVector::from_values(space, values)?)
     };
     (0..k).map(row).collect()
-}
-
-/// Where the parameters of a space are in a trace.
-pub(super) fn chosen(
-    space: &ParamSpace,
-    traced: &[TracedParam],
-) -> Result<Vec<usize>, CurvatureError> {
-    let found = space.leaves().iter().map(|leaf| {
-        let position = traced
-            .iter()
-            .position(|parameter| parameter.id == leaf.id());
-        position.ok_or_else(|| {
-            let message = format!("the parameter `{}` was not traced", leaf.path());
-            LinearizeError::Malformed { message }.into()
-        })
-    });
-    found.collect()
-}
-
-/// Where the parameters of a space are among the inputs of a trace.
-pub(super) fn positions(chosen: &[usize], traced: &[TracedParam]) -> Vec<usize> {
-    let inputs = chosen.iter().map(|&index| traced[index].input);
-    inputs.collect()
 }
 
 /// What all matrices over parameters have in common.

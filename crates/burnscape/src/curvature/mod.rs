@@ -2,17 +2,19 @@
 //! matrices, the Jacobian and the neural tangent kernel, over a batch or a whole data set.
 //!
 //! Operators implement the traits of [`krylov`](crate::krylov): `matvec` for a product, `matmat` for a
-//! block of them in one pass over the data. They are made by [`CurvatureConfig`], or by `new` with
-//! its defaults, from a model, a loss and data; the model's code is not touched.
+//! block of them in one pass over the data. They are made of a [`Risk`](crate::loss::Risk), by its method
+//! of that name or with the settings of a [`CurvatureConfig`], at a model, whose code is not touched.
+//!
+//! Operators are `Send` and `Sync`, and `'static` where their risk is. Products of one operator take turns.
 //!
 //! | operator | definition | needs |
 //! |---|---|---|
 //! | [`Hessian`] | `∂²L/∂w²` | a loss |
-//! | [`GaussNewton`] | `Jᵀ (∂²ℓ/∂z²) J` | outputs and criterion apart |
-//! | [`Fisher`] | `1/n Σ Jᵀ E[r rᵀ] J` | outputs, a [`Likelihood`](crate::loss::Likelihood) |
-//! | [`EmpiricalFisher`] | `1/n Σ g gᵀ` | losses of single examples |
-//! | [`Jacobian`] | `∂z/∂w` and its transpose | outputs |
-//! | [`Ntk`] | `J Jᵀ` | outputs |
+//! | [`GaussNewton`] | `Jᵀ (∂²ℓ/∂z²) J` | [`Risk::split`](crate::loss::Risk::split) |
+//! | [`Fisher`] | `1/n Σ Jᵀ E[r rᵀ] J` | [`Risk::split`](crate::loss::Risk::split), a [`Likelihood`](crate::loss::Likelihood) |
+//! | [`EmpiricalFisher`] | `1/n Σ g gᵀ` | [`Risk::per_example`](crate::loss::Risk::per_example) |
+//! | [`Jacobian`] | `∂z/∂w` and its transpose | [`Risk::split`](crate::loss::Risk::split) |
+//! | [`Ntk`] | `J Jᵀ` | [`Risk::split`](crate::loss::Risk::split) |
 //! | [`WeightDecay`] | `λ I` | a space; a summand |
 //! | [`FiniteDifference`] | the Hessian by differences of gradients | a loss, traceable or not |
 //!
@@ -30,17 +32,17 @@ mod gauss_newton;
 mod hessian;
 mod hvp;
 mod jacobian;
-mod lift;
 mod matrix;
 mod noise;
 mod ntk;
 mod output_vector;
 mod reverse;
+mod site;
 mod sweep;
 mod usable;
 mod weight_decay;
 
-pub use config::{CurvatureConfig, CurvatureStep, Pass};
+pub use config::CurvatureConfig;
 pub use empirical_fisher::EmpiricalFisher;
 pub use error::CurvatureError;
 pub use finite_difference::FiniteDifference;
@@ -52,3 +54,16 @@ pub use jacobian::Jacobian;
 pub use ntk::Ntk;
 pub use output_vector::{OutputSpace, OutputVector};
 pub use weight_decay::WeightDecay;
+
+/// Every operator can be kept in a struct and sent to a thread.
+const _: () = {
+    const fn is_send_and_sync<T: Send + Sync>() {}
+    is_send_and_sync::<Hessian<'static>>();
+    is_send_and_sync::<GaussNewton<'static>>();
+    is_send_and_sync::<Fisher<'static>>();
+    is_send_and_sync::<EmpiricalFisher<'static>>();
+    is_send_and_sync::<Jacobian<'static>>();
+    is_send_and_sync::<Ntk<'static>>();
+    is_send_and_sync::<FiniteDifference<'static>>();
+    is_send_and_sync::<WeightDecay>();
+};

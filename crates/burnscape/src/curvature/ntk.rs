@@ -5,7 +5,7 @@ use burnscape_krylov::{Adjoint, LinearOperator, SelfAdjoint};
 use super::jacobian::Jacobian;
 use super::output_vector::{OutputSpace, OutputVector};
 use super::{CurvatureConfig, CurvatureError};
-use crate::loss::{Batch, DataSet, SplitObjective};
+use crate::loss::{Risk, Split};
 use crate::space::ParamSpace;
 
 /// The empirical neural tangent kernel `K = J Jᵀ` of a model's outputs over a data set.
@@ -26,17 +26,17 @@ use crate::space::ParamSpace;
 /// ```
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
-/// use burnscape::curvature::Ntk;
-/// use burnscape::loss::Split;
+/// use burnscape::loss::Risk;
 ///
 /// let device = Device::default();
 /// let model = LinearConfig::new(2, 1).with_bias(false).init(&device);
-/// let split = Split::new(
+/// let data = [Tensor::<2>::from_data([[1.0, 2.0], [3.0, 4.0]], &device)];
+/// let risk = Risk::split(
 ///     |m: &Linear, x: &Tensor<2>| m.forward(x.clone()),
 ///     |z: Tensor<2>, _: Tensor<2>| z.mean(),
+///     &data,
 /// );
-/// let data = [Tensor::<2>::from_data([[1.0, 2.0], [3.0, 4.0]], &device)];
-/// let kernel = Ntk::new(&model, &split, &data)?;
+/// let kernel = risk.ntk(&model)?;
 /// // The Gram matrix of the inputs.
 /// let dense: Vec<f32> = kernel.dense()?.into_data().iter().collect();
 /// assert_eq!(dense, [5.0, 11.0, 11.0, 25.0]);
@@ -49,26 +49,7 @@ use crate::space::ParamSpace;
 #[derive(Debug)]
 pub struct Ntk<'a>(Jacobian<'a>);
 
-impl<'a> Ntk<'a> {
-    /// The kernel with the settings of [`CurvatureConfig::new`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Ntk`] states.
-    pub fn new<M, B, O, D, const R: usize>(
-        model: &M,
-        objective: &O,
-        data: &'a D,
-    ) -> Result<Self, CurvatureError>
-    where
-        M: Module,
-        B: Batch + 'a,
-        O: SplitObjective<M, B, R>,
-        D: DataSet<B> + ?Sized,
-    {
-        CurvatureConfig::new().ntk(model, objective, data)
-    }
-
+impl Ntk<'_> {
     /// The space of the parameters that the outputs are differentiated by.
     pub fn space(&self) -> &ParamSpace {
         self.0.space()
@@ -130,24 +111,28 @@ impl LinearOperator for Ntk<'_> {
 
 impl SelfAdjoint for Ntk<'_> {}
 
-impl<'a> CurvatureConfig<'a> {
-    /// The [`Ntk`] of a model's outputs over a data set. Of the objective, the outputs are used.
+impl CurvatureConfig {
+    /// The [`Ntk`] of a model's outputs over the data of a risk. Of the risk, the outputs are used.
     ///
     /// # Errors
     ///
     /// As [`Ntk`] states.
-    pub fn ntk<M, B, O, D, const R: usize>(
-        self,
+    pub fn ntk<'a, M: Module>(
+        &self,
+        risk: &Risk<'a, M, Split>,
         model: &M,
-        objective: &O,
-        data: &'a D,
-    ) -> Result<Ntk<'a>, CurvatureError>
-    where
-        M: Module,
-        B: Batch + 'a,
-        O: SplitObjective<M, B, R>,
-        D: DataSet<B> + ?Sized,
-    {
-        Ok(Ntk(self.jacobian(model, objective, data)?))
+    ) -> Result<Ntk<'a>, CurvatureError> {
+        Ok(Ntk(self.jacobian(risk, model)?))
+    }
+}
+
+impl<'a, M: Module> Risk<'a, M, Split> {
+    /// The [`Ntk`] at a model, with the settings of [`CurvatureConfig::new`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Ntk`] states.
+    pub fn ntk(&self, model: &M) -> Result<Ntk<'a>, CurvatureError> {
+        CurvatureConfig::new().ntk(self, model)
     }
 }

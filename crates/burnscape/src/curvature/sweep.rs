@@ -3,20 +3,21 @@ use std::ops::ControlFlow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use burn::backend::{DispatchTensor, TensorMetadata};
+use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor};
 use burnscape_linearize::{LinearMap, Linearized, Noise, Point, Residuals};
 
 use super::CurvatureError;
-use super::config::{CurvatureConfig, CurvatureStep, Draws, Observer, Pass};
 use super::displaced::Displaced;
-use super::lift::{Fingerprint, Signature, Tensors};
 use super::noise::drawn;
 use super::reverse::{Place, Reverse, ReverseCheck};
-use super::usable::{
-    check_gradient, check_outputs, check_repeatable, finite_sum, number_of_batches,
-};
+use super::site::{Site, number_of_batches, stopped};
+use super::usable::{check_gradient, check_outputs, check_repeatable, finite_sum};
 use crate::loss::draws::OwnDraws;
-use crate::loss::{Batch, DataSet, LossError, Reduction, examples_and_weight, visit};
+use crate::loss::{
+    Draws, Fingerprint, LossError, Observer, Progress, Reduction, RiskBatch, SharedData, Signature,
+    Tensors, Work, each, each_tensors,
+};
 use crate::space::{Distance, ParamSpace, mix, power_of_two, to_host};
 
 /// One linear map a batch, or several of one trace, at the model's parameters: what every operator
@@ -27,8 +28,9 @@ use crate::space::{Distance, ParamSpace, mix, power_of_two, to_host};
 pub(super) struct Sweep<'a> {
     programs: Mutex<Vec<Program>>,
     batches: Vec<BatchPoint>,
-    source: Source<'a>,
-    observer: Mutex<Option<Observer<'a>>>,
+    /// The data, for the batches that are read again; none where all are kept.
+    data: Option<SharedData<'a>>,
+    observer: Observer<'a>,
     block_size: usize,
     /// Whether some batch has to be read again.
     rereads: bool,
@@ -77,10 +79,6 @@ struct BatchPoint {
     fingerprint: Option<Fingerprint>,
 }
 
-/// Reads the data: index and tensors of every batch.
-type Source<'a> = Box<dyn Fn(&mut Visit<'_>) -> Result<(), CurvatureError> + 'a>;
-type Visit<'v> = dyn FnMut(usize, Tensors) -> Result<(), CurvatureError> + 'v;
-
 /// How the maps of the batches are put together.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Weighting {
@@ -90,29 +88,25 @@ pub(super) enum Weighting {
     None,
 }
 
-/// What a sweep is made from, besides the data.
-pub(super) struct Setup<'t, B> {
-    pub(super) space: &'t ParamSpace,
+/// What a sweep is made from, besides its site.
+pub(super) struct Setup<'t, M> {
     pub(super) weighting: Weighting,
     /// Whether the first value of the maps is the outputs, and not losses.
     pub(super) tells_outputs: bool,
     pub(super) noise_seed: u64,
     /// Traces a batch of `n` examples.
-    pub(super) trace: &'t dyn Fn(&B, usize) -> Result<Traced, CurvatureError>,
+    pub(super) trace: &'t dyn Fn(&dyn RiskBatch<M>, usize) -> Result<Traced, CurvatureError>,
 }
 
 impl<'a> Sweep<'a> {
-    pub(super) fn new<B, D>(
-        config: &mut CurvatureConfig<'a>,
-        setup: &Setup<'_, B>,
-        data: &'a D,
-    ) -> Result<Self, CurvatureError>
-    where
-        B: Batch + 'a,
-        D: DataSet<B> + ?Sized,
-    {
-        let device = setup.space.device();
-        let draws = match config.draws {
+    pub(super) fn new<M: Module>(
+        site: &Site<'_, 'a, M>,
+        setup: &Setup<'_, M>,
+    ) -> Result<Self, CurvatureError> {
+        let config = site.config;
+        let shares_traces = site.source.shares_traces();
+        let device = site.space.device();
+        let draws = match site.draws {
             Draws::Seeded(_) | Draws::OneBatch(_) => Some(OwnDraws::begin(device)?),
             Draws::Refused | Draws::Free => None,
         };
@@ -123,16 +117,16 @@ impl<'a> Sweep<'a> {
         let mut batches: Vec<BatchPoint> = Vec::new();
         let (mut kept, mut weight, mut num_examples) = (0_usize, 0.0, 0);
         let (mut loss, mut gradient, mut unit) = (0.0, None, None);
-        visit(data, |index, batch: B| {
-            let (examples, own_weight) = examples_and_weight(&batch, index)?;
-            let tensors = Tensors::of(batch.clone());
+        each(site.source, |index, batch| {
+            let (examples, own_weight) = batch.examples_and_weight(index)?;
+            let tensors = batch.tensors();
             let batch_bytes = tensors.bytes();
             let Tensors { values, signature } = tensors;
             let found = known.get(&signature).copied();
-            let program = match found.filter(|_| B::IS_ONLY_TENSORS) {
+            let program = match found.filter(|_| shares_traces) {
                 Some(program) => program,
                 None => {
-                    let traced = (setup.trace)(&batch, examples)?;
+                    let traced = (setup.trace)(batch, examples)?;
                     let check = traced.reverse.as_ref();
                     let check = check.map(|reverse| ReverseCheck::new(reverse, device));
                     checks.push(check.transpose()?);
@@ -164,11 +158,11 @@ impl<'a> Sweep<'a> {
             };
             let inputs: Vec<DispatchTensor> = model.iter().cloned().chain(values).collect();
             let inputs: Vec<DispatchTensor> = inputs.into_iter().chain(noise.clone()).collect();
-            if config.draws == Draws::Refused && maps.iter().any(|map| map.draw_bytes() > 0) {
+            if site.draws == Draws::Refused && maps.iter().any(|map| map.draw_bytes() > 0) {
                 return Err(LossError::Draws.into());
             }
             if let Some(draws) = &draws {
-                match config.draws {
+                match site.draws {
                     Draws::Seeded(seed) => draws.seed(mix(seed, index as u64)),
                     Draws::OneBatch(seed) => draws.seed(seed),
                     Draws::Refused | Draws::Free => (),
@@ -181,7 +175,7 @@ impl<'a> Sweep<'a> {
                 false => finite_sum(point, index)?,
             };
             // A program that is not shared is checked once.
-            let check = match B::IS_ONLY_TENSORS {
+            let check = match shares_traces {
                 true => check.as_mut(),
                 false => own_check.insert(check.take()).as_mut(),
             };
@@ -190,7 +184,7 @@ impl<'a> Sweep<'a> {
                 let displaced = match &mut displaced {
                     Some(displaced) => displaced,
                     displaced => {
-                        displaced.insert(Displaced::from(setup.space, &inputs, positions)?)
+                        displaced.insert(Displaced::from(&site.space, &inputs, positions)?)
                     }
                 };
                 let place = Place {
@@ -213,7 +207,7 @@ impl<'a> Sweep<'a> {
                 gradient = Some(added(gradient.take(), part.clone(), factor));
             }
             let fingerprint = match config.checks {
-                true => Some(Fingerprint::of(batch)?),
+                true => Some(batch.fingerprint()?),
                 false => None,
             };
             batches.push(BatchPoint {
@@ -227,12 +221,7 @@ impl<'a> Sweep<'a> {
             });
             weight += own_weight;
             num_examples += examples;
-            report(
-                config.observer.as_mut(),
-                Pass::Linearize,
-                batches.len(),
-                data.num_batches(),
-            )?;
+            site.report(batches.len())?;
             Ok::<_, CurvatureError>(ControlFlow::Continue(()))
         })?;
         if batches.is_empty() {
@@ -245,20 +234,14 @@ impl<'a> Sweep<'a> {
         }
         if config.checks {
             let known = batches.iter().map(|batch| batch.fingerprint.as_ref());
-            check_repeatable(known, data)?;
+            check_repeatable(known, site.source)?;
         }
         let rereads = batches.iter().any(|batch| !batch.is_kept());
         Ok(Self {
             programs: Mutex::new(programs),
             batches,
-            source: Box::new(move |each| {
-                visit(data, |index, batch: B| {
-                    each(index, Tensors::of(batch))?;
-                    Ok::<_, CurvatureError>(ControlFlow::Continue(()))
-                })
-                .map(drop)
-            }),
-            observer: Mutex::new(config.observer.take()),
+            data: site.data.clone(),
+            observer: site.observer.clone(),
             block_size: config.block_size,
             rereads,
             totals: Totals {
@@ -331,9 +314,8 @@ impl<'a> Sweep<'a> {
     }
 
     fn report_product(&self, done: usize) -> Result<(), CurvatureError> {
-        let mut observer = locked(&self.observer);
-        let total = Some(self.batches.len());
-        report(observer.as_mut(), Pass::Product, done, total)
+        let progress = Progress::new(Work::Product, done).of(self.batches.len());
+        stopped(self.observer.report(&progress), done)
     }
 
     /// The results of the first map over the batches, one after the other.
@@ -422,12 +404,12 @@ impl<'a> Sweep<'a> {
         distance: Distance,
         tangent: &Tensor<1>,
     ) -> Result<Tensor<1>, CurvatureError> {
-        let mut programs = locked(&self.programs);
         let mut sum = None;
-        (self.source)(&mut |index, tensors| {
+        self.read(|index, tensors| {
             let Some(batch) = self.batches.get(index) else {
                 return Err(number_of_batches(self.batches.len(), index + 1));
             };
+            let mut programs = locked(&self.programs);
             let program = &mut programs[batch.program];
             let inputs = program.model.iter().cloned().chain(tensors.values);
             let inputs: Vec<DispatchTensor> = inputs.chain(batch.noise.clone()).collect();
@@ -441,15 +423,27 @@ impl<'a> Sweep<'a> {
         sum.ok_or(LossError::EmptyData.into())
     }
 
+    /// Reads the data once more.
+    fn read(
+        &self,
+        visit: impl FnMut(usize, Tensors) -> Result<(), CurvatureError>,
+    ) -> Result<(), CurvatureError> {
+        match &self.data {
+            Some(data) => each_tensors(&**data, visit),
+            None => Ok(()),
+        }
+    }
+
     /// Visits every batch in order, with its point.
     fn each(
         &self,
         map: usize,
         mut visit: impl FnMut(usize, &mut Linearized, &Point, f64) -> Result<(), CurvatureError>,
     ) -> Result<(), CurvatureError> {
-        let mut programs = locked(&self.programs);
         let mut at = |index: usize, tensors: Option<Vec<DispatchTensor>>| {
             let batch = &self.batches[index];
+            // No lock is held while somebody is asked whether to go on.
+            let mut programs = locked(&self.programs);
             let program = &mut programs[batch.program];
             let (linearized, point) = (&mut program.maps[map], &batch.points[map]);
             match tensors.filter(|_| !batch.is_kept()) {
@@ -460,13 +454,14 @@ impl<'a> Sweep<'a> {
                     visit(index, linearized, &point.with_inputs(inputs), batch.factor)?;
                 }
             }
+            drop(programs);
             self.report_product(index + 1)
         };
         if !self.rereads {
             return (0..self.batches.len()).try_for_each(|index| at(index, None));
         }
         let mut num_read = 0;
-        (self.source)(&mut |index, tensors| {
+        self.read(|index, tensors| {
             if index >= self.batches.len() {
                 return Err(number_of_batches(self.batches.len(), index + 1));
             }
@@ -544,26 +539,6 @@ fn added<const D: usize>(sum: Option<Tensor<D>>, part: Tensor<D>, factor: f64) -
     match sum {
         Some(sum) => sum + part,
         None => part,
-    }
-}
-
-fn report(
-    observer: Option<&mut Observer<'_>>,
-    pass: Pass,
-    batches: usize,
-    total: Option<usize>,
-) -> Result<(), CurvatureError> {
-    let Some(observe) = observer else {
-        return Ok(());
-    };
-    let step = CurvatureStep {
-        pass,
-        batches,
-        total,
-    };
-    match observe(&step) {
-        ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(()) => Err(CurvatureError::Stopped { batches }),
     }
 }
 

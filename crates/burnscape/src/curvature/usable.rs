@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 use burnscape_linearize::Point;
 
 use super::CurvatureError;
-use super::lift::Fingerprint;
 use super::reverse::nothing;
-use crate::loss::{Batch, DataSet, LossError, visit};
+use super::site::number_of_batches;
+use crate::loss::{Fingerprint, LossError, Source, each};
 use crate::space::{as_accumulator, to_host};
 
 /// The sum of a point's first value, which is refused if it is not finite.
@@ -48,20 +48,16 @@ pub(super) fn check_gradient(point: &Point, batch: usize) -> Result<(), Curvatur
 }
 
 /// Reads the data once more and refuses those that have changed.
-pub(super) fn check_repeatable<'f, B, D>(
+pub(super) fn check_repeatable<'f, M>(
     known: impl IntoIterator<Item = Option<&'f Fingerprint>>,
-    data: &D,
-) -> Result<(), CurvatureError>
-where
-    B: Batch,
-    D: DataSet<B> + ?Sized,
-{
+    source: &dyn Source<M>,
+) -> Result<(), CurvatureError> {
     let known: Vec<_> = known.into_iter().collect();
     let mut num_read = 0;
-    visit(data, |index, batch| {
+    each(source, |index, batch| {
         num_read += 1;
         if let Some(Some(known)) = known.get(index)
-            && **known != Fingerprint::of(batch)?
+            && **known != batch.fingerprint()?
         {
             return Err(LossError::DataChanged { batch: index }.into());
         }
@@ -71,13 +67,4 @@ where
         true => Ok(()),
         false => Err(number_of_batches(known.len(), num_read)),
     }
-}
-
-pub(super) fn number_of_batches(first: usize, second: usize) -> CurvatureError {
-    LossError::NotDeterministic {
-        what: "number of batches",
-        first: first as f64,
-        second: second as f64,
-    }
-    .into()
 }

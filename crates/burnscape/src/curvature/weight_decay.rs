@@ -14,7 +14,8 @@ use crate::space::{ParamSpace, ParamVector, SpaceError};
 /// use burn::module::ParamGroup;
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
-/// use burnscape::curvature::{Hessian, WeightDecay};
+/// use burnscape::curvature::WeightDecay;
+/// use burnscape::loss::Risk;
 /// use burnscape::space::ParamVector;
 /// use burnscape::krylov::{LinearOperator, Sum};
 ///
@@ -22,7 +23,7 @@ use crate::space::{ParamSpace, ParamVector, SpaceError};
 /// let model = LinearConfig::new(1, 1).init(&device);
 /// let loss = |m: &Linear, x: Tensor<2>| m.forward(x).powi_scalar(2).mean();
 /// let data = [Tensor::<2>::ones([4, 1], &device)];
-/// let hessian = Hessian::new(&model, &loss, &data)?;
+/// let hessian = Risk::new(&loss, &data).hessian(&model)?;
 /// let decay = WeightDecay::of_group(hessian.space(), &ParamGroup::from_path("weight"), 0.5)?;
 /// let v = ParamVector::from_host(hessian.space(), &[1.0, 1.0])?;
 /// let total = Sum::new(hessian, decay)?;

@@ -3,7 +3,6 @@ use burn::optim::momentum::MomentumConfig;
 
 use super::momentum_edge::is_momentum;
 use super::{CurvatureMonitor, CurvatureMonitorRecord, DynamicsError};
-use crate::loss::Mode;
 
 /// Settings of a [`CurvatureMonitor`].
 ///
@@ -12,7 +11,7 @@ use crate::loss::Mode;
 /// Tolerance 5e-3, at most 60 products in a measurement without starts and 12 in one that has them, ours:
 /// some eigenvalue is within the residual of the one found, and its error is of the order of the squared
 /// residual over the gap to the next one; against converged eigenvalues it was 7e-4 of them at most where a
-/// search converged. No trace, no momentum, no radius, seed 0, [`Mode::Eval`].
+/// search converged. No trace, no momentum, no radius, seed 0.
 ///
 /// # Example
 ///
@@ -61,15 +60,6 @@ pub struct CurvatureMonitorConfig {
     /// Seed of the random parts of the starts, and of the probes.
     #[config(default = 0)]
     pub seed: u64,
-    /// The function that is measured.
-    #[config(default = "Mode::Eval")]
-    pub mode: Mode,
-    /// Seed of what the loss draws (dropout in [`Mode::Train`], a sampled latent variable). Every
-    /// measurement has draws of its own, a function of the seed and of the number of measurements before.
-    /// Without a seed a loss that draws is refused. Training is left as it was, but for one draw of two
-    /// numbers from the device's generator, as
-    /// [`Evaluator::with_draws_seed`](crate::loss::Evaluator::with_draws_seed) says.
-    pub draws_seed: Option<u64>,
 }
 
 impl CurvatureMonitorConfig {

@@ -13,12 +13,14 @@ use crate::writing;
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
 /// use burnscape::dynamics::{CurvatureHistory, CurvatureMonitorConfig};
+/// use burnscape::loss::Risk;
 ///
 /// let device = Device::default();
 /// let model = LinearConfig::new(2, 1).init(&device);
 /// let loss = |m: &Linear, x: Tensor<2>| m.forward(x).square().mean();
 /// let mut monitor = CurvatureMonitorConfig::new(1).init()?;
-/// monitor.measure(0, 0.1, &model, &loss, &[Tensor::<2>::ones([4, 2], &device)])?;
+/// let data = [Tensor::<2>::ones([4, 2], &device)];
+/// monitor.measure(&Risk::new(&loss, &data), &model, 0, 0.1)?;
 ///
 /// let text = monitor.history().to_json()?;
 /// assert_eq!(CurvatureHistory::from_json(&text)?.len(), 1);

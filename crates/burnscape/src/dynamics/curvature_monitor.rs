@@ -6,7 +6,7 @@ use super::{
     DynamicsError, momentum_edge,
 };
 use crate::curvature::{CurvatureConfig, Hessian};
-use crate::loss::{Batch, DataSet, Objective};
+use crate::loss::{Draws, Risk};
 use crate::optim::sam_edge;
 use crate::space::mix;
 use crate::space::{ParamSpace, ParamVector};
@@ -61,7 +61,9 @@ const CROWD: f64 = 0.15;
 ///
 /// # Reproducibility
 ///
-/// The seed, and the number of measurements before, decide every random vector.
+/// The seed, and the number of measurements before, decide every random vector. Where the risk freezes what its
+/// loss draws ([`Risk::with_draws_seed`]), every measurement has draws of its own, a function of that seed and of
+/// the number of measurements before; training is left as it was, but for one draw of two numbers.
 ///
 /// # Example
 ///
@@ -70,16 +72,18 @@ const CROWD: f64 = 0.15;
 /// use burn::optim::{GradientsParams, SgdConfig};
 /// use burn::tensor::{Device, Tensor};
 /// use burnscape::dynamics::CurvatureMonitorConfig;
+/// use burnscape::loss::Risk;
 ///
 /// let device = Device::default().autodiff();
 /// let mut model = LinearConfig::new(2, 1).init(&device);
 /// let loss = |m: &Linear, x: Tensor<2>| m.forward(x).square().mean();
 /// let data = [Tensor::<2>::ones([8, 2], &device)];
 ///
+/// let risk = Risk::new(&loss, &data);
 /// let mut sgd = SgdConfig::new().init();
 /// let mut monitor = CurvatureMonitorConfig::new(5).init()?;
 /// for step in 0..10 {
-///     if let Some(reading) = monitor.observe(step, 0.1, &model, &loss, &data)? {
+///     if let Some(reading) = monitor.observe(&risk, &model, step, 0.1)? {
 ///         // L = (w₁ + w₂ + b)², whose Hessian is 2 times a matrix of ones.
 ///         assert!((reading.sharpness - 6.0).abs() < 1e-4);
 ///         assert!((reading.edge_ratio - 0.3).abs() < 1e-5);
@@ -139,56 +143,43 @@ impl CurvatureMonitor {
     /// # Errors
     ///
     /// As [`CurvatureMonitor`] states.
-    pub fn observe<'a, M, B, O, D>(
+    pub fn observe<M: Module, K: Clone>(
         &mut self,
+        risk: &Risk<'_, M, K>,
+        model: &M,
         step: usize,
         lr: f64,
-        model: &M,
-        objective: &O,
-        data: &'a D,
-    ) -> Result<Option<CurvatureReading>, DynamicsError>
-    where
-        M: Module,
-        B: Batch + 'a,
-        O: Objective<M, B>,
-        D: DataSet<B> + ?Sized,
-    {
+    ) -> Result<Option<CurvatureReading>, DynamicsError> {
         match self.is_due(step) {
-            true => self.measure(step, lr, model, objective, data).map(Some),
+            true => self.measure(risk, model, step, lr).map(Some),
             false => Ok(None),
         }
     }
 
-    /// Measures the loss `objective` of `model` over `data`, and appends to the history. `lr` is the
+    /// Measures `risk` at `model`, and appends to the history. `lr` is the
     /// rate of the step that comes.
     ///
     /// # Errors
     ///
     /// As [`CurvatureMonitor`] states, and [`DynamicsError::OutOfRange`] for a rate that is negative or
     /// not finite.
-    pub fn measure<'a, M, B, O, D>(
+    pub fn measure<M: Module, K: Clone>(
         &mut self,
+        risk: &Risk<'_, M, K>,
+        model: &M,
         step: usize,
         lr: f64,
-        model: &M,
-        objective: &O,
-        data: &'a D,
-    ) -> Result<CurvatureReading, DynamicsError>
-    where
-        M: Module,
-        B: Batch + 'a,
-        O: Objective<M, B>,
-        D: DataSet<B> + ?Sized,
-    {
+    ) -> Result<CurvatureReading, DynamicsError> {
         check_rate(lr)?;
         let checks = self.config.checks && self.history.is_empty();
-        let mut config = CurvatureConfig::new()
-            .with_mode(self.config.mode)
-            .with_checks(checks);
-        if let Some(seed) = self.config.draws_seed {
-            config = config.with_draws_seed(mix(seed, self.history.len() as u64));
-        }
-        let hessian = config.hessian(model, objective, data)?;
+        let config = CurvatureConfig::new().with_checks(checks);
+        let hessian = match risk.draws() {
+            Draws::Seeded(seed) => {
+                let seed = mix(seed, self.history.len() as u64);
+                config.hessian(&risk.clone().with_draws_seed(seed), model)?
+            }
+            _ => config.hessian(risk, model)?,
+        };
         let checked = if checks { 2 } else { 0 };
         self.record(step, lr, &hessian, checked)
     }
@@ -202,9 +193,9 @@ impl CurvatureMonitor {
     /// the measurements before.
     pub fn measure_hessian(
         &mut self,
+        hessian: &Hessian<'_>,
         step: usize,
         lr: f64,
-        hessian: &Hessian<'_>,
     ) -> Result<CurvatureReading, DynamicsError> {
         check_rate(lr)?;
         self.record(step, lr, hessian, 0)

@@ -22,4 +22,3 @@ pub use error::LandscapeError;
 pub use grid::Grid;
 pub use slice_1d::{Slice1d, slice_1d};
 pub use slice_2d::{Slice2d, slice_2d};
-pub use slicer::SliceStep;

@@ -1,13 +1,12 @@
 use std::io;
-use std::ops::ControlFlow;
 
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
 use super::direction::check_direction;
 use super::slicer::Slicer;
-use super::{Grid, LandscapeError, SliceStep, non_finite};
-use crate::loss::{Batch, DataSet, Evaluator, Objective};
+use super::{Grid, LandscapeError, non_finite};
+use crate::loss::Risk;
 use crate::space::ParamVector;
 use crate::writing;
 
@@ -34,7 +33,7 @@ pub struct Slice1d {
 /// Evaluates the loss along a line through the model: `L(w + x d)` for every `x` of the grid.
 ///
 /// Coordinate 0 is the model itself, to the last bit. The model, its running statistics included,
-/// is not changed. `observe` sees every point and can stop after it.
+/// is not changed.
 ///
 /// # Cost
 ///
@@ -44,59 +43,47 @@ pub struct Slice1d {
 /// # Errors
 ///
 /// [`LandscapeError::NoDirection`] for a direction of norm zero; [`LandscapeError::Loss`] and
-/// [`LandscapeError::Space`] as the evaluator gives them, at the model also for a loss that is not
+/// [`LandscapeError::Space`] as the risk gives them, at the model also for a loss that is not
 /// finite.
 ///
 /// # Example
 ///
 /// ```
-/// use std::ops::ControlFlow;
-///
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
 /// use burnscape::landscape::{Grid, slice_1d};
-/// use burnscape::loss::Evaluator;
+/// use burnscape::loss::Risk;
 /// use burnscape::space::ParamVector;
 ///
 /// let device = Device::default();
 /// let model = LinearConfig::new(2, 2).with_bias(false).init(&device);
 /// let loss = |model: &Linear, x: Tensor<2>| model.forward(x).powi_scalar(2).sum();
 /// let data = [Tensor::<2>::eye(2, &device)];
-/// let evaluator = Evaluator::new(&loss);
-/// let direction = ParamVector::sphere(&evaluator.space(&model)?, 1)?;
+/// let risk = Risk::new(&loss, &data);
+/// let direction = ParamVector::sphere(&risk.space(&model)?, 1)?;
 /// let grid = Grid::symmetric(1.0, 3)?;
-/// let slice = slice_1d(&model, &evaluator, &data, &direction, &grid, |_| {
-///     ControlFlow::Continue(())
-/// })?;
+/// let slice = slice_1d(&risk, &model, &direction, &grid)?;
 /// // Along a unit vector the second difference of |w|² is 2.
 /// let second = slice.losses[0] - 2.0 * slice.losses[1] + slice.losses[2];
 /// assert!((second - 2.0).abs() < 1e-5);
 /// assert_eq!(slice.losses[1], slice.base_loss);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn slice_1d<M, B, O, D>(
+pub fn slice_1d<M: Module, K>(
+    risk: &Risk<'_, M, K>,
     model: &M,
-    evaluator: &Evaluator<'_, O>,
-    data: &D,
     direction: &ParamVector,
     grid: &Grid,
-    mut observe: impl FnMut(&SliceStep) -> ControlFlow<()>,
-) -> Result<Slice1d, LandscapeError>
-where
-    M: Module,
-    B: Batch,
-    O: Objective<M, B>,
-    D: DataSet<B> + ?Sized,
-{
+) -> Result<Slice1d, LandscapeError> {
     let direction_norm = check_direction(direction, 0)?;
-    let mut slicer = Slicer::new(model, evaluator, data, grid.len())?;
+    let mut slicer = Slicer::new(risk, model, grid.len())?;
     for &x in grid.coordinates() {
         let moved = if x == 0.0 {
             None
         } else {
             Some(direction.displace(model, x)?)
         };
-        if slicer.point(moved, &mut observe)?.is_break() {
+        if slicer.point(moved)?.is_break() {
             break;
         }
     }

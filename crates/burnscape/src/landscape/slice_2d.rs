@@ -1,13 +1,12 @@
 use std::io;
-use std::ops::ControlFlow;
 
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
 use super::direction::check_direction;
 use super::slicer::Slicer;
-use super::{Axes, Grid, LandscapeError, SliceStep, non_finite};
-use crate::loss::{Batch, DataSet, Evaluator, Objective};
+use super::{Axes, Grid, LandscapeError, non_finite};
+use crate::loss::Risk;
 use crate::space::{ParamVector, Wide, epsilon};
 use crate::writing;
 
@@ -64,45 +63,33 @@ pub struct Slice2d {
 /// # Example
 ///
 /// ```
-/// use std::ops::ControlFlow;
-///
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
 /// use burnscape::landscape::{Axes, Grid, slice_2d};
-/// use burnscape::loss::Evaluator;
+/// use burnscape::loss::Risk;
 /// use burnscape::space::ParamVector;
 ///
 /// let device = Device::default();
 /// let model = LinearConfig::new(2, 1).with_bias(false).init(&device);
 /// let loss = |model: &Linear, x: Tensor<2>| model.forward(x).sum();
 /// let data = [Tensor::<2>::from_floats([[3.0, 4.0]], &device)];
-/// let evaluator = Evaluator::new(&loss);
-/// let space = evaluator.space(&model)?;
+/// let risk = Risk::new(&loss, &data);
+/// let space = risk.space(&model)?;
 /// let x = ParamVector::from_host(&space, &[1.0, 0.0])?;
 /// let y = ParamVector::from_host(&space, &[0.0, 1.0])?;
 /// let grid = Grid::linspace(0.0, 1.0, 2)?;
-/// let slice = slice_2d(&model, &evaluator, &data, [&x, &y], [&grid, &grid], Axes::AsGiven, |_| {
-///     ControlFlow::Continue(())
-/// })?;
+/// let slice = slice_2d(&risk, &model, [&x, &y], [&grid, &grid], Axes::AsGiven)?;
 /// let rise = slice.loss(1, 1).unwrap_or(f64::NAN) - slice.base_loss;
 /// assert!((rise - 7.0).abs() < 1e-5);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn slice_2d<M, B, O, D>(
+pub fn slice_2d<M: Module, K>(
+    risk: &Risk<'_, M, K>,
     model: &M,
-    evaluator: &Evaluator<'_, O>,
-    data: &D,
     directions: [&ParamVector; 2],
     grids: [&Grid; 2],
     axes: Axes,
-    mut observe: impl FnMut(&SliceStep) -> ControlFlow<()>,
-) -> Result<Slice2d, LandscapeError>
-where
-    M: Module,
-    B: Batch,
-    O: Objective<M, B>,
-    D: DataSet<B> + ?Sized,
-{
+) -> Result<Slice2d, LandscapeError> {
     let [first, second] = directions;
     let norms = [check_direction(first, 0)?, check_direction(second, 1)?];
     let size = Wide::from(norms[0]) * Wide::from(norms[1]);
@@ -112,11 +99,11 @@ where
         Axes::Orthogonalized => orthogonal(first, second, norms[1], cosine)?,
     };
     let (x, y) = (grids[0].coordinates(), grids[1].coordinates());
-    let mut slicer = Slicer::new(model, evaluator, data, x.len() * y.len())?;
+    let mut slicer = Slicer::new(risk, model, x.len() * y.len())?;
     'rows: for &y in y {
         for &x in x {
             let moved = displaced(model, first, &second, x, y)?;
-            if slicer.point(moved, &mut observe)?.is_break() {
+            if slicer.point(moved)?.is_break() {
                 break 'rows;
             }
         }

@@ -3,24 +3,11 @@ use std::ops::ControlFlow;
 use burn::module::Module;
 
 use super::LandscapeError;
-use crate::loss::{Batch, DataSet, Evaluator, LossError, Objective};
-
-/// One point of a slice, as an observer sees it.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct SliceStep {
-    /// Points done.
-    pub points: usize,
-    /// Points of the slice.
-    pub total: usize,
-    /// The loss at this point.
-    pub loss: f64,
-}
+use crate::loss::{LossError, Progress, Risk, Work};
 
 /// Evaluates the points of a slice one after another.
-pub(super) struct Slicer<'a, O, D: ?Sized> {
-    evaluator: &'a Evaluator<'a, O>,
-    data: &'a D,
+pub(super) struct Slicer<'r, 'a, M, K> {
+    risk: &'r Risk<'a, M, K>,
     total: usize,
     /// The loss of the model as it is.
     pub(super) base_loss: f64,
@@ -28,23 +15,15 @@ pub(super) struct Slicer<'a, O, D: ?Sized> {
     pub(super) num_evaluations: usize,
 }
 
-impl<'a, O, D: ?Sized> Slicer<'a, O, D> {
-    pub(super) fn new<M, B>(
+impl<'r, 'a, M: Module, K> Slicer<'r, 'a, M, K> {
+    pub(super) fn new(
+        risk: &'r Risk<'a, M, K>,
         model: &M,
-        evaluator: &'a Evaluator<'a, O>,
-        data: &'a D,
         total: usize,
-    ) -> Result<Self, LandscapeError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-        D: DataSet<B>,
-    {
+    ) -> Result<Self, LandscapeError> {
         Ok(Self {
-            base_loss: evaluator.loss(model, data)?.value,
-            evaluator,
-            data,
+            base_loss: risk.whole_loss(model)?.value,
+            risk,
             total,
             losses: Vec::with_capacity(total),
             num_evaluations: 1,
@@ -52,27 +31,17 @@ impl<'a, O, D: ?Sized> Slicer<'a, O, D> {
     }
 
     /// Adds the point at `moved`, or that of the model itself for none.
-    pub(super) fn point<M, B>(
-        &mut self,
-        moved: Option<M>,
-        observe: &mut dyn FnMut(&SliceStep) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>, LandscapeError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-        D: DataSet<B>,
-    {
-        let loss = match moved {
+    pub(super) fn point(&mut self, moved: Option<M>) -> Result<ControlFlow<()>, LandscapeError> {
+        let loss = match moved.map(|moved| self.loss(&moved)) {
             None => self.base_loss,
-            Some(moved) => self.loss(&moved)?,
+            Some(Err(LandscapeError::Loss(LossError::Stopped { .. }))) => {
+                return Ok(ControlFlow::Break(()));
+            }
+            Some(loss) => loss?,
         };
         self.losses.push(loss);
-        Ok(observe(&SliceStep {
-            points: self.losses.len(),
-            total: self.total,
-            loss,
-        }))
+        let progress = Progress::new(Work::Point, self.losses.len());
+        Ok(self.risk.report(progress.of(self.total).value(loss)))
     }
 
     pub(super) fn completed(&self) -> bool {
@@ -81,15 +50,9 @@ impl<'a, O, D: ?Sized> Slicer<'a, O, D> {
 
     /// Far from a minimum a loss may overflow. That is what a picture is to show, not a reason to
     /// throw away the rest of it.
-    fn loss<M, B>(&mut self, moved: &M) -> Result<f64, LandscapeError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-        D: DataSet<B>,
-    {
+    fn loss(&mut self, moved: &M) -> Result<f64, LandscapeError> {
         self.num_evaluations += 1;
-        match self.evaluator.loss(moved, self.data) {
+        match self.risk.whole_loss(moved) {
             Ok(loss) => Ok(loss.value),
             Err(LossError::NonFinite { value, .. }) => Ok(value),
             Err(error) => Err(error.into()),

@@ -16,7 +16,7 @@ use super::LossError;
 /// ```
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
-/// use burnscape::curvature::Hessian;
+/// use burnscape::loss::Risk;
 ///
 /// let device = Device::default();
 /// let model = LinearConfig::new(2, 1).init(&device);
@@ -25,7 +25,7 @@ use super::LossError;
 /// // Rows of one tensor, cut into batches when they are needed.
 /// let all = Tensor::<2>::ones([10, 2], &device);
 /// let data = || (0..5).map(|batch| all.clone().slice(2 * batch..2 * batch + 2));
-/// let hessian = Hessian::new(&model, &loss, &data)?;
+/// let hessian = Risk::new(&loss, &data).hessian(&model)?;
 /// # let _ = hessian;
 /// # Ok::<(), burnscape::curvature::CurvatureError>(())
 /// ```
@@ -44,31 +44,6 @@ pub trait DataSet<B> {
     fn num_batches(&self) -> Option<usize> {
         None
     }
-}
-
-/// Visits the batches by their index. An error of a batch, or of `visit` itself, ends the pass; a break
-/// ends it as well and gives `false`.
-pub(crate) fn visit<B, D, E>(
-    data: &D,
-    mut visit: impl FnMut(usize, B) -> Result<ControlFlow<()>, E>,
-) -> Result<bool, E>
-where
-    D: DataSet<B> + ?Sized,
-    E: From<LossError>,
-{
-    let mut index = 0;
-    let mut outcome = Ok(true);
-    data.visit(&mut |batch| {
-        let visited = batch.map_err(E::from).and_then(|batch| visit(index, batch));
-        index += 1;
-        match visited {
-            Ok(ControlFlow::Continue(())) => return ControlFlow::Continue(()),
-            Ok(ControlFlow::Break(())) => outcome = Ok(false),
-            Err(error) => outcome = Err(error),
-        }
-        ControlFlow::Break(())
-    });
-    outcome
 }
 
 /// Shows what an iterator gives.

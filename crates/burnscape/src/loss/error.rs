@@ -81,7 +81,7 @@ pub enum LossError {
     /// The objective cannot tell the losses of single examples.
     #[error(
         "this needs the loss of every example, but the objective gives only their sum or mean; \
-         wrap it in `PerExample`"
+         wrap it in `ExampleLosses`"
     )]
     NotPerExample,
     /// A per-example objective gave another number of losses than there are examples.
@@ -125,6 +125,12 @@ pub enum LossError {
     DataChanged {
         /// Index of the first batch that differs.
         batch: usize,
+    },
+    /// The observer stopped a pass that a number needs as a whole.
+    #[error("the observer stopped the pass after {batches} batches; let it run to its end")]
+    Stopped {
+        /// Batches done.
+        batches: usize,
     },
     /// The data loader failed.
     #[error("the data loader failed: {message}")]

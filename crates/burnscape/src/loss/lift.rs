@@ -8,7 +8,7 @@ use crate::space::checkpointing_strategy;
 
 /// Where the tensors of a batch are to live.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Lift {
+pub(crate) enum Lift {
     /// Without autodiff.
     Plain,
     /// On autodiff, with the strategy of the parameters: Burn refuses to mix strategies, and batch
@@ -17,6 +17,11 @@ pub(super) enum Lift {
 }
 
 impl Lift {
+    /// For a model that is ready for gradients.
+    pub(crate) fn for_gradients<M: Module>(model: &M) -> Self {
+        Self::Autodiff(checkpointing_strategy(model))
+    }
+
     pub(super) fn apply<B: Batch>(self, batch: B) -> B {
         batch.map_tensors(&mut { self })
     }
@@ -24,11 +29,11 @@ impl Lift {
 
 /// The batch in the autodiff context of a model that is ready for gradients.
 pub(crate) fn lifted<M: Module, B: Batch>(model: &M, batch: B) -> B {
-    Lift::Autodiff(checkpointing_strategy(model)).apply(batch)
+    Lift::for_gradients(model).apply(batch)
 }
 
 /// The batch without autodiff.
-pub(crate) fn plain<B: Batch>(batch: B) -> B {
+pub(super) fn plain<B: Batch>(batch: B) -> B {
     Lift::Plain.apply(batch)
 }
 

@@ -1,8 +1,8 @@
 //! Losses: what is evaluated, on which data, in which mode.
 //!
 //! An [`Objective`] is a closure from a model and a batch to one number. A [`Batch`] is made of
-//! tensors; a [`DataSet`] yields batches again and again. The [`Evaluator`] puts them together with
-//! the right weights.
+//! tensors; a [`DataSet`] yields batches again and again. A [`Risk`] puts them together with the right
+//! weights, and is what the rest of the library looks at.
 
 mod agreement;
 mod batch;
@@ -10,16 +10,16 @@ mod batches;
 mod data_set;
 pub(crate) mod draws;
 mod error;
-mod evaluator;
+mod example_losses;
 mod lift;
 mod mode;
 mod objective;
 mod pass;
-mod per_example;
 mod reduction;
+mod risk;
 pub(crate) mod scalar;
-mod split;
 mod tally;
+mod tensors;
 
 pub(crate) use agreement::{Agreement, Sides, Tolerance, compare};
 pub use batch::{Batch, BatchMapper};
@@ -79,13 +79,15 @@ pub use burnscape_derive::Batch;
 /// The law of targets that a model's outputs stand for.
 pub use burnscape_linearize::Likelihood;
 pub use data_set::DataSet;
-pub(crate) use data_set::visit;
 pub use error::LossError;
-pub use evaluator::{DataGradient, DataLoss, Evaluator, LossStep};
-pub(crate) use lift::{lifted, plain};
+pub use example_losses::ExampleLosses;
+pub(crate) use lift::{Lift, lifted};
 pub use mode::Mode;
 pub use objective::{Objective, Summed};
-pub use per_example::PerExample;
 pub use reduction::Reduction;
-pub use split::{Split, SplitLoss, SplitObjective};
+pub use risk::{Classes, PerExample, Progress, Risk, RiskGradient, RiskValue, Split, Whole, Work};
+pub(crate) use risk::{
+    Draws, Observer, RiskBatch, SharedData, Source, each, each_tensors, of_one_batch,
+};
 pub(crate) use tally::examples_and_weight;
+pub(crate) use tensors::{Fingerprint, Signature, Tensors};

@@ -10,15 +10,15 @@ use super::Reduction;
 /// ```
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
-/// use burnscape::loss::Evaluator;
+/// use burnscape::loss::Risk;
 ///
 /// let loss = |model: &Linear, (x, y): (Tensor<2>, Tensor<2>)| {
 ///     (model.forward(x) - y).powi_scalar(2).mean()
 /// };
 /// let device = Device::default();
 /// let model = LinearConfig::new(2, 1).with_bias(false).init(&device);
-/// let batch = (Tensor::zeros([4, 2], &device), Tensor::ones([4, 1], &device));
-/// let value = Evaluator::new(&loss).loss(&model, &[batch])?.value;
+/// let data = [(Tensor::zeros([4, 2], &device), Tensor::ones([4, 1], &device))];
+/// let value = Risk::new(&loss, &data).loss(&model)?.value;
 /// assert!((value - 1.0).abs() < 1e-6);
 /// # Ok::<(), burnscape::loss::LossError>(())
 /// ```

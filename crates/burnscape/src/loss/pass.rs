@@ -3,57 +3,55 @@ use burn::tensor::{Device, Tensor};
 
 use super::draws::OwnDraws;
 use super::lift::Lift;
+use super::risk::{Draws, Risk, RiskBatch};
 use super::scalar::{called, check_scalar};
-use super::{Batch, LossError, Mode, Objective};
-use crate::space::{checkpointing_strategy, copy_for_gradients, epsilon, mix, to_host};
+use super::{LossError, Mode, Reduction};
+use crate::space::{SpaceError, copy_for_gradients, epsilon, mix, to_host};
 
 /// One pass over the data: a copy of the model, where batches are brought for it, and whose random
 /// numbers the loss draws.
 pub(super) struct Pass<M> {
     pub(super) model: M,
     lift: Lift,
-    draws: Option<(OwnDraws, u64)>,
+    reduction: Reduction,
+    draws: PassDraws,
+}
+
+/// Whose random numbers a loss draws in a pass.
+enum PassDraws {
+    OfDevice,
+    /// Seeded for each batch, by its index.
+    Seeded(OwnDraws, u64),
+    /// Seeded the same for each batch.
+    OneBatch(OwnDraws, u64),
 }
 
 impl<M: Module> Pass<M> {
-    /// A pass without gradients.
-    pub(super) fn plain(model: &M) -> Self {
-        Self {
-            model: model.valid(),
-            lift: Lift::Plain,
-            draws: None,
-        }
-    }
-
-    /// A pass with gradients.
-    pub(super) fn on_autodiff(model: &M, mode: Mode) -> Self {
-        let model = copy_for_gradients(model, mode == Mode::Train);
-        let lift = Lift::Autodiff(checkpointing_strategy(&model));
-        Self {
+    /// A pass of a risk: without gradients, or with them.
+    pub(super) fn of<K>(
+        risk: &Risk<'_, M, K>,
+        model: &M,
+        gradients: bool,
+    ) -> Result<Self, LossError> {
+        let mode = risk.mode();
+        // Batch statistics are used only on an autodiff device, so a training pass needs one.
+        let (model, lift) = if gradients || mode == Mode::Train {
+            on_autodiff(model, mode)
+        } else {
+            (model.valid(), Lift::Plain)
+        };
+        let draws = PassDraws::of(risk.draws(), &model)?;
+        Ok(Self {
             model,
             lift,
-            draws: None,
-        }
-    }
-
-    /// The same with random numbers that are a function of the seed and the batch.
-    pub(super) fn with_draws(mut self, seed: Option<u64>) -> Result<Self, LossError> {
-        let device = self.model.devices().first().cloned();
-        let device: Device = device.unwrap_or_default();
-        self.draws = match seed {
-            Some(seed) => Some((OwnDraws::begin(&device)?, seed)),
-            None => None,
-        };
-        Ok(self)
+            reduction: risk.reduction(),
+            draws,
+        })
     }
 
     /// The same on an autodiff device, with the draws that this one has.
     pub(super) fn again_on_autodiff(&mut self, model: &M, mode: Mode) {
-        let draws = self.draws.take();
-        *self = Self {
-            draws,
-            ..Self::on_autodiff(model, mode)
-        };
+        (self.model, self.lift) = on_autodiff(model, mode);
     }
 
     pub(super) fn is_plain(&self) -> bool {
@@ -61,16 +59,17 @@ impl<M: Module> Pass<M> {
     }
 
     /// The loss of the batch at `index`.
-    pub(super) fn loss<B: Batch, O: Objective<M, B>>(
+    pub(super) fn loss(
         &self,
-        objective: &O,
         index: usize,
-        batch: B,
+        batch: &dyn RiskBatch<M>,
     ) -> Result<Tensor<1>, LossError> {
-        if let Some((draws, seed)) = &self.draws {
-            draws.seed(mix(*seed, index as u64));
+        match &self.draws {
+            PassDraws::OfDevice => (),
+            PassDraws::Seeded(draws, seed) => draws.seed(mix(*seed, index as u64)),
+            PassDraws::OneBatch(draws, seed) => draws.seed(*seed),
         }
-        let loss = called(|| objective.loss(&self.model, self.lift.apply(batch)))?;
+        let loss = called(|| batch.loss(&self.model, self.lift, self.reduction))?;
         check_scalar(&loss)?;
         Ok(loss)
     }
@@ -80,10 +79,9 @@ impl<M: Module> Pass<M> {
     /// # Cost
     ///
     /// One forward pass and one host synchronization; three of each in half precision.
-    pub(super) fn check_draws<B: Batch, O: Objective<M, B>>(
+    pub(super) fn check_draws(
         &self,
-        objective: &O,
-        batch: B,
+        batch: &dyn RiskBatch<M>,
         loss: &Tensor<1>,
     ) -> Result<(), LossError> {
         let epsilon = epsilon(loss.dtype());
@@ -94,7 +92,7 @@ impl<M: Module> Pass<M> {
             false => (1, 1e3 * epsilon),
         };
         for _ in 0..times {
-            let again = self.loss(objective, 0, batch.clone())?;
+            let again = self.loss(0, batch)?;
             let both = Tensor::cat(vec![loss.clone().inner(), again.inner()], 0);
             let [first, second] = to_host(both)?[..] else {
                 return Ok(());
@@ -106,4 +104,25 @@ impl<M: Module> Pass<M> {
         }
         Ok(())
     }
+}
+
+impl PassDraws {
+    fn of<M: Module>(draws: Draws, model: &M) -> Result<Self, SpaceError> {
+        let own = || {
+            let device = model.devices().first().cloned();
+            let device: Device = device.unwrap_or_default();
+            OwnDraws::begin(&device)
+        };
+        Ok(match draws {
+            Draws::Refused | Draws::Free => Self::OfDevice,
+            Draws::Seeded(seed) => Self::Seeded(own()?, seed),
+            Draws::OneBatch(seed) => Self::OneBatch(own()?, seed),
+        })
+    }
+}
+
+fn on_autodiff<M: Module>(model: &M, mode: Mode) -> (M, Lift) {
+    let model = copy_for_gradients(model, mode == Mode::Train);
+    let lift = Lift::for_gradients(&model);
+    (model, lift)
 }

@@ -2,7 +2,8 @@ use std::ops::ControlFlow;
 
 use burn::tensor::Tensor;
 
-use super::{Batch, DataSet, LossError, LossStep, Reduction, visit};
+use super::risk::{Progress, RiskBatch, Source, Work, each};
+use super::{Batch, LossError, Reduction};
 use crate::space::LeafVector;
 
 /// What a batch counts, or why it cannot.
@@ -27,7 +28,6 @@ pub(crate) fn examples_and_weight<B: Batch>(
 /// The running sums of a pass.
 pub(super) struct Tally {
     reduction: Reduction,
-    total: Option<usize>,
     sum: f64,
     pub(super) weight: f64,
     pub(super) num_examples: usize,
@@ -35,10 +35,9 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn new(reduction: Reduction, total: Option<usize>) -> Self {
+    pub(super) fn new(reduction: Reduction) -> Self {
         Self {
             reduction,
-            total,
             sum: 0.0,
             weight: 0.0,
             num_examples: 0,
@@ -47,19 +46,17 @@ impl Tally {
     }
 
     /// Evaluates each batch, checks its loss and hands on what else it gave, with its weight.
-    pub(super) fn run<B, D, T>(
+    pub(super) fn run<M, T>(
         &mut self,
-        data: &D,
-        observe: &mut dyn FnMut(&LossStep) -> ControlFlow<()>,
-        mut evaluate: impl FnMut(usize, B) -> Result<(Tensor<1>, T), LossError>,
+        source: &(impl Source<M> + ?Sized),
+        work: Work,
+        mut report: impl FnMut(Progress) -> ControlFlow<()>,
+        mut evaluate: impl FnMut(usize, &dyn RiskBatch<M>) -> Result<(Tensor<1>, T), LossError>,
         mut collect: impl FnMut(T, f64) -> Result<(), LossError>,
-    ) -> Result<bool, LossError>
-    where
-        B: Batch,
-        D: DataSet<B> + ?Sized,
-    {
-        let completed = visit(data, |index, batch| {
-            let (examples, weight) = examples_and_weight(&batch, index)?;
+    ) -> Result<bool, LossError> {
+        let total = source.num_batches();
+        let completed = each(source, |index, batch| {
+            let (examples, weight) = batch.examples_and_weight(index)?;
             let (loss, rest) = evaluate(index, batch)?;
             let value = LeafVector::dots(&[], &[loss])?.1[0];
             if !value.is_finite() {
@@ -76,12 +73,8 @@ impl Tally {
             self.weight += weight;
             self.num_examples += examples;
             self.num_batches += 1;
-            let step = LossStep {
-                batches: self.num_batches,
-                total: self.total,
-                loss: value,
-            };
-            Ok::<_, LossError>(observe(&step))
+            let progress = Progress::new(work, self.num_batches);
+            Ok::<_, LossError>(report(progress.of(total).value(value)))
         })?;
         if self.num_batches == 0 {
             Err(LossError::EmptyData)

@@ -100,7 +100,7 @@ pub struct SamConfig {
     pub group_size: Option<usize>,
     /// The fraction of a batch, those examples whose loss rises most under the displacement, that
     /// the second gradient is taken on (ESAM). Needs [`step_on`](Sam::step_on) with a
-    /// [`PerExample`](crate::loss::PerExample) objective; costs one more forward pass.
+    /// [`ExampleLosses`](crate::loss::ExampleLosses) objective; costs one more forward pass.
     pub selection: Option<f64>,
     /// Reseeds the device from this and the step before each pass, so that both passes draw the
     /// same dropout masks. It replaces the device's random stream, and needs a closure or a batch.

@@ -3,7 +3,7 @@ use burnscape_krylov::{EigenpairsConfig, End};
 
 use super::OptimError;
 use crate::curvature::CurvatureConfig;
-use crate::loss::{Batch, DataSet, Mode, Objective};
+use crate::loss::Risk;
 
 /// The smallest eigenvalue of the Hessian of a loss over a data set, by Lanczos: what makes a point
 /// with a small gradient a second-order point, or a saddle.
@@ -24,7 +24,7 @@ use crate::loss::{Batch, DataSet, Mode, Objective};
 ///
 /// # Defaults
 ///
-/// Tolerance 1e-6 relative to the norm of the Hessian, at most 1,000 products, evaluation mode, checks on;
+/// Tolerance 1e-6 relative to the norm of the Hessian, at most 1,000 products, checks on;
 /// ours.
 ///
 /// # Example
@@ -35,6 +35,7 @@ use crate::loss::{Batch, DataSet, Mode, Objective};
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::optim::SgdConfig;
 /// use burn::tensor::{Device, Tensor};
+/// use burnscape::loss::Risk;
 /// use burnscape::optim::{LambdaMinConfig, PerturbedGdConfig};
 ///
 /// let device = Device::default().autodiff();
@@ -43,11 +44,12 @@ use crate::loss::{Batch, DataSet, Mode, Objective};
 /// let x = Tensor::<2>::from_data([[2.0_f32.sqrt(), 0.0], [0.0, 2.0]], &device);
 /// let loss = |m: &Linear, x: Tensor<2>| m.forward(x).powi_scalar(2).mean();
 /// let data = [x.clone()];
+/// let risk = Risk::new(&loss, &data);
 ///
 /// let mut descent = PerturbedGdConfig::new(0.01, 1e-3, 1e-3).init(SgdConfig::new().init())?;
 /// let lambda_min = LambdaMinConfig::new();
 /// while descent.certified().is_none() {
-///     let certificate = |m: &Linear| Ok(lambda_min.measure(m, &loss, &data)?.value);
+///     let certificate = |m: &Linear| Ok(lambda_min.run(&risk, m)?.value);
 ///     let closure = |m: &Linear| loss(m, x.clone());
 ///     descent.step_with_certificate(0.1, &mut model, closure, certificate)?;
 /// }
@@ -57,15 +59,13 @@ use crate::loss::{Batch, DataSet, Mode, Objective};
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct LambdaMinConfig {
-    mode: Mode,
     tolerance: f64,
     max_products: usize,
     seed: u64,
     checks: bool,
-    draws_seed: Option<u64>,
 }
 
-/// What [`LambdaMinConfig::measure`] found.
+/// What [`LambdaMinConfig::run`] found.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct LambdaMin {
@@ -88,30 +88,14 @@ impl Default for LambdaMinConfig {
 }
 
 impl LambdaMinConfig {
-    /// Tolerance 1e-6, at most 1,000 products, evaluation mode, checks on.
+    /// Tolerance 1e-6, at most 1,000 products, checks on.
     pub fn new() -> Self {
         Self {
-            mode: Mode::Eval,
             tolerance: 1e-6,
             max_products: 1000,
             seed: 0,
             checks: true,
-            draws_seed: None,
         }
-    }
-
-    /// Sets the mode of the loss.
-    #[must_use]
-    pub fn with_mode(mut self, mode: Mode) -> Self {
-        self.mode = mode;
-        self
-    }
-
-    /// Freezes what the loss draws, as [`CurvatureConfig::with_draws_seed`] says.
-    #[must_use]
-    pub fn with_draws_seed(mut self, seed: u64) -> Self {
-        self.draws_seed = Some(seed);
-        self
     }
 
     /// Sets what the residual is to be at most, relative to the norm of the Hessian.
@@ -142,32 +126,20 @@ impl LambdaMinConfig {
         self
     }
 
-    /// The smallest eigenvalue of the Hessian of `objective` over `data` at the model's parameters.
+    /// The smallest eigenvalue of the Hessian of a risk at the model's parameters.
     ///
     /// # Errors
     ///
     /// [`OptimError::Curvature`] for a loss that cannot be traced or data that cannot be used,
     /// [`OptimError::Krylov`] for a tolerance that is not positive and for products that are not
     /// finite.
-    pub fn measure<M, B, O, D>(
+    pub fn run<M: Module, K>(
         &self,
+        risk: &Risk<'_, M, K>,
         model: &M,
-        objective: &O,
-        data: &D,
-    ) -> Result<LambdaMin, OptimError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-        D: DataSet<B> + ?Sized,
-    {
-        let mut config = CurvatureConfig::new()
-            .with_mode(self.mode)
-            .with_checks(self.checks);
-        if let Some(seed) = self.draws_seed {
-            config = config.with_draws_seed(seed);
-        }
-        let hessian = config.hessian(model, objective, data)?;
+    ) -> Result<LambdaMin, OptimError> {
+        let config = CurvatureConfig::new().with_checks(self.checks);
+        let hessian = config.hessian(risk, model)?;
         let found = EigenpairsConfig::new(1, End::Bottom)
             .with_tolerance(self.tolerance)
             .with_max_products(self.max_products)

@@ -1,13 +1,11 @@
-use std::ops::ControlFlow;
-
 use burn::config::Config;
 use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 
 use super::error::check_range;
-use super::nudged_elastic_band::{BandConfig, BandStep, nudged_elastic_band};
+use super::nudged_elastic_band::{BandConfig, nudged_elastic_band};
 use super::{Curve, NormalizationPolicy, PathError, PolygonalChain};
-use crate::loss::{Batch, DataSet, Evaluator, Objective};
+use crate::loss::{LossError, Risk};
 use crate::optim::ClosureStep;
 
 /// How the automated nudged elastic band inserts pivots.
@@ -40,9 +38,6 @@ pub struct AutoNebConfig {
     /// What becomes of running statistics where the loss is looked at.
     #[config(default = "NormalizationPolicy::ReestimateAll")]
     pub policy: NormalizationPolicy,
-    /// Freezes what the loss draws where it is looked at, as [`Evaluator::with_draws_seed`] says. Without a
-    /// seed a loss that draws is refused.
-    pub draws_seed: Option<u64>,
 }
 
 /// What the automated nudged elastic band found.
@@ -79,45 +74,29 @@ pub struct AutoNeb<M> {
 /// # Example
 ///
 /// ```
-/// use std::ops::ControlFlow;
-///
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::optim::SgdConfig;
 /// use burn::tensor::{Device, Tensor};
+/// use burnscape::loss::Risk;
 /// use burnscape::path::{AutoNebConfig, BandConfig, auto_neb};
 ///
 /// let device = Device::default().autodiff();
 /// let [a, b] = [(); 2].map(|()| LinearConfig::new(2, 1).init(&device));
 /// let data = [Tensor::<2>::ones([8, 2], &device)];
 /// let loss = |m: &Linear, x: Tensor<2>| m.forward(x).powi_scalar(2).mean();
+/// let risk = Risk::new(&loss, &data);
 /// let config = AutoNebConfig::new().with_band(BandConfig::new().with_steps(20));
-/// let found = auto_neb(&a, &b, &loss, &data, &SgdConfig::new().init(), 0.1, &config, |_, _| {
-///     ControlFlow::Continue(())
-/// })?;
+/// let found = auto_neb(&risk, [&a, &b], &SgdConfig::new().init(), 0.1, &config)?;
 /// assert_eq!(found.pivots[0], 3);
 /// # Ok::<(), burnscape::path::PathError>(())
 /// ```
-#[allow(
-    clippy::too_many_arguments,
-    reason = "two models, what is minimized, how, and who watches"
-)]
-pub fn auto_neb<M, B, L, D, O>(
-    first: &M,
-    last: &M,
-    objective: &L,
-    data: &D,
-    optimizer: &O,
+pub fn auto_neb<M: Module, K>(
+    risk: &Risk<'_, M, K>,
+    [first, last]: [&M; 2],
+    optimizer: &(impl ClosureStep + Clone),
     scheduler: impl Into<ModuleLrScheduler>,
     config: &AutoNebConfig,
-    mut observe: impl FnMut(usize, &BandStep) -> ControlFlow<()>,
-) -> Result<AutoNeb<M>, PathError>
-where
-    M: Module,
-    B: Batch,
-    L: Objective<M, B>,
-    D: DataSet<B> + ?Sized,
-    O: ClosureStep + Clone,
-{
+) -> Result<AutoNeb<M>, PathError> {
     let least_one = |x: f64| x >= 1.0;
     check_range(
         "the number of cycles",
@@ -158,17 +137,18 @@ where
             .pivots
             .push(found.chain.control_points().inner().len());
         let relaxed = nudged_elastic_band(
+            risk,
             &found.chain,
-            objective,
-            data,
             optimizer.clone(),
             scheduler.clone(),
             &band,
-            |step| observe(cycle, step),
         )?;
         band.offset = 0.0;
         found.chain = relaxed.chain;
-        let losses = look(&found.chain, objective, data, config)?;
+        let losses = match look(risk, &found.chain, config) {
+            Err(PathError::Loss(LossError::Stopped { .. })) => return Ok(found),
+            losses => losses?,
+        };
         found
             .max_losses
             .push(losses.iter().copied().fold(f64::NEG_INFINITY, f64::max));
@@ -187,27 +167,16 @@ where
 }
 
 /// The losses of all pivots and of the places between them, in order.
-fn look<M, B, L, D>(
+fn look<M: Module, K>(
+    risk: &Risk<'_, M, K>,
     chain: &PolygonalChain<M>,
-    objective: &L,
-    data: &D,
     config: &AutoNebConfig,
-) -> Result<Vec<f64>, PathError>
-where
-    M: Module,
-    B: Batch,
-    L: Objective<M, B>,
-    D: DataSet<B> + ?Sized,
-{
+) -> Result<Vec<f64>, PathError> {
     let total = chain.num_pieces() * (config.places + 1);
-    let mut evaluator = Evaluator::new(objective);
-    if let Some(seed) = config.draws_seed {
-        evaluator = evaluator.with_draws_seed(seed);
-    }
     let loss = |index: usize| {
         let t = index as f64 / total as f64;
-        let model = config.policy.point(chain, t, objective, data)?;
-        let loss = evaluator.loss(&model, data);
+        let model = config.policy.point(risk, chain, t)?;
+        let loss = risk.whole_loss(&model);
         Ok(loss.map_err(PathError::at(t, "the loss"))?.value)
     };
     (0..=total).map(loss).collect()

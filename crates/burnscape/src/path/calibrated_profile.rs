@@ -6,9 +6,9 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::{Curve, NormalizationPolicy, PathError, PathLosses, ProfileStep};
+use super::{Curve, NormalizationPolicy, PathError, PathLosses};
 use crate::landscape::Grid;
-use crate::loss::{Batch, DataSet, LossError, examples_and_weight, plain, visit};
+use crate::loss::{Classes, LossError, Progress, Risk, Work};
 use crate::space::to_host;
 use crate::writing;
 
@@ -67,7 +67,7 @@ impl CalibratedProfile {
 ///
 /// Averaging weights shrinks logits, and a loss can rise for that reason alone; the barrier that is
 /// left after calibration is one of the decisions themselves. The temperature is fitted on the same
-/// data. `observe` sees every place and can stop after it.
+/// data. Models are evaluated as they are deployed, whatever the mode of the risk.
 ///
 /// # Cost
 ///
@@ -86,11 +86,10 @@ impl CalibratedProfile {
 /// # Example
 ///
 /// ```
-/// use std::ops::ControlFlow;
-///
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Int, Tensor};
 /// use burnscape::landscape::Grid;
+/// use burnscape::loss::Risk;
 /// use burnscape::path::{NormalizationPolicy, Segment, calibrated_profile};
 ///
 /// type Batch = (Tensor<2>, Tensor<1, Int>);
@@ -98,39 +97,22 @@ impl CalibratedProfile {
 /// let [a, b] = [(); 2].map(|()| LinearConfig::new(2, 3).init(&device));
 /// let labels = Tensor::from_ints([0, 1, 2, 0], &device);
 /// let data: [Batch; 1] = [(Tensor::ones([4, 2], &device), labels)];
-/// let profile = calibrated_profile(
-///     &Segment::new(&a, &b)?,
+/// let risk = Risk::classes(
 ///     |model: &Linear, (x, _): &Batch| model.forward(x.clone()),
 ///     |(_, labels): &Batch| labels.clone(),
 ///     &data,
-///     &Grid::linspace(0.0, 1.0, 5)?,
-///     NormalizationPolicy::Leave,
-///     |_| ControlFlow::Continue(()),
-/// )?;
+/// );
+/// let (line, grid) = (Segment::new(&a, &b)?, Grid::linspace(0.0, 1.0, 5)?);
+/// let profile = calibrated_profile(&risk, &line, &grid, NormalizationPolicy::Leave)?;
 /// assert!(profile.calibrated.max <= profile.losses.max + 1e-6);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn calibrated_profile<M, B, D>(
+pub fn calibrated_profile<'a, M: Module>(
+    risk: &Risk<'a, M, Classes<'a, M>>,
     curve: &(impl Curve<M> + ?Sized),
-    logits: impl Fn(&M, &B) -> Tensor<2>,
-    targets: impl Fn(&B) -> Tensor<1, Int>,
-    data: &D,
     grid: &Grid,
     policy: NormalizationPolicy,
-    mut observe: impl FnMut(&ProfileStep) -> ControlFlow<()>,
-) -> Result<CalibratedProfile, PathError>
-where
-    M: Module,
-    B: Batch,
-    D: DataSet<B> + ?Sized,
-{
-    let objective = |model: &M, batch: B| {
-        let scores = Scores {
-            logits: logits(model, &batch),
-            targets: targets(&batch),
-        };
-        scores.cross_entropy(1.0).mean()
-    };
+) -> Result<CalibratedProfile, PathError> {
     let gram = curve.control_points().gram()?;
     let mut times = grid.coordinates().to_vec();
     let (mut lengths, mut losses, mut calibrated, mut betas) = (vec![], vec![], vec![], vec![]);
@@ -143,39 +125,27 @@ where
         });
         lengths.push(lengths.last().unwrap_or(&0.0) + step);
         before = Some(weights);
-        let model = policy.point(curve, t, &objective, data)?.valid();
-        let mut all = Vec::new();
-        visit(data, |index, batch| {
-            let batch = plain(batch);
-            examples_and_weight(&batch, index)?;
-            all.push(Scores::new(
-                logits(&model, &batch),
-                targets(&batch),
-                index,
-                t,
-            )?);
-            Ok::<_, PathError>(ControlFlow::Continue(()))
-        })?;
+        let model = policy.point(risk, curve, t)?.valid();
+        let all = match scores(risk, &model, t) {
+            Err(PathError::Loss(LossError::Stopped { .. })) if !betas.is_empty() => break,
+            all => all?,
+        };
         if all.is_empty() {
             return Err(LossError::EmptyData.into());
         }
-        losses.push(Moments::at(&all, 1.0)?.loss);
-        let (beta, loss) = calibrate(&all)?;
-        calibrated.push(loss);
+        let loss = Moments::at(&all, 1.0)?.loss;
+        losses.push(loss);
+        let (beta, best) = calibrate(&all)?;
+        calibrated.push(best);
         betas.push(beta);
-        let step = ProfileStep {
-            points: betas.len(),
-            total: grid.len(),
-            t,
-            train_loss: losses.last().copied().unwrap_or(f64::NAN),
-            test_loss: None,
-        };
-        if observe(&step).is_break() {
+        let progress = Progress::new(Work::Point, betas.len()).of(grid.len());
+        if risk.report(progress.value(loss)).is_break() {
             break;
         }
     }
     let completed = betas.len() == grid.len();
     times.truncate(betas.len());
+    lengths.truncate(betas.len());
     Ok(CalibratedProfile {
         policy,
         losses: PathLosses::new(&times, &lengths, losses, completed),
@@ -184,6 +154,32 @@ where
         completed,
         times,
     })
+}
+
+/// What a model says about every batch.
+fn scores<'a, M: Module>(
+    risk: &Risk<'a, M, Classes<'a, M>>,
+    model: &M,
+    t: f64,
+) -> Result<Vec<Scores>, PathError> {
+    let mut all = Vec::new();
+    let mut failed = None;
+    risk.kind().0.visit_scores(model, &mut |scores| {
+        let index = all.len();
+        let scores = scores.map_err(PathError::from);
+        match scores.and_then(|(logits, labels)| Scores::new(logits, labels, index, t)) {
+            Ok(scores) => all.push(scores),
+            Err(error) => {
+                failed = Some(error);
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    });
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(all),
+    }
 }
 
 /// What a model said about a batch, and what is true.

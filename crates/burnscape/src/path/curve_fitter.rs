@@ -2,17 +2,18 @@ use std::ops::ControlFlow;
 
 use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
+use burn::tensor::Tensor;
 
 use super::fit_closure::FitClosure;
 use super::fit_step::{FitReport, FitStep};
 use super::{Curve, CurveFitterConfig, FitCheckpoint, PathError};
-use crate::loss::{Batch, DataSet, LossError, Mode, Objective, visit};
+use crate::loss::{Batch, Lift, LossError, Mode, Objective, Progress, Risk, Work, each};
 use crate::optim::{ClosureStep, OptimRecord, Resume, SkipReason};
 use crate::space::{LeafVector, ParamSpace, copy_for_gradients, renamed_copy};
 
 /// A fit of a curve under way. Built by [`CurveFitterConfig::init`], which describes it.
 ///
-/// [`fit`](Self::fit) passes over a data set; a loop of your own, with shuffled batches for
+/// [`run`](Self::run) passes over a data set; a loop of your own, with shuffled batches for
 /// instance, calls [`step`](Self::step). [`curve`](Self::curve) is the curve as it stands.
 pub struct CurveFitter<M, C, O> {
     config: CurveFitterConfig,
@@ -93,7 +94,7 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
         self.position.steps
     }
 
-    /// Passes over the data that [`fit`](Self::fit) has finished.
+    /// Passes over the data that [`run`](Self::run) has finished.
     pub fn num_epochs(&self) -> usize {
         self.position.epoch
     }
@@ -109,6 +110,15 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
     where
         B: Batch,
         L: Objective<M, B>,
+        O: ClosureStep,
+    {
+        let batch = crate::loss::lifted(&self.template, batch);
+        self.step_on(&|model| objective.loss(model, batch.clone()))
+    }
+
+    /// One step on the loss of a batch.
+    fn step_on(&mut self, loss: &dyn Fn(&M) -> Tensor<1>) -> Result<FitStep, PathError>
+    where
         O: ClosureStep,
     {
         let sampling = self.config.sampling;
@@ -129,11 +139,10 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
             draws: &draws,
             weights: &weights,
         };
-        let batch = crate::loss::lifted(&self.template, batch);
         let report = self.optimizer.closure_step(
             self.scheduler.step(),
             &mut self.free,
-            |free: &Vec<M>| closure.evaluate(free, &batch, objective),
+            |free: &Vec<M>| closure.evaluate(free, loss),
         )?;
         let times: Vec<f64> = draws.into_iter().map(|(t, _)| t).collect();
         if report.skipped == Some(SkipReason::NonFinite) {
@@ -153,36 +162,31 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
         })
     }
 
-    /// Passes over `data` until `epochs` passes are done, those before a checkpoint included.
-    /// `observe` sees every step and can stop the fit after it; a later call goes on where it stopped.
+    /// Passes over the data of `risk` until `epochs` passes are done, those before a checkpoint included. An
+    /// observer sees every step; where it breaks the fit ends after it, and a later call goes on.
+    ///
+    /// The model is in the mode of the fit ([`CurveFitterConfig::mode`]), not in that of the risk.
     ///
     /// # Errors
     ///
     /// As [`step`](Self::step), and [`LossError::EmptyData`].
-    pub fn fit<B, L, D>(
-        &mut self,
-        epochs: usize,
-        data: &D,
-        objective: &L,
-        mut observe: impl FnMut(&FitStep) -> ControlFlow<()>,
-    ) -> Result<FitReport, PathError>
+    pub fn run<K>(&mut self, risk: &Risk<'_, M, K>, epochs: usize) -> Result<FitReport, PathError>
     where
-        B: Batch,
-        L: Objective<M, B>,
-        D: DataSet<B> + ?Sized,
         O: ClosureStep,
     {
         let mut report = FitReport::default();
         while self.position.epoch < epochs {
             let done = self.position.batches;
-            let completed = visit(data, |index, batch| {
+            let lift = Lift::for_gradients(&self.template);
+            let completed = each(&**risk.source(), |index, batch| {
                 if index < done {
                     return Ok(ControlFlow::Continue(()));
                 }
-                let step = self.step(batch, objective)?;
+                let step = self.step_on(&|model| batch.loss(model, lift, risk.reduction()))?;
                 self.position.batches += 1;
                 report.add(&step);
-                Ok::<_, PathError>(observe(&step))
+                let progress = Progress::new(Work::Step, step.step).value(step.loss);
+                Ok::<_, PathError>(risk.report(progress))
             })?;
             if !completed {
                 return Ok(report);

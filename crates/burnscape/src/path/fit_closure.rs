@@ -4,8 +4,8 @@ use burn::tensor::Tensor;
 
 use super::control_points::combination;
 use super::{ControlPoints, CurveFitterConfig};
+use crate::loss::LossError;
 use crate::loss::scalar::{called, gradients};
-use crate::loss::{Batch, LossError, Objective};
 use crate::optim::{Evaluation, IntoEvaluation};
 use crate::space::{LeafVector, ParamSpace, SpaceError};
 
@@ -32,24 +32,15 @@ impl IntoEvaluation for Evaluated {
 }
 
 impl<M: Module> FitClosure<'_, M> {
-    pub(super) fn evaluate<B, L>(&self, free: &Vec<M>, batch: &B, objective: &L) -> Evaluated
-    where
-        B: Batch,
-        L: Objective<M, B>,
-    {
-        Evaluated(self.run(free, batch, objective))
+    pub(super) fn evaluate(&self, free: &Vec<M>, loss: &dyn Fn(&M) -> Tensor<1>) -> Evaluated {
+        Evaluated(self.run(free, loss))
     }
 
-    fn run<B, L>(
+    fn run(
         &self,
         free: &Vec<M>,
-        batch: &B,
-        objective: &L,
-    ) -> Result<(Tensor<1>, GradientsParams), LossError>
-    where
-        B: Batch,
-        L: Objective<M, B>,
-    {
+        objective: &dyn Fn(&M) -> Tensor<1>,
+    ) -> Result<(Tensor<1>, GradientsParams), LossError> {
         let free = LeafVector::from_module(self.free_space, free)?.split_into(self.space);
         let count = self.draws.len() as f64;
         let mut loss: Option<Tensor<1>> = None;
@@ -58,7 +49,7 @@ impl<M: Module> FitClosure<'_, M> {
             let share = share / count;
             let point = self.combine(&free, weights)?;
             let model = point.clone().apply_to_own(self.template);
-            let value = called(|| objective.loss(&model, batch.clone()))?;
+            let value = called(|| objective(&model))?;
             let gradient = LeafVector::from_gradients(self.space, &gradients(&value, &model)?)?;
             let gradient = self.shape(gradient, &point)?;
             let value = value.inner().mul_scalar(share);

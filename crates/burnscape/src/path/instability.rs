@@ -1,13 +1,13 @@
 use std::fmt::Display;
 use std::io;
-use std::ops::{ControlFlow, Range};
+use std::ops::Range;
 
 use burn::config::Config;
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
 use super::{Barriers, Curve, PathError, Profile, Profiler, Segment};
-use crate::loss::{Batch, Objective};
+use crate::loss::{Progress, Work};
 use crate::space::unshared_copy;
 use crate::writing;
 
@@ -119,11 +119,10 @@ impl Instability {
 /// # Example
 ///
 /// ```
-/// use std::ops::ControlFlow;
-///
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::optim::{ModuleOptimizer, SgdConfig};
 /// use burn::tensor::{Device, Tensor};
+/// use burnscape::loss::Risk;
 /// use burnscape::optim::{ClosureStep, OptimError};
 /// use burnscape::path::{InstabilityConfig, Profiler, instability_analysis};
 ///
@@ -139,27 +138,23 @@ impl Instability {
 ///     Ok::<_, OptimError>((model, sgd))
 /// };
 /// let config = InstabilityConfig::new(vec![0, 10], 20);
-/// let profiler = Profiler::new(&loss, &data).with_num_points(5)?;
+/// let risk = Risk::new(&loss, &data);
+/// let profiler = Profiler::new(&risk).with_num_points(5)?;
 /// let sgd = SgdConfig::new().init();
-/// let found = instability_analysis(&model, sgd, &config, train, &profiler, |_| {
-///     ControlFlow::Continue(())
-/// })?;
+/// let found = instability_analysis(&profiler, &model, sgd, &config, train)?;
 /// assert_eq!(found.points.len(), 2);
 /// # Ok::<(), burnscape::path::PathError>(())
 /// ```
-pub fn instability_analysis<M, S, B, O, E>(
+pub fn instability_analysis<M, S, K, E>(
+    profiler: &Profiler<'_, '_, M, K>,
     model: &M,
     state: S,
     config: &InstabilityConfig,
     mut train: impl FnMut(M, S, Range<usize>, u64) -> Result<(M, S), E>,
-    profiler: &Profiler<'_, M, B, O>,
-    mut observe: impl FnMut(&InstabilityPoint) -> ControlFlow<()>,
 ) -> Result<Instability, PathError>
 where
     M: Module,
     S: Clone,
-    B: Batch,
-    O: Objective<M, B>,
     E: Display,
 {
     let mut previous = None;
@@ -197,7 +192,7 @@ where
         let (first, _) = branch(config.first_order)?;
         let (second, _) = branch(config.second_order)?;
         let line = Segment::new(&first, &second)?;
-        let profile = profiler.profile(&line, |_| ControlFlow::Continue(()))?;
+        let profile = profiler.profile(&line)?;
         let point = InstabilityPoint {
             step,
             distance: line.length()?,
@@ -205,9 +200,16 @@ where
             test: profile.test.as_ref().and_then(|test| test.barriers),
             profile,
         };
-        let is_stopped = observe(&point).is_break();
+        // A profile that was stopped has no barriers.
+        let is_whole = point.profile.completed;
+        let barrier = point.train.as_ref().map(|barriers| barriers.above_line);
         found.points.push(point);
-        if is_stopped {
+        if !is_whole {
+            return Ok(found);
+        }
+        let progress = Progress::new(Work::Branch, found.points.len());
+        let progress = progress.of(config.branch_steps.len()).value(barrier);
+        if profiler.risk().report(progress).is_break() {
             found.completed = found.points.len() == config.branch_steps.len();
             return Ok(found);
         }

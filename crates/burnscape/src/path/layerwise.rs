@@ -1,12 +1,11 @@
 use std::collections::BTreeMap;
 use std::io;
-use std::ops::ControlFlow;
 
 use burn::module::{Module, ParamGroup};
 use serde::{Deserialize, Serialize};
 
 use super::{Barriers, NormalizationPolicy, PathError, Profiler, Segment};
-use crate::loss::{Batch, Objective};
+use crate::loss::{LossError, Progress, Work};
 use crate::space::{LeafVector, ParamSpace, ParamVector};
 use crate::writing;
 
@@ -72,18 +71,6 @@ pub struct LayerwiseBarriers {
     pub completed: bool,
 }
 
-/// One layer of a measurement, as an observer sees it.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct LayerStep {
-    /// Layers done; each counts twice, alone and with those before it.
-    pub done: usize,
-    /// Layers to do.
-    pub total: usize,
-    /// Name of this one.
-    pub name: String,
-}
-
 impl LayerwiseBarriers {
     /// The measurement as one JSON object.
     ///
@@ -132,45 +119,39 @@ impl LayerwiseBarriers {
 /// # Example
 ///
 /// ```
-/// use std::ops::ControlFlow;
-///
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
+/// use burnscape::loss::Risk;
 /// use burnscape::path::{Layers, Profiler, layerwise_barriers};
 ///
 /// let device = Device::default();
 /// let [a, b] = [(); 2].map(|()| LinearConfig::new(2, 1).init(&device));
 /// let data = [Tensor::<2>::ones([8, 2], &device)];
 /// let loss = |m: &Linear, x: Tensor<2>| m.forward(x).powi_scalar(2).mean();
-/// let profiler = Profiler::new(&loss, &data).with_num_points(5)?;
-/// let found = layerwise_barriers(&a, &b, &Layers::TopLevel, &profiler, 1, |_| {
-///     ControlFlow::Continue(())
-/// })?;
+/// let risk = Risk::new(&loss, &data);
+/// let profiler = Profiler::new(&risk).with_num_points(5)?;
+/// let found = layerwise_barriers(&profiler, [&a, &b], &Layers::TopLevel, 1)?;
 /// assert_eq!(found.layers[0].name, "weight");
 /// assert!(found.layers[0].others_at_first.against_path_ends.above_line < 1e-6);
 /// # Ok::<(), burnscape::path::PathError>(())
 /// ```
-pub fn layerwise_barriers<M, B, O>(
-    a: &M,
-    b: &M,
+pub fn layerwise_barriers<M: Module, K>(
+    profiler: &Profiler<'_, '_, M, K>,
+    [a, b]: [&M; 2],
     layers: &Layers,
-    profiler: &Profiler<'_, M, B, O>,
     seed: u64,
-    mut observe: impl FnMut(&LayerStep) -> ControlFlow<()>,
-) -> Result<LayerwiseBarriers, PathError>
-where
-    M: Module,
-    B: Batch,
-    O: Objective<M, B>,
-{
+) -> Result<LayerwiseBarriers, PathError> {
     let space = ParamSpace::of(a)?;
     space.check_same(&ParamSpace::of(b)?)?;
     let masks = layers.masks(a, &space)?;
     let profiler = profiler.train_only();
     let losses = |first: &M, last: &M| -> Result<Vec<f64>, PathError> {
         let line = Segment::new(first, last)?;
-        let profile = profiler.profile(&line, |_| ControlFlow::Continue(()))?;
-        Ok(profile.train.losses)
+        let profile = profiler.profile(&line)?;
+        match profile.completed {
+            true => Ok(profile.train.losses),
+            false => Err(LossError::Stopped { batches: 0 }.into()),
+        }
     };
     let whole = losses(a, b)?;
     let ends = (whole[0], whole[whole.len() - 1]);
@@ -203,21 +184,20 @@ where
             *sum |= own;
         }
         mover.seed = seed.wrapping_add(index as u64);
-        found.layers.push(mover.layer(name, mask, &losses)?);
-        let step = |done| LayerStep {
-            done,
-            total,
-            name: name.clone(),
-        };
-        let is_stopped = observe(&step(2 * index + 1)).is_break();
-        if !is_stopped {
-            found
-                .cumulative
-                .push(mover.layer(name, &together, &losses)?);
-        }
-        if is_stopped || observe(&step(2 * index + 2)).is_break() {
-            found.completed = index + 1 == masks.len() && !is_stopped;
-            break;
+        for (done, mask) in [(2 * index + 1, mask), (2 * index + 2, &together)] {
+            match mover.layer(name, mask, &losses) {
+                Err(PathError::Loss(LossError::Stopped { .. })) => {
+                    found.completed = false;
+                    return Ok(found);
+                }
+                layer if done % 2 == 1 => found.layers.push(layer?),
+                layer => found.cumulative.push(layer?),
+            }
+            let progress = Progress::new(Work::Layer, done).of(total);
+            if profiler.risk().report(progress).is_break() {
+                found.completed = done == total;
+                return Ok(found);
+            }
         }
     }
     Ok(found)

@@ -51,15 +51,13 @@ pub use fit_checkpoint::FitCheckpoint;
 pub use fit_step::{FitReport, FitStep};
 pub use garipov_lr_scheduler::GaripovLrScheduler;
 pub use instability::{Instability, InstabilityConfig, InstabilityPoint, instability_analysis};
-pub use layerwise::{
-    LayerBarrier, LayerLosses, LayerStep, Layers, LayerwiseBarriers, layerwise_barriers,
-};
+pub use layerwise::{LayerBarrier, LayerLosses, Layers, LayerwiseBarriers, layerwise_barriers};
 pub use normalization_policy::NormalizationPolicy;
-pub use nudged_elastic_band::{Band, BandConfig, BandStep, nudged_elastic_band};
+pub use nudged_elastic_band::{Band, BandConfig, nudged_elastic_band};
 pub use path_losses::PathLosses;
 pub use plane::{Plane, PlanePlace};
 pub use polygonal_chain::PolygonalChain;
-pub use profile::{MetricProfile, Profile, ProfileStep};
+pub use profile::{MetricProfile, Profile};
 pub use profiler::{ControlledProfile, Profiler, profile};
 pub use reestimate::reestimate;
 pub use segment::Segment;

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::check_range;
 use super::{Curve, PathError, reestimate};
-use crate::loss::{Batch, DataSet, Objective};
+use crate::loss::Risk;
 use crate::space::{RunningStatistics, unshared_copy};
 
 /// What becomes of the running statistics of normalization layers at a point of a path.
@@ -44,42 +44,18 @@ impl NormalizationPolicy {
     /// # Errors
     ///
     /// [`PathError::TimeOutOfRange`], [`PathError::OutOfRange`], and those of [`reestimate`].
-    pub fn point<M, B, O, D>(
+    pub fn point<M: Module, K>(
         self,
+        risk: &Risk<'_, M, K>,
         curve: &(impl Curve<M> + ?Sized),
         t: f64,
-        objective: &O,
-        data: &D,
-    ) -> Result<M, PathError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-        D: DataSet<B> + ?Sized,
-    {
+    ) -> Result<M, PathError> {
         self.check()?;
         let model = curve.point(t)?;
-        self.apply(model, curve, t, objective, data)
-    }
-
-    fn apply<M, B, O, D>(
-        self,
-        model: M,
-        curve: &(impl Curve<M> + ?Sized),
-        t: f64,
-        objective: &O,
-        data: &D,
-    ) -> Result<M, PathError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-        D: DataSet<B> + ?Sized,
-    {
         match self {
             Self::Leave => Ok(model),
-            Self::ReestimateAll => reestimate(&model, objective, data, None),
-            Self::Reestimate(batches) => reestimate(&model, objective, data, Some(batches)),
+            Self::ReestimateAll => reestimate(risk, &model, None),
+            Self::Reestimate(batches) => reestimate(risk, &model, Some(batches)),
             Self::Interpolate if t == 0.0 || t == 1.0 => Ok(model),
             Self::Interpolate => {
                 let points = curve.control_points();

@@ -9,8 +9,8 @@ use burn::tensor::Tensor;
 use super::error::check_range;
 use super::{Curve, PathError, PolygonalChain};
 use crate::loss::scalar::{called, gradients};
-use crate::loss::{Batch, DataSet, LossError, Mode, Objective, lifted, visit};
-use crate::optim::{ClosureStep, Evaluation, IntoEvaluation, SkipReason, StepReport};
+use crate::loss::{Lift, LossError, Mode, Progress, Risk, Work, each};
+use crate::optim::{ClosureStep, Evaluation, IntoEvaluation, SkipReason};
 use crate::space::{LeafVector, ParamSpace, Wide, copy_for_gradients, renamed_copy};
 
 /// How a band of pivots is relaxed.
@@ -35,7 +35,7 @@ pub struct BandConfig {
     /// Seed of the offset.
     #[config(default = 0)]
     pub seed: u64,
-    /// What the model does in the loss.
+    /// What the model does in the loss while pivots move, whatever the mode of the risk.
     #[config(default = "Mode::Train")]
     pub mode: Mode,
 }
@@ -54,27 +54,13 @@ pub struct Band<M> {
     pub completed: bool,
 }
 
-/// One step of a band, as an observer sees it.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct BandStep {
-    /// Steps so far.
-    pub step: usize,
-    /// Steps in all.
-    pub total: usize,
-    /// The losses of the inner pivots before the step.
-    pub losses: Vec<f64>,
-    /// What the optimizer did with the pivots; its loss is their mean.
-    pub report: StepReport,
-}
-
 /// Relaxes a chain by the nudged elastic band: each inner pivot goes down the part of the gradient
 /// that is across the band, and springs along it keep the pivots apart:
 ///
 /// `F_i = −(g_i − ⟨g_i, τ⟩ τ) + k (|p_{i+1} − p_i| − |p_i − p_{i−1}|) τ`.
 ///
 /// The tangent `τ` points to the neighbor of higher loss, and mixes both at an extremum. All pivots
-/// see the same batch in a step; batches follow each other as `data` gives them, again and again.
+/// see the same batch in a step; batches follow each other as the data give them, again and again.
 ///
 /// # Cost
 ///
@@ -100,11 +86,10 @@ pub struct BandStep {
 /// # Example
 ///
 /// ```
-/// use std::ops::ControlFlow;
-///
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::optim::SgdConfig;
 /// use burn::tensor::{Device, Tensor};
+/// use burnscape::loss::Risk;
 /// use burnscape::path::{BandConfig, PolygonalChain, nudged_elastic_band};
 ///
 /// let device = Device::default().autodiff();
@@ -114,28 +99,17 @@ pub struct BandStep {
 /// let chain = PolygonalChain::between(&a, &b, 3)?;
 /// let config = BandConfig::new().with_steps(50);
 /// let sgd = SgdConfig::new().init();
-/// let band = nudged_elastic_band(&chain, &loss, &data, sgd, 0.1, &config, |_| {
-///     ControlFlow::Continue(())
-/// })?;
+/// let band = nudged_elastic_band(&Risk::new(&loss, &data), &chain, sgd, 0.1, &config)?;
 /// assert_eq!(band.losses.len(), 3);
 /// # Ok::<(), burnscape::path::PathError>(())
 /// ```
-pub fn nudged_elastic_band<M, B, L, D, O>(
+pub fn nudged_elastic_band<M: Module, K>(
+    risk: &Risk<'_, M, K>,
     chain: &PolygonalChain<M>,
-    objective: &L,
-    data: &D,
-    mut optimizer: O,
+    mut optimizer: impl ClosureStep,
     scheduler: impl Into<ModuleLrScheduler>,
     config: &BandConfig,
-    mut observe: impl FnMut(&BandStep) -> ControlFlow<()>,
-) -> Result<Band<M>, PathError>
-where
-    M: Module,
-    B: Batch,
-    L: Objective<M, B>,
-    D: DataSet<B> + ?Sized,
-    O: ClosureStep,
-{
+) -> Result<Band<M>, PathError> {
     check_range("the spring constant", config.spring, "zero or more", |x| {
         x >= 0.0
     })?;
@@ -170,12 +144,13 @@ where
     };
     while band.steps < config.steps {
         let before = band.steps;
-        let completed = visit(data, |_, batch| {
-            let batch = lifted(&template, batch);
+        let completed = each(&**risk.source(), |_, batch| {
+            let loss =
+                |model: &M| batch.loss(model, Lift::for_gradients(&template), risk.reduction());
             // The pivots' losses at the weights, which the optimizer visits first.
             let mut losses: Option<Vec<f64>> = None;
             let report = optimizer.closure_step(scheduler.step(), &mut free, |free: &Vec<M>| {
-                let evaluated = forces.evaluate(free, &batch, objective);
+                let evaluated = forces.evaluate(free, &loss);
                 if let Ok((own, ..)) = &evaluated {
                     losses.get_or_insert_with(|| own.clone());
                 }
@@ -198,13 +173,8 @@ where
             }
             band.steps += 1;
             band.losses.clone_from(&losses);
-            let step = BandStep {
-                step: band.steps,
-                total: config.steps,
-                losses,
-                report,
-            };
-            let is_stopped = observe(&step).is_break();
+            let progress = Progress::new(Work::Step, band.steps).of(config.steps);
+            let is_stopped = risk.report(progress.value(report.loss)).is_break();
             band.completed = band.steps == config.steps && !is_stopped;
             Ok::<_, PathError>(match is_stopped || band.steps == config.steps {
                 true => ControlFlow::Break(()),
@@ -242,21 +212,16 @@ struct Forces<'a, M> {
 
 impl<M: Module> Forces<'_, M> {
     /// The losses of the inner pivots, their mean, and the negative forces.
-    fn evaluate<B, L>(
+    fn evaluate(
         &self,
         free: &Vec<M>,
-        batch: &B,
-        objective: &L,
-    ) -> Result<(Vec<f64>, Tensor<1>, GradientsParams), LossError>
-    where
-        B: Batch,
-        L: Objective<M, B>,
-    {
+        loss: &dyn Fn(&M) -> Tensor<1>,
+    ) -> Result<(Vec<f64>, Tensor<1>, GradientsParams), LossError> {
         let free = LeafVector::from_module(self.free_space, free)?.split_into(self.space);
         let loss_of = |pivot: &LeafVector| -> Result<(M, Tensor<1>), LossError> {
             let own = LeafVector::concatenated(self.space, [pivot.clone()])?;
             let model = own.apply_to_own(self.template);
-            let loss = called(|| objective.loss(&model, batch.clone()))?;
+            let loss = called(|| loss(&model))?;
             crate::loss::scalar::check_scalar(&loss)?;
             Ok((model, loss))
         };

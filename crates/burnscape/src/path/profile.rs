@@ -24,7 +24,7 @@ pub struct Profile {
     pub test: Option<PathLosses>,
     /// The metrics that were asked for.
     pub metrics: Vec<MetricProfile>,
-    /// Passes over a data set, for the objective and the metrics. No gradient is taken.
+    /// Passes over a data set, for losses and metrics. No gradient is taken.
     pub num_evaluations: usize,
     /// False if the observer stopped the profile: it then ends at the last place measured.
     pub completed: bool,
@@ -36,26 +36,8 @@ pub struct Profile {
 pub struct MetricProfile {
     /// Its name.
     pub name: String,
-    /// Its mean over the training data at each place.
-    pub train: Vec<f64>,
-    /// The same over the test data.
-    pub test: Option<Vec<f64>>,
-}
-
-/// One place of a profile, as an observer sees it.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct ProfileStep {
-    /// Places done.
-    pub points: usize,
-    /// Places of the profile.
-    pub total: usize,
-    /// This place.
-    pub t: f64,
-    /// The loss on the training data.
-    pub train_loss: f64,
-    /// The loss on the test data.
-    pub test_loss: Option<f64>,
+    /// Its value at each place.
+    pub values: Vec<f64>,
 }
 
 impl Profile {
@@ -82,8 +64,8 @@ impl Profile {
         Ok(writing::json(self, writer)?)
     }
 
-    /// Writes one line a place: `t,length,train_loss`, then `test_loss` and the metrics as far as
-    /// there are any, `train_NAME` before `test_NAME`.
+    /// Writes one line a place: `t,length,train_loss`, then `test_loss` and the metrics by their names, as far
+    /// as there are any.
     ///
     /// # Errors
     ///
@@ -98,10 +80,7 @@ impl Profile {
             columns.push(("test_loss".into(), &test.losses));
         }
         for metric in &self.metrics {
-            columns.push((format!("train_{}", metric.name), &metric.train));
-            if let Some(test) = &metric.test {
-                columns.push((format!("test_{}", metric.name), test));
-            }
+            columns.push((metric.name.clone(), &metric.values));
         }
         Ok(writing::csv_of_columns(&columns, writer)?)
     }

@@ -1,23 +1,19 @@
-use std::ops::ControlFlow;
-
 use burn::module::Module;
-use burn::tensor::Tensor;
 
 use super::gram::Gram;
-use super::profile::{MetricProfile, Profile, ProfileStep};
+use super::profile::{MetricProfile, Profile};
 use super::{Curve, NormalizationPolicy, PathError, PathLosses, Segment};
 use crate::landscape::Grid;
-use crate::loss::{Batch, DataSet, Evaluator, Mode, Objective};
+use crate::loss::{LossError, Progress, Risk, Work};
 
 /// Measures paths: the loss and metrics, on training and test data, at the places of a grid.
 ///
 /// # Example
 ///
 /// ```
-/// use std::ops::ControlFlow;
-///
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
+/// use burnscape::loss::Risk;
 /// use burnscape::path::{Profiler, Segment};
 ///
 /// type Batch = (Tensor<2>, Tensor<2>);
@@ -26,46 +22,43 @@ use crate::loss::{Batch, DataSet, Evaluator, Mode, Objective};
 /// let data: [Batch; 1] = [(Tensor::ones([8, 2], &device), Tensor::zeros([8, 1], &device))];
 /// let loss = |m: &Linear, (x, y): Batch| (m.forward(x) - y).powi_scalar(2).mean();
 ///
-/// let profiler = Profiler::new(&loss, &data)
-///     .with_metric("error", |m: &Linear, (x, y): Batch| (m.forward(x) - y).abs().mean())
-///     .with_num_points(11)?;
-/// let profile = profiler.profile(&Segment::new(&a, &b)?, |_| ControlFlow::Continue(()))?;
+/// let error = |m: &Linear, (x, y): Batch| (m.forward(x) - y).abs().mean();
+///
+/// let (risk, error) = (Risk::new(&loss, &data), Risk::new(&error, &data));
+/// let profiler = Profiler::new(&risk).with_metric("error", &error).with_num_points(11)?;
+/// let profile = profiler.profile(&Segment::new(&a, &b)?)?;
 /// // The loss is convex along a line of linear models: no barrier by any definition.
 /// let barriers = profile.train.barriers.ok_or("stopped")?;
 /// assert!(barriers.above_line < 1e-6 && barriers.above_worse_end < 1e-6);
-/// assert_eq!(profile.metrics[0].train.len(), 11);
+/// assert_eq!(profile.metrics[0].values.len(), 11);
 /// assert_eq!(profile.num_evaluations, 22);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// # Cost
 ///
-/// At every place one forward pass over each data set for the objective, and one for every metric; no
-/// gradient. If statistics are re-estimated, another forward pass over the training data, in training
+/// At every place one forward pass over the data of each risk; no gradient. If statistics are re-estimated, another forward pass over the training data, in training
 /// mode.
 ///
 /// # Defaults
 ///
-/// 61 places (Garipov et al. 2018), statistics re-estimated over all training data,
-/// [`Mode::Eval`].
-pub struct Profiler<'a, M, B, O> {
-    objective: &'a O,
-    train: &'a dyn DataSet<B>,
-    test: Option<&'a dyn DataSet<B>>,
-    metrics: Vec<(String, Metric<'a, M, B>)>,
+/// 61 places (Garipov et al. 2018), statistics re-estimated over all training data.
+pub struct Profiler<'r, 'a, M, K> {
+    risk: &'r Risk<'a, M, K>,
+    test: Option<Value<'r, M>>,
+    metrics: Vec<(String, Value<'r, M>)>,
     policy: NormalizationPolicy,
-    mode: Mode,
-    draws_seed: Option<u64>,
     times: Vec<f64>,
 }
 
-type Metric<'a, M, B> = Box<dyn Fn(&M, B) -> Tensor<1> + 'a>;
+/// The value of a risk at a model.
+type Value<'r, M> = Box<dyn Fn(&M) -> Result<f64, LossError> + 'r>;
 
-impl<M, B, O> std::fmt::Debug for Profiler<'_, M, B, O> {
+impl<M, K> std::fmt::Debug for Profiler<'_, '_, M, K> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Profiler")
+            .field("risk", &self.risk)
             .field("policy", &self.policy)
-            .field("mode", &self.mode)
             .field("times", &self.times)
             .finish_non_exhaustive()
     }
@@ -83,50 +76,29 @@ pub struct ControlledProfile {
     pub random: Profile,
 }
 
-impl<'a, M, B, O> Profiler<'a, M, B, O>
-where
-    M: Module,
-    B: Batch,
-    O: Objective<M, B>,
-{
-    /// Measures `objective` on the training data.
-    pub fn new(objective: &'a O, train: &'a dyn DataSet<B>) -> Self {
+impl<'r, 'a, M: Module, K> Profiler<'r, 'a, M, K> {
+    /// Measures a risk: the loss on training data, from which statistics are re-estimated.
+    pub fn new(risk: &'r Risk<'a, M, K>) -> Self {
         Self {
-            objective,
-            train,
+            risk,
             test: None,
             metrics: Vec::new(),
             policy: NormalizationPolicy::default(),
-            mode: Mode::Eval,
-            draws_seed: None,
             times: (0..61).map(|index| f64::from(index) / 60.0).collect(),
         }
     }
 
-    fn evaluator<'o, P>(&self, objective: &'o P) -> Evaluator<'o, P> {
-        let evaluator = Evaluator::new(objective).with_mode(self.mode);
-        match self.draws_seed {
-            Some(seed) => evaluator.with_draws_seed(seed),
-            None => evaluator,
-        }
-    }
-
-    /// Measures on test data as well.
+    /// Measures the loss on test data as well.
     #[must_use]
-    pub fn with_test(mut self, test: &'a dyn DataSet<B>) -> Self {
-        self.test = Some(test);
+    pub fn with_test<L>(mut self, test: &'r Risk<'_, M, L>) -> Self {
+        self.test = Some(value(test));
         self
     }
 
-    /// Measures the mean over the examples of something else as well: accuracy, for instance.
-    /// `metric` returns the mean over a batch.
+    /// Measures something else as well, under a name: the error on training or test data, for instance.
     #[must_use]
-    pub fn with_metric(
-        mut self,
-        name: impl Into<String>,
-        metric: impl Fn(&M, B) -> Tensor<1> + 'a,
-    ) -> Self {
-        self.metrics.push((name.into(), Box::new(metric)));
+    pub fn with_metric<L>(mut self, name: impl Into<String>, metric: &'r Risk<'_, M, L>) -> Self {
+        self.metrics.push((name.into(), value(metric)));
         self
     }
 
@@ -134,21 +106,6 @@ where
     #[must_use]
     pub fn with_policy(mut self, policy: NormalizationPolicy) -> Self {
         self.policy = policy;
-        self
-    }
-
-    /// The mode in which the models are evaluated.
-    #[must_use]
-    pub fn with_mode(mut self, mode: Mode) -> Self {
-        self.mode = mode;
-        self
-    }
-
-    /// Freezes what objective and metrics draw, as [`Evaluator::with_draws_seed`] says: the same at every
-    /// place. Without a seed a loss that draws is refused.
-    #[must_use]
-    pub fn with_draws_seed(mut self, seed: u64) -> Self {
-        self.draws_seed = Some(seed);
         self
     }
 
@@ -183,15 +140,12 @@ where
     }
 
     /// The same measurement of the loss on the training data alone.
-    pub(super) fn train_only(&self) -> Profiler<'a, M, B, O> {
+    pub(super) fn train_only(&self) -> Profiler<'r, 'a, M, K> {
         Profiler {
-            objective: self.objective,
-            train: self.train,
+            risk: self.risk,
             test: None,
             metrics: Vec::new(),
             policy: self.policy,
-            mode: self.mode,
-            draws_seed: self.draws_seed,
             times: self.times.clone(),
         }
     }
@@ -206,87 +160,70 @@ where
         self.policy
     }
 
-    /// The objective.
-    pub fn objective(&self) -> &'a O {
-        self.objective
+    /// What is measured.
+    pub fn risk(&self) -> &'r Risk<'a, M, K> {
+        self.risk
     }
 
-    /// Measures a path. `observe` sees every place and can stop after it.
+    /// Measures a path.
     ///
     /// # Errors
     ///
     /// [`PathError::NonFinite`] with the place where loss or metric are; [`PathError::Loss`] for data
     /// that are empty or losses that are not one number; those of [`reestimate`](super::reestimate).
-    pub fn profile(
-        &self,
-        curve: &(impl Curve<M> + ?Sized),
-        mut observe: impl FnMut(&ProfileStep) -> ControlFlow<()>,
-    ) -> Result<Profile, PathError> {
+    pub fn profile(&self, curve: &(impl Curve<M> + ?Sized)) -> Result<Profile, PathError> {
         self.policy.check()?;
         let gram = curve.control_points().gram()?;
         let is_still = gram.is_zero();
         let lengths = self.lengths(curve, &gram)?;
-        let mut sets: Vec<(&dyn DataSet<B>, Vec<f64>)> = vec![(self.train, Vec::new())];
-        sets.extend(self.test.map(|test| (test, Vec::new())));
-        let mut metrics: Vec<Vec<Vec<f64>>> =
-            vec![vec![Vec::new(); sets.len()]; self.metrics.len()];
-        let objective = self.evaluator(self.objective);
-        let own = self.metrics.iter();
-        let evaluators: Vec<_> = own
-            .map(|(name, metric)| (name, self.evaluator(metric)))
-            .collect();
-        let mut num_evaluations = 0;
+        let train = value(self.risk);
+        let loss = "the loss".to_string();
+        let mut values = vec![(&loss, &train)];
+        values.extend(self.test.iter().map(|test| (&loss, test)));
+        values.extend(self.metrics.iter().map(|(name, metric)| (name, metric)));
+        let mut found: Vec<Vec<f64>> = vec![Vec::new(); values.len()];
         let mut num_points = 0;
         for &t in &self.times {
             // Rounding would move a path that does not move.
             let place = if is_still && t < 1.0 { 0.0 } else { t };
-            let model = self
-                .policy
-                .point(curve, place, self.objective, self.train)?;
-            for (index, (data, losses)) in sets.iter_mut().enumerate() {
-                let loss = objective.loss(&model, *data);
-                losses.push(loss.map_err(PathError::at(t, "the loss"))?.value);
-                num_evaluations += 1;
-                for ((name, metric), values) in evaluators.iter().zip(&mut metrics) {
-                    let value = metric.loss(&model, *data);
-                    values[index].push(value.map_err(PathError::at(t, name))?.value);
-                    num_evaluations += 1;
-                }
+            let model = self.policy.point(self.risk, curve, place)?;
+            let own = values
+                .iter()
+                .map(|(name, value)| value(&model).map_err(PathError::at(t, name)));
+            let own = match own.collect::<Result<Vec<f64>, _>>() {
+                Err(PathError::Loss(LossError::Stopped { .. })) if num_points > 0 => break,
+                own => own?,
+            };
+            let train_loss = own[0];
+            for (values, value) in found.iter_mut().zip(own) {
+                values.push(value);
             }
             num_points += 1;
-            let last = |set: usize| sets.get(set)?.1.last().copied();
-            let step = ProfileStep {
-                points: num_points,
-                total: self.times.len(),
-                t,
-                train_loss: last(0).unwrap_or(f64::NAN),
-                test_loss: last(1),
-            };
-            if observe(&step).is_break() {
+            let progress = Progress::new(Work::Point, num_points);
+            let progress = progress.of(self.times.len()).value(train_loss);
+            if self.risk.report(progress).is_break() {
                 break;
             }
         }
         let completed = num_points == self.times.len();
         let times = self.times[..num_points].to_vec();
         let lengths = lengths[..num_points].to_vec();
-        let mut losses = sets
-            .into_iter()
-            .map(|(_, losses)| PathLosses::new(&times, &lengths, losses, completed));
-        let train = losses
-            .next()
-            .unwrap_or_else(|| PathLosses::new(&times, &lengths, Vec::new(), false));
-        let test = losses.next();
-        let metrics = self.metrics.iter().zip(metrics).map(|((name, _), values)| {
-            let mut values = values.into_iter();
-            MetricProfile {
-                name: name.clone(),
-                train: values.next().unwrap_or_default(),
-                test: values.next(),
-            }
+        let num_evaluations = num_points * values.len();
+        let mut found = found.into_iter();
+        let mut losses = || {
+            let losses = found.next().unwrap_or_default();
+            PathLosses::new(&times, &lengths, losses, completed)
+        };
+        let train = losses();
+        let test = self.test.is_some().then(losses);
+        let metrics = self.metrics.iter().zip(found);
+        let metrics = metrics.map(|((name, _), values)| MetricProfile {
+            name: name.clone(),
+            values,
         });
         Ok(Profile {
             policy: self.policy,
-            mode: self.mode,
+            mode: self.risk.mode(),
             metrics: metrics.collect(),
             train,
             test,
@@ -316,14 +253,13 @@ where
         &self,
         curve: &(impl Curve<M> + ?Sized),
         seed: u64,
-        mut observe: impl FnMut(&ProfileStep) -> ControlFlow<()>,
     ) -> Result<ControlledProfile, PathError> {
         let line = Segment::between_ends_of(curve)?;
         let random = Segment::random(curve.control_points().first(), line.length()?, seed)?;
         Ok(ControlledProfile {
-            curve: self.profile(curve, &mut observe)?,
-            line: self.profile(&line, &mut observe)?,
-            random: self.profile(&random, &mut observe)?,
+            curve: self.profile(curve)?,
+            line: self.profile(&line)?,
+            random: self.profile(&random)?,
         })
     }
 
@@ -349,8 +285,12 @@ where
     }
 }
 
+fn value<'r, M: Module, K>(risk: &'r Risk<'_, M, K>) -> Value<'r, M> {
+    Box::new(move |model| Ok(risk.whole_loss(model)?.value))
+}
+
 /// The loss along a curve at the places of `grid`, with everything else as [`Profiler`] has it:
-/// statistics re-estimated, inference mode, no test data.
+/// statistics re-estimated, no test data.
 ///
 /// # Cost
 ///
@@ -360,19 +300,10 @@ where
 /// # Errors
 ///
 /// As [`Profiler::with_grid`] and [`Profiler::profile`].
-pub fn profile<M, B, O, D>(
+pub fn profile<M: Module, K>(
+    risk: &Risk<'_, M, K>,
     curve: &impl Curve<M>,
-    objective: &O,
-    data: &D,
     grid: &Grid,
-) -> Result<Profile, PathError>
-where
-    M: Module,
-    B: Batch,
-    O: Objective<M, B>,
-    D: DataSet<B>,
-{
-    Profiler::new(objective, data)
-        .with_grid(grid)?
-        .profile(curve, |_| ControlFlow::Continue(()))
+) -> Result<Profile, PathError> {
+    Profiler::new(risk).with_grid(grid)?.profile(curve)
 }

@@ -5,10 +5,10 @@ use burn::module::Module;
 use super::PathError;
 use super::error::check_range;
 use crate::loss::scalar::called;
-use crate::loss::{Batch, DataSet, LossError, Objective, examples_and_weight, lifted, visit};
+use crate::loss::{Lift, LossError, Risk, RiskBatch, each};
 use crate::space::{RunningStatistics, copy_for_gradients, power_of_two, unshared_copy};
 
-/// A copy of `model` whose running statistics are the mean, over a pass of `data`, of the statistics
+/// A copy of `model` whose running statistics are the mean, over a pass of the data, of the statistics
 /// of each batch, in proportion to the examples of the batches.
 ///
 /// The mean is exact, whatever momentum a layer has: a layer's update is `(1 − m) r + m s`, which is
@@ -31,13 +31,14 @@ use crate::space::{RunningStatistics, copy_for_gradients, power_of_two, unshared
 /// ```
 /// use burn::nn::{BatchNorm, BatchNormConfig};
 /// use burn::tensor::{Device, Tensor};
+/// use burnscape::loss::Risk;
 /// use burnscape::path::reestimate;
 ///
 /// let device = Device::default();
 /// let norm = BatchNormConfig::new(1).init(&device);
 /// let loss = |m: &BatchNorm, x: Tensor<2>| m.forward(x).mean();
 /// let data = [[[1.0], [3.0]], [[5.0], [7.0]]].map(|x| Tensor::<2>::from_floats(x, &device));
-/// let estimated = reestimate(&norm, &loss, &data, None)?;
+/// let estimated = reestimate(&Risk::new(&loss, &data), &norm, None)?;
 /// assert!((estimated.running_mean.value_sync().into_scalar::<f32>() - 4.0).abs() < 1e-5);
 /// assert!((estimated.running_var.value_sync().into_scalar::<f32>() - 1.0).abs() < 1e-5);
 /// # Ok::<(), burnscape::path::PathError>(())
@@ -46,18 +47,11 @@ use crate::space::{RunningStatistics, copy_for_gradients, power_of_two, unshared
 /// # References
 ///
 /// Izmailov et al. 2018, arXiv:1803.05407; Garipov et al. 2018, arXiv:1802.10026.
-pub fn reestimate<M, B, O, D>(
+pub fn reestimate<M: Module, K>(
+    risk: &Risk<'_, M, K>,
     model: &M,
-    objective: &O,
-    data: &D,
     max_batches: Option<usize>,
-) -> Result<M, PathError>
-where
-    M: Module,
-    B: Batch,
-    O: Objective<M, B>,
-    D: DataSet<B> + ?Sized,
-{
+) -> Result<M, PathError> {
     if let Some(batches) = max_batches {
         check_range("the number of batches", batches as f64, "at least 1", |x| {
             x >= 1.0
@@ -70,18 +64,18 @@ where
     let mut copy = copy_for_gradients(model, true);
     let zero = original.filled(0.0);
     // What a forward pass makes of given statistics.
-    let mut follow = |statistics: &RunningStatistics, batch: B| {
+    let mut follow = |statistics: &RunningStatistics, batch: &dyn RiskBatch<M>| {
         copy = statistics.write_to(copy.clone());
-        called(|| objective.loss(&copy, lifted(&copy, batch)))?;
+        called(|| batch.loss(&copy, Lift::for_gradients(&copy), risk.reduction()))?;
         Ok::<_, LossError>(RunningStatistics::of(&copy))
     };
     let mut retained = None;
     let mut sum = zero.clone();
     let (mut weight, mut unit) = (0.0, None);
     let last = max_batches.unwrap_or(usize::MAX) - 1;
-    visit(data, |index, batch: B| {
-        let (examples, _) = examples_and_weight(&batch, index)?;
-        let scaled = follow(&zero, batch.clone())?;
+    each(&**risk.source(), |index, batch| {
+        let (examples, _) = batch.examples_and_weight(index)?;
+        let scaled = follow(&zero, batch)?;
         if retained.is_none() {
             // `1 − m`, from starting values of the size of the statistics, so that nothing cancels.
             let start = scaled.spread(10.0);

@@ -5,11 +5,11 @@ use std::ops::ControlFlow;
 use burn::module::Module;
 use burn::tensor::Tensor;
 
+use super::SharpnessError;
 use super::argument::{check_count, check_positive, check_size};
 use super::metric::Metric;
 use super::sample::sample_seed;
-use super::{AscentStep, SharpnessError};
-use crate::loss::{Batch, DataSet, Evaluator, LossError, Objective};
+use crate::loss::{LossError, Progress, Risk, Work};
 use crate::space::{ParamVector, SpaceError, Wide, to_host};
 
 /// Where `u` may be, and what a step uphill is there.
@@ -77,9 +77,6 @@ pub(super) struct Walk {
     pub(super) step: usize,
 }
 
-/// Told of every step.
-pub(super) type Observe<'a> = dyn FnMut(&AscentStep) -> ControlFlow<()> + 'a;
-
 /// How an ascent ended.
 pub(super) enum End {
     /// It came to rest.
@@ -91,24 +88,17 @@ pub(super) enum End {
 }
 
 /// All that the ascents of one measurement share.
-pub(super) struct Ascent<'a, M, O, D: ?Sized> {
+pub(super) struct Ascent<'r, 'a, M, K> {
     pub(super) plan: Plan,
-    pub(super) model: &'a M,
-    pub(super) evaluator: &'a Evaluator<'a, O>,
-    pub(super) data: &'a D,
-    pub(super) metric: &'a Metric,
+    pub(super) risk: &'r Risk<'a, M, K>,
+    pub(super) model: &'r M,
+    pub(super) metric: &'r Metric,
 }
 
-impl<M, O, D: ?Sized> Ascent<'_, M, O, D> {
+impl<M: Module, K> Ascent<'_, '_, M, K> {
     /// Climbs from every start: the center, unless it is stationary; in a cube the corner along the principal
     /// direction; then random points of the region.
-    pub(super) fn run<B>(&self, observe: &mut Observe<'_>) -> Result<Found, SharpnessError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-        D: DataSet<B>,
-    {
+    pub(super) fn run(&self) -> Result<Found, SharpnessError> {
         let (loss, slope) = self.gradient(self.model)?;
         let center = self.point(self.metric.zero()?, loss, slope, 0, 0)?;
         let mut found = Found {
@@ -122,10 +112,17 @@ impl<M, O, D: ?Sized> Ascent<'_, M, O, D> {
         };
         for start in 0..self.plan.num_starts {
             let mut walk = Walk { start, step: 0 };
-            let mut point = self.first(&center, &walk, &mut found)?;
-            let mut end = self.climb(&mut point, &mut walk, &mut found, observe)?;
+            let mut point = match self.first(&center, &walk, &mut found) {
+                Err(SharpnessError::Stopped) => {
+                    found.converged = false;
+                    found.completed = false;
+                    break;
+                }
+                other => other?,
+            };
+            let mut end = self.climb(&mut point, &mut walk, &mut found)?;
             if matches!(end, End::Converged) && self.plan.region == Region::Cube {
-                end = self.flip(&mut point, &mut walk, &mut found, observe)?;
+                end = self.flip(&mut point, &mut walk, &mut found)?;
             }
             found.converged &= matches!(end, End::Converged);
             found.rises.push(point.loss - found.base_loss);
@@ -141,18 +138,12 @@ impl<M, O, D: ?Sized> Ascent<'_, M, O, D> {
     }
 
     /// Where an ascent begins. A center that is stationary is no start.
-    fn first<B>(
+    fn first(
         &self,
         center: &Point,
         walk: &Walk,
         found: &mut Found,
-    ) -> Result<Point, SharpnessError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-        D: DataSet<B>,
-    {
+    ) -> Result<Point, SharpnessError> {
         let place = walk.start + usize::from(center.slope_norm == 0.0);
         if place == 0 {
             return Ok(center.clone());
@@ -179,18 +170,12 @@ impl<M, O, D: ?Sized> Ascent<'_, M, O, D> {
     }
 
     /// Loss and slope at `u`, remembered.
-    pub(super) fn visit<B>(
+    pub(super) fn visit(
         &self,
         u: ParamVector,
         walk: &Walk,
         found: &mut Found,
-    ) -> Result<Point, SharpnessError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-        D: DataSet<B>,
-    {
+    ) -> Result<Point, SharpnessError> {
         found.num_gradients += 1;
         let point = self.evaluate(u, walk.start, walk.step)?;
         let slope = point.slope.values().clone().abs();
@@ -198,18 +183,7 @@ impl<M, O, D: ?Sized> Ascent<'_, M, O, D> {
         Ok(point)
     }
 
-    fn evaluate<B>(
-        &self,
-        u: ParamVector,
-        start: usize,
-        step: usize,
-    ) -> Result<Point, SharpnessError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-        D: DataSet<B>,
-    {
+    fn evaluate(&self, u: ParamVector, start: usize, step: usize) -> Result<Point, SharpnessError> {
         let moved = self.metric.stretch(u.clone())?.displace(self.model, 1.0)?;
         match self.gradient(&moved) {
             Ok((loss, slope)) => self.point(u, loss, slope, start, step),
@@ -226,22 +200,15 @@ impl<M, O, D: ?Sized> Ascent<'_, M, O, D> {
     }
 
     /// Climbs from `point`, leaves it at the best point met, and says how that ended.
-    pub(super) fn climb<B>(
+    pub(super) fn climb(
         &self,
         point: &mut Point,
         walk: &mut Walk,
         found: &mut Found,
-        observe: &mut Observe<'_>,
-    ) -> Result<End, SharpnessError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-        D: DataSet<B>,
-    {
+    ) -> Result<End, SharpnessError> {
         let rest = self.plan.tolerance * self.plan.radius;
         let mut length = self.plan.step_size * self.plan.radius;
-        if walk.step == 0 && self.tell(point, walk, found, observe).is_break() {
+        if walk.step == 0 && self.report(point, found).is_break() {
             return Ok(End::Stopped);
         }
         while walk.step < self.plan.num_steps {
@@ -253,7 +220,10 @@ impl<M, O, D: ?Sized> Ascent<'_, M, O, D> {
                 return Ok(End::Converged);
             }
             walk.step += 1;
-            let next = self.visit(ahead, walk, found)?;
+            let next = match self.visit(ahead, walk, found) {
+                Err(SharpnessError::Stopped) => return Ok(End::Stopped),
+                other => other?,
+            };
             // In a ball ties are taken: near a maximum rounding makes many, and the gradient still
             // knows the way when the loss no longer does. Signs know no distance, and would step
             // from one side of a maximum to the other for ever.
@@ -266,26 +236,18 @@ impl<M, O, D: ?Sized> Ascent<'_, M, O, D> {
             } else {
                 length *= 0.5;
             }
-            if self.tell(point, walk, found, observe).is_break() {
+            if self.report(point, found).is_break() {
                 return Ok(End::Stopped);
             }
         }
         Ok(End::Exhausted)
     }
 
-    pub(super) fn tell(
-        &self,
-        point: &Point,
-        walk: &Walk,
-        found: &Found,
-        observe: &mut Observe<'_>,
-    ) -> ControlFlow<()> {
-        observe(&AscentStep {
-            start: walk.start,
-            num_starts: self.plan.num_starts,
-            step: walk.step,
-            rise: point.loss - found.base_loss,
-        })
+    /// Shows the observer the best point of an ascent.
+    pub(super) fn report(&self, point: &Point, found: &Found) -> ControlFlow<()> {
+        let progress = Progress::new(Work::AscentStep, found.num_gradients);
+        self.risk
+            .report(progress.value(point.loss - found.base_loss))
     }
 
     /// The point a step ahead, within the region, and how far that is.
@@ -314,14 +276,8 @@ impl<M, O, D: ?Sized> Ascent<'_, M, O, D> {
         }
     }
 
-    fn gradient<B>(&self, model: &M) -> Result<(f64, ParamVector), SharpnessError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-        D: DataSet<B>,
-    {
-        let result = self.evaluator.loss_and_gradient(model, self.data)?;
+    fn gradient(&self, model: &M) -> Result<(f64, ParamVector), SharpnessError> {
+        let result = self.risk.whole_gradient(model)?;
         Ok((result.value, self.metric.stretch(result.gradient)?))
     }
 

@@ -1,5 +1,3 @@
-use std::ops::ControlFlow;
-
 use burn::config::Config;
 use burn::module::Module;
 use burnscape_krylov::Estimate;
@@ -8,8 +6,8 @@ use serde::Serialize;
 use super::argument::{check_count, check_probability, check_size};
 use super::metric::Metric;
 use super::sample::{displaced_loss, sample_seed};
-use super::{PerturbationScale, SampleStep, SharpnessError};
-use crate::loss::{Batch, DataSet, Evaluator, Objective};
+use super::{PerturbationScale, SharpnessError};
+use crate::loss::{Progress, Risk, Work};
 
 /// The average rise of the loss under Gaussian noise.
 ///
@@ -48,7 +46,7 @@ use crate::loss::{Batch, DataSet, Evaluator, Objective};
 /// ```
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
-/// use burnscape::loss::Evaluator;
+/// use burnscape::loss::Risk;
 /// use burnscape::sharpness::AverageRiseConfig;
 ///
 /// // A sum of squared weights has the Hessian 2 I, here of trace 8.
@@ -59,7 +57,7 @@ use crate::loss::{Batch, DataSet, Evaluator, Objective};
 /// let rise = AverageRiseConfig::new(0.1)
 ///     .with_num_samples(200)
 ///     .with_antithetic(true)
-///     .measure(&model, &Evaluator::new(&loss), &data)?;
+///     .run(&Risk::new(&loss, &data), &model)?;
 /// let error = rise.standard_error.unwrap_or(f64::NAN);
 /// assert!((rise.rise - 0.1 * 0.1 * 8.0 / 2.0).abs() < 4.0 * error);
 /// assert_eq!(rise.num_evaluations, 401);
@@ -87,7 +85,7 @@ pub struct AverageRiseConfig {
     pub seed: u64,
 }
 
-/// What [`AverageRiseConfig::measure`] found.
+/// What [`AverageRiseConfig::run`] found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct AverageRise {
@@ -115,7 +113,7 @@ pub struct AverageRise {
 }
 
 impl AverageRiseConfig {
-    /// Measures the rise around `model`, over the parameters and in the mode of `evaluator`.
+    /// Measures the rise around `model`, over the parameters and in the mode of `risk`.
     ///
     /// The model, its running statistics included, is not changed.
     ///
@@ -123,61 +121,35 @@ impl AverageRiseConfig {
     ///
     /// [`SharpnessError::BadArgument`], [`SharpnessError::NothingToPerturb`],
     /// [`SharpnessError::NonFiniteSample`], and [`SharpnessError::Loss`] and
-    /// [`SharpnessError::Space`] as the evaluator gives them.
-    pub fn measure<M, B, O, D>(
+    /// [`SharpnessError::Space`] as the risk gives them.
+    pub fn run<M: Module, K>(
         &self,
+        risk: &Risk<'_, M, K>,
         model: &M,
-        evaluator: &Evaluator<'_, O>,
-        data: &D,
-    ) -> Result<AverageRise, SharpnessError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-        D: DataSet<B> + ?Sized,
-    {
-        self.measure_observed(model, evaluator, data, |_| ControlFlow::Continue(()))
-    }
-
-    /// As [`measure`](Self::measure); `observe` sees every sample and can stop after it.
-    ///
-    /// # Errors
-    ///
-    /// As [`measure`](Self::measure).
-    pub fn measure_observed<M, B, O, D>(
-        &self,
-        model: &M,
-        evaluator: &Evaluator<'_, O>,
-        data: &D,
-        mut observe: impl FnMut(&SampleStep) -> ControlFlow<()>,
-    ) -> Result<AverageRise, SharpnessError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-        D: DataSet<B> + ?Sized,
-    {
+    ) -> Result<AverageRise, SharpnessError> {
         check_size("sigma", self.sigma)?;
         check_count("num_samples", self.num_samples)?;
         check_probability("confidence", self.confidence)?;
-        let base_loss = evaluator.loss(model, data)?.value;
-        let metric = Metric::at(model, evaluator.space(model)?, self.scale)?;
+        let base_loss = risk.whole_loss(model)?.value;
+        let metric = Metric::at(model, risk.space(model)?, self.scale)?;
         let mut rises = Vec::new();
         let mut completed = true;
         for sample in 0..self.num_samples {
             let noise = metric.noise(sample_seed(self.seed, sample))?;
-            let loss = |size| displaced_loss(model, evaluator, data, &noise, size, sample);
-            let mut rise = loss(self.sigma)? - base_loss;
-            if self.antithetic {
-                rise = 0.5 * (rise + (loss(-self.sigma)? - base_loss));
-            }
-            rises.push(rise);
-            let step = SampleStep {
-                samples: rises.len(),
-                total: self.num_samples,
-                rise,
+            let rise = |size| Ok(displaced_loss(risk, model, &noise, size, sample)? - base_loss);
+            let rise = match self.antithetic {
+                true => rise(self.sigma).and_then(|up| Ok(0.5 * (up + rise(-self.sigma)?))),
+                false => rise(self.sigma),
             };
-            if observe(&step).is_break() {
+            if matches!(rise, Err(SharpnessError::Stopped)) && !rises.is_empty() {
+                completed = false;
+                break;
+            }
+            let rise = rise?;
+            rises.push(rise);
+            let progress = Progress::new(Work::Sample, rises.len());
+            let progress = progress.of(self.num_samples).value(rise);
+            if risk.report(progress).is_break() {
                 completed = rises.len() == self.num_samples;
                 break;
             }

@@ -4,8 +4,7 @@ use burn::module::Module;
 use burn::tensor::{Int, Tensor};
 
 use super::SharpnessError;
-use super::ascent::{Ascent, End, Found, Observe, Point, Walk};
-use crate::loss::{Batch, DataSet, Objective};
+use super::ascent::{Ascent, End, Found, Point, Walk};
 use crate::space::{ParamVector, SpaceError, to_host};
 
 /// Gradients that the principal direction takes.
@@ -20,21 +19,15 @@ const GROUPS: usize = 16;
 /// Marks a coordinate that is not flipped; slopes compare as numbers up to one.
 const NEVER: f64 = 2.0;
 
-impl<M, O, D: ?Sized> Ascent<'_, M, O, D> {
+impl<M: Module, K> Ascent<'_, '_, M, K> {
     /// The corner along the direction in which the slope changes most, by the power method on differences of
     /// slopes; none where no slope changes. At a minimum this is the top of the Hessian.
-    pub(super) fn principal_corner<B>(
+    pub(super) fn principal_corner(
         &self,
         center: &Point,
         walk: &Walk,
         found: &mut Found,
-    ) -> Result<Option<ParamVector>, SharpnessError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-        D: DataSet<B>,
-    {
+    ) -> Result<Option<ParamVector>, SharpnessError> {
         let radius = self.plan.radius;
         let mut direction = self.random_point(walk.start)?;
         for _ in 0..POWERS {
@@ -57,19 +50,12 @@ impl<M, O, D: ?Sized> Ascent<'_, M, O, D> {
 
     /// Flips coordinates of a corner where an ascent has come to rest, a group at a time, those first whose slope
     /// holds them least; climbs again from there, and keeps what is higher. At rest where no flip is.
-    pub(super) fn flip<B>(
+    pub(super) fn flip(
         &self,
         point: &mut Point,
         walk: &mut Walk,
         found: &mut Found,
-        observe: &mut Observe<'_>,
-    ) -> Result<End, SharpnessError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-        D: DataSet<B>,
-    {
+    ) -> Result<End, SharpnessError> {
         if self.plan.radius == 0.0 {
             return Ok(End::Converged);
         }
@@ -80,11 +66,14 @@ impl<M, O, D: ?Sized> Ascent<'_, M, O, D> {
                     return Ok(End::Exhausted);
                 }
                 walk.step += 1;
-                let mut other = self.visit(flipped, walk, found)?;
-                if self.tell(point, walk, found, observe).is_break() {
+                let mut other = match self.visit(flipped, walk, found) {
+                    Err(SharpnessError::Stopped) => return Ok(End::Stopped),
+                    other => other?,
+                };
+                if self.report(point, found).is_break() {
                     return Ok(End::Stopped);
                 }
-                let end = self.climb(&mut other, walk, found, observe)?;
+                let end = self.climb(&mut other, walk, found)?;
                 let is_higher = other.loss > point.loss;
                 if is_higher {
                     *point = other;

@@ -49,7 +49,7 @@ use crate::space::{ParamVector, Wide};
 /// ```
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
-/// use burnscape::curvature::Hessian;
+/// use burnscape::loss::Risk;
 /// use burnscape::sharpness::CurvatureTraceConfig;
 ///
 /// // A sum of squares has the Hessian 2 I, here of four coordinates. For a diagonal matrix every
@@ -58,7 +58,7 @@ use crate::space::{ParamVector, Wide};
 /// let model = LinearConfig::new(2, 2).with_bias(false).init(&device);
 /// let loss = |m: &Linear, x: Tensor<2>| m.forward(x).powi_scalar(2).sum();
 /// let data = [Tensor::<2>::eye(2, &device)];
-/// let hessian = Hessian::new(&model, &loss, &data)?;
+/// let hessian = Risk::new(&loss, &data).hessian(&model)?;
 /// let trace = CurvatureTraceConfig::new().with_max_products(4).measure(&model, &hessian)?;
 /// assert!((trace.trace - 8.0).abs() < 1e-5);
 /// assert!((trace.frobenius_norm - 4.0).abs() < 1e-5);

@@ -1,5 +1,3 @@
-use std::ops::ControlFlow;
-
 use burn::config::Config;
 use burn::module::Module;
 use serde::Serialize;
@@ -7,8 +5,8 @@ use serde::Serialize;
 use super::argument::{check_count, check_size};
 use super::metric::Metric;
 use super::sample::{displaced_loss, sample_seed};
-use super::{PerturbationScale, SampleStep, SharpnessError, statistics};
-use crate::loss::{Batch, DataSet, Evaluator, Objective};
+use super::{PerturbationScale, SharpnessError, statistics};
+use crate::loss::{Progress, Risk, Work};
 
 /// The distribution of the loss at a fixed distance, over random directions.
 ///
@@ -40,7 +38,7 @@ use crate::loss::{Batch, DataSet, Evaluator, Objective};
 /// ```
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
-/// use burnscape::loss::Evaluator;
+/// use burnscape::loss::Risk;
 /// use burnscape::sharpness::DirectionalDistributionConfig;
 ///
 /// // Half a squared distance is the same in all directions.
@@ -52,7 +50,7 @@ use crate::loss::{Batch, DataSet, Evaluator, Objective};
 /// let data = [Tensor::<2>::eye(2, &device)];
 /// let distribution = DirectionalDistributionConfig::new(2.0)
 ///     .with_num_samples(10)
-///     .measure(&model, &Evaluator::new(&loss), &data)?;
+///     .run(&Risk::new(&loss, &data), &model)?;
 /// assert_eq!(distribution.base_loss, 0.0);
 /// assert!((distribution.quantile(0.0)? - 2.0).abs() < 1e-5);
 /// assert!((distribution.quantile(1.0)? - 2.0).abs() < 1e-5);
@@ -73,7 +71,7 @@ pub struct DirectionalDistributionConfig {
     pub seed: u64,
 }
 
-/// What [`DirectionalDistributionConfig::measure`] found.
+/// What [`DirectionalDistributionConfig::run`] found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct DirectionalDistribution {
@@ -119,7 +117,7 @@ impl DirectionalDistribution {
 
 impl DirectionalDistributionConfig {
     /// Measures the distribution around `model`, over the parameters and in the mode of
-    /// `evaluator`.
+    /// `risk`.
     ///
     /// The model, its running statistics included, is not changed.
     ///
@@ -127,56 +125,30 @@ impl DirectionalDistributionConfig {
     ///
     /// [`SharpnessError::BadArgument`], [`SharpnessError::NothingToPerturb`],
     /// [`SharpnessError::NonFiniteSample`], and [`SharpnessError::Loss`] and
-    /// [`SharpnessError::Space`] as the evaluator gives them.
-    pub fn measure<M, B, O, D>(
+    /// [`SharpnessError::Space`] as the risk gives them.
+    pub fn run<M: Module, K>(
         &self,
+        risk: &Risk<'_, M, K>,
         model: &M,
-        evaluator: &Evaluator<'_, O>,
-        data: &D,
-    ) -> Result<DirectionalDistribution, SharpnessError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-        D: DataSet<B> + ?Sized,
-    {
-        self.measure_observed(model, evaluator, data, |_| ControlFlow::Continue(()))
-    }
-
-    /// As [`measure`](Self::measure); `observe` sees every sample and can stop after it.
-    ///
-    /// # Errors
-    ///
-    /// As [`measure`](Self::measure).
-    pub fn measure_observed<M, B, O, D>(
-        &self,
-        model: &M,
-        evaluator: &Evaluator<'_, O>,
-        data: &D,
-        mut observe: impl FnMut(&SampleStep) -> ControlFlow<()>,
-    ) -> Result<DirectionalDistribution, SharpnessError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-        D: DataSet<B> + ?Sized,
-    {
+    ) -> Result<DirectionalDistribution, SharpnessError> {
         check_size("epsilon", self.epsilon)?;
         check_count("num_samples", self.num_samples)?;
-        let base_loss = evaluator.loss(model, data)?.value;
-        let metric = Metric::at(model, evaluator.space(model)?, self.scale)?;
+        let base_loss = risk.whole_loss(model)?.value;
+        let metric = Metric::at(model, risk.space(model)?, self.scale)?;
         let mut losses = Vec::new();
         let mut completed = true;
         for sample in 0..self.num_samples {
             let direction = metric.direction(sample_seed(self.seed, sample))?;
-            let loss = displaced_loss(model, evaluator, data, &direction, self.epsilon, sample)?;
+            let loss = displaced_loss(risk, model, &direction, self.epsilon, sample);
+            if matches!(loss, Err(SharpnessError::Stopped)) && !losses.is_empty() {
+                completed = false;
+                break;
+            }
+            let loss = loss?;
             losses.push(loss);
-            let step = SampleStep {
-                samples: losses.len(),
-                total: self.num_samples,
-                rise: loss - base_loss,
-            };
-            if observe(&step).is_break() {
+            let progress = Progress::new(Work::Sample, losses.len());
+            let progress = progress.of(self.num_samples).value(loss - base_loss);
+            if risk.report(progress).is_break() {
                 completed = losses.len() == self.num_samples;
                 break;
             }

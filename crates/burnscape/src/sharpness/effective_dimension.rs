@@ -49,19 +49,19 @@ use crate::space::{ParamVector, epsilon};
 /// ```
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
-/// use burnscape::curvature::GaussNewton;
-/// use burnscape::loss::Split;
+/// use burnscape::loss::Risk;
 /// use burnscape::sharpness::EffectiveDimensionConfig;
 ///
 /// // The matrix is 2 x xᵀ with the eigenvalues 10 and 0: 10 / (10 + 10) of a dimension.
 /// let device = Device::default();
 /// let model = LinearConfig::new(2, 1).with_bias(false).init(&device);
-/// let split = Split::new(
+/// let data = [Tensor::<2>::from_floats([[1.0, 2.0]], &device)];
+/// let risk = Risk::split(
 ///     |m: &Linear, x: &Tensor<2>| m.forward(x.clone()),
 ///     |z: Tensor<2>, _: Tensor<2>| z.powi_scalar(2).mean(),
+///     &data,
 /// );
-/// let data = [Tensor::<2>::from_floats([[1.0, 2.0]], &device)];
-/// let matrix = GaussNewton::new(&model, &split, &data)?;
+/// let matrix = risk.gauss_newton(&model)?;
 /// let dimension = EffectiveDimensionConfig::new(10.0).with_num_probes(200).measure(&model, &matrix)?;
 /// let error = dimension.standard_error.unwrap_or(0.0);
 /// assert!((dimension.dimension - 0.5).abs() < 4.0 * error);

@@ -147,22 +147,40 @@ pub enum SharpnessError {
     },
     /// A curvature operator could not be made, or multiplied.
     #[error(transparent)]
-    Curvature(#[from] CurvatureError),
+    Curvature(CurvatureError),
     /// A Krylov method refused.
     #[error(transparent)]
     Krylov(KrylovError<CurvatureError>),
     /// The loss could not be evaluated.
     #[error(transparent)]
-    Loss(#[from] LossError),
+    Loss(LossError),
     /// Parameter space refused.
     #[error(transparent)]
     Space(#[from] SpaceError),
 }
 
+impl From<LossError> for SharpnessError {
+    fn from(error: LossError) -> Self {
+        match error {
+            LossError::Stopped { .. } => Self::Stopped,
+            other => Self::Loss(other),
+        }
+    }
+}
+
+impl From<CurvatureError> for SharpnessError {
+    fn from(error: CurvatureError) -> Self {
+        match error {
+            CurvatureError::Stopped { .. } => Self::Stopped,
+            other => Self::Curvature(other),
+        }
+    }
+}
+
 impl From<KrylovError<CurvatureError>> for SharpnessError {
     fn from(error: KrylovError<CurvatureError>) -> Self {
         match error {
-            KrylovError::Operator(error) => Self::Curvature(error),
+            KrylovError::Operator(error) => error.into(),
             other => Self::Krylov(other),
         }
     }

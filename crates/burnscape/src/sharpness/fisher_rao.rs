@@ -40,21 +40,21 @@ use crate::space::{ParamVector, Wide, epsilon};
 /// ```
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
-/// use burnscape::curvature::Fisher;
-/// use burnscape::loss::{Likelihood, Split};
+/// use burnscape::loss::{Likelihood, Risk};
 /// use burnscape::sharpness::fisher_rao;
 ///
 /// // For a normal law of variance one around f = x · w the matrix is x xᵀ, the norm |f|.
 /// let device = Device::default();
 /// let model = LinearConfig::new(2, 1).with_bias(false).init(&device);
-/// let split = Split::new(
-///     |m: &Linear, x: &Tensor<2>| m.forward(x.clone()),
-///     |z: Tensor<2>, _: Tensor<2>| z.powi_scalar(2).mean(),
-/// );
 /// let x = Tensor::<2>::from_floats([[1.0, 2.0]], &device);
 /// let f: f32 = model.forward(x.clone()).into_scalar();
 /// let data = [x];
-/// let fisher = Fisher::new(&model, &split, &data, Likelihood::Gaussian)?;
+/// let risk = Risk::split(
+///     |m: &Linear, x: &Tensor<2>| m.forward(x.clone()),
+///     |z: Tensor<2>, _: Tensor<2>| z.powi_scalar(2).mean(),
+///     &data,
+/// );
+/// let fisher = risk.fisher(&model, Likelihood::Gaussian)?;
 /// assert!((fisher_rao(&model, &fisher)?.norm - f64::from(f).abs()).abs() < 1e-5);
 /// # Ok::<(), burnscape::sharpness::SharpnessError>(())
 /// ```

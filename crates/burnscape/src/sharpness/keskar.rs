@@ -1,5 +1,3 @@
-use std::ops::ControlFlow;
-
 use burn::config::Config;
 use burn::module::Module;
 use serde::Serialize;
@@ -7,8 +5,8 @@ use serde::Serialize;
 use super::ascent::{Ascent, Plan, Region};
 use super::corners::BOUNDARY;
 use super::metric::Metric;
-use super::{AscentStep, SharpnessError, statistics};
-use crate::loss::{Batch, DataSet, Evaluator, Objective};
+use super::{SharpnessError, statistics};
+use crate::loss::Risk;
 use crate::space::to_host;
 
 /// Keskar's sharpness: the largest rise of the loss in a box, in percent of one plus the loss.
@@ -68,7 +66,7 @@ use crate::space::to_host;
 /// ```
 /// use burn::nn::{Initializer, Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
-/// use burnscape::loss::Evaluator;
+/// use burnscape::loss::Risk;
 /// use burnscape::sharpness::KeskarConfig;
 ///
 /// // L = 3 w₁ + 4 w₂ at w = 0: in a box of 0.01 it rises by 0.07, to be compared with 1 + 0.
@@ -77,7 +75,7 @@ use crate::space::to_host;
 /// let model = config.init(&device);
 /// let loss = |m: &Linear, x: Tensor<2>| m.forward(x).sum();
 /// let data = [Tensor::<2>::from_floats([[3.0, 4.0]], &device)];
-/// let keskar = KeskarConfig::new(0.01).measure(&model, &Evaluator::new(&loss), &data)?;
+/// let keskar = KeskarConfig::new(0.01).run(&Risk::new(&loss, &data), &model)?;
 /// assert!((keskar.sharpness - 7.0).abs() < 1e-4);
 /// assert_eq!(keskar.at_bounds, 1.0);
 /// # Ok::<(), burnscape::sharpness::SharpnessError>(())
@@ -107,7 +105,7 @@ pub struct KeskarConfig {
     pub seed: u64,
 }
 
-/// What [`KeskarConfig::measure`] found.
+/// What [`KeskarConfig::run`] found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct KeskarSharpness {
@@ -138,7 +136,7 @@ pub struct KeskarSharpness {
 }
 
 impl KeskarConfig {
-    /// Measures the sharpness of `model`, over the parameters and in the mode of `evaluator`.
+    /// Measures the sharpness of `model`, over the parameters and in the mode of `risk`.
     ///
     /// The model, its running statistics included, is not changed.
     ///
@@ -147,39 +145,11 @@ impl KeskarConfig {
     /// [`SharpnessError::BadArgument`], [`SharpnessError::NegativeLoss`] for a loss of −1 or less,
     /// [`SharpnessError::NonFiniteStep`], [`SharpnessError::NonFiniteGradient`],
     /// [`SharpnessError::Loss`], [`SharpnessError::Space`].
-    pub fn measure<M, B, O, D>(
+    pub fn run<M: Module, K>(
         &self,
+        risk: &Risk<'_, M, K>,
         model: &M,
-        evaluator: &Evaluator<'_, O>,
-        data: &D,
-    ) -> Result<KeskarSharpness, SharpnessError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-        D: DataSet<B> + ?Sized,
-    {
-        self.measure_observed(model, evaluator, data, |_| ControlFlow::Continue(()))
-    }
-
-    /// As [`measure`](Self::measure); `observe` sees every step and can stop after it.
-    ///
-    /// # Errors
-    ///
-    /// As [`measure`](Self::measure).
-    pub fn measure_observed<M, B, O, D>(
-        &self,
-        model: &M,
-        evaluator: &Evaluator<'_, O>,
-        data: &D,
-        mut observe: impl FnMut(&AscentStep) -> ControlFlow<()>,
-    ) -> Result<KeskarSharpness, SharpnessError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-        D: DataSet<B> + ?Sized,
-    {
+    ) -> Result<KeskarSharpness, SharpnessError> {
         let plan = Plan {
             region: Region::Cube,
             radius: self.epsilon,
@@ -191,15 +161,14 @@ impl KeskarConfig {
             seed: self.seed,
         };
         plan.check("epsilon")?;
-        let metric = Metric::around_magnitudes(model, evaluator.space(model)?)?;
+        let metric = Metric::around_magnitudes(model, risk.space(model)?)?;
         let ascent = Ascent {
             plan,
+            risk,
             model,
-            evaluator,
-            data,
             metric: &metric,
         };
-        let found = ascent.run(&mut observe)?;
+        let found = ascent.run()?;
         let base_loss = found.base_loss;
         if base_loss <= -1.0 {
             return Err(SharpnessError::NegativeLoss { loss: base_loss });

@@ -59,7 +59,7 @@ impl KeskarConfig {
     /// ```
     /// use burn::nn::{Initializer, Linear, LinearConfig};
     /// use burn::tensor::{Device, Tensor};
-    /// use burnscape::curvature::Hessian;
+    /// use burnscape::loss::Risk;
     /// use burnscape::sharpness::KeskarConfig;
     ///
     /// // L = w₁² + w₂² at w = 0 is highest in the corners of the box: by 2 · 0.01².
@@ -68,7 +68,7 @@ impl KeskarConfig {
     /// let model = config.init(&device);
     /// let loss = |m: &Linear, x: Tensor<2>| m.forward(x).powi_scalar(2).sum();
     /// let data = [Tensor::<2>::eye(2, &device)];
-    /// let hessian = Hessian::new(&model, &loss, &data)?;
+    /// let hessian = Risk::new(&loss, &data).hessian(&model)?;
     /// let bound = KeskarConfig::new(0.01).quadratic_bound(&model, &hessian)?;
     /// assert!((bound.rise - 2e-4).abs() < 1e-9 && (bound.sharpness - 0.02).abs() < 1e-7);
     /// # Ok::<(), burnscape::sharpness::SharpnessError>(())

@@ -45,7 +45,7 @@ use crate::space::ParamVector;
 /// ```
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
-/// use burnscape::curvature::Hessian;
+/// use burnscape::loss::Risk;
 /// use burnscape::sharpness::LambdaMaxConfig;
 ///
 /// // L = (3 w₁ + 4 w₂)² has the Hessian 2 x xᵀ, whose eigenvalue is 2 · 25.
@@ -53,7 +53,7 @@ use crate::space::ParamVector;
 /// let model = LinearConfig::new(2, 1).with_bias(false).init(&device);
 /// let loss = |m: &Linear, x: Tensor<2>| m.forward(x).powi_scalar(2).sum();
 /// let data = [Tensor::<2>::from_floats([[3.0, 4.0]], &device)];
-/// let hessian = Hessian::new(&model, &loss, &data)?;
+/// let hessian = Risk::new(&loss, &data).hessian(&model)?;
 /// let top = LambdaMaxConfig::new().measure(&model, &hessian)?;
 /// assert!(top.converged && (top.value - 50.0).abs() < 1e-3);
 /// # Ok::<(), burnscape::sharpness::SharpnessError>(())

@@ -34,7 +34,7 @@
 //! first ones. Two models with the same coordinates see the *same* standard normal vectors (common
 //! random numbers), so differences between models are known better than either number. Directions
 //! are drawn on the host, so devices differ by rounding only. In [`Mode::Train`] dropout adds noise
-//! of its own, which no seed here controls.
+//! of its own, by the seed of the [risk](crate::loss::Risk::with_draws_seed).
 //!
 //! [`Mode::Train`]: crate::loss::Mode::Train
 
@@ -81,7 +81,6 @@ pub use relative_flatness::{LayerFlatness, RelativeFlatness, RelativeFlatnessCon
 pub use reparameterization::{
     MeasureChange, Reparameterization, ReparameterizationConfig, rescale_relu_pair,
 };
-pub use report::{Measure, ReportStep, SharpnessReport, SharpnessReportConfig, SharpnessRow};
-pub use sample::SampleStep;
+pub use report::{Measure, SharpnessReport, SharpnessReportConfig, SharpnessRow};
 pub use stretched::Stretched;
-pub use worst_case_rise::{AscentStep, WorstCasePoint, WorstCaseRise, WorstCaseRiseConfig};
+pub use worst_case_rise::{WorstCasePoint, WorstCaseRise, WorstCaseRiseConfig};

@@ -1,20 +1,8 @@
 use burn::module::Module;
 
 use super::SharpnessError;
-use crate::loss::{Batch, DataSet, Evaluator, LossError, Objective};
+use crate::loss::{LossError, Risk};
 use crate::space::ParamVector;
-
-/// One sample of a measurement, as an observer sees it.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct SampleStep {
-    /// Samples done.
-    pub samples: usize,
-    /// Samples planned.
-    pub total: usize,
-    /// The rise over the base loss that this sample gave.
-    pub rise: f64,
-}
 
 /// The seed of sample `index`: a function of the two numbers only, so that asking for more samples
 /// changes none of the first.
@@ -33,22 +21,15 @@ fn scramble(seed: u64) -> u64 {
 }
 
 /// `L(w + size · displacement)`.
-pub(super) fn displaced_loss<M, B, O, D>(
+pub(super) fn displaced_loss<M: Module, K>(
+    risk: &Risk<'_, M, K>,
     model: &M,
-    evaluator: &Evaluator<'_, O>,
-    data: &D,
     displacement: &ParamVector,
     size: f64,
     sample: usize,
-) -> Result<f64, SharpnessError>
-where
-    M: Module,
-    B: Batch,
-    O: Objective<M, B>,
-    D: DataSet<B> + ?Sized,
-{
+) -> Result<f64, SharpnessError> {
     let moved = displacement.displace(model, size)?;
-    match evaluator.loss(&moved, data) {
+    match risk.whole_loss(&moved) {
         Ok(loss) => Ok(loss.value),
         Err(LossError::NonFinite { batch, value }) => Err(SharpnessError::NonFiniteSample {
             sample,

@@ -28,7 +28,7 @@ use crate::space::{ParamSpace, ParamVector};
 /// ```
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
-/// use burnscape::curvature::Hessian;
+/// use burnscape::loss::Risk;
 /// use burnscape::krylov::LinearOperator;
 /// use burnscape::sharpness::{PerturbationScale, Stretched};
 /// use burnscape::space::ParamVector;
@@ -37,7 +37,7 @@ use crate::space::{ParamSpace, ParamVector};
 /// let model = LinearConfig::new(1, 1).with_bias(false).init(&device);
 /// let loss = |m: &Linear, x: Tensor<2>| m.forward(x).powi_scalar(2).mean();
 /// let data = [Tensor::<2>::ones([1, 1], &device)];
-/// let hessian = Hessian::new(&model, &loss, &data)?;
+/// let hessian = Risk::new(&loss, &data).hessian(&model)?;
 /// let w = ParamVector::from_module(hessian.space(), &model)?.to_host()?[0];
 ///
 /// // L = w², so that the Hessian is 2, and 2 w² in units of |w|.

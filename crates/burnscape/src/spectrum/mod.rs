@@ -25,7 +25,7 @@
 //! ```
 //! use burn::nn::{Linear, LinearConfig};
 //! use burn::tensor::{Device, Tensor};
-//! use burnscape::curvature::Hessian;
+//! use burnscape::loss::Risk;
 //! use burnscape::spectrum::{Spectrum, Verdict};
 //!
 //! // L = (x · w)² over two inputs, H = 2 Σ x xᵀ: eigenvalues 2 and 8, at any w.
@@ -33,7 +33,7 @@
 //! let model = LinearConfig::new(2, 1).with_bias(false).init(&device);
 //! let loss = |m: &Linear, x: Tensor<2>| m.forward(x).powi_scalar(2).sum();
 //! let data = [Tensor::<2>::from_data([[1.0, 0.0], [0.0, 2.0]], &device)];
-//! let hessian = Hessian::new(&model, &loss, &data)?;
+//! let hessian = Risk::new(&loss, &data).hessian(&model)?;
 //!
 //! let mut spectrum = Spectrum::of(&hessian);
 //! assert!((spectrum.top_eigenpairs(1)?.values[0] - 8.0).abs() < 1e-4);

@@ -28,14 +28,14 @@ pub(super) type Observer<'a> = Box<dyn FnMut(&SpectrumStep) -> ControlFlow<()> +
 /// ```
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
-/// use burnscape::curvature::Hessian;
+/// use burnscape::loss::Risk;
 /// use burnscape::spectrum::Spectrum;
 ///
 /// let device = Device::default();
 /// let model = LinearConfig::new(3, 2).init(&device);
 /// let loss = |m: &Linear, x: Tensor<2>| m.forward(x).powi_scalar(2).mean();
 /// let data = [Tensor::<2>::ones([4, 3], &device)];
-/// let hessian = Hessian::new(&model, &loss, &data)?;
+/// let hessian = Risk::new(&loss, &data).hessian(&model)?;
 ///
 /// let mut spectrum = Spectrum::of(&hessian).with_seed(3).with_probes(4);
 /// let density = spectrum.density()?;

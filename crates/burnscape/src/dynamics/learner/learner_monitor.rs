@@ -4,7 +4,7 @@ use burn::train::{LearnerModel, TrainStep};
 
 use super::{CurvatureMetric, CurvatureQuantity, CurvatureReadings};
 use crate::dynamics::{CurvatureMonitor, CurvatureReading, DynamicsError};
-use crate::loss::{Batch, DataSet, Objective};
+use crate::loss::Risk;
 use crate::optim::{OptimConfigError, Sam, SamConfig, SamStrategy, Window};
 
 /// A [`CurvatureMonitor`] for Burn's `Learner`.
@@ -16,7 +16,7 @@ use crate::optim::{OptimConfigError, Sam, SamConfig, SamStrategy, Window};
 /// it would be without, bit for bit; [`attach`](Self::attach) adds the monitor to sharpness-aware
 /// training. Burn's own strategies, for several devices in particular, cannot be observed.
 ///
-/// The loss and the data are those of the monitor, in the monitor's mode, and not those of the training
+/// The loss and the data are those of the monitor's risk, in its mode, and not those of the training
 /// step: the whole training set, a part of it that is kept fixed, or the validation set.
 ///
 /// A measurement that fails interrupts the training after its step;
@@ -39,6 +39,7 @@ use crate::optim::{OptimConfigError, Sam, SamConfig, SamStrategy, Window};
 /// use burn::tensor::Tensor;
 /// use burn::train::{Learner, LearnerModel, SupervisedTraining, TrainLoader, TrainStep, ValidLoader};
 /// use burnscape::dynamics::{CurvatureMonitorConfig, CurvatureQuantity, LearnerMonitor};
+/// use burnscape::loss::Risk;
 ///
 /// # #[allow(dead_code)]
 /// fn train<M>(
@@ -53,7 +54,7 @@ use crate::optim::{OptimConfigError, Sam, SamConfig, SamStrategy, Window};
 ///     <M as TrainStep>::Input: Clone,
 /// {
 ///     let monitor = CurvatureMonitorConfig::new(20).init()?;
-///     let monitor = LearnerMonitor::new(monitor, loss, fixed);
+///     let monitor = LearnerMonitor::new(monitor, Risk::owned(loss, fixed));
 ///     let readings = monitor.readings();
 ///     let result = SupervisedTraining::new(directory, data.0, data.1)
 ///         .num_epochs(10)
@@ -76,17 +77,13 @@ pub struct LearnerMonitor<M> {
 type Observe<M> = dyn FnMut(usize, f64, &M) -> Result<Option<CurvatureReading>, DynamicsError>;
 
 impl<M: LearnerModel> LearnerMonitor<M> {
-    /// Measures the loss `objective` over `data`.
-    pub fn new<B, O, D>(mut monitor: CurvatureMonitor, objective: O, data: D) -> Self
-    where
-        B: Batch + 'static,
-        O: Objective<M, B> + 'static,
-        D: DataSet<B> + 'static,
-    {
+    /// Measures `risk`, which owns its loss and data ([`Risk::owned`]).
+    pub fn new<K: Clone + 'static>(
+        mut monitor: CurvatureMonitor,
+        risk: Risk<'static, M, K>,
+    ) -> Self {
         Self {
-            observe: Box::new(move |step, lr, model| {
-                monitor.observe(step, lr, model, &objective, &data)
-            }),
+            observe: Box::new(move |step, lr, model| monitor.observe(&risk, model, step, lr)),
             readings: CurvatureReadings::default(),
         }
     }

@@ -1,12 +1,10 @@
-use std::ops::ControlFlow;
-
 use burn::config::Config;
 use burn::module::Module;
 use serde::Serialize;
 
-use crate::loss::{Batch, DataSet, Evaluator, Objective};
+use crate::loss::Risk;
 use crate::sharpness::argument::{check_count, check_positive, check_probability, check_size};
-use crate::sharpness::{AverageRiseConfig, SampleStep, SharpnessError};
+use crate::sharpness::{AverageRiseConfig, SharpnessError};
 use crate::space::ParamVector;
 
 /// McAllester's term: `sqrt((KL + ln(2 √n / δ)) / (2 n))`.
@@ -86,7 +84,7 @@ pub fn mcallester_term(
 /// use burn::nn::{Initializer, Linear, LinearConfig};
 /// use burn::tensor::activation::sigmoid;
 /// use burn::tensor::{Device, Tensor};
-/// use burnscape::loss::Evaluator;
+/// use burnscape::loss::Risk;
 /// use burnscape::sharpness::McAllesterConfig;
 ///
 /// let device = Device::default();
@@ -97,7 +95,7 @@ pub fn mcallester_term(
 /// let (prior, model): (Linear, Linear) = (layer(0.0), layer(0.5));
 /// let loss = |m: &Linear, x: Tensor<2>| sigmoid(m.forward(x)).mean();
 /// let data = [Tensor::<2>::ones([500, 4], &device)];
-/// let bound = McAllesterConfig::new(0.1).measure(&model, &prior, &Evaluator::new(&loss), &data)?;
+/// let bound = McAllesterConfig::new(0.1).run(&Risk::new(&loss, &data), &model, &prior)?;
 /// // |w − w₀|² = 4 · 0.25.
 /// assert!((bound.divergence - 1.0 / (2.0 * 0.01)).abs() < 1e-3);
 /// assert!(bound.is_in_range && bound.num_examples == 500);
@@ -122,7 +120,7 @@ pub struct McAllesterConfig {
     pub seed: u64,
 }
 
-/// What [`McAllesterConfig::measure`] found.
+/// What [`McAllesterConfig::run`] found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct McAllesterBound {
@@ -158,63 +156,34 @@ pub struct McAllesterBound {
 
 impl McAllesterConfig {
     /// Evaluates the bound for `model` and the prior's weights, those of `prior`, over the
-    /// parameters and in the mode of `evaluator`.
+    /// parameters and in the mode of `risk`.
     ///
     /// # Errors
     ///
     /// [`SharpnessError::BadArgument`], [`SharpnessError::NonFiniteSample`],
     /// [`SharpnessError::Loss`], and [`SharpnessError::Space`] if the two models differ in more than
     /// their weights.
-    pub fn measure<M, B, O, D>(
+    pub fn run<M: Module, K>(
         &self,
+        risk: &Risk<'_, M, K>,
         model: &M,
         prior: &M,
-        evaluator: &Evaluator<'_, O>,
-        data: &D,
-    ) -> Result<McAllesterBound, SharpnessError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-        D: DataSet<B> + ?Sized,
-    {
-        self.measure_observed(model, prior, evaluator, data, |_| ControlFlow::Continue(()))
-    }
-
-    /// As [`measure`](Self::measure); `observe` sees every sample and can stop after it.
-    ///
-    /// # Errors
-    ///
-    /// As [`measure`](Self::measure).
-    pub fn measure_observed<M, B, O, D>(
-        &self,
-        model: &M,
-        prior: &M,
-        evaluator: &Evaluator<'_, O>,
-        data: &D,
-        observe: impl FnMut(&SampleStep) -> ControlFlow<()>,
-    ) -> Result<McAllesterBound, SharpnessError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-        D: DataSet<B> + ?Sized,
-    {
+    ) -> Result<McAllesterBound, SharpnessError> {
         check_positive("sigma", self.sigma)?;
         check_probability("delta", self.delta)?;
         check_count("num_priors", self.num_priors)?;
-        let space = evaluator.space(model)?;
-        evaluator.space(prior)?.check_same(&space)?;
+        let space = risk.space(model)?;
+        risk.space(prior)?.check_same(&space)?;
         let origin = ParamVector::from_module(&space, prior)?;
         let distance = ParamVector::from_module(&space, model)?.axpy(-1.0, &origin)?;
         let distance = distance.norm()?;
         let divergence = 0.5 * (distance / self.sigma).powi(2);
 
-        let num_examples = evaluator.loss(model, data)?.num_examples;
+        let num_examples = risk.whole_loss(model)?.num_examples;
         let noise = AverageRiseConfig::new(self.sigma)
             .with_num_samples(self.num_samples)
             .with_seed(self.seed)
-            .measure_observed(model, evaluator, data, observe)?;
+            .run(risk, model)?;
         let delta = self.delta / self.num_priors as f64;
         let complexity = mcallester_term(divergence, num_examples, delta)?;
         let noisy_loss = noise.base_loss + noise.rise;

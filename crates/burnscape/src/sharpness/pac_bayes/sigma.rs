@@ -1,10 +1,8 @@
-use std::ops::ControlFlow;
-
 use burn::config::Config;
 use burn::module::Module;
 use serde::Serialize;
 
-use crate::loss::{Batch, DataSet, Evaluator, Objective};
+use crate::loss::{Progress, Risk, Work};
 use crate::sharpness::argument::{check_count, check_positive};
 use crate::sharpness::metric::Metric;
 use crate::sharpness::sample::{displaced_loss, sample_seed};
@@ -55,7 +53,7 @@ use crate::sharpness::{PerturbationScale, SharpnessError, statistics};
 /// ```
 /// use burn::nn::{Initializer, Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
-/// use burnscape::loss::Evaluator;
+/// use burnscape::loss::Risk;
 /// use burnscape::sharpness::PacBayesSigmaConfig;
 ///
 /// // L = Σ w² over four weights rises by 4 σ² in the mean: 0.04 at σ = 0.1.
@@ -66,7 +64,7 @@ use crate::sharpness::{PerturbationScale, SharpnessError, statistics};
 /// let data = [Tensor::<2>::eye(2, &device)];
 /// let noise = PacBayesSigmaConfig::new(0.04)
 ///     .with_num_samples(100)
-///     .measure(&model, &Evaluator::new(&loss), &data)?;
+///     .run(&Risk::new(&loss, &data), &model)?;
 /// assert!(noise.converged && (noise.sigma - 0.1).abs() < 0.02);
 /// assert!(noise.rise <= 0.04);
 /// # Ok::<(), burnscape::sharpness::SharpnessError>(())
@@ -98,7 +96,7 @@ pub struct PacBayesSigmaConfig {
     pub seed: u64,
 }
 
-/// One σ of a search, as an observer sees it.
+/// One σ of a search.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct SigmaStep {
@@ -108,7 +106,7 @@ pub struct SigmaStep {
     pub rise: f64,
 }
 
-/// What [`PacBayesSigmaConfig::measure`] found.
+/// What [`PacBayesSigmaConfig::run`] found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct PacBayesSigma {
@@ -137,7 +135,7 @@ pub struct PacBayesSigma {
 }
 
 impl PacBayesSigmaConfig {
-    /// Searches around `model`, over the parameters and in the mode of `evaluator`.
+    /// Searches around `model`, over the parameters and in the mode of `risk`.
     ///
     /// The model, its running statistics included, is not changed.
     ///
@@ -145,42 +143,14 @@ impl PacBayesSigmaConfig {
     ///
     /// [`SharpnessError::BadArgument`], [`SharpnessError::NothingToPerturb`],
     /// [`SharpnessError::Loss`], [`SharpnessError::Space`].
-    pub fn measure<M, B, O, D>(
+    pub fn run<M: Module, K>(
         &self,
+        risk: &Risk<'_, M, K>,
         model: &M,
-        evaluator: &Evaluator<'_, O>,
-        data: &D,
-    ) -> Result<PacBayesSigma, SharpnessError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-        D: DataSet<B> + ?Sized,
-    {
-        self.measure_observed(model, evaluator, data, |_| ControlFlow::Continue(()))
-    }
-
-    /// As [`measure`](Self::measure); `observe` sees every σ tried and can stop after it.
-    ///
-    /// # Errors
-    ///
-    /// As [`measure`](Self::measure).
-    pub fn measure_observed<M, B, O, D>(
-        &self,
-        model: &M,
-        evaluator: &Evaluator<'_, O>,
-        data: &D,
-        mut observe: impl FnMut(&SigmaStep) -> ControlFlow<()>,
-    ) -> Result<PacBayesSigma, SharpnessError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-        D: DataSet<B> + ?Sized,
-    {
+    ) -> Result<PacBayesSigma, SharpnessError> {
         self.check()?;
-        let base_loss = evaluator.loss(model, data)?.value;
-        let metric = Metric::at(model, evaluator.space(model)?, self.scale)?;
+        let base_loss = risk.whole_loss(model)?.value;
+        let metric = Metric::at(model, risk.space(model)?, self.scale)?;
         let mut found = PacBayesSigma {
             sigma: 0.0,
             upper: None,
@@ -195,25 +165,13 @@ impl PacBayesSigmaConfig {
         };
         let mut sigma = self.start;
         while found.steps.len() < self.max_steps {
-            let mut rises = Vec::new();
-            for sample in 0..self.num_samples {
-                let noise = metric.noise(sample_seed(self.seed, sample))?;
-                let mut loss = |size| {
-                    found.num_evaluations += 1;
-                    match displaced_loss(model, evaluator, data, &noise, size, sample) {
-                        Err(SharpnessError::NonFiniteSample { .. }) => Ok(f64::INFINITY),
-                        other => other,
-                    }
-                };
-                let mut rise = loss(sigma)? - base_loss;
-                if self.antithetic {
-                    rise = 0.5 * (rise + (loss(-sigma)? - base_loss));
-                }
-                rises.push(rise);
-                if rise.is_infinite() {
+            let rises = match self.rises((risk, model, &metric), (sigma, base_loss), &mut found) {
+                Err(SharpnessError::Stopped) if !found.steps.is_empty() => {
+                    found.completed = false;
                     break;
                 }
-            }
+                other => other?,
+            };
             let step = SigmaStep {
                 sigma,
                 rise: statistics::mean(&rises),
@@ -229,7 +187,9 @@ impl PacBayesSigmaConfig {
             found.converged = found
                 .upper
                 .is_some_and(|upper| upper - found.sigma <= self.tolerance * found.sigma);
-            if observe(&step).is_break() {
+            let progress = Progress::new(Work::Step, found.steps.len());
+            let progress = progress.of(self.max_steps).value(step.rise);
+            if risk.report(progress).is_break() {
                 found.completed = found.converged;
                 break;
             }
@@ -243,6 +203,35 @@ impl PacBayesSigmaConfig {
             };
         }
         Ok(found)
+    }
+
+    /// The rises of the samples at a σ, up to one that is infinite.
+    fn rises<M: Module, K>(
+        &self,
+        (risk, model, metric): (&Risk<'_, M, K>, &M, &Metric),
+        (sigma, base_loss): (f64, f64),
+        found: &mut PacBayesSigma,
+    ) -> Result<Vec<f64>, SharpnessError> {
+        let mut rises = Vec::new();
+        for sample in 0..self.num_samples {
+            let noise = metric.noise(sample_seed(self.seed, sample))?;
+            let mut loss = |size| {
+                found.num_evaluations += 1;
+                match displaced_loss(risk, model, &noise, size, sample) {
+                    Err(SharpnessError::NonFiniteSample { .. }) => Ok(f64::INFINITY),
+                    other => other,
+                }
+            };
+            let mut rise = loss(sigma)? - base_loss;
+            if self.antithetic {
+                rise = 0.5 * (rise + (loss(-sigma)? - base_loss));
+            }
+            rises.push(rise);
+            if rise.is_infinite() {
+                break;
+            }
+        }
+        Ok(rises)
     }
 
     fn check(&self) -> Result<(), SharpnessError> {

@@ -53,7 +53,7 @@ use crate::space::{ParamSpace, ParamVector};
 /// ```
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
-/// use burnscape::curvature::Hessian;
+/// use burnscape::loss::Risk;
 /// use burnscape::sharpness::RelativeFlatnessConfig;
 /// use burnscape::space::{ParamSpace, ParamVector};
 ///
@@ -62,7 +62,7 @@ use crate::space::{ParamSpace, ParamVector};
 /// let model = LinearConfig::new(2, 3).with_bias(false).init(&device);
 /// let loss = |m: &Linear, x: Tensor<2>| m.forward(x).powi_scalar(2).sum();
 /// let data = [Tensor::<2>::eye(2, &device)];
-/// let hessian = Hessian::new(&model, &loss, &data)?;
+/// let hessian = Risk::new(&loss, &data).hessian(&model)?;
 /// let flatness = RelativeFlatnessConfig::new().measure(&model, &hessian)?;
 /// let weights = ParamVector::from_module(&ParamSpace::of(&model)?, &model)?;
 /// assert!(flatness.exact && flatness.num_products == 4);

@@ -1,15 +1,10 @@
-use std::ops::ControlFlow;
-
 use burn::config::Config;
 use burn::module::Module;
 
 use super::{Reparameterization, rescale_relu_pair};
-use crate::loss::{
-    Agreement, Batch, DataSet, Evaluator, Likelihood, LossError, Objective, Sides, SplitObjective,
-    Tolerance, compare,
-};
+use crate::loss::{Agreement, Likelihood, LossError, Risk, Sides, Split, Tolerance, compare};
 use crate::sharpness::argument::check_size;
-use crate::sharpness::{ReportStep, SharpnessError, SharpnessReport, SharpnessReportConfig};
+use crate::sharpness::{SharpnessError, SharpnessReport, SharpnessReportConfig};
 use crate::space::{Distance, Nearby, ParamSpace, ParamVector, epsilon};
 
 /// Which measures see a change of the weights that the function does not: Dinh's rescaling of two
@@ -44,6 +39,7 @@ use crate::space::{Distance, Nearby, ParamSpace, ParamVector, epsilon};
 /// use burn::nn::{Initializer, Linear, LinearConfig};
 /// use burn::tensor::activation::relu;
 /// use burn::tensor::{Device, Tensor};
+/// use burnscape::loss::Risk;
 /// use burnscape::sharpness::{
 ///     Measure, PerturbationScale, ReparameterizationConfig, SharpnessReportConfig,
 /// };
@@ -65,7 +61,7 @@ use crate::space::{Distance, Nearby, ParamSpace, ParamVector, epsilon};
 /// let adaptive = PerturbationScale::ElementRelative;
 /// let report = SharpnessReportConfig::new().with_scales(vec![adaptive]).with_num_samples(2);
 /// let check = ReparameterizationConfig::new("first".into(), "second".into()).with_report(report);
-/// let check = check.measure(&net, &loss, &data)?;
+/// let check = check.run(&Risk::new(&loss, &data), &net)?;
 /// println!("{check}");
 /// let moved = |measure, scale| check.change(measure, scale).is_none_or(|change| change.moved);
 /// assert!(!moved(Measure::LambdaMax, Some(adaptive)));
@@ -95,121 +91,46 @@ impl ReparameterizationConfig {
     /// # Errors
     ///
     /// [`SharpnessError::NoLayer`], [`SharpnessError::FunctionChanged`], and those of
-    /// [`SharpnessReportConfig::measure`].
-    pub fn measure<M, B, O, D>(
+    /// [`SharpnessReportConfig::run`].
+    pub fn run<M: Module, K>(
         &self,
+        risk: &Risk<'_, M, K>,
         model: &M,
-        objective: &O,
-        data: &D,
-    ) -> Result<Reparameterization, SharpnessError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-        D: DataSet<B> + ?Sized,
-    {
-        self.measure_observed(model, objective, data, |_| ControlFlow::Continue(()))
-    }
-
-    /// As [`measure`](Self::measure); `observe` sees every step of both reports, as of one of twice
-    /// the length, and can stop after it.
-    ///
-    /// # Errors
-    ///
-    /// As [`measure`](Self::measure).
-    pub fn measure_observed<M, B, O, D>(
-        &self,
-        model: &M,
-        objective: &O,
-        data: &D,
-        mut observe: impl FnMut(&ReportStep) -> ControlFlow<()>,
-    ) -> Result<Reparameterization, SharpnessError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-        D: DataSet<B> + ?Sized,
-    {
-        let (rescaled, losses) = self.rescaled(model, objective, data)?;
-        self.both(losses, &mut observe, |second, observe| {
-            let model = if second { &rescaled } else { model };
-            let report = &self.report;
-            report.measure_observed(model, None, objective, data, observe)
+    ) -> Result<Reparameterization, SharpnessError> {
+        let (rescaled, losses) = self.rescaled(risk, model)?;
+        self.both(losses, [model, &rescaled], |model| {
+            self.report.run(risk, model)
         })
     }
 
-    /// As [`measure`](Self::measure), with the measures of the exact Fisher matrix of `likelihood`.
+    /// As [`run`](Self::run), with the measures of the exact Fisher matrix of `likelihood`.
     ///
     /// # Errors
     ///
-    /// As [`measure`](Self::measure).
-    pub fn measure_split<M, B, S, D, const R: usize>(
+    /// As [`run`](Self::run).
+    pub fn run_split<M: Module>(
         &self,
+        risk: &Risk<'_, M, Split>,
         model: &M,
-        split: &S,
-        data: &D,
         likelihood: Likelihood,
-    ) -> Result<Reparameterization, SharpnessError>
-    where
-        M: Module,
-        B: Batch,
-        S: SplitObjective<M, B, R>,
-        D: DataSet<B> + ?Sized,
-    {
-        let go_on = |_: &ReportStep| ControlFlow::Continue(());
-        self.measure_split_observed(model, split, data, likelihood, go_on)
-    }
-
-    /// As [`measure_split`](Self::measure_split), with an observer as in
-    /// [`measure_observed`](Self::measure_observed).
-    ///
-    /// # Errors
-    ///
-    /// As [`measure`](Self::measure).
-    pub fn measure_split_observed<M, B, S, D, const R: usize>(
-        &self,
-        model: &M,
-        split: &S,
-        data: &D,
-        likelihood: Likelihood,
-        mut observe: impl FnMut(&ReportStep) -> ControlFlow<()>,
-    ) -> Result<Reparameterization, SharpnessError>
-    where
-        M: Module,
-        B: Batch,
-        S: SplitObjective<M, B, R>,
-        D: DataSet<B> + ?Sized,
-    {
-        let (rescaled, losses) = self.rescaled(model, &split.as_loss(), data)?;
-        self.both(losses, &mut observe, |second, observe| {
-            let model = if second { &rescaled } else { model };
-            let report = &self.report;
-            report.measure_split_observed(model, None, split, data, likelihood, observe)
+    ) -> Result<Reparameterization, SharpnessError> {
+        let (rescaled, losses) = self.rescaled(risk, model)?;
+        self.both(losses, [model, &rescaled], |model| {
+            self.report.run_split(risk, model, None, likelihood)
         })
     }
 
     /// The rescaled model, if it has the same loss, and the losses of both.
-    fn rescaled<M, B, O, D>(
+    fn rescaled<M: Module, K>(
         &self,
+        risk: &Risk<'_, M, K>,
         model: &M,
-        objective: &O,
-        data: &D,
-    ) -> Result<(M, [f64; 2]), SharpnessError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-        D: DataSet<B> + ?Sized,
-    {
+    ) -> Result<(M, [f64; 2]), SharpnessError> {
         check_size("tolerance", self.tolerance)?;
         let rescale = |model: &M| rescale_relu_pair(model, &self.first, &self.second, self.alpha);
         let rescaled = rescale(model)?;
-        let mut evaluator = Evaluator::new(objective).with_mode(self.report.mode);
-        if let Some(seed) = self.report.draws_seed {
-            evaluator = evaluator.with_draws_seed(seed);
-        }
-        let before = evaluator.loss(model, data)?.value;
-        let after = evaluator.loss(&rescaled, data)?.value;
+        let before = risk.whole_loss(model)?.value;
+        let after = risk.whole_loss(&rescaled)?.value;
         let sides = |before: f64, after: f64| Sides {
             difference: (after - before).abs(),
             size: before.abs().max(after.abs()),
@@ -217,7 +138,7 @@ impl ReparameterizationConfig {
         let weights = ParamVector::from_module(&ParamSpace::of(model)?, model)?;
         let dtype = weights.values().dtype();
         let nearby = Nearby::around(&weights)?;
-        let loss = |model: &M| match evaluator.loss(model, data) {
+        let loss = |model: &M| match risk.whole_loss(model) {
             Err(LossError::NonFinite { .. }) => Ok(None),
             other => other.map(|loss| Some(loss.value)),
         };
@@ -247,26 +168,16 @@ impl ReparameterizationConfig {
         Ok((rescaled, [before, after]))
     }
 
-    fn both(
+    /// The reports of both models; of the first alone if that was stopped.
+    fn both<M>(
         &self,
         losses: [f64; 2],
-        observe: &mut dyn FnMut(&ReportStep) -> ControlFlow<()>,
-        report: impl Fn(
-            bool,
-            &mut dyn FnMut(&ReportStep) -> ControlFlow<()>,
-        ) -> Result<SharpnessReport, SharpnessError>,
+        [model, rescaled]: [&M; 2],
+        report: impl Fn(&M) -> Result<SharpnessReport, SharpnessError>,
     ) -> Result<Reparameterization, SharpnessError> {
-        let mut run = |second: bool| {
-            report(second, &mut |step| {
-                let mut step = step.clone();
-                step.done += if second { step.total } else { 0 };
-                step.total *= 2;
-                observe(&step)
-            })
-        };
-        let before = run(false)?;
+        let before = report(model)?;
         let after = match before.completed {
-            true => Some(run(true)?),
+            true => Some(report(rescaled)?),
             false => None,
         };
         Ok(Reparameterization::compare(self, losses, before, after))

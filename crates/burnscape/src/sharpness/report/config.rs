@@ -1,12 +1,10 @@
-use std::ops::ControlFlow;
-
 use burn::config::Config;
-use burn::module::{Module, ParamGroup};
+use burn::module::Module;
 
+use super::SharpnessReport;
 use super::run::Run;
-use super::{ReportStep, SharpnessReport};
-use crate::curvature::CurvatureConfig;
-use crate::loss::{Batch, DataSet, Evaluator, Likelihood, Mode, Objective, SplitObjective};
+use crate::curvature::{CurvatureConfig, CurvatureError};
+use crate::loss::{Likelihood, Risk, Split};
 use crate::sharpness::argument::{check_count, check_products};
 use crate::sharpness::{PerturbationScale, SharpnessError};
 use crate::space::UnfilteredRule;
@@ -17,7 +15,7 @@ use crate::space::UnfilteredRule;
 /// Hessian. Without a scale: Keskar's sharpness and the relative flatness of every weight. With the
 /// weights of a prior: McAllester's bound, at the absolute PAC-Bayes σ (at `sigma` if there is none),
 /// with a union over all σ that its search can end at. With outputs and criterion apart
-/// ([`measure_split`](Self::measure_split)): Fisher-Rao norm and effective dimension of the exact
+/// ([`run_split`](Self::run_split)): Fisher-Rao norm and effective dimension of the exact
 /// Fisher matrix.
 ///
 /// A number that cannot be had at this model (a loss that is not finite under the noise, say) leaves a
@@ -51,6 +49,7 @@ use crate::space::UnfilteredRule;
 /// ```
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
+/// use burnscape::loss::Risk;
 /// use burnscape::sharpness::{Measure, PerturbationScale, SharpnessReportConfig};
 ///
 /// // L = Σ w² over four weights: the Hessian is 2 I.
@@ -58,7 +57,7 @@ use crate::space::UnfilteredRule;
 /// let model = LinearConfig::new(2, 2).with_bias(false).init(&device);
 /// let loss = |m: &Linear, x: Tensor<2>| m.forward(x).powi_scalar(2).sum();
 /// let data = [Tensor::<2>::eye(2, &device)];
-/// let report = SharpnessReportConfig::new().measure(&model, &loss, &data)?;
+/// let report = SharpnessReportConfig::new().run(&Risk::new(&loss, &data), &model)?;
 /// println!("{report}");
 /// let absolute = Some(PerturbationScale::Absolute);
 /// let lambda = report.value(Measure::LambdaMax, absolute).unwrap_or(f64::NAN);
@@ -71,13 +70,6 @@ pub struct SharpnessReportConfig {
     /// The scales that measures are taken in.
     #[config(default = "default_scales()")]
     pub scales: Vec<PerturbationScale>,
-    /// Parts of paths: only parameters whose path contains one of them are displaced and
-    /// differentiated, `["weight"]` for instance, or one layer. All parameters if none is given.
-    #[config(default = "None")]
-    pub paths: Option<Vec<String>>,
-    /// The mode of the model.
-    #[config(default = "Mode::Eval")]
-    pub mode: Mode,
     /// Standard deviation of the noise of the average rise.
     #[config(default = 0.05)]
     pub sigma: f64,
@@ -111,9 +103,6 @@ pub struct SharpnessReportConfig {
     /// Seed of everything that is random, but for what the loss draws.
     #[config(default = 0)]
     pub seed: u64,
-    /// Freezes what the loss draws, as [`Evaluator::with_draws_seed`](crate::loss::Evaluator::with_draws_seed)
-    /// says. Without a seed a loss that draws is refused.
-    pub draws_seed: Option<u64>,
     /// Whether the matrices are [checked](CurvatureConfig::with_checks) when they are made.
     #[config(default = true)]
     pub checks: bool,
@@ -136,152 +125,61 @@ const WITHOUT_SCALE: usize = 2;
 /// Measures of the Fisher matrix.
 const OF_FISHER: usize = 2;
 
-type Observer<'o> = &'o mut dyn FnMut(&ReportStep) -> ControlFlow<()>;
-
 impl SharpnessReportConfig {
-    /// Takes the measures that need nothing but a loss.
+    /// Takes the measures that need nothing but a loss, over the parameters and in the mode of `risk`.
     ///
     /// The model, its running statistics included, is not changed.
     ///
     /// # Errors
     ///
     /// [`SharpnessError::BadArgument`], [`SharpnessError::Curvature`] for a loss that cannot be
-    /// traced, [`SharpnessError::Loss`], [`SharpnessError::Space`] if `paths` match no parameter,
-    /// for one.
-    pub fn measure<M, B, O, D>(
+    /// traced, [`SharpnessError::Loss`], [`SharpnessError::Space`].
+    pub fn run<M: Module, K>(
         &self,
+        risk: &Risk<'_, M, K>,
         model: &M,
-        objective: &O,
-        data: &D,
-    ) -> Result<SharpnessReport, SharpnessError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-        D: DataSet<B> + ?Sized,
-    {
-        self.measure_observed(model, None, objective, data, |_| ControlFlow::Continue(()))
+    ) -> Result<SharpnessReport, SharpnessError> {
+        self.all(risk, model, None, (0, |_: &mut _, _: &mut _| Ok(())))
     }
 
-    /// As [`measure`](Self::measure), with McAllester's bound around the weights of `prior`: the model as it
+    /// As [`run`](Self::run), with McAllester's bound around the weights of `prior`: the model as it
     /// was before training, or trained on other data.
     ///
     /// # Errors
     ///
-    /// As [`measure`](Self::measure).
-    pub fn measure_with_prior<M, B, O, D>(
+    /// As [`run`](Self::run).
+    pub fn run_with_prior<M: Module, K>(
         &self,
+        risk: &Risk<'_, M, K>,
         model: &M,
         prior: &M,
-        objective: &O,
-        data: &D,
-    ) -> Result<SharpnessReport, SharpnessError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-        D: DataSet<B> + ?Sized,
-    {
-        let go_on = |_: &ReportStep| ControlFlow::Continue(());
-        self.measure_observed(model, Some(prior), objective, data, go_on)
+    ) -> Result<SharpnessReport, SharpnessError> {
+        self.all(risk, model, Some(prior), (0, |_: &mut _, _: &mut _| Ok(())))
     }
 
-    /// As [`measure`](Self::measure), with McAllester's bound if the model of a prior is given;
-    /// `observe` sees every step of every measure and can stop after it. An operator is made without
-    /// being observed.
+    /// As [`run`](Self::run), or [`run_with_prior`](Self::run_with_prior) if there is one, with the measures
+    /// of the exact Fisher matrix of `likelihood`.
     ///
     /// # Errors
     ///
-    /// As [`measure`](Self::measure).
-    pub fn measure_observed<M, B, O, D>(
+    /// As [`run`](Self::run).
+    pub fn run_split<M: Module>(
         &self,
+        risk: &Risk<'_, M, Split>,
         model: &M,
         prior: Option<&M>,
-        objective: &O,
-        data: &D,
-        mut observe: impl FnMut(&ReportStep) -> ControlFlow<()>,
-    ) -> Result<SharpnessReport, SharpnessError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-        D: DataSet<B> + ?Sized,
-    {
-        let mut run = self.start(prior.is_some(), 0, &mut observe);
-        let mut report = self.of_the_loss(model, prior, objective, data, &mut run)?;
-        self.finish(&mut report, run);
-        Ok(report)
-    }
-
-    /// As [`measure`](Self::measure), with the measures of the exact Fisher matrix of `likelihood`.
-    ///
-    /// # Errors
-    ///
-    /// As [`measure`](Self::measure).
-    pub fn measure_split<M, B, S, D, const R: usize>(
-        &self,
-        model: &M,
-        split: &S,
-        data: &D,
         likelihood: Likelihood,
-    ) -> Result<SharpnessReport, SharpnessError>
-    where
-        M: Module,
-        B: Batch,
-        S: SplitObjective<M, B, R>,
-        D: DataSet<B> + ?Sized,
-    {
-        let go_on = |_: &ReportStep| ControlFlow::Continue(());
-        self.measure_split_observed(model, None, split, data, likelihood, go_on)
+    ) -> Result<SharpnessReport, SharpnessError> {
+        let of_fisher = |report: &mut SharpnessReport, run: &mut Run| {
+            let fisher = self.curvature().fisher(risk, model, likelihood)?;
+            self.count_operator(report);
+            self.of_fisher(risk, model, &fisher, run)
+        };
+        self.all(risk, model, prior, (OF_FISHER, of_fisher))
     }
 
-    /// As [`measure_split`](Self::measure_split), with a prior and an observer as in
-    /// [`measure_observed`](Self::measure_observed).
-    ///
-    /// # Errors
-    ///
-    /// As [`measure`](Self::measure).
-    pub fn measure_split_observed<M, B, S, D, const R: usize>(
-        &self,
-        model: &M,
-        prior: Option<&M>,
-        split: &S,
-        data: &D,
-        likelihood: Likelihood,
-        mut observe: impl FnMut(&ReportStep) -> ControlFlow<()>,
-    ) -> Result<SharpnessReport, SharpnessError>
-    where
-        M: Module,
-        B: Batch,
-        S: SplitObjective<M, B, R>,
-        D: DataSet<B> + ?Sized,
-    {
-        let mut run = self.start(prior.is_some(), OF_FISHER, &mut observe);
-        let mut report = self.of_the_loss(model, prior, &split.as_loss(), data, &mut run)?;
-        if !run.stopped {
-            let fisher = self.curvature().fisher(model, split, data, likelihood)?;
-            self.count_operator(&mut report);
-            self.of_fisher(model, &fisher, &mut run)?;
-        }
-        self.finish(&mut report, run);
-        Ok(report)
-    }
-
-    fn group(&self) -> Option<ParamGroup> {
-        self.paths.clone().map(ParamGroup::from_any_predicates)
-    }
-
-    fn curvature<'a>(&self) -> CurvatureConfig<'a> {
-        let mut config = CurvatureConfig::new()
-            .with_mode(self.mode)
-            .with_checks(self.checks);
-        if let Some(group) = self.group() {
-            config = config.with_group(group);
-        }
-        if let Some(seed) = self.draws_seed {
-            config = config.with_draws_seed(seed);
-        }
-        config
+    fn curvature(&self) -> CurvatureConfig {
+        CurvatureConfig::new().with_checks(self.checks)
     }
 
     /// What a new operator has cost.
@@ -293,59 +191,33 @@ impl SharpnessReportConfig {
         }
     }
 
-    fn start<'o>(&self, has_prior: bool, others: usize, observe: Observer<'o>) -> Run<'o> {
-        Run {
-            rows: Vec::new(),
-            done: 0,
-            total: PER_SCALE * self.scales.len() + WITHOUT_SCALE + usize::from(has_prior) + others,
-            stopped: false,
-            observe,
-        }
-    }
-
-    fn finish(&self, report: &mut SharpnessReport, run: Run<'_>) {
-        report.completed = run.done == run.total;
-        report.num_losses += run.rows.iter().map(|row| row.losses).sum::<usize>();
-        report.num_gradients += run.rows.iter().map(|row| row.gradients).sum::<usize>();
-        report.num_products += run.rows.iter().map(|row| row.products).sum::<usize>();
-        report.rows = run.rows;
-    }
-
-    fn of_the_loss<M, B, O, D>(
+    /// The measures of the loss, and then others.
+    fn all<M: Module, K>(
         &self,
+        risk: &Risk<'_, M, K>,
         model: &M,
         prior: Option<&M>,
-        objective: &O,
-        data: &D,
-        run: &mut Run<'_>,
-    ) -> Result<SharpnessReport, SharpnessError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-        D: DataSet<B> + ?Sized,
-    {
+        (num_others, others): (
+            usize,
+            impl FnOnce(&mut SharpnessReport, &mut Run) -> Result<(), SharpnessError>,
+        ),
+    ) -> Result<SharpnessReport, SharpnessError> {
         check_count("scales", self.scales.len())?;
         check_products("num_products", self.num_products)?;
-        let mut evaluator = Evaluator::new(objective).with_mode(self.mode);
-        if let Some(group) = self.group() {
-            evaluator = evaluator.with_group(group);
-        }
-        if let Some(seed) = self.draws_seed {
-            evaluator = evaluator.with_draws_seed(seed);
-        }
-        let base = evaluator.loss(model, data)?;
-        for &scale in &self.scales {
-            self.rises(model, &evaluator, data, scale, run)?;
-        }
-        self.keskar(model, &evaluator, data, run)?;
-        if let Some(prior) = prior {
-            self.bound(model, prior, &evaluator, data, run)?;
-        }
+        let mut run = Run {
+            rows: Vec::new(),
+            done: 0,
+            total: PER_SCALE * self.scales.len()
+                + WITHOUT_SCALE
+                + usize::from(prior.is_some())
+                + num_others,
+            stopped: false,
+        };
+        let base = risk.whole_loss(model)?;
         let mut report = SharpnessReport {
             rows: Vec::new(),
             base_loss: base.value,
-            num_parameters: evaluator.space(model)?.len(),
+            num_parameters: risk.space(model)?.len(),
             num_examples: base.num_examples,
             num_losses: 1,
             num_gradients: 0,
@@ -353,11 +225,33 @@ impl SharpnessReportConfig {
             config: self.clone(),
             completed: false,
         };
-        if !run.stopped {
-            let hessian = self.curvature().hessian(model, objective, data)?;
-            self.count_operator(&mut report);
-            self.of_hessian(model, &hessian, run)?;
+        for &scale in &self.scales {
+            self.rises(risk, model, scale, &mut run)?;
         }
+        self.keskar(risk, model, &mut run)?;
+        if let Some(prior) = prior {
+            self.bound(risk, model, prior, &mut run)?;
+        }
+        if !run.stopped {
+            match self.curvature().hessian(risk, model) {
+                Err(CurvatureError::Stopped { .. }) => run.stopped = true,
+                hessian => {
+                    self.count_operator(&mut report);
+                    self.of_hessian(risk, model, &hessian?, &mut run)?;
+                }
+            }
+        }
+        if !run.stopped {
+            match others(&mut report, &mut run) {
+                Err(SharpnessError::Stopped) => run.stopped = true,
+                other => other?,
+            }
+        }
+        report.completed = run.done == run.total;
+        report.num_losses += run.rows.iter().map(|row| row.losses).sum::<usize>();
+        report.num_gradients += run.rows.iter().map(|row| row.gradients).sum::<usize>();
+        report.num_products += run.rows.iter().map(|row| row.products).sum::<usize>();
+        report.rows = run.rows;
         Ok(report)
     }
 }

@@ -10,6 +10,5 @@ mod tasks;
 pub use config::SharpnessReportConfig;
 pub use measure::Measure;
 pub use row::SharpnessRow;
-pub use run::ReportStep;
 pub use table::SharpnessReport;
 pub(super) use table::{short, write_aligned};

@@ -1,28 +1,8 @@
-//! One measure after the other, under the eyes of an observer.
-
-use std::ops::ControlFlow;
+//! One measure after the other.
 
 use super::{Measure, SharpnessRow};
+use crate::loss::{Progress, Risk, Work};
 use crate::sharpness::{PerturbationScale, SharpnessError};
-
-/// A step of a report, as an observer sees it: after every sample, step or product of a measure.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct ReportStep {
-    /// The measure under way.
-    pub measure: Measure,
-    /// Its scale, where it has one.
-    pub scale: Option<PerturbationScale>,
-    /// Samples, steps or products of this measure so far.
-    pub steps: usize,
-    /// Measures done before it.
-    pub done: usize,
-    /// Measures planned.
-    pub total: usize,
-}
-
-/// What a measure calls after each of its steps.
-pub(super) type Tick<'t> = dyn FnMut() -> ControlFlow<()> + 't;
 
 /// The rows of a measure, and whether it was finished.
 pub(super) struct Outcome {
@@ -30,43 +10,27 @@ pub(super) struct Outcome {
     pub(super) completed: bool,
 }
 
-/// The rows so far, and who looks on.
-pub(super) struct Run<'r> {
+/// The rows so far.
+pub(super) struct Run {
     pub(super) rows: Vec<SharpnessRow>,
     pub(super) done: usize,
     pub(super) total: usize,
     pub(super) stopped: bool,
-    pub(super) observe: &'r mut dyn FnMut(&ReportStep) -> ControlFlow<()>,
 }
 
-impl Run<'_> {
-    /// Takes one measure, unless the observer has stopped the run. A number that cannot be had at
-    /// this model becomes a row that says why; the other measures still stand.
-    pub(super) fn take(
+impl Run {
+    /// Takes one measure, unless the run has been stopped. A number that cannot be had at this model becomes
+    /// a row that says why; the other measures still stand.
+    pub(super) fn take<M, K>(
         &mut self,
-        measure: Measure,
-        scale: Option<PerturbationScale>,
-        task: impl FnOnce(&mut Tick<'_>) -> Result<Outcome, SharpnessError>,
+        risk: &Risk<'_, M, K>,
+        (measure, scale): (Measure, Option<PerturbationScale>),
+        task: impl FnOnce() -> Result<Outcome, SharpnessError>,
     ) -> Result<(), SharpnessError> {
         if self.stopped {
             return Ok(());
         }
-        let (done, total) = (self.done, self.total);
-        let (mut steps, mut stopped) = (0, false);
-        let observe = &mut self.observe;
-        let mut tick = || {
-            steps += 1;
-            let flow = observe(&ReportStep {
-                measure,
-                scale,
-                steps,
-                done,
-                total,
-            });
-            stopped = flow.is_break();
-            flow
-        };
-        let outcome = match task(&mut tick) {
+        let outcome = match task() {
             Err(SharpnessError::Stopped) => Outcome {
                 rows: Vec::new(),
                 completed: false,
@@ -80,11 +44,14 @@ impl Run<'_> {
             }
             other => other?,
         };
-        if outcome.completed {
-            self.rows.extend(outcome.rows);
-            self.done += 1;
+        if !outcome.completed {
+            self.stopped = true;
+            return Ok(());
         }
-        self.stopped = stopped;
+        self.rows.extend(outcome.rows);
+        self.done += 1;
+        let progress = Progress::new(Work::Measure, self.done).of(self.total);
+        self.stopped = risk.report(progress).is_break();
         Ok(())
     }
 }

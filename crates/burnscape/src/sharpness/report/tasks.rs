@@ -1,15 +1,17 @@
 //! The single measures of a report, and the rows that they make.
 
+use std::ops::ControlFlow;
+
 use burn::module::Module;
 use burnscape_krylov::LinearOperator;
 
 use super::run::{Outcome, Run};
 use super::{Measure, SharpnessReportConfig, SharpnessRow};
 use crate::curvature::{Fisher, Hessian};
-use crate::loss::{Batch, DataSet, Evaluator, Objective};
+use crate::loss::{Progress, Risk, Work};
 use crate::sharpness::{
     AverageRiseConfig, CurvatureTraceConfig, EffectiveDimensionConfig, KeskarConfig,
-    LambdaMaxConfig, McAllesterConfig, PacBayesSigmaConfig, PerturbationScale,
+    LambdaMaxConfig, McAllesterConfig, PacBayesSigmaConfig, PerturbationScale, ProductStep,
     RelativeFlatnessConfig, SharpnessError, WorstCaseRiseConfig, fisher_rao,
 };
 
@@ -23,35 +25,28 @@ const SIGMA_GRID: usize = 120 * 128;
 
 impl SharpnessReportConfig {
     /// What noise and ascents cost in one scale.
-    pub(super) fn rises<M, B, O, D>(
+    pub(super) fn rises<M: Module, K>(
         &self,
+        risk: &Risk<'_, M, K>,
         model: &M,
-        evaluator: &Evaluator<'_, O>,
-        data: &D,
         scale: PerturbationScale,
-        run: &mut Run<'_>,
-    ) -> Result<(), SharpnessError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-        D: DataSet<B> + ?Sized,
-    {
+        run: &mut Run,
+    ) -> Result<(), SharpnessError> {
         let row = |measure| SharpnessRow::new(measure, Some(scale));
-        run.take(Measure::AverageRise, Some(scale), |tick| {
+        run.take(risk, (Measure::AverageRise, Some(scale)), || {
             let found = AverageRiseConfig::new(self.sigma)
                 .with_num_samples(self.num_samples)
                 .with_antithetic(true)
                 .with_scale(scale)
                 .with_seed(self.seed)
-                .measure_observed(model, evaluator, data, |_| tick())?;
+                .run(risk, model)?;
             let row = row(Measure::AverageRise)
                 .setting(format!("sigma {}", self.sigma))
                 .value(found.rise, found.standard_error)
                 .cost(found.num_evaluations, 0, 0);
             Ok(one(row, found.completed))
         })?;
-        run.take(Measure::WorstCaseRise, Some(scale), |tick| {
+        run.take(risk, (Measure::WorstCaseRise, Some(scale)), || {
             let rho = match scale {
                 PerturbationScale::Absolute => self.rho,
                 _ => self.relative_rho,
@@ -61,8 +56,7 @@ impl SharpnessReportConfig {
                 .with_num_starts(2)
                 .with_scale(scale)
                 .with_seed(self.seed)
-                .maximize(model, evaluator, data, |_| tick())?
-                .rise;
+                .run(risk, model)?;
             let row = row(Measure::WorstCaseRise)
                 .setting(format!("rho {rho}"))
                 .value(found.rise, None)
@@ -70,12 +64,12 @@ impl SharpnessReportConfig {
                 .cost(0, found.num_gradients, 0);
             Ok(one(row, found.completed))
         })?;
-        run.take(Measure::PacBayesSigma, Some(scale), |tick| {
+        run.take(risk, (Measure::PacBayesSigma, Some(scale)), || {
             let found = PacBayesSigmaConfig::new(self.threshold)
                 .with_num_samples(self.num_samples)
                 .with_scale(scale)
                 .with_seed(self.seed)
-                .measure_observed(model, evaluator, data, |_| tick())?;
+                .run(risk, model)?;
             let row = row(Measure::PacBayesSigma)
                 .setting(format!("threshold {}", self.threshold))
                 .value(found.sigma, None)
@@ -85,25 +79,18 @@ impl SharpnessReportConfig {
         })
     }
 
-    pub(super) fn keskar<M, B, O, D>(
+    pub(super) fn keskar<M: Module, K>(
         &self,
+        risk: &Risk<'_, M, K>,
         model: &M,
-        evaluator: &Evaluator<'_, O>,
-        data: &D,
-        run: &mut Run<'_>,
-    ) -> Result<(), SharpnessError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-        D: DataSet<B> + ?Sized,
-    {
-        run.take(Measure::Keskar, None, |tick| {
+        run: &mut Run,
+    ) -> Result<(), SharpnessError> {
+        run.take(risk, (Measure::Keskar, None), || {
             let found = KeskarConfig::new(self.epsilon)
                 .with_num_steps(self.num_steps)
                 .with_num_starts(2)
                 .with_seed(self.seed)
-                .measure_observed(model, evaluator, data, |_| tick())?;
+                .run(risk, model)?;
             let row = SharpnessRow::new(Measure::Keskar, None)
                 .setting(format!("epsilon {}, percent", self.epsilon))
                 .value(found.sharpness, None)
@@ -113,20 +100,13 @@ impl SharpnessReportConfig {
         })
     }
 
-    pub(super) fn bound<M, B, O, D>(
+    pub(super) fn bound<M: Module, K>(
         &self,
+        risk: &Risk<'_, M, K>,
         model: &M,
         prior: &M,
-        evaluator: &Evaluator<'_, O>,
-        data: &D,
-        run: &mut Run<'_>,
-    ) -> Result<(), SharpnessError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-        D: DataSet<B> + ?Sized,
-    {
+        run: &mut Run,
+    ) -> Result<(), SharpnessError> {
         let absolute = Some(PerturbationScale::Absolute);
         let mut rows = run.rows.iter();
         let borne = rows.find(|row| row.measure == Measure::PacBayesSigma && row.scale == absolute);
@@ -136,13 +116,13 @@ impl SharpnessReportConfig {
             Some(sigma) => (sigma, SIGMA_GRID),
             None => (self.sigma, 1),
         };
-        run.take(Measure::McAllesterBound, None, |tick| {
+        run.take(risk, (Measure::McAllesterBound, None), || {
             let found = McAllesterConfig::new(sigma)
                 .with_delta(self.delta)
                 .with_num_priors(num_priors)
                 .with_num_samples(self.num_samples)
                 .with_seed(self.seed)
-                .measure_observed(model, prior, evaluator, data, |_| tick())?;
+                .run(risk, model, prior)?;
             let row = SharpnessRow::new(Measure::McAllesterBound, None)
                 .setting(format!("sigma {sigma:.4}, delta {}", self.delta))
                 .value(found.bound, found.standard_error)
@@ -152,32 +132,34 @@ impl SharpnessReportConfig {
         })
     }
 
-    pub(super) fn of_hessian<M: Module>(
+    pub(super) fn of_hessian<M: Module, K>(
         &self,
+        risk: &Risk<'_, M, K>,
         model: &M,
         hessian: &Hessian<'_>,
-        run: &mut Run<'_>,
+        run: &mut Run,
     ) -> Result<(), SharpnessError> {
+        let observe = |step: &ProductStep| report_product(risk, step);
         for &scale in &self.scales {
             let row = |measure| SharpnessRow::new(measure, Some(scale));
-            run.take(Measure::LambdaMax, Some(scale), |tick| {
+            run.take(risk, (Measure::LambdaMax, Some(scale)), || {
                 let found = LambdaMaxConfig::new()
                     .with_max_products(LAMBDA_PRODUCTS)
                     .with_scale(scale)
                     .with_seed(self.seed)
-                    .measure_observed(model, hessian, |_| tick())?;
+                    .measure_observed(model, hessian, observe)?;
                 let row = row(Measure::LambdaMax)
                     .value(found.value, None)
                     .note_unless(found.converged, "not converged")
                     .cost(0, 0, found.num_products);
                 Ok(one(row, found.completed))
             })?;
-            run.take(Measure::Trace, Some(scale), |tick| {
+            run.take(risk, (Measure::Trace, Some(scale)), || {
                 let found = CurvatureTraceConfig::new()
                     .with_max_products(self.num_products)
                     .with_scale(scale)
                     .with_seed(self.seed)
-                    .measure_observed(model, hessian, |_| tick())?;
+                    .measure_observed(model, hessian, observe)?;
                 let trace = row(Measure::Trace)
                     .value(found.trace, found.standard_error)
                     .cost(0, 0, found.num_products);
@@ -189,11 +171,11 @@ impl SharpnessReportConfig {
                 })
             })?;
         }
-        run.take(Measure::RelativeFlatness, None, |tick| {
+        run.take(risk, (Measure::RelativeFlatness, None), || {
             let found = RelativeFlatnessConfig::new()
                 .with_max_products(self.num_products.saturating_mul(2))
                 .with_seed(self.seed)
-                .measure_observed(model, hessian, |_| tick())?;
+                .measure_observed(model, hessian, observe)?;
             let setting = if found.exact { "exact" } else { "estimated" };
             let mut products = found.num_products;
             let rows = found.layers.into_iter().map(|layer| {
@@ -211,27 +193,27 @@ impl SharpnessReportConfig {
         })
     }
 
-    pub(super) fn of_fisher<M: Module>(
+    pub(super) fn of_fisher<M: Module, K>(
         &self,
+        risk: &Risk<'_, M, K>,
         model: &M,
         fisher: &Fisher<'_>,
-        run: &mut Run<'_>,
+        run: &mut Run,
     ) -> Result<(), SharpnessError> {
-        run.take(Measure::FisherRaoNorm, None, |tick| {
+        let observe = |step: &ProductStep| report_product(risk, step);
+        run.take(risk, (Measure::FisherRaoNorm, None), || {
             let found = fisher_rao(model, fisher)?;
-            // One product cannot be stopped.
-            let _ = tick();
             let row = SharpnessRow::new(Measure::FisherRaoNorm, None)
                 .value(found.norm, None)
                 .cost(0, 0, found.num_products);
             Ok(one(row, true))
         })?;
-        run.take(Measure::EffectiveDimension, None, |tick| {
+        run.take(risk, (Measure::EffectiveDimension, None), || {
             let found = EffectiveDimensionConfig::new(self.gamma)
                 .with_num_probes(PROBES)
                 .with_num_steps(PROBE_STEPS.min(fisher.domain().len()))
                 .with_seed(self.seed)
-                .measure_observed(model, fisher, |_| tick())?;
+                .measure_observed(model, fisher, observe)?;
             let row = SharpnessRow::new(Measure::EffectiveDimension, None)
                 .setting(format!("gamma {}", self.gamma))
                 .value(found.dimension, found.standard_error)
@@ -246,4 +228,9 @@ fn one(row: SharpnessRow, completed: bool) -> Outcome {
         rows: vec![row],
         completed,
     }
+}
+
+fn report_product<M, K>(risk: &Risk<'_, M, K>, step: &ProductStep) -> ControlFlow<()> {
+    let progress = Progress::new(Work::Matvec, step.products).of(step.total);
+    risk.report(progress.value(step.value))
 }

@@ -1,10 +1,8 @@
-use std::ops::ControlFlow;
-
 use burn::config::Config;
 use burn::module::Module;
 
-use super::{AscentStep, WorstCasePoint, WorstCaseRise};
-use crate::loss::{Batch, DataSet, Evaluator, Objective};
+use super::{WorstCasePoint, WorstCaseRise};
+use crate::loss::Risk;
 use crate::sharpness::ascent::{Ascent, Plan, Point, Region};
 use crate::sharpness::metric::Metric;
 use crate::sharpness::{PerturbationScale, SharpnessError, statistics};
@@ -57,7 +55,7 @@ use crate::space::Wide;
 /// ```
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
-/// use burnscape::loss::Evaluator;
+/// use burnscape::loss::Risk;
 /// use burnscape::sharpness::WorstCaseRiseConfig;
 ///
 /// // A linear loss rises by ρ times the norm of its gradient, here |(3, 4)| = 5.
@@ -65,7 +63,7 @@ use crate::space::Wide;
 /// let model = LinearConfig::new(2, 1).with_bias(false).init(&device);
 /// let loss = |model: &Linear, x: Tensor<2>| model.forward(x).sum();
 /// let data = [Tensor::<2>::from_floats([[3.0, 4.0]], &device)];
-/// let worst = WorstCaseRiseConfig::new(0.5).measure(&model, &Evaluator::new(&loss), &data)?;
+/// let worst = WorstCaseRiseConfig::new(0.5).run(&Risk::new(&loss, &data), &model)?;
 /// assert!((worst.rise - 2.5).abs() < 1e-5);
 /// assert!(worst.on_boundary && worst.converged);
 /// # Ok::<(), burnscape::sharpness::SharpnessError>(())
@@ -99,7 +97,7 @@ pub struct WorstCaseRiseConfig {
 const BOUNDARY: f64 = 1e-3;
 
 impl WorstCaseRiseConfig {
-    /// Measures the rise around `model`, over the parameters and in the mode of `evaluator`.
+    /// Measures the rise around `model`, over the parameters and in the mode of `risk`.
     ///
     /// The model, its running statistics included, is not changed.
     ///
@@ -107,53 +105,35 @@ impl WorstCaseRiseConfig {
     ///
     /// [`SharpnessError::BadArgument`], [`SharpnessError::NothingToPerturb`],
     /// [`SharpnessError::NonFiniteStep`], [`SharpnessError::NonFiniteGradient`], and
-    /// [`SharpnessError::Loss`] and [`SharpnessError::Space`] as the evaluator gives them.
-    pub fn measure<M, B, O, D>(
+    /// [`SharpnessError::Loss`] and [`SharpnessError::Space`] as the risk gives them.
+    pub fn run<M: Module, K>(
         &self,
+        risk: &Risk<'_, M, K>,
         model: &M,
-        evaluator: &Evaluator<'_, O>,
-        data: &D,
-    ) -> Result<WorstCaseRise, SharpnessError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-        D: DataSet<B> + ?Sized,
-    {
-        let point = self.maximize(model, evaluator, data, |_| ControlFlow::Continue(()))?;
-        Ok(point.rise)
+    ) -> Result<WorstCaseRise, SharpnessError> {
+        Ok(self.maximize(risk, model)?.rise)
     }
 
-    /// As [`measure`](Self::measure), with the displacement that attains the rise; `observe` sees
-    /// every step and can stop after it.
+    /// As [`run`](Self::run), with the displacement that attains the rise.
     ///
     /// # Errors
     ///
-    /// As [`measure`](Self::measure).
-    pub fn maximize<M, B, O, D>(
+    /// As [`run`](Self::run).
+    pub fn maximize<M: Module, K>(
         &self,
+        risk: &Risk<'_, M, K>,
         model: &M,
-        evaluator: &Evaluator<'_, O>,
-        data: &D,
-        mut observe: impl FnMut(&AscentStep) -> ControlFlow<()>,
-    ) -> Result<WorstCasePoint, SharpnessError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-        D: DataSet<B> + ?Sized,
-    {
+    ) -> Result<WorstCasePoint, SharpnessError> {
         let plan = self.plan();
         plan.check("rho")?;
-        let metric = Metric::at(model, evaluator.space(model)?, self.scale)?;
+        let metric = Metric::at(model, risk.space(model)?, self.scale)?;
         let ascent = Ascent {
             plan,
+            risk,
             model,
-            evaluator,
-            data,
             metric: &metric,
         };
-        let found = ascent.run(&mut observe)?;
+        let found = ascent.run()?;
         let best = found.best;
         let displacement = metric.stretch(best.u.clone())?;
         let scaled_norm = best.u.norm()?;

@@ -4,4 +4,4 @@ mod config;
 mod report;
 
 pub use config::WorstCaseRiseConfig;
-pub use report::{AscentStep, WorstCasePoint, WorstCaseRise};
+pub use report::{WorstCasePoint, WorstCaseRise};

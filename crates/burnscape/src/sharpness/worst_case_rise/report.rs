@@ -3,21 +3,7 @@ use serde::Serialize;
 use super::WorstCaseRiseConfig;
 use crate::space::ParamVector;
 
-/// One step of an ascent, as an observer sees it.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct AscentStep {
-    /// Index of the start, the center first.
-    pub start: usize,
-    /// Starts planned.
-    pub num_starts: usize,
-    /// Step of this start, from 0 for the start itself.
-    pub step: usize,
-    /// The rise at the best point of this start so far.
-    pub rise: f64,
-}
-
-/// What [`WorstCaseRiseConfig::measure`] found.
+/// What [`WorstCaseRiseConfig::run`] found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct WorstCaseRise {

@@ -6,12 +6,11 @@ use burn::backend::DispatchTensor;
 use burn::tensor::{Bool, DType, Int, Tensor, TensorData};
 use burnscape_linearize::Lifter;
 
-use super::CurvatureError;
-use crate::loss::{Batch, BatchMapper};
+use super::{Batch, BatchMapper};
 use crate::space::SpaceError;
 
 /// Brings a batch onto the recording device.
-pub(super) fn lifted<B: Batch>(batch: B, lifter: &mut Lifter<'_>) -> B {
+pub(super) fn traced<B: Batch>(batch: B, lifter: &mut Lifter<'_>) -> B {
     struct Lift<'a, 'b>(&'a mut Lifter<'b>);
     impl BatchMapper for Lift<'_, '_> {
         fn map_float<const D: usize>(&mut self, tensor: Tensor<D>) -> Tensor<D> {
@@ -28,18 +27,18 @@ pub(super) fn lifted<B: Batch>(batch: B, lifter: &mut Lifter<'_>) -> B {
 }
 
 /// Shapes and element types of a batch's tensors, in order.
-pub(super) type Signature = Vec<(Vec<usize>, DType)>;
+pub(crate) type Signature = Vec<(Vec<usize>, DType)>;
 
 /// The tensors of a batch, in the order in which they are lifted.
 #[derive(Default)]
-pub(super) struct Tensors {
-    pub(super) values: Vec<DispatchTensor>,
-    pub(super) signature: Signature,
+pub(crate) struct Tensors {
+    pub(crate) values: Vec<DispatchTensor>,
+    pub(crate) signature: Signature,
 }
 
 impl Tensors {
     /// What the tensors take, in bytes.
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         let size =
             |(shape, dtype): &(Vec<usize>, DType)| shape.iter().product::<usize>() * dtype.size();
         self.signature.iter().map(size).sum()
@@ -75,13 +74,13 @@ impl BatchMapper for Tensors {
 
 /// A digest of a batch's numbers, bit for bit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fingerprint(Vec<u64>);
+pub(crate) struct Fingerprint(Vec<u64>);
 
 impl Fingerprint {
     /// # Cost
     ///
     /// The batch is read to the host.
-    pub(super) fn of<B: Batch>(batch: B) -> Result<Self, CurvatureError> {
+    pub(super) fn of<B: Batch>(batch: B) -> Result<Self, SpaceError> {
         #[derive(Default)]
         struct Digests {
             digests: Vec<u64>,
@@ -116,7 +115,7 @@ impl Fingerprint {
         let mut found = Digests::default();
         let _ = batch.map_tensors(&mut found);
         match found.failed {
-            Some(message) => Err(SpaceError::Device { message }.into()),
+            Some(message) => Err(SpaceError::Device { message }),
             None => Ok(Self(found.digests)),
         }
     }

@@ -6,19 +6,19 @@ use super::{Objective, Reduction};
 ///
 /// What looks at examples one by one (data selection, the empirical Fisher) needs this form.
 #[derive(Debug, Clone)]
-pub struct PerExample<F> {
+pub struct ExampleLosses<F> {
     losses: F,
     reduction: Reduction,
 }
 
-impl<F> PerExample<F> {
+impl<F> ExampleLosses<F> {
     /// Wraps a closure `Fn(&M, B) -> Tensor<1>` of shape `[n]`, one loss an example.
     pub fn new(losses: F, reduction: Reduction) -> Self {
         Self { losses, reduction }
     }
 }
 
-impl<M, B, F> Objective<M, B> for PerExample<F>
+impl<M, B, F> Objective<M, B> for ExampleLosses<F>
 where
     F: Fn(&M, B) -> Tensor<1>,
 {

@@ -1,0 +1,175 @@
+use std::sync::Arc;
+
+use burn::module::Module;
+use burn::tensor::{Int, Tensor};
+
+use super::classes::OfClasses;
+use super::form::{OfExamples, OfObjective, OfOutputs};
+use super::source::{Parts, Source};
+use super::{Classes, PerExample, Risk, Split, Whole};
+use crate::loss::{Batch, DataSet, Objective, Reduction};
+
+impl<'a, M: Module> Risk<'a, M> {
+    /// The risk of a loss over data, both borrowed. [`owned`](Self::owned) takes them.
+    pub fn new<B, O, D>(objective: &'a O, data: &'a D) -> Self
+    where
+        B: Batch + 'a,
+        O: Objective<M, B> + Sync,
+        D: DataSet<B> + Sync + ?Sized,
+    {
+        let form = OfObjective::<&'a O, O>::new(objective);
+        let parts = Parts::<_, &'a D, D, B>::new(form, data);
+        Self::of(Arc::new(parts), Whole::KIND, objective.reduction())
+    }
+
+    /// The risk of a loss over data, both taken by value: `Risk<'static, M>` if they borrow nothing. An
+    /// operator made of it can be kept in a struct and sent to a thread.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn::nn::{Linear, LinearConfig};
+    /// use burn::tensor::{Device, Tensor};
+    /// use burnscape::curvature::Hessian;
+    /// use burnscape::loss::Risk;
+    ///
+    /// let device = Device::default();
+    /// let model = LinearConfig::new(2, 1).init(&device);
+    /// let data = vec![Tensor::<2>::ones([4, 2], &device)];
+    /// let risk = Risk::owned(|m: &Linear, x: Tensor<2>| m.forward(x).square().mean(), data);
+    /// let hessian: Hessian<'static> = risk.hessian(&model)?;
+    /// let thread = std::thread::spawn(move || hessian.loss());
+    /// assert!(thread.join().is_ok());
+    /// # Ok::<(), burnscape::curvature::CurvatureError>(())
+    /// ```
+    pub fn owned<B, O, D>(objective: O, data: D) -> Self
+    where
+        B: Batch + 'a,
+        O: Objective<M, B> + Send + Sync + 'a,
+        D: DataSet<B> + Send + Sync + 'a,
+    {
+        let reduction = objective.reduction();
+        let form = OfObjective::<O, O>::new(objective);
+        let parts = Parts::<_, D, D, B>::new(form, data);
+        Self::of(Arc::new(parts), Whole::KIND, reduction)
+    }
+}
+
+impl<'a, M: Module> Risk<'a, M, Split> {
+    /// The risk of a loss in two halves, a mean over examples: the model's outputs on a batch, for instance
+    /// logits `[n, classes]`, and a criterion of outputs and batch. Gauss-Newton and Fisher matrices,
+    /// the Jacobian and the tangent kernel need the halves apart.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn::nn::{Linear, LinearConfig};
+    /// use burn::tensor::{Device, Tensor};
+    /// use burnscape::loss::Risk;
+    ///
+    /// type Batch = (Tensor<2>, Tensor<2>);
+    /// let device = Device::default();
+    /// let model = LinearConfig::new(2, 1).with_bias(false).init(&device);
+    /// let data: [Batch; 1] = [(Tensor::zeros([4, 2], &device), Tensor::ones([4, 1], &device))];
+    /// let risk = Risk::split(
+    ///     |model: &Linear, (x, _): &Batch| model.forward(x.clone()),
+    ///     |outputs: Tensor<2>, (_, y): Batch| (outputs - y).powi_scalar(2).mean(),
+    ///     &data,
+    /// );
+    /// assert!((risk.loss(&model)?.value - 1.0).abs() < 1e-6);
+    /// # Ok::<(), burnscape::loss::LossError>(())
+    /// ```
+    pub fn split<B, F, G, D, const R: usize>(outputs: F, criterion: G, data: &'a D) -> Self
+    where
+        B: Batch + 'a,
+        F: Fn(&M, &B) -> Tensor<R> + Send + Sync + 'a,
+        G: Fn(Tensor<R>, B) -> Tensor<1> + Send + Sync + 'a,
+        D: DataSet<B> + Sync + ?Sized,
+    {
+        let form = OfOutputs { outputs, criterion };
+        let parts = Parts::<_, &'a D, D, B>::new(form, data);
+        Self::of(Arc::new(parts), Split::KIND, Reduction::Mean)
+    }
+
+    /// As [`split`](Self::split), with the data taken by value.
+    pub fn split_owned<B, F, G, D, const R: usize>(outputs: F, criterion: G, data: D) -> Self
+    where
+        B: Batch + 'a,
+        F: Fn(&M, &B) -> Tensor<R> + Send + Sync + 'a,
+        G: Fn(Tensor<R>, B) -> Tensor<1> + Send + Sync + 'a,
+        D: DataSet<B> + Send + Sync + 'a,
+    {
+        let form = OfOutputs { outputs, criterion };
+        let parts = Parts::<_, D, D, B>::new(form, data);
+        Self::of(Arc::new(parts), Split::KIND, Reduction::Mean)
+    }
+
+    /// States that the criterion is a sum over examples, or a mean.
+    #[must_use]
+    pub fn with_reduction(mut self, reduction: Reduction) -> Self {
+        self.reduction = reduction;
+        self
+    }
+}
+
+impl<'a, M: Module> Risk<'a, M, PerExample> {
+    /// The risk of a loss given by the losses of single examples, `[n]`; their mean, unless
+    /// [`with_reduction`](Self::with_reduction) says otherwise. The empirical Fisher matrix needs this form.
+    pub fn per_example<B, F, D>(losses: F, data: &'a D) -> Self
+    where
+        B: Batch + 'a,
+        F: Fn(&M, B) -> Tensor<1> + Send + Sync + 'a,
+        D: DataSet<B> + Sync + ?Sized,
+    {
+        let parts = Parts::<_, &'a D, D, B>::new(OfExamples { losses }, data);
+        Self::of(Arc::new(parts), PerExample::KIND, Reduction::Mean)
+    }
+
+    /// As [`per_example`](Self::per_example), with the data taken by value.
+    pub fn per_example_owned<B, F, D>(losses: F, data: D) -> Self
+    where
+        B: Batch + 'a,
+        F: Fn(&M, B) -> Tensor<1> + Send + Sync + 'a,
+        D: DataSet<B> + Send + Sync + 'a,
+    {
+        let parts = Parts::<_, D, D, B>::new(OfExamples { losses }, data);
+        Self::of(Arc::new(parts), PerExample::KIND, Reduction::Mean)
+    }
+
+    /// Whether the loss of a batch is the mean or the sum of the examples' losses.
+    #[must_use]
+    pub fn with_reduction(mut self, reduction: Reduction) -> Self {
+        self.reduction = reduction;
+        self
+    }
+}
+
+impl<'a, M: Module> Risk<'a, M, Classes<'a, M>> {
+    /// The risk of a classifier's mean cross-entropy `−log softmax(z)_y`, of logits `z` `[n, classes]` and
+    /// labels `y` `[n]`.
+    pub fn classes<B, F, G, D>(logits: F, labels: G, data: &'a D) -> Self
+    where
+        B: Batch + 'a,
+        F: Fn(&M, &B) -> Tensor<2> + Send + Sync + 'a,
+        G: Fn(&B) -> Tensor<1, Int> + Send + Sync + 'a,
+        D: DataSet<B> + Sync + ?Sized,
+    {
+        let parts = Parts::<_, &'a D, D, B>::new(OfClasses { logits, labels }, data);
+        let parts = Arc::new(parts);
+        Self::of(parts.clone(), Classes(parts), Reduction::Mean)
+    }
+}
+
+/// The source of a loss on a single batch, which need not be `Sync`.
+pub(crate) fn of_one_batch<'a, M, B, O>(
+    objective: &'a O,
+    batch: &'a B,
+) -> impl Source<M> + use<'a, M, B, O>
+where
+    M: Module,
+    B: Batch,
+    O: Objective<M, B>,
+{
+    let form = OfObjective::<&'a O, O>::new(objective);
+    Parts::<_, &'a [B], [B], B>::new(form, std::slice::from_ref(batch))
+}

@@ -1,0 +1,184 @@
+use std::sync::atomic::Ordering;
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+use super::{Draws, Risk, RiskBatch, Work};
+use crate::loss::pass::Pass;
+use crate::loss::scalar::gradients;
+use crate::loss::tally::Tally;
+use crate::loss::{LossError, Reduction};
+use crate::space::{LeafVector, ParamVector, power_of_two};
+
+/// The value of a risk.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct RiskValue {
+    /// The mean or sum over the data that were read.
+    pub value: f64,
+    /// Total weight of the batches.
+    pub weight: f64,
+    /// Examples read.
+    pub num_examples: usize,
+    /// Batches read.
+    pub num_batches: usize,
+    /// False if the observer stopped the pass: the numbers are then those of the part that was read.
+    pub completed: bool,
+}
+
+/// The value of a risk and its gradient.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct RiskGradient {
+    /// The mean or sum over the data that were read.
+    pub value: f64,
+    /// Its gradient.
+    pub gradient: ParamVector,
+    /// Total weight of the batches.
+    pub weight: f64,
+    /// Examples read.
+    pub num_examples: usize,
+    /// Batches read.
+    pub num_batches: usize,
+    /// Parameters that no batch gave a gradient for; they count as zero.
+    pub num_without_gradient: usize,
+    /// False if the observer stopped the pass.
+    pub completed: bool,
+}
+
+impl<M: Module, K> Risk<'_, M, K> {
+    /// The loss over the data.
+    ///
+    /// # Cost
+    ///
+    /// One forward pass and one host synchronization a batch, and, in the first pass of a risk, one
+    /// more of each (three in half precision) to see that the loss draws nothing. In
+    /// [`Mode::Eval`](crate::loss::Mode::Eval) it runs without autodiff; a closure that panics there, because
+    /// it takes a gradient of its own, is called again on an autodiff device.
+    ///
+    /// # Errors
+    ///
+    /// [`LossError::EmptyData`], [`LossError::EmptyBatch`], [`LossError::NotScalar`],
+    /// [`LossError::NonFinite`], [`LossError::RaggedBatch`], [`LossError::Panicked`],
+    /// [`LossError::Draws`], and those of the data set.
+    pub fn loss(&self, model: &M) -> Result<RiskValue, LossError> {
+        let mut pass = Pass::of(self, model, false)?;
+        let mut tally = Tally::new(self.reduction);
+        let completed = tally.run(
+            &**self.source(),
+            Work::Loss,
+            |progress| self.report(progress),
+            |index, batch| {
+                let loss = match pass.loss(index, batch) {
+                    // Perhaps it takes a gradient of its own.
+                    Err(LossError::Panicked { .. }) if pass.is_plain() => {
+                        pass.again_on_autodiff(model, self.mode);
+                        pass.loss(index, batch)?
+                    }
+                    loss => loss?,
+                };
+                self.check_draws(&pass, batch, &loss)?;
+                Ok((loss, ()))
+            },
+            |(), _| Ok(()),
+        )?;
+        Ok(RiskValue {
+            value: tally.value(),
+            weight: tally.weight,
+            num_examples: tally.num_examples,
+            num_batches: tally.num_batches,
+            completed,
+        })
+    }
+
+    /// The loss over the data and its gradient.
+    ///
+    /// # Cost
+    ///
+    /// One forward and backward pass and one host synchronization a batch, and, in the first pass of a
+    /// risk, one more forward pass (three in half precision); one vector of memory besides.
+    ///
+    /// # Errors
+    ///
+    /// As [`loss`](Self::loss), and [`LossError::Untracked`], [`LossError::Space`] (no trainable
+    /// parameter, no gradient at all).
+    pub fn loss_and_gradient(&self, model: &M) -> Result<RiskGradient, LossError> {
+        let space = self.space(model)?;
+        let pass = Pass::of(self, model, true)?;
+        let mut tally = Tally::new(self.reduction);
+        let mut sum = LeafVector::zeros(&space);
+        // Weights are taken in units of the first, so that a large gradient times many examples stays within
+        // the range; a power of two, so that no digit changes.
+        let mut unit = None;
+        let completed = tally.run(
+            &**self.source(),
+            Work::Gradient,
+            |progress| self.report(progress),
+            |index, batch| {
+                let loss = pass.loss(index, batch)?;
+                self.check_draws(&pass, batch, &loss)?;
+                let gradients = gradients(&loss, &pass.model)?;
+                let gradient = LeafVector::from_gradients(&space, &gradients)?;
+                Ok((loss, gradient.widen()))
+            },
+            |gradient, weight| {
+                let weight = match self.reduction {
+                    Reduction::Mean => weight / *unit.get_or_insert(power_of_two(weight)),
+                    Reduction::Sum => 1.0,
+                };
+                sum = sum.linear(1.0, weight, &gradient)?;
+                Ok(())
+            },
+        )?;
+        let scale = match self.reduction {
+            Reduction::Mean => unit.unwrap_or(1.0) / tally.weight,
+            Reduction::Sum => 1.0,
+        };
+        Ok(RiskGradient {
+            value: tally.value(),
+            num_without_gradient: sum.num_absent(),
+            gradient: ParamVector::from_leaves(&sum.scale(scale))?,
+            weight: tally.weight,
+            num_examples: tally.num_examples,
+            num_batches: tally.num_batches,
+            completed,
+        })
+    }
+
+    /// The loss over all of the data: a pass that the observer stops is an error.
+    pub(crate) fn whole_loss(&self, model: &M) -> Result<RiskValue, LossError> {
+        let found = self.loss(model)?;
+        match found.completed {
+            true => Ok(found),
+            false => Err(LossError::Stopped {
+                batches: found.num_batches,
+            }),
+        }
+    }
+
+    /// Loss and gradient over all of the data: a pass that the observer stops is an error.
+    pub(crate) fn whole_gradient(&self, model: &M) -> Result<RiskGradient, LossError> {
+        let found = self.loss_and_gradient(model)?;
+        match found.completed {
+            true => Ok(found),
+            false => Err(LossError::Stopped {
+                batches: found.num_batches,
+            }),
+        }
+    }
+
+    /// Refuses, at the first batch of the first pass, a loss that draws random numbers without a seed.
+    fn check_draws(
+        &self,
+        pass: &Pass<M>,
+        batch: &dyn RiskBatch<M>,
+        loss: &Tensor<1>,
+    ) -> Result<(), LossError> {
+        if self.draws != Draws::Refused || self.is_probed.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        pass.check_draws(batch, loss)?;
+        self.is_probed.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+}

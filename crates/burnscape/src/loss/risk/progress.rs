@@ -1,0 +1,100 @@
+use std::fmt;
+
+/// What an observer sees: `done` pieces of some [`Work`], of `total`.
+///
+/// It prints as a line, for instance `sample 3 of 100: 0.0123`.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// What is counted.
+    pub work: Work,
+    /// Pieces done, the one that is reported included.
+    pub done: usize,
+    /// Pieces in all, or the most there can be, where that is known.
+    pub total: Option<usize>,
+    /// What the last piece gave or the estimate so far, as [`Work`] says.
+    pub value: Option<f64>,
+}
+
+/// What is counted by [`Progress`], and what its value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Work {
+    /// Batches whose loss was evaluated; the loss of the batch.
+    Loss,
+    /// Batches whose loss and gradient were evaluated; the loss of the batch.
+    Gradient,
+    /// Batches at which an operator was linearized; no value.
+    Linearization,
+    /// Batches of a product with a vector or a block of vectors; no value.
+    Product,
+    /// Products of a method on an operator; its estimate so far.
+    Matvec,
+    /// Samples of a measure; the rise of the loss at the last one.
+    Sample,
+    /// Steps of an ascent, over all its starts; the rise of the loss so far.
+    AscentStep,
+    /// Points of a slice or of a path; the loss there.
+    Point,
+    /// Layers of a model; no value.
+    Layer,
+    /// Steps at which a training run branched; the barrier between the branches.
+    Branch,
+    /// Measures of a report; no value.
+    Measure,
+    /// Steps of a fit or a relaxation; the loss.
+    Step,
+}
+
+impl Progress {
+    pub(crate) fn new(work: Work, done: usize) -> Self {
+        Self {
+            work,
+            done,
+            total: None,
+            value: None,
+        }
+    }
+
+    pub(crate) fn of(mut self, total: impl Into<Option<usize>>) -> Self {
+        self.total = total.into();
+        self
+    }
+
+    pub(crate) fn value(mut self, value: impl Into<Option<f64>>) -> Self {
+        self.value = value.into();
+        self
+    }
+}
+
+impl fmt::Display for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Loss => "loss of batch",
+            Self::Gradient => "gradient of batch",
+            Self::Linearization => "linearization of batch",
+            Self::Product => "product of batch",
+            Self::Matvec => "product",
+            Self::Sample => "sample",
+            Self::AscentStep => "ascent step",
+            Self::Point => "point",
+            Self::Layer => "layer",
+            Self::Branch => "branch",
+            Self::Measure => "measure",
+            Self::Step => "step",
+        })
+    }
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.work, self.done)?;
+        if let Some(total) = self.total {
+            write!(f, " of {total}")?;
+        }
+        if let Some(value) = self.value {
+            write!(f, ": {value:.6}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,243 @@
+//! A loss and its data, without their types.
+
+use std::borrow::Borrow;
+use std::marker::PhantomData;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use burn::module::Module;
+use burn::tensor::{DeviceSettings, Int, Tensor};
+use burnscape_linearize::{GradientTrace, LinearizeError, OutputTrace};
+
+use super::form::Form;
+use crate::loss::lift::Lift;
+use crate::loss::tensors::{Fingerprint, Tensors};
+use crate::loss::{Batch, DataSet, LossError, Reduction, examples_and_weight};
+use crate::space::SpaceError;
+
+/// Data without a loss.
+pub(crate) trait Data {
+    /// Number of batches, where it is known.
+    fn num_batches(&self) -> Option<usize>;
+
+    /// Whether what was traced of one batch serves all batches of the same shapes.
+    fn shares_traces(&self) -> bool;
+
+    /// Shows the tensors of every batch to `visit`, in order, until it breaks.
+    fn visit_tensors(&self, visit: &mut VisitTensors<'_>);
+}
+
+pub(crate) type SharedData<'a> = Arc<dyn Data + Send + Sync + 'a>;
+pub(crate) type VisitTensors<'v> = dyn FnMut(Result<Tensors, LossError>) -> ControlFlow<()> + 'v;
+
+/// A loss over data: what is left of objective, batch and data set when only the model is known.
+pub(crate) trait Source<M>: Data {
+    /// Shows every batch to `visit`, in order, until it breaks.
+    fn visit(&self, visit: &mut Visit<'_, M>);
+}
+
+pub(crate) type Visit<'v, M> =
+    dyn FnMut(Result<&dyn RiskBatch<M>, LossError>) -> ControlFlow<()> + 'v;
+
+pub(crate) type SharedSource<'a, M> = Arc<dyn Source<M> + Send + Sync + 'a>;
+
+/// A batch with its loss.
+pub(crate) trait RiskBatch<M> {
+    /// What the batch counts, or why it cannot.
+    fn examples_and_weight(&self, index: usize) -> Result<(usize, f64), LossError>;
+
+    /// The loss of a model, with the batch in the model's context.
+    fn loss(&self, model: &M, lift: Lift, reduction: Reduction) -> Tensor<1>;
+
+    /// The batch's tensors, in the order in which tracing binds them.
+    fn tensors(&self) -> Tensors;
+
+    /// # Cost
+    ///
+    /// The batch is read to the host.
+    fn fingerprint(&self) -> Result<Fingerprint, SpaceError>;
+
+    /// Loss and gradient, recorded.
+    fn trace_gradient(
+        &self,
+        model: M,
+        settings: DeviceSettings,
+        reduction: Reduction,
+    ) -> Result<GradientTrace, LinearizeError>;
+
+    /// Outputs, recorded: those of a model, losses of examples, or the loss.
+    fn trace_outputs(
+        &self,
+        model: M,
+        settings: DeviceSettings,
+    ) -> Result<OutputTrace, LinearizeError>;
+
+    /// Outputs and criterion, recorded.
+    fn trace_split(
+        &self,
+        model: M,
+        settings: DeviceSettings,
+        reduction: Reduction,
+    ) -> Result<OutputTrace, LinearizeError>;
+}
+
+/// Logits and labels of a classifier over data.
+pub(crate) trait ClassSource<M> {
+    /// Shows logits and labels of every batch to `visit`, in order, until it breaks.
+    fn visit_scores(&self, model: &M, visit: &mut VisitScores<'_>);
+}
+
+pub(crate) type Scores = (Tensor<2>, Tensor<1, Int>);
+pub(crate) type VisitScores<'v> = dyn FnMut(Result<Scores, LossError>) -> ControlFlow<()> + 'v;
+
+/// Visits the batches by their index. An error of a batch, or of `visit` itself, ends the pass; a break
+/// ends it as well and gives `false`.
+pub(crate) fn each<M, E: From<LossError>>(
+    source: &(impl Source<M> + ?Sized),
+    mut visit: impl FnMut(usize, &dyn RiskBatch<M>) -> Result<ControlFlow<()>, E>,
+) -> Result<bool, E> {
+    let mut index = 0;
+    let mut outcome = Ok(true);
+    source.visit(&mut |batch| {
+        let visited = batch.map_err(E::from).and_then(|batch| visit(index, batch));
+        index += 1;
+        went_on(visited, &mut outcome)
+    });
+    outcome
+}
+
+/// As [`each`], with the tensors of the batches alone; a pass does not break.
+pub(crate) fn each_tensors<E: From<LossError>>(
+    data: &dyn Data,
+    mut visit: impl FnMut(usize, Tensors) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut index = 0;
+    let mut outcome = Ok(true);
+    data.visit_tensors(&mut |tensors| {
+        let visited = tensors
+            .map_err(E::from)
+            .and_then(|tensors| visit(index, tensors));
+        index += 1;
+        went_on(visited.map(ControlFlow::Continue), &mut outcome)
+    });
+    outcome.map(drop)
+}
+
+/// What a data set is told after a batch. An error, or a break, becomes the outcome of the pass.
+fn went_on<E>(
+    visited: Result<ControlFlow<()>, E>,
+    outcome: &mut Result<bool, E>,
+) -> ControlFlow<()> {
+    match visited {
+        Ok(ControlFlow::Continue(())) => return ControlFlow::Continue(()),
+        Ok(ControlFlow::Break(())) => *outcome = Ok(false),
+        Err(error) => *outcome = Err(error),
+    }
+    ControlFlow::Break(())
+}
+
+/// A form of a loss and a data set, held or borrowed.
+pub(super) struct Parts<F, S, D: ?Sized, B> {
+    pub(super) form: F,
+    pub(super) data: S,
+    types: PhantomData<fn(&D) -> B>,
+}
+
+impl<F, S: Borrow<D>, D: DataSet<B> + ?Sized, B> Parts<F, S, D, B> {
+    pub(super) fn new(form: F, data: S) -> Self {
+        Self {
+            form,
+            data,
+            types: PhantomData,
+        }
+    }
+}
+
+impl<F, S, D, B> Data for Parts<F, S, D, B>
+where
+    S: Borrow<D>,
+    D: DataSet<B> + ?Sized,
+    B: Batch,
+{
+    fn num_batches(&self) -> Option<usize> {
+        self.data.borrow().num_batches()
+    }
+
+    fn shares_traces(&self) -> bool {
+        B::IS_ONLY_TENSORS
+    }
+
+    fn visit_tensors(&self, visit: &mut VisitTensors<'_>) {
+        let data = self.data.borrow();
+        data.visit(&mut |batch| visit(batch.map(Tensors::of)));
+    }
+}
+
+impl<M, F, S, D, B> Source<M> for Parts<F, S, D, B>
+where
+    M: Module,
+    F: Form<M, B>,
+    S: Borrow<D>,
+    D: DataSet<B> + ?Sized,
+    B: Batch,
+{
+    fn visit(&self, visit: &mut Visit<'_, M>) {
+        let form = &self.form;
+        self.data.borrow().visit(&mut |batch| match batch {
+            Ok(batch) => visit(Ok(&FormOnBatch { form, batch })),
+            Err(error) => visit(Err(error)),
+        });
+    }
+}
+
+struct FormOnBatch<'f, F, B> {
+    form: &'f F,
+    batch: B,
+}
+
+impl<M: Module, B: Batch, F: Form<M, B>> RiskBatch<M> for FormOnBatch<'_, F, B> {
+    fn examples_and_weight(&self, index: usize) -> Result<(usize, f64), LossError> {
+        examples_and_weight(&self.batch, index)
+    }
+
+    fn loss(&self, model: &M, lift: Lift, reduction: Reduction) -> Tensor<1> {
+        let batch = lift.apply(self.batch.clone());
+        self.form.loss(model, batch, reduction)
+    }
+
+    fn tensors(&self) -> Tensors {
+        Tensors::of(self.batch.clone())
+    }
+
+    fn fingerprint(&self) -> Result<Fingerprint, SpaceError> {
+        Fingerprint::of(self.batch.clone())
+    }
+
+    fn trace_gradient(
+        &self,
+        model: M,
+        settings: DeviceSettings,
+        reduction: Reduction,
+    ) -> Result<GradientTrace, LinearizeError> {
+        self.form
+            .trace_gradient(model, &self.batch, settings, reduction)
+    }
+
+    fn trace_outputs(
+        &self,
+        model: M,
+        settings: DeviceSettings,
+    ) -> Result<OutputTrace, LinearizeError> {
+        self.form.trace_outputs(model, &self.batch, settings)
+    }
+
+    fn trace_split(
+        &self,
+        model: M,
+        settings: DeviceSettings,
+        reduction: Reduction,
+    ) -> Result<OutputTrace, LinearizeError> {
+        self.form
+            .trace_split(model, &self.batch, settings, reduction)
+    }
+}
