@@ -10,7 +10,8 @@ tasks:
   features          cargo check of burnscape under each backend feature
   golden --check    headers of the golden files
   coverage          which operations and layers are differentiated, and what tests them;
-                    writes docs/coverage.md, with --check compares with it
+                    writes crates/burnscape-linearize/coverage.md, with --check
+                    compares with it
   sweep NAME        a test over many seeds, in release, with its table; --list names them
 
 options of check and features:
