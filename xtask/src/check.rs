@@ -16,7 +16,7 @@ pub(crate) fn steps() -> Vec<Step> {
     vec![
         Step {
             name: "rules",
-            about: "house rules: visitors, file length, names, decisions, examples",
+            about: "house rules: visitors, file length, names, decisions, examples, what crates carry",
             work: Work::Inspect(rules::check),
         },
         golden::step(),

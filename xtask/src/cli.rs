@@ -10,7 +10,10 @@ tasks:
   features          cargo check of burnscape under each backend feature
   golden --check    headers of the golden files
   coverage          which operations and layers are differentiated, and what tests them;
-                    writes docs/coverage.md, with --check compares with it
+                    writes crates/burnscape-linearize/coverage.md, with --check
+                    compares with it
+  surface           public names, config verbs and lines of code, by room; with --write
+                    keeps them in docs/surface.md
   sweep NAME        a test over many seeds, in release, with its table; --list names them
 
 options of check and features:
@@ -32,6 +35,9 @@ pub(crate) enum Task {
     Golden,
     Coverage {
         only_check: bool,
+    },
+    Surface {
+        write: bool,
     },
     /// Without a name, the list.
     Sweep {
@@ -65,6 +71,11 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Task, String> {
             (None, _) => Ok(Task::Coverage { only_check: false }),
             (Some("--check"), None) => Ok(Task::Coverage { only_check: true }),
             _ => Err("`coverage` takes `--check` and nothing else".into()),
+        },
+        Some("surface") => match (rest.next(), rest.next()) {
+            (None, _) => Ok(Task::Surface { write: false }),
+            (Some("--write"), None) => Ok(Task::Surface { write: true }),
+            _ => Err("`surface` takes `--write` and nothing else".into()),
         },
         Some("sweep") => match (rest.next(), rest.next()) {
             (Some("--list"), None) => Ok(Task::Sweep { name: None }),
@@ -154,6 +165,13 @@ mod tests {
     }
 
     #[test]
+    fn the_surface_is_printed_or_written() {
+        let task = |write| Ok(Task::Surface { write });
+        assert_eq!(parsed("surface"), task(false));
+        assert_eq!(parsed("surface --write"), task(true));
+    }
+
+    #[test]
     fn a_sweep_has_one_name() {
         let task = |name: Option<&str>| {
             Ok(Task::Sweep {
@@ -173,6 +191,7 @@ mod tests {
             "check --first fmt",
             "golden",
             "coverage --write",
+            "surface --check",
             "sweep",
             "sweep ends zeros",
         ] {

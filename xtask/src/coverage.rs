@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::check::FEATURES;
 use crate::invocation::Invocation;
 
-const PAGE: &str = "docs/coverage.md";
+const PAGE: &str = "crates/burnscape-linearize/coverage.md";
 
 /// The test that makes the page from the cases it iterates over, and compares it with the one there.
 const TEST: &str = "--test modules -- --exact coverage::the_published_table_says_what_is_tested";

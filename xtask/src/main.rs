@@ -1,4 +1,4 @@
-//! The project's own checks: `cargo xtask check | features | golden | coverage | sweep`.
+//! The project's own checks: `cargo xtask check | features | golden | coverage | surface | sweep`.
 
 mod check;
 mod cli;
@@ -11,6 +11,7 @@ mod invocation;
 mod rules;
 mod runner;
 mod step;
+mod surface;
 mod sweep;
 mod tree;
 
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
             runner::run(&root, &features::steps(cuda), &selection)
         }
         Task::Coverage { only_check } => coverage::run(&root, only_check),
+        Task::Surface { write } => surface::run(&root, write),
         Task::Sweep { name } => sweep::run(&root, name.as_deref()),
         Task::Golden => runner::run(&root, &[golden::step()], &Default::default()),
     };

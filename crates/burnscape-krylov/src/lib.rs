@@ -108,3 +108,7 @@ pub use trust_region::{
     TrustRegionConfig, TrustRegionPlace, TrustRegionSolution, TrustRegionStage, TrustRegionStep,
 };
 pub use vector::{Elementwise, Orthonormal, Probe, VectorBlock, VectorList, VectorSpace};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeDoctests;

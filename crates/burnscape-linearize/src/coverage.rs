@@ -48,7 +48,7 @@ impl fmt::Display for Rule {
 
 /// Every operation on floats with its rule, as `family::operation`.
 ///
-#[doc = include_str!("../../../docs/coverage.md")]
+#[doc = include_str!("../coverage.md")]
 pub fn coverage() -> impl Iterator<Item = (String, Rule)> {
     let listed = LISTED.iter();
     listed.map(|(family, name, rule)| (format!("{family}::{name}"), *rule))

@@ -89,3 +89,7 @@ pub use panics::{Panic, caught};
 pub use program::{Port, Program};
 pub use stats::ProgramStats;
 pub use trace::{GradientTrace, TracedParam, trace_gradient};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeDoctests;

@@ -2,7 +2,9 @@
 
 mod decisions;
 mod file_length;
+mod includes;
 mod names;
+mod packages;
 mod visitors;
 
 use std::fs;
@@ -18,9 +20,11 @@ pub(crate) fn check(root: &Path) -> io::Result<Vec<Finding>> {
     let mut findings = decisions::check(root, &files)?;
     findings.extend(examples::listed(&files));
     findings.extend(names::of_files(&files));
+    findings.extend(packages::check(root, &files)?);
     for path in files.iter().filter(|path| has_extension(path, "rs")) {
         let text = fs::read_to_string(root.join(path))?;
         findings.extend(file_length::check(path, &text));
+        findings.extend(includes::check(path, &text));
         findings.extend(names::of_modules(path, &text));
         findings.extend(visitors::check(path, &text));
     }

@@ -1,28 +1,28 @@
 //! Guides, compiled with the crate so that their examples stay true.
 
-#[doc = include_str!("../../../../docs/guide/how_to_choose.md")]
+#[doc = include_str!("../../guide/how_to_choose.md")]
 pub mod how_to_choose {}
 
-#[doc = include_str!("../../../../docs/guide/from_pytorch.md")]
+#[doc = include_str!("../../guide/from_pytorch.md")]
 pub mod from_pytorch {}
 
-#[doc = include_str!("../../../../docs/guide/extending.md")]
+#[doc = include_str!("../../guide/extending.md")]
 pub mod extending {}
 
-#[doc = include_str!("../../../../docs/guide/curvature.md")]
+#[doc = include_str!("../../guide/curvature.md")]
 pub mod curvature {}
 
-#[doc = include_str!("../../../../docs/guide/spectrum.md")]
+#[doc = include_str!("../../guide/spectrum.md")]
 pub mod spectrum {}
 
-#[doc = include_str!("../../../../docs/guide/dynamics.md")]
+#[doc = include_str!("../../guide/dynamics.md")]
 pub mod dynamics {}
 
-#[doc = include_str!("../../../../docs/guide/paths.md")]
+#[doc = include_str!("../../guide/paths.md")]
 pub mod paths {}
 
-#[doc = include_str!("../../../../docs/guide/sharpness.md")]
+#[doc = include_str!("../../guide/sharpness.md")]
 pub mod sharpness {}
 
-#[doc = include_str!("../../../../docs/guide/recipes.md")]
+#[doc = include_str!("../../guide/recipes.md")]
 pub mod recipes {}

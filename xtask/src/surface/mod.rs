@@ -1,0 +1,77 @@
+//! How much a user of the library can name, and how much code stands behind it.
+
+mod code_lines;
+mod names;
+mod page;
+mod sources;
+mod test_only;
+mod verbs;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use names::Origin;
+use sources::Sources;
+
+const PAGE: &str = "docs/surface.md";
+
+const CRATES: [&str; 3] = ["burnscape", "burnscape-krylov", "burnscape-linearize"];
+
+/// What one room shows, and how much code it is.
+#[derive(Debug, Default, PartialEq)]
+struct Room {
+    names: BTreeMap<String, Origin>,
+    /// Methods of its configs that make or run something, as config and method.
+    verbs: BTreeSet<(String, String)>,
+    code_lines: usize,
+}
+
+/// The rooms of one crate by name.
+struct Surface {
+    name: &'static str,
+    rooms: BTreeMap<String, Room>,
+}
+
+/// Prints the page; with `write`, keeps it.
+pub(crate) fn run(root: &Path, write: bool) -> Result<(), String> {
+    let surfaces: Result<Vec<Surface>, String> = CRATES
+        .into_iter()
+        .map(|name| {
+            let sources = Sources::read(&root.join("crates").join(name).join("src"))?;
+            let rooms = rooms(&sources).map_err(|error| format!("{name}: {error}"))?;
+            Ok(Surface { name, rooms })
+        })
+        .collect();
+    let page = page::page(&surfaces?);
+    print!("{page}");
+    if write {
+        fs::write(root.join(PAGE), page).map_err(|error| format!("{PAGE}: {error}"))?;
+    }
+    Ok(())
+}
+
+fn rooms(sources: &Sources) -> Result<BTreeMap<String, Room>, String> {
+    let mut rooms: BTreeMap<String, Room> = BTreeMap::new();
+    let names = names::public(sources)?;
+    let configs: BTreeSet<String> = names
+        .iter()
+        .map(|name| &name.name)
+        .filter(|name| name.ends_with("Config"))
+        .cloned()
+        .collect();
+    for name in names {
+        let room = rooms.entry(name.room).or_default();
+        let origin = room.names.entry(name.name).or_insert(name.origin);
+        // A name that is both, a trait and a re-exported derive for instance, is the room's own.
+        *origin = (*origin).min(name.origin);
+    }
+    for module in sources.modules() {
+        let room = rooms.entry(module.room()).or_default();
+        room.code_lines += code_lines::count(&module.text)?;
+        let verbs = verbs::of_configs(&module.file.items);
+        let public = verbs.filter(|(config, _)| configs.contains(config));
+        room.verbs.extend(public);
+    }
+    Ok(rooms)
+}
