@@ -3,14 +3,12 @@
 use std::cell::Cell;
 
 use burn::module::ParamGroup;
-use burnscape::curvature::{
-    CurvatureConfig, CurvatureError, FiniteDifference, Hessian, WeightDecay,
-};
+use burnscape::curvature::{FiniteDifference, Hessian, WeightDecay};
 use burnscape::krylov::{LinearOperator, Sum, symmetry_defect};
-use burnscape::loss::{LossError, Mode, Reduction, SplitObjective};
+use burnscape::loss::{Reduction, SplitObjective};
 use burnscape::space::{ParamSpace, ParamVector};
 
-use super::fixture::{CrossEntropy, Labeled, Net, STREAM, assert_close, batches, dense, distance};
+use super::fixture::{CrossEntropy, Labeled, Net, assert_close, batches, dense, distance};
 
 #[test]
 fn differences_converge_to_the_exact_hessian_as_the_square_of_the_step() {
@@ -35,31 +33,6 @@ fn differences_converge_to_the_exact_hessian_as_the_square_of_the_step() {
         let zero = ParamVector::zeros(differences.space()).unwrap();
         assert_eq!(differences.matvec(&zero).unwrap().norm().unwrap(), 0.0);
     }
-}
-
-#[test]
-fn differences_know_groups_and_masks() {
-    let _drawing = STREAM.lock();
-    let net = Net::new();
-    let data = batches(&[5, 2]);
-    let objective = CrossEntropy(Reduction::Mean);
-    let loss = objective.as_loss();
-    let config = || CurvatureConfig::new().with_group(ParamGroup::from_predicate("last"));
-    let exact = dense(&config().hessian(&net, &loss, &data).unwrap());
-    let differences = config().finite_difference(&net, &loss, &data).unwrap();
-    assert_close(&exact, &dense(&differences), 1e-8);
-
-    let config = || CurvatureConfig::new().with_mode(Mode::Train);
-    let error = config()
-        .finite_difference(&net, &loss, &data)
-        .map(|_| ())
-        .unwrap_err();
-    assert_eq!(error, CurvatureError::Loss(LossError::Draws));
-    // The seed gives differences and exact products the same masks.
-    let seeded = || config().with_draws_seed(5);
-    let differences = seeded().finite_difference(&net, &loss, &data).unwrap();
-    let exact = dense(&seeded().hessian(&net, &loss, &data).unwrap());
-    assert_close(&exact, &dense(&differences), 1e-8);
 }
 
 #[test]

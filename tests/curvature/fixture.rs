@@ -1,28 +1,13 @@
 //! A small model, its data, and dense matrices.
 
-use std::sync::{Mutex, Once};
-
 use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::nn::{Dropout, DropoutConfig, Initializer, Linear, LinearConfig};
-use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
 use burnscape::krylov::{Dense, LinearOperator};
 use burnscape::loss::{Batch, Reduction, SplitObjective};
 use burnscape::space::{ParamSpace, ParamVector};
-
-/// Flex with f64 as its default.
-pub(crate) fn device() -> Device {
-    static F64: Once = Once::new();
-    F64.call_once(|| {
-        Device::flex()
-            .configure(FloatDType::F64)
-            .expect("the first use of the device");
-    });
-    Device::flex()
-}
-
-/// Held by tests that draw from the device's generator: all threads share it.
-pub(crate) static STREAM: Mutex<()> = Mutex::new(());
+pub(crate) use burnscape_testkit::double::device;
 
 fn wave(index: usize, phase: f64) -> f64 {
     (1.0 + 0.37 * (index as f64 + phase).powf(1.31)).sin()

@@ -7,7 +7,7 @@ use burnscape::space::SpaceError;
 use burnscape_testkit::objectives::Point;
 use proptest::prelude::*;
 
-use crate::models::{Net, at, parameters, point};
+use super::models::{Net, at, parameters, point};
 
 fn near(x: &[f64], y: &[f64]) {
     for (x, y) in x.iter().zip(y) {

@@ -13,7 +13,7 @@ use burnscape::path::{
 use burnscape::space::LeafVector;
 use burnscape_testkit::objectives::Point;
 
-use crate::models::{Net, nothing, parameters, point};
+use super::models::{Net, nothing, parameters, point};
 
 fn go_on(_: &FitStep) -> ControlFlow<()> {
     ControlFlow::Continue(())

@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use burnscape::loss::{Evaluator, Mode};
 use burnscape::path::{NormalizationPolicy, Profiler, Segment, reestimate};
 
-use crate::models::Net;
+use super::models::Net;
 
 fn inputs(count: usize, shift: f64) -> Tensor<2> {
     let numbers = (0..count * 4).map(|i| 3.0 * (1.7 * i as f64 + shift).sin() as f32 + 5.0);

@@ -12,7 +12,7 @@ use burnscape::sharpness::{
 };
 use burnscape::space::{ParamSpace, ParamVector, UnfilteredRule};
 
-use crate::models::{Net, regression, squared_error};
+use super::models::{Net, regression, squared_error};
 
 #[test]
 fn a_size_of_zero_gives_a_rise_of_exactly_zero() {

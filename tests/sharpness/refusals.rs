@@ -10,7 +10,7 @@ use burnscape::sharpness::{
 };
 use burnscape::space::UnfilteredRule;
 
-use crate::models::{H, Net, Point, matrix, quadratic, regression, squared_error};
+use super::models::{H, Net, Point, matrix, quadratic, regression, squared_error};
 
 #[test]
 fn a_loss_that_is_not_finite_is_refused_with_the_number_of_the_sample() {

@@ -5,7 +5,7 @@ use burnscape::loss::Evaluator;
 use burnscape::sharpness::{AverageRiseConfig, DirectionalDistributionConfig, WorstCaseRiseConfig};
 use proptest::prelude::{ProptestConfig, proptest};
 
-use crate::models::{H, Net, Point, matrix, quadratic, regression, squared_error};
+use super::models::{H, Net, Point, matrix, quadratic, regression, squared_error};
 
 #[test]
 fn the_same_seed_gives_the_same_numbers_and_another_seed_others() {

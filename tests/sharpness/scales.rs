@@ -6,7 +6,7 @@ use burnscape::loss::Evaluator;
 use burnscape::sharpness::{AverageRiseConfig, PerturbationScale, WorstCaseRiseConfig};
 use burnscape::space::{ParamSpace, ParamVector, UnfilteredRule};
 
-use crate::models::{Net, regression, squared_error};
+use super::models::{Net, regression, squared_error};
 
 #[test]
 fn relative_noise_has_the_stated_variance() {

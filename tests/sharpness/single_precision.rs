@@ -8,7 +8,7 @@ use burnscape::sharpness::{
 use burnscape::space::{ParamSpace, ParamVector};
 use burnscape_testkit::models::{Classifier, Cnn};
 
-use crate::models::{Net, regression, squared_error};
+use super::models::{Net, regression, squared_error};
 
 type Digits = (Tensor<4>, Tensor<1, Int>);
 

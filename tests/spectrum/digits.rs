@@ -16,11 +16,7 @@ use burnscape_testkit::eigenvalues;
 
 use super::fixture::device;
 
-#[path = "../../examples/survey/data.rs"]
-#[allow(dead_code, reason = "the survey uses more of it")]
-mod data;
-
-use data::{Digits, Split};
+use crate::survey::data::{Digits, Split};
 
 /// 64-24-16-10 with tanh: 2,130 parameters.
 #[derive(Module, Debug)]
