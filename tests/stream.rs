@@ -38,7 +38,7 @@ mod survey {
 }
 
 use burn::module::Module;
-use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
+use burn::nn::LinearConfig;
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{DType, Device, Distribution, Tensor};
 use burnscape::curvature::CurvatureConfig;
@@ -47,28 +47,15 @@ use burnscape::loss::{Evaluator, LossError, Mode};
 use burnscape::optim::SamConfig;
 use burnscape::sharpness::SharpnessReportConfig;
 use burnscape::space::{ParamSpace, ParamVector};
+use burnscape_testkit::models::Dropped;
 use burnscape_testkit::{single as element, turn};
 
-#[derive(Module, Debug)]
-struct Net {
-    layer: Linear,
-    dropout: Dropout,
-    head: Linear,
+fn network(device: &Device) -> Dropped {
+    Dropped::new([4, 16, 2], device)
 }
 
-impl Net {
-    fn new(device: &Device) -> Self {
-        Self {
-            layer: LinearConfig::new(4, 16).init(device),
-            dropout: DropoutConfig::new(0.5).init(),
-            head: LinearConfig::new(16, 2).init(device),
-        }
-    }
-
-    fn loss(&self, x: Tensor<2>) -> Tensor<1> {
-        let hidden = self.dropout.forward(self.layer.forward(x).tanh());
-        (self.head.forward(hidden) - 1.0).square().mean()
-    }
+fn loss(model: &Dropped, x: Tensor<2>) -> Tensor<1> {
+    (model.forward(x) - 1.0).square().mean()
 }
 
 #[test]
@@ -78,13 +65,13 @@ fn with_a_draws_seed_both_passes_draw_the_same_mask() {
     let x = Tensor::<2>::ones([16, 4], &device);
     // At a radius of zero both passes differ by their masks alone.
     let losses = |seed: Option<u64>| {
-        let mut model = Net::new(&device);
+        let mut model = network(&device);
         let config = SamConfig::new().with_rho(0.0).with_draws_seed(seed);
         let mut sam = config
             .init(SgdConfig::new().init())
             .expect("a valid configuration");
         let mut step = || {
-            sam.step(0.01, &mut model, |m: &Net| m.loss(x.clone()))
+            sam.step(0.01, &mut model, |m: &Dropped| loss(m, x.clone()))
                 .expect("a step")
         };
         [step(), step()].map(|report| (report.loss, report.perturbed_loss))
@@ -136,24 +123,24 @@ fn training_with_a_monitor_is_training_with_one_draw_in_its_place() {
     let plain = Device::flex();
     let device = plain.clone().autodiff();
     let x = Tensor::<2>::ones([16, 4], &plain);
-    let start = Net::new(&device);
+    let start = network(&device);
     let weights = start.clone().into_record().into_bytes().expect("a record");
-    let train = |look: &mut dyn FnMut(usize, &Net)| {
+    let train = |look: &mut dyn FnMut(usize, &Dropped)| {
         let record = burn::store::ModuleRecord::from_bytes(weights.clone()).expect("a record");
-        let mut model = Net::new(&device).load_record(record);
+        let mut model = network(&device).load_record(record);
         let mut sgd = SgdConfig::new().init();
         plain.seed(5);
         let mut losses = Vec::new();
         for step in 0..6 {
             look(step, &model);
-            let loss = model.loss(x.clone().autodiff());
+            let loss = loss(&model, x.clone().autodiff());
             losses.push(loss.clone().into_scalar::<f32>());
             let gradients = GradientsParams::from_grads(loss.backward(), &model);
             model = sgd.step(0.1, model, gradients);
         }
         losses
     };
-    let objective = |model: &Net, x: Tensor<2>| model.loss(x);
+    let objective = loss;
     let data = [x.clone()];
     let config = CurvatureMonitorConfig::new(2)
         .with_mode(Mode::Train)
@@ -185,8 +172,8 @@ fn training_with_a_monitor_is_training_with_one_draw_in_its_place() {
 fn two_measurements_leave_the_stream_in_two_states() {
     let _turn = turn();
     let device = Device::flex();
-    let (model, data) = (Net::new(&device), [Tensor::<2>::ones([4, 4], &device)]);
-    let objective = |model: &Net, x: Tensor<2>| model.loss(x);
+    let (model, data) = (network(&device), [Tensor::<2>::ones([4, 4], &device)]);
+    let objective = loss;
     let draw = || Tensor::<1>::random([4], Distribution::Default, &device).into_data();
     let evaluator = Evaluator::new(&objective)
         .with_mode(Mode::Train)
@@ -205,8 +192,8 @@ fn two_measurements_leave_the_stream_in_two_states() {
 fn what_draws_is_refused_without_a_seed() {
     let _turn = turn();
     let device = Device::flex();
-    let (model, data) = (Net::new(&device), [Tensor::<2>::ones([4, 4], &device)]);
-    let objective = |model: &Net, x: Tensor<2>| model.loss(x);
+    let (model, data) = (network(&device), [Tensor::<2>::ones([4, 4], &device)]);
+    let objective = loss;
     let text = LossError::Draws.to_string();
     let said = |error: Option<String>| assert_eq!(error.as_ref(), Some(&text));
     let train = || Evaluator::new(&objective).with_mode(Mode::Train);

@@ -3,8 +3,6 @@
 
 use std::ops::ControlFlow;
 
-use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use burnscape::curvature::{CurvatureError, Hessian};
 use burnscape::krylov::{
@@ -13,27 +11,16 @@ use burnscape::krylov::{
     SelfAdjoint, Shifted, Symmetric, TraceConfig, TraceMethod, VectorSpace, to_dense,
 };
 use burnscape::space::{ParamSpace, ParamVector};
+use burnscape_testkit::models::TwoLayers;
 
-#[derive(Module, Debug)]
-struct Net {
-    first: Linear,
-    last: Linear,
-}
-
-impl Net {
-    fn new() -> Self {
-        let device = Device::default();
-        let net = Self {
-            first: LinearConfig::new(3, 6).init(&device),
-            last: LinearConfig::new(6, 2).init(&device),
-        };
-        // The same weights on every machine.
-        let space = ParamSpace::of(&net).unwrap();
-        let weight = |i: usize| (1.3 * i as f64).sin() * 0.7;
-        let values: Vec<f64> = (0..space.len()).map(weight).collect();
-        let vector = ParamVector::from_host(&space, &values).unwrap();
-        vector.apply_to(&net).unwrap()
-    }
+fn net() -> TwoLayers {
+    let net = TwoLayers::new([3, 6, 2], &Device::default());
+    // The same weights on every machine.
+    let space = ParamSpace::of(&net).unwrap();
+    let weight = |i: usize| (1.3 * i as f64).sin() * 0.7;
+    let values: Vec<f64> = (0..space.len()).map(weight).collect();
+    let vector = ParamVector::from_host(&space, &values).unwrap();
+    vector.apply_to(&net).unwrap()
 }
 
 fn data() -> [(Tensor<2>, Tensor<2>); 1] {
@@ -48,8 +35,8 @@ fn data() -> [(Tensor<2>, Tensor<2>); 1] {
     [(tensor(16, 3, 0.7), tensor(16, 2, 1.9))]
 }
 
-fn loss(net: &Net, (x, y): (Tensor<2>, Tensor<2>)) -> Tensor<1> {
-    let outputs = net.last.forward(net.first.forward(x).tanh());
+fn loss(net: &TwoLayers, (x, y): (Tensor<2>, Tensor<2>)) -> Tensor<1> {
+    let outputs = net.forward(x, Tensor::tanh);
     (outputs - y).square().mean()
 }
 
@@ -68,7 +55,7 @@ where
 
 #[test]
 fn eigenpairs_of_a_hessian() {
-    let (net, data) = (Net::new(), data());
+    let (net, data) = (net(), data());
     let hessian = Counted::new(Hessian::new(&net, &loss, &data).unwrap());
     let (_, values, size) = reference(&hessian);
     let top: Vec<f64> = values.iter().rev().take(3).copied().collect();
@@ -102,7 +89,7 @@ fn eigenpairs_of_a_hessian() {
 
 #[test]
 fn sums_over_a_hessian() {
-    let (net, data) = (Net::new(), data());
+    let (net, data) = (net(), data());
     let hessian = Hessian::new(&net, &loss, &data).unwrap();
     let (matrix, values, size) = reference(&hessian);
     let n = values.len();
@@ -152,7 +139,7 @@ fn sums_over_a_hessian() {
 
 #[test]
 fn records_and_inverses_of_a_hessian() {
-    let (net, data) = (Net::new(), data());
+    let (net, data) = (net(), data());
     let hessian = Hessian::new(&net, &loss, &data).unwrap();
     let space = ParamSpace::of(&net).unwrap();
     let whole = LanczosConfig::new(12).run(&hessian).unwrap();

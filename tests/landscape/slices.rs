@@ -3,14 +3,13 @@
 use std::ops::ControlFlow;
 
 use burn::module::{Module, Param};
-use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
-use burn::tensor::activation::relu;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use burnscape::landscape::{
     Axes, Grid, LandscapeError, Slice1d, Slice2d, SliceStep, filter_normalized, slice_1d, slice_2d,
 };
 use burnscape::loss::{Evaluator, Mode};
 use burnscape::space::{ParamSpace, ParamVector, UnfilteredRule};
+use burnscape_testkit::models::Normalized;
 
 #[derive(Module, Debug)]
 struct Point {
@@ -40,27 +39,12 @@ fn go_on(_: &SliceStep) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
-/// A network with batch norm.
-#[derive(Module, Debug)]
-struct Net {
-    first: Linear,
-    norm: BatchNorm,
-    second: Linear,
+fn network(device: &Device) -> Normalized {
+    Normalized::new([2, 3, 1], device)
 }
 
-impl Net {
-    fn new(device: &Device) -> Self {
-        Self {
-            first: LinearConfig::new(2, 3).init(device),
-            norm: BatchNormConfig::new(3).init(device),
-            second: LinearConfig::new(3, 1).init(device),
-        }
-    }
-}
-
-fn squares(model: &Net, x: Tensor<2>) -> Tensor<1> {
-    let hidden = relu(model.norm.forward(model.first.forward(x)));
-    model.second.forward(hidden).powi_scalar(2).mean()
+fn squares(model: &Normalized, x: Tensor<2>) -> Tensor<1> {
+    model.forward(x).powi_scalar(2).mean()
 }
 
 fn inputs() -> [Tensor<2>; 2] {
@@ -125,7 +109,7 @@ fn a_plane_through_a_quadratic_is_an_exact_paraboloid() {
 
 #[test]
 fn the_center_is_the_models_loss_and_the_axes_are_lines_bit_for_bit() {
-    let model = Net::new(&Device::default().autodiff());
+    let model = network(&Device::default().autodiff());
     let (evaluator, data) = (Evaluator::new(&squares), inputs());
     let base = evaluator.loss(&model, &data).unwrap().value;
     let space = evaluator.space(&model).unwrap();
@@ -155,15 +139,14 @@ fn the_center_is_the_models_loss_and_the_axes_are_lines_bit_for_bit() {
 
 #[test]
 fn the_model_and_its_running_statistics_are_not_changed() {
-    let model = Net::new(&Device::default().autodiff());
+    let model = network(&Device::default().autodiff());
     let space = ParamSpace::of(&model).unwrap();
     let state = || {
         let weights = ParamVector::from_module(&space, &model)
             .unwrap()
             .to_host()
             .unwrap();
-        let mean = model.norm.running_mean.value_sync().into_data();
-        let var = model.norm.running_var.value_sync().into_data();
+        let [mean, var] = model.running().map(Tensor::into_data);
         (weights, mean, var)
     };
     let before = state();
@@ -456,7 +439,7 @@ fn grids_and_directions_without_meaning_are_refused() {
 
 #[test]
 fn filter_normalized_directions_follow_the_seed_and_the_weights() {
-    let model = Net::new(&Device::default());
+    let model = network(&Device::default());
     let space = ParamSpace::of(&model).unwrap();
     let weights = ParamVector::from_module(&space, &model).unwrap();
     let make = |seed| filter_normalized(&space, &model, seed, UnfilteredRule::AsOneFilter).unwrap();

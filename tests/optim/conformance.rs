@@ -15,6 +15,8 @@ use burnscape::optim::{
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use super::fixture::device;
+
 /// Linear regression with a frozen offset. One matrix, because Muon serves nothing else.
 #[derive(Module, Debug)]
 struct Regression {
@@ -43,10 +45,6 @@ impl Regression {
         let output = x.matmul(self.weight.val()) + self.frozen.val().unsqueeze();
         (output - y).square().sum_dim(1).squeeze_dim(1)
     }
-}
-
-fn device() -> Device {
-    Device::flex().autodiff()
 }
 
 fn batch() -> Batch {

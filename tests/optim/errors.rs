@@ -3,7 +3,7 @@
 
 use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
-use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
+use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor};
 use burnscape::loss::LossError;
 use burnscape::optim::{
@@ -14,13 +14,7 @@ use burnscape::optim::{
 use burnscape::space::SpaceError;
 use burnscape_testkit::objectives::{Point, quadratic};
 
-fn device() -> Device {
-    Device::flex().autodiff()
-}
-
-fn sgd() -> ModuleOptimizer {
-    SgdConfig::new().init()
-}
+use super::fixture::{device, sgd};
 
 fn refused(config: SamConfig) -> OptimConfigError {
     config.init(sgd()).expect_err("an invalid configuration")

@@ -2,41 +2,19 @@
 //! exact answers that the methods were specified with (A1 to A9).
 
 use burn::module::{Module, Param};
-use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
+use burn::optim::GradientsParams;
 use burn::tensor::activation::relu;
-use burn::tensor::{DType, Device, Distribution, Tensor, TensorData};
+use burn::tensor::{DType, Distribution, Tensor, TensorData};
 use burnscape::optim::{
-    Ascent, ClosureStep, Combination, Metric, PerturbedGdConfig, Sam, SamConfig, SkipReason,
-    Source, StepReport, Window, sam_edge,
+    Ascent, ClosureStep, Combination, Metric, PerturbedGdConfig, SamConfig, SkipReason, Source,
+    StepReport, Window, sam_edge,
 };
 use burnscape::space::{LeafVector, ParamSpace};
 use burnscape_testkit::objectives::{Point, quadratic, saddle, valley};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-fn device() -> Device {
-    Device::flex().autodiff()
-}
-
-fn sgd() -> ModuleOptimizer {
-    SgdConfig::new().init()
-}
-
-fn point(coordinates: &[f64]) -> Point {
-    Point::new(coordinates, &device(), DType::F64)
-}
-
-fn build(config: SamConfig) -> Sam {
-    config.init(sgd()).expect("a valid configuration")
-}
-
-#[track_caller]
-fn assert_near(found: f64, expected: f64, tolerance: f64) {
-    assert!(
-        (found - expected).abs() <= tolerance,
-        "found {found}, expected {expected}"
-    );
-}
+use super::fixture::{assert_near, build, device, point, sgd};
 
 fn gradients_of(point: &Point, loss: impl Fn(&Point) -> Tensor<1>) -> GradientsParams {
     GradientsParams::from_grads(loss(point).backward(), point)

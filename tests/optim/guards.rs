@@ -2,27 +2,17 @@
 
 use burn::module::{Module, Param, ParamGroup};
 use burn::nn::{BatchNorm, BatchNormConfig};
+use burn::optim::GradientsParams;
 use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
-use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::{DType, Device, Tensor};
 use burnscape::optim::{
     Ascent, ClosureStep, Combination, OptimConfigError, OptimError, PerturbedGdConfig, RhoGroup,
-    Sam, SamConfig, SkipReason, Source, SwaConfig, Tied,
+    SamConfig, SkipReason, Source, SwaConfig, Tied,
 };
 use burnscape::space::{ParamSpace, ParamVector};
 use burnscape_testkit::objectives::{Point, quadratic, saddle};
 
-fn device() -> Device {
-    Device::flex().autodiff()
-}
-
-fn sgd() -> ModuleOptimizer {
-    SgdConfig::new().init()
-}
-
-fn build(config: SamConfig) -> Sam {
-    config.init(sgd()).expect("a valid configuration")
-}
+use super::fixture::{build, device, sgd};
 
 fn point(coordinates: &[f64], dtype: DType) -> Point {
     Point::new(coordinates, &device(), dtype)

@@ -1,25 +1,22 @@
 //! How a sharpness-aware step treats the model around the weights: statistics, groups, seeds, and
 //! the two halves of a step.
 
-use burn::module::{Module, ParamGroup};
-use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
+use burn::module::ParamGroup;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
-use burn::tensor::activation::relu;
-use burn::tensor::{DType, Device, Distribution, Tensor, TensorData};
+use burn::tensor::{DType, Distribution, Tensor, TensorData};
 use burnscape::loss::{Evaluator, Mode, PerExample, Reduction};
 use burnscape::optim::{
     ClosureStep, FisherSquares, Mask, Metric, OptimError, RhoGroup, RhoSchedule, Sam, SamConfig,
     SkipReason, SwaConfig,
 };
 use burnscape::space::{LeafVector, ParamSpace, ParamVector, unshared_copy};
+use burnscape_testkit::models::Normalized;
 use burnscape_testkit::objectives::{Point, quadratic};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-fn device() -> Device {
-    Device::flex().autodiff()
-}
+use super::fixture::device;
 
 fn momentum() -> ModuleOptimizer {
     let momentum = MomentumConfig::new()
@@ -32,37 +29,16 @@ fn build(config: SamConfig) -> Sam {
     config.init(momentum()).expect("a valid configuration")
 }
 
-/// A layer, batch norm and a head.
-#[derive(Module, Debug)]
-struct Net {
-    first: Linear,
-    norm: BatchNorm,
-    head: Linear,
+fn model() -> Normalized {
+    Normalized::new([4, 6, 2], &device())
 }
 
-impl Net {
-    fn new() -> Self {
-        let device = device();
-        Self {
-            first: LinearConfig::new(4, 6).init(&device),
-            norm: BatchNormConfig::new(6).init(&device),
-            head: LinearConfig::new(6, 2).init(&device),
-        }
-    }
+fn mean_square(model: &Normalized, x: Tensor<2>) -> Tensor<1> {
+    (model.forward(x) - 1.0).square().mean()
+}
 
-    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let hidden = relu(self.norm.forward(self.first.forward(x)));
-        self.head.forward(hidden)
-    }
-
-    fn loss(&self, x: Tensor<2>) -> Tensor<1> {
-        (self.forward(x) - 1.0).square().mean()
-    }
-
-    fn statistics(&self) -> (TensorData, TensorData) {
-        let mean = self.norm.running_mean.value_sync().into_data();
-        (mean, self.norm.running_var.value_sync().into_data())
-    }
+fn running(model: &Normalized) -> [TensorData; 2] {
+    model.running().map(Tensor::into_data)
 }
 
 fn input() -> Tensor<2> {
@@ -71,7 +47,7 @@ fn input() -> Tensor<2> {
     Tensor::from_data(data, &device())
 }
 
-fn weights(model: &Net) -> Vec<f64> {
+fn weights(model: &Normalized) -> Vec<f64> {
     let space = ParamSpace::of(model).expect("a space");
     let weights = ParamVector::from_module(&space, model).expect("weights");
     weights.to_host().expect("numbers")
@@ -79,73 +55,74 @@ fn weights(model: &Net) -> Vec<f64> {
 
 #[test]
 fn running_statistics_are_those_of_the_first_pass() {
-    let mut model = Net::new();
+    let mut model = model();
     let once = unshared_copy(&model);
     let clone = model.clone();
     let mut sam = build(SamConfig::new().with_rho(0.5));
-    sam.step(0.1, &mut model, |m: &Net| m.loss(input()))
+    sam.step(0.1, &mut model, |m: &Normalized| mean_square(m, input()))
         .expect("a step");
     once.forward(input());
-    assert_eq!(model.statistics(), once.statistics());
+    assert_eq!(running(&model), running(&once));
     // The displaced pass wrote into a copy; the user's clones see the first pass alone, as in a
     // plain loop.
-    assert_eq!(clone.statistics(), once.statistics());
+    assert_eq!(running(&clone), running(&once));
 }
 
 #[test]
 fn a_skipped_step_leaves_the_running_statistics() {
     for config in [SamConfig::new(), SamConfig::asam()] {
-        let mut model = Net::new();
+        let mut model = model();
         let mut sam = build(config);
-        sam.step(0.1, &mut model, |m: &Net| m.loss(input()))
+        sam.step(0.1, &mut model, |m: &Normalized| mean_square(m, input()))
             .expect("a step");
-        let (before, statistics) = (weights(&model), model.statistics());
-        let poisoned = |m: &Net| m.loss(input() * f32::NAN);
+        let (before, statistics) = (weights(&model), running(&model));
+        let poisoned = |m: &Normalized| mean_square(m, input() * f32::NAN);
         let report = sam.step(0.1, &mut model, poisoned).expect("a report");
         assert_eq!(report.skipped, Some(SkipReason::NonFinite));
         assert_eq!(weights(&model), before);
-        assert_eq!(model.statistics(), statistics);
+        assert_eq!(running(&model), statistics);
         // Training goes on as if the batch had never been.
         let report = sam
-            .step(0.1, &mut model, |m: &Net| m.loss(input()))
+            .step(0.1, &mut model, |m: &Normalized| mean_square(m, input()))
             .expect("a report");
         assert_eq!(report.skipped, None);
     }
     // A plain optimizer in the same loop has the same manners.
-    let mut model = Net::new();
-    let statistics = model.statistics();
-    let poisoned = |m: &Net| m.loss(input() * f32::NAN);
+    let mut model = model();
+    let statistics = running(&model);
+    let poisoned = |m: &Normalized| mean_square(m, input() * f32::NAN);
     let report = momentum()
         .closure_step(0.1, &mut model, poisoned)
         .expect("a report");
     assert_eq!(report.skipped, Some(SkipReason::NonFinite));
-    assert_eq!(model.statistics(), statistics);
+    assert_eq!(running(&model), statistics);
 }
 
 #[test]
 fn an_error_leaves_the_model_as_it_was() {
-    let mut model = Net::new();
-    let (before, statistics) = (weights(&model), model.statistics());
+    let mut model = model();
+    let (before, statistics) = (weights(&model), running(&model));
     let mut sam = build(SamConfig::new());
     // The second pass fails, after the first has written its statistics.
     let mut calls = 0;
-    let error = sam.step(0.1, &mut model, |m: &Net| {
+    let error = sam.step(0.1, &mut model, |m: &Normalized| {
         calls += 1;
-        let loss = m.loss(input());
+        let loss = mean_square(m, input());
         if calls == 2 { loss.inner() } else { loss }
     });
     assert!(error.is_err());
     assert_eq!(weights(&model), before);
-    assert_eq!(model.statistics(), statistics);
+    assert_eq!(running(&model), statistics);
     assert_eq!(sam.num_steps(), 0);
 }
 
 #[test]
 fn the_original_weights_come_back_bit_for_bit() {
-    let model = Net::new();
+    let model = model();
     let before = weights(&model);
     let mut sam = build(SamConfig::new().with_rho(10.0));
-    let gradients = |m: &Net| GradientsParams::from_grads(m.loss(input()).backward(), m);
+    let gradients =
+        |m: &Normalized| GradientsParams::from_grads(mean_square(m, input()).backward(), m);
     let first = gradients(&model);
     let ascended = sam.ascend(0.0, model, &first).expect("an ascent");
     assert_ne!(weights(ascended.module()), before);
@@ -198,11 +175,11 @@ fn excluded_parameters_are_not_displaced_and_do_not_count_in_the_norm() {
     let rho = 0.7;
     let groups = vec![
         RhoGroup::new(ParamGroup::from_predicate("norm"), 0.0),
-        RhoGroup::new(ParamGroup::from_predicate("head"), 0.5),
+        RhoGroup::new(ParamGroup::from_predicate("second"), 0.5),
     ];
-    let model = Net::new();
+    let model = model();
     let space = ParamSpace::of(&model).expect("a space");
-    let gradients = GradientsParams::from_grads(model.loss(input()).backward(), &model);
+    let gradients = GradientsParams::from_grads(mean_square(&model, input()).backward(), &model);
     let gradient = LeafVector::from_gradients(&space, &gradients).expect("gradients");
     let inside = gradient
         .clone()
@@ -218,7 +195,7 @@ fn excluded_parameters_are_not_displaced_and_do_not_count_in_the_norm() {
     {
         let factor = match leaf.path() {
             path if path.starts_with("norm") => 0.0,
-            path if path.starts_with("head") => 0.5,
+            path if path.starts_with("second") => 0.5,
             _ => 1.0,
         };
         let read = |value: &Option<Tensor<1>>| -> Vec<f64> {
@@ -243,9 +220,9 @@ fn excluded_parameters_are_not_displaced_and_do_not_count_in_the_norm() {
 fn the_mask_keeps_its_share_of_the_parameters_and_its_mean_displacement() {
     let keep = 0.25;
     let (steps, rho) = (400, 0.1);
-    let mut model = Net::new();
+    let mut model = model();
     let space = ParamSpace::of(&model).expect("a space");
-    let gradients = GradientsParams::from_grads(model.loss(input()).backward(), &model);
+    let gradients = GradientsParams::from_grads(mean_square(&model, input()).backward(), &model);
     let gradient = LeafVector::from_gradients(&space, &gradients).expect("gradients");
     let scale = rho / gradient.norm().expect("a norm");
     let mut sam = build(
@@ -280,7 +257,7 @@ fn the_mask_keeps_its_share_of_the_parameters_and_its_mean_displacement() {
             }
         }
         let second = GradientsParams::from_grads(
-            ascended.module().loss(input()).backward(),
+            mean_square(ascended.module(), input()).backward(),
             ascended.module(),
         );
         model = sam.descend(ascended, second).expect("a descent").0;
@@ -432,15 +409,15 @@ fn the_average_of_weights_is_their_mean() {
 fn a_step_does_not_touch_what_measures_the_same_model() {
     // Evaluating between steps, in both modes, must not change the run.
     let run = |measures: bool| {
-        let mut model = Net::new();
+        let mut model = model();
         let space = ParamSpace::of(&model).expect("a space");
         let start: Vec<f64> = (0..space.len()).map(|i| (i as f64 * 0.7).sin()).collect();
         let start = ParamVector::from_host(&space, &start).expect("a vector");
         model = start.apply_to(&model).expect("a model");
         let mut sam = build(SamConfig::new());
-        let loss = |m: &Net, x: Tensor<2>| m.loss(x);
+        let loss = mean_square;
         for _ in 0..3 {
-            sam.step(0.05, &mut model, |m: &Net| m.loss(input()))
+            sam.step(0.05, &mut model, |m: &Normalized| mean_square(m, input()))
                 .expect("a step");
             if measures {
                 for mode in [Mode::Eval, Mode::Train] {
@@ -452,15 +429,15 @@ fn a_step_does_not_touch_what_measures_the_same_model() {
                 }
             }
         }
-        (weights(&model), model.statistics())
+        (weights(&model), running(&model))
     };
     assert_eq!(run(false), run(true));
 }
 
 #[test]
 fn a_missing_second_gradient_is_not_taken_for_a_step() {
-    let model = Net::new();
-    let gradients = GradientsParams::from_grads(model.loss(input()).backward(), &model);
+    let model = model();
+    let gradients = GradientsParams::from_grads(mean_square(&model, input()).backward(), &model);
     let mut sam = build(SamConfig::new());
     let ascended = sam.ascend(0.1, model, &gradients).expect("an ascent");
     assert!(ascended.wants_gradient());

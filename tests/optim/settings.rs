@@ -2,20 +2,17 @@
 //! what may be given, within it is used.
 
 use burn::module::ParamGroup;
-use burn::optim::{ModuleOptimizer, SgdConfig};
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{Device, Tensor};
 use burnscape::optim::{
     Ascent, Combination, FisherSquares, Mask, Metric, OptimConfigError, PerturbedGdConfig,
     RhoGroup, RhoSchedule, SaddleFreeNewtonConfig, SamConfig, Source, SwaConfig,
 };
 use burnscape_testkit::objectives::{Point, quadratic};
 
-fn sgd() -> ModuleOptimizer {
-    SgdConfig::new().init()
-}
+use super::fixture::{self, sgd};
 
 fn point() -> Point {
-    Point::new(&[1.0, -2.0], &Device::flex().autodiff(), DType::F64)
+    fixture::point(&[1.0, -2.0])
 }
 
 type Outcome = Result<(), OptimConfigError>;

@@ -6,6 +6,7 @@ use burn::tensor::activation::tanh;
 use burn::tensor::{DType, Tensor, TensorData};
 use burnscape::krylov::{Dense, Symmetric, TrustRegionConfig};
 use burnscape::optim::{Ascent, OptimConfigError, OptimError, SamConfig, StepReport, Tied};
+use burnscape_testkit::models::TwoLayers;
 use burnscape_testkit::objectives::{Point, quadratic};
 
 use super::fixture::{assert_near, build, device, exact, no_data, point, sgd};
@@ -122,53 +123,42 @@ fn each_group_of_m_sharpness_has_a_maximizer_of_its_own() {
     assert!(inner.converged && inner.certified);
 }
 
-#[derive(Module, Debug)]
-struct Net {
-    first: Linear,
-    second: Linear,
-}
-
-impl Net {
-    fn new() -> (Self, Tensor<2>) {
-        let device = device();
-        let numbers = |n: usize, shift: f64| -> Vec<f64> {
-            (0..n)
-                .map(|i| (1.3 * i as f64 + shift).sin() * 0.8)
-                .collect()
-        };
-        let options = (&device, DType::F64);
-        let linear = |d_in: usize, d_out: usize| Linear {
-            weight: Param::from_tensor(Tensor::from_data(
-                TensorData::new(numbers(d_in * d_out, d_in as f64), [d_in, d_out]),
-                options,
-            )),
-            bias: Some(Param::from_tensor(Tensor::from_data(
-                TensorData::new(numbers(d_out, 0.5), [d_out]),
-                options,
-            ))),
-        };
-        let net = Self {
-            first: linear(3, 4),
-            second: linear(4, 1),
-        };
-        let x = Tensor::from_data(TensorData::new(numbers(15, 2.0), [5, 3]), options);
-        (net, x)
-    }
+fn network() -> (TwoLayers, Tensor<2>) {
+    let device = device();
+    let numbers = |n: usize, shift: f64| -> Vec<f64> {
+        (0..n)
+            .map(|i| (1.3 * i as f64 + shift).sin() * 0.8)
+            .collect()
+    };
+    let options = (&device, DType::F64);
+    let linear = |d_in: usize, d_out: usize| Linear {
+        weight: Param::from_tensor(Tensor::from_data(
+            TensorData::new(numbers(d_in * d_out, d_in as f64), [d_in, d_out]),
+            options,
+        )),
+        bias: Some(Param::from_tensor(Tensor::from_data(
+            TensorData::new(numbers(d_out, 0.5), [d_out]),
+            options,
+        ))),
+    };
+    let net = TwoLayers {
+        first: linear(3, 4),
+        second: linear(4, 1),
+    };
+    let x = Tensor::from_data(TensorData::new(numbers(15, 2.0), [5, 3]), options);
+    (net, x)
 }
 
 #[test]
 fn off_quadratics_the_error_of_the_model_is_of_third_order() {
-    let loss = |m: &Net, x: Tensor<2>| {
-        let hidden = tanh(m.first.forward(x));
-        (m.second.forward(hidden) - 0.3).square().mean()
-    };
+    let loss = |m: &TwoLayers, x: Tensor<2>| (m.forward(x, tanh) - 0.3).square().mean();
     let error = |rho: f64| {
-        let (mut model, x) = Net::new();
+        let (mut model, x) = network();
         let mut sam = build(exact(0).with_rho(rho));
         let report = sam.step_on(0.0, &mut model, x, &loss).expect("a step");
         let inner = report.inner.expect("a maximization");
         assert!(inner.converged && inner.certified);
-        let (mut model, x) = Net::new();
+        let (mut model, x) = network();
         let mut sam = build(SamConfig::new().with_rho(rho));
         let sam = sam.step_on(0.0, &mut model, x, &loss).expect("a step");
         // SAM's gain over it can only be of third order as well.

@@ -11,7 +11,7 @@ use burnscape::sharpness::{
 use burnscape::space::{ParamSpace, ParamVector, UnfilteredRule};
 
 use super::networks::{
-    Net, Point, close, device, diagonal, matrix, net_loss, quadratic, regression, waves,
+    Point, close, device, diagonal, matrix, net, net_loss, quadratic, regression, waves,
 };
 
 const ELEMENT: PerturbationScale = PerturbationScale::ElementRelative;
@@ -62,7 +62,7 @@ fn products_are_limited_and_counted() {
 
 #[test]
 fn the_stretched_operator_is_the_matrix_between_diagonals() {
-    let (model, data) = (Net::new(), regression());
+    let (model, data) = (net(), regression());
     let hessian = Hessian::new(&model, &net_loss, &data).unwrap();
     let space = ParamSpace::of(&model).unwrap();
     let weights = ParamVector::from_module(&space, &model).unwrap();
@@ -163,7 +163,7 @@ fn every_sample_of_a_diagonal_matrix_is_exact_also_by_parameter() {
 
 #[test]
 fn trace_and_frobenius_norm_of_a_network_are_within_their_errors() {
-    let (model, data) = (Net::new(), regression());
+    let (model, data) = (net(), regression());
     let hessian = Hessian::new(&model, &net_loss, &data).unwrap();
     for scale in [PerturbationScale::Absolute, ELEMENT, FILTER] {
         let dense = to_dense(&Stretched::new(&model, &hessian, scale).unwrap()).unwrap();

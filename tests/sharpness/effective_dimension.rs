@@ -4,7 +4,7 @@ use burnscape::curvature::{GaussNewton, Hessian};
 use burnscape::krylov::{EigenpairsConfig, End};
 use burnscape::sharpness::{EffectiveDimensionConfig, PerturbationScale};
 
-use super::networks::{Net, Point, close, diagonal, net_split, quadratic, regression};
+use super::networks::{Point, close, diagonal, net, net_split, quadratic, regression};
 
 #[test]
 fn the_effective_dimension_of_a_diagonal_matrix_is_the_sum_over_its_eigenvalues() {
@@ -28,7 +28,7 @@ fn the_effective_dimension_of_a_diagonal_matrix_is_the_sum_over_its_eigenvalues(
 
 #[test]
 fn the_effective_dimension_of_a_network_is_within_its_error() {
-    let (model, data, split) = (Net::new(), regression(), net_split());
+    let (model, data, split) = (net(), regression(), net_split());
     let matrix = GaussNewton::new(&model, &split, &data).unwrap();
     let n = matrix.space().len();
     let all = EigenpairsConfig::new(n, End::Top)

@@ -8,6 +8,7 @@ use burn::tensor::{Tensor, TensorData};
 use burnscape::loss::{Split, SplitObjective};
 use burnscape::space::{ParamSpace, ParamVector};
 pub(crate) use burnscape_testkit::double::device;
+use burnscape_testkit::models::TwoLayers;
 
 fn wave(index: usize, phase: f64) -> f64 {
     (1.0 + 0.37 * (index as f64 + phase).powf(1.31)).sin()
@@ -89,24 +90,8 @@ impl Deep {
 }
 
 /// A layer with a bias, ReLU, and another.
-#[derive(Module, Debug)]
-pub(crate) struct Net {
-    pub(crate) first: Linear,
-    pub(crate) second: Linear,
-}
-
-impl Net {
-    pub(crate) fn new() -> Self {
-        let net = Self {
-            first: LinearConfig::new(4, 6).init(&device()),
-            second: LinearConfig::new(6, 3).init(&device()),
-        };
-        filled(&net, 0.7, 5.1)
-    }
-
-    pub(crate) fn outputs(&self, x: Tensor<2>) -> Tensor<2> {
-        self.second.forward(relu(self.first.forward(x)))
-    }
+pub(crate) fn net() -> TwoLayers {
+    filled(&TwoLayers::new([4, 6, 3], &device()), 0.7, 5.1)
 }
 
 /// Two convolutions with ReLU between them, and the mean over the image.
@@ -153,15 +138,15 @@ pub(crate) fn deep_split() -> impl SplitObjective<Deep, Pair<2>, 2> {
     )
 }
 
-pub(crate) fn net_split() -> impl SplitObjective<Net, Pair<2>, 2> {
+pub(crate) fn net_split() -> impl SplitObjective<TwoLayers, Pair<2>, 2> {
     Split::new(
-        |m: &Net, (x, _): &Pair<2>| m.outputs(x.clone()),
+        |m: &TwoLayers, (x, _): &Pair<2>| m.forward(x.clone(), relu),
         |z, (_, y): Pair<2>| half_squared(z, y),
     )
 }
 
-pub(crate) fn net_loss(model: &Net, (x, y): Pair<2>) -> Tensor<1> {
-    half_squared(model.outputs(x), y)
+pub(crate) fn net_loss(model: &TwoLayers, (x, y): Pair<2>) -> Tensor<1> {
+    half_squared(model.forward(x, relu), y)
 }
 
 pub(crate) fn conv_loss(model: &ConvNet, (x, y): Pair<4>) -> Tensor<1> {

@@ -3,10 +3,7 @@
 
 use std::ops::ControlFlow;
 
-use burn::module::Module;
-use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::Tensor;
-use burn::tensor::activation::relu;
 use burnscape::curvature::{CurvatureConfig, CurvatureError, GaussNewton, Hessian};
 use burnscape::loss::{Evaluator, Mode};
 use burnscape::sharpness::{
@@ -15,8 +12,9 @@ use burnscape::sharpness::{
     SharpnessError, SharpnessReportConfig,
 };
 use burnscape::space::{ParamSpace, ParamVector};
+use burnscape_testkit::models::Normalized;
 
-use super::networks::{Net, device, net_loss, net_split, regression, waves};
+use super::networks::{device, net, net_loss, net_split, regression, waves};
 
 /// Breaks at the `n`th call.
 fn at<T>(n: usize) -> impl FnMut(&T) -> ControlFlow<()> {
@@ -32,7 +30,7 @@ fn at<T>(n: usize) -> impl FnMut(&T) -> ControlFlow<()> {
 
 #[test]
 fn a_stopped_measurement_returns_what_it_reached() {
-    let (model, data, split) = (Net::new(), regression(), net_split());
+    let (model, data, split) = (net(), regression(), net_split());
     let evaluator = Evaluator::new(&net_loss);
     let keskar = KeskarConfig::new(0.01)
         .measure_observed(&model, &evaluator, &data, at(2))
@@ -94,7 +92,7 @@ fn a_stopped_measurement_returns_what_it_reached() {
 
 #[test]
 fn a_stop_at_the_last_step_is_none() {
-    let (model, data) = (Net::new(), regression());
+    let (model, data) = (net(), regression());
     let hessian = Hessian::new(&model, &net_loss, &data).unwrap();
     let trace = CurvatureTraceConfig::new().with_max_products(5);
     let trace = trace.measure_observed(&model, &hessian, at(5)).unwrap();
@@ -106,7 +104,7 @@ fn a_stop_at_the_last_step_is_none() {
 
 #[test]
 fn a_stop_before_the_first_estimate_is_an_error() {
-    let (model, data, split) = (Net::new(), regression(), net_split());
+    let (model, data, split) = (net(), regression(), net_split());
     let matrix = GaussNewton::new(&model, &split, &data).unwrap();
     let error = EffectiveDimensionConfig::new(0.1).measure_observed(&model, &matrix, at(2));
     assert_eq!(error, Err(SharpnessError::Stopped));
@@ -122,31 +120,16 @@ fn a_stop_before_the_first_estimate_is_an_error() {
     ));
 }
 
-#[derive(Module, Debug)]
-struct Normalized {
-    first: Linear,
-    norm: BatchNorm,
-    second: Linear,
-}
-
 #[test]
 fn a_report_leaves_the_model_and_its_running_statistics_alone() {
     let device = device().autodiff();
-    let model = Normalized {
-        first: LinearConfig::new(4, 3).init(&device),
-        norm: BatchNormConfig::new(3).init(&device),
-        second: LinearConfig::new(3, 1).init(&device),
-    };
-    let loss = |m: &Normalized, x: Tensor<2>| {
-        let hidden = relu(m.norm.forward(m.first.forward(x)));
-        m.second.forward(hidden).square().mean()
-    };
+    let model = Normalized::new([4, 3, 1], &device);
+    let loss = |m: &Normalized, x: Tensor<2>| m.forward(x).square().mean();
     let data = [waves([6, 4], 2.0)];
     let space = ParamSpace::of(&model).unwrap();
     let state = || {
         let weights = ParamVector::from_module(&space, &model).unwrap();
-        let mean = model.norm.running_mean.value_sync().into_data();
-        let var = model.norm.running_var.value_sync().into_data();
+        let [mean, var] = model.running().map(Tensor::into_data);
         (weights.to_host().unwrap(), mean, var)
     };
     let before = state();
@@ -166,7 +149,7 @@ fn a_report_leaves_the_model_and_its_running_statistics_alone() {
 
 #[test]
 fn results_and_configs_are_written_and_read_as_json() {
-    let (model, data) = (Net::new(), regression());
+    let (model, data) = (net(), regression());
     let evaluator = Evaluator::new(&net_loss);
     let keskar = KeskarConfig::new(0.01).with_num_steps(1);
     let found = keskar.measure(&model, &evaluator, &data).unwrap();

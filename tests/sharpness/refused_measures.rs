@@ -14,7 +14,7 @@ use burnscape::sharpness::{
 use burnscape::space::{ParamSpace, ParamVector, SpaceError, UnfilteredRule};
 
 use super::networks::{
-    Deep, Net, Point, deep_split, device, diagonal, net_loss, quadratic, regression,
+    Deep, Point, deep_split, device, diagonal, net, net_loss, quadratic, regression,
 };
 
 #[track_caller]
@@ -201,7 +201,7 @@ fn a_scale_that_is_zero_everywhere_is_refused() {
 
 #[test]
 fn a_weight_that_is_not_there_is_refused_by_path() {
-    let (model, data) = (Net::new(), regression());
+    let (model, data) = (net(), regression());
     let hessian = Hessian::new(&model, &net_loss, &data).unwrap();
     for path in ["first", "first.bias"] {
         let config = RelativeFlatnessConfig::new().with_path(Some(path.into()));
@@ -243,7 +243,7 @@ impl SelfAdjoint for Broken {}
 
 #[test]
 fn a_product_that_is_not_finite_is_refused_by_every_measure() {
-    let model = Net::new();
+    let model = net();
     let broken = Broken(ParamSpace::of(&model).unwrap());
     let first = SharpnessError::Krylov(KrylovError::NonFinite { product: 0 });
     let errors = [
@@ -267,7 +267,7 @@ fn a_product_that_is_not_finite_is_refused_by_every_measure() {
 #[test]
 fn an_operator_of_another_model_is_refused() {
     let data = regression();
-    let hessian = Hessian::new(&Net::new(), &net_loss, &data).unwrap();
+    let hessian = Hessian::new(&net(), &net_loss, &data).unwrap();
     let error = LambdaMaxConfig::new().measure(&Deep::new(), &hessian);
     assert!(matches!(
         error,

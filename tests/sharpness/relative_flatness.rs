@@ -5,7 +5,7 @@ use burnscape::krylov::to_dense;
 use burnscape::sharpness::RelativeFlatnessConfig;
 use burnscape::space::{ParamLeaf, ParamSpace, ParamVector};
 
-use super::networks::{ConvNet, Net, close, conv_loss, images, net_loss, regression};
+use super::networks::{ConvNet, close, conv_loss, images, net, net_loss, regression};
 
 /// `Σ_{s,s'} ⟨w_s, w_s'⟩ Σ_j H[(s, j), (s', j)]`, index by index.
 fn definition(hessian: &Hessian<'_>, weights: &[f64], leaf: &ParamLeaf) -> f64 {
@@ -41,7 +41,7 @@ fn weights<M: burn::module::Module>(model: &M) -> Vec<f64> {
 
 #[test]
 fn it_is_the_definition_where_products_suffice() {
-    let (model, data) = (Net::new(), regression());
+    let (model, data) = (net(), regression());
     let hessian = Hessian::new(&model, &net_loss, &data).unwrap();
     let found = RelativeFlatnessConfig::new()
         .measure(&model, &hessian)
@@ -64,7 +64,7 @@ fn it_is_the_definition_where_products_suffice() {
 
 #[test]
 fn the_block_of_one_weight_is_enough() {
-    let (model, data) = (Net::new(), regression());
+    let (model, data) = (net(), regression());
     let full = Hessian::new(&model, &net_loss, &data).unwrap();
     let exact = definition(&full, &weights(&model), &full.space().leaves()[2]);
     let group = burn::module::ParamGroup::from_path("second.weight");
@@ -78,7 +78,7 @@ fn the_block_of_one_weight_is_enough() {
 
 #[test]
 fn estimates_are_within_their_errors() {
-    let (model, data) = (Net::new(), regression());
+    let (model, data) = (net(), regression());
     let hessian = Hessian::new(&model, &net_loss, &data).unwrap();
     let exact = RelativeFlatnessConfig::new()
         .measure(&model, &hessian)

@@ -8,9 +8,10 @@ use burnscape::sharpness::{
     SharpnessReportConfig, rescale_relu_pair,
 };
 use burnscape::space::{ParamSpace, ParamVector, UnfilteredRule};
+use burnscape_testkit::models::TwoLayers;
 
 use super::networks::{
-    ConvNet, Deep, Net, Pair, close, conv_loss, deep_split, half_squared, images, net_loss,
+    ConvNet, Deep, Pair, close, conv_loss, deep_split, half_squared, images, net, net_loss,
     net_split, regression,
 };
 
@@ -61,12 +62,7 @@ fn check(found: &Reparameterization) {
 #[test]
 fn invariant_measures_of_a_linear_pair_with_bias_stay() {
     let found = config("first", "second")
-        .measure_split(
-            &Net::new(),
-            &net_split(),
-            &regression(),
-            Likelihood::Gaussian,
-        )
+        .measure_split(&net(), &net_split(), &regression(), Likelihood::Gaussian)
         .unwrap();
     check(&found);
     assert!(found.change(Measure::FisherRaoNorm, None).is_some());
@@ -106,9 +102,7 @@ fn estimates_of_invariant_measures_stay_sample_by_sample() {
     // Eight products for traces, sixteen of 34 for relative flatness.
     let mut config = config("first", "second");
     config.report = config.report.with_num_products(8);
-    let found = config
-        .measure(&Net::new(), &net_loss, &regression())
-        .unwrap();
+    let found = config.measure(&net(), &net_loss, &regression()).unwrap();
     let flatness = found.before.row(Measure::RelativeFlatness, None).unwrap();
     assert_eq!(flatness.setting, "estimated");
     check(&found);
@@ -118,9 +112,7 @@ fn estimates_of_invariant_measures_stay_sample_by_sample() {
 fn a_factor_that_rounds_moves_invariant_measures_no_more_than_rounding() {
     let mut config = config("first", "second").with_alpha(3.3);
     config.report = config.report.with_scales(vec![ABSOLUTE, ELEMENT, FILTER]);
-    let found = config
-        .measure(&Net::new(), &net_loss, &regression())
-        .unwrap();
+    let found = config.measure(&net(), &net_loss, &regression()).unwrap();
     for scale in [ELEMENT, FILTER] {
         for measure in [Measure::LambdaMax, Measure::Trace, Measure::AverageRise] {
             let change = found.change(measure, Some(scale)).unwrap();
@@ -131,10 +123,10 @@ fn a_factor_that_rounds_moves_invariant_measures_no_more_than_rounding() {
 
 #[test]
 fn the_pair_is_multiplied_and_divided_and_nothing_else() {
-    let net = Net::new();
+    let net = net();
     let rescaled = rescale_relu_pair(&net, "first", "second", 4.0).unwrap();
     let space = ParamSpace::of(&net).unwrap();
-    let values = |net: &Net| {
+    let values = |net: &TwoLayers| {
         let weights = ParamVector::from_module(&space, net).unwrap();
         weights.to_host().unwrap()
     };
@@ -149,8 +141,8 @@ fn the_pair_is_multiplied_and_divided_and_nothing_else() {
 
 #[test]
 fn a_pair_that_is_not_joined_by_relu_is_refused() {
-    let model = Net::new();
-    let smooth = |m: &Net, (x, y): Pair<2>| {
+    let model = net();
+    let smooth = |m: &TwoLayers, (x, y): Pair<2>| {
         let hidden: Tensor<2> = tanh(m.first.forward(x));
         half_squared(m.second.forward(hidden), y)
     };
@@ -163,7 +155,7 @@ fn a_pair_that_is_not_joined_by_relu_is_refused() {
 
 #[test]
 fn a_layer_that_is_not_there_is_refused_by_path() {
-    let error = |model: &Net, first: &str, second: &str| {
+    let error = |model: &TwoLayers, first: &str, second: &str| {
         rescale_relu_pair(model, first, second, 2.0)
             .map(|_| ())
             .unwrap_err()
@@ -172,7 +164,7 @@ fn a_layer_that_is_not_there_is_refused_by_path() {
         path: path.into(),
         example: "first.weight".into(),
     };
-    let net = Net::new();
+    let net = net();
     assert_eq!(error(&net, "fist", "second"), missing("fist.weight"));
     assert_eq!(error(&net, "first", "third"), missing("third.weight"));
     // Frozen parameters are no coordinates of the loss.

@@ -12,9 +12,10 @@ use burnscape::sharpness::{
     WorstCaseRiseConfig,
 };
 use burnscape::space::SpaceError;
+use burnscape_testkit::models::TwoLayers;
 
 use super::networks::{
-    Net, Pair, Point, close, device, filled, matrix, net_loss, net_split, quadratic, regression,
+    Pair, Point, close, device, filled, matrix, net, net_loss, net_split, quadratic, regression,
 };
 
 const ABSOLUTE: Option<PerturbationScale> = Some(PerturbationScale::Absolute);
@@ -22,7 +23,7 @@ const ELEMENT: Option<PerturbationScale> = Some(PerturbationScale::ElementRelati
 
 #[test]
 fn its_numbers_are_those_of_the_single_measures() {
-    let (model, data, split) = (Net::new(), regression(), net_split());
+    let (model, data, split) = (net(), regression(), net_split());
     let prior = filled(&model, 0.1, 30.0);
     let config = SharpnessReportConfig::new()
         .with_num_samples(3)
@@ -109,10 +110,10 @@ fn its_numbers_are_those_of_the_single_measures() {
 
 #[test]
 fn it_counts_what_it_costs() {
-    let (model, calls) = (Net::new(), AtomicUsize::new(0));
+    let (model, calls) = (net(), AtomicUsize::new(0));
     let [batch, _] = regression();
     let data = [batch];
-    let loss = |m: &Net, batch: Pair<2>| {
+    let loss = |m: &TwoLayers, batch: Pair<2>| {
         calls.fetch_add(1, Ordering::Relaxed);
         net_loss(m, batch)
     };
@@ -217,7 +218,7 @@ fn a_number_that_cannot_be_had_leaves_a_note_and_the_others() {
 
 #[test]
 fn a_stopped_report_has_the_measures_that_were_finished() {
-    let (model, data) = (Net::new(), regression());
+    let (model, data) = (net(), regression());
     let config = SharpnessReportConfig::new().with_num_samples(2);
     let mut steps = Vec::new();
     let report = config
@@ -242,7 +243,7 @@ fn a_stopped_report_has_the_measures_that_were_finished() {
 
 #[test]
 fn it_can_be_of_some_parameters_only() {
-    let (model, data, split) = (Net::new(), regression(), net_split());
+    let (model, data, split) = (net(), regression(), net_split());
     let of = |paths: &[&str]| {
         let paths = paths.iter().map(|path| (*path).to_owned()).collect();
         SharpnessReportConfig::new()
@@ -273,7 +274,7 @@ fn it_can_be_of_some_parameters_only() {
 
 #[test]
 fn settings_without_meaning_are_refused() {
-    let (model, data) = (Net::new(), regression());
+    let (model, data) = (net(), regression());
     let refused = |config: SharpnessReportConfig, wanted: &str| match config
         .measure(&model, &net_loss, &data)
     {

@@ -2,14 +2,13 @@
 
 use std::cell::Cell;
 
-use burn::module::Module;
-use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::activation::{relu, tanh};
 use burn::tensor::{Tensor, TensorData};
 use burnscape::curvature::{CurvatureError, FiniteDifference};
 use burnscape::loss::{Evaluator, LossError};
 use burnscape::sharpness::{ReparameterizationConfig, SharpnessError, SharpnessReportConfig};
 use burnscape::space::{ParamSpace, ParamVector};
+use burnscape_testkit::models::TwoLayers;
 
 use super::problem::{Detach, Kind, Problem};
 use crate::element::{EPSILON, device};
@@ -86,22 +85,9 @@ fn another_function_each_time_is_told_at_a_minimum() {
     assert_eq!(found, Err(CurvatureError::Loss(LossError::Draws)));
 }
 
-#[derive(Module, Debug)]
-struct Two {
-    first: Linear,
-    second: Linear,
-}
-
 /// Outputs of the size of `scale`.
-fn two(scale: f64) -> Two {
-    let layer = |from, to| {
-        let config = LinearConfig::new(from, to).with_initializer(Initializer::Zeros);
-        config.init(&device())
-    };
-    let net = Two {
-        first: layer(2, 3),
-        second: layer(3, 1),
-    };
+fn two(scale: f64) -> TwoLayers {
+    let net = TwoLayers::new([2, 3, 1], &device());
     let space = ParamSpace::of(&net).unwrap();
     let wave = |i: usize| (1.0 + 1.7 * i as f64).sin();
     let size = |i: usize| if i < 9 { scale } else { 1.0 };
@@ -128,9 +114,9 @@ fn inputs() -> Tensor<2> {
 fn a_pair_that_fits_large_targets_is_rescaled() {
     // A loss of zero becomes rounding of the outputs, squared.
     let model = two(1e6);
-    let outputs = |m: &Two, x: Tensor<2>| m.second.forward(relu(m.first.forward(x)));
+    let outputs = |m: &TwoLayers, x: Tensor<2>| m.forward(x, relu);
     let data = [(inputs(), outputs(&model, inputs()))];
-    let loss = |m: &Two, (x, y): Pair| (outputs(m, x) - y).square().mean();
+    let loss = |m: &TwoLayers, (x, y): Pair| (outputs(m, x) - y).square().mean();
     let found = rescaled(3.0).measure(&model, &loss, &data).unwrap();
     assert_eq!(found.loss_before, 0.0);
     assert!(found.loss_after > 0.0);
@@ -139,8 +125,8 @@ fn a_pair_that_fits_large_targets_is_rescaled() {
 #[test]
 fn a_small_loss_does_not_hide_that_the_function_changed() {
     let model = two(1.0);
-    let outputs = |m: &Two, x: Tensor<2>| m.second.forward(tanh(m.first.forward(x)));
-    let loss = |m: &Two, x: Tensor<2>| outputs(m, x).square().mean() * 1e-20;
+    let outputs = |m: &TwoLayers, x: Tensor<2>| m.forward(x, tanh);
+    let loss = |m: &TwoLayers, x: Tensor<2>| outputs(m, x).square().mean() * 1e-20;
     let error = rescaled(3.0).measure(&model, &loss, &[inputs()]);
     assert!(
         matches!(error, Err(SharpnessError::FunctionChanged { .. })),
@@ -148,7 +134,7 @@ fn a_small_loss_does_not_hide_that_the_function_changed() {
     );
     // Also where both losses are zero.
     let data = [(inputs(), inputs().slice([0..4, 0..1]) * 0.0)];
-    let zero = |m: &Two, (x, y): Pair| {
+    let zero = |m: &TwoLayers, (x, y): Pair| {
         let z = outputs(m, x);
         (z.clone() - z + y).square().mean()
     };

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use burnscape::curvature::{CurvatureError, Hessian};
-use burnscape::krylov::LinearOperator;
+use burnscape::krylov::to_dense;
 use burnscape::sharpness::{Measure, PerturbationScale, SharpnessReportConfig};
-use burnscape::space::ParamVector;
 use burnscape_testkit::eigenvalues;
 
 use super::host::norm;
@@ -107,9 +106,13 @@ fn tally(kind: Kind, batches: usize, seeds: Range<u64>) -> Tally {
             Err(error) => fail(format!("{place}: Hessian: {error}")),
             Ok(hessian) => {
                 tally.hessians += 1;
-                let found = dense(&hessian);
-                let difference: Vec<f64> =
-                    found.iter().zip(&jet.hessian).map(|(a, b)| a - b).collect();
+                let found = to_dense(&hessian).unwrap();
+                let difference: Vec<f64> = found
+                    .as_slice()
+                    .iter()
+                    .zip(&jet.hessian)
+                    .map(|(a, b)| a - b)
+                    .collect();
                 let error = norm(&difference) / norm(&jet.hessian);
                 tally.hessian = tally.hessian.max(error);
                 check("Hessian", error, 64.0 * EPSILON);
@@ -165,22 +168,6 @@ fn tally(kind: Kind, batches: usize, seeds: Range<u64>) -> Tally {
     }
     tally.failures = failures.into_inner();
     tally
-}
-
-fn dense(hessian: &Hessian<'_>) -> Vec<f64> {
-    let space = hessian.space();
-    let n = space.len();
-    let column = |i: usize| {
-        let mut unit = vec![0.0; n];
-        unit[i] = 1.0;
-        ParamVector::from_host(space, &unit).unwrap()
-    };
-    let columns: Vec<ParamVector> = (0..n).map(column).collect();
-    let products = hessian.matmat(&columns).unwrap();
-    products
-        .iter()
-        .flat_map(|row| row.to_host().unwrap())
-        .collect()
 }
 
 #[test]
