@@ -14,23 +14,21 @@ use burnscape::linearize::LinearizeError;
 use burnscape::loss::{Likelihood, LossError, Objective, PerExample, Reduction, Split};
 use burnscape::space::SpaceError;
 
-use super::fixture::{CrossEntropy, Labeled, Net, batches, device};
+use super::fixture::{CrossEntropy, Dropped, Labeled, batches, device, net};
 
-fn refusal<O: Objective<Net, Labeled>>(loss: &O) -> CurvatureError {
+fn refusal<O: Objective<Dropped, Labeled>>(loss: &O) -> CurvatureError {
     let data = batches(&[7]);
-    Hessian::new(&Net::new(), loss, &data)
-        .map(|_| ())
-        .unwrap_err()
+    Hessian::new(&net(), loss, &data).map(|_| ()).unwrap_err()
 }
 
-fn plain(net: &Net, batch: Labeled) -> Tensor<1> {
-    CrossEntropy::losses(net.logits(batch.x), batch.y).mean()
+fn plain(net: &Dropped, batch: Labeled) -> Tensor<1> {
+    CrossEntropy::losses(net.forward(batch.x), batch.y).mean()
 }
 
 #[test]
 fn closures_that_cannot_be_traced_say_why() {
     // Reading a value.
-    let error = refusal(&|net: &Net, batch: Labeled| {
+    let error = refusal(&|net: &Dropped, batch: Labeled| {
         let loss = plain(net, batch);
         let value: f64 = loss.clone().into_scalar();
         loss * value
@@ -39,7 +37,7 @@ fn closures_that_cannot_be_traced_say_why() {
     assert!(error.to_string().contains(text), "{error}");
 
     // Control flow by a value.
-    let error = refusal(&|net: &Net, batch: Labeled| {
+    let error = refusal(&|net: &Dropped, batch: Labeled| {
         let loss = plain(net, batch);
         match loss.clone().greater_elem(0.5).all().into_scalar::<bool>() {
             true => loss,
@@ -51,24 +49,25 @@ fn closures_that_cannot_be_traced_say_why() {
 
     // A tensor of another device.
     let outside = Tensor::<1>::ones([1], &device());
-    let error = refusal(&move |net: &Net, batch: Labeled| plain(net, batch) * outside.clone());
+    let error = refusal(&move |net: &Dropped, batch: Labeled| plain(net, batch) * outside.clone());
     let text = "neither to the model it is given nor to the batch";
     assert!(error.to_string().contains(text), "{error}");
 
     // A criterion that was built outside.
     let weighted = CrossEntropyLossConfig::new().with_weights(Some(vec![1.0, 2.0, 3.0]));
     let criterion = weighted.init(&device());
-    let error =
-        refusal(&move |net: &Net, batch: Labeled| criterion.forward(net.logits(batch.x), batch.y));
+    let error = refusal(&move |net: &Dropped, batch: Labeled| {
+        criterion.forward(net.forward(batch.x), batch.y)
+    });
     let text = "the class weights of a criterion";
     assert!(error.to_string().contains(text), "{error}");
 
     // A derivative by the input within the loss.
-    let error = refusal(&|net: &Net, batch: Labeled| {
+    let error = refusal(&|net: &Dropped, batch: Labeled| {
         let x = batch.x.autodiff().require_grad();
-        let value = net.logits(x.clone()).sum();
+        let value = net.forward(x.clone()).sum();
         let slope = x.grad(&value.backward()).unwrap();
-        slope.square().mean().autodiff() + net.logits(x).mean()
+        slope.square().mean().autodiff() + net.forward(x).mean()
     });
     let expected = CurvatureError::Linearize(LinearizeError::BackwardInside);
     assert_eq!(error, expected);
@@ -78,39 +77,40 @@ fn closures_that_cannot_be_traced_say_why() {
 
 #[test]
 fn losses_without_a_number_or_a_gradient_are_refused() {
-    let error =
-        refusal(&|net: &Net, batch: Labeled| CrossEntropy::losses(net.logits(batch.x), batch.y));
+    let error = refusal(&|net: &Dropped, batch: Labeled| {
+        CrossEntropy::losses(net.forward(batch.x), batch.y)
+    });
     let expected = LinearizeError::NotScalar { shape: vec![7] };
     assert_eq!(error, CurvatureError::Linearize(expected));
-    let error = refusal(&|_: &Net, batch: Labeled| batch.x.mean());
+    let error = refusal(&|_: &Dropped, batch: Labeled| batch.x.mean());
     assert_eq!(error, CurvatureError::Linearize(LinearizeError::Untracked));
 }
 
 #[test]
 fn what_is_detached_from_the_backward_pass_alone_is_refused() {
     // Burn's gradient is then that of another function than the one that runs.
-    let error = refusal(&|net: &Net, batch: Labeled| {
-        let z = net.logits(batch.x);
+    let error = refusal(&|net: &Dropped, batch: Labeled| {
+        let z = net.forward(batch.x);
         let column = |index: usize| z.clone().narrow(1, index, 1);
         (column(0).detach() * column(1)).mean()
     });
     assert!(matches!(error, CurvatureError::Detached { .. }), "{error}");
     // Also where the products happen to be symmetric.
-    let error = refusal(&|net: &Net, batch: Labeled| {
-        let z = net.logits(batch.x);
+    let error = refusal(&|net: &Dropped, batch: Labeled| {
+        let z = net.forward(batch.x);
         (z.clone().detach() * z).mean()
     });
     assert!(matches!(error, CurvatureError::Detached { .. }), "{error}");
     assert!(error.to_string().contains("detached"), "{error}");
     let data = batches(&[7]);
     let split = Split::new(
-        |net: &Net, batch: &Labeled| {
-            let z = net.logits(batch.x.clone());
+        |net: &Dropped, batch: &Labeled| {
+            let z = net.forward(batch.x.clone());
             z.clone().detach() * z
         },
         |z: Tensor<2>, _: Labeled| z.square().mean(),
     );
-    let net = Net::new();
+    let net = net();
     let refused = [
         GaussNewton::new(&net, &split, &data).map(|_| ()),
         Fisher::new(&net, &split, &data, Likelihood::Gaussian).map(|_| ()),
@@ -130,8 +130,8 @@ fn jacobians_that_are_not_finite_are_found() {
     let data = batches(&[3, 4]);
     // Zero outputs with an infinite slope.
     let split = Split::new(
-        |net: &Net, batch: &Labeled| {
-            let z = net.logits(batch.x.clone());
+        |net: &Dropped, batch: &Labeled| {
+            let z = net.forward(batch.x.clone());
             match batch.x.dims()[0] {
                 4 => (z * 0.0).sqrt(),
                 _ => z,
@@ -139,7 +139,7 @@ fn jacobians_that_are_not_finite_are_found() {
         },
         |z: Tensor<2>, _: Labeled| z.square().mean(),
     );
-    let error = Jacobian::new(&Net::new(), &split, &data)
+    let error = Jacobian::new(&net(), &split, &data)
         .map(|_| ())
         .unwrap_err();
     assert!(
@@ -151,8 +151,8 @@ fn jacobians_that_are_not_finite_are_found() {
 #[test]
 fn numbers_that_are_not_finite_are_found() {
     let data = batches(&[3, 4]);
-    let net = Net::new();
-    let infinite = |net: &Net, batch: Labeled| plain(net, batch) / 0.0;
+    let net = net();
+    let infinite = |net: &Dropped, batch: Labeled| plain(net, batch) / 0.0;
     let error = Hessian::new(&net, &infinite, &data)
         .map(|_| ())
         .unwrap_err();
@@ -166,9 +166,9 @@ fn numbers_that_are_not_finite_are_found() {
     // x ↦ |x|^(3/2) at zero: value and slope are finite, the second derivative is not. Only the
     // second batch holds it.
     let second = |f: fn(Tensor<2>) -> Tensor<2>| {
-        move |net: &Net, batch: Labeled| {
+        move |net: &Dropped, batch: Labeled| {
             let rows = batch.x.dims()[0];
-            let z = net.logits(batch.x);
+            let z = net.forward(batch.x);
             let z = if rows == 4 { z.clone() - z } else { z };
             f(z).mean()
         }
@@ -191,7 +191,7 @@ fn numbers_that_are_not_finite_are_found() {
 
 #[test]
 fn data_that_are_empty_or_change_are_refused() {
-    let net = Net::new();
+    let net = net();
     let none: [Labeled; 0] = [];
     let error = Hessian::new(&net, &plain, &none).map(|_| ()).unwrap_err();
     assert_eq!(error, CurvatureError::Loss(LossError::EmptyData));
@@ -242,7 +242,7 @@ fn data_that_are_empty_or_change_are_refused() {
 #[test]
 fn models_without_something_to_differentiate_are_refused() {
     let data = batches(&[7]);
-    let frozen = Net::new().no_grad();
+    let frozen = net().no_grad();
     let error = Hessian::new(&frozen, &plain, &data)
         .map(|_| ())
         .unwrap_err();
@@ -250,8 +250,8 @@ fn models_without_something_to_differentiate_are_refused() {
         panic!("{error}");
     };
     // Two element types have no flat vector.
-    let mut mixed = Net::new();
-    mixed.last.weight = mixed.last.weight.map(|w| w.cast(DType::F32));
+    let mut mixed = net();
+    mixed.second.weight = mixed.second.weight.map(|w| w.cast(DType::F32));
     let error = Hessian::new(&mixed, &plain, &data).map(|_| ()).unwrap_err();
     assert!(
         matches!(error, CurvatureError::Space(SpaceError::MixedDTypes { .. })),
@@ -261,7 +261,7 @@ fn models_without_something_to_differentiate_are_refused() {
 
 #[test]
 fn requests_that_make_no_sense_are_refused() {
-    let net = Net::new();
+    let net = net();
     let data = batches(&[7]);
     let objective = CrossEntropy(Reduction::Mean);
     let sampling = FisherSampling {
@@ -307,9 +307,7 @@ fn a_batch_on_another_device_is_refused() {
         .into_iter()
         .map(|batch| burnscape::loss::Batch::to_device(batch, &other))
         .collect();
-    let error = Hessian::new(&Net::new(), &plain, &data)
-        .map(|_| ())
-        .unwrap_err();
+    let error = Hessian::new(&net(), &plain, &data).map(|_| ()).unwrap_err();
     let CurvatureError::Linearize(LinearizeError::Mismatch { what, .. }) = &error else {
         panic!("{error}");
     };

@@ -10,7 +10,7 @@ use burnscape::loss::{Batch, Likelihood, PerExample, Reduction, SplitObjective, 
 use burnscape::space::ParamVector;
 use proptest::prelude::*;
 
-use super::fixture::{CrossEntropy, EXAMPLES, Labeled, Net, assert_close, batches, dense};
+use super::fixture::{CrossEntropy, Dropped, EXAMPLES, Labeled, assert_close, batches, dense, net};
 
 /// Sizes of batches that make up the whole.
 fn partition() -> impl Strategy<Value = Vec<usize>> {
@@ -31,10 +31,10 @@ proptest! {
 
     #[test]
     fn any_partition_of_the_data_gives_the_same_operators(sizes in partition(), sum in any::<bool>()) {
-        let net = Net::new();
+        let net = net();
         let reduction = if sum { Reduction::Sum } else { Reduction::Mean };
         let objective = CrossEntropy(reduction);
-        let losses = |net: &Net, batch: Labeled| CrossEntropy::losses(net.logits(batch.x), batch.y);
+        let losses = |net: &Dropped, batch: Labeled| CrossEntropy::losses(net.forward(batch.x), batch.y);
         let per_example = PerExample::new(losses, reduction);
         let all = |data: &Vec<Labeled>| {
             [
@@ -70,14 +70,14 @@ fn a_batch_that_weighs_more_counts_more() {
             Ok(self.0.weight()? * factor)
         }
     }
-    let net = Net::new();
-    let loss = |net: &Net, batch: Heavy| {
+    let net = net();
+    let loss = |net: &Dropped, batch: Heavy| {
         CrossEntropy(Reduction::Mean)
             .as_loss()
             .loss_of(net, batch.0)
     };
     let plain =
-        |net: &Net, batch: Labeled| CrossEntropy(Reduction::Mean).as_loss().loss_of(net, batch);
+        |net: &Dropped, batch: Labeled| CrossEntropy(Reduction::Mean).as_loss().loss_of(net, batch);
     let parts = batches(&[5, 2]);
     let heavy: Vec<Heavy> = parts.iter().cloned().map(Heavy).collect();
     let repeated = [&parts[0], &parts[1], &parts[1], &parts[1]].map(Clone::clone);
@@ -87,22 +87,22 @@ fn a_batch_that_weighs_more_counts_more() {
 }
 
 trait LossOf {
-    fn loss_of(&self, net: &Net, batch: Labeled) -> Tensor<1>;
+    fn loss_of(&self, net: &Dropped, batch: Labeled) -> Tensor<1>;
 }
 
-impl<O: burnscape::loss::Objective<Net, Labeled>> LossOf for O {
-    fn loss_of(&self, net: &Net, batch: Labeled) -> Tensor<1> {
+impl<O: burnscape::loss::Objective<Dropped, Labeled>> LossOf for O {
+    fn loss_of(&self, net: &Dropped, batch: Labeled) -> Tensor<1> {
         self.loss(net, batch)
     }
 }
 
 #[test]
 fn scaling_the_loss_by_a_power_of_two_scales_products_exactly() {
-    let net = Net::new();
+    let net = net();
     let data = batches(&[4, 3]);
     let scaled = |factor: f64| {
-        move |net: &Net, batch: Labeled| {
-            CrossEntropy::losses(net.logits(batch.x), batch.y).sum() * factor
+        move |net: &Dropped, batch: Labeled| {
+            CrossEntropy::losses(net.forward(batch.x), batch.y).sum() * factor
         }
     };
     let product = |factor: f64| {
@@ -131,7 +131,7 @@ fn fields_that_are_no_tensors_are_seen_in_every_batch() {
     const { assert!(Labeled::IS_ONLY_TENSORS && !Scaled::IS_ONLY_TENSORS) };
     const { assert!(<(Tensor<1>, [Tensor<2>; 2])>::IS_ONLY_TENSORS) };
     const { assert!(!<Option<Tensor<1>>>::IS_ONLY_TENSORS) };
-    let net = Net::new();
+    let net = net();
     let labeled = batches(&[2, 2, 3]);
     let factors = [1.0, 5.0, 0.5];
     let data: Vec<Scaled> = labeled
@@ -143,8 +143,9 @@ fn fields_that_are_no_tensors_are_seen_in_every_batch() {
         })
         .collect();
     let losses =
-        |net: &Net, batch: Labeled| CrossEntropy::losses(net.logits(batch.x), batch.y).sum();
-    let objective = Summed(|net: &Net, batch: Scaled| losses(net, batch.labeled) * batch.factor);
+        |net: &Dropped, batch: Labeled| CrossEntropy::losses(net.forward(batch.x), batch.y).sum();
+    let objective =
+        Summed(|net: &Dropped, batch: Scaled| losses(net, batch.labeled) * batch.factor);
     let plain = Summed(losses);
     for budget in [0, 1 << 20] {
         let config = || CurvatureConfig::new().with_residual_budget(budget);
@@ -162,7 +163,7 @@ fn fields_that_are_no_tensors_are_seen_in_every_batch() {
 
 #[test]
 fn masks_of_infinities_are_data_like_any_other() {
-    let net = Net::new();
+    let net = net();
     let data: Vec<(Labeled, Tensor<2>)> = batches(&[4, 3])
         .into_iter()
         .map(|batch| {
@@ -174,8 +175,8 @@ fn masks_of_infinities_are_data_like_any_other() {
         })
         .collect();
     // The third class is ruled out.
-    let loss = |net: &Net, (batch, mask): (Labeled, Tensor<2>)| {
-        let p = softmax(net.logits(batch.x) + mask, 1);
+    let loss = |net: &Dropped, (batch, mask): (Labeled, Tensor<2>)| {
+        let p = softmax(net.forward(batch.x) + mask, 1);
         p.square().sum()
     };
     let hessian = Hessian::new(&net, &Summed(loss), &data).unwrap();

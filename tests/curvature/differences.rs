@@ -3,18 +3,16 @@
 use std::cell::Cell;
 
 use burn::module::ParamGroup;
-use burnscape::curvature::{
-    CurvatureConfig, CurvatureError, FiniteDifference, Hessian, WeightDecay,
-};
+use burnscape::curvature::{FiniteDifference, Hessian, WeightDecay};
 use burnscape::krylov::{LinearOperator, Sum, symmetry_defect};
-use burnscape::loss::{LossError, Mode, Reduction, SplitObjective};
+use burnscape::loss::{Reduction, SplitObjective};
 use burnscape::space::{ParamSpace, ParamVector};
 
-use super::fixture::{CrossEntropy, Labeled, Net, STREAM, assert_close, batches, dense, distance};
+use super::fixture::{CrossEntropy, Dropped, Labeled, assert_close, batches, dense, distance, net};
 
 #[test]
 fn differences_converge_to_the_exact_hessian_as_the_square_of_the_step() {
-    let net = Net::new();
+    let net = net();
     let data = batches(&[5, 2]);
     for reduction in [Reduction::Mean, Reduction::Sum] {
         let objective = CrossEntropy(reduction);
@@ -38,39 +36,14 @@ fn differences_converge_to_the_exact_hessian_as_the_square_of_the_step() {
 }
 
 #[test]
-fn differences_know_groups_and_masks() {
-    let _drawing = STREAM.lock();
-    let net = Net::new();
-    let data = batches(&[5, 2]);
-    let objective = CrossEntropy(Reduction::Mean);
-    let loss = objective.as_loss();
-    let config = || CurvatureConfig::new().with_group(ParamGroup::from_predicate("last"));
-    let exact = dense(&config().hessian(&net, &loss, &data).unwrap());
-    let differences = config().finite_difference(&net, &loss, &data).unwrap();
-    assert_close(&exact, &dense(&differences), 1e-8);
-
-    let config = || CurvatureConfig::new().with_mode(Mode::Train);
-    let error = config()
-        .finite_difference(&net, &loss, &data)
-        .map(|_| ())
-        .unwrap_err();
-    assert_eq!(error, CurvatureError::Loss(LossError::Draws));
-    // The seed gives differences and exact products the same masks.
-    let seeded = || config().with_draws_seed(5);
-    let differences = seeded().finite_difference(&net, &loss, &data).unwrap();
-    let exact = dense(&seeded().hessian(&net, &loss, &data).unwrap());
-    assert_close(&exact, &dense(&differences), 1e-8);
-}
-
-#[test]
 fn differences_need_no_trace() {
-    let net = Net::new();
+    let net = net();
     let data = batches(&[5, 2]);
     let calls = Cell::new(0);
     // A loss that looks at its value.
-    let loss = |net: &Net, batch: Labeled| {
+    let loss = |net: &Dropped, batch: Labeled| {
         calls.set(calls.get() + 1);
-        let loss = CrossEntropy::losses(net.logits(batch.x), batch.y).mean();
+        let loss = CrossEntropy::losses(net.forward(batch.x), batch.y).mean();
         let value: f64 = loss.clone().into_scalar();
         if value > 0.0 { loss } else { loss * 0.0 }
     };
@@ -85,14 +58,14 @@ fn differences_need_no_trace() {
 
 #[test]
 fn weight_decay_is_a_summand() {
-    let net = Net::new();
+    let net = net();
     let data = batches(&[5, 2]);
     let objective = CrossEntropy(Reduction::Mean);
     let loss = objective.as_loss();
     let lambda = 0.125;
-    let penalized = |net: &Net, batch: Labeled| {
-        let square = net.first.weight.val().square().sum() + net.last.weight.val().square().sum();
-        CrossEntropy::losses(net.logits(batch.x), batch.y).mean() + square * (lambda / 2.0)
+    let penalized = |net: &Dropped, batch: Labeled| {
+        let square = net.first.weight.val().square().sum() + net.second.weight.val().square().sum();
+        CrossEntropy::losses(net.forward(batch.x), batch.y).mean() + square * (lambda / 2.0)
     };
     let expected = dense(&Hessian::new(&net, &penalized, &data).unwrap());
     let hessian = Hessian::new(&net, &loss, &data).unwrap();

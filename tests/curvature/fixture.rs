@@ -1,63 +1,24 @@
 //! A small model, its data, and dense matrices.
 
-use std::sync::{Mutex, Once};
-
-use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;
-use burn::nn::{Dropout, DropoutConfig, Initializer, Linear, LinearConfig};
-use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
 use burnscape::krylov::{Dense, LinearOperator};
 use burnscape::loss::{Batch, Reduction, SplitObjective};
 use burnscape::space::{ParamSpace, ParamVector};
-
-/// Flex with f64 as its default.
-pub(crate) fn device() -> Device {
-    static F64: Once = Once::new();
-    F64.call_once(|| {
-        Device::flex()
-            .configure(FloatDType::F64)
-            .expect("the first use of the device");
-    });
-    Device::flex()
-}
-
-/// Held by tests that draw from the device's generator: all threads share it.
-pub(crate) static STREAM: Mutex<()> = Mutex::new(());
+pub(crate) use burnscape_testkit::double::device;
+pub(crate) use burnscape_testkit::models::Dropped;
 
 fn wave(index: usize, phase: f64) -> f64 {
     (1.0 + 0.37 * (index as f64 + phase).powf(1.31)).sin()
 }
 
 /// Three inputs, four tanh units, dropout, three classes.
-#[derive(Module, Debug)]
-pub(crate) struct Net {
-    pub(crate) first: Linear,
-    dropout: Dropout,
-    pub(crate) last: Linear,
-}
-
-impl Net {
-    /// Nothing is drawn: other tests may be using the device's generator.
-    pub(crate) fn new() -> Self {
-        let layer = |from, to| {
-            let config = LinearConfig::new(from, to).with_initializer(Initializer::Zeros);
-            config.init(&device())
-        };
-        let net = Self {
-            first: layer(3, 4),
-            dropout: DropoutConfig::new(0.5).init(),
-            last: layer(4, 3),
-        };
-        let space = ParamSpace::of(&net).expect("a space");
-        let numbers: Vec<f64> = (0..space.len()).map(|i| 0.6 * wave(i, 9.1)).collect();
-        let weights = ParamVector::from_host(&space, &numbers).expect("a vector");
-        weights.apply_to(&net).expect("a model")
-    }
-
-    pub(crate) fn logits(&self, x: Tensor<2>) -> Tensor<2> {
-        let hidden = self.dropout.forward(self.first.forward(x).tanh());
-        self.last.forward(hidden)
-    }
+pub(crate) fn net() -> Dropped {
+    let net = Dropped::new([3, 4, 3], &device());
+    let space = ParamSpace::of(&net).expect("a space");
+    let numbers: Vec<f64> = (0..space.len()).map(|i| 0.6 * wave(i, 9.1)).collect();
+    let weights = ParamVector::from_host(&space, &numbers).expect("a vector");
+    weights.apply_to(&net).expect("a model")
 }
 
 #[derive(Batch, Clone, Debug)]
@@ -78,9 +39,9 @@ impl CrossEntropy {
     }
 }
 
-impl SplitObjective<Net, Labeled, 2> for CrossEntropy {
-    fn outputs(&self, model: &Net, batch: &Labeled) -> Tensor<2> {
-        model.logits(batch.x.clone())
+impl SplitObjective<Dropped, Labeled, 2> for CrossEntropy {
+    fn outputs(&self, model: &Dropped, batch: &Labeled) -> Tensor<2> {
+        model.forward(batch.x.clone())
     }
 
     fn criterion(&self, outputs: Tensor<2>, batch: Labeled) -> Tensor<1> {

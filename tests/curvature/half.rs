@@ -7,15 +7,15 @@ use burnscape::krylov::{Adjoint, LinearOperator, VectorSpace};
 use burnscape::loss::{Likelihood, Split};
 use burnscape::space::{ParamSpace, ParamVector};
 
-use super::fixture::{Labeled, Net, batches};
+use super::fixture::{Dropped, Labeled, batches, net};
 
 #[test]
 fn products_in_half_precision_are_those_in_double_to_its_digits() {
-    let loss = |net: &Net, batch: Labeled| {
-        let z = net.logits(batch.x);
+    let loss = |net: &Dropped, batch: Labeled| {
+        let z = net.forward(batch.x);
         z.tanh().powi_scalar(2).mean()
     };
-    let net = Net::new();
+    let net = net();
     let data = batches(&[3, 4]);
     let hessian = Hessian::new(&net, &loss, &data).unwrap();
     let v = ParamVector::gaussian(hessian.space(), 4).unwrap();
@@ -29,7 +29,7 @@ fn products_in_half_precision_are_those_in_double_to_its_digits() {
             layer
         };
         half.first = cast(half.first);
-        half.last = cast(half.last);
+        half.second = cast(half.second);
         let half = half.valid();
         let data: Vec<Labeled> = data
             .iter()
@@ -53,7 +53,7 @@ fn products_in_half_precision_are_those_in_double_to_its_digits() {
         // Outputs in single precision, as mixed precision has them; and drawn targets.
         for widened in [DType::F32, dtype] {
             let split = Split::new(
-                move |net: &Net, batch: &Labeled| net.logits(batch.x.clone()).cast(widened),
+                move |net: &Dropped, batch: &Labeled| net.forward(batch.x.clone()).cast(widened),
                 |z: Tensor<2>, _: Labeled| z.square().mean(),
             );
             let jacobian = Jacobian::new(&half, &split, &data).unwrap();

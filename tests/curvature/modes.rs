@@ -1,19 +1,20 @@
 //! Training mode: masks and batch statistics are part of the operator, the user's model is not
 //! touched.
 
-use burn::module::Module;
+use burn::module::{Module, ParamGroup};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 use burnscape::curvature::{CurvatureConfig, CurvatureError, Hessian, Jacobian};
 use burnscape::krylov::{adjoint_defect, linearity_defect, symmetry_defect};
 use burnscape::loss::{LossError, Mode, Reduction, SplitObjective};
+use burnscape_testkit::turn;
 
-use super::fixture::{CrossEntropy, Net, STREAM, batches, dense, device, distance};
+use super::fixture::{CrossEntropy, assert_close, batches, dense, device, distance, net};
 
 #[test]
 fn dropout_masks_are_drawn_once_and_kept_under_every_budget() {
-    let _drawing = STREAM.lock();
-    let net = Net::new();
+    let _drawing = turn();
+    let net = net();
     let objective = CrossEntropy(Reduction::Mean);
     let data = batches(&[4, 3]);
     let loss = objective.as_loss();
@@ -38,8 +39,8 @@ fn dropout_masks_are_drawn_once_and_kept_under_every_budget() {
 
 #[test]
 fn a_jacobian_and_its_transpose_share_their_masks() {
-    let _drawing = STREAM.lock();
-    let net = Net::new();
+    let _drawing = turn();
+    let net = net();
     let objective = CrossEntropy(Reduction::Mean);
     let data = batches(&[4, 3]);
     for bytes in [0, 1 << 20] {
@@ -70,7 +71,7 @@ struct Normed {
 
 #[test]
 fn curvature_never_writes_into_the_users_running_statistics() {
-    let _drawing = STREAM.lock();
+    let _drawing = turn();
     let device: Device = device();
     let net = Normed {
         first: LinearConfig::new(3, 4).init(&device.clone().autodiff()),
@@ -102,4 +103,29 @@ fn curvature_never_writes_into_the_users_running_statistics() {
     let (evaluated, trained) = (matrix(Mode::Eval), matrix(Mode::Train));
     assert!(distance(evaluated.as_slice(), trained.as_slice()) > 1e-2);
     assert_eq!(statistics(&net), before);
+}
+
+#[test]
+fn differences_know_groups_and_masks() {
+    let _drawing = turn();
+    let net = net();
+    let data = batches(&[5, 2]);
+    let objective = CrossEntropy(Reduction::Mean);
+    let loss = objective.as_loss();
+    let config = || CurvatureConfig::new().with_group(ParamGroup::from_predicate("second"));
+    let exact = dense(&config().hessian(&net, &loss, &data).unwrap());
+    let differences = config().finite_difference(&net, &loss, &data).unwrap();
+    assert_close(&exact, &dense(&differences), 1e-8);
+
+    let config = || CurvatureConfig::new().with_mode(Mode::Train);
+    let error = config()
+        .finite_difference(&net, &loss, &data)
+        .map(|_| ())
+        .unwrap_err();
+    assert_eq!(error, CurvatureError::Loss(LossError::Draws));
+    // The seed gives differences and exact products the same masks.
+    let seeded = || config().with_draws_seed(5);
+    let differences = seeded().finite_difference(&net, &loss, &data).unwrap();
+    let exact = dense(&seeded().hessian(&net, &loss, &data).unwrap());
+    assert_close(&exact, &dense(&differences), 1e-8);
 }

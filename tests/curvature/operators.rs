@@ -11,10 +11,12 @@ use burnscape::loss::{
 };
 use burnscape::space::{ParamSpace, ParamVector};
 
-use super::fixture::{CrossEntropy, EXAMPLES, Labeled, Net, assert_close, batches, dense, device};
+use super::fixture::{
+    CrossEntropy, Dropped, EXAMPLES, Labeled, assert_close, batches, dense, device, net,
+};
 
 /// Central differences of Burn's own gradient, column by column.
-fn differences(net: &Net, loss: &impl Objective<Net, Labeled>, data: &[Labeled]) -> Dense {
+fn differences(net: &Dropped, loss: &impl Objective<Dropped, Labeled>, data: &[Labeled]) -> Dense {
     let space = ParamSpace::of(net).unwrap();
     let step = 1e-5;
     let columns: Vec<Vec<f64>> = (0..space.len())
@@ -39,7 +41,7 @@ fn differences(net: &Net, loss: &impl Objective<Net, Labeled>, data: &[Labeled])
 
 #[test]
 fn the_hessian_is_the_derivative_of_the_gradient() {
-    let net = Net::new();
+    let net = net();
     let data = batches(&[4, 3]);
     for reduction in [Reduction::Mean, Reduction::Sum] {
         let objective = CrossEntropy(reduction);
@@ -84,14 +86,14 @@ fn block_diagonal(entry: impl Fn(usize, usize) -> f64) -> Dense {
 
 #[test]
 fn gauss_newton_and_fisher_are_the_jacobian_around_the_curvature_of_softmax() {
-    let net = Net::new();
+    let net = net();
     let data = batches(&[4, 3]);
     let objective = CrossEntropy(Reduction::Mean);
     let jacobian = dense(&Jacobian::new(&net, &objective, &data).unwrap());
     let z: Vec<f64> = data
         .iter()
         .flat_map(|batch| {
-            net.logits(batch.x.clone())
+            net.forward(batch.x.clone())
                 .into_data()
                 .iter::<f64>()
                 .collect::<Vec<_>>()
@@ -148,10 +150,10 @@ fn gauss_newton_and_fisher_are_the_jacobian_around_the_curvature_of_softmax() {
 
 #[test]
 fn gauss_newton_knows_class_weights_and_smoothing() {
-    let net = Net::new();
+    let net = net();
     let data = batches(&[7]);
     let objective = Split::new(
-        |net: &Net, batch: &Labeled| net.logits(batch.x.clone()),
+        |net: &Dropped, batch: &Labeled| net.forward(batch.x.clone()),
         |z: Tensor<2>, batch: Labeled| {
             let criterion = CrossEntropyLossConfig::new()
                 .with_weights(Some(vec![1.0, 0.25, 3.0]))
@@ -162,7 +164,7 @@ fn gauss_newton_knows_class_weights_and_smoothing() {
     let jacobian = dense(&Jacobian::new(&net, &objective, &data).unwrap());
     let newton = dense(&GaussNewton::new(&net, &objective, &data).unwrap());
     // The criterion's own Hessian, by differences of its gradient.
-    let z = net.logits(data[0].x.clone());
+    let z = net.forward(data[0].x.clone());
     let gradient = |z: Tensor<2>| {
         let z = z.autodiff().require_grad();
         let loss = SplitObjective::criterion(&objective, z.clone(), data[0].clone());
@@ -194,7 +196,7 @@ fn gauss_newton_knows_class_weights_and_smoothing() {
 
 #[test]
 fn a_sampled_fisher_matrix_is_near_the_exact_one_and_repeats_with_its_seed() {
-    let net = Net::new();
+    let net = net();
     let data = batches(&[4, 3]);
     let objective = CrossEntropy(Reduction::Mean);
     let sampled = |samples: usize, seed: u64| {
@@ -220,9 +222,10 @@ fn a_sampled_fisher_matrix_is_near_the_exact_one_and_repeats_with_its_seed() {
 
 #[test]
 fn the_empirical_fisher_matrix_is_the_second_moment_of_the_gradients_of_single_examples() {
-    let net = Net::new();
+    let net = net();
     let data = batches(&[4, 3]);
-    let losses = |net: &Net, batch: Labeled| CrossEntropy::losses(net.logits(batch.x), batch.y);
+    let losses =
+        |net: &Dropped, batch: Labeled| CrossEntropy::losses(net.forward(batch.x), batch.y);
     for reduction in [Reduction::Mean, Reduction::Sum] {
         let objective = PerExample::new(losses, reduction);
         let singles = batches(&[1; EXAMPLES]);
@@ -250,7 +253,7 @@ fn the_empirical_fisher_matrix_is_the_second_moment_of_the_gradients_of_single_e
 
 #[test]
 fn the_jacobian_and_its_transpose_are_adjoint_and_make_the_kernel() {
-    let net = Net::new();
+    let net = net();
     let data = batches(&[4, 3]);
     let objective = CrossEntropy(Reduction::Mean);
     let jacobian = Jacobian::new(&net, &objective, &data).unwrap();

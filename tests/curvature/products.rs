@@ -4,7 +4,7 @@ use burn::module::Param;
 use burn::nn::conv::{Conv1d, Conv1dConfig};
 use burn::tensor::{Tensor, TensorData};
 use burnscape::curvature::{CurvatureConfig, Hessian};
-use burnscape::krylov::LinearOperator;
+use burnscape::krylov::to_dense;
 use burnscape::space::ParamVector;
 
 use super::fixture::device;
@@ -18,15 +18,8 @@ fn row(values: &[f64]) -> Row {
 
 fn dense(values: &[f64], loss: fn(&Row, ()) -> Tensor<1>) -> Vec<Vec<f64>> {
     let hessian = Hessian::new(&row(values), &loss, &[()]).expect("a Hessian");
-    let n = values.len();
-    (0..n)
-        .map(|i| {
-            let unit: Vec<f64> = (0..n).map(|j| f64::from(u8::from(i == j))).collect();
-            let unit = ParamVector::from_host(hessian.space(), &unit).expect("a vector");
-            let product = hessian.matvec(&unit).expect("a product");
-            product.to_host().expect("numbers")
-        })
-        .collect()
+    let matrix = to_dense(&hessian).expect("products");
+    matrix.rows().map(<[f64]>::to_vec).collect()
 }
 
 #[test]

@@ -10,7 +10,9 @@ use burnscape::krylov::{Adjoint, LinearOperator, VectorSpace};
 use burnscape::loss::{Evaluator, Likelihood, PerExample, Reduction, SplitObjective};
 use burnscape::space::ParamVector;
 
-use super::fixture::{STREAM, device};
+use burnscape_testkit::turn;
+
+use super::fixture::device;
 use super::models::{Batch, Classifier, CrossEntropy, DigitsCnn, Mlp, Transformer};
 
 fn batch<const D: usize>(shape: [usize; D], phase: f64) -> Batch<D> {
@@ -125,7 +127,7 @@ fn every_operator<M: Classifier<D>, const D: usize>(
 
 #[test]
 fn the_digits_cnn() {
-    let _drawing = STREAM.lock();
+    let _drawing = turn();
     device().seed(5);
     let model = DigitsCnn::new(&device());
     let data = [batch([16, 1, 8, 8], 0.5), batch([5, 1, 8, 8], 77.1)];
@@ -135,7 +137,7 @@ fn the_digits_cnn() {
 
 #[test]
 fn a_transformer_of_four_layers() {
-    let _drawing = STREAM.lock();
+    let _drawing = turn();
     device().seed(6);
     let model = Transformer::new(&device());
     // Attention divides by √32, and Burn's backward pass multiplies by 1/√32 in single precision.
@@ -146,7 +148,7 @@ fn a_transformer_of_four_layers() {
 #[test]
 fn batches_of_working_size_add_up_to_the_data_and_always_to_the_same() {
     let model = {
-        let _stream = STREAM.lock().unwrap();
+        let _stream = turn();
         Mlp::new(128, false, &device().autodiff())
     };
     let loss = SplitObjective::<Mlp, Batch<2>, 2>::as_loss(&CrossEntropy);

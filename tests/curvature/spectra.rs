@@ -8,11 +8,11 @@ use burnscape::krylov::{
 use burnscape::loss::{Reduction, SplitObjective};
 use burnscape::space::ParamVector;
 
-use super::fixture::{CrossEntropy, Net, batches, dense};
+use super::fixture::{CrossEntropy, batches, dense, net};
 
 #[test]
 fn the_spectrum_of_a_hessian_is_that_of_its_matrix() {
-    let net = Net::new();
+    let net = net();
     let data = batches(&[4, 3]);
     let objective = CrossEntropy(Reduction::Mean);
     let hessian = Hessian::new(&net, &objective.as_loss(), &data).unwrap();
@@ -59,7 +59,7 @@ fn the_spectrum_of_a_hessian_is_that_of_its_matrix() {
 
 #[test]
 fn damped_newton_systems_are_solved() {
-    let net = Net::new();
+    let net = net();
     let data = batches(&[4, 3]);
     let objective = CrossEntropy(Reduction::Mean);
     let newton = GaussNewton::new(&net, &objective, &data).unwrap();

@@ -5,7 +5,7 @@ use burn::optim::SgdConfig;
 use burn::tensor::Device;
 use burnscape::dynamics::{CurvatureHistory, CurvatureMonitorConfig};
 
-use crate::model::{Batch, Mlp, clusters, squared, step};
+use super::model::{Batch, Mlp, clusters, squared, step};
 
 const LR: f64 = 0.35;
 const STEPS: usize = 3000;

@@ -7,7 +7,7 @@ use burnscape::dynamics::{
     CurvatureReading, DynamicsError,
 };
 
-use crate::model::{Mlp, clusters, squared, step};
+use super::model::{Mlp, clusters, squared, step};
 
 fn config() -> CurvatureMonitorConfig {
     CurvatureMonitorConfig::new(2)

@@ -26,8 +26,8 @@ use burnscape::dynamics::{
 use burnscape::optim::{Sam, SamConfig, sam_edge};
 use burnscape::space::{ParamSpace, ParamVector};
 
-use crate::model::{Batch, Mlp, clusters, squared};
-use crate::silent::Silent;
+use super::model::{Batch, Mlp, clusters, squared};
+use super::silent::Silent;
 
 const ITEMS: usize = 24;
 const BATCH: usize = 4;

@@ -7,7 +7,7 @@ use burnscape::curvature::Hessian;
 use burnscape::dynamics::{CurvatureMonitor, CurvatureMonitorConfig, CurvatureReading};
 use burnscape::krylov::{EigenpairsConfig, End};
 
-use crate::model::{Batch, Mlp, clusters, cross_entropy, step};
+use super::model::{Batch, Mlp, clusters, cross_entropy, step};
 
 /// Fifty steps on minibatches, measured over all of the data `every` so many steps with a limit of
 /// `most` products.

@@ -1,7 +1,5 @@
 //! Three networks on handwritten digits, on the way to a minimum: an MLP, a CNN with batch norm, a transformer.
 
-use std::sync::Once;
-
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::loss::CrossEntropyLossConfig;
@@ -12,27 +10,16 @@ use burn::nn::transformer::{
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::optim::SgdConfig;
 use burn::optim::momentum::MomentumConfig;
+use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
-use burn::tensor::{Device, FloatDType, Tensor};
 use burnscape::loss::Batch;
 use burnscape::optim::ClosureStep;
 use burnscape::space::{ParamSpace, ParamVector};
 
-#[path = "../../examples/survey/data.rs"]
-#[allow(dead_code, reason = "the survey uses more of it")]
-mod data;
+use burnscape_testkit::double::device;
 
-pub(crate) use data::Digits;
-use data::Split;
-
-/// Flex with f64 as its default.
-pub(crate) fn device() -> Device {
-    static F64: Once = Once::new();
-    F64.call_once(|| {
-        Device::flex().configure(FloatDType::F64).unwrap();
-    });
-    Device::flex()
-}
+pub(crate) use crate::survey::data::Digits;
+use crate::survey::data::Split;
 
 /// The first digits.
 pub(crate) fn digits(count: usize) -> Digits {

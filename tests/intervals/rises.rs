@@ -3,8 +3,8 @@
 use burnscape::loss::Evaluator;
 use burnscape::sharpness::AverageRiseConfig;
 
-use crate::networks::{Digits, Network, digits};
-use crate::tally::{Stated, Tally};
+use super::networks::{Digits, Network, digits};
+use super::tally::{Stated, Tally};
 
 const SIGMA: f64 = 0.05;
 

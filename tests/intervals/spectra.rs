@@ -5,10 +5,10 @@ use burnscape::krylov::{DensityConfig, TraceConfig, TraceEstimate, TraceMethod};
 use burnscape::sharpness::{CurvatureTraceConfig, RelativeFlatnessConfig};
 use burnscape::spectrum::{Inertia, Spectrum};
 
-use crate::networks::{Digits, Network, digits};
-use crate::stored::{Square, Stored};
-use crate::tally::Stated::{Conservative, Often};
-use crate::tally::Tally;
+use super::networks::{Digits, Network, digits};
+use super::stored::{Square, Stored};
+use super::tally::Stated::{Conservative, Often};
+use super::tally::Tally;
 use std::ops::ControlFlow;
 
 pub(crate) fn of_network<N: Network>(tally: &mut Tally) {

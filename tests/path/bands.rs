@@ -12,7 +12,7 @@ use burnscape::path::{
 };
 use burnscape_testkit::objectives::Point;
 
-use crate::models::{at, nothing, point, ring};
+use super::models::{at, nothing, point, ring};
 
 fn ends() -> (Point, Point) {
     (point(&[-1.0, 0.0]), point(&[1.0, 0.0]))

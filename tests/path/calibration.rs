@@ -7,7 +7,7 @@ use burnscape::landscape::Grid;
 use burnscape::path::{NormalizationPolicy, PathError, ProfileStep, Segment, calibrated_profile};
 use burnscape_testkit::objectives::Point;
 
-use crate::models::point;
+use super::models::point;
 
 fn go_on(_: &ProfileStep) -> ControlFlow<()> {
     ControlFlow::Continue(())

@@ -4,10 +4,11 @@ use burn::nn::LinearConfig;
 use burn::tensor::Device;
 use burnscape::path::{BezierCurve, Curve, PathError, PolygonalChain, Segment};
 use burnscape::space::SpaceError;
+use burnscape_testkit::models::Normalized;
 use burnscape_testkit::objectives::Point;
 use proptest::prelude::*;
 
-use crate::models::{Net, at, parameters, point};
+use super::models::{at, network, parameters, point};
 
 fn near(x: &[f64], y: &[f64]) {
     for (x, y) in x.iter().zip(y) {
@@ -34,7 +35,7 @@ fn collinear_equispaced_points_give_the_line() {
 
 #[test]
 fn the_ends_are_the_models_to_the_last_bit() {
-    let [a, b, c] = [1, 2, 3].map(Net::new);
+    let [a, b, c] = [1, 2, 3].map(network);
     // Running statistics that differ from the initial ones.
     for model in [&a, &b] {
         let input = burn::tensor::Tensor::<2>::ones([6, 4], &Device::default().autodiff());
@@ -49,18 +50,18 @@ fn the_ends_are_the_models_to_the_last_bit() {
         for (t, end) in [(0.0, &a), (1.0, &b)] {
             let model = curve.point_at(t);
             assert_eq!(parameters(&model), parameters(end));
-            let running = |net: &Net| net.norm.running_mean.value_sync().into_data();
+            let running = |net: &Normalized| net.norm.running_mean.value_sync().into_data();
             assert_eq!(running(&model), running(end));
         }
     }
 }
 
 trait DynCurve {
-    fn point_at(&self, t: f64) -> Net;
+    fn point_at(&self, t: f64) -> Normalized;
 }
 
-impl<C: Curve<Net>> DynCurve for C {
-    fn point_at(&self, t: f64) -> Net {
+impl<C: Curve<Normalized>> DynCurve for C {
+    fn point_at(&self, t: f64) -> Normalized {
         self.point(t).unwrap()
     }
 }

@@ -10,7 +10,7 @@ use burnscape::path::{
 };
 use burnscape_testkit::objectives::Point;
 
-use crate::models::{at, nothing, point, ring};
+use super::models::{at, nothing, point, ring};
 
 fn curve() -> BezierCurve<Point> {
     BezierCurve::between(&point(&[-1.0, 0.0]), &point(&[1.0, 0.0]), 2).unwrap()

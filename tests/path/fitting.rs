@@ -11,9 +11,10 @@ use burnscape::path::{
     FitStep, PolygonalChain, TimeSampling,
 };
 use burnscape::space::LeafVector;
+use burnscape_testkit::models::Normalized;
 use burnscape_testkit::objectives::Point;
 
-use crate::models::{Net, nothing, parameters, point};
+use super::models::{network, nothing, parameters, point};
 
 fn go_on(_: &FitStep) -> ControlFlow<()> {
     ControlFlow::Continue(())
@@ -123,11 +124,13 @@ fn data() -> Vec<(Tensor<2>, Tensor<2>)> {
         .collect()
 }
 
-fn squares(net: &Net, (x, y): (Tensor<2>, Tensor<2>)) -> Tensor<1> {
+fn squares(net: &Normalized, (x, y): (Tensor<2>, Tensor<2>)) -> Tensor<1> {
     (net.forward(x) - y).powi_scalar(2).mean()
 }
 
-fn free_points<O>(fitter: &CurveFitter<Net, PolygonalChain<Net>, O>) -> Vec<Vec<f64>>
+fn free_points<O>(
+    fitter: &CurveFitter<Normalized, PolygonalChain<Normalized>, O>,
+) -> Vec<Vec<f64>>
 where
 {
     let curve = fitter.curve().unwrap();
@@ -138,7 +141,7 @@ where
 }
 
 fn resumes<O: ClosureStep + Resume>(optimizer: impl Fn() -> O) {
-    let (a, b) = (Net::new(1), Net::new(2));
+    let (a, b) = (network(1), network(2));
     let chain = PolygonalChain::between(&a, &b, 3).unwrap();
     let config = CurveFitterConfig::new()
         .with_seed(u64::MAX - 4)
@@ -159,9 +162,9 @@ fn resumes<O: ClosureStep + Resume>(optimizer: impl Fn() -> O) {
     assert_eq!((part.num_steps(), part.num_epochs()), (7, 1));
     let bytes = part.to_checkpoint().unwrap().into_bytes().unwrap();
     // Models that were loaded again carry other identifiers than those of the first fit.
-    let again = |model: &Net, seed| {
+    let again = |model: &Normalized, seed| {
         let space = burnscape::space::ParamSpace::of(model).unwrap();
-        let fresh = Net::new(seed);
+        let fresh = network(seed);
         LeafVector::from_module(&space, model)
             .unwrap()
             .apply_to(&fresh)
@@ -189,7 +192,7 @@ fn a_fit_resumes_to_the_last_bit() {
 
 #[test]
 fn sam_without_a_radius_is_its_base() {
-    let (a, b) = (Net::new(1), Net::new(2));
+    let (a, b) = (network(1), network(2));
     let chain = PolygonalChain::between(&a, &b, 3).unwrap();
     let config = CurveFitterConfig::new().with_seed(4);
     let mut plain = config.init(&chain, AdamConfig::new().init(), 0.01).unwrap();
@@ -203,7 +206,7 @@ fn sam_without_a_radius_is_its_base() {
 
 #[test]
 fn a_fit_does_not_touch_the_models_it_connects() {
-    let (a, b) = (Net::new(1), Net::new(2));
+    let (a, b) = (network(1), network(2));
     let before = [&a, &b].map(|net| (parameters(net), net.norm.running_mean.value_sync()));
     let curve = BezierCurve::between(&a, &b, 2).unwrap();
     let mut fitter = CurveFitterConfig::new()

@@ -8,7 +8,7 @@ use burnscape::path::{
 };
 use burnscape_testkit::objectives::Point;
 
-use crate::models::{nothing, point, ring};
+use super::models::{nothing, point, ring};
 
 fn go_on(_: &InstabilityPoint) -> ControlFlow<()> {
     ControlFlow::Continue(())

@@ -6,7 +6,7 @@ use burn::module::{Module, Param, ParamGroup};
 use burn::tensor::{DType, Device, Tensor};
 use burnscape::path::{LayerStep, Layers, PathError, Profiler, layerwise_barriers};
 
-use crate::models::nothing;
+use super::models::nothing;
 
 #[derive(Module, Debug)]
 struct Two {

@@ -1,11 +1,10 @@
 //! Points and networks to connect.
 
 use burn::module::Module;
-use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
-use burn::tensor::activation::relu;
 use burn::tensor::{DType, Device, Tensor};
 use burnscape::path::Curve;
 use burnscape::space::{ParamSpace, ParamVector};
+use burnscape_testkit::models::Normalized;
 use burnscape_testkit::objectives::Point;
 
 /// A point in f64, on autodiff.
@@ -29,30 +28,11 @@ pub(crate) fn at(curve: &impl Curve<Point>, t: f64) -> Vec<f64> {
 }
 
 /// A network with batch norm, its weights drawn from `seed`.
-#[derive(Module, Debug)]
-pub(crate) struct Net {
-    pub(crate) first: Linear,
-    pub(crate) norm: BatchNorm,
-    pub(crate) second: Linear,
-}
-
-impl Net {
-    pub(crate) fn new(seed: u64) -> Self {
-        let device = Device::default().autodiff();
-        let net = Self {
-            first: LinearConfig::new(4, 5).init(&device),
-            norm: BatchNormConfig::new(5).init(&device),
-            second: LinearConfig::new(5, 2).init(&device),
-        };
-        let space = ParamSpace::of(&net).unwrap();
-        let weights = ParamVector::gaussian(&space, seed).unwrap();
-        weights.apply_to(&net).unwrap()
-    }
-
-    pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let hidden = relu(self.norm.forward(self.first.forward(x)));
-        self.second.forward(hidden)
-    }
+pub(crate) fn network(seed: u64) -> Normalized {
+    let net = Normalized::new([4, 5, 2], &Device::default().autodiff());
+    let space = ParamSpace::of(&net).unwrap();
+    let weights = ParamVector::gaussian(&space, seed).unwrap();
+    weights.apply_to(&net).unwrap()
 }
 
 /// The parameters of a model on the host.

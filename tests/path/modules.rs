@@ -11,7 +11,7 @@ use burnscape::path::{
     BezierCurve, Curve, CurveFitterConfig, FitStep, PathError, Profiler, Segment,
 };
 
-use crate::models::parameters;
+use super::models::parameters;
 
 fn go_on(_: &FitStep) -> ControlFlow<()> {
     ControlFlow::Continue(())
@@ -87,7 +87,7 @@ fn product(tie: &Tie, _: Tensor<1>) -> Tensor<1> {
 fn tied_parameters_are_refused_by_name_or_tied_again() {
     let (a, b) = (Tie::new(1.0), Tie::new(-1.0));
     let curve = BezierCurve::between(&a, &b, 2).unwrap();
-    let data = crate::models::nothing();
+    let data = super::models::nothing();
     let mut fitter = CurveFitterConfig::new().init(&curve, sgd(), 0.01).unwrap();
     let error = fitter.fit(1, &data, &product, go_on).unwrap_err();
     assert!(matches!(

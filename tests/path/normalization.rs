@@ -7,8 +7,9 @@ use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 use burnscape::loss::{Evaluator, Mode};
 use burnscape::path::{NormalizationPolicy, Profiler, Segment, reestimate};
+use burnscape_testkit::models::Normalized;
 
-use crate::models::Net;
+use super::models::network;
 
 fn inputs(count: usize, shift: f64) -> Tensor<2> {
     let numbers = (0..count * 4).map(|i| 3.0 * (1.7 * i as f64 + shift).sin() as f32 + 5.0);
@@ -16,16 +17,16 @@ fn inputs(count: usize, shift: f64) -> Tensor<2> {
     Tensor::from_data(data, &Device::default())
 }
 
-fn loss(net: &Net, x: Tensor<2>) -> Tensor<1> {
+fn loss(net: &Normalized, x: Tensor<2>) -> Tensor<1> {
     (net.forward(x) - 1.0).powi_scalar(2).mean()
 }
 
-fn train_loss(net: &Net, data: &[Tensor<2>; 1]) -> f64 {
+fn train_loss(net: &Normalized, data: &[Tensor<2>; 1]) -> f64 {
     let evaluator = Evaluator::new(&loss).with_mode(Mode::Train);
     evaluator.loss(net, data).unwrap().value
 }
 
-fn profile(policy: NormalizationPolicy, ends: [&Net; 2], data: &[Tensor<2>; 1]) -> Vec<f64> {
+fn profile(policy: NormalizationPolicy, ends: [&Normalized; 2], data: &[Tensor<2>; 1]) -> Vec<f64> {
     let line = Segment::new(ends[0], ends[1]).unwrap();
     let profile = Profiler::new(&loss, data)
         .with_policy(policy)
@@ -39,7 +40,7 @@ fn profile(policy: NormalizationPolicy, ends: [&Net; 2], data: &[Tensor<2>; 1]) 
 
 #[test]
 fn after_reestimation_the_ends_have_their_own_training_loss() {
-    let (a, b) = (Net::new(1), Net::new(2));
+    let (a, b) = (network(1), network(2));
     let data = [inputs(32, 0.0)];
     let own = [&a, &b].map(|net| train_loss(net, &data));
     let losses = profile(NormalizationPolicy::ReestimateAll, [&a, &b], &data);
@@ -56,7 +57,7 @@ fn after_reestimation_the_ends_have_their_own_training_loss() {
 #[test]
 fn between_the_ends_the_policies_part() {
     let data = [inputs(32, 0.0)];
-    let ends = [1, 2].map(|seed| reestimate(&Net::new(seed), &loss, &data, None).unwrap());
+    let ends = [1, 2].map(|seed| reestimate(&network(seed), &loss, &data, None).unwrap());
     let [again, left, mixed] = [
         NormalizationPolicy::ReestimateAll,
         NormalizationPolicy::Leave,

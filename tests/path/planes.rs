@@ -4,7 +4,7 @@ use burnscape::path::{PathError, Plane};
 use burnscape_testkit::objectives::Point;
 use proptest::prelude::*;
 
-use crate::models::point;
+use super::models::point;
 
 fn combine(points: &[[f64; 4]; 3], weights: [f64; 3]) -> Point {
     let coordinate = |i: usize| (0..3).map(|k| weights[k] * points[k][i]).sum::<f64>();

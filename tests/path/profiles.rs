@@ -10,9 +10,10 @@ use burnscape::path::{
     BezierCurve, Curve, NormalizationPolicy, PathError, Profile, ProfileStep, Profiler, Segment,
     profile,
 };
+use burnscape_testkit::models::Normalized;
 use burnscape_testkit::objectives::Point;
 
-use crate::models::{at, nothing, point, ring};
+use super::models::{at, nothing, point, ring};
 
 fn go_on(_: &ProfileStep) -> ControlFlow<()> {
     ControlFlow::Continue(())
@@ -52,8 +53,8 @@ fn a_path_from_a_model_to_itself_has_no_barrier() {
     assert_eq!(barriers.above_mean, 0.0);
     assert_eq!(barriers.midpoint, Some(0.0));
     assert_eq!(profile.length(), 0.0);
-    let network = crate::models::Net::new(1);
-    let loss = |net: &crate::models::Net, x: Tensor<2>| net.forward(x).square().mean();
+    let network = super::models::network(1);
+    let loss = |net: &Normalized, x: Tensor<2>| net.forward(x).square().mean();
     let data = [Tensor::<2>::ones([3, 4], &burn::tensor::Device::default())];
     let path = BezierCurve::between(&network, &network, 3).unwrap();
     let profile = Profiler::new(&loss, &data).profile(&path, go_on).unwrap();

@@ -6,7 +6,7 @@ use burnscape::path::{PathError, Simplex, SimplexFitterConfig};
 use burnscape_testkit::objectives::Point;
 use proptest::prelude::*;
 
-use crate::models::{nothing, point, ring};
+use super::models::{nothing, point, ring};
 
 fn simplex(vertices: &[Vec<f64>]) -> Simplex<Point> {
     let points: Vec<Point> = vertices.iter().map(|v| point(v)).collect();

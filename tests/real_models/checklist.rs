@@ -88,7 +88,7 @@ macro_rules! ensure {
         // Not a number is no success.
         let holds: bool = $condition;
         if !holds {
-            return Err($crate::checklist::Failure::Wrong(format!($($text)+)));
+            return Err($crate::real_models::checklist::Failure::Wrong(format!($($text)+)));
         }
     };
 }

@@ -1,27 +1,17 @@
 //! The device, its generator, and numbers that are not drawn.
 
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::MutexGuard;
 
 use burn::module::Module;
-use burn::tensor::{Bool, Device, FloatDType, Int, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use burnscape::loss::{Batch, BatchMapper};
 use burnscape::space::{ParamSpace, ParamVector, unshared_copy};
-
-/// Flex with f64 as its default.
-pub(crate) fn device() -> Device {
-    static F64: Once = Once::new();
-    F64.call_once(|| {
-        Device::flex()
-            .configure(FloatDType::F64)
-            .expect("the first use of the device");
-    });
-    Device::flex()
-}
+pub(crate) use burnscape_testkit::double::device;
+use burnscape_testkit::turn;
 
 /// The device's generator, seeded. All threads share it: whoever draws holds it to the end of the test.
 pub(crate) fn stream(seed: u64) -> MutexGuard<'static, ()> {
-    static STREAM: Mutex<()> = Mutex::new(());
-    let held = STREAM.lock().unwrap_or_else(PoisonError::into_inner);
+    let held = turn();
     device().seed(seed);
     held
 }

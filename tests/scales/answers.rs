@@ -14,7 +14,7 @@ use burnscape::sharpness::{AverageRiseConfig, CurvatureTraceConfig, WorstCaseRis
 use burnscape::space::ParamVector;
 use burnscape::spectrum::Spectrum;
 
-use crate::models::{Kind, Net, batch, loss};
+use super::models::{Kind, Net, batch, loss};
 
 /// One answer: numbers that are the same at every scale.
 #[derive(Debug, Clone)]

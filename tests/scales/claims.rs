@@ -10,7 +10,7 @@ use burnscape::optim::{FisherSquares, Metric, SamConfig, SkipReason};
 use burnscape::spectrum::Spectrum;
 use burnscape_testkit::eigenvalues;
 
-use crate::{DTYPE, device};
+use crate::element::{DTYPE, device};
 
 /// A row of weights: of rank two, so that the adaptive metric stretches it.
 #[derive(Module, Debug)]

@@ -7,7 +7,7 @@ use burnscape::optim::{Metric, OptimRecord, SaddleFreeNewtonConfig, Sam, SamConf
 use burnscape::sharpness::{CurvatureTraceConfig, SharpnessError};
 use burnscape_testkit::objectives::{Point, quadratic};
 
-use crate::device;
+use crate::element::device;
 
 fn no_data() -> Tensor<1> {
     Tensor::zeros([1], &device())

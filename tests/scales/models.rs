@@ -3,7 +3,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, TensorData};
 
-use crate::{DTYPE, device};
+use crate::element::{DTYPE, device};
 
 /// What the hidden layer does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use burn::tensor::{Tensor, TensorData};
 use burnscape::krylov::{VectorBlock, VectorSpace};
 use burnscape::space::{ParamSpace, ParamVector, SpaceError, UnfilteredRule};
 
-use crate::{DTYPE, device};
+use crate::element::{DTYPE, device};
 
 #[derive(Module, Debug)]
 struct Two {

@@ -2,21 +2,20 @@
 
 use std::ops::ControlFlow;
 
-use burn::module::{Module, ParamGroup};
-use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
-use burn::tensor::activation::relu;
+use burn::module::ParamGroup;
 use burn::tensor::{Device, Tensor};
 use burnscape::loss::{Evaluator, Mode};
 use burnscape::sharpness::{
     AverageRiseConfig, DirectionalDistributionConfig, PerturbationScale, WorstCaseRiseConfig,
 };
 use burnscape::space::{ParamSpace, ParamVector, UnfilteredRule};
+use burnscape_testkit::models::Normalized;
 
-use crate::models::{Net, regression, squared_error};
+use super::models::{net, regression, squared_error};
 
 #[test]
 fn a_size_of_zero_gives_a_rise_of_exactly_zero() {
-    let (model, data) = (Net::new(), regression());
+    let (model, data) = (net(), regression());
     let evaluator = Evaluator::new(&squared_error);
     let average = AverageRiseConfig::new(0.0).with_num_samples(3);
     let average = average.measure(&model, &evaluator, &data).unwrap();
@@ -27,7 +26,7 @@ fn a_size_of_zero_gives_a_rise_of_exactly_zero() {
 
 #[test]
 fn only_the_group_of_the_evaluator_is_perturbed() {
-    let (model, data) = (Net::new(), regression());
+    let (model, data) = (net(), regression());
     let group = ParamGroup::from_regex("second").unwrap();
     let evaluator = Evaluator::new(&squared_error).with_group(group);
     let point = WorstCaseRiseConfig::new(0.1)
@@ -37,34 +36,21 @@ fn only_the_group_of_the_evaluator_is_perturbed() {
     assert!(point.rise.rise > 0.0);
 }
 
-#[derive(Module, Debug)]
-struct Normalized {
-    first: Linear,
-    norm: BatchNorm,
-    second: Linear,
-}
-
 fn normalized_error(model: &Normalized, x: Tensor<2>) -> Tensor<1> {
-    let hidden = relu(model.norm.forward(model.first.forward(x)));
-    model.second.forward(hidden).powi_scalar(2).mean()
+    model.forward(x).powi_scalar(2).mean()
 }
 
 #[test]
 fn the_model_and_its_running_statistics_are_not_changed() {
     let device = Device::default().autodiff();
-    let model = Normalized {
-        first: LinearConfig::new(2, 3).init(&device),
-        norm: BatchNormConfig::new(3).init(&device),
-        second: LinearConfig::new(3, 1).init(&device),
-    };
+    let model = Normalized::new([2, 3, 1], &device);
     let space = ParamSpace::of(&model).unwrap();
     let state = || {
         let weights = ParamVector::from_module(&space, &model)
             .unwrap()
             .to_host()
             .unwrap();
-        let mean = model.norm.running_mean.value_sync().into_data();
-        let var = model.norm.running_var.value_sync().into_data();
+        let [mean, var] = model.running().map(Tensor::into_data);
         (weights, mean, var)
     };
     let before = state();
@@ -87,7 +73,7 @@ fn the_model_and_its_running_statistics_are_not_changed() {
 
 #[test]
 fn a_stopped_measurement_returns_what_it_reached() {
-    let (model, data) = (Net::new(), regression());
+    let (model, data) = (net(), regression());
     let evaluator = Evaluator::new(&squared_error);
     let rise = AverageRiseConfig::new(0.1)
         .measure_observed(&model, &evaluator, &data, |step| {
@@ -123,7 +109,7 @@ fn a_stopped_measurement_returns_what_it_reached() {
 
 #[test]
 fn results_and_configs_are_written_and_read_as_json() {
-    let (model, data) = (Net::new(), regression());
+    let (model, data) = (net(), regression());
     let scale = PerturbationScale::FilterRelative(UnfilteredRule::AsOneFilter);
     let config = AverageRiseConfig::new(0.1)
         .with_num_samples(2)

@@ -1,10 +1,11 @@
 //! Models, losses and data whose sharpness is known.
 
 use burn::module::{Module, Param};
-use burn::nn::{Linear, LinearConfig};
+use burn::nn::LinearConfig;
 use burn::tensor::activation::relu;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use burnscape::space::{ParamSpace, ParamVector};
+use burnscape_testkit::models::TwoLayers;
 
 /// A point of the plane, or of any space, as a model.
 #[derive(Module, Debug)]
@@ -37,41 +38,33 @@ pub(crate) const H: [[f64; 3]; 3] = [[4.0, 1.0, 0.5], [1.0, 1.0, -0.3], [0.5, -0
 pub(crate) const TRACE: f64 = 7.0;
 
 /// A ReLU network without biases.
-#[derive(Module, Debug)]
-pub(crate) struct Net {
-    first: Linear,
-    second: Linear,
+pub(crate) fn net() -> TwoLayers {
+    let device = Device::default();
+    let net = TwoLayers {
+        first: LinearConfig::new(4, 8).with_bias(false).init(&device),
+        second: LinearConfig::new(8, 3).with_bias(false).init(&device),
+    };
+    // Weights that do not depend on the device's random stream.
+    let space = ParamSpace::of(&net).unwrap();
+    let weights = ParamVector::gaussian(&space, 3).unwrap().scale(0.5);
+    weights.apply_to(&net).unwrap()
 }
 
-impl Net {
-    pub(crate) fn new() -> Self {
-        let device = Device::default();
-        let net = Self {
-            first: LinearConfig::new(4, 8).with_bias(false).init(&device),
-            second: LinearConfig::new(8, 3).with_bias(false).init(&device),
-        };
-        // Weights that do not depend on the device's random stream.
-        let space = ParamSpace::of(&net).unwrap();
-        let weights = ParamVector::gaussian(&space, 3).unwrap().scale(0.5);
-        weights.apply_to(&net).unwrap()
+/// The same function at `(a W₁, W₂ / a)`.
+pub(crate) fn rescaled(net: &TwoLayers, a: f64) -> TwoLayers {
+    let space = ParamSpace::of(net).unwrap();
+    let weights = ParamVector::from_module(&space, net).unwrap();
+    let mut values = weights.to_host().unwrap();
+    let border = space.leaves()[1].offset();
+    for (index, value) in values.iter_mut().enumerate() {
+        *value *= if index < border { a } else { 1.0 / a };
     }
-
-    /// The same function at `(a W₁, W₂ / a)`.
-    pub(crate) fn rescaled(&self, a: f64) -> Self {
-        let space = ParamSpace::of(self).unwrap();
-        let weights = ParamVector::from_module(&space, self).unwrap();
-        let mut values = weights.to_host().unwrap();
-        let border = space.leaves()[1].offset();
-        for (index, value) in values.iter_mut().enumerate() {
-            *value *= if index < border { a } else { 1.0 / a };
-        }
-        let values = ParamVector::from_host(&space, &values).unwrap();
-        values.apply_to(self).unwrap()
-    }
+    let values = ParamVector::from_host(&space, &values).unwrap();
+    values.apply_to(net).unwrap()
 }
 
-pub(crate) fn squared_error(model: &Net, (x, y): (Tensor<2>, Tensor<2>)) -> Tensor<1> {
-    let output = model.second.forward(relu(model.first.forward(x)));
+pub(crate) fn squared_error(model: &TwoLayers, (x, y): (Tensor<2>, Tensor<2>)) -> Tensor<1> {
+    let output = model.forward(x, relu);
     (output - y).powi_scalar(2).mean()
 }
 

@@ -10,7 +10,7 @@ use burnscape::sharpness::{
 };
 use burnscape::space::UnfilteredRule;
 
-use crate::models::{H, Net, Point, matrix, quadratic, regression, squared_error};
+use super::models::{H, Point, matrix, net, quadratic, regression, squared_error};
 
 #[test]
 fn a_loss_that_is_not_finite_is_refused_with_the_number_of_the_sample() {
@@ -70,7 +70,7 @@ fn a_gradient_that_is_not_finite_is_refused() {
 
 #[test]
 fn values_without_meaning_are_refused_by_name() {
-    let (model, data) = (Net::new(), regression());
+    let (model, data) = (net(), regression());
     let evaluator = Evaluator::new(&squared_error);
     let refused = |result: Result<(), SharpnessError>, wanted: &str| match result {
         Err(SharpnessError::BadArgument { name, .. }) => assert_eq!(name, wanted),

@@ -5,11 +5,11 @@ use burnscape::loss::Evaluator;
 use burnscape::sharpness::{AverageRiseConfig, DirectionalDistributionConfig, WorstCaseRiseConfig};
 use proptest::prelude::{ProptestConfig, proptest};
 
-use crate::models::{H, Net, Point, matrix, quadratic, regression, squared_error};
+use super::models::{H, Point, matrix, net, quadratic, regression, squared_error};
 
 #[test]
 fn the_same_seed_gives_the_same_numbers_and_another_seed_others() {
-    let (model, data) = (Net::new(), regression());
+    let (model, data) = (net(), regression());
     let evaluator = Evaluator::new(&squared_error);
     let average = |seed| {
         AverageRiseConfig::new(0.1)

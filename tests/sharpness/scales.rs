@@ -5,8 +5,9 @@ use burn::tensor::{Device, Tensor};
 use burnscape::loss::Evaluator;
 use burnscape::sharpness::{AverageRiseConfig, PerturbationScale, WorstCaseRiseConfig};
 use burnscape::space::{ParamSpace, ParamVector, UnfilteredRule};
+use burnscape_testkit::models::TwoLayers;
 
-use crate::models::{Net, regression, squared_error};
+use super::models::{net, regression, rescaled, squared_error};
 
 #[test]
 fn relative_noise_has_the_stated_variance() {
@@ -39,9 +40,9 @@ fn relative_noise_has_the_stated_variance() {
 
 #[test]
 fn the_filter_relative_rise_is_invariant_under_positive_rescaling() {
-    let (model, data) = (Net::new(), regression());
+    let (model, data) = (net(), regression());
     let evaluator = Evaluator::new(&squared_error);
-    let rise = |model: &Net, scale| {
+    let rise = |model: &TwoLayers, scale| {
         AverageRiseConfig::new(0.3)
             .with_scale(scale)
             .with_num_samples(20)
@@ -50,7 +51,7 @@ fn the_filter_relative_rise_is_invariant_under_positive_rescaling() {
             .rise
     };
     for a in [3.0, 8.0] {
-        let other = model.rescaled(a);
+        let other = rescaled(&model, a);
         for scale in [
             PerturbationScale::FilterRelative(UnfilteredRule::Zero),
             PerturbationScale::ElementRelative,
@@ -71,7 +72,7 @@ fn the_filter_relative_rise_is_invariant_under_positive_rescaling() {
 
 #[test]
 fn the_relative_worst_case_is_invariant_under_positive_rescaling() {
-    let (model, data) = (Net::new(), regression());
+    let (model, data) = (net(), regression());
     let evaluator = Evaluator::new(&squared_error);
     for scale in [
         PerturbationScale::FilterRelative(UnfilteredRule::Zero),
@@ -80,7 +81,7 @@ fn the_relative_worst_case_is_invariant_under_positive_rescaling() {
         let config = WorstCaseRiseConfig::new(0.5).with_scale(scale);
         let one = config.measure(&model, &evaluator, &data).unwrap();
         let two = config
-            .measure(&model.rescaled(3.0), &evaluator, &data)
+            .measure(&rescaled(&model, 3.0), &evaluator, &data)
             .unwrap();
         assert!((one.rise - two.rise).abs() < 1e-3 * one.rise);
     }

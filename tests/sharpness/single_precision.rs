@@ -8,7 +8,7 @@ use burnscape::sharpness::{
 use burnscape::space::{ParamSpace, ParamVector};
 use burnscape_testkit::models::{Classifier, Cnn};
 
-use crate::models::{Net, regression, squared_error};
+use super::models::{net, regression, squared_error};
 
 type Digits = (Tensor<4>, Tensor<1, Int>);
 
@@ -60,7 +60,7 @@ fn rescaling_by_a_power_of_two_moves_no_invariant_measure_in_single_precision() 
         .with_num_samples(3);
     let found = ReparameterizationConfig::new("first".into(), "second".into())
         .with_report(report)
-        .measure(&Net::new(), &squared_error, &regression())
+        .measure(&net(), &squared_error, &regression())
         .unwrap();
     println!("{found}");
     for change in &found.changes {

@@ -1,37 +1,27 @@
 //! Intervals cover as often as they say.
 
 use burn::nn::loss::{MseLoss, Reduction};
-use burn::nn::{Linear, LinearConfig};
 use burn::tensor::Tensor;
 use burnscape::curvature::Hessian;
 use burnscape::krylov::{Dense, to_dense};
 use burnscape::space::{ParamSpace, ParamVector};
 use burnscape::spectrum::{Count, Spectrum, SpectrumError};
+use burnscape_testkit::models::TwoLayers;
 
 use super::fixture::{Matrix, device, point, with_hessian};
-use burn::module::Module;
-
-#[derive(Module, Debug)]
-struct Net {
-    first: Linear,
-    last: Linear,
-}
 
 /// The Hessian of a tanh network of 43 parameters, as a matrix.
 fn matrix() -> Matrix {
     let device = device();
-    let net = Net {
-        first: LinearConfig::new(4, 5).init(&device),
-        last: LinearConfig::new(5, 3).init(&device),
-    };
+    let net = TwoLayers::new([4, 5, 3], &device);
     let space = ParamSpace::of(&net).unwrap();
     let numbers: Vec<f64> = (0..space.len()).map(|i| 0.7 * (i as f64).sin()).collect();
     let net = ParamVector::from_host(&space, &numbers)
         .unwrap()
         .apply_to(&net)
         .unwrap();
-    let loss = |net: &Net, x: Tensor<2>| {
-        let z = net.last.forward(net.first.forward(x.clone()).tanh());
+    let loss = |net: &TwoLayers, x: Tensor<2>| {
+        let z = net.forward(x.clone(), Tensor::tanh);
         MseLoss::new().forward(z, x.clone().slice([0..8, 0..3]), Reduction::Mean)
     };
     let x: Vec<f64> = (0..32).map(|i| (1.0 + 1.7 * f64::from(i)).cos()).collect();

@@ -1,65 +1,41 @@
 //! The whole spectrum of a network on digits, against its dense Hessian.
 
 use burn::module::Module;
-use burn::nn::loss::CrossEntropyLossConfig;
-use burn::nn::{Linear, LinearConfig};
 use burn::optim::SgdConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::tensor::{Tensor, TensorData};
 use burnscape::curvature::{CurvatureError, Hessian};
-use burnscape::krylov::{LinearOperator, SelfAdjoint};
+use burnscape::krylov::{LinearOperator, SelfAdjoint, to_dense};
 use burnscape::loss::Batch;
 use burnscape::optim::ClosureStep;
 use burnscape::space::{ParamSpace, ParamVector};
 use burnscape::spectrum::{LayerTrace, Spectrum};
 use burnscape_testkit::eigenvalues;
+use burnscape_testkit::models::{Classifier, Mlp};
 
 use super::fixture::device;
-
-#[path = "../../examples/survey/data.rs"]
-#[allow(dead_code, reason = "the survey uses more of it")]
-mod data;
-
-use data::{Digits, Split};
+use crate::survey::data::{Digits, Split};
 
 /// 64-24-16-10 with tanh: 2,130 parameters.
-#[derive(Module, Debug)]
-struct Mlp {
-    first: Linear,
-    second: Linear,
-    last: Linear,
+fn network() -> Mlp {
+    let mlp = Mlp::new([64, 24, 16, 10], &device());
+    let space = ParamSpace::of(&mlp).unwrap();
+    let weights = ParamVector::gaussian(&space, 3).unwrap().scale(0.2);
+    weights.apply_to(&mlp).unwrap()
 }
 
-impl Mlp {
-    fn new() -> Self {
-        let device = device();
-        let mlp = Self {
-            first: LinearConfig::new(64, 24).init(&device),
-            second: LinearConfig::new(24, 16).init(&device),
-            last: LinearConfig::new(16, 10).init(&device),
-        };
-        let space = ParamSpace::of(&mlp).unwrap();
-        let weights = ParamVector::gaussian(&space, 3).unwrap().scale(0.2);
-        weights.apply_to(&mlp).unwrap()
-    }
-
-    fn loss(&self, digits: Digits) -> Tensor<1> {
-        let x = digits.images.flatten::<2>(1, 2);
-        let x = self.first.forward(x).tanh();
-        let x = self.second.forward(x).tanh();
-        let criterion = CrossEntropyLossConfig::new().init(&x.device());
-        criterion.forward(self.last.forward(x), digits.labels)
-    }
+fn loss(mlp: &Mlp, digits: Digits) -> Tensor<1> {
+    mlp.loss(digits.images.flatten::<2>(1, 2), digits.labels)
 }
 
 fn trained(data: &Digits) -> Mlp {
-    let mut mlp = Mlp::new().train();
+    let mut mlp = network().train();
     let momentum = MomentumConfig::new()
         .with_momentum(0.875)
         .with_dampening(0.0);
     let mut sgd = SgdConfig::new().with_momentum(Some(momentum)).init();
     for _ in 0..60 {
-        sgd.closure_step(0.1, &mut mlp, |mlp: &Mlp| mlp.loss(data.clone()))
+        sgd.closure_step(0.1, &mut mlp, |mlp: &Mlp| loss(mlp, data.clone()))
             .unwrap();
     }
     mlp
@@ -80,26 +56,7 @@ fn trained_on_some() -> (Mlp, [Digits; 2]) {
     (trained(&training), data)
 }
 
-/// All entries: row by row, as the matrix is symmetric, so that a product is a row as well.
-fn entries(hessian: &Hessian<'_>) -> Vec<f64> {
-    let n = hessian.space().len();
-    let mut matrix: Vec<f64> = Vec::with_capacity(n * n);
-    for start in (0..n).step_by(64) {
-        let units: Vec<ParamVector> = (start..(start + 64).min(n))
-            .map(|i| {
-                let mut unit = vec![0.0; n];
-                unit[i] = 1.0;
-                ParamVector::from_host(hessian.space(), &unit).unwrap()
-            })
-            .collect();
-        for product in hessian.matmat(&units).unwrap() {
-            matrix.extend(product.to_host().unwrap());
-        }
-    }
-    matrix
-}
-
-/// The same matrix, stored: its products take milliseconds.
+/// A matrix, stored: its products take milliseconds.
 struct Stored {
     space: ParamSpace,
     matrix: Tensor<2>,
@@ -134,9 +91,11 @@ impl SelfAdjoint for Stored {}
 #[ignore = "a thousand traces of 2,130 parameters take minutes"]
 fn intervals_of_its_traces_cover_nineteen_times_in_twenty() {
     let (model, data) = trained_on_some();
-    let loss = |mlp: &Mlp, digits: Digits| mlp.loss(digits);
     let hessian = Hessian::new(&model, &loss, &data).unwrap();
-    let (n, matrix) = (hessian.space().len(), entries(&hessian));
+    let (n, matrix) = (
+        hessian.space().len(),
+        to_dense(&hessian).unwrap().as_slice().to_vec(),
+    );
     let diagonal: Vec<f64> = (0..n).map(|i| matrix[i * n + i]).collect();
     let stored = Stored {
         space: hessian.space().clone(),
@@ -174,12 +133,11 @@ fn intervals_of_its_traces_cover_nineteen_times_in_twenty() {
 #[test]
 fn the_spectrum_of_a_network_on_digits_is_that_of_its_matrix() {
     let (model, data) = trained_on_some();
-    let loss = |mlp: &Mlp, digits: Digits| mlp.loss(digits);
     let hessian = Hessian::new(&model, &loss, &data).unwrap();
     let n = hessian.space().len();
     assert_eq!(n, 2130);
 
-    let matrix = entries(&hessian);
+    let matrix = to_dense(&hessian).unwrap().as_slice().to_vec();
     let diagonal: Vec<f64> = (0..n).map(|i| matrix[i * n + i]).collect();
     let eigenvalues = eigenvalues(&matrix);
     let (low, high) = (eigenvalues[0], eigenvalues[n - 1]);

@@ -1,23 +1,11 @@
 //! The device, functions with a prescribed Hessian, and matrices as operators over parameters.
 
-use std::sync::Once;
-
-use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
 use burnscape::curvature::{CurvatureError, Hessian};
 use burnscape::krylov::{Dense, LinearOperator, SelfAdjoint};
 use burnscape::space::{ParamSpace, ParamVector};
+pub(crate) use burnscape_testkit::double::device;
 use burnscape_testkit::objectives::Point;
-
-/// Flex with f64 as its default.
-pub(crate) fn device() -> Device {
-    static F64: Once = Once::new();
-    F64.call_once(|| {
-        Device::flex()
-            .configure(FloatDType::F64)
-            .expect("the first use of the device");
-    });
-    Device::flex()
-}
 
 /// A point of that many coordinates, away from the origin.
 pub(crate) fn point(dimension: usize) -> Point {

@@ -29,22 +29,22 @@ const SWEEPS: &[Sweep] = &[
     Sweep {
         name: "fisher",
         about: "exact Fisher against Gauss-Newton at margins 0 to 80",
-        binaries: &["fisher_f32", "fisher_f64"],
+        binaries: &["f32", "f64"],
     },
     Sweep {
         name: "minima",
         about: "Hessians and reports at minima; detached tensors refused there",
-        binaries: &["minima_f32", "minima_f64"],
+        binaries: &["f32", "f64"],
     },
     Sweep {
         name: "scales",
         about: "losses times powers of two: products, spectra, solvers, verdicts, SAM",
-        binaries: &["scales_f32", "scales_f64"],
+        binaries: &["f32", "f64"],
     },
     Sweep {
         name: "intervals",
         about: "how often intervals that are stated as 95 % hold the true value",
-        binaries: &["intervals"],
+        binaries: &["f64"],
     },
 ];
 

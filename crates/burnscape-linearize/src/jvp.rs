@@ -9,6 +9,7 @@ use super::program::{Port, Program};
 use super::recording::{completed, record};
 use super::replay::declared;
 use super::rule;
+use super::slopes::Slopes;
 use super::tape::Tape;
 use super::ties::Tie;
 use super::trace::unique;
@@ -77,9 +78,13 @@ pub(crate) fn recorded(
             ));
             tape.set(tensor, Some(tangent))?;
         }
+        let slopes = Slopes::of(program);
         for operation in &program.operations {
             recorder.client().register_op(operation.clone());
-            if moves(&tape, operation) {
+            if moves(&tape, operation)
+                && !slopes.is_unread(operation)
+                && !slopes.apply(operation, &mut tape)?
+            {
                 ties.extend(Tie::of(operation, program, wrt, &tape));
                 rule::apply(operation, &mut tape)
                     .map_err(|error| with_origin(error, operation, program))?;

@@ -66,6 +66,7 @@ mod refusal;
 mod replay;
 mod rule;
 mod run;
+mod slopes;
 mod stable;
 mod stats;
 mod tape;

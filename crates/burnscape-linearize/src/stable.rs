@@ -1,7 +1,8 @@
 //! What Burn records with numbers that its derivative cannot be computed from.
 //!
 //! - `1 − p` of a probability near one: the gradient of a sigmoid is `g p (1 − p)`, of which nothing is left
-//!   once `p` rounds to one. It is `g σ(x) σ(−x)` here, which keeps its digits.
+//!   once `p` rounds to one. It is `g σ(x) σ(−x)` here, which keeps its digits; [`Slopes`](super::slopes::Slopes)
+//!   differentiates it.
 //! - `exp(−m)` of an extremum, as `quiet_softmax` adds it to a sum that it divides by. Where everything is
 //!   masked it is infinite, which is right for the value and makes `0 · ∞` of its derivative. Held at the
 //!   largest finite number, it has the derivative zero there. Only where nothing but a division reads the sum:

@@ -10,8 +10,9 @@
 use burn::backend::DispatchTensor;
 use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::{Device, FloatDType, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use burnscape_linearize::{jvp, trace_outputs};
+use burnscape_testkit::double;
 
 /// `u(x) = Σ a tanh(w x + b) + c`
 #[derive(Module, Debug)]
@@ -26,8 +27,7 @@ const A: [f64; 3] = [1.5, -0.6, 0.9];
 
 #[test]
 fn the_poisson_residual_on_a_line_is_exact() {
-    let mut plain = Device::flex();
-    plain.configure(FloatDType::F64).expect("a fresh device");
+    let plain = double::device();
     let device = plain.clone().autodiff();
     let matrix = |numbers: &[f64], shape: [usize; 2]| {
         let data = TensorData::new(numbers.to_vec(), shape);

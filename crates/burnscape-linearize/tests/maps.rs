@@ -6,8 +6,6 @@
     reason = "a failed expectation fails the test"
 )]
 
-use std::sync::Once;
-
 use burn::backend::DispatchTensor;
 use burn::module::{Flag, Module, ModuleMapper, Param};
 use burn::nn::attention::{MhaInput, MultiHeadAttention, MultiHeadAttentionConfig};
@@ -20,21 +18,14 @@ use burn::nn::{
 };
 use burn::tensor::Distribution::{Normal, Uniform};
 use burn::tensor::activation::gelu;
-use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use burnscape_linearize::{
     Batching, Likelihood, LinearMap, LinearizeError, Linearized, OutputMetric, OutputTrace, Point,
     Residuals, trace_gradient, trace_outputs, trace_split,
 };
+use burnscape_testkit::double::device;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-
-fn device() -> Device {
-    static F64: Once = Once::new();
-    F64.call_once(|| {
-        Device::flex().configure(FloatDType::F64).expect("first");
-    });
-    Device::flex()
-}
 
 /// A convolution, a normalization, a pool, attention, and linear layers on matrices and words.
 #[derive(Module, Debug)]

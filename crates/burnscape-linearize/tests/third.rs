@@ -7,8 +7,9 @@
 
 use burn::backend::DispatchTensor;
 use burn::module::{Module, Param};
-use burn::tensor::{Device, FloatDType, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use burnscape_linearize::{jvp, trace_gradient};
+use burnscape_testkit::double;
 
 #[derive(Module, Debug)]
 struct Point {
@@ -29,8 +30,7 @@ fn dot(x: &[f64], y: &[f64]) -> f64 {
 
 #[test]
 fn third_and_fourth_derivatives_of_a_quartic_are_exact() {
-    let mut plain = Device::flex();
-    plain.configure(FloatDType::F64).expect("a fresh device");
+    let plain = double::device();
     let vector = |x: [f64; 4], device: &Device| {
         Tensor::<1>::from_data(TensorData::new(x.to_vec(), [4]), device)
     };

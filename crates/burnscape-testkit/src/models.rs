@@ -4,7 +4,9 @@ use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
-use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
+use burn::nn::{
+    BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear, LinearConfig, PaddingConfig2d,
+};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor};
 
@@ -52,6 +54,99 @@ impl Classifier<2> for Mlp {
     fn logits(&self, input: Tensor<2>) -> Tensor<2> {
         let hidden = self.hidden1.forward(input).tanh();
         self.output.forward(self.hidden2.forward(hidden).tanh())
+    }
+}
+
+/// Two layers, with what a test puts between them.
+#[derive(Module, Debug)]
+pub struct TwoLayers {
+    /// To the hidden units.
+    pub first: Linear,
+    /// To the outputs.
+    pub second: Linear,
+}
+
+impl TwoLayers {
+    /// The network with these widths, from the input to the outputs.
+    pub fn new([input, hidden, output]: [usize; 3], device: &Device) -> Self {
+        Self {
+            first: LinearConfig::new(input, hidden).init(device),
+            second: LinearConfig::new(hidden, output).init(device),
+        }
+    }
+
+    /// The outputs with this activation.
+    pub fn forward(
+        &self,
+        input: Tensor<2>,
+        activation: impl FnOnce(Tensor<2>) -> Tensor<2>,
+    ) -> Tensor<2> {
+        self.second.forward(activation(self.first.forward(input)))
+    }
+}
+
+/// Two layers with batch norm and ReLU between them.
+#[derive(Module, Debug)]
+pub struct Normalized {
+    /// To the hidden units.
+    pub first: Linear,
+    /// Normalizes the hidden units.
+    pub norm: BatchNorm,
+    /// To the outputs.
+    pub second: Linear,
+}
+
+impl Normalized {
+    /// The network with these widths, from the input to the outputs.
+    pub fn new([input, hidden, output]: [usize; 3], device: &Device) -> Self {
+        Self {
+            first: LinearConfig::new(input, hidden).init(device),
+            norm: BatchNormConfig::new(hidden).init(device),
+            second: LinearConfig::new(hidden, output).init(device),
+        }
+    }
+
+    /// The outputs.
+    pub fn forward(&self, input: Tensor<2>) -> Tensor<2> {
+        let hidden = relu(self.norm.forward(self.first.forward(input)));
+        self.second.forward(hidden)
+    }
+
+    /// Running mean and variance, the last update included.
+    pub fn running(&self) -> [Tensor<1>; 2] {
+        let norm = &self.norm;
+        [
+            norm.running_mean.value_sync(),
+            norm.running_var.value_sync(),
+        ]
+    }
+}
+
+/// Two layers with tanh and dropout between them.
+#[derive(Module, Debug)]
+pub struct Dropped {
+    /// To the hidden units.
+    pub first: Linear,
+    /// Drops half of the hidden units.
+    pub dropout: Dropout,
+    /// To the outputs.
+    pub second: Linear,
+}
+
+impl Dropped {
+    /// The network with these widths, from the input to the outputs.
+    pub fn new([input, hidden, output]: [usize; 3], device: &Device) -> Self {
+        Self {
+            first: LinearConfig::new(input, hidden).init(device),
+            dropout: DropoutConfig::new(0.5).init(),
+            second: LinearConfig::new(hidden, output).init(device),
+        }
+    }
+
+    /// The outputs.
+    pub fn forward(&self, input: Tensor<2>) -> Tensor<2> {
+        let hidden = self.dropout.forward(self.first.forward(input).tanh());
+        self.second.forward(hidden)
     }
 }
 

@@ -8,8 +8,6 @@
 
 mod ties;
 
-use std::sync::OnceLock;
-
 use burn::module::{Module, Param};
 use burn::nn::attention::{MhaInput, MultiHeadAttention, MultiHeadAttentionConfig};
 use burn::nn::{GroupNormConfig, LayerNormConfig, RmsNormConfig};
@@ -17,18 +15,9 @@ use burn::tensor::activation::{
     celu, elu, gelu, log_sigmoid, log_softmax, mish, quiet_softmax, selu, sigmoid, silu, softmax,
     softplus,
 };
-use burn::tensor::{Bool, Device, FloatDType, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Tensor, TensorData};
 use burnscape_linearize::{LinearizeError, LinearizedGradient, trace_gradient};
-
-fn plain() -> Device {
-    static DEVICE: OnceLock<Device> = OnceLock::new();
-    let configured = || {
-        let mut device = Device::flex();
-        device.configure(FloatDType::F64).expect("a fresh device");
-        device
-    };
-    DEVICE.get_or_init(configured).clone()
-}
+use burnscape_testkit::double::device as plain;
 
 fn on(device: &Device, x: &[f64]) -> Tensor<1> {
     Tensor::from_data(TensorData::new(x.to_vec(), [x.len()]), device)

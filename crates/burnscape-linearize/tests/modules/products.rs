@@ -1,7 +1,5 @@
 //! A loss of a model on a batch, and our products with its Hessian in a precision.
 
-use std::sync::OnceLock;
-
 use burn::backend::DispatchTensor;
 use burn::module::Module;
 use burn::tensor::{Device, DeviceSettings, FloatDType, Tensor, TensorData};
@@ -9,19 +7,9 @@ use burnscape_linearize::{
     Batching, GradientTrace, LinearMap, Linearized, LinearizedGradient, Program, Residuals, jvp,
     trace_gradient,
 };
+pub(crate) use burnscape_testkit::double::device as plain;
 
 use super::batch::Batch;
-
-/// The device of this test binary, in double precision unless told otherwise.
-pub(crate) fn plain() -> Device {
-    static DEVICE: OnceLock<Device> = OnceLock::new();
-    let configured = || {
-        let mut device = Device::flex();
-        device.configure(FloatDType::F64).expect("a fresh device");
-        device
-    };
-    DEVICE.get_or_init(configured).clone()
-}
 
 /// The same with autodiff.
 pub(crate) fn device() -> Device {

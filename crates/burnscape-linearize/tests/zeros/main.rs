@@ -13,23 +13,13 @@ mod program;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::sync::OnceLock;
 
-use burn::tensor::{Device, FloatDType, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use burnscape_linearize::{LinearizeError, LinearizedGradient, trace_gradient};
+use burnscape_testkit::double::device as plain;
 use program::{Kind, Program};
 
 const PROGRAMS: usize = 5000;
-
-fn plain() -> Device {
-    static DEVICE: OnceLock<Device> = OnceLock::new();
-    let configured = || {
-        let mut device = Device::flex();
-        device.configure(FloatDType::F64).expect("a fresh device");
-        device
-    };
-    DEVICE.get_or_init(configured).clone()
-}
 
 /// The loss, its slope along the first direction and the curvature along both, as PyTorch has them.
 fn golden() -> Vec<[f64; 3]> {

@@ -182,6 +182,16 @@ pub(super) fn lines() -> &'static [Line] {
         ("sigmoid_backward", XX, |g| {
             C::sigmoid_backward(C::sigmoid(g.a()), g.b())
         }),
+        ("slope of a sigmoid", X, |g| {
+            C::float_mul(C::sigmoid(g.a()), C::sigmoid(C::float_neg(g.a())))
+        }),
+        ("slopes both ways, read elsewhere", X, |g| {
+            let negative = C::float_neg(g.a());
+            let (y, rest) = (C::sigmoid(g.a()), C::sigmoid(negative.clone()));
+            let there = C::float_mul(y, rest.clone());
+            let back = C::float_mul(rest.clone(), C::sigmoid(C::float_neg(negative)));
+            C::float_add(there, C::float_mul(back, rest))
+        }),
         ("hard_sigmoid", X, |g| {
             C::hard_sigmoid(g.a(), 0.8.into(), 0.4.into())
         }),

@@ -13,13 +13,13 @@ mod refused;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::catch_unwind;
-use std::sync::OnceLock;
 
 use burn::backend::DispatchTensor;
 use burn::backend::ops::{BoolTensorOps, FloatTensorOps, IntTensorOps};
-use burn::tensor::{DType, Device, DeviceSettings, FloatDType, Shape, Tensor, TensorData};
+use burn::tensor::{DType, DeviceSettings, Shape, Tensor, TensorData};
 use burn_capture::CaptureDevice;
 use burn_router::RouterClient;
+pub(crate) use burnscape_testkit::double::device as plain;
 
 use crate::coverage::{Rule, coverage};
 use crate::lifter::C;
@@ -73,16 +73,6 @@ pub(super) type Line = (
     &'static [&'static [usize]],
     fn(&Given) -> Symbol,
 );
-
-pub(crate) fn plain() -> Device {
-    static DEVICE: OnceLock<Device> = OnceLock::new();
-    let configured = || {
-        let mut device = Device::flex();
-        device.configure(FloatDType::F64).expect("a fresh device");
-        device
-    };
-    DEVICE.get_or_init(configured).clone()
-}
 
 /// The program of an operation on arguments of the given shapes.
 pub(crate) fn program(shapes: &[&[usize]], operation: impl Fn(&Given) -> Symbol) -> Program {

@@ -1,0 +1,142 @@
+//! Other tests that compare what may have cancelled.
+
+use std::cell::Cell;
+
+use burn::tensor::activation::{relu, tanh};
+use burn::tensor::{Tensor, TensorData};
+use burnscape::curvature::{CurvatureError, FiniteDifference};
+use burnscape::loss::{Evaluator, LossError};
+use burnscape::sharpness::{ReparameterizationConfig, SharpnessError, SharpnessReportConfig};
+use burnscape::space::{ParamSpace, ParamVector};
+use burnscape_testkit::models::TwoLayers;
+
+use super::problem::{Detach, Kind, Problem};
+use crate::element::{EPSILON, device};
+
+type Pair = (Tensor<2>, Tensor<2>);
+
+/// Batches whose order alternates: sums in another order, as a GPU makes them.
+fn reordered(data: &[Pair]) -> impl Fn() -> Vec<Pair> + '_ {
+    let turn = Cell::new(0);
+    move || {
+        turn.set(turn.get() + 1);
+        let mut batches = data.to_vec();
+        batches.rotate_left(turn.get() % 3);
+        batches
+    }
+}
+
+#[test]
+fn sums_in_another_order_are_no_other_function_at_a_minimum() {
+    let mut cancelled = 0;
+    for seed in 0..20 {
+        let problem = Problem::new(Kind::LeastSquares, seed);
+        let (model, data) = (problem.model(), problem.data(3));
+        let objective = problem.objective(Detach::Nothing);
+        let evaluator = Evaluator::new(&objective);
+        let data = reordered(&data);
+        let tolerance = 1e3 * EPSILON;
+        assert_eq!(
+            evaluator.check_deterministic(&model, &data, tolerance),
+            Ok(())
+        );
+        let found = FiniteDifference::new(&model, &objective, &data).map(|_| ());
+        assert_eq!(found, Ok(()), "seed {seed}");
+        // That is not nothing: relative to themselves the gradients differ.
+        let gradient = || evaluator.loss_and_gradient(&model, &data).unwrap().gradient;
+        let (first, second) = (gradient(), gradient());
+        let norm = first.norm().unwrap();
+        let difference = first.axpy(-1.0, &second).unwrap().norm().unwrap();
+        cancelled += usize::from(difference > tolerance * norm);
+    }
+    assert!(cancelled >= 10, "{cancelled}");
+}
+
+#[test]
+fn another_function_each_time_is_told_at_a_minimum() {
+    let problem = Problem::new(Kind::Interpolating, 0);
+    let (model, data) = (problem.model(), problem.data(1));
+    let turn = Cell::new(0.0);
+    let plain = problem.objective(Detach::Nothing);
+    // The loss and its gradient are zero at the minimum, every time.
+    let objective = |net: &_, batch: Pair| {
+        turn.set(turn.get() + 1.0);
+        plain(net, batch) * turn.get()
+    };
+    let slight = |net: &_, batch: Pair| {
+        turn.set(turn.get() + 1.0);
+        plain(net, batch) + turn.get() * 1e-30
+    };
+    let evaluator = Evaluator::new(&objective);
+    // Zeros are equal.
+    assert_eq!(evaluator.check_deterministic(&model, &data, 1e-3), Ok(()));
+    assert_eq!(
+        Evaluator::new(&slight).check_deterministic(&model, &data, 1e-3),
+        Ok(())
+    );
+    let weights = ParamVector::from_module(&ParamSpace::of(&model).unwrap(), &model).unwrap();
+    let moved = weights.displace(&model, 1e-3).unwrap();
+    let found = evaluator.check_deterministic(&moved, &data, 1e-3);
+    assert!(
+        matches!(found, Err(LossError::NotDeterministic { .. })),
+        "{found:?}"
+    );
+    let found = FiniteDifference::new(&moved, &objective, &data).map(|_| ());
+    assert_eq!(found, Err(CurvatureError::Loss(LossError::Draws)));
+}
+
+/// Outputs of the size of `scale`.
+fn two(scale: f64) -> TwoLayers {
+    let net = TwoLayers::new([2, 3, 1], &device());
+    let space = ParamSpace::of(&net).unwrap();
+    let wave = |i: usize| (1.0 + 1.7 * i as f64).sin();
+    let size = |i: usize| if i < 9 { scale } else { 1.0 };
+    let weights: Vec<f64> = (0..space.len()).map(|i| size(i) * wave(i)).collect();
+    let weights = ParamVector::from_host(&space, &weights).unwrap();
+    weights.apply_to(&net).unwrap()
+}
+
+fn rescaled(factor: f64) -> ReparameterizationConfig {
+    let report = SharpnessReportConfig::new()
+        .with_num_samples(1)
+        .with_num_steps(1);
+    let config = ReparameterizationConfig::new("first".into(), "second".into());
+    // No power of two: weights are rounded.
+    config.with_report(report).with_alpha(factor)
+}
+
+fn inputs() -> Tensor<2> {
+    let rows = vec![0.3, -1.2, 1.1, 0.4, -0.7, 0.9, 0.2, 0.8];
+    Tensor::from_data(TensorData::new(rows, [4, 2]), &device())
+}
+
+#[test]
+fn a_pair_that_fits_large_targets_is_rescaled() {
+    // A loss of zero becomes rounding of the outputs, squared.
+    let model = two(1e6);
+    let outputs = |m: &TwoLayers, x: Tensor<2>| m.forward(x, relu);
+    let data = [(inputs(), outputs(&model, inputs()))];
+    let loss = |m: &TwoLayers, (x, y): Pair| (outputs(m, x) - y).square().mean();
+    let found = rescaled(3.0).measure(&model, &loss, &data).unwrap();
+    assert_eq!(found.loss_before, 0.0);
+    assert!(found.loss_after > 0.0);
+}
+
+#[test]
+fn a_small_loss_does_not_hide_that_the_function_changed() {
+    let model = two(1.0);
+    let outputs = |m: &TwoLayers, x: Tensor<2>| m.forward(x, tanh);
+    let loss = |m: &TwoLayers, x: Tensor<2>| outputs(m, x).square().mean() * 1e-20;
+    let error = rescaled(3.0).measure(&model, &loss, &[inputs()]);
+    assert!(
+        matches!(error, Err(SharpnessError::FunctionChanged { .. })),
+        "{error:?}"
+    );
+    // Also where both losses are zero.
+    let data = [(inputs(), inputs().slice([0..4, 0..1]) * 0.0)];
+    let zero = |m: &TwoLayers, (x, y): Pair| {
+        let z = outputs(m, x);
+        (z.clone() - z + y).square().mean()
+    };
+    assert!(rescaled(3.0).measure(&model, &zero, &data).is_ok());
+}

@@ -1,0 +1,101 @@
+//! What runs at the devices' default type, by the rooms of the library.
+//!
+//! Tests run side by side: none depends on the device's random stream (`stream`), on what is allocated (`loaders`),
+//! or on another default (`f64`).
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a failed expectation fails the test"
+)]
+
+mod space {
+    mod parameters;
+    mod roundtrip;
+    mod traps;
+    #[cfg(feature = "ndarray")]
+    mod two_devices;
+    mod vectors;
+}
+mod loss {
+    #[cfg(feature = "dataset")]
+    mod data;
+    mod errors;
+}
+mod optim {
+    mod certificate;
+    mod conformance;
+    mod errors;
+    mod exact;
+    mod fixture;
+    mod golden;
+    mod guards;
+    mod machine;
+    mod precision;
+    mod saddle_free;
+    mod settings;
+    mod statistics;
+    mod trust_region;
+}
+mod curvature {
+    mod fisher_margins;
+    mod krylov_on_models;
+    mod minima;
+}
+mod sharpness {
+    mod average_rise;
+    mod directional_distribution;
+    mod every_measure;
+    mod models;
+    mod refusals;
+    mod sampling;
+    mod scales;
+    mod single_precision;
+    mod worst_case_rise;
+}
+mod landscape {
+    mod slices;
+}
+mod path {
+    mod bands;
+    mod calibration;
+    mod curves;
+    mod fit_errors;
+    mod fitting;
+    mod instability;
+    mod layers;
+    mod models;
+    mod modules;
+    mod normalization;
+    mod planes;
+    mod profiles;
+    mod ring;
+    mod schedules;
+    mod simplexes;
+}
+mod dynamics {
+    mod edge_of_stability;
+    mod edges;
+    mod history;
+    #[cfg(feature = "train")]
+    mod learner;
+    mod model;
+    mod quadratic;
+    mod refusals;
+    #[cfg(feature = "train")]
+    #[path = "../optim/learner/silent.rs"]
+    #[allow(dead_code, reason = "shared with the tests of the strategy")]
+    mod silent;
+    mod warm;
+}
+/// Through several rooms: a loss times powers of two.
+mod scales {
+    mod answers;
+    mod claims;
+    mod exponents;
+    mod models;
+    mod sweep;
+    mod vectors;
+}
+
+use burnscape_testkit::single as element;

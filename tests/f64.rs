@@ -1,0 +1,76 @@
+//! What runs where double precision is the device's default type, by the rooms of the library.
+//!
+//! A binary of its own: the default type is set once in a process. Tests run side by side: none depends on the
+//! device's random stream (`stream_f64`).
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a failed expectation fails the test"
+)]
+
+mod space {
+    mod f64_device;
+}
+mod optim {
+    mod golden;
+}
+mod curvature {
+    #[cfg(feature = "ndarray")]
+    mod bad_input;
+    mod data;
+    mod differences;
+    mod fisher_margins;
+    mod fixture;
+    mod golden;
+    mod half;
+    mod minima;
+    mod operators;
+    mod policies;
+    mod products;
+    mod settings;
+    mod spectra;
+    mod vectors;
+}
+mod spectrum {
+    mod answers;
+    mod bad_input;
+    mod coverage;
+    mod digits;
+    mod fixture;
+    mod laws;
+    mod points;
+    mod single_precision;
+}
+mod sharpness {
+    mod curvature_trace;
+    mod effective_dimension;
+    mod fisher_rao;
+    mod keskar;
+    mod networks;
+    mod observers;
+    mod pac_bayes;
+    mod refused_measures;
+    mod relative_flatness;
+    mod reparameterization;
+    mod report;
+}
+/// Through several rooms: intervals against what they hold.
+mod intervals;
+/// Through several rooms: a loss times powers of two.
+mod scales {
+    mod answers;
+    mod claims_f64;
+    mod exponents;
+    mod models;
+    mod sweep;
+}
+
+/// The survey's digits.
+#[path = "../examples/survey"]
+#[allow(dead_code, reason = "the survey uses more of them")]
+mod survey {
+    pub(crate) mod data;
+}
+
+use burnscape_testkit::double as element;

@@ -1,0 +1,455 @@
+//! Slices of losses that are known exactly.
+
+use std::ops::ControlFlow;
+
+use burn::module::{Module, Param};
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use burnscape::landscape::{
+    Axes, Grid, LandscapeError, Slice1d, Slice2d, SliceStep, filter_normalized, slice_1d, slice_2d,
+};
+use burnscape::loss::{Evaluator, Mode};
+use burnscape::space::{ParamSpace, ParamVector, UnfilteredRule};
+use burnscape_testkit::models::Normalized;
+
+#[derive(Module, Debug)]
+struct Point {
+    w: Param<Tensor<1>>,
+}
+
+impl Point {
+    fn new(values: &[f64]) -> Self {
+        let data = TensorData::new(values.to_vec(), [values.len()]);
+        Self {
+            w: Param::from_tensor(Tensor::from_data(data, (&Device::default(), DType::F64))),
+        }
+    }
+}
+
+/// `½ Σ hᵢ wᵢ²`.
+fn quadratic(model: &Point, h: Tensor<1>) -> Tensor<1> {
+    (model.w.val().powi_scalar(2) * h).sum() * 0.5
+}
+
+fn diagonal(h: &[f64]) -> [Tensor<1>; 1] {
+    let data = TensorData::new(h.to_vec(), [h.len()]);
+    [Tensor::from_data(data, (&Device::default(), DType::F64))]
+}
+
+fn go_on(_: &SliceStep) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+fn network(device: &Device) -> Normalized {
+    Normalized::new([2, 3, 1], device)
+}
+
+fn squares(model: &Normalized, x: Tensor<2>) -> Tensor<1> {
+    model.forward(x).powi_scalar(2).mean()
+}
+
+fn inputs() -> [Tensor<2>; 2] {
+    let device = Device::default();
+    [
+        Tensor::from_floats([[1.0, 2.0], [3.0, -1.0], [0.5, 4.0]], &device),
+        Tensor::from_floats([[0.3, -2.0], [1.0, 1.0]], &device),
+    ]
+}
+
+#[test]
+fn a_slice_of_a_quadratic_is_an_exact_parabola() {
+    let (w, h, d) = ([1.0, -2.0], [4.0, 0.5], [0.3, 0.7]);
+    let model = Point::new(&w);
+    let evaluator = Evaluator::new(&quadratic);
+    let space = evaluator.space(&model).unwrap();
+    let direction = ParamVector::from_host(&space, &d).unwrap();
+    let grid = Grid::symmetric(2.0, 9).unwrap();
+    let slice = slice_1d(&model, &evaluator, &diagonal(&h), &direction, &grid, go_on).unwrap();
+    assert_eq!(slice.coordinates, grid.coordinates());
+    let slope = h[0] * w[0] * d[0] + h[1] * w[1] * d[1];
+    let bend = h[0] * d[0] * d[0] + h[1] * d[1] * d[1];
+    for (x, loss) in slice.coordinates.iter().zip(&slice.losses) {
+        let exact = 3.0 + slope * x + 0.5 * bend * x * x;
+        assert!((loss - exact).abs() < 1e-12, "{x}: {loss} {exact}");
+    }
+    assert!((slice.direction_norm - 0.58_f64.sqrt()).abs() < 1e-12);
+    assert_eq!((slice.num_evaluations, slice.completed), (9, true));
+}
+
+#[test]
+fn a_plane_through_a_quadratic_is_an_exact_paraboloid() {
+    let model = Point::new(&[1.0, -2.0]);
+    let evaluator = Evaluator::new(&quadratic);
+    let space = evaluator.space(&model).unwrap();
+    let x = ParamVector::from_host(&space, &[1.0, 0.0]).unwrap();
+    let y = ParamVector::from_host(&space, &[0.5, 1.0]).unwrap();
+    let grids = [Grid::linspace(-1.0, 2.0, 4), Grid::linspace(0.5, 1.5, 3)].map(Result::unwrap);
+    let slice = slice_2d(
+        &model,
+        &evaluator,
+        &diagonal(&[4.0, 0.5]),
+        [&x, &y],
+        [&grids[0], &grids[1]],
+        Axes::AsGiven,
+        go_on,
+    )
+    .unwrap();
+    for (i, &x) in slice.x.iter().enumerate() {
+        for (j, &y) in slice.y.iter().enumerate() {
+            let (a, b) = (1.0 + x + 0.5 * y, y - 2.0);
+            let exact = 2.0 * a * a + 0.25 * b * b;
+            assert!((slice.loss(i, j).unwrap() - exact).abs() < 1e-12);
+        }
+    }
+    assert_eq!(slice.loss(4, 0), None);
+    assert_eq!(slice.loss(0, 3), None);
+    // The model itself is not on the grid.
+    assert_eq!((slice.num_evaluations, slice.base_loss), (13, 3.0));
+    assert!((slice.cosine - 0.5 / 1.25_f64.sqrt()).abs() < 1e-12);
+}
+
+#[test]
+fn the_center_is_the_models_loss_and_the_axes_are_lines_bit_for_bit() {
+    let model = network(&Device::default().autodiff());
+    let (evaluator, data) = (Evaluator::new(&squares), inputs());
+    let base = evaluator.loss(&model, &data).unwrap().value;
+    let space = evaluator.space(&model).unwrap();
+    let make = |seed| filter_normalized(&space, &model, seed, UnfilteredRule::Zero).unwrap();
+    let (x, y) = (make(1), make(2));
+    let grid = Grid::symmetric(0.7, 5).unwrap();
+    let line = slice_1d(&model, &evaluator, &data, &x, &grid, go_on).unwrap();
+    assert_eq!(line.losses[2].to_bits(), base.to_bits());
+    let across = slice_1d(&model, &evaluator, &data, &y, &grid, go_on).unwrap();
+    let grids = [&grid, &grid];
+    let plane = slice_2d(
+        &model,
+        &evaluator,
+        &data,
+        [&x, &y],
+        grids,
+        Axes::AsGiven,
+        go_on,
+    )
+    .unwrap();
+    for i in 0..5 {
+        assert_eq!(plane.loss(i, 2), Some(line.losses[i]));
+        assert_eq!(plane.loss(2, i), Some(across.losses[i]));
+    }
+    assert_eq!(plane.num_evaluations, 25);
+}
+
+#[test]
+fn the_model_and_its_running_statistics_are_not_changed() {
+    let model = network(&Device::default().autodiff());
+    let space = ParamSpace::of(&model).unwrap();
+    let state = || {
+        let weights = ParamVector::from_module(&space, &model)
+            .unwrap()
+            .to_host()
+            .unwrap();
+        let [mean, var] = model.running().map(Tensor::into_data);
+        (weights, mean, var)
+    };
+    let before = state();
+    let x = ParamVector::sphere(&space, 1).unwrap();
+    let y = ParamVector::sphere(&space, 2).unwrap();
+    let grid = Grid::symmetric(1.0, 3).unwrap();
+    let data = inputs();
+    for mode in [Mode::Eval, Mode::Train] {
+        let evaluator = Evaluator::new(&squares).with_mode(mode);
+        slice_1d(&model, &evaluator, &data, &x, &grid, go_on).unwrap();
+        let grids = [&grid, &grid];
+        slice_2d(
+            &model,
+            &evaluator,
+            &data,
+            [&x, &y],
+            grids,
+            Axes::AsGiven,
+            go_on,
+        )
+        .unwrap();
+        assert_eq!(state(), before, "{mode:?}");
+    }
+}
+
+#[test]
+fn orthogonalized_axes_keep_the_second_length_and_lose_the_first_direction() {
+    // With H = I the loss is ½|w|², so it reads off lengths.
+    let model = Point::new(&[0.0, 0.0]);
+    let evaluator = Evaluator::new(&quadratic);
+    let space = evaluator.space(&model).unwrap();
+    let x = ParamVector::from_host(&space, &[2.0, 0.0]).unwrap();
+    let y = ParamVector::from_host(&space, &[3.0, 4.0]).unwrap();
+    let data = diagonal(&[1.0, 1.0]);
+    let grid = Grid::linspace(0.0, 1.0, 2).unwrap();
+    let slice = |axes| {
+        let grids = [&grid, &grid];
+        slice_2d(&model, &evaluator, &data, [&x, &y], grids, axes, go_on).unwrap()
+    };
+    let given = slice(Axes::AsGiven);
+    assert!((given.loss(1, 1).unwrap() - 0.5 * 41.0).abs() < 1e-12);
+    let orthogonal = slice(Axes::Orthogonalized);
+    assert!((orthogonal.loss(0, 1).unwrap() - 0.5 * 25.0).abs() < 1e-12);
+    assert!((orthogonal.loss(1, 1).unwrap() - 0.5 * 29.0).abs() < 1e-12);
+    assert!((orthogonal.cosine - 0.6).abs() < 1e-12);
+    let grids = [&grid, &grid];
+    let axes = Axes::Orthogonalized;
+    let error = slice_2d(&model, &evaluator, &data, [&x, &x], grids, axes, go_on);
+    assert!(
+        matches!(error, Err(LandscapeError::Parallel { .. })),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn axes_a_millionth_apart_span_a_plane_in_double_precision() {
+    let model = Point::new(&[0.0, 0.0]);
+    let evaluator = Evaluator::new(&quadratic);
+    let space = evaluator.space(&model).unwrap();
+    let x = ParamVector::from_host(&space, &[2.0, 0.0]).unwrap();
+    let y = ParamVector::from_host(&space, &[2.0, 2e-6]).unwrap();
+    let grid = Grid::linspace(0.0, 1.0, 2).unwrap();
+    let (data, grids) = (diagonal(&[0.0, 1.0]), [&grid, &grid]);
+    let axes = Axes::Orthogonalized;
+    let slice = slice_2d(&model, &evaluator, &data, [&x, &y], grids, axes, go_on).unwrap();
+    // The second axis is as long as it was, across the first.
+    assert!((slice.loss(0, 1).unwrap() - 0.5 * 4.0).abs() < 1e-8);
+}
+
+fn example() -> (Slice1d, Slice2d) {
+    let model = Point::new(&[1.0, -2.0]);
+    let evaluator = Evaluator::new(&quadratic);
+    let space = evaluator.space(&model).unwrap();
+    let x = ParamVector::sphere(&space, 1).unwrap();
+    let y = ParamVector::sphere(&space, 2).unwrap();
+    let data = diagonal(&[4.0, 0.3]);
+    let (long, short) = (
+        Grid::symmetric(1.0, 7).unwrap(),
+        Grid::symmetric(0.1, 3).unwrap(),
+    );
+    let line = slice_1d(&model, &evaluator, &data, &x, &long, go_on).unwrap();
+    let (directions, grids) = ([&x, &y], [&long, &short]);
+    let axes = Axes::Orthogonalized;
+    let plane = slice_2d(&model, &evaluator, &data, directions, grids, axes, go_on).unwrap();
+    (line, plane)
+}
+
+/// `serde_json` reads numbers to one unit in the last place, unless its `float_roundtrip` is on.
+fn assert_near(read: &[f64], written: &[f64]) {
+    assert_eq!(read.len(), written.len());
+    for (read, written) in read.iter().zip(written) {
+        assert!((read - written).abs() <= f64::EPSILON * written.abs());
+    }
+}
+
+#[test]
+fn json_reads_back_to_the_same_slice() {
+    let (line, plane) = example();
+    let mut written = Vec::new();
+    line.write_json(&mut written).unwrap();
+    assert_eq!(written, (line.to_json().unwrap() + "\n").into_bytes());
+    let read: Slice1d = serde_json::from_slice(&written).unwrap();
+    assert_near(&read.coordinates, &line.coordinates);
+    assert_near(&read.losses, &line.losses);
+    assert_eq!(read.num_evaluations, line.num_evaluations);
+    let mut written = Vec::new();
+    plane.write_json(&mut written).unwrap();
+    assert_eq!(written, (plane.to_json().unwrap() + "\n").into_bytes());
+    let read: Slice2d = serde_json::from_slice(&written).unwrap();
+    assert_near(&read.x, &plane.x);
+    assert_near(&read.y, &plane.y);
+    assert_near(&read.losses, &plane.losses);
+    assert_eq!((read.axes, read.completed), (plane.axes, plane.completed));
+}
+
+#[test]
+fn json_holds_every_digit() {
+    let (line, _) = example();
+    let json = line.to_json().unwrap();
+    let losses = json.split("\"losses\":[").nth(1).unwrap();
+    let losses = losses.split(']').next().unwrap();
+    let losses: Vec<f64> = losses.split(',').map(|x| x.parse().unwrap()).collect();
+    assert_eq!(losses, line.losses);
+}
+
+fn read_csv(text: &[u8]) -> (String, Vec<Vec<f64>>) {
+    let mut lines = std::str::from_utf8(text).unwrap().lines();
+    let header = lines.next().unwrap().to_string();
+    let row = |line: &str| line.split(',').map(|cell| cell.parse().unwrap()).collect();
+    (header, lines.map(row).collect())
+}
+
+#[test]
+fn csv_reads_back_to_the_same_numbers() {
+    let (line, plane) = example();
+    let mut written = Vec::new();
+    line.write_csv(&mut written).unwrap();
+    let (header, rows) = read_csv(&written);
+    assert_eq!(header, "x,loss");
+    let wanted: Vec<_> = line
+        .coordinates
+        .iter()
+        .zip(&line.losses)
+        .map(|(&x, &loss)| vec![x, loss])
+        .collect();
+    assert_eq!(rows, wanted);
+    let mut written = Vec::new();
+    plane.write_csv(&mut written).unwrap();
+    let (header, rows) = read_csv(&written);
+    assert_eq!((header.as_str(), rows.len()), ("x,y,loss", 21));
+    for row in rows {
+        let i = plane.x.iter().position(|&x| x == row[0]).unwrap();
+        let j = plane.y.iter().position(|&y| y == row[1]).unwrap();
+        assert_eq!(plane.loss(i, j), Some(row[2]));
+    }
+}
+
+#[test]
+fn a_writer_that_fails_is_reported() {
+    struct Full;
+    impl std::io::Write for Full {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(std::io::Error::new(
+                std::io::ErrorKind::StorageFull,
+                "no room",
+            ))
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let (line, plane) = example();
+    let kind = std::io::ErrorKind::StorageFull;
+    for result in [
+        line.write_csv(Full),
+        line.write_json(Full),
+        plane.write_json(Full),
+    ] {
+        assert!(
+            matches!(&result, Err(LandscapeError::Write { kind: found, .. }) if *found == kind),
+            "{result:?}"
+        );
+    }
+}
+
+#[test]
+fn a_stopped_slice_returns_what_it_reached() {
+    let model = Point::new(&[1.0, -2.0]);
+    let evaluator = Evaluator::new(&quadratic);
+    let space = evaluator.space(&model).unwrap();
+    let direction = ParamVector::sphere(&space, 1).unwrap();
+    let other = ParamVector::sphere(&space, 2).unwrap();
+    let data = diagonal(&[4.0, 0.3]);
+    let grid = Grid::symmetric(1.0, 5).unwrap();
+    let stop = |step: &SliceStep| match step.points {
+        3 => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    };
+    let line = slice_1d(&model, &evaluator, &data, &direction, &grid, stop).unwrap();
+    assert_eq!((line.coordinates.len(), line.losses.len()), (3, 3));
+    assert!(!line.completed);
+    let (directions, grids) = ([&direction, &other], [&grid, &grid]);
+    let axes = Axes::AsGiven;
+    let plane = slice_2d(&model, &evaluator, &data, directions, grids, axes, stop).unwrap();
+    assert_eq!((plane.losses.len(), plane.completed), (3, false));
+    assert!(plane.loss(2, 0).is_some() && plane.loss(3, 0).is_none());
+    let mut written = Vec::new();
+    plane.write_csv(&mut written).unwrap();
+    assert_eq!(read_csv(&written).1.len(), 3);
+}
+
+#[test]
+fn points_without_a_finite_loss_are_kept_as_such() {
+    let model = Point::new(&[1.0]);
+    let loss = |model: &Point, x: Tensor<1>| (model.w.val().log() * x).sum();
+    let evaluator = Evaluator::new(&loss);
+    let space = evaluator.space(&model).unwrap();
+    let direction = ParamVector::from_host(&space, &[1.0]).unwrap();
+    let grid = Grid::symmetric(2.0, 5).unwrap();
+    let slice = slice_1d(
+        &model,
+        &evaluator,
+        &diagonal(&[1.0]),
+        &direction,
+        &grid,
+        go_on,
+    )
+    .unwrap();
+    assert!(slice.losses[0].is_nan());
+    assert_eq!(slice.losses[1], f64::NEG_INFINITY);
+    assert_eq!(slice.losses[2], 0.0);
+    let read: Slice1d = serde_json::from_str(&slice.to_json().unwrap()).unwrap();
+    assert!(read.losses[0].is_nan() && read.losses[1].is_nan());
+    let mut written = Vec::new();
+    slice.write_csv(&mut written).unwrap();
+    assert_eq!(read_csv(&written).1[1][1], f64::NEG_INFINITY);
+}
+
+#[test]
+fn grids_and_directions_without_meaning_are_refused() {
+    assert!(matches!(
+        Grid::from_coordinates(Vec::new()),
+        Err(LandscapeError::TooFewPoints { found: 0, .. })
+    ));
+    for (start, end) in [
+        (1.0, 1.0),
+        (1.0, 0.0),
+        (f64::NAN, 1.0),
+        (0.0, f64::INFINITY),
+    ] {
+        assert!(matches!(
+            Grid::linspace(start, end, 3),
+            Err(LandscapeError::EmptyRange { .. })
+        ));
+    }
+    for num_points in [0, 1] {
+        assert!(matches!(
+            Grid::linspace(0.0, 1.0, num_points),
+            Err(LandscapeError::TooFewPoints { .. })
+        ));
+    }
+    assert!(matches!(
+        Grid::from_coordinates(vec![0.0, 1.0, f64::NAN]),
+        Err(LandscapeError::BadCoordinate { index: 2, .. })
+    ));
+    assert!(matches!(
+        Grid::from_coordinates(vec![0.0, 1.0, 1.0]),
+        Err(LandscapeError::BadCoordinate { index: 2, .. })
+    ));
+    let model = Point::new(&[1.0, -2.0]);
+    let evaluator = Evaluator::new(&quadratic);
+    let space = evaluator.space(&model).unwrap();
+    let grid = Grid::symmetric(1.0, 3).unwrap();
+    let nowhere = ParamVector::zeros(&space).unwrap();
+    let error = slice_1d(
+        &model,
+        &evaluator,
+        &diagonal(&[1.0, 1.0]),
+        &nowhere,
+        &grid,
+        go_on,
+    );
+    assert!(matches!(
+        error,
+        Err(LandscapeError::NoDirection { index: 0, .. })
+    ));
+    let error = filter_normalized(&space, &model, 1, UnfilteredRule::Zero).err();
+    assert!(matches!(error, Some(LandscapeError::NoDirection { .. })));
+}
+
+#[test]
+fn filter_normalized_directions_follow_the_seed_and_the_weights() {
+    let model = network(&Device::default());
+    let space = ParamSpace::of(&model).unwrap();
+    let weights = ParamVector::from_module(&space, &model).unwrap();
+    let make = |seed| filter_normalized(&space, &model, seed, UnfilteredRule::AsOneFilter).unwrap();
+    let (own, wanted) = (
+        make(1).filter_norms().unwrap(),
+        weights.filter_norms().unwrap(),
+    );
+    for (own, wanted) in own.iter().flatten().zip(wanted.iter().flatten()) {
+        assert!((own - wanted).abs() < 1e-5);
+    }
+    assert_eq!(make(1).to_host().unwrap(), make(1).to_host().unwrap());
+    assert_ne!(make(1).to_host().unwrap(), make(2).to_host().unwrap());
+}

@@ -1,0 +1,164 @@
+//! Burn's data loaders as data: streamed, never held at once.
+//!
+//! A binary of its own whose tests take turns: it counts all that is allocated.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a failed expectation fails the test"
+)]
+
+use std::sync::Arc;
+
+use burn::data::dataloader::batcher::Batcher;
+use burn::data::dataloader::{DataLoader, DataLoaderBuilder};
+use burn::data::dataset::{Dataset, DatasetError};
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::{Device, Tensor, TensorData};
+use burnscape::curvature::{CurvatureConfig, CurvatureError, Hessian};
+use burnscape::krylov::LinearOperator;
+use burnscape::loss::{Batches, Evaluator, LossError};
+use burnscape::sharpness::SharpnessReportConfig;
+use burnscape::space::ParamVector;
+use burnscape_testkit::turn;
+use peak_alloc::PeakAlloc;
+
+#[global_allocator]
+static PEAK: PeakAlloc = PeakAlloc;
+
+const WIDTH: usize = 256;
+const ROWS: usize = 128;
+
+/// Rows that are made when they are asked for.
+struct Rows(usize);
+
+impl Dataset<usize> for Rows {
+    fn get(&self, index: usize) -> Result<usize, DatasetError> {
+        Ok(index)
+    }
+
+    fn len(&self) -> usize {
+        self.0
+    }
+}
+
+#[derive(Clone)]
+struct Make;
+
+impl Batcher<usize, Tensor<2>> for Make {
+    fn batch(&self, rows: Vec<usize>, device: &Device) -> Tensor<2> {
+        let number =
+            |row: usize, column: usize| ((row * 31 + column * 17) % 101) as f32 / 50.0 - 1.0;
+        let numbers = rows
+            .iter()
+            .flat_map(|&row| (0..WIDTH).map(move |column| number(row, column)));
+        let data = TensorData::new(numbers.collect::<Vec<f32>>(), [rows.len(), WIDTH]);
+        Tensor::from_data(data, device)
+    }
+}
+
+fn loader(num_batches: usize) -> Arc<dyn DataLoader<Tensor<2>>> {
+    DataLoaderBuilder::new(Make)
+        .batch_size(ROWS)
+        .build(Rows(num_batches * ROWS))
+}
+
+fn model() -> Linear {
+    LinearConfig::new(WIDTH, 1).init(&Device::default())
+}
+
+fn loss(model: &Linear, x: Tensor<2>) -> Tensor<1> {
+    model.forward(x).tanh().square().mean()
+}
+
+fn product(hessian: &Hessian<'_>) -> Vec<f64> {
+    let v = ParamVector::gaussian(hessian.space(), 1).unwrap();
+    hessian.matvec(&v).unwrap().to_host().unwrap()
+}
+
+#[test]
+fn a_loader_gives_what_its_batches_give() {
+    let _turn = turn();
+    let (model, loader) = (model(), loader(3));
+    let pinned = Batches::collect(loader.as_ref()).unwrap();
+    let expected = product(&Hessian::new(&model, &loss, &pinned).unwrap());
+    assert_eq!(
+        product(&Hessian::new(&model, &loss, &loader).unwrap()),
+        expected
+    );
+    let unsized_loader: &dyn DataLoader<Tensor<2>> = loader.as_ref();
+    assert_eq!(
+        product(&Hessian::new(&model, &loss, unsized_loader).unwrap()),
+        expected
+    );
+    let evaluator = Evaluator::new(&loss);
+    assert_eq!(
+        evaluator.loss(&model, &loader).unwrap(),
+        evaluator.loss(&model, &pinned).unwrap()
+    );
+}
+
+#[test]
+fn a_closure_may_borrow_a_loader() {
+    let _turn = turn();
+    let (model, loader) = (model(), loader(2));
+    let first = || loader.iter().map(Result::unwrap).take(1);
+    let data = Evaluator::new(&loss).loss(&model, &first).unwrap();
+    assert_eq!(data.num_batches, 1);
+    Hessian::new(&model, &loss, &first).unwrap();
+}
+
+#[test]
+fn a_loader_of_threads_is_a_data_set() {
+    let _turn = turn();
+    let model = model();
+    let threads = DataLoaderBuilder::new(Make)
+        .batch_size(ROWS)
+        .num_workers(2)
+        .build(Rows(3 * ROWS));
+    let by_threads = Evaluator::new(&loss).loss(&model, &threads).unwrap();
+    let alone = Evaluator::new(&loss).loss(&model, &loader(3)).unwrap();
+    assert_eq!(by_threads.num_examples, 3 * ROWS);
+    assert!((by_threads.value - alone.value).abs() < 1e-6);
+}
+
+#[test]
+fn a_loader_that_shuffles_is_refused_by_that_word() {
+    let _turn = turn();
+    let shuffled = DataLoaderBuilder::new(Make)
+        .batch_size(ROWS)
+        .shuffle(1)
+        .build(Rows(3 * ROWS));
+    let model = model();
+    let error = Hessian::new(&model, &loss, &shuffled)
+        .map(drop)
+        .unwrap_err();
+    assert_eq!(
+        error,
+        CurvatureError::Loss(LossError::DataChanged { batch: 0 })
+    );
+    let text = error.to_string();
+    assert!(text.contains("the loader shuffles"), "{text}");
+    assert!(text.contains("without `shuffle`"), "{text}");
+    let error = SharpnessReportConfig::new()
+        .measure(&model, &loss, &shuffled)
+        .map(drop)
+        .unwrap_err();
+    assert!(error.to_string().contains("the loader shuffles"), "{error}");
+}
+
+/// A batch takes 128 kB, 200 of them 25 MB. With a budget for ten, what is alive at once has to stay
+/// far below that.
+#[test]
+fn a_hessian_over_a_loader_holds_what_its_budget_allows() {
+    let _turn = turn();
+    let (model, batch) = (model(), ROWS * WIDTH * 4);
+    let ten = CurvatureConfig::new().with_residual_budget(10 * batch);
+    product(&Hessian::new(&model, &loss, &loader(2)).unwrap());
+    PEAK.reset_peak_usage();
+    let before = PEAK.current_usage();
+    let loader = loader(200);
+    let hessian = ten.hessian(&model, &loss, &loader).unwrap();
+    product(&hessian);
+    let peak = PEAK.peak_usage() - before;
+    assert!(peak < 20 * batch, "{} batches", peak as f64 / batch as f64);
+}

@@ -1,0 +1,13 @@
+//! Sharpness-aware training with Burn's `Learner`: equal, bit for bit, to loops written by hand.
+
+mod checkpoints;
+mod in_step;
+mod losses;
+mod model;
+mod observing;
+mod refusals;
+mod silent;
+mod statistics;
+mod steps;
+mod tied;
+mod training;

@@ -1,0 +1,23 @@
+//! Public models as their authors wrote them, in our words: the same layers, and the same calls on devices,
+//! masks and draws. Each goes through every door of the library, in double precision.
+
+mod checklist;
+mod diffusion;
+mod doors;
+mod dqn;
+mod fixture;
+#[cfg(feature = "train")]
+mod learner;
+mod modern_lstm;
+mod nano_gpt;
+mod resnet;
+#[cfg(feature = "train")]
+#[path = "../optim/learner/silent.rs"]
+mod silent;
+mod text_classification;
+mod text_generation;
+mod tied_embedding;
+mod unet;
+mod vae;
+mod vision_transformer;
+mod wgan;

@@ -1,0 +1,227 @@
+//! λ_max, trace and Frobenius norm, as they are and adaptive.
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+use burnscape::curvature::Hessian;
+use burnscape::krylov::{LinearOperator, to_dense};
+use burnscape::loss::Evaluator;
+use burnscape::sharpness::{
+    CurvatureTraceConfig, LambdaMaxConfig, PerturbationScale, Stretched, WorstCaseRiseConfig,
+};
+use burnscape::space::{ParamSpace, ParamVector, UnfilteredRule};
+
+use super::networks::{
+    Point, close, device, diagonal, matrix, net, net_loss, quadratic, regression, waves,
+};
+
+const ELEMENT: PerturbationScale = PerturbationScale::ElementRelative;
+const FILTER: PerturbationScale = PerturbationScale::FilterRelative(UnfilteredRule::AsOneFilter);
+
+#[test]
+fn the_largest_eigenvalue_of_a_quadratic_is_that_of_its_matrix() {
+    let (model, data) = (Point::new(&[1.0, 2.0]), matrix([[2.0, 1.0], [1.0, 2.0]]));
+    let hessian = Hessian::new(&model, &quadratic, &data).unwrap();
+    let top = LambdaMaxConfig::new().measure(&model, &hessian).unwrap();
+    close(top.value, 3.0, 1e-12);
+    assert!(top.converged && top.completed && top.residual < 1e-10);
+    // |w| H |w| is [[2, 2], [2, 8]].
+    let adaptive = LambdaMaxConfig::new().with_scale(ELEMENT);
+    let top = adaptive.measure(&model, &hessian).unwrap();
+    close(top.value, 5.0 + 13.0_f64.sqrt(), 1e-12);
+    // One filter of norm √5 over two elements.
+    let relative = LambdaMaxConfig::new().with_scale(FILTER);
+    let top = relative.measure(&model, &hessian).unwrap();
+    close(top.value, 3.0 * 2.5, 1e-12);
+}
+
+#[test]
+fn a_negative_largest_eigenvalue_is_found() {
+    let (model, data) = (Point::new(&[1.0, 1.0, 1.0]), diagonal([-3.0, -1.0, -2.0]));
+    let hessian = Hessian::new(&model, &quadratic, &data).unwrap();
+    let top = LambdaMaxConfig::new().measure(&model, &hessian).unwrap();
+    close(top.value, -1.0, 1e-12);
+}
+
+#[test]
+fn products_are_limited_and_counted() {
+    let values = std::array::from_fn(|i| (i as f64 + 1.0).sqrt());
+    let (model, data) = (Point::new(&[1.0; 40]), diagonal::<40>(values));
+    let hessian = Hessian::new(&model, &quadratic, &data).unwrap();
+    let config = LambdaMaxConfig::new().with_tolerance(1e-10);
+    let top = config
+        .clone()
+        .with_max_products(5)
+        .measure(&model, &hessian)
+        .unwrap();
+    assert!(top.num_products <= 5 && !top.converged && top.completed);
+    assert!(top.value < 40.0_f64.sqrt());
+    let top = config.measure(&model, &hessian).unwrap();
+    assert!(top.converged && top.num_products > 5);
+    close(top.value, 40.0_f64.sqrt(), 1e-12);
+}
+
+#[test]
+fn the_stretched_operator_is_the_matrix_between_diagonals() {
+    let (model, data) = (net(), regression());
+    let hessian = Hessian::new(&model, &net_loss, &data).unwrap();
+    let space = ParamSpace::of(&model).unwrap();
+    let weights = ParamVector::from_module(&space, &model).unwrap();
+    let weights = weights.to_host().unwrap();
+    let (plain, stretched) = (
+        to_dense(&hessian).unwrap(),
+        to_dense(&Stretched::new(&model, &hessian, ELEMENT).unwrap()).unwrap(),
+    );
+    let n = space.len();
+    for i in 0..n {
+        for j in 0..n {
+            let index = i * n + j;
+            let exact = weights[i].abs() * plain.as_slice()[index] * weights[j].abs();
+            assert!((stretched.as_slice()[index] - exact).abs() < 1e-12);
+        }
+    }
+    // A block of vectors gives what single ones do.
+    let operator = Stretched::new(&model, &hessian, FILTER).unwrap();
+    let vectors = [1, 2].map(|seed| ParamVector::gaussian(&space, seed).unwrap());
+    let block = operator.matmat(&vectors).unwrap();
+    for (v, product) in vectors.iter().zip(block) {
+        let single = operator.matvec(v).unwrap();
+        assert!(single.axpy(-1.0, &product).unwrap().norm().unwrap() < 1e-12);
+    }
+}
+
+#[test]
+fn adaptive_lambda_max_is_what_the_adaptive_ball_rises_by() {
+    // At the minimum of a quadratic the worst rise is ρ²/2 λ_max(C H C); the weights are those of a
+    // second quadratic's center.
+    let center = [0.5, -2.0];
+    let [h] = matrix([[2.0, 1.0], [1.0, 2.0]]);
+    let shift = Tensor::<1>::from_data(center, &device());
+    let (model, data) = (Point::new(&center), [(h, shift)]);
+    let loss = |m: &Point, (h, shift): (Tensor<2>, Tensor<1>)| {
+        let w = (m.w.val() - shift).reshape([1, 2]);
+        (w.clone().matmul(h) * w).sum() * 0.5
+    };
+    let hessian = Hessian::new(&model, &loss, &data).unwrap();
+    let rho = 0.1;
+    for scale in [PerturbationScale::Absolute, ELEMENT, FILTER] {
+        let top = LambdaMaxConfig::new().with_scale(scale);
+        let top = top.measure(&model, &hessian).unwrap();
+        let worst = WorstCaseRiseConfig::new(rho)
+            .with_scale(scale)
+            .with_num_steps(200)
+            .with_tolerance(1e-9)
+            .measure(&model, &Evaluator::new(&loss), &data)
+            .unwrap();
+        close(worst.rise, 0.5 * rho * rho * top.value, 1e-8);
+    }
+}
+
+/// Two parameters, with a diagonal Hessian of 3 and 5.
+#[derive(Module, Debug)]
+struct Two {
+    a: Param<Tensor<2>>,
+    b: Param<Tensor<1>>,
+}
+
+#[test]
+fn every_sample_of_a_diagonal_matrix_is_exact_also_by_parameter() {
+    let model = Two {
+        a: Param::from_tensor(waves([3, 2], 1.0)),
+        b: Param::from_tensor(waves([4], 2.0)),
+    };
+    let loss = |m: &Two, x: Tensor<1>| {
+        (m.a.val().square().sum() * 1.5 + m.b.val().square().sum() * 2.5) * x
+    };
+    let data = [Tensor::<1>::ones([1], &device())];
+    let hessian = Hessian::new(&model, &loss, &data).unwrap();
+    let config = CurvatureTraceConfig::new().with_max_products(3);
+    let found = config.measure(&model, &hessian).unwrap();
+    close(found.trace, 3.0 * 6.0 + 5.0 * 4.0, 1e-12);
+    assert!(found.standard_error.unwrap() < 1e-12 && found.half_width.unwrap() < 1e-11);
+    let names: Vec<&str> = found.parameters.iter().map(|p| p.path.as_str()).collect();
+    assert_eq!(names, ["a", "b"]);
+    close(found.parameters[0].trace, 18.0, 1e-12);
+    close(found.parameters[1].trace, 20.0, 1e-12);
+    close(
+        found.frobenius_norm,
+        (9.0 * 6.0 + 25.0 * 4.0_f64).sqrt(),
+        1e-12,
+    );
+    assert_eq!(found.num_products, 3);
+
+    let adaptive = config
+        .with_scale(ELEMENT)
+        .measure(&model, &hessian)
+        .unwrap();
+    let squares = |values: Vec<f64>| values.iter().map(|w| w * w).sum::<f64>();
+    let [a, b] = [
+        model.a.val().into_data().try_to_vec::<f64>().unwrap(),
+        model.b.val().into_data().try_to_vec::<f64>().unwrap(),
+    ];
+    close(adaptive.trace, 3.0 * squares(a) + 5.0 * squares(b), 1e-12);
+}
+
+#[test]
+fn trace_and_frobenius_norm_of_a_network_are_within_their_errors() {
+    let (model, data) = (net(), regression());
+    let hessian = Hessian::new(&model, &net_loss, &data).unwrap();
+    for scale in [PerturbationScale::Absolute, ELEMENT, FILTER] {
+        let dense = to_dense(&Stretched::new(&model, &hessian, scale).unwrap()).unwrap();
+        let n = hessian.space().len();
+        let trace: f64 = (0..n).map(|i| dense.as_slice()[i * n + i]).sum();
+        let norm = dense.as_slice().iter().map(|x| x * x).sum::<f64>().sqrt();
+        let found = CurvatureTraceConfig::new()
+            .with_scale(scale)
+            .with_max_products(300)
+            .measure(&model, &hessian)
+            .unwrap();
+        let error = found.standard_error.unwrap();
+        assert!(error < 0.1 * trace, "{error} of {trace}");
+        assert!((found.trace - trace).abs() < 4.0 * error);
+        let error = found.frobenius_error.unwrap();
+        assert!(error < 0.1 * norm, "{error} of {norm}");
+        assert!((found.frobenius_norm - norm).abs() < 4.0 * error);
+        for (leaf, part) in hessian.space().leaves().iter().zip(&found.parameters) {
+            let range = leaf.offset()..leaf.offset() + leaf.len();
+            let exact: f64 = range.map(|i| dense.as_slice()[i * n + i]).sum();
+            let error = part.standard_error.unwrap();
+            // A last bias has a constant Hessian: every sample is exact.
+            assert!(
+                (part.trace - exact).abs() < 4.0 * error + 1e-12 * trace,
+                "{}",
+                part.path
+            );
+        }
+    }
+}
+
+#[test]
+fn intervals_of_the_trace_cover_it_as_often_as_they_say() {
+    // vᵀHv is 4 ± 2 with equal probability; 40 seeds at 80 % cover 32 times in the mean, with a
+    // standard deviation of 2.5.
+    let (model, data) = (Point::new(&[1.0, 2.0]), matrix([[2.0, 1.0], [1.0, 2.0]]));
+    let hessian = Hessian::new(&model, &quadratic, &data).unwrap();
+    let covers = |seed| {
+        let found = CurvatureTraceConfig::new()
+            .with_confidence(0.8)
+            .with_max_products(30)
+            .with_seed(seed)
+            .measure(&model, &hessian)
+            .unwrap();
+        (found.trace - 4.0).abs() <= found.half_width.unwrap()
+    };
+    let covered = (0..40).filter(|&seed| covers(seed)).count();
+    assert!((24..=39).contains(&covered), "{covered}");
+}
+
+#[test]
+fn a_tolerance_ends_the_trace_early() {
+    let (model, data) = (Point::new(&[1.0, 2.0]), matrix([[20.0, 0.1], [0.1, 20.0]]));
+    let hessian = Hessian::new(&model, &quadratic, &data).unwrap();
+    let config = CurvatureTraceConfig::new().with_tolerance(Some(0.05));
+    let found = config.measure(&model, &hessian).unwrap();
+    assert_eq!((found.num_products, found.converged), (8, true));
+    let strict = CurvatureTraceConfig::new().with_tolerance(Some(1e-6));
+    let found = strict.measure(&model, &hessian).unwrap();
+    assert_eq!((found.num_products, found.converged), (64, false));
+}

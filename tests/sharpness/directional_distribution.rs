@@ -1,0 +1,62 @@
+//! The distribution of the loss along random directions.
+
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::{Device, Tensor};
+use burnscape::loss::Evaluator;
+use burnscape::sharpness::{DirectionalDistributionConfig, PerturbationScale, SharpnessError};
+use burnscape::space::{ParamSpace, ParamVector, UnfilteredRule};
+
+use super::models::{Point, matrix, quadratic};
+
+#[test]
+fn along_random_directions_a_sphere_has_no_spread_and_a_valley_has_its_eigenvalues() {
+    let model = Point::new(&[0.0, 0.0]);
+    let evaluator = Evaluator::new(&quadratic);
+    let config = DirectionalDistributionConfig::new(2.0).with_num_samples(300);
+    let sphere = config
+        .measure(&model, &evaluator, &matrix([[1.0, 0.0], [0.0, 1.0]]))
+        .unwrap();
+    assert!((sphere.mean - 2.0).abs() < 1e-12);
+    assert!(sphere.standard_deviation.unwrap() < 1e-12);
+    let valley = config
+        .measure(&model, &evaluator, &matrix([[4.0, 0.0], [0.0, 1.0]]))
+        .unwrap();
+    // ½ ε² times the eigenvalues bounds the losses, times their mean is the expectation.
+    assert!(valley.quantile(0.0).unwrap() >= 2.0 && valley.quantile(1.0).unwrap() <= 8.0);
+    assert!((valley.mean - 5.0).abs() < 4.0 * valley.standard_error.unwrap());
+    // The loss is 5 + 3 cos 2φ: its median is the mean.
+    assert!((valley.quantile(0.5).unwrap() - 5.0).abs() < 1.0);
+    assert!(valley.sorted_losses.is_sorted());
+    assert_eq!(valley.num_evaluations, 301);
+    assert!(matches!(
+        valley.quantile(1.5),
+        Err(SharpnessError::BadArgument { name: "q", .. })
+    ));
+}
+
+#[test]
+fn relative_directions_are_as_long_as_the_weights() {
+    // The loss is ½|w' - w|², so it reads off the squared length of the displacement.
+    let device = Device::default();
+    let layer = LinearConfig::new(3, 2).with_bias(false).init(&device);
+    let space = ParamSpace::of(&layer).unwrap();
+    let weights = [3.0, 2.0, 4.0, 0.0, 0.0, 0.0];
+    let vector = ParamVector::from_host(&space, &weights).unwrap();
+    let layer = vector.apply_to(&layer).unwrap();
+    let origin = Tensor::<2>::from_floats([[3.0, 2.0], [4.0, 0.0], [0.0, 0.0]], &device);
+    let loss = |model: &Linear, (x, y): (Tensor<2>, Tensor<2>)| {
+        (model.forward(x) - y).powi_scalar(2).sum() * 0.5
+    };
+    let distribution = DirectionalDistributionConfig::new(0.1)
+        .with_scale(PerturbationScale::FilterRelative(UnfilteredRule::Zero))
+        .with_num_samples(5)
+        .measure(
+            &layer,
+            &Evaluator::new(&loss),
+            &[(Tensor::eye(3, &device), origin)],
+        )
+        .unwrap();
+    for loss in distribution.losses {
+        assert!((loss - 0.5 * 0.01 * 29.0).abs() < 1e-5, "{loss}");
+    }
+}

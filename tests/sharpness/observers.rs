@@ -1,0 +1,177 @@
+//! What every measure does: stop when asked to, leave the model alone, be written as JSON, and give
+//! the same numbers again.
+
+use std::ops::ControlFlow;
+
+use burn::tensor::Tensor;
+use burnscape::curvature::{CurvatureConfig, CurvatureError, GaussNewton, Hessian};
+use burnscape::loss::{Evaluator, Mode};
+use burnscape::sharpness::{
+    CurvatureTraceConfig, EffectiveDimensionConfig, KeskarConfig, LambdaMaxConfig,
+    McAllesterConfig, PacBayesSigmaConfig, RelativeFlatnessConfig, ReparameterizationConfig,
+    SharpnessError, SharpnessReportConfig,
+};
+use burnscape::space::{ParamSpace, ParamVector};
+use burnscape_testkit::models::Normalized;
+
+use super::networks::{device, net, net_loss, net_split, regression, waves};
+
+/// Breaks at the `n`th call.
+fn at<T>(n: usize) -> impl FnMut(&T) -> ControlFlow<()> {
+    let mut calls = 0;
+    move |_| {
+        calls += 1;
+        match calls == n {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    }
+}
+
+#[test]
+fn a_stopped_measurement_returns_what_it_reached() {
+    let (model, data, split) = (net(), regression(), net_split());
+    let evaluator = Evaluator::new(&net_loss);
+    let keskar = KeskarConfig::new(0.01)
+        .measure_observed(&model, &evaluator, &data, at(2))
+        .unwrap();
+    assert_eq!((keskar.num_gradients, keskar.completed), (2, false));
+    assert!(keskar.rise > 0.0 && keskar.rises.len() == 1);
+
+    let sigma = PacBayesSigmaConfig::new(0.1)
+        .measure_observed(&model, &evaluator, &data, at(3))
+        .unwrap();
+    assert_eq!((sigma.steps.len(), sigma.completed), (3, false));
+
+    let bound = McAllesterConfig::new(0.1)
+        .measure_observed(&model, &model, &evaluator, &data, at(4))
+        .unwrap();
+    assert_eq!((bound.num_evaluations, bound.completed), (6, false));
+
+    let hessian = Hessian::new(&model, &net_loss, &data).unwrap();
+    let top = LambdaMaxConfig::new()
+        .measure_observed(&model, &hessian, at(3))
+        .unwrap();
+    assert_eq!(
+        (top.num_products, top.completed, top.converged),
+        (4, false, false)
+    );
+
+    let trace = CurvatureTraceConfig::new()
+        .measure_observed(&model, &hessian, at(5))
+        .unwrap();
+    assert_eq!((trace.num_products, trace.completed), (5, false));
+    let whole = CurvatureTraceConfig::new().with_max_products(5);
+    let whole = whole.measure(&model, &hessian).unwrap();
+    assert_eq!((trace.trace, true), (whole.trace, whole.completed));
+
+    // 16 products for the first layer, 18 for the second.
+    let flatness = RelativeFlatnessConfig::new()
+        .measure_observed(&model, &hessian, at(20))
+        .unwrap();
+    assert_eq!((flatness.layers.len(), flatness.num_products), (1, 20));
+    assert!(!flatness.completed);
+    let estimated = RelativeFlatnessConfig::new().with_max_products(30);
+    let estimated = estimated.measure_observed(&model, &hessian, at(4)).unwrap();
+    assert_eq!((estimated.layers.len(), estimated.num_products), (2, 4));
+    assert!(!estimated.completed);
+
+    let matrix = GaussNewton::new(&model, &split, &data).unwrap();
+    let config = EffectiveDimensionConfig::new(0.1).with_num_steps(4);
+    let found = config.measure_observed(&model, &matrix, at(6)).unwrap();
+    assert!(!found.completed && found.standard_error.is_none());
+    let one = config.with_num_probes(1).measure(&model, &matrix).unwrap();
+    assert_eq!(found.dimension, one.dimension);
+
+    let config = ReparameterizationConfig::new("first".into(), "second".into());
+    let found = config
+        .measure_observed(&model, &net_loss, &data, at(2))
+        .unwrap();
+    assert!(!found.completed && found.after.is_none() && found.changes.is_empty());
+}
+
+#[test]
+fn a_stop_at_the_last_step_is_none() {
+    let (model, data) = (net(), regression());
+    let hessian = Hessian::new(&model, &net_loss, &data).unwrap();
+    let trace = CurvatureTraceConfig::new().with_max_products(5);
+    let trace = trace.measure_observed(&model, &hessian, at(5)).unwrap();
+    assert!(trace.completed);
+    let flatness = RelativeFlatnessConfig::new();
+    let flatness = flatness.measure_observed(&model, &hessian, at(34)).unwrap();
+    assert!(flatness.completed && flatness.layers.len() == 2);
+}
+
+#[test]
+fn a_stop_before_the_first_estimate_is_an_error() {
+    let (model, data, split) = (net(), regression(), net_split());
+    let matrix = GaussNewton::new(&model, &split, &data).unwrap();
+    let error = EffectiveDimensionConfig::new(0.1).measure_observed(&model, &matrix, at(2));
+    assert_eq!(error, Err(SharpnessError::Stopped));
+    // The operator's own observer is the operator's own error.
+    let hessian = CurvatureConfig::new()
+        .with_observer(at(10))
+        .hessian(&model, &net_loss, &data)
+        .unwrap();
+    let error = CurvatureTraceConfig::new().measure(&model, &hessian);
+    assert!(matches!(
+        error,
+        Err(SharpnessError::Curvature(CurvatureError::Stopped { .. }))
+    ));
+}
+
+#[test]
+fn a_report_leaves_the_model_and_its_running_statistics_alone() {
+    let device = device().autodiff();
+    let model = Normalized::new([4, 3, 1], &device);
+    let loss = |m: &Normalized, x: Tensor<2>| m.forward(x).square().mean();
+    let data = [waves([6, 4], 2.0)];
+    let space = ParamSpace::of(&model).unwrap();
+    let state = || {
+        let weights = ParamVector::from_module(&space, &model).unwrap();
+        let [mean, var] = model.running().map(Tensor::into_data);
+        (weights.to_host().unwrap(), mean, var)
+    };
+    let before = state();
+    for mode in [Mode::Eval, Mode::Train] {
+        let config = SharpnessReportConfig::new()
+            .with_mode(mode)
+            .with_num_samples(1)
+            .with_num_steps(2)
+            .with_num_products(2);
+        let report = config.measure(&model, &loss, &data).unwrap();
+        assert!(report.completed);
+        assert_eq!(state(), before, "{mode:?}");
+        let again = config.measure(&model, &loss, &data).unwrap();
+        assert_eq!(report, again, "{mode:?}");
+    }
+}
+
+#[test]
+fn results_and_configs_are_written_and_read_as_json() {
+    let (model, data) = (net(), regression());
+    let evaluator = Evaluator::new(&net_loss);
+    let keskar = KeskarConfig::new(0.01).with_num_steps(1);
+    let found = keskar.measure(&model, &evaluator, &data).unwrap();
+    let json = serde_json::to_value(&found).unwrap();
+    assert_eq!(json["sharpness"].as_f64(), Some(found.sharpness));
+    let read: KeskarConfig = serde_json::from_value(json["config"].clone()).unwrap();
+    assert_eq!(read, keskar);
+
+    let sigma = PacBayesSigmaConfig::new(0.1)
+        .with_num_samples(1)
+        .with_max_steps(2);
+    let found = sigma.measure(&model, &evaluator, &data).unwrap();
+    let json = serde_json::to_value(&found).unwrap();
+    assert_eq!(json["steps"][0]["sigma"].as_f64(), Some(0.1));
+    let read: PacBayesSigmaConfig = serde_json::from_value(json["config"].clone()).unwrap();
+    assert_eq!(read, sigma);
+
+    let hessian = Hessian::new(&model, &net_loss, &data).unwrap();
+    let flatness = RelativeFlatnessConfig::new().with_path(Some("first.weight".into()));
+    let found = flatness.measure(&model, &hessian).unwrap();
+    let json = serde_json::to_value(&found).unwrap();
+    assert_eq!(json["layers"][0]["path"], "first.weight");
+    let read: RelativeFlatnessConfig = serde_json::from_value(json["config"].clone()).unwrap();
+    assert_eq!(read, flatness);
+}

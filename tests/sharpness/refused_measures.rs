@@ -1,0 +1,314 @@
+//! Arguments, matrices and losses that are refused.
+
+use std::io;
+
+use burn::tensor::Tensor;
+use burnscape::curvature::{CurvatureError, GaussNewton, Hessian};
+use burnscape::krylov::{KrylovError, LinearOperator, SelfAdjoint};
+use burnscape::loss::Evaluator;
+use burnscape::sharpness::{
+    CurvatureTraceConfig, EffectiveDimensionConfig, KeskarConfig, LambdaMaxConfig,
+    McAllesterConfig, PacBayesSigmaConfig, PerturbationScale, RelativeFlatnessConfig,
+    SharpnessError, SharpnessReportConfig, fisher_rao, mcallester_term,
+};
+use burnscape::space::{ParamSpace, ParamVector, SpaceError, UnfilteredRule};
+
+use super::networks::{
+    Deep, Point, deep_split, device, diagonal, net, net_loss, quadratic, regression,
+};
+
+#[track_caller]
+fn refused<T: std::fmt::Debug>(result: Result<T, SharpnessError>, wanted: &str) {
+    match result {
+        Err(SharpnessError::BadArgument { name, .. }) => assert_eq!(name, wanted),
+        other => panic!("{wanted}: {other:?}"),
+    }
+}
+
+#[test]
+fn values_without_meaning_are_refused_by_name() {
+    let (model, data) = (Point::new(&[1.0, 2.0]), diagonal([1.0, 2.0]));
+    let evaluator = Evaluator::new(&quadratic);
+    let hessian = Hessian::new(&model, &quadratic, &data).unwrap();
+    let keskar = |config: KeskarConfig| config.measure(&model, &evaluator, &data);
+    let top = |config: LambdaMaxConfig| config.measure(&model, &hessian);
+    let trace = |config: CurvatureTraceConfig| config.measure(&model, &hessian);
+    let dimension = |config: EffectiveDimensionConfig| config.measure(&model, &hessian);
+    let flatness = |config: RelativeFlatnessConfig| config.measure(&model, &hessian);
+    let sigma = |config: PacBayesSigmaConfig| config.measure(&model, &evaluator, &data);
+    let bound = |config: McAllesterConfig| config.measure(&model, &model, &evaluator, &data);
+    for bad in [-1.0, f64::NAN, f64::INFINITY] {
+        refused(keskar(KeskarConfig::new(bad)), "epsilon");
+        refused(
+            keskar(KeskarConfig::new(0.1).with_tolerance(bad)),
+            "tolerance",
+        );
+        refused(
+            keskar(KeskarConfig::new(0.1).with_step_size(bad)),
+            "step_size",
+        );
+        refused(top(LambdaMaxConfig::new().with_tolerance(bad)), "tolerance");
+        refused(
+            trace(CurvatureTraceConfig::new().with_tolerance(Some(bad))),
+            "tolerance",
+        );
+        refused(
+            trace(CurvatureTraceConfig::new().with_confidence(bad)),
+            "confidence",
+        );
+        refused(dimension(EffectiveDimensionConfig::new(bad)), "gamma");
+        refused(
+            flatness(RelativeFlatnessConfig::new().with_confidence(bad)),
+            "confidence",
+        );
+        refused(sigma(PacBayesSigmaConfig::new(bad)), "threshold");
+        refused(
+            sigma(PacBayesSigmaConfig::new(0.1).with_start(bad)),
+            "start",
+        );
+        refused(
+            sigma(PacBayesSigmaConfig::new(0.1).with_tolerance(bad)),
+            "tolerance",
+        );
+        refused(bound(McAllesterConfig::new(bad)), "sigma");
+        refused(bound(McAllesterConfig::new(0.1).with_delta(bad)), "delta");
+        refused(mcallester_term(bad, 10, 0.1), "divergence");
+        refused(mcallester_term(1.0, 10, bad), "delta");
+    }
+    for bad in [0.0, 1.0] {
+        refused(
+            trace(CurvatureTraceConfig::new().with_confidence(bad)),
+            "confidence",
+        );
+        refused(mcallester_term(1.0, 10, bad), "delta");
+    }
+    refused(mcallester_term(1.0, 0, 0.1), "num_examples");
+    refused(
+        keskar(KeskarConfig::new(0.1).with_num_steps(0)),
+        "num_steps",
+    );
+    refused(
+        keskar(KeskarConfig::new(0.1).with_num_starts(0)),
+        "num_starts",
+    );
+    refused(
+        top(LambdaMaxConfig::new().with_max_products(1)),
+        "max_products",
+    );
+    refused(
+        trace(CurvatureTraceConfig::new().with_max_products(1)),
+        "max_products",
+    );
+    refused(
+        flatness(RelativeFlatnessConfig::new().with_max_products(1)),
+        "max_products",
+    );
+    refused(
+        dimension(EffectiveDimensionConfig::new(1.0).with_num_probes(0)),
+        "num_probes",
+    );
+    refused(
+        dimension(EffectiveDimensionConfig::new(1.0).with_num_steps(0)),
+        "num_steps",
+    );
+    refused(
+        sigma(PacBayesSigmaConfig::new(0.1).with_num_samples(0)),
+        "num_samples",
+    );
+    refused(
+        sigma(PacBayesSigmaConfig::new(0.1).with_max_steps(0)),
+        "max_steps",
+    );
+    refused(
+        bound(McAllesterConfig::new(0.1).with_num_samples(0)),
+        "num_samples",
+    );
+    refused(
+        bound(McAllesterConfig::new(0.1).with_num_priors(0)),
+        "num_priors",
+    );
+}
+
+#[test]
+fn a_matrix_with_negative_eigenvalues_is_no_fisher_matrix() {
+    let (model, data) = (Point::new(&[1.0, 1.0]), diagonal([2.0, -3.0]));
+    let hessian = Hessian::new(&model, &quadratic, &data).unwrap();
+    let error = EffectiveDimensionConfig::new(1.0).measure(&model, &hessian);
+    let Err(SharpnessError::Indefinite { value }) = error else {
+        panic!("{error:?}");
+    };
+    assert!((value + 3.0).abs() < 1e-10);
+    // ⟨w, H w⟩ = 2 − 3.
+    let error = fisher_rao(&model, &hessian);
+    let Err(SharpnessError::Indefinite { value }) = error else {
+        panic!("{error:?}");
+    };
+    assert!((value + 1.0).abs() < 1e-12);
+}
+
+#[test]
+fn rounding_below_zero_is_not_negative() {
+    // A Gauss-Newton matrix of rank 3 · 11 at most in 69 dimensions.
+    let (model, data, split) = (Deep::new(), regression(), deep_split());
+    let matrix = GaussNewton::new(&model, &split, &data).unwrap();
+    let found = EffectiveDimensionConfig::new(1e-3)
+        .measure(&model, &matrix)
+        .unwrap();
+    let error = found.standard_error.unwrap();
+    assert!(
+        found.dimension > 0.0 && found.dimension - 3.0 * error < 33.0,
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_loss_below_minus_one_has_no_keskar_sharpness() {
+    let (model, data) = (Point::new(&[1.0]), [Tensor::<1>::ones([1], &device())]);
+    let loss = |m: &Point, x: Tensor<1>| (m.w.val() * x).sum() - 2.5;
+    let error = KeskarConfig::new(0.1).measure(&model, &Evaluator::new(&loss), &data);
+    assert_eq!(error, Err(SharpnessError::NegativeLoss { loss: -1.5 }));
+}
+
+#[test]
+fn a_box_that_reaches_where_the_loss_is_not_finite_is_refused() {
+    let (model, data) = (Point::new(&[0.5]), [Tensor::<1>::ones([1], &device())]);
+    let loss = |m: &Point, x: Tensor<1>| (m.w.val().log() * x).sum().neg();
+    let error = KeskarConfig::new(1.0).measure(&model, &Evaluator::new(&loss), &data);
+    assert!(matches!(
+        error,
+        Err(SharpnessError::NonFiniteStep {
+            start: 0,
+            step: 1,
+            ..
+        })
+    ));
+}
+
+#[test]
+fn a_scale_that_is_zero_everywhere_is_refused() {
+    let (model, data) = (Point::new(&[0.0, 0.0]), diagonal([1.0, 2.0]));
+    let hessian = Hessian::new(&model, &quadratic, &data).unwrap();
+    for scale in [
+        PerturbationScale::ElementRelative,
+        PerturbationScale::FilterRelative(UnfilteredRule::Zero),
+    ] {
+        let error = LambdaMaxConfig::new()
+            .with_scale(scale)
+            .measure(&model, &hessian);
+        assert_eq!(error, Err(SharpnessError::NothingToPerturb));
+    }
+}
+
+#[test]
+fn a_weight_that_is_not_there_is_refused_by_path() {
+    let (model, data) = (net(), regression());
+    let hessian = Hessian::new(&model, &net_loss, &data).unwrap();
+    for path in ["first", "first.bias"] {
+        let config = RelativeFlatnessConfig::new().with_path(Some(path.into()));
+        let error = config.measure(&model, &hessian);
+        let wanted = SharpnessError::NoWeight {
+            wanted: format!("at `{path}`"),
+            example: "first.weight".into(),
+        };
+        assert_eq!(error, Err(wanted));
+    }
+    let (model, data) = (Point::new(&[1.0, 2.0]), diagonal([1.0, 2.0]));
+    let hessian = Hessian::new(&model, &quadratic, &data).unwrap();
+    let error = RelativeFlatnessConfig::new().measure(&model, &hessian);
+    assert!(matches!(error, Err(SharpnessError::NoWeight { .. })));
+}
+
+/// An operator whose products are not finite.
+struct Broken(ParamSpace);
+
+impl LinearOperator for Broken {
+    type Domain = ParamVector;
+    type Range = ParamVector;
+    type Error = CurvatureError;
+
+    fn domain(&self) -> ParamSpace {
+        self.0.clone()
+    }
+
+    fn range(&self) -> ParamSpace {
+        self.0.clone()
+    }
+
+    fn matvec(&self, v: &ParamVector) -> Result<ParamVector, CurvatureError> {
+        Ok(v.clone().scale(f64::NAN))
+    }
+}
+
+impl SelfAdjoint for Broken {}
+
+#[test]
+fn a_product_that_is_not_finite_is_refused_by_every_measure() {
+    let model = net();
+    let broken = Broken(ParamSpace::of(&model).unwrap());
+    let first = SharpnessError::Krylov(KrylovError::NonFinite { product: 0 });
+    let errors = [
+        LambdaMaxConfig::new().measure(&model, &broken).map(|_| ()),
+        CurvatureTraceConfig::new()
+            .measure(&model, &broken)
+            .map(|_| ()),
+        EffectiveDimensionConfig::new(1.0)
+            .measure(&model, &broken)
+            .map(|_| ()),
+        RelativeFlatnessConfig::new()
+            .measure(&model, &broken)
+            .map(|_| ()),
+        fisher_rao(&model, &broken).map(|_| ()),
+    ];
+    for error in errors {
+        assert_eq!(error, Err(first.clone()));
+    }
+}
+
+#[test]
+fn an_operator_of_another_model_is_refused() {
+    let data = regression();
+    let hessian = Hessian::new(&net(), &net_loss, &data).unwrap();
+    let error = LambdaMaxConfig::new().measure(&Deep::new(), &hessian);
+    assert!(matches!(
+        error,
+        Err(SharpnessError::Space(SpaceError::DifferentSpaces { .. }))
+    ));
+    let (point, data) = (Point::new(&[1.0]), diagonal([1.0]));
+    let prior = Point::new(&[1.0, 2.0]);
+    let evaluator = Evaluator::new(&quadratic);
+    let error = McAllesterConfig::new(0.1).measure(&point, &prior, &evaluator, &data);
+    assert!(matches!(
+        error,
+        Err(SharpnessError::Space(SpaceError::DifferentSpaces { .. }))
+    ));
+}
+
+struct Full;
+
+impl io::Write for Full {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::StorageFull.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_report_that_cannot_be_written_says_so() {
+    let (model, data) = (Point::new(&[1.0, 2.0]), diagonal([1.0, 2.0]));
+    let config = SharpnessReportConfig::new()
+        .with_scales(vec![PerturbationScale::Absolute])
+        .with_num_samples(1);
+    let report = config.measure(&model, &quadratic, &data).unwrap();
+    let error = report.write_csv(Full).unwrap_err();
+    assert!(matches!(
+        error,
+        SharpnessError::Write {
+            kind: io::ErrorKind::StorageFull,
+            ..
+        }
+    ));
+    assert!(error.to_string().ends_with("check the destination"));
+}

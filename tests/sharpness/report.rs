@@ -1,0 +1,296 @@
+//! The table of all measures.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use burn::tensor::Tensor;
+use burnscape::curvature::Hessian;
+use burnscape::loss::{Evaluator, Likelihood, LossError};
+use burnscape::sharpness::{
+    AverageRiseConfig, KeskarConfig, LambdaMaxConfig, McAllesterConfig, Measure,
+    PacBayesSigmaConfig, PerturbationScale, SharpnessError, SharpnessReportConfig,
+    WorstCaseRiseConfig,
+};
+use burnscape::space::SpaceError;
+use burnscape_testkit::models::TwoLayers;
+
+use super::networks::{
+    Pair, Point, close, device, filled, matrix, net, net_loss, net_split, quadratic, regression,
+};
+
+const ABSOLUTE: Option<PerturbationScale> = Some(PerturbationScale::Absolute);
+const ELEMENT: Option<PerturbationScale> = Some(PerturbationScale::ElementRelative);
+
+#[test]
+fn its_numbers_are_those_of_the_single_measures() {
+    let (model, data, split) = (net(), regression(), net_split());
+    let prior = filled(&model, 0.1, 30.0);
+    let config = SharpnessReportConfig::new()
+        .with_num_samples(3)
+        .with_seed(5);
+    let go_on = |_: &_| ControlFlow::Continue(());
+    let report = config
+        .measure_split_observed(
+            &model,
+            Some(&prior),
+            &split,
+            &data,
+            Likelihood::Gaussian,
+            go_on,
+        )
+        .unwrap();
+    assert!(report.completed);
+    // Six in each scale, Keskar, the bound, two weights and two of the Fisher matrix.
+    assert_eq!(report.rows.len(), 3 * 6 + 6);
+    assert!(report.rows.iter().all(|row| row.value.is_some()));
+    assert_eq!((report.num_parameters, report.num_examples), (51, 11));
+
+    let evaluator = Evaluator::new(&net_loss);
+    let average = AverageRiseConfig::new(0.05)
+        .with_num_samples(3)
+        .with_antithetic(true)
+        .with_seed(5)
+        .measure(&model, &evaluator, &data)
+        .unwrap();
+    let row = report.row(Measure::AverageRise, ABSOLUTE).unwrap();
+    assert_eq!(
+        (row.value, row.standard_error),
+        (Some(average.rise), average.standard_error)
+    );
+    assert_eq!((row.losses, row.setting.as_str()), (7, "sigma 0.05"));
+    let worst = WorstCaseRiseConfig::new(0.5)
+        .with_num_starts(2)
+        .with_scale(PerturbationScale::ElementRelative)
+        .with_seed(5)
+        .measure(&model, &evaluator, &data)
+        .unwrap();
+    assert_eq!(
+        report.value(Measure::WorstCaseRise, ELEMENT),
+        Some(worst.rise)
+    );
+    let keskar = KeskarConfig::new(1e-3)
+        .with_num_starts(2)
+        .with_seed(5)
+        .measure(&model, &evaluator, &data)
+        .unwrap();
+    assert_eq!(report.value(Measure::Keskar, None), Some(keskar.sharpness));
+    let sigma = PacBayesSigmaConfig::new(0.1)
+        .with_num_samples(3)
+        .with_seed(5)
+        .measure(&model, &evaluator, &data)
+        .unwrap();
+    assert_eq!(
+        report.value(Measure::PacBayesSigma, ABSOLUTE),
+        Some(sigma.sigma)
+    );
+    let bound = McAllesterConfig::new(sigma.sigma)
+        .with_num_samples(3)
+        .with_num_priors(120 * 128)
+        .with_seed(5)
+        .measure(&model, &prior, &evaluator, &data)
+        .unwrap();
+    assert_eq!(
+        report.value(Measure::McAllesterBound, None),
+        Some(bound.bound)
+    );
+    let hessian = Hessian::new(&model, &net_loss, &data).unwrap();
+    let top = LambdaMaxConfig::new()
+        .with_max_products(100)
+        .with_seed(5)
+        .measure(&model, &hessian)
+        .unwrap();
+    close(
+        report.value(Measure::LambdaMax, ABSOLUTE).unwrap(),
+        top.value,
+        1e-12,
+    );
+    let flatness = report.row(Measure::RelativeFlatness, None).unwrap();
+    assert_eq!(flatness.part.as_deref(), Some("first.weight"));
+}
+
+#[test]
+fn it_counts_what_it_costs() {
+    let (model, calls) = (net(), AtomicUsize::new(0));
+    let [batch, _] = regression();
+    let data = [batch];
+    let loss = |m: &TwoLayers, batch: Pair<2>| {
+        calls.fetch_add(1, Ordering::Relaxed);
+        net_loss(m, batch)
+    };
+    let config = SharpnessReportConfig::new().with_num_samples(2);
+    let report = config.measure(&model, &loss, &data).unwrap();
+    // One batch: a call is a loss, a loss with its gradient, or the recording of the operator. The
+    // gradient of its check runs what was recorded. The first loss is evaluated twice, to see that nothing is
+    // drawn.
+    const PROBE: usize = 1;
+    let expected = report.num_losses + report.num_gradients - 1 + PROBE;
+    assert_eq!(calls.load(Ordering::Relaxed), expected);
+    let sum = |cost: fn(&burnscape::sharpness::SharpnessRow) -> usize| -> usize {
+        report.rows.iter().map(cost).sum()
+    };
+    assert_eq!(report.num_losses, 1 + sum(|row| row.losses));
+    assert_eq!(report.num_gradients, 2 + sum(|row| row.gradients));
+    assert_eq!(report.num_products, 2 + sum(|row| row.products));
+    // The bounds that the documentation states.
+    for scale in config.scales {
+        let of = |measure| report.row(measure, Some(scale)).unwrap();
+        assert!(of(Measure::WorstCaseRise).gradients <= 42);
+        assert!(of(Measure::LambdaMax).products + of(Measure::Trace).products <= 132);
+    }
+}
+
+#[test]
+fn it_is_written_as_a_table_as_json_and_as_csv() {
+    let (model, data) = (Point::new(&[1.0, 2.0]), matrix([[2.0, 1.0], [1.0, 2.0]]));
+    let config = SharpnessReportConfig::new()
+        .with_scales(vec![PerturbationScale::Absolute])
+        .with_num_samples(2);
+    let report = config.measure(&model, &quadratic, &data).unwrap();
+    let text = report.to_string();
+    let lines: Vec<&str> = text.lines().collect();
+    // A line of totals, a header, and the rows.
+    assert_eq!(lines.len(), 2 + report.rows.len());
+    let header = lines[1];
+    let end = header.find("value").unwrap() + "value".len();
+    let top = lines
+        .iter()
+        .find(|line| line.starts_with("lambda max"))
+        .unwrap();
+    assert!(top[..end].ends_with(" 3.00000"), "{text}");
+
+    let json: serde_json::Value = serde_json::from_str(&report.to_json().unwrap()).unwrap();
+    assert_eq!(json["rows"].as_array().unwrap().len(), report.rows.len());
+    assert_eq!(json["rows"][0]["measure"], "AverageRise");
+    let read: SharpnessReportConfig = serde_json::from_value(json["config"].clone()).unwrap();
+    assert_eq!(read, config);
+
+    let mut csv = Vec::new();
+    report.write_csv(&mut csv).unwrap();
+    let csv = String::from_utf8(csv).unwrap();
+    let lines: Vec<&str> = csv.lines().collect();
+    assert_eq!(lines.len(), 1 + report.rows.len());
+    assert!(lines[0].starts_with("measure,part,scale,setting,value,standard_error,"));
+    let top = lines
+        .iter()
+        .find(|line| line.starts_with("lambda max"))
+        .unwrap();
+    let value: f64 = top.split(',').nth(4).unwrap().parse().unwrap();
+    assert_eq!(Some(value), report.value(Measure::LambdaMax, ABSOLUTE));
+    // Settings and notes with a comma stay one cell.
+    let keskar = lines
+        .iter()
+        .find(|line| line.starts_with("Keskar"))
+        .unwrap();
+    assert!(keskar.contains("\"epsilon 0.001, percent\""), "{keskar}");
+}
+
+#[test]
+fn a_number_that_cannot_be_had_leaves_a_note_and_the_others() {
+    // A point has no weight with filters, and −ln w is not finite under the noise.
+    let loss = |m: &Point, x: Tensor<1>| (m.w.val().log() * x).sum().neg();
+    let (model, data) = (Point::new(&[0.01]), [Tensor::<1>::ones([1], &device())]);
+    let config = SharpnessReportConfig::new().with_scales(vec![PerturbationScale::Absolute]);
+    let report = config.measure(&model, &loss, &data).unwrap();
+    assert!(report.completed);
+    let average = report.row(Measure::AverageRise, ABSOLUTE).unwrap();
+    assert_eq!(average.value, None);
+    assert!(
+        average
+            .note
+            .as_ref()
+            .unwrap()
+            .contains("smaller perturbation")
+    );
+    let flatness = report.row(Measure::RelativeFlatness, None).unwrap();
+    assert!(
+        flatness
+            .note
+            .as_ref()
+            .unwrap()
+            .contains("no weight with filters")
+    );
+    close(
+        report.value(Measure::LambdaMax, ABSOLUTE).unwrap(),
+        1e4,
+        1e-8,
+    );
+}
+
+#[test]
+fn a_stopped_report_has_the_measures_that_were_finished() {
+    let (model, data) = (net(), regression());
+    let config = SharpnessReportConfig::new().with_num_samples(2);
+    let mut steps = Vec::new();
+    let report = config
+        .measure_observed(&model, None, &net_loss, &data, |step| {
+            steps.push(step.clone());
+            match (step.measure, step.steps) {
+                (Measure::PacBayesSigma, 2) => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
+        })
+        .unwrap();
+    assert!(!report.completed);
+    let measures: Vec<Measure> = report.rows.iter().map(|row| row.measure).collect();
+    assert_eq!(measures, [Measure::AverageRise, Measure::WorstCaseRise]);
+    assert!(report.to_string().contains("stopped"));
+    // Five in each of three scales, Keskar and relative flatness; the third was under way.
+    let last = steps.last().unwrap();
+    assert_eq!((last.done, last.total, last.scale), (2, 17, ABSOLUTE));
+    // Nothing is asked after a stop.
+    assert_eq!(steps.iter().filter(|step| step.done == 2).count(), 2);
+}
+
+#[test]
+fn it_can_be_of_some_parameters_only() {
+    let (model, data, split) = (net(), regression(), net_split());
+    let of = |paths: &[&str]| {
+        let paths = paths.iter().map(|path| (*path).to_owned()).collect();
+        SharpnessReportConfig::new()
+            .with_num_samples(1)
+            .with_paths(Some(paths))
+            .measure_split(&model, &split, &data, Likelihood::Gaussian)
+    };
+    let second = of(&["second.weight"]).unwrap();
+    assert_eq!(second.num_parameters, 18);
+    let group = burn::module::ParamGroup::from_path("second.weight");
+    let config = burnscape::curvature::CurvatureConfig::new().with_group(group);
+    let block = config.hessian(&model, &net_loss, &data).unwrap();
+    let top = LambdaMaxConfig::new().measure(&model, &block).unwrap();
+    let found = second.value(Measure::LambdaMax, ABSOLUTE).unwrap();
+    close(found, top.value, 1e-10);
+    assert_eq!(of(&["weight"]).unwrap().num_parameters, 24 + 18);
+    let bias = of(&["bias"]).unwrap();
+    assert_eq!(bias.num_parameters, 9);
+    let flatness = bias.row(Measure::RelativeFlatness, None).unwrap();
+    assert!(flatness.value.is_none());
+    assert!(matches!(
+        of(&["third"]),
+        Err(SharpnessError::Loss(LossError::Space(
+            SpaceError::EmptyGroup { .. }
+        ))) | Err(SharpnessError::Space(SpaceError::EmptyGroup { .. }))
+    ));
+}
+
+#[test]
+fn settings_without_meaning_are_refused() {
+    let (model, data) = (net(), regression());
+    let refused = |config: SharpnessReportConfig, wanted: &str| match config
+        .measure(&model, &net_loss, &data)
+    {
+        Err(SharpnessError::BadArgument { name, .. }) => assert_eq!(name, wanted),
+        other => panic!("{wanted}: {other:?}"),
+    };
+    let config = || {
+        SharpnessReportConfig::new()
+            .with_num_samples(1)
+            .with_num_steps(1)
+    };
+    refused(config().with_scales(Vec::new()), "scales");
+    refused(config().with_sigma(-1.0), "sigma");
+    refused(config().with_rho(f64::NAN), "rho");
+    refused(config().with_epsilon(-1.0), "epsilon");
+    refused(config().with_threshold(0.0), "threshold");
+    refused(config().with_num_samples(0), "num_samples");
+    refused(config().with_num_products(1), "num_products");
+}

@@ -1,0 +1,116 @@
+//! The worst case in a ball against exact maximizers.
+
+use std::ops::ControlFlow;
+
+use burnscape::loss::Evaluator;
+use burnscape::sharpness::{WorstCaseRise, WorstCaseRiseConfig};
+
+use super::models::{Point, matrix, quadratic};
+
+#[test]
+fn the_worst_case_of_the_two_dimensional_valley_is_the_exact_maximizer() {
+    let model = Point::new(&[1.0, 1.0]);
+    let data = matrix([[4.0, 0.0], [0.0, 1.0]]);
+    let point = WorstCaseRiseConfig::new(0.5)
+        .with_num_steps(60)
+        .with_tolerance(0.0)
+        .maximize(&model, &Evaluator::new(&quadratic), &data, |_| {
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert!((point.rise.rise - (5.0451834 - 2.5)).abs() < 1e-6);
+    let e = point.displacement.to_host().unwrap();
+    assert!(
+        (e[0] - 0.49186465).abs() < 1e-6 && (e[1] - 0.08982855).abs() < 1e-6,
+        "{e:?}"
+    );
+    assert!((point.rise.displacement_norm - 0.5).abs() < 1e-9);
+    assert!(point.rise.on_boundary);
+    assert!((point.rise.alignment.unwrap() - 1.0).abs() < 1e-9);
+    // The default ends near enough in fewer steps.
+    let quick = WorstCaseRiseConfig::new(0.5)
+        .measure(&model, &Evaluator::new(&quadratic), &data)
+        .unwrap();
+    assert!((quick.rise - (5.0451834 - 2.5)).abs() < 1e-6, "{quick:?}");
+    assert!(quick.converged && quick.completed);
+    assert!(quick.standard_error.unwrap() < 1e-6);
+}
+
+#[test]
+fn the_first_step_from_the_center_is_that_of_sam() {
+    let model = Point::new(&[1.0, 1.0]);
+    let data = matrix([[4.0, 0.0], [0.0, 1.0]]);
+    let point = WorstCaseRiseConfig::new(0.5)
+        .with_num_steps(1)
+        .with_num_starts(1)
+        .maximize(&model, &Evaluator::new(&quadratic), &data, |_| {
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    let e = point.displacement.to_host().unwrap();
+    assert!((e[0] - 0.48507125).abs() < 1e-7 && (e[1] - 0.12126781).abs() < 1e-7);
+    assert!((point.rise.base_loss + point.rise.rise - 5.0394940).abs() < 1e-6);
+    assert_eq!(point.rise.num_gradients, 2);
+    assert_eq!(point.rise.standard_error, None);
+}
+
+#[test]
+fn an_inner_maximum_is_found_and_the_boundary_is_not_active() {
+    // -½|w|² from (0.1, 0): the top is at the origin, inside the ball.
+    let model = Point::new(&[0.1, 0.0]);
+    let data = matrix([[-1.0, 0.0], [0.0, -1.0]]);
+    let rise = WorstCaseRiseConfig::new(1.0)
+        .with_num_steps(60)
+        .measure(&model, &Evaluator::new(&quadratic), &data)
+        .unwrap();
+    assert!((rise.rise - 0.005).abs() < 1e-6, "{rise:?}");
+    assert!(!rise.on_boundary);
+}
+
+#[test]
+fn a_stationary_center_is_no_start() {
+    let model = Point::new(&[0.0, 0.0]);
+    let data = matrix([[4.0, 0.0], [0.0, 1.0]]);
+    let measure = |num_starts| {
+        WorstCaseRiseConfig::new(0.5)
+            .with_num_starts(num_starts)
+            .with_num_steps(40)
+            .measure(&model, &Evaluator::new(&quadratic), &data)
+            .unwrap()
+    };
+    // ½ λ_max ρ², from a single start too.
+    for num_starts in [1, 3] {
+        let found = measure(num_starts);
+        assert!((found.rise - 0.5).abs() < 1e-6, "{found:?}");
+        assert!(found.rises.iter().all(|rise| (rise - 0.5).abs() < 1e-6));
+        assert!(found.converged);
+    }
+    // A flat loss has nothing to climb, and no alignment.
+    let flat = WorstCaseRiseConfig::new(0.5)
+        .measure(&model, &Evaluator::new(&quadratic), &matrix([[0.0; 2]; 2]))
+        .unwrap();
+    assert_eq!(
+        (flat.rise, flat.alignment, flat.converged),
+        (0.0, None, true)
+    );
+}
+
+#[test]
+fn the_best_of_several_maxima_is_kept_and_the_error_tells_that_there_are_several() {
+    // On a line through a valley both ends of the ball are maxima: ½ 0.6² and ½ 0.4².
+    let (model, data) = (Point::new(&[0.1]), matrix([[1.0]]));
+    let measure = |seed| {
+        WorstCaseRiseConfig::new(0.5)
+            .with_seed(seed)
+            .measure(&model, &Evaluator::new(&quadratic), &data)
+            .unwrap()
+    };
+    let runs: Vec<_> = (0..8).map(measure).collect();
+    for run in &runs {
+        assert!((run.rise - 0.175).abs() < 1e-9, "{run:?}");
+    }
+    let lower = |rise: f64| (rise - 0.075).abs() < 1e-9;
+    let last_is_lower = |run: &&WorstCaseRise| lower(run.rises[2]);
+    let mixed = runs.iter().find(last_is_lower).unwrap();
+    assert!(mixed.standard_error.unwrap() > 0.01);
+}

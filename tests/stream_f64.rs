@@ -1,0 +1,24 @@
+//! In double precision, whatever depends on what is drawn from the device's random stream.
+//!
+//! A binary of its own for two reasons: it sets the default type of the device, once in a process, and no test
+//! that draws may run between a seed and its use: they take turns.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a failed expectation fails the test"
+)]
+
+mod curvature {
+    #[allow(dead_code, reason = "shared with other binaries")]
+    mod fixture;
+    mod masks;
+    #[path = "../../benches/curvature/models.rs"]
+    #[allow(dead_code, reason = "shared with the benchmark")]
+    mod models;
+    mod modes;
+    mod real_models;
+}
+mod real_models;
+
+use burnscape_testkit::double as element;
