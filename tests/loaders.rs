@@ -16,7 +16,7 @@ use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 use burnscape::curvature::{CurvatureConfig, CurvatureError, Hessian};
 use burnscape::krylov::LinearOperator;
-use burnscape::loss::{Batches, Evaluator, LossError};
+use burnscape::loss::{Batches, Evaluator, LossError, Risk};
 use burnscape::sharpness::SharpnessReportConfig;
 use burnscape::space::ParamVector;
 use burnscape_testkit::turn;
@@ -80,14 +80,14 @@ fn a_loader_gives_what_its_batches_give() {
     let _turn = turn();
     let (model, loader) = (model(), loader(3));
     let pinned = Batches::collect(loader.as_ref()).unwrap();
-    let expected = product(&Hessian::new(&model, &loss, &pinned).unwrap());
+    let expected = product(&Risk::new(&loss, &pinned).hessian(&model).unwrap());
     assert_eq!(
-        product(&Hessian::new(&model, &loss, &loader).unwrap()),
+        product(&Risk::new(&loss, &loader).hessian(&model).unwrap()),
         expected
     );
     let unsized_loader: &dyn DataLoader<Tensor<2>> = loader.as_ref();
     assert_eq!(
-        product(&Hessian::new(&model, &loss, unsized_loader).unwrap()),
+        product(&Risk::new(&loss, unsized_loader).hessian(&model).unwrap()),
         expected
     );
     let evaluator = Evaluator::new(&loss);
@@ -102,9 +102,9 @@ fn a_closure_may_borrow_a_loader() {
     let _turn = turn();
     let (model, loader) = (model(), loader(2));
     let first = || loader.iter().map(Result::unwrap).take(1);
-    let data = Evaluator::new(&loss).loss(&model, &first).unwrap();
+    let data = Risk::new(&loss, &first).loss(&model).unwrap();
     assert_eq!(data.num_batches, 1);
-    Hessian::new(&model, &loss, &first).unwrap();
+    Risk::new(&loss, &first).hessian(&model).unwrap();
 }
 
 #[test]
@@ -115,8 +115,8 @@ fn a_loader_of_threads_is_a_data_set() {
         .batch_size(ROWS)
         .num_workers(2)
         .build(Rows(3 * ROWS));
-    let by_threads = Evaluator::new(&loss).loss(&model, &threads).unwrap();
-    let alone = Evaluator::new(&loss).loss(&model, &loader(3)).unwrap();
+    let by_threads = Risk::new(&loss, &threads).loss(&model).unwrap();
+    let alone = Risk::new(&loss, &loader(3)).loss(&model).unwrap();
     assert_eq!(by_threads.num_examples, 3 * ROWS);
     assert!((by_threads.value - alone.value).abs() < 1e-6);
 }
@@ -129,7 +129,8 @@ fn a_loader_that_shuffles_is_refused_by_that_word() {
         .shuffle(1)
         .build(Rows(3 * ROWS));
     let model = model();
-    let error = Hessian::new(&model, &loss, &shuffled)
+    let error = Risk::new(&loss, &shuffled)
+        .hessian(&model)
         .map(drop)
         .unwrap_err();
     assert_eq!(
@@ -153,7 +154,7 @@ fn a_hessian_over_a_loader_holds_what_its_budget_allows() {
     let _turn = turn();
     let (model, batch) = (model(), ROWS * WIDTH * 4);
     let ten = CurvatureConfig::new().with_residual_budget(10 * batch);
-    product(&Hessian::new(&model, &loss, &loader(2)).unwrap());
+    product(&Risk::new(&loss, &loader(2)).hessian(&model).unwrap());
     PEAK.reset_peak_usage();
     let before = PEAK.current_usage();
     let loader = loader(200);

@@ -6,19 +6,22 @@ use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::{DType, Device, Int, Tensor};
 use burnscape::curvature::{
-    CurvatureConfig, CurvatureError, EmpiricalFisher, Fisher, FisherSampling, GaussNewton, Hessian,
+    CurvatureConfig, CurvatureError, EmpiricalFisher, Fisher, FisherSampling, GaussNewton,
     Jacobian, Ntk,
 };
 use burnscape::krylov::LinearOperator;
 use burnscape::linearize::LinearizeError;
-use burnscape::loss::{Likelihood, LossError, Objective, PerExample, Reduction, Split};
+use burnscape::loss::{Likelihood, LossError, Objective, PerExample, Reduction, Risk, Split};
 use burnscape::space::SpaceError;
 
 use super::fixture::{CrossEntropy, Dropped, Labeled, batches, device, net};
 
 fn refusal<O: Objective<Dropped, Labeled>>(loss: &O) -> CurvatureError {
     let data = batches(&[7]);
-    Hessian::new(&net(), loss, &data).map(|_| ()).unwrap_err()
+    Risk::new(loss, &data)
+        .hessian(&net())
+        .map(|_| ())
+        .unwrap_err()
 }
 
 fn plain(net: &Dropped, batch: Labeled) -> Tensor<1> {
@@ -153,7 +156,8 @@ fn numbers_that_are_not_finite_are_found() {
     let data = batches(&[3, 4]);
     let net = net();
     let infinite = |net: &Dropped, batch: Labeled| plain(net, batch) / 0.0;
-    let error = Hessian::new(&net, &infinite, &data)
+    let error = Risk::new(&infinite, &data)
+        .hessian(&net)
         .map(|_| ())
         .unwrap_err();
     assert!(
@@ -174,7 +178,10 @@ fn numbers_that_are_not_finite_are_found() {
         }
     };
     let root = second(|z| z.abs().powf_scalar(1.5));
-    let error = Hessian::new(&net, &root, &data).map(|_| ()).unwrap_err();
+    let error = Risk::new(&root, &data)
+        .hessian(&net)
+        .map(|_| ())
+        .unwrap_err();
     let CurvatureError::NonFiniteProduct { batch, operation } = &error else {
         panic!("{error}");
     };
@@ -182,7 +189,10 @@ fn numbers_that_are_not_finite_are_found() {
     assert!(operation.contains("::"), "{operation}");
     // As (x²)^(3/4) it has no slope there, as Burn computes it: 0 times infinity.
     let root = second(|z| z.powi_scalar(2).powf_scalar(0.75));
-    let error = Hessian::new(&net, &root, &data).map(|_| ()).unwrap_err();
+    let error = Risk::new(&root, &data)
+        .hessian(&net)
+        .map(|_| ())
+        .unwrap_err();
     assert!(
         matches!(error, CurvatureError::NonFiniteGradient { batch: 1, .. }),
         "{error}"
@@ -193,13 +203,19 @@ fn numbers_that_are_not_finite_are_found() {
 fn data_that_are_empty_or_change_are_refused() {
     let net = net();
     let none: [Labeled; 0] = [];
-    let error = Hessian::new(&net, &plain, &none).map(|_| ()).unwrap_err();
+    let error = Risk::new(&plain, &none)
+        .hessian(&net)
+        .map(|_| ())
+        .unwrap_err();
     assert_eq!(error, CurvatureError::Loss(LossError::EmptyData));
 
     let mut empty = batches(&[7]);
     empty[0].x = Tensor::zeros([0, 3], &device());
     empty[0].y = Tensor::<1, Int>::zeros([0], &device());
-    let error = Hessian::new(&net, &plain, &empty).map(|_| ()).unwrap_err();
+    let error = Risk::new(&plain, &empty)
+        .hessian(&net)
+        .map(|_| ())
+        .unwrap_err();
     assert_eq!(
         error,
         CurvatureError::Loss(LossError::EmptyBatch { batch: 0 })
@@ -215,7 +231,8 @@ fn data_that_are_empty_or_change_are_refused() {
         }
         data
     };
-    let error = Hessian::new(&net, &plain, &shuffled)
+    let error = Risk::new(&plain, &shuffled)
+        .hessian(&net)
         .map(|_| ())
         .unwrap_err();
     assert_eq!(
@@ -227,7 +244,8 @@ fn data_that_are_empty_or_change_are_refused() {
     // An iterator that is used up.
     let once = Cell::new(Some(batches(&[4, 3])));
     let exhausted = || once.take().unwrap_or_default();
-    let error = Hessian::new(&net, &plain, &exhausted)
+    let error = Risk::new(&plain, &exhausted)
+        .hessian(&net)
         .map(|_| ())
         .unwrap_err();
     assert!(
@@ -243,7 +261,8 @@ fn data_that_are_empty_or_change_are_refused() {
 fn models_without_something_to_differentiate_are_refused() {
     let data = batches(&[7]);
     let frozen = net().no_grad();
-    let error = Hessian::new(&frozen, &plain, &data)
+    let error = Risk::new(&plain, &data)
+        .hessian(&frozen)
         .map(|_| ())
         .unwrap_err();
     let CurvatureError::Space(SpaceError::NoTrainableParameters { .. }) = error else {
@@ -252,7 +271,10 @@ fn models_without_something_to_differentiate_are_refused() {
     // Two element types have no flat vector.
     let mut mixed = net();
     mixed.second.weight = mixed.second.weight.map(|w| w.cast(DType::F32));
-    let error = Hessian::new(&mixed, &plain, &data).map(|_| ()).unwrap_err();
+    let error = Risk::new(&plain, &data)
+        .hessian(&mixed)
+        .map(|_| ())
+        .unwrap_err();
     assert!(
         matches!(error, CurvatureError::Space(SpaceError::MixedDTypes { .. })),
         "{error}"
@@ -307,7 +329,10 @@ fn a_batch_on_another_device_is_refused() {
         .into_iter()
         .map(|batch| burnscape::loss::Batch::to_device(batch, &other))
         .collect();
-    let error = Hessian::new(&net(), &plain, &data).map(|_| ()).unwrap_err();
+    let error = Risk::new(&plain, &data)
+        .hessian(&net())
+        .map(|_| ())
+        .unwrap_err();
     let CurvatureError::Linearize(LinearizeError::Mismatch { what, .. }) = &error else {
         panic!("{error}");
     };

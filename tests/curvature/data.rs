@@ -2,11 +2,9 @@
 
 use burn::tensor::activation::softmax;
 use burn::tensor::{Tensor, TensorData};
-use burnscape::curvature::{
-    CurvatureConfig, EmpiricalFisher, Fisher, GaussNewton, Hessian, Jacobian,
-};
+use burnscape::curvature::{CurvatureConfig, EmpiricalFisher, Fisher, GaussNewton, Jacobian};
 use burnscape::krylov::LinearOperator;
-use burnscape::loss::{Batch, Likelihood, PerExample, Reduction, SplitObjective, Summed};
+use burnscape::loss::{Batch, Likelihood, PerExample, Reduction, Risk, SplitObjective, Summed};
 use burnscape::space::ParamVector;
 use proptest::prelude::*;
 
@@ -38,7 +36,7 @@ proptest! {
         let per_example = PerExample::new(losses, reduction);
         let all = |data: &Vec<Labeled>| {
             [
-                dense(&Hessian::new(&net, &objective.as_loss(), data).unwrap()),
+                dense(&Risk::new(&objective.as_loss(), data).hessian(&net).unwrap()),
                 dense(&GaussNewton::new(&net, &objective, data).unwrap()),
                 dense(&Fisher::new(&net, &objective, data, Likelihood::Categorical).unwrap()),
                 dense(&EmpiricalFisher::new(&net, &per_example, data).unwrap()),
@@ -81,8 +79,8 @@ fn a_batch_that_weighs_more_counts_more() {
     let parts = batches(&[5, 2]);
     let heavy: Vec<Heavy> = parts.iter().cloned().map(Heavy).collect();
     let repeated = [&parts[0], &parts[1], &parts[1], &parts[1]].map(Clone::clone);
-    let one = Hessian::new(&net, &loss, &heavy).unwrap();
-    let other = Hessian::new(&net, &plain, &repeated).unwrap();
+    let one = Risk::new(&loss, &heavy).hessian(&net).unwrap();
+    let other = Risk::new(&plain, &repeated).hessian(&net).unwrap();
     assert_close(&dense(&other), &dense(&one), 1e-13);
 }
 
@@ -107,7 +105,7 @@ fn scaling_the_loss_by_a_power_of_two_scales_products_exactly() {
     };
     let product = |factor: f64| {
         let objective = Summed(scaled(factor));
-        let hessian = Hessian::new(&net, &objective, &data).unwrap();
+        let hessian = Risk::new(&objective, &data).hessian(&net).unwrap();
         let v = ParamVector::gaussian(hessian.space(), 3).unwrap();
         hessian.matvec(&v).unwrap().to_host().unwrap()
     };
@@ -152,7 +150,9 @@ fn fields_that_are_no_tensors_are_seen_in_every_batch() {
         let whole = dense(&config().hessian(&net, &objective, &data).unwrap());
         let mut expected = vec![0.0; whole.as_slice().len()];
         for (batch, factor) in labeled.iter().zip(factors) {
-            let part = Hessian::new(&net, &plain, std::slice::from_ref(batch)).unwrap();
+            let part = Risk::new(&plain, std::slice::from_ref(batch))
+                .hessian(&net)
+                .unwrap();
             for (sum, entry) in expected.iter_mut().zip(dense(&part).as_slice()) {
                 *sum += factor * entry;
             }
@@ -179,7 +179,7 @@ fn masks_of_infinities_are_data_like_any_other() {
         let p = softmax(net.forward(batch.x) + mask, 1);
         p.square().sum()
     };
-    let hessian = Hessian::new(&net, &Summed(loss), &data).unwrap();
+    let hessian = Risk::new(&Summed(loss), &data).hessian(&net).unwrap();
     let finite = dense(&hessian);
     assert!(finite.as_slice().iter().all(|x| x.is_finite()));
 }

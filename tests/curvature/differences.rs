@@ -3,9 +3,9 @@
 use std::cell::Cell;
 
 use burn::module::ParamGroup;
-use burnscape::curvature::{FiniteDifference, Hessian, WeightDecay};
+use burnscape::curvature::{FiniteDifference, WeightDecay};
 use burnscape::krylov::{LinearOperator, Sum, symmetry_defect};
-use burnscape::loss::{Reduction, SplitObjective};
+use burnscape::loss::{Reduction, Risk, SplitObjective};
 use burnscape::space::{ParamSpace, ParamVector};
 
 use super::fixture::{CrossEntropy, Dropped, Labeled, assert_close, batches, dense, distance, net};
@@ -17,9 +17,10 @@ fn differences_converge_to_the_exact_hessian_as_the_square_of_the_step() {
     for reduction in [Reduction::Mean, Reduction::Sum] {
         let objective = CrossEntropy(reduction);
         let loss = objective.as_loss();
-        let exact = dense(&Hessian::new(&net, &loss, &data).unwrap());
+        let exact = dense(&Risk::new(&loss, &data).hessian(&net).unwrap());
         let error = |step: f64| {
-            let differences = FiniteDifference::new(&net, &loss, &data)
+            let differences = Risk::new(&loss, &data)
+                .finite_difference(&net)
                 .unwrap()
                 .with_step(step);
             distance(exact.as_slice(), dense(&differences).as_slice())
@@ -27,7 +28,7 @@ fn differences_converge_to_the_exact_hessian_as_the_square_of_the_step() {
         let (coarse, fine) = (error(2e-2), error(1e-2));
         assert!((3.6..4.4).contains(&(coarse / fine)), "{coarse} {fine}");
         // The default step.
-        let differences = FiniteDifference::new(&net, &loss, &data).unwrap();
+        let differences = Risk::new(&loss, &data).finite_difference(&net).unwrap();
         assert_close(&exact, &dense(&differences), 1e-8);
         assert!(symmetry_defect(&differences, 3, 1).unwrap() < 1e-8);
         let zero = ParamVector::zeros(differences.space()).unwrap();
@@ -47,9 +48,9 @@ fn differences_need_no_trace() {
         let value: f64 = loss.clone().into_scalar();
         if value > 0.0 { loss } else { loss * 0.0 }
     };
-    assert!(Hessian::new(&net, &loss, &data).is_err());
+    assert!(Risk::new(&loss, &data).hessian(&net).is_err());
     calls.set(0);
-    let differences = FiniteDifference::new(&net, &loss, &data).unwrap();
+    let differences = Risk::new(&loss, &data).finite_difference(&net).unwrap();
     assert_eq!(calls.get(), 5, "two gradients of two batches, and a probe");
     let v = ParamVector::gaussian(differences.space(), 1).unwrap();
     differences.matvec(&v).unwrap();
@@ -67,8 +68,8 @@ fn weight_decay_is_a_summand() {
         let square = net.first.weight.val().square().sum() + net.second.weight.val().square().sum();
         CrossEntropy::losses(net.forward(batch.x), batch.y).mean() + square * (lambda / 2.0)
     };
-    let expected = dense(&Hessian::new(&net, &penalized, &data).unwrap());
-    let hessian = Hessian::new(&net, &loss, &data).unwrap();
+    let expected = dense(&Risk::new(&penalized, &data).hessian(&net).unwrap());
+    let hessian = Risk::new(&loss, &data).hessian(&net).unwrap();
     let group = ParamGroup::from_predicate("weight");
     let decay = WeightDecay::of_group(hessian.space(), &group, lambda).unwrap();
     assert_close(&expected, &dense(&Sum::new(hessian, decay).unwrap()), 1e-14);

@@ -2,9 +2,9 @@
 
 use burn::module::Module;
 use burn::tensor::{DType, Tensor};
-use burnscape::curvature::{CurvatureConfig, Fisher, FisherSampling, Hessian, Jacobian};
+use burnscape::curvature::{CurvatureConfig, Fisher, FisherSampling, Jacobian};
 use burnscape::krylov::{Adjoint, LinearOperator, VectorSpace};
-use burnscape::loss::{Likelihood, Split};
+use burnscape::loss::{Likelihood, Risk, Split};
 use burnscape::space::{ParamSpace, ParamVector};
 
 use super::fixture::{Dropped, Labeled, batches, net};
@@ -17,7 +17,7 @@ fn products_in_half_precision_are_those_in_double_to_its_digits() {
     };
     let net = net();
     let data = batches(&[3, 4]);
-    let hessian = Hessian::new(&net, &loss, &data).unwrap();
+    let hessian = Risk::new(&loss, &data).hessian(&net).unwrap();
     let v = ParamVector::gaussian(hessian.space(), 4).unwrap();
     let exact = hessian.matvec(&v).unwrap().to_host().unwrap();
     for (dtype, tolerance) in [(DType::F16, 6e-3), (DType::BF16, 5e-2)] {

@@ -10,6 +10,7 @@ use burnscape::krylov::{
     EigenpairsConfig, End, Inverse, KrylovRecord, LanczosConfig, LobpcgConfig, PowerConfig,
     SelfAdjoint, Shifted, Symmetric, TraceConfig, TraceMethod, VectorSpace, to_dense,
 };
+use burnscape::loss::Risk;
 use burnscape::space::{ParamSpace, ParamVector};
 use burnscape_testkit::models::TwoLayers;
 
@@ -56,7 +57,7 @@ where
 #[test]
 fn eigenpairs_of_a_hessian() {
     let (net, data) = (net(), data());
-    let hessian = Counted::new(Hessian::new(&net, &loss, &data).unwrap());
+    let hessian = Counted::new(Risk::new(&loss, &data).hessian(&net).unwrap());
     let (_, values, size) = reference(&hessian);
     let top: Vec<f64> = values.iter().rev().take(3).copied().collect();
     let before = hessian.num_matvecs();
@@ -90,7 +91,7 @@ fn eigenpairs_of_a_hessian() {
 #[test]
 fn sums_over_a_hessian() {
     let (net, data) = (net(), data());
-    let hessian = Hessian::new(&net, &loss, &data).unwrap();
+    let hessian = Risk::new(&loss, &data).hessian(&net).unwrap();
     let (matrix, values, size) = reference(&hessian);
     let n = values.len();
     let exact: f64 = values.iter().sum();
@@ -140,7 +141,7 @@ fn sums_over_a_hessian() {
 #[test]
 fn records_and_inverses_of_a_hessian() {
     let (net, data) = (net(), data());
-    let hessian = Hessian::new(&net, &loss, &data).unwrap();
+    let hessian = Risk::new(&loss, &data).hessian(&net).unwrap();
     let space = ParamSpace::of(&net).unwrap();
     let whole = LanczosConfig::new(12).run(&hessian).unwrap();
     let part = LanczosConfig::new(5)

@@ -3,8 +3,8 @@
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear, LinearConfig};
 use burn::tensor::{Tensor, TensorData};
-use burnscape::curvature::{CurvatureConfig, CurvatureError, Hessian};
-use burnscape::loss::Mode;
+use burnscape::curvature::{CurvatureConfig, CurvatureError};
+use burnscape::loss::{Mode, Risk};
 use burnscape::space::RunningStatistics;
 
 use burnscape_testkit::turn;
@@ -65,5 +65,5 @@ fn batch_statistics_and_masks_are_those_of_the_operator() {
         assert_eq!(values(&before), values(&after));
     }
     let loss = |m: &Net, x: Tensor<2>| m.outputs(x, false).square().mean();
-    assert!(Hessian::new(&net, &loss, &data).is_ok());
+    assert!(Risk::new(&loss, &data).hessian(&net).is_ok());
 }

@@ -4,9 +4,9 @@
 use burn::module::{Module, ParamGroup};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, TensorData};
-use burnscape::curvature::{CurvatureConfig, CurvatureError, Hessian, Jacobian};
+use burnscape::curvature::{CurvatureConfig, CurvatureError, Jacobian};
 use burnscape::krylov::{adjoint_defect, linearity_defect, symmetry_defect};
-use burnscape::loss::{LossError, Mode, Reduction, SplitObjective};
+use burnscape::loss::{LossError, Mode, Reduction, Risk, SplitObjective};
 use burnscape_testkit::turn;
 
 use super::fixture::{CrossEntropy, assert_close, batches, dense, device, distance, net};
@@ -18,7 +18,7 @@ fn dropout_masks_are_drawn_once_and_kept_under_every_budget() {
     let objective = CrossEntropy(Reduction::Mean);
     let data = batches(&[4, 3]);
     let loss = objective.as_loss();
-    let evaluated = dense(&Hessian::new(&net, &loss, &data).unwrap());
+    let evaluated = dense(&Risk::new(&loss, &data).hessian(&net).unwrap());
     let trained = |seed: u64, bytes: usize| {
         let hessian = CurvatureConfig::new()
             .with_mode(Mode::Train)

@@ -6,9 +6,7 @@ use burnscape::curvature::{
     CurvatureConfig, EmpiricalFisher, Fisher, FisherSampling, GaussNewton, Hessian, Jacobian, Ntk,
 };
 use burnscape::krylov::{Dense, LinearOperator, adjoint_defect, linearity_defect, symmetry_defect};
-use burnscape::loss::{
-    Evaluator, Likelihood, Objective, PerExample, Reduction, Split, SplitObjective,
-};
+use burnscape::loss::{Likelihood, Objective, PerExample, Reduction, Risk, Split, SplitObjective};
 use burnscape::space::{ParamSpace, ParamVector};
 
 use super::fixture::{
@@ -26,9 +24,7 @@ fn differences(net: &Dropped, loss: &impl Objective<Dropped, Labeled>, data: &[L
             let unit = ParamVector::from_host(&space, &unit).unwrap();
             let gradient = |scale: f64| {
                 let moved = unit.displace(net, scale).unwrap();
-                let result = Evaluator::new(loss)
-                    .loss_and_gradient(&moved, data)
-                    .unwrap();
+                let result = Risk::new(loss, data).loss_and_gradient(&moved).unwrap();
                 result.gradient.to_host().unwrap()
             };
             let (up, down) = (gradient(step), gradient(-step));
@@ -46,10 +42,8 @@ fn the_hessian_is_the_derivative_of_the_gradient() {
     for reduction in [Reduction::Mean, Reduction::Sum] {
         let objective = CrossEntropy(reduction);
         let loss = objective.as_loss();
-        let hessian = Hessian::new(&net, &loss, &data).unwrap();
-        let reference = Evaluator::new(&loss)
-            .loss_and_gradient(&net, &data)
-            .unwrap();
+        let hessian = Risk::new(&loss, &data).hessian(&net).unwrap();
+        let reference = Risk::new(&loss, &data).loss_and_gradient(&net).unwrap();
         assert!((hessian.loss() - reference.value).abs() <= 1e-14 * reference.value.abs());
         let (a, b) = (hessian.gradient().unwrap(), reference.gradient);
         assert!(a.clone().axpy(-1.0, &b).unwrap().norm().unwrap() <= 1e-14 * b.norm().unwrap());
@@ -107,9 +101,7 @@ fn gauss_newton_and_fisher_are_the_jacobian_around_the_curvature_of_softmax() {
     let expected = sandwich(&jacobian, &middle);
     let newton = GaussNewton::new(&net, &objective, &data).unwrap();
     assert_close(&expected, &dense(&newton), 1e-13);
-    let loss = Evaluator::new(&objective.as_loss())
-        .loss(&net, &data)
-        .unwrap();
+    let loss = Risk::new(&objective.as_loss(), &data).loss(&net).unwrap();
     assert!((newton.loss() - loss.value).abs() < 1e-14);
     let fisher = Fisher::new(&net, &objective, &data, Likelihood::Categorical).unwrap();
     assert_close(&expected, &dense(&fisher), 1e-13);
@@ -233,7 +225,7 @@ fn the_empirical_fisher_matrix_is_the_second_moment_of_the_gradients_of_single_e
             .iter()
             .map(|single| {
                 let data = std::slice::from_ref(single);
-                let result = Evaluator::new(&objective).loss_and_gradient(&net, data);
+                let result = Risk::new(&objective, data).loss_and_gradient(&net);
                 result.unwrap().gradient.to_host().unwrap()
             })
             .collect();

@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::module::ParamGroup;
-use burnscape::curvature::{CurvatureConfig, CurvatureError, CurvatureStep, Hessian, Pass};
+use burnscape::curvature::{CurvatureConfig, CurvatureError, CurvatureStep, Pass};
 use burnscape::krylov::LinearOperator;
-use burnscape::loss::{Reduction, SplitObjective};
+use burnscape::loss::{Reduction, Risk, SplitObjective};
 use burnscape::space::{ParamSpace, ParamVector};
 
 use super::fixture::{CrossEntropy, Dropped, assert_close, batches, dense, net};
@@ -90,7 +90,7 @@ fn a_group_is_a_diagonal_block() {
     let objective = CrossEntropy(Reduction::Mean);
     let data = batches(&[4, 3]);
     let loss = objective.as_loss();
-    let whole = dense(&Hessian::new(&net, &loss, &data).unwrap());
+    let whole = dense(&Risk::new(&loss, &data).hessian(&net).unwrap());
     let group = ParamGroup::from_predicate("second");
     let config = CurvatureConfig::new().with_group(group);
     let block = config.hessian(&net, &loss, &data).unwrap();

@@ -5,6 +5,7 @@ use burn::nn::conv::{Conv1d, Conv1dConfig};
 use burn::tensor::{Tensor, TensorData};
 use burnscape::curvature::{CurvatureConfig, Hessian};
 use burnscape::krylov::to_dense;
+use burnscape::loss::Risk;
 use burnscape::space::ParamVector;
 
 use super::fixture::device;
@@ -17,7 +18,9 @@ fn row(values: &[f64]) -> Row {
 }
 
 fn dense(values: &[f64], loss: fn(&Row, ()) -> Tensor<1>) -> Vec<Vec<f64>> {
-    let hessian = Hessian::new(&row(values), &loss, &[()]).expect("a Hessian");
+    let hessian = Risk::new(&loss, &[()])
+        .hessian(&row(values))
+        .expect("a Hessian");
     let matrix = to_dense(&hessian).expect("products");
     matrix.rows().map(<[f64]>::to_vec).collect()
 }

@@ -4,10 +4,10 @@
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 use burnscape::curvature::{
-    CurvatureConfig, EmpiricalFisher, Fisher, FisherSampling, GaussNewton, Hessian, Jacobian, Ntk,
+    CurvatureConfig, EmpiricalFisher, Fisher, FisherSampling, GaussNewton, Jacobian, Ntk,
 };
 use burnscape::krylov::{Adjoint, LinearOperator, VectorSpace};
-use burnscape::loss::{Evaluator, Likelihood, PerExample, Reduction, SplitObjective};
+use burnscape::loss::{Likelihood, PerExample, Reduction, Risk, SplitObjective};
 use burnscape::space::ParamVector;
 
 use burnscape_testkit::turn;
@@ -36,7 +36,7 @@ fn every_operator<M: Classifier<D>, const D: usize>(
     adjoint_tolerance: f64,
 ) {
     let loss = SplitObjective::<M, Batch<D>, 2>::as_loss(&CrossEntropy);
-    let hessian = Hessian::new(model, &loss, data).unwrap();
+    let hessian = Risk::new(&loss, data).hessian(model).unwrap();
     let space = hessian.space().clone();
     let (u, v) = (
         ParamVector::gaussian(&space, 1).unwrap(),
@@ -49,15 +49,13 @@ fn every_operator<M: Classifier<D>, const D: usize>(
     );
     assert!((a - b).abs() < 1e-12 * u.norm().unwrap() * hv.norm().unwrap());
     // The gradient is Burn's, and the product its derivative.
-    let evaluated = Evaluator::new(&loss)
-        .loss_and_gradient(model, data)
-        .unwrap();
+    let evaluated = Risk::new(&loss, data).loss_and_gradient(model).unwrap();
     assert!(distance(&evaluated.gradient, &hessian.gradient().unwrap()) < 1e-12);
     let unit = v.clone().normalize().unwrap();
     let at = |scale: f64| {
         let moved = unit.displace(model, scale).unwrap();
-        Evaluator::new(&loss)
-            .loss_and_gradient(&moved, data)
+        Risk::new(&loss, data)
+            .loss_and_gradient(&moved)
             .unwrap()
             .gradient
     };
@@ -161,8 +159,8 @@ fn batches_of_working_size_add_up_to_the_data_and_always_to_the_same() {
         })
         .collect();
     let data = [whole];
-    let at_once = Hessian::new(&model, &loss, &data).unwrap();
-    let in_parts = Hessian::new(&model, &loss, &parts).unwrap();
+    let at_once = Risk::new(&loss, &data).hessian(&model).unwrap();
+    let in_parts = Risk::new(&loss, &parts).hessian(&model).unwrap();
     let v = ParamVector::gaussian(at_once.space(), 5).unwrap();
     let product = in_parts.matvec(&v).unwrap();
     assert!(distance(&at_once.matvec(&v).unwrap(), &product) < 1e-12);

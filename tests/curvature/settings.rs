@@ -3,10 +3,10 @@
 use burn::module::{Param, ParamGroup};
 use burn::tensor::{Tensor, TensorData};
 use burnscape::curvature::{
-    CurvatureConfig, CurvatureError, FiniteDifference, Fisher, Hessian, Jacobian, WeightDecay,
+    CurvatureConfig, CurvatureError, FiniteDifference, Fisher, Jacobian, WeightDecay,
 };
 use burnscape::krylov::LinearOperator;
-use burnscape::loss::{Likelihood, Split};
+use burnscape::loss::{Likelihood, Risk, Split};
 use burnscape::space::{ParamSpace, ParamVector, SpaceError};
 
 use super::fixture::device;
@@ -34,7 +34,7 @@ fn a_step_of_differences_that_moves_nothing_is_refused() {
     let model = point(&[0.5, 1.0]);
     let v = ParamVector::gaussian(&ParamSpace::of(&model).unwrap(), 1).unwrap();
     let product = |step: f64| {
-        let differences = FiniteDifference::new(&model, &cubes, &[()]).unwrap();
+        let differences = Risk::new(&cubes, &[()]).finite_difference(&model).unwrap();
         differences.with_step(step).matvec(&v)
     };
     for step in [0.0, -1e-3, f64::INFINITY, 1e-20] {
@@ -48,7 +48,7 @@ fn a_step_of_differences_that_moves_nothing_is_refused() {
     }
     // Small, but not beside a weight of zero.
     let model = point(&[0.0, 0.0]);
-    let differences = FiniteDifference::new(&model, &cubes, &[()]).unwrap();
+    let differences = Risk::new(&cubes, &[()]).finite_difference(&model).unwrap();
     assert!(differences.with_step(1e-20).matvec(&v).is_ok());
 }
 
@@ -84,7 +84,9 @@ fn a_block_of_no_vectors_is_refused() {
 fn a_gradient_that_is_not_finite_is_called_so() {
     // A norm at zero: the loss is finite, the gradient is not.
     let norm = |m: &Point, (): ()| m.val().square().sum().sqrt();
-    let error = Hessian::new(&point(&[0.0, 0.0]), &norm, &[()]).map(|_| ());
+    let error = Risk::new(&norm, &[()])
+        .hessian(&point(&[0.0, 0.0]))
+        .map(|_| ());
     let error = error.unwrap_err();
     assert!(
         matches!(error, CurvatureError::NonFiniteGradient { batch: 0, .. }),
@@ -98,7 +100,9 @@ fn a_gradient_that_is_not_finite_is_called_so() {
     );
     // A finite gradient with an infinite second derivative.
     let root = |m: &Point, (): ()| m.val().abs().powf_scalar(1.5).sum();
-    let error = Hessian::new(&point(&[0.0, 1.0]), &root, &[()]).map(|_| ());
+    let error = Risk::new(&root, &[()])
+        .hessian(&point(&[0.0, 1.0]))
+        .map(|_| ());
     assert!(
         matches!(
             error,

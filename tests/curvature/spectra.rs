@@ -5,7 +5,7 @@ use burnscape::krylov::{
     CgConfig, DensityConfig, EigenpairsConfig, End, LanczosConfig, LinearOperator, Shifted,
     Symmetric, TraceConfig,
 };
-use burnscape::loss::{Reduction, SplitObjective};
+use burnscape::loss::{Reduction, Risk, SplitObjective};
 use burnscape::space::ParamVector;
 
 use super::fixture::{CrossEntropy, batches, dense, net};
@@ -15,7 +15,9 @@ fn the_spectrum_of_a_hessian_is_that_of_its_matrix() {
     let net = net();
     let data = batches(&[4, 3]);
     let objective = CrossEntropy(Reduction::Mean);
-    let hessian = Hessian::new(&net, &objective.as_loss(), &data).unwrap();
+    let hessian = Risk::new(&objective.as_loss(), &data)
+        .hessian(&net)
+        .unwrap();
     let n = hessian.space().len();
     let matrix = Symmetric::verified(dense(&hessian), 1e-12, 0).unwrap();
     let whole = LanczosConfig::new(n).run(&hessian).unwrap();

@@ -3,9 +3,9 @@
 use burn::optim::SgdConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::tensor::Device;
-use burnscape::curvature::Hessian;
 use burnscape::dynamics::{CurvatureMonitor, CurvatureMonitorConfig, CurvatureReading};
 use burnscape::krylov::{EigenpairsConfig, End};
+use burnscape::loss::Risk;
 
 use super::model::{Batch, Mlp, clusters, cross_entropy, step};
 
@@ -46,7 +46,7 @@ fn train(
 
 /// `λ_max` to 1e-6 of the norm.
 fn exact(model: &Mlp, batches: &[Batch]) -> f64 {
-    let hessian = Hessian::new(model, &cross_entropy, batches).unwrap();
+    let hessian = Risk::new(&cross_entropy, batches).hessian(model).unwrap();
     let exact = EigenpairsConfig::new(1, End::Top).run(&hessian).unwrap();
     assert!(exact.converged);
     exact.pairs[0].value
@@ -150,7 +150,7 @@ fn a_limit_of_products_is_kept_and_told() {
         assert!(next.sharpness >= last.sharpness * (1.0 - 1e-5));
         last = next;
     }
-    let hessian = Hessian::new(&model, &cross_entropy, &data).unwrap();
+    let hessian = Risk::new(&cross_entropy, &data).hessian(&model).unwrap();
     let exact = EigenpairsConfig::new(1, End::Top).run(&hessian).unwrap();
     let error = (last.sharpness / exact.pairs[0].value - 1.0).abs();
     assert!(error < 1e-3, "{error}");

@@ -1,7 +1,9 @@
 //! Intervals of what is read off an operator's products.
 
 use burnscape::curvature::Hessian;
+
 use burnscape::krylov::{DensityConfig, TraceConfig, TraceEstimate, TraceMethod};
+use burnscape::loss::Risk;
 use burnscape::sharpness::{CurvatureTraceConfig, RelativeFlatnessConfig};
 use burnscape::spectrum::{Inertia, Spectrum};
 
@@ -15,7 +17,7 @@ pub(crate) fn of_network<N: Network>(tally: &mut Tally) {
     let network = N::trained(!tally.is_whole());
     let loss = |network: &N, digits: Digits| network.loss(digits);
     let data = [digits(256)];
-    let hessian = Hessian::new(&network, &loss, &data).unwrap();
+    let hessian = Risk::new(&loss, &data).hessian(&network).unwrap();
     let stored = Stored::of(&hessian);
     let values = &stored.eigenvalues;
     println!(

@@ -13,7 +13,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Bool, DType, Device, Int, Tensor};
 use burnscape::loss::{
     Batch, BatchMapper, Batches, DataSet, Evaluator, LossError, LossStep, Mode, Objective,
-    PerExample, Reduction, Split, SplitObjective, Summed,
+    PerExample, Reduction, Risk, Split, SplitObjective, Summed,
 };
 use burnscape::space::ParamVector;
 
@@ -84,15 +84,11 @@ fn every_partition_of_the_data_has_the_same_sum_and_gradient() {
     let whole = split.as_loss();
     for data in partitions() {
         for result in [
-            Evaluator::new(&summed)
-                .loss_and_gradient(&model, &data)
+            Risk::new(&summed, &data).loss_and_gradient(&model).unwrap(),
+            Risk::new(&per_example, &data)
+                .loss_and_gradient(&model)
                 .unwrap(),
-            Evaluator::new(&per_example)
-                .loss_and_gradient(&model, &data)
-                .unwrap(),
-            Evaluator::new(&whole)
-                .loss_and_gradient(&model, &data)
-                .unwrap(),
+            Risk::new(&whole, &data).loss_and_gradient(&model).unwrap(),
         ] {
             assert_relative_eq!(result.value, 9.0 * 140.0, max_relative = 1e-6);
             let gradient = result.gradient.to_host().unwrap();
@@ -112,7 +108,7 @@ fn per_example_losses_are_told_and_reduced_as_stated() {
         [4.0, 16.0, 36.0]
     );
     for data in partitions() {
-        let value = Evaluator::new(&mean).loss(&model, &data).unwrap().value;
+        let value = Risk::new(&mean, &data).loss(&model).unwrap().value;
         assert_relative_eq!(value, 80.0, max_relative = 1e-6);
     }
     assert!(mean_square.example_losses(&model, x).is_none());
@@ -148,9 +144,7 @@ fn a_token_mean_is_weighted_by_tokens() {
             &device,
         )),
     ];
-    let result = Evaluator::new(&loss)
-        .loss_and_gradient(&model, &data)
-        .unwrap();
+    let result = Risk::new(&loss, &data).loss_and_gradient(&model).unwrap();
     // (1 + 2 + 3 + 4 + 5) / 5, while the mean weighted by rows would be 11/3.
     assert_relative_eq!(result.value, 3.0, max_relative = 1e-6);
     assert_relative_eq!(
@@ -170,9 +164,7 @@ fn gradients_in_half_precision_add_up_without_overflow() {
     let data: Vec<_> = (0..3)
         .map(|_| Tensor::full([1024], 200.0, (&device, DType::F16)))
         .collect();
-    let result = Evaluator::new(&loss)
-        .loss_and_gradient(&model, &data)
-        .unwrap();
+    let result = Risk::new(&loss, &data).loss_and_gradient(&model).unwrap();
     assert_eq!(result.gradient.to_host().unwrap(), [200.0]);
     assert_eq!(result.gradient.values().dtype(), DType::F16);
 }
@@ -295,9 +287,7 @@ fn an_unused_head_is_counted_and_has_gradient_zero() {
     let model = two_heads();
     let loss = |model: &TwoHeads, x: Tensor<2>| model.used.forward(x).sum();
     let x = Tensor::<2>::from_floats([[1.0, 2.0]], &Device::default());
-    let result = Evaluator::new(&loss)
-        .loss_and_gradient(&model, &[x])
-        .unwrap();
+    let result = Risk::new(&loss, &[x]).loss_and_gradient(&model).unwrap();
     assert_eq!(result.num_without_gradient, 2);
     assert_eq!(
         result.gradient.to_host().unwrap(),
@@ -317,9 +307,7 @@ fn a_head_that_one_batch_uses_is_not_absent() {
         Tensor::<2>::ones([1, 2], &device),
         Tensor::<2>::ones([3, 2], &device),
     ];
-    let result = Evaluator::new(&loss)
-        .loss_and_gradient(&model, &data)
-        .unwrap();
+    let result = Risk::new(&loss, &data).loss_and_gradient(&model).unwrap();
     assert_eq!(result.num_without_gradient, 0);
     let expected = [0.25, 0.25, 0.25, 0.75, 0.75, 0.75];
     assert_eq!(result.gradient.to_host().unwrap(), expected);
@@ -341,8 +329,8 @@ fn the_gradient_is_burns_own() {
     let model = LinearConfig::new(3, 2).init(&device);
     let loss = |model: &Linear, x: Tensor<2>| model.forward(x).tanh().powi_scalar(2).mean();
     let x = Tensor::<2>::from_floats([[0.1, -0.2, 0.3]], &device);
-    let result = Evaluator::new(&loss)
-        .loss_and_gradient(&model, std::slice::from_ref(&x))
+    let result = Risk::new(&loss, std::slice::from_ref(&x))
+        .loss_and_gradient(&model)
         .unwrap();
     let own = loss(&model, x);
     let value = own
@@ -435,7 +423,7 @@ fn the_probe_names_a_gradient_that_differs() {
         (model.w.val() - model.w.val().detach()) * calls.get()
     };
     let model = scale(1.0, DType::F32);
-    let result = Evaluator::new(&loss).check_deterministic(&model, &[()], 0.0);
+    let result = Risk::new(&loss, &[()]).check_deterministic(&model, 0.0);
     assert_eq!(not_deterministic(result), ("gradient", 1.0, 2.0));
 }
 
@@ -448,7 +436,7 @@ fn the_probe_names_a_gradient_that_only_turns() {
         (model.w.val() - model.w.val().detach()) * sign
     };
     let model = scale(1.0, DType::F32);
-    let result = Evaluator::new(&loss).check_deterministic(&model, &[()], 0.0);
+    let result = Risk::new(&loss, &[()]).check_deterministic(&model, 0.0);
     // The norms agree, the vectors do not.
     assert_eq!(not_deterministic(result), ("gradient", 1.0, 1.0));
 }
@@ -521,8 +509,8 @@ fn a_derived_batch_maps_all_of_its_tensors_and_keeps_the_rest() {
 fn a_batch_without_tensors_counts_as_one_example() {
     let model = scale(3.0, DType::F32);
     let loss = |model: &Scale, _: Nothing| model.w.val().powi_scalar(2);
-    let result = Evaluator::new(&loss)
-        .loss_and_gradient(&model, &[Nothing, Nothing])
+    let result = Risk::new(&loss, &[Nothing, Nothing])
+        .loss_and_gradient(&model)
         .unwrap();
     assert_eq!((result.value, result.num_examples), (9.0, 2));
     assert_eq!(result.gradient.to_host().unwrap(), [6.0]);
@@ -535,9 +523,7 @@ fn a_plain_model_is_measured_on_a_plain_batch() {
         .init(&Device::default());
     let loss = |model: &Linear, x: Tensor<2>| model.forward(x).mean();
     let data = [Tensor::<2>::from_floats([[2.0], [4.0]], &Device::default())];
-    let result = Evaluator::new(&loss)
-        .loss_and_gradient(&model, &data)
-        .unwrap();
+    let result = Risk::new(&loss, &data).loss_and_gradient(&model).unwrap();
     assert_eq!(result.gradient.to_host().unwrap(), [3.0]);
     assert!(!model.weight.val().is_autodiff());
 }

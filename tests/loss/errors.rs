@@ -3,7 +3,7 @@
 use burn::module::{Module, Param, ParamGroup};
 use burn::nn::{DropoutConfig, Linear, LinearConfig};
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use burnscape::loss::{Batch, BatchMapper, DataSet, Evaluator, LossError, Mode};
+use burnscape::loss::{Batch, BatchMapper, DataSet, Evaluator, LossError, Mode, Risk};
 use burnscape::space::SpaceError;
 
 fn layer() -> Linear {
@@ -77,16 +77,13 @@ fn a_loss_without_a_graph_has_no_gradient() {
     let error = |result: Result<_, LossError>| result.map(|_| ()).unwrap_err();
     let (model, data) = (layer(), [rows(3)]);
     let untracked = [
-        error(Evaluator::new(&detached).loss_and_gradient(&model, &data)),
-        error(Evaluator::new(&plain).loss_and_gradient(&model, &data)),
-        error(Evaluator::new(&constant).loss_and_gradient(&model, &data)),
+        error(Risk::new(&detached, &data).loss_and_gradient(&model)),
+        error(Risk::new(&plain, &data).loss_and_gradient(&model)),
+        error(Risk::new(&constant, &data).loss_and_gradient(&model)),
     ];
     assert_eq!(untracked, [const { LossError::Untracked }; 3]);
     // Its value is still a value.
-    assert_eq!(
-        Evaluator::new(&constant).loss(&model, &data).unwrap().value,
-        1.0
-    );
+    assert_eq!(Risk::new(&constant, &data).loss(&model).unwrap().value, 1.0);
 }
 
 #[test]
@@ -125,8 +122,8 @@ fn a_loss_that_is_not_finite_names_its_batch() {
 fn a_gradient_that_is_not_finite_is_not_called_random() {
     // √x at zero: a finite loss with an infinite slope.
     let loss = |model: &Linear, x: Tensor<2>| (model.forward(x) * 0.0).sqrt().mean();
-    let error = Evaluator::new(&loss)
-        .check_deterministic(&layer(), &[rows(2)], 0.0)
+    let error = Risk::new(&loss, &[rows(2)])
+        .check_deterministic(&layer(), 0.0)
         .unwrap_err();
     assert!(
         matches!(error, LossError::NonFiniteGradient { .. }),
@@ -218,8 +215,8 @@ fn lost_leaves_are_an_error() {
         };
         rebuilt.forward(x).mean()
     };
-    let error = Evaluator::new(&loss)
-        .loss_and_gradient(&layer(), &[rows(2)])
+    let error = Risk::new(&loss, &[rows(2)])
+        .loss_and_gradient(&layer())
         .unwrap_err();
     assert_eq!(
         error,

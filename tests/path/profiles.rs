@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use burn::tensor::Tensor;
 use burnscape::landscape::Grid;
-use burnscape::loss::LossError;
+use burnscape::loss::{LossError, Risk};
 use burnscape::path::{
     BezierCurve, Curve, NormalizationPolicy, PathError, Profile, ProfileStep, Profiler, Segment,
     profile,
@@ -184,7 +184,7 @@ fn grids_without_the_ends_and_empty_data_are_refused() {
     let data = nothing();
     for (from, to) in [(0.0, 0.9), (0.1, 1.0), (-0.1, 1.0), (0.0, 1.1)] {
         let grid = Grid::linspace(from, to, 5).unwrap();
-        let error = profile(&line(), &ring, &data, &grid).unwrap_err();
+        let error = profile(&Risk::new(&ring, &data), &line(), &grid).unwrap_err();
         assert!(matches!(error, PathError::TimeOutOfRange { .. }));
     }
     assert!(
@@ -194,7 +194,7 @@ fn grids_without_the_ends_and_empty_data_are_refused() {
     );
     let none: [Tensor<1>; 0] = [];
     let grid = Grid::linspace(0.0, 1.0, 5).unwrap();
-    let error = profile(&line(), &ring, &none, &grid).unwrap_err();
+    let error = profile(&Risk::new(&ring, &none), &line(), &grid).unwrap_err();
     assert_eq!(error, PathError::Loss(LossError::EmptyData));
     let error = Profiler::new(&ring, &data)
         .with_policy(NormalizationPolicy::Reestimate(0))
@@ -202,7 +202,10 @@ fn grids_without_the_ends_and_empty_data_are_refused() {
         .unwrap_err();
     assert!(matches!(error, PathError::OutOfRange { .. }));
     assert_eq!(
-        profile(&line(), &ring, &data, &grid).unwrap().times.len(),
+        profile(&Risk::new(&ring, &data), &line(), &grid)
+            .unwrap()
+            .times
+            .len(),
         5
     );
     assert!(line().length().unwrap() > 0.0);

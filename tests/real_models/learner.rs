@@ -23,10 +23,10 @@ use burn::train::{
     ClassificationOutput, InferenceStep, Learner, LearningResult, MetricEarlyStoppingStrategy,
     StoppingCondition, SupervisedTraining, TrainOutput, TrainStep,
 };
-use burnscape::curvature::Hessian;
 use burnscape::dynamics::{
     CurvatureMonitorConfig, CurvatureQuantity, CurvatureReading, LearnerMonitor,
 };
+use burnscape::loss::Risk;
 use burnscape::optim::{Sam, SamConfig, StepReport};
 use burnscape::space::{ParamSpace, ParamVector};
 use burnscape::spectrum::Spectrum;
@@ -405,7 +405,7 @@ fn readings_are_those_of_the_model_at_their_step() {
     let trained = setup.train(&directory);
     let first = &trained.readings[0];
     let (model, data) = (setup.model(), loader());
-    let hessian = Hessian::new(&model, &loss, &data).unwrap();
+    let hessian = Risk::new(&loss, &data).hessian(&model).unwrap();
     let top = Spectrum::of(&hessian).top_eigenpairs(1).unwrap();
     assert!((first.sharpness - top.values[0]).abs() < 1e-2 * top.values[0]);
     let gradient = hessian.gradient().unwrap().norm().unwrap();

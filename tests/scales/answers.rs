@@ -6,7 +6,7 @@ use burnscape::curvature::Hessian;
 use burnscape::krylov::{
     CgConfig, LinearOperator, MinresConfig, Shifted, TraceConfig, TraceMethod, TrustRegionConfig,
 };
-use burnscape::loss::{Evaluator, Objective};
+use burnscape::loss::{Evaluator, Objective, Risk};
 use burnscape::optim::{
     Ascent, Combination, Mask, Metric, RhoGroup, SaddleFreeNewtonConfig, SamConfig, StepReport,
 };
@@ -55,7 +55,7 @@ fn curvature(kind: Kind, seed: u64, exponent: i32) -> Vec<Answer> {
     let (net, data, loss) = (Net::new(seed), [batch(seed)], loss(kind, exponent));
     let unit = 2.0_f64.powi(exponent);
     let back = |values: Vec<f64>| -> Vec<f64> { values.iter().map(|value| value / unit).collect() };
-    let hessian = Hessian::new(&net, &loss, &data).expect("a Hessian");
+    let hessian = Risk::new(&loss, &data).hessian(&net).expect("a Hessian");
     let gradient = hessian.gradient().expect("a gradient");
     let v = ParamVector::gaussian(hessian.space(), seed).expect("a direction");
     let product = hessian.matvec(&v).expect("a product");

@@ -5,7 +5,7 @@ use burn::optim::{ModuleOptimizer, SgdConfig};
 use burn::tensor::{Tensor, TensorData};
 use burnscape::curvature::Hessian;
 use burnscape::krylov::{CgConfig, TraceConfig, TraceMethod};
-use burnscape::loss::Reduction;
+use burnscape::loss::{Reduction, Risk};
 use burnscape::optim::{FisherSquares, Metric, SamConfig, SkipReason};
 use burnscape::spectrum::Spectrum;
 use burnscape_testkit::eigenvalues;
@@ -87,7 +87,7 @@ fn spectra_traces_and_solutions_are_right_at_any_scale_of_the_loss() {
             );
             ((w.clone().square() * diagonal).sum() + w.sum().square()) * (0.5 * scale)
         };
-        let hessian = Hessian::new(&w, &loss, &[()]).expect("a Hessian");
+        let hessian = Risk::new(&loss, &[()]).hessian(&w).expect("a Hessian");
         let top = Spectrum::of(&hessian).top_eigenpairs(1).expect("a pair");
         assert!(top.converged);
         assert_close(&[top.values[0] / scale], &[largest], 1e-6);

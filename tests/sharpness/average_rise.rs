@@ -1,6 +1,6 @@
 //! The average rise and its standard error on a quadratic.
 
-use burnscape::loss::Evaluator;
+use burnscape::loss::Risk;
 use burnscape::sharpness::AverageRiseConfig;
 
 use super::models::{H, Point, TRACE, matrix, quadratic};
@@ -14,7 +14,7 @@ fn the_average_rise_of_a_quadratic_is_half_the_trace_times_the_variance() {
                 .with_num_samples(150)
                 .with_antithetic(antithetic)
                 .with_seed(seed)
-                .measure(&model, &Evaluator::new(&quadratic), &data)
+                .run(&Risk::new(&quadratic, &data), &model)
                 .unwrap();
             let error = rise.standard_error.unwrap();
             let exact = 0.1 * 0.1 * TRACE / 2.0;
@@ -30,7 +30,7 @@ fn antithetic_pairs_remove_the_gradients_part_of_the_error() {
     let error = |antithetic| {
         AverageRiseConfig::new(0.01)
             .with_antithetic(antithetic)
-            .measure(&model, &Evaluator::new(&quadratic), &data)
+            .run(&Risk::new(&quadratic, &data), &model)
             .unwrap()
             .standard_error
             .unwrap()
@@ -44,7 +44,7 @@ fn the_standard_error_shrinks_with_the_root_of_the_number_of_samples() {
     let error = |num_samples| {
         AverageRiseConfig::new(0.1)
             .with_num_samples(num_samples)
-            .measure(&model, &Evaluator::new(&quadratic), &data)
+            .run(&Risk::new(&quadratic, &data), &model)
             .unwrap()
             .standard_error
             .unwrap()
@@ -61,7 +61,7 @@ fn the_standard_error_is_the_scatter_of_repeated_measurements() {
             AverageRiseConfig::new(0.1)
                 .with_num_samples(30)
                 .with_seed(seed)
-                .measure(&model, &Evaluator::new(&quadratic), &data)
+                .run(&Risk::new(&quadratic, &data), &model)
                 .unwrap()
         })
         .collect();

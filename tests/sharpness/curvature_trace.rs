@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burnscape::curvature::Hessian;
 use burnscape::krylov::{LinearOperator, to_dense};
-use burnscape::loss::Evaluator;
+use burnscape::loss::Risk;
 use burnscape::sharpness::{
     CurvatureTraceConfig, LambdaMaxConfig, PerturbationScale, Stretched, WorstCaseRiseConfig,
 };
@@ -20,7 +20,7 @@ const FILTER: PerturbationScale = PerturbationScale::FilterRelative(UnfilteredRu
 #[test]
 fn the_largest_eigenvalue_of_a_quadratic_is_that_of_its_matrix() {
     let (model, data) = (Point::new(&[1.0, 2.0]), matrix([[2.0, 1.0], [1.0, 2.0]]));
-    let hessian = Hessian::new(&model, &quadratic, &data).unwrap();
+    let hessian = Risk::new(&quadratic, &data).hessian(&model).unwrap();
     let top = LambdaMaxConfig::new().measure(&model, &hessian).unwrap();
     close(top.value, 3.0, 1e-12);
     assert!(top.converged && top.completed && top.residual < 1e-10);
@@ -37,7 +37,7 @@ fn the_largest_eigenvalue_of_a_quadratic_is_that_of_its_matrix() {
 #[test]
 fn a_negative_largest_eigenvalue_is_found() {
     let (model, data) = (Point::new(&[1.0, 1.0, 1.0]), diagonal([-3.0, -1.0, -2.0]));
-    let hessian = Hessian::new(&model, &quadratic, &data).unwrap();
+    let hessian = Risk::new(&quadratic, &data).hessian(&model).unwrap();
     let top = LambdaMaxConfig::new().measure(&model, &hessian).unwrap();
     close(top.value, -1.0, 1e-12);
 }
@@ -46,7 +46,7 @@ fn a_negative_largest_eigenvalue_is_found() {
 fn products_are_limited_and_counted() {
     let values = std::array::from_fn(|i| (i as f64 + 1.0).sqrt());
     let (model, data) = (Point::new(&[1.0; 40]), diagonal::<40>(values));
-    let hessian = Hessian::new(&model, &quadratic, &data).unwrap();
+    let hessian = Risk::new(&quadratic, &data).hessian(&model).unwrap();
     let config = LambdaMaxConfig::new().with_tolerance(1e-10);
     let top = config
         .clone()
@@ -63,7 +63,7 @@ fn products_are_limited_and_counted() {
 #[test]
 fn the_stretched_operator_is_the_matrix_between_diagonals() {
     let (model, data) = (net(), regression());
-    let hessian = Hessian::new(&model, &net_loss, &data).unwrap();
+    let hessian = Risk::new(&net_loss, &data).hessian(&model).unwrap();
     let space = ParamSpace::of(&model).unwrap();
     let weights = ParamVector::from_module(&space, &model).unwrap();
     let weights = weights.to_host().unwrap();
@@ -101,7 +101,7 @@ fn adaptive_lambda_max_is_what_the_adaptive_ball_rises_by() {
         let w = (m.w.val() - shift).reshape([1, 2]);
         (w.clone().matmul(h) * w).sum() * 0.5
     };
-    let hessian = Hessian::new(&model, &loss, &data).unwrap();
+    let hessian = Risk::new(&loss, &data).hessian(&model).unwrap();
     let rho = 0.1;
     for scale in [PerturbationScale::Absolute, ELEMENT, FILTER] {
         let top = LambdaMaxConfig::new().with_scale(scale);
@@ -110,7 +110,7 @@ fn adaptive_lambda_max_is_what_the_adaptive_ball_rises_by() {
             .with_scale(scale)
             .with_num_steps(200)
             .with_tolerance(1e-9)
-            .measure(&model, &Evaluator::new(&loss), &data)
+            .run(&Risk::new(&loss, &data), &model)
             .unwrap();
         close(worst.rise, 0.5 * rho * rho * top.value, 1e-8);
     }
@@ -133,7 +133,7 @@ fn every_sample_of_a_diagonal_matrix_is_exact_also_by_parameter() {
         (m.a.val().square().sum() * 1.5 + m.b.val().square().sum() * 2.5) * x
     };
     let data = [Tensor::<1>::ones([1], &device())];
-    let hessian = Hessian::new(&model, &loss, &data).unwrap();
+    let hessian = Risk::new(&loss, &data).hessian(&model).unwrap();
     let config = CurvatureTraceConfig::new().with_max_products(3);
     let found = config.measure(&model, &hessian).unwrap();
     close(found.trace, 3.0 * 6.0 + 5.0 * 4.0, 1e-12);
@@ -164,7 +164,7 @@ fn every_sample_of_a_diagonal_matrix_is_exact_also_by_parameter() {
 #[test]
 fn trace_and_frobenius_norm_of_a_network_are_within_their_errors() {
     let (model, data) = (net(), regression());
-    let hessian = Hessian::new(&model, &net_loss, &data).unwrap();
+    let hessian = Risk::new(&net_loss, &data).hessian(&model).unwrap();
     for scale in [PerturbationScale::Absolute, ELEMENT, FILTER] {
         let dense = to_dense(&Stretched::new(&model, &hessian, scale).unwrap()).unwrap();
         let n = hessian.space().len();
@@ -200,7 +200,7 @@ fn intervals_of_the_trace_cover_it_as_often_as_they_say() {
     // vᵀHv is 4 ± 2 with equal probability; 40 seeds at 80 % cover 32 times in the mean, with a
     // standard deviation of 2.5.
     let (model, data) = (Point::new(&[1.0, 2.0]), matrix([[2.0, 1.0], [1.0, 2.0]]));
-    let hessian = Hessian::new(&model, &quadratic, &data).unwrap();
+    let hessian = Risk::new(&quadratic, &data).hessian(&model).unwrap();
     let covers = |seed| {
         let found = CurvatureTraceConfig::new()
             .with_confidence(0.8)
@@ -217,7 +217,7 @@ fn intervals_of_the_trace_cover_it_as_often_as_they_say() {
 #[test]
 fn a_tolerance_ends_the_trace_early() {
     let (model, data) = (Point::new(&[1.0, 2.0]), matrix([[20.0, 0.1], [0.1, 20.0]]));
-    let hessian = Hessian::new(&model, &quadratic, &data).unwrap();
+    let hessian = Risk::new(&quadratic, &data).hessian(&model).unwrap();
     let config = CurvatureTraceConfig::new().with_tolerance(Some(0.05));
     let found = config.measure(&model, &hessian).unwrap();
     assert_eq!((found.num_products, found.converged), (8, true));

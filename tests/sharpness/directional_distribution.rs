@@ -2,7 +2,7 @@
 
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use burnscape::loss::Evaluator;
+use burnscape::loss::{Evaluator, Risk};
 use burnscape::sharpness::{DirectionalDistributionConfig, PerturbationScale, SharpnessError};
 use burnscape::space::{ParamSpace, ParamVector, UnfilteredRule};
 
@@ -50,10 +50,9 @@ fn relative_directions_are_as_long_as_the_weights() {
     let distribution = DirectionalDistributionConfig::new(0.1)
         .with_scale(PerturbationScale::FilterRelative(UnfilteredRule::Zero))
         .with_num_samples(5)
-        .measure(
+        .run(
+            &Risk::new(&loss, &[(Tensor::eye(3, &device), origin)]),
             &layer,
-            &Evaluator::new(&loss),
-            &[(Tensor::eye(3, &device), origin)],
         )
         .unwrap();
     for loss in distribution.losses {

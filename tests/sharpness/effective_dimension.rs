@@ -1,7 +1,9 @@
 //! The effective dimension.
 
-use burnscape::curvature::{GaussNewton, Hessian};
+use burnscape::curvature::GaussNewton;
+
 use burnscape::krylov::{EigenpairsConfig, End};
+use burnscape::loss::Risk;
 use burnscape::sharpness::{EffectiveDimensionConfig, PerturbationScale};
 
 use super::networks::{Point, close, diagonal, net, net_split, quadratic, regression};
@@ -13,7 +15,7 @@ fn the_effective_dimension_of_a_diagonal_matrix_is_the_sum_over_its_eigenvalues(
         Point::new(&[1.0, -2.0, 0.5, 3.0, 1.5]),
         diagonal([9.0, 1.0, 0.25, 0.0, 4.0]),
     );
-    let hessian = Hessian::new(&model, &quadratic, &data).unwrap();
+    let hessian = Risk::new(&quadratic, &data).hessian(&model).unwrap();
     let config = EffectiveDimensionConfig::new(1.0).with_num_probes(3);
     let found = config.measure(&model, &hessian).unwrap();
     close(found.dimension, 0.9 + 0.5 + 0.2 + 0.0 + 0.8, 1e-10);

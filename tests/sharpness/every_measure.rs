@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use burn::module::ParamGroup;
 use burn::tensor::{Device, Tensor};
-use burnscape::loss::{Evaluator, Mode};
+use burnscape::loss::{Evaluator, Mode, Risk};
 use burnscape::sharpness::{
     AverageRiseConfig, DirectionalDistributionConfig, PerturbationScale, WorstCaseRiseConfig,
 };
@@ -115,7 +115,7 @@ fn results_and_configs_are_written_and_read_as_json() {
         .with_num_samples(2)
         .with_scale(scale);
     let rise = config
-        .measure(&model, &Evaluator::new(&squared_error), &data)
+        .run(&Risk::new(&squared_error, &data), &model)
         .unwrap();
     let json = serde_json::to_value(&rise).unwrap();
     assert_eq!(json["rise"].as_f64().unwrap(), rise.rise);

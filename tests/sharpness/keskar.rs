@@ -1,8 +1,7 @@
 //! Keskar's box against its corners.
 
 use burn::tensor::{Tensor, TensorData};
-use burnscape::curvature::Hessian;
-use burnscape::loss::Evaluator;
+use burnscape::loss::Risk;
 use burnscape::sharpness::{KeskarConfig, KeskarSharpness};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -19,7 +18,7 @@ fn a_linear_loss_rises_to_the_corner_in_one_step() {
     let loss = |m: &Point, g: Tensor<1>| (m.w.val() * g).sum() + 1.0;
     let found = KeskarConfig::new(0.01)
         .with_num_starts(1)
-        .measure(&model, &Evaluator::new(&loss), &data)
+        .run(&Risk::new(&loss, &data), &model)
         .unwrap();
     // 1 + 1.5 + 8; widths 1.5, 3 and 1.
     let rise = 0.01 * (3.0 * 1.5 + 4.0 * 3.0 + 0.5);
@@ -52,7 +51,7 @@ fn a_convex_loss_is_highest_in_the_best_of_all_corners() {
     let rise = corners.fold(0.0, f64::max) - value(w);
     let found = KeskarConfig::new(epsilon)
         .with_num_starts(10)
-        .measure(&Point::new(&w), &Evaluator::new(&quadratic), &matrix(h))
+        .run(&Risk::new(&quadratic, &matrix(h)), &Point::new(&w))
         .unwrap();
     close(found.rise, rise, 1e-12);
     close(found.sharpness, 100.0 * rise / (1.0 + value(w)), 1e-12);
@@ -69,7 +68,7 @@ fn a_maximum_inside_the_box_is_found() {
     let loss = |m: &Point, top: Tensor<1>| (m.w.val() - top).square().sum().neg() + 1.0;
     let found = KeskarConfig::new(0.1)
         .with_num_steps(100)
-        .measure(&model, &Evaluator::new(&loss), &data)
+        .run(&Risk::new(&loss, &data), &model)
         .unwrap();
     assert!((found.rise - 0.0058).abs() < 1e-7, "{}", found.rise);
     assert_eq!(found.at_bounds, 0.0);
@@ -80,7 +79,7 @@ fn a_maximum_inside_the_box_is_found() {
 fn a_box_of_no_width_has_no_rise() {
     let data = matrix([[2.0, 1.0], [1.0, 2.0]]);
     let found = KeskarConfig::new(0.0)
-        .measure(&Point::new(&[1.0, 1.0]), &Evaluator::new(&quadratic), &data)
+        .run(&Risk::new(&quadratic, &data), &Point::new(&[1.0, 1.0]))
         .unwrap();
     assert_eq!((found.rise, found.sharpness), (0.0, 0.0));
 }
@@ -146,7 +145,7 @@ fn most_random_quadratics_are_climbed_to_their_highest_corner() {
             let model = Point::new(&it.center);
             let found: KeskarSharpness = KeskarConfig::new(epsilon)
                 .with_seed(seed)
-                .measure(&model, &Evaluator::new(&bowl), &it.data())
+                .run(&Risk::new(&bowl, &it.data()), &model)
                 .unwrap();
             assert!(found.rise <= highest * (1.0 + 1e-12));
             reached += usize::from(found.rise >= highest * (1.0 - 1e-9));
@@ -174,7 +173,7 @@ fn the_bound_from_above_holds_for_the_highest_corner_of_a_quadratic() {
     for seed in 0..40 {
         let it = Bowl::new(10, 1, seed);
         let (model, data) = (Point::new(&it.center), it.data());
-        let hessian = Hessian::new(&model, &bowl, &data).unwrap();
+        let hessian = Risk::new(&bowl, &data).hessian(&model).unwrap();
         let config = KeskarConfig::new(epsilon);
         let bound = config.quadratic_bound(&model, &hessian).unwrap();
         let highest = it.highest_corner(epsilon);
@@ -188,7 +187,7 @@ fn the_bound_from_above_holds_for_the_highest_corner_of_a_quadratic() {
 #[test]
 fn the_bound_from_above_has_a_part_of_the_gradient() {
     let (model, data) = (Point::new(&[1.0, -2.0]), matrix([[2.0, 0.0], [0.0, 1.0]]));
-    let hessian = Hessian::new(&model, &quadratic, &data).unwrap();
+    let hessian = Risk::new(&quadratic, &data).hessian(&model).unwrap();
     let bound = KeskarConfig::new(0.1)
         .quadratic_bound(&model, &hessian)
         .unwrap();
@@ -198,7 +197,7 @@ fn the_bound_from_above_has_a_part_of_the_gradient() {
     // L = 1 + 2.
     close(bound.sharpness, 100.0 * bound.rise / 4.0, 1e-12);
     let found = KeskarConfig::new(0.1)
-        .measure(&model, &Evaluator::new(&quadratic), &data)
+        .run(&Risk::new(&quadratic, &data), &model)
         .unwrap();
     assert!(found.rise <= bound.rise);
 }
@@ -209,10 +208,10 @@ fn keskars_measure_is_not_invariant_under_scaling_of_the_loss() {
     let model = Point::new(&[1.0, 1.0]);
     let large = |m: &Point, h: Tensor<2>| quadratic(m, h) * 1024.0;
     let one = KeskarConfig::new(0.01)
-        .measure(&model, &Evaluator::new(&quadratic), &data)
+        .run(&Risk::new(&quadratic, &data), &model)
         .unwrap();
     let scaled = KeskarConfig::new(0.01)
-        .measure(&model, &Evaluator::new(&large), &data)
+        .run(&Risk::new(&large, &data), &model)
         .unwrap();
     close(scaled.rise, 1024.0 * one.rise, 1e-12);
     let expected = 100.0 * 1024.0 * one.rise / (1.0 + 1024.0 * one.base_loss);

@@ -4,8 +4,8 @@
 use std::ops::ControlFlow;
 
 use burn::tensor::Tensor;
-use burnscape::curvature::{CurvatureConfig, CurvatureError, GaussNewton, Hessian};
-use burnscape::loss::{Evaluator, Mode};
+use burnscape::curvature::{CurvatureConfig, CurvatureError, GaussNewton};
+use burnscape::loss::{Evaluator, Mode, Risk};
 use burnscape::sharpness::{
     CurvatureTraceConfig, EffectiveDimensionConfig, KeskarConfig, LambdaMaxConfig,
     McAllesterConfig, PacBayesSigmaConfig, RelativeFlatnessConfig, ReparameterizationConfig,
@@ -48,7 +48,7 @@ fn a_stopped_measurement_returns_what_it_reached() {
         .unwrap();
     assert_eq!((bound.num_evaluations, bound.completed), (6, false));
 
-    let hessian = Hessian::new(&model, &net_loss, &data).unwrap();
+    let hessian = Risk::new(&net_loss, &data).hessian(&model).unwrap();
     let top = LambdaMaxConfig::new()
         .measure_observed(&model, &hessian, at(3))
         .unwrap();
@@ -93,7 +93,7 @@ fn a_stopped_measurement_returns_what_it_reached() {
 #[test]
 fn a_stop_at_the_last_step_is_none() {
     let (model, data) = (net(), regression());
-    let hessian = Hessian::new(&model, &net_loss, &data).unwrap();
+    let hessian = Risk::new(&net_loss, &data).hessian(&model).unwrap();
     let trace = CurvatureTraceConfig::new().with_max_products(5);
     let trace = trace.measure_observed(&model, &hessian, at(5)).unwrap();
     assert!(trace.completed);
@@ -167,7 +167,7 @@ fn results_and_configs_are_written_and_read_as_json() {
     let read: PacBayesSigmaConfig = serde_json::from_value(json["config"].clone()).unwrap();
     assert_eq!(read, sigma);
 
-    let hessian = Hessian::new(&model, &net_loss, &data).unwrap();
+    let hessian = Risk::new(&net_loss, &data).hessian(&model).unwrap();
     let flatness = RelativeFlatnessConfig::new().with_path(Some("first.weight".into()));
     let found = flatness.measure(&model, &hessian).unwrap();
     let json = serde_json::to_value(&found).unwrap();

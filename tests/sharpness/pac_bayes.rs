@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
-use burnscape::loss::Evaluator;
+use burnscape::loss::{Evaluator, Risk};
 use burnscape::sharpness::{
     AverageRiseConfig, McAllesterConfig, PacBayesSigmaConfig, PerturbationScale, mcallester_term,
 };
@@ -52,7 +52,7 @@ fn more_samples_approach_the_trace() {
     let found = PacBayesSigmaConfig::new(0.02)
         .with_num_samples(400)
         .with_tolerance(1e-3)
-        .measure(&model, &Evaluator::new(&quadratic), &data)
+        .run(&Risk::new(&quadratic, &data), &model)
         .unwrap();
     // σ²/2 · 7 = 0.02. The rise is known to `error`, and σ to half of that relative to it.
     let relative = 0.5 * found.standard_error.unwrap() / found.rise;
@@ -67,7 +67,7 @@ fn a_loss_that_is_not_finite_is_not_borne() {
     let data = [Tensor::<1>::ones([1], &device())];
     let found = PacBayesSigmaConfig::new(1e-3)
         .with_start(100.0)
-        .measure(&Point::new(&[1.0]), &Evaluator::new(&loss), &data)
+        .run(&Risk::new(&loss, &data), &Point::new(&[1.0]))
         .unwrap();
     assert!(found.steps[0].rise.is_infinite());
     assert!(
@@ -84,17 +84,13 @@ fn a_search_that_finds_no_crossing_says_so() {
     let config = PacBayesSigmaConfig::new(0.1)
         .with_max_steps(5)
         .with_num_samples(2);
-    let found = config
-        .measure(&model, &Evaluator::new(&flat), &data)
-        .unwrap();
+    let found = config.run(&Risk::new(&flat, &data), &model).unwrap();
     assert_eq!(
         (found.sigma, found.upper, found.converged),
         (1.6, None, false)
     );
     let steep = |m: &Point, x: Tensor<1>| ((m.w.val() - 1.0).square() * x).sum() * 1e12;
-    let found = config
-        .measure(&model, &Evaluator::new(&steep), &data)
-        .unwrap();
+    let found = config.run(&Risk::new(&steep, &data), &model).unwrap();
     assert_eq!(
         (found.sigma, found.rise, found.converged),
         (0.0, 0.0, false)
@@ -150,7 +146,7 @@ fn losses_outside_the_unit_interval_are_told() {
     let (model, data) = (Point::new(&[2.0, 1.0, 1.0]), matrix(H));
     let config = McAllesterConfig::new(0.1).with_num_samples(2);
     let found = config
-        .measure(&model, &model, &Evaluator::new(&quadratic), &data)
+        .run(&Risk::new(&quadratic, &data), &model, &model)
         .unwrap();
     assert!(found.base_loss > 1.0 && !found.is_in_range);
 }

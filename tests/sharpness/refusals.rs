@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use burnscape::loss::{Evaluator, LossError};
+use burnscape::loss::{Evaluator, LossError, Risk};
 use burnscape::sharpness::{
     AverageRiseConfig, DirectionalDistributionConfig, PerturbationScale, SharpnessError,
     WorstCaseRiseConfig,
@@ -53,8 +53,7 @@ fn a_gradient_that_is_not_finite_is_refused() {
         one,
         (&Device::default(), DType::F64),
     )];
-    let error =
-        WorstCaseRiseConfig::new(0.1).measure(&Point::new(&[0.0]), &Evaluator::new(&loss), &data);
+    let error = WorstCaseRiseConfig::new(0.1).run(&Risk::new(&loss, &data), &Point::new(&[0.0]));
     assert!(
         matches!(
             error,

@@ -3,9 +3,9 @@
 use std::io;
 
 use burn::tensor::Tensor;
-use burnscape::curvature::{CurvatureError, GaussNewton, Hessian};
+use burnscape::curvature::{CurvatureError, GaussNewton};
 use burnscape::krylov::{KrylovError, LinearOperator, SelfAdjoint};
-use burnscape::loss::Evaluator;
+use burnscape::loss::{Evaluator, Risk};
 use burnscape::sharpness::{
     CurvatureTraceConfig, EffectiveDimensionConfig, KeskarConfig, LambdaMaxConfig,
     McAllesterConfig, PacBayesSigmaConfig, PerturbationScale, RelativeFlatnessConfig,
@@ -29,7 +29,7 @@ fn refused<T: std::fmt::Debug>(result: Result<T, SharpnessError>, wanted: &str) 
 fn values_without_meaning_are_refused_by_name() {
     let (model, data) = (Point::new(&[1.0, 2.0]), diagonal([1.0, 2.0]));
     let evaluator = Evaluator::new(&quadratic);
-    let hessian = Hessian::new(&model, &quadratic, &data).unwrap();
+    let hessian = Risk::new(&quadratic, &data).hessian(&model).unwrap();
     let keskar = |config: KeskarConfig| config.measure(&model, &evaluator, &data);
     let top = |config: LambdaMaxConfig| config.measure(&model, &hessian);
     let trace = |config: CurvatureTraceConfig| config.measure(&model, &hessian);
@@ -132,7 +132,7 @@ fn values_without_meaning_are_refused_by_name() {
 #[test]
 fn a_matrix_with_negative_eigenvalues_is_no_fisher_matrix() {
     let (model, data) = (Point::new(&[1.0, 1.0]), diagonal([2.0, -3.0]));
-    let hessian = Hessian::new(&model, &quadratic, &data).unwrap();
+    let hessian = Risk::new(&quadratic, &data).hessian(&model).unwrap();
     let error = EffectiveDimensionConfig::new(1.0).measure(&model, &hessian);
     let Err(SharpnessError::Indefinite { value }) = error else {
         panic!("{error:?}");
@@ -165,7 +165,7 @@ fn rounding_below_zero_is_not_negative() {
 fn a_loss_below_minus_one_has_no_keskar_sharpness() {
     let (model, data) = (Point::new(&[1.0]), [Tensor::<1>::ones([1], &device())]);
     let loss = |m: &Point, x: Tensor<1>| (m.w.val() * x).sum() - 2.5;
-    let error = KeskarConfig::new(0.1).measure(&model, &Evaluator::new(&loss), &data);
+    let error = KeskarConfig::new(0.1).run(&Risk::new(&loss, &data), &model);
     assert_eq!(error, Err(SharpnessError::NegativeLoss { loss: -1.5 }));
 }
 
@@ -173,7 +173,7 @@ fn a_loss_below_minus_one_has_no_keskar_sharpness() {
 fn a_box_that_reaches_where_the_loss_is_not_finite_is_refused() {
     let (model, data) = (Point::new(&[0.5]), [Tensor::<1>::ones([1], &device())]);
     let loss = |m: &Point, x: Tensor<1>| (m.w.val().log() * x).sum().neg();
-    let error = KeskarConfig::new(1.0).measure(&model, &Evaluator::new(&loss), &data);
+    let error = KeskarConfig::new(1.0).run(&Risk::new(&loss, &data), &model);
     assert!(matches!(
         error,
         Err(SharpnessError::NonFiniteStep {
@@ -187,7 +187,7 @@ fn a_box_that_reaches_where_the_loss_is_not_finite_is_refused() {
 #[test]
 fn a_scale_that_is_zero_everywhere_is_refused() {
     let (model, data) = (Point::new(&[0.0, 0.0]), diagonal([1.0, 2.0]));
-    let hessian = Hessian::new(&model, &quadratic, &data).unwrap();
+    let hessian = Risk::new(&quadratic, &data).hessian(&model).unwrap();
     for scale in [
         PerturbationScale::ElementRelative,
         PerturbationScale::FilterRelative(UnfilteredRule::Zero),
@@ -202,7 +202,7 @@ fn a_scale_that_is_zero_everywhere_is_refused() {
 #[test]
 fn a_weight_that_is_not_there_is_refused_by_path() {
     let (model, data) = (net(), regression());
-    let hessian = Hessian::new(&model, &net_loss, &data).unwrap();
+    let hessian = Risk::new(&net_loss, &data).hessian(&model).unwrap();
     for path in ["first", "first.bias"] {
         let config = RelativeFlatnessConfig::new().with_path(Some(path.into()));
         let error = config.measure(&model, &hessian);
@@ -213,7 +213,7 @@ fn a_weight_that_is_not_there_is_refused_by_path() {
         assert_eq!(error, Err(wanted));
     }
     let (model, data) = (Point::new(&[1.0, 2.0]), diagonal([1.0, 2.0]));
-    let hessian = Hessian::new(&model, &quadratic, &data).unwrap();
+    let hessian = Risk::new(&quadratic, &data).hessian(&model).unwrap();
     let error = RelativeFlatnessConfig::new().measure(&model, &hessian);
     assert!(matches!(error, Err(SharpnessError::NoWeight { .. })));
 }
@@ -267,7 +267,7 @@ fn a_product_that_is_not_finite_is_refused_by_every_measure() {
 #[test]
 fn an_operator_of_another_model_is_refused() {
     let data = regression();
-    let hessian = Hessian::new(&net(), &net_loss, &data).unwrap();
+    let hessian = Risk::new(&net_loss, &data).hessian(&net()).unwrap();
     let error = LambdaMaxConfig::new().measure(&Deep::new(), &hessian);
     assert!(matches!(
         error,

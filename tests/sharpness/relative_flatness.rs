@@ -1,7 +1,9 @@
 //! Relative flatness against its definition, from dense Hessians.
 
 use burnscape::curvature::{CurvatureConfig, Hessian};
+
 use burnscape::krylov::to_dense;
+use burnscape::loss::Risk;
 use burnscape::sharpness::RelativeFlatnessConfig;
 use burnscape::space::{ParamLeaf, ParamSpace, ParamVector};
 
@@ -42,7 +44,7 @@ fn weights<M: burn::module::Module>(model: &M) -> Vec<f64> {
 #[test]
 fn it_is_the_definition_where_products_suffice() {
     let (model, data) = (net(), regression());
-    let hessian = Hessian::new(&model, &net_loss, &data).unwrap();
+    let hessian = Risk::new(&net_loss, &data).hessian(&model).unwrap();
     let found = RelativeFlatnessConfig::new()
         .measure(&model, &hessian)
         .unwrap();
@@ -65,7 +67,7 @@ fn it_is_the_definition_where_products_suffice() {
 #[test]
 fn the_block_of_one_weight_is_enough() {
     let (model, data) = (net(), regression());
-    let full = Hessian::new(&model, &net_loss, &data).unwrap();
+    let full = Risk::new(&net_loss, &data).hessian(&model).unwrap();
     let exact = definition(&full, &weights(&model), &full.space().leaves()[2]);
     let group = burn::module::ParamGroup::from_path("second.weight");
     let config = CurvatureConfig::new().with_group(group);
@@ -79,7 +81,7 @@ fn the_block_of_one_weight_is_enough() {
 #[test]
 fn estimates_are_within_their_errors() {
     let (model, data) = (net(), regression());
-    let hessian = Hessian::new(&model, &net_loss, &data).unwrap();
+    let hessian = Risk::new(&net_loss, &data).hessian(&model).unwrap();
     let exact = RelativeFlatnessConfig::new()
         .measure(&model, &hessian)
         .unwrap();
@@ -118,7 +120,7 @@ fn estimates_are_within_their_errors() {
 #[test]
 fn channels_are_the_neurons_of_a_convolution() {
     let (model, data) = (ConvNet::new(), images());
-    let hessian = Hessian::new(&model, &conv_loss, &data).unwrap();
+    let hessian = Risk::new(&conv_loss, &data).hessian(&model).unwrap();
     let found = RelativeFlatnessConfig::new()
         .with_max_products(200)
         .measure(&model, &hessian)

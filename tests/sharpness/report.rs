@@ -4,8 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::tensor::Tensor;
-use burnscape::curvature::Hessian;
-use burnscape::loss::{Evaluator, Likelihood, LossError};
+use burnscape::loss::{Evaluator, Likelihood, LossError, Risk};
 use burnscape::sharpness::{
     AverageRiseConfig, KeskarConfig, LambdaMaxConfig, McAllesterConfig, Measure,
     PacBayesSigmaConfig, PerturbationScale, SharpnessError, SharpnessReportConfig,
@@ -93,7 +92,7 @@ fn its_numbers_are_those_of_the_single_measures() {
         report.value(Measure::McAllesterBound, None),
         Some(bound.bound)
     );
-    let hessian = Hessian::new(&model, &net_loss, &data).unwrap();
+    let hessian = Risk::new(&net_loss, &data).hessian(&model).unwrap();
     let top = LambdaMaxConfig::new()
         .with_max_products(100)
         .with_seed(5)

@@ -1,7 +1,7 @@
 //! What seeds decide, and the worst case against samples of the same ball.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use burnscape::loss::Evaluator;
+use burnscape::loss::{Evaluator, Risk};
 use burnscape::sharpness::{AverageRiseConfig, DirectionalDistributionConfig, WorstCaseRiseConfig};
 use proptest::prelude::{ProptestConfig, proptest};
 
@@ -100,7 +100,7 @@ fn models_meet_the_same_noise() {
     let rises = |start: &[f64], g| {
         AverageRiseConfig::new(1.0)
             .with_num_samples(4)
-            .measure(&Point::new(start), &Evaluator::new(&loss), &batch(g))
+            .run(&Risk::new(&loss, &batch(g)), &Point::new(start))
             .unwrap()
             .rises
     };

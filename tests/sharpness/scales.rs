@@ -2,7 +2,7 @@
 
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use burnscape::loss::Evaluator;
+use burnscape::loss::{Evaluator, Risk};
 use burnscape::sharpness::{AverageRiseConfig, PerturbationScale, WorstCaseRiseConfig};
 use burnscape::space::{ParamSpace, ParamVector, UnfilteredRule};
 use burnscape_testkit::models::TwoLayers;
@@ -23,7 +23,7 @@ fn relative_noise_has_the_stated_variance() {
             .with_scale(scale)
             .with_num_samples(400)
             .with_antithetic(true)
-            .measure(&layer, &Evaluator::new(&loss), &[Tensor::eye(3, &device)])
+            .run(&Risk::new(&loss, &[Tensor::eye(3, &device)]), &layer)
             .unwrap()
     };
     // ½ σ² Σ c² is the same for both scales: filters and elements divide one |w|².

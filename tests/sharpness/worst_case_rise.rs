@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use burnscape::loss::Evaluator;
+use burnscape::loss::{Evaluator, Risk};
 use burnscape::sharpness::{WorstCaseRise, WorstCaseRiseConfig};
 
 use super::models::{Point, matrix, quadratic};
@@ -29,7 +29,7 @@ fn the_worst_case_of_the_two_dimensional_valley_is_the_exact_maximizer() {
     assert!((point.rise.alignment.unwrap() - 1.0).abs() < 1e-9);
     // The default ends near enough in fewer steps.
     let quick = WorstCaseRiseConfig::new(0.5)
-        .measure(&model, &Evaluator::new(&quadratic), &data)
+        .run(&Risk::new(&quadratic, &data), &model)
         .unwrap();
     assert!((quick.rise - (5.0451834 - 2.5)).abs() < 1e-6, "{quick:?}");
     assert!(quick.converged && quick.completed);
@@ -61,7 +61,7 @@ fn an_inner_maximum_is_found_and_the_boundary_is_not_active() {
     let data = matrix([[-1.0, 0.0], [0.0, -1.0]]);
     let rise = WorstCaseRiseConfig::new(1.0)
         .with_num_steps(60)
-        .measure(&model, &Evaluator::new(&quadratic), &data)
+        .run(&Risk::new(&quadratic, &data), &model)
         .unwrap();
     assert!((rise.rise - 0.005).abs() < 1e-6, "{rise:?}");
     assert!(!rise.on_boundary);
@@ -75,7 +75,7 @@ fn a_stationary_center_is_no_start() {
         WorstCaseRiseConfig::new(0.5)
             .with_num_starts(num_starts)
             .with_num_steps(40)
-            .measure(&model, &Evaluator::new(&quadratic), &data)
+            .run(&Risk::new(&quadratic, &data), &model)
             .unwrap()
     };
     // ½ λ_max ρ², from a single start too.
@@ -87,7 +87,7 @@ fn a_stationary_center_is_no_start() {
     }
     // A flat loss has nothing to climb, and no alignment.
     let flat = WorstCaseRiseConfig::new(0.5)
-        .measure(&model, &Evaluator::new(&quadratic), &matrix([[0.0; 2]; 2]))
+        .run(&Risk::new(&quadratic, &matrix([[0.0; 2]; 2])), &model)
         .unwrap();
     assert_eq!(
         (flat.rise, flat.alignment, flat.converged),
@@ -102,7 +102,7 @@ fn the_best_of_several_maxima_is_kept_and_the_error_tells_that_there_are_several
     let measure = |seed| {
         WorstCaseRiseConfig::new(0.5)
             .with_seed(seed)
-            .measure(&model, &Evaluator::new(&quadratic), &data)
+            .run(&Risk::new(&quadratic, &data), &model)
             .unwrap()
     };
     let runs: Vec<_> = (0..8).map(measure).collect();

@@ -4,7 +4,7 @@ use burn::module::{Lora, Module, Param, ParamGroup, QLora, Quantizer};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::quantization::{Calibration, QuantValue};
 use burn::tensor::{DType, Device, Tensor};
-use burnscape::loss::Evaluator;
+use burnscape::loss::Risk;
 use burnscape::space::{LeafVector, ParamSpace, ParamVector, SpaceError};
 
 fn training() -> Device {
@@ -51,8 +51,8 @@ fn lora_contributes_its_factors_and_the_base_only_if_it_is_trained() {
     // With a = (0.5, 1.5, 2.5), b = (3.5, 4.5), scale 2 and the column sums s = (3.25, 1.125, 3.5):
     // ∂Σ(x(W + 2ab))/∂a_i = 2 s_i (b₁ + b₂), ∂/∂b_j = 2 ⟨a, s⟩.
     let loss = |layer: &Linear, x: Tensor<2>| layer.forward(x).sum();
-    let result = Evaluator::new(&loss)
-        .loss_and_gradient(&at, &[input(&device)])
+    let result = Risk::new(&loss, &[input(&device)])
+        .loss_and_gradient(&at)
         .unwrap();
     let expected = [52.0, 18.0, 56.0, 24.125, 24.125];
     assert_eq!(result.gradient.to_host().unwrap(), expected);
@@ -142,8 +142,8 @@ fn f64_parameters_are_measured_and_moved_in_f64() {
     assert_eq!(moved.to_host().unwrap(), [1.0 + 1e-12, 2.0, 1.0, 2.0]);
     let loss = |model: &Pair, x: Tensor<1>| (model.a.val() * x).sum();
     let batch = Tensor::<1>::from_data([1.0 + 1e-12, 0.1], (&device, DType::F64));
-    let result = Evaluator::new(&loss)
-        .loss_and_gradient(&model, &[batch])
+    let result = Risk::new(&loss, &[batch])
+        .loss_and_gradient(&model)
         .unwrap();
     assert_eq!(result.gradient.values().dtype(), DType::F64);
     assert_eq!(result.num_without_gradient, 1);

@@ -2,7 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
-use burnscape::loss::Evaluator;
+use burnscape::loss::Risk;
 use burnscape::space::{ParamSpace, ParamVector};
 use proptest::prelude::*;
 
@@ -214,12 +214,12 @@ proptest! {
         let (values, coefficients) = (numbers(seed, count), numbers(!seed, count));
         let model = plan.build(&values, &device);
         let loss = |model: &Tree, (): ()| model.linear_form(&coefficients, &plain);
-        let result = Evaluator::new(&loss).loss_and_gradient(&model, &[()]).unwrap();
+        let result = Risk::new(&loss, &[()]).loss_and_gradient(&model).unwrap();
         prop_assert_eq!(result.num_without_gradient, 0);
         prop_assert_eq!(host(&result.gradient), bits(&coefficients));
         // A displaced model has its leaves, too.
         let moved = result.gradient.displace(&model, 0.5).unwrap();
-        let result = Evaluator::new(&loss).loss_and_gradient(&moved, &[()]).unwrap();
+        let result = Risk::new(&loss, &[()]).loss_and_gradient(&moved).unwrap();
         prop_assert_eq!(host(&result.gradient), bits(&coefficients));
     }
 }

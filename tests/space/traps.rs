@@ -4,7 +4,7 @@ use burn::module::{Flag, Module, ModuleVisitor, Param, ParamGroup, ParamId};
 use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear, LinearConfig};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, GradientCheckpointingStrategy, Int, Tensor};
-use burnscape::loss::{Evaluator, Mode};
+use burnscape::loss::{Evaluator, Mode, Risk};
 use burnscape::space::{
     BufferSnapshot, ParamSpace, ParamVector, SpaceError, checkpointing_strategy,
     copy_for_gradients, unshared_copy,
@@ -234,8 +234,8 @@ fn a_valid_model_and_a_plain_one_just_work() {
     let plain = vector.apply_to(&Net::new(&Device::default())).unwrap();
     let batch = [input(&Device::default())];
     let gradient = |net: &Net| {
-        let result = Evaluator::new(&mean_square)
-            .loss_and_gradient(net, &batch)
+        let result = Risk::new(&mean_square, &batch)
+            .loss_and_gradient(net)
             .unwrap();
         (
             result.value.to_bits(),

@@ -1,7 +1,7 @@
 //! Answers with closed forms.
 
-use burnscape::curvature::Hessian;
 use burnscape::krylov::{Axis, CurveConfig, DiagonalMethod, TraceMethod};
+use burnscape::loss::Risk;
 use burnscape::spectrum::{LayerTraces, Spectrum, Task};
 
 use super::fixture::{device, nothing, point, quadratic, with_hessian};
@@ -92,7 +92,7 @@ fn two_layers() -> LayerTraces {
     };
     let loss = |m: &TwoLayers, x: Tensor<2>| m.used.forward(x).powi_scalar(2).sum();
     let data = [Tensor::<2>::from_data([[1.0, 2.0], [0.0, 3.0]], &device)];
-    let hessian = Hessian::new(&model, &loss, &data).unwrap();
+    let hessian = Risk::new(&loss, &data).hessian(&model).unwrap();
     Spectrum::of(&hessian)
         .with_probes(400)
         .trace_by_layer()
@@ -275,7 +275,7 @@ fn observers_see_every_product_and_stop_with_what_there_is() {
     let values: Vec<f64> = (0..50).map(f64::from).collect();
     let loss = quadratic(&values);
     let data = nothing();
-    let hessian = Hessian::new(&point(50), &loss, &data).unwrap();
+    let hessian = Risk::new(&loss, &data).hessian(&point(50)).unwrap();
     let mut seen = Vec::new();
     let stopped = Spectrum::of(&hessian)
         .with_probes(4)

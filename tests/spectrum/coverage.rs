@@ -4,6 +4,7 @@ use burn::nn::loss::{MseLoss, Reduction};
 use burn::tensor::Tensor;
 use burnscape::curvature::Hessian;
 use burnscape::krylov::{Dense, to_dense};
+use burnscape::loss::Risk;
 use burnscape::space::{ParamSpace, ParamVector};
 use burnscape::spectrum::{Count, Spectrum, SpectrumError};
 use burnscape_testkit::models::TwoLayers;
@@ -27,7 +28,7 @@ fn matrix() -> Matrix {
     let x: Vec<f64> = (0..32).map(|i| (1.0 + 1.7 * f64::from(i)).cos()).collect();
     let x = Tensor::<1>::from_data(x.as_slice(), &device).reshape([8, 4]);
     let data = [x];
-    let hessian = Hessian::new(&net, &loss, &data).unwrap();
+    let hessian = Risk::new(&loss, &data).hessian(&net).unwrap();
     Matrix {
         space,
         entries: to_dense(&hessian).unwrap(),

@@ -6,7 +6,7 @@ use burn::optim::momentum::MomentumConfig;
 use burn::tensor::{Tensor, TensorData};
 use burnscape::curvature::{CurvatureError, Hessian};
 use burnscape::krylov::{LinearOperator, SelfAdjoint, to_dense};
-use burnscape::loss::Batch;
+use burnscape::loss::{Batch, Risk};
 use burnscape::optim::ClosureStep;
 use burnscape::space::{ParamSpace, ParamVector};
 use burnscape::spectrum::{LayerTrace, Spectrum};
@@ -91,7 +91,7 @@ impl SelfAdjoint for Stored {}
 #[ignore = "a thousand traces of 2,130 parameters take minutes"]
 fn intervals_of_its_traces_cover_nineteen_times_in_twenty() {
     let (model, data) = trained_on_some();
-    let hessian = Hessian::new(&model, &loss, &data).unwrap();
+    let hessian = Risk::new(&loss, &data).hessian(&model).unwrap();
     let (n, matrix) = (
         hessian.space().len(),
         to_dense(&hessian).unwrap().as_slice().to_vec(),
@@ -133,7 +133,7 @@ fn intervals_of_its_traces_cover_nineteen_times_in_twenty() {
 #[test]
 fn the_spectrum_of_a_network_on_digits_is_that_of_its_matrix() {
     let (model, data) = trained_on_some();
-    let hessian = Hessian::new(&model, &loss, &data).unwrap();
+    let hessian = Risk::new(&loss, &data).hessian(&model).unwrap();
     let n = hessian.space().len();
     assert_eq!(n, 2130);
 

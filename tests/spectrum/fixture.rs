@@ -3,6 +3,7 @@
 use burn::tensor::{DType, Tensor, TensorData};
 use burnscape::curvature::{CurvatureError, Hessian};
 use burnscape::krylov::{Dense, LinearOperator, SelfAdjoint};
+use burnscape::loss::Risk;
 use burnscape::space::{ParamSpace, ParamVector};
 pub(crate) use burnscape_testkit::double::device;
 use burnscape_testkit::objectives::Point;
@@ -40,7 +41,7 @@ pub(crate) fn with_hessian<T>(
 ) -> T {
     let loss = quadratic(eigenvalues);
     let data = nothing();
-    ask(&Hessian::new(point, &loss, &data).unwrap())
+    ask(&Risk::new(&loss, &data).hessian(point).unwrap())
 }
 
 /// A matrix as an operator over the parameters of a model: products in microseconds, for tests that

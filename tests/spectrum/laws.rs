@@ -2,8 +2,8 @@
 
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::Tensor;
-use burnscape::curvature::Hessian;
 use burnscape::krylov::{Dense, Shifted};
+use burnscape::loss::Risk;
 use burnscape::space::{ParamSpace, ParamVector};
 use burnscape::spectrum::Spectrum;
 
@@ -103,7 +103,7 @@ fn how_data_are_cut_into_batches_changes_nothing() {
     let x = Tensor::<1>::from_data(x.as_slice(), &device).reshape([20, 3]);
     let loss = |m: &Linear, x: Tensor<2>| m.forward(x).tanh().powi_scalar(2).mean();
     let ask = |data: Vec<Tensor<2>>| {
-        let hessian = Hessian::new(&model, &loss, &data).unwrap();
+        let hessian = Risk::new(&loss, &data).hessian(&model).unwrap();
         let mut spectrum = Spectrum::of(&hessian).with_tolerance(1e-11);
         let point = spectrum.critical_point(1e-3).unwrap();
         let mut numbers = spectrum.top_eigenpairs(3).unwrap().values;

@@ -1,7 +1,7 @@
 //! Verdicts about points.
 
 use burn::tensor::Tensor;
-use burnscape::curvature::Hessian;
+use burnscape::loss::Risk;
 use burnscape::spectrum::{CriticalPoint, Spectrum, Verdict};
 use burnscape_testkit::objectives::{Point, saddle};
 
@@ -76,7 +76,7 @@ fn the_textbook_saddle_and_its_minima() {
     let data = nothing();
     let ask = |x: f64, y: f64| {
         let point = Point::new(&[x, y], &device(), burn::tensor::DType::F64);
-        let hessian = Hessian::new(&point, &loss, &data).unwrap();
+        let hessian = Risk::new(&loss, &data).hessian(&point).unwrap();
         Spectrum::of(&hessian).critical_point(1e-9).unwrap()
     };
     let found = ask(0.0, 0.0);

@@ -2,6 +2,7 @@
 
 use burn::tensor::{DType, Tensor, TensorData};
 use burnscape::curvature::Hessian;
+use burnscape::loss::Risk;
 use burnscape::spectrum::{Spectrum, Verdict};
 use burnscape_testkit::objectives::Point;
 
@@ -26,7 +27,7 @@ fn with_reflected<T>(values: &[f64], turn: f64, ask: impl FnOnce(&Hessian<'_>) -
     };
     let point = Point::new(&[0.0; N], &device(), DType::F32);
     let data = nothing();
-    ask(&Hessian::new(&point, &loss, &data).unwrap())
+    ask(&Risk::new(&loss, &data).hessian(&point).unwrap())
 }
 
 #[test]

@@ -10,7 +10,7 @@ use burnscape::curvature::{
 };
 use burnscape::dynamics::CurvatureMonitorConfig;
 use burnscape::krylov::LinearOperator;
-use burnscape::loss::{PerExample, Reduction, Split};
+use burnscape::loss::{PerExample, Reduction, Risk, Split};
 use burnscape::optim::LambdaMinConfig;
 use burnscape::sharpness::{Measure, PerturbationScale, SharpnessReportConfig};
 use burnscape::space::{ParamSpace, ParamVector};
@@ -67,7 +67,7 @@ fn entry(hessian: &Hessian<'_>, i: usize, j: usize) -> f64 {
 #[test]
 fn a_regression_that_has_converged_has_a_hessian() {
     let (model, data) = regression();
-    let hessian = Hessian::new(&model, &squares, &data).unwrap();
+    let hessian = Risk::new(&squares, &data).hessian(&model).unwrap();
     assert!(hessian.gradient().unwrap().norm().unwrap() < 1e-6);
     // 2/5 (1 + 0.25 + 0.09 + 1.44 + 0.49).
     assert!((entry(&hessian, 0, 0) - 1.308).abs() < 8.0 * EPSILON);
@@ -119,7 +119,10 @@ fn a_detached_weight_is_refused_at_the_minimum_by_whoever_makes_a_hessian() {
         ((z.clone().detach() - y.clone()) * (z - y)).mean()
     };
     let is_detached = |error: &dyn std::error::Error| error.to_string().contains("is detached");
-    let error = Hessian::new(&model, &loss, &data).map(|_| ()).unwrap_err();
+    let error = Risk::new(&loss, &data)
+        .hessian(&model)
+        .map(|_| ())
+        .unwrap_err();
     assert!(matches!(error, CurvatureError::Detached { .. }), "{error}");
     let error = LambdaMinConfig::new()
         .measure(&model, &loss, &data)
@@ -149,7 +152,7 @@ fn interpolation() -> (Linear, [Pair; 1]) {
 fn a_model_that_fits_its_data_has_every_matrix() {
     let (model, data) = interpolation();
     // A mean of x² over the four examples, twice.
-    let hessian = Hessian::new(&model, &squares, &data).unwrap();
+    let hessian = Risk::new(&squares, &data).hessian(&model).unwrap();
     assert!((entry(&hessian, 0, 0) - 2.0 * 14.25 / 4.0).abs() < 32.0 * EPSILON);
     // No example has a gradient.
     let each = |m: &Linear, (x, y): Pair| (m.forward(x) - y).square().squeeze_dim::<1>(1);
@@ -193,7 +196,7 @@ fn separable_data_have_a_hessian_however_far_the_training_went() {
     let model = LinearConfig::new(2, 1).init(&device());
     for scale in [0.0, 1.0, 5.0, 12.0, 20.0, 40.0, 80.0, 150.0] {
         let model = set(&model, &[scale, 0.1 * scale, 0.0]);
-        let hessian = Hessian::new(&model, &margins, &data).map(|_| ());
+        let hessian = Risk::new(&margins, &data).hessian(&model).map(|_| ());
         assert_eq!(hessian, Ok(()), "at {scale}");
         // Softmax over two classes is the same function.
         let softmax = |m: &Linear, (x, y): Pair| {
@@ -202,7 +205,7 @@ fn separable_data_have_a_hessian_however_far_the_training_went() {
             let log = burn::tensor::activation::log_softmax(both, 1);
             -log.narrow(1, 0, 1).mean()
         };
-        let hessian = Hessian::new(&model, &softmax, &data).map(|_| ());
+        let hessian = Risk::new(&softmax, &data).hessian(&model).map(|_| ());
         assert_eq!(hessian, Ok(()), "softmax at {scale}");
     }
 }
@@ -213,11 +216,11 @@ fn weights_of_zero_and_flat_minima_have_a_hessian() {
     let data = [x];
     let zeros = set(&LinearConfig::new(2, 1).init(&device()), &[0.0; 3]);
     let quartic = |m: &Linear, x: Tensor<2>| m.forward(x).powi_scalar(4).mean();
-    let hessian = Hessian::new(&zeros, &quartic, &data).unwrap();
+    let hessian = Risk::new(&quartic, &data).hessian(&zeros).unwrap();
     assert_eq!(entry(&hessian, 0, 0), 0.0);
     // Units that never fire: the loss does not move.
     let dead = |m: &Linear, x: Tensor<2>| relu(m.forward(x) - 100.0).mean();
-    let hessian = Hessian::new(&zeros, &dead, &data).unwrap();
+    let hessian = Risk::new(&dead, &data).hessian(&zeros).unwrap();
     assert_eq!(entry(&hessian, 1, 1), 0.0);
     // Small weights beside large targets: (w − t)² with all of t to cancel.
     let pairs = tensor([
@@ -232,7 +235,7 @@ fn weights_of_zero_and_flat_minima_have_a_hessian() {
         (m.forward(x) - y).square().mean()
     };
     let small = set(&zeros, &[1e-4, -1e-4, 0.0]);
-    let hessian = Hessian::new(&small, &loss, &data).unwrap();
+    let hessian = Risk::new(&loss, &data).hessian(&small).unwrap();
     assert!((entry(&hessian, 0, 0) - 1.0).abs() < 8.0 * EPSILON);
 }
 
@@ -249,14 +252,14 @@ fn a_loss_that_is_not_finite_nearby_has_a_hessian_where_it_is() {
         // −log of 1.0005 − z: a fraction of a hundredth is left.
         (z.clone().square() - (z.neg() + 1.0005).log()).mean()
     };
-    let hessian = Hessian::new(&model, &barrier, &data).unwrap();
+    let hessian = Risk::new(&barrier, &data).hessian(&model).unwrap();
     // ½ (2 + 1/(5e-4)²).
     assert!((entry(&hessian, 0, 0) / 2_000_001.0 - 1.0).abs() < 1e-3);
     let detached = |m: &Linear, x: Tensor<2>| {
         let z = m.forward(x);
         (z.clone() * z.clone().detach() - (z.neg() + 1.0005).log() * 1e-4).mean()
     };
-    let error = Hessian::new(&model, &detached, &data).map(|_| ());
+    let error = Risk::new(&detached, &data).hessian(&model).map(|_| ());
     assert!(
         matches!(error, Err(CurvatureError::Detached { .. })),
         "{error:?}"
@@ -276,12 +279,12 @@ fn a_tensor_that_is_detached_for_some_batches_only_is_refused() {
         tensor([[1.0, 0.0], [2.0, 0.0]]),
         tensor([[1.0, 0.0], [-1.0, 1.0]]),
     ];
-    let error = Hessian::new(&model, &loss, &data).map(|_| ());
+    let error = Risk::new(&loss, &data).hessian(&model).map(|_| ());
     assert!(
         matches!(error, Err(CurvatureError::Detached { .. })),
         "{error:?}"
     );
-    assert!(Hessian::new(&model, &loss, &data[..1]).is_ok());
+    assert!(Risk::new(&loss, &data[..1]).hessian(&model).is_ok());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use burn::tensor::activation::{relu, tanh};
 use burn::tensor::{Tensor, TensorData};
 use burnscape::curvature::{CurvatureError, FiniteDifference};
-use burnscape::loss::{Evaluator, LossError};
+use burnscape::loss::{Evaluator, LossError, Risk};
 use burnscape::sharpness::{ReparameterizationConfig, SharpnessError, SharpnessReportConfig};
 use burnscape::space::{ParamSpace, ParamVector};
 use burnscape_testkit::models::TwoLayers;
@@ -40,7 +40,9 @@ fn sums_in_another_order_are_no_other_function_at_a_minimum() {
             evaluator.check_deterministic(&model, &data, tolerance),
             Ok(())
         );
-        let found = FiniteDifference::new(&model, &objective, &data).map(|_| ());
+        let found = Risk::new(&objective, &data)
+            .finite_difference(&model)
+            .map(|_| ());
         assert_eq!(found, Ok(()), "seed {seed}");
         // That is not nothing: relative to themselves the gradients differ.
         let gradient = || evaluator.loss_and_gradient(&model, &data).unwrap().gradient;
@@ -71,7 +73,7 @@ fn another_function_each_time_is_told_at_a_minimum() {
     // Zeros are equal.
     assert_eq!(evaluator.check_deterministic(&model, &data, 1e-3), Ok(()));
     assert_eq!(
-        Evaluator::new(&slight).check_deterministic(&model, &data, 1e-3),
+        Risk::new(&slight, &data).check_deterministic(&model, 1e-3),
         Ok(())
     );
     let weights = ParamVector::from_module(&ParamSpace::of(&model).unwrap(), &model).unwrap();
@@ -81,7 +83,9 @@ fn another_function_each_time_is_told_at_a_minimum() {
         matches!(found, Err(LossError::NotDeterministic { .. })),
         "{found:?}"
     );
-    let found = FiniteDifference::new(&moved, &objective, &data).map(|_| ());
+    let found = Risk::new(&objective, &data)
+        .finite_difference(&moved)
+        .map(|_| ());
     assert_eq!(found, Err(CurvatureError::Loss(LossError::Draws)));
 }
 

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use burnscape::curvature::{CurvatureError, Hessian};
+
 use burnscape::krylov::to_dense;
+use burnscape::loss::Risk;
 use burnscape::sharpness::{Measure, PerturbationScale, SharpnessReportConfig};
 use burnscape_testkit::eigenvalues;
 
@@ -102,7 +104,7 @@ fn tally(kind: Kind, batches: usize, seeds: Range<u64>) -> Tally {
         tally.minima += 1;
         tally.gradient = tally.gradient.max(norm(&jet.gradient));
 
-        match Hessian::new(&model, &objective, &data) {
+        match Risk::new(&objective, &data).hessian(&model) {
             Err(error) => fail(format!("{place}: Hessian: {error}")),
             Ok(hessian) => {
                 tally.hessians += 1;
@@ -159,7 +161,10 @@ fn tally(kind: Kind, batches: usize, seeds: Range<u64>) -> Tally {
         }
 
         let detach = problem.detached(seed);
-        match Hessian::new(&model, &problem.objective(detach), &data).map(|_| ()) {
+        match Risk::new(&problem.objective(detach), &data)
+            .hessian(&model)
+            .map(|_| ())
+        {
             Err(CurvatureError::Detached { .. }) => tally.refused += 1,
             other => tally
                 .failures
