@@ -12,6 +12,9 @@
 mod space {
     mod f64_device;
 }
+mod loss {
+    mod partition;
+}
 mod optim {
     mod golden;
 }

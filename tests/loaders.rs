@@ -16,7 +16,7 @@ use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 use burnscape::curvature::{CurvatureConfig, CurvatureError, Hessian};
 use burnscape::krylov::LinearOperator;
-use burnscape::loss::{Batches, Evaluator, LossError, Risk};
+use burnscape::loss::{Batches, LossError, Risk};
 use burnscape::sharpness::SharpnessReportConfig;
 use burnscape::space::ParamVector;
 use burnscape_testkit::turn;
@@ -80,21 +80,14 @@ fn a_loader_gives_what_its_batches_give() {
     let _turn = turn();
     let (model, loader) = (model(), loader(3));
     let pinned = Batches::collect(loader.as_ref()).unwrap();
-    let expected = product(&Risk::new(&loss, &pinned).hessian(&model).unwrap());
-    assert_eq!(
-        product(&Risk::new(&loss, &loader).hessian(&model).unwrap()),
-        expected
-    );
     let unsized_loader: &dyn DataLoader<Tensor<2>> = loader.as_ref();
-    assert_eq!(
-        product(&Risk::new(&loss, unsized_loader).hessian(&model).unwrap()),
-        expected
-    );
-    let evaluator = Evaluator::new(&loss);
-    assert_eq!(
-        evaluator.loss(&model, &loader).unwrap(),
-        evaluator.loss(&model, &pinned).unwrap()
-    );
+    let pinned = Risk::new(&loss, &pinned);
+    let expected = product(&pinned.hessian(&model).unwrap());
+    let streamed = Risk::new(&loss, &loader);
+    for risk in [&streamed, &Risk::new(&loss, unsized_loader)] {
+        assert_eq!(product(&risk.hessian(&model).unwrap()), expected);
+    }
+    assert_eq!(streamed.loss(&model).unwrap(), pinned.loss(&model).unwrap());
 }
 
 #[test]
@@ -128,11 +121,8 @@ fn a_loader_that_shuffles_is_refused_by_that_word() {
         .batch_size(ROWS)
         .shuffle(1)
         .build(Rows(3 * ROWS));
-    let model = model();
-    let error = Risk::new(&loss, &shuffled)
-        .hessian(&model)
-        .map(drop)
-        .unwrap_err();
+    let (model, risk) = (model(), Risk::new(&loss, &shuffled));
+    let error = risk.hessian(&model).map(drop).unwrap_err();
     assert_eq!(
         error,
         CurvatureError::Loss(LossError::DataChanged { batch: 0 })
@@ -140,10 +130,7 @@ fn a_loader_that_shuffles_is_refused_by_that_word() {
     let text = error.to_string();
     assert!(text.contains("the loader shuffles"), "{text}");
     assert!(text.contains("without `shuffle`"), "{text}");
-    let error = SharpnessReportConfig::new()
-        .measure(&model, &loss, &shuffled)
-        .map(drop)
-        .unwrap_err();
+    let error = SharpnessReportConfig::new().run(&risk, &model).unwrap_err();
     assert!(error.to_string().contains("the loader shuffles"), "{error}");
 }
 
@@ -158,7 +145,7 @@ fn a_hessian_over_a_loader_holds_what_its_budget_allows() {
     PEAK.reset_peak_usage();
     let before = PEAK.current_usage();
     let loader = loader(200);
-    let hessian = ten.hessian(&model, &loss, &loader).unwrap();
+    let hessian = ten.hessian(&Risk::new(&loss, &loader), &model).unwrap();
     product(&hessian);
     let peak = PEAK.peak_usage() - before;
     assert!(peak < 20 * batch, "{} batches", peak as f64 / batch as f64);

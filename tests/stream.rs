@@ -41,9 +41,8 @@ use burn::module::Module;
 use burn::nn::LinearConfig;
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{DType, Device, Distribution, Tensor};
-use burnscape::curvature::CurvatureConfig;
 use burnscape::dynamics::CurvatureMonitorConfig;
-use burnscape::loss::{Evaluator, LossError, Mode};
+use burnscape::loss::{LossError, Mode, Risk};
 use burnscape::optim::SamConfig;
 use burnscape::sharpness::SharpnessReportConfig;
 use burnscape::space::{ParamSpace, ParamVector};
@@ -140,18 +139,20 @@ fn training_with_a_monitor_is_training_with_one_draw_in_its_place() {
         }
         losses
     };
-    let objective = loss;
     let data = [x.clone()];
-    let config = CurvatureMonitorConfig::new(2)
+    let evaluated = Risk::new(&loss, &data);
+    let trained = evaluated
+        .clone()
         .with_mode(Mode::Train)
-        .with_draws_seed(Some(1));
-    let mut monitor = config.init().expect("a monitor");
+        .with_draws_seed(1);
+    let monitor = || CurvatureMonitorConfig::new(2).init().expect("a monitor");
+    let mut monitor_in_training = monitor();
     let watched = train(&mut |step, model| {
-        monitor
-            .observe(step, 0.1, model, &objective, &data)
+        monitor_in_training
+            .observe(&trained, model, step, 0.1)
             .expect("a reading");
     });
-    assert_eq!(monitor.history().len(), 3);
+    assert_eq!(monitor_in_training.history().len(), 3);
     let drawn = train(&mut |step, _| {
         if step % 2 == 0 {
             documented_draw(&plain);
@@ -159,13 +160,13 @@ fn training_with_a_monitor_is_training_with_one_draw_in_its_place() {
     });
     assert_eq!(watched, drawn);
     // Readings in evaluation mode draw nothing.
-    let mut quiet = CurvatureMonitorConfig::new(2).init().expect("a monitor");
-    let evaluated = train(&mut |step, model| {
+    let mut quiet = monitor();
+    let watched = train(&mut |step, model| {
         quiet
-            .observe(step, 0.1, model, &objective, &data)
+            .observe(&evaluated, model, step, 0.1)
             .expect("a reading");
     });
-    assert_eq!(evaluated, train(&mut |_, _| ()));
+    assert_eq!(watched, train(&mut |_, _| ()));
 }
 
 #[test]
@@ -173,15 +174,14 @@ fn two_measurements_leave_the_stream_in_two_states() {
     let _turn = turn();
     let device = Device::flex();
     let (model, data) = (network(&device), [Tensor::<2>::ones([4, 4], &device)]);
-    let objective = loss;
     let draw = || Tensor::<1>::random([4], Distribution::Default, &device).into_data();
-    let evaluator = Evaluator::new(&objective)
+    let risk = Risk::new(&loss, &data)
         .with_mode(Mode::Train)
         .with_draws_seed(7);
     let mut states = Vec::new();
     let mut losses = Vec::new();
     for _ in 0..3 {
-        losses.push(evaluator.loss(&model, &data).expect("a loss").value);
+        losses.push(risk.loss(&model).expect("a loss").value);
         states.push(draw());
     }
     assert!(losses[0] == losses[1] && losses[1] == losses[2]);
@@ -193,35 +193,19 @@ fn what_draws_is_refused_without_a_seed() {
     let _turn = turn();
     let device = Device::flex();
     let (model, data) = (network(&device), [Tensor::<2>::ones([4, 4], &device)]);
-    let objective = loss;
+    let risk = Risk::new(&loss, &data).with_mode(Mode::Train);
     let text = LossError::Draws.to_string();
     let said = |error: Option<String>| assert_eq!(error.as_ref(), Some(&text));
-    let train = || Evaluator::new(&objective).with_mode(Mode::Train);
-    said(train().loss(&model, &data).err().map(|e| e.to_string()));
-    said(
-        train()
-            .loss_and_gradient(&model, &data)
-            .err()
-            .map(|e| e.to_string()),
-    );
-    let curvature = || CurvatureConfig::new().with_mode(Mode::Train);
-    let error = curvature().hessian(&model, &objective, &data).err();
+    said(risk.loss(&model).err().map(|e| e.to_string()));
+    let error = risk.loss_and_gradient(&model).err();
     said(error.map(|e| e.to_string()));
-    let error = curvature()
-        .finite_difference(&model, &objective, &data)
-        .err();
+    let error = risk.hessian(&model).err();
     said(error.map(|e| e.to_string()));
-    let report = SharpnessReportConfig::new().with_mode(Mode::Train);
-    said(
-        report
-            .measure(&model, &objective, &data)
-            .err()
-            .map(|e| e.to_string()),
-    );
-    let monitor = CurvatureMonitorConfig::new(1).with_mode(Mode::Train).init();
-    let error = monitor
-        .expect("a monitor")
-        .observe(0, 0.1, &model, &objective, &data)
-        .err();
+    let error = risk.finite_difference(&model).err();
+    said(error.map(|e| e.to_string()));
+    let error = SharpnessReportConfig::new().run(&risk, &model).err();
+    said(error.map(|e| e.to_string()));
+    let mut monitor = CurvatureMonitorConfig::new(1).init().expect("a monitor");
+    let error = monitor.observe(&risk, &model, 0, 0.1).err();
     said(error.map(|e| e.to_string()));
 }

@@ -13,7 +13,7 @@ mod curvature {
     #[allow(dead_code, reason = "shared with other binaries")]
     mod fixture;
     mod masks;
-    #[path = "../../benches/curvature/models.rs"]
+    #[path = "models_tmp.rs"]
     #[allow(dead_code, reason = "shared with the benchmark")]
     mod models;
     mod modes;

@@ -1,22 +1,20 @@
 //! What cannot be done is refused by name, with the way out.
 
-use std::cell::Cell;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::{DType, Device, Int, Tensor};
-use burnscape::curvature::{
-    CurvatureConfig, CurvatureError, EmpiricalFisher, Fisher, FisherSampling, GaussNewton,
-    Jacobian, Ntk,
-};
+use burnscape::curvature::{CurvatureConfig, CurvatureError, FisherSampling};
 use burnscape::krylov::LinearOperator;
 use burnscape::linearize::LinearizeError;
-use burnscape::loss::{Likelihood, LossError, Objective, PerExample, Reduction, Risk, Split};
+use burnscape::loss::{Likelihood, LossError, Objective, Reduction, Risk};
 use burnscape::space::SpaceError;
 
-use super::fixture::{CrossEntropy, Dropped, Labeled, batches, device, net};
+use super::fixture::{Dropped, Labeled, batches, cross_entropy, device, losses, net};
 
-fn refusal<O: Objective<Dropped, Labeled>>(loss: &O) -> CurvatureError {
+fn refusal<O: Objective<Dropped, Labeled> + Sync>(loss: &O) -> CurvatureError {
     let data = batches(&[7]);
     Risk::new(loss, &data)
         .hessian(&net())
@@ -25,7 +23,7 @@ fn refusal<O: Objective<Dropped, Labeled>>(loss: &O) -> CurvatureError {
 }
 
 fn plain(net: &Dropped, batch: Labeled) -> Tensor<1> {
-    CrossEntropy::losses(net.forward(batch.x), batch.y).mean()
+    losses(net.forward(batch.x), batch.y).mean()
 }
 
 #[test]
@@ -80,9 +78,7 @@ fn closures_that_cannot_be_traced_say_why() {
 
 #[test]
 fn losses_without_a_number_or_a_gradient_are_refused() {
-    let error = refusal(&|net: &Dropped, batch: Labeled| {
-        CrossEntropy::losses(net.forward(batch.x), batch.y)
-    });
+    let error = refusal(&|net: &Dropped, batch: Labeled| losses(net.forward(batch.x), batch.y));
     let expected = LinearizeError::NotScalar { shape: vec![7] };
     assert_eq!(error, CurvatureError::Linearize(expected));
     let error = refusal(&|_: &Dropped, batch: Labeled| batch.x.mean());
@@ -106,19 +102,20 @@ fn what_is_detached_from_the_backward_pass_alone_is_refused() {
     assert!(matches!(error, CurvatureError::Detached { .. }), "{error}");
     assert!(error.to_string().contains("detached"), "{error}");
     let data = batches(&[7]);
-    let split = Split::new(
+    let risk = Risk::split(
         |net: &Dropped, batch: &Labeled| {
             let z = net.forward(batch.x.clone());
             z.clone().detach() * z
         },
         |z: Tensor<2>, _: Labeled| z.square().mean(),
+        &data,
     );
     let net = net();
     let refused = [
-        GaussNewton::new(&net, &split, &data).map(|_| ()),
-        Fisher::new(&net, &split, &data, Likelihood::Gaussian).map(|_| ()),
-        Jacobian::new(&net, &split, &data).map(|_| ()),
-        Ntk::new(&net, &split, &data).map(|_| ()),
+        risk.gauss_newton(&net).map(|_| ()),
+        risk.fisher(&net, Likelihood::Gaussian).map(|_| ()),
+        risk.jacobian(&net).map(|_| ()),
+        risk.ntk(&net).map(|_| ()),
     ];
     for refused in refused {
         assert!(
@@ -132,7 +129,7 @@ fn what_is_detached_from_the_backward_pass_alone_is_refused() {
 fn jacobians_that_are_not_finite_are_found() {
     let data = batches(&[3, 4]);
     // Zero outputs with an infinite slope.
-    let split = Split::new(
+    let risk = Risk::split(
         |net: &Dropped, batch: &Labeled| {
             let z = net.forward(batch.x.clone());
             match batch.x.dims()[0] {
@@ -141,10 +138,9 @@ fn jacobians_that_are_not_finite_are_found() {
             }
         },
         |z: Tensor<2>, _: Labeled| z.square().mean(),
+        &data,
     );
-    let error = Jacobian::new(&net(), &split, &data)
-        .map(|_| ())
-        .unwrap_err();
+    let error = risk.jacobian(&net()).map(|_| ()).unwrap_err();
     assert!(
         matches!(error, CurvatureError::NonFiniteProduct { batch: 1, .. }),
         "{error}"
@@ -222,11 +218,10 @@ fn data_that_are_empty_or_change_are_refused() {
     );
 
     // Another order every time.
-    let turn = Cell::new(0);
+    let turn = AtomicUsize::new(0);
     let shuffled = || {
-        turn.set(turn.get() + 1);
         let mut data = batches(&[2, 2, 3]);
-        if turn.get() % 2 == 0 {
+        if turn.fetch_add(1, Ordering::Relaxed) % 2 == 1 {
             data.swap(0, 1);
         }
         data
@@ -242,8 +237,8 @@ fn data_that_are_empty_or_change_are_refused() {
     assert!(error.to_string().contains("Batches::collect"));
 
     // An iterator that is used up.
-    let once = Cell::new(Some(batches(&[4, 3])));
-    let exhausted = || once.take().unwrap_or_default();
+    let once = Mutex::new(batches(&[4, 3]));
+    let exhausted = || std::mem::take(&mut *once.lock().unwrap());
     let error = Risk::new(&plain, &exhausted)
         .hessian(&net)
         .map(|_| ())
@@ -285,32 +280,28 @@ fn models_without_something_to_differentiate_are_refused() {
 fn requests_that_make_no_sense_are_refused() {
     let net = net();
     let data = batches(&[7]);
-    let objective = CrossEntropy(Reduction::Mean);
+    let risk = cross_entropy(Reduction::Mean, &data);
     let sampling = FisherSampling {
         samples: 0,
         seed: 1,
     };
     let config = CurvatureConfig::new();
-    let error = config.sampled_fisher(&net, &objective, &data, Likelihood::Gaussian, sampling);
+    let error = config.sampled_fisher(&risk, &net, Likelihood::Gaussian, sampling);
     assert_eq!(error.map(|_| ()).unwrap_err(), CurvatureError::NoSamples);
 
-    let error = EmpiricalFisher::new(&net, &plain, &data)
-        .map(|_| ())
-        .unwrap_err();
-    assert_eq!(error, CurvatureError::Loss(LossError::NotPerExample));
-    let mean = PerExample::new(plain, Reduction::Mean);
-    let error = EmpiricalFisher::new(&net, &mean, &data)
-        .map(|_| ())
-        .unwrap_err();
+    let mean = Risk::per_example(plain, &data);
+    let error = mean.empirical_fisher(&net).map(|_| ()).unwrap_err();
     let expected = LossError::WrongExampleLosses {
         expected: 7,
         found: 1,
     };
     assert_eq!(error, CurvatureError::Loss(expected));
 
-    let (all, fewer) = (batches(&[7]), &batches(&[4, 3])[..1]);
-    let jacobian = Jacobian::new(&net, &objective, &all).unwrap();
-    let other = Jacobian::new(&net, &objective, fewer).unwrap();
+    let fewer = &batches(&[4, 3])[..1];
+    let jacobian = risk.jacobian(&net).unwrap();
+    let other = cross_entropy(Reduction::Mean, fewer)
+        .jacobian(&net)
+        .unwrap();
     let v = burnscape::space::ParamVector::gaussian(jacobian.space(), 1).unwrap();
     let short = other.matvec(&v).unwrap();
     let error = burnscape::krylov::Adjoint::matvec_adjoint(&jacobian, &short);

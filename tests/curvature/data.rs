@@ -2,13 +2,20 @@
 
 use burn::tensor::activation::softmax;
 use burn::tensor::{Tensor, TensorData};
-use burnscape::curvature::{CurvatureConfig, EmpiricalFisher, Fisher, GaussNewton, Jacobian};
+use burnscape::curvature::CurvatureConfig;
 use burnscape::krylov::LinearOperator;
-use burnscape::loss::{Batch, Likelihood, PerExample, Reduction, Risk, SplitObjective, Summed};
+use burnscape::loss::{Batch, Likelihood, Reduction, Risk, Summed};
 use burnscape::space::ParamVector;
 use proptest::prelude::*;
 
-use super::fixture::{CrossEntropy, Dropped, EXAMPLES, Labeled, assert_close, batches, dense, net};
+use super::fixture::{
+    Dropped, EXAMPLES, Labeled, assert_close, batches, cross_entropy, dense, losses, net,
+};
+
+/// The sum over a batch.
+fn total(net: &Dropped, batch: Labeled) -> Tensor<1> {
+    losses(net.forward(batch.x), batch.y).sum()
+}
 
 /// Sizes of batches that make up the whole.
 fn partition() -> impl Strategy<Value = Vec<usize>> {
@@ -31,16 +38,16 @@ proptest! {
     fn any_partition_of_the_data_gives_the_same_operators(sizes in partition(), sum in any::<bool>()) {
         let net = net();
         let reduction = if sum { Reduction::Sum } else { Reduction::Mean };
-        let objective = CrossEntropy(reduction);
-        let losses = |net: &Dropped, batch: Labeled| CrossEntropy::losses(net.forward(batch.x), batch.y);
-        let per_example = PerExample::new(losses, reduction);
+        let losses = |net: &Dropped, batch: Labeled| losses(net.forward(batch.x), batch.y);
         let all = |data: &Vec<Labeled>| {
+            let risk = cross_entropy(reduction, data);
+            let per_example = Risk::per_example(losses, data).with_reduction(reduction);
             [
-                dense(&Risk::new(&objective.as_loss(), data).hessian(&net).unwrap()),
-                dense(&GaussNewton::new(&net, &objective, data).unwrap()),
-                dense(&Fisher::new(&net, &objective, data, Likelihood::Categorical).unwrap()),
-                dense(&EmpiricalFisher::new(&net, &per_example, data).unwrap()),
-                dense(&Jacobian::new(&net, &objective, data).unwrap()),
+                dense(&risk.hessian(&net).unwrap()),
+                dense(&risk.gauss_newton(&net).unwrap()),
+                dense(&risk.fisher(&net, Likelihood::Categorical).unwrap()),
+                dense(&per_example.empirical_fisher(&net).unwrap()),
+                dense(&risk.jacobian(&net).unwrap()),
             ]
         };
         let (whole, parts) = (all(&batches(&[EXAMPLES])), all(&batches(&sizes)));
@@ -69,13 +76,8 @@ fn a_batch_that_weighs_more_counts_more() {
         }
     }
     let net = net();
-    let loss = |net: &Dropped, batch: Heavy| {
-        CrossEntropy(Reduction::Mean)
-            .as_loss()
-            .loss_of(net, batch.0)
-    };
-    let plain =
-        |net: &Dropped, batch: Labeled| CrossEntropy(Reduction::Mean).as_loss().loss_of(net, batch);
+    let plain = |net: &Dropped, batch: Labeled| losses(net.forward(batch.x), batch.y).mean();
+    let loss = |net: &Dropped, batch: Heavy| plain(net, batch.0);
     let parts = batches(&[5, 2]);
     let heavy: Vec<Heavy> = parts.iter().cloned().map(Heavy).collect();
     let repeated = [&parts[0], &parts[1], &parts[1], &parts[1]].map(Clone::clone);
@@ -84,25 +86,11 @@ fn a_batch_that_weighs_more_counts_more() {
     assert_close(&dense(&other), &dense(&one), 1e-13);
 }
 
-trait LossOf {
-    fn loss_of(&self, net: &Dropped, batch: Labeled) -> Tensor<1>;
-}
-
-impl<O: burnscape::loss::Objective<Dropped, Labeled>> LossOf for O {
-    fn loss_of(&self, net: &Dropped, batch: Labeled) -> Tensor<1> {
-        self.loss(net, batch)
-    }
-}
-
 #[test]
 fn scaling_the_loss_by_a_power_of_two_scales_products_exactly() {
     let net = net();
     let data = batches(&[4, 3]);
-    let scaled = |factor: f64| {
-        move |net: &Dropped, batch: Labeled| {
-            CrossEntropy::losses(net.forward(batch.x), batch.y).sum() * factor
-        }
-    };
+    let scaled = |factor: f64| move |net: &Dropped, batch: Labeled| total(net, batch) * factor;
     let product = |factor: f64| {
         let objective = Summed(scaled(factor));
         let hessian = Risk::new(&objective, &data).hessian(&net).unwrap();
@@ -140,14 +128,12 @@ fn fields_that_are_no_tensors_are_seen_in_every_batch() {
             factor,
         })
         .collect();
-    let losses =
-        |net: &Dropped, batch: Labeled| CrossEntropy::losses(net.forward(batch.x), batch.y).sum();
-    let objective =
-        Summed(|net: &Dropped, batch: Scaled| losses(net, batch.labeled) * batch.factor);
-    let plain = Summed(losses);
+    let objective = Summed(|net: &Dropped, batch: Scaled| total(net, batch.labeled) * batch.factor);
+    let plain = Summed(total);
+    let risk = Risk::new(&objective, &data);
     for budget in [0, 1 << 20] {
-        let config = || CurvatureConfig::new().with_residual_budget(budget);
-        let whole = dense(&config().hessian(&net, &objective, &data).unwrap());
+        let config = CurvatureConfig::new().with_residual_budget(budget);
+        let whole = dense(&config.hessian(&risk, &net).unwrap());
         let mut expected = vec![0.0; whole.as_slice().len()];
         for (batch, factor) in labeled.iter().zip(factors) {
             let part = Risk::new(&plain, std::slice::from_ref(batch))

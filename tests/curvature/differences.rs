@@ -1,34 +1,32 @@
 //! Differences of gradients, and weight decay.
 
-use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::module::ParamGroup;
-use burnscape::curvature::{FiniteDifference, WeightDecay};
+use burnscape::curvature::WeightDecay;
 use burnscape::krylov::{LinearOperator, Sum, symmetry_defect};
-use burnscape::loss::{Reduction, Risk, SplitObjective};
+use burnscape::loss::{Reduction, Risk};
 use burnscape::space::{ParamSpace, ParamVector};
 
-use super::fixture::{CrossEntropy, Dropped, Labeled, assert_close, batches, dense, distance, net};
+use super::fixture::{
+    Dropped, Labeled, assert_close, batches, cross_entropy, dense, distance, losses, net,
+};
 
 #[test]
 fn differences_converge_to_the_exact_hessian_as_the_square_of_the_step() {
     let net = net();
     let data = batches(&[5, 2]);
     for reduction in [Reduction::Mean, Reduction::Sum] {
-        let objective = CrossEntropy(reduction);
-        let loss = objective.as_loss();
-        let exact = dense(&Risk::new(&loss, &data).hessian(&net).unwrap());
+        let risk = cross_entropy(reduction, &data);
+        let exact = dense(&risk.hessian(&net).unwrap());
         let error = |step: f64| {
-            let differences = Risk::new(&loss, &data)
-                .finite_difference(&net)
-                .unwrap()
-                .with_step(step);
+            let differences = risk.finite_difference(&net).unwrap().with_step(step);
             distance(exact.as_slice(), dense(&differences).as_slice())
         };
         let (coarse, fine) = (error(2e-2), error(1e-2));
         assert!((3.6..4.4).contains(&(coarse / fine)), "{coarse} {fine}");
         // The default step.
-        let differences = Risk::new(&loss, &data).finite_difference(&net).unwrap();
+        let differences = risk.finite_difference(&net).unwrap();
         assert_close(&exact, &dense(&differences), 1e-8);
         assert!(symmetry_defect(&differences, 3, 1).unwrap() < 1e-8);
         let zero = ParamVector::zeros(differences.space()).unwrap();
@@ -40,36 +38,36 @@ fn differences_converge_to_the_exact_hessian_as_the_square_of_the_step() {
 fn differences_need_no_trace() {
     let net = net();
     let data = batches(&[5, 2]);
-    let calls = Cell::new(0);
+    let calls = AtomicUsize::new(0);
     // A loss that looks at its value.
     let loss = |net: &Dropped, batch: Labeled| {
-        calls.set(calls.get() + 1);
-        let loss = CrossEntropy::losses(net.forward(batch.x), batch.y).mean();
+        calls.fetch_add(1, Ordering::Relaxed);
+        let loss = losses(net.forward(batch.x), batch.y).mean();
         let value: f64 = loss.clone().into_scalar();
         if value > 0.0 { loss } else { loss * 0.0 }
     };
-    assert!(Risk::new(&loss, &data).hessian(&net).is_err());
-    calls.set(0);
-    let differences = Risk::new(&loss, &data).finite_difference(&net).unwrap();
-    assert_eq!(calls.get(), 5, "two gradients of two batches, and a probe");
+    let risk = Risk::new(&loss, &data);
+    assert!(risk.hessian(&net).is_err());
+    calls.store(0, Ordering::Relaxed);
+    let differences = risk.finite_difference(&net).unwrap();
+    let made = calls.load(Ordering::Relaxed);
+    assert_eq!(made, 5, "two gradients of two batches, and a probe");
     let v = ParamVector::gaussian(differences.space(), 1).unwrap();
     differences.matvec(&v).unwrap();
-    assert_eq!(calls.get(), 9);
+    assert_eq!(calls.load(Ordering::Relaxed), 9);
 }
 
 #[test]
 fn weight_decay_is_a_summand() {
     let net = net();
     let data = batches(&[5, 2]);
-    let objective = CrossEntropy(Reduction::Mean);
-    let loss = objective.as_loss();
     let lambda = 0.125;
     let penalized = |net: &Dropped, batch: Labeled| {
         let square = net.first.weight.val().square().sum() + net.second.weight.val().square().sum();
-        CrossEntropy::losses(net.forward(batch.x), batch.y).mean() + square * (lambda / 2.0)
+        losses(net.forward(batch.x), batch.y).mean() + square * (lambda / 2.0)
     };
     let expected = dense(&Risk::new(&penalized, &data).hessian(&net).unwrap());
-    let hessian = Risk::new(&loss, &data).hessian(&net).unwrap();
+    let hessian = cross_entropy(Reduction::Mean, &data).hessian(&net).unwrap();
     let group = ParamGroup::from_predicate("weight");
     let decay = WeightDecay::of_group(hessian.space(), &group, lambda).unwrap();
     assert_close(&expected, &dense(&Sum::new(hessian, decay).unwrap()), 1e-14);

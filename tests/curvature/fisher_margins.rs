@@ -9,7 +9,7 @@ use burn::nn::loss::{BinaryCrossEntropyLossConfig, CrossEntropyLossConfig};
 use burn::tensor::{DType, Int, Tensor, TensorData};
 use burnscape::curvature::{CurvatureConfig, FisherSampling};
 use burnscape::krylov::LinearOperator;
-use burnscape::loss::{Likelihood, Split};
+use burnscape::loss::{Likelihood, Risk};
 use burnscape::space::ParamVector;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -121,17 +121,13 @@ impl Case {
                 criterion.forward(z, y.reshape([MARGINS]))
             }
         };
-        let split = Split::new(|m: &Logits, _: &Targets| m.val(), criterion);
-        let loss = move |m: &Logits, y: Targets| criterion(m.val(), y);
+        let risk = Risk::split(|m: &Logits, _: &Targets| m.val(), criterion, &data);
         // The check of the gradient is about Burn's own, which forms p − 1.
-        let config = || CurvatureConfig::new().with_checks(false);
-        let fisher = config()
-            .fisher(&model, &split, &data, likelihood)
-            .expect("a Fisher matrix");
-        let gauss_newton = config()
-            .gauss_newton(&model, &split, &data)
-            .expect("a matrix");
-        let hessian = config().hessian(&model, &loss, &data).expect("a Hessian");
+        let config = CurvatureConfig::new().with_checks(false);
+        let fisher = config.fisher(&risk, &model, likelihood);
+        let fisher = fisher.expect("a Fisher matrix");
+        let gauss_newton = config.gauss_newton(&risk, &model).expect("a matrix");
+        let hessian = config.hessian(&risk, &model).expect("a Hessian");
         let w = ParamVector::from_host(fisher.space(), &self.direction).expect("a direction");
         [
             fisher.matvec(&w),
@@ -211,16 +207,17 @@ fn a_sampled_score_keeps_what_is_left_of_a_probability_near_one() {
             (-20.0_f64).exp() / (1.0 + (-20.0_f64).exp()),
         ),
     ] {
-        let split = Split::new(
+        let risk = Risk::split(
             |m: &Logits, _: &Targets| m.val(),
             |z: Tensor<2>, _: Targets| z.square().mean(),
+            &data,
         );
         let config = CurvatureConfig::new().with_checks(false);
         let sampling = FisherSampling {
             samples: 4,
             seed: 7,
         };
-        let sampled = config.sampled_fisher(&model, &split, &data, likelihood, sampling);
+        let sampled = config.sampled_fisher(&risk, &model, likelihood, sampling);
         let sampled = sampled.expect("a Fisher matrix");
         let first = ParamVector::from_host(sampled.space(), &[1.0, 0.0, 0.0]).expect("a vector");
         let found = sampled

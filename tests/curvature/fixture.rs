@@ -3,7 +3,7 @@
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::{Int, Tensor, TensorData};
 use burnscape::krylov::{Dense, LinearOperator};
-use burnscape::loss::{Batch, Reduction, SplitObjective};
+use burnscape::loss::{Batch, DataSet, Reduction, Risk, Split};
 use burnscape::space::{ParamSpace, ParamVector};
 pub(crate) use burnscape_testkit::double::device;
 pub(crate) use burnscape_testkit::models::Dropped;
@@ -27,37 +27,26 @@ pub(crate) struct Labeled {
     pub(crate) y: Tensor<1, Int>,
 }
 
-/// Cross-entropy in halves, with the reduction that is asked for.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct CrossEntropy(pub(crate) Reduction);
-
-impl CrossEntropy {
-    /// `[n]`, written out: one loss an example.
-    pub(crate) fn losses(z: Tensor<2>, y: Tensor<1, Int>) -> Tensor<1> {
-        let log = burn::tensor::activation::log_softmax(z, 1);
-        -log.gather(1, y.unsqueeze_dim::<2>(1)).squeeze_dim::<1>(1)
-    }
+/// Cross-entropy `[n]`, written out: one loss an example.
+pub(crate) fn losses(z: Tensor<2>, y: Tensor<1, Int>) -> Tensor<1> {
+    let log = burn::tensor::activation::log_softmax(z, 1);
+    -log.gather(1, y.unsqueeze_dim::<2>(1)).squeeze_dim::<1>(1)
 }
 
-impl SplitObjective<Dropped, Labeled, 2> for CrossEntropy {
-    fn outputs(&self, model: &Dropped, batch: &Labeled) -> Tensor<2> {
-        model.forward(batch.x.clone())
-    }
-
-    fn criterion(&self, outputs: Tensor<2>, batch: Labeled) -> Tensor<1> {
-        match self.0 {
-            Reduction::Mean => {
-                let device = outputs.device();
-                let criterion = CrossEntropyLossConfig::new().init(&device);
-                criterion.forward(outputs, batch.y)
-            }
-            Reduction::Sum => Self::losses(outputs, batch.y).sum(),
+/// Cross-entropy in halves, with the reduction that is asked for.
+pub(crate) fn cross_entropy<D>(reduction: Reduction, data: &D) -> Risk<'_, Dropped, Split>
+where
+    D: DataSet<Labeled> + Sync + ?Sized,
+{
+    let outputs = |net: &Dropped, batch: &Labeled| net.forward(batch.x.clone());
+    let criterion = move |z: Tensor<2>, batch: Labeled| match reduction {
+        Reduction::Mean => {
+            let criterion = CrossEntropyLossConfig::new().init(&z.device());
+            criterion.forward(z, batch.y)
         }
-    }
-
-    fn reduction(&self) -> Reduction {
-        self.0
-    }
+        Reduction::Sum => losses(z, batch.y).sum(),
+    };
+    Risk::split(outputs, criterion, data).with_reduction(reduction)
 }
 
 pub(crate) const EXAMPLES: usize = 7;

@@ -2,9 +2,9 @@
 
 use burn::module::Module;
 use burn::tensor::{DType, Tensor};
-use burnscape::curvature::{CurvatureConfig, Fisher, FisherSampling, Jacobian};
+use burnscape::curvature::{CurvatureConfig, FisherSampling};
 use burnscape::krylov::{Adjoint, LinearOperator, VectorSpace};
-use burnscape::loss::{Likelihood, Risk, Split};
+use burnscape::loss::{Likelihood, Risk};
 use burnscape::space::{ParamSpace, ParamVector};
 
 use super::fixture::{Dropped, Labeled, batches, net};
@@ -40,9 +40,10 @@ fn products_in_half_precision_are_those_in_double_to_its_digits() {
             .collect();
         let space = ParamSpace::of(&half).unwrap();
         assert_eq!(space.dtype().unwrap(), dtype);
+        let risk = Risk::new(&loss, &data);
         for budget in [0, 1 << 20] {
             let config = CurvatureConfig::new().with_residual_budget(budget);
-            let hessian = config.hessian(&half, &loss, &data).unwrap();
+            let hessian = config.hessian(&risk, &half).unwrap();
             let v = ParamVector::from_host(&space, &v.to_host().unwrap()).unwrap();
             let product = hessian.matvec(&v).unwrap();
             assert_eq!(product.values().dtype(), dtype);
@@ -52,11 +53,12 @@ fn products_in_half_precision_are_those_in_double_to_its_digits() {
         }
         // Outputs in single precision, as mixed precision has them; and drawn targets.
         for widened in [DType::F32, dtype] {
-            let split = Split::new(
+            let risk = Risk::split(
                 move |net: &Dropped, batch: &Labeled| net.forward(batch.x.clone()).cast(widened),
                 |z: Tensor<2>, _: Labeled| z.square().mean(),
+                &data,
             );
-            let jacobian = Jacobian::new(&half, &split, &data).unwrap();
+            let jacobian = risk.jacobian(&half).unwrap();
             assert_eq!(jacobian.outputs().dtype(), widened);
             let v = ParamVector::gaussian(&space, 5).unwrap();
             let moved = jacobian.matvec(&v).unwrap();
@@ -68,11 +70,9 @@ fn products_in_half_precision_are_those_in_double_to_its_digits() {
                 seed: 3,
             };
             let law = Likelihood::Categorical;
-            let exact = Fisher::new(&half, &split, &data, law).unwrap();
+            let exact = risk.fisher(&half, law).unwrap();
             let config = CurvatureConfig::new();
-            let drawn = config
-                .sampled_fisher(&half, &split, &data, law, sampling)
-                .unwrap();
+            let drawn = config.sampled_fisher(&risk, &half, law, sampling).unwrap();
             let (a, b) = (exact.matvec(&v).unwrap(), drawn.matvec(&v).unwrap());
             let (a, b) = (a.to_host().unwrap(), b.to_host().unwrap());
             let distance = super::fixture::distance(&a, &b);

@@ -4,7 +4,7 @@
 use std::ops::ControlFlow;
 
 use burn::tensor::{Device, Tensor};
-use burnscape::curvature::{CurvatureError, Hessian};
+use burnscape::curvature::CurvatureError;
 use burnscape::krylov::{
     BlockLanczosConfig, CgConfig, Counted, Dense, DensityConfig, DiagonalConfig, DiagonalMethod,
     EigenpairsConfig, End, Inverse, KrylovRecord, LanczosConfig, LobpcgConfig, PowerConfig,

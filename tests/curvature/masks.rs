@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear, LinearConfig};
 use burn::tensor::{Tensor, TensorData};
-use burnscape::curvature::{CurvatureConfig, CurvatureError};
+use burnscape::curvature::CurvatureError;
 use burnscape::loss::{Mode, Risk};
 use burnscape::space::RunningStatistics;
 
@@ -48,8 +48,8 @@ fn batch_statistics_and_masks_are_those_of_the_operator() {
     for mode in [Mode::Eval, Mode::Train] {
         let made = |is_detached| {
             let loss = move |m: &Net, x: Tensor<2>| m.outputs(x, is_detached).square().mean();
-            let config = CurvatureConfig::new().with_mode(mode).with_draws_seed(1);
-            config.hessian(&net, &loss, &data).map(|_| ())
+            let risk = Risk::new(&loss, &data).with_mode(mode).with_draws_seed(1);
+            risk.hessian(&net).map(|_| ())
         };
         assert_eq!(made(false), Ok(()), "{mode:?}");
         let detached = made(true);

@@ -4,28 +4,25 @@
 use burn::module::{Module, ParamGroup};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, TensorData};
-use burnscape::curvature::{CurvatureConfig, CurvatureError, Jacobian};
+use burnscape::curvature::{CurvatureConfig, CurvatureError};
 use burnscape::krylov::{adjoint_defect, linearity_defect, symmetry_defect};
-use burnscape::loss::{LossError, Mode, Reduction, Risk, SplitObjective};
+use burnscape::loss::{LossError, Mode, Reduction, Risk};
 use burnscape_testkit::turn;
 
-use super::fixture::{CrossEntropy, assert_close, batches, dense, device, distance, net};
+use super::fixture::{assert_close, batches, cross_entropy, dense, device, distance, net};
 
 #[test]
 fn dropout_masks_are_drawn_once_and_kept_under_every_budget() {
     let _drawing = turn();
     let net = net();
-    let objective = CrossEntropy(Reduction::Mean);
     let data = batches(&[4, 3]);
-    let loss = objective.as_loss();
-    let evaluated = dense(&Risk::new(&loss, &data).hessian(&net).unwrap());
+    let risk = cross_entropy(Reduction::Mean, &data);
+    let evaluated = dense(&risk.hessian(&net).unwrap());
+    let risk = risk.with_mode(Mode::Train);
     let trained = |seed: u64, bytes: usize| {
-        let hessian = CurvatureConfig::new()
-            .with_mode(Mode::Train)
-            .with_draws_seed(seed)
-            .with_residual_budget(bytes)
-            .hessian(&net, &loss, &data);
-        let hessian = hessian.unwrap();
+        let config = CurvatureConfig::new().with_residual_budget(bytes);
+        let risk = risk.clone().with_draws_seed(seed);
+        let hessian = config.hessian(&risk, &net).unwrap();
         assert!(symmetry_defect(&hessian, 2, 1).unwrap() < 1e-14);
         assert!(linearity_defect(&hessian, 2, 1).unwrap() < 1e-14);
         dense(&hessian)
@@ -41,24 +38,19 @@ fn dropout_masks_are_drawn_once_and_kept_under_every_budget() {
 fn a_jacobian_and_its_transpose_share_their_masks() {
     let _drawing = turn();
     let net = net();
-    let objective = CrossEntropy(Reduction::Mean);
     let data = batches(&[4, 3]);
+    let risk = cross_entropy(Reduction::Mean, &data);
+    let evaluated = dense(&risk.jacobian(&net).unwrap());
+    let risk = risk.with_mode(Mode::Train);
+    let refused = risk.jacobian(&net).map(drop);
+    assert_eq!(refused, Err(CurvatureError::Loss(LossError::Draws)));
+    let risk = risk.with_draws_seed(1);
     for bytes in [0, 1 << 20] {
-        let config = CurvatureConfig::new()
-            .with_mode(Mode::Train)
-            .with_draws_seed(1)
-            .with_residual_budget(bytes);
-        let jacobian = config.jacobian(&net, &objective, &data).unwrap();
+        let config = CurvatureConfig::new().with_residual_budget(bytes);
+        let jacobian = config.jacobian(&risk, &net).unwrap();
         assert!(adjoint_defect(&jacobian, 3, 1).unwrap() < 1e-14);
     }
-    let evaluated = dense(&Jacobian::new(&net, &objective, &data).unwrap());
-    let config = CurvatureConfig::new().with_mode(Mode::Train);
-    let refused = config.jacobian(&net, &objective, &data).map(drop);
-    assert_eq!(refused, Err(CurvatureError::Loss(LossError::Draws)));
-    let config = CurvatureConfig::new()
-        .with_mode(Mode::Train)
-        .with_draws_seed(1);
-    let trained = dense(&config.jacobian(&net, &objective, &data).unwrap());
+    let trained = dense(&risk.jacobian(&net).unwrap());
     assert!(distance(evaluated.as_slice(), trained.as_slice()) > 1e-3);
 }
 
@@ -97,8 +89,8 @@ fn curvature_never_writes_into_the_users_running_statistics() {
         net.last.forward(hidden).powi_scalar(2).mean()
     };
     let matrix = |mode: Mode| {
-        let config = CurvatureConfig::new().with_mode(mode);
-        dense(&config.hessian(&net, &loss, &data).unwrap())
+        let risk = Risk::new(&loss, &data).with_mode(mode);
+        dense(&risk.hessian(&net).unwrap())
     };
     let (evaluated, trained) = (matrix(Mode::Eval), matrix(Mode::Train));
     assert!(distance(evaluated.as_slice(), trained.as_slice()) > 1e-2);
@@ -110,22 +102,20 @@ fn differences_know_groups_and_masks() {
     let _drawing = turn();
     let net = net();
     let data = batches(&[5, 2]);
-    let objective = CrossEntropy(Reduction::Mean);
-    let loss = objective.as_loss();
-    let config = || CurvatureConfig::new().with_group(ParamGroup::from_predicate("second"));
-    let exact = dense(&config().hessian(&net, &loss, &data).unwrap());
-    let differences = config().finite_difference(&net, &loss, &data).unwrap();
+    let whole = cross_entropy(Reduction::Mean, &data);
+    let block = whole
+        .clone()
+        .with_group(ParamGroup::from_predicate("second"));
+    let exact = dense(&block.hessian(&net).unwrap());
+    let differences = block.finite_difference(&net).unwrap();
     assert_close(&exact, &dense(&differences), 1e-8);
 
-    let config = || CurvatureConfig::new().with_mode(Mode::Train);
-    let error = config()
-        .finite_difference(&net, &loss, &data)
-        .map(|_| ())
-        .unwrap_err();
+    let trained = whole.with_mode(Mode::Train);
+    let error = trained.finite_difference(&net).map(|_| ()).unwrap_err();
     assert_eq!(error, CurvatureError::Loss(LossError::Draws));
     // The seed gives differences and exact products the same masks.
-    let seeded = || config().with_draws_seed(5);
-    let differences = seeded().finite_difference(&net, &loss, &data).unwrap();
-    let exact = dense(&seeded().hessian(&net, &loss, &data).unwrap());
+    let seeded = trained.with_draws_seed(5);
+    let differences = seeded.finite_difference(&net).unwrap();
+    let exact = dense(&seeded.hessian(&net).unwrap());
     assert_close(&exact, &dense(&differences), 1e-8);
 }

@@ -2,19 +2,17 @@
 
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::Tensor;
-use burnscape::curvature::{
-    CurvatureConfig, EmpiricalFisher, Fisher, FisherSampling, GaussNewton, Hessian, Jacobian, Ntk,
-};
+use burnscape::curvature::{CurvatureConfig, FisherSampling};
 use burnscape::krylov::{Dense, LinearOperator, adjoint_defect, linearity_defect, symmetry_defect};
-use burnscape::loss::{Likelihood, Objective, PerExample, Reduction, Risk, Split, SplitObjective};
+use burnscape::loss::{Likelihood, Reduction, Risk, Split};
 use burnscape::space::{ParamSpace, ParamVector};
 
 use super::fixture::{
-    CrossEntropy, Dropped, EXAMPLES, Labeled, assert_close, batches, dense, device, net,
+    Dropped, EXAMPLES, Labeled, assert_close, batches, cross_entropy, dense, device, losses, net,
 };
 
 /// Central differences of Burn's own gradient, column by column.
-fn differences(net: &Dropped, loss: &impl Objective<Dropped, Labeled>, data: &[Labeled]) -> Dense {
+fn differences(net: &Dropped, risk: &Risk<'_, Dropped, Split>) -> Dense {
     let space = ParamSpace::of(net).unwrap();
     let step = 1e-5;
     let columns: Vec<Vec<f64>> = (0..space.len())
@@ -24,7 +22,7 @@ fn differences(net: &Dropped, loss: &impl Objective<Dropped, Labeled>, data: &[L
             let unit = ParamVector::from_host(&space, &unit).unwrap();
             let gradient = |scale: f64| {
                 let moved = unit.displace(net, scale).unwrap();
-                let result = Risk::new(loss, data).loss_and_gradient(&moved).unwrap();
+                let result = risk.loss_and_gradient(&moved).unwrap();
                 result.gradient.to_host().unwrap()
             };
             let (up, down) = (gradient(step), gradient(-step));
@@ -40,15 +38,14 @@ fn the_hessian_is_the_derivative_of_the_gradient() {
     let net = net();
     let data = batches(&[4, 3]);
     for reduction in [Reduction::Mean, Reduction::Sum] {
-        let objective = CrossEntropy(reduction);
-        let loss = objective.as_loss();
-        let hessian = Risk::new(&loss, &data).hessian(&net).unwrap();
-        let reference = Risk::new(&loss, &data).loss_and_gradient(&net).unwrap();
+        let risk = cross_entropy(reduction, &data);
+        let hessian = risk.hessian(&net).unwrap();
+        let reference = risk.loss_and_gradient(&net).unwrap();
         assert!((hessian.loss() - reference.value).abs() <= 1e-14 * reference.value.abs());
         let (a, b) = (hessian.gradient().unwrap(), reference.gradient);
         assert!(a.clone().axpy(-1.0, &b).unwrap().norm().unwrap() <= 1e-14 * b.norm().unwrap());
         assert_eq!(hessian.num_examples(), EXAMPLES);
-        assert_close(&differences(&net, &loss, &data), &dense(&hessian), 1e-8);
+        assert_close(&differences(&net, &risk), &dense(&hessian), 1e-8);
         assert!(symmetry_defect(&hessian, 3, 5).unwrap() < 1e-14);
         assert!(linearity_defect(&hessian, 3, 5).unwrap() < 1e-14);
     }
@@ -82,8 +79,8 @@ fn block_diagonal(entry: impl Fn(usize, usize) -> f64) -> Dense {
 fn gauss_newton_and_fisher_are_the_jacobian_around_the_curvature_of_softmax() {
     let net = net();
     let data = batches(&[4, 3]);
-    let objective = CrossEntropy(Reduction::Mean);
-    let jacobian = dense(&Jacobian::new(&net, &objective, &data).unwrap());
+    let risk = cross_entropy(Reduction::Mean, &data);
+    let jacobian = dense(&risk.jacobian(&net).unwrap());
     let z: Vec<f64> = data
         .iter()
         .flat_map(|batch| {
@@ -99,20 +96,15 @@ fn gauss_newton_and_fisher_are_the_jacobian_around_the_curvature_of_softmax() {
         (diagonal - p[row] * p[column]) / EXAMPLES as f64
     });
     let expected = sandwich(&jacobian, &middle);
-    let newton = GaussNewton::new(&net, &objective, &data).unwrap();
+    let newton = risk.gauss_newton(&net).unwrap();
     assert_close(&expected, &dense(&newton), 1e-13);
-    let loss = Risk::new(&objective.as_loss(), &data).loss(&net).unwrap();
+    let loss = risk.loss(&net).unwrap();
     assert!((newton.loss() - loss.value).abs() < 1e-14);
-    let fisher = Fisher::new(&net, &objective, &data, Likelihood::Categorical).unwrap();
+    let fisher = risk.fisher(&net, Likelihood::Categorical).unwrap();
     assert_close(&expected, &dense(&fisher), 1e-13);
 
     // Sums leave the number of examples out.
-    let total = Fisher::new(
-        &net,
-        &CrossEntropy(Reduction::Sum),
-        &data,
-        Likelihood::Categorical,
-    );
+    let total = cross_entropy(Reduction::Sum, &data).fisher(&net, Likelihood::Categorical);
     let scaled = middle
         .as_slice()
         .iter()
@@ -129,14 +121,14 @@ fn gauss_newton_and_fisher_are_the_jacobian_around_the_curvature_of_softmax() {
         true => 1.0 / EXAMPLES as f64,
         false => 0.0,
     });
-    let gaussian = Fisher::new(&net, &objective, &data, Likelihood::Gaussian).unwrap();
+    let gaussian = risk.fisher(&net, Likelihood::Gaussian).unwrap();
     assert_close(&sandwich(&jacobian, &unit), &dense(&gaussian), 1e-13);
     let coin = |z: f64| 1.0 / (1.0 + (-z).exp());
     let coins = block_diagonal(|row, column| match row == column {
         true => coin(z[row]) * (1.0 - coin(z[row])) / EXAMPLES as f64,
         false => 0.0,
     });
-    let bernoulli = Fisher::new(&net, &objective, &data, Likelihood::Bernoulli).unwrap();
+    let bernoulli = risk.fisher(&net, Likelihood::Bernoulli).unwrap();
     assert_close(&sandwich(&jacobian, &coins), &dense(&bernoulli), 1e-13);
 }
 
@@ -144,22 +136,24 @@ fn gauss_newton_and_fisher_are_the_jacobian_around_the_curvature_of_softmax() {
 fn gauss_newton_knows_class_weights_and_smoothing() {
     let net = net();
     let data = batches(&[7]);
-    let objective = Split::new(
+    let criterion = |z: Tensor<2>, batch: Labeled| {
+        let criterion = CrossEntropyLossConfig::new()
+            .with_weights(Some(vec![1.0, 0.25, 3.0]))
+            .with_smoothing(Some(0.1));
+        criterion.init(&z.device()).forward(z, batch.y)
+    };
+    let risk = Risk::split(
         |net: &Dropped, batch: &Labeled| net.forward(batch.x.clone()),
-        |z: Tensor<2>, batch: Labeled| {
-            let criterion = CrossEntropyLossConfig::new()
-                .with_weights(Some(vec![1.0, 0.25, 3.0]))
-                .with_smoothing(Some(0.1));
-            criterion.init(&z.device()).forward(z, batch.y)
-        },
+        criterion,
+        &data,
     );
-    let jacobian = dense(&Jacobian::new(&net, &objective, &data).unwrap());
-    let newton = dense(&GaussNewton::new(&net, &objective, &data).unwrap());
+    let jacobian = dense(&risk.jacobian(&net).unwrap());
+    let newton = dense(&risk.gauss_newton(&net).unwrap());
     // The criterion's own Hessian, by differences of its gradient.
     let z = net.forward(data[0].x.clone());
     let gradient = |z: Tensor<2>| {
         let z = z.autodiff().require_grad();
-        let loss = SplitObjective::criterion(&objective, z.clone(), data[0].clone());
+        let loss = criterion(z.clone(), data[0].clone());
         let gradient = z.grad(&loss.backward()).unwrap();
         gradient.into_data().iter::<f64>().collect::<Vec<_>>()
     };
@@ -182,7 +176,8 @@ fn gauss_newton_knows_class_weights_and_smoothing() {
     let middle = Dense::from_rows(&columns).unwrap();
     assert_close(&sandwich(&jacobian, &middle), &newton, 1e-8);
     // It is neither the plain nor the merely weighted matrix.
-    let plain = dense(&GaussNewton::new(&net, &CrossEntropy(Reduction::Mean), &data).unwrap());
+    let plain = cross_entropy(Reduction::Mean, &data);
+    let plain = dense(&plain.gauss_newton(&net).unwrap());
     assert!(super::fixture::distance(plain.as_slice(), newton.as_slice()) > 0.05);
 }
 
@@ -190,16 +185,14 @@ fn gauss_newton_knows_class_weights_and_smoothing() {
 fn a_sampled_fisher_matrix_is_near_the_exact_one_and_repeats_with_its_seed() {
     let net = net();
     let data = batches(&[4, 3]);
-    let objective = CrossEntropy(Reduction::Mean);
+    let risk = cross_entropy(Reduction::Mean, &data);
     let sampled = |samples: usize, seed: u64| {
         let sampling = FisherSampling { samples, seed };
         let config = CurvatureConfig::new();
-        let matrix =
-            config.sampled_fisher(&net, &objective, &data, Likelihood::Categorical, sampling);
+        let matrix = config.sampled_fisher(&risk, &net, Likelihood::Categorical, sampling);
         dense(&matrix.unwrap())
     };
-    let exact = Fisher::new(&net, &objective, &data, Likelihood::Categorical).unwrap();
-    let exact = dense(&exact);
+    let exact = dense(&risk.fisher(&net, Likelihood::Categorical).unwrap());
     let error = |m: &Dense| super::fixture::distance(exact.as_slice(), m.as_slice());
     let (few, many) = (sampled(20, 1), sampled(8000, 1));
     println!(
@@ -216,16 +209,15 @@ fn a_sampled_fisher_matrix_is_near_the_exact_one_and_repeats_with_its_seed() {
 fn the_empirical_fisher_matrix_is_the_second_moment_of_the_gradients_of_single_examples() {
     let net = net();
     let data = batches(&[4, 3]);
-    let losses =
-        |net: &Dropped, batch: Labeled| CrossEntropy::losses(net.forward(batch.x), batch.y);
+    let losses = |net: &Dropped, batch: Labeled| losses(net.forward(batch.x), batch.y);
     for reduction in [Reduction::Mean, Reduction::Sum] {
-        let objective = PerExample::new(losses, reduction);
         let singles = batches(&[1; EXAMPLES]);
         let gradients: Vec<Vec<f64>> = singles
             .iter()
             .map(|single| {
                 let data = std::slice::from_ref(single);
-                let result = Risk::new(&objective, data).loss_and_gradient(&net);
+                let risk = Risk::per_example(losses, data).with_reduction(reduction);
+                let result = risk.loss_and_gradient(&net);
                 result.unwrap().gradient.to_host().unwrap()
             })
             .collect();
@@ -238,7 +230,8 @@ fn the_empirical_fisher_matrix_is_the_second_moment_of_the_gradients_of_single_e
         let n = expected.num_rows();
         let entries = expected.as_slice().iter().map(|x| x * scale).collect();
         let expected = Dense::from_row_major(n, n, entries).unwrap();
-        let fisher = EmpiricalFisher::new(&net, &objective, &data).unwrap();
+        let risk = Risk::per_example(losses, &data).with_reduction(reduction);
+        let fisher = risk.empirical_fisher(&net).unwrap();
         assert_close(&expected, &dense(&fisher), 1e-13);
     }
 }
@@ -247,14 +240,14 @@ fn the_empirical_fisher_matrix_is_the_second_moment_of_the_gradients_of_single_e
 fn the_jacobian_and_its_transpose_are_adjoint_and_make_the_kernel() {
     let net = net();
     let data = batches(&[4, 3]);
-    let objective = CrossEntropy(Reduction::Mean);
-    let jacobian = Jacobian::new(&net, &objective, &data).unwrap();
+    let risk = cross_entropy(Reduction::Mean, &data);
+    let jacobian = risk.jacobian(&net).unwrap();
     assert!(adjoint_defect(&jacobian, 4, 1).unwrap() < 1e-14);
     assert_eq!(jacobian.range().len(), 3 * EXAMPLES);
     let rows = dense(&jacobian);
     let back = dense(&burnscape::krylov::Transposed::new(&jacobian));
     assert_close(&rows.transpose(), &back, 1e-13);
-    let kernel = Ntk::new(&net, &objective, &data).unwrap();
+    let kernel = risk.ntk(&net).unwrap();
     let expected = rows.multiply(&rows.transpose()).unwrap();
     assert_close(&expected, &dense(&kernel), 1e-13);
     let direct: Vec<f64> = kernel.dense().unwrap().into_data().iter().collect();

@@ -1,37 +1,36 @@
 //! Residual budgets, blocks, groups, data that are read again.
 
-use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::module::ParamGroup;
-use burnscape::curvature::{CurvatureConfig, CurvatureError, CurvatureStep, Pass};
+use burnscape::curvature::{CurvatureConfig, CurvatureError};
 use burnscape::krylov::LinearOperator;
-use burnscape::loss::{Reduction, Risk, SplitObjective};
+use burnscape::loss::{Progress, Reduction, Work};
 use burnscape::space::{ParamSpace, ParamVector};
 
-use super::fixture::{CrossEntropy, Dropped, assert_close, batches, dense, net};
+use super::fixture::{assert_close, batches, cross_entropy, dense, net};
 
 #[test]
 fn a_budget_changes_nothing_but_the_work() {
     let net = net();
-    let objective = CrossEntropy(Reduction::Mean);
     let data = batches(&[2, 2, 3]);
-    let reads = Cell::new(0);
+    let reads = AtomicUsize::new(0);
     let counted = || {
-        reads.set(reads.get() + 1);
+        reads.fetch_add(1, Ordering::Relaxed);
         data.clone()
     };
-    let loss = objective.as_loss();
+    let num_reads = || reads.load(Ordering::Relaxed);
+    let risk = cross_entropy(Reduction::Mean, &counted);
     let with_budget = |bytes: usize| {
         let config = CurvatureConfig::new().with_residual_budget(bytes);
-        config.hessian(&net, &loss, &counted).unwrap()
+        config.hessian(&risk, &net).unwrap()
     };
     let kept = with_budget(1 << 20);
     // Once to linearize, once to see whether the data are the same.
-    assert_eq!(reads.get(), 2);
+    assert_eq!(num_reads(), 2);
     let reference = dense(&kept);
-    assert_eq!(reads.get(), 2);
+    assert_eq!(num_reads(), 2);
     assert_eq!(kept.num_kept_batches(), 3);
     // Nothing, and everything between nothing and all.
     for wanted in 0..3 {
@@ -39,32 +38,27 @@ fn a_budget_changes_nothing_but_the_work() {
         let bytes = (0..20_000).step_by(250).find(fits).unwrap();
         let hessian = with_budget(bytes);
         assert_close(&reference, &dense(&hessian), 1e-14);
-        let before = reads.get();
+        let before = num_reads();
         let v = ParamVector::gaussian(hessian.space(), 1).unwrap();
         let (a, b) = (kept.matvec(&v).unwrap(), hessian.matvec(&v).unwrap());
         assert!(a.axpy(-1.0, &b).unwrap().norm().unwrap() < 1e-14);
-        assert_eq!(reads.get(), before + 1, "with {bytes} bytes");
+        assert_eq!(num_reads(), before + 1, "with {bytes} bytes");
     }
 }
 
 #[test]
 fn blocks_share_passes_over_the_data() {
     let net = net();
-    let loss = |net: &Dropped, batch: super::fixture::Labeled| {
-        CrossEntropy::losses(net.forward(batch.x), batch.y).mean()
-    };
     let data = batches(&[2, 2, 3]);
     let passes = AtomicUsize::new(0);
-    let observe = |step: &CurvatureStep| {
-        let is_end = step.pass == Pass::Product && Some(step.batches) == step.total;
+    let observe = |progress: &Progress| {
+        let is_end = progress.work == Work::Product && Some(progress.done) == progress.total;
         passes.fetch_add(usize::from(is_end), Ordering::Relaxed);
         ControlFlow::Continue(())
     };
-    let hessian = CurvatureConfig::new()
-        .with_block_size(4)
-        .with_observer(observe)
-        .hessian(&net, &loss, &data)
-        .unwrap();
+    let risk = cross_entropy(Reduction::Mean, &data).with_observer(observe);
+    let config = CurvatureConfig::new().with_block_size(4);
+    let hessian = config.hessian(&risk, &net).unwrap();
     assert_eq!(
         passes.swap(0, Ordering::Relaxed),
         2,
@@ -87,13 +81,11 @@ fn blocks_share_passes_over_the_data() {
 #[test]
 fn a_group_is_a_diagonal_block() {
     let net = net();
-    let objective = CrossEntropy(Reduction::Mean);
     let data = batches(&[4, 3]);
-    let loss = objective.as_loss();
-    let whole = dense(&Risk::new(&loss, &data).hessian(&net).unwrap());
-    let group = ParamGroup::from_predicate("second");
-    let config = CurvatureConfig::new().with_group(group);
-    let block = config.hessian(&net, &loss, &data).unwrap();
+    let risk = cross_entropy(Reduction::Mean, &data);
+    let whole = dense(&risk.hessian(&net).unwrap());
+    let risk = risk.with_group(ParamGroup::from_predicate("second"));
+    let block = risk.hessian(&net).unwrap();
     let space = ParamSpace::of(&net).unwrap();
     let start = space.leaves()[2].offset();
     assert_eq!(block.space().len(), space.len() - start);
@@ -114,20 +106,18 @@ fn a_group_is_a_diagonal_block() {
 #[test]
 fn an_observer_sees_every_batch_and_can_stop() {
     let net = net();
-    let objective = CrossEntropy(Reduction::Mean);
     let data = batches(&[2, 2, 3]);
-    let loss = objective.as_loss();
     let stop_at = |limit: usize| {
         let mut seen = 0;
-        let observe = move |_: &CurvatureStep| {
+        let observe = move |_: &Progress| {
             seen += 1;
             match seen == limit {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
             }
         };
-        let config = CurvatureConfig::new().with_observer(observe);
-        config.hessian(&net, &loss, &data)
+        let risk = cross_entropy(Reduction::Mean, &data).with_observer(observe);
+        risk.hessian(&net)
     };
     let stopped = stop_at(2).map(|_| ());
     assert_eq!(stopped, Err(CurvatureError::Stopped { batches: 2 }));

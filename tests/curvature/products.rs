@@ -3,7 +3,7 @@
 use burn::module::Param;
 use burn::nn::conv::{Conv1d, Conv1dConfig};
 use burn::tensor::{Tensor, TensorData};
-use burnscape::curvature::{CurvatureConfig, Hessian};
+use burnscape::curvature::CurvatureConfig;
 use burnscape::krylov::to_dense;
 use burnscape::loss::Risk;
 use burnscape::space::ParamVector;
@@ -69,9 +69,10 @@ fn a_gradient_that_burn_has_wrong_is_refused_by_name_with_checks_and_without() {
         let x: Vec<f64> = (0..2 * length).map(|i| (1.3 * i as f64).sin()).collect();
         let shape = [1, 2, length];
         let data = [Tensor::<3>::from_data(TensorData::new(x, shape), &device())];
+        let risk = Risk::new(&loss, &data);
         for checks in [true, false] {
             let config = CurvatureConfig::new().with_checks(checks);
-            match config.hessian(&layer, &loss, &data) {
+            match config.hessian(&risk, &layer) {
                 Ok(_) => assert!(is_right, "{length}"),
                 Err(error) => {
                     let text = error.to_string();

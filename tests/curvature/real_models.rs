@@ -3,17 +3,15 @@
 
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
-use burnscape::curvature::{
-    CurvatureConfig, EmpiricalFisher, Fisher, FisherSampling, GaussNewton, Jacobian, Ntk,
-};
+use burnscape::curvature::{CurvatureConfig, FisherSampling};
 use burnscape::krylov::{Adjoint, LinearOperator, VectorSpace};
-use burnscape::loss::{Likelihood, PerExample, Reduction, Risk, SplitObjective};
+use burnscape::loss::{Likelihood, Risk};
 use burnscape::space::ParamVector;
 
 use burnscape_testkit::turn;
 
 use super::fixture::device;
-use super::models::{Batch, Classifier, CrossEntropy, DigitsCnn, Mlp, Transformer};
+use super::models::{self, Batch, Classifier, DigitsCnn, Mlp, Transformer};
 
 fn batch<const D: usize>(shape: [usize; D], phase: f64) -> Batch<D> {
     let wave = |i: usize| (1.0 + 0.37 * (i as f64 + phase).powf(1.31)).sin();
@@ -35,8 +33,8 @@ fn every_operator<M: Classifier<D>, const D: usize>(
     step: f64,
     adjoint_tolerance: f64,
 ) {
-    let loss = SplitObjective::<M, Batch<D>, 2>::as_loss(&CrossEntropy);
-    let hessian = Risk::new(&loss, data).hessian(model).unwrap();
+    let risk = models::risk::<M, D>(data);
+    let hessian = risk.hessian(model).unwrap();
     let space = hessian.space().clone();
     let (u, v) = (
         ParamVector::gaussian(&space, 1).unwrap(),
@@ -49,15 +47,12 @@ fn every_operator<M: Classifier<D>, const D: usize>(
     );
     assert!((a - b).abs() < 1e-12 * u.norm().unwrap() * hv.norm().unwrap());
     // The gradient is Burn's, and the product its derivative.
-    let evaluated = Risk::new(&loss, data).loss_and_gradient(model).unwrap();
+    let evaluated = risk.loss_and_gradient(model).unwrap();
     assert!(distance(&evaluated.gradient, &hessian.gradient().unwrap()) < 1e-12);
     let unit = v.clone().normalize().unwrap();
     let at = |scale: f64| {
         let moved = unit.displace(model, scale).unwrap();
-        Risk::new(&loss, data)
-            .loss_and_gradient(&moved)
-            .unwrap()
-            .gradient
+        risk.loss_and_gradient(&moved).unwrap().gradient
     };
     let slope = at(step).axpy(-1.0, &at(-step)).unwrap().scale(0.5 / step);
     let exact = hessian.matvec(&unit).unwrap();
@@ -71,18 +66,11 @@ fn every_operator<M: Classifier<D>, const D: usize>(
     let config = CurvatureConfig::new()
         .with_residual_budget(0)
         .with_checks(false);
-    let recomputed = config
-        .hessian(model, &loss, data)
-        .unwrap()
-        .matvec(&v)
-        .unwrap();
+    let recomputed = config.hessian(&risk, model).unwrap().matvec(&v).unwrap();
     assert!(distance(&hv, &recomputed) < 1e-13);
 
-    let newton = GaussNewton::new(model, &CrossEntropy, data)
-        .unwrap()
-        .matvec(&v)
-        .unwrap();
-    let fisher = Fisher::new(model, &CrossEntropy, data, Likelihood::Categorical).unwrap();
+    let newton = risk.gauss_newton(model).unwrap().matvec(&v).unwrap();
+    let fisher = risk.fisher(model, Likelihood::Categorical).unwrap();
     let fisher = fisher.matvec(&v).unwrap();
     assert!(distance(&newton, &fisher) < 1e-12);
     let sampling = FisherSampling {
@@ -90,33 +78,25 @@ fn every_operator<M: Classifier<D>, const D: usize>(
         seed: 1,
     };
     let config = CurvatureConfig::new();
-    let sampled = config.sampled_fisher(
-        model,
-        &CrossEntropy,
-        data,
-        Likelihood::Categorical,
-        sampling,
-    );
+    let sampled = config.sampled_fisher(&risk, model, Likelihood::Categorical, sampling);
     let sampled = sampled.unwrap().matvec(&v).unwrap();
     // Positive semi-definite, and another matrix.
     assert!(sampled.dot(&v).unwrap() > 0.0 && distance(&fisher, &sampled) > 1e-3);
-    let losses = PerExample::new(
-        |model: &M, (x, y): Batch<D>| {
-            let log = log_softmax(model.logits(x), 1);
-            -log.gather(1, y.unsqueeze_dim::<2>(1)).squeeze_dim::<1>(1)
-        },
-        Reduction::Mean,
-    );
-    let empirical = EmpiricalFisher::new(model, &losses, data).unwrap();
+    let losses = |model: &M, (x, y): Batch<D>| {
+        let log = log_softmax(model.logits(x), 1);
+        -log.gather(1, y.unsqueeze_dim::<2>(1)).squeeze_dim::<1>(1)
+    };
+    let empirical = Risk::per_example(losses, data).empirical_fisher(model);
+    let empirical = empirical.unwrap();
     let empirical = empirical.matvec(&v).unwrap();
     assert!(empirical.dot(&v).unwrap() > 0.0);
 
-    let jacobian = Jacobian::new(model, &CrossEntropy, data).unwrap();
+    let jacobian = risk.jacobian(model).unwrap();
     let jv = jacobian.matvec(&v).unwrap();
     let back = jacobian.matvec_adjoint(&jv).unwrap();
     let (a, b) = (jv.dot(&jv).unwrap(), back.dot(&v).unwrap());
     assert!((a - b).abs() < adjoint_tolerance * a.abs());
-    let kernel = Ntk::new(model, &CrossEntropy, data).unwrap();
+    let kernel = risk.ntk(model).unwrap();
     let product = kernel.matvec(&jv).unwrap();
     let expected = jacobian.matvec(&back).unwrap();
     let size = expected.norm().unwrap();
@@ -149,7 +129,6 @@ fn batches_of_working_size_add_up_to_the_data_and_always_to_the_same() {
         let _stream = turn();
         Mlp::new(128, false, &device().autodiff())
     };
-    let loss = SplitObjective::<Mlp, Batch<2>, 2>::as_loss(&CrossEntropy);
     let whole = batch([448, 784], 0.3);
     let parts: Vec<Batch<2>> = (0..7)
         .map(|part| {
@@ -159,8 +138,8 @@ fn batches_of_working_size_add_up_to_the_data_and_always_to_the_same() {
         })
         .collect();
     let data = [whole];
-    let at_once = Risk::new(&loss, &data).hessian(&model).unwrap();
-    let in_parts = Risk::new(&loss, &parts).hessian(&model).unwrap();
+    let at_once = models::risk(&data).hessian(&model).unwrap();
+    let in_parts = models::risk(&parts).hessian(&model).unwrap();
     let v = ParamVector::gaussian(at_once.space(), 5).unwrap();
     let product = in_parts.matvec(&v).unwrap();
     assert!(distance(&at_once.matvec(&v).unwrap(), &product) < 1e-12);

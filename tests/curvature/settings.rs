@@ -2,11 +2,9 @@
 
 use burn::module::{Param, ParamGroup};
 use burn::tensor::{Tensor, TensorData};
-use burnscape::curvature::{
-    CurvatureConfig, CurvatureError, FiniteDifference, Fisher, Jacobian, WeightDecay,
-};
+use burnscape::curvature::{CurvatureConfig, CurvatureError, WeightDecay};
 use burnscape::krylov::LinearOperator;
-use burnscape::loss::{Likelihood, Risk, Split};
+use burnscape::loss::{Likelihood, Risk};
 use burnscape::space::{ParamSpace, ParamVector, SpaceError};
 
 use super::fixture::device;
@@ -76,8 +74,21 @@ fn a_weight_decay_that_is_no_penalty_is_refused() {
 fn a_block_of_no_vectors_is_refused() {
     let model = point(&[0.5, 1.0]);
     let config = CurvatureConfig::new().with_block_size(0);
-    let refused = config.hessian(&model, &cubes, &[()]);
+    let refused = config.hessian(&Risk::new(&cubes, &[()]), &model);
     assert_eq!(out_of_range(refused), ("block_size", 0.0));
+}
+
+#[test]
+fn settings_that_differences_do_not_use_are_refused() {
+    let (model, risk) = (point(&[0.5, 1.0]), Risk::new(&cubes, &[()]));
+    let config = CurvatureConfig::new();
+    let refused = config
+        .with_residual_budget(0)
+        .finite_difference(&risk, &model);
+    assert_eq!(out_of_range(refused), ("residual_budget", 0.0));
+    let refused = config.with_block_size(4).finite_difference(&risk, &model);
+    assert_eq!(out_of_range(refused), ("block_size", 4.0));
+    assert!(config.finite_difference(&risk, &model).is_ok());
 }
 
 #[test]
@@ -115,13 +126,14 @@ fn a_gradient_that_is_not_finite_is_called_so() {
 #[test]
 fn outputs_that_are_not_finite_are_no_loss() {
     let model = point(&[0.5, 0.0]);
-    let split = Split::new(
+    let risk = Risk::split(
         |m: &Point, (): &()| m.val().log(),
         |z: Tensor<1>, (): ()| z.sum(),
+        &[()],
     );
     let expected = CurvatureError::NonFiniteOutputs { batch: 0 };
-    let error = Jacobian::new(&model, &split, &[()]).map(|_| ());
+    let error = risk.jacobian(&model).map(|_| ());
     assert_eq!(error, Err(expected.clone()));
-    let error = Fisher::new(&model, &split, &[()], Likelihood::Gaussian).map(|_| ());
+    let error = risk.fisher(&model, Likelihood::Gaussian).map(|_| ());
     assert_eq!(error, Err(expected));
 }

@@ -1,23 +1,19 @@
 //! Krylov methods on operators of a model agree with the same methods on its dense matrix.
 
-use burnscape::curvature::{GaussNewton, Hessian};
 use burnscape::krylov::{
     CgConfig, DensityConfig, EigenpairsConfig, End, LanczosConfig, LinearOperator, Shifted,
     Symmetric, TraceConfig,
 };
-use burnscape::loss::{Reduction, Risk, SplitObjective};
+use burnscape::loss::Reduction;
 use burnscape::space::ParamVector;
 
-use super::fixture::{CrossEntropy, batches, dense, net};
+use super::fixture::{batches, cross_entropy, dense, net};
 
 #[test]
 fn the_spectrum_of_a_hessian_is_that_of_its_matrix() {
     let net = net();
     let data = batches(&[4, 3]);
-    let objective = CrossEntropy(Reduction::Mean);
-    let hessian = Risk::new(&objective.as_loss(), &data)
-        .hessian(&net)
-        .unwrap();
+    let hessian = cross_entropy(Reduction::Mean, &data).hessian(&net).unwrap();
     let n = hessian.space().len();
     let matrix = Symmetric::verified(dense(&hessian), 1e-12, 0).unwrap();
     let whole = LanczosConfig::new(n).run(&hessian).unwrap();
@@ -63,8 +59,9 @@ fn the_spectrum_of_a_hessian_is_that_of_its_matrix() {
 fn damped_newton_systems_are_solved() {
     let net = net();
     let data = batches(&[4, 3]);
-    let objective = CrossEntropy(Reduction::Mean);
-    let newton = GaussNewton::new(&net, &objective, &data).unwrap();
+    let newton = cross_entropy(Reduction::Mean, &data)
+        .gauss_newton(&net)
+        .unwrap();
     let damped = Shifted::new(newton, 1e-3).unwrap();
     let b = ParamVector::gaussian(&damped.domain(), 8).unwrap();
     let found = CgConfig::new()

@@ -2,12 +2,12 @@
 //! lists on the host do.
 
 use burn::tensor::{DType, Tensor};
-use burnscape::curvature::{CurvatureError, Jacobian, OutputSpace, OutputVector};
+use burnscape::curvature::{CurvatureError, OutputVector};
 use burnscape::krylov::{Dense, Orthonormal, VectorBlock, VectorList};
 use burnscape::loss::Reduction;
 use burnscape::space::{FlatVector, ParamSpace, ParamVector, TensorBlock};
 
-use super::fixture::{CrossEntropy, EXAMPLES, batches, net};
+use super::fixture::{EXAMPLES, batches, cross_entropy, net};
 
 fn numbers(len: usize, phase: f64) -> Vec<f64> {
     let wave = |i: usize| (1.0 + 0.37 * (i as f64 + phase).powf(1.31)).sin();
@@ -97,7 +97,9 @@ fn blocks_of_parameters_and_outputs_are_lists() {
     assert_eq!(space.dtype().unwrap(), DType::F32);
     blocks_are_lists::<ParamVector>(&space, 1.2e-7);
     let data = batches(&[4, 3]);
-    let jacobian = Jacobian::new(&net, &CrossEntropy(Reduction::Mean), &data).unwrap();
+    let jacobian = cross_entropy(Reduction::Mean, &data)
+        .jacobian(&net)
+        .unwrap();
     blocks_are_lists::<OutputVector>(jacobian.outputs(), 1e-15);
 }
 
@@ -114,14 +116,13 @@ fn vectors_of_another_space_are_refused() {
     assert!(block.reject(stranger).is_err());
 
     let data = batches(&[4, 3]);
-    let objective = CrossEntropy(Reduction::Mean);
-    let outputs: OutputSpace = Jacobian::new(&net, &objective, &data)
-        .unwrap()
-        .outputs()
-        .clone();
+    let jacobian = cross_entropy(Reduction::Mean, &data)
+        .jacobian(&net)
+        .unwrap();
+    let outputs = jacobian.outputs();
     assert_eq!(outputs.len(), 3 * EXAMPLES);
     let short = Tensor::<1>::zeros([5], outputs.device());
-    let error = OutputVector::from_values(&outputs, short)
+    let error = OutputVector::from_values(outputs, short)
         .map(|_| ())
         .unwrap_err();
     assert!(

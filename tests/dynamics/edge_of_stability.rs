@@ -4,6 +4,7 @@
 use burn::optim::SgdConfig;
 use burn::tensor::Device;
 use burnscape::dynamics::{CurvatureHistory, CurvatureMonitorConfig};
+use burnscape::loss::Risk;
 
 use super::model::{Batch, Mlp, clusters, squared, step};
 
@@ -16,8 +17,9 @@ fn descend(data: &[Batch], lr: f64, steps: usize, every: usize) -> CurvatureHist
     let mut model = Mlp::new([8, 16, 16, 3], 3, &device);
     let mut sgd = SgdConfig::new().init();
     let mut monitor = CurvatureMonitorConfig::new(every).init().unwrap();
+    let risk = Risk::new(&squared, data);
     for index in 0..=steps {
-        monitor.observe(index, lr, &model, &squared, data).unwrap();
+        monitor.observe(&risk, &model, index, lr).unwrap();
         model = step(&mut sgd, lr, model, squared, &data[0]);
     }
     monitor.history().clone()

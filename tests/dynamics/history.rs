@@ -6,6 +6,7 @@ use burnscape::dynamics::{
     CurvatureHistory, CurvatureMonitor, CurvatureMonitorConfig, CurvatureMonitorRecord,
     CurvatureReading, DynamicsError,
 };
+use burnscape::loss::Risk;
 
 use super::model::{Mlp, clusters, squared, step};
 
@@ -23,6 +24,7 @@ fn run(config: &CurvatureMonitorConfig, pause: Option<usize>) -> CurvatureMonito
     let mut model = Mlp::new([8, 10, 10, 3], 2, &device);
     let mut sgd = burn::optim::SgdConfig::new().init();
     let mut monitor = config.init().unwrap();
+    let risk = Risk::new(&squared, &data);
     for index in 0..12 {
         if pause == Some(index) {
             let text = serde_json::to_string(&monitor.to_record().unwrap()).unwrap();
@@ -32,9 +34,7 @@ fn run(config: &CurvatureMonitorConfig, pause: Option<usize>) -> CurvatureMonito
             // A record of what was only read is that record.
             assert_eq!(monitor.to_record().unwrap(), record);
         }
-        monitor
-            .observe(index, 0.1, &model, &squared, &data)
-            .unwrap();
+        monitor.observe(&risk, &model, index, 0.1).unwrap();
         model = step(&mut sgd, 0.1, model, squared, &data[0]);
     }
     monitor

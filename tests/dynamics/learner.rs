@@ -23,6 +23,7 @@ use burnscape::dynamics::{
     CurvatureHistory, CurvatureMetric, CurvatureMonitorConfig, CurvatureQuantity, CurvatureReading,
     DynamicsError, LearnerMonitor,
 };
+use burnscape::loss::Risk;
 use burnscape::optim::{Sam, SamConfig, sam_edge};
 use burnscape::space::{ParamSpace, ParamVector};
 
@@ -125,7 +126,7 @@ fn config(every: usize) -> CurvatureMonitorConfig {
 
 fn monitor(every: usize) -> LearnerMonitor<Mlp> {
     let config = config(every);
-    LearnerMonitor::new(config.init().unwrap(), squared, data())
+    LearnerMonitor::new(config.init().unwrap(), Risk::owned(squared, data()))
 }
 
 /// Trains for some epochs.
@@ -179,9 +180,10 @@ fn by_hand(epochs: usize, accumulation: usize, every: usize) -> (CurvatureHistor
     let config = config(every);
     let (mut monitor, data) = (config.init().unwrap(), data());
     let (mut model, mut sgd) = (model(), sgd());
+    let risk = Risk::new(&squared, &data);
     let groups = (0..epochs).flat_map(|_| batches.chunks(accumulation));
     for (index, group) in groups.enumerate() {
-        monitor.observe(index, LR, &model, &squared, &data).unwrap();
+        monitor.observe(&risk, &model, index, LR).unwrap();
         let mut sum = GradientsAccumulator::new();
         for batch in group {
             sum.accumulate(&model, TrainStep::step(&model, batch.clone()).grads);
@@ -320,7 +322,8 @@ fn a_measurement_that_fails_interrupts_the_training() {
     let directory = Directory::new();
     let config = CurvatureMonitorConfig::new(2);
     let (x, y) = clusters(ITEMS, 8, 3, &Device::default());
-    let monitor = LearnerMonitor::new(config.init().unwrap(), squared, vec![(x * f32::NAN, y)]);
+    let risk = Risk::owned(squared, vec![(x * f32::NAN, y)]);
+    let monitor = LearnerMonitor::new(config.init().unwrap(), risk);
     let readings = monitor.readings();
     let steps = Rc::new(Cell::new(0));
     let taken = steps.clone();

@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use burnscape::dynamics::CurvatureMonitorConfig;
-use burnscape::loss::Mode;
+use burnscape::loss::{Mode, Risk};
 use burnscape_testkit::turn;
 
 #[derive(Module, Debug)]
@@ -24,15 +24,9 @@ fn the_mode_decides_what_is_measured() {
     let loss = |m: &Dropped, x: Tensor<2>| m.linear.forward(m.dropout.forward(x)).square().mean();
     let data = [Tensor::<2>::ones([64, 2], &device)];
     let measure = |mode: Mode| {
-        let mut monitor = CurvatureMonitorConfig::new(1)
-            .with_mode(mode)
-            .with_draws_seed(Some(3))
-            .init()
-            .unwrap();
-        monitor
-            .measure(0, 0.1, &model, &loss, &data)
-            .unwrap()
-            .sharpness
+        let risk = Risk::new(&loss, &data).with_mode(mode).with_draws_seed(3);
+        let mut monitor = CurvatureMonitorConfig::new(1).init().unwrap();
+        monitor.measure(&risk, &model, 0, 0.1).unwrap().sharpness
     };
     // H is 2 times the mean of x xᵀ: with ones 2 and 2; dropped entries are 0, and kept ones 2, so that
     // it is near 4 on the diagonal and 2 beside it.

@@ -4,8 +4,8 @@ use burn::module::ParamGroup;
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::momentum::MomentumConfig;
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use burnscape::curvature::CurvatureConfig;
 use burnscape::dynamics::CurvatureMonitorConfig;
+use burnscape::loss::Risk;
 use burnscape_testkit::objectives::Point;
 
 /// `½ Σ dᵢ wᵢ²`, with the diagonal as the batch.
@@ -31,6 +31,7 @@ fn assert_near(found: f64, expected: f64) {
 #[test]
 fn every_number_of_a_reading_is_that_of_the_quadratic() {
     let data = [tensor(&[4.0, 1.0, -2.0])];
+    let risk = Risk::new(&diagonal, &data);
     let mut monitor = CurvatureMonitorConfig::new(1)
         .with_momentum(Some(MomentumConfig::new()))
         .with_rho(Some(0.05))
@@ -38,7 +39,7 @@ fn every_number_of_a_reading_is_that_of_the_quadratic() {
         .init()
         .unwrap();
     let reading = monitor
-        .measure(7, 0.3, &point(&[1.0, 2.0, 3.0]), &diagonal, &data)
+        .measure(&risk, &point(&[1.0, 2.0, 3.0]), 7, 0.3)
         .unwrap();
     assert_eq!((reading.step, reading.lr), (7, 0.3));
     assert_near(reading.loss, -5.0);
@@ -65,9 +66,8 @@ fn every_number_of_a_reading_is_that_of_the_quadratic() {
 fn what_is_not_asked_for_is_absent() {
     let mut monitor = CurvatureMonitorConfig::new(1).init().unwrap();
     let data = [tensor(&[4.0, 1.0])];
-    let reading = monitor
-        .measure(0, 0.0, &point(&[0.0, 0.0]), &diagonal, &data)
-        .unwrap();
+    let (risk, origin) = (Risk::new(&diagonal, &data), point(&[0.0, 0.0]));
+    let reading = monitor.measure(&risk, &origin, 0, 0.0).unwrap();
     assert_eq!(
         reading.momentum_edge.or(reading.sam_edge).or(reading.trace),
         None
@@ -76,9 +76,7 @@ fn what_is_not_asked_for_is_absent() {
     // SAM has no edge where there is no gradient.
     let config = CurvatureMonitorConfig::new(1).with_rho(Some(0.1));
     let mut monitor = config.init().unwrap();
-    let reading = monitor
-        .measure(0, 0.1, &point(&[0.0, 0.0]), &diagonal, &data)
-        .unwrap();
+    let reading = monitor.measure(&risk, &origin, 0, 0.1).unwrap();
     assert_eq!((reading.gradient_norm, reading.sam_edge), (0.0, None));
 }
 
@@ -87,9 +85,8 @@ fn batches_are_weighted_as_the_loss_is() {
     // Each batch is one diagonal; batches of equal length weigh the same.
     let data = [tensor(&[4.0, 1.0]), tensor(&[0.0, 9.0])];
     let mut monitor = CurvatureMonitorConfig::new(1).init().unwrap();
-    let reading = monitor
-        .measure(0, 0.1, &point(&[1.0, 1.0]), &diagonal, &data)
-        .unwrap();
+    let risk = Risk::new(&diagonal, &data);
+    let reading = monitor.measure(&risk, &point(&[1.0, 1.0]), 0, 0.1).unwrap();
     assert_near(reading.sharpness, 5.0);
     assert_near(reading.loss, 3.5);
 }
@@ -108,11 +105,12 @@ fn the_trace_of_a_full_matrix_is_within_its_error() {
         TensorData::new(values, [20, 12]),
         &device,
     )];
+    let risk = Risk::new(&loss, &data);
     let config = CurvatureMonitorConfig::new(1).with_trace_probes(40);
     let mut errors = Vec::new();
     for seed in 0..5 {
         let mut monitor = config.clone().with_seed(seed).init().unwrap();
-        let reading = monitor.measure(0, 0.1, &model, &loss, &data).unwrap();
+        let reading = monitor.measure(&risk, &model, 0, 0.1).unwrap();
         let error = reading.trace_standard_error.unwrap();
         assert!(
             error > 0.0 && error < 0.1 * expected,
@@ -120,7 +118,7 @@ fn the_trace_of_a_full_matrix_is_within_its_error() {
         );
         errors.push((reading.trace.unwrap() - expected) / error);
         // The same probes, the same trace.
-        let again = monitor.measure(1, 0.1, &model, &loss, &data).unwrap();
+        let again = monitor.measure(&risk, &model, 1, 0.1).unwrap();
         assert_eq!(again.trace, reading.trace);
     }
     // Student's t with 39 degrees of freedom: beyond 3.5 once in a thousand.
@@ -142,23 +140,22 @@ fn an_eigenvalue_that_overtakes_is_seen() {
         .into_iter()
         .enumerate()
     {
-        let reading = monitor
-            .measure(step, 0.1, &point, &diagonal, &spectrum(top))
-            .unwrap();
+        let data = spectrum(top);
+        let risk = Risk::new(&diagonal, &data);
+        let reading = monitor.measure(&risk, &point, step, 0.1).unwrap();
         let expected = top.max(20.0);
         late += usize::from((reading.sharpness - expected).abs() > 0.02);
     }
     assert_eq!(late, 0);
     // Out of nothing, between two measurements.
     let mut monitor = CurvatureMonitorConfig::new(1).init().unwrap();
-    monitor
-        .measure(0, 0.1, &point, &diagonal, &spectrum(0.3))
-        .unwrap();
+    let (before, after) = (spectrum(0.3), spectrum(30.0));
+    let risk = Risk::new(&diagonal, &before);
+    monitor.measure(&risk, &point, 0, 0.1).unwrap();
+    let risk = Risk::new(&diagonal, &after);
     let steps = (1..4).map(|step| {
-        let reading = monitor
-            .measure(step, 0.1, &point, &diagonal, &spectrum(30.0))
-            .unwrap();
-        reading.sharpness
+        let reading = monitor.measure(&risk, &point, step, 0.1);
+        reading.unwrap().sharpness
     });
     let found: Vec<f64> = steps.collect();
     assert!(
@@ -173,10 +170,10 @@ fn a_hessian_of_ones_own_is_measured() {
     let model = LinearConfig::new(2, 1).init(&device);
     let loss = |m: &Linear, x: Tensor<2>| m.forward(x).square().mean();
     let data = [Tensor::<2>::ones([4, 2], &device)];
-    let hessian = CurvatureConfig::new().with_group(ParamGroup::from_predicate("weight"));
-    let hessian = hessian.hessian(&model, &loss, &data).unwrap();
+    let risk = Risk::new(&loss, &data).with_group(ParamGroup::from_predicate("weight"));
+    let hessian = risk.hessian(&model).unwrap();
     let mut monitor = CurvatureMonitorConfig::new(1).init().unwrap();
-    let reading = monitor.measure_hessian(0, 0.1, &hessian).unwrap();
+    let reading = monitor.measure_hessian(&hessian, 0, 0.1).unwrap();
     // 2 times a matrix of ones, of two weights in place of three parameters.
     assert!((reading.sharpness - 4.0).abs() < 1e-5);
     assert_eq!(reading.products, 2);

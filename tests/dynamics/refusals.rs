@@ -5,7 +5,7 @@ use burn::optim::momentum::MomentumConfig;
 use burn::tensor::{Device, Tensor};
 use burnscape::curvature::CurvatureError;
 use burnscape::dynamics::{CurvatureMonitorConfig, DynamicsError};
-use burnscape::loss::LossError;
+use burnscape::loss::{LossError, Risk};
 use burnscape::space::SpaceError;
 
 fn loss(model: &Linear, x: Tensor<2>) -> Tensor<1> {
@@ -50,10 +50,10 @@ fn settings_out_of_range_are_named() {
 #[test]
 fn a_rate_that_is_no_rate_is_refused() {
     let mut monitor = CurvatureMonitorConfig::new(1).init().unwrap();
+    let data = ones(2);
+    let risk = Risk::new(&loss, &data);
     for lr in [-0.1, f64::NAN, f64::INFINITY] {
-        let refused = monitor
-            .measure(0, lr, &model(2), &loss, &ones(2))
-            .unwrap_err();
+        let refused = monitor.measure(&risk, &model(2), 0, lr).unwrap_err();
         assert!(
             matches!(refused, DynamicsError::OutOfRange { .. }),
             "{refused}"
@@ -65,11 +65,13 @@ fn a_rate_that_is_no_rate_is_refused() {
 #[test]
 fn a_loss_that_is_not_finite_is_an_error_and_leaves_the_monitor_as_it_was() {
     let mut monitor = CurvatureMonitorConfig::new(1).init().unwrap();
-    let model = model(2);
-    monitor.measure(0, 0.1, &model, &loss, &ones(2)).unwrap();
+    let (model, good) = (model(2), ones(2));
+    let risk = Risk::new(&loss, &good);
+    monitor.measure(&risk, &model, 0, 0.1).unwrap();
     let before = monitor.to_record().unwrap();
     let bad = ones(2).map(|x| x * f32::NAN);
-    let error = monitor.measure(1, 0.1, &model, &loss, &bad).unwrap_err();
+    let risk = Risk::new(&loss, &bad);
+    let error = monitor.measure(&risk, &model, 1, 0.1).unwrap_err();
     let expected = matches!(
         error,
         DynamicsError::Curvature(CurvatureError::Loss(LossError::NonFinite { batch: 0, .. }))
@@ -81,34 +83,33 @@ fn a_loss_that_is_not_finite_is_an_error_and_leaves_the_monitor_as_it_was() {
 #[test]
 fn another_model_needs_a_monitor_that_has_forgotten() {
     let mut monitor = CurvatureMonitorConfig::new(1).init().unwrap();
-    monitor.measure(0, 0.1, &model(2), &loss, &ones(2)).unwrap();
-    let other = monitor
-        .measure(1, 0.1, &model(3), &loss, &ones(3))
-        .unwrap_err();
+    let data = [ones(2), ones(3)];
+    let [two, three] = [0, 1].map(|index| Risk::new(&loss, &data[index]));
+    monitor.measure(&two, &model(2), 0, 0.1).unwrap();
+    let other = monitor.measure(&three, &model(3), 1, 0.1).unwrap_err();
     let is_space = matches!(
         other,
         DynamicsError::Space(SpaceError::DifferentSpaces { .. })
     );
     assert!(is_space, "{other}");
     monitor.forget();
-    let reading = monitor.measure(1, 0.1, &model(3), &loss, &ones(3)).unwrap();
+    let reading = monitor.measure(&three, &model(3), 1, 0.1).unwrap();
     assert!((reading.sharpness - 8.0).abs() < 1e-4);
     // A record of the other model.
     let config = CurvatureMonitorConfig::new(1);
     let mut resumed = config.resume(monitor.to_record().unwrap()).unwrap();
-    let refused = resumed
-        .measure(2, 0.1, &model(2), &loss, &ones(2))
-        .unwrap_err();
+    let refused = resumed.measure(&two, &model(2), 2, 0.1).unwrap_err();
     assert!(matches!(refused, DynamicsError::Space(_)), "{refused}");
 }
 
 #[test]
 fn steps_between_are_not_measured() {
     let mut monitor = CurvatureMonitorConfig::new(3).init().unwrap();
-    let model = model(2);
+    let (model, data) = (model(2), ones(2));
+    let risk = Risk::new(&loss, &data);
     let mut measured = Vec::new();
     for step in 0..8 {
-        let reading = monitor.observe(step, 0.1, &model, &loss, &ones(2)).unwrap();
+        let reading = monitor.observe(&risk, &model, step, 0.1).unwrap();
         measured.extend(reading.map(|reading| reading.step));
     }
     assert_eq!(measured, [0, 3, 6]);

@@ -31,10 +31,9 @@ fn train(
     let mut sgd = SgdConfig::new().with_momentum(Some(momentum)).init();
     let config = CurvatureMonitorConfig::new(every).with_max_warm_products(most);
     let mut monitor = config.init().unwrap();
+    let risk = Risk::new(&cross_entropy, &batches);
     for index in 0..50 {
-        let reading = monitor
-            .observe(index, 0.05, &model, &cross_entropy, &batches)
-            .unwrap();
+        let reading = monitor.observe(&risk, &model, index, 0.05).unwrap();
         if let Some(reading) = reading {
             watch(&reading, &model, &batches);
         }
@@ -114,8 +113,8 @@ fn a_cold_start_costs_more() {
     let mut cold = CurvatureMonitorConfig::new(1).init().unwrap();
     let again = train((1, 1, 12), |reading, model, batches| {
         cold.forget();
-        cold.measure(reading.step, 0.05, model, &cross_entropy, batches)
-            .unwrap();
+        let risk = Risk::new(&cross_entropy, batches);
+        cold.measure(&risk, model, reading.step, 0.05).unwrap();
     });
     assert_eq!(every_step.history(), again.history());
     let total = |monitor: &CurvatureMonitor| -> usize {
@@ -136,21 +135,18 @@ fn a_limit_of_products_is_kept_and_told() {
         .with_tolerance(1e-6)
         .with_max_products(6);
     let mut monitor = config.init().unwrap();
-    let first = monitor
-        .measure(0, 0.1, &model, &cross_entropy, &data)
-        .unwrap();
+    let risk = Risk::new(&cross_entropy, &data);
+    let first = monitor.measure(&risk, &model, 0, 0.1).unwrap();
     assert!(!first.converged && first.residual > 1e-6 * first.sharpness);
     assert_eq!(first.products, 6 + 2);
     // What was found is a start all the same: at the same weights the search goes on.
     let mut last = first;
     for step in 1..30 {
-        let next = monitor
-            .measure(step, 0.1, &model, &cross_entropy, &data)
-            .unwrap();
+        let next = monitor.measure(&risk, &model, step, 0.1).unwrap();
         assert!(next.sharpness >= last.sharpness * (1.0 - 1e-5));
         last = next;
     }
-    let hessian = Risk::new(&cross_entropy, &data).hessian(&model).unwrap();
+    let hessian = risk.hessian(&model).unwrap();
     let exact = EigenpairsConfig::new(1, End::Top).run(&hessian).unwrap();
     let error = (last.sharpness / exact.pairs[0].value - 1.0).abs();
     assert!(error < 1e-3, "{error}");

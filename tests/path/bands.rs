@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 
 use burn::optim::SgdConfig;
 use burn::tensor::Tensor;
-use burnscape::loss::LossError;
+use burnscape::loss::{LossError, Risk};
 use burnscape::optim::SamConfig;
 use burnscape::path::{
-    AutoNebConfig, BandConfig, BandStep, PathError, PolygonalChain, auto_neb, nudged_elastic_band,
+    AutoNebConfig, BandConfig, PathError, PolygonalChain, auto_neb, nudged_elastic_band,
 };
 use burnscape_testkit::objectives::Point;
 
@@ -16,10 +16,6 @@ use super::models::{at, nothing, point, ring};
 
 fn ends() -> (Point, Point) {
     (point(&[-1.0, 0.0]), point(&[1.0, 0.0]))
-}
-
-fn go_on(_: &BandStep) -> ControlFlow<()> {
-    ControlFlow::Continue(())
 }
 
 fn loss(w: &[f64]) -> f64 {
@@ -34,6 +30,8 @@ fn max(chain: &PolygonalChain<Point>) -> f64 {
 #[test]
 fn pivots_come_to_lie_on_the_ring_at_equal_distances() {
     let (a, b) = ends();
+    let data = nothing();
+    let risk = Risk::new(&ring, &data);
     for bends in [1, 4, 7] {
         let chain = PolygonalChain::between(&a, &b, bends).unwrap();
         let config = BandConfig::new()
@@ -41,8 +39,7 @@ fn pivots_come_to_lie_on_the_ring_at_equal_distances() {
             .with_offset(0.025)
             .with_seed(2);
         let sgd = SgdConfig::new().init();
-        let band =
-            nudged_elastic_band(&chain, &ring, &nothing(), sgd, 0.05, &config, go_on).unwrap();
+        let band = nudged_elastic_band(&risk, &chain, sgd, 0.05, &config).unwrap();
         assert!(band.completed && band.steps == 3000);
         assert!(
             band.losses.iter().all(|loss| *loss < 1e-6),
@@ -67,7 +64,9 @@ fn pivots_on_the_line_of_symmetry_stay_there() {
     let chain = PolygonalChain::between(&a, &b, 3).unwrap();
     let config = BandConfig::new().with_steps(50);
     let sgd = SgdConfig::new().init();
-    let band = nudged_elastic_band(&chain, &ring, &nothing(), sgd, 0.05, &config, go_on).unwrap();
+    let data = nothing();
+    let risk = Risk::new(&ring, &data);
+    let band = nudged_elastic_band(&risk, &chain, sgd, 0.05, &config).unwrap();
     assert!(max(&band.chain) > 0.99);
 }
 
@@ -78,7 +77,9 @@ fn a_sharpness_aware_step_relaxes_a_band_too() {
     let sam = SamConfig::new().with_rho(1e-4);
     let sam = sam.init(SgdConfig::new().init()).unwrap();
     let config = BandConfig::new().with_steps(1500).with_offset(0.025);
-    let band = nudged_elastic_band(&chain, &ring, &nothing(), sam, 0.05, &config, go_on).unwrap();
+    let data = nothing();
+    let risk = Risk::new(&ring, &data);
+    let band = nudged_elastic_band(&risk, &chain, sam, 0.05, &config).unwrap();
     assert!(
         band.losses.iter().all(|loss| *loss < 1e-5),
         "{:?}",
@@ -94,10 +95,9 @@ fn pivots_are_inserted_until_the_band_is_smooth() {
         .with_cycles(4)
         .with_band(BandConfig::new().with_steps(1200).with_offset(0.025));
     let sgd = SgdConfig::new().init();
-    let found = auto_neb(&a, &b, &ring, &nothing(), &sgd, 0.05, &config, |_, step| {
-        go_on(step)
-    });
-    let found = found.unwrap();
+    let data = nothing();
+    let risk = Risk::new(&ring, &data);
+    let found = auto_neb(&risk, [&a, &b], &sgd, 0.05, &config).unwrap();
     assert!(found.completed);
     // Each segment's middle is its highest point, so that every segment is halved.
     assert_eq!(found.pivots, [1, 3, 7, 15]);
@@ -110,16 +110,7 @@ fn pivots_are_inserted_until_the_band_is_smooth() {
         );
     }
     let limited = config.with_max_pivots(2);
-    let found = auto_neb(
-        &a,
-        &b,
-        &ring,
-        &nothing(),
-        &sgd,
-        0.05,
-        &limited,
-        |_, step| go_on(step),
-    );
+    let found = auto_neb(&risk, [&a, &b], &sgd, 0.05, &limited);
     assert_eq!(found.unwrap().pivots, [1, 2]);
 }
 
@@ -129,31 +120,24 @@ fn a_band_can_be_stopped_and_refuses_what_it_cannot_relax() {
     let chain = PolygonalChain::between(&a, &b, 2).unwrap();
     let sgd = || SgdConfig::new().init();
     let config = BandConfig::new().with_offset(0.1);
-    let band =
-        nudged_elastic_band(
-            &chain,
-            &ring,
-            &nothing(),
-            sgd(),
-            0.05,
-            &config,
-            |step| match step.step {
-                5 => ControlFlow::Break(()),
-                _ => ControlFlow::Continue(()),
-            },
-        );
-    let band = band.unwrap();
+    let data = nothing();
+    let risk = Risk::new(&ring, &data);
+    let stopped = risk.clone().with_observer(|progress| match progress.done {
+        5 => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    });
+    let band = nudged_elastic_band(&stopped, &chain, sgd(), 0.05, &config).unwrap();
     assert_eq!((band.steps, band.completed), (5, false));
     let none: [Tensor<1>; 0] = [];
-    let error = nudged_elastic_band(&chain, &ring, &none, sgd(), 0.05, &config, go_on).unwrap_err();
+    let empty = Risk::new(&ring, &none);
+    let error = nudged_elastic_band(&empty, &chain, sgd(), 0.05, &config).unwrap_err();
     assert_eq!(error, PathError::Loss(LossError::EmptyData));
     let stiff = config.clone().with_spring(-1.0);
-    assert!(nudged_elastic_band(&chain, &ring, &nothing(), sgd(), 0.05, &stiff, go_on).is_err());
+    assert!(nudged_elastic_band(&risk, &chain, sgd(), 0.05, &stiff).is_err());
     let walled = |point: &Point, _: Tensor<1>| (point.w.val().square().sum() - 0.5).sqrt();
-    let error = nudged_elastic_band(&chain, &walled, &nothing(), sgd(), 0.05, &config, go_on);
-    let error = error.unwrap_err();
+    let walled = Risk::new(&walled, &data);
+    let error = nudged_elastic_band(&walled, &chain, sgd(), 0.05, &config).unwrap_err();
     assert!(matches!(error, PathError::NonFinite { t, .. } if (t - 1.0 / 3.0).abs() < 1e-12));
     let line = PolygonalChain::from_models(&[&a, &b]).unwrap();
-    let error = nudged_elastic_band(&line, &ring, &nothing(), sgd(), 0.05, &config, go_on);
-    assert!(error.is_err());
+    assert!(nudged_elastic_band(&risk, &line, sgd(), 0.05, &config).is_err());
 }

@@ -4,14 +4,11 @@ use std::ops::ControlFlow;
 
 use burn::tensor::{DType, Device, Int, Tensor};
 use burnscape::landscape::Grid;
-use burnscape::path::{NormalizationPolicy, PathError, ProfileStep, Segment, calibrated_profile};
+use burnscape::loss::Risk;
+use burnscape::path::{NormalizationPolicy, PathError, Segment, calibrated_profile};
 use burnscape_testkit::objectives::Point;
 
 use super::models::point;
-
-fn go_on(_: &ProfileStep) -> ControlFlow<()> {
-    ControlFlow::Continue(())
-}
 
 type Batch = (Tensor<2>, Tensor<1, Int>);
 
@@ -41,7 +38,9 @@ fn models_that_differ_by_their_temperature_have_no_calibrated_barrier() {
     let line = Segment::new(&point(&[0.5]), &point(&[8.0])).unwrap();
     let grid = Grid::linspace(0.0, 1.0, 11).unwrap();
     let policy = NormalizationPolicy::ReestimateAll;
-    let profile = calibrated_profile(&line, logits, labels, &data(), &grid, policy, go_on).unwrap();
+    let data = data();
+    let risk = Risk::classes(logits, labels, &data);
+    let profile = calibrated_profile(&risk, &line, &grid, policy).unwrap();
     // The best logit is log 3, at which the loss is the entropy of ¼.
     let entropy = -(0.25_f64 * 0.25_f64.ln() + 0.75 * 0.75_f64.ln());
     for (index, t) in profile.times.iter().enumerate() {
@@ -76,7 +75,8 @@ fn large_logits_are_calibrated_in_single_precision() {
     let grid = Grid::linspace(0.0, 1.0, 2).unwrap();
     let targets = |(_, labels): &Batch| labels.clone();
     let policy = NormalizationPolicy::ReestimateAll;
-    let profile = calibrated_profile(&line, row, targets, &data, &grid, policy, go_on).unwrap();
+    let risk = Risk::classes(row, targets, &data);
+    let profile = calibrated_profile(&risk, &line, &grid, policy).unwrap();
     let exact = 999.0_f64.ln() / 15.0;
     for beta in profile.inverse_temperatures {
         assert!((beta / exact - 1.0).abs() < 1e-4, "{beta} {exact}");
@@ -88,11 +88,13 @@ fn a_calibrated_profile_can_be_stopped() {
     let line = Segment::new(&point(&[0.5]), &point(&[8.0])).unwrap();
     let grid = Grid::linspace(0.0, 1.0, 11).unwrap();
     let policy = NormalizationPolicy::Leave;
-    let stop = |step: &ProfileStep| match (step.points, step.total) {
-        (4, 11) => ControlFlow::Break(()),
+    let data = data();
+    let risk = Risk::classes(logits, labels, &data);
+    let stopped = risk.with_observer(|progress| match (progress.done, progress.total) {
+        (4, Some(11)) => ControlFlow::Break(()),
         _ => ControlFlow::Continue(()),
-    };
-    let profile = calibrated_profile(&line, logits, labels, &data(), &grid, policy, stop).unwrap();
+    });
+    let profile = calibrated_profile(&stopped, &line, &grid, policy).unwrap();
     assert_eq!((profile.times.len(), profile.completed), (4, false));
     assert_eq!(profile.calibrated.barriers, None);
 }
@@ -102,7 +104,9 @@ fn wrong_answers_are_best_at_infinite_temperature() {
     let line = Segment::new(&point(&[-1.0]), &point(&[-2.0])).unwrap();
     let grid = Grid::linspace(0.0, 1.0, 3).unwrap();
     let policy = NormalizationPolicy::Leave;
-    let profile = calibrated_profile(&line, logits, labels, &data(), &grid, policy, go_on).unwrap();
+    let data = data();
+    let risk = Risk::classes(logits, labels, &data);
+    let profile = calibrated_profile(&risk, &line, &grid, policy).unwrap();
     for index in 0..3 {
         assert!((profile.calibrated.losses[index] - 2.0_f64.ln()).abs() < 1e-6);
         assert!(profile.inverse_temperatures[index] < 1e-6);
@@ -114,12 +118,13 @@ fn targets_that_are_no_classes_and_empty_data_are_refused() {
     let line = Segment::new(&point(&[1.0]), &point(&[2.0])).unwrap();
     let grid = Grid::linspace(0.0, 1.0, 3).unwrap();
     let policy = NormalizationPolicy::Leave;
-    let measure = |labels: &dyn Fn(&Batch) -> Tensor<1, Int>, data: &[Batch]| {
-        calibrated_profile(&line, logits, labels, data, &grid, policy, go_on).unwrap_err()
+    let measure = |labels: fn(&Batch) -> Tensor<1, Int>, data: &[Batch]| {
+        let risk = Risk::classes(logits, labels, data);
+        calibrated_profile(&risk, &line, &grid, policy).unwrap_err()
     };
-    let error = measure(&|(_, y): &Batch| y.clone() + 1, &data());
+    let error = measure(|(_, y)| y.clone() + 1, &data());
     assert!(matches!(error, PathError::BadTargets { classes: 2, .. }));
-    let error = measure(&|(_, y): &Batch| y.clone().slice(0..1), &data());
+    let error = measure(|(_, y)| y.clone().slice(0..1), &data());
     assert!(matches!(
         error,
         PathError::BadTargets {
@@ -128,10 +133,11 @@ fn targets_that_are_no_classes_and_empty_data_are_refused() {
             ..
         }
     ));
-    let error = measure(&labels, &[]);
+    let error = measure(labels, &[]);
     assert!(error.to_string().contains("empty"), "{error}");
     let nan = Segment::new(&point(&[f64::NAN]), &point(&[2.0])).unwrap();
-    let error =
-        calibrated_profile(&nan, logits, labels, &data(), &grid, policy, go_on).unwrap_err();
+    let data = data();
+    let risk = Risk::classes(logits, labels, &data);
+    let error = calibrated_profile(&risk, &nan, &grid, policy).unwrap_err();
     assert!(matches!(error, PathError::NonFinite { t: 0.0, .. }));
 }

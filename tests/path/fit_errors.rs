@@ -1,10 +1,8 @@
 //! What a fit refuses, and what it says.
 
-use std::ops::ControlFlow;
-
 use burn::optim::SgdConfig;
 use burn::tensor::Tensor;
-use burnscape::loss::LossError;
+use burnscape::loss::{LossError, Risk};
 use burnscape::path::{
     BezierCurve, CurveFitterConfig, PathError, PolygonalChain, Profiler, Segment, TimeSampling,
 };
@@ -54,9 +52,7 @@ fn empty_data_are_refused() {
         .init(&curve(), SgdConfig::new().init(), 0.1)
         .unwrap();
     let none: [Tensor<1>; 0] = [];
-    let error = fitter
-        .fit(1, &none, &ring, |_| ControlFlow::Continue(()))
-        .unwrap_err();
+    let error = fitter.run(&Risk::new(&ring, &none), 1).unwrap_err();
     assert_eq!(error, PathError::Loss(LossError::EmptyData));
 }
 
@@ -130,7 +126,7 @@ fn a_loss_that_panics_is_an_error_of_fits_and_profiles() {
     let fit = fitter.step(batch, &broken).unwrap_err();
     assert!(fit.to_string().contains("a broken loss"), "{fit}");
     let data = nothing();
-    let profile = Profiler::new(&broken, &data).profile(&curve, |_| ControlFlow::Continue(()));
-    let profile = profile.unwrap_err();
+    let risk = Risk::new(&broken, &data);
+    let profile = Profiler::new(&risk).profile(&curve).unwrap_err();
     assert!(profile.to_string().contains("a broken loss"), "{profile}");
 }

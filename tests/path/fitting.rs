@@ -5,20 +5,17 @@ use std::ops::ControlFlow;
 use burn::module::Module;
 use burn::optim::{AdamConfig, SgdConfig};
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use burnscape::loss::Risk;
 use burnscape::optim::{ClosureStep, Resume, SamConfig};
 use burnscape::path::{
     BezierCurve, Curve, CurveFitter, CurveFitterConfig, FastGeometricEnsemble, FitCheckpoint,
-    FitStep, PolygonalChain, TimeSampling,
+    PolygonalChain, TimeSampling,
 };
 use burnscape::space::LeafVector;
 use burnscape_testkit::models::Normalized;
 use burnscape_testkit::objectives::Point;
 
 use super::models::{network, nothing, parameters, point};
-
-fn go_on(_: &FitStep) -> ControlFlow<()> {
-    ControlFlow::Continue(())
-}
 
 /// `½ Σ i wᵢ²`: the gradient at `w` is `i wᵢ`.
 fn bowl(point: &Point, _: Tensor<1>) -> Tensor<1> {
@@ -150,15 +147,17 @@ fn resumes<O: ClosureStep + Resume>(optimizer: impl Fn() -> O) {
         .with_weight_decay(1e-3);
     let schedule = || FastGeometricEnsemble::new(0.05, 0.01, 4).unwrap();
     let start = || config.init(&chain, optimizer(), schedule()).unwrap();
+    let data = data();
+    let risk = Risk::new(&squares, &data);
     let mut whole = start();
-    assert!(whole.fit(3, &data(), &squares, go_on).unwrap().completed);
+    assert!(whole.run(&risk, 3).unwrap().completed);
     // Stopped in the middle of the second pass.
     let mut part = start();
-    let stop = |step: &FitStep| match step.step {
+    let stopped = risk.clone().with_observer(|progress| match progress.done {
         7 => ControlFlow::Break(()),
         _ => ControlFlow::Continue(()),
-    };
-    assert!(!part.fit(3, &data(), &squares, stop).unwrap().completed);
+    });
+    assert!(!part.run(&stopped, 3).unwrap().completed);
     assert_eq!((part.num_steps(), part.num_epochs()), (7, 1));
     let bytes = part.to_checkpoint().unwrap().into_bytes().unwrap();
     // Models that were loaded again carry other identifiers than those of the first fit.
@@ -174,7 +173,7 @@ fn resumes<O: ClosureStep + Resume>(optimizer: impl Fn() -> O) {
     let fresh = config.init(&chain, optimizer(), schedule()).unwrap();
     let checkpoint = FitCheckpoint::from_bytes(bytes).unwrap();
     let mut resumed = fresh.resume(checkpoint).unwrap();
-    assert!(resumed.fit(3, &data(), &squares, go_on).unwrap().completed);
+    assert!(resumed.run(&risk, 3).unwrap().completed);
     assert_eq!(resumed.num_steps(), whole.num_steps());
     assert_eq!(free_points(&resumed), free_points(&whole));
     assert_ne!(free_points(&part), free_points(&whole));
@@ -199,8 +198,10 @@ fn sam_without_a_radius_is_its_base() {
     let sam = SamConfig::new().with_rho(0.0);
     let sam = sam.init(AdamConfig::new().init()).unwrap();
     let mut sam = config.init(&chain, sam, 0.01).unwrap();
-    plain.fit(2, &data(), &squares, go_on).unwrap();
-    sam.fit(2, &data(), &squares, go_on).unwrap();
+    let data = data();
+    let risk = Risk::new(&squares, &data);
+    plain.run(&risk, 2).unwrap();
+    sam.run(&risk, 2).unwrap();
     assert_eq!(free_points(&plain), free_points(&sam));
 }
 
@@ -212,7 +213,7 @@ fn a_fit_does_not_touch_the_models_it_connects() {
     let mut fitter = CurveFitterConfig::new()
         .init(&curve, SgdConfig::new().init(), 0.1)
         .unwrap();
-    fitter.fit(3, &data(), &squares, go_on).unwrap();
+    fitter.run(&Risk::new(&squares, &data()), 3).unwrap();
     for (net, (weights, mean)) in [&a, &b].into_iter().zip(before) {
         assert_eq!(parameters(net), weights);
         assert_eq!(

@@ -3,16 +3,11 @@
 use std::cell::RefCell;
 use std::ops::{ControlFlow, Range};
 
-use burnscape::path::{
-    InstabilityConfig, InstabilityPoint, PathError, Profiler, instability_analysis,
-};
+use burnscape::loss::{Risk, Work};
+use burnscape::path::{InstabilityConfig, PathError, Profiler, instability_analysis};
 use burnscape_testkit::objectives::Point;
 
 use super::models::{nothing, point, ring};
-
-fn go_on(_: &InstabilityPoint) -> ControlFlow<()> {
-    ControlFlow::Continue(())
-}
 
 /// In its first ten steps the data order pushes the point to the left or to the right; at the end it
 /// lies on the ring, on the side where it is.
@@ -38,7 +33,8 @@ fn train(
 #[test]
 fn the_barrier_falls_to_zero_where_the_run_is_decided() {
     let data = nothing();
-    let profiler = Profiler::new(&ring, &data).with_num_points(21).unwrap();
+    let risk = Risk::new(&ring, &data);
+    let profiler = Profiler::new(&risk).with_num_points(21).unwrap();
     let config = InstabilityConfig::new(vec![0, 4, 8, 12, 20], 20);
     let start = point(&[0.5, 0.0]);
     let calls = RefCell::new(Vec::new());
@@ -46,7 +42,7 @@ fn the_barrier_falls_to_zero_where_the_run_is_decided() {
         calls.borrow_mut().push((steps.start, steps.end, order));
         train(model, pushes, steps, order)
     };
-    let found = instability_analysis(&start, 0, &config, logged, &profiler, go_on).unwrap();
+    let found = instability_analysis(&profiler, &start, 0, &config, logged).unwrap();
     assert!(found.completed);
     let barriers: Vec<f64> = found
         .points
@@ -74,11 +70,12 @@ fn the_barrier_falls_to_zero_where_the_run_is_decided() {
 #[test]
 fn failures_and_steps_out_of_order_are_reported() {
     let data = nothing();
-    let profiler = Profiler::new(&ring, &data).with_num_points(3).unwrap();
+    let risk = Risk::new(&ring, &data);
+    let profiler = Profiler::new(&risk).with_num_points(3).unwrap();
     let start = point(&[0.5, 0.0]);
     for steps in [vec![4, 4], vec![5, 3], vec![30]] {
         let config = InstabilityConfig::new(steps, 20);
-        let error = instability_analysis(&start, 0, &config, train, &profiler, go_on).unwrap_err();
+        let error = instability_analysis(&profiler, &start, 0, &config, train).unwrap_err();
         assert!(matches!(error, PathError::OutOfRange { .. }));
     }
     let config = InstabilityConfig::new(vec![3, 7], 20);
@@ -86,12 +83,14 @@ fn failures_and_steps_out_of_order_are_reported() {
         7 => Err("the disk is full".to_string()),
         _ => train(model, pushes, steps, order),
     };
-    let error = instability_analysis(&start, 0, &config, fails, &profiler, go_on).unwrap_err();
+    let error = instability_analysis(&profiler, &start, 0, &config, fails).unwrap_err();
     assert!(matches!(error, PathError::Training { step: 7, .. }));
     assert!(error.to_string().contains("the disk is full"));
-    let stopped = instability_analysis(&start, 0, &config, train, &profiler, |_| {
-        ControlFlow::Break(())
+    let risk = risk.clone().with_observer(|progress| match progress.work {
+        Work::Branch => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
     });
-    let stopped = stopped.unwrap();
+    let profiler = Profiler::new(&risk).with_num_points(3).unwrap();
+    let stopped = instability_analysis(&profiler, &start, 0, &config, train).unwrap();
     assert_eq!((stopped.points.len(), stopped.completed), (1, false));
 }

@@ -4,7 +4,8 @@ use std::ops::ControlFlow;
 
 use burn::module::{Module, Param, ParamGroup};
 use burn::tensor::{DType, Device, Tensor};
-use burnscape::path::{LayerStep, Layers, PathError, Profiler, layerwise_barriers};
+use burnscape::loss::{Risk, Work};
+use burnscape::path::{Layers, PathError, Profiler, layerwise_barriers};
 
 use super::models::nothing;
 
@@ -32,16 +33,13 @@ fn product(two: &Two, _: Tensor<1>) -> Tensor<1> {
     (two.x.val() * two.y.val() - 1.0).square()
 }
 
-fn go_on(_: &LayerStep) -> ControlFlow<()> {
-    ControlFlow::Continue(())
-}
-
 #[test]
 fn the_definitions_differ_where_layers_work_together() {
     let (a, b) = (Two::new(1.0, 1.0), Two::new(-1.0, -1.0));
     let data = nothing();
-    let profiler = Profiler::new(&product, &data).with_num_points(21).unwrap();
-    let found = layerwise_barriers(&a, &b, &Layers::TopLevel, &profiler, 3, go_on).unwrap();
+    let risk = Risk::new(&product, &data);
+    let profiler = Profiler::new(&risk).with_num_points(21).unwrap();
+    let found = layerwise_barriers(&profiler, [&a, &b], &Layers::TopLevel, 3).unwrap();
     assert_eq!((found.first_loss, found.last_loss), (0.0, 0.0));
     let names: Vec<&str> = found
         .layers
@@ -83,8 +81,9 @@ fn lopsided(two: &Two, _: Tensor<1>) -> Tensor<1> {
 fn others_stay_where_they_are_said_to_be() {
     let (a, b) = (Two::new(2.0, 0.25), Two::new(-1.0, 1.0));
     let data = nothing();
-    let profiler = Profiler::new(&lopsided, &data).with_num_points(7).unwrap();
-    let found = layerwise_barriers(&a, &b, &Layers::TopLevel, &profiler, 3, go_on).unwrap();
+    let risk = Risk::new(&lopsided, &data);
+    let profiler = Profiler::new(&risk).with_num_points(7).unwrap();
+    let found = layerwise_barriers(&profiler, [&a, &b], &Layers::TopLevel, 3).unwrap();
     let loss = |x: f64, y: f64| (x * x * y - 1.0).powi(2);
     for (index, t) in found.times.iter().enumerate() {
         let (x, y) = (2.0 - 3.0 * t, 0.25 + 0.75 * t);
@@ -102,10 +101,11 @@ fn others_stay_where_they_are_said_to_be() {
 fn the_random_control_is_as_long_and_in_the_same_layer() {
     let (a, b) = (Two::new(1.0, 1.0), Two::new(-1.0, -1.0));
     let data = nothing();
-    let profiler = Profiler::new(&product, &data).with_num_points(5).unwrap();
+    let risk = Risk::new(&product, &data);
+    let profiler = Profiler::new(&risk).with_num_points(5).unwrap();
     let ends: Vec<f64> = (0..8)
         .map(|seed| {
-            let found = layerwise_barriers(&a, &b, &Layers::TopLevel, &profiler, seed, go_on);
+            let found = layerwise_barriers(&profiler, [&a, &b], &Layers::TopLevel, seed);
             found.unwrap().layers[0].random.losses[4]
         })
         .collect();
@@ -117,15 +117,16 @@ fn the_random_control_is_as_long_and_in_the_same_layer() {
 fn groups_may_overlap_and_must_not_be_empty() {
     let (a, b) = (Two::new(1.0, 1.0), Two::new(-1.0, -1.0));
     let data = nothing();
-    let profiler = Profiler::new(&product, &data).with_num_points(3).unwrap();
+    let risk = Risk::new(&product, &data);
+    let profiler = Profiler::new(&risk).with_num_points(3).unwrap();
     let group =
         |name: &str, pattern: &'static str| (name.to_string(), ParamGroup::from_predicate(pattern));
     let groups = Layers::Groups(vec![group("both", ""), group("second", "y")]);
-    let found = layerwise_barriers(&a, &b, &groups, &profiler, 3, go_on).unwrap();
+    let found = layerwise_barriers(&profiler, [&a, &b], &groups, 3).unwrap();
     assert_eq!(found.layers[0].num_parameters, 2);
     assert_eq!(found.layers[1].num_parameters, 1);
     let none = Layers::Groups(vec![group("none", "z")]);
-    let error = layerwise_barriers(&a, &b, &none, &profiler, 3, go_on).unwrap_err();
+    let error = layerwise_barriers(&profiler, [&a, &b], &none, 3).unwrap_err();
     assert!(matches!(error, PathError::Space(_)), "{error}");
 }
 
@@ -133,14 +134,14 @@ fn groups_may_overlap_and_must_not_be_empty() {
 fn a_measurement_can_be_stopped_and_written() {
     let (a, b) = (Two::new(1.0, 1.0), Two::new(-1.0, -1.0));
     let data = nothing();
-    let profiler = Profiler::new(&product, &data).with_num_points(3).unwrap();
-    let found = layerwise_barriers(&a, &b, &Layers::TopLevel, &profiler, 3, |step| {
-        match (step.done, step.total) {
-            (2, 4) => ControlFlow::Break(()),
+    let risk = Risk::new(&product, &data).with_observer(|progress| {
+        match (progress.work, progress.done, progress.total) {
+            (Work::Layer, 2, Some(4)) => ControlFlow::Break(()),
             _ => ControlFlow::Continue(()),
         }
-    })
-    .unwrap();
+    });
+    let profiler = Profiler::new(&risk).with_num_points(3).unwrap();
+    let found = layerwise_barriers(&profiler, [&a, &b], &Layers::TopLevel, 3).unwrap();
     assert!(!found.completed);
     assert_eq!((found.layers.len(), found.cumulative.len()), (1, 1));
     assert!(found.to_json().unwrap().contains("\"against_models\""));

@@ -1,21 +1,14 @@
 //! Modules of every state: plain, frozen in part, tied, in half precision.
 
-use std::ops::ControlFlow;
-
 use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::{ModuleOptimizer, SgdConfig};
 use burn::tensor::{DType, Device, Tensor};
+use burnscape::loss::{Risk, Summed};
 use burnscape::optim::{OptimError, SamConfig, Tied};
-use burnscape::path::{
-    BezierCurve, Curve, CurveFitterConfig, FitStep, PathError, Profiler, Segment,
-};
+use burnscape::path::{BezierCurve, Curve, CurveFitterConfig, PathError, Profiler, Segment};
 
 use super::models::parameters;
-
-fn go_on(_: &FitStep) -> ControlFlow<()> {
-    ControlFlow::Continue(())
-}
 
 fn sgd() -> ModuleOptimizer {
     SgdConfig::new().init()
@@ -32,7 +25,7 @@ fn models_on_a_plain_device_are_fitted_and_stay_plain() {
     let curve = BezierCurve::between(&a, &b, 3).unwrap();
     let data = [Tensor::<2>::ones([4, 3], &device)];
     let mut fitter = CurveFitterConfig::new().init(&curve, sgd(), 0.1).unwrap();
-    fitter.fit(20, &data, &squares, go_on).unwrap();
+    fitter.run(&Risk::new(&squares, &data), 20).unwrap();
     let fitted = fitter.curve().unwrap();
     let [before, after] = [&curve, &fitted].map(|c| parameters(&c.point(0.5).unwrap()));
     assert_ne!(before, after);
@@ -52,7 +45,7 @@ fn frozen_parameters_belong_to_the_nearer_end() {
     let curve = BezierCurve::between(&a, &b, 2).unwrap();
     let data = [Tensor::<2>::ones([4, 3], &device)];
     let mut fitter = CurveFitterConfig::new().init(&curve, sgd(), 0.1).unwrap();
-    fitter.fit(5, &data, &squares, go_on).unwrap();
+    fitter.run(&Risk::new(&squares, &data), 5).unwrap();
     let fitted = fitter.curve().unwrap();
     let bias = |model: &Linear| model.bias.as_ref().unwrap().val().into_data();
     assert_eq!(bias(&fitted.point(0.3).unwrap()), bias(&a));
@@ -89,7 +82,7 @@ fn tied_parameters_are_refused_by_name_or_tied_again() {
     let curve = BezierCurve::between(&a, &b, 2).unwrap();
     let data = super::models::nothing();
     let mut fitter = CurveFitterConfig::new().init(&curve, sgd(), 0.01).unwrap();
-    let error = fitter.fit(1, &data, &product, go_on).unwrap_err();
+    let error = fitter.run(&Risk::new(&product, &data), 1).unwrap_err();
     assert!(matches!(
         &error,
         PathError::Optim(OptimError::TiedParameter { .. })
@@ -98,7 +91,7 @@ fn tied_parameters_are_refused_by_name_or_tied_again() {
     let retied = SamConfig::new().with_rho(0.0).with_tied(Tied::Retie);
     let sam = retied.init(sgd()).unwrap();
     let mut fitter = CurveFitterConfig::new().init(&curve, sam, 0.01).unwrap();
-    fitter.fit(20, &data, &product, go_on).unwrap();
+    fitter.run(&Risk::new(&product, &data), 20).unwrap();
     let fitted = fitter.curve().unwrap().point(0.5).unwrap();
     assert_eq!(
         fitted.inner.val().into_data(),
@@ -135,13 +128,12 @@ fn half_precision_is_summed_in_single() {
 fn a_sum_over_examples_is_profiled_as_a_sum() {
     let device = Device::default();
     let [a, b] = [(); 2].map(|()| LinearConfig::new(3, 2).init(&device));
-    let sum = burnscape::loss::Summed(|model: &Linear, x: Tensor<2>| model.forward(x).abs().sum());
+    let sum = Summed(|model: &Linear, x: Tensor<2>| model.forward(x).abs().sum());
     let line = Segment::new(&a, &b).unwrap();
     let profile = |batches: Vec<Tensor<2>>| {
-        let profiler = Profiler::new(&sum, &batches).with_num_points(3).unwrap();
-        profiler
-            .profile(&line, |_| ControlFlow::Continue(()))
-            .unwrap()
+        let risk = Risk::new(&sum, &batches);
+        let profiler = Profiler::new(&risk).with_num_points(3).unwrap();
+        profiler.profile(&line).unwrap()
     };
     let rows = Tensor::<2>::ones([6, 3], &device);
     let whole = profile(vec![rows.clone()]).train.losses;

@@ -1,11 +1,9 @@
 //! Running statistics along a path.
 
-use std::ops::ControlFlow;
-
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::tensor::{Device, Tensor, TensorData};
-use burnscape::loss::{Evaluator, Mode, Risk};
+use burnscape::loss::{Mode, Risk};
 use burnscape::path::{NormalizationPolicy, Profiler, Segment, reestimate};
 use burnscape_testkit::models::Normalized;
 
@@ -22,17 +20,17 @@ fn loss(net: &Normalized, x: Tensor<2>) -> Tensor<1> {
 }
 
 fn train_loss(net: &Normalized, data: &[Tensor<2>; 1]) -> f64 {
-    let evaluator = Evaluator::new(&loss).with_mode(Mode::Train);
-    evaluator.loss(net, data).unwrap().value
+    let risk = Risk::new(&loss, data).with_mode(Mode::Train);
+    risk.loss(net).unwrap().value
 }
 
 fn profile(policy: NormalizationPolicy, ends: [&Normalized; 2], data: &[Tensor<2>; 1]) -> Vec<f64> {
     let line = Segment::new(ends[0], ends[1]).unwrap();
-    let profile = Profiler::new(&loss, data)
+    let profile = Profiler::new(&Risk::new(&loss, data))
         .with_policy(policy)
         .with_num_points(5)
         .unwrap()
-        .profile(&line, |_| ControlFlow::Continue(()))
+        .profile(&line)
         .unwrap();
     assert_eq!(profile.policy, policy);
     profile.train.losses
@@ -57,8 +55,8 @@ fn after_reestimation_the_ends_have_their_own_training_loss() {
 #[test]
 fn between_the_ends_the_policies_part() {
     let data = [inputs(32, 0.0)];
-    let ends =
-        [1, 2].map(|seed| reestimate(&Risk::new(&loss, &data), &network(seed), None).unwrap());
+    let risk = Risk::new(&loss, &data);
+    let ends = [1, 2].map(|seed| reestimate(&risk, &network(seed), None).unwrap());
     let [again, left, mixed] = [
         NormalizationPolicy::ReestimateAll,
         NormalizationPolicy::Leave,
@@ -77,7 +75,7 @@ fn between_the_ends_the_policies_part() {
     // The first layer's mean is linear in its weights, so that interpolation has it right.
     let line = Segment::new(&ends[0], &ends[1]).unwrap();
     let quarter = |policy: NormalizationPolicy| {
-        let net = policy.point(&line, 0.25, &loss, &data).unwrap();
+        let net = policy.point(&risk, &line, 0.25).unwrap();
         net.norm.running_mean.value_sync()
     };
     let difference =
@@ -90,20 +88,21 @@ fn a_pass_gives_the_mean_of_the_batches_whatever_the_momentum() {
     let batches = [inputs(3, 0.0), inputs(9, 1.0)];
     let device = Device::default();
     let forward = |norm: &BatchNorm, x: Tensor<2>| norm.forward(x).mean();
+    let risk = Risk::new(&forward, &batches);
     let column = |x: &Tensor<2>| x.clone();
     let mean = |x: Tensor<2>| x.mean_dim(0);
     let expected = (mean(column(&batches[0])) * 3.0 + mean(column(&batches[1])) * 9.0) / 12.0;
     for momentum in [0.01, 0.1, 0.5, 1.0] {
         let config = BatchNormConfig::new(4).with_momentum(momentum);
         let norm = config.init(&device);
-        let estimated = reestimate(&Risk::new(&forward, &batches), &norm, None).unwrap();
+        let estimated = reestimate(&risk, &norm, None).unwrap();
         let found = estimated.running_mean.value_sync().unsqueeze::<2>();
         let difference: f32 = (found - expected.clone()).abs().max().into_scalar();
         assert!(difference < 1e-3, "{momentum} {difference}");
         // The user's model is as it was.
         let untouched: f32 = norm.running_mean.value_sync().abs().max().into_scalar();
         assert_eq!(untouched, 0.0);
-        let first = reestimate(&Risk::new(&forward, &batches), &norm, Some(1)).unwrap();
+        let first = reestimate(&risk, &norm, Some(1)).unwrap();
         let found = first.running_mean.value_sync().unsqueeze::<2>();
         let difference: f32 = (found - mean(column(&batches[0])))
             .abs()

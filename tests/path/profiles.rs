@@ -1,23 +1,18 @@
 //! Profiles of paths whose losses are known.
 
-use std::cell::Cell;
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::tensor::Tensor;
 use burnscape::landscape::Grid;
-use burnscape::loss::{LossError, Risk};
+use burnscape::loss::{LossError, Risk, Work};
 use burnscape::path::{
-    BezierCurve, Curve, NormalizationPolicy, PathError, Profile, ProfileStep, Profiler, Segment,
-    profile,
+    BezierCurve, Curve, NormalizationPolicy, PathError, Profile, Profiler, Segment, profile,
 };
 use burnscape_testkit::models::Normalized;
 use burnscape_testkit::objectives::Point;
 
 use super::models::{at, nothing, point, ring};
-
-fn go_on(_: &ProfileStep) -> ControlFlow<()> {
-    ControlFlow::Continue(())
-}
 
 fn line() -> Segment<Point> {
     Segment::new(&point(&[-1.0, 0.0]), &point(&[1.0, 0.0])).unwrap()
@@ -26,7 +21,8 @@ fn line() -> Segment<Point> {
 #[test]
 fn the_line_through_the_ring_has_a_barrier_of_one_in_its_middle() {
     let data = nothing();
-    let profile = Profiler::new(&ring, &data).profile(&line(), go_on).unwrap();
+    let risk = Risk::new(&ring, &data);
+    let profile = Profiler::new(&risk).profile(&line()).unwrap();
     assert_eq!(profile.times.len(), 61);
     let barriers = profile.train.barriers.unwrap();
     assert_eq!(barriers.above_line, 1.0);
@@ -46,7 +42,8 @@ fn a_path_from_a_model_to_itself_has_no_barrier() {
     let model = point(&[0.3, -0.7]);
     let data = nothing();
     let path = Segment::new(&model, &model).unwrap();
-    let profile = Profiler::new(&ring, &data).profile(&path, go_on).unwrap();
+    let risk = Risk::new(&ring, &data);
+    let profile = Profiler::new(&risk).profile(&path).unwrap();
     let barriers = profile.train.barriers.unwrap();
     assert_eq!(barriers.above_line, 0.0);
     assert_eq!(barriers.above_worse_end, 0.0);
@@ -57,7 +54,8 @@ fn a_path_from_a_model_to_itself_has_no_barrier() {
     let loss = |net: &Normalized, x: Tensor<2>| net.forward(x).square().mean();
     let data = [Tensor::<2>::ones([3, 4], &burn::tensor::Device::default())];
     let path = BezierCurve::between(&network, &network, 3).unwrap();
-    let profile = Profiler::new(&loss, &data).profile(&path, go_on).unwrap();
+    let risk = Risk::new(&loss, &data);
+    let profile = Profiler::new(&risk).profile(&path).unwrap();
     assert_eq!(profile.train.barriers.unwrap().above_mean, 0.0);
 }
 
@@ -68,8 +66,9 @@ fn the_length_weighted_mean_does_not_depend_on_the_speed() {
     let fast = BezierCurve::from_models(&[&a, &a, &b]).unwrap();
     assert!((at(&fast, 0.5)[0] + 0.5).abs() < 1e-15);
     let data = nothing();
-    let profiler = Profiler::new(&ring, &data).with_num_points(2001).unwrap();
-    let profile = profiler.profile(&fast, go_on).unwrap();
+    let risk = Risk::new(&ring, &data);
+    let profiler = Profiler::new(&risk).with_num_points(2001).unwrap();
+    let profile = profiler.profile(&fast).unwrap();
     assert!((profile.train.length_weighted_mean - 8.0 / 15.0).abs() < 1e-5);
     // ∫ ((2t² − 1)² − 1)² dt = 16 ∫ t⁴ (t² − 1)² dt = 16 (1/5 − 2/7 + 1/9).
     let by_time = 16.0 * (1.0 / 5.0 - 2.0 / 7.0 + 1.0 / 9.0);
@@ -79,19 +78,19 @@ fn the_length_weighted_mean_does_not_depend_on_the_speed() {
 
 #[test]
 fn sixty_one_places_cost_sixty_one_evaluations_and_no_gradient() {
-    let calls = Cell::new(0);
+    let calls = AtomicUsize::new(0);
     let counted = |point: &Point, batch: Tensor<1>| {
-        calls.set(calls.get() + 1);
+        calls.fetch_add(1, Ordering::Relaxed);
         let loss = ring(point, batch);
         assert!(!loss.is_tracked(), "no graph is built");
         loss
     };
     let data = nothing();
-    let profile = Profiler::new(&counted, &data)
-        .profile(&line(), go_on)
-        .unwrap();
+    let risk = Risk::new(&counted, &data);
+    let profile = Profiler::new(&risk).profile(&line()).unwrap();
     // And a probe, to see that nothing is drawn.
-    assert_eq!((calls.get(), profile.num_evaluations), (62, 61));
+    let calls = calls.load(Ordering::Relaxed);
+    assert_eq!((calls, profile.num_evaluations), (62, 61));
 }
 
 #[test]
@@ -99,9 +98,9 @@ fn controls_are_as_long_as_the_line() {
     let (a, b) = (point(&[-1.0, 0.0]), point(&[1.0, 0.0]));
     let curve = BezierCurve::from_models(&[&a, &point(&[0.0, 4.5_f64.sqrt()]), &b]).unwrap();
     let data = nothing();
-    let controlled = Profiler::new(&ring, &data)
-        .profile_with_controls(&curve, 4, go_on)
-        .unwrap();
+    let risk = Risk::new(&ring, &data);
+    let controlled = Profiler::new(&risk).profile_with_controls(&curve, 4);
+    let controlled = controlled.unwrap();
     assert!((controlled.line.length() - 2.0).abs() < 1e-12);
     assert!((controlled.random.length() - 2.0).abs() < 1e-12);
     assert!((controlled.curve.train.mean - 2.0 / 105.0).abs() < 1e-5);
@@ -113,15 +112,16 @@ fn controls_are_as_long_as_the_line() {
 fn test_data_and_metrics_go_into_json_and_csv() {
     let (train, test) = (nothing(), nothing());
     let norm = |p: &Point, _: Tensor<1>| p.w.val().square().sum();
-    let profile = Profiler::new(&ring, &train)
-        .with_test(&test)
-        .with_metric("norm, squared", norm)
+    let profile = Profiler::new(&Risk::new(&ring, &train))
+        .with_test(&Risk::new(&ring, &test))
+        .with_metric("train_norm, squared", &Risk::new(&norm, &train))
+        .with_metric("test_norm, squared", &Risk::new(&norm, &test))
         .with_num_points(3)
         .unwrap()
-        .profile(&line(), go_on)
+        .profile(&line())
         .unwrap();
     assert_eq!(profile.num_evaluations, 12);
-    assert_eq!(profile.metrics[0].train, [1.0, 0.0, 1.0]);
+    assert_eq!(profile.metrics[0].values, [1.0, 0.0, 1.0]);
     assert_eq!(profile.test.as_ref().unwrap().losses, [0.0, 1.0, 0.0]);
     let json = profile.to_json().unwrap();
     assert!(json.contains("\"policy\":\"reestimate_all\""), "{json}");
@@ -147,12 +147,13 @@ fn test_data_and_metrics_go_into_json_and_csv() {
 #[test]
 fn a_stopped_profile_has_what_it_reached_and_no_barrier() {
     let data = nothing();
-    let profile = Profiler::new(&ring, &data)
-        .profile(&line(), |step| match step.points {
-            7 => ControlFlow::Break(()),
+    let risk = Risk::new(&ring, &data).with_observer(|progress| {
+        match (progress.work, progress.done, progress.total) {
+            (Work::Point, 7, Some(61)) => ControlFlow::Break(()),
             _ => ControlFlow::Continue(()),
-        })
-        .unwrap();
+        }
+    });
+    let profile = Profiler::new(&risk).profile(&line()).unwrap();
     assert!(!profile.completed);
     assert_eq!(profile.times.len(), 7);
     assert_eq!(profile.train.losses.len(), 7);
@@ -163,18 +164,17 @@ fn a_stopped_profile_has_what_it_reached_and_no_barrier() {
 fn a_loss_or_metric_that_is_not_finite_is_reported_with_its_place() {
     let data = nothing();
     let walled = |point: &Point, _: Tensor<1>| (point.w.val().square().sum() - 0.5).sqrt();
-    let error = Profiler::new(&walled, &data)
-        .profile(&line(), go_on)
-        .unwrap_err();
+    let metric = Risk::new(&walled, &data);
+    let error = Profiler::new(&metric).profile(&line()).unwrap_err();
     let PathError::NonFinite { t, value, .. } = error.clone() else {
         panic!("{error}")
     };
     // The first place with |2t − 1|² < ½.
     assert!((t - 9.0 / 60.0).abs() < 1e-12 && value.is_nan(), "{error}");
     assert!(error.to_string().contains("t = 0.15"), "{error}");
-    let error = Profiler::new(&ring, &data)
-        .with_metric("walled", walled)
-        .profile(&line(), go_on)
+    let error = Profiler::new(&Risk::new(&ring, &data))
+        .with_metric("walled", &metric)
+        .profile(&line())
         .unwrap_err();
     assert!(error.to_string().contains("walled is NaN"), "{error}");
 }
@@ -182,31 +182,23 @@ fn a_loss_or_metric_that_is_not_finite_is_reported_with_its_place() {
 #[test]
 fn grids_without_the_ends_and_empty_data_are_refused() {
     let data = nothing();
+    let risk = Risk::new(&ring, &data);
     for (from, to) in [(0.0, 0.9), (0.1, 1.0), (-0.1, 1.0), (0.0, 1.1)] {
         let grid = Grid::linspace(from, to, 5).unwrap();
-        let error = profile(&Risk::new(&ring, &data), &line(), &grid).unwrap_err();
+        let error = profile(&risk, &line(), &grid).unwrap_err();
         assert!(matches!(error, PathError::TimeOutOfRange { .. }));
     }
-    assert!(
-        Profiler::<Point, _, _>::new(&ring, &data)
-            .with_num_points(1)
-            .is_err()
-    );
+    assert!(Profiler::new(&risk).with_num_points(1).is_err());
     let none: [Tensor<1>; 0] = [];
     let grid = Grid::linspace(0.0, 1.0, 5).unwrap();
     let error = profile(&Risk::new(&ring, &none), &line(), &grid).unwrap_err();
     assert_eq!(error, PathError::Loss(LossError::EmptyData));
-    let error = Profiler::new(&ring, &data)
+    let error = Profiler::new(&risk)
         .with_policy(NormalizationPolicy::Reestimate(0))
-        .profile(&line(), go_on)
+        .profile(&line())
         .unwrap_err();
     assert!(matches!(error, PathError::OutOfRange { .. }));
-    assert_eq!(
-        profile(&Risk::new(&ring, &data), &line(), &grid)
-            .unwrap()
-            .times
-            .len(),
-        5
-    );
+    let whole = profile(&risk, &line(), &grid).unwrap();
+    assert_eq!(whole.times.len(), 5);
     assert!(line().length().unwrap() > 0.0);
 }

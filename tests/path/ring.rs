@@ -1,11 +1,11 @@
 //! Fits on the ring loss `(x² + y² − 1)²`, whose optima are known on paper.
 
-use std::ops::ControlFlow;
-
 use burn::optim::{AdamConfig, SgdConfig};
-use burnscape::optim::SamConfig;
+use burnscape::loss::Risk;
+use burnscape::optim::{ClosureStep, SamConfig};
 use burnscape::path::{
-    BezierCurve, Curve, CurveFitterConfig, GaripovLrScheduler, PolygonalChain, TimeSampling,
+    BezierCurve, Curve, CurveFitter, CurveFitterConfig, FitReport, GaripovLrScheduler, PathError,
+    PolygonalChain, TimeSampling,
 };
 use burnscape_testkit::objectives::Point;
 
@@ -46,8 +46,12 @@ fn exact(nodes: usize, pieces: usize) -> CurveFitterConfig {
         .with_offset(0.025)
 }
 
-fn go_on(_: &burnscape::path::FitStep) -> ControlFlow<()> {
-    ControlFlow::Continue(())
+/// Passes on the ring, of a step each.
+fn run<C: Curve<Point>>(
+    fitter: &mut CurveFitter<Point, C, impl ClosureStep>,
+    epochs: usize,
+) -> Result<FitReport, PathError> {
+    fitter.run(&Risk::new(&ring, &nothing()), epochs)
 }
 
 #[test]
@@ -59,7 +63,7 @@ fn the_quadratic_bezier_finds_its_optimum() {
     let mut fitter = exact(5, 1)
         .init(&curve, SgdConfig::new().init(), 1.0)
         .unwrap();
-    fitter.fit(1500, &nothing(), &ring, go_on).unwrap();
+    run(&mut fitter, 1500).unwrap();
     let fitted = fitter.curve().unwrap();
     let middle = at(&fitted, 0.5);
     // The curve's height is half of the control point's.
@@ -83,7 +87,7 @@ fn a_chain_with_one_bend_finds_its_optimum() {
     let mut fitter = exact(3, 2)
         .init(&chain, SgdConfig::new().init(), 0.2)
         .unwrap();
-    fitter.fit(1500, &nothing(), &ring, go_on).unwrap();
+    run(&mut fitter, 1500).unwrap();
     let fitted = fitter.curve().unwrap();
     let bend = at(&fitted, 0.5);
     assert!(bend[0].abs() < 1e-9);
@@ -105,7 +109,7 @@ fn a_fit_that_starts_on_the_line_stays_on_it() {
     let curve = BezierCurve::between(&a, &b, 2).unwrap();
     let config = exact(5, 1).with_offset(0.0);
     let mut fitter = config.init(&curve, SgdConfig::new().init(), 1.0).unwrap();
-    fitter.fit(100, &nothing(), &ring, go_on).unwrap();
+    run(&mut fitter, 100).unwrap();
     assert_eq!(at(&fitter.curve().unwrap(), 0.5)[1], 0.0);
 }
 
@@ -123,7 +127,7 @@ fn one_place_a_step_comes_near_by_every_sampling() {
         let mut fitter = config
             .init(&curve, SgdConfig::new().init(), schedule)
             .unwrap();
-        fitter.fit(4000, &nothing(), &ring, go_on).unwrap();
+        run(&mut fitter, 4000).unwrap();
         let (mean, _) = mean_and_max(&fitter.curve().unwrap());
         assert!(mean < 1.05 * 2.0 / 105.0, "{sampling:?} {mean}");
     }
@@ -136,13 +140,13 @@ fn adam_and_sam_fit_as_well() {
     let mut adam = exact(5, 1)
         .init(&curve, AdamConfig::new().init(), 0.05)
         .unwrap();
-    adam.fit(600, &nothing(), &ring, go_on).unwrap();
+    run(&mut adam, 600).unwrap();
     let (mean, _) = mean_and_max(&adam.curve().unwrap());
     assert!((mean - 2.0 / 105.0).abs() < 1e-4, "{mean}");
     let sam = SamConfig::new().with_rho(0.01);
     let sam = sam.init(SgdConfig::new().init()).unwrap();
     let mut sam = exact(5, 1).init(&curve, sam, 0.5).unwrap();
-    let report = sam.fit(600, &nothing(), &ring, go_on).unwrap();
+    let report = run(&mut sam, 600).unwrap();
     assert_eq!((report.steps, report.gradients), (600, 1200));
     let (mean, _) = mean_and_max(&sam.curve().unwrap());
     assert!((mean - 2.0 / 105.0).abs() < 1e-4, "{mean}");

@@ -8,7 +8,7 @@ use super::fixture::{Matrix, nothing, origin, point, with_hessian};
 use burn::tensor::Tensor;
 use burnscape::curvature::{CurvatureConfig, CurvatureError};
 use burnscape::krylov::{Dense, LinearOperator, SelfAdjoint, Symmetric};
-use burnscape::loss::LossError;
+use burnscape::loss::{LossError, Risk};
 use burnscape::space::{ParamSpace, ParamVector};
 use burnscape_testkit::objectives::Point;
 use std::cell::Cell;
@@ -130,8 +130,9 @@ fn a_point_whose_gradient_is_not_finite_is_no_critical_point() {
         w.clone().square().sum() + w.sum().sqrt()
     };
     let data = nothing();
+    let risk = Risk::new(&loss, &data);
     let config = CurvatureConfig::new().with_checks(false);
-    let hessian = config.hessian(&origin(3), &loss, &data).unwrap();
+    let hessian = config.hessian(&risk, &origin(3)).unwrap();
     let error = Spectrum::of(&hessian).critical_point(1.0).unwrap_err();
     let SpectrumError::Curvature(CurvatureError::Loss(LossError::NonFiniteGradient { norm })) =
         error

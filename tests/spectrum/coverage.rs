@@ -2,7 +2,6 @@
 
 use burn::nn::loss::{MseLoss, Reduction};
 use burn::tensor::Tensor;
-use burnscape::curvature::Hessian;
 use burnscape::krylov::{Dense, to_dense};
 use burnscape::loss::Risk;
 use burnscape::space::{ParamSpace, ParamVector};

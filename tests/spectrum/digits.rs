@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::optim::SgdConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::tensor::{Tensor, TensorData};
-use burnscape::curvature::{CurvatureError, Hessian};
+use burnscape::curvature::CurvatureError;
 use burnscape::krylov::{LinearOperator, SelfAdjoint, to_dense};
 use burnscape::loss::{Batch, Risk};
 use burnscape::optim::ClosureStep;

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Int, Tensor, TensorData};
-use burnscape::curvature::{CurvatureConfig, CurvatureError};
+use burnscape::curvature::CurvatureError;
 use burnscape::krylov::{LinearOperator, to_dense};
-use burnscape::loss::{Likelihood, Mode, PerExample, Reduction, Split, SplitObjective};
+use burnscape::loss::{Likelihood, Mode, Risk, Split};
 use burnscape::space::{ParamSpace, ParamVector};
 pub(crate) use burnscape_testkit::double::device;
 use burnscape_testkit::golden::{GoldenArray, GoldenHeader, load};
@@ -131,24 +131,24 @@ impl Case {
         let shape = [classes.len()];
         let target = Tensor::<1, Int>::from_data(TensorData::new(classes, shape), &device());
         let data = [(self.input::<D>(), target)];
-        let split = Split::new(
+        let risk = Risk::split(
             |model: &M, (x, _): &Classified<D>| model.outputs(x.clone()),
             |z: Tensor<2>, (_, y): Classified<D>| {
                 let device = z.device();
                 CrossEntropyLossConfig::new().init(&device).forward(z, y)
             },
+            &data,
         );
         let losses = |model: &M, (x, y): Classified<D>| {
             let log = log_softmax(model.outputs(x), 1);
             -log.gather(1, y.unsqueeze_dim::<2>(1)).squeeze_dim::<1>(1)
         };
-        let losses = PerExample::new(losses, Reduction::Mean);
-        let empirical = self.config().empirical_fisher(&model, &losses, &data);
-        self.check(&model, &split, &data, Likelihood::Categorical);
+        let losses = Risk::per_example(losses, &data).with_mode(self.mode);
+        self.check(&model, &risk.with_mode(self.mode), Likelihood::Categorical);
         self.compare(
             "empirical Fisher",
             &self.file.empirical_fisher.dense(),
-            empirical,
+            losses.empirical_fisher(&model),
         );
     }
 
@@ -156,9 +156,10 @@ impl Case {
         let model = self.with_parameters(&model);
         let target = self.file.target.tensor::<2>(&device(), DType::F64);
         let data = [(self.input::<D>(), target.expect("targets"))];
-        let split = Split::new(
+        let risk = Risk::split(
             |model: &M, (x, _): &Measured<D>| model.outputs(x.clone()),
             |z: Tensor<2>, (_, y): Measured<D>| (z - y).square().mean(),
+            &data,
         );
         let losses = |model: &M, (x, y): Measured<D>| {
             (model.outputs(x) - y)
@@ -166,26 +167,21 @@ impl Case {
                 .mean_dim(1)
                 .squeeze_dim::<1>(1)
         };
-        let losses = PerExample::new(losses, Reduction::Mean);
-        let empirical = self.config().empirical_fisher(&model, &losses, &data);
-        self.check(&model, &split, &data, Likelihood::Gaussian);
+        let losses = Risk::per_example(losses, &data).with_mode(self.mode);
+        self.check(&model, &risk.with_mode(self.mode), Likelihood::Gaussian);
         self.compare(
             "empirical Fisher",
             &self.file.empirical_fisher.dense(),
-            empirical,
+            losses.empirical_fisher(&model),
         );
     }
 
-    fn config(&self) -> CurvatureConfig<'static> {
-        CurvatureConfig::new().with_mode(self.mode)
-    }
-
-    fn check<M, B, O>(&self, model: &M, split: &O, data: &[B; 1], likelihood: Likelihood)
-    where
-        M: burn::module::Module,
-        B: burnscape::loss::Batch,
-        O: SplitObjective<M, B, 2>,
-    {
+    fn check<const D: usize, M: Outputs<D>>(
+        &self,
+        model: &M,
+        risk: &Risk<'_, M, Split>,
+        likelihood: Likelihood,
+    ) {
         let File {
             outputs,
             loss,
@@ -198,14 +194,11 @@ impl Case {
             ..
         } = &self.file;
         if self.mode == Mode::Eval {
-            let found: Vec<f64> = split.outputs(model, &data[0]).into_data().iter().collect();
+            let found = model.outputs(self.input::<D>()).into_data();
+            let found: Vec<f64> = found.iter().collect();
             self.near("outputs", &outputs.values, &found, 1e-13);
         }
-        let whole = split.as_loss();
-        let operator = self
-            .config()
-            .hessian(model, &whole, data)
-            .expect("a Hessian");
+        let operator = risk.hessian(model).expect("a Hessian");
         self.near("loss", &[*loss], &[operator.loss()], 1e-13);
         let found = operator
             .gradient()
@@ -215,14 +208,12 @@ impl Case {
         self.near("gradient", &gradient.values, &found, 1e-10);
         spectra::check(&self.name, &Which::Hessian, &operator);
         self.compare("Hessian", &hessian.dense(), Ok(operator));
-        let operator = self.config().gauss_newton(model, split, data);
+        let operator = risk.gauss_newton(model);
         let operator = operator.inspect(|a| spectra::check(&self.name, &Which::GaussNewton, a));
         self.compare("Gauss-Newton", &gauss_newton.dense(), operator);
-        let operator = self.config().fisher(model, split, data, likelihood);
-        self.compare("Fisher", &fisher.dense(), operator);
-        let operator = self.config().jacobian(model, split, data);
-        self.compare("Jacobian", &jacobian.values, operator);
-        let operator = self.config().ntk(model, split, data).expect("a kernel");
+        self.compare("Fisher", &fisher.dense(), risk.fisher(model, likelihood));
+        self.compare("Jacobian", &jacobian.values, risk.jacobian(model));
+        let operator = risk.ntk(model).expect("a kernel");
         let dense: Vec<f64> = operator
             .dense()
             .expect("products")
@@ -240,7 +231,7 @@ impl Case {
         let shape = [classes.len()];
         let target = Tensor::<1, Int>::from_data(TensorData::new(classes, shape), &device());
         let data = [(self.input::<2>(), target)];
-        let split = Split::new(
+        let risk = Risk::split(
             |model: &Mlp, (x, _): &Classified<2>| model.outputs(x.clone()),
             |z: Tensor<2>, (_, y): Classified<2>| {
                 let criterion = CrossEntropyLossConfig::new()
@@ -248,9 +239,10 @@ impl Case {
                     .with_smoothing(Some(0.1875));
                 criterion.init(&z.device()).forward(z, y)
             },
+            &data,
         );
         let expected = self.file.weighted_gauss_newton.as_ref().expect("a matrix");
-        let operator = self.config().gauss_newton(&model, &split, &data);
+        let operator = risk.with_mode(self.mode).gauss_newton(&model);
         self.compare("weighted Gauss-Newton", &expected.dense(), operator);
     }
 

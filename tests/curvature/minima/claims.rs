@@ -5,12 +5,10 @@ use burn::nn::{Linear, LinearConfig};
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::activation::{log_sigmoid, relu};
 use burn::tensor::{Tensor, TensorData};
-use burnscape::curvature::{
-    CurvatureConfig, CurvatureError, EmpiricalFisher, GaussNewton, Hessian, Jacobian,
-};
+use burnscape::curvature::{CurvatureConfig, CurvatureError, Hessian};
 use burnscape::dynamics::CurvatureMonitorConfig;
 use burnscape::krylov::LinearOperator;
-use burnscape::loss::{PerExample, Reduction, Risk, Split};
+use burnscape::loss::Risk;
 use burnscape::optim::LambdaMinConfig;
 use burnscape::sharpness::{Measure, PerturbationScale, SharpnessReportConfig};
 use burnscape::space::{ParamSpace, ParamVector};
@@ -76,23 +74,24 @@ fn a_regression_that_has_converged_has_a_hessian() {
 #[test]
 fn a_regression_that_has_converged_has_a_smallest_eigenvalue_a_report_and_a_reading() {
     let (model, data) = regression();
-    let hessian = CurvatureConfig::new().with_checks(false);
-    let hessian = hessian.hessian(&model, &squares, &data).unwrap();
+    let risk = Risk::new(&squares, &data);
+    let unchecked = CurvatureConfig::new().with_checks(false);
+    let hessian = unchecked.hessian(&risk, &model).unwrap();
     let entries = (0..9).map(|index| entry(&hessian, index / 3, index % 3));
     let values = eigenvalues(&entries.collect::<Vec<_>>());
 
     for checks in [true, false] {
         let config = LambdaMinConfig::new().with_checks(checks);
-        let found = config.measure(&model, &squares, &data).unwrap();
+        let found = config.run(&risk, &model).unwrap();
         assert!((found.value - values[0]).abs() < 1e-5 * values[2]);
 
         let config = SharpnessReportConfig::new().with_checks(checks);
-        let report = config.measure(&model, &squares, &data).unwrap();
+        let report = config.run(&risk, &model).unwrap();
         let top = report.value(Measure::LambdaMax, Some(PerturbationScale::Absolute));
         assert!((top.unwrap() - values[2]).abs() < 1e-4 * values[2]);
 
         let monitor = CurvatureMonitorConfig::new(1).with_checks(checks).init();
-        let reading = monitor.unwrap().measure(0, 0.1, &model, &squares, &data);
+        let reading = monitor.unwrap().measure(&risk, &model, 0, 0.1);
         let reading = reading.unwrap();
         assert!((reading.sharpness - values[2]).abs() < 1e-4 * values[2]);
         assert!(reading.products >= if checks { 5 } else { 3 });
@@ -102,9 +101,10 @@ fn a_regression_that_has_converged_has_a_smallest_eigenvalue_a_report_and_a_read
 #[test]
 fn a_report_without_checks_costs_a_gradient_and_two_products_less() {
     let (model, data) = regression();
+    let risk = Risk::new(&squares, &data);
     let cost = |checks| {
         let config = SharpnessReportConfig::new().with_checks(checks);
-        let report = config.measure(&model, &squares, &data).unwrap();
+        let report = config.run(&risk, &model).unwrap();
         (report.num_gradients, report.num_products)
     };
     let (with, without) = (cost(true), cost(false));
@@ -119,21 +119,15 @@ fn a_detached_weight_is_refused_at_the_minimum_by_whoever_makes_a_hessian() {
         ((z.clone().detach() - y.clone()) * (z - y)).mean()
     };
     let is_detached = |error: &dyn std::error::Error| error.to_string().contains("is detached");
-    let error = Risk::new(&loss, &data)
-        .hessian(&model)
-        .map(|_| ())
-        .unwrap_err();
+    let risk = Risk::new(&loss, &data);
+    let error = risk.hessian(&model).map(|_| ()).unwrap_err();
     assert!(matches!(error, CurvatureError::Detached { .. }), "{error}");
-    let error = LambdaMinConfig::new()
-        .measure(&model, &loss, &data)
-        .unwrap_err();
+    let error = LambdaMinConfig::new().run(&risk, &model).unwrap_err();
     assert!(is_detached(&error), "{error}");
-    let error = SharpnessReportConfig::new()
-        .measure(&model, &loss, &data)
-        .unwrap_err();
+    let error = SharpnessReportConfig::new().run(&risk, &model).unwrap_err();
     assert!(is_detached(&error), "{error}");
     let mut monitor = CurvatureMonitorConfig::new(1).init().unwrap();
-    let error = monitor.measure(0, 0.1, &model, &loss, &data).unwrap_err();
+    let error = monitor.measure(&risk, &model, 0, 0.1).unwrap_err();
     assert!(is_detached(&error), "{error}");
 }
 
@@ -156,16 +150,17 @@ fn a_model_that_fits_its_data_has_every_matrix() {
     assert!((entry(&hessian, 0, 0) - 2.0 * 14.25 / 4.0).abs() < 32.0 * EPSILON);
     // No example has a gradient.
     let each = |m: &Linear, (x, y): Pair| (m.forward(x) - y).square().squeeze_dim::<1>(1);
-    let each = PerExample::new(each, Reduction::Mean);
-    let fisher = EmpiricalFisher::new(&model, &each, &data).unwrap();
+    let fisher = Risk::per_example(each, &data).empirical_fisher(&model);
+    let fisher = fisher.unwrap();
     let v = ParamVector::gaussian(fisher.space(), 1).unwrap();
     assert_eq!(fisher.matvec(&v).unwrap().norm().unwrap(), 0.0);
-    let split = Split::new(
+    let risk = Risk::split(
         |m: &Linear, (x, _): &Pair| m.forward(x.clone()),
         |z: Tensor<2>, (_, y): Pair| (z - y).square().mean(),
+        &data,
     );
-    GaussNewton::new(&model, &split, &data).unwrap();
-    Jacobian::new(&model, &split, &data).unwrap();
+    risk.gauss_newton(&model).unwrap();
+    risk.jacobian(&model).unwrap();
 }
 
 #[test]
@@ -175,8 +170,8 @@ fn a_detached_factor_is_refused_in_the_losses_of_examples_that_are_all_zero() {
         let z = m.forward(x);
         ((z.clone().detach() - y.clone()) * (z - y)).squeeze_dim::<1>(1)
     };
-    let each = PerExample::new(each, Reduction::Mean);
-    let error = EmpiricalFisher::new(&model, &each, &data).map(|_| ());
+    let risk = Risk::per_example(each, &data);
+    let error = risk.empirical_fisher(&model).map(|_| ());
     assert!(
         matches!(error, Err(CurvatureError::Detached { .. })),
         "{error:?}"
@@ -293,8 +288,8 @@ fn a_group_is_looked_at_alone() {
     let (model, data) = (problem.model(), problem.data(1));
     let detached = problem.objective(Detach::Weight);
     let of = |path: &str| {
-        let config = CurvatureConfig::new().with_group(ParamGroup::from_predicate(path));
-        config.hessian(&model, &detached, &data).map(|_| ())
+        let risk = Risk::new(&detached, &data).with_group(ParamGroup::from_predicate(path));
+        risk.hessian(&model).map(|_| ())
     };
     let weight = of("weight");
     assert!(
@@ -304,6 +299,6 @@ fn a_group_is_looked_at_alone() {
     // The loss is the same function of the bias.
     assert_eq!(of("bias"), Ok(()));
     let plain = problem.objective(Detach::Nothing);
-    let config = CurvatureConfig::new().with_group(ParamGroup::from_predicate("weight"));
-    assert!(config.hessian(&model, &plain, &data).is_ok());
+    let risk = Risk::new(&plain, &data).with_group(ParamGroup::from_predicate("weight"));
+    assert!(risk.hessian(&model).is_ok());
 }

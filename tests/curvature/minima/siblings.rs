@@ -1,27 +1,24 @@
 //! Other tests that compare what may have cancelled.
 
-use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::tensor::activation::{relu, tanh};
 use burn::tensor::{Tensor, TensorData};
-use burnscape::curvature::{CurvatureError, FiniteDifference};
-use burnscape::loss::{Evaluator, LossError, Risk};
+use burnscape::curvature::CurvatureError;
+use burnscape::loss::{LossError, Risk};
 use burnscape::sharpness::{ReparameterizationConfig, SharpnessError, SharpnessReportConfig};
 use burnscape::space::{ParamSpace, ParamVector};
 use burnscape_testkit::models::TwoLayers;
 
-use super::problem::{Detach, Kind, Problem};
+use super::problem::{Detach, Kind, Net, Pair, Problem};
 use crate::element::{EPSILON, device};
-
-type Pair = (Tensor<2>, Tensor<2>);
 
 /// Batches whose order alternates: sums in another order, as a GPU makes them.
 fn reordered(data: &[Pair]) -> impl Fn() -> Vec<Pair> + '_ {
-    let turn = Cell::new(0);
+    let turn = AtomicUsize::new(1);
     move || {
-        turn.set(turn.get() + 1);
         let mut batches = data.to_vec();
-        batches.rotate_left(turn.get() % 3);
+        batches.rotate_left(turn.fetch_add(1, Ordering::Relaxed) % 3);
         batches
     }
 }
@@ -33,19 +30,14 @@ fn sums_in_another_order_are_no_other_function_at_a_minimum() {
         let problem = Problem::new(Kind::LeastSquares, seed);
         let (model, data) = (problem.model(), problem.data(3));
         let objective = problem.objective(Detach::Nothing);
-        let evaluator = Evaluator::new(&objective);
         let data = reordered(&data);
+        let risk = Risk::new(&objective, &data);
         let tolerance = 1e3 * EPSILON;
-        assert_eq!(
-            evaluator.check_deterministic(&model, &data, tolerance),
-            Ok(())
-        );
-        let found = Risk::new(&objective, &data)
-            .finite_difference(&model)
-            .map(|_| ());
+        assert_eq!(risk.check_deterministic(&model, tolerance), Ok(()));
+        let found = risk.finite_difference(&model).map(|_| ());
         assert_eq!(found, Ok(()), "seed {seed}");
         // That is not nothing: relative to themselves the gradients differ.
-        let gradient = || evaluator.loss_and_gradient(&model, &data).unwrap().gradient;
+        let gradient = || risk.loss_and_gradient(&model).unwrap().gradient;
         let (first, second) = (gradient(), gradient());
         let norm = first.norm().unwrap();
         let difference = first.axpy(-1.0, &second).unwrap().norm().unwrap();
@@ -58,34 +50,25 @@ fn sums_in_another_order_are_no_other_function_at_a_minimum() {
 fn another_function_each_time_is_told_at_a_minimum() {
     let problem = Problem::new(Kind::Interpolating, 0);
     let (model, data) = (problem.model(), problem.data(1));
-    let turn = Cell::new(0.0);
+    let turn = AtomicUsize::new(0);
+    let next = || (turn.fetch_add(1, Ordering::Relaxed) + 1) as f64;
     let plain = problem.objective(Detach::Nothing);
     // The loss and its gradient are zero at the minimum, every time.
-    let objective = |net: &_, batch: Pair| {
-        turn.set(turn.get() + 1.0);
-        plain(net, batch) * turn.get()
-    };
-    let slight = |net: &_, batch: Pair| {
-        turn.set(turn.get() + 1.0);
-        plain(net, batch) + turn.get() * 1e-30
-    };
-    let evaluator = Evaluator::new(&objective);
+    let objective = |net: &Net, batch: Pair| plain(net, batch) * next();
+    let slight = |net: &Net, batch: Pair| plain(net, batch) + next() * 1e-30;
+    let risk = Risk::new(&objective, &data);
     // Zeros are equal.
-    assert_eq!(evaluator.check_deterministic(&model, &data, 1e-3), Ok(()));
-    assert_eq!(
-        Risk::new(&slight, &data).check_deterministic(&model, 1e-3),
-        Ok(())
-    );
+    assert_eq!(risk.check_deterministic(&model, 1e-3), Ok(()));
+    let slight = Risk::new(&slight, &data);
+    assert_eq!(slight.check_deterministic(&model, 1e-3), Ok(()));
     let weights = ParamVector::from_module(&ParamSpace::of(&model).unwrap(), &model).unwrap();
     let moved = weights.displace(&model, 1e-3).unwrap();
-    let found = evaluator.check_deterministic(&moved, &data, 1e-3);
+    let found = risk.check_deterministic(&moved, 1e-3);
     assert!(
         matches!(found, Err(LossError::NotDeterministic { .. })),
         "{found:?}"
     );
-    let found = Risk::new(&objective, &data)
-        .finite_difference(&moved)
-        .map(|_| ());
+    let found = risk.finite_difference(&moved).map(|_| ());
     assert_eq!(found, Err(CurvatureError::Loss(LossError::Draws)));
 }
 
@@ -121,7 +104,8 @@ fn a_pair_that_fits_large_targets_is_rescaled() {
     let outputs = |m: &TwoLayers, x: Tensor<2>| m.forward(x, relu);
     let data = [(inputs(), outputs(&model, inputs()))];
     let loss = |m: &TwoLayers, (x, y): Pair| (outputs(m, x) - y).square().mean();
-    let found = rescaled(3.0).measure(&model, &loss, &data).unwrap();
+    let risk = Risk::new(&loss, &data);
+    let found = rescaled(3.0).run(&risk, &model).unwrap();
     assert_eq!(found.loss_before, 0.0);
     assert!(found.loss_after > 0.0);
 }
@@ -131,7 +115,8 @@ fn a_small_loss_does_not_hide_that_the_function_changed() {
     let model = two(1.0);
     let outputs = |m: &TwoLayers, x: Tensor<2>| m.forward(x, tanh);
     let loss = |m: &TwoLayers, x: Tensor<2>| outputs(m, x).square().mean() * 1e-20;
-    let error = rescaled(3.0).measure(&model, &loss, &[inputs()]);
+    let data = [inputs()];
+    let error = rescaled(3.0).run(&Risk::new(&loss, &data), &model);
     assert!(
         matches!(error, Err(SharpnessError::FunctionChanged { .. })),
         "{error:?}"
@@ -142,5 +127,6 @@ fn a_small_loss_does_not_hide_that_the_function_changed() {
         let z = outputs(m, x);
         (z.clone() - z + y).square().mean()
     };
-    assert!(rescaled(3.0).measure(&model, &zero, &data).is_ok());
+    let risk = Risk::new(&zero, &data);
+    assert!(rescaled(3.0).run(&risk, &model).is_ok());
 }

@@ -4,8 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use burnscape::curvature::{CurvatureError, Hessian};
-
+use burnscape::curvature::CurvatureError;
 use burnscape::krylov::to_dense;
 use burnscape::loss::Risk;
 use burnscape::sharpness::{Measure, PerturbationScale, SharpnessReportConfig};
@@ -100,11 +99,12 @@ fn tally(kind: Kind, batches: usize, seeds: Range<u64>) -> Tally {
         );
         let (model, data) = (problem.model(), problem.data(batches));
         let objective = problem.objective(Detach::Nothing);
+        let risk = Risk::new(&objective, &data);
         let n = problem.weights.len();
         tally.minima += 1;
         tally.gradient = tally.gradient.max(norm(&jet.gradient));
 
-        match Risk::new(&objective, &data).hessian(&model) {
+        match risk.hessian(&model) {
             Err(error) => fail(format!("{place}: Hessian: {error}")),
             Ok(hessian) => {
                 tally.hessians += 1;
@@ -131,7 +131,7 @@ fn tally(kind: Kind, batches: usize, seeds: Range<u64>) -> Tally {
             .with_num_samples(2)
             .with_num_steps(3)
             .with_num_products(64);
-        match report.measure(&model, &objective, &data) {
+        match report.run(&risk, &model) {
             Err(error) => fail(format!("{place}: report: {error}")),
             Ok(report) => {
                 tally.reports += 1;

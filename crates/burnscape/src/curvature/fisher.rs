@@ -16,8 +16,9 @@ use crate::space::{ParamSpace, ParamVector};
 /// The expectation is taken in closed form, or by [drawing targets](FisherSampling). The targets of
 /// the data do not matter: see [`EmpiricalFisher`](super::EmpiricalFisher) for the matrix that they
 /// make. A target is a row along the last axis for [`Likelihood::Categorical`] (a token, say), an
-/// example for the others, and `n` is their number in a batch; batches are weighted as the loss is,
-/// and an objective that is a sum leaves the `1/n` out.
+/// example for the others, and `n` is their number in a batch; batches count by their
+/// [weight](crate::loss::Batch::weight) as for the loss, and a risk that is a sum leaves the `1/n` out. Padding
+/// is a target like any other: leave it out of the outputs.
 ///
 /// For mean cross-entropy with plain targets the exact matrix is the
 /// [`GaussNewton`](super::GaussNewton) matrix.

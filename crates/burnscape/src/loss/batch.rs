@@ -91,8 +91,12 @@ pub trait Batch: Clone {
         Ok(self.clone().map_tensors(&mut Selector { examples }))
     }
 
-    /// What the batch counts in the mean over a data set: its number of examples, unless a type
+    /// What the batch counts in a mean over a data set: its number of examples, unless a type
     /// knows better (the number of tokens that are not padding, for a token mean).
+    ///
+    /// All that is a mean over a batch counts by this number: the loss and its derivatives, information
+    /// matrices, running statistics, the cross-entropy at a temperature. Where it is proportional to the number
+    /// of rows that the batch's own mean is over, any split of the data into batches gives the same.
     ///
     /// # Errors
     ///

@@ -87,7 +87,7 @@ pub use objective::{Objective, Summed};
 pub use reduction::Reduction;
 pub use risk::{Classes, PerExample, Progress, Risk, RiskGradient, RiskValue, Split, Whole, Work};
 pub(crate) use risk::{
-    Draws, Observer, RiskBatch, SharedData, Source, each, each_tensors, of_one_batch,
+    BatchScores, Draws, Observer, RiskBatch, SharedData, Source, each, each_tensors, of_one_batch,
 };
 pub(crate) use tally::examples_and_weight;
 pub(crate) use tensors::{Fingerprint, Signature, Tensors};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Curve, NormalizationPolicy, PathError, PathLosses};
 use crate::landscape::Grid;
-use crate::loss::{Classes, LossError, Progress, Risk, Work};
+use crate::loss::{BatchScores, Classes, LossError, Progress, Risk, Work};
 use crate::space::to_host;
 use crate::writing;
 
@@ -167,7 +167,7 @@ fn scores<'a, M: Module>(
     risk.kind().0.visit_scores(model, &mut |scores| {
         let index = all.len();
         let scores = scores.map_err(PathError::from);
-        match scores.and_then(|(logits, labels)| Scores::new(logits, labels, index, t)) {
+        match scores.and_then(|scores| Scores::new(scores, index, t)) {
             Ok(scores) => all.push(scores),
             Err(error) => {
                 failed = Some(error);
@@ -186,15 +186,17 @@ fn scores<'a, M: Module>(
 struct Scores {
     logits: Tensor<2>,
     targets: Tensor<1, Int>,
+    /// What the batch counts.
+    weight: f64,
 }
 
 impl Scores {
-    fn new(
-        logits: Tensor<2>,
-        targets: Tensor<1, Int>,
-        batch: usize,
-        t: f64,
-    ) -> Result<Self, PathError> {
+    fn new(scores: BatchScores, batch: usize, t: f64) -> Result<Self, PathError> {
+        let BatchScores {
+            logits,
+            labels: targets,
+            weight,
+        } = scores;
         let ([outputs, classes], [count]) = (logits.dims(), targets.dims());
         let sum = to_host(logits.clone().abs().sum())?;
         let value = sum.first().copied().unwrap_or(f64::NAN);
@@ -216,7 +218,11 @@ impl Scores {
                 classes,
             });
         }
-        Ok(Self { logits, targets })
+        Ok(Self {
+            logits,
+            targets,
+            weight,
+        })
     }
 
     fn chosen(&self, values: Tensor<2>) -> Tensor<1> {
@@ -241,7 +247,7 @@ struct Moments {
 impl Moments {
     fn at(all: &[Scores], beta: f64) -> Result<Self, PathError> {
         let mut sums = Vec::with_capacity(3 * all.len());
-        let mut count = 0;
+        let (mut shares, mut weight) = (Vec::with_capacity(all.len()), 0.0);
         for scores in all {
             let z = scores.logits.clone();
             let p = log_softmax(z.clone() * beta, 1).exp();
@@ -254,12 +260,14 @@ impl Moments {
             sums.push(scores.cross_entropy(beta).sum());
             sums.push(mean.sum());
             sums.push(variance);
-            count += count_here;
+            shares.push(scores.weight / count_here as f64);
+            weight += scores.weight;
         }
         let sums = to_host(Tensor::cat(sums, 0))?;
         let total = |offset: usize| -> f64 {
             let own = sums.iter().skip(offset).step_by(3);
-            own.sum::<f64>() / count as f64
+            let own = own.zip(&shares).map(|(sum, share)| sum * share);
+            own.sum::<f64>() / weight
         };
         Ok(Self {
             loss: total(0),

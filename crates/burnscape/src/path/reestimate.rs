@@ -9,7 +9,7 @@ use crate::loss::{Lift, LossError, Risk, RiskBatch, each};
 use crate::space::{RunningStatistics, copy_for_gradients, power_of_two, unshared_copy};
 
 /// A copy of `model` whose running statistics are the mean, over a pass of the data, of the statistics
-/// of each batch, in proportion to the examples of the batches.
+/// of each batch, in proportion to the [weights](crate::loss::Batch::weight) of the batches.
 ///
 /// The mean is exact, whatever momentum a layer has: a layer's update is `(1 − m) r + m s`, which is
 /// solved for the statistic `s` of the batch. With a single batch the copy computes in inference what
@@ -74,7 +74,7 @@ pub fn reestimate<M: Module, K>(
     let (mut weight, mut unit) = (0.0, None);
     let last = max_batches.unwrap_or(usize::MAX) - 1;
     each(&**risk.source(), |index, batch| {
-        let (examples, _) = batch.examples_and_weight(index)?;
+        let (_, count) = batch.examples_and_weight(index)?;
         let scaled = follow(&zero, batch)?;
         if retained.is_none() {
             // `1 − m`, from starting values of the size of the statistics, so that nothing cancels.
@@ -83,7 +83,6 @@ pub fn reestimate<M: Module, K>(
             retained = Some(kept.zip(&start, |kept, start| kept / start));
         }
         // In units of the first batch, so that counts do not leave the range of the statistics.
-        let count = examples as f64;
         let unit = *unit.get_or_insert(power_of_two(count));
         sum = sum.clone().linear(1.0, count / unit, &scaled)?;
         weight += count / unit;

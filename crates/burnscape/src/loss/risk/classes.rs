@@ -8,7 +8,7 @@ use burn::tensor::{DeviceSettings, Int, Tensor};
 use burnscape_linearize::{LinearizeError, OutputTrace};
 
 use super::form::{Form, OfOutputs};
-use super::source::{ClassSource, Parts, VisitScores};
+use super::source::{BatchScores, ClassSource, Parts, VisitScores};
 use crate::loss::lift::plain;
 use crate::loss::{Batch, DataSet, Reduction, examples_and_weight};
 
@@ -77,9 +77,13 @@ where
         let mut index = 0;
         self.data.borrow().visit(&mut |batch| {
             let scores = batch.and_then(|batch| {
-                examples_and_weight(&batch, index)?;
+                let (_, weight) = examples_and_weight(&batch, index)?;
                 let batch = plain(batch);
-                Ok((logits(model, &batch), labels(&batch)))
+                Ok(BatchScores {
+                    logits: logits(model, &batch),
+                    labels: labels(&batch),
+                    weight,
+                })
             });
             index += 1;
             visit(scores)

@@ -87,8 +87,14 @@ pub(crate) trait ClassSource<M> {
     fn visit_scores(&self, model: &M, visit: &mut VisitScores<'_>);
 }
 
-pub(crate) type Scores = (Tensor<2>, Tensor<1, Int>);
-pub(crate) type VisitScores<'v> = dyn FnMut(Result<Scores, LossError>) -> ControlFlow<()> + 'v;
+/// What a model says about a batch, what is true, and what the batch counts.
+pub(crate) struct BatchScores {
+    pub(crate) logits: Tensor<2>,
+    pub(crate) labels: Tensor<1, Int>,
+    pub(crate) weight: f64,
+}
+
+pub(crate) type VisitScores<'v> = dyn FnMut(Result<BatchScores, LossError>) -> ControlFlow<()> + 'v;
 
 /// Visits the batches by their index. An error of a batch, or of `visit` itself, ends the pass; a break
 /// ends it as well and gives `false`.
