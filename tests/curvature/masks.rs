@@ -6,7 +6,6 @@ use burn::tensor::{Tensor, TensorData};
 use burnscape::curvature::{CurvatureConfig, CurvatureError, Hessian};
 use burnscape::loss::Mode;
 use burnscape::space::RunningStatistics;
-
 use burnscape_testkit::turn;
 
 use crate::element::device;

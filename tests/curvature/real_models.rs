@@ -9,7 +9,6 @@ use burnscape::curvature::{
 use burnscape::krylov::{Adjoint, LinearOperator, VectorSpace};
 use burnscape::loss::{Evaluator, Likelihood, PerExample, Reduction, SplitObjective};
 use burnscape::space::ParamVector;
-
 use burnscape_testkit::turn;
 
 use super::fixture::device;
