@@ -19,6 +19,7 @@ mod curvature {
     mod modes;
     mod real_models;
 }
+#[cfg(feature = "train")]
 mod real_models;
 
 use burnscape_testkit::double as element;

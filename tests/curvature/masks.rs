@@ -6,7 +6,6 @@ use burn::tensor::{Tensor, TensorData};
 use burnscape::curvature::CurvatureError;
 use burnscape::loss::{Mode, Risk};
 use burnscape::space::RunningStatistics;
-
 use burnscape_testkit::turn;
 
 use crate::element::device;

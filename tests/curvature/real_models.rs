@@ -7,7 +7,6 @@ use burnscape::curvature::{CurvatureConfig, FisherSampling};
 use burnscape::krylov::{Adjoint, LinearOperator, VectorSpace};
 use burnscape::loss::{Likelihood, Risk};
 use burnscape::space::ParamVector;
-
 use burnscape_testkit::turn;
 
 use super::fixture::device;

@@ -15,7 +15,6 @@ use burn::tensor::activation::relu;
 use burnscape::loss::Batch;
 use burnscape::optim::ClosureStep;
 use burnscape::space::{ParamSpace, ParamVector};
-
 use burnscape_testkit::double::device;
 
 pub(crate) use crate::survey::data::Digits;

@@ -6,12 +6,10 @@ mod diffusion;
 mod doors;
 mod dqn;
 mod fixture;
-#[cfg(feature = "train")]
 mod learner;
 mod modern_lstm;
 mod nano_gpt;
 mod resnet;
-#[cfg(feature = "train")]
 #[path = "../optim/learner/silent.rs"]
 mod silent;
 mod text_classification;
