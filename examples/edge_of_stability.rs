@@ -22,6 +22,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use burnscape::dynamics::{
     CurvatureHistory, CurvatureMonitorConfig, CurvatureReading, DynamicsError,
 };
+use burnscape::loss::Risk;
 use clap::Parser;
 
 /// Watch gradient descent reach the edge of stability.
@@ -150,13 +151,14 @@ fn descend(
 ) -> Result<CurvatureHistory, DynamicsError> {
     let mut sgd = SgdConfig::new().init();
     let mut monitor = CurvatureMonitorConfig::new(every).init()?;
+    let batches = std::slice::from_ref(data);
+    let risk = Risk::new(&loss, batches);
     for step in 0..=steps {
-        let data = std::slice::from_ref(data);
-        let reading = monitor.observe(step, lr, &model, &loss, data)?;
+        let reading = monitor.observe(&risk, &model, step, lr)?;
         if reading.is_some_and(|reading| is_enough(&reading)) {
             break;
         }
-        let gradients = loss(&model, data[0].clone()).backward();
+        let gradients = loss(&model, data.clone()).backward();
         let gradients = GradientsParams::from_grads(gradients, &model);
         model = sgd.step(lr, model, gradients);
     }

@@ -3,19 +3,18 @@ use std::hint::black_box;
 use burn::optim::GradientsParams;
 use burnscape::curvature::CurvatureConfig;
 use burnscape::krylov::LinearOperator;
-use burnscape::loss::{Objective, SplitObjective};
 use burnscape::space::ParamVector;
 
 use crate::ALLOCATOR;
-use crate::models::{Batch, Classifier, CrossEntropy};
+use crate::models::{Batch, Classifier, loss, risk};
 
 /// Prints the peak of a product, residuals kept and recomputed, over that of a gradient.
 pub(crate) fn report<M: Classifier<D>, const D: usize>(name: &str, model: &M, batch: Batch<D>) {
-    let loss = SplitObjective::<M, Batch<D>, 2>::as_loss(&CrossEntropy);
     let lifted = (batch.0.clone().autodiff(), batch.1.clone().autodiff());
     let data = [batch];
+    let risk = risk::<M, D>(&data);
     let gradient = || {
-        let loss = loss.loss(model, lifted.clone());
+        let loss = loss(model, lifted.clone());
         drop(black_box(GradientsParams::from_grads(
             loss.backward(),
             model,
@@ -25,7 +24,7 @@ pub(crate) fn report<M: Classifier<D>, const D: usize>(name: &str, model: &M, ba
         let config = CurvatureConfig::new()
             .with_checks(false)
             .with_residual_budget(budget);
-        let hessian = config.hessian(model, &loss, &data).expect("a Hessian");
+        let hessian = config.hessian(&risk, model).expect("a Hessian");
         let v = ParamVector::gaussian(hessian.space(), 1).expect("a vector");
         drop(black_box(hessian.matvec(&v).expect("a product")));
     };

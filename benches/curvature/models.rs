@@ -10,7 +10,7 @@ use burn::nn::transformer::{
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Distribution, Int, Tensor};
-use burnscape::loss::SplitObjective;
+use burnscape::loss::{Risk, Split};
 
 /// A classifier with inputs of rank `D`.
 pub(crate) trait Classifier<const D: usize>: Module {
@@ -20,19 +20,24 @@ pub(crate) trait Classifier<const D: usize>: Module {
 pub(crate) type Batch<const D: usize> = (Tensor<D>, Tensor<1, Int>);
 
 /// Mean cross-entropy.
-pub(crate) struct CrossEntropy;
+pub(crate) fn loss<M: Classifier<D>, const D: usize>(model: &M, batch: Batch<D>) -> Tensor<1> {
+    criterion(model.logits(batch.0.clone()), batch)
+}
 
-impl<M: Classifier<D>, const D: usize> SplitObjective<M, Batch<D>, 2> for CrossEntropy {
-    fn outputs(&self, model: &M, (input, _): &Batch<D>) -> Tensor<2> {
-        model.logits(input.clone())
-    }
+fn criterion<const D: usize>(outputs: Tensor<2>, (_, target): Batch<D>) -> Tensor<1> {
+    let device = outputs.device();
+    CrossEntropyLossConfig::new()
+        .init(&device)
+        .forward(outputs, target)
+}
 
-    fn criterion(&self, outputs: Tensor<2>, (_, target): Batch<D>) -> Tensor<1> {
-        let device = outputs.device();
-        CrossEntropyLossConfig::new()
-            .init(&device)
-            .forward(outputs, target)
-    }
+/// The same over data, with outputs and criterion apart.
+pub(crate) fn risk<M: Classifier<D>, const D: usize>(data: &[Batch<D>]) -> Risk<'_, M, Split> {
+    Risk::split(
+        |model: &M, (input, _): &Batch<D>| model.logits(input.clone()),
+        criterion,
+        data,
+    )
 }
 
 pub(crate) fn batch<const D: usize>(shape: [usize; D], device: &Device) -> Batch<D> {

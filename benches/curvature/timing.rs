@@ -7,11 +7,10 @@ use burn::tensor::{Device, Distribution, Tensor};
 use burnscape::curvature::{CurvatureConfig, GaussNewton, Hessian};
 use burnscape::krylov::LinearOperator;
 use burnscape::linearize::{Program, trace_gradient};
-use burnscape::loss::{Objective, SplitObjective};
 use burnscape::space::ParamVector;
 use serde::Serialize;
 
-use crate::models::{Batch, Classifier, CrossEntropy};
+use crate::models::{Batch, Classifier, loss, risk};
 
 pub(crate) const HEAD: &str = "\
 network          gradient ms    hvp    ggn   hvp ms   ggn ms   hvp/kernels   floor   flops   linearize   8 kept   8 recomputed   8 batches";
@@ -31,31 +30,33 @@ pub(crate) fn report<M: Classifier<D>, const D: usize>(
     batch: Batch<D>,
     rounds: usize,
 ) -> Figures {
-    let loss = SplitObjective::<M, Batch<D>, 2>::as_loss(&CrossEntropy);
     let data = [batch];
+    let one = risk::<M, D>(&data);
     // As in a training loop: the inputs are on autodiff already.
     let lifted = (data[0].0.clone().autodiff(), data[0].1.clone().autodiff());
     let gradient = || {
-        let loss = loss.loss(model, lifted.clone());
+        let loss = loss(model, lifted.clone());
         let gradients = GradientsParams::from_grads(loss.backward(), model);
         black_box(gradients);
     };
     let make = || -> Hessian<'_> {
         let config = CurvatureConfig::new().with_checks(false);
-        config.hessian(model, &loss, &data).expect("a Hessian")
+        config.hessian(&one, model).expect("a Hessian")
     };
     let hessian = make();
     let config = CurvatureConfig::new()
         .with_checks(false)
         .with_residual_budget(0);
-    let recomputed = config.hessian(model, &loss, &data).expect("a Hessian");
+    let recomputed = config.hessian(&one, model).expect("a Hessian");
     let newton: GaussNewton<'_> = CurvatureConfig::new()
         .with_checks(false)
-        .gauss_newton(model, &CrossEntropy, &data)
+        .gauss_newton(&one, model)
         .expect("a matrix");
     let eight = vec![data[0].clone(); 8];
     let batches = CurvatureConfig::new().with_checks(false);
-    let batches = batches.hessian(model, &loss, &eight).expect("a Hessian");
+    let batches = batches
+        .hessian(&risk::<M, D>(&eight), model)
+        .expect("a Hessian");
     let vectors: Vec<ParamVector> = (0..8)
         .map(|seed| ParamVector::gaussian(hessian.space(), seed).expect("a vector"))
         .collect();
@@ -132,9 +133,7 @@ fn gradient_flops<M: Classifier<D>, const D: usize>(model: &M, (x, y): &Batch<D>
         model.valid().train(),
         device.settings(),
         |lifter| (lifter.float(x.clone()), lifter.int(y.clone())),
-        |model: &M, batch| {
-            SplitObjective::<M, Batch<D>, 2>::as_loss(&CrossEntropy).loss(model, batch)
-        },
+        loss,
     );
     trace.expect("a trace").program.kernels().stats().flops
 }

@@ -19,13 +19,12 @@ mod models;
 
 use std::error::Error;
 use std::hint::black_box;
-use std::ops::ControlFlow;
 use std::time::Instant;
 
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::{Device, Int, Tensor};
-use burnscape::loss::Evaluator;
+use burnscape::loss::Risk;
 use burnscape::optim::{ClosureStep, SamConfig};
 use burnscape::path::{BezierCurve, CurveFitterConfig, NormalizationPolicy, Profiler};
 
@@ -81,8 +80,8 @@ fn report<const D: usize, M: Classifier<D>>(
     let mut sam_fitter =
         CurveFitterConfig::new().init(&curve, SamConfig::new().init(base())?, RATE)?;
     let data = [batch.clone()];
-    let evaluator = Evaluator::new(&loss);
-    let profiler = Profiler::new(&loss, &data).with_policy(NormalizationPolicy::Leave);
+    let risk = Risk::new(&loss, &data);
+    let profiler = Profiler::new(&risk).with_policy(NormalizationPolicy::Leave);
     let mut times: [Vec<f64>; 6] = Default::default();
     for round in 0..rounds + 3 {
         let (moved, bare_step) = timed(|| {
@@ -104,15 +103,14 @@ fn report<const D: usize, M: Classifier<D>>(
         let profile = if round % 8 == 0 {
             let (result, evaluations) = timed(|| {
                 let one = |_| {
-                    evaluator.loss(first, &data).map(|loss| {
+                    risk.loss(first).map(|loss| {
                         black_box(loss);
                     })
                 };
                 (0..61).try_for_each(one)
             });
             result?;
-            let (result, profile) =
-                timed(|| profiler.profile(&curve, |_| ControlFlow::Continue(())));
+            let (result, profile) = timed(|| profiler.profile(&curve));
             black_box(result?);
             profile / evaluations
         } else {

@@ -20,9 +20,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use burn::tensor::Device;
-use burnscape::curvature::Hessian;
 use burnscape::krylov::{EigenpairsConfig, End, LanczosConfig};
-use burnscape::loss::Batch;
+use burnscape::loss::{Batch, Risk};
 use burnscape::space::{ParamSpace, ParamVector, RunningStatistics};
 use networks::{Classifier, Cnn, Digits, Split, WideMlp, loss, trained};
 use serde_json::{Value, json};
@@ -76,7 +75,8 @@ fn report<M: Classifier>(
     }
     let objective = loss::<M>;
     let data = std::slice::from_ref(digits);
-    let hessian = Hessian::new(&model, &objective, data).expect("a Hessian");
+    let risk = Risk::new(&objective, data);
+    let hessian = risk.hessian(&model).expect("a Hessian");
     let pairs = |tolerance: f64| {
         EigenpairsConfig::new(PAIRS, End::Top)
             .with_max_basis(BASIS)

@@ -3,15 +3,12 @@
 use std::error::Error;
 use std::time::Instant;
 
-use burnscape::curvature::Hessian;
 use burnscape::krylov::LinearOperator;
-use burnscape::loss::Evaluator;
+use burnscape::loss::Risk;
 use burnscape::space::ParamVector;
 use serde::Serialize;
 
-use super::data::Digits;
 use super::models::Classifier;
-use super::train::loss;
 
 /// Timed this often; medians count.
 const ROUNDS: usize = 5;
@@ -30,20 +27,18 @@ pub(crate) struct Curvature {
 }
 
 pub(crate) fn curvature<M: Classifier>(
+    risk: &Risk<'_, M>,
     model: &M,
-    train: &[Digits],
 ) -> Result<Curvature, Box<dyn Error>> {
-    let loss = loss::<M>;
-    let hessian = Hessian::new(model, &loss, train)?;
+    let hessian = risk.hessian(model)?;
     let ascent = hessian.gradient()?.normalize()?;
     let random = ParamVector::sphere(hessian.space(), DIRECTION_SEED)?;
     let along =
         |u: &ParamVector| -> Result<f64, Box<dyn Error>> { Ok(u.dot(&hessian.matvec(u)?)?) };
-    let evaluator = Evaluator::new(&loss);
     let mut ratios = Vec::new();
     for _ in 0..ROUNDS {
         let start = Instant::now();
-        evaluator.loss_and_gradient(model, train)?;
+        risk.loss_and_gradient(model)?;
         let gradient = start.elapsed();
         let start = Instant::now();
         // Read, so that a device that works ahead is waited for.

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use burn::tensor::Tensor;
-use burnscape::loss::Evaluator;
+use burnscape::loss::Risk;
 use burnscape::sharpness::{
     AverageRiseConfig, PerturbationScale, SharpnessReport, WorstCaseRiseConfig,
 };
@@ -56,29 +56,30 @@ pub(crate) fn measure<M: Classifier>(
     let train = std::slice::from_ref(&split.train);
     let test = std::slice::from_ref(&split.test);
     let (loss, accuracy) = (loss::<M>, accuracy::<M>);
-    let (loss, accuracy) = (Evaluator::new(&loss), Evaluator::new(&accuracy));
+    let risk = Risk::new(&loss, train);
+    let value = |risk: Risk<'_, M>| risk.loss(model).map(|found| found.value);
     // One seed for all, so that all runs meet the same noise.
     let average = AverageRiseConfig::new(NOISE)
         .with_num_samples(NOISE_SAMPLES)
         .with_scale(PerturbationScale::FilterRelative(UnfilteredRule::Zero))
-        .measure(model, &loss, train)?;
+        .run(&risk, model)?;
     let worst = WorstCaseRiseConfig::new(BALL)
         .with_num_steps(BALL_STEPS)
         .with_num_starts(BALL_STARTS)
-        .measure(model, &loss, train)?;
+        .run(&risk, model)?;
     Ok(Measured {
-        train_loss: loss.loss(model, train)?.value,
-        test_loss: loss.loss(model, test)?.value,
-        train_accuracy: accuracy.loss(model, train)?.value,
-        test_accuracy: accuracy.loss(model, test)?.value,
+        train_loss: value(risk.clone())?,
+        test_loss: value(Risk::new(&loss, test))?,
+        train_accuracy: value(Risk::new(&accuracy, train))?,
+        test_accuracy: value(Risk::new(&accuracy, test))?,
         sharpness: Sharpness {
             average_rise: average.rise,
             average_rise_standard_error: average.standard_error,
             worst_case_rise: worst.rise,
             worst_case_on_boundary: worst.on_boundary,
         },
-        curvature: curvature(model, train)?,
-        spectrum: eigenvalues(model, train, is_first)?,
+        curvature: curvature(&risk, model)?,
+        spectrum: eigenvalues(&risk, model, is_first)?,
         sharpness_report: match is_first {
             true => Some(sharpness_table::measure(model, train)?),
             false => None,

@@ -1,12 +1,11 @@
 //! Two networks trained from different seeds, and the paths between them.
 
 use std::error::Error;
-use std::ops::ControlFlow;
 
 use burn::optim::SgdConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::tensor::{Device, Tensor};
-use burnscape::loss::Batch;
+use burnscape::loss::{Batch, Risk};
 use burnscape::path::{
     BezierCurve, Curve, CurveFitterConfig, GaripovLrScheduler, NormalizationPolicy, PolygonalChain,
     Profile, Profiler, Segment,
@@ -101,26 +100,31 @@ pub(crate) fn connect<M: Classifier>(
             progress("fitting a chain", true);
         },
     )?;
-    let loss = loss::<M>;
+    let (loss, accuracy) = (loss::<M>, accuracy::<M>);
     let (train_data, test_data) = ([split.train.clone()], [split.test.clone()]);
-    let profiler = Profiler::new(&loss, &train_data)
-        .with_test(&test_data)
-        .with_metric("accuracy", accuracy::<M>)
+    let risk = Risk::new(&loss, &train_data);
+    let test_risk = Risk::new(&loss, &test_data);
+    let train_accuracy = Risk::new(&accuracy, &train_data);
+    let test_accuracy = Risk::new(&accuracy, &test_data);
+    let profiler = Profiler::new(&risk)
+        .with_test(&test_risk)
+        .with_metric("train_accuracy", &train_accuracy)
+        .with_metric("test_accuracy", &test_accuracy)
         .with_num_points(effort.num_points)?;
     let line = Segment::new(&a, &b)?;
     let random = Segment::random(&a, line.length()?, seeds[0])?;
-    let left = Profiler::new(&loss, &train_data)
+    let left = Profiler::new(&risk)
         .with_policy(NormalizationPolicy::Leave)
         .with_num_points(effort.num_points)?;
     let measure = |name: &str, curve: &dyn Curve<M>| {
         progress(name, false);
-        profiler.profile(curve, |_| ControlFlow::Continue(()))
+        profiler.profile(curve)
     };
     Ok(Connection {
         seeds,
         line: measure("measuring the line", &line)?,
         bezier: measure("measuring the Bézier curve", &bezier)?,
-        bezier_left: left.profile(&bezier, |_| ControlFlow::Continue(()))?,
+        bezier_left: left.profile(&bezier)?,
         chain: measure("measuring the chain", &chain)?,
         random: measure("measuring a random line", &random)?,
     })

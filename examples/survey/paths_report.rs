@@ -94,12 +94,11 @@ impl Side {
 
     /// At every place.
     fn accuracy(self, profile: &Profile) -> &[f64] {
-        let metric = profile.metrics.first();
-        match self {
-            Self::Train => metric.map_or(&[], |metric| &metric.train),
-            Self::Test => metric
-                .and_then(|metric| metric.test.as_deref())
-                .unwrap_or_default(),
-        }
+        let name = match self {
+            Self::Train => "train_accuracy",
+            Self::Test => "test_accuracy",
+        };
+        let metric = profile.metrics.iter().find(|metric| metric.name == name);
+        metric.map_or(&[], |metric| &metric.values)
     }
 }

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::Tensor;
-use burnscape::loss::{Likelihood, Split};
+use burnscape::loss::{Likelihood, Risk};
 use burnscape::sharpness::{
     PerturbationScale, SharpnessReport, SharpnessReportConfig, SharpnessRow,
 };
@@ -18,12 +18,13 @@ pub(crate) fn measure<M: Classifier>(
     model: &M,
     train: &[Digits],
 ) -> Result<SharpnessReport, Box<dyn Error>> {
-    let split = Split::new(
+    let risk = Risk::split(
         |model: &M, digits: &Digits| model.logits(digits.images.clone()),
         |logits: Tensor<2>, digits: Digits| {
             let cross_entropy = CrossEntropyLossConfig::new().init(&logits.device());
             cross_entropy.forward(logits, digits.labels)
         },
+        train,
     );
     let scales = vec![
         PerturbationScale::Absolute,
@@ -33,7 +34,7 @@ pub(crate) fn measure<M: Classifier>(
         .with_scales(scales)
         .with_num_samples(5)
         .with_num_steps(10)
-        .measure_split(model, &split, train, Likelihood::Categorical)?;
+        .run_split(&risk, model, None, Likelihood::Categorical)?;
     Ok(report)
 }
 

@@ -4,14 +4,12 @@ use std::error::Error;
 use std::fs::File;
 use std::path::Path;
 
-use burnscape::curvature::Hessian;
+use burnscape::loss::Risk;
 use burnscape::spectrum::{CriticalPoint, Density, Spectrum, Trace};
 use serde::Serialize;
 
-use super::data::Digits;
 use super::models::Classifier;
 use super::settings::{DENSITY_PROBES, DENSITY_STEPS, GRADIENT_ZERO, TRACE_PRODUCTS};
-use super::train::loss;
 
 /// How many of the largest eigenvalues are looked at.
 pub(crate) const TOP: usize = 5;
@@ -30,12 +28,11 @@ pub(crate) struct Eigenvalues {
 }
 
 pub(crate) fn eigenvalues<M: Classifier>(
+    risk: &Risk<'_, M>,
     model: &M,
-    train: &[Digits],
     with_density: bool,
 ) -> Result<Eigenvalues, Box<dyn Error>> {
-    let loss = loss::<M>;
-    let hessian = Hessian::new(model, &loss, train)?;
+    let hessian = risk.hessian(model)?;
     let mut spectrum = Spectrum::of(&hessian)
         .with_max_products(300)
         .with_probes(DENSITY_PROBES)

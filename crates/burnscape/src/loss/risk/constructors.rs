@@ -79,6 +79,24 @@ impl<'a, M: Module> Risk<'a, M, Split> {
     /// assert!((risk.loss(&model)?.value - 1.0).abs() < 1e-6);
     /// # Ok::<(), burnscape::loss::LossError>(())
     /// ```
+    ///
+    /// # Refusals
+    ///
+    /// A risk made by [`new`](Self::new) knows the loss as a whole, and so has no method that needs its
+    /// halves. The compiler says for which kind the method was found; make the risk with `Risk::split`
+    /// instead.
+    ///
+    /// ```compile_fail,E0599
+    /// use burn::nn::{Linear, LinearConfig};
+    /// use burn::tensor::{Device, Tensor};
+    /// use burnscape::loss::Risk;
+    ///
+    /// let device = Device::default();
+    /// let model = LinearConfig::new(2, 1).init(&device);
+    /// let loss = |model: &Linear, x: Tensor<2>| model.forward(x).square().mean();
+    /// let data = [Tensor::<2>::ones([4, 2], &device)];
+    /// let matrix = Risk::new(&loss, &data).gauss_newton(&model); // found for `Risk<'a, M, Split>`
+    /// ```
     pub fn split<B, F, G, D, const R: usize>(outputs: F, criterion: G, data: &'a D) -> Self
     where
         B: Batch + 'a,
@@ -115,6 +133,44 @@ impl<'a, M: Module> Risk<'a, M, Split> {
 impl<'a, M: Module> Risk<'a, M, PerExample> {
     /// The risk of a loss given by the losses of single examples, `[n]`; their mean, unless
     /// [`with_reduction`](Self::with_reduction) says otherwise. The empirical Fisher matrix needs this form.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn::nn::{Linear, LinearConfig};
+    /// use burn::tensor::{Device, Tensor};
+    /// use burnscape::krylov::LinearOperator;
+    /// use burnscape::loss::Risk;
+    /// use burnscape::space::ParamVector;
+    ///
+    /// let device = Device::default();
+    /// let model = LinearConfig::new(2, 1).with_bias(false).init(&device);
+    /// let data = [Tensor::<2>::eye(2, &device)];
+    /// let losses = |model: &Linear, x: Tensor<2>| model.forward(x).flatten(0, 1);
+    /// let fisher = Risk::per_example(losses, &data).empirical_fisher(&model)?;
+    /// // The gradients of the two examples are (1, 0) and (0, 1); the mean of g gᵀ is I/2.
+    /// let v = ParamVector::from_host(fisher.space(), &[1.0, 2.0])?;
+    /// assert_eq!(fisher.matvec(&v)?.to_host()?, [0.5, 1.0]);
+    /// # Ok::<(), burnscape::curvature::CurvatureError>(())
+    /// ```
+    ///
+    /// # Refusals
+    ///
+    /// The empirical Fisher matrix of a risk made by [`new`](Self::new) does not compile: a mean over a
+    /// batch does not tell its examples apart. Return the loss of each example, and make the risk with
+    /// `Risk::per_example`.
+    ///
+    /// ```compile_fail,E0599
+    /// use burn::nn::{Linear, LinearConfig};
+    /// use burn::tensor::{Device, Tensor};
+    /// use burnscape::loss::Risk;
+    ///
+    /// let device = Device::default();
+    /// let model = LinearConfig::new(2, 1).init(&device);
+    /// let loss = |model: &Linear, x: Tensor<2>| model.forward(x).square().mean();
+    /// let data = [Tensor::<2>::ones([4, 2], &device)];
+    /// let matrix = Risk::new(&loss, &data).empirical_fisher(&model); // found for `Risk<'a, M, PerExample>`
+    /// ```
     pub fn per_example<B, F, D>(losses: F, data: &'a D) -> Self
     where
         B: Batch + 'a,
