@@ -21,6 +21,7 @@ mod loss {
     #[cfg(feature = "dataset")]
     mod data;
     mod errors;
+    mod observer;
 }
 mod optim {
     mod certificate;

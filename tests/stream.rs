@@ -141,10 +141,7 @@ fn training_with_a_monitor_is_training_with_one_draw_in_its_place() {
     };
     let data = [x.clone()];
     let evaluated = Risk::new(&loss, &data);
-    let trained = evaluated
-        .clone()
-        .with_mode(Mode::Train)
-        .with_draws_seed(1);
+    let trained = evaluated.clone().with_mode(Mode::Train).with_draws_seed(1);
     let monitor = || CurvatureMonitorConfig::new(2).init().expect("a monitor");
     let mut monitor_in_training = monitor();
     let watched = train(&mut |step, model| {

@@ -13,7 +13,7 @@ mod curvature {
     #[allow(dead_code, reason = "shared with other binaries")]
     mod fixture;
     mod masks;
-    #[path = "models_tmp.rs"]
+    #[path = "../../benches/curvature/models.rs"]
     #[allow(dead_code, reason = "shared with the benchmark")]
     mod models;
     mod modes;

@@ -161,11 +161,11 @@ fn masks_of_infinities_are_data_like_any_other() {
         })
         .collect();
     // The third class is ruled out.
-    let loss = |net: &Dropped, (batch, mask): (Labeled, Tensor<2>)| {
+    let loss = Summed(|net: &Dropped, (batch, mask): (Labeled, Tensor<2>)| {
         let p = softmax(net.forward(batch.x) + mask, 1);
         p.square().sum()
-    };
-    let hessian = Risk::new(&Summed(loss), &data).hessian(&net).unwrap();
+    });
+    let hessian = Risk::new(&loss, &data).hessian(&net).unwrap();
     let finite = dense(&hessian);
     assert!(finite.as_slice().iter().all(|x| x.is_finite()));
 }

@@ -1,6 +1,6 @@
 //! Intervals of rises of the loss, which take no products.
 
-use burnscape::loss::Evaluator;
+use burnscape::loss::Risk;
 use burnscape::sharpness::AverageRiseConfig;
 
 use super::networks::{Digits, Network, digits};
@@ -11,14 +11,14 @@ const SIGMA: f64 = 0.05;
 pub(crate) fn of_network<N: Network>(tally: &mut Tally) {
     let network = N::trained(!tally.is_whole());
     let loss = |network: &N, digits: Digits| network.loss(digits);
-    let evaluator = Evaluator::new(&loss);
     let data = [digits(16)];
+    let risk = Risk::new(&loss, &data);
     let measure = |samples: usize, antithetic: bool, seed: u64| {
         AverageRiseConfig::new(SIGMA)
             .with_num_samples(samples)
             .with_antithetic(antithetic)
             .with_seed(seed)
-            .measure(&network, &evaluator, &data)
+            .run(&risk, &network)
             .unwrap()
     };
     // Samples of other seeds, so many that their error is a tenth of the others' or less. The law of a sample is

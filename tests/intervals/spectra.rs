@@ -1,7 +1,5 @@
 //! Intervals of what is read off an operator's products.
 
-use burnscape::curvature::Hessian;
-
 use burnscape::krylov::{DensityConfig, TraceConfig, TraceEstimate, TraceMethod};
 use burnscape::loss::Risk;
 use burnscape::sharpness::{CurvatureTraceConfig, RelativeFlatnessConfig};

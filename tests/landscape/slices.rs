@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use burnscape::landscape::{
-    Axes, Grid, LandscapeError, Slice1d, Slice2d, SliceStep, filter_normalized, slice_1d, slice_2d,
+    Axes, Grid, LandscapeError, Slice1d, Slice2d, filter_normalized, slice_1d, slice_2d,
 };
-use burnscape::loss::{Evaluator, Mode};
+use burnscape::loss::{Mode, Risk, Work};
 use burnscape::space::{ParamSpace, ParamVector, UnfilteredRule};
 use burnscape_testkit::models::Normalized;
 
@@ -35,10 +35,6 @@ fn diagonal(h: &[f64]) -> [Tensor<1>; 1] {
     [Tensor::from_data(data, (&Device::default(), DType::F64))]
 }
 
-fn go_on(_: &SliceStep) -> ControlFlow<()> {
-    ControlFlow::Continue(())
-}
-
 fn network(device: &Device) -> Normalized {
     Normalized::new([2, 3, 1], device)
 }
@@ -59,11 +55,12 @@ fn inputs() -> [Tensor<2>; 2] {
 fn a_slice_of_a_quadratic_is_an_exact_parabola() {
     let (w, h, d) = ([1.0, -2.0], [4.0, 0.5], [0.3, 0.7]);
     let model = Point::new(&w);
-    let evaluator = Evaluator::new(&quadratic);
-    let space = evaluator.space(&model).unwrap();
+    let data = diagonal(&h);
+    let risk = Risk::new(&quadratic, &data);
+    let space = risk.space(&model).unwrap();
     let direction = ParamVector::from_host(&space, &d).unwrap();
     let grid = Grid::symmetric(2.0, 9).unwrap();
-    let slice = slice_1d(&model, &evaluator, &diagonal(&h), &direction, &grid, go_on).unwrap();
+    let slice = slice_1d(&risk, &model, &direction, &grid).unwrap();
     assert_eq!(slice.coordinates, grid.coordinates());
     let slope = h[0] * w[0] * d[0] + h[1] * w[1] * d[1];
     let bend = h[0] * d[0] * d[0] + h[1] * d[1] * d[1];
@@ -78,21 +75,14 @@ fn a_slice_of_a_quadratic_is_an_exact_parabola() {
 #[test]
 fn a_plane_through_a_quadratic_is_an_exact_paraboloid() {
     let model = Point::new(&[1.0, -2.0]);
-    let evaluator = Evaluator::new(&quadratic);
-    let space = evaluator.space(&model).unwrap();
+    let data = diagonal(&[4.0, 0.5]);
+    let risk = Risk::new(&quadratic, &data);
+    let space = risk.space(&model).unwrap();
     let x = ParamVector::from_host(&space, &[1.0, 0.0]).unwrap();
     let y = ParamVector::from_host(&space, &[0.5, 1.0]).unwrap();
     let grids = [Grid::linspace(-1.0, 2.0, 4), Grid::linspace(0.5, 1.5, 3)].map(Result::unwrap);
-    let slice = slice_2d(
-        &model,
-        &evaluator,
-        &diagonal(&[4.0, 0.5]),
-        [&x, &y],
-        [&grids[0], &grids[1]],
-        Axes::AsGiven,
-        go_on,
-    )
-    .unwrap();
+    let grids = [&grids[0], &grids[1]];
+    let slice = slice_2d(&risk, &model, [&x, &y], grids, Axes::AsGiven).unwrap();
     for (i, &x) in slice.x.iter().enumerate() {
         for (j, &y) in slice.y.iter().enumerate() {
             let (a, b) = (1.0 + x + 0.5 * y, y - 2.0);
@@ -110,26 +100,18 @@ fn a_plane_through_a_quadratic_is_an_exact_paraboloid() {
 #[test]
 fn the_center_is_the_models_loss_and_the_axes_are_lines_bit_for_bit() {
     let model = network(&Device::default().autodiff());
-    let (evaluator, data) = (Evaluator::new(&squares), inputs());
-    let base = evaluator.loss(&model, &data).unwrap().value;
-    let space = evaluator.space(&model).unwrap();
+    let data = inputs();
+    let risk = Risk::new(&squares, &data);
+    let base = risk.loss(&model).unwrap().value;
+    let space = risk.space(&model).unwrap();
     let make = |seed| filter_normalized(&space, &model, seed, UnfilteredRule::Zero).unwrap();
     let (x, y) = (make(1), make(2));
     let grid = Grid::symmetric(0.7, 5).unwrap();
-    let line = slice_1d(&model, &evaluator, &data, &x, &grid, go_on).unwrap();
+    let line = slice_1d(&risk, &model, &x, &grid).unwrap();
     assert_eq!(line.losses[2].to_bits(), base.to_bits());
-    let across = slice_1d(&model, &evaluator, &data, &y, &grid, go_on).unwrap();
+    let across = slice_1d(&risk, &model, &y, &grid).unwrap();
     let grids = [&grid, &grid];
-    let plane = slice_2d(
-        &model,
-        &evaluator,
-        &data,
-        [&x, &y],
-        grids,
-        Axes::AsGiven,
-        go_on,
-    )
-    .unwrap();
+    let plane = slice_2d(&risk, &model, [&x, &y], grids, Axes::AsGiven).unwrap();
     for i in 0..5 {
         assert_eq!(plane.loss(i, 2), Some(line.losses[i]));
         assert_eq!(plane.loss(2, i), Some(across.losses[i]));
@@ -155,19 +137,10 @@ fn the_model_and_its_running_statistics_are_not_changed() {
     let grid = Grid::symmetric(1.0, 3).unwrap();
     let data = inputs();
     for mode in [Mode::Eval, Mode::Train] {
-        let evaluator = Evaluator::new(&squares).with_mode(mode);
-        slice_1d(&model, &evaluator, &data, &x, &grid, go_on).unwrap();
+        let risk = Risk::new(&squares, &data).with_mode(mode);
+        slice_1d(&risk, &model, &x, &grid).unwrap();
         let grids = [&grid, &grid];
-        slice_2d(
-            &model,
-            &evaluator,
-            &data,
-            [&x, &y],
-            grids,
-            Axes::AsGiven,
-            go_on,
-        )
-        .unwrap();
+        slice_2d(&risk, &model, [&x, &y], grids, Axes::AsGiven).unwrap();
         assert_eq!(state(), before, "{mode:?}");
     }
 }
@@ -176,15 +149,15 @@ fn the_model_and_its_running_statistics_are_not_changed() {
 fn orthogonalized_axes_keep_the_second_length_and_lose_the_first_direction() {
     // With H = I the loss is ½|w|², so it reads off lengths.
     let model = Point::new(&[0.0, 0.0]);
-    let evaluator = Evaluator::new(&quadratic);
-    let space = evaluator.space(&model).unwrap();
+    let data = diagonal(&[1.0, 1.0]);
+    let risk = Risk::new(&quadratic, &data);
+    let space = risk.space(&model).unwrap();
     let x = ParamVector::from_host(&space, &[2.0, 0.0]).unwrap();
     let y = ParamVector::from_host(&space, &[3.0, 4.0]).unwrap();
-    let data = diagonal(&[1.0, 1.0]);
     let grid = Grid::linspace(0.0, 1.0, 2).unwrap();
     let slice = |axes| {
         let grids = [&grid, &grid];
-        slice_2d(&model, &evaluator, &data, [&x, &y], grids, axes, go_on).unwrap()
+        slice_2d(&risk, &model, [&x, &y], grids, axes).unwrap()
     };
     let given = slice(Axes::AsGiven);
     assert!((given.loss(1, 1).unwrap() - 0.5 * 41.0).abs() < 1e-12);
@@ -194,7 +167,7 @@ fn orthogonalized_axes_keep_the_second_length_and_lose_the_first_direction() {
     assert!((orthogonal.cosine - 0.6).abs() < 1e-12);
     let grids = [&grid, &grid];
     let axes = Axes::Orthogonalized;
-    let error = slice_2d(&model, &evaluator, &data, [&x, &x], grids, axes, go_on);
+    let error = slice_2d(&risk, &model, [&x, &x], grids, axes);
     assert!(
         matches!(error, Err(LandscapeError::Parallel { .. })),
         "{error:?}"
@@ -204,33 +177,34 @@ fn orthogonalized_axes_keep_the_second_length_and_lose_the_first_direction() {
 #[test]
 fn axes_a_millionth_apart_span_a_plane_in_double_precision() {
     let model = Point::new(&[0.0, 0.0]);
-    let evaluator = Evaluator::new(&quadratic);
-    let space = evaluator.space(&model).unwrap();
+    let data = diagonal(&[0.0, 1.0]);
+    let risk = Risk::new(&quadratic, &data);
+    let space = risk.space(&model).unwrap();
     let x = ParamVector::from_host(&space, &[2.0, 0.0]).unwrap();
     let y = ParamVector::from_host(&space, &[2.0, 2e-6]).unwrap();
     let grid = Grid::linspace(0.0, 1.0, 2).unwrap();
-    let (data, grids) = (diagonal(&[0.0, 1.0]), [&grid, &grid]);
+    let grids = [&grid, &grid];
     let axes = Axes::Orthogonalized;
-    let slice = slice_2d(&model, &evaluator, &data, [&x, &y], grids, axes, go_on).unwrap();
+    let slice = slice_2d(&risk, &model, [&x, &y], grids, axes).unwrap();
     // The second axis is as long as it was, across the first.
     assert!((slice.loss(0, 1).unwrap() - 0.5 * 4.0).abs() < 1e-8);
 }
 
 fn example() -> (Slice1d, Slice2d) {
     let model = Point::new(&[1.0, -2.0]);
-    let evaluator = Evaluator::new(&quadratic);
-    let space = evaluator.space(&model).unwrap();
+    let data = diagonal(&[4.0, 0.3]);
+    let risk = Risk::new(&quadratic, &data);
+    let space = risk.space(&model).unwrap();
     let x = ParamVector::sphere(&space, 1).unwrap();
     let y = ParamVector::sphere(&space, 2).unwrap();
-    let data = diagonal(&[4.0, 0.3]);
     let (long, short) = (
         Grid::symmetric(1.0, 7).unwrap(),
         Grid::symmetric(0.1, 3).unwrap(),
     );
-    let line = slice_1d(&model, &evaluator, &data, &x, &long, go_on).unwrap();
+    let line = slice_1d(&risk, &model, &x, &long).unwrap();
     let (directions, grids) = ([&x, &y], [&long, &short]);
     let axes = Axes::Orthogonalized;
-    let plane = slice_2d(&model, &evaluator, &data, directions, grids, axes, go_on).unwrap();
+    let plane = slice_2d(&risk, &model, directions, grids, axes).unwrap();
     (line, plane)
 }
 
@@ -335,22 +309,23 @@ fn a_writer_that_fails_is_reported() {
 #[test]
 fn a_stopped_slice_returns_what_it_reached() {
     let model = Point::new(&[1.0, -2.0]);
-    let evaluator = Evaluator::new(&quadratic);
-    let space = evaluator.space(&model).unwrap();
+    let data = diagonal(&[4.0, 0.3]);
+    let risk = Risk::new(&quadratic, &data).with_observer(|progress| {
+        match (progress.work, progress.done) {
+            (Work::Point, 3) => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
+    });
+    let space = risk.space(&model).unwrap();
     let direction = ParamVector::sphere(&space, 1).unwrap();
     let other = ParamVector::sphere(&space, 2).unwrap();
-    let data = diagonal(&[4.0, 0.3]);
     let grid = Grid::symmetric(1.0, 5).unwrap();
-    let stop = |step: &SliceStep| match step.points {
-        3 => ControlFlow::Break(()),
-        _ => ControlFlow::Continue(()),
-    };
-    let line = slice_1d(&model, &evaluator, &data, &direction, &grid, stop).unwrap();
+    let line = slice_1d(&risk, &model, &direction, &grid).unwrap();
     assert_eq!((line.coordinates.len(), line.losses.len()), (3, 3));
     assert!(!line.completed);
     let (directions, grids) = ([&direction, &other], [&grid, &grid]);
     let axes = Axes::AsGiven;
-    let plane = slice_2d(&model, &evaluator, &data, directions, grids, axes, stop).unwrap();
+    let plane = slice_2d(&risk, &model, directions, grids, axes).unwrap();
     assert_eq!((plane.losses.len(), plane.completed), (3, false));
     assert!(plane.loss(2, 0).is_some() && plane.loss(3, 0).is_none());
     let mut written = Vec::new();
@@ -362,19 +337,12 @@ fn a_stopped_slice_returns_what_it_reached() {
 fn points_without_a_finite_loss_are_kept_as_such() {
     let model = Point::new(&[1.0]);
     let loss = |model: &Point, x: Tensor<1>| (model.w.val().log() * x).sum();
-    let evaluator = Evaluator::new(&loss);
-    let space = evaluator.space(&model).unwrap();
+    let data = diagonal(&[1.0]);
+    let risk = Risk::new(&loss, &data);
+    let space = risk.space(&model).unwrap();
     let direction = ParamVector::from_host(&space, &[1.0]).unwrap();
     let grid = Grid::symmetric(2.0, 5).unwrap();
-    let slice = slice_1d(
-        &model,
-        &evaluator,
-        &diagonal(&[1.0]),
-        &direction,
-        &grid,
-        go_on,
-    )
-    .unwrap();
+    let slice = slice_1d(&risk, &model, &direction, &grid).unwrap();
     assert!(slice.losses[0].is_nan());
     assert_eq!(slice.losses[1], f64::NEG_INFINITY);
     assert_eq!(slice.losses[2], 0.0);
@@ -417,18 +385,12 @@ fn grids_and_directions_without_meaning_are_refused() {
         Err(LandscapeError::BadCoordinate { index: 2, .. })
     ));
     let model = Point::new(&[1.0, -2.0]);
-    let evaluator = Evaluator::new(&quadratic);
-    let space = evaluator.space(&model).unwrap();
+    let data = diagonal(&[1.0, 1.0]);
+    let risk = Risk::new(&quadratic, &data);
+    let space = risk.space(&model).unwrap();
     let grid = Grid::symmetric(1.0, 3).unwrap();
     let nowhere = ParamVector::zeros(&space).unwrap();
-    let error = slice_1d(
-        &model,
-        &evaluator,
-        &diagonal(&[1.0, 1.0]),
-        &nowhere,
-        &grid,
-        go_on,
-    );
+    let error = slice_1d(&risk, &model, &nowhere, &grid);
     assert!(matches!(
         error,
         Err(LandscapeError::NoDirection { index: 0, .. })

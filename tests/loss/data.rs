@@ -1,7 +1,8 @@
 //! Losses over batches and data sets: weights, modes, data sets, observers, the probe.
 
-use std::cell::Cell;
 use std::ops::ControlFlow;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 
 use approx::assert_relative_eq;
 use burn::data::dataloader::DataLoaderBuilder;
@@ -12,8 +13,8 @@ use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear, Linea
 use burn::optim::GradientsParams;
 use burn::tensor::{Bool, DType, Device, Int, Tensor};
 use burnscape::loss::{
-    Batch, BatchMapper, Batches, DataSet, Evaluator, LossError, LossStep, Mode, Objective,
-    PerExample, Reduction, Risk, Split, SplitObjective, Summed,
+    Batch, BatchMapper, Batches, DataSet, ExampleLosses, LossError, Mode, Objective, Reduction,
+    Risk, Summed, Work,
 };
 use burnscape::space::ParamVector;
 
@@ -59,15 +60,15 @@ fn partitions() -> Vec<Vec<Tensor<1>>> {
 fn every_partition_of_the_data_has_the_same_mean_and_gradient() {
     let model = scale(3.0, DType::F32);
     for data in partitions() {
-        let evaluator = Evaluator::new(&mean_square);
-        let result = evaluator.loss_and_gradient(&model, &data).unwrap();
+        let risk = Risk::new(&mean_square, &data);
+        let result = risk.loss_and_gradient(&model).unwrap();
         assert_relative_eq!(result.value, 9.0 * 20.0, max_relative = 1e-6);
         let gradient = result.gradient.to_host().unwrap();
         assert_relative_eq!(gradient[0], 6.0 * 20.0, max_relative = 1e-6);
         assert_eq!((result.num_examples, result.weight), (7, 7.0));
         assert_eq!(result.num_batches, data.len());
         assert!(result.completed);
-        let loss = evaluator.loss(&model, &data).unwrap();
+        let loss = risk.loss(&model).unwrap();
         assert_eq!((loss.value, loss.num_examples), (result.value, 7));
     }
 }
@@ -75,20 +76,22 @@ fn every_partition_of_the_data_has_the_same_mean_and_gradient() {
 #[test]
 fn every_partition_of_the_data_has_the_same_sum_and_gradient() {
     let model = scale(3.0, DType::F32);
-    let (summed, per_example) = (Summed(sum_square), PerExample::new(squares, Reduction::Sum));
-    let split = Split::new(
-        |model: &Scale, x: &Tensor<1>| model.w.val() * x.clone(),
-        |outputs: Tensor<1>, _: Tensor<1>| outputs.powi_scalar(2).sum(),
-    )
-    .with_reduction(Reduction::Sum);
-    let whole = split.as_loss();
+    let examples = ExampleLosses::new(squares, Reduction::Sum);
     for data in partitions() {
+        let summed = Risk::new(&Summed(sum_square), &data).loss_and_gradient(&model);
+        let examples = Risk::new(&examples, &data).loss_and_gradient(&model);
+        let per_example = Risk::per_example(squares, &data).with_reduction(Reduction::Sum);
+        let split = Risk::split(
+            |model: &Scale, x: &Tensor<1>| model.w.val() * x.clone(),
+            |outputs: Tensor<1>, _: Tensor<1>| outputs.powi_scalar(2).sum(),
+            &data,
+        )
+        .with_reduction(Reduction::Sum);
         for result in [
-            Risk::new(&summed, &data).loss_and_gradient(&model).unwrap(),
-            Risk::new(&per_example, &data)
-                .loss_and_gradient(&model)
-                .unwrap(),
-            Risk::new(&whole, &data).loss_and_gradient(&model).unwrap(),
+            summed.unwrap(),
+            examples.unwrap(),
+            per_example.loss_and_gradient(&model).unwrap(),
+            split.loss_and_gradient(&model).unwrap(),
         ] {
             assert_relative_eq!(result.value, 9.0 * 140.0, max_relative = 1e-6);
             let gradient = result.gradient.to_host().unwrap();
@@ -101,15 +104,17 @@ fn every_partition_of_the_data_has_the_same_sum_and_gradient() {
 fn per_example_losses_are_told_and_reduced_as_stated() {
     let model = scale(2.0, DType::F32);
     let x = numbers(&[1.0, 2.0, 3.0]);
-    let mean = PerExample::new(squares, Reduction::Mean);
+    let mean = ExampleLosses::new(squares, Reduction::Mean);
     let losses = mean.example_losses(&model, x.clone()).unwrap().inner();
     assert_eq!(
         losses.into_data().iter::<f64>().collect::<Vec<_>>(),
         [4.0, 16.0, 36.0]
     );
     for data in partitions() {
-        let value = Risk::new(&mean, &data).loss(&model).unwrap().value;
-        assert_relative_eq!(value, 80.0, max_relative = 1e-6);
+        let told = Risk::new(&mean, &data).loss(&model).unwrap();
+        let per_example = Risk::per_example(squares, &data).loss(&model).unwrap();
+        assert_relative_eq!(told.value, 80.0, max_relative = 1e-6);
+        assert_relative_eq!(per_example.value, 80.0, max_relative = 1e-6);
     }
     assert!(mean_square.example_losses(&model, x).is_none());
 }
@@ -173,18 +178,18 @@ fn gradients_in_half_precision_add_up_without_overflow() {
 fn slices_vectors_closures_and_held_batches_are_data_sets() {
     let model = scale(3.0, DType::F32);
     let data = partitions().remove(1);
-    let evaluator = Evaluator::new(&mean_square);
-    let expected = evaluator.loss(&model, &data).unwrap();
-    assert_eq!(evaluator.loss(&model, &data[..]).unwrap(), expected);
+    let loss = |risk: Risk<'_, Scale>| risk.loss(&model).unwrap();
+    let expected = loss(Risk::new(&mean_square, &data));
+    assert_eq!(loss(Risk::new(&mean_square, &data[..])), expected);
     let held = Batches::new(data.clone());
-    assert_eq!(evaluator.loss(&model, &held).unwrap(), expected);
+    assert_eq!(loss(Risk::new(&mean_square, &held)), expected);
     assert_eq!(DataSet::<Tensor<1>>::num_batches(&held), Some(3));
     let array: [Tensor<1>; 3] = data.clone().try_into().unwrap();
-    assert_eq!(evaluator.loss(&model, &array).unwrap(), expected);
+    assert_eq!(loss(Risk::new(&mean_square, &array)), expected);
     let closure = || data.clone();
-    assert_eq!(evaluator.loss(&model, &closure).unwrap(), expected);
+    assert_eq!(loss(Risk::new(&mean_square, &closure)), expected);
     let generator = || (0..3).map(|i| numbers(&[i as f32]));
-    assert_relative_eq!(evaluator.loss(&model, &generator).unwrap().value, 15.0);
+    assert_relative_eq!(loss(Risk::new(&mean_square, &generator)).value, 15.0);
 }
 
 #[derive(Clone)]
@@ -209,8 +214,7 @@ fn a_loader_is_read_once_and_then_pinned() {
         .map(|batch| batch.dims()[0])
         .collect();
     assert_eq!(sizes, [4, 4, 2], "the last batch is uneven");
-    let evaluator = Evaluator::new(&mean_square);
-    let loss = evaluator.loss(&model, &batches).unwrap();
+    let loss = Risk::new(&mean_square, &batches).loss(&model).unwrap();
     assert_relative_eq!(loss.value, 9.0 * 28.5, max_relative = 1e-6);
 
     let shuffled = loader().shuffle(1).build(InMemDataset::new(items));
@@ -225,8 +229,9 @@ fn a_loader_is_read_once_and_then_pinned() {
         flat(&second),
         "each reading has an order of its own"
     );
-    evaluator.check_deterministic(&model, &first, 0.0).unwrap();
-    let loss = evaluator.loss(&model, &first).unwrap();
+    let risk = Risk::new(&mean_square, &first);
+    risk.check_deterministic(&model, 0.0).unwrap();
+    let loss = risk.loss(&model).unwrap();
     assert_relative_eq!(loss.value, 9.0 * 28.5, max_relative = 1e-6);
 
     let nothing = loader().build(InMemDataset::new(Vec::new()));
@@ -240,20 +245,18 @@ fn a_loader_is_read_once_and_then_pinned() {
 fn an_observer_sees_every_batch_and_can_stop_the_pass() {
     let model = scale(1.0, DType::F32);
     let data = [numbers(&[1.0, 1.0]), numbers(&[2.0]), numbers(&[3.0])];
-    let evaluator = Evaluator::new(&mean_square);
-    let mut seen = Vec::new();
-    let mut watch = |step: &LossStep| {
-        seen.push((step.batches, step.total, step.loss));
-        if step.batches == 2 {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
+    let seen = Mutex::new(Vec::new());
+    let risk = Risk::new(&mean_square, &data).with_observer(|progress| {
+        let work = progress.work;
+        let numbers = (progress.done, progress.total, progress.value);
+        seen.lock().unwrap().push((work, numbers));
+        match progress.done {
+            2 => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
         }
-    };
-    let result = evaluator
-        .loss_and_gradient_observed(&model, &data, &mut watch)
-        .unwrap();
-    let loss = evaluator.loss_observed(&model, &data, &mut watch).unwrap();
+    });
+    let result = risk.loss_and_gradient(&model).unwrap();
+    let loss = risk.loss(&model).unwrap();
     // What was read: (1 + 1 + 4) / 3.
     assert_relative_eq!(result.value, 2.0, max_relative = 1e-6);
     assert_relative_eq!(
@@ -264,8 +267,9 @@ fn an_observer_sees_every_batch_and_can_stop_the_pass() {
     assert!(!result.completed && !loss.completed);
     assert_eq!((result.num_batches, loss.num_batches), (2, 2));
     assert_eq!((loss.num_examples, loss.value), (3, result.value));
-    let expected = [(1, Some(3), 1.0), (2, Some(3), 4.0)];
-    assert_eq!(seen, [expected, expected].concat());
+    let expected = [(1, Some(3), Some(1.0)), (2, Some(3), Some(4.0))];
+    let expected = [Work::Gradient, Work::Loss].map(|work| expected.map(|numbers| (work, numbers)));
+    assert_eq!(*seen.lock().unwrap(), expected.concat());
 }
 
 #[derive(Module, Debug)]
@@ -316,9 +320,9 @@ fn a_head_that_one_batch_uses_is_not_absent() {
 #[test]
 fn a_group_restricts_the_gradient() {
     let loss = |model: &TwoHeads, x: Tensor<2>| model.used.forward(x).sum();
-    let evaluator = Evaluator::new(&loss).with_group(ParamGroup::from_path("used.bias"));
-    let x = Tensor::<2>::from_floats([[1.0, 2.0]], &Device::default());
-    let result = evaluator.loss_and_gradient(&two_heads(), &[x]).unwrap();
+    let data = [Tensor::<2>::from_floats([[1.0, 2.0]], &Device::default())];
+    let risk = Risk::new(&loss, &data).with_group(ParamGroup::from_path("used.bias"));
+    let result = risk.loss_and_gradient(&two_heads()).unwrap();
     assert_eq!(result.gradient.to_host().unwrap(), [1.0]);
     assert_eq!(result.num_without_gradient, 0);
 }
@@ -360,12 +364,12 @@ fn the_mode_decides_between_running_and_batch_statistics() {
     for model in [trained.clone(), trained.valid(), built_plain] {
         for device in [plain.clone(), plain.clone().autodiff()] {
             let data = [Tensor::<2>::from_floats(x, &device)];
-            let eval = Evaluator::new(&norm_output);
-            let train = Evaluator::new(&norm_output).with_mode(Mode::Train);
-            for (evaluator, expected) in [(eval, 148.0), (train, 1.0)] {
-                let loss = evaluator.loss(&model, &data).unwrap().value;
+            let eval = Risk::new(&norm_output, &data);
+            let train = eval.clone().with_mode(Mode::Train);
+            for (risk, expected) in [(eval, 148.0), (train, 1.0)] {
+                let loss = risk.loss(&model).unwrap().value;
                 assert_relative_eq!(loss, expected, max_relative = 1e-4);
-                let result = evaluator.loss_and_gradient(&model, &data).unwrap();
+                let result = risk.loss_and_gradient(&model).unwrap();
                 assert_relative_eq!(result.value, expected, max_relative = 1e-4);
                 // ∂/∂γ of mean((γ x̂ + β)²) at γ = 1, β = 0 is twice the loss.
                 let gradient = result.gradient.to_host().unwrap();
@@ -404,23 +408,23 @@ fn the_probe_names_a_loss_that_differs() {
         dropout.forward(layer.forward(x)).powi_scalar(2).mean()
     };
     let data = [Tensor::<2>::ones([16, 64], &device)];
-    let eval = Evaluator::new(&loss);
-    eval.check_deterministic(&model, &data, 0.0).unwrap();
-    let train = Evaluator::new(&loss).with_mode(Mode::Train);
-    let (what, first, second) = not_deterministic(train.check_deterministic(&model, &data, 0.0));
+    let eval = Risk::new(&loss, &data);
+    eval.check_deterministic(&model, 0.0).unwrap();
+    let train = eval.with_mode(Mode::Train);
+    let (what, first, second) = not_deterministic(train.check_deterministic(&model, 0.0));
     assert_eq!(what, "loss");
     assert_ne!(first, second);
     // A tolerance is relative to the size of what is compared.
-    train.check_deterministic(&model, &data, 2.0).unwrap();
+    train.check_deterministic(&model, 2.0).unwrap();
 }
 
 #[test]
 fn the_probe_names_a_gradient_that_differs() {
-    let calls = Cell::new(0);
+    let calls = AtomicI32::new(0);
     // The value is always zero; the gradient is 1, 2, 3, ….
     let loss = |model: &Scale, (): ()| {
-        calls.set(calls.get() + 1);
-        (model.w.val() - model.w.val().detach()) * calls.get()
+        let call = 1 + calls.fetch_add(1, Ordering::Relaxed);
+        (model.w.val() - model.w.val().detach()) * call
     };
     let model = scale(1.0, DType::F32);
     let result = Risk::new(&loss, &[()]).check_deterministic(&model, 0.0);
@@ -429,10 +433,10 @@ fn the_probe_names_a_gradient_that_differs() {
 
 #[test]
 fn the_probe_names_a_gradient_that_only_turns() {
-    let calls = Cell::new(0);
+    let calls = AtomicUsize::new(0);
     let loss = |model: &Scale, (): ()| {
-        calls.set(calls.get() + 1);
-        let sign = if calls.get() % 2 == 0 { 1.0 } else { -1.0 };
+        let is_odd = calls.fetch_add(1, Ordering::Relaxed) % 2 == 0;
+        let sign = if is_odd { -1.0 } else { 1.0 };
         (model.w.val() - model.w.val().detach()) * sign
     };
     let model = scale(1.0, DType::F32);
@@ -444,17 +448,13 @@ fn the_probe_names_a_gradient_that_only_turns() {
 #[test]
 fn the_probe_names_a_number_of_examples_that_differs() {
     let model = scale(1.0, DType::F32);
-    let evaluator = Evaluator::new(&mean_square);
-    let calls = Cell::new(0);
-    let shrinking = || {
-        calls.set(calls.get() + 1);
-        vec![numbers(&[1.0]); 4 - calls.get()]
-    };
-    let result = evaluator.check_deterministic(&model, &shrinking, 0.0);
+    let calls = AtomicUsize::new(0);
+    let shrinking = || vec![numbers(&[1.0]); 3 - calls.fetch_add(1, Ordering::Relaxed)];
+    let result = Risk::new(&mean_square, &shrinking).check_deterministic(&model, 0.0);
     assert_eq!(not_deterministic(result), ("number of examples", 3.0, 2.0));
-    let left = Cell::new(Some(vec![numbers(&[1.0])]));
-    let exhausted = || left.take().unwrap_or_default();
-    let result = evaluator.check_deterministic(&model, &exhausted, 0.0);
+    let left = Mutex::new(vec![numbers(&[1.0])]);
+    let exhausted = || std::mem::take(&mut *left.lock().unwrap());
+    let result = Risk::new(&mean_square, &exhausted).check_deterministic(&model, 0.0);
     assert_eq!(not_deterministic(result), ("number of examples", 1.0, 0.0));
 }
 

@@ -3,7 +3,7 @@
 use burn::module::{Module, Param, ParamGroup};
 use burn::nn::{DropoutConfig, Linear, LinearConfig};
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use burnscape::loss::{Batch, BatchMapper, DataSet, Evaluator, LossError, Mode, Risk};
+use burnscape::loss::{Batch, BatchMapper, DataSet, LossError, Mode, Risk};
 use burnscape::space::SpaceError;
 
 fn layer() -> Linear {
@@ -21,13 +21,13 @@ fn mean(model: &Linear, x: Tensor<2>) -> Tensor<1> {
 /// The error that both doors give, in both modes.
 fn refusal<B: Batch>(
     model: &Linear,
-    loss: &impl Fn(&Linear, B) -> Tensor<1>,
-    data: &(impl DataSet<B> + ?Sized),
+    loss: &(impl Fn(&Linear, B) -> Tensor<1> + Sync),
+    data: &(impl DataSet<B> + Sync + ?Sized),
 ) -> LossError {
     let errors = [Mode::Eval, Mode::Train].map(|mode| {
-        let evaluator = Evaluator::new(loss).with_mode(mode);
-        let gradient = evaluator.loss_and_gradient(model, data).unwrap_err();
-        let value = evaluator.loss(model, data).unwrap_err();
+        let risk = Risk::new(loss, data).with_mode(mode);
+        let gradient = risk.loss_and_gradient(model).unwrap_err();
+        let value = risk.loss(model).unwrap_err();
         // NaN differs from itself, so errors are compared by what they say.
         assert_eq!(gradient.to_string(), value.to_string());
         gradient
@@ -47,13 +47,13 @@ fn a_loss_that_draws_is_refused_in_every_float_type() {
         let weights: Vec<f64> = (0..64).map(|i| f64::from(i).sin()).collect();
         let weights = Tensor::from_data(TensorData::new(weights, [1, 64]), place);
         let model = Param::from_tensor(weights);
-        let evaluator = || Evaluator::new(&loss).with_mode(Mode::Train);
-        let passed = (0..20).filter(|_| evaluator().loss(&model, &[()]).is_ok());
+        let risk = || Risk::new(&loss, &[()]).with_mode(Mode::Train);
+        let passed = (0..20).filter(|_| risk().loss(&model).is_ok());
         // In bf16 two of 17 draws have the same loss to rounding, and four of 5,000.
         assert!(passed.count() <= 3, "{dtype:?}");
         for mode in [Mode::Eval, Mode::Train] {
-            let evaluator = Evaluator::new(&quiet).with_mode(mode);
-            evaluator.loss(&model, &[()]).unwrap();
+            let risk = Risk::new(&quiet, &[()]).with_mode(mode);
+            risk.loss(&model).unwrap();
         }
     }
 }
@@ -97,25 +97,13 @@ fn a_loss_that_is_not_finite_names_its_batch() {
     let (batch, nan) = value(refusal(&layer(), &loss, &data(f32::NAN)));
     assert!(batch == 1 && nan.is_nan());
     let loss = |_: &Linear, x: Tensor<2>| x.sum();
-    let evaluator = Evaluator::new(&loss);
-    let infinite = evaluator.loss(&layer(), &data(f32::INFINITY)).unwrap_err();
-    assert_eq!(
-        infinite,
-        LossError::NonFinite {
-            batch: 1,
-            value: f64::INFINITY
-        }
-    );
-    let negative = evaluator
-        .loss(&layer(), &data(f32::NEG_INFINITY))
-        .unwrap_err();
-    assert_eq!(
-        negative,
-        LossError::NonFinite {
-            batch: 1,
-            value: f64::NEG_INFINITY
-        }
-    );
+    for (bad, value) in [
+        (f32::INFINITY, f64::INFINITY),
+        (f32::NEG_INFINITY, f64::NEG_INFINITY),
+    ] {
+        let error = Risk::new(&loss, &data(bad)).loss(&layer()).unwrap_err();
+        assert_eq!(error, LossError::NonFinite { batch: 1, value });
+    }
 }
 
 #[test]
@@ -195,11 +183,10 @@ fn a_weight_that_is_not_positive_and_finite_is_refused() {
 #[test]
 fn a_model_without_trainable_parameters_has_a_loss_but_no_gradient() {
     let frozen = layer().freeze();
-    let evaluator = Evaluator::new(&mean);
-    assert!(evaluator.loss(&frozen, &[rows(2)]).is_ok());
-    let error = evaluator
-        .loss_and_gradient(&frozen, &[rows(2)])
-        .unwrap_err();
+    let data = [rows(2)];
+    let risk = Risk::new(&mean, &data);
+    assert!(risk.loss(&frozen).is_ok());
+    let error = risk.loss_and_gradient(&frozen).unwrap_err();
     let expected = SpaceError::NoTrainableParameters { frozen: 2 };
     assert_eq!(error, LossError::Space(expected));
     assert!(error.to_string().contains("Module::unfreeze"));
@@ -228,10 +215,9 @@ fn lost_leaves_are_an_error() {
 #[test]
 fn a_group_that_the_loss_does_not_use_is_an_error() {
     let loss = |model: &Linear, x: Tensor<2>| x.matmul(model.weight.val()).mean();
-    let evaluator = Evaluator::new(&loss).with_group(ParamGroup::from_path("bias"));
-    let error = evaluator
-        .loss_and_gradient(&layer(), &[rows(2)])
-        .unwrap_err();
+    let data = [rows(2)];
+    let risk = Risk::new(&loss, &data).with_group(ParamGroup::from_path("bias"));
+    let error = risk.loss_and_gradient(&layer()).unwrap_err();
     assert_eq!(
         error,
         LossError::Space(SpaceError::NoGradients { parameters: 1 })
@@ -240,10 +226,9 @@ fn a_group_that_the_loss_does_not_use_is_an_error() {
 
 #[test]
 fn a_group_that_matches_nothing_shows_what_a_path_looks_like() {
-    let evaluator = Evaluator::new(&mean).with_group(ParamGroup::from_path("encoder.weight"));
-    let error = evaluator
-        .loss_and_gradient(&layer(), &[rows(2)])
-        .unwrap_err();
+    let data = [rows(2)];
+    let risk = Risk::new(&mean, &data).with_group(ParamGroup::from_path("encoder.weight"));
+    let error = risk.loss_and_gradient(&layer()).unwrap_err();
     let message = error.to_string();
     assert!(
         message.contains("none of the model's 2") && message.contains("`weight`"),
@@ -291,13 +276,10 @@ fn a_loss_that_takes_a_gradient_of_its_own_has_a_value_in_both_modes() {
     let weight = model.weight.val().inner();
     let slope = weight.square().sum().into_scalar::<f64>() / 2.0;
     for mode in [Mode::Eval, Mode::Train] {
-        let plain = Evaluator::new(&mean)
-            .with_mode(mode)
-            .loss(&model, &data)
-            .unwrap();
-        let evaluator = Evaluator::new(&penalized).with_mode(mode);
-        let value = evaluator.loss(&model, &data).unwrap().value;
-        assert!((value - plain.value - slope).abs() < 1e-6);
-        evaluator.loss_and_gradient(&model, &data).unwrap();
+        let plain = Risk::new(&mean, &data).with_mode(mode);
+        let penalized = Risk::new(&penalized, &data).with_mode(mode);
+        let (plain, value) = (plain.loss(&model).unwrap(), penalized.loss(&model).unwrap());
+        assert!((value.value - plain.value - slope).abs() < 1e-6);
+        penalized.loss_and_gradient(&model).unwrap();
     }
 }

@@ -2,6 +2,7 @@
 
 use burn::tensor::{DType, Tensor};
 use burnscape::krylov::KrylovError;
+use burnscape::loss::Risk;
 use burnscape::optim::{LambdaMinConfig, OptimError, PerturbedGdConfig, SkipReason};
 use burnscape_testkit::objectives::{Point, quadratic, saddle};
 
@@ -11,6 +12,7 @@ use super::fixture::{assert_near, device, no_data, point, sgd};
 fn a9_perturbed_descent_ends_at_a_minimum_that_lanczos_certifies() {
     let loss = |m: &Point, _: Tensor<1>| saddle(m);
     let data = [no_data()];
+    let risk = Risk::new(&loss, &data);
     let lambda_min = LambdaMinConfig::new().with_tolerance(1e-12);
     for seed in 0..5 {
         let mut model = point(&[1.0, 0.0]);
@@ -21,7 +23,7 @@ fn a9_perturbed_descent_ends_at_a_minimum_that_lanczos_certifies() {
         let mut measured = None;
         for _ in 0..1000 {
             let certificate = |m: &Point| {
-                let found = lambda_min.measure(m, &loss, &data)?;
+                let found = lambda_min.run(&risk, m)?;
                 let value = found.value;
                 measured = Some(found);
                 Ok(value)
@@ -41,7 +43,7 @@ fn a9_perturbed_descent_ends_at_a_minimum_that_lanczos_certifies() {
         assert!(measured.converged && measured.residual < 1e-11);
     }
     // At the saddle itself it is −1.
-    let found = lambda_min.measure(&point(&[0.0, 0.0]), &loss, &data);
+    let found = lambda_min.run(&risk, &point(&[0.0, 0.0]));
     assert_near(found.expect("a measurement").value, -1.0, 1e-12);
 }
 
@@ -61,7 +63,7 @@ fn the_smallest_eigenvalue_is_that_of_all_the_data() {
         rows(vec![[-1.0, 1.0, 4.0]]),
     ];
     let found = LambdaMinConfig::new().with_tolerance(1e-12).with_seed(3);
-    let found = found.measure(&point(&[0.3, 0.1, -0.2]), &loss, &data);
+    let found = found.run(&Risk::new(&loss, &data), &point(&[0.3, 0.1, -0.2]));
     let found = found.expect("a measurement");
     assert_near(found.value, -1.0, 1e-10);
     assert!(found.converged && found.products >= 3);
@@ -72,8 +74,9 @@ fn a_run_that_is_cut_short_says_so_and_bad_settings_are_refused() {
     let diagonal: Vec<f64> = (0..60).map(|i| f64::from(i).sqrt()).collect();
     let loss = |m: &Point, _: Tensor<1>| quadratic(m, &diagonal);
     let (model, data) = (point(&[0.1; 60]), [no_data()]);
+    let risk = Risk::new(&loss, &data);
     let few = LambdaMinConfig::new().with_max_products(6);
-    let found = few.measure(&model, &loss, &data).expect("a measurement");
+    let found = few.run(&risk, &model).expect("a measurement");
     assert!(!found.converged && found.products <= 6);
     // A Ritz value is above the eigenvalue, and within its residual of one.
     assert!(found.value > 1e-3);
@@ -81,9 +84,7 @@ fn a_run_that_is_cut_short_says_so_and_bad_settings_are_refused() {
     assert!(near.fold(f64::INFINITY, f64::min) <= found.residual);
 
     let refused = LambdaMinConfig::new().with_tolerance(-1.0);
-    let error = refused
-        .measure(&model, &loss, &data)
-        .expect_err("a refusal");
+    let error = refused.run(&risk, &model).expect_err("a refusal");
     let tolerance = KrylovError::InvalidTolerance { tolerance: -1.0 };
     assert_eq!(error, OptimError::Krylov(tolerance));
 }
@@ -100,7 +101,8 @@ fn no_point_is_certified_when_the_certificate_fails() {
         || {
             let loss = |m: &Point, _: Tensor<1>| saddle(m);
             let none: [Tensor<1>; 0] = [];
-            let found = LambdaMinConfig::new().measure(&point(&[0.0, 0.0]), &loss, &none)?;
+            let risk = Risk::new(&loss, &none);
+            let found = LambdaMinConfig::new().run(&risk, &point(&[0.0, 0.0]))?;
             Ok(found.value)
         },
     ];
@@ -138,6 +140,7 @@ fn a_saddle_that_the_certificate_sees_is_left() {
     // So little noise and patience that the search gives up at the saddle.
     let loss = |m: &Point, _: Tensor<1>| saddle(m);
     let data = [Tensor::<1>::zeros([1], &device())];
+    let risk = Risk::new(&loss, &data);
     let lambda_min = LambdaMinConfig::new();
     let end = |threshold: Option<f64>| {
         let config = PerturbedGdConfig::new(1e-3, 1e-2, 1e-3)
@@ -146,7 +149,7 @@ fn a_saddle_that_the_certificate_sees_is_left() {
         let mut descent = config.init(sgd()).expect("a valid configuration");
         let mut model = point(&[0.0, 0.0]);
         for _ in 0..400 {
-            let certificate = |m: &Point| Ok(lambda_min.measure(m, &loss, &data)?.value);
+            let certificate = |m: &Point| Ok(lambda_min.run(&risk, m)?.value);
             let report = descent.step_with_certificate(0.1, &mut model, saddle, certificate);
             report.expect("a step");
         }

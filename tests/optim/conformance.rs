@@ -7,7 +7,7 @@ use burn::optim::{
     ModuleOptimizer, MuonConfig, RmsPropConfig, SgdConfig,
 };
 use burn::tensor::{DType, Device, Distribution, Tensor, TensorData};
-use burnscape::loss::{PerExample, Reduction};
+use burnscape::loss::{ExampleLosses, Reduction};
 use burnscape::optim::{
     Combination, FisherSquares, Mask, Metric, OptimRecord, RhoSchedule, Sam, SamConfig, SkipReason,
     StepReport, Window,
@@ -58,8 +58,8 @@ fn batch() -> Batch {
     (x, y)
 }
 
-fn objective() -> PerExample<impl Fn(&Regression, Batch) -> Tensor<1>> {
-    PerExample::new(
+fn objective() -> ExampleLosses<impl Fn(&Regression, Batch) -> Tensor<1>> {
+    ExampleLosses::new(
         |m: &Regression, batch| m.example_losses(batch),
         Reduction::Mean,
     )

@@ -5,7 +5,7 @@ use burn::module::ParamGroup;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::{DType, Distribution, Tensor, TensorData};
-use burnscape::loss::{Evaluator, Mode, PerExample, Reduction};
+use burnscape::loss::{ExampleLosses, Mode, Reduction, Risk};
 use burnscape::optim::{
     ClosureStep, FisherSquares, Mask, Metric, OptimError, RhoGroup, RhoSchedule, Sam, SamConfig,
     SkipReason, SwaConfig,
@@ -279,7 +279,7 @@ fn data_selection_descends_on_the_examples_whose_loss_rises_most() {
         TensorData::from([0.1, -3.0, 0.2, 2.0]),
         (&device(), DType::F64),
     );
-    let objective = PerExample::new(example_losses, Reduction::Mean);
+    let objective = ExampleLosses::new(example_losses, Reduction::Mean);
     let (rho, lr) = (0.5, 0.01);
     let config = SamConfig::new().with_rho(rho).with_selection(Some(0.5));
     let mut sam = config
@@ -299,7 +299,7 @@ fn the_fisher_metric_of_examples_is_the_mean_of_their_squares() {
     // Gradients of the examples at w = 1: x². Their squares: x⁴.
     let values = [0.5, -1.0, 2.0];
     let x = Tensor::<1>::from_data(TensorData::from(values), (&device(), DType::F64));
-    let objective = PerExample::new(example_losses, Reduction::Mean);
+    let objective = ExampleLosses::new(example_losses, Reduction::Mean);
     let (eta, rho) = (0.7, 0.4);
     let metric = Metric::Fisher {
         eta,
@@ -415,17 +415,16 @@ fn a_step_does_not_touch_what_measures_the_same_model() {
         let start = ParamVector::from_host(&space, &start).expect("a vector");
         model = start.apply_to(&model).expect("a model");
         let mut sam = build(SamConfig::new());
-        let loss = mean_square;
+        let (data, scaled) = ([input()], [input() * 3.0]);
         for _ in 0..3 {
             sam.step(0.05, &mut model, |m: &Normalized| mean_square(m, input()))
                 .expect("a step");
             if measures {
                 for mode in [Mode::Eval, Mode::Train] {
-                    let evaluator = Evaluator::new(&loss).with_mode(mode);
-                    evaluator
-                        .loss_and_gradient(&model, &[input()])
-                        .expect("a gradient");
-                    evaluator.loss(&model, &[input() * 3.0]).expect("a loss");
+                    let risk = Risk::new(&mean_square, &data).with_mode(mode);
+                    risk.loss_and_gradient(&model).expect("a gradient");
+                    let risk = Risk::new(&mean_square, &scaled).with_mode(mode);
+                    risk.loss(&model).expect("a loss");
                 }
             }
         }

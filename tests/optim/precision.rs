@@ -1,6 +1,7 @@
 //! Single and half precision: the same steps to their rounding.
 
 use burn::tensor::{DType, Tensor};
+use burnscape::loss::Risk;
 use burnscape::optim::{LambdaMinConfig, SaddleFreeNewtonConfig, SamConfig};
 use burnscape_testkit::objectives::{Point, quadratic};
 
@@ -47,7 +48,8 @@ fn narrow_types_take_the_steps_of_wide_ones() {
         let lowest = report.expect("a step").lowest_ritz.expect("a Ritz value");
         assert_near(lowest, -1.0, 3.0 * tolerance);
 
-        let found = LambdaMinConfig::new().measure(&model, &loss, &[nothing]);
+        let data = [nothing];
+        let found = LambdaMinConfig::new().run(&Risk::new(&loss, &data), &model);
         let found = found.expect("a measurement");
         assert_near(found.value, -1.0, 3.0 * tolerance);
         assert!(found.converged, "{dtype:?}: {found:?}");

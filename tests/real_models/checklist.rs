@@ -115,8 +115,8 @@ pub(crate) struct Checklist<'a, M, B, O> {
 impl<'a, M, B, O> Checklist<'a, M, B, O>
 where
     M: Module,
-    B: Batch,
-    O: Objective<M, B>,
+    B: Batch + Sync,
+    O: Objective<M, B> + Sync,
 {
     /// Everything is expected to work in [`Mode::Eval`], for a smooth loss.
     pub(crate) fn new(build: &'a dyn Fn(&Device) -> M, loss: &'a O, data: &'a [B]) -> Self {

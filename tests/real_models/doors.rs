@@ -1,17 +1,15 @@
 //! What is checked at each door.
 
-use std::ops::ControlFlow;
-
 use burn::module::Module;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::store::ModuleRecord;
 use burn::tensor::Bytes;
-use burnscape::curvature::{CurvatureConfig, Hessian};
+use burnscape::curvature::Hessian;
 use burnscape::dynamics::CurvatureMonitorConfig;
 use burnscape::krylov::LinearOperator;
 use burnscape::landscape::{Grid, slice_1d};
-use burnscape::loss::{Batch, Evaluator, Mode, Objective};
+use burnscape::loss::{Batch, Mode, Objective, Risk};
 use burnscape::optim::{OptimRecord, Sam};
 use burnscape::sharpness::{Measure, PerturbationScale, SharpnessReportConfig};
 use burnscape::space::{ParamSpace, ParamVector, unshared_copy};
@@ -43,38 +41,26 @@ fn distance(a: &ParamVector, b: &ParamVector) -> Result<f64, Failure> {
 impl<M, B, O> Checklist<'_, M, B, O>
 where
     M: Module,
-    B: Batch,
-    O: Objective<M, B>,
+    B: Batch + Sync,
+    O: Objective<M, B> + Sync,
 {
-    fn config(&self, mode: Mode) -> CurvatureConfig<'_> {
-        let config = CurvatureConfig::new().with_mode(mode);
+    fn risk(&self) -> Risk<'_, M> {
+        let risk = Risk::new(self.loss, self.data);
         match self.draws {
-            Some(seed) => config.with_draws_seed(seed),
-            None => config,
+            Some(seed) => risk.with_draws_seed(seed),
+            None => risk,
         }
     }
 
     fn measured(&self) -> Result<Hessian<'_>, Failure> {
-        let config = self.config(Mode::Eval);
-        Ok(config.hessian(&self.model, self.loss, self.data)?)
+        Ok(self.risk().hessian(&self.model)?)
     }
 
     /// Burn's gradient over the data.
     fn gradient(&self, model: &M, mode: Mode) -> Result<ParamVector, Failure> {
         match mode {
             Mode::Train => Ok(self.training_loss_and_gradient(model, self.data)?.1),
-            Mode::Eval => Ok(self
-                .evaluator()
-                .loss_and_gradient(model, self.data)?
-                .gradient),
-        }
-    }
-
-    fn evaluator(&self) -> Evaluator<'_, O> {
-        let evaluator = Evaluator::new(self.loss);
-        match self.draws {
-            Some(seed) => evaluator.with_draws_seed(seed),
-            None => evaluator,
+            Mode::Eval => Ok(self.risk().loss_and_gradient(model)?.gradient),
         }
     }
 
@@ -111,8 +97,7 @@ where
 
     pub(super) fn hessian(&self) -> Outcome {
         for &mode in &self.modes {
-            let config = self.config(mode);
-            let hessian = config.hessian(&self.model, self.loss, self.data)?;
+            let hessian = self.risk().with_mode(mode).hessian(&self.model)?;
             let burn = self.gradient(&self.model, mode)?;
             let off = distance(&burn, &hessian.gradient()?)?;
             ensure!(off < 1e-10, "{mode:?}: the gradient is off by {off:.1e}");
@@ -157,12 +142,11 @@ where
     pub(super) fn report(&self) -> Outcome {
         let scale = PerturbationScale::Absolute;
         let config = SharpnessReportConfig::new()
-            .with_draws_seed(self.draws)
             .with_scales(vec![scale])
             .with_num_samples(1)
             .with_num_steps(2)
             .with_num_products(4);
-        let report = config.measure(&self.model, self.loss, self.data)?;
+        let report = config.run(&self.risk(), &self.model)?;
         ensure!(report.completed, "not completed");
         for row in &report.rows {
             let is_number = row.value.is_some_and(f64::is_finite);
@@ -181,11 +165,9 @@ where
     }
 
     pub(super) fn monitor(&self) -> Outcome {
-        let config = CurvatureMonitorConfig::new(1)
-            .with_momentum(Some(MomentumConfig::new()))
-            .with_draws_seed(self.draws);
-        let mut monitor = config.init()?;
-        let reading = monitor.measure(0, RATE, &self.model, self.loss, self.data)?;
+        let config = CurvatureMonitorConfig::new(1).with_momentum(Some(MomentumConfig::new()));
+        let (risk, mut monitor) = (self.risk(), config.init()?);
+        let reading = monitor.measure(&risk, &self.model, 0, RATE)?;
         ensure!(reading.converged, "{reading:?}");
         if self.draws.is_some() {
             // Every reading has draws of its own.
@@ -203,8 +185,8 @@ where
         // The next reading is the same after a record.
         let moved = gradient.displace(&self.model, -RATE)?;
         let mut resumed = config.resume(monitor.to_record()?)?;
-        let next = monitor.measure(1, RATE, &moved, self.loss, self.data)?;
-        let again = resumed.measure(1, RATE, &moved, self.loss, self.data)?;
+        let next = monitor.measure(&risk, &moved, 1, RATE)?;
+        let again = resumed.measure(&risk, &moved, 1, RATE)?;
         ensure!(next == again, "{next:?}, resumed {again:?}");
         Ok(())
     }
@@ -224,11 +206,10 @@ where
     }
 
     pub(super) fn slice(&self) -> Outcome {
-        let evaluator = self.evaluator();
-        let direction = ParamVector::sphere(&evaluator.space(&self.model)?, 5)?;
+        let risk = self.risk();
+        let direction = ParamVector::sphere(&risk.space(&self.model)?, 5)?;
         let grid = Grid::symmetric(0.1, 3)?;
-        let go_on = |_: &_| ControlFlow::Continue(());
-        let slice = slice_1d(&self.model, &evaluator, self.data, &direction, &grid, go_on)?;
+        let slice = slice_1d(&risk, &self.model, &direction, &grid)?;
         ensure!(slice.completed, "not completed");
         for (&x, &found) in slice.coordinates.iter().zip(&slice.losses) {
             let expected = self.plain_loss(&direction.displace(&self.model, x)?)?;

@@ -237,7 +237,7 @@ impl Setup {
             .with_rho(Some(self.rho))
             .init()
             .unwrap();
-        let monitor = LearnerMonitor::new(monitor, loss, loader());
+        let monitor = LearnerMonitor::new(monitor, Risk::owned(loss, loader()));
         let readings = monitor.readings();
         let sharpness = monitor.metric(CurvatureQuantity::Sharpness);
         let gradient = monitor.metric(CurvatureQuantity::GradientNorm);

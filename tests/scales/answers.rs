@@ -1,12 +1,11 @@
 //! What is asked at every scale, with the answers brought back to scale one.
 
 use burn::optim::SgdConfig;
-use burn::tensor::Tensor;
 use burnscape::curvature::Hessian;
 use burnscape::krylov::{
     CgConfig, LinearOperator, MinresConfig, Shifted, TraceConfig, TraceMethod, TrustRegionConfig,
 };
-use burnscape::loss::{Evaluator, Objective, Risk};
+use burnscape::loss::Risk;
 use burnscape::optim::{
     Ascent, Combination, Mask, Metric, RhoGroup, SaddleFreeNewtonConfig, SamConfig, StepReport,
 };
@@ -55,7 +54,8 @@ fn curvature(kind: Kind, seed: u64, exponent: i32) -> Vec<Answer> {
     let (net, data, loss) = (Net::new(seed), [batch(seed)], loss(kind, exponent));
     let unit = 2.0_f64.powi(exponent);
     let back = |values: Vec<f64>| -> Vec<f64> { values.iter().map(|value| value / unit).collect() };
-    let hessian = Risk::new(&loss, &data).hessian(&net).expect("a Hessian");
+    let risk = Risk::new(&loss, &data);
+    let hessian = risk.hessian(&net).expect("a Hessian");
     let gradient = hessian.gradient().expect("a gradient");
     let v = ParamVector::gaussian(hessian.space(), seed).expect("a direction");
     let product = hessian.matvec(&v).expect("a product");
@@ -119,25 +119,18 @@ fn curvature(kind: Kind, seed: u64, exponent: i32) -> Vec<Answer> {
         assert!(found_there.converged);
         found.push(near(name, back(vec![found_there.value])));
     }
-    found.extend(sharpness(&net, &hessian, &loss, &data, unit));
+    found.extend(sharpness(&risk, &net, &hessian, unit));
     found
 }
 
 /// Measures of sharpness that are proportional to the loss.
-fn sharpness(
-    net: &Net,
-    hessian: &Hessian<'_>,
-    loss: &impl Objective<Net, Tensor<2>>,
-    data: &[Tensor<2>; 1],
-    unit: f64,
-) -> Vec<Answer> {
-    let evaluator = Evaluator::new(loss);
+fn sharpness(risk: &Risk<'_, Net>, net: &Net, hessian: &Hessian<'_>, unit: f64) -> Vec<Answer> {
     let rise = WorstCaseRiseConfig::new(0.3).with_num_steps(4);
-    let rise = rise.measure(net, &evaluator, data).expect("a rise");
+    let rise = rise.run(risk, net).expect("a rise");
     let mut worst: Vec<f64> = rise.rises.iter().map(|rise| rise / unit).collect();
     worst.extend([rise.displacement_norm, rise.alignment.expect("an angle")]);
     let average = AverageRiseConfig::new(0.1).with_num_samples(4);
-    let average = average.measure(net, &evaluator, data).expect("a rise");
+    let average = average.run(risk, net).expect("a rise");
     let error = average.standard_error.expect("an error");
     let trace = CurvatureTraceConfig::new().with_max_products(4);
     let trace = trace.measure(net, hessian).expect("a trace");

@@ -3,7 +3,6 @@
 use burn::module::{Module, Param};
 use burn::optim::{ModuleOptimizer, SgdConfig};
 use burn::tensor::{Tensor, TensorData};
-use burnscape::curvature::Hessian;
 use burnscape::krylov::{CgConfig, TraceConfig, TraceMethod};
 use burnscape::loss::{Reduction, Risk};
 use burnscape::optim::{FisherSquares, Metric, SamConfig, SkipReason};

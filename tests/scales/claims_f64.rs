@@ -3,6 +3,7 @@
 use burn::optim::SgdConfig;
 use burn::tensor::{DType, Tensor};
 use burnscape::curvature::CurvatureConfig;
+use burnscape::loss::Risk;
 use burnscape::optim::{Metric, OptimRecord, SaddleFreeNewtonConfig, Sam, SamConfig};
 use burnscape::sharpness::{CurvatureTraceConfig, SharpnessError};
 use burnscape_testkit::objectives::{Point, quadratic};
@@ -85,7 +86,7 @@ fn a_result_beyond_the_range_is_an_error_that_names_it() {
     let data = [no_data()];
     let hessian = CurvatureConfig::new()
         .with_checks(false)
-        .hessian(&model, &loss, &data)
+        .hessian(&Risk::new(&loss, &data), &model)
         .expect("a Hessian");
     let config = CurvatureTraceConfig::new().with_max_products(2);
     let error = config.measure(&model, &hessian).expect_err("an overflow");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use burnscape::loss::Risk;
 use burnscape::optim::SamConfig;
 
 use super::answers::{Answer, answers, steps, variants};
@@ -160,14 +161,10 @@ fn the_displacement_is_the_published_one_where_its_floor_does_not_count() {
 }
 
 fn gradient(kind: Kind, exponent: i32) -> Vec<f64> {
-    let (net, loss) = (Net::new(0), loss(kind, exponent));
-    let evaluator = burnscape::loss::Evaluator::new(&loss);
-    let found = evaluator.loss_and_gradient(&net, &[batch(0)]);
-    found
-        .expect("a gradient")
-        .gradient
-        .to_host()
-        .expect("numbers")
+    let (net, data, loss) = (Net::new(0), [batch(0)], loss(kind, exponent));
+    let found = Risk::new(&loss, &data).loss_and_gradient(&net);
+    let gradient = found.expect("a gradient").gradient;
+    gradient.to_host().expect("numbers")
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use burnscape::curvature::Hessian;
 use burnscape::krylov::{LinearOperator, to_dense};
 use burnscape::loss::Risk;
 use burnscape::sharpness::{

@@ -2,7 +2,7 @@
 
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use burnscape::loss::{Evaluator, Risk};
+use burnscape::loss::Risk;
 use burnscape::sharpness::{DirectionalDistributionConfig, PerturbationScale, SharpnessError};
 use burnscape::space::{ParamSpace, ParamVector, UnfilteredRule};
 
@@ -11,16 +11,15 @@ use super::models::{Point, matrix, quadratic};
 #[test]
 fn along_random_directions_a_sphere_has_no_spread_and_a_valley_has_its_eigenvalues() {
     let model = Point::new(&[0.0, 0.0]);
-    let evaluator = Evaluator::new(&quadratic);
     let config = DirectionalDistributionConfig::new(2.0).with_num_samples(300);
-    let sphere = config
-        .measure(&model, &evaluator, &matrix([[1.0, 0.0], [0.0, 1.0]]))
-        .unwrap();
+    let measure = |h| {
+        let data = matrix(h);
+        config.run(&Risk::new(&quadratic, &data), &model).unwrap()
+    };
+    let sphere = measure([[1.0, 0.0], [0.0, 1.0]]);
     assert!((sphere.mean - 2.0).abs() < 1e-12);
     assert!(sphere.standard_deviation.unwrap() < 1e-12);
-    let valley = config
-        .measure(&model, &evaluator, &matrix([[4.0, 0.0], [0.0, 1.0]]))
-        .unwrap();
+    let valley = measure([[4.0, 0.0], [0.0, 1.0]]);
     // ½ ε² times the eigenvalues bounds the losses, times their mean is the expectation.
     assert!(valley.quantile(0.0).unwrap() >= 2.0 && valley.quantile(1.0).unwrap() <= 8.0);
     assert!((valley.mean - 5.0).abs() < 4.0 * valley.standard_error.unwrap());

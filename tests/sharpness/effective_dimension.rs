@@ -1,7 +1,5 @@
 //! The effective dimension.
 
-use burnscape::curvature::GaussNewton;
-
 use burnscape::krylov::{EigenpairsConfig, End};
 use burnscape::loss::Risk;
 use burnscape::sharpness::{EffectiveDimensionConfig, PerturbationScale};
@@ -30,8 +28,8 @@ fn the_effective_dimension_of_a_diagonal_matrix_is_the_sum_over_its_eigenvalues(
 
 #[test]
 fn the_effective_dimension_of_a_network_is_within_its_error() {
-    let (model, data, split) = (net(), regression(), net_split());
-    let matrix = GaussNewton::new(&model, &split, &data).unwrap();
+    let (model, data) = (net(), regression());
+    let matrix = net_split(&data).gauss_newton(&model).unwrap();
     let n = matrix.space().len();
     let all = EigenpairsConfig::new(n, End::Top)
         .with_max_basis(n + 2)

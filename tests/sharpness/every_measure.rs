@@ -4,33 +4,33 @@ use std::ops::ControlFlow;
 
 use burn::module::ParamGroup;
 use burn::tensor::{Device, Tensor};
-use burnscape::loss::{Evaluator, Mode, Risk};
+use burnscape::loss::{Mode, Risk, Work};
 use burnscape::sharpness::{
     AverageRiseConfig, DirectionalDistributionConfig, PerturbationScale, WorstCaseRiseConfig,
 };
 use burnscape::space::{ParamSpace, ParamVector, UnfilteredRule};
 use burnscape_testkit::models::Normalized;
 
-use super::models::{net, regression, squared_error};
+use super::models::{net, regression, squared_error, stop_at};
 
 #[test]
 fn a_size_of_zero_gives_a_rise_of_exactly_zero() {
     let (model, data) = (net(), regression());
-    let evaluator = Evaluator::new(&squared_error);
+    let risk = Risk::new(&squared_error, &data);
     let average = AverageRiseConfig::new(0.0).with_num_samples(3);
-    let average = average.measure(&model, &evaluator, &data).unwrap();
+    let average = average.run(&risk, &model).unwrap();
     assert_eq!(average.rises, [0.0; 3]);
     let worst = WorstCaseRiseConfig::new(0.0);
-    assert_eq!(worst.measure(&model, &evaluator, &data).unwrap().rise, 0.0);
+    assert_eq!(worst.run(&risk, &model).unwrap().rise, 0.0);
 }
 
 #[test]
-fn only_the_group_of_the_evaluator_is_perturbed() {
+fn only_the_group_of_the_risk_is_perturbed() {
     let (model, data) = (net(), regression());
     let group = ParamGroup::from_regex("second").unwrap();
-    let evaluator = Evaluator::new(&squared_error).with_group(group);
+    let risk = Risk::new(&squared_error, &data).with_group(group);
     let point = WorstCaseRiseConfig::new(0.1)
-        .maximize(&model, &evaluator, &data, |_| ControlFlow::Continue(()))
+        .maximize(&risk, &model)
         .unwrap();
     assert_eq!(point.displacement.space().len(), 8 * 3);
     assert!(point.rise.rise > 0.0);
@@ -60,13 +60,13 @@ fn the_model_and_its_running_statistics_are_not_changed() {
         &plain,
     )];
     for mode in [Mode::Eval, Mode::Train] {
-        let evaluator = Evaluator::new(&normalized_error).with_mode(mode);
+        let risk = Risk::new(&normalized_error, &data).with_mode(mode);
         let average = AverageRiseConfig::new(0.1).with_num_samples(3);
-        average.measure(&model, &evaluator, &data).unwrap();
+        average.run(&risk, &model).unwrap();
         let directions = DirectionalDistributionConfig::new(0.1).with_num_samples(3);
-        directions.measure(&model, &evaluator, &data).unwrap();
+        directions.run(&risk, &model).unwrap();
         let worst = WorstCaseRiseConfig::new(0.1).with_num_steps(3);
-        worst.measure(&model, &evaluator, &data).unwrap();
+        worst.run(&risk, &model).unwrap();
         assert_eq!(state(), before, "{mode:?}");
     }
 }
@@ -74,37 +74,44 @@ fn the_model_and_its_running_statistics_are_not_changed() {
 #[test]
 fn a_stopped_measurement_returns_what_it_reached() {
     let (model, data) = (net(), regression());
-    let evaluator = Evaluator::new(&squared_error);
+    let risk = Risk::new(&squared_error, &data);
+    let stopped = |work, done| risk.clone().with_observer(stop_at(work, done));
     let rise = AverageRiseConfig::new(0.1)
-        .measure_observed(&model, &evaluator, &data, |step| {
-            assert_eq!(step.total, 100);
-            match step.samples {
-                3 => ControlFlow::Break(()),
-                _ => ControlFlow::Continue(()),
-            }
-        })
+        .run(&stopped(Work::Sample, 3), &model)
         .unwrap();
     assert_eq!((rise.rises.len(), rise.completed), (3, false));
     assert_eq!(rise.num_evaluations, 4);
     let first = DirectionalDistributionConfig::new(0.1)
-        .measure_observed(&model, &evaluator, &data, |_| ControlFlow::Break(()))
+        .run(&stopped(Work::Sample, 1), &model)
         .unwrap();
     assert_eq!((first.losses.len(), first.completed), (1, false));
     assert_eq!(first.standard_error, None);
-    let mut seen = 0;
     let worst = WorstCaseRiseConfig::new(0.1)
-        .maximize(&model, &evaluator, &data, |_| {
-            seen += 1;
-            if seen == 2 {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        })
-        .unwrap()
-        .rise;
+        .run(&stopped(Work::AscentStep, 2), &model)
+        .unwrap();
     assert_eq!((worst.num_gradients, worst.completed), (2, false));
     assert!(worst.rise > 0.0);
+}
+
+#[test]
+fn an_observer_sees_every_sample_and_its_rise() {
+    let (model, data) = (net(), regression());
+    let mut samples = Vec::new();
+    let rise = AverageRiseConfig::new(0.1)
+        .with_num_samples(5)
+        .run(
+            &Risk::new(&squared_error, &data).with_observer(|progress| {
+                if progress.work == Work::Sample {
+                    samples.push((progress.done, progress.total, progress.value));
+                }
+                ControlFlow::Continue(())
+            }),
+            &model,
+        )
+        .unwrap();
+    let rises = rise.rises.iter().enumerate();
+    let expected: Vec<_> = rises.map(|(i, &x)| (i + 1, Some(5), Some(x))).collect();
+    assert_eq!(samples, expected);
 }
 
 #[test]

@@ -2,8 +2,7 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
-use burnscape::curvature::{EmpiricalFisher, Fisher};
-use burnscape::loss::{Likelihood, PerExample, Reduction, Split};
+use burnscape::loss::{Likelihood, Risk};
 use burnscape::sharpness::{FisherRao, fisher_rao};
 
 use super::networks::{Deep, Pair, close, deep_split, regression};
@@ -43,8 +42,8 @@ fn with_the_empirical_matrix_it_is_the_depth_times_the_slope_along_the_outputs()
         let rows: Tensor<2> = (m.outputs(x) - y).square().sum_dim(1) * 0.5;
         rows.squeeze_dim::<1>(1)
     };
-    let objective = PerExample::new(losses, Reduction::Mean);
-    let fisher = EmpiricalFisher::new(&model, &objective, &data).unwrap();
+    let risk = Risk::per_example(losses, &data);
+    let fisher = risk.empirical_fisher(&model).unwrap();
     let slope = |(f, y): (Vec<f64>, Vec<f64>)| -> f64 {
         f.iter()
             .zip(&y)
@@ -58,8 +57,9 @@ fn with_the_empirical_matrix_it_is_the_depth_times_the_slope_along_the_outputs()
 
 #[test]
 fn with_the_exact_gaussian_matrix_it_is_the_depth_times_the_outputs() {
-    let (model, data, split) = (Deep::new(), regression(), deep_split());
-    let fisher = Fisher::new(&model, &split, &data, Likelihood::Gaussian).unwrap();
+    let (model, data) = (Deep::new(), regression());
+    let fisher = deep_split(&data).fisher(&model, Likelihood::Gaussian);
+    let fisher = fisher.unwrap();
     let exact = mean(
         rows(&model)
             .iter()
@@ -71,14 +71,15 @@ fn with_the_exact_gaussian_matrix_it_is_the_depth_times_the_outputs() {
 #[test]
 fn with_the_exact_categorical_matrix_it_is_the_depth_times_the_spread_of_the_logits() {
     let (model, data) = (Deep::new(), regression());
-    let split = Split::new(
+    let risk = Risk::split(
         |m: &Deep, (x, _): &Pair<2>| m.outputs(x.clone()),
         |z: Tensor<2>, (_, y): Pair<2>| {
             let p = softmax(z, 1).log() * softmax(y, 1);
             -p.sum_dim(1).mean()
         },
+        &data,
     );
-    let fisher = Fisher::new(&model, &split, &data, Likelihood::Categorical).unwrap();
+    let fisher = risk.fisher(&model, Likelihood::Categorical).unwrap();
     // ⟨p − e_y, f⟩ is the distance of f_y from the mean of f under p.
     let exact = mean(rows(&model).iter().map(|(f, _)| {
         let total: f64 = f.iter().map(|f| f.exp()).sum();

@@ -1,9 +1,12 @@
 //! Models, losses and data whose sharpness is known.
 
+use std::ops::ControlFlow;
+
 use burn::module::{Module, Param};
 use burn::nn::LinearConfig;
 use burn::tensor::activation::relu;
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use burnscape::loss::{Progress, Work};
 use burnscape::space::{ParamSpace, ParamVector};
 use burnscape_testkit::models::TwoLayers;
 
@@ -66,6 +69,14 @@ pub(crate) fn rescaled(net: &TwoLayers, a: f64) -> TwoLayers {
 pub(crate) fn squared_error(model: &TwoLayers, (x, y): (Tensor<2>, Tensor<2>)) -> Tensor<1> {
     let output = model.forward(x, relu);
     (output - y).powi_scalar(2).mean()
+}
+
+/// An observer that stops when `done` pieces of `work` are done.
+pub(crate) fn stop_at(work: Work, done: usize) -> impl FnMut(&Progress) -> ControlFlow<()> + Send {
+    move |progress| match (progress.work, progress.done) == (work, done) {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    }
 }
 
 pub(crate) fn regression() -> [(Tensor<2>, Tensor<2>); 2] {

@@ -5,7 +5,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Tensor, TensorData};
-use burnscape::loss::{Split, SplitObjective};
+use burnscape::loss::{Risk, Split};
 use burnscape::space::{ParamSpace, ParamVector};
 pub(crate) use burnscape_testkit::double::device;
 use burnscape_testkit::models::TwoLayers;
@@ -131,17 +131,19 @@ pub(crate) fn images() -> [Pair<4>; 1] {
     [(waves([5, 1, 4, 4], 3.0), waves([5, 2], 60.0))]
 }
 
-pub(crate) fn deep_split() -> impl SplitObjective<Deep, Pair<2>, 2> {
-    Split::new(
+pub(crate) fn deep_split(data: &[Pair<2>]) -> Risk<'_, Deep, Split> {
+    Risk::split(
         |m: &Deep, (x, _): &Pair<2>| m.outputs(x.clone()),
         |z, (_, y): Pair<2>| half_squared(z, y),
+        data,
     )
 }
 
-pub(crate) fn net_split() -> impl SplitObjective<TwoLayers, Pair<2>, 2> {
-    Split::new(
+pub(crate) fn net_split(data: &[Pair<2>]) -> Risk<'_, TwoLayers, Split> {
+    Risk::split(
         |m: &TwoLayers, (x, _): &Pair<2>| m.forward(x.clone(), relu),
         |z, (_, y): Pair<2>| half_squared(z, y),
+        data,
     )
 }
 

@@ -2,10 +2,10 @@
 //! the same numbers again.
 
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::Tensor;
-use burnscape::curvature::{CurvatureConfig, CurvatureError, GaussNewton};
-use burnscape::loss::{Evaluator, Mode, Risk};
+use burnscape::loss::{Mode, Progress, Risk, Work};
 use burnscape::sharpness::{
     CurvatureTraceConfig, EffectiveDimensionConfig, KeskarConfig, LambdaMaxConfig,
     McAllesterConfig, PacBayesSigmaConfig, RelativeFlatnessConfig, ReparameterizationConfig,
@@ -15,6 +15,14 @@ use burnscape::space::{ParamSpace, ParamVector};
 use burnscape_testkit::models::Normalized;
 
 use super::networks::{device, net, net_loss, net_split, regression, waves};
+
+/// An observer that stops when `done` pieces of `work` are done.
+fn stop_at(work: Work, done: usize) -> impl FnMut(&Progress) -> ControlFlow<()> + Send {
+    move |progress| match (progress.work, progress.done) == (work, done) {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    }
+}
 
 /// Breaks at the `n`th call.
 fn at<T>(n: usize) -> impl FnMut(&T) -> ControlFlow<()> {
@@ -30,25 +38,26 @@ fn at<T>(n: usize) -> impl FnMut(&T) -> ControlFlow<()> {
 
 #[test]
 fn a_stopped_measurement_returns_what_it_reached() {
-    let (model, data, split) = (net(), regression(), net_split());
-    let evaluator = Evaluator::new(&net_loss);
+    let (model, data) = (net(), regression());
+    let risk = Risk::new(&net_loss, &data);
+    let stopped = |work, done| risk.clone().with_observer(stop_at(work, done));
     let keskar = KeskarConfig::new(0.01)
-        .measure_observed(&model, &evaluator, &data, at(2))
+        .run(&stopped(Work::AscentStep, 2), &model)
         .unwrap();
     assert_eq!((keskar.num_gradients, keskar.completed), (2, false));
     assert!(keskar.rise > 0.0 && keskar.rises.len() == 1);
 
     let sigma = PacBayesSigmaConfig::new(0.1)
-        .measure_observed(&model, &evaluator, &data, at(3))
+        .run(&stopped(Work::Step, 3), &model)
         .unwrap();
     assert_eq!((sigma.steps.len(), sigma.completed), (3, false));
 
     let bound = McAllesterConfig::new(0.1)
-        .measure_observed(&model, &model, &evaluator, &data, at(4))
+        .run(&stopped(Work::Sample, 4), &model, &model)
         .unwrap();
     assert_eq!((bound.num_evaluations, bound.completed), (6, false));
 
-    let hessian = Risk::new(&net_loss, &data).hessian(&model).unwrap();
+    let hessian = risk.hessian(&model).unwrap();
     let top = LambdaMaxConfig::new()
         .measure_observed(&model, &hessian, at(3))
         .unwrap();
@@ -76,7 +85,7 @@ fn a_stopped_measurement_returns_what_it_reached() {
     assert_eq!((estimated.layers.len(), estimated.num_products), (2, 4));
     assert!(!estimated.completed);
 
-    let matrix = GaussNewton::new(&model, &split, &data).unwrap();
+    let matrix = net_split(&data).gauss_newton(&model).unwrap();
     let config = EffectiveDimensionConfig::new(0.1).with_num_steps(4);
     let found = config.measure_observed(&model, &matrix, at(6)).unwrap();
     assert!(!found.completed && found.standard_error.is_none());
@@ -84,9 +93,7 @@ fn a_stopped_measurement_returns_what_it_reached() {
     assert_eq!(found.dimension, one.dimension);
 
     let config = ReparameterizationConfig::new("first".into(), "second".into());
-    let found = config
-        .measure_observed(&model, &net_loss, &data, at(2))
-        .unwrap();
+    let found = config.run(&stopped(Work::Sample, 2), &model).unwrap();
     assert!(!found.completed && found.after.is_none() && found.changes.is_empty());
 }
 
@@ -104,20 +111,22 @@ fn a_stop_at_the_last_step_is_none() {
 
 #[test]
 fn a_stop_before_the_first_estimate_is_an_error() {
-    let (model, data, split) = (net(), regression(), net_split());
-    let matrix = GaussNewton::new(&model, &split, &data).unwrap();
+    let (model, data) = (net(), regression());
+    let matrix = net_split(&data).gauss_newton(&model).unwrap();
     let error = EffectiveDimensionConfig::new(0.1).measure_observed(&model, &matrix, at(2));
     assert_eq!(error, Err(SharpnessError::Stopped));
-    // The operator's own observer is the operator's own error.
-    let hessian = CurvatureConfig::new()
-        .with_observer(at(10))
-        .hessian(&model, &net_loss, &data)
-        .unwrap();
+    // The observer of the risk stops a product of its Hessian as well.
+    let is_made = AtomicBool::new(false);
+    let risk = Risk::new(&net_loss, &data).with_observer(|progress| {
+        match progress.work == Work::Product && is_made.load(Ordering::Relaxed) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    });
+    let hessian = risk.hessian(&model).unwrap();
+    is_made.store(true, Ordering::Relaxed);
     let error = CurvatureTraceConfig::new().measure(&model, &hessian);
-    assert!(matches!(
-        error,
-        Err(SharpnessError::Curvature(CurvatureError::Stopped { .. }))
-    ));
+    assert_eq!(error.map(drop), Err(SharpnessError::Stopped));
 }
 
 #[test]
@@ -134,15 +143,15 @@ fn a_report_leaves_the_model_and_its_running_statistics_alone() {
     };
     let before = state();
     for mode in [Mode::Eval, Mode::Train] {
+        let risk = Risk::new(&loss, &data).with_mode(mode);
         let config = SharpnessReportConfig::new()
-            .with_mode(mode)
             .with_num_samples(1)
             .with_num_steps(2)
             .with_num_products(2);
-        let report = config.measure(&model, &loss, &data).unwrap();
+        let report = config.run(&risk, &model).unwrap();
         assert!(report.completed);
         assert_eq!(state(), before, "{mode:?}");
-        let again = config.measure(&model, &loss, &data).unwrap();
+        let again = config.run(&risk, &model).unwrap();
         assert_eq!(report, again, "{mode:?}");
     }
 }
@@ -150,9 +159,9 @@ fn a_report_leaves_the_model_and_its_running_statistics_alone() {
 #[test]
 fn results_and_configs_are_written_and_read_as_json() {
     let (model, data) = (net(), regression());
-    let evaluator = Evaluator::new(&net_loss);
+    let risk = Risk::new(&net_loss, &data);
     let keskar = KeskarConfig::new(0.01).with_num_steps(1);
-    let found = keskar.measure(&model, &evaluator, &data).unwrap();
+    let found = keskar.run(&risk, &model).unwrap();
     let json = serde_json::to_value(&found).unwrap();
     assert_eq!(json["sharpness"].as_f64(), Some(found.sharpness));
     let read: KeskarConfig = serde_json::from_value(json["config"].clone()).unwrap();
@@ -161,13 +170,13 @@ fn results_and_configs_are_written_and_read_as_json() {
     let sigma = PacBayesSigmaConfig::new(0.1)
         .with_num_samples(1)
         .with_max_steps(2);
-    let found = sigma.measure(&model, &evaluator, &data).unwrap();
+    let found = sigma.run(&risk, &model).unwrap();
     let json = serde_json::to_value(&found).unwrap();
     assert_eq!(json["steps"][0]["sigma"].as_f64(), Some(0.1));
     let read: PacBayesSigmaConfig = serde_json::from_value(json["config"].clone()).unwrap();
     assert_eq!(read, sigma);
 
-    let hessian = Risk::new(&net_loss, &data).hessian(&model).unwrap();
+    let hessian = risk.hessian(&model).unwrap();
     let flatness = RelativeFlatnessConfig::new().with_path(Some("first.weight".into()));
     let found = flatness.measure(&model, &hessian).unwrap();
     let json = serde_json::to_value(&found).unwrap();

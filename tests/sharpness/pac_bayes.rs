@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
-use burnscape::loss::{Evaluator, Risk};
+use burnscape::loss::Risk;
 use burnscape::sharpness::{
     AverageRiseConfig, McAllesterConfig, PacBayesSigmaConfig, PerturbationScale, mcallester_term,
 };
@@ -15,7 +15,7 @@ const H: [[f64; 3]; 3] = [[4.0, 1.0, 0.5], [1.0, 1.0, -0.3], [0.5, -0.3, 2.0]];
 fn the_noise_borne_by_a_quadratic_is_the_root_of_threshold_over_curvature() {
     // With antithetic pairs the rise is σ² times that of σ = 1, whatever the slope.
     let (model, data) = (Point::new(&[1.0, -0.5, 0.3]), matrix(H));
-    let evaluator = Evaluator::new(&quadratic);
+    let risk = Risk::new(&quadratic, &data);
     for scale in [
         PerturbationScale::Absolute,
         PerturbationScale::ElementRelative,
@@ -25,7 +25,7 @@ fn the_noise_borne_by_a_quadratic_is_the_root_of_threshold_over_curvature() {
             .with_antithetic(true)
             .with_scale(scale)
             .with_seed(4)
-            .measure(&model, &evaluator, &data)
+            .run(&risk, &model)
             .unwrap();
         // A start far above the answer, and one far below.
         for (threshold, start) in [(1e-3, 10.0), (5.0, 1e-3)] {
@@ -34,7 +34,7 @@ fn the_noise_borne_by_a_quadratic_is_the_root_of_threshold_over_curvature() {
                 .with_tolerance(1e-6)
                 .with_scale(scale)
                 .with_seed(4)
-                .measure(&model, &evaluator, &data)
+                .run(&risk, &model)
                 .unwrap();
             assert!(found.converged && found.completed);
             let exact = (threshold / unit.rise).sqrt();
@@ -114,11 +114,11 @@ fn the_bound_is_the_sum_of_its_terms() {
     let (model, prior) = (Point::new(&[0.3, -0.4]), Point::new(&[0.0, 0.0]));
     let data = [3.0, 5.0].map(|scale| Tensor::<2>::ones([10, 2], &device()) * scale);
     let loss = |m: &Point, x: Tensor<2>| sigmoid(x.matmul(m.w.val().reshape([2, 1]))).mean();
-    let evaluator = Evaluator::new(&loss);
+    let risk = Risk::new(&loss, &data);
     let config = McAllesterConfig::new(0.2)
         .with_delta(0.1)
         .with_num_priors(3);
-    let found = config.measure(&model, &prior, &evaluator, &data).unwrap();
+    let found = config.run(&risk, &model, &prior).unwrap();
     close(found.distance, 0.5, 1e-14);
     close(found.divergence, 0.25 / 0.08, 1e-13);
     assert_eq!(found.num_examples, 20);
@@ -129,15 +129,13 @@ fn the_bound_is_the_sum_of_its_terms() {
     );
     let complexity = ((found.divergence + found.confidence_term) / 40.0).sqrt();
     close(found.complexity, complexity, 1e-13);
-    let noise = AverageRiseConfig::new(0.2)
-        .measure(&model, &evaluator, &data)
-        .unwrap();
+    let noise = AverageRiseConfig::new(0.2).run(&risk, &model).unwrap();
     close(found.noisy_loss, noise.base_loss + noise.rise, 1e-13);
     close(found.bound, found.noisy_loss + complexity, 1e-14);
     assert_eq!(found.standard_error, noise.standard_error);
     assert!(found.is_in_range && found.completed);
     // The model itself as its prior: no divergence.
-    let none = config.measure(&model, &model, &evaluator, &data).unwrap();
+    let none = config.run(&risk, &model, &model).unwrap();
     assert_eq!(none.divergence, 0.0);
 }
 

@@ -1,16 +1,14 @@
 //! Arguments and losses that are refused.
 
-use std::ops::ControlFlow;
-
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use burnscape::loss::{Evaluator, LossError, Risk};
+use burnscape::loss::{LossError, Risk, Work};
 use burnscape::sharpness::{
     AverageRiseConfig, DirectionalDistributionConfig, PerturbationScale, SharpnessError,
     WorstCaseRiseConfig,
 };
 use burnscape::space::UnfilteredRule;
 
-use super::models::{H, Point, matrix, net, quadratic, regression, squared_error};
+use super::models::{H, Point, matrix, net, quadratic, regression, squared_error, stop_at};
 
 #[test]
 fn a_loss_that_is_not_finite_is_refused_with_the_number_of_the_sample() {
@@ -20,25 +18,25 @@ fn a_loss_that_is_not_finite_is_refused_with_the_number_of_the_sample() {
         one,
         (&Device::default(), DType::F64),
     )];
-    let evaluator = Evaluator::new(&loss);
+    let risk = Risk::new(&loss, &data);
     let model = Point::new(&[1e-3]);
-    let error = AverageRiseConfig::new(1.0).measure(&model, &evaluator, &data);
+    let error = AverageRiseConfig::new(1.0).run(&risk, &model);
     let Err(SharpnessError::NonFiniteSample { sample, .. }) = error else {
         panic!("{error:?}");
     };
     // The samples before it are fine.
     if sample > 0 {
         let config = AverageRiseConfig::new(1.0).with_num_samples(sample);
-        assert!(config.measure(&model, &evaluator, &data).is_ok());
+        assert!(config.run(&risk, &model).is_ok());
     }
     let error = WorstCaseRiseConfig::new(10.0)
         .with_num_starts(20)
-        .measure(&model, &evaluator, &data);
+        .run(&risk, &model);
     assert!(
         matches!(error, Err(SharpnessError::NonFiniteStep { step: 0, .. })),
         "{error:?}"
     );
-    let error = AverageRiseConfig::new(1.0).measure(&Point::new(&[-1.0]), &evaluator, &data);
+    let error = AverageRiseConfig::new(1.0).run(&risk, &Point::new(&[-1.0]));
     assert!(matches!(
         error,
         Err(SharpnessError::Loss(LossError::NonFinite { .. }))
@@ -70,16 +68,14 @@ fn a_gradient_that_is_not_finite_is_refused() {
 #[test]
 fn values_without_meaning_are_refused_by_name() {
     let (model, data) = (net(), regression());
-    let evaluator = Evaluator::new(&squared_error);
+    let risk = Risk::new(&squared_error, &data);
     let refused = |result: Result<(), SharpnessError>, wanted: &str| match result {
         Err(SharpnessError::BadArgument { name, .. }) => assert_eq!(name, wanted),
         other => panic!("{wanted}: {other:?}"),
     };
-    let average = |config: AverageRiseConfig| config.measure(&model, &evaluator, &data).map(|_| ());
-    let directions = |config: DirectionalDistributionConfig| {
-        config.measure(&model, &evaluator, &data).map(|_| ())
-    };
-    let worst = |config: WorstCaseRiseConfig| config.measure(&model, &evaluator, &data).map(|_| ());
+    let average = |config: AverageRiseConfig| config.run(&risk, &model).map(|_| ());
+    let directions = |config: DirectionalDistributionConfig| config.run(&risk, &model).map(|_| ());
+    let worst = |config: WorstCaseRiseConfig| config.run(&risk, &model).map(|_| ());
     for bad in [-1.0, f64::NAN, f64::INFINITY] {
         refused(average(AverageRiseConfig::new(bad)), "sigma");
         refused(
@@ -119,40 +115,39 @@ fn values_without_meaning_are_refused_by_name() {
 #[test]
 fn a_scale_that_perturbs_nothing_is_refused() {
     let (model, data) = (Point::new(&[1.0, -0.5, 0.3]), matrix(H));
-    let evaluator = Evaluator::new(&quadratic);
+    let risk = Risk::new(&quadratic, &data);
     let scale = PerturbationScale::FilterRelative(UnfilteredRule::Zero);
     let error = AverageRiseConfig::new(0.1)
         .with_scale(scale)
-        .measure(&model, &evaluator, &data);
+        .run(&risk, &model);
     assert_eq!(error, Err(SharpnessError::NothingToPerturb));
     let scale = PerturbationScale::FilterRelative(UnfilteredRule::AsOneFilter);
     let rise = AverageRiseConfig::new(0.1)
         .with_scale(scale)
-        .measure(&model, &evaluator, &data);
+        .run(&risk, &model);
     assert!(rise.is_ok());
 }
 
 #[test]
 fn any_number_of_samples_can_be_planned_and_stopped() {
     let (model, data) = (Point::new(&[1.0, -0.5, 0.3]), matrix(H));
-    let evaluator = Evaluator::new(&quadratic);
-    let stop = |samples: usize| match samples == 3 {
-        true => ControlFlow::Break(()),
-        false => ControlFlow::Continue(()),
-    };
+    let risk = Risk::new(&quadratic, &data);
+    let stopped = |work, done| risk.clone().with_observer(stop_at(work, done));
     let found = AverageRiseConfig::new(0.1)
         .with_num_samples(usize::MAX)
-        .measure_observed(&model, &evaluator, &data, |step| stop(step.samples))
+        .run(&stopped(Work::Sample, 3), &model)
         .unwrap();
     assert_eq!((found.rises.len(), found.completed), (3, false));
     let found = DirectionalDistributionConfig::new(0.1)
         .with_num_samples(usize::MAX)
-        .measure_observed(&model, &evaluator, &data, |step| stop(step.samples))
+        .run(&stopped(Work::Sample, 3), &model)
         .unwrap();
     assert_eq!((found.losses.len(), found.completed), (3, false));
+    // Two gradients a start: the seventh begins the fourth.
     let found = WorstCaseRiseConfig::new(0.1)
         .with_num_starts(usize::MAX)
-        .maximize(&model, &evaluator, &data, |step| stop(step.start))
+        .with_num_steps(1)
+        .run(&stopped(Work::AscentStep, 7), &model)
         .unwrap();
-    assert_eq!((found.rise.rises.len(), found.rise.completed), (4, false));
+    assert_eq!((found.rises.len(), found.completed), (4, false));
 }

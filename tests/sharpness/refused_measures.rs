@@ -3,9 +3,9 @@
 use std::io;
 
 use burn::tensor::Tensor;
-use burnscape::curvature::{CurvatureError, GaussNewton};
+use burnscape::curvature::CurvatureError;
 use burnscape::krylov::{KrylovError, LinearOperator, SelfAdjoint};
-use burnscape::loss::{Evaluator, Risk};
+use burnscape::loss::Risk;
 use burnscape::sharpness::{
     CurvatureTraceConfig, EffectiveDimensionConfig, KeskarConfig, LambdaMaxConfig,
     McAllesterConfig, PacBayesSigmaConfig, PerturbationScale, RelativeFlatnessConfig,
@@ -28,15 +28,15 @@ fn refused<T: std::fmt::Debug>(result: Result<T, SharpnessError>, wanted: &str) 
 #[test]
 fn values_without_meaning_are_refused_by_name() {
     let (model, data) = (Point::new(&[1.0, 2.0]), diagonal([1.0, 2.0]));
-    let evaluator = Evaluator::new(&quadratic);
-    let hessian = Risk::new(&quadratic, &data).hessian(&model).unwrap();
-    let keskar = |config: KeskarConfig| config.measure(&model, &evaluator, &data);
+    let risk = Risk::new(&quadratic, &data);
+    let hessian = risk.hessian(&model).unwrap();
+    let keskar = |config: KeskarConfig| config.run(&risk, &model);
     let top = |config: LambdaMaxConfig| config.measure(&model, &hessian);
     let trace = |config: CurvatureTraceConfig| config.measure(&model, &hessian);
     let dimension = |config: EffectiveDimensionConfig| config.measure(&model, &hessian);
     let flatness = |config: RelativeFlatnessConfig| config.measure(&model, &hessian);
-    let sigma = |config: PacBayesSigmaConfig| config.measure(&model, &evaluator, &data);
-    let bound = |config: McAllesterConfig| config.measure(&model, &model, &evaluator, &data);
+    let sigma = |config: PacBayesSigmaConfig| config.run(&risk, &model);
+    let bound = |config: McAllesterConfig| config.run(&risk, &model, &model);
     for bad in [-1.0, f64::NAN, f64::INFINITY] {
         refused(keskar(KeskarConfig::new(bad)), "epsilon");
         refused(
@@ -149,8 +149,8 @@ fn a_matrix_with_negative_eigenvalues_is_no_fisher_matrix() {
 #[test]
 fn rounding_below_zero_is_not_negative() {
     // A Gauss-Newton matrix of rank 3 · 11 at most in 69 dimensions.
-    let (model, data, split) = (Deep::new(), regression(), deep_split());
-    let matrix = GaussNewton::new(&model, &split, &data).unwrap();
+    let (model, data) = (Deep::new(), regression());
+    let matrix = deep_split(&data).gauss_newton(&model).unwrap();
     let found = EffectiveDimensionConfig::new(1e-3)
         .measure(&model, &matrix)
         .unwrap();
@@ -275,8 +275,8 @@ fn an_operator_of_another_model_is_refused() {
     ));
     let (point, data) = (Point::new(&[1.0]), diagonal([1.0]));
     let prior = Point::new(&[1.0, 2.0]);
-    let evaluator = Evaluator::new(&quadratic);
-    let error = McAllesterConfig::new(0.1).measure(&point, &prior, &evaluator, &data);
+    let risk = Risk::new(&quadratic, &data);
+    let error = McAllesterConfig::new(0.1).run(&risk, &point, &prior);
     assert!(matches!(
         error,
         Err(SharpnessError::Space(SpaceError::DifferentSpaces { .. }))
@@ -301,7 +301,7 @@ fn a_report_that_cannot_be_written_says_so() {
     let config = SharpnessReportConfig::new()
         .with_scales(vec![PerturbationScale::Absolute])
         .with_num_samples(1);
-    let report = config.measure(&model, &quadratic, &data).unwrap();
+    let report = config.run(&Risk::new(&quadratic, &data), &model).unwrap();
     let error = report.write_csv(Full).unwrap_err();
     assert!(matches!(
         error,

@@ -1,7 +1,6 @@
 //! Relative flatness against its definition, from dense Hessians.
 
-use burnscape::curvature::{CurvatureConfig, Hessian};
-
+use burnscape::curvature::Hessian;
 use burnscape::krylov::to_dense;
 use burnscape::loss::Risk;
 use burnscape::sharpness::RelativeFlatnessConfig;
@@ -67,11 +66,11 @@ fn it_is_the_definition_where_products_suffice() {
 #[test]
 fn the_block_of_one_weight_is_enough() {
     let (model, data) = (net(), regression());
-    let full = Risk::new(&net_loss, &data).hessian(&model).unwrap();
+    let risk = Risk::new(&net_loss, &data);
+    let full = risk.hessian(&model).unwrap();
     let exact = definition(&full, &weights(&model), &full.space().leaves()[2]);
     let group = burn::module::ParamGroup::from_path("second.weight");
-    let config = CurvatureConfig::new().with_group(group);
-    let block = config.hessian(&model, &net_loss, &data).unwrap();
+    let block = risk.with_group(group).hessian(&model).unwrap();
     let found = RelativeFlatnessConfig::new()
         .measure(&model, &block)
         .unwrap();

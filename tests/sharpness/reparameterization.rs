@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Tensor, activation::tanh};
-use burnscape::loss::Likelihood;
+use burnscape::loss::{Likelihood, Risk};
 use burnscape::sharpness::{
     Measure, PerturbationScale, Reparameterization, ReparameterizationConfig, SharpnessError,
     SharpnessReportConfig, rescale_relu_pair,
@@ -62,7 +62,7 @@ fn check(found: &Reparameterization) {
 #[test]
 fn invariant_measures_of_a_linear_pair_with_bias_stay() {
     let found = config("first", "second")
-        .measure_split(&net(), &net_split(), &regression(), Likelihood::Gaussian)
+        .run_split(&net_split(&regression()), &net(), Likelihood::Gaussian)
         .unwrap();
     check(&found);
     assert!(found.change(Measure::FisherRaoNorm, None).is_some());
@@ -79,10 +79,9 @@ fn invariant_measures_of_a_linear_pair_with_bias_stay() {
 #[test]
 fn invariant_measures_of_a_pair_within_a_deep_net_stay() {
     let found = config("second", "third")
-        .measure_split(
+        .run_split(
+            &deep_split(&regression()),
             &Deep::new(),
-            &deep_split(),
-            &regression(),
             Likelihood::Gaussian,
         )
         .unwrap();
@@ -92,7 +91,7 @@ fn invariant_measures_of_a_pair_within_a_deep_net_stay() {
 #[test]
 fn invariant_measures_of_convolutions_stay() {
     let found = config("first", "second")
-        .measure(&ConvNet::new(), &conv_loss, &images())
+        .run(&Risk::new(&conv_loss, &images()), &ConvNet::new())
         .unwrap();
     check(&found);
 }
@@ -102,7 +101,9 @@ fn estimates_of_invariant_measures_stay_sample_by_sample() {
     // Eight products for traces, sixteen of 34 for relative flatness.
     let mut config = config("first", "second");
     config.report = config.report.with_num_products(8);
-    let found = config.measure(&net(), &net_loss, &regression()).unwrap();
+    let found = config
+        .run(&Risk::new(&net_loss, &regression()), &net())
+        .unwrap();
     let flatness = found.before.row(Measure::RelativeFlatness, None).unwrap();
     assert_eq!(flatness.setting, "estimated");
     check(&found);
@@ -112,7 +113,9 @@ fn estimates_of_invariant_measures_stay_sample_by_sample() {
 fn a_factor_that_rounds_moves_invariant_measures_no_more_than_rounding() {
     let mut config = config("first", "second").with_alpha(3.3);
     config.report = config.report.with_scales(vec![ABSOLUTE, ELEMENT, FILTER]);
-    let found = config.measure(&net(), &net_loss, &regression()).unwrap();
+    let found = config
+        .run(&Risk::new(&net_loss, &regression()), &net())
+        .unwrap();
     for scale in [ELEMENT, FILTER] {
         for measure in [Measure::LambdaMax, Measure::Trace, Measure::AverageRise] {
             let change = found.change(measure, Some(scale)).unwrap();
@@ -146,7 +149,7 @@ fn a_pair_that_is_not_joined_by_relu_is_refused() {
         let hidden: Tensor<2> = tanh(m.first.forward(x));
         half_squared(m.second.forward(hidden), y)
     };
-    let error = config("first", "second").measure(&model, &smooth, &regression());
+    let error = config("first", "second").run(&Risk::new(&smooth, &regression()), &model);
     let Err(SharpnessError::FunctionChanged { before, after, .. }) = error else {
         panic!("{error:?}");
     };

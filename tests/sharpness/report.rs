@@ -3,8 +3,9 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use burn::module::ParamGroup;
 use burn::tensor::Tensor;
-use burnscape::loss::{Evaluator, Likelihood, LossError, Risk};
+use burnscape::loss::{Likelihood, LossError, Progress, Risk, Work};
 use burnscape::sharpness::{
     AverageRiseConfig, KeskarConfig, LambdaMaxConfig, McAllesterConfig, Measure,
     PacBayesSigmaConfig, PerturbationScale, SharpnessError, SharpnessReportConfig,
@@ -22,21 +23,14 @@ const ELEMENT: Option<PerturbationScale> = Some(PerturbationScale::ElementRelati
 
 #[test]
 fn its_numbers_are_those_of_the_single_measures() {
-    let (model, data, split) = (net(), regression(), net_split());
+    let (model, data) = (net(), regression());
     let prior = filled(&model, 0.1, 30.0);
     let config = SharpnessReportConfig::new()
         .with_num_samples(3)
         .with_seed(5);
-    let go_on = |_: &_| ControlFlow::Continue(());
+    let split = net_split(&data);
     let report = config
-        .measure_split_observed(
-            &model,
-            Some(&prior),
-            &split,
-            &data,
-            Likelihood::Gaussian,
-            go_on,
-        )
+        .run_split(&split, &model, Some(&prior), Likelihood::Gaussian)
         .unwrap();
     assert!(report.completed);
     // Six in each scale, Keskar, the bound, two weights and two of the Fisher matrix.
@@ -44,12 +38,12 @@ fn its_numbers_are_those_of_the_single_measures() {
     assert!(report.rows.iter().all(|row| row.value.is_some()));
     assert_eq!((report.num_parameters, report.num_examples), (51, 11));
 
-    let evaluator = Evaluator::new(&net_loss);
+    let risk = Risk::new(&net_loss, &data);
     let average = AverageRiseConfig::new(0.05)
         .with_num_samples(3)
         .with_antithetic(true)
         .with_seed(5)
-        .measure(&model, &evaluator, &data)
+        .run(&risk, &model)
         .unwrap();
     let row = report.row(Measure::AverageRise, ABSOLUTE).unwrap();
     assert_eq!(
@@ -61,7 +55,7 @@ fn its_numbers_are_those_of_the_single_measures() {
         .with_num_starts(2)
         .with_scale(PerturbationScale::ElementRelative)
         .with_seed(5)
-        .measure(&model, &evaluator, &data)
+        .run(&risk, &model)
         .unwrap();
     assert_eq!(
         report.value(Measure::WorstCaseRise, ELEMENT),
@@ -70,13 +64,13 @@ fn its_numbers_are_those_of_the_single_measures() {
     let keskar = KeskarConfig::new(1e-3)
         .with_num_starts(2)
         .with_seed(5)
-        .measure(&model, &evaluator, &data)
+        .run(&risk, &model)
         .unwrap();
     assert_eq!(report.value(Measure::Keskar, None), Some(keskar.sharpness));
     let sigma = PacBayesSigmaConfig::new(0.1)
         .with_num_samples(3)
         .with_seed(5)
-        .measure(&model, &evaluator, &data)
+        .run(&risk, &model)
         .unwrap();
     assert_eq!(
         report.value(Measure::PacBayesSigma, ABSOLUTE),
@@ -86,13 +80,13 @@ fn its_numbers_are_those_of_the_single_measures() {
         .with_num_samples(3)
         .with_num_priors(120 * 128)
         .with_seed(5)
-        .measure(&model, &prior, &evaluator, &data)
+        .run(&risk, &model, &prior)
         .unwrap();
     assert_eq!(
         report.value(Measure::McAllesterBound, None),
         Some(bound.bound)
     );
-    let hessian = Risk::new(&net_loss, &data).hessian(&model).unwrap();
+    let hessian = risk.hessian(&model).unwrap();
     let top = LambdaMaxConfig::new()
         .with_max_products(100)
         .with_seed(5)
@@ -117,7 +111,7 @@ fn it_counts_what_it_costs() {
         net_loss(m, batch)
     };
     let config = SharpnessReportConfig::new().with_num_samples(2);
-    let report = config.measure(&model, &loss, &data).unwrap();
+    let report = config.run(&Risk::new(&loss, &data), &model).unwrap();
     // One batch: a call is a loss, a loss with its gradient, or the recording of the operator. The
     // gradient of its check runs what was recorded. The first loss is evaluated twice, to see that nothing is
     // drawn.
@@ -144,7 +138,7 @@ fn it_is_written_as_a_table_as_json_and_as_csv() {
     let config = SharpnessReportConfig::new()
         .with_scales(vec![PerturbationScale::Absolute])
         .with_num_samples(2);
-    let report = config.measure(&model, &quadratic, &data).unwrap();
+    let report = config.run(&Risk::new(&quadratic, &data), &model).unwrap();
     let text = report.to_string();
     let lines: Vec<&str> = text.lines().collect();
     // A line of totals, a header, and the rows.
@@ -189,7 +183,7 @@ fn a_number_that_cannot_be_had_leaves_a_note_and_the_others() {
     let loss = |m: &Point, x: Tensor<1>| (m.w.val().log() * x).sum().neg();
     let (model, data) = (Point::new(&[0.01]), [Tensor::<1>::ones([1], &device())]);
     let config = SharpnessReportConfig::new().with_scales(vec![PerturbationScale::Absolute]);
-    let report = config.measure(&model, &loss, &data).unwrap();
+    let report = config.run(&Risk::new(&loss, &data), &model).unwrap();
     assert!(report.completed);
     let average = report.row(Measure::AverageRise, ABSOLUTE).unwrap();
     assert_eq!(average.value, None);
@@ -219,42 +213,49 @@ fn a_number_that_cannot_be_had_leaves_a_note_and_the_others() {
 fn a_stopped_report_has_the_measures_that_were_finished() {
     let (model, data) = (net(), regression());
     let config = SharpnessReportConfig::new().with_num_samples(2);
-    let mut steps = Vec::new();
+    let mut seen: Vec<Progress> = Vec::new();
+    let observe = |progress: &Progress| {
+        seen.push(progress.clone());
+        // Only the search for PAC-Bayes σ has steps of this kind.
+        match (progress.work, progress.done) {
+            (Work::Step, 2) => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
+    };
     let report = config
-        .measure_observed(&model, None, &net_loss, &data, |step| {
-            steps.push(step.clone());
-            match (step.measure, step.steps) {
-                (Measure::PacBayesSigma, 2) => ControlFlow::Break(()),
-                _ => ControlFlow::Continue(()),
-            }
-        })
+        .run(&Risk::new(&net_loss, &data).with_observer(observe), &model)
         .unwrap();
     assert!(!report.completed);
     let measures: Vec<Measure> = report.rows.iter().map(|row| row.measure).collect();
     assert_eq!(measures, [Measure::AverageRise, Measure::WorstCaseRise]);
     assert!(report.to_string().contains("stopped"));
     // Five in each of three scales, Keskar and relative flatness; the third was under way.
-    let last = steps.last().unwrap();
-    assert_eq!((last.done, last.total, last.scale), (2, 17, ABSOLUTE));
+    let finished = seen.iter().filter(|seen| seen.work == Work::Measure);
+    let finished: Vec<_> = finished.map(|seen| (seen.done, seen.total)).collect();
+    assert_eq!(finished, [(1, Some(17)), (2, Some(17))]);
     // Nothing is asked after a stop.
-    assert_eq!(steps.iter().filter(|step| step.done == 2).count(), 2);
+    let last = seen.last().unwrap();
+    assert_eq!((last.work, last.done), (Work::Step, 2));
 }
 
 #[test]
 fn it_can_be_of_some_parameters_only() {
-    let (model, data, split) = (net(), regression(), net_split());
+    let (model, data) = (net(), regression());
     let of = |paths: &[&str]| {
-        let paths = paths.iter().map(|path| (*path).to_owned()).collect();
-        SharpnessReportConfig::new()
-            .with_num_samples(1)
-            .with_paths(Some(paths))
-            .measure_split(&model, &split, &data, Likelihood::Gaussian)
+        let group = ParamGroup::from_any_predicates(paths.to_vec());
+        let risk = net_split(&data).with_group(group);
+        SharpnessReportConfig::new().with_num_samples(1).run_split(
+            &risk,
+            &model,
+            None,
+            Likelihood::Gaussian,
+        )
     };
     let second = of(&["second.weight"]).unwrap();
     assert_eq!(second.num_parameters, 18);
-    let group = burn::module::ParamGroup::from_path("second.weight");
-    let config = burnscape::curvature::CurvatureConfig::new().with_group(group);
-    let block = config.hessian(&model, &net_loss, &data).unwrap();
+    let group = ParamGroup::from_path("second.weight");
+    let risk = Risk::new(&net_loss, &data).with_group(group);
+    let block = risk.hessian(&model).unwrap();
     let top = LambdaMaxConfig::new().measure(&model, &block).unwrap();
     let found = second.value(Measure::LambdaMax, ABSOLUTE).unwrap();
     close(found, top.value, 1e-10);
@@ -274,9 +275,8 @@ fn it_can_be_of_some_parameters_only() {
 #[test]
 fn settings_without_meaning_are_refused() {
     let (model, data) = (net(), regression());
-    let refused = |config: SharpnessReportConfig, wanted: &str| match config
-        .measure(&model, &net_loss, &data)
-    {
+    let risk = Risk::new(&net_loss, &data);
+    let refused = |config: SharpnessReportConfig, wanted: &str| match config.run(&risk, &model) {
         Err(SharpnessError::BadArgument { name, .. }) => assert_eq!(name, wanted),
         other => panic!("{wanted}: {other:?}"),
     };

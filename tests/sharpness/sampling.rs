@@ -1,7 +1,7 @@
 //! What seeds decide, and the worst case against samples of the same ball.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use burnscape::loss::{Evaluator, Risk};
+use burnscape::loss::Risk;
 use burnscape::sharpness::{AverageRiseConfig, DirectionalDistributionConfig, WorstCaseRiseConfig};
 use proptest::prelude::{ProptestConfig, proptest};
 
@@ -10,12 +10,12 @@ use super::models::{H, Point, matrix, net, quadratic, regression, squared_error}
 #[test]
 fn the_same_seed_gives_the_same_numbers_and_another_seed_others() {
     let (model, data) = (net(), regression());
-    let evaluator = Evaluator::new(&squared_error);
+    let risk = Risk::new(&squared_error, &data);
     let average = |seed| {
         AverageRiseConfig::new(0.1)
             .with_num_samples(5)
             .with_seed(seed)
-            .measure(&model, &evaluator, &data)
+            .run(&risk, &model)
             .unwrap()
     };
     assert_eq!(average(1), average(1));
@@ -24,7 +24,7 @@ fn the_same_seed_gives_the_same_numbers_and_another_seed_others() {
         WorstCaseRiseConfig::new(0.1)
             .with_num_steps(3)
             .with_seed(seed)
-            .measure(&model, &evaluator, &data)
+            .run(&risk, &model)
             .unwrap()
     };
     assert_eq!(worst(1), worst(1));
@@ -33,7 +33,7 @@ fn the_same_seed_gives_the_same_numbers_and_another_seed_others() {
         DirectionalDistributionConfig::new(0.1)
             .with_num_samples(5)
             .with_seed(seed)
-            .measure(&model, &evaluator, &data)
+            .run(&risk, &model)
             .unwrap()
     };
     assert_eq!(directions(1), directions(1));
@@ -51,13 +51,13 @@ proptest! {
         antithetic in proptest::bool::ANY,
     ) {
         let (model, data) = (Point::new(&[1.0, -0.5, 0.3]), matrix(H));
-        let evaluator = Evaluator::new(&quadratic);
+        let risk = Risk::new(&quadratic, &data);
         let rises = |num_samples| {
             AverageRiseConfig::new(0.1)
                 .with_num_samples(num_samples)
                 .with_antithetic(antithetic)
                 .with_seed(seed)
-                .measure(&model, &evaluator, &data)
+                .run(&risk, &model)
                 .unwrap()
                 .rises
         };
@@ -66,7 +66,7 @@ proptest! {
             DirectionalDistributionConfig::new(0.1)
                 .with_num_samples(num_samples)
                 .with_seed(seed)
-                .measure(&model, &evaluator, &data)
+                .run(&risk, &model)
                 .unwrap()
                 .losses
         };
@@ -76,11 +76,11 @@ proptest! {
     #[test]
     fn the_worst_case_is_above_every_sampled_rise_of_the_same_ball(seed in proptest::num::u64::ANY) {
         let (model, data) = (Point::new(&[1.0, -0.5, 0.3]), matrix(H));
-        let evaluator = Evaluator::new(&quadratic);
+        let risk = Risk::new(&quadratic, &data);
         let worst = WorstCaseRiseConfig::new(0.4).with_seed(seed);
-        let worst = worst.measure(&model, &evaluator, &data).unwrap();
+        let worst = worst.run(&risk, &model).unwrap();
         let others = DirectionalDistributionConfig::new(0.4).with_seed(seed).with_num_samples(30);
-        let others = others.measure(&model, &evaluator, &data).unwrap();
+        let others = others.run(&risk, &model).unwrap();
         assert!(worst.rise >= others.quantile(1.0).unwrap() - others.base_loss);
         assert!(worst.scaled_norm <= 0.4 * (1.0 + 1e-12));
     }

@@ -2,7 +2,7 @@
 
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use burnscape::loss::{Evaluator, Risk};
+use burnscape::loss::Risk;
 use burnscape::sharpness::{AverageRiseConfig, PerturbationScale, WorstCaseRiseConfig};
 use burnscape::space::{ParamSpace, ParamVector, UnfilteredRule};
 use burnscape_testkit::models::TwoLayers;
@@ -41,12 +41,12 @@ fn relative_noise_has_the_stated_variance() {
 #[test]
 fn the_filter_relative_rise_is_invariant_under_positive_rescaling() {
     let (model, data) = (net(), regression());
-    let evaluator = Evaluator::new(&squared_error);
+    let risk = Risk::new(&squared_error, &data);
     let rise = |model: &TwoLayers, scale| {
         AverageRiseConfig::new(0.3)
             .with_scale(scale)
             .with_num_samples(20)
-            .measure(model, &evaluator, &data)
+            .run(&risk, model)
             .unwrap()
             .rise
     };
@@ -73,16 +73,14 @@ fn the_filter_relative_rise_is_invariant_under_positive_rescaling() {
 #[test]
 fn the_relative_worst_case_is_invariant_under_positive_rescaling() {
     let (model, data) = (net(), regression());
-    let evaluator = Evaluator::new(&squared_error);
+    let risk = Risk::new(&squared_error, &data);
     for scale in [
         PerturbationScale::FilterRelative(UnfilteredRule::Zero),
         PerturbationScale::ElementRelative,
     ] {
         let config = WorstCaseRiseConfig::new(0.5).with_scale(scale);
-        let one = config.measure(&model, &evaluator, &data).unwrap();
-        let two = config
-            .measure(&rescaled(&model, 3.0), &evaluator, &data)
-            .unwrap();
+        let one = config.run(&risk, &model).unwrap();
+        let two = config.run(&risk, &rescaled(&model, 3.0)).unwrap();
         assert!((one.rise - two.rise).abs() < 1e-3 * one.rise);
     }
 }

@@ -1,7 +1,7 @@
 //! The table of all measures in single precision, on a classifier and under rescaling.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use burnscape::loss::{Likelihood, Split};
+use burnscape::loss::{Likelihood, Risk};
 use burnscape::sharpness::{
     Measure, PerturbationScale, ReparameterizationConfig, SharpnessReportConfig,
 };
@@ -25,17 +25,18 @@ fn every_measure_of_a_convolutional_classifier_has_a_number() {
         Tensor::from_data(TensorData::new(pixels, [12, 1, 8, 8]), &device),
         Tensor::from_data(TensorData::new(classes, [12]), &device),
     )];
-    let split = Split::new(
+    let risk = Risk::split(
         |m: &Cnn, (x, _): &Digits| m.logits(x.clone()),
         |z: Tensor<2>, (_, y): Digits| {
             burn::nn::loss::CrossEntropyLossConfig::new()
                 .init(&z.device())
                 .forward(z, y)
         },
+        &data,
     );
     let config = SharpnessReportConfig::new().with_num_samples(3);
     let report = config
-        .measure_split(&cnn, &split, &data, Likelihood::Categorical)
+        .run_split(&risk, &cnn, None, Likelihood::Categorical)
         .unwrap();
     println!("{report}");
     for row in &report.rows {
@@ -60,7 +61,7 @@ fn rescaling_by_a_power_of_two_moves_no_invariant_measure_in_single_precision() 
         .with_num_samples(3);
     let found = ReparameterizationConfig::new("first".into(), "second".into())
         .with_report(report)
-        .measure(&net(), &squared_error, &regression())
+        .run(&Risk::new(&squared_error, &regression()), &net())
         .unwrap();
     println!("{found}");
     for change in &found.changes {

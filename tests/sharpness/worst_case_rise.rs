@@ -1,8 +1,6 @@
 //! The worst case in a ball against exact maximizers.
 
-use std::ops::ControlFlow;
-
-use burnscape::loss::{Evaluator, Risk};
+use burnscape::loss::Risk;
 use burnscape::sharpness::{WorstCaseRise, WorstCaseRiseConfig};
 
 use super::models::{Point, matrix, quadratic};
@@ -14,9 +12,7 @@ fn the_worst_case_of_the_two_dimensional_valley_is_the_exact_maximizer() {
     let point = WorstCaseRiseConfig::new(0.5)
         .with_num_steps(60)
         .with_tolerance(0.0)
-        .maximize(&model, &Evaluator::new(&quadratic), &data, |_| {
-            ControlFlow::Continue(())
-        })
+        .maximize(&Risk::new(&quadratic, &data), &model)
         .unwrap();
     assert!((point.rise.rise - (5.0451834 - 2.5)).abs() < 1e-6);
     let e = point.displacement.to_host().unwrap();
@@ -43,9 +39,7 @@ fn the_first_step_from_the_center_is_that_of_sam() {
     let point = WorstCaseRiseConfig::new(0.5)
         .with_num_steps(1)
         .with_num_starts(1)
-        .maximize(&model, &Evaluator::new(&quadratic), &data, |_| {
-            ControlFlow::Continue(())
-        })
+        .maximize(&Risk::new(&quadratic, &data), &model)
         .unwrap();
     let e = point.displacement.to_host().unwrap();
     assert!((e[0] - 0.48507125).abs() < 1e-7 && (e[1] - 0.12126781).abs() < 1e-7);

@@ -2,7 +2,7 @@
 
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{DType, Tensor};
-use burnscape::loss::{Evaluator, Mode};
+use burnscape::loss::{Mode, Risk};
 use burnscape::space::{ParamSpace, ParamVector, UnfilteredRule};
 use burnscape_testkit::double::device;
 
@@ -18,8 +18,8 @@ fn a_device_set_to_f64_is_measured_in_f64() {
     let loss = |model: &Linear, x: Tensor<2>| model.forward(x).powi_scalar(2).mean();
     let data = [Tensor::<2>::from_data([[1.0, 2.0]], &device)];
     for mode in [Mode::Eval, Mode::Train] {
-        let evaluator = Evaluator::new(&loss).with_mode(mode);
-        let result = evaluator.loss_and_gradient(&model, &data).unwrap();
+        let risk = Risk::new(&loss, &data).with_mode(mode);
+        let result = risk.loss_and_gradient(&model).unwrap();
         // y = 0.1 + 0.4 + 0.3, L = y², ∇L = 2y (1, 2, 1).
         assert!((result.value - 0.64).abs() < 1e-15, "{}", result.value);
         let gradient = result.gradient.to_host().unwrap();

@@ -4,7 +4,7 @@ use burn::module::{Flag, Module, ModuleVisitor, Param, ParamGroup, ParamId};
 use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear, LinearConfig};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, GradientCheckpointingStrategy, Int, Tensor};
-use burnscape::loss::{Evaluator, Mode, Risk};
+use burnscape::loss::{Mode, Risk};
 use burnscape::space::{
     BufferSnapshot, ParamSpace, ParamVector, SpaceError, checkpointing_strategy,
     copy_for_gradients, unshared_copy,
@@ -140,8 +140,8 @@ fn a_moved_weight_keeps_its_gradient_checkpointing_strategy() {
 
     let loss = |model: &Checkpointed, x| model.forward(x).powi_scalar(2).mean();
     let batch = [input(&Device::default())];
-    let evaluator = Evaluator::new(&loss).with_mode(Mode::Train);
-    let measured = evaluator.loss_and_gradient(&model, &batch).unwrap();
+    let risk = Risk::new(&loss, &batch).with_mode(Mode::Train);
+    let measured = risk.loss_and_gradient(&model).unwrap();
     let norm = measured.gradient.norm().unwrap();
     assert!(norm > 0.0 && norm.is_finite());
 }
@@ -193,12 +193,12 @@ fn measuring_and_displacing_leave_the_running_statistics_alone() {
         let _ = copy.forward(input(&device));
         assert_ne!(copy.statistics(), before, "the copy's own pass is recorded");
     }
+    let data = [input(&device), input(&Device::default())];
     for mode in [Mode::Eval, Mode::Train] {
-        let evaluator = Evaluator::new(&mean_square).with_mode(mode);
-        let data = [input(&device), input(&Device::default())];
-        evaluator.loss(&net, &data).unwrap();
-        evaluator.loss_and_gradient(&net, &data).unwrap();
-        evaluator.check_deterministic(&net, &data, 0.0).unwrap();
+        let risk = Risk::new(&mean_square, &data).with_mode(mode);
+        risk.loss(&net).unwrap();
+        risk.loss_and_gradient(&net).unwrap();
+        risk.check_deterministic(&net, 0.0).unwrap();
     }
     assert_eq!(net.statistics(), before);
     assert_eq!(clone.statistics(), before);

@@ -3,7 +3,7 @@
 use burn::module::{Module, ParamGroup};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Int, Tensor};
-use burnscape::loss::{Batch, Evaluator, LossError};
+use burnscape::loss::{Batch, LossError, Risk};
 use burnscape::space::{ParamSpace, ParamVector, SpaceError};
 
 #[allow(
@@ -92,15 +92,15 @@ fn a_spread_model_has_a_loss_and_a_gradient_of_each_half() {
         model.right.forward(hidden).sum()
     };
     let data = [x];
-    let evaluator = Evaluator::new(&loss);
-    assert!(evaluator.loss(&model, &data).is_ok());
-    let error = evaluator.loss_and_gradient(&model, &data).unwrap_err();
+    let risk = Risk::new(&loss, &data);
+    assert!(risk.loss(&model).is_ok());
+    let error = risk.loss_and_gradient(&model).unwrap_err();
     assert!(matches!(
         error,
         LossError::Space(SpaceError::TwoDevices { .. })
     ));
-    let evaluator = evaluator.with_group(ParamGroup::from_path("right.bias"));
-    let gradient = evaluator.loss_and_gradient(&model, &data).unwrap().gradient;
+    let risk = risk.with_group(ParamGroup::from_path("right.bias"));
+    let gradient = risk.loss_and_gradient(&model).unwrap().gradient;
     assert_eq!(gradient.to_host().unwrap(), [1.0, 1.0]);
 }
 

@@ -85,9 +85,9 @@ pub(crate) use lift::{Lift, lifted};
 pub use mode::Mode;
 pub use objective::{Objective, Summed};
 pub use reduction::Reduction;
-pub use risk::{Classes, PerExample, Progress, Risk, RiskGradient, RiskValue, Split, Whole, Work};
 pub(crate) use risk::{
     BatchScores, Draws, Observer, RiskBatch, SharedData, Source, each, each_tensors, of_one_batch,
 };
+pub use risk::{Classes, PerExample, Progress, Risk, RiskGradient, RiskValue, Split, Whole, Work};
 pub(crate) use tally::examples_and_weight;
 pub(crate) use tensors::{Fingerprint, Signature, Tensors};

@@ -25,7 +25,9 @@ pub use evaluate::{RiskGradient, RiskValue};
 pub use kind::{Classes, PerExample, Split, Whole};
 pub(crate) use observer::Observer;
 pub use progress::{Progress, Work};
-pub(crate) use source::{BatchScores, RiskBatch, SharedData, SharedSource, Source, each, each_tensors};
+pub(crate) use source::{
+    BatchScores, RiskBatch, SharedData, SharedSource, Source, each, each_tensors,
+};
 
 /// The empirical risk: a loss over data, as a function of a model, with the settings in which it is
 /// evaluated.
