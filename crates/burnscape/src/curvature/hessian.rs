@@ -95,17 +95,12 @@ impl<'a> Hessian<'a> {
 
     /// The Hessian of a loss on one batch, in the model's own mode or another, without checks: everything
     /// that a product reads is kept.
-    pub(crate) fn of_batch<M, B, O>(
+    pub(crate) fn of_batch<M: Module, B: Batch>(
         model: &M,
-        objective: &O,
+        objective: &impl Objective<M, B>,
         batch: &B,
         how: (Mode, Draws),
-    ) -> Result<Self, CurvatureError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-    {
+    ) -> Result<Self, CurvatureError> {
         let source = of_one_batch(objective, batch);
         Self::at(&Site::of_kept(&source, objective.reduction(), how, model)?)
     }

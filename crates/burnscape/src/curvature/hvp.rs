@@ -36,17 +36,12 @@ use crate::space::ParamVector;
 /// assert_eq!(product.to_host()?, [2.0, 4.0]);
 /// # Ok::<(), burnscape::curvature::CurvatureError>(())
 /// ```
-pub fn hvp<M, B, O>(
+pub fn hvp<M: Module, B: Batch>(
     model: &M,
-    objective: &O,
+    objective: &impl Objective<M, B>,
     batch: &B,
     v: &ParamVector,
-) -> Result<ParamVector, CurvatureError>
-where
-    M: Module,
-    B: Batch,
-    O: Objective<M, B>,
-{
+) -> Result<ParamVector, CurvatureError> {
     let how = (Mode::Eval, Draws::Refused);
     Hessian::of_batch(model, objective, batch, how)?.matvec(v)
 }

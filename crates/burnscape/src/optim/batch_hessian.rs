@@ -7,17 +7,12 @@ use crate::space::is_training;
 
 /// The Hessian of the loss on one batch, for many products in one step: in the mode that the model is
 /// in, with everything kept that a product reads, and without the checks that a data set deserves.
-pub(super) fn batch_hessian<M, B, O>(
+pub(super) fn batch_hessian<M: Module, B: Batch>(
     model: &M,
-    objective: &O,
+    objective: &impl Objective<M, B>,
     batch: &B,
     draws_seed: Option<u64>,
-) -> Result<Hessian<'static>, OptimError>
-where
-    M: Module,
-    B: Batch,
-    O: Objective<M, B>,
-{
+) -> Result<Hessian<'static>, OptimError> {
     let mode = match is_training(model) {
         true => Mode::Train,
         false => Mode::Eval,

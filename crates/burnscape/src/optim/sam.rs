@@ -115,18 +115,13 @@ impl Sam {
     ///
     /// As [`step`](Self::step), those of [`Batch`], and, where the loss is traced,
     /// [`OptimError::Curvature`] and [`OptimError::Krylov`].
-    pub fn step_on<M, B, O>(
+    pub fn step_on<M: Module, B: Batch>(
         &mut self,
         lr: impl Into<ModuleLearningRate>,
         model: &mut M,
         batch: B,
-        objective: &O,
-    ) -> Result<StepReport, OptimError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-    {
+        objective: &impl Objective<M, B>,
+    ) -> Result<StepReport, OptimError> {
         let space = self.core.space(model)?;
         let SamConfig {
             group_size,

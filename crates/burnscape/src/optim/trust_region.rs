@@ -28,17 +28,12 @@ pub(super) struct ModelMaximum {
 /// `max gᵀv + ½ vᵀHv` over `|v| ≤ rho` with the exact Hessian of the batch's loss, in the mode that
 /// the model is in. The gradient is the one that comes with the Hessian, so that both are of one function
 /// where dropout draws.
-pub(super) fn maximize_model<M, B, O>(
+pub(super) fn maximize_model<M: Module, B: Batch>(
     model: &M,
-    objective: &O,
+    objective: &impl Objective<M, B>,
     batch: &B,
     ball: Ball,
-) -> Result<ModelMaximum, OptimError>
-where
-    M: Module,
-    B: Batch,
-    O: Objective<M, B>,
-{
+) -> Result<ModelMaximum, OptimError> {
     let hessian = batch_hessian(model, objective, batch, ball.draws_seed)?;
     let found = TrustRegionConfig::maximize(ball.rho)
         .with_max_basis(ball.max_basis)

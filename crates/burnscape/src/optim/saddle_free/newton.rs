@@ -53,18 +53,13 @@ impl SaddleFreeNewton {
     ///
     /// [`OptimError::TiedParameter`], [`OptimError::LearningRate`], [`OptimError::Curvature`] for a loss
     /// that cannot be traced, [`OptimError::Krylov`], and what the loss or the gradients are refused for.
-    pub fn step_on<M, B, O>(
+    pub fn step_on<M: Module, B: Batch>(
         &mut self,
         lr: impl Into<ModuleLearningRate>,
         model: &mut M,
         batch: B,
-        objective: &O,
-    ) -> Result<SaddleFreeReport, OptimError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-    {
+        objective: &impl Objective<M, B>,
+    ) -> Result<SaddleFreeReport, OptimError> {
         let lr = lr.into();
         let before = BufferSnapshot::of(model);
         let mut closure = |model: &M| objective.loss(model, batch.clone());
@@ -115,12 +110,7 @@ impl SaddleFreeNewton {
         Ok(step)
     }
 
-    fn found<M, B, O>(&self, model: &M, batch: &B, objective: &O) -> Result<Found, OptimError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-    {
+    fn found<M: Module, B: Batch>(&self, model: &M, batch: &B, objective: &impl Objective<M, B>) -> Result<Found, OptimError> {
         self.descent(&batch_hessian(model, objective, batch, None)?)
     }
 
