@@ -94,9 +94,11 @@ pub(super) struct Setup<'t, M> {
     /// Whether the first value of the maps is the outputs, and not losses.
     pub(super) tells_outputs: bool,
     pub(super) noise_seed: u64,
-    /// Traces a batch of `n` examples.
-    pub(super) trace: &'t dyn Fn(&dyn RiskBatch<M>, usize) -> Result<Traced, CurvatureError>,
+    pub(super) trace: &'t TraceBatch<'t, M>,
 }
+
+/// Traces a batch of `n` examples.
+type TraceBatch<'t, M> = dyn Fn(&dyn RiskBatch<M>, usize) -> Result<Traced, CurvatureError> + 't;
 
 impl<'a> Sweep<'a> {
     pub(super) fn new<M: Module>(

@@ -53,7 +53,7 @@ pub struct Slice2d {
 ///
 /// [`LandscapeError::NoDirection`] for a direction of norm zero, [`LandscapeError::Parallel`] with
 /// [`Axes::Orthogonalized`]; [`LandscapeError::Loss`] and [`LandscapeError::Space`] as the
-/// evaluator gives them, at the model also for a loss that is not finite.
+/// risk gives them, at the model also for a loss that is not finite.
 ///
 /// # References
 ///

@@ -21,6 +21,7 @@ use crate::loss::Mode;
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::optim::SgdConfig;
 /// use burn::tensor::{Device, Tensor};
+/// use burnscape::loss::Risk;
 /// use burnscape::path::{BezierCurve, Curve, CurveFitterConfig};
 ///
 /// let device = Device::default().autodiff();
@@ -32,10 +33,11 @@ use crate::loss::Mode;
 /// let mut fitter = CurveFitterConfig::new()
 ///     .with_seed(1)
 ///     .init(&curve, SgdConfig::new().init(), 0.1)?;
-/// fitter.fit(50, &data, &loss, |step| {
-///     assert!((0.0..=1.0).contains(&step.times[0]));
+/// let risk = Risk::new(&loss, &data).with_observer(|step| {
+///     println!("{step}"); // step 1: 0.42
 ///     ControlFlow::Continue(())
-/// })?;
+/// });
+/// fitter.run(&risk, 50)?;
 /// let fitted = fitter.curve()?;
 /// assert_eq!(fitter.num_steps(), 50);
 /// # let _ = fitted.point(0.5)?;

@@ -17,7 +17,7 @@ pub struct FitStep {
     pub report: StepReport,
 }
 
-/// What a call of [`CurveFitter::fit`](super::CurveFitter::fit) did.
+/// What a call of [`CurveFitter::run`](super::CurveFitter::run) did.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct FitReport {

@@ -32,7 +32,7 @@ pub struct KeskarBound {
 }
 
 impl KeskarConfig {
-    /// A bound from above, beside the lower bound of [`measure`](Self::measure): what the loss *to second order*
+    /// A bound from above, beside the lower bound of [`run`](Self::run): what the loss *to second order*
     /// rises by in the box, at most.
     ///
     /// `ε |c ⊙ g|₁ + ε²/2 · n · max(λ_max(C H C), 0)` with `c = |w| + 1`: in the box `|u|² ≤ n ε²`. It holds for a

@@ -18,7 +18,7 @@
 //!
 //! Every answer says what it cost and how far it may be off, and writes itself as JSON; tables also as
 //! CSV, a diagonal as CSV only. A block of the matrix (a layer, a group of parameters) is an operator of its own:
-//! [`CurvatureConfig::with_group`](crate::curvature::CurvatureConfig::with_group).
+//! [`Risk::with_group`](crate::loss::Risk::with_group).
 //!
 //! # Example
 //!

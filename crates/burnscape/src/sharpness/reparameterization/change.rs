@@ -6,7 +6,7 @@ use super::ReparameterizationConfig;
 use crate::sharpness::report::{short, write_aligned};
 use crate::sharpness::{Measure, PerturbationScale, SharpnessReport};
 
-/// What [`ReparameterizationConfig::measure`] found: every measure at a model and at the rescaled one.
+/// What [`ReparameterizationConfig::run`] found: every measure at a model and at the rescaled one.
 ///
 /// [`Display`](fmt::Display) is a table.
 #[derive(Debug, Clone, PartialEq, Serialize)]
