@@ -115,6 +115,7 @@ impl From<LossError> for CurvatureError {
     fn from(error: LossError) -> Self {
         match error {
             LossError::Stopped { batches } => Self::Stopped { batches },
+            LossError::Space(error) => Self::Space(error),
             other => Self::Loss(other),
         }
     }

@@ -138,6 +138,9 @@ impl<'a, M, K> Risk<'a, M, K> {
     /// Shows all work that is done on this risk to `observe`: batches of a pass, products of an operator
     /// made of it, samples, steps, places. A break ends the work under way, with what was found so far.
     ///
+    /// Work is nested: a sample of a measure is a pass, which reports its batches as well. Look at
+    /// [`Progress::work`] before counting.
+    ///
     /// No lock is held while `observe` is called. Work on this risk that starts before it returns, its own
     /// included, is not observed.
     ///
