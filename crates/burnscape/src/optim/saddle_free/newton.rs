@@ -110,7 +110,12 @@ impl SaddleFreeNewton {
         Ok(step)
     }
 
-    fn found<M: Module, B: Batch>(&self, model: &M, batch: &B, objective: &impl Objective<M, B>) -> Result<Found, OptimError> {
+    fn found<M: Module, B: Batch>(
+        &self,
+        model: &M,
+        batch: &B,
+        objective: &impl Objective<M, B>,
+    ) -> Result<Found, OptimError> {
         self.descent(&batch_hessian(model, objective, batch, None)?)
     }
 
