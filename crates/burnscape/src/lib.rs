@@ -30,6 +30,40 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Everything else is asked of a [`Risk`](loss::Risk), a loss over data, at a model:
+//!
+//! ```
+//! # use burn::nn::{Linear, LinearConfig};
+//! # use burn::optim::SgdConfig;
+//! # use burn::tensor::{Device, Tensor};
+//! use burnscape::krylov::{EigenpairsConfig, End, TraceConfig};
+//! use burnscape::path::{BezierCurve, CurveFitterConfig, Profiler};
+//! use burnscape::prelude::*;
+//! use burnscape::sharpness::{AverageRiseConfig, PerturbationScale, SharpnessReportConfig, Stretched};
+//!
+//! # let device = Device::default().autodiff();
+//! # let [model, other] = [(); 2].map(|()| LinearConfig::new(2, 1).init(&device));
+//! # let data = [(Tensor::<2>::ones([8, 2], &device), Tensor::<2>::zeros([8, 1], &device))];
+//! # let loss = |m: &Linear, (x, y): (Tensor<2>, Tensor<2>)| {
+//! #     (m.forward(x) - y).powi_scalar(2).mean()
+//! # };
+//! let risk = Risk::new(&loss, &data);
+//! let hessian = risk.hessian(&model)?;
+//! let top = EigenpairsConfig::new(1, End::Top).run(&hessian)?;
+//! let relative = Stretched::new(&model, &hessian, PerturbationScale::ElementRelative)?;
+//! let trace = TraceConfig::new().run(&relative)?;
+//! let rise = AverageRiseConfig::new(0.1).run(&risk, &model)?;
+//!
+//! let curve = BezierCurve::between(&model, &other, 2)?;
+//! let mut fitter = CurveFitterConfig::new().init(&curve, SgdConfig::new().init(), 0.1)?;
+//! fitter.run(&risk, 5)?;
+//! let barriers = Profiler::new(&risk).profile(&fitter.curve()?)?.train.barriers;
+//! let sharp = SharpnessReportConfig::new().with_num_samples(2).run(&risk, &model)?;
+//! println!("{sharp}"); // a table
+//! # let _ = (top, trace, rise, barriers);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Rooms
 //!
 //! | room | what it is for |
