@@ -435,7 +435,7 @@ fn the_probe_names_a_gradient_that_differs() {
 fn the_probe_names_a_gradient_that_only_turns() {
     let calls = AtomicUsize::new(0);
     let loss = |model: &Scale, (): ()| {
-        let is_odd = calls.fetch_add(1, Ordering::Relaxed) % 2 == 0;
+        let is_odd = calls.fetch_add(1, Ordering::Relaxed).is_multiple_of(2);
         let sign = if is_odd { -1.0 } else { 1.0 };
         (model.w.val() - model.w.val().detach()) * sign
     };
