@@ -4,7 +4,7 @@ use nalgebra::{DMatrix, SymmetricEigen};
 
 use super::{EigenStep, first_block};
 use crate::error::raise;
-use crate::lanczos::{at_rest, check, measured, products, told_apart};
+use crate::lanczos::{Apart, at_rest, check, measured, products};
 use crate::vector::push_orthogonal;
 use crate::{Dense, Eigenpairs, End, KrylovError, SelfAdjoint, Square, VectorBlock, VectorSpace};
 
@@ -162,11 +162,8 @@ impl LobpcgConfig {
             let goal = tolerance * size;
             let noise = 4.0 * epsilon * size;
             // What is nothing, where eigenvalues far out at the other end make the goal large.
-            let near = goal.min(told_apart(
-                (self.end, self.k),
-                &ascending,
-                (tolerance, 8.0 * noise),
-            ));
+            let (what, apart) = ((self.end, self.k), Apart::of_guarded(width - self.k));
+            let near = goal.min(apart.residual(what, &ascending, (tolerance, 8.0 * noise)));
             let mut at_end = before.len() == values.len() || width == dimension;
             let mut rests = Vec::with_capacity(width);
             let mut residual = 0.0_f64;

@@ -1,7 +1,7 @@
 use std::ops::ControlFlow;
 
 use super::missing::is_complete;
-use super::settled::told_apart;
+use super::settled::Apart;
 use super::trial::Trial;
 use super::{Eigenpair, Eigenpairs, End, KrylovRecord, LanczosStep, Residuals};
 use crate::error::raise;
@@ -257,7 +257,8 @@ impl EigenpairsConfig {
             let goal = tolerance * size;
             let noise = 4.0 * epsilon * size;
             // What is nothing, where eigenvalues far out at the other end make the goal large.
-            let near = goal.min(told_apart((self.end, self.k), &values, (tolerance, noise)));
+            let (what, apart) = ((self.end, self.k), Apart::ONE_VECTOR);
+            let near = goal.min(apart.residual(what, &values, (tolerance, noise)));
             let beta = record.beta();
             let residual = |vector: &[f64]| beta * last(vector);
             let is_small =
