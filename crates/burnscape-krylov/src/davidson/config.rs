@@ -77,7 +77,8 @@ pub struct Davidson<V> {
     /// The `k` pairs asked for, the outermost first, and then the extra ones, as far as the subspace
     /// has them. Residuals are of the products that were made: true to rounding.
     pub pairs: Vec<Eigenpair<V>>,
-    /// Whether the residuals of the first `k` are within the goal.
+    /// Whether the residuals of the first `k` are within the goal, the values have settled, and no other Ritz
+    /// pair may belong further out. From one random vector, copies of a multiple eigenvalue may be missed.
     pub converged: bool,
     /// What residuals were to be at most: `tolerance · |A|`, with the largest Ritz value for `|A|`.
     pub goal: f64,

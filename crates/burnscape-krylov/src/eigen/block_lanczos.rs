@@ -11,7 +11,7 @@ use crate::{
 /// The outermost eigenpairs by block Lanczos with thick restarts: for clusters and multiplicities.
 ///
 /// Every step multiplies a block of vectors at once ([`matmat`](crate::LinearOperator::matmat)), and the
-/// space grows by as many. A block of `p` vectors finds `p` copies of a multiple eigenvalue, and the
+/// space grows by as many; where a part of the block is exhausted, the rest goes on alone. A block of `p` vectors finds `p` copies of a multiple eigenvalue, and the
 /// members of a cluster that is narrower than what a single vector's space can tell apart. For
 /// eigenvalues that lie apart, [`EigenpairsConfig`](crate::EigenpairsConfig) takes fewer products, this
 /// fewer passes over the data if the operator shares a pass within a block.

@@ -22,7 +22,7 @@ use crate::{Dense, Eigenpairs, End, KrylovError, SelfAdjoint, Square, VectorBloc
 /// # Defaults
 ///
 /// Tolerance 1e-6 (or 32 ε of the vectors, if that is more), two guards (pairs that are not asked for,
-/// so that the last one is not slowed by its neighbors), at most 1,000 products; ours.
+/// so that the last one is not slowed by its neighbors, and copies of it are seen), at most 1,000 products; ours.
 ///
 /// # Example
 ///
