@@ -90,6 +90,9 @@ pub struct Davidson<V> {
 /// the other end), the eigenvalue of another Ritz pair may be for all its residual says: more is looked into.
 const SLACK: f64 = 0.05;
 
+/// Residuals of an exhausted subspace are this much of the rounding at most.
+const EXACT: f64 = 4.0;
+
 /// How many residuals from its Ritz value an eigenvalue may be, where the subspace was exhausted and a random
 /// vector looks for copies.
 const LONE: f64 = 3.0;
@@ -274,7 +277,7 @@ impl DavidsonConfig {
                 .goal
                 .min(APART.residual(what, &ascending, (self.tolerance, noise)));
             let norm = residual.norm()?;
-            is_exact &= norm <= noise.max(1e-4 * near);
+            is_exact &= norm <= (EXACT * noise).max(1e-4 * near);
             // Not a number is not good.
             if norm.is_nan() || norm > near {
                 state.next = Next::Along(residual);

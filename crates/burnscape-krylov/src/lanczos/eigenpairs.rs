@@ -142,7 +142,7 @@ impl EigenpairsConfig {
     /// eigenvalues that the first vector did not show: further copies of a multiple eigenvalue, members of
     /// a cluster narrower than the goal, what a warm start had no part in. Off by default. It goes on until
     /// one more eigenvalue as far out as the last one wanted would have been seen with a probability of
-    /// 99.9 %, and starts anew when it finds one. The run then takes 1.7 to 2.3 times the products where no
+    /// 99.9 %, and starts anew when it finds one. The run then takes 1.7 to 1.9 times the products where no
     /// copy is found (means of the sweep of far ends), and about as many again for every copy.
     #[must_use]
     pub fn with_verification(mut self, is_verified: bool) -> Self {

@@ -53,7 +53,7 @@ pub(crate) struct Apart {
 impl Apart {
     pub(crate) const ONE_VECTOR: Self = Self::within(2e-5, 2e-3);
     pub(crate) const BLOCK: Self = Self::within(5e-4, 2e-3);
-    pub(crate) const GUARDED: Self = Self::within(3e-3, 3e-3);
+    pub(crate) const GUARDED: Self = Self::within(2e-3, 2e-3);
 
     pub(crate) const fn within(least: f64, coarsest: f64) -> Self {
         Self { least, coarsest }
