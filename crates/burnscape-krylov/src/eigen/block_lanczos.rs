@@ -16,6 +16,9 @@ use crate::{
 /// eigenvalues that lie apart, [`EigenpairsConfig`](crate::EigenpairsConfig) takes fewer products, this
 /// fewer passes over the data if the operator shares a pass within a block.
 ///
+/// `converged` claims that no eigenvalue further out was missed, copies counted up to the size of the block; of two
+/// neighbors nearer than residuals tell apart, the outer one may be missed, if the start had little of it.
+///
 /// # Cost
 ///
 /// Products, as the result tells, `block` at a time. At most `max_basis + 3 block` vectors in memory, and

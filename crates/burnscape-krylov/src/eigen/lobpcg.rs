@@ -14,6 +14,9 @@ use crate::{Dense, Eigenpairs, End, KrylovError, SelfAdjoint, Square, VectorBloc
 /// It needs no long basis, takes warm starts for every pair, and is the method that gains from a
 /// preconditioner. Without one, [`EigenpairsConfig`](crate::EigenpairsConfig) takes fewer products.
 ///
+/// `converged` claims that no eigenvalue further out was missed, copies counted up to the number of pairs and
+/// guards; of two neighbors nearer than residuals tell apart, the outer one may be missed.
+///
 /// # Cost
 ///
 /// A product (and one with the preconditioner) an iteration for every pair that has not converged. Six
