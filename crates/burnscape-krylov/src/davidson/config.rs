@@ -91,7 +91,7 @@ pub struct Davidson<V> {
 const SLACK: f64 = 0.05;
 
 /// Residuals of an exhausted subspace are this much of the rounding at most.
-const EXACT: f64 = 4.0;
+const EXACT: f64 = 16.0;
 
 /// How many residuals from its Ritz value an eigenvalue may be, where the subspace was exhausted and a random
 /// vector looks for copies.
