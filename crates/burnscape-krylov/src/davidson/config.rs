@@ -1,11 +1,11 @@
 use super::subspace::Subspace;
 use crate::error::raise;
-use crate::lanczos::{Settled, breadth, told_apart_within};
+use crate::lanczos::{Apart, Settled, breadth};
 use crate::{Eigenpair, End, KrylovError, SelfAdjoint, VectorSpace};
 
-/// The coarsest that a tolerance makes of what tells eigenvalues apart. Coarser than elsewhere: whoever follows
-/// a pair from vectors that are close asks for few products and says with the tolerance how few.
-const COARSE: f64 = 1e-2;
+/// What tells eigenvalues apart. With a tolerance coarser than elsewhere: whoever follows a pair from vectors that
+/// are close asks for few products and says with the tolerance how few.
+const APART: Apart = Apart::within(2e-5, 1e-2);
 
 /// The outermost eigenpairs, from vectors that are close to them: those of the operator a
 /// little earlier, say.
@@ -77,7 +77,8 @@ pub struct Davidson<V> {
     /// The `k` pairs asked for, the outermost first, and then the extra ones, as far as the subspace
     /// has them. Residuals are of the products that were made: true to rounding.
     pub pairs: Vec<Eigenpair<V>>,
-    /// Whether the residuals of the first `k` are within the goal.
+    /// Whether the residuals of the first `k` are within the goal, the values have settled, and no other Ritz
+    /// pair may belong further out. From one random vector, copies of a multiple eigenvalue may be missed.
     pub converged: bool,
     /// What residuals were to be at most: `tolerance · |A|`, with the largest Ritz value for `|A|`.
     pub goal: f64,
@@ -88,6 +89,13 @@ pub struct Davidson<V> {
 /// How far beyond the pairs found, relative to the norm of the operator (without eigenvalues far out at
 /// the other end), the eigenvalue of another Ritz pair may be for all its residual says: more is looked into.
 const SLACK: f64 = 0.05;
+
+/// Residuals of an exhausted subspace are this much of the rounding at most.
+const EXACT: f64 = 16.0;
+
+/// How many residuals from its Ritz value an eigenvalue may be, where the subspace was exhausted and a random
+/// vector looks for copies.
+const LONE: f64 = 3.0;
 
 /// What a subspace has found.
 struct State<V> {
@@ -264,14 +272,12 @@ impl DavidsonConfig {
             state.goal = self.tolerance.max(32.0 * epsilon) * size;
             noise = 4.0 * epsilon * size;
             // What is nothing, where eigenvalues far out at the other end make the goal large.
-            near = state.goal.min(told_apart_within(
-                COARSE,
-                (self.end, self.k),
-                &ascending,
-                (self.tolerance, noise),
-            ));
+            let what = (self.end, self.k);
+            near = state
+                .goal
+                .min(APART.residual(what, &ascending, (self.tolerance, noise)));
             let norm = residual.norm()?;
-            is_exact &= norm <= noise.max(1e-4 * near);
+            is_exact &= norm <= (EXACT * noise).max(1e-4 * near);
             // Not a number is not good.
             if norm.is_nan() || norm > near {
                 state.next = Next::Along(residual);
@@ -323,10 +329,12 @@ impl DavidsonConfig {
             }
         }
         let slack = SLACK * size.min(breadth((self.end, self.k), &ascending, noise));
+        // Some eigenvalue is within the residual of the Ritz value, those of a lone random vector within some
+        // residuals.
+        let reach = if is_exact { LONE } else { 1.0 };
         for pair in ritz.iter().skip(self.k) {
             let residual = subspace.residual(pair)?;
-            // Some eigenvalue is within the residual of the Ritz value.
-            if self.end.beyond(&wanted, pair.0) + residual.norm()? > slack {
+            if self.end.beyond(&wanted, pair.0) + reach * residual.norm()? > slack {
                 state.next = Next::Along(residual);
                 return Ok(state);
             }

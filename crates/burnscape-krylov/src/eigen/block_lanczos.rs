@@ -2,9 +2,7 @@ use std::ops::ControlFlow;
 
 use super::{EigenStep, first_block};
 use crate::error::raise;
-use crate::lanczos::{
-    Projected, Settled, check, is_complete, kept, measured, products, told_apart,
-};
+use crate::lanczos::{Apart, Projected, Settled, check, is_complete, kept, measured, products};
 use crate::vector::{divided, length, split};
 use crate::{
     Dense, Eigenpairs, End, KrylovError, Probe, SelfAdjoint, Square, VectorBlock, VectorSpace,
@@ -13,10 +11,13 @@ use crate::{
 /// The outermost eigenpairs by block Lanczos with thick restarts: for clusters and multiplicities.
 ///
 /// Every step multiplies a block of vectors at once ([`matmat`](crate::LinearOperator::matmat)), and the
-/// space grows by as many. A block of `p` vectors finds `p` copies of a multiple eigenvalue, and the
+/// space grows by as many; where a part of the block is exhausted, the rest goes on alone. A block of `p` vectors finds `p` copies of a multiple eigenvalue, and the
 /// members of a cluster that is narrower than what a single vector's space can tell apart. For
 /// eigenvalues that lie apart, [`EigenpairsConfig`](crate::EigenpairsConfig) takes fewer products, this
 /// fewer passes over the data if the operator shares a pass within a block.
+///
+/// `converged` claims that no eigenvalue further out was missed, copies counted up to the size of the block; of two
+/// neighbors nearer than residuals tell apart, the outer one may be missed, if the start had little of it.
 ///
 /// # Cost
 ///
@@ -194,7 +195,8 @@ impl BlockLanczosConfig {
             let goal = tolerance * size;
             let noise = 4.0 * epsilon * size;
             // What is nothing, where eigenvalues far out at the other end make the goal large.
-            let near = goal.min(told_apart((self.end, self.k), &values, (tolerance, noise)));
+            let (what, apart) = ((self.end, self.k), Apart::of(growth.width));
+            let near = goal.min(apart.residual(what, &values, (tolerance, noise)));
             let wanted = self.end.outermost(all.clone(), self.k);
             let residuals = wanted.iter().map(|(_, vector)| growth.residual(vector));
             let step = EigenStep {
@@ -206,17 +208,16 @@ impl BlockLanczosConfig {
             let stopped = observe(&step).is_break();
             let is_good = wanted.len() == self.k
                 && step.residual <= near
-                && growth.has_settled((self.end, self.k), iterations, (near, tolerance, noise));
+                && growth.has_settled(what, iterations, (near, tolerance, noise));
             if is_good && growth.coupling() <= near / 2.0 {
                 // All pairs of this space have converged, and copies of theirs may be missing.
                 growth.exhaust().map_err(raise)?;
             }
             let is_spanned = growth.next.is_empty();
             let is_done = is_good
-                && growth.newest().is_none_or(|newest| {
-                    let what = (self.end, self.k);
-                    is_complete(values, newest, what, (growth.width, near))
-                });
+                && growth
+                    .newest()
+                    .is_none_or(|newest| is_complete(values, newest, what, (growth.width, near)));
             let room = growth.products + growth.next.len() + self.k;
             if is_done || is_spanned || stopped || room > self.max_products {
                 let wanted = wanted.into_iter();
@@ -314,7 +315,15 @@ impl<V: VectorSpace> Growth<V> {
                 self.coupling.push(row);
             }
         }
-        self.fill(next)
+        if next.is_empty() {
+            return self.fill(next);
+        }
+        // A part of the block is exhausted and the rest goes on alone: fresh vectors come all at once, so
+        // that what they find can be told from what there was.
+        self.next = (0..next.len())
+            .filter_map(|index| next.get(index))
+            .collect();
+        Ok(())
     }
 
     /// The Frobenius norm of the coupling: no residual is larger.

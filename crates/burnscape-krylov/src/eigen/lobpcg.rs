@@ -4,7 +4,7 @@ use nalgebra::{DMatrix, SymmetricEigen};
 
 use super::{EigenStep, first_block};
 use crate::error::raise;
-use crate::lanczos::{at_rest, check, measured, products, told_apart};
+use crate::lanczos::{Apart, at_rest, check, measured, products};
 use crate::vector::push_orthogonal;
 use crate::{Dense, Eigenpairs, End, KrylovError, SelfAdjoint, Square, VectorBlock, VectorSpace};
 
@@ -14,6 +14,9 @@ use crate::{Dense, Eigenpairs, End, KrylovError, SelfAdjoint, Square, VectorBloc
 /// It needs no long basis, takes warm starts for every pair, and is the method that gains from a
 /// preconditioner. Without one, [`EigenpairsConfig`](crate::EigenpairsConfig) takes fewer products.
 ///
+/// `converged` claims that no eigenvalue further out was missed, copies counted up to the number of pairs and
+/// guards; of two neighbors nearer than residuals tell apart, the outer one may be missed.
+///
 /// # Cost
 ///
 /// A product (and one with the preconditioner) an iteration for every pair that has not converged. Six
@@ -22,7 +25,7 @@ use crate::{Dense, Eigenpairs, End, KrylovError, SelfAdjoint, Square, VectorBloc
 /// # Defaults
 ///
 /// Tolerance 1e-6 (or 32 ε of the vectors, if that is more), two guards (pairs that are not asked for,
-/// so that the last one is not slowed by its neighbors), at most 1,000 products; ours.
+/// so that the last one is not slowed by its neighbors, and copies of it are seen), at most 1,000 products; ours.
 ///
 /// # Example
 ///
@@ -162,11 +165,8 @@ impl LobpcgConfig {
             let goal = tolerance * size;
             let noise = 4.0 * epsilon * size;
             // What is nothing, where eigenvalues far out at the other end make the goal large.
-            let near = goal.min(told_apart(
-                (self.end, self.k),
-                &ascending,
-                (tolerance, 8.0 * noise),
-            ));
+            let (what, apart) = ((self.end, self.k), Apart::of_guarded(width - self.k));
+            let near = goal.min(apart.residual(what, &ascending, (tolerance, 8.0 * noise)));
             let mut at_end = before.len() == values.len() || width == dimension;
             let mut rests = Vec::with_capacity(width);
             let mut residual = 0.0_f64;

@@ -1,7 +1,7 @@
 use std::ops::ControlFlow;
 
 use super::missing::is_complete;
-use super::settled::told_apart;
+use super::settled::Apart;
 use super::trial::Trial;
 use super::{Eigenpair, Eigenpairs, End, KrylovRecord, LanczosStep, Residuals};
 use crate::error::raise;
@@ -14,16 +14,24 @@ use crate::{KrylovError, Probe, SelfAdjoint, Square, VectorBlock, VectorSpace};
 /// `|A|` the largest Ritz value met, or at the limit of products; [true residuals](Residuals) are then
 /// measured.
 /// Where an eigenvalue far out at the other end makes that goal larger than the distances at this end, the
-/// residuals have to be half a thousandth of how broad the spectrum is without it, and the values have
-/// to have settled: eigenvalues nearer than that to each other may then be taken for one.
+/// residuals have to be a fifty-thousandth of how broad the spectrum is without it, and the values have
+/// to have settled.
 /// The error of an eigenvalue is at most the residual, and near residual² over the gap to the rest:
 /// a tolerance of 1e-3 gives most eigenvalues to 1e-5. When the basis is full, the best Ritz vectors
 /// are kept and the rest is let go.
 ///
-/// A Krylov space holds one vector of a multiple eigenvalue. Further copies are found where the space
-/// is exhausted, by a fresh vector; where it is not, by [verification](Self::with_verification), or by
-/// [`BlockLanczosConfig`](crate::BlockLanczosConfig), as many as its block has vectors. Without either, a
-/// value may be that of the next distinct eigenvalue, however small the residuals are.
+/// # What `converged` claims
+///
+/// Every residual is within the goal, so that some eigenvalue lies within the residual of each value. That
+/// the `i`-th value is the `i`-th *distinct* eigenvalue is as likely as a random vector sees it: of two
+/// neighbors that are nearer to each other than a random start tells apart by then, the outer one may be missed.
+///
+/// It does not claim that eigenvalues are counted with multiplicity. A Krylov space holds one vector of a
+/// multiple eigenvalue. Further copies are found where the space is exhausted, by a fresh vector; where it is
+/// not, by [verification](Self::with_verification), or by [`BlockLanczosConfig`](crate::BlockLanczosConfig), as
+/// many as its block has vectors. Without either, a value may be that of the next distinct eigenvalue,
+/// however small the residuals are. With verification, `converged` claims that one more eigenvalue as far out as
+/// the last one wanted, copies included, would have been seen with a probability of 99.9 %.
 ///
 /// # Cost
 ///
@@ -134,7 +142,7 @@ impl EigenpairsConfig {
     /// eigenvalues that the first vector did not show: further copies of a multiple eigenvalue, members of
     /// a cluster narrower than the goal, what a warm start had no part in. Off by default. It goes on until
     /// one more eigenvalue as far out as the last one wanted would have been seen with a probability of
-    /// 99.9 %, and starts anew when it finds one. The run then takes 1.7 to 2.3 times the products where no
+    /// 99.9 %, and starts anew when it finds one. The run then takes 1.7 to 1.9 times the products where no
     /// copy is found (means of the sweep of far ends), and about as many again for every copy.
     #[must_use]
     pub fn with_verification(mut self, is_verified: bool) -> Self {
@@ -257,7 +265,8 @@ impl EigenpairsConfig {
             let goal = tolerance * size;
             let noise = 4.0 * epsilon * size;
             // What is nothing, where eigenvalues far out at the other end make the goal large.
-            let near = goal.min(told_apart((self.end, self.k), &values, (tolerance, noise)));
+            let (what, apart) = ((self.end, self.k), Apart::ONE_VECTOR);
+            let near = goal.min(apart.residual(what, &values, (tolerance, noise)));
             let beta = record.beta();
             let residual = |vector: &[f64]| beta * last(vector);
             let is_small =

@@ -6,9 +6,10 @@ use super::Eigenpair;
 pub struct Eigenpairs<V> {
     /// The pairs, the outermost first; fewer than asked for only if the run was stopped early.
     pub pairs: Vec<Eigenpair<V>>,
-    /// Whether all pairs are there, every residual is within the tolerance, and the values have settled: they
-    /// no longer move by more than their residuals. Copies of a multiple eigenvalue are found as the method
-    /// says.
+    /// Whether all pairs are there, every residual is within the goal, and the values have settled: they no
+    /// longer move by more than their residuals. Some eigenvalue then lies within the residual of each value;
+    /// that none further out was missed is as certain as the method says, for copies of a multiple eigenvalue in
+    /// particular.
     pub converged: bool,
     /// What residuals were to be at most: `tolerance · |A|`.
     pub goal: f64,

@@ -33,6 +33,6 @@ pub(crate) use projected::Projected;
 pub use quadrature::Quadrature;
 pub use record::KrylovRecord;
 pub use residuals::Residuals;
-pub(crate) use settled::{Settled, at_rest, breadth, told_apart, told_apart_within};
+pub(crate) use settled::{Apart, Settled, at_rest, breadth};
 pub use state::KrylovState;
 pub use step::LanczosStep;

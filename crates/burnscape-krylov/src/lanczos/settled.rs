@@ -8,8 +8,7 @@ use super::projected::Projected;
 /// the other end, every residual is small relative to the norm of the operator, and `k` vectors of any
 /// kind pass for the `k` outermost. Two things are asked besides:
 ///
-/// - The residuals are at most half a thousandth of how far the Ritz values at this end are apart: eigenvalues
-///   that lie apart by more than that are told apart.
+/// - The residuals are small relative to how far the Ritz values at this end are apart: see [`Apart`].
 /// - The values have settled. They move outward monotonously, and on the way through a dense spectrum by
 ///   more than their residuals: with the number of steps `m` the distance to its end falls as `1/m²`, so
 ///   that `m/2` times what a step takes off is left. Once they have found their eigenvalues, what
@@ -37,10 +36,58 @@ pub(crate) struct Settled<'a> {
     pub(crate) tolerance: f64,
 }
 
-/// What a residual may be, relative to the distances within the end.
-const APART: f64 = 5e-4;
-/// The coarsest that a tolerance makes of it.
-const COARSE: f64 = 2e-3;
+/// What residuals may be, relative to the distances within the end, if eigenvalues are to be told apart.
+///
+/// Two eigenvalues nearer to each other than a residual may share a Ritz vector, whose value is then a mean
+/// of theirs. The space of one vector has a single such vector, nearer to the wrong one of them where the
+/// start had little of the right one: a smaller residual is needed for it to turn. A block has a vector for
+/// each; vectors beyond those that are wanted leave the last wanted one its own as well.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Apart {
+    /// However small the tolerance is.
+    least: f64,
+    /// The coarsest that a tolerance makes of it.
+    coarsest: f64,
+}
+
+impl Apart {
+    pub(crate) const ONE_VECTOR: Self = Self::within(2e-5, 2e-3);
+    pub(crate) const BLOCK: Self = Self::within(5e-4, 2e-3);
+    pub(crate) const GUARDED: Self = Self::within(2e-3, 2e-3);
+
+    pub(crate) const fn within(least: f64, coarsest: f64) -> Self {
+        Self { least, coarsest }
+    }
+
+    /// For a space that grows by so many vectors at once.
+    pub(crate) fn of(width: usize) -> Self {
+        match width {
+            0 | 1 => Self::ONE_VECTOR,
+            _ => Self::BLOCK,
+        }
+    }
+
+    /// For so many vectors beyond those that are wanted.
+    pub(crate) fn of_guarded(guards: usize) -> Self {
+        match guards {
+            0 => Self::BLOCK,
+            _ => Self::GUARDED,
+        }
+    }
+
+    /// How large residuals may be if the `k` eigenvalues at this end are to be told apart from others. The
+    /// Ritz values ascend.
+    pub(crate) fn residual(
+        self,
+        (end, k): (End, usize),
+        ascending: &[f64],
+        (tolerance, noise): (f64, f64),
+    ) -> f64 {
+        let share = (2.0 * tolerance).clamp(self.least, self.coarsest);
+        (share * breadth((end, k), ascending, noise)).max(noise)
+    }
+}
+
 /// Copies of an eigenvalue differ by this much of the rounding.
 const ALIKE: f64 = 16.0;
 /// Movement is measured over the last of this many parts of the subspace.
@@ -51,11 +98,9 @@ impl Settled<'_> {
     /// ones are asked about.
     pub(crate) fn is(&self, end: End, pairs: &[(f64, f64)], count: usize) -> bool {
         let values: Vec<f64> = pairs.iter().map(|pair| pair.0).collect();
-        let allowed = self.goal.min(told_apart(
-            (end, count),
-            &values,
-            (self.tolerance, self.noise),
-        ));
+        let apart = Apart::of(self.width);
+        let least = apart.residual((end, count), &values, (self.tolerance, self.noise));
+        let allowed = self.goal.min(least);
         let now = end.outermost(pairs.to_vec(), count);
         self.is_of(end, &now, allowed)
     }
@@ -81,27 +126,6 @@ impl Settled<'_> {
             (value - old).abs() <= self.noise + moved
         })
     }
-}
-
-/// How large residuals may be if the `k` eigenvalues at this end are to be told apart from others. The Ritz
-/// values ascend. A coarser tolerance raises the bound, up to `COARSE`.
-pub(crate) fn told_apart(
-    (end, k): (End, usize),
-    ascending: &[f64],
-    (tolerance, noise): (f64, f64),
-) -> f64 {
-    told_apart_within(COARSE, (end, k), ascending, (tolerance, noise))
-}
-
-/// As [`told_apart`], with another limit to what a coarse tolerance makes of the bound.
-pub(crate) fn told_apart_within(
-    coarsest: f64,
-    (end, k): (End, usize),
-    ascending: &[f64],
-    (tolerance, noise): (f64, f64),
-) -> f64 {
-    let apart = (2.0 * tolerance).clamp(APART, coarsest) * breadth((end, k), ascending, noise);
-    apart.max(noise)
 }
 
 /// How broad the spectrum is without what is far out at the other end: twice the distance from the first

@@ -71,7 +71,6 @@ impl Bulk {
             // To rule out a neighbor as near as that takes more than its limit.
             Method::Verified => self.kind != Kind::Near,
             Method::Davidson => self.name != "ladder" || k < 3,
-            Method::Block => self.name != "steps" || k < 5,
             _ => true,
         }
     }

@@ -10,6 +10,7 @@
 mod spectra;
 
 mod cases;
+mod neighbors;
 
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -1,0 +1,191 @@
+//! Every estimate: traces, diagonals, densities, counts, functions of the operator. Values and products;
+//! no half widths, which are statements about values.
+
+use std::ops::ControlFlow;
+
+use burnscape_krylov::{
+    CurveConfig, DensityConfig, DiagonalConfig, DiagonalMethod, EigenpairsConfig, End, HostError,
+    KrylovRecord, LanczosConfig, Shifted, SpectralDensity, TraceConfig, TraceMethod, VectorSpace,
+    adjoint_defect, linearity_defect, symmetry_defect,
+};
+
+use crate::case::{Case, Outcome, Run, Said};
+
+pub(crate) fn runs() -> Vec<Run> {
+    let mut runs = traces();
+    runs.extend(diagonals());
+    runs.extend(densities());
+    runs.extend(records());
+    runs.extend(checks());
+    runs
+}
+
+fn traces() -> Vec<Run> {
+    let trace = |case: &Case<'_>| {
+        TraceConfig::new()
+            .with_max_products(48)
+            .with_seed(case.seed)
+    };
+    let methods = [
+        TraceMethod::Hutchinson,
+        TraceMethod::HutchPlusPlus,
+        TraceMethod::XTrace,
+        TraceMethod::Auto,
+    ];
+    let of_method = methods.map(|method| {
+        Run::new(format!("trace, {method:?}"), move |case| {
+            let found = trace(case).with_method(method).run(&case.a)?;
+            Ok(Said::of([found.value]))
+        })
+    });
+    let mut runs: Vec<Run> = of_method.into_iter().collect();
+    runs.extend([
+        Run::new("trace, XNysTrace, shifted", move |case| {
+            let shifted = Shifted::new(&case.a, 1.25 * case.norm())?;
+            let found = trace(case)
+                .with_method(TraceMethod::XNysTrace)
+                .run(&shifted)?;
+            Ok(Said::of([found.value]))
+        }),
+        Run::new("trace, Hutchinson, blocks of 5", move |case| {
+            let found = trace(case).with_block(5).run(&case.a)?;
+            Ok(Said::of([found.value]))
+        }),
+        Run::new("traces of two halves", move |case| {
+            let parts = |v: &Vec<f64>, product: &Vec<f64>| -> Result<Vec<f64>, HostError> {
+                let half = v.len() / 2;
+                let dot = |range: std::ops::Range<usize>| {
+                    v[range.clone()].to_vec().dot(&product[range].to_vec())
+                };
+                Ok(vec![dot(0..half)?, dot(half..v.len())?])
+            };
+            let on = |_: usize| ControlFlow::Continue(());
+            let found = trace(case).run_blocks(&case.a, parts, on)?;
+            Ok(Said::of(
+                found.iter().map(|part| part.value).collect::<Vec<f64>>(),
+            ))
+        }),
+        Run::new("squared Frobenius norm", move |case| {
+            let found = trace(case).run_squared_frobenius(&case.a)?;
+            Ok(Said::of([found.value]))
+        }),
+    ]);
+    runs
+}
+
+fn diagonals() -> [Run; 2] {
+    [DiagonalMethod::Hutchinson, DiagonalMethod::XDiag].map(|method| {
+        Run::new(format!("diagonal, {method:?}"), move |case| {
+            let config = DiagonalConfig::new().with_method(method);
+            let config = config.with_max_products(40).with_seed(case.seed);
+            let found = config.run(&case.a)?;
+            let weights: Vec<f64> = (0..found.diagonal.len()).map(|i| 1.0 + i as f64).collect();
+            Ok(Said::of([found.diagonal.dot(&weights)?, found.diagonal[0]]))
+        })
+    })
+}
+
+/// Smooth, positive, and of numbers of one size for every spectrum.
+fn bell(x: f64) -> f64 {
+    1.0 / (1.0 + x * x)
+}
+
+fn read(density: &SpectralDensity, case: &Case<'_>) -> Vec<f64> {
+    let middle = 0.3 * case.norm();
+    vec![
+        density.trace_of(bell).value,
+        density.fraction_below(middle).value,
+        density.effective_dimension(middle).value,
+        density.at_least_above(middle) as f64,
+        density.outliers().iter().sum(),
+    ]
+}
+
+fn densities() -> Vec<Run> {
+    let density = |case: &Case<'_>| {
+        let config = DensityConfig::new().with_probes(3).with_steps(15);
+        config.with_seed(case.seed)
+    };
+    vec![
+        Run::new("density", move |case| {
+            Ok(Said::of(read(&density(case).run(&case.a)?, case)))
+        }),
+        Run::new("density, two outliers", move |case| {
+            let found = density(case).with_outliers(2).run(&case.a)?;
+            Ok(Said::of(read(&found, case)))
+        }),
+        Run::new("density, deflated", move |case| {
+            let pairs = EigenpairsConfig::new(1, End::Top).with_seed(case.seed);
+            let pairs = pairs.run(&case.a)?.pairs;
+            let on = |_, _: &_| ControlFlow::Continue(());
+            let found = density(case).run_deflated(&case.a, &pairs, on)?;
+            Ok(Said::of(read(&found, case)))
+        }),
+        Run::new("density, log-determinant, curve", move |case| {
+            let shifted = Shifted::new(&case.a, 1.25 * case.norm())?;
+            let found = density(case).run(&shifted)?;
+            let curve = CurveConfig::new().with_points(9).draw(&found)?;
+            let middle = curve.density[4];
+            Ok(Said::of([
+                found.log_determinant().value,
+                curve.bandwidth,
+                middle,
+            ]))
+        }),
+    ]
+}
+
+fn tell(record: &KrylovRecord<Vec<f64>>, case: &Case<'_>) -> Outcome {
+    let (values, residuals) = (record.ritz_values(), record.residual_estimates());
+    let last = values.len() - 1;
+    let count = record.count_in(0.3 * case.norm()..);
+    let applied = record.apply(bell)?.unwrap_or_default();
+    Ok(Said::of([
+        values[0],
+        residuals[0],
+        values[last],
+        residuals[last],
+        record.quadratic_form(bell).unwrap_or(f64::NAN),
+        applied[0],
+        count.at_least as f64,
+        count.estimate.unwrap_or(f64::NAN),
+    ]))
+}
+
+fn records() -> Vec<Run> {
+    vec![
+        Run::new("Lanczos, 20 steps", |case| {
+            let record = LanczosConfig::new(20).with_seed(case.seed).run(&case.a)?;
+            tell(&record, case)
+        }),
+        Run::new(
+            "Lanczos from a vector, stored after 10 of 20 steps",
+            |case| {
+                let on = |_: &_| ControlFlow::Continue(());
+                let config = LanczosConfig::new(10).with_seed(case.seed);
+                let record = config.run_from(&case.a, case.b(), on)?;
+                let mut record = KrylovRecord::from_state(&case.values.len(), &record.state()?)?;
+                record.extend(&case.a, 10, on)?;
+                tell(&record, case)
+            },
+        ),
+        Run::new("eigenpairs of a record", |case| {
+            let record = LanczosConfig::new(20).with_seed(case.seed).run(&case.a)?;
+            Ok(Said::pairs(&record.eigenpairs(&case.a, End::Both, 2)?))
+        }),
+    ]
+}
+
+fn checks() -> [Run; 1] {
+    [Run::new(
+        "defects of symmetry, adjoint, linearity",
+        |case| {
+            let (a, seed) = (&case.a, case.seed);
+            Ok(Said::of([
+                symmetry_defect(a, 2, seed)?,
+                adjoint_defect(a, 2, seed)?,
+                linearity_defect(a, 2, seed)?,
+            ]))
+        },
+    )]
+}
