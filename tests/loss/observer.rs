@@ -4,11 +4,13 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use burnscape::krylov::LinearOperator;
-use burnscape::loss::{Risk, Work};
+use burnscape::loss::{LossError, Mode, Risk, Work};
 use burnscape::space::ParamVector;
+use burnscape_testkit::models::Dropped;
 
 fn loss(model: &Linear, x: Tensor<2>) -> Tensor<1> {
     model.forward(x).square().mean()
@@ -89,4 +91,32 @@ fn an_operator_of_an_owned_risk_outlives_it_and_moves_to_a_thread() {
         hessian.matvec(&v).unwrap().norm().unwrap()
     });
     assert!(there.join().unwrap() > 0.0);
+}
+
+#[test]
+fn a_probe_of_draws_is_of_one_mode() {
+    let device = Device::default();
+    let net = Dropped::new([2, 4, 1], &device);
+    let loss = |net: &Dropped, x: Tensor<2>| net.forward(x).square().mean();
+    let data = [Tensor::<2>::ones([8, 2], &device)];
+    let risk = Risk::new(&loss, &data);
+    risk.loss(&net).unwrap();
+    let in_training = risk.clone().with_mode(Mode::Train);
+    assert_eq!(in_training.loss(&net), Err(LossError::Draws));
+}
+
+#[test]
+fn a_risk_of_a_callers_may_be_watched_by_a_local() {
+    fn passes<M: Module>(risk: &Risk<'_, M>, model: &M) -> usize {
+        let mut count = 0;
+        let watched = risk.clone().with_observer(|_| {
+            count += 1;
+            ControlFlow::Continue(())
+        });
+        watched.loss(model).unwrap();
+        drop(watched);
+        count
+    }
+    let data = batches();
+    assert_eq!(passes(&Risk::new(&loss, &data), &model()), 3);
 }

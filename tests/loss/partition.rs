@@ -213,6 +213,39 @@ fn any_split_gives_the_same_with_token_weights() {
 }
 
 #[test]
+fn running_means_count_batches_by_their_weight() {
+    let (net, data) = (Net::new(9.1), batches(&[(0, 2, 2), (2, 1, 5)], true));
+    let risk = Risk::new(&mean, &data);
+    let found = reestimate(&risk, &net, None).unwrap().norm.running_mean;
+    let found: Vec<f64> = found.value_sync().into_data().iter().collect();
+    // Of all tokens, as they are the weight; by sequences it would be another.
+    let tokens = |batch: &Sequences| batch.x.clone().reshape([-1, INPUTS as i32]);
+    let all = Tensor::<2>::cat(data.iter().map(tokens).collect(), 0);
+    let expected = net.first.forward(all).mean_dim(0).into_data();
+    for (x, y) in found.into_iter().zip(expected.iter::<f64>()) {
+        assert!((x - y).abs() < 1e-13, "{x} {y}");
+    }
+}
+
+#[test]
+fn a_calibrated_profile_has_the_loss_of_its_risk() {
+    let (net, other) = (Net::new(9.1), Net::new(2.7));
+    // Batches of two and five labels a sequence that count by their sequences.
+    let data = batches(&[(0, 2, 2), (2, 1, 5)], false);
+    let risk = Risk::classes(
+        |net: &Net, batch: &Sequences| net.logits(batch.x.clone()),
+        |batch: &Sequences| batch.y.clone().flatten::<1>(0, 1),
+        &data,
+    );
+    let line = Segment::new(&net, &other).unwrap();
+    let grid = Grid::linspace(0.0, 1.0, 2).unwrap();
+    let profile = calibrated_profile(&risk, &line, &grid, NormalizationPolicy::Leave).unwrap();
+    for (found, net) in profile.losses.losses.iter().zip([&net, &other]) {
+        assert!((found - risk.loss(net).unwrap().value).abs() < 1e-13);
+    }
+}
+
+#[test]
 fn a_mean_of_examples_and_a_sum_differ_by_their_number() {
     let (net, data) = (Net::new(9.1), batches(&[(0, 3, 1), (3, 4, 1)], false));
     let each = || Risk::per_example(of_sequences, &data);

@@ -141,15 +141,11 @@ impl CurvatureConfig {
     /// # Errors
     ///
     /// As [`FiniteDifference`] states, and [`CurvatureError::OutOfRange`].
-    pub fn finite_difference<'a, M, K>(
+    pub fn finite_difference<'a, M: Module + 'a, K>(
         &self,
         risk: &Risk<'a, M, K>,
         model: &M,
-    ) -> Result<FiniteDifference<'a>, CurvatureError>
-    where
-        M: Module + 'a,
-        K: Clone + Send + Sync + 'a,
-    {
+    ) -> Result<FiniteDifference<'a>, CurvatureError> {
         self.check()?;
         let default = Self::new();
         let unused = [
@@ -169,7 +165,7 @@ impl CurvatureConfig {
         }
         let space = risk.space(model)?;
         let weights = ParamVector::from_module(&space, model)?;
-        let risk = risk.clone();
+        let risk = risk.whole();
         // A module need not be `Sync`.
         let model = Mutex::new(model.clone());
         let gradient = move |v: &ParamVector, scale: f64| {
@@ -191,11 +187,7 @@ impl CurvatureConfig {
     }
 }
 
-impl<'a, M, K> Risk<'a, M, K>
-where
-    M: Module + 'a,
-    K: Clone + Send + Sync + 'a,
-{
+impl<'a, M: Module + 'a, K> Risk<'a, M, K> {
     /// The [`FiniteDifference`] of the gradient at a model, with the settings of [`CurvatureConfig::new`].
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use burnscape_linearize::LinearMap;
 
 use super::matrix::rows;
 use super::output_vector::{OutputSpace, OutputVector};
+use super::reverse::Reverse;
 use super::site::{Site, positions};
 use super::sweep::{Setup, Sweep, Traced, Weighting};
 use super::{CurvatureConfig, CurvatureError};
@@ -187,13 +188,15 @@ impl CurvatureConfig {
             let trace = batch.trace_outputs(site.model(), site.settings)?;
             let wrt = site.chosen(&trace.parameters)?;
             dtype.set(trace.output_dtype());
+            let maps = [
+                LinearMap::jacobian(&trace, &wrt, site.settings)?,
+                LinearMap::jacobian_transposed(&trace, &wrt, site.settings)?,
+            ];
+            let checks = site.config.checks;
             Ok(Traced {
-                reverse: site.reverse_of_outputs(&trace, &wrt)?,
+                reverse: checks.then(|| Reverse::Outputs(Box::new(maps.clone()))),
                 positions: positions(&wrt, &trace.parameters),
-                maps: vec![
-                    LinearMap::jacobian(&trace, &wrt, site.settings)?,
-                    LinearMap::jacobian_transposed(&trace, &wrt, site.settings)?,
-                ],
+                maps: maps.into(),
                 bindings: trace.bindings,
                 noise: None,
             })

@@ -5,7 +5,8 @@
 //! block of them in one pass over the data. They are made of a [`Risk`](crate::loss::Risk), by its method
 //! of that name or with the settings of a [`CurvatureConfig`], at a model, whose code is not touched.
 //!
-//! Operators are `Send` and `Sync`, and `'static` where their risk is. Products of one operator take turns.
+//! Operators are `Send` and `Sync`, and `'static` where their risk is. Products of one operator take turns, batch
+//! by batch.
 //!
 //! | operator | definition | needs |
 //! |---|---|---|

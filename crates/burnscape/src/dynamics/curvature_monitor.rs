@@ -143,7 +143,7 @@ impl CurvatureMonitor {
     /// # Errors
     ///
     /// As [`CurvatureMonitor`] states.
-    pub fn observe<M: Module, K: Clone>(
+    pub fn observe<M: Module, K>(
         &mut self,
         risk: &Risk<'_, M, K>,
         model: &M,
@@ -163,7 +163,7 @@ impl CurvatureMonitor {
     ///
     /// As [`CurvatureMonitor`] states, and [`DynamicsError::OutOfRange`] for a rate that is negative or
     /// not finite.
-    pub fn measure<M: Module, K: Clone>(
+    pub fn measure<M: Module, K>(
         &mut self,
         risk: &Risk<'_, M, K>,
         model: &M,
@@ -176,7 +176,7 @@ impl CurvatureMonitor {
         let hessian = match risk.draws() {
             Draws::Seeded(seed) => {
                 let seed = mix(seed, self.history.len() as u64);
-                config.hessian(&risk.clone().with_draws_seed(seed), model)?
+                config.hessian(&risk.whole().with_draws_seed(seed), model)?
             }
             _ => config.hessian(risk, model)?,
         };

@@ -146,7 +146,10 @@ pub fn auto_neb<M: Module, K>(
         band.offset = 0.0;
         found.chain = relaxed.chain;
         let losses = match look(risk, &found.chain, config) {
-            Err(PathError::Loss(LossError::Stopped { .. })) => return Ok(found),
+            Err(PathError::Loss(LossError::Stopped { .. })) => {
+                found.pivots.pop();
+                return Ok(found);
+            }
             losses => losses?,
         };
         found

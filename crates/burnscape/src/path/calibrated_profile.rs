@@ -126,10 +126,7 @@ pub fn calibrated_profile<'a, M: Module>(
         lengths.push(lengths.last().unwrap_or(&0.0) + step);
         before = Some(weights);
         let model = policy.point(risk, curve, t)?.valid();
-        let all = match scores(risk, &model, t) {
-            Err(PathError::Loss(LossError::Stopped { .. })) if !betas.is_empty() => break,
-            all => all?,
-        };
+        let all = scores(risk, &model, t)?;
         if all.is_empty() {
             return Err(LossError::EmptyData.into());
         }
@@ -145,7 +142,6 @@ pub fn calibrated_profile<'a, M: Module>(
     }
     let completed = betas.len() == grid.len();
     times.truncate(betas.len());
-    lengths.truncate(betas.len());
     Ok(CalibratedProfile {
         policy,
         losses: PathLosses::new(&times, &lengths, losses, completed),

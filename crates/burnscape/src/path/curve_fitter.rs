@@ -165,7 +165,8 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
     /// Passes over the data of `risk` until `epochs` passes are done, those before a checkpoint included. An
     /// observer sees every step; where it breaks the fit ends after it, and a later call goes on.
     ///
-    /// The model is in the mode of the fit ([`CurveFitterConfig::mode`]), not in that of the risk.
+    /// Of the risk, loss, data and observer are used: the model is in the mode of the fit
+    /// ([`CurveFitterConfig::mode`]), all parameters move, and draws are those of training.
     ///
     /// # Errors
     ///

@@ -181,6 +181,7 @@ where
         points: Vec::new(),
         completed: false,
     };
+    let _ = profiler.risk().take_break();
     let mut trunk = (unshared_copy(model), state);
     let mut done = 0;
     for &step in &config.branch_steps {
@@ -203,13 +204,15 @@ where
         // A profile that was stopped has no barriers.
         let is_whole = point.profile.completed;
         let barrier = point.train.as_ref().map(|barriers| barriers.above_line);
-        found.points.push(point);
+        if !point.profile.times.is_empty() {
+            found.points.push(point);
+        }
         if !is_whole {
             return Ok(found);
         }
         let progress = Progress::new(Work::Branch, found.points.len());
         let progress = progress.of(config.branch_steps.len()).value(barrier);
-        if profiler.risk().report(progress).is_break() {
+        if profiler.risk().take_break() || profiler.risk().report(progress).is_break() {
             found.completed = found.points.len() == config.branch_steps.len();
             return Ok(found);
         }

@@ -153,6 +153,7 @@ pub fn layerwise_barriers<M: Module, K>(
             false => Err(LossError::Stopped { batches: 0 }.into()),
         }
     };
+    let _ = profiler.risk().take_break();
     let whole = losses(a, b)?;
     let ends = (whole[0], whole[whole.len() - 1]);
     let mut mover = Mover {
@@ -194,7 +195,7 @@ pub fn layerwise_barriers<M: Module, K>(
                 layer => found.cumulative.push(layer?),
             }
             let progress = Progress::new(Work::Layer, done).of(total);
-            if profiler.risk().report(progress).is_break() {
+            if profiler.risk().take_break() || profiler.risk().report(progress).is_break() {
                 found.completed = done == total;
                 return Ok(found);
             }

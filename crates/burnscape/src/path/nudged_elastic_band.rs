@@ -142,11 +142,11 @@ pub fn nudged_elastic_band<M: Module, K>(
         losses: Vec::new(),
         completed: config.steps == 0,
     };
+    let lift = Lift::for_gradients(&template);
     while band.steps < config.steps {
         let before = band.steps;
         let completed = each(&**risk.source(), |_, batch| {
-            let loss =
-                |model: &M| batch.loss(model, Lift::for_gradients(&template), risk.reduction());
+            let loss = |model: &M| batch.loss(model, lift, risk.reduction());
             // The pivots' losses at the weights, which the optimizer visits first.
             let mut losses: Option<Vec<f64>> = None;
             let report = optimizer.closure_step(scheduler.step(), &mut free, |free: &Vec<M>| {

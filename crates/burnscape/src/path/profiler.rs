@@ -172,6 +172,15 @@ impl<'r, 'a, M: Module, K> Profiler<'r, 'a, M, K> {
     /// [`PathError::NonFinite`] with the place where loss or metric are; [`PathError::Loss`] for data
     /// that are empty or losses that are not one number; those of [`reestimate`](super::reestimate).
     pub fn profile(&self, curve: &(impl Curve<M> + ?Sized)) -> Result<Profile, PathError> {
+        self.profile_at(curve, &self.times)
+    }
+
+    /// A profile of the first places.
+    fn profile_at(
+        &self,
+        curve: &(impl Curve<M> + ?Sized),
+        times: &[f64],
+    ) -> Result<Profile, PathError> {
         self.policy.check()?;
         let gram = curve.control_points().gram()?;
         let is_still = gram.is_zero();
@@ -183,7 +192,7 @@ impl<'r, 'a, M: Module, K> Profiler<'r, 'a, M, K> {
         values.extend(self.metrics.iter().map(|(name, metric)| (name, metric)));
         let mut found: Vec<Vec<f64>> = vec![Vec::new(); values.len()];
         let mut num_points = 0;
-        for &t in &self.times {
+        for &t in times {
             // Rounding would move a path that does not move.
             let place = if is_still && t < 1.0 { 0.0 } else { t };
             let model = self.policy.point(self.risk, curve, place)?;
@@ -191,7 +200,7 @@ impl<'r, 'a, M: Module, K> Profiler<'r, 'a, M, K> {
                 .iter()
                 .map(|(name, value)| value(&model).map_err(PathError::at(t, name)));
             let own = match own.collect::<Result<Vec<f64>, _>>() {
-                Err(PathError::Loss(LossError::Stopped { .. })) if num_points > 0 => break,
+                Err(PathError::Loss(LossError::Stopped { .. })) => break,
                 own => own?,
             };
             let train_loss = own[0];
@@ -256,10 +265,22 @@ impl<'r, 'a, M: Module, K> Profiler<'r, 'a, M, K> {
     ) -> Result<ControlledProfile, PathError> {
         let line = Segment::between_ends_of(curve)?;
         let random = Segment::random(curve.control_points().first(), line.length()?, seed)?;
+        // What comes after a break has no places.
+        let mut times = self.times.as_slice();
+        let _ = self.risk.take_break();
+        let mut rest = |profile: &Profile| {
+            if !profile.completed || self.risk.take_break() {
+                times = &[];
+            }
+            times
+        };
+        let curve = self.profile(curve)?;
+        let line = self.profile_at(&line, rest(&curve))?;
+        let random = self.profile_at(&random, rest(&line))?;
         Ok(ControlledProfile {
-            curve: self.profile(curve)?,
-            line: self.profile(&line)?,
-            random: self.profile(&random)?,
+            curve,
+            line,
+            random,
         })
     }
 

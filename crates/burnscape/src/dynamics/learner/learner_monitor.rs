@@ -77,11 +77,9 @@ pub struct LearnerMonitor<M> {
 type Observe<M> = dyn FnMut(usize, f64, &M) -> Result<Option<CurvatureReading>, DynamicsError>;
 
 impl<M: LearnerModel> LearnerMonitor<M> {
-    /// Measures `risk`, which owns its loss and data ([`Risk::owned`]).
-    pub fn new<K: Clone + 'static>(
-        mut monitor: CurvatureMonitor,
-        risk: Risk<'static, M, K>,
-    ) -> Self {
+    /// Measures `risk`, which owns its loss and data ([`Risk::owned`]). Where its observer breaks, the
+    /// measurement fails, and so interrupts the training.
+    pub fn new<K: 'static>(mut monitor: CurvatureMonitor, risk: Risk<'static, M, K>) -> Self {
         Self {
             observe: Box::new(move |step, lr, model| monitor.observe(&risk, model, step, lr)),
             readings: CurvatureReadings::default(),

@@ -112,6 +112,8 @@ impl<'a, M, K> Risk<'a, M, K> {
     #[must_use]
     pub fn with_mode(mut self, mode: Mode) -> Self {
         self.mode = mode;
+        // Dropout draws in one mode and not in the other.
+        self.is_probed = AtomicBool::new(false);
         self
     }
 
@@ -135,14 +137,18 @@ impl<'a, M, K> Risk<'a, M, K> {
         self
     }
 
-    /// Shows all work that is done on this risk to `observe`: batches of a pass, products of an operator
-    /// made of it, samples, steps, places. A break ends the work under way, with what was found so far.
+    /// Shows the work that is done on this risk to `observe`: batches of a pass, products of an operator
+    /// made of it, samples, steps, places. Passes for running statistics or logits do not show their batches.
+    ///
+    /// A break ends the work under way. Passes and measures return what they found so far, or an error that
+    /// says so where that is nothing; a product with an operator is
+    /// [`CurvatureError::Stopped`](crate::curvature::CurvatureError::Stopped).
     ///
     /// Work is nested: a sample of a measure is a pass, which reports its batches as well. Look at
     /// [`Progress::work`] before counting.
     ///
-    /// No lock is held while `observe` is called. Work on this risk that starts before it returns, its own
-    /// included, is not observed.
+    /// No lock is held while `observe` is called. Until it returns, other work on this risk is not observed:
+    /// neither what `observe` does itself, nor that of other threads.
     ///
     /// # Example
     ///
@@ -200,12 +206,35 @@ impl<'a, M, K> Risk<'a, M, K> {
         &self.source
     }
 
+    /// The same risk, of which only the loss as a whole is known.
+    pub(crate) fn whole(&self) -> Risk<'a, M> {
+        self.with_kind(Whole::KIND)
+    }
+
+    fn with_kind<L>(&self, kind: L) -> Risk<'a, M, L> {
+        Risk {
+            source: Arc::clone(&self.source),
+            kind,
+            reduction: self.reduction,
+            mode: self.mode,
+            group: self.group.clone(),
+            draws: self.draws,
+            observer: self.observer.clone(),
+            is_probed: AtomicBool::new(self.is_probed.load(Ordering::Relaxed)),
+        }
+    }
+
     pub(crate) fn kind(&self) -> &K {
         &self.kind
     }
 
     pub(crate) fn observer(&self) -> &Observer<'a> {
         &self.observer
+    }
+
+    /// Whether the observer has broken since it was last asked.
+    pub(crate) fn take_break(&self) -> bool {
+        self.observer.take_break()
     }
 
     /// Shows the observer what was done, and asks whether to go on.
@@ -232,16 +261,7 @@ impl<'a, M, K> Risk<'a, M, K> {
 /// A copy looks at the same loss and data, and has the same observer.
 impl<M, K: Clone> Clone for Risk<'_, M, K> {
     fn clone(&self) -> Self {
-        Self {
-            source: Arc::clone(&self.source),
-            kind: self.kind.clone(),
-            reduction: self.reduction,
-            mode: self.mode,
-            group: self.group.clone(),
-            draws: self.draws,
-            observer: self.observer.clone(),
-            is_probed: AtomicBool::new(self.is_probed.load(Ordering::Relaxed)),
-        }
+        self.with_kind(self.kind.clone())
     }
 }
 

@@ -1,31 +1,69 @@
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Progress;
 
-type Observe<'a> = dyn FnMut(&Progress) -> ControlFlow<()> + Send + 'a;
-
 /// Who watches a risk and everything that is made of it; nobody by default.
+///
+/// The lock is behind a trait, so that `Observer<'long>`, and with it a risk and an operator, can be used
+/// where `Observer<'short>` is expected: a mutex of a closure could not.
 #[derive(Clone, Default)]
-pub(crate) struct Observer<'a>(Option<Arc<Mutex<Option<Box<Observe<'a>>>>>>);
+pub(crate) struct Observer<'a>(Option<Arc<dyn Observe + Send + Sync + 'a>>);
+
+trait Observe {
+    fn report(&self, progress: &Progress) -> ControlFlow<()>;
+
+    /// Whether it has broken since it was last asked.
+    fn take_break(&self) -> bool;
+}
+
+struct Watch<F> {
+    observe: Mutex<Option<F>>,
+    has_broken: AtomicBool,
+}
 
 impl<'a> Observer<'a> {
     pub(super) fn new(observe: impl FnMut(&Progress) -> ControlFlow<()> + Send + 'a) -> Self {
-        Self(Some(Arc::new(Mutex::new(Some(Box::new(observe))))))
+        Self(Some(Arc::new(Watch {
+            observe: Mutex::new(Some(observe)),
+            has_broken: AtomicBool::new(false),
+        })))
     }
 
-    /// The observer is taken out while it is called: no lock is held, and work that starts meanwhile is
-    /// not observed.
     pub(crate) fn report(&self, progress: &Progress) -> ControlFlow<()> {
-        let Some(shared) = &self.0 else {
-            return ControlFlow::Continue(());
-        };
-        let Some(mut observe) = locked(shared).take() else {
+        match &self.0 {
+            Some(observer) => observer.report(progress),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    /// Whether it has broken since it was last asked: a break at the last piece of some work leaves that
+    /// complete, and still ends the work around it.
+    pub(crate) fn take_break(&self) -> bool {
+        self.0
+            .as_ref()
+            .is_some_and(|observer| observer.take_break())
+    }
+}
+
+/// The closure is taken out while it is called: no lock is held, and what is reported meanwhile, by the
+/// closure's own work or by another thread, is not observed.
+impl<F: FnMut(&Progress) -> ControlFlow<()>> Observe for Watch<F> {
+    fn report(&self, progress: &Progress) -> ControlFlow<()> {
+        let Some(mut observe) = locked(&self.observe).take() else {
             return ControlFlow::Continue(());
         };
         let flow = observe(progress);
-        *locked(shared) = Some(observe);
+        *locked(&self.observe) = Some(observe);
+        if flow.is_break() {
+            self.has_broken.store(true, Ordering::Relaxed);
+        }
         flow
+    }
+
+    fn take_break(&self) -> bool {
+        self.has_broken.swap(false, Ordering::Relaxed)
     }
 }
 

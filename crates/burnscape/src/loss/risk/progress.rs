@@ -32,7 +32,7 @@ pub enum Work {
     Matvec,
     /// Samples of a measure; the rise of the loss at the last one.
     Sample,
-    /// Steps of an ascent, over all its starts; the rise of the loss so far.
+    /// Gradients of an ascent, over all its starts; the rise at the best point of the present one.
     AscentStep,
     /// Points of a slice or of a path; the loss there.
     Point,
@@ -42,7 +42,7 @@ pub enum Work {
     Branch,
     /// Measures of a report; no value.
     Measure,
-    /// Steps of a fit or a relaxation; the loss.
+    /// Steps of a fit or a relaxation, the loss; of a search for a PAC-Bayes σ, the rise of the loss.
     Step,
 }
 

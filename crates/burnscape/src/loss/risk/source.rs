@@ -129,7 +129,7 @@ pub(crate) fn each_tensors<E: From<LossError>>(
     outcome.map(drop)
 }
 
-/// What a data set is told after a batch. An error, or a break, becomes the outcome of the pass.
+/// Whether a data set goes on after a batch. An error, or a break, becomes the outcome of the pass.
 fn went_on<E>(
     visited: Result<ControlFlow<()>, E>,
     outcome: &mut Result<bool, E>,

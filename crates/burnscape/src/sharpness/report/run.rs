@@ -30,6 +30,8 @@ impl Run {
         if self.stopped {
             return Ok(());
         }
+        // Of work before.
+        let _ = risk.take_break();
         let outcome = match task() {
             Err(SharpnessError::Stopped) => Outcome {
                 rows: Vec::new(),
@@ -51,7 +53,7 @@ impl Run {
         self.rows.extend(outcome.rows);
         self.done += 1;
         let progress = Progress::new(Work::Measure, self.done).of(self.total);
-        self.stopped = risk.report(progress).is_break();
+        self.stopped = risk.take_break() || risk.report(progress).is_break();
         Ok(())
     }
 }
