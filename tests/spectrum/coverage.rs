@@ -53,7 +53,7 @@ fn intervals_of_traces_cover_nineteen_times_in_twenty() {
         (trace.value - truth).abs() <= trace.half_width.unwrap()
     };
     let covered = (0..1000).filter(|seed| covers(*seed)).count();
-    assert!((930..=970).contains(&covered), "{covered}");
+    assert!((930..=985).contains(&covered), "{covered}");
 }
 
 #[test]
@@ -79,13 +79,13 @@ fn intervals_of_layers_cover_as_well() {
         }
     }
     assert!(
-        covered.iter().all(|count| (920..=980).contains(count)),
+        covered.iter().all(|count| (930..=985).contains(count)),
         "{covered:?}"
     );
 }
 
 #[test]
-fn stopping_at_an_interval_keeps_most_of_its_coverage() {
+fn stopping_at_an_interval_keeps_its_coverage() {
     let matrix = matrix();
     let truth = trace(&matrix.entries, 0, matrix.space.len());
     let (mut covered, mut products) = (0, 0);
@@ -103,7 +103,7 @@ fn stopping_at_an_interval_keeps_most_of_its_coverage() {
         "{covered} of 1000 covered, {} products on average",
         products / 1000
     );
-    assert!(covered >= 900, "{covered}");
+    assert!((930..=985).contains(&covered), "{covered}");
 }
 
 #[test]

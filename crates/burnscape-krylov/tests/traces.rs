@@ -55,7 +55,7 @@ fn intervals_cover_the_trace_as_often_as_they_say() {
         };
         // The jackknife's intervals are wide by design, never narrow.
         let (seeds, most) = match method {
-            TraceMethod::Hutchinson | TraceMethod::HutchPlusPlus => (1000, 970),
+            TraceMethod::Hutchinson | TraceMethod::HutchPlusPlus => (1000, 985),
             _ => (200, 200),
         };
         let covered = (0..seeds).filter(covers).count();
@@ -259,7 +259,7 @@ fn traces_of_blocks_come_from_the_same_products() {
         }
     }
     println!("blocks covered: {covered:?} of 1000");
-    assert!(covered.iter().all(|covered| (930..=970).contains(covered)));
+    assert!(covered.iter().all(|covered| (930..=985).contains(covered)));
     // They stop together, and refuse blocks that come and go.
     let stopped = config
         .clone()
@@ -301,7 +301,7 @@ fn frobenius_norms_of_rectangles() {
     };
     let covered = (0..1000).filter(covers).count();
     println!("squared Frobenius norm: {covered} of 1000 intervals cover it");
-    assert!((930..=970).contains(&covered));
+    assert!((930..=985).contains(&covered));
     // Orthogonal columns: every draw is exact.
     let exact = config
         .run_squared_frobenius(&Diagonal(vec![1.0, 2.0, 3.0]))

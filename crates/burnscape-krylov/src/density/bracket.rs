@@ -35,7 +35,7 @@ impl Bracket {
         let scaled = |estimate: Estimate| Estimate {
             value: factor * estimate.value,
             standard_error: estimate.standard_error.map(|error| factor * error),
-            samples: estimate.samples,
+            ..estimate
         };
         Self {
             value: factor * self.value,
@@ -59,8 +59,11 @@ impl Bracket {
             true => mean * (half / mean).exp(),
             false => mean + half,
         };
-        let high = beyond(self.high.value, self.high.half_width(confidence)?);
-        let rest = beyond(self.most - self.low.value, self.low.half_width(confidence)?);
+        let high = beyond(self.high.value, self.high.students_half_width(confidence)?);
+        let rest = beyond(
+            self.most - self.low.value,
+            self.low.students_half_width(confidence)?,
+        );
         Some(((self.most - rest).max(0.0), high.min(self.most)))
     }
 

@@ -152,7 +152,7 @@ impl SpectralDensity {
         Estimate {
             value: n * mean.value,
             standard_error: mean.standard_error.map(|error| n * error),
-            samples: mean.samples,
+            ..mean
         }
     }
 

@@ -6,9 +6,6 @@ use crate::lanczos::products;
 use crate::vector::exponent;
 use crate::{KrylovError, LinearOperator, Probe, SelfAdjoint, Square, VectorSpace};
 
-/// An interval is not believed before this many samples.
-const FEWEST: usize = 8;
-
 /// Vectors with their products.
 type Pairs<A> = Vec<(<A as LinearOperator>::Domain, <A as LinearOperator>::Range)>;
 
@@ -105,7 +102,7 @@ impl TraceConfig {
             let allowed = self.tolerance.map_or(f64::INFINITY, |t| t * total.abs());
             for block in &mut now {
                 block.converged = block.half_width.is_some_and(|half| half <= allowed);
-                *block = self.believed(*block, count);
+                *block = self.believed(*block, count >= Estimate::FEWEST);
             }
             let is_done = now.iter().all(|block| block.converged);
             estimates = Ok(now);
@@ -184,14 +181,14 @@ impl TraceConfig {
         let mean = Estimate::of(samples);
         let half_width = mean.half_width(self.confidence);
         let estimate = self.report(exact + mean.value, half_width, (products, method));
-        self.believed(estimate, samples.len())
+        self.believed(estimate, samples.len() >= Estimate::FEWEST)
     }
 
     /// The estimate, not converged to a tolerance while its samples are too few for their spread to be
     /// believed: two of them are equal by chance often enough.
-    pub(super) fn believed(&self, estimate: TraceEstimate, samples: usize) -> TraceEstimate {
+    pub(super) fn believed(&self, estimate: TraceEstimate, is_enough: bool) -> TraceEstimate {
         TraceEstimate {
-            converged: estimate.converged && (self.tolerance.is_none() || samples >= FEWEST),
+            converged: estimate.converged && (self.tolerance.is_none() || is_enough),
             ..estimate
         }
     }

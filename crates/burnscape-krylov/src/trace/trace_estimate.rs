@@ -6,15 +6,15 @@ use super::TraceMethod;
 pub struct TraceEstimate {
     /// The trace.
     pub value: f64,
-    /// Half the width of the interval that covers the trace with the confidence asked for, by Student's t over the
-    /// samples (the jackknife's, and conservative, for XTrace and XNysTrace): the draw is all that it has to cover,
-    /// as each sample is unbiased. Zero where the trace is exact, or where all samples agree (a diagonal operator;
+    /// [Half the width](crate::Estimate::half_width) of the interval that covers the trace with the confidence asked
+    /// for, by Student's t over the samples with room for skewness (the jackknife's, and conservative, for XTrace and
+    /// XNysTrace): the draw is all that it has to cover, as each sample is unbiased. Zero where the trace is exact, or where all samples agree (a diagonal operator;
     /// two samples of an operator of two dimensions, by chance), none where a single sample says nothing.
     pub half_width: Option<f64>,
     /// Products used.
     pub products: usize,
-    /// Whether the half width came within the tolerance, if one was set: never from fewer than eight samples,
-    /// unless the trace is exact.
+    /// Whether the half width came within the tolerance, if one was set: never from fewer than 24 samples (8 vectors
+    /// of XTrace and XNysTrace), unless the trace is exact.
     pub converged: bool,
     /// The method: the one that was chosen, if it was left to choose.
     pub method: TraceMethod,

@@ -3,7 +3,7 @@ use std::ops::ControlFlow;
 use nalgebra::{DMatrix, SymmetricEigen};
 
 use super::sketch::next_size;
-use super::xtrace::{add, dot, jackknife};
+use super::xtrace::{FEWEST, add, dot, jackknife};
 use super::{Estimate, TraceConfig, TraceEstimate, TraceMethod};
 use crate::error::raise;
 use crate::lanczos::products;
@@ -45,7 +45,7 @@ impl TraceConfig {
             let estimate = self.report(estimate.value, half_width, about);
             // All of the space leaves nothing to chance.
             let estimate = match vectors.len() < dimension {
-                true => self.believed(estimate, vectors.len()),
+                true => self.believed(estimate, vectors.len() >= FEWEST),
                 false => estimate,
             };
             let is_done = self.tolerance.is_some() && estimate.converged;

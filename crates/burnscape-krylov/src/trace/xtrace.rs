@@ -66,9 +66,12 @@ impl TraceConfig {
         let estimate = jackknife(sketch.len(), |own, other| small.sample(own, other));
         let half_width = estimate.half_width(self.confidence);
         let report = self.report(estimate.value, half_width, about);
-        Ok(self.believed(report, sketch.len()))
+        Ok(self.believed(report, sketch.len() >= FEWEST))
     }
 }
+
+/// The jackknife is not believed before this many vectors.
+pub(super) const FEWEST: usize = 8;
 
 /// The mean of `sample(i, None)`, what vector `i` says with itself left out of the approximation, with the
 /// jackknife's standard error: from the same means with one vector `j` left out altogether, which take
@@ -89,6 +92,7 @@ pub(super) fn jackknife(size: usize, sample: impl Fn(usize, Option<usize>) -> f6
     Estimate {
         value,
         standard_error,
+        skewness: 0.0,
         samples: size,
     }
 }

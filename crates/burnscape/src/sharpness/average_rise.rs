@@ -94,9 +94,9 @@ pub struct AverageRise {
     /// Its standard error: the standard deviation of `rises` over the root of their number. None
     /// with a single sample.
     pub standard_error: Option<f64>,
-    /// Half the width of the interval that covers the rise with the confidence asked for, by Student's t. It is
-    /// about the draw of the samples, and rough for a handful: where one direction is far steeper than the
-    /// others the law of a sample is that of a square, and skew. None with a single sample.
+    /// Half the width of the interval that covers the rise with the confidence asked for, by Student's t with
+    /// [room for skewness](burnscape_krylov::Estimate::half_width): where one direction is far steeper than the others
+    /// the law of a sample is that of a square. None with a single sample.
     pub half_width: Option<f64>,
     /// The loss `L(w)`.
     pub base_loss: f64,

@@ -69,7 +69,7 @@ pub struct CurvatureTraceConfig {
     /// Products, at most.
     #[config(default = 64)]
     pub max_products: usize,
-    /// Ends the run, after eight products at the earliest, once half the interval of the trace is at
+    /// Ends the run, after 24 products at the earliest, once half the interval of the trace is at
     /// most this times the trace.
     #[config(default = "None")]
     pub tolerance: Option<f64>,
@@ -93,7 +93,7 @@ pub struct CurvatureTrace {
     /// Its standard error, from the spread of the products. None after a single one.
     pub standard_error: Option<f64>,
     /// Half the width of the interval that covers the trace with the confidence asked for, by
-    /// Student's t. The draw of the vectors is all that it has to cover, as each sample is unbiased.
+    /// Student's t with [room for skewness](burnscape_krylov::Estimate::half_width). The draw of the vectors is all that it has to cover, as each sample is unbiased.
     pub half_width: Option<f64>,
     /// The trace of each parameter's block, in visit order.
     pub parameters: Vec<ParameterTrace>,
@@ -102,7 +102,7 @@ pub struct CurvatureTrace {
     /// Its standard error, to first order: no interval by itself. The law of a sample is skew, and a handful of
     /// them covers less often than it would at a normal law.
     pub frobenius_error: Option<f64>,
-    /// Whether the interval came within the tolerance, if one was set: never from fewer than eight products.
+    /// Whether the interval came within the tolerance, if one was set: never from fewer than 24 products.
     pub converged: bool,
     /// Products used.
     pub num_products: usize,
@@ -123,9 +123,6 @@ pub struct ParameterTrace {
     /// The standard error.
     pub standard_error: Option<f64>,
 }
-
-/// An interval is not believed before this many samples: two of them are equal by chance often enough.
-const FEWEST: usize = 8;
 
 impl CurvatureTraceConfig {
     /// Measures `operator`, with the weights of `model` for the scale.
@@ -224,7 +221,8 @@ impl CurvatureTraceConfig {
         let half_width = estimate.half_width(self.confidence);
         match (self.tolerance, half_width) {
             (Some(tolerance), Some(half_width)) => {
-                estimate.samples >= FEWEST && half_width <= tolerance * estimate.value.abs()
+                estimate.samples >= Estimate::FEWEST
+                    && half_width <= tolerance * estimate.value.abs()
             }
             _ => false,
         }

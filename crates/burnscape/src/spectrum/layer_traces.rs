@@ -19,7 +19,8 @@ pub struct LayerTrace {
     pub len: usize,
     /// The trace.
     pub value: f64,
-    /// Half the width of its interval, by Student's t over the products; none from a single product.
+    /// Half the width of its interval, by Student's t over the products with
+    /// [room for skewness](burnscape_krylov::Estimate::half_width); none from a single product.
     pub half_width: Option<f64>,
 }
 

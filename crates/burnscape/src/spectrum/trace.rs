@@ -15,12 +15,13 @@ use crate::writing;
 pub struct Trace {
     /// The trace.
     pub value: f64,
-    /// Half the width of the interval that covers it with probability `confidence`, by Student's t over the products:
-    /// the draw of the vectors is all that makes it wrong. None from a single product.
+    /// Half the width of the interval that covers it with probability `confidence`, by Student's t over the products
+    /// with [room for skewness](burnscape_krylov::Estimate::half_width): the draw of the vectors is all that makes it
+    /// wrong. None from a single product.
     pub half_width: Option<f64>,
     /// That probability.
     pub confidence: f64,
-    /// Whether the half width came within the tolerance: never from fewer than eight products.
+    /// Whether the half width came within the tolerance: never from fewer than 24 products.
     pub converged: bool,
     /// Products used.
     pub products: usize,
@@ -44,11 +45,10 @@ where
     /// The trace, by Hutchinson's method with Rademacher vectors or
     /// [another](Self::with_trace_method): products are taken until half the interval is within
     /// [its tolerance](Self::with_trace_tolerance) of the trace, or the limit of products is reached.
-    /// Stopped by the interval it covers a little less often than it says, 92 to 94 % where it says 95.
     ///
     /// # Cost
     ///
-    /// Products up to the limit, eight at least; two vectors of parameters for Hutchinson's method, as many
+    /// Products up to the limit, 24 at least; two vectors of parameters for Hutchinson's method, as many
     /// as products for some others. The half width falls as one over the root of the products there: ten
     /// times the accuracy takes a hundred times the products.
     /// [`with_probes`](Self::with_probes) does not count here.

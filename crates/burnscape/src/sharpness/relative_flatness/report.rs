@@ -29,6 +29,7 @@ pub struct LayerFlatness {
     pub value: f64,
     /// Its standard error, zero where it is exact. None after a single sample.
     pub standard_error: Option<f64>,
-    /// Half the width of the interval that covers it with the confidence asked for.
+    /// [Half the width](burnscape_krylov::Estimate::half_width) of the interval that covers it with the confidence
+    /// asked for.
     pub half_width: Option<f64>,
 }
