@@ -60,7 +60,7 @@ fn trace_and_diagonal_of_a_diagonal_matrix_are_exact() {
         let mut spectrum = Spectrum::of(hessian).with_probes(3);
         let trace = spectrum.trace().unwrap();
         assert!((trace.value - expected).abs() < 1e-10);
-        // The first estimate is exact, which eight of them show.
+        // The first estimate is exact, which 24 of them show.
         assert!(trace.converged && trace.products == 24);
         let diagonal = spectrum.diagonal().unwrap();
         for (found, expected) in diagonal.values.to_host().unwrap().iter().zip(&values) {
