@@ -18,6 +18,7 @@ mod space {
     mod vectors;
 }
 mod loss {
+    mod breaks;
     #[cfg(feature = "dataset")]
     mod data;
     mod errors;
@@ -47,7 +48,7 @@ mod sharpness {
     mod average_rise;
     mod directional_distribution;
     mod every_measure;
-    mod models;
+    pub(crate) mod models;
     mod refusals;
     mod sampling;
     mod scales;

@@ -24,6 +24,7 @@ mod optim {
 }
 mod path {
     mod digits;
+    mod draws;
 }
 
 /// The parts of the survey that train and connect.

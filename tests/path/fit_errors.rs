@@ -1,10 +1,12 @@
 //! What a fit refuses, and what it says.
 
+use burn::module::ParamGroup;
 use burn::optim::SgdConfig;
 use burn::tensor::Tensor;
 use burnscape::loss::{LossError, Risk};
 use burnscape::path::{
-    BezierCurve, CurveFitterConfig, PathError, PolygonalChain, Profiler, Segment, TimeSampling,
+    BandConfig, BezierCurve, CurveFitterConfig, PathError, PolygonalChain, Profiler, Segment,
+    TimeSampling, nudged_elastic_band,
 };
 use burnscape_testkit::objectives::Point;
 
@@ -129,4 +131,21 @@ fn a_loss_that_panics_is_an_error_of_fits_and_profiles() {
     let risk = Risk::new(&broken, &data);
     let profile = Profiler::new(&risk).profile(&curve).unwrap_err();
     assert!(profile.to_string().contains("a broken loss"), "{profile}");
+}
+
+#[test]
+fn a_group_is_refused_where_every_parameter_moves() {
+    let data = nothing();
+    let group = ParamGroup::from_regex("w").unwrap();
+    let risk = Risk::new(&ring, &data).with_group(group);
+    let mut fitter = CurveFitterConfig::new()
+        .init(&curve(), SgdConfig::new().init(), 0.1)
+        .unwrap();
+    let error = fitter.run(&risk, 1).unwrap_err();
+    assert_eq!(error, PathError::Group { fit: "a curve fit" });
+    assert!(error.to_string().contains("without `with_group`"));
+    let chain = PolygonalChain::between(&point(&[-1.0, 0.0]), &point(&[1.0, 0.0]), 1).unwrap();
+    let config = BandConfig::new().with_steps(1);
+    let error = nudged_elastic_band(&risk, &chain, SgdConfig::new().init(), 0.1, &config);
+    assert_eq!(error.unwrap_err(), PathError::Group { fit: "a band" });
 }

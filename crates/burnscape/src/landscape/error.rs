@@ -63,12 +63,24 @@ pub enum LandscapeError {
         /// What the writer said.
         message: String,
     },
+    /// The observer of the risk stopped the work before there was a result.
+    #[error("the observer stopped the work before there was a result; let it go on for longer")]
+    Stopped,
     /// The loss could not be evaluated.
     #[error(transparent)]
-    Loss(#[from] LossError),
+    Loss(LossError),
     /// Parameter space refused.
     #[error(transparent)]
     Space(#[from] SpaceError),
+}
+
+impl From<LossError> for LandscapeError {
+    fn from(error: LossError) -> Self {
+        match error {
+            LossError::Stopped { .. } => Self::Stopped,
+            other => Self::Loss(other),
+        }
+    }
 }
 
 impl From<io::Error> for LandscapeError {

@@ -34,7 +34,7 @@ impl<'r, 'a, M: Module, K> Slicer<'r, 'a, M, K> {
     pub(super) fn point(&mut self, moved: Option<M>) -> Result<ControlFlow<()>, LandscapeError> {
         let loss = match moved.map(|moved| self.loss(&moved)) {
             None => self.base_loss,
-            Some(Err(LandscapeError::Loss(LossError::Stopped { .. }))) => {
+            Some(Err(LandscapeError::Stopped)) => {
                 return Ok(ControlFlow::Break(()));
             }
             Some(loss) => loss?,

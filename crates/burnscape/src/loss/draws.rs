@@ -2,7 +2,8 @@
 
 use burn::tensor::{DType, Device, Distribution, Tensor};
 
-use crate::space::{SpaceError, to_host};
+use super::risk::Draws;
+use crate::space::{SpaceError, mix, to_host};
 
 /// While it lives, the device's generator is for the measurement, which seeds it at will. Afterwards
 /// the generator continues as a function of its own stream alone: at the beginning it gives one tensor of
@@ -33,6 +34,28 @@ impl OwnDraws {
     /// Seeds the draws that come next.
     pub(crate) fn seed(&self, seed: u64) {
         self.device.seed(seed);
+    }
+}
+
+impl Draws {
+    /// The draws of one step of a fit: a function of the seed and of the step, where there is a seed.
+    ///
+    /// # Cost
+    ///
+    /// One host synchronization with a seed.
+    pub(crate) fn of_step(
+        self,
+        device: &Device,
+        step: usize,
+    ) -> Result<Option<OwnDraws>, SpaceError> {
+        let seed = match self {
+            Self::Refused | Self::Free => return Ok(None),
+            Self::Seeded(seed) => mix(seed, step as u64),
+            Self::OneBatch(seed) => seed,
+        };
+        let draws = OwnDraws::begin(device)?;
+        draws.seed(seed);
+        Ok(Some(draws))
     }
 }
 

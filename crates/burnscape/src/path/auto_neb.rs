@@ -5,7 +5,7 @@ use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use super::error::check_range;
 use super::nudged_elastic_band::{BandConfig, nudged_elastic_band};
 use super::{Curve, NormalizationPolicy, PathError, PolygonalChain};
-use crate::loss::{LossError, Risk};
+use crate::loss::Risk;
 use crate::optim::ClosureStep;
 
 /// How the automated nudged elastic band inserts pivots.
@@ -46,9 +46,9 @@ pub struct AutoNebConfig {
 pub struct AutoNeb<M> {
     /// The pivots, as a path.
     pub chain: PolygonalChain<M>,
-    /// The largest loss seen on the band after each cycle, on all data.
+    /// The largest loss seen on the band after each finished cycle, on all data.
     pub max_losses: Vec<f64>,
-    /// Inner pivots in each cycle.
+    /// Inner pivots in each finished cycle.
     pub pivots: Vec<usize>,
     /// False if the observer stopped it.
     pub completed: bool,
@@ -133,9 +133,7 @@ pub fn auto_neb<M: Module, K>(
     };
     let mut band = config.band.clone();
     for cycle in 0..config.cycles {
-        found
-            .pivots
-            .push(found.chain.control_points().inner().len());
+        let pivots = found.chain.control_points().inner().len();
         let relaxed = nudged_elastic_band(
             risk,
             &found.chain,
@@ -145,19 +143,17 @@ pub fn auto_neb<M: Module, K>(
         )?;
         band.offset = 0.0;
         found.chain = relaxed.chain;
+        if !relaxed.completed {
+            return Ok(found);
+        }
         let losses = match look(risk, &found.chain, config) {
-            Err(PathError::Loss(LossError::Stopped { .. })) => {
-                found.pivots.pop();
-                return Ok(found);
-            }
+            Err(PathError::Stopped) => return Ok(found),
             losses => losses?,
         };
         found
             .max_losses
             .push(losses.iter().copied().fold(f64::NEG_INFINITY, f64::max));
-        if !relaxed.completed {
-            return Ok(found);
-        }
+        found.pivots.push(pivots);
         let room = config.max_pivots - found.chain.control_points().inner().len();
         let places = insertions(&losses, config, room);
         if places.is_empty() || cycle + 1 == config.cycles {

@@ -4,6 +4,7 @@ use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::tensor::Tensor;
 
+use super::error::check_no_group;
 use super::fit_closure::FitClosure;
 use super::fit_step::{FitReport, FitStep};
 use super::{Curve, CurveFitterConfig, FitCheckpoint, PathError};
@@ -165,16 +166,19 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
     /// Passes over the data of `risk` until `epochs` passes are done, those before a checkpoint included. An
     /// observer sees every step; where it breaks the fit ends after it, and a later call goes on.
     ///
-    /// Of the risk, loss, data and observer are used: the model is in the mode of the fit
-    /// ([`CurveFitterConfig::mode`]), all parameters move, and draws are those of training.
+    /// Every parameter moves. The model is in the mode of the fit ([`CurveFitterConfig::mode`]), which trains
+    /// by default, whatever the mode of the risk. With a [draws seed](Risk::with_draws_seed) the random
+    /// numbers of a step are a function of the seed and of the number of the step; without one they come from
+    /// the device's stream, as in training.
     ///
     /// # Errors
     ///
-    /// As [`step`](Self::step), and [`LossError::EmptyData`].
+    /// As [`step`](Self::step), [`LossError::EmptyData`], and [`PathError::Group`] for a risk with a group.
     pub fn run<K>(&mut self, risk: &Risk<'_, M, K>, epochs: usize) -> Result<FitReport, PathError>
     where
         O: ClosureStep,
     {
+        check_no_group("a curve fit", risk)?;
         let mut report = FitReport::default();
         while self.position.epoch < epochs {
             let done = self.position.batches;
@@ -183,6 +187,8 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
                 if index < done {
                     return Ok(ControlFlow::Continue(()));
                 }
+                let draws = risk.draws();
+                let _draws = draws.of_step(self.space.device(), self.position.steps)?;
                 let step = self.step_on(&|model| batch.loss(model, lift, risk.reduction()))?;
                 self.position.batches += 1;
                 report.add(&step);

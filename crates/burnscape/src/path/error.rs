@@ -3,7 +3,7 @@ use std::io;
 use thiserror::Error;
 
 use crate::landscape::LandscapeError;
-use crate::loss::LossError;
+use crate::loss::{LossError, Risk};
 use crate::optim::OptimError;
 use crate::space::SpaceError;
 
@@ -109,12 +109,23 @@ pub enum PathError {
         /// What the writer said.
         message: String,
     },
+    /// A fit is given a risk with a setting that it cannot follow.
+    #[error(
+        "{fit} moves every parameter, and the risk has a group; use a risk without `with_group`"
+    )]
+    Group {
+        /// What was to be run.
+        fit: &'static str,
+    },
     /// The optimizer refused.
     #[error(transparent)]
     Optim(#[from] OptimError),
+    /// The observer of the risk stopped the work before there was a result.
+    #[error("the observer stopped the work before there was a result; let it go on for longer")]
+    Stopped,
     /// The loss could not be evaluated.
     #[error(transparent)]
-    Loss(#[from] LossError),
+    Loss(LossError),
     /// Parameter space refused.
     #[error(transparent)]
     Space(#[from] SpaceError),
@@ -133,6 +144,15 @@ impl PathError {
                 batch,
                 value,
             },
+            other => other.into(),
+        }
+    }
+}
+
+impl From<LossError> for PathError {
+    fn from(error: LossError) -> Self {
+        match error {
+            LossError::Stopped { .. } => Self::Stopped,
             other => Self::Loss(other),
         }
     }
@@ -153,6 +173,17 @@ pub(super) fn check_time(t: f64) -> Result<(), PathError> {
         Ok(())
     } else {
         Err(PathError::TimeOutOfRange { t })
+    }
+}
+
+/// Refuses a risk that is restricted to some of the parameters, where all of them move.
+pub(super) fn check_no_group<M, K>(
+    fit: &'static str,
+    risk: &Risk<'_, M, K>,
+) -> Result<(), PathError> {
+    match risk.has_group() {
+        true => Err(PathError::Group { fit }),
+        false => Ok(()),
     }
 }
 

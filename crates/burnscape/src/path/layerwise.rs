@@ -5,7 +5,7 @@ use burn::module::{Module, ParamGroup};
 use serde::{Deserialize, Serialize};
 
 use super::{Barriers, NormalizationPolicy, PathError, Profiler, Segment};
-use crate::loss::{LossError, Progress, Work};
+use crate::loss::{Progress, Work};
 use crate::space::{LeafVector, ParamSpace, ParamVector};
 use crate::writing;
 
@@ -150,7 +150,7 @@ pub fn layerwise_barriers<M: Module, K>(
         let profile = profiler.profile(&line)?;
         match profile.completed {
             true => Ok(profile.train.losses),
-            false => Err(LossError::Stopped { batches: 0 }.into()),
+            false => Err(PathError::Stopped),
         }
     };
     let _ = profiler.risk().take_break();
@@ -187,7 +187,7 @@ pub fn layerwise_barriers<M: Module, K>(
         mover.seed = seed.wrapping_add(index as u64);
         for (done, mask) in [(2 * index + 1, mask), (2 * index + 2, &together)] {
             match mover.layer(name, mask, &losses) {
-                Err(PathError::Loss(LossError::Stopped { .. })) => {
+                Err(PathError::Stopped) => {
                     found.completed = false;
                     return Ok(found);
                 }

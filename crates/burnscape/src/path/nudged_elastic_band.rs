@@ -6,7 +6,7 @@ use burn::optim::GradientsParams;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::tensor::Tensor;
 
-use super::error::check_range;
+use super::error::{check_no_group, check_range};
 use super::{Curve, PathError, PolygonalChain};
 use crate::loss::scalar::{called, gradients};
 use crate::loss::{Lift, LossError, Mode, Progress, Risk, Work, each};
@@ -70,12 +70,14 @@ pub struct Band<M> {
 /// # Errors
 ///
 /// [`PathError::NothingToFit`] for a chain without a bend, [`PathError::Degenerate`] for pivots that
-/// coincide, [`PathError::NonFinite`] with the place of a pivot's loss, [`PathError::OutOfRange`], and
+/// coincide, [`PathError::Group`] for a risk with a group, [`PathError::NonFinite`] with the place of a pivot's loss, [`PathError::OutOfRange`], and
 /// those of the loss and the optimizer.
 ///
 /// # Reproducibility
 ///
-/// Only the offset is random, by its seed.
+/// The offset is drawn by its seed. Random numbers of the loss in a step are a function of the risk's
+/// [draws seed](Risk::with_draws_seed) and of the number of the step; without a seed they come from the
+/// device's stream, as in training.
 ///
 /// # References
 ///
@@ -110,6 +112,7 @@ pub fn nudged_elastic_band<M: Module, K>(
     scheduler: impl Into<ModuleLrScheduler>,
     config: &BandConfig,
 ) -> Result<Band<M>, PathError> {
+    check_no_group("a band", risk)?;
     check_range("the spring constant", config.spring, "zero or more", |x| {
         x >= 0.0
     })?;
@@ -146,6 +149,7 @@ pub fn nudged_elastic_band<M: Module, K>(
     while band.steps < config.steps {
         let before = band.steps;
         let completed = each(&**risk.source(), |_, batch| {
+            let _draws = risk.draws().of_step(space.device(), band.steps)?;
             let loss = |model: &M| batch.loss(model, lift, risk.reduction());
             // The pivots' losses at the weights, which the optimizer visits first.
             let mut losses: Option<Vec<f64>> = None;

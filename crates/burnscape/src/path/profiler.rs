@@ -200,7 +200,7 @@ impl<'r, 'a, M: Module, K> Profiler<'r, 'a, M, K> {
                 .iter()
                 .map(|(name, value)| value(&model).map_err(PathError::at(t, name)));
             let own = match own.collect::<Result<Vec<f64>, _>>() {
-                Err(PathError::Loss(LossError::Stopped { .. })) => break,
+                Err(PathError::Stopped) => break,
                 own => own?,
             };
             let train_loss = own[0];

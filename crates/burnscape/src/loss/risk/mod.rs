@@ -198,6 +198,10 @@ impl<'a, M, K> Risk<'a, M, K> {
         self.source.num_batches()
     }
 
+    pub(crate) fn has_group(&self) -> bool {
+        self.group.is_some()
+    }
+
     pub(crate) fn draws(&self) -> Draws {
         self.draws
     }

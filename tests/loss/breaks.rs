@@ -1,0 +1,185 @@
+//! A break ends the work under way, at whatever piece it comes: also at the last piece of a part, which is
+//! complete then.
+
+use std::fmt::Display;
+use std::ops::ControlFlow;
+use std::sync::Mutex;
+
+use burn::optim::SgdConfig;
+use burnscape::landscape::{Axes, Grid, slice_1d, slice_2d};
+use burnscape::loss::{Progress, Risk};
+use burnscape::optim::LambdaMinConfig;
+use burnscape::path::{
+    AutoNebConfig, BandConfig, BezierCurve, CurveFitterConfig, InstabilityConfig, Layers,
+    NormalizationPolicy, PolygonalChain, Profiler, Segment, auto_neb, instability_analysis,
+    layerwise_barriers, nudged_elastic_band,
+};
+use burnscape::sharpness::{
+    AverageRiseConfig, DirectionalDistributionConfig, KeskarConfig, McAllesterConfig,
+    PacBayesSigmaConfig, ReparameterizationConfig, SharpnessReportConfig, WorstCaseRiseConfig,
+};
+use burnscape::space::{ParamSpace, ParamVector};
+use burnscape_testkit::models::TwoLayers;
+
+use crate::sharpness::models::{net, regression, rescaled, squared_error};
+
+type Net = TwoLayers;
+
+/// Whether the work says that it is complete, or its error.
+type Outcome = Result<bool, String>;
+
+fn outcome<T, E: Display>(found: Result<T, E>, completed: impl Fn(T) -> bool) -> Outcome {
+    found.map(completed).map_err(|error| error.to_string())
+}
+
+/// Runs the work to its end, then with a break at every piece, and asks that nothing follows a break.
+fn check(name: &str, work: impl Fn(&Risk<'_, Net>) -> Outcome) {
+    let data = regression();
+    let risk = Risk::new(&squared_error, &data);
+    let seen: Mutex<Vec<Progress>> = Mutex::default();
+    let watched = risk.clone().with_observer(|progress| {
+        seen.lock().unwrap().push(progress.clone());
+        ControlFlow::Continue(())
+    });
+    assert_eq!(work(&watched), Ok(true), "{name}");
+    drop(watched);
+    let events = seen.into_inner().unwrap();
+    // All of a short work; of a long one every few, and the last.
+    let stride = events.len().div_ceil(40);
+    let last = events.len().saturating_sub(4).max(1);
+    for at in (1..=events.len()).filter(|at| at % stride == 0 || *at >= last) {
+        let seen: Mutex<Vec<Progress>> = Mutex::default();
+        let watched = risk.clone().with_observer(|progress| {
+            let mut seen = seen.lock().unwrap();
+            seen.push(progress.clone());
+            match seen.len() == at {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        });
+        let found = work(&watched);
+        drop(watched);
+        let seen = seen.into_inner().unwrap();
+        let after = &seen[at.min(seen.len())..];
+        let piece = &events[at - 1];
+        assert!(
+            after.is_empty(),
+            "{name}: {piece} ({at}), then {}",
+            after[0]
+        );
+        match found {
+            // Nothing but the report of the whole is left.
+            Ok(true) => assert!(
+                at + 3 > events.len(),
+                "{name}: complete after {piece}, {at} of {}",
+                events.len()
+            ),
+            Ok(false) => (),
+            Err(error) => assert!(error.contains("stopped"), "{name}: {piece}: {error}"),
+        }
+    }
+}
+
+#[test]
+fn nothing_follows_a_break_in_a_measure_of_sharpness() {
+    let model = net();
+    check("average", |risk| {
+        let config = AverageRiseConfig::new(0.01).with_num_samples(3);
+        outcome(config.run(risk, &model), |found| found.completed)
+    });
+    check("worst case", |risk| {
+        let config = WorstCaseRiseConfig::new(0.01).with_num_steps(3);
+        outcome(config.run(risk, &model), |found| found.completed)
+    });
+    check("directions", |risk| {
+        let config = DirectionalDistributionConfig::new(0.01).with_num_samples(3);
+        outcome(config.run(risk, &model), |found| found.completed)
+    });
+    check("Keskar", |risk| {
+        outcome(KeskarConfig::new(0.01).run(risk, &model), |found| {
+            found.completed
+        })
+    });
+    check("PAC-Bayes", |risk| {
+        let found = PacBayesSigmaConfig::new(0.1).run(risk, &model);
+        outcome(found, |found| found.completed)
+    });
+    check("McAllester", |risk| {
+        let found = McAllesterConfig::new(0.1).run(risk, &model, &model);
+        outcome(found, |found| found.completed)
+    });
+    check("reparameterization", |risk| {
+        let config = ReparameterizationConfig::new("first".into(), "second".into());
+        outcome(config.run(risk, &model), |found| found.completed)
+    });
+    check("report", |risk| {
+        let config = SharpnessReportConfig::new();
+        outcome(config.run(risk, &model), |found| found.completed)
+    });
+}
+
+#[test]
+fn nothing_follows_a_break_on_a_path() {
+    let (a, b) = (net(), rescaled(&net(), 2.0));
+    let sgd = || SgdConfig::new().init();
+    check("profile with controls", |risk| {
+        let line = Segment::new(&a, &b).unwrap();
+        let profiler = Profiler::new(risk).with_num_points(3).unwrap();
+        outcome(profiler.profile_with_controls(&line, 4), |found| {
+            [found.curve, found.line, found.random]
+                .iter()
+                .all(|profile| profile.completed)
+        })
+    });
+    check("layers", |risk| {
+        let profiler = Profiler::new(risk).with_num_points(3).unwrap();
+        let found = layerwise_barriers(&profiler, [&a, &b], &Layers::TopLevel, 3);
+        outcome(found, |found| found.completed)
+    });
+    check("instability", |risk| {
+        let profiler = Profiler::new(risk).with_num_points(3).unwrap();
+        let config = InstabilityConfig::new(vec![0, 2], 4);
+        let train = |model: Net, state: (), _, _| Ok::<_, String>((model, state));
+        let found = instability_analysis(&profiler, &a, (), &config, train);
+        outcome(found, |found| found.completed)
+    });
+    check("fit", |risk| {
+        let curve = BezierCurve::between(&a, &b, 2).unwrap();
+        let fitter = CurveFitterConfig::new().init(&curve, sgd(), 1e-3);
+        outcome(fitter.unwrap().run(risk, 2), |found| found.completed)
+    });
+    check("band", |risk| {
+        let chain = PolygonalChain::between(&a, &b, 2).unwrap();
+        let config = BandConfig::new().with_steps(3);
+        let found = nudged_elastic_band(risk, &chain, sgd(), 1e-3, &config);
+        outcome(found, |found| found.completed)
+    });
+    check("automated band", |risk| {
+        let config = AutoNebConfig::new()
+            .with_cycles(2)
+            .with_pivots(1)
+            .with_places(2)
+            .with_policy(NormalizationPolicy::Leave)
+            .with_band(BandConfig::new().with_steps(2));
+        let found = auto_neb(risk, [&a, &b], &sgd(), 1e-3, &config);
+        outcome(found, |found| found.completed)
+    });
+}
+
+#[test]
+fn nothing_follows_a_break_on_a_slice() {
+    let model = net();
+    let space = ParamSpace::of(&model).unwrap();
+    let [x, y] = [1, 2].map(|seed| ParamVector::gaussian(&space, seed).unwrap());
+    let grid = Grid::symmetric(1.0, 3).unwrap();
+    check("slice", |risk| {
+        outcome(slice_1d(risk, &model, &x, &grid), |found| found.completed)
+    });
+    check("plane", |risk| {
+        let found = slice_2d(risk, &model, [&x, &y], [&grid, &grid], Axes::AsGiven);
+        outcome(found, |found| found.completed)
+    });
+    check("lowest curvature", |risk| {
+        outcome(LambdaMinConfig::new().run(risk, &model), |_| true)
+    });
+}

@@ -1,0 +1,58 @@
+//! Whose random numbers the loss draws while points of a path move.
+
+use burn::optim::SgdConfig;
+use burn::tensor::{Device, Tensor};
+use burnscape::loss::Risk;
+use burnscape::path::{
+    BandConfig, BezierCurve, Curve, CurveFitterConfig, PolygonalChain, nudged_elastic_band,
+};
+use burnscape::space::ParamVector;
+use burnscape_testkit::models::Dropped;
+use burnscape_testkit::turn;
+
+/// The inner points after some steps on a network with dropout.
+type Run = fn(&Risk<'_, Dropped>, [&Dropped; 2]) -> Vec<f64>;
+
+fn inner(curve: &impl Curve<Dropped>) -> Vec<f64> {
+    let points = curve.control_points().inner().iter();
+    let points = points.map(|point| ParamVector::from_leaves(point).unwrap());
+    points.flat_map(|point| point.to_host().unwrap()).collect()
+}
+
+fn fit(risk: &Risk<'_, Dropped>, [a, b]: [&Dropped; 2]) -> Vec<f64> {
+    let curve = BezierCurve::between(a, b, 2).unwrap();
+    let config = CurveFitterConfig::new();
+    let mut fitter = config.init(&curve, SgdConfig::new().init(), 0.1).unwrap();
+    fitter.run(risk, 2).unwrap();
+    inner(&fitter.curve().unwrap())
+}
+
+fn band(risk: &Risk<'_, Dropped>, [a, b]: [&Dropped; 2]) -> Vec<f64> {
+    let chain = PolygonalChain::between(a, b, 2).unwrap();
+    let config = BandConfig::new().with_steps(4);
+    let found = nudged_elastic_band(risk, &chain, SgdConfig::new().init(), 0.1, &config);
+    inner(&found.unwrap().chain)
+}
+
+#[test]
+fn a_draws_seed_decides_the_masks_of_a_fit_and_of_a_band() {
+    let _turn = turn();
+    let device = Device::flex().autodiff();
+    device.seed(11);
+    let [a, b] = [(); 2].map(|()| Dropped::new([4, 16, 2], &device));
+    let loss = |net: &Dropped, x: Tensor<2>| (net.forward(x) - 1.0).square().mean();
+    let data = [(); 2].map(|()| Tensor::<2>::ones([8, 4], &device.clone().inner()));
+    let risk = Risk::new(&loss, &data);
+    for run in [fit as Run, band] {
+        let after = |state: u64, risk: &Risk<'_, Dropped>| {
+            device.seed(state);
+            run(risk, [&a, &b])
+        };
+        let seeded = |seed: u64| risk.clone().with_draws_seed(seed);
+        assert_eq!(after(1, &seeded(5)), after(2, &seeded(5)));
+        assert_ne!(after(1, &seeded(5)), after(1, &seeded(6)));
+        // Without a seed they are the device's, as in training.
+        assert_eq!(after(1, &risk), after(1, &risk));
+        assert_ne!(after(1, &risk), after(2, &risk));
+    }
+}
