@@ -1,6 +1,7 @@
 //! Who watches a risk.
 
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -119,4 +120,19 @@ fn a_risk_of_a_callers_may_be_watched_by_a_local() {
     }
     let data = batches();
     assert_eq!(passes(&Risk::new(&loss, &data), &model()), 3);
+}
+
+#[test]
+fn an_observer_that_panicked_is_called_again() {
+    let seen = AtomicUsize::new(0);
+    let data = batches();
+    let risk = Risk::new(&loss, &data).with_observer(|_| {
+        assert!(seen.fetch_add(1, Ordering::Relaxed) > 0, "the first call");
+        ControlFlow::Continue(())
+    });
+    let model = model();
+    let run = || risk.loss(&model);
+    assert!(catch_unwind(AssertUnwindSafe(run)).is_err());
+    assert!(risk.loss(&model).unwrap().completed);
+    assert_eq!(seen.load(Ordering::Relaxed), 1 + 3);
 }

@@ -6,8 +6,8 @@ use super::LandscapeError;
 use crate::loss::{LossError, Progress, Risk, Work};
 
 /// Evaluates the points of a slice one after another.
-pub(super) struct Slicer<'r, 'a, M, K> {
-    risk: &'r Risk<'a, M, K>,
+pub(super) struct Slicer<'a, M, K> {
+    risk: &'a Risk<'a, M, K>,
     total: usize,
     /// The loss of the model as it is.
     pub(super) base_loss: f64,
@@ -15,9 +15,9 @@ pub(super) struct Slicer<'r, 'a, M, K> {
     pub(super) num_evaluations: usize,
 }
 
-impl<'r, 'a, M: Module, K> Slicer<'r, 'a, M, K> {
+impl<'a, M: Module, K> Slicer<'a, M, K> {
     pub(super) fn new(
-        risk: &'r Risk<'a, M, K>,
+        risk: &'a Risk<'a, M, K>,
         model: &M,
         total: usize,
     ) -> Result<Self, LandscapeError> {

@@ -146,7 +146,7 @@ impl Instability {
 /// # Ok::<(), burnscape::path::PathError>(())
 /// ```
 pub fn instability_analysis<M, S, K, E>(
-    profiler: &Profiler<'_, '_, M, K>,
+    profiler: &Profiler<'_, M, K>,
     model: &M,
     state: S,
     config: &InstabilityConfig,

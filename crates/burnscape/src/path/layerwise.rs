@@ -136,7 +136,7 @@ impl LayerwiseBarriers {
 /// # Ok::<(), burnscape::path::PathError>(())
 /// ```
 pub fn layerwise_barriers<M: Module, K>(
-    profiler: &Profiler<'_, '_, M, K>,
+    profiler: &Profiler<'_, M, K>,
     [a, b]: [&M; 2],
     layers: &Layers,
     seed: u64,

@@ -43,18 +43,18 @@ use crate::loss::{LossError, Progress, Risk, Work};
 /// # Defaults
 ///
 /// 61 places (Garipov et al. 2018), statistics re-estimated over all training data.
-pub struct Profiler<'r, 'a, M, K> {
-    risk: &'r Risk<'a, M, K>,
-    test: Option<Value<'r, M>>,
-    metrics: Vec<(String, Value<'r, M>)>,
+pub struct Profiler<'a, M, K> {
+    risk: &'a Risk<'a, M, K>,
+    test: Option<Value<'a, M>>,
+    metrics: Vec<(String, Value<'a, M>)>,
     policy: NormalizationPolicy,
     times: Vec<f64>,
 }
 
 /// The value of a risk at a model.
-type Value<'r, M> = Box<dyn Fn(&M) -> Result<f64, LossError> + 'r>;
+type Value<'a, M> = Box<dyn Fn(&M) -> Result<f64, LossError> + 'a>;
 
-impl<M, K> std::fmt::Debug for Profiler<'_, '_, M, K> {
+impl<M, K> std::fmt::Debug for Profiler<'_, M, K> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Profiler")
             .field("risk", &self.risk)
@@ -76,9 +76,9 @@ pub struct ControlledProfile {
     pub random: Profile,
 }
 
-impl<'r, 'a, M: Module, K> Profiler<'r, 'a, M, K> {
+impl<'a, M: Module, K> Profiler<'a, M, K> {
     /// Measures a risk: the loss on training data, from which statistics are re-estimated.
-    pub fn new(risk: &'r Risk<'a, M, K>) -> Self {
+    pub fn new(risk: &'a Risk<'a, M, K>) -> Self {
         Self {
             risk,
             test: None,
@@ -90,14 +90,14 @@ impl<'r, 'a, M: Module, K> Profiler<'r, 'a, M, K> {
 
     /// Measures the loss on test data as well.
     #[must_use]
-    pub fn with_test<L>(mut self, test: &'r Risk<'_, M, L>) -> Self {
+    pub fn with_test<L>(mut self, test: &'a Risk<'_, M, L>) -> Self {
         self.test = Some(value(test));
         self
     }
 
     /// Measures something else as well, under a name: the error on training or test data, for instance.
     #[must_use]
-    pub fn with_metric<L>(mut self, name: impl Into<String>, metric: &'r Risk<'_, M, L>) -> Self {
+    pub fn with_metric<L>(mut self, name: impl Into<String>, metric: &'a Risk<'_, M, L>) -> Self {
         self.metrics.push((name.into(), value(metric)));
         self
     }
@@ -140,7 +140,7 @@ impl<'r, 'a, M: Module, K> Profiler<'r, 'a, M, K> {
     }
 
     /// The same measurement of the loss on the training data alone.
-    pub(super) fn train_only(&self) -> Profiler<'r, 'a, M, K> {
+    pub(super) fn train_only(&self) -> Profiler<'a, M, K> {
         Profiler {
             risk: self.risk,
             test: None,
@@ -161,7 +161,7 @@ impl<'r, 'a, M: Module, K> Profiler<'r, 'a, M, K> {
     }
 
     /// What is measured.
-    pub fn risk(&self) -> &'r Risk<'a, M, K> {
+    pub fn risk(&self) -> &'a Risk<'a, M, K> {
         self.risk
     }
 
@@ -306,7 +306,7 @@ impl<'r, 'a, M: Module, K> Profiler<'r, 'a, M, K> {
     }
 }
 
-fn value<'r, M: Module, K>(risk: &'r Risk<'_, M, K>) -> Value<'r, M> {
+fn value<'a, M: Module, K>(risk: &'a Risk<'_, M, K>) -> Value<'a, M> {
     Box::new(move |model| Ok(risk.whole_loss(model)?.value))
 }
 

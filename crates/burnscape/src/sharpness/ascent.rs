@@ -88,14 +88,14 @@ pub(super) enum End {
 }
 
 /// All that the ascents of one measurement share.
-pub(super) struct Ascent<'r, 'a, M, K> {
+pub(super) struct Ascent<'a, M, K> {
     pub(super) plan: Plan,
-    pub(super) risk: &'r Risk<'a, M, K>,
-    pub(super) model: &'r M,
-    pub(super) metric: &'r Metric,
+    pub(super) risk: &'a Risk<'a, M, K>,
+    pub(super) model: &'a M,
+    pub(super) metric: &'a Metric,
 }
 
-impl<M: Module, K> Ascent<'_, '_, M, K> {
+impl<M: Module, K> Ascent<'_, M, K> {
     /// Climbs from every start: the center, unless it is stationary; in a cube the corner along the principal
     /// direction; then random points of the region.
     pub(super) fn run(&self) -> Result<Found, SharpnessError> {

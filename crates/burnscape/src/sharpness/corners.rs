@@ -19,7 +19,7 @@ const GROUPS: usize = 16;
 /// Marks a coordinate that is not flipped; slopes compare as numbers up to one.
 const NEVER: f64 = 2.0;
 
-impl<M: Module, K> Ascent<'_, '_, M, K> {
+impl<M: Module, K> Ascent<'_, M, K> {
     /// The corner along the direction in which the slope changes most, by the power method on differences of
     /// slopes; none where no slope changes. At a minimum this is the top of the Hessian.
     pub(super) fn principal_corner(

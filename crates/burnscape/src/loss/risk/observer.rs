@@ -51,11 +51,18 @@ impl<'a> Observer<'a> {
 /// closure's own work or by another thread, is not observed.
 impl<F: FnMut(&Progress) -> ControlFlow<()>> Observe for Watch<F> {
     fn report(&self, progress: &Progress) -> ControlFlow<()> {
-        let Some(mut observe) = locked(&self.observe).take() else {
+        let Some(observe) = locked(&self.observe).take() else {
             return ControlFlow::Continue(());
         };
-        let flow = observe(progress);
-        *locked(&self.observe) = Some(observe);
+        let mut lent = Lent {
+            slot: &self.observe,
+            observe: Some(observe),
+        };
+        let flow = match &mut lent.observe {
+            Some(observe) => observe(progress),
+            None => ControlFlow::Continue(()),
+        };
+        drop(lent);
         if flow.is_break() {
             self.has_broken.store(true, Ordering::Relaxed);
         }
@@ -64,6 +71,18 @@ impl<F: FnMut(&Progress) -> ControlFlow<()>> Observe for Watch<F> {
 
     fn take_break(&self) -> bool {
         self.has_broken.swap(false, Ordering::Relaxed)
+    }
+}
+
+/// A closure while it is called. It is put back in the end, also where it panics.
+struct Lent<'w, F> {
+    slot: &'w Mutex<Option<F>>,
+    observe: Option<F>,
+}
+
+impl<F> Drop for Lent<'_, F> {
+    fn drop(&mut self) {
+        *locked(self.slot) = self.observe.take();
     }
 }
 
