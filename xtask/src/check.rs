@@ -10,7 +10,7 @@ use crate::{examples, golden, rules};
 ///
 /// Every step that compiles uses the same set, so that all share what was built.
 pub(crate) const FEATURES: &str =
-    "--features burnscape/train,burnscape/ndarray,burnscape-linearize/ndarray";
+    "--features burnscape/train,burnscape/progress,burnscape/ndarray,burnscape-linearize/ndarray";
 
 pub(crate) fn steps() -> Vec<Step> {
     vec![

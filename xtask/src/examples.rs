@@ -20,7 +20,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ),
 ];
 
-const FEATURES: &str = "train,ndarray";
+const FEATURES: &str = "train,ndarray,progress";
 
 pub(crate) fn invocations() -> Vec<Invocation> {
     EXAMPLES

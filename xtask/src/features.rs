@@ -9,6 +9,7 @@ const SETS: &[(&str, &str, &str)] = &[
     ("flex", "flex", "the default backend"),
     ("ndarray", "ndarray", "another CPU backend alone"),
     ("train", "flex,train", "Burn's Learner"),
+    ("progress", "flex,progress", "a line on the terminal"),
     ("wgpu", "wgpu", "GPUs through WebGPU"),
 ];
 

@@ -32,8 +32,9 @@ use super::LossError;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a data set of `{B}`",
     label = "shows no batches of this type",
-    note = "slices, `Vec`s and arrays of batches are data sets, closures that return an iterator over \
-            batches, and Burn's data loaders (feature `dataset`): pass `&loader`"
+    note = "slices, `Vec`s and arrays of batches are data sets, and closures that return an iterator over \
+            batches",
+    note = "Burn's data loaders are data sets with the feature `dataset` of burnscape: pass `&loader`"
 )]
 pub trait DataSet<B> {
     /// Shows every batch to `visit`, in order, until it breaks. A batch that cannot be read is shown as

@@ -22,6 +22,12 @@ use super::Reduction;
 /// assert!((value - 1.0).abs() < 1e-6);
 /// # Ok::<(), burnscape::loss::LossError>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a loss of `{M}` on batches of `{B}`",
+    label = "not a loss",
+    note = "a loss is a closure `|model: &{M}, batch: {B}| -> Tensor<1>`; name both types in its arguments",
+    note = "outputs and a criterion of them are not a loss by themselves: make the risk with `Risk::split`"
+)]
 pub trait Objective<M, B> {
     /// The loss of `model` on `batch`: one element.
     fn loss(&self, model: &M, batch: B) -> Tensor<1>;

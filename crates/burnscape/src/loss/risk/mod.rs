@@ -6,6 +6,8 @@ mod deterministic;
 mod evaluate;
 mod form;
 mod kind;
+#[cfg(feature = "progress")]
+mod line;
 mod observer;
 mod progress;
 mod source;
