@@ -307,7 +307,10 @@ fn requests_that_make_no_sense_are_refused() {
     let error = burnscape::krylov::Adjoint::matvec_adjoint(&jacobian, &short);
     let error = error.map(|_| ()).unwrap_err();
     assert!(
-        matches!(error, CurvatureError::DifferentOutputs { .. }),
+        matches!(
+            error,
+            CurvatureError::Space(SpaceError::DifferentSpaces { .. })
+        ),
         "{error}"
     );
 }

@@ -92,17 +92,6 @@ pub enum CurvatureError {
     /// A Monte-Carlo estimate without samples.
     #[error("a sampled Fisher matrix needs at least one sample; set `FisherSampling::samples`")]
     NoSamples,
-    /// Vectors over the outputs of two different data sets.
-    #[error(
-        "a vector over other outputs: expected {expected}, found {found}; take it from the \
-         operator's own range"
-    )]
-    DifferentOutputs {
-        /// Outputs of the operator's data.
-        expected: String,
-        /// Outputs of the vector.
-        found: String,
-    },
     /// The observer stopped the work.
     #[error("stopped by the observer after {batches} batches")]
     Stopped {

@@ -2,7 +2,7 @@ use std::cell::Cell;
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use burnscape_krylov::{Adjoint, LinearOperator, VectorSpace};
+use burnscape_krylov::{Adjoint, LinearOperator};
 use burnscape_linearize::LinearMap;
 
 use super::matrix::rows;
@@ -12,7 +12,7 @@ use super::site::{Site, positions};
 use super::sweep::{Setup, Sweep, Traced, Weighting};
 use super::{CurvatureConfig, CurvatureError};
 use crate::loss::{Risk, RiskBatch, Split};
-use crate::space::{ParamSpace, ParamVector};
+use crate::space::{FlatSpace, ParamSpace, ParamVector};
 
 /// The map of a sweep that goes back from the outputs.
 const BACK: usize = 1;
@@ -127,7 +127,7 @@ impl LinearOperator for Jacobian<'_> {
     fn matvec(&self, v: &ParamVector) -> Result<OutputVector, CurvatureError> {
         self.space.check_same(v.space())?;
         let values = self.sweep.concatenated(v.values())?;
-        OutputVector::from_values(&self.outputs, values)
+        Ok(OutputVector::from_values(&self.outputs, values)?)
     }
 
     fn matmat(&self, vectors: &[ParamVector]) -> Result<Vec<OutputVector>, CurvatureError> {
@@ -144,7 +144,7 @@ impl LinearOperator for Jacobian<'_> {
         let [k, n] = block.dims();
         let row = |index: usize| {
             let values = block.clone().slice([index..index + 1, 0..n]).reshape([n]);
-            OutputVector::from_values(&self.outputs, values)
+            Ok(OutputVector::from_values(&self.outputs, values)?)
         };
         (0..k).map(row).collect()
     }

@@ -68,8 +68,8 @@ pub enum SpaceError {
     },
     /// Two vectors, or a vector and a model, belong to different spaces.
     #[error(
-        "the parameter spaces differ: expected {expected}, found {found}; build both from models \
-         of the same architecture, and the same group"
+        "the spaces differ: expected {expected}, found {found}; build both from models of the same \
+         architecture and the same group, or take a vector of outputs from the operator's own range"
     )]
     DifferentSpaces {
         /// The leaf (or count) of the left-hand space.

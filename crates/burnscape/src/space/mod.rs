@@ -1,7 +1,7 @@
 //! Parameter space: a module's trainable parameters as an ordered vector.
 //!
 //! The only room that visits and maps modules for their numbers. Above it everything is ordinary
-//! vector algebra on [`ParamVector`] (one flat tensor) or [`LeafVector`] (leaf by leaf, without
+//! vector algebra on [`ParamVector`] (one flat tensor, a [`FlatVector`]) or [`LeafVector`] (leaf by leaf, without
 //! copies).
 
 mod buffers;
@@ -12,6 +12,7 @@ mod dot;
 mod epsilon;
 mod error;
 mod filter;
+mod flat_vector;
 mod host;
 mod kind;
 mod leaf_vector;
@@ -37,6 +38,7 @@ pub(crate) use dot::dot;
 pub(crate) use epsilon::epsilon;
 pub use error::SpaceError;
 pub use filter::UnfilteredRule;
+pub use flat_vector::{FlatSpace, FlatVector};
 pub(crate) use host::to_host;
 pub use kind::ParamKind;
 pub use leaf_vector::LeafVector;
@@ -44,11 +46,11 @@ pub(crate) use leaf_vector::{as_accumulator, transfer};
 pub(crate) use nearby::{Distance, Nearby};
 pub use param_space::{ParamLeaf, ParamSpace};
 pub use param_vector::ParamVector;
-pub(crate) use products::{max_abs, norm, product};
+pub(crate) use products::norm;
 pub(crate) use range::scaled;
 pub use running::RunningStatistics;
 pub(crate) use seed::mix;
-pub use tensor_block::{FlatVector, TensorBlock};
+pub use tensor_block::TensorBlock;
 pub(crate) use wide::{Wide, power_of_two};
 pub use working_copy::{checkpointing_strategy, copy_for_gradients, unshared_copy};
 pub(crate) use working_copy::{is_training, renamed_copy};

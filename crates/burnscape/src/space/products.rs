@@ -100,14 +100,10 @@ pub(super) fn each(parts: &[Part<'_>]) -> Result<Vec<Wide>, SpaceError> {
     Ok(found)
 }
 
-/// The inner product of two flat tensors: one host synchronization, as a rule.
-pub(crate) fn product(x: &Tensor<1>, y: &Tensor<1>) -> Result<Wide, SpaceError> {
-    Ok(each(&[Part::whole(x, y)])?.into_iter().sum())
-}
-
 /// The Euclidean norm of a flat tensor: one host synchronization, as a rule.
 pub(crate) fn norm(x: &Tensor<1>) -> Result<f64, SpaceError> {
-    Ok(product(x, x)?.sqrt().value())
+    let square: Wide = each(&[Part::whole(x, x)])?.into_iter().sum();
+    Ok(square.sqrt().value())
 }
 
 /// The largest absolute value in a flat tensor; zero if it is empty.

@@ -1,48 +1,26 @@
-use std::fmt::Debug;
-
-use burn::tensor::{DType, Device, Tensor, TensorData};
-use burnscape_krylov::{Dense, HostError, VectorBlock, VectorSpace};
+use burn::tensor::{Tensor, TensorData};
+use burnscape_krylov::{Dense, HostError, VectorBlock};
 
 use super::leaf_vector::transfer;
 use super::products::{floor, holds};
 use super::range::{Limits, scaled_wide};
 use super::wide::{Wide, exponent_of};
-use super::{SpaceError, to_host};
-
-/// Vectors that are one flat tensor on a device.
-pub trait FlatVector: VectorSpace<Error: From<SpaceError>> {
-    /// The flat tensor, `[dimension]`.
-    fn flat(&self) -> &Tensor<1>;
-
-    /// Takes a flat tensor as a vector of `space`.
-    ///
-    /// # Errors
-    ///
-    /// The vectors' own, for a wrong length.
-    fn from_flat(space: &Self::Space, values: Tensor<1>) -> Result<Self, Self::Error>;
-
-    /// Where the vectors of `space` live, and their element type.
-    ///
-    /// # Errors
-    ///
-    /// The vectors' own, for a space without one element type.
-    fn place(space: &Self::Space) -> Result<(Device, DType), Self::Error>;
-}
+use super::{FlatSpace, FlatVector, SpaceError, to_host};
 
 /// Vectors of one space as the rows of one tensor `[capacity, width]` on their device. The width is the
 /// dimension or a little more, with zeros there.
 ///
 /// What Krylov methods do with a basis is one matrix product each, in the precision of the element
 /// type: a dot product of `n` numbers has an error of about `ε √n` of the product of the norms, where
-/// [`ParamVector::dot`](super::ParamVector::dot) sums the parameters in double precision. Methods
+/// [`FlatVector::dot`] sums the parts of the space (its parameters) in double precision. Methods
 /// orthogonalize twice for that reason. Vectors never leave the device; coefficients do.
 ///
 /// Dot products whose terms leave the range of the element type are taken again from vectors scaled by powers of
 /// two. [`reject`](VectorBlock::reject) looks at none of its coefficients, so that it asks for vectors well inside the
 /// range: with a basis of norm one, above `n` times the smallest normal number over `ε`.
 #[derive(Debug, Clone)]
-pub struct TensorBlock<V: FlatVector> {
-    space: V::Space,
+pub struct TensorBlock<S> {
+    space: S,
     /// More rows than there are vectors, so that pushing need not copy.
     rows: Tensor<2>,
     len: usize,
@@ -54,7 +32,7 @@ const PARTS: usize = 4;
 /// Vectors from which on that pays.
 const FEWEST: usize = 16;
 
-impl<V: FlatVector<Block = Self>> TensorBlock<V> {
+impl<S: FlatSpace> TensorBlock<S> {
     /// The rows that hold vectors, with the zeros at their ends.
     fn used(&self) -> Tensor<2> {
         let [capacity, width] = self.rows.dims();
@@ -65,7 +43,7 @@ impl<V: FlatVector<Block = Self>> TensorBlock<V> {
     }
 
     fn dimension(&self) -> usize {
-        V::dimension(&self.space)
+        self.space.dimension()
     }
 
     /// `Q v` on the device, `[len, 1]`.
@@ -148,25 +126,25 @@ impl<V: FlatVector<Block = Self>> TensorBlock<V> {
     }
 }
 
-impl<V: FlatVector<Block = Self>> VectorBlock for TensorBlock<V> {
-    type Vector = V;
+impl<S: FlatSpace> VectorBlock for TensorBlock<S> {
+    type Vector = FlatVector<S>;
 
-    fn with_capacity(space: &V::Space, capacity: usize) -> Result<Self, V::Error> {
-        let (device, dtype) = V::place(space)?;
+    fn with_capacity(space: &S, capacity: usize) -> Result<Self, SpaceError> {
+        let (device, dtype) = space.place()?;
         let capacity = match capacity < FEWEST {
             true => capacity.max(1),
             false => capacity.next_multiple_of(PARTS),
         };
-        let width = V::dimension(space).next_multiple_of(PARTS);
+        let width = space.dimension().next_multiple_of(PARTS);
         let shape = [capacity, width];
         Ok(Self {
             space: space.clone(),
-            rows: Tensor::zeros(shape, (&device, dtype)),
+            rows: Tensor::zeros(shape, (device, dtype)),
             len: 0,
         })
     }
 
-    fn space(&self) -> V::Space {
+    fn space(&self) -> S {
         self.space.clone()
     }
 
@@ -174,11 +152,11 @@ impl<V: FlatVector<Block = Self>> VectorBlock for TensorBlock<V> {
         self.len
     }
 
-    fn push(&mut self, v: V) -> Result<(), V::Error> {
-        V::check_same(&self.space, &v.space())?;
+    fn push(&mut self, v: FlatVector<S>) -> Result<(), SpaceError> {
+        self.space.check_same(v.space())?;
         let [capacity, width] = self.rows.dims();
         let n = self.dimension();
-        let row = v.flat().clone().unsqueeze_dim::<2>(0);
+        let row = v.values().clone().unsqueeze_dim::<2>(0);
         if self.len == capacity {
             // Twice the room, so that each row is copied twice at most on the whole.
             let more = Tensor::zeros([capacity, width], (&row.device(), row.dtype()));
@@ -196,30 +174,30 @@ impl<V: FlatVector<Block = Self>> VectorBlock for TensorBlock<V> {
         self.len = self.len.min(len);
     }
 
-    fn get(&self, index: usize) -> Option<V> {
+    fn get(&self, index: usize) -> Option<FlatVector<S>> {
         if index >= self.len {
             return None;
         }
         let n = self.dimension();
         let row = self.rows.clone().slice([index..index + 1, 0..n]);
-        V::from_flat(&self.space, row.reshape([n])).ok()
+        FlatVector::from_values(&self.space, row.reshape([n])).ok()
     }
 
-    fn dots(&self, v: &V) -> Result<Vec<f64>, V::Error> {
-        V::check_same(&self.space, &v.space())?;
+    fn dots(&self, v: &FlatVector<S>) -> Result<Vec<f64>, SpaceError> {
+        self.space.check_same(v.space())?;
         match self.len {
             0 => Ok(Vec::new()),
             len => {
-                let plain = to_host(self.projections(v.flat().clone()).reshape([len]))?;
+                let plain = to_host(self.projections(v.values().clone()).reshape([len]))?;
                 if self.are_trusted(&plain) {
                     return Ok(plain);
                 }
-                let Some([own, other]) = Self::exponents([self.numbers(), v.flat().clone()])?
+                let Some([own, other]) = Self::exponents([self.numbers(), v.values().clone()])?
                 else {
                     return Ok(plain);
                 };
                 let own = if own.abs() <= 32 { 0 } else { own };
-                let column = scaled_wide(v.flat().clone(), Wide::new(1.0, -other));
+                let column = scaled_wide(v.values().clone(), Wide::new(1.0, -other));
                 let dots = to_host(self.shifted(-own).projections(column).reshape([len]))?;
                 let dots = dots
                     .into_iter()
@@ -229,7 +207,7 @@ impl<V: FlatVector<Block = Self>> VectorBlock for TensorBlock<V> {
         }
     }
 
-    fn combine(&self, coefficients: &[f64]) -> Result<V, V::Error> {
+    fn combine(&self, coefficients: &[f64]) -> Result<FlatVector<S>, SpaceError> {
         if coefficients.len() != self.len {
             let error = HostError::CoefficientCount {
                 expected: self.len,
@@ -238,7 +216,7 @@ impl<V: FlatVector<Block = Self>> VectorBlock for TensorBlock<V> {
             return Err(error.into());
         }
         if self.len == 0 {
-            return V::zeros(&self.space);
+            return FlatVector::zeros(&self.space);
         }
         // Coefficients that leave the range of the element type, for vectors that make up for it.
         let largest = coefficients
@@ -254,7 +232,7 @@ impl<V: FlatVector<Block = Self>> VectorBlock for TensorBlock<V> {
             .map(|&c| Wide::new(c, -exponent).value());
         let row = self.upload(row.collect(), [1, self.len]);
         let sum = self.mixture(row);
-        V::from_flat(
+        FlatVector::from_values(
             &self.space,
             match exponent {
                 0 => sum,
@@ -263,17 +241,17 @@ impl<V: FlatVector<Block = Self>> VectorBlock for TensorBlock<V> {
         )
     }
 
-    fn reject(&self, v: V) -> Result<V, V::Error> {
-        V::check_same(&self.space, &v.space())?;
+    fn reject(&self, v: FlatVector<S>) -> Result<FlatVector<S>, SpaceError> {
+        self.space.check_same(v.space())?;
         if self.len == 0 {
             return Ok(v);
         }
-        let component = self.mixture(self.projections(v.flat().clone()).transpose());
-        V::from_flat(&self.space, v.flat().clone() - component)
+        let component = self.mixture(self.projections(v.values().clone()).transpose());
+        FlatVector::from_values(&self.space, v.values().clone() - component)
     }
 
-    fn gram(&self, other: &Self) -> Result<Dense, V::Error> {
-        V::check_same(&self.space, &other.space)?;
+    fn gram(&self, other: &Self) -> Result<Dense, SpaceError> {
+        self.space.check_same(&other.space)?;
         let entries = match (self.len, other.len) {
             (0, _) | (_, 0) => Vec::new(),
             (rows, columns) => {
@@ -299,7 +277,7 @@ impl<V: FlatVector<Block = Self>> VectorBlock for TensorBlock<V> {
         Ok(Dense::from_row_major(self.len, other.len, entries)?)
     }
 
-    fn rotate(&self, coefficients: &Dense) -> Result<Self, V::Error> {
+    fn rotate(&self, coefficients: &Dense) -> Result<Self, SpaceError> {
         let [rows, columns] = [coefficients.num_rows(), coefficients.num_columns()];
         if columns != self.len {
             let error = HostError::CoefficientCount {

@@ -1,32 +1,33 @@
-use burn::tensor::{DType, Device, Tensor};
+//! Flat vectors as those of `burnscape-krylov`.
+
 use burnscape_krylov::{Elementwise, VectorSpace};
 
 use super::epsilon::epsilon;
 use super::products::max_abs;
-use super::{FlatVector, ParamSpace, ParamVector, SpaceError, TensorBlock};
+use super::{FlatSpace, FlatVector, SpaceError, TensorBlock};
 
-impl VectorSpace for ParamVector {
+impl<S: FlatSpace> VectorSpace for FlatVector<S> {
     type Error = SpaceError;
-    type Space = ParamSpace;
-    type Block = TensorBlock<Self>;
+    type Space = S;
+    type Block = TensorBlock<S>;
 
-    fn space(&self) -> ParamSpace {
+    fn space(&self) -> S {
         self.space().clone()
     }
 
-    fn dimension(space: &ParamSpace) -> usize {
-        space.len()
+    fn dimension(space: &S) -> usize {
+        space.dimension()
     }
 
-    fn check_same(expected: &ParamSpace, found: &ParamSpace) -> Result<(), SpaceError> {
+    fn check_same(expected: &S, found: &S) -> Result<(), SpaceError> {
         expected.check_same(found)
     }
 
-    fn zeros(space: &ParamSpace) -> Result<Self, SpaceError> {
+    fn zeros(space: &S) -> Result<Self, SpaceError> {
         Self::zeros(space)
     }
 
-    fn from_host(space: &ParamSpace, values: &[f64]) -> Result<Self, SpaceError> {
+    fn from_host(space: &S, values: &[f64]) -> Result<Self, SpaceError> {
         Self::from_host(space, values)
     }
 
@@ -59,22 +60,8 @@ impl VectorSpace for ParamVector {
     }
 }
 
-impl Elementwise for ParamVector {
+impl<S: FlatSpace> Elementwise for FlatVector<S> {
     fn times(self, x: &Self) -> Result<Self, SpaceError> {
         Self::times(self, x)
-    }
-}
-
-impl FlatVector for ParamVector {
-    fn flat(&self) -> &Tensor<1> {
-        self.values()
-    }
-
-    fn from_flat(space: &ParamSpace, values: Tensor<1>) -> Result<Self, SpaceError> {
-        Self::from_values(space, values)
-    }
-
-    fn place(space: &ParamSpace) -> Result<(Device, DType), SpaceError> {
-        Ok((space.device().clone(), space.dtype()?))
     }
 }
