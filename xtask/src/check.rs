@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::invocation::Invocation;
 use crate::step::{Step, Work};
-use crate::{examples, golden, rules};
+use crate::{examples, golden, rules, surface};
 
 /// What is compiled: Burn's Learner and a second device besides the default one.
 ///
@@ -20,6 +20,7 @@ pub(crate) fn steps() -> Vec<Step> {
             work: Work::Inspect(rules::check),
         },
         golden::step(),
+        surface::step(),
         Step {
             name: "fmt",
             about: "formatting",

@@ -1,6 +1,7 @@
 //! How much a user of the library can name, and how much code stands behind it.
 
 mod code_lines;
+mod gate;
 mod names;
 mod page;
 mod sources;
@@ -11,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+pub(crate) use gate::step;
 use names::Origin;
 use sources::Sources;
 
@@ -35,20 +37,21 @@ struct Surface {
 
 /// Prints the page; with `write`, keeps it.
 pub(crate) fn run(root: &Path, write: bool) -> Result<(), String> {
-    let surfaces: Result<Vec<Surface>, String> = CRATES
-        .into_iter()
-        .map(|name| {
-            let sources = Sources::read(&root.join("crates").join(name).join("src"))?;
-            let rooms = rooms(&sources).map_err(|error| format!("{name}: {error}"))?;
-            Ok(Surface { name, rooms })
-        })
-        .collect();
-    let page = page::page(&surfaces?);
+    let page = page::page(&read(root)?);
     print!("{page}");
     if write {
         fs::write(root.join(PAGE), page).map_err(|error| format!("{PAGE}: {error}"))?;
     }
     Ok(())
+}
+
+fn read(root: &Path) -> Result<Vec<Surface>, String> {
+    let surfaces = CRATES.into_iter().map(|name| {
+        let sources = Sources::read(&root.join("crates").join(name).join("src"))?;
+        let rooms = rooms(&sources).map_err(|error| format!("{name}: {error}"))?;
+        Ok(Surface { name, rooms })
+    });
+    surfaces.collect()
 }
 
 fn rooms(sources: &Sources) -> Result<BTreeMap<String, Room>, String> {

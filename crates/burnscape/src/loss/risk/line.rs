@@ -1,7 +1,5 @@
 //! The progress of a risk as a line on a terminal.
 
-use std::ops::ControlFlow;
-
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Observer, Progress, Risk, Work};
@@ -128,6 +126,7 @@ fn level(work: Work) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::ControlFlow;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use burn::nn::{Linear, LinearConfig};
