@@ -2,9 +2,9 @@ use burn::module::Module;
 use burnscape_krylov::{LinearOperator, SelfAdjoint};
 use burnscape_linearize::{LinearMap, OutputMetric};
 
+use super::batch_points::{Setup, Traced, Weighting};
 use super::matrix::{Matrix, matrix_operator};
 use super::site::{Site, positions};
-use super::sweep::{Setup, Traced, Weighting};
 use super::{CurvatureConfig, CurvatureError};
 use crate::loss::{LossError, PerExample, Reduction, Risk, RiskBatch};
 use crate::space::{ParamSpace, ParamVector};

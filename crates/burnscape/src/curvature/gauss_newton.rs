@@ -2,9 +2,9 @@ use burn::module::Module;
 use burnscape_krylov::{LinearOperator, SelfAdjoint};
 use burnscape_linearize::LinearMap;
 
+use super::batch_points::{Setup, Traced, Weighting};
 use super::matrix::{Matrix, matrix_operator};
 use super::site::{Site, positions};
-use super::sweep::{Setup, Traced, Weighting};
 use super::{CurvatureConfig, CurvatureError};
 use crate::loss::{Risk, RiskBatch, Split};
 use crate::space::{ParamSpace, ParamVector};
@@ -59,7 +59,7 @@ matrix_operator!(GaussNewton);
 impl<'a> GaussNewton<'a> {
     /// The loss over the data at the model's parameters.
     pub fn loss(&self) -> f64 {
-        self.0.sweep.totals.loss
+        self.0.batches.totals.loss
     }
 }
 

@@ -2,10 +2,10 @@ use burn::module::Module;
 use burnscape_krylov::{LinearOperator, SelfAdjoint};
 use burnscape_linearize::LinearMap;
 
+use super::batch_points::{Setup, Traced, Weighting};
 use super::matrix::{Matrix, matrix_operator};
 use super::reverse::Reverse;
 use super::site::{Site, positions};
-use super::sweep::{Setup, Traced, Weighting};
 use super::{CurvatureConfig, CurvatureError};
 use crate::loss::{Batch, Draws, Mode, Objective, Risk, RiskBatch, of_one_batch};
 use crate::space::{ParamSpace, ParamVector};
@@ -107,7 +107,7 @@ impl<'a> Hessian<'a> {
 
     /// The loss over the data at the model's parameters.
     pub fn loss(&self) -> f64 {
-        self.0.sweep.totals.loss
+        self.0.batches.totals.loss
     }
 
     /// The gradient of the loss over the data, which comes with the Hessian.
@@ -116,7 +116,7 @@ impl<'a> Hessian<'a> {
     ///
     /// [`CurvatureError::Space`].
     pub fn gradient(&self) -> Result<ParamVector, CurvatureError> {
-        let values = self.0.sweep.totals.gradient.clone();
+        let values = self.0.batches.totals.gradient.clone();
         Ok(match values {
             Some(values) => ParamVector::from_values(&self.0.space, values)?,
             None => ParamVector::zeros(&self.0.space)?,

@@ -5,16 +5,17 @@ use burn::tensor::Tensor;
 use burnscape_krylov::{Adjoint, LinearOperator};
 use burnscape_linearize::LinearMap;
 
+use super::batch_points::{Setup, Traced, Weighting};
+use super::batch_sum::BatchSum;
 use super::matrix::rows;
 use super::output_vector::{OutputSpace, OutputVector};
 use super::reverse::Reverse;
 use super::site::{Site, positions};
-use super::sweep::{Setup, Sweep, Traced, Weighting};
 use super::{CurvatureConfig, CurvatureError};
 use crate::loss::{Risk, RiskBatch, Split};
 use crate::space::{FlatSpace, ParamSpace, ParamVector};
 
-/// The map of a sweep that goes back from the outputs.
+/// The map of a batch that goes back from the outputs.
 const BACK: usize = 1;
 
 /// The Jacobian `J = ∂z/∂w` of a model's outputs over a data set, and its transpose.
@@ -59,7 +60,7 @@ pub struct Jacobian<'a> {
     pub(super) space: ParamSpace,
     pub(super) outputs: OutputSpace,
     /// Two maps: forwards, and back.
-    sweep: Sweep<'a>,
+    batches: BatchSum<'a>,
     /// Where the rows of each batch begin.
     starts: Vec<usize>,
 }
@@ -77,7 +78,7 @@ impl Jacobian<'_> {
 
     /// Number of examples in the data.
     pub fn num_examples(&self) -> usize {
-        self.sweep.totals.num_examples
+        self.batches.totals.num_examples
     }
 
     /// A product each way, which has to be finite.
@@ -85,7 +86,7 @@ impl Jacobian<'_> {
         let v = ParamVector::rademacher(&self.space, 1)?;
         let moved = self.matvec(&v)?;
         if !moved.norm()?.is_finite() {
-            return Err(self.sweep.find_non_finite(0, |_| v.values().clone())?);
+            return Err(self.batches.find_non_finite(0, |_| v.values().clone())?);
         }
         let signs = moved.values().ones_like();
         let back =
@@ -93,7 +94,7 @@ impl Jacobian<'_> {
         match back.norm()?.is_finite() {
             true => Ok(()),
             false => Err(self
-                .sweep
+                .batches
                 .find_non_finite(BACK, |batch| signs.clone().slice([self.rows_of(batch)]))?),
         }
     }
@@ -105,7 +106,7 @@ impl Jacobian<'_> {
     /// `Jᵀ u` for the rows `u` of a block.
     pub(super) fn transposed_block(&self, block: &Tensor<2>) -> Result<Tensor<2>, CurvatureError> {
         let [k, _] = block.dims();
-        self.sweep.sum_block(BACK, k, |batch, vectors| {
+        self.batches.sum_block(BACK, k, |batch, vectors| {
             block.clone().slice([vectors, self.rows_of(batch)])
         })
     }
@@ -126,7 +127,7 @@ impl LinearOperator for Jacobian<'_> {
 
     fn matvec(&self, v: &ParamVector) -> Result<OutputVector, CurvatureError> {
         self.space.check_same(v.space())?;
-        let values = self.sweep.concatenated(v.values())?;
+        let values = self.batches.concatenated(v.values())?;
         Ok(OutputVector::from_values(&self.outputs, values)?)
     }
 
@@ -139,7 +140,7 @@ impl LinearOperator for Jacobian<'_> {
         }
         let stacked = vectors.iter().map(|v| v.values().clone()).collect();
         let block = self
-            .sweep
+            .batches
             .concatenated_block(&Tensor::stack::<2>(stacked, 0))?;
         let [k, n] = block.dims();
         let row = |index: usize| {
@@ -154,7 +155,7 @@ impl Adjoint for Jacobian<'_> {
     fn matvec_adjoint(&self, u: &OutputVector) -> Result<ParamVector, CurvatureError> {
         self.outputs.check_same(u.space())?;
         let part = |batch: usize| u.values().clone().slice([self.rows_of(batch)]);
-        let values = self.sweep.sum(BACK, part)?;
+        let values = self.batches.sum(BACK, part)?;
         Ok(ParamVector::from_values(&self.space, values)?)
     }
 
@@ -207,16 +208,16 @@ impl CurvatureConfig {
             noise_seed: 0,
             trace: &trace,
         };
-        let sweep = Sweep::new(&site, &setup)?;
+        let batches = BatchSum::new(&site, &setup)?;
         let mut starts = vec![0];
-        for rows in sweep.num_rows() {
+        for rows in batches.num_rows() {
             starts.push(starts[starts.len() - 1] + rows);
         }
         let outputs = OutputSpace::new(starts[starts.len() - 1], dtype.get(), &site.space);
         let jacobian = Jacobian {
             space: site.space.clone(),
             outputs,
-            sweep,
+            batches,
             starts,
         };
         if self.checks {

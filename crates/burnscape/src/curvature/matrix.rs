@@ -2,16 +2,17 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use super::CurvatureError;
+use super::batch_points::Setup;
+use super::batch_sum::BatchSum;
 use super::displaced::{Displaced, of_products};
 use super::site::Site;
-use super::sweep::{Setup, Sweep};
 use crate::loss::{Agreement, Sides, Tolerance, compare};
 use crate::space::{Distance, ParamSpace, ParamVector};
 
 /// A symmetric matrix over parameters, as a sum over batches: what the operators are inside.
 pub(super) struct Matrix<'a> {
     pub(super) space: ParamSpace,
-    pub(super) sweep: Sweep<'a>,
+    pub(super) batches: BatchSum<'a>,
 }
 
 impl<'a> Matrix<'a> {
@@ -21,7 +22,7 @@ impl<'a> Matrix<'a> {
     ) -> Result<Self, CurvatureError> {
         let matrix = Self {
             space: site.space.clone(),
-            sweep: Sweep::new(site, setup)?,
+            batches: BatchSum::new(site, setup)?,
         };
         if site.config.checks {
             matrix.check()?;
@@ -31,7 +32,7 @@ impl<'a> Matrix<'a> {
 
     pub(super) fn product(&self, v: &ParamVector) -> Result<ParamVector, CurvatureError> {
         self.space.check_same(v.space())?;
-        let sum = self.sweep.sum(0, |_| v.values().clone())?;
+        let sum = self.batches.sum(0, |_| v.values().clone())?;
         Ok(ParamVector::from_values(&self.space, sum)?)
     }
 
@@ -53,7 +54,7 @@ impl<'a> Matrix<'a> {
             Tensor::stack::<2>(rows, 0)
         };
         let products = self
-            .sweep
+            .batches
             .sum_block(0, vectors.len(), |_, range| stacked(range))?;
         rows(&self.space, &products)
     }
@@ -69,7 +70,9 @@ impl<'a> Matrix<'a> {
         let product = |w: &ParamVector, near: Option<(&Displaced, Distance)>| match near {
             None => self.product(w),
             Some((displaced, distance)) => {
-                let values = self.sweep.sum_displaced(displaced, distance, w.values())?;
+                let values = self
+                    .batches
+                    .sum_displaced(displaced, distance, w.values())?;
                 Ok(ParamVector::from_values(&self.space, values)?)
             }
         };
@@ -80,7 +83,9 @@ impl<'a> Matrix<'a> {
                 if !norm.is_finite() {
                     return match near {
                         Some(_) => Ok(None),
-                        None => Err(self.sweep.find_non_finite(0, |_| vector.values().clone())?),
+                        None => Err(self
+                            .batches
+                            .find_non_finite(0, |_| vector.values().clone())?),
                     };
                 }
             }
@@ -95,7 +100,7 @@ impl<'a> Matrix<'a> {
         if own.is_some_and(|own| own.difference <= tolerance * own.size) {
             return Ok(());
         }
-        let displaced = self.sweep.displaced(&self.space)?;
+        let displaced = self.batches.displaced(&self.space)?;
         let points = [Distance::NONE].into_iter();
         let points = points.chain(Distance::growing(dtype));
         let found = compare(
@@ -139,19 +144,19 @@ macro_rules! matrix_operator {
 
             /// Number of examples in the data.
             pub fn num_examples(&self) -> usize {
-                self.0.sweep.totals.num_examples
+                self.0.batches.totals.num_examples
             }
 
             /// Number of batches whose residuals are kept; the others are read again for every
             /// product.
             pub fn num_kept_batches(&self) -> usize {
-                self.0.sweep.num_kept()
+                self.0.batches.num_kept()
             }
 
             /// What a product runs for a batch of the shapes that came first: print it, or ask for
             /// its [`stats`](burnscape_linearize::Program::stats).
             pub fn linear_program(&self) -> burnscape_linearize::Program {
-                self.0.sweep.linear_program()
+                self.0.batches.linear_program()
             }
         }
 
@@ -183,7 +188,7 @@ macro_rules! matrix_operator {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.debug_struct(stringify!($name))
                     .field("num_parameters", &self.0.space.len())
-                    .field("num_examples", &self.0.sweep.totals.num_examples)
+                    .field("num_examples", &self.0.batches.totals.num_examples)
                     .finish_non_exhaustive()
             }
         }

@@ -23,6 +23,8 @@
 //! branch on one, or use tensors other than the model's and the batch's. A loss module with tensors
 //! of its own (class weights) is built inside the closure, on `outputs.device()`.
 
+mod batch_points;
+mod batch_sum;
 mod config;
 mod displaced;
 mod empirical_fisher;
@@ -39,7 +41,6 @@ mod ntk;
 mod output_vector;
 mod reverse;
 mod site;
-mod sweep;
 mod usable;
 mod weight_decay;
 

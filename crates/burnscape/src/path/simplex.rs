@@ -1,12 +1,10 @@
 use burn::module::Module;
-use rand::SeedableRng;
-use rand::rngs::StdRng;
 use rand_distr::{Distribution, Exp1};
 
 use super::error::check_range;
 use super::gram::Gram;
 use super::{ControlPoints, PathError};
-use crate::space::{LeafVector, ParamSpace, Wide, epsilon, mix, unshared_copy};
+use crate::space::{LeafVector, ParamSpace, Wide, epsilon, stream, unshared_copy};
 
 /// The simplex spanned by models: all their convex combinations.
 ///
@@ -203,7 +201,7 @@ impl<M: Module> Simplex<M> {
 
 /// Uniform barycentric weights: exponential variables over their sum.
 pub(super) fn dirichlet(count: usize, seed: u64, index: u64) -> Vec<f64> {
-    let rng = StdRng::seed_from_u64(mix(seed, index));
+    let rng = stream(seed, index);
     let draws: Vec<f64> = Exp1.sample_iter(rng).take(count).collect();
     let sum: f64 = draws.iter().sum();
     draws.into_iter().map(|draw| draw / sum).collect()

@@ -1,12 +1,11 @@
 use burn::config::Config;
-use rand::rngs::StdRng;
+use rand::RngExt;
 use rand::seq::SliceRandom;
-use rand::{RngExt, SeedableRng};
 
 use super::PathError;
 use super::error::check_range;
 use super::quadrature::gauss_legendre;
-use crate::space::mix;
+use crate::space::stream;
 
 /// Where on the curve the loss of a batch is taken.
 ///
@@ -40,7 +39,7 @@ impl TimeSampling {
     /// Place and weight of the draw with this index, on a curve of so many pieces; weights average to one. A function of seed and
     /// index alone, so that a resumed fit draws what an uninterrupted one would.
     pub(super) fn draw(self, seed: u64, index: u64, pieces: usize) -> (f64, f64) {
-        let uniform = || StdRng::seed_from_u64(mix(seed, index)).random::<f64>();
+        let uniform = || stream(seed, index).random::<f64>();
         match self {
             Self::Uniform => (uniform(), 1.0),
             Self::Stratified(count) => {
@@ -61,7 +60,7 @@ impl TimeSampling {
 fn turn(seed: u64, index: u64, count: usize) -> usize {
     let round = index / count as u64;
     let mut order: Vec<usize> = (0..count).collect();
-    order.shuffle(&mut StdRng::seed_from_u64(mix(seed ^ 0x5EED, round)));
+    order.shuffle(&mut stream(seed ^ 0x5EED, round));
     order[(index % count as u64) as usize]
 }
 

@@ -2,22 +2,14 @@ use burn::module::Module;
 
 use super::SharpnessError;
 use crate::loss::{LossError, Risk};
-use crate::space::ParamVector;
+use crate::space::{ParamVector, mix};
 
 /// The seed of sample `index`: a function of the two numbers only, so that asking for more samples
 /// changes none of the first.
 ///
-/// Neighboring seeds must not share samples, so the seed is scrambled before the index is added.
+/// Neighboring seeds must not share samples, so the seed is mixed before the index is added.
 pub(super) fn sample_seed(seed: u64, index: usize) -> u64 {
-    scramble(scramble(seed).wrapping_add(index as u64))
-}
-
-/// The output function of SplitMix64 (Steele, Lea, Flood 2014), a bijection.
-fn scramble(seed: u64) -> u64 {
-    let z = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
+    mix(mix(seed, 0).wrapping_add(index as u64), 0)
 }
 
 /// `L(w + size · displacement)`.

@@ -3,8 +3,8 @@ use std::collections::HashMap;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
+use super::module_path::ModulePath;
 use super::read::Contexts;
-use super::walk::Walk;
 
 /// The float values of a model that are not trained, running statistics above all, at one moment.
 ///
@@ -32,7 +32,7 @@ impl BufferSnapshot {
         // told from buffers by what `train` makes require gradients.
         let trained = model.valid().train();
         let mut reader = Reader {
-            walk: Walk::default(),
+            place: ModulePath::default(),
             values: HashMap::new(),
         };
         trained.visit(&mut reader);
@@ -46,7 +46,7 @@ impl BufferSnapshot {
         // Updates that wait for synchronization would otherwise overwrite what is restored.
         drop(model.valid());
         let mut writer = Writer {
-            walk: Walk::default(),
+            place: ModulePath::default(),
             values: &self.values,
         };
         model.map(&mut writer)
@@ -75,21 +75,21 @@ impl Clone for Box<dyn AnyTensor> {
 }
 
 struct Reader {
-    walk: Walk,
+    place: ModulePath,
     values: HashMap<String, Box<dyn AnyTensor>>,
 }
 
 impl ModuleVisitor for Reader {
     fn enter_module(&mut self, name: &str, container_type: &str) {
-        self.walk.enter(name, container_type);
+        self.place.enter(name, container_type);
     }
 
     fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.walk.exit();
+        self.place.exit();
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let path = self.walk.float_path();
+        let path = self.place.float_path();
         let value = param.base();
         if !value.is_require_grad() {
             self.values.insert(path, Box::new(value.inner()));
@@ -98,21 +98,21 @@ impl ModuleVisitor for Reader {
 }
 
 struct Writer<'a> {
-    walk: Walk,
+    place: ModulePath,
     values: &'a HashMap<String, Box<dyn AnyTensor>>,
 }
 
 impl ModuleMapper for Writer<'_> {
     fn enter_module(&mut self, name: &str, container_type: &str) {
-        self.walk.enter(name, container_type);
+        self.place.enter(name, container_type);
     }
 
     fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.walk.exit();
+        self.place.exit();
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let path = self.walk.float_path();
+        let path = self.place.float_path();
         let value = self
             .values
             .get(&path)

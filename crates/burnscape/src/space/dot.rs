@@ -1,6 +1,6 @@
 use burn::tensor::{Device, Tensor};
 
-use super::leaf_vector::as_accumulator;
+use super::cast::as_accumulator;
 
 /// Numbers that one matrix product of a row and a column sums up.
 const BLOCK: usize = 4096;

@@ -1,8 +1,8 @@
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
+use super::cast::as_accumulator;
 use super::host::to_host;
-use super::leaf_vector::as_accumulator;
 use super::products::{floor, holds};
 use super::range::scale_steps;
 use super::rank::{expand_axis, max_but_axis, sum_but_axis};

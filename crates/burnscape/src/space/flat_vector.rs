@@ -4,8 +4,8 @@ use std::ops::Range;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use super::SpaceError;
+use super::cast::as_dtype;
 use super::host::to_host;
-use super::leaf_vector::as_dtype;
 use super::products::{self, Part};
 use super::range::{scaled, scaled_wide};
 use super::wide::Wide;

@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor};
 
-use super::leaf_vector::as_dtype;
+use super::cast::as_dtype;
 use super::products;
 use super::wide::Wide;
 use super::{FlatSpace, FlatVector, LeafVector, ParamLeaf, ParamSpace, SpaceError};

@@ -8,9 +8,10 @@ use std::ops::Range;
 use burn::tensor::{DType, Tensor};
 
 use super::SpaceError;
+use super::cast::as_accumulator;
 use super::dot::dot;
 use super::epsilon::epsilon;
-use super::leaf_vector::{as_accumulator, transfer};
+use super::host::transfer;
 use super::range::{Limits, scaled_wide};
 use super::wide::{Wide, exponent_of};
 

@@ -7,8 +7,8 @@ use burn::tensor::{DType, Device, GradientCheckpointingStrategy, Tensor};
 
 use super::context::ParamContext;
 use super::kind::Role;
+use super::module_path::ModulePath;
 use super::rank::MAX_RANK;
-use super::walk::Walk;
 use super::{ParamLeaf, SpaceError};
 
 /// The outcome of [`trainable`].
@@ -64,7 +64,7 @@ struct Collector<'a> {
     quantized: HashMap<ParamId, DType>,
     /// The contexts of all floats if nothing were frozen.
     unfrozen: Contexts,
-    walk: Walk,
+    place: ModulePath,
     position: usize,
     index: HashMap<ParamId, usize>,
     /// All paths of each parameter.
@@ -84,7 +84,7 @@ impl<'a> Collector<'a> {
             group,
             quantized,
             unfrozen,
-            walk: Walk::default(),
+            place: ModulePath::default(),
             position: 0,
             index: HashMap::new(),
             occurrences: HashMap::new(),
@@ -136,15 +136,15 @@ impl<'a> Collector<'a> {
 
 impl ModuleVisitor for Collector<'_> {
     fn enter_module(&mut self, name: &str, container_type: &str) {
-        self.walk.enter(name, container_type);
+        self.place.enter(name, container_type);
     }
 
     fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.walk.exit();
+        self.place.exit();
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let path = self.walk.float_path();
+        let path = self.place.float_path();
         let position = self.position;
         self.position += 1;
         let value = param.base();
@@ -180,7 +180,7 @@ impl ModuleVisitor for Collector<'_> {
         if !self.same_device(&path, value.device().inner()) {
             return;
         }
-        let role = Role::of(self.walk.containers(), D);
+        let role = Role::of(self.place.containers(), D);
         let shape = value.shape().as_slice().to_vec();
         let offset = self.offset;
         self.offset += value.shape().num_elements();
@@ -218,7 +218,7 @@ pub(super) struct Values {
 pub(super) fn values<M: Module>(model: &M, paths: &HashSet<&str>) -> Values {
     let mut reader = ValueReader {
         paths,
-        walk: Walk::default(),
+        place: ModulePath::default(),
         values: Values::default(),
     };
     model.visit(&mut reader);
@@ -227,21 +227,21 @@ pub(super) fn values<M: Module>(model: &M, paths: &HashSet<&str>) -> Values {
 
 struct ValueReader<'a> {
     paths: &'a HashSet<&'a str>,
-    walk: Walk,
+    place: ModulePath,
     values: Values,
 }
 
 impl ModuleVisitor for ValueReader<'_> {
     fn enter_module(&mut self, name: &str, container_type: &str) {
-        self.walk.enter(name, container_type);
+        self.place.enter(name, container_type);
     }
 
     fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.walk.exit();
+        self.place.exit();
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let path = self.walk.float_path();
+        let path = self.place.float_path();
         *self.values.occurrences.entry(param.id).or_default() += 1;
         if self.paths.contains(path.as_str()) {
             let value = param.base().inner();

@@ -1,3 +1,8 @@
+//! Streams of random numbers: one for each seed and index.
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
 /// A seed for one step (or part, or start) of a seeded process: SplitMix64's finalizer over both.
 ///
 /// Neighboring seeds and steps give unrelated streams.
@@ -6,4 +11,9 @@ pub(crate) fn mix(seed: u64, index: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^ (z >> 31)
+}
+
+/// The random numbers of one step (or part, or start) of a seeded process.
+pub(crate) fn stream(seed: u64, index: u64) -> StdRng {
+    StdRng::seed_from_u64(mix(seed, index))
 }

@@ -1,7 +1,7 @@
 use burn::tensor::{Tensor, TensorData};
 use burnscape_krylov::{Dense, HostError, VectorBlock};
 
-use super::leaf_vector::transfer;
+use super::host::transfer;
 use super::products::{floor, holds};
 use super::range::{Limits, scaled_wide};
 use super::wide::{Wide, exponent_of};

@@ -9,6 +9,7 @@ use burn::tensor::{DType, GradientCheckpointingStrategy, Tensor};
 use super::context::ParamContext;
 use super::range::scaled;
 use super::read::Contexts;
+use super::seed::mix;
 
 /// What happens to one parameter.
 pub(super) enum Edit {
@@ -114,14 +115,10 @@ impl Rewriter {
     fn name(&mut self, id: ParamId) -> ParamId {
         let Some(salt) = self.salt else { return id };
         let index = self.renamed.len() as u64;
-        *self.renamed.entry(id).or_insert_with(|| {
-            // SplitMix64's finalizer over salt and place: neighbors get unrelated numbers.
-            let mut z =
-                salt.wrapping_add(index.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-            ParamId::from(z ^ (z >> 31))
-        })
+        *self
+            .renamed
+            .entry(id)
+            .or_insert_with(|| ParamId::from(mix(salt, index)))
     }
 
     /// What another occurrence of the parameter became.

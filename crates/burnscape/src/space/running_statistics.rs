@@ -4,10 +4,10 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{DType, Tensor};
 
 use super::SpaceError;
+use super::cast::{as_accumulator, as_dtype};
 use super::context::ParamContext;
-use super::leaf_vector::{as_accumulator, as_dtype};
+use super::module_path::ModulePath;
 use super::read::Contexts;
-use super::walk::Walk;
 
 /// The running statistics of a model's normalization layers: what its forward pass in training
 /// writes, apart from parameters that are merely frozen.
@@ -51,7 +51,7 @@ impl RunningStatistics {
         // Whatever training can make require gradients is a parameter, frozen or not.
         let mut reader = Reader {
             contexts: Contexts::of(&plain.clone().unfreeze().train()),
-            walk: Walk::default(),
+            place: ModulePath::default(),
             position: 0,
             values: BTreeMap::new(),
         };
@@ -125,7 +125,7 @@ impl RunningStatistics {
         // An update that waits for synchronization would otherwise overwrite what is written.
         drop(model.valid());
         let mut writer = Writer {
-            walk: Walk::default(),
+            place: ModulePath::default(),
             values: &self.values,
         };
         model.map(&mut writer)
@@ -141,22 +141,22 @@ impl RunningStatistics {
 
 struct Reader {
     contexts: Contexts,
-    walk: Walk,
+    place: ModulePath,
     position: usize,
     values: BTreeMap<String, Value>,
 }
 
 impl ModuleVisitor for Reader {
     fn enter_module(&mut self, name: &str, container_type: &str) {
-        self.walk.enter(name, container_type);
+        self.place.enter(name, container_type);
     }
 
     fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.walk.exit();
+        self.place.exit();
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let path = self.walk.float_path();
+        let path = self.place.float_path();
         let context = self.contexts.floats.get(self.position);
         self.position += 1;
         if context.is_none_or(|(_, context)| context.is_require_grad()) {
@@ -177,21 +177,21 @@ impl ModuleVisitor for Reader {
 }
 
 struct Writer<'a> {
-    walk: Walk,
+    place: ModulePath,
     values: &'a BTreeMap<String, Value>,
 }
 
 impl ModuleMapper for Writer<'_> {
     fn enter_module(&mut self, name: &str, container_type: &str) {
-        self.walk.enter(name, container_type);
+        self.place.enter(name, container_type);
     }
 
     fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.walk.exit();
+        self.place.exit();
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(value) = self.values.get(&self.walk.float_path()) else {
+        let Some(value) = self.values.get(&self.place.float_path()) else {
             return param;
         };
         let (id, present, mapper) = param.consume();

@@ -5,13 +5,13 @@ use std::collections::HashMap;
 /// Paths name parameters in every room, so all traversals build them here. Two parameters of a
 /// hand-written module can share a path; the second is then called `path#2`, and so on.
 #[derive(Debug, Default)]
-pub(super) struct Walk {
+pub(super) struct ModulePath {
     names: Vec<String>,
     containers: Vec<String>,
     seen: HashMap<String, usize>,
 }
 
-impl Walk {
+impl ModulePath {
     pub(super) fn enter(&mut self, name: &str, container: &str) {
         self.names.push(name.to_string());
         self.containers.push(container.to_string());
@@ -46,17 +46,17 @@ mod tests {
 
     #[test]
     fn parameters_that_share_a_path_are_numbered() {
-        let mut walk = Walk::default();
-        walk.enter("layers", "Struct:Net");
-        walk.enter("0", "Vec");
-        assert_eq!(walk.float_path(), "layers.0");
-        assert_eq!(walk.float_path(), "layers.0#2");
-        walk.exit();
-        walk.enter("1", "Vec");
-        assert_eq!(walk.float_path(), "layers.1");
-        walk.exit();
-        walk.enter("0", "Vec");
-        assert_eq!(walk.float_path(), "layers.0#3");
-        assert_eq!(walk.containers(), ["Struct:Net", "Vec"]);
+        let mut place = ModulePath::default();
+        place.enter("layers", "Struct:Net");
+        place.enter("0", "Vec");
+        assert_eq!(place.float_path(), "layers.0");
+        assert_eq!(place.float_path(), "layers.0#2");
+        place.exit();
+        place.enter("1", "Vec");
+        assert_eq!(place.float_path(), "layers.1");
+        place.exit();
+        place.enter("0", "Vec");
+        assert_eq!(place.float_path(), "layers.0#3");
+        assert_eq!(place.containers(), ["Struct:Net", "Vec"]);
     }
 }

@@ -1,0 +1,304 @@
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+
+use burn::backend::{DispatchTensor, TensorMetadata};
+use burn::module::Module;
+use burn::tensor::{DType, Device, Tensor};
+use burnscape_linearize::{LinearMap, Linearized, Noise, Point, Residuals};
+
+use super::CurvatureError;
+use super::displaced::Displaced;
+use super::noise::drawn;
+use super::reverse::{Place, Reverse, ReverseCheck};
+use super::site::Site;
+use super::usable::{check_gradient, check_outputs, check_repeatable, finite_sum};
+use crate::loss::draws::OwnDraws;
+use crate::loss::{Draws, Fingerprint, LossError, Reduction, RiskBatch, Signature, Tensors, each};
+use crate::space::{as_accumulator, mix, power_of_two};
+
+/// What a pass over the data found.
+#[derive(Debug, Clone)]
+pub(super) struct Totals {
+    pub(super) num_examples: usize,
+    /// What the values of the maps sum up to, with the weights of the batches: the loss, and the
+    /// gradient where the maps tell it.
+    pub(super) loss: f64,
+    pub(super) gradient: Option<Tensor<1>>,
+}
+
+/// What tracing a batch gives.
+pub(super) struct Traced {
+    pub(super) maps: Vec<LinearMap>,
+    /// What the maps' inputs were bound to: the model's tensors, and then those of the batch.
+    pub(super) bindings: Vec<DispatchTensor>,
+    /// The noise that the maps need besides, and its element type.
+    pub(super) noise: Option<(Noise, DType)>,
+    /// Where the parameters of the space are among the bindings.
+    pub(super) positions: Vec<usize>,
+    /// How to find out whether Burn's way back is that of the way forwards.
+    pub(super) reverse: Option<Reverse>,
+}
+
+/// The maps of the batches of one signature.
+pub(super) struct Program {
+    pub(super) maps: Vec<Linearized>,
+    /// The tensors of the model that the maps read.
+    pub(super) model: Vec<DispatchTensor>,
+    pub(super) positions: Vec<usize>,
+    noise: Option<(Noise, DType)>,
+}
+
+/// One batch.
+pub(super) struct BatchPoint {
+    pub(super) program: usize,
+    /// One for each map.
+    pub(super) points: Vec<Point>,
+    pub(super) noise: Option<DispatchTensor>,
+    /// The weight of the batch in the sum over the data.
+    pub(super) factor: f64,
+    /// Length of the results of the first map.
+    pub(super) num_rows: usize,
+    pub(super) signature: Signature,
+    fingerprint: Option<Fingerprint>,
+}
+
+/// How the maps of the batches are put together.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Weighting {
+    /// As the loss over a data set is, by the reduction of a batch's.
+    Loss(Reduction),
+    /// Not at all: rows of a Jacobian.
+    None,
+}
+
+/// What the maps are made from, besides their site.
+pub(super) struct Setup<'t, M> {
+    pub(super) weighting: Weighting,
+    /// Whether the first value of the maps is the outputs, and not losses.
+    pub(super) tells_outputs: bool,
+    pub(super) noise_seed: u64,
+    pub(super) trace: &'t TraceBatch<'t, M>,
+}
+
+/// Traces a batch of `n` examples.
+type TraceBatch<'t, M> = dyn Fn(&dyn RiskBatch<M>, usize) -> Result<Traced, CurvatureError> + 't;
+
+/// The maps of all batches, each at the model's parameters.
+///
+/// Programs are traced once for all batches of the same shapes. Residuals are kept up to a budget.
+pub(super) struct BatchPoints {
+    pub(super) programs: Vec<Program>,
+    pub(super) batches: Vec<BatchPoint>,
+    pub(super) totals: Totals,
+}
+
+impl BatchPoints {
+    pub(super) fn new<M: Module>(
+        site: &Site<'_, '_, M>,
+        setup: &Setup<'_, M>,
+    ) -> Result<Self, CurvatureError> {
+        let config = site.config;
+        let shares_traces = site.source.shares_traces();
+        let device = site.space.device();
+        let draws = match site.draws {
+            Draws::Seeded(_) | Draws::OneBatch(_) => Some(OwnDraws::begin(device)?),
+            Draws::Refused | Draws::Free => None,
+        };
+        let mut programs: Vec<Program> = Vec::new();
+        let mut checks: Vec<Option<ReverseCheck>> = Vec::new();
+        let mut displaced = None;
+        let mut known: HashMap<Signature, usize> = HashMap::new();
+        let mut batches: Vec<BatchPoint> = Vec::new();
+        let (mut kept, mut weight, mut num_examples) = (0_usize, 0.0, 0);
+        let (mut loss, mut gradient, mut unit) = (0.0, None, None);
+        each(site.source, |index, batch| {
+            let (examples, own_weight) = batch.examples_and_weight(index)?;
+            let tensors = batch.tensors();
+            let batch_bytes = tensors.bytes();
+            let Tensors { values, signature } = tensors;
+            let found = known.get(&signature).copied();
+            let program = match found.filter(|_| shares_traces) {
+                Some(program) => program,
+                None => {
+                    let traced = (setup.trace)(batch, examples)?;
+                    let check = traced.reverse.as_ref();
+                    let check = check.map(|reverse| ReverseCheck::new(reverse, device));
+                    checks.push(check.transpose()?);
+                    programs.push(Program::new(traced, values.len(), device)?);
+                    known.insert(signature.clone(), programs.len() - 1);
+                    programs.len() - 1
+                }
+            };
+            let (check, mut own_check) = (&mut checks[program], None);
+            let Program {
+                maps,
+                model,
+                positions,
+                noise,
+            } = &mut programs[program];
+            let noise = noise.as_ref();
+            let noise = noise.map(|noise| drawn(noise, setup.noise_seed, index, device));
+            let noise_bytes = noise.as_ref().map_or(0, |noise| {
+                noise.shape().num_elements() * noise.dtype().size()
+            });
+            // Draws and noise stay in any case. Residuals may be the batch's own tensors.
+            kept += noise_bytes + maps.iter().map(Linearized::draw_bytes).sum::<usize>();
+            let bytes = batch_bytes + maps.iter().map(Linearized::residual_bytes).sum::<usize>();
+            let residuals = if bytes <= config.residual_budget.saturating_sub(kept) {
+                kept += bytes;
+                Residuals::Kept
+            } else {
+                Residuals::Recomputed
+            };
+            let inputs: Vec<DispatchTensor> = model.iter().cloned().chain(values).collect();
+            let inputs: Vec<DispatchTensor> = inputs.into_iter().chain(noise.clone()).collect();
+            if site.draws == Draws::Refused && maps.iter().any(|map| map.draw_bytes() > 0) {
+                return Err(LossError::Draws.into());
+            }
+            if let Some(draws) = &draws {
+                match site.draws {
+                    Draws::Seeded(seed) => draws.seed(mix(seed, index as u64)),
+                    Draws::OneBatch(seed) => draws.seed(seed),
+                    Draws::Refused | Draws::Free => (),
+                }
+            }
+            let points = points(maps, &inputs, residuals)?;
+            let point = &points[0];
+            let own_loss = match setup.tells_outputs {
+                true => check_outputs(point, index).map(|()| 0.0)?,
+                false => finite_sum(point, index)?,
+            };
+            // A program that is not shared is checked once.
+            let check = match shares_traces {
+                true => check.as_mut(),
+                false => own_check.insert(check.take()).as_mut(),
+            };
+            if let Some(check) = check {
+                check_gradient(point, index)?;
+                let displaced = match &mut displaced {
+                    Some(displaced) => displaced,
+                    displaced => {
+                        displaced.insert(Displaced::from(&site.space, &inputs, positions)?)
+                    }
+                };
+                let place = Place {
+                    batch: index,
+                    drawn: (&maps[0], point),
+                    inputs: &inputs,
+                    positions,
+                };
+                check.check(displaced, place)?;
+            }
+            // Weights are taken in units of the first, so that a large gradient times many examples stays
+            // within the range; a power of two, so that no digit changes.
+            let own_weight = own_weight / *unit.get_or_insert(power_of_two(own_weight));
+            let factor = match setup.weighting {
+                Weighting::Loss(Reduction::Mean) => own_weight,
+                Weighting::Loss(Reduction::Sum) | Weighting::None => 1.0,
+            };
+            loss += factor * own_loss;
+            if let Some(part) = point.values().get(1) {
+                gradient = Some(added(gradient.take(), part.clone(), factor));
+            }
+            let fingerprint = match config.checks {
+                true => Some(batch.fingerprint()?),
+                false => None,
+            };
+            batches.push(BatchPoint {
+                program,
+                points: points.into_iter().map(Point::stripped).collect(),
+                noise,
+                factor,
+                num_rows: maps[0].map().num_rows(),
+                signature,
+                fingerprint,
+            });
+            weight += own_weight;
+            num_examples += examples;
+            site.report(batches.len())?;
+            Ok::<_, CurvatureError>(ControlFlow::Continue(()))
+        })?;
+        if batches.is_empty() {
+            return Err(LossError::EmptyData.into());
+        }
+        if let Weighting::Loss(Reduction::Mean) = setup.weighting {
+            batches.iter_mut().for_each(|batch| batch.factor /= weight);
+            loss /= weight;
+            gradient = gradient.map(|gradient| gradient / weight);
+        }
+        if config.checks {
+            let known = batches.iter().map(|batch| batch.fingerprint.as_ref());
+            check_repeatable(known, site.source)?;
+        }
+        Ok(Self {
+            programs,
+            batches,
+            totals: Totals {
+                num_examples,
+                loss,
+                gradient,
+            },
+        })
+    }
+}
+
+impl Program {
+    fn new(
+        traced: Traced,
+        num_batch_tensors: usize,
+        device: &Device,
+    ) -> Result<Self, CurvatureError> {
+        let Traced {
+            maps,
+            mut bindings,
+            positions,
+            noise,
+            ..
+        } = traced;
+        bindings.truncate(bindings.len() - num_batch_tensors);
+        let maps = maps.iter().map(|map| Linearized::new(map, device));
+        Ok(Self {
+            maps: maps.collect::<Result<_, _>>()?,
+            model: bindings,
+            positions,
+            noise,
+        })
+    }
+}
+
+impl BatchPoint {
+    /// Whether it is not read again for a product.
+    pub(super) fn is_kept(&self) -> bool {
+        self.points.iter().all(Point::is_kept)
+    }
+}
+
+/// One point for each map; random draws are made once.
+fn points(
+    maps: &mut [Linearized],
+    inputs: &[DispatchTensor],
+    residuals: Residuals,
+) -> Result<Vec<Point>, CurvatureError> {
+    let Some((first, others)) = maps.split_first_mut() else {
+        return Ok(Vec::new());
+    };
+    let mut points = vec![first.point(inputs, residuals)?];
+    for other in others {
+        points.push(other.point_sharing(inputs, residuals, (first, &points[0]))?);
+    }
+    Ok(points)
+}
+
+/// `sum + factor · part`, half precision in f32.
+pub(super) fn added<const D: usize>(
+    sum: Option<Tensor<D>>,
+    part: Tensor<D>,
+    factor: f64,
+) -> Tensor<D> {
+    let part = as_accumulator(part);
+    let part = if factor == 1.0 { part } else { part * factor };
+    match sum {
+        Some(sum) => sum + part,
+        None => part,
+    }
+}

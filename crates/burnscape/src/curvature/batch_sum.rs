@@ -1,0 +1,288 @@
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use burn::backend::DispatchTensor;
+use burn::module::Module;
+use burn::tensor::Tensor;
+use burnscape_linearize::{Linearized, Point, Residuals};
+
+use super::CurvatureError;
+use super::batch_points::{BatchPoint, BatchPoints, Program, Setup, Totals, added};
+use super::displaced::Displaced;
+use super::site::{Site, number_of_batches, stopped};
+use crate::loss::{LossError, Observer, Progress, SharedData, Tensors, Work, each_tensors};
+use crate::space::{Distance, ParamSpace, as_accumulator, to_host};
+
+/// One linear map a batch, or several of one trace, at the model's parameters: what every operator
+/// over data is made of.
+///
+/// Batches without kept residuals are read again in every pass.
+pub(super) struct BatchSum<'a> {
+    programs: Mutex<Vec<Program>>,
+    batches: Vec<BatchPoint>,
+    /// The data, for the batches that are read again; none where all are kept.
+    data: Option<SharedData<'a>>,
+    observer: Observer<'a>,
+    block_size: usize,
+    /// Whether some batch has to be read again.
+    rereads: bool,
+    pub(super) totals: Totals,
+}
+
+impl<'a> BatchSum<'a> {
+    pub(super) fn new<M: Module>(
+        site: &Site<'_, 'a, M>,
+        setup: &Setup<'_, M>,
+    ) -> Result<Self, CurvatureError> {
+        let BatchPoints {
+            programs,
+            batches,
+            totals,
+        } = BatchPoints::new(site, setup)?;
+        Ok(Self {
+            programs: Mutex::new(programs),
+            rereads: batches.iter().any(|batch| !batch.is_kept()),
+            batches,
+            data: site.data.clone(),
+            observer: site.observer.clone(),
+            block_size: site.config.block_size,
+            totals,
+        })
+    }
+
+    /// How many batches are not read again for a product.
+    pub(super) fn num_kept(&self) -> usize {
+        self.batches.iter().filter(|batch| batch.is_kept()).count()
+    }
+
+    /// What the first map runs for each tangent, at batches of the shapes that came first.
+    pub(super) fn linear_program(&self) -> burnscape_linearize::Program {
+        locked(&self.programs)[0].maps[0].map().each().clone()
+    }
+
+    /// Length of the results of each batch's first map.
+    pub(super) fn num_rows(&self) -> impl Iterator<Item = usize> {
+        self.batches.iter().map(|batch| batch.num_rows)
+    }
+
+    /// `Σ_b factor_b A_b v_b` by a map, with what each batch multiplies.
+    pub(super) fn sum(
+        &self,
+        map: usize,
+        tangent: impl Fn(usize) -> Tensor<1>,
+    ) -> Result<Tensor<1>, CurvatureError> {
+        let mut sum = None;
+        if !self.rereads {
+            let mut done = 0;
+            while done < self.batches.len() {
+                let parts = self.some_products(map, done, &tangent)?;
+                for part in parts {
+                    sum = Some(added(sum.take(), part, self.batches[done].factor));
+                    done += 1;
+                    self.report_product(done)?;
+                }
+            }
+            return sum.ok_or(LossError::EmptyData.into());
+        }
+        self.each(map, |index, linearized, point, factor| {
+            let mut parts = linearized.apply(point, &[tangent(index)])?;
+            sum = Some(added(sum.take(), parts.remove(0), factor));
+            Ok(())
+        })?;
+        sum.ok_or(LossError::EmptyData.into())
+    }
+
+    /// The products at the batches from `first` on that are made at the same time; at least one.
+    fn some_products(
+        &self,
+        map: usize,
+        first: usize,
+        tangent: &impl Fn(usize) -> Tensor<1>,
+    ) -> Result<Vec<Tensor<1>>, CurvatureError> {
+        let mut programs = locked(&self.programs);
+        let program = self.batches[first].program;
+        let linearized = &mut programs[program].maps[map];
+        let batches = self.batches.iter().enumerate().skip(first);
+        let alike = batches.take_while(|(_, batch)| batch.program == program);
+        let pairs: Vec<_> = alike
+            .take(linearized.num_lanes())
+            .map(|(index, batch)| (&batch.points[map], tangent(index)))
+            .collect();
+        Ok(linearized.apply_each(&pairs)?)
+    }
+
+    fn report_product(&self, done: usize) -> Result<(), CurvatureError> {
+        let progress = Progress::new(Work::Product, done).of(self.batches.len());
+        stopped(self.observer.report(&progress), done)
+    }
+
+    /// The results of the first map over the batches, one after the other.
+    pub(super) fn concatenated(&self, tangent: &Tensor<1>) -> Result<Tensor<1>, CurvatureError> {
+        let mut parts = Vec::with_capacity(self.batches.len());
+        self.each(0, |_, linearized, point, _| {
+            parts.extend(linearized.apply(point, std::slice::from_ref(tangent))?);
+            Ok(())
+        })?;
+        Ok(joined(parts, 0))
+    }
+
+    /// [`sum`](Self::sum) for the rows `[k, …]` of blocks, a pass for each `block_size` of them.
+    pub(super) fn sum_block(
+        &self,
+        map: usize,
+        k: usize,
+        tangents: impl Fn(usize, std::ops::Range<usize>) -> Tensor<2>,
+    ) -> Result<Tensor<2>, CurvatureError> {
+        let mut blocks = Vec::new();
+        for start in (0..k).step_by(self.block_size) {
+            let range = start..k.min(start + self.block_size);
+            let mut sum: Option<Tensor<2>> = None;
+            self.each(map, |index, linearized, point, factor| {
+                let part = linearized.apply_block(point, tangents(index, range.clone()))?;
+                sum = Some(added(sum.take(), part, factor));
+                Ok(())
+            })?;
+            blocks.extend(sum);
+        }
+        Ok(joined(blocks, 0))
+    }
+
+    /// [`concatenated`](Self::concatenated) for the rows `[k, …]` of a block.
+    pub(super) fn concatenated_block(
+        &self,
+        tangents: &Tensor<2>,
+    ) -> Result<Tensor<2>, CurvatureError> {
+        let [k, n] = tangents.dims();
+        let mut blocks = Vec::new();
+        for start in (0..k).step_by(self.block_size) {
+            let range = start..k.min(start + self.block_size);
+            let mut parts = Vec::with_capacity(self.batches.len());
+            self.each(0, |_, linearized, point, _| {
+                let block = tangents.clone().slice([range.clone(), 0..n]);
+                parts.push(linearized.apply_block(point, block)?);
+                Ok(())
+            })?;
+            blocks.push(joined(parts, 1));
+        }
+        Ok(joined(blocks, 0))
+    }
+
+    /// The first batch whose product by a map is not finite, and the operation where it is known.
+    pub(super) fn find_non_finite(
+        &self,
+        map: usize,
+        tangent: impl Fn(usize) -> Tensor<1>,
+    ) -> Result<CurvatureError, CurvatureError> {
+        let mut found = None;
+        self.each(map, |index, linearized, point, _| {
+            if found.is_none() {
+                let parts = linearized.apply(point, &[tangent(index)])?;
+                let sum = as_accumulator(parts[0].clone()).sum();
+                if !to_host(sum)?.iter().all(|sum| sum.is_finite()) {
+                    let operation = linearized.find_non_finite(point, &[tangent(index)])?;
+                    found = Some((index, operation.unwrap_or_else(|| "in a sum".into())));
+                }
+            }
+            Ok(())
+        })?;
+        let (batch, operation) = found.unwrap_or_else(|| (0, "in the sum over batches".into()));
+        Ok(CurvatureError::NonFiniteProduct { batch, operation })
+    }
+
+    /// Where points near the weights are.
+    pub(super) fn displaced(&self, space: &ParamSpace) -> Result<Displaced, CurvatureError> {
+        let program = &locked(&self.programs)[0];
+        Displaced::from(space, &program.model, &program.positions)
+    }
+
+    /// [`sum`](Self::sum) by the first map at displaced weights, with the draws of the own ones.
+    pub(super) fn sum_displaced(
+        &self,
+        displaced: &Displaced,
+        distance: Distance,
+        tangent: &Tensor<1>,
+    ) -> Result<Tensor<1>, CurvatureError> {
+        let mut sum = None;
+        self.read(|index, tensors| {
+            let Some(batch) = self.batches.get(index) else {
+                return Err(number_of_batches(self.batches.len(), index + 1));
+            };
+            let mut programs = locked(&self.programs);
+            let program = &mut programs[batch.program];
+            let inputs = program.model.iter().cloned().chain(tensors.values);
+            let inputs: Vec<DispatchTensor> = inputs.chain(batch.noise.clone()).collect();
+            let inputs = displaced.inputs(&inputs, &program.positions, distance)?;
+            let map = &mut program.maps[0];
+            let point = map.point_beside(&inputs, Residuals::Kept, &batch.points[0])?;
+            let mut parts = map.apply(&point, std::slice::from_ref(tangent))?;
+            sum = Some(added(sum.take(), parts.remove(0), batch.factor));
+            Ok(())
+        })?;
+        sum.ok_or(LossError::EmptyData.into())
+    }
+
+    /// Reads the data once more.
+    fn read(
+        &self,
+        visit: impl FnMut(usize, Tensors) -> Result<(), CurvatureError>,
+    ) -> Result<(), CurvatureError> {
+        match &self.data {
+            Some(data) => each_tensors(&**data, visit),
+            None => Ok(()),
+        }
+    }
+
+    /// Visits every batch in order, with its point.
+    fn each(
+        &self,
+        map: usize,
+        mut visit: impl FnMut(usize, &mut Linearized, &Point, f64) -> Result<(), CurvatureError>,
+    ) -> Result<(), CurvatureError> {
+        let mut at = |index: usize, tensors: Option<Vec<DispatchTensor>>| {
+            let batch = &self.batches[index];
+            // No lock is held while somebody is asked whether to go on.
+            let mut programs = locked(&self.programs);
+            let program = &mut programs[batch.program];
+            let (linearized, point) = (&mut program.maps[map], &batch.points[map]);
+            match tensors.filter(|_| !batch.is_kept()) {
+                None => visit(index, linearized, point, batch.factor)?,
+                Some(tensors) => {
+                    let inputs = program.model.iter().cloned().chain(tensors);
+                    let inputs = inputs.chain(batch.noise.clone()).collect();
+                    visit(index, linearized, &point.with_inputs(inputs), batch.factor)?;
+                }
+            }
+            drop(programs);
+            self.report_product(index + 1)
+        };
+        if !self.rereads {
+            return (0..self.batches.len()).try_for_each(|index| at(index, None));
+        }
+        let mut num_read = 0;
+        self.read(|index, tensors| {
+            if index >= self.batches.len() {
+                return Err(number_of_batches(self.batches.len(), index + 1));
+            }
+            if tensors.signature != self.batches[index].signature {
+                return Err(LossError::DataChanged { batch: index }.into());
+            }
+            num_read = index + 1;
+            at(index, Some(tensors.values))
+        })?;
+        match num_read == self.batches.len() {
+            true => Ok(()),
+            false => Err(number_of_batches(self.batches.len(), num_read)),
+        }
+    }
+}
+
+/// Tensors side by side. A lone one is not copied.
+fn joined<const D: usize>(mut parts: Vec<Tensor<D>>, axis: usize) -> Tensor<D> {
+    match parts.len() {
+        1 => parts.remove(0),
+        _ => Tensor::cat(parts, axis),
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
