@@ -33,7 +33,7 @@ pub(crate) fn eigenvalues<M: Classifier>(
     with_density: bool,
 ) -> Result<Eigenvalues, Box<dyn Error>> {
     let hessian = risk.hessian(model)?;
-    let mut spectrum = Spectrum::of(&hessian)
+    let spectrum = Spectrum::of(&hessian)
         .with_max_products(300)
         .with_probes(DENSITY_PROBES)
         .with_steps(DENSITY_STEPS);

@@ -4,10 +4,15 @@
 use std::fmt::Display;
 use std::ops::ControlFlow;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use burn::optim::SgdConfig;
+use burnscape::curvature::Hessian;
+use burnscape::krylov::{
+    BlockLanczosConfig, DensityConfig, EigenpairsConfig, End, LanczosConfig, TraceConfig,
+};
 use burnscape::landscape::{Axes, Grid, slice_1d, slice_2d};
-use burnscape::loss::{Progress, Risk};
+use burnscape::loss::{Progress, Risk, Work};
 use burnscape::optim::LambdaMinConfig;
 use burnscape::path::{
     AutoNebConfig, BandConfig, BezierCurve, CurveFitterConfig, InstabilityConfig, Layers,
@@ -15,10 +20,12 @@ use burnscape::path::{
     layerwise_barriers, nudged_elastic_band,
 };
 use burnscape::sharpness::{
-    AverageRiseConfig, DirectionalDistributionConfig, KeskarConfig, McAllesterConfig,
-    PacBayesSigmaConfig, ReparameterizationConfig, SharpnessReportConfig, WorstCaseRiseConfig,
+    AverageRiseConfig, CurvatureTraceConfig, DirectionalDistributionConfig, KeskarConfig,
+    McAllesterConfig, PacBayesSigmaConfig, RelativeFlatnessConfig, ReparameterizationConfig,
+    SharpnessReportConfig, WorstCaseRiseConfig,
 };
 use burnscape::space::{ParamSpace, ParamVector};
+use burnscape::spectrum::Spectrum;
 use burnscape_testkit::models::TwoLayers;
 
 use crate::sharpness::models::{net, regression, rescaled, squared_error};
@@ -182,4 +189,89 @@ fn nothing_follows_a_break_on_a_slice() {
     check("lowest curvature", |risk| {
         outcome(LambdaMinConfig::new().run(risk, &model), |_| true)
     });
+}
+
+/// A question to the Hessian that is asked of a risk.
+fn of_hessian<T, E: Display>(
+    risk: &Risk<'_, Net>,
+    model: &Net,
+    ask: impl Fn(&Hessian<'_>) -> Result<T, E>,
+    completed: impl Fn(T) -> bool,
+) -> Outcome {
+    match risk.hessian(model) {
+        Err(error) => Err(error.to_string()),
+        Ok(hessian) => outcome(ask(&hessian), completed),
+    }
+}
+
+#[test]
+fn nothing_follows_a_break_in_a_method_on_an_operator() {
+    let model = net();
+    check("eigenpairs", |risk| {
+        let config = EigenpairsConfig::new(2, End::Top).with_tolerance(1e-2);
+        let ask = |hessian: &Hessian<'_>| config.run(hessian);
+        of_hessian(risk, &model, ask, |found| found.outcome.is_converged())
+    });
+    check("eigenpairs by blocks", |risk| {
+        let config = BlockLanczosConfig::new(2, End::Top).with_tolerance(1e-2);
+        let ask = |hessian: &Hessian<'_>| config.run(hessian);
+        of_hessian(risk, &model, ask, |found| found.outcome.is_converged())
+    });
+    check("trace", |risk| {
+        let config = TraceConfig::new().with_max_products(5);
+        let ask = |hessian: &Hessian<'_>| config.run(hessian);
+        of_hessian(risk, &model, ask, |found| found.products == 5)
+    });
+    check("density", |risk| {
+        let config = DensityConfig::new().with_probes(2).with_steps(4);
+        let ask = |hessian: &Hessian<'_>| config.run(hessian);
+        of_hessian(risk, &model, ask, |found| found.probes().len() == 2)
+    });
+    check("critical point", |risk| {
+        let ask = |hessian: &Hessian<'_>| Spectrum::of(hessian).with_steps(4).critical_point(1e-3);
+        of_hessian(risk, &model, ask, |_| true)
+    });
+    check("relative flatness", |risk| {
+        let config = RelativeFlatnessConfig::new().with_max_products(4);
+        let ask = |hessian: &Hessian<'_>| config.measure(&model, hessian);
+        of_hessian(risk, &model, ask, |found| found.completed)
+    });
+    check("traces", |risk| {
+        let config = CurvatureTraceConfig::new().with_max_products(4);
+        let ask = |hessian: &Hessian<'_>| config.measure(&model, hessian);
+        of_hessian(risk, &model, ask, |found| found.completed)
+    });
+    check("differences", |risk| match risk.finite_difference(&model) {
+        Err(error) => Err(error.to_string()),
+        Ok(matrix) => {
+            let config = EigenpairsConfig::new(1, End::Top).with_tolerance(1e-2);
+            outcome(config.run(&matrix), |found| found.outcome.is_converged())
+        }
+    });
+}
+
+#[test]
+fn a_break_inside_a_product_leaves_the_steps_before_it() {
+    let (model, data) = (net(), regression());
+    let products = AtomicUsize::new(0);
+    let is_made = AtomicBool::new(false);
+    let risk = Risk::new(&squared_error, &data).with_observer(|progress| {
+        if progress.work != Work::Product || !is_made.load(Ordering::Relaxed) {
+            return ControlFlow::Continue(());
+        }
+        // The first of two batches of product 7.
+        match products.fetch_add(1, Ordering::Relaxed) {
+            12 => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
+    });
+    let hessian = risk.hessian(&model).unwrap();
+    is_made.store(true, Ordering::Relaxed);
+    let mut record = LanczosConfig::new(9).run(&hessian).unwrap();
+    assert_eq!((record.len(), record.products()), (6, 6));
+    // It goes on from there, as if nothing had happened.
+    record.extend(&hessian, 3).unwrap();
+    let whole = Risk::new(&squared_error, &data).hessian(&model).unwrap();
+    let whole = LanczosConfig::new(9).run(&whole).unwrap();
+    assert_eq!(record.ritz_values(), whole.ritz_values());
 }

@@ -66,7 +66,7 @@ fn curvature(kind: Kind, seed: u64, exponent: i32) -> Vec<Answer> {
         exact("norm", vec![gradient.norm().expect("a norm") / unit]),
     ];
 
-    let mut spectrum = Spectrum::of(&hessian).with_seed(seed);
+    let spectrum = Spectrum::of(&hessian).with_seed(seed);
     let top = spectrum.top_eigenpairs(2).expect("eigenpairs");
     let bottom = spectrum.bottom_eigenpairs(2).expect("eigenpairs");
     assert!(top.converged && bottom.converged, "{top:?} {bottom:?}");

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::Tensor;
+use burnscape::krylov::{LinearOperator, Step};
 use burnscape::loss::{Mode, Progress, Risk, Work};
 use burnscape::sharpness::{
     CurvatureTraceConfig, EffectiveDimensionConfig, KeskarConfig, LambdaMaxConfig,
@@ -25,7 +26,7 @@ fn stop_at(work: Work, done: usize) -> impl FnMut(&Progress) -> ControlFlow<()> 
 }
 
 /// Breaks at the `n`th call.
-fn at<T>(n: usize) -> impl FnMut(&T) -> ControlFlow<()> {
+fn at(n: usize) -> impl FnMut(&Step) -> ControlFlow<()> + Send {
     let mut calls = 0;
     move |_| {
         calls += 1;
@@ -59,7 +60,7 @@ fn a_stopped_measurement_returns_what_it_reached() {
 
     let hessian = risk.hessian(&model).unwrap();
     let top = LambdaMaxConfig::new()
-        .measure_observed(&model, &hessian, at(3))
+        .measure(&model, &(&hessian).observed(at(3)))
         .unwrap();
     assert_eq!(
         (top.num_products, top.completed, top.converged),
@@ -67,7 +68,7 @@ fn a_stopped_measurement_returns_what_it_reached() {
     );
 
     let trace = CurvatureTraceConfig::new()
-        .measure_observed(&model, &hessian, at(5))
+        .measure(&model, &(&hessian).observed(at(5)))
         .unwrap();
     assert_eq!((trace.num_products, trace.completed), (5, false));
     let whole = CurvatureTraceConfig::new().with_max_products(5);
@@ -76,18 +77,20 @@ fn a_stopped_measurement_returns_what_it_reached() {
 
     // 16 products for the first layer, 18 for the second.
     let flatness = RelativeFlatnessConfig::new()
-        .measure_observed(&model, &hessian, at(20))
+        .measure(&model, &(&hessian).observed(at(20)))
         .unwrap();
     assert_eq!((flatness.layers.len(), flatness.num_products), (1, 20));
     assert!(!flatness.completed);
     let estimated = RelativeFlatnessConfig::new().with_max_products(30);
-    let estimated = estimated.measure_observed(&model, &hessian, at(4)).unwrap();
+    let estimated = estimated
+        .measure(&model, &(&hessian).observed(at(4)))
+        .unwrap();
     assert_eq!((estimated.layers.len(), estimated.num_products), (2, 4));
     assert!(!estimated.completed);
 
     let matrix = net_split(&data).gauss_newton(&model).unwrap();
     let config = EffectiveDimensionConfig::new(0.1).with_num_steps(4);
-    let found = config.measure_observed(&model, &matrix, at(6)).unwrap();
+    let found = config.measure(&model, &(&matrix).observed(at(6))).unwrap();
     assert!(!found.completed && found.standard_error.is_none());
     let one = config.with_num_probes(1).measure(&model, &matrix).unwrap();
     assert_eq!(found.dimension, one.dimension);
@@ -102,10 +105,12 @@ fn a_stop_at_the_last_step_is_none() {
     let (model, data) = (net(), regression());
     let hessian = Risk::new(&net_loss, &data).hessian(&model).unwrap();
     let trace = CurvatureTraceConfig::new().with_max_products(5);
-    let trace = trace.measure_observed(&model, &hessian, at(5)).unwrap();
+    let trace = trace.measure(&model, &(&hessian).observed(at(5))).unwrap();
     assert!(trace.completed);
     let flatness = RelativeFlatnessConfig::new();
-    let flatness = flatness.measure_observed(&model, &hessian, at(34)).unwrap();
+    let flatness = flatness
+        .measure(&model, &(&hessian).observed(at(34)))
+        .unwrap();
     assert!(flatness.completed && flatness.layers.len() == 2);
 }
 
@@ -113,7 +118,7 @@ fn a_stop_at_the_last_step_is_none() {
 fn a_stop_before_the_first_estimate_is_an_error() {
     let (model, data) = (net(), regression());
     let matrix = net_split(&data).gauss_newton(&model).unwrap();
-    let error = EffectiveDimensionConfig::new(0.1).measure_observed(&model, &matrix, at(2));
+    let error = EffectiveDimensionConfig::new(0.1).measure(&model, &(&matrix).observed(at(2)));
     assert_eq!(error, Err(SharpnessError::Stopped));
     // The observer of the risk stops a product of its Hessian as well.
     let is_made = AtomicBool::new(false);

@@ -1,20 +1,21 @@
 //! Answers with closed forms.
 
-use burnscape::krylov::{Axis, CurveConfig, DiagonalMethod, TraceMethod};
+use burnscape::krylov::{Axis, CurveConfig, DiagonalMethod, LinearOperator, TraceMethod};
 use burnscape::loss::Risk;
-use burnscape::spectrum::{LayerTraces, Spectrum, Task};
+use burnscape::spectrum::{LayerTraces, Spectrum};
 
 use super::fixture::{device, nothing, point, quadratic, with_hessian};
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::Tensor;
 use std::ops::ControlFlow;
+use std::sync::Mutex;
 
 #[test]
 fn eigenpairs_of_both_ends() {
     let values: Vec<f64> = (0..60).map(|i| f64::from(i) - 7.5).collect();
     with_hessian(&point(60), &values, |hessian| {
-        let mut spectrum = Spectrum::of(hessian).with_tolerance(1e-10);
+        let spectrum = Spectrum::of(hessian).with_tolerance(1e-10);
         let top = spectrum.top_eigenpairs(3).unwrap();
         let bottom = spectrum.bottom_eigenpairs(2).unwrap();
         assert!(top.converged && bottom.converged);
@@ -37,7 +38,7 @@ fn a_scaled_loss_scales_its_spectrum_exactly() {
     let scaled: Vec<f64> = values.iter().map(|value| value * 1024.0).collect();
     let answers = |values: &[f64]| {
         with_hessian(&point(30), values, |hessian| {
-            let mut spectrum = Spectrum::of(hessian).with_steps(12).with_probes(3);
+            let spectrum = Spectrum::of(hessian).with_steps(12).with_probes(3);
             let top = spectrum.top_eigenpairs(2).unwrap();
             let density = spectrum.density().unwrap();
             let trace = spectrum.trace().unwrap();
@@ -57,7 +58,7 @@ fn trace_and_diagonal_of_a_diagonal_matrix_are_exact() {
     let values: Vec<f64> = (0..40).map(|i| f64::from(i % 7) - 2.0).collect();
     let expected: f64 = values.iter().sum();
     with_hessian(&point(40), &values, |hessian| {
-        let mut spectrum = Spectrum::of(hessian).with_probes(3);
+        let spectrum = Spectrum::of(hessian).with_probes(3);
         let trace = spectrum.trace().unwrap();
         assert!((trace.value - expected).abs() < 1e-10);
         // The first estimate is exact, which 24 of them show.
@@ -132,7 +133,7 @@ fn effective_dimension_is_that_of_the_eigenvalues() {
     // Few distinct values, so that quadrature is exact up to the weights of the probes.
     let values: Vec<f64> = (0..90).map(|i| [0.0, 1.0, 9.0][i % 3]).collect();
     with_hessian(&point(90), &values, |hessian| {
-        let mut spectrum = Spectrum::of(hessian).with_probes(5);
+        let spectrum = Spectrum::of(hessian).with_probes(5);
         let found = spectrum.effective_dimension(1.0).unwrap();
         // Rademacher vectors have the same share of every coordinate.
         assert!((found.value - 30.0 * (0.5 + 0.9)).abs() < 1e-9, "{found:?}");
@@ -144,7 +145,7 @@ fn effective_dimension_is_that_of_the_eigenvalues() {
 fn condition_numbers_are_those_of_positive_definite_operators() {
     let ask = |values: &[f64]| {
         with_hessian(&point(values.len()), values, |hessian| {
-            let mut spectrum = Spectrum::of(hessian).with_tolerance(1e-10);
+            let spectrum = Spectrum::of(hessian).with_tolerance(1e-10);
             spectrum.condition_number().unwrap()
         })
     };
@@ -164,7 +165,7 @@ fn a_singular_operator_has_no_condition_number_at_any_tolerance() {
         for dimension in [50, 500] {
             let values: Vec<f64> = (0..dimension).map(f64::from).collect();
             let found = with_hessian(&point(values.len()), &values, |hessian| {
-                let mut spectrum = Spectrum::of(hessian).with_tolerance(tolerance);
+                let spectrum = Spectrum::of(hessian).with_tolerance(tolerance);
                 spectrum.condition_number().unwrap()
             });
             assert_eq!(found.value, None, "{found:?}");
@@ -229,7 +230,7 @@ fn estimated_inertia_never_claims_more_than_there_is() {
         .collect();
     for seed in 0..20 {
         with_hessian(&point(120), &values, |hessian| {
-            let mut spectrum = Spectrum::of(hessian)
+            let spectrum = Spectrum::of(hessian)
                 .with_seed(seed)
                 .with_probes(4)
                 .with_steps(25);
@@ -250,7 +251,7 @@ fn estimated_inertia_never_claims_more_than_there_is() {
 fn a_density_is_a_measure_and_draws_itself() {
     let values: Vec<f64> = (0..100).map(|i| f64::from(i % 10)).collect();
     with_hessian(&point(100), &values, |hessian| {
-        let mut spectrum = Spectrum::of(hessian).with_probes(3).with_steps(30);
+        let spectrum = Spectrum::of(hessian).with_probes(3).with_steps(30);
         let density = spectrum.density().unwrap();
         // Ten distinct eigenvalues: every run is exhausted after ten steps.
         assert_eq!(density.products, 30);
@@ -276,30 +277,25 @@ fn observers_see_every_product_and_stop_with_what_there_is() {
     let loss = quadratic(&values);
     let data = nothing();
     let hessian = Risk::new(&loss, &data).hessian(&point(50)).unwrap();
-    let mut seen = Vec::new();
-    let stopped = Spectrum::of(&hessian)
-        .with_probes(4)
-        .with_steps(10)
-        .with_observer(|step| {
-            seen.push((step.task, step.products, step.planned));
-            match step.products == 25 {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            }
-        })
-        .density()
-        .unwrap();
-    // Two probes were finished, the third was not.
-    assert_eq!(stopped.probes, 2);
-    assert_eq!(seen.len(), 25);
-    assert_eq!(seen[24], (Task::Density, 25, 40));
-    let pairs = Spectrum::of(&hessian)
-        .with_observer(|step| match step.products == 9 {
+    let seen = Mutex::new(Vec::new());
+    let watched = (&hessian).observed(|step| {
+        let mut seen = seen.lock().unwrap();
+        seen.push(step.num_matvecs);
+        match step.num_matvecs == 25 {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
-        })
-        .top_eigenpairs(2)
-        .unwrap();
+        }
+    });
+    let stopped = Spectrum::of(&watched).with_probes(4).with_steps(10);
+    let stopped = stopped.density().unwrap();
+    // Two probes were finished, the third was not.
+    assert_eq!(stopped.probes, 2);
+    assert_eq!(*seen.lock().unwrap(), (1..=25).collect::<Vec<usize>>());
+    let watched = (&hessian).observed(|step| match step.num_matvecs == 9 {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    });
+    let pairs = Spectrum::of(&watched).top_eigenpairs(2).unwrap();
     assert!(!pairs.converged && pairs.values.len() == 2);
     assert!(pairs.values[0] <= 49.0 + 1e-9);
 }
@@ -310,7 +306,7 @@ fn outliers_are_taken_out_exactly_and_the_rest_is_resolved() {
     let mut values: Vec<f64> = (0..98).map(|i| f64::from(i) / 97.0).collect();
     values.extend([200.0, 100.0]);
     with_hessian(&point(100), &values, |hessian| {
-        let mut spectrum = Spectrum::of(hessian)
+        let spectrum = Spectrum::of(hessian)
             .with_probes(4)
             .with_steps(20)
             .with_outliers(2);
@@ -341,7 +337,7 @@ fn traces_and_diagonals_by_other_methods() {
     // Eigenvalues that decay: a subspace of a few vectors has nearly all.
     let values: Vec<f64> = (0..60).map(|i| 0.5_f64.powi(i)).collect();
     with_hessian(&point(60), &values, |hessian| {
-        let mut spectrum = Spectrum::of(hessian)
+        let spectrum = Spectrum::of(hessian)
             .with_max_products(40)
             .with_probes(40)
             .with_trace_tolerance(1e-9)

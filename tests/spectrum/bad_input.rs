@@ -3,6 +3,7 @@
 use burnscape::krylov::{HostError, KrylovError};
 use burnscape::spectrum::{Spectrum, SpectrumError};
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::fixture::{Matrix, nothing, origin, point, with_hessian};
 use burn::tensor::Tensor;
@@ -145,16 +146,14 @@ fn a_point_whose_gradient_is_not_finite_is_no_critical_point() {
 #[test]
 fn stopped_with_nothing_is_an_error() {
     with_hessian(&point(30), &[1.0; 30], |hessian| {
-        let error = Spectrum::of(hessian)
-            .with_observer(|_| ControlFlow::Break(()))
-            .inertia();
-        assert_eq!(error.unwrap_err(), SpectrumError::Stopped { products: 1 });
+        let stopped = hessian.observed(|_| ControlFlow::Break(()));
+        let error = Spectrum::of(&stopped).inertia();
+        assert_eq!(error.unwrap_err(), SpectrumError::Stopped);
         let varied: Vec<f64> = (0..30).map(f64::from).collect();
         with_hessian(&point(30), &varied, |hessian| {
-            let error = Spectrum::of(hessian)
-                .with_observer(|_| ControlFlow::Break(()))
-                .density();
-            assert_eq!(error.unwrap_err(), SpectrumError::Stopped { products: 1 });
+            let stopped = hessian.observed(|_| ControlFlow::Break(()));
+            let error = Spectrum::of(&stopped).density();
+            assert_eq!(error.unwrap_err(), SpectrumError::Stopped);
         });
     });
 }
@@ -198,10 +197,10 @@ fn a_late_nan_is_named_by_its_place_among_all_products() {
         products: Cell::new(0),
     };
     let expected = || SpectrumError::Krylov(KrylovError::NonFinite { product: 5 });
-    let ask = |ask: &dyn Fn(&mut Spectrum<'_, Late>) -> SpectrumError| {
+    let ask = |ask: &dyn Fn(&Spectrum<'_, Late>) -> SpectrumError| {
         let operator = late();
         // Four steps a probe: the fifth product is the second of the second probe.
-        assert_eq!(ask(&mut Spectrum::of(&operator).with_steps(4)), expected());
+        assert_eq!(ask(&Spectrum::of(&operator).with_steps(4)), expected());
     };
     ask(&|spectrum| spectrum.top_eigenpairs(1).unwrap_err());
     ask(&|spectrum| spectrum.bottom_eigenpairs(1).unwrap_err());
@@ -218,22 +217,23 @@ fn a_late_nan_is_named_by_its_place_among_all_products() {
 fn limits_of_any_size_are_taken() {
     let values: Vec<f64> = (1..=30).map(f64::from).collect();
     with_hessian(&point(30), &values, |hessian| {
+        let seen = AtomicUsize::new(0);
+        let stopped = hessian.observed(|_| match seen.fetch_add(1, Ordering::Relaxed) == 11 {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        });
         let spectrum = || {
-            let some = |step: &burnscape::spectrum::SpectrumStep| match step.products == 12 {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            };
-            Spectrum::of(hessian)
+            seen.store(0, Ordering::Relaxed);
+            Spectrum::of(&stopped)
                 .with_probes(usize::MAX)
                 .with_max_products(usize::MAX)
-                .with_observer(some)
         };
         let density = spectrum().with_steps(5).density().unwrap();
         assert_eq!((density.probes, density.products), (2, 12));
         assert_eq!(spectrum().trace_by_layer().unwrap().products, 12);
         assert_eq!(spectrum().diagonal().unwrap().products, 12);
         let error = spectrum().inertia().unwrap_err();
-        assert_eq!(error, SpectrumError::Stopped { products: 12 });
+        assert_eq!(error, SpectrumError::Stopped);
         assert!(spectrum().top_eigenpairs(3).unwrap().products <= 15);
     });
 }

@@ -147,7 +147,7 @@ fn the_spectrum_of_a_network_on_digits_is_that_of_its_matrix() {
         "a Hessian with both signs: {low} {high}"
     );
 
-    let mut spectrum = Spectrum::of(&hessian).with_tolerance(1e-7);
+    let spectrum = Spectrum::of(&hessian).with_tolerance(1e-7);
     let top = spectrum.top_eigenpairs(20).unwrap();
     assert!(top.converged);
     for (found, expected) in top.values.iter().zip(eigenvalues.iter().rev()) {

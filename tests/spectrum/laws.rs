@@ -40,7 +40,7 @@ fn a_change_of_coordinates_changes_no_eigenvalue() {
     }
     let ask = |entries: Vec<f64>| {
         let matrix = matrix(entries);
-        let mut spectrum = Spectrum::of(&matrix).with_tolerance(1e-11);
+        let spectrum = Spectrum::of(&matrix).with_tolerance(1e-11);
         let top = spectrum.top_eigenpairs(4).unwrap();
         let bottom = spectrum.bottom_eigenpairs(4).unwrap();
         let inertia = spectrum.inertia().unwrap();
@@ -104,7 +104,7 @@ fn how_data_are_cut_into_batches_changes_nothing() {
     let loss = |m: &Linear, x: Tensor<2>| m.forward(x).tanh().powi_scalar(2).mean();
     let ask = |data: Vec<Tensor<2>>| {
         let hessian = Risk::new(&loss, &data).hessian(&model).unwrap();
-        let mut spectrum = Spectrum::of(&hessian).with_tolerance(1e-11);
+        let spectrum = Spectrum::of(&hessian).with_tolerance(1e-11);
         let point = spectrum.critical_point(1e-3).unwrap();
         let mut numbers = spectrum.top_eigenpairs(3).unwrap().values;
         numbers.extend(spectrum.density().unwrap().nodes);

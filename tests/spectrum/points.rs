@@ -94,7 +94,7 @@ fn a_run_too_short_to_know_says_so() {
     values[0] = -0.01;
     let ask = |steps: usize| {
         with_hessian(&origin(400), &values, |hessian| {
-            let mut spectrum = Spectrum::of(hessian).with_steps(steps);
+            let spectrum = Spectrum::of(hessian).with_steps(steps);
             spectrum.critical_point(1e-9).unwrap()
         })
     };
@@ -112,7 +112,7 @@ fn confidence_in_a_minimum_grows_with_steps_and_is_earned() {
     let values: Vec<f64> = (0..300).map(|i| 1.0 + f64::from(i) / 300.0).collect();
     let ask = |steps: usize| {
         with_hessian(&origin(300), &values, |hessian| {
-            let mut spectrum = Spectrum::of(hessian).with_steps(steps);
+            let spectrum = Spectrum::of(hessian).with_steps(steps);
             spectrum.critical_point(1e-9).unwrap()
         })
     };
@@ -130,7 +130,7 @@ fn the_confidence_in_a_minimum_is_that_of_the_theorem() {
     let values: Vec<f64> = (0..300).map(|i| 1.0 + f64::from(i) / 300.0).collect();
     let ask = |values: &[f64]| {
         with_hessian(&origin(300), values, |hessian| {
-            let mut spectrum = Spectrum::of(hessian).with_steps(6);
+            let spectrum = Spectrum::of(hessian).with_steps(6);
             spectrum.critical_point(1e-9).unwrap()
         })
     };
@@ -154,7 +154,7 @@ fn a_strict_minimum_is_sure_only_as_far_as_nothing_is_near_zero() {
     let values: Vec<f64> = (0..300).map(|i| 1.0 + f64::from(i) / 300.0).collect();
     let ask = |zero: f64| {
         with_hessian(&origin(300), &values, |hessian| {
-            let mut spectrum = Spectrum::of(hessian).with_steps(10).with_zero(zero);
+            let spectrum = Spectrum::of(hessian).with_steps(10).with_zero(zero);
             spectrum.critical_point(1e-9).unwrap()
         })
     };

@@ -39,7 +39,7 @@ fn rounding_makes_no_negative_curvature_and_hides_none() {
     for seed in 0..10 {
         let turn = 0.37 * seed as f64;
         with_reflected(&flat, turn, |hessian| {
-            let mut spectrum = Spectrum::of(hessian).with_seed(seed);
+            let spectrum = Spectrum::of(hessian).with_seed(seed);
             let inertia = spectrum.inertia().unwrap();
             assert!(inertia.exact);
             let counts = [inertia.negative, inertia.near_zero, inertia.positive];
@@ -49,7 +49,7 @@ fn rounding_makes_no_negative_curvature_and_hides_none() {
             assert_eq!(spectrum.condition_number().unwrap().value, None);
         });
         with_reflected(&saddle, turn, |hessian| {
-            let mut spectrum = Spectrum::of(hessian).with_seed(seed);
+            let spectrum = Spectrum::of(hessian).with_seed(seed);
             assert_eq!(spectrum.inertia().unwrap().negative.at_least, 3);
             let found = spectrum.critical_point(1e-6).unwrap();
             assert_eq!((found.verdict, found.negative), (Verdict::Saddle, 3));
@@ -62,7 +62,7 @@ fn pairs_density_and_trace_are_right_to_single_precision() {
     let values: Vec<f64> = (0..N).map(|i| 0.1 * (i as f64 - 9.0)).collect();
     with_reflected(&values, 0.2, |hessian| {
         // Below what f32 resolves: the run ends all the same.
-        let mut spectrum = Spectrum::of(hessian).with_tolerance(1e-12);
+        let spectrum = Spectrum::of(hessian).with_tolerance(1e-12);
         let top = spectrum.top_eigenpairs(3).unwrap();
         assert!(top.converged, "{top:?}");
         for (found, expected) in top.values.iter().zip([5.0, 4.9, 4.8]) {

@@ -65,7 +65,7 @@ where
     for (found, expected) in whole.ritz_values().iter().zip(values) {
         near("eigenvalue", *found, *expected, 1e-9 * size);
     }
-    let mut spectrum = Spectrum::of(operator).with_tolerance(1e-10);
+    let spectrum = Spectrum::of(operator).with_tolerance(1e-10);
     let top = spectrum.top_eigenpairs(5).expect("pairs");
     assert!(top.converged, "{case}: {top:?}");
     for (found, expected) in top.values.iter().zip(values.iter().rev()) {
@@ -82,7 +82,7 @@ where
     assert_eq!(inertia.negative.at_least, count(&|x| x < -zero), "{case}");
 
     // Estimates, by their own errors.
-    let mut spectrum = Spectrum::of(operator).with_probes(300).with_seed(1);
+    let spectrum = Spectrum::of(operator).with_probes(300).with_seed(1);
     let layers = spectrum.trace_by_layer().expect("traces");
     for (found, expected) in layers.layers.iter().zip(&answers.layers) {
         assert_eq!((&found.path, found.len), (&expected.path, expected.len));

@@ -1,8 +1,10 @@
+use std::ops::ControlFlow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use burn::backend::DispatchTensor;
 use burn::module::Module;
 use burn::tensor::Tensor;
+use burnscape_krylov::Step;
 use burnscape_linearize::{Linearized, Point, Residuals};
 
 use super::CurvatureError;
@@ -72,6 +74,7 @@ impl<'a> BatchSum<'a> {
     ) -> Result<Tensor<1>, CurvatureError> {
         let mut sum = None;
         if !self.rereads {
+            self.observer.forget_break();
             let mut done = 0;
             while done < self.batches.len() {
                 let parts = self.some_products(map, done, &tangent)?;
@@ -110,9 +113,28 @@ impl<'a> BatchSum<'a> {
         Ok(linearized.apply_each(&pairs)?)
     }
 
+    /// Shows the observer a batch of a product. A break at the last one leaves the product complete, and ends
+    /// the work that it is a part of.
     fn report_product(&self, done: usize) -> Result<(), CurvatureError> {
         let progress = Progress::new(Work::Product, done).of(self.batches.len());
-        stopped(self.observer.report(&progress), done)
+        let flow = self.observer.report(&progress);
+        match done == self.batches.len() {
+            true => Ok(()),
+            false => stopped(flow, done),
+        }
+    }
+
+    /// Refuses to go on after a product at whose last batch the observer broke.
+    pub(super) fn go_on(&self) -> Result<(), CurvatureError> {
+        match self.observer.take_break() {
+            true => stopped(ControlFlow::Break(()), self.batches.len()),
+            false => Ok(()),
+        }
+    }
+
+    /// Shows the observer a step of a method, and asks whether to go on.
+    pub(super) fn report(&self, step: &Step) -> ControlFlow<()> {
+        self.observer.report_step(step)
     }
 
     /// The results of the first map over the batches, one after the other.
@@ -134,6 +156,9 @@ impl<'a> BatchSum<'a> {
     ) -> Result<Tensor<2>, CurvatureError> {
         let mut blocks = Vec::new();
         for start in (0..k).step_by(self.block_size) {
+            if start > 0 {
+                self.go_on()?;
+            }
             let range = start..k.min(start + self.block_size);
             let mut sum: Option<Tensor<2>> = None;
             self.each(map, |index, linearized, point, factor| {
@@ -154,6 +179,9 @@ impl<'a> BatchSum<'a> {
         let [k, n] = tangents.dims();
         let mut blocks = Vec::new();
         for start in (0..k).step_by(self.block_size) {
+            if start > 0 {
+                self.go_on()?;
+            }
             let range = start..k.min(start + self.block_size);
             let mut parts = Vec::with_capacity(self.batches.len());
             self.each(0, |_, linearized, point, _| {
@@ -237,6 +265,7 @@ impl<'a> BatchSum<'a> {
         map: usize,
         mut visit: impl FnMut(usize, &mut Linearized, &Point, f64) -> Result<(), CurvatureError>,
     ) -> Result<(), CurvatureError> {
+        self.observer.forget_break();
         let mut at = |index: usize, tensors: Option<Vec<DispatchTensor>>| {
             let batch = &self.batches[index];
             // No lock is held while somebody is asked whether to go on.

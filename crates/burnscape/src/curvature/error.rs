@@ -100,6 +100,13 @@ pub enum CurvatureError {
     },
 }
 
+impl CurvatureError {
+    /// Whether a product ended because an observer stopped it.
+    pub(super) fn is_stop(&self) -> bool {
+        matches!(self, Self::Stopped { .. })
+    }
+}
+
 impl From<LossError> for CurvatureError {
     fn from(error: LossError) -> Self {
         match error {

@@ -1,10 +1,11 @@
+use std::ops::ControlFlow;
 use std::sync::{Mutex, PoisonError};
 
 use burn::module::Module;
-use burnscape_krylov::{LinearOperator, SelfAdjoint};
+use burnscape_krylov::{LinearOperator, SelfAdjoint, Step};
 
 use super::{CurvatureConfig, CurvatureError};
-use crate::loss::{Agreement, LossError, Risk, Sides, Tolerance, compare};
+use crate::loss::{Agreement, LossError, Observer, Risk, Sides, Tolerance, compare};
 use crate::space::{Distance, Nearby, ParamSpace, ParamVector, epsilon};
 
 /// The Hessian by central differences of Burn's gradient:
@@ -56,6 +57,7 @@ pub struct FiniteDifference<'a> {
     weights: ParamVector,
     /// The gradient at `w + scale · v`.
     gradient: Box<Gradient<'a>>,
+    observer: Observer<'a>,
 }
 
 type Gradient<'a> =
@@ -125,9 +127,21 @@ impl LinearOperator for FiniteDifference<'_> {
         }
         let scale = self.step / norm;
         self.check_step(v, scale)?;
+        self.observer.forget_break();
         let up = (self.gradient)(v, scale)?;
+        if self.observer.take_break() {
+            return Err(CurvatureError::Stopped { batches: 0 });
+        }
         let down = (self.gradient)(v, -scale)?;
         Ok(up.axpy(-1.0, &down)?.scale(0.5 / scale))
+    }
+
+    fn report(&self, step: &Step) -> ControlFlow<()> {
+        self.observer.report_step(step)
+    }
+
+    fn is_stop(&self, error: &CurvatureError) -> bool {
+        error.is_stop()
     }
 }
 
@@ -166,6 +180,7 @@ impl CurvatureConfig {
         let space = risk.space(model)?;
         let weights = ParamVector::from_module(&space, model)?;
         let risk = risk.whole();
+        let observer = risk.observer().clone();
         // A module need not be `Sync`.
         let model = Mutex::new(model.clone());
         let gradient = move |v: &ParamVector, scale: f64| {
@@ -183,6 +198,7 @@ impl CurvatureConfig {
             step,
             weights,
             gradient: Box::new(gradient),
+            observer,
         })
     }
 }

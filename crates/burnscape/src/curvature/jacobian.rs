@@ -1,8 +1,9 @@
 use std::cell::Cell;
+use std::ops::ControlFlow;
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use burnscape_krylov::{Adjoint, LinearOperator};
+use burnscape_krylov::{Adjoint, LinearOperator, Step};
 use burnscape_linearize::LinearMap;
 
 use super::batch_points::{Setup, Traced, Weighting};
@@ -85,6 +86,7 @@ impl Jacobian<'_> {
     fn check(&self) -> Result<(), CurvatureError> {
         let v = ParamVector::rademacher(&self.space, 1)?;
         let moved = self.matvec(&v)?;
+        self.batches.go_on()?;
         if !moved.norm()?.is_finite() {
             return Err(self.batches.find_non_finite(0, |_| v.values().clone())?);
         }
@@ -97,6 +99,11 @@ impl Jacobian<'_> {
                 .batches
                 .find_non_finite(BACK, |batch| signs.clone().slice([self.rows_of(batch)]))?),
         }
+    }
+
+    /// Refuses to go on after a product at whose last batch the observer broke.
+    pub(super) fn go_on(&self) -> Result<(), CurvatureError> {
+        self.batches.go_on()
     }
 
     fn rows_of(&self, batch: usize) -> std::ops::Range<usize> {
@@ -148,6 +155,14 @@ impl LinearOperator for Jacobian<'_> {
             Ok(OutputVector::from_values(&self.outputs, values)?)
         };
         (0..k).map(row).collect()
+    }
+
+    fn report(&self, step: &Step) -> ControlFlow<()> {
+        self.batches.report(step)
+    }
+
+    fn is_stop(&self, error: &CurvatureError) -> bool {
+        error.is_stop()
     }
 }
 

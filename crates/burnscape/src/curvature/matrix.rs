@@ -67,14 +67,18 @@ impl<'a> Matrix<'a> {
         let u = ParamVector::gaussian(&self.space, 1)?;
         let v = ParamVector::gaussian(&self.space, 2)?;
         let norms = [u.norm()?, v.norm()?];
-        let product = |w: &ParamVector, near: Option<(&Displaced, Distance)>| match near {
-            None => self.product(w),
-            Some((displaced, distance)) => {
-                let values = self
-                    .batches
-                    .sum_displaced(displaced, distance, w.values())?;
-                Ok(ParamVector::from_values(&self.space, values)?)
-            }
+        let product = |w: &ParamVector, near: Option<(&Displaced, Distance)>| {
+            let product = match near {
+                None => self.product(w)?,
+                Some((displaced, distance)) => {
+                    let values = self
+                        .batches
+                        .sum_displaced(displaced, distance, w.values())?;
+                    ParamVector::from_values(&self.space, values)?
+                }
+            };
+            self.batches.go_on()?;
+            Ok::<_, CurvatureError>(product)
         };
         let sides = |near: Option<(&Displaced, Distance)>| {
             let (au, av) = (product(&u, near)?, product(&v, near)?);
@@ -179,6 +183,14 @@ macro_rules! matrix_operator {
 
             fn matmat(&self, vectors: &[ParamVector]) -> Result<Vec<ParamVector>, CurvatureError> {
                 self.0.products(vectors)
+            }
+
+            fn report(&self, step: &burnscape_krylov::Step) -> std::ops::ControlFlow<()> {
+                self.0.batches.report(step)
+            }
+
+            fn is_stop(&self, error: &CurvatureError) -> bool {
+                error.is_stop()
             }
         }
 

@@ -1,6 +1,7 @@
 use burn::module::Module;
 use burn::tensor::{DType, Tensor, TensorData};
-use burnscape_krylov::{Adjoint, LinearOperator, SelfAdjoint};
+use burnscape_krylov::{Adjoint, LinearOperator, SelfAdjoint, Step};
+use std::ops::ControlFlow;
 
 use super::jacobian::Jacobian;
 use super::output_vector::{OutputSpace, OutputVector};
@@ -101,11 +102,23 @@ impl LinearOperator for Ntk<'_> {
     }
 
     fn matvec(&self, v: &OutputVector) -> Result<OutputVector, CurvatureError> {
-        self.0.matvec(&self.0.matvec_adjoint(v)?)
+        let back = self.0.matvec_adjoint(v)?;
+        self.0.go_on()?;
+        self.0.matvec(&back)
     }
 
     fn matmat(&self, vectors: &[OutputVector]) -> Result<Vec<OutputVector>, CurvatureError> {
-        self.0.matmat(&self.0.matmat_adjoint(vectors)?)
+        let back = self.0.matmat_adjoint(vectors)?;
+        self.0.go_on()?;
+        self.0.matmat(&back)
+    }
+
+    fn report(&self, step: &Step) -> ControlFlow<()> {
+        self.0.report(step)
+    }
+
+    fn is_stop(&self, error: &CurvatureError) -> bool {
+        error.is_stop()
     }
 }
 

@@ -1,12 +1,10 @@
-use std::ops::ControlFlow;
-
 use burn::config::Config;
 use burn::module::Module;
-use burnscape_krylov::{Estimate, KrylovError, LinearOperator, Probe, SelfAdjoint};
+use burnscape_krylov::{Estimate, KrylovError, LinearOperator, Probe, SelfAdjoint, Step};
 use serde::Serialize;
 
 use super::argument::{check_positive, check_probability, check_products};
-use super::{PerturbationScale, ProductStep, SharpnessError, Stretched};
+use super::{PerturbationScale, SharpnessError, Stretched};
 use crate::curvature::CurvatureError;
 use crate::space::{ParamVector, Wide};
 
@@ -137,24 +135,6 @@ impl CurvatureTraceConfig {
         M: Module,
         A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
     {
-        self.measure_observed(model, operator, |_| ControlFlow::Continue(()))
-    }
-
-    /// As [`measure`](Self::measure); `observe` sees the estimate after every product and can stop.
-    ///
-    /// # Errors
-    ///
-    /// As [`measure`](Self::measure).
-    pub fn measure_observed<M, A>(
-        &self,
-        model: &M,
-        operator: &A,
-        mut observe: impl FnMut(&ProductStep) -> ControlFlow<()>,
-    ) -> Result<CurvatureTrace, SharpnessError>
-    where
-        M: Module,
-        A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
-    {
         check_products("max_products", self.max_products)?;
         check_probability("confidence", self.confidence)?;
         if let Some(tolerance) = self.tolerance {
@@ -166,17 +146,23 @@ impl CurvatureTraceConfig {
         let mut completed = true;
         for index in 0..self.max_products {
             let v = Probe::Rademacher.draw::<ParamVector>(&space, self.seed, index as u64)?;
-            let product = operator.matvec(&v)?;
+            let product = match operator.matvec(&v) {
+                Err(error) if operator.is_stop(&error) && index > 0 => {
+                    completed = false;
+                    break;
+                }
+                product => product?,
+            };
             samples.push(&v.leaf_dots(&product)?, product.wide_dot(&product)?)?;
             let estimate = Estimate::of(&samples.traces);
             let is_done = self.is_within(&estimate);
-            let step = ProductStep {
-                products: index + 1,
-                total: self.max_products,
-                value: Some(estimate.value),
-            };
+            let half_width = estimate.half_width(self.confidence);
+            let step = Step::new("trace", index + 1)
+                .with_limit(self.max_products)
+                .with_value(estimate.value)
+                .with_error(half_width);
             let is_last = index + 1 == self.max_products || is_done;
-            if observe(&step).is_break() {
+            if operator.report(&step).is_break() {
                 completed = is_last;
                 break;
             }

@@ -1,12 +1,10 @@
-use std::ops::ControlFlow;
-
 use burn::config::Config;
 use burn::module::Module;
-use burnscape_krylov::{DensityConfig, KrylovError, LinearOperator, SelfAdjoint};
+use burnscape_krylov::{DensityConfig, LinearOperator, SelfAdjoint};
 use serde::Serialize;
 
 use super::argument::{check_count, check_positive, check_probability};
-use super::{PerturbationScale, ProductStep, SharpnessError, Stretched};
+use super::{PerturbationScale, SharpnessError, Stretched};
 use crate::curvature::CurvatureError;
 use crate::space::{ParamVector, epsilon};
 
@@ -127,49 +125,16 @@ impl EffectiveDimensionConfig {
         M: Module,
         A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
     {
-        self.measure_observed(model, operator, |_| ControlFlow::Continue(()))
-    }
-
-    /// As [`measure`](Self::measure); `observe` sees every product and can stop after it. The probe
-    /// that it stops does not count.
-    ///
-    /// # Errors
-    ///
-    /// As [`measure`](Self::measure), and [`SharpnessError::Stopped`] if no probe was finished.
-    pub fn measure_observed<M, A>(
-        &self,
-        model: &M,
-        operator: &A,
-        mut observe: impl FnMut(&ProductStep) -> ControlFlow<()>,
-    ) -> Result<EffectiveDimension, SharpnessError>
-    where
-        M: Module,
-        A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
-    {
         check_positive("gamma", self.gamma)?;
         check_count("num_probes", self.num_probes)?;
         check_count("num_steps", self.num_steps)?;
         check_probability("confidence", self.confidence)?;
         let operator = Stretched::new(model, operator, self.scale)?;
-        let (mut products, mut stopped) = (0, false);
         let density = DensityConfig::new()
             .with_probes(self.num_probes)
             .with_steps(self.num_steps)
             .with_seed(self.seed)
-            .run_observed(&operator, |_, _| {
-                products += 1;
-                let flow = observe(&ProductStep {
-                    products,
-                    total: self.num_probes.saturating_mul(self.num_steps),
-                    value: None,
-                });
-                stopped = flow.is_break();
-                flow
-            });
-        let density = match density {
-            Err(KrylovError::NoProbes) if stopped => return Err(SharpnessError::Stopped),
-            other => other?,
-        };
+            .run(&operator)?;
         let nodes = density.probes().iter().flat_map(|probe| &probe.nodes);
         let (low, high) = nodes.fold((0.0_f64, 0.0_f64), |(low, high), &node| {
             (low.min(node), high.max(node))
@@ -186,7 +151,7 @@ impl EffectiveDimensionConfig {
             num_parameters: density.dimension(),
             num_products: density.products(),
             config: self.clone(),
-            completed: !stopped || density.probes().len() == self.num_probes,
+            completed: density.probes().len() == self.num_probes,
         })
     }
 }

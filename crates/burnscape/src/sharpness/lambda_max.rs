@@ -1,12 +1,10 @@
-use std::ops::ControlFlow;
-
 use burn::config::Config;
 use burn::module::Module;
-use burnscape_krylov::{EigenpairsConfig, End, SelfAdjoint};
+use burnscape_krylov::{EigenpairsConfig, End, Outcome, SelfAdjoint};
 use serde::Serialize;
 
 use super::argument::{check_positive, check_products};
-use super::{PerturbationScale, ProductStep, SharpnessError, Stretched};
+use super::{PerturbationScale, SharpnessError, Stretched};
 use crate::curvature::CurvatureError;
 use crate::space::ParamVector;
 
@@ -105,50 +103,23 @@ impl LambdaMaxConfig {
         M: Module,
         A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
     {
-        self.measure_observed(model, operator, |_| ControlFlow::Continue(()))
-    }
-
-    /// As [`measure`](Self::measure); `observe` sees every product and can stop after it.
-    ///
-    /// # Errors
-    ///
-    /// As [`measure`](Self::measure).
-    pub fn measure_observed<M, A>(
-        &self,
-        model: &M,
-        operator: &A,
-        mut observe: impl FnMut(&ProductStep) -> ControlFlow<()>,
-    ) -> Result<LambdaMax, SharpnessError>
-    where
-        M: Module,
-        A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
-    {
         check_positive("tolerance", self.tolerance)?;
         check_products("max_products", self.max_products)?;
         let operator = Stretched::new(model, operator, self.scale)?;
-        let mut stopped = false;
         let found = EigenpairsConfig::new(1, End::Top)
             .with_tolerance(self.tolerance)
             .with_max_products(self.max_products)
             .with_seed(self.seed)
-            .run_observed(&operator, |step| {
-                let flow = observe(&ProductStep {
-                    products: step.products,
-                    total: self.max_products,
-                    value: None,
-                });
-                stopped = flow.is_break();
-                flow
-            })?;
+            .run(&operator)?;
         // Asked for one pair, the run returns one pair or an error.
         let pair = found.pairs.first().ok_or(SharpnessError::Stopped)?;
         Ok(LambdaMax {
             value: pair.value,
             residual: pair.residual,
-            converged: found.converged,
+            converged: found.outcome.is_converged(),
             num_products: found.products,
             config: self.clone(),
-            completed: found.converged || !stopped,
+            completed: found.outcome != Outcome::Stopped,
         })
     }
 }

@@ -53,7 +53,6 @@ mod lambda_max;
 mod metric;
 mod pac_bayes;
 mod perturbation_scale;
-mod product_step;
 mod relative_flatness;
 mod reparameterization;
 mod report;
@@ -76,7 +75,6 @@ pub use pac_bayes::{
     mcallester_term,
 };
 pub use perturbation_scale::PerturbationScale;
-pub use product_step::ProductStep;
 pub use relative_flatness::{LayerFlatness, RelativeFlatness, RelativeFlatnessConfig};
 pub use reparameterization::{
     MeasureChange, Reparameterization, ReparameterizationConfig, rescale_relu_pair,

@@ -1,5 +1,7 @@
+use std::ops::ControlFlow;
+
 use burn::module::Module;
-use burnscape_krylov::{LinearOperator, SelfAdjoint};
+use burnscape_krylov::{LinearOperator, SelfAdjoint, Step};
 
 use super::metric::Metric;
 use super::{PerturbationScale, SharpnessError};
@@ -112,6 +114,14 @@ where
             .collect::<Result<_, CurvatureError>>()?;
         let products = self.operator.matmat(&stretched)?;
         products.into_iter().map(stretch).collect()
+    }
+
+    fn report(&self, step: &Step) -> ControlFlow<()> {
+        self.operator.report(step)
+    }
+
+    fn is_stop(&self, error: &CurvatureError) -> bool {
+        self.operator.is_stop(error)
     }
 }
 

@@ -56,7 +56,7 @@ where
     /// # Errors
     ///
     /// As [`top_eigenpairs`](Self::top_eigenpairs).
-    pub fn condition_number(&mut self) -> Result<ConditionNumber, SpectrumError> {
+    pub fn condition_number(&self) -> Result<ConditionNumber, SpectrumError> {
         let (top, bottom) = self.extremes()?;
         let (largest, smallest) = (top.values[0], bottom.values[0]);
         let zero = self.zero(largest.abs().max(smallest.abs()))?;

@@ -5,8 +5,7 @@ use burnscape_krylov::{End, LanczosConfig};
 use serde::Serialize;
 
 use super::error::check_positive;
-use super::spectrum_of::tell;
-use super::{Spectrum, SpectrumError, Task};
+use super::{Spectrum, SpectrumError};
 use crate::curvature::{CurvatureError, Hessian};
 use crate::loss::LossError;
 use crate::writing;
@@ -122,18 +121,14 @@ impl Spectrum<'_, Hessian<'_>> {
     ///
     /// # Cost
     ///
-    /// `steps` products, at most one for each parameter, and two for residuals, which an observer does not
-    /// see; a vector of parameters for each step.
+    /// `steps` products, at most one for each parameter, and two for residuals; a vector of parameters for each step.
     ///
     /// # Errors
     ///
     /// [`SpectrumError::OutOfRange`] for a tolerance that is not positive or no steps,
     /// [`SpectrumError::Curvature`] for a gradient that is not finite, [`SpectrumError::Krylov`] for a
     /// product that is not finite, [`SpectrumError::Stopped`] before the first product.
-    pub fn critical_point(
-        &mut self,
-        gradient_tolerance: f64,
-    ) -> Result<CriticalPoint, SpectrumError> {
+    pub fn critical_point(&self, gradient_tolerance: f64) -> Result<CriticalPoint, SpectrumError> {
         check_positive("gradient_tolerance", gradient_tolerance)?;
         let gradient_norm = self.operator.gradient()?.norm()?;
         if !gradient_norm.is_finite() {
@@ -149,16 +144,12 @@ impl Spectrum<'_, Hessian<'_>> {
             });
         }
         let steps = self.settings.steps.min(dimension);
-        let (observer, mut products) = (&mut self.observer, 0);
         let record = LanczosConfig::new(steps)
             .with_seed(self.settings.seed)
-            .run_observed(self.operator, |_| {
-                products += 1;
-                tell(observer, Task::CriticalPoint, products, steps + 2)
-            })?;
+            .run(self.operator)?;
         let outer = |end: End| {
             let pair = record.eigenpairs(self.operator, end, 1)?.pop();
-            pair.ok_or(SpectrumError::Stopped { products })
+            pair.ok_or(SpectrumError::Stopped)
         };
         let (bottom, top) = (outer(End::Bottom)?, outer(End::Top)?);
         let size = bottom.value.abs().max(top.value.abs());
@@ -204,7 +195,7 @@ impl Spectrum<'_, Hessian<'_>> {
             zero,
             exact,
             dimension,
-            products: products + 2,
+            products: record.products() + 2,
         })
     }
 }

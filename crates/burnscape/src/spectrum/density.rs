@@ -3,8 +3,7 @@ use std::io;
 use burnscape_krylov::{CurveConfig, DensityConfig, Quadrature, SelfAdjoint, SpectralDensity};
 use serde::Serialize;
 
-use super::spectrum_of::tell;
-use super::{Spectrum, SpectrumError, Task};
+use super::{Spectrum, SpectrumError};
 use crate::curvature::CurvatureError;
 use crate::space::ParamVector;
 use crate::writing;
@@ -148,7 +147,7 @@ where
     ///
     /// [`SpectrumError::Krylov`] for no probes or no steps, or a product that is not finite;
     /// [`SpectrumError::Stopped`] before a probe was finished.
-    pub fn density(&mut self) -> Result<Density, SpectrumError> {
+    pub fn density(&self) -> Result<Density, SpectrumError> {
         let found = self.quadratures()?;
         let Quadrature { nodes, weights } = found.measure();
         Ok(Density {
@@ -162,26 +161,14 @@ where
         })
     }
 
-    pub(super) fn quadratures(&mut self) -> Result<SpectralDensity, SpectrumError> {
+    pub(super) fn quadratures(&self) -> Result<SpectralDensity, SpectrumError> {
         let settings = &self.settings;
         let steps = settings.steps.min(self.dimension());
-        let planned = settings.probes.saturating_mul(steps);
         let config = DensityConfig::new()
             .with_probes(settings.probes)
             .with_steps(steps)
             .with_outliers(settings.outliers)
             .with_seed(settings.seed);
-        let observer = &mut self.observer;
-        let (mut products, mut stopped) = (0, false);
-        let found = config.run_observed(self.operator, |_, _| {
-            products += 1;
-            let answer = tell(observer, Task::Density, products, planned);
-            stopped = answer.is_break();
-            answer
-        });
-        match found {
-            Err(_) if stopped => Err(SpectrumError::Stopped { products }),
-            found => Ok(found?),
-        }
+        Ok(config.run(self.operator)?)
     }
 }

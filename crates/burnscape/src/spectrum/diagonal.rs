@@ -2,8 +2,7 @@ use std::io;
 
 use burnscape_krylov::{DiagonalConfig, SelfAdjoint};
 
-use super::spectrum_of::tell;
-use super::{Spectrum, SpectrumError, Task};
+use super::{Spectrum, SpectrumError};
 use crate::curvature::CurvatureError;
 use crate::space::ParamVector;
 use crate::writing;
@@ -72,16 +71,12 @@ where
     /// # Errors
     ///
     /// [`SpectrumError::Krylov`] for no probes, or a product that is not finite.
-    pub fn diagonal(&mut self) -> Result<Diagonal, SpectrumError> {
-        let planned = self.settings.probes;
-        let observer = &mut self.observer;
+    pub fn diagonal(&self) -> Result<Diagonal, SpectrumError> {
         let found = DiagonalConfig::new()
             .with_method(self.settings.diagonal_method)
-            .with_max_products(planned)
+            .with_max_products(self.settings.probes)
             .with_seed(self.settings.seed)
-            .run_observed(self.operator, |step| {
-                tell(observer, Task::Diagonal, step.products, planned)
-            })?;
+            .run(self.operator)?;
         Ok(Diagonal {
             values: found.diagonal,
             variances: found.error.is_finite().then_some(found.variance),

@@ -68,7 +68,7 @@ where
     /// [`SpectrumError::OutOfRange`] for a `gamma` that is not positive or a confidence that is not between 0 and
     /// 1, and those of
     /// [`density`](Self::density).
-    pub fn effective_dimension(&mut self, gamma: f64) -> Result<EffectiveDimension, SpectrumError> {
+    pub fn effective_dimension(&self, gamma: f64) -> Result<EffectiveDimension, SpectrumError> {
         check_positive("gamma", gamma)?;
         let confidence = self.settings.confidence;
         check_probability("confidence", confidence)?;

@@ -3,8 +3,7 @@ use std::io;
 use burnscape_krylov::{EigenpairsConfig, End, SelfAdjoint};
 use serde::Serialize;
 
-use super::spectrum_of::tell;
-use super::{Spectrum, SpectrumError, Task};
+use super::{Spectrum, SpectrumError};
 use crate::curvature::CurvatureError;
 use crate::space::ParamVector;
 use crate::writing;
@@ -67,7 +66,7 @@ where
     ///
     /// [`SpectrumError::Krylov`] for no pairs or more than parameters, a tolerance that is not positive, too
     /// few vectors or bytes, a product that is not finite; [`SpectrumError::Stopped`].
-    pub fn top_eigenpairs(&mut self, k: usize) -> Result<Eigenpairs, SpectrumError> {
+    pub fn top_eigenpairs(&self, k: usize) -> Result<Eigenpairs, SpectrumError> {
         self.eigenpairs(k, End::Top)
     }
 
@@ -76,11 +75,11 @@ where
     /// # Errors
     ///
     /// As [`top_eigenpairs`](Self::top_eigenpairs).
-    pub fn bottom_eigenpairs(&mut self, k: usize) -> Result<Eigenpairs, SpectrumError> {
+    pub fn bottom_eigenpairs(&self, k: usize) -> Result<Eigenpairs, SpectrumError> {
         self.eigenpairs(k, End::Bottom)
     }
 
-    fn eigenpairs(&mut self, k: usize, end: End) -> Result<Eigenpairs, SpectrumError> {
+    fn eigenpairs(&self, k: usize, end: End) -> Result<Eigenpairs, SpectrumError> {
         let settings = &self.settings;
         let mut config = EigenpairsConfig::new(k, end)
             .with_tolerance(settings.tolerance)
@@ -92,21 +91,12 @@ where
         if let Some(bytes) = settings.max_bytes {
             config = config.with_max_bytes(bytes);
         }
-        let planned = settings.max_products;
-        let observer = &mut self.observer;
-        let found = config.run_observed(self.operator, |step| {
-            tell(observer, Task::Eigenpairs, step.products, planned)
-        })?;
-        if found.pairs.is_empty() {
-            return Err(SpectrumError::Stopped {
-                products: found.products,
-            });
-        }
+        let found = config.run(self.operator)?;
         let mut pairs = Eigenpairs {
             values: Vec::new(),
             residuals: Vec::new(),
             vectors: Vec::new(),
-            converged: found.converged,
+            converged: found.outcome.is_converged(),
             goal: found.goal,
             products: found.products,
         };
@@ -119,7 +109,7 @@ where
     }
 
     /// One pair of each end: the largest and the smallest eigenvalue.
-    pub(super) fn extremes(&mut self) -> Result<(Eigenpairs, Eigenpairs), SpectrumError> {
+    pub(super) fn extremes(&self) -> Result<(Eigenpairs, Eigenpairs), SpectrumError> {
         Ok((self.top_eigenpairs(1)?, self.bottom_eigenpairs(1)?))
     }
 }

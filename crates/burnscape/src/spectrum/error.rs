@@ -12,10 +12,10 @@ use crate::space::SpaceError;
 pub enum SpectrumError {
     /// The operator failed, or a product is not finite, or more was asked for than there is.
     #[error(transparent)]
-    Krylov(#[from] KrylovError<CurvatureError>),
+    Krylov(KrylovError<CurvatureError>),
     /// The operator's gradient could not be had.
     #[error(transparent)]
-    Curvature(#[from] CurvatureError),
+    Curvature(CurvatureError),
     /// Parameter space refused.
     #[error(transparent)]
     Space(#[from] SpaceError),
@@ -32,20 +32,33 @@ pub enum SpectrumError {
         /// What it may be.
         expected: &'static str,
     },
-    /// Stopped before there was anything to tell.
-    #[error(
-        "stopped by the observer after {products} products, before there was an answer; let it run longer"
-    )]
-    Stopped {
-        /// Products done.
-        products: usize,
-    },
+    /// An observer stopped the work before there was a result.
+    #[error("the observer stopped the work before there was a result; let it go on for longer")]
+    Stopped,
     /// A result could not be written.
     #[error("cannot write the result: {message}; check the path and the space left")]
     Write {
         /// What the system said.
         message: String,
     },
+}
+
+impl From<CurvatureError> for SpectrumError {
+    fn from(error: CurvatureError) -> Self {
+        match error {
+            CurvatureError::Stopped { .. } => Self::Stopped,
+            other => Self::Curvature(other),
+        }
+    }
+}
+
+impl From<KrylovError<CurvatureError>> for SpectrumError {
+    fn from(error: KrylovError<CurvatureError>) -> Self {
+        match error {
+            KrylovError::Operator(error) => error.into(),
+            other => Self::Krylov(other),
+        }
+    }
 }
 
 impl From<io::Error> for SpectrumError {

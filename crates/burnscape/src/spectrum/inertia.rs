@@ -4,8 +4,7 @@ use burnscape_krylov::{Bracket, LanczosConfig, SelfAdjoint, SpectralDensity};
 use serde::Serialize;
 
 use super::error::check_probability;
-use super::spectrum_of::tell;
-use super::{Spectrum, SpectrumError, Task};
+use super::{Spectrum, SpectrumError};
 use crate::curvature::CurvatureError;
 use crate::space::ParamVector;
 use crate::writing;
@@ -99,22 +98,18 @@ where
     ///
     /// As [`density`](Self::density); [`SpectrumError::OutOfRange`] for a negative
     /// [`zero`](Self::with_zero), or a confidence that is not between 0 and 1.
-    pub fn inertia(&mut self) -> Result<Inertia, SpectrumError> {
+    pub fn inertia(&self) -> Result<Inertia, SpectrumError> {
         let (dimension, confidence) = (self.dimension(), self.settings.confidence);
         check_probability("confidence", confidence)?;
         if dimension <= self.settings.probes.saturating_mul(self.settings.steps) {
-            let (observer, mut products) = (&mut self.observer, 0);
             let record = LanczosConfig::new(dimension)
                 .with_seed(self.settings.seed)
-                .run_observed(self.operator, |_| {
-                    products += 1;
-                    tell(observer, Task::Density, products, dimension)
-                })?;
+                .run(self.operator)?;
             let values = record.ritz_values();
             let zero = self.zero(largest(&values))?;
             return match record.is_invariant() && values.len() == dimension {
-                true => Ok(exact(&values, (zero, confidence), products)),
-                false => Err(SpectrumError::Stopped { products }),
+                true => Ok(exact(&values, (zero, confidence), record.products())),
+                false => Err(SpectrumError::Stopped),
             };
         }
         let density = self.quadratures()?;

@@ -3,8 +3,7 @@ use std::io;
 use burnscape_krylov::{KrylovError, SelfAdjoint, TraceConfig};
 use serde::Serialize;
 
-use super::spectrum_of::tell;
-use super::{Spectrum, SpectrumError, Task};
+use super::{Spectrum, SpectrumError};
 use crate::curvature::CurvatureError;
 use crate::space::{ParamSpace, ParamVector};
 use crate::writing;
@@ -89,9 +88,8 @@ where
     /// # Errors
     ///
     /// [`SpectrumError::Krylov`] for no probes, a confidence out of range, or a product that is not finite.
-    pub fn trace_by_layer(&mut self) -> Result<LayerTraces, SpectrumError> {
+    pub fn trace_by_layer(&self) -> Result<LayerTraces, SpectrumError> {
         let space = self.space()?;
-        let planned = self.settings.probes;
         // What a row of the answer sums: its path and the places of its parameters.
         let mut rows = owners(&space);
         let num_layers = rows.len();
@@ -103,14 +101,11 @@ where
             let sum = |(_, leaves): &(String, Vec<usize>)| leaves.iter().map(|i| dots[*i]).sum();
             Ok(rows.iter().map(sum).collect())
         };
-        let observer = &mut self.observer;
         let found = TraceConfig::new()
-            .with_max_products(planned)
+            .with_max_products(self.settings.probes)
             .with_confidence(self.settings.confidence)
             .with_seed(self.settings.seed)
-            .run_blocks(self.operator, blocks, |products| {
-                tell(observer, Task::Trace, products, planned)
-            })?;
+            .run_blocks(self.operator, blocks)?;
         let products = found.first().map_or(0, |block| block.products);
         let answers = rows
             .iter()

@@ -35,7 +35,7 @@
 //! let data = [Tensor::<2>::from_data([[1.0, 0.0], [0.0, 2.0]], &device)];
 //! let hessian = Risk::new(&loss, &data).hessian(&model)?;
 //!
-//! let mut spectrum = Spectrum::of(&hessian);
+//! let spectrum = Spectrum::of(&hessian);
 //! assert!((spectrum.top_eigenpairs(1)?.values[0] - 8.0).abs() < 1e-4);
 //! assert!((spectrum.trace()?.value - 10.0).abs() < 1e-4);
 //! let point = spectrum.critical_point(1e-3)?;
@@ -54,7 +54,6 @@ mod inertia;
 mod layer_traces;
 mod settings;
 mod spectrum_of;
-mod step;
 mod trace;
 
 pub use condition_number::ConditionNumber;
@@ -67,5 +66,4 @@ pub use error::SpectrumError;
 pub use inertia::{Count, Inertia};
 pub use layer_traces::{LayerTrace, LayerTraces};
 pub use spectrum_of::Spectrum;
-pub use step::{SpectrumStep, Task};
 pub use trace::Trace;

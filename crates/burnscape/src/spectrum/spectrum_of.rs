@@ -1,17 +1,20 @@
 use std::fmt;
-use std::ops::ControlFlow;
 
 use burnscape_krylov::{DiagonalMethod, SelfAdjoint, TraceMethod, VectorSpace};
 
+use super::SpectrumError;
 use super::settings::Settings;
-use super::{SpectrumError, SpectrumStep, Task};
 use crate::curvature::CurvatureError;
 use crate::space::{ParamSpace, ParamVector, epsilon};
 
-pub(super) type Observer<'a> = Box<dyn FnMut(&SpectrumStep) -> ControlFlow<()> + 'a>;
-
 /// The spectrum of a symmetric operator over parameters, by its products. See [the
 /// room](crate::spectrum) for the questions it answers.
+///
+/// # Observers
+///
+/// Answers report every product to the [observer](crate::loss::Risk::with_observer) of the risk that the operator is made
+/// of, and to one of the operator itself ([`observed`](crate::krylov::LinearOperator::observed)). One that is stopped is
+/// made of what there is, or [`SpectrumError::Stopped`] where that is nothing.
 ///
 /// # Reproducibility
 ///
@@ -37,7 +40,7 @@ pub(super) type Observer<'a> = Box<dyn FnMut(&SpectrumStep) -> ControlFlow<()> +
 /// let data = [Tensor::<2>::ones([4, 3], &device)];
 /// let hessian = Risk::new(&loss, &data).hessian(&model)?;
 ///
-/// let mut spectrum = Spectrum::of(&hessian).with_seed(3).with_probes(4);
+/// let spectrum = Spectrum::of(&hessian).with_seed(3).with_probes(4);
 /// let density = spectrum.density()?;
 /// assert_eq!(density.dimension, 8);
 /// // Two eigenvalues of eight are not zero: one for each output.
@@ -47,7 +50,6 @@ pub(super) type Observer<'a> = Box<dyn FnMut(&SpectrumStep) -> ControlFlow<()> +
 pub struct Spectrum<'a, A: ?Sized> {
     pub(super) operator: &'a A,
     pub(super) settings: Settings,
-    pub(super) observer: Option<Observer<'a>>,
 }
 
 impl<'a, A> Spectrum<'a, A>
@@ -63,7 +65,6 @@ where
         Self {
             operator,
             settings: Settings::default(),
-            observer: None,
         }
     }
 }
@@ -166,17 +167,6 @@ impl<'a, A: ?Sized> Spectrum<'a, A> {
         self.settings.seed = seed;
         self
     }
-
-    /// Lets `observe` see every product, and stop: the answer under way is then made of what there is,
-    /// or [`SpectrumError::Stopped`] where that is nothing.
-    #[must_use]
-    pub fn with_observer(
-        mut self,
-        observe: impl FnMut(&SpectrumStep) -> ControlFlow<()> + 'a,
-    ) -> Self {
-        self.observer = Some(Box::new(observe));
-        self
-    }
 }
 
 impl<A> Spectrum<'_, A>
@@ -207,23 +197,6 @@ where
         let space = self.operator.domain();
         let root = (self.dimension() as f64).sqrt();
         Ok(8.0 * root * epsilon(space.dtype()?) * size)
-    }
-}
-
-/// Tells an observer of a product.
-pub(super) fn tell(
-    observer: &mut Option<Observer<'_>>,
-    task: Task,
-    products: usize,
-    planned: usize,
-) -> ControlFlow<()> {
-    match observer {
-        Some(observe) => observe(&SpectrumStep {
-            task,
-            products,
-            planned,
-        }),
-        None => ControlFlow::Continue(()),
     }
 }
 

@@ -3,8 +3,7 @@ use std::io;
 use burnscape_krylov::{SelfAdjoint, TraceConfig};
 use serde::Serialize;
 
-use super::spectrum_of::tell;
-use super::{Spectrum, SpectrumError, Task};
+use super::{Spectrum, SpectrumError};
 use crate::curvature::CurvatureError;
 use crate::space::ParamVector;
 use crate::writing;
@@ -57,24 +56,20 @@ where
     ///
     /// [`SpectrumError::Krylov`] for a limit of no products, a tolerance or a confidence out of range,
     /// a product that is not finite.
-    pub fn trace(&mut self) -> Result<Trace, SpectrumError> {
+    pub fn trace(&self) -> Result<Trace, SpectrumError> {
         let settings = &self.settings;
-        let planned = settings.max_products;
-        let observer = &mut self.observer;
         let found = TraceConfig::new()
             .with_method(settings.trace_method)
-            .with_max_products(planned)
+            .with_max_products(settings.max_products)
             .with_tolerance(settings.trace_tolerance)
             .with_confidence(settings.confidence)
             .with_seed(settings.seed)
-            .run_observed(self.operator, |now| {
-                tell(observer, Task::Trace, now.products, planned)
-            })?;
+            .run(self.operator)?;
         Ok(Trace {
             value: found.value,
             half_width: found.half_width,
             confidence: settings.confidence,
-            converged: found.converged,
+            converged: found.outcome.is_converged(),
             products: found.products,
         })
     }

@@ -2,6 +2,8 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use burnscape_krylov::Step;
+
 use super::Progress;
 
 /// Who watches a risk and everything that is made of it; nobody by default.
@@ -36,6 +38,19 @@ impl<'a> Observer<'a> {
             Some(observer) => observer.report(progress),
             None => ControlFlow::Continue(()),
         }
+    }
+
+    /// Shows a step of a method on an operator, unless a break at the last piece of its product ends the run.
+    pub(crate) fn report_step(&self, step: &Step) -> ControlFlow<()> {
+        match self.take_break() {
+            true => ControlFlow::Break(()),
+            false => self.report(&Progress::of_step(step)),
+        }
+    }
+
+    /// Forgets a break of work before.
+    pub(crate) fn forget_break(&self) {
+        let _ = self.take_break();
     }
 
     /// Whether it has broken since it was last asked: a break at the last piece of some work leaves that

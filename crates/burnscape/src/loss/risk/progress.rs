@@ -1,5 +1,7 @@
 use std::fmt;
 
+use burnscape_krylov::Step;
+
 /// What an observer sees: `done` pieces of some [`Work`], of `total`.
 ///
 /// It prints as a line, for instance `sample 3 of 100: 0.0123`.
@@ -64,6 +66,15 @@ impl Progress {
     pub(crate) fn value(mut self, value: impl Into<Option<f64>>) -> Self {
         self.value = value.into();
         self
+    }
+}
+
+impl Progress {
+    /// A step of a method on an operator.
+    pub(crate) fn of_step(step: &Step) -> Self {
+        Self::new(Work::Matvec, step.num_matvecs)
+            .of(step.limit)
+            .value(step.value)
     }
 }
 

@@ -1,15 +1,13 @@
-use std::ops::ControlFlow;
-
 use burn::config::Config;
 use burn::module::Module;
-use burnscape_krylov::{Estimate, KrylovError, SelfAdjoint};
+use burnscape_krylov::{Estimate, KrylovError, SelfAdjoint, Step};
 
 use super::layer::Layer;
 use super::{LayerFlatness, RelativeFlatness};
 use crate::curvature::CurvatureError;
+use crate::sharpness::SharpnessError;
 use crate::sharpness::argument::{check_probability, check_products};
 use crate::sharpness::sample::sample_seed;
-use crate::sharpness::{ProductStep, SharpnessError};
 use crate::space::{ParamSpace, ParamVector};
 
 /// The relative flatness of weight matrices: `κ = Σ_{s,s'} ⟨w_s, w_s'⟩ tr H_{s,s'}`, layer by layer.
@@ -97,33 +95,14 @@ impl RelativeFlatnessConfig {
         M: Module,
         A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
     {
-        self.measure_observed(model, operator, |_| ControlFlow::Continue(()))
-    }
-
-    /// As [`measure`](Self::measure); `observe` sees every product and can stop after it. Stopped
-    /// within the first layer, an exact measurement has no layers.
-    ///
-    /// # Errors
-    ///
-    /// As [`measure`](Self::measure).
-    pub fn measure_observed<M, A>(
-        &self,
-        model: &M,
-        operator: &A,
-        mut observe: impl FnMut(&ProductStep) -> ControlFlow<()>,
-    ) -> Result<RelativeFlatness, SharpnessError>
-    where
-        M: Module,
-        A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
-    {
         check_products("max_products", self.max_products)?;
         check_probability("confidence", self.confidence)?;
         let space = operator.domain();
         let layers = self.layers(&space, &ParamVector::from_module(&space, model)?)?;
         let terms: usize = layers.iter().map(Layer::num_terms).sum();
         match terms <= self.max_products {
-            true => self.exactly(operator, &layers, terms, &mut observe),
-            false => self.estimated(operator, &layers, &space, &mut observe),
+            true => self.exactly(operator, &layers, terms),
+            false => self.estimated(operator, &layers, &space),
         }
     }
 
@@ -157,7 +136,6 @@ impl RelativeFlatnessConfig {
         operator: &A,
         layers: &[Layer],
         total: usize,
-        observe: &mut dyn FnMut(&ProductStep) -> ControlFlow<()>,
     ) -> Result<RelativeFlatness, SharpnessError>
     where
         A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
@@ -167,15 +145,18 @@ impl RelativeFlatnessConfig {
             let mut value = 0.0;
             for index in 0..layer.num_terms() {
                 let pair = layer.term(index)?;
-                let term = pair.left.dot(&operator.matvec(&pair.right)?)?;
+                let product = match operator.matvec(&pair.right) {
+                    Err(error) if operator.is_stop(&error) => {
+                        found.completed = false;
+                        break;
+                    }
+                    product => product?,
+                };
+                let term = pair.left.dot(&product)?;
                 value += finite(term, found.num_products)?;
                 found.num_products += 1;
-                let step = ProductStep {
-                    products: found.num_products,
-                    total,
-                    value: None,
-                };
-                if observe(&step).is_break() && found.num_products < total {
+                let step = Step::new("relative flatness", found.num_products).with_limit(total);
+                if operator.report(&step).is_break() && found.num_products < total {
                     found.completed = false;
                     break;
                 }
@@ -198,7 +179,6 @@ impl RelativeFlatnessConfig {
         operator: &A,
         layers: &[Layer],
         space: &ParamSpace,
-        observe: &mut dyn FnMut(&ProductStep) -> ControlFlow<()>,
     ) -> Result<RelativeFlatness, SharpnessError>
     where
         A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
@@ -214,17 +194,20 @@ impl RelativeFlatnessConfig {
                 all = all.axpy(1.0, &pair.right)?;
                 lefts.push(pair.left);
             }
-            let product = operator.matvec(&all)?;
+            let product = match operator.matvec(&all) {
+                Err(error) if operator.is_stop(&error) && found.num_products > 0 => {
+                    found.completed = false;
+                    break;
+                }
+                product => product?,
+            };
             for (left, values) in lefts.iter().zip(&mut samples) {
                 values.push(finite(left.dot(&product)?, found.num_products)?);
             }
             found.num_products += 1;
-            let step = ProductStep {
-                products: found.num_products,
-                total: self.max_products,
-                value: None,
-            };
-            if observe(&step).is_break() {
+            let step = Step::new("relative flatness", found.num_products);
+            let step = step.with_limit(self.max_products);
+            if operator.report(&step).is_break() {
                 found.completed = found.num_products == self.max_products;
                 break;
             }

@@ -1,17 +1,15 @@
 //! The single measures of a report, and the rows that they make.
 
-use std::ops::ControlFlow;
-
 use burn::module::Module;
 use burnscape_krylov::LinearOperator;
 
 use super::run::{Outcome, Run};
 use super::{Measure, SharpnessReportConfig, SharpnessRow};
 use crate::curvature::{Fisher, Hessian};
-use crate::loss::{Progress, Risk, Work};
+use crate::loss::Risk;
 use crate::sharpness::{
     AverageRiseConfig, CurvatureTraceConfig, EffectiveDimensionConfig, KeskarConfig,
-    LambdaMaxConfig, McAllesterConfig, PacBayesSigmaConfig, PerturbationScale, ProductStep,
+    LambdaMaxConfig, McAllesterConfig, PacBayesSigmaConfig, PerturbationScale,
     RelativeFlatnessConfig, SharpnessError, WorstCaseRiseConfig, fisher_rao,
 };
 
@@ -139,7 +137,6 @@ impl SharpnessReportConfig {
         hessian: &Hessian<'_>,
         run: &mut Run,
     ) -> Result<(), SharpnessError> {
-        let observe = |step: &ProductStep| report_product(risk, step);
         for &scale in &self.scales {
             let row = |measure| SharpnessRow::new(measure, Some(scale));
             run.take(risk, (Measure::LambdaMax, Some(scale)), || {
@@ -147,7 +144,7 @@ impl SharpnessReportConfig {
                     .with_max_products(LAMBDA_PRODUCTS)
                     .with_scale(scale)
                     .with_seed(self.seed)
-                    .measure_observed(model, hessian, observe)?;
+                    .measure(model, hessian)?;
                 let row = row(Measure::LambdaMax)
                     .value(found.value, None)
                     .note_unless(found.converged, "not converged")
@@ -159,7 +156,7 @@ impl SharpnessReportConfig {
                     .with_max_products(self.num_products)
                     .with_scale(scale)
                     .with_seed(self.seed)
-                    .measure_observed(model, hessian, observe)?;
+                    .measure(model, hessian)?;
                 let trace = row(Measure::Trace)
                     .value(found.trace, found.standard_error)
                     .cost(0, 0, found.num_products);
@@ -175,7 +172,7 @@ impl SharpnessReportConfig {
             let found = RelativeFlatnessConfig::new()
                 .with_max_products(self.num_products.saturating_mul(2))
                 .with_seed(self.seed)
-                .measure_observed(model, hessian, observe)?;
+                .measure(model, hessian)?;
             let setting = if found.exact { "exact" } else { "estimated" };
             let mut products = found.num_products;
             let rows = found.layers.into_iter().map(|layer| {
@@ -200,7 +197,6 @@ impl SharpnessReportConfig {
         fisher: &Fisher<'_>,
         run: &mut Run,
     ) -> Result<(), SharpnessError> {
-        let observe = |step: &ProductStep| report_product(risk, step);
         run.take(risk, (Measure::FisherRaoNorm, None), || {
             let found = fisher_rao(model, fisher)?;
             let row = SharpnessRow::new(Measure::FisherRaoNorm, None)
@@ -213,7 +209,7 @@ impl SharpnessReportConfig {
                 .with_num_probes(PROBES)
                 .with_num_steps(PROBE_STEPS.min(fisher.domain().len()))
                 .with_seed(self.seed)
-                .measure_observed(model, fisher, observe)?;
+                .measure(model, fisher)?;
             let row = SharpnessRow::new(Measure::EffectiveDimension, None)
                 .setting(format!("gamma {}", self.gamma))
                 .value(found.dimension, found.standard_error)
@@ -228,9 +224,4 @@ fn one(row: SharpnessRow, completed: bool) -> Outcome {
         rows: vec![row],
         completed,
     }
-}
-
-fn report_product<M, K>(risk: &Risk<'_, M, K>, step: &ProductStep) -> ControlFlow<()> {
-    let progress = Progress::new(Work::Matvec, step.products).of(step.total);
-    risk.report(progress.value(step.value))
 }
