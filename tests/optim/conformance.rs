@@ -9,8 +9,8 @@ use burn::optim::{
 use burn::tensor::{DType, Device, Distribution, Tensor, TensorData};
 use burnscape::loss::{ExampleLosses, Reduction};
 use burnscape::optim::{
-    Combination, FisherSquares, Mask, Metric, OptimRecord, RhoSchedule, Sam, SamConfig, SkipReason,
-    StepReport, Window,
+    ActiveSteps, DescentGradient, FisherSquares, Mask, Metric, OptimRecord, RhoSchedule, Sam,
+    SamConfig, SkipReason, StepReport,
 };
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -68,7 +68,7 @@ fn objective() -> ExampleLosses<impl Fn(&Regression, Batch) -> Tensor<1>> {
 /// Every variant, by name. A new preset or part belongs here.
 fn variants() -> Vec<(&'static str, SamConfig)> {
     let fisher = |squares| SamConfig::new().with_metric(Metric::Fisher { eta: 1.0, squares });
-    let weighted = |decoupled| Combination::Weighted {
+    let weighted = |decoupled| DescentGradient::Weighted {
         gamma: 0.7,
         decoupled,
     };
@@ -76,14 +76,17 @@ fn variants() -> Vec<(&'static str, SamConfig)> {
         ("sam", SamConfig::new()),
         ("asam", SamConfig::asam().with_rho(0.05)),
         ("gsam", SamConfig::gsam()),
-        ("wsam", SamConfig::new().with_combination(weighted(false))),
+        (
+            "wsam",
+            SamConfig::new().with_descent_gradient(weighted(false)),
+        ),
         (
             "wsam decoupled",
-            SamConfig::new().with_combination(weighted(true)),
+            SamConfig::new().with_descent_gradient(weighted(true)),
         ),
         (
             "looksam",
-            SamConfig::new().with_combination(Combination::Look {
+            SamConfig::new().with_descent_gradient(DescentGradient::Look {
                 every: 3,
                 alpha: 0.7,
             }),
@@ -104,7 +107,7 @@ fn variants() -> Vec<(&'static str, SamConfig)> {
         ("sa-gd by trust region", SamConfig::sa_gd_trust_region(2)),
         (
             "late",
-            SamConfig::new().with_window(Some(Window {
+            SamConfig::new().with_active_steps(Some(ActiveSteps {
                 start: 2,
                 end: None,
             })),

@@ -9,7 +9,7 @@ use crate::curvature::Hessian;
 use crate::loss::{Batch, Objective};
 use crate::optim::batch_hessian::batch_hessian;
 use crate::optim::plain::{PlainPass, plain_pass};
-use crate::optim::sam::shift_weights;
+use crate::optim::rate::shift_weights;
 use crate::optim::{OptimError, SkipReason};
 use crate::space::{BufferSnapshot, ParamVector, Wide};
 

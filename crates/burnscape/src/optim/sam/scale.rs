@@ -1,14 +1,14 @@
 use burn::config::Config;
 use burn::tensor::Tensor;
 
-use super::OptimConfigError;
-use super::error::check_range;
+use super::Need;
+use crate::optim::OptimConfigError;
+use crate::optim::error::check_range;
 use crate::space::{LeafVector, SpaceError, Wide, as_accumulator, scaled};
 
 /// How displacements are measured: the ball is `|T⁻¹e| ≤ rho` with a diagonal `T`, so that the best
 /// first-order displacement is `e = rho T²d / |T d|`.
 #[derive(Config, Debug, PartialEq)]
-#[non_exhaustive]
 pub enum Metric {
     /// `T = 1` (SAM; Foret et al. 2021).
     Euclidean,
@@ -30,7 +30,6 @@ pub enum Metric {
 
 /// Which squared gradients make the diagonal Fisher matrix.
 #[derive(Config, Debug, PartialEq, Copy)]
-#[non_exhaustive]
 pub enum FisherSquares {
     /// The square of the batch gradient: free, and what the paper's code does.
     BatchGradient,
@@ -46,6 +45,29 @@ impl Metric {
             Self::Adaptive { eta } | Self::Fisher { eta, .. } => {
                 check_range("eta", *eta, "a finite number ≥ 0", |eta| eta >= 0.0)
             }
+        }
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Euclidean => "the Euclidean metric",
+            Self::Adaptive { .. } => "the adaptive metric",
+            Self::Fisher {
+                squares: FisherSquares::BatchGradient,
+                ..
+            } => "the Fisher metric",
+            Self::Fisher {
+                squares: FisherSquares::ExampleGradients,
+                ..
+            } => "a Fisher metric of example gradients",
+        }
+    }
+
+    pub(super) fn needs(&self) -> &'static [Need] {
+        if self.needs_examples() {
+            &[Need::Batch]
+        } else {
+            &[]
         }
     }
 

@@ -1,13 +1,11 @@
 use burn::config::Config;
-use burn::module::ParamGroup;
 
-use super::OptimConfigError;
-use super::error::check_range;
-use crate::space::ParamLeaf;
+use super::Need;
+use crate::optim::OptimConfigError;
+use crate::optim::error::check_range;
 
 /// How the radius changes over a training run, as a factor of `rho`.
 #[derive(Config, Debug, PartialEq)]
-#[non_exhaustive]
 pub enum RhoSchedule {
     /// Always `rho`.
     Constant,
@@ -67,6 +65,14 @@ impl RhoSchedule {
         }
     }
 
+    pub(super) fn needs(&self) -> &'static [Need] {
+        match self {
+            Self::Constant => &[],
+            Self::Linear { .. } | Self::Cosine { .. } => &[Need::Memory],
+            Self::WithLearningRate { .. } => &[Need::LearningRate],
+        }
+    }
+
     /// The radius at a step, counted from zero.
     pub(super) fn rho(&self, rho: f64, step: usize, lr: f64) -> f64 {
         let progress = |steps: usize| (step as f64 / steps as f64).min(1.0);
@@ -89,46 +95,23 @@ impl RhoSchedule {
     }
 }
 
-/// A group of parameters with a radius of its own.
-#[derive(Config, Debug)]
-pub struct RhoGroup {
-    /// The parameters.
-    pub group: ParamGroup,
-    /// Their radius as a factor of the scheduled `rho`. Zero excludes them: they are not displaced
-    /// and do not count in the norm that the displacement is divided by.
-    pub factor: f64,
-}
-
-/// The factor of each leaf; the last group that matches counts.
-pub(super) fn factor(groups: &[RhoGroup], leaf: &ParamLeaf) -> f64 {
-    // A parameter that occurs twice is one, and a group that names either path names it.
-    let paths = || std::iter::once(leaf.path()).chain(leaf.duplicates().iter().map(String::as_str));
-    let matching =
-        |entry: &&RhoGroup| paths().any(|path| entry.group.matches(&leaf.id(), Some(path)));
-    groups
-        .iter()
-        .rev()
-        .find(matching)
-        .map_or(1.0, |entry| entry.factor)
-}
-
 /// The steps in which the ascent is on; outside, the base optimizer steps alone.
 ///
 /// Late-phase SAM (Zhou et al. 2024, arXiv:2410.10373) ascends only in the last 10 to 15 % of
 /// training and has nearly all of the effect at 1.15 times the gradients. The base optimizer keeps
 /// one state across the switch.
 #[derive(Config, Debug, PartialEq, Copy)]
-pub struct Window {
+pub struct ActiveSteps {
     /// First step inside, counted from zero.
     pub start: usize,
     /// First step after it; none for the rest of training.
     pub end: Option<usize>,
 }
 
-impl Window {
+impl ActiveSteps {
     pub(super) fn validate(&self) -> Result<(), OptimConfigError> {
         match self.end {
-            Some(end) if end <= self.start => Err(OptimConfigError::InvertedWindow {
+            Some(end) if end <= self.start => Err(OptimConfigError::InvertedActiveSteps {
                 start: self.start,
                 end,
             }),

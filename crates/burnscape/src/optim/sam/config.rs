@@ -1,29 +1,39 @@
 use burn::config::Config;
 use burn::optim::ModuleOptimizer;
 
-use super::error::check_range;
 use super::{
-    Ascent, Combination, FisherSquares, Mask, Metric, OptimConfigError, RhoGroup, RhoSchedule, Sam,
-    Source, Window,
+    ActiveSteps, Ascent, AscentDirection, DescentGradient, FisherSquares, Mask, Metric, Need,
+    RhoGroup, RhoSchedule, Sam,
 };
+use crate::optim::OptimConfigError;
+use crate::optim::error::check_range;
 
 /// What to do about a parameter that occurs twice in the model.
 #[derive(Config, Debug, PartialEq, Eq, Copy)]
-pub enum Tied {
+pub enum TiedParameters {
     /// Refuse: Burn's optimizers would move the first occurrence only.
     Refuse,
     /// Write the moved parameter to all its occurrences after each step. The model that comes back
     /// shares no running statistics with clones of the old one.
-    Retie,
+    Restore,
 }
 
-/// A sharpness-aware optimizer: *ascent* (where to look) × *combination* (which gradient to hand
-/// on) × any Burn [`ModuleOptimizer`].
+impl TiedParameters {
+    pub(super) fn needs(self) -> &'static [Need] {
+        match self {
+            Self::Refuse => &[],
+            Self::Restore => &[Need::Weights],
+        }
+    }
+}
+
+/// A sharpness-aware optimizer: *ascent* (where the second gradient is taken) × *descent* (which gradient the
+/// base optimizer gets) × any Burn [`ModuleOptimizer`].
 ///
-/// Plain SAM is `SamConfig::new()`; the other published methods are presets, and every part can be
-/// exchanged for itself:
+/// Plain SAM is `SamConfig::new()`. The other published methods are presets, and every part can be
+/// replaced on its own:
 ///
-/// | preset | metric | source | combination | else |
+/// | preset | metric | ascent direction | descent gradient | other parts |
 /// |---|---|---|---|---|
 /// | [`new`](Self::new) | Euclidean | gradient | perturbed | rho 0.05 |
 /// | [`asam`](Self::asam) | adaptive, eta 0.01 | | | rho 0.5 |
@@ -51,12 +61,12 @@ pub enum Tied {
 ///
 /// ```
 /// use burn::optim::SgdConfig;
-/// use burnscape::optim::{Combination, SamConfig};
+/// use burnscape::optim::{DescentGradient, SamConfig};
 ///
 /// let sam = SamConfig::new().with_rho(0.1).init(SgdConfig::new().init())?;
 /// assert_eq!(sam.config().rho, 0.1);
 /// let adaptive = SamConfig::asam()
-///     .with_combination(Combination::SurrogateGap { alpha: 0.2 })
+///     .with_descent_gradient(DescentGradient::SurrogateGap { alpha: 0.2 })
 ///     .init(SgdConfig::new().init())?;
 /// assert_eq!(adaptive.config().rho, 0.5);
 /// assert!(SamConfig::new().with_rho(-1.0).init(SgdConfig::new().init()).is_err());
@@ -72,23 +82,23 @@ pub struct SamConfig {
     /// Radius of the ascent. Foret et al. 2021 take 0.05.
     #[config(default = 0.05)]
     pub rho: f64,
-    /// How the radius changes over the run. Steps are those of the whole run, window or not.
+    /// How the radius changes over the run. Steps are those of the whole run, active or not.
     #[config(default = "RhoSchedule::Constant")]
     pub schedule: RhoSchedule,
     /// How displacements are measured.
     #[config(default = "Metric::Euclidean")]
     pub metric: Metric,
     /// Along which vector the ascent goes.
-    #[config(default = "Source::Gradient")]
-    pub source: Source,
+    #[config(default = "AscentDirection::Gradient")]
+    pub ascent_direction: AscentDirection,
     /// How the displacement is found.
     #[config(default = "Ascent::OneStep")]
     pub ascent: Ascent,
     /// Which gradient is handed on.
-    #[config(default = "Combination::Perturbed")]
-    pub combination: Combination,
+    #[config(default = "DescentGradient::Perturbed")]
+    pub descent_gradient: DescentGradient,
     /// The steps in which the ascent is on; all by default.
-    pub window: Option<Window>,
+    pub active_steps: Option<ActiveSteps>,
     /// Parameters with a radius of their own, or excluded. The last matching entry counts.
     #[config(default = "Vec::new()")]
     pub groups: Vec<RhoGroup>,
@@ -106,8 +116,8 @@ pub struct SamConfig {
     /// same dropout masks. It replaces the device's random stream, and needs a closure or a batch.
     pub draws_seed: Option<u64>,
     /// Parameters that occur twice.
-    #[config(default = "Tied::Refuse")]
-    pub tied: Tied,
+    #[config(default = "TiedParameters::Refuse")]
+    pub tied: TiedParameters,
 }
 
 impl SamConfig {
@@ -121,13 +131,13 @@ impl SamConfig {
     /// Surrogate-gap SAM (Zhuang et al. 2022), alpha 0.4. Its radius schedule is
     /// [`RhoSchedule::WithLearningRate`]; it needs the run's rates, so it is not set here.
     pub fn gsam() -> Self {
-        Self::new().with_combination(Combination::SurrogateGap { alpha: 0.4 })
+        Self::new().with_descent_gradient(DescentGradient::SurrogateGap { alpha: 0.4 })
     }
 
     /// Weighted SAM (Yue et al. 2023), gamma 0.9, decoupled as the paper recommends. The decoupled
     /// term is added outside of the base optimizer, so its gradient clipping does not see it.
     pub fn wsam() -> Self {
-        Self::new().with_combination(Combination::Weighted {
+        Self::new().with_descent_gradient(DescentGradient::Weighted {
             gamma: 0.9,
             decoupled: true,
         })
@@ -135,7 +145,7 @@ impl SamConfig {
 
     /// LookSAM (Liu et al. 2022): an ascent every 5 steps, alpha 0.7.
     pub fn look_sam() -> Self {
-        Self::new().with_combination(Combination::Look {
+        Self::new().with_descent_gradient(DescentGradient::Look {
             every: 5,
             alpha: 0.7,
         })
@@ -143,7 +153,7 @@ impl SamConfig {
 
     /// Friendly SAM (Li et al. 2024): sigma 1, momentum 0.9.
     pub fn friendly_sam() -> Self {
-        Self::new().with_source(Source::Friendly {
+        Self::new().with_ascent_direction(AscentDirection::Friendly {
             sigma: 1.0,
             momentum: 0.9,
         })
@@ -206,11 +216,11 @@ impl SamConfig {
         check_range("rho", self.rho, "a finite number ≥ 0", |rho| rho >= 0.0)?;
         self.schedule.validate()?;
         self.metric.validate()?;
-        self.source.validate()?;
-        self.ascent.validate()?;
-        self.combination.validate()?;
-        if let Some(window) = &self.window {
-            window.validate()?;
+        self.ascent_direction.part().validate()?;
+        self.ascent.part().validate()?;
+        self.descent_gradient.part().validate()?;
+        if let Some(steps) = &self.active_steps {
+            steps.validate()?;
         }
         for entry in &self.groups {
             check_range(
@@ -231,12 +241,11 @@ impl SamConfig {
                 fraction > 0.0 && fraction <= 1.0
             })?;
         }
-        let search = self.ascent.search();
-        let (searches, search) = (search.is_some(), search.unwrap_or_default());
-        let is_euclidean = self.metric == Metric::Euclidean;
+        let ascent = self.ascent.part();
+        let (searches, search) = (ascent.searches_ball(), ascent.name());
         let incompatible = [
             (
-                searches && !is_euclidean,
+                searches && self.metric != Metric::Euclidean,
                 search,
                 "another metric than Euclidean",
             ),
@@ -247,9 +256,9 @@ impl SamConfig {
                 "parameter groups",
             ),
             (
-                searches && self.source != Source::Gradient,
+                searches && self.ascent_direction != AscentDirection::Gradient,
                 search,
-                "another source",
+                "another ascent direction",
             ),
             (
                 self.selection.is_some() && self.group_size.is_some(),

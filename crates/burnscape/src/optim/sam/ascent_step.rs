@@ -1,14 +1,16 @@
 use burn::module::Module;
 use burn::tensor::DType;
 
-use super::core::{Plan, SamCore};
-use super::evaluation::LossValue;
-use super::metric::{Fisher, Target};
-use super::{Metric, OptimError, rho};
+use super::machine::SamMachine;
+use super::scale::{Fisher, Target};
+use super::step::Plan;
+use super::{Metric, group};
+use crate::optim::OptimError;
+use crate::optim::evaluation::LossValue;
 use crate::space::{LeafVector, ParamLeaf, ParamSpace, Wide, scaled};
 
-/// Where a step looks, and what was read on the way.
-pub(super) struct Aim {
+/// The displacement of one ascent step, and what was read on the way.
+pub(super) struct AscentStep {
     /// `|g|²`.
     pub(super) square: Wide,
     pub(super) loss: Option<f64>,
@@ -16,27 +18,27 @@ pub(super) struct Aim {
     pub(super) displacement: Option<(LeafVector, f64)>,
 }
 
-impl Aim {
+impl AscentStep {
     pub(super) fn is_finite(&self) -> bool {
         self.square.is_finite() && self.loss.is_none_or(f64::is_finite)
     }
 }
 
-impl SamCore {
+impl SamMachine {
     /// Finds the displacement `rho T²d / |T d|`, zero where `T d` is, and reads the loss and the norm of the
     /// gradient, all in one transfer as a rule. `examples` is a diagonal Fisher matrix, if it is not to be
     /// the squared gradient.
     ///
     /// A gradient times a power of two has the same displacement, to the last bit: inner products are formed
     /// within the range ([`LeafVector::dot`]), and nothing is added to the norm.
-    pub(super) fn aim<M: Module>(
+    pub(super) fn ascent_step<M: Module>(
         &self,
         model: &M,
         gradient: &LeafVector,
         loss: LossValue,
         examples: Option<Fisher>,
         plan: &Plan,
-    ) -> Result<Aim, OptimError> {
+    ) -> Result<AscentStep, OptimError> {
         let (scalars, known) = loss.split();
         let read = |pairs: &[(&LeafVector, &LeafVector)]| -> Result<_, OptimError> {
             let (dots, values) = LeafVector::wide_dots(pairs, &scalars)?;
@@ -44,7 +46,7 @@ impl SamCore {
         };
         if !plan.wants_second {
             let (dots, loss) = read(&[(gradient, gradient)])?;
-            return Ok(Aim {
+            return Ok(AscentStep {
                 square: dots[0],
                 loss,
                 displacement: None,
@@ -55,10 +57,7 @@ impl SamCore {
             (dots, loss, Target::plain(gradient.clone()), Vec::new())
         } else {
             let factors = self.factors(gradient.space());
-            let direction = self
-                .config
-                .source
-                .direction(gradient, self.state.average.as_ref())?;
+            let direction = self.parts.direction.direction(gradient)?;
             // Excluded parameters do not count in the norm either.
             let direction =
                 scale_leaves(
@@ -112,9 +111,9 @@ impl SamCore {
             direction = scale_leaves(direction, &factors, |factor| factor);
         }
         if let Some(mask) = &self.config.mask {
-            direction = mask.apply(direction, self.state.step);
+            direction = mask.apply(direction, self.step);
         }
-        Ok(Aim {
+        Ok(AscentStep {
             square,
             loss,
             displacement: Some((direction, scale)),
@@ -140,7 +139,7 @@ impl SamCore {
         space
             .leaves()
             .iter()
-            .map(|leaf| rho::factor(&self.config.groups, leaf))
+            .map(|leaf| group::factor(&self.config.groups, leaf))
             .collect()
     }
 }

@@ -1,15 +1,15 @@
 use burn::module::Module;
 
-use super::OptimError;
-use super::evaluation::{Evaluation, IntoEvaluation};
-use super::trust_region::{Ball, ModelMaximum};
+use super::ascent::{Ball, ModelMaximum};
 use crate::loss::scalar::called;
+use crate::optim::OptimError;
+use crate::optim::evaluation::{Evaluation, IntoEvaluation};
 use crate::space::LeafVector;
 
 /// Where a step gets its gradients from: a closure, or a batch that can be split.
 ///
 /// A step is a weighted sum over parts: one for a closure, one a group for m-sharpness.
-pub(super) trait Oracle<M> {
+pub(in crate::optim) trait Oracle<M> {
     fn num_parts(&self) -> usize {
         1
     }
@@ -55,7 +55,7 @@ pub(super) trait Oracle<M> {
 }
 
 /// The oracle of a plain closure.
-pub(super) struct ClosureOracle<F>(pub(super) F);
+pub(in crate::optim) struct ClosureOracle<F>(pub(in crate::optim) F);
 
 impl<M, F, R> Oracle<M> for ClosureOracle<F>
 where

@@ -1,17 +1,30 @@
+//! The ascent: where the second gradient is taken. One file a variant.
+
+mod context;
+mod custom;
+mod one_step;
+mod projected;
+mod rule;
+mod trust_region;
+
 use burn::config::Config;
 
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
+pub use context::AscentContext;
+pub(super) use context::Nearby;
+pub use custom::CustomAscent;
+use one_step::OneStep;
+use projected::Projected;
+pub(super) use rule::AnyAscent;
+pub use rule::{AscentRule, Perturbation};
+use trust_region::TrustRegion;
+pub(super) use trust_region::{Ball, ModelMaximum, maximize_model};
 
-use super::OptimConfigError;
-use super::error::check_range;
-use crate::space::{LeafVector, mix};
+use super::part::Remembering;
 
 /// How the displacement is found.
 #[derive(Config, Debug, PartialEq)]
-#[non_exhaustive]
 pub enum Ascent {
-    /// One step of length `rho` along the source (SAM).
+    /// One step of length `rho` along the [ascent direction](crate::optim::AscentDirection) (SAM).
     OneStep,
     /// Projected gradient ascent on `max L(w + v)` over `|v| ≤ rho`: `v ← Π(v + step_size · rho ·
     /// ĝ(w + v))`, from SAM's `e` and from random points of the sphere; the best point found is
@@ -40,7 +53,7 @@ pub enum Ascent {
     /// rho} L(w + v)` exactly; elsewhere the model's error, of third order in `rho`, remains. In the hard
     /// case the loss is evaluated at both maximizers and the higher one used.
     ///
-    /// Needs [`step_on`](super::Sam::step_on), for the loss is traced; the Hessian is that of the mode
+    /// Needs [`step_on`](crate::optim::Sam::step_on), for the loss is traced; the Hessian is that of the mode
     /// that the model is in. Costs a trace, a gradient and some Hessian-vector products a step (and for
     /// each group of m-sharpness), which the report tells, besides the two gradients (three in
     /// the hard case); and a vector for each product.
@@ -53,71 +66,41 @@ pub enum Ascent {
         /// Seed of the random vector from which directions that the gradient does not see are found.
         seed: u64,
     },
+    /// An ascent of another crate: see [`Ascent::custom`].
+    Custom(CustomAscent),
 }
 
 impl Ascent {
-    /// The name of an ascent to the best point of a ball, which has to be a Euclidean one.
-    pub(super) fn search(&self) -> Option<&'static str> {
-        match self {
-            Self::OneStep => None,
-            Self::Projected { .. } => Some("projected ascent"),
-            Self::TrustRegion { .. } => Some("trust-region ascent"),
-        }
+    /// An ascent that is defined anywhere. [`AscentRule`] has an example.
+    pub fn custom(rule: impl AscentRule) -> Self {
+        Self::Custom(CustomAscent::new(rule))
     }
 
-    pub(super) fn validate(&self) -> Result<(), OptimConfigError> {
-        match self {
-            Self::OneStep => Ok(()),
+    /// The implementation, without a past.
+    pub(super) fn part(&self) -> Box<dyn AnyAscent> {
+        match *self {
+            Self::OneStep => Box::new(Remembering::new(OneStep)),
             Self::Projected {
                 steps,
                 restarts,
                 step_size,
-                ..
-            } => {
-                check_range("steps", *steps as f64, "at least 1", |steps| steps >= 1.0)?;
-                check_range("restarts", *restarts as f64, "at least 1", |n| n >= 1.0)?;
-                check_range("step_size", *step_size, "a finite number > 0", |size| {
-                    size > 0.0
-                })
-            }
+                seed,
+            } => Box::new(Remembering::new(Projected {
+                steps,
+                restarts,
+                step_size,
+                seed,
+            })),
             Self::TrustRegion {
                 max_basis,
                 tolerance,
-                ..
-            } => {
-                let vectors = *max_basis as f64;
-                check_range("max_basis", vectors, "at least 1", |n| n >= 1.0)?;
-                check_range("tolerance", *tolerance, "a finite number > 0", |t| t > 0.0)
-            }
+                seed,
+            } => Box::new(Remembering::new(TrustRegion {
+                max_basis,
+                tolerance,
+                seed,
+            })),
+            Self::Custom(ref ascent) => ascent.part(),
         }
-    }
-}
-
-/// Leaves out parameters of the displacement at random: each tensor stays with probability `keep`
-/// and is then scaled by `1/keep` (the stochastic weight perturbation of ESAM; Du et al. 2022,
-/// arXiv:2110.03141).
-#[derive(Config, Debug, PartialEq)]
-pub struct Mask {
-    /// Probability that a parameter is displaced. The paper's default is 0.6.
-    pub keep: f64,
-    /// Seed; the mask of step `t` depends on it and on `t` alone.
-    pub seed: u64,
-}
-
-impl Mask {
-    /// Drops the parameters that the step's draw leaves out.
-    pub(super) fn apply(&self, vector: LeafVector, step: usize) -> LeafVector {
-        let mut rng = StdRng::seed_from_u64(mix(self.seed, step as u64));
-        vector.map_all(|_, value| {
-            // Drawn for absent leaves too: a mask must not depend on which heads are in use.
-            let stays = rng.random_bool(self.keep);
-            value.filter(|_| stays)
-        })
-    }
-
-    pub(super) fn validate(&self) -> Result<(), OptimConfigError> {
-        check_range("keep", self.keep, "a number in (0, 1]", |keep| {
-            keep > 0.0 && keep <= 1.0
-        })
     }
 }

@@ -7,9 +7,9 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 
-use super::error::check_range;
-use super::plain::{PlainPass, plain_pass};
-use super::{
+use crate::optim::error::check_range;
+use crate::optim::plain::{PlainPass, plain_pass};
+use crate::optim::{
     ClosureStep, IntoEvaluation, OptimConfigError, OptimError, OptimRecord, SkipReason, StepReport,
 };
 use crate::space::{BufferSnapshot, LeafVector, ParamSpace, mix};
@@ -140,7 +140,7 @@ impl PerturbedGd {
 
     /// One step. When the search ends, `certificate` is called on the model at the point that is
     /// returned, and gives its smallest Hessian eigenvalue: that of
-    /// [`LambdaMinConfig`](super::LambdaMinConfig).
+    /// [`LambdaMinConfig`](crate::optim::LambdaMinConfig).
     ///
     /// # Errors
     ///
@@ -320,7 +320,7 @@ impl PerturbedGd {
         record.with_base(&self.base)
     }
 
-    /// Takes up a saved state.
+    /// Restores a saved state.
     ///
     /// # Errors
     ///
@@ -331,21 +331,27 @@ impl PerturbedGd {
         model: &M,
     ) -> Result<Self, OptimError> {
         let space = record.check(KIND, model)?;
-        let counter = |name| record.counter(name);
-        self.step = counter("step").unwrap_or(0.0) as usize;
-        self.trial = record.vector("trial.weights", &space).map(|weights| Trial {
-            since: counter("trial.since").unwrap_or(0.0) as usize,
-            weights,
-            statistics: None,
-            loss: counter("trial.loss").unwrap_or(f64::NAN),
-            gradient_norm: counter("trial.gradient_norm").unwrap_or(f64::NAN),
-        });
-        self.certified = counter("certified.loss").map(|loss| SecondOrderPoint {
-            loss,
-            gradient_norm: counter("certified.gradient_norm").unwrap_or(f64::NAN),
-            lambda_min: counter("certified.lambda_min"),
-            step: counter("certified.step").unwrap_or(0.0) as usize,
-        });
+        let counter = |name| record.required(name);
+        self.step = counter("step")? as usize;
+        self.trial = match record.vector("trial.weights", &space) {
+            Some(weights) => Some(Trial {
+                since: counter("trial.since")? as usize,
+                weights,
+                statistics: None,
+                loss: counter("trial.loss")?,
+                gradient_norm: counter("trial.gradient_norm")?,
+            }),
+            None => None,
+        };
+        self.certified = match record.counter("certified.loss") {
+            Some(loss) => Some(SecondOrderPoint {
+                loss,
+                gradient_norm: counter("certified.gradient_norm")?,
+                lambda_min: record.counter("certified.lambda_min"),
+                step: counter("certified.step")? as usize,
+            }),
+            None => None,
+        };
         self.base = record.load_base(self.base, &space)?;
         Ok(self)
     }

@@ -3,7 +3,7 @@ use burn::optim::ModuleOptimizer;
 
 use super::{OptimError, OptimRecord, Sam};
 
-/// An optimizer whose state can be saved and taken up again, whichever kind it is.
+/// An optimizer whose state can be saved and restored, whichever kind it is.
 ///
 /// # Example
 ///
@@ -11,7 +11,7 @@ use super::{OptimError, OptimRecord, Sam};
 /// use burn::nn::LinearConfig;
 /// use burn::optim::AdamConfig;
 /// use burn::tensor::Device;
-/// use burnscape::optim::Resume;
+/// use burnscape::optim::Checkpointable;
 ///
 /// let model = LinearConfig::new(2, 2).init(&Device::default().autodiff());
 /// let adam = AdamConfig::new().init();
@@ -20,7 +20,7 @@ use super::{OptimError, OptimRecord, Sam};
 /// # let _ = resumed;
 /// # Ok::<(), burnscape::optim::OptimError>(())
 /// ```
-pub trait Resume: Sized {
+pub trait Checkpointable: Sized {
     /// The state, for the parameters of `model`.
     ///
     /// # Errors
@@ -28,7 +28,7 @@ pub trait Resume: Sized {
     /// [`OptimError::Record`], [`OptimError::Space`].
     fn save_state<M: Module>(&self, model: &M) -> Result<OptimRecord, OptimError>;
 
-    /// Takes up a saved state.
+    /// Restores a saved state.
     ///
     /// # Errors
     ///
@@ -36,7 +36,7 @@ pub trait Resume: Sized {
     fn load_state<M: Module>(self, record: OptimRecord, model: &M) -> Result<Self, OptimError>;
 }
 
-impl Resume for Sam {
+impl Checkpointable for Sam {
     fn save_state<M: Module>(&self, model: &M) -> Result<OptimRecord, OptimError> {
         self.to_record(model)
     }
@@ -48,7 +48,7 @@ impl Resume for Sam {
 
 const KIND: &str = "plain";
 
-impl Resume for ModuleOptimizer {
+impl Checkpointable for ModuleOptimizer {
     fn save_state<M: Module>(&self, model: &M) -> Result<OptimRecord, OptimError> {
         OptimRecord::new(KIND, model)?.with_base(self)
     }

@@ -1,12 +1,12 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use super::OptimError;
-use super::evaluation::{Evaluation, IntoEvaluation, LossValue};
+use super::ascent::{Ball, ModelMaximum, maximize_model};
 use super::oracle::Oracle;
-use super::trust_region::{Ball, ModelMaximum, maximize_model};
 use crate::loss::scalar::called;
 use crate::loss::{Batch, LossError, Objective, Reduction};
+use crate::optim::OptimError;
+use crate::optim::evaluation::{Evaluation, IntoEvaluation, LossValue};
 use crate::space::{LeafVector, ParamSpace, to_host};
 
 /// The oracle of a batch and an objective: it can split the batch, select from it, and take it
