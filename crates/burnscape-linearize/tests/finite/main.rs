@@ -281,7 +281,7 @@ fn quiet_attention_over_a_sequence_of_padding_has_a_hessian() {
     let trace = trace_gradient(
         layer,
         settings,
-        |lifter| (lifter.float(x), lifter.bool(padding)),
+        |inputs| (inputs.float(x), inputs.bool(padding)),
         loss,
     );
     let trace = trace.expect("a trace");

@@ -33,8 +33,8 @@ enum Is {
 
 use Is::{In, Nothing, Refused};
 
-const INFERENCE: Is = Nothing("keeps what inference computed; training does not use it");
-const PADDING: Is = Nothing("says how much is padded");
+const INFERENCE: Is = Nothing("a cache for inference, unused in training");
+const PADDING: Is = Nothing("a padding setting");
 const BACKWARD: Is = Refused("a backward operation, which Burn refuses to differentiate");
 
 const SOURCES: &[Source] = &[
@@ -45,7 +45,7 @@ const SOURCES: &[Source] = &[
         apart: &[
             ("CrossAttentionCache", INFERENCE),
             ("GeneratePaddingMask", Nothing("integers and a mask")),
-            ("Initializer", Nothing("draws what parameters start from")),
+            ("Initializer", Nothing("initial values of parameters")),
             (
                 "InterpolateMode",
                 In(&[
@@ -69,15 +69,12 @@ const SOURCES: &[Source] = &[
             (
                 "PoissonNllLoss",
                 Refused(
-                    "`Closure`: Burn reads its targets to check them; write its formula in the loss",
+                    "`ReadValue`: Burn reads its targets to check them; write the formula in the loss",
                 ),
             ),
-            ("Reduction", Nothing("names a mean or a sum")),
+            ("Reduction", Nothing("selects mean or sum")),
             ("RnnState", In(&["Rnn, backwards"])),
-            (
-                "SeqLengthOption",
-                Nothing("says how long a sequence may be"),
-            ),
+            ("SeqLengthOption", Nothing("a limit of sequence lengths")),
             ("TensorCache", INFERENCE),
             ("TransformerDecoderAutoregressiveCache", INFERENCE),
             ("TransformerDecoderInput", In(&["TransformerDecoder"])),
@@ -175,7 +172,7 @@ fn lines(
                 others.join("; ")
             }
             (true, Some(Refused(why))) => format!("refused, {why}"),
-            (true, Some(Nothing(why))) => format!("no layer: {why}"),
+            (true, Some(Nothing(why))) => format!("not a layer: {why}"),
             (false, Some(_)) => {
                 complaints.push(format!("{name} has cases and is listed as if it had none"));
                 continue;

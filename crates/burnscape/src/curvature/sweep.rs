@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use burn::backend::{DispatchTensor, TensorMetadata};
 use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor};
-use burnscape_linearize::{LinearMap, Linearized, Noise, Point, Residuals};
+use burnscape_linearize::{Checkpointing, LinearMap, Linearized, Noise, Point};
 
 use super::CurvatureError;
 use super::displaced::Displaced;
@@ -23,7 +23,7 @@ use crate::space::{Distance, ParamSpace, mix, power_of_two, to_host};
 /// One linear map a batch, or several of one trace, at the model's parameters: what every operator
 /// over data is made of.
 ///
-/// Programs are traced once for all batches of the same shapes. Residuals are kept up to a budget;
+/// Programs are traced once for all batches of the same shapes. Checkpointing are kept up to a budget;
 /// the batches beyond it are read again in every pass.
 pub(super) struct Sweep<'a> {
     programs: Mutex<Vec<Program>>,
@@ -149,14 +149,14 @@ impl<'a> Sweep<'a> {
             let noise_bytes = noise.as_ref().map_or(0, |noise| {
                 noise.shape().num_elements() * noise.dtype().size()
             });
-            // Draws and noise stay in any case. Residuals may be the batch's own tensors.
+            // Draws and noise stay in any case. Checkpointing may be the batch's own tensors.
             kept += noise_bytes + maps.iter().map(Linearized::draw_bytes).sum::<usize>();
             let bytes = batch_bytes + maps.iter().map(Linearized::residual_bytes).sum::<usize>();
-            let residuals = if bytes <= config.residual_budget.saturating_sub(kept) {
+            let checkpointing = if bytes <= config.residual_budget.saturating_sub(kept) {
                 kept += bytes;
-                Residuals::Kept
+                Checkpointing::Store
             } else {
-                Residuals::Recomputed
+                Checkpointing::Recompute
             };
             let inputs: Vec<DispatchTensor> = model.iter().cloned().chain(values).collect();
             let inputs: Vec<DispatchTensor> = inputs.into_iter().chain(noise.clone()).collect();
@@ -170,7 +170,7 @@ impl<'a> Sweep<'a> {
                     Draws::Refused | Draws::Free => (),
                 }
             }
-            let points = points(maps, &inputs, residuals)?;
+            let points = points(maps, &inputs, checkpointing)?;
             let point = &points[0];
             let own_loss = match setup.tells_outputs {
                 true => check_outputs(point, index).map(|()| 0.0)?,
@@ -191,7 +191,7 @@ impl<'a> Sweep<'a> {
                 };
                 let place = Place {
                     batch: index,
-                    drawn: (&maps[0], point),
+                    drawn: point,
                     inputs: &inputs,
                     positions,
                 };
@@ -417,7 +417,7 @@ impl<'a> Sweep<'a> {
             let inputs: Vec<DispatchTensor> = inputs.chain(batch.noise.clone()).collect();
             let inputs = displaced.inputs(&inputs, &program.positions, distance)?;
             let map = &mut program.maps[0];
-            let point = map.point_beside(&inputs, Residuals::Kept, &batch.points[0])?;
+            let point = map.point_with_draws_of(&batch.points[0], &inputs, Checkpointing::Store)?;
             let mut parts = map.apply(&point, std::slice::from_ref(tangent))?;
             sum = Some(added(sum.take(), parts.remove(0), batch.factor));
             Ok(())
@@ -506,7 +506,7 @@ impl Program {
 
 impl BatchPoint {
     fn is_kept(&self) -> bool {
-        self.points.iter().all(Point::is_kept)
+        self.points.iter().all(Point::is_stored)
     }
 }
 
@@ -514,14 +514,14 @@ impl BatchPoint {
 fn points(
     maps: &mut [Linearized],
     inputs: &[DispatchTensor],
-    residuals: Residuals,
+    checkpointing: Checkpointing,
 ) -> Result<Vec<Point>, CurvatureError> {
     let Some((first, others)) = maps.split_first_mut() else {
         return Ok(Vec::new());
     };
-    let mut points = vec![first.point(inputs, residuals)?];
+    let mut points = vec![first.point(inputs, checkpointing)?];
     for other in others {
-        points.push(other.point_sharing(inputs, residuals, (first, &points[0]))?);
+        points.push(other.point_with_draws_of(&points[0], inputs, checkpointing)?);
     }
     Ok(points)
 }

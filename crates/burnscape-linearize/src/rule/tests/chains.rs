@@ -14,9 +14,8 @@ use proptest::sample::Index;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use super::{Given, plain, program, worst};
-use crate::lifter::C;
 use crate::lower::lower;
-use crate::recording::Symbol;
+use crate::record::{C, Symbol};
 
 /// Three arguments of one shape.
 const SHAPES: &[&[usize]] = &[&[3, 4], &[3, 4], &[3, 4]];

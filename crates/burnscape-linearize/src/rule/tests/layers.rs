@@ -7,8 +7,7 @@ use burn::backend::ops::{
 };
 
 use super::{Given, Line};
-use crate::lifter::C;
-use crate::recording::Symbol;
+use crate::record::{C, Symbol};
 
 /// Input, weight and bias of convolutions of one to three dimensions; then the output's gradient in
 /// the place of the bias.

@@ -22,12 +22,10 @@ use burn_router::RouterClient;
 pub(crate) use burnscape_testkit::double::device as plain;
 
 use crate::coverage::{Rule, coverage};
-use crate::lifter::C;
+use crate::derive::{Jvp, jvp};
 use crate::lower::lower;
-use crate::program::Program;
-use crate::recording::{Symbol, record};
-use crate::trace::{port, unique};
-use crate::{Jvp, jvp};
+use crate::program::{Program, unique};
+use crate::record::{C, Symbol, record};
 
 /// What an operation is applied to.
 pub(crate) struct Given {
@@ -85,14 +83,14 @@ pub(crate) fn program(shapes: &[&[usize]], operation: impl Fn(&Given) -> Symbol)
             symbol
         };
         let floats: Vec<Symbol> = shapes.iter().map(placeholder).collect();
-        let inputs: Vec<_> = floats.iter().map(|x| port(recorder, "x", x)).collect();
+        let inputs: Vec<_> = floats.iter().map(|x| recorder.port("x", x)).collect();
         let device = recorder.client().device();
         let given = Given {
             floats,
             device,
             settings,
         };
-        let outputs = vec![port(recorder, "y", &operation(&given))];
+        let outputs = vec![recorder.port("y", &operation(&given))];
         let completed = scope.complete(unique(&inputs), unique(&outputs));
         ports = Some((inputs, outputs));
         Ok((completed, ()))

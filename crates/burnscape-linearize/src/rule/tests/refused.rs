@@ -5,9 +5,9 @@ use burn::backend::ops::{BoolTensorOps, FloatTensorOps, GridSampleOptions};
 use burn::tensor::{IndexingUpdateOp, Tensor, TensorData};
 
 use super::{Given, plain, program};
-use crate::lifter::C;
-use crate::recording::Symbol;
-use crate::{LinearizeError, jvp};
+use crate::LinearizeError;
+use crate::derive::jvp;
+use crate::record::{C, Symbol};
 
 /// The error of differentiating the operation along its first argument, `encoder.conv.weight`.
 fn refusal(shapes: &[&[usize]], operation: fn(&Given) -> Symbol) -> LinearizeError {
