@@ -147,7 +147,7 @@ fn distance(x: &[f64], y: &[f64]) -> f64 {
     norm(&difference) / norm(x).max(f64::MIN_POSITIVE)
 }
 
-/// What a device computes: gradient by Burn, gradient of the program, products.
+/// The results of a device: gradient by Burn, gradient of the program, products.
 struct Computed {
     burn: Vec<f64>,
     gradient: Vec<f64>,

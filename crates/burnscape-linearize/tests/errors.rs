@@ -1,4 +1,4 @@
-//! What cannot be traced or differentiated says so, and the next trace works.
+//! Everything that cannot be traced or differentiated is an error, and the next trace works.
 #![allow(
     clippy::expect_used,
     clippy::panic,

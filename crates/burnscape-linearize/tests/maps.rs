@@ -1,4 +1,4 @@
-//! Linear maps of a model agree with each other, alone and in blocks, kept and recomputed.
+//! Linear maps of a model agree: single and in blocks, with residuals stored and recomputed.
 #![cfg(feature = "flex")]
 #![allow(
     clippy::expect_used,

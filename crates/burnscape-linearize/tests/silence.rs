@@ -1,4 +1,4 @@
-//! What is printed where a trace is refused: nothing, unless it is somebody else's.
+//! A refused trace prints nothing; panics elsewhere are printed as usual.
 #![allow(
     clippy::expect_used,
     clippy::panic,

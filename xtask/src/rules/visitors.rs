@@ -6,8 +6,7 @@ use crate::finding::Finding;
 
 const TRAITS: [&str; 2] = ["ModuleVisitor", "ModuleMapper"];
 
-/// Alignment permutes axes, so it needs ranks as well; the engine lifts leaves onto the device that
-/// records.
+/// Alignment permutes axes, so it needs ranks as well. Tracing copies a module onto the recording device.
 const ALLOWED: [&str; 3] = [
     "crates/burnscape/src/space",
     "crates/burnscape/src/align",

@@ -1,4 +1,4 @@
-//! Common subexpressions: operations that compute the same are computed once.
+//! Common subexpression elimination.
 
 use std::collections::hash_map::Entry;
 use std::hash::{Hash, Hasher};
@@ -10,7 +10,7 @@ use super::rename::Rename;
 use super::{Program, is_draw};
 
 impl Program {
-    /// Merges operations that compute the same. Draws are never the same.
+    /// Merges equal operations. Random draws are never equal.
     pub(crate) fn merge_equal(&mut self) {
         let mut seen: FxHashMap<Key, Vec<TensorId>> = FxHashMap::default();
         let mut rename = Rename::default();
@@ -36,8 +36,8 @@ impl Program {
     }
 }
 
-/// Whether the operation gives the same again. Draws do not, and of custom and distributed ones
-/// nobody knows.
+/// Whether a repeated operation returns the same result. Draws do not, and custom and distributed
+/// operations are unknown.
 fn is_repeatable(operation: &OperationIr) -> bool {
     let is_opaque = matches!(
         operation,
@@ -46,13 +46,13 @@ fn is_repeatable(operation: &OperationIr) -> bool {
     !is_opaque && !is_draw(operation)
 }
 
-/// A key for what an operation computes.
+/// A key that equal operations share.
 pub(crate) fn key(operation: &OperationIr) -> Key {
     let ids: Vec<TensorId> = operation.outputs().map(|tensor| tensor.id).collect();
     without_outputs(operation, &ids)
 }
 
-/// A key for what an operation computes: everything but the names of its results.
+/// The key of an operation: everything except the names of its results.
 fn without_outputs(operation: &OperationIr, outputs: &[TensorId]) -> Key {
     let mut anonymous = operation.clone();
     anonymous.visit_mut(&mut Anonymous(outputs));
@@ -65,7 +65,7 @@ fn without_outputs(operation: &OperationIr, outputs: &[TensorId]) -> Key {
     }
 }
 
-/// Sums and products are the same either way round, to the last bit.
+/// Sorts the operands of sums and products, which are commutative to the last bit.
 fn in_order(operation: &mut OperationIr) {
     if let OperationIr::NumericFloat(_, numeric) | OperationIr::NumericInt(_, numeric) = operation
         && let Numeric::Add(o) | Numeric::Mul(o) = numeric
@@ -75,9 +75,9 @@ fn in_order(operation: &mut OperationIr) {
     }
 }
 
-/// An operation as a key. Burn holds `0.0` and `-0.0` for equal and hashes them apart, and a NaN for
-/// different from itself: keys are the same only if they are equal *and* hash alike, which is the
-/// stricter of the two, and operations that hold a NaN are never merged.
+/// An operation as a key. Burn compares `0.0` and `-0.0` as equal but hashes them differently, and compares a
+/// NaN as different from itself. Keys are equal only if both the operations and their hashes are,
+/// which is stricter than either, so operations that contain a NaN are never merged.
 pub(crate) struct Key {
     hash: u64,
     operation: OperationIr,

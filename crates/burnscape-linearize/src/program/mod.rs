@@ -111,7 +111,8 @@ impl Program {
     }
 
     /// The name of each operation, in order, for instance `NumericFloat::Add`.
-    pub fn operation_names(&self) -> impl Iterator<Item = String> {
+    #[cfg(test)]
+    pub(crate) fn operation_names(&self) -> impl Iterator<Item = String> {
         self.operations
             .iter()
             .map(|operation| describe(operation).0)

@@ -1,9 +1,9 @@
-//! What a loss is computed on, besides the model.
+//! The inputs of a loss other than the model.
 
 use burn::tensor::{Bool, FloatDType, Int, Tensor};
 use burnscape_linearize::Inputs;
 
-/// Tensors that can be brought onto the recording device and into another precision.
+/// Tensors that can be declared as inputs, and converted to another precision.
 pub(crate) trait Batch: Clone + 'static {
     fn declare(&self, inputs: &mut Inputs<'_>) -> Self;
     fn cast(&self, dtype: FloatDType) -> Self;

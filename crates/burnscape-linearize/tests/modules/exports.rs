@@ -1,5 +1,5 @@
-//! What Burn exports, read from its own source, against the list of what is tested: a layer that Burn
-//! adds cannot be missed, and one that it drops cannot linger.
+//! Compares Burn's exports, read from its source, with the list of tested items: a layer that Burn adds
+//! cannot be missed, and one that it removes cannot linger.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::FAMILIES;
 
-/// Where a name comes from: a crate, and the files or folders of its source.
+/// The origin of names: a crate, and files or folders of its source.
 struct Source {
     title: &'static str,
     package: &'static str,
@@ -20,14 +20,14 @@ struct Source {
     apart: &'static [(&'static str, Is)],
 }
 
-/// What becomes of an export that has no case of its own name.
+/// How an export without a case of the same name is handled.
 #[derive(Clone, Copy)]
 enum Is {
-    /// Cases that test it under another name.
+    /// Tested by cases with other names.
     In(&'static [&'static str]),
-    /// Refused with an error of ours, or by Burn.
+    /// Refused by this crate or by Burn.
     Refused(&'static str),
-    /// Nothing that a gradient passes through.
+    /// No gradient passes through it.
     Nothing(&'static str),
 }
 
@@ -290,7 +290,7 @@ fn is_foreign(text: &str, module: &str) -> bool {
 }
 
 #[test]
-fn every_export_is_tested_or_told_apart() {
+fn every_export_is_tested_or_listed_as_an_exception() {
     for (title, lines) in lists() {
         println!("{title}: {} exports", lines.len());
     }

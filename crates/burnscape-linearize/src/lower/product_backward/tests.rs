@@ -58,8 +58,8 @@ fn the_masks_of_burns_backward_pass_are_gone() {
     }
 }
 
-/// Whoever changes Burn's backward pass changes what is looked up; that it still is the gradient of a product
-/// has to be read again.
+/// Fails if Burn changes a backward pass. The pattern then changes with it, and must be reviewed to still be
+/// the gradient of a product.
 #[test]
 fn burns_backward_passes_are_those_that_were_read() {
     let steps = |kind| {
@@ -187,7 +187,7 @@ fn derivatives_of_products_are_those_of_the_polynomial_at_any_number_of_zeros() 
     }
 }
 
-/// Forwards, where there is no gradient: the rules of the products themselves.
+/// Forward mode without a gradient: the rules of the products themselves.
 #[test]
 fn products_move_with_every_factor_at_zeros_too() {
     let settings = plain().settings();

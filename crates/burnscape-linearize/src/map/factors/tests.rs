@@ -20,7 +20,7 @@ type Steps = fn(Symbol, Symbol, Symbol, Symbol) -> Symbol;
 /// A map of `f(a, b, t, u)`, linear in `t` and `u`.
 fn map(f: impl Fn(Symbol, Symbol, Symbol, Symbol) -> Symbol) -> (Program, LinearMap) {
     let whole = program(&SHAPES, |given: &Given| {
-        // Factors that are computed, and take memory as residuals do.
+        // Computed factors, which take memory like residuals.
         let factor = |index| C::float_exp(given.at(index));
         f(factor(0), factor(1), given.at(2), given.at(3))
     });
@@ -28,7 +28,7 @@ fn map(f: impl Fn(Symbol, Symbol, Symbol, Symbol) -> Symbol) -> (Program, Linear
     (whole, map)
 }
 
-/// The map's product, and what the program gives as it was written.
+/// The product of the map, and the result of the original program.
 fn both(whole: &Program, map: &LinearMap) -> (Vec<f64>, Vec<f64>) {
     let given = values(whole, 0.4);
     let tensor = |x: &Vec<f64>| Tensor::<1>::from_data(TensorData::new(x.clone(), [6]), &plain());
@@ -75,7 +75,7 @@ fn factors_are_multiplied_beforehand() {
             C::float_add(C::float_div(t.clone(), a), C::float_div(t, b))
         }),
         ("t + t", 1, |_, _, t, _| C::float_add(t.clone(), t)),
-        // What is in brackets is not multiplied term by term.
+        // A sum in brackets is not multiplied term by term.
         ("(t + u) a", 2, |a, _, t, u| {
             C::float_mul(C::float_add(t, u), a)
         }),
@@ -89,7 +89,7 @@ fn factors_are_multiplied_beforehand() {
             let shared = C::float_mul(t, a.clone());
             C::float_add(C::float_mul(shared.clone(), b), C::float_mul(shared, a))
         }),
-        // A reduction reads what is before it as it is.
+        // A reduction needs its operand computed explicitly.
         ("sum(t a) b", 3, |a, b, t, _| {
             let sum = C::float_sum_dim(C::float_mul(t, a), 1);
             C::float_mul(C::float_expand(sum, Shape::from(SHAPE.to_vec())), b)
@@ -105,7 +105,7 @@ fn factors_are_multiplied_beforehand() {
     }
 }
 
-/// From two values that move to a third, with the factors `a` and `b`.
+/// Combines two values that depend on tangents, using the factors `a` and `b`.
 fn step(kind: usize, x: Symbol, y: Symbol, a: &Symbol, b: &Symbol) -> Symbol {
     let (a, b) = (a.clone(), b.clone());
     match kind {
@@ -120,7 +120,7 @@ fn step(kind: usize, x: Symbol, y: Symbol, a: &Symbol, b: &Symbol) -> Symbol {
             x,
             C::float_add_scalar(C::float_mul(b.clone(), b), Scalar::Float(1.0)),
         ),
-        // Read as it is by something else.
+        // Also used by another operation.
         _ => C::float_add(C::float_cumsum(x, 1), y),
     }
 }
@@ -140,7 +140,7 @@ proptest! {
                 moving.push(step(*kind, x, y, &a, &b));
             }
             let last = moving.pop().expect("a value");
-            // Both tangents are inputs, whatever the line reads.
+            // Both tangents are inputs even if the program reads only one.
             moving.into_iter().take(2).fold(last, C::float_add)
         });
         let (found, expected) = both(&whole, &map);
