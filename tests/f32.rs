@@ -11,6 +11,7 @@
 
 mod space {
     mod parameters;
+    mod planes;
     mod roundtrip;
     mod traps;
     #[cfg(feature = "ndarray")]
@@ -73,7 +74,6 @@ mod path {
     mod models;
     mod modules;
     mod normalization;
-    mod planes;
     mod profiles;
     mod ring;
     mod schedules;

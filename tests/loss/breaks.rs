@@ -6,19 +6,19 @@ use std::ops::ControlFlow;
 use std::sync::Mutex;
 
 use burn::optim::SgdConfig;
-use burnscape::landscape::{Axes, Grid, slice_1d, slice_2d};
-use burnscape::loss::{Progress, Risk};
+use burnscape::landscape::{Axes, slice_1d, slice_2d};
+use burnscape::loss::{NormalizationPolicy, Progress, Risk};
 use burnscape::optim::LambdaMinConfig;
 use burnscape::path::{
     AutoNebConfig, BandConfig, BezierCurve, CurveFitterConfig, InstabilityConfig, Layers,
-    NormalizationPolicy, PolygonalChain, Profiler, Segment, auto_neb, instability_analysis,
-    layerwise_barriers, nudged_elastic_band,
+    PolygonalChain, Profiler, Segment, auto_neb, instability_analysis, layerwise_barriers,
+    nudged_elastic_band,
 };
 use burnscape::sharpness::{
     AverageRiseConfig, DirectionalDistributionConfig, KeskarConfig, McAllesterConfig,
     PacBayesSigmaConfig, ReparameterizationConfig, SharpnessReportConfig, WorstCaseRiseConfig,
 };
-use burnscape::space::{ParamSpace, ParamVector};
+use burnscape::space::{Grid, ParamSpace, ParamVector};
 use burnscape_testkit::models::TwoLayers;
 
 use crate::sharpness::models::{net, regression, rescaled, squared_error};

@@ -2,11 +2,9 @@ use std::ops::ControlFlow;
 
 use burn::module::Module;
 
-use super::PathError;
-use super::error::check_range;
-use crate::loss::scalar::called;
-use crate::loss::{Lift, LossError, Risk, RiskBatch, each};
-use crate::space::{RunningStatistics, copy_for_gradients, power_of_two, unshared_copy};
+use super::scalar::called;
+use super::{Lift, LossError, Risk, RiskBatch, each};
+use crate::space::{RunningStatistics, copy_for_gradients, power_of_two, to_host, unshared_copy};
 
 /// A copy of `model` whose running statistics are the mean, over a pass of the data, of the statistics
 /// of each batch, in proportion to the [weights](crate::loss::Batch::weight) of the batches.
@@ -23,16 +21,15 @@ use crate::space::{RunningStatistics, copy_for_gradients, power_of_two, unshared
 ///
 /// # Errors
 ///
-/// [`LossError::EmptyData`]; [`PathError::Statistics`] if they come out NaN or infinite;
-/// [`PathError::OutOfRange`] for zero batches.
+/// [`LossError::EmptyData`]; [`LossError::Statistics`] if they come out NaN or infinite;
+/// [`LossError::NoBatches`] for zero batches.
 ///
 /// # Example
 ///
 /// ```
 /// use burn::nn::{BatchNorm, BatchNormConfig};
 /// use burn::tensor::{Device, Tensor};
-/// use burnscape::loss::Risk;
-/// use burnscape::path::reestimate;
+/// use burnscape::loss::{Risk, reestimate};
 ///
 /// let device = Device::default();
 /// let norm = BatchNormConfig::new(1).init(&device);
@@ -41,7 +38,7 @@ use crate::space::{RunningStatistics, copy_for_gradients, power_of_two, unshared
 /// let estimated = reestimate(&Risk::new(&loss, &data), &norm, None)?;
 /// assert!((estimated.running_mean.value_sync().into_scalar::<f32>() - 4.0).abs() < 1e-5);
 /// assert!((estimated.running_var.value_sync().into_scalar::<f32>() - 1.0).abs() < 1e-5);
-/// # Ok::<(), burnscape::path::PathError>(())
+/// # Ok::<(), burnscape::loss::LossError>(())
 /// ```
 ///
 /// # References
@@ -51,11 +48,9 @@ pub fn reestimate<M: Module, K>(
     risk: &Risk<'_, M, K>,
     model: &M,
     max_batches: Option<usize>,
-) -> Result<M, PathError> {
-    if let Some(batches) = max_batches {
-        check_range("the number of batches", batches as f64, "at least 1", |x| {
-            x >= 1.0
-        })?;
+) -> Result<M, LossError> {
+    if max_batches == Some(0) {
+        return Err(LossError::NoBatches);
     }
     let original = RunningStatistics::of(model);
     if original.is_empty() {
@@ -86,13 +81,13 @@ pub fn reestimate<M: Module, K>(
         let unit = *unit.get_or_insert(power_of_two(count));
         sum = sum.clone().linear(1.0, count / unit, &scaled)?;
         weight += count / unit;
-        Ok::<_, PathError>(match index < last {
+        Ok::<_, LossError>(match index < last {
             true => ControlFlow::Continue(()),
             false => ControlFlow::Break(()),
         })
     })?;
     let Some(retained) = retained else {
-        return Err(LossError::EmptyData.into());
+        return Err(LossError::EmptyData);
     };
     let mean = sum.linear(1.0 / weight, 0.0, &zero)?;
     // Where nothing but the old value is retained the layer did not follow; rounding leaves a few
@@ -118,15 +113,15 @@ pub fn reestimate<M: Module, K>(
 }
 
 /// Refuses statistics that are NaN or infinite.
-fn check_finite(statistics: &RunningStatistics) -> Result<(), PathError> {
+fn check_finite(statistics: &RunningStatistics) -> Result<(), LossError> {
     for path in statistics.paths() {
         let Some(values) = statistics.get(path) else {
             continue;
         };
         // Zero times a number is zero; a sum of the numbers could overflow.
-        let sum = crate::space::to_host((values.clone() * 0.0).sum())?;
+        let sum = to_host((values.clone() * 0.0).sum())?;
         if !sum.iter().all(|sum| sum.is_finite()) {
-            return Err(PathError::Statistics {
+            return Err(LossError::Statistics {
                 what: format!("`{path}` is not finite"),
             });
         }

@@ -1,17 +1,15 @@
 use burn::module::Module;
 use burnscape_krylov::{LinearOperator, SelfAdjoint};
 
-use super::metric::Metric;
-use super::{PerturbationScale, SharpnessError};
-use crate::curvature::CurvatureError;
-use crate::space::{ParamSpace, ParamVector};
+use super::CurvatureError;
+use crate::space::{ParamSpace, ParamVector, Scale, Units};
 
-/// An operator in the coordinates of a [`PerturbationScale`]: `C A C` with `C = diag(c)`.
+/// An operator in the units of a [`Scale`]: `C A C` with `C = diag(c)`.
 ///
 /// With `u = e / c` the quadratic form of a displacement is the same in both, `eᵀ A e = uᵀ (C A C) u`.
 /// So if `A` is the Hessian, to second order a ball of radius ρ in the scale raises the loss by
 /// `ρ²/2 λ_max(C A C)` at a minimum, and noise of size σ by `σ²/2 tr(C A C)` anywhere. For
-/// [`PerturbationScale::ElementRelative`], `c = |w|`: the adaptive forms of λ_max and trace, which
+/// [`Scale::ElementRelative`], `c = |w|`: the adaptive forms of λ_max and trace, which
 /// rescaling ReLU layers does not move.
 ///
 /// # Cost
@@ -30,8 +28,7 @@ use crate::space::{ParamSpace, ParamVector};
 /// use burn::tensor::{Device, Tensor};
 /// use burnscape::loss::Risk;
 /// use burnscape::krylov::LinearOperator;
-/// use burnscape::sharpness::{PerturbationScale, Stretched};
-/// use burnscape::space::ParamVector;
+/// use burnscape::space::{ParamVector, Scale};
 ///
 /// let device = Device::default();
 /// let model = LinearConfig::new(1, 1).with_bias(false).init(&device);
@@ -41,18 +38,18 @@ use crate::space::{ParamSpace, ParamVector};
 /// let w = ParamVector::from_module(hessian.space(), &model)?.to_host()?[0];
 ///
 /// // L = w², so that the Hessian is 2, and 2 w² in units of |w|.
-/// let adaptive = Stretched::new(&model, &hessian, PerturbationScale::ElementRelative)?;
+/// let adaptive = hessian.scaled(&model, Scale::ElementRelative)?;
 /// let v = ParamVector::from_host(hessian.space(), &[1.0])?;
 /// assert!((adaptive.matvec(&v)?.to_host()?[0] - 2.0 * w * w).abs() < 1e-5);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Stretched<A> {
+pub struct DiagonallyScaled<A> {
     operator: A,
-    metric: Metric,
+    units: Units,
 }
 
-impl<A> Stretched<A>
+impl<A> DiagonallyScaled<A>
 where
     A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError>,
 {
@@ -60,20 +57,16 @@ where
     ///
     /// # Errors
     ///
-    /// [`SharpnessError::NothingToPerturb`], [`SharpnessError::Space`] if the operator's parameters
-    /// are not the model's.
-    pub fn new<M: Module>(
-        model: &M,
-        operator: A,
-        scale: PerturbationScale,
-    ) -> Result<Self, SharpnessError> {
-        let metric = Metric::at(model, operator.domain(), scale)?;
-        Ok(Self { operator, metric })
+    /// [`CurvatureError::Space`] if the scale is zero everywhere, or the operator's parameters are not the
+    /// model's.
+    pub fn new<M: Module>(model: &M, operator: A, scale: Scale) -> Result<Self, CurvatureError> {
+        let units = scale.at(operator.domain(), model)?;
+        Ok(Self { operator, units })
     }
 
-    /// The operator in the coordinates of a metric.
-    pub(super) fn around(metric: Metric, operator: A) -> Self {
-        Self { operator, metric }
+    /// The operator in the given units.
+    pub(crate) fn around(units: Units, operator: A) -> Self {
+        Self { operator, units }
     }
 
     /// The operator as it is.
@@ -82,7 +75,7 @@ where
     }
 }
 
-impl<A> LinearOperator for Stretched<A>
+impl<A> LinearOperator for DiagonallyScaled<A>
 where
     A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError>,
 {
@@ -99,12 +92,12 @@ where
     }
 
     fn matvec(&self, v: &ParamVector) -> Result<ParamVector, CurvatureError> {
-        let product = self.operator.matvec(&self.metric.stretch(v.clone())?)?;
-        Ok(self.metric.stretch(product)?)
+        let product = self.operator.matvec(&self.units.stretch(v.clone())?)?;
+        Ok(self.units.stretch(product)?)
     }
 
     fn matmat(&self, vectors: &[ParamVector]) -> Result<Vec<ParamVector>, CurvatureError> {
-        let stretch = |v: ParamVector| Ok(self.metric.stretch(v)?);
+        let stretch = |v: ParamVector| Ok(self.units.stretch(v)?);
         let stretched: Vec<ParamVector> = vectors
             .iter()
             .cloned()
@@ -115,7 +108,7 @@ where
     }
 }
 
-impl<A> SelfAdjoint for Stretched<A> where
+impl<A> SelfAdjoint for DiagonallyScaled<A> where
     A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError>
 {
 }

@@ -1,10 +1,11 @@
 use std::fmt;
 
+use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
-use crate::space::UnfilteredRule;
+use super::{ParamSpace, ParamVector, SpaceError, UnfilteredRule, Units};
 
-/// What a displacement of size one is: the scale `c` that every coordinate is measured in.
+/// What a displacement of size one is: the number `c` by which every coordinate is measured.
 ///
 /// A coordinate `w_i` is displaced by `c_i` times a number of the unit's size:
 ///
@@ -35,7 +36,7 @@ use crate::space::UnfilteredRule;
 /// Relationship between Sharpness and Generalization*, arXiv:2302.07011, equation 1 (`c`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
-pub enum PerturbationScale {
+pub enum Scale {
     /// Every coordinate alike.
     #[default]
     Absolute,
@@ -47,7 +48,52 @@ pub enum PerturbationScale {
     ElementRelative,
 }
 
-impl fmt::Display for PerturbationScale {
+impl Scale {
+    /// A random direction of size one, as in the last column of the table: uniform on the sphere, normalized filter
+    /// by filter (Li et al. 2018), or uniform on the ellipsoid.
+    ///
+    /// # Errors
+    ///
+    /// [`SpaceError::NothingToPerturb`] if the scale is zero everywhere, [`SpaceError::DifferentSpaces`],
+    /// [`SpaceError::MixedDTypes`], [`SpaceError::Device`].
+    ///
+    /// # Reproducibility
+    ///
+    /// A function of the model's weights and the seed.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn::nn::LinearConfig;
+    /// use burn::tensor::Device;
+    /// use burnscape::space::{ParamSpace, ParamVector, Scale, UnfilteredRule};
+    ///
+    /// let model = LinearConfig::new(3, 2).init(&Device::default());
+    /// let space = ParamSpace::of(&model)?;
+    /// let scale = Scale::FilterRelative(UnfilteredRule::Zero);
+    /// let direction = scale.direction(&space, &model, 7)?;
+    /// let weights = ParamVector::from_module(&space, &model)?;
+    /// let (own, wanted) = (direction.filter_norms()?, weights.filter_norms()?);
+    /// assert!((own[0][1] - wanted[0][1]).abs() < 1e-6);
+    /// assert_eq!(own[1], [0.0]);
+    /// # Ok::<(), burnscape::space::SpaceError>(())
+    /// ```
+    pub fn direction<M: Module>(
+        self,
+        space: &ParamSpace,
+        model: &M,
+        seed: u64,
+    ) -> Result<ParamVector, SpaceError> {
+        self.at(space.clone(), model)?.direction(seed)
+    }
+
+    /// The scale at a point of parameter space.
+    pub(crate) fn at<M: Module>(self, space: ParamSpace, model: &M) -> Result<Units, SpaceError> {
+        Units::of(self, space, model)
+    }
+}
+
+impl fmt::Display for Scale {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Absolute => "absolute",

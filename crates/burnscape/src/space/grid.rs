@@ -1,6 +1,6 @@
-use super::LandscapeError;
+use super::SpaceError;
 
-/// The coordinates at which a landscape is evaluated along one direction: finite, strictly
+/// The coordinates at which something is evaluated along one direction, or along a path: finite, strictly
 /// ascending, at least one.
 ///
 /// # Units
@@ -11,12 +11,12 @@ use super::LandscapeError;
 /// # Example
 ///
 /// ```
-/// use burnscape::landscape::Grid;
+/// use burnscape::space::Grid;
 ///
 /// assert_eq!(Grid::symmetric(1.0, 5)?.coordinates(), [-1.0, -0.5, 0.0, 0.5, 1.0]);
 /// assert_eq!(Grid::linspace(0.0, 1.0, 3)?.coordinates(), [0.0, 0.5, 1.0]);
 /// assert!(Grid::linspace(1.0, 0.0, 3).is_err());
-/// # Ok::<(), burnscape::landscape::LandscapeError>(())
+/// # Ok::<(), burnscape::space::SpaceError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Grid(Vec<f64>);
@@ -26,14 +26,14 @@ impl Grid {
     ///
     /// # Errors
     ///
-    /// [`LandscapeError::EmptyRange`], [`LandscapeError::TooFewPoints`] below two, and
-    /// [`LandscapeError::BadCoordinate`] if neighbors are too near to be told apart.
-    pub fn linspace(start: f64, end: f64, num_points: usize) -> Result<Self, LandscapeError> {
+    /// [`SpaceError::EmptyRange`], [`SpaceError::TooFewPoints`] below two, and
+    /// [`SpaceError::BadCoordinate`] if neighbors are too near to be told apart.
+    pub fn linspace(start: f64, end: f64, num_points: usize) -> Result<Self, SpaceError> {
         if !(start.is_finite() && end.is_finite() && start < end) {
-            return Err(LandscapeError::EmptyRange { start, end });
+            return Err(SpaceError::EmptyRange { start, end });
         }
         if num_points < 2 {
-            return Err(LandscapeError::TooFewPoints {
+            return Err(SpaceError::TooFewPoints {
                 found: num_points,
                 needed: 2,
             });
@@ -53,7 +53,7 @@ impl Grid {
     /// # Errors
     ///
     /// As [`linspace`](Self::linspace).
-    pub fn symmetric(radius: f64, num_points: usize) -> Result<Self, LandscapeError> {
+    pub fn symmetric(radius: f64, num_points: usize) -> Result<Self, SpaceError> {
         Self::linspace(-radius, radius, num_points)
     }
 
@@ -61,10 +61,10 @@ impl Grid {
     ///
     /// # Errors
     ///
-    /// [`LandscapeError::TooFewPoints`] for none, [`LandscapeError::BadCoordinate`].
-    pub fn from_coordinates(coordinates: Vec<f64>) -> Result<Self, LandscapeError> {
+    /// [`SpaceError::TooFewPoints`] for none, [`SpaceError::BadCoordinate`].
+    pub fn from_coordinates(coordinates: Vec<f64>) -> Result<Self, SpaceError> {
         if coordinates.is_empty() {
-            return Err(LandscapeError::TooFewPoints {
+            return Err(SpaceError::TooFewPoints {
                 found: 0,
                 needed: 1,
             });
@@ -72,7 +72,7 @@ impl Grid {
         let mut previous = f64::NEG_INFINITY;
         for (index, &value) in coordinates.iter().enumerate() {
             if !(value.is_finite() && value > previous) {
-                return Err(LandscapeError::BadCoordinate { index, value });
+                return Err(SpaceError::BadCoordinate { index, value });
             }
             previous = value;
         }
