@@ -11,6 +11,7 @@
 
 mod space {
     mod parameters;
+    mod planes;
     mod roundtrip;
     mod traps;
     #[cfg(feature = "ndarray")]
@@ -32,8 +33,12 @@ mod optim {
     mod fixture;
     mod golden;
     mod guards;
+    mod laws;
     mod machine;
+    mod own_ascent;
     mod precision;
+    mod records;
+    mod registry;
     mod saddle_free;
     mod settings;
     mod statistics;
@@ -69,7 +74,6 @@ mod path {
     mod models;
     mod modules;
     mod normalization;
-    mod planes;
     mod profiles;
     mod ring;
     mod schedules;

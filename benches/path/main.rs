@@ -24,9 +24,9 @@ use std::time::Instant;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::{Device, Int, Tensor};
-use burnscape::loss::Risk;
+use burnscape::loss::{NormalizationPolicy, Risk};
 use burnscape::optim::{ClosureStep, SamConfig};
-use burnscape::path::{BezierCurve, CurveFitterConfig, NormalizationPolicy, Profiler};
+use burnscape::path::{BezierCurve, CurveFitterConfig, Profiler};
 
 use models::Classifier;
 

@@ -4,10 +4,8 @@ use std::error::Error;
 
 use burn::tensor::Tensor;
 use burnscape::loss::Risk;
-use burnscape::sharpness::{
-    AverageRiseConfig, PerturbationScale, SharpnessReport, WorstCaseRiseConfig,
-};
-use burnscape::space::UnfilteredRule;
+use burnscape::sharpness::{AverageRiseConfig, SharpnessReport, WorstCaseRiseConfig};
+use burnscape::space::{Scale, UnfilteredRule};
 use serde::Serialize;
 
 use super::curvature::{Curvature, curvature};
@@ -61,7 +59,7 @@ pub(crate) fn measure<M: Classifier>(
     // One seed for all, so that all runs meet the same noise.
     let average = AverageRiseConfig::new(NOISE)
         .with_num_samples(NOISE_SAMPLES)
-        .with_scale(PerturbationScale::FilterRelative(UnfilteredRule::Zero))
+        .with_scale(Scale::FilterRelative(UnfilteredRule::Zero))
         .run(&risk, model)?;
     let worst = WorstCaseRiseConfig::new(BALL)
         .with_num_steps(BALL_STEPS)

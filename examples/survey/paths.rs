@@ -5,10 +5,10 @@ use std::error::Error;
 use burn::optim::SgdConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::tensor::{Device, Tensor};
-use burnscape::loss::{Batch, Risk};
+use burnscape::loss::{Batch, NormalizationPolicy, Risk};
 use burnscape::path::{
-    BezierCurve, Curve, CurveFitterConfig, GaripovLrScheduler, NormalizationPolicy, PolygonalChain,
-    Profile, Profiler, Segment,
+    BezierCurve, Curve, CurveFitterConfig, GaripovLrScheduler, PolygonalChain, Profile, Profiler,
+    Segment,
 };
 use burnscape::space::ParamSpace;
 use rand::SeedableRng;

@@ -5,9 +5,8 @@ use std::error::Error;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::Tensor;
 use burnscape::loss::{Likelihood, Risk};
-use burnscape::sharpness::{
-    PerturbationScale, SharpnessReport, SharpnessReportConfig, SharpnessRow,
-};
+use burnscape::sharpness::{SharpnessReport, SharpnessReportConfig, SharpnessRow};
+use burnscape::space::Scale;
 
 use super::data::Digits;
 use super::models::Classifier;
@@ -26,10 +25,7 @@ pub(crate) fn measure<M: Classifier>(
         },
         train,
     );
-    let scales = vec![
-        PerturbationScale::Absolute,
-        PerturbationScale::ElementRelative,
-    ];
+    let scales = vec![Scale::Absolute, Scale::ElementRelative];
     let report = SharpnessReportConfig::new()
         .with_scales(scales)
         .with_num_samples(5)

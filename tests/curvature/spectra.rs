@@ -32,7 +32,7 @@ fn the_spectrum_of_a_hessian_is_that_of_its_matrix() {
             .with_max_basis(12)
             .run(&hessian)
             .unwrap();
-        assert!(found.converged);
+        assert!(found.outcome.is_converged());
         let pair = &found.pairs[0];
         assert!((pair.value - expected).abs() < 1e-10 * scale);
         let product = hessian.matvec(&pair.vector).unwrap();
@@ -68,7 +68,7 @@ fn damped_newton_systems_are_solved() {
         .with_tolerance(1e-10)
         .run(&damped, &b)
         .unwrap();
-    assert!(found.converged, "{found:?}");
+    assert!(found.outcome.is_converged(), "{found:?}");
     let rest = damped.matvec(&found.x).unwrap().axpy(-1.0, &b).unwrap();
     assert!(rest.norm().unwrap() < 1e-9 * b.norm().unwrap());
 }

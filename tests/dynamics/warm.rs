@@ -47,7 +47,7 @@ fn train(
 fn exact(model: &Mlp, batches: &[Batch]) -> f64 {
     let hessian = Risk::new(&cross_entropy, batches).hessian(model).unwrap();
     let exact = EigenpairsConfig::new(1, End::Top).run(&hessian).unwrap();
-    assert!(exact.converged);
+    assert!(exact.outcome.is_converged());
     exact.pairs[0].value
 }
 

@@ -1,6 +1,6 @@
 //! Intervals of what is read off an operator's products.
 
-use burnscape::krylov::{DensityConfig, TraceConfig, TraceEstimate, TraceMethod};
+use burnscape::krylov::{DensityConfig, LinearOperator, TraceConfig, TraceMethod};
 use burnscape::loss::Risk;
 use burnscape::sharpness::{CurvatureTraceConfig, RelativeFlatnessConfig};
 use burnscape::spectrum::{Inertia, Spectrum};
@@ -67,15 +67,15 @@ fn traces(tally: &mut Tally, name: &str, stored: &Stored, seed: u64) {
     let truth = stored.trace(0, stored.len());
     // The samples of a short run are the first of a long one.
     let config = trace_config(TraceMethod::Hutchinson, 64, seed);
-    let observe = |now: &TraceEstimate| {
-        if [8, 16, 64].contains(&now.products) {
-            let about = format!("{name}, Hutchinson, {}", now.products);
-            let half = (now.value, now.half_width);
-            tally.half_width(("trace", &about, Often), truth, half);
+    let watched = stored.observed(|now| {
+        if let (8 | 16 | 64, Some(value)) = (now.num_matvecs, now.value) {
+            let about = format!("{name}, Hutchinson, {}", now.num_matvecs);
+            tally.half_width(("trace", &about, Often), truth, (value, now.error));
         }
         ControlFlow::Continue(())
-    };
-    config.run_observed(stored, observe).unwrap();
+    });
+    config.run(&watched).unwrap();
+    drop(watched);
     // Stopped by its own interval.
     let config = trace_config(TraceMethod::Hutchinson, 200, seed).with_tolerance(0.2);
     let found = config.run(stored).unwrap();

@@ -4,11 +4,9 @@ use std::ops::ControlFlow;
 
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use burnscape::landscape::{
-    Axes, Grid, LandscapeError, Slice1d, Slice2d, filter_normalized, slice_1d, slice_2d,
-};
+use burnscape::landscape::{Axes, LandscapeError, Slice1d, Slice2d, slice_1d, slice_2d};
 use burnscape::loss::{Mode, Risk, Work};
-use burnscape::space::{ParamSpace, ParamVector, UnfilteredRule};
+use burnscape::space::{Grid, ParamSpace, ParamVector, Scale, SpaceError, UnfilteredRule};
 use burnscape_testkit::models::Normalized;
 
 #[derive(Module, Debug)]
@@ -104,7 +102,8 @@ fn the_center_is_the_models_loss_and_the_axes_are_lines_bit_for_bit() {
     let risk = Risk::new(&squares, &data);
     let base = risk.loss(&model).unwrap().value;
     let space = risk.space(&model).unwrap();
-    let make = |seed| filter_normalized(&space, &model, seed, UnfilteredRule::Zero).unwrap();
+    let scale = Scale::FilterRelative(UnfilteredRule::Zero);
+    let make = |seed| scale.direction(&space, &model, seed).unwrap();
     let (x, y) = (make(1), make(2));
     let grid = Grid::symmetric(0.7, 5).unwrap();
     let line = slice_1d(&risk, &model, &x, &grid).unwrap();
@@ -357,7 +356,7 @@ fn points_without_a_finite_loss_are_kept_as_such() {
 fn grids_and_directions_without_meaning_are_refused() {
     assert!(matches!(
         Grid::from_coordinates(Vec::new()),
-        Err(LandscapeError::TooFewPoints { found: 0, .. })
+        Err(SpaceError::TooFewPoints { found: 0, .. })
     ));
     for (start, end) in [
         (1.0, 1.0),
@@ -367,22 +366,22 @@ fn grids_and_directions_without_meaning_are_refused() {
     ] {
         assert!(matches!(
             Grid::linspace(start, end, 3),
-            Err(LandscapeError::EmptyRange { .. })
+            Err(SpaceError::EmptyRange { .. })
         ));
     }
     for num_points in [0, 1] {
         assert!(matches!(
             Grid::linspace(0.0, 1.0, num_points),
-            Err(LandscapeError::TooFewPoints { .. })
+            Err(SpaceError::TooFewPoints { .. })
         ));
     }
     assert!(matches!(
         Grid::from_coordinates(vec![0.0, 1.0, f64::NAN]),
-        Err(LandscapeError::BadCoordinate { index: 2, .. })
+        Err(SpaceError::BadCoordinate { index: 2, .. })
     ));
     assert!(matches!(
         Grid::from_coordinates(vec![0.0, 1.0, 1.0]),
-        Err(LandscapeError::BadCoordinate { index: 2, .. })
+        Err(SpaceError::BadCoordinate { index: 2, .. })
     ));
     let model = Point::new(&[1.0, -2.0]);
     let data = diagonal(&[1.0, 1.0]);
@@ -395,8 +394,9 @@ fn grids_and_directions_without_meaning_are_refused() {
         error,
         Err(LandscapeError::NoDirection { index: 0, .. })
     ));
-    let error = filter_normalized(&space, &model, 1, UnfilteredRule::Zero).err();
-    assert!(matches!(error, Some(LandscapeError::NoDirection { .. })));
+    let scale = Scale::FilterRelative(UnfilteredRule::Zero);
+    let error = scale.direction(&space, &model, 1).err();
+    assert_eq!(error, Some(SpaceError::NothingToPerturb));
 }
 
 #[test]
@@ -404,7 +404,8 @@ fn filter_normalized_directions_follow_the_seed_and_the_weights() {
     let model = network(&Device::default());
     let space = ParamSpace::of(&model).unwrap();
     let weights = ParamVector::from_module(&space, &model).unwrap();
-    let make = |seed| filter_normalized(&space, &model, seed, UnfilteredRule::AsOneFilter).unwrap();
+    let scale = Scale::FilterRelative(UnfilteredRule::AsOneFilter);
+    let make = |seed| scale.direction(&space, &model, seed).unwrap();
     let (own, wanted) = (
         make(1).filter_norms().unwrap(),
         weights.filter_norms().unwrap(),

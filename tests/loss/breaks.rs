@@ -11,20 +11,20 @@ use burnscape::curvature::Hessian;
 use burnscape::krylov::{
     BlockLanczosConfig, DensityConfig, EigenpairsConfig, End, LanczosConfig, TraceConfig,
 };
-use burnscape::landscape::{Axes, Grid, slice_1d, slice_2d};
-use burnscape::loss::{Progress, Risk, Work};
+use burnscape::landscape::{Axes, slice_1d, slice_2d};
+use burnscape::loss::{NormalizationPolicy, Progress, Risk, Work};
 use burnscape::optim::LambdaMinConfig;
 use burnscape::path::{
     AutoNebConfig, BandConfig, BezierCurve, CurveFitterConfig, InstabilityConfig, Layers,
-    NormalizationPolicy, PolygonalChain, Profiler, Segment, auto_neb, instability_analysis,
-    layerwise_barriers, nudged_elastic_band,
+    PolygonalChain, Profiler, Segment, auto_neb, instability_analysis, layerwise_barriers,
+    nudged_elastic_band,
 };
 use burnscape::sharpness::{
     AverageRiseConfig, CurvatureTraceConfig, DirectionalDistributionConfig, KeskarConfig,
     McAllesterConfig, PacBayesSigmaConfig, RelativeFlatnessConfig, ReparameterizationConfig,
     SharpnessReportConfig, WorstCaseRiseConfig,
 };
-use burnscape::space::{ParamSpace, ParamVector};
+use burnscape::space::{Grid, ParamSpace, ParamVector};
 use burnscape::spectrum::Spectrum;
 use burnscape_testkit::models::TwoLayers;
 

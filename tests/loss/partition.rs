@@ -5,10 +5,11 @@ use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 use burnscape::krylov::{LinearOperator, to_dense};
-use burnscape::landscape::Grid;
-use burnscape::loss::{Batch, BatchMapper, Likelihood, LossError, Reduction, Risk};
-use burnscape::path::{NormalizationPolicy, Profiler, Segment, calibrated_profile, reestimate};
-use burnscape::space::{ParamSpace, ParamVector};
+use burnscape::loss::{
+    Batch, BatchMapper, Likelihood, LossError, NormalizationPolicy, Reduction, Risk, reestimate,
+};
+use burnscape::path::{Profiler, Segment, calibrated_profile};
+use burnscape::space::{Grid, ParamSpace, ParamVector};
 use burnscape_testkit::double::device;
 
 const INPUTS: usize = 3;

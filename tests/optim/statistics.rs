@@ -4,8 +4,10 @@
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::{Tensor, TensorData};
-use burnscape::optim::{OptimError, SaddleFreeNewtonConfig, SamConfig};
-use burnscape::space::{RunningStatistics, unshared_copy};
+use burnscape::loss::Risk;
+use burnscape::optim::{OptimError, SaddleFreeNewtonConfig, SamConfig, SwaConfig};
+use burnscape::space::{ParamSpace, ParamVector, RunningStatistics, unshared_copy};
+use burnscape_testkit::models::Normalized;
 
 use super::fixture::{assert_near, device, sgd};
 
@@ -101,4 +103,46 @@ fn a_refused_step_leaves_running_statistics_alone() {
     let error = sam.step_on(0.1, &mut model, batch(), &reads);
     assert!(matches!(error, Err(OptimError::Curvature(_))), "{error:?}");
     assert_eq!(statistics(&model), before);
+}
+
+#[test]
+fn an_averaged_model_has_the_statistics_of_the_data_at_its_own_weights() {
+    let start = Normalized::new([3, 4, 2], &device());
+    let space = ParamSpace::of(&start).expect("a space");
+    let mut swa = SwaConfig::new().init().expect("a mean");
+    for (step, seed) in [3, 8].into_iter().enumerate() {
+        let weights = ParamVector::gaussian(&space, seed).expect("weights");
+        let model = weights.apply_to(&start).expect("a model");
+        swa.update(step, &model).expect("an update");
+    }
+    let loss = |m: &Normalized, x: Tensor<2>| (m.forward(x) - 1.0).square().mean();
+    // Three quarters of the data, and one.
+    let data = [batch().slice([0..6, 0..3]), batch().slice([6..8, 0..3])];
+    let numbers = |values: Tensor<1>| values.into_data().iter::<f64>().collect::<Vec<_>>();
+    let running = |model: &Normalized| model.running().map(numbers);
+
+    let stale = swa.average(&start).expect("a mean");
+    assert_eq!(running(&stale), running(&start));
+    let risk = Risk::new(&loss, &data);
+    let averaged = swa.average_on(&risk, &start).expect("a mean");
+    let [own, same] = [&averaged, &stale].map(|model| {
+        let weights = ParamVector::from_module(&space, model).expect("weights");
+        weights.to_host().expect("numbers")
+    });
+    assert_eq!(own, same);
+
+    let hidden = data.clone().map(|x| averaged.first.forward(x).inner());
+    let mean = |x: &Tensor<2>| x.clone().mean_dim(0).reshape([4]);
+    let variance = |x: &Tensor<2>| (x.clone() - x.clone().mean_dim(0)).square().mean_dim(0);
+    let expected = [
+        mean(&hidden[0]) * 0.75 + mean(&hidden[1]) * 0.25,
+        (variance(&hidden[0]) * 0.75 + variance(&hidden[1]) * 0.25).reshape([4]),
+    ];
+    for (found, expected) in running(&averaged)
+        .iter()
+        .flatten()
+        .zip(expected.map(numbers).concat())
+    {
+        assert_near(*found, expected, 1e-5 * expected.abs().max(1.0));
+    }
 }

@@ -3,9 +3,9 @@
 use std::ops::ControlFlow;
 
 use burn::tensor::{DType, Device, Int, Tensor};
-use burnscape::landscape::Grid;
-use burnscape::loss::Risk;
-use burnscape::path::{NormalizationPolicy, PathError, Segment, calibrated_profile};
+use burnscape::loss::{NormalizationPolicy, Risk};
+use burnscape::path::{PathError, Segment, calibrated_profile};
+use burnscape::space::Grid;
 use burnscape_testkit::objectives::Point;
 
 use super::models::point;

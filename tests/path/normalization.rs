@@ -3,8 +3,8 @@
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::tensor::{Device, Tensor, TensorData};
-use burnscape::loss::{Mode, Risk};
-use burnscape::path::{NormalizationPolicy, Profiler, Segment, reestimate};
+use burnscape::loss::{Mode, NormalizationPolicy, Risk, reestimate};
+use burnscape::path::{Profiler, Segment};
 use burnscape_testkit::models::Normalized;
 
 use super::models::network;

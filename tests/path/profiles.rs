@@ -4,11 +4,9 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::tensor::Tensor;
-use burnscape::landscape::Grid;
-use burnscape::loss::{LossError, Risk, Work};
-use burnscape::path::{
-    BezierCurve, Curve, NormalizationPolicy, PathError, Profile, Profiler, Segment, profile,
-};
+use burnscape::loss::{LossError, NormalizationPolicy, Risk, Work};
+use burnscape::path::{BezierCurve, Curve, PathError, Profile, Profiler, Segment, profile};
+use burnscape::space::Grid;
 use burnscape_testkit::models::Normalized;
 use burnscape_testkit::objectives::Point;
 

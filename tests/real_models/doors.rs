@@ -8,11 +8,11 @@ use burn::tensor::Bytes;
 use burnscape::curvature::Hessian;
 use burnscape::dynamics::CurvatureMonitorConfig;
 use burnscape::krylov::LinearOperator;
-use burnscape::landscape::{Grid, slice_1d};
+use burnscape::landscape::slice_1d;
 use burnscape::loss::{Batch, Mode, Objective, Risk};
 use burnscape::optim::{OptimRecord, Sam};
-use burnscape::sharpness::{Measure, PerturbationScale, SharpnessReportConfig};
-use burnscape::space::{ParamSpace, ParamVector, unshared_copy};
+use burnscape::sharpness::{Measure, SharpnessReportConfig};
+use burnscape::space::{Grid, ParamSpace, ParamVector, Scale, unshared_copy};
 use burnscape::spectrum::Spectrum;
 
 use super::checklist::{Checklist, Failure, Outcome, ensure};
@@ -140,7 +140,7 @@ where
     }
 
     pub(super) fn report(&self) -> Outcome {
-        let scale = PerturbationScale::Absolute;
+        let scale = Scale::Absolute;
         let config = SharpnessReportConfig::new()
             .with_scales(vec![scale])
             .with_num_samples(1)

@@ -7,7 +7,7 @@ use burnscape::krylov::{
 };
 use burnscape::loss::Risk;
 use burnscape::optim::{
-    Ascent, Combination, Mask, Metric, RhoGroup, SaddleFreeNewtonConfig, SamConfig, StepReport,
+    Ascent, DescentGradient, Mask, Metric, RhoGroup, SaddleFreeNewtonConfig, SamConfig, StepReport,
 };
 use burnscape::sharpness::{AverageRiseConfig, CurvatureTraceConfig, WorstCaseRiseConfig};
 use burnscape::space::ParamVector;
@@ -95,7 +95,7 @@ fn curvature(kind: Kind, seed: u64, exponent: i32) -> Vec<Answer> {
     // Positive definite by a margin at every seed; the same matrix at every scale.
     let damped = Shifted::new(&hessian, 40.0 * unit).expect("a shift");
     let cg = CgConfig::new().run(&damped, &gradient).expect("a solution");
-    assert!(cg.converged);
+    assert!(cg.outcome.is_converged());
     found.push(near("CG", cg.x.to_host().expect("numbers")));
     let minres = MinresConfig::new().with_max_products(12);
     let solution = minres.run(&hessian, &gradient).expect("a solution");
@@ -116,7 +116,7 @@ fn curvature(kind: Kind, seed: u64, exponent: i32) -> Vec<Answer> {
     ] {
         let config = config.with_seed(seed);
         let found_there = config.run(&hessian, &gradient).expect("a point");
-        assert!(found_there.converged);
+        assert!(found_there.outcome.is_converged());
         found.push(near(name, back(vec![found_there.value])));
     }
     found.extend(sharpness(&risk, &net, &hessian, unit));
@@ -233,7 +233,7 @@ pub(crate) fn variants() -> Vec<(&'static str, SamConfig)> {
         ("WSAM", SamConfig::wsam()),
         (
             "WSAM, coupled",
-            sam.with_combination(Combination::Weighted {
+            sam.with_descent_gradient(DescentGradient::Weighted {
                 gamma: 0.8,
                 decoupled: false,
             }),

@@ -95,7 +95,7 @@ fn spectra_traces_and_solutions_are_right_at_any_scale_of_the_loss() {
             .with_max_products(40)
             .run(&hessian)
             .expect("a trace");
-        assert!(trace.converged);
+        assert!(trace.outcome.is_converged());
         assert_close(&[trace.value / scale], &[12.5], 1e-5);
         let gradient = hessian.gradient().expect("a gradient");
         let solution = CgConfig::new()

@@ -4,17 +4,15 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burnscape::krylov::{LinearOperator, to_dense};
 use burnscape::loss::Risk;
-use burnscape::sharpness::{
-    CurvatureTraceConfig, LambdaMaxConfig, PerturbationScale, Stretched, WorstCaseRiseConfig,
-};
-use burnscape::space::{ParamSpace, ParamVector, UnfilteredRule};
+use burnscape::sharpness::{CurvatureTraceConfig, LambdaMaxConfig, WorstCaseRiseConfig};
+use burnscape::space::{ParamSpace, ParamVector, Scale, UnfilteredRule};
 
 use super::networks::{
     Point, close, device, diagonal, matrix, net, net_loss, quadratic, regression, waves,
 };
 
-const ELEMENT: PerturbationScale = PerturbationScale::ElementRelative;
-const FILTER: PerturbationScale = PerturbationScale::FilterRelative(UnfilteredRule::AsOneFilter);
+const ELEMENT: Scale = Scale::ElementRelative;
+const FILTER: Scale = Scale::FilterRelative(UnfilteredRule::AsOneFilter);
 
 #[test]
 fn the_largest_eigenvalue_of_a_quadratic_is_that_of_its_matrix() {
@@ -68,7 +66,7 @@ fn the_stretched_operator_is_the_matrix_between_diagonals() {
     let weights = weights.to_host().unwrap();
     let (plain, stretched) = (
         to_dense(&hessian).unwrap(),
-        to_dense(&Stretched::new(&model, &hessian, ELEMENT).unwrap()).unwrap(),
+        to_dense(&hessian.scaled(&model, ELEMENT).unwrap()).unwrap(),
     );
     let n = space.len();
     for i in 0..n {
@@ -79,7 +77,7 @@ fn the_stretched_operator_is_the_matrix_between_diagonals() {
         }
     }
     // A block of vectors gives what single ones do.
-    let operator = Stretched::new(&model, &hessian, FILTER).unwrap();
+    let operator = hessian.scaled(&model, FILTER).unwrap();
     let vectors = [1, 2].map(|seed| ParamVector::gaussian(&space, seed).unwrap());
     let block = operator.matmat(&vectors).unwrap();
     for (v, product) in vectors.iter().zip(block) {
@@ -102,7 +100,7 @@ fn adaptive_lambda_max_is_what_the_adaptive_ball_rises_by() {
     };
     let hessian = Risk::new(&loss, &data).hessian(&model).unwrap();
     let rho = 0.1;
-    for scale in [PerturbationScale::Absolute, ELEMENT, FILTER] {
+    for scale in [Scale::Absolute, ELEMENT, FILTER] {
         let top = LambdaMaxConfig::new().with_scale(scale);
         let top = top.measure(&model, &hessian).unwrap();
         let worst = WorstCaseRiseConfig::new(rho)
@@ -164,8 +162,8 @@ fn every_sample_of_a_diagonal_matrix_is_exact_also_by_parameter() {
 fn trace_and_frobenius_norm_of_a_network_are_within_their_errors() {
     let (model, data) = (net(), regression());
     let hessian = Risk::new(&net_loss, &data).hessian(&model).unwrap();
-    for scale in [PerturbationScale::Absolute, ELEMENT, FILTER] {
-        let dense = to_dense(&Stretched::new(&model, &hessian, scale).unwrap()).unwrap();
+    for scale in [Scale::Absolute, ELEMENT, FILTER] {
+        let dense = to_dense(&hessian.scaled(&model, scale).unwrap()).unwrap();
         let n = hessian.space().len();
         let trace: f64 = (0..n).map(|i| dense.as_slice()[i * n + i]).sum();
         let norm = dense.as_slice().iter().map(|x| x * x).sum::<f64>().sqrt();

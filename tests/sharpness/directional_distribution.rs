@@ -3,8 +3,8 @@
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use burnscape::loss::Risk;
-use burnscape::sharpness::{DirectionalDistributionConfig, PerturbationScale, SharpnessError};
-use burnscape::space::{ParamSpace, ParamVector, UnfilteredRule};
+use burnscape::sharpness::{DirectionalDistributionConfig, SharpnessError};
+use burnscape::space::{ParamSpace, ParamVector, Scale, UnfilteredRule};
 
 use super::models::{Point, matrix, quadratic};
 
@@ -47,7 +47,7 @@ fn relative_directions_are_as_long_as_the_weights() {
         (model.forward(x) - y).powi_scalar(2).sum() * 0.5
     };
     let distribution = DirectionalDistributionConfig::new(0.1)
-        .with_scale(PerturbationScale::FilterRelative(UnfilteredRule::Zero))
+        .with_scale(Scale::FilterRelative(UnfilteredRule::Zero))
         .with_num_samples(5)
         .run(
             &Risk::new(&loss, &[(Tensor::eye(3, &device), origin)]),

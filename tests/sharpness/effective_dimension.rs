@@ -2,7 +2,8 @@
 
 use burnscape::krylov::{EigenpairsConfig, End};
 use burnscape::loss::Risk;
-use burnscape::sharpness::{EffectiveDimensionConfig, PerturbationScale};
+use burnscape::sharpness::EffectiveDimensionConfig;
+use burnscape::space::Scale;
 
 use super::networks::{Point, close, diagonal, net, net_split, quadratic, regression};
 
@@ -21,7 +22,7 @@ fn the_effective_dimension_of_a_diagonal_matrix_is_the_sum_over_its_eigenvalues(
     assert_eq!(found.num_parameters, 5);
     assert!(found.num_products <= 15 && found.completed);
     // In units of |w|: 9, 4, 0.0625, 0, 9.
-    let relative = config.with_scale(PerturbationScale::ElementRelative);
+    let relative = config.with_scale(Scale::ElementRelative);
     let found = relative.measure(&model, &hessian).unwrap();
     close(found.dimension, 0.9 + 0.8 + 0.0625 / 1.0625 + 0.9, 1e-10);
 }

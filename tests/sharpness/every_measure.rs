@@ -5,10 +5,8 @@ use std::ops::ControlFlow;
 use burn::module::ParamGroup;
 use burn::tensor::{Device, Tensor};
 use burnscape::loss::{Mode, Risk, Work};
-use burnscape::sharpness::{
-    AverageRiseConfig, DirectionalDistributionConfig, PerturbationScale, WorstCaseRiseConfig,
-};
-use burnscape::space::{ParamSpace, ParamVector, UnfilteredRule};
+use burnscape::sharpness::{AverageRiseConfig, DirectionalDistributionConfig, WorstCaseRiseConfig};
+use burnscape::space::{ParamSpace, ParamVector, Scale, UnfilteredRule};
 use burnscape_testkit::models::Normalized;
 
 use super::models::{net, regression, squared_error, stop_at};
@@ -117,7 +115,7 @@ fn an_observer_sees_every_sample_and_its_rise() {
 #[test]
 fn results_and_configs_are_written_and_read_as_json() {
     let (model, data) = (net(), regression());
-    let scale = PerturbationScale::FilterRelative(UnfilteredRule::AsOneFilter);
+    let scale = Scale::FilterRelative(UnfilteredRule::AsOneFilter);
     let config = AverageRiseConfig::new(0.1)
         .with_num_samples(2)
         .with_scale(scale);

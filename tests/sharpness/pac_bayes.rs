@@ -4,8 +4,9 @@ use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
 use burnscape::loss::Risk;
 use burnscape::sharpness::{
-    AverageRiseConfig, McAllesterConfig, PacBayesSigmaConfig, PerturbationScale, mcallester_term,
+    AverageRiseConfig, McAllesterConfig, PacBayesSigmaConfig, mcallester_term,
 };
+use burnscape::space::Scale;
 
 use super::networks::{Point, close, device, matrix, quadratic};
 
@@ -16,10 +17,7 @@ fn the_noise_borne_by_a_quadratic_is_the_root_of_threshold_over_curvature() {
     // With antithetic pairs the rise is σ² times that of σ = 1, whatever the slope.
     let (model, data) = (Point::new(&[1.0, -0.5, 0.3]), matrix(H));
     let risk = Risk::new(&quadratic, &data);
-    for scale in [
-        PerturbationScale::Absolute,
-        PerturbationScale::ElementRelative,
-    ] {
+    for scale in [Scale::Absolute, Scale::ElementRelative] {
         let unit = AverageRiseConfig::new(1.0)
             .with_num_samples(20)
             .with_antithetic(true)

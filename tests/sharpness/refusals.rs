@@ -3,10 +3,9 @@
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use burnscape::loss::{LossError, Risk, Work};
 use burnscape::sharpness::{
-    AverageRiseConfig, DirectionalDistributionConfig, PerturbationScale, SharpnessError,
-    WorstCaseRiseConfig,
+    AverageRiseConfig, DirectionalDistributionConfig, SharpnessError, WorstCaseRiseConfig,
 };
-use burnscape::space::UnfilteredRule;
+use burnscape::space::{Scale, SpaceError, UnfilteredRule};
 
 use super::models::{H, Point, matrix, net, quadratic, regression, squared_error, stop_at};
 
@@ -116,12 +115,15 @@ fn values_without_meaning_are_refused_by_name() {
 fn a_scale_that_perturbs_nothing_is_refused() {
     let (model, data) = (Point::new(&[1.0, -0.5, 0.3]), matrix(H));
     let risk = Risk::new(&quadratic, &data);
-    let scale = PerturbationScale::FilterRelative(UnfilteredRule::Zero);
+    let scale = Scale::FilterRelative(UnfilteredRule::Zero);
     let error = AverageRiseConfig::new(0.1)
         .with_scale(scale)
         .run(&risk, &model);
-    assert_eq!(error, Err(SharpnessError::NothingToPerturb));
-    let scale = PerturbationScale::FilterRelative(UnfilteredRule::AsOneFilter);
+    assert_eq!(
+        error,
+        Err(SharpnessError::Space(SpaceError::NothingToPerturb))
+    );
+    let scale = Scale::FilterRelative(UnfilteredRule::AsOneFilter);
     let rise = AverageRiseConfig::new(0.1)
         .with_scale(scale)
         .run(&risk, &model);

@@ -8,10 +8,10 @@ use burnscape::krylov::{KrylovError, LinearOperator, SelfAdjoint};
 use burnscape::loss::Risk;
 use burnscape::sharpness::{
     CurvatureTraceConfig, EffectiveDimensionConfig, KeskarConfig, LambdaMaxConfig,
-    McAllesterConfig, PacBayesSigmaConfig, PerturbationScale, RelativeFlatnessConfig,
-    SharpnessError, SharpnessReportConfig, fisher_rao, mcallester_term,
+    McAllesterConfig, PacBayesSigmaConfig, RelativeFlatnessConfig, SharpnessError,
+    SharpnessReportConfig, fisher_rao, mcallester_term,
 };
-use burnscape::space::{ParamSpace, ParamVector, SpaceError, UnfilteredRule};
+use burnscape::space::{ParamSpace, ParamVector, Scale, SpaceError, UnfilteredRule};
 
 use super::networks::{
     Deep, Point, deep_split, device, diagonal, net, net_loss, quadratic, regression,
@@ -189,13 +189,16 @@ fn a_scale_that_is_zero_everywhere_is_refused() {
     let (model, data) = (Point::new(&[0.0, 0.0]), diagonal([1.0, 2.0]));
     let hessian = Risk::new(&quadratic, &data).hessian(&model).unwrap();
     for scale in [
-        PerturbationScale::ElementRelative,
-        PerturbationScale::FilterRelative(UnfilteredRule::Zero),
+        Scale::ElementRelative,
+        Scale::FilterRelative(UnfilteredRule::Zero),
     ] {
         let error = LambdaMaxConfig::new()
             .with_scale(scale)
             .measure(&model, &hessian);
-        assert_eq!(error, Err(SharpnessError::NothingToPerturb));
+        assert_eq!(
+            error,
+            Err(SharpnessError::Space(SpaceError::NothingToPerturb))
+        );
     }
 }
 
@@ -299,7 +302,7 @@ impl io::Write for Full {
 fn a_report_that_cannot_be_written_says_so() {
     let (model, data) = (Point::new(&[1.0, 2.0]), diagonal([1.0, 2.0]));
     let config = SharpnessReportConfig::new()
-        .with_scales(vec![PerturbationScale::Absolute])
+        .with_scales(vec![Scale::Absolute])
         .with_num_samples(1);
     let report = config.run(&Risk::new(&quadratic, &data), &model).unwrap();
     let error = report.write_csv(Full).unwrap_err();

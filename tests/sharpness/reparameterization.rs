@@ -4,10 +4,10 @@ use burn::module::Module;
 use burn::tensor::{Tensor, activation::tanh};
 use burnscape::loss::{Likelihood, Risk};
 use burnscape::sharpness::{
-    Measure, PerturbationScale, Reparameterization, ReparameterizationConfig, SharpnessError,
-    SharpnessReportConfig, rescale_relu_pair,
+    Measure, Reparameterization, ReparameterizationConfig, SharpnessError, SharpnessReportConfig,
+    rescale_relu_pair,
 };
-use burnscape::space::{ParamSpace, ParamVector, UnfilteredRule};
+use burnscape::space::{ParamSpace, ParamVector, Scale, UnfilteredRule};
 use burnscape_testkit::models::TwoLayers;
 
 use super::networks::{
@@ -15,9 +15,9 @@ use super::networks::{
     net_split, regression,
 };
 
-const ABSOLUTE: PerturbationScale = PerturbationScale::Absolute;
-const ELEMENT: PerturbationScale = PerturbationScale::ElementRelative;
-const FILTER: PerturbationScale = PerturbationScale::FilterRelative(UnfilteredRule::AsOneFilter);
+const ABSOLUTE: Scale = Scale::Absolute;
+const ELEMENT: Scale = Scale::ElementRelative;
+const FILTER: Scale = Scale::FilterRelative(UnfilteredRule::AsOneFilter);
 
 fn config(first: &str, second: &str) -> ReparameterizationConfig {
     let report = SharpnessReportConfig::new().with_num_samples(5);

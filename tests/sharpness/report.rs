@@ -8,18 +8,17 @@ use burn::tensor::Tensor;
 use burnscape::loss::{Likelihood, LossError, Progress, Risk, Work};
 use burnscape::sharpness::{
     AverageRiseConfig, KeskarConfig, LambdaMaxConfig, McAllesterConfig, Measure,
-    PacBayesSigmaConfig, PerturbationScale, SharpnessError, SharpnessReportConfig,
-    WorstCaseRiseConfig,
+    PacBayesSigmaConfig, SharpnessError, SharpnessReportConfig, WorstCaseRiseConfig,
 };
-use burnscape::space::SpaceError;
+use burnscape::space::{Scale, SpaceError};
 use burnscape_testkit::models::TwoLayers;
 
 use super::networks::{
     Pair, Point, close, device, filled, matrix, net, net_loss, net_split, quadratic, regression,
 };
 
-const ABSOLUTE: Option<PerturbationScale> = Some(PerturbationScale::Absolute);
-const ELEMENT: Option<PerturbationScale> = Some(PerturbationScale::ElementRelative);
+const ABSOLUTE: Option<Scale> = Some(Scale::Absolute);
+const ELEMENT: Option<Scale> = Some(Scale::ElementRelative);
 
 #[test]
 fn its_numbers_are_those_of_the_single_measures() {
@@ -53,7 +52,7 @@ fn its_numbers_are_those_of_the_single_measures() {
     assert_eq!((row.losses, row.setting.as_str()), (7, "sigma 0.05"));
     let worst = WorstCaseRiseConfig::new(0.5)
         .with_num_starts(2)
-        .with_scale(PerturbationScale::ElementRelative)
+        .with_scale(Scale::ElementRelative)
         .with_seed(5)
         .run(&risk, &model)
         .unwrap();
@@ -136,7 +135,7 @@ fn it_counts_what_it_costs() {
 fn it_is_written_as_a_table_as_json_and_as_csv() {
     let (model, data) = (Point::new(&[1.0, 2.0]), matrix([[2.0, 1.0], [1.0, 2.0]]));
     let config = SharpnessReportConfig::new()
-        .with_scales(vec![PerturbationScale::Absolute])
+        .with_scales(vec![Scale::Absolute])
         .with_num_samples(2);
     let report = config.run(&Risk::new(&quadratic, &data), &model).unwrap();
     let text = report.to_string();
@@ -182,7 +181,7 @@ fn a_number_that_cannot_be_had_leaves_a_note_and_the_others() {
     // A point has no weight with filters, and −ln w is not finite under the noise.
     let loss = |m: &Point, x: Tensor<1>| (m.w.val().log() * x).sum().neg();
     let (model, data) = (Point::new(&[0.01]), [Tensor::<1>::ones([1], &device())]);
-    let config = SharpnessReportConfig::new().with_scales(vec![PerturbationScale::Absolute]);
+    let config = SharpnessReportConfig::new().with_scales(vec![Scale::Absolute]);
     let report = config.run(&Risk::new(&loss, &data), &model).unwrap();
     assert!(report.completed);
     let average = report.row(Measure::AverageRise, ABSOLUTE).unwrap();

@@ -3,8 +3,8 @@
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use burnscape::loss::Risk;
-use burnscape::sharpness::{AverageRiseConfig, PerturbationScale, WorstCaseRiseConfig};
-use burnscape::space::{ParamSpace, ParamVector, UnfilteredRule};
+use burnscape::sharpness::{AverageRiseConfig, WorstCaseRiseConfig};
+use burnscape::space::{ParamSpace, ParamVector, Scale, UnfilteredRule};
 use burnscape_testkit::models::TwoLayers;
 
 use super::models::{net, regression, rescaled, squared_error};
@@ -28,8 +28,8 @@ fn relative_noise_has_the_stated_variance() {
     };
     // ½ σ² Σ c² is the same for both scales: filters and elements divide one |w|².
     for scale in [
-        PerturbationScale::FilterRelative(UnfilteredRule::Zero),
-        PerturbationScale::ElementRelative,
+        Scale::FilterRelative(UnfilteredRule::Zero),
+        Scale::ElementRelative,
     ] {
         let rise = measure(scale);
         let exact = 0.5 * 0.04 * 29.0;
@@ -53,8 +53,8 @@ fn the_filter_relative_rise_is_invariant_under_positive_rescaling() {
     for a in [3.0, 8.0] {
         let other = rescaled(&model, a);
         for scale in [
-            PerturbationScale::FilterRelative(UnfilteredRule::Zero),
-            PerturbationScale::ElementRelative,
+            Scale::FilterRelative(UnfilteredRule::Zero),
+            Scale::ElementRelative,
         ] {
             let (one, two) = (rise(&model, scale), rise(&other, scale));
             assert!(
@@ -62,10 +62,7 @@ fn the_filter_relative_rise_is_invariant_under_positive_rescaling() {
                 "{scale:?}, {a}: {one} {two}"
             );
         }
-        let (one, two) = (
-            rise(&model, PerturbationScale::Absolute),
-            rise(&other, PerturbationScale::Absolute),
-        );
+        let (one, two) = (rise(&model, Scale::Absolute), rise(&other, Scale::Absolute));
         assert!(two > 2.0 * one, "{one} {two}");
     }
 }
@@ -75,8 +72,8 @@ fn the_relative_worst_case_is_invariant_under_positive_rescaling() {
     let (model, data) = (net(), regression());
     let risk = Risk::new(&squared_error, &data);
     for scale in [
-        PerturbationScale::FilterRelative(UnfilteredRule::Zero),
-        PerturbationScale::ElementRelative,
+        Scale::FilterRelative(UnfilteredRule::Zero),
+        Scale::ElementRelative,
     ] {
         let config = WorstCaseRiseConfig::new(0.5).with_scale(scale);
         let one = config.run(&risk, &model).unwrap();

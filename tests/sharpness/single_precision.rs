@@ -2,10 +2,8 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use burnscape::loss::{Likelihood, Risk};
-use burnscape::sharpness::{
-    Measure, PerturbationScale, ReparameterizationConfig, SharpnessReportConfig,
-};
-use burnscape::space::{ParamSpace, ParamVector};
+use burnscape::sharpness::{Measure, ReparameterizationConfig, SharpnessReportConfig};
+use burnscape::space::{ParamSpace, ParamVector, Scale};
 use burnscape_testkit::models::{Classifier, Cnn};
 
 use super::models::{net, regression, squared_error};
@@ -55,9 +53,9 @@ fn every_measure_of_a_convolutional_classifier_has_a_number() {
 
 #[test]
 fn rescaling_by_a_power_of_two_moves_no_invariant_measure_in_single_precision() {
-    let adaptive = PerturbationScale::ElementRelative;
+    let adaptive = Scale::ElementRelative;
     let report = SharpnessReportConfig::new()
-        .with_scales(vec![PerturbationScale::Absolute, adaptive])
+        .with_scales(vec![Scale::Absolute, adaptive])
         .with_num_samples(3);
     let found = ReparameterizationConfig::new("first".into(), "second".into())
         .with_report(report)
@@ -70,7 +68,7 @@ fn rescaling_by_a_power_of_two_moves_no_invariant_measure_in_single_precision() 
         }
     }
     let top = found
-        .change(Measure::LambdaMax, Some(PerturbationScale::Absolute))
+        .change(Measure::LambdaMax, Some(Scale::Absolute))
         .unwrap();
     assert!(top.after > 2.0 * top.before);
 }

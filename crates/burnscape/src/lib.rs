@@ -39,7 +39,8 @@
 //! use burnscape::krylov::{EigenpairsConfig, End, TraceConfig};
 //! use burnscape::path::{BezierCurve, CurveFitterConfig, Profiler};
 //! use burnscape::prelude::*;
-//! use burnscape::sharpness::{AverageRiseConfig, PerturbationScale, SharpnessReportConfig, Stretched};
+//! use burnscape::sharpness::{AverageRiseConfig, SharpnessReportConfig};
+//! use burnscape::space::Scale;
 //!
 //! # let device = Device::default().autodiff();
 //! # let [model, other] = [(); 2].map(|()| LinearConfig::new(2, 1).init(&device));
@@ -50,7 +51,7 @@
 //! let risk = Risk::new(&loss, &data);
 //! let hessian = risk.hessian(&model)?;
 //! let top = EigenpairsConfig::new(1, End::Top).run(&hessian)?;
-//! let relative = Stretched::new(&model, &hessian, PerturbationScale::ElementRelative)?;
+//! let relative = hessian.scaled(&model, Scale::ElementRelative)?;
 //! let trace = TraceConfig::new().run(&relative)?;
 //! let rise = AverageRiseConfig::new(0.1).run(&risk, &model)?;
 //!

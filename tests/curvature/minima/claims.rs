@@ -10,8 +10,8 @@ use burnscape::dynamics::CurvatureMonitorConfig;
 use burnscape::krylov::LinearOperator;
 use burnscape::loss::Risk;
 use burnscape::optim::LambdaMinConfig;
-use burnscape::sharpness::{Measure, PerturbationScale, SharpnessReportConfig};
-use burnscape::space::{ParamSpace, ParamVector};
+use burnscape::sharpness::{Measure, SharpnessReportConfig};
+use burnscape::space::{ParamSpace, ParamVector, Scale};
 use burnscape_testkit::eigenvalues;
 
 use super::problem::{Detach, Kind, Problem};
@@ -87,7 +87,7 @@ fn a_regression_that_has_converged_has_a_smallest_eigenvalue_a_report_and_a_read
 
         let config = SharpnessReportConfig::new().with_checks(checks);
         let report = config.run(&risk, &model).unwrap();
-        let top = report.value(Measure::LambdaMax, Some(PerturbationScale::Absolute));
+        let top = report.value(Measure::LambdaMax, Some(Scale::Absolute));
         assert!((top.unwrap() - values[2]).abs() < 1e-4 * values[2]);
 
         let monitor = CurvatureMonitorConfig::new(1).with_checks(checks).init();

@@ -7,7 +7,8 @@ use std::ops::Range;
 use burnscape::curvature::CurvatureError;
 use burnscape::krylov::to_dense;
 use burnscape::loss::Risk;
-use burnscape::sharpness::{Measure, PerturbationScale, SharpnessReportConfig};
+use burnscape::sharpness::{Measure, SharpnessReportConfig};
+use burnscape::space::Scale;
 use burnscape_testkit::eigenvalues;
 
 use super::host::norm;
@@ -127,7 +128,7 @@ fn tally(kind: Kind, batches: usize, seeds: Range<u64>) -> Tally {
         }
 
         let report = SharpnessReportConfig::new()
-            .with_scales(vec![PerturbationScale::Absolute])
+            .with_scales(vec![Scale::Absolute])
             .with_num_samples(2)
             .with_num_steps(3)
             .with_num_products(64);
@@ -135,7 +136,7 @@ fn tally(kind: Kind, batches: usize, seeds: Range<u64>) -> Tally {
             Err(error) => fail(format!("{place}: report: {error}")),
             Ok(report) => {
                 tally.reports += 1;
-                let absolute = Some(PerturbationScale::Absolute);
+                let absolute = Some(Scale::Absolute);
                 let top = eigenvalues(&jet.hessian)
                     .into_iter()
                     .fold(f64::MIN, f64::max);

@@ -157,6 +157,19 @@ macro_rules! matrix_operator {
                 self.0.batches.num_kept()
             }
 
+            /// The operator in the units of a scale at `model`: `C A C`.
+            ///
+            /// # Errors
+            ///
+            /// As [`DiagonallyScaled::new`](super::DiagonallyScaled::new).
+            pub fn scaled<M: burn::module::Module>(
+                &self,
+                model: &M,
+                scale: crate::space::Scale,
+            ) -> Result<super::DiagonallyScaled<&Self>, CurvatureError> {
+                super::DiagonallyScaled::new(model, self, scale)
+            }
+
             /// What a product runs for a batch of the shapes that came first: print it, or ask for
             /// its [`stats`](burnscape_linearize::Program::stats).
             pub fn linear_program(&self) -> burnscape_linearize::Program {

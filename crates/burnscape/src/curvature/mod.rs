@@ -26,6 +26,7 @@
 mod batch_points;
 mod batch_sum;
 mod config;
+mod diagonally_scaled;
 mod displaced;
 mod empirical_fisher;
 mod error;
@@ -45,6 +46,7 @@ mod usable;
 mod weight_decay;
 
 pub use config::CurvatureConfig;
+pub use diagonally_scaled::DiagonallyScaled;
 pub use empirical_fisher::EmpiricalFisher;
 pub use error::CurvatureError;
 pub use finite_difference::FiniteDifference;

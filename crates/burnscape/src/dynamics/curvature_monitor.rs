@@ -231,7 +231,7 @@ impl CurvatureMonitor {
             .with_tolerance(tolerance)
             .with_max_products(most)
             .with_seed(mix(seed, self.history.len() as u64));
-        let found = search.run(hessian, &known)?;
+        let found = search.run_from(hessian, &known)?;
         let Some(top) = found.pairs.first() else {
             return Err(KrylovError::NonFinite { product: 0 }.into());
         };
@@ -247,7 +247,7 @@ impl CurvatureMonitor {
             gradient_norm,
             sharpness: top.value,
             residual: top.residual,
-            converged: found.converged,
+            converged: found.outcome.is_converged(),
             edge_ratio: top.value * lr / 2.0,
             gd_edge: (lr > 0.0).then(|| 2.0 / lr),
             momentum_edge: momentum.and_then(|momentum| momentum_edge(momentum, lr)),

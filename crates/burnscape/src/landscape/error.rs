@@ -9,32 +9,6 @@ use crate::space::SpaceError;
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum LandscapeError {
-    /// A grid has too few points.
-    #[error("a grid of {found} points; give at least {needed}")]
-    TooFewPoints {
-        /// Number of points given.
-        found: usize,
-        /// Number of points needed.
-        needed: usize,
-    },
-    /// A range is empty, reversed or not finite.
-    #[error("the range from {start} to {end} is empty; give finite ends with start < end")]
-    EmptyRange {
-        /// Where it starts.
-        start: f64,
-        /// Where it ends.
-        end: f64,
-    },
-    /// The coordinates of a grid are not finite and ascending.
-    #[error(
-        "grid coordinate {index} is {value}; coordinates must be finite and strictly ascending"
-    )]
-    BadCoordinate {
-        /// Index of the first coordinate that is wrong.
-        index: usize,
-        /// Its value.
-        value: f64,
-    },
     /// A direction leads nowhere.
     #[error(
         "direction {index} has norm {norm}; a filter-normalized direction is zero where the model \

@@ -2,23 +2,21 @@
 //!
 //! [`slice_1d`] and [`slice_2d`] evaluate the loss on a [`Grid`] of displacements along directions,
 //! which are [`ParamVector`]s: any of its makers serves, the difference of two models among them,
-//! and [`filter_normalized`] gives the random directions of Li et al. 2018. The results are plain
+//! and [`Scale::direction`] gives the random directions of Li et al. 2018. The results are plain
 //! numbers that write themselves as JSON and CSV.
 //!
+//! [`Grid`]: crate::space::Grid
 //! [`ParamVector`]: crate::space::ParamVector
+//! [`Scale::direction`]: crate::space::Scale::direction
 
 mod axes;
-mod direction;
 mod error;
-mod grid;
 mod non_finite;
 mod slice_1d;
 mod slice_2d;
 mod slicer;
 
 pub use axes::Axes;
-pub use direction::filter_normalized;
 pub use error::LandscapeError;
-pub use grid::Grid;
 pub use slice_1d::{Slice1d, slice_1d};
 pub use slice_2d::{Slice2d, slice_2d};

@@ -3,11 +3,10 @@ use std::io;
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
-use super::direction::check_direction;
-use super::slicer::Slicer;
-use super::{Grid, LandscapeError, non_finite};
+use super::slicer::{Slicer, check_direction};
+use super::{LandscapeError, non_finite};
 use crate::loss::Risk;
-use crate::space::ParamVector;
+use crate::space::{Grid, ParamVector};
 use crate::writing;
 
 /// The loss along a line.
@@ -51,9 +50,9 @@ pub struct Slice1d {
 /// ```
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
-/// use burnscape::landscape::{Grid, slice_1d};
+/// use burnscape::landscape::slice_1d;
 /// use burnscape::loss::Risk;
-/// use burnscape::space::ParamVector;
+/// use burnscape::space::{Grid, ParamVector};
 ///
 /// let device = Device::default();
 /// let model = LinearConfig::new(2, 2).with_bias(false).init(&device);

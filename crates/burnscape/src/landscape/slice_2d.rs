@@ -3,11 +3,10 @@ use std::io;
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
-use super::direction::check_direction;
-use super::slicer::Slicer;
-use super::{Axes, Grid, LandscapeError, non_finite};
+use super::slicer::{Slicer, check_direction};
+use super::{Axes, LandscapeError, non_finite};
 use crate::loss::Risk;
-use crate::space::{ParamVector, Wide, epsilon};
+use crate::space::{Grid, ParamVector, Wide, epsilon};
 use crate::writing;
 
 /// The loss over a plane.
@@ -65,9 +64,9 @@ pub struct Slice2d {
 /// ```
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
-/// use burnscape::landscape::{Axes, Grid, slice_2d};
+/// use burnscape::landscape::{Axes, slice_2d};
 /// use burnscape::loss::Risk;
-/// use burnscape::space::ParamVector;
+/// use burnscape::space::{Grid, ParamVector};
 ///
 /// let device = Device::default();
 /// let model = LinearConfig::new(2, 1).with_bias(false).init(&device);

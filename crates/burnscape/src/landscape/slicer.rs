@@ -4,6 +4,7 @@ use burn::module::Module;
 
 use super::LandscapeError;
 use crate::loss::{LossError, Progress, Risk, Work};
+use crate::space::ParamVector;
 
 /// Evaluates the points of a slice one after another.
 pub(super) struct Slicer<'a, M, K> {
@@ -57,5 +58,18 @@ impl<'a, M: Module, K> Slicer<'a, M, K> {
             Err(LossError::NonFinite { value, .. }) => Ok(value),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// The norm of a direction, refused if it leads nowhere.
+pub(super) fn check_direction(
+    direction: &ParamVector,
+    index: usize,
+) -> Result<f64, LandscapeError> {
+    let norm = direction.norm()?;
+    if norm > 0.0 && norm.is_finite() {
+        Ok(norm)
+    } else {
+        Err(LandscapeError::NoDirection { index, norm })
     }
 }

@@ -126,6 +126,18 @@ pub enum LossError {
         /// Index of the first batch that differs.
         batch: usize,
     },
+    /// Statistics cannot be re-estimated.
+    #[error(
+        "normalization statistics do not follow the batches ({what}); use \
+         `NormalizationPolicy::Leave` or `Interpolate`"
+    )]
+    Statistics {
+        /// What was seen.
+        what: String,
+    },
+    /// Running statistics of no batch.
+    #[error("running statistics cannot be re-estimated on no batch; give at least one")]
+    NoBatches,
     /// The observer stopped a pass that a number needs as a whole.
     #[error("the observer stopped the pass after {batches} batches; let it run to its end")]
     Stopped {

@@ -13,9 +13,11 @@ mod error;
 mod example_losses;
 mod lift;
 mod mode;
+mod normalization_policy;
 mod objective;
 mod pass;
 mod reduction;
+mod reestimate;
 mod risk;
 pub(crate) mod scalar;
 mod tally;
@@ -83,8 +85,10 @@ pub use error::LossError;
 pub use example_losses::ExampleLosses;
 pub(crate) use lift::{Lift, lifted};
 pub use mode::Mode;
+pub use normalization_policy::NormalizationPolicy;
 pub use objective::{Objective, Summed};
 pub use reduction::Reduction;
+pub use reestimate::reestimate;
 pub(crate) use risk::{
     BatchScores, Draws, Observer, RiskBatch, SharedData, Source, each, each_tensors, of_one_batch,
 };

@@ -149,7 +149,7 @@ impl LambdaMinConfig {
         Ok(LambdaMin {
             value: pair.map_or(f64::NAN, |pair| pair.value),
             residual: pair.map_or(f64::INFINITY, |pair| pair.residual),
-            converged: found.converged,
+            converged: found.outcome.is_converged(),
             products: found.products,
         })
     }

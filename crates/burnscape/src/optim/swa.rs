@@ -3,6 +3,7 @@ use burn::module::Module;
 
 use super::error::check_range;
 use super::{OptimConfigError, OptimError, OptimRecord};
+use crate::loss::{Risk, reestimate};
 use crate::space::{LeafVector, ParamSpace};
 
 /// Stochastic weight averaging: the mean of the weights along a training run (Izmailov et al. 2018,
@@ -103,9 +104,8 @@ impl Swa {
         self.count
     }
 
-    /// A copy of `model` with the averaged weights. Its running statistics are those of `model`,
-    /// which were never those of the average: let training-mode forward passes over some data
-    /// re-estimate them before the copy is used.
+    /// A copy of `model` with the averaged weights. Its running statistics are those of `model`, which were
+    /// never those of the average: [`average_on`](Self::average_on) estimates them again.
     ///
     /// # Errors
     ///
@@ -113,6 +113,24 @@ impl Swa {
     pub fn average<M: Module>(&self, model: &M) -> Result<M, OptimError> {
         let mean = self.mean.as_ref().ok_or(OptimError::NothingAveraged)?;
         Ok(mean.apply_to(model)?)
+    }
+
+    /// A copy of `model` with the averaged weights, and with running statistics that are estimated again on the data
+    /// of `risk`, as [`reestimate`] does it.
+    ///
+    /// # Cost
+    ///
+    /// A forward pass in training mode for each batch, and one more; nothing for a model without running statistics.
+    ///
+    /// # Errors
+    ///
+    /// [`OptimError::NothingAveraged`], [`OptimError::Space`], [`OptimError::Loss`].
+    pub fn average_on<M: Module, K>(
+        &self,
+        risk: &Risk<'_, M, K>,
+        model: &M,
+    ) -> Result<M, OptimError> {
+        Ok(reestimate(risk, &self.average(model)?, None)?)
     }
 
     /// The mean, for the parameters of `model`.
@@ -126,7 +144,7 @@ impl Swa {
             .with_vector("mean", self.mean.as_ref())
     }
 
-    /// Takes up a saved mean.
+    /// Restores a saved mean.
     ///
     /// # Errors
     ///
@@ -137,7 +155,7 @@ impl Swa {
         model: &M,
     ) -> Result<Self, OptimError> {
         let space = record.check(KIND, model)?;
-        self.count = record.counter("count").unwrap_or(0.0) as usize;
+        self.count = record.required("count")? as usize;
         self.mean = record.vector("mean", &space);
         Ok(self)
     }

@@ -4,8 +4,8 @@ use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 
 use super::error::check_range;
 use super::nudged_elastic_band::{BandConfig, nudged_elastic_band};
-use super::{Curve, NormalizationPolicy, PathError, PolygonalChain};
-use crate::loss::Risk;
+use super::{Curve, PathError, PolygonalChain};
+use crate::loss::{NormalizationPolicy, Risk};
 use crate::optim::ClosureStep;
 
 /// How the automated nudged elastic band inserts pivots.

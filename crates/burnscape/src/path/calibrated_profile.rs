@@ -6,10 +6,9 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::{Curve, NormalizationPolicy, PathError, PathLosses};
-use crate::landscape::Grid;
-use crate::loss::{BatchScores, Classes, LossError, Progress, Risk, Work};
-use crate::space::to_host;
+use super::{Curve, PathError, PathLosses};
+use crate::loss::{BatchScores, Classes, LossError, NormalizationPolicy, Progress, Risk, Work};
+use crate::space::{Grid, to_host};
 use crate::writing;
 
 /// The largest inverse temperature tried: beyond it, logits that separate the classes would be
@@ -88,9 +87,9 @@ impl CalibratedProfile {
 /// ```
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Int, Tensor};
-/// use burnscape::landscape::Grid;
-/// use burnscape::loss::Risk;
-/// use burnscape::path::{NormalizationPolicy, Segment, calibrated_profile};
+/// use burnscape::loss::{NormalizationPolicy, Risk};
+/// use burnscape::path::{Segment, calibrated_profile};
+/// use burnscape::space::Grid;
 ///
 /// type Batch = (Tensor<2>, Tensor<1, Int>);
 /// let device = Device::default();

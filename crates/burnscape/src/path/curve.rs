@@ -72,7 +72,7 @@ pub trait Curve<M: Module> {
     /// The model at `t`, an unshared copy. At 0 and 1 it is the end model to the last bit, running
     /// statistics included. In between, frozen parameters and running statistics are those of the
     /// nearer end (of the first in the middle); a
-    /// [`NormalizationPolicy`](super::NormalizationPolicy) makes better ones.
+    /// [`NormalizationPolicy`](crate::loss::NormalizationPolicy) makes better ones.
     ///
     /// # Errors
     ///

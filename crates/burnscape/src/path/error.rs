@@ -2,7 +2,6 @@ use std::io;
 
 use thiserror::Error;
 
-use crate::landscape::LandscapeError;
 use crate::loss::{LossError, Risk};
 use crate::optim::OptimError;
 use crate::space::SpaceError;
@@ -78,15 +77,6 @@ pub enum PathError {
         /// Columns of the logits.
         classes: usize,
     },
-    /// Statistics cannot be re-estimated.
-    #[error(
-        "normalization statistics do not follow the batches ({what}); use \
-         `NormalizationPolicy::Leave` or `Interpolate`"
-    )]
-    Statistics {
-        /// What was seen.
-        what: String,
-    },
     /// A checkpoint does not belong to this fit.
     #[error("the checkpoint is not one of this fit: {difference}; resume with the same settings")]
     OtherFit {
@@ -129,9 +119,6 @@ pub enum PathError {
     /// Parameter space refused.
     #[error(transparent)]
     Space(#[from] SpaceError),
-    /// A grid was refused.
-    #[error(transparent)]
-    Landscape(#[from] LandscapeError),
 }
 
 impl PathError {

@@ -4,8 +4,8 @@ use std::io;
 use burn::module::{Module, ParamGroup};
 use serde::{Deserialize, Serialize};
 
-use super::{Barriers, NormalizationPolicy, PathError, Profiler, Segment};
-use crate::loss::{Progress, Work};
+use super::{Barriers, PathError, Profiler, Segment};
+use crate::loss::{NormalizationPolicy, Progress, Work};
 use crate::space::{LeafVector, ParamSpace, ParamVector};
 use crate::writing;
 

@@ -2,8 +2,8 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use super::{NormalizationPolicy, PathError, PathLosses};
-use crate::loss::Mode;
+use super::{PathError, PathLosses};
+use crate::loss::{Mode, NormalizationPolicy};
 use crate::writing;
 
 /// The loss, and whatever else was asked for, along a path.

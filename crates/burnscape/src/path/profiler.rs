@@ -2,9 +2,9 @@ use burn::module::Module;
 
 use super::gram::Gram;
 use super::profile::{MetricProfile, Profile};
-use super::{Curve, NormalizationPolicy, PathError, PathLosses, Segment};
-use crate::landscape::Grid;
-use crate::loss::{LossError, Progress, Risk, Work};
+use super::{Curve, PathError, PathLosses, Segment};
+use crate::loss::{LossError, NormalizationPolicy, Progress, Risk, Work};
+use crate::space::Grid;
 
 /// Measures paths: the loss and metrics, on training and test data, at the places of a grid.
 ///
@@ -113,7 +113,7 @@ impl<'a, M: Module, K> Profiler<'a, M, K> {
     ///
     /// # Errors
     ///
-    /// [`PathError::Landscape`] below two.
+    /// [`PathError::Space`] below two.
     pub fn with_num_points(self, num_points: usize) -> Result<Self, PathError> {
         self.with_grid(&Grid::linspace(0.0, 1.0, num_points)?)
     }
@@ -170,7 +170,7 @@ impl<'a, M: Module, K> Profiler<'a, M, K> {
     /// # Errors
     ///
     /// [`PathError::NonFinite`] with the place where loss or metric are; [`PathError::Loss`] for data
-    /// that are empty or losses that are not one number; those of [`reestimate`](super::reestimate).
+    /// that are empty or losses that are not one number; those of [`reestimate`](crate::loss::reestimate).
     pub fn profile(&self, curve: &(impl Curve<M> + ?Sized)) -> Result<Profile, PathError> {
         self.profile_at(curve, &self.times)
     }

@@ -7,10 +7,9 @@ use burn::tensor::Tensor;
 
 use super::SharpnessError;
 use super::argument::{check_count, check_positive, check_size};
-use super::metric::Metric;
 use super::sample::sample_seed;
 use crate::loss::{LossError, Progress, Risk, Work};
-use crate::space::{ParamVector, SpaceError, Wide, to_host};
+use crate::space::{ParamVector, SpaceError, Units, Wide, to_host};
 
 /// Where `u` may be, and what a step uphill is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +91,7 @@ pub(super) struct Ascent<'a, M, K> {
     pub(super) plan: Plan,
     pub(super) risk: &'a Risk<'a, M, K>,
     pub(super) model: &'a M,
-    pub(super) metric: &'a Metric,
+    pub(super) units: &'a Units,
 }
 
 impl<M: Module, K> Ascent<'_, M, K> {
@@ -100,7 +99,7 @@ impl<M: Module, K> Ascent<'_, M, K> {
     /// direction; then random points of the region.
     pub(super) fn run(&self) -> Result<Found, SharpnessError> {
         let (loss, slope) = self.gradient(self.model)?;
-        let center = self.point(self.metric.zero()?, loss, slope, 0, 0)?;
+        let center = self.point(self.units.zero()?, loss, slope, 0, 0)?;
         let mut found = Found {
             base_loss: loss,
             best: center.clone(),
@@ -163,8 +162,8 @@ impl<M: Module, K> Ascent<'_, M, K> {
     pub(super) fn random_point(&self, start: usize) -> Result<ParamVector, SharpnessError> {
         let seed = sample_seed(self.plan.seed, start);
         let unit = match self.plan.region {
-            Region::Ball => self.metric.ball(seed)?,
-            Region::Cube => self.metric.cube(seed)?,
+            Region::Ball => self.units.ball(seed)?,
+            Region::Cube => self.units.cube(seed)?,
         };
         Ok(unit.scale(self.plan.radius))
     }
@@ -184,7 +183,7 @@ impl<M: Module, K> Ascent<'_, M, K> {
     }
 
     fn evaluate(&self, u: ParamVector, start: usize, step: usize) -> Result<Point, SharpnessError> {
-        let moved = self.metric.stretch(u.clone())?.displace(self.model, 1.0)?;
+        let moved = self.units.stretch(u.clone())?.displace(self.model, 1.0)?;
         match self.gradient(&moved) {
             Ok((loss, slope)) => self.point(u, loss, slope, start, step),
             Err(SharpnessError::Loss(LossError::NonFinite { batch, value })) => {
@@ -278,7 +277,7 @@ impl<M: Module, K> Ascent<'_, M, K> {
 
     fn gradient(&self, model: &M) -> Result<(f64, ParamVector), SharpnessError> {
         let result = self.risk.whole_gradient(model)?;
-        Ok((result.value, self.metric.stretch(result.gradient)?))
+        Ok((result.value, self.units.stretch(result.gradient)?))
     }
 
     fn point(

@@ -3,15 +3,15 @@ use burn::module::Module;
 use burnscape_krylov::Estimate;
 use serde::Serialize;
 
+use super::SharpnessError;
 use super::argument::{check_count, check_probability, check_size};
-use super::metric::Metric;
 use super::sample::{displaced_loss, sample_seed};
-use super::{PerturbationScale, SharpnessError};
 use crate::loss::{Progress, Risk, Work};
+use crate::space::Scale;
 
 /// The average rise of the loss under Gaussian noise.
 ///
-/// `E[L(w + σ c ⊙ z)] − L(w)`, `z ~ N(0, I)`, with `c` given by the [`PerturbationScale`]; the
+/// `E[L(w + σ c ⊙ z)] − L(w)`, `z ~ N(0, I)`, with `c` given by the [`Scale`]; the
 /// reduction (mean or sum over examples) is that of the objective. To second order it is
 /// `σ²/2 Σ c_i² H_ii`, for absolute noise `σ²/2 tr H`: its samples estimate the trace of the
 /// Hessian without any second derivative.
@@ -71,8 +71,8 @@ pub struct AverageRiseConfig {
     #[config(default = 100)]
     pub num_samples: usize,
     /// Unit of the noise.
-    #[config(default = "PerturbationScale::Absolute")]
-    pub scale: PerturbationScale,
+    #[config(default = "Scale::Absolute")]
+    pub scale: Scale,
     /// Evaluates every `z` together with `−z`. A sample is then the mean of the two, free of the
     /// gradient's part; it costs twice as much and is worth it wherever the gradient is not small.
     #[config(default = false)]
@@ -119,7 +119,7 @@ impl AverageRiseConfig {
     ///
     /// # Errors
     ///
-    /// [`SharpnessError::BadArgument`], [`SharpnessError::NothingToPerturb`],
+    /// [`SharpnessError::BadArgument`], [`SpaceError::NothingToPerturb`](crate::space::SpaceError::NothingToPerturb),
     /// [`SharpnessError::NonFiniteSample`], and [`SharpnessError::Loss`] and
     /// [`SharpnessError::Space`] as the risk gives them.
     pub fn run<M: Module, K>(
@@ -131,11 +131,11 @@ impl AverageRiseConfig {
         check_count("num_samples", self.num_samples)?;
         check_probability("confidence", self.confidence)?;
         let base_loss = risk.whole_loss(model)?.value;
-        let metric = Metric::at(model, risk.space(model)?, self.scale)?;
+        let units = self.scale.at(risk.space(model)?, model)?;
         let mut rises = Vec::new();
         let mut completed = true;
         for sample in 0..self.num_samples {
-            let noise = metric.noise(sample_seed(self.seed, sample))?;
+            let noise = units.noise(sample_seed(self.seed, sample))?;
             let rise = |size| Ok(displaced_loss(risk, model, &noise, size, sample)? - base_loss);
             let rise = match self.antithetic {
                 true => rise(self.sigma).and_then(|up| Ok(0.5 * (up + rise(-self.sigma)?))),
@@ -160,7 +160,7 @@ impl AverageRiseConfig {
             standard_error: estimate.standard_error,
             half_width: estimate.half_width(self.confidence),
             base_loss,
-            displacement_norm: self.sigma * metric.norm(),
+            displacement_norm: self.sigma * units.norm(),
             num_evaluations: 1 + rises.len() * if self.antithetic { 2 } else { 1 },
             config: self.clone(),
             completed,

@@ -3,18 +3,18 @@ use burn::module::Module;
 use burnscape_krylov::{Estimate, KrylovError, LinearOperator, Probe, SelfAdjoint, Step};
 use serde::Serialize;
 
+use super::SharpnessError;
 use super::argument::{check_positive, check_probability, check_products};
-use super::{PerturbationScale, SharpnessError, Stretched};
-use crate::curvature::CurvatureError;
-use crate::space::{ParamVector, Wide};
+use crate::curvature::{CurvatureError, DiagonallyScaled};
+use crate::space::{ParamVector, Scale, Wide};
 
 /// The trace and the Frobenius norm of a curvature matrix, in all and by parameter, from one set of
 /// products.
 ///
 /// With Rademacher vectors `v` (each coordinate −1 or 1), `vᵀ B v` is an unbiased estimate of `tr B`,
 /// its part `v_b · (B v)_b` of the trace of the parameter's diagonal block, and `|B v|²` of `|B|_F²`.
-/// `B = C A C` with `C = diag(c)` given by the [`PerturbationScale`], so that the trace is
-/// `Σ c_i² A_ii`: for [`PerturbationScale::ElementRelative`] the scale-adaptive trace
+/// `B = C A C` with `C = diag(c)` given by the [`Scale`], so that the trace is
+/// `Σ c_i² A_ii`: for [`Scale::ElementRelative`] the scale-adaptive trace
 /// `Σ w_i² A_ii`.
 ///
 /// The Frobenius norm is the root of an unbiased estimate, and so a little too small in the mean.
@@ -75,8 +75,8 @@ pub struct CurvatureTraceConfig {
     #[config(default = 0.95)]
     pub confidence: f64,
     /// Unit of displacements.
-    #[config(default = "PerturbationScale::Absolute")]
-    pub scale: PerturbationScale,
+    #[config(default = "Scale::Absolute")]
+    pub scale: Scale,
     /// Seed of the vectors.
     #[config(default = 0)]
     pub seed: u64,
@@ -127,7 +127,7 @@ impl CurvatureTraceConfig {
     ///
     /// # Errors
     ///
-    /// [`SharpnessError::BadArgument`], [`SharpnessError::NothingToPerturb`],
+    /// [`SharpnessError::BadArgument`], [`SpaceError::NothingToPerturb`](crate::space::SpaceError::NothingToPerturb),
     /// [`SharpnessError::Krylov`] for a product that is not finite, [`SharpnessError::Overflow`],
     /// [`SharpnessError::Curvature`], [`SharpnessError::Space`].
     pub fn measure<M, A>(&self, model: &M, operator: &A) -> Result<CurvatureTrace, SharpnessError>
@@ -140,7 +140,7 @@ impl CurvatureTraceConfig {
         if let Some(tolerance) = self.tolerance {
             check_positive("tolerance", tolerance)?;
         }
-        let operator = Stretched::new(model, operator, self.scale)?;
+        let operator = DiagonallyScaled::new(model, operator, self.scale)?;
         let space = operator.domain();
         let mut samples = Samples::new(space.leaves().len());
         let mut completed = true;

@@ -3,17 +3,17 @@ use burn::module::Module;
 use serde::Serialize;
 
 use super::argument::{check_count, check_size};
-use super::metric::Metric;
 use super::sample::{displaced_loss, sample_seed};
-use super::{PerturbationScale, SharpnessError, statistics};
+use super::{SharpnessError, statistics};
 use crate::loss::{Progress, Risk, Work};
+use crate::space::Scale;
 
 /// The distribution of the loss at a fixed distance, over random directions.
 ///
 /// The losses `L(w + ε dᵢ)` for independent random `dᵢ`: uniform on the unit sphere for
-/// [`PerturbationScale::Absolute`], filter-normalized Gaussian (every filter of `d` as long as the
-/// model's) for [`PerturbationScale::FilterRelative`], and `|w| ⊙ s √n` with `s` uniform on the
-/// unit sphere for [`PerturbationScale::ElementRelative`]. Where the mean tells how sharp a point
+/// [`Scale::Absolute`], filter-normalized Gaussian (every filter of `d` as long as the
+/// model's) for [`Scale::FilterRelative`], and `|w| ⊙ s √n` with `s` uniform on the
+/// unit sphere for [`Scale::ElementRelative`]. Where the mean tells how sharp a point
 /// is, the spread tells how unevenly: one sharp direction among many flat ones shows in the upper
 /// quantiles.
 ///
@@ -64,8 +64,8 @@ pub struct DirectionalDistributionConfig {
     #[config(default = 100)]
     pub num_samples: usize,
     /// Unit of the distance.
-    #[config(default = "PerturbationScale::Absolute")]
-    pub scale: PerturbationScale,
+    #[config(default = "Scale::Absolute")]
+    pub scale: Scale,
     /// Seed of the directions.
     #[config(default = 0)]
     pub seed: u64,
@@ -123,7 +123,7 @@ impl DirectionalDistributionConfig {
     ///
     /// # Errors
     ///
-    /// [`SharpnessError::BadArgument`], [`SharpnessError::NothingToPerturb`],
+    /// [`SharpnessError::BadArgument`], [`SpaceError::NothingToPerturb`](crate::space::SpaceError::NothingToPerturb),
     /// [`SharpnessError::NonFiniteSample`], and [`SharpnessError::Loss`] and
     /// [`SharpnessError::Space`] as the risk gives them.
     pub fn run<M: Module, K>(
@@ -134,11 +134,11 @@ impl DirectionalDistributionConfig {
         check_size("epsilon", self.epsilon)?;
         check_count("num_samples", self.num_samples)?;
         let base_loss = risk.whole_loss(model)?.value;
-        let metric = Metric::at(model, risk.space(model)?, self.scale)?;
+        let units = self.scale.at(risk.space(model)?, model)?;
         let mut losses = Vec::new();
         let mut completed = true;
         for sample in 0..self.num_samples {
-            let direction = metric.direction(sample_seed(self.seed, sample))?;
+            let direction = units.direction(sample_seed(self.seed, sample))?;
             let loss = displaced_loss(risk, model, &direction, self.epsilon, sample);
             if matches!(loss, Err(SharpnessError::Stopped)) && !losses.is_empty() {
                 completed = false;

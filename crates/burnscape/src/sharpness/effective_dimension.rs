@@ -3,16 +3,16 @@ use burn::module::Module;
 use burnscape_krylov::{DensityConfig, LinearOperator, SelfAdjoint};
 use serde::Serialize;
 
+use super::SharpnessError;
 use super::argument::{check_count, check_positive, check_probability};
-use super::{PerturbationScale, SharpnessError, Stretched};
-use crate::curvature::CurvatureError;
-use crate::space::{ParamVector, epsilon};
+use crate::curvature::{CurvatureError, DiagonallyScaled};
+use crate::space::{ParamVector, Scale, epsilon};
 
 /// How many directions the data determine: the effective dimension `Σ λ_i / (λ_i + γ)` of a positive
 /// semi-definite curvature matrix, by stochastic Lanczos quadrature.
 ///
 /// An eigenvalue far above γ counts as one, one far below as nothing. The matrix is `C A C` with
-/// `C = diag(c)` given by the [`PerturbationScale`].
+/// `C = diag(c)` given by the [`Scale`].
 ///
 /// Give [`GaussNewton`](crate::curvature::GaussNewton) or [`Fisher`](crate::curvature::Fisher). The
 /// formula is that of a Laplace approximation, whose precision these matrices are. A Hessian away
@@ -79,8 +79,8 @@ pub struct EffectiveDimensionConfig {
     #[config(default = 0.95)]
     pub confidence: f64,
     /// Unit of displacements.
-    #[config(default = "PerturbationScale::Absolute")]
-    pub scale: PerturbationScale,
+    #[config(default = "Scale::Absolute")]
+    pub scale: Scale,
     /// Seed of the vectors.
     #[config(default = 0)]
     pub seed: u64,
@@ -114,7 +114,7 @@ impl EffectiveDimensionConfig {
     /// # Errors
     ///
     /// [`SharpnessError::BadArgument`], [`SharpnessError::Indefinite`],
-    /// [`SharpnessError::NothingToPerturb`], [`SharpnessError::Krylov`] for a product that is not
+    /// [`SpaceError::NothingToPerturb`](crate::space::SpaceError::NothingToPerturb), [`SharpnessError::Krylov`] for a product that is not
     /// finite, [`SharpnessError::Curvature`], [`SharpnessError::Space`].
     pub fn measure<M, A>(
         &self,
@@ -129,7 +129,7 @@ impl EffectiveDimensionConfig {
         check_count("num_probes", self.num_probes)?;
         check_count("num_steps", self.num_steps)?;
         check_probability("confidence", self.confidence)?;
-        let operator = Stretched::new(model, operator, self.scale)?;
+        let operator = DiagonallyScaled::new(model, operator, self.scale)?;
         let density = DensityConfig::new()
             .with_probes(self.num_probes)
             .with_steps(self.num_steps)

@@ -21,12 +21,6 @@ pub enum SharpnessError {
         /// What is allowed.
         expected: &'static str,
     },
-    /// The perturbation scale is zero for every coordinate.
-    #[error(
-        "the perturbation scale is zero for every parameter: there is no weight with filters, or \
-         all weights are zero; use `PerturbationScale::Absolute` or `UnfilteredRule::AsOneFilter`"
-    )]
-    NothingToPerturb,
     /// The loss at a sampled point is NaN or infinite.
     #[error(
         "the loss at sample {sample} is {value} (batch {batch}); measure with a smaller \
@@ -172,6 +166,7 @@ impl From<CurvatureError> for SharpnessError {
     fn from(error: CurvatureError) -> Self {
         match error {
             CurvatureError::Stopped { .. } => Self::Stopped,
+            CurvatureError::Space(error) => Self::Space(error),
             other => Self::Curvature(other),
         }
     }

@@ -4,10 +4,9 @@ use serde::Serialize;
 
 use super::ascent::{Ascent, Plan, Region};
 use super::corners::BOUNDARY;
-use super::metric::Metric;
 use super::{SharpnessError, statistics};
 use crate::loss::Risk;
-use crate::space::to_host;
+use crate::space::{Units, to_host};
 
 /// Keskar's sharpness: the largest rise of the loss in a box, in percent of one plus the loss.
 ///
@@ -161,12 +160,12 @@ impl KeskarConfig {
             seed: self.seed,
         };
         plan.check("epsilon")?;
-        let metric = Metric::around_magnitudes(model, risk.space(model)?)?;
+        let units = Units::of_keskar(risk.space(model)?, model)?;
         let ascent = Ascent {
             plan,
             risk,
             model,
-            metric: &metric,
+            units: &units,
         };
         let found = ascent.run()?;
         let base_loss = found.base_loss;
@@ -184,8 +183,8 @@ impl KeskarConfig {
             standard_error: statistics::standard_error(&found.rises),
             base_loss,
             rises: found.rises,
-            at_bounds: count / metric.space().len() as f64,
-            displacement_norm: metric.stretch(u)?.norm()?,
+            at_bounds: count / units.space().len() as f64,
+            displacement_norm: units.stretch(u)?.norm()?,
             converged: found.converged,
             num_gradients: found.num_gradients,
             config: self.clone(),

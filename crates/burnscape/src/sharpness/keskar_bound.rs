@@ -3,10 +3,9 @@ use burnscape_krylov::{KrylovError, LanczosConfig};
 use serde::Serialize;
 
 use super::argument::check_size;
-use super::metric::Metric;
-use super::{KeskarConfig, SharpnessError, Stretched};
-use crate::curvature::Hessian;
-use crate::space::to_host;
+use super::{KeskarConfig, SharpnessError};
+use crate::curvature::{DiagonallyScaled, Hessian};
+use crate::space::{Units, to_host};
 
 /// Lanczos steps, at most.
 const STEPS: usize = 40;
@@ -83,12 +82,12 @@ impl KeskarConfig {
         if loss <= -1.0 {
             return Err(SharpnessError::NegativeLoss { loss });
         }
-        let metric = Metric::around_magnitudes(model, hessian.space().clone())?;
-        let slope = metric.stretch(hessian.gradient()?)?;
+        let units = Units::of_keskar(hessian.space().clone(), model)?;
+        let slope = units.stretch(hessian.gradient()?)?;
         let steepness = to_host(slope.values().clone().abs().sum())?;
         let linear = self.epsilon * steepness.first().copied().unwrap_or(0.0);
         let count = hessian.space().len();
-        let operator = Stretched::around(metric, hessian);
+        let operator = DiagonallyScaled::around(units, hessian);
         let record = LanczosConfig::new(STEPS.min(count))
             .with_seed(self.seed)
             .run(&operator)?;

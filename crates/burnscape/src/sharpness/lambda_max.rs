@@ -3,14 +3,14 @@ use burn::module::Module;
 use burnscape_krylov::{EigenpairsConfig, End, Outcome, SelfAdjoint};
 use serde::Serialize;
 
+use super::SharpnessError;
 use super::argument::{check_positive, check_products};
-use super::{PerturbationScale, SharpnessError, Stretched};
-use crate::curvature::CurvatureError;
-use crate::space::ParamVector;
+use crate::curvature::{CurvatureError, DiagonallyScaled};
+use crate::space::{ParamVector, Scale};
 
 /// The largest eigenvalue `λ_max(C A C)` of a curvature matrix, by Lanczos.
 ///
-/// `C = diag(c)` is given by the [`PerturbationScale`]; for [`PerturbationScale::Absolute`] it is
+/// `C = diag(c)` is given by the [`Scale`]; for [`Scale::Absolute`] it is
 /// the largest eigenvalue of `A` itself, of the Hessian as a rule. The reduction (mean or sum over
 /// examples) is that of the objective that the operator was made of.
 ///
@@ -65,8 +65,8 @@ pub struct LambdaMaxConfig {
     #[config(default = 200)]
     pub max_products: usize,
     /// Unit of displacements.
-    #[config(default = "PerturbationScale::Absolute")]
-    pub scale: PerturbationScale,
+    #[config(default = "Scale::Absolute")]
+    pub scale: Scale,
     /// Seed of the start.
     #[config(default = 0)]
     pub seed: u64,
@@ -95,7 +95,7 @@ impl LambdaMaxConfig {
     ///
     /// # Errors
     ///
-    /// [`SharpnessError::BadArgument`], [`SharpnessError::NothingToPerturb`],
+    /// [`SharpnessError::BadArgument`], [`SpaceError::NothingToPerturb`](crate::space::SpaceError::NothingToPerturb),
     /// [`SharpnessError::Krylov`] for a product that is not finite, [`SharpnessError::Curvature`],
     /// [`SharpnessError::Space`].
     pub fn measure<M, A>(&self, model: &M, operator: &A) -> Result<LambdaMax, SharpnessError>
@@ -105,7 +105,7 @@ impl LambdaMaxConfig {
     {
         check_positive("tolerance", self.tolerance)?;
         check_products("max_products", self.max_products)?;
-        let operator = Stretched::new(model, operator, self.scale)?;
+        let operator = DiagonallyScaled::new(model, operator, self.scale)?;
         let found = EigenpairsConfig::new(1, End::Top)
             .with_tolerance(self.tolerance)
             .with_max_products(self.max_products)

@@ -24,8 +24,8 @@
 //! [`SharpnessReportConfig`] takes them all in one call and makes a table; [`ReparameterizationConfig`]
 //! says which of them see a rescaling of ReLU layers that the function does not.
 //!
-//! Most are measured relative to a [`PerturbationScale`], which decides what a displacement of size
-//! one is; [`Stretched`] is an operator in its coordinates, `C = diag(c)` in the table. Numbers in
+//! Most are measured relative to a [`Scale`](crate::space::Scale), which decides what a displacement of size
+//! one is; [`DiagonallyScaled`](crate::curvature::DiagonallyScaled) is an operator in its coordinates, `C = diag(c)` in the table. Numbers in
 //! different scales cannot be compared.
 //!
 //! # Reproducibility
@@ -50,15 +50,12 @@ mod fisher_rao;
 mod keskar;
 mod keskar_bound;
 mod lambda_max;
-mod metric;
 mod pac_bayes;
-mod perturbation_scale;
 mod relative_flatness;
 mod reparameterization;
 mod report;
 mod sample;
 mod statistics;
-mod stretched;
 mod worst_case_rise;
 
 pub use average_rise::{AverageRise, AverageRiseConfig};
@@ -74,11 +71,9 @@ pub use pac_bayes::{
     McAllesterBound, McAllesterConfig, PacBayesSigma, PacBayesSigmaConfig, SigmaStep,
     mcallester_term,
 };
-pub use perturbation_scale::PerturbationScale;
 pub use relative_flatness::{LayerFlatness, RelativeFlatness, RelativeFlatnessConfig};
 pub use reparameterization::{
     MeasureChange, Reparameterization, ReparameterizationConfig, rescale_relu_pair,
 };
 pub use report::{Measure, SharpnessReport, SharpnessReportConfig, SharpnessRow};
-pub use stretched::Stretched;
 pub use worst_case_rise::{WorstCasePoint, WorstCaseRise, WorstCaseRiseConfig};

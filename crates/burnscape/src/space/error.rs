@@ -130,6 +130,52 @@ pub enum SpaceError {
         /// Its rank.
         rank: usize,
     },
+    /// A grid has too few points.
+    #[error("a grid of {found} points; give at least {needed}")]
+    TooFewPoints {
+        /// Number of points given.
+        found: usize,
+        /// Number of points needed.
+        needed: usize,
+    },
+    /// A range is empty, reversed or not finite.
+    #[error("the range from {start} to {end} is empty; give finite ends with start < end")]
+    EmptyRange {
+        /// Where it starts.
+        start: f64,
+        /// Where it ends.
+        end: f64,
+    },
+    /// The coordinates of a grid are not finite and ascending.
+    #[error(
+        "grid coordinate {index} is {value}; coordinates must be finite and strictly ascending"
+    )]
+    BadCoordinate {
+        /// Index of the first coordinate that is wrong.
+        index: usize,
+        /// Its value.
+        value: f64,
+    },
+    /// A scale is zero for every parameter.
+    #[error(
+        "the scale is zero for every parameter: there is no weight with filters, or all weights are \
+         zero; use `Scale::Absolute` or `UnfilteredRule::AsOneFilter`"
+    )]
+    NothingToPerturb,
+    /// Two directions, or three models, span no plane.
+    #[error(
+        "there is no plane: {what}; give two directions that differ, or three models that do not lie on a line"
+    )]
+    NoPlane {
+        /// What is missing.
+        what: &'static str,
+    },
+    /// A coordinate of a plane is NaN or infinite.
+    #[error("a coordinate of the plane is {value}; give a finite number")]
+    NonFiniteCoordinate {
+        /// The coordinate.
+        value: f64,
+    },
     /// The device failed to give a value back.
     #[error("the device could not return a value: {message}")]
     Device {

@@ -4,15 +4,15 @@ use serde::Serialize;
 
 use crate::loss::{Progress, Risk, Work};
 use crate::sharpness::argument::{check_count, check_positive};
-use crate::sharpness::metric::Metric;
 use crate::sharpness::sample::{displaced_loss, sample_seed};
-use crate::sharpness::{PerturbationScale, SharpnessError, statistics};
+use crate::sharpness::{SharpnessError, statistics};
+use crate::space::{Scale, Units};
 
 /// The noise that the weights bear: the largest σ whose average rise of the loss stays below a
 /// threshold.
 ///
 /// `max σ` with `mean_i L(w + σ c ⊙ z_i) − L(w) ≤ threshold`, for fixed standard normal `z_i`
-/// (common random numbers), with `c` given by the [`PerturbationScale`]: absolute noise, or noise in
+/// (common random numbers), with `c` given by the [`Scale`]: absolute noise, or noise in
 /// proportion to the weights. Near a minimum the rise is `σ²/2 Σ c_i² H_ii`, and
 /// `σ = sqrt(2 threshold / Σ c_i² H_ii)`.
 ///
@@ -89,8 +89,8 @@ pub struct PacBayesSigmaConfig {
     #[config(default = 60)]
     pub max_steps: usize,
     /// Unit of the noise.
-    #[config(default = "PerturbationScale::Absolute")]
-    pub scale: PerturbationScale,
+    #[config(default = "Scale::Absolute")]
+    pub scale: Scale,
     /// Seed of the noise.
     #[config(default = 0)]
     pub seed: u64,
@@ -141,7 +141,7 @@ impl PacBayesSigmaConfig {
     ///
     /// # Errors
     ///
-    /// [`SharpnessError::BadArgument`], [`SharpnessError::NothingToPerturb`],
+    /// [`SharpnessError::BadArgument`], [`SpaceError::NothingToPerturb`](crate::space::SpaceError::NothingToPerturb),
     /// [`SharpnessError::Loss`], [`SharpnessError::Space`].
     pub fn run<M: Module, K>(
         &self,
@@ -150,7 +150,7 @@ impl PacBayesSigmaConfig {
     ) -> Result<PacBayesSigma, SharpnessError> {
         self.check()?;
         let base_loss = risk.whole_loss(model)?.value;
-        let metric = Metric::at(model, risk.space(model)?, self.scale)?;
+        let units = self.scale.at(risk.space(model)?, model)?;
         let mut found = PacBayesSigma {
             sigma: 0.0,
             upper: None,
@@ -165,7 +165,7 @@ impl PacBayesSigmaConfig {
         };
         let mut sigma = self.start;
         while found.steps.len() < self.max_steps {
-            let rises = match self.rises((risk, model, &metric), (sigma, base_loss), &mut found) {
+            let rises = match self.rises((risk, model, &units), (sigma, base_loss), &mut found) {
                 Err(SharpnessError::Stopped) if !found.steps.is_empty() => {
                     found.completed = false;
                     break;
@@ -208,13 +208,13 @@ impl PacBayesSigmaConfig {
     /// The rises of the samples at a σ, up to one that is infinite.
     fn rises<M: Module, K>(
         &self,
-        (risk, model, metric): (&Risk<'_, M, K>, &M, &Metric),
+        (risk, model, units): (&Risk<'_, M, K>, &M, &Units),
         (sigma, base_loss): (f64, f64),
         found: &mut PacBayesSigma,
     ) -> Result<Vec<f64>, SharpnessError> {
         let mut rises = Vec::new();
         for sample in 0..self.num_samples {
-            let noise = metric.noise(sample_seed(self.seed, sample))?;
+            let noise = units.noise(sample_seed(self.seed, sample))?;
             let mut loss = |size| {
                 found.num_evaluations += 1;
                 match displaced_loss(risk, model, &noise, size, sample) {

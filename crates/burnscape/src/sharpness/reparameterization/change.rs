@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::ReparameterizationConfig;
 use crate::sharpness::report::{short, write_aligned};
-use crate::sharpness::{Measure, PerturbationScale, SharpnessReport};
+use crate::sharpness::{Measure, SharpnessReport};
+use crate::space::Scale;
 
 /// What [`ReparameterizationConfig::run`] found: every measure at a model and at the rescaled one.
 ///
@@ -37,7 +38,7 @@ pub struct MeasureChange {
     /// The parameter that it is measured on, if not all.
     pub part: Option<String>,
     /// Its scale, where it has one.
-    pub scale: Option<PerturbationScale>,
+    pub scale: Option<Scale>,
     /// At the model.
     pub before: f64,
     /// At the rescaled model.
@@ -90,11 +91,7 @@ impl Reparameterization {
     }
 
     /// The first change of a measure in a scale; `None` as the scale for measures without one.
-    pub fn change(
-        &self,
-        measure: Measure,
-        scale: Option<PerturbationScale>,
-    ) -> Option<&MeasureChange> {
+    pub fn change(&self, measure: Measure, scale: Option<Scale>) -> Option<&MeasureChange> {
         let mut changes = self.changes.iter();
         changes.find(|change| change.measure == measure && change.scale == scale)
     }

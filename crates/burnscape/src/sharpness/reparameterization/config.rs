@@ -40,9 +40,8 @@ use crate::space::{Distance, Nearby, ParamSpace, ParamVector, epsilon};
 /// use burn::tensor::activation::relu;
 /// use burn::tensor::{Device, Tensor};
 /// use burnscape::loss::Risk;
-/// use burnscape::sharpness::{
-///     Measure, PerturbationScale, ReparameterizationConfig, SharpnessReportConfig,
-/// };
+/// use burnscape::sharpness::{///     Measure, ReparameterizationConfig, SharpnessReportConfig, ///};
+/// use burnscape::space::Scale;
 ///
 /// #[derive(Module, Debug)]
 /// struct Net { first: Linear, second: Linear }
@@ -58,7 +57,7 @@ use crate::space::{Distance, Nearby, ParamSpace, ParamVector, epsilon};
 /// };
 /// let data = [Tensor::<2>::from_floats([[1.0, 2.0], [-1.0, 0.5], [0.5, -2.0]], &device)];
 ///
-/// let adaptive = PerturbationScale::ElementRelative;
+/// let adaptive = Scale::ElementRelative;
 /// let report = SharpnessReportConfig::new().with_scales(vec![adaptive]).with_num_samples(2);
 /// let check = ReparameterizationConfig::new("first".into(), "second".into()).with_report(report);
 /// let check = check.run(&Risk::new(&loss, &data), &net)?;

@@ -5,9 +5,9 @@ use super::SharpnessReport;
 use super::run::Run;
 use crate::curvature::{CurvatureConfig, CurvatureError};
 use crate::loss::{Likelihood, Risk, Split};
+use crate::sharpness::SharpnessError;
 use crate::sharpness::argument::{check_count, check_products};
-use crate::sharpness::{PerturbationScale, SharpnessError};
-use crate::space::UnfilteredRule;
+use crate::space::{Scale, UnfilteredRule};
 
 /// All measures of the room in one call and one table, with settings that suit most models.
 ///
@@ -50,7 +50,8 @@ use crate::space::UnfilteredRule;
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
 /// use burnscape::loss::Risk;
-/// use burnscape::sharpness::{Measure, PerturbationScale, SharpnessReportConfig};
+/// use burnscape::sharpness::{Measure, SharpnessReportConfig};
+/// use burnscape::space::Scale;
 ///
 /// // L = Σ w² over four weights: the Hessian is 2 I.
 /// let device = Device::default();
@@ -59,7 +60,7 @@ use crate::space::UnfilteredRule;
 /// let data = [Tensor::<2>::eye(2, &device)];
 /// let report = SharpnessReportConfig::new().run(&Risk::new(&loss, &data), &model)?;
 /// println!("{report}");
-/// let absolute = Some(PerturbationScale::Absolute);
+/// let absolute = Some(Scale::Absolute);
 /// let lambda = report.value(Measure::LambdaMax, absolute).unwrap_or(f64::NAN);
 /// let trace = report.value(Measure::Trace, absolute).unwrap_or(f64::NAN);
 /// assert!((lambda - 2.0).abs() < 1e-4 && (trace - 8.0).abs() < 1e-4);
@@ -69,7 +70,7 @@ use crate::space::UnfilteredRule;
 pub struct SharpnessReportConfig {
     /// The scales that measures are taken in.
     #[config(default = "default_scales()")]
-    pub scales: Vec<PerturbationScale>,
+    pub scales: Vec<Scale>,
     /// Standard deviation of the noise of the average rise.
     #[config(default = 0.05)]
     pub sigma: f64,
@@ -108,11 +109,11 @@ pub struct SharpnessReportConfig {
     pub checks: bool,
 }
 
-fn default_scales() -> Vec<PerturbationScale> {
+fn default_scales() -> Vec<Scale> {
     vec![
-        PerturbationScale::Absolute,
-        PerturbationScale::FilterRelative(UnfilteredRule::AsOneFilter),
-        PerturbationScale::ElementRelative,
+        Scale::Absolute,
+        Scale::FilterRelative(UnfilteredRule::AsOneFilter),
+        Scale::ElementRelative,
     ]
 }
 

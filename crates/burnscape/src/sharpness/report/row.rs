@@ -1,7 +1,7 @@
+use crate::space::Scale;
 use serde::Serialize;
 
 use super::Measure;
-use crate::sharpness::PerturbationScale;
 
 /// One line of a [`SharpnessReport`](super::SharpnessReport).
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -12,7 +12,7 @@ pub struct SharpnessRow {
     /// The parameter that it is measured on, if not all.
     pub part: Option<String>,
     /// The scale it is relative to, where there is one.
-    pub scale: Option<PerturbationScale>,
+    pub scale: Option<Scale>,
     /// The setting that the number depends on, `sigma 0.05` for instance.
     pub setting: String,
     /// The number. None where it could not be had; the note says why.
@@ -32,7 +32,7 @@ pub struct SharpnessRow {
 }
 
 impl SharpnessRow {
-    pub(super) fn new(measure: Measure, scale: Option<PerturbationScale>) -> Self {
+    pub(super) fn new(measure: Measure, scale: Option<Scale>) -> Self {
         Self {
             measure,
             part: None,

@@ -2,7 +2,8 @@
 
 use super::{Measure, SharpnessRow};
 use crate::loss::{Progress, Risk, Work};
-use crate::sharpness::{PerturbationScale, SharpnessError};
+use crate::sharpness::SharpnessError;
+use crate::space::{Scale, SpaceError};
 
 /// The rows of a measure, and whether it was finished.
 pub(super) struct Outcome {
@@ -24,7 +25,7 @@ impl Run {
     pub(super) fn take<M, K>(
         &mut self,
         risk: &Risk<'_, M, K>,
-        (measure, scale): (Measure, Option<PerturbationScale>),
+        (measure, scale): (Measure, Option<Scale>),
         task: impl FnOnce() -> Result<Outcome, SharpnessError>,
     ) -> Result<(), SharpnessError> {
         if self.stopped {
@@ -62,7 +63,7 @@ impl Run {
 fn is_of_the_model(error: &SharpnessError) -> bool {
     matches!(
         error,
-        SharpnessError::NothingToPerturb
+        SharpnessError::Space(SpaceError::NothingToPerturb)
             | SharpnessError::NonFiniteSample { .. }
             | SharpnessError::NonFiniteStep { .. }
             | SharpnessError::NonFiniteGradient { .. }

@@ -4,7 +4,8 @@ use std::io;
 use serde::Serialize;
 
 use super::{Measure, SharpnessReportConfig, SharpnessRow};
-use crate::sharpness::{PerturbationScale, SharpnessError};
+use crate::sharpness::SharpnessError;
+use crate::space::Scale;
 use crate::writing;
 
 /// All measures of one model in one table: see [`SharpnessReportConfig`].
@@ -36,13 +37,13 @@ pub struct SharpnessReport {
 
 impl SharpnessReport {
     /// The first row of a measure in a scale; `None` as the scale for measures without one.
-    pub fn row(&self, measure: Measure, scale: Option<PerturbationScale>) -> Option<&SharpnessRow> {
+    pub fn row(&self, measure: Measure, scale: Option<Scale>) -> Option<&SharpnessRow> {
         let mut rows = self.rows.iter();
         rows.find(|row| row.measure == measure && row.scale == scale)
     }
 
     /// The number of [`row`](Self::row).
-    pub fn value(&self, measure: Measure, scale: Option<PerturbationScale>) -> Option<f64> {
+    pub fn value(&self, measure: Measure, scale: Option<Scale>) -> Option<f64> {
         self.row(measure, scale)?.value
     }
 

@@ -9,9 +9,10 @@ use crate::curvature::{Fisher, Hessian};
 use crate::loss::Risk;
 use crate::sharpness::{
     AverageRiseConfig, CurvatureTraceConfig, EffectiveDimensionConfig, KeskarConfig,
-    LambdaMaxConfig, McAllesterConfig, PacBayesSigmaConfig, PerturbationScale,
-    RelativeFlatnessConfig, SharpnessError, WorstCaseRiseConfig, fisher_rao,
+    LambdaMaxConfig, McAllesterConfig, PacBayesSigmaConfig, RelativeFlatnessConfig, SharpnessError,
+    WorstCaseRiseConfig, fisher_rao,
 };
+use crate::space::Scale;
 
 /// Products of λ_max, and Fisher's four probes of thirty steps.
 const LAMBDA_PRODUCTS: usize = 100;
@@ -27,7 +28,7 @@ impl SharpnessReportConfig {
         &self,
         risk: &Risk<'_, M, K>,
         model: &M,
-        scale: PerturbationScale,
+        scale: Scale,
         run: &mut Run,
     ) -> Result<(), SharpnessError> {
         let row = |measure| SharpnessRow::new(measure, Some(scale));
@@ -46,7 +47,7 @@ impl SharpnessReportConfig {
         })?;
         run.take(risk, (Measure::WorstCaseRise, Some(scale)), || {
             let rho = match scale {
-                PerturbationScale::Absolute => self.rho,
+                Scale::Absolute => self.rho,
                 _ => self.relative_rho,
             };
             let found = WorstCaseRiseConfig::new(rho)
@@ -105,7 +106,7 @@ impl SharpnessReportConfig {
         prior: &M,
         run: &mut Run,
     ) -> Result<(), SharpnessError> {
-        let absolute = Some(PerturbationScale::Absolute);
+        let absolute = Some(Scale::Absolute);
         let mut rows = run.rows.iter();
         let borne = rows.find(|row| row.measure == Measure::PacBayesSigma && row.scale == absolute);
         let borne = borne.and_then(|row| row.value).filter(|sigma| *sigma > 0.0);

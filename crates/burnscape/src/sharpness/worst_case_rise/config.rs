@@ -4,13 +4,12 @@ use burn::module::Module;
 use super::{WorstCasePoint, WorstCaseRise};
 use crate::loss::Risk;
 use crate::sharpness::ascent::{Ascent, Plan, Point, Region};
-use crate::sharpness::metric::Metric;
-use crate::sharpness::{PerturbationScale, SharpnessError, statistics};
-use crate::space::Wide;
+use crate::sharpness::{SharpnessError, statistics};
+use crate::space::{Scale, Wide};
 
 /// The largest rise of the loss in a ball around a point.
 ///
-/// `max L(w + e) − L(w)` over `|e / c| ≤ ρ`, with `c` given by the [`PerturbationScale`], by
+/// `max L(w + e) − L(w)` over `|e / c| ≤ ρ`, with `c` given by the [`Scale`], by
 /// projected gradient ascent: in `u = e / c`,
 ///
 /// `u ← P(u + length · s / |s|)`, `s = c ⊙ ∇L(w + c ⊙ u)`,
@@ -27,7 +26,7 @@ use crate::space::Wide;
 ///
 /// # Units
 ///
-/// `rho` is in units of the scale: parameter norm for [`PerturbationScale::Absolute`]. The rise is
+/// `rho` is in units of the scale: parameter norm for [`Scale::Absolute`]. The rise is
 /// in units of the loss.
 ///
 /// # Cost
@@ -85,9 +84,9 @@ pub struct WorstCaseRiseConfig {
     /// An ascent rests when a step would move by less than this times ρ.
     #[config(default = 1e-4)]
     pub tolerance: f64,
-    /// Metric of the ball.
-    #[config(default = "PerturbationScale::Absolute")]
-    pub scale: PerturbationScale,
+    /// Units of the ball.
+    #[config(default = "Scale::Absolute")]
+    pub scale: Scale,
     /// Seed of the starts.
     #[config(default = 0)]
     pub seed: u64,
@@ -103,7 +102,7 @@ impl WorstCaseRiseConfig {
     ///
     /// # Errors
     ///
-    /// [`SharpnessError::BadArgument`], [`SharpnessError::NothingToPerturb`],
+    /// [`SharpnessError::BadArgument`], [`SpaceError::NothingToPerturb`](crate::space::SpaceError::NothingToPerturb),
     /// [`SharpnessError::NonFiniteStep`], [`SharpnessError::NonFiniteGradient`], and
     /// [`SharpnessError::Loss`] and [`SharpnessError::Space`] as the risk gives them.
     pub fn run<M: Module, K>(
@@ -126,16 +125,16 @@ impl WorstCaseRiseConfig {
     ) -> Result<WorstCasePoint, SharpnessError> {
         let plan = self.plan();
         plan.check("rho")?;
-        let metric = Metric::at(model, risk.space(model)?, self.scale)?;
+        let units = self.scale.at(risk.space(model)?, model)?;
         let ascent = Ascent {
             plan,
             risk,
             model,
-            metric: &metric,
+            units: &units,
         };
         let found = ascent.run()?;
         let best = found.best;
-        let displacement = metric.stretch(best.u.clone())?;
+        let displacement = units.stretch(best.u.clone())?;
         let scaled_norm = best.u.norm()?;
         let rise = WorstCaseRise {
             rise: best.loss - found.base_loss,

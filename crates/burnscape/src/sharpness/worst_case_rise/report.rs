@@ -22,7 +22,7 @@ pub struct WorstCaseRise {
     pub rises: Vec<f64>,
     /// Euclidean length `|e|` of the best displacement.
     pub displacement_norm: f64,
-    /// Its length in the metric of the ball, `|e / c|`, to be compared with ρ.
+    /// Its length in the units of the ball, `|e / c|`, to be compared with ρ.
     pub scaled_norm: f64,
     /// Whether the best point lies on the boundary of the ball, to one part in a thousand.
     pub on_boundary: bool,

@@ -1,0 +1,50 @@
+use burn::module::Module;
+
+use super::error::check_range;
+use super::{Curve, PathError};
+use crate::loss::{NormalizationPolicy, Risk, reestimate};
+use crate::space::{RunningStatistics, unshared_copy};
+
+impl NormalizationPolicy {
+    pub(super) fn check(self) -> Result<(), PathError> {
+        match self {
+            Self::Reestimate(batches) => {
+                let name = "the number of batches to re-estimate on";
+                check_range(name, batches as f64, "at least 1", |x| x >= 1.0)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The model of the curve at `t` with the statistics of this policy. It costs no evaluation
+    /// unless they are re-estimated.
+    ///
+    /// # Errors
+    ///
+    /// [`PathError::TimeOutOfRange`], [`PathError::OutOfRange`], and those of [`reestimate`].
+    pub fn point<M: Module, K>(
+        self,
+        risk: &Risk<'_, M, K>,
+        curve: &(impl Curve<M> + ?Sized),
+        t: f64,
+    ) -> Result<M, PathError> {
+        self.check()?;
+        let model = curve.point(t)?;
+        match self {
+            Self::Leave => Ok(model),
+            Self::ReestimateAll => Ok(reestimate(risk, &model, None)?),
+            Self::Reestimate(batches) => Ok(reestimate(risk, &model, Some(batches))?),
+            Self::Interpolate if t == 0.0 || t == 1.0 => Ok(model),
+            Self::Interpolate => {
+                let points = curve.control_points();
+                let first = RunningStatistics::of(points.first());
+                if first.is_empty() {
+                    return Ok(model);
+                }
+                let last = RunningStatistics::of(points.last());
+                let statistics = first.linear(1.0 - t, t, &last)?;
+                Ok(statistics.write_to(unshared_copy(&model)))
+            }
+        }
+    }
+}

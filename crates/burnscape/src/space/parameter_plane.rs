@@ -1,0 +1,161 @@
+use burn::module::Module;
+
+use super::{ParamSpace, ParamVector, SpaceError, epsilon, unshared_copy};
+
+/// A plane of parameter space with an orthonormal frame, to place models in a picture and to take models from it.
+///
+/// The origin is a model, the first axis points along the first of two directions, and the second direction lies
+/// above that axis: `u = d₁/|d₁|`, `v` the part of `d₂` that is orthogonal to `u`, normalized. The
+/// [axes](Self::axes) are directions for a slice of the loss.
+///
+/// # Cost
+///
+/// Three vectors of parameters, and a copy of the model at the origin.
+///
+/// # References
+///
+/// Garipov et al. 2018, arXiv:1802.10026
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::tensor::Device;
+/// use burnscape::space::ParameterPlane;
+///
+/// let device = Device::default();
+/// let [a, b, c] = [(); 3].map(|()| LinearConfig::new(3, 2).init(&device));
+/// let plane = ParameterPlane::through(&a, &b, &c)?;
+/// let place = plane.place(&b)?;
+/// assert!(place.y.abs() < 1e-5 && place.distance < 1e-5);
+/// let model = plane.point(0.5 * place.x, 0.2)?; // an ordinary `Linear`
+/// assert!((plane.place(&model)?.y - 0.2).abs() < 1e-5);
+/// assert!(ParameterPlane::through(&a, &a, &c).is_err());
+/// # Ok::<(), burnscape::space::SpaceError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct ParameterPlane<M> {
+    origin: M,
+    base: ParamVector,
+    axes: [ParamVector; 2],
+    corners: [[f64; 2]; 3],
+}
+
+/// Where a model is, seen from a plane. In parameter norm.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct PlanePlace {
+    /// First coordinate of the nearest point of the plane.
+    pub x: f64,
+    /// Its second coordinate.
+    pub y: f64,
+    /// The distance from the plane.
+    pub distance: f64,
+}
+
+impl<M: Module> ParameterPlane<M> {
+    /// The plane through three models: the first is the origin, the second lies on the positive first axis, the
+    /// third above it.
+    ///
+    /// # Errors
+    ///
+    /// [`SpaceError::NoPlane`] if the models lie on a line, [`SpaceError::DifferentSpaces`],
+    /// [`SpaceError::MixedDTypes`].
+    pub fn through(a: &M, b: &M, c: &M) -> Result<Self, SpaceError> {
+        let space = ParamSpace::of(a)?;
+        let base = ParamVector::from_module(&space, a)?;
+        let from_base = |model: &M| -> Result<ParamVector, SpaceError> {
+            space.check_same(&ParamSpace::of(model)?)?;
+            ParamVector::from_module(&space, model)?.axpy(-1.0, &base)
+        };
+        let directions = [from_base(b)?, from_base(c)?];
+        Self::with_base(a, base, directions)
+    }
+
+    /// The plane through a model that two directions span.
+    ///
+    /// # Errors
+    ///
+    /// [`SpaceError::NoPlane`] if a direction is zero or the two are parallel, [`SpaceError::DifferentSpaces`] if
+    /// they are not the model's.
+    pub fn spanned(model: &M, directions: [&ParamVector; 2]) -> Result<Self, SpaceError> {
+        let base = ParamVector::from_module(directions[0].space(), model)?;
+        base.space().check_same(directions[1].space())?;
+        Self::with_base(model, base, directions.map(Clone::clone))
+    }
+
+    fn with_base(
+        model: &M,
+        base: ParamVector,
+        [first, second]: [ParamVector; 2],
+    ) -> Result<Self, SpaceError> {
+        let (length, reach) = (first.norm()?, second.norm()?);
+        if length == 0.0 || reach == 0.0 {
+            return Err(SpaceError::NoPlane {
+                what: "a direction is zero, or two of the three models are the same",
+            });
+        }
+        let u = first.normalize()?;
+        let x = second.dot(&u)?;
+        let across = second.orthogonalize(std::slice::from_ref(&u))?;
+        let height = across.norm()?;
+        // Below this the height of the second direction is rounding.
+        if height <= 16.0 * epsilon(base.space().dtype()?) * reach {
+            return Err(SpaceError::NoPlane {
+                what: "the directions are parallel",
+            });
+        }
+        let v = across.normalize()?;
+        Ok(Self {
+            origin: unshared_copy(model),
+            base,
+            axes: [u, v],
+            corners: [[0.0, 0.0], [length, 0.0], [x, height]],
+        })
+    }
+
+    /// The coordinates of the three models: of the origin, and of the ends of the two directions.
+    pub fn corners(&self) -> [[f64; 2]; 3] {
+        self.corners
+    }
+
+    /// The orthonormal axes, for slices of the landscape along them.
+    pub fn axes(&self) -> &[ParamVector; 2] {
+        &self.axes
+    }
+
+    /// The model at a place of the plane; frozen parameters and running statistics are those of the
+    /// origin.
+    ///
+    /// # Errors
+    ///
+    /// [`SpaceError::NonFiniteCoordinate`] for coordinates that are not finite.
+    pub fn point(&self, x: f64, y: f64) -> Result<M, SpaceError> {
+        for value in [x, y] {
+            if !value.is_finite() {
+                return Err(SpaceError::NonFiniteCoordinate { value });
+            }
+        }
+        let [u, v] = &self.axes;
+        let vector = self.base.clone().axpy(x, u)?.axpy(y, v)?;
+        vector.apply_to(&self.origin)
+    }
+
+    /// Where a model is: its orthogonal projection onto the plane, and how far off it is.
+    ///
+    /// # Errors
+    ///
+    /// [`SpaceError::DifferentSpaces`] if the model differs in a parameter.
+    pub fn place(&self, model: &M) -> Result<PlanePlace, SpaceError> {
+        let [u, v] = &self.axes;
+        let from_base =
+            ParamVector::from_module(self.base.space(), model)?.axpy(-1.0, &self.base)?;
+        let (x, y) = (from_base.dot(u)?, from_base.dot(v)?);
+        let off = from_base.axpy(-x, u)?.axpy(-y, v)?;
+        Ok(PlanePlace {
+            x,
+            y,
+            distance: off.norm()?,
+        })
+    }
+}

@@ -1,0 +1,106 @@
+use std::fmt;
+
+use burn::module::Module;
+use serde::{Deserialize, Serialize};
+
+use super::{ParamSpace, ParamVector, SpaceError, UnfilteredRule, Units};
+
+/// What a displacement of size one is: the number `c` by which every coordinate is measured.
+///
+/// A coordinate `w_i` is displaced by `c_i` times a number of the unit's size:
+///
+/// | scale | `c_i` | noise of size σ | ball of radius ρ | direction `d`, displaced by `ε d` |
+/// |---|---|---|---|---|
+/// | `Absolute` | 1 | `N(0, σ²)` | `\|e\| ≤ ρ` | `\|d\| = 1` |
+/// | `FilterRelative` | `\|w_f\| / √n_f` | `N(0, σ² \|w_f\|² / n_f)` | `\|e/c\| ≤ ρ` | `\|d_f\| = \|w_f\|` |
+/// | `ElementRelative` | `\|w_i\|` | `N(0, σ² w_i²)` | `\|e/c\| ≤ ρ` | rms of `d_i/\|w_i\|` = 1 |
+///
+/// `w_f` is the filter that the coordinate belongs to and `n_f` its number of elements, so that
+/// filter-relative noise has `E|e_f|² = σ² |w_f|²`: σ is the relative size of the displacement.
+/// In a ball, a coordinate of scale zero does not move.
+///
+/// # Units
+///
+/// Absolute sizes are in units of the parameters; relative ones are fractions.
+///
+/// A rectifier network computes the same function at `(aW₁, W₂/a)`. Absolute measures differ
+/// between the two, by any factor (Dinh et al. 2017). Filter-relative ones are the same if one `a`
+/// is used for a whole layer, element-relative ones also if every unit has its own. Biases, where
+/// there are any, take part in the rescaling: leave them out or choose a relative rule.
+///
+/// # References
+///
+/// Dinh, Pascanu, Bengio, Bengio 2017, *Sharp Minima Can Generalize For Deep Nets*,
+/// arXiv:1703.04933. Li et al. 2018, *Visualizing the Loss Landscape of Neural Nets*,
+/// arXiv:1712.09913, section 4 (filters). Andriushchenko et al. 2023, *A Modern Look at the
+/// Relationship between Sharpness and Generalization*, arXiv:2302.07011, equation 1 (`c`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Scale {
+    /// Every coordinate alike.
+    #[default]
+    Absolute,
+    /// Relative to the norm of the coordinate's filter. Biases and normalization parameters have no
+    /// filters; the rule says what becomes of them ([`UnfilteredRule::Zero`]: they stay,
+    /// [`UnfilteredRule::Keep`]: absolute, in a direction a standard normal number).
+    FilterRelative(UnfilteredRule),
+    /// Relative to the coordinate itself, biases and normalization parameters included.
+    ElementRelative,
+}
+
+impl Scale {
+    /// A random direction of size one, as in the last column of the table: uniform on the sphere, normalized filter
+    /// by filter (Li et al. 2018), or uniform on the ellipsoid.
+    ///
+    /// # Errors
+    ///
+    /// [`SpaceError::NothingToPerturb`] if the scale is zero everywhere, [`SpaceError::DifferentSpaces`],
+    /// [`SpaceError::MixedDTypes`], [`SpaceError::Device`].
+    ///
+    /// # Reproducibility
+    ///
+    /// A function of the model's weights and the seed.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn::nn::LinearConfig;
+    /// use burn::tensor::Device;
+    /// use burnscape::space::{ParamSpace, ParamVector, Scale, UnfilteredRule};
+    ///
+    /// let model = LinearConfig::new(3, 2).init(&Device::default());
+    /// let space = ParamSpace::of(&model)?;
+    /// let scale = Scale::FilterRelative(UnfilteredRule::Zero);
+    /// let direction = scale.direction(&space, &model, 7)?;
+    /// let weights = ParamVector::from_module(&space, &model)?;
+    /// let (own, wanted) = (direction.filter_norms()?, weights.filter_norms()?);
+    /// assert!((own[0][1] - wanted[0][1]).abs() < 1e-6);
+    /// assert_eq!(own[1], [0.0]);
+    /// # Ok::<(), burnscape::space::SpaceError>(())
+    /// ```
+    pub fn direction<M: Module>(
+        self,
+        space: &ParamSpace,
+        model: &M,
+        seed: u64,
+    ) -> Result<ParamVector, SpaceError> {
+        self.at(space.clone(), model)?.direction(seed)
+    }
+
+    /// The scale at a point of parameter space.
+    pub(crate) fn at<M: Module>(self, space: ParamSpace, model: &M) -> Result<Units, SpaceError> {
+        Units::of(self, space, model)
+    }
+}
+
+impl fmt::Display for Scale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Absolute => "absolute",
+            Self::FilterRelative(UnfilteredRule::Zero) => "filter-relative (zero)",
+            Self::FilterRelative(UnfilteredRule::AsOneFilter) => "filter-relative (as one filter)",
+            Self::FilterRelative(UnfilteredRule::Keep) => "filter-relative (keep)",
+            Self::ElementRelative => "element-relative",
+        })
+    }
+}
