@@ -1,7 +1,6 @@
 //! Krylov methods on the Hessian of a model, in single precision on a device, against the dense matrix in
 //! double precision.
 
-
 use burn::tensor::{Device, Tensor};
 use burnscape::curvature::CurvatureError;
 use burnscape::krylov::{
@@ -67,9 +66,7 @@ fn eigenpairs_of_a_hessian() {
     let lobpcg = LobpcgConfig::new(3, End::Top).with_tolerance(1e-4);
     let lobpcg = lobpcg.run(&hessian).unwrap();
     let warm = EigenpairsConfig::new(1, End::Top).with_tolerance(1e-3);
-    let warm = warm
-        .run_from(&hessian, &single.vectors()[..1])
-        .unwrap();
+    let warm = warm.run_from(&hessian, &single.vectors()[..1]).unwrap();
     println!(
         "products: {} single, {} block, {} LOBPCG, {} warm",
         single.products, block.products, lobpcg.products, warm.products
@@ -148,9 +145,7 @@ fn records_and_inverses_of_a_hessian() {
         .state()
         .unwrap();
     let mut resumed = KrylovRecord::<ParamVector>::from_state(&space, &part).unwrap();
-    resumed
-        .extend(&hessian, 7)
-        .unwrap();
+    resumed.extend(&hessian, 7).unwrap();
     assert!(resumed.state().unwrap() == whole.state().unwrap());
     // Damped, it is positive definite: `(H + 2|H|) x = b`.
     let size = whole

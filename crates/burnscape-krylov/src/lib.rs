@@ -48,9 +48,10 @@
 //! | room | what it is for | items |
 //! |---|---|---|
 //! | vector | what can be added, scaled and dotted, one by one and as a block | [`VectorSpace`], [`Elementwise`], [`VectorBlock`], [`VectorList`], [`Orthonormal`], [`Probe`] |
+//! | observe | how a run is watched, stopped, and how it ended | [`Step`], [`Outcome`] |
 //! | operator | what can be multiplied, and what is known about it | [`LinearOperator`], [`Square`], [`SelfAdjoint`], [`Adjoint`] |
 //! | dense | the same as a matrix on the host, the reference of every test | [`Dense`], [`to_dense`] |
-//! | combinator | operators made of operators | [`Scaled`], [`Shifted`], [`Sum`], [`Product`], [`Transposed`], [`Deflated`], [`Restricted`], [`Inverse`], [`Symmetric`], [`Counted`] |
+//! | combinator | operators made of operators | [`Scaled`], [`Shifted`], [`Sum`], [`Product`], [`Transposed`], [`Deflated`], [`Restricted`], [`Inverse`], [`Symmetric`], [`Counted`], [`Observed`] |
 //! | trust_region | the largest or smallest value of a quadratic in a ball | [`TrustRegionConfig`], [`TrustRegionSolution`] |
 //! | davidson | outermost eigenpairs, from vectors that are close already | [`DavidsonConfig`] |
 //! | check | what a few products say about a claim | [`symmetry_defect`], [`adjoint_defect`], [`linearity_defect`] |
@@ -77,6 +78,7 @@ mod diagonal;
 mod eigen;
 mod error;
 mod lanczos;
+mod observe;
 mod operator;
 mod solve;
 mod trace;
@@ -88,25 +90,24 @@ pub use check::{
     symmetry_defect, symmetry_defect_between,
 };
 pub use combinator::{
-    Counted, Deflated, Inverse, InverseError, Product, Restricted, Scaled, Shifted, Solver, Sum,
-    Symmetric, Transposed,
+    Counted, Deflated, Inverse, InverseError, Observed, Product, Restricted, Scaled, Shifted,
+    Solver, Sum, Symmetric, Transposed,
 };
 pub use davidson::{Davidson, DavidsonConfig};
 pub use dense::{Dense, MAX_DENSE_ENTRIES, to_dense};
 pub use density::{Axis, Bracket, CurveConfig, DensityConfig, DensityCurve, SpectralDensity};
-pub use diagonal::{DiagonalConfig, DiagonalEstimate, DiagonalMethod, DiagonalStep};
-pub use eigen::{BlockLanczosConfig, EigenStep, LobpcgConfig, PowerConfig};
+pub use diagonal::{DiagonalConfig, DiagonalEstimate, DiagonalMethod};
+pub use eigen::{BlockLanczosConfig, LobpcgConfig, PowerConfig};
 pub use error::{HostError, KrylovError};
 pub use lanczos::{
     Eigenpair, Eigenpairs, EigenpairsConfig, EigenvalueCount, End, KrylovRecord, KrylovState,
-    LanczosConfig, LanczosStep, Quadrature, Residuals,
+    LanczosConfig, Quadrature, Residuals,
 };
+pub use observe::{Outcome, Step};
 pub use operator::{Adjoint, LinearOperator, SelfAdjoint, Square};
-pub use solve::{CgConfig, MinresConfig, Solution, SolveStep};
+pub use solve::{CgConfig, MinresConfig, Solution};
 pub use trace::{Estimate, TraceConfig, TraceEstimate, TraceMethod};
-pub use trust_region::{
-    TrustRegionConfig, TrustRegionPlace, TrustRegionSolution, TrustRegionStage, TrustRegionStep,
-};
+pub use trust_region::{TrustRegionConfig, TrustRegionPlace, TrustRegionSolution};
 pub use vector::{Elementwise, Orthonormal, Probe, VectorBlock, VectorList, VectorSpace};
 
 #[cfg(doctest)]

@@ -12,14 +12,10 @@ use std::cell::Cell;
 use std::ops::ControlFlow;
 
 use burnscape_krylov::{
-    BlockLanczosConfig, Counted, EigenStep, Eigenpairs, EigenpairsConfig, End, HostError,
-    KrylovError, LinearOperator, LobpcgConfig, PowerConfig, SelfAdjoint, VectorSpace,
+    BlockLanczosConfig, Counted, Eigenpairs, EigenpairsConfig, End, HostError, KrylovError,
+    LinearOperator, LobpcgConfig, PowerConfig, SelfAdjoint, VectorSpace,
 };
 use spectra::{Diagonal, Single, size, with_spectrum};
-
-fn on(_: &EigenStep) -> ControlFlow<()> {
-    ControlFlow::Continue(())
-}
 
 fn expected(values: &[f64], end: End, k: usize) -> Vec<f64> {
     let mut values = values.to_vec();
@@ -39,7 +35,7 @@ fn check<A: SelfAdjoint<Vector = Vec<f64>, Error = HostError>>(
     found: &Eigenpairs<Vec<f64>>,
     (values, tolerance): (&[f64], f64),
 ) {
-    assert!(found.converged, "{what}");
+    assert!(found.outcome.is_converged(), "{what}");
     assert_eq!(found.pairs.len(), values.len(), "{what}");
     for (index, (pair, expected)) in found.pairs.iter().zip(values).enumerate() {
         let error = (pair.value - expected).abs();
@@ -118,12 +114,13 @@ fn blocks_share_passes_and_hold_their_limits() {
     let a = Diagonal((0..200).map(|i| f64::from(i).sqrt()).collect());
     let mut passes = 0;
     let config = BlockLanczosConfig::new(4, End::Top).with_tolerance(1e-4);
-    let observe = |step: &EigenStep| {
+    let observed = (&a).observed(|step| {
         passes += 1;
-        assert_eq!(step.products, 4 * step.iterations);
+        assert_eq!(step.num_matvecs, 4 * passes);
         ControlFlow::Continue(())
-    };
-    let found = config.run_from(&a, &[], observe).unwrap();
+    });
+    let found = config.run(&observed).unwrap();
+    drop(observed);
     let single = EigenpairsConfig::new(4, End::Top)
         .with_tolerance(1e-4)
         .run(&a)
@@ -132,16 +129,22 @@ fn blocks_share_passes_and_hold_their_limits() {
         "block: {} products in {passes} passes; single vectors: {} products",
         found.products, single.products
     );
-    assert!(found.converged && passes < single.products / 2);
+    assert!(found.outcome.is_converged() && passes < single.products / 2);
     let few = config.clone().with_max_products(20).run(&a).unwrap();
-    assert!(!few.converged && few.products <= 20 && few.pairs.len() == 4);
+    assert!(!few.outcome.is_converged() && few.products <= 20 && few.pairs.len() == 4);
     // The same, warm.
-    let warm = config.run_from(&a, &found.vectors(), on).unwrap();
-    assert!(warm.converged && warm.products <= 12, "{}", warm.products);
-    let stopped = config
-        .run_from(&a, &[], |_| ControlFlow::Break(()))
-        .unwrap();
-    assert_eq!((stopped.products, stopped.converged), (8, false));
+    let warm = config.run_from(&a, &found.vectors()).unwrap();
+    assert!(
+        warm.outcome.is_converged() && warm.products <= 12,
+        "{}",
+        warm.products
+    );
+    let stopped = (&a).observed(|_| ControlFlow::Break(()));
+    let stopped = config.run(&stopped).unwrap();
+    assert_eq!(
+        (stopped.products, stopped.outcome.is_converged()),
+        (8, false)
+    );
 }
 
 #[test]
@@ -159,7 +162,7 @@ fn single_precision_blocks_find_prescribed_pairs() {
             .run(&a)
             .unwrap();
         for (method, found) in [("block", block), ("LOBPCG", lobpcg)] {
-            assert!(found.converged, "{method} {name}");
+            assert!(found.outcome.is_converged(), "{method} {name}");
             for (pair, expected) in found.pairs.iter().zip(&values) {
                 let error = (pair.value - expected).abs();
                 assert!(
@@ -217,7 +220,7 @@ fn lobpcg_gains_from_a_preconditioner_and_from_a_warm_start() {
             .map(|(i, x)| (1.0 + 0.5 * (i as f64).sin()) / x)
             .collect(),
     );
-    let better = config.run_from(&a, &[], Some(&inverse), on).unwrap();
+    let better = config.run_preconditioned(&a, &[], &inverse).unwrap();
     println!(
         "products: {} plain, {} with a preconditioner",
         plain.products, better.products
@@ -225,16 +228,15 @@ fn lobpcg_gains_from_a_preconditioner_and_from_a_warm_start() {
     check("preconditioned", &a, &better, (&[1.0, 4.0, 9.0], 1e-4));
     assert!(better.products < plain.products / 4);
     let warm = config
-        .run_from(&a, &better.vectors(), Some(&inverse), on)
+        .run_preconditioned(&a, &better.vectors(), &inverse)
         .unwrap();
     assert!(warm.products < better.products / 2, "{}", warm.products);
     // Stopped at once, and at a limit, it has its pairs with true residuals.
-    let stopped = config
-        .run_from(&a, &[], None::<&Diagonal>, |_| ControlFlow::Break(()))
-        .unwrap();
+    let stopped = (&a).observed(|_| ControlFlow::Break(()));
+    let stopped = config.run(&stopped).unwrap();
     let few = config.with_max_products(20).run(&a).unwrap();
     for (found, most) in [(stopped, 8), (few, 20)] {
-        assert!(!found.converged && found.products <= most && found.pairs.len() == 3);
+        assert!(!found.outcome.is_converged() && found.products <= most && found.pairs.len() == 3);
         let pair = &found.pairs[0];
         let rest = a.matvec(&pair.vector).unwrap();
         let rest = rest.axpy(-pair.value, &pair.vector).unwrap();
@@ -263,18 +265,21 @@ fn the_power_iteration_is_right_and_slow() {
     assert!(found.products > 3 * lanczos.products);
     let warm = PowerConfig::new(3)
         .with_tolerance(1e-7)
-        .run_from(&a, &found.vectors(), on)
+        .run_from(&a, &found.vectors())
         .unwrap();
-    assert!(warm.products <= 6 && warm.converged);
+    assert!(warm.products <= 6 && warm.outcome.is_converged());
     let few = PowerConfig::new(3).with_max_products(5).run(&a).unwrap();
-    assert!(!few.converged && few.products == 5 && few.pairs.len() == 1);
+    assert!(!few.outcome.is_converged() && few.products == 5 && few.pairs.len() == 1);
     // Multiplicities come one after the other; nothing is nothing.
     let two = PowerConfig::new(2)
         .run(&Diagonal(vec![3.0, 1.0, 3.0]))
         .unwrap();
-    assert!((two.pairs[1].value - 3.0).abs() < 1e-5 && two.converged);
+    assert!((two.pairs[1].value - 3.0).abs() < 1e-5 && two.outcome.is_converged());
     let zero = PowerConfig::new(2).run(&Diagonal(vec![0.0; 5])).unwrap();
-    assert_eq!((zero.pairs[1].value, zero.converged), (0.0, true));
+    assert_eq!(
+        (zero.pairs[1].value, zero.outcome.is_converged()),
+        (0.0, true)
+    );
 }
 
 /// Gives NaN from a product on.
@@ -357,11 +362,11 @@ fn bad_input_is_refused_by_name() {
     let lobpcg = LobpcgConfig::new(2, End::Top);
     assert_eq!(lobpcg.run(&broken(6)).map(|_| ()), named(6));
     assert_eq!(PowerConfig::new(1).run(&broken(3)).map(|_| ()), named(3));
-    let nan = block.run_from(&a, &[vec![f64::NAN; 3]], on);
+    let nan = block.run_from(&a, &[vec![f64::NAN; 3]]);
     assert!(matches!(
         nan.map(|_| ()),
         Err(KrylovError::NonFiniteArgument { .. })
     ));
-    let long = lobpcg.run_from(&a, &[vec![1.0; 4]], None::<&Diagonal>, on);
+    let long = lobpcg.run_from(&a, &[vec![1.0; 4]]);
     assert!(matches!(long.map(|_| ()), Err(KrylovError::Operator(_))));
 }

@@ -9,8 +9,8 @@
 use std::ops::ControlFlow;
 
 use burnscape_krylov::{
-    Dense, DensityConfig, Estimate, KrylovError, LanczosConfig, Probe, Scaled, Shifted, Symmetric,
-    TraceConfig, TraceMethod, VectorSpace,
+    Dense, DensityConfig, Estimate, KrylovError, LanczosConfig, LinearOperator, Probe, Scaled,
+    Shifted, Symmetric, TraceConfig, TraceMethod, VectorSpace,
 };
 
 /// `H D H` with a Householder reflection `H`.
@@ -179,16 +179,17 @@ fn traces_stop_at_their_tolerance_and_repeat() {
         .with_max_products(5000)
         .with_tolerance(0.05);
     let found = config.run(&a).unwrap();
-    assert!(found.converged && found.products < 5000);
+    assert!(found.outcome.is_converged() && found.products < 5000);
     assert!(found.half_width.unwrap() <= 0.05 * found.value.abs());
     // The first samples do not depend on how many there are.
     let mut seen = Vec::new();
-    let observe = |estimate: &burnscape_krylov::TraceEstimate| {
-        seen.push(estimate.value);
+    let observed = (&a).observed(|step| {
+        seen.extend(step.value);
         ControlFlow::Continue(())
-    };
+    });
     let long = TraceConfig::new().with_max_products(20);
-    long.run_observed(&a, observe).unwrap();
+    long.run(&observed).unwrap();
+    drop(observed);
     let short = TraceConfig::new().with_max_products(7).run(&a).unwrap();
     assert_eq!(seen[6], short.value);
 }
@@ -286,10 +287,9 @@ fn shares_of_a_known_measure_lie_between_their_bounds() {
         let pairs = values.iter().zip(&start).filter(|(value, _)| **value <= x);
         pairs.map(|(_, v)| v * v / total).sum::<f64>()
     };
-    let go_on = |_: &_| ControlFlow::Continue(());
     for steps in [1, 2, 5, 20, 60] {
         let record = LanczosConfig::new(steps)
-            .run_from(&a, start.clone(), go_on)
+            .run_from(&a, start.clone())
             .unwrap();
         let density = record.density().unwrap();
         let nodes = density.probes()[0].nodes.clone();

@@ -11,7 +11,7 @@ mod spectra;
 use std::ops::ControlFlow;
 
 use burnscape_krylov::{
-    Counted, DiagonalConfig, DiagonalMethod, DiagonalStep, KrylovError, Scaled, VectorSpace,
+    Counted, DiagonalConfig, DiagonalMethod, KrylovError, LinearOperator, Scaled, VectorSpace,
     to_dense,
 };
 use spectra::{Diagonal, Single, size, with_spectrum};
@@ -121,7 +121,7 @@ fn diagonals_stop_scale_and_repeat() {
             .with_tolerance(0.05)
             .run(&a)
             .unwrap();
-        assert!(found.converged && found.products < 20_000);
+        assert!(found.outcome.is_converged() && found.products < 20_000);
         assert!(found.error <= 0.05 * found.diagonal.norm().unwrap());
         // A power of two goes through exactly.
         let one = config.run(&a).unwrap().diagonal;
@@ -132,20 +132,18 @@ fn diagonals_stop_scale_and_repeat() {
         assert_eq!(one.scale(0.125), two);
         // The first samples do not depend on how many there are.
         let mut stops = Vec::new();
-        config
-            .run_observed(&a, |step: &DiagonalStep| {
-                stops.push(step.products);
-                ControlFlow::Continue(())
-            })
-            .unwrap();
+        let observed = (&a).observed(|step| {
+            stops.push(step.num_matvecs);
+            ControlFlow::Continue(())
+        });
+        config.run(&observed).unwrap();
         let at = stops[stops.len() / 2];
         let short = config.clone().with_max_products(at).run(&a).unwrap();
-        let stopped = config
-            .run_observed(&a, |step| match step.products == at {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            })
-            .unwrap();
+        let stopped = (&a).observed(|step| match step.num_matvecs == at {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        });
+        let stopped = config.run(&stopped).unwrap();
         assert_eq!(short.diagonal, stopped.diagonal, "{method:?}");
         assert_eq!(stopped.products, at);
     }

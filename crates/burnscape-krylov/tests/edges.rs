@@ -3,8 +3,6 @@
 
 mod spectra;
 
-use std::ops::ControlFlow;
-
 use burnscape_krylov::{
     BlockLanczosConfig, CgConfig, DavidsonConfig, DensityConfig, DiagonalConfig, EigenpairsConfig,
     End, HostError, KrylovError, LanczosConfig, LinearOperator, LobpcgConfig, MinresConfig,
@@ -38,7 +36,7 @@ fn a_record_without_steps_gives_empty_answers() {
     );
     // It is a start as good as any.
     let mut later = empty.clone();
-    later.extend(&a, 3, |_| ControlFlow::Continue(())).unwrap();
+    later.extend(&a, 3).unwrap();
     assert_eq!(
         later.ritz_values(),
         LanczosConfig::new(3).run(&a).unwrap().ritz_values()
@@ -62,7 +60,7 @@ fn conjugate_gradients_on_a_singular_system_say_that_it_is_singular() {
     }
     // A consistent one has a solution.
     let found = CgConfig::new().run(&a, &vec![1.0, 2.0, 0.0]).unwrap();
-    assert!(found.converged);
+    assert!(found.outcome.is_converged());
 }
 
 /// NaN times whatever it is given, or minus that.
@@ -92,11 +90,10 @@ impl SelfAdjoint for Bad {}
 fn the_preconditioner_is_blamed_for_what_it_does() {
     let a = Diagonal(vec![1.0, 2.0, 3.0]);
     let b = vec![1.0, 1.0, 1.0];
-    let go_on = |_: &_| ControlFlow::Continue(());
     for (factor, is_nan) in [(f64::NAN, true), (f64::INFINITY, true), (-1.0, false)] {
         let bad = Bad(factor);
-        let cg = CgConfig::new().run_observed(&a, &b, Some(&bad), go_on);
-        let minres = MinresConfig::new().run_observed(&a, &b, Some(&bad), go_on);
+        let cg = CgConfig::new().run_preconditioned(&a, &b, &bad);
+        let minres = MinresConfig::new().run_preconditioned(&a, &b, &bad);
         for error in [cg.map(|_| ()).unwrap_err(), minres.map(|_| ()).unwrap_err()] {
             let is_right = match is_nan {
                 true => matches!(
@@ -128,8 +125,7 @@ fn the_preconditioner_is_blamed_for_what_it_does() {
         }
     }
     impl SelfAdjoint for Wide {}
-    let found = LobpcgConfig::new(1, End::Top)
-        .run_from(&wide, &[], Some(&Wide), |_| ControlFlow::Continue(()));
+    let found = LobpcgConfig::new(1, End::Top).run_preconditioned(&wide, &[], &Wide);
     assert_eq!(
         found.map(|_| ()),
         Err(KrylovError::NonFinitePreconditioner { application: 0 })
@@ -160,7 +156,7 @@ fn a_tolerance_that_no_run_could_meet_is_refused_with_a_true_text() {
                 .map(|_| ()),
             DavidsonConfig::new(1, End::Top)
                 .with_tolerance(tolerance)
-                .run(&a, &[])
+                .run(&a)
                 .map(|_| ()),
             CgConfig::new()
                 .with_tolerance(tolerance)
@@ -208,7 +204,7 @@ fn errors_name_what_is_allowed() {
             format!("`confidence` is {confidence}; give a number between 0 and 1, neither of them");
         assert_eq!(text, expected);
     }
-    let start = LanczosConfig::new(1).run_from(&a, vec![0.0; 2], |_| ControlFlow::Continue(()));
+    let start = LanczosConfig::new(1).run_from(&a, vec![0.0; 2]);
     let text = start.map(|_| ()).unwrap_err().to_string();
     assert_eq!(
         text,
@@ -245,7 +241,7 @@ fn counts_of_none_are_refused_or_give_nothing() {
     assert_eq!(few.map(|_| ()), Err(no_probes));
     let few = DavidsonConfig::new(1, End::Top)
         .with_max_products(0)
-        .run(&a, &[]);
+        .run(&a);
     assert!(matches!(few.map(|_| ()), Err(KrylovError::TooMany { .. })));
     for found in [
         CgConfig::new().with_max_products(0).run(&a, &b).unwrap(),
@@ -254,7 +250,7 @@ fn counts_of_none_are_refused_or_give_nothing() {
             .run(&a, &b)
             .unwrap(),
     ] {
-        assert!(!found.converged && found.residual == 1.0);
+        assert!(!found.outcome.is_converged() && found.residual == 1.0);
     }
     for found in [
         EigenpairsConfig::new(1, End::Top)
@@ -263,7 +259,7 @@ fn counts_of_none_are_refused_or_give_nothing() {
             .unwrap(),
         PowerConfig::new(1).with_max_products(0).run(&a).unwrap(),
     ] {
-        assert!(!found.converged);
+        assert!(!found.outcome.is_converged());
     }
     for tolerance in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         let error = DiagonalConfig::new().with_tolerance(tolerance).run(&a);

@@ -11,14 +11,10 @@ mod spectra;
 use std::ops::ControlFlow;
 
 use burnscape_krylov::{
-    Counted, Dense, EigenpairsConfig, End, KrylovError, LanczosStep, LinearOperator, Probe,
-    Residuals, Sum, VectorSpace, to_dense,
+    Counted, Dense, EigenpairsConfig, End, KrylovError, LinearOperator, Probe, Residuals, Sum,
+    VectorSpace, to_dense,
 };
 use spectra::{Diagonal, Single, size, with_spectrum};
-
-fn on(_: &LanczosStep) -> ControlFlow<()> {
-    ControlFlow::Continue(())
-}
 
 fn golden() -> serde_json::Value {
     let path = concat!(
@@ -48,7 +44,7 @@ fn the_top_five_take_at_most_the_products_of_arpack() {
         let mut total = 0;
         for seed in 0..4 {
             let found = config.clone().with_seed(seed).run(&a).unwrap();
-            assert!(found.converged, "{name} {basis} {tolerance:e}");
+            assert!(found.outcome.is_converged(), "{name} {basis} {tolerance:e}");
             total += found.products;
             for (pair, exact) in found.pairs.iter().zip(&exact) {
                 let error = (pair.value - exact).abs();
@@ -94,9 +90,9 @@ fn a_warm_monitor_takes_a_dozen_products() {
         let change = with_spectrum(&vec_of(n, 0.08, step), 100 + step);
         now = to_dense(&Sum::new(&now, change.operator()).unwrap()).unwrap();
         let symmetric = burnscape_krylov::Symmetric::verified(&now, 1e-10, 0).unwrap();
-        let warm = config.run_from(&symmetric, &old.vectors(), on).unwrap();
+        let warm = config.run_from(&symmetric, &old.vectors()).unwrap();
         let fresh = config.clone().with_tolerance(1e-9).run(&symmetric).unwrap();
-        assert!(warm.converged);
+        assert!(warm.outcome.is_converged());
         let error = (warm.pairs[0].value - fresh.pairs[0].value).abs();
         assert!(error < 1e-4 * fresh.pairs[0].value, "{error}");
         most = most.max(warm.products);
@@ -122,18 +118,18 @@ fn a_warm_start_finds_what_came_in_from_elsewhere() {
     values[7] = 20.0;
     let a = Diagonal(values);
     let found = EigenpairsConfig::new(3, End::Top)
-        .run_from(&a, &old.vectors(), on)
+        .run_from(&a, &old.vectors())
         .unwrap();
     let expected = [20.0, 8.0, 5.0];
-    assert!(found.converged);
+    assert!(found.outcome.is_converged());
     for (pair, expected) in found.pairs.iter().zip(expected) {
         assert!((pair.value - expected).abs() < 1e-9, "{}", pair.value);
     }
     // Vectors that say nothing new are left out: twice the same is one.
     let twice = vec![old.pairs[0].vector.clone(), old.pairs[0].vector.clone()];
-    let again = EigenpairsConfig::new(3, End::Top).run_from(&a, &twice, on);
-    assert!(again.unwrap().converged);
-    let nan = EigenpairsConfig::new(1, End::Top).run_from(&a, &[vec![f64::NAN; n]], on);
+    let again = EigenpairsConfig::new(3, End::Top).run_from(&a, &twice);
+    assert!(again.unwrap().outcome.is_converged());
+    let nan = EigenpairsConfig::new(1, End::Top).run_from(&a, &[vec![f64::NAN; n]]);
     assert!(matches!(
         nan.map(|_| ()),
         Err(KrylovError::NonFiniteArgument { name: "starts", .. })
@@ -150,9 +146,9 @@ fn five_warm_pairs_take_fewer_products_than_cold_ones() {
     let later = to_dense(&Sum::new(a.operator(), change.operator()).unwrap()).unwrap();
     let later = burnscape_krylov::Symmetric::verified(later, 1e-10, 0).unwrap();
     let cold = config.run(&later).unwrap();
-    let warm = config.run_from(&later, &old.vectors(), on).unwrap();
+    let warm = config.run_from(&later, &old.vectors()).unwrap();
     println!("five pairs: cold {}, warm {}", cold.products, warm.products);
-    assert!(warm.converged && warm.products < cold.products);
+    assert!(warm.outcome.is_converged() && warm.products < cold.products);
     for (a, b) in warm.pairs.iter().zip(&cold.pairs) {
         assert!((a.value - b.value).abs() < 1e-3 * 8.0);
     }
@@ -175,7 +171,7 @@ fn every_part_of_the_spectrum_can_be_asked_for() {
             .with_tolerance(1e-10)
             .run(&counted)
             .unwrap();
-        assert!(found.converged);
+        assert!(found.outcome.is_converged());
         assert_eq!(found.products, counted.num_matvecs());
         for (pair, expected) in found.pairs.iter().zip(expected) {
             assert!(
@@ -194,7 +190,7 @@ fn single_precision_finds_prescribed_pairs() {
         let a = Single::of(with_spectrum(&values, 3).operator());
         let found = EigenpairsConfig::new(4, End::Top).run(&a).unwrap();
         let scale = size(&values);
-        assert!(found.converged, "{name}");
+        assert!(found.outcome.is_converged(), "{name}");
         for (pair, expected) in found.pairs.iter().zip(&values) {
             let error = (pair.value - expected).abs();
             assert!(error <= 1e-5 * scale, "{name}: {} {expected}", pair.value);
@@ -213,7 +209,7 @@ fn memory_stays_under_its_cap() {
     let wide = config.run(&a).unwrap();
     // Fourteen vectors in all: a basis of seven, four that a restart keeps, and the working ones.
     let narrow = config.clone().with_max_bytes(15 * vector).run(&a).unwrap();
-    assert!(narrow.converged && narrow.restarts > wide.restarts);
+    assert!(narrow.outcome.is_converged() && narrow.restarts > wide.restarts);
     assert!((narrow.pairs[1].value - wide.pairs[1].value).abs() < 1e-9);
     for bytes in [0, vector - 1, 8 * vector] {
         let refused = config.clone().with_max_bytes(bytes).run(&a).map(|_| ());
@@ -229,21 +225,18 @@ fn memory_stays_under_its_cap() {
 #[test]
 fn a_stopped_search_returns_what_it_has() {
     let a = Diagonal((0..100).map(f64::from).collect());
-    let stop = |step: &LanczosStep| match step.products == 9 {
+    let stopped = (&a).observed(|step| match step.num_matvecs == 9 {
         true => ControlFlow::Break(()),
         false => ControlFlow::Continue(()),
-    };
-    let found = EigenpairsConfig::new(3, End::Top)
-        .run_observed(&a, stop)
-        .unwrap();
-    assert!(!found.converged);
+    });
+    let found = EigenpairsConfig::new(3, End::Top).run(&stopped).unwrap();
+    assert!(!found.outcome.is_converged());
     assert_eq!((found.products, found.pairs.len()), (12, 3));
     assert!(found.pairs[0].value > 80.0);
-    let at_once = EigenpairsConfig::new(3, End::Top)
-        .run_observed(&a, |_| ControlFlow::Break(()))
-        .unwrap();
+    let stopped = (&a).observed(|_| ControlFlow::Break(()));
+    let at_once = EigenpairsConfig::new(3, End::Top).run(&stopped).unwrap();
     assert_eq!((at_once.products, at_once.pairs.len()), (2, 1));
-    assert!(!at_once.converged);
+    assert!(!at_once.outcome.is_converged());
 }
 
 #[test]
@@ -251,7 +244,7 @@ fn a_space_of_one_dimension_is_a_space() {
     let one = Diagonal(vec![-3.0]);
     for end in [End::Top, End::Bottom, End::Magnitude, End::Both] {
         let found = EigenpairsConfig::new(1, end).run(&one).unwrap();
-        assert!(found.converged);
+        assert!(found.outcome.is_converged());
         assert_eq!(found.pairs[0].value, -3.0);
     }
     assert_eq!(Dense::identity(1).as_slice(), [1.0]);

@@ -86,7 +86,13 @@ fn failures_are_told() {
         matches!(error, InverseError::Unconverged { products: 6, .. }),
         "{error}"
     );
-    assert!(!inverse.solve(&vec![1.0; 100]).unwrap().converged);
+    assert!(
+        !inverse
+            .solve(&vec![1.0; 100])
+            .unwrap()
+            .outcome
+            .is_converged()
+    );
     let singular = Diagonal(vec![1.0, 0.0]);
     let inverse = Inverse::new(&singular, MinresConfig::new()).unwrap();
     let error = inverse.matvec(&vec![1.0, 1.0]).unwrap_err();

@@ -133,7 +133,7 @@ fn outer_pairs_are_found_under_a_small_basis() {
                 "{name} {end:?}: {} products, {} restarts",
                 found.products, found.restarts
             );
-            assert!(found.converged, "{name} {end:?}");
+            assert!(found.outcome.is_converged(), "{name} {end:?}");
             for (pair, expected) in found.pairs.iter().zip(&expected) {
                 let error = (pair.value - expected).abs();
                 assert!(
@@ -163,8 +163,8 @@ fn restarts_reach_what_one_long_run_reaches() {
     let config = EigenpairsConfig::new(5, End::Bottom).with_tolerance(1e-10);
     let long = config.clone().with_max_basis(200).run(&a).unwrap();
     let short = config.with_max_basis(24).run(&a).unwrap();
-    assert!(long.converged && long.restarts == 0);
-    assert!(short.converged && short.restarts > 2);
+    assert!(long.outcome.is_converged() && long.restarts == 0);
+    assert!(short.outcome.is_converged() && short.restarts > 2);
     println!(
         "{} products in one run, {} with restarts",
         long.products, short.products
@@ -181,16 +181,13 @@ fn a_run_that_is_interrupted_goes_on_as_if_it_had_not_been() {
     let values: Vec<f64> = (0..30).map(|i| f64::from(i) * 0.37 - 4.0).collect();
     let a = with_spectrum(&values);
     let whole = LanczosConfig::new(20).with_seed(7).run(&a).unwrap();
-    let stop = |step: &burnscape_krylov::LanczosStep| match step.products == 8 {
+    let stopped = (&a).observed(|step| match step.num_matvecs == 8 {
         true => ControlFlow::Break(()),
         false => ControlFlow::Continue(()),
-    };
-    let mut parts = LanczosConfig::new(20)
-        .with_seed(7)
-        .run_observed(&a, stop)
-        .unwrap();
+    });
+    let mut parts = LanczosConfig::new(20).with_seed(7).run(&stopped).unwrap();
     assert_eq!((parts.products(), parts.len()), (8, 8));
-    parts.extend(&a, 12, |_| ControlFlow::Continue(())).unwrap();
+    parts.extend(&a, 12).unwrap();
     assert_eq!(parts.ritz_values(), whole.ritz_values());
     assert_eq!(parts.projected().unwrap(), whole.projected().unwrap());
     for index in 0..20 {
@@ -223,9 +220,7 @@ fn quadrature_is_exact_for_polynomials_and_for_invariant_subspaces() {
     let start: Vec<f64> = Probe::Gaussian.draw(&30, 4, 0).unwrap();
     let go = |steps: usize| {
         let config = LanczosConfig::new(steps);
-        config
-            .run_from(&a, start.clone(), |_| ControlFlow::Continue(()))
-            .unwrap()
+        config.run_from(&a, start.clone()).unwrap()
     };
     let six = go(6).quadrature().unwrap();
     assert!((six.weights.iter().sum::<f64>() - 1.0).abs() < 1e-14);
@@ -259,9 +254,7 @@ fn functions_of_the_operator_are_exact_where_quadrature_is() {
     let start: Vec<f64> = Probe::Gaussian.draw(&30, 4, 0).unwrap();
     let go = |steps: usize| {
         let config = LanczosConfig::new(steps);
-        config
-            .run_from(&a, start.clone(), |_| ControlFlow::Continue(()))
-            .unwrap()
+        config.run_from(&a, start.clone()).unwrap()
     };
     let distance = |x: Vec<f64>, y: &Vec<f64>| x.axpy(-1.0, y).unwrap().norm().unwrap();
     let (six, mut power) = (go(6), start.clone());
@@ -276,7 +269,7 @@ fn functions_of_the_operator_are_exact_where_quadrature_is() {
     let inverse = |x: f64| 1.0 / x.abs();
     let once = go(30).apply(inverse).unwrap().unwrap();
     let config = LanczosConfig::new(30);
-    let twice = config.run_from(&a, once, |_| ControlFlow::Continue(()));
+    let twice = config.run_from(&a, once);
     let twice = twice.unwrap().apply(inverse).unwrap().unwrap();
     let back = a.matvec(&a.matvec(&twice).unwrap()).unwrap();
     assert!(distance(back, &start) < 1e-10 * start.norm().unwrap());
@@ -317,7 +310,7 @@ fn single_precision_invents_no_eigenvalue() {
     let large = values.iter().filter(|x| x.abs() > 1e-5 * scale).count();
     assert_eq!(large, 3, "{values:?}");
     let top = EigenpairsConfig::new(3, End::Top).run(&a).unwrap();
-    assert!(top.converged);
+    assert!(top.outcome.is_converged());
     assert!(top.pairs.iter().all(|pair| pair.residual <= 1e-5 * scale));
 }
 
@@ -337,7 +330,7 @@ fn single_precision_finds_whole_spectra_and_outer_pairs() {
         // The tolerance is that of the type: a residual of 32 ε.
         let top = EigenpairsConfig::new(4, End::Top).with_max_basis(14);
         let top = top.run(&a).unwrap();
-        assert!(top.converged, "{name}");
+        assert!(top.outcome.is_converged(), "{name}");
         for (index, pair) in top.pairs.iter().enumerate() {
             let error = |value: &f64| (pair.value - value).abs() / scale;
             // Eigenvalues that the type cannot tell apart are copies of one, of which a Krylov space
@@ -367,7 +360,7 @@ fn products_are_counted_as_they_are_used() {
         .with_max_products(9)
         .run(&a)
         .unwrap();
-    assert!(!few.converged && few.products <= 9 && few.pairs.len() == 2);
+    assert!(!few.outcome.is_converged() && few.products <= 9 && few.pairs.len() == 2);
 }
 
 /// Fails or gives NaN from a product on.
@@ -427,12 +420,12 @@ fn bad_input_is_refused_by_name() {
             needed: 3
         }
     );
-    let zero = LanczosConfig::new(2).run_from(&a, vec![0.0; 3], |_| ControlFlow::Continue(()));
+    let zero = LanczosConfig::new(2).run_from(&a, vec![0.0; 3]);
     assert!(matches!(
         zero.map(|_| ()),
         Err(KrylovError::OutOfBounds { name: "start", .. })
     ));
-    let short = LanczosConfig::new(2).run_from(&a, vec![1.0; 2], |_| ControlFlow::Continue(()));
+    let short = LanczosConfig::new(2).run_from(&a, vec![1.0; 2]);
     assert!(matches!(short.map(|_| ()), Err(KrylovError::Operator(_))));
     let broken = Broken {
         n: 20,
@@ -443,15 +436,9 @@ fn bad_input_is_refused_by_name() {
     // The record keeps what was reached.
     broken.good.set(5);
     let mut record = LanczosConfig::new(5).run(&broken).unwrap();
-    assert!(
-        record
-            .extend(&broken, 3, |_| ControlFlow::Continue(()))
-            .is_err()
-    );
+    assert!(record.extend(&broken, 3).is_err());
     assert_eq!((record.len(), record.ritz_values().len()), (5, 5));
     broken.good.set(3);
-    record
-        .extend(&broken, 3, |_| ControlFlow::Continue(()))
-        .unwrap();
+    record.extend(&broken, 3).unwrap();
     assert_eq!(record.len(), 8);
 }

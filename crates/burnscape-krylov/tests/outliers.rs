@@ -12,13 +12,9 @@ use std::ops::ControlFlow;
 
 use burnscape_krylov::{
     Axis, Counted, CurveConfig, DensityConfig, EigenpairsConfig, End, HostError, KrylovError,
-    LanczosStep, LinearOperator, Quadrature, SelfAdjoint, SpectralDensity,
+    LinearOperator, Quadrature, SelfAdjoint, SpectralDensity,
 };
 use spectra::{Diagonal, Single, with_spectrum};
-
-fn on(_: usize, _: &LanczosStep) -> ControlFlow<()> {
-    ControlFlow::Continue(())
-}
 
 /// A bulk near zero and four outliers, ascending.
 fn spectrum(n: usize) -> Vec<f64> {
@@ -75,13 +71,13 @@ fn the_bulk_is_unbiased() {
         .pairs;
     let exact: f64 = values.iter().map(|x| x * x).sum();
     let config = DensityConfig::new().with_probes(400).with_steps(3);
-    let found = config.run_deflated(&a, &pairs, on).unwrap();
+    let found = config.run_deflated(&a, &pairs).unwrap();
     let square = found.trace_of(|x| x * x);
     assert!((square.value - exact).abs() < 3.0 * square.standard_error.unwrap());
     assert!(square.standard_error.unwrap() < 1e-3 * exact);
     // The first probes do not depend on how many there are.
     let few = DensityConfig::new().with_probes(7).with_steps(3);
-    let few = few.run_deflated(&a, &pairs, on).unwrap();
+    let few = few.run_deflated(&a, &pairs).unwrap();
     assert_eq!(few.probes(), &found.probes()[..7]);
 }
 
@@ -103,7 +99,7 @@ fn everything_can_be_an_outlier() {
     // Vectors that are no basis are refused.
     let pairs = EigenpairsConfig::new(2, End::Top).run(&a).unwrap().pairs;
     let twice = [pairs[0].clone(), pairs[0].clone()];
-    let refused = DensityConfig::new().run_deflated(&a, &twice, on);
+    let refused = DensityConfig::new().run_deflated(&a, &twice);
     assert!(matches!(refused, Err(KrylovError::NotOrthonormal { .. })));
 }
 
@@ -247,16 +243,14 @@ fn failures_are_counted_over_all_products() {
     let config = config.with_outliers(2);
     assert_eq!(config.run(&broken(good)).map(|_| ()), named(good));
     // A run that is stopped has the probes that were finished.
-    let mut last = 0;
-    let stop = |probe: usize, step: &LanczosStep| {
-        last = step.products;
-        match (probe, step.products) {
-            (1, 3) => ControlFlow::Break(()),
-            _ => ControlFlow::Continue(()),
+    let observed = Diagonal(spectrum(30)).observed(|step| {
+        match step.task == "density" && step.num_matvecs == products + 8 {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
         }
-    };
-    let density = config.run_observed(&Diagonal(spectrum(30)), stop).unwrap();
-    assert_eq!((density.probes().len(), last), (1, 3));
+    });
+    let density = config.run(&observed).unwrap();
+    assert!(density.is_stopped() && density.probes().len() == 1);
     assert_eq!(density.products(), products + 8);
 }
 

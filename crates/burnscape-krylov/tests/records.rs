@@ -8,17 +8,11 @@
 
 mod spectra;
 
-use std::ops::ControlFlow;
-
 use burnscape_krylov::{
-    HostError, KrylovError, KrylovRecord, KrylovState, LanczosConfig, LanczosStep, LinearOperator,
-    Probe, VectorBlock, VectorSpace,
+    HostError, KrylovError, KrylovRecord, KrylovState, LanczosConfig, LinearOperator, Probe,
+    VectorBlock, VectorSpace,
 };
 use spectra::{Diagonal, Single, rotation, size, with_spectrum};
-
-fn on(_: &LanczosStep) -> ControlFlow<()> {
-    ControlFlow::Continue(())
-}
 
 fn through_text<V: VectorSpace>(record: &KrylovRecord<V>) -> KrylovRecord<V> {
     let text = serde_json::to_string(&record.state().unwrap()).unwrap();
@@ -34,7 +28,7 @@ fn a_run_that_is_stored_and_resumed_is_the_uninterrupted_one() {
             let whole = LanczosConfig::new(30).with_seed(7).run(&a).unwrap();
             let part = LanczosConfig::new(cut).with_seed(7).run(&a).unwrap();
             let mut resumed = through_text(&part);
-            resumed.extend(&a, 30 - cut, on).unwrap();
+            resumed.extend(&a, 30 - cut).unwrap();
             // Everything, the seeds of fresh vectors included.
             let is_same = resumed.state().unwrap() == whole.state().unwrap();
             assert!(is_same, "{name} {cut}");
@@ -42,7 +36,7 @@ fn a_run_that_is_stored_and_resumed_is_the_uninterrupted_one() {
         let single = Single::of(a.operator());
         let whole = LanczosConfig::new(15).run(&single).unwrap();
         let mut resumed = through_text(&LanczosConfig::new(6).run(&single).unwrap());
-        resumed.extend(&single, 9, on).unwrap();
+        resumed.extend(&single, 9).unwrap();
         let is_same = resumed.state().unwrap() == whole.state().unwrap();
         assert!(is_same, "{name}");
     }
@@ -105,11 +99,7 @@ fn functions_of_the_operator_come_without_products() {
                 sum.axpy(f(*value) * u.dot(&b).unwrap(), u).unwrap()
             })
     };
-    let record = |steps: usize| {
-        LanczosConfig::new(steps)
-            .run_from(&a, b.clone(), on)
-            .unwrap()
-    };
+    let record = |steps: usize| LanczosConfig::new(steps).run_from(&a, b.clone()).unwrap();
     for (name, f) in [
         ("exp", (|x: f64| (-x).exp()) as fn(f64) -> f64),
         ("root", f64::sqrt),
@@ -147,7 +137,7 @@ fn a_breakdown_leaves_answers_exact() {
     values[..3].copy_from_slice(&[5.0, 4.0, -3.0]);
     let a = with_spectrum(&values, 8);
     let b: Vec<f64> = Probe::Gaussian.draw(&40, 3, 0).unwrap();
-    let record = LanczosConfig::new(12).run_from(&a, b.clone(), on).unwrap();
+    let record = LanczosConfig::new(12).run_from(&a, b.clone()).unwrap();
     assert_eq!(record.quadrature().unwrap().nodes.len(), 4);
     // The exponential, from a basis of twelve of which four are the first space.
     let found = record.apply(|x| x * x).unwrap().unwrap();

@@ -50,11 +50,11 @@ fn solutions_are_found_as_fast_as_the_spectrum_allows() {
             .with_tolerance(1e-12)
             .run(&a, &b)
             .unwrap();
-        assert!(minres.converged && error(&minres.x, &exact) < 1e-11);
+        assert!(minres.outcome.is_converged() && error(&minres.x, &exact) < 1e-11);
         assert_eq!(minres.products, 5, "four, and one for the residual");
         if is_positive {
             let cg = CgConfig::new().with_tolerance(1e-12).run(&a, &b).unwrap();
-            assert!(cg.converged && error(&cg.x, &exact) < 1e-11);
+            assert!(cg.outcome.is_converged() && error(&cg.x, &exact) < 1e-11);
             assert_eq!(cg.products, 5);
         }
         // The residual is the true one.
@@ -74,13 +74,12 @@ fn preconditioners_shorten_the_way() {
     let a = diagonal(&|x| x);
     let nearly = diagonal(&|x| 1.0 / (x + 0.1 * (x.sin() + 1.0)));
     let b: Vec<f64> = Probe::Gaussian.draw(&60, 5, 0).unwrap();
-    let go_on = |_: &burnscape_krylov::SolveStep| ControlFlow::Continue(());
     let cg = CgConfig::new().with_tolerance(1e-10);
     let (plain, better) = (
         cg.run(&a, &b).unwrap(),
-        cg.run_observed(&a, &b, Some(&nearly), go_on).unwrap(),
+        cg.run_preconditioned(&a, &b, &nearly).unwrap(),
     );
-    assert!(plain.converged && better.converged);
+    assert!(plain.outcome.is_converged() && better.outcome.is_converged());
     assert!(
         2 * better.products < plain.products,
         "{} {}",
@@ -91,9 +90,9 @@ fn preconditioners_shorten_the_way() {
     let minres = MinresConfig::new().with_tolerance(1e-10);
     let (plain, better) = (
         minres.run(&a, &b).unwrap(),
-        minres.run_observed(&a, &b, Some(&nearly), go_on).unwrap(),
+        minres.run_preconditioned(&a, &b, &nearly).unwrap(),
     );
-    assert!(plain.converged && better.converged);
+    assert!(plain.outcome.is_converged() && better.outcome.is_converged());
     assert!(
         2 * better.products < plain.products,
         "{} {}",
@@ -109,12 +108,13 @@ fn minres_never_lets_the_residual_grow() {
     let a = with_spectrum(&values);
     let b: Vec<f64> = Probe::Gaussian.draw(&50, 6, 0).unwrap();
     let mut residuals = Vec::new();
-    let observe = |step: &burnscape_krylov::SolveStep| {
-        residuals.push(step.residual);
+    let observed = (&a).observed(|step| {
+        residuals.extend(step.error);
         ControlFlow::Continue(())
-    };
-    let found = MinresConfig::new().run_observed(&a, &b, None::<&Symmetric<Dense>>, observe);
-    assert!(found.unwrap().converged);
+    });
+    let found = MinresConfig::new().run(&observed, &b);
+    assert!(found.unwrap().outcome.is_converged());
+    drop(observed);
     assert!(
         residuals
             .windows(2)
@@ -127,9 +127,9 @@ fn what_has_no_solution_is_told() {
     // The right-hand side leaves the range of a singular operator.
     let a = Symmetric::verified(Dense::diagonal(&[2.0, 0.0]), 1e-12, 0).unwrap();
     let found = MinresConfig::new().run(&a, &vec![2.0, 1.0]).unwrap();
-    assert!(!found.converged && (found.residual - 0.2_f64.sqrt()).abs() < 1e-12);
+    assert!(!found.outcome.is_converged() && (found.residual - 0.2_f64.sqrt()).abs() < 1e-12);
     let zero = MinresConfig::new().run(&a, &vec![0.0, 0.0]).unwrap();
-    assert!(zero.converged && zero.x == [0.0, 0.0] && zero.products == 0);
+    assert!(zero.outcome.is_converged() && zero.x == [0.0, 0.0] && zero.products == 0);
     // A negative direction.
     let saddle = Symmetric::verified(Dense::diagonal(&[2.0, -1.0]), 1e-12, 0).unwrap();
     let refused = CgConfig::new().run(&saddle, &vec![0.0, 1.0]).map(|_| ());
@@ -145,7 +145,7 @@ fn what_has_no_solution_is_told() {
     let slow = with_spectrum(&values);
     let b: Vec<f64> = Probe::Gaussian.draw(&59, 7, 0).unwrap();
     let few = CgConfig::new().with_max_products(3).run(&slow, &b).unwrap();
-    assert!(!few.converged && few.products == 4);
+    assert!(!few.outcome.is_converged() && few.products == 4);
     let refused = CgConfig::new().run(&slow, &vec![f64::NAN; 59]).map(|_| ());
     assert!(matches!(
         refused,
@@ -174,7 +174,6 @@ fn a_right_hand_side_far_larger_than_the_operator_is_solved_for() {
     let (positive, indefinite) = (with_spectrum(&values), with_spectrum(&signs));
     let diagonal = Symmetric::verified(Dense::diagonal(&values), 1e-12, 0).unwrap();
     let exact: Vec<f64> = Probe::Gaussian.draw(&30, 5, 0).unwrap();
-    let go_on = |_: &burnscape_krylov::SolveStep| ControlFlow::Continue(());
     for size in [1.0, 1e14, 1e18, 1e30, 1e100] {
         let exact: Vec<f64> = exact.iter().map(|x| size * x).collect();
         let b = |a: &Symmetric<Dense>| a.matvec(&exact).unwrap();
@@ -183,18 +182,18 @@ fn a_right_hand_side_far_larger_than_the_operator_is_solved_for() {
             cg.run(&positive, &b(&positive)),
             minres.run(&positive, &b(&positive)),
             minres.run(&indefinite, &b(&indefinite)),
-            cg.run_observed(&diagonal, &b(&diagonal), Some(&nearly), go_on),
-            minres.run_observed(&diagonal, &b(&diagonal), Some(&nearly), go_on),
+            cg.run_preconditioned(&diagonal, &b(&diagonal), &nearly),
+            minres.run_preconditioned(&diagonal, &b(&diagonal), &nearly),
         ] {
             let found = found.unwrap();
-            assert!(found.converged, "{size:e}: {}", found.residual);
+            assert!(found.outcome.is_converged(), "{size:e}: {}", found.residual);
             assert!(error(&found.x, &exact) < 1e-7, "{size:e}");
         }
     }
     // Single precision has fewer digits for this to happen in.
     let a = burnscape_krylov::Scaled::new(Rounded, 2.0).unwrap();
     let found = MinresConfig::new().run(&a, &vec![2e6, -4e6, 6e6]).unwrap();
-    assert!(found.converged && (found.x[1] + 1e6).abs() < 10.0);
+    assert!(found.outcome.is_converged() && (found.x[1] + 1e6).abs() < 10.0);
 }
 
 /// `diag(1, 2, 3)` in single precision.
@@ -230,6 +229,6 @@ fn minres_does_not_solve_with_rounding_where_the_operator_is_singular_along_the_
     let mut b: Vec<f64> = mirror.iter().map(|x| -share * x).collect();
     b[0] += 1.0;
     let found = MinresConfig::new().run(&a, &b).unwrap();
-    assert!(!found.converged && found.x.iter().all(|x| x.abs() < 1e-12));
+    assert!(!found.outcome.is_converged() && found.x.iter().all(|x| x.abs() < 1e-12));
     assert!((found.residual - 1.0).abs() < 1e-12);
 }

@@ -11,8 +11,8 @@ mod spectra;
 use std::ops::ControlFlow;
 
 use burnscape_krylov::{
-    Counted, Dense, DiagonalConfig, HostError, KrylovError, LinearOperator, Symmetric, TraceConfig,
-    TraceEstimate, TraceMethod, VectorSpace, to_dense,
+    Counted, Dense, DiagonalConfig, HostError, KrylovError, LinearOperator, Outcome, Symmetric,
+    TraceConfig, TraceMethod, VectorSpace, to_dense,
 };
 use spectra::{Diagonal, Single, size, with_spectrum};
 
@@ -204,19 +204,24 @@ fn methods_stop_at_their_tolerance() {
             .with_tolerance(0.03);
         let found = config.run(&a).unwrap();
         println!("{method:?}: {} products to 3 %", found.products);
-        assert!(found.converged && found.products < 6000);
+        assert!(found.outcome.is_converged() && found.products < 6000);
         assert!(found.half_width.unwrap() <= 0.03 * found.value.abs());
         assert!((found.value - exact).abs() < 0.1 * exact);
         // What an observer sees last is what comes out; it can stop before.
         let mut seen = Vec::new();
-        let observe = |estimate: &TraceEstimate| {
-            seen.push(*estimate);
+        let observed = (&a).observed(|step| {
+            seen.push((step.num_matvecs, step.value));
             ControlFlow::Continue(())
-        };
-        let again = config.run_observed(&a, observe).unwrap();
-        assert_eq!((again, seen.last().copied()), (found, Some(found)));
-        let first = config.run_observed(&a, |_| ControlFlow::Break(())).unwrap();
-        assert_eq!(first, seen[0]);
+        });
+        let again = config.run(&observed).unwrap();
+        drop(observed);
+        let last = seen.last().copied();
+        let said = (found.products, Some(found.value));
+        assert_eq!((again, last), (found, Some(said)));
+        let stopped = (&a).observed(|_| ControlFlow::Break(()));
+        let first = config.run(&stopped).unwrap();
+        assert_eq!((first.products, Some(first.value)), seen[0]);
+        assert_eq!(first.outcome, Outcome::Stopped);
     }
 }
 
@@ -245,15 +250,14 @@ fn traces_of_blocks_come_from_the_same_products() {
         diagonal[40..].iter().sum(),
     ];
     let config = TraceConfig::new().with_max_products(24);
-    let on = |_| ControlFlow::Continue(());
     let whole = config.run(&a).unwrap();
-    let blocks = config.run_blocks(&a, parts, on).unwrap();
+    let blocks = config.run_blocks(&a, parts).unwrap();
     let sum: f64 = blocks.iter().map(|block| block.value).sum();
     assert!((sum - whole.value).abs() < 1e-11 * whole.value.abs());
     // Each interval covers its own trace as often as it says.
     let mut covered = [0; 3];
     for seed in 0..1000 {
-        let blocks = config.clone().with_seed(seed).run_blocks(&a, parts, on);
+        let blocks = config.clone().with_seed(seed).run_blocks(&a, parts);
         for ((block, exact), covered) in blocks.unwrap().iter().zip(exact).zip(&mut covered) {
             *covered += usize::from((block.value - exact).abs() <= block.half_width.unwrap());
         }
@@ -265,13 +269,13 @@ fn traces_of_blocks_come_from_the_same_products() {
         .clone()
         .with_max_products(100_000)
         .with_tolerance(0.05)
-        .run_blocks(&a, parts, on)
+        .run_blocks(&a, parts)
         .unwrap();
     let total: f64 = stopped.iter().map(|block| block.value).sum();
     assert!(
         stopped
             .iter()
-            .all(|block| block.converged && block.half_width.unwrap() <= 0.05 * total)
+            .all(|block| block.outcome.is_converged() && block.half_width.unwrap() <= 0.05 * total)
     );
     let calls = std::cell::Cell::new(0);
     let changing = |_: &Vec<f64>, _: &Vec<f64>| -> Result<Vec<f64>, HostError> {
@@ -282,7 +286,7 @@ fn traces_of_blocks_come_from_the_same_products() {
         expected: 1,
         found: 2,
     };
-    assert_eq!(config.run_blocks(&a, changing, on).map(|_| ()), Err(count));
+    assert_eq!(config.run_blocks(&a, changing).map(|_| ()), Err(count));
 }
 
 #[test]
@@ -355,14 +359,13 @@ fn blocks_share_passes_and_change_no_sample() {
         (block.run_squared_frobenius(&a).unwrap(), a.1.take()),
         (norm, 3)
     );
-    let on = |_| ControlFlow::Continue(());
     let halves = |v: &Vec<f64>, product: &Vec<f64>| -> Result<Vec<f64>, HostError> {
         Ok(vec![v[..15].to_vec().dot(&product[..15].to_vec())?])
     };
-    let parts = config.run_blocks(&a, halves, on).unwrap();
+    let parts = config.run_blocks(&a, halves).unwrap();
     a.1.take();
     assert_eq!(
-        (block.run_blocks(&a, halves, on).unwrap(), a.1.take()),
+        (block.run_blocks(&a, halves).unwrap(), a.1.take()),
         (parts, 3)
     );
 }
@@ -376,16 +379,18 @@ fn samples_do_not_depend_on_how_many_there_are() {
     for method in METHODS {
         let config = TraceConfig::new().with_method(method).with_max_products(29);
         let mut seen = Vec::new();
-        let observe = |estimate: &TraceEstimate| {
-            seen.push(*estimate);
+        let observed = (&a).observed(|step| {
+            seen.push((step.num_matvecs, step.value, step.error));
             ControlFlow::Continue(())
-        };
-        config.run_observed(&a, observe).unwrap();
+        });
+        config.run(&observed).unwrap();
+        drop(observed);
         // Hutch++ plans its thirds; the others go on from where they are.
         if method != TraceMethod::HutchPlusPlus {
             let middle = seen[seen.len() / 2];
-            let short = config.with_max_products(middle.products).run(&a).unwrap();
-            assert_eq!(short, middle, "{method:?}");
+            let short = config.with_max_products(middle.0).run(&a).unwrap();
+            let said = (short.products, Some(short.value), short.half_width);
+            assert_eq!(said, middle, "{method:?}");
         }
     }
 }
@@ -462,21 +467,26 @@ fn two_samples_that_agree_by_chance_have_not_converged() {
         for products in [2, 3] {
             let found = run(products, seed);
             agreed += usize::from(found.half_width == Some(0.0));
-            assert!(!found.converged, "{found:?}");
+            assert!(!found.outcome.is_converged(), "{found:?}");
         }
         let blocks = |v: &Vec<f64>, product: &Vec<f64>| -> Result<Vec<f64>, HostError> {
             Ok(vec![v.dot(product)?])
         };
         let config = TraceConfig::new().with_tolerance(0.01).with_max_products(2);
         let config = config.with_seed(seed);
-        let found = config
-            .run_blocks(&a, blocks, |_| ControlFlow::Continue(()))
-            .unwrap();
-        assert!(!found[0].converged);
+        let found = config.run_blocks(&a, blocks).unwrap();
+        assert!(!found[0].outcome.is_converged());
         let config = DiagonalConfig::new()
             .with_tolerance(0.01)
             .with_max_products(2);
-        assert!(!config.with_seed(seed).run(&a).unwrap().converged);
+        assert!(
+            !config
+                .with_seed(seed)
+                .run(&a)
+                .unwrap()
+                .outcome
+                .is_converged()
+        );
     }
     assert!(agreed > 20);
 }

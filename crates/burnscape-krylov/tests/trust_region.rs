@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 
 use burnscape_krylov::{
     Counted, Dense, HostError, KrylovError, LinearOperator, Probe, SelfAdjoint, Symmetric,
-    TrustRegionConfig, TrustRegionPlace, TrustRegionSolution, TrustRegionStage, VectorSpace,
+    TrustRegionConfig, TrustRegionPlace, TrustRegionSolution, VectorSpace,
 };
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use proptest::prelude::*;
@@ -80,7 +80,9 @@ fn assert_optimal<A: SelfAdjoint<Vector = Vec<f64>>>(
     let value = g.to_vec().dot(&found.v).unwrap() + 0.5 * found.v.dot(&product).unwrap();
     assert_near(value, found.value, 1e-12 * value.abs().max(1.0));
     assert!(found.v.norm().unwrap() <= rho * (1.0 + 1e-12));
-    assert!(found.converged && found.certified && found.residual <= found.goal + 1e-12);
+    assert!(
+        found.outcome.is_converged() && found.certified && found.residual <= found.goal + 1e-12
+    );
 }
 
 #[test]
@@ -128,7 +130,7 @@ fn the_hard_case_of_two_dimensions_has_both_signs() {
     let blind = TrustRegionConfig::maximize(0.5).with_certificate(false);
     let found = blind.run(&h, &vec![0.0, 0.3]).unwrap();
     assert_near(found.v[1], 0.5, 1e-12);
-    assert!(!found.certified && found.converged && found.twin.is_none());
+    assert!(!found.certified && found.outcome.is_converged() && found.twin.is_none());
 }
 
 #[test]
@@ -289,7 +291,7 @@ fn an_eigenvalue_just_beyond_the_multiplier_is_not_overlooked() {
         };
         assert_eq!(found.place, place, "{shift}");
         assert_near(found.multiplier, multiplier, 1e-6);
-        assert!(found.certified && found.converged);
+        assert!(found.certified && found.outcome.is_converged());
         found_beyond += usize::from(shift > 0.0);
         println!("{shift:+}: {} products", found.products);
     }
@@ -319,7 +321,7 @@ proptest! {
         let found = config.run(&a, &g).unwrap();
         let top = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let size = g.norm().unwrap() + 3.0 * radius;
-        prop_assert!(found.converged && found.certified, "{:?}", found);
+        prop_assert!(found.outcome.is_converged() && found.certified, "{:?}", found);
         prop_assert!(found.multiplier >= top.max(0.0) - 1e-9);
         for v in [Some(&found.v), found.twin.as_ref()].into_iter().flatten() {
             let product = a.matvec(v).unwrap();
@@ -438,7 +440,7 @@ fn single_precision_reaches_its_own_rounding() {
     let g: Vec<f32> = Probe::Gaussian.draw(&30, 2, 0).unwrap();
     let config = TrustRegionConfig::maximize(0.7).with_tolerance(1e-14);
     let found = config.run(&Single(values.clone()), &g).unwrap();
-    assert!(found.converged && found.certified, "{found:?}");
+    assert!(found.outcome.is_converged() && found.certified, "{found:?}");
     let wide: Vec<f64> = values.iter().map(|d| f64::from(*d)).collect();
     let g: Vec<f64> = g.iter().map(|g| f64::from(*g)).collect();
     let (mu, v) = reference(&wide, &DMatrix::identity(30, 30), &g, 0.7);
@@ -463,12 +465,12 @@ fn products_are_counted_shown_and_limited() {
     let a = Counted::new(a);
     let mut seen = Vec::new();
     let config = TrustRegionConfig::maximize(1.0);
-    let found = config
-        .run_observed(&a, &g, |step| {
-            seen.push((step.products, step.stage));
-            ControlFlow::Continue(())
-        })
-        .unwrap();
+    let observed = (&a).observed(|step| {
+        seen.push((step.num_matvecs, step.task));
+        ControlFlow::Continue(())
+    });
+    let found = config.run(&observed, &g).unwrap();
+    drop(observed);
     assert_eq!(found.products, a.num_matvecs());
     assert_eq!(seen.len() + 1, found.products);
     assert!(
@@ -476,21 +478,18 @@ fn products_are_counted_shown_and_limited() {
             .enumerate()
             .all(|(i, (products, _))| *products == i + 1)
     );
-    assert!(
-        seen.iter()
-            .any(|(_, stage)| *stage == TrustRegionStage::Certificate)
-    );
+    assert!(seen.iter().any(|(_, task)| *task == "certificate"));
 
     // Stopped, it is what the vectors so far give, and says that it is not the solution.
-    let stop = |_: &_| ControlFlow::Break(());
-    let one = config.run_observed(&a, &g, stop).unwrap();
-    assert!(!one.converged && !one.certified);
+    let stopped = (&a).observed(|_| ControlFlow::Break(()));
+    let one = config.run(&stopped, &g).unwrap();
+    assert!(!one.outcome.is_converged() && !one.certified);
     assert_eq!(one.products, 2);
     let norm = g.norm().unwrap();
     let cosine = one.v.dot(&g).unwrap() / norm / one.v.norm().unwrap();
     assert_near(cosine, 1.0, 1e-12);
     let few = config.with_max_basis(4).run(&a, &g).unwrap();
-    assert!(!few.converged && few.residual > few.goal);
+    assert!(!few.outcome.is_converged() && few.residual > few.goal);
     assert!(few.value > one.value && few.value < found.value);
 }
 
@@ -499,19 +498,19 @@ fn every_product_but_the_last_is_shown_in_the_hard_case_too() {
     let config = TrustRegionConfig::maximize(1.0);
     let hard = Counted::new(diagonal(&[4.0, 1.0, 0.5, -1.0]));
     let mut seen = Vec::new();
-    let found = config
-        .run_observed(&hard, &vec![0.0, 0.3, 0.1, 0.1], |step| {
-            seen.push((step.products, step.stage));
-            ControlFlow::Continue(())
-        })
-        .unwrap();
+    let observed = (&hard).observed(|step| {
+        seen.push((step.num_matvecs, step.task));
+        ControlFlow::Continue(())
+    });
+    let found = config.run(&observed, &vec![0.0, 0.3, 0.1, 0.1]).unwrap();
+    drop(observed);
     assert_eq!(found.place, TrustRegionPlace::HardCase);
     assert_eq!(found.products, hard.num_matvecs());
     assert_eq!(seen.len() + 1, found.products);
     let mut counts = seen.iter().enumerate();
     assert!(counts.all(|(i, (products, _))| *products == i + 1));
-    for stage in [TrustRegionStage::Eigenvector, TrustRegionStage::Complement] {
-        assert!(seen.iter().any(|(_, seen)| *seen == stage), "{stage:?}");
+    for task in ["trust region", "certificate", "certificate: eigenvector"] {
+        assert!(seen.iter().any(|(_, seen)| *seen == task), "{task}");
     }
 }
 

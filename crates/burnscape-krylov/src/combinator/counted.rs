@@ -1,6 +1,7 @@
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::{Adjoint, LinearOperator, SelfAdjoint, VectorSpace};
+use crate::{Adjoint, LinearOperator, SelfAdjoint, Step, VectorSpace};
 
 /// The same operator, counting its products.
 ///
@@ -77,6 +78,14 @@ impl<A: LinearOperator> LinearOperator for Counted<A> {
     fn matmat(&self, vectors: &[A::Domain]) -> Result<Vec<A::Range>, A::Error> {
         self.num_matvecs.fetch_add(vectors.len(), Ordering::Relaxed);
         self.operator.matmat(vectors)
+    }
+
+    fn report(&self, step: &Step) -> ControlFlow<()> {
+        self.operator.report(step)
+    }
+
+    fn is_stop(&self, error: &A::Error) -> bool {
+        self.operator.is_stop(error)
     }
 }
 

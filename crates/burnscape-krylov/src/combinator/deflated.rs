@@ -1,6 +1,8 @@
+use std::ops::ControlFlow;
+
 use crate::error::raise;
 use crate::{
-    Adjoint, KrylovError, LinearOperator, Orthonormal, SelfAdjoint, Square, VectorBlock,
+    Adjoint, KrylovError, LinearOperator, Orthonormal, SelfAdjoint, Square, Step, VectorBlock,
     VectorSpace,
 };
 
@@ -88,6 +90,14 @@ impl<A: Square> LinearOperator for Deflated<A> {
     fn matmat(&self, vectors: &[A::Vector]) -> Result<Vec<A::Vector>, A::Error> {
         let rejected = self.reject_each(vectors.iter().cloned())?;
         self.reject_each(self.operator.matmat(&rejected)?)
+    }
+
+    fn report(&self, step: &Step) -> ControlFlow<()> {
+        self.operator.report(step)
+    }
+
+    fn is_stop(&self, error: &A::Error) -> bool {
+        self.operator.is_stop(error)
     }
 }
 

@@ -1,8 +1,10 @@
+use std::ops::ControlFlow;
+
 use thiserror::Error;
 
 use crate::{
-    Adjoint, CgConfig, KrylovError, LinearOperator, MinresConfig, SelfAdjoint, Solution, Square,
-    VectorSpace,
+    Adjoint, CgConfig, KrylovError, LinearOperator, MinresConfig, Outcome, SelfAdjoint, Solution,
+    Square, Step, VectorSpace,
 };
 
 /// The method that an [`Inverse`] solves with.
@@ -37,6 +39,9 @@ pub enum InverseError<X, E> {
     /// The solver failed.
     #[error(transparent)]
     Solve(KrylovError<E>),
+    /// An observer of the operator ended the solver.
+    #[error("the solver was stopped; let it make a few more products")]
+    Stopped,
     /// The solver did not come within its tolerance.
     #[error(
         "the solver reached a residual of {residual:e} after {products} products, and did not \
@@ -58,7 +63,8 @@ pub enum InverseError<X, E> {
 ///
 /// # Cost
 ///
-/// As many products with `A` as the solver takes, each time.
+/// As many products with `A` as the solver takes, each time. An observer of `A` sees the solver's steps
+/// between those of the run, and a product ends with the solver that it stops.
 ///
 /// # Example
 ///
@@ -127,14 +133,26 @@ impl<A: SelfAdjoint> LinearOperator for Inverse<A> {
     }
 
     fn matvec(&self, v: &A::Vector) -> Result<A::Vector, Self::Error> {
-        let found = self.solve(v).map_err(InverseError::Solve)?;
-        match found.converged {
-            true => Ok(found.x),
-            false => Err(InverseError::Unconverged {
+        let found = match self.solve(v) {
+            Err(error) if error.is_stop(&self.operator) => return Err(InverseError::Stopped),
+            found => found.map_err(InverseError::Solve)?,
+        };
+        match found.outcome {
+            Outcome::Converged => Ok(found.x),
+            Outcome::Stopped => Err(InverseError::Stopped),
+            Outcome::LimitReached => Err(InverseError::Unconverged {
                 residual: found.residual,
                 products: found.products,
             }),
         }
+    }
+
+    fn report(&self, step: &Step) -> ControlFlow<()> {
+        self.operator.report(step)
+    }
+
+    fn is_stop(&self, error: &Self::Error) -> bool {
+        matches!(error, InverseError::Stopped)
     }
 }
 

@@ -1,5 +1,8 @@
+use std::ops::ControlFlow;
+
+use super::stop_flag::StopFlag;
 use crate::error::raise;
-use crate::{Adjoint, KrylovError, LinearOperator, VectorSpace};
+use crate::{Adjoint, KrylovError, LinearOperator, Step, VectorSpace};
 
 /// `A B`: first `B`, then `A`.
 ///
@@ -25,6 +28,7 @@ use crate::{Adjoint, KrylovError, LinearOperator, VectorSpace};
 pub struct Product<A, B> {
     outer: A,
     inner: B,
+    stop: StopFlag,
 }
 
 impl<A, B> Product<A, B>
@@ -39,7 +43,11 @@ where
     /// [`KrylovError::Operator`] if the range of `inner` is not the domain of `outer`.
     pub fn new(outer: A, inner: B) -> Result<Self, KrylovError<A::Error>> {
         A::Domain::check_same(&outer.domain(), &inner.range()).map_err(raise)?;
-        Ok(Self { outer, inner })
+        Ok(Self {
+            outer,
+            inner,
+            stop: StopFlag::default(),
+        })
     }
 }
 
@@ -73,11 +81,23 @@ where
     }
 
     fn matvec(&self, v: &B::Domain) -> Result<A::Range, A::Error> {
-        self.outer.matvec(&self.inner.matvec(v)?)
+        let inner = self.stop.pass(&self.inner, self.inner.matvec(v))?;
+        self.stop.pass(&self.outer, self.outer.matvec(&inner))
     }
 
     fn matmat(&self, vectors: &[B::Domain]) -> Result<Vec<A::Range>, A::Error> {
-        self.outer.matmat(&self.inner.matmat(vectors)?)
+        let inner = self.stop.pass(&self.inner, self.inner.matmat(vectors))?;
+        self.stop.pass(&self.outer, self.outer.matmat(&inner))
+    }
+
+    fn report(&self, step: &Step) -> ControlFlow<()> {
+        let outer = self.outer.report(step);
+        let inner = self.inner.report(step);
+        if outer.is_break() { outer } else { inner }
+    }
+
+    fn is_stop(&self, error: &A::Error) -> bool {
+        self.outer.is_stop(error) || self.stop.is_set()
     }
 }
 
@@ -87,12 +107,16 @@ where
     B: Adjoint<Range = A::Domain>,
 {
     fn matvec_adjoint(&self, u: &A::Range) -> Result<B::Domain, A::Error> {
-        Ok(self.inner.matvec_adjoint(&self.outer.matvec_adjoint(u)?)?)
+        let outer = self.outer.matvec_adjoint(u);
+        let outer = self.stop.pass(&self.outer, outer)?;
+        let inner = self.inner.matvec_adjoint(&outer);
+        Ok(self.stop.pass(&self.inner, inner)?)
     }
 
     fn matmat_adjoint(&self, vectors: &[A::Range]) -> Result<Vec<B::Domain>, A::Error> {
-        Ok(self
-            .inner
-            .matmat_adjoint(&self.outer.matmat_adjoint(vectors)?)?)
+        let outer = self.outer.matmat_adjoint(vectors);
+        let outer = self.stop.pass(&self.outer, outer)?;
+        let inner = self.inner.matmat_adjoint(&outer);
+        Ok(self.stop.pass(&self.inner, inner)?)
     }
 }

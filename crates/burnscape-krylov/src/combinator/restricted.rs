@@ -1,7 +1,9 @@
+use std::ops::ControlFlow;
+
 use crate::error::raise;
 use crate::{
-    Adjoint, HostError, KrylovError, LinearOperator, Orthonormal, SelfAdjoint, Square, VectorBlock,
-    VectorSpace,
+    Adjoint, HostError, KrylovError, LinearOperator, Orthonormal, SelfAdjoint, Square, Step,
+    VectorBlock, VectorSpace,
 };
 
 /// `Q A Qᵀ` for orthonormal rows `Q`: what `A` does within a subspace, in the coordinates of its
@@ -99,6 +101,14 @@ impl<A: Square<Error: From<HostError>>> LinearOperator for Restricted<A> {
 
     fn matmat(&self, vectors: &[Vec<f64>]) -> Result<Vec<Vec<f64>>, A::Error> {
         self.coordinates_each(&self.operator.matmat(&self.lift_each(vectors)?)?)
+    }
+
+    fn report(&self, step: &Step) -> ControlFlow<()> {
+        self.operator.report(step)
+    }
+
+    fn is_stop(&self, error: &A::Error) -> bool {
+        self.operator.is_stop(error)
     }
 }
 

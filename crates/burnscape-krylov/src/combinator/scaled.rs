@@ -1,5 +1,7 @@
+use std::ops::ControlFlow;
+
 use super::finite;
-use crate::{Adjoint, KrylovError, LinearOperator, SelfAdjoint, VectorSpace};
+use crate::{Adjoint, KrylovError, LinearOperator, SelfAdjoint, Step, VectorSpace};
 
 /// `factor · A`.
 ///
@@ -67,6 +69,14 @@ impl<A: LinearOperator> LinearOperator for Scaled<A> {
     fn matmat(&self, vectors: &[A::Domain]) -> Result<Vec<A::Range>, A::Error> {
         let products = self.operator.matmat(vectors)?.into_iter();
         Ok(products.map(|product| product.scale(self.factor)).collect())
+    }
+
+    fn report(&self, step: &Step) -> ControlFlow<()> {
+        self.operator.report(step)
+    }
+
+    fn is_stop(&self, error: &A::Error) -> bool {
+        self.operator.is_stop(error)
     }
 }
 

@@ -1,5 +1,7 @@
+use std::ops::ControlFlow;
+
 use super::finite;
-use crate::{Adjoint, KrylovError, LinearOperator, SelfAdjoint, Square, VectorSpace};
+use crate::{Adjoint, KrylovError, LinearOperator, SelfAdjoint, Square, Step, VectorSpace};
 
 /// `A + sigma · I`: every eigenvalue moves by `sigma`.
 ///
@@ -76,6 +78,14 @@ impl<A: Square> LinearOperator for Shifted<A> {
 
     fn matmat(&self, vectors: &[A::Vector]) -> Result<Vec<A::Vector>, A::Error> {
         Ok(self.shift(self.operator.matmat(vectors)?, vectors)?)
+    }
+
+    fn report(&self, step: &Step) -> ControlFlow<()> {
+        self.operator.report(step)
+    }
+
+    fn is_stop(&self, error: &A::Error) -> bool {
+        self.operator.is_stop(error)
     }
 }
 

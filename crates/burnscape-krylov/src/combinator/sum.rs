@@ -1,5 +1,8 @@
+use std::ops::ControlFlow;
+
+use super::stop_flag::StopFlag;
 use crate::error::raise;
-use crate::{Adjoint, KrylovError, LinearOperator, SelfAdjoint, VectorSpace};
+use crate::{Adjoint, KrylovError, LinearOperator, SelfAdjoint, Step, VectorSpace};
 
 /// `A + B`. For weights, sum [`Scaled`](crate::Scaled) operators.
 ///
@@ -23,6 +26,7 @@ use crate::{Adjoint, KrylovError, LinearOperator, SelfAdjoint, VectorSpace};
 pub struct Sum<A, B> {
     left: A,
     right: B,
+    stop: StopFlag,
 }
 
 impl<A, B> Sum<A, B>
@@ -38,7 +42,11 @@ where
     pub fn new(left: A, right: B) -> Result<Self, KrylovError<A::Error>> {
         A::Domain::check_same(&left.domain(), &right.domain()).map_err(raise)?;
         A::Range::check_same(&left.range(), &right.range()).map_err(raise)?;
-        Ok(Self { left, right })
+        Ok(Self {
+            left,
+            right,
+            stop: StopFlag::default(),
+        })
     }
 }
 
@@ -77,14 +85,25 @@ where
     }
 
     fn matvec(&self, v: &A::Domain) -> Result<A::Range, A::Error> {
-        Ok(self.left.matvec(v)?.axpy(1.0, &self.right.matvec(v)?)?)
+        let left = self.stop.pass(&self.left, self.left.matvec(v))?;
+        let right = self.stop.pass(&self.right, self.right.matvec(v))?;
+        Ok(left.axpy(1.0, &right)?)
     }
 
     fn matmat(&self, vectors: &[A::Domain]) -> Result<Vec<A::Range>, A::Error> {
-        Ok(add(
-            self.left.matmat(vectors)?,
-            &self.right.matmat(vectors)?,
-        )?)
+        let left = self.stop.pass(&self.left, self.left.matmat(vectors))?;
+        let right = self.stop.pass(&self.right, self.right.matmat(vectors))?;
+        Ok(add(left, &right)?)
+    }
+
+    fn report(&self, step: &Step) -> ControlFlow<()> {
+        let left = self.left.report(step);
+        let right = self.right.report(step);
+        if left.is_break() { left } else { right }
+    }
+
+    fn is_stop(&self, error: &A::Error) -> bool {
+        self.left.is_stop(error) || self.stop.is_set()
     }
 }
 
@@ -94,17 +113,16 @@ where
     B: Adjoint<Domain = A::Domain, Range = A::Range>,
 {
     fn matvec_adjoint(&self, u: &A::Range) -> Result<A::Domain, A::Error> {
-        Ok(self
-            .left
-            .matvec_adjoint(u)?
-            .axpy(1.0, &self.right.matvec_adjoint(u)?)?)
+        let left = self.stop.pass(&self.left, self.left.matvec_adjoint(u))?;
+        let right = self.stop.pass(&self.right, self.right.matvec_adjoint(u))?;
+        Ok(left.axpy(1.0, &right)?)
     }
 
     fn matmat_adjoint(&self, vectors: &[A::Range]) -> Result<Vec<A::Domain>, A::Error> {
-        Ok(add(
-            self.left.matmat_adjoint(vectors)?,
-            &self.right.matmat_adjoint(vectors)?,
-        )?)
+        let left = self.left.matmat_adjoint(vectors);
+        let left = self.stop.pass(&self.left, left)?;
+        let right = self.right.matmat_adjoint(vectors);
+        Ok(add(left, &self.stop.pass(&self.right, right)?)?)
     }
 }
 

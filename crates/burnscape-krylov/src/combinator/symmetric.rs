@@ -1,5 +1,7 @@
+use std::ops::ControlFlow;
+
 use crate::{
-    Adjoint, KrylovError, LinearOperator, SelfAdjoint, Square, VectorSpace, symmetry_defect,
+    Adjoint, KrylovError, LinearOperator, SelfAdjoint, Square, Step, VectorSpace, symmetry_defect,
 };
 
 /// Pairs of vectors a claim is checked with. One would do; the second costs two products more.
@@ -90,6 +92,14 @@ impl<A: Square> LinearOperator for Symmetric<A> {
 
     fn matmat(&self, vectors: &[A::Vector]) -> Result<Vec<A::Vector>, A::Error> {
         self.operator.matmat(vectors)
+    }
+
+    fn report(&self, step: &Step) -> ControlFlow<()> {
+        self.operator.report(step)
+    }
+
+    fn is_stop(&self, error: &A::Error) -> bool {
+        self.operator.is_stop(error)
     }
 }
 

@@ -1,4 +1,6 @@
-use crate::{Adjoint, LinearOperator, SelfAdjoint, VectorSpace};
+use std::ops::ControlFlow;
+
+use crate::{Adjoint, LinearOperator, SelfAdjoint, Step, VectorSpace};
 
 /// `Aᵀ`, of an operator whose adjoint is known.
 ///
@@ -53,6 +55,14 @@ impl<A: Adjoint> LinearOperator for Transposed<A> {
 
     fn matmat(&self, vectors: &[A::Range]) -> Result<Vec<A::Domain>, A::Error> {
         self.operator.matmat_adjoint(vectors)
+    }
+
+    fn report(&self, step: &Step) -> ControlFlow<()> {
+        self.operator.report(step)
+    }
+
+    fn is_stop(&self, error: &A::Error) -> bool {
+        self.operator.is_stop(error)
     }
 }
 

@@ -1,7 +1,7 @@
 use super::subspace::Subspace;
 use crate::error::raise;
 use crate::lanczos::{Apart, Settled, breadth};
-use crate::{Eigenpair, End, KrylovError, SelfAdjoint, VectorSpace};
+use crate::{Eigenpair, End, KrylovError, Outcome, SelfAdjoint, Square, Step, VectorSpace};
 
 /// What tells eigenvalues apart. With a tolerance coarser than elsewhere: whoever follows a pair from vectors that
 /// are close asks for few products and says with the tolerance how few.
@@ -44,14 +44,14 @@ const APART: Apart = Apart::within(2e-5, 1e-2);
 ///
 /// let diagonal = |shift: f64| Dense::diagonal(&(0..200).map(|i| f64::from(i) + shift).collect::<Vec<_>>());
 /// let top = DavidsonConfig::new(1, End::Top).with_extra(1);
-/// let first = top.run(&Symmetric::verified(diagonal(0.0), 1e-12, 0)?, &[])?;
+/// let first = top.run(&Symmetric::verified(diagonal(0.0), 1e-12, 0)?)?;
 /// assert!((first.pairs[0].value - 199.0).abs() < 1e-6);
 ///
 /// // The eigenvectors have not moved.
 /// let starts: Vec<_> = first.pairs.into_iter().map(|pair| pair.vector).collect();
-/// let second = top.run(&Symmetric::verified(diagonal(0.5), 1e-12, 0)?, &starts)?;
+/// let second = top.run_from(&Symmetric::verified(diagonal(0.5), 1e-12, 0)?, &starts)?;
 /// assert!((second.pairs[0].value - 199.5).abs() < 1e-6);
-/// assert!(second.converged && second.products <= 5);
+/// assert!(second.outcome.is_converged() && second.products <= 5);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -77,9 +77,9 @@ pub struct Davidson<V> {
     /// The `k` pairs asked for, the outermost first, and then the extra ones, as far as the subspace
     /// has them. Residuals are of the products that were made: true to rounding.
     pub pairs: Vec<Eigenpair<V>>,
-    /// Whether the residuals of the first `k` are within the goal, the values have settled, and no other Ritz
+    /// How the run ended. It has converged if the residuals of the first `k` are within the goal, the values have settled, and no other Ritz
     /// pair may belong further out. From one random vector, copies of a multiple eigenvalue may be missed.
-    pub converged: bool,
+    pub outcome: Outcome,
     /// What residuals were to be at most: `tolerance · |A|`, with the largest Ritz value for `|A|`.
     pub goal: f64,
     /// Products used.
@@ -99,6 +99,8 @@ const LONE: f64 = 3.0;
 
 /// What a subspace has found.
 struct State<V> {
+    /// The first residual that is too large, or the largest one.
+    error: Option<f64>,
     goal: f64,
     /// Whether the wanted pairs have small residuals.
     is_good: bool,
@@ -158,6 +160,18 @@ impl DavidsonConfig {
         self
     }
 
+    /// Runs from a random vector.
+    ///
+    /// # Errors
+    ///
+    /// As [`run_from`](Self::run_from).
+    pub fn run<A: SelfAdjoint + ?Sized>(
+        &self,
+        operator: &A,
+    ) -> Result<Davidson<A::Vector>, KrylovError<A::Error>> {
+        self.run_from(operator, &[])
+    }
+
     /// Runs from `starts`, in the order of their importance. They need not be orthonormal; those that
     /// depend on others are left out, and so are those beyond half the limit of products and those with
     /// a number that is not finite.
@@ -167,10 +181,10 @@ impl DavidsonConfig {
     /// [`KrylovError::TooMany`] for more pairs than dimensions or products,
     /// [`KrylovError::InvalidTolerance`], [`KrylovError::NonFinite`],
     /// [`KrylovError::Operator`], for starts of another space in particular.
-    pub fn run<A: SelfAdjoint + ?Sized>(
+    pub fn run_from<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
-        starts: &[A::Vector],
+        starts: &[<A as Square>::Vector],
     ) -> Result<Davidson<A::Vector>, KrylovError<A::Error>> {
         operator.check_square()?;
         let space = operator.domain();
@@ -186,10 +200,11 @@ impl DavidsonConfig {
         let capacity = (first.len() + SCOUTS + 4).min(self.max_products);
         let mut subspace = Subspace::new(space, capacity, self.seed).map_err(raise)?;
         subspace.push(operator, first.to_vec())?;
+        self.report(operator, &mut subspace, (None, None));
         for scout in 0..SCOUTS {
             let is_full = subspace.len() >= dimension.min(self.max_products);
             // Without starts the residuals span the same.
-            if is_full || (subspace.len() > 0 && starts.is_empty()) {
+            if is_full || subspace.is_stopped || (subspace.len() > 0 && starts.is_empty()) {
                 break;
             }
             let image = subspace.newest_image().filter(|_| scout > 0);
@@ -198,8 +213,28 @@ impl DavidsonConfig {
                 None => subspace.random().map_err(raise)?,
             };
             subspace.push(operator, vec![v])?;
+            self.report(operator, &mut subspace, (None, None));
         }
         self.grow(operator, &mut subspace, dimension)
+    }
+
+    /// Shows the subspace to an observer, once after every block.
+    fn report<A: SelfAdjoint + ?Sized>(
+        &self,
+        operator: &A,
+        subspace: &mut Subspace<A::Vector>,
+        (error, goal): (Option<f64>, Option<f64>),
+    ) {
+        if subspace.is_stopped || subspace.len() <= subspace.reported {
+            return;
+        }
+        subspace.reported = subspace.len();
+        let step = Step::new("eigenpairs", subspace.len())
+            .with_limit(self.max_products)
+            .with_value(subspace.ritz(self.end).first().map(|pair| pair.0))
+            .with_error(error)
+            .with_goal(goal);
+        subspace.is_stopped = operator.report(&step).is_break();
     }
 
     fn grow<A: SelfAdjoint + ?Sized>(
@@ -211,6 +246,7 @@ impl DavidsonConfig {
         let mut invariant = None;
         loop {
             let state = self.judge(subspace, &mut invariant).map_err(raise)?;
+            self.report(operator, subspace, (state.error, Some(state.goal)));
             let is_full = subspace.len() >= dimension.min(self.max_products);
             let found = |is_converged: bool, subspace: &Subspace<A::Vector>| {
                 let ritz = subspace.ritz(self.end);
@@ -218,13 +254,14 @@ impl DavidsonConfig {
                 let pairs: Result<Vec<_>, _> = wanted.map(|pair| subspace.pair(pair)).collect();
                 Ok(Davidson {
                     pairs: pairs.map_err(raise)?,
-                    converged: is_converged,
+                    outcome: Outcome::of(is_converged, subspace.is_stopped),
                     goal: state.goal,
                     products: subspace.len(),
                 })
             };
             let next = match state.next {
                 Next::Done => return found(true, subspace),
+                _ if subspace.is_stopped => return found(false, subspace),
                 _ if is_full => {
                     let is_spanned = subspace.len() == dimension;
                     return found(state.is_good && is_spanned, subspace);
@@ -237,12 +274,13 @@ impl DavidsonConfig {
                 grown = subspace.push(operator, vec![residual])?;
             }
             // A residual of rounding alone does not make it grow.
-            if grown == 0 {
+            if grown == 0 && !subspace.is_stopped {
                 let v = subspace.random().map_err(raise)?;
                 grown = subspace.push(operator, vec![v])?;
             }
             if grown == 0 {
-                return found(state.is_good, subspace);
+                // A product that was stopped has left the subspace as it was, and that had not converged.
+                return found(state.is_good && !subspace.is_stopped, subspace);
             }
         }
     }
@@ -259,6 +297,7 @@ impl DavidsonConfig {
         let mut ascending: Vec<f64> = ritz.iter().map(|pair| pair.0).collect();
         ascending.sort_by(f64::total_cmp);
         let mut state = State {
+            error: None,
             goal: 0.0,
             is_good: false,
             next: Next::Anew,
@@ -278,6 +317,7 @@ impl DavidsonConfig {
                 .min(APART.residual(what, &ascending, (self.tolerance, noise)));
             let norm = residual.norm()?;
             is_exact &= norm <= (EXACT * noise).max(1e-4 * near);
+            state.error = state.error.filter(|error| *error > norm).or(Some(norm));
             // Not a number is not good.
             if norm.is_nan() || norm > near {
                 state.next = Next::Along(residual);

@@ -12,6 +12,9 @@ pub(super) struct Subspace<V: VectorSpace> {
     seed: u64,
     /// Random vectors drawn so far.
     drawn: u64,
+    /// Products that observers have seen, and whether one of them ended the run.
+    pub(super) reported: usize,
+    pub(super) is_stopped: bool,
 }
 
 impl<V: VectorSpace> Subspace<V> {
@@ -23,6 +26,8 @@ impl<V: VectorSpace> Subspace<V> {
             projected: Projected::default(),
             seed,
             drawn: 0,
+            reported: 0,
+            is_stopped: false,
         })
     }
 
@@ -35,7 +40,8 @@ impl<V: VectorSpace> Subspace<V> {
         self.images.get(self.len().checked_sub(1)?)
     }
 
-    /// Takes in vectors, those that depend on the rest left out: how many there were.
+    /// Takes in vectors, those that depend on the rest left out: how many there were. None, and the subspace is as
+    /// it was, if an observer ended their products; that is an error if there is no subspace yet.
     pub(super) fn push<A: SelfAdjoint<Vector = V> + ?Sized>(
         &mut self,
         operator: &A,
@@ -50,9 +56,17 @@ impl<V: VectorSpace> Subspace<V> {
             }
         }
         let products = match fresh.as_slice() {
-            [] => Vec::new(),
-            [q] => vec![operator.matvec(q)?],
-            _ => operator.matmat(&fresh)?,
+            [] => Ok(Vec::new()),
+            [q] => operator.matvec(q).map(|product| vec![product]),
+            _ => operator.matmat(&fresh),
+        };
+        let products = match products {
+            Err(error) if operator.is_stop(&error) && before > 0 => {
+                self.basis.truncate(before);
+                self.is_stopped = true;
+                return Ok(0);
+            }
+            products => products?,
         };
         if products.len() != fresh.len() {
             return Err(KrylovError::ProductCount {

@@ -1,10 +1,8 @@
-use std::ops::ControlFlow;
-
 use super::SpectralDensity;
 use crate::error::raise;
 use crate::{
-    Deflated, Eigenpair, EigenpairsConfig, End, KrylovError, LanczosConfig, LanczosStep,
-    Orthonormal, Probe, SelfAdjoint, Square, VectorBlock, VectorSpace,
+    Deflated, Eigenpair, EigenpairsConfig, End, KrylovError, KrylovRecord, Orthonormal, Outcome,
+    Probe, SelfAdjoint, Square, Step, VectorBlock, VectorSpace,
 };
 
 /// Stochastic Lanczos quadrature: a Lanczos run from each of several random vectors.
@@ -95,7 +93,8 @@ impl DensityConfig {
         self
     }
 
-    /// Runs.
+    /// Runs. A run that an observer ends has the density of the probes that were finished, or of the first one as far
+    /// as it came.
     ///
     /// # Errors
     ///
@@ -105,38 +104,24 @@ impl DensityConfig {
         &self,
         operator: &A,
     ) -> Result<SpectralDensity, KrylovError<A::Error>> {
-        self.run_observed(operator, |_, _| ControlFlow::Continue(()))
-    }
-
-    /// As [`run`](Self::run); `observe` sees the index of the probe with every step, and can stop: the
-    /// density is then that of the probes that were finished, the broken one left out. It does not see
-    /// the search for outliers: to watch that, run it and hand its pairs to
-    /// [`run_deflated`](Self::run_deflated).
-    ///
-    /// # Errors
-    ///
-    /// As [`run`](Self::run), and [`KrylovError::NoProbes`] if not even one was finished.
-    pub fn run_observed<A: SelfAdjoint + ?Sized>(
-        &self,
-        operator: &A,
-        mut observe: impl FnMut(usize, &LanczosStep) -> ControlFlow<()>,
-    ) -> Result<SpectralDensity, KrylovError<A::Error>> {
         operator.check_square()?;
         if self.outliers == 0 {
-            return self.probe(operator, None, &mut observe);
+            return self.probe(operator, None, 0);
         }
         let found = EigenpairsConfig::new(self.outliers, End::Magnitude)
             .with_seed(self.seed)
             .run(operator)?;
+        if found.outcome == Outcome::Stopped {
+            // Pairs alone are no density.
+            return Err(KrylovError::Stopped);
+        }
         // A pair that has not converged stays in the bulk.
         let pairs = found.pairs.into_iter();
         let pairs: Vec<_> = pairs.filter(|pair| pair.residual <= found.goal).collect();
-        let density = self.run_deflated(operator, &pairs, observe);
-        let density = density.map_err(|error| later(error, found.products))?;
-        Ok(density.with_products(found.products))
+        self.deflated(operator, &pairs, found.products)
     }
 
-    /// As [`run_observed`](Self::run_observed), with eigenpairs that are known already taken out: each
+    /// As [`run`](Self::run), with eigenpairs that are known already taken out: each
     /// counts as one eigenvalue exactly, and the rest is estimated on what is left of the operator. The
     /// zeros that [`Deflated`] has instead of them are not in the density: the probes are orthogonal to
     /// the vectors, and stay so. Probes are Gaussian, so that their direction is uniform there.
@@ -149,7 +134,16 @@ impl DensityConfig {
         &self,
         operator: &A,
         pairs: &[Eigenpair<<A as Square>::Vector>],
-        mut observe: impl FnMut(usize, &LanczosStep) -> ControlFlow<()>,
+    ) -> Result<SpectralDensity, KrylovError<A::Error>> {
+        self.deflated(operator, pairs, 0)
+    }
+
+    /// After `before` products.
+    fn deflated<A: SelfAdjoint + ?Sized>(
+        &self,
+        operator: &A,
+        pairs: &[Eigenpair<<A as Square>::Vector>],
+        before: usize,
     ) -> Result<SpectralDensity, KrylovError<A::Error>> {
         operator.check_square()?;
         let space = operator.domain();
@@ -168,11 +162,12 @@ impl DensityConfig {
             });
         }
         if basis.len() == dimension {
-            return Ok(SpectralDensity::of_outliers(outliers, residual));
+            let density = SpectralDensity::of_outliers(outliers, residual);
+            return Ok(density.with_products(before));
         }
         let block = basis.block().clone();
         let rest = Deflated::new(operator, basis)?;
-        let density = self.probe(&rest, Some(&block), &mut observe)?;
+        let density = self.probe(&rest, Some(&block), before)?;
         Ok(density.with_outliers(outliers, residual))
     }
 
@@ -181,7 +176,7 @@ impl DensityConfig {
         &self,
         operator: &A,
         basis: Option<&<<A as Square>::Vector as VectorSpace>::Block>,
-        observe: &mut dyn FnMut(usize, &LanczosStep) -> ControlFlow<()>,
+        before: usize,
     ) -> Result<SpectralDensity, KrylovError<A::Error>> {
         let space = operator.domain();
         let law = if basis.is_some() {
@@ -189,7 +184,8 @@ impl DensityConfig {
         } else {
             Probe::Rademacher
         };
-        let (mut probes, mut products, mut epsilon) = (Vec::new(), 0, 0.0);
+        let (mut probes, mut products, mut epsilon) = (Vec::new(), before, 0.0);
+        let mut is_stopped = false;
         for index in 0..self.probes {
             let start = law.draw::<A::Vector>(&space, self.seed, index as u64);
             let mut start = start.map_err(raise)?;
@@ -199,24 +195,29 @@ impl DensityConfig {
                 start = basis.reject(start).map_err(raise)?;
             }
             epsilon = start.epsilon();
-            let mut stopped = false;
             // The seed of fresh vectors is never used: quadrature ends with the first space.
-            let run = LanczosConfig::new(self.steps).with_seed(self.seed);
-            let record = run.run_from(operator, start, |step| {
-                stopped = observe(index, step).is_break();
-                let is_exhausted = step.beta == 0.0;
-                match stopped || is_exhausted {
-                    true => ControlFlow::Break(()),
-                    false => ControlFlow::Continue(()),
+            let mut record = KrylovRecord::new(start, self.seed, self.steps)?;
+            while record.len() < self.steps && !record.is_invariant() && !is_stopped {
+                match record.grow(operator) {
+                    Err(error) if error.is_stop(operator) && !probes.is_empty() => {
+                        is_stopped = true;
+                    }
+                    grown => grown.map_err(|error| later(error, products))?,
                 }
-            });
-            let record = record.map_err(|error| later(error, products))?;
+                is_stopped |= record.is_stopped();
+                if !is_stopped {
+                    let step = Step::new("density", products + record.products());
+                    let limit = before.saturating_add(self.probes.saturating_mul(self.steps));
+                    is_stopped = operator.report(&step.with_limit(limit)).is_break();
+                }
+            }
             products += record.products();
             let is_whole = record.is_invariant() || record.len() == self.steps;
-            if is_whole {
+            // A part of a probe is better than nothing.
+            if is_whole || probes.is_empty() {
                 probes.extend(record.quadrature().zip(record.jacobi()));
             }
-            if stopped {
+            if is_stopped {
                 break;
             }
         }
@@ -225,7 +226,9 @@ impl DensityConfig {
             false => {
                 let dimension = <A::Vector as VectorSpace>::dimension(&space);
                 let about = (dimension, products);
-                Ok(SpectralDensity::new(probes, epsilon, about))
+                let is_cut_short = is_stopped && probes.len() < self.probes;
+                let density = SpectralDensity::new(probes, epsilon, about);
+                Ok(density.with_stop(is_cut_short))
             }
         }
     }

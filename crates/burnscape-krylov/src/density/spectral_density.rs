@@ -19,6 +19,7 @@ pub struct SpectralDensity {
     products: usize,
     /// How far an eigenvalue may be from where the probes have it: rounding, and what is left of outliers.
     pub(super) margin: f64,
+    is_stopped: bool,
 }
 
 /// How far rounding moves the eigenvalues of a Lanczos run, relative to the norm and the type.
@@ -42,6 +43,7 @@ impl SpectralDensity {
             dimension,
             products,
             margin: ROUNDING * epsilon * size,
+            is_stopped: false,
         }
     }
 
@@ -59,6 +61,7 @@ impl SpectralDensity {
             dimension: outliers.len(),
             products: 0,
             margin: 0.0,
+            is_stopped: false,
         };
         whole.with_outliers(outliers, residual)
     }
@@ -94,6 +97,17 @@ impl SpectralDensity {
     pub(super) fn with_products(mut self, more: usize) -> Self {
         self.products += more;
         self
+    }
+
+    /// The same of a run that an observer may have ended.
+    pub(super) fn with_stop(mut self, is_stopped: bool) -> Self {
+        self.is_stopped = is_stopped;
+        self
+    }
+
+    /// Whether an observer ended the run before all probes were finished.
+    pub fn is_stopped(&self) -> bool {
+        self.is_stopped
     }
 
     /// The eigenvalues that are in the density exactly, each with the mass `1/n`; the outermost first.

@@ -1,9 +1,10 @@
-use std::ops::ControlFlow;
-
-use super::{DiagonalEstimate, DiagonalMethod, DiagonalStep};
+use super::{DiagonalEstimate, DiagonalMethod};
 use crate::error::raise;
 use crate::trace::{Sketch, next_size};
-use crate::{Elementwise, KrylovError, Probe, SelfAdjoint, VectorBlock, VectorSpace};
+use crate::{
+    Elementwise, KrylovError, LinearOperator, Outcome, Probe, SelfAdjoint, Step, VectorBlock,
+    VectorSpace,
+};
 
 /// The diagonal of a self-adjoint operator, with standard errors.
 ///
@@ -93,7 +94,8 @@ impl DiagonalConfig {
         self
     }
 
-    /// Runs.
+    /// Runs. An observer of the operator sees the error after every sample (every few of XDiag's); a run that it ends has
+    /// the estimate of the samples that were made.
     ///
     /// # Errors
     ///
@@ -104,19 +106,6 @@ impl DiagonalConfig {
         &self,
         operator: &A,
     ) -> Result<DiagonalEstimate<A::Vector>, KrylovError<A::Error>> {
-        self.run_observed(operator, |_| ControlFlow::Continue(()))
-    }
-
-    /// As [`run`](Self::run); `observe` sees every sample (every few of XDiag's) and can stop.
-    ///
-    /// # Errors
-    ///
-    /// As [`run`](Self::run).
-    pub fn run_observed<A: SelfAdjoint<Vector: Elementwise> + ?Sized>(
-        &self,
-        operator: &A,
-        mut observe: impl FnMut(&DiagonalStep) -> ControlFlow<()>,
-    ) -> Result<DiagonalEstimate<A::Vector>, KrylovError<A::Error>> {
         operator.check_square()?;
         if let Some(tolerance) = self.tolerance
             && !(tolerance > 0.0 && tolerance.is_finite())
@@ -124,15 +113,14 @@ impl DiagonalConfig {
             return Err(KrylovError::InvalidTolerance { tolerance });
         }
         match self.method {
-            DiagonalMethod::Hutchinson => self.hutchinson(operator, &mut observe),
-            DiagonalMethod::XDiag => self.xdiag(operator, &mut observe),
+            DiagonalMethod::Hutchinson => self.hutchinson(operator),
+            DiagonalMethod::XDiag => self.xdiag(operator),
         }
     }
 
     fn hutchinson<A: SelfAdjoint<Vector: Elementwise> + ?Sized>(
         &self,
         operator: &A,
-        observe: &mut dyn FnMut(&DiagonalStep) -> ControlFlow<()>,
     ) -> Result<DiagonalEstimate<A::Vector>, KrylovError<A::Error>> {
         if self.max_products == 0 {
             return Err(KrylovError::NoProbes);
@@ -143,20 +131,25 @@ impl DiagonalConfig {
             let index = spread.count;
             let v = Probe::Rademacher.draw::<A::Vector>(&space, self.seed, index as u64);
             let v = v.map_err(raise)?;
-            let sample = operator.matvec(&v)?.times(&v).map_err(raise)?;
+            let product = match operator.matvec(&v) {
+                Err(error) if operator.is_stop(&error) && index > 0 => {
+                    return Ok(self.estimate(&spread, index).map_err(raise)?.stopped());
+                }
+                product => product?,
+            };
+            let sample = product.times(&v).map_err(raise)?;
             if !sample.norm().map_err(raise)?.is_finite() {
                 return Err(KrylovError::NonFinite { product: index });
             }
             spread.add(sample).map_err(raise)?;
             let products = spread.count;
             let estimate = self.estimate(&spread, products).map_err(raise)?;
-            let is_done = self.tolerance.is_some() && estimate.converged;
-            let step = DiagonalStep {
-                products,
-                error: estimate.error,
-            };
-            if observe(&step).is_break() || is_done || products >= self.max_products {
+            let is_stopped = self.shown(operator, &estimate);
+            if self.is_done(&estimate) || products >= self.max_products {
                 return Ok(estimate);
+            }
+            if is_stopped {
+                return Ok(estimate.stopped());
             }
         }
     }
@@ -164,7 +157,6 @@ impl DiagonalConfig {
     fn xdiag<A: SelfAdjoint<Vector: Elementwise> + ?Sized>(
         &self,
         operator: &A,
-        observe: &mut dyn FnMut(&DiagonalStep) -> ControlFlow<()>,
     ) -> Result<DiagonalEstimate<A::Vector>, KrylovError<A::Error>> {
         let space = operator.domain();
         let dimension = <A::Vector as VectorSpace>::dimension(&space);
@@ -177,18 +169,49 @@ impl DiagonalConfig {
         let sketch = Sketch::new(&space, (Probe::Rademacher, self.seed), room);
         let mut sketch = sketch.map_err(raise)?;
         loop {
-            sketch.extend(operator, next_size(sketch.len(), most))?;
+            let is_cut_short = sketch.extend(operator, next_size(sketch.len(), most))?;
+            if is_cut_short && sketch.images.is_empty() {
+                let found = self.plain(&sketch).map_err(raise)?;
+                return Ok(found.stopped());
+            }
+            sketch.cut();
             let estimate = self.read(&sketch, dimension).map_err(raise)?;
-            let step = DiagonalStep {
-                products: estimate.products,
-                error: estimate.error,
-            };
-            let is_done = self.tolerance.is_some() && estimate.converged;
+            let is_stopped = is_cut_short || self.shown(operator, &estimate);
             let is_last = sketch.rest.is_some() || sketch.len() >= most;
-            if observe(&step).is_break() || is_done || is_last {
+            if self.is_done(&estimate) && !is_cut_short || is_last {
                 return Ok(estimate);
             }
+            if is_stopped {
+                return Ok(estimate.stopped());
+            }
         }
+    }
+
+    /// Shows an estimate to an observer: whether the run is to end.
+    fn shown<A: LinearOperator + ?Sized, V>(
+        &self,
+        operator: &A,
+        estimate: &DiagonalEstimate<V>,
+    ) -> bool {
+        let step = Step::new("diagonal", estimate.products).with_limit(self.max_products);
+        operator.report(&step.with_error(estimate.error)).is_break()
+    }
+
+    /// Whether the estimate is within the tolerance that was set.
+    fn is_done<V>(&self, estimate: &DiagonalEstimate<V>) -> bool {
+        self.tolerance.is_some() && estimate.outcome.is_converged()
+    }
+
+    /// What the random vectors say by themselves: Hutchinson's estimate.
+    fn plain<V: Elementwise>(&self, sketch: &Sketch<V>) -> Result<DiagonalEstimate<V>, V::Error> {
+        let mut spread = Spread::<V>::new(&sketch.basis.space())?;
+        for (index, column) in sketch.columns.iter().enumerate() {
+            if let Some(v) = sketch.vectors.get(index) {
+                let along = [column.as_slice(), &vec![0.0; sketch.len() - column.len()]].concat();
+                spread.add(sketch.basis.combine(&along)?.times(&v)?)?;
+            }
+        }
+        self.estimate(&spread, sketch.products)
     }
 
     fn read<V: Elementwise>(
@@ -251,7 +274,8 @@ impl DiagonalConfig {
         };
         let mut found = self.report(spread.mean.clone(), variance, (error, products))?;
         // Two samples are equal by chance often enough.
-        found.converged &= self.tolerance.is_none() || spread.count >= FEWEST;
+        let is_believed = self.tolerance.is_none() || spread.count >= FEWEST;
+        found.outcome = Outcome::of(found.outcome.is_converged() && is_believed, false);
         Ok(found)
     }
 
@@ -270,7 +294,7 @@ impl DiagonalConfig {
             variance,
             error,
             products,
-            converged: error <= allowed,
+            outcome: Outcome::of(error <= allowed, false),
         })
     }
 }

@@ -1,3 +1,5 @@
+use crate::Outcome;
+
 /// An estimated diagonal.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -13,17 +15,17 @@ pub struct DiagonalEstimate<V> {
     pub error: f64,
     /// Products used.
     pub products: usize,
-    /// Whether the error came within the tolerance, if one was set: never from fewer than eight samples, whose
-    /// spread may be small by chance.
-    pub converged: bool,
+    /// How the run ended. It has converged if the error came within the tolerance, if one was set: never from fewer
+    /// than eight samples, whose spread may be small by chance.
+    pub outcome: Outcome,
 }
 
-/// An estimate under way, as an observer sees it.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct DiagonalStep {
-    /// Products so far.
-    pub products: usize,
-    /// How far the diagonal is off as a vector, by the spread of the samples.
-    pub error: f64,
+impl<V> DiagonalEstimate<V> {
+    /// The estimate of a run that an observer ended.
+    pub(super) fn stopped(self) -> Self {
+        Self {
+            outcome: Outcome::Stopped,
+            ..self
+        }
+    }
 }

@@ -5,5 +5,5 @@ mod diagonal_estimate;
 mod method;
 
 pub use config::DiagonalConfig;
-pub use diagonal_estimate::{DiagonalEstimate, DiagonalStep};
+pub use diagonal_estimate::DiagonalEstimate;
 pub use method::DiagonalMethod;

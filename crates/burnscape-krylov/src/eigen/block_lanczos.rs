@@ -1,11 +1,12 @@
-use std::ops::ControlFlow;
-
-use super::{EigenStep, first_block};
+use super::first_block;
 use crate::error::raise;
-use crate::lanczos::{Apart, Projected, Settled, check, is_complete, kept, measured, products};
+use crate::lanczos::{
+    Apart, Projected, Settled, check, is_complete, kept, measured, of_norm_one, products,
+};
 use crate::vector::{divided, length, split};
 use crate::{
-    Dense, Eigenpairs, End, KrylovError, Probe, SelfAdjoint, Square, VectorBlock, VectorSpace,
+    Dense, Eigenpair, Eigenpairs, End, KrylovError, Outcome, Probe, SelfAdjoint, Square, Step,
+    VectorBlock, VectorSpace,
 };
 
 /// The outermost eigenpairs by block Lanczos with thick restarts: for clusters and multiplicities.
@@ -16,7 +17,7 @@ use crate::{
 /// eigenvalues that lie apart, [`EigenpairsConfig`](crate::EigenpairsConfig) takes fewer products, this
 /// fewer passes over the data if the operator shares a pass within a block.
 ///
-/// `converged` claims that no eigenvalue further out was missed, copies counted up to the size of the block; of two
+/// Convergence claims that no eigenvalue further out was missed, copies counted up to the size of the block; of two
 /// neighbors nearer than residuals tell apart, the outer one may be missed, if the start had little of it.
 ///
 /// # Cost
@@ -38,7 +39,7 @@ use crate::{
 /// values[40..43].copy_from_slice(&[7.0, 7.0, 7.0]);
 /// let a = Symmetric::verified(Dense::diagonal(&values), 1e-12, 0)?;
 /// let top = BlockLanczosConfig::new(3, End::Top).run(&a)?;
-/// assert!(top.converged);
+/// assert!(top.outcome.is_converged());
 /// assert!(top.pairs.iter().all(|pair| (pair.value - 7.0).abs() < 1e-9));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -122,12 +123,11 @@ impl BlockLanczosConfig {
         &self,
         operator: &A,
     ) -> Result<Eigenpairs<A::Vector>, KrylovError<A::Error>> {
-        self.run_from(operator, &[], |_| ControlFlow::Continue(()))
+        self.run_from(operator, &[])
     }
 
     /// As [`run`](Self::run), from a block that starts with the given vectors and goes on with random
-    /// ones; the block is as large as they are many, if that is more. `observe` sees every block and
-    /// can stop the run, which then returns the pairs it has.
+    /// ones; the block is as large as they are many, if that is more. An observer sees every block.
     ///
     /// # Errors
     ///
@@ -136,7 +136,6 @@ impl BlockLanczosConfig {
         &self,
         operator: &A,
         starts: &[<A as Square>::Vector],
-        mut observe: impl FnMut(&EigenStep) -> ControlFlow<()>,
     ) -> Result<Eigenpairs<A::Vector>, KrylovError<A::Error>> {
         operator.check_square()?;
         let space = operator.domain();
@@ -173,7 +172,7 @@ impl BlockLanczosConfig {
             width,
             fresh: (self.seed, drawn),
         };
-        self.search(operator, &mut growth, full, &mut observe)
+        self.search(operator, &mut growth, full)
     }
 
     fn search<A: SelfAdjoint + ?Sized>(
@@ -181,14 +180,20 @@ impl BlockLanczosConfig {
         operator: &A,
         growth: &mut Growth<A::Vector>,
         full: usize,
-        observe: &mut dyn FnMut(&EigenStep) -> ControlFlow<()>,
     ) -> Result<Eigenpairs<A::Vector>, KrylovError<A::Error>> {
         let epsilon = growth.next.first().map_or(0.0, VectorSpace::epsilon);
         let tolerance = self.tolerance.max(32.0 * epsilon);
         let (mut restarts, mut iterations, mut size) = (0, 0, 0.0_f64);
         loop {
-            growth.step(operator)?;
-            iterations += 1;
+            // A block that was stopped has left the space as it was, and that had not converged.
+            let is_cut_short = match growth.step(operator) {
+                Err(error) if error.is_stop(operator) && !growth.basis.is_empty() => true,
+                done => {
+                    done?;
+                    false
+                }
+            };
+            iterations += usize::from(!is_cut_short);
             let all = growth.projected.eigen(0..growth.basis.len());
             let values: Vec<f64> = all.iter().map(|pair| pair.0).collect();
             size = values.iter().fold(size, |size, x| size.max(x.abs()));
@@ -199,15 +204,16 @@ impl BlockLanczosConfig {
             let near = goal.min(apart.residual(what, &values, (tolerance, noise)));
             let wanted = self.end.outermost(all.clone(), self.k);
             let residuals = wanted.iter().map(|(_, vector)| growth.residual(vector));
-            let step = EigenStep {
-                iterations,
-                products: growth.products,
-                residual: residuals.fold(0.0, f64::max),
-                goal,
-            };
-            let stopped = observe(&step).is_break();
-            let is_good = wanted.len() == self.k
-                && step.residual <= near
+            let residual = residuals.fold(0.0, f64::max);
+            let step = Step::new("eigenpairs", growth.products)
+                .with_limit(self.max_products)
+                .with_value(wanted.first().map(|pair| pair.0))
+                .with_error(residual)
+                .with_goal(goal);
+            let mut is_stopped = is_cut_short || operator.report(&step).is_break();
+            let is_good = !is_cut_short
+                && wanted.len() == self.k
+                && residual <= near
                 && growth.has_settled(what, iterations, (near, tolerance, noise));
             if is_good && growth.coupling() <= near / 2.0 {
                 // All pairs of this space have converged, and copies of theirs may be missing.
@@ -219,16 +225,21 @@ impl BlockLanczosConfig {
                     .newest()
                     .is_none_or(|newest| is_complete(values, newest, what, (growth.width, near)));
             let room = growth.products + growth.next.len() + self.k;
-            if is_done || is_spanned || stopped || room > self.max_products {
-                let wanted = wanted.into_iter();
-                let pairs = wanted.map(|(value, c)| Ok((value, growth.basis.combine(&c)?)));
-                let pairs: Result<Vec<_>, <A::Vector as VectorSpace>::Error> = pairs.collect();
-                let pairs = measured(operator, pairs.map_err(raise)?, growth.products)?;
+            if is_done || is_spanned || is_stopped || room > self.max_products {
+                let estimated = growth.pairs(wanted).map_err(raise)?;
+                let (pairs, checks) = if is_cut_short {
+                    (of_norm_one(estimated).map_err(raise)?, 0)
+                } else {
+                    let (pairs, checks) = measured(operator, estimated, growth.products)?;
+                    is_stopped |= checks < pairs.len();
+                    (pairs, checks)
+                };
                 let allowed = goal + 64.0 * epsilon * size;
                 let is_small = pairs.iter().all(|pair| pair.residual <= allowed);
+                let has_converged = is_small && pairs.len() == self.k && (is_done || is_spanned);
                 return Ok(Eigenpairs {
-                    converged: is_small && pairs.len() == self.k && (is_done || is_spanned),
-                    products: growth.products + pairs.len(),
+                    outcome: Outcome::of(has_converged, is_stopped),
+                    products: growth.products + checks,
                     pairs,
                     goal,
                     restarts,
@@ -271,8 +282,8 @@ impl<V: VectorSpace> Growth<V> {
         &mut self,
         operator: &A,
     ) -> Result<(), KrylovError<A::Error>> {
+        let products = products(operator, &self.next, self.products)?;
         let block = std::mem::take(&mut self.next);
-        let products = products(operator, &block, self.products)?;
         self.products += block.len();
         let before = self.basis.len();
         self.grow(block, products, before).map_err(raise)
@@ -366,6 +377,18 @@ impl<V: VectorSpace> Growth<V> {
             .filter_map(|index| next.get(index))
             .collect();
         Ok(())
+    }
+
+    /// Ritz pairs with these coefficients, and residuals by the recurrence.
+    fn pairs(&self, ritz: Vec<(f64, Vec<f64>)>) -> Result<Vec<Eigenpair<V>>, V::Error> {
+        let pair = |(value, coefficients): (f64, Vec<f64>)| {
+            Ok(Eigenpair {
+                value,
+                vector: self.basis.combine(&coefficients)?,
+                residual: self.residual(&coefficients),
+            })
+        };
+        ritz.into_iter().map(pair).collect()
     }
 
     /// `|C s|`.

@@ -1,12 +1,13 @@
-use std::ops::ControlFlow;
-
 use nalgebra::{DMatrix, SymmetricEigen};
 
-use super::{EigenStep, first_block};
+use super::first_block;
 use crate::error::raise;
-use crate::lanczos::{Apart, at_rest, check, measured, products};
+use crate::lanczos::{Apart, at_rest, check, measured, of_norm_one, products};
 use crate::vector::push_orthogonal;
-use crate::{Dense, Eigenpairs, End, KrylovError, SelfAdjoint, Square, VectorBlock, VectorSpace};
+use crate::{
+    Dense, Eigenpair, Eigenpairs, End, KrylovError, Outcome, SelfAdjoint, Square, Step,
+    VectorBlock, VectorSpace,
+};
 
 /// The outermost eigenpairs by LOBPCG: the best pairs in the span of the current ones, their residuals
 /// (preconditioned, if there is a preconditioner) and the last directions.
@@ -14,7 +15,7 @@ use crate::{Dense, Eigenpairs, End, KrylovError, SelfAdjoint, Square, VectorBloc
 /// It needs no long basis, takes warm starts for every pair, and is the method that gains from a
 /// preconditioner. Without one, [`EigenpairsConfig`](crate::EigenpairsConfig) takes fewer products.
 ///
-/// `converged` claims that no eigenvalue further out was missed, copies counted up to the number of pairs and
+/// Convergence claims that no eigenvalue further out was missed, copies counted up to the number of pairs and
 /// guards; of two neighbors nearer than residuals tell apart, the outer one may be missed.
 ///
 /// # Cost
@@ -35,7 +36,7 @@ use crate::{Dense, Eigenpairs, End, KrylovError, SelfAdjoint, Square, VectorBloc
 /// let values: Vec<f64> = (1..=80).map(f64::from).collect();
 /// let a = Symmetric::verified(Dense::diagonal(&values), 1e-12, 0)?;
 /// let bottom = LobpcgConfig::new(2, End::Bottom).run(&a)?;
-/// assert!(bottom.converged && (bottom.pairs[1].value - 2.0).abs() < 1e-6);
+/// assert!(bottom.outcome.is_converged() && (bottom.pairs[1].value - 2.0).abs() < 1e-6);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -104,23 +105,46 @@ impl LobpcgConfig {
         &self,
         operator: &A,
     ) -> Result<Eigenpairs<A::Vector>, KrylovError<A::Error>> {
-        self.run_from(operator, &[], None::<&A>, |_| ControlFlow::Continue(()))
+        self.run_from(operator, &[])
     }
 
-    /// As [`run`](Self::run), from the vectors given and random ones, with a preconditioner: a positive
-    /// definite operator close to the inverse of `A − λ`, for `λ` at the end that is asked for.
-    /// `observe` sees every iteration and can stop the run, which then returns the pairs it has.
+    /// As [`run`](Self::run), from the vectors given and random ones. An observer sees every iteration.
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run), [`KrylovError::NonFiniteArgument`] for a vector that is not finite, and
-    /// [`KrylovError::NonFinitePreconditioner`].
-    pub fn run_from<A, P>(
+    /// As [`run`](Self::run), and [`KrylovError::NonFiniteArgument`] for a vector that is not finite.
+    pub fn run_from<A: SelfAdjoint + ?Sized>(
+        &self,
+        operator: &A,
+        starts: &[<A as Square>::Vector],
+    ) -> Result<Eigenpairs<A::Vector>, KrylovError<A::Error>> {
+        self.search(operator, starts, None::<&A>)
+    }
+
+    /// As [`run_from`](Self::run_from), with a preconditioner: a positive definite operator close to the inverse
+    /// of `A − λ`, for `λ` at the end that is asked for.
+    ///
+    /// # Errors
+    ///
+    /// As [`run_from`](Self::run_from), and [`KrylovError::NonFinitePreconditioner`].
+    pub fn run_preconditioned<A, P>(
+        &self,
+        operator: &A,
+        starts: &[<A as Square>::Vector],
+        preconditioner: &P,
+    ) -> Result<Eigenpairs<<A as Square>::Vector>, KrylovError<A::Error>>
+    where
+        A: SelfAdjoint + ?Sized,
+        P: SelfAdjoint<Vector = <A as Square>::Vector, Error = A::Error> + ?Sized,
+    {
+        self.search(operator, starts, Some(preconditioner))
+    }
+
+    fn search<A, P>(
         &self,
         operator: &A,
         starts: &[<A as Square>::Vector],
         preconditioner: Option<&P>,
-        mut observe: impl FnMut(&EigenStep) -> ControlFlow<()>,
     ) -> Result<Eigenpairs<<A as Square>::Vector>, KrylovError<A::Error>>
     where
         A: SelfAdjoint + ?Sized,
@@ -143,8 +167,24 @@ impl LobpcgConfig {
         let mut before: Vec<f64> = Vec::new();
         let mut improved = 0;
         loop {
-            for product in products(operator, &added, used)? {
-                images.push(product).map_err(raise)?;
+            match products(operator, &added, used) {
+                // The pairs are those of the iteration before.
+                Err(error) if error.is_stop(operator) && iterations > 0 => {
+                    let pairs = pairs(&before[..self.k], &span, &images);
+                    let pairs = of_norm_one(pairs.map_err(raise)?).map_err(raise)?;
+                    return Ok(Eigenpairs {
+                        outcome: Outcome::Stopped,
+                        products: used,
+                        pairs,
+                        goal: tolerance * size,
+                        restarts: iterations,
+                    });
+                }
+                found => {
+                    for product in found? {
+                        images.push(product).map_err(raise)?;
+                    }
+                }
             }
             used += added.len();
             iterations += 1;
@@ -186,19 +226,24 @@ impl LobpcgConfig {
             }
             before.clone_from(&values);
             let is_good = at_end && residual <= near;
-            let step = EigenStep {
-                iterations,
-                products: used,
-                residual,
-                goal,
-            };
-            let stopped = observe(&step).is_break();
+            let step = Step::new("eigenpairs", used)
+                .with_limit(self.max_products)
+                .with_value(values.first().copied())
+                .with_error(residual)
+                .with_goal(goal);
+            let mut is_stopped = operator.report(&step).is_break();
             added.clear();
             for rest in rests {
                 let better = match preconditioner {
                     None => rest,
                     Some(p) => {
-                        let better = p.matvec(&rest)?;
+                        let better = match p.matvec(&rest) {
+                            Err(error) if p.is_stop(&error) => {
+                                is_stopped = true;
+                                break;
+                            }
+                            better => better?,
+                        };
                         if !better.norm().map_err(raise)?.is_finite() {
                             return Err(KrylovError::NonFinitePreconditioner {
                                 application: improved,
@@ -212,17 +257,18 @@ impl LobpcgConfig {
                     added.extend(span.get(span.len() - 1));
                 }
             }
-            let is_all = added.is_empty();
+            let is_all = added.is_empty() && !is_stopped;
             let at_limit = used + added.len() + self.k > self.max_products;
-            if is_good || stopped || at_limit || is_all {
-                let pairs = values.iter().take(self.k).enumerate();
-                let pairs = pairs.filter_map(|(i, value)| Some((*value, span.get(i)?)));
-                let pairs = measured(operator, pairs.collect(), used)?;
+            if is_good || is_stopped || at_limit || is_all {
+                let wanted = &values[..self.k.min(values.len())];
+                let estimated = pairs(wanted, &span, &images).map_err(raise)?;
+                let (pairs, checks) = measured(operator, estimated, used)?;
+                is_stopped |= checks < pairs.len();
                 let allowed = goal + 64.0 * epsilon * size;
+                let is_small = pairs.iter().all(|pair| pair.residual <= allowed);
                 return Ok(Eigenpairs {
-                    converged: (is_good || is_all)
-                        && pairs.iter().all(|pair| pair.residual <= allowed),
-                    products: used + pairs.len(),
+                    outcome: Outcome::of((is_good || is_all) && is_small, is_stopped),
+                    products: used + checks,
                     pairs,
                     goal,
                     restarts: iterations,
@@ -277,6 +323,25 @@ impl LobpcgConfig {
             turn,
         }
     }
+}
+
+/// The first pairs of a span, with the residuals that its products show.
+fn pairs<B: VectorBlock>(
+    values: &[f64],
+    span: &B,
+    images: &B,
+) -> Result<Vec<Eigenpair<B::Vector>>, <B::Vector as VectorSpace>::Error> {
+    let places = (0..).zip(values);
+    let both = places.filter_map(|(i, value)| Some((*value, span.get(i)?, images.get(i)?)));
+    both.map(|(value, vector, image)| {
+        let residual = image.axpy(-value, &vector)?.norm()?;
+        Ok(Eigenpair {
+            value,
+            vector,
+            residual,
+        })
+    })
+    .collect()
 }
 
 /// What a span has to offer.

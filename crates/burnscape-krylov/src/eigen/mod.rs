@@ -3,12 +3,10 @@
 mod block_lanczos;
 mod lobpcg;
 mod power;
-mod step;
 
 pub use block_lanczos::BlockLanczosConfig;
 pub use lobpcg::LobpcgConfig;
 pub use power::PowerConfig;
-pub use step::EigenStep;
 
 use crate::error::raise;
 use crate::vector::{orthonormal, push_orthogonal};

@@ -1,11 +1,9 @@
-use std::ops::ControlFlow;
-
-use super::EigenStep;
 use crate::error::raise;
 use crate::lanczos::{at_rest, check};
 use crate::vector::{divided, push_orthogonal};
 use crate::{
-    Eigenpair, Eigenpairs, KrylovError, Probe, SelfAdjoint, Square, VectorBlock, VectorSpace,
+    Eigenpair, Eigenpairs, KrylovError, Outcome, Probe, SelfAdjoint, Square, Step, VectorBlock,
+    VectorSpace,
 };
 
 /// The eigenpairs of largest absolute value, one after the other, by the power iteration
@@ -31,7 +29,7 @@ use crate::{
 ///
 /// let a = Symmetric::verified(Dense::diagonal(&[1.0, -8.0, 4.0]), 1e-12, 0)?;
 /// let found = PowerConfig::new(2).with_tolerance(1e-6).run(&a)?;
-/// assert!(found.converged && (found.pairs[0].value + 8.0).abs() < 1e-9);
+/// assert!(found.outcome.is_converged() && (found.pairs[0].value + 8.0).abs() < 1e-9);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -92,12 +90,11 @@ impl PowerConfig {
         &self,
         operator: &A,
     ) -> Result<Eigenpairs<A::Vector>, KrylovError<A::Error>> {
-        self.run_from(operator, &[], |_| ControlFlow::Continue(()))
+        self.run_from(operator, &[])
     }
 
-    /// As [`run`](Self::run), the pairs in turn from the vectors given, then from random ones.
-    /// `observe` sees every iteration and can stop the run, which then returns the pairs it has, the
-    /// last one as far as it came.
+    /// As [`run`](Self::run), the pairs in turn from the vectors given, then from random ones. A run that an
+    /// observer ends has the last pair as far as it came.
     ///
     /// # Errors
     ///
@@ -106,7 +103,6 @@ impl PowerConfig {
         &self,
         operator: &A,
         starts: &[<A as Square>::Vector],
-        mut observe: impl FnMut(&EigenStep) -> ControlFlow<()>,
     ) -> Result<Eigenpairs<A::Vector>, KrylovError<A::Error>> {
         operator.check_square()?;
         let space = operator.domain();
@@ -115,15 +111,24 @@ impl PowerConfig {
         let block = <A::Vector as VectorSpace>::Block::with_capacity(&space, self.k);
         let mut found = block.map_err(raise)?;
         let mut pairs: Vec<Eigenpair<A::Vector>> = Vec::with_capacity(self.k);
-        let (mut products, mut size, mut goal, mut stopped) = (0, 0.0_f64, 0.0, false);
+        let (mut products, mut size, mut goal, mut is_stopped) = (0, 0.0_f64, 0.0, false);
         let mut is_found = true;
-        while pairs.len() < self.k && products < self.max_products && !stopped {
+        while pairs.len() < self.k && products < self.max_products && !is_stopped {
             let mut v = start(&found, starts.get(pairs.len()), (self.seed, pairs.len()))?;
             let epsilon = v.epsilon();
             let tolerance = self.tolerance.max(32.0 * epsilon);
             let (mut before, mut steps) = (f64::INFINITY, 0);
+            // What the last product said.
+            let mut last: Option<Eigenpair<A::Vector>> = None;
             loop {
-                let product = operator.matvec(&v)?;
+                let product = match operator.matvec(&v) {
+                    Err(error) if operator.is_stop(&error) && products > 0 => {
+                        (is_stopped, is_found) = (true, false);
+                        pairs.extend(last);
+                        break;
+                    }
+                    product => product?,
+                };
                 let value = v.dot(&product).map_err(raise)?;
                 if !value.is_finite() {
                     return Err(KrylovError::NonFinite { product: products });
@@ -135,13 +140,12 @@ impl PowerConfig {
                 let own = found.reject(rest).map_err(raise)?.norm().map_err(raise)?;
                 size = size.max(value.abs());
                 goal = tolerance * size;
-                let step = EigenStep {
-                    iterations: products,
-                    products,
-                    residual: own,
-                    goal,
-                };
-                stopped = observe(&step).is_break();
+                let step = Step::new("eigenpairs", products)
+                    .with_limit(self.max_products)
+                    .with_value(value)
+                    .with_error(own)
+                    .with_goal(goal);
+                is_stopped = operator.report(&step).is_break();
                 let next = found.reject(product).map_err(raise)?;
                 let length = next.norm().map_err(raise)?;
                 // A goal relative to a first eigenvalue far above this one would say nothing.
@@ -153,7 +157,7 @@ impl PowerConfig {
                 let is_at_rest = own <= near / 2.0 && has_settled
                     || length <= 64.0 * epsilon * size
                     || found.len() + 1 == dimension;
-                if is_at_rest || stopped || products >= self.max_products {
+                if is_at_rest || is_stopped || products >= self.max_products {
                     is_found &= is_at_rest;
                     push_orthogonal(&mut found, v.clone()).map_err(raise)?;
                     pairs.push(Eigenpair {
@@ -163,14 +167,20 @@ impl PowerConfig {
                     });
                     break;
                 }
-                v = divided(next, length);
+                let vector = std::mem::replace(&mut v, divided(next, length));
+                last = Some(Eigenpair {
+                    value,
+                    vector,
+                    residual,
+                });
             }
         }
         pairs.sort_by(|a, b| b.value.abs().total_cmp(&a.value.abs()));
         Ok(Eigenpairs {
-            converged: is_found
-                && pairs.len() == self.k
-                && pairs.iter().all(|pair| pair.residual <= goal),
+            outcome: Outcome::of(
+                is_found && pairs.len() == self.k && pairs.iter().all(|pair| pair.residual <= goal),
+                is_stopped,
+            ),
             pairs,
             goal,
             products,

@@ -1,5 +1,7 @@
 use thiserror::Error;
 
+use crate::LinearOperator;
+
 /// What can go wrong in this crate, around an operator (or vector) with errors of type `E`.
 ///
 /// # Example
@@ -16,6 +18,9 @@ pub enum KrylovError<E> {
     /// The operator or one of its vectors failed.
     #[error(transparent)]
     Operator(#[from] E),
+    /// An observer ended the run before it had found anything.
+    #[error("the run was stopped before it had found anything; let it make a few more products")]
+    Stopped,
     /// A product is not finite.
     #[error(
         "product {product} (counted from 0) is not finite; look for NaN or overflow in the \
@@ -211,6 +216,17 @@ pub enum KrylovError<E> {
         /// Number of products returned.
         found: usize,
     },
+}
+
+impl<E> KrylovError<E> {
+    /// Whether a run failed because an observer of `operator` ended it.
+    pub(crate) fn is_stop<A: LinearOperator<Error = E> + ?Sized>(&self, operator: &A) -> bool {
+        match self {
+            Self::Stopped => true,
+            Self::Operator(error) => operator.is_stop(error),
+            _ => false,
+        }
+    }
 }
 
 /// Carries the failure of a vector up through the error of the operator it was used with.

@@ -52,11 +52,9 @@ impl<V: VectorSpace> KrylovRecord<V> {
     ///
     /// ```
     /// use burnscape_krylov::{Dense, LanczosConfig, Symmetric};
-    /// use std::ops::ControlFlow;
     ///
     /// let a = Symmetric::verified(Dense::diagonal(&[0.0, 1.0, 2.0]), 1e-12, 0)?;
-    /// let go_on = |_: &_| ControlFlow::Continue(());
-    /// let record = LanczosConfig::new(3).run_from(&a, vec![1.0, 1.0, 2.0], go_on)?;
+    /// let record = LanczosConfig::new(3).run_from(&a, vec![1.0, 1.0, 2.0])?;
     /// let flow = record.apply(|x| (-x).exp())?.unwrap_or_default();
     /// assert!((flow[1] - (-1.0_f64).exp()).abs() < 1e-14);
     /// # Ok::<(), Box<dyn std::error::Error>>(())

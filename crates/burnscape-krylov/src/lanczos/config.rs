@@ -1,6 +1,4 @@
-use std::ops::ControlFlow;
-
-use super::{KrylovRecord, LanczosStep};
+use super::KrylovRecord;
 use crate::error::raise;
 use crate::{KrylovError, Probe, SelfAdjoint, Square, VectorSpace};
 
@@ -60,7 +58,7 @@ impl LanczosConfig {
         self
     }
 
-    /// Runs from a random vector.
+    /// Runs from a random vector. A run that an observer of the operator ends has the steps that it made.
     ///
     /// # Errors
     ///
@@ -70,27 +68,13 @@ impl LanczosConfig {
         &self,
         operator: &A,
     ) -> Result<KrylovRecord<A::Vector>, KrylovError<A::Error>> {
-        self.run_observed(operator, |_| ControlFlow::Continue(()))
-    }
-
-    /// As [`run`](Self::run); `observe` sees every step and can stop the run, which then returns what
-    /// it reached.
-    ///
-    /// # Errors
-    ///
-    /// As [`run`](Self::run).
-    pub fn run_observed<A: SelfAdjoint + ?Sized>(
-        &self,
-        operator: &A,
-        observe: impl FnMut(&LanczosStep) -> ControlFlow<()>,
-    ) -> Result<KrylovRecord<A::Vector>, KrylovError<A::Error>> {
         operator.check_square()?;
         let space = operator.domain();
         let start = Probe::Gaussian.draw::<A::Vector>(&space, self.seed, 0);
-        self.run_from(operator, start.map_err(raise)?, observe)
+        self.run_from(operator, start.map_err(raise)?)
     }
 
-    /// As [`run_observed`](Self::run_observed), from a vector of one's own.
+    /// As [`run`](Self::run), from the given vector.
     ///
     /// # Errors
     ///
@@ -100,13 +84,12 @@ impl LanczosConfig {
         &self,
         operator: &A,
         start: <A as Square>::Vector,
-        observe: impl FnMut(&LanczosStep) -> ControlFlow<()>,
     ) -> Result<KrylovRecord<A::Vector>, KrylovError<A::Error>> {
         operator.check_square()?;
         <A::Vector as VectorSpace>::check_same(&operator.domain(), &start.space())
             .map_err(raise)?;
         let mut record = KrylovRecord::new(start, self.seed, self.steps)?;
-        record.extend(operator, self.steps, observe)?;
+        record.extend(operator, self.steps)?;
         Ok(record)
     }
 }

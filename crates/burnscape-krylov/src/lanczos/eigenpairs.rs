@@ -3,10 +3,10 @@ use std::ops::ControlFlow;
 use super::missing::is_complete;
 use super::settled::Apart;
 use super::trial::Trial;
-use super::{Eigenpair, Eigenpairs, End, KrylovRecord, LanczosStep, Residuals};
+use super::{Eigenpair, Eigenpairs, End, KrylovRecord, Residuals};
 use crate::error::raise;
 use crate::vector::orthonormal;
-use crate::{KrylovError, Probe, SelfAdjoint, Square, VectorBlock, VectorSpace};
+use crate::{KrylovError, Outcome, Probe, SelfAdjoint, Square, Step, VectorBlock, VectorSpace};
 
 /// The outermost eigenpairs, by Lanczos with thick restarts.
 ///
@@ -20,7 +20,7 @@ use crate::{KrylovError, Probe, SelfAdjoint, Square, VectorBlock, VectorSpace};
 /// a tolerance of 1e-3 gives most eigenvalues to 1e-5. When the basis is full, the best Ritz vectors
 /// are kept and the rest is let go.
 ///
-/// # What `converged` claims
+/// # What convergence claims
 ///
 /// Every residual is within the goal, so that some eigenvalue lies within the residual of each value. That
 /// the `i`-th value is the `i`-th *distinct* eigenvalue is as likely as a random vector sees it: of two
@@ -30,7 +30,7 @@ use crate::{KrylovError, Probe, SelfAdjoint, Square, VectorBlock, VectorSpace};
 /// multiple eigenvalue. Further copies are found where the space is exhausted, by a fresh vector; where it is
 /// not, by [verification](Self::with_verification), or by [`BlockLanczosConfig`](crate::BlockLanczosConfig), as
 /// many as its block has vectors. Without either, a value may be that of the next distinct eigenvalue,
-/// however small the residuals are. With verification, `converged` claims that one more eigenvalue as far out as
+/// however small the residuals are. With verification, convergence claims that one more eigenvalue as far out as
 /// the last one wanted, copies included, would have been seen with a probability of 99.9 %.
 ///
 /// # Cost
@@ -56,7 +56,7 @@ use crate::{KrylovError, Probe, SelfAdjoint, Square, VectorBlock, VectorSpace};
 /// let values: Vec<f64> = (0..200).map(f64::from).collect();
 /// let a = Symmetric::verified(Dense::diagonal(&values), 1e-12, 0)?;
 /// let top = EigenpairsConfig::new(3, End::Top).with_max_basis(20).run(&a)?;
-/// assert!(top.converged);
+/// assert!(top.outcome.is_converged());
 /// let found: Vec<f64> = top.pairs.iter().map(|pair| pair.value.round()).collect();
 /// assert_eq!(found, [199.0, 198.0, 197.0]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -157,7 +157,8 @@ impl EigenpairsConfig {
         self
     }
 
-    /// Runs from a random vector.
+    /// Runs from a random vector. A run that an observer ends has the pairs that it found, with residuals that are
+    /// measured (a product each) unless the observer ends those products as well.
     ///
     /// # Errors
     ///
@@ -168,24 +169,10 @@ impl EigenpairsConfig {
         &self,
         operator: &A,
     ) -> Result<Eigenpairs<A::Vector>, KrylovError<A::Error>> {
-        self.run_observed(operator, |_| ControlFlow::Continue(()))
+        self.run_from(operator, &[])
     }
 
-    /// As [`run`](Self::run); `observe` sees every step and can stop the run, which then returns the
-    /// pairs it has, with true residuals (a product each).
-    ///
-    /// # Errors
-    ///
-    /// As [`run`](Self::run).
-    pub fn run_observed<A: SelfAdjoint + ?Sized>(
-        &self,
-        operator: &A,
-        observe: impl FnMut(&LanczosStep) -> ControlFlow<()>,
-    ) -> Result<Eigenpairs<A::Vector>, KrylovError<A::Error>> {
-        self.run_from(operator, &[], observe)
-    }
-
-    /// As [`run_observed`](Self::run_observed), from the eigenvectors of an operator that was much
+    /// As [`run`](Self::run), from the eigenvectors of an operator that was much
     /// like this one: a warm start, as for the Hessian some steps of training later.
     ///
     /// The run starts from the sum of the vectors, made orthonormal first (those that depend on others
@@ -197,15 +184,14 @@ impl EigenpairsConfig {
     ///
     /// ```
     /// use burnscape_krylov::{Dense, EigenpairsConfig, End, Scaled, Symmetric};
-    /// use std::ops::ControlFlow;
     ///
     /// let values: Vec<f64> = (1..=300).map(|i| 1.0 / f64::from(i)).collect();
     /// let a = Symmetric::verified(Dense::diagonal(&values), 1e-12, 0)?;
     /// let config = EigenpairsConfig::new(1, End::Top).with_tolerance(1e-4);
     /// let cold = config.run(&a)?;
     /// let later = Scaled::new(&a, 1.1)?;
-    /// let warm = config.run_from(&later, &cold.vectors(), |_| ControlFlow::Continue(()))?;
-    /// assert!(warm.converged && warm.products < cold.products);
+    /// let warm = config.run_from(&later, &cold.vectors())?;
+    /// assert!(warm.outcome.is_converged() && warm.products < cold.products);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -216,7 +202,16 @@ impl EigenpairsConfig {
         &self,
         operator: &A,
         starts: &[<A as Square>::Vector],
-        mut observe: impl FnMut(&LanczosStep) -> ControlFlow<()>,
+    ) -> Result<Eigenpairs<A::Vector>, KrylovError<A::Error>> {
+        self.run_reporting(operator, starts, &mut |step| operator.report(&step))
+    }
+
+    /// As [`run_from`](Self::run_from), as a part of another run, which reports the steps as its own.
+    pub(crate) fn run_reporting<A: SelfAdjoint + ?Sized>(
+        &self,
+        operator: &A,
+        starts: &[<A as Square>::Vector],
+        report: &mut dyn FnMut(Step) -> ControlFlow<()>,
     ) -> Result<Eigenpairs<A::Vector>, KrylovError<A::Error>> {
         operator.check_square()?;
         let space = operator.domain();
@@ -224,38 +219,48 @@ impl EigenpairsConfig {
         self.check(dimension)?;
         let random = Probe::Gaussian.draw::<A::Vector>(&space, self.seed, 0);
         let start = warm(random.map_err(raise)?, starts)?;
-        self.search(operator, start, &mut observe)
+        self.search(operator, start, report)
     }
 
     fn search<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
         start: A::Vector,
-        observe: &mut dyn FnMut(&LanczosStep) -> ControlFlow<()>,
+        report: &mut dyn FnMut(Step) -> ControlFlow<()>,
     ) -> Result<Eigenpairs<A::Vector>, KrylovError<A::Error>> {
         let dimension = <A::Vector as VectorSpace>::dimension(&start.space());
         let epsilon = start.epsilon();
         let tolerance = self.tolerance.max(32.0 * epsilon);
         let full = self.capacity(dimension, start.num_bytes())?;
         let mut record = KrylovRecord::new(start, self.seed, full)?;
-        let (mut restarts, mut stopped, mut size) = (0, false, 0.0_f64);
+        let (mut restarts, mut size) = (0, 0.0_f64);
+        let mut known: (Option<f64>, Option<f64>, Option<f64>) = (None, None, None);
         let mut trial: Option<Trial> = None;
         let checks = match self.residuals {
             Residuals::Measured => self.k,
             Residuals::Estimated => 0,
         };
         loop {
-            record.extend(operator, 1, |step| {
-                stopped = observe(step).is_break();
-                ControlFlow::Continue(())
-            })?;
+            record.grow(operator)?;
+            // A product that was stopped has left the record as it was, and that had not converged.
+            let is_cut_short = record.is_stopped();
             let is_full = record.len() >= full;
-            let at_limit = stopped || record.products() + checks >= self.max_products;
+            let mut at_limit = is_cut_short || record.products() + checks >= self.max_products;
+            let products = record.products();
+            let step = |(value, error, goal): (Option<f64>, Option<f64>, Option<f64>)| {
+                let step = Step::new("eigenpairs", products).with_limit(self.max_products);
+                step.with_value(value).with_error(error).with_goal(goal)
+            };
             // A product costs more than a small eigenproblem, but not more than a large one.
             let every = 1 + record.len() / 24;
             let is_due = record.len() >= self.k && record.len().is_multiple_of(every);
-            if !is_due && !is_full && !at_limit {
-                continue;
+            let mut is_stopped = is_cut_short;
+            let has_news = is_due || is_full || at_limit;
+            if !has_news {
+                if report(step(known)).is_continue() {
+                    continue;
+                }
+                (is_stopped, at_limit) = (true, true);
             }
             let pairs = record.ritz_pairs();
             // A restart lets the other end go, and the norm is still known.
@@ -272,8 +277,15 @@ impl EigenpairsConfig {
             let is_small =
                 wanted.len() == self.k && wanted.iter().all(|(_, vector)| residual(vector) <= goal);
             let outermost: Vec<f64> = wanted.iter().map(|pair| pair.0).collect();
-            let is_good =
-                is_small && record.has_settled(self.end, &outermost, (near, tolerance, noise));
+            let largest = wanted.iter().map(|(_, vector)| residual(vector));
+            let largest = largest.fold(0.0_f64, f64::max);
+            known = (outermost.first().copied(), Some(largest), Some(goal));
+            if has_news && !is_cut_short && report(step(known)).is_break() {
+                (is_stopped, at_limit) = (true, true);
+            }
+            let is_good = !is_cut_short
+                && is_small
+                && record.has_settled(self.end, &outermost, (near, tolerance, noise));
             if is_good && record.beta() > 0.0 && record.beta() <= near / 2.0 {
                 // All pairs of this space have converged, and copies of theirs may be missing.
                 record.exhaust().map_err(raise)?;
@@ -294,8 +306,6 @@ impl EigenpairsConfig {
                 (is_done, is_new) = (false, true);
             }
             if is_new && !at_limit && !is_spanned {
-                let largest = wanted.iter().map(|(_, vector)| residual(vector));
-                let largest = largest.fold(0.0_f64, f64::max);
                 let is_one_ended = matches!(self.end, End::Top | End::Bottom);
                 let far = self.end.outermost(pairs.clone(), pairs.len()).pop();
                 let has_far = is_one_ended
@@ -316,16 +326,21 @@ impl EigenpairsConfig {
             if is_done || is_spanned || at_limit {
                 let k = self.k.min(record.len());
                 let (pairs, checks) = match self.residuals {
-                    Residuals::Measured => (record.eigenpairs(operator, self.end, k)?, k),
-                    Residuals::Estimated => {
-                        (record.estimated_pairs(self.end, k).map_err(raise)?, 0)
+                    Residuals::Measured if !is_cut_short => {
+                        let (pairs, checks) = record.measured_pairs(operator, self.end, k)?;
+                        is_stopped |= checks < k;
+                        (pairs, checks)
                     }
+                    _ => (record.estimated_pairs(self.end, k).map_err(raise)?, 0),
                 };
                 // True residuals carry the rounding of one more product.
                 let allowed = goal + 64.0 * epsilon * size;
                 let is_small = |pair: &Eigenpair<A::Vector>| pair.residual <= allowed;
                 return Ok(Eigenpairs {
-                    converged: (is_done || is_spanned) && pairs.iter().all(is_small),
+                    outcome: Outcome::of(
+                        (is_done || is_spanned) && pairs.iter().all(is_small),
+                        is_stopped,
+                    ),
                     products: record.products() + checks,
                     pairs,
                     goal,

@@ -1,4 +1,5 @@
 use super::Eigenpair;
+use crate::Outcome;
 
 /// What a search for eigenpairs found, and what it cost.
 #[derive(Debug, Clone)]
@@ -6,11 +7,11 @@ use super::Eigenpair;
 pub struct Eigenpairs<V> {
     /// The pairs, the outermost first; fewer than asked for only if the run was stopped early.
     pub pairs: Vec<Eigenpair<V>>,
-    /// Whether all pairs are there, every residual is within the goal, and the values have settled: they no
+    /// How the run ended. It has converged if all pairs are there, every residual is within the goal, and the values have settled: they no
     /// longer move by more than their residuals. Some eigenvalue then lies within the residual of each value;
     /// that none further out was missed is as certain as the method says, for copies of a multiple eigenvalue in
     /// particular.
-    pub converged: bool,
+    pub outcome: Outcome,
     /// What residuals were to be at most: `tolerance · |A|`.
     pub goal: f64,
     /// Products used, those for true residuals included.

@@ -3,38 +3,65 @@ use crate::error::raise;
 use crate::vector::divided;
 use crate::{KrylovError, LinearOperator, SelfAdjoint, Square, VectorSpace};
 
-/// Pairs with their true residuals, by one block of products. `before` is how many products there were,
-/// to name one that is not finite.
+/// Pairs, and how many products their residuals took.
+pub(crate) type Measured<A> = Result<
+    (Vec<Eigenpair<<A as Square>::Vector>>, usize),
+    KrylovError<<A as LinearOperator>::Error>,
+>;
+
+/// Pairs with true residuals, by one block of products, and how many products that took: none, and the
+/// residuals that were estimated, if an observer ended the block. `before` is how many products there were, to
+/// name one that is not finite.
 pub(crate) fn measured<A: SelfAdjoint + ?Sized>(
     operator: &A,
-    pairs: Vec<(f64, <A as Square>::Vector)>,
+    estimated: Vec<Eigenpair<<A as Square>::Vector>>,
     before: usize,
-) -> Result<Vec<Eigenpair<A::Vector>>, KrylovError<A::Error>> {
-    let (values, vectors): (Vec<f64>, Vec<A::Vector>) = pairs.into_iter().unzip();
-    let vectors = vectors.into_iter().map(|vector| {
-        let norm = vector.norm()?;
-        Ok(divided(vector, norm))
-    });
-    let vectors: Result<Vec<A::Vector>, <A::Vector as VectorSpace>::Error> = vectors.collect();
-    let vectors = vectors.map_err(raise)?;
-    let products = products(operator, &vectors, before)?;
-    let all = values.into_iter().zip(vectors).zip(products);
-    all.enumerate()
-        .map(|(index, ((value, vector), product))| {
-            let rest = product.axpy(-value, &vector).map_err(raise)?;
-            let residual = rest.norm().map_err(raise)?;
-            match residual.is_finite() {
-                true => Ok(Eigenpair {
-                    value,
-                    vector,
-                    residual,
-                }),
-                false => Err(KrylovError::NonFinite {
-                    product: before + index,
-                }),
-            }
+) -> Measured<A> {
+    let mut pairs = of_norm_one(estimated).map_err(raise)?;
+    let (estimates, vectors): (Vec<(f64, f64)>, Vec<A::Vector>) = pairs
+        .into_iter()
+        .map(|pair| ((pair.value, pair.residual), pair.vector))
+        .unzip();
+    let products = match products(operator, &vectors, before) {
+        Err(error) if error.is_stop(operator) => None,
+        products => Some(products?),
+    };
+    let all = estimates.into_iter().zip(vectors);
+    pairs = all
+        .map(|((value, residual), vector)| Eigenpair {
+            value,
+            vector,
+            residual,
         })
-        .collect()
+        .collect();
+    let Some(products) = products else {
+        return Ok((pairs, 0));
+    };
+    for (index, (pair, product)) in pairs.iter_mut().zip(products).enumerate() {
+        let rest = product.axpy(-pair.value, &pair.vector).map_err(raise)?;
+        pair.residual = rest.norm().map_err(raise)?;
+        if !pair.residual.is_finite() {
+            return Err(KrylovError::NonFinite {
+                product: before + index,
+            });
+        }
+    }
+    let count = pairs.len();
+    Ok((pairs, count))
+}
+
+/// The pairs with vectors of norm one, which combinations of a basis are to rounding.
+pub(crate) fn of_norm_one<V: VectorSpace>(
+    pairs: Vec<Eigenpair<V>>,
+) -> Result<Vec<Eigenpair<V>>, V::Error> {
+    let pairs = pairs.into_iter().map(|pair| {
+        let norm = pair.vector.norm()?;
+        Ok(Eigenpair {
+            vector: divided(pair.vector, norm),
+            ..pair
+        })
+    });
+    pairs.collect()
 }
 
 /// A block of products, as many as were asked for, all finite.

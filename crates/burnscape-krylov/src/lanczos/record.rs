@@ -1,11 +1,9 @@
-use std::ops::ControlFlow;
-
-use super::measure::measured;
+use super::measure::{Measured, measured, of_norm_one};
 use super::projected::Projected;
-use super::{Eigenpair, End, LanczosStep, Settled};
+use super::{Eigenpair, End, Settled};
 use crate::error::raise;
 use crate::vector::{divided, remove};
-use crate::{Dense, KrylovError, Probe, SelfAdjoint, VectorBlock, VectorSpace};
+use crate::{Dense, KrylovError, Probe, SelfAdjoint, Step, VectorBlock, VectorSpace};
 
 /// After a pass of Gram-Schmidt that left this much of a vector, `1/√2`, there is no need for another:
 /// the criterion of Daniel, Gragg, Kaufman and Stewart (1976).
@@ -43,6 +41,7 @@ pub struct KrylovRecord<V: VectorSpace> {
     pub(super) fixed: usize,
     /// Vectors the basis has room for.
     pub(super) capacity: usize,
+    pub(super) is_stopped: bool,
 }
 
 impl<V: VectorSpace> KrylovRecord<V> {
@@ -76,10 +75,12 @@ impl<V: VectorSpace> KrylovRecord<V> {
             restarted: false,
             fixed: 0,
             capacity,
+            is_stopped: false,
         })
     }
 
-    /// Goes on for `steps` products, or until the whole space is spanned.
+    /// Continues for `steps` products, or until the whole space is spanned, or an observer of the operator
+    /// [ends it](Self::is_stopped).
     ///
     /// # Errors
     ///
@@ -89,28 +90,38 @@ impl<V: VectorSpace> KrylovRecord<V> {
         &mut self,
         operator: &A,
         steps: usize,
-        mut observe: impl FnMut(&LanczosStep) -> ControlFlow<()>,
     ) -> Result<(), KrylovError<A::Error>> {
         V::check_same(&self.space, &operator.domain()).map_err(raise)?;
-        for _ in 0..steps {
-            if self.next.is_none() {
+        self.is_stopped = false;
+        let limit = self.products.saturating_add(steps);
+        while self.products < limit && self.next.is_some() {
+            self.grow(operator)?;
+            if self.is_stopped {
                 break;
             }
-            let before = self.basis.len();
-            if let Err(error) = self.step(operator) {
-                self.basis.truncate(before);
-                return Err(error);
-            }
-            let step = LanczosStep {
-                products: self.products,
-                basis: self.basis.len(),
-                beta: self.beta,
-            };
-            if observe(&step).is_break() {
+            let step = Step::new("Lanczos", self.products).with_limit(limit);
+            if operator.report(&step.with_error(self.beta)).is_break() {
+                self.is_stopped = true;
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Makes a step, and reports nothing. A record that has steps takes a product that an observer ended as
+    /// [an end of the run](Self::is_stopped).
+    pub(crate) fn grow<A: SelfAdjoint<Vector = V> + ?Sized>(
+        &mut self,
+        operator: &A,
+    ) -> Result<(), KrylovError<A::Error>> {
+        self.is_stopped = false;
+        let before = self.basis.len();
+        let Err(error) = self.step(operator) else {
+            return Ok(());
+        };
+        self.basis.truncate(before);
+        self.is_stopped = before > 0 && error.is_stop(operator);
+        if self.is_stopped { Ok(()) } else { Err(error) }
     }
 
     fn step<A: SelfAdjoint<Vector = V> + ?Sized>(
@@ -237,6 +248,11 @@ impl<V: VectorSpace> KrylovRecord<V> {
         self.basis.is_empty()
     }
 
+    /// Whether an observer ended the last run before it had made all of its steps.
+    pub fn is_stopped(&self) -> bool {
+        self.is_stopped
+    }
+
     /// Products so far.
     pub fn products(&self) -> usize {
         self.products
@@ -282,7 +298,8 @@ impl<V: VectorSpace> KrylovRecord<V> {
             .collect()
     }
 
-    /// The `k` outermost Ritz pairs of one end, the outermost first, with true residuals.
+    /// The `k` outermost Ritz pairs of one end, the outermost first, with true residuals; with [estimated
+    /// ones](Self::residual_estimates) if an observer ends the products.
     ///
     /// # Cost
     ///
@@ -304,10 +321,18 @@ impl<V: VectorSpace> KrylovRecord<V> {
                 available: self.len(),
             });
         }
-        let pairs = end.outermost(self.ritz_pairs(), k).into_iter();
-        let pairs = pairs.map(|(value, c)| Ok((value, self.basis.combine(&c)?)));
-        let pairs: Result<_, V::Error> = pairs.collect();
-        measured(operator, pairs.map_err(raise)?, self.products)
+        Ok(self.measured_pairs(operator, end, k)?.0)
+    }
+
+    /// The pairs, and how many products their residuals took.
+    pub(super) fn measured_pairs<A: SelfAdjoint<Vector = V> + ?Sized>(
+        &self,
+        operator: &A,
+        end: End,
+        k: usize,
+    ) -> Measured<A> {
+        let pairs = self.outermost(end, k).map_err(raise)?;
+        measured(operator, pairs, self.products)
     }
 
     /// As [`eigenpairs`](Self::eigenpairs), with [residual estimates](Self::residual_estimates) in place
@@ -317,14 +342,17 @@ impl<V: VectorSpace> KrylovRecord<V> {
         end: End,
         k: usize,
     ) -> Result<Vec<Eigenpair<V>>, V::Error> {
+        of_norm_one(self.outermost(end, k)?)
+    }
+
+    /// Ritz pairs with residual estimates, as the basis has them.
+    fn outermost(&self, end: End, k: usize) -> Result<Vec<Eigenpair<V>>, V::Error> {
         let pair = |(value, coefficients): (f64, Vec<f64>)| {
-            let vector = self.basis.combine(&coefficients)?;
-            let norm = vector.norm()?;
+            let last = coefficients.last().copied().unwrap_or(0.0).abs();
             Ok(Eigenpair {
                 value,
-                vector: divided(vector, norm),
-                residual: self.beta * coefficients.last().copied().unwrap_or(0.0).abs()
-                    + self.dropped,
+                vector: self.basis.combine(&coefficients)?,
+                residual: self.beta * last + self.dropped,
             })
         };
         let pairs = end.outermost(self.ritz_pairs(), k);
@@ -504,7 +532,6 @@ mod tests {
         for (name, values) in spectra(n) {
             let size = values.iter().fold(1e-300_f64, |size, x| size.max(x.abs()));
             let a = with_spectrum(values).map_err(raise)?;
-            let go_on = |_: &_| ControlFlow::Continue(());
             for seed in 0..2 {
                 let whole = LanczosConfig::new(n).with_seed(seed).run(&a)?;
                 let (angle, relation) = defects(&a, &whole)?;
@@ -516,7 +543,7 @@ mod tests {
                     for _ in 0..20 {
                         let kept = end.outermost(record.ritz_pairs(), 6);
                         record.restart(&kept).map_err(raise)?;
-                        record.extend(&a, 8, go_on)?;
+                        record.extend(&a, 8)?;
                     }
                     // Each restart adds rounding.
                     let (angle, relation) = defects(&a, &record)?;
@@ -562,11 +589,10 @@ mod tests {
         start.iter_mut().skip(12).for_each(|x| *x = 1e-8);
         let share = 2.0 * a.1.dot(&start).map_err(raise)? / a.1.dot(&a.1).map_err(raise)?;
         let start = start.axpy(-share, &a.1).map_err(raise)?;
-        let go_on = |_: &_| ControlFlow::Continue(());
-        let mut record = LanczosConfig::new(11).run_from(&a, start, go_on)?;
+        let mut record = LanczosConfig::new(11).run_from(&a, start)?;
         let kept = record.ritz_pairs();
         record.restart(&kept).map_err(raise)?;
-        record.extend(&a, 1, go_on)?;
+        record.extend(&a, 1)?;
         assert!(record.beta < 1e-5 && record.beta > 0.0, "{:e}", record.beta);
         let (angle, relation) = defects(&a, &record)?;
         assert!(angle <= 30.0 * f64::EPSILON, "{angle:e}");

@@ -18,13 +18,12 @@ use crate::{KrylovError, VectorBlock, VectorSpace};
 ///
 /// ```
 /// use burnscape_krylov::{Dense, KrylovRecord, LanczosConfig, Symmetric};
-/// use std::ops::ControlFlow;
 ///
 /// let a = Symmetric::verified(Dense::diagonal(&[1.0, 2.0, 4.0, 8.0]), 1e-12, 0)?;
 /// let text = serde_json::to_string(&LanczosConfig::new(2).run(&a)?.state()?)?;
 ///
 /// let mut record = KrylovRecord::<Vec<f64>>::from_state(&4, &serde_json::from_str(&text)?)?;
-/// record.extend(&a, 1, |_| ControlFlow::Continue(()))?;
+/// record.extend(&a, 1)?;
 /// assert_eq!(record.ritz_values(), LanczosConfig::new(3).run(&a)?.ritz_values());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -124,6 +123,7 @@ impl<V: VectorSpace> KrylovRecord<V> {
             restarted: state.restarted,
             fixed: 0,
             capacity: len,
+            is_stopped: false,
         })
     }
 }

@@ -1,6 +1,7 @@
 use std::error::Error;
+use std::ops::ControlFlow;
 
-use crate::VectorSpace;
+use crate::{Observed, Step, VectorSpace};
 
 /// A linear map from one space to another, known by its products.
 ///
@@ -80,6 +81,52 @@ pub trait LinearOperator {
     fn matmat(&self, vectors: &[Self::Domain]) -> Result<Vec<Self::Range>, Self::Error> {
         vectors.iter().map(|v| self.matvec(v)).collect()
     }
+
+    /// Shows a step of a run to whoever observes this operator. Every method calls it after each product, and
+    /// ends with what it has found so far if it returns `Break`.
+    ///
+    /// Nobody is asked by default; [`observed`](Self::observed) attaches an observer.
+    fn report(&self, step: &Step) -> ControlFlow<()> {
+        let _ = step;
+        ControlFlow::Continue(())
+    }
+
+    /// Whether a product failed because an observer ended it. A run then ends as if [`report`](Self::report)
+    /// had returned `Break`, with what it found before that product; it fails with the error itself if that
+    /// is nothing.
+    ///
+    /// No error means that by default. An operator whose products can be stopped half-way overrides it.
+    fn is_stop(&self, error: &Self::Error) -> bool {
+        let _ = error;
+        false
+    }
+
+    /// The same operator, with an observer that sees every step of a run and can end it.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burnscape_krylov::{Dense, LinearOperator, Symmetric, TraceConfig};
+    /// use std::ops::ControlFlow;
+    ///
+    /// let a = Symmetric::verified(Dense::diagonal(&[1.0, 2.0]), 1e-12, 0)?;
+    /// let mut lines = Vec::new();
+    /// let observed = (&a).observed(|step| {
+    ///     lines.push(step.to_string());
+    ///     ControlFlow::Continue(())
+    /// });
+    /// TraceConfig::new().with_max_products(8).run(&observed)?;
+    /// drop(observed);
+    /// assert_eq!(lines[7], "trace: 8 of 8 products, 3.000000e0 ± 0.0e0");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn observed<F>(self, observer: F) -> Observed<Self, F>
+    where
+        Self: Sized,
+        F: FnMut(&Step) -> ControlFlow<()> + Send,
+    {
+        Observed::new(self, observer)
+    }
 }
 
 // The text is the same for every pointer.
@@ -104,6 +151,14 @@ macro_rules! through_pointer {
 
             fn matmat(&self, vectors: &[A::Domain]) -> Result<Vec<A::Range>, A::Error> {
                 (**self).matmat(vectors)
+            }
+
+            fn report(&self, step: &Step) -> ControlFlow<()> {
+                (**self).report(step)
+            }
+
+            fn is_stop(&self, error: &A::Error) -> bool {
+                (**self).is_stop(error)
             }
         }
     };

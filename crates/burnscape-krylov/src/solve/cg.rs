@@ -1,11 +1,9 @@
-use std::ops::ControlFlow;
-
 use super::preconditioned::Preconditioned;
 use super::range::Range;
-use super::solution::{Solution, SolveStep};
+use super::solution::Solution;
 use crate::error::raise;
 use crate::vector::{is_ordinary, raised, times_power};
-use crate::{KrylovError, SelfAdjoint, Square, VectorSpace};
+use crate::{KrylovError, Outcome, SelfAdjoint, Square, Step, VectorSpace};
 
 /// Conjugate gradients: `A x = b` for a positive definite operator.
 ///
@@ -30,7 +28,7 @@ use crate::{KrylovError, SelfAdjoint, Square, VectorSpace};
 ///
 /// let a = Symmetric::verified(Dense::from_rows(&[[2.0, 1.0], [1.0, 3.0]])?, 1e-12, 0)?;
 /// let found = CgConfig::new().run(&a, &vec![3.0, 4.0])?;
-/// assert!(found.converged && (found.x[0] - 1.0).abs() < 1e-12);
+/// assert!(found.outcome.is_converged() && (found.x[0] - 1.0).abs() < 1e-12);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -72,7 +70,7 @@ impl CgConfig {
         self
     }
 
-    /// Solves from zero.
+    /// Solves from zero. A run that an observer ends has the solution that it reached.
     ///
     /// # Errors
     ///
@@ -85,22 +83,33 @@ impl CgConfig {
         operator: &A,
         b: &A::Vector,
     ) -> Result<Solution<A::Vector>, KrylovError<A::Error>> {
-        self.run_observed(operator, b, None::<&A>, |_| ControlFlow::Continue(()))
+        self.solve(operator, b, None::<&A>)
     }
 
-    /// As [`run`](Self::run) with a preconditioner, a positive definite operator close to the inverse;
-    /// `observe` sees every step and can stop, with the solution that was reached.
+    /// As [`run`](Self::run) with a preconditioner, a positive definite operator close to the inverse.
     ///
     /// # Errors
     ///
     /// As [`run`](Self::run), and [`KrylovError::NonFinitePreconditioner`],
     /// [`KrylovError::IndefinitePreconditioner`].
-    pub fn run_observed<A, P>(
+    pub fn run_preconditioned<A, P>(
+        &self,
+        operator: &A,
+        b: &<A as Square>::Vector,
+        preconditioner: &P,
+    ) -> Result<Solution<<A as Square>::Vector>, KrylovError<A::Error>>
+    where
+        A: SelfAdjoint + ?Sized,
+        P: SelfAdjoint<Vector = <A as Square>::Vector, Error = A::Error> + ?Sized,
+    {
+        self.solve(operator, b, Some(preconditioner))
+    }
+
+    fn solve<A, P>(
         &self,
         operator: &A,
         b: &<A as Square>::Vector,
         preconditioner: Option<&P>,
-        mut observe: impl FnMut(&SolveStep) -> ControlFlow<()>,
     ) -> Result<Solution<<A as Square>::Vector>, KrylovError<A::Error>>
     where
         A: SelfAdjoint + ?Sized,
@@ -110,52 +119,73 @@ impl CgConfig {
         let epsilon = b.epsilon();
         let tolerance = self.tolerance.max(4.0 * epsilon);
         let mut x = b.zeros_like().map_err(raise)?;
-        let mut products = 0;
+        let (mut products, mut residual, mut is_stopped) = (0, 1.0, false);
         let mut range = Range::of(size, epsilon);
-        if size > 0.0 {
-            let mut preconditioned = Preconditioned::new(preconditioner);
-            let mut rest = raised(b.clone(), -range.right);
-            let start = times_power(size, -range.right);
-            let (mut direction, mut gamma) = preconditioned.apply(&rest)?;
-            // The square of the direction's length, in the norm of the preconditioner's inverse.
-            let (mut square, mut largest) = (gamma, 0.0_f64);
-            while products < self.max_products {
-                let mut product = operator.matvec(&direction)?;
-                if products > 0 {
-                    product = raised(product, -range.operator);
-                }
-                let mut bend = direction.dot(&product).map_err(raise)?;
-                if products == 0 && !is_ordinary(bend / square, epsilon) {
-                    range.operator = range.of_product(&product, &direction, epsilon)?;
-                    product = raised(product, -range.operator);
-                    bend = direction.dot(&product).map_err(raise)?;
-                }
-                products += 1;
-                let bend =
-                    self.positive(bend, (square, largest), (products - 1, &range, epsilon))?;
-                largest = largest.max(bend / square);
-                let step = gamma / bend;
-                x = x.axpy(step, &direction).map_err(raise)?;
-                rest = rest.axpy(-step, &product).map_err(raise)?;
-                let residual = rest.norm().map_err(raise)? / start;
-                if !residual.is_finite() {
-                    return Err(KrylovError::NonFinite {
-                        product: products - 1,
-                    });
-                }
-                let is_stopped = observe(&SolveStep { products, residual }).is_break();
-                if residual <= tolerance || is_stopped {
+        if size == 0.0 {
+            return Ok(Solution::zero(x));
+        }
+        let mut preconditioned = Preconditioned::new(preconditioner);
+        let mut rest = raised(b.clone(), -range.right);
+        let start = times_power(size, -range.right);
+        let (mut direction, mut gamma) = preconditioned.apply(&rest)?;
+        // The square of the direction's length, in the norm of the preconditioner's inverse.
+        let (mut square, mut largest) = (gamma, 0.0_f64);
+        while products < self.max_products {
+            let mut product = match operator.matvec(&direction) {
+                Err(error) if operator.is_stop(&error) && products > 0 => {
+                    is_stopped = true;
                     break;
                 }
-                let (improved, next) = preconditioned.apply(&rest)?;
-                let share = next / gamma;
-                direction = improved.axpy(share, &direction).map_err(raise)?;
-                square = next + share * share * square;
-                gamma = next;
+                product => product?,
+            };
+            if products > 0 {
+                product = raised(product, -range.operator);
             }
+            let mut bend = direction.dot(&product).map_err(raise)?;
+            if products == 0 && !is_ordinary(bend / square, epsilon) {
+                range.operator = range.of_product(&product, &direction, epsilon)?;
+                product = raised(product, -range.operator);
+                bend = direction.dot(&product).map_err(raise)?;
+            }
+            products += 1;
+            let bend = self.positive(bend, (square, largest), (products - 1, &range, epsilon))?;
+            largest = largest.max(bend / square);
+            let length = gamma / bend;
+            x = x.axpy(length, &direction).map_err(raise)?;
+            rest = rest.axpy(-length, &product).map_err(raise)?;
+            residual = rest.norm().map_err(raise)? / start;
+            if !residual.is_finite() {
+                return Err(KrylovError::NonFinite {
+                    product: products - 1,
+                });
+            }
+            let step = Step::new("linear system", products)
+                .with_limit(self.max_products)
+                .with_error(residual)
+                .with_goal(tolerance);
+            is_stopped = operator.report(&step).is_break();
+            if residual <= tolerance || is_stopped {
+                break;
+            }
+            let (improved, next) = match preconditioned.apply(&rest) {
+                Err(error) if preconditioned.is_stop(&error) => {
+                    is_stopped = true;
+                    break;
+                }
+                improved => improved?,
+            };
+            let share = next / gamma;
+            direction = improved.axpy(share, &direction).map_err(raise)?;
+            square = next + share * share * square;
+            gamma = next;
         }
         let x = range.solution(x)?;
-        finished(operator, b, x, (size, tolerance, products))
+        let ended = Ended {
+            products,
+            residual,
+            is_stopped,
+        };
+        finished(operator, b, x, (size, tolerance), ended)
     }
 
     /// The curvature along a direction of that length, which has to be positive by more than rounding of the
@@ -201,22 +231,34 @@ pub(super) fn check<A: SelfAdjoint + ?Sized>(
     }
 }
 
+/// Where the iterations ended, with the residual by their recurrence.
+pub(super) struct Ended {
+    pub(super) products: usize,
+    pub(super) residual: f64,
+    pub(super) is_stopped: bool,
+}
+
 /// The solution with its true residual.
 pub(super) fn finished<A: SelfAdjoint + ?Sized>(
     operator: &A,
     b: &A::Vector,
     x: A::Vector,
-    (size, tolerance, products): (f64, f64, usize),
+    (size, tolerance): (f64, f64),
+    ended: Ended,
 ) -> Result<Solution<A::Vector>, KrylovError<A::Error>> {
-    if size == 0.0 {
-        return Ok(Solution {
-            x,
-            residual: 0.0,
-            products,
-            converged: true,
-        });
-    }
-    let rest = b.clone().axpy(-1.0, &operator.matvec(&x)?).map_err(raise)?;
+    let products = ended.products;
+    let product = match operator.matvec(&x) {
+        Err(error) if operator.is_stop(&error) => {
+            return Ok(Solution {
+                x,
+                residual: ended.residual,
+                products,
+                outcome: Outcome::Stopped,
+            });
+        }
+        product => product?,
+    };
+    let rest = b.clone().axpy(-1.0, &product).map_err(raise)?;
     let residual = rest.norm().map_err(raise)? / size;
     if !residual.is_finite() {
         return Err(KrylovError::NonFinite { product: products });
@@ -224,7 +266,7 @@ pub(super) fn finished<A: SelfAdjoint + ?Sized>(
     // The recurrence drifts from the truth by rounding.
     let allowed = tolerance + 64.0 * b.epsilon();
     Ok(Solution {
-        converged: residual <= allowed,
+        outcome: Outcome::of(residual <= allowed, ended.is_stopped),
         x,
         residual,
         products: products + 1,

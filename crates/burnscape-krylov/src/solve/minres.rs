@@ -1,17 +1,15 @@
-use std::ops::ControlFlow;
-
-use super::cg::{check, finished};
+use super::cg::{Ended, check, finished};
 use super::preconditioned::Preconditioned;
 use super::range::Range;
-use super::solution::{Solution, SolveStep};
+use super::solution::Solution;
 use crate::error::raise;
 use crate::vector::{divided, is_ordinary, raised};
-use crate::{KrylovError, SelfAdjoint, Square, VectorSpace};
+use crate::{KrylovError, SelfAdjoint, Square, Step, VectorSpace};
 
 /// MINRES: `A x = b` for a self-adjoint operator of any sign, with the least residual at every step.
 ///
 /// For a singular operator it goes to a least-squares solution, whose residual does not vanish: it is
-/// then not [converged](Solution::converged).
+/// then not [converged](Solution::outcome).
 ///
 /// # Cost
 ///
@@ -32,7 +30,7 @@ use crate::{KrylovError, SelfAdjoint, Square, VectorSpace};
 ///
 /// let a = Symmetric::verified(Dense::from_rows(&[[2.0, 1.0], [1.0, -3.0]])?, 1e-12, 0)?;
 /// let found = MinresConfig::new().run(&a, &vec![3.0, -2.0])?;
-/// assert!(found.converged && (found.x[1] - 1.0).abs() < 1e-12);
+/// assert!(found.outcome.is_converged() && (found.x[1] - 1.0).abs() < 1e-12);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -75,7 +73,7 @@ impl MinresConfig {
         self
     }
 
-    /// Solves from zero.
+    /// Solves from zero. A run that an observer ends has the solution that it reached.
     ///
     /// # Errors
     ///
@@ -86,23 +84,34 @@ impl MinresConfig {
         operator: &A,
         b: &A::Vector,
     ) -> Result<Solution<A::Vector>, KrylovError<A::Error>> {
-        self.run_observed(operator, b, None::<&A>, |_| ControlFlow::Continue(()))
+        self.solve(operator, b, None::<&A>)
     }
 
-    /// As [`run`](Self::run) with a preconditioner, a positive definite operator close to the inverse
-    /// of the absolute value; `observe` sees every step and can stop, with the solution that was
-    /// reached.
+    /// As [`run`](Self::run) with a preconditioner, a positive definite operator close to the inverse of the
+    /// absolute value.
     ///
     /// # Errors
     ///
     /// As [`run`](Self::run), and [`KrylovError::NonFinitePreconditioner`],
     /// [`KrylovError::IndefinitePreconditioner`].
-    pub fn run_observed<A, P>(
+    pub fn run_preconditioned<A, P>(
+        &self,
+        operator: &A,
+        b: &<A as Square>::Vector,
+        preconditioner: &P,
+    ) -> Result<Solution<<A as Square>::Vector>, KrylovError<A::Error>>
+    where
+        A: SelfAdjoint + ?Sized,
+        P: SelfAdjoint<Vector = <A as Square>::Vector, Error = A::Error> + ?Sized,
+    {
+        self.solve(operator, b, Some(preconditioner))
+    }
+
+    fn solve<A, P>(
         &self,
         operator: &A,
         b: &<A as Square>::Vector,
         preconditioner: Option<&P>,
-        mut observe: impl FnMut(&SolveStep) -> ControlFlow<()>,
     ) -> Result<Solution<<A as Square>::Vector>, KrylovError<A::Error>>
     where
         A: SelfAdjoint + ?Sized,
@@ -113,7 +122,7 @@ impl MinresConfig {
         let mut x = b.zeros_like().map_err(raise)?;
         let mut products = 0;
         if size == 0.0 {
-            return finished(operator, b, x, (size, tolerance, products));
+            return Ok(Solution::zero(x));
         }
         let space_epsilon = b.epsilon();
         let mut range = Range::of(size, space_epsilon);
@@ -127,11 +136,18 @@ impl MinresConfig {
         // The rotation that keeps the small matrix triangular, and what it has left to do.
         let (mut cosine, mut sine) = (-1.0, 0.0);
         let (mut delta, mut epsilon, mut phi, mut first) = (0.0, 0.0, start, 0.0);
+        let (mut residual, mut is_stopped) = (1.0, false);
         let mut w = b.zeros_like().map_err(raise)?;
         let mut w_older = b.zeros_like().map_err(raise)?;
         while products < self.max_products && beta > 0.0 {
             let v = divided(y.clone(), beta);
-            let mut product = raised(operator.matvec(&v)?, -range.operator);
+            let mut product = match operator.matvec(&v) {
+                Err(error) if operator.is_stop(&error) && products > 0 => {
+                    is_stopped = true;
+                    break;
+                }
+                product => raised(product?, -range.operator),
+            };
             products += 1;
             if products > 1 {
                 product = product.axpy(-beta / before, &older).map_err(raise)?;
@@ -151,7 +167,13 @@ impl MinresConfig {
             older = newer;
             newer = product;
             before = beta;
-            let next = preconditioned.apply_to_any(&newer)?;
+            let next = match preconditioned.apply_to_any(&newer) {
+                Err(error) if products > 1 && preconditioned.is_stop(&error) => {
+                    is_stopped = true;
+                    break;
+                }
+                next => next?,
+            };
             (y, beta) = (next.0, next.1.sqrt());
             if !beta.is_finite() {
                 return Err(KrylovError::NonFinite {
@@ -189,13 +211,22 @@ impl MinresConfig {
             x = x.axpy(step, &w).map_err(raise)?;
             epsilon = next_epsilon;
 
-            let residual = phi.abs() / start;
-            let is_stopped = observe(&SolveStep { products, residual }).is_break();
+            residual = phi.abs() / start;
+            let step = Step::new("linear system", products)
+                .with_limit(self.max_products)
+                .with_error(residual)
+                .with_goal(tolerance);
+            is_stopped = operator.report(&step).is_break();
             if residual <= tolerance || is_stopped || beta <= nothing {
                 break;
             }
         }
         let x = range.solution(x)?;
-        finished(operator, b, x, (size, tolerance, products))
+        let ended = Ended {
+            products,
+            residual,
+            is_stopped,
+        };
+        finished(operator, b, x, (size, tolerance), ended)
     }
 }

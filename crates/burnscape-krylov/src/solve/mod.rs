@@ -8,4 +8,4 @@ mod solution;
 
 pub use cg::CgConfig;
 pub use minres::MinresConfig;
-pub use solution::{Solution, SolveStep};
+pub use solution::Solution;

@@ -20,6 +20,12 @@ impl<'a, P: SelfAdjoint + ?Sized> Preconditioned<'a, P> {
         }
     }
 
+    /// Whether an observer of the preconditioner ended its product.
+    pub(super) fn is_stop(&self, error: &KrylovError<P::Error>) -> bool {
+        self.operator
+            .is_some_and(|operator| error.is_stop(operator))
+    }
+
     /// `(P r, rᵀ P r)`; the second is positive. A power of two is taken out of both where it is needed.
     pub(super) fn apply(
         &mut self,

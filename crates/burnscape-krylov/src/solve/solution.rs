@@ -1,24 +1,28 @@
-/// What a solver reached.
+use crate::Outcome;
+
+/// The solution that a solver reached.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Solution<V> {
     /// The solution.
     pub x: V,
-    /// `|b − A x| / |b|`, by a product of its own; zero for `b = 0`.
+    /// `|b − A x| / |b|`, by a product of its own; zero for `b = 0`. By the solver's recurrence (in the norm of a
+    /// preconditioner, if there is one), where an observer ended that product.
     pub residual: f64,
     /// Products used, that one included.
     pub products: usize,
-    /// Whether the true residual is within the tolerance.
-    pub converged: bool,
+    /// How the run ended. It has converged if the true residual is within the tolerance.
+    pub outcome: Outcome,
 }
 
-/// One product of a solver, as an observer sees it.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct SolveStep {
-    /// Products so far.
-    pub products: usize,
-    /// The residual by the solver's own recurrence, relative to `|b|` (in the norm that a
-    /// preconditioner gives, if there is one).
-    pub residual: f64,
+impl<V> Solution<V> {
+    /// Of the system whose right-hand side is zero.
+    pub(super) fn zero(x: V) -> Self {
+        Self {
+            x,
+            residual: 0.0,
+            products: 0,
+            outcome: Outcome::Converged,
+        }
+    }
 }

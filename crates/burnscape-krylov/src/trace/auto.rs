@@ -1,7 +1,5 @@
-use std::ops::ControlFlow;
-
 use super::xtrace::Small;
-use super::{Sketch, TraceConfig, TraceEstimate};
+use super::{Sketch, TraceConfig, TraceEstimate, TraceMethod};
 use crate::error::raise;
 use crate::vector::length;
 use crate::{Estimate, KrylovError, Probe, SelfAdjoint, VectorSpace};
@@ -18,18 +16,22 @@ impl TraceConfig {
     pub(super) fn auto<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
-        observe: &mut dyn FnMut(&TraceEstimate) -> ControlFlow<()>,
     ) -> Result<TraceEstimate, KrylovError<A::Error>> {
         let space = operator.domain();
         let dimension = <A::Vector as VectorSpace>::dimension(&space);
         let pilot = (self.max_products / 8).clamp(PILOT.0, PILOT.1);
         if self.max_products < PAYS || pilot >= dimension {
-            return self.hutchinson(operator, (Vec::new(), 0), observe);
+            return self.hutchinson(operator, Vec::new(), 0);
         }
         // Rademacher vectors, so that the samples are Hutchinson's own.
         let sketch = Sketch::new(&space, (Probe::Rademacher, self.seed), pilot);
         let mut sketch = sketch.map_err(raise)?;
-        sketch.extend(operator, pilot)?;
+        let is_stopped = sketch.extend(operator, pilot)?;
+        let about = (sketch.products, TraceMethod::Hutchinson);
+        let plain = self.estimate(&sketch.forms, 0.0, about);
+        if is_stopped || self.shown(operator, &plain) {
+            return Ok(plain.stopped());
+        }
         let small = Small::of(&sketch, dimension).map_err(raise)?;
         let with_basis: Vec<f64> = (0..sketch.len())
             .map(|own| small.sample(own, None))
@@ -51,8 +53,8 @@ impl TraceConfig {
         let error = |spread: f64, count: usize| spread / (count as f64).sqrt();
         let is_better = error(spread(&with_basis), self.max_products / 2) < error(plain, left);
         if is_low_rank || is_better {
-            return self.xtrace_from(operator, sketch, observe);
+            return self.xtrace_from(operator, sketch);
         }
-        self.hutchinson(operator, (sketch.forms, spent), observe)
+        self.hutchinson(operator, sketch.forms, spent)
     }
 }

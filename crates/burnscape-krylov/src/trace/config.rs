@@ -1,7 +1,5 @@
-use std::ops::ControlFlow;
-
 use super::{TraceEstimate, TraceMethod};
-use crate::{KrylovError, SelfAdjoint};
+use crate::{KrylovError, LinearOperator, SelfAdjoint, Step};
 
 /// The trace of a self-adjoint operator, with an interval.
 ///
@@ -115,7 +113,8 @@ impl TraceConfig {
         self
     }
 
-    /// Runs.
+    /// Runs. An observer of the operator sees the estimate after every block of samples; a run that it ends has the
+    /// estimate of the samples that were made.
     ///
     /// # Errors
     ///
@@ -129,30 +128,35 @@ impl TraceConfig {
         &self,
         operator: &A,
     ) -> Result<TraceEstimate, KrylovError<A::Error>> {
-        self.run_observed(operator, |_| ControlFlow::Continue(()))
-    }
-
-    /// As [`run`](Self::run); `observe` sees the estimate after every sample (every few for
-    /// XTrace and XNysTrace) and can stop.
-    ///
-    /// # Errors
-    ///
-    /// As [`run`](Self::run).
-    pub fn run_observed<A: SelfAdjoint + ?Sized>(
-        &self,
-        operator: &A,
-        mut observe: impl FnMut(&TraceEstimate) -> ControlFlow<()>,
-    ) -> Result<TraceEstimate, KrylovError<A::Error>> {
         operator.check_square()?;
         self.check()?;
-        let observe: &mut dyn FnMut(&TraceEstimate) -> ControlFlow<()> = &mut observe;
         match self.method {
-            TraceMethod::Hutchinson => self.hutchinson(operator, (Vec::new(), 0), observe),
-            TraceMethod::HutchPlusPlus => self.hutch_plus_plus(operator, observe),
-            TraceMethod::XTrace => self.xtrace(operator, observe),
-            TraceMethod::XNysTrace => self.xnystrace(operator, observe),
-            TraceMethod::Auto => self.auto(operator, observe),
+            TraceMethod::Hutchinson => self.hutchinson(operator, Vec::new(), 0),
+            TraceMethod::HutchPlusPlus => self.hutch_plus_plus(operator),
+            TraceMethod::XTrace => self.xtrace(operator),
+            TraceMethod::XNysTrace => self.xnystrace(operator),
+            TraceMethod::Auto => self.auto(operator),
         }
+    }
+
+    /// Shows an estimate to an observer: whether the run is to end.
+    pub(super) fn shown<A: LinearOperator + ?Sized>(
+        &self,
+        operator: &A,
+        estimate: &TraceEstimate,
+    ) -> bool {
+        let goal = self.tolerance.map(|t| t * estimate.value.abs());
+        let step = Step::new("trace", estimate.products)
+            .with_limit(self.max_products)
+            .with_value(estimate.value)
+            .with_error(estimate.half_width)
+            .with_goal(goal);
+        operator.report(&step).is_break()
+    }
+
+    /// Whether the estimate is within the tolerance that was set.
+    pub(super) fn is_done(&self, estimate: &TraceEstimate) -> bool {
+        self.tolerance.is_some() && estimate.outcome.is_converged()
     }
 
     pub(super) fn check<E>(&self) -> Result<(), KrylovError<E>> {

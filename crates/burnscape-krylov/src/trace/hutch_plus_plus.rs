@@ -1,16 +1,13 @@
-use std::ops::ControlFlow;
-
 use super::hutchinson::quadratic;
 use super::{TraceConfig, TraceEstimate, TraceMethod};
 use crate::error::raise;
 use crate::vector::push_orthogonal;
-use crate::{KrylovError, Probe, SelfAdjoint, VectorBlock, VectorSpace};
+use crate::{KrylovError, Outcome, Probe, SelfAdjoint, VectorBlock, VectorSpace};
 
 impl TraceConfig {
     pub(super) fn hutch_plus_plus<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
-        mut observe: impl FnMut(&TraceEstimate) -> ControlFlow<()>,
     ) -> Result<TraceEstimate, KrylovError<A::Error>> {
         let space = operator.domain();
         let dimension = <A::Vector as VectorSpace>::dimension(&space);
@@ -22,12 +19,27 @@ impl TraceConfig {
         let block = <A::Vector as VectorSpace>::Block::with_capacity(&space, third);
         let mut basis = block.map_err(raise)?;
         let mut products = 0;
+        // Until there is a basis, what they say of the trace by themselves.
+        let mut forms = Vec::with_capacity(third);
+        let plain = |forms: &[f64], products: usize| {
+            self.estimate(forms, 0.0, (products, TraceMethod::Hutchinson))
+        };
         for index in 0..third {
             let v = Probe::Rademacher.draw::<A::Vector>(&space, self.seed, index as u64);
-            let product = operator.matvec(&v.map_err(raise)?)?;
+            let v = v.map_err(raise)?;
+            let product = match operator.matvec(&v) {
+                Err(error) if operator.is_stop(&error) && products > 0 => {
+                    return Ok(plain(&forms, products).stopped());
+                }
+                product => product?,
+            };
             products += 1;
             if !product.norm().map_err(raise)?.is_finite() {
                 return Err(KrylovError::NonFinite { product: index });
+            }
+            forms.push(v.dot(&product).map_err(raise)?);
+            if self.shown(operator, &plain(&forms, products)) {
+                return Ok(plain(&forms, products).stopped());
             }
             // Of low rank, the operator has shown its range already.
             if !push_orthogonal(&mut basis, product).map_err(raise)? {
@@ -37,8 +49,17 @@ impl TraceConfig {
         let mut exact = 0.0;
         for index in 0..basis.len() {
             if let Some(q) = basis.get(index) {
-                exact += quadratic(operator, &q, products)?;
+                exact += match quadratic(operator, &q, products) {
+                    Err(error) if error.is_stop(operator) => {
+                        return Ok(plain(&forms, products).stopped());
+                    }
+                    form => form?,
+                };
                 products += 1;
+                let is_last = index + 1 == basis.len() && basis.len() == dimension;
+                if !is_last && self.shown(operator, &plain(&forms, products)) {
+                    return Ok(plain(&forms, products).stopped());
+                }
             }
         }
         let mut samples = Vec::new();
@@ -46,22 +67,34 @@ impl TraceConfig {
             value: exact,
             half_width: (basis.len() == dimension).then_some(0.0),
             products,
-            converged: basis.len() == dimension,
+            outcome: Outcome::of(basis.len() == dimension, false),
             method: TraceMethod::HutchPlusPlus,
         };
-        if estimate.converged && observe(&estimate).is_break() {
+        if basis.len() == dimension {
+            self.shown(operator, &estimate);
             return Ok(estimate);
         }
-        while basis.len() < dimension && products < self.max_products {
+        while products < self.max_products {
             let index = (third + samples.len()) as u64;
             let v = Probe::Rademacher.draw::<A::Vector>(&space, self.seed, index);
             let rest = basis.reject(v.map_err(raise)?).map_err(raise)?;
-            samples.push(quadratic(operator, &rest, products)?);
+            samples.push(match quadratic(operator, &rest, products) {
+                Err(error) if error.is_stop(operator) => {
+                    return Ok(match samples.is_empty() {
+                        true => plain(&forms, products).stopped(),
+                        false => estimate.stopped(),
+                    });
+                }
+                form => form?,
+            });
             products += 1;
             estimate = self.estimate(&samples, exact, (products, TraceMethod::HutchPlusPlus));
-            let is_done = self.tolerance.is_some() && estimate.converged;
-            if observe(&estimate).is_break() || is_done {
+            let is_stopped = self.shown(operator, &estimate);
+            if self.is_done(&estimate) || products >= self.max_products {
                 break;
+            }
+            if is_stopped {
+                return Ok(estimate.stopped());
             }
         }
         Ok(estimate)

@@ -1,10 +1,8 @@
-use std::ops::ControlFlow;
-
 use super::{Estimate, TraceConfig, TraceEstimate, TraceMethod};
 use crate::error::raise;
 use crate::lanczos::products;
 use crate::vector::exponent;
-use crate::{KrylovError, LinearOperator, Probe, SelfAdjoint, Square, VectorSpace};
+use crate::{KrylovError, LinearOperator, Outcome, Probe, SelfAdjoint, Square, Step, VectorSpace};
 
 /// Vectors with their products.
 type Pairs<A> = Vec<(<A as LinearOperator>::Domain, <A as LinearOperator>::Range)>;
@@ -13,21 +11,28 @@ impl TraceConfig {
     pub(super) fn hutchinson<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
-        (mut samples, spent): (Vec<f64>, usize),
-        observe: &mut dyn FnMut(&TraceEstimate) -> ControlFlow<()>,
+        mut samples: Vec<f64>,
+        spent: usize,
     ) -> Result<TraceEstimate, KrylovError<A::Error>> {
-        let mut estimate = Err(KrylovError::NoProbes);
+        let mut estimate: Result<TraceEstimate, _> = Err(KrylovError::NoProbes);
         while samples.len() + spent < self.max_products {
-            for (v, product) in self.multiplied(operator, samples.len(), spent)? {
+            let pairs = match (self.multiplied(operator, samples.len(), spent), &estimate) {
+                (Err(error), Ok(last)) if error.is_stop(operator) => return Ok(last.stopped()),
+                (pairs, _) => pairs?,
+            };
+            for (v, product) in pairs {
                 samples.push(v.dot(&product).map_err(raise)?);
             }
-            let about = (samples.len() + spent, TraceMethod::Hutchinson);
-            let now = self.estimate(&samples, 0.0, about);
-            let is_done = now.converged;
-            estimate = Ok(now);
-            if observe(&now).is_break() || (is_done && self.tolerance.is_some()) {
-                break;
+            let num_matvecs = samples.len() + spent;
+            let now = self.estimate(&samples, 0.0, (num_matvecs, TraceMethod::Hutchinson));
+            let is_stopped = self.shown(operator, &now);
+            if self.is_done(&now) || num_matvecs >= self.max_products {
+                return Ok(now);
             }
+            if is_stopped {
+                return Ok(now.stopped());
+            }
+            estimate = Ok(now);
         }
         estimate
     }
@@ -38,13 +43,12 @@ impl TraceConfig {
     ///
     /// `blocks` is given `v` and `A v` and returns one number a block: the dot product of the two within
     /// it. With a tolerance, the run stops once every half width is at most that times the sum of the
-    /// traces in absolute value. `observe` sees the number of samples and can stop.
+    /// traces in absolute value. An observer sees the sum of the traces.
     ///
     /// # Example
     ///
     /// ```
     /// use burnscape_krylov::{Dense, HostError, Symmetric, TraceConfig, VectorSpace};
-    /// use std::ops::ControlFlow;
     ///
     /// let a = Dense::from_rows(&[[2.0, 0.3, 0.0], [0.3, 3.0, 0.1], [0.0, 0.1, -1.0]])?;
     /// let a = Symmetric::verified(a, 1e-12, 0)?;
@@ -53,7 +57,7 @@ impl TraceConfig {
     ///     Ok(vec![dot(0..2)?, dot(2..3)?])
     /// };
     /// let config = TraceConfig::new().with_max_products(200);
-    /// let traces = config.run_blocks(&a, parts, |_| ControlFlow::Continue(()))?;
+    /// let traces = config.run_blocks(&a, parts)?;
     /// assert!((traces[0].value - 5.0).abs() < 0.2 && (traces[1].value + 1.0).abs() < 0.1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -69,15 +73,19 @@ impl TraceConfig {
             &<A as Square>::Vector,
             &<A as Square>::Vector,
         ) -> Result<Vec<f64>, <<A as Square>::Vector as VectorSpace>::Error>,
-        mut observe: impl FnMut(usize) -> ControlFlow<()>,
     ) -> Result<Vec<TraceEstimate>, KrylovError<A::Error>> {
         operator.check_square()?;
         self.check()?;
         let mut samples: Vec<Vec<f64>> = Vec::new();
-        let mut estimates = Err(KrylovError::NoProbes);
+        let mut estimates: Result<Vec<TraceEstimate>, _> = Err(KrylovError::NoProbes);
         let mut count = 0;
+        let stopped = |all: &[TraceEstimate]| all.iter().map(|block| block.stopped()).collect();
         while count < self.max_products {
-            for (v, product) in self.multiplied(operator, count, 0)? {
+            let pairs = match (self.multiplied(operator, count, 0), &estimates) {
+                (Err(error), Ok(last)) if error.is_stop(operator) => return Ok(stopped(last)),
+                (pairs, _) => pairs?,
+            };
+            for (v, product) in pairs {
                 let parts = blocks(&v, &product).map_err(raise)?;
                 if count == 0 {
                     samples = vec![Vec::new(); parts.len()];
@@ -101,14 +109,24 @@ impl TraceConfig {
             let total: f64 = now.iter().map(|block| block.value).sum();
             let allowed = self.tolerance.map_or(f64::INFINITY, |t| t * total.abs());
             for block in &mut now {
-                block.converged = block.half_width.is_some_and(|half| half <= allowed);
+                let is_narrow = block.half_width.is_some_and(|half| half <= allowed);
+                block.outcome = Outcome::of(is_narrow, false);
                 *block = self.believed(*block, count >= Estimate::FEWEST);
             }
-            let is_done = now.iter().all(|block| block.converged);
-            estimates = Ok(now);
-            if observe(count).is_break() || (is_done && self.tolerance.is_some()) {
-                break;
+            let widest = now.iter().filter_map(|block| block.half_width);
+            let step = Step::new("traces of blocks", count)
+                .with_limit(self.max_products)
+                .with_value(total)
+                .with_error(widest.reduce(f64::max))
+                .with_goal(self.tolerance.map(|t| t * total.abs()));
+            let is_stopped = operator.report(&step).is_break();
+            if now.iter().all(|block| self.is_done(block)) || count >= self.max_products {
+                return Ok(now);
             }
+            if is_stopped {
+                return Ok(stopped(&now));
+            }
+            estimates = Ok(now);
         }
         estimates
     }
@@ -130,9 +148,13 @@ impl TraceConfig {
     ) -> Result<TraceEstimate, KrylovError<A::Error>> {
         self.check()?;
         let mut samples = Vec::new();
-        let mut estimate = Err(KrylovError::NoProbes);
+        let mut estimate: Result<TraceEstimate, _> = Err(KrylovError::NoProbes);
         while samples.len() < self.max_products {
-            for (_, product) in self.multiplied(operator, samples.len(), 0)? {
+            let pairs = match (self.multiplied(operator, samples.len(), 0), &estimate) {
+                (Err(error), Ok(last)) if error.is_stop(operator) => return Ok(last.stopped()),
+                (pairs, _) => pairs?,
+            };
+            for (_, product) in pairs {
                 let length = product.norm().map_err(raise)?;
                 let square = length * length;
                 if !square.is_finite() {
@@ -145,11 +167,14 @@ impl TraceConfig {
             }
             let about = (samples.len(), TraceMethod::Hutchinson);
             let now = self.estimate(&samples, 0.0, about);
-            let is_done = now.converged;
-            estimate = Ok(now);
-            if is_done && self.tolerance.is_some() {
-                break;
+            let is_stopped = self.shown(operator, &now);
+            if self.is_done(&now) || samples.len() >= self.max_products {
+                return Ok(now);
             }
+            if is_stopped {
+                return Ok(now.stopped());
+            }
+            estimate = Ok(now);
         }
         estimate
     }
@@ -187,8 +212,9 @@ impl TraceConfig {
     /// The estimate, not converged to a tolerance while its samples are too few for their spread to be
     /// believed: two of them are equal by chance often enough.
     pub(super) fn believed(&self, estimate: TraceEstimate, is_enough: bool) -> TraceEstimate {
+        let is_believed = self.tolerance.is_none() || is_enough;
         TraceEstimate {
-            converged: estimate.converged && (self.tolerance.is_none() || is_enough),
+            outcome: Outcome::of(estimate.outcome.is_converged() && is_believed, false),
             ..estimate
         }
     }
@@ -204,7 +230,7 @@ impl TraceConfig {
             value,
             half_width,
             products,
-            converged: half_width.is_some_and(|half| half <= allowed),
+            outcome: Outcome::of(half_width.is_some_and(|half| half <= allowed), false),
             method,
         }
     }

@@ -45,17 +45,21 @@ impl<V: VectorSpace> Sketch<V> {
         self.vectors.len()
     }
 
-    /// Goes on to `len` random vectors, or until they show the whole range. Two products for each.
+    /// Extends to `len` random vectors, or until they show the whole range. Two products for each. Whether an observer
+    /// ended a block of them: there are then fewer images than vectors. An error if there are no vectors.
     pub(crate) fn extend<A: SelfAdjoint<Vector = V> + ?Sized>(
         &mut self,
         operator: &A,
         len: usize,
-    ) -> Result<(), KrylovError<A::Error>> {
+    ) -> Result<bool, KrylovError<A::Error>> {
         let space = operator.domain();
         let draw = |index: usize| self.probe.draw::<V>(&space, self.seed, index as u64);
         let vectors: Result<Vec<V>, V::Error> = (self.len()..len).map(draw).collect();
         let vectors = vectors.map_err(raise)?;
-        let found = products(operator, &vectors, self.products)?;
+        let found = match products(operator, &vectors, self.products) {
+            Err(error) if error.is_stop(operator) && !self.forms.is_empty() => return Ok(true),
+            found => found?,
+        };
         self.products += vectors.len();
         let before = self.basis.len();
         for (v, product) in vectors.into_iter().zip(found) {
@@ -65,12 +69,26 @@ impl<V: VectorSpace> Sketch<V> {
         }
         let added = (before..self.basis.len()).filter_map(|index| self.basis.get(index));
         let added: Vec<<A as Square>::Vector> = added.collect();
-        let images = products(operator, &added, self.products)?;
+        let images = match products(operator, &added, self.products) {
+            Err(error) if error.is_stop(operator) => {
+                self.rest = None;
+                return Ok(true);
+            }
+            images => images?,
+        };
         self.products += added.len();
         for image in images {
             self.images.push(image).map_err(raise)?;
         }
-        Ok(())
+        Ok(false)
+    }
+
+    /// Drops the vectors that have no image. Their forms stay.
+    pub(crate) fn cut(&mut self) {
+        let len = self.images.len();
+        self.vectors.truncate(len);
+        self.basis.truncate(len);
+        self.columns.truncate(len);
     }
 
     fn take(&mut self, v: V, product: V) -> Result<bool, V::Error> {

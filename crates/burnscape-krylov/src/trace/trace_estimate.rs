@@ -1,4 +1,5 @@
 use super::TraceMethod;
+use crate::Outcome;
 
 /// An estimated trace.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -13,9 +14,19 @@ pub struct TraceEstimate {
     pub half_width: Option<f64>,
     /// Products used.
     pub products: usize,
-    /// Whether the half width came within the tolerance, if one was set: never from fewer than 24 samples (8 vectors
-    /// of XTrace and XNysTrace), unless the trace is exact.
-    pub converged: bool,
+    /// How the run ended. It has converged if the half width came within the tolerance, if one was set: never from
+    /// fewer than 24 samples (8 vectors of XTrace and XNysTrace), unless the trace is exact.
+    pub outcome: Outcome,
     /// The method: the one that was chosen, if it was left to choose.
     pub method: TraceMethod,
+}
+
+impl TraceEstimate {
+    /// The estimate of a run that an observer ended.
+    pub(super) fn stopped(self) -> Self {
+        Self {
+            outcome: Outcome::Stopped,
+            ..self
+        }
+    }
 }

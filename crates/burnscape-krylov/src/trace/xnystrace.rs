@@ -1,5 +1,3 @@
-use std::ops::ControlFlow;
-
 use nalgebra::{DMatrix, SymmetricEigen};
 
 use super::sketch::next_size;
@@ -14,7 +12,6 @@ impl TraceConfig {
     pub(super) fn xnystrace<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
-        observe: &mut dyn FnMut(&TraceEstimate) -> ControlFlow<()>,
     ) -> Result<TraceEstimate, KrylovError<A::Error>> {
         let space = operator.domain();
         let dimension = <A::Vector as VectorSpace>::dimension(&space);
@@ -27,13 +24,17 @@ impl TraceConfig {
         let empty =
             || <A::Vector as VectorSpace>::Block::with_capacity(&space, room).map_err(raise);
         let (mut vectors, mut images) = (empty()?, empty()?);
+        let mut last: Option<TraceEstimate> = None;
         loop {
             let before = vectors.len();
             let draw =
                 |index: usize| Probe::Gaussian.draw::<A::Vector>(&space, self.seed, index as u64);
             let added: Result<Vec<_>, _> = (before..next_size(before, most)).map(draw).collect();
             let added = added.map_err(raise)?;
-            let found = products(operator, &added, before)?;
+            let found = match (products(operator, &added, before), last) {
+                (Err(error), Some(last)) if error.is_stop(operator) => return Ok(last.stopped()),
+                (found, _) => found?,
+            };
             for (v, product) in added.into_iter().zip(found) {
                 vectors.push(v).map_err(raise)?;
                 images.push(product).map_err(raise)?;
@@ -48,10 +49,14 @@ impl TraceConfig {
                 true => self.believed(estimate, vectors.len() >= FEWEST),
                 false => estimate,
             };
-            let is_done = self.tolerance.is_some() && estimate.converged;
-            if observe(&estimate).is_break() || is_done || vectors.len() >= most {
+            let is_stopped = self.shown(operator, &estimate);
+            if self.is_done(&estimate) || vectors.len() >= most {
                 return Ok(estimate);
             }
+            if is_stopped {
+                return Ok(estimate.stopped());
+            }
+            last = Some(estimate);
         }
     }
 }

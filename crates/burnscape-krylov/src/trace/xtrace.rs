@@ -1,5 +1,3 @@
-use std::ops::ControlFlow;
-
 use super::sketch::next_size;
 use super::{Estimate, Sketch, TraceConfig, TraceEstimate, TraceMethod};
 use crate::error::raise;
@@ -10,7 +8,6 @@ impl TraceConfig {
     pub(super) fn xtrace<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
-        observe: &mut dyn FnMut(&TraceEstimate) -> ControlFlow<()>,
     ) -> Result<TraceEstimate, KrylovError<A::Error>> {
         let space = operator.domain();
         let dimension = <A::Vector as VectorSpace>::dimension(&space);
@@ -20,7 +17,7 @@ impl TraceConfig {
             Some(_) => 0,
         };
         let sketch = Sketch::new(&space, (Probe::Gaussian, self.seed), room);
-        self.xtrace_from(operator, sketch.map_err(raise)?, observe)
+        self.xtrace_from(operator, sketch.map_err(raise)?)
     }
 
     /// XTrace, from what a sketch has.
@@ -28,7 +25,6 @@ impl TraceConfig {
         &self,
         operator: &A,
         mut sketch: Sketch<A::Vector>,
-        observe: &mut dyn FnMut(&TraceEstimate) -> ControlFlow<()>,
     ) -> Result<TraceEstimate, KrylovError<A::Error>> {
         let dimension = <A::Vector as VectorSpace>::dimension(&operator.domain());
         let most = (self.max_products / 2).min(dimension);
@@ -37,13 +33,27 @@ impl TraceConfig {
         }
         loop {
             if sketch.rest.is_none() {
-                sketch.extend(operator, next_size(sketch.len(), most))?;
+                let is_stopped = sketch.extend(operator, next_size(sketch.len(), most))?;
+                if is_stopped {
+                    sketch.cut();
+                }
+                if is_stopped && sketch.len() < 2 {
+                    // Each random vector is a sample of Hutchinson's as well.
+                    let about = (sketch.products, TraceMethod::Hutchinson);
+                    return Ok(self.estimate(&sketch.forms, 0.0, about).stopped());
+                }
+                if is_stopped {
+                    return Ok(self.read(&sketch, dimension).map_err(raise)?.stopped());
+                }
             }
             let estimate = self.read(&sketch, dimension).map_err(raise)?;
-            let is_done = self.tolerance.is_some() && estimate.converged;
+            let is_stopped = self.shown(operator, &estimate);
             let is_last = sketch.rest.is_some() || sketch.len() >= most;
-            if observe(&estimate).is_break() || is_done || is_last {
+            if self.is_done(&estimate) || is_last {
                 return Ok(estimate);
+            }
+            if is_stopped {
+                return Ok(estimate.stopped());
             }
         }
     }

@@ -1,9 +1,6 @@
-use std::ops::ControlFlow;
-
 use super::model::Run;
-use super::{TrustRegionStage, TrustRegionStep};
 use crate::error::raise;
-use crate::{KrylovError, KrylovRecord, Probe, SelfAdjoint, VectorSpace};
+use crate::{KrylovError, KrylovRecord, Probe, SelfAdjoint, Step, VectorSpace};
 
 /// What a run from a random vector says about eigenvalues beyond a multiplier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +17,7 @@ pub(super) enum Verdict {
 /// contains takes a few to show.
 const MIN_STEPS: usize = 8;
 
-impl Run<'_> {
+impl Run {
     /// Whether the operator has an eigenvalue beyond `multiplier + slack`.
     ///
     /// A Ritz value beyond it is proof of one. That there is none is said once the top Ritz value is
@@ -38,14 +35,16 @@ impl Run<'_> {
         let mut record = KrylovRecord::new(start.map_err(raise)?, self.seed, limit.min(16))?;
         loop {
             let length = record.len();
-            record.extend(operator, 1, |_| ControlFlow::Continue(()))?;
+            match record.grow(operator) {
+                Err(error) if error.is_stop(operator) && before > 0 => {
+                    return Ok((Verdict::Open { is_stopped: true }, 0.0, 0));
+                }
+                grown => grown?,
+            }
             let is_last = record.len() >= limit || record.len() == length;
-            let step = TrustRegionStep {
-                products: before + record.products(),
-                stage: TrustRegionStage::Certificate,
-                residual: f64::INFINITY,
-            };
-            let is_stopped = (self.observe)(&step).is_break();
+            let step = Step::new("certificate", before + record.products());
+            let is_stopped =
+                record.is_stopped() || operator.report(&step.with_limit(before + limit)).is_break();
             let is_due = record.len() <= 12 || record.len() % 4 == 0 || is_last || is_stopped;
             if !is_due {
                 continue;
@@ -60,7 +59,10 @@ impl Run<'_> {
             let slack = self.tolerance * size;
             let is_settled = record.len() == dimension
                 || record.len() >= MIN_STEPS && residual <= slack.max(0.1 * (multiplier - top));
-            let verdict = if top > multiplier + slack {
+            let is_beyond = top > multiplier + slack;
+            let verdict = if is_beyond && is_stopped {
+                Verdict::Open { is_stopped }
+            } else if is_beyond {
                 Verdict::Beyond
             } else if is_settled {
                 Verdict::None

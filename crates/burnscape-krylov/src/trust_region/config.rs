@@ -1,13 +1,11 @@
-use std::ops::ControlFlow;
-
 use super::certificate::Verdict;
 use super::model::{Found, Run};
-use super::{TrustRegionPlace, TrustRegionSolution, TrustRegionStage, TrustRegionStep};
+use super::{TrustRegionPlace, TrustRegionSolution};
 use crate::error::raise;
 use crate::vector::exponent;
 use crate::{
-    Deflated, Eigenpair, EigenpairsConfig, End, KrylovError, Orthonormal, Residuals, Scaled,
-    SelfAdjoint, Square, VectorSpace,
+    Deflated, Eigenpair, EigenpairsConfig, End, KrylovError, Orthonormal, Outcome, Residuals,
+    Scaled, SelfAdjoint, Step, VectorSpace,
 };
 
 /// The largest (or smallest) value of a quadratic in a ball: `max gᵀv + ½ vᵀHv` over `|v| ≤ ρ`, for a
@@ -50,7 +48,8 @@ use crate::{
 /// let h = Symmetric::verified(Dense::diagonal(&[4.0, 1.0]), 1e-12, 0)?;
 /// let found = TrustRegionConfig::maximize(0.5).run(&h, &vec![4.0, 1.0])?;
 /// assert!((found.v[0] - 0.49186465).abs() < 1e-8 && (found.v[1] - 0.08982855).abs() < 1e-8);
-/// assert_eq!((found.place, found.converged, found.certified), (TrustRegionPlace::Boundary, true, true));
+/// assert_eq!(found.place, TrustRegionPlace::Boundary);
+/// assert!(found.outcome.is_converged() && found.certified);
 ///
 /// // The hard case: the gradient does not see the steepest direction.
 /// let found = TrustRegionConfig::maximize(0.5).run(&h, &vec![0.0, 0.3])?;
@@ -126,7 +125,7 @@ impl TrustRegionConfig {
         self
     }
 
-    /// Solves the problem.
+    /// Solves the problem. A run that an observer ends has the solution that it reached.
     ///
     /// # Errors
     ///
@@ -139,21 +138,6 @@ impl TrustRegionConfig {
         operator: &A,
         g: &A::Vector,
     ) -> Result<TrustRegionSolution<A::Vector>, KrylovError<A::Error>> {
-        self.run_observed(operator, g, |_| ControlFlow::Continue(()))
-    }
-
-    /// As [`run`](Self::run); `observe` sees every product but the last and can stop the run, which
-    /// then returns what it reached.
-    ///
-    /// # Errors
-    ///
-    /// As [`run`](Self::run).
-    pub fn run_observed<A: SelfAdjoint + ?Sized>(
-        &self,
-        operator: &A,
-        g: &<A as Square>::Vector,
-        mut observe: impl FnMut(&TrustRegionStep) -> ControlFlow<()>,
-    ) -> Result<TrustRegionSolution<<A as Square>::Vector>, KrylovError<A::Error>> {
         let size = self.check(operator, g)?;
         let mut run = Run {
             radius: self.radius,
@@ -161,7 +145,7 @@ impl TrustRegionConfig {
             tolerance: self.tolerance.max(32.0 * g.epsilon()),
             max_products: self.max_basis,
             seed: self.seed,
-            observe: &mut observe,
+            sign: self.sign,
         };
         if self.sign > 0.0 {
             return self.solve(&mut run, operator, g);
@@ -175,7 +159,7 @@ impl TrustRegionConfig {
 
     fn solve<A: SelfAdjoint + ?Sized>(
         &self,
-        run: &mut Run<'_>,
+        run: &mut Run,
         operator: &A,
         g: &A::Vector,
     ) -> Result<TrustRegionSolution<A::Vector>, KrylovError<A::Error>> {
@@ -189,7 +173,7 @@ impl TrustRegionConfig {
                 value: 0.0,
                 residual: 0.0,
                 goal: 0.0,
-                converged: true,
+                outcome: Outcome::Converged,
                 certified: true,
                 products: 0,
             });
@@ -204,6 +188,8 @@ impl TrustRegionConfig {
                 size: 0.0,
                 products: 0,
                 is_stopped: false,
+                value: 0.0,
+                residual: 0.0,
             },
         };
         let mut certified = false;
@@ -213,8 +199,8 @@ impl TrustRegionConfig {
             found.products += products;
             found.size = found.size.max(size);
             certified = verdict == Verdict::None;
-            let is_stopped = verdict == Verdict::Open { is_stopped: true };
-            if !certified && !is_stopped {
+            found.is_stopped = verdict == Verdict::Open { is_stopped: true };
+            if !certified && !found.is_stopped {
                 certified = self.add_eigenvector(run, operator, g, &mut found)?;
             }
         }
@@ -225,7 +211,7 @@ impl TrustRegionConfig {
     /// problem with it. Whether the answer is certified then.
     fn add_eigenvector<A: SelfAdjoint + ?Sized>(
         &self,
-        run: &mut Run<'_>,
+        run: &mut Run,
         operator: &A,
         g: &A::Vector,
         found: &mut Found<A::Vector>,
@@ -236,30 +222,43 @@ impl TrustRegionConfig {
             // The residual of the solution is measured in the end: that of the vector needs no product.
             .with_residuals(Residuals::Estimated)
             .with_seed(self.seed);
-        let mut is_stopped = false;
-        let top = config.run_observed(operator, |step| {
-            let flow = (run.observe)(&TrustRegionStep {
-                products: before + step.products,
-                stage: TrustRegionStage::Eigenvector,
-                residual: f64::INFINITY,
-            });
-            is_stopped = flow.is_break();
-            flow
-        })?;
+        let top = config.run_reporting(operator, &[], &mut |step| {
+            operator.report(&Step {
+                task: "certificate: eigenvector",
+                num_matvecs: before + step.num_matvecs,
+                limit: step.limit.map(|limit| before + limit),
+                value: step.value.map(|value| run.sign * value),
+                ..step
+            })
+        });
+        let top = match top {
+            Err(error) if error.is_stop(operator) => {
+                found.is_stopped = true;
+                return Ok(false);
+            }
+            top => top?,
+        };
         found.products += top.products;
-        found.is_stopped = is_stopped;
+        found.is_stopped = top.outcome == Outcome::Stopped;
         let Some(pair) = top.pairs.into_iter().next() else {
             return Ok(false);
         };
         found.size = found.size.max(pair.value.abs());
-        if is_stopped || pair.value <= found.multiplier + run.tolerance * found.size {
-            return Ok(top.converged);
+        let is_certain = top.outcome.is_converged();
+        if found.is_stopped || pair.value <= found.multiplier + run.tolerance * found.size {
+            return Ok(is_certain);
         }
         let (products, size) = (found.products, found.size);
-        *found = with_eigenvector(run, operator, g, &pair, products)?;
+        *found = match with_eigenvector(run, operator, g, &pair, products) {
+            Err(error) if error.is_stop(operator) => {
+                found.is_stopped = true;
+                return Ok(false);
+            }
+            better => better?,
+        };
         found.products += products;
         found.size = found.size.max(size);
-        Ok(top.converged)
+        Ok(is_certain)
     }
 
     /// `|g|`, after the checks.
@@ -299,7 +298,7 @@ impl TrustRegionConfig {
 
 /// The problem split into an eigenvector and its complement, which the operator maps to itself.
 fn with_eigenvector<A: SelfAdjoint + ?Sized>(
-    run: &mut Run<'_>,
+    run: &mut Run,
     operator: &A,
     g: &A::Vector,
     pair: &Eigenpair<A::Vector>,
@@ -326,6 +325,12 @@ fn with_eigenvector<A: SelfAdjoint + ?Sized>(
             size: pair.value.abs(),
             products: 0,
             is_stopped: false,
+            value: (if is_hard {
+                0.0
+            } else {
+                share.abs() * run.radius
+            }) + 0.5 * pair.value * run.radius * run.radius,
+            residual: pair.residual * run.radius,
         });
     }
     let line = Orthonormal::line(pair.vector.clone()).map_err(raise)?;
@@ -335,7 +340,7 @@ fn with_eigenvector<A: SelfAdjoint + ?Sized>(
 
 /// The solution with its value and its residual, by a product of its own.
 fn finish<A: SelfAdjoint + ?Sized>(
-    run: &Run<'_>,
+    run: &Run,
     operator: &A,
     g: &A::Vector,
     found: Found<A::Vector>,
@@ -351,7 +356,29 @@ fn finish<A: SelfAdjoint + ?Sized>(
         true => Some(moved(-length).map_err(raise)?),
         false => None,
     };
-    let product = operator.matvec(&v)?;
+    let place = match (found.is_inside, length > 0.0) {
+        (true, _) => TrustRegionPlace::Interior,
+        (false, true) => TrustRegionPlace::HardCase,
+        (false, false) => TrustRegionPlace::Boundary,
+    };
+    let product = match operator.matvec(&v) {
+        Err(error) if operator.is_stop(&error) => {
+            let goal = run.goal(found.size, v.norm().map_err(raise)?);
+            return Ok(TrustRegionSolution {
+                v,
+                twin,
+                place,
+                multiplier: found.multiplier,
+                value: found.value,
+                residual: found.residual,
+                goal,
+                outcome: Outcome::Stopped,
+                certified,
+                products: found.products,
+            });
+        }
+        product => product?,
+    };
     let bend = v.dot(&product).map_err(raise)?;
     let value = g.dot(&v).map_err(raise)? + 0.5 * bend;
     let product_size = match value.is_finite() {
@@ -384,18 +411,17 @@ fn finish<A: SelfAdjoint + ?Sized>(
     // The product carries rounding of its own.
     let rounding = 64.0 * v.epsilon() * (run.gradient + found.size.max(found.multiplier) * norm);
     Ok(TrustRegionSolution {
-        place: match (found.is_inside, length > 0.0) {
-            (true, _) => TrustRegionPlace::Interior,
-            (false, true) => TrustRegionPlace::HardCase,
-            (false, false) => TrustRegionPlace::Boundary,
-        },
+        place,
         v,
         twin,
         multiplier: found.multiplier,
         value,
         residual,
         goal,
-        converged: !found.is_stopped && residual <= goal + rounding,
+        outcome: Outcome::of(
+            !found.is_stopped && residual <= goal + rounding,
+            found.is_stopped,
+        ),
         certified,
         products: found.products + 1,
     })

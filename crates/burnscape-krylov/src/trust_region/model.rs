@@ -1,9 +1,6 @@
-use std::ops::ControlFlow;
-
 use super::secular::{Maximizer, Secular};
-use super::{TrustRegionStage, TrustRegionStep};
 use crate::error::raise;
-use crate::{Eigenpair, KrylovError, KrylovRecord, SelfAdjoint, VectorBlock, VectorSpace};
+use crate::{Eigenpair, KrylovError, KrylovRecord, SelfAdjoint, Step, VectorBlock, VectorSpace};
 
 /// A maximizer in a subspace, as vectors.
 pub(super) struct Found<V> {
@@ -16,20 +13,24 @@ pub(super) struct Found<V> {
     pub(super) size: f64,
     pub(super) products: usize,
     pub(super) is_stopped: bool,
+    /// The value of the quadratic and the residual, without a product.
+    pub(super) value: f64,
+    pub(super) residual: f64,
 }
 
 /// What the runs of one problem share.
-pub(super) struct Run<'a> {
+pub(super) struct Run {
     pub(super) radius: f64,
     /// `|g|`.
     pub(super) gradient: f64,
     pub(super) tolerance: f64,
     pub(super) max_products: usize,
     pub(super) seed: u64,
-    pub(super) observe: &'a mut dyn FnMut(&TrustRegionStep) -> ControlFlow<()>,
+    /// −1 for a minimum, which is found as the maximum of the negative.
+    pub(super) sign: f64,
 }
 
-impl Run<'_> {
+impl Run {
     /// What a residual may be: `tolerance (|g| + |H| |v|)`.
     pub(super) fn goal(&self, size: f64, length: f64) -> f64 {
         self.tolerance * (self.gradient + size * length)
@@ -52,32 +53,38 @@ impl Run<'_> {
         let dimension = A::Vector::dimension(&operator.domain());
         let limit = self.max_products.min(dimension);
         let mut record = KrylovRecord::new(start, self.seed, limit.min(16))?;
-        let stage = match beside {
-            None => TrustRegionStage::Gradient,
-            Some(_) => TrustRegionStage::Complement,
-        };
-        let mut residual = f64::INFINITY;
+        let mut known = (None, None, None);
         loop {
-            record.extend(operator, 1, |_| ControlFlow::Continue(()))?;
+            record.grow(operator)?;
+            // A product that was stopped has left the record as it was.
+            let is_cut_short = record.is_stopped();
             let is_last = record.is_invariant() || record.len() >= limit;
             // The small eigenproblem grows with the third power.
             let is_due = record.len() <= 12 || record.len() % 4 == 0 || is_last;
-            let step = |residual: f64| TrustRegionStep {
-                products: before + record.products(),
-                stage,
-                residual,
+            let report = |(value, residual, goal): (Option<f64>, Option<f64>, Option<f64>)| {
+                let step = Step::new("trust region", before + record.products())
+                    .with_limit(before + limit)
+                    .with_value(value)
+                    .with_error(residual)
+                    .with_goal(goal);
+                operator.report(&step).is_break()
             };
-            if !is_due {
-                if (self.observe)(&step(residual)).is_continue() {
+            if !is_due && !is_cut_short {
+                if !report(known) {
                     continue;
                 }
                 let small = Small::new(&record, norm, beside, self);
                 return small.found(&record, beside, true);
             }
             let small = Small::new(&record, norm, beside, self);
-            residual = small.residual;
-            let is_stopped = (self.observe)(&step(residual)).is_break();
-            let is_done = residual <= self.goal(small.size, small.length);
+            let goal = self.goal(small.size, small.length);
+            known = (
+                Some(self.sign * small.value),
+                Some(small.residual),
+                Some(goal),
+            );
+            let is_stopped = is_cut_short || report(known);
+            let is_done = small.residual <= goal;
             if is_done || is_last || is_stopped {
                 return small.found(&record, beside, is_stopped);
             }
@@ -89,6 +96,8 @@ impl Run<'_> {
 struct Small {
     pairs: Vec<(f64, Vec<f64>)>,
     maximizer: Maximizer,
+    /// Of the quadratic.
+    value: f64,
     residual: f64,
     size: f64,
     length: f64,
@@ -99,7 +108,7 @@ impl Small {
         record: &KrylovRecord<V>,
         norm: f64,
         beside: Option<(&Eigenpair<V>, f64)>,
-        run: &Run<'_>,
+        run: &Run,
     ) -> Self {
         let pairs = record.ritz_pairs();
         let mut values: Vec<f64> = pairs.iter().map(|(value, _)| *value).collect();
@@ -127,7 +136,11 @@ impl Small {
         }
         let hard = maximizer.hard.map_or(0.0, |(_, length)| length);
         let inner = crate::vector::length(maximizer.y.iter().copied());
+        let terms = values.iter().zip(&gradient).zip(&maximizer.y);
+        let along: f64 = terms.map(|((d, c), y)| c * y + 0.5 * d * y * y).sum();
+        let largest = values.iter().fold(0.0_f64, |most, d| most.max(*d));
         Self {
+            value: along + 0.5 * largest * hard * hard,
             residual: (record.beta() * tail).abs(),
             size: values.iter().fold(0.0_f64, |size, d| size.max(d.abs())),
             length: inner.hypot(hard),
@@ -146,6 +159,8 @@ impl Small {
             pairs,
             maximizer,
             size,
+            value,
+            residual,
             ..
         } = self;
         let combined = |weights: &[f64]| {
@@ -183,6 +198,8 @@ impl Small {
             size,
             products: record.products(),
             is_stopped,
+            value,
+            residual,
         })
     }
 }

@@ -1,3 +1,5 @@
+use crate::Outcome;
+
 /// Where in the ball a maximizer (or minimizer) of a quadratic is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -30,41 +32,15 @@ pub struct TrustRegionSolution<V> {
     pub multiplier: f64,
     /// `gᵀv + ½ vᵀHv`.
     pub value: f64,
-    /// `|(μI − H) v − g|` (for a minimum `|(μI + H) v + g|`), by a product of its own.
+    /// `|(μI − H) v − g|` (for a minimum `|(μI + H) v + g|`), by a product of its own; by the small problem, if an
+    /// observer ended that product.
     pub residual: f64,
     /// What the residual was to be at most.
     pub goal: f64,
-    /// Whether the residual is within the goal.
-    pub converged: bool,
+    /// How the run ended. It has converged if the residual is within the goal.
+    pub outcome: Outcome,
     /// Whether a run from a random vector found no eigenvalue beyond `μ`.
     pub certified: bool,
     /// Products used, those for the certificate and the residual included.
     pub products: usize,
-}
-
-/// What a product of a trust-region run is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum TrustRegionStage {
-    /// The Krylov space of `g`.
-    Gradient,
-    /// The certificate: a Krylov space of a random vector.
-    Certificate,
-    /// The extreme eigenvector, which the first stage missed.
-    Eigenvector,
-    /// The Krylov space of what `g` is apart from that eigenvector.
-    Complement,
-}
-
-/// One product of a trust-region run, as an observer sees it.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct TrustRegionStep {
-    /// Products so far.
-    pub products: usize,
-    /// What the product was for.
-    pub stage: TrustRegionStage,
-    /// What the residual is by the last small problem that was solved, without a product; infinite
-    /// before the first.
-    pub residual: f64,
 }

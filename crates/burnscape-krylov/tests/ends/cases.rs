@@ -164,7 +164,7 @@ type Run = Result<(Vec<Eigenpair<Vec<f64>>>, bool, usize), KrylovError<HostError
 
 pub(crate) fn run(method: Method, a: &Diagonal, (k, end): (usize, End), seed: u64) -> Run {
     let of = |found: burnscape_krylov::Eigenpairs<Vec<f64>>| {
-        (found.pairs, found.converged, found.products)
+        (found.pairs, found.outcome.is_converged(), found.products)
     };
     match method {
         Method::Lanczos => EigenpairsConfig::new(k, end).with_seed(seed).run(a).map(of),
@@ -180,9 +180,9 @@ pub(crate) fn run(method: Method, a: &Diagonal, (k, end): (usize, End), seed: u6
         Method::Lobpcg => LobpcgConfig::new(k, end).with_seed(seed).run(a).map(of),
         Method::Power => PowerConfig::new(k).with_seed(seed).run(a).map(of),
         Method::Davidson => {
-            let found = DavidsonConfig::new(k, end).with_seed(seed).run(a, &[])?;
+            let found = DavidsonConfig::new(k, end).with_seed(seed).run(a)?;
             let pairs = found.pairs;
-            Ok((pairs, found.converged, found.products))
+            Ok((pairs, found.outcome.is_converged(), found.products))
         }
     }
 }

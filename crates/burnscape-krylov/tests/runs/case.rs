@@ -73,13 +73,13 @@ impl Said {
 
 impl From<Eigenpairs<Vec<f64>>> for Said {
     fn from(found: Eigenpairs<Vec<f64>>) -> Self {
-        Self::pairs(&found.pairs).converged(found.converged)
+        Self::pairs(&found.pairs).converged(found.outcome.is_converged())
     }
 }
 
 impl From<Davidson<Vec<f64>>> for Said {
     fn from(found: Davidson<Vec<f64>>) -> Self {
-        Self::pairs(&found.pairs).converged(found.converged)
+        Self::pairs(&found.pairs).converged(found.outcome.is_converged())
     }
 }
 
@@ -87,7 +87,7 @@ impl From<TrustRegionSolution<Vec<f64>>> for Said {
     fn from(found: TrustRegionSolution<Vec<f64>>) -> Self {
         let certified = f64::from(u8::from(found.certified));
         let numbers = [found.value, found.residual, found.multiplier, certified];
-        Self::of(numbers).converged(found.converged)
+        Self::of(numbers).converged(found.outcome.is_converged())
     }
 }
 
@@ -95,7 +95,7 @@ impl Said {
     /// The dot product of a solution with the right-hand side, and its residual.
     pub(crate) fn solution(found: &Solution<Vec<f64>>, b: &Vec<f64>) -> Outcome {
         let said = Self::of([found.x.dot(b)?, found.residual]);
-        Ok(said.converged(found.converged))
+        Ok(said.converged(found.outcome.is_converged()))
     }
 }
 

@@ -1,11 +1,9 @@
 //! Every search for eigenpairs.
 
-use std::ops::ControlFlow;
-
 use burnscape_krylov::{
-    BlockLanczosConfig, DavidsonConfig, Deflated, Dense, EigenStep, EigenpairsConfig, End, Inverse,
-    LanczosStep, LobpcgConfig, MinresConfig, Orthonormal, PowerConfig, Product, Residuals, Scaled,
-    Shifted, Sum, Symmetric,
+    BlockLanczosConfig, DavidsonConfig, Deflated, Dense, EigenpairsConfig, End, Inverse,
+    LobpcgConfig, MinresConfig, Orthonormal, PowerConfig, Product, Residuals, Scaled, Shifted, Sum,
+    Symmetric,
 };
 
 use crate::case::{Run, Said};
@@ -13,10 +11,6 @@ use crate::case::{Run, Said};
 const ENDS: [End; 4] = [End::Top, End::Bottom, End::Magnitude, End::Both];
 /// Pairs that are asked for.
 const K: usize = 2;
-
-fn on(_: &EigenStep) -> ControlFlow<()> {
-    ControlFlow::Continue(())
-}
 
 pub(crate) fn runs() -> Vec<Run> {
     let mut runs: Vec<Run> = ENDS.into_iter().flat_map(of_end).collect();
@@ -42,7 +36,7 @@ fn of_end(end: End) -> Vec<Run> {
         }),
         Run::new(format!("Davidson, {end:?}"), move |case| {
             let config = DavidsonConfig::new(K, end).with_seed(case.seed);
-            Ok(config.run(&case.a, &[])?.into())
+            Ok(config.run(&case.a)?.into())
         }),
     ]
 }
@@ -65,11 +59,10 @@ fn lanczos() -> Vec<Run> {
             },
         ),
         Run::new("eigenpairs, warm, Top", |case| {
-            let on = |_: &LanczosStep| ControlFlow::Continue(());
             let config = EigenpairsConfig::new(K, End::Top).with_tolerance(1e-4);
             let config = config.with_seed(case.seed);
             let found = config.run(&case.a)?;
-            Ok(config.run_from(&case.a, &found.vectors(), on)?.into())
+            Ok(config.run_from(&case.a, &found.vectors())?.into())
         }),
         Run::new("eigenpairs of A (A + 1) / 2, deflated, Top", |case| {
             let config = EigenpairsConfig::new(1, End::Top).with_seed(case.seed);
@@ -98,20 +91,20 @@ fn others() -> Vec<Run> {
         }),
         Run::new("block Lanczos, warm, Bottom", |case| {
             let config = BlockLanczosConfig::new(K, End::Bottom).with_seed(case.seed);
-            Ok(config.run_from(&case.a, &[case.b()], on)?.into())
+            Ok(config.run_from(&case.a, &[case.b()])?.into())
         }),
         Run::new("LOBPCG, preconditioned, Bottom", |case| {
             let n = case.values.len();
             let factors: Vec<f64> = (0..n).map(|i| 1.0 / (1.0 + i as f64 / n as f64)).collect();
             let preconditioner = Symmetric::verified(Dense::diagonal(&factors), 1e-12, 0)?;
             let config = LobpcgConfig::new(K, End::Bottom).with_seed(case.seed);
-            let found = config.run_from(&case.a, &[case.b()], Some(&preconditioner), on)?;
+            let found = config.run_preconditioned(&case.a, &[case.b()], &preconditioner)?;
             Ok(found.into())
         }),
         Run::new("Davidson, from starts, extra pairs, Top", |case| {
             let config = DavidsonConfig::new(1, End::Top).with_extra(1);
             let config = config.with_seed(case.seed);
-            Ok(config.run(&case.a, &[case.b()])?.into())
+            Ok(config.run_from(&case.a, &[case.b()])?.into())
         }),
         Run::new("power iteration", |case| {
             let config = PowerConfig::new(1).with_seed(case.seed);
@@ -119,9 +112,7 @@ fn others() -> Vec<Run> {
         }),
         Run::new("power iteration, two", |case| {
             let config = PowerConfig::new(K).with_tolerance(1e-3);
-            let found = config
-                .with_seed(case.seed)
-                .run_from(&case.a, &[case.b()], |_| ControlFlow::Continue(()))?;
+            let found = config.with_seed(case.seed).run_from(&case.a, &[case.b()])?;
             Ok(Said::from(found))
         }),
     ]

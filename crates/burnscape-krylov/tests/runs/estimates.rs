@@ -1,8 +1,6 @@
 //! Every estimate: traces, diagonals, densities, counts, functions of the operator. Values and products;
 //! no half widths, which are statements about values.
 
-use std::ops::ControlFlow;
-
 use burnscape_krylov::{
     CurveConfig, DensityConfig, DiagonalConfig, DiagonalMethod, EigenpairsConfig, End, HostError,
     KrylovRecord, LanczosConfig, Shifted, SpectralDensity, TraceConfig, TraceMethod, VectorSpace,
@@ -59,8 +57,7 @@ fn traces() -> Vec<Run> {
                 };
                 Ok(vec![dot(0..half)?, dot(half..v.len())?])
             };
-            let on = |_: usize| ControlFlow::Continue(());
-            let found = trace(case).run_blocks(&case.a, parts, on)?;
+            let found = trace(case).run_blocks(&case.a, parts)?;
             Ok(Said::of(
                 found.iter().map(|part| part.value).collect::<Vec<f64>>(),
             ))
@@ -117,8 +114,7 @@ fn densities() -> Vec<Run> {
         Run::new("density, deflated", move |case| {
             let pairs = EigenpairsConfig::new(1, End::Top).with_seed(case.seed);
             let pairs = pairs.run(&case.a)?.pairs;
-            let on = |_, _: &_| ControlFlow::Continue(());
-            let found = density(case).run_deflated(&case.a, &pairs, on)?;
+            let found = density(case).run_deflated(&case.a, &pairs)?;
             Ok(Said::of(read(&found, case)))
         }),
         Run::new("density, log-determinant, curve", move |case| {
@@ -161,11 +157,10 @@ fn records() -> Vec<Run> {
         Run::new(
             "Lanczos from a vector, stored after 10 of 20 steps",
             |case| {
-                let on = |_: &_| ControlFlow::Continue(());
                 let config = LanczosConfig::new(10).with_seed(case.seed);
-                let record = config.run_from(&case.a, case.b(), on)?;
+                let record = config.run_from(&case.a, case.b())?;
                 let mut record = KrylovRecord::from_state(&case.values.len(), &record.state()?)?;
-                record.extend(&case.a, 10, on)?;
+                record.extend(&case.a, 10)?;
                 tell(&record, case)
             },
         ),

@@ -1,10 +1,8 @@
 //! Every linear system and every trust region.
 
-use std::ops::ControlFlow;
-
 use burnscape_krylov::{
     CgConfig, Dense, HostError, Inverse, LinearOperator, MinresConfig, Orthonormal, Probe,
-    Restricted, Shifted, SolveStep, Symmetric, TrustRegionConfig, VectorBlock, VectorSpace,
+    Restricted, Shifted, Symmetric, TrustRegionConfig, VectorBlock, VectorSpace,
 };
 
 use crate::case::{Case, Operator, Run, Said};
@@ -13,10 +11,6 @@ pub(crate) fn runs() -> Vec<Run> {
     let mut runs = solves();
     runs.extend(trust_regions());
     runs
-}
-
-fn on(_: &SolveStep) -> ControlFlow<()> {
-    ControlFlow::Continue(())
 }
 
 /// A positive definite operator.
@@ -38,7 +32,7 @@ fn solves() -> Vec<Run> {
         Run::new("conjugate gradients, preconditioned", |case| {
             let (b, p) = (case.b(), preconditioner(case.values.len()));
             let config = CgConfig::new().with_tolerance(1e-8);
-            let found = config.run_observed(&definite(case), &b, Some(&p), on)?;
+            let found = config.run_preconditioned(&definite(case), &b, &p)?;
             Said::solution(&found, &b)
         }),
         Run::new("MINRES", |case| {
@@ -55,7 +49,7 @@ fn solves() -> Vec<Run> {
         Run::new("MINRES, preconditioned", |case| {
             let (b, p) = (case.b(), preconditioner(case.values.len()));
             let config = MinresConfig::new().with_max_products(200);
-            let found = config.run_observed(&definite(case), &b, Some(&p), on)?;
+            let found = config.run_preconditioned(&definite(case), &b, &p)?;
             Said::solution(&found, &b)
         }),
         Run::new("inverse by conjugate gradients", |case| {

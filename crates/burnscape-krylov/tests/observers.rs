@@ -1,0 +1,516 @@
+//! Every method can be watched, and stopped between two products and within one.
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a failed expectation fails the test"
+)]
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+
+use burnscape_krylov::{
+    BlockLanczosConfig, CgConfig, Counted, DavidsonConfig, Deflated, DensityConfig, DiagonalConfig,
+    DiagonalMethod, EigenpairsConfig, End, HostError, Inverse, InverseError, KrylovError,
+    LanczosConfig, LinearOperator, LobpcgConfig, MinresConfig, Orthonormal, Outcome, PowerConfig,
+    Product, Residuals, Restricted, Scaled, SelfAdjoint, Shifted, Step, Sum, Symmetric,
+    TraceConfig, TraceMethod, TrustRegionConfig, VectorSpace,
+};
+
+const DIMENSION: usize = 60;
+
+#[derive(Debug, Clone, PartialEq)]
+enum Failure {
+    Host(HostError),
+    /// A product was ended half-way.
+    Ended,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<HostError> for Failure {
+    fn from(error: HostError) -> Self {
+        Self::Host(error)
+    }
+}
+
+/// A diagonal operator whose products end from number `last` on.
+#[derive(Debug)]
+struct Fragile {
+    values: Vec<f64>,
+    last: usize,
+    count: AtomicUsize,
+}
+
+impl Fragile {
+    fn new(last: usize) -> Self {
+        let values = (0..DIMENSION).map(|i| 1.0 + (i as f64).powi(2) / 50.0);
+        Self {
+            values: values.collect(),
+            last,
+            count: AtomicUsize::new(0),
+        }
+    }
+
+    fn whole() -> Self {
+        Self::new(usize::MAX)
+    }
+}
+
+impl LinearOperator for Fragile {
+    type Domain = Vec<f64>;
+    type Range = Vec<f64>;
+    type Error = Failure;
+
+    fn domain(&self) -> usize {
+        DIMENSION
+    }
+
+    fn range(&self) -> usize {
+        DIMENSION
+    }
+
+    fn matvec(&self, v: &Vec<f64>) -> Result<Vec<f64>, Failure> {
+        if self.count.fetch_add(1, Ordering::Relaxed) + 1 >= self.last {
+            return Err(Failure::Ended);
+        }
+        Ok(v.iter().zip(&self.values).map(|(x, d)| x * d).collect())
+    }
+
+    fn is_stop(&self, error: &Failure) -> bool {
+        *error == Failure::Ended
+    }
+}
+
+impl SelfAdjoint for Fragile {}
+
+/// An operator that breaks at a step, and counts those that it sees.
+struct Breaking<'a>(Fragile, &'a AtomicUsize, usize);
+
+impl LinearOperator for Breaking<'_> {
+    type Domain = Vec<f64>;
+    type Range = Vec<f64>;
+    type Error = Failure;
+
+    fn domain(&self) -> usize {
+        DIMENSION
+    }
+
+    fn range(&self) -> usize {
+        DIMENSION
+    }
+
+    fn matvec(&self, v: &Vec<f64>) -> Result<Vec<f64>, Failure> {
+        self.0.matvec(v)
+    }
+
+    fn report(&self, _: &Step) -> ControlFlow<()> {
+        match self.1.fetch_add(1, Ordering::Relaxed) + 1 == self.2 {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    }
+}
+
+impl SelfAdjoint for Breaking<'_> {}
+
+/// How a run ended: what it says, its products, and its first number.
+type Ended = Result<(Outcome, usize, f64), KrylovError<Failure>>;
+type Operator<'a> =
+    dyn SelfAdjoint<Vector = Vec<f64>, Domain = Vec<f64>, Range = Vec<f64>, Error = Failure> + 'a;
+type Run = for<'a> fn(&Operator<'a>) -> Ended;
+
+fn b() -> Vec<f64> {
+    (0..DIMENSION).map(|i| 1.0 + (i as f64).sin()).collect()
+}
+
+macro_rules! eigen {
+    ($config:expr) => {
+        |a| {
+            let found = $config.run(a)?;
+            Ok((found.outcome, found.products, found.pairs[0].value))
+        }
+    };
+}
+
+macro_rules! trace {
+    ($method:ident) => {
+        |a| {
+            let config = TraceConfig::new().with_method(TraceMethod::$method);
+            let found = config.run(a)?;
+            Ok((found.outcome, found.products, found.value))
+        }
+    };
+}
+
+fn stopped(is_stopped: bool) -> Outcome {
+    if is_stopped {
+        Outcome::Stopped
+    } else {
+        Outcome::Converged
+    }
+}
+
+/// Every method, with a task that it reports.
+fn methods() -> Vec<(&'static str, &'static str, Run)> {
+    vec![
+        (
+            "eigenpairs",
+            "eigenpairs",
+            eigen!(EigenpairsConfig::new(2, End::Top)),
+        ),
+        (
+            "estimated",
+            "eigenpairs",
+            eigen!(EigenpairsConfig::new(2, End::Top).with_residuals(Residuals::Estimated)),
+        ),
+        (
+            "block Lanczos",
+            "eigenpairs",
+            eigen!(BlockLanczosConfig::new(2, End::Top)),
+        ),
+        (
+            "LOBPCG",
+            "eigenpairs",
+            eigen!(LobpcgConfig::new(1, End::Top)),
+        ),
+        (
+            "Davidson",
+            "eigenpairs",
+            eigen!(DavidsonConfig::new(2, End::Top)),
+        ),
+        ("power", "eigenpairs", eigen!(PowerConfig::new(1))),
+        ("Lanczos", "Lanczos", |a| {
+            let record = LanczosConfig::new(20).run(a)?;
+            let value = record.ritz_values().pop().unwrap();
+            Ok((stopped(record.is_stopped()), record.products(), value))
+        }),
+        ("Hutchinson", "trace", trace!(Hutchinson)),
+        ("Hutch++", "trace", trace!(HutchPlusPlus)),
+        ("XTrace", "trace", trace!(XTrace)),
+        ("XNysTrace", "trace", trace!(XNysTrace)),
+        ("auto", "trace", trace!(Auto)),
+        ("blocks", "traces of blocks", |a| {
+            let parts = |v: &Vec<f64>, w: &Vec<f64>| Ok(vec![v.dot(w)?, 0.0]);
+            let found = TraceConfig::new().run_blocks(a, parts)?;
+            Ok((found[0].outcome, found[0].products, found[0].value))
+        }),
+        ("Frobenius", "trace", |a| {
+            let found = TraceConfig::new().run_squared_frobenius(a)?;
+            Ok((found.outcome, found.products, found.value))
+        }),
+        ("diagonal", "diagonal", |a| {
+            let found = DiagonalConfig::new().run(a)?;
+            Ok((found.outcome, found.products, found.diagonal[0]))
+        }),
+        ("XDiag", "diagonal", |a| {
+            let config = DiagonalConfig::new().with_method(DiagonalMethod::XDiag);
+            let found = config.run(a)?;
+            Ok((found.outcome, found.products, found.diagonal[0]))
+        }),
+        ("density", "density", |a| {
+            let density = DensityConfig::new().with_probes(3).with_steps(10).run(a)?;
+            let value = density.mean_of(|x| x).value;
+            Ok((stopped(density.is_stopped()), density.products(), value))
+        }),
+        ("conjugate gradients", "linear system", |a| {
+            let found = CgConfig::new().run(a, &b())?;
+            Ok((found.outcome, found.products, found.x[0]))
+        }),
+        ("MINRES", "linear system", |a| {
+            let found = MinresConfig::new().run(a, &b())?;
+            Ok((found.outcome, found.products, found.x[0]))
+        }),
+        ("trust region", "trust region", |a| {
+            let found = TrustRegionConfig::minimize(1.0).run(a, &b())?;
+            Ok((found.outcome, found.products, found.value))
+        }),
+        ("trust region, zero gradient", "certificate", |a| {
+            let found = TrustRegionConfig::maximize(1.0).run(a, &vec![0.0; DIMENSION])?;
+            Ok((found.outcome, found.products, found.value))
+        }),
+    ]
+}
+
+#[test]
+fn every_method_shows_its_steps() {
+    for (name, task, run) in methods() {
+        let a = Counted::new(Fragile::whole());
+        let mut steps = Vec::<Step>::new();
+        let observed = (&a).observed(|step| {
+            steps.push(step.clone());
+            ControlFlow::Continue(())
+        });
+        let (_, products, _) = run(&observed).unwrap();
+        assert_eq!(products, a.num_matvecs(), "{name}");
+        drop(observed);
+        assert!(
+            steps.iter().any(|step| step.task == task),
+            "{name}: {steps:?}"
+        );
+        for pair in steps.windows(2) {
+            assert!(
+                pair[0].num_matvecs < pair[1].num_matvecs,
+                "{name}: {pair:?}"
+            );
+        }
+        let last = steps.last().unwrap();
+        assert!(
+            last.num_matvecs <= products && last.limit.is_some(),
+            "{name}: {last}"
+        );
+        // All but the blocks of a sketch, and a product for the residual, are shown one by one.
+        assert!(steps.len() >= 3, "{name}: {}", steps.len());
+    }
+}
+
+#[test]
+fn an_observer_that_sees_everything_changes_nothing() {
+    for (name, _, run) in methods() {
+        let observed = Fragile::whole().observed(|_| ControlFlow::Continue(()));
+        let (outcome, products, value) = run(&observed).unwrap();
+        let plain = run(&Fragile::whole()).unwrap();
+        assert_eq!((outcome, products), (plain.0, plain.1), "{name}");
+        assert_eq!(value.to_bits(), plain.2.to_bits(), "{name}");
+    }
+}
+
+#[test]
+fn a_break_ends_every_method_with_what_it_has() {
+    for (name, _, run) in methods() {
+        let whole = run(&Fragile::whole()).unwrap();
+        for at in [1, 2, 3, 7] {
+            let a = Counted::new(Fragile::whole());
+            let calls = AtomicUsize::new(0);
+            let observed =
+                (&a).observed(|_| match calls.fetch_add(1, Ordering::Relaxed) + 1 == at {
+                    true => ControlFlow::Break(()),
+                    false => ControlFlow::Continue(()),
+                });
+            let (outcome, products, value) = run(&observed).unwrap();
+            let calls = calls.into_inner();
+            // Some have fewer blocks than that.
+            assert!(calls <= at, "{name}, {at}: {calls} calls");
+            let is_cut_short = calls == at && products < whole.1;
+            assert_eq!(outcome == Outcome::Stopped, is_cut_short, "{name}, {at}");
+            assert!(value.is_finite(), "{name}, {at}: {value}");
+            assert_eq!(products, a.num_matvecs(), "{name}, {at}");
+        }
+    }
+}
+
+#[test]
+fn a_break_within_a_product_ends_every_method_with_what_it_has() {
+    for (name, _, run) in methods() {
+        // Nothing was found: the error itself.
+        let error = run(&Fragile::new(1)).unwrap_err();
+        assert_eq!(error, KrylovError::Operator(Failure::Ended), "{name}");
+        // The pilot of the automatic choice is a block of eight.
+        let first = if name == "auto" { 9 } else { 5 };
+        for last in [first, 7.max(first), 12] {
+            let a = Counted::new(Fragile::new(last));
+            let found = run(&a);
+            let (outcome, products, value) =
+                found.unwrap_or_else(|error| panic!("{name}, {last}: {error}"));
+            assert_eq!(outcome, Outcome::Stopped, "{name}, {last}");
+            assert!(
+                value.is_finite() && products < last,
+                "{name}, {last}: {products}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_lanczos_run_that_was_stopped_within_a_product_can_be_extended() {
+    let whole = LanczosConfig::new(20).run(&Fragile::whole()).unwrap();
+    let mut record = LanczosConfig::new(20).run(&Fragile::new(7)).unwrap();
+    assert_eq!(
+        (record.len(), record.products(), record.is_stopped()),
+        (6, 6, true)
+    );
+    record.extend(&Fragile::whole(), 14).unwrap();
+    assert!(!record.is_stopped());
+    assert_eq!(record.ritz_values(), whole.ritz_values());
+    assert_eq!(record.projected().unwrap(), whole.projected().unwrap());
+    assert_eq!(record.state().unwrap(), whole.state().unwrap());
+    // Stopped again at once, it has what it had.
+    record.extend(&Fragile::new(1), 5).unwrap();
+    assert!(record.is_stopped() && record.len() == 20);
+}
+
+#[test]
+fn residuals_are_estimated_where_an_observer_ends_their_products() {
+    let run = |a: &Fragile| {
+        EigenpairsConfig::new(2, End::Top)
+            .with_tolerance(1e-4)
+            .run(a)
+            .unwrap()
+    };
+    let whole = run(&Fragile::whole());
+    // The first of the two products for the residuals.
+    let found = run(&Fragile::new(whole.products - 1));
+    assert_eq!(found.products, whole.products - 2);
+    for (found, whole) in found.pairs.iter().zip(&whole.pairs) {
+        assert_eq!((found.value, &found.vector), (whole.value, &whole.vector));
+        assert!((found.residual - whole.residual).abs() < 1e-10);
+    }
+    let solved = CgConfig::new().run(&Fragile::whole(), &b()).unwrap();
+    let stopped = CgConfig::new()
+        .run(&Fragile::new(solved.products), &b())
+        .unwrap();
+    assert_eq!(
+        (&stopped.x, stopped.products),
+        (&solved.x, solved.products - 1)
+    );
+    assert_eq!(stopped.outcome, Outcome::Stopped);
+    assert!((stopped.residual - solved.residual).abs() < 1e-10);
+}
+
+/// Work that an observer does.
+trait Work: Send + Sync {
+    fn trace(&self) -> f64;
+}
+
+impl<A: SelfAdjoint<Error = Failure> + Send + Sync> Work for A {
+    fn trace(&self) -> f64 {
+        let config = TraceConfig::new().with_max_products(3);
+        config.run(self).unwrap().value
+    }
+}
+
+#[test]
+fn an_observer_may_multiply_the_operator_that_it_observes() {
+    let plain = EigenpairsConfig::new(1, End::Top)
+        .run(&Fragile::whole())
+        .unwrap();
+    let steps = Arc::new(AtomicUsize::new(0));
+    let place = Arc::new(OnceLock::<Weak<dyn Work>>::new());
+    let (counter, itself) = (Arc::clone(&steps), Arc::clone(&place));
+    let observed = Arc::new(Fragile::whole().observed(move |step| {
+        assert_eq!(step.task, "eigenpairs");
+        counter.fetch_add(1, Ordering::Relaxed);
+        let operator = itself.get().unwrap().upgrade().unwrap();
+        assert!(operator.trace() > 0.0);
+        ControlFlow::Continue(())
+    }));
+    let reference: Arc<dyn Work> = observed.clone();
+    assert!(place.set(Arc::downgrade(&reference)).is_ok());
+    let found = EigenpairsConfig::new(1, End::Top).run(&*observed).unwrap();
+    assert_eq!(found.pairs[0].value, plain.pairs[0].value);
+    assert_eq!(steps.load(Ordering::Relaxed), found.products - 1);
+}
+
+#[test]
+fn an_observer_that_panics_is_called_again() {
+    let calls = AtomicUsize::new(0);
+    let a = Fragile::whole().observed(|_| {
+        assert!(calls.fetch_add(1, Ordering::Relaxed) != 2, "the third call");
+        ControlFlow::Continue(())
+    });
+    let run = || LanczosConfig::new(6).run(&a).unwrap().len();
+    assert!(catch_unwind(AssertUnwindSafe(run)).is_err());
+    assert_eq!(run(), 6);
+    assert_eq!(calls.load(Ordering::Relaxed), 9);
+}
+
+#[test]
+fn combinators_pass_steps_and_stops_on() {
+    let line = || {
+        let mut e = vec![0.0; DIMENSION];
+        e[0] = 1.0;
+        Orthonormal::<Vec<f64>>::checked(&DIMENSION, vec![e]).unwrap()
+    };
+    let all = || {
+        let unit = |i: usize| {
+            (0..DIMENSION)
+                .map(|j| f64::from(u8::from(i == j)))
+                .collect()
+        };
+        Orthonormal::<Vec<f64>>::checked(&DIMENSION, (0..DIMENSION).map(unit).collect()).unwrap()
+    };
+    fn check<A: SelfAdjoint>(name: &str, a: &A, seen: &AtomicUsize)
+    where
+        A::Vector: VectorSpace,
+    {
+        let record = LanczosConfig::new(4).run(a).map_err(|e| e.to_string());
+        let record = record.unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(record.is_stopped() && record.len() < 4, "{name}");
+        assert!(seen.load(Ordering::Relaxed) > 0, "{name}");
+    }
+    let stopped = Fragile::new;
+    // By a report: a break at the third step.
+    let each = |run: &dyn Fn(&Breaking<'_>, &AtomicUsize)| {
+        let seen = AtomicUsize::new(0);
+        run(&Breaking(stopped(usize::MAX), &seen, 3), &seen);
+    };
+    each(&|a, n| check("shifted", &Shifted::new(a, 1.0).unwrap(), n));
+    each(&|a, n| check("scaled", &Scaled::new(a, 2.0).unwrap(), n));
+    each(&|a, n| check("counted", &Counted::new(a), n));
+    each(&|a, n| check("boxed", &Box::new(a), n));
+    each(&|a, n| check("deflated", &Deflated::new(a, line()).unwrap(), n));
+    each(&|a, n| check("restricted", &Restricted::new(a, all()).unwrap(), n));
+    each(&|a, n| check("sum", &Sum::new(stopped(usize::MAX), a).unwrap(), n));
+    each(&|a, n| {
+        let square = Product::new(stopped(usize::MAX), a).unwrap();
+        check("product", &Symmetric::verified(square, 1e-9, 0).unwrap(), n);
+    });
+    each(&|a, n| check("observed", &a.observed(|_| ControlFlow::Continue(())), n));
+    // Within the third product.
+    let one = AtomicUsize::new(1);
+    let a = || stopped(3);
+    check("shifted", &Shifted::new(a(), 1.0).unwrap(), &one);
+    check("scaled", &Scaled::new(a(), 2.0).unwrap(), &one);
+    check("counted", &Counted::new(a()), &one);
+    check("deflated", &Deflated::new(a(), line()).unwrap(), &one);
+    check("restricted", &Restricted::new(a(), all()).unwrap(), &one);
+    check("sum", &Sum::new(stopped(usize::MAX), a()).unwrap(), &one);
+    check("sum", &Sum::new(a(), stopped(usize::MAX)).unwrap(), &one);
+    check(
+        "observed",
+        &a().observed(|_| ControlFlow::Continue(())),
+        &one,
+    );
+    let square = Product::new(stopped(usize::MAX), stopped(7)).unwrap();
+    check(
+        "product",
+        &Symmetric::verified(square, 1e-9, 0).unwrap(),
+        &one,
+    );
+}
+
+#[test]
+fn an_inverse_ends_with_its_solver() {
+    // Half of the solver's first steps, and the observer has seen enough.
+    let steps = AtomicUsize::new(0);
+    let a = Fragile::whole().observed(|_| match steps.fetch_add(1, Ordering::Relaxed) < 100 {
+        true => ControlFlow::Continue(()),
+        false => ControlFlow::Break(()),
+    });
+    let inverse = Inverse::new(&a, CgConfig::new()).unwrap();
+    let record = LanczosConfig::new(50).run(&inverse).unwrap();
+    assert!(record.is_stopped() && !record.is_empty());
+    assert_eq!(inverse.matvec(&b()), Err(InverseError::Stopped));
+    let fragile = Inverse::new(Fragile::new(3), MinresConfig::new()).unwrap();
+    assert_eq!(fragile.matvec(&b()), Err(InverseError::Stopped));
+}
+
+#[test]
+fn an_observed_operator_is_shared_between_threads() {
+    fn accepts<T: Send + Sync>(_: &T) {}
+    let counter = std::cell::Cell::new(0);
+    let observed = Fragile::whole().observed(move |_| {
+        counter.set(counter.get() + 1);
+        ControlFlow::Continue(())
+    });
+    accepts(&observed);
+    assert!(format!("{observed:?}").starts_with("Observed"));
+}
