@@ -6,6 +6,7 @@ use burnscape::optim::{
     Ascent, AscentContext, AscentRule, Need, OptimError, OptimRecord, PartMemory, Perturbation,
     Sam, SamConfig, SamPart, StepGradients,
 };
+use burnscape::space::{LeafVector, SpaceError};
 use burnscape_testkit::objectives::{Point, quadratic};
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +32,18 @@ struct Two {
 
 impl PartMemory for Two {}
 
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Zeros {
+    #[serde(skip)]
+    vector: Option<LeafVector>,
+}
+
+impl PartMemory for Zeros {
+    fn vectors(&mut self) -> Vec<(&'static str, &mut Option<LeafVector>)> {
+        vec![("vector", &mut self.vector)]
+    }
+}
+
 impl<T: PartMemory> SamPart for Remembers<T> {
     type Memory = T;
 
@@ -49,8 +62,10 @@ impl<T: PartMemory> AscentRule for Remembers<T> {
         Ok(Perturbation::Displacement { vector, scale: 1.0 })
     }
 
-    fn remember(&self, _: &mut T, gradients: &StepGradients) -> Result<(), OptimError> {
-        assert!(gradients.perturbed.is_some());
+    fn remember(&self, memory: &mut T, gradients: &StepGradients) -> Result<(), OptimError> {
+        for (_, place) in memory.vectors() {
+            *place = Some(LeafVector::zeros(gradients.plain.space()));
+        }
         Ok(())
     }
 }
@@ -139,6 +154,14 @@ fn a_missing_vector_is_an_error_and_not_zero() {
 }
 
 #[test]
+fn a_vector_of_zeros_comes_back() {
+    let (model, bytes) = record(remembering::<Zeros>());
+    let resumed = load(remembering::<Zeros>(), bytes.clone(), &model).expect("its own record");
+    let again = resumed.to_record(&model).and_then(OptimRecord::into_bytes);
+    assert_eq!(again.expect("bytes"), bytes);
+}
+
+#[test]
 fn a_memory_is_that_of_one_variant() {
     let (model, bytes) = record(SamConfig::friendly_sam());
     refused(
@@ -188,6 +211,40 @@ fn an_ascent_of_ones_own_is_admitted_by_its_needs() {
     assert_eq!(error, Err(OptimError::NeedsLoss { feature }));
     let invalid = with(Ascent::custom(Averaged { decay: 1.0 }));
     assert!(invalid.validate().is_err());
+}
+
+/// An ascent that returns a vector which does not fit.
+#[derive(Debug, Clone)]
+struct Misfit;
+
+impl SamPart for Misfit {
+    type Memory = ();
+
+    fn name(&self) -> &'static str {
+        "a misfit"
+    }
+}
+
+impl AscentRule for Misfit {
+    fn ascend(&self, _: &(), context: &mut AscentContext<'_>) -> Result<Perturbation, OptimError> {
+        let vector = context.ascent_step();
+        let vector =
+            vector.map(|_, value| Some(burn::tensor::Tensor::cat(vec![value.clone(), value], 0)));
+        Ok(Perturbation::Displacement { vector, scale: 1.0 })
+    }
+}
+
+#[test]
+fn a_displacement_that_does_not_fit_is_an_error() {
+    let mut model = point(&[1.0, -2.0]);
+    let config = SamConfig::new().with_ascent(Ascent::custom(Misfit));
+    let error = build(config).step(0.1, &mut model, loss);
+    let expected = SpaceError::WrongLength {
+        expected: 2,
+        found: 4,
+    };
+    assert_eq!(error, Err(OptimError::Space(expected)));
+    assert_eq!(model.coordinates(), [1.0, -2.0]);
 }
 
 #[test]

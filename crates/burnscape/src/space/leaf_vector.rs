@@ -386,6 +386,29 @@ impl LeafVector {
         edited_copy(model, Purpose::Same, edits.collect())
     }
 
+    /// The vector as one of `space`, which may be that of a model with other identifiers.
+    ///
+    /// # Errors
+    ///
+    /// [`SpaceError::DifferentSpaces`], and [`SpaceError::WrongLength`] for a leaf that [`map`](Self::map) has
+    /// made longer or shorter.
+    pub(crate) fn placed_in(self, space: &ParamSpace) -> Result<Self, SpaceError> {
+        self.space.check_same(space)?;
+        for (leaf, value) in space.leaves().iter().zip(&self.leaves) {
+            let found = value.as_ref().map_or(leaf.len(), |value| value.dims()[0]);
+            if found != leaf.len() {
+                return Err(SpaceError::WrongLength {
+                    expected: leaf.len(),
+                    found,
+                });
+            }
+        }
+        Ok(Self {
+            space: space.clone(),
+            leaves: self.leaves,
+        })
+    }
+
     /// Vectors of one space after another, as a vector of a module that holds as many such models.
     ///
     /// # Errors

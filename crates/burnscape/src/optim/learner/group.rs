@@ -3,9 +3,9 @@ use burn::train::{Learner, LearnerModel, TrainStep};
 
 use super::oracle::{LossOf, StepOracle, StepSum};
 use crate::optim::rate::shift_weights;
-use crate::optim::sam::SamMachine;
+use crate::optim::sam::{SamMachine, takes_back_statistics};
 use crate::optim::ties::has_ties;
-use crate::optim::{OptimError, SkipReason, StepReport};
+use crate::optim::{OptimError, StepReport};
 use crate::space::{BufferSnapshot, LeafVector, ParamSpace};
 
 /// The batches of one optimizer step: one, or as many as gradients are accumulated over.
@@ -95,11 +95,7 @@ where
         };
         let passes = machine.passes(&lr, &model, &space, &mut oracle);
         let finished = passes.and_then(|step| machine.finish(step));
-        let is_rejected = match &finished {
-            Ok((report, _)) => report.skipped == Some(SkipReason::NonFinite),
-            Err(_) => true,
-        };
-        if is_rejected {
+        if takes_back_statistics(&finished) {
             // Writes through to the learner's model, which shares the statistics.
             drop(before.restore(model));
         } else if has_ties(&space) {

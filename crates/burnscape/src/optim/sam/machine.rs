@@ -6,13 +6,14 @@ use super::ascent::{AnyAscent, AscentContext, Ball, ModelMaximum, Nearby, Pertur
 use super::descent::{AnyDescent, Descent};
 use super::direction::AnyDirection;
 use super::oracle::Oracle;
+use super::part::AnyPart;
 use super::scale::Fisher;
 use super::step::{Plan, SamStep};
 use super::{Ascent, AscentDirection, Metric, SamConfig, TiedParameters};
 use crate::optim::evaluation::{Evaluation, LossValue};
 use crate::optim::rate::base_rate;
 use crate::optim::ties::refuse_ties;
-use crate::optim::{OptimError, StepReport};
+use crate::optim::{OptimError, SkipReason, StepReport};
 use crate::space::{LeafVector, ParamLeaf, ParamSpace, SpaceCache, mix, unshared_copy};
 
 /// The implementation shared by all entry points: a configuration and what its parts remember, without a base
@@ -22,7 +23,7 @@ use crate::space::{LeafVector, ParamLeaf, ParamSpace, SpaceCache, mix, unshared_
 /// the ascent displaces the weights ([`perturb`](Self::perturb)), and the gradient there comes in
 /// ([`second`](Self::second)). [`finish`](Self::finish) makes one gradient of both, and only there memories
 /// change. [`passes`](Self::passes) is all but the last, for entry points that can evaluate the loss.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(in crate::optim) struct SamMachine {
     pub(in crate::optim) config: SamConfig,
     /// Steps taken or skipped.
@@ -39,23 +40,23 @@ pub(super) struct Parts {
     pub(super) descent: Box<dyn AnyDescent>,
 }
 
+impl Parts {
+    /// Each under the name of its place.
+    pub(super) fn each(&mut self) -> [(&'static str, &mut dyn AnyPart); 3] {
+        [
+            ("direction", &mut *self.direction),
+            ("ascent", &mut *self.ascent),
+            ("descent", &mut *self.descent),
+        ]
+    }
+}
+
 impl Clone for Parts {
     fn clone(&self) -> Self {
         Self {
             direction: self.direction.boxed(),
             ascent: self.ascent.boxed(),
             descent: self.descent.boxed(),
-        }
-    }
-}
-
-impl Clone for SamMachine {
-    fn clone(&self) -> Self {
-        Self {
-            config: self.config.clone(),
-            step: self.step,
-            parts: self.parts.clone(),
-            spaces: self.spaces.clone(),
         }
     }
 }
@@ -203,7 +204,13 @@ impl SamMachine {
                 gradients: 0,
                 maximum: None,
             };
-            perturbation = Some(self.parts.ascent.ascend(&mut context)?);
+            perturbation = Some(match self.parts.ascent.ascend(&mut context)? {
+                Perturbation::Displacement { vector, scale } => Perturbation::Displacement {
+                    vector: vector.placed_in(gradient.space())?,
+                    scale,
+                },
+                evaluated => evaluated,
+            });
             step.gradients += context.gradients;
             if let Some(maximum) = context.maximum.take() {
                 step.add_maximum(weight, maximum);
@@ -297,6 +304,17 @@ impl SamMachine {
         config.metric == Metric::Euclidean
             && config.ascent_direction == AscentDirection::Gradient
             && config.groups.is_empty()
+    }
+}
+
+/// Whether running statistics have to be as before the step: after an error, and after a first pass that is not
+/// finite.
+pub(in crate::optim) fn takes_back_statistics(
+    finished: &Result<(StepReport, Descent), OptimError>,
+) -> bool {
+    match finished {
+        Ok((report, _)) => report.skipped == Some(SkipReason::NonFinite),
+        Err(_) => true,
     }
 }
 

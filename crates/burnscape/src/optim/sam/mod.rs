@@ -33,7 +33,7 @@ pub use descent::DescentGradient;
 pub use direction::AscentDirection;
 pub use group::RhoGroup;
 #[cfg(feature = "train")]
-pub(super) use machine::SamMachine;
+pub(super) use machine::{SamMachine, takes_back_statistics};
 pub use mask::Mask;
 #[cfg(feature = "train")]
 pub(super) use needs::Door;

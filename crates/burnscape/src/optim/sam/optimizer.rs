@@ -5,13 +5,13 @@ use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use super::SamConfig;
 use super::batch_oracle::BatchOracle;
 use super::descent::Descent;
-use super::machine::SamMachine;
+use super::machine::{SamMachine, takes_back_statistics};
 use super::needs::Door;
 use super::oracle::{ClosureOracle, Oracle};
 use crate::loss::{Batch, Objective};
 use crate::optim::rate::shift_weights;
 use crate::optim::ties::has_ties;
-use crate::optim::{IntoEvaluation, OptimError, SkipReason, StepReport};
+use crate::optim::{IntoEvaluation, OptimError, StepReport};
 use crate::space::{BufferSnapshot, LeafVector, ParamSpace, unshared_copy};
 
 /// A sharpness-aware optimizer around a Burn [`ModuleOptimizer`]. Built by [`SamConfig::init`].
@@ -153,11 +153,7 @@ impl Sam {
         let before = BufferSnapshot::of(model);
         let passes = self.machine.passes(&lr, model, space, oracle);
         let finished = passes.and_then(|step| self.machine.finish(step));
-        let keeps_statistics = match &finished {
-            Ok((report, _)) => report.skipped != Some(SkipReason::NonFinite),
-            Err(_) => false,
-        };
-        if !keeps_statistics {
+        if takes_back_statistics(&finished) {
             *model = before.restore(model.clone());
         }
         let (report, descent) = finished?;

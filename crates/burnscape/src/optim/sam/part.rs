@@ -63,19 +63,42 @@ impl<P: SamPart> Remembering<P> {
     }
 }
 
-/// The memory of a part as a record holds it. Its vectors are tensors of the record.
+/// The memory of a part as a record holds it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct SavedPart {
     name: String,
     memory: Vec<u8>,
-    vectors: Vec<SavedVector>,
+    pub(super) vectors: Vec<SavedVector>,
 }
 
+/// A vector of a memory. It goes into the record as tensors.
 #[derive(Debug, Serialize, Deserialize)]
-struct SavedVector {
-    name: String,
+pub(super) struct SavedVector {
+    pub(super) name: String,
     /// Leaves that are not zero, so that a tensor that was lost is noticed.
     leaves: usize,
+    #[serde(skip)]
+    pub(super) vector: Option<LeafVector>,
+}
+
+impl SavedVector {
+    fn new(name: &str, vector: &LeafVector) -> Self {
+        Self {
+            name: name.to_string(),
+            leaves: num_present(vector),
+            vector: Some(vector.clone()),
+        }
+    }
+
+    /// The vector, if all of it was found.
+    fn complete(&self) -> Option<&LeafVector> {
+        let vector = self.vector.as_ref()?;
+        (num_present(vector) == self.leaves).then_some(vector)
+    }
+}
+
+fn num_present(vector: &LeafVector) -> usize {
+    vector.leaves().len() - vector.num_absent()
 }
 
 /// What all parts have in common, whatever they remember.
@@ -86,14 +109,10 @@ pub(super) trait AnyPart: Debug + Send + Sync {
 
     fn validate(&self) -> Result<(), OptimConfigError>;
 
-    fn save(&self) -> Result<(SavedPart, Vec<(&'static str, LeafVector)>), OptimError>;
+    fn save(&self) -> Result<SavedPart, OptimError>;
 
-    /// Restores the memory; `vector` finds a vector of the record by name.
-    fn load(
-        &mut self,
-        saved: &SavedPart,
-        vector: &dyn Fn(&str) -> Option<LeafVector>,
-    ) -> Result<(), OptimError>;
+    /// Restores the memory. On an error it stays as it was.
+    fn load(&mut self, saved: &SavedPart) -> Result<(), OptimError>;
 }
 
 impl<P: SamPart> AnyPart for Remembering<P> {
@@ -109,35 +128,25 @@ impl<P: SamPart> AnyPart for Remembering<P> {
         self.part.validate()
     }
 
-    fn save(&self) -> Result<(SavedPart, Vec<(&'static str, LeafVector)>), OptimError> {
+    fn save(&self) -> Result<SavedPart, OptimError> {
         let mut memory = self.memory.clone();
-        let vectors: Vec<_> = memory
-            .vectors()
-            .into_iter()
-            .filter_map(|(name, vector)| Some((name, vector.take()?)))
+        let vectors = memory.vectors().into_iter();
+        let vectors = vectors
+            .filter_map(|(name, vector)| Some(SavedVector::new(name, vector.as_ref()?)))
             .collect();
-        let saved = vectors.iter().map(|(name, vector)| SavedVector {
-            name: (*name).to_string(),
-            leaves: vector.leaves().len() - vector.num_absent(),
-        });
-        let saved = SavedPart {
-            name: self.part.name().to_string(),
-            vectors: saved.collect(),
-            memory: encode(&self.memory)?,
-        };
-        Ok((saved, vectors))
+        Ok(SavedPart {
+            name: self.name().to_string(),
+            memory: encode(&memory)?,
+            vectors,
+        })
     }
 
-    fn load(
-        &mut self,
-        saved: &SavedPart,
-        vector: &dyn Fn(&str) -> Option<LeafVector>,
-    ) -> Result<(), OptimError> {
-        let name = self.part.name();
+    fn load(&mut self, saved: &SavedPart) -> Result<(), OptimError> {
+        let name = self.name();
         let refused = |message: String| OptimError::Record { message };
-        let nothing = encode(&())?;
         if saved.name != name {
             // Parts that remember nothing may be exchanged in the middle of a run.
+            let nothing = encode(&())?;
             if saved.memory == nothing && encode(&P::Memory::default())? == nothing {
                 return Ok(());
             }
@@ -149,19 +158,14 @@ impl<P: SamPart> AnyPart for Remembering<P> {
         }
         let mut memory: P::Memory = decode(&saved.memory, name)?;
         for (slot, place) in memory.vectors() {
-            let Some(expected) = saved.vectors.iter().find(|saved| saved.name == slot) else {
-                continue;
-            };
-            *place = match (vector(slot), expected.leaves) {
-                (Some(found), leaves) if found.leaves().len() - found.num_absent() == leaves => {
-                    Some(found)
-                }
-                _ => {
-                    return Err(refused(format!(
+            if let Some(saved) = saved.vectors.iter().find(|saved| saved.name == slot) {
+                let vector = saved.complete().ok_or_else(|| {
+                    refused(format!(
                         "the vector `{slot}` of {name} is incomplete; take another copy of the record"
-                    )));
-                }
-            };
+                    ))
+                })?;
+                *place = Some(vector.clone());
+            }
         }
         self.memory = memory;
         Ok(())

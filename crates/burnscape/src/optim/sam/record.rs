@@ -1,13 +1,15 @@
 //! Saving and resuming [`Sam`].
 
+use std::collections::BTreeMap;
+
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
 use super::Sam;
 use super::machine::SamMachine;
-use super::part::{SavedPart, decode, encode};
+use super::part::{SavedPart, SavedVector, decode, encode};
 use crate::optim::{OptimError, OptimRecord};
-use crate::space::ParamSpace;
+use crate::space::{LeafVector, ParamSpace};
 
 const KIND: &str = "sam";
 const STATE: &str = "state";
@@ -21,9 +23,7 @@ const VERSION: u32 = 2;
 struct SamState {
     version: u32,
     step: usize,
-    direction: SavedPart,
-    ascent: SavedPart,
-    descent: SavedPart,
+    parts: BTreeMap<String, SavedPart>,
 }
 
 /// What every version begins with.
@@ -37,27 +37,21 @@ impl SamMachine {
         &self,
         model: &M,
     ) -> Result<OptimRecord, OptimError> {
-        let (direction, of_direction) = self.parts.direction.save()?;
-        let (ascent, of_ascent) = self.parts.ascent.save()?;
-        let (descent, of_descent) = self.parts.descent.save()?;
+        let mut record = OptimRecord::new(KIND, model)?;
+        let mut parts = BTreeMap::new();
+        for (place, part) in self.parts.clone().each() {
+            let saved = part.save()?;
+            for SavedVector { name, vector, .. } in &saved.vectors {
+                record = record.with_vector(&format!("{place}.{name}"), vector.as_ref())?;
+            }
+            parts.insert(place.to_string(), saved);
+        }
         let state = SamState {
             version: VERSION,
             step: self.step,
-            direction,
-            ascent,
-            descent,
+            parts,
         };
-        let mut record = OptimRecord::new(KIND, model)?.with_bytes(STATE, encode(&state)?);
-        for (part, vectors) in [
-            ("direction", of_direction),
-            ("ascent", of_ascent),
-            ("descent", of_descent),
-        ] {
-            for (name, vector) in vectors {
-                record = record.with_vector(&format!("{part}.{name}"), Some(&vector))?;
-            }
-        }
-        Ok(record)
+        Ok(record.with_bytes(STATE, encode(&state)?))
     }
 
     pub(in crate::optim) fn load_record<M: Module>(
@@ -66,15 +60,20 @@ impl SamMachine {
         model: &M,
     ) -> Result<ParamSpace, OptimError> {
         let space = record.check(KIND, model)?;
-        let state = state(record)?;
-        let vector = |part: &str, name: &str| record.vector(&format!("{part}.{name}"), &space);
+        let mut state = state(record)?;
         let mut parts = self.parts.clone();
-        let of_direction = |name: &str| vector("direction", name);
-        parts.direction.load(&state.direction, &of_direction)?;
-        let of_ascent = |name: &str| vector("ascent", name);
-        parts.ascent.load(&state.ascent, &of_ascent)?;
-        let of_descent = |name: &str| vector("descent", name);
-        parts.descent.load(&state.descent, &of_descent)?;
+        for (place, part) in parts.each() {
+            let Some(saved) = state.parts.get_mut(place) else {
+                let message = format!("it has no {place}; take another copy of the record");
+                return Err(OptimError::Record { message });
+            };
+            for SavedVector { name, vector, .. } in &mut saved.vectors {
+                // A vector of zeros has no tensors.
+                let found = record.vector(&format!("{place}.{name}"), &space);
+                *vector = found.or_else(|| Some(LeafVector::zeros(&space)));
+            }
+            part.load(saved)?;
+        }
         self.parts = parts;
         self.step = state.step;
         Ok(space)
@@ -82,12 +81,14 @@ impl SamMachine {
 }
 
 fn state(record: &OptimRecord) -> Result<SamState, OptimError> {
-    let version = match record.bytes(STATE) {
-        Some(bytes) => decode::<Versioned>(bytes, "the optimizer")?.version,
+    let owner = "the optimizer";
+    let bytes = record.bytes(STATE);
+    let version = match bytes {
+        Some(bytes) => decode::<Versioned>(bytes, owner)?.version,
         None => 1,
     };
-    match record.bytes(STATE) {
-        Some(bytes) if version == VERSION => decode(bytes, "the optimizer"),
+    match bytes {
+        Some(bytes) if version == VERSION => decode(bytes, owner),
         _ => Err(OptimError::Record {
             message: format!(
                 "its format is version {version}, and this version of the library reads version {VERSION}; \

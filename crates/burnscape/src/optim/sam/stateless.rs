@@ -2,10 +2,10 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 
 use super::SamConfig;
-use super::machine::SamMachine;
+use super::machine::{SamMachine, takes_back_statistics};
 use super::needs::Door;
 use super::oracle::ClosureOracle;
-use crate::optim::{IntoEvaluation, OptimError, SkipReason, StepReport};
+use crate::optim::{IntoEvaluation, OptimError, StepReport};
 use crate::space::BufferSnapshot;
 
 impl SamConfig {
@@ -43,11 +43,7 @@ impl SamConfig {
         // The rate enters the report's edge only, and there is none to be had here.
         let passes = machine.passes(&0.0.into(), model, &space, &mut oracle);
         let finished = passes.and_then(|step| machine.finish(step));
-        let keeps_statistics = match &finished {
-            Ok((report, _)) => report.skipped != Some(SkipReason::NonFinite),
-            Err(_) => false,
-        };
-        if !keeps_statistics {
+        if takes_back_statistics(&finished) {
             drop(before.restore(model.clone()));
         }
         let (report, descent) = finished?;

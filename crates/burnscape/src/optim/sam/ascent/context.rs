@@ -70,7 +70,8 @@ impl AscentContext<'_> {
     /// What the loss or the gradients are refused for, and [`OptimError::NeedsClosure`] where the caller takes
     /// the gradients.
     pub fn evaluate(&mut self, displacement: &LeafVector) -> Result<Evaluation, OptimError> {
-        let evaluation = self.nearby()?.evaluate(displacement.clone(), 1.0)?;
+        let displacement = displacement.clone().placed_in(self.gradient.space())?;
+        let evaluation = self.nearby()?.evaluate(displacement, 1.0)?;
         self.gradients += 1;
         Ok(evaluation)
     }

@@ -114,6 +114,7 @@ pub trait AscentRule: SamPart {
 
 /// Where an ascent leads.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "one a step, moved once")]
 pub enum Perturbation {
     /// The second gradient is taken at the weights plus `scale · vector`.
     Displacement {
