@@ -33,8 +33,12 @@ mod optim {
     mod fixture;
     mod golden;
     mod guards;
+    mod laws;
     mod machine;
+    mod own_ascent;
     mod precision;
+    mod records;
+    mod registry;
     mod saddle_free;
     mod settings;
     mod statistics;

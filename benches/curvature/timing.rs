@@ -132,7 +132,7 @@ fn gradient_flops<M: Classifier<D>, const D: usize>(model: &M, (x, y): &Batch<D>
     let trace = trace_gradient(
         model.valid().train(),
         device.settings(),
-        |lifter| (lifter.float(x.clone()), lifter.int(y.clone())),
+        |inputs| (inputs.float(x.clone()), inputs.int(y.clone())),
         loss,
     );
     trace.expect("a trace").program.kernels().stats().flops

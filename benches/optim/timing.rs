@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
-use burnscape::optim::{Combination, SamConfig};
+use burnscape::optim::{DescentGradient, SamConfig};
 
 use crate::models::{Batch, Classifier};
 
@@ -26,11 +26,11 @@ pub(crate) fn report<const D: usize, M: Classifier<D>>(
     let mut sam_model = model.clone();
     let mut look_model = model.clone();
     let mut sam = SamConfig::new().init(base())?;
-    let look = Combination::Look {
+    let look = DescentGradient::Look {
         every: 5,
         alpha: 0.7,
     };
-    let mut look_sam = SamConfig::new().with_combination(look).init(base())?;
+    let mut look_sam = SamConfig::new().with_descent_gradient(look).init(base())?;
     let mut times: [Vec<f64>; 4] = Default::default();
     // The first rounds fill caches and the optimizers' state.
     for round in 0..rounds + 3 {

@@ -51,7 +51,7 @@ fn closures_that_cannot_be_traced_say_why() {
     // A tensor of another device.
     let outside = Tensor::<1>::ones([1], &device());
     let error = refusal(&move |net: &Dropped, batch: Labeled| plain(net, batch) * outside.clone());
-    let text = "neither to the model it is given nor to the batch";
+    let text = "neither to the model nor to the batch";
     assert!(error.to_string().contains(text), "{error}");
 
     // A criterion that was built outside.
@@ -70,7 +70,7 @@ fn closures_that_cannot_be_traced_say_why() {
         let slope = x.grad(&value.backward()).unwrap();
         slope.square().mean().autodiff() + net.forward(x).mean()
     });
-    let expected = CurvatureError::Linearize(LinearizeError::BackwardInside);
+    let expected = CurvatureError::Linearize(LinearizeError::NestedBackward);
     assert_eq!(error, expected);
     let text = "differences of two forward passes";
     assert!(error.to_string().contains(text), "{error}");

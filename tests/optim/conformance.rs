@@ -8,14 +8,12 @@ use burn::optim::{
 };
 use burn::tensor::{DType, Device, Distribution, Tensor, TensorData};
 use burnscape::loss::{ExampleLosses, Reduction};
-use burnscape::optim::{
-    Combination, FisherSquares, Mask, Metric, OptimRecord, RhoSchedule, Sam, SamConfig, SkipReason,
-    StepReport, Window,
-};
+use burnscape::optim::{OptimRecord, Sam, SamConfig, SkipReason, StepReport};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::fixture::device;
+use super::registry::variants;
 
 /// Linear regression with a frozen offset. One matrix, because Muon serves nothing else.
 #[derive(Module, Debug)]
@@ -63,60 +61,6 @@ fn objective() -> ExampleLosses<impl Fn(&Regression, Batch) -> Tensor<1>> {
         |m: &Regression, batch| m.example_losses(batch),
         Reduction::Mean,
     )
-}
-
-/// Every variant, by name. A new preset or part belongs here.
-fn variants() -> Vec<(&'static str, SamConfig)> {
-    let fisher = |squares| SamConfig::new().with_metric(Metric::Fisher { eta: 1.0, squares });
-    let weighted = |decoupled| Combination::Weighted {
-        gamma: 0.7,
-        decoupled,
-    };
-    vec![
-        ("sam", SamConfig::new()),
-        ("asam", SamConfig::asam().with_rho(0.05)),
-        ("gsam", SamConfig::gsam()),
-        ("wsam", SamConfig::new().with_combination(weighted(false))),
-        (
-            "wsam decoupled",
-            SamConfig::new().with_combination(weighted(true)),
-        ),
-        (
-            "looksam",
-            SamConfig::new().with_combination(Combination::Look {
-                every: 3,
-                alpha: 0.7,
-            }),
-        ),
-        ("friendly", SamConfig::friendly_sam()),
-        ("fisher", fisher(FisherSquares::BatchGradient)),
-        (
-            "fisher per example",
-            fisher(FisherSquares::ExampleGradients),
-        ),
-        ("esam", SamConfig::esam(3)),
-        (
-            "mask",
-            SamConfig::new().with_mask(Some(Mask { keep: 0.5, seed: 1 })),
-        ),
-        ("m-sharpness", SamConfig::new().with_group_size(Some(4))),
-        ("sa-gd", SamConfig::sa_gd(2)),
-        ("sa-gd by trust region", SamConfig::sa_gd_trust_region(2)),
-        (
-            "late",
-            SamConfig::new().with_window(Some(Window {
-                start: 2,
-                end: None,
-            })),
-        ),
-        (
-            "cosine",
-            SamConfig::new().with_schedule(RhoSchedule::Cosine {
-                end: 0.1,
-                steps: 20,
-            }),
-        ),
-    ]
 }
 
 /// Every Burn optimizer that steps a module, with a rate at which the quadratic falls.

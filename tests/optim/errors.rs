@@ -7,9 +7,9 @@ use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor};
 use burnscape::loss::LossError;
 use burnscape::optim::{
-    Ascent, Combination, FisherSquares, Mask, Metric, OptimConfigError, OptimError, OptimRecord,
-    PerturbedGdConfig, RhoGroup, RhoSchedule, Sam, SamConfig, SkipReason, Source, SwaConfig, Tied,
-    Window,
+    ActiveSteps, Ascent, AscentDirection, DescentGradient, FisherSquares, Mask, Metric,
+    OptimConfigError, OptimError, OptimRecord, PerturbedGdConfig, RhoGroup, RhoSchedule, Sam,
+    SamConfig, SkipReason, SwaConfig, TiedParameters,
 };
 use burnscape::space::SpaceError;
 use burnscape_testkit::objectives::{Point, quadratic};
@@ -68,24 +68,24 @@ fn every_setting_has_a_range() {
             eta: f64::NAN,
             squares: FisherSquares::BatchGradient,
         }),
-        SamConfig::new().with_source(Source::Friendly {
+        SamConfig::new().with_ascent_direction(AscentDirection::Friendly {
             sigma: -1.0,
             momentum: 0.9,
         }),
-        SamConfig::new().with_source(Source::Friendly {
+        SamConfig::new().with_ascent_direction(AscentDirection::Friendly {
             sigma: 1.0,
             momentum: 1.0,
         }),
-        SamConfig::new().with_combination(Combination::SurrogateGap { alpha: -1.0 }),
-        SamConfig::new().with_combination(Combination::Weighted {
+        SamConfig::new().with_descent_gradient(DescentGradient::SurrogateGap { alpha: -1.0 }),
+        SamConfig::new().with_descent_gradient(DescentGradient::Weighted {
             gamma: 1.0,
             decoupled: false,
         }),
-        SamConfig::new().with_combination(Combination::Look {
+        SamConfig::new().with_descent_gradient(DescentGradient::Look {
             every: 0,
             alpha: 0.7,
         }),
-        SamConfig::new().with_combination(Combination::Look {
+        SamConfig::new().with_descent_gradient(DescentGradient::Look {
             every: 5,
             alpha: f64::INFINITY,
         }),
@@ -122,14 +122,14 @@ fn every_setting_has_a_range() {
 
 #[test]
 fn a_schedule_must_not_run_backwards() {
-    let window = Window {
+    let window = ActiveSteps {
         start: 10,
         end: Some(10),
     };
-    let error = refused(SamConfig::new().with_window(Some(window)));
+    let error = refused(SamConfig::new().with_active_steps(Some(window)));
     assert_eq!(
         error,
-        OptimConfigError::InvertedWindow { start: 10, end: 10 }
+        OptimConfigError::InvertedActiveSteps { start: 10, end: 10 }
     );
     let schedule = RhoSchedule::WithLearningRate {
         rho_min: 0.0,
@@ -434,7 +434,9 @@ fn a_parameter_that_occurs_twice_is_refused_unless_it_is_to_be_tied_again() {
     let (first, second) = ("encoder".to_string(), "decoder".to_string());
     assert_eq!(error, Err(OptimError::TiedParameter { first, second }));
 
-    let config = SamConfig::new().with_rho(0.0).with_tied(Tied::Retie);
+    let config = SamConfig::new()
+        .with_rho(0.0)
+        .with_tied(TiedParameters::Restore);
     let mut sam = config.init(sgd()).expect("a valid configuration");
     for _ in 0..3 {
         // L = Σ w⁴ with one w, so that the gradient is 4 w³.
@@ -466,7 +468,7 @@ fn the_in_step_helper_refuses_what_has_a_memory() {
         SamConfig::friendly_sam(),
         SamConfig::look_sam(),
         SamConfig::wsam(),
-        SamConfig::new().with_window(Some(Window {
+        SamConfig::new().with_active_steps(Some(ActiveSteps {
             start: 1,
             end: None,
         })),

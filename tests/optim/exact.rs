@@ -6,8 +6,8 @@ use burn::optim::GradientsParams;
 use burn::tensor::activation::relu;
 use burn::tensor::{DType, Distribution, Tensor, TensorData};
 use burnscape::optim::{
-    Ascent, ClosureStep, Combination, Metric, PerturbedGdConfig, SamConfig, SkipReason, Source,
-    StepReport, Window, sam_edge,
+    ActiveSteps, Ascent, AscentDirection, ClosureStep, DescentGradient, Metric, PerturbedGdConfig,
+    SamConfig, SkipReason, StepReport, sam_edge,
 };
 use burnscape::space::{LeafVector, ParamSpace};
 use burnscape_testkit::objectives::{Point, quadratic, saddle, valley};
@@ -230,7 +230,7 @@ fn a6_gsam_subtracts_what_is_orthogonal_to_the_perturbed_gradient() {
 #[test]
 fn a6_gsam_without_alpha_is_sam_bit_for_bit() {
     let (_, _, sam) = handed_on(SamConfig::new());
-    let zero = SamConfig::new().with_combination(Combination::SurrogateGap { alpha: 0.0 });
+    let zero = SamConfig::new().with_descent_gradient(DescentGradient::SurrogateGap { alpha: 0.0 });
     let (_, _, gsam) = handed_on(zero);
     assert_eq!(distance(&sam, &gsam), 0.0);
 }
@@ -238,7 +238,9 @@ fn a6_gsam_without_alpha_is_sam_bit_for_bit() {
 #[test]
 fn a6_wsam_goes_from_the_base_to_sam() {
     let wsam = |gamma, decoupled| {
-        handed_on(SamConfig::new().with_combination(Combination::Weighted { gamma, decoupled }))
+        handed_on(
+            SamConfig::new().with_descent_gradient(DescentGradient::Weighted { gamma, decoupled }),
+        )
     };
     for decoupled in [false, true] {
         let (g, _, step) = wsam(0.0, decoupled);
@@ -254,13 +256,16 @@ fn a6_wsam_goes_from_the_base_to_sam() {
 
 #[test]
 fn a7_looksam_with_every_step_is_sam() {
-    let look = Combination::Look {
+    let look = DescentGradient::Look {
         every: 1,
         alpha: 0.7,
     };
     let mut reports: Vec<Vec<StepReport>> = Vec::new();
     let mut ends = Vec::new();
-    for config in [SamConfig::new(), SamConfig::new().with_combination(look)] {
+    for config in [
+        SamConfig::new(),
+        SamConfig::new().with_descent_gradient(look),
+    ] {
         let (mut model, x, y) = ReluPair::seeded(1.0);
         let mut sam = build(config);
         let mut step = || sam.step(0.05, &mut model, |m: &ReluPair| m.loss(&x, &y));
@@ -289,8 +294,8 @@ fn a7_looksam_reuses_the_kept_direction_at_the_length_of_the_gradient() {
         let grads = GradientsParams::from_grads(m.loss(&x, &y).backward(), m);
         LeafVector::from_gradients(&space, &grads).expect("gradients")
     };
-    let look = Combination::Look { every: 2, alpha };
-    let mut sam = build(SamConfig::new().with_rho(rho).with_combination(look));
+    let look = DescentGradient::Look { every: 2, alpha };
+    let mut sam = build(SamConfig::new().with_rho(rho).with_descent_gradient(look));
     let mut step = |model: &mut ReluPair| {
         sam.step(lr, model, |m: &ReluPair| m.loss(&x, &y))
             .expect("a step")
@@ -327,7 +332,7 @@ fn a7_friendly_sam_learns_a_constant_gradient_and_then_has_nothing_to_ascend_alo
     // of it, so that the ascent direction vanishes.
     let config = SamConfig::new()
         .with_rho(0.1)
-        .with_source(Source::Friendly {
+        .with_ascent_direction(AscentDirection::Friendly {
             sigma: 1.0,
             momentum: 0.9,
         });
@@ -350,7 +355,7 @@ fn a7_friendly_sam_averages_plain_gradients() {
     // g₁ = a, g₂ = b: the second ascent uses m = a, along b − a; the third m = 0.9 a + 0.1 b.
     let config = SamConfig::new()
         .with_rho(1.0)
-        .with_source(Source::Friendly {
+        .with_ascent_direction(AscentDirection::Friendly {
             sigma: 1.0,
             momentum: 0.9,
         });
@@ -502,12 +507,12 @@ fn fisher_sam_ascends_along_the_gradient_divided_by_the_fisher_matrix() {
 
 #[test]
 fn late_phase_sam_is_the_base_outside_its_window() {
-    let window = Window {
+    let window = ActiveSteps {
         start: 3,
         end: Some(5),
     };
     let (mut model, x, y) = ReluPair::seeded(1.0);
-    let mut sam = build(SamConfig::new().with_window(Some(window)));
+    let mut sam = build(SamConfig::new().with_active_steps(Some(window)));
     let mut step = || sam.step(0.05, &mut model, |m: &ReluPair| m.loss(&x, &y));
     let reports: Vec<StepReport> = (0..7).map(|_| step().expect("a step")).collect();
     let gradients: Vec<usize> = reports.iter().map(|report| report.gradients).collect();

@@ -6,7 +6,7 @@ use std::error::Error;
 use burn::optim::SgdConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::tensor::{DType, Device, Tensor};
-use burnscape::optim::{Combination, Metric, SamConfig, Source, StepReport};
+use burnscape::optim::{AscentDirection, DescentGradient, Metric, SamConfig, StepReport};
 use burnscape::space::{ParamSpace, ParamVector};
 use burnscape_testkit::golden::{GoldenArray, GoldenMethod, GoldenRun, max_difference};
 use burnscape_testkit::models::{Classifier, Cnn, Mlp};
@@ -148,23 +148,23 @@ fn config(method: &GoldenMethod) -> Result<SamConfig, Box<dyn Error>> {
         }
         "gsam" => {
             let alpha = setting(method.alpha, "alpha")?;
-            let combination = Combination::SurrogateGap { alpha };
-            assert_eq!(SamConfig::gsam().combination, combination);
+            let descent = DescentGradient::SurrogateGap { alpha };
+            assert_eq!(SamConfig::gsam().descent_gradient, descent);
             SamConfig::gsam()
         }
-        "wsam" => SamConfig::new().with_combination(Combination::Weighted {
+        "wsam" => SamConfig::new().with_descent_gradient(DescentGradient::Weighted {
             gamma: setting(method.gamma, "gamma")?,
             decoupled: false,
         }),
-        "look_sam" => SamConfig::new().with_combination(Combination::Look {
+        "look_sam" => SamConfig::new().with_descent_gradient(DescentGradient::Look {
             every: method.every.ok_or("look_sam without every")?,
             alpha: setting(method.alpha, "alpha")?,
         }),
         "friendly_sam" => {
             let sigma = setting(method.sigma, "sigma")?;
             let momentum = setting(method.decay, "decay")?;
-            let source = Source::Friendly { sigma, momentum };
-            assert_eq!(SamConfig::friendly_sam().source, source);
+            let direction = AscentDirection::Friendly { sigma, momentum };
+            assert_eq!(SamConfig::friendly_sam().ascent_direction, direction);
             SamConfig::friendly_sam()
         }
         other => return Err(format!("no such method: {other}").into()),

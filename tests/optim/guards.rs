@@ -6,8 +6,8 @@ use burn::optim::GradientsParams;
 use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
 use burn::tensor::{DType, Device, Tensor};
 use burnscape::optim::{
-    Ascent, ClosureStep, Combination, OptimConfigError, OptimError, PerturbedGdConfig, RhoGroup,
-    SamConfig, SkipReason, Source, SwaConfig, Tied,
+    Ascent, AscentDirection, ClosureStep, DescentGradient, OptimConfigError, OptimError,
+    PerturbedGdConfig, RhoGroup, SamConfig, SkipReason, SwaConfig, TiedParameters,
 };
 use burnscape::space::{ParamSpace, ParamVector};
 use burnscape_testkit::objectives::{Point, quadratic, saddle};
@@ -23,10 +23,12 @@ fn looksam_does_not_blow_rounding_up_to_a_gradient() {
     // With the Hessian 1 both gradients are parallel, and nothing is left to keep.
     for dtype in [DType::F32, DType::F64] {
         let mut model = point(&[0.3, -0.7, 1.1], dtype);
-        let mut sam = build(SamConfig::new().with_combination(Combination::Look {
-            every: 5,
-            alpha: 0.7,
-        }));
+        let mut sam = build(
+            SamConfig::new().with_descent_gradient(DescentGradient::Look {
+                every: 5,
+                alpha: 0.7,
+            }),
+        );
         let loss = |m: &Point| quadratic(m, &[1.0, 1.0, 1.0]);
         sam.step(0.01, &mut model, loss).expect("a step");
         let before = model.coordinates();
@@ -155,7 +157,7 @@ fn the_in_step_helper_checks_what_the_optimizer_checks() {
     }
     let without_memory = [
         SamConfig::new().with_draws_seed(Some(1)),
-        SamConfig::new().with_tied(Tied::Retie),
+        SamConfig::new().with_tied(TiedParameters::Restore),
         SamConfig::sa_gd(1),
     ];
     for config in without_memory {
@@ -229,7 +231,11 @@ impl Twins {
 #[test]
 fn tied_again_the_first_step_has_the_whole_gradient() {
     let mut model = Twins::new();
-    let mut sam = build(SamConfig::new().with_rho(0.0).with_tied(Tied::Retie));
+    let mut sam = build(
+        SamConfig::new()
+            .with_rho(0.0)
+            .with_tied(TiedParameters::Restore),
+    );
     let report = sam.step(0.0, &mut model, Twins::loss).expect("a step");
     // L = Σ w⁴: the gradient is 4 w³ = (4, −32).
     assert!((report.gradient_norm - 4.0_f64.hypot(32.0)).abs() < 1e-4);
@@ -240,7 +246,7 @@ fn a_group_that_names_one_occurrence_names_the_parameter() {
     let groups = vec![RhoGroup::new(ParamGroup::from_path("decoder"), 0.0)];
     let config = SamConfig::new()
         .with_rho(1.0)
-        .with_tied(Tied::Retie)
+        .with_tied(TiedParameters::Restore)
         .with_groups(groups);
     let mut model = Twins::new();
     let report = build(config)
@@ -271,7 +277,7 @@ fn a_record_of_another_variant_is_refused() {
     look.step(0.1, &mut model, loss).expect("a step");
     let record = look.to_record(&model).expect("a record");
     let friendly = SamConfig::new()
-        .with_source(Source::Friendly {
+        .with_ascent_direction(AscentDirection::Friendly {
             sigma: 1.0,
             momentum: 0.9,
         })

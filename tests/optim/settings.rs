@@ -4,8 +4,8 @@
 use burn::module::ParamGroup;
 use burn::tensor::{Device, Tensor};
 use burnscape::optim::{
-    Ascent, Combination, FisherSquares, Mask, Metric, OptimConfigError, PerturbedGdConfig,
-    RhoGroup, RhoSchedule, SaddleFreeNewtonConfig, SamConfig, Source, SwaConfig,
+    Ascent, AscentDirection, DescentGradient, FisherSquares, Mask, Metric, OptimConfigError,
+    PerturbedGdConfig, RhoGroup, RhoSchedule, SaddleFreeNewtonConfig, SamConfig, SwaConfig,
 };
 use burnscape_testkit::objectives::{Point, quadratic};
 
@@ -74,7 +74,7 @@ fn settings() -> Vec<Setting> {
         tolerance,
         seed: 0,
     };
-    let weighted = |gamma| Combination::Weighted {
+    let weighted = |gamma| DescentGradient::Weighted {
         gamma,
         decoupled: false,
     };
@@ -91,25 +91,25 @@ fn settings() -> Vec<Setting> {
         }),
         of_sam("eta", true, true, move |sam, x| sam.with_metric(fisher(x))),
         of_sam("sigma", true, true, |sam, sigma| {
-            sam.with_source(Source::Friendly {
+            sam.with_ascent_direction(AscentDirection::Friendly {
                 sigma,
                 momentum: 0.9,
             })
         }),
         of_sam("momentum", true, false, |sam, momentum| {
-            sam.with_source(Source::Friendly {
+            sam.with_ascent_direction(AscentDirection::Friendly {
                 sigma: 1.0,
                 momentum,
             })
         }),
         of_sam("alpha", true, true, |sam, alpha| {
-            sam.with_combination(Combination::SurrogateGap { alpha })
+            sam.with_descent_gradient(DescentGradient::SurrogateGap { alpha })
         }),
         of_sam("alpha", true, true, |sam, alpha| {
-            sam.with_combination(Combination::Look { every: 2, alpha })
+            sam.with_descent_gradient(DescentGradient::Look { every: 2, alpha })
         }),
         of_sam("gamma", true, false, move |sam, x| {
-            sam.with_combination(weighted(x))
+            sam.with_descent_gradient(weighted(x))
         }),
         of_sam("keep", false, true, |sam, keep| {
             sam.with_mask(Some(Mask { keep, seed: 0 }))
@@ -261,7 +261,7 @@ fn counts_of_zero_are_refused_by_name() {
         tolerance: 1e-3,
         seed: 0,
     };
-    let look = Combination::Look {
+    let look = DescentGradient::Look {
         every: 0,
         alpha: 0.7,
     };
@@ -271,7 +271,7 @@ fn counts_of_zero_are_refused_by_name() {
         ("steps", sam(projected(0, 1))),
         ("restarts", sam(projected(1, 0))),
         ("max_basis", sam(SamConfig::new().with_ascent(region))),
-        ("every", sam(SamConfig::new().with_combination(look))),
+        ("every", sam(SamConfig::new().with_descent_gradient(look))),
         ("steps", sam(SamConfig::new().with_schedule(linear))),
         ("steps", sam(SamConfig::new().with_schedule(cosine))),
         ("group_size", sam(SamConfig::new().with_group_size(Some(0)))),

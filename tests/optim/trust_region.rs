@@ -5,7 +5,9 @@ use burn::nn::Linear;
 use burn::tensor::activation::tanh;
 use burn::tensor::{DType, Tensor, TensorData};
 use burnscape::krylov::{Dense, Symmetric, TrustRegionConfig};
-use burnscape::optim::{Ascent, OptimConfigError, OptimError, SamConfig, StepReport, Tied};
+use burnscape::optim::{
+    Ascent, OptimConfigError, OptimError, SamConfig, StepReport, TiedParameters,
+};
 use burnscape_testkit::models::TwoLayers;
 use burnscape_testkit::objectives::{Point, quadratic};
 
@@ -192,7 +194,7 @@ fn a_parameter_at_two_places_has_one_displacement() {
         (m.encoder.val() * m.decoder.val() * curvature).sum() * 0.5
     };
     let curvature = Tensor::from_data([4.0, 1.0], (&device(), DType::F64));
-    let mut sam = build(exact(0).with_rho(0.5).with_tied(Tied::Retie));
+    let mut sam = build(exact(0).with_rho(0.5).with_tied(TiedParameters::Restore));
     let report = sam
         .step_on(0.1, &mut model, curvature, &loss)
         .expect("a step");

@@ -5,7 +5,7 @@ use burn::nn::{Linear, LinearConfig};
 use burn::optim::{ModuleOptimizer, SgdConfig};
 use burn::tensor::{DType, Device, Tensor};
 use burnscape::loss::{Risk, Summed};
-use burnscape::optim::{OptimError, SamConfig, Tied};
+use burnscape::optim::{OptimError, SamConfig, TiedParameters};
 use burnscape::path::{BezierCurve, Curve, CurveFitterConfig, PathError, Profiler, Segment};
 
 use super::models::parameters;
@@ -88,7 +88,9 @@ fn tied_parameters_are_refused_by_name_or_tied_again() {
         PathError::Optim(OptimError::TiedParameter { .. })
     ));
     assert!(error.to_string().contains("inner") && error.to_string().contains("outer"));
-    let retied = SamConfig::new().with_rho(0.0).with_tied(Tied::Retie);
+    let retied = SamConfig::new()
+        .with_rho(0.0)
+        .with_tied(TiedParameters::Restore);
     let sam = retied.init(sgd()).unwrap();
     let mut fitter = CurveFitterConfig::new().init(&curve, sam, 0.01).unwrap();
     fitter.run(&Risk::new(&product, &data), 20).unwrap();

@@ -7,7 +7,7 @@ use burnscape::krylov::{
 };
 use burnscape::loss::Risk;
 use burnscape::optim::{
-    Ascent, Combination, Mask, Metric, RhoGroup, SaddleFreeNewtonConfig, SamConfig, StepReport,
+    Ascent, DescentGradient, Mask, Metric, RhoGroup, SaddleFreeNewtonConfig, SamConfig, StepReport,
 };
 use burnscape::sharpness::{AverageRiseConfig, CurvatureTraceConfig, WorstCaseRiseConfig};
 use burnscape::space::ParamVector;
@@ -233,7 +233,7 @@ pub(crate) fn variants() -> Vec<(&'static str, SamConfig)> {
         ("WSAM", SamConfig::wsam()),
         (
             "WSAM, coupled",
-            sam.with_combination(Combination::Weighted {
+            sam.with_descent_gradient(DescentGradient::Weighted {
                 gamma: 0.8,
                 decoupled: false,
             }),

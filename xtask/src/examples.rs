@@ -10,6 +10,7 @@ use crate::tree::has_extension;
 const EXAMPLES: &[(&str, &str)] = &[
     ("minimal", ""),
     ("learner", "--epochs 1"),
+    ("own_ascent", "--steps 5"),
     (
         "edge_of_stability",
         "--steps 60 --every 5 --flow 2 --digits 60 --width 8 --out target/edge-tiny.csv",

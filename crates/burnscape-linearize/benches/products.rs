@@ -63,7 +63,7 @@ fn report(width: usize, rounds: usize) {
         let trace = trace_gradient(
             model.valid().train(),
             plain.settings(),
-            |lifter| (lifter.float(x.clone()), lifter.int(y.clone())),
+            |inputs| (inputs.float(x.clone()), inputs.int(y.clone())),
             |model: &Mlp, (x, y)| model.loss(x, y),
         );
         let trace = trace.expect("a trace");

@@ -1,7 +1,7 @@
-//! The operations of Burn's intermediate representation and how each is differentiated.
+//! The operations of Burn's intermediate representation, and how each is differentiated.
 //!
-//! The list is a `match` without a wildcard: an operation that Burn adds must be put somewhere here
-//! before this crate compiles.
+//! The list is a `match` without a wildcard, so an operation added by Burn breaks the build until it is
+//! classified here.
 
 use std::fmt;
 
@@ -14,21 +14,20 @@ use burn_ir::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Rule {
-    /// The same operation on the tangent. Scattering is linear when it adds or assigns, and refused
+    /// The same operation applied to the tangent. Scattering is linear if it adds or assigns, and refused
     /// otherwise.
     Linear,
-    /// A product of two arguments: one term for each.
+    /// A product of two arguments: one term for each argument.
     Bilinear,
     /// The tangent times a derivative.
     Smooth,
-    /// Piecewise linear: the result moves with the elements that it is made of, except at kinks, where
-    /// the side is that of Burn's own backward pass.
-    Follows,
-    /// Replaced by its parts before anything is differentiated.
-    WrittenOut,
-    /// Does not move: discrete, constant, or drawn.
+    /// The tangent of the selected elements. At kinks, the same side as in Burn's backward pass.
+    PiecewiseLinear,
+    /// Replaced by elementary operations before differentiation.
+    Decomposed,
+    /// No tangent: discrete, constant, or random.
     Constant,
-    /// No rule: [`LinearizeError::NoRule`](crate::LinearizeError::NoRule).
+    /// No rule: an error, [`LinearizeError::NoRule`](crate::LinearizeError::NoRule).
     Refused,
 }
 
@@ -38,15 +37,15 @@ impl fmt::Display for Rule {
             Self::Linear => "linear",
             Self::Bilinear => "bilinear",
             Self::Smooth => "smooth",
-            Self::Follows => "piecewise linear",
-            Self::WrittenOut => "written out",
+            Self::PiecewiseLinear => "piecewise linear",
+            Self::Decomposed => "decomposed",
             Self::Constant => "constant",
             Self::Refused => "refused",
         })
     }
 }
 
-/// Every operation on floats with its rule, as `family::operation`.
+/// Lists every operation on floats, as `family::operation`, with its rule.
 ///
 #[doc = include_str!("../coverage.md")]
 pub fn coverage() -> impl Iterator<Item = (String, Rule)> {
@@ -54,7 +53,7 @@ pub fn coverage() -> impl Iterator<Item = (String, Rule)> {
     listed.map(|(family, name, rule)| (format!("{family}::{name}"), *rule))
 }
 
-/// The operation's name, `NumericFloat::Add` for instance, and its rule.
+/// The name of the operation, for instance `NumericFloat::Add`, and its rule.
 pub(crate) fn describe(operation: &OperationIr) -> (String, Rule) {
     let floats = |family: &str, (name, rule): (&str, Rule)| (format!("{family}::{name}"), rule);
     let discrete = |family: &str, (name, _)| (format!("{family}::{name}"), Rule::Constant);
@@ -101,9 +100,9 @@ operations! {
             SumDims CumSum Neg Pad;
         Bilinear: Mul;
         Smooth: Div Rem Prod ProdDim PowiScalar CumProd;
-        Follows: Abs TopK TopKWithIndices Max MaxDimWithIndices MinDimWithIndices Min MaxDim MinDim
+        PiecewiseLinear: Abs TopK TopKWithIndices Max MaxDimWithIndices MinDimWithIndices Min MaxDim MinDim
             Clamp CumMin CumMax ClampMin ClampMax Sort SortWithIndices;
-        WrittenOut: MaxAbs MaxAbsDim;
+        Decomposed: MaxAbs MaxAbsDim;
         Constant: Full Greater GreaterElem GreaterEqual GreaterEqualElem Lower LowerElem LowerEqual
             LowerEqualElem ArgMax ArgTopK ArgMin ArgSort IntRandom Sign;
         // Burn refuses to record floats to the power of integers.
@@ -118,8 +117,8 @@ operations! {
     }
     activation("Activation"): ActivationOperationIr {
         Smooth: Sigmoid SigmoidBackward LogSigmoid LogSigmoidBackward Softmax LogSoftmax Softmin;
-        Follows: Relu ReluBackward LeakyRelu HardSigmoid;
-        WrittenOut: PRelu Gelu GeluBackward;
+        PiecewiseLinear: Relu ReluBackward LeakyRelu HardSigmoid;
+        Decomposed: PRelu Gelu GeluBackward;
     }
     module("Module"): ModuleOperationIr {
         Linear: Embedding EmbeddingBackward LinearBiasBackward Conv1dBiasBackward
@@ -134,8 +133,8 @@ operations! {
             Conv3dWeightBackward ConvTranspose1d ConvTranspose2d ConvTranspose3d
             ConvTranspose1dWeightBackward ConvTranspose2dWeightBackward
             ConvTranspose3dWeightBackward;
-        Follows: MaxPool1d MaxPool1dWithIndices MaxPool2d MaxPool2dWithIndices;
-        WrittenOut: BatchNorm LayerNorm Attention DeformableConv2d DeformableConv2dBackward;
+        PiecewiseLinear: MaxPool1d MaxPool1dWithIndices MaxPool2d MaxPool2dWithIndices;
+        Decomposed: BatchNorm LayerNorm Attention DeformableConv2d DeformableConv2dBackward;
         Refused: CtcLoss CtcLossBackward;
     }
 }

@@ -19,8 +19,8 @@ use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use burnscape_linearize::{
-    Batching, Likelihood, LinearMap, Linearized, OutputMetric, Point, Residuals, trace_gradient,
-    trace_split,
+    Batching, Checkpointing, Likelihood, LinearMap, Linearized, OutputMetric, Point,
+    trace_gradient, trace_split,
 };
 
 /// A classifier of five examples.
@@ -147,7 +147,7 @@ fn distance(x: &[f64], y: &[f64]) -> f64 {
     norm(&difference) / norm(x).max(f64::MIN_POSITIVE)
 }
 
-/// What a device computes: gradient by Burn, gradient of the program, products.
+/// The results of a device: gradient by Burn, gradient of the program, products.
 struct Computed {
     burn: Vec<f64>,
     gradient: Vec<f64>,
@@ -182,7 +182,7 @@ fn compute<N: Net>(plain: &Device) -> Computed {
     let trace = trace_gradient(
         net.clone(),
         settings,
-        |lifter| (lifter.float(x.clone()), lifter.int(y.clone())),
+        |inputs| (inputs.float(x.clone()), inputs.int(y.clone())),
         |net: &N, (x, y)| criterion(net.logits(x), y),
     );
     let trace = trace.expect("a trace");
@@ -190,7 +190,7 @@ fn compute<N: Net>(plain: &Device) -> Computed {
     let at = |map: LinearMap, bindings: &[_]| -> (Linearized, Point) {
         let at = Linearized::new(&map, plain).expect("a device");
         let mut at = at.with_batching(Batching::Together);
-        let point = at.point(bindings, Residuals::Kept).expect("a point");
+        let point = at.point(bindings, Checkpointing::Store).expect("a point");
         (at, point)
     };
     let map = LinearMap::hessian(&trace, &wrt, settings).expect("a map");
@@ -215,7 +215,7 @@ fn compute<N: Net>(plain: &Device) -> Computed {
     let split = trace_split(
         net,
         settings,
-        |lifter| (lifter.float(x.clone()), lifter.int(y.clone())),
+        |inputs| (inputs.float(x.clone()), inputs.int(y.clone())),
         |net: &N, (x, _): &(Tensor<4>, Tensor<1, Int>)| net.logits(x.clone()),
         |z, (_, y)| criterion(z, y),
     );

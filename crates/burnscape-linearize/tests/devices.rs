@@ -84,7 +84,7 @@ fn product(mut plain: Device) -> Vec<f64> {
     let traced = trace_gradient(
         Net::new(&device),
         settings,
-        |lifter| lifter.float(x),
+        |inputs| inputs.float(x),
         |net: &Net, x| net.loss(x),
     );
     let traced = traced.expect("a trace");

@@ -1,4 +1,4 @@
-//! What cannot be traced or differentiated says so, and the next trace works.
+//! Everything that cannot be traced or differentiated is an error, and the next trace works.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -30,7 +30,7 @@ fn trace(
 ) -> Result<GradientTrace, LinearizeError> {
     let x = normal([4, 3]);
     let settings = Device::flex().settings();
-    trace_gradient(layer(), settings, |lifter| lifter.float(x), loss)
+    trace_gradient(layer(), settings, |inputs| inputs.float(x), loss)
 }
 
 fn good() -> GradientTrace {
@@ -85,7 +85,7 @@ fn ctc_with_lengths_of_the_batch_is_refused_while_burn_checks_them() {
         let traced = trace_gradient(
             layer(),
             Device::flex().settings(),
-            |lifter| (lifter.float(x), lifter.int(lengths())),
+            |inputs| (inputs.float(x), inputs.int(lengths())),
             |linear: &Linear, (x, of_batch)| {
                 let d = x.device();
                 let lengths = Tensor::<1, Int>::from_data([4], &d);
@@ -141,11 +141,14 @@ fn a_closure_that_moves_what_depends_on_the_parameters_is_refused() {
         let there = y.device();
         y.to_device(&there).sum()
     });
-    let LinearizeError::Moved { place } = error else {
+    let LinearizeError::MovedTensor { place } = error else {
         panic!("{text}");
     };
     assert_eq!(place.call.as_deref(), Some("to_device"));
-    assert!(text.contains("move batch and model before"), "{text}");
+    assert!(
+        text.contains("move the model and the batch before"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -154,7 +157,10 @@ fn a_closure_that_seeds_is_refused() {
         x.device().seed(1);
         linear.forward(x).sum()
     });
-    assert!(matches!(error, LinearizeError::Seeds { .. }), "{text}");
+    assert!(
+        matches!(error, LinearizeError::SeededDevice { .. }),
+        "{text}"
+    );
 }
 
 #[test]
@@ -165,7 +171,7 @@ fn a_closure_that_takes_a_gradient_is_refused_with_what_works() {
         let slope = x.grad(&gradients).expect("a gradient");
         slope.autodiff().sum() + linear.forward(x).sum()
     });
-    assert_eq!(error, LinearizeError::BackwardInside);
+    assert_eq!(error, LinearizeError::NestedBackward);
     assert!(text.contains("differences of two forward passes"), "{text}");
 }
 
@@ -173,7 +179,7 @@ fn a_closure_that_takes_a_gradient_is_refused_with_what_works() {
 fn a_closure_that_panics_is_refused_with_its_own_words_and_line() {
     let line = line!() + 1;
     let (error, _) = refused(|_, _| panic!("the cat sat on the keyboard"));
-    let LinearizeError::Closure { message } = error else {
+    let LinearizeError::Panicked { message } = error else {
         panic!("{error}");
     };
     assert!(message.starts_with("the cat sat on the keyboard ("));
@@ -211,13 +217,13 @@ fn a_kernel_that_the_device_does_not_have_is_an_error_when_the_program_runs() {
     let traced = trace_gradient(
         model,
         plain.settings(),
-        |lifter| lifter.float(x),
+        |inputs| inputs.float(x),
         |model, x| resize.forward(model.forward(x)).tanh().sum(),
     );
     let traced = traced.expect("recording needs no kernel");
     let error = LinearizedGradient::new(&traced, plain.settings(), &plain);
     let error = error.map(|_| ()).expect_err("Burn has no backward of it");
-    assert!(matches!(error, LinearizeError::Run { .. }), "{error}");
+    assert!(matches!(error, LinearizeError::Execution { .. }), "{error}");
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn the_poisson_residual_on_a_line_is_exact() {
     let trace = trace_outputs(
         net,
         settings,
-        |lifter| lifter.float(x.clone()),
+        |inputs| inputs.float(x.clone()),
         |net: &Net, x: &Tensor<2>| net.last.forward(net.first.forward(x.clone()).tanh()),
     );
     let trace = trace.expect("a trace");

@@ -1,4 +1,4 @@
-//! Linear maps of a model agree with each other, alone and in blocks, kept and recomputed.
+//! Linear maps of a model agree: single and in blocks, with residuals stored and recomputed.
 #![cfg(feature = "flex")]
 #![allow(
     clippy::expect_used,
@@ -20,8 +20,8 @@ use burn::tensor::Distribution::{Normal, Uniform};
 use burn::tensor::activation::gelu;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use burnscape_linearize::{
-    Batching, Likelihood, LinearMap, LinearizeError, Linearized, OutputMetric, OutputTrace, Point,
-    Residuals, trace_gradient, trace_outputs, trace_split,
+    Batching, Checkpointing, Likelihood, LinearMap, LinearizeError, Linearized, OutputMetric,
+    OutputTrace, Point, trace_gradient, trace_outputs, trace_split,
 };
 use burnscape_testkit::double::device;
 use rand::SeedableRng;
@@ -102,10 +102,10 @@ impl Setup {
         trace_split(
             net,
             device().settings(),
-            |lifter| {
+            |inputs| {
                 (
-                    lifter.float(self.batch.0.clone()),
-                    lifter.int(self.batch.1.clone()),
+                    inputs.float(self.batch.0.clone()),
+                    inputs.int(self.batch.1.clone()),
                 )
             },
             |net: &Net, (x, _): &Batch| net.logits(x.clone()),
@@ -120,10 +120,10 @@ impl Setup {
         let trace = trace_gradient(
             net,
             device().settings(),
-            |lifter| {
+            |inputs| {
                 (
-                    lifter.float(self.batch.0.clone()),
-                    lifter.int(self.batch.1.clone()),
+                    inputs.float(self.batch.0.clone()),
+                    inputs.int(self.batch.1.clone()),
                 )
             },
             |net: &Net, (x, y): Batch| criterion(net.logits(x), y),
@@ -194,7 +194,7 @@ fn blocks_agree_with_single_products_and_with_recomputed_ones() {
         let (map, bindings) = setup.hessian(training);
         let at = Linearized::new(&map, &device()).expect("a device");
         let mut at = at.with_batching(batching);
-        let kept = at.point(&bindings, Residuals::Kept).expect("a point");
+        let kept = at.point(&bindings, Checkpointing::Store).expect("a point");
         let n = map.num_columns();
         let single = at.apply(&kept, &[waves(n, 3.0)]).expect("a product");
         let again = at.apply(&kept, &[waves(n, 3.0)]).expect("a product");
@@ -205,7 +205,9 @@ fn blocks_agree_with_single_products_and_with_recomputed_ones() {
         assert_close(&host(&single[0]), &host(&second), 1e-12);
 
         // Drawn masks are kept with the point, so a second point differs in training.
-        let other = at.point(&bindings, Residuals::Recomputed).expect("a point");
+        let other = at
+            .point(&bindings, Checkpointing::Recompute)
+            .expect("a point");
         let recomputed = at.apply_block(&other, block).expect("products");
         let one = at.apply(&other, &[waves(n, 3.0)]).expect("a product");
         let two = at.apply(&other, &[waves(n, 3.0)]).expect("a product");
@@ -226,7 +228,7 @@ fn each_of_many_products_is_the_single_one() {
     let mut at = Linearized::new(&map, &device()).expect("a device");
     let n = map.num_columns();
     let tangents: Vec<_> = (0..40).map(|i| waves(n, 0.5 * f64::from(i))).collect();
-    for residuals in [Residuals::Kept, Residuals::Recomputed] {
+    for residuals in [Checkpointing::Store, Checkpointing::Recompute] {
         let point = at.point(&bindings, residuals).expect("a point");
         let block = Tensor::stack::<2>(tangents.clone(), 0);
         let products = at.apply_block(&point, block).expect("products");
@@ -251,7 +253,9 @@ fn a_sandwich_is_the_product_of_its_layers() {
     let take = |map: &LinearMap| {
         let at = Linearized::new(map, &device()).expect("a device");
         let mut at = at.with_batching(Batching::Together);
-        let point = at.point(&trace.bindings, Residuals::Kept).expect("a point");
+        let point = at
+            .point(&trace.bindings, Checkpointing::Store)
+            .expect("a point");
         let matrix = dense(&mut at, &point);
         (matrix, host(&point.values()[0]))
     };
@@ -326,7 +330,9 @@ fn outputs_that_do_not_move_give_a_zero_matrix() {
     let metric = OutputMetric::Identity { scale: 1.0 };
     let map = LinearMap::pulled_back(&trace, &wrt, metric, device().settings()).expect("a map");
     let mut at = Linearized::new(&map, &device()).expect("a device");
-    let point = at.point(&trace.bindings, Residuals::Kept).expect("a point");
+    let point = at
+        .point(&trace.bindings, Checkpointing::Store)
+        .expect("a point");
     let product = at.apply(&point, &[waves(map.num_columns(), 1.0)]);
     assert!(
         host(&product.expect("a product")[0])
@@ -338,7 +344,7 @@ fn outputs_that_do_not_move_give_a_zero_matrix() {
     let map = LinearMap::pulled_back(&trace, &[last], metric, device().settings()).expect("a map");
     let mut at = Linearized::new(&map, &device()).expect("a device");
     let point = at
-        .point(&trace.bindings, Residuals::Recomputed)
+        .point(&trace.bindings, Checkpointing::Recompute)
         .expect("a point");
     let product = at.apply(&point, &[waves(3, 1.0)]).expect("a product");
     assert_eq!(host(&product[0]), host(&waves(3, 1.0)));
@@ -374,7 +380,7 @@ fn sampled_fisher_information_converges_to_the_exact_one() {
                 let data = TensorData::random::<f64, _, _>(dims, law, &mut rng);
                 inputs.push(Tensor::<3>::from_data(data, &device()).into_dispatch());
             }
-            let point = at.point(&inputs, Residuals::Kept).expect("a point");
+            let point = at.point(&inputs, Checkpointing::Store).expect("a point");
             dense(&mut at, &point).concat()
         };
         let exact = OutputMetric::Fisher {
@@ -411,7 +417,7 @@ fn inputs_of_another_shape_or_type_are_refused() {
     let refused = |at: &mut Linearized, index: usize, tensor: DispatchTensor| {
         let mut inputs = bindings.clone();
         inputs[index] = tensor;
-        let error = at.point(&inputs, Residuals::Kept).map(|_| ());
+        let error = at.point(&inputs, Checkpointing::Store).map(|_| ());
         assert!(
             matches!(error, Err(LinearizeError::Mismatch { .. })),
             "{error:?}"
@@ -424,7 +430,7 @@ fn inputs_of_another_shape_or_type_are_refused() {
     refused(&mut at, batch, single.into_dispatch());
     let fewer = setup.batch.1.clone().narrow(0, 0, 4);
     refused(&mut at, batch + 1, fewer.into_dispatch());
-    let point = at.point(&bindings, Residuals::Kept).expect("a point");
+    let point = at.point(&bindings, Checkpointing::Store).expect("a point");
     let n = map.num_columns();
     let short = at.apply(&point, &[waves(n - 1, 1.0)]).map(|_| ());
     assert!(matches!(short, Err(LinearizeError::Mismatch { .. })));

@@ -55,7 +55,7 @@ fn product(loss: impl Fn(&Net, Batch) -> Tensor<1>, net: &Net, batch: &Batch) ->
     let trace = trace_gradient(
         net.clone(),
         settings,
-        |lifter| (lifter.float(x), lifter.int(words), lifter.bool(pad)),
+        |inputs| (inputs.float(x), inputs.int(words), inputs.bool(pad)),
         loss,
     );
     let trace = trace.expect("a trace");

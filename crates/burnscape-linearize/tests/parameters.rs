@@ -103,7 +103,7 @@ fn one_trace_serves_other_values_of_the_same_shapes() {
         let traced = trace_gradient(
             layer.clone(),
             settings,
-            |lifter| lifter.float(batch(scale)),
+            |inputs| inputs.float(batch(scale)),
             |layer, x| layer.forward(x).tanh().sum(),
         );
         traced.expect("a trace")
@@ -136,7 +136,7 @@ fn tracing_leaves_the_running_statistics_of_the_model_alone() {
     let traced = trace_gradient(
         model.clone(),
         plain.settings(),
-        |lifter| lifter.float(batch()),
+        |inputs| inputs.float(batch()),
         |model, x| model.forward(x).tanh().sum(),
     );
     let traced = traced.expect("a trace");

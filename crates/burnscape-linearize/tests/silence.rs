@@ -1,4 +1,4 @@
-//! What is printed where a trace is refused: nothing, unless it is somebody else's.
+//! A refused trace prints nothing; panics elsewhere are printed as usual.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -18,7 +18,7 @@ fn refused(loss: impl FnOnce(&Linear, Tensor<2>) -> Tensor<1>) -> LinearizeError
     let device = Device::flex();
     let model = LinearConfig::new(2, 1).init(&device.clone().autodiff());
     let x = Tensor::<2>::ones([1, 2], &device);
-    let trace = trace_gradient(model, device.settings(), |lifter| lifter.float(x), loss);
+    let trace = trace_gradient(model, device.settings(), |inputs| inputs.float(x), loss);
     trace.map(|_| ()).expect_err("a refusal")
 }
 

@@ -42,7 +42,7 @@ fn third_and_fourth_derivatives_of_a_quartic_are_exact() {
     let trace = trace_gradient(
         point,
         settings,
-        |lifter| lifter.float(vector(A, &device)),
+        |inputs| inputs.float(vector(A, &device)),
         |point: &Point, a| quartic(point.weights.val(), a),
     );
     let trace = trace.expect("a trace");

@@ -112,7 +112,7 @@ fn linearized(setting: Setting) -> Result<LinearizedGradient, LinearizeError> {
     let trace = trace_gradient(
         setting.line(),
         plain.settings(),
-        |lifter| lifter.float(setting.input()),
+        |inputs| inputs.float(setting.input()),
         loss,
     )?;
     LinearizedGradient::new(&trace, plain.settings(), &plain)
@@ -155,9 +155,9 @@ fn the_refusal_says_what_is_wrong_and_how_it_is_done_rightly() {
     assert_eq!(
         error.to_string(),
         "Burn computes a wrong gradient: the weight gradient of a `Conv1d` with 2 groups, where stride 3 leaves a \
-         remainder of 2 (input [2, 4, 9], weight [4, 2, 1], padding 0 and 0, dilation 1), and so do optimizers get \
-         it; leave out the last 2 of the padded places, which no window reaches (slice the input, or pad less at \
-         its end), or use `Conv2d` with a second axis of one; docs/upstream.md says more"
+         remainder of 2 (input [2, 4, 9], weight [4, 2, 1], padding 0 and 0, dilation 1), which training uses as \
+         well; remove the last 2 padded positions, which no window reaches (slice the input, or pad less at \
+         its end), or use `Conv2d` with a second axis of one; see docs/upstream.md"
     );
     let cropped = Setting {
         length: 7,

@@ -15,7 +15,9 @@ use burn::train::{
     InferenceStep, Learner, LearnerModel, LearningResult, RegressionOutput, SupervisedTraining,
     TrainStep, TrainingStrategy,
 };
-use burnscape::optim::{RhoSchedule, Sam, SamConfig, SamStrategy, StepReport, Tied, Window};
+use burnscape::optim::{
+    ActiveSteps, RhoSchedule, Sam, SamConfig, SamStrategy, StepReport, TiedParameters,
+};
 
 use super::model::{Net, Points, batches, items, loader};
 use super::silent::Silent;
@@ -179,15 +181,17 @@ pub(crate) fn configurations() -> Vec<SamConfig> {
         SamConfig::asam(),
         SamConfig::gsam().with_schedule(with_rate),
         SamConfig::friendly_sam().with_rho(0.2),
-        SamConfig::look_sam()
-            .with_rho(0.2)
-            .with_combination(burnscape::optim::Combination::Look {
+        SamConfig::look_sam().with_rho(0.2).with_descent_gradient(
+            burnscape::optim::DescentGradient::Look {
                 every: 4,
                 alpha: 0.7,
-            }),
+            },
+        ),
         SamConfig::wsam().with_rho(0.2),
-        SamConfig::new().with_rho(0.2).with_tied(Tied::Retie),
-        SamConfig::new().with_window(Some(Window {
+        SamConfig::new()
+            .with_rho(0.2)
+            .with_tied(TiedParameters::Restore),
+        SamConfig::new().with_active_steps(Some(ActiveSteps {
             start: 4,
             end: Some(9),
         })),

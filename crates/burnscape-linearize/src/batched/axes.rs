@@ -1,4 +1,4 @@
-//! Reductions, and elements moved about: the same one axis further on.
+//! Reductions and data movement: the same operation with its axes shifted by one.
 
 use burn::backend::TensorMetadata;
 use burn::backend::ops::{FloatTensorOps, IntTensorOps};
@@ -6,8 +6,7 @@ use burn::tensor::{IndexingUpdateOp, Shape, Slice};
 use burn_ir::{BaseOperationIr as Base, NumericOperationIr as Numeric, OperationIr, TensorIr};
 
 use super::Block;
-use crate::lifter::C;
-use crate::recording::Symbol;
+use crate::record::{C, Symbol};
 
 pub(super) fn apply(operation: &OperationIr, block: &mut Block<'_>) -> bool {
     match operation {

@@ -1,4 +1,4 @@
-//! Matrix products and convolutions, with the tangents folded into rows or into a batch.
+//! Matrix products and convolutions, with the tangents folded into rows or into the batch.
 
 use burn::backend::TensorMetadata;
 use burn::backend::ops::{FloatTensorOps, ModuleOps};
@@ -6,21 +6,20 @@ use burn::tensor::Shape;
 use burn_ir::{FloatOperationIr as Float, ModuleOperationIr as Module, OperationIr, TensorIr};
 
 use super::Block;
-use crate::lifter::C;
-use crate::recording::Symbol;
+use crate::record::{C, Symbol};
 
 pub(super) fn apply(operation: &OperationIr, block: &mut Block<'_>) -> bool {
     match operation {
         OperationIr::Float(_, Float::Matmul(o)) => {
             let result = match (block.moves(&o.lhs), o.rhs.shape.as_slice()) {
-                // All rows meet the same matrix.
+                // All rows are multiplied by the same matrix.
                 (true, [inner, columns]) if !block.moves(&o.rhs) => {
                     let rows = folded(block.spread(&o.lhs), *inner);
                     let product = C::float_matmul(rows, block.fixed(&o.rhs));
                     debug_assert_eq!(product.shape()[1], *columns);
                     C::float_reshape(product, block.shape(&o.out))
                 }
-                // One matrix meets all columns.
+                // One matrix is multiplied by all columns.
                 (false, [inner, columns]) => {
                     let (inner, columns) = (*inner, *columns);
                     let rows = o.lhs.shape[0];
@@ -121,7 +120,7 @@ impl Block<'_> {
         C::float_reshape(symbol, Shape::from([first, rows, columns]))
     }
 
-    /// The axis of the tangents and the batch's as one.
+    /// The axis of the tangents merged with the batch axis.
     fn merged(&self, tensor: &TensorIr) -> Symbol {
         let mut axes = tensor.shape.as_slice().to_vec();
         axes[0] *= self.k;
@@ -133,7 +132,7 @@ impl Block<'_> {
     }
 }
 
-/// `[k, inner, columns]` with the columns of all tangents beside each other: `[inner, k · columns]`.
+/// `[k, inner, columns]` as `[inner, k · columns]`, with the columns of all tangents side by side.
 fn beside(symbol: Symbol, inner: usize, width: usize) -> Symbol {
     C::float_reshape(
         C::float_swap_dims(symbol, 0, 1),

@@ -1,9 +1,9 @@
-//! Many tangents in one run: a program in which everything that moves has one more axis, in front.
+//! Many tangents in one run: a program in which every tensor that depends on a tangent has an additional
+//! leading axis.
 //!
-//! What does not move is computed once for all of them. Operations that can take many tangents in
-//! one call do: elementwise ones by broadcasting, matrix products by folding the tangents into rows
-//! or into the axes of a batch, convolutions by folding them into the batch. The others are called
-//! once for each tangent, which is never wrong.
+//! Everything else is computed once for all tangents. Many operations process all tangents in one call:
+//! elementwise operations by broadcasting, matrix products by folding the tangents into rows or batch axes,
+//! convolutions by folding them into the batch. The remaining operations are called once per tangent.
 
 mod axes;
 mod matrix;
@@ -17,15 +17,11 @@ use burn::tensor::{DeviceSettings, Shape, Slice};
 use burn_ir::{OperationIr, TensorId, TensorIr};
 use burn_router::RouterClient;
 
-use super::LinearizeError;
-use super::lifter::C;
-use super::program::{Port, Program, Rename};
-use super::recording::{Recorder, Symbol, completed, record};
-use super::replay::declared_with;
-use super::trace::port;
+use crate::LinearizeError;
+use crate::program::{Port, Program, Rename};
+use crate::record::{C, Recorder, Symbol, completed, declared_with, record};
 
-/// The program for `k` values at once of its inputs from index `first_moving` on, and of all that
-/// depends on them.
+/// The program for `k` values at once of each input from index `first_moving` on.
 pub(crate) fn batched(
     program: &Program,
     first_moving: usize,
@@ -33,8 +29,7 @@ pub(crate) fn batched(
     settings: DeviceSettings,
 ) -> Result<Program, LinearizeError> {
     let mut inputs = program.inputs.clone();
-    let mut outputs = Vec::new();
-    let (graph, ()) = record(settings, |_, recorder, scope| {
+    let (graph, outputs) = record(settings, |_, recorder, scope| {
         let mut block = Block {
             recorder,
             k,
@@ -42,9 +37,8 @@ pub(crate) fn batched(
         };
         for port in &mut inputs[first_moving..] {
             let single = port.tensor.clone();
-            let symbol = recorder.placeholder(block.shape(&single), single.dtype);
-            drop(C::float_neg(symbol.clone()));
-            port.tensor = super::trace::port(recorder, &port.name, &symbol).tensor;
+            let symbol = recorder.input(block.shape(&single), single.dtype);
+            port.tensor = recorder.port(&port.name, &symbol).tensor;
             block.set(&single, symbol);
         }
         for operation in &program.operations {
@@ -60,9 +54,10 @@ pub(crate) fn batched(
                 block.one_by_one(operation);
             }
         }
-        for Port { name, tensor } in &program.outputs {
-            outputs.push(port(recorder, name, &block.spread(tensor)));
-        }
+        let ports = program.outputs.iter();
+        let outputs = ports
+            .map(|Port { name, tensor }| recorder.port(name, &block.spread(tensor)))
+            .collect();
         let read = program.outputs.iter().map(|port| port.tensor.id);
         let mut known = declared_with(program, read);
         known.retain(|id| {
@@ -71,23 +66,23 @@ pub(crate) fn batched(
                 .any(|p| p.tensor.id == *id)
         });
         known.extend(inputs[first_moving..].iter().map(|port| port.tensor.id));
-        Ok((completed(scope, known), ()))
+        Ok((completed(scope, known), outputs))
     })?;
     let mut constants = program.constants.clone();
     constants.extend(graph.values);
     Program::new(graph.graph.operations, inputs, outputs, constants)
 }
 
-/// What the rules work with.
+/// The tensors that depend on a tangent, with their additional axis.
 struct Block<'a> {
     recorder: &'a Recorder,
     k: usize,
-    /// Tensors with an axis for the tangents in front, by the name of the single one.
+    /// Tensors with an axis for the tangents, by the name of the single tensor.
     moving: HashMap<TensorId, Symbol>,
 }
 
 impl Block<'_> {
-    /// Shape of a single tensor with the axis of the tangents in front.
+    /// The shape of a single tensor with the axis of the tangents in front.
     fn shape(&self, single: &TensorIr) -> Shape {
         self.shape_of(single.shape.as_slice())
     }
@@ -107,13 +102,13 @@ impl Block<'_> {
         self.moving.insert(single.id, symbol);
     }
 
-    /// The single tensor.
+    /// A tensor without the axis of the tangents.
     fn fixed(&self, tensor: &TensorIr) -> Symbol {
         self.recorder
             .named(tensor.id, tensor.shape.clone(), tensor.dtype)
     }
 
-    /// `[k, …]` if it moves, `[1, …]` if it does not: ready to be broadcast.
+    /// `[k, …]` if the tensor depends on the tangents, else `[1, …]`: ready for broadcasting.
     fn float(&self, tensor: &TensorIr) -> Symbol {
         self.moving.get(&tensor.id).cloned().unwrap_or_else(|| {
             let mut axes = vec![1];
@@ -122,7 +117,7 @@ impl Block<'_> {
         })
     }
 
-    /// `[k, …]`, repeated if it does not move.
+    /// `[k, …]`, repeated if the tensor does not depend on the tangents.
     fn spread(&self, tensor: &TensorIr) -> Symbol {
         let symbol = self.float(tensor);
         let shape = self.shape(tensor);
@@ -133,7 +128,7 @@ impl Block<'_> {
         }
     }
 
-    /// The operation for each tangent by itself.
+    /// Applies the operation to each tangent separately.
     fn one_by_one(&mut self, operation: &OperationIr) {
         let mut collected: Vec<Vec<Symbol>> = Vec::new();
         for index in 0..self.k {

@@ -1,4 +1,4 @@
-//! Element by element: what does not move is broadcast.
+//! Elementwise operations. Tensors that do not depend on the tangents are broadcast.
 
 use burn::backend::ops::{ActivationOps, BoolTensorOps, FloatTensorOps};
 use burn::tensor::{FloatDType, Shape};
@@ -8,8 +8,7 @@ use burn_ir::{
 };
 
 use super::Block;
-use crate::lifter::C;
-use crate::recording::Symbol;
+use crate::record::{C, Symbol};
 
 pub(super) fn apply(operation: &OperationIr, block: &mut Block<'_>) -> bool {
     match operation {
@@ -76,7 +75,7 @@ fn binary(
     true
 }
 
-/// A mask in the shape of a block.
+/// A mask, broadcast to the shape of a block.
 fn mask(block: &Block<'_>, mask: &TensorIr, out: &TensorIr) -> Symbol {
     let mut axes = vec![1];
     axes.extend_from_slice(mask.shape.as_slice());

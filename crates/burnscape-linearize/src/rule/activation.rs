@@ -1,18 +1,17 @@
-//! Activations that Burn keeps whole, and their backward operations.
+//! Activations that Burn records as one operation, and their backward operations.
 
 use burn::backend::ops::{ActivationOps, FloatTensorOps};
 use burn::tensor::Scalar;
 use burn_ir::ActivationOperationIr as Op;
 
 use super::calculus::{Known, binary, linear, scaled, shifted, unary};
-use crate::lifter::C;
-use crate::recording::Symbol;
-use crate::tape::Tape;
+use super::tape::Tape;
+use crate::record::{C, Symbol};
 
 pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
     match op {
-        // The tangent where the output is positive. Burn's backward operation says just that, from
-        // the output alone, which is there anyway: a mask would be one more residual.
+        // The tangent where the output is positive. Burn's backward operation computes exactly this from the
+        // output, which is available anyway; a mask would be an additional residual.
         Op::Relu(o) => {
             let y = tape.primal(&o.out);
             linear(tape, &o.input, &o.out, |t| C::relu_backward(y, t))
@@ -84,7 +83,7 @@ pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
                 C::float_mask_fill(t, high, Scalar::Float(0.0))
             })
         }
-        // Gelu, its backward and PRelu are written out before anything is differentiated.
+        // Gelu, its backward and PRelu are decomposed before differentiation.
         _ => Ok(false),
     }
 }

@@ -1,12 +1,12 @@
-//! Moving elements about: all of these are linear in the values they move.
+//! Data movement: linear in the values moved.
 
 use burn::backend::ops::{BoolTensorOps, FloatTensorOps};
 use burn::tensor::{IndexingUpdateOp, Scalar};
 use burn_ir::BaseOperationIr as Op;
 
 use super::calculus::{Known, expanded, float_dtype, linear, or_zeros, sum};
-use crate::lifter::C;
-use crate::tape::Tape;
+use super::tape::Tape;
+use crate::record::C;
 
 pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
     match op {
@@ -62,7 +62,7 @@ pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
             tape.set(&o.out, Some(C::float_slice_assign(t, &o.ranges, value)))?;
             Ok(true)
         }
-        // Adding and assigning are linear in both; multiplying and the extrema are not.
+        // Linear in both arguments for addition and assignment, not for products and extrema.
         Op::Scatter(o) if is_linear(&o.update) => {
             let (t, value) = (or_zeros(&o.tensor, tape), or_zeros(&o.value, tape));
             let indices = tape.primal(&o.indices);

@@ -1,16 +1,15 @@
-//! What the rules are written with.
+//! Building blocks of the rules.
 
 use burn::backend::TensorMetadata;
 use burn::backend::ops::FloatTensorOps;
 use burn::tensor::{DType, FloatDType, Scalar, Shape};
 use burn_ir::{BinaryOpIr, ScalarOpIr, TensorIr, UnaryOpIr};
 
+use super::tape::Tape;
 use crate::LinearizeError;
-use crate::lifter::C;
-use crate::recording::Symbol;
-use crate::tape::Tape;
+use crate::record::{C, Symbol};
 
-/// Whether a rule was found, as the families report it.
+/// Whether a family has a rule for the operation.
 pub(super) type Known = Result<bool, LinearizeError>;
 
 /// `a + b`, where `None` is zero.
@@ -33,7 +32,7 @@ pub(super) fn square(x: Symbol) -> Symbol {
     C::float_mul(x.clone(), x)
 }
 
-/// The tangent in the shape of the result: operands of one element an axis are repeated.
+/// Broadcasts a tangent to the shape of the result.
 pub(super) fn expanded(x: Symbol, shape: &Shape) -> Symbol {
     if x.shape() == *shape {
         x
@@ -50,12 +49,12 @@ pub(super) fn zeros(like: &TensorIr, tape: &Tape<'_>) -> Symbol {
     C::float_zeros(like.shape.clone(), &tape.device(), float_dtype(like.dtype))
 }
 
-/// The tangent, or recorded zeros where a rule needs a tensor.
+/// The tangent, or explicit zeros where a rule needs a tensor.
 pub(super) fn or_zeros(tensor: &TensorIr, tape: &Tape<'_>) -> Symbol {
     tape.tangent(tensor).unwrap_or_else(|| zeros(tensor, tape))
 }
 
-/// An operation that is linear in its input: the same operation on the tangent.
+/// An operation that is linear in its input: its tangent is the same operation applied to the tangent.
 pub(super) fn linear(
     tape: &mut Tape<'_>,
     input: &TensorIr,
@@ -70,7 +69,8 @@ pub(super) fn linear(
 /// An operation that is linear in each of two arguments: `f(ta, b) + f(a, tb)`.
 pub(super) fn bilinear(
     tape: &mut Tape<'_>,
-    (a, b): (&TensorIr, &TensorIr),
+    a: &TensorIr,
+    b: &TensorIr,
     out: &TensorIr,
     f: impl Fn(Symbol, Symbol) -> Symbol,
 ) -> Known {
@@ -93,8 +93,8 @@ pub(super) fn unary(
     })
 }
 
-/// `xⁿ` with a constant `n`. The first powers are written out: `0 · 0⁻¹` is not a number, and the
-/// second derivative of a square passes there.
+/// `xⁿ` with a constant `n`. Small powers are handled separately: the second derivative of a square would
+/// otherwise contain `0 · 0⁻¹`, which is NaN.
 pub(super) fn power(
     tape: &mut Tape<'_>,
     op: &ScalarOpIr,
@@ -116,8 +116,8 @@ pub(super) fn power(
     })
 }
 
-/// `z = f(x, y)`: the sum of what each argument's tangent contributes. The closures get the tangent
-/// and both arguments.
+/// `z = f(x, y)`: the sum of the contributions of both tangents. Each closure receives a tangent and both
+/// arguments.
 pub(super) fn binary(
     tape: &mut Tape<'_>,
     op: &BinaryOpIr,

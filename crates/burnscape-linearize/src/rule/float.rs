@@ -9,9 +9,8 @@ use burn_ir::FloatOperationIr as Op;
 use super::calculus::{
     Known, bilinear, binary, expanded, power, scaled, shifted, square, sum, unary,
 };
-use crate::lifter::C;
-use crate::recording::Symbol;
-use crate::tape::Tape;
+use super::tape::Tape;
+use crate::record::{C, Symbol};
 
 pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
     match op {
@@ -29,7 +28,7 @@ pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
         Op::Sinh(o) => unary(tape, o, |x, _| C::float_cosh(x)),
         Op::Cosh(o) => unary(tape, o, |x, _| C::float_sinh(x)),
         Op::Tanh(o) => unary(tape, o, |_, y| shifted(C::float_neg(square(y)), 1.0)),
-        // 1/√(1 − x²) and its relatives.
+        // 1/√(1 − x²) and related derivatives.
         Op::ArcSin(o) => unary(tape, o, |x, _| {
             C::float_recip(C::float_sqrt(shifted(C::float_neg(square(x)), 1.0)))
         }),
@@ -76,7 +75,7 @@ pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
         Op::Powf(o) => {
             let z = tape.primal(&o.out);
             let (masks, shape) = (tape.bool_dtype(), &o.out.shape);
-            // Both are zero at x = 0, the one for y = 0 and the other for y > 0, and would be 0 · ∞.
+            // At x = 0 the first slope is zero for y = 0 and the second for y > 0; evaluated directly they are 0 · ∞.
             let zero =
                 |value: Symbol, x: Symbol, y: Symbol, y_is: fn(Symbol, BoolDType) -> Symbol| {
                     let both = C::bool_and(
@@ -104,9 +103,9 @@ pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
                 },
             )
         }
-        // Constant but for jumps.
+        // Piecewise constant.
         Op::Round(_) | Op::Floor(_) | Op::Ceil(_) | Op::Trunc(_) => Ok(true),
-        Op::Matmul(o) => bilinear(tape, (&o.lhs, &o.rhs), &o.out, C::float_matmul),
+        Op::Matmul(o) => bilinear(tape, &o.lhs, &o.rhs, &o.out, C::float_matmul),
         Op::Cross(o) => {
             let (a, b) = (tape.primal(&o.lhs), tape.primal(&o.rhs));
             let left = tape.tangent(&o.lhs).map(|t| C::float_cross(t, b, o.dim));
@@ -119,7 +118,7 @@ pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
     }
 }
 
-/// Where a number is zero. By size: rules select by equality nowhere, which [ties](crate::ties) look for.
+/// Where a number is zero. Compared by size, because rules must not introduce comparisons for equality.
 fn is_zero(x: Symbol, masks: BoolDType) -> Symbol {
     C::float_lower_equal_elem(C::float_abs(x), Scalar::Float(0.0), masks)
 }

@@ -1,8 +1,8 @@
-//! Forward derivatives, one rule for each operation of Burn's intermediate representation.
+//! Forward derivatives, one rule per operation of Burn's intermediate representation.
 //!
-//! A rule gets an operation of which some input moves, and states the tangent of its results with
-//! ordinary operations, which record themselves. Files follow the families of `burn_ir`; within a
-//! file rules read like a table. What is not here is refused by name.
+//! A rule receives an operation with at least one tangent among its inputs, and sets the tangents of its
+//! results by recording ordinary operations. Files follow the families of `burn_ir`, and each reads like a
+//! table. An operation without a rule is an error that names it.
 
 mod activation;
 mod base;
@@ -11,17 +11,20 @@ mod float;
 mod module;
 mod numeric;
 mod order;
+mod tape;
 #[cfg(test)]
 pub(crate) mod tests;
 
 use burn_ir::OperationIr;
 
-use super::LinearizeError;
-use super::tape::{Tape, no_rule};
+use crate::LinearizeError;
+use tape::no_rule;
 
-/// States the tangents of the results of `operation`.
+pub(crate) use tape::Tape;
+
+/// Sets the tangents of the results of `operation`.
 pub(crate) fn apply(operation: &OperationIr, tape: &mut Tape<'_>) -> Result<(), LinearizeError> {
-    let known = match operation {
+    let is_known = match operation {
         OperationIr::BaseFloat(op) => base::apply(op, tape)?,
         OperationIr::NumericFloat(_, op) => numeric::apply(op, tape)? || order::apply(op, tape)?,
         OperationIr::Float(_, op) => float::apply(op, tape)?,
@@ -29,9 +32,9 @@ pub(crate) fn apply(operation: &OperationIr, tape: &mut Tape<'_>) -> Result<(), 
         OperationIr::Activation(op) => activation::apply(op, tape)?,
         _ => false,
     };
-    // Integers and Booleans do not move, whatever they were computed from.
+    // Integers and Booleans have no tangent.
     let is_discrete = || operation.outputs().all(|tensor| !tensor.dtype.is_float());
-    if known || is_discrete() {
+    if is_known || is_discrete() {
         Ok(())
     } else {
         Err(no_rule(operation))

@@ -5,10 +5,9 @@ use burn::tensor::Scalar;
 use burn_ir::NumericOperationIr as Op;
 
 use super::calculus::{Known, binary, linear, power, unary};
-use crate::lifter::C;
-use crate::product_backward::exclusive_of_all;
-use crate::products::{cumulative_tangent, exclusive};
-use crate::tape::Tape;
+use super::tape::Tape;
+use crate::lower::{cumulative_tangent, exclusive, exclusive_of_all};
+use crate::record::C;
 
 pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
     match op {
@@ -57,7 +56,7 @@ pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
         Op::MeanDim(o) => linear(tape, &o.input, &o.out, |t| C::float_mean_dim(t, o.axis)),
         Op::SumDims(o) => linear(tape, &o.input, &o.out, |t| C::float_sum_dims(t, &o.axes)),
         Op::CumSum(o) => linear(tape, &o.input, &o.out, |t| C::float_cumsum(t, o.axis)),
-        // Each factor's tangent times all the others, which are not divided out: a factor may be zero.
+        // Each tangent times the product of the other factors, without division: a factor may be zero.
         Op::Prod(o) => {
             let (x, device) = (tape.primal(&o.input), tape.device());
             linear(tape, &o.input, &o.out, |t| {
@@ -75,7 +74,7 @@ pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
             let x = tape.primal(&o.input);
             linear(tape, &o.input, &o.out, |t| cumulative_tangent(x, t, o.axis))
         }
-        // Inside the bounds the tangent passes.
+        // The tangent passes inside the bounds.
         Op::Clamp(o) => {
             let x = tape.primal(&o.tensor);
             let below = C::float_lower_elem(x.clone(), o.min.into(), tape.bool_dtype());
@@ -98,7 +97,7 @@ pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
             })
         }
         Op::Pad(o) => {
-            // Constant padding does not move; reflected and repeated edges do.
+            // Constant padding has no tangent; reflected and repeated edges do.
             let mode = match o.mode.into() {
                 PadMode::Constant(_) => PadMode::Constant(0.0),
                 mode => mode,

@@ -1,17 +1,16 @@
-//! Order: extrema, sorting, running records. A result moves with the element that it is.
+//! Order: extrema, sorting, running extrema. The tangent of a result is that of the element selected.
 
 use burn::backend::ops::{BoolTensorOps, FloatTensorOps, IntTensorOps};
 use burn::tensor::Shape;
 use burn_ir::{DimOpIr, NumericOperationIr as Op, ReduceOpIr};
 
 use super::calculus::{Known, linear};
-use crate::lifter::C;
-use crate::recording::Symbol;
-use crate::tape::Tape;
+use super::tape::Tape;
+use crate::record::{C, Symbol};
 
 pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
     match op {
-        // An extremum moves with the element that attains it, the first one in a tie.
+        // The first element that attains the extremum.
         Op::MaxDim(o) => {
             let indices = C::float_argmax(tape.primal(&o.input), o.axis, tape.int_dtype());
             linear(tape, &o.input, &o.out, |t| {
@@ -39,7 +38,7 @@ pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
             })
         }
         Op::TopK(o) => {
-            // `accumulator_len` is how many are kept.
+            // `accumulator_len` is the number of elements kept.
             let (x, k) = (tape.primal(&o.input), o.accumulator_len);
             let indices = C::float_argtopk(x, o.axis, k, tape.int_dtype());
             linear(tape, &o.input, &o.out, |t| {
@@ -84,8 +83,7 @@ fn extremum(
     })
 }
 
-/// For every element the position of the last one up to it that is a running extremum, as Burn's own
-/// backward counts.
+/// For every element, the position of the last running extremum up to it, as in Burn's backward pass.
 fn last_record(tape: &Tape<'_>, op: &DimOpIr) -> Symbol {
     let shape = &op.input.shape;
     let (x, y) = (tape.primal(&op.input), tape.primal(&op.out));

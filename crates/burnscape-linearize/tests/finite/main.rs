@@ -65,7 +65,7 @@ fn differences(x: &[f64], v: &[f64], loss: Loss) -> Vec<f64> {
         .collect()
 }
 
-/// What the case is held to.
+/// The expected outcome of a case.
 enum Right {
     /// Differences of Burn's gradient.
     Differences,
@@ -281,7 +281,7 @@ fn quiet_attention_over_a_sequence_of_padding_has_a_hessian() {
     let trace = trace_gradient(
         layer,
         settings,
-        |lifter| (lifter.float(x), lifter.bool(padding)),
+        |inputs| (inputs.float(x), inputs.bool(padding)),
         loss,
     );
     let trace = trace.expect("a trace");
@@ -407,7 +407,7 @@ fn exponentials_of_extrema_are_those_of_burn() {
     ]);
 }
 
-/// What has no finite derivative has none here: a norm at zero, a root at zero, the logarithm under a mask that
+/// Functions without a finite derivative have none here: a norm at zero, a root at zero, the logarithm under a mask that
 /// comes after it. Burn's gradient is NaN or infinite as well.
 #[test]
 fn infinities_stay() {

@@ -97,7 +97,7 @@ fn a_selection_by_equality_is_refused_where_something_is_equal_and_only_there() 
         error.to_string(),
         "`BaseFloat::EqualElem` with shapes [[3]] compares values that depend on the parameters, and 2 of \
          them are equal at this point but not near it, so the selection has no derivative here; \
-         make the mask from the batch, select with `lower` or `greater`, or move the parameters off the tie"
+         build the mask from the batch, select with `lower` or `greater`, or move the parameters off the tie"
     );
     let others: [(&str, Loss); 4] = [
         ("BaseFloat::Equal", |x| {
@@ -174,7 +174,7 @@ fn a_selection_after_a_large_relu_is_not_refused() {
     }
 }
 
-/// What is next to a point is another one in its own type.
+/// A nearby point is distinct in the element type of the input.
 #[test]
 fn ties_are_found_in_every_float_type() {
     for dtype in [DType::F64, DType::F32, DType::F16, DType::BF16] {

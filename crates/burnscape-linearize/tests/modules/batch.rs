@@ -1,17 +1,17 @@
-//! What a loss is computed on, besides the model.
+//! The inputs of a loss other than the model.
 
 use burn::tensor::{Bool, FloatDType, Int, Tensor};
-use burnscape_linearize::Lifter;
+use burnscape_linearize::Inputs;
 
-/// Tensors that can be brought onto the recording device and into another precision.
+/// Tensors that can be declared as inputs, and converted to another precision.
 pub(crate) trait Batch: Clone + 'static {
-    fn lift(&self, lifter: &mut Lifter<'_>) -> Self;
+    fn declare(&self, inputs: &mut Inputs<'_>) -> Self;
     fn cast(&self, dtype: FloatDType) -> Self;
 }
 
 impl<const D: usize> Batch for Tensor<D> {
-    fn lift(&self, lifter: &mut Lifter<'_>) -> Self {
-        lifter.float(self.clone())
+    fn declare(&self, inputs: &mut Inputs<'_>) -> Self {
+        inputs.float(self.clone())
     }
 
     fn cast(&self, dtype: FloatDType) -> Self {
@@ -20,8 +20,8 @@ impl<const D: usize> Batch for Tensor<D> {
 }
 
 impl<const D: usize> Batch for Tensor<D, Int> {
-    fn lift(&self, lifter: &mut Lifter<'_>) -> Self {
-        lifter.int(self.clone())
+    fn declare(&self, inputs: &mut Inputs<'_>) -> Self {
+        inputs.int(self.clone())
     }
 
     fn cast(&self, _: FloatDType) -> Self {
@@ -30,8 +30,8 @@ impl<const D: usize> Batch for Tensor<D, Int> {
 }
 
 impl<const D: usize> Batch for Tensor<D, Bool> {
-    fn lift(&self, lifter: &mut Lifter<'_>) -> Self {
-        lifter.bool(self.clone())
+    fn declare(&self, inputs: &mut Inputs<'_>) -> Self {
+        inputs.bool(self.clone())
     }
 
     fn cast(&self, _: FloatDType) -> Self {
@@ -40,14 +40,14 @@ impl<const D: usize> Batch for Tensor<D, Bool> {
 }
 
 impl Batch for () {
-    fn lift(&self, _: &mut Lifter<'_>) -> Self {}
+    fn declare(&self, _: &mut Inputs<'_>) -> Self {}
 
     fn cast(&self, _: FloatDType) -> Self {}
 }
 
 impl<A: Batch, B: Batch> Batch for (A, B) {
-    fn lift(&self, lifter: &mut Lifter<'_>) -> Self {
-        (self.0.lift(lifter), self.1.lift(lifter))
+    fn declare(&self, inputs: &mut Inputs<'_>) -> Self {
+        (self.0.declare(inputs), self.1.declare(inputs))
     }
 
     fn cast(&self, dtype: FloatDType) -> Self {
@@ -56,11 +56,11 @@ impl<A: Batch, B: Batch> Batch for (A, B) {
 }
 
 impl<A: Batch, B: Batch, C: Batch> Batch for (A, B, C) {
-    fn lift(&self, lifter: &mut Lifter<'_>) -> Self {
+    fn declare(&self, inputs: &mut Inputs<'_>) -> Self {
         (
-            self.0.lift(lifter),
-            self.1.lift(lifter),
-            self.2.lift(lifter),
+            self.0.declare(inputs),
+            self.1.declare(inputs),
+            self.2.declare(inputs),
         )
     }
 

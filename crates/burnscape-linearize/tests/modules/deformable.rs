@@ -18,7 +18,7 @@ fn weights(shape: [usize; 4]) -> Weights {
     Param::from_tensor(wave(shape))
 }
 
-/// What is convolved, and how.
+/// The tensors and options of a convolution.
 struct Convolution {
     input: Tensor<4>,
     offset: Tensor<4>,

@@ -1,5 +1,5 @@
-//! What Burn exports, read from its own source, against the list of what is tested: a layer that Burn
-//! adds cannot be missed, and one that it drops cannot linger.
+//! Compares Burn's exports, read from its source, with the list of tested items: a layer that Burn adds
+//! cannot be missed, and one that it removes cannot linger.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::FAMILIES;
 
-/// Where a name comes from: a crate, and the files or folders of its source.
+/// The origin of names: a crate, and files or folders of its source.
 struct Source {
     title: &'static str,
     package: &'static str,
@@ -20,21 +20,21 @@ struct Source {
     apart: &'static [(&'static str, Is)],
 }
 
-/// What becomes of an export that has no case of its own name.
+/// How an export without a case of the same name is handled.
 #[derive(Clone, Copy)]
 enum Is {
-    /// Cases that test it under another name.
+    /// Tested by cases with other names.
     In(&'static [&'static str]),
-    /// Refused with an error of ours, or by Burn.
+    /// Refused by this crate or by Burn.
     Refused(&'static str),
-    /// Nothing that a gradient passes through.
+    /// No gradient passes through it.
     Nothing(&'static str),
 }
 
 use Is::{In, Nothing, Refused};
 
-const INFERENCE: Is = Nothing("keeps what inference computed; training does not use it");
-const PADDING: Is = Nothing("says how much is padded");
+const INFERENCE: Is = Nothing("a cache for inference, unused in training");
+const PADDING: Is = Nothing("a padding setting");
 const BACKWARD: Is = Refused("a backward operation, which Burn refuses to differentiate");
 
 const SOURCES: &[Source] = &[
@@ -45,7 +45,7 @@ const SOURCES: &[Source] = &[
         apart: &[
             ("CrossAttentionCache", INFERENCE),
             ("GeneratePaddingMask", Nothing("integers and a mask")),
-            ("Initializer", Nothing("draws what parameters start from")),
+            ("Initializer", Nothing("initial values of parameters")),
             (
                 "InterpolateMode",
                 In(&[
@@ -69,15 +69,12 @@ const SOURCES: &[Source] = &[
             (
                 "PoissonNllLoss",
                 Refused(
-                    "`Closure`: Burn reads its targets to check them; write its formula in the loss",
+                    "`ReadValue`: Burn reads its targets to check them; write the formula in the loss",
                 ),
             ),
-            ("Reduction", Nothing("names a mean or a sum")),
+            ("Reduction", Nothing("selects mean or sum")),
             ("RnnState", In(&["Rnn, backwards"])),
-            (
-                "SeqLengthOption",
-                Nothing("says how long a sequence may be"),
-            ),
+            ("SeqLengthOption", Nothing("a limit of sequence lengths")),
             ("TensorCache", INFERENCE),
             ("TransformerDecoderAutoregressiveCache", INFERENCE),
             ("TransformerDecoderInput", In(&["TransformerDecoder"])),
@@ -175,7 +172,7 @@ fn lines(
                 others.join("; ")
             }
             (true, Some(Refused(why))) => format!("refused, {why}"),
-            (true, Some(Nothing(why))) => format!("no layer: {why}"),
+            (true, Some(Nothing(why))) => format!("not a layer: {why}"),
             (false, Some(_)) => {
                 complaints.push(format!("{name} has cases and is listed as if it had none"));
                 continue;
@@ -293,7 +290,7 @@ fn is_foreign(text: &str, module: &str) -> bool {
 }
 
 #[test]
-fn every_export_is_tested_or_told_apart() {
+fn every_export_is_tested_or_listed_as_an_exception() {
     for (title, lines) in lists() {
         println!("{title}: {} exports", lines.len());
     }

@@ -4,8 +4,8 @@ use burn::backend::DispatchTensor;
 use burn::module::Module;
 use burn::tensor::{Device, DeviceSettings, FloatDType, Tensor, TensorData};
 use burnscape_linearize::{
-    Batching, GradientTrace, LinearMap, Linearized, LinearizedGradient, Program, Residuals, jvp,
-    trace_gradient,
+    Batching, Checkpointing, GradientTrace, LinearMap, Linearized, LinearizedGradient, Program,
+    jvp, trace_gradient,
 };
 pub(crate) use burnscape_testkit::double::device as plain;
 
@@ -73,7 +73,7 @@ impl Products {
         let at = Linearized::new(&map, &plain()).expect("a device");
         let mut at = at.with_batching(Batching::Together);
         draw_again();
-        let point = at.point(&self.trace.bindings, Residuals::Kept);
+        let point = at.point(&self.trace.bindings, Checkpointing::Store);
         let point = point.expect("a point");
         let n = directions[0].len();
         let block = TensorData::new(directions.concat(), [2, n]);
@@ -139,7 +139,7 @@ pub(crate) fn trace<M: Module, B: Batch>(
     let trace = trace_gradient(
         model.clone(),
         settings,
-        |lifter| batch.lift(lifter),
+        |inputs| batch.declare(inputs),
         |model, batch| loss(model, batch),
     );
     trace.unwrap_or_else(|error| panic!("{error}"))

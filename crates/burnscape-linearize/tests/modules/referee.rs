@@ -1,4 +1,4 @@
-//! Exact products against differences of Burn's own gradient, and against themselves.
+//! Compares exact products with finite differences of Burn's gradient, and with each other.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -21,7 +21,7 @@ pub(crate) fn wave<const D: usize>(shape: [usize; D]) -> Tensor<D> {
     Tensor::from_data(data, &device())
 }
 
-/// What was found of one case: relative errors, but for the first two.
+/// The measurements of one case: relative errors, except for the first two.
 #[derive(Debug, Clone)]
 pub(crate) struct Measured {
     /// Number of the gradient's operations.
@@ -40,7 +40,7 @@ pub(crate) struct Measured {
     pub(crate) formula: f64,
 }
 
-/// What a case is held to.
+/// The limits for a case.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Bars {
     /// The step of the differences.

@@ -107,7 +107,7 @@ fn size(x: &[f64]) -> f64 {
     x.iter().fold(0.0, |size, x| size.max(x.abs()))
 }
 
-/// What was found of the programs of one kind.
+/// The measurements of one kind of program.
 #[derive(Default)]
 struct Line {
     programs: usize,

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 const VALUES: &[f64] = &[-2.0, -1.0, 0.0, 0.0, 1.0, 2.0, 3.0];
 const DIRECTIONS: &[f64] = &[-2.0, -1.0, 1.0, 2.0];
 
-/// What kind of zeros the factors of a program have.
+/// The kinds of zeros among the factors of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     Weights,

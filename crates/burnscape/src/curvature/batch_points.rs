@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use burn::backend::{DispatchTensor, TensorMetadata};
 use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor};
-use burnscape_linearize::{LinearMap, Linearized, Noise, Point, Residuals};
+use burnscape_linearize::{Checkpointing, LinearMap, Linearized, Noise, Point};
 
 use super::CurvatureError;
 use super::displaced::Displaced;
@@ -144,11 +144,11 @@ impl BatchPoints {
             // Draws and noise stay in any case. Residuals may be the batch's own tensors.
             kept += noise_bytes + maps.iter().map(Linearized::draw_bytes).sum::<usize>();
             let bytes = batch_bytes + maps.iter().map(Linearized::residual_bytes).sum::<usize>();
-            let residuals = if bytes <= config.residual_budget.saturating_sub(kept) {
+            let checkpointing = if bytes <= config.residual_budget.saturating_sub(kept) {
                 kept += bytes;
-                Residuals::Kept
+                Checkpointing::Store
             } else {
-                Residuals::Recomputed
+                Checkpointing::Recompute
             };
             let inputs: Vec<DispatchTensor> = model.iter().cloned().chain(values).collect();
             let inputs: Vec<DispatchTensor> = inputs.into_iter().chain(noise.clone()).collect();
@@ -162,7 +162,7 @@ impl BatchPoints {
                     Draws::Refused | Draws::Free => (),
                 }
             }
-            let points = points(maps, &inputs, residuals)?;
+            let points = points(maps, &inputs, checkpointing)?;
             let point = &points[0];
             let own_loss = match setup.tells_outputs {
                 true => check_outputs(point, index).map(|()| 0.0)?,
@@ -183,7 +183,7 @@ impl BatchPoints {
                 };
                 let place = Place {
                     batch: index,
-                    drawn: (&maps[0], point),
+                    drawn: point,
                     inputs: &inputs,
                     positions,
                 };
@@ -269,7 +269,7 @@ impl Program {
 impl BatchPoint {
     /// Whether it is not read again for a product.
     pub(super) fn is_kept(&self) -> bool {
-        self.points.iter().all(Point::is_kept)
+        self.points.iter().all(Point::is_stored)
     }
 }
 
@@ -277,14 +277,14 @@ impl BatchPoint {
 fn points(
     maps: &mut [Linearized],
     inputs: &[DispatchTensor],
-    residuals: Residuals,
+    checkpointing: Checkpointing,
 ) -> Result<Vec<Point>, CurvatureError> {
     let Some((first, others)) = maps.split_first_mut() else {
         return Ok(Vec::new());
     };
-    let mut points = vec![first.point(inputs, residuals)?];
+    let mut points = vec![first.point(inputs, checkpointing)?];
     for other in others {
-        points.push(other.point_sharing(inputs, residuals, (first, &points[0]))?);
+        points.push(other.point_with_draws_of(&points[0], inputs, checkpointing)?);
     }
     Ok(points)
 }

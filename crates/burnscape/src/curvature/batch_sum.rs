@@ -3,7 +3,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use burn::backend::DispatchTensor;
 use burn::module::Module;
 use burn::tensor::Tensor;
-use burnscape_linearize::{Linearized, Point, Residuals};
+use burnscape_linearize::{Checkpointing, Linearized, Point};
 
 use super::CurvatureError;
 use super::batch_points::{BatchPoint, BatchPoints, Program, Setup, Totals, added};
@@ -212,7 +212,7 @@ impl<'a> BatchSum<'a> {
             let inputs: Vec<DispatchTensor> = inputs.chain(batch.noise.clone()).collect();
             let inputs = displaced.inputs(&inputs, &program.positions, distance)?;
             let map = &mut program.maps[0];
-            let point = map.point_beside(&inputs, Residuals::Kept, &batch.points[0])?;
+            let point = map.point_with_draws_of(&batch.points[0], &inputs, Checkpointing::Store)?;
             let mut parts = map.apply(&point, std::slice::from_ref(tangent))?;
             sum = Some(added(sum.take(), parts.remove(0), batch.factor));
             Ok(())

@@ -1,6 +1,6 @@
 use burn::backend::DispatchTensor;
 use burn::tensor::{Device, Tensor};
-use burnscape_linearize::{LinearMap, Linearized, Point, Residuals};
+use burnscape_linearize::{Checkpointing, LinearMap, Linearized, Point};
 
 use super::CurvatureError;
 use super::displaced::{Displaced, of_derivatives};
@@ -33,8 +33,8 @@ pub(super) struct ReverseCheck {
 pub(super) struct Place<'p> {
     /// Its index.
     pub(super) batch: usize,
-    /// A map of the same trace and its point, whose draws are taken.
-    pub(super) drawn: (&'p Linearized, &'p Point),
+    /// A point of a map of the same trace, whose random draws are used.
+    pub(super) drawn: &'p Point,
     pub(super) inputs: &'p [DispatchTensor],
     /// Where the parameters are among the inputs.
     pub(super) positions: &'p [usize],
@@ -132,7 +132,7 @@ impl ReverseCheck {
         let point_of = |map: &mut Linearized| {
             // Inputs that only the map itself has, its noise, come last.
             let own = &inputs[..map.map().num_inputs().min(inputs.len())];
-            map.point_sharing(own, Residuals::Kept, place.drawn)
+            map.point_with_draws_of(place.drawn, own, Checkpointing::Store)
         };
         let point = point_of(&mut self.forwards)?;
         let v = displaced.tangent(distance)?;

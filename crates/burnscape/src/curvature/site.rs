@@ -84,7 +84,7 @@ impl<'r, 'a, M: Module> Site<'r, 'a, M> {
                 .position(|parameter| parameter.id == leaf.id());
             position.ok_or_else(|| {
                 let message = format!("the parameter `{}` was not traced", leaf.path());
-                LinearizeError::Malformed { message }.into()
+                LinearizeError::Internal { message }.into()
             })
         });
         found.collect()

@@ -6,9 +6,7 @@ use super::LossError;
 
 /// Calls a closure of the user's. A panic in it is an error that says what it said.
 pub(crate) fn called<T>(closure: impl FnOnce() -> T) -> Result<T, LossError> {
-    burnscape_linearize::caught(closure).map_err(|panic| LossError::Panicked {
-        message: panic.message_and_place(),
-    })
+    burnscape_linearize::caught(closure).map_err(|message| LossError::Panicked { message })
 }
 
 /// Refuses a loss that is not one number.

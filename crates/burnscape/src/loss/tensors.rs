@@ -1,18 +1,18 @@
-//! A batch as the engine needs it: on the recording device, or as the values to bind.
+//! A batch as `burnscape-linearize` needs it: as declared inputs, or as the values to bind to them.
 
 use std::hash::{DefaultHasher, Hasher};
 
 use burn::backend::DispatchTensor;
 use burn::tensor::{Bool, DType, Int, Tensor, TensorData};
-use burnscape_linearize::Lifter;
+use burnscape_linearize::Inputs;
 
 use super::{Batch, BatchMapper};
 use crate::space::SpaceError;
 
-/// Brings a batch onto the recording device.
-pub(super) fn traced<B: Batch>(batch: B, lifter: &mut Lifter<'_>) -> B {
-    struct Lift<'a, 'b>(&'a mut Lifter<'b>);
-    impl BatchMapper for Lift<'_, '_> {
+/// Declares the tensors of a batch as inputs of a trace.
+pub(super) fn traced<B: Batch>(batch: B, inputs: &mut Inputs<'_>) -> B {
+    struct Declare<'a, 'b>(&'a mut Inputs<'b>);
+    impl BatchMapper for Declare<'_, '_> {
         fn map_float<const D: usize>(&mut self, tensor: Tensor<D>) -> Tensor<D> {
             self.0.float(tensor)
         }
@@ -23,13 +23,13 @@ pub(super) fn traced<B: Batch>(batch: B, lifter: &mut Lifter<'_>) -> B {
             self.0.bool(tensor)
         }
     }
-    batch.map_tensors(&mut Lift(lifter))
+    batch.map_tensors(&mut Declare(inputs))
 }
 
 /// Shapes and element types of a batch's tensors, in order.
 pub(crate) type Signature = Vec<(Vec<usize>, DType)>;
 
-/// The tensors of a batch, in the order in which they are lifted.
+/// The tensors of a batch, in the order in which they are declared.
 #[derive(Default)]
 pub(crate) struct Tensors {
     pub(crate) values: Vec<DispatchTensor>,

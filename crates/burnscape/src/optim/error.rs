@@ -20,9 +20,9 @@ pub enum OptimConfigError {
         /// What it may be.
         expected: &'static str,
     },
-    /// A window that ends before it starts.
-    #[error("the window starts at step {start} and ends at step {end}; it must end later")]
-    InvertedWindow {
+    /// Active steps that end before they start.
+    #[error("the active steps start at {start} and end at {end}; they must end later")]
+    InvertedActiveSteps {
         /// First step inside.
         start: usize,
         /// First step after it.
@@ -82,7 +82,7 @@ pub enum OptimError {
         /// What needs it.
         feature: &'static str,
     },
-    /// `descend` was called without the gradient that the combination needs.
+    /// `descend` was called without the gradient that the step needs.
     #[error(
         "this step needs the gradient at `Ascended::module`; pass it, or ask \
          `Ascended::wants_gradient` first"
@@ -91,7 +91,7 @@ pub enum OptimError {
     /// A parameter occurs twice, and a Burn optimizer would move only its first occurrence.
     #[error(
         "`{first}` and `{second}` are one parameter, which Burn's optimizer would untie; share it \
-         inside one field, or use `SamConfig::with_tied(Tied::Retie)`"
+         inside one field, or use `SamConfig::with_tied(TiedParameters::Restore)`"
     )]
     TiedParameter {
         /// First path.

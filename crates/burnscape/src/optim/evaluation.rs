@@ -4,12 +4,41 @@ use burn::tensor::Tensor;
 
 use crate::loss::LossError;
 use crate::loss::scalar::gradients;
+use crate::space::{LeafVector, ParamSpace, SpaceError, to_host};
 
 /// A loss and its gradients at one point.
 #[derive(Debug)]
 pub struct Evaluation {
     pub(super) loss: LossValue,
     pub(super) gradients: GradientsParams,
+}
+
+impl Evaluation {
+    /// The loss; `None` if only gradients were given.
+    ///
+    /// # Cost
+    ///
+    /// One host synchronization at the first call.
+    ///
+    /// # Errors
+    ///
+    /// [`SpaceError::Device`].
+    pub fn loss(&mut self) -> Result<Option<f64>, SpaceError> {
+        if let Some(tensor) = self.loss.take_tensor() {
+            let value = to_host(tensor)?.first().copied();
+            self.loss = value.map_or(LossValue::Unknown, LossValue::Number);
+        }
+        Ok(self.loss.number())
+    }
+
+    /// The gradient, as a vector of `space`.
+    ///
+    /// # Errors
+    ///
+    /// As [`LeafVector::from_gradients`].
+    pub fn gradient(&self, space: &ParamSpace) -> Result<LeafVector, SpaceError> {
+        LeafVector::from_gradients(space, &self.gradients)
+    }
 }
 
 /// A loss on the device or on the host.

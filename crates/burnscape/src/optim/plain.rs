@@ -1,9 +1,9 @@
 use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 
-use super::core::refuse_ties;
 use super::evaluation::Evaluation;
 use super::rate::base_rate;
+use super::ties::refuse_ties;
 use super::{IntoEvaluation, OptimError, SkipReason, StepReport, sam_edge};
 use crate::loss::scalar::called;
 use crate::space::{BufferSnapshot, LeafVector, ParamSpace};

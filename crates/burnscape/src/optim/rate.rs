@@ -1,9 +1,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 
 use super::OptimError;
-use crate::space::ParamSpace;
+use crate::space::{LeafVector, ParamSpace};
 
 /// The base rate, after a look at the rate of every parameter.
 ///
@@ -22,4 +23,15 @@ pub(super) fn base_rate(lr: &ModuleLearningRate, space: &ParamSpace) -> Result<f
         }
     }
     Ok(base)
+}
+
+/// `w − lr · shift`, with each parameter's own rate.
+pub(super) fn shift_weights<M: Module>(
+    model: &M,
+    shift: LeafVector,
+    lr: &ModuleLearningRate,
+) -> Result<M, OptimError> {
+    let shift =
+        shift.map(|leaf, value| Some(value * lr.lr_from_param(leaf.id(), Some(leaf.path()))));
+    Ok(shift.displace(model, -1.0)?)
 }

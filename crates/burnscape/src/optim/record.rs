@@ -21,7 +21,8 @@ pub struct OptimRecord {
     parameters: Vec<Recorded>,
     counters: BTreeMap<String, f64>,
     vectors: BTreeMap<String, Vec<Option<TensorData>>>,
-    base: Option<Vec<u8>>,
+    /// What has a form of its own: the record of the base, the memory of a variant.
+    bytes: BTreeMap<String, Vec<u8>>,
 }
 
 /// One parameter as a record remembers it.
@@ -45,7 +46,7 @@ impl OptimRecord {
             parameters,
             counters: BTreeMap::new(),
             vectors: BTreeMap::new(),
-            base: None,
+            bytes: BTreeMap::new(),
         })
     }
 
@@ -75,9 +76,9 @@ impl OptimRecord {
         Ok(self)
     }
 
-    pub(crate) fn with_base(mut self, base: &ModuleOptimizer) -> Result<Self, OptimError> {
-        self.base = Some(base.into_bytes().map_err(failed)?.to_vec());
-        Ok(self)
+    pub(crate) fn with_base(self, base: &ModuleOptimizer) -> Result<Self, OptimError> {
+        let bytes = base.into_bytes().map_err(failed)?.to_vec();
+        Ok(self.with_bytes(BASE, bytes))
     }
 
     /// Refuses a record of another optimizer, or of a model with other paths or shapes.
@@ -111,8 +112,20 @@ impl OptimRecord {
         self.counters.get(name).copied()
     }
 
-    pub(super) fn has_vector(&self, name: &str) -> bool {
-        self.vectors.contains_key(name)
+    /// A number that every record of this kind has.
+    pub(crate) fn required(&self, name: &str) -> Result<f64, OptimError> {
+        self.counter(name).ok_or_else(|| OptimError::Record {
+            message: format!("`{name}` is missing; take another copy of the record"),
+        })
+    }
+
+    pub(super) fn with_bytes(mut self, name: &str, bytes: Vec<u8>) -> Self {
+        self.bytes.insert(name.to_string(), bytes);
+        self
+    }
+
+    pub(super) fn bytes(&self, name: &str) -> Option<&[u8]> {
+        self.bytes.get(name).map(Vec::as_slice)
     }
 
     pub(crate) fn vector(&self, name: &str, space: &ParamSpace) -> Option<LeafVector> {
@@ -133,7 +146,7 @@ impl OptimRecord {
         base: ModuleOptimizer,
         space: &ParamSpace,
     ) -> Result<ModuleOptimizer, OptimError> {
-        let Some(bytes) = self.base.clone() else {
+        let Some(bytes) = self.bytes.get(BASE).cloned() else {
             return Ok(base);
         };
         let pairs = self.parameters.iter().zip(space.leaves());
@@ -196,16 +209,10 @@ impl OptimRecord {
                 tensors.push(burn_pack::Tensor::new(name, dtype, shape, id, bytes));
             }
         }
-        if let Some(base) = self.base {
-            let shape = vec![base.len()];
-            let bytes = Bytes::from_bytes_vec(base);
-            tensors.push(burn_pack::Tensor::new(
-                BASE.into(),
-                DType::U8,
-                shape,
-                None,
-                bytes,
-            ));
+        for (name, bytes) in self.bytes {
+            let shape = vec![bytes.len()];
+            let bytes = Bytes::from_bytes_vec(bytes);
+            tensors.push(burn_pack::Tensor::new(name, DType::U8, shape, None, bytes));
         }
         let mut writer = Writer::new(tensors).with_metadata(KIND, &self.kind);
         for (index, parameter) in self.parameters.iter().enumerate() {
@@ -242,11 +249,12 @@ impl OptimRecord {
             counters.insert(name.clone(), value);
         }
         let mut vectors: BTreeMap<String, Vec<Option<TensorData>>> = BTreeMap::new();
-        let mut base = None;
+        let mut all_bytes = BTreeMap::new();
         for tensor in reader.into_tensors().map_err(failed)? {
             let (name, dtype, shape, _, bytes) = tensor.into_parts().map_err(failed)?;
-            if name == BASE {
-                base = Some(bytes.to_vec());
+            // Parameters are numbers of other types.
+            if dtype == DType::U8 {
+                all_bytes.insert(name, bytes.to_vec());
                 continue;
             }
             let (name, index) = name
@@ -266,7 +274,7 @@ impl OptimRecord {
             parameters,
             counters,
             vectors,
-            base,
+            bytes: all_bytes,
         })
     }
 }

@@ -144,7 +144,7 @@ impl Swa {
             .with_vector("mean", self.mean.as_ref())
     }
 
-    /// Takes up a saved mean.
+    /// Restores a saved mean.
     ///
     /// # Errors
     ///
@@ -155,7 +155,7 @@ impl Swa {
         model: &M,
     ) -> Result<Self, OptimError> {
         let space = record.check(KIND, model)?;
-        self.count = record.counter("count").unwrap_or(0.0) as usize;
+        self.count = record.required("count")? as usize;
         self.mean = record.vector("mean", &space);
         Ok(self)
     }

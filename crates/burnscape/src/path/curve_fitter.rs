@@ -9,7 +9,7 @@ use super::fit_closure::FitClosure;
 use super::fit_step::{FitReport, FitStep};
 use super::{Curve, CurveFitterConfig, FitCheckpoint, PathError};
 use crate::loss::{Batch, Lift, LossError, Mode, Objective, Progress, Risk, Work, each};
-use crate::optim::{ClosureStep, OptimRecord, Resume, SkipReason};
+use crate::optim::{Checkpointable, ClosureStep, OptimRecord, SkipReason};
 use crate::space::{LeafVector, ParamSpace, copy_for_gradients, renamed_copy};
 
 /// A fit of a curve under way. Built by [`CurveFitterConfig::init`], which describes it.
@@ -216,7 +216,7 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
     /// [`PathError::Optim`].
     pub fn to_checkpoint(&self) -> Result<FitCheckpoint, PathError>
     where
-        O: Resume,
+        O: Checkpointable,
     {
         let Position {
             steps,
@@ -247,7 +247,7 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
     /// [`PathError::OtherFit`] for another seed, [`PathError::Optim`] for another model or optimizer.
     pub fn resume(mut self, checkpoint: FitCheckpoint) -> Result<Self, PathError>
     where
-        O: Resume,
+        O: Checkpointable,
     {
         let (points, optimizer, scheduler) = checkpoint.into_parts();
         let space = points.check(KIND, &self.free)?;

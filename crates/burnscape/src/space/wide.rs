@@ -1,12 +1,14 @@
 use std::ops::{Add, Div, Mul, Neg};
 
+use serde::{Deserialize, Serialize};
+
 /// A real number with an exponent of its own: `significand · 2^exponent`.
 ///
 /// The square of a norm leaves the range of `f64` where the norm is far inside it: `1e200` is a number,
 /// its square is not. Products and quotients of such squares are formed here, and become an `f64` once
 /// they are lengths, cosines, or ratios again. Without over- and underflow every operation rounds
 /// as that of `f64` does.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Wide {
     /// Zero, not finite, or of absolute value in [1, 2).
     significand: f64,
@@ -74,6 +76,12 @@ impl Wide {
 
     pub(crate) fn is_greater(self, other: Self) -> bool {
         (self + -other).significand > 0.0
+    }
+}
+
+impl Default for Wide {
+    fn default() -> Self {
+        Self::ZERO
     }
 }
 

@@ -5,28 +5,33 @@ use burn::tensor::Shape;
 use burn_ir::{ModuleOperationIr as Op, TensorIr};
 
 use super::super::calculus::{Known, bilinear, expanded, linear, sum};
-use crate::lifter::C;
-use crate::recording::Symbol;
-use crate::tape::Tape;
+use crate::record::{C, Symbol};
+use crate::rule::Tape;
 
 pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
     match op {
         Op::Linear(o) => affine(
             tape,
-            (&o.x, &o.weight, o.bias.as_ref()),
-            &o.out,
+            Affine {
+                x: &o.x,
+                weight: &o.weight,
+                bias: o.bias.as_ref(),
+                out: &o.out,
+            },
             C::linear,
             expanded,
         ),
         Op::LinearXBackward(o) => bilinear(
             tape,
-            (&o.weight, &o.output_grad),
+            &o.weight,
+            &o.output_grad,
             &o.out,
             C::linear_x_backward,
         ),
         Op::LinearWeightBackward(o) => bilinear(
             tape,
-            (&o.x, &o.output_grad),
+            &o.x,
+            &o.output_grad,
             &o.out,
             C::linear_weight_backward,
         ),
@@ -35,7 +40,7 @@ pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
             let indices = tape.primal(&o.indices);
             linear(tape, &o.weights, &o.out, |t| C::embedding(t, indices))
         }
-        // The weights give the result its shape and nothing else.
+        // The weights only determine the shape of the result.
         Op::EmbeddingBackward(o) => {
             let (weights, indices) = (tape.primal(&o.weights), tape.primal(&o.indices));
             linear(tape, &o.out_grad, &o.out, |t| {
@@ -46,14 +51,27 @@ pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
     }
 }
 
-/// `product(x, weight) + bias`: bilinear, with a bias that rides along with one of the products.
+/// The tensors of an affine operation `out = product(x, weight) + bias`.
+pub(super) struct Affine<'o> {
+    pub(super) x: &'o TensorIr,
+    pub(super) weight: &'o TensorIr,
+    pub(super) bias: Option<&'o TensorIr>,
+    pub(super) out: &'o TensorIr,
+}
+
+/// The rule of an affine operation. The tangent of the bias is added by one of the products.
 pub(super) fn affine(
     tape: &mut Tape<'_>,
-    (x, weight, bias): (&TensorIr, &TensorIr, Option<&TensorIr>),
-    out: &TensorIr,
+    operation: Affine<'_>,
     product: impl Fn(Symbol, Symbol, Option<Symbol>) -> Symbol,
     spread: impl FnOnce(Symbol, &Shape) -> Symbol,
 ) -> Known {
+    let Affine {
+        x,
+        weight,
+        bias,
+        out,
+    } = operation;
     let bias = bias.and_then(|bias| tape.tangent(bias));
     let tangents = (tape.tangent(x), tape.tangent(weight));
     let (x, weight) = (tape.primal(x), tape.primal(weight));

@@ -1,25 +1,28 @@
 //! Convolutions of one to three dimensions, and their backward operations.
 //!
-//! A convolution is bilinear in its input and its weight; so are both of its backward operations, in
-//! the gradient and in the operand that is not asked for. The operand that is asked for gives the
-//! result its shape and nothing else.
+//! A convolution is bilinear in its input and its weight. So are both of its backward operations, in the
+//! gradient and in the operand that is not differentiated by; the other operand only determines the shape
+//! of the result.
 
 use burn::backend::ops::{FloatTensorOps, ModuleOps};
 use burn::tensor::Shape;
 use burn_ir::ModuleOperationIr as Op;
 
 use super::super::calculus::{Known, bilinear, expanded, linear};
-use super::affine::affine;
-use crate::lifter::C;
-use crate::recording::Symbol;
-use crate::tape::Tape;
+use super::affine::{Affine, affine};
+use crate::record::{C, Symbol};
+use crate::rule::Tape;
 
 macro_rules! forward {
     ($tape:ident, $o:ident, $conv:path) => {
         affine(
             $tape,
-            (&$o.x, &$o.weight, $o.bias.as_ref()),
-            &$o.out,
+            Affine {
+                x: &$o.x,
+                weight: &$o.weight,
+                bias: $o.bias.as_ref(),
+                out: &$o.out,
+            },
             |x, weight, bias| $conv(x, weight, bias, $o.options.clone().into()),
             over_channels,
         )
@@ -29,19 +32,16 @@ macro_rules! forward {
 macro_rules! input_backward {
     ($tape:ident, $o:ident, $backward:path) => {{
         let x = $tape.primal(&$o.x);
-        bilinear(
-            $tape,
-            (&$o.weight, &$o.output_grad),
-            &$o.out,
-            |weight, g| $backward(x.clone(), weight, g, $o.options.clone().into()),
-        )
+        bilinear($tape, &$o.weight, &$o.output_grad, &$o.out, |weight, g| {
+            $backward(x.clone(), weight, g, $o.options.clone().into())
+        })
     }};
 }
 
 macro_rules! weight_backward {
     ($tape:ident, $o:ident, $backward:path) => {{
         let weight = $tape.primal(&$o.weight);
-        bilinear($tape, (&$o.x, &$o.output_grad), &$o.out, |x, g| {
+        bilinear($tape, &$o.x, &$o.output_grad, &$o.out, |x, g| {
             $backward(x, weight.clone(), g, $o.options.clone().into())
         })
     }};
@@ -74,7 +74,7 @@ pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
     }
 }
 
-/// One number a channel, spread over `[batch, channel, …]`.
+/// One number per channel, broadcast to `[batch, channel, …]`.
 pub(super) fn over_channels(bias: Symbol, shape: &Shape) -> Symbol {
     let mut axes = vec![1; shape.num_dims()];
     axes[1] = shape[1];

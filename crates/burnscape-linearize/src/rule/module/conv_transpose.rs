@@ -1,14 +1,14 @@
-//! Transposed convolutions of one to three dimensions. The backward operation of their input is an
-//! ordinary convolution, with the rule of one.
+//! Transposed convolutions of one to three dimensions. The backward operation with respect to their input is an
+//! ordinary convolution.
 
 use burn::backend::ops::ModuleOps;
 use burn_ir::ModuleOperationIr as Op;
 
 use super::super::calculus::{Known, bilinear, linear};
-use super::affine::affine;
+use super::affine::{Affine, affine};
 use super::conv::{bias_backward, forward, over_channels, weight_backward};
-use crate::lifter::C;
-use crate::tape::Tape;
+use crate::record::C;
+use crate::rule::Tape;
 
 pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
     match op {

@@ -1,4 +1,4 @@
-//! Layers that Burn keeps whole, and their backward operations. Almost all are linear or bilinear.
+//! Layers that Burn records as one operation, and their backward operations. Almost all are linear or bilinear.
 
 mod affine;
 mod conv;
@@ -9,7 +9,7 @@ mod resample;
 use burn_ir::ModuleOperationIr as Op;
 
 use super::calculus::Known;
-use crate::tape::Tape;
+use crate::rule::Tape;
 
 pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
     Ok(affine::apply(op, tape)?

@@ -1,4 +1,4 @@
-//! Pooling. Means are linear; a maximum moves with the element that attains it.
+//! Pooling. Means are linear; the tangent of a maximum is that of the element that attains it.
 
 use burn::backend::TensorMetadata;
 use burn::backend::ops::{FloatTensorOps, IntTensorOps, ModuleOps};
@@ -6,11 +6,10 @@ use burn::tensor::Shape;
 use burn_ir::{ModuleOperationIr as Op, TensorIr};
 
 use super::super::calculus::{Known, linear};
-use crate::lifter::C;
-use crate::recording::Symbol;
-use crate::tape::Tape;
+use crate::record::{C, Symbol};
+use crate::rule::Tape;
 
-/// Pooling windows as an operation states them, in the order of Burn's arguments.
+/// The pooling window of an operation, in the order of Burn's arguments.
 macro_rules! mean_window {
     ($o:ident) => {
         (
@@ -32,7 +31,7 @@ macro_rules! mean {
     }};
 }
 
-// The input gives the result its shape and nothing else.
+// The input only determines the shape of the result.
 macro_rules! mean_backward {
     ($tape:ident, $o:ident, $backward:path) => {{
         let (kernel, stride, padding, counts, ceil) = mean_window!($o);
@@ -50,7 +49,7 @@ macro_rules! adaptive_backward {
     }};
 }
 
-// Without indices the operation does not say where the maxima are: ask again.
+// The operation returns no indices of the maxima, so they are computed again.
 macro_rules! max_without_indices {
     ($tape:ident, $o:ident, $pool:path) => {{
         let x = $tape.primal(&$o.x);
@@ -131,8 +130,8 @@ pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
     }
 }
 
-/// The tangent of the elements that attain the maxima. Indices count within one plane of
-/// `[batch, channel, …]`, row by row. Gathered from a matrix of planes: backends know that case best.
+/// The tangents of the elements that attain the maxima. Indices count row by row within one plane of
+/// `[batch, channel, …]`. They are gathered from a matrix of planes, the case that backends handle best.
 fn follow(tape: &mut Tape<'_>, x: &TensorIr, indices: Symbol, out: &TensorIr) -> Known {
     let planes = |shape: &Shape| {
         let count = shape[0] * shape[1];

@@ -1,11 +1,11 @@
-//! Reading at other places: interpolation and sliding windows, linear in every mode.
+//! Resampling: interpolation and sliding windows, linear in every mode.
 
 use burn::backend::ops::{ModuleOps, UnfoldOptions};
 use burn_ir::ModuleOperationIr as Op;
 
 use super::super::calculus::{Known, linear};
-use crate::lifter::C;
-use crate::tape::Tape;
+use crate::record::C;
+use crate::rule::Tape;
 
 pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
     match op {

@@ -1,4 +1,4 @@
-//! Random chains of smooth operations: sharing, merging and zero tangents, which no rule alone meets.
+//! Random chains of smooth operations: sharing, merging and zero tangents, which tests of single rules do not cover.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -14,18 +14,17 @@ use proptest::sample::Index;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use super::{Given, plain, program, worst};
-use crate::lifter::C;
 use crate::lower::lower;
-use crate::recording::Symbol;
+use crate::record::{C, Symbol};
 
 /// Three arguments of one shape.
 const SHAPES: &[&[usize]] = &[&[3, 4], &[3, 4], &[3, 4]];
 
-/// From two values of the common shape to a third. Derivatives stay of the order of one, so that those
-/// of long chains do not leave the reach of differences: what grows is taken of a bounded argument.
+/// Combines two values of the common shape. Derivatives are of order one, so that those of long chains can be
+/// compared with differences; functions that grow have a bounded argument.
 type Step = fn(Symbol, Symbol, &Given) -> Symbol;
 
-/// A step and which values it is applied to: one of the last four, so that chains get long, and any.
+/// A step and its operands: one of the last four values, so that chains get long, and an arbitrary one.
 #[derive(Debug, Clone)]
 struct Link {
     step: usize,
@@ -229,7 +228,7 @@ fn ten_thousand_random_chains_are_the_limit_of_differences_once_and_twice() {
     hold(10_000, [11; 32]);
 }
 
-/// A chain that fails is shrunk to the shortest that still does.
+/// A failing chain is shrunk to the shortest failing one.
 fn hold(chains: u32, seed: [u8; 32]) {
     let config = Config {
         cases: chains,

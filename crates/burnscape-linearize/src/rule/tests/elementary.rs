@@ -4,7 +4,7 @@ use burn::backend::ops::{ActivationOps, FloatTensorOps, PadMode};
 use burn::tensor::{FloatDType, IndexingUpdateOp, Shape, Slice};
 
 use super::Line;
-use crate::lifter::C;
+use crate::record::C;
 
 const X: &[&[usize]] = &[&[3, 4]];
 const XX: &[&[usize]] = &[&[3, 4], &[3, 4]];

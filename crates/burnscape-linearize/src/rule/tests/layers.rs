@@ -7,11 +7,10 @@ use burn::backend::ops::{
 };
 
 use super::{Given, Line};
-use crate::lifter::C;
-use crate::recording::Symbol;
+use crate::record::{C, Symbol};
 
-/// Input, weight and bias of convolutions of one to three dimensions; then the output's gradient in
-/// the place of the bias.
+/// Input, weight and bias of convolutions of one to three dimensions; then the gradient of the output instead of
+/// the bias.
 const CONV1: &[&[usize]] = &[&[2, 2, 7], &[3, 2, 3], &[3]];
 const CONV1_BACK: &[&[usize]] = &[&[2, 2, 7], &[3, 2, 3], &[2, 3, 4]];
 const CONV2: &[&[usize]] = &[&[2, 2, 4, 5], &[4, 1, 2, 2], &[4]];
@@ -63,7 +62,7 @@ const DEFORM_BACK: &[&[usize]] = &[
     &[1, 2, 2, 2],
 ];
 
-/// Waves come near whole numbers where they turn, and there lies a kink.
+/// Waves approach one, where bilinear sampling has a kink. Scaled, they stay clear of it.
 fn offsets(given: &Given) -> Symbol {
     C::float_mul_scalar(given.b(), 0.8.into())
 }

@@ -1,5 +1,5 @@
-//! Every rule alone, forwards and twice: a program of one operation, its tangent against differences
-//! of its value, and the tangent of the tangent against differences of the tangent.
+//! Every rule on its own: for a program of one operation, the tangent is compared with differences of the value,
+//! and the second tangent with differences of the tangent.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -22,14 +22,12 @@ use burn_router::RouterClient;
 pub(crate) use burnscape_testkit::double::device as plain;
 
 use crate::coverage::{Rule, coverage};
-use crate::lifter::C;
+use crate::derive::{Jvp, jvp};
 use crate::lower::lower;
-use crate::program::Program;
-use crate::recording::{Symbol, record};
-use crate::trace::{port, unique};
-use crate::{Jvp, jvp};
+use crate::program::{Program, unique};
+use crate::record::{C, Symbol, record};
 
-/// What an operation is applied to.
+/// The arguments of an operation.
 pub(crate) struct Given {
     floats: Vec<Symbol>,
     pub(super) device: CaptureDevice,
@@ -53,7 +51,7 @@ impl Given {
         self.floats[2].clone()
     }
 
-    /// The first argument brought near `center`, where the function is defined.
+    /// The first argument, moved close to `center`, where the function is defined.
     pub(super) fn near(&self, center: f64) -> Symbol {
         C::float_add_scalar(C::float_mul_scalar(self.a(), 0.3.into()), center.into())
     }
@@ -85,14 +83,14 @@ pub(crate) fn program(shapes: &[&[usize]], operation: impl Fn(&Given) -> Symbol)
             symbol
         };
         let floats: Vec<Symbol> = shapes.iter().map(placeholder).collect();
-        let inputs: Vec<_> = floats.iter().map(|x| port(recorder, "x", x)).collect();
+        let inputs: Vec<_> = floats.iter().map(|x| recorder.port("x", x)).collect();
         let device = recorder.client().device();
         let given = Given {
             floats,
             device,
             settings,
         };
-        let outputs = vec![port(recorder, "y", &operation(&given))];
+        let outputs = vec![recorder.port("y", &operation(&given))];
         let completed = scope.complete(unique(&inputs), unique(&outputs));
         ports = Some((inputs, outputs));
         Ok((completed, ()))
@@ -139,7 +137,7 @@ fn differences(at: impl Fn(f64) -> Vec<f64>) -> Vec<f64> {
         .collect()
 }
 
-/// The difference over the larger size; sizes under one count as one, so that zero can be met.
+/// The difference relative to the expected size, or absolute for sizes below one.
 fn error(found: &[f64], expected: &[f64]) -> f64 {
     let norm = |x: &[f64]| x.iter().map(|x| x * x).sum::<f64>().sqrt();
     let difference: Vec<f64> = found.iter().zip(expected).map(|(a, b)| a - b).collect();
@@ -164,7 +162,7 @@ fn worst(program: &Program) -> f64 {
         values(program, 57.0),
     );
     let expected = differences(|scale| run(program, &[&moved(&x, &u, scale)], 0));
-    // A tangent that is absent is zero.
+    // An absent tangent is zero.
     let tangent = |jvp: &Jvp, output: Option<usize>, parts: &[&[Vec<f64>]], len: usize| {
         let index = output.and_then(|output| jvp.tangent_outputs[output]);
         index.map_or_else(|| vec![0.0; len], |index| run(&jvp.program, parts, index))

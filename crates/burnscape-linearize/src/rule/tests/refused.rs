@@ -1,13 +1,13 @@
-//! What has no rule is an error that names the operation, its shapes and the parameter, never a number.
-//! No gradient that Burn records meets one, so that programs are made by hand.
+//! An operation without a rule is an error that names it, its shapes and the parameter, never a number. No
+//! gradient recorded by Burn contains one, so these programs are built by hand.
 
 use burn::backend::ops::{BoolTensorOps, FloatTensorOps, GridSampleOptions};
 use burn::tensor::{IndexingUpdateOp, Tensor, TensorData};
 
 use super::{Given, plain, program};
-use crate::lifter::C;
-use crate::recording::Symbol;
-use crate::{LinearizeError, jvp};
+use crate::LinearizeError;
+use crate::derive::jvp;
+use crate::record::{C, Symbol};
 
 /// The error of differentiating the operation along its first argument, `encoder.conv.weight`.
 fn refusal(shapes: &[&[usize]], operation: fn(&Given) -> Symbol) -> LinearizeError {
@@ -69,7 +69,7 @@ fn scattering_that_is_not_linear_is_refused() {
     }
 }
 
-/// Whether numbers are other than zero is asked of the numbers.
+/// Tests for zero depend on the values.
 #[test]
 fn any_and_all_of_numbers_are_refused_at_zeros() {
     let asked: [fn(&Given) -> Symbol; 4] = [
@@ -102,7 +102,7 @@ fn any_and_all_of_numbers_are_refused_at_zeros() {
     }
 }
 
-/// An operation without a rule whose argument does not move is a value like any other.
+/// An operation without a rule is allowed if its argument has no tangent.
 #[test]
 fn what_does_not_move_needs_no_rule() {
     let written = program(&[&[2, 2, 2, 2], &[1, 2, 3, 3], &[1, 2, 2, 2]], |g| {

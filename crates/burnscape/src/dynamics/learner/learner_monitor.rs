@@ -5,7 +5,7 @@ use burn::train::{LearnerModel, TrainStep};
 use super::{CurvatureMetric, CurvatureQuantity, CurvatureReadings};
 use crate::dynamics::{CurvatureMonitor, CurvatureReading, DynamicsError};
 use crate::loss::Risk;
-use crate::optim::{OptimConfigError, Sam, SamConfig, SamStrategy, Window};
+use crate::optim::{ActiveSteps, OptimConfigError, Sam, SamConfig, SamStrategy};
 
 /// A [`CurvatureMonitor`] for Burn's `Learner`.
 ///
@@ -127,11 +127,11 @@ impl<M: LearnerModel> LearnerMonitor<M> {
     where
         <M as TrainStep>::Input: Clone,
     {
-        let never = Window {
+        let never = ActiveSteps {
             start: usize::MAX,
             end: None,
         };
-        let config = SamConfig::new().with_window(Some(never));
+        let config = SamConfig::new().with_active_steps(Some(never));
         Ok(self.attach(Sam::strategy(config)?))
     }
 }

@@ -49,7 +49,7 @@ pub(super) trait Form<M, B> {
         trace_gradient(
             model,
             settings,
-            |lifter| traced(batch.clone(), lifter),
+            |inputs| traced(batch.clone(), inputs),
             |model, batch| self.loss(model, batch, reduction),
         )
     }
@@ -85,7 +85,7 @@ where
         trace_outputs(
             model,
             settings,
-            |lifter| traced(batch.clone(), lifter),
+            |inputs| traced(batch.clone(), inputs),
             |model, batch: &B| self.objective.borrow().loss(model, batch.clone()),
         )
     }
@@ -100,7 +100,7 @@ where
         trace_split(
             model,
             settings,
-            |lifter| traced(batch.clone(), lifter),
+            |inputs| traced(batch.clone(), inputs),
             |model, batch: &B| self.objective.borrow().loss(model, batch.clone()),
             |loss, _| loss,
         )
@@ -129,7 +129,7 @@ where
         trace_outputs(
             model,
             settings,
-            |lifter| traced(batch.clone(), lifter),
+            |inputs| traced(batch.clone(), inputs),
             &self.outputs,
         )
     }
@@ -144,7 +144,7 @@ where
         trace_split(
             model,
             settings,
-            |lifter| traced(batch.clone(), lifter),
+            |inputs| traced(batch.clone(), inputs),
             &self.outputs,
             &self.criterion,
         )
@@ -177,7 +177,7 @@ where
         trace_outputs(
             model,
             settings,
-            |lifter| traced(batch.clone(), lifter),
+            |inputs| traced(batch.clone(), inputs),
             |model, batch: &B| (self.losses)(model, batch.clone()),
         )
     }
@@ -192,7 +192,7 @@ where
         trace_split(
             model,
             settings,
-            |lifter| traced(batch.clone(), lifter),
+            |inputs| traced(batch.clone(), inputs),
             |model, batch: &B| (self.losses)(model, batch.clone()),
             |losses, _| reduced(losses, reduction),
         )

@@ -3,8 +3,8 @@ use std::path::{Path, PathBuf};
 use burn::module::Module;
 
 use super::error::StrategyError;
-use crate::optim::core::SamCore;
-use crate::optim::{Ascent, Combination, OptimError, OptimRecord, RhoSchedule, SamConfig, Source};
+use crate::optim::sam::{Door, SamMachine};
+use crate::optim::{OptimError, OptimRecord, SamConfig};
 
 /// The records of a sharpness-aware optimizer beside Burn's checkpoints: `sam-{epoch}.bpk`.
 pub(super) struct Checkpoints<'a> {
@@ -23,10 +23,10 @@ impl Checkpoints<'_> {
         }
     }
 
-    /// Takes up the state of an epoch. A configuration without a memory does without a record.
+    /// Restores the state of an epoch. A configuration without a memory does without a record.
     pub(super) fn load<M: Module>(
         &self,
-        core: &mut SamCore,
+        machine: &mut SamMachine,
         model: &M,
         epoch: usize,
     ) -> Result<(), StrategyError> {
@@ -35,19 +35,19 @@ impl Checkpoints<'_> {
         };
         let path = file(directory, RECORD, epoch);
         if !path.exists() {
-            return match memory(&core.config) {
+            return match memory(&machine.config) {
                 Some(feature) => Err(StrategyError::MissingRecord { feature, path }),
                 None => Ok(()),
             };
         }
         OptimRecord::load(&path)
-            .and_then(|record| core.load_record(&record, model).map(drop))
+            .and_then(|record| machine.load_record(&record, model).map(drop))
             .map_err(|error| refused(path, error))
     }
 
     pub(super) fn save<M: Module>(
         &self,
-        core: &SamCore,
+        machine: &SamMachine,
         model: &M,
         epoch: usize,
     ) -> Result<(), StrategyError> {
@@ -57,7 +57,8 @@ impl Checkpoints<'_> {
         let path = file(directory, RECORD, epoch);
         // Should this fail, so does writing, which says why.
         drop(std::fs::create_dir_all(directory));
-        core.to_record(model)
+        machine
+            .to_record(model)
             .and_then(|record| record.save(&path))
             .map_err(|error| refused(path, error))
     }
@@ -102,28 +103,11 @@ fn epoch_of(file: &str, name: &str) -> Option<usize> {
     epoch.strip_suffix(".bpk")?.parse().ok()
 }
 
-/// Which part would act differently without the record, if any.
+/// The part that would act differently without the record, if any.
 fn memory(config: &SamConfig) -> Option<&'static str> {
-    let counts_steps = matches!(
-        config.schedule,
-        RhoSchedule::Linear { .. } | RhoSchedule::Cosine { .. }
-    );
-    let has_random_starts =
-        matches!(config.ascent, Ascent::Projected { restarts, .. } if restarts > 1);
-    let parts = [
-        (config.source != Source::Gradient, "Friendly SAM"),
-        (
-            matches!(config.combination, Combination::Look { .. }),
-            "LookSAM",
-        ),
-        (counts_steps, "a schedule of the radius"),
-        (config.window.is_some(), "a window"),
-        (config.mask.is_some(), "a mask"),
-        (config.draws_seed.is_some(), "`draws_seed`"),
-        (has_random_starts, "a projected ascent from random starts"),
-    ];
-    let mut parts = parts.into_iter();
-    parts
-        .find(|(is_set, _)| *is_set)
-        .map(|(_, feature)| feature)
+    let without_record = Door::Learner {
+        has_loss: true,
+        has_record: false,
+    };
+    config.unmet(without_record).map(|(_, feature)| feature)
 }

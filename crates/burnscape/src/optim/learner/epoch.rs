@@ -8,14 +8,14 @@ use burn::train::{
 use super::StepStart;
 use super::group::Group;
 use super::oracle::LossOf;
-use crate::optim::core::SamCore;
 use crate::optim::rate::base_rate;
+use crate::optim::sam::SamMachine;
 use crate::optim::{OptimError, StepReport};
 
 /// A training epoch under way.
 pub(super) struct TrainEpoch<'a, M: LearnerModel> {
     pub(super) learner: &'a mut Learner<M>,
-    pub(super) core: &'a mut SamCore,
+    pub(super) machine: &'a mut SamMachine,
     /// Batches for each optimizer step.
     pub(super) accumulation: usize,
     pub(super) loss_of: Option<&'a LossOf<M>>,
@@ -81,9 +81,9 @@ where
     ) -> Result<(<M as TrainStep>::Output, Option<StepReport>), OptimError> {
         let mut group = match self.group.take() {
             Some(group) => group,
-            None => Group::open(self.core, self.learner)?,
+            None => Group::open(self.machine, self.learner)?,
         };
-        let output = group.first_pass(self.core, batch, self.loss_of)?;
+        let output = group.first_pass(self.machine, batch, self.loss_of)?;
         *self.items += 1;
         if group.len() < self.accumulation && !is_last {
             self.group = Some(group);
@@ -92,12 +92,12 @@ where
         // Burn steps its scheduler at this point too, so each optimizer step has the same rate.
         self.learner.lr_step();
         let start = StepStart {
-            step: self.core.num_steps(),
+            step: self.machine.num_steps(),
             lr: base_rate(&self.learner.lr_current(), group.space())?,
             items: *self.items,
         };
         observe(group.model(), &start);
-        let report = group.step(self.core, self.learner, self.loss_of)?;
+        let report = group.step(self.machine, self.learner, self.loss_of)?;
         Ok((output, Some(report)))
     }
 }

@@ -18,7 +18,7 @@ pub(super) enum StrategyError {
     NoDirectory { feature: &'static str },
     #[error(
         "{feature} cannot resume without its record `{}`; resume from an epoch that has one, or \
-         start anew (`Window` delays the ascents of a run)",
+         start anew (`ActiveSteps` delays the ascents of a run)",
         path.display()
     )]
     MissingRecord {
@@ -30,11 +30,8 @@ pub(super) enum StrategyError {
         path: PathBuf,
         error: Box<OptimError>,
     },
-    #[error(
-        "several starts of a projected ascent are compared by their losses; name the loss with \
-         `with_loss`, or set `restarts` to 1"
-    )]
-    NeedsLoss,
+    #[error("{feature} compares losses: say where the loss is with `with_loss`")]
+    NeedsLoss { feature: &'static str },
 }
 
 impl From<StrategyError> for TrainingError {

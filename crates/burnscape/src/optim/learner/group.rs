@@ -2,9 +2,9 @@ use burn::module::Module;
 use burn::train::{Learner, LearnerModel, TrainStep};
 
 use super::oracle::{LossOf, StepOracle, StepSum};
-use crate::optim::core::SamCore;
-use crate::optim::sam::has_ties;
-use crate::optim::sam::shift_weights;
+use crate::optim::rate::shift_weights;
+use crate::optim::sam::SamMachine;
+use crate::optim::ties::has_ties;
 use crate::optim::{OptimError, SkipReason, StepReport};
 use crate::space::{BufferSnapshot, LeafVector, ParamSpace};
 
@@ -27,10 +27,10 @@ where
     M: LearnerModel,
     <M as TrainStep>::Input: Clone,
 {
-    pub(super) fn open(core: &SamCore, learner: &Learner<M>) -> Result<Self, OptimError> {
+    pub(super) fn open(machine: &SamMachine, learner: &Learner<M>) -> Result<Self, OptimError> {
         // A clone: it shares the running statistics, which the first passes are to move.
         let mut model = learner.model();
-        let space = core.space(&model)?;
+        let space = machine.space(&model)?;
         if has_ties(&space) {
             // On its way into the learner each occurrence became a leaf of its own, with a part of
             // the gradient only.
@@ -61,11 +61,11 @@ where
     /// Takes in a batch: its pass at the weights, and what its metrics want.
     pub(super) fn first_pass(
         &mut self,
-        core: &SamCore,
+        machine: &SamMachine,
         batch: <M as TrainStep>::Input,
         loss_of: Option<&LossOf<M>>,
     ) -> Result<<M as TrainStep>::Output, OptimError> {
-        core.reseed(&self.space, self.batches.len());
+        machine.reseed(&self.space, self.batches.len());
         let output = TrainStep::step(&self.model, batch.clone());
         self.batches.push(batch);
         self.first.add(&self.model, output, loss_of)
@@ -74,7 +74,7 @@ where
     /// The ascent, the passes at the displaced weights and the step of the learner's optimizer.
     pub(super) fn step(
         self,
-        core: &mut SamCore,
+        machine: &mut SamMachine,
         learner: &mut Learner<M>,
         loss_of: Option<&LossOf<M>>,
     ) -> Result<StepReport, OptimError> {
@@ -87,15 +87,16 @@ where
         } = self;
         let lr = learner.lr_current();
         let mut oracle = StepOracle {
-            core,
+            machine,
             space: &space,
             first: Some(first.into_evaluation()),
             batches: &batches,
             loss_of,
         };
-        let passes = core.passes(&lr, &model, &space, &mut oracle);
-        let is_rejected = match &passes {
-            Ok(passes) => passes.report.skipped == Some(SkipReason::NonFinite),
+        let passes = machine.passes(&lr, &model, &space, &mut oracle);
+        let finished = passes.and_then(|step| machine.finish(step));
+        let is_rejected = match &finished {
+            Ok((report, _)) => report.skipped == Some(SkipReason::NonFinite),
             Err(_) => true,
         };
         if is_rejected {
@@ -104,13 +105,10 @@ where
         } else if has_ties(&space) {
             drop(BufferSnapshot::of(&model).restore(learner.model()));
         }
-        let passes = passes?;
-        let report = passes.report.clone();
+        let (report, descent) = finished?;
         if report.skipped.is_some() {
-            core.skip();
             return Ok(report);
         }
-        let descent = core.combine(passes)?;
         learner.optimizer_step(descent.gradient.into_gradients());
         let mut moved = None;
         if let Some(shift) = descent.shift {

@@ -4,9 +4,8 @@ use burn::train::{LearnerModel, TrainOutput, TrainStep};
 
 use crate::loss::scalar::check_scalar;
 use crate::optim::OptimError;
-use crate::optim::core::SamCore;
 use crate::optim::evaluation::{Evaluation, LossValue};
-use crate::optim::oracle::Oracle;
+use crate::optim::sam::{Oracle, SamMachine};
 use crate::space::ParamSpace;
 
 /// Reads the loss from what a training step puts out.
@@ -56,7 +55,7 @@ impl<M: LearnerModel> StepSum<M> {
 
 /// The oracle of a model's own training step, on the batches of one optimizer step.
 pub(super) struct StepOracle<'a, M: LearnerModel> {
-    pub(super) core: &'a SamCore,
+    pub(super) machine: &'a SamMachine,
     pub(super) space: &'a ParamSpace,
     /// The pass at the weights, taken as the batches came in.
     pub(super) first: Option<Evaluation>,
@@ -79,7 +78,7 @@ where
     fn displaced(&mut self, _part: usize, model: &M) -> Result<Evaluation, OptimError> {
         let mut sum = StepSum::new();
         for (index, batch) in self.batches.iter().enumerate() {
-            self.core.reseed(self.space, index);
+            self.machine.reseed(self.space, index);
             let output = TrainStep::step(model, batch.clone());
             sum.add(model, output, self.loss_of)?;
         }

@@ -16,14 +16,14 @@ use super::checkpoints::Checkpoints;
 use super::epoch::{Observers, TrainEpoch, validate};
 use super::error::StrategyError;
 use super::oracle::LossOf;
-use crate::optim::core::SamCore;
-use crate::optim::{Ascent, OptimConfigError, Sam, SamConfig, StepReport};
+use crate::optim::sam::{Door, SamMachine};
+use crate::optim::{OptimConfigError, Sam, SamConfig, StepReport};
 
 /// Sharpness-aware training with Burn's `Learner`, without a change in the model's code. Built by
 /// [`Sam::strategy`].
 ///
 /// It is Burn's strategy for a single device with another step: the model's own `TrainStep::step` is
-/// called at `w` and at `w + e`, and the learner's optimizer gets the combination of both gradients.
+/// called at `w` and at `w + e`, and the learner's optimizer gets one gradient made of both.
 /// Given the same batches and rates the weights are those of [`Sam::step`], bit for bit. Schedulers,
 /// metrics (of the first pass, at `w`), early stopping, interruption and checkpoints are Burn's.
 ///
@@ -38,7 +38,7 @@ use crate::optim::{Ascent, OptimConfigError, Sam, SamConfig, StepReport};
 ///   running statistics back if it was the first pass. The scheduler and the step counter go on.
 ///
 /// - **Tied parameters** become separate leaves on their way into Burn's `Learner`; with
-///   [`Tied::Retie`](crate::optim::Tied::Retie) they are one again in each step.
+///   [`TiedParameters::Restore`](crate::optim::TiedParameters::Restore) they are one again in each step.
 ///
 /// # Limits
 ///
@@ -49,9 +49,9 @@ use crate::optim::{Ascent, OptimConfigError, Sam, SamConfig, StepReport};
 /// # Cost
 ///
 /// That of [`Sam`]; all batches of a step are held until its end. Decoupled WSAM and
-/// [`Tied::Retie`](crate::optim::Tied::Retie) write weights after the optimizer's step, and Burn's
+/// [`TiedParameters::Restore`](crate::optim::TiedParameters::Restore) write weights after the optimizer's step, and Burn's
 /// `Learner` lets them in as a record only: all weights then go to the host and back in every step.
-/// [`Combination::Weighted`](crate::optim::Combination::Weighted) that is not decoupled has no such
+/// [`DescentGradient::Weighted`](crate::optim::DescentGradient::Weighted) that is not decoupled has no such
 /// cost.
 ///
 /// # Errors
@@ -122,15 +122,19 @@ impl Sam {
         config: SamConfig,
     ) -> Result<SamStrategy<M>, OptimConfigError> {
         config.validate()?;
-        let core = SamCore::new(config);
-        if let Some(first) = core.needs_batch() {
+        // Both may still be given.
+        let door = Door::Learner {
+            has_loss: true,
+            has_record: true,
+        };
+        if let Some((_, first)) = config.unmet(door) {
             return Err(OptimConfigError::Incompatible {
                 first,
                 second: "Burn's `Learner`, which steps on whole batches",
             });
         }
         Ok(SamStrategy {
-            config: core.config,
+            config,
             device: None,
             directory: None,
             loss_of: None,
@@ -161,7 +165,7 @@ impl<M: LearnerModel> SamStrategy<M> {
     /// # Errors
     ///
     /// The training stops with a message if a record belongs to another model or cannot be read or
-    /// written; and for configurations with a memory (Friendly SAM, LookSAM, a window, a mask, a
+    /// written; and for configurations with a memory (Friendly SAM, LookSAM, active steps, a mask, a
     /// schedule over steps, `draws_seed`, random starts) if there are checkpointers but no
     /// directory, or no record to resume from.
     pub fn with_checkpoints(mut self, directory: impl Into<PathBuf>) -> Self {
@@ -219,22 +223,24 @@ impl<M: LearnerModel> SamStrategy<M> {
         &self,
         learner: &Learner<M>,
         components: &TrainingComponents<M>,
-    ) -> Result<SamCore, StrategyError> {
-        let has_several_starts =
-            matches!(self.config.ascent, Ascent::Projected { restarts, .. } if restarts > 1);
-        if has_several_starts && self.loss_of.is_none() {
-            return Err(StrategyError::NeedsLoss);
+    ) -> Result<SamMachine, StrategyError> {
+        let door = Door::Learner {
+            has_loss: self.loss_of.is_some(),
+            has_record: true,
+        };
+        if let Some((_, feature)) = self.config.unmet(door) {
+            return Err(StrategyError::NeedsLoss { feature });
         }
-        let mut core = SamCore::new(self.config.clone());
+        let mut machine = SamMachine::new(self.config.clone());
         // Without checkpointers Burn restores nothing either.
         if components.checkpointer.is_some() {
             let checkpoints = self.checkpoints();
             checkpoints.check(&self.config)?;
             if let Some(epoch) = components.checkpoint {
-                checkpoints.load(&mut core, &learner.model(), epoch)?;
+                checkpoints.load(&mut machine, &learner.model(), epoch)?;
             }
         }
-        Ok(core)
+        Ok(machine)
     }
 
     fn checkpoints(&self) -> Checkpoints<'_> {
@@ -275,8 +281,8 @@ where
             event_store,
             ..
         } = components;
-        let mut core = match start {
-            Ok(core) => core,
+        let mut machine = match start {
+            Ok(machine) => machine,
             Err(error) => {
                 interrupter.fail(error);
                 return (learner.model(), processor);
@@ -311,7 +317,7 @@ where
             }));
             let training = TrainEpoch {
                 learner: &mut learner,
-                core: &mut core,
+                machine: &mut machine,
                 accumulation: grad_accumulation.unwrap_or(1),
                 loss_of: self.loss_of.as_deref(),
                 group: None,
@@ -340,7 +346,7 @@ where
 
             if let Some(checkpointer) = &mut checkpointer {
                 // First ours: a model whose record is missing could not be resumed from.
-                let saved = self.checkpoints().save(&core, &learner.model(), epoch);
+                let saved = self.checkpoints().save(&machine, &learner.model(), epoch);
                 if let Err(error) = saved {
                     interrupter.fail(error);
                     break;

@@ -1,0 +1,10 @@
+//! Derivatives of programs, which are programs again.
+
+mod decisions;
+mod jvp;
+mod slopes;
+mod ties;
+
+pub use jvp::{Jvp, jvp};
+
+pub(crate) use jvp::jvp_unordered;

@@ -1,0 +1,198 @@
+use burn::tensor::DeviceSettings;
+use burn_ir::{OperationIr, TensorId};
+use rustc_hash::FxHashSet;
+
+use super::factors::{Composed, composed};
+use crate::LinearizeError;
+use crate::program::{Port, Program, Storage, Tie, is_draw};
+
+/// A program that is linear in its tangents, split into three parts: random draws, made once per point;
+/// everything else that does not depend on a tangent, computed once per point; and the linear rest, computed for each
+/// tangent.
+///
+/// Tensors computed once and read by the linear part are *residuals*. A product costs only the linear
+/// part. Random draws are kept even if residuals are recomputed, so that all products belong to the same
+/// operator.
+///
+/// A map is independent of a device; [`Linearized`](crate::Linearized) runs it on one.
+#[derive(Debug, Clone)]
+pub struct LinearMap {
+    /// Random draws; has no inputs.
+    pub(crate) draws: Program,
+    /// From primal inputs and draws to values and residuals.
+    pub(crate) once: Program,
+    /// From residuals and tangents to results.
+    pub(crate) each: Program,
+    pub(crate) num_values: usize,
+    pub(crate) num_primal: usize,
+    /// The comparisons to check at a point. Their counts are the last outputs of `once`.
+    pub(crate) ties: Vec<Tie>,
+    pub(crate) settings: DeviceSettings,
+}
+
+impl LinearMap {
+    /// Splits `program`. Its last `num_tangents` inputs are tangents, and its first `num_values` outputs do
+    /// not depend on them.
+    pub(crate) fn new(
+        program: Program,
+        num_tangents: usize,
+        num_values: usize,
+        settings: DeviceSettings,
+    ) -> Result<Self, LinearizeError> {
+        let Program {
+            operations,
+            inputs,
+            outputs,
+            constants,
+            ties,
+            ..
+        } = program;
+        let num_primal = inputs.len() - num_tangents;
+        let (primal, tangents) = inputs.split_at(num_primal);
+        let (values, results) = outputs.split_at(num_values);
+        // The program is normalized, so its parts only need dead operations removed.
+        let part = |operations: Vec<OperationIr>, inputs: Vec<Port>, outputs: Vec<Port>| {
+            let mut part = Program::unchecked(operations, inputs, outputs, constants.clone());
+            part.remove_dead();
+            part
+        };
+
+        let mut moving: FxHashSet<TensorId> = tangents.iter().map(|port| port.tensor.id).collect();
+        let (mut draws, mut once, mut each) = (Vec::new(), Vec::new(), Vec::new());
+        for operation in operations {
+            if is_draw(&operation) {
+                draws.push(operation);
+            } else if operation.inputs().any(|tensor| moving.contains(&tensor.id)) {
+                moving.extend(operation.outputs().map(|tensor| tensor.id));
+                each.push(operation);
+            } else {
+                once.push(operation);
+            }
+        }
+        // Dead operations are removed first, because only tensors that are still read can be residuals.
+        let mut linear = Program::unchecked(each, Vec::new(), results.to_vec(), constants.clone());
+        linear.remove_dead();
+        let mut residuals = external(&linear, &moving);
+        // Composed factors save steps; they are used unless the residuals would take more memory.
+        let Composed {
+            once: factors,
+            each: fewer,
+        } = composed(&linear, &moving, &once);
+        moving.extend(
+            fewer
+                .iter()
+                .flat_map(|operation| operation.outputs().map(|tensor| tensor.id)),
+        );
+        let fewer = Program::unchecked(fewer, Vec::new(), results.to_vec(), constants.clone());
+        let needed = external(&fewer, &moving);
+        let storage = Storage::of(once.iter().chain(&factors));
+        let is_shorter = fewer.operations.len() < linear.operations.len();
+        if is_shorter && storage.total(&needed) <= storage.total(&residuals) {
+            once.extend(factors);
+            (linear, residuals) = (fewer, needed);
+        }
+        let drawn = |operations: &[OperationIr]| -> Vec<Port> {
+            let outputs = operations.iter().flat_map(OperationIr::outputs);
+            let ports = outputs.enumerate().map(|(index, tensor)| Port {
+                name: format!("draw {index}"),
+                tensor: tensor.clone(),
+            });
+            ports.collect()
+        };
+        let drawn = drawn(&draws);
+        let mut given = primal.to_vec();
+        given.extend(drawn.iter().cloned());
+        let mut kept = values.to_vec();
+        kept.extend(residuals.iter().cloned());
+        kept.extend(ties.iter().map(Tie::port));
+        let mut linear_inputs = residuals;
+        linear_inputs.extend(tangents.iter().cloned());
+        let each = part(linear.operations, linear_inputs, results.to_vec());
+        each.validate()?;
+        let once = part(once, given, kept);
+        once.validate()?;
+        Ok(Self {
+            draws: part(draws, Vec::new(), drawn),
+            once,
+            each,
+            num_values,
+            num_primal,
+            ties,
+            settings,
+        })
+    }
+
+    /// The program that runs for each tangent.
+    pub fn each(&self) -> &Program {
+        &self.each
+    }
+
+    /// The number of inputs of a point: those of the trace, and the noise.
+    pub fn num_inputs(&self) -> usize {
+        self.num_primal
+    }
+
+    /// The total length of the tangents.
+    pub fn num_columns(&self) -> usize {
+        let tangents = self.each.inputs.len() - self.num_residuals();
+        let ports = self.each.inputs.iter().rev().take(tangents);
+        ports.map(Port::num_elements).sum()
+    }
+
+    /// The total length of the results.
+    pub fn num_rows(&self) -> usize {
+        self.each.outputs.iter().map(Port::num_elements).sum()
+    }
+
+    /// From primal inputs, draws and tangents to results: `once` and `each` as one program.
+    pub(crate) fn whole(&self) -> Program {
+        let mut operations = self.once.operations.clone();
+        operations.extend(self.each.operations.iter().cloned());
+        let mut inputs = self.once.inputs.clone();
+        inputs.extend_from_slice(&self.each.inputs[self.num_residuals()..]);
+        let mut constants = self.once.constants.clone();
+        constants.extend(self.each.constants.clone());
+        let outputs = self.each.outputs.clone();
+        let mut whole = Program::unchecked(operations, inputs, outputs, constants);
+        whole.remove_dead();
+        whole
+    }
+
+    pub(crate) fn num_residuals(&self) -> usize {
+        self.once.outputs.len() - self.num_values - self.ties.len()
+    }
+
+    /// The memory of the residuals and draws of a point, in bytes, in addition to its inputs.
+    pub(crate) fn residual_bytes(&self) -> usize {
+        let storage = Storage::of(&self.once.operations);
+        let residuals = &self.once.outputs[self.num_values..][..self.num_residuals()];
+        storage.total(residuals) as usize + self.draw_bytes()
+    }
+
+    /// The memory of the draws of a point, in bytes.
+    pub(crate) fn draw_bytes(&self) -> usize {
+        let draws = self.draws.outputs.iter();
+        draws
+            .map(|port| port.num_elements() * port.tensor.dtype.size())
+            .sum()
+    }
+}
+
+/// The tensors that the linear program needs and does not compute, except constants.
+fn external(linear: &Program, moving: &FxHashSet<TensorId>) -> Vec<Port> {
+    let mut found = FxHashSet::default();
+    let mut ports = Vec::new();
+    let reads = linear.operations.iter().flat_map(OperationIr::inputs);
+    let outputs = linear.outputs.iter().map(|port| &port.tensor);
+    for tensor in reads.chain(outputs) {
+        let is_known = moving.contains(&tensor.id) || linear.constants.contains_key(&tensor.id);
+        if !is_known && found.insert(tensor.id) {
+            let name = format!("residual {}", ports.len());
+            ports.push(Port {
+                name,
+                tensor: tensor.clone(),
+            });
+        }
+    }
+    ports
+}

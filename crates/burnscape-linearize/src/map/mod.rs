@@ -1,0 +1,13 @@
+//! Linear maps: programs that are linear in a tangent, split so that each product costs as little as possible.
+
+mod factors;
+mod flat_io;
+mod hessian;
+mod likelihood;
+mod linear_map;
+mod output_metric;
+mod outputs;
+
+pub use likelihood::Likelihood;
+pub use linear_map::LinearMap;
+pub use output_metric::{Noise, OutputMetric};

@@ -1,0 +1,179 @@
+//! Products with several tangents.
+
+use burn::tensor::Tensor;
+
+use super::engine::{engine, flat};
+use super::executable::Executable;
+use super::lanes::{self, num_threads};
+use super::linearized::Linearized;
+use super::point::{Checkpointing, Point, with_tangent};
+use crate::LinearizeError;
+use crate::batched::batched;
+
+/// How a block of tangents is multiplied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Batching {
+    /// All tangents in one run: the default on accelerators, which need large kernels.
+    Together,
+    /// One tangent at a time, with residuals computed once: the default on CPUs, where kernels are
+    /// as efficient for one tangent and its data stays in the caches. On Flex, several products run
+    /// concurrently on the threads of its kernels (Rayon's), as long as their intermediate results need less than
+    /// a gibibyte.
+    InTurn,
+}
+
+/// The kind of a block, for which a program is prepared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Block {
+    num_tangents: usize,
+    has_residuals: bool,
+}
+
+impl Linearized {
+    /// Sets how blocks are multiplied. The default depends on the device and is the faster choice.
+    #[must_use]
+    pub fn with_batching(mut self, batching: Batching) -> Self {
+        self.batching = batching;
+        self
+    }
+
+    /// The products with `k` tangents at once, from `[k, columns]` to `[k, rows]`, for a map with one
+    /// tangent and one result.
+    ///
+    /// Everything that does not depend on a tangent is computed once for all of them.
+    ///
+    /// # Errors
+    ///
+    /// [`LinearizeError::Mismatch`] if the number of columns does not match, [`LinearizeError::Execution`].
+    pub fn apply_block(
+        &mut self,
+        point: &Point,
+        tangents: Tensor<2>,
+    ) -> Result<Tensor<2>, LinearizeError> {
+        let [k, _] = tangents.dims();
+        if k == 0 {
+            return Ok(Tensor::zeros([0, self.map.num_rows()], &tangents.device()));
+        }
+        match self.batching {
+            Batching::Together => self.apply_together(point, tangents),
+            Batching::InTurn => self.apply_in_turn(point, &tangents),
+        }
+    }
+
+    fn apply_together(
+        &mut self,
+        point: &Point,
+        tangents: Tensor<2>,
+    ) -> Result<Tensor<2>, LinearizeError> {
+        let [k, columns] = tangents.dims();
+        let block = Block {
+            num_tangents: k,
+            has_residuals: point.is_stored(),
+        };
+        if !self.blocks.contains_key(&block) {
+            let single = if block.has_residuals {
+                self.map.each.clone()
+            } else {
+                self.map.whole()
+            };
+            let program = batched(&single, single.inputs.len() - 1, k, self.map.settings)?;
+            self.engine.constants(&program);
+            self.blocks.insert(block, Executable::new(&program));
+        }
+        let executable = &self.blocks[&block];
+        let tangents = tangents.reshape([k * columns]);
+        let inputs = with_tangent(executable, point.held(), &[tangents])?;
+        let results = self.engine.run(executable, &inputs)?;
+        let mut results = results.into_iter().map(flat);
+        let result = results.next().ok_or_else(|| LinearizeError::Internal {
+            message: "a map without a result".into(),
+        })?;
+        let rows = result.shape().num_elements() / k;
+        Ok(result.reshape([k, rows]))
+    }
+
+    fn apply_in_turn(
+        &mut self,
+        point: &Point,
+        tangents: &Tensor<2>,
+    ) -> Result<Tensor<2>, LinearizeError> {
+        let [k, columns] = tangents.dims();
+        let stored;
+        let point = if point.is_stored() || k == 1 {
+            point
+        } else {
+            let draws = point.draws.clone();
+            stored = self.evaluate(&point.inputs, draws, Checkpointing::Store)?;
+            &stored
+        };
+        let rows = (0..k).map(|index| {
+            let row = tangents.clone().slice([index..index + 1, 0..columns]);
+            (point, row.reshape([columns]))
+        });
+        let products = self.apply_each(&rows.collect::<Vec<_>>())?;
+        let rows = products.into_iter().map(|row| row.unsqueeze_dim::<2>(0));
+        let mut rows: Vec<_> = rows.collect();
+        // A single row need not be copied.
+        Ok(if rows.len() == 1 {
+            rows.remove(0)
+        } else {
+            Tensor::cat(rows, 0)
+        })
+    }
+
+    /// The products with one tangent each at several points, for a map with one tangent and one result.
+    ///
+    /// On Flex, products at points with stored residuals run concurrently. The results are those of
+    /// [`apply`](Self::apply).
+    ///
+    /// # Errors
+    ///
+    /// As [`apply`](Self::apply).
+    pub fn apply_each(
+        &mut self,
+        pairs: &[(&Point, Tensor<1>)],
+    ) -> Result<Vec<Tensor<1>>, LinearizeError> {
+        let mut products = Vec::with_capacity(pairs.len());
+        let mut left = pairs;
+        while let [(point, tangent), others @ ..] = left {
+            let lanes = left.len().min(self.num_lanes());
+            // The duration of a product is known after the first.
+            let is_worth = lanes > 1 && self.each.pace.is_worth(left.len());
+            if is_worth && left.iter().all(|(point, _)| point.is_stored()) {
+                products.extend(self.apply_concurrently(left, lanes)?);
+                break;
+            }
+            products.extend(self.apply(point, std::slice::from_ref(tangent))?);
+            left = others;
+        }
+        Ok(products)
+    }
+
+    /// How many products [`apply_each`](Self::apply_each) runs concurrently if they take long enough: on
+    /// Flex one per Rayon thread, as long as they need less than a gibibyte together; elsewhere one.
+    pub fn num_lanes(&self) -> usize {
+        if self.engine.has_pool() {
+            num_threads().min(self.max_lanes)
+        } else {
+            1
+        }
+    }
+
+    fn apply_concurrently(
+        &mut self,
+        pairs: &[(&Point, Tensor<1>)],
+        lanes: usize,
+    ) -> Result<Vec<Tensor<1>>, LinearizeError> {
+        while self.lanes.len() < lanes {
+            let mut engine = engine(&self.device)?;
+            engine.constants(&self.map.each);
+            self.lanes.push(engine);
+        }
+        let inputs = pairs.iter().map(|(point, tangent)| {
+            with_tangent(&self.each, point.held(), std::slice::from_ref(tangent))
+        });
+        let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
+        let outputs = lanes::run(&mut self.lanes[..lanes], &self.each, &inputs)?;
+        Ok(outputs.into_iter().flatten().map(flat).collect())
+    }
+}

@@ -1,0 +1,207 @@
+use std::collections::HashMap;
+
+use burn::backend::DispatchTensor;
+use burn::tensor::{Device, Tensor};
+
+use super::blocks::{Batching, Block};
+use super::engine::{Engine, engine, flat};
+use super::executable::Executable;
+use super::point::{Checkpointing, Draw, Point, with_tangent};
+use super::{ties, upstream};
+use crate::LinearizeError;
+use crate::map::LinearMap;
+
+/// A [`LinearMap`] on a device. It evaluates [points](Point), and multiplies tangents at them.
+///
+/// A single one serves all batches with the shapes of the trace.
+pub struct Linearized {
+    pub(super) engine: Box<dyn Engine>,
+    pub(super) device: Device,
+    /// Engines for concurrent products, created on demand.
+    pub(super) lanes: Vec<Box<dyn Engine>>,
+    pub(super) max_lanes: usize,
+    pub(super) map: LinearMap,
+    draws: Executable,
+    once: Executable,
+    pub(super) each: Executable,
+    /// Products with recomputed residuals; prepared on demand.
+    whole: Option<Executable>,
+    pub(super) batching: Batching,
+    /// Products with blocks of tangents; prepared on demand.
+    pub(super) blocks: HashMap<Block, Executable>,
+}
+
+/// The maximum memory of concurrent products, in bytes.
+const LANE_BYTES: u64 = 1 << 30;
+
+impl std::fmt::Debug for Linearized {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Linearized")
+            .field("num_columns", &self.map.num_columns())
+            .field("num_rows", &self.map.num_rows())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Linearized {
+    /// Prepares `map` for `device`.
+    ///
+    /// # Errors
+    ///
+    /// [`LinearizeError::UnsupportedDevice`], and [`LinearizeError::Upstream`] if the map contains a gradient
+    /// that Burn computes incorrectly on this device.
+    pub fn new(map: &LinearMap, device: &Device) -> Result<Self, LinearizeError> {
+        let mut engine = engine(device)?;
+        for program in [&map.draws, &map.once, &map.each] {
+            upstream::check(program, engine.is_accelerator())?;
+            engine.constants(program);
+        }
+        let batching = if engine.is_accelerator() {
+            Batching::Together
+        } else {
+            Batching::InTurn
+        };
+        Ok(Self {
+            engine,
+            device: device.clone(),
+            lanes: Vec::new(),
+            max_lanes: (LANE_BYTES / map.each.peak_bytes().max(1)).max(1) as usize,
+            batching,
+            draws: Executable::new(&map.draws),
+            once: Executable::new(&map.once),
+            each: Executable::new(&map.each),
+            whole: None,
+            map: map.clone(),
+            blocks: HashMap::new(),
+        })
+    }
+
+    /// The map.
+    pub fn map(&self) -> &LinearMap {
+        &self.map
+    }
+
+    /// The memory of a point with [stored](Checkpointing::Store) residuals, in bytes, in addition to its
+    /// inputs.
+    pub fn residual_bytes(&self) -> usize {
+        self.map.residual_bytes()
+    }
+
+    /// The memory of the random draws of a point, in bytes.
+    pub fn draw_bytes(&self) -> usize {
+        self.map.draw_bytes()
+    }
+
+    /// Evaluates the map at a point, and prepares products there.
+    ///
+    /// `inputs` are values for the inputs of the trace, in the same order. Random draws advance the
+    /// device's generator.
+    ///
+    /// # Errors
+    ///
+    /// [`LinearizeError::Mismatch`], [`LinearizeError::Execution`], and [`LinearizeError::Tie`] if the program
+    /// compares values for equality that are equal at this point.
+    pub fn point(
+        &mut self,
+        inputs: &[DispatchTensor],
+        checkpointing: Checkpointing,
+    ) -> Result<Point, LinearizeError> {
+        let values = self.engine.run(&self.draws, &[])?;
+        let ports = self.map.draws.outputs.iter().zip(values);
+        let draws = ports.map(|(port, value)| Draw {
+            id: port.tensor.id,
+            value,
+        });
+        self.evaluate(inputs, draws.collect(), checkpointing)
+    }
+
+    /// As [`point`](Self::point), with the random draws of another point, so that both belong to one
+    /// function. The other point must be of this map or of a map of the same trace.
+    ///
+    /// # Errors
+    ///
+    /// As [`point`](Self::point), and [`LinearizeError::Mismatch`] for a point of another trace.
+    pub fn point_with_draws_of(
+        &mut self,
+        other: &Point,
+        inputs: &[DispatchTensor],
+        checkpointing: Checkpointing,
+    ) -> Result<Point, LinearizeError> {
+        let draws = self.map.draws.outputs.iter().map(|port| {
+            let mut draws = other.draws.iter();
+            let draw = draws.find(|draw| draw.id == port.tensor.id).cloned();
+            draw.ok_or_else(|| LinearizeError::Mismatch {
+                what: "the random draws".into(),
+                expected: "those of a point of the same trace".into(),
+                found: "those of another trace".into(),
+            })
+        });
+        let draws = draws.collect::<Result<_, _>>()?;
+        self.evaluate(inputs, draws, checkpointing)
+    }
+
+    pub(super) fn evaluate(
+        &mut self,
+        inputs: &[DispatchTensor],
+        draws: Vec<Draw>,
+        checkpointing: Checkpointing,
+    ) -> Result<Point, LinearizeError> {
+        let map = &self.map;
+        if inputs.len() != map.num_primal {
+            return Err(LinearizeError::Mismatch {
+                what: "the number of inputs".into(),
+                expected: map.num_primal.to_string(),
+                found: inputs.len().to_string(),
+            });
+        }
+        let drawn = draws.iter().map(|draw| &draw.value);
+        let given: Vec<DispatchTensor> = inputs.iter().chain(drawn).cloned().collect();
+        let num_kept = map.num_values + map.num_residuals();
+        let mut values = self.engine.run(&self.once, &given)?;
+        let counts = values.split_off(num_kept);
+        ties::check(&map.ties, counts, &map.once.inputs, &given, |nearby| {
+            let mut values = self.engine.run(&self.once, nearby)?;
+            Ok(values.split_off(num_kept))
+        })?;
+        let residuals = values.split_off(map.num_values);
+        let values = values.into_iter().map(flat).collect();
+        Ok(match checkpointing {
+            Checkpointing::Store => Point {
+                values,
+                inputs: Vec::new(),
+                draws,
+                residuals: Some(residuals),
+            },
+            Checkpointing::Recompute => Point {
+                values,
+                inputs: inputs.to_vec(),
+                draws,
+                residuals: None,
+            },
+        })
+    }
+
+    /// The product of the map at `point` with a tangent, both in flat parts.
+    ///
+    /// # Errors
+    ///
+    /// [`LinearizeError::Mismatch`] if the parts of the tangent do not match,
+    /// [`LinearizeError::Execution`].
+    pub fn apply(
+        &mut self,
+        point: &Point,
+        tangent: &[Tensor<1>],
+    ) -> Result<Vec<Tensor<1>>, LinearizeError> {
+        let executable = if point.is_stored() {
+            &self.each
+        } else {
+            let map = &self.map;
+            &*self
+                .whole
+                .get_or_insert_with(|| Executable::new(&map.whole()))
+        };
+        let inputs = with_tangent(executable, point.held(), tangent)?;
+        let results = self.engine.run(executable, &inputs)?;
+        Ok(results.into_iter().map(flat).collect())
+    }
+}

@@ -1,0 +1,18 @@
+//! Running programs and linear maps on a device.
+
+mod blocks;
+mod engine;
+mod executable;
+mod gradient;
+mod lanes;
+mod linearized;
+mod non_finite;
+mod once;
+mod point;
+mod ties;
+mod upstream;
+
+pub use blocks::Batching;
+pub use gradient::LinearizedGradient;
+pub use linearized::Linearized;
+pub use point::{Checkpointing, Point};

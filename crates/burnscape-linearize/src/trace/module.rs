@@ -1,0 +1,141 @@
+//! The module on the recording device: the only place in this crate that visits or maps modules.
+
+use std::collections::{HashMap, HashSet};
+
+use burn::backend::AutodiffBackend;
+use burn::backend::ops::FloatTensorOps;
+use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::tensor::{Bool, Device, Int, Tensor};
+
+use super::inputs::{Inputs, Leaf, ParamLeaf};
+use crate::record::{AC, C, Symbol};
+
+impl Inputs<'_> {
+    /// A copy of the module with trained parameters as autodiff leaves and all other tensors as plain
+    /// placeholders. The original is not written to, shared running statistics included.
+    pub(super) fn module<M: Module>(&mut self, module: &M, device: &Device) -> M {
+        let mut state = TrainingState::default();
+        module.visit(&mut state);
+        self.is_training = state.flags.values().any(|is_enabled| *is_enabled);
+        // Off autodiff and unshared; `Leaves` restores the training flags.
+        let module = module.valid().map(&mut Placeholders {
+            inputs: self,
+            path: Vec::new(),
+            known: HashMap::new(),
+        });
+        // Mappers do not reach fields of type `Tensor`, but `to_device` does: they become constants.
+        let module = module.to_device(device);
+        module.map(&mut Leaves {
+            inputs: self,
+            state,
+        })
+    }
+}
+
+/// The state of a module that `valid` discards.
+#[derive(Default)]
+struct TrainingState {
+    trained: HashSet<ParamId>,
+    flags: HashMap<ParamId, bool>,
+}
+
+impl ModuleVisitor for TrainingState {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if param.val().is_require_grad() {
+            self.trained.insert(param.id);
+        }
+    }
+
+    fn visit_flag(&mut self, flag: &Param<Flag>) {
+        self.flags.insert(flag.id, flag.val().is_enabled());
+    }
+}
+
+/// Replaces every parameter and buffer by a placeholder.
+struct Placeholders<'a, 'b> {
+    inputs: &'a mut Inputs<'b>,
+    path: Vec<String>,
+    /// A shared parameter has a single placeholder.
+    known: HashMap<ParamId, Symbol>,
+}
+
+impl ModuleMapper for Placeholders<'_, '_> {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_string());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let (id, value, mapper) = param.consume();
+        let symbol = self.known.get(&id).cloned();
+        let symbol = symbol.unwrap_or_else(|| {
+            let symbol = self.inputs.float_symbol(self.path.join("."), value);
+            self.known.insert(id, symbol.clone());
+            symbol
+        });
+        Param::from_mapped_value(id, Tensor::from_primitive::<C>(symbol), mapper)
+    }
+
+    fn map_int<const D: usize>(&mut self, param: Param<Tensor<D, Int>>) -> Param<Tensor<D, Int>> {
+        let (id, value, mapper) = param.consume();
+        let symbol = self.inputs.int_symbol(self.path.join("."), value);
+        Param::from_mapped_value(id, Tensor::from_primitive::<C>(symbol), mapper)
+    }
+
+    fn map_bool<const D: usize>(
+        &mut self,
+        param: Param<Tensor<D, Bool>>,
+    ) -> Param<Tensor<D, Bool>> {
+        let (id, value, mapper) = param.consume();
+        let symbol = self.inputs.bool_symbol(self.path.join("."), value);
+        Param::from_mapped_value(id, Tensor::from_primitive::<C>(symbol), mapper)
+    }
+}
+
+/// Puts trained parameters on autodiff. Buffers stay off it, because batch norm calls `to_device` on them,
+/// which Burn refuses to record for tensors on autodiff.
+struct Leaves<'a, 'b> {
+    inputs: &'a mut Inputs<'b>,
+    state: TrainingState,
+}
+
+impl Leaves<'_, '_> {
+    /// The leaf of a placeholder. All occurrences of a parameter share one, so that their gradients add up.
+    fn leaf(&mut self, id: ParamId, symbol: Symbol) -> Leaf {
+        let mut leaves = self.inputs.leaves.iter();
+        if let Some(known) = leaves.find(|known| known.id == id) {
+            return known.leaf.clone();
+        }
+        let mut ports = self.inputs.ports.iter();
+        let input = ports.position(|port| port.tensor.id == symbol.id());
+        let leaf = <AC as FloatTensorOps<AC>>::float_set_require_grad(AC::from_inner(symbol), true);
+        if let Some(input) = input {
+            let leaf = leaf.clone();
+            self.inputs.leaves.push(ParamLeaf { id, input, leaf });
+        }
+        leaf
+    }
+}
+
+impl ModuleMapper for Leaves<'_, '_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let (id, value, mapper) = param.consume();
+        if !self.state.trained.contains(&id) {
+            return Param::from_mapped_value(id, value, mapper);
+        }
+        let value = match value.clone().try_into_primitive::<C>() {
+            Ok(symbol) => Tensor::from_primitive::<AC>(self.leaf(id, symbol)),
+            Err(_) => value,
+        };
+        Param::from_mapped_value(id, value, mapper)
+    }
+
+    fn map_flag(&mut self, flag: Param<Flag>) -> Param<Flag> {
+        let value = self.state.flags.get(&flag.id).copied();
+        let value = value.unwrap_or_else(|| flag.val().is_enabled());
+        flag.with_value(value)
+    }
+}

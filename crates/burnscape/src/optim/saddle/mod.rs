@@ -1,0 +1,12 @@
+//! Ways out of saddles: noise where the gradient is small, and Newton's method with the absolute values of the
+//! curvatures.
+
+mod perturbed_gd;
+mod saddle_free_config;
+mod saddle_free_newton;
+mod saddle_free_report;
+
+pub use perturbed_gd::{PerturbedGd, PerturbedGdConfig, SecondOrderPoint};
+pub use saddle_free_config::SaddleFreeNewtonConfig;
+pub use saddle_free_newton::SaddleFreeNewton;
+pub use saddle_free_report::SaddleFreeReport;

@@ -1,0 +1,376 @@
+use burn::config::Config;
+use burn::module::Module;
+use burn::optim::ModuleOptimizer;
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
+use burn::tensor::{DType, Tensor, TensorData};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use rand_distr::{Distribution, StandardNormal};
+
+use crate::optim::error::check_range;
+use crate::optim::plain::{PlainPass, plain_pass};
+use crate::optim::{
+    ClosureStep, IntoEvaluation, OptimConfigError, OptimError, OptimRecord, SkipReason, StepReport,
+};
+use crate::space::{BufferSnapshot, LeafVector, ParamSpace, mix};
+
+/// Perturbed gradient descent: escapes saddles by adding noise where the gradient is small, and
+/// says when it has not found a way down (Jin et al. 2017, arXiv:1703.00887, Algorithm 2).
+///
+/// Where `|g| ≤ gradient_threshold` and no noise was added for `patience` steps, the weights are
+/// kept and moved by a uniform draw from the ball of radius `radius`. If the loss is not lower by
+/// `decrease` after `patience` more steps, the kept point is taken back: with high probability it
+/// is a second-order point (gradient small, no strongly negative curvature).
+#[derive(Config, Debug)]
+pub struct PerturbedGdConfig {
+    /// Radius of the noise.
+    pub radius: f64,
+    /// Gradient norm below which a point may be a saddle.
+    pub gradient_threshold: f64,
+    /// Decrease of the loss that counts as an escape.
+    pub decrease: f64,
+    /// Steps that an escape may take.
+    #[config(default = 50)]
+    pub patience: usize,
+    /// Curvature that is not strongly negative. With one, a point whose certificate finds an eigenvalue
+    /// below its negative is not taken back: the search goes on from where the noise has led. Without one,
+    /// the certificate is reported and decides nothing.
+    #[config(default = "None")]
+    pub curvature_threshold: Option<f64>,
+    /// Seed of the noise.
+    #[config(default = 0)]
+    pub seed: u64,
+}
+
+impl PerturbedGdConfig {
+    /// Builds the optimizer around a base.
+    ///
+    /// # Errors
+    ///
+    /// [`OptimConfigError::OutOfRange`].
+    pub fn init(&self, base: ModuleOptimizer) -> Result<PerturbedGd, OptimConfigError> {
+        check_range("radius", self.radius, "a finite number > 0", |r| r > 0.0)?;
+        check_range(
+            "gradient_threshold",
+            self.gradient_threshold,
+            "a finite number > 0",
+            |g| g > 0.0,
+        )?;
+        check_range("decrease", self.decrease, "a finite number > 0", |f| {
+            f > 0.0
+        })?;
+        if let Some(threshold) = self.curvature_threshold {
+            check_range(
+                "curvature_threshold",
+                threshold,
+                "a finite number ≥ 0",
+                |c| c >= 0.0,
+            )?;
+        }
+        check_range("patience", self.patience as f64, "at least 1", |n| n >= 1.0)?;
+        Ok(PerturbedGd {
+            config: self.clone(),
+            base,
+            step: 0,
+            trial: None,
+            certified: None,
+        })
+    }
+}
+
+/// Perturbed gradient descent around a Burn optimizer. Built by [`PerturbedGdConfig::init`].
+///
+/// # Cost
+///
+/// One gradient a step, two in a step that adds noise; one copy of the parameters while an escape
+/// is being tried.
+#[derive(Clone)]
+pub struct PerturbedGd {
+    config: PerturbedGdConfig,
+    base: ModuleOptimizer,
+    step: usize,
+    trial: Option<Trial>,
+    certified: Option<SecondOrderPoint>,
+}
+
+/// An escape that is being tried.
+#[derive(Debug, Clone)]
+struct Trial {
+    /// The step at which the noise was added.
+    since: usize,
+    weights: LeafVector,
+    /// The running statistics there; none after a resume, for the model's own record has the last
+    /// ones only.
+    statistics: Option<BufferSnapshot>,
+    loss: f64,
+    gradient_norm: f64,
+}
+
+/// Where perturbed gradient descent ended.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct SecondOrderPoint {
+    /// The loss there.
+    pub loss: f64,
+    /// The gradient norm there.
+    pub gradient_norm: f64,
+    /// The smallest eigenvalue of the Hessian, if the certificate computed it. The search has ended
+    /// whatever it is: where it is clearly negative the point is a saddle that the noise did not leave in
+    /// `patience` steps.
+    pub lambda_min: Option<f64>,
+    /// The step at which the point was taken back.
+    pub step: usize,
+}
+
+impl std::fmt::Debug for PerturbedGd {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PerturbedGd")
+            .field("config", &self.config)
+            .field("step", &self.step)
+            .field("certified", &self.certified)
+            .finish_non_exhaustive()
+    }
+}
+
+impl PerturbedGd {
+    /// The point at which the search ended, once it has. Later steps leave the model there.
+    pub fn certified(&self) -> Option<&SecondOrderPoint> {
+        self.certified.as_ref()
+    }
+
+    /// One step. When the search ends, `certificate` is called on the model at the point that is
+    /// returned, and gives its smallest Hessian eigenvalue: that of
+    /// [`LambdaMinConfig`](crate::optim::LambdaMinConfig).
+    ///
+    /// # Errors
+    ///
+    /// As [`ClosureStep::closure_step`], and [`OptimError::NeedsLoss`] if the closure returns
+    /// gradients alone: an escape is told by the loss. What the certificate fails with:
+    /// [`OptimError::Certificate`] for a failure of another kind, and for a number that is not finite. No
+    /// point is certified then; the model is as before, and the next step asks again.
+    pub fn step_with_certificate<M, F, R, C>(
+        &mut self,
+        lr: impl Into<ModuleLearningRate>,
+        model: &mut M,
+        closure: F,
+        certificate: C,
+    ) -> Result<StepReport, OptimError>
+    where
+        M: Module,
+        F: FnMut(&M) -> R,
+        R: IntoEvaluation,
+        C: FnOnce(&M) -> Result<f64, OptimError>,
+    {
+        self.step(lr, model, closure, |model| {
+            let lambda_min = certificate(model)?;
+            match lambda_min.is_finite() {
+                true => Ok(Some(lambda_min)),
+                false => Err(OptimError::Certificate {
+                    message: format!("it gave {lambda_min}"),
+                }),
+            }
+        })
+    }
+
+    fn step<M, F, R>(
+        &mut self,
+        lr: impl Into<ModuleLearningRate>,
+        model: &mut M,
+        mut closure: F,
+        certificate: impl FnOnce(&M) -> Result<Option<f64>, OptimError>,
+    ) -> Result<StepReport, OptimError>
+    where
+        M: Module,
+        F: FnMut(&M) -> R,
+        R: IntoEvaluation,
+    {
+        if self.certified.is_some() {
+            return Ok(StepReport::skipped(SkipReason::Certified));
+        }
+        let lr = lr.into();
+        let before = BufferSnapshot::of(model);
+        let PlainPass {
+            gradient,
+            mut report,
+        } = plain_pass(&lr, model, &mut closure)?;
+        let Some(mut gradient) = gradient else {
+            self.step += 1;
+            return Ok(report);
+        };
+        let Some(loss) = report.loss else {
+            *model = before.restore(model.clone());
+            return Err(OptimError::NeedsLoss {
+                feature: "perturbed gradient descent",
+            });
+        };
+        let is_over = |trial: &mut Trial| self.step - trial.since >= self.config.patience;
+        if let Some(trial) = self.trial.take_if(is_over)
+            && loss - trial.loss > -self.config.decrease
+        {
+            let kept = trial.weights.apply_to(model)?;
+            let kept = match &trial.statistics {
+                Some(statistics) => statistics.restore(kept),
+                None => kept,
+            };
+            let lambda_min = match certificate(&kept) {
+                Ok(lambda_min) => lambda_min,
+                Err(error) => {
+                    self.trial = Some(trial);
+                    *model = before.restore(model.clone());
+                    return Err(error);
+                }
+            };
+            let threshold = self.config.curvature_threshold;
+            let is_saddle = threshold
+                .zip(lambda_min)
+                .is_some_and(|(threshold, lambda)| lambda < -threshold);
+            if !is_saddle {
+                *model = kept;
+                self.certified = Some(SecondOrderPoint {
+                    loss: trial.loss,
+                    gradient_norm: trial.gradient_norm,
+                    lambda_min,
+                    step: self.step,
+                });
+                report.skipped = Some(SkipReason::Certified);
+                return Ok(report);
+            }
+        }
+        if report.gradient_norm <= self.config.gradient_threshold && self.trial.is_none() {
+            let space = gradient.space().clone();
+            let trial = Trial {
+                since: self.step,
+                weights: LeafVector::from_module(&space, model)?,
+                statistics: Some(before.clone()),
+                loss,
+                gradient_norm: report.gradient_norm,
+            };
+            // The trial counts only once the noise is in.
+            let noisy = self.add_noise(&space, model).and_then(|mut noisy| {
+                let pass = plain_pass(&lr, &mut noisy, &mut closure)?;
+                Ok((noisy, pass))
+            });
+            let (noisy, pass) = match noisy {
+                Ok(noisy) => noisy,
+                Err(error) => {
+                    *model = before.restore(model.clone());
+                    return Err(error);
+                }
+            };
+            report.gradients += 1;
+            report.perturbed_loss = pass.report.loss;
+            let Some(noisy_gradient) = pass.gradient else {
+                report.skipped = Some(SkipReason::NonFinitePerturbed);
+                self.step += 1;
+                return Ok(report);
+            };
+            *model = noisy;
+            gradient = noisy_gradient;
+            self.trial = Some(trial);
+        }
+        self.step += 1;
+        *model = self.base.step(lr, model.clone(), gradient.into_gradients());
+        Ok(report)
+    }
+
+    /// The model moved by a uniform draw from the ball: a normal direction, and `U^(1/n)` of the
+    /// radius.
+    fn add_noise<M: Module>(&self, space: &ParamSpace, model: &M) -> Result<M, OptimError> {
+        let mut rng = StdRng::seed_from_u64(mix(self.config.seed, self.step as u64));
+        let noise = LeafVector::zeros(space).map_all(|leaf, _| {
+            let normal: Vec<f64> = (0..leaf.len())
+                .map(|_| StandardNormal.sample(&mut rng))
+                .collect();
+            let data = TensorData::new(normal, [leaf.len()]);
+            // Half precision would round the direction before it is scaled.
+            let dtype = if leaf.dtype() == DType::F64 {
+                DType::F64
+            } else {
+                DType::F32
+            };
+            Some(Tensor::from_data(data, (space.device(), dtype)))
+        });
+        let share = rng.random::<f64>().powf(1.0 / space.len() as f64);
+        Ok(noise.displace(model, self.config.radius * share / noise.norm()?)?)
+    }
+
+    /// The state of this optimizer and of its base, for the parameters of `model`.
+    ///
+    /// # Errors
+    ///
+    /// [`OptimError::Record`], [`OptimError::Space`].
+    pub fn to_record<M: Module>(&self, model: &M) -> Result<OptimRecord, OptimError> {
+        let mut record = OptimRecord::new(KIND, model)?.with_counter("step", self.step as f64);
+        if let Some(trial) = &self.trial {
+            record = record
+                .with_counter("trial.since", trial.since as f64)
+                .with_counter("trial.loss", trial.loss)
+                .with_counter("trial.gradient_norm", trial.gradient_norm)
+                .with_vector("trial.weights", Some(&trial.weights))?;
+        }
+        if let Some(point) = &self.certified {
+            record = record
+                .with_counter("certified.loss", point.loss)
+                .with_counter("certified.gradient_norm", point.gradient_norm)
+                .with_counter("certified.step", point.step as f64);
+            if let Some(lambda_min) = point.lambda_min {
+                record = record.with_counter("certified.lambda_min", lambda_min);
+            }
+        }
+        record.with_base(&self.base)
+    }
+
+    /// Restores a saved state.
+    ///
+    /// # Errors
+    ///
+    /// [`OptimError::OtherModel`], [`OptimError::Record`].
+    pub fn load_record<M: Module>(
+        mut self,
+        record: OptimRecord,
+        model: &M,
+    ) -> Result<Self, OptimError> {
+        let space = record.check(KIND, model)?;
+        let counter = |name| record.required(name);
+        self.step = counter("step")? as usize;
+        self.trial = match record.vector("trial.weights", &space) {
+            Some(weights) => Some(Trial {
+                since: counter("trial.since")? as usize,
+                weights,
+                statistics: None,
+                loss: counter("trial.loss")?,
+                gradient_norm: counter("trial.gradient_norm")?,
+            }),
+            None => None,
+        };
+        self.certified = match record.counter("certified.loss") {
+            Some(loss) => Some(SecondOrderPoint {
+                loss,
+                gradient_norm: counter("certified.gradient_norm")?,
+                lambda_min: record.counter("certified.lambda_min"),
+                step: counter("certified.step")? as usize,
+            }),
+            None => None,
+        };
+        self.base = record.load_base(self.base, &space)?;
+        Ok(self)
+    }
+}
+
+const KIND: &str = "perturbed_gd";
+
+impl ClosureStep for PerturbedGd {
+    fn closure_step<M, F, R>(
+        &mut self,
+        lr: impl Into<ModuleLearningRate>,
+        model: &mut M,
+        closure: F,
+    ) -> Result<StepReport, OptimError>
+    where
+        M: Module,
+        F: FnMut(&M) -> R,
+        R: IntoEvaluation,
+    {
+        self.step(lr, model, closure, |_| Ok(None))
+    }
+}

@@ -1,0 +1,133 @@
+//! The step in two halves, for loops that take their gradients themselves.
+
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
+
+use super::Sam;
+use super::ascent::Perturbation;
+use super::machine::First;
+use super::needs::Door;
+use super::step::SamStep;
+use crate::optim::evaluation::{Evaluation, LossValue};
+use crate::optim::{OptimError, StepReport};
+use crate::space::{LeafVector, ParamSpace};
+
+/// A model between ascent and descent: displaced, with its original weights held aside.
+///
+/// Take the second gradient at [`module`](Self::module) and give both to
+/// [`Sam::descend`](super::Sam::descend). The original weights are held, not recomputed, so they
+/// come back bit for bit. The displaced copy has running statistics of its own: the second pass
+/// leaves the model's as the first pass left them.
+#[must_use = "the model was moved into this; without `Sam::descend` (or `into_original`) it is lost"]
+pub struct Ascended<M> {
+    original: M,
+    displaced: Option<M>,
+    space: ParamSpace,
+    step: SamStep,
+    lr: ModuleLearningRate,
+}
+
+impl<M: Module> Ascended<M> {
+    /// The model at `w + e`; at `w` if this step does not ascend.
+    pub fn module(&self) -> &M {
+        self.displaced.as_ref().unwrap_or(&self.original)
+    }
+
+    /// Whether [`Sam::descend`](super::Sam::descend) needs a gradient at
+    /// [`module`](Self::module). Not between LookSAM's ascents, outside the active steps, or when the
+    /// first gradient was not finite.
+    pub fn wants_gradient(&self) -> bool {
+        self.displaced.is_some()
+    }
+
+    /// The model as it was, abandoning the step.
+    pub fn into_original(self) -> M {
+        self.original
+    }
+}
+
+impl Sam {
+    /// The ascent: moves the model to `w + e`, given the gradients at `w`.
+    ///
+    /// # Errors
+    ///
+    /// [`OptimError::NeedsBatch`] and [`OptimError::NeedsClosure`] for variants that evaluate more
+    /// than the two gradients, and what parameter space refuses. The model is dropped with an
+    /// error; pass a clone (it shares the tensors) to keep it.
+    pub fn ascend<M: Module>(
+        &self,
+        lr: impl Into<ModuleLearningRate>,
+        model: M,
+        gradients: &GradientsParams,
+    ) -> Result<Ascended<M>, OptimError> {
+        self.machine.config.admit(Door::Gradients)?;
+        let lr = lr.into();
+        let space = self.machine.space(&model)?;
+        let mut step = self.machine.begin(&lr, &space, 1)?;
+        let first = First {
+            weight: 1.0,
+            gradient: LeafVector::from_gradients(&space, gradients)?,
+            loss: LossValue::Unknown,
+            examples: None,
+        };
+        let displaced = match self.machine.perturb(&mut step, first, &model, None)? {
+            Some(Perturbation::Displacement { vector, scale }) => {
+                Some(vector.displace(&model, scale)?)
+            }
+            Some(Perturbation::Evaluated(_)) => {
+                let feature = self.machine.parts.ascent.name();
+                return Err(OptimError::NeedsClosure { feature });
+            }
+            None => None,
+        };
+        Ok(Ascended {
+            original: model,
+            displaced,
+            space,
+            step,
+            lr,
+        })
+    }
+
+    /// The descent: gives the original weights back, moved by the base optimizer along the
+    /// gradient that the descent makes of both.
+    ///
+    /// `gradients` are those at [`Ascended::module`]; `None` where
+    /// [`Ascended::wants_gradient`] is false.
+    ///
+    /// # Errors
+    ///
+    /// [`OptimError::MissingGradient`], and what parameter space refuses.
+    pub fn descend<M: Module>(
+        &mut self,
+        ascended: Ascended<M>,
+        gradients: impl Into<Option<GradientsParams>>,
+    ) -> Result<(M, StepReport), OptimError> {
+        let Ascended {
+            original,
+            displaced,
+            space,
+            mut step,
+            lr,
+        } = ascended;
+        let wants_gradient = displaced.is_some();
+        drop(displaced);
+        if wants_gradient {
+            let Some(gradients) = gradients.into() else {
+                return Err(OptimError::MissingGradient);
+            };
+            let evaluation = Evaluation {
+                loss: LossValue::Unknown,
+                gradients,
+            };
+            step.gradients += 1;
+            self.machine.second(&mut step, 1.0, &space, evaluation)?;
+        }
+        let (report, descent) = self.machine.finish(step)?;
+        if report.skipped.is_some() {
+            return Ok((original, report));
+        }
+        Ok((self.move_weights(&lr, original, &space, descent)?, report))
+    }
+}

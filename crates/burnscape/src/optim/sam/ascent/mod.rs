@@ -1,0 +1,106 @@
+//! The ascent: where the second gradient is taken. One file a variant.
+
+mod context;
+mod custom;
+mod one_step;
+mod projected;
+mod rule;
+mod trust_region;
+
+use burn::config::Config;
+
+pub use context::AscentContext;
+pub(super) use context::Nearby;
+pub use custom::CustomAscent;
+use one_step::OneStep;
+use projected::Projected;
+pub(super) use rule::AnyAscent;
+pub use rule::{AscentRule, Perturbation};
+use trust_region::TrustRegion;
+pub(super) use trust_region::{Ball, ModelMaximum, maximize_model};
+
+use super::part::Remembering;
+
+/// How the displacement is found.
+#[derive(Config, Debug, PartialEq)]
+pub enum Ascent {
+    /// One step of length `rho` along the [ascent direction](crate::optim::AscentDirection) (SAM).
+    OneStep,
+    /// Projected gradient ascent on `max L(w + v)` over `|v| ≤ rho`: `v ← Π(v + step_size · rho ·
+    /// ĝ(w + v))`, from SAM's `e` and from random points of the sphere; the best point found is
+    /// used. By Danskin's theorem the gradient there is that of the robust loss, so this descends
+    /// `F_rho(w) = max_{|v| ≤ rho} L(w + v)` itself (SA-GD, arXiv:2511.03548).
+    ///
+    /// Costs `restarts · steps` gradients besides the first. The larger the step, the nearer each
+    /// iterate is to the ball's best point for the last gradient; one and more converge to
+    /// maximizers on the sphere, smaller ones also to maximizers inside. Starts are compared by
+    /// their losses, so that several need a closure that returns one.
+    Projected {
+        /// Gradients for each start.
+        steps: usize,
+        /// Starts: the first from SAM's displacement, the others random.
+        restarts: usize,
+        /// Length of a step in units of `rho`.
+        step_size: f64,
+        /// Seed of the random starts.
+        seed: u64,
+    },
+    /// The exact maximizer of the loss's quadratic model, `max gᵀv + ½ vᵀHv` over `|v| ≤ rho` with the
+    /// Hessian `H` of the batch's loss: by Lanczos, global, the hard case (a gradient that does not see
+    /// the direction of largest curvature, where SAM does not either) included; see
+    /// [`TrustRegionConfig`](crate::krylov::TrustRegionConfig). The gradient that is handed on is that
+    /// of the loss itself at `w + v`, so that for a quadratic loss this descends `F_rho(w) = max_{|v| ≤
+    /// rho} L(w + v)` exactly; elsewhere the model's error, of third order in `rho`, remains. In the hard
+    /// case the loss is evaluated at both maximizers and the higher one used.
+    ///
+    /// Needs [`step_on`](crate::optim::Sam::step_on), for the loss is traced; the Hessian is that of the mode
+    /// that the model is in. Costs a trace, a gradient and some Hessian-vector products a step (and for
+    /// each group of m-sharpness), which the report tells, besides the two gradients (three in
+    /// the hard case); and a vector for each product.
+    TrustRegion {
+        /// Vectors that a Krylov space may have. If they are not enough, the report says that the
+        /// maximization has not converged, and the best point of that space is used.
+        max_basis: usize,
+        /// What the residual `|(μI − H) v − g|` is to be at most, relative to `|g| + |H| |v|`.
+        tolerance: f64,
+        /// Seed of the random vector from which directions that the gradient does not see are found.
+        seed: u64,
+    },
+    /// An ascent of another crate: see [`Ascent::custom`].
+    Custom(CustomAscent),
+}
+
+impl Ascent {
+    /// An ascent that is defined anywhere. [`AscentRule`] has an example.
+    pub fn custom(rule: impl AscentRule) -> Self {
+        Self::Custom(CustomAscent::new(rule))
+    }
+
+    /// The implementation, without a past.
+    pub(super) fn part(&self) -> Box<dyn AnyAscent> {
+        match *self {
+            Self::OneStep => Box::new(Remembering::new(OneStep)),
+            Self::Projected {
+                steps,
+                restarts,
+                step_size,
+                seed,
+            } => Box::new(Remembering::new(Projected {
+                steps,
+                restarts,
+                step_size,
+                seed,
+            })),
+            Self::TrustRegion {
+                max_basis,
+                tolerance,
+                seed,
+            } => Box::new(Remembering::new(TrustRegion {
+                max_basis,
+                tolerance,
+                seed,
+            })),
+            Self::Custom(ref ascent) => ascent.part(),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+use super::{AscentContext, AscentRule, Perturbation};
+use crate::optim::error::check_range;
+use crate::optim::evaluation::{Evaluation, LossValue};
+use crate::optim::sam::SamPart;
+use crate::optim::{Need, OptimConfigError, OptimError};
+use crate::space::{LeafVector, ParamVector, Wide, mix};
+
+/// [`Ascent::Projected`](super::Ascent::Projected).
+#[derive(Debug, Clone)]
+pub(super) struct Projected {
+    pub(super) steps: usize,
+    pub(super) restarts: usize,
+    pub(super) step_size: f64,
+    pub(super) seed: u64,
+}
+
+impl SamPart for Projected {
+    type Memory = ();
+
+    fn name(&self) -> &'static str {
+        "projected ascent"
+    }
+
+    fn needs(&self) -> &'static [Need] {
+        // Several starts are compared, and drawn anew in every step.
+        if self.restarts > 1 {
+            &[Need::Evaluations, Need::Losses, Need::Memory]
+        } else {
+            &[Need::Evaluations]
+        }
+    }
+
+    fn validate(&self) -> Result<(), OptimConfigError> {
+        check_range("steps", self.steps as f64, "at least 1", |n| n >= 1.0)?;
+        check_range("restarts", self.restarts as f64, "at least 1", |n| n >= 1.0)?;
+        check_range("step_size", self.step_size, "a finite number > 0", |size| {
+            size > 0.0
+        })
+    }
+}
+
+impl AscentRule for Projected {
+    /// The best point of `max L(w + v)` over `|v| ≤ rho` that projected gradient ascent finds.
+    ///
+    /// Without losses points cannot be compared: one start then ends at its last point, several are
+    /// refused. A point whose loss or gradient is not finite ends the search: it is what the maximum
+    /// looks like.
+    fn ascend(&self, _: &(), context: &mut AscentContext<'_>) -> Result<Perturbation, OptimError> {
+        let rho = context.rho();
+        let seed = context.seed(self.seed);
+        let space = context.gradient().space().clone();
+        let mut start = Some(context.ascent_step());
+        let mut best: Option<(Option<f64>, Evaluation)> = None;
+        for restart in 0..self.restarts {
+            let mut displacement = match start.take() {
+                Some(start) => start,
+                None => {
+                    let direction = ParamVector::sphere(&space, mix(seed, restart as u64))?;
+                    direction.to_leaves().scale(rho)
+                }
+            };
+            for step in 0..self.steps {
+                let Evaluation { loss, gradients } = context.evaluate(&displacement)?;
+                let gradient = LeafVector::from_gradients(&space, &gradients)?;
+                let (scalars, known) = loss.split();
+                // All that the next point's norm needs comes with the loss.
+                let pairs = [
+                    (&gradient, &gradient),
+                    (&displacement, &gradient),
+                    (&displacement, &displacement),
+                ];
+                let (dots, values) = LeafVector::wide_dots(&pairs, &scalars)?;
+                let value = known.or(values.first().copied());
+                if value.is_none() && self.restarts > 1 {
+                    return Err(OptimError::NeedsLoss {
+                        feature: "projected ascent with several starts",
+                    });
+                }
+                let found = || Evaluation {
+                    loss: value.map_or(LossValue::Unknown, LossValue::Number),
+                    gradients,
+                };
+                let square = dots[0];
+                if !value.is_none_or(f64::is_finite) || !square.is_finite() {
+                    return Ok(Perturbation::Evaluated(found()));
+                }
+                let is_better = match &best {
+                    None | Some((None, _)) => true,
+                    Some((highest, _)) => value > *highest,
+                };
+                if is_better {
+                    best = Some((value, found()));
+                }
+                if step + 1 == self.steps || !square.is_positive() {
+                    break;
+                }
+                let length = Wide::from(self.step_size * rho) / square.sqrt();
+                let step = gradient.scale_wide(length);
+                displacement = displacement.linear(1.0, 1.0, &step)?;
+                let mixed = length * dots[1];
+                let norm = (dots[2] + mixed + mixed + length * length * square).sqrt();
+                if norm.is_greater(Wide::from(rho)) {
+                    displacement = displacement.scale((Wide::from(rho) / norm).value());
+                }
+            }
+        }
+        match best {
+            Some((_, evaluation)) => Ok(Perturbation::Evaluated(evaluation)),
+            None => Err(OptimError::MissingGradient),
+        }
+    }
+
+    fn searches_ball(&self) -> bool {
+        true
+    }
+}

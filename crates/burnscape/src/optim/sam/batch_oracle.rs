@@ -1,0 +1,194 @@
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+use super::ascent::{Ball, ModelMaximum, maximize_model};
+use super::oracle::Oracle;
+use crate::loss::scalar::called;
+use crate::loss::{Batch, LossError, Objective, Reduction};
+use crate::optim::OptimError;
+use crate::optim::evaluation::{Evaluation, IntoEvaluation, LossValue};
+use crate::space::{LeafVector, ParamSpace, to_host};
+
+/// The oracle of a batch and an objective: it can split the batch, select from it, and take it
+/// example by example.
+pub(super) struct BatchOracle<'a, B, O> {
+    objective: &'a O,
+    parts: Vec<Part<B>>,
+    selection: Option<f64>,
+    space: ParamSpace,
+}
+
+struct Part<B> {
+    batch: B,
+    weight: f64,
+    /// The losses of the examples at the weights, for data selection.
+    losses: Vec<f64>,
+}
+
+impl<'a, B: Batch, O> BatchOracle<'a, B, O> {
+    pub(super) fn new<M>(
+        objective: &'a O,
+        batch: B,
+        group_size: Option<usize>,
+        selection: Option<f64>,
+        space: ParamSpace,
+    ) -> Result<Self, OptimError>
+    where
+        O: Objective<M, B>,
+    {
+        let examples = batch.num_examples()?.unwrap_or(1);
+        if examples == 0 {
+            return Err(LossError::EmptyBatch { batch: 0 }.into());
+        }
+        let batches = match group_size {
+            Some(size) if size < examples => {
+                let all: Vec<usize> = (0..examples).collect();
+                all.chunks(size)
+                    .map(|group| batch.select(group))
+                    .collect::<Result<Vec<_>, _>>()?
+            }
+            _ => vec![batch],
+        };
+        let weights = batches
+            .iter()
+            .map(Batch::weight)
+            .collect::<Result<Vec<_>, _>>()?;
+        let total: f64 = weights.iter().sum();
+        for (index, &weight) in weights.iter().enumerate() {
+            if !(weight > 0.0 && weight.is_finite()) {
+                return Err(LossError::BadWeight {
+                    batch: index,
+                    weight,
+                }
+                .into());
+            }
+        }
+        let parts = batches.into_iter().zip(weights).map(|(batch, weight)| {
+            let weight = match objective.reduction() {
+                Reduction::Mean => weight / total,
+                Reduction::Sum => 1.0,
+            };
+            Part {
+                batch,
+                weight,
+                losses: Vec::new(),
+            }
+        });
+        Ok(Self {
+            objective,
+            parts: parts.collect(),
+            selection,
+            space,
+        })
+    }
+
+    fn example_losses<M>(&self, part: usize, model: &M) -> Result<Tensor<1>, OptimError>
+    where
+        O: Objective<M, B>,
+    {
+        let batch = self.parts[part].batch.clone();
+        let losses = called(|| self.objective.example_losses(model, batch))?;
+        let losses = losses.ok_or(LossError::NotPerExample)?;
+        let expected = self.parts[part].batch.num_examples()?.unwrap_or(1);
+        let found = losses.shape().num_elements();
+        if found == expected {
+            Ok(losses)
+        } else {
+            Err(LossError::WrongExampleLosses { expected, found }.into())
+        }
+    }
+
+    fn reduce<M>(&self, losses: Tensor<1>) -> Tensor<1>
+    where
+        O: Objective<M, B>,
+    {
+        match self.objective.reduction() {
+            Reduction::Mean => losses.mean(),
+            Reduction::Sum => losses.sum(),
+        }
+    }
+}
+
+impl<M, B, O> Oracle<M> for BatchOracle<'_, B, O>
+where
+    M: Module,
+    B: Batch,
+    O: Objective<M, B>,
+{
+    fn num_parts(&self) -> usize {
+        self.parts.len()
+    }
+
+    fn weight(&self, part: usize) -> f64 {
+        self.parts[part].weight
+    }
+
+    fn first(&mut self, part: usize, model: &M) -> Result<Evaluation, OptimError> {
+        if self.selection.is_none() {
+            let batch = self.parts[part].batch.clone();
+            let loss = called(|| self.objective.loss(model, batch))?;
+            return Ok(loss.into_evaluation(model)?);
+        }
+        let losses = self.example_losses(part, model)?;
+        self.parts[part].losses = to_host(losses.clone().inner())?;
+        Ok(self.reduce::<M>(losses).into_evaluation(model)?)
+    }
+
+    fn displaced(&mut self, part: usize, model: &M) -> Result<Evaluation, OptimError> {
+        let Some(fraction) = self.selection else {
+            let batch = self.parts[part].batch.clone();
+            let loss = called(|| self.objective.loss(model, batch))?;
+            return Ok(loss.into_evaluation(model)?);
+        };
+        // The loss that is reported is that of all examples; the gradient is that of those whose
+        // loss rose most.
+        let losses = self.example_losses(part, model)?.inner();
+        let displaced = to_host(losses.clone().inner())?;
+        let before = &self.parts[part].losses;
+        let mut order: Vec<usize> = (0..displaced.len()).collect();
+        let rise = |index: usize| displaced[index] - before.get(index).copied().unwrap_or(0.0);
+        order.sort_by(|&a, &b| rise(b).total_cmp(&rise(a)));
+        let count = ((fraction * order.len() as f64).ceil() as usize).clamp(1, order.len());
+        order.truncate(count);
+        // In the order of the batch, so that all examples selected is no selection at all.
+        order.sort_unstable();
+        let selected = self.parts[part].batch.select(&order)?;
+        let loss = called(|| self.objective.loss(model, selected))?;
+        let evaluation = loss.into_evaluation(model)?;
+        let loss = LossValue::Tensor(self.reduce::<M>(losses));
+        Ok(Evaluation {
+            loss,
+            gradients: evaluation.gradients,
+        })
+    }
+
+    fn example_squares(
+        &mut self,
+        part: usize,
+        model: &M,
+        exponent: i32,
+    ) -> Result<(LeafVector, usize), OptimError> {
+        let batch = &self.parts[part].batch;
+        let examples = batch.num_examples()?.unwrap_or(1);
+        let mut sum = LeafVector::zeros(&self.space);
+        for example in 0..examples {
+            let single = batch.select(&[example])?;
+            let loss = called(|| self.objective.loss(model, single))?;
+            let evaluation = loss.into_evaluation(model)?;
+            let gradient = LeafVector::from_gradients(&self.space, &evaluation.gradients)?;
+            let gradient = gradient.widen().scale(2.0_f64.powi(-exponent));
+            sum = sum.linear(1.0, 1.0 / examples as f64, &gradient.times(&gradient)?)?;
+        }
+        Ok((sum, examples))
+    }
+
+    fn model_maximum(
+        &mut self,
+        part: usize,
+        model: &M,
+        ball: Ball,
+    ) -> Result<ModelMaximum, OptimError> {
+        let batch = &self.parts[part].batch;
+        maximize_model(model, self.objective, batch, ball)
+    }
+}

@@ -1,0 +1,98 @@
+use serde::{Deserialize, Serialize};
+
+use super::{Descent, DescentRule};
+use crate::optim::error::check_range;
+use crate::optim::sam::step_gradients::ratio;
+use crate::optim::sam::{PartMemory, SamPart, StepGradients};
+use crate::optim::{Need, OptimConfigError};
+use crate::space::{LeafVector, SpaceError, Wide};
+
+/// [`DescentGradient::Look`](super::DescentGradient::Look).
+#[derive(Debug, Clone)]
+pub(super) struct Look {
+    pub(super) every: usize,
+    pub(super) alpha: f64,
+}
+
+/// The direction of the last ascent.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct LastLook {
+    /// Steps so far in which the ascent was on.
+    steps: usize,
+    #[serde(skip)]
+    kept: Option<LeafVector>,
+    /// The squared norm of `kept`.
+    square: Wide,
+}
+
+impl PartMemory for LastLook {
+    fn vectors(&mut self) -> Vec<(&'static str, &mut Option<LeafVector>)> {
+        vec![("kept", &mut self.kept)]
+    }
+}
+
+impl SamPart for Look {
+    type Memory = LastLook;
+
+    fn name(&self) -> &'static str {
+        "LookSAM"
+    }
+
+    fn needs(&self) -> &'static [Need] {
+        &[Need::Memory]
+    }
+
+    fn validate(&self) -> Result<(), OptimConfigError> {
+        check_range("every", self.every as f64, "at least 1", |every| {
+            every >= 1.0
+        })?;
+        check_range("alpha", self.alpha, "a finite number ≥ 0", |alpha| {
+            alpha >= 0.0
+        })
+    }
+}
+
+impl DescentRule for Look {
+    fn wants_second(&self, memory: &LastLook) -> bool {
+        memory.steps.is_multiple_of(self.every) || memory.kept.is_none()
+    }
+
+    fn descend(
+        &self,
+        memory: &mut LastLook,
+        gradients: &StepGradients,
+    ) -> Result<Descent, SpaceError> {
+        memory.steps += 1;
+        if let Some((g, g_p, products)) = gradients.both() {
+            let parallel = ratio(products.mixed, products.plain).value();
+            let kept = g_p.linear(1.0, -parallel, g)?;
+            memory.square = square(&kept, products.perturbed)?;
+            memory.kept = Some(kept);
+            return Ok(Descent::only(g_p.clone()));
+        }
+        let g = &gradients.plain;
+        let gradient = match &memory.kept {
+            Some(kept) => {
+                let length = ratio(gradients.square, memory.square).sqrt().value();
+                g.linear(1.0, self.alpha * length, kept)?
+            }
+            None => g.clone(),
+        };
+        Ok(Descent::only(gradient))
+    }
+}
+
+/// The squared norm of what is kept of `g_p`. Where `g_p` is parallel to `g` that is rounding, which would be
+/// blown up to the length of the gradient; it then counts as zero.
+fn square(kept: &LeafVector, perturbed: Wide) -> Result<Wide, SpaceError> {
+    let square = kept.wide_dot(kept)?;
+    let leaves = kept.space().leaves().iter();
+    let epsilon = leaves.map(|leaf| crate::space::epsilon(leaf.dtype()));
+    // Each coordinate is rounded a few times on its way.
+    let noise = Wide::from((8.0 * epsilon.fold(0.0, f64::max)).powi(2)) * perturbed;
+    Ok(if square.is_greater(noise) {
+        square
+    } else {
+        Wide::ZERO
+    })
+}

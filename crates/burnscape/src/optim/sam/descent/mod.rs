@@ -1,0 +1,64 @@
+//! The gradient that is handed to the base optimizer. One file a variant.
+
+mod look;
+mod perturbed;
+mod rule;
+mod surrogate_gap;
+mod weighted;
+
+use burn::config::Config;
+
+use look::Look;
+use perturbed::Perturbed;
+pub(in crate::optim) use rule::Descent;
+pub(super) use rule::{AnyDescent, DescentRule};
+use surrogate_gap::SurrogateGap;
+use weighted::Weighted;
+
+use super::part::Remembering;
+
+/// Which gradient is handed to the base optimizer, from `g` at the weights and `g_p` at the
+/// displaced weights.
+#[derive(Config, Debug, PartialEq)]
+pub enum DescentGradient {
+    /// `g_p` (SAM).
+    Perturbed,
+    /// `g_p − alpha g_perp`, with `g_perp` the part of `g` that is orthogonal to `g_p` (GSAM; Zhuang
+    /// et al. 2022, arXiv:2203.08065). It lowers the surrogate gap `L(w+e) − L(w)`.
+    SurrogateGap {
+        /// The paper's default is 0.4.
+        alpha: f64,
+    },
+    /// `a g_p + (1 − a) g` with `a = gamma / (1 − gamma)` (WSAM; Yue et al. 2023, arXiv:2305.15817).
+    /// `gamma` ½ is SAM, 0 the base optimizer.
+    Weighted {
+        /// The paper's default is 0.9.
+        gamma: f64,
+        /// If true, the base optimizer gets `g`, and the weights then move by `−lr a (g_p − g)`
+        /// outside of its state.
+        decoupled: bool,
+    },
+    /// `g_p` every `every` steps, and `g_v = g_p − (⟨g_p, g⟩ / |g|²) g` kept; between,
+    /// `g + alpha |g| / |g_v| g_v` without a second gradient (LookSAM; Liu et al. 2022,
+    /// arXiv:2203.02714).
+    Look {
+        /// Steps from one ascent to the next. The paper's default is 5.
+        every: usize,
+        /// The paper's default is 0.7.
+        alpha: f64,
+    },
+}
+
+impl DescentGradient {
+    /// The implementation, without a past.
+    pub(super) fn part(&self) -> Box<dyn AnyDescent> {
+        match *self {
+            Self::Perturbed => Box::new(Remembering::new(Perturbed)),
+            Self::SurrogateGap { alpha } => Box::new(Remembering::new(SurrogateGap { alpha })),
+            Self::Weighted { gamma, decoupled } => {
+                Box::new(Remembering::new(Weighted { gamma, decoupled }))
+            }
+            Self::Look { every, alpha } => Box::new(Remembering::new(Look { every, alpha })),
+        }
+    }
+}

@@ -1,0 +1,37 @@
+use super::{Descent, DescentRule};
+use crate::optim::OptimConfigError;
+use crate::optim::error::check_range;
+use crate::optim::sam::step_gradients::ratio;
+use crate::optim::sam::{SamPart, StepGradients};
+use crate::space::SpaceError;
+
+/// [`DescentGradient::SurrogateGap`](super::DescentGradient::SurrogateGap).
+#[derive(Debug, Clone)]
+pub(super) struct SurrogateGap {
+    pub(super) alpha: f64,
+}
+
+impl SamPart for SurrogateGap {
+    type Memory = ();
+
+    fn name(&self) -> &'static str {
+        "the surrogate gap"
+    }
+
+    fn validate(&self) -> Result<(), OptimConfigError> {
+        check_range("alpha", self.alpha, "a finite number ≥ 0", |alpha| {
+            alpha >= 0.0
+        })
+    }
+}
+
+impl DescentRule for SurrogateGap {
+    fn descend(&self, _: &mut (), gradients: &StepGradients) -> Result<Descent, SpaceError> {
+        let Some((g, g_p, products)) = gradients.both() else {
+            return Ok(Descent::only(gradients.plain.clone()));
+        };
+        let parallel = ratio(products.mixed, products.perturbed).value();
+        let gradient = g_p.linear(1.0 + self.alpha * parallel, -self.alpha, g)?;
+        Ok(Descent::only(gradient))
+    }
+}

@@ -1,0 +1,55 @@
+use super::{Descent, DescentRule};
+use crate::optim::error::check_range;
+use crate::optim::sam::{SamPart, StepGradients};
+use crate::optim::{Need, OptimConfigError};
+use crate::space::SpaceError;
+
+/// [`DescentGradient::Weighted`](super::DescentGradient::Weighted).
+#[derive(Debug, Clone)]
+pub(super) struct Weighted {
+    pub(super) gamma: f64,
+    pub(super) decoupled: bool,
+}
+
+impl SamPart for Weighted {
+    type Memory = ();
+
+    fn name(&self) -> &'static str {
+        if self.decoupled {
+            "decoupled WSAM"
+        } else {
+            "WSAM"
+        }
+    }
+
+    fn needs(&self) -> &'static [Need] {
+        if self.decoupled {
+            &[Need::LearningRate, Need::Weights]
+        } else {
+            &[]
+        }
+    }
+
+    fn validate(&self) -> Result<(), OptimConfigError> {
+        check_range("gamma", self.gamma, "a number in [0, 1)", |gamma| {
+            (0.0..1.0).contains(&gamma)
+        })
+    }
+}
+
+impl DescentRule for Weighted {
+    fn descend(&self, _: &mut (), gradients: &StepGradients) -> Result<Descent, SpaceError> {
+        let Some((g, g_p, _)) = gradients.both() else {
+            return Ok(Descent::only(gradients.plain.clone()));
+        };
+        let a = self.gamma / (1.0 - self.gamma);
+        if self.decoupled {
+            Ok(Descent {
+                gradient: g.clone(),
+                shift: Some(g_p.linear(a, -a, g)?),
+            })
+        } else {
+            Ok(Descent::only(g_p.linear(a, 1.0 - a, g)?))
+        }
+    }
+}

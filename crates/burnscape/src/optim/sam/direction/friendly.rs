@@ -1,0 +1,68 @@
+use serde::{Deserialize, Serialize};
+
+use super::DirectionRule;
+use crate::optim::error::check_range;
+use crate::optim::sam::{PartMemory, SamPart, StepGradients};
+use crate::optim::{Need, OptimConfigError};
+use crate::space::{LeafVector, SpaceError};
+
+/// [`AscentDirection::Friendly`](super::AscentDirection::Friendly).
+#[derive(Debug, Clone)]
+pub(super) struct Friendly {
+    pub(super) sigma: f64,
+    pub(super) momentum: f64,
+}
+
+/// The running average of the gradients.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Average {
+    #[serde(skip)]
+    average: Option<LeafVector>,
+}
+
+impl PartMemory for Average {
+    fn vectors(&mut self) -> Vec<(&'static str, &mut Option<LeafVector>)> {
+        vec![("average", &mut self.average)]
+    }
+}
+
+impl SamPart for Friendly {
+    type Memory = Average;
+
+    fn name(&self) -> &'static str {
+        "Friendly SAM"
+    }
+
+    fn needs(&self) -> &'static [Need] {
+        &[Need::Memory]
+    }
+
+    fn validate(&self) -> Result<(), OptimConfigError> {
+        check_range("sigma", self.sigma, "a finite number ≥ 0", |sigma| {
+            sigma >= 0.0
+        })?;
+        check_range("momentum", self.momentum, "a number in [0, 1)", |beta| {
+            (0.0..1.0).contains(&beta)
+        })
+    }
+}
+
+impl DirectionRule for Friendly {
+    fn direction(&self, memory: &Average, gradient: &LeafVector) -> Result<LeafVector, SpaceError> {
+        match &memory.average {
+            None => gradient.linear(1.0, -self.sigma, gradient),
+            Some(average) => gradient.clone().widen().linear(1.0, -self.sigma, average),
+        }
+    }
+
+    /// Always of plain gradients: fed with what the ascent used, the average would settle at half the gradient.
+    fn remember(&self, memory: &mut Average, gradients: &StepGradients) -> Result<(), SpaceError> {
+        // An average over many steps is kept in f32 where the parameters are narrower.
+        let gradient = gradients.plain.clone().widen();
+        memory.average = Some(match memory.average.take() {
+            None => gradient,
+            Some(average) => average.linear(self.momentum, 1.0 - self.momentum, &gradient)?,
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,337 @@
+use burn::module::Module;
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
+use burn::tensor::DType;
+
+use super::ascent::{AnyAscent, AscentContext, Ball, ModelMaximum, Nearby, Perturbation};
+use super::descent::{AnyDescent, Descent};
+use super::direction::AnyDirection;
+use super::oracle::Oracle;
+use super::scale::Fisher;
+use super::step::{Plan, SamStep};
+use super::{Ascent, AscentDirection, Metric, SamConfig, TiedParameters};
+use crate::optim::evaluation::{Evaluation, LossValue};
+use crate::optim::rate::base_rate;
+use crate::optim::ties::refuse_ties;
+use crate::optim::{OptimError, StepReport};
+use crate::space::{LeafVector, ParamLeaf, ParamSpace, SpaceCache, mix, unshared_copy};
+
+/// The implementation shared by all entry points: a configuration and what its parts remember, without a base
+/// optimizer.
+///
+/// A step begins with a plan ([`begin`](Self::begin)). For each part of the batch the gradient comes in and
+/// the ascent displaces the weights ([`perturb`](Self::perturb)), and the gradient there comes in
+/// ([`second`](Self::second)). [`finish`](Self::finish) makes one gradient of both, and only there memories
+/// change. [`passes`](Self::passes) is all but the last, for entry points that can evaluate the loss.
+#[derive(Debug)]
+pub(in crate::optim) struct SamMachine {
+    pub(in crate::optim) config: SamConfig,
+    /// Steps taken or skipped.
+    pub(super) step: usize,
+    pub(super) parts: Parts,
+    spaces: SpaceCache,
+}
+
+/// The parts that may remember something.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) direction: Box<dyn AnyDirection>,
+    pub(super) ascent: Box<dyn AnyAscent>,
+    pub(super) descent: Box<dyn AnyDescent>,
+}
+
+impl Clone for Parts {
+    fn clone(&self) -> Self {
+        Self {
+            direction: self.direction.boxed(),
+            ascent: self.ascent.boxed(),
+            descent: self.descent.boxed(),
+        }
+    }
+}
+
+impl Clone for SamMachine {
+    fn clone(&self) -> Self {
+        Self {
+            config: self.config.clone(),
+            step: self.step,
+            parts: self.parts.clone(),
+            spaces: self.spaces.clone(),
+        }
+    }
+}
+
+impl SamMachine {
+    pub(in crate::optim) fn new(config: SamConfig) -> Self {
+        let parts = Parts {
+            direction: config.ascent_direction.part(),
+            ascent: config.ascent.part(),
+            descent: config.descent_gradient.part(),
+        };
+        Self {
+            config,
+            step: 0,
+            parts,
+            spaces: SpaceCache::default(),
+        }
+    }
+
+    /// Steps counted so far.
+    pub(in crate::optim) fn num_steps(&self) -> usize {
+        self.step
+    }
+
+    /// The model's space, after the check for parameters that occur twice.
+    pub(in crate::optim) fn space<M: Module>(&self, model: &M) -> Result<ParamSpace, OptimError> {
+        let space = self.spaces.of(model)?;
+        if self.config.tied == TiedParameters::Refuse {
+            refuse_ties(&space)?;
+        }
+        Ok(space)
+    }
+
+    /// A step on an oracle, up to its last stage. Weights and memories stay as they are.
+    pub(in crate::optim) fn passes<M: Module>(
+        &self,
+        lr: &ModuleLearningRate,
+        model: &M,
+        space: &ParamSpace,
+        oracle: &mut dyn Oracle<M>,
+    ) -> Result<SamStep, OptimError> {
+        let mut step = self.begin(lr, space, oracle.num_parts())?;
+        for part in 0..oracle.num_parts() {
+            let weight = oracle.weight(part);
+            self.reseed(space, part);
+            let Evaluation { loss, gradients } = oracle.first(part, model)?;
+            let gradient = LeafVector::from_gradients(space, &gradients)?;
+            drop(gradients);
+            let mut examples = None;
+            if self.config.metric.needs_examples() && step.plan.wants_second {
+                let (fisher, count) = self.example_fisher(part, model, oracle)?;
+                step.gradients += count;
+                examples = Some(fisher);
+            }
+            let first = First {
+                weight,
+                gradient,
+                loss,
+                examples,
+            };
+            let mut nearby = OracleNearby {
+                machine: self,
+                space,
+                part,
+                model,
+                oracle,
+            };
+            let perturbation = self.perturb(&mut step, first, model, Some(&mut nearby))?;
+            let second = match perturbation {
+                Some(Perturbation::Displacement { vector, scale }) => {
+                    step.gradients += 1;
+                    nearby.evaluate(vector, scale)?
+                }
+                Some(Perturbation::Evaluated(evaluation)) => evaluation,
+                None if step.skipped.is_some() => break,
+                None => continue,
+            };
+            self.second(&mut step, weight, space, second)?;
+        }
+        Ok(step)
+    }
+
+    /// What the step is about to do. A batch may come in several parts.
+    pub(super) fn begin(
+        &self,
+        lr: &ModuleLearningRate,
+        space: &ParamSpace,
+        num_parts: usize,
+    ) -> Result<SamStep, OptimError> {
+        let lr = base_rate(lr, space)?;
+        let active = self.config.active_steps;
+        let is_active = active.is_none_or(|active| active.contains(self.step));
+        let wants_second = is_active && self.parts.descent.wants_second();
+        let rho = if wants_second {
+            self.config.schedule.rho(self.config.rho, self.step, lr)
+        } else {
+            0.0
+        };
+        // The formula is that of plain SAM's displacement.
+        let is_custom = matches!(self.config.ascent, Ascent::Custom(_));
+        let has_edge =
+            !wants_second || (self.is_plain() && self.config.mask.is_none() && !is_custom);
+        let plan = Plan {
+            lr,
+            rho,
+            is_active,
+            wants_second,
+            has_edge,
+        };
+        Ok(SamStep::new(plan, num_parts))
+    }
+
+    /// Takes in the gradient at the weights, and finds the point of the second one; `None` if there is none
+    /// to be taken.
+    pub(super) fn perturb<M: Module>(
+        &self,
+        step: &mut SamStep,
+        first: First,
+        model: &M,
+        nearby: Option<&mut dyn Nearby>,
+    ) -> Result<Option<Perturbation>, OptimError> {
+        let First {
+            weight,
+            gradient,
+            loss,
+            examples,
+        } = first;
+        step.gradients += 1;
+        let found = self.ascent_step(model, &gradient, loss, examples, &step.plan)?;
+        step.square = found.square;
+        if !found.is_finite() {
+            step.reject(gradient, found.loss)?;
+            return Ok(None);
+        }
+        let mut perturbation = None;
+        if let Some(ascent_step) = found.displacement {
+            let mut context = AscentContext {
+                name: self.parts.ascent.name(),
+                rho: step.plan.rho,
+                lr: step.plan.lr,
+                step: self.step,
+                gradient: &gradient,
+                ascent_step,
+                nearby: nearby.map(|nearby| nearby as &mut dyn Nearby),
+                gradients: 0,
+                maximum: None,
+            };
+            perturbation = Some(self.parts.ascent.ascend(&mut context)?);
+            step.gradients += context.gradients;
+            if let Some(maximum) = context.maximum.take() {
+                step.add_maximum(weight, maximum);
+            }
+        }
+        step.add_plain(weight, gradient, found.loss)?;
+        Ok(perturbation)
+    }
+
+    /// Takes in the gradient at the displaced weights.
+    pub(super) fn second(
+        &self,
+        step: &mut SamStep,
+        weight: f64,
+        space: &ParamSpace,
+        evaluation: Evaluation,
+    ) -> Result<(), OptimError> {
+        let gradient = LeafVector::from_gradients(space, &evaluation.gradients)?;
+        step.add_perturbed(weight, gradient, evaluation.loss)
+    }
+
+    /// One gradient of both for the base optimizer, and all memories updated. Where the report says that the
+    /// step is skipped, the gradient is the one at the weights, and no step is to be made of it.
+    pub(in crate::optim) fn finish(
+        &mut self,
+        step: SamStep,
+    ) -> Result<(StepReport, Descent), OptimError> {
+        let is_active = step.plan.is_active;
+        let (report, gradients) = step.close()?;
+        if report.skipped.is_some() {
+            self.step += 1;
+            return Ok((report, Descent::only(gradients.plain)));
+        }
+        let mut descent = Descent::only(gradients.plain.clone());
+        if is_active {
+            // All memories change, or none.
+            let mut parts = self.parts.clone();
+            descent = parts.descent.descend(&gradients)?;
+            parts.direction.remember(&gradients)?;
+            parts.ascent.remember(&gradients)?;
+            self.parts = parts;
+        }
+        self.step += 1;
+        // The optimizer's own sums are wider than half precision; what it hands on is not.
+        descent.gradient = descent.gradient.narrow();
+        Ok((report, descent))
+    }
+
+    /// The diagonal Fisher matrix of the part's examples, and the number of gradients taken: twice as many
+    /// where squares of gradients overflow.
+    fn example_fisher<M: Module>(
+        &self,
+        part: usize,
+        model: &M,
+        oracle: &mut dyn Oracle<M>,
+    ) -> Result<(Fisher, usize), OptimError> {
+        let model = unshared_copy(model);
+        let (squares, count) = oracle.example_squares(part, &model, 0)?;
+        let bound = squares.wide_dot(&squares)?.sqrt();
+        if !self.config.metric.overflows(bound) {
+            return Ok((Fisher::Squares(squares), count));
+        }
+        // Half of the exponents of the type: the largest numbers have squares then, and what is lost at the
+        // other end is small beside the one that the metric adds.
+        let is_double = |leaf: &ParamLeaf| leaf.dtype() == DType::F64;
+        let exponent = if squares.space().leaves().iter().any(is_double) {
+            512
+        } else {
+            64
+        };
+        let (squares, again) = oracle.example_squares(part, &model, exponent)?;
+        let roots = squares.map(|_, square| Some(square.sqrt()));
+        Ok((Fisher::Roots(roots, exponent), count + again))
+    }
+
+    /// Both passes of a part draw the same random numbers, if the configuration says so.
+    pub(in crate::optim) fn reseed(&self, space: &ParamSpace, part: usize) {
+        if let Some(seed) = self.draws_seed(part) {
+            space.device().seed(seed);
+        }
+    }
+
+    fn draws_seed(&self, part: usize) -> Option<u64> {
+        let seed = self.config.draws_seed?;
+        Some(mix(mix(seed, self.step as u64), part as u64))
+    }
+
+    /// Whether one ascent step is that of plain SAM, `rho g / |g|`.
+    pub(super) fn is_plain(&self) -> bool {
+        let config = &self.config;
+        config.metric == Metric::Euclidean
+            && config.ascent_direction == AscentDirection::Gradient
+            && config.groups.is_empty()
+    }
+}
+
+/// The pass at the weights, of one part of the batch.
+pub(super) struct First {
+    /// The weight of the part's loss in the loss of the whole.
+    pub(super) weight: f64,
+    pub(super) gradient: LeafVector,
+    pub(super) loss: LossValue,
+    /// The diagonal Fisher matrix of the part's examples, for a metric that needs it.
+    pub(super) examples: Option<Fisher>,
+}
+
+/// The loss of one part of the batch around the weights.
+struct OracleNearby<'a, M> {
+    machine: &'a SamMachine,
+    space: &'a ParamSpace,
+    part: usize,
+    model: &'a M,
+    oracle: &'a mut dyn Oracle<M>,
+}
+
+impl<M: Module> Nearby for OracleNearby<'_, M> {
+    fn evaluate(&mut self, displacement: LeafVector, scale: f64) -> Result<Evaluation, OptimError> {
+        let displaced = displacement.displace_own(self.model, scale);
+        drop(displacement);
+        self.machine.reseed(self.space, self.part);
+        self.oracle.displaced(self.part, &displaced)
+    }
+
+    fn model_maximum(&mut self, ball: Ball) -> Result<ModelMaximum, OptimError> {
+        let ball = Ball {
+            draws_seed: self.machine.draws_seed(self.part),
+            ..ball
+        };
+        self.oracle.model_maximum(self.part, self.model, ball)
+    }
+}

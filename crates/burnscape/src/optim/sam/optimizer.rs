@@ -1,0 +1,188 @@
+use burn::module::Module;
+use burn::optim::ModuleOptimizer;
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
+
+use super::SamConfig;
+use super::batch_oracle::BatchOracle;
+use super::descent::Descent;
+use super::machine::SamMachine;
+use super::needs::Door;
+use super::oracle::{ClosureOracle, Oracle};
+use crate::loss::{Batch, Objective};
+use crate::optim::rate::shift_weights;
+use crate::optim::ties::has_ties;
+use crate::optim::{IntoEvaluation, OptimError, SkipReason, StepReport};
+use crate::space::{BufferSnapshot, LeafVector, ParamSpace, unshared_copy};
+
+/// A sharpness-aware optimizer around a Burn [`ModuleOptimizer`]. Built by [`SamConfig::init`].
+///
+/// [`step`](Self::step) takes a closure and does everything. [`step_on`](Self::step_on) takes a
+/// batch, for the variants that look into it. Underneath are [`ascend`](Self::ascend) and
+/// [`descend`](Self::descend), for loops that take their gradients themselves.
+///
+/// # Cost
+///
+/// Two gradients and one step of the base (LookSAM: `k + 1` gradients in `k` steps; SA-GD:
+/// `1 + restarts · steps`; SA-GD by trust region: three, and the Hessian-vector products that the report
+/// tells), two host synchronizations, and memory for one displaced copy of the parameters (by trust
+/// region a vector for each product).
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::optim::SgdConfig;
+/// use burn::tensor::{Device, Tensor};
+/// use burnscape::optim::SamConfig;
+///
+/// let device = Device::default().autodiff();
+/// let mut model = LinearConfig::new(1, 1).with_bias(false).init(&device);
+/// let x = Tensor::<2>::ones([4, 1], &device);
+/// let mut sam = SamConfig::new().with_rho(0.1).init(SgdConfig::new().init())?;
+/// for _ in 0..50 {
+///     let report = sam.step(0.1, &mut model, |m: &Linear| {
+///         m.forward(x.clone()).sub_scalar(3.0).powi_scalar(2).mean()
+///     })?;
+///     assert!(report.perturbed_loss >= report.loss);
+/// }
+/// let weight: f32 = model.weight.val().into_scalar();
+/// assert!((weight - 3.0).abs() < 0.1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Sam {
+    pub(super) machine: SamMachine,
+    pub(super) base: ModuleOptimizer,
+}
+
+impl std::fmt::Debug for Sam {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sam")
+            .field("machine", &self.machine)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sam {
+    pub(super) fn from_config(config: SamConfig, base: ModuleOptimizer) -> Self {
+        Self {
+            machine: SamMachine::new(config),
+            base,
+        }
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &SamConfig {
+        &self.machine.config
+    }
+
+    /// Steps so far, skipped ones included.
+    pub fn num_steps(&self) -> usize {
+        self.machine.num_steps()
+    }
+
+    /// One step on a closure.
+    ///
+    /// The closure is called at the weights and at displaced weights; it must evaluate the same
+    /// batch each time. It returns the loss, or the loss with gradients. On an error the model is
+    /// as before, running statistics included.
+    ///
+    /// A NaN or infinite loss or gradient is no error: the step is skipped, and the report says so.
+    ///
+    /// # Errors
+    ///
+    /// [`OptimError::NeedsBatch`] for variants that need [`step_on`](Self::step_on),
+    /// [`OptimError::TiedParameter`], [`OptimError::LearningRate`], [`OptimError::NeedsLoss`], and
+    /// what the loss or the gradients are refused for.
+    pub fn step<M, F, R>(
+        &mut self,
+        lr: impl Into<ModuleLearningRate>,
+        model: &mut M,
+        closure: F,
+    ) -> Result<StepReport, OptimError>
+    where
+        M: Module,
+        F: FnMut(&M) -> R,
+        R: IntoEvaluation,
+    {
+        self.machine.config.admit(Door::Closure)?;
+        let space = self.machine.space(model)?;
+        self.run(lr.into(), model, &space, &mut ClosureOracle(closure))
+    }
+
+    /// One step on a batch: as [`step`](Self::step), and able to split the batch (m-sharpness),
+    /// select from it (ESAM), take it example by example (Fisher) and trace the loss on it (trust-region
+    /// ascent).
+    ///
+    /// # Errors
+    ///
+    /// As [`step`](Self::step), those of [`Batch`], and, where the loss is traced,
+    /// [`OptimError::Curvature`] and [`OptimError::Krylov`].
+    pub fn step_on<M: Module, B: Batch>(
+        &mut self,
+        lr: impl Into<ModuleLearningRate>,
+        model: &mut M,
+        batch: B,
+        objective: &impl Objective<M, B>,
+    ) -> Result<StepReport, OptimError> {
+        self.machine.config.admit(Door::Batch)?;
+        let space = self.machine.space(model)?;
+        let SamConfig {
+            group_size,
+            selection,
+            ..
+        } = self.machine.config;
+        let mut oracle =
+            BatchOracle::new::<M>(objective, batch, group_size, selection, space.clone())?;
+        self.run(lr.into(), model, &space, &mut oracle)
+    }
+
+    /// A whole step. On an error, and when the first pass was not finite, the running statistics
+    /// are put back.
+    fn run<M: Module>(
+        &mut self,
+        lr: ModuleLearningRate,
+        model: &mut M,
+        space: &ParamSpace,
+        oracle: &mut dyn Oracle<M>,
+    ) -> Result<StepReport, OptimError> {
+        if has_ties(space) {
+            // Occurrences that became leaves of their own would each get a part of the gradient.
+            *model = unshared_copy(model);
+        }
+        let before = BufferSnapshot::of(model);
+        let passes = self.machine.passes(&lr, model, space, oracle);
+        let finished = passes.and_then(|step| self.machine.finish(step));
+        let keeps_statistics = match &finished {
+            Ok((report, _)) => report.skipped != Some(SkipReason::NonFinite),
+            Err(_) => false,
+        };
+        if !keeps_statistics {
+            *model = before.restore(model.clone());
+        }
+        let (report, descent) = finished?;
+        if report.skipped.is_none() {
+            *model = self.move_weights(&lr, model.clone(), space, descent)?;
+        }
+        Ok(report)
+    }
+
+    /// The base step, and what the descent asks for after it.
+    pub(super) fn move_weights<M: Module>(
+        &mut self,
+        lr: &ModuleLearningRate,
+        model: M,
+        space: &ParamSpace,
+        descent: Descent,
+    ) -> Result<M, OptimError> {
+        let Descent { gradient, shift } = descent;
+        let mut model = self.base.step(lr.clone(), model, gradient.into_gradients());
+        if let Some(shift) = shift {
+            model = shift_weights(&model, shift, lr)?;
+        }
+        if has_ties(space) {
+            model = LeafVector::from_module(space, &model)?.apply_to(&model)?;
+        }
+        Ok(model)
+    }
+}

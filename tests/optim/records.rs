@@ -1,0 +1,200 @@
+//! What a record of SAM has to have: a version, every field, every vector, and the variant that it is loaded into.
+
+use burn::tensor::Bytes;
+use burn_pack::{Reader, Tensor, Writer};
+use burnscape::optim::{
+    Ascent, AscentContext, AscentRule, Need, OptimError, OptimRecord, PartMemory, Perturbation,
+    Sam, SamConfig, SamPart, StepGradients,
+};
+use burnscape_testkit::objectives::{Point, quadratic};
+use serde::{Deserialize, Serialize};
+
+use super::fixture::{build, point};
+use super::own_ascent::{Averaged, Doubled, averaged};
+
+/// SAM with an ascent that has this memory, under one name.
+#[derive(Debug, Clone)]
+struct Remembers<T>(std::marker::PhantomData<T>);
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct One {
+    count: u32,
+}
+
+impl PartMemory for One {}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Two {
+    count: u32,
+    mean: f64,
+}
+
+impl PartMemory for Two {}
+
+impl<T: PartMemory> SamPart for Remembers<T> {
+    type Memory = T;
+
+    fn name(&self) -> &'static str {
+        "one name"
+    }
+
+    fn needs(&self) -> &'static [Need] {
+        &[Need::Memory]
+    }
+}
+
+impl<T: PartMemory> AscentRule for Remembers<T> {
+    fn ascend(&self, _: &T, context: &mut AscentContext<'_>) -> Result<Perturbation, OptimError> {
+        let vector = context.ascent_step();
+        Ok(Perturbation::Displacement { vector, scale: 1.0 })
+    }
+
+    fn remember(&self, _: &mut T, gradients: &StepGradients) -> Result<(), OptimError> {
+        assert!(gradients.perturbed.is_some());
+        Ok(())
+    }
+}
+
+fn remembering<T: PartMemory>() -> SamConfig {
+    SamConfig::new().with_ascent(Ascent::custom(Remembers::<T>(std::marker::PhantomData)))
+}
+
+fn loss(point: &Point) -> burn::tensor::Tensor<1> {
+    quadratic(point, &[1.0, 3.0])
+}
+
+/// The record of an optimizer after two steps.
+fn record(config: SamConfig) -> (Point, Bytes) {
+    let mut model = point(&[1.0, -2.0]);
+    let mut sam = build(config);
+    for _ in 0..2 {
+        sam.step(0.1, &mut model, loss).expect("a step");
+    }
+    let record = sam.to_record(&model).expect("a record");
+    (model, record.into_bytes().expect("bytes"))
+}
+
+/// The record without the tensors of this name.
+fn without(bytes: Bytes, name: &str) -> Bytes {
+    let reader = Reader::from_bytes(bytes).expect("a record");
+    let (metadata, scalars) = (reader.metadata().clone(), reader.scalars().clone());
+    let tensors = reader.into_tensors().expect("tensors").into_iter();
+    let tensors = tensors.filter_map(|tensor| {
+        let (found, dtype, shape, id, bytes) = tensor.into_parts().expect("a tensor");
+        (found != name).then(|| Tensor::new(found, dtype, shape, id, bytes))
+    });
+    let mut writer = Writer::new(tensors.collect());
+    for (name, value) in &scalars {
+        writer = writer.with_scalar(name, *value);
+    }
+    for (name, value) in &metadata {
+        writer = writer.with_metadata(name, value);
+    }
+    writer.into_bytes().expect("bytes")
+}
+
+fn load(config: SamConfig, bytes: Bytes, model: &Point) -> Result<Sam, String> {
+    let record = OptimRecord::from_bytes(bytes).map_err(|error| error.to_string())?;
+    let loaded = build(config).load_record(record, model);
+    loaded.map_err(|error| error.to_string())
+}
+
+fn refused(config: SamConfig, bytes: Bytes, model: &Point, expected: &str) {
+    let text = load(config, bytes, model).expect_err("a refusal");
+    assert!(text.contains(expected), "{text}");
+}
+
+#[test]
+fn a_record_without_a_version_is_refused_with_a_remedy() {
+    let (model, bytes) = record(SamConfig::new());
+    let old = without(bytes, "state");
+    refused(SamConfig::new(), old.clone(), &model, "format is version 1");
+    refused(SamConfig::new(), old, &model, "start a new optimizer");
+}
+
+#[test]
+fn a_missing_field_is_an_error_and_not_zero() {
+    let (model, bytes) = record(remembering::<One>());
+    assert!(load(remembering::<One>(), bytes.clone(), &model).is_ok());
+    refused(remembering::<Two>(), bytes, &model, "missing field `mean`");
+}
+
+#[test]
+fn a_missing_vector_is_an_error_and_not_zero() {
+    for (config, name) in [
+        (SamConfig::friendly_sam(), "direction.average.0"),
+        (SamConfig::look_sam(), "descent.kept.0"),
+        (
+            SamConfig::new().with_ascent(averaged()),
+            "ascent.gradient.0",
+        ),
+    ] {
+        let (model, bytes) = record(config.clone());
+        assert!(
+            load(config.clone(), bytes.clone(), &model).is_ok(),
+            "{name}"
+        );
+        refused(config, without(bytes, name), &model, "is incomplete");
+    }
+}
+
+#[test]
+fn a_memory_is_that_of_one_variant() {
+    let (model, bytes) = record(SamConfig::friendly_sam());
+    refused(
+        SamConfig::new(),
+        bytes,
+        &model,
+        "the memory of Friendly SAM",
+    );
+    let (model, bytes) = record(SamConfig::new());
+    refused(SamConfig::look_sam(), bytes.clone(), &model, "LookSAM");
+    // What remembers nothing may change during a run.
+    assert!(load(SamConfig::gsam(), bytes, &model).is_ok());
+}
+
+#[test]
+fn an_ascent_of_ones_own_is_admitted_by_its_needs() {
+    let gradients = |m: &Point| burn::optim::GradientsParams::from_grads(loss(m).backward(), m);
+    let model = point(&[1.0, -2.0]);
+    let with = |ascent| SamConfig::new().with_ascent(ascent);
+    let ascend = |config: SamConfig| {
+        let first = gradients(&model);
+        build(config).ascend(0.1, model.clone(), &first).map(|_| ())
+    };
+    let stateless = |config: SamConfig| config.gradients(&model, loss).map(|(_, report)| report);
+
+    assert_eq!(ascend(with(averaged())), Ok(()));
+    let feature = "an averaged ascent";
+    assert_eq!(
+        stateless(with(averaged())),
+        Err(OptimError::NeedsState { feature })
+    );
+    let doubled = || with(Ascent::custom(Doubled));
+    let feature = "a doubled ascent";
+    assert_eq!(ascend(doubled()), Err(OptimError::NeedsClosure { feature }));
+    let report = stateless(doubled()).expect("gradients");
+    assert_eq!(report.gradients, 3);
+    // ½ (w + 2e)ᵀH(w + 2e) with e along Hw = (1, −6).
+    let norm = 37.0_f64.sqrt();
+    let [x, y] = [1.0 + 0.1 / norm, -2.0 - 0.6 / norm];
+    let expected = 0.5 * (x * x + 3.0 * y * y);
+    let found = report.perturbed_loss.expect("a loss");
+    assert!((found - expected).abs() < 1e-9, "{found} and {expected}");
+    assert_eq!(report.sam_edge, None);
+    // A closure that returns no losses cannot be compared.
+    let mut moved = model.clone();
+    let error = build(doubled()).step(0.1, &mut moved, gradients);
+    assert_eq!(error, Err(OptimError::NeedsLoss { feature }));
+    let invalid = with(Ascent::custom(Averaged { decay: 1.0 }));
+    assert!(invalid.validate().is_err());
+}
+
+#[test]
+fn a_configuration_with_an_ascent_of_ones_own_prints_and_is_not_read() {
+    let config = SamConfig::new().with_ascent(averaged());
+    let text = config.to_string();
+    assert!(text.contains("an averaged ascent"), "{text}");
+    let error = serde_json::from_str::<SamConfig>(&text).expect_err("an unknown type");
+    assert!(error.to_string().contains("with_ascent"), "{error}");
+}
