@@ -119,9 +119,9 @@ impl AverageRiseConfig {
     ///
     /// # Errors
     ///
-    /// [`SharpnessError::BadArgument`], [`SpaceError::NothingToPerturb`](crate::space::SpaceError::NothingToPerturb),
-    /// [`SharpnessError::NonFiniteSample`], and [`SharpnessError::Loss`] and
-    /// [`SharpnessError::Space`] as the risk gives them.
+    /// [`SharpnessError::BadArgument`], [`SharpnessError::NonFiniteSample`], and [`SharpnessError::Loss`]
+    /// and [`SharpnessError::Space`] as the risk gives them, also for a scale that is zero
+    /// everywhere.
     pub fn run<M: Module, K>(
         &self,
         risk: &Risk<'_, M, K>,

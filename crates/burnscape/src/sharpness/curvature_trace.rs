@@ -127,9 +127,9 @@ impl CurvatureTraceConfig {
     ///
     /// # Errors
     ///
-    /// [`SharpnessError::BadArgument`], [`SpaceError::NothingToPerturb`](crate::space::SpaceError::NothingToPerturb),
-    /// [`SharpnessError::Krylov`] for a product that is not finite, [`SharpnessError::Overflow`],
-    /// [`SharpnessError::Curvature`], [`SharpnessError::Space`].
+    /// [`SharpnessError::BadArgument`], [`SharpnessError::Krylov`] for a product that is not finite,
+    /// [`SharpnessError::Overflow`], [`SharpnessError::Curvature`], [`SharpnessError::Space`], also
+    /// for a scale that is zero everywhere.
     pub fn measure<M, A>(&self, model: &M, operator: &A) -> Result<CurvatureTrace, SharpnessError>
     where
         M: Module,

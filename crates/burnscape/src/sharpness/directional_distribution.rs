@@ -123,9 +123,9 @@ impl DirectionalDistributionConfig {
     ///
     /// # Errors
     ///
-    /// [`SharpnessError::BadArgument`], [`SpaceError::NothingToPerturb`](crate::space::SpaceError::NothingToPerturb),
-    /// [`SharpnessError::NonFiniteSample`], and [`SharpnessError::Loss`] and
-    /// [`SharpnessError::Space`] as the risk gives them.
+    /// [`SharpnessError::BadArgument`], [`SharpnessError::NonFiniteSample`], and [`SharpnessError::Loss`]
+    /// and [`SharpnessError::Space`] as the risk gives them, also for a scale that is zero
+    /// everywhere.
     pub fn run<M: Module, K>(
         &self,
         risk: &Risk<'_, M, K>,

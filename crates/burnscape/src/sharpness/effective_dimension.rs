@@ -113,9 +113,9 @@ impl EffectiveDimensionConfig {
     ///
     /// # Errors
     ///
-    /// [`SharpnessError::BadArgument`], [`SharpnessError::Indefinite`],
-    /// [`SpaceError::NothingToPerturb`](crate::space::SpaceError::NothingToPerturb), [`SharpnessError::Krylov`] for a product that is not
-    /// finite, [`SharpnessError::Curvature`], [`SharpnessError::Space`].
+    /// [`SharpnessError::BadArgument`], [`SharpnessError::Indefinite`], [`SharpnessError::Krylov`] for a
+    /// product that is not finite, [`SharpnessError::Curvature`], [`SharpnessError::Space`], also for a
+    /// scale that is zero everywhere.
     pub fn measure<M, A>(
         &self,
         model: &M,

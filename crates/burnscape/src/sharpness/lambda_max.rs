@@ -95,9 +95,9 @@ impl LambdaMaxConfig {
     ///
     /// # Errors
     ///
-    /// [`SharpnessError::BadArgument`], [`SpaceError::NothingToPerturb`](crate::space::SpaceError::NothingToPerturb),
-    /// [`SharpnessError::Krylov`] for a product that is not finite, [`SharpnessError::Curvature`],
-    /// [`SharpnessError::Space`].
+    /// [`SharpnessError::BadArgument`], [`SharpnessError::Krylov`] for a product that is not finite,
+    /// [`SharpnessError::Curvature`], [`SharpnessError::Space`], also for a scale that is zero
+    /// everywhere.
     pub fn measure<M, A>(&self, model: &M, operator: &A) -> Result<LambdaMax, SharpnessError>
     where
         M: Module,

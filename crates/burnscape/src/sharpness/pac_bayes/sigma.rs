@@ -141,8 +141,8 @@ impl PacBayesSigmaConfig {
     ///
     /// # Errors
     ///
-    /// [`SharpnessError::BadArgument`], [`SpaceError::NothingToPerturb`](crate::space::SpaceError::NothingToPerturb),
-    /// [`SharpnessError::Loss`], [`SharpnessError::Space`].
+    /// [`SharpnessError::BadArgument`], [`SharpnessError::Loss`], [`SharpnessError::Space`], also for a
+    /// scale that is zero everywhere.
     pub fn run<M: Module, K>(
         &self,
         risk: &Risk<'_, M, K>,

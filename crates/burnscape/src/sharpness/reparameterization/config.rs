@@ -40,7 +40,7 @@ use crate::space::{Distance, Nearby, ParamSpace, ParamVector, epsilon};
 /// use burn::tensor::activation::relu;
 /// use burn::tensor::{Device, Tensor};
 /// use burnscape::loss::Risk;
-/// use burnscape::sharpness::{///     Measure, ReparameterizationConfig, SharpnessReportConfig, ///};
+/// use burnscape::sharpness::{Measure, ReparameterizationConfig, SharpnessReportConfig};
 /// use burnscape::space::Scale;
 ///
 /// #[derive(Module, Debug)]

@@ -102,9 +102,9 @@ impl WorstCaseRiseConfig {
     ///
     /// # Errors
     ///
-    /// [`SharpnessError::BadArgument`], [`SpaceError::NothingToPerturb`](crate::space::SpaceError::NothingToPerturb),
-    /// [`SharpnessError::NonFiniteStep`], [`SharpnessError::NonFiniteGradient`], and
-    /// [`SharpnessError::Loss`] and [`SharpnessError::Space`] as the risk gives them.
+    /// [`SharpnessError::BadArgument`], [`SharpnessError::NonFiniteStep`],
+    /// [`SharpnessError::NonFiniteGradient`], and [`SharpnessError::Loss`] and [`SharpnessError::Space`] as
+    /// the risk gives them, also for a scale that is zero everywhere.
     pub fn run<M: Module, K>(
         &self,
         risk: &Risk<'_, M, K>,
