@@ -23,7 +23,7 @@ use crate::space::{Distance, ParamSpace, mix, power_of_two, to_host};
 /// One linear map a batch, or several of one trace, at the model's parameters: what every operator
 /// over data is made of.
 ///
-/// Programs are traced once for all batches of the same shapes. Checkpointing are kept up to a budget;
+/// Programs are traced once for all batches of the same shapes. Residuals are stored up to a budget;
 /// the batches beyond it are read again in every pass.
 pub(super) struct Sweep<'a> {
     programs: Mutex<Vec<Program>>,
@@ -149,7 +149,7 @@ impl<'a> Sweep<'a> {
             let noise_bytes = noise.as_ref().map_or(0, |noise| {
                 noise.shape().num_elements() * noise.dtype().size()
             });
-            // Draws and noise stay in any case. Checkpointing may be the batch's own tensors.
+            // Draws and noise stay in any case. Residuals may be the batch's own tensors.
             kept += noise_bytes + maps.iter().map(Linearized::draw_bytes).sum::<usize>();
             let bytes = batch_bytes + maps.iter().map(Linearized::residual_bytes).sum::<usize>();
             let checkpointing = if bytes <= config.residual_budget.saturating_sub(kept) {
