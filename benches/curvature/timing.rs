@@ -100,7 +100,7 @@ pub(crate) fn report<M: Classifier<D>, const D: usize>(
         ratio(2, 0),
         ratio(1, 3),
         ratio(3, 0),
-        kernels.stats().flops as f64 / gradient_flops as f64,
+        kernels.flops() as f64 / gradient_flops as f64,
         ratio(4, 0),
         ratio(5, 1),
         ratio(7, 6),
@@ -135,7 +135,7 @@ fn gradient_flops<M: Classifier<D>, const D: usize>(model: &M, (x, y): &Batch<D>
         |inputs| (inputs.float(x.clone()), inputs.int(y.clone())),
         loss,
     );
-    trace.expect("a trace").program.kernels().stats().flops
+    trace.expect("a trace").program.kernels().flops()
 }
 
 /// The time of `work` in a loop of it: what was measured before has left threads asleep and other data in

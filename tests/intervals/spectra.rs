@@ -75,7 +75,6 @@ fn traces(tally: &mut Tally, name: &str, stored: &Stored, seed: u64) {
         ControlFlow::Continue(())
     });
     config.run(&watched).unwrap();
-    drop(watched);
     // Stopped by its own interval.
     let config = trace_config(TraceMethod::Hutchinson, 200, seed).with_tolerance(0.2);
     let found = config.run(stored).unwrap();

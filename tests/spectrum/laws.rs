@@ -62,7 +62,7 @@ fn a_change_of_coordinates_changes_no_eigenvalue() {
 fn a_shift_moves_eigenvalues_trace_and_nodes_by_itself() {
     let operator = matrix(reflected(&eigenvalues()));
     let shifted = Shifted::new(&operator, 2.5).unwrap();
-    let (mut plain, mut moved) = (
+    let (plain, moved) = (
         Spectrum::of(&operator).with_steps(8).with_tolerance(1e-11),
         Spectrum::of(&shifted).with_steps(8).with_tolerance(1e-11),
     );

@@ -66,7 +66,7 @@ pub use derive::{Jvp, jvp};
 pub use error::caught;
 pub use error::{LinearizeError, Place};
 pub use map::{Likelihood, LinearMap, Noise, OutputMetric};
-pub use program::{Port, Program, ProgramStats};
+pub use program::{Port, Program};
 pub use run::{Batching, Checkpointing, Linearized, LinearizedGradient, Point};
 pub use trace::{
     GradientTrace, Inputs, OutputTrace, TracedParam, trace_gradient, trace_outputs, trace_split,

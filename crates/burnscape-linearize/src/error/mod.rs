@@ -46,7 +46,7 @@ pub enum LinearizeError {
     /// The closure uses a tensor that belongs neither to the model nor to the batch.
     #[error(
         "the closure uses a tensor from another device{place}; it belongs neither to the model nor to the \
-         batch (class weights of a criterion are a common case). Add it to the batch, make it a field of \
+         batch (for instance the class weights of a criterion). Add it to the batch, make it a field of \
          the model, or create it, and the criterion, inside the closure on `x.device()`"
     )]
     ForeignTensor {

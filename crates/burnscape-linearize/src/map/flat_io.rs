@@ -30,10 +30,25 @@ impl Part {
 
 /// A flat output vector: the concatenation of its parts.
 pub(super) struct Vector {
-    pub(super) name: String,
-    pub(super) parts: Vec<Part>,
+    name: String,
+    parts: Vec<Part>,
     /// The element type of parts that are zero.
-    pub(super) dtype: DType,
+    dtype: DType,
+}
+
+impl Vector {
+    pub(super) fn new(name: &str, parts: Vec<Part>, dtype: DType) -> Self {
+        Self {
+            name: name.into(),
+            parts,
+            dtype,
+        }
+    }
+
+    /// A vector that is a single tensor.
+    pub(super) fn of(port: &Port) -> Self {
+        Self::new(&port.name, vec![Part::of(port)], port.tensor.dtype)
+    }
 }
 
 /// Flat inputs and outputs for a program.

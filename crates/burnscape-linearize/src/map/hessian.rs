@@ -38,17 +38,12 @@ impl LinearMap {
         let dtype = tangents
             .first()
             .map_or(outputs[0].tensor.dtype, |port| port.tensor.dtype);
-        let vector = |name: &str, parts| Vector {
-            name: name.into(),
-            parts,
-            dtype,
-        };
         let io = FlatIo {
             tangents,
             outputs: vec![
-                vector("loss", vec![Part::of(&outputs[0])]),
-                vector("gradient", gradient.collect()),
-                vector("product", product.collect()),
+                Vector::of(&outputs[0]),
+                Vector::new("gradient", gradient.collect(), dtype),
+                Vector::new("product", product.collect(), dtype),
             ],
             dtype,
         };
@@ -87,16 +82,11 @@ impl LinearMap {
         let dtype = tangents
             .first()
             .map_or(outputs[0].tensor.dtype, |port| port.tensor.dtype);
-        let vector = |name: &str, parts| Vector {
-            name: name.into(),
-            parts,
-            dtype,
-        };
         let io = FlatIo {
             outputs: vec![
-                vector("loss", vec![Part::of(&outputs[0])]),
-                vector("gradient", gradient.collect()),
-                vector("slope", vec![slope]),
+                Vector::of(&outputs[0]),
+                Vector::new("gradient", gradient.collect(), dtype),
+                Vector::new("slope", vec![slope], dtype),
             ],
             tangents,
             dtype,

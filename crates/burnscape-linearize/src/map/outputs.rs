@@ -24,20 +24,13 @@ impl LinearMap {
         settings: DeviceSettings,
     ) -> Result<Self, LinearizeError> {
         let pushed = Pushforward::new(trace, wrt, settings)?;
+        let product = Part {
+            tensor: pushed.moved,
+            len: trace.outputs.num_elements(),
+        };
         let outputs = vec![
-            Vector {
-                name: "outputs".into(),
-                parts: vec![Part::of(&trace.outputs)],
-                dtype: trace.output_dtype(),
-            },
-            Vector {
-                name: "product".into(),
-                parts: vec![Part {
-                    tensor: pushed.moved.clone(),
-                    len: trace.outputs.num_elements(),
-                }],
-                dtype: trace.output_dtype(),
-            },
+            Vector::of(&trace.outputs),
+            Vector::new("product", vec![product], trace.output_dtype()),
         ];
         let io = FlatIo {
             tangents: pushed.tangents,
@@ -62,16 +55,8 @@ impl LinearMap {
         let inputs = back.inputs.clone();
         let program = join(&[trace.forward(), back], &Rename::default(), inputs);
         let outputs = vec![
-            Vector {
-                name: "outputs".into(),
-                parts: vec![Part::of(&trace.outputs)],
-                dtype: trace.output_dtype(),
-            },
-            Vector {
-                name: "product".into(),
-                parts: parts(trace, wrt)?,
-                dtype: parameter_dtype(trace, wrt)?,
-            },
+            Vector::of(&trace.outputs),
+            Vector::new("product", parts(trace, wrt)?, parameter_dtype(trace, wrt)?),
         ];
         let io = FlatIo {
             tangents: vec![trace.cotangent.clone()],
@@ -225,16 +210,8 @@ fn sandwich(
     inputs.extend(pushed.tangents.iter().cloned());
     let program = join(&programs, &rename, inputs);
     let outputs = vec![
-        Vector {
-            name: value.name.clone(),
-            parts: vec![Part::of(&value)],
-            dtype: value.tensor.dtype,
-        },
-        Vector {
-            name: "product".into(),
-            parts: product,
-            dtype: pushed.dtype,
-        },
+        Vector::of(&value),
+        Vector::new("product", product, pushed.dtype),
     ];
     let io = FlatIo {
         tangents: pushed.tangents,

@@ -1,11 +1,11 @@
 //! The data structure that everything else works on: a straight line of tensor operations.
 
+mod flops;
 mod join;
 mod kernels;
 mod merge;
 mod port;
 mod rename;
-mod stats;
 mod storage;
 mod tie;
 
@@ -23,7 +23,6 @@ use crate::LinearizeError;
 use crate::coverage::describe;
 
 pub use port::Port;
-pub use stats::ProgramStats;
 
 pub(crate) use join::join;
 pub(crate) use merge::{Key, key};

@@ -6,8 +6,10 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::{Port, Program};
 
 impl Program {
-    /// See [`ProgramStats::peak_bytes`](super::ProgramStats::peak_bytes).
-    pub(crate) fn peak_bytes(&self) -> u64 {
+    /// The peak memory of intermediate results and outputs in bytes, if every result keeps its own memory
+    /// until its last read. Views (reshape, transpose, expand, slice) need none; inputs and constants are
+    /// not counted. A run may need less, because Burn overwrites a tensor on its last read.
+    pub fn peak_bytes(&self) -> u64 {
         let storage = Storage::of(&self.operations);
         let mut last: FxHashMap<TensorId, usize> = FxHashMap::default();
         for (index, operation) in self.operations.iter().enumerate() {

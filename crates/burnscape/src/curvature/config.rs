@@ -41,7 +41,7 @@ impl Default for CurvatureConfig {
 }
 
 impl CurvatureConfig {
-    /// Checkpointing kept up to 1 GiB, blocks of 16, checks on.
+    /// Residuals stored up to 1 GiB, blocks of 16, checks on.
     pub fn new() -> Self {
         Self {
             residual_budget: 1 << 30,

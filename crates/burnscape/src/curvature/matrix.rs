@@ -171,7 +171,7 @@ macro_rules! matrix_operator {
             }
 
             /// What a product runs for a batch of the shapes that came first: print it, or ask for
-            /// its [`stats`](burnscape_linearize::Program::stats).
+            /// its [`flops`](burnscape_linearize::Program::flops).
             pub fn linear_program(&self) -> burnscape_linearize::Program {
                 self.0.batches.linear_program()
             }

@@ -1,4 +1,4 @@
-//! The cost of a program, computed from its shapes.
+//! Floating-point operations of a program.
 
 use burn_ir::{
     FloatOperationIr as Float, ModuleOperationIr as Module, NumericOperationIr as Numeric,
@@ -7,41 +7,13 @@ use burn_ir::{
 
 use super::Program;
 
-/// The cost of a program, computed from its shapes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ProgramStats {
-    /// The number of operations.
-    pub operations: usize,
-    /// Floating-point operations, with a multiplication and an addition counted separately. Matrix
-    /// products and convolutions are counted by their formula, elementwise operations and reductions
-    /// as one per element, and data movement as zero.
-    pub flops: u64,
-    /// Operations without a known count, which `flops` omits: pooling, resampling, sorting.
-    pub uncounted: usize,
-    /// The peak memory of intermediate results and outputs in bytes, if every result keeps its own
-    /// memory until its last read. Views (reshape, transpose, expand, slice) need none; inputs and
-    /// constants are not counted. A run may need less, because Burn overwrites a tensor on its last
-    /// read.
-    pub peak_bytes: u64,
-}
-
 impl Program {
-    /// The cost of the program, computed from its shapes.
-    pub fn stats(&self) -> ProgramStats {
-        let mut stats = ProgramStats {
-            operations: self.operations.len(),
-            flops: 0,
-            uncounted: 0,
-            peak_bytes: self.peak_bytes(),
-        };
-        for operation in &self.operations {
-            match flops(operation) {
-                Some(count) => stats.flops += count,
-                None => stats.uncounted += 1,
-            }
-        }
-        stats
+    /// The number of floating-point operations, computed from the shapes, with a multiplication and an
+    /// addition counted separately. Matrix products and convolutions are counted by their formula,
+    /// elementwise operations and reductions as one per element, and data movement as zero. Pooling,
+    /// resampling and sorting have no known count and are omitted.
+    pub fn flops(&self) -> u64 {
+        self.operations.iter().filter_map(flops).sum()
     }
 }
 
