@@ -50,16 +50,16 @@ pub fn jvp(
     wrt: &[usize],
     settings: DeviceSettings,
 ) -> Result<Jvp, LinearizeError> {
-    let derivative = jvp_unordered(program, wrt, settings)?;
+    let derivative = jvp_unnormalized(program, wrt, settings)?;
     Ok(Jvp {
-        program: derivative.program.in_order()?,
+        program: derivative.program.normalized()?,
         ..derivative
     })
 }
 
 /// As [`jvp`], without merging equal operations and removing dead ones, for callers that extend the
 /// program first.
-pub(crate) fn jvp_unordered(
+pub(crate) fn jvp_unnormalized(
     program: &Program,
     wrt: &[usize],
     settings: DeviceSettings,

@@ -7,4 +7,4 @@ mod ties;
 
 pub use jvp::{Jvp, jvp};
 
-pub(crate) use jvp::jvp_unordered;
+pub(crate) use jvp::jvp_unnormalized;

@@ -95,7 +95,7 @@ impl FlatIo {
         let mut flat = Program::unchecked(operations, inputs, outputs, constants);
         let ties = program.ties.iter();
         flat.ties = ties.map(|tie| tie.renamed(&mut rename)).collect();
-        flat.in_order()
+        flat.normalized()
     }
 
     /// Records the flat tangent and its slices, and renames the tangents to the slices.

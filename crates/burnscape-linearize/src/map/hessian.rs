@@ -3,7 +3,7 @@ use burn::tensor::DeviceSettings;
 use super::flat_io::{FlatIo, Part, Vector};
 use super::linear_map::LinearMap;
 use crate::LinearizeError;
-use crate::derive::jvp_unordered;
+use crate::derive::jvp_unnormalized;
 use crate::program::{Rename, join};
 use crate::trace::{GradientTrace, TracedParam, chosen};
 
@@ -23,7 +23,7 @@ impl LinearMap {
         settings: DeviceSettings,
     ) -> Result<Self, LinearizeError> {
         let parameters = chosen(&trace.parameters, wrt)?;
-        let derivative = jvp_unordered(&trace.program, &inputs(&parameters), settings)?;
+        let derivative = jvp_unnormalized(&trace.program, &inputs(&parameters), settings)?;
         let outputs = &derivative.program.outputs;
         let part = |index: Option<usize>, input: usize| Part {
             tensor: index.map(|index| outputs[index].clone()),
@@ -66,7 +66,7 @@ impl LinearMap {
         let mut loss = trace.program.clone();
         loss.outputs.truncate(1);
         loss.remove_dead();
-        let derivative = jvp_unordered(&loss, &inputs(&parameters), settings)?;
+        let derivative = jvp_unnormalized(&loss, &inputs(&parameters), settings)?;
         let outputs = &derivative.program.outputs;
         let slope = Part {
             tensor: derivative.tangent_outputs[0].map(|index| outputs[index].clone()),

@@ -56,7 +56,7 @@ pub(crate) fn key(operation: &OperationIr) -> Key {
 fn without_outputs(operation: &OperationIr, outputs: &[TensorId]) -> Key {
     let mut anonymous = operation.clone();
     anonymous.visit_mut(&mut Anonymous(outputs));
-    in_order(&mut anonymous);
+    sort_operands(&mut anonymous);
     let mut hasher = FxHasher::default();
     anonymous.hash(&mut hasher);
     Key {
@@ -66,7 +66,7 @@ fn without_outputs(operation: &OperationIr, outputs: &[TensorId]) -> Key {
 }
 
 /// Sorts the operands of sums and products, which are commutative to the last bit.
-fn in_order(operation: &mut OperationIr) {
+fn sort_operands(operation: &mut OperationIr) {
     if let OperationIr::NumericFloat(_, numeric) | OperationIr::NumericInt(_, numeric) = operation
         && let Numeric::Add(o) | Numeric::Mul(o) = numeric
         && o.rhs.id < o.lhs.id

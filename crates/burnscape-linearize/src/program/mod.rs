@@ -55,11 +55,11 @@ impl Program {
         outputs: Vec<Port>,
         constants: BTreeMap<TensorId, TensorData>,
     ) -> Result<Self, LinearizeError> {
-        Self::unchecked(operations, inputs, outputs, constants).in_order()
+        Self::unchecked(operations, inputs, outputs, constants).normalized()
     }
 
     /// Removes bookkeeping, duplicate and dead operations, and validates the result.
-    pub(crate) fn in_order(mut self) -> Result<Self, LinearizeError> {
+    pub(crate) fn normalized(mut self) -> Result<Self, LinearizeError> {
         self.operations
             .retain(|op| !matches!(op, OperationIr::Init(_) | OperationIr::Drop(_)));
         for operation in &mut self.operations {
