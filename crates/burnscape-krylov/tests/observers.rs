@@ -251,7 +251,6 @@ fn every_method_shows_its_steps() {
         });
         let (_, products, _) = run(&observed).unwrap();
         assert_eq!(products, a.num_matvecs(), "{name}");
-        drop(observed);
         assert!(
             steps.iter().any(|step| step.task == task),
             "{name}: {steps:?}"

@@ -470,7 +470,6 @@ fn products_are_counted_shown_and_limited() {
         ControlFlow::Continue(())
     });
     let found = config.run(&observed, &g).unwrap();
-    drop(observed);
     assert_eq!(found.products, a.num_matvecs());
     assert_eq!(seen.len() + 1, found.products);
     assert!(
@@ -503,7 +502,6 @@ fn every_product_but_the_last_is_shown_in_the_hard_case_too() {
         ControlFlow::Continue(())
     });
     let found = config.run(&observed, &vec![0.0, 0.3, 0.1, 0.1]).unwrap();
-    drop(observed);
     assert_eq!(found.place, TrustRegionPlace::HardCase);
     assert_eq!(found.products, hard.num_matvecs());
     assert_eq!(seen.len() + 1, found.products);

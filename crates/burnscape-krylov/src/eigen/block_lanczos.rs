@@ -227,7 +227,7 @@ impl BlockLanczosConfig {
             let room = growth.products + growth.next.len() + self.k;
             if is_done || is_spanned || is_stopped || room > self.max_products {
                 let estimated = growth.pairs(wanted).map_err(raise)?;
-                let (pairs, checks) = if is_cut_short {
+                let (pairs, checks) = if is_stopped {
                     (of_norm_one(estimated).map_err(raise)?, 0)
                 } else {
                     let (pairs, checks) = measured(operator, estimated, growth.products)?;

@@ -262,8 +262,13 @@ impl LobpcgConfig {
             if is_good || is_stopped || at_limit || is_all {
                 let wanted = &values[..self.k.min(values.len())];
                 let estimated = pairs(wanted, &span, &images).map_err(raise)?;
-                let (pairs, checks) = measured(operator, estimated, used)?;
-                is_stopped |= checks < pairs.len();
+                let (pairs, checks) = if is_stopped {
+                    (of_norm_one(estimated).map_err(raise)?, 0)
+                } else {
+                    let (pairs, checks) = measured(operator, estimated, used)?;
+                    is_stopped |= checks < pairs.len();
+                    (pairs, checks)
+                };
                 let allowed = goal + 64.0 * epsilon * size;
                 let is_small = pairs.iter().all(|pair| pair.residual <= allowed);
                 return Ok(Eigenpairs {

@@ -326,7 +326,7 @@ impl EigenpairsConfig {
             if is_done || is_spanned || at_limit {
                 let k = self.k.min(record.len());
                 let (pairs, checks) = match self.residuals {
-                    Residuals::Measured if !is_cut_short => {
+                    Residuals::Measured if !is_stopped => {
                         let (pairs, checks) = record.measured_pairs(operator, self.end, k)?;
                         is_stopped |= checks < k;
                         (pairs, checks)

@@ -1,13 +1,14 @@
 use std::fmt;
 use std::io;
 
-use burnscape_krylov::{End, LanczosConfig};
+use burnscape_krylov::{End, KrylovRecord, LanczosConfig};
 use serde::Serialize;
 
 use super::error::check_positive;
 use super::{Spectrum, SpectrumError};
 use crate::curvature::{CurvatureError, Hessian};
 use crate::loss::LossError;
+use crate::space::ParamVector;
 use crate::writing;
 
 /// What a point of parameter space is.
@@ -147,11 +148,7 @@ impl Spectrum<'_, Hessian<'_>> {
         let record = LanczosConfig::new(steps)
             .with_seed(self.settings.seed)
             .run(self.operator)?;
-        let outer = |end: End| {
-            let pair = record.eigenpairs(self.operator, end, 1)?.pop();
-            pair.ok_or(SpectrumError::Stopped)
-        };
-        let (bottom, top) = (outer(End::Bottom)?, outer(End::Top)?);
+        let (bottom, top) = self.outermost(&record)?;
         let size = bottom.value.abs().max(top.value.abs());
         let zero = self.zero(size)?;
         let values = record.ritz_values();
@@ -195,9 +192,45 @@ impl Spectrum<'_, Hessian<'_>> {
             zero,
             exact,
             dimension,
-            products: record.products() + 2,
+            products: record.products() + if record.is_stopped() { 0 } else { 2 },
         })
     }
+
+    /// The outermost Ritz values with their residuals: measured, or estimated where the run was stopped.
+    fn outermost(
+        &self,
+        record: &KrylovRecord<ParamVector>,
+    ) -> Result<(RitzValue, RitzValue), SpectrumError> {
+        let measured = |end: End| -> Result<Option<RitzValue>, SpectrumError> {
+            let pair = record.eigenpairs(self.operator, end, 1)?.pop();
+            Ok(pair.map(|pair| RitzValue {
+                value: pair.value,
+                residual: pair.residual,
+            }))
+        };
+        let (bottom, top) = if record.is_stopped() {
+            let (values, residuals) = (record.ritz_values(), record.residual_estimates());
+            let estimated = |pair: Option<(&f64, &f64)>| {
+                pair.map(|(&value, &residual)| RitzValue { value, residual })
+            };
+            let mut all = values.iter().zip(&residuals);
+            let bottom = estimated(all.next());
+            (bottom, estimated(all.next_back()).or(bottom))
+        } else {
+            (measured(End::Bottom)?, measured(End::Top)?)
+        };
+        match (bottom, top) {
+            (Some(bottom), Some(top)) => Ok((bottom, top)),
+            _ => Err(SpectrumError::Stopped),
+        }
+    }
+}
+
+/// A Ritz value with its residual.
+#[derive(Clone, Copy)]
+struct RitzValue {
+    value: f64,
+    residual: f64,
 }
 
 /// What is known about the eigenvalues that a Lanczos run did not find.

@@ -16,7 +16,10 @@ pub(crate) struct Observer<'a>(Option<Arc<dyn Observe + Send + Sync + 'a>>);
 trait Observe {
     fn report(&self, progress: &Progress) -> ControlFlow<()>;
 
-    /// Whether it has broken since it was last asked.
+    /// Whether it has broken since a break was last taken.
+    fn has_broken(&self) -> bool;
+
+    /// The same, and takes the break.
     fn take_break(&self) -> bool;
 }
 
@@ -40,12 +43,19 @@ impl<'a> Observer<'a> {
         }
     }
 
-    /// Shows a step of a method on an operator, unless a break at the last piece of its product ends the run.
+    /// Shows a step of a method on an operator, unless a break at the last piece of its product ends the run. The
+    /// break is not taken: the run may be complete, and a part of other work.
     pub(crate) fn report_step(&self, step: &Step) -> ControlFlow<()> {
-        match self.take_break() {
+        match self.has_broken() {
             true => ControlFlow::Break(()),
             false => self.report(&Progress::of_step(step)),
         }
+    }
+
+    fn has_broken(&self) -> bool {
+        self.0
+            .as_ref()
+            .is_some_and(|observer| observer.has_broken())
     }
 
     /// Forgets a break of work before.
@@ -82,6 +92,10 @@ impl<F: FnMut(&Progress) -> ControlFlow<()>> Observe for Watch<F> {
             self.has_broken.store(true, Ordering::Relaxed);
         }
         flow
+    }
+
+    fn has_broken(&self) -> bool {
+        self.has_broken.load(Ordering::Relaxed)
     }
 
     fn take_break(&self) -> bool {
