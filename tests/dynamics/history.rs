@@ -2,11 +2,12 @@
 
 use burn::optim::momentum::MomentumConfig;
 use burn::tensor::Device;
+use burnscape::FormatError;
 use burnscape::dynamics::{
     CurvatureHistory, CurvatureMonitor, CurvatureMonitorConfig, CurvatureMonitorRecord,
-    CurvatureReading, DynamicsError,
+    CurvatureReading,
 };
-use burnscape::loss::Risk;
+use burnscape::prelude::*;
 
 use super::model::{Mlp, clusters, squared, step};
 
@@ -27,8 +28,8 @@ fn run(config: &CurvatureMonitorConfig, pause: Option<usize>) -> CurvatureMonito
     let risk = Risk::new(&squared, &data);
     for index in 0..12 {
         if pause == Some(index) {
-            let text = serde_json::to_string(&monitor.to_record().unwrap()).unwrap();
-            let record: CurvatureMonitorRecord = serde_json::from_str(&text).unwrap();
+            let text = monitor.to_record().unwrap().to_json().unwrap();
+            let record = CurvatureMonitorRecord::from_json(&text).unwrap();
             assert_close(&record.history, monitor.history());
             monitor = config.resume(record.clone()).unwrap();
             // A record of what was only read is that record.
@@ -82,7 +83,7 @@ fn json_reads_back() {
     history.write_json(&mut written).unwrap();
     assert_eq!(String::from_utf8(written).unwrap(), text + "\n");
     let error = CurvatureHistory::from_json("{}").unwrap_err();
-    assert!(matches!(error, DynamicsError::Read { .. }), "{error}");
+    assert!(matches!(error, FormatError::Read { .. }), "{error}");
 }
 
 /// The numbers of a line, by the names of the header.
@@ -142,6 +143,6 @@ fn a_writer_that_fails_is_told() {
         monitor.history().write_csv(&mut small[..]).unwrap_err(),
         monitor.history().write_json(&mut small[..]).unwrap_err(),
     ] {
-        assert!(matches!(error, DynamicsError::Write { .. }), "{error}");
+        assert!(matches!(error, FormatError::Write { .. }), "{error}");
     }
 }

@@ -41,7 +41,7 @@ fn settings_out_of_range_are_named() {
     ];
     for (config, expected) in cases {
         match config.init() {
-            Err(DynamicsError::OutOfRange { name, .. }) => assert_eq!(name, expected),
+            Err(DynamicsError::OutOfRange(refused)) => assert_eq!(refused.name, expected),
             other => panic!("{expected}: {other:?}"),
         }
     }

@@ -8,7 +8,7 @@ use burn::tensor::Bytes;
 use burnscape::curvature::Hessian;
 use burnscape::dynamics::CurvatureMonitorConfig;
 use burnscape::krylov::LinearOperator;
-use burnscape::landscape::slice_1d;
+use burnscape::landscape::Slice1dConfig;
 use burnscape::loss::{Batch, Mode, Objective, Risk};
 use burnscape::optim::{OptimRecord, Sam};
 use burnscape::sharpness::{Measure, SharpnessReportConfig};
@@ -209,7 +209,7 @@ where
         let risk = self.risk();
         let direction = ParamVector::sphere(&risk.space(&self.model)?, 5)?;
         let grid = Grid::symmetric(0.1, 3)?;
-        let slice = slice_1d(&risk, &self.model, &direction, &grid)?;
+        let slice = Slice1dConfig::new(grid).run(&risk, &self.model, &direction)?;
         ensure!(slice.completed, "not completed");
         for (&x, &found) in slice.coordinates.iter().zip(&slice.losses) {
             let expected = self.plain_loss(&direction.displace(&self.model, x)?)?;

@@ -1,8 +1,10 @@
+use std::ops::Bound;
+
 use burn::config::Config;
 use burn::optim::momentum::MomentumConfig;
 
-use super::momentum_edge::is_momentum;
 use super::{CurvatureMonitor, CurvatureMonitorRecord, DynamicsError};
+use crate::range::ensure;
 
 /// Settings of a [`CurvatureMonitor`].
 ///
@@ -83,35 +85,17 @@ impl CurvatureMonitorConfig {
         &self,
         record: CurvatureMonitorRecord,
     ) -> Result<CurvatureMonitor, DynamicsError> {
-        let check = DynamicsError::check;
-        let (every, most) = (self.every as f64, self.max_products as f64);
-        let warm = self.max_warm_products as f64;
-        check("every", every, "at least 1", every >= 1.0)?;
-        let is_tolerance = self.tolerance > 0.0 && self.tolerance < 1.0;
-        check(
-            "tolerance",
-            self.tolerance,
-            "a number in (0, 1)",
-            is_tolerance,
-        )?;
-        check("max_products", most, "at least 5", most >= 5.0)?;
-        check("max_warm_products", warm, "at least 5", warm >= 5.0)?;
+        ensure("every", self.every as f64, 1.0..)?;
+        let below_one = (Bound::Excluded(0.0), Bound::Excluded(1.0));
+        ensure("tolerance", self.tolerance, below_one)?;
+        ensure("max_products", self.max_products as f64, 5.0..)?;
+        ensure("max_warm_products", self.max_warm_products as f64, 5.0..)?;
         if let Some(rho) = self.rho {
-            let is_radius = rho >= 0.0 && rho.is_finite();
-            check("rho", rho, "a finite number ≥ 0", is_radius)?;
+            ensure("rho", rho, 0.0..)?;
         }
-        if let Some(momentum) = &self.momentum
-            && !is_momentum(momentum)
-        {
-            let (name, value, expected) = match (0.0..1.0).contains(&momentum.momentum) {
-                true => ("dampening", momentum.dampening, "a number below 1"),
-                false => ("momentum", momentum.momentum, "a number in [0, 1)"),
-            };
-            return Err(DynamicsError::OutOfRange {
-                name,
-                value,
-                expected,
-            });
+        if let Some(momentum) = &self.momentum {
+            ensure("momentum", momentum.momentum, 0.0..1.0)?;
+            ensure("dampening", momentum.dampening, ..1.0)?;
         }
         Ok(CurvatureMonitor::new(self.clone(), record))
     }

@@ -8,6 +8,7 @@ use super::{
 use crate::curvature::{CurvatureConfig, Hessian};
 use crate::loss::{Draws, Risk};
 use crate::optim::sam_edge;
+use crate::range::ensure;
 use crate::space::mix;
 use crate::space::{ParamSpace, ParamVector};
 
@@ -150,9 +151,10 @@ impl CurvatureMonitor {
         step: usize,
         lr: f64,
     ) -> Result<Option<CurvatureReading>, DynamicsError> {
-        match self.is_due(step) {
-            true => self.measure(risk, model, step, lr).map(Some),
-            false => Ok(None),
+        if self.is_due(step) {
+            self.measure(risk, model, step, lr).map(Some)
+        } else {
+            Ok(None)
         }
     }
 
@@ -170,7 +172,7 @@ impl CurvatureMonitor {
         step: usize,
         lr: f64,
     ) -> Result<CurvatureReading, DynamicsError> {
-        check_rate(lr)?;
+        ensure("lr", lr, 0.0..)?;
         let checks = self.config.checks && self.history.is_empty();
         let config = CurvatureConfig::new().with_checks(checks);
         let hessian = match risk.draws() {
@@ -197,7 +199,7 @@ impl CurvatureMonitor {
         step: usize,
         lr: f64,
     ) -> Result<CurvatureReading, DynamicsError> {
-        check_rate(lr)?;
+        ensure("lr", lr, 0.0..)?;
         self.record(step, lr, hessian, 0)
     }
 
@@ -215,16 +217,20 @@ impl CurvatureMonitor {
             seed,
             ..
         } = self.config;
-        let finite = |what: &'static str, value: f64| match value.is_finite() {
-            true => Ok(value),
-            false => Err(DynamicsError::NonFinite { what, step, value }),
+        let finite = |what: &'static str, value: f64| {
+            if value.is_finite() {
+                Ok(value)
+            } else {
+                Err(DynamicsError::NonFinite { what, step, value })
+            }
         };
         let gradient_norm = hessian.gradient()?.norm()?;
         let gradient_norm = finite("the norm of the gradient", gradient_norm)?;
         let known = self.known(hessian.space())?;
-        let most = match known.is_empty() {
-            true => max_products,
-            false => max_products.min(max_warm_products),
+        let most = if known.is_empty() {
+            max_products
+        } else {
+            max_products.min(max_warm_products)
         };
         let search = DavidsonConfig::new(1, End::Top)
             .with_extra(TRACKED - 1)
@@ -326,9 +332,4 @@ impl CurvatureMonitor {
             vectors,
         })
     }
-}
-
-fn check_rate(lr: f64) -> Result<(), DynamicsError> {
-    let is_rate = lr >= 0.0 && lr.is_finite();
-    DynamicsError::check("the learning rate", lr, "a finite number ≥ 0", is_rate)
 }
