@@ -168,7 +168,7 @@ where
         let config = CurvatureMonitorConfig::new(1).with_momentum(Some(MomentumConfig::new()));
         let (risk, mut monitor) = (self.risk(), config.init()?);
         let reading = monitor.measure(&risk, &self.model, 0, RATE)?;
-        ensure!(reading.converged, "{reading:?}");
+        ensure!(reading.outcome.is_converged(), "{reading:?}");
         if self.draws.is_some() {
             // Every reading has draws of its own.
             return Ok(());
@@ -184,7 +184,7 @@ where
 
         // The next reading is the same after a record.
         let moved = gradient.displace(&self.model, -RATE)?;
-        let mut resumed = config.resume(monitor.to_record()?)?;
+        let mut resumed = config.init()?.resume(monitor.to_record()?);
         let next = monitor.measure(&risk, &moved, 1, RATE)?;
         let again = resumed.measure(&risk, &moved, 1, RATE)?;
         ensure!(next == again, "{next:?}, resumed {again:?}");

@@ -47,7 +47,7 @@ impl CurvatureHistory {
         self.readings.len()
     }
 
-    /// Whether nothing was measured yet.
+    /// Whether the history is empty.
     pub fn is_empty(&self) -> bool {
         self.readings.is_empty()
     }

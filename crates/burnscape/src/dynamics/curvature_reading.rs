@@ -1,3 +1,4 @@
+use burnscape_krylov::Outcome;
 use serde::{Deserialize, Serialize};
 
 use crate::writing::number;
@@ -28,8 +29,8 @@ pub struct CurvatureReading {
     /// `sharpness`.
     #[serde(with = "number")]
     pub residual: f64,
-    /// Whether the residual is within the tolerance.
-    pub converged: bool,
+    /// Converged where the residual is within the tolerance.
+    pub outcome: Outcome,
     /// `λ_max · lr / 2`: plain gradient descent is unstable along the top eigenvector above 1.
     #[serde(with = "number")]
     pub edge_ratio: f64,
@@ -43,7 +44,7 @@ pub struct CurvatureReading {
     /// the gradient is zero.
     #[serde(with = "number")]
     pub sam_edge: Option<f64>,
-    /// The trace of the Hessian, if probes were asked for: the mean of `zᵀ H z`.
+    /// The trace of the Hessian, if the monitor has probes: the mean of `zᵀ H z`.
     #[serde(with = "number")]
     pub trace: Option<f64>,
     /// The standard deviation of that mean, from the spread of the probes; none for a single one.
