@@ -22,7 +22,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use burnscape::dynamics::{
     CurvatureHistory, CurvatureMonitorConfig, CurvatureReading, DynamicsError,
 };
-use burnscape::loss::Risk;
+use burnscape::prelude::*;
 use clap::Parser;
 
 /// Watch gradient descent reach the edge of stability.

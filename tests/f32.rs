@@ -71,7 +71,7 @@ mod path {
     mod fitting;
     mod instability;
     mod layers;
-    mod models;
+    pub(crate) mod models;
     mod modules;
     mod normalization;
     mod profiles;
@@ -93,6 +93,9 @@ mod dynamics {
     #[allow(dead_code, reason = "shared with the tests of the strategy")]
     mod silent;
     mod warm;
+}
+mod writing {
+    mod results;
 }
 /// Through several rooms: a loss times powers of two.
 mod scales {

@@ -26,7 +26,7 @@ use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::{Device, Int, Tensor};
 use burnscape::loss::{NormalizationPolicy, Risk};
 use burnscape::optim::{ClosureStep, SamConfig};
-use burnscape::path::{BezierCurve, CurveFitterConfig, Profiler};
+use burnscape::path::{BezierCurve, CurveFitterConfig, CurveProfileConfig};
 
 use models::Classifier;
 
@@ -74,14 +74,14 @@ fn report<const D: usize, M: Classifier<D>>(
     let mut bare_model = first.clone();
     let mut plain = base();
     let mut plain_model = first.clone();
-    let mut fitter = CurveFitterConfig::new().init(&curve, base(), RATE)?;
+    let mut fitter = CurveFitterConfig::new(RATE).init(curve.clone(), base())?;
     let mut sam = SamConfig::new().init(base())?;
     let mut sam_model = first.clone();
     let mut sam_fitter =
-        CurveFitterConfig::new().init(&curve, SamConfig::new().init(base())?, RATE)?;
+        CurveFitterConfig::new(RATE).init(curve.clone(), SamConfig::new().init(base())?)?;
     let data = [batch.clone()];
     let risk = Risk::new(&loss, &data);
-    let profiler = Profiler::new(&risk).with_policy(NormalizationPolicy::Leave);
+    let config = CurveProfileConfig::new().with_policy(NormalizationPolicy::Leave);
     let mut times: [Vec<f64>; 6] = Default::default();
     for round in 0..rounds + 3 {
         let (moved, bare_step) = timed(|| {
@@ -110,7 +110,7 @@ fn report<const D: usize, M: Classifier<D>>(
                 (0..61).try_for_each(one)
             });
             result?;
-            let (result, profile) = timed(|| profiler.profile(&curve));
+            let (result, profile) = timed(|| config.run(&risk, &curve));
             black_box(result?);
             profile / evaluations
         } else {

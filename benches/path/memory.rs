@@ -36,7 +36,7 @@ pub(crate) fn report<const D: usize, M: Classifier<D>>(
     println!("  plain step                         {:.1} kB", plain / 1e3);
     for degree in [2, 4] {
         let curve = BezierCurve::between(first, last, degree)?;
-        let mut fitter = CurveFitterConfig::new().init(&curve, base(), RATE)?;
+        let mut fitter = CurveFitterConfig::new(RATE).init(curve, base())?;
         let fitted = peak(|| {
             black_box(fitter.step(batch.clone(), &loss)?);
             Ok(())

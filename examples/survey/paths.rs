@@ -7,8 +7,8 @@ use burn::optim::momentum::MomentumConfig;
 use burn::tensor::{Device, Tensor};
 use burnscape::loss::{Batch, NormalizationPolicy, Risk};
 use burnscape::path::{
-    BezierCurve, Curve, CurveFitterConfig, GaripovLrScheduler, PolygonalChain, Profile, Profiler,
-    Segment,
+    BezierCurve, Curve, CurveFitterConfig, CurveProfile, CurveProfileConfig, GaripovLrScheduler,
+    PolygonalChain, Segment,
 };
 use burnscape::space::ParamSpace;
 use rand::SeedableRng;
@@ -46,15 +46,15 @@ impl Effort {
 pub(crate) struct Connection {
     pub(crate) seeds: [u64; 2],
     /// The straight line.
-    pub(crate) line: Profile,
+    pub(crate) line: CurveProfile,
     /// A fitted Bézier curve of degree 2.
-    pub(crate) bezier: Profile,
+    pub(crate) bezier: CurveProfile,
     /// The same curve with the running statistics of the nearer end left as they are.
-    pub(crate) bezier_left: Profile,
+    pub(crate) bezier_left: CurveProfile,
     /// A fitted chain with one bend.
-    pub(crate) chain: Profile,
+    pub(crate) chain: CurveProfile,
     /// A line from the first network, as long as that to the second, in a random direction.
-    pub(crate) random: Profile,
+    pub(crate) random: CurveProfile,
 }
 
 /// Trains two networks and connects them. `progress` hears of every epoch and every profile.
@@ -83,7 +83,7 @@ pub(crate) fn connect<M: Classifier>(
     };
     let (a, b) = (network(seeds[0])?, network(seeds[1])?);
     let bezier = fit(
-        &BezierCurve::between(&a, &b, 2)?,
+        BezierCurve::between(&a, &b, 2)?,
         &digits,
         effort,
         seeds[0],
@@ -92,7 +92,7 @@ pub(crate) fn connect<M: Classifier>(
         },
     )?;
     let chain = fit(
-        &PolygonalChain::between(&a, &b, 1)?,
+        PolygonalChain::between(&a, &b, 1)?,
         &digits,
         effort,
         seeds[0],
@@ -106,25 +106,25 @@ pub(crate) fn connect<M: Classifier>(
     let test_risk = Risk::new(&loss, &test_data);
     let train_accuracy = Risk::new(&accuracy, &train_data);
     let test_accuracy = Risk::new(&accuracy, &test_data);
-    let profiler = Profiler::new(&risk)
+    let whole = CurveProfileConfig::new()
         .with_test(&test_risk)
         .with_metric("train_accuracy", &train_accuracy)
         .with_metric("test_accuracy", &test_accuracy)
-        .with_num_points(effort.num_points)?;
+        .with_num_points(effort.num_points);
     let line = Segment::new(&a, &b)?;
     let random = Segment::random(&a, line.length()?, seeds[0])?;
-    let left = Profiler::new(&risk)
+    let left = CurveProfileConfig::new()
         .with_policy(NormalizationPolicy::Leave)
-        .with_num_points(effort.num_points)?;
+        .with_num_points(effort.num_points);
     let measure = |name: &str, curve: &dyn Curve<M>| {
         progress(name, false);
-        profiler.profile(curve)
+        whole.run(&risk, curve)
     };
     Ok(Connection {
         seeds,
         line: measure("measuring the line", &line)?,
         bezier: measure("measuring the Bézier curve", &bezier)?,
-        bezier_left: left.profile(&bezier)?,
+        bezier_left: left.run(&risk, &bezier)?,
         chain: measure("measuring the chain", &chain)?,
         random: measure("measuring a random line", &random)?,
     })
@@ -139,8 +139,8 @@ fn sgd() -> SgdConfig {
 }
 
 /// Fits a curve with batches in random order, as networks are trained.
-fn fit<M: Classifier, C: Curve<M> + Clone>(
-    curve: &C,
+fn fit<M: Classifier, C: Curve<M>>(
+    curve: C,
     digits: &Digits,
     effort: Effort,
     seed: u64,
@@ -148,14 +148,10 @@ fn fit<M: Classifier, C: Curve<M> + Clone>(
 ) -> Result<C, Box<dyn Error>> {
     let count = digits.num_examples()?.unwrap_or(0);
     let steps = effort.fit_epochs * count.div_ceil(BATCH_SIZE);
-    let mut fitter = CurveFitterConfig::new()
+    let mut fitter = CurveFitterConfig::new(GaripovLrScheduler::new(FIT_RATE, steps)?)
         .with_seed(seed)
         .with_offset(OFFSET)
-        .init(
-            curve,
-            sgd().init(),
-            GaripovLrScheduler::new(FIT_RATE, steps)?,
-        )?;
+        .init(curve, sgd().init())?;
     let loss = loss::<M>;
     let mut order: Vec<usize> = (0..count).collect();
     let mut rng = StdRng::seed_from_u64(seed);

@@ -1,6 +1,6 @@
 //! What is printed about paths.
 
-use burnscape::path::{PathLosses, Profile};
+use burnscape::path::{CurveProfile, PathLosses};
 
 use super::arguments::Arguments;
 use super::paths_run::Connected;
@@ -85,7 +85,7 @@ enum Side {
 }
 
 impl Side {
-    fn of(self, profile: &Profile) -> Option<&PathLosses> {
+    fn of(self, profile: &CurveProfile) -> Option<&PathLosses> {
         match self {
             Self::Train => Some(&profile.train),
             Self::Test => profile.test.as_ref(),
@@ -93,7 +93,7 @@ impl Side {
     }
 
     /// At every place.
-    fn accuracy(self, profile: &Profile) -> &[f64] {
+    fn accuracy(self, profile: &CurveProfile) -> &[f64] {
         let name = match self {
             Self::Train => "train_accuracy",
             Self::Test => "test_accuracy",

@@ -1,12 +1,13 @@
-//! Histories are written, read, and gone on with.
+//! Histories are written, read and continued.
 
 use burn::optim::momentum::MomentumConfig;
 use burn::tensor::Device;
+use burnscape::FormatError;
 use burnscape::dynamics::{
     CurvatureHistory, CurvatureMonitor, CurvatureMonitorConfig, CurvatureMonitorRecord,
-    CurvatureReading, DynamicsError,
+    CurvatureReading,
 };
-use burnscape::loss::Risk;
+use burnscape::prelude::*;
 
 use super::model::{Mlp, clusters, squared, step};
 
@@ -17,7 +18,7 @@ fn config() -> CurvatureMonitorConfig {
         .with_trace_probes(2)
 }
 
-/// Twelve steps; the monitor is put away and taken up again before step `pause`.
+/// Twelve steps; the monitor is saved and restored before step `pause`.
 fn run(config: &CurvatureMonitorConfig, pause: Option<usize>) -> CurvatureMonitor {
     let device = Device::default().autodiff();
     let data = [clusters(30, 8, 3, &device)];
@@ -27,10 +28,10 @@ fn run(config: &CurvatureMonitorConfig, pause: Option<usize>) -> CurvatureMonito
     let risk = Risk::new(&squared, &data);
     for index in 0..12 {
         if pause == Some(index) {
-            let text = serde_json::to_string(&monitor.to_record().unwrap()).unwrap();
-            let record: CurvatureMonitorRecord = serde_json::from_str(&text).unwrap();
+            let text = monitor.to_record().unwrap().to_json().unwrap();
+            let record = CurvatureMonitorRecord::from_json(&text).unwrap();
             assert_close(&record.history, monitor.history());
-            monitor = config.resume(record.clone()).unwrap();
+            monitor = config.init().unwrap().resume(record.clone());
             // A record of what was only read is that record.
             assert_eq!(monitor.to_record().unwrap(), record);
         }
@@ -45,7 +46,7 @@ fn run(config: &CurvatureMonitorConfig, pause: Option<usize>) -> CurvatureMonito
 fn assert_close(found: &CurvatureHistory, expected: &CurvatureHistory) {
     assert_eq!(found.len(), expected.len());
     for (found, expected) in found.readings().iter().zip(expected.readings()) {
-        assert_eq!(found.converged, expected.converged);
+        assert_eq!(found.outcome, expected.outcome);
         for ((name, found), (_, expected)) in cells(found).into_iter().zip(cells(expected)) {
             let is_close = match (found, expected) {
                 (Some(a), Some(b)) => (a - b).abs() <= f64::EPSILON * b.abs(),
@@ -82,7 +83,7 @@ fn json_reads_back() {
     history.write_json(&mut written).unwrap();
     assert_eq!(String::from_utf8(written).unwrap(), text + "\n");
     let error = CurvatureHistory::from_json("{}").unwrap_err();
-    assert!(matches!(error, DynamicsError::Read { .. }), "{error}");
+    assert!(matches!(error, FormatError::Read { .. }), "{error}");
 }
 
 /// The numbers of a line, by the names of the header.
@@ -129,7 +130,7 @@ fn csv_has_every_number_to_the_bit_and_empty_cells_for_none() {
                     }
                 }
             }
-            assert_eq!(cell("converged"), reading.converged.to_string());
+            assert_eq!(cell("outcome"), reading.outcome.to_string());
         }
     }
 }
@@ -142,6 +143,6 @@ fn a_writer_that_fails_is_told() {
         monitor.history().write_csv(&mut small[..]).unwrap_err(),
         monitor.history().write_json(&mut small[..]).unwrap_err(),
     ] {
-        assert!(matches!(error, DynamicsError::Write { .. }), "{error}");
+        assert!(matches!(error, FormatError::Write { .. }), "{error}");
     }
 }

@@ -46,7 +46,7 @@ fn every_number_of_a_reading_is_that_of_the_quadratic() {
     assert_near(reading.gradient_norm, 56.0_f64.sqrt());
     // The algebraically largest one, beside a negative one.
     assert_near(reading.sharpness, 4.0);
-    assert!(reading.converged && reading.residual < 1e-12);
+    assert!(reading.outcome.is_converged() && reading.residual < 1e-12);
     assert_near(reading.edge_ratio, 0.6);
     assert_near(reading.gd_edge.unwrap(), 2.0 / 0.3);
     // Burn's defaults: momentum 0.9, dampening 0.1.

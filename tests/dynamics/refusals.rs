@@ -41,7 +41,7 @@ fn settings_out_of_range_are_named() {
     ];
     for (config, expected) in cases {
         match config.init() {
-            Err(DynamicsError::OutOfRange { name, .. }) => assert_eq!(name, expected),
+            Err(DynamicsError::OutOfRange(refused)) => assert_eq!(refused.name, expected),
             other => panic!("{expected}: {other:?}"),
         }
     }
@@ -97,7 +97,7 @@ fn another_model_needs_a_monitor_that_has_forgotten() {
     assert!((reading.sharpness - 8.0).abs() < 1e-4);
     // A record of the other model.
     let config = CurvatureMonitorConfig::new(1);
-    let mut resumed = config.resume(monitor.to_record().unwrap()).unwrap();
+    let mut resumed = config.init().unwrap().resume(monitor.to_record().unwrap());
     let refused = resumed.measure(&two, &model(2), 2, 0.1).unwrap_err();
     assert!(matches!(refused, DynamicsError::Space(_)), "{refused}");
 }

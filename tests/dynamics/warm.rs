@@ -57,8 +57,8 @@ fn a_warm_measurement_takes_a_dozen_products_and_is_right() {
         let (mut worst, mut num_open) = (0.0_f64, 0);
         let monitor = train((1, seed, 12), |reading, model, batches| {
             // Those that ran out of products are the ones to doubt.
-            num_open += usize::from(!reading.converged);
-            if reading.converged && reading.step % 7 > 0 {
+            num_open += usize::from(!reading.outcome.is_converged());
+            if reading.outcome.is_converged() && reading.step % 7 > 0 {
                 return;
             }
             let error = (reading.sharpness / exact(model, batches) - 1.0).abs();
@@ -97,7 +97,7 @@ fn where_weights_move_far_a_dozen_products_are_kept_to_and_more_converge() {
         });
         let readings = monitor.history().readings()[1..].to_vec();
         let most_taken = readings.iter().map(|reading| reading.products).max();
-        let num_open = readings.iter().filter(|reading| !reading.converged).count();
+        let num_open = readings.iter().filter(|reading| !reading.outcome.is_converged()).count();
         println!("{most_taken:?} products at most, {num_open} open, worst error {worst:.1e}");
         (most_taken.unwrap(), num_open, worst)
     };
@@ -137,7 +137,7 @@ fn a_limit_of_products_is_kept_and_told() {
     let mut monitor = config.init().unwrap();
     let risk = Risk::new(&cross_entropy, &data);
     let first = monitor.measure(&risk, &model, 0, 0.1).unwrap();
-    assert!(!first.converged && first.residual > 1e-6 * first.sharpness);
+    assert!(!first.outcome.is_converged() && first.residual > 1e-6 * first.sharpness);
     assert_eq!(first.products, 6 + 2);
     // What was found is a start all the same: at the same weights the search goes on.
     let mut last = first;

@@ -4,9 +4,11 @@ use std::ops::ControlFlow;
 
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use burnscape::landscape::{Axes, LandscapeError, Slice1d, Slice2d, slice_1d, slice_2d};
-use burnscape::loss::{Mode, Risk, Work};
-use burnscape::space::{Grid, ParamSpace, ParamVector, Scale, SpaceError, UnfilteredRule};
+use burnscape::FormatError;
+use burnscape::landscape::{Axes, LandscapeError, Slice1d, Slice1dConfig, Slice2d, Slice2dConfig};
+use burnscape::loss::Work;
+use burnscape::prelude::*;
+use burnscape::space::{Grid, Scale, SpaceError, UnfilteredRule};
 use burnscape_testkit::models::Normalized;
 
 #[derive(Module, Debug)]
@@ -58,7 +60,9 @@ fn a_slice_of_a_quadratic_is_an_exact_parabola() {
     let space = risk.space(&model).unwrap();
     let direction = ParamVector::from_host(&space, &d).unwrap();
     let grid = Grid::symmetric(2.0, 9).unwrap();
-    let slice = slice_1d(&risk, &model, &direction, &grid).unwrap();
+    let slice = Slice1dConfig::new(grid.clone())
+        .run(&risk, &model, &direction)
+        .unwrap();
     assert_eq!(slice.coordinates, grid.coordinates());
     let slope = h[0] * w[0] * d[0] + h[1] * w[1] * d[1];
     let bend = h[0] * d[0] * d[0] + h[1] * d[1] * d[1];
@@ -78,9 +82,10 @@ fn a_plane_through_a_quadratic_is_an_exact_paraboloid() {
     let space = risk.space(&model).unwrap();
     let x = ParamVector::from_host(&space, &[1.0, 0.0]).unwrap();
     let y = ParamVector::from_host(&space, &[0.5, 1.0]).unwrap();
-    let grids = [Grid::linspace(-1.0, 2.0, 4), Grid::linspace(0.5, 1.5, 3)].map(Result::unwrap);
-    let grids = [&grids[0], &grids[1]];
-    let slice = slice_2d(&risk, &model, [&x, &y], grids, Axes::AsGiven).unwrap();
+    let wide = Grid::linspace(-1.0, 2.0, 4).unwrap();
+    let narrow = Grid::linspace(0.5, 1.5, 3).unwrap();
+    let config = Slice2dConfig::new(wide, narrow);
+    let slice = config.run(&risk, &model, [&x, &y]).unwrap();
     for (i, &x) in slice.x.iter().enumerate() {
         for (j, &y) in slice.y.iter().enumerate() {
             let (a, b) = (1.0 + x + 0.5 * y, y - 2.0);
@@ -106,11 +111,12 @@ fn the_center_is_the_models_loss_and_the_axes_are_lines_bit_for_bit() {
     let make = |seed| scale.direction(&space, &model, seed).unwrap();
     let (x, y) = (make(1), make(2));
     let grid = Grid::symmetric(0.7, 5).unwrap();
-    let line = slice_1d(&risk, &model, &x, &grid).unwrap();
+    let config = Slice1dConfig::new(grid.clone());
+    let line = config.run(&risk, &model, &x).unwrap();
     assert_eq!(line.losses[2].to_bits(), base.to_bits());
-    let across = slice_1d(&risk, &model, &y, &grid).unwrap();
-    let grids = [&grid, &grid];
-    let plane = slice_2d(&risk, &model, [&x, &y], grids, Axes::AsGiven).unwrap();
+    let across = config.run(&risk, &model, &y).unwrap();
+    let config = Slice2dConfig::new(grid.clone(), grid);
+    let plane = config.run(&risk, &model, [&x, &y]).unwrap();
     for i in 0..5 {
         assert_eq!(plane.loss(i, 2), Some(line.losses[i]));
         assert_eq!(plane.loss(2, i), Some(across.losses[i]));
@@ -137,9 +143,10 @@ fn the_model_and_its_running_statistics_are_not_changed() {
     let data = inputs();
     for mode in [Mode::Eval, Mode::Train] {
         let risk = Risk::new(&squares, &data).with_mode(mode);
-        slice_1d(&risk, &model, &x, &grid).unwrap();
-        let grids = [&grid, &grid];
-        slice_2d(&risk, &model, [&x, &y], grids, Axes::AsGiven).unwrap();
+        let config = Slice1dConfig::new(grid.clone());
+        config.run(&risk, &model, &x).unwrap();
+        let config = Slice2dConfig::new(grid.clone(), grid.clone());
+        config.run(&risk, &model, [&x, &y]).unwrap();
         assert_eq!(state(), before, "{mode:?}");
     }
 }
@@ -154,9 +161,10 @@ fn orthogonalized_axes_keep_the_second_length_and_lose_the_first_direction() {
     let x = ParamVector::from_host(&space, &[2.0, 0.0]).unwrap();
     let y = ParamVector::from_host(&space, &[3.0, 4.0]).unwrap();
     let grid = Grid::linspace(0.0, 1.0, 2).unwrap();
+    let config = Slice2dConfig::new(grid.clone(), grid);
     let slice = |axes| {
-        let grids = [&grid, &grid];
-        slice_2d(&risk, &model, [&x, &y], grids, axes).unwrap()
+        let config = config.clone().with_axes(axes);
+        config.run(&risk, &model, [&x, &y]).unwrap()
     };
     let given = slice(Axes::AsGiven);
     assert!((given.loss(1, 1).unwrap() - 0.5 * 41.0).abs() < 1e-12);
@@ -164,9 +172,8 @@ fn orthogonalized_axes_keep_the_second_length_and_lose_the_first_direction() {
     assert!((orthogonal.loss(0, 1).unwrap() - 0.5 * 25.0).abs() < 1e-12);
     assert!((orthogonal.loss(1, 1).unwrap() - 0.5 * 29.0).abs() < 1e-12);
     assert!((orthogonal.cosine - 0.6).abs() < 1e-12);
-    let grids = [&grid, &grid];
-    let axes = Axes::Orthogonalized;
-    let error = slice_2d(&risk, &model, [&x, &x], grids, axes);
+    let config = config.with_axes(Axes::Orthogonalized);
+    let error = config.run(&risk, &model, [&x, &x]);
     assert!(
         matches!(error, Err(LandscapeError::Parallel { .. })),
         "{error:?}"
@@ -182,9 +189,8 @@ fn axes_a_millionth_apart_span_a_plane_in_double_precision() {
     let x = ParamVector::from_host(&space, &[2.0, 0.0]).unwrap();
     let y = ParamVector::from_host(&space, &[2.0, 2e-6]).unwrap();
     let grid = Grid::linspace(0.0, 1.0, 2).unwrap();
-    let grids = [&grid, &grid];
-    let axes = Axes::Orthogonalized;
-    let slice = slice_2d(&risk, &model, [&x, &y], grids, axes).unwrap();
+    let config = Slice2dConfig::new(grid.clone(), grid).with_axes(Axes::Orthogonalized);
+    let slice = config.run(&risk, &model, [&x, &y]).unwrap();
     // The second axis is as long as it was, across the first.
     assert!((slice.loss(0, 1).unwrap() - 0.5 * 4.0).abs() < 1e-8);
 }
@@ -200,11 +206,12 @@ fn example() -> (Slice1d, Slice2d) {
         Grid::symmetric(1.0, 7).unwrap(),
         Grid::symmetric(0.1, 3).unwrap(),
     );
-    let line = slice_1d(&risk, &model, &x, &long).unwrap();
-    let (directions, grids) = ([&x, &y], [&long, &short]);
-    let axes = Axes::Orthogonalized;
-    let plane = slice_2d(&risk, &model, directions, grids, axes).unwrap();
-    (line, plane)
+    let line = Slice1dConfig::new(long.clone());
+    let plane = Slice2dConfig::new(long, short).with_axes(Axes::Orthogonalized);
+    (
+        line.run(&risk, &model, &x).unwrap(),
+        plane.run(&risk, &model, [&x, &y]).unwrap(),
+    )
 }
 
 /// `serde_json` reads numbers to one unit in the last place, unless its `float_roundtrip` is on.
@@ -221,14 +228,14 @@ fn json_reads_back_to_the_same_slice() {
     let mut written = Vec::new();
     line.write_json(&mut written).unwrap();
     assert_eq!(written, (line.to_json().unwrap() + "\n").into_bytes());
-    let read: Slice1d = serde_json::from_slice(&written).unwrap();
+    let read = Slice1d::read_json(&written[..]).unwrap();
     assert_near(&read.coordinates, &line.coordinates);
     assert_near(&read.losses, &line.losses);
     assert_eq!(read.num_evaluations, line.num_evaluations);
     let mut written = Vec::new();
     plane.write_json(&mut written).unwrap();
     assert_eq!(written, (plane.to_json().unwrap() + "\n").into_bytes());
-    let read: Slice2d = serde_json::from_slice(&written).unwrap();
+    let read = Slice2d::read_json(&written[..]).unwrap();
     assert_near(&read.x, &plane.x);
     assert_near(&read.y, &plane.y);
     assert_near(&read.losses, &plane.losses);
@@ -299,7 +306,7 @@ fn a_writer_that_fails_is_reported() {
         plane.write_json(Full),
     ] {
         assert!(
-            matches!(&result, Err(LandscapeError::Write { kind: found, .. }) if *found == kind),
+            matches!(&result, Err(FormatError::Write { kind: found, .. }) if *found == kind),
             "{result:?}"
         );
     }
@@ -319,12 +326,12 @@ fn a_stopped_slice_returns_what_it_reached() {
     let direction = ParamVector::sphere(&space, 1).unwrap();
     let other = ParamVector::sphere(&space, 2).unwrap();
     let grid = Grid::symmetric(1.0, 5).unwrap();
-    let line = slice_1d(&risk, &model, &direction, &grid).unwrap();
+    let config = Slice1dConfig::new(grid.clone());
+    let line = config.run(&risk, &model, &direction).unwrap();
     assert_eq!((line.coordinates.len(), line.losses.len()), (3, 3));
     assert!(!line.completed);
-    let (directions, grids) = ([&direction, &other], [&grid, &grid]);
-    let axes = Axes::AsGiven;
-    let plane = slice_2d(&risk, &model, directions, grids, axes).unwrap();
+    let config = Slice2dConfig::new(grid.clone(), grid);
+    let plane = config.run(&risk, &model, [&direction, &other]).unwrap();
     assert_eq!((plane.losses.len(), plane.completed), (3, false));
     assert!(plane.loss(2, 0).is_some() && plane.loss(3, 0).is_none());
     let mut written = Vec::new();
@@ -341,12 +348,15 @@ fn points_without_a_finite_loss_are_kept_as_such() {
     let space = risk.space(&model).unwrap();
     let direction = ParamVector::from_host(&space, &[1.0]).unwrap();
     let grid = Grid::symmetric(2.0, 5).unwrap();
-    let slice = slice_1d(&risk, &model, &direction, &grid).unwrap();
+    let slice = Slice1dConfig::new(grid)
+        .run(&risk, &model, &direction)
+        .unwrap();
     assert!(slice.losses[0].is_nan());
     assert_eq!(slice.losses[1], f64::NEG_INFINITY);
     assert_eq!(slice.losses[2], 0.0);
-    let read: Slice1d = serde_json::from_str(&slice.to_json().unwrap()).unwrap();
-    assert!(read.losses[0].is_nan() && read.losses[1].is_nan());
+    let read = Slice1d::from_json(&slice.to_json().unwrap()).unwrap();
+    assert!(read.losses[0].is_nan());
+    assert_eq!(read.losses[1..], slice.losses[1..]);
     let mut written = Vec::new();
     slice.write_csv(&mut written).unwrap();
     assert_eq!(read_csv(&written).1[1][1], f64::NEG_INFINITY);
@@ -389,7 +399,7 @@ fn grids_and_directions_without_meaning_are_refused() {
     let space = risk.space(&model).unwrap();
     let grid = Grid::symmetric(1.0, 3).unwrap();
     let nowhere = ParamVector::zeros(&space).unwrap();
-    let error = slice_1d(&risk, &model, &nowhere, &grid);
+    let error = Slice1dConfig::new(grid).run(&risk, &model, &nowhere);
     assert!(matches!(
         error,
         Err(LandscapeError::NoDirection { index: 0, .. })

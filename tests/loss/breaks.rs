@@ -8,16 +8,16 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use burn::optim::SgdConfig;
 use burnscape::curvature::Hessian;
+use burnscape::krylov;
 use burnscape::krylov::{
     BlockLanczosConfig, DensityConfig, EigenpairsConfig, End, LanczosConfig, TraceConfig,
 };
-use burnscape::landscape::{Axes, slice_1d, slice_2d};
+use burnscape::landscape::{Slice1dConfig, Slice2dConfig};
 use burnscape::loss::{NormalizationPolicy, Progress, Risk, Work};
 use burnscape::optim::LambdaMinConfig;
 use burnscape::path::{
-    AutoNebConfig, BandConfig, BezierCurve, CurveFitterConfig, InstabilityConfig, Layers,
-    PolygonalChain, Profiler, Segment, auto_neb, instability_analysis, layerwise_barriers,
-    nudged_elastic_band,
+    AutoNebConfig, BezierCurve, CurveFitterConfig, CurveProfileConfig, ElasticBandConfig,
+    InstabilityConfig, LayerwiseBarriersConfig, PolygonalChain, Segment,
 };
 use burnscape::sharpness::{
     AverageRiseConfig, CurvatureTraceConfig, DirectionalDistributionConfig, KeskarConfig,
@@ -131,45 +131,41 @@ fn nothing_follows_a_break_on_a_path() {
     let sgd = || SgdConfig::new().init();
     check("profile with controls", |risk| {
         let line = Segment::new(&a, &b).unwrap();
-        let profiler = Profiler::new(risk).with_num_points(3).unwrap();
-        outcome(profiler.profile_with_controls(&line, 4), |found| {
-            [found.curve, found.line, found.random]
-                .iter()
-                .all(|profile| profile.completed)
-        })
+        let config = CurveProfileConfig::new().with_num_points(3);
+        let found = config.with_controls(4).run(risk, &line);
+        outcome(found, |found| found.completed)
     });
     check("layers", |risk| {
-        let profiler = Profiler::new(risk).with_num_points(3).unwrap();
-        let found = layerwise_barriers(&profiler, [&a, &b], &Layers::TopLevel, 3);
-        outcome(found, |found| found.completed)
+        let config = LayerwiseBarriersConfig::new().with_num_points(3);
+        outcome(config.run(risk, [&a, &b]), |found| found.completed)
     });
     check("instability", |risk| {
-        let profiler = Profiler::new(risk).with_num_points(3).unwrap();
-        let config = InstabilityConfig::new(vec![0, 2], 4);
+        let profile = CurveProfileConfig::new()
+            .with_num_points(3)
+            .with_controls(4);
+        let config = InstabilityConfig::new(vec![0, 2], 4).with_profile(profile);
         let train = |model: Net, state: (), _, _| Ok::<_, String>((model, state));
-        let found = instability_analysis(&profiler, &a, (), &config, train);
-        outcome(found, |found| found.completed)
+        outcome(config.run(risk, &a, (), train), |found| found.completed)
     });
     check("fit", |risk| {
         let curve = BezierCurve::between(&a, &b, 2).unwrap();
-        let fitter = CurveFitterConfig::new().init(&curve, sgd(), 1e-3);
-        outcome(fitter.unwrap().run(risk, 2), |found| found.completed)
+        let mut fitter = CurveFitterConfig::new(1e-3).init(curve, sgd()).unwrap();
+        let found = fitter.run(risk, 2);
+        outcome(found, |_| fitter.report().completed)
     });
     check("band", |risk| {
         let chain = PolygonalChain::between(&a, &b, 2).unwrap();
-        let config = BandConfig::new().with_steps(3);
-        let found = nudged_elastic_band(risk, &chain, sgd(), 1e-3, &config);
-        outcome(found, |found| found.completed)
+        let config = ElasticBandConfig::new(1e-3).with_steps(3);
+        outcome(config.run(risk, &chain, sgd()), |found| found.completed)
     });
     check("automated band", |risk| {
-        let config = AutoNebConfig::new()
+        let config = AutoNebConfig::new(ElasticBandConfig::new(1e-3).with_steps(2))
             .with_cycles(2)
             .with_pivots(1)
             .with_places(2)
-            .with_policy(NormalizationPolicy::Leave)
-            .with_band(BandConfig::new().with_steps(2));
-        let found = auto_neb(risk, [&a, &b], &sgd(), 1e-3, &config);
-        outcome(found, |found| found.completed)
+            .with_policy(NormalizationPolicy::Leave);
+        let found = config.run(risk, [&a, &b], &sgd());
+        outcome(found, |found| found.outcome != krylov::Outcome::Stopped)
     });
 }
 
@@ -180,10 +176,12 @@ fn nothing_follows_a_break_on_a_slice() {
     let [x, y] = [1, 2].map(|seed| ParamVector::gaussian(&space, seed).unwrap());
     let grid = Grid::symmetric(1.0, 3).unwrap();
     check("slice", |risk| {
-        outcome(slice_1d(risk, &model, &x, &grid), |found| found.completed)
+        let found = Slice1dConfig::new(grid.clone()).run(risk, &model, &x);
+        outcome(found, |found| found.completed)
     });
     check("plane", |risk| {
-        let found = slice_2d(risk, &model, [&x, &y], [&grid, &grid], Axes::AsGiven);
+        let config = Slice2dConfig::new(grid.clone(), grid.clone());
+        let found = config.run(risk, &model, [&x, &y]);
         outcome(found, |found| found.completed)
     });
     check("lowest curvature", |risk| {

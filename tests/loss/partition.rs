@@ -8,8 +8,8 @@ use burnscape::krylov::{LinearOperator, to_dense};
 use burnscape::loss::{
     Batch, BatchMapper, Likelihood, LossError, NormalizationPolicy, Reduction, Risk, reestimate,
 };
-use burnscape::path::{Profiler, Segment, calibrated_profile};
-use burnscape::space::{Grid, ParamSpace, ParamVector};
+use burnscape::path::{CalibratedProfileConfig, CurveProfileConfig, Segment};
+use burnscape::space::{ParamSpace, ParamVector};
 use burnscape_testkit::double::device;
 
 const INPUTS: usize = 3;
@@ -172,12 +172,11 @@ fn measured(data: &Vec<Sequences>) -> Vec<(String, Vec<f64>)> {
         .value_sync();
     found.push(("running mean".into(), mean.into_data().iter().collect()));
     let line = Segment::new(&net, &other).unwrap();
-    let profiler = Profiler::new(&whole).with_policy(NormalizationPolicy::Leave);
-    let profile = profiler.with_num_points(3).unwrap().profile(&line).unwrap();
+    let config = CurveProfileConfig::new().with_policy(NormalizationPolicy::Leave);
+    let profile = config.with_num_points(3).run(&whole, &line).unwrap();
     found.push(("profile".into(), profile.train.losses));
-    let grid = Grid::linspace(0.0, 1.0, 3).unwrap();
-    let calibrated = calibrated_profile(&classes, &line, &grid, NormalizationPolicy::Leave);
-    let calibrated = calibrated.unwrap();
+    let config = CalibratedProfileConfig::new().with_policy(NormalizationPolicy::Leave);
+    let calibrated = config.with_num_points(3).run(&classes, &line).unwrap();
     found.push(("classes".into(), calibrated.losses.losses));
     found.push(("calibrated".into(), calibrated.calibrated.losses));
     found
@@ -239,8 +238,8 @@ fn a_calibrated_profile_has_the_loss_of_its_risk() {
         &data,
     );
     let line = Segment::new(&net, &other).unwrap();
-    let grid = Grid::linspace(0.0, 1.0, 2).unwrap();
-    let profile = calibrated_profile(&risk, &line, &grid, NormalizationPolicy::Leave).unwrap();
+    let config = CalibratedProfileConfig::new().with_policy(NormalizationPolicy::Leave);
+    let profile = config.with_num_points(2).run(&risk, &line).unwrap();
     for (found, net) in profile.losses.losses.iter().zip([&net, &other]) {
         assert!((found - risk.loss(net).unwrap().value).abs() < 1e-13);
     }

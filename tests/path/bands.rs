@@ -5,11 +5,10 @@ use std::ops::ControlFlow;
 
 use burn::optim::SgdConfig;
 use burn::tensor::Tensor;
+use burnscape::krylov::Outcome;
 use burnscape::loss::{LossError, Risk};
 use burnscape::optim::SamConfig;
-use burnscape::path::{
-    AutoNebConfig, BandConfig, PathError, PolygonalChain, auto_neb, nudged_elastic_band,
-};
+use burnscape::path::{AutoNebConfig, ElasticBandConfig, PathError, PolygonalChain};
 use burnscape_testkit::objectives::Point;
 
 use super::models::{at, nothing, point, ring};
@@ -34,13 +33,13 @@ fn pivots_come_to_lie_on_the_ring_at_equal_distances() {
     let risk = Risk::new(&ring, &data);
     for bends in [1, 4, 7] {
         let chain = PolygonalChain::between(&a, &b, bends).unwrap();
-        let config = BandConfig::new()
+        let config = ElasticBandConfig::new(0.05)
             .with_steps(3000)
             .with_offset(0.025)
             .with_seed(2);
         let sgd = SgdConfig::new().init();
-        let band = nudged_elastic_band(&risk, &chain, sgd, 0.05, &config).unwrap();
-        assert!(band.completed && band.steps == 3000);
+        let band = config.run(&risk, &chain, sgd).unwrap();
+        assert!(band.completed && band.num_steps == 3000);
         assert!(
             band.losses.iter().all(|loss| *loss < 1e-6),
             "{:?}",
@@ -62,11 +61,11 @@ fn pivots_come_to_lie_on_the_ring_at_equal_distances() {
 fn pivots_on_the_line_of_symmetry_stay_there() {
     let (a, b) = ends();
     let chain = PolygonalChain::between(&a, &b, 3).unwrap();
-    let config = BandConfig::new().with_steps(50);
+    let config = ElasticBandConfig::new(0.05).with_steps(50);
     let sgd = SgdConfig::new().init();
     let data = nothing();
     let risk = Risk::new(&ring, &data);
-    let band = nudged_elastic_band(&risk, &chain, sgd, 0.05, &config).unwrap();
+    let band = config.run(&risk, &chain, sgd).unwrap();
     assert!(max(&band.chain) > 0.99);
 }
 
@@ -76,10 +75,12 @@ fn a_sharpness_aware_step_relaxes_a_band_too() {
     let chain = PolygonalChain::between(&a, &b, 4).unwrap();
     let sam = SamConfig::new().with_rho(1e-4);
     let sam = sam.init(SgdConfig::new().init()).unwrap();
-    let config = BandConfig::new().with_steps(1500).with_offset(0.025);
+    let config = ElasticBandConfig::new(0.05)
+        .with_steps(1500)
+        .with_offset(0.025);
     let data = nothing();
     let risk = Risk::new(&ring, &data);
-    let band = nudged_elastic_band(&risk, &chain, sam, 0.05, &config).unwrap();
+    let band = config.run(&risk, &chain, sam).unwrap();
     assert!(
         band.losses.iter().all(|loss| *loss < 1e-5),
         "{:?}",
@@ -90,18 +91,18 @@ fn a_sharpness_aware_step_relaxes_a_band_too() {
 #[test]
 fn pivots_are_inserted_until_the_band_is_smooth() {
     let (a, b) = ends();
-    let config = AutoNebConfig::new()
+    let band = ElasticBandConfig::new(0.05);
+    let config = AutoNebConfig::new(band.with_steps(1200).with_offset(0.025))
         .with_pivots(1)
-        .with_cycles(4)
-        .with_band(BandConfig::new().with_steps(1200).with_offset(0.025));
+        .with_cycles(4);
     let sgd = SgdConfig::new().init();
     let data = nothing();
     let risk = Risk::new(&ring, &data);
-    let found = auto_neb(&risk, [&a, &b], &sgd, 0.05, &config).unwrap();
-    assert!(found.completed);
+    let found = config.run(&risk, [&a, &b], &sgd).unwrap();
+    assert_eq!(found.outcome, Outcome::LimitReached);
     // Each segment's middle is its highest point, so that every segment is halved.
-    assert_eq!(found.pivots, [1, 3, 7, 15]);
-    for (pivots, max) in found.pivots.iter().zip(&found.max_losses) {
+    assert_eq!(found.num_pivots, [1, 3, 7, 15]);
+    for (pivots, max) in found.num_pivots.iter().zip(&found.max_losses) {
         let segments = (pivots + 1) as f64;
         let bound = ((PI / (2.0 * segments)).cos().powi(2) - 1.0).powi(2);
         assert!(
@@ -110,8 +111,18 @@ fn pivots_are_inserted_until_the_band_is_smooth() {
         );
     }
     let limited = config.with_max_pivots(2);
-    let found = auto_neb(&risk, [&a, &b], &sgd, 0.05, &limited);
-    assert_eq!(found.unwrap().pivots, [1, 2]);
+    let found = limited.run(&risk, [&a, &b], &sgd).unwrap();
+    assert_eq!(
+        (found.num_pivots, found.outcome),
+        (vec![1, 2], Outcome::LimitReached)
+    );
+    // Of a band that may stay far above the line between its pivots, one pivot is enough.
+    let patient = limited.with_threshold(2.0);
+    let found = patient.run(&risk, [&a, &b], &sgd).unwrap();
+    assert_eq!(
+        (found.num_pivots, found.outcome),
+        (vec![1], Outcome::Converged)
+    );
 }
 
 #[test]
@@ -119,25 +130,25 @@ fn a_band_can_be_stopped_and_refuses_what_it_cannot_relax() {
     let (a, b) = ends();
     let chain = PolygonalChain::between(&a, &b, 2).unwrap();
     let sgd = || SgdConfig::new().init();
-    let config = BandConfig::new().with_offset(0.1);
+    let config = ElasticBandConfig::new(0.05).with_offset(0.1);
     let data = nothing();
     let risk = Risk::new(&ring, &data);
     let stopped = risk.clone().with_observer(|progress| match progress.done {
         5 => ControlFlow::Break(()),
         _ => ControlFlow::Continue(()),
     });
-    let band = nudged_elastic_band(&stopped, &chain, sgd(), 0.05, &config).unwrap();
-    assert_eq!((band.steps, band.completed), (5, false));
+    let band = config.run(&stopped, &chain, sgd()).unwrap();
+    assert_eq!((band.num_steps, band.completed), (5, false));
     let none: [Tensor<1>; 0] = [];
     let empty = Risk::new(&ring, &none);
-    let error = nudged_elastic_band(&empty, &chain, sgd(), 0.05, &config).unwrap_err();
+    let error = config.run(&empty, &chain, sgd()).unwrap_err();
     assert_eq!(error, PathError::Loss(LossError::EmptyData));
     let stiff = config.clone().with_spring(-1.0);
-    assert!(nudged_elastic_band(&risk, &chain, sgd(), 0.05, &stiff).is_err());
+    assert!(stiff.run(&risk, &chain, sgd()).is_err());
     let walled = |point: &Point, _: Tensor<1>| (point.w.val().square().sum() - 0.5).sqrt();
     let walled = Risk::new(&walled, &data);
-    let error = nudged_elastic_band(&walled, &chain, sgd(), 0.05, &config).unwrap_err();
+    let error = config.run(&walled, &chain, sgd()).unwrap_err();
     assert!(matches!(error, PathError::NonFinite { t, .. } if (t - 1.0 / 3.0).abs() < 1e-12));
     let line = PolygonalChain::from_models(&[&a, &b]).unwrap();
-    assert!(nudged_elastic_band(&risk, &line, sgd(), 0.05, &config).is_err());
+    assert!(config.run(&risk, &line, sgd()).is_err());
 }

@@ -3,9 +3,9 @@
 use std::ops::ControlFlow;
 
 use burn::tensor::{DType, Device, Int, Tensor};
-use burnscape::loss::{NormalizationPolicy, Risk};
-use burnscape::path::{PathError, Segment, calibrated_profile};
-use burnscape::space::Grid;
+use burnscape::loss::NormalizationPolicy;
+use burnscape::path::{CalibratedProfileConfig, PathError, Segment};
+use burnscape::prelude::*;
 use burnscape_testkit::objectives::Point;
 
 use super::models::point;
@@ -36,11 +36,10 @@ fn data() -> [Batch; 2] {
 #[test]
 fn models_that_differ_by_their_temperature_have_no_calibrated_barrier() {
     let line = Segment::new(&point(&[0.5]), &point(&[8.0])).unwrap();
-    let grid = Grid::linspace(0.0, 1.0, 11).unwrap();
-    let policy = NormalizationPolicy::ReestimateAll;
+    let config = CalibratedProfileConfig::new().with_num_points(11);
     let data = data();
     let risk = Risk::classes(logits, labels, &data);
-    let profile = calibrated_profile(&risk, &line, &grid, policy).unwrap();
+    let profile = config.run(&risk, &line).unwrap();
     // The best logit is log 3, at which the loss is the entropy of ¼.
     let entropy = -(0.25_f64 * 0.25_f64.ln() + 0.75 * 0.75_f64.ln());
     for (index, t) in profile.times.iter().enumerate() {
@@ -72,11 +71,10 @@ fn large_logits_are_calibrated_in_single_precision() {
     )];
     let ends = [(); 2].map(|()| Point::new(&[1000.0, 1015.0], &device, DType::F32));
     let line = Segment::new(&ends[0], &ends[1]).unwrap();
-    let grid = Grid::linspace(0.0, 1.0, 2).unwrap();
+    let config = CalibratedProfileConfig::new().with_num_points(2);
     let targets = |(_, labels): &Batch| labels.clone();
-    let policy = NormalizationPolicy::ReestimateAll;
     let risk = Risk::classes(row, targets, &data);
-    let profile = calibrated_profile(&risk, &line, &grid, policy).unwrap();
+    let profile = config.run(&risk, &line).unwrap();
     let exact = 999.0_f64.ln() / 15.0;
     for beta in profile.inverse_temperatures {
         assert!((beta / exact - 1.0).abs() < 1e-4, "{beta} {exact}");
@@ -86,15 +84,15 @@ fn large_logits_are_calibrated_in_single_precision() {
 #[test]
 fn a_calibrated_profile_can_be_stopped() {
     let line = Segment::new(&point(&[0.5]), &point(&[8.0])).unwrap();
-    let grid = Grid::linspace(0.0, 1.0, 11).unwrap();
-    let policy = NormalizationPolicy::Leave;
+    let config = CalibratedProfileConfig::new().with_num_points(11);
+    let config = config.with_policy(NormalizationPolicy::Leave);
     let data = data();
     let risk = Risk::classes(logits, labels, &data);
     let stopped = risk.with_observer(|progress| match (progress.done, progress.total) {
         (4, Some(11)) => ControlFlow::Break(()),
         _ => ControlFlow::Continue(()),
     });
-    let profile = calibrated_profile(&stopped, &line, &grid, policy).unwrap();
+    let profile = config.run(&stopped, &line).unwrap();
     assert_eq!((profile.times.len(), profile.completed), (4, false));
     assert_eq!(profile.calibrated.barriers, None);
 }
@@ -102,11 +100,11 @@ fn a_calibrated_profile_can_be_stopped() {
 #[test]
 fn wrong_answers_are_best_at_infinite_temperature() {
     let line = Segment::new(&point(&[-1.0]), &point(&[-2.0])).unwrap();
-    let grid = Grid::linspace(0.0, 1.0, 3).unwrap();
-    let policy = NormalizationPolicy::Leave;
+    let config = CalibratedProfileConfig::new().with_num_points(3);
+    let config = config.with_policy(NormalizationPolicy::Leave);
     let data = data();
     let risk = Risk::classes(logits, labels, &data);
-    let profile = calibrated_profile(&risk, &line, &grid, policy).unwrap();
+    let profile = config.run(&risk, &line).unwrap();
     for index in 0..3 {
         assert!((profile.calibrated.losses[index] - 2.0_f64.ln()).abs() < 1e-6);
         assert!(profile.inverse_temperatures[index] < 1e-6);
@@ -116,11 +114,11 @@ fn wrong_answers_are_best_at_infinite_temperature() {
 #[test]
 fn targets_that_are_no_classes_and_empty_data_are_refused() {
     let line = Segment::new(&point(&[1.0]), &point(&[2.0])).unwrap();
-    let grid = Grid::linspace(0.0, 1.0, 3).unwrap();
-    let policy = NormalizationPolicy::Leave;
+    let config = CalibratedProfileConfig::new().with_num_points(3);
+    let config = config.with_policy(NormalizationPolicy::Leave);
     let measure = |labels: fn(&Batch) -> Tensor<1, Int>, data: &[Batch]| {
         let risk = Risk::classes(logits, labels, data);
-        calibrated_profile(&risk, &line, &grid, policy).unwrap_err()
+        config.run(&risk, &line).unwrap_err()
     };
     let error = measure(|(_, y)| y.clone() + 1, &data());
     assert!(matches!(error, PathError::BadTargets { classes: 2, .. }));
@@ -138,6 +136,6 @@ fn targets_that_are_no_classes_and_empty_data_are_refused() {
     let nan = Segment::new(&point(&[f64::NAN]), &point(&[2.0])).unwrap();
     let data = data();
     let risk = Risk::classes(logits, labels, &data);
-    let error = calibrated_profile(&risk, &nan, &grid, policy).unwrap_err();
+    let error = config.run(&risk, &nan).unwrap_err();
     assert!(matches!(error, PathError::NonFinite { t: 0.0, .. }));
 }

@@ -3,9 +3,7 @@
 use burn::optim::SgdConfig;
 use burn::tensor::{Device, Tensor};
 use burnscape::loss::Risk;
-use burnscape::path::{
-    BandConfig, BezierCurve, Curve, CurveFitterConfig, PolygonalChain, nudged_elastic_band,
-};
+use burnscape::path::{BezierCurve, Curve, CurveFitterConfig, ElasticBandConfig, PolygonalChain};
 use burnscape::space::ParamVector;
 use burnscape_testkit::models::Dropped;
 use burnscape_testkit::turn;
@@ -21,16 +19,15 @@ fn inner(curve: &impl Curve<Dropped>) -> Vec<f64> {
 
 fn fit(risk: &Risk<'_, Dropped>, [a, b]: [&Dropped; 2]) -> Vec<f64> {
     let curve = BezierCurve::between(a, b, 2).unwrap();
-    let config = CurveFitterConfig::new();
-    let mut fitter = config.init(&curve, SgdConfig::new().init(), 0.1).unwrap();
-    fitter.run(risk, 2).unwrap();
-    inner(&fitter.curve().unwrap())
+    let config = CurveFitterConfig::new(0.1);
+    let mut fitter = config.init(curve, SgdConfig::new().init()).unwrap();
+    inner(&fitter.run(risk, 2).unwrap())
 }
 
 fn band(risk: &Risk<'_, Dropped>, [a, b]: [&Dropped; 2]) -> Vec<f64> {
     let chain = PolygonalChain::between(a, b, 2).unwrap();
-    let config = BandConfig::new().with_steps(4);
-    let found = nudged_elastic_band(risk, &chain, SgdConfig::new().init(), 0.1, &config);
+    let config = ElasticBandConfig::new(0.1).with_steps(4);
+    let found = config.run(risk, &chain, SgdConfig::new().init());
     inner(&found.unwrap().chain)
 }
 

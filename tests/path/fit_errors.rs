@@ -5,8 +5,8 @@ use burn::optim::SgdConfig;
 use burn::tensor::Tensor;
 use burnscape::loss::{LossError, Risk};
 use burnscape::path::{
-    BandConfig, BezierCurve, CurveFitterConfig, PathError, PolygonalChain, Profiler, Segment,
-    TimeSampling, nudged_elastic_band,
+    BezierCurve, CurveFitterConfig, CurveProfileConfig, ElasticBandConfig, PathError,
+    PolygonalChain, Segment, TimeSampling,
 };
 use burnscape_testkit::objectives::Point;
 
@@ -18,22 +18,26 @@ fn curve() -> BezierCurve<Point> {
 
 #[test]
 fn settings_out_of_range_are_refused_by_name() {
-    let config = CurveFitterConfig::new;
+    let config = || CurveFitterConfig::new(0.1);
     for (config, name) in [
-        (config().with_times_per_step(0), "places a step"),
-        (config().with_weight_decay(-1.0), "weight decay"),
-        (config().with_weight_decay(f64::NAN), "weight decay"),
-        (config().with_max_gradient_norm(Some(0.0)), "gradient norm"),
+        (config().with_times_per_step(0), "times_per_step"),
+        (config().with_weight_decay(-1.0), "weight_decay"),
+        (config().with_weight_decay(f64::NAN), "weight_decay"),
+        (
+            config().with_max_gradient_norm(Some(0.0)),
+            "max_gradient_norm",
+        ),
         (config().with_offset(-0.1), "offset"),
         (
             config().with_sampling(TimeSampling::Stratified(0)),
-            "strata",
+            "Stratified",
         ),
-        (config().with_sampling(TimeSampling::Quadrature(0)), "nodes"),
+        (
+            config().with_sampling(TimeSampling::Quadrature(0)),
+            "Quadrature",
+        ),
     ] {
-        let error = config
-            .init(&curve(), SgdConfig::new().init(), 0.1)
-            .unwrap_err();
+        let error = config.init(curve(), SgdConfig::new().init()).unwrap_err();
         assert!(matches!(error, PathError::OutOfRange { .. }));
         assert!(error.to_string().contains(name), "{error}");
     }
@@ -42,16 +46,16 @@ fn settings_out_of_range_are_refused_by_name() {
 #[test]
 fn a_segment_has_nothing_to_fit() {
     let line = Segment::new(&point(&[0.0]), &point(&[1.0])).unwrap();
-    let error = CurveFitterConfig::new()
-        .init(&line, SgdConfig::new().init(), 0.1)
+    let error = CurveFitterConfig::new(0.1)
+        .init(line.clone(), SgdConfig::new().init())
         .unwrap_err();
     assert_eq!(error, PathError::NothingToFit);
 }
 
 #[test]
 fn empty_data_are_refused() {
-    let mut fitter = CurveFitterConfig::new()
-        .init(&curve(), SgdConfig::new().init(), 0.1)
+    let mut fitter = CurveFitterConfig::new(0.1)
+        .init(curve(), SgdConfig::new().init())
         .unwrap();
     let none: [Tensor<1>; 0] = [];
     let error = fitter.run(&Risk::new(&ring, &none), 1).unwrap_err();
@@ -66,9 +70,9 @@ fn a_loss_that_is_not_a_number_is_reported_with_its_place_and_the_fit_can_go_on(
         (square - 0.5).sqrt()
     };
     let curve = curve();
-    let mut fitter = CurveFitterConfig::new()
+    let mut fitter = CurveFitterConfig::new(0.1)
         .with_seed(1)
-        .init(&curve, SgdConfig::new().init(), 0.1)
+        .init(curve.clone(), SgdConfig::new().init())
         .unwrap();
     let mut failures = 0;
     for _ in 0..40 {
@@ -94,23 +98,19 @@ fn a_loss_that_is_not_a_number_is_reported_with_its_place_and_the_fit_can_go_on(
 
 #[test]
 fn a_checkpoint_of_another_fit_is_refused() {
-    let config = CurveFitterConfig::new().with_seed(1);
+    let config = CurveFitterConfig::new(0.1).with_seed(1);
     let sgd = || SgdConfig::new().init();
     let checkpoint = config
-        .init(&curve(), sgd(), 0.1)
+        .init(curve(), sgd())
         .unwrap()
         .to_checkpoint()
         .unwrap();
-    let other = config
-        .clone()
-        .with_seed(2)
-        .init(&curve(), sgd(), 0.1)
-        .unwrap();
+    let other = config.clone().with_seed(2).init(curve(), sgd()).unwrap();
     let error = other.resume(checkpoint.clone()).unwrap_err();
     assert!(error.to_string().contains("seed is 1"), "{error}");
     let (a, b) = (point(&[-1.0, 0.0]), point(&[1.0, 0.0]));
     let chain = PolygonalChain::between(&a, &b, 2).unwrap();
-    let other = config.init(&chain, sgd(), 0.1).unwrap();
+    let other = config.init(chain.clone(), sgd()).unwrap();
     assert!(matches!(
         other.resume(checkpoint).unwrap_err(),
         PathError::Optim(_)
@@ -121,15 +121,15 @@ fn a_checkpoint_of_another_fit_is_refused() {
 fn a_loss_that_panics_is_an_error_of_fits_and_profiles() {
     let broken = |_: &Point, _: Tensor<1>| -> Tensor<1> { panic!("a broken loss") };
     let curve = curve();
-    let mut fitter = CurveFitterConfig::new()
-        .init(&curve, SgdConfig::new().init(), 0.1)
+    let mut fitter = CurveFitterConfig::new(0.1)
+        .init(curve.clone(), SgdConfig::new().init())
         .unwrap();
     let [batch] = nothing();
     let fit = fitter.step(batch, &broken).unwrap_err();
     assert!(fit.to_string().contains("a broken loss"), "{fit}");
     let data = nothing();
     let risk = Risk::new(&broken, &data);
-    let profile = Profiler::new(&risk).profile(&curve).unwrap_err();
+    let profile = CurveProfileConfig::new().run(&risk, &curve).unwrap_err();
     assert!(profile.to_string().contains("a broken loss"), "{profile}");
 }
 
@@ -138,14 +138,14 @@ fn a_group_is_refused_where_every_parameter_moves() {
     let data = nothing();
     let group = ParamGroup::from_regex("w").unwrap();
     let risk = Risk::new(&ring, &data).with_group(group);
-    let mut fitter = CurveFitterConfig::new()
-        .init(&curve(), SgdConfig::new().init(), 0.1)
+    let mut fitter = CurveFitterConfig::new(0.1)
+        .init(curve(), SgdConfig::new().init())
         .unwrap();
     let error = fitter.run(&risk, 1).unwrap_err();
     assert_eq!(error, PathError::Group { fit: "a curve fit" });
     assert!(error.to_string().contains("without `with_group`"));
     let chain = PolygonalChain::between(&point(&[-1.0, 0.0]), &point(&[1.0, 0.0]), 1).unwrap();
-    let config = BandConfig::new().with_steps(1);
-    let error = nudged_elastic_band(&risk, &chain, SgdConfig::new().init(), 0.1, &config);
+    let config = ElasticBandConfig::new(0.1).with_steps(1);
+    let error = config.run(&risk, &chain, SgdConfig::new().init());
     assert_eq!(error.unwrap_err(), PathError::Group { fit: "a band" });
 }

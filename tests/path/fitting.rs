@@ -36,11 +36,12 @@ fn cubic() -> BezierCurve<Point> {
     BezierCurve::from_models(&models.iter().collect::<Vec<_>>()).unwrap()
 }
 
+const RATE: f64 = 0.25;
+
 /// Where the free points are after one step of plain gradient descent, and where they should be.
 fn check_step(config: &CurveFitterConfig, gradient: impl Fn(&[f64]) -> Vec<f64>) {
     let curve = cubic();
-    let rate = 0.25;
-    let mut fitter = config.init(&curve, SgdConfig::new().init(), rate).unwrap();
+    let mut fitter = config.init(curve.clone(), SgdConfig::new().init()).unwrap();
     let [batch] = nothing();
     let step = fitter.step(batch, &bowl).unwrap();
     let moved = fitter.curve().unwrap();
@@ -62,7 +63,7 @@ fn check_step(config: &CurveFitterConfig, gradient: impl Fn(&[f64]) -> Vec<f64>)
             let weight = curve.weights(t).unwrap()[k + 1];
             let g = gradient(&curve.point(t).unwrap().coordinates());
             for (x, g) in expected.iter_mut().zip(g) {
-                *x -= rate * weight * g / count;
+                *x -= RATE * weight * g / count;
             }
         }
         for (x, y) in expected.iter().zip(values(after)) {
@@ -76,7 +77,7 @@ fn check_step(config: &CurveFitterConfig, gradient: impl Fn(&[f64]) -> Vec<f64>)
 #[test]
 fn each_control_point_gets_its_share_of_the_gradient() {
     let gradient = |w: &[f64]| vec![w[0], 2.0 * w[1]];
-    let config = CurveFitterConfig::new().with_seed(5);
+    let config = CurveFitterConfig::new(RATE).with_seed(5);
     check_step(&config, gradient);
     check_step(&config.clone().with_times_per_step(3), gradient);
     let stratified = TimeSampling::Stratified(4);
@@ -85,13 +86,15 @@ fn each_control_point_gets_its_share_of_the_gradient() {
 
 #[test]
 fn weight_decay_acts_on_the_point_of_the_curve() {
-    let config = CurveFitterConfig::new().with_seed(5).with_weight_decay(0.3);
+    let config = CurveFitterConfig::new(RATE)
+        .with_seed(5)
+        .with_weight_decay(0.3);
     check_step(&config, |w| vec![1.3 * w[0], 2.3 * w[1]]);
 }
 
 #[test]
 fn clipping_scales_the_gradient_at_the_point_down_to_the_norm() {
-    let config = CurveFitterConfig::new().with_max_gradient_norm(Some(0.1));
+    let config = CurveFitterConfig::new(RATE).with_max_gradient_norm(Some(0.1));
     check_step(&config, |w| {
         let g = [w[0], 2.0 * w[1]];
         let norm = (g[0] * g[0] + g[1] * g[1]).sqrt();
@@ -99,7 +102,7 @@ fn clipping_scales_the_gradient_at_the_point_down_to_the_norm() {
         g.map(|g| g * 0.1 / norm).to_vec()
     });
     // A gradient below the norm is left alone.
-    let config = CurveFitterConfig::new().with_max_gradient_norm(Some(1e6));
+    let config = CurveFitterConfig::new(RATE).with_max_gradient_norm(Some(1e6));
     check_step(&config, |w| vec![w[0], 2.0 * w[1]]);
 }
 
@@ -140,24 +143,27 @@ where
 fn resumes<O: ClosureStep + Checkpointable>(optimizer: impl Fn() -> O) {
     let (a, b) = (network(1), network(2));
     let chain = PolygonalChain::between(&a, &b, 3).unwrap();
-    let config = CurveFitterConfig::new()
+    let schedule = FastGeometricEnsemble::new(0.05, 0.01, 4).unwrap();
+    let config = CurveFitterConfig::new(schedule)
         .with_seed(u64::MAX - 4)
         .with_offset(0.01)
         .with_sampling(TimeSampling::Stratified(4))
         .with_weight_decay(1e-3);
-    let schedule = || FastGeometricEnsemble::new(0.05, 0.01, 4).unwrap();
-    let start = || config.init(&chain, optimizer(), schedule()).unwrap();
+    let start = || config.init(chain.clone(), optimizer()).unwrap();
     let data = data();
     let risk = Risk::new(&squares, &data);
     let mut whole = start();
-    assert!(whole.run(&risk, 3).unwrap().completed);
+    whole.run(&risk, 3).unwrap();
+    assert!(whole.report().completed);
     // Stopped in the middle of the second pass.
     let mut part = start();
     let stopped = risk.clone().with_observer(|progress| match progress.done {
         7 => ControlFlow::Break(()),
         _ => ControlFlow::Continue(()),
     });
-    assert!(!part.run(&stopped, 3).unwrap().completed);
+    part.run(&stopped, 3).unwrap();
+    assert!(!part.report().completed);
+    assert_eq!(part.report().num_steps, 7);
     assert_eq!((part.num_steps(), part.num_epochs()), (7, 1));
     let bytes = part.to_checkpoint().unwrap().into_bytes().unwrap();
     // Models that were loaded again carry other identifiers than those of the first fit.
@@ -170,10 +176,11 @@ fn resumes<O: ClosureStep + Checkpointable>(optimizer: impl Fn() -> O) {
             .unwrap()
     };
     let chain = PolygonalChain::between(&again(&a, 8), &again(&b, 9), 3).unwrap();
-    let fresh = config.init(&chain, optimizer(), schedule()).unwrap();
+    let fresh = config.init(chain, optimizer()).unwrap();
     let checkpoint = FitCheckpoint::from_bytes(bytes).unwrap();
     let mut resumed = fresh.resume(checkpoint).unwrap();
-    assert!(resumed.run(&risk, 3).unwrap().completed);
+    resumed.run(&risk, 3).unwrap();
+    assert!(resumed.report().completed);
     assert_eq!(resumed.num_steps(), whole.num_steps());
     assert_eq!(free_points(&resumed), free_points(&whole));
     assert_ne!(free_points(&part), free_points(&whole));
@@ -193,11 +200,13 @@ fn a_fit_resumes_to_the_last_bit() {
 fn sam_without_a_radius_is_its_base() {
     let (a, b) = (network(1), network(2));
     let chain = PolygonalChain::between(&a, &b, 3).unwrap();
-    let config = CurveFitterConfig::new().with_seed(4);
-    let mut plain = config.init(&chain, AdamConfig::new().init(), 0.01).unwrap();
+    let config = CurveFitterConfig::new(0.01).with_seed(4);
+    let mut plain = config
+        .init(chain.clone(), AdamConfig::new().init())
+        .unwrap();
     let sam = SamConfig::new().with_rho(0.0);
     let sam = sam.init(AdamConfig::new().init()).unwrap();
-    let mut sam = config.init(&chain, sam, 0.01).unwrap();
+    let mut sam = config.init(chain, sam).unwrap();
     let data = data();
     let risk = Risk::new(&squares, &data);
     plain.run(&risk, 2).unwrap();
@@ -210,10 +219,10 @@ fn a_fit_does_not_touch_the_models_it_connects() {
     let (a, b) = (network(1), network(2));
     let before = [&a, &b].map(|net| (parameters(net), net.norm.running_mean.value_sync()));
     let curve = BezierCurve::between(&a, &b, 2).unwrap();
-    let mut fitter = CurveFitterConfig::new()
-        .init(&curve, SgdConfig::new().init(), 0.1)
+    let mut fitter = CurveFitterConfig::new(0.1)
+        .init(curve, SgdConfig::new().init())
         .unwrap();
-    fitter.run(&Risk::new(&squares, &data()), 3).unwrap();
+    let fitted = fitter.run(&Risk::new(&squares, &data()), 3).unwrap();
     for (net, (weights, mean)) in [&a, &b].into_iter().zip(before) {
         assert_eq!(parameters(net), weights);
         assert_eq!(
@@ -221,7 +230,7 @@ fn a_fit_does_not_touch_the_models_it_connects() {
             mean.into_data()
         );
     }
-    let fitted = fitter.curve().unwrap().point(1.0).unwrap();
+    let fitted = fitted.point(1.0).unwrap();
     assert_eq!(parameters(&fitted), parameters(&b));
     assert_eq!(fitted.num_params(), b.num_params());
 }

@@ -3,8 +3,9 @@
 use std::cell::RefCell;
 use std::ops::{ControlFlow, Range};
 
-use burnscape::loss::{Risk, Work};
-use burnscape::path::{InstabilityConfig, PathError, Profiler, instability_analysis};
+use burnscape::loss::Work;
+use burnscape::path::{CurveProfileConfig, InstabilityConfig, PathError};
+use burnscape::prelude::*;
 use burnscape_testkit::objectives::Point;
 
 use super::models::{nothing, point, ring};
@@ -34,20 +35,20 @@ fn train(
 fn the_barrier_falls_to_zero_where_the_run_is_decided() {
     let data = nothing();
     let risk = Risk::new(&ring, &data);
-    let profiler = Profiler::new(&risk).with_num_points(21).unwrap();
-    let config = InstabilityConfig::new(vec![0, 4, 8, 12, 20], 20);
+    let config = InstabilityConfig::new(vec![0, 4, 8, 12, 20], 20)
+        .with_profile(CurveProfileConfig::new().with_num_points(21));
     let start = point(&[0.5, 0.0]);
     let calls = RefCell::new(Vec::new());
     let logged = |model, pushes, steps: Range<usize>, order| {
         calls.borrow_mut().push((steps.start, steps.end, order));
         train(model, pushes, steps, order)
     };
-    let found = instability_analysis(&profiler, &start, 0, &config, logged).unwrap();
+    let found = config.run(&risk, &start, 0, logged).unwrap();
     assert!(found.completed);
     let barriers: Vec<f64> = found
         .points
         .iter()
-        .map(|p| p.train.unwrap().above_mean)
+        .map(|p| p.profile.barriers().unwrap().above_mean)
         .collect();
     // From step 4 the trunk is at −3.5 and six pushes bring it to 2.5; from step 8 two do not.
     assert_eq!(barriers, [1.0, 1.0, 0.0, 0.0, 0.0]);
@@ -71,26 +72,25 @@ fn the_barrier_falls_to_zero_where_the_run_is_decided() {
 fn failures_and_steps_out_of_order_are_reported() {
     let data = nothing();
     let risk = Risk::new(&ring, &data);
-    let profiler = Profiler::new(&risk).with_num_points(3).unwrap();
     let start = point(&[0.5, 0.0]);
     for steps in [vec![4, 4], vec![5, 3], vec![30]] {
         let config = InstabilityConfig::new(steps, 20);
-        let error = instability_analysis(&profiler, &start, 0, &config, train).unwrap_err();
+        let error = config.run(&risk, &start, 0, train).unwrap_err();
         assert!(matches!(error, PathError::OutOfRange { .. }));
     }
-    let config = InstabilityConfig::new(vec![3, 7], 20);
+    let config = InstabilityConfig::new(vec![3, 7], 20)
+        .with_profile(CurveProfileConfig::new().with_num_points(3));
     let fails = |model, pushes, steps: Range<usize>, order| match steps.start {
         7 => Err("the disk is full".to_string()),
         _ => train(model, pushes, steps, order),
     };
-    let error = instability_analysis(&profiler, &start, 0, &config, fails).unwrap_err();
+    let error = config.run(&risk, &start, 0, fails).unwrap_err();
     assert!(matches!(error, PathError::Training { step: 7, .. }));
     assert!(error.to_string().contains("the disk is full"));
     let risk = risk.clone().with_observer(|progress| match progress.work {
         Work::Branch => ControlFlow::Break(()),
         _ => ControlFlow::Continue(()),
     });
-    let profiler = Profiler::new(&risk).with_num_points(3).unwrap();
-    let stopped = instability_analysis(&profiler, &start, 0, &config, train).unwrap();
+    let stopped = config.run(&risk, &start, 0, train).unwrap();
     assert_eq!((stopped.points.len(), stopped.completed), (1, false));
 }

@@ -4,8 +4,9 @@ use std::ops::ControlFlow;
 
 use burn::module::{Module, Param, ParamGroup};
 use burn::tensor::{DType, Device, Tensor};
-use burnscape::loss::{Risk, Work};
-use burnscape::path::{Layers, PathError, Profiler, layerwise_barriers};
+use burnscape::loss::Work;
+use burnscape::path::{Layers, LayerwiseBarriersConfig, PathError};
+use burnscape::prelude::*;
 
 use super::models::nothing;
 
@@ -38,8 +39,10 @@ fn the_definitions_differ_where_layers_work_together() {
     let (a, b) = (Two::new(1.0, 1.0), Two::new(-1.0, -1.0));
     let data = nothing();
     let risk = Risk::new(&product, &data);
-    let profiler = Profiler::new(&risk).with_num_points(21).unwrap();
-    let found = layerwise_barriers(&profiler, [&a, &b], &Layers::TopLevel, 3).unwrap();
+    let config = LayerwiseBarriersConfig::new()
+        .with_num_points(21)
+        .with_seed(3);
+    let found = config.run(&risk, [&a, &b]).unwrap();
     assert_eq!((found.first_loss, found.last_loss), (0.0, 0.0));
     let names: Vec<&str> = found
         .layers
@@ -82,8 +85,10 @@ fn others_stay_where_they_are_said_to_be() {
     let (a, b) = (Two::new(2.0, 0.25), Two::new(-1.0, 1.0));
     let data = nothing();
     let risk = Risk::new(&lopsided, &data);
-    let profiler = Profiler::new(&risk).with_num_points(7).unwrap();
-    let found = layerwise_barriers(&profiler, [&a, &b], &Layers::TopLevel, 3).unwrap();
+    let config = LayerwiseBarriersConfig::new()
+        .with_num_points(7)
+        .with_seed(3);
+    let found = config.run(&risk, [&a, &b]).unwrap();
     let loss = |x: f64, y: f64| (x * x * y - 1.0).powi(2);
     for (index, t) in found.times.iter().enumerate() {
         let (x, y) = (2.0 - 3.0 * t, 0.25 + 0.75 * t);
@@ -102,10 +107,12 @@ fn the_random_control_is_as_long_and_in_the_same_layer() {
     let (a, b) = (Two::new(1.0, 1.0), Two::new(-1.0, -1.0));
     let data = nothing();
     let risk = Risk::new(&product, &data);
-    let profiler = Profiler::new(&risk).with_num_points(5).unwrap();
+    let config = LayerwiseBarriersConfig::new()
+        .with_num_points(5)
+        .with_seed(3);
     let ends: Vec<f64> = (0..8)
         .map(|seed| {
-            let found = layerwise_barriers(&profiler, [&a, &b], &Layers::TopLevel, seed);
+            let found = config.clone().with_seed(seed).run(&risk, [&a, &b]);
             found.unwrap().layers[0].random.losses[4]
         })
         .collect();
@@ -118,15 +125,21 @@ fn groups_may_overlap_and_must_not_be_empty() {
     let (a, b) = (Two::new(1.0, 1.0), Two::new(-1.0, -1.0));
     let data = nothing();
     let risk = Risk::new(&product, &data);
-    let profiler = Profiler::new(&risk).with_num_points(3).unwrap();
+    let config = LayerwiseBarriersConfig::new()
+        .with_num_points(3)
+        .with_seed(3);
     let group =
         |name: &str, pattern: &'static str| (name.to_string(), ParamGroup::from_predicate(pattern));
     let groups = Layers::Groups(vec![group("both", ""), group("second", "y")]);
-    let found = layerwise_barriers(&profiler, [&a, &b], &groups, 3).unwrap();
+    let found = config
+        .clone()
+        .with_layers(groups)
+        .run(&risk, [&a, &b])
+        .unwrap();
     assert_eq!(found.layers[0].num_parameters, 2);
     assert_eq!(found.layers[1].num_parameters, 1);
     let none = Layers::Groups(vec![group("none", "z")]);
-    let error = layerwise_barriers(&profiler, [&a, &b], &none, 3).unwrap_err();
+    let error = config.with_layers(none).run(&risk, [&a, &b]).unwrap_err();
     assert!(matches!(error, PathError::Space(_)), "{error}");
 }
 
@@ -140,8 +153,10 @@ fn a_measurement_can_be_stopped_and_written() {
             _ => ControlFlow::Continue(()),
         }
     });
-    let profiler = Profiler::new(&risk).with_num_points(3).unwrap();
-    let found = layerwise_barriers(&profiler, [&a, &b], &Layers::TopLevel, 3).unwrap();
+    let config = LayerwiseBarriersConfig::new()
+        .with_num_points(3)
+        .with_seed(3);
+    let found = config.run(&risk, [&a, &b]).unwrap();
     assert!(!found.completed);
     assert_eq!((found.layers.len(), found.cumulative.len()), (1, 1));
     assert!(found.to_json().unwrap().contains("\"against_models\""));

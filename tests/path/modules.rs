@@ -6,7 +6,9 @@ use burn::optim::{ModuleOptimizer, SgdConfig};
 use burn::tensor::{DType, Device, Tensor};
 use burnscape::loss::{Risk, Summed};
 use burnscape::optim::{OptimError, SamConfig, TiedParameters};
-use burnscape::path::{BezierCurve, Curve, CurveFitterConfig, PathError, Profiler, Segment};
+use burnscape::path::{
+    BezierCurve, Curve, CurveFitterConfig, CurveProfileConfig, PathError, Segment,
+};
 
 use super::models::parameters;
 
@@ -24,9 +26,10 @@ fn models_on_a_plain_device_are_fitted_and_stay_plain() {
     let [a, b] = [(); 2].map(|()| LinearConfig::new(3, 2).init(&device));
     let curve = BezierCurve::between(&a, &b, 3).unwrap();
     let data = [Tensor::<2>::ones([4, 3], &device)];
-    let mut fitter = CurveFitterConfig::new().init(&curve, sgd(), 0.1).unwrap();
-    fitter.run(&Risk::new(&squares, &data), 20).unwrap();
-    let fitted = fitter.curve().unwrap();
+    let mut fitter = CurveFitterConfig::new(0.1)
+        .init(curve.clone(), sgd())
+        .unwrap();
+    let fitted = fitter.run(&Risk::new(&squares, &data), 20).unwrap();
     let [before, after] = [&curve, &fitted].map(|c| parameters(&c.point(0.5).unwrap()));
     assert_ne!(before, after);
     assert!(!fitted.point(0.5).unwrap().weight.val().is_autodiff());
@@ -44,9 +47,8 @@ fn frozen_parameters_belong_to_the_nearer_end() {
     let (a, b) = (frozen(), frozen());
     let curve = BezierCurve::between(&a, &b, 2).unwrap();
     let data = [Tensor::<2>::ones([4, 3], &device)];
-    let mut fitter = CurveFitterConfig::new().init(&curve, sgd(), 0.1).unwrap();
-    fitter.run(&Risk::new(&squares, &data), 5).unwrap();
-    let fitted = fitter.curve().unwrap();
+    let mut fitter = CurveFitterConfig::new(0.1).init(curve, sgd()).unwrap();
+    let fitted = fitter.run(&Risk::new(&squares, &data), 5).unwrap();
     let bias = |model: &Linear| model.bias.as_ref().unwrap().val().into_data();
     assert_eq!(bias(&fitted.point(0.3).unwrap()), bias(&a));
     assert_eq!(bias(&fitted.point(0.7).unwrap()), bias(&b));
@@ -81,7 +83,9 @@ fn tied_parameters_are_refused_by_name_or_tied_again() {
     let (a, b) = (Tie::new(1.0), Tie::new(-1.0));
     let curve = BezierCurve::between(&a, &b, 2).unwrap();
     let data = super::models::nothing();
-    let mut fitter = CurveFitterConfig::new().init(&curve, sgd(), 0.01).unwrap();
+    let mut fitter = CurveFitterConfig::new(0.01)
+        .init(curve.clone(), sgd())
+        .unwrap();
     let error = fitter.run(&Risk::new(&product, &data), 1).unwrap_err();
     assert!(matches!(
         &error,
@@ -92,7 +96,9 @@ fn tied_parameters_are_refused_by_name_or_tied_again() {
         .with_rho(0.0)
         .with_tied(TiedParameters::Restore);
     let sam = retied.init(sgd()).unwrap();
-    let mut fitter = CurveFitterConfig::new().init(&curve, sam, 0.01).unwrap();
+    let mut fitter = CurveFitterConfig::new(0.01)
+        .init(curve.clone(), sam)
+        .unwrap();
     fitter.run(&Risk::new(&product, &data), 20).unwrap();
     let fitted = fitter.curve().unwrap().point(0.5).unwrap();
     assert_eq!(
@@ -134,8 +140,8 @@ fn a_sum_over_examples_is_profiled_as_a_sum() {
     let line = Segment::new(&a, &b).unwrap();
     let profile = |batches: Vec<Tensor<2>>| {
         let risk = Risk::new(&sum, &batches);
-        let profiler = Profiler::new(&risk).with_num_points(3).unwrap();
-        profiler.profile(&line).unwrap()
+        let config = CurveProfileConfig::new().with_num_points(3);
+        config.run(&risk, &line).unwrap()
     };
     let rows = Tensor::<2>::ones([6, 3], &device);
     let whole = profile(vec![rows.clone()]).train.losses;

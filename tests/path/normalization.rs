@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 use burnscape::loss::{Mode, NormalizationPolicy, Risk, reestimate};
-use burnscape::path::{Profiler, Segment};
+use burnscape::path::{CurveProfileConfig, Segment};
 use burnscape_testkit::models::Normalized;
 
 use super::models::network;
@@ -26,11 +26,10 @@ fn train_loss(net: &Normalized, data: &[Tensor<2>; 1]) -> f64 {
 
 fn profile(policy: NormalizationPolicy, ends: [&Normalized; 2], data: &[Tensor<2>; 1]) -> Vec<f64> {
     let line = Segment::new(ends[0], ends[1]).unwrap();
-    let profile = Profiler::new(&Risk::new(&loss, data))
+    let profile = CurveProfileConfig::new()
         .with_policy(policy)
         .with_num_points(5)
-        .unwrap()
-        .profile(&line)
+        .run(&Risk::new(&loss, data), &line)
         .unwrap();
     assert_eq!(profile.policy, policy);
     profile.train.losses

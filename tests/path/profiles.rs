@@ -4,8 +4,10 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::tensor::Tensor;
-use burnscape::loss::{LossError, NormalizationPolicy, Risk, Work};
-use burnscape::path::{BezierCurve, Curve, PathError, Profile, Profiler, Segment, profile};
+use burnscape::FormatError;
+use burnscape::loss::{LossError, NormalizationPolicy, Work};
+use burnscape::path::{BezierCurve, Curve, CurveProfile, CurveProfileConfig, PathError, Segment};
+use burnscape::prelude::*;
 use burnscape::space::Grid;
 use burnscape_testkit::models::Normalized;
 use burnscape_testkit::objectives::Point;
@@ -20,7 +22,7 @@ fn line() -> Segment<Point> {
 fn the_line_through_the_ring_has_a_barrier_of_one_in_its_middle() {
     let data = nothing();
     let risk = Risk::new(&ring, &data);
-    let profile = Profiler::new(&risk).profile(&line()).unwrap();
+    let profile = CurveProfileConfig::new().run(&risk, &line()).unwrap();
     assert_eq!(profile.times.len(), 61);
     let barriers = profile.train.barriers.unwrap();
     assert_eq!(barriers.above_line, 1.0);
@@ -41,7 +43,7 @@ fn a_path_from_a_model_to_itself_has_no_barrier() {
     let data = nothing();
     let path = Segment::new(&model, &model).unwrap();
     let risk = Risk::new(&ring, &data);
-    let profile = Profiler::new(&risk).profile(&path).unwrap();
+    let profile = CurveProfileConfig::new().run(&risk, &path).unwrap();
     let barriers = profile.train.barriers.unwrap();
     assert_eq!(barriers.above_line, 0.0);
     assert_eq!(barriers.above_worse_end, 0.0);
@@ -53,7 +55,7 @@ fn a_path_from_a_model_to_itself_has_no_barrier() {
     let data = [Tensor::<2>::ones([3, 4], &burn::tensor::Device::default())];
     let path = BezierCurve::between(&network, &network, 3).unwrap();
     let risk = Risk::new(&loss, &data);
-    let profile = Profiler::new(&risk).profile(&path).unwrap();
+    let profile = CurveProfileConfig::new().run(&risk, &path).unwrap();
     assert_eq!(profile.train.barriers.unwrap().above_mean, 0.0);
 }
 
@@ -65,8 +67,8 @@ fn the_length_weighted_mean_does_not_depend_on_the_speed() {
     assert!((at(&fast, 0.5)[0] + 0.5).abs() < 1e-15);
     let data = nothing();
     let risk = Risk::new(&ring, &data);
-    let profiler = Profiler::new(&risk).with_num_points(2001).unwrap();
-    let profile = profiler.profile(&fast).unwrap();
+    let config = CurveProfileConfig::new().with_num_points(2001);
+    let profile = config.run(&risk, &fast).unwrap();
     assert!((profile.train.length_weighted_mean - 8.0 / 15.0).abs() < 1e-5);
     // ∫ ((2t² − 1)² − 1)² dt = 16 ∫ t⁴ (t² − 1)² dt = 16 (1/5 − 2/7 + 1/9).
     let by_time = 16.0 * (1.0 / 5.0 - 2.0 / 7.0 + 1.0 / 9.0);
@@ -85,7 +87,7 @@ fn sixty_one_places_cost_sixty_one_evaluations_and_no_gradient() {
     };
     let data = nothing();
     let risk = Risk::new(&counted, &data);
-    let profile = Profiler::new(&risk).profile(&line()).unwrap();
+    let profile = CurveProfileConfig::new().run(&risk, &line()).unwrap();
     // And a probe, to see that nothing is drawn.
     let calls = calls.load(Ordering::Relaxed);
     assert_eq!((calls, profile.num_evaluations), (62, 61));
@@ -97,33 +99,34 @@ fn controls_are_as_long_as_the_line() {
     let curve = BezierCurve::from_models(&[&a, &point(&[0.0, 4.5_f64.sqrt()]), &b]).unwrap();
     let data = nothing();
     let risk = Risk::new(&ring, &data);
-    let controlled = Profiler::new(&risk).profile_with_controls(&curve, 4);
-    let controlled = controlled.unwrap();
-    assert!((controlled.line.length() - 2.0).abs() < 1e-12);
-    assert!((controlled.random.length() - 2.0).abs() < 1e-12);
-    assert!((controlled.curve.train.mean - 2.0 / 105.0).abs() < 1e-5);
-    assert!((controlled.curve.train.max - 4.0 / 81.0).abs() < 1e-3);
-    assert_eq!(controlled.line.train.barriers.unwrap().above_line, 1.0);
+    let config = CurveProfileConfig::new().with_controls(4);
+    let profile = config.run(&risk, &curve).unwrap();
+    let (line, random) = (profile.line.unwrap(), profile.random.unwrap());
+    assert!(profile.completed);
+    assert!((line.length() - 2.0).abs() < 1e-12);
+    assert!((random.length() - 2.0).abs() < 1e-12);
+    assert!((profile.train.mean - 2.0 / 105.0).abs() < 1e-5);
+    assert!((profile.train.max - 4.0 / 81.0).abs() < 1e-3);
+    assert_eq!(line.barriers().unwrap().above_line, 1.0);
 }
 
 #[test]
 fn test_data_and_metrics_go_into_json_and_csv() {
     let (train, test) = (nothing(), nothing());
     let norm = |p: &Point, _: Tensor<1>| p.w.val().square().sum();
-    let profile = Profiler::new(&Risk::new(&ring, &train))
+    let profile = CurveProfileConfig::new()
         .with_test(&Risk::new(&ring, &test))
         .with_metric("train_norm, squared", &Risk::new(&norm, &train))
         .with_metric("test_norm, squared", &Risk::new(&norm, &test))
         .with_num_points(3)
-        .unwrap()
-        .profile(&line())
+        .run(&Risk::new(&ring, &train), &line())
         .unwrap();
     assert_eq!(profile.num_evaluations, 12);
     assert_eq!(profile.metrics[0].values, [1.0, 0.0, 1.0]);
     assert_eq!(profile.test.as_ref().unwrap().losses, [0.0, 1.0, 0.0]);
     let json = profile.to_json().unwrap();
     assert!(json.contains("\"policy\":\"reestimate_all\""), "{json}");
-    assert_eq!(serde_json::from_str::<Profile>(&json).unwrap(), profile);
+    assert_eq!(CurveProfile::from_json(&json).unwrap(), profile);
     let mut csv = Vec::new();
     profile.write_csv(&mut csv).unwrap();
     let expected = "t,length,train_loss,test_loss,\"train_norm, squared\",\"test_norm, squared\"\n\
@@ -139,7 +142,7 @@ fn test_data_and_metrics_go_into_json_and_csv() {
         }
     }
     let error = profile.write_json(Full).unwrap_err();
-    assert!(matches!(error, PathError::Write { .. }), "{error}");
+    assert!(matches!(error, FormatError::Write { .. }), "{error}");
 }
 
 #[test]
@@ -151,7 +154,7 @@ fn a_stopped_profile_has_what_it_reached_and_no_barrier() {
             _ => ControlFlow::Continue(()),
         }
     });
-    let profile = Profiler::new(&risk).profile(&line()).unwrap();
+    let profile = CurveProfileConfig::new().run(&risk, &line()).unwrap();
     assert!(!profile.completed);
     assert_eq!(profile.times.len(), 7);
     assert_eq!(profile.train.losses.len(), 7);
@@ -163,16 +166,16 @@ fn a_loss_or_metric_that_is_not_finite_is_reported_with_its_place() {
     let data = nothing();
     let walled = |point: &Point, _: Tensor<1>| (point.w.val().square().sum() - 0.5).sqrt();
     let metric = Risk::new(&walled, &data);
-    let error = Profiler::new(&metric).profile(&line()).unwrap_err();
+    let error = CurveProfileConfig::new().run(&metric, &line()).unwrap_err();
     let PathError::NonFinite { t, value, .. } = error.clone() else {
         panic!("{error}")
     };
     // The first place with |2t − 1|² < ½.
     assert!((t - 9.0 / 60.0).abs() < 1e-12 && value.is_nan(), "{error}");
     assert!(error.to_string().contains("t = 0.15"), "{error}");
-    let error = Profiler::new(&Risk::new(&ring, &data))
+    let error = CurveProfileConfig::new()
         .with_metric("walled", &metric)
-        .profile(&line())
+        .run(&Risk::new(&ring, &data), &line())
         .unwrap_err();
     assert!(error.to_string().contains("walled is NaN"), "{error}");
 }
@@ -183,20 +186,25 @@ fn grids_without_the_ends_and_empty_data_are_refused() {
     let risk = Risk::new(&ring, &data);
     for (from, to) in [(0.0, 0.9), (0.1, 1.0), (-0.1, 1.0), (0.0, 1.1)] {
         let grid = Grid::linspace(from, to, 5).unwrap();
-        let error = profile(&risk, &line(), &grid).unwrap_err();
+        let config = CurveProfileConfig::new().with_grid(grid);
+        let error = config.run(&risk, &line()).unwrap_err();
         assert!(matches!(error, PathError::TimeOutOfRange { .. }));
     }
-    assert!(Profiler::new(&risk).with_num_points(1).is_err());
+    let config = CurveProfileConfig::new();
+    let single = config.clone().with_num_points(1).run(&risk, &line());
+    assert!(matches!(single.unwrap_err(), PathError::Space(_)));
     let none: [Tensor<1>; 0] = [];
     let grid = Grid::linspace(0.0, 1.0, 5).unwrap();
-    let error = profile(&Risk::new(&ring, &none), &line(), &grid).unwrap_err();
+    let config = config.with_grid(grid);
+    let error = config.run(&Risk::new(&ring, &none), &line()).unwrap_err();
     assert_eq!(error, PathError::Loss(LossError::EmptyData));
-    let error = Profiler::new(&risk)
+    let error = config
+        .clone()
         .with_policy(NormalizationPolicy::Reestimate(0))
-        .profile(&line())
+        .run(&risk, &line())
         .unwrap_err();
     assert!(matches!(error, PathError::OutOfRange { .. }));
-    let whole = profile(&risk, &line(), &grid).unwrap();
+    let whole = config.run(&risk, &line()).unwrap();
     assert_eq!(whole.times.len(), 5);
     assert!(line().length().unwrap() > 0.0);
 }

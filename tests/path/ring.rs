@@ -1,11 +1,12 @@
 //! Fits on the ring loss `(x² + y² − 1)²`, whose optima are known on paper.
 
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::optim::{AdamConfig, SgdConfig};
 use burnscape::loss::Risk;
 use burnscape::optim::{ClosureStep, SamConfig};
 use burnscape::path::{
-    BezierCurve, Curve, CurveFitter, CurveFitterConfig, FitReport, GaripovLrScheduler, PathError,
-    PolygonalChain, TimeSampling,
+    BezierCurve, Curve, CurveFitter, CurveFitterConfig, GaripovLrScheduler, PolygonalChain,
+    TimeSampling,
 };
 use burnscape_testkit::objectives::Point;
 
@@ -38,8 +39,8 @@ fn mean_and_max(curve: &impl Curve<Point>) -> (f64, f64) {
     (sum / (3.0 * f64::from(count)), max)
 }
 
-fn exact(nodes: usize, pieces: usize) -> CurveFitterConfig {
-    CurveFitterConfig::new()
+fn exact(rate: impl Into<ModuleLrScheduler>, nodes: usize, pieces: usize) -> CurveFitterConfig {
+    CurveFitterConfig::new(rate)
         .with_sampling(TimeSampling::Quadrature(nodes))
         .with_times_per_step(nodes * pieces)
         .with_seed(3)
@@ -47,11 +48,8 @@ fn exact(nodes: usize, pieces: usize) -> CurveFitterConfig {
 }
 
 /// Passes on the ring, of a step each.
-fn run<C: Curve<Point>>(
-    fitter: &mut CurveFitter<Point, C, impl ClosureStep>,
-    epochs: usize,
-) -> Result<FitReport, PathError> {
-    fitter.run(&Risk::new(&ring, &nothing()), epochs)
+fn run<C: Curve<Point>>(fitter: &mut CurveFitter<Point, C, impl ClosureStep>, epochs: usize) -> C {
+    fitter.run(&Risk::new(&ring, &nothing()), epochs).unwrap()
 }
 
 #[test]
@@ -60,11 +58,10 @@ fn the_quadratic_bezier_finds_its_optimum() {
     let curve = BezierCurve::between(&a, &b, 2).unwrap();
     assert_eq!(loss_at(&curve, 0.5), 1.0);
     // The loss is of degree 8 in t: five nodes are exact.
-    let mut fitter = exact(5, 1)
-        .init(&curve, SgdConfig::new().init(), 1.0)
+    let mut fitter = exact(1.0, 5, 1)
+        .init(curve.clone(), SgdConfig::new().init())
         .unwrap();
-    run(&mut fitter, 1500).unwrap();
-    let fitted = fitter.curve().unwrap();
+    let fitted = run(&mut fitter, 1500);
     let middle = at(&fitted, 0.5);
     // The curve's height is half of the control point's.
     let h = 2.0 * middle[1].abs();
@@ -84,11 +81,10 @@ fn a_chain_with_one_bend_finds_its_optimum() {
     // a²/5 − a + 4/3: least at a = 5/2, where it is 1/12; the largest loss is that of the bend, ¼.
     let (a, b) = ends();
     let chain = PolygonalChain::between(&a, &b, 1).unwrap();
-    let mut fitter = exact(3, 2)
-        .init(&chain, SgdConfig::new().init(), 0.2)
+    let mut fitter = exact(0.2, 3, 2)
+        .init(chain.clone(), SgdConfig::new().init())
         .unwrap();
-    run(&mut fitter, 1500).unwrap();
-    let fitted = fitter.curve().unwrap();
+    let fitted = run(&mut fitter, 1500);
     let bend = at(&fitted, 0.5);
     assert!(bend[0].abs() < 1e-9);
     assert!((bend[1].abs() - 1.5_f64.sqrt()).abs() < 1e-8, "{bend:?}");
@@ -107,10 +103,9 @@ fn a_chain_with_one_bend_finds_its_optimum() {
 fn a_fit_that_starts_on_the_line_stays_on_it() {
     let (a, b) = ends();
     let curve = BezierCurve::between(&a, &b, 2).unwrap();
-    let config = exact(5, 1).with_offset(0.0);
-    let mut fitter = config.init(&curve, SgdConfig::new().init(), 1.0).unwrap();
-    run(&mut fitter, 100).unwrap();
-    assert_eq!(at(&fitter.curve().unwrap(), 0.5)[1], 0.0);
+    let config = exact(1.0, 5, 1).with_offset(0.0);
+    let mut fitter = config.init(curve, SgdConfig::new().init()).unwrap();
+    assert_eq!(at(&run(&mut fitter, 100), 0.5)[1], 0.0);
 }
 
 #[test]
@@ -122,13 +117,13 @@ fn one_place_a_step_comes_near_by_every_sampling() {
         TimeSampling::Stratified(10),
         TimeSampling::Quadrature(5),
     ] {
-        let config = exact(5, 1).with_sampling(sampling).with_times_per_step(1);
         let schedule = GaripovLrScheduler::new(0.5, 4000).unwrap();
-        let mut fitter = config
-            .init(&curve, SgdConfig::new().init(), schedule)
+        let mut fitter = exact(schedule, 5, 1)
+            .with_sampling(sampling)
+            .with_times_per_step(1)
+            .init(curve.clone(), SgdConfig::new().init())
             .unwrap();
-        run(&mut fitter, 4000).unwrap();
-        let (mean, _) = mean_and_max(&fitter.curve().unwrap());
+        let (mean, _) = mean_and_max(&run(&mut fitter, 4000));
         assert!(mean < 1.05 * 2.0 / 105.0, "{sampling:?} {mean}");
     }
 }
@@ -137,17 +132,16 @@ fn one_place_a_step_comes_near_by_every_sampling() {
 fn adam_and_sam_fit_as_well() {
     let (a, b) = ends();
     let curve = BezierCurve::between(&a, &b, 2).unwrap();
-    let mut adam = exact(5, 1)
-        .init(&curve, AdamConfig::new().init(), 0.05)
+    let mut adam = exact(0.05, 5, 1)
+        .init(curve.clone(), AdamConfig::new().init())
         .unwrap();
-    run(&mut adam, 600).unwrap();
-    let (mean, _) = mean_and_max(&adam.curve().unwrap());
+    let (mean, _) = mean_and_max(&run(&mut adam, 600));
     assert!((mean - 2.0 / 105.0).abs() < 1e-4, "{mean}");
     let sam = SamConfig::new().with_rho(0.01);
     let sam = sam.init(SgdConfig::new().init()).unwrap();
-    let mut sam = exact(5, 1).init(&curve, sam, 0.5).unwrap();
-    let report = run(&mut sam, 600).unwrap();
-    assert_eq!((report.steps, report.gradients), (600, 1200));
-    let (mean, _) = mean_and_max(&sam.curve().unwrap());
+    let mut sam = exact(0.5, 5, 1).init(curve, sam).unwrap();
+    let (mean, _) = mean_and_max(&run(&mut sam, 600));
+    let report = sam.report();
+    assert_eq!((report.num_steps, report.num_gradients), (600, 1200));
     assert!((mean - 2.0 / 105.0).abs() < 1e-4, "{mean}");
 }

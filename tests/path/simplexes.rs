@@ -118,10 +118,10 @@ fn a_step_follows_the_gradient_of_loss_and_volume() {
     ];
     let before = simplex(&vertices);
     let (weight, rate) = (0.7, 0.01);
-    let mut fitter = SimplexFitterConfig::new()
+    let mut fitter = SimplexFitterConfig::new(rate)
         .with_volume_weight(weight)
         .with_seed(9)
-        .init(&before, SgdConfig::new().init(), rate)
+        .init(before, SgdConfig::new().init())
         .unwrap();
     let [batch] = nothing();
     let step = fitter.step(batch, &ring).unwrap();
@@ -153,9 +153,9 @@ fn a_fitted_simplex_grows_where_the_loss_allows() {
         vec![0.0, 1.0, 0.0],
         vec![0.5, 0.1, 0.1],
     ]);
-    let mut fitter = SimplexFitterConfig::new()
+    let mut fitter = SimplexFitterConfig::new(0.5)
         .with_volume_weight(0.02)
-        .init(&start, SgdConfig::new().init(), 0.5)
+        .init(start.clone(), SgdConfig::new().init())
         .unwrap();
     for _ in 0..400 {
         let [batch] = nothing();

@@ -8,7 +8,7 @@ use burn::tensor::Bytes;
 use burnscape::curvature::Hessian;
 use burnscape::dynamics::CurvatureMonitorConfig;
 use burnscape::krylov::LinearOperator;
-use burnscape::landscape::slice_1d;
+use burnscape::landscape::Slice1dConfig;
 use burnscape::loss::{Batch, Mode, Objective, Risk};
 use burnscape::optim::{OptimRecord, Sam};
 use burnscape::sharpness::{Measure, SharpnessReportConfig};
@@ -168,7 +168,7 @@ where
         let config = CurvatureMonitorConfig::new(1).with_momentum(Some(MomentumConfig::new()));
         let (risk, mut monitor) = (self.risk(), config.init()?);
         let reading = monitor.measure(&risk, &self.model, 0, RATE)?;
-        ensure!(reading.converged, "{reading:?}");
+        ensure!(reading.outcome.is_converged(), "{reading:?}");
         if self.draws.is_some() {
             // Every reading has draws of its own.
             return Ok(());
@@ -184,7 +184,7 @@ where
 
         // The next reading is the same after a record.
         let moved = gradient.displace(&self.model, -RATE)?;
-        let mut resumed = config.resume(monitor.to_record()?)?;
+        let mut resumed = config.init()?.resume(monitor.to_record()?);
         let next = monitor.measure(&risk, &moved, 1, RATE)?;
         let again = resumed.measure(&risk, &moved, 1, RATE)?;
         ensure!(next == again, "{next:?}, resumed {again:?}");
@@ -209,7 +209,7 @@ where
         let risk = self.risk();
         let direction = ParamVector::sphere(&risk.space(&self.model)?, 5)?;
         let grid = Grid::symmetric(0.1, 3)?;
-        let slice = slice_1d(&risk, &self.model, &direction, &grid)?;
+        let slice = Slice1dConfig::new(grid).run(&risk, &self.model, &direction)?;
         ensure!(slice.completed, "not completed");
         for (&x, &found) in slice.coordinates.iter().zip(&slice.losses) {
             let expected = self.plain_loss(&direction.displace(&self.model, x)?)?;

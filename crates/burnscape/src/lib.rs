@@ -37,7 +37,7 @@
 //! # use burn::optim::SgdConfig;
 //! # use burn::tensor::{Device, Tensor};
 //! use burnscape::krylov::{EigenpairsConfig, End, TraceConfig};
-//! use burnscape::path::{BezierCurve, CurveFitterConfig, Profiler};
+//! use burnscape::path::{BezierCurve, CurveFitterConfig, CurveProfileConfig};
 //! use burnscape::prelude::*;
 //! use burnscape::sharpness::{AverageRiseConfig, SharpnessReportConfig};
 //! use burnscape::space::Scale;
@@ -56,9 +56,8 @@
 //! let rise = AverageRiseConfig::new(0.1).run(&risk, &model)?;
 //!
 //! let curve = BezierCurve::between(&model, &other, 2)?;
-//! let mut fitter = CurveFitterConfig::new().init(&curve, SgdConfig::new().init(), 0.1)?;
-//! fitter.run(&risk, 5)?;
-//! let barriers = Profiler::new(&risk).profile(&fitter.curve()?)?.train.barriers;
+//! let curve = CurveFitterConfig::new(0.1).init(curve, SgdConfig::new().init())?.run(&risk, 5)?;
+//! let barriers = CurveProfileConfig::new().run(&risk, &curve)?.barriers();
 //! let sharp = SharpnessReportConfig::new().with_num_samples(2).run(&risk, &model)?;
 //! println!("{sharp}"); // a table
 //! # let _ = (top, trace, rise, barriers);
@@ -94,6 +93,7 @@ pub mod landscape;
 pub mod loss;
 pub mod optim;
 pub mod path;
+mod range;
 pub mod sharpness;
 pub mod space;
 pub mod spectrum;
@@ -104,6 +104,8 @@ pub use burnscape_krylov as krylov;
 /// The engine: programs traced from closures, their exact derivatives, and how they run.
 pub use burnscape_linearize as linearize;
 pub use curvature::hvp;
+pub use range::OutOfRange;
+pub use writing::{Csv, FormatError, Json};
 
 /// What most programs need.
 pub mod prelude {
@@ -111,6 +113,7 @@ pub mod prelude {
     pub use crate::loss::{Batch, DataSet, Mode, Objective, Risk};
     pub use crate::optim::{ClosureStep, SamConfig, StepReport};
     pub use crate::space::{ParamSpace, ParamVector};
+    pub use crate::{Csv, Json};
 }
 
 #[cfg(doctest)]

@@ -1,8 +1,10 @@
+use std::ops::Bound;
+
 use burn::config::Config;
 use burn::optim::momentum::MomentumConfig;
 
-use super::momentum_edge::is_momentum;
-use super::{CurvatureMonitor, CurvatureMonitorRecord, DynamicsError};
+use super::{CurvatureMonitor, DynamicsError};
+use crate::range::ensure;
 
 /// Settings of a [`CurvatureMonitor`].
 ///
@@ -29,7 +31,7 @@ use super::{CurvatureMonitor, CurvatureMonitorRecord, DynamicsError};
 /// ```
 #[derive(Config, Debug)]
 pub struct CurvatureMonitorConfig {
-    /// [`observe`](CurvatureMonitor::observe) measures at steps that this divides.
+    /// [`observe`](CurvatureMonitor::observe) measures at steps that this number divides.
     pub every: usize,
     /// The residual of the top eigenpair that is good enough, relative to the largest absolute Ritz
     /// value; 32 ε of the parameters' type if that is more. In half precision that is 0.03 (f16) and 0.25
@@ -40,8 +42,8 @@ pub struct CurvatureMonitorConfig {
     /// checks excluded: at least 5. A search that ends here is reported as not converged.
     #[config(default = 60)]
     pub max_products: usize,
-    /// The same for a measurement that starts from what the one before found: at least 5. What it has
-    /// not reached, the next one goes on with. As many as `max_products` buy readings that are all
+    /// The same for a measurement that starts from the vectors of the one before: at least 5. The next one continues
+    /// where it ends. As many as `max_products` buy readings that are all
     /// converged with twice the products in the phase where the weights move fastest.
     #[config(default = 12)]
     pub max_warm_products: usize,
@@ -69,50 +71,18 @@ impl CurvatureMonitorConfig {
     ///
     /// [`DynamicsError::OutOfRange`].
     pub fn init(&self) -> Result<CurvatureMonitor, DynamicsError> {
-        self.resume(CurvatureMonitorRecord::default())
-    }
-
-    /// A monitor that goes on where the one of the record was: the next reading is what that monitor's
-    /// would have been, bit for bit, given the same settings and the record's bits.
-    ///
-    /// # Errors
-    ///
-    /// [`DynamicsError::OutOfRange`]. Whether the record fits the model shows in the first
-    /// measurement.
-    pub fn resume(
-        &self,
-        record: CurvatureMonitorRecord,
-    ) -> Result<CurvatureMonitor, DynamicsError> {
-        let check = DynamicsError::check;
-        let (every, most) = (self.every as f64, self.max_products as f64);
-        let warm = self.max_warm_products as f64;
-        check("every", every, "at least 1", every >= 1.0)?;
-        let is_tolerance = self.tolerance > 0.0 && self.tolerance < 1.0;
-        check(
-            "tolerance",
-            self.tolerance,
-            "a number in (0, 1)",
-            is_tolerance,
-        )?;
-        check("max_products", most, "at least 5", most >= 5.0)?;
-        check("max_warm_products", warm, "at least 5", warm >= 5.0)?;
+        ensure("every", self.every as f64, 1.0..)?;
+        let below_one = (Bound::Excluded(0.0), Bound::Excluded(1.0));
+        ensure("tolerance", self.tolerance, below_one)?;
+        ensure("max_products", self.max_products as f64, 5.0..)?;
+        ensure("max_warm_products", self.max_warm_products as f64, 5.0..)?;
         if let Some(rho) = self.rho {
-            let is_radius = rho >= 0.0 && rho.is_finite();
-            check("rho", rho, "a finite number ≥ 0", is_radius)?;
+            ensure("rho", rho, 0.0..)?;
         }
-        if let Some(momentum) = &self.momentum
-            && !is_momentum(momentum)
-        {
-            let (name, value, expected) = match (0.0..1.0).contains(&momentum.momentum) {
-                true => ("dampening", momentum.dampening, "a number below 1"),
-                false => ("momentum", momentum.momentum, "a number in [0, 1)"),
-            };
-            return Err(DynamicsError::OutOfRange {
-                name,
-                value,
-                expected,
-            });
+        if let Some(momentum) = &self.momentum {
+            ensure("momentum", momentum.momentum, 0.0..1.0)?;
+            ensure("dampening", momentum.dampening, ..1.0)?;
         }
-        Ok(CurvatureMonitor::new(self.clone(), record))
+        Ok(CurvatureMonitor::new(self.clone()))
     }
 }

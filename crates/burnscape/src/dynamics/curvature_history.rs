@@ -2,8 +2,8 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CurvatureReading, DynamicsError, rows};
-use crate::writing;
+use super::{CurvatureReading, rows};
+use crate::writing::{Csv, FormatError, csv};
 
 /// The readings of a [`CurvatureMonitor`](super::CurvatureMonitor), in the order they were taken.
 ///
@@ -13,7 +13,7 @@ use crate::writing;
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
 /// use burnscape::dynamics::{CurvatureHistory, CurvatureMonitorConfig};
-/// use burnscape::loss::Risk;
+/// use burnscape::prelude::*;
 ///
 /// let device = Device::default();
 /// let model = LinearConfig::new(2, 1).init(&device);
@@ -24,7 +24,7 @@ use crate::writing;
 ///
 /// let text = monitor.history().to_json()?;
 /// assert_eq!(CurvatureHistory::from_json(&text)?.len(), 1);
-/// # Ok::<(), burnscape::dynamics::DynamicsError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CurvatureHistory {
@@ -47,7 +47,7 @@ impl CurvatureHistory {
         self.readings.len()
     }
 
-    /// Whether nothing was measured yet.
+    /// Whether the history is empty.
     pub fn is_empty(&self) -> bool {
         self.readings.is_empty()
     }
@@ -55,46 +55,13 @@ impl CurvatureHistory {
     pub(super) fn push(&mut self, reading: CurvatureReading) {
         self.readings.push(reading);
     }
+}
 
-    /// Writes JSON, one object with the list `readings`, numbers in the shortest form that a correctly
-    /// rounding reader reads back to the same bits.
-    ///
-    /// # Errors
-    ///
-    /// [`DynamicsError::Write`].
-    pub fn write_json(&self, writer: impl io::Write) -> Result<(), DynamicsError> {
-        Ok(writing::json(self, writer)?)
-    }
-
-    /// The JSON of [`write_json`](Self::write_json), without the line end.
-    ///
-    /// # Errors
-    ///
-    /// [`DynamicsError::Write`].
-    pub fn to_json(&self) -> Result<String, DynamicsError> {
-        Ok(serde_json::to_string(self).map_err(io::Error::from)?)
-    }
-
-    /// Reads what [`to_json`](Self::to_json) wrote. `serde_json` may be off in the last binary place of a
-    /// number, unless its feature `float_roundtrip` is on.
-    ///
-    /// # Errors
-    ///
-    /// [`DynamicsError::Read`].
-    pub fn from_json(text: &str) -> Result<Self, DynamicsError> {
-        serde_json::from_str(text).map_err(|error| DynamicsError::Read {
-            message: error.to_string(),
-        })
-    }
-
-    /// Writes CSV: a header, and a line for each reading, with the fields of [`CurvatureReading`] in
-    /// their order. What a reading does not have is an empty cell; numbers are as in JSON.
-    ///
-    /// # Errors
-    ///
-    /// [`DynamicsError::Write`].
-    pub fn write_csv(&self, writer: impl io::Write) -> Result<(), DynamicsError> {
+impl Csv for CurvatureHistory {
+    /// A line for each reading, with the fields of [`CurvatureReading`] in their order. What a reading does
+    /// not have is an empty cell.
+    fn write_csv(&self, writer: impl io::Write) -> Result<(), FormatError> {
         let readings = self.readings.iter().map(rows::row);
-        Ok(writing::csv(rows::HEADER, readings, writer)?)
+        Ok(csv(rows::HEADER, readings, writer)?)
     }
 }

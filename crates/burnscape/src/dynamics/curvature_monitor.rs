@@ -8,10 +8,11 @@ use super::{
 use crate::curvature::{CurvatureConfig, Hessian};
 use crate::loss::{Draws, Risk};
 use crate::optim::sam_edge;
+use crate::range::ensure;
 use crate::space::mix;
 use crate::space::{ParamSpace, ParamVector};
 
-/// Ritz vectors that are handed on to the next measurement, at most: the first two, and the others as far
+/// Ritz vectors that the next measurement starts from, at most: the first two, and the others as far
 /// as they are in a crowd with the first, within this fraction of it. A crowd is what the edge of
 /// stability gathers; one start for each of its eigenvalues separates them at once.
 const TRACKED: usize = 5;
@@ -23,7 +24,7 @@ const CROWD: f64 = 0.15;
 /// [Davidson's method](crate::krylov::DavidsonConfig), from the Ritz vectors of the measurement
 /// before: weights that moved a little have eigenvectors that did. A random vector and its product join
 /// them, so that a direction that overtakes is found. The search goes on until the residual is small
-/// enough, or up to `max_warm_products` (`max_products` without starts); the next measurement goes on from
+/// enough, or up to `max_warm_products` (`max_products` without starts); the next measurement continues
 /// there.
 ///
 /// Gradient descent on a full batch drives `λ_max` up to `2/lr` and then hovers there, the *edge of
@@ -45,7 +46,7 @@ const CROWD: f64 = 0.15;
 /// every fifth step was measured. Without that limit the searches took up to 24 products there.
 ///
 /// The first measurement also [checks](CurvatureConfig::with_checks) the operator, with two more and a
-/// gradient, unless told not to. Each product has a handful of host synchronizations. Memory: the Hessian's residuals, twice as many vectors
+/// gradient, unless `checks` is off. Each product has a handful of host synchronizations. Memory: the Hessian's residuals, twice as many vectors
 /// as products (with room for more, up to as many again), and five between measurements.
 ///
 /// # What can go wrong
@@ -115,12 +116,21 @@ enum Known {
 }
 
 impl CurvatureMonitor {
-    pub(super) fn new(config: CurvatureMonitorConfig, record: CurvatureMonitorRecord) -> Self {
+    pub(super) fn new(config: CurvatureMonitorConfig) -> Self {
         Self {
             config,
-            history: record.history,
-            known: Known::Read(record.vectors),
+            history: CurvatureHistory::default(),
+            known: Known::Found(Vec::new()),
         }
+    }
+
+    /// Restores a record of a monitor with the same settings: the next reading is that monitor's, bit for bit, given
+    /// the record's bits. Whether the record fits the model shows in that reading.
+    #[must_use]
+    pub fn resume(mut self, record: CurvatureMonitorRecord) -> Self {
+        self.history = record.history;
+        self.known = Known::Read(record.vectors);
+        self
     }
 
     /// The settings.
@@ -150,14 +160,14 @@ impl CurvatureMonitor {
         step: usize,
         lr: f64,
     ) -> Result<Option<CurvatureReading>, DynamicsError> {
-        match self.is_due(step) {
-            true => self.measure(risk, model, step, lr).map(Some),
-            false => Ok(None),
+        if self.is_due(step) {
+            self.measure(risk, model, step, lr).map(Some)
+        } else {
+            Ok(None)
         }
     }
 
-    /// Measures `risk` at `model`, and appends to the history. `lr` is the
-    /// rate of the step that comes.
+    /// Measures `risk` at `model`, and appends to the history. `lr` is the rate of the next step.
     ///
     /// # Errors
     ///
@@ -170,7 +180,7 @@ impl CurvatureMonitor {
         step: usize,
         lr: f64,
     ) -> Result<CurvatureReading, DynamicsError> {
-        check_rate(lr)?;
+        ensure("lr", lr, 0.0..)?;
         let checks = self.config.checks && self.history.is_empty();
         let config = CurvatureConfig::new().with_checks(checks);
         let hessian = match risk.draws() {
@@ -184,7 +194,7 @@ impl CurvatureMonitor {
         self.record(step, lr, &hessian, checked)
     }
 
-    /// As [`measure`](Self::measure), with a Hessian of one's own making: a block of the parameters,
+    /// As [`measure`](Self::measure), with a Hessian that you made: a block of the parameters,
     /// another residual budget, an observer. Products that its construction took are not counted.
     ///
     /// # Errors
@@ -197,7 +207,7 @@ impl CurvatureMonitor {
         step: usize,
         lr: f64,
     ) -> Result<CurvatureReading, DynamicsError> {
-        check_rate(lr)?;
+        ensure("lr", lr, 0.0..)?;
         self.record(step, lr, hessian, 0)
     }
 
@@ -215,16 +225,20 @@ impl CurvatureMonitor {
             seed,
             ..
         } = self.config;
-        let finite = |what: &'static str, value: f64| match value.is_finite() {
-            true => Ok(value),
-            false => Err(DynamicsError::NonFinite { what, step, value }),
+        let finite = |what: &'static str, value: f64| {
+            if value.is_finite() {
+                Ok(value)
+            } else {
+                Err(DynamicsError::NonFinite { what, step, value })
+            }
         };
         let gradient_norm = hessian.gradient()?.norm()?;
         let gradient_norm = finite("the norm of the gradient", gradient_norm)?;
         let known = self.known(hessian.space())?;
-        let most = match known.is_empty() {
-            true => max_products,
-            false => max_products.min(max_warm_products),
+        let most = if known.is_empty() {
+            max_products
+        } else {
+            max_products.min(max_warm_products)
         };
         let search = DavidsonConfig::new(1, End::Top)
             .with_extra(TRACKED - 1)
@@ -247,7 +261,7 @@ impl CurvatureMonitor {
             gradient_norm,
             sharpness: top.value,
             residual: top.residual,
-            converged: found.outcome.is_converged(),
+            outcome: found.outcome,
             edge_ratio: top.value * lr / 2.0,
             gd_edge: (lr > 0.0).then(|| 2.0 / lr),
             momentum_edge: momentum.and_then(|momentum| momentum_edge(momentum, lr)),
@@ -298,13 +312,13 @@ impl CurvatureMonitor {
         Ok(Some(Estimate::of(&samples.collect::<Result<Vec<_>, _>>()?)))
     }
 
-    /// Lets the eigenvectors go: the next measurement starts from a random vector, and may be of
+    /// Drops the eigenvectors: the next measurement starts from a random vector, and may be of
     /// another model. The history stays.
     pub fn forget(&mut self) {
         self.known = Known::Found(Vec::new());
     }
 
-    /// What a later [`resume`](CurvatureMonitorConfig::resume) needs.
+    /// The state of the monitor, for [`resume`](Self::resume).
     ///
     /// # Cost
     ///
@@ -326,9 +340,4 @@ impl CurvatureMonitor {
             vectors,
         })
     }
-}
-
-fn check_rate(lr: f64) -> Result<(), DynamicsError> {
-    let is_rate = lr >= 0.0 && lr.is_finite();
-    DynamicsError::check("the learning rate", lr, "a finite number ≥ 0", is_rate)
 }

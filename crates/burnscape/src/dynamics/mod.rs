@@ -1,8 +1,8 @@
-//! What training does to curvature, and curvature to training, step by step.
+//! Curvature along a training run, step by step.
 //!
 //! [`CurvatureMonitor`] follows the sharpness (the largest eigenvalue of the Hessian), the gradient's
 //! norm and the trace along a run, next to the thresholds at which gradient descent stops being stable.
-//! In a loop of one's own call [`observe`](CurvatureMonitor::observe); Burn's `Learner` takes a
+//! In your own loop, call [`observe`](CurvatureMonitor::observe); Burn's `Learner` takes a
 //! `LearnerMonitor` (feature `train`).
 
 mod config;

@@ -40,15 +40,16 @@ use burn::optim::momentum::MomentumConfig;
 pub fn momentum_edge(momentum: &MomentumConfig, lr: f64) -> Option<f64> {
     let (beta, dampening) = (momentum.momentum, momentum.dampening);
     let is_defined = lr > 0.0 && lr.is_finite() && is_momentum(momentum);
-    let scale = match momentum.nesterov {
-        true => 1.0 + 2.0 * beta - beta * dampening,
-        false => 1.0 - dampening,
+    let scale = if momentum.nesterov {
+        1.0 + 2.0 * beta - beta * dampening
+    } else {
+        1.0 - dampening
     };
     is_defined.then(|| 2.0 * (1.0 + beta) / (lr * scale))
 }
 
 /// Whether the edge is that of the formulas: elsewhere another eigenvalue may leave the circle first.
-pub(super) fn is_momentum(momentum: &MomentumConfig) -> bool {
+fn is_momentum(momentum: &MomentumConfig) -> bool {
     (0.0..1.0).contains(&momentum.momentum)
         && momentum.dampening < 1.0
         && momentum.dampening.is_finite()

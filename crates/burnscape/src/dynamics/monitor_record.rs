@@ -2,8 +2,8 @@ use serde::{Deserialize, Serialize};
 
 use super::CurvatureHistory;
 
-/// What a [`CurvatureMonitor`](super::CurvatureMonitor) has to remember to go on: its history, and the
-/// eigenvectors that the next measurement starts from. Write it with any format of `serde`.
+/// The state of a [`CurvatureMonitor`](super::CurvatureMonitor): its history, and the eigenvectors that the next
+/// measurement starts from. Write it with any format of `serde`.
 ///
 /// # Cost
 ///

@@ -1,11 +1,9 @@
-use std::io;
-
 use thiserror::Error;
 
 use crate::loss::LossError;
 use crate::space::SpaceError;
 
-/// What can go wrong while a landscape is sliced or written.
+/// A slice that cannot be taken.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum LandscapeError {
@@ -29,16 +27,8 @@ pub enum LandscapeError {
         /// The cosine between them.
         cosine: f64,
     },
-    /// Writing failed.
-    #[error("the landscape could not be written ({kind}): {message}; check the destination")]
-    Write {
-        /// What kind of failure it was.
-        kind: io::ErrorKind,
-        /// What the writer said.
-        message: String,
-    },
     /// The observer of the risk stopped the work before there was a result.
-    #[error("the observer stopped the work before there was a result; let it go on for longer")]
+    #[error("the observer stopped the work before there was a result; let it run longer")]
     Stopped,
     /// The loss could not be evaluated.
     #[error(transparent)]
@@ -53,15 +43,6 @@ impl From<LossError> for LandscapeError {
         match error {
             LossError::Stopped { .. } => Self::Stopped,
             other => Self::Loss(other),
-        }
-    }
-}
-
-impl From<io::Error> for LandscapeError {
-    fn from(error: io::Error) -> Self {
-        Self::Write {
-            kind: error.kind(),
-            message: error.to_string(),
         }
     }
 }

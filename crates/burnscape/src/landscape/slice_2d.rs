@@ -4,55 +4,21 @@ use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
 use super::slicer::{Slicer, check_direction};
-use super::{Axes, LandscapeError, non_finite};
+use super::{Axes, LandscapeError};
 use crate::loss::Risk;
 use crate::space::{Grid, ParamVector, Wide, epsilon};
-use crate::writing;
+use crate::writing::{Csv, FormatError, csv, number};
 
-/// The loss over a plane.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Slice2d {
-    /// Coordinates along the first direction.
-    pub x: Vec<f64>,
-    /// Coordinates along the second direction.
-    pub y: Vec<f64>,
-    /// `L(w + x_i d_x + y_j d_y)` at index `j · x.len() + i`: rows of equal `y`, as an image is
-    /// stored. NaN or infinite where the loss was; in JSON these are `null`. Shorter than the grid
-    /// if the observer stopped the slice.
-    #[serde(with = "non_finite")]
-    pub losses: Vec<f64>,
-    /// The loss `L(w)` of the model as it is.
-    pub base_loss: f64,
-    /// Euclidean lengths of the directions.
-    pub direction_norms: [f64; 2],
-    /// Cosine between the directions as they were given.
-    pub cosine: f64,
-    /// What became of the second direction.
-    pub axes: Axes,
-    /// Passes over the data.
-    pub num_evaluations: usize,
-    /// False if the observer stopped the slice.
-    pub completed: bool,
-}
-
-/// Evaluates the loss over a plane through the model: `L(w + x d_x + y d_y)` for every `x` of the
-/// first grid and `y` of the second, row by row.
+/// A slice over a plane: `L(w + x d_x + y d_y)` for every `x` of the first grid and `y` of the second,
+/// row by row.
 ///
 /// Point (0, 0) is the model itself, to the last bit, and the points on the axes are those of
-/// [`slice_1d`](super::slice_1d). The model, its running statistics included, is not changed.
-/// `observe` sees every point and can stop after it.
+/// [`Slice1dConfig`](super::Slice1dConfig). The model, its running statistics included, is not changed.
 ///
 /// # Cost
 ///
 /// One pass over the data for every point of the grid, and one for the model if (0, 0) is not on
 /// it; no gradients. Besides the model, three vectors of parameters.
-///
-/// # Errors
-///
-/// [`LandscapeError::NoDirection`] for a direction of norm zero, [`LandscapeError::Parallel`] with
-/// [`Axes::Orthogonalized`]; [`LandscapeError::Loss`] and [`LandscapeError::Space`] as the
-/// risk gives them, at the model also for a loss that is not finite.
 ///
 /// # References
 ///
@@ -64,7 +30,7 @@ pub struct Slice2d {
 /// ```
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
-/// use burnscape::landscape::{Axes, slice_2d};
+/// use burnscape::landscape::Slice2dConfig;
 /// use burnscape::loss::Risk;
 /// use burnscape::space::{Grid, ParamVector};
 ///
@@ -77,47 +43,105 @@ pub struct Slice2d {
 /// let x = ParamVector::from_host(&space, &[1.0, 0.0])?;
 /// let y = ParamVector::from_host(&space, &[0.0, 1.0])?;
 /// let grid = Grid::linspace(0.0, 1.0, 2)?;
-/// let slice = slice_2d(&risk, &model, [&x, &y], [&grid, &grid], Axes::AsGiven)?;
+/// let slice = Slice2dConfig::new(grid.clone(), grid).run(&risk, &model, [&x, &y])?;
 /// let rise = slice.loss(1, 1).unwrap_or(f64::NAN) - slice.base_loss;
 /// assert!((rise - 7.0).abs() < 1e-5);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn slice_2d<M: Module, K>(
-    risk: &Risk<'_, M, K>,
-    model: &M,
-    directions: [&ParamVector; 2],
-    grids: [&Grid; 2],
+#[derive(Debug, Clone, PartialEq)]
+pub struct Slice2dConfig {
+    x: Grid,
+    y: Grid,
     axes: Axes,
-) -> Result<Slice2d, LandscapeError> {
-    let [first, second] = directions;
-    let norms = [check_direction(first, 0)?, check_direction(second, 1)?];
-    let size = Wide::from(norms[0]) * Wide::from(norms[1]);
-    let cosine = (first.wide_dot(second)? / size).value();
-    let second = match axes {
-        Axes::AsGiven => second.clone(),
-        Axes::Orthogonalized => orthogonal(first, second, norms[1], cosine)?,
-    };
-    let (x, y) = (grids[0].coordinates(), grids[1].coordinates());
-    let mut slicer = Slicer::new(risk, model, x.len() * y.len())?;
-    'rows: for &y in y {
-        for &x in x {
-            let moved = displaced(model, first, &second, x, y)?;
-            if slicer.point(moved)?.is_break() {
-                break 'rows;
-            }
+}
+
+impl Slice2dConfig {
+    /// A slice at the coordinates `x` along the first direction and `y` along the second.
+    pub fn new(x: Grid, y: Grid) -> Self {
+        Self {
+            x,
+            y,
+            axes: Axes::default(),
         }
     }
-    Ok(Slice2d {
-        x: x.to_vec(),
-        y: y.to_vec(),
-        base_loss: slicer.base_loss,
-        direction_norms: norms,
-        cosine,
-        axes,
-        num_evaluations: slicer.num_evaluations,
-        completed: slicer.completed(),
-        losses: slicer.losses,
-    })
+
+    /// How the second direction is used. As it is by default.
+    #[must_use]
+    pub fn with_axes(mut self, axes: Axes) -> Self {
+        self.axes = axes;
+        self
+    }
+
+    /// Evaluates the loss over the plane that the directions span.
+    ///
+    /// # Errors
+    ///
+    /// [`LandscapeError::NoDirection`] for a direction of norm zero, [`LandscapeError::Parallel`] with
+    /// [`Axes::Orthogonalized`]; [`LandscapeError::Loss`] and [`LandscapeError::Space`] as the
+    /// risk gives them, at the model also for a loss that is not finite.
+    pub fn run<M: Module, K>(
+        &self,
+        risk: &Risk<'_, M, K>,
+        model: &M,
+        directions: [&ParamVector; 2],
+    ) -> Result<Slice2d, LandscapeError> {
+        let [first, second] = directions;
+        let norms = [check_direction(first, 0)?, check_direction(second, 1)?];
+        let size = Wide::from(norms[0]) * Wide::from(norms[1]);
+        let cosine = (first.wide_dot(second)? / size).value();
+        let second = match self.axes {
+            Axes::AsGiven => second.clone(),
+            Axes::Orthogonalized => orthogonal(first, second, norms[1], cosine)?,
+        };
+        let (x, y) = (self.x.coordinates(), self.y.coordinates());
+        let mut slicer = Slicer::new(risk, model, x.len() * y.len())?;
+        'rows: for &y in y {
+            for &x in x {
+                let moved = displaced(model, first, &second, x, y)?;
+                if slicer.point(moved)?.is_break() {
+                    break 'rows;
+                }
+            }
+        }
+        Ok(Slice2d {
+            x: x.to_vec(),
+            y: y.to_vec(),
+            base_loss: slicer.base_loss,
+            direction_norms: norms,
+            cosine,
+            axes: self.axes,
+            num_evaluations: slicer.num_evaluations,
+            completed: slicer.completed(),
+            losses: slicer.losses,
+        })
+    }
+}
+
+/// The loss over a plane.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Slice2d {
+    /// Coordinates along the first direction.
+    pub x: Vec<f64>,
+    /// Coordinates along the second direction.
+    pub y: Vec<f64>,
+    /// `L(w + x_i d_x + y_j d_y)` at index `j · x.len() + i`: rows of equal `y`, as an image is
+    /// stored. NaN or infinite where the loss is. Shorter than the grid if the observer stopped the
+    /// slice.
+    #[serde(with = "number")]
+    pub losses: Vec<f64>,
+    /// The loss `L(w)` of the model as it is.
+    pub base_loss: f64,
+    /// Euclidean lengths of the directions.
+    pub direction_norms: [f64; 2],
+    /// Cosine between the directions as they were given.
+    pub cosine: f64,
+    /// How the second direction was used.
+    pub axes: Axes,
+    /// Passes over the data.
+    pub num_evaluations: usize,
+    /// False if the observer stopped the slice.
+    pub completed: bool,
 }
 
 impl Slice2d {
@@ -129,39 +153,16 @@ impl Slice2d {
         }
         self.losses.get(j * self.x.len() + i).copied()
     }
+}
 
-    /// The slice as one JSON object, every number with all its digits. `serde_json` reads it back,
-    /// to the last bit if its feature `float_roundtrip` is on.
-    ///
-    /// # Errors
-    ///
-    /// [`LandscapeError::Write`].
-    pub fn to_json(&self) -> Result<String, LandscapeError> {
-        Ok(writing::json_string(self)?)
-    }
-
-    /// Writes the slice as one JSON object and a line break.
-    ///
-    /// # Errors
-    ///
-    /// [`LandscapeError::Write`].
-    pub fn write_json(&self, writer: impl io::Write) -> Result<(), LandscapeError> {
-        Ok(writing::json(self, writer)?)
-    }
-
-    /// Writes the columns `x,y,loss`, one line a point that was evaluated.
-    ///
-    /// # Errors
-    ///
-    /// [`LandscapeError::Write`].
-    pub fn write_csv(&self, writer: impl io::Write) -> Result<(), LandscapeError> {
-        let grid = self
-            .y
-            .iter()
-            .flat_map(|&y| self.x.iter().map(move |&x| (x, y)));
+impl Csv for Slice2d {
+    /// The columns `x,y,loss`, one line a point that was evaluated.
+    fn write_csv(&self, writer: impl io::Write) -> Result<(), FormatError> {
+        let rows = self.y.iter();
+        let grid = rows.flat_map(|&y| self.x.iter().map(move |&x| (x, y)));
         let points = grid.zip(&self.losses);
         let rows = points.map(|((x, y), &loss)| [x, y, loss].map(|value| value.to_string()));
-        Ok(writing::csv(["x", "y", "loss"], rows, writer)?)
+        Ok(csv(["x", "y", "loss"], rows, writer)?)
     }
 }
 

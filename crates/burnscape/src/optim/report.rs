@@ -1,19 +1,28 @@
+use serde::{Deserialize, Serialize};
+
+use crate::writing::number;
+
 /// What one step of an optimizer did.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StepReport {
     /// `L(w)`, at the weights before the step. `None` if only gradients were given.
+    #[serde(with = "number")]
     pub loss: Option<f64>,
     /// `L(w + e)`, at the displaced weights, if they were visited.
+    #[serde(with = "number")]
     pub perturbed_loss: Option<f64>,
     /// `|g|` at the weights, over all trained parameters.
+    #[serde(with = "number")]
     pub gradient_norm: f64,
     /// The cosine of the angle between the gradients at `w` and at `w + e`.
+    #[serde(with = "number")]
     pub cosine: Option<f64>,
     /// What the maximization of the quadratic model reached, for
     /// [`Ascent::TrustRegion`](super::Ascent::TrustRegion).
     pub inner: Option<InnerMaximum>,
     /// Radius of the ascent; zero in a step without one.
+    #[serde(with = "number")]
     pub rho: f64,
     /// Gradients taken.
     pub gradients: usize,
@@ -21,6 +30,7 @@ pub struct StepReport {
     /// (Long and Bartlett 2024, arXiv:2309.12488): `|g|/(2 rho) (sqrt(1 + 8 rho/(lr |g|)) − 1)`,
     /// and `2/lr` without an ascent. Both assume plain gradient descent as the base, and the formula
     /// plain SAM: `None` for other metrics, masks and groups.
+    #[serde(with = "number")]
     pub sam_edge: Option<f64>,
     /// Trained parameters that had no gradient and were not moved (an unused head).
     pub without_gradient: usize,
@@ -30,15 +40,17 @@ pub struct StepReport {
 
 /// What the maximization of a loss's quadratic model in a ball reached; over all groups of
 /// m-sharpness where there are several.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct InnerMaximum {
     /// Hessian-vector products used, each of one group's batch.
     pub products: usize,
     /// `gᵀv + ½ vᵀHv`, by how much the model rises; the groups' mean with the weights of their losses
     /// (their sum for an objective that sums).
+    #[serde(with = "number")]
     pub rise: f64,
     /// `|(μI − H) v − g|`, the largest of the groups'.
+    #[serde(with = "number")]
     pub residual: f64,
     /// Whether every residual is within the tolerance.
     pub converged: bool,
@@ -67,7 +79,7 @@ impl InnerMaximum {
 }
 
 /// Why a step left the weights as they were.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum SkipReason {
     /// The loss or the gradient at the weights was NaN or infinite. Where the optimizer took the

@@ -1,71 +1,26 @@
-use burn::config::Config;
 use burn::module::Module;
-use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
+use burnscape_krylov::Outcome;
+use serde::{Deserialize, Serialize};
 
-use super::error::check_range;
-use super::nudged_elastic_band::{BandConfig, nudged_elastic_band};
-use super::{Curve, PathError, PolygonalChain};
+use super::{Curve, ElasticBandConfig, PathError, PolygonalChain};
 use crate::loss::{NormalizationPolicy, Risk};
 use crate::optim::ClosureStep;
+use crate::range::{POSITIVE, ensure};
+use crate::writing::number;
 
-/// How the automated nudged elastic band inserts pivots.
-///
-/// # Defaults
-///
-/// Four cycles that start with three pivots; nine places looked at in each segment, and a threshold
-/// of 20 %, after Draxler et al. 2018.
-#[derive(Config, Debug)]
-pub struct AutoNebConfig {
-    /// Relaxations; pivots are inserted between them.
-    #[config(default = 4)]
-    pub cycles: usize,
-    /// Inner pivots of the first cycle.
-    #[config(default = 3)]
-    pub pivots: usize,
-    /// Never more inner pivots than this.
-    #[config(default = 30)]
-    pub max_pivots: usize,
-    /// Places at which the loss is looked at inside each segment.
-    #[config(default = 9)]
-    pub places: usize,
-    /// A pivot is inserted where the loss is above the line between the segment's ends by more than
-    /// this fraction of the difference between the largest and the least loss on the band.
-    #[config(default = 0.2)]
-    pub threshold: f64,
-    /// How each cycle relaxes; the offset is applied in the first one only.
-    #[config(default = "BandConfig::new()")]
-    pub band: BandConfig,
-    /// What becomes of running statistics where the loss is looked at.
-    #[config(default = "NormalizationPolicy::ReestimateAll")]
-    pub policy: NormalizationPolicy,
-}
-
-/// What the automated nudged elastic band found.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct AutoNeb<M> {
-    /// The pivots, as a path.
-    pub chain: PolygonalChain<M>,
-    /// The largest loss seen on the band after each finished cycle, on all data.
-    pub max_losses: Vec<f64>,
-    /// Inner pivots in each finished cycle.
-    pub pivots: Vec<usize>,
-    /// False if the observer stopped it.
-    pub completed: bool,
-}
-
-/// Finds a path of low loss by relaxing a band of few pivots, inserting pivots where the loss between
-/// them is highest above the line between their losses, and relaxing again. It ends early when no
-/// segment needs a pivot.
+/// A search for a path of low loss by the automated nudged elastic band: it relaxes a band of few pivots, inserts pivots
+/// where the loss between them is highest above the line between their losses, and relaxes again. It has converged
+/// where no segment needs a pivot.
 ///
 /// # Cost
 ///
 /// In each cycle, the steps of the band with a gradient for each pivot, then a forward pass over the
 /// data for every place and pivot (and another where statistics are re-estimated).
 ///
-/// # Errors
+/// # Defaults
 ///
-/// As [`nudged_elastic_band`], and [`PathError::OutOfRange`].
+/// Four cycles that start with three pivots, 30 pivots at most; nine places looked at in each segment, and a threshold
+/// of 20 %, after Draxler et al. 2018.
 ///
 /// # References
 ///
@@ -78,91 +33,154 @@ pub struct AutoNeb<M> {
 /// use burn::optim::SgdConfig;
 /// use burn::tensor::{Device, Tensor};
 /// use burnscape::loss::Risk;
-/// use burnscape::path::{AutoNebConfig, BandConfig, auto_neb};
+/// use burnscape::path::{AutoNebConfig, ElasticBandConfig};
 ///
 /// let device = Device::default().autodiff();
 /// let [a, b] = [(); 2].map(|()| LinearConfig::new(2, 1).init(&device));
 /// let data = [Tensor::<2>::ones([8, 2], &device)];
 /// let loss = |m: &Linear, x: Tensor<2>| m.forward(x).powi_scalar(2).mean();
 /// let risk = Risk::new(&loss, &data);
-/// let config = AutoNebConfig::new().with_band(BandConfig::new().with_steps(20));
-/// let found = auto_neb(&risk, [&a, &b], &SgdConfig::new().init(), 0.1, &config)?;
-/// assert_eq!(found.pivots[0], 3);
+/// let config = AutoNebConfig::new(ElasticBandConfig::new(0.1).with_steps(20));
+/// let found = config.run(&risk, [&a, &b], &SgdConfig::new().init())?;
+/// assert_eq!(found.num_pivots[0], 3);
 /// # Ok::<(), burnscape::path::PathError>(())
 /// ```
-pub fn auto_neb<M: Module, K>(
-    risk: &Risk<'_, M, K>,
-    [first, last]: [&M; 2],
-    optimizer: &(impl ClosureStep + Clone),
-    scheduler: impl Into<ModuleLrScheduler>,
-    config: &AutoNebConfig,
-) -> Result<AutoNeb<M>, PathError> {
-    let least_one = |x: f64| x >= 1.0;
-    check_range(
-        "the number of cycles",
-        config.cycles as f64,
-        "at least 1",
-        least_one,
-    )?;
-    check_range(
-        "the number of places",
-        config.places as f64,
-        "at least 1",
-        least_one,
-    )?;
-    check_range(
-        "the threshold",
-        config.threshold,
-        "a positive number",
-        |x| x > 0.0,
-    )?;
-    let pivots = config.pivots as f64;
-    check_range(
-        "the most pivots",
-        config.max_pivots as f64,
-        "no less than the first",
-        |x| x >= pivots,
-    )?;
-    config.policy.check()?;
-    let scheduler = scheduler.into();
-    let mut found = AutoNeb {
-        chain: PolygonalChain::between(first, last, config.pivots)?,
-        max_losses: Vec::new(),
-        pivots: Vec::new(),
-        completed: false,
-    };
-    let mut band = config.band.clone();
-    for cycle in 0..config.cycles {
-        let pivots = found.chain.control_points().inner().len();
-        let relaxed = nudged_elastic_band(
-            risk,
-            &found.chain,
-            optimizer.clone(),
-            scheduler.clone(),
-            &band,
-        )?;
-        band.offset = 0.0;
-        found.chain = relaxed.chain;
-        if !relaxed.completed {
-            return Ok(found);
+#[derive(Debug, Clone)]
+pub struct AutoNebConfig {
+    band: ElasticBandConfig,
+    cycles: usize,
+    pivots: usize,
+    max_pivots: usize,
+    places: usize,
+    threshold: f64,
+    policy: NormalizationPolicy,
+}
+
+/// The band that the automated nudged elastic band found.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct AutoNeb<C = ()> {
+    /// The pivots, as a path. It is not in the JSON; read a result back as `AutoNeb<()>`.
+    #[serde(skip)]
+    pub chain: C,
+    /// The largest loss seen on the band after each finished cycle, on all data.
+    #[serde(with = "number")]
+    pub max_losses: Vec<f64>,
+    /// Inner pivots in each finished cycle.
+    pub num_pivots: Vec<usize>,
+    /// Converged where no segment needs another pivot; at the limit where one does, after the last cycle or with the
+    /// most pivots allowed.
+    pub outcome: Outcome,
+}
+
+impl AutoNebConfig {
+    /// A search whose cycles relax as `band` says; its offset is applied in the first one only.
+    pub fn new(band: ElasticBandConfig) -> Self {
+        Self {
+            band,
+            cycles: 4,
+            pivots: 3,
+            max_pivots: 30,
+            places: 9,
+            threshold: 0.2,
+            policy: NormalizationPolicy::ReestimateAll,
         }
-        let losses = match look(risk, &found.chain, config) {
-            Err(PathError::Stopped) => return Ok(found),
-            losses => losses?,
-        };
-        found
-            .max_losses
-            .push(losses.iter().copied().fold(f64::NEG_INFINITY, f64::max));
-        found.pivots.push(pivots);
-        let room = config.max_pivots - found.chain.control_points().inner().len();
-        let places = insertions(&losses, config, room);
-        if places.is_empty() || cycle + 1 == config.cycles {
-            break;
-        }
-        found.chain = with_pivots(&found.chain, &places)?;
     }
-    found.completed = true;
-    Ok(found)
+
+    /// Relaxations, at most; pivots are inserted between them.
+    #[must_use]
+    pub fn with_cycles(mut self, cycles: usize) -> Self {
+        self.cycles = cycles;
+        self
+    }
+
+    /// Inner pivots of the first cycle.
+    #[must_use]
+    pub fn with_pivots(mut self, pivots: usize) -> Self {
+        self.pivots = pivots;
+        self
+    }
+
+    /// The most inner pivots.
+    #[must_use]
+    pub fn with_max_pivots(mut self, max_pivots: usize) -> Self {
+        self.max_pivots = max_pivots;
+        self
+    }
+
+    /// Places at which the loss is looked at inside each segment.
+    #[must_use]
+    pub fn with_places(mut self, places: usize) -> Self {
+        self.places = places;
+        self
+    }
+
+    /// A pivot is inserted where the loss is above the line between the segment's ends by more than
+    /// this fraction of the difference between the largest and the least loss on the band.
+    #[must_use]
+    pub fn with_threshold(mut self, threshold: f64) -> Self {
+        self.threshold = threshold;
+        self
+    }
+
+    /// How running statistics are treated where the loss is looked at.
+    #[must_use]
+    pub fn with_policy(mut self, policy: NormalizationPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Finds a band between two models. Every cycle starts with a copy of `optimizer`.
+    ///
+    /// # Errors
+    ///
+    /// As [`ElasticBandConfig::run`], and [`PathError::OutOfRange`].
+    pub fn run<M: Module, K>(
+        &self,
+        risk: &Risk<'_, M, K>,
+        [first, last]: [&M; 2],
+        optimizer: &(impl ClosureStep + Clone),
+    ) -> Result<AutoNeb<PolygonalChain<M>>, PathError> {
+        ensure("cycles", self.cycles as f64, 1.0..)?;
+        ensure("places", self.places as f64, 1.0..)?;
+        ensure("threshold", self.threshold, POSITIVE)?;
+        ensure("max_pivots", self.max_pivots as f64, self.pivots as f64..)?;
+        self.policy.check()?;
+        let mut found = AutoNeb {
+            chain: PolygonalChain::between(first, last, self.pivots)?,
+            max_losses: Vec::new(),
+            num_pivots: Vec::new(),
+            outcome: Outcome::Stopped,
+        };
+        let mut band = self.band.clone();
+        for cycle in 1..=self.cycles {
+            let num_pivots = found.chain.control_points().inner().len();
+            let relaxed = band.run(risk, &found.chain, optimizer.clone())?;
+            band = band.with_offset(0.0);
+            found.chain = relaxed.chain;
+            if !relaxed.completed {
+                return Ok(found);
+            }
+            let losses = match look(risk, &found.chain, self) {
+                Err(PathError::Stopped) => return Ok(found),
+                losses => losses?,
+            };
+            let max = losses.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            found.max_losses.push(max);
+            found.num_pivots.push(num_pivots);
+            if insertions(&losses, self, usize::MAX).is_empty() {
+                found.outcome = Outcome::Converged;
+                break;
+            }
+            let places = insertions(&losses, self, self.max_pivots - num_pivots);
+            if places.is_empty() || cycle == self.cycles {
+                found.outcome = Outcome::LimitReached;
+                break;
+            }
+            found.chain = with_pivots(&found.chain, &places)?;
+        }
+        Ok(found)
+    }
 }
 
 /// The losses of all pivots and of the places between them, in order.
@@ -233,7 +251,7 @@ mod tests {
 
     #[test]
     fn pivots_go_where_the_gap_is_largest() {
-        let config = AutoNebConfig::new().with_places(3);
+        let config = AutoNebConfig::new(ElasticBandConfig::new(0.1)).with_places(3);
         // Three segments with gaps of 0, 3 at their first quarter, and 4 at their last.
         let losses = [
             0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 1.0, 0.0, 0.0, 1.0, 2.0, 7.0, 4.0,

@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use crate::writing::number;
+
 /// The barrier of a path by each of the definitions in use. They agree only when both ends have the
 /// same loss and the maximum is in the middle; a claim says which it means.
 ///
@@ -9,13 +11,17 @@ use serde::{Deserialize, Serialize};
 pub struct Barriers {
     /// `max_t [L(t) − ((1 − t) L(0) + t L(1))]`: above the straight line between the losses of the
     /// ends (Entezari et al. 2022, arXiv:2110.06296). Never negative.
+    #[serde(with = "number")]
     pub above_line: f64,
     /// `max_t L(t) − max(L(0), L(1))`: above the worse end. Never negative.
+    #[serde(with = "number")]
     pub above_worse_end: f64,
     /// `max_t L(t) − (L(0) + L(1))/2`: above the mean of the ends (Frankle et al. 2020,
     /// arXiv:1912.05671). Never negative.
+    #[serde(with = "number")]
     pub above_mean: f64,
     /// `L(½) − (L(0) + L(1))/2`: the midpoint alone, where `½` is on the grid. Negative in a valley.
+    #[serde(with = "number")]
     pub midpoint: Option<f64>,
 }
 

@@ -1,8 +1,9 @@
 use burn::module::Module;
 
 use super::bernstein::{bernstein, bernstein_slopes};
-use super::error::{check_range, check_time};
+use super::error::check_time;
 use super::{ControlPoints, Curve, PathError};
+use crate::range::ensure;
 
 /// A Bézier curve of any degree: `θ(t) = Σ_i C(n, i) tⁱ (1 − t)ⁿ⁻ⁱ · point_i`.
 ///
@@ -44,7 +45,7 @@ impl<M: Module> BezierCurve<M> {
     /// [`PathError::OutOfRange`] for degree 0, [`PathError::Space`] if the models differ in a
     /// parameter, which the message names.
     pub fn between(first: &M, last: &M, degree: usize) -> Result<Self, PathError> {
-        check_range("the degree", degree as f64, "at least 1", |n| n >= 1.0)?;
+        ensure("degree", degree as f64, 1.0..)?;
         Ok(Self {
             points: ControlPoints::on_the_line(first, last, degree + 1)?,
         })

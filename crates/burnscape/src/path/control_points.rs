@@ -1,8 +1,8 @@
 use burn::module::Module;
 
 use super::PathError;
-use super::error::check_range;
 use super::gram::Gram;
+use crate::range::ensure;
 use crate::space::{
     LeafVector, ParamSpace, ParamVector, SpaceError, as_accumulator, scaled, unshared_copy,
 };
@@ -179,9 +179,7 @@ impl<M: Module> ControlPoints<M> {
     /// [`PathError::Degenerate`] if the ends are the same, or there is no direction across (a model
     /// of one parameter); [`PathError::Space`] for parameters of several element types.
     pub fn offset(&self, fraction: f64, seed: u64) -> Result<Self, PathError> {
-        check_range("the offset", fraction, "zero or a positive number", |x| {
-            x >= 0.0
-        })?;
+        ensure("offset", fraction, 0.0..)?;
         if fraction == 0.0 {
             return Ok(self.clone());
         }

@@ -14,8 +14,8 @@ use crate::space::{LeafVector, ParamSpace, copy_for_gradients, renamed_copy};
 
 /// A fit of a curve under way. Built by [`CurveFitterConfig::init`], which describes it.
 ///
-/// [`run`](Self::run) passes over a data set; a loop of your own, with shuffled batches for
-/// instance, calls [`step`](Self::step). [`curve`](Self::curve) is the curve as it stands.
+/// [`run`](Self::run) passes over a data set. In your own loop, with shuffled batches for instance, call
+/// [`step`](Self::step); [`curve`](Self::curve) is the curve as it stands.
 pub struct CurveFitter<M, C, O> {
     config: CurveFitterConfig,
     curve: C,
@@ -29,6 +29,7 @@ pub struct CurveFitter<M, C, O> {
     template: M,
     space: ParamSpace,
     position: Position,
+    report: FitReport,
 }
 
 /// How far a fit has come.
@@ -56,7 +57,6 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
         config: CurveFitterConfig,
         curve: C,
         optimizer: O,
-        scheduler: ModuleLrScheduler,
     ) -> Result<Self, PathError> {
         let points = curve.control_points();
         let template = copy_for_gradients(points.first(), config.mode == Mode::Train);
@@ -68,14 +68,15 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
         let free = free.collect::<Result<Vec<M>, PathError>>()?;
         Ok(Self {
             free_space: ParamSpace::of(&free)?,
+            scheduler: config.rate.0.clone(),
             config,
             curve,
             optimizer,
-            scheduler,
             free,
             template,
             space,
             position: Position::default(),
+            report: FitReport::default(),
         })
     }
 
@@ -98,6 +99,11 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
     /// Passes over the data that [`run`](Self::run) has finished.
     pub fn num_epochs(&self) -> usize {
         self.position.epoch
+    }
+
+    /// The work of the last [`run`](Self::run): steps, gradients and loss, and whether the observer stopped it.
+    pub fn report(&self) -> &FitReport {
+        &self.report
     }
 
     /// One step on a batch.
@@ -163,8 +169,9 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
         })
     }
 
-    /// Passes over the data of `risk` until `epochs` passes are done, those before a checkpoint included. An
-    /// observer sees every step; where it breaks the fit ends after it, and a later call goes on.
+    /// Passes over the data of `risk` until `epochs` passes are done, those before a checkpoint included, and returns
+    /// the curve as it then stands. An observer sees every step; a break ends the fit after the step, and a later
+    /// call continues it. [`report`](Self::report) has the numbers.
     ///
     /// Every parameter moves. The model is in the mode of the fit ([`CurveFitterConfig::mode`]), which trains
     /// by default, whatever the mode of the risk. With a [draws seed](Risk::with_draws_seed) the random
@@ -174,12 +181,12 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
     /// # Errors
     ///
     /// As [`step`](Self::step), [`LossError::EmptyData`], and [`PathError::Group`] for a risk with a group.
-    pub fn run<K>(&mut self, risk: &Risk<'_, M, K>, epochs: usize) -> Result<FitReport, PathError>
+    pub fn run<K>(&mut self, risk: &Risk<'_, M, K>, epochs: usize) -> Result<C, PathError>
     where
         O: ClosureStep,
     {
         check_no_group("a curve fit", risk)?;
-        let mut report = FitReport::default();
+        self.report = FitReport::default();
         while self.position.epoch < epochs {
             let done = self.position.batches;
             let lift = Lift::for_gradients(&self.template);
@@ -191,12 +198,12 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
                 let _draws = draws.of_step(self.space.device(), self.position.steps)?;
                 let step = self.step_on(&|model| batch.loss(model, lift, risk.reduction()))?;
                 self.position.batches += 1;
-                report.add(&step);
+                self.report.add(&step);
                 let progress = Progress::new(Work::Step, step.step).value(step.loss);
                 Ok::<_, PathError>(risk.report(progress))
             })?;
             if !completed {
-                return Ok(report);
+                return self.curve();
             }
             if self.position.batches == 0 {
                 return Err(LossError::EmptyData.into());
@@ -204,12 +211,11 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
             self.position.epoch += 1;
             self.position.batches = 0;
         }
-        report.completed = true;
-        Ok(report)
+        self.report.completed = true;
+        self.curve()
     }
 
-    /// All that a fit needs to go on: control points, optimizer, scheduler, and its place in the
-    /// data.
+    /// The state of the fit: control points, optimizer, scheduler, and its place in the data.
     ///
     /// # Errors
     ///
@@ -238,8 +244,8 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
         )
     }
 
-    /// Takes up a checkpoint, in a fit that was started with the same curve, settings, kind of
-    /// optimizer and scheduler. It goes on as the other would have, to the last bit, given the same
+    /// Restores a checkpoint, in a fit that was started with the same curve, settings, kind of
+    /// optimizer and scheduler. It continues as the other would have, to the last bit, given the same
     /// data.
     ///
     /// # Errors

@@ -1,12 +1,12 @@
-use burn::config::Config;
 use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 
-use super::error::check_range;
+use super::rate::Rate;
 use super::{Curve, CurveFitter, PathError, TimeSampling};
 use crate::loss::Mode;
+use crate::range::{POSITIVE, ensure};
 
-/// How a curve is fitted: its free control points are moved so that the mean loss along it falls,
+/// A fit of a curve: its free control points are moved so that the mean loss along it falls,
 ///
 /// `∫₀¹ L(θ(t)) + wd/2 |θ(t)|² dt`.
 ///
@@ -29,16 +29,14 @@ use crate::loss::Mode;
 /// let data = [(Tensor::<2>::ones([8, 2], &device), Tensor::<2>::zeros([8, 1], &device))];
 /// let loss = |m: &Linear, (x, y): (Tensor<2>, Tensor<2>)| (m.forward(x) - y).powi_scalar(2).mean();
 ///
-/// let curve = BezierCurve::between(&a, &b, 2)?;
-/// let mut fitter = CurveFitterConfig::new()
+/// let mut fitter = CurveFitterConfig::new(0.1)
 ///     .with_seed(1)
-///     .init(&curve, SgdConfig::new().init(), 0.1)?;
+///     .init(BezierCurve::between(&a, &b, 2)?, SgdConfig::new().init())?;
 /// let risk = Risk::new(&loss, &data).with_observer(|step| {
 ///     println!("{step}"); // step 1: 0.42
 ///     ControlFlow::Continue(())
 /// });
-/// fitter.run(&risk, 50)?;
-/// let fitted = fitter.curve()?;
+/// let fitted = fitter.run(&risk, 50)?;
 /// assert_eq!(fitter.num_steps(), 50);
 /// # let _ = fitted.point(0.5)?;
 /// # Ok::<(), burnscape::path::PathError>(())
@@ -61,82 +59,108 @@ use crate::loss::Mode;
 ///
 /// Garipov, Izmailov, Podoprikhin, Vetrov, Wilson 2018, *Loss Surfaces, Mode Connectivity, and Fast
 /// Ensembling of DNNs*, arXiv:1802.10026
-#[derive(Config, Debug)]
+#[derive(Debug, Clone)]
 pub struct CurveFitterConfig {
-    /// Where on the curve a batch is evaluated.
-    #[config(default = "TimeSampling::Uniform")]
-    pub sampling: TimeSampling,
-    /// Places a step, all on the same batch; the gradient is their mean.
-    #[config(default = 1)]
-    pub times_per_step: usize,
-    /// `wd`: decay of the weights at the point of the curve, not of the control points.
-    #[config(default = 0.0)]
-    pub weight_decay: f64,
-    /// The gradient at the point of the curve, decay included, is scaled down to this norm. Costs a
-    /// host synchronization.
-    pub max_gradient_norm: Option<f64>,
-    /// Moves the inner points off the line before the first step, by this fraction of the distance
-    /// of the ends; see [`ControlPoints::offset`](super::ControlPoints::offset).
-    #[config(default = 0.0)]
-    pub offset: f64,
-    /// Seed of the places and of the offset.
-    #[config(default = 0)]
-    pub seed: u64,
-    /// What the model does in the loss: batch statistics and dropout, or not.
-    #[config(default = "Mode::Train")]
-    pub mode: Mode,
+    pub(super) rate: Rate,
+    pub(super) sampling: TimeSampling,
+    pub(super) times_per_step: usize,
+    pub(super) weight_decay: f64,
+    pub(super) max_gradient_norm: Option<f64>,
+    pub(super) offset: f64,
+    pub(super) seed: u64,
+    pub(super) mode: Mode,
 }
 
 impl CurveFitterConfig {
-    /// Starts a fit. `optimizer` is any Burn optimizer or a
-    /// [`Sam`](crate::optim::Sam), `scheduler` any Burn scheduler or a number.
+    /// A fit with a learning rate: a number, or any Burn scheduler.
+    pub fn new(learning_rate: impl Into<ModuleLrScheduler>) -> Self {
+        Self {
+            rate: Rate(learning_rate.into()),
+            sampling: TimeSampling::Uniform,
+            times_per_step: 1,
+            weight_decay: 0.0,
+            max_gradient_norm: None,
+            offset: 0.0,
+            seed: 0,
+            mode: Mode::Train,
+        }
+    }
+
+    /// The places on the curve where a batch is evaluated. Uniform by default.
+    #[must_use]
+    pub fn with_sampling(mut self, sampling: TimeSampling) -> Self {
+        self.sampling = sampling;
+        self
+    }
+
+    /// Places a step, all on the same batch; the gradient is their mean. 1 by default.
+    #[must_use]
+    pub fn with_times_per_step(mut self, times_per_step: usize) -> Self {
+        self.times_per_step = times_per_step;
+        self
+    }
+
+    /// `wd`: decay of the weights at the point of the curve, not of the control points. 0 by default.
+    #[must_use]
+    pub fn with_weight_decay(mut self, weight_decay: f64) -> Self {
+        self.weight_decay = weight_decay;
+        self
+    }
+
+    /// Scales the gradient at the point of the curve, decay included, down to this norm. It costs a
+    /// host synchronization. No limit by default.
+    #[must_use]
+    pub fn with_max_gradient_norm(mut self, max_gradient_norm: Option<f64>) -> Self {
+        self.max_gradient_norm = max_gradient_norm;
+        self
+    }
+
+    /// Moves the inner points off the line before the first step, by this fraction of the distance
+    /// of the ends; see [`ControlPoints::offset`](super::ControlPoints::offset). 0 by default.
+    #[must_use]
+    pub fn with_offset(mut self, offset: f64) -> Self {
+        self.offset = offset;
+        self
+    }
+
+    /// Seed of the places and of the offset. 0 by default.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// The mode of the model in the loss: batch statistics and dropout, or not. [`Mode::Train`] by default.
+    #[must_use]
+    pub fn with_mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Starts a fit. `optimizer` is any Burn optimizer or a [`Sam`](crate::optim::Sam).
     ///
-    /// Parameter groups of either go by the paths of the free control points, `0.layer.weight` for
+    /// Parameter groups of optimizer and scheduler go by the paths of the free control points, `0.layer.weight` for
     /// the first of them.
     ///
     /// # Errors
     ///
     /// [`PathError::OutOfRange`], [`PathError::NothingToFit`], and those of
     /// [`ControlPoints::offset`](super::ControlPoints::offset).
-    pub fn init<M, C, O>(
-        &self,
-        curve: &C,
-        optimizer: O,
-        scheduler: impl Into<ModuleLrScheduler>,
-    ) -> Result<CurveFitter<M, C, O>, PathError>
+    pub fn init<M, C, O>(&self, curve: C, optimizer: O) -> Result<CurveFitter<M, C, O>, PathError>
     where
         M: Module,
-        C: Curve<M> + Clone,
+        C: Curve<M>,
     {
         self.sampling.check()?;
-        let times = self.times_per_step as f64;
-        check_range("the number of places a step", times, "at least 1", |x| {
-            x >= 1.0
-        })?;
-        let is_decay = |x| x >= 0.0;
-        check_range(
-            "the weight decay",
-            self.weight_decay,
-            "zero or more",
-            is_decay,
-        )?;
+        ensure("times_per_step", self.times_per_step as f64, 1.0..)?;
+        ensure("weight_decay", self.weight_decay, 0.0..)?;
         if let Some(norm) = self.max_gradient_norm {
-            check_range(
-                "the largest gradient norm",
-                norm,
-                "a positive number",
-                |x| x > 0.0,
-            )?;
+            ensure("max_gradient_norm", norm, POSITIVE)?;
         }
         if curve.control_points().inner().is_empty() {
             return Err(PathError::NothingToFit);
         }
         let points = curve.control_points().offset(self.offset, self.seed)?;
-        CurveFitter::new(
-            self.clone(),
-            curve.with_control_points(points),
-            optimizer,
-            scheduler.into(),
-        )
+        CurveFitter::new(self.clone(), curve.with_control_points(points), optimizer)
     }
 }

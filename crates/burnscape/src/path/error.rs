@@ -1,12 +1,11 @@
-use std::io;
-
 use thiserror::Error;
 
+use crate::OutOfRange;
 use crate::loss::{LossError, Risk};
 use crate::optim::OptimError;
 use crate::space::SpaceError;
 
-/// What can go wrong while a path is built, fitted, measured or written.
+/// A path that cannot be built, fitted or measured.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum PathError {
@@ -16,16 +15,9 @@ pub enum PathError {
         /// The place asked for.
         t: f64,
     },
-    /// A number is outside its range.
-    #[error("{name} is {value}; give {expected}")]
-    OutOfRange {
-        /// The setting.
-        name: &'static str,
-        /// What it was set to.
-        value: f64,
-        /// What it may be.
-        expected: &'static str,
-    },
+    /// A setting or an argument is outside its range.
+    #[error(transparent)]
+    OutOfRange(#[from] OutOfRange),
     /// A curve with too few control points.
     #[error("{found} control points; give at least {needed}")]
     TooFewControlPoints {
@@ -36,7 +28,7 @@ pub enum PathError {
     },
     /// There is nothing to fit.
     #[error(
-        "a straight segment has no free control point; take a `BezierCurve` of degree 2 or more, or \
+        "a straight segment has no free control point; use a `BezierCurve` of degree 2 or more, or \
          a `PolygonalChain` with a bend"
     )]
     NothingToFit,
@@ -46,7 +38,7 @@ pub enum PathError {
          lies in the span of the others"
     )]
     Degenerate {
-        /// What is missing.
+        /// The defect.
         what: &'static str,
     },
     /// The loss or a metric is NaN or infinite at a place of the path.
@@ -84,19 +76,11 @@ pub enum PathError {
         difference: String,
     },
     /// A training run given as a closure failed.
-    #[error("training failed at step {step}: {message}; look at the closure given")]
+    #[error("training failed at step {step}: {message}; check the training closure")]
     Training {
-        /// The first step that it was asked for.
+        /// The first step of the run that failed.
         step: usize,
-        /// What it said.
-        message: String,
-    },
-    /// Writing failed.
-    #[error("the result could not be written ({kind}): {message}; check the destination")]
-    Write {
-        /// What kind of failure it was.
-        kind: io::ErrorKind,
-        /// What the writer said.
+        /// The message of the closure.
         message: String,
     },
     /// A fit is given a risk with a setting that it cannot follow.
@@ -104,14 +88,14 @@ pub enum PathError {
         "{fit} moves every parameter, and the risk has a group; use a risk without `with_group`"
     )]
     Group {
-        /// What was to be run.
+        /// The fit.
         fit: &'static str,
     },
     /// The optimizer refused.
     #[error(transparent)]
     Optim(#[from] OptimError),
     /// The observer of the risk stopped the work before there was a result.
-    #[error("the observer stopped the work before there was a result; let it go on for longer")]
+    #[error("the observer stopped the work before there was a result; let it run longer")]
     Stopped,
     /// The loss could not be evaluated.
     #[error(transparent)]
@@ -145,15 +129,6 @@ impl From<LossError> for PathError {
     }
 }
 
-impl From<io::Error> for PathError {
-    fn from(error: io::Error) -> Self {
-        Self::Write {
-            kind: error.kind(),
-            message: error.to_string(),
-        }
-    }
-}
-
 /// Refuses a place outside the path.
 pub(super) fn check_time(t: f64) -> Result<(), PathError> {
     if (0.0..=1.0).contains(&t) {
@@ -168,26 +143,9 @@ pub(super) fn check_no_group<M, K>(
     fit: &'static str,
     risk: &Risk<'_, M, K>,
 ) -> Result<(), PathError> {
-    match risk.has_group() {
-        true => Err(PathError::Group { fit }),
-        false => Ok(()),
-    }
-}
-
-/// Refuses a number outside its range.
-pub(super) fn check_range(
-    name: &'static str,
-    value: f64,
-    expected: &'static str,
-    is_valid: impl Fn(f64) -> bool,
-) -> Result<(), PathError> {
-    if value.is_finite() && is_valid(value) {
-        Ok(())
+    if risk.has_group() {
+        Err(PathError::Group { fit })
     } else {
-        Err(PathError::OutOfRange {
-            name,
-            value,
-            expected,
-        })
+        Ok(())
     }
 }

@@ -1,8 +1,10 @@
+use std::ops::Bound;
+
 use burn::optim::LearningRate;
 use burn::optim::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 
 use super::PathError;
-use super::error::check_range;
+use crate::range::{OutOfRange, ensure};
 
 /// The learning rate of fast geometric ensembling: it falls linearly from `high` to `low` in the first
 /// half of each cycle and rises again in the second. The models to collect, for an ensemble or for
@@ -50,13 +52,12 @@ impl FastGeometricEnsemble {
     ///
     /// [`PathError::OutOfRange`].
     pub fn new(high: LearningRate, low: LearningRate, cycle: usize) -> Result<Self, PathError> {
-        check_range("the lowest rate", low, "zero or more", |x| x >= 0.0)?;
-        check_range("the highest rate", high, "more than the lowest", |x| {
-            x > low
-        })?;
-        check_range("the cycle", cycle as f64, "an even number of steps", |x| {
-            x >= 2.0 && x % 2.0 == 0.0
-        })?;
+        ensure("low", low, 0.0..)?;
+        ensure("high", high, (Bound::Excluded(low), Bound::Unbounded))?;
+        if cycle < 2 || !cycle.is_multiple_of(2) {
+            let expected = "an even number of steps, 2 or more";
+            return Err(OutOfRange::new("cycle", cycle as f64, expected).into());
+        }
         Ok(Self {
             high,
             low,

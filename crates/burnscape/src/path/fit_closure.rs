@@ -3,10 +3,10 @@ use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
 use super::control_points::combination;
+use super::evaluated::Evaluated;
 use super::{ControlPoints, CurveFitterConfig};
 use crate::loss::LossError;
 use crate::loss::scalar::{called, gradients};
-use crate::optim::{Evaluation, IntoEvaluation};
 use crate::space::{LeafVector, ParamSpace, SpaceError};
 
 /// The loss at the places of one step, and its gradient by the free control points.
@@ -20,15 +20,6 @@ pub(super) struct FitClosure<'a, M> {
     pub(super) draws: &'a [(f64, f64)],
     /// The weights of the control points at each place.
     pub(super) weights: &'a [Vec<f64>],
-}
-
-/// A loss with gradients, or why there is none: an optimizer's closure cannot fail by itself.
-pub(super) struct Evaluated(Result<(Tensor<1>, GradientsParams), LossError>);
-
-impl IntoEvaluation for Evaluated {
-    fn into_evaluation<M: Module>(self, model: &M) -> Result<Evaluation, LossError> {
-        self.0?.into_evaluation(model)
-    }
 }
 
 impl<M: Module> FitClosure<'_, M> {

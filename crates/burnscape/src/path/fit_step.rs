@@ -1,7 +1,10 @@
-use crate::optim::StepReport;
+use serde::{Deserialize, Serialize};
 
-/// One step of a fit, as an observer sees it.
-#[derive(Debug, Clone, PartialEq)]
+use crate::optim::StepReport;
+use crate::writing::number;
+
+/// One step of a fit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FitStep {
     /// Steps so far, this one included.
@@ -12,20 +15,22 @@ pub struct FitStep {
     pub times: Vec<f64>,
     /// The loss of the batch at these places, without weight decay: the mean, in proportion to the
     /// weights of the places.
+    #[serde(with = "number")]
     pub loss: f64,
-    /// What the optimizer did with the free control points.
+    /// The optimizer's report about the free control points.
     pub report: StepReport,
 }
 
-/// What a call of [`CurveFitter::run`](super::CurveFitter::run) did.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// The work of one call of [`CurveFitter::run`](super::CurveFitter::run).
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FitReport {
     /// Steps taken.
-    pub steps: usize,
+    pub num_steps: usize,
     /// Gradients taken by the optimizer; each is one gradient of the loss for each place of a step.
-    pub gradients: usize,
+    pub num_gradients: usize,
     /// The mean of the steps' losses.
+    #[serde(with = "number")]
     pub mean_loss: f64,
     /// False if the observer stopped the fit.
     pub completed: bool,
@@ -33,8 +38,8 @@ pub struct FitReport {
 
 impl FitReport {
     pub(super) fn add(&mut self, step: &FitStep) {
-        self.steps += 1;
-        self.gradients += step.report.gradients;
-        self.mean_loss += (step.loss - self.mean_loss) / self.steps as f64;
+        self.num_steps += 1;
+        self.num_gradients += step.report.gradients;
+        self.mean_loss += (step.loss - self.mean_loss) / self.num_steps as f64;
     }
 }

@@ -2,7 +2,7 @@ use burn::optim::LearningRate;
 use burn::optim::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 
 use super::PathError;
-use super::error::check_range;
+use crate::range::{POSITIVE, ensure};
 
 /// The learning rate of Garipov et al. 2018 for curves and for SWA: constant for the first half of
 /// the steps, then falling linearly to a hundredth at 90 %, then constant.
@@ -44,12 +44,8 @@ impl GaripovLrScheduler {
     ///
     /// [`PathError::OutOfRange`].
     pub fn new(initial: LearningRate, num_steps: usize) -> Result<Self, PathError> {
-        check_range("the learning rate", initial, "a positive number", |x| {
-            x > 0.0
-        })?;
-        check_range("the number of steps", num_steps as f64, "at least 1", |x| {
-            x >= 1.0
-        })?;
+        ensure("initial", initial, POSITIVE)?;
+        ensure("num_steps", num_steps as f64, 1.0..)?;
         Ok(Self {
             initial,
             final_fraction: 0.01,
@@ -64,9 +60,7 @@ impl GaripovLrScheduler {
     ///
     /// [`PathError::OutOfRange`].
     pub fn with_final_fraction(mut self, fraction: f64) -> Result<Self, PathError> {
-        check_range("the final fraction", fraction, "0 to 1", |x| {
-            (0.0..=1.0).contains(&x)
-        })?;
+        ensure("final_fraction", fraction, 0.0..=1.0)?;
         self.final_fraction = fraction;
         Ok(self)
     }

@@ -2,31 +2,69 @@ use std::fmt::Display;
 use std::io;
 use std::ops::Range;
 
-use burn::config::Config;
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
-use super::{Barriers, Curve, PathError, Profile, Profiler, Segment};
-use crate::loss::{Progress, Work};
+use super::{Barriers, Curve, CurveProfile, CurveProfileConfig, PathError, Segment};
+use crate::loss::{Progress, Risk, Work};
+use crate::range::OutOfRange;
 use crate::space::unshared_copy;
-use crate::writing;
+use crate::writing::{Csv, FormatError, csv_of_columns, number};
 
-/// When a training run branches, and with which data orders its branches go on.
-#[derive(Config, Debug)]
-pub struct InstabilityConfig {
-    /// Steps at which the run branches, ascending. 0 branches at initialization.
-    pub branch_steps: Vec<usize>,
-    /// Steps of the whole run.
-    pub total_steps: usize,
-    /// Data order of the trunk.
-    #[config(default = 0)]
-    pub trunk_order: u64,
-    /// Data order of the first branch.
-    #[config(default = 1)]
-    pub first_order: u64,
-    /// Data order of the second.
-    #[config(default = 2)]
-    pub second_order: u64,
+/// An instability analysis: from which step on is training stable to its noise?
+///
+/// It trains once to each branching step, from there to the end with two data orders, and measures the straight line
+/// between the two ends.
+///
+/// # Cost
+///
+/// `total + 2 Σ (total − k)` steps of training at most, and a profile for each branching step.
+///
+/// # Defaults
+///
+/// Data order 0 before a branch, 1 and 2 after it; the line as [`CurveProfileConfig`] has it.
+///
+/// # References
+///
+/// Frankle, Dziugaite, Roy, Carbin 2020, *Linear Mode Connectivity and the Lottery Ticket Hypothesis*,
+/// arXiv:1912.05671, section 3. Their barrier is `above_mean`.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::optim::{ModuleOptimizer, SgdConfig};
+/// use burn::tensor::{Device, Tensor};
+/// use burnscape::loss::Risk;
+/// use burnscape::optim::{ClosureStep, OptimError};
+/// use burnscape::path::{CurveProfileConfig, InstabilityConfig};
+///
+/// let device = Device::default().autodiff();
+/// let model = LinearConfig::new(2, 1).init(&device);
+/// let data = [1.0, 2.0, 3.0].map(|x| Tensor::<2>::full([4, 2], x, &device));
+/// let loss = |m: &Linear, x: Tensor<2>| m.forward(x).powi_scalar(2).mean();
+/// let train = |mut model: Linear, mut sgd: ModuleOptimizer, steps: std::ops::Range<usize>, order: u64| {
+///     for step in steps {
+///         let batch = data[(step + order as usize) % 3].clone();
+///         sgd.closure_step(0.01, &mut model, |m: &Linear| loss(m, batch.clone()))?;
+///     }
+///     Ok::<_, OptimError>((model, sgd))
+/// };
+/// let risk = Risk::new(&loss, &data);
+/// let found = InstabilityConfig::new(vec![0, 10], 20)
+///     .with_profile(CurveProfileConfig::new().with_num_points(5))
+///     .run(&risk, &model, SgdConfig::new().init(), train)?;
+/// assert_eq!(found.points.len(), 2);
+/// # Ok::<(), burnscape::path::PathError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct InstabilityConfig<'a, M> {
+    branch_steps: Vec<usize>,
+    total_steps: usize,
+    trunk_order: u64,
+    first_order: u64,
+    second_order: u64,
+    profile: CurveProfileConfig<'a, M>,
 }
 
 /// The barrier between two branches of a run, against the step at which they part.
@@ -46,39 +84,141 @@ pub struct InstabilityPoint {
     /// The step at which they part.
     pub step: usize,
     /// The distance of the two ends, in parameter norm.
+    #[serde(with = "number")]
     pub distance: f64,
-    /// The barrier on the training data by each definition.
-    pub train: Option<Barriers>,
-    /// The barrier on the test data.
-    pub test: Option<Barriers>,
-    /// The straight line between the ends.
-    pub profile: Profile,
+    /// The straight line between the ends, with its barriers.
+    pub profile: CurveProfile,
 }
 
-impl Instability {
-    /// The analysis as one JSON object.
-    ///
-    /// # Errors
-    ///
-    /// [`PathError::Write`].
-    pub fn to_json(&self) -> Result<String, PathError> {
-        Ok(writing::json_string(self)?)
+impl<'a, M: Module> InstabilityConfig<'a, M> {
+    /// A run of `total_steps` steps that branches at `branch_steps`, which ascend. 0 branches at initialization.
+    pub fn new(branch_steps: Vec<usize>, total_steps: usize) -> Self {
+        Self {
+            branch_steps,
+            total_steps,
+            trunk_order: 0,
+            first_order: 1,
+            second_order: 2,
+            profile: CurveProfileConfig::new(),
+        }
     }
 
-    /// Writes the columns `step,distance,above_line,above_worse_end,above_mean`, the barriers on the
-    /// training data.
+    /// Data order of the trunk.
+    #[must_use]
+    pub fn with_trunk_order(mut self, order: u64) -> Self {
+        self.trunk_order = order;
+        self
+    }
+
+    /// Data order of the first branch.
+    #[must_use]
+    pub fn with_first_order(mut self, order: u64) -> Self {
+        self.first_order = order;
+        self
+    }
+
+    /// Data order of the second branch.
+    #[must_use]
+    pub fn with_second_order(mut self, order: u64) -> Self {
+        self.second_order = order;
+        self
+    }
+
+    /// The measurement of the line between two branches: its places, test data and metrics.
+    #[must_use]
+    pub fn with_profile(mut self, profile: CurveProfileConfig<'a, M>) -> Self {
+        self.profile = profile;
+        self
+    }
+
+    /// Trains with `train`, and measures `risk` between the branches.
+    ///
+    /// `train` takes a model, the state of the training (an optimizer, a scheduler), the steps to run and the data
+    /// order, and returns model and state. Its model shares no running statistics with any other.
     ///
     /// # Errors
     ///
-    /// [`PathError::Write`].
-    pub fn write_csv(&self, writer: impl io::Write) -> Result<(), PathError> {
+    /// [`PathError::Training`] with the error of `train`; [`PathError::OutOfRange`] for steps that do not
+    /// ascend, or are beyond the end; those of [`CurveProfileConfig::run`].
+    pub fn run<S, K, E>(
+        &self,
+        risk: &Risk<'_, M, K>,
+        model: &M,
+        state: S,
+        mut train: impl FnMut(M, S, Range<usize>, u64) -> Result<(M, S), E>,
+    ) -> Result<Instability, PathError>
+    where
+        S: Clone,
+        E: Display,
+    {
+        let mut previous = None;
+        for &step in &self.branch_steps {
+            if previous.is_some_and(|previous| step <= previous) || step > self.total_steps {
+                let expected = format!("ascending steps, {} at most", self.total_steps);
+                return Err(OutOfRange::new("branch_steps", step as f64, expected).into());
+            }
+            previous = Some(step);
+        }
+        let mut run = |model: &M, state: &S, steps: Range<usize>, order: u64| {
+            let step = steps.start;
+            let trained = train(unshared_copy(model), state.clone(), steps, order);
+            trained.map_err(|error| PathError::Training {
+                step,
+                message: error.to_string(),
+            })
+        };
+        let mut found = Instability {
+            points: Vec::new(),
+            completed: false,
+        };
+        let _ = risk.take_break();
+        let mut trunk = (unshared_copy(model), state);
+        let mut done = 0;
+        for &step in &self.branch_steps {
+            if step > done {
+                trunk = run(&trunk.0, &trunk.1, done..step, self.trunk_order)?;
+                done = step;
+            }
+            let mut branch = |order| run(&trunk.0, &trunk.1, step..self.total_steps, order);
+            let (first, _) = branch(self.first_order)?;
+            let (second, _) = branch(self.second_order)?;
+            let line = Segment::new(&first, &second)?;
+            let profile = self.profile.run(risk, &line)?;
+            let point = InstabilityPoint {
+                step,
+                distance: line.length()?,
+                profile,
+            };
+            let is_whole = point.profile.completed;
+            let barrier = point.profile.barriers().map(|barriers| barriers.above_line);
+            if !point.profile.times.is_empty() {
+                found.points.push(point);
+            }
+            if !is_whole {
+                return Ok(found);
+            }
+            let progress = Progress::new(Work::Branch, found.points.len());
+            let progress = progress.of(self.branch_steps.len()).value(barrier);
+            if risk.take_break() || risk.report(progress).is_break() {
+                found.completed = found.points.len() == self.branch_steps.len();
+                return Ok(found);
+            }
+        }
+        found.completed = true;
+        Ok(found)
+    }
+}
+
+impl Csv for Instability {
+    /// The columns `step,distance,above_line,above_worse_end,above_mean`: the barriers on the training data.
+    fn write_csv(&self, writer: impl io::Write) -> Result<(), FormatError> {
         let column = |name: &str, value: fn(&InstabilityPoint) -> f64| {
             let values: Vec<f64> = self.points.iter().map(value).collect();
             (name.to_string(), values)
         };
         let barrier = |name: &str, value: fn(&Barriers) -> f64| {
-            let points = self.points.iter();
-            let values = points.map(|point| point.train.as_ref().map_or(f64::NAN, value));
+            let barriers = self.points.iter().map(|point| point.profile.barriers());
+            let values = barriers.map(|barriers| barriers.as_ref().map_or(f64::NAN, value));
             (name.to_string(), values.collect())
         };
         let columns: [(String, Vec<f64>); 5] = [
@@ -91,132 +231,6 @@ impl Instability {
         let views = columns
             .iter()
             .map(|(name, values)| (name.clone(), values.as_slice()));
-        Ok(writing::csv_of_columns(&views.collect::<Vec<_>>(), writer)?)
+        Ok(csv_of_columns(&views.collect::<Vec<_>>(), writer)?)
     }
-}
-
-/// Trains once to each branching step, from there twice with two data orders to the end, and measures
-/// the straight line between the two ends: from which step on training is stable to its noise.
-///
-/// `train` takes a model, whatever else training needs (the optimizer, a scheduler), the steps to run
-/// and the data order, and gives both back. The model that it gets shares no running statistics with
-/// any other.
-///
-/// # Cost
-///
-/// `total + 2 Σ (total − k)` steps of training at most, and a profile for each branching step.
-///
-/// # Errors
-///
-/// [`PathError::Training`] with what `train` says; [`PathError::OutOfRange`] for steps that are not
-/// ascending, or beyond the end; those of [`Profiler::profile`].
-///
-/// # References
-///
-/// Frankle, Dziugaite, Roy, Carbin 2020, *Linear Mode Connectivity and the Lottery Ticket Hypothesis*,
-/// arXiv:1912.05671, section 3. Their barrier is `above_mean`.
-///
-/// # Example
-///
-/// ```
-/// use burn::nn::{Linear, LinearConfig};
-/// use burn::optim::{ModuleOptimizer, SgdConfig};
-/// use burn::tensor::{Device, Tensor};
-/// use burnscape::loss::Risk;
-/// use burnscape::optim::{ClosureStep, OptimError};
-/// use burnscape::path::{InstabilityConfig, Profiler, instability_analysis};
-///
-/// let device = Device::default().autodiff();
-/// let model = LinearConfig::new(2, 1).init(&device);
-/// let data = [1.0, 2.0, 3.0].map(|x| Tensor::<2>::full([4, 2], x, &device));
-/// let loss = |m: &Linear, x: Tensor<2>| m.forward(x).powi_scalar(2).mean();
-/// let train = |mut model: Linear, mut sgd: ModuleOptimizer, steps: std::ops::Range<usize>, order: u64| {
-///     for step in steps {
-///         let batch = data[(step + order as usize) % 3].clone();
-///         sgd.closure_step(0.01, &mut model, |m: &Linear| loss(m, batch.clone()))?;
-///     }
-///     Ok::<_, OptimError>((model, sgd))
-/// };
-/// let config = InstabilityConfig::new(vec![0, 10], 20);
-/// let risk = Risk::new(&loss, &data);
-/// let profiler = Profiler::new(&risk).with_num_points(5)?;
-/// let sgd = SgdConfig::new().init();
-/// let found = instability_analysis(&profiler, &model, sgd, &config, train)?;
-/// assert_eq!(found.points.len(), 2);
-/// # Ok::<(), burnscape::path::PathError>(())
-/// ```
-pub fn instability_analysis<M, S, K, E>(
-    profiler: &Profiler<'_, M, K>,
-    model: &M,
-    state: S,
-    config: &InstabilityConfig,
-    mut train: impl FnMut(M, S, Range<usize>, u64) -> Result<(M, S), E>,
-) -> Result<Instability, PathError>
-where
-    M: Module,
-    S: Clone,
-    E: Display,
-{
-    let mut previous = None;
-    for &step in &config.branch_steps {
-        let is_next = previous.is_none_or(|previous| step > previous);
-        if !is_next || step > config.total_steps {
-            return Err(PathError::OutOfRange {
-                name: "a branching step",
-                value: step as f64,
-                expected: "ascending steps, none beyond the end of the run",
-            });
-        }
-        previous = Some(step);
-    }
-    let mut run = |model: &M, state: &S, steps: Range<usize>, order: u64| {
-        let step = steps.start;
-        let trained = train(unshared_copy(model), state.clone(), steps, order);
-        trained.map_err(|error| PathError::Training {
-            step,
-            message: error.to_string(),
-        })
-    };
-    let mut found = Instability {
-        points: Vec::new(),
-        completed: false,
-    };
-    let _ = profiler.risk().take_break();
-    let mut trunk = (unshared_copy(model), state);
-    let mut done = 0;
-    for &step in &config.branch_steps {
-        if step > done {
-            trunk = run(&trunk.0, &trunk.1, done..step, config.trunk_order)?;
-            done = step;
-        }
-        let mut branch = |order| run(&trunk.0, &trunk.1, step..config.total_steps, order);
-        let (first, _) = branch(config.first_order)?;
-        let (second, _) = branch(config.second_order)?;
-        let line = Segment::new(&first, &second)?;
-        let profile = profiler.profile(&line)?;
-        let point = InstabilityPoint {
-            step,
-            distance: line.length()?,
-            train: profile.train.barriers,
-            test: profile.test.as_ref().and_then(|test| test.barriers),
-            profile,
-        };
-        // A profile that was stopped has no barriers.
-        let is_whole = point.profile.completed;
-        let barrier = point.train.as_ref().map(|barriers| barriers.above_line);
-        if !point.profile.times.is_empty() {
-            found.points.push(point);
-        }
-        if !is_whole {
-            return Ok(found);
-        }
-        let progress = Progress::new(Work::Branch, found.points.len());
-        let progress = progress.of(config.branch_steps.len()).value(barrier);
-        if profiler.risk().take_break() || profiler.risk().report(progress).is_break() {
-            found.completed = found.points.len() == config.branch_steps.len();
-            return Ok(found);
-        }
-    }
-    found.completed = true;
-    Ok(found)
 }

@@ -1,15 +1,188 @@
 use std::collections::BTreeMap;
-use std::io;
 
 use burn::module::{Module, ParamGroup};
 use serde::{Deserialize, Serialize};
 
-use super::{Barriers, PathError, Profiler, Segment};
-use crate::loss::{NormalizationPolicy, Progress, Work};
-use crate::space::{LeafVector, ParamSpace, ParamVector};
-use crate::writing;
+use super::places::Places;
+use super::{Barriers, CurveProfileConfig, PathError, Segment};
+use crate::loss::{NormalizationPolicy, Progress, Risk, Work};
+use crate::space::{Grid, LeafVector, ParamSpace, ParamVector};
+use crate::writing::number;
 
-/// Which parameters are moved together.
+/// A measurement of the barrier of each layer: one layer is moved from `a` to `b`, the others are fixed, at `a` and
+/// then at `b`; and the same for the layers up to each one together. Beside each stands a random
+/// direction of the same length in the same layer.
+///
+/// The baseline is part of the definition, so both are reported; see [`LayerLosses`].
+///
+/// # Cost
+///
+/// Six profiles a layer.
+///
+/// # Defaults
+///
+/// The fields of the model as layers, 61 places, statistics re-estimated over all data of the risk, seed 0.
+///
+/// # References
+///
+/// Adilova, Andriushchenko, Kamp, Fischer, Jaggi 2024, *Layer-wise Linear Mode Connectivity*,
+/// arXiv:2307.06966.
+///
+/// # Example
+///
+/// ```
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::tensor::{Device, Tensor};
+/// use burnscape::loss::Risk;
+/// use burnscape::path::LayerwiseBarriersConfig;
+///
+/// let device = Device::default();
+/// let [a, b] = [(); 2].map(|()| LinearConfig::new(2, 1).init(&device));
+/// let data = [Tensor::<2>::ones([8, 2], &device)];
+/// let loss = |m: &Linear, x: Tensor<2>| m.forward(x).powi_scalar(2).mean();
+/// let risk = Risk::new(&loss, &data);
+/// let found = LayerwiseBarriersConfig::new().with_num_points(5).run(&risk, [&a, &b])?;
+/// assert_eq!(found.layers[0].name, "weight");
+/// assert!(found.layers[0].others_at_first.against_path_ends.above_line < 1e-6);
+/// # Ok::<(), burnscape::path::PathError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct LayerwiseBarriersConfig {
+    layers: Layers,
+    places: Places,
+    policy: NormalizationPolicy,
+    seed: u64,
+}
+
+impl Default for LayerwiseBarriersConfig {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl LayerwiseBarriersConfig {
+    /// Each field of the model is a layer.
+    pub fn new() -> Self {
+        Self {
+            layers: Layers::TopLevel,
+            places: Places::default(),
+            policy: NormalizationPolicy::default(),
+            seed: 0,
+        }
+    }
+
+    /// The layers.
+    #[must_use]
+    pub fn with_layers(mut self, layers: Layers) -> Self {
+        self.layers = layers;
+        self
+    }
+
+    /// This many places at equal distances, 2 or more.
+    #[must_use]
+    pub fn with_num_points(mut self, num_points: usize) -> Self {
+        self.places = Places::Equidistant(num_points);
+        self
+    }
+
+    /// These places, from 0 to 1.
+    #[must_use]
+    pub fn with_grid(mut self, grid: Grid) -> Self {
+        self.places = Places::Given(grid);
+        self
+    }
+
+    /// How running statistics are treated.
+    #[must_use]
+    pub fn with_policy(mut self, policy: NormalizationPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Seed of the random directions.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Measures the layers between two models.
+    ///
+    /// # Errors
+    ///
+    /// [`PathError::Space`] if the models differ in a parameter or a group is empty; those of
+    /// [`CurveProfileConfig::run`].
+    pub fn run<M: Module, K>(
+        &self,
+        risk: &Risk<'_, M, K>,
+        [a, b]: [&M; 2],
+    ) -> Result<LayerwiseBarriers, PathError> {
+        let space = ParamSpace::of(a)?;
+        space.check_same(&ParamSpace::of(b)?)?;
+        let masks = self.layers.masks(a, &space)?;
+        let profile = CurveProfileConfig::at(self.places.clone(), self.policy);
+        let losses = |first: &M, last: &M| -> Result<Vec<f64>, PathError> {
+            let line = Segment::new(first, last)?;
+            let profile = profile.run(risk, &line)?;
+            if profile.completed {
+                Ok(profile.train.losses)
+            } else {
+                Err(PathError::Stopped)
+            }
+        };
+        let _ = risk.take_break();
+        let whole = losses(a, b)?;
+        let ends = (whole[0], whole[whole.len() - 1]);
+        let mut mover = Mover {
+            a,
+            b,
+            space: &space,
+            difference: LeafVector::from_module(&space, b)?.linear(
+                1.0,
+                -1.0,
+                &LeafVector::from_module(&space, a)?,
+            )?,
+            times: self.places.times()?,
+            ends,
+            seed: self.seed,
+        };
+        let mut found = LayerwiseBarriers {
+            policy: self.policy,
+            times: mover.times.clone(),
+            first_loss: ends.0,
+            last_loss: ends.1,
+            layers: Vec::new(),
+            cumulative: Vec::new(),
+            completed: true,
+        };
+        let total = 2 * masks.len();
+        let mut together = vec![false; space.leaves().len()];
+        for (index, (name, mask)) in masks.iter().enumerate() {
+            for (sum, own) in together.iter_mut().zip(mask) {
+                *sum |= own;
+            }
+            mover.seed = self.seed.wrapping_add(index as u64);
+            for (done, mask) in [(2 * index + 1, mask), (2 * index + 2, &together)] {
+                match mover.layer(name, mask, &losses) {
+                    Err(PathError::Stopped) => {
+                        found.completed = false;
+                        return Ok(found);
+                    }
+                    layer if done % 2 == 1 => found.layers.push(layer?),
+                    layer => found.cumulative.push(layer?),
+                }
+                let progress = Progress::new(Work::Layer, done).of(total);
+                if risk.take_break() || risk.report(progress).is_break() {
+                    found.completed = done == total;
+                    return Ok(found);
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// The parameters that are moved together.
 #[derive(Debug, Clone)]
 pub enum Layers {
     /// Each field of the model is a layer: the first part of the parameters' paths. The entries of a
@@ -19,7 +192,7 @@ pub enum Layers {
     Groups(Vec<(String, ParamGroup)>),
 }
 
-/// What one layer alone, or a few together, cost on the way from one model to another.
+/// The losses as one layer alone, or a few together, are moved from one model to another.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LayerBarrier {
@@ -28,6 +201,7 @@ pub struct LayerBarrier {
     /// Its parameters, of all layers that are moved.
     pub num_parameters: usize,
     /// `|b − a|` over these parameters.
+    #[serde(with = "number")]
     pub distance: f64,
     /// The layer goes from `a` to `b`, all others stay at `a`.
     pub others_at_first: LayerLosses,
@@ -48,6 +222,7 @@ pub struct LayerLosses {
     pub against_path_ends: Barriers,
     /// Against the whole models: `max_t [L(t) − ((1 − t) L(a) + t L(b))]`. It can be large where the
     /// path's own end is bad, and is never below zero.
+    #[serde(with = "number")]
     pub against_models: f64,
 }
 
@@ -55,7 +230,7 @@ pub struct LayerLosses {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LayerwiseBarriers {
-    /// What became of running statistics.
+    /// How running statistics were treated.
     pub policy: NormalizationPolicy,
     /// Places at which the losses were measured.
     pub times: Vec<f64>,
@@ -69,139 +244,6 @@ pub struct LayerwiseBarriers {
     pub cumulative: Vec<LayerBarrier>,
     /// False if the observer stopped the measurement.
     pub completed: bool,
-}
-
-impl LayerwiseBarriers {
-    /// The measurement as one JSON object.
-    ///
-    /// # Errors
-    ///
-    /// [`PathError::Write`].
-    pub fn to_json(&self) -> Result<String, PathError> {
-        Ok(writing::json_string(self)?)
-    }
-
-    /// Writes the measurement as one JSON object and a line break.
-    ///
-    /// # Errors
-    ///
-    /// [`PathError::Write`].
-    pub fn write_json(&self, writer: impl io::Write) -> Result<(), PathError> {
-        Ok(writing::json(self, writer)?)
-    }
-}
-
-/// The barrier of each layer: one layer is moved from `a` to `b`, the others are fixed, at `a` and
-/// then at `b`; and the same for the layers up to each one together. Beside each stands a random
-/// direction of the same length in the same layer. `profiler` says on what data, where, and what
-/// becomes of running statistics; its test data and metrics are not used.
-///
-/// The baseline is part of the definition, so both are reported; see [`LayerLosses`].
-///
-/// # Cost
-///
-/// Six profiles a layer.
-///
-/// # Reproducibility
-///
-/// `seed` decides the random directions.
-///
-/// # Errors
-///
-/// [`PathError::Space`] if the models differ in a parameter or a group is empty; those of
-/// [`Profiler::profile`].
-///
-/// # References
-///
-/// Adilova, Andriushchenko, Kamp, Fischer, Jaggi 2024, *Layer-wise Linear Mode Connectivity*,
-/// arXiv:2307.06966.
-///
-/// # Example
-///
-/// ```
-/// use burn::nn::{Linear, LinearConfig};
-/// use burn::tensor::{Device, Tensor};
-/// use burnscape::loss::Risk;
-/// use burnscape::path::{Layers, Profiler, layerwise_barriers};
-///
-/// let device = Device::default();
-/// let [a, b] = [(); 2].map(|()| LinearConfig::new(2, 1).init(&device));
-/// let data = [Tensor::<2>::ones([8, 2], &device)];
-/// let loss = |m: &Linear, x: Tensor<2>| m.forward(x).powi_scalar(2).mean();
-/// let risk = Risk::new(&loss, &data);
-/// let profiler = Profiler::new(&risk).with_num_points(5)?;
-/// let found = layerwise_barriers(&profiler, [&a, &b], &Layers::TopLevel, 1)?;
-/// assert_eq!(found.layers[0].name, "weight");
-/// assert!(found.layers[0].others_at_first.against_path_ends.above_line < 1e-6);
-/// # Ok::<(), burnscape::path::PathError>(())
-/// ```
-pub fn layerwise_barriers<M: Module, K>(
-    profiler: &Profiler<'_, M, K>,
-    [a, b]: [&M; 2],
-    layers: &Layers,
-    seed: u64,
-) -> Result<LayerwiseBarriers, PathError> {
-    let space = ParamSpace::of(a)?;
-    space.check_same(&ParamSpace::of(b)?)?;
-    let masks = layers.masks(a, &space)?;
-    let profiler = profiler.train_only();
-    let losses = |first: &M, last: &M| -> Result<Vec<f64>, PathError> {
-        let line = Segment::new(first, last)?;
-        let profile = profiler.profile(&line)?;
-        match profile.completed {
-            true => Ok(profile.train.losses),
-            false => Err(PathError::Stopped),
-        }
-    };
-    let _ = profiler.risk().take_break();
-    let whole = losses(a, b)?;
-    let ends = (whole[0], whole[whole.len() - 1]);
-    let mut mover = Mover {
-        a,
-        b,
-        space: &space,
-        difference: LeafVector::from_module(&space, b)?.linear(
-            1.0,
-            -1.0,
-            &LeafVector::from_module(&space, a)?,
-        )?,
-        times: profiler.times().to_vec(),
-        ends,
-        seed,
-    };
-    let mut found = LayerwiseBarriers {
-        policy: profiler.policy(),
-        times: mover.times.clone(),
-        first_loss: ends.0,
-        last_loss: ends.1,
-        layers: Vec::new(),
-        cumulative: Vec::new(),
-        completed: true,
-    };
-    let total = 2 * masks.len();
-    let mut together = vec![false; space.leaves().len()];
-    for (index, (name, mask)) in masks.iter().enumerate() {
-        for (sum, own) in together.iter_mut().zip(mask) {
-            *sum |= own;
-        }
-        mover.seed = seed.wrapping_add(index as u64);
-        for (done, mask) in [(2 * index + 1, mask), (2 * index + 2, &together)] {
-            match mover.layer(name, mask, &losses) {
-                Err(PathError::Stopped) => {
-                    found.completed = false;
-                    return Ok(found);
-                }
-                layer if done % 2 == 1 => found.layers.push(layer?),
-                layer => found.cumulative.push(layer?),
-            }
-            let progress = Progress::new(Work::Layer, done).of(total);
-            if profiler.risk().take_break() || profiler.risk().report(progress).is_break() {
-                found.completed = done == total;
-                return Ok(found);
-            }
-        }
-    }
-    Ok(found)
 }
 
 /// Moves parts of the way from `a` to `b`.

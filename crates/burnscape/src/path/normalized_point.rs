@@ -1,16 +1,16 @@
 use burn::module::Module;
 
-use super::error::check_range;
 use super::{Curve, PathError};
 use crate::loss::{NormalizationPolicy, Risk, reestimate};
+use crate::range::ensure;
 use crate::space::{RunningStatistics, unshared_copy};
 
 impl NormalizationPolicy {
     pub(super) fn check(self) -> Result<(), PathError> {
         match self {
             Self::Reestimate(batches) => {
-                let name = "the number of batches to re-estimate on";
-                check_range(name, batches as f64, "at least 1", |x| x >= 1.0)
+                let name = "NormalizationPolicy::Reestimate";
+                Ok(ensure(name, batches as f64, 1.0..)?)
             }
             _ => Ok(()),
         }

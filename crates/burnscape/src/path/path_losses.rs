@@ -1,23 +1,29 @@
 use serde::{Deserialize, Serialize};
 
 use super::Barriers;
+use crate::writing::number;
 
-/// The losses along a path on one data set, and what they amount to.
+/// The losses along a path on one data set, and their statistics.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PathLosses {
     /// The loss at each place.
     pub losses: Vec<f64>,
     /// The least of them.
+    #[serde(with = "number")]
     pub min: f64,
     /// The largest of them.
+    #[serde(with = "number")]
     pub max: f64,
     /// Where the largest is.
+    #[serde(with = "number")]
     pub argmax: f64,
     /// `∫ L dt`, by the trapezoidal rule; of the part that was measured.
+    #[serde(with = "number")]
     pub mean: f64,
     /// `∫ L dl / ∫ dl`, by the trapezoidal rule over the lengths of the chords: it does not depend on
     /// how fast the curve is run through. For a curve of length zero, the mean.
+    #[serde(with = "number")]
     pub length_weighted_mean: f64,
     /// The barrier by each definition; `None` if the profile was stopped.
     pub barriers: Option<Barriers>,

@@ -1,7 +1,8 @@
 use burn::module::Module;
 
-use super::error::{check_range, check_time};
+use super::error::check_time;
 use super::{ControlPoints, Curve, PathError};
+use crate::range::ensure;
 
 /// A chain of straight segments through its control points, each passed in the same share of `t`.
 ///
@@ -35,9 +36,7 @@ impl<M: Module> PolygonalChain<M> {
     /// [`PathError::OutOfRange`] without a bend, [`PathError::Space`] if the models differ in a
     /// parameter, which the message names.
     pub fn between(first: &M, last: &M, bends: usize) -> Result<Self, PathError> {
-        check_range("the number of bends", bends as f64, "at least 1", |n| {
-            n >= 1.0
-        })?;
+        ensure("bends", bends as f64, 1.0..)?;
         Ok(Self {
             points: ControlPoints::on_the_line(first, last, bends + 2)?,
         })

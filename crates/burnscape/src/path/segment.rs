@@ -1,7 +1,8 @@
 use burn::module::Module;
 
-use super::error::{check_range, check_time};
+use super::error::check_time;
 use super::{ControlPoints, Curve, PathError};
+use crate::range::ensure;
 use crate::space::{ParamSpace, ParamVector};
 
 /// The straight line `(1 − t) a + t b`: the baseline of every claim about connectivity.
@@ -50,9 +51,7 @@ impl<M: Module> Segment<M> {
     /// [`PathError::OutOfRange`] for a negative length, [`PathError::Space`] for parameters of several
     /// element types.
     pub fn random(first: &M, length: f64, seed: u64) -> Result<Self, PathError> {
-        check_range("the length", length, "zero or a positive number", |x| {
-            x >= 0.0
-        })?;
+        ensure("length", length, 0.0..)?;
         let direction = ParamVector::sphere(&ParamSpace::of(first)?, seed)?;
         Self::new(first, &direction.displace(first, length)?)
     }

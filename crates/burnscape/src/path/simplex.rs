@@ -1,9 +1,9 @@
 use burn::module::Module;
 use rand_distr::{Distribution, Exp1};
 
-use super::error::check_range;
 use super::gram::Gram;
 use super::{ControlPoints, PathError};
+use crate::range::{OutOfRange, ensure};
 use crate::space::{LeafVector, ParamSpace, Wide, epsilon, stream, unshared_copy};
 
 /// The simplex spanned by models: all their convex combinations.
@@ -93,20 +93,18 @@ impl<M: Module> Simplex<M> {
     /// one.
     pub fn point(&self, weights: &[f64]) -> Result<M, PathError> {
         let count = self.vertices().len();
-        let expected = "as many as there are vertices";
-        check_range(
-            "the number of weights",
-            weights.len() as f64,
-            expected,
-            |x| x == count as f64,
-        )?;
-        for &weight in weights {
-            check_range("a barycentric weight", weight, "zero or more", |x| x >= 0.0)?;
+        if weights.len() != count {
+            let expected = format!("{count}, one for each vertex");
+            return Err(OutOfRange::new("weights.len()", weights.len() as f64, expected).into());
         }
-        let sum = weights.iter().sum();
-        check_range("the sum of the weights", sum, "one", |x| {
-            (x - 1.0).abs() < 1e-9
-        })?;
+        for &weight in weights {
+            ensure("weights", weight, 0.0..)?;
+        }
+        let sum = weights.iter().sum::<f64>();
+        if (sum - 1.0).abs() >= 1e-9 {
+            let expected = "weights that sum to 1";
+            return Err(OutOfRange::new("sum(weights)", sum, expected).into());
+        }
         if weights[0] == 1.0 {
             return Ok(unshared_copy(self.first()));
         }

@@ -1,16 +1,19 @@
-use burn::config::Config;
 use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
+use serde::{Deserialize, Serialize};
 
-use super::error::check_range;
+use super::evaluated::Evaluated;
+use super::rate::Rate;
 use super::simplex::dirichlet;
 use super::{PathError, Simplex};
 use crate::loss::scalar::{called, gradients};
 use crate::loss::{Batch, LossError, Mode, Objective, lifted};
-use crate::optim::{ClosureStep, Evaluation, IntoEvaluation, SkipReason, StepReport};
+use crate::optim::{ClosureStep, SkipReason, StepReport};
+use crate::range::ensure;
 use crate::space::{LeafVector, ParamSpace, copy_for_gradients};
+use crate::writing::number;
 
-/// How the last vertex of a simplex is fitted: the mean loss inside falls, the volume grows,
+/// A fit of the last vertex of a simplex: the mean loss inside falls, the volume grows,
 ///
 /// `E_w L(Σ w_k v_k) − λ log V`, `w` uniform over the simplex.
 ///
@@ -39,9 +42,9 @@ use crate::space::{LeafVector, ParamSpace, copy_for_gradients};
 /// let x = Tensor::<2>::ones([4, 2], &device);
 /// let loss = |m: &Linear, x: Tensor<2>| m.forward(x).powi_scalar(2).mean();
 /// let simplex = Simplex::new(&[&a, &b, &c])?;
-/// let mut fitter = SimplexFitterConfig::new()
+/// let mut fitter = SimplexFitterConfig::new(0.1)
 ///     .with_volume_weight(1e-3)
-///     .init(&simplex, SgdConfig::new().init(), 0.1)?;
+///     .init(simplex, SgdConfig::new().init())?;
 /// for _ in 0..20 {
 ///     fitter.step(x.clone(), &loss)?;
 /// }
@@ -49,20 +52,46 @@ use crate::space::{LeafVector, ParamSpace, copy_for_gradients};
 /// # assert!(fitted.volume()?.is_finite());
 /// # Ok::<(), burnscape::path::PathError>(())
 /// ```
-#[derive(Config, Debug)]
+#[derive(Debug, Clone)]
 pub struct SimplexFitterConfig {
-    /// `λ`, in units of loss.
-    #[config(default = 0.0)]
-    pub volume_weight: f64,
-    /// Seed of the weights.
-    #[config(default = 0)]
-    pub seed: u64,
-    /// What the model does in the loss.
-    #[config(default = "Mode::Train")]
-    pub mode: Mode,
+    rate: Rate,
+    volume_weight: f64,
+    seed: u64,
+    mode: Mode,
 }
 
 impl SimplexFitterConfig {
+    /// A fit with a learning rate: a number, or any Burn scheduler.
+    pub fn new(learning_rate: impl Into<ModuleLrScheduler>) -> Self {
+        Self {
+            rate: Rate(learning_rate.into()),
+            volume_weight: 0.0,
+            seed: 0,
+            mode: Mode::Train,
+        }
+    }
+
+    /// `λ`, in units of loss. 0 by default.
+    #[must_use]
+    pub fn with_volume_weight(mut self, volume_weight: f64) -> Self {
+        self.volume_weight = volume_weight;
+        self
+    }
+
+    /// Seed of the weights. 0 by default.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// The mode of the model in the loss. [`Mode::Train`] by default.
+    #[must_use]
+    pub fn with_mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self
+    }
+
     /// Starts a fit of the last vertex.
     ///
     /// # Errors
@@ -70,17 +99,10 @@ impl SimplexFitterConfig {
     /// [`PathError::OutOfRange`], [`PathError::Space`].
     pub fn init<M: Module, O>(
         &self,
-        simplex: &Simplex<M>,
+        simplex: Simplex<M>,
         optimizer: O,
-        scheduler: impl Into<ModuleLrScheduler>,
     ) -> Result<SimplexFitter<M, O>, PathError> {
-        let is_weight = |x| x >= 0.0;
-        check_range(
-            "the weight of the volume",
-            self.volume_weight,
-            "zero or more",
-            is_weight,
-        )?;
+        ensure("volume_weight", self.volume_weight, 0.0..)?;
         let template = copy_for_gradients(simplex.first(), self.mode == Mode::Train);
         let last = simplex.vertices().len() - 1;
         Ok(SimplexFitter {
@@ -88,9 +110,9 @@ impl SimplexFitterConfig {
             space: ParamSpace::of(&template)?,
             vertex: simplex.vertices()[last].apply_to(&template)?,
             template,
-            simplex: simplex.clone(),
+            simplex,
             optimizer,
-            scheduler: scheduler.into(),
+            scheduler: self.rate.0.clone(),
             num_steps: 0,
         })
     }
@@ -109,7 +131,7 @@ pub struct SimplexFitter<M, O> {
 }
 
 /// One step of such a fit.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SimplexStep {
     /// Steps so far.
@@ -117,8 +139,9 @@ pub struct SimplexStep {
     /// The barycentric weights of this step.
     pub weights: Vec<f64>,
     /// The loss at that point, without the volume.
+    #[serde(with = "number")]
     pub loss: f64,
-    /// What the optimizer did with the vertex.
+    /// The optimizer's report about the vertex.
     pub report: StepReport,
 }
 
@@ -128,15 +151,6 @@ impl<M, O> std::fmt::Debug for SimplexFitter<M, O> {
             .field("config", &self.config)
             .field("num_steps", &self.num_steps)
             .finish_non_exhaustive()
-    }
-}
-
-struct Evaluated(Result<(burn::tensor::Tensor<1>, LeafVector), LossError>);
-
-impl IntoEvaluation for Evaluated {
-    fn into_evaluation<M: Module>(self, model: &M) -> Result<Evaluation, LossError> {
-        let (loss, gradient) = self.0?;
-        (loss, gradient.into_gradients()).into_evaluation(model)
     }
 }
 
@@ -187,7 +201,8 @@ impl<M: Module, O> SimplexFitter<M, O> {
             if let Some(outward) = &outward {
                 gradient = gradient.linear(1.0, 1.0, outward)?;
             }
-            Ok((loss.inner(), LeafVector::concatenated(space, [gradient])?))
+            let gradient = LeafVector::concatenated(space, [gradient])?;
+            Ok((loss.inner(), gradient.into_gradients()))
         };
         let report = self.optimizer.closure_step(
             self.scheduler.step(),

@@ -3,8 +3,8 @@ use rand::RngExt;
 use rand::seq::SliceRandom;
 
 use super::PathError;
-use super::error::check_range;
 use super::quadrature::gauss_legendre;
+use crate::range::ensure;
 use crate::space::stream;
 
 /// Where on the curve the loss of a batch is taken.
@@ -28,12 +28,10 @@ impl TimeSampling {
     pub(super) fn check(self) -> Result<(), PathError> {
         let (name, count) = match self {
             Self::Uniform => return Ok(()),
-            Self::Stratified(count) => ("the number of strata", count),
-            Self::Quadrature(count) => ("the number of quadrature nodes", count),
+            Self::Stratified(count) => ("TimeSampling::Stratified", count),
+            Self::Quadrature(count) => ("TimeSampling::Quadrature", count),
         };
-        check_range(name, count as f64, "1 to 1000", |x| {
-            (1.0..=1000.0).contains(&x)
-        })
+        Ok(ensure(name, count as f64, 1.0..=1000.0)?)
     }
 
     /// Place and weight of the draw with this index, on a curve of so many pieces; weights average to one. A function of seed and

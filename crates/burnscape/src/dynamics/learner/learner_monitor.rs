@@ -9,11 +9,11 @@ use crate::optim::{ActiveSteps, OptimConfigError, Sam, SamConfig, SamStrategy};
 
 /// A [`CurvatureMonitor`] for Burn's `Learner`.
 ///
-/// A metric of Burn's sees what a training step puts out, and neither the model nor the loss over other
+/// A metric of Burn sees the output of a training step, but neither the model nor the loss over other
 /// data. So a training strategy measures, before the steps that are due, and
-/// [metrics](Self::metric) show what it found: give them to
-/// `SupervisedTraining::metric_train_numeric`. [`plain`](Self::plain) is the strategy for training as
-/// it would be without, bit for bit; [`attach`](Self::attach) adds the monitor to sharpness-aware
+/// [metrics](Self::metric) show the readings: pass them to
+/// `SupervisedTraining::metric_train_numeric`. [`plain`](Self::plain) is the strategy for training that
+/// is unchanged, bit for bit; [`attach`](Self::attach) adds the monitor to sharpness-aware
 /// training. Burn's own strategies, for several devices in particular, cannot be observed.
 ///
 /// The loss and the data are those of the monitor's risk, in its mode, and not those of the training
@@ -86,7 +86,7 @@ impl<M: LearnerModel> LearnerMonitor<M> {
         }
     }
 
-    /// Where the readings will be.
+    /// A handle on the readings to come.
     pub fn readings(&self) -> CurvatureReadings {
         self.readings.clone()
     }

@@ -65,9 +65,10 @@ impl CurvatureMetric {
 
 /// Burn's formatting takes small and negative numbers for the same.
 fn short(value: f64) -> String {
-    match value < 0.0 {
-        true => format!("-{}", format_float(-value, 3)),
-        false => format_float(value, 3),
+    if value < 0.0 {
+        format!("-{}", format_float(-value, 3))
+    } else {
+        format_float(value, 3)
     }
 }
 

@@ -1,6 +1,6 @@
 use crate::dynamics::CurvatureReading;
 
-/// Which number of a [`CurvatureReading`] a [`CurvatureMetric`](super::CurvatureMetric) shows.
+/// The number of a [`CurvatureReading`] that a [`CurvatureMetric`](super::CurvatureMetric) shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CurvatureQuantity {
@@ -33,7 +33,7 @@ impl CurvatureQuantity {
         }
     }
 
-    /// What it is, in a line.
+    /// A description of one line.
     pub fn description(self) -> &'static str {
         match self {
             Self::Sharpness => "largest eigenvalue of the Hessian of the loss",

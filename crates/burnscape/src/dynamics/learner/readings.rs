@@ -2,7 +2,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::dynamics::{CurvatureHistory, CurvatureReading, DynamicsError};
 
-/// What a [`LearnerMonitor`](super::LearnerMonitor) has found so far. Clones see the same.
+/// The readings of a [`LearnerMonitor`](super::LearnerMonitor) so far. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct CurvatureReadings(Arc<Mutex<Found>>);
 
@@ -20,7 +20,7 @@ impl CurvatureReadings {
         self.found().history.clone()
     }
 
-    /// Why a measurement failed and the training was interrupted, if so.
+    /// The error of the measurement that failed and interrupted the training, if one did.
     pub fn error(&self) -> Option<DynamicsError> {
         self.found().error.clone()
     }

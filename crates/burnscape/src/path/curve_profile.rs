@@ -2,32 +2,41 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use super::{PathError, PathLosses};
+use super::{Barriers, PathLosses};
 use crate::loss::{Mode, NormalizationPolicy};
-use crate::writing;
+use crate::writing::{Csv, FormatError, csv_of_columns, number};
 
-/// The loss, and whatever else was asked for, along a path.
+/// The loss and metrics along a path, as a [`CurveProfileConfig`](super::CurveProfileConfig) measured them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Profile {
-    /// What became of running statistics.
+pub struct CurveProfile {
+    /// How running statistics were treated.
     pub policy: NormalizationPolicy,
     /// The mode in which the models were evaluated.
     pub mode: Mode,
     /// The places, from 0 to 1.
     pub times: Vec<f64>,
     /// The length of the path up to each place, along the chords between them.
+    #[serde(with = "number")]
     pub lengths: Vec<f64>,
     /// The objective on the training data.
     pub train: PathLosses,
     /// The objective on the test data, if there are any.
     pub test: Option<PathLosses>,
-    /// The metrics that were asked for.
+    /// The other metrics.
     pub metrics: Vec<MetricProfile>,
-    /// Passes over a data set, for losses and metrics. No gradient is taken.
+    /// Passes over a data set, for losses and metrics of this path. No gradient is taken.
     pub num_evaluations: usize,
-    /// False if the observer stopped the profile: it then ends at the last place measured.
+    /// False if the observer stopped the measurement, controls included: the profile then ends at the last place
+    /// measured.
     pub completed: bool,
+    /// The straight line between the ends, with
+    /// [controls](super::CurveProfileConfig::with_controls).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<Box<CurveProfile>>,
+    /// A straight line from the first end in a random direction, as long as the one between the ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub random: Option<Box<CurveProfile>>,
 }
 
 /// A metric along a path.
@@ -40,37 +49,22 @@ pub struct MetricProfile {
     pub values: Vec<f64>,
 }
 
-impl Profile {
+impl CurveProfile {
+    /// The barriers on the training data; none if the measurement was stopped before the end of the path.
+    pub fn barriers(&self) -> Option<Barriers> {
+        self.train.barriers
+    }
+
     /// The length of the path along its chords. In parameter norm.
     pub fn length(&self) -> f64 {
         self.lengths.last().copied().unwrap_or(0.0)
     }
+}
 
-    /// The profile as one JSON object, every number with all its digits.
-    ///
-    /// # Errors
-    ///
-    /// [`PathError::Write`].
-    pub fn to_json(&self) -> Result<String, PathError> {
-        Ok(writing::json_string(self)?)
-    }
-
-    /// Writes the profile as one JSON object and a line break.
-    ///
-    /// # Errors
-    ///
-    /// [`PathError::Write`].
-    pub fn write_json(&self, writer: impl io::Write) -> Result<(), PathError> {
-        Ok(writing::json(self, writer)?)
-    }
-
-    /// Writes one line a place: `t,length,train_loss`, then `test_loss` and the metrics by their names, as far
-    /// as there are any.
-    ///
-    /// # Errors
-    ///
-    /// [`PathError::Write`].
-    pub fn write_csv(&self, writer: impl io::Write) -> Result<(), PathError> {
+impl Csv for CurveProfile {
+    /// One line a place: `t,length,train_loss`, then `test_loss` and the metrics by their names, as far
+    /// as there are any. Controls are tables of their own.
+    fn write_csv(&self, writer: impl io::Write) -> Result<(), FormatError> {
         let mut columns: Vec<(String, &[f64])> = vec![
             ("t".into(), &self.times),
             ("length".into(), &self.lengths),
@@ -82,6 +76,6 @@ impl Profile {
         for metric in &self.metrics {
             columns.push((metric.name.clone(), &metric.values));
         }
-        Ok(writing::csv_of_columns(&columns, writer)?)
+        Ok(csv_of_columns(&columns, writer)?)
     }
 }

@@ -1,0 +1,229 @@
+//! Every result type without vectors or models goes through JSON and back.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+
+use burn::optim::SgdConfig;
+use burn::tensor::{DType, Device, Int, Tensor};
+use burnscape::FormatError;
+use burnscape::dynamics::{CurvatureHistory, CurvatureMonitorConfig, CurvatureReading};
+use burnscape::krylov::Outcome;
+use burnscape::landscape::{Slice1d, Slice1dConfig, Slice2d, Slice2dConfig};
+use burnscape::path::{
+    AutoNeb, AutoNebConfig, CalibratedProfileConfig, CurveFitterConfig, CurveProfile,
+    CurveProfileConfig, ElasticBand, ElasticBandConfig, InstabilityConfig, LayerwiseBarriersConfig,
+    PolygonalChain, Segment, Simplex, SimplexFitterConfig,
+};
+use burnscape::prelude::*;
+use burnscape::space::Grid;
+use burnscape_testkit::objectives::Point;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::path::models::{nothing, point, ring};
+
+/// The result as it is read back writes the same text. `serde_json` may read a number off by one unit in the last
+/// place, so that numbers are compared to that.
+fn goes_through<T: Json + DeserializeOwned + Debug>(seen: &mut BTreeSet<&'static str>, result: &T) {
+    let text = result.to_json().unwrap();
+    let read = T::from_json(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    let again = read.to_json().unwrap();
+    let [text, again] = [text, again].map(|text| Value::from_json(&text).unwrap());
+    assert!(are_near(&text, &again), "{text} {again}");
+    let mut written = Vec::new();
+    result.write_json(&mut written).unwrap();
+    T::read_json(&written[..]).unwrap();
+    let name = std::any::type_name::<T>().split('<').next().unwrap();
+    seen.insert(name.rsplit("::").next().unwrap());
+}
+
+fn are_near(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) => {
+            let [one, other] = [one, other].map(|number| number.as_f64().unwrap());
+            (one - other).abs() <= f64::EPSILON * one.abs()
+        }
+        (Value::Array(one), Value::Array(other)) => {
+            let pairs = || one.iter().zip(other);
+            one.len() == other.len() && pairs().all(|(one, other)| are_near(one, other))
+        }
+        (Value::Object(one), Value::Object(other)) => {
+            let is_near = |(name, one)| other.get(name).is_some_and(|other| are_near(one, other));
+            one.len() == other.len() && one.iter().all(is_near)
+        }
+        (one, other) => one == other,
+    }
+}
+
+fn ends() -> [Point; 2] {
+    [point(&[-1.0, 0.1]), point(&[1.0, 0.3])]
+}
+
+#[test]
+fn results_of_paths_go_through_json_and_back() {
+    let mut seen = BTreeSet::new();
+    let ([a, b], data) = (ends(), nothing());
+    let risk = Risk::new(&ring, &data);
+    let sgd = || SgdConfig::new().init();
+    let line = Segment::new(&a, &b).unwrap();
+    let config = CurveProfileConfig::new()
+        .with_num_points(4)
+        .with_test(&risk)
+        .with_metric("ring", &risk)
+        .with_controls(1);
+    let profile = config.run(&risk, &line).unwrap();
+    goes_through(&mut seen, &profile);
+    goes_through(&mut seen, &profile.metrics[0]);
+    goes_through(&mut seen, &profile.train);
+    goes_through(&mut seen, &profile.barriers().unwrap());
+    let layers = LayerwiseBarriersConfig::new().with_num_points(3);
+    let layers = layers.run(&risk, [&a, &b]).unwrap();
+    goes_through(&mut seen, &layers);
+    goes_through(&mut seen, &layers.layers[0]);
+    goes_through(&mut seen, &layers.layers[0].random);
+    let train = |model: Point, state: (), _, _| Ok::<_, String>((model, state));
+    let branches = InstabilityConfig::new(vec![0, 1], 2);
+    let branches = branches.run(&risk, &a, (), train).unwrap();
+    goes_through(&mut seen, &branches);
+    goes_through(&mut seen, &branches.points[0]);
+    let mut fitter = CurveFitterConfig::new(0.1)
+        .init(PolygonalChain::between(&a, &b, 1).unwrap(), sgd())
+        .unwrap();
+    let [batch] = nothing();
+    goes_through(&mut seen, &fitter.step(batch, &ring).unwrap());
+    fitter.run(&risk, 2).unwrap();
+    goes_through(&mut seen, fitter.report());
+    let simplex = Simplex::new(&[&a, &b]).unwrap();
+    let mut fitter = SimplexFitterConfig::new(0.1).init(simplex, sgd()).unwrap();
+    let [batch] = nothing();
+    goes_through(&mut seen, &fitter.step(batch, &ring).unwrap());
+    let found: Vec<&str> = seen.into_iter().collect();
+    let expected = [
+        "Barriers",
+        "CurveProfile",
+        "FitReport",
+        "FitStep",
+        "Instability",
+        "InstabilityPoint",
+        "LayerBarrier",
+        "LayerLosses",
+        "LayerwiseBarriers",
+        "MetricProfile",
+        "PathLosses",
+        "SimplexStep",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_calibrated_profile_goes_through_json_and_back() {
+    type Batch = (Tensor<2>, Tensor<1, Int>);
+    let device = Device::default();
+    let x = Tensor::zeros([2, 2], (&device, DType::F64));
+    let data: [Batch; 1] = [(x, Tensor::from_ints([0, 1], &device))];
+    let logits = |model: &Point, (x, _): &Batch| x.clone() + model.w.val().unsqueeze::<2>();
+    let risk = Risk::classes(logits, |(_, labels): &Batch| labels.clone(), &data);
+    let [a, b] = ends();
+    let profile = CalibratedProfileConfig::new()
+        .with_num_points(3)
+        .run(&risk, &Segment::new(&a, &b).unwrap())
+        .unwrap();
+    goes_through(&mut BTreeSet::new(), &profile);
+}
+
+#[test]
+fn bands_are_read_back_without_their_models() {
+    let ([a, b], data) = (ends(), nothing());
+    let risk = Risk::new(&ring, &data);
+    let sgd = || SgdConfig::new().init();
+    let config = ElasticBandConfig::new(0.1).with_steps(2);
+    let chain = PolygonalChain::between(&a, &b, 2).unwrap();
+    let band = config.run(&risk, &chain, sgd()).unwrap();
+    let read: ElasticBand = Json::from_json(&band.to_json().unwrap()).unwrap();
+    assert_eq!((read.num_steps, read.losses.len()), (2, 2));
+    goes_through(&mut BTreeSet::new(), &read);
+    let found = AutoNebConfig::new(config).with_cycles(1);
+    let found = found.run(&risk, [&a, &b], &sgd()).unwrap();
+    let read: AutoNeb = Json::from_json(&found.to_json().unwrap()).unwrap();
+    assert_eq!((read.num_pivots, read.outcome), (vec![3], found.outcome));
+}
+
+#[test]
+fn slices_and_readings_go_through_json_and_back() {
+    let mut seen = BTreeSet::new();
+    let ([model, _], data) = (ends(), nothing());
+    let risk = Risk::new(&ring, &data);
+    let space = risk.space(&model).unwrap();
+    let [x, y] = [1, 2].map(|seed| ParamVector::sphere(&space, seed).unwrap());
+    let grid = Grid::symmetric(1.0, 3).unwrap();
+    let line = Slice1dConfig::new(grid.clone());
+    let line = line.run(&risk, &model, &x).unwrap();
+    goes_through(&mut seen, &line);
+    let plane = Slice2dConfig::new(grid.clone(), grid);
+    let plane = plane.run(&risk, &model, [&x, &y]).unwrap();
+    goes_through(&mut seen, &plane);
+    let mut monitor = CurvatureMonitorConfig::new(1).init().unwrap();
+    let reading = monitor.measure(&risk, &model, 0, 0.1).unwrap();
+    goes_through(&mut seen, &reading);
+    goes_through(&mut seen, monitor.history());
+    goes_through(&mut seen, &monitor.to_record().unwrap());
+    assert_eq!(seen.len(), 5);
+}
+
+#[test]
+fn numbers_that_are_not_finite_survive() {
+    let ([a, b], data) = (ends(), nothing());
+    let risk = Risk::new(&ring, &data);
+    let (line, space) = (Segment::new(&a, &b).unwrap(), risk.space(&a).unwrap());
+    let mut profile = CurveProfileConfig::new().run(&risk, &line).unwrap();
+    profile.train.max = f64::INFINITY;
+    let read = CurveProfile::from_json(&profile.to_json().unwrap()).unwrap();
+    assert_eq!(read.train.max, f64::INFINITY);
+    let grid = Grid::symmetric(1.0, 3).unwrap();
+    let x = ParamVector::sphere(&space, 1).unwrap();
+    let mut slice = Slice1dConfig::new(grid.clone()).run(&risk, &a, &x).unwrap();
+    slice.losses = vec![f64::INFINITY, f64::NAN, f64::NEG_INFINITY];
+    let text = slice.to_json().unwrap();
+    assert!(text.contains(r#"["inf","nan","-inf"]"#), "{text}");
+    let read = Slice1d::from_json(&text).unwrap();
+    assert!(read.losses[1].is_nan());
+    assert_eq!(
+        (read.losses[0], read.losses[2]),
+        (f64::INFINITY, f64::NEG_INFINITY)
+    );
+    // Slices were once written with `null` in these places.
+    let old = text.replace(r#"["inf","nan","-inf"]"#, "[null,null,2.0]");
+    assert!(Slice1d::from_json(&old).unwrap().losses[0].is_nan());
+    let y = ParamVector::sphere(&space, 2).unwrap();
+    let plane = Slice2dConfig::new(grid.clone(), grid);
+    let mut plane = plane.run(&risk, &a, [&x, &y]).unwrap();
+    plane.losses[4] = f64::INFINITY;
+    let read = Slice2d::from_json(&plane.to_json().unwrap()).unwrap();
+    assert_eq!(read.losses[4], f64::INFINITY);
+    let mut monitor = CurvatureMonitorConfig::new(1).init().unwrap();
+    // The edge of so small a rate is beyond the range of f64.
+    let reading = monitor.measure(&risk, &a, 0, 1e-310).unwrap();
+    assert_eq!(reading.gd_edge, Some(f64::INFINITY));
+    let read = CurvatureReading::from_json(&reading.to_json().unwrap()).unwrap();
+    assert_eq!(read.gd_edge, Some(f64::INFINITY));
+    let read = CurvatureHistory::from_json(&monitor.history().to_json().unwrap()).unwrap();
+    assert_eq!(read.last().unwrap().gd_edge, Some(f64::INFINITY));
+}
+
+#[test]
+fn results_of_krylov_and_of_a_user_have_json_too() {
+    #[derive(serde::Serialize, serde::Deserialize, Debug, PartialEq)]
+    struct Mine {
+        outcome: Outcome,
+        value: f64,
+    }
+    let mine = Mine {
+        outcome: Outcome::Converged,
+        value: 1.5,
+    };
+    assert_eq!(Mine::from_json(&mine.to_json().unwrap()).unwrap(), mine);
+    assert_eq!(Outcome::from_json("\"Stopped\"").unwrap(), Outcome::Stopped);
+    let error = Mine::from_json("{}").unwrap_err();
+    assert!(matches!(error, FormatError::Read { .. }));
+    assert!(error.to_string().contains("missing field"), "{error}");
+}
