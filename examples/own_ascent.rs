@@ -58,6 +58,18 @@ impl SamPart for AveragedAscent {
             }),
         }
     }
+
+    fn remember(&self, average: &mut Average, gradients: &StepGradients) -> Result<(), OptimError> {
+        let Some(found) = &gradients.perturbed else {
+            return Ok(());
+        };
+        average.gradient = Some(match &average.gradient {
+            None => found.clone().scale(1.0 - self.decay),
+            Some(sum) => sum.linear(self.decay, 1.0 - self.decay, found)?,
+        });
+        average.steps += 1;
+        Ok(())
+    }
 }
 
 impl AscentRule for AveragedAscent {
@@ -80,18 +92,6 @@ impl AscentRule for AveragedAscent {
         };
         let vector = sum.clone();
         Ok(Perturbation::Displacement { vector, scale })
-    }
-
-    fn remember(&self, average: &mut Average, gradients: &StepGradients) -> Result<(), OptimError> {
-        let Some(found) = &gradients.perturbed else {
-            return Ok(());
-        };
-        average.gradient = Some(match &average.gradient {
-            None => found.clone().scale(1.0 - self.decay),
-            Some(sum) => sum.linear(self.decay, 1.0 - self.decay, found)?,
-        });
-        average.steps += 1;
-        Ok(())
     }
 }
 

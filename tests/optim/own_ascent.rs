@@ -48,6 +48,17 @@ impl SamPart for Averaged {
             })
         }
     }
+
+    fn remember(&self, average: &mut Average, gradients: &StepGradients) -> Result<(), OptimError> {
+        average.steps += 1;
+        average.gradient = match (&average.gradient, &gradients.perturbed) {
+            (Some(average), Some(found)) => {
+                Some(average.linear(self.decay, 1.0 - self.decay, found)?)
+            }
+            (_, found) => found.clone(),
+        };
+        Ok(())
+    }
 }
 
 impl AscentRule for Averaged {
@@ -67,17 +78,6 @@ impl AscentRule for Averaged {
             0.0
         };
         Ok(Perturbation::Displacement { vector, scale })
-    }
-
-    fn remember(&self, average: &mut Average, gradients: &StepGradients) -> Result<(), OptimError> {
-        average.steps += 1;
-        average.gradient = match (&average.gradient, &gradients.perturbed) {
-            (Some(average), Some(found)) => {
-                Some(average.linear(self.decay, 1.0 - self.decay, found)?)
-            }
-            (_, found) => found.clone(),
-        };
-        Ok(())
     }
 }
 

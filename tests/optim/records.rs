@@ -54,19 +54,19 @@ impl<T: PartMemory> SamPart for Remembers<T> {
     fn needs(&self) -> &'static [Need] {
         &[Need::Memory]
     }
-}
-
-impl<T: PartMemory> AscentRule for Remembers<T> {
-    fn ascend(&self, _: &T, context: &mut AscentContext<'_>) -> Result<Perturbation, OptimError> {
-        let vector = context.ascent_step();
-        Ok(Perturbation::Displacement { vector, scale: 1.0 })
-    }
 
     fn remember(&self, memory: &mut T, gradients: &StepGradients) -> Result<(), OptimError> {
         for (_, place) in memory.vectors() {
             *place = Some(LeafVector::zeros(gradients.plain.space()));
         }
         Ok(())
+    }
+}
+
+impl<T: PartMemory> AscentRule for Remembers<T> {
+    fn ascend(&self, _: &T, context: &mut AscentContext<'_>) -> Result<Perturbation, OptimError> {
+        let vector = context.ascent_step();
+        Ok(Perturbation::Displacement { vector, scale: 1.0 })
     }
 }
 

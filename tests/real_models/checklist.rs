@@ -59,9 +59,9 @@ pub(crate) type Words = &'static [&'static str];
 
 /// A tensor, or a whole network, that the closure holds and the trace does not know.
 pub(crate) const FOREIGN: Words = &[
-    "a tensor of another device",
+    "a tensor from another device",
     "neither to the model",
-    "put it into the batch",
+    "Add it to the batch",
 ];
 /// A loss that draws random numbers, measured without a seed for them.
 pub(crate) const DRAWS: Words = &["draw", "seed"];

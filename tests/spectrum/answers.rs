@@ -291,6 +291,17 @@ fn observers_see_every_product_and_stop_with_what_there_is() {
     // Two probes were finished, the third was not.
     assert_eq!(stopped.probes, 2);
     assert_eq!(*seen.lock().unwrap(), (1..=25).collect::<Vec<usize>>());
+    // A probe that is stopped before any was finished still is a coarse quadrature.
+    let watched = (&hessian).observed(|step| match step.num_matvecs == 3 {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    });
+    let coarse = Spectrum::of(&watched).density().unwrap();
+    assert_eq!(
+        (coarse.probes, coarse.products, coarse.nodes.len()),
+        (1, 3, 3)
+    );
+    assert!(coarse.quadratures.is_stopped());
     let watched = (&hessian).observed(|step| match step.num_matvecs == 9 {
         true => ControlFlow::Break(()),
         false => ControlFlow::Continue(()),

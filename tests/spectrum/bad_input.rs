@@ -149,12 +149,6 @@ fn stopped_with_nothing_is_an_error() {
         let stopped = hessian.observed(|_| ControlFlow::Break(()));
         let error = Spectrum::of(&stopped).inertia();
         assert_eq!(error.unwrap_err(), SpectrumError::Stopped);
-        let varied: Vec<f64> = (0..30).map(f64::from).collect();
-        with_hessian(&point(30), &varied, |hessian| {
-            let stopped = hessian.observed(|_| ControlFlow::Break(()));
-            let error = Spectrum::of(&stopped).density();
-            assert_eq!(error.unwrap_err(), SpectrumError::Stopped);
-        });
     });
 }
 

@@ -1,8 +1,8 @@
 //! The registry: an operator, and the matrix it must be, computed by other means.
 
 use burnscape_krylov::{
-    Adjoint, Counted, Deflated, Dense, HostError, Product, Restricted, Scaled, SelfAdjoint,
-    Shifted, Sum, Symmetric, Transposed,
+    Adjoint, Counted, Deflated, Dense, HostError, LinearOperator, Product, Restricted, Scaled,
+    SelfAdjoint, Shifted, Sum, Symmetric, Transposed,
 };
 
 use crate::matrices::{basis, general, map, matrix_of, symmetric, times, with_spectrum};
@@ -135,6 +135,11 @@ fn combined() -> Vec<Case> {
             "gram",
             Symmetric::verified(Product::new(transposed_tall, tall).unwrap(), 1e-14, 0).unwrap(),
             gram,
+        ),
+        case(
+            "observed",
+            a.clone().observed(|_| std::ops::ControlFlow::Continue(())),
+            a.clone(),
         ),
         case("boxed", Box::new(a.clone()), a),
     ]

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::io;
 
-use burnscape_krylov::{End, KrylovRecord, LanczosConfig};
+use burnscape_krylov::{End, KrylovRecord, LanczosConfig, LinearOperator, Step};
 use serde::Serialize;
 
 use super::error::check_positive;
@@ -196,29 +196,33 @@ impl Spectrum<'_, Hessian<'_>> {
         })
     }
 
-    /// The outermost Ritz values with their residuals: measured, or estimated where the run was stopped.
+    /// The outermost Ritz values with their residuals: measured, or estimated once an observer has stopped.
     fn outermost(
         &self,
         record: &KrylovRecord<ParamVector>,
     ) -> Result<(RitzValue, RitzValue), SpectrumError> {
-        let measured = |end: End| -> Result<Option<RitzValue>, SpectrumError> {
+        let (values, residuals) = (record.ritz_values(), record.residual_estimates());
+        let mut estimated = values
+            .iter()
+            .zip(&residuals)
+            .map(|(&value, &residual)| RitzValue { value, residual });
+        let (bottom, top) = (estimated.next(), estimated.next_back());
+        let (mut bottom, mut top) = (bottom, top.or(bottom));
+        let num_matvecs = record.products();
+        for (index, (end, place)) in [(End::Bottom, &mut bottom), (End::Top, &mut top)]
+            .into_iter()
+            .enumerate()
+        {
+            let step = Step::new("residuals", num_matvecs + index).with_limit(num_matvecs + 2);
+            if record.is_stopped() || (index > 0 && self.operator.report(&step).is_break()) {
+                break;
+            }
             let pair = record.eigenpairs(self.operator, end, 1)?.pop();
-            Ok(pair.map(|pair| RitzValue {
+            *place = pair.map(|pair| RitzValue {
                 value: pair.value,
                 residual: pair.residual,
-            }))
-        };
-        let (bottom, top) = if record.is_stopped() {
-            let (values, residuals) = (record.ritz_values(), record.residual_estimates());
-            let estimated = |pair: Option<(&f64, &f64)>| {
-                pair.map(|(&value, &residual)| RitzValue { value, residual })
-            };
-            let mut all = values.iter().zip(&residuals);
-            let bottom = estimated(all.next());
-            (bottom, estimated(all.next_back()).or(bottom))
-        } else {
-            (measured(End::Bottom)?, measured(End::Top)?)
-        };
+            });
+        }
         match (bottom, top) {
             (Some(bottom), Some(top)) => Ok((bottom, top)),
             _ => Err(SpectrumError::Stopped),

@@ -122,7 +122,7 @@ impl Sam {
                 gradients,
             };
             step.gradients += 1;
-            self.machine.second(&mut step, 1.0, &space, evaluation)?;
+            step.second(1.0, &space, evaluation)?;
         }
         let (report, descent) = self.machine.finish(step)?;
         if report.skipped.is_some() {

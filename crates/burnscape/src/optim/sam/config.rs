@@ -242,7 +242,7 @@ impl SamConfig {
             })?;
         }
         let ascent = self.ascent.part();
-        let (searches, search) = (ascent.searches_ball(), ascent.name());
+        let (searches, search) = (ascent.needs().contains(&Need::Ball), ascent.name());
         let incompatible = [
             (
                 searches && self.metric != Metric::Euclidean,

@@ -12,6 +12,7 @@ use super::step::{Plan, SamStep};
 use super::{Ascent, AscentDirection, Metric, SamConfig, TiedParameters};
 use crate::optim::evaluation::{Evaluation, LossValue};
 use crate::optim::rate::base_rate;
+use crate::optim::report::InnerMaximum;
 use crate::optim::ties::refuse_ties;
 use crate::optim::{OptimError, SkipReason, StepReport};
 use crate::space::{LeafVector, ParamLeaf, ParamSpace, SpaceCache, mix, unshared_copy};
@@ -21,7 +22,7 @@ use crate::space::{LeafVector, ParamLeaf, ParamSpace, SpaceCache, mix, unshared_
 ///
 /// A step begins with a plan ([`begin`](Self::begin)). For each part of the batch the gradient comes in and
 /// the ascent displaces the weights ([`perturb`](Self::perturb)), and the gradient there comes in
-/// ([`second`](Self::second)). [`finish`](Self::finish) makes one gradient of both, and only there memories
+/// ([`SamStep::second`]). [`finish`](Self::finish) makes one gradient of both, and only there memories
 /// change. [`passes`](Self::passes) is all but the last, for entry points that can evaluate the loss.
 #[derive(Debug, Clone)]
 pub(in crate::optim) struct SamMachine {
@@ -134,7 +135,7 @@ impl SamMachine {
                 None if step.skipped.is_some() => break,
                 None => continue,
             };
-            self.second(&mut step, weight, space, second)?;
+            step.second(weight, space, second)?;
         }
         Ok(step)
     }
@@ -187,8 +188,10 @@ impl SamMachine {
         step.gradients += 1;
         let found = self.ascent_step(model, &gradient, loss, examples, &step.plan)?;
         step.square = found.square;
-        if !found.is_finite() {
-            step.reject(gradient, found.loss)?;
+        let is_finite = found.is_finite();
+        let loss = found.loss.map_or(LossValue::Unknown, LossValue::Number);
+        if !is_finite {
+            step.reject(gradient, loss)?;
             return Ok(None);
         }
         let mut perturbation = None;
@@ -213,23 +216,11 @@ impl SamMachine {
             });
             step.gradients += context.gradients;
             if let Some(maximum) = context.maximum.take() {
-                step.add_maximum(weight, maximum);
+                step.inner = Some(InnerMaximum::join(step.inner.take(), weight, maximum));
             }
         }
-        step.add_plain(weight, gradient, found.loss)?;
+        step.plain.add(weight, gradient, loss)?;
         Ok(perturbation)
-    }
-
-    /// Takes in the gradient at the displaced weights.
-    pub(super) fn second(
-        &self,
-        step: &mut SamStep,
-        weight: f64,
-        space: &ParamSpace,
-        evaluation: Evaluation,
-    ) -> Result<(), OptimError> {
-        let gradient = LeafVector::from_gradients(space, &evaluation.gradients)?;
-        step.add_perturbed(weight, gradient, evaluation.loss)
     }
 
     /// One gradient of both for the base optimizer, and all memories updated. Where the report says that the
@@ -246,11 +237,12 @@ impl SamMachine {
         }
         let mut descent = Descent::only(gradients.plain.clone());
         if is_active {
+            descent = self.parts.descent.descend(&gradients)?;
             // All memories change, or none.
             let mut parts = self.parts.clone();
-            descent = parts.descent.descend(&gradients)?;
-            parts.direction.remember(&gradients)?;
-            parts.ascent.remember(&gradients)?;
+            for (_, part) in parts.each() {
+                part.remember(&gradients)?;
+            }
             self.parts = parts;
         }
         self.step += 1;

@@ -19,6 +19,7 @@ mod needs;
 mod optimizer;
 mod oracle;
 mod part;
+mod plain;
 mod record;
 mod scale;
 mod schedule;

@@ -28,6 +28,9 @@ pub enum Need {
     LearningRate,
     /// The weights after the base optimizer's step, to write to them.
     Weights,
+    /// The Euclidean ball of radius `rho`, for an ascent that looks for its point by itself. Every entry point
+    /// provides it; a configuration with another metric, another ascent direction, a mask or groups does not.
+    Ball,
 }
 
 /// The entry points of a step, by what they provide.
@@ -51,8 +54,8 @@ impl Door {
         match self {
             Self::Batch => true,
             Self::Closure => need != Need::Batch,
-            Self::Gradients => matches!(need, Need::Memory | Need::LearningRate | Need::Weights),
-            Self::Stateless => matches!(need, Need::Evaluations | Need::Losses),
+            Self::Gradients => !matches!(need, Need::Batch | Need::Evaluations | Need::Losses),
+            Self::Stateless => matches!(need, Need::Evaluations | Need::Losses | Need::Ball),
             #[cfg(feature = "train")]
             Self::Learner {
                 has_loss,
@@ -61,7 +64,7 @@ impl Door {
                 Need::Batch => false,
                 Need::Losses => has_loss,
                 Need::Memory => has_record,
-                Need::Evaluations | Need::LearningRate | Need::Weights => true,
+                _ => true,
             },
         }
     }
@@ -70,49 +73,31 @@ impl Door {
 impl SamConfig {
     /// Every part by name, with its needs: the one list that all entry points read.
     fn needs(&self) -> Vec<(&'static str, &'static [Need])> {
-        let (direction, ascent, descent) = (
-            self.ascent_direction.part(),
-            self.ascent.part(),
-            self.descent_gradient.part(),
-        );
-        let mut needs = vec![
-            (ascent.name(), ascent.needs()),
-            (direction.name(), direction.needs()),
-            (descent.name(), descent.needs()),
-            (self.metric.name(), self.metric.needs()),
-            ("a schedule of the radius", self.schedule.needs()),
-            ("tying parameters again", self.tied.needs()),
-        ];
-        let is_set: [(bool, &str, &[Need]); 5] = [
-            (
-                self.group_size.is_some(),
-                "m-sharpness (`group_size`)",
-                &[Need::Batch],
-            ),
-            (
-                self.selection.is_some(),
-                "data selection (`selection`)",
-                &[Need::Batch],
-            ),
-            (
+        let direction = self.ascent_direction.part();
+        let ascent = self.ascent.part();
+        let descent = self.descent_gradient.part();
+        let set = |is_set: bool, name, needs: &'static [Need]| is_set.then_some((name, needs));
+        let (groups, selects) = (self.group_size.is_some(), self.selection.is_some());
+        // The first pass is seeded too.
+        let draws: &[Need] = &[Need::Evaluations, Need::Memory];
+        let needs = [
+            Some((ascent.name(), ascent.needs())),
+            Some((direction.name(), direction.needs())),
+            Some((descent.name(), descent.needs())),
+            Some((self.metric.name(), self.metric.needs())),
+            Some(("a schedule of the radius", self.schedule.needs())),
+            Some(("tying parameters again", self.tied.needs())),
+            set(groups, "m-sharpness (`group_size`)", &[Need::Batch]),
+            set(selects, "data selection (`selection`)", &[Need::Batch]),
+            set(
                 self.active_steps.is_some(),
                 "`active_steps`",
                 &[Need::Memory],
             ),
-            (self.mask.is_some(), "a mask", &[Need::Memory]),
-            // The first pass is seeded too.
-            (
-                self.draws_seed.is_some(),
-                "`draws_seed`",
-                &[Need::Evaluations, Need::Memory],
-            ),
+            set(self.mask.is_some(), "a mask", &[Need::Memory]),
+            set(self.draws_seed.is_some(), "`draws_seed`", draws),
         ];
-        for (is_set, name, of_setting) in is_set {
-            if is_set {
-                needs.push((name, of_setting));
-            }
-        }
-        needs
+        needs.into_iter().flatten().collect()
     }
 
     /// The first need that a door does not meet, and the part that has it.
@@ -133,7 +118,7 @@ impl SamConfig {
             Need::Batch => OptimError::NeedsBatch { feature },
             Need::Evaluations => OptimError::NeedsClosure { feature },
             Need::Losses => OptimError::NeedsLoss { feature },
-            Need::Memory | Need::LearningRate | Need::Weights => OptimError::NeedsState { feature },
+            _ => OptimError::NeedsState { feature },
         })
     }
 }

@@ -3,11 +3,11 @@ use std::fmt::Debug;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::Need;
+use super::{Need, StepGradients};
 use crate::optim::{OptimConfigError, OptimError};
 use crate::space::LeafVector;
 
-/// A part of SAM: its name, its settings' ranges, what it needs, and what it remembers from step to step.
+/// A part of SAM: its name, the ranges of its settings, what it needs, and what it remembers from step to step.
 ///
 /// [`AscentRule`](super::AscentRule) adds the formula, and has an example.
 pub trait SamPart: Clone + Debug + Send + Sync + 'static {
@@ -28,6 +28,20 @@ pub trait SamPart: Clone + Debug + Send + Sync + 'static {
     ///
     /// [`OptimConfigError`] names the setting that is out of range.
     fn validate(&self) -> Result<(), OptimConfigError> {
+        Ok(())
+    }
+
+    /// Updates the memory, after an active step that moves the weights. By default nothing is remembered.
+    ///
+    /// # Errors
+    ///
+    /// Any; the step then fails, and model and memories stay as they were.
+    fn remember(
+        &self,
+        memory: &mut Self::Memory,
+        gradients: &StepGradients,
+    ) -> Result<(), OptimError> {
+        let _ = (memory, gradients);
         Ok(())
     }
 }
@@ -109,6 +123,8 @@ pub(super) trait AnyPart: Debug + Send + Sync {
 
     fn validate(&self) -> Result<(), OptimConfigError>;
 
+    fn remember(&mut self, gradients: &StepGradients) -> Result<(), OptimError>;
+
     fn save(&self) -> Result<SavedPart, OptimError>;
 
     /// Restores the memory. On an error it stays as it was.
@@ -126,6 +142,10 @@ impl<P: SamPart> AnyPart for Remembering<P> {
 
     fn validate(&self) -> Result<(), OptimConfigError> {
         self.part.validate()
+    }
+
+    fn remember(&mut self, gradients: &StepGradients) -> Result<(), OptimError> {
+        self.part.remember(&mut self.memory, gradients)
     }
 
     fn save(&self) -> Result<SavedPart, OptimError> {

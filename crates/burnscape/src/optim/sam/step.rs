@@ -1,10 +1,10 @@
 use super::StepGradients;
 use super::step_gradients::Products;
 use crate::loss::LossError;
-use crate::optim::evaluation::LossValue;
+use crate::optim::evaluation::{Evaluation, LossValue};
 use crate::optim::report::{InnerMaximum, StepReport, sam_edge};
 use crate::optim::{OptimError, SkipReason};
-use crate::space::{LeafVector, Wide};
+use crate::space::{LeafVector, ParamSpace, Wide};
 
 /// What a step is about to do.
 #[derive(Debug, Clone, Copy)]
@@ -27,12 +27,12 @@ pub(super) struct Plan {
 pub(in crate::optim) struct SamStep {
     pub(super) plan: Plan,
     has_parts: bool,
-    plain: WeightedSum,
+    pub(super) plain: WeightedSum,
     perturbed: WeightedSum,
     /// `|g|²` of the last part.
     pub(super) square: Wide,
     pub(super) gradients: usize,
-    inner: Option<InnerMaximum>,
+    pub(super) inner: Option<InnerMaximum>,
     pub(super) skipped: Option<SkipReason>,
 }
 
@@ -51,43 +51,29 @@ impl SamStep {
         }
     }
 
-    /// Adds the gradient of a part at the weights.
-    pub(super) fn add_plain(
+    /// Takes in the gradient of a part at the displaced weights.
+    pub(super) fn second(
         &mut self,
         weight: f64,
-        gradient: LeafVector,
-        loss: Option<f64>,
+        space: &ParamSpace,
+        second: Evaluation,
     ) -> Result<(), OptimError> {
-        let loss = loss.map_or(LossValue::Unknown, LossValue::Number);
-        self.plain.add(weight, gradient, loss)
-    }
-
-    /// Adds the gradient of a part at the displaced weights.
-    pub(super) fn add_perturbed(
-        &mut self,
-        weight: f64,
-        gradient: LeafVector,
-        loss: LossValue,
-    ) -> Result<(), OptimError> {
-        self.perturbed.add(weight, gradient, loss)
-    }
-
-    pub(super) fn add_maximum(&mut self, weight: f64, maximum: InnerMaximum) {
-        self.inner = Some(InnerMaximum::join(self.inner.take(), weight, maximum));
+        let gradient = LeafVector::from_gradients(space, &second.gradients)?;
+        self.perturbed.add(weight, gradient, second.loss)
     }
 
     /// Ends the step at a part whose loss or gradient is not finite. The report is about that part.
     pub(super) fn reject(
         &mut self,
         gradient: LeafVector,
-        loss: Option<f64>,
+        loss: LossValue,
     ) -> Result<(), OptimError> {
         self.has_parts = false;
         self.plain = WeightedSum::new(false);
         self.perturbed = WeightedSum::new(false);
         self.inner = None;
         self.skipped = Some(SkipReason::NonFinite);
-        self.add_plain(1.0, gradient, loss)
+        self.plain.add(1.0, gradient, loss)
     }
 
     /// Reads the products of both gradients, and writes the report.
@@ -145,7 +131,7 @@ impl SamStep {
 
 /// A weighted sum of gradients, with the losses they belong to.
 #[derive(Debug)]
-struct WeightedSum {
+pub(super) struct WeightedSum {
     /// Many half-precision gradients are summed in f32.
     is_wide: bool,
     vector: Option<LeafVector>,
@@ -163,7 +149,12 @@ impl WeightedSum {
         }
     }
 
-    fn add(&mut self, weight: f64, vector: LeafVector, loss: LossValue) -> Result<(), OptimError> {
+    pub(super) fn add(
+        &mut self,
+        weight: f64,
+        vector: LeafVector,
+        loss: LossValue,
+    ) -> Result<(), OptimError> {
         let vector = if self.is_wide { vector.widen() } else { vector };
         self.vector = Some(match self.vector.take() {
             None => vector.scale(weight),

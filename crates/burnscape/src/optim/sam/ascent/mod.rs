@@ -2,7 +2,6 @@
 
 mod context;
 mod custom;
-mod one_step;
 mod projected;
 mod rule;
 mod trust_region;
@@ -12,7 +11,6 @@ use burn::config::Config;
 pub use context::AscentContext;
 pub(super) use context::Nearby;
 pub use custom::CustomAscent;
-use one_step::OneStep;
 use projected::Projected;
 pub(super) use rule::AnyAscent;
 pub use rule::{AscentRule, Perturbation};
@@ -20,6 +18,7 @@ use trust_region::TrustRegion;
 pub(super) use trust_region::{Ball, ModelMaximum, maximize_model};
 
 use super::part::Remembering;
+use super::plain::Plain;
 
 /// How the displacement is found.
 #[derive(Config, Debug, PartialEq)]
@@ -79,7 +78,7 @@ impl Ascent {
     /// The implementation, without a past.
     pub(super) fn part(&self) -> Box<dyn AnyAscent> {
         match *self {
-            Self::OneStep => Box::new(Remembering::new(OneStep)),
+            Self::OneStep => Box::new(Remembering::new(Plain)),
             Self::Projected {
                 steps,
                 restarts,

@@ -24,9 +24,9 @@ impl SamPart for Projected {
     fn needs(&self) -> &'static [Need] {
         // Several starts are compared, and drawn anew in every step.
         if self.restarts > 1 {
-            &[Need::Evaluations, Need::Losses, Need::Memory]
+            &[Need::Ball, Need::Evaluations, Need::Losses, Need::Memory]
         } else {
-            &[Need::Evaluations]
+            &[Need::Ball, Need::Evaluations]
         }
     }
 
@@ -108,9 +108,5 @@ impl AscentRule for Projected {
             Some((_, evaluation)) => Ok(Perturbation::Evaluated(evaluation)),
             None => Err(OptimError::MissingGradient),
         }
-    }
-
-    fn searches_ball(&self) -> bool {
-        true
     }
 }

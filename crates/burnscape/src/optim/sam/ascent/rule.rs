@@ -1,8 +1,8 @@
 use super::AscentContext;
 use crate::optim::OptimError;
 use crate::optim::evaluation::Evaluation;
+use crate::optim::sam::SamPart;
 use crate::optim::sam::part::{AnyPart, Remembering};
-use crate::optim::sam::{SamPart, StepGradients};
 use crate::space::LeafVector;
 
 /// How an ascent finds the point at which the second gradient is taken.
@@ -52,6 +52,11 @@ use crate::space::LeafVector;
 ///     fn needs(&self) -> &'static [Need] {
 ///         &[Need::Memory]
 ///     }
+///
+///     fn remember(&self, last: &mut Last, gradients: &StepGradients) -> Result<(), OptimError> {
+///         last.gradient = gradients.perturbed.clone();
+///         Ok(())
+///     }
 /// }
 ///
 /// impl AscentRule for Previous {
@@ -59,11 +64,6 @@ use crate::space::LeafVector;
 ///         let vector = last.gradient.as_ref().unwrap_or(at.gradient()).clone();
 ///         let scale = at.rho() / vector.norm()?.max(f64::MIN_POSITIVE);
 ///         Ok(Perturbation::Displacement { vector, scale })
-///     }
-///
-///     fn remember(&self, last: &mut Last, gradients: &StepGradients) -> Result<(), OptimError> {
-///         last.gradient = gradients.perturbed.clone();
-///         Ok(())
 ///     }
 /// }
 ///
@@ -83,33 +83,12 @@ pub trait AscentRule: SamPart {
     ///
     /// # Errors
     ///
-    /// Any; the step then fails and the model stays as it was.
+    /// Any; the step then fails, and model and memories stay as they were.
     fn ascend(
         &self,
         memory: &Self::Memory,
         context: &mut AscentContext<'_>,
     ) -> Result<Perturbation, OptimError>;
-
-    /// Updates the memory after a step that moves the weights. By default nothing is remembered.
-    ///
-    /// # Errors
-    ///
-    /// Any; the step then fails and the model stays as it was.
-    fn remember(
-        &self,
-        memory: &mut Self::Memory,
-        gradients: &StepGradients,
-    ) -> Result<(), OptimError> {
-        let _ = (memory, gradients);
-        Ok(())
-    }
-
-    /// Whether the ascent looks for its point by itself in the Euclidean ball of radius `rho`. Another metric,
-    /// direction, a mask and groups, which shape [`AscentContext::ascent_step`], are then refused. False by
-    /// default.
-    fn searches_ball(&self) -> bool {
-        false
-    }
 }
 
 /// Where an ascent leads.
@@ -131,24 +110,12 @@ pub enum Perturbation {
 pub(in crate::optim::sam) trait AnyAscent: AnyPart {
     fn ascend(&self, context: &mut AscentContext<'_>) -> Result<Perturbation, OptimError>;
 
-    fn remember(&mut self, gradients: &StepGradients) -> Result<(), OptimError>;
-
-    fn searches_ball(&self) -> bool;
-
     fn boxed(&self) -> Box<dyn AnyAscent>;
 }
 
 impl<R: AscentRule> AnyAscent for Remembering<R> {
     fn ascend(&self, context: &mut AscentContext<'_>) -> Result<Perturbation, OptimError> {
         self.part.ascend(&self.memory, context)
-    }
-
-    fn remember(&mut self, gradients: &StepGradients) -> Result<(), OptimError> {
-        self.part.remember(&mut self.memory, gradients)
-    }
-
-    fn searches_ball(&self) -> bool {
-        self.part.searches_ball()
     }
 
     fn boxed(&self) -> Box<dyn AnyAscent> {

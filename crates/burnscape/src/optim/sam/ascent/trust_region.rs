@@ -5,11 +5,11 @@ use super::{AscentContext, AscentRule, Perturbation};
 use crate::loss::{Batch, Objective};
 use crate::optim::batch_hessian::batch_hessian;
 use crate::optim::error::check_range;
-use crate::optim::evaluation::{Evaluation, LossValue};
+use crate::optim::evaluation::Evaluation;
 use crate::optim::report::InnerMaximum;
 use crate::optim::sam::SamPart;
 use crate::optim::{Need, OptimConfigError, OptimError};
-use crate::space::{LeafVector, ParamVector, to_host};
+use crate::space::{LeafVector, ParamVector};
 
 /// [`Ascent::TrustRegion`](super::Ascent::TrustRegion).
 #[derive(Debug, Clone)]
@@ -28,7 +28,7 @@ impl SamPart for TrustRegion {
 
     fn needs(&self) -> &'static [Need] {
         // The loss is traced, and the random vector drawn anew in every step.
-        &[Need::Batch, Need::Memory]
+        &[Need::Ball, Need::Batch, Need::Memory]
     }
 
     fn validate(&self) -> Result<(), OptimConfigError> {
@@ -44,10 +44,6 @@ impl AscentRule for TrustRegion {
     fn ascend(&self, _: &(), context: &mut AscentContext<'_>) -> Result<Perturbation, OptimError> {
         let points = context.model_maximum(self.max_basis, self.tolerance, self.seed)?;
         Ok(Perturbation::Evaluated(highest(points, context)?))
-    }
-
-    fn searches_ball(&self) -> bool {
-        true
     }
 }
 
@@ -112,12 +108,7 @@ fn highest(
         if is_only {
             return Ok(evaluation);
         }
-        let value = match evaluation.loss.take_tensor() {
-            Some(tensor) => to_host(tensor)?.first().copied(),
-            None => evaluation.loss.number(),
-        };
-        let value = value.unwrap_or(f64::NAN);
-        evaluation.loss = LossValue::Number(value);
+        let value = evaluation.loss()?.unwrap_or(f64::NAN);
         if !value.is_finite() {
             return Ok(evaluation);
         }

@@ -4,7 +4,7 @@ use super::{Descent, DescentRule};
 use crate::optim::error::check_range;
 use crate::optim::sam::step_gradients::ratio;
 use crate::optim::sam::{PartMemory, SamPart, StepGradients};
-use crate::optim::{Need, OptimConfigError};
+use crate::optim::{Need, OptimConfigError, OptimError};
 use crate::space::{LeafVector, SpaceError, Wide};
 
 /// [`DescentGradient::Look`](super::DescentGradient::Look).
@@ -50,6 +50,17 @@ impl SamPart for Look {
             alpha >= 0.0
         })
     }
+
+    fn remember(&self, memory: &mut LastLook, gradients: &StepGradients) -> Result<(), OptimError> {
+        memory.steps += 1;
+        if let Some((g, g_p, products)) = gradients.both() {
+            let parallel = ratio(products.mixed, products.plain).value();
+            let kept = g_p.linear(1.0, -parallel, g)?;
+            memory.square = square(&kept, products.perturbed)?;
+            memory.kept = Some(kept);
+        }
+        Ok(())
+    }
 }
 
 impl DescentRule for Look {
@@ -57,26 +68,15 @@ impl DescentRule for Look {
         memory.steps.is_multiple_of(self.every) || memory.kept.is_none()
     }
 
-    fn descend(
-        &self,
-        memory: &mut LastLook,
-        gradients: &StepGradients,
-    ) -> Result<Descent, SpaceError> {
-        memory.steps += 1;
-        if let Some((g, g_p, products)) = gradients.both() {
-            let parallel = ratio(products.mixed, products.plain).value();
-            let kept = g_p.linear(1.0, -parallel, g)?;
-            memory.square = square(&kept, products.perturbed)?;
-            memory.kept = Some(kept);
-            return Ok(Descent::only(g_p.clone()));
-        }
+    fn descend(&self, memory: &LastLook, gradients: &StepGradients) -> Result<Descent, SpaceError> {
         let g = &gradients.plain;
-        let gradient = match &memory.kept {
-            Some(kept) => {
+        let gradient = match (&gradients.perturbed, &memory.kept) {
+            (Some(g_p), _) => g_p.clone(),
+            (None, Some(kept)) => {
                 let length = ratio(gradients.square, memory.square).sqrt().value();
                 g.linear(1.0, self.alpha * length, kept)?
             }
-            None => g.clone(),
+            (None, None) => g.clone(),
         };
         Ok(Descent::only(gradient))
     }

@@ -1,7 +1,6 @@
 //! The gradient that is handed to the base optimizer. One file a variant.
 
 mod look;
-mod perturbed;
 mod rule;
 mod surrogate_gap;
 mod weighted;
@@ -9,13 +8,13 @@ mod weighted;
 use burn::config::Config;
 
 use look::Look;
-use perturbed::Perturbed;
 pub(in crate::optim) use rule::Descent;
 pub(super) use rule::{AnyDescent, DescentRule};
 use surrogate_gap::SurrogateGap;
 use weighted::Weighted;
 
 use super::part::Remembering;
+use super::plain::Plain;
 
 /// Which gradient is handed to the base optimizer, from `g` at the weights and `g_p` at the
 /// displaced weights.
@@ -53,7 +52,7 @@ impl DescentGradient {
     /// The implementation, without a past.
     pub(super) fn part(&self) -> Box<dyn AnyDescent> {
         match *self {
-            Self::Perturbed => Box::new(Remembering::new(Perturbed)),
+            Self::Perturbed => Box::new(Remembering::new(Plain)),
             Self::SurrogateGap { alpha } => Box::new(Remembering::new(SurrogateGap { alpha })),
             Self::Weighted { gamma, decoupled } => {
                 Box::new(Remembering::new(Weighted { gamma, decoupled }))

@@ -10,10 +10,10 @@ pub(in crate::optim::sam) trait DescentRule: SamPart {
         true
     }
 
-    /// The gradient, and the memory after the step.
+    /// The gradient.
     fn descend(
         &self,
-        memory: &mut Self::Memory,
+        memory: &Self::Memory,
         gradients: &StepGradients,
     ) -> Result<Descent, SpaceError>;
 }
@@ -40,7 +40,7 @@ impl Descent {
 pub(in crate::optim::sam) trait AnyDescent: AnyPart {
     fn wants_second(&self) -> bool;
 
-    fn descend(&mut self, gradients: &StepGradients) -> Result<Descent, SpaceError>;
+    fn descend(&self, gradients: &StepGradients) -> Result<Descent, SpaceError>;
 
     fn boxed(&self) -> Box<dyn AnyDescent>;
 }
@@ -50,8 +50,8 @@ impl<R: DescentRule> AnyDescent for Remembering<R> {
         self.part.wants_second(&self.memory)
     }
 
-    fn descend(&mut self, gradients: &StepGradients) -> Result<Descent, SpaceError> {
-        self.part.descend(&mut self.memory, gradients)
+    fn descend(&self, gradients: &StepGradients) -> Result<Descent, SpaceError> {
+        self.part.descend(&self.memory, gradients)
     }
 
     fn boxed(&self) -> Box<dyn AnyDescent> {

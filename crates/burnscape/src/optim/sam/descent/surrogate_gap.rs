@@ -26,7 +26,7 @@ impl SamPart for SurrogateGap {
 }
 
 impl DescentRule for SurrogateGap {
-    fn descend(&self, _: &mut (), gradients: &StepGradients) -> Result<Descent, SpaceError> {
+    fn descend(&self, _: &(), gradients: &StepGradients) -> Result<Descent, SpaceError> {
         let Some((g, g_p, products)) = gradients.both() else {
             return Ok(Descent::only(gradients.plain.clone()));
         };

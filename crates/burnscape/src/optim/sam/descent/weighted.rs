@@ -38,7 +38,7 @@ impl SamPart for Weighted {
 }
 
 impl DescentRule for Weighted {
-    fn descend(&self, _: &mut (), gradients: &StepGradients) -> Result<Descent, SpaceError> {
+    fn descend(&self, _: &(), gradients: &StepGradients) -> Result<Descent, SpaceError> {
         let Some((g, g_p, _)) = gradients.both() else {
             return Ok(Descent::only(gradients.plain.clone()));
         };

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use super::DirectionRule;
 use crate::optim::error::check_range;
 use crate::optim::sam::{PartMemory, SamPart, StepGradients};
-use crate::optim::{Need, OptimConfigError};
+use crate::optim::{Need, OptimConfigError, OptimError};
 use crate::space::{LeafVector, SpaceError};
 
 /// [`AscentDirection::Friendly`](super::AscentDirection::Friendly).
@@ -45,6 +45,17 @@ impl SamPart for Friendly {
             (0.0..1.0).contains(&beta)
         })
     }
+
+    /// Always of plain gradients: fed with what the ascent used, the average would settle at half the gradient.
+    fn remember(&self, memory: &mut Average, gradients: &StepGradients) -> Result<(), OptimError> {
+        // An average over many steps is kept in f32 where the parameters are narrower.
+        let gradient = gradients.plain.clone().widen();
+        memory.average = Some(match memory.average.take() {
+            None => gradient,
+            Some(average) => average.linear(self.momentum, 1.0 - self.momentum, &gradient)?,
+        });
+        Ok(())
+    }
 }
 
 impl DirectionRule for Friendly {
@@ -53,16 +64,5 @@ impl DirectionRule for Friendly {
             None => gradient.linear(1.0, -self.sigma, gradient),
             Some(average) => gradient.clone().widen().linear(1.0, -self.sigma, average),
         }
-    }
-
-    /// Always of plain gradients: fed with what the ascent used, the average would settle at half the gradient.
-    fn remember(&self, memory: &mut Average, gradients: &StepGradients) -> Result<(), SpaceError> {
-        // An average over many steps is kept in f32 where the parameters are narrower.
-        let gradient = gradients.plain.clone().widen();
-        memory.average = Some(match memory.average.take() {
-            None => gradient,
-            Some(average) => average.linear(self.momentum, 1.0 - self.momentum, &gradient)?,
-        });
-        Ok(())
     }
 }

@@ -1,16 +1,15 @@
 //! The direction of the ascent. One file a variant.
 
 mod friendly;
-mod gradient;
 mod rule;
 
 use burn::config::Config;
 
 use friendly::Friendly;
-use gradient::Gradient;
 pub(super) use rule::{AnyDirection, DirectionRule};
 
 use super::part::Remembering;
+use super::plain::Plain;
 
 /// Along which vector the ascent goes.
 #[derive(Config, Debug, PartialEq)]
@@ -32,7 +31,7 @@ impl AscentDirection {
     /// The implementation, without a past.
     pub(super) fn part(&self) -> Box<dyn AnyDirection> {
         match *self {
-            Self::Gradient => Box::new(Remembering::new(Gradient)),
+            Self::Gradient => Box::new(Remembering::new(Plain)),
             Self::Friendly { sigma, momentum } => {
                 Box::new(Remembering::new(Friendly { sigma, momentum }))
             }
