@@ -16,30 +16,29 @@ use crate::loss::draws::OwnDraws;
 use crate::loss::{Draws, Fingerprint, LossError, Reduction, RiskBatch, Signature, Tensors, each};
 use crate::space::{as_accumulator, mix, power_of_two};
 
-/// What a pass over the data found.
+/// The sums of a pass over the data.
 #[derive(Debug, Clone)]
 pub(super) struct Totals {
     pub(super) num_examples: usize,
-    /// What the values of the maps sum up to, with the weights of the batches: the loss, and the
-    /// gradient where the maps tell it.
+    /// The weighted sum of the losses, and of the gradients if the maps compute them.
     pub(super) loss: f64,
     pub(super) gradient: Option<Tensor<1>>,
 }
 
-/// What tracing a batch gives.
+/// The trace of a batch.
 pub(super) struct Traced {
     pub(super) maps: Vec<LinearMap>,
-    /// What the maps' inputs were bound to: the model's tensors, and then those of the batch.
+    /// The tensors bound to the inputs of the maps: those of the model, followed by those of the batch.
     pub(super) bindings: Vec<DispatchTensor>,
-    /// The noise that the maps need besides, and its element type.
+    /// The noise that the maps also read, and its element type.
     pub(super) noise: Option<(Noise, DType)>,
-    /// Where the parameters of the space are among the bindings.
+    /// The positions of the parameters among the bindings.
     pub(super) positions: Vec<usize>,
-    /// How to find out whether Burn's way back is that of the way forwards.
+    /// The maps that check whether Burn's backward pass matches the forward pass.
     pub(super) reverse: Option<Reverse>,
 }
 
-/// The maps of the batches of one signature.
+/// The maps shared by all batches of one signature.
 pub(super) struct Program {
     pub(super) maps: Vec<Linearized>,
     /// The tensors of the model that the maps read.
@@ -51,41 +50,42 @@ pub(super) struct Program {
 /// One batch.
 pub(super) struct BatchPoint {
     pub(super) program: usize,
-    /// One for each map.
+    /// One point per map.
     pub(super) points: Vec<Point>,
     pub(super) noise: Option<DispatchTensor>,
     /// The weight of the batch in the sum over the data.
     pub(super) factor: f64,
-    /// Length of the results of the first map.
+    /// The output length of the first map.
     pub(super) num_rows: usize,
     pub(super) signature: Signature,
     fingerprint: Option<Fingerprint>,
 }
 
-/// How the maps of the batches are put together.
+/// How batches are weighted.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Weighting {
-    /// As the loss over a data set is, by the reduction of a batch's.
+    /// Like the loss: by the reduction.
     Loss(Reduction),
-    /// Not at all: rows of a Jacobian.
+    /// Not at all, as the rows of a Jacobian.
     None,
 }
 
-/// What the maps are made from, besides their site.
+/// How an operator is built at its site.
 pub(super) struct Setup<'t, M> {
     pub(super) weighting: Weighting,
-    /// Whether the first value of the maps is the outputs, and not losses.
-    pub(super) tells_outputs: bool,
+    /// Whether the first value of the maps holds outputs rather than losses.
+    pub(super) has_outputs: bool,
     pub(super) noise_seed: u64,
     pub(super) trace: &'t TraceBatch<'t, M>,
 }
 
 /// Traces a batch of `n` examples.
-type TraceBatch<'t, M> = dyn Fn(&dyn RiskBatch<M>, usize) -> Result<Traced, CurvatureError> + 't;
+pub(super) type TraceBatch<'t, M> =
+    dyn Fn(&dyn RiskBatch<M>, usize) -> Result<Traced, CurvatureError> + 't;
 
-/// The maps of all batches, each at the model's parameters.
+/// The maps of all batches at the parameters of the model.
 ///
-/// Programs are traced once for all batches of the same shapes. Residuals are kept up to a budget.
+/// A program is traced once for all batches of the same shapes. Residuals are stored up to a budget.
 pub(super) struct BatchPoints {
     pub(super) programs: Vec<Program>,
     pub(super) batches: Vec<BatchPoint>,
@@ -136,12 +136,14 @@ impl BatchPoints {
                 positions,
                 noise,
             } = &mut programs[program];
-            let noise = noise.as_ref();
-            let noise = noise.map(|noise| drawn(noise, setup.noise_seed, index, device));
+            let noise = noise.as_ref().map(|(noise, dtype)| {
+                let numbers = drawn(noise, setup.noise_seed, index);
+                Tensor::<1>::from_data(numbers, (device, *dtype)).into_dispatch()
+            });
             let noise_bytes = noise.as_ref().map_or(0, |noise| {
                 noise.shape().num_elements() * noise.dtype().size()
             });
-            // Draws and noise stay in any case. Residuals may be the batch's own tensors.
+            // Draws and noise are always stored. Residuals may be the tensors of the batch.
             kept += noise_bytes + maps.iter().map(Linearized::draw_bytes).sum::<usize>();
             let bytes = batch_bytes + maps.iter().map(Linearized::residual_bytes).sum::<usize>();
             let checkpointing = if bytes <= config.residual_budget.saturating_sub(kept) {
@@ -150,8 +152,8 @@ impl BatchPoints {
             } else {
                 Checkpointing::Recompute
             };
-            let inputs: Vec<DispatchTensor> = model.iter().cloned().chain(values).collect();
-            let inputs: Vec<DispatchTensor> = inputs.into_iter().chain(noise.clone()).collect();
+            let inputs = model.iter().cloned().chain(values).chain(noise.clone());
+            let inputs: Vec<DispatchTensor> = inputs.collect();
             if site.draws == Draws::Refused && maps.iter().any(|map| map.draw_bytes() > 0) {
                 return Err(LossError::Draws.into());
             }
@@ -164,22 +166,22 @@ impl BatchPoints {
             }
             let points = points(maps, &inputs, checkpointing)?;
             let point = &points[0];
-            let own_loss = match setup.tells_outputs {
-                true => check_outputs(point, index).map(|()| 0.0)?,
-                false => finite_sum(point, index)?,
+            let own_loss = if setup.has_outputs {
+                check_outputs(point, index).map(|()| 0.0)?
+            } else {
+                finite_sum(point, index)?
             };
-            // A program that is not shared is checked once.
-            let check = match shares_traces {
-                true => check.as_mut(),
-                false => own_check.insert(check.take()).as_mut(),
+            // A program for a single batch is checked once.
+            let check = if shares_traces {
+                check.as_mut()
+            } else {
+                own_check.insert(check.take()).as_mut()
             };
             if let Some(check) = check {
                 check_gradient(point, index)?;
                 let displaced = match &mut displaced {
                     Some(displaced) => displaced,
-                    displaced => {
-                        displaced.insert(Displaced::from(&site.space, &inputs, positions)?)
-                    }
+                    none => none.insert(Displaced::from(&site.space, &inputs, positions)?),
                 };
                 let place = Place {
                     batch: index,
@@ -189,8 +191,8 @@ impl BatchPoints {
                 };
                 check.check(displaced, place)?;
             }
-            // Weights are taken in units of the first, so that a large gradient times many examples stays
-            // within the range; a power of two, so that no digit changes.
+            // Weights are scaled by the first one, so that a large gradient times many examples stays within
+            // the range of the element type. The scale is a power of two, so no digit changes.
             let own_weight = own_weight / *unit.get_or_insert(power_of_two(own_weight));
             let factor = match setup.weighting {
                 Weighting::Loss(Reduction::Mean) => own_weight,
@@ -200,10 +202,7 @@ impl BatchPoints {
             if let Some(part) = point.values().get(1) {
                 gradient = Some(added(gradient.take(), part.clone(), factor));
             }
-            let fingerprint = match config.checks {
-                true => Some(batch.fingerprint()?),
-                false => None,
-            };
+            let fingerprint = config.checks.then(|| batch.fingerprint()).transpose()?;
             batches.push(BatchPoint {
                 program,
                 points: points.into_iter().map(Point::stripped).collect(),
@@ -267,13 +266,13 @@ impl Program {
 }
 
 impl BatchPoint {
-    /// Whether it is not read again for a product.
+    /// Whether products need not read the batch again.
     pub(super) fn is_kept(&self) -> bool {
         self.points.iter().all(Point::is_stored)
     }
 }
 
-/// One point for each map; random draws are made once.
+/// One point per map; all points share the random draws of the first.
 fn points(
     maps: &mut [Linearized],
     inputs: &[DispatchTensor],
@@ -289,7 +288,7 @@ fn points(
     Ok(points)
 }
 
-/// `sum + factor · part`, half precision in f32.
+/// `sum + factor · part`, in f32 for half precision.
 pub(super) fn added<const D: usize>(
     sum: Option<Tensor<D>>,
     part: Tensor<D>,

@@ -14,18 +14,18 @@ use super::site::{Site, number_of_batches, stopped};
 use crate::loss::{LossError, Observer, Progress, SharedData, Tensors, Work, each_tensors};
 use crate::space::{Distance, ParamSpace, as_accumulator, to_host};
 
-/// One linear map a batch, or several of one trace, at the model's parameters: what every operator
-/// over data is made of.
+/// The linear maps of all batches at the parameters of the model, one or more per batch. Every operator over data
+/// is a sum or a concatenation of them.
 ///
-/// Batches without kept residuals are read again in every pass.
+/// Batches without stored residuals are read again in every pass.
 pub(super) struct BatchSum<'a> {
     programs: Mutex<Vec<Program>>,
     batches: Vec<BatchPoint>,
-    /// The data, for the batches that are read again; none where all are kept.
+    /// The data, for batches that are read again; `None` if all are stored.
     data: Option<SharedData<'a>>,
     observer: Observer<'a>,
     block_size: usize,
-    /// Whether some batch has to be read again.
+    /// Whether some batch must be read again.
     rereads: bool,
     pub(super) totals: Totals,
 }
@@ -51,22 +51,22 @@ impl<'a> BatchSum<'a> {
         })
     }
 
-    /// How many batches are not read again for a product.
+    /// The number of batches with stored residuals.
     pub(super) fn num_kept(&self) -> usize {
         self.batches.iter().filter(|batch| batch.is_kept()).count()
     }
 
-    /// What the first map runs for each tangent, at batches of the shapes that came first.
+    /// The program that the first map runs for each tangent, for the shapes of the first batch.
     pub(super) fn linear_program(&self) -> burnscape_linearize::Program {
         locked(&self.programs)[0].maps[0].map().each().clone()
     }
 
-    /// Length of the results of each batch's first map.
+    /// The output length of the first map of each batch.
     pub(super) fn num_rows(&self) -> impl Iterator<Item = usize> {
         self.batches.iter().map(|batch| batch.num_rows)
     }
 
-    /// `Σ_b factor_b A_b v_b` by a map, with what each batch multiplies.
+    /// `Σ_b factor_b A_b v_b` for one of the maps; `tangent` gives the vector of each batch.
     pub(super) fn sum(
         &self,
         map: usize,
@@ -94,7 +94,7 @@ impl<'a> BatchSum<'a> {
         sum.ok_or(LossError::EmptyData.into())
     }
 
-    /// The products at the batches from `first` on that are made at the same time; at least one.
+    /// Products that run at the same time: those of the batch `first` and of some of the next ones.
     fn some_products(
         &self,
         map: usize,
@@ -113,31 +113,33 @@ impl<'a> BatchSum<'a> {
         Ok(linearized.apply_each(&pairs)?)
     }
 
-    /// Shows the observer a batch of a product. A break at the last one leaves the product complete, and ends
-    /// the work that it is a part of.
+    /// Reports a batch of a product to the observer. A break at the last batch leaves the product complete and
+    /// ends the surrounding work.
     fn report_product(&self, done: usize) -> Result<(), CurvatureError> {
         let progress = Progress::new(Work::Product, done).of(self.batches.len());
         let flow = self.observer.report(&progress);
-        match done == self.batches.len() {
-            true => Ok(()),
-            false => stopped(flow, done),
+        if done == self.batches.len() {
+            Ok(())
+        } else {
+            stopped(flow, done)
         }
     }
 
-    /// Refuses to go on after a product at whose last batch the observer broke.
-    pub(super) fn go_on(&self) -> Result<(), CurvatureError> {
-        match self.observer.take_break() {
-            true => stopped(ControlFlow::Break(()), self.batches.len()),
-            false => Ok(()),
+    /// Returns an error if the observer broke at the last batch of the previous product.
+    pub(super) fn check_break(&self) -> Result<(), CurvatureError> {
+        if self.observer.take_break() {
+            stopped(ControlFlow::Break(()), self.batches.len())
+        } else {
+            Ok(())
         }
     }
 
-    /// Shows the observer a step of a method, and asks whether to go on.
+    /// Reports a step of a method to the observer.
     pub(super) fn report(&self, step: &Step) -> ControlFlow<()> {
         self.observer.report_step(step)
     }
 
-    /// The results of the first map over the batches, one after the other.
+    /// The concatenated outputs of the first map over all batches.
     pub(super) fn concatenated(&self, tangent: &Tensor<1>) -> Result<Tensor<1>, CurvatureError> {
         let mut parts = Vec::with_capacity(self.batches.len());
         self.each(0, |_, linearized, point, _| {
@@ -147,7 +149,7 @@ impl<'a> BatchSum<'a> {
         Ok(joined(parts, 0))
     }
 
-    /// [`sum`](Self::sum) for the rows `[k, …]` of blocks, a pass for each `block_size` of them.
+    /// [`sum`](Self::sum) for the rows of blocks `[k, …]`, with one pass per `block_size` rows.
     pub(super) fn sum_block(
         &self,
         map: usize,
@@ -157,7 +159,7 @@ impl<'a> BatchSum<'a> {
         let mut blocks = Vec::new();
         for start in (0..k).step_by(self.block_size) {
             if start > 0 {
-                self.go_on()?;
+                self.check_break()?;
             }
             let range = start..k.min(start + self.block_size);
             let mut sum: Option<Tensor<2>> = None;
@@ -171,7 +173,7 @@ impl<'a> BatchSum<'a> {
         Ok(joined(blocks, 0))
     }
 
-    /// [`concatenated`](Self::concatenated) for the rows `[k, …]` of a block.
+    /// [`concatenated`](Self::concatenated) for the rows of a block `[k, …]`.
     pub(super) fn concatenated_block(
         &self,
         tangents: &Tensor<2>,
@@ -180,7 +182,7 @@ impl<'a> BatchSum<'a> {
         let mut blocks = Vec::new();
         for start in (0..k).step_by(self.block_size) {
             if start > 0 {
-                self.go_on()?;
+                self.check_break()?;
             }
             let range = start..k.min(start + self.block_size);
             let mut parts = Vec::with_capacity(self.batches.len());
@@ -194,7 +196,7 @@ impl<'a> BatchSum<'a> {
         Ok(joined(blocks, 0))
     }
 
-    /// The first batch whose product by a map is not finite, and the operation where it is known.
+    /// An error that names the first batch whose product is not finite, and the operation if known.
     pub(super) fn find_non_finite(
         &self,
         map: usize,
@@ -216,13 +218,13 @@ impl<'a> BatchSum<'a> {
         Ok(CurvatureError::NonFiniteProduct { batch, operation })
     }
 
-    /// Where points near the weights are.
+    /// Points near the weights.
     pub(super) fn displaced(&self, space: &ParamSpace) -> Result<Displaced, CurvatureError> {
         let program = &locked(&self.programs)[0];
         Displaced::from(space, &program.model, &program.positions)
     }
 
-    /// [`sum`](Self::sum) by the first map at displaced weights, with the draws of the own ones.
+    /// [`sum`](Self::sum) for the first map at displaced weights, with the same random draws.
     pub(super) fn sum_displaced(
         &self,
         displaced: &Displaced,
@@ -259,7 +261,7 @@ impl<'a> BatchSum<'a> {
         }
     }
 
-    /// Visits every batch in order, with its point.
+    /// Visits every batch in order, with its map and point.
     fn each(
         &self,
         map: usize,
@@ -268,7 +270,7 @@ impl<'a> BatchSum<'a> {
         self.observer.forget_break();
         let mut at = |index: usize, tensors: Option<Vec<DispatchTensor>>| {
             let batch = &self.batches[index];
-            // No lock is held while somebody is asked whether to go on.
+            // The lock is released before the observer is called.
             let mut programs = locked(&self.programs);
             let program = &mut programs[batch.program];
             let (linearized, point) = (&mut program.maps[map], &batch.points[map]);
@@ -297,14 +299,15 @@ impl<'a> BatchSum<'a> {
             num_read = index + 1;
             at(index, Some(tensors.values))
         })?;
-        match num_read == self.batches.len() {
-            true => Ok(()),
-            false => Err(number_of_batches(self.batches.len(), num_read)),
+        if num_read == self.batches.len() {
+            Ok(())
+        } else {
+            Err(number_of_batches(self.batches.len(), num_read))
         }
     }
 }
 
-/// Tensors side by side. A lone one is not copied.
+/// Concatenates tensors; a single tensor is not copied.
 fn joined<const D: usize>(mut parts: Vec<Tensor<D>>, axis: usize) -> Tensor<D> {
     match parts.len() {
         1 => parts.remove(0),

@@ -1,8 +1,8 @@
 use super::CurvatureError;
 
-/// How curvature operators are computed. Each operator is made by the method of its name, from a
-/// [`Risk`](crate::loss::Risk) and a model; [`Risk::hessian`](crate::loss::Risk::hessian) and its
-/// siblings use the defaults.
+/// Settings of curvature operators. The method named after an operator makes it from a
+/// [`Risk`](crate::loss::Risk) and a model; [`Risk::hessian`](crate::loss::Risk::hessian) and similar methods use
+/// the defaults.
 ///
 /// # Example
 ///
@@ -20,7 +20,7 @@ use super::CurvatureError;
 /// let loss = |m: &Linear, x: Tensor<2>| m.forward(x).powi_scalar(2).mean();
 /// let data = [Tensor::<2>::ones([4, 2], &device)];
 ///
-/// // The block of the weight; residuals are computed again in every product.
+/// // The block of the weight; residuals are recomputed in every product.
 /// let risk = Risk::new(&loss, &data).with_group(ParamGroup::from_predicate("weight"));
 /// let hessian = CurvatureConfig::new().with_residual_budget(0).hessian(&risk, &model)?;
 /// let v = ParamVector::from_host(hessian.space(), &[1.0, 0.0])?;
@@ -41,7 +41,7 @@ impl Default for CurvatureConfig {
 }
 
 impl CurvatureConfig {
-    /// Residuals stored up to 1 GiB, blocks of 16, checks on.
+    /// The defaults: residuals stored up to 1 GiB, blocks of 16 vectors, checks on.
     pub fn new() -> Self {
         Self {
             residual_budget: 1 << 30,
@@ -50,43 +50,43 @@ impl CurvatureConfig {
         }
     }
 
-    /// How many bytes of residuals (what a product reads and does not compute) may be kept on the
-    /// device, the batches' own tensors among them. Dropout masks and drawn targets are kept in any
-    /// case, and counted. Batches beyond it are read from the data set again for every product, and their
-    /// residuals recomputed, which costs about a gradient more; 0 recomputes all of them.
+    /// Sets how many bytes of residuals (intermediate results that products read) are stored on the device,
+    /// including the tensors of the batches. Dropout masks and drawn targets are always stored, and count. Batches
+    /// beyond the budget are read again for every product and their residuals recomputed, which adds about the cost
+    /// of a gradient. 0 recomputes all of them.
     #[must_use]
     pub fn with_residual_budget(mut self, bytes: usize) -> Self {
         self.residual_budget = bytes;
         self
     }
 
-    /// How many vectors of a block share a pass over the data, 16 by default; a pass needs the
-    /// memory of that many products at once. Zero is refused when an operator is made.
+    /// Sets how many vectors of a block share a pass over the data; 16 by default. A pass needs the memory of that
+    /// many products. Making an operator fails for zero.
     #[must_use]
     pub fn with_block_size(mut self, vectors: usize) -> Self {
         self.block_size = vectors;
         self
     }
 
-    /// Whether a new operator is checked: that the data are the same when they are read again (which
-    /// reads them to the host), that the gradient is finite, that nothing is detached from the backward
-    /// pass alone, and that two products are finite and symmetric. On by default.
+    /// Sets whether new operators are checked; on by default. The checks are: a second reading gives the same data
+    /// (this downloads it), the gradient is finite, nothing is detached from the backward pass only, and two
+    /// products are finite and symmetric.
     ///
-    /// What is detached shows where Burn's gradient is not the derivative of the loss. At a minimum both
-    /// are rounding, so they are compared at displaced weights: by a hundredth of the size of each
-    /// tensor, in a seeded direction, and by more before a difference is believed; by less where the
-    /// loss is not finite there. The model itself is not changed.
+    /// If a tensor is detached, Burn's gradient is not the derivative of the loss. At a minimum both are rounding
+    /// errors, so they are compared at displaced weights: first by a hundredth of the size of each tensor in a
+    /// seeded direction, then by more to confirm a difference, or by less if the loss is not finite there. The
+    /// model itself does not change.
     ///
     /// # Cost
     ///
-    /// A second reading of the data, two products, and about a gradient and a third for each batch.
+    /// A second reading of the data, two products, and about four thirds of a gradient per batch.
     #[must_use]
     pub fn with_checks(mut self, checks: bool) -> Self {
         self.checks = checks;
         self
     }
 
-    /// Refuses settings that make no sense.
+    /// Returns an error for settings out of range.
     pub(super) fn check(&self) -> Result<(), CurvatureError> {
         match self.block_size {
             0 => Err(CurvatureError::OutOfRange {

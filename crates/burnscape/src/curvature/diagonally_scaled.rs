@@ -8,15 +8,15 @@ use crate::space::{ParamSpace, ParamVector, Scale, Units};
 
 /// An operator in the units of a [`Scale`]: `C A C` with `C = diag(c)`.
 ///
-/// With `u = e / c` the quadratic form of a displacement is the same in both, `eᵀ A e = uᵀ (C A C) u`.
-/// So if `A` is the Hessian, to second order a ball of radius ρ in the scale raises the loss by
-/// `ρ²/2 λ_max(C A C)` at a minimum, and noise of size σ by `σ²/2 tr(C A C)` anywhere. For
-/// [`Scale::ElementRelative`], `c = |w|`: the adaptive forms of λ_max and trace, which
-/// rescaling ReLU layers does not move.
+/// With `u = e / c`, a displacement has the same quadratic form in both units: `eᵀ A e = uᵀ (C A C) u`. If `A` is
+/// the Hessian, then to second order the loss rises by at most `ρ²/2 λ_max(C A C)` in a ball of radius ρ around a
+/// minimum, and on average by `σ²/2 tr(C A C)` under noise of size σ at any point. With
+/// [`Scale::ElementRelative`], `c = |w|`, these are the adaptive forms of λ_max and trace, which do not change when
+/// ReLU layers are rescaled.
 ///
 /// # Cost
 ///
-/// One product with `A` and two products of vectors by coordinate.
+/// One product with `A` and two elementwise products of vectors.
 ///
 /// # References
 ///
@@ -55,12 +55,11 @@ impl<A> DiagonallyScaled<A>
 where
     A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError>,
 {
-    /// The operator in the coordinates that `scale` has at `model`.
+    /// The operator in the units of `scale` at `model`.
     ///
     /// # Errors
     ///
-    /// [`CurvatureError::Space`] if the scale is zero everywhere, or the operator's parameters are not the
-    /// model's.
+    /// [`CurvatureError::Space`] if the scale is zero everywhere, or operator and model have different parameters.
     pub fn new<M: Module>(model: &M, operator: A, scale: Scale) -> Result<Self, CurvatureError> {
         let units = scale.at(operator.domain(), model)?;
         Ok(Self { operator, units })
@@ -71,7 +70,7 @@ where
         Self { operator, units }
     }
 
-    /// The operator as it is.
+    /// The unscaled operator.
     pub fn operator(&self) -> &A {
         &self.operator
     }

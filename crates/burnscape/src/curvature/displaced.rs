@@ -13,10 +13,10 @@ use super::CurvatureError;
 use crate::loss::Tolerance;
 use crate::space::{Distance, Nearby, ParamSpace, ParamVector, epsilon};
 
-/// Numbers that no other seeds are near to.
+/// Seeds that are used nowhere else.
 const SEEDS: [u64; 2] = [0x7A16, 0x0C07];
 
-/// Where a function is looked at near the weights of a model, and along what.
+/// Points near the weights of a model, and tangents at these points.
 #[derive(Debug)]
 pub(super) struct Displaced {
     nearby: Nearby,
@@ -24,7 +24,7 @@ pub(super) struct Displaced {
 }
 
 impl Displaced {
-    /// Around the weights that stand at `positions` of a program's inputs, one for each tensor of the
+    /// Points around the weights at `positions` among the inputs of a program, one position per tensor of the
     /// space.
     pub(super) fn from(
         space: &ParamSpace,
@@ -43,8 +43,7 @@ impl Displaced {
         Ok(self.nearby.space().dtype()?)
     }
 
-    /// What is multiplied at a distance, another vector at each: Gaussian, for signs are blind to what
-    /// cancels in pairs.
+    /// The tangent at a distance. It is Gaussian: vectors of signs miss errors that cancel in pairs.
     pub(super) fn tangent(&mut self, distance: Distance) -> Result<Tensor<1>, CurvatureError> {
         if let Some(known) = self.tangents.get(&distance.seed) {
             return Ok(known.clone());
@@ -55,15 +54,16 @@ impl Displaced {
         Ok(tangent)
     }
 
-    /// What is multiplied on the way back from `len` outputs.
-    pub(super) fn cotangent(&self, distance: Distance, (len, dtype): (usize, DType)) -> Tensor<1> {
+    /// The cotangent at a distance, for `outputs`.
+    pub(super) fn cotangent(&self, distance: Distance, outputs: &Tensor<1>) -> Tensor<1> {
+        let ([len], dtype) = (outputs.dims(), outputs.dtype());
         let rng = StdRng::seed_from_u64(SEEDS[1] ^ distance.seed);
         let values: Vec<f64> = StandardNormal.sample_iter(rng).take(len).collect();
         let data = TensorData::new(values, [len]);
         Tensor::from_data(data, (self.nearby.space().device(), dtype))
     }
 
-    /// The inputs of a program with displaced weights.
+    /// The inputs of a program, with displaced weights.
     pub(super) fn inputs(
         &self,
         inputs: &[DispatchTensor],
@@ -81,9 +81,9 @@ impl Displaced {
     }
 }
 
-/// How far a derivative forwards and one backwards may be apart: rounding adds up over the operations of
-/// a deep net, and some of Burn's backward passes compute in f32 whatever the type is. What is detached
-/// makes a difference of the order of one.
+/// The tolerance between forward and backward derivatives. Rounding errors accumulate over the operations of a deep
+/// network, and some of Burn's backward passes compute in f32 for every element type. A detached tensor causes a
+/// difference of order one.
 pub(super) fn of_derivatives(dtype: DType) -> Tolerance {
     let throughout = (8.0 * epsilon(dtype).sqrt()).clamp(1e-4, 0.1);
     Tolerance {
@@ -92,7 +92,7 @@ pub(super) fn of_derivatives(dtype: DType) -> Tolerance {
     }
 }
 
-/// How far two products with a vector may be apart, relative to the product of the norms.
+/// The tolerance between two products with a vector, relative to the product of the norms.
 pub(super) fn of_products(dtype: DType) -> f64 {
     epsilon(dtype).sqrt().max(1e-6)
 }

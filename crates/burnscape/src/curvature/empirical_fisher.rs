@@ -2,26 +2,24 @@ use burn::module::Module;
 use burnscape_krylov::{LinearOperator, SelfAdjoint};
 use burnscape_linearize::{LinearMap, OutputMetric};
 
-use super::batch_points::{Setup, Traced, Weighting};
 use super::matrix::{Matrix, matrix_operator};
-use super::site::{Site, positions};
+use super::site::Site;
 use super::{CurvatureConfig, CurvatureError};
 use crate::loss::{LossError, PerExample, Reduction, Risk, RiskBatch};
 use crate::space::{ParamSpace, ParamVector};
 
-/// The empirical Fisher matrix `1/n Σᵢ gᵢ gᵢᵀ` of the gradients `gᵢ` of single examples, over a data
-/// set (without `1/n` for an objective that is a sum).
+/// The empirical Fisher matrix `1/n Σᵢ gᵢ gᵢᵀ` of the gradients `gᵢ` of single examples over a data set (without
+/// `1/n` for a sum).
 ///
-/// It is the second moment of the gradient noise of one example, about zero; it is not the
-/// [`Fisher`](super::Fisher) information, whose targets come from the model and not from the data.
-/// It is made of a risk that knows the losses of single examples: see
-/// [`Risk::per_example`](crate::loss::Risk::per_example).
+/// It is the uncentered second moment of the gradients of single examples. It is not the
+/// [`Fisher`](super::Fisher) information matrix, whose targets come from the model instead of the data. It needs a
+/// risk made with [`Risk::per_example`](crate::loss::Risk::per_example).
 ///
 /// # Cost, errors
 ///
-/// As the [`GaussNewton`](super::GaussNewton) matrix: no gradient of a single example is ever made,
-/// a product is one forward derivative of the vector of losses and one backward pass. Besides,
-/// [`LossError::WrongExampleLosses`].
+/// Those of the [`GaussNewton`](super::GaussNewton) matrix, and [`LossError::WrongExampleLosses`]. Gradients of
+/// single examples are never formed: a product is one forward derivative of the vector of losses and one backward
+/// pass.
 ///
 /// # Example
 ///
@@ -37,7 +35,7 @@ use crate::space::{ParamSpace, ParamVector};
 /// let losses = |m: &Linear, x: Tensor<2>| m.forward(x).squeeze_dim::<1>(1);
 /// let data = [Tensor::<2>::from_data([[1.0, 2.0], [0.0, 2.0]], &device)];
 ///
-/// // The gradient of an example is its input.
+/// // The gradient of each example is its input.
 /// let fisher = Risk::per_example(losses, &data).empirical_fisher(&model)?;
 /// let v = ParamVector::from_host(fisher.space(), &[1.0, 0.0])?;
 /// assert_eq!(fisher.matvec(&v)?.to_host()?, [0.5, 1.0]);
@@ -56,7 +54,7 @@ impl CurvatureConfig {
     ///
     /// # Errors
     ///
-    /// As [`EmpiricalFisher`] states.
+    /// Those of [`EmpiricalFisher`].
     pub fn empirical_fisher<'a, M: Module>(
         &self,
         risk: &Risk<'a, M, PerExample>,
@@ -76,23 +74,12 @@ impl CurvatureConfig {
                 Reduction::Mean => 1.0 / examples as f64,
                 Reduction::Sum => 1.0,
             };
-            let wrt = site.chosen(&trace.parameters)?;
             let metric = OutputMetric::Identity { scale };
-            Ok(Traced {
-                reverse: site.reverse_of_outputs(&trace, &wrt)?,
-                positions: positions(&wrt, &trace.parameters),
-                maps: vec![LinearMap::pulled_back(&trace, &wrt, metric, site.settings)?],
-                bindings: trace.bindings,
-                noise: None,
+            site.traced(trace, |trace, wrt| {
+                LinearMap::pulled_back(trace, wrt, metric, site.settings)
             })
         };
-        let setup = Setup {
-            weighting: Weighting::Loss(site.reduction),
-            tells_outputs: false,
-            noise_seed: 0,
-            trace: &trace,
-        };
-        Ok(EmpiricalFisher(Matrix::new(&site, &setup)?))
+        Ok(EmpiricalFisher(Matrix::new(&site, &site.setup(&trace))?))
     }
 }
 
@@ -101,7 +88,7 @@ impl<'a, M: Module> Risk<'a, M, PerExample> {
     ///
     /// # Errors
     ///
-    /// As [`EmpiricalFisher`] states.
+    /// Those of [`EmpiricalFisher`].
     pub fn empirical_fisher(&self, model: &M) -> Result<EmpiricalFisher<'a>, CurvatureError> {
         CurvatureConfig::new().empirical_fisher(self, model)
     }

@@ -5,61 +5,59 @@ use thiserror::Error;
 use crate::loss::LossError;
 use crate::space::SpaceError;
 
-/// Why a curvature operator could not be made, or multiplied.
+/// Errors when a curvature operator is made or multiplied.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum CurvatureError {
-    /// The model or the loss could not be traced, differentiated, or run.
+    /// The model or the loss cannot be traced, differentiated or run.
     #[error(transparent)]
     Linearize(#[from] LinearizeError),
-    /// The data or the loss are not usable.
+    /// The data or the loss is invalid.
     #[error(transparent)]
     Loss(LossError),
-    /// Parameter space refused.
+    /// The parameters or vectors are invalid.
     #[error(transparent)]
     Space(#[from] SpaceError),
-    /// Numbers on the host do not fit a space.
+    /// A vector or matrix on the host has the wrong size.
     #[error(transparent)]
     Host(#[from] HostError),
     /// A setting is outside its range.
-    #[error("`{name}` is {value}; give {expected}")]
+    #[error("`{name}` is {value}; use {expected}")]
     OutOfRange {
         /// The setting.
         name: &'static str,
-        /// What it was set to.
+        /// Its value.
         value: f64,
-        /// What it may be.
+        /// The valid values.
         expected: &'static str,
     },
-    /// The operator is not symmetric, so that it is not the curvature of one function.
+    /// The operator is not symmetric, so it is not the curvature of a function.
     #[error(
-        "the operator is not symmetric: ⟨u, Av⟩ and ⟨Au, v⟩ differ by {defect:.1e} of their size, \
-         more than {tolerance:.1e}; the loss detaches a tensor that depends on the parameters, or \
-         is too ill-conditioned for its element type (take f64, or switch the check off with \
-         `with_checks(false)`)"
+        "the operator is not symmetric: the relative difference of ⟨u, Av⟩ and ⟨Au, v⟩ is {defect:.1e}, \
+         more than {tolerance:.1e}; do not detach tensors that depend on the parameters, or, if the loss is \
+         too ill-conditioned for its element type, use f64 or disable the check with `with_checks(false)`"
     )]
     NotSymmetric {
         /// `|⟨u, Av⟩ − ⟨Au, v⟩| / (|u| |Av| + |Au| |v|)`.
         defect: f64,
-        /// What is allowed, by element type.
+        /// The largest defect allowed for the element type.
         tolerance: f64,
     },
-    /// Burn's backward pass is not that of the forward pass.
+    /// Burn's backward pass does not match the forward pass.
     #[error(
-        "what Burn differentiates is not the function that runs: derivatives forwards and backwards \
-         differ by {defect:.1e} of their size at displaced weights; a tensor that depends on the \
-         parameters is detached in the loss or the model. Make it an input of the batch, or freeze those \
-         parameters"
+        "Burn's backward pass does not match the forward pass: the relative difference of forward and \
+         backward derivatives at displaced weights is {defect:.1e}; a tensor that depends on the parameters \
+         is detached in the loss or the model. Make it an input of the batch, or freeze those parameters"
     )]
     Detached {
         /// `|⟨u, Jv⟩ − ⟨Jᵀu, v⟩| / (|Jv| + |Jᵀu|)` for Gaussian `u` and `v` (`u = 1` for a loss), at
         /// displaced weights.
         defect: f64,
     },
-    /// The outputs of the model hold NaN or an infinity.
+    /// The outputs of the model contain NaN or infinity.
     #[error(
-        "the outputs of the model on batch {batch} are not finite; look at that batch, or mask with large \
-         numbers in place of infinities"
+        "the outputs of the model on batch {batch} are not finite; inspect that batch, or mask with large \
+         numbers instead of infinities"
     )]
     NonFiniteOutputs {
         /// Index of the batch.
@@ -67,8 +65,8 @@ pub enum CurvatureError {
     },
     /// The gradient of a batch is NaN or infinite at a finite loss.
     #[error(
-        "the gradient of batch {batch} is not finite (its norm is {norm}) although its loss is; look for a \
-         function whose derivative is infinite there (`sqrt` at zero, a norm of zeros)"
+        "the gradient of batch {batch} is not finite (its norm is {norm}), but its loss is; look for a \
+         function with an infinite derivative (`sqrt` at zero, the norm of a zero vector)"
     )]
     NonFiniteGradient {
         /// Index of the batch.
@@ -76,26 +74,30 @@ pub enum CurvatureError {
         /// The norm.
         norm: f64,
     },
-    /// A product holds a number that is not finite although loss and gradient are finite.
+    /// A product is not finite although loss and gradient are finite.
     #[error(
-        "the product with a batch is not finite: batch {batch}, {operation}; look for a function \
-         without a finite derivative there, of the second order for a Hessian and of the first for other \
-         matrices (`sqrt` at zero, a norm of zeros), or for numbers beyond the range of the element type \
-         (multiply the loss by a small number, or take f64)"
+        "the product of batch {batch} is not finite ({operation}); look for a function without a finite \
+         derivative, of second order for a Hessian and of first order for other matrices (`sqrt` at zero, \
+         the norm of a zero vector), or, if numbers exceed the range of the element type, multiply the loss \
+         by a small number or use f64"
     )]
     NonFiniteProduct {
         /// Index of the batch.
         batch: usize,
-        /// The first operation whose result is not finite, where known.
+        /// The first operation with a non-finite result, if known.
         operation: String,
     },
-    /// A Monte-Carlo estimate without samples.
-    #[error("a sampled Fisher matrix needs at least one sample; set `FisherSampling::samples`")]
+    /// A Monte-Carlo estimate needs at least one sample.
+    #[error(
+        "the sampled Fisher matrix has no samples; set `FisherSampling::samples` to at least 1"
+    )]
     NoSamples,
     /// The observer stopped the work.
-    #[error("stopped by the observer after {batches} batches")]
+    #[error(
+        "stopped by the observer after {batches} batches; return `ControlFlow::Continue` to finish"
+    )]
     Stopped {
-        /// Batches done.
+        /// Batches processed.
         batches: usize,
     },
 }

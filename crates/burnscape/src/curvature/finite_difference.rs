@@ -11,26 +11,25 @@ use crate::space::{Distance, Nearby, ParamSpace, ParamVector, epsilon};
 /// The Hessian by central differences of Burn's gradient:
 /// `H v ≈ (∇L(w + h u) − ∇L(w − h u)) / 2h · |v|` with `u = v / |v|`.
 ///
-/// The fallback for a loss that cannot be traced, to be chosen explicitly, and the referee of the
-/// exact [`Hessian`](super::Hessian) for smooth models. Across the kinks of ReLU or max pooling
-/// differences do not converge to the second derivative that autodiff defines.
+/// Use it for a loss that cannot be traced, or to verify the exact [`Hessian`](super::Hessian) of a smooth model.
+/// Across the kinks of ReLU or max pooling, differences do not converge to the second derivative that autodiff
+/// defines.
 ///
 /// # Step
 ///
-/// The truncation error falls as `h²` and the rounding error of the gradients grows as `ε / h`; they
-/// meet near `h = ε^(1/3)` times the scale of the parameters, for which the larger of one and their
-/// root mean square times the root of their number is taken: `h = ε^(1/3) max(1, |w|)`, ε that of the
-/// element type (6e-6 in f64, 5e-3 in f32). [`with_step`](Self::with_step) sets another.
+/// The truncation error decreases as `h²`, and the rounding error of the gradients grows as `ε / h`. They balance
+/// near `h = ε^(1/3)` times the scale of the parameters. The default is `h = ε^(1/3) max(1, |w|)`, with the ε of the
+/// element type (`ε^(1/3)` is 6e-6 in f64 and 5e-3 in f32). [`with_step`](Self::with_step) changes it.
 ///
 /// # Cost
 ///
-/// Making it: two gradients, unless [checks](CurvatureConfig::with_checks) are off. A product: two
-/// gradients over the data. A loss that draws needs a [seed](Risk::with_draws_seed).
+/// Construction: two gradients, unless [checks](CurvatureConfig::with_checks) are off. A product: two gradients over
+/// the data. A loss that draws random numbers needs a [seed](Risk::with_draws_seed).
 ///
 /// # Errors
 ///
-/// [`CurvatureError::Loss`], [`CurvatureError::Space`]; a product, [`CurvatureError::OutOfRange`] for a step
-/// that is not positive and finite, or so small that the parameters do not move in their element type.
+/// [`CurvatureError::Loss`], [`CurvatureError::Space`]. A product: [`CurvatureError::OutOfRange`] for a step that is
+/// not positive and finite, or too small to move the parameters in their element type.
 ///
 /// # Example
 ///
@@ -64,7 +63,7 @@ type Gradient<'a> =
     dyn Fn(&ParamVector, f64) -> Result<ParamVector, CurvatureError> + Send + Sync + 'a;
 
 impl FiniteDifference<'_> {
-    /// Sets `h`, the length of the displacement. A step that makes no sense is refused by the product.
+    /// Sets `h`, the length of the displacement. Products return an error for an invalid step.
     #[must_use]
     pub fn with_step(mut self, step: f64) -> Self {
         self.step = step;
@@ -76,7 +75,7 @@ impl FiniteDifference<'_> {
         self.step
     }
 
-    /// A step that is rounded away would give a difference of zero.
+    /// Returns an error for a step that rounding would remove.
     fn check_step(&self, v: &ParamVector, scale: f64) -> Result<(), CurvatureError> {
         let value = self.step;
         let refused = |expected| {
@@ -94,13 +93,14 @@ impl FiniteDifference<'_> {
         }
         let moved = self.weights.clone().axpy(scale, v)?;
         let moved = moved.axpy(-1.0, &self.weights)?;
-        match moved.to_host()?.iter().any(|step| *step != 0.0) {
-            true => Ok(()),
-            false => refused("a step that moves the parameters in their element type"),
+        if moved.to_host()?.iter().any(|step| *step != 0.0) {
+            Ok(())
+        } else {
+            refused("a step large enough to move the parameters in their element type")
         }
     }
 
-    /// The space of the parameters that it acts on.
+    /// The space of the parameters, on which the operator acts.
     pub fn space(&self) -> &ParamSpace {
         &self.space
     }
@@ -148,13 +148,12 @@ impl LinearOperator for FiniteDifference<'_> {
 impl SelfAdjoint for FiniteDifference<'_> {}
 
 impl CurvatureConfig {
-    /// The [`FiniteDifference`] of the gradient of a risk at a model. Nothing is kept for a product, and
-    /// a block is one product after the other: a residual budget or a block size other than the
-    /// default is refused.
+    /// The [`FiniteDifference`] operator of a risk at a model. It stores no residuals and multiplies the vectors of a
+    /// block one by one, so a residual budget or block size other than the default is an error.
     ///
     /// # Errors
     ///
-    /// As [`FiniteDifference`] states, and [`CurvatureError::OutOfRange`].
+    /// Those of [`FiniteDifference`], and [`CurvatureError::OutOfRange`].
     pub fn finite_difference<'a, M: Module + 'a, K>(
         &self,
         risk: &Risk<'a, M, K>,
@@ -174,7 +173,7 @@ impl CurvatureConfig {
             return Err(CurvatureError::OutOfRange {
                 name,
                 value: value as f64,
-                expected: "left at its default: differences of gradients do not use it",
+                expected: "the default: differences of gradients do not use this setting",
             });
         }
         let space = risk.space(model)?;
@@ -204,18 +203,18 @@ impl CurvatureConfig {
 }
 
 impl<'a, M: Module + 'a, K> Risk<'a, M, K> {
-    /// The [`FiniteDifference`] of the gradient at a model, with the settings of [`CurvatureConfig::new`].
+    /// The [`FiniteDifference`] operator at a model, with the settings of [`CurvatureConfig::new`].
     ///
     /// # Errors
     ///
-    /// As [`FiniteDifference`] states.
+    /// Those of [`FiniteDifference`].
     pub fn finite_difference(&self, model: &M) -> Result<FiniteDifference<'a>, CurvatureError> {
         CurvatureConfig::new().finite_difference(self, model)
     }
 }
 
-/// Two gradients at one point, which have to be finite and the same: but for the order of sums on a GPU,
-/// whose rounding is all there is at a minimum, and small beside the gradients near it.
+/// Checks that two gradients at the same point are finite and equal. On a GPU the order of sums may differ: at a
+/// minimum the gradients are then rounding errors, which must be small relative to the gradients nearby.
 fn check_repeatable(gradient: &Gradient<'_>, weights: &ParamVector) -> Result<(), CurvatureError> {
     let dtype = weights.values().dtype();
     let (first, second) = (gradient(weights, 0.0)?, gradient(weights, 0.0)?);

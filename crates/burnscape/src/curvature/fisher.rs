@@ -2,31 +2,29 @@ use burn::module::Module;
 use burnscape_krylov::{LinearOperator, SelfAdjoint};
 use burnscape_linearize::{Likelihood, LinearMap, OutputMetric};
 
-use super::batch_points::{Setup, Traced, Weighting};
+use super::batch_points::{Setup, Traced};
 use super::matrix::{Matrix, matrix_operator};
-use super::site::{Site, positions};
+use super::site::Site;
 use super::{CurvatureConfig, CurvatureError};
 use crate::loss::{Reduction, Risk, RiskBatch, Split};
 use crate::space::{ParamSpace, ParamVector};
 
-/// The Fisher information matrix of a model's outputs over a data set,
-/// `F = 1/n Σᵢ Jᵢᵀ E[rᵢ rᵢᵀ] Jᵢ` with the scores `rᵢ = ∂/∂z −log p(y | zᵢ)` of targets drawn from the
-/// model itself, `y ~ p(· | zᵢ)`.
+/// The Fisher information matrix of a model's outputs over a data set, `F = 1/n Σᵢ Jᵢᵀ E[rᵢ rᵢᵀ] Jᵢ`, with the scores
+/// `rᵢ = ∂/∂z −log p(y | zᵢ)` of targets drawn from the model, `y ~ p(· | zᵢ)`.
 ///
-/// The expectation is taken in closed form, or by [drawing targets](FisherSampling). The targets of
-/// the data do not matter: see [`EmpiricalFisher`](super::EmpiricalFisher) for the matrix that they
-/// make. A target is a row along the last axis for [`Likelihood::Categorical`] (a token, say), an
-/// example for the others, and `n` is their number in a batch; batches count by their
-/// [weight](crate::loss::Batch::weight) as for the loss, and a risk that is a sum leaves the `1/n` out. Padding
-/// is a target like any other: leave it out of the outputs.
+/// The expectation is computed in closed form or by [sampling targets](FisherSampling). It does not use the targets
+/// of the data; the [`EmpiricalFisher`](super::EmpiricalFisher) matrix does. For [`Likelihood::Categorical`], a
+/// target is a row along the last axis (a token, for instance); for other likelihoods it is an example. `n` is the
+/// number of targets in a batch. Batches are weighted by their [weight](crate::loss::Batch::weight) as in the loss,
+/// and a sum omits `1/n`. Padding counts as a target: remove it from the outputs.
 ///
 /// For mean cross-entropy with plain targets the exact matrix is the
 /// [`GaussNewton`](super::GaussNewton) matrix.
 ///
 /// # Cost, errors
 ///
-/// As the [`GaussNewton`](super::GaussNewton) matrix. Sampling needs `samples` scores for each output
-/// in memory, and no more products.
+/// Those of the [`GaussNewton`](super::GaussNewton) matrix. Sampling stores `samples` scores per output and needs
+/// no additional products.
 ///
 /// # Example
 ///
@@ -58,10 +56,10 @@ pub struct Fisher<'a>(Matrix<'a>);
 
 matrix_operator!(Fisher);
 
-/// Monte-Carlo estimation of a [`Fisher`] matrix, unbiased.
+/// Settings for an unbiased Monte-Carlo estimate of a [`Fisher`] matrix.
 ///
-/// Targets are drawn on the host, once, when the matrix is made; the same seed gives the same matrix
-/// on every device, up to rounding.
+/// Targets are drawn once, on the host, when the matrix is made. A seed gives the same matrix on every device, up
+/// to rounding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FisherSampling {
     /// Targets drawn for each output.
@@ -71,12 +69,12 @@ pub struct FisherSampling {
 }
 
 impl CurvatureConfig {
-    /// The exact [`Fisher`] matrix of a model's outputs over the data of a risk. Of the risk, outputs and
-    /// reduction are used.
+    /// The exact [`Fisher`] matrix of a model's outputs over the data of a risk. It uses the outputs and the reduction
+    /// of the risk, not its criterion.
     ///
     /// # Errors
     ///
-    /// As [`Fisher`] states.
+    /// Those of [`Fisher`].
     pub fn fisher<'a, M: Module>(
         &self,
         risk: &Risk<'a, M, Split>,
@@ -91,7 +89,7 @@ impl CurvatureConfig {
     ///
     /// # Errors
     ///
-    /// As [`Fisher`] states, and [`CurvatureError::NoSamples`].
+    /// Those of [`Fisher`], and [`CurvatureError::NoSamples`].
     pub fn sampled_fisher<'a, M: Module>(
         &self,
         risk: &Risk<'a, M, Split>,
@@ -117,7 +115,7 @@ impl<'a, M: Module> Risk<'a, M, Split> {
     ///
     /// # Errors
     ///
-    /// As [`Fisher`] states.
+    /// Those of [`Fisher`].
     pub fn fisher(&self, model: &M, likelihood: Likelihood) -> Result<Fisher<'a>, CurvatureError> {
         CurvatureConfig::new().fisher(self, model, likelihood)
     }
@@ -137,22 +135,17 @@ impl<'a> Fisher<'a> {
                 Reduction::Sum => 1.0,
             };
             let metric = metric(scale);
-            let wrt = site.chosen(&trace.parameters)?;
-            Ok(Traced {
-                reverse: site.reverse_of_outputs(&trace, &wrt)?,
-                positions: positions(&wrt, &trace.parameters),
-                maps: vec![LinearMap::pulled_back(&trace, &wrt, metric, site.settings)?],
-                noise: metric
-                    .noise(trace.output_shape())
-                    .map(|noise| (noise, trace.output_dtype())),
-                bindings: trace.bindings,
-            })
+            let noise = metric.noise(trace.output_shape());
+            let noise = noise.map(|noise| (noise, trace.output_dtype()));
+            let traced = site.traced(trace, |trace, wrt| {
+                LinearMap::pulled_back(trace, wrt, metric, site.settings)
+            })?;
+            Ok(Traced { noise, ..traced })
         };
         let setup = Setup {
-            weighting: Weighting::Loss(site.reduction),
-            tells_outputs: true,
+            has_outputs: true,
             noise_seed,
-            trace: &trace,
+            ..site.setup(&trace)
         };
         Ok(Self(Matrix::new(site, &setup)?))
     }

@@ -2,28 +2,26 @@ use burn::module::Module;
 use burnscape_krylov::{LinearOperator, SelfAdjoint};
 use burnscape_linearize::LinearMap;
 
-use super::batch_points::{Setup, Traced, Weighting};
 use super::matrix::{Matrix, matrix_operator};
-use super::site::{Site, positions};
+use super::site::Site;
 use super::{CurvatureConfig, CurvatureError};
 use crate::loss::{Risk, RiskBatch, Split};
 use crate::space::{ParamSpace, ParamVector};
 
 /// The generalized Gauss-Newton matrix `Jᵀ (∂²ℓ/∂z²) J` of a loss `ℓ(z(w))` over a data set.
 ///
-/// `J` is the Jacobian of the model's outputs `z`, and `∂²ℓ/∂z²` the exact Hessian of the criterion,
-/// found by differentiating the criterion's own gradient: class weights, label smoothing, masks and
-/// reductions are in it. It is what the [`Hessian`](super::Hessian) is without the curvature of the
-/// model, positive semi-definite for criteria that are convex in the outputs, and weighted over
-/// batches as the loss is.
+/// `J` is the Jacobian of the model's outputs `z`, and `∂²ℓ/∂z²` the exact Hessian of the criterion, computed by
+/// differentiating its gradient. It includes class weights, label smoothing, masks and reductions. The matrix is
+/// the [`Hessian`](super::Hessian) without the curvature of the model. It is positive semi-definite for criteria
+/// that are convex in the outputs. Batches are weighted as in the loss.
 ///
 /// # Cost
 ///
-/// As the [`Hessian`](super::Hessian); a product is one forward derivative and one backward pass.
+/// That of the [`Hessian`](super::Hessian); a product is one forward derivative and one backward pass.
 ///
 /// # Errors
 ///
-/// As the [`Hessian`](super::Hessian).
+/// Those of the [`Hessian`](super::Hessian).
 ///
 /// # Example
 ///
@@ -68,7 +66,7 @@ impl CurvatureConfig {
     ///
     /// # Errors
     ///
-    /// As [`GaussNewton`] states.
+    /// Those of [`GaussNewton`].
     pub fn gauss_newton<'a, M: Module>(
         &self,
         risk: &Risk<'a, M, Split>,
@@ -77,22 +75,11 @@ impl CurvatureConfig {
         let site = Site::new(self, risk, model)?;
         let trace = |batch: &dyn RiskBatch<M>, _: usize| {
             let trace = batch.trace_split(site.model(), site.settings, site.reduction)?;
-            let wrt = site.chosen(&trace.parameters)?;
-            Ok(Traced {
-                reverse: site.reverse_of_outputs(&trace, &wrt)?,
-                positions: positions(&wrt, &trace.parameters),
-                maps: vec![LinearMap::gauss_newton(&trace, &wrt, site.settings)?],
-                bindings: trace.bindings,
-                noise: None,
+            site.traced(trace, |trace, wrt| {
+                LinearMap::gauss_newton(trace, wrt, site.settings)
             })
         };
-        let setup = Setup {
-            weighting: Weighting::Loss(site.reduction),
-            tells_outputs: false,
-            noise_seed: 0,
-            trace: &trace,
-        };
-        Ok(GaussNewton(Matrix::new(&site, &setup)?))
+        Ok(GaussNewton(Matrix::new(&site, &site.setup(&trace))?))
     }
 }
 
@@ -101,7 +88,7 @@ impl<'a, M: Module> Risk<'a, M, Split> {
     ///
     /// # Errors
     ///
-    /// As [`GaussNewton`] states.
+    /// Those of [`GaussNewton`].
     pub fn gauss_newton(&self, model: &M) -> Result<GaussNewton<'a>, CurvatureError> {
         CurvatureConfig::new().gauss_newton(self, model)
     }

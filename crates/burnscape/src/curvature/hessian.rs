@@ -2,7 +2,7 @@ use burn::module::Module;
 use burnscape_krylov::{LinearOperator, SelfAdjoint};
 use burnscape_linearize::LinearMap;
 
-use super::batch_points::{Setup, Traced, Weighting};
+use super::batch_points::Traced;
 use super::matrix::{Matrix, matrix_operator};
 use super::reverse::Reverse;
 use super::site::{Site, positions};
@@ -10,31 +10,28 @@ use super::{CurvatureConfig, CurvatureError};
 use crate::loss::{Batch, Draws, Mode, Objective, Risk, RiskBatch, of_one_batch};
 use crate::space::{ParamSpace, ParamVector};
 
-/// The Hessian `∂²L/∂w²` of a loss over a data set, exactly.
+/// The exact Hessian `∂²L/∂w²` of a loss over a data set.
 ///
-/// `L(w) = Σ_b n_b L_b(w) / Σ_b n_b` for means and `Σ_b L_b(w)` for sums, as the
-/// [`Risk`](crate::loss::Risk) has it, so that any partition of the data into batches gives
-/// the same operator. Products are the derivative of Burn's own gradient along the vector, to
-/// rounding: forward over reverse, by transforming the recorded gradient, with no difference
-/// quotient. At a kink (ReLU at zero, a tie in a maximum) the side is that of Burn's backward pass.
+/// `L(w) = Σ_b n_b L_b(w) / Σ_b n_b` for means and `Σ_b L_b(w)` for sums, as in [`Risk`](crate::loss::Risk), so
+/// every partition of the data into batches gives the same operator. A product is the derivative of Burn's gradient
+/// along the vector, exact up to rounding: forward over reverse, by transforming the recorded gradient, without
+/// difference quotients. At a kink (ReLU at zero, a tie in a maximum) it uses the side that Burn's backward pass
+/// uses.
 ///
 /// # Cost
 ///
-/// Making it: one trace for all batches of the same shapes, one gradient a batch, and, unless
-/// [checks](CurvatureConfig::with_checks) are off, a second reading of the data, two products, and a
-/// gradient with a forward derivative at displaced weights.
-/// A product runs what is linear in the vector, over the data; see
-/// [`with_residual_budget`](CurvatureConfig::with_residual_budget).
+/// Construction: one trace for all batches of the same shapes and one gradient per batch. Unless
+/// [checks](CurvatureConfig::with_checks) are off, also a second reading of the data, two products, and a gradient
+/// with a forward derivative at displaced weights. A product runs the part of the derivative that is linear in the
+/// vector, over all data; see [`with_residual_budget`](CurvatureConfig::with_residual_budget).
 ///
 /// # Errors
 ///
-/// Making it: [`CurvatureError::Linearize`] for a loss that cannot be traced (it reads or branches on
-/// a value, uses a tensor of another device, meets an operation without a rule),
-/// [`CurvatureError::Loss`] for data that are empty, ragged, not finite or different when read again,
-/// [`CurvatureError::Space`] for parameters that have no flat vector,
-/// [`CurvatureError::Detached`], [`CurvatureError::NotSymmetric`], [`CurvatureError::NonFiniteGradient`],
-/// [`CurvatureError::NonFiniteProduct`],
-/// [`CurvatureError::OutOfRange`] for a block size of zero.
+/// Construction: [`CurvatureError::Linearize`] for a loss that cannot be traced (it reads or branches on a value,
+/// uses a tensor of another device, or runs an operation without a rule), [`CurvatureError::Loss`] for data that is
+/// empty, ragged, not finite or different when read again, [`CurvatureError::Space`] for parameters without a flat
+/// vector, [`CurvatureError::Detached`], [`CurvatureError::NotSymmetric`], [`CurvatureError::NonFiniteGradient`],
+/// [`CurvatureError::NonFiniteProduct`], [`CurvatureError::OutOfRange`] for a block size of zero.
 ///
 /// # Example
 ///
@@ -69,40 +66,30 @@ impl<'a> Hessian<'a> {
         let trace = |batch: &dyn RiskBatch<M>, _: usize| {
             let trace = batch.trace_gradient(site.model(), site.settings, site.reduction)?;
             let wrt = site.chosen(&trace.parameters)?;
+            let slope = || LinearMap::slope(&trace, &wrt, site.settings);
+            let slope = site.config.checks.then(slope).transpose()?;
             Ok(Traced {
                 positions: positions(&wrt, &trace.parameters),
-                reverse: match site.config.checks {
-                    true => Some(Reverse::Gradient(Box::new(LinearMap::slope(
-                        &trace,
-                        &wrt,
-                        site.settings,
-                    )?))),
-                    false => None,
-                },
+                reverse: slope.map(|slope| Reverse::Gradient(Box::new(slope))),
                 maps: vec![LinearMap::hessian(&trace, &wrt, site.settings)?],
                 bindings: trace.bindings,
                 noise: None,
             })
         };
-        let setup = Setup {
-            weighting: Weighting::Loss(site.reduction),
-            tells_outputs: false,
-            noise_seed: 0,
-            trace: &trace,
-        };
-        Ok(Self(Matrix::new(site, &setup)?))
+        Ok(Self(Matrix::new(site, &site.setup(&trace))?))
     }
 
-    /// The Hessian of a loss on one batch, in the model's own mode or another, without checks: everything
-    /// that a product reads is kept.
+    /// The Hessian of a loss on one batch, without checks. All residuals are stored.
     pub(crate) fn of_batch<M: Module, B: Batch>(
         model: &M,
         objective: &impl Objective<M, B>,
         batch: &B,
-        how: (Mode, Draws),
+        mode: Mode,
+        draws: Draws,
     ) -> Result<Self, CurvatureError> {
         let source = of_one_batch(objective, batch);
-        Self::at(&Site::of_kept(&source, objective.reduction(), how, model)?)
+        let reduction = objective.reduction();
+        Self::at(&Site::of_batch(&source, reduction, mode, draws, model)?)
     }
 
     /// The loss over the data at the model's parameters.
@@ -110,7 +97,7 @@ impl<'a> Hessian<'a> {
         self.0.batches.totals.loss
     }
 
-    /// The gradient of the loss over the data, which comes with the Hessian.
+    /// The gradient of the loss over the data. It was computed with the Hessian.
     ///
     /// # Errors
     ///
@@ -129,7 +116,7 @@ impl CurvatureConfig {
     ///
     /// # Errors
     ///
-    /// As [`Hessian`] states.
+    /// Those of [`Hessian`].
     pub fn hessian<'a, M: Module, K>(
         &self,
         risk: &Risk<'a, M, K>,
@@ -144,7 +131,7 @@ impl<'a, M: Module, K> Risk<'a, M, K> {
     ///
     /// # Errors
     ///
-    /// As [`Hessian`] states.
+    /// Those of [`Hessian`].
     pub fn hessian(&self, model: &M) -> Result<Hessian<'a>, CurvatureError> {
         CurvatureConfig::new().hessian(self, model)
     }

@@ -5,19 +5,18 @@ use super::{CurvatureError, Hessian};
 use crate::loss::{Batch, Draws, Mode, Objective};
 use crate::space::ParamVector;
 
-/// One exact Hessian-vector product of a loss on one batch: `∂²L/∂w² · v` in
+/// An exact Hessian-vector product `∂²L/∂w² · v` of a loss on one batch, in
 /// [`Mode::Eval`](crate::loss::Mode::Eval).
 ///
-/// For more than one product, or for a data set, make a [`Hessian`](super::Hessian), which traces the
-/// loss once.
+/// For several products, or for a data set, make a [`Hessian`](super::Hessian), which traces the loss once.
 ///
 /// # Cost
 ///
-/// One trace, a gradient and a product. Nothing is checked beyond the loss being finite.
+/// One trace, one gradient and one product. The only check is that the loss is finite.
 ///
 /// # Errors
 ///
-/// As [`Hessian`](super::Hessian).
+/// Those of [`Hessian`](super::Hessian).
 ///
 /// # Example
 ///
@@ -42,6 +41,5 @@ pub fn hvp<M: Module, B: Batch>(
     batch: &B,
     v: &ParamVector,
 ) -> Result<ParamVector, CurvatureError> {
-    let how = (Mode::Eval, Draws::Refused);
-    Hessian::of_batch(model, objective, batch, how)?.matvec(v)
+    Hessian::of_batch(model, objective, batch, Mode::Eval, Draws::Refused)?.matvec(v)
 }

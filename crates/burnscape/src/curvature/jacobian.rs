@@ -8,7 +8,7 @@ use burnscape_linearize::LinearMap;
 
 use super::batch_points::{Setup, Traced, Weighting};
 use super::batch_sum::BatchSum;
-use super::matrix::rows;
+use super::matrix::{rows, stacked};
 use super::output_vector::{OutputSpace, OutputVector};
 use super::reverse::Reverse;
 use super::site::{Site, positions};
@@ -16,22 +16,22 @@ use super::{CurvatureConfig, CurvatureError};
 use crate::loss::{Risk, RiskBatch, Split};
 use crate::space::{FlatSpace, ParamSpace, ParamVector};
 
-/// The map of a batch that goes back from the outputs.
+/// Index of the map from the outputs back to the parameters.
 const BACK: usize = 1;
 
 /// The Jacobian `J = ∂z/∂w` of a model's outputs over a data set, and its transpose.
 ///
-/// Rows are the outputs of all batches in order, each batch's tensor of outputs row by row; columns
-/// are the parameters. Nothing is averaged or weighted.
+/// The rows are the outputs of all batches in order, with the output tensor of each batch flattened row by row. The
+/// columns are the parameters. Batches are neither averaged nor weighted.
 ///
 /// # Cost
 ///
-/// Making it takes a trace, and one forward pass a batch for each direction of products. `J v` is one
-/// forward derivative over the data, `Jᵀ u` one backward pass.
+/// Construction: one trace, and two forward passes per batch. `J v` is one forward derivative over the data, `Jᵀ u`
+/// one backward pass.
 ///
 /// # Errors
 ///
-/// As the [`Hessian`](super::Hessian).
+/// Those of the [`Hessian`](super::Hessian).
 ///
 /// # Example
 ///
@@ -60,19 +60,19 @@ const BACK: usize = 1;
 pub struct Jacobian<'a> {
     pub(super) space: ParamSpace,
     pub(super) outputs: OutputSpace,
-    /// Two maps: forwards, and back.
+    /// Two maps: the Jacobian and its transpose.
     batches: BatchSum<'a>,
-    /// Where the rows of each batch begin.
+    /// The first row of each batch, and the number of rows.
     starts: Vec<usize>,
 }
 
 impl Jacobian<'_> {
-    /// The space of the parameters, the columns.
+    /// The space of the parameters (columns).
     pub fn space(&self) -> &ParamSpace {
         &self.space
     }
 
-    /// The space of the outputs, the rows.
+    /// The space of the outputs (rows).
     pub fn outputs(&self) -> &OutputSpace {
         &self.outputs
     }
@@ -82,28 +82,29 @@ impl Jacobian<'_> {
         self.batches.totals.num_examples
     }
 
-    /// A product each way, which has to be finite.
+    /// Checks that one product in each direction is finite.
     fn check(&self) -> Result<(), CurvatureError> {
         let v = ParamVector::rademacher(&self.space, 1)?;
         let moved = self.matvec(&v)?;
-        self.batches.go_on()?;
+        self.batches.check_break()?;
         if !moved.norm()?.is_finite() {
             return Err(self.batches.find_non_finite(0, |_| v.values().clone())?);
         }
         let signs = moved.values().ones_like();
-        let back =
-            self.matvec_adjoint(&OutputVector::from_values(&self.outputs, signs.clone())?)?;
-        match back.norm()?.is_finite() {
-            true => Ok(()),
-            false => Err(self
+        let ones = OutputVector::from_values(&self.outputs, signs.clone())?;
+        let back = self.matvec_adjoint(&ones)?;
+        if back.norm()?.is_finite() {
+            Ok(())
+        } else {
+            Err(self
                 .batches
-                .find_non_finite(BACK, |batch| signs.clone().slice([self.rows_of(batch)]))?),
+                .find_non_finite(BACK, |batch| signs.clone().slice([self.rows_of(batch)]))?)
         }
     }
 
-    /// Refuses to go on after a product at whose last batch the observer broke.
-    pub(super) fn go_on(&self) -> Result<(), CurvatureError> {
-        self.batches.go_on()
+    /// Returns an error if the observer broke at the last batch of the previous product.
+    pub(super) fn check_break(&self) -> Result<(), CurvatureError> {
+        self.batches.check_break()
     }
 
     fn rows_of(&self, batch: usize) -> std::ops::Range<usize> {
@@ -139,22 +140,10 @@ impl LinearOperator for Jacobian<'_> {
     }
 
     fn matmat(&self, vectors: &[ParamVector]) -> Result<Vec<OutputVector>, CurvatureError> {
-        if vectors.is_empty() {
-            return Ok(Vec::new());
+        match stacked(&self.space, vectors)? {
+            Some(block) => rows(&self.outputs, &self.batches.concatenated_block(&block)?),
+            None => Ok(Vec::new()),
         }
-        for v in vectors {
-            self.space.check_same(v.space())?;
-        }
-        let stacked = vectors.iter().map(|v| v.values().clone()).collect();
-        let block = self
-            .batches
-            .concatenated_block(&Tensor::stack::<2>(stacked, 0))?;
-        let [k, n] = block.dims();
-        let row = |index: usize| {
-            let values = block.clone().slice([index..index + 1, 0..n]).reshape([n]);
-            Ok(OutputVector::from_values(&self.outputs, values)?)
-        };
-        (0..k).map(row).collect()
     }
 
     fn report(&self, step: &Step) -> ControlFlow<()> {
@@ -175,24 +164,19 @@ impl Adjoint for Jacobian<'_> {
     }
 
     fn matmat_adjoint(&self, vectors: &[OutputVector]) -> Result<Vec<ParamVector>, CurvatureError> {
-        if vectors.is_empty() {
-            return Ok(Vec::new());
+        match stacked(&self.outputs, vectors)? {
+            Some(block) => rows(&self.space, &self.transposed_block(&block)?),
+            None => Ok(Vec::new()),
         }
-        for u in vectors {
-            self.outputs.check_same(u.space())?;
-        }
-        let stacked = vectors.iter().map(|u| u.values().clone()).collect();
-        let products = self.transposed_block(&Tensor::stack::<2>(stacked, 0))?;
-        rows(&self.space, &products)
     }
 }
 
 impl CurvatureConfig {
-    /// The [`Jacobian`] of a model's outputs over the data of a risk. Of the risk, the outputs are used.
+    /// The [`Jacobian`] of a model's outputs over the data of a risk. It does not use the criterion of the risk.
     ///
     /// # Errors
     ///
-    /// As [`Jacobian`] states.
+    /// Those of [`Jacobian`].
     pub fn jacobian<'a, M: Module>(
         &self,
         risk: &Risk<'a, M, Split>,
@@ -219,9 +203,8 @@ impl CurvatureConfig {
         };
         let setup = Setup {
             weighting: Weighting::None,
-            tells_outputs: true,
-            noise_seed: 0,
-            trace: &trace,
+            has_outputs: true,
+            ..site.setup(&trace)
         };
         let batches = BatchSum::new(&site, &setup)?;
         let mut starts = vec![0];
@@ -247,7 +230,7 @@ impl<'a, M: Module> Risk<'a, M, Split> {
     ///
     /// # Errors
     ///
-    /// As [`Jacobian`] states.
+    /// Those of [`Jacobian`].
     pub fn jacobian(&self, model: &M) -> Result<Jacobian<'a>, CurvatureError> {
         CurvatureConfig::new().jacobian(self, model)
     }

@@ -7,9 +7,9 @@ use super::batch_sum::BatchSum;
 use super::displaced::{Displaced, of_products};
 use super::site::Site;
 use crate::loss::{Agreement, Sides, Tolerance, compare};
-use crate::space::{Distance, ParamSpace, ParamVector};
+use crate::space::{Distance, FlatSpace, FlatVector, ParamSpace, ParamVector};
 
-/// A symmetric matrix over parameters, as a sum over batches: what the operators are inside.
+/// A symmetric matrix over parameters as a sum over batches, the shared implementation of the operators.
 pub(super) struct Matrix<'a> {
     pub(super) space: ParamSpace,
     pub(super) batches: BatchSum<'a>,
@@ -43,26 +43,18 @@ impl<'a> Matrix<'a> {
         if let [v] = vectors {
             return Ok(vec![self.product(v)?]);
         }
-        for v in vectors {
-            self.space.check_same(v.space())?;
-        }
-        if vectors.is_empty() {
+        let Some(block) = stacked(&self.space, vectors)? else {
             return Ok(Vec::new());
-        }
-        let stacked = |range: std::ops::Range<usize>| {
-            let rows = vectors[range].iter().map(|v| v.values().clone()).collect();
-            Tensor::stack::<2>(rows, 0)
         };
-        let products = self
-            .batches
-            .sum_block(0, vectors.len(), |_, range| stacked(range))?;
-        rows(&self.space, &products)
+        let [k, n] = block.dims();
+        let part = |_, range| block.clone().slice([range, 0..n]);
+        rows(&self.space, &self.batches.sum_block(0, k, part)?)
     }
 
-    /// Two products, which have to be finite and to agree about each other's vector.
+    /// Checks that two products are finite and symmetric.
     ///
-    /// A product may be all rounding, where the terms of its coordinates cancel; how large they are
-    /// shows at other weights.
+    /// If the terms of a product cancel, it consists of rounding errors. The size of the terms then shows at
+    /// displaced weights.
     fn check(&self) -> Result<(), CurvatureError> {
         let u = ParamVector::gaussian(&self.space, 1)?;
         let v = ParamVector::gaussian(&self.space, 2)?;
@@ -77,7 +69,7 @@ impl<'a> Matrix<'a> {
                     ParamVector::from_values(&self.space, values)?
                 }
             };
-            self.batches.go_on()?;
+            self.batches.check_break()?;
             Ok::<_, CurvatureError>(product)
         };
         let sides = |near: Option<(&Displaced, Distance)>| {
@@ -124,24 +116,36 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// The rows of a block as vectors.
-pub(super) fn rows(
-    space: &ParamSpace,
+/// Vectors of a space as the rows of a block; `None` if there are no vectors.
+pub(super) fn stacked<S: FlatSpace>(
+    space: &S,
+    vectors: &[FlatVector<S>],
+) -> Result<Option<Tensor<2>>, CurvatureError> {
+    for v in vectors {
+        space.check_same(v.space())?;
+    }
+    let rows: Vec<_> = vectors.iter().map(|v| v.values().clone()).collect();
+    Ok((!rows.is_empty()).then(|| Tensor::stack::<2>(rows, 0)))
+}
+
+/// The rows of a block as vectors of a space.
+pub(super) fn rows<S: FlatSpace>(
+    space: &S,
     block: &Tensor<2>,
-) -> Result<Vec<ParamVector>, CurvatureError> {
+) -> Result<Vec<FlatVector<S>>, CurvatureError> {
     let [k, n] = block.dims();
     let row = |index: usize| {
         let values = block.clone().slice([index..index + 1, 0..n]).reshape([n]);
-        Ok(ParamVector::from_values(space, values)?)
+        Ok(FlatVector::from_values(space, values)?)
     };
     (0..k).map(row).collect()
 }
 
-/// What all matrices over parameters have in common.
+/// The methods and traits that all matrices over parameters share.
 macro_rules! matrix_operator {
     ($name:ident) => {
         impl $name<'_> {
-            /// The space of the parameters that it acts on.
+            /// The space of the parameters, on which the operator acts.
             pub fn space(&self) -> &ParamSpace {
                 &self.0.space
             }
@@ -151,8 +155,7 @@ macro_rules! matrix_operator {
                 self.0.batches.totals.num_examples
             }
 
-            /// Number of batches whose residuals are kept; the others are read again for every
-            /// product.
+            /// Number of batches with stored residuals; the others are read again for every product.
             pub fn num_kept_batches(&self) -> usize {
                 self.0.batches.num_kept()
             }
@@ -161,7 +164,7 @@ macro_rules! matrix_operator {
             ///
             /// # Errors
             ///
-            /// As [`DiagonallyScaled::new`](super::DiagonallyScaled::new).
+            /// Those of [`DiagonallyScaled::new`](super::DiagonallyScaled::new).
             pub fn scaled<M: burn::module::Module>(
                 &self,
                 model: &M,
@@ -170,8 +173,8 @@ macro_rules! matrix_operator {
                 super::DiagonallyScaled::new(model, self, scale)
             }
 
-            /// What a product runs for a batch of the shapes that came first: print it, or ask for
-            /// its [`flops`](burnscape_linearize::Program::flops).
+            /// The program that a product runs for a batch with the shapes of the first one. It can be
+            /// printed, and counts its [`flops`](burnscape_linearize::Program::flops).
             pub fn linear_program(&self) -> burnscape_linearize::Program {
                 self.0.batches.linear_program()
             }

@@ -1,12 +1,13 @@
-//! Exact curvature of any model, as operators: products with the Hessian, Gauss-Newton and Fisher
-//! matrices, the Jacobian and the neural tangent kernel, over a batch or a whole data set.
+//! Exact curvature of any model as operators: products with the Hessian, Gauss-Newton and Fisher matrices, the
+//! Jacobian and the neural tangent kernel, over a batch or a data set.
 //!
-//! Operators implement the traits of [`krylov`](crate::krylov): `matvec` for a product, `matmat` for a
-//! block of them in one pass over the data. They are made of a [`Risk`](crate::loss::Risk), by its method
-//! of that name or with the settings of a [`CurvatureConfig`], at a model, whose code is not touched.
+//! Operators implement the traits of [`krylov`](crate::krylov): `matvec` computes a product, `matmat` a block of
+//! products in one pass over the data. A [`Risk`](crate::loss::Risk) makes them at a model, with a method named after
+//! the operator; [`CurvatureConfig`] has the same methods and sets how operators are computed. The code of the model
+//! does not change.
 //!
-//! Operators are `Send` and `Sync`, and `'static` where their risk is. Products of one operator take turns, batch
-//! by batch.
+//! Operators are `Send` and `Sync`, and `'static` if their risk is. Concurrent products with one operator alternate
+//! batch by batch.
 //!
 //! | operator | definition | needs |
 //! |---|---|---|
@@ -16,12 +17,12 @@
 //! | [`EmpiricalFisher`] | `1/n Σ g gᵀ` | [`Risk::per_example`](crate::loss::Risk::per_example) |
 //! | [`Jacobian`] | `∂z/∂w` and its transpose | [`Risk::split`](crate::loss::Risk::split) |
 //! | [`Ntk`] | `J Jᵀ` | [`Risk::split`](crate::loss::Risk::split) |
-//! | [`WeightDecay`] | `λ I` | a space; a summand |
+//! | [`WeightDecay`] | `λ I` | a space; to be added to another operator |
 //! | [`FiniteDifference`] | the Hessian by differences of gradients | a loss, traceable or not |
 //!
-//! The loss is traced: the closure runs once on a device that records, so it must not read a value,
-//! branch on one, or use tensors other than the model's and the batch's. A loss module with tensors
-//! of its own (class weights) is built inside the closure, on `outputs.device()`.
+//! Operators trace the loss: the closure runs once on a recording device, so it must not read a value, branch on
+//! one, or use tensors other than those of the model and the batch. Build a loss module with its own tensors (class
+//! weights) inside the closure, on `outputs.device()`. See the [guide](crate::guide::curvature).
 
 mod batch_points;
 mod batch_sum;

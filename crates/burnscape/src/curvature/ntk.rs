@@ -1,5 +1,5 @@
 use burn::module::Module;
-use burn::tensor::{DType, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use burnscape_krylov::{Adjoint, LinearOperator, SelfAdjoint, Step};
 use std::ops::ControlFlow;
 
@@ -11,16 +11,16 @@ use crate::space::ParamSpace;
 
 /// The empirical neural tangent kernel `K = J Jᵀ` of a model's outputs over a data set.
 ///
-/// Rows and columns are the outputs of all batches in order, as the rows of the [`Jacobian`] are.
-/// Nothing is averaged or weighted. Its eigenvalues other than zero are those of `Jᵀ J`.
+/// Rows and columns are the outputs of all batches in order, like the rows of the [`Jacobian`]. Batches are neither
+/// averaged nor weighted. The nonzero eigenvalues are those of `Jᵀ J`.
 ///
 /// # Cost
 ///
-/// A product is one backward pass and then one forward derivative over the data.
+/// A product is one backward pass and one forward derivative over the data.
 ///
 /// # Errors
 ///
-/// As the [`Hessian`](super::Hessian).
+/// Those of the [`Hessian`](super::Hessian).
 ///
 /// # Example
 ///
@@ -51,22 +51,22 @@ use crate::space::ParamSpace;
 pub struct Ntk<'a>(Jacobian<'a>);
 
 impl Ntk<'_> {
-    /// The space of the parameters that the outputs are differentiated by.
+    /// The space of the parameters.
     pub fn space(&self) -> &ParamSpace {
         self.0.space()
     }
 
-    /// The space of the outputs that it acts on.
+    /// The space of the outputs, on which the kernel acts.
     pub fn outputs(&self) -> &OutputSpace {
         self.0.outputs()
     }
 
-    /// The kernel as a matrix `[m, m]` on the model's device, for `m` outputs in all.
+    /// The kernel as a dense matrix `[m, m]` on the model's device, for `m` outputs.
     ///
     /// # Cost
     ///
-    /// The whole Jacobian, `m` times the number of parameters in memory: `m` backward passes, a
-    /// block of them in one pass over the data, and one matrix product.
+    /// `m` backward passes, several per pass over the data, and one matrix product. Memory: the whole Jacobian, `m`
+    /// times the number of parameters.
     ///
     /// # Errors
     ///
@@ -80,12 +80,9 @@ impl Ntk<'_> {
 fn identity(space: &OutputSpace) -> Tensor<2> {
     let m = space.len();
     let one_if_diagonal = |index: usize| f64::from(u8::from(index / m == index % m));
-    let data = TensorData::new(
-        (0..m * m).map(one_if_diagonal).collect::<Vec<f64>>(),
-        [m, m],
-    );
-    let dtype: DType = space.dtype();
-    Tensor::from_data(data, (space.device(), dtype))
+    let entries: Vec<f64> = (0..m * m).map(one_if_diagonal).collect();
+    let data = TensorData::new(entries, [m, m]);
+    Tensor::from_data(data, (space.device(), space.dtype()))
 }
 
 impl LinearOperator for Ntk<'_> {
@@ -103,13 +100,13 @@ impl LinearOperator for Ntk<'_> {
 
     fn matvec(&self, v: &OutputVector) -> Result<OutputVector, CurvatureError> {
         let back = self.0.matvec_adjoint(v)?;
-        self.0.go_on()?;
+        self.0.check_break()?;
         self.0.matvec(&back)
     }
 
     fn matmat(&self, vectors: &[OutputVector]) -> Result<Vec<OutputVector>, CurvatureError> {
         let back = self.0.matmat_adjoint(vectors)?;
-        self.0.go_on()?;
+        self.0.check_break()?;
         self.0.matmat(&back)
     }
 
@@ -125,11 +122,11 @@ impl LinearOperator for Ntk<'_> {
 impl SelfAdjoint for Ntk<'_> {}
 
 impl CurvatureConfig {
-    /// The [`Ntk`] of a model's outputs over the data of a risk. Of the risk, the outputs are used.
+    /// The [`Ntk`] of a model's outputs over the data of a risk. It does not use the criterion of the risk.
     ///
     /// # Errors
     ///
-    /// As [`Ntk`] states.
+    /// Those of [`Ntk`].
     pub fn ntk<'a, M: Module>(
         &self,
         risk: &Risk<'a, M, Split>,
@@ -144,7 +141,7 @@ impl<'a, M: Module> Risk<'a, M, Split> {
     ///
     /// # Errors
     ///
-    /// As [`Ntk`] states.
+    /// Those of [`Ntk`].
     pub fn ntk(&self, model: &M) -> Result<Ntk<'a>, CurvatureError> {
         CurvatureConfig::new().ntk(self, model)
     }

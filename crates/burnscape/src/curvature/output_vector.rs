@@ -4,7 +4,7 @@ use burn::tensor::{DType, Device};
 
 use crate::space::{FlatSpace, FlatVector, ParamSpace, SpaceError};
 
-/// The outputs of a model over a data set as coordinates: how many there are, their type and device.
+/// The outputs of a model over a data set as coordinates: their number, element type and device.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutputSpace {
     len: usize,
@@ -21,18 +21,18 @@ impl OutputSpace {
         }
     }
 
-    /// Number of outputs, over all examples.
+    /// Number of outputs over all examples.
     #[allow(clippy::len_without_is_empty, reason = "data are never empty")]
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Their element type.
+    /// The element type of the outputs.
     pub fn dtype(&self) -> DType {
         self.dtype
     }
 
-    /// Their device, without autodiff.
+    /// The device of the outputs, without autodiff.
     pub fn device(&self) -> &Device {
         &self.device
     }
@@ -47,7 +47,7 @@ impl FlatSpace for OutputSpace {
         Ok((&self.device, self.dtype))
     }
 
-    /// Outputs of different data are the same space if their number, element type and device agree.
+    /// Outputs over different data have the same space if number, element type and device agree.
     fn check_same(&self, other: &Self) -> Result<(), SpaceError> {
         if self == other {
             return Ok(());
@@ -67,7 +67,7 @@ impl FlatSpace for OutputSpace {
     }
 }
 
-/// A vector over the outputs of a model on a data set: what a [`Jacobian`](super::Jacobian) maps to.
+/// A vector over the outputs of a model on a data set, the range of a [`Jacobian`](super::Jacobian).
 ///
-/// One flat tensor: the outputs of all batches in order, each batch's tensor row by row.
+/// It is one flat tensor: the outputs of all batches in order, each flattened row by row.
 pub type OutputVector = FlatVector<OutputSpace>;

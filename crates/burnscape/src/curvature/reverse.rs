@@ -7,20 +7,20 @@ use super::displaced::{Displaced, of_derivatives};
 use crate::loss::{Agreement, Sides, Tolerance, compare};
 use crate::space::{Distance, as_accumulator, dot, transfer};
 
-/// Two maps that have to be adjoint: a derivative forwards, which goes through everything, and Burn's
-/// backward pass, which stops at what is detached.
+/// Two maps that must be adjoint: a forward derivative, which passes through detached tensors, and Burn's backward
+/// pass, which stops there.
 #[derive(Debug, Clone)]
 pub(super) enum Reverse {
-    /// From the parameters to the loss; Burn's gradient is the second value of the map.
+    /// The map from parameters to loss; Burn's gradient is its second value.
     Gradient(Box<LinearMap>),
-    /// From the parameters to the outputs, and back.
+    /// The map from parameters to outputs, and its transpose.
     Outputs(Box<[LinearMap; 2]>),
 }
 
-/// Refuses a function whose backward pass is not that of its forward pass: something that depends on
-/// the parameters is detached.
+/// Detects a backward pass that does not match its forward pass: a tensor that depends on the parameters is
+/// detached.
 ///
-/// At the model's own weights the terms of a derivative may cancel: they do at every minimum. So the
+/// The terms of a derivative may cancel at the weights of the model, as they do at every minimum. So the
 /// derivatives are compared at displaced weights.
 #[derive(Debug)]
 pub(super) struct ReverseCheck {
@@ -28,19 +28,19 @@ pub(super) struct ReverseCheck {
     back: Option<Linearized>,
 }
 
-/// What a check looks at: a batch, at the model's own weights.
+/// The batch of a check, at the weights of the model.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'p> {
-    /// Its index.
+    /// Index of the batch.
     pub(super) batch: usize,
-    /// A point of a map of the same trace, whose random draws are used.
+    /// A point of the same trace, whose random draws are reused.
     pub(super) drawn: &'p Point,
     pub(super) inputs: &'p [DispatchTensor],
-    /// Where the parameters are among the inputs.
+    /// Positions of the parameters among the inputs.
     pub(super) positions: &'p [usize],
 }
 
-/// Where the derivatives were taken, and what they are.
+/// A point and the two derivatives there.
 struct Found {
     point: Point,
     sides: Option<Sides>,
@@ -94,8 +94,8 @@ impl ReverseCheck {
         }
     }
 
-    /// Where nothing near the weights is finite, there is nothing to compare; at the weights themselves
-    /// the derivatives are finite at least.
+    /// If no derivative near the weights is finite, there is nothing to compare; then the derivatives at the
+    /// weights must at least be finite.
     fn check_finite(
         &mut self,
         displaced: &mut Displaced,
@@ -130,7 +130,7 @@ impl ReverseCheck {
     ) -> Result<Found, CurvatureError> {
         let inputs = displaced.inputs(place.inputs, place.positions, distance)?;
         let point_of = |map: &mut Linearized| {
-            // Inputs that only the map itself has, its noise, come last.
+            // The noise, which not every map reads, comes last.
             let own = &inputs[..map.map().num_inputs().min(inputs.len())];
             map.point_with_draws_of(place.drawn, own, Checkpointing::Store)
         };
@@ -144,7 +144,7 @@ impl ReverseCheck {
                 (moved.ones_like(), back.unwrap_or_else(|| v.zeros_like()))
             }
             Some(map) => {
-                let u = displaced.cotangent(distance, (moved.dims()[0], moved.dtype()));
+                let u = displaced.cotangent(distance, &moved);
                 let at = point_of(map)?;
                 let back = map.apply(&at, std::slice::from_ref(&u))?.remove(0);
                 (u, back)
@@ -166,7 +166,7 @@ impl ReverseCheck {
     }
 }
 
-/// The largest absolute value, and the sum of squares in units of it: squares may leave the range.
+/// The largest absolute value, and the sum of squares in units of it, since squares may leave the range.
 fn length(x: &Tensor<1>) -> [Tensor<1>; 2] {
     let x = as_accumulator(x.clone());
     let scale = x.clone().abs().max();
@@ -175,7 +175,7 @@ fn length(x: &Tensor<1>) -> [Tensor<1>; 2] {
     [scale, dot(&x, &x)]
 }
 
-/// Zero if all numbers are finite, NaN if not.
+/// Zero if all numbers are finite, otherwise NaN.
 pub(super) fn nothing(x: &Tensor<1>) -> Tensor<1> {
     (as_accumulator(x.clone()) * 0.0).sum()
 }

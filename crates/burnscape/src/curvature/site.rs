@@ -4,6 +4,7 @@ use burn::module::Module;
 use burn::tensor::DeviceSettings;
 use burnscape_linearize::{LinearMap, LinearizeError, OutputTrace, TracedParam};
 
+use super::batch_points::{Setup, TraceBatch, Traced, Weighting};
 use super::reverse::Reverse;
 use super::{CurvatureConfig, CurvatureError};
 use crate::loss::{
@@ -11,10 +12,10 @@ use crate::loss::{
 };
 use crate::space::{ParamSpace, copy_for_gradients};
 
-/// Where an operator is made: a loss over data at a model, and how.
+/// The site of an operator: a loss over data, a model, and settings.
 pub(super) struct Site<'r, 'a, M> {
     pub(super) source: &'r (dyn Source<M> + 'r),
-    /// Its data, where they can be read again later.
+    /// The data, if it can be read again later.
     pub(super) data: Option<SharedData<'a>>,
     pub(super) config: CurvatureConfig,
     pub(super) reduction: Reduction,
@@ -47,11 +48,12 @@ impl<'r, 'a, M: Module> Site<'r, 'a, M> {
         })
     }
 
-    /// Of data that are not read again: everything that a product reads is kept, and nothing is checked.
-    pub(super) fn of_kept(
+    /// A site on one batch, which is not read again: all residuals are stored, and there are no checks.
+    pub(super) fn of_batch(
         source: &'r (dyn Source<M> + 'r),
         reduction: Reduction,
-        (mode, draws): (Mode, Draws),
+        mode: Mode,
+        draws: Draws,
         model: &M,
     ) -> Result<Self, CurvatureError> {
         let space = ParamSpace::of(model)?;
@@ -71,12 +73,38 @@ impl<'r, 'a, M: Module> Site<'r, 'a, M> {
         })
     }
 
-    /// A copy of the model to be traced.
+    /// A copy of the model for tracing.
     pub(super) fn model(&self) -> M {
         self.copy.clone()
     }
 
-    /// Where the parameters of the space are in a trace.
+    /// A setup with the weights of the loss, without noise.
+    pub(super) fn setup<'t>(&self, trace: &'t TraceBatch<'t, M>) -> Setup<'t, M> {
+        Setup {
+            weighting: Weighting::Loss(self.reduction),
+            has_outputs: false,
+            noise_seed: 0,
+            trace,
+        }
+    }
+
+    /// A traced batch with a map made from the trace of its outputs.
+    pub(super) fn traced(
+        &self,
+        trace: OutputTrace,
+        map: impl FnOnce(&OutputTrace, &[usize]) -> Result<LinearMap, LinearizeError>,
+    ) -> Result<Traced, CurvatureError> {
+        let wrt = self.chosen(&trace.parameters)?;
+        Ok(Traced {
+            reverse: self.reverse_of_outputs(&trace, &wrt)?,
+            positions: positions(&wrt, &trace.parameters),
+            maps: vec![map(&trace, &wrt)?],
+            bindings: trace.bindings,
+            noise: None,
+        })
+    }
+
+    /// The positions of the parameters of the space in a trace.
     pub(super) fn chosen(&self, traced: &[TracedParam]) -> Result<Vec<usize>, CurvatureError> {
         let found = self.space.leaves().iter().map(|leaf| {
             let position = traced
@@ -90,9 +118,8 @@ impl<'r, 'a, M: Module> Site<'r, 'a, M> {
         found.collect()
     }
 
-    /// How to find out whether the way back from the outputs is that of the way to them; nothing without
-    /// checks.
-    pub(super) fn reverse_of_outputs(
+    /// The maps that check the backward pass of the outputs; `None` without checks.
+    fn reverse_of_outputs(
         &self,
         trace: &OutputTrace,
         wrt: &[usize],
@@ -106,20 +133,20 @@ impl<'r, 'a, M: Module> Site<'r, 'a, M> {
         ]))))
     }
 
-    /// Shows the observer a batch of the construction.
+    /// Reports a batch of the construction to the observer.
     pub(super) fn report(&self, batches: usize) -> Result<(), CurvatureError> {
         let progress = Progress::new(Work::Linearization, batches).of(self.source.num_batches());
         stopped(self.observer.report(&progress), batches)
     }
 }
 
-/// Where the parameters of a space are among the inputs of a trace.
+/// The positions of parameters among the inputs of a trace.
 pub(super) fn positions(chosen: &[usize], traced: &[TracedParam]) -> Vec<usize> {
     let inputs = chosen.iter().map(|&index| traced[index].input);
     inputs.collect()
 }
 
-/// A break of the observer, as an error of the product under way.
+/// Converts a break of the observer to an error.
 pub(super) fn stopped(flow: ControlFlow<()>, batches: usize) -> Result<(), CurvatureError> {
     match flow {
         ControlFlow::Continue(()) => Ok(()),
@@ -127,7 +154,7 @@ pub(super) fn stopped(flow: ControlFlow<()>, batches: usize) -> Result<(), Curva
     }
 }
 
-/// Data that have changed since they were read.
+/// The error for data whose number of batches has changed.
 pub(super) fn number_of_batches(first: usize, second: usize) -> CurvatureError {
     LossError::NotDeterministic {
         what: "number of batches",

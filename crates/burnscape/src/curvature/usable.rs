@@ -1,4 +1,4 @@
-//! Whether data and values are usable.
+//! Checks that data is repeatable and values are finite.
 
 use std::ops::ControlFlow;
 
@@ -10,31 +10,33 @@ use super::site::number_of_batches;
 use crate::loss::{Fingerprint, LossError, Source, each};
 use crate::space::{as_accumulator, to_host};
 
-/// The sum of a point's first value, which is refused if it is not finite.
+/// The sum of the first value of a point; an error if it is not finite.
 pub(super) fn finite_sum(point: &Point, batch: usize) -> Result<f64, CurvatureError> {
     let Some(first) = point.values().first() else {
         return Ok(0.0);
     };
     let sum = to_host(as_accumulator(first.clone()).sum())?;
     let value = sum.first().copied().unwrap_or(0.0);
-    match value.is_finite() {
-        true => Ok(value),
-        false => Err(LossError::NonFinite { batch, value }.into()),
+    if value.is_finite() {
+        Ok(value)
+    } else {
+        Err(LossError::NonFinite { batch, value }.into())
     }
 }
 
-/// Refuses a point whose first value, the outputs, is not finite.
+/// Returns an error if the outputs, the first value of a point, are not finite.
 pub(super) fn check_outputs(point: &Point, batch: usize) -> Result<(), CurvatureError> {
     let Some(outputs) = point.values().first() else {
         return Ok(());
     };
-    match to_host(nothing(outputs))?.iter().all(|zero| *zero == 0.0) {
-        true => Ok(()),
-        false => Err(CurvatureError::NonFiniteOutputs { batch }),
+    if to_host(nothing(outputs))?.iter().all(|zero| *zero == 0.0) {
+        Ok(())
+    } else {
+        Err(CurvatureError::NonFiniteOutputs { batch })
     }
 }
 
-/// Refuses a point whose gradient, where the map tells it, is not finite.
+/// Returns an error if the gradient, the second value of a point, is not finite.
 pub(super) fn check_gradient(point: &Point, batch: usize) -> Result<(), CurvatureError> {
     let Some(gradient) = point.values().get(1) else {
         return Ok(());
@@ -47,7 +49,7 @@ pub(super) fn check_gradient(point: &Point, batch: usize) -> Result<(), Curvatur
     Err(CurvatureError::NonFiniteGradient { batch, norm })
 }
 
-/// Reads the data once more and refuses those that have changed.
+/// Reads the data again and returns an error if it has changed.
 pub(super) fn check_repeatable<'f, M>(
     known: impl IntoIterator<Item = Option<&'f Fingerprint>>,
     source: &dyn Source<M>,
@@ -63,8 +65,9 @@ pub(super) fn check_repeatable<'f, M>(
         }
         Ok::<_, CurvatureError>(ControlFlow::Continue(()))
     })?;
-    match num_read == known.len() {
-        true => Ok(()),
-        false => Err(number_of_batches(known.len(), num_read)),
+    if num_read == known.len() {
+        Ok(())
+    } else {
+        Err(number_of_batches(known.len(), num_read))
     }
 }

@@ -5,8 +5,7 @@ use burnscape_krylov::{LinearOperator, SelfAdjoint};
 use super::CurvatureError;
 use crate::space::{ParamSpace, ParamVector, SpaceError};
 
-/// The Hessian `λ I` of the penalty `λ/2 |w|²`, on all parameters or on a group: a summand for the
-/// other operators.
+/// The Hessian `λ I` of the penalty `λ/2 |w|²` on all parameters or on a group, to be added to other operators.
 ///
 /// # Example
 ///
@@ -46,11 +45,11 @@ impl WeightDecay {
         Self::on(space, lambda, |_, _| true)
     }
 
-    /// `λ I` on the parameters that a group matches, zero on the others.
+    /// `λ I` on the parameters that a group matches, zero on all others.
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new), and [`SpaceError::EmptyGroup`] for a group that matches no parameter.
+    /// Those of [`new`](Self::new), and [`SpaceError::EmptyGroup`] if the group matches no parameter.
     pub fn of_group(
         space: &ParamSpace,
         group: &ParamGroup,

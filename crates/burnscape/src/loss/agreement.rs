@@ -1,36 +1,36 @@
-//! Whether two numbers that are equal in exact arithmetic are equal to rounding.
+//! Compares numbers that are equal in exact arithmetic, up to rounding.
 
-/// Two numbers at one point.
+/// The comparison of two numbers at one point.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Sides {
-    /// How far they are apart.
+    /// The absolute difference.
     pub(crate) difference: f64,
-    /// What that is compared with.
+    /// The scale of the difference.
     pub(crate) size: f64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Agreement {
     Equal,
-    /// The difference over the size, at the first point where they are not.
+    /// The relative difference at the first point.
     Different {
         defect: f64,
     },
-    /// The first point has no finite numbers.
+    /// The numbers at the first point are not finite.
     NotFinite,
 }
 
-/// How far apart two numbers may be that are equal, relative to their size.
+/// The largest relative difference between numbers that count as equal.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Tolerance {
-    /// At one point: what differs more rarely comes so near by chance.
+    /// At a single point. Different numbers rarely come this close by chance.
     pub(crate) at_once: f64,
-    /// At every point but the first.
+    /// At every point except the first.
     pub(crate) throughout: f64,
 }
 
 impl Tolerance {
-    /// For what is the same at every point or at none.
+    /// The same tolerance at a single point and throughout.
     pub(crate) fn of(tolerance: f64) -> Self {
         Self {
             at_once: tolerance,
@@ -39,12 +39,12 @@ impl Tolerance {
     }
 }
 
-/// Compares at one point after the other, until two numbers are equal.
+/// Compares two numbers at one point after another until they agree.
 ///
-/// Where the terms of both cancel, their rounding is all there is to see, and numbers differ that are
-/// equal. They do not differ by more than rounding of the terms, whose size shows where they do not
-/// cancel: there the numbers have to be equal, and the differences seen before have to be small in
-/// comparison. `at` gives nothing for a point without finite numbers.
+/// Where the terms of both numbers cancel, only rounding errors remain, and equal numbers differ. The difference is
+/// then at most the rounding error of the terms. Their size shows at points where they do not cancel: there the
+/// numbers must be equal, and all earlier differences must be small in comparison. `at` returns `None` for a point
+/// without finite numbers.
 pub(crate) fn compare<P, E>(
     tolerance: Tolerance,
     points: impl IntoIterator<Item = P>,
@@ -52,7 +52,7 @@ pub(crate) fn compare<P, E>(
 ) -> Result<Agreement, E> {
     let mut is_first = true;
     let mut seen: Vec<Sides> = Vec::new();
-    // Whether all differences are small beside a size.
+    // Whether all differences are small relative to `size`.
     let are_small = |seen: &[Sides], size: f64| {
         let bound = tolerance.throughout * size;
         seen.iter().all(|sides| sides.difference <= bound)
@@ -67,7 +67,7 @@ pub(crate) fn compare<P, E>(
                     return Ok(Agreement::Equal);
                 }
             }
-            // Zeros on both sides show nothing.
+            // Two zeros carry no information.
             _ => {}
         }
         is_first = false;
@@ -78,11 +78,12 @@ pub(crate) fn compare<P, E>(
     let is_equal = |sides: &Sides| sides.difference <= tolerance.throughout * sides.size;
     let last = others.last().unwrap_or(first);
     let is_rounding = others.iter().all(is_equal) && are_small(&seen, last.size);
-    Ok(match is_rounding {
-        true => Agreement::Equal,
-        false => Agreement::Different {
+    Ok(if is_rounding {
+        Agreement::Equal
+    } else {
+        Agreement::Different {
             defect: first.difference / first.size,
-        },
+        }
     })
 }
 
@@ -131,7 +132,7 @@ mod tests {
             judged(&[far, near, far]),
             Agreement::Different { .. }
         ));
-        // A deep net in a narrow type is as near everywhere.
+        // A deep network in a narrow type is equally close everywhere.
         assert_eq!(judged(&[near, near, near]), Agreement::Equal);
         assert_eq!(judged(&[near]), Agreement::Equal);
     }

@@ -4,14 +4,13 @@ use burn::tensor::{Bool, Device, Int, Tensor};
 
 use super::LossError;
 
-/// What one evaluation of a loss consumes: tensors whose first axis counts examples.
+/// The input of one evaluation of a loss: tensors whose first axis is the example.
 ///
-/// Implemented for tensors, and for tuples, arrays, `Vec`s and `Option`s of batches; derived for
-/// structs by `#[derive(Batch)]`, where `#[batch(skip)]` marks a field that belongs to the whole
-/// batch (a name, a shared mask).
+/// It is implemented for tensors and for tuples, arrays, `Vec`s and `Option`s of batches. Derive it for structs with
+/// `#[derive(Batch)]`; `#[batch(skip)]` marks a field that belongs to the whole batch (a name, a shared mask).
 ///
-/// Tensors and modules have methods of the same names; for them write `Batch::select(&x, …)` and
-/// `Batch::to_device(x, …)`.
+/// Tensors and modules have methods of the same names; write `Batch::select(&x, …)` and `Batch::to_device(x, …)` for
+/// them.
 ///
 /// # Example
 ///
@@ -39,30 +38,29 @@ use super::LossError;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a batch",
-    label = "not a tensor, nor made of tensors",
+    label = "neither a tensor nor made of tensors",
     note = "tensors and tuples, arrays, `Vec`s and `Option`s of batches are batches",
-    note = "derive it for a struct with `#[derive(Batch)]`; mark a field without examples with \
+    note = "derive `Batch` for a struct with `#[derive(Batch)]`; mark fields without examples with \
             `#[batch(skip)]`"
 )]
 pub trait Batch: Clone {
-    /// Whether the tensors that [`map_tensors`](Self::map_tensors) passes are all that a loss can
-    /// see of the batch, in a structure that is the same for every batch of the type.
+    /// Whether a loss can see nothing of the batch except the tensors that [`map_tensors`](Self::map_tensors) visits,
+    /// and whether all batches of the type have the same structure.
     ///
-    /// If so, what was traced of one batch serves all batches of the same shapes
-    /// ([`curvature`](crate::curvature)); if not, every batch is traced by itself. True for tensors
-    /// and for tuples, arrays, boxes and derived structs made of such; false for `Vec`, `Option` and
-    /// structs with a `#[batch(skip)]` field, and wherever nobody says.
+    /// If true, [`curvature`](crate::curvature) operators trace one batch for all batches of the same shapes; otherwise
+    /// they trace every batch. True for tensors and for tuples, arrays, boxes and derived structs of them; false for
+    /// `Vec`, `Option` and structs with a `#[batch(skip)]` field, and by default.
     const IS_ONLY_TENSORS: bool = false;
 
     /// Passes every tensor through `mapper`.
     #[must_use]
     fn map_tensors<T: BatchMapper>(self, mapper: &mut T) -> Self;
 
-    /// Number of examples, the length of the tensors' first axis; `None` without any tensor.
+    /// Number of examples, the length of the first axis of the tensors; `None` if there are no tensors.
     ///
     /// # Errors
     ///
-    /// [`LossError::RaggedBatch`] if the tensors do not agree.
+    /// [`LossError::RaggedBatch`] if the tensors differ in length.
     fn num_examples(&self) -> Result<Option<usize>, LossError> {
         let mut counter = Counter { counts: Vec::new() };
         let _ = self.clone().map_tensors(&mut counter);
@@ -75,7 +73,7 @@ pub trait Batch: Clone {
         }
     }
 
-    /// The batch of the given examples, in the given order. Repetitions are allowed.
+    /// The batch of the given examples, in the given order. Indices may repeat.
     ///
     /// # Errors
     ///
@@ -91,12 +89,12 @@ pub trait Batch: Clone {
         Ok(self.clone().map_tensors(&mut Selector { examples }))
     }
 
-    /// What the batch counts in a mean over a data set: its number of examples, unless a type
-    /// knows better (the number of tokens that are not padding, for a token mean).
+    /// The weight of the batch in a mean over a data set: by default its number of examples. For a mean over tokens,
+    /// implement it as the number of tokens that are not padding.
     ///
-    /// All that is a mean over a batch counts by this number: the loss and its derivatives, information
-    /// matrices, running statistics, the cross-entropy at a temperature. Where it is proportional to the number
-    /// of rows that the batch's own mean is over, any split of the data into batches gives the same.
+    /// Every mean over a data set uses this weight: the loss and its derivatives, information matrices, running
+    /// statistics, the cross-entropy at a temperature. If it is proportional to the number of rows that the mean of the
+    /// batch runs over, every split of the data into batches gives the same result.
     ///
     /// # Errors
     ///
@@ -112,7 +110,7 @@ pub trait Batch: Clone {
     }
 }
 
-/// What [`Batch::map_tensors`] does with each tensor.
+/// The function that [`Batch::map_tensors`] applies to each tensor.
 pub trait BatchMapper {
     /// Maps a float tensor.
     fn map_float<const D: usize>(&mut self, tensor: Tensor<D>) -> Tensor<D>;
@@ -122,26 +120,27 @@ pub trait BatchMapper {
     fn map_bool<const D: usize>(&mut self, tensor: Tensor<D, Bool>) -> Tensor<D, Bool>;
 }
 
+/// Implements [`BatchMapper`] with one body for tensors of every kind.
 macro_rules! batch_mapper {
     ($mapper:ty, |$this:ident, $tensor:ident| $body:expr) => {
-        impl BatchMapper for $mapper {
-            fn map_float<const D: usize>(&mut self, $tensor: Tensor<D>) -> Tensor<D> {
-                let $this = self;
-                $body
-            }
-
-            fn map_int<const D: usize>(&mut self, $tensor: Tensor<D, Int>) -> Tensor<D, Int> {
-                let $this = self;
-                $body
-            }
-
-            fn map_bool<const D: usize>(&mut self, $tensor: Tensor<D, Bool>) -> Tensor<D, Bool> {
-                let $this = self;
-                $body
-            }
+        impl $crate::loss::BatchMapper for $mapper {
+            batch_mapper!(@method map_float, burn::tensor::Float, $this, $tensor, $body);
+            batch_mapper!(@method map_int, burn::tensor::Int, $this, $tensor, $body);
+            batch_mapper!(@method map_bool, burn::tensor::Bool, $this, $tensor, $body);
+        }
+    };
+    (@method $name:ident, $kind:ty, $this:ident, $tensor:ident, $body:expr) => {
+        fn $name<const D: usize>(
+            &mut self,
+            $tensor: burn::tensor::Tensor<D, $kind>,
+        ) -> burn::tensor::Tensor<D, $kind> {
+            let $this = self;
+            $body
         }
     };
 }
+
+pub(super) use batch_mapper;
 
 struct Counter {
     counts: Vec<usize>,

@@ -9,20 +9,20 @@ pub struct Batches<B> {
 }
 
 impl<B> Batches<B> {
-    /// Holds the given batches.
+    /// A data set of the given batches.
     pub fn new(batches: Vec<B>) -> Self {
         Self { batches }
     }
 
-    /// Reads a Burn data loader once and keeps what it gave.
+    /// Reads a Burn data loader once and stores its batches.
     ///
-    /// A shuffled loader gives another order whenever it is read, *and draws from the generator
-    /// that training uses*: reading it in the middle of a training run changes the batches that
-    /// follow. Collect before training starts, or from a loader of its own.
+    /// A shuffling loader changes its order on every reading *and draws from the generator that training uses*: reading
+    /// it in the middle of a training run changes the batches that follow. Collect before training starts, or use a
+    /// separate loader.
     ///
     /// # Cost
     ///
-    /// All batches stay in memory, on the loader's device.
+    /// All batches stay in memory, on the device of the loader.
     ///
     /// # Errors
     ///

@@ -2,14 +2,14 @@ use std::ops::ControlFlow;
 
 use super::LossError;
 
-/// Anything that shows the same batches again and again: a slice, a `Vec`, an array, a closure that
-/// makes an iterator, [`Batches`](super::Batches), and, with the feature `dataset`, a Burn data loader.
+/// A source that yields the same batches on every reading: a slice, a `Vec`, an array, a closure that returns an
+/// iterator, [`Batches`](super::Batches), or a Burn data loader (feature `dataset`).
 ///
-/// A data set is visited, one batch after the other, so that a loader streams: nobody has to hold all
-/// batches at once. A closure may borrow what it reads from.
+/// Batches are visited one by one, so loaders stream: the batches need not fit in memory at once. A closure may borrow
+/// its source.
 ///
-/// Every visit has to show the same batches. The checks of [`curvature`](crate::curvature) refuse data
-/// that do not, which a loader that shuffles is.
+/// Every visit must yield the same batches. The checks of [`curvature`](crate::curvature) reject data that changes, for
+/// instance a shuffling loader.
 ///
 /// # Example
 ///
@@ -22,7 +22,7 @@ use super::LossError;
 /// let model = LinearConfig::new(2, 1).init(&device);
 /// let loss = |m: &Linear, x: Tensor<2>| m.forward(x).square().mean();
 ///
-/// // Rows of one tensor, cut into batches when they are needed.
+/// // Rows of one tensor, sliced into batches on demand.
 /// let all = Tensor::<2>::ones([10, 2], &device);
 /// let data = || (0..5).map(|batch| all.clone().slice(2 * batch..2 * batch + 2));
 /// let hessian = Risk::new(&loss, &data).hessian(&model)?;
@@ -31,28 +31,27 @@ use super::LossError;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a data set of `{B}`",
-    label = "shows no batches of this type",
+    label = "does not yield batches of this type",
     note = "slices, `Vec`s and arrays of batches are data sets, and closures that return an iterator over \
             batches",
-    note = "Burn's data loaders are data sets with the feature `dataset` of burnscape: pass `&loader`"
+    note = "to use a Burn data loader, enable the feature `dataset` of burnscape and pass `&loader`"
 )]
 pub trait DataSet<B> {
-    /// Shows every batch to `visit`, in order, until it breaks. A batch that cannot be read is shown as
-    /// the error that says why.
+    /// Passes every batch to `visit`, in order, until it breaks. For a batch that cannot be read, passes the error.
     fn visit(&self, visit: &mut dyn FnMut(Result<B, LossError>) -> ControlFlow<()>);
 
-    /// Number of batches in a pass, where it is known.
+    /// Number of batches in a pass, if known.
     fn num_batches(&self) -> Option<usize> {
         None
     }
 }
 
-/// Shows what an iterator gives.
+/// Passes every item of an iterator to `visit`, until it breaks.
 fn show<B>(
     batches: impl IntoIterator<Item = Result<B, LossError>>,
     visit: &mut dyn FnMut(Result<B, LossError>) -> ControlFlow<()>,
 ) {
-    // A break is the visitor's own affair.
+    // The visitor knows whether it broke.
     let _ = batches.into_iter().try_for_each(visit);
 }
 

@@ -1,16 +1,16 @@
-//! The device's random numbers while a loss is measured.
+//! The random number generator of the device during measurements.
 
 use burn::tensor::{DType, Device, Distribution, Tensor};
 
 use super::risk::Draws;
 use crate::space::{SpaceError, mix, to_host};
 
-/// While it lives, the device's generator is for the measurement, which seeds it at will. Afterwards
-/// the generator continues as a function of its own stream alone: at the beginning it gives one tensor of
-/// two numbers, uniform in [0, 1) and in f32, and at the end it is seeded with their 48 bits.
+/// Reserves the device's generator for a measurement, which may seed it. When dropped, the generator continues in a
+/// state that depends only on its state before: `begin` draws one tensor of two numbers, uniform in [0, 1) and in
+/// f32, and `drop` seeds the generator with their 48 bits.
 ///
-/// So two measurements leave two different states, and a training run that measures is one that makes
-/// this draw instead.
+/// So consecutive measurements leave different states, and for a training run, a measurement is the same as this one
+/// draw.
 pub(crate) struct OwnDraws {
     device: Device,
     afterwards: u64,
@@ -31,14 +31,14 @@ impl OwnDraws {
         Ok(Self { device, afterwards })
     }
 
-    /// Seeds the draws that come next.
+    /// Seeds the following draws.
     pub(crate) fn seed(&self, seed: u64) {
         self.device.seed(seed);
     }
 }
 
 impl Draws {
-    /// The draws of one step of a fit: a function of the seed and of the step, where there is a seed.
+    /// The draws of one step of a fit, which depend on the seed and the step; `None` without a seed.
     ///
     /// # Cost
     ///

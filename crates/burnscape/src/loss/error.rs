@@ -2,92 +2,94 @@ use thiserror::Error;
 
 use crate::space::SpaceError;
 
-/// What can go wrong between a model, a loss closure and data.
+/// Errors in the evaluation of a loss over data.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum LossError {
-    /// The closure returned more or less than one number.
+    /// The loss is not a single number.
     #[error("the loss has shape {shape:?}, expected one element; reduce it with `mean` or `sum`")]
     NotScalar {
-        /// The shape that was returned.
+        /// The returned shape.
         shape: Vec<usize>,
     },
-    /// The loss carries no graph, so it has no gradient.
+    /// The loss has no autodiff graph, so it has no gradient.
     #[error(
-        "the loss is not tracked by autodiff: build the model on `device.autodiff()` or call \
+        "the loss is not tracked by autodiff; build the model on `device.autodiff()` or call \
          `model.train()`, and do not detach its output"
     )]
     Untracked,
-    /// The closure panicked, or Burn did in its backward pass.
+    /// The closure or Burn's backward pass panicked.
     #[error("the loss panicked: {message}")]
     Panicked {
-        /// The panic's message, with its file and line where they are known.
+        /// The message of the panic, with file and line if known.
         message: String,
     },
     /// The loss is NaN or infinite.
-    #[error("the loss of batch {batch} is {value}; look at that batch, or lower the learning rate")]
+    #[error("the loss of batch {batch} is {value}; inspect that batch, or lower the learning rate")]
     NonFinite {
         /// Index of the batch.
         batch: usize,
         /// The value.
         value: f64,
     },
-    /// The gradient is NaN or infinite at a finite loss (`sqrt` at zero, for instance).
+    /// The gradient is NaN or infinite, but the loss is finite (`sqrt` at zero, for instance).
     #[error(
-        "the norm of the gradient is {norm} although the loss is finite; look for a function \
-         whose derivative is infinite there, or, where the gradient is beyond the range of its element \
-         type, multiply the loss by a small number"
+        "the norm of the gradient is {norm}, but the loss is finite; look for a function with an infinite \
+         derivative, or, if the gradient exceeds the range of its element type, multiply the loss by a \
+         small number"
     )]
     NonFiniteGradient {
         /// The norm.
         norm: f64,
     },
     /// The data set has no batch.
-    #[error("the data set is empty; give it at least one batch")]
+    #[error("the data set is empty; it needs at least one batch")]
     EmptyData,
-    /// A batch has no example.
-    #[error("batch {batch} has no example; drop empty batches from the data set")]
+    /// A batch has no examples.
+    #[error("batch {batch} has no examples; remove empty batches from the data set")]
     EmptyBatch {
         /// Index of the batch.
         batch: usize,
     },
-    /// A batch has a weight that no mean can be taken with.
-    #[error("batch {batch} has weight {weight}; `Batch::weight` must be positive and finite")]
+    /// The weight of a batch is not positive and finite.
+    #[error(
+        "batch {batch} has weight {weight}; return a positive, finite number from `Batch::weight`"
+    )]
     BadWeight {
         /// Index of the batch.
         batch: usize,
         /// The weight.
         weight: f64,
     },
-    /// The tensors of a batch do not agree about the number of examples.
+    /// The tensors of a batch have different numbers of examples.
     #[error(
-        "the parts of a batch disagree on its number of examples: {first} and {second}; the first axis of \
-         every tensor must be the examples, and parts that are not per example need `#[batch(skip)]`"
+        "the tensors of a batch have different numbers of examples: {first} and {second}; the first axis of \
+         every tensor must be the example; mark fields without that axis with `#[batch(skip)]`"
     )]
     RaggedBatch {
-        /// Examples by one part.
+        /// Examples in one tensor.
         first: usize,
-        /// Examples by another part.
+        /// Examples in another tensor.
         second: usize,
     },
-    /// An example was asked for that the batch does not have.
-    #[error("example {index} does not exist: the batch has {examples}, counted from 0")]
+    /// The index of an example is out of bounds.
+    #[error("there is no example {index}: the batch has {examples}; use indices below {examples}")]
     NoSuchExample {
         /// The index.
         index: usize,
         /// Number of examples in the batch.
         examples: usize,
     },
-    /// The objective cannot tell the losses of single examples.
+    /// The objective does not return the losses of single examples.
     #[error(
-        "this needs the loss of every example, but the objective gives only their sum or mean; \
-         wrap it in `ExampleLosses`"
+        "this method needs the loss of every example, but the objective returns only their sum or mean; \
+         return one loss per example and wrap the closure in `ExampleLosses`"
     )]
     NotPerExample,
-    /// A per-example objective gave another number of losses than there are examples.
+    /// The number of losses differs from the number of examples.
     #[error(
         "the objective returned {found} losses for a batch of {expected} examples; return one loss per \
-         example, of shape `[n]`"
+         example, shape `[n]`"
     )]
     WrongExampleLosses {
         /// Examples in the batch.
@@ -98,59 +100,61 @@ pub enum LossError {
     /// The loss draws random numbers.
     #[error(
         "the loss draws random numbers (a sampled latent variable, noise, dropout in `Mode::Train`), so \
-         it is a different function at each evaluation; freeze the draws with `with_draws_seed`, or draw \
-         the numbers beforehand and put them into the batch"
+         every evaluation is a different function; fix the draws with `with_draws_seed`, or draw the numbers \
+         beforehand and store them in the batch"
     )]
     Draws,
-    /// Two evaluations at one point differed.
+    /// Two evaluations at the same point differ.
     #[error(
-        "the {what} is not deterministic: {first} at the first evaluation, {second} at the second; use \
-         `Mode::Eval`, freeze what the loss draws with `with_draws_seed`, or keep one order of a \
-         shuffling loader with `Batches::collect`"
+        "the {what} is not deterministic: first {first}, then {second}; use `Mode::Eval`, fix random draws \
+         with `with_draws_seed`, or collect the batches of a shuffling loader with `Batches::collect`"
     )]
     NotDeterministic {
-        /// `loss`, `gradient` (its norm) or `number of examples`.
+        /// `loss`, `gradient` (its norm), `number of examples` or `number of batches`.
         what: &'static str,
         /// The first value.
         first: f64,
         /// The second value.
         second: f64,
     },
-    /// A data set gave another batch when it was read again.
+    /// A batch changed when the data was read again.
     #[error(
-        "batch {batch} differs when the data are read again: the loader shuffles, or the closure \
-         does not yield the same batches on every call; build the loader without `shuffle`, or keep one \
-         order with `Batches::collect`"
+        "batch {batch} is different on the second reading: the loader shuffles, or the closure does not \
+         yield the same batches on every call; build the loader without `shuffle`, or collect its batches \
+         with `Batches::collect`"
     )]
     DataChanged {
         /// Index of the first batch that differs.
         batch: usize,
     },
-    /// Statistics cannot be re-estimated.
+    /// Running statistics cannot be re-estimated.
     #[error(
-        "normalization statistics do not follow the batches ({what}); use \
-         `NormalizationPolicy::Leave` or `Interpolate`"
+        "cannot re-estimate the running statistics: {what}; use `NormalizationPolicy::Leave` or \
+         `Interpolate`"
     )]
     Statistics {
-        /// What was seen.
+        /// The reason.
         what: String,
     },
-    /// Running statistics of no batch.
-    #[error("running statistics cannot be re-estimated on no batch; give at least one")]
+    /// Running statistics cannot be re-estimated from zero batches.
+    #[error("cannot re-estimate running statistics from 0 batches; use at least 1")]
     NoBatches,
-    /// The observer stopped a pass that a number needs as a whole.
-    #[error("the observer stopped the pass after {batches} batches; let it run to its end")]
+    /// The observer stopped a pass that must be complete.
+    #[error(
+        "the observer stopped the pass after {batches} batches, but the result needs all of them; return \
+         `ControlFlow::Continue` until the pass ends"
+    )]
     Stopped {
-        /// Batches done.
+        /// Batches processed.
         batches: usize,
     },
     /// The data loader failed.
     #[error("the data loader failed: {message}")]
     Loader {
-        /// What it said.
+        /// The message of the loader.
         message: String,
     },
-    /// Parameter space refused.
+    /// The parameters or vectors are invalid.
     #[error(transparent)]
     Space(#[from] SpaceError),
 }

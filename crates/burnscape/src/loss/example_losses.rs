@@ -2,9 +2,9 @@ use burn::tensor::Tensor;
 
 use super::{Objective, Reduction};
 
-/// An objective given by the losses of single examples, `[n]`, and how they are reduced.
+/// An objective that consists of the losses of single examples, `[n]`, and their reduction.
 ///
-/// What looks at examples one by one (data selection, the empirical Fisher) needs this form.
+/// Methods that look at examples one by one (data selection, the empirical Fisher matrix) need this form.
 #[derive(Debug, Clone)]
 pub struct ExampleLosses<F> {
     losses: F,
@@ -12,7 +12,7 @@ pub struct ExampleLosses<F> {
 }
 
 impl<F> ExampleLosses<F> {
-    /// Wraps a closure `Fn(&M, B) -> Tensor<1>` of shape `[n]`, one loss an example.
+    /// Wraps a closure `Fn(&M, B) -> Tensor<1>` that returns one loss per example, shape `[n]`.
     pub fn new(losses: F, reduction: Reduction) -> Self {
         Self { losses, reduction }
     }
@@ -23,11 +23,7 @@ where
     F: Fn(&M, B) -> Tensor<1>,
 {
     fn loss(&self, model: &M, batch: B) -> Tensor<1> {
-        let losses = (self.losses)(model, batch);
-        match self.reduction {
-            Reduction::Mean => losses.mean(),
-            Reduction::Sum => losses.sum(),
-        }
+        self.reduction.of((self.losses)(model, batch))
     }
 
     fn example_losses(&self, model: &M, batch: B) -> Option<Tensor<1>> {

@@ -1,23 +1,24 @@
-//! Bringing batches into the context that an evaluation needs.
+//! Moves batches to the autodiff context of an evaluation.
 
 use burn::module::Module;
-use burn::tensor::{Bool, GradientCheckpointingStrategy, Int, Tensor};
+use burn::tensor::GradientCheckpointingStrategy;
 
-use super::{Batch, BatchMapper};
+use super::Batch;
+use super::batch::batch_mapper;
 use crate::space::checkpointing_strategy;
 
-/// Where the tensors of a batch are to live.
+/// Whether the tensors of a batch are on autodiff.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Lift {
     /// Without autodiff.
     Plain,
-    /// On autodiff, with the strategy of the parameters: Burn refuses to mix strategies, and batch
-    /// norm looks at its *input* to tell training from inference.
+    /// On autodiff, with the checkpointing strategy of the parameters: Burn does not mix strategies, and
+    /// batch norm decides by its *input* whether it trains.
     Autodiff(Option<GradientCheckpointingStrategy>),
 }
 
 impl Lift {
-    /// For a model that is ready for gradients.
+    /// The context of a model that is ready for gradients.
     pub(crate) fn for_gradients<M: Module>(model: &M) -> Self {
         Self::Autodiff(checkpointing_strategy(model))
     }
@@ -37,31 +38,11 @@ pub(super) fn plain<B: Batch>(batch: B) -> B {
     Lift::Plain.apply(batch)
 }
 
-macro_rules! lift {
-    ($self:ident, $tensor:ident) => {
-        match *$self {
-            Lift::Plain => $tensor.inner(),
-            Lift::Autodiff(strategy) => {
-                let tensor = $tensor.autodiff();
-                match strategy {
-                    Some(strategy) => tensor.with_gradient_checkpointing_strategy(strategy),
-                    None => tensor,
-                }
-            }
-        }
-    };
-}
-
-impl BatchMapper for Lift {
-    fn map_float<const D: usize>(&mut self, tensor: Tensor<D>) -> Tensor<D> {
-        lift!(self, tensor)
+batch_mapper!(Lift, |this, tensor| match *this {
+    Self::Plain => tensor.inner(),
+    Self::Autodiff(None) => tensor.autodiff(),
+    Self::Autodiff(Some(strategy)) => {
+        let tensor = tensor.autodiff();
+        tensor.with_gradient_checkpointing_strategy(strategy)
     }
-
-    fn map_int<const D: usize>(&mut self, tensor: Tensor<D, Int>) -> Tensor<D, Int> {
-        lift!(self, tensor)
-    }
-
-    fn map_bool<const D: usize>(&mut self, tensor: Tensor<D, Bool>) -> Tensor<D, Bool> {
-        lift!(self, tensor)
-    }
-}
+});

@@ -1,8 +1,8 @@
-//! Losses: what is evaluated, on which data, in which mode.
+//! Losses over data: objectives, batches, data sets, and the risk that combines them.
 //!
-//! An [`Objective`] is a closure from a model and a batch to one number. A [`Batch`] is made of
-//! tensors; a [`DataSet`] yields batches again and again. A [`Risk`] puts them together with the right
-//! weights, and is what the rest of the library looks at.
+//! An [`Objective`] is a closure from a model and a batch to a number. A [`Batch`] consists of tensors. A [`DataSet`]
+//! yields the same batches on every reading. A [`Risk`] combines an objective and a data set with the right weights;
+//! all measurements of the library start from one.
 
 mod agreement;
 mod batch;
@@ -28,8 +28,8 @@ pub use batch::{Batch, BatchMapper};
 pub use batches::Batches;
 /// Implements [`Batch`](trait@Batch) for a struct of batches.
 ///
-/// Every field is a batch, or is marked `#[batch(skip)]` and passed on as it is. The struct must be
-/// `Clone`. A generic parameter is required to be a batch where a field that is not skipped uses it.
+/// Every field must be a batch or be marked with `#[batch(skip)]`, which leaves it unchanged. The struct must be
+/// `Clone`. A type parameter must be a batch if a field that is not skipped uses it.
 ///
 /// # Example
 ///
@@ -47,9 +47,9 @@ pub use batches::Batches;
 /// # is_batch::<Digits>();
 /// ```
 ///
-/// # Refusals
+/// # Compile errors
 ///
-/// A field that is no batch is refused at its type, with the two ways out:
+/// A field that is not a batch is an error at its type, with two suggestions:
 ///
 /// ```compile_fail,E0277
 /// use burn::tensor::Tensor;
@@ -58,13 +58,13 @@ pub use batches::Batches;
 /// #[derive(Batch, Clone)]
 /// struct Digits {
 ///     images: Tensor<3>,
-///     source: String, // `String` is not a batch: not a tensor, nor made of tensors
+///     source: String, // `String` is not a batch: neither a tensor nor made of tensors
 /// }
 /// # fn is_batch<B: Batch>() {}
 /// # is_batch::<Digits>();
 /// ```
 ///
-/// So is an enum:
+/// An enum is an error, too:
 ///
 /// ```compile_fail
 /// use burn::tensor::Tensor;
@@ -78,7 +78,7 @@ pub use batches::Batches;
 /// # is_batch::<Digits>();
 /// ```
 pub use burnscape_derive::Batch;
-/// The law of targets that a model's outputs stand for.
+/// The distribution of targets that the outputs of a model parameterize.
 pub use burnscape_linearize::Likelihood;
 pub use data_set::DataSet;
 pub use error::LossError;

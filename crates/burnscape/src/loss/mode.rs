@@ -1,14 +1,14 @@
 use serde::{Deserialize, Serialize};
 
-/// Which behavior a model is measured in.
+/// The mode in which a model is evaluated.
 ///
-/// The measuring functions set the flags on a copy of their own; the user's model keeps its own.
+/// Measurements set the mode on a copy; the user's model does not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Mode {
-    /// Dropout off, running statistics in use: the function that is deployed.
+    /// Dropout is off, and normalization uses running statistics: the function that is deployed.
     #[default]
     Eval,
-    /// Dropout on, statistics of the batch: the function that was trained. The running statistics
-    /// of the user's model are not touched.
+    /// Dropout is on, and normalization uses the statistics of the batch: the function that is trained. The running
+    /// statistics of the user's model do not change.
     Train,
 }

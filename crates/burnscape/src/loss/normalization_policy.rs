@@ -1,22 +1,22 @@
 use serde::{Deserialize, Serialize};
 
-/// What becomes of the running statistics of normalization layers at a point of a path.
+/// How running statistics of normalization layers are set at a point of a path.
 ///
-/// The statistics of the ends are not those of a model in between: left as they are, they make a
-/// barrier of their own, which is no property of the weights. Every result names its policy.
+/// The statistics of the end points are wrong for a model in between. Without re-estimation they cause a barrier that
+/// is not a property of the weights. Every result states its policy.
 ///
-/// Models without such layers are the same under all of them.
+/// Models without normalization layers give the same results under every policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NormalizationPolicy {
-    /// Those of the nearer end, as they are.
+    /// Uses the statistics of the nearer end point.
     Leave,
-    /// Estimated again at every point, the ends included: the mean over a pass of the training data
-    /// ([`reestimate`](super::reestimate)), or over its first batches.
+    /// Re-estimates them at every point, including the end points: the mean over a pass of the training data
+    /// ([`reestimate`](super::reestimate)).
     #[default]
     ReestimateAll,
-    /// As [`ReestimateAll`](Self::ReestimateAll), over this many batches at most.
+    /// Same as [`ReestimateAll`](Self::ReestimateAll), over at most this many batches.
     Reestimate(usize),
-    /// `(1 − t)` times those of the first end, plus `t` times those of the last.
+    /// Interpolates: `(1 − t)` times the statistics of the first end point plus `t` times those of the last.
     Interpolate,
 }

@@ -2,8 +2,8 @@ use burn::tensor::Tensor;
 
 use super::Reduction;
 
-/// A loss of a model on a batch. Every closure `Fn(&M, B) -> Tensor<1>` is one, as a mean over the
-/// examples of the batch; wrap a sum in [`Summed`].
+/// A loss of a model on a batch. Every closure `Fn(&M, B) -> Tensor<1>` is an objective and counts as a mean over
+/// the examples of the batch; wrap a sum in [`Summed`].
 ///
 /// # Example
 ///
@@ -25,14 +25,14 @@ use super::Reduction;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a loss of `{M}` on batches of `{B}`",
     label = "not a loss",
-    note = "a loss is a closure `|model: &{M}, batch: {B}| -> Tensor<1>`; name both types in its arguments",
-    note = "outputs and a criterion of them are not a loss by themselves: make the risk with `Risk::split`"
+    note = "a loss is a closure `|model: &{M}, batch: {B}| -> Tensor<1>`; annotate the types of both arguments",
+    note = "for a model output and a separate criterion, make the risk with `Risk::split`"
 )]
 pub trait Objective<M, B> {
-    /// The loss of `model` on `batch`: one element.
+    /// The loss of `model` on `batch`, a tensor of one element.
     fn loss(&self, model: &M, batch: B) -> Tensor<1>;
 
-    /// The loss of every example, `[n]`, if the objective can tell.
+    /// The loss of every example, `[n]`, if the objective provides it.
     fn example_losses(&self, model: &M, batch: B) -> Option<Tensor<1>> {
         let _ = (model, batch);
         None
@@ -53,7 +53,7 @@ where
     }
 }
 
-/// An objective whose loss is a sum over the examples of a batch, not a mean.
+/// An objective whose loss is a sum over the examples of a batch.
 #[derive(Debug, Clone)]
 pub struct Summed<F>(pub F);
 

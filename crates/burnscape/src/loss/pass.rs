@@ -8,8 +8,7 @@ use super::scalar::{called, check_scalar};
 use super::{LossError, Mode, Reduction};
 use crate::space::{SpaceError, copy_for_gradients, epsilon, mix, to_host};
 
-/// One pass over the data: a copy of the model, where batches are brought for it, and whose random
-/// numbers the loss draws.
+/// One pass over the data: a copy of the model, the context of the batches, and the source of random numbers.
 pub(super) struct Pass<M> {
     pub(super) model: M,
     lift: Lift,
@@ -17,24 +16,24 @@ pub(super) struct Pass<M> {
     draws: PassDraws,
 }
 
-/// Whose random numbers a loss draws in a pass.
+/// The source of the random numbers that a loss draws in a pass.
 enum PassDraws {
     OfDevice,
-    /// Seeded for each batch, by its index.
+    /// Seeded for each batch by its index.
     Seeded(OwnDraws, u64),
-    /// Seeded the same for each batch.
+    /// Seeded equally for each batch.
     OneBatch(OwnDraws, u64),
 }
 
 impl<M: Module> Pass<M> {
-    /// A pass of a risk: without gradients, or with them.
+    /// A pass of a risk, with or without gradients.
     pub(super) fn of<K>(
         risk: &Risk<'_, M, K>,
         model: &M,
         gradients: bool,
     ) -> Result<Self, LossError> {
         let mode = risk.mode();
-        // Batch statistics are used only on an autodiff device, so a training pass needs one.
+        // Burn uses batch statistics only on an autodiff device, so a pass in training mode needs one.
         let (model, lift) = if gradients || mode == Mode::Train {
             on_autodiff(model, mode)
         } else {
@@ -49,7 +48,7 @@ impl<M: Module> Pass<M> {
         })
     }
 
-    /// The same on an autodiff device, with the draws that this one has.
+    /// Moves the pass to an autodiff device and keeps its draws.
     pub(super) fn again_on_autodiff(&mut self, model: &M, mode: Mode) {
         (self.model, self.lift) = on_autodiff(model, mode);
     }
@@ -74,7 +73,7 @@ impl<M: Module> Pass<M> {
         Ok(loss)
     }
 
-    /// Refuses a loss that is another one when it is evaluated again.
+    /// Returns an error if the loss changes when it is evaluated again.
     ///
     /// # Cost
     ///
@@ -85,11 +84,12 @@ impl<M: Module> Pass<M> {
         loss: &Tensor<1>,
     ) -> Result<(), LossError> {
         let epsilon = epsilon(loss.dtype());
-        // Reductions on a GPU may run in any order. Numbers of half precision are so far apart that two of them
-        // are often the same by chance, and three more seldom.
-        let (times, tolerance) = match epsilon > 1e-4 {
-            true => (3, 1.5 * epsilon),
-            false => (1, 1e3 * epsilon),
+        // Reductions on a GPU may run in any order. In half precision, two random losses are often equal by chance,
+        // so it compares three times.
+        let (times, tolerance) = if epsilon > 1e-4 {
+            (3, 1.5 * epsilon)
+        } else {
+            (1, 1e3 * epsilon)
         };
         for _ in 0..times {
             let again = self.loss(0, batch)?;
@@ -97,7 +97,7 @@ impl<M: Module> Pass<M> {
             let [first, second] = to_host(both)?[..] else {
                 return Ok(());
             };
-            // What is not finite is refused with its batch.
+            // A loss that is not finite is reported later, with its batch.
             if (first - second).abs() > tolerance * first.abs().max(second.abs()) {
                 return Err(LossError::Draws);
             }

@@ -1,8 +1,10 @@
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-/// How a loss over a batch is made from the losses of its examples.
+/// How the loss of a batch combines the losses of its examples.
 ///
-/// It decides how batches combine to a data set: means are weighted by batch weight, sums add up.
+/// It also decides how batches combine over a data set: means are weighted by the weight of each batch, sums
+/// add up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Reduction {
     /// `1/n Σᵢ ℓᵢ`, the default of Burn's losses.
@@ -10,4 +12,14 @@ pub enum Reduction {
     Mean,
     /// `Σᵢ ℓᵢ`.
     Sum,
+}
+
+impl Reduction {
+    /// The loss of a batch from the losses of its examples.
+    pub(super) fn of<const D: usize>(self, losses: Tensor<D>) -> Tensor<1> {
+        match self {
+            Self::Mean => losses.mean(),
+            Self::Sum => losses.sum(),
+        }
+    }
 }

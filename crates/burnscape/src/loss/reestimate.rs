@@ -6,23 +6,23 @@ use super::scalar::called;
 use super::{Lift, LossError, Risk, RiskBatch, each};
 use crate::space::{RunningStatistics, copy_for_gradients, power_of_two, to_host, unshared_copy};
 
-/// A copy of `model` whose running statistics are the mean, over a pass of the data, of the statistics
-/// of each batch, in proportion to the [weights](crate::loss::Batch::weight) of the batches.
+/// A copy of `model` with re-estimated running statistics: the mean of the batch statistics over a pass of the data,
+/// weighted by the [weights](crate::loss::Batch::weight) of the batches.
 ///
-/// The mean is exact, whatever momentum a layer has: a layer's update is `(1 − m) r + m s`, which is
-/// solved for the statistic `s` of the batch. With a single batch the copy computes in inference what
-/// the model computes in training. The variance is the mean of the variances within batches, as in
-/// PyTorch's `update_bn`. Layers that do not follow their batches (frozen ones) keep what they have.
+/// The mean is exact for every momentum: the update of a layer, `(1 − m) r + m s`, is solved for the statistic `s` of
+/// the batch. With a single batch, the copy computes in inference what the model computes in training. The variance is
+/// the mean of the variances within batches, as in PyTorch's `update_bn`. Layers that do not update (frozen ones) keep
+/// their statistics.
 ///
 /// # Cost
 ///
-/// A forward pass in training mode for each batch, and one more for the first; nothing for a model
-/// without running statistics. One host synchronization a statistic.
+/// One forward pass in training mode per batch, and one more for the first batch; nothing for a model without running
+/// statistics. One host synchronization per statistic.
 ///
 /// # Errors
 ///
-/// [`LossError::EmptyData`]; [`LossError::Statistics`] if they come out NaN or infinite;
-/// [`LossError::NoBatches`] for zero batches.
+/// [`LossError::EmptyData`], [`LossError::Statistics`] if a result is NaN or infinite, [`LossError::NoBatches`] if
+/// `max_batches` is zero.
 ///
 /// # Example
 ///
@@ -58,7 +58,7 @@ pub fn reestimate<M: Module, K>(
     }
     let mut copy = copy_for_gradients(model, true);
     let zero = original.filled(0.0);
-    // What a forward pass makes of given statistics.
+    // The statistics after a forward pass that starts with the given ones.
     let mut follow = |statistics: &RunningStatistics, batch: &dyn RiskBatch<M>| {
         copy = statistics.write_to(copy.clone());
         called(|| batch.loss(&copy, Lift::for_gradients(&copy), risk.reduction()))?;
@@ -72,26 +72,26 @@ pub fn reestimate<M: Module, K>(
         let (_, count) = batch.examples_and_weight(index)?;
         let scaled = follow(&zero, batch)?;
         if retained.is_none() {
-            // `1 − m`, from starting values of the size of the statistics, so that nothing cancels.
+            // Measures `1 − m` with starting values of the size of the statistics, to avoid cancellation.
             let start = scaled.spread(10.0);
             let kept = follow(&start, batch)?.linear(1.0, -1.0, &scaled)?;
             retained = Some(kept.zip(&start, |kept, start| kept / start));
         }
-        // In units of the first batch, so that counts do not leave the range of the statistics.
+        // Scaled by the first weight, so that weights stay within the range of the statistics.
         let unit = *unit.get_or_insert(power_of_two(count));
         sum = sum.clone().linear(1.0, count / unit, &scaled)?;
         weight += count / unit;
-        Ok::<_, LossError>(match index < last {
-            true => ControlFlow::Continue(()),
-            false => ControlFlow::Break(()),
+        Ok::<_, LossError>(if index < last {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
         })
     })?;
     let Some(retained) = retained else {
         return Err(LossError::EmptyData);
     };
     let mean = sum.linear(1.0 / weight, 0.0, &zero)?;
-    // Where nothing but the old value is retained the layer did not follow; rounding leaves a few
-    // units in the last place.
+    // A layer that retains its old value entirely did not update; rounding changes a few units in the last place.
     let share = retained.zip(&zero, |retained, _| {
         let share = retained * -1.0 + 1.0;
         let is_still = share.clone().abs().lower_elem(1e-6);
@@ -112,13 +112,13 @@ pub fn reestimate<M: Module, K>(
     Ok(estimated.write_to(unshared_copy(model)))
 }
 
-/// Refuses statistics that are NaN or infinite.
+/// Returns an error if a statistic is NaN or infinite.
 fn check_finite(statistics: &RunningStatistics) -> Result<(), LossError> {
     for path in statistics.paths() {
         let Some(values) = statistics.get(path) else {
             continue;
         };
-        // Zero times a number is zero; a sum of the numbers could overflow.
+        // Zero times a finite number is zero; a plain sum could overflow.
         let sum = to_host((values.clone() * 0.0).sum())?;
         if !sum.iter().all(|sum| sum.is_finite()) {
             return Err(LossError::Statistics {

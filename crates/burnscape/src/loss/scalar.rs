@@ -4,12 +4,12 @@ use burn::tensor::Tensor;
 
 use super::LossError;
 
-/// Calls a closure of the user's. A panic in it is an error that says what it said.
+/// Calls a closure of the user and converts a panic to an error with its message.
 pub(crate) fn called<T>(closure: impl FnOnce() -> T) -> Result<T, LossError> {
     burnscape_linearize::caught(closure).map_err(|message| LossError::Panicked { message })
 }
 
-/// Refuses a loss that is not one number.
+/// Returns an error unless the loss has one element.
 pub(crate) fn check_scalar(loss: &Tensor<1>) -> Result<(), LossError> {
     match loss.shape().num_elements() {
         1 => Ok(()),
@@ -19,8 +19,8 @@ pub(crate) fn check_scalar(loss: &Tensor<1>) -> Result<(), LossError> {
     }
 }
 
-/// The gradient of a loss with respect to the parameters of `model`, after the checks that Burn
-/// would panic on.
+/// The gradient of a loss with respect to the parameters of `model`. Conditions on which Burn panics are checked
+/// first.
 pub(crate) fn gradients<M: Module>(
     loss: &Tensor<1>,
     model: &M,

@@ -6,7 +6,7 @@ use super::risk::{Progress, RiskBatch, Source, Work, each};
 use super::{Batch, LossError, Reduction};
 use crate::space::LeafVector;
 
-/// What a batch counts, or why it cannot.
+/// The number of examples of a batch and its weight.
 pub(crate) fn examples_and_weight<B: Batch>(
     batch: &B,
     index: usize,
@@ -45,7 +45,8 @@ impl Tally {
         }
     }
 
-    /// Evaluates each batch, checks its loss and hands on what else it gave, with its weight.
+    /// Evaluates each batch, checks its loss, and passes the rest of the result to `collect` with the weight of the
+    /// batch.
     pub(super) fn run<M, T>(
         &mut self,
         source: &(impl Source<M> + ?Sized),

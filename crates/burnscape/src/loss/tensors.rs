@@ -1,4 +1,4 @@
-//! A batch as `burnscape-linearize` needs it: as declared inputs, or as the values to bind to them.
+//! A batch as `burnscape-linearize` needs it: declared inputs, or the values bound to them.
 
 use std::hash::{DefaultHasher, Hasher};
 
@@ -6,6 +6,7 @@ use burn::backend::DispatchTensor;
 use burn::tensor::{Bool, DType, Int, Tensor, TensorData};
 use burnscape_linearize::Inputs;
 
+use super::batch::batch_mapper;
 use super::{Batch, BatchMapper};
 use crate::space::SpaceError;
 
@@ -29,7 +30,7 @@ pub(super) fn traced<B: Batch>(batch: B, inputs: &mut Inputs<'_>) -> B {
 /// Shapes and element types of a batch's tensors, in order.
 pub(crate) type Signature = Vec<(Vec<usize>, DType)>;
 
-/// The tensors of a batch, in the order in which they are declared.
+/// The tensors of a batch, in the order of their declaration.
 #[derive(Default)]
 pub(crate) struct Tensors {
     pub(crate) values: Vec<DispatchTensor>,
@@ -37,7 +38,7 @@ pub(crate) struct Tensors {
 }
 
 impl Tensors {
-    /// What the tensors take, in bytes.
+    /// The size of the tensors in bytes.
     pub(crate) fn bytes(&self) -> usize {
         let size =
             |(shape, dtype): &(Vec<usize>, DType)| shape.iter().product::<usize>() * dtype.size();
@@ -51,35 +52,21 @@ impl Tensors {
     }
 }
 
-macro_rules! collect {
-    ($self:ident, $tensor:ident) => {{
-        let shape = $tensor.shape().as_slice().to_vec();
-        $self.signature.push((shape, $tensor.dtype()));
-        $self.values.push($tensor.clone().inner().into_dispatch());
-        $tensor
-    }};
-}
+batch_mapper!(Tensors, |this, tensor| {
+    let shape = tensor.shape().as_slice().to_vec();
+    this.signature.push((shape, tensor.dtype()));
+    this.values.push(tensor.clone().inner().into_dispatch());
+    tensor
+});
 
-impl BatchMapper for Tensors {
-    fn map_float<const D: usize>(&mut self, tensor: Tensor<D>) -> Tensor<D> {
-        collect!(self, tensor)
-    }
-    fn map_int<const D: usize>(&mut self, tensor: Tensor<D, Int>) -> Tensor<D, Int> {
-        collect!(self, tensor)
-    }
-    fn map_bool<const D: usize>(&mut self, tensor: Tensor<D, Bool>) -> Tensor<D, Bool> {
-        collect!(self, tensor)
-    }
-}
-
-/// A digest of a batch's numbers, bit for bit.
+/// A hash of every bit of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fingerprint(Vec<u64>);
 
 impl Fingerprint {
     /// # Cost
     ///
-    /// The batch is read to the host.
+    /// Downloads the batch.
     pub(super) fn of<B: Batch>(batch: B) -> Result<Self, SpaceError> {
         #[derive(Default)]
         struct Digests {
@@ -98,20 +85,10 @@ impl Fingerprint {
                 }
             }
         }
-        impl BatchMapper for Digests {
-            fn map_float<const D: usize>(&mut self, tensor: Tensor<D>) -> Tensor<D> {
-                self.add(tensor.clone().inner().try_into_data());
-                tensor
-            }
-            fn map_int<const D: usize>(&mut self, tensor: Tensor<D, Int>) -> Tensor<D, Int> {
-                self.add(tensor.clone().inner().try_into_data());
-                tensor
-            }
-            fn map_bool<const D: usize>(&mut self, tensor: Tensor<D, Bool>) -> Tensor<D, Bool> {
-                self.add(tensor.clone().inner().try_into_data());
-                tensor
-            }
-        }
+        batch_mapper!(Digests, |this, tensor| {
+            this.add(tensor.clone().inner().try_into_data());
+            tensor
+        });
         let mut found = Digests::default();
         let _ = batch.map_tensors(&mut found);
         match found.failed {

@@ -18,5 +18,5 @@ pub(super) fn batch_hessian<M: Module, B: Batch>(
         false => Mode::Eval,
     };
     let draws = draws_seed.map_or(Draws::Free, Draws::OneBatch);
-    Ok(Hessian::of_batch(model, objective, batch, (mode, draws))?)
+    Ok(Hessian::of_batch(model, objective, batch, mode, draws)?)
 }

@@ -3,33 +3,33 @@ use std::collections::HashMap;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
-use super::module_path::ModulePath;
+use super::module_path::{ModulePath, follow_path};
 use super::read::Contexts;
 
-/// The float values of a model that are not trained, running statistics above all, at one moment.
+/// A snapshot of the float values of a model that are not trained, mostly running statistics.
 ///
-/// A forward pass in training writes to them, and through every clone. To undo such a pass (the
-/// batch held a NaN, say), take a snapshot before it and restore it after.
+/// A forward pass in training mode writes to them, and every clone of the model shares them. To undo such a
+/// pass, for instance after a batch with a NaN, take a snapshot before it and restore it afterwards.
 ///
 /// # Cost
 ///
 /// Two visits of the module; the tensors are shared, not copied.
 #[derive(Debug, Clone)]
 pub struct BufferSnapshot {
-    /// One clone of each unrestricted tensor, by path and rank.
+    /// One clone of each tensor, by path.
     values: HashMap<String, Box<dyn AnyTensor>>,
 }
 
 impl BufferSnapshot {
-    /// Takes note of the present values.
+    /// Records the current values.
     pub fn of<M: Module>(model: &M) -> Self {
         if Contexts::of(model).has_no_buffers() {
             return Self {
                 values: HashMap::new(),
             };
         }
-        // `valid` folds in the updates that wait for synchronization, and trained parameters are
-        // told from buffers by what `train` makes require gradients.
+        // `valid` applies pending updates. Whatever requires gradients after `train` is a trained
+        // parameter, everything else a buffer.
         let trained = model.valid().train();
         let mut reader = Reader {
             place: ModulePath::default(),
@@ -41,9 +41,9 @@ impl BufferSnapshot {
         }
     }
 
-    /// Writes the values back, into `model` and everything it shares them with.
+    /// Writes the values back to `model` and to every clone that shares them.
     pub fn restore<M: Module>(&self, model: M) -> M {
-        // Updates that wait for synchronization would otherwise overwrite what is restored.
+        // Applies pending updates, which would otherwise overwrite the restored values.
         drop(model.valid());
         let mut writer = Writer {
             place: ModulePath::default(),
@@ -80,13 +80,7 @@ struct Reader {
 }
 
 impl ModuleVisitor for Reader {
-    fn enter_module(&mut self, name: &str, container_type: &str) {
-        self.place.enter(name, container_type);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.place.exit();
-    }
+    follow_path!();
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let path = self.place.float_path();
@@ -103,13 +97,7 @@ struct Writer<'a> {
 }
 
 impl ModuleMapper for Writer<'_> {
-    fn enter_module(&mut self, name: &str, container_type: &str) {
-        self.place.enter(name, container_type);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.place.exit();
-    }
+    follow_path!();
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let path = self.place.float_path();

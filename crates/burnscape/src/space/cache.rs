@@ -6,15 +6,15 @@ use burn::tensor::{Device, Tensor};
 
 use super::{ParamSpace, SpaceError};
 
-/// The space of a model that is asked for in every step.
+/// A cache for code that needs the space of a model in every step.
 ///
-/// Reading a space takes copies of the module's structure; looking whether it is still the same
-/// takes one visit. Clones share what is kept.
+/// Reading a space copies the structure of the module; comparing it with the cached one takes one visit.
+/// Clones share the cache.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SpaceCache(Arc<Mutex<Option<(Signature, ParamSpace)>>>);
 
 impl SpaceCache {
-    /// As [`ParamSpace::of`].
+    /// Same as [`ParamSpace::of`].
     pub(crate) fn of<M: Module>(&self, model: &M) -> Result<ParamSpace, SpaceError> {
         let signature = Signature::of(model);
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -30,7 +30,7 @@ impl SpaceCache {
     }
 }
 
-/// All of a model that its space depends on.
+/// Everything in a model that its space depends on.
 #[derive(Debug, Clone, PartialEq)]
 struct Signature {
     structure: u64,

@@ -1,8 +1,8 @@
-//! Changes of element type.
+//! Conversions of element types.
 
 use burn::tensor::{DType, FloatDType, Tensor};
 
-/// The values in an element type. Nothing is copied if they have it.
+/// The values in the given element type; no copy if they already have it.
 pub(super) fn as_dtype(values: Tensor<1>, dtype: DType) -> Tensor<1> {
     if values.dtype() == dtype {
         values
@@ -11,7 +11,7 @@ pub(super) fn as_dtype(values: Tensor<1>, dtype: DType) -> Tensor<1> {
     }
 }
 
-/// Half-precision values are summed in f32: their squares leave the range of f16.
+/// Half-precision values in f32, other values unchanged: the squares of f16 numbers leave its range.
 pub(crate) fn as_accumulator<const D: usize>(values: Tensor<D>) -> Tensor<D> {
     match values.dtype() {
         DType::F16 | DType::BF16 => values.cast(FloatDType::F32),

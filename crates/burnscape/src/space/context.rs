@@ -1,10 +1,10 @@
 use burn::module::ParamId;
 use burn::tensor::{DType, GradientCheckpointingStrategy, Tensor};
 
-/// All that a parameter carries besides its numbers.
+/// The autodiff state of a parameter: everything except its numbers.
 ///
-/// A weight that is rebuilt from arithmetic is no leaf any more: its gradient disappears without an
-/// error. So every write reads this first, computes without autodiff, and puts it back.
+/// A weight that results from arithmetic is not a leaf: its gradient is lost without an error. So every
+/// write reads the context first, computes without autodiff, and restores the context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ParamContext {
     autodiff: bool,
@@ -32,13 +32,13 @@ impl ParamContext {
         Self {
             autodiff,
             require_grad: value.is_require_grad(),
-            // Burn panics when it is asked this about a plain or a quantized tensor.
+            // Burn panics if this is called on a plain or a quantized tensor.
             distributed: autodiff && !is_quantized && value.is_distributed(),
             checkpointing: value.gradient_checkpointing_strategy(),
         }
     }
 
-    /// The context that training needs, where this one may be that of inference.
+    /// The same context for training; this one may be for inference.
     pub(super) fn trained(self, is_trainable: bool) -> Self {
         Self {
             autodiff: true,

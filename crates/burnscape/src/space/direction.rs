@@ -1,4 +1,4 @@
-//! Seeded directions.
+//! Random directions from seeds.
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -6,14 +6,14 @@ use rand_distr::{Distribution, StandardNormal};
 
 use super::{ParamSpace, ParamVector, SpaceError};
 
-/// Random vectors. All are drawn on the host and uploaded, so that one seed gives one direction on
-/// every device and the device's own random stream is left alone.
+/// Random vectors. They are drawn on the host and uploaded, so that a seed gives the same direction on every
+/// device, and the random number generator of the device is not used.
 impl ParamVector {
     /// Independent standard normal coordinates.
     ///
     /// # Reproducibility
     ///
-    /// The same `seed` gives the same vector on every device, to the rounding of its element type.
+    /// A `seed` gives the same vector on every device, up to rounding of the element type.
     ///
     /// # Errors
     ///
@@ -24,7 +24,7 @@ impl ParamVector {
         Self::from_host(space, &values)
     }
 
-    /// Independent coordinates, −1 or 1 with equal probability.
+    /// Independent coordinates that are −1 or 1 with equal probability.
     ///
     /// # Errors
     ///
@@ -36,7 +36,7 @@ impl ParamVector {
         Self::from_host(space, &values)
     }
 
-    /// Uniform on the sphere of radius one.
+    /// A point drawn uniformly from the unit sphere.
     ///
     /// # Errors
     ///
@@ -45,13 +45,13 @@ impl ParamVector {
         Self::gaussian(space, seed)?.normalize()
     }
 
-    /// Uniform in the ball of radius one: a point of the sphere times `U^(1/n)`.
+    /// A point drawn uniformly from the unit ball: a point of the sphere times `U^(1/n)`.
     ///
     /// # Errors
     ///
     /// [`SpaceError::MixedDTypes`], [`SpaceError::Device`].
     pub fn ball(space: &ParamSpace, seed: u64) -> Result<Self, SpaceError> {
-        // A stream of its own: the radius must not be a function of the first coordinate.
+        // Drawn from a separate stream: the radius must not depend on the first coordinate.
         let radius: f64 = StdRng::seed_from_u64(seed ^ 0x9E37_79B9_7F4A_7C15).random();
         Ok(Self::sphere(space, seed)?.scale(radius.powf(1.0 / space.len() as f64)))
     }

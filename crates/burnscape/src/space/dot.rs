@@ -2,14 +2,14 @@ use burn::tensor::{Device, Tensor};
 
 use super::cast::as_accumulator;
 
-/// Numbers that one matrix product of a row and a column sums up.
+/// How many numbers a product of one row and one column sums.
 const BLOCK: usize = 4096;
 
-/// `⟨x, y⟩` of two flat tensors on one device, in f32 where the elements are narrower.
+/// The inner product `⟨x, y⟩` of two flat tensors on one device, in f32 if the elements are narrower.
 ///
-/// On Flex a long one is made of matrix products of a row and a column, which read both vectors once and write
-/// nothing; block by block, so that no sum of f32 gets long. Other backends fuse the elementwise product with
-/// the sum, and their matrix products may round to the ten bits of a tensor core.
+/// On Flex, long inner products are computed as matrix products of a row and a column, which read both vectors
+/// once and write nothing. They run block by block, which keeps f32 sums short. Other backends fuse the
+/// elementwise product with the sum, and their matrix products may round to the ten bits of a tensor core.
 pub(crate) fn dot(x: &Tensor<1>, y: &Tensor<1>) -> Tensor<1> {
     let (x, y) = (as_accumulator(x.clone()), as_accumulator(y.clone()));
     let [len] = x.dims();
@@ -22,9 +22,10 @@ pub(crate) fn dot(x: &Tensor<1>, y: &Tensor<1>) -> Tensor<1> {
     let rows = x.clone().slice(0..whole).reshape([blocks, 1, BLOCK]);
     let columns = y.clone().slice(0..whole).reshape([blocks, BLOCK, 1]);
     let sum = rows.matmul(columns).sum();
-    match whole == len {
-        true => sum,
-        false => sum + (x.slice(whole..len) * y.slice(whole..len)).sum(),
+    if whole == len {
+        sum
+    } else {
+        sum + (x.slice(whole..len) * y.slice(whole..len)).sum()
     }
 }
 
@@ -56,7 +57,7 @@ mod tests {
             let (a, b) = (waves(len, 0.1), waves(len, 0.4));
             let expected: f64 = a.iter().zip(&b).map(|(a, b)| a * b).sum();
             let size: f64 = a.iter().zip(&b).map(|(a, b)| (a * b).abs()).sum();
-            // The coarser ones multiply and sum in f32, what was rounded before.
+            // The narrow types are rounded first, then multiplied and summed in f32.
             for (dtype, epsilon) in [
                 (DType::F64, 1e-14),
                 (DType::F32, 1e-6),

@@ -1,6 +1,6 @@
 use burn::tensor::DType;
 
-/// The distance from one to the next number of a type.
+/// The machine epsilon of an element type: the distance from 1 to the next larger number.
 pub(crate) fn epsilon(dtype: DType) -> f64 {
     match dtype {
         DType::F64 => f64::EPSILON,

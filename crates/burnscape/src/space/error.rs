@@ -1,10 +1,10 @@
 use thiserror::Error;
 
-/// What can go wrong between a model and its vector of parameters.
+/// Errors in conversions between a model and the vector of its parameters.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum SpaceError {
-    /// Nothing in the model would require a gradient in training.
+    /// No parameter of the model requires a gradient in training.
     #[error(
         "the model has no trainable parameter (frozen: {frozen}); unfreeze one with \
          `Module::unfreeze` or `set_require_grad(true)`"
@@ -24,11 +24,11 @@ pub enum SpaceError {
         /// One path as the model spells it.
         example: String,
     },
-    /// Parameters live on two devices.
+    /// The parameters are on two devices.
     #[error(
-        "the parameters live on two devices: `{first}` on {first_device}, `{second}` on \
+        "the parameters are on two devices: `{first}` on {first_device}, `{second}` on \
          {second_device}; move the model to one device with `Module::fork`, or restrict the space \
-         to one of them with a `ParamGroup`"
+         to the parameters on one device with a `ParamGroup`"
     )]
     TwoDevices {
         /// Path of a parameter on the first device.
@@ -40,9 +40,9 @@ pub enum SpaceError {
         /// The second device.
         second_device: String,
     },
-    /// A flat vector has one element type, the parameters have two.
+    /// The parameters have two element types; a flat vector has one.
     #[error(
-        "a flat vector needs one element type, but `{first}` is {first_dtype} and `{second}` is \
+        "a flat vector needs a single element type, but `{first}` is {first_dtype} and `{second}` is \
          {second_dtype}; restrict the space with a `ParamGroup`, or use a `LeafVector`"
     )]
     MixedDTypes {
@@ -69,7 +69,7 @@ pub enum SpaceError {
     /// Two vectors, or a vector and a model, belong to different spaces.
     #[error(
         "the spaces differ: expected {expected}, found {found}; build both from models of the same \
-         architecture and the same group, or take a vector of outputs from the operator's own range"
+         architecture with the same parameter group, or take output vectors from the range of the operator"
     )]
     DifferentSpaces {
         /// The leaf (or count) of the left-hand space.
@@ -78,24 +78,28 @@ pub enum SpaceError {
         found: String,
     },
     /// A flat tensor has the wrong number of elements.
-    #[error("a vector of this space has {expected} elements, the tensor has {found}")]
+    #[error("the tensor has {found} elements; a vector of this space needs {expected}")]
     WrongLength {
         /// Number of coordinates of the space.
         expected: usize,
         /// Number of elements of the tensor.
         found: usize,
     },
-    /// The gradients hold nothing for any parameter of the space.
+    /// No parameter of the space has a gradient.
     #[error(
-        "no gradient for any of the {parameters} parameters: the model's leaves were lost (a \
-         weight rebuilt with `Param::map` is no leaf) or the loss does not depend on them"
+        "none of the {parameters} parameters has a gradient: the model's leaves were lost (a \
+         weight rebuilt with `Param::map` is not a leaf), or the loss does not depend on the parameters; \
+         restore the leaves with `detach().require_grad()`, or use the parameters in the loss"
     )]
     NoGradients {
         /// Number of parameters of the space.
         parameters: usize,
     },
-    /// A gradient has another shape than its parameter.
-    #[error("the gradient of `{path}` has shape {found:?}, the parameter {expected:?}")]
+    /// A gradient and its parameter have different shapes.
+    #[error(
+        "the gradient of `{path}` has shape {found:?}, but the parameter has shape {expected:?}; pass the \
+         gradients of this model"
+    )]
     GradientShape {
         /// Path of the parameter.
         path: String,
@@ -104,26 +108,29 @@ pub enum SpaceError {
         /// Shape of the gradient.
         found: Vec<usize>,
     },
-    /// A gradient has another element type, or lives elsewhere, than its parameter.
-    #[error("the gradient of `{path}` is {found}, the parameter {expected}")]
+    /// A gradient and its parameter differ in element type or device.
+    #[error(
+        "the gradient of `{path}` is {found}, but the parameter is {expected}; convert the gradient to the \
+         element type and device of its parameter"
+    )]
     GradientPlace {
         /// Path of the parameter.
         path: String,
         /// Element type and device of the parameter.
         expected: String,
-        /// Those of the gradient.
+        /// Element type and device of the gradient.
         found: String,
     },
     /// A vector of norm zero (or not finite) has no direction.
     #[error(
-        "a vector of norm {norm} has no direction; give one with finite numbers that are not all zero"
+        "a vector of norm {norm} has no direction; pass a vector of finite numbers that are not all zero"
     )]
     NoDirection {
         /// The norm.
         norm: f64,
     },
-    /// A parameter has a rank that Burn's optimizers do not serve.
-    #[error("the parameter `{path}` has rank {rank}; ranks 1 to 8 are supported")]
+    /// A parameter has a rank that Burn's optimizers do not support.
+    #[error("the parameter `{path}` has rank {rank}; reshape it to a rank from 1 to 8")]
     UnsupportedRank {
         /// Path of the parameter.
         path: String,
@@ -131,7 +138,7 @@ pub enum SpaceError {
         rank: usize,
     },
     /// A grid has too few points.
-    #[error("a grid of {found} points; give at least {needed}")]
+    #[error("the grid has {found} points; pass at least {needed}")]
     TooFewPoints {
         /// Number of points given.
         found: usize,
@@ -139,50 +146,48 @@ pub enum SpaceError {
         needed: usize,
     },
     /// A range is empty, reversed or not finite.
-    #[error("the range from {start} to {end} is empty; give finite ends with start < end")]
+    #[error("the range from {start} to {end} is empty; pass finite bounds with start < end")]
     EmptyRange {
-        /// Where it starts.
+        /// Lower bound.
         start: f64,
-        /// Where it ends.
+        /// Upper bound.
         end: f64,
     },
     /// The coordinates of a grid are not finite and ascending.
-    #[error(
-        "grid coordinate {index} is {value}; coordinates must be finite and strictly ascending"
-    )]
+    #[error("grid coordinate {index} is {value}; pass finite, strictly ascending coordinates")]
     BadCoordinate {
-        /// Index of the first coordinate that is wrong.
+        /// Index of the first invalid coordinate.
         index: usize,
         /// Its value.
         value: f64,
     },
     /// A scale is zero for every parameter.
     #[error(
-        "the scale is zero for every parameter: there is no weight with filters, or all weights are \
+        "the scale is zero for every parameter: the model has no weight with filters, or all weights are \
          zero; use `Scale::Absolute` or `UnfilteredRule::AsOneFilter`"
     )]
     NothingToPerturb,
-    /// Two directions, or three models, span no plane.
+    /// Two directions, or three models, do not span a plane.
     #[error(
-        "there is no plane: {what}; give two directions that differ, or three models that do not lie on a line"
+        "no plane: {what}; pass two directions that are not parallel, or three models that are not on a line"
     )]
     NoPlane {
-        /// What is missing.
+        /// The reason.
         what: &'static str,
     },
     /// A coordinate of a plane is NaN or infinite.
-    #[error("a coordinate of the plane is {value}; give a finite number")]
+    #[error("a coordinate of the plane is {value}; pass a finite number")]
     NonFiniteCoordinate {
         /// The coordinate.
         value: f64,
     },
-    /// The device failed to give a value back.
-    #[error("the device could not return a value: {message}")]
+    /// Reading a value from the device failed.
+    #[error("cannot read a value from the device: {message}")]
     Device {
-        /// What the device said.
+        /// The message of the device.
         message: String,
     },
-    /// Numbers on the host do not fit.
+    /// A vector or matrix on the host has the wrong size.
     #[error(transparent)]
     Host(#[from] burnscape_krylov::HostError),
 }

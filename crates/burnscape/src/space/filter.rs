@@ -9,35 +9,35 @@ use super::rank::{expand_axis, max_but_axis, sum_but_axis};
 use super::wide::{Wide, exponent_of};
 use super::{LeafVector, ParamKind, ParamLeaf, ParamVector, SpaceError};
 
-/// What filter normalization does with parameters that have no filters: biases and the gains and
-/// shifts of normalization layers.
+/// How filter normalization treats parameters without filters: biases, and the gains and shifts of
+/// normalization layers.
 ///
-/// Li et al. 2018 set them to zero in their pictures ("we do not perturb BN parameters"); some
-/// codes scale each to the norm of the parameter. The rule changes the numbers, so it is named.
+/// Li et al. 2018 set them to zero in their figures ("we do not perturb BN parameters"); some
+/// implementations scale each to the norm of the parameter. The choice changes the results, so it is explicit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum UnfilteredRule {
-    /// The direction is zero there (Li et al. 2018).
+    /// The direction is zero for these parameters (Li et al. 2018).
     #[default]
     Zero,
     /// The whole parameter counts as one filter.
     AsOneFilter,
-    /// The direction is left as it is.
+    /// The direction is not changed.
     Keep,
 }
 
 impl ParamVector {
-    /// The Euclidean norm of every filter of every weight, in visit order; a parameter without
-    /// filters counts as one. Linear weights have one filter an output unit (a column of Burn's
-    /// `[d_input, d_output]`), convolutions one an output channel, embeddings one a row.
+    /// The Euclidean norm of every filter of every weight, in visit order. A parameter without
+    /// filters counts as one filter. Linear weights have one filter per output unit (a column of Burn's
+    /// `[d_input, d_output]`), convolutions one per output channel, embeddings one per row.
     ///
     /// # Shapes
     ///
-    /// One vector a parameter, `[num_filters]` each.
+    /// One vector per parameter, `[num_filters]` each.
     ///
     /// # Cost
     ///
-    /// One host synchronization; three where squares leave the range of the element type, or a norm is so
-    /// small (zero included) that they may have.
+    /// One host synchronization; three if squares leave the range of the element type, or a norm is so
+    /// small (or zero) that squares may have underflowed.
     ///
     /// # Errors
     ///
@@ -51,14 +51,14 @@ impl ParamVector {
             .collect())
     }
 
-    /// The direction with every filter scaled to the norm of the same filter of `weights`:
-    /// `d_f ← d_f · |w_f| / |d_f|` (Li et al. 2018, section 4). When one layer
-    /// of a ReLU network is multiplied by a factor and the next divided by it, such a direction
-    /// follows, and the loss along it stays the same. A filter of norm zero becomes zero.
+    /// Scales every filter of the direction to the norm of the same filter of `weights`:
+    /// `d_f ← d_f · |w_f| / |d_f|` (Li et al. 2018, section 4). If one layer of a ReLU network is multiplied
+    /// by a factor and the next divided by it, the normalized direction is rescaled in the same way, and the
+    /// loss along it stays the same. A filter of norm zero becomes zero.
     ///
     /// # Cost
     ///
-    /// As [`filter_norms`](Self::filter_norms).
+    /// Same as [`filter_norms`](Self::filter_norms).
     ///
     /// # Errors
     ///
@@ -90,10 +90,14 @@ impl ParamVector {
             }
             let norms = own.next().unwrap_or_default();
             let norms = norms.into_iter().zip(wanted.next().unwrap_or_default());
-            let ratios = norms.map(|(own, wanted)| match own.is_positive() {
-                true => wanted / own,
-                false if own.is_finite() => Wide::ZERO,
-                false => own,
+            let ratios = norms.map(|(own, wanted)| {
+                if own.is_positive() {
+                    wanted / own
+                } else if own.is_finite() {
+                    Wide::ZERO
+                } else {
+                    own
+                }
             });
             Some(Filters::of(leaf, &self).times(&ratios.collect::<Vec<_>>()))
         });
@@ -101,7 +105,7 @@ impl ParamVector {
     }
 }
 
-/// The filters of one parameter's part of a vector, in f32 where it is narrower.
+/// The filters of one parameter's part of a vector, in f32 if the element type is narrower.
 struct Filters<'a> {
     leaf: &'a ParamLeaf,
     values: Tensor<1>,
@@ -115,7 +119,7 @@ impl<'a> Filters<'a> {
         }
     }
 
-    /// Sums of squares, one a filter.
+    /// The sum of squares of each filter.
     fn squares(&self) -> Tensor<1> {
         let squares = self.values.clone() * self.values.clone();
         match self.leaf.filter_axis() {
@@ -124,7 +128,7 @@ impl<'a> Filters<'a> {
         }
     }
 
-    /// The largest absolute values, one a filter.
+    /// The largest absolute value of each filter.
     fn largest(&self) -> Tensor<1> {
         match self.leaf.filter_axis() {
             Some(axis) => max_but_axis(self.values.clone().abs(), self.leaf.shape(), axis),
@@ -132,7 +136,7 @@ impl<'a> Filters<'a> {
         }
     }
 
-    /// Every filter times its factor.
+    /// Multiplies each filter by its factor.
     fn times(&self, factors: &[Wide]) -> Tensor<1> {
         let place = (&self.values.device(), self.values.dtype());
         let steps = scale_steps(factors, self.values.dtype());
@@ -154,24 +158,24 @@ impl<'a> Filters<'a> {
     }
 }
 
-/// The norms of filters. Where squares cannot be trusted each filter is scaled first, by a power of two.
+/// The norms of the filters. If the squares of a parameter may have left the range, its filters are scaled by
+/// powers of two first.
 fn norms(filters: &[Filters<'_>]) -> Result<Vec<Vec<Wide>>, SpaceError> {
     let plain = read(filters.iter().map(Filters::squares).collect())?;
     let is_lost = |index: &usize| !filters[*index].are_trusted(&plain[*index]);
     let lost: Vec<usize> = (0..filters.len()).filter(is_lost).collect();
     let largest = read(lost.iter().map(|&index| filters[index].largest()).collect())?;
-    let exponents = |largest: &[f64]| -> Vec<i32> {
-        let is_number = |value: f64| value > 0.0 && value.is_finite();
-        let exponent = |&value: &f64| {
-            if is_number(value) {
-                exponent_of(value)
-            } else {
-                0
-            }
-        };
-        largest.iter().map(exponent).collect()
+    let exponent = |&largest: &f64| {
+        if largest > 0.0 && largest.is_finite() {
+            exponent_of(largest)
+        } else {
+            0
+        }
     };
-    let exponents: Vec<Vec<i32>> = largest.iter().map(|largest| exponents(largest)).collect();
+    let exponents = largest
+        .iter()
+        .map(|largest| largest.iter().map(exponent).collect());
+    let exponents: Vec<Vec<i32>> = exponents.collect();
     let again = lost.iter().zip(&exponents).map(|(&index, exponents)| {
         let factors = exponents.iter().map(|&exponent| Wide::new(1.0, -exponent));
         let leaf = filters[index].leaf;
@@ -193,7 +197,7 @@ fn norms(filters: &[Filters<'_>]) -> Result<Vec<Vec<Wide>>, SpaceError> {
     Ok(squares.into_iter().map(roots).collect())
 }
 
-/// Reads flat tensors of one element type in one transfer.
+/// Downloads flat tensors of one element type in one transfer.
 fn read(tensors: Vec<Tensor<1>>) -> Result<Vec<Vec<f64>>, SpaceError> {
     if tensors.is_empty() {
         return Ok(Vec::new());

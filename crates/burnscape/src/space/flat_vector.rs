@@ -10,7 +10,7 @@ use super::products::{self, Part};
 use super::range::{scaled, scaled_wide};
 use super::wide::Wide;
 
-/// The coordinates of a [`FlatVector`]: how many there are, of which element type, and where.
+/// The coordinates of a [`FlatVector`]: their number, element type and device.
 pub trait FlatSpace: Clone + Debug {
     /// Number of coordinates.
     fn dimension(&self) -> usize;
@@ -22,21 +22,22 @@ pub trait FlatSpace: Clone + Debug {
     /// [`SpaceError::MixedDTypes`] if they have more than one.
     fn place(&self) -> Result<(&Device, DType), SpaceError>;
 
-    /// Refuses a space whose vectors cannot be combined with those of this one.
+    /// Returns an error unless vectors of both spaces can be combined.
     ///
     /// # Errors
     ///
     /// [`SpaceError::DifferentSpaces`].
     fn check_same(&self, other: &Self) -> Result<(), SpaceError>;
 
-    /// The ranges of coordinates that inner products sum on the device, one after the other. Across ranges they
-    /// sum in f64 on the host.
+    /// Consecutive ranges of coordinates. Inner products sum each range on the device, and across ranges in f64
+    /// on the host.
     fn parts(&self) -> impl Iterator<Item = Range<usize>>;
 }
 
-/// A vector on a device: one flat tensor `[n]`, and the space that says what its coordinates are.
+/// A vector on a device: a flat tensor `[n]` and the space that describes its coordinates.
 ///
-/// Vectors combine when their spaces are equal; each operation checks this once and refuses by name otherwise.
+/// Vectors combine if their spaces are equal. Each operation checks this, and its error names the first
+/// difference.
 ///
 /// # Shapes
 ///
@@ -48,7 +49,7 @@ pub struct FlatVector<S> {
 }
 
 impl<S: FlatSpace> FlatVector<S> {
-    /// Takes a flat tensor as a vector of `space`, cast to its type and device.
+    /// Makes a vector of `space` from a flat tensor, converted to the element type and device of the space.
     ///
     /// # Errors
     ///
@@ -69,7 +70,7 @@ impl<S: FlatSpace> FlatVector<S> {
         })
     }
 
-    /// Uploads host numbers as a vector of `space`.
+    /// Makes a vector of `space` from numbers on the host.
     ///
     /// # Errors
     ///
@@ -102,7 +103,7 @@ impl<S: FlatSpace> FlatVector<S> {
         })
     }
 
-    /// The space the vector belongs to.
+    /// The space of the vector.
     pub fn space(&self) -> &S {
         &self.space
     }
@@ -112,7 +113,7 @@ impl<S: FlatSpace> FlatVector<S> {
         &self.values
     }
 
-    /// Downloads the vector.
+    /// Downloads the vector to the host.
     ///
     /// # Cost
     ///
@@ -125,8 +126,8 @@ impl<S: FlatSpace> FlatVector<S> {
         to_host(self.values.clone())
     }
 
-    /// `self + a · x`. The factor may be out of the range of the element type: only what is added is rounded
-    /// to it.
+    /// `self + a · x`. The factor may be outside the range of the element type: only the product is rounded to
+    /// it.
     ///
     /// # Errors
     ///
@@ -135,7 +136,7 @@ impl<S: FlatSpace> FlatVector<S> {
         self.space.check_same(&x.space)?;
         let x = x.values.clone();
         Ok(Self {
-            // Products with one would be exact, and passes over memory.
+            // A product with 1 is exact, but costs a pass over memory.
             values: match a {
                 1.0 => self.values + x,
                 -1.0 => self.values - x,
@@ -145,7 +146,7 @@ impl<S: FlatSpace> FlatVector<S> {
         })
     }
 
-    /// `a · self`. The factor may be out of the range of the element type: only the product is rounded to it.
+    /// `a · self`. The factor may be outside the range of the element type: only the product is rounded to it.
     #[must_use]
     pub fn scale(self, a: f64) -> Self {
         Self {
@@ -154,7 +155,7 @@ impl<S: FlatSpace> FlatVector<S> {
         }
     }
 
-    /// `a · self`, for a factor that may be out of the range of `f64`.
+    /// `a · self` for a factor that may be outside the range of `f64`.
     pub(crate) fn scale_wide(self, a: Wide) -> Self {
         Self {
             values: scaled_wide(self.values, a),
@@ -162,7 +163,7 @@ impl<S: FlatSpace> FlatVector<S> {
         }
     }
 
-    /// The coordinate-wise product.
+    /// The elementwise product.
     ///
     /// # Errors
     ///
@@ -175,14 +176,15 @@ impl<S: FlatSpace> FlatVector<S> {
         })
     }
 
-    /// `⟨self, x⟩`: summed on the device within each of the space's [`parts`](FlatSpace::parts), in f64 on the
-    /// host across them. Where products leave the range of the element type, both vectors are scaled first, by
-    /// powers of two: the result is infinite or subnormal only where it leaves the range of `f64`.
+    /// The inner product `⟨self, x⟩`, summed on the device within each of the space's
+    /// [`parts`](FlatSpace::parts) and in f64 on the host across them. If products leave the range of the
+    /// element type, both vectors are scaled by powers of two first: the result is infinite or subnormal only
+    /// if it leaves the range of `f64`.
     ///
     /// # Cost
     ///
-    /// One host synchronization; three where products leave the range of the element type, or the result is
-    /// so small (zero included) that they may have.
+    /// One host synchronization; three if products leave the range of the element type, or the result is so
+    /// small (or zero) that products may have underflowed.
     ///
     /// # Errors
     ///
@@ -191,12 +193,12 @@ impl<S: FlatSpace> FlatVector<S> {
         Ok(self.wide_dot(x)?.value())
     }
 
-    /// The Euclidean norm: the same for a vector times a power of two, to the last bit, as long as its
-    /// numbers are normal.
+    /// The Euclidean norm. Multiplying the vector by a power of two multiplies the norm by it exactly, as long
+    /// as all numbers are normal.
     ///
     /// # Cost
     ///
-    /// As [`dot`](Self::dot).
+    /// Same as [`dot`](Self::dot).
     ///
     /// # Errors
     ///
@@ -218,12 +220,12 @@ impl<S: FlatSpace> FlatVector<S> {
         Ok(self.scale_wide(Wide::from(1.0) / norm))
     }
 
-    /// The part of the vector that is orthogonal to all of `basis`, by modified Gram-Schmidt in two
-    /// passes. The basis need not be orthonormal, but its vectors must be mutually orthogonal.
+    /// The part of the vector that is orthogonal to `basis`, by two passes of modified Gram-Schmidt. The basis
+    /// vectors must be mutually orthogonal; they need not have norm one.
     ///
     /// # Cost
     ///
-    /// Four host synchronizations a basis vector.
+    /// Four host synchronizations per basis vector.
     ///
     /// # Errors
     ///
@@ -244,19 +246,18 @@ impl<S: FlatSpace> FlatVector<S> {
         Ok(self)
     }
 
-    /// `⟨self, x⟩` where it may leave the range of `f64`.
+    /// `⟨self, x⟩`, which may be outside the range of `f64`.
     pub(crate) fn wide_dot(&self, x: &Self) -> Result<Wide, SpaceError> {
         let (sums, _) = products::sums(&[self.parts(x)?], Vec::new())?;
         Ok(sums.into_iter().sum())
     }
 
-    /// The norm of a vector that is to be divided by it: of subnormal numbers the inverse leaves the range
-    /// of `f64`.
+    /// The norm as a divisor: the inverse of a subnormal norm is outside the range of `f64`.
     pub(crate) fn wide_norm(&self) -> Result<Wide, SpaceError> {
         Ok(self.wide_dot(self)?.sqrt())
     }
 
-    /// The parts of two vectors, as the space cuts them.
+    /// Two vectors, cut into the parts of their space.
     pub(super) fn parts<'a>(&'a self, x: &'a Self) -> Result<Vec<Part<'a>>, SpaceError> {
         self.space.check_same(&x.space)?;
         let parts = self.space.parts();

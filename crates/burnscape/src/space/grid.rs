@@ -1,12 +1,11 @@
 use super::SpaceError;
 
-/// The coordinates at which something is evaluated along one direction, or along a path: finite, strictly
-/// ascending, at least one.
+/// The coordinates of evaluations along a direction or a path: finite, strictly ascending, at least one.
 ///
 /// # Units
 ///
-/// A coordinate multiplies the direction: lengths are those of the parameters for a direction of
-/// norm one, and fractions of the filters for a filter-normalized one.
+/// A coordinate multiplies the direction: it is a length in parameter space for a direction of norm one, and a
+/// fraction of the filter norms for a filter-normalized direction.
 ///
 /// # Example
 ///
@@ -26,8 +25,8 @@ impl Grid {
     ///
     /// # Errors
     ///
-    /// [`SpaceError::EmptyRange`], [`SpaceError::TooFewPoints`] below two, and
-    /// [`SpaceError::BadCoordinate`] if neighbors are too near to be told apart.
+    /// [`SpaceError::EmptyRange`]; [`SpaceError::TooFewPoints`] for fewer than two;
+    /// [`SpaceError::BadCoordinate`] if neighboring coordinates round to the same number.
     pub fn linspace(start: f64, end: f64, num_points: usize) -> Result<Self, SpaceError> {
         if !(start.is_finite() && end.is_finite() && start < end) {
             return Err(SpaceError::EmptyRange { start, end });
@@ -39,7 +38,7 @@ impl Grid {
             });
         }
         let last = (num_points - 1) as f64;
-        // Weighing both ends makes these, and the center of a symmetric range, exact.
+        // Interpolating this way makes both ends, and the center of a symmetric range, exact.
         let coordinate = |index| {
             let t = index as f64 / last;
             start * (1.0 - t) + end * t
@@ -47,21 +46,21 @@ impl Grid {
         Self::from_coordinates((0..num_points).map(coordinate).collect())
     }
 
-    /// `num_points` equidistant coordinates from `-radius` to `radius`. An odd number has the model
-    /// itself, coordinate 0, in the middle.
+    /// `num_points` equidistant coordinates from `-radius` to `radius`. With an odd number, the middle one is
+    /// 0, the model itself.
     ///
     /// # Errors
     ///
-    /// As [`linspace`](Self::linspace).
+    /// Same as [`linspace`](Self::linspace).
     pub fn symmetric(radius: f64, num_points: usize) -> Result<Self, SpaceError> {
         Self::linspace(-radius, radius, num_points)
     }
 
-    /// The given coordinates.
+    /// A grid of the given coordinates.
     ///
     /// # Errors
     ///
-    /// [`SpaceError::TooFewPoints`] for none, [`SpaceError::BadCoordinate`].
+    /// [`SpaceError::TooFewPoints`] if there are none, [`SpaceError::BadCoordinate`].
     pub fn from_coordinates(coordinates: Vec<f64>) -> Result<Self, SpaceError> {
         if coordinates.is_empty() {
             return Err(SpaceError::TooFewPoints {

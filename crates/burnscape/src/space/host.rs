@@ -2,7 +2,7 @@ use burn::tensor::{DType, Tensor};
 
 use super::SpaceError;
 
-/// Reads a tensor: one host synchronization.
+/// Downloads a tensor: one host synchronization.
 pub(crate) fn to_host(values: Tensor<1>) -> Result<Vec<f64>, SpaceError> {
     let data = values.try_into_data().map_err(|error| SpaceError::Device {
         message: format!("{error:?}"),
@@ -10,7 +10,7 @@ pub(crate) fn to_host(values: Tensor<1>) -> Result<Vec<f64>, SpaceError> {
     Ok(data.iter::<f64>().collect())
 }
 
-/// Reads one-element tensors, at most one transfer for each element type.
+/// Downloads one-element tensors, with one transfer per element type.
 pub(crate) fn transfer(scalars: Vec<Tensor<1>>) -> Result<Vec<f64>, SpaceError> {
     let mut values = vec![0.0; scalars.len()];
     let mut by_dtype: Vec<(DType, Vec<usize>, Vec<Tensor<1>>)> = Vec::new();

@@ -1,19 +1,19 @@
-/// The role of a parameter, read from its rank and from the module that holds it.
+/// The role of a parameter, derived from its rank and the module that holds it.
 ///
-/// Directions that are normalized filter by filter, and adaptive metrics, treat matrices, biases
-/// and normalization parameters differently; this is what they look at.
+/// Filter normalization and adaptive metrics use it: they treat matrices, biases and normalization parameters
+/// differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ParamKind {
-    /// Rank two or more: the weight of a linear map, a convolution, an embedding.
+    /// Rank two or more: the weight of a linear map, a convolution or an embedding.
     Weight,
-    /// Rank one, outside a normalization layer.
+    /// Rank one, outside normalization layers.
     Bias,
-    /// A gain or shift that lives in a normalization layer (`BatchNorm`, `LayerNorm`, …).
+    /// The gain or shift of a normalization layer (`BatchNorm`, `LayerNorm`, …).
     Normalization,
 }
 
-/// What `ModuleVisitor::enter_module` says about the modules around a parameter.
+/// The role of a parameter, derived from the containers that `ModuleVisitor::enter_module` reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Role {
     pub(super) kind: ParamKind,
@@ -35,11 +35,11 @@ impl Role {
         Self { kind, filter_axis }
     }
 
-    /// The axis that counts output units: one index along it is one filter.
+    /// The axis of the output units: each index along it is one filter.
     ///
-    /// Burn keeps a linear weight as `[d_input, d_output]`, a convolution as `[out, in, …]`, a
-    /// transposed convolution as `[in, out / groups, …]` (the same output of every group counts as
-    /// one) and an embedding as `[n, d]` (one row a token).
+    /// Burn stores a linear weight as `[d_input, d_output]`, a convolution as `[out, in, …]`, a
+    /// transposed convolution as `[in, out / groups, …]` (output `i` of all groups counts as one filter) and an
+    /// embedding as `[n, d]` (one row per token).
     fn filter_axis(containers: &[String], rank: usize) -> usize {
         let container = containers.last().map(String::as_str).unwrap_or_default();
         if container.starts_with("Struct:ConvTranspose") {
@@ -69,9 +69,9 @@ mod tests {
         assert_eq!(role("Struct:Linear", 1).kind, ParamKind::Bias);
         assert_eq!(role("Struct:LayerNorm", 1).kind, ParamKind::Normalization);
         assert_eq!(role("Struct:LayerNorm", 1).filter_axis, None);
-        // A name that only resembles one of Burn's says nothing.
+        // A name that merely resembles one of Burn's is ignored.
         assert_eq!(role("Struct:EmbeddingNet", 2).filter_axis, Some(1));
-        // Only the holder counts, not what is around it.
+        // Only the innermost module counts.
         let around = ["Struct:Embedding".to_string(), "Vec".to_string()];
         assert_eq!(Role::of(&around, 2).filter_axis, Some(1));
     }

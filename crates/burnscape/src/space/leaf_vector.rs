@@ -12,12 +12,11 @@ use super::wide::Wide;
 use super::write::{Edit, Purpose, edited_copy};
 use super::{ParamLeaf, ParamSpace, SpaceError, rank};
 
-/// A vector of parameter space kept leaf by leaf, as gradients and optimizers hold it.
+/// A vector of parameter space stored leaf by leaf, like gradients and optimizer states.
 ///
-/// The same mathematics as [`ParamVector`](super::ParamVector), the other layout: no copy is made
-/// on the way from gradients or into a module, leaves may have different element types, and a leaf
-/// that is absent stands for zero (a head that the loss does not use has no gradient). Optimizers
-/// work on this; Krylov methods want the flat one.
+/// Mathematically the same as [`ParamVector`](super::ParamVector), in another layout: conversion from gradients
+/// and to modules copies nothing, leaves may have different element types, and an absent leaf is zero (a head
+/// that the loss does not use has no gradient). Optimizers use this layout, Krylov methods the flat one.
 #[derive(Debug, Clone)]
 pub struct LeafVector {
     space: ParamSpace,
@@ -25,7 +24,7 @@ pub struct LeafVector {
 }
 
 impl LeafVector {
-    /// The zero vector, without any allocation.
+    /// The zero vector; it allocates no tensors.
     pub fn zeros(space: &ParamSpace) -> Self {
         Self {
             space: space.clone(),
@@ -37,14 +36,14 @@ impl LeafVector {
         Self { space, leaves }
     }
 
-    /// The present values of the parameters, shared with the module.
+    /// The current values of the parameters, shared with the module.
     ///
     /// # Errors
     ///
-    /// [`SpaceError::DifferentSpaces`] if the module lacks a parameter of the space, or has it with
-    /// another shape, element type or device, or ties other parameters.
+    /// [`SpaceError::DifferentSpaces`] if the module lacks a parameter of the space, or if shape, element type,
+    /// device or ties differ.
     pub fn from_module<M: Module>(space: &ParamSpace, model: &M) -> Result<Self, SpaceError> {
-        let present = Self::at_the_door(space, model)?;
+        let present = Self::checked_leaves(space, model)?;
         let leaves = present.into_iter().map(|found| Some(found.value));
         Ok(Self {
             space: space.clone(),
@@ -52,8 +51,11 @@ impl LeafVector {
         })
     }
 
-    /// The one check between a module and a space: what the module has for every leaf.
-    fn at_the_door<M: Module>(space: &ParamSpace, model: &M) -> Result<Vec<Present>, SpaceError> {
+    /// Checks a module against a space and returns the module's tensor for every leaf.
+    fn checked_leaves<M: Module>(
+        space: &ParamSpace,
+        model: &M,
+    ) -> Result<Vec<Present>, SpaceError> {
         let leaves = space.leaves().iter();
         let paths = leaves.flat_map(|leaf| leaf.duplicates().iter().chain([&leaf.path]));
         let paths: HashSet<&str> = paths.map(String::as_str).collect();
@@ -95,12 +97,12 @@ impl LeafVector {
     }
 
     /// The gradients of the parameters, shared with `gradients`. A parameter without a gradient is
-    /// zero; [`num_absent`](Self::num_absent) counts those.
+    /// zero; [`num_absent`](Self::num_absent) counts them.
     ///
     /// # Errors
     ///
-    /// [`SpaceError::NoGradients`] if there is none for any parameter,
-    /// [`SpaceError::GradientShape`] and [`SpaceError::GradientPlace`] if one does not fit.
+    /// [`SpaceError::NoGradients`] if no parameter has one, [`SpaceError::GradientShape`] and
+    /// [`SpaceError::GradientPlace`] if one does not match its parameter.
     pub fn from_gradients(
         space: &ParamSpace,
         gradients: &GradientsParams,
@@ -140,7 +142,7 @@ impl LeafVector {
         })
     }
 
-    /// Hands the vector on as gradients. Absent leaves stay absent: optimizers skip them.
+    /// Converts the vector to gradients for any Burn optimizer. Absent leaves stay absent: optimizers skip them.
     pub fn into_gradients(self) -> GradientsParams {
         let mut gradients = GradientsParams::new();
         for (leaf, value) in self.space.leaves().iter().zip(self.leaves) {
@@ -151,7 +153,7 @@ impl LeafVector {
         gradients
     }
 
-    /// The space the vector belongs to.
+    /// The space of the vector.
     pub fn space(&self) -> &ParamSpace {
         &self.space
     }
@@ -161,55 +163,43 @@ impl LeafVector {
         &self.leaves
     }
 
-    /// Number of leaves that are absent.
+    /// Number of absent leaves.
     pub fn num_absent(&self) -> usize {
         self.leaves.iter().filter(|leaf| leaf.is_none()).count()
     }
 
-    /// Applies `f` to every leaf that is present, with its description. `f` keeps the length; `None`
-    /// makes the leaf zero.
+    /// Applies `f` to every present leaf, with its description. `f` must keep the length; `None` makes the leaf
+    /// zero.
     #[must_use]
     pub fn map(self, mut f: impl FnMut(&ParamLeaf, Tensor<1>) -> Option<Tensor<1>>) -> Self {
-        let Self { space, leaves } = self;
-        let leaves = space
-            .leaves()
-            .iter()
-            .zip(leaves)
-            .map(|(leaf, value)| value.and_then(|value| f(leaf, value)))
-            .collect();
-        Self { space, leaves }
+        self.map_all(|leaf, value| value.and_then(|value| f(leaf, value)))
     }
 
-    /// As [`map`](Self::map), for absent leaves as well.
+    /// Same as [`map`](Self::map), including absent leaves.
     #[must_use]
     pub fn map_all(
         self,
         mut f: impl FnMut(&ParamLeaf, Option<Tensor<1>>) -> Option<Tensor<1>>,
     ) -> Self {
         let Self { space, leaves } = self;
-        let leaves = space
-            .leaves()
-            .iter()
-            .zip(leaves)
-            .map(|(leaf, value)| f(leaf, value))
-            .collect();
+        let leaves = space.leaves().iter().zip(leaves);
+        let leaves = leaves.map(|(leaf, value)| f(leaf, value)).collect();
         Self { space, leaves }
     }
 
-    /// The vector with half-precision leaves in f32, so that many gradients can be added up without
-    /// leaving the range of f16.
+    /// Converts half-precision leaves to f32, so that sums of many gradients stay within range.
     #[must_use]
     pub(crate) fn widen(self) -> Self {
         self.map(|_, value| Some(as_accumulator(value)))
     }
 
-    /// The vector in the element types of its parameters, as optimizers want gradients.
+    /// Converts the leaves to the element types of the parameters, as optimizers require.
     #[must_use]
     pub(crate) fn narrow(self) -> Self {
         self.map(|leaf, value| Some(as_dtype(value, leaf.dtype())))
     }
 
-    /// `scale · self`. A factor of one copies nothing; one out of the range of the element type is applied
+    /// `scale · self`. A factor of one copies nothing; a factor outside the range of the element type is applied
     /// in steps.
     #[must_use]
     pub fn scale(self, scale: f64) -> Self {
@@ -220,14 +210,14 @@ impl LeafVector {
         }
     }
 
-    /// `scale · self`, for a factor that may be out of the range of `f64`.
+    /// `scale · self` for a factor that may be outside the range of `f64`.
     #[must_use]
     pub(crate) fn scale_wide(self, scale: Wide) -> Self {
         self.map(|_, value| Some(scaled_wide(value, scale)))
     }
 
-    /// `a · self + b · other`. Terms with factor zero are not computed, factors of one not applied,
-    /// so that a combination with trivial factors is exact to the last bit.
+    /// `a · self + b · other`. Terms with factor zero are skipped and factors of one are not applied, so
+    /// combinations with such factors are exact.
     ///
     /// # Errors
     ///
@@ -255,7 +245,7 @@ impl LeafVector {
         })
     }
 
-    /// The coordinate-wise product.
+    /// The elementwise product.
     ///
     /// # Errors
     ///
@@ -277,14 +267,14 @@ impl LeafVector {
         })
     }
 
-    /// `⟨self, other⟩`, summed on the device leaf by leaf and in f64 across leaves. Where the products leave
-    /// the range of the element type both vectors are scaled first, by powers of two: the result is infinite
-    /// or subnormal only where it leaves the range of `f64`.
+    /// The inner product `⟨self, other⟩`, summed on the device within each leaf and in f64 across leaves. If
+    /// products leave the range of the element type, both vectors are scaled by powers of two first: the result
+    /// is infinite or subnormal only if it leaves the range of `f64`.
     ///
     /// # Cost
     ///
-    /// One host synchronization; three where products leave the range of the element type, or the result is
-    /// so small (zero included) that they may have.
+    /// One host synchronization; three if products leave the range of the element type, or the result is so
+    /// small (or zero) that products may have underflowed.
     ///
     /// # Errors
     ///
@@ -293,12 +283,12 @@ impl LeafVector {
         Ok(self.wide_dot(other)?.value())
     }
 
-    /// The Euclidean norm: the same for a vector times a power of two, to the last bit, as long as its
-    /// numbers are normal.
+    /// The Euclidean norm. Multiplying the vector by a power of two multiplies the norm by it exactly, as long
+    /// as all numbers are normal.
     ///
     /// # Cost
     ///
-    /// As [`dot`](Self::dot).
+    /// Same as [`dot`](Self::dot).
     ///
     /// # Errors
     ///
@@ -307,8 +297,8 @@ impl LeafVector {
         Ok(self.wide_norm()?.value())
     }
 
-    /// Several inner products, as [`dot`](Self::dot) forms them, and the values of some one-element tensors (a
-    /// loss), in one transfer.
+    /// Several inner products, computed as by [`dot`](Self::dot), and the values of one-element tensors (a
+    /// loss, for instance), in one transfer.
     ///
     /// # Errors
     ///
@@ -321,7 +311,7 @@ impl LeafVector {
         Ok((dots.into_iter().map(Wide::value).collect(), values))
     }
 
-    /// As [`dots`](Self::dots), where products may leave the range of `f64`.
+    /// Same as [`dots`](Self::dots), for results that may be outside the range of `f64`.
     pub(crate) fn wide_dots(
         pairs: &[(&Self, &Self)],
         scalars: &[Tensor<1>],
@@ -335,18 +325,18 @@ impl LeafVector {
         )
     }
 
-    /// `⟨self, other⟩` where it may leave the range of `f64`.
+    /// `⟨self, other⟩`, which may be outside the range of `f64`.
     pub(crate) fn wide_dot(&self, other: &Self) -> Result<Wide, SpaceError> {
         let (dots, _) = Self::wide_dots(&[(self, other)], &[])?;
         Ok(dots.into_iter().sum())
     }
 
-    /// The norm where it may leave the range of `f64`, or its inverse does.
+    /// The norm, which may be outside the range of `f64`, like its inverse.
     pub(crate) fn wide_norm(&self) -> Result<Wide, SpaceError> {
         Ok(self.wide_dot(self)?.sqrt())
     }
 
-    /// The leaves that both vectors have.
+    /// The leaves present in both vectors.
     fn parts<'a>(&'a self, other: &'a Self) -> Result<Vec<Part<'a>>, SpaceError> {
         self.space.check_same(&other.space)?;
         let leaves = self.leaves.iter().zip(&other.leaves);
@@ -354,11 +344,10 @@ impl LeafVector {
         Ok(present.collect())
     }
 
-    /// A copy of `model` with its parameters moved by `scale · self`.
+    /// A copy of `model` with its parameters displaced by `scale · self`.
     ///
-    /// The copy shares nothing that a forward pass writes: running statistics are its own.
-    /// Parameters with an absent leaf stay, the others keep their leaf status, checkpointing
-    /// strategy and ties.
+    /// The copy shares no running statistics with `model`. Parameters with an absent leaf do not move. All
+    /// parameters keep their leaf status, checkpointing strategy and ties.
     ///
     /// # Errors
     ///
@@ -367,8 +356,8 @@ impl LeafVector {
         self.edit(model, |value, _| Edit::Add(value, scale))
     }
 
-    /// As [`displace`](Self::displace), for the very model that the space was read from: parameters
-    /// are found by identifier, and nothing is checked.
+    /// Same as [`displace`](Self::displace), for the model that the space was read from: parameters are found
+    /// by identifier, without checks.
     pub(crate) fn displace_own<M: Module>(&self, model: &M, scale: f64) -> M {
         let leaves = self.space.leaves().iter().zip(&self.leaves);
         let edits = leaves.filter_map(|(leaf, value)| {
@@ -378,20 +367,19 @@ impl LeafVector {
         edited_copy(model, Purpose::Same, edits.collect())
     }
 
-    /// As [`apply_to`](Self::apply_to), for the very model that the space was read from: nothing is
-    /// checked.
+    /// Same as [`apply_to`](Self::apply_to), for the model that the space was read from, without checks.
     pub(crate) fn apply_to_own<M: Module>(self, model: &M) -> M {
         let leaves = self.space.leaves().iter().zip(self.leaves);
         let edits = leaves.filter_map(|(leaf, value)| Some((leaf.id, Edit::Set(value?))));
         edited_copy(model, Purpose::Same, edits.collect())
     }
 
-    /// The vector as one of `space`, which may be that of a model with other identifiers.
+    /// Moves the vector to `space`, which may belong to a model with other identifiers.
     ///
     /// # Errors
     ///
-    /// [`SpaceError::DifferentSpaces`], and [`SpaceError::WrongLength`] for a leaf that [`map`](Self::map) has
-    /// made longer or shorter.
+    /// [`SpaceError::DifferentSpaces`]; [`SpaceError::WrongLength`] if [`map`](Self::map) changed the length of
+    /// a leaf.
     pub(crate) fn placed_in(self, space: &ParamSpace) -> Result<Self, SpaceError> {
         self.space.check_same(space)?;
         for (leaf, value) in space.leaves().iter().zip(&self.leaves) {
@@ -409,7 +397,7 @@ impl LeafVector {
         })
     }
 
-    /// Vectors of one space after another, as a vector of a module that holds as many such models.
+    /// Concatenates vectors of equal models into a vector of a module that holds these models.
     ///
     /// # Errors
     ///
@@ -444,7 +432,7 @@ impl LeafVector {
         parts
     }
 
-    /// A copy of `model` whose parameters are this vector; absent leaves stay as they are.
+    /// A copy of `model` with these parameters. Parameters with an absent leaf do not change.
     ///
     /// # Errors
     ///
@@ -458,8 +446,8 @@ impl LeafVector {
         model: &M,
         edit: impl Fn(Tensor<1>, DType) -> Edit,
     ) -> Result<M, SpaceError> {
-        // Nothing is copied here: the values are shared.
-        let present = Self::at_the_door(&self.space, model)?;
+        // This copies nothing: the values are shared.
+        let present = Self::checked_leaves(&self.space, model)?;
         let mut edits = HashMap::new();
         for (found, value) in present.iter().zip(&self.leaves) {
             if let Some(value) = value {

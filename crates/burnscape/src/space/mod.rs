@@ -1,8 +1,7 @@
 //! Parameter space: a module's trainable parameters as an ordered vector.
 //!
-//! The only room that visits and maps modules for their numbers. Above it everything is ordinary
-//! vector algebra on [`ParamVector`] (one flat tensor, a [`FlatVector`]) or [`LeafVector`] (leaf by leaf, without
-//! copies).
+//! Only this room reads and writes the numbers of modules. All other rooms use vector algebra on
+//! [`ParamVector`] (one flat tensor, a [`FlatVector`]) or [`LeafVector`] (leaf by leaf, without copies).
 
 mod buffers;
 mod cache;

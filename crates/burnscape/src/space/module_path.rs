@@ -1,9 +1,9 @@
 use std::collections::HashMap;
 
-/// Where a visitor or mapper stands in a module.
+/// The current position of a visitor or mapper in a module.
 ///
-/// Paths name parameters in every room, so all traversals build them here. Two parameters of a
-/// hand-written module can share a path; the second is then called `path#2`, and so on.
+/// Paths identify parameters in every room, so all traversals build them here. Two parameters of a hand-written
+/// module can share a path; the second is then called `path#2`, and so on.
 #[derive(Debug, Default)]
 pub(super) struct ModulePath {
     names: Vec<String>,
@@ -22,12 +22,12 @@ impl ModulePath {
         self.containers.pop();
     }
 
-    /// The containers around the present parameter, from the outside in.
+    /// The containers around the current parameter, from the outside in.
     pub(super) fn containers(&self) -> &[String] {
         &self.containers
     }
 
-    /// The path of the float parameter just met. To be called once for each.
+    /// The path of the current float parameter. Call it once per parameter.
     pub(super) fn float_path(&mut self) -> String {
         let path = self.names.join(".");
         let count = self.seen.entry(path.clone()).or_default();
@@ -39,6 +39,21 @@ impl ModulePath {
         }
     }
 }
+
+/// The methods with which a visitor or mapper updates its field `place`.
+macro_rules! follow_path {
+    () => {
+        fn enter_module(&mut self, name: &str, container_type: &str) {
+            self.place.enter(name, container_type);
+        }
+
+        fn exit_module(&mut self, _name: &str, _container_type: &str) {
+            self.place.exit();
+        }
+    };
+}
+
+pub(super) use follow_path;
 
 #[cfg(test)]
 mod tests {

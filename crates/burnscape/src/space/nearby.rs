@@ -1,4 +1,4 @@
-//! Points near given weights, where what cancels at the weights does not.
+//! Points near given weights, where terms do not cancel as they may at the weights themselves.
 
 use burn::tensor::{DType, Tensor};
 
@@ -6,12 +6,12 @@ use super::{ParamSpace, ParamVector, SpaceError, epsilon};
 
 const SEED: u64 = 5;
 
-/// How far from the weights: a share of each tensor's size, which counts as `floor` where it is less.
+/// A distance from the weights: a share of the size of each tensor, where sizes below `floor` count as `floor`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Distance {
     share: f64,
     floor: f64,
-    /// For what is to be random at each distance.
+    /// Seed for random numbers at this distance.
     pub(crate) seed: u64,
 }
 
@@ -23,8 +23,8 @@ impl Distance {
         seed: 0,
     };
 
-    /// From a hundredth of each tensor's size, or what half precision can tell from none, up to the size
-    /// itself and to the scale of one.
+    /// Four distances, from a hundredth of each tensor's size (more in half precision, which resolves less) up to
+    /// the size itself, and at least one.
     pub(crate) fn growing(dtype: DType) -> [Self; 4] {
         let first = first_share(dtype);
         let of = |share, floor, seed| Self { share, floor, seed };
@@ -36,7 +36,7 @@ impl Distance {
         ]
     }
 
-    /// Below those, where the function is not finite there.
+    /// Smaller distances, for functions that are not finite at those.
     pub(crate) fn shrinking(dtype: DType) -> [Self; 3] {
         let first = first_share(dtype);
         let of = |factor: f64, seed| Self {
@@ -47,7 +47,7 @@ impl Distance {
         [of(1e-1, 5), of(1e-2, 6), of(1e-3, 7)]
     }
 
-    /// What rounding leaves of terms that cancel, relative to what is left of them at this distance.
+    /// The rounding error of terms that cancel, relative to their sum at this distance.
     pub(crate) fn rounding(self, dtype: DType) -> f64 {
         16.0 * epsilon(dtype) / self.share
     }
@@ -57,12 +57,12 @@ fn first_share(dtype: DType) -> f64 {
     (8.0 * epsilon(dtype).sqrt()).max(1e-2)
 }
 
-/// A seeded direction from given weights, in units of the size of each tensor.
+/// A random direction from given weights, in units of the size of each tensor.
 #[derive(Debug)]
 pub(crate) struct Nearby {
     direction: ParamVector,
-    /// Root mean square of each tensor's elements; that of all elements for a tensor of zeros, one if
-    /// there are only such.
+    /// The root mean square of each tensor's elements. For a tensor of zeros, that of all elements; one if all are
+    /// zero.
     sizes: Vec<f64>,
 }
 
@@ -86,7 +86,7 @@ impl Nearby {
         self.direction.space()
     }
 
-    /// From the weights to the point at a distance.
+    /// The displacement from the weights to the point at a distance.
     pub(crate) fn displacement(&self, distance: Distance) -> Result<ParamVector, SpaceError> {
         let leaves = self.space().leaves().iter().zip(&self.sizes);
         let steps = leaves.map(|(leaf, size)| -> Tensor<1> {

@@ -20,12 +20,12 @@ pub struct ParamLeaf {
 }
 
 impl ParamLeaf {
-    /// Where the parameter lives in the module, `layers.0.weight` for instance.
+    /// The path of the parameter in the module, for instance `layers.0.weight`.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// Burn's identifier. Random for every module that is built, so never an order.
+    /// Burn's identifier. It is random, so it defines no order.
     pub fn id(&self) -> ParamId {
         self.id
     }
@@ -54,7 +54,7 @@ impl ParamLeaf {
         self.kind
     }
 
-    /// The axis that counts output units (weights only): one index along it is one filter.
+    /// The axis of the output units (weights only): each index along it is one filter.
     pub fn filter_axis(&self) -> Option<usize> {
         self.filter_axis
     }
@@ -64,7 +64,7 @@ impl ParamLeaf {
         self.dtype
     }
 
-    /// The other paths at which the same parameter occurs (weight tying), empty for most.
+    /// The other paths of the same parameter (weight tying); usually empty.
     pub fn duplicates(&self) -> &[String] {
         &self.duplicates
     }
@@ -88,21 +88,21 @@ struct Inner {
     frozen: usize,
 }
 
-/// The ordered trainable parameters of a module: the coordinates of its loss landscape.
+/// The trainable parameters of a module in order: the coordinates of its loss landscape.
 ///
-/// Coordinates follow *visit order*, the order in which the module's fields are declared; Burn's
-/// [`ParamId`]s are random and give no order. A parameter that occurs at several places is one
-/// coordinate block, written to every place. *Trainable* is what
-/// `valid().train()` makes require gradients, so a `valid()` model and one built on a plain device
-/// have the same space as the model in training. Running statistics, frozen parameters and
-/// parameters without elements are no coordinates. A reparameterized weight (LoRA) contributes the
-/// leaves a visitor sees: the adapter's factors, and the base only if it is not frozen.
+/// Coordinates follow *visit order*, the order in which the module declares its fields; Burn's [`ParamId`]s are
+/// random and define no order. A parameter that occurs several times is one block of coordinates, and writing it
+/// writes every occurrence. A parameter is *trainable* if it requires gradients after `valid().train()`, so a
+/// `valid()` model and a model on a plain device have the same space as the model in training. Running
+/// statistics, frozen parameters and parameters without elements are not coordinates. A reparameterized weight
+/// (LoRA) contributes the leaves that a visitor sees: the factors of the adapter, and the base unless it is
+/// frozen.
 ///
 /// Cloning is cheap: clones share the description.
 ///
 /// # Cost
 ///
-/// One visit of the module, no arithmetic. Parameters that are still lazy are initialized.
+/// One visit of the module, no arithmetic. Lazy parameters are initialized.
 ///
 /// # Example
 ///
@@ -132,11 +132,11 @@ impl ParamSpace {
         Self::collect(model, None)
     }
 
-    /// The trainable parameters of `model` that `group` matches: a layer, "all but biases", ….
+    /// The trainable parameters of `model` that `group` matches, for instance one layer or all weights.
     ///
     /// # Errors
     ///
-    /// As [`of`](Self::of), and [`SpaceError::EmptyGroup`].
+    /// Those of [`of`](Self::of), and [`SpaceError::EmptyGroup`].
     pub fn of_group<M: Module>(model: &M, group: &ParamGroup) -> Result<Self, SpaceError> {
         Self::collect(model, Some(group))
     }
@@ -179,13 +179,12 @@ impl ParamSpace {
         &self.0.device
     }
 
-    /// Number of float parameters that were left out because they are frozen. Running statistics are
-    /// no parameters.
+    /// Number of frozen float parameters, which are not part of the space. Running statistics do not count.
     pub fn num_frozen(&self) -> usize {
         self.0.frozen
     }
 
-    /// The element type that all parameters share.
+    /// The common element type of all parameters.
     ///
     /// # Errors
     ///
@@ -203,11 +202,10 @@ impl ParamSpace {
         }
     }
 
-    /// Whether two spaces have the same coordinates: same paths, shapes, element types, ties and
+    /// Returns an error unless both spaces have the same coordinates: paths, shapes, element types, ties and
     /// device.
     ///
-    /// Identifiers are not compared, so two models built alike share their coordinates and their
-    /// vectors can be subtracted.
+    /// Identifiers are not compared, so vectors of two models of the same architecture can be combined.
     ///
     /// # Errors
     ///

@@ -9,10 +9,10 @@ use super::products;
 use super::wide::Wide;
 use super::{FlatSpace, FlatVector, LeafVector, ParamLeaf, ParamSpace, SpaceError};
 
-/// A point or displacement in parameter space: one flat tensor `[num_params]` on the model's device, parameters
-/// in visit order, each flattened row by row.
+/// A point or displacement in parameter space: a flat tensor `[num_params]` on the model's device, with the
+/// parameters in visit order, each flattened row by row.
 ///
-/// Inner products sum each parameter on the device, and across parameters in f64 on the host.
+/// Inner products are summed on the device within each parameter, and in f64 on the host across parameters.
 ///
 /// # Example
 ///
@@ -50,9 +50,9 @@ impl FlatSpace for ParamSpace {
     }
 }
 
-/// What only vectors of parameters have.
+/// Methods of parameter vectors.
 impl FlatVector<ParamSpace> {
-    /// The present parameters of `model`.
+    /// The current parameters of `model`.
     ///
     /// # Cost
     ///
@@ -66,7 +66,7 @@ impl FlatVector<ParamSpace> {
         Self::from_leaves(&LeafVector::from_module(space, model)?)
     }
 
-    /// The gradients of the parameters; zero where a parameter has none.
+    /// The gradients of the parameters; a parameter without a gradient is zero.
     ///
     /// # Errors
     ///
@@ -78,7 +78,7 @@ impl FlatVector<ParamSpace> {
         Self::from_leaves(&LeafVector::from_gradients(space, gradients)?)
     }
 
-    /// The flat form of a leafwise vector.
+    /// Converts a leafwise vector.
     ///
     /// # Errors
     ///
@@ -97,7 +97,7 @@ impl FlatVector<ParamSpace> {
         Self::from_values(space, Tensor::cat(parts.collect(), 0))
     }
 
-    /// The leafwise form.
+    /// Converts to a leafwise vector.
     pub fn to_leaves(&self) -> LeafVector {
         let leaves = self
             .space()
@@ -108,7 +108,7 @@ impl FlatVector<ParamSpace> {
         LeafVector::from_parts(self.space().clone(), leaves)
     }
 
-    /// Hands the vector on as gradients, for any Burn optimizer.
+    /// Converts the vector to gradients for any Burn optimizer.
     pub fn into_gradients(self) -> GradientsParams {
         self.to_leaves().into_gradients()
     }
@@ -140,7 +140,7 @@ impl FlatVector<ParamSpace> {
     ///
     /// # Cost
     ///
-    /// As [`dot`](Self::dot).
+    /// Same as [`dot`](Self::dot).
     ///
     /// # Errors
     ///
@@ -153,14 +153,14 @@ impl FlatVector<ParamSpace> {
             .collect())
     }
 
-    /// `⟨self, x⟩` of each parameter's part, in visit order: one host synchronization, as a rule.
+    /// `⟨self, x⟩` of each parameter's part, in visit order; usually one host synchronization.
     pub(crate) fn leaf_dots(&self, x: &Self) -> Result<Vec<f64>, SpaceError> {
         let dots = products::each(&self.parts(x)?)?;
         Ok(dots.into_iter().map(Wide::value).collect())
     }
 }
 
-/// Where a parameter is in the flat vector.
+/// The range of a parameter in the flat vector.
 fn range(leaf: &ParamLeaf) -> Range<usize> {
     leaf.offset()..leaf.offset() + leaf.len()
 }

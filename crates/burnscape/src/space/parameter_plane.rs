@@ -2,15 +2,14 @@ use burn::module::Module;
 
 use super::{ParamSpace, ParamVector, SpaceError, epsilon, unshared_copy};
 
-/// A plane of parameter space with an orthonormal frame, to place models in a picture and to take models from it.
+/// A plane of parameter space with orthonormal axes. It maps models to coordinates, and coordinates to models.
 ///
-/// The origin is a model, the first axis points along the first of two directions, and the second direction lies
-/// above that axis: `u = d₁/|d₁|`, `v` the part of `d₂` that is orthogonal to `u`, normalized. The
-/// [axes](Self::axes) are directions for a slice of the loss.
+/// The origin is a model. The axes come from two directions by Gram-Schmidt: `u = d₁/|d₁|`, and `v` is the part of
+/// `d₂` orthogonal to `u`, normalized. The [axes](Self::axes) serve as directions for a slice of the loss.
 ///
 /// # Cost
 ///
-/// Three vectors of parameters, and a copy of the model at the origin.
+/// Memory for three parameter vectors and a copy of the model at the origin.
 ///
 /// # References
 ///
@@ -41,25 +40,25 @@ pub struct ParameterPlane<M> {
     corners: [[f64; 2]; 3],
 }
 
-/// Where a model is, seen from a plane. In parameter norm.
+/// The position of a model relative to a plane, in units of the parameter norm.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct PlanePlace {
     /// First coordinate of the nearest point of the plane.
     pub x: f64,
-    /// Its second coordinate.
+    /// Second coordinate of that point.
     pub y: f64,
-    /// The distance from the plane.
+    /// Distance from the plane.
     pub distance: f64,
 }
 
 impl<M: Module> ParameterPlane<M> {
-    /// The plane through three models: the first is the origin, the second lies on the positive first axis, the
-    /// third above it.
+    /// The plane through three models. The first is the origin, the second is on the positive first axis, and the
+    /// third has a positive second coordinate.
     ///
     /// # Errors
     ///
-    /// [`SpaceError::NoPlane`] if the models lie on a line, [`SpaceError::DifferentSpaces`],
+    /// [`SpaceError::NoPlane`] if the models are on a line, [`SpaceError::DifferentSpaces`],
     /// [`SpaceError::MixedDTypes`].
     pub fn through(a: &M, b: &M, c: &M) -> Result<Self, SpaceError> {
         let space = ParamSpace::of(a)?;
@@ -72,12 +71,12 @@ impl<M: Module> ParameterPlane<M> {
         Self::with_base(a, base, directions)
     }
 
-    /// The plane through a model that two directions span.
+    /// The plane through a model that is spanned by two directions.
     ///
     /// # Errors
     ///
-    /// [`SpaceError::NoPlane`] if a direction is zero or the two are parallel, [`SpaceError::DifferentSpaces`] if
-    /// they are not the model's.
+    /// [`SpaceError::NoPlane`] if a direction is zero or the directions are parallel;
+    /// [`SpaceError::DifferentSpaces`] if they belong to another space than the model.
     pub fn spanned(model: &M, directions: [&ParamVector; 2]) -> Result<Self, SpaceError> {
         let base = ParamVector::from_module(directions[0].space(), model)?;
         base.space().check_same(directions[1].space())?;
@@ -99,7 +98,7 @@ impl<M: Module> ParameterPlane<M> {
         let x = second.dot(&u)?;
         let across = second.orthogonalize(std::slice::from_ref(&u))?;
         let height = across.norm()?;
-        // Below this the height of the second direction is rounding.
+        // Below this bound the height of the second direction is rounding error.
         if height <= 16.0 * epsilon(base.space().dtype()?) * reach {
             return Err(SpaceError::NoPlane {
                 what: "the directions are parallel",
@@ -114,22 +113,21 @@ impl<M: Module> ParameterPlane<M> {
         })
     }
 
-    /// The coordinates of the three models: of the origin, and of the ends of the two directions.
+    /// The coordinates of the three models: the origin and the end points of the two directions.
     pub fn corners(&self) -> [[f64; 2]; 3] {
         self.corners
     }
 
-    /// The orthonormal axes, for slices of the landscape along them.
+    /// The orthonormal axes, as directions for slices of the landscape.
     pub fn axes(&self) -> &[ParamVector; 2] {
         &self.axes
     }
 
-    /// The model at a place of the plane; frozen parameters and running statistics are those of the
-    /// origin.
+    /// The model at a point of the plane, with the frozen parameters and running statistics of the origin.
     ///
     /// # Errors
     ///
-    /// [`SpaceError::NonFiniteCoordinate`] for coordinates that are not finite.
+    /// [`SpaceError::NonFiniteCoordinate`].
     pub fn point(&self, x: f64, y: f64) -> Result<M, SpaceError> {
         for value in [x, y] {
             if !value.is_finite() {
@@ -141,11 +139,11 @@ impl<M: Module> ParameterPlane<M> {
         vector.apply_to(&self.origin)
     }
 
-    /// Where a model is: its orthogonal projection onto the plane, and how far off it is.
+    /// The position of a model: its orthogonal projection onto the plane, and its distance.
     ///
     /// # Errors
     ///
-    /// [`SpaceError::DifferentSpaces`] if the model differs in a parameter.
+    /// [`SpaceError::DifferentSpaces`].
     pub fn place(&self, model: &M) -> Result<PlanePlace, SpaceError> {
         let [u, v] = &self.axes;
         let from_base =

@@ -1,7 +1,7 @@
 //! Inner products whose terms may leave the range of the element type.
 //!
-//! The plain sum is taken first. Only where it cannot be trusted are both sides scaled by powers of two, which
-//! are exact, and multiplied again: two more readings of the vectors, and two host synchronizations.
+//! The plain sum is computed first. If it may be inaccurate, both vectors are scaled by powers of two, which is
+//! exact, and multiplied again: this reads the vectors twice more and costs two host synchronizations.
 
 use std::ops::Range;
 
@@ -15,8 +15,8 @@ use super::host::transfer;
 use super::range::{Limits, scaled_wide};
 use super::wide::{Wide, exponent_of};
 
-/// Parts of two flat tensors, to be multiplied and summed. They are cut out when they are needed: a device that
-/// copies them holds one copy at a time.
+/// The same range of two flat tensors, to be multiplied and summed. Slices are made on use: a device that copies
+/// slices holds one copy at a time.
 #[derive(Clone)]
 pub(super) struct Part<'a> {
     x: &'a Tensor<1>,
@@ -29,15 +29,16 @@ impl<'a> Part<'a> {
         Self { x, y, range }
     }
 
-    /// All of two tensors of one length.
+    /// The whole of two tensors of equal length.
     pub(super) fn whole(x: &'a Tensor<1>, y: &'a Tensor<1>) -> Self {
         Self::new(x, y, 0..x.dims()[0])
     }
 
     fn cut(&self, values: &Tensor<1>) -> Tensor<1> {
-        match self.range.len() == values.dims()[0] {
-            true => values.clone(),
-            false => values.clone().slice(self.range.clone()),
+        if self.range.len() == values.dims()[0] {
+            values.clone()
+        } else {
+            values.clone().slice(self.range.clone())
         }
     }
 
@@ -45,14 +46,14 @@ impl<'a> Part<'a> {
         dot(&self.cut(self.x), &self.cut(self.y))
     }
 
-    /// As [`floor`].
+    /// See [`floor`].
     fn floor(&self) -> f64 {
         floor(self.range.len(), self.x.dtype())
     }
 }
 
-/// The inner products of lists of parts, and the values of some one-element tensors, in one transfer where
-/// every sum can be trusted.
+/// The inner products of lists of parts and the values of one-element tensors. One transfer if every sum is
+/// accurate.
 pub(super) fn sums(
     products: &[Vec<Part<'_>>],
     scalars: Vec<Tensor<1>>,
@@ -85,7 +86,7 @@ pub(super) fn sums(
     Ok((dots, rest.to_vec()))
 }
 
-/// The inner product of each part, in one transfer where every one can be trusted.
+/// The inner product of each part. One transfer if all are accurate.
 pub(super) fn each(parts: &[Part<'_>]) -> Result<Vec<Wide>, SpaceError> {
     let values = transfer(parts.iter().map(Part::dot).collect())?;
     let is_lost = |index: &usize| !is_trusted(values[*index], &parts[*index..=*index]);
@@ -101,7 +102,7 @@ pub(super) fn each(parts: &[Part<'_>]) -> Result<Vec<Wide>, SpaceError> {
     Ok(found)
 }
 
-/// The Euclidean norm of a flat tensor: one host synchronization, as a rule.
+/// The Euclidean norm of a flat tensor; usually one host synchronization.
 pub(crate) fn norm(x: &Tensor<1>) -> Result<f64, SpaceError> {
     let square: Wide = each(&[Part::whole(x, x)])?.into_iter().sum();
     Ok(square.sqrt().value())
@@ -116,23 +117,22 @@ pub(crate) fn max_abs(x: &Tensor<1>) -> Result<f64, SpaceError> {
     Ok(largest.into_iter().sum())
 }
 
-/// Whether a sum holds all that its terms can tell.
+/// Whether no overflow or underflow of terms can have changed a sum.
 fn is_trusted(sum: f64, parts: &[Part<'_>]) -> bool {
     holds(sum, parts.iter().map(Part::floor).sum())
 }
 
-/// Whether a sum whose terms may have underflowed is large enough for that not to matter.
+/// Whether a sum is finite, and large enough that underflow of its terms does not matter.
 pub(super) fn holds(sum: f64, floor: f64) -> bool {
-    // Nothing is multiplied in a sum without terms.
+    // The floor of an empty sum is zero.
     sum.is_finite() && sum.abs() >= floor
 }
 
-/// The sum of `count` products below which underflow may show.
+/// The bound below which underflow may affect a sum of `count` products.
 ///
-/// A product that underflows loses less than the smallest normal number, also where subnormal numbers are
-/// flushed to zero; `count` of them lose less than `count` times that. At the floor this is an eighth of
-/// `ε` times the sum, and so of the sum of absolute values, which is not smaller: less than half a rounding
-/// of the sum itself. A sum of squares far below its terms' range is thus never taken for one.
+/// A product that underflows loses less than the smallest normal number, even if subnormal numbers are flushed to
+/// zero; `count` products lose less than `count` times as much. At the floor this is `ε/8` times the sum, and the
+/// sum of absolute values is at least as large: the loss is less than half the rounding error of the sum.
 pub(super) fn floor(count: usize, dtype: DType) -> f64 {
     let dtype = match dtype {
         DType::F16 | DType::BF16 => DType::F32,
@@ -141,8 +141,8 @@ pub(super) fn floor(count: usize, dtype: DType) -> f64 {
     count as f64 * Limits::of(dtype).smallest * 8.0 / epsilon(dtype)
 }
 
-/// The inner products of parts whose largest numbers were brought to between one and two before. `plain` is
-/// what they were without.
+/// The inner products of parts after their largest numbers were scaled to between one and two. `plain` holds the
+/// products without scaling.
 fn rescued(parts: &[Part<'_>], plain: &[f64]) -> Result<Vec<Wide>, SpaceError> {
     let largest = |part: &Part| [part.x, part.y].map(|values| part.cut(values).max_abs());
     let largest = parts.iter().flat_map(largest);
@@ -162,14 +162,14 @@ fn rescued(parts: &[Part<'_>], plain: &[f64]) -> Result<Vec<Wide>, SpaceError> {
             let exponent = exponent_of(pair.0) + exponent_of(pair.1);
             Wide::new(again.next().unwrap_or(plain), exponent)
         }
-        // Zero times what is not a number is none either.
+        // Zero times a NaN or an infinity is NaN, not zero.
         (x, y) if x == 0.0 && y.is_finite() || y == 0.0 && x.is_finite() => Wide::ZERO,
         _ => Wide::from(plain),
     });
     Ok(sums.collect())
 }
 
-/// The vector times the power of two that brings its largest number to between one and two.
+/// Multiplies the vector by a power of two so that its largest number is between one and two.
 fn unit(x: Tensor<1>, largest: f64) -> Tensor<1> {
     match exponent_of(largest) {
         0 => x,
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_sum_that_lost_most_of_its_terms_is_taken_again() {
-        // One square is a normal number, a million others underflow and are together larger.
+        // One square is a normal number; a million others underflow, and their sum is larger.
         let mut values = vec![1e-22_f64; 1_000_000];
         values[0] = 2e-19;
         let exact = 4e-38 + 999_999.0 * 1e-44;

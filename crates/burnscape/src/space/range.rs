@@ -2,7 +2,7 @@ use burn::tensor::{DType, Tensor};
 
 use super::wide::{Wide, times_power_of_two};
 
-/// The numbers that an element type holds with full accuracy.
+/// The range of numbers that an element type represents with full accuracy.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     /// The smallest positive normal number, a power of two.
@@ -32,8 +32,7 @@ impl Limits {
         }
     }
 
-    /// The largest exponent whose power of two, times anything below two, is within the range, and its inverse
-    /// is.
+    /// The largest `e` such that `2^e` times any number below two, and `2^-e`, are within the range.
     fn exponent(dtype: DType) -> i32 {
         match dtype {
             DType::F64 => 1022,
@@ -43,39 +42,41 @@ impl Limits {
     }
 }
 
-/// `values · factor` where the factor itself may be out of the range of the elements, and the product
-/// within: a vector of norm `1e-40` is divided by its norm. One pass over memory where it is not.
+/// `values · factor` for a factor that may be outside the range of the elements while the product is inside, as
+/// when a vector of norm `1e-40` is divided by its norm. One pass over memory if the factor is in range.
 pub(crate) fn scaled<const D: usize>(values: Tensor<D>, factor: f64) -> Tensor<D> {
     let dtype = values.dtype();
     let range = Limits::of(dtype);
     let size = factor.abs();
-    // Zero and what is not finite mean what they say.
+    // Zero, NaN and infinity are applied directly.
     let is_plain = (range.smallest..=range.largest).contains(&size) || size == 0.0;
-    match is_plain || !size.is_finite() {
-        true => values * factor,
-        false => scaled_wide(values, Wide::from(factor)),
+    if is_plain || !size.is_finite() {
+        values * factor
+    } else {
+        scaled_wide(values, Wide::from(factor))
     }
 }
 
-/// As [`scaled`], for a factor that may be out of the range of `f64`.
+/// Same as [`scaled`], for a factor that may be outside the range of `f64`.
 pub(crate) fn scaled_wide<const D: usize>(values: Tensor<D>, factor: Wide) -> Tensor<D> {
     let steps = scale_steps(&[factor], values.dtype());
     let steps = steps.iter().flatten();
     steps.fold(values, |values, &step| values * step)
 }
 
-/// Factors within the range of an element type whose products are those given, one after the other: as many
-/// rounds as the farthest of them needs, with ones where another is done. All but the last are powers of two, so
-/// that nothing is rounded before the end but what ends below the range.
+/// Splits each factor into a sequence of factors within the range of an element type. All sequences are as long as
+/// the longest one; shorter ones are padded with ones. All factors except the last are powers of two, so only the
+/// last multiplication rounds, unless the result is below the range.
 pub(super) fn scale_steps(factors: &[Wide], dtype: DType) -> Vec<Vec<f64>> {
     let limit = Limits::exponent(dtype);
     let mut rest: Vec<i32> = factors.iter().map(|factor| factor.exponent()).collect();
     let mut steps = Vec::new();
     while rest.iter().any(|rest| rest.abs() > limit) {
         let step = |rest: &mut i32| {
-            let step = match rest.abs() > limit {
-                true => (*rest).clamp(-limit, limit),
-                false => 0,
+            let step = if rest.abs() > limit {
+                (*rest).clamp(-limit, limit)
+            } else {
+                0
             };
             *rest -= step;
             times_power_of_two(1.0, step)

@@ -1,10 +1,10 @@
-//! The one place where a run-time rank becomes Burn's compile-time rank.
+//! Conversion of run-time ranks to Burn's compile-time ranks.
 
 use burn::module::ParamId;
 use burn::optim::GradientsParams;
 use burn::tensor::{Shape, Tensor};
 
-/// Largest rank that Burn's optimizers, and so this crate, serve.
+/// The largest rank that Burn's optimizers support.
 pub(super) const MAX_RANK: usize = 8;
 
 macro_rules! with_rank {
@@ -47,7 +47,7 @@ macro_rules! with_rank {
     };
 }
 
-/// The gradient of a parameter as a flat tensor with the shape it had, if there is one.
+/// The gradient of a parameter, if there is one, as a flat tensor and its shape.
 pub(super) fn gradient(
     gradients: &GradientsParams,
     id: ParamId,
@@ -61,7 +61,7 @@ pub(super) fn gradient(
     }, else None)
 }
 
-/// Hands a flat tensor to the gradients under the parameter's own rank.
+/// Registers a flat tensor as the gradient of a parameter, in the parameter's shape.
 pub(super) fn register(
     gradients: &mut GradientsParams,
     id: ParamId,
@@ -72,7 +72,7 @@ pub(super) fn register(
     with_rank!(shape.rank(), D => gradients.register::<D>(id, value.reshape(shape)), else ())
 }
 
-/// Sums of a flat leaf over all axes but one: `[shape[axis]]`.
+/// Sums a flat leaf over all axes except one: `[shape[axis]]`.
 pub(super) fn sum_but_axis(value: Tensor<1>, shape: &[usize], axis: usize) -> Tensor<1> {
     let (outer, inner) = around(shape, axis);
     let kept = shape[axis];
@@ -83,7 +83,7 @@ pub(super) fn sum_but_axis(value: Tensor<1>, shape: &[usize], axis: usize) -> Te
         .reshape([kept])
 }
 
-/// The largest numbers of a flat leaf over all axes but one: `[shape[axis]]`.
+/// The maxima of a flat leaf over all axes except one: `[shape[axis]]`.
 pub(super) fn max_but_axis(value: Tensor<1>, shape: &[usize], axis: usize) -> Tensor<1> {
     let (outer, inner) = around(shape, axis);
     let kept = shape[axis];

@@ -1,4 +1,4 @@
-//! Reading modules: which parameters they have, and the values of those.
+//! Reads modules: their parameters and the values of these.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,17 +7,17 @@ use burn::tensor::{DType, Device, GradientCheckpointingStrategy, Tensor};
 
 use super::context::ParamContext;
 use super::kind::Role;
-use super::module_path::ModulePath;
+use super::module_path::{ModulePath, follow_path};
 use super::rank::MAX_RANK;
 use super::{ParamLeaf, SpaceError};
 
-/// The outcome of [`trainable`].
+/// The result of [`trainable`].
 pub(super) struct Found {
     pub(super) leaves: Vec<ParamLeaf>,
     /// The device of the leaves; none if there are none.
     pub(super) device: Option<Device>,
     pub(super) frozen: usize,
-    /// How many trainable parameters a group left out, and the path of one.
+    /// The number of trainable parameters outside the group, and the path of one.
     pub(super) unmatched: Option<(usize, String)>,
 }
 
@@ -26,11 +26,11 @@ pub(super) fn trainable<M: Module>(
     model: &M,
     group: Option<&ParamGroup>,
 ) -> Result<Found, SpaceError> {
-    // What training would make of the model says what is trainable, whatever its state is now. The
-    // round trip also initializes lazy parameters, shared with the user's model.
+    // The state after `train` decides what is trainable, whatever the current state is. The round trip also
+    // initializes lazy parameters, which the user's model shares.
     let mut stand_in = StandIn::default();
     let plain = model.valid().map(&mut stand_in);
-    // Frozen parameters are told from running statistics, which nothing can make require gradients.
+    // This distinguishes frozen parameters from running statistics, which never require gradients.
     let unfrozen = Contexts::of(&plain.clone().unfreeze().train());
     let mut collector = Collector::new(group, stand_in.quantized, unfrozen);
     plain.train().visit(&mut collector);
@@ -40,8 +40,8 @@ pub(super) fn trainable<M: Module>(
     }
 }
 
-/// Puts a dense number in the place of each quantized parameter: a quantized tensor cannot require
-/// gradients, so that only the stand-in shows whether the parameter is meant to be trained.
+/// Replaces each quantized parameter by a dense tensor of one element. A quantized tensor cannot require
+/// gradients, so only the replacement shows whether the parameter is trainable.
 #[derive(Default)]
 struct StandIn {
     quantized: HashMap<ParamId, DType>,
@@ -62,7 +62,7 @@ impl ModuleMapper for StandIn {
 struct Collector<'a> {
     group: Option<&'a ParamGroup>,
     quantized: HashMap<ParamId, DType>,
-    /// The contexts of all floats if nothing were frozen.
+    /// The contexts of all float parameters after unfreezing.
     unfrozen: Contexts,
     place: ModulePath,
     position: usize,
@@ -99,8 +99,8 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// Notes the other places of each parameter, those that the group does not name included: a
-    /// parameter is written everywhere or nowhere.
+    /// Records all other paths of each parameter, including those outside the group: a write changes every
+    /// occurrence.
     fn finish(mut self) -> Found {
         for leaf in &mut self.found.leaves {
             let paths = self.occurrences.remove(&leaf.id).unwrap_or_default();
@@ -113,7 +113,7 @@ impl<'a> Collector<'a> {
         self.failure.get_or_insert(failure);
     }
 
-    /// False, with a failure noted, if the parameter lives elsewhere than those before it.
+    /// Records a failure and returns false if the parameter is not on the device of the previous ones.
     fn same_device(&mut self, path: &str, device: Device) -> bool {
         match (&self.found.device, self.found.leaves.first()) {
             (Some(first), Some(leaf)) if *first != device => {
@@ -135,13 +135,7 @@ impl<'a> Collector<'a> {
 }
 
 impl ModuleVisitor for Collector<'_> {
-    fn enter_module(&mut self, name: &str, container_type: &str) {
-        self.place.enter(name, container_type);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.place.exit();
-    }
+    follow_path!();
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let path = self.place.float_path();
@@ -198,7 +192,7 @@ impl ModuleVisitor for Collector<'_> {
     }
 }
 
-/// What a module has under one path.
+/// The parameter of a module at one path.
 pub(super) struct Present {
     pub(super) id: ParamId,
     /// Flat, without autodiff; empty if quantized.
@@ -214,7 +208,7 @@ pub(super) struct Values {
     pub(super) occurrences: HashMap<ParamId, usize>,
 }
 
-/// The values of the float parameters with the given paths, and how often each one occurs.
+/// The float parameters at the given paths, and how often each parameter occurs.
 pub(super) fn values<M: Module>(model: &M, paths: &HashSet<&str>) -> Values {
     let mut reader = ValueReader {
         paths,
@@ -232,13 +226,7 @@ struct ValueReader<'a> {
 }
 
 impl ModuleVisitor for ValueReader<'_> {
-    fn enter_module(&mut self, name: &str, container_type: &str) {
-        self.place.enter(name, container_type);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.place.exit();
-    }
+    follow_path!();
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let path = self.place.float_path();
@@ -256,7 +244,7 @@ impl ModuleVisitor for ValueReader<'_> {
     }
 }
 
-/// A quantized tensor is no leaf of any space: its type is all that is asked for.
+/// A quantized tensor is not a leaf of any space; callers need only its type.
 fn flat<const D: usize>(value: Tensor<D>) -> Tensor<1> {
     match value.dtype() {
         DType::QFloat(_) => Tensor::zeros([0], &value.device()),
@@ -267,7 +255,7 @@ fn flat<const D: usize>(value: Tensor<D>) -> Tensor<1> {
     }
 }
 
-/// All that a rewrite of a model must keep, in visit order.
+/// Everything that a rewrite of a model must preserve, in visit order.
 #[derive(Debug, Default)]
 pub(super) struct Contexts {
     pub(super) floats: Vec<(ParamId, ParamContext)>,
@@ -276,14 +264,14 @@ pub(super) struct Contexts {
 }
 
 impl Contexts {
-    /// The gradient-checkpointing strategy of the first parameter on autodiff.
+    /// The checkpointing strategy of the first parameter on autodiff.
     pub(super) fn checkpointing(&self) -> Option<GradientCheckpointingStrategy> {
         let mut floats = self.floats.iter();
         floats.find_map(|(_, context)| context.checkpointing())
     }
 
-    /// Whether every float requires gradients, so that there is nothing a forward pass could write
-    /// to: running statistics never do.
+    /// Whether every float requires gradients. Running statistics do not, so there are none, and a forward pass
+    /// writes nothing.
     pub(super) fn has_no_buffers(&self) -> bool {
         self.floats
             .iter()

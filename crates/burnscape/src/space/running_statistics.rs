@@ -6,11 +6,11 @@ use burn::tensor::{DType, Tensor};
 use super::SpaceError;
 use super::cast::{as_accumulator, as_dtype};
 use super::context::ParamContext;
-use super::module_path::ModulePath;
+use super::module_path::{ModulePath, follow_path};
 use super::read::Contexts;
 
-/// The running statistics of a model's normalization layers: what its forward pass in training
-/// writes, apart from parameters that are merely frozen.
+/// The running statistics of a model's normalization layers, which its forward pass writes in training mode.
+/// Frozen parameters are not included.
 ///
 /// # Cost
 ///
@@ -36,7 +36,7 @@ pub struct RunningStatistics {
     values: BTreeMap<String, Value>,
 }
 
-/// One statistic: flat, with its shape.
+/// One statistic, flattened, and its shape.
 #[derive(Debug, Clone)]
 struct Value {
     values: Tensor<1>,
@@ -45,10 +45,10 @@ struct Value {
 }
 
 impl RunningStatistics {
-    /// The present statistics, the last update included.
+    /// The current statistics, including the last update.
     pub fn of<M: Module>(model: &M) -> Self {
         let plain = model.valid();
-        // Whatever training can make require gradients is a parameter, frozen or not.
+        // Everything that requires gradients after unfreezing is a parameter.
         let mut reader = Reader {
             contexts: Contexts::of(&plain.clone().unfreeze().train()),
             place: ModulePath::default(),
@@ -61,7 +61,7 @@ impl RunningStatistics {
         }
     }
 
-    /// Whether the model has none.
+    /// Whether the model has no running statistics.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
@@ -71,22 +71,22 @@ impl RunningStatistics {
         self.values.keys().map(String::as_str)
     }
 
-    /// The statistic at a path, flat.
+    /// The statistic at a path, flattened.
     pub fn get(&self, path: &str) -> Option<&Tensor<1>> {
         self.values.get(path).map(|value| &value.values)
     }
 
-    /// The same statistics, every element `fill`.
+    /// Statistics of the same shapes with every element equal to `fill`.
     #[must_use]
     pub fn filled(&self, fill: f64) -> Self {
         self.clone().map(|_, value| value.full_like(fill))
     }
 
-    /// `a · self + b · other`, in f32 where the statistics are narrower.
+    /// `a · self + b · other`, in f32 if the element type is narrower.
     ///
     /// # Errors
     ///
-    /// [`SpaceError::DifferentSpaces`] if the other model has other statistics.
+    /// [`SpaceError::DifferentSpaces`] if paths or shapes differ.
     pub fn linear(self, a: f64, b: f64, other: &Self) -> Result<Self, SpaceError> {
         let describe = |(path, value): (&String, &Value)| format!("`{path}` {:?}", value.shape);
         let names =
@@ -98,10 +98,7 @@ impl RunningStatistics {
                 found: found.join(", "),
             });
         }
-        Ok(self.map(|path, value| match other.values.get(path) {
-            Some(its) => as_accumulator(value) * a + as_accumulator(its.values.clone()) * b,
-            None => value,
-        }))
+        Ok(self.zip(other, |own, other| own * a + other * b))
     }
 
     /// `1 + scale · |self|`, element by element.
@@ -110,19 +107,19 @@ impl RunningStatistics {
         self.clone().map(|_, value| value.abs() * scale + 1.0)
     }
 
-    /// `f` of each statistic and its counterpart in `other`.
+    /// Applies `f` to each statistic and its counterpart in `other`.
     #[must_use]
     pub(crate) fn zip(self, other: &Self, f: impl Fn(Tensor<1>, Tensor<1>) -> Tensor<1>) -> Self {
         self.map(|path, value| match other.values.get(path) {
-            Some(its) => f(as_accumulator(value), as_accumulator(its.values.clone())),
+            Some(other) => f(as_accumulator(value), as_accumulator(other.values.clone())),
             None => value,
         })
     }
 
-    /// Writes the statistics into `model` *and everything it shares them with*; give it an
-    /// [`unshared_copy`](super::unshared_copy).
+    /// Writes the statistics to `model` *and every clone that shares them*; pass an
+    /// [`unshared_copy`](super::unshared_copy) to avoid that.
     pub fn write_to<M: Module>(&self, model: M) -> M {
-        // An update that waits for synchronization would otherwise overwrite what is written.
+        // Applies pending updates, which would otherwise overwrite the new values.
         drop(model.valid());
         let mut writer = Writer {
             place: ModulePath::default(),
@@ -147,13 +144,7 @@ struct Reader {
 }
 
 impl ModuleVisitor for Reader {
-    fn enter_module(&mut self, name: &str, container_type: &str) {
-        self.place.enter(name, container_type);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.place.exit();
-    }
+    follow_path!();
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let path = self.place.float_path();
@@ -182,13 +173,7 @@ struct Writer<'a> {
 }
 
 impl ModuleMapper for Writer<'_> {
-    fn enter_module(&mut self, name: &str, container_type: &str) {
-        self.place.enter(name, container_type);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.place.exit();
-    }
+    follow_path!();
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let Some(value) = self.values.get(&self.place.float_path()) else {

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{ParamSpace, ParamVector, SpaceError, UnfilteredRule, Units};
 
-/// What a displacement of size one is: the number `c` by which every coordinate is measured.
+/// The unit of displacements: each coordinate has its own unit `c`.
 ///
-/// A coordinate `w_i` is displaced by `c_i` times a number of the unit's size:
+/// A displacement of size one moves the coordinate `w_i` by about `c_i`:
 ///
 /// | scale | `c_i` | noise of size σ | ball of radius ρ | direction `d`, displaced by `ε d` |
 /// |---|---|---|---|---|
@@ -15,18 +15,18 @@ use super::{ParamSpace, ParamVector, SpaceError, UnfilteredRule, Units};
 /// | `FilterRelative` | `\|w_f\| / √n_f` | `N(0, σ² \|w_f\|² / n_f)` | `\|e/c\| ≤ ρ` | `\|d_f\| = \|w_f\|` |
 /// | `ElementRelative` | `\|w_i\|` | `N(0, σ² w_i²)` | `\|e/c\| ≤ ρ` | rms of `d_i/\|w_i\|` = 1 |
 ///
-/// `w_f` is the filter that the coordinate belongs to and `n_f` its number of elements, so that
-/// filter-relative noise has `E|e_f|² = σ² |w_f|²`: σ is the relative size of the displacement.
-/// In a ball, a coordinate of scale zero does not move.
+/// `w_f` is the filter of the coordinate and `n_f` its number of elements, so that filter-relative noise has
+/// `E|e_f|² = σ² |w_f|²`: σ is the relative size of the displacement. In a ball, coordinates with `c_i = 0` do
+/// not move.
 ///
 /// # Units
 ///
-/// Absolute sizes are in units of the parameters; relative ones are fractions.
+/// Absolute sizes are in units of the parameters; relative sizes are fractions.
 ///
-/// A rectifier network computes the same function at `(aW₁, W₂/a)`. Absolute measures differ
-/// between the two, by any factor (Dinh et al. 2017). Filter-relative ones are the same if one `a`
-/// is used for a whole layer, element-relative ones also if every unit has its own. Biases, where
-/// there are any, take part in the rescaling: leave them out or choose a relative rule.
+/// A ReLU network computes the same function at `(aW₁, W₂/a)`. Absolute measures differ between the two by an
+/// arbitrary factor (Dinh et al. 2017). Filter-relative measures are equal if `a` is the same for the whole layer,
+/// element-relative measures even if every unit has its own `a`. The rescaling also changes biases: exclude them,
+/// or choose a relative rule.
 ///
 /// # References
 ///
@@ -37,20 +37,20 @@ use super::{ParamSpace, ParamVector, SpaceError, UnfilteredRule, Units};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Scale {
-    /// Every coordinate alike.
+    /// The same for every coordinate.
     #[default]
     Absolute,
-    /// Relative to the norm of the coordinate's filter. Biases and normalization parameters have no
-    /// filters; the rule says what becomes of them ([`UnfilteredRule::Zero`]: they stay,
-    /// [`UnfilteredRule::Keep`]: absolute, in a direction a standard normal number).
+    /// Relative to the norm of the coordinate's filter. Biases and normalization parameters have no filters; the
+    /// rule determines their scale: [`UnfilteredRule::Zero`] does not move them, [`UnfilteredRule::Keep`] is
+    /// absolute (in a direction, a standard normal number).
     FilterRelative(UnfilteredRule),
-    /// Relative to the coordinate itself, biases and normalization parameters included.
+    /// Relative to the coordinate itself, including biases and normalization parameters.
     ElementRelative,
 }
 
 impl Scale {
-    /// A random direction of size one, as in the last column of the table: uniform on the sphere, normalized filter
-    /// by filter (Li et al. 2018), or uniform on the ellipsoid.
+    /// A random direction of size one, as in the last column of the table: a uniform point of the sphere, a Gaussian
+    /// direction normalized filter by filter (Li et al. 2018), or a uniform point of the sphere times `c`.
     ///
     /// # Errors
     ///
@@ -59,7 +59,7 @@ impl Scale {
     ///
     /// # Reproducibility
     ///
-    /// A function of the model's weights and the seed.
+    /// The direction depends on the weights of the model and the seed only.
     ///
     /// # Example
     ///

@@ -1,11 +1,11 @@
-//! Streams of random numbers: one for each seed and index.
+//! Random number streams, one per seed and index.
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-/// A seed for one step (or part, or start) of a seeded process: SplitMix64's finalizer over both.
+/// The seed of one step (or part, or start) of a seeded process: SplitMix64's finalizer of seed and index.
 ///
-/// Neighboring seeds and steps give unrelated streams.
+/// Neighboring seeds and indices give unrelated streams.
 pub(crate) fn mix(seed: u64, index: u64) -> u64 {
     let mut z = seed.wrapping_add(index.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -13,7 +13,7 @@ pub(crate) fn mix(seed: u64, index: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// The random numbers of one step (or part, or start) of a seeded process.
+/// The random number generator of one step (or part, or start) of a seeded process.
 pub(crate) fn stream(seed: u64, index: u64) -> StdRng {
     StdRng::seed_from_u64(mix(seed, index))
 }

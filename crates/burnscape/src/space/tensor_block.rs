@@ -7,38 +7,40 @@ use super::range::{Limits, scaled_wide};
 use super::wide::{Wide, exponent_of};
 use super::{FlatSpace, FlatVector, SpaceError, to_host};
 
-/// Vectors of one space as the rows of one tensor `[capacity, width]` on their device. The width is the
-/// dimension or a little more, with zeros there.
+/// Vectors of one space, stored as the rows of one tensor `[capacity, width]` on their device. The width is the
+/// dimension, padded with a few zeros.
 ///
-/// What Krylov methods do with a basis is one matrix product each, in the precision of the element
-/// type: a dot product of `n` numbers has an error of about `ε √n` of the product of the norms, where
-/// [`FlatVector::dot`] sums the parts of the space (its parameters) in double precision. Methods
-/// orthogonalize twice for that reason. Vectors never leave the device; coefficients do.
+/// Each operation of a Krylov method on a basis is one matrix product in the precision of the element type. A dot
+/// product of `n` numbers has an error of about `ε √n` times the product of the norms, while
+/// [`FlatVector::dot`] sums across the parts of the space in double precision; Krylov methods therefore
+/// orthogonalize twice. Vectors never leave the device; coefficients do.
 ///
-/// Dot products whose terms leave the range of the element type are taken again from vectors scaled by powers of
-/// two. [`reject`](VectorBlock::reject) looks at none of its coefficients, so that it asks for vectors well inside the
-/// range: with a basis of norm one, above `n` times the smallest normal number over `ε`.
+/// If terms of dot products leave the range of the element type, the products are computed again from vectors
+/// scaled by powers of two. [`reject`](VectorBlock::reject) does not read its coefficients and cannot do that: it
+/// needs vectors well inside the range. With a basis of norm one, they must exceed `n` times the smallest normal
+/// number divided by `ε`.
 #[derive(Debug, Clone)]
 pub struct TensorBlock<S> {
     space: S,
-    /// More rows than there are vectors, so that pushing need not copy.
+    /// Has spare rows, so that pushing a vector usually copies nothing.
     rows: Tensor<2>,
     len: usize,
 }
 
-/// A CPU reads a matrix with one thread when it multiplies it with a vector, and with several when there
-/// are several matrices: this many, from one side of the rows or beside each other.
+/// Flex multiplies a matrix with a vector on one thread, but several matrices on several threads. So the rows are
+/// split into this many matrices.
 const PARTS: usize = 4;
-/// Vectors from which on that pays.
+/// The number of vectors from which splitting pays off.
 const FEWEST: usize = 16;
 
 impl<S: FlatSpace> TensorBlock<S> {
-    /// The rows that hold vectors, with the zeros at their ends.
+    /// The rows that hold vectors, including their padding.
     fn used(&self) -> Tensor<2> {
         let [capacity, width] = self.rows.dims();
-        match capacity == self.len {
-            true => self.rows.clone(),
-            false => self.rows.clone().slice([0..self.len, 0..width]),
+        if capacity == self.len {
+            self.rows.clone()
+        } else {
+            self.rows.clone().slice([0..self.len, 0..width])
         }
     }
 
@@ -59,28 +61,27 @@ impl<S: FlatSpace> TensorBlock<S> {
         let parts = parts.reshape([PARTS, rows / PARTS, width]);
         let parts = parts.slice([0..PARTS, 0..rows / PARTS, 0..n]);
         let products = parts.matmul(column.reshape([1, n, 1]));
-        // Those of rows beyond the last vector mean nothing.
+        // Drops the products of unused rows.
         products.reshape([rows, 1]).slice([0..self.len, 0..1])
     }
 
-    /// `Σ_i c_i q_i` on the device, for `c` of the shape `[1, len]`.
+    /// `Σ_i c_i q_i` on the device, for `c` of shape `[1, len]`.
     fn mixture(&self, coefficients: Tensor<2>) -> Tensor<1> {
         let [capacity, width] = self.rows.dims();
-        let sum = match self.len < FEWEST {
-            true => coefficients.matmul(self.used()).reshape([width]),
-            false => {
-                let parts = self.rows.clone().reshape([capacity, PARTS, width / PARTS]);
-                let parts = parts.slice([0..self.len, 0..PARTS, 0..width / PARTS]);
-                let coefficients = coefficients.unsqueeze_dim::<3>(0);
-                let sums = coefficients.matmul(parts.swap_dims(0, 1));
-                sums.reshape([width])
-            }
+        let sum = if self.len < FEWEST {
+            coefficients.matmul(self.used()).reshape([width])
+        } else {
+            let parts = self.rows.clone().reshape([capacity, PARTS, width / PARTS]);
+            let parts = parts.slice([0..self.len, 0..PARTS, 0..width / PARTS]);
+            let coefficients = coefficients.unsqueeze_dim::<3>(0);
+            let sums = coefficients.matmul(parts.swap_dims(0, 1));
+            sums.reshape([width])
         };
         let n = self.dimension();
         if n == width { sum } else { sum.slice(0..n) }
     }
 
-    /// Whether dot products hold all that their terms can tell, the largest of them at least.
+    /// Whether dot products are finite and the largest of them is not affected by underflow.
     fn are_trusted(&self, dots: &[f64]) -> bool {
         let largest = dots
             .iter()
@@ -89,7 +90,7 @@ impl<S: FlatSpace> TensorBlock<S> {
         dots.iter().all(|dot| dot.is_finite()) && holds(largest, floor)
     }
 
-    /// The power of two that the largest number of a tensor is about, `None` if there is none.
+    /// The exponents of the largest numbers of two tensors; `None` if one is zero or not finite.
     fn exponents(tensors: [Tensor<1>; 2]) -> Result<Option<[i32; 2]>, SpaceError> {
         let largest = tensors.map(|x| x.max_abs());
         let largest = transfer(largest.to_vec())?;
@@ -100,16 +101,16 @@ impl<S: FlatSpace> TensorBlock<S> {
         })
     }
 
-    /// All the numbers in the rows that hold vectors.
+    /// All numbers of the rows that hold vectors.
     fn numbers(&self) -> Tensor<1> {
         let used = self.used();
         let len = used.shape().num_elements();
         used.reshape([len])
     }
 
-    /// The block times a power of two.
+    /// Multiplies the block by a power of two.
     fn shifted(&self, exponent: i32) -> Self {
-        // Rows of norm one, which most are, need no copy.
+        // Most rows have norm one and need no scaling.
         if exponent.abs() <= 32 {
             return self.clone();
         }
@@ -131,9 +132,10 @@ impl<S: FlatSpace> VectorBlock for TensorBlock<S> {
 
     fn with_capacity(space: &S, capacity: usize) -> Result<Self, SpaceError> {
         let (device, dtype) = space.place()?;
-        let capacity = match capacity < FEWEST {
-            true => capacity.max(1),
-            false => capacity.next_multiple_of(PARTS),
+        let capacity = if capacity < FEWEST {
+            capacity.max(1)
+        } else {
+            capacity.next_multiple_of(PARTS)
         };
         let width = space.dimension().next_multiple_of(PARTS);
         let shape = [capacity, width];
@@ -158,12 +160,12 @@ impl<S: FlatSpace> VectorBlock for TensorBlock<S> {
         let n = self.dimension();
         let row = v.values().clone().unsqueeze_dim::<2>(0);
         if self.len == capacity {
-            // Twice the room, so that each row is copied twice at most on the whole.
+            // Doubling the capacity copies each row at most twice in total.
             let more = Tensor::zeros([capacity, width], (&row.device(), row.dtype()));
             self.rows = Tensor::cat(vec![self.rows.clone(), more], 0);
         }
         let placeholder = Tensor::zeros([1, 1], (&row.device(), row.dtype()));
-        // The only owner may be written to in place.
+        // Burn writes in place if there is a single owner.
         let rows = std::mem::replace(&mut self.rows, placeholder);
         self.rows = rows.slice_assign([self.len..self.len + 1, 0..n], row);
         self.len += 1;
@@ -185,26 +187,24 @@ impl<S: FlatSpace> VectorBlock for TensorBlock<S> {
 
     fn dots(&self, v: &FlatVector<S>) -> Result<Vec<f64>, SpaceError> {
         self.space.check_same(v.space())?;
-        match self.len {
-            0 => Ok(Vec::new()),
-            len => {
-                let plain = to_host(self.projections(v.values().clone()).reshape([len]))?;
-                if self.are_trusted(&plain) {
-                    return Ok(plain);
-                }
-                let Some([own, other]) = Self::exponents([self.numbers(), v.values().clone()])?
-                else {
-                    return Ok(plain);
-                };
-                let own = if own.abs() <= 32 { 0 } else { own };
-                let column = scaled_wide(v.values().clone(), Wide::new(1.0, -other));
-                let dots = to_host(self.shifted(-own).projections(column).reshape([len]))?;
-                let dots = dots
-                    .into_iter()
-                    .map(|dot| Wide::new(dot, own + other).value());
-                Ok(dots.collect())
-            }
+        let len = self.len;
+        if len == 0 {
+            return Ok(Vec::new());
         }
+        let plain = to_host(self.projections(v.values().clone()).reshape([len]))?;
+        if self.are_trusted(&plain) {
+            return Ok(plain);
+        }
+        let Some([own, other]) = Self::exponents([self.numbers(), v.values().clone()])? else {
+            return Ok(plain);
+        };
+        let own = if own.abs() <= 32 { 0 } else { own };
+        let column = scaled_wide(v.values().clone(), Wide::new(1.0, -other));
+        let dots = to_host(self.shifted(-own).projections(column).reshape([len]))?;
+        let dots = dots
+            .into_iter()
+            .map(|dot| Wide::new(dot, own + other).value());
+        Ok(dots.collect())
     }
 
     fn combine(&self, coefficients: &[f64]) -> Result<FlatVector<S>, SpaceError> {
@@ -218,14 +218,16 @@ impl<S: FlatSpace> VectorBlock for TensorBlock<S> {
         if self.len == 0 {
             return FlatVector::zeros(&self.space);
         }
-        // Coefficients that leave the range of the element type, for vectors that make up for it.
+        // Coefficients may be outside the range of the element type if the vectors compensate for it.
         let largest = coefficients
             .iter()
             .fold(0.0_f64, |most, c| most.max(c.abs()));
         let range = Limits::of(self.rows.dtype());
-        let exponent = match largest > 0.0 && largest.is_finite() {
-            true if !(range.smallest..=range.largest).contains(&largest) => exponent_of(largest),
-            _ => 0,
+        let is_in_range = (range.smallest..=range.largest).contains(&largest);
+        let exponent = if largest > 0.0 && largest.is_finite() && !is_in_range {
+            exponent_of(largest)
+        } else {
+            0
         };
         let row = coefficients
             .iter()
@@ -260,9 +262,10 @@ impl<S: FlatSpace> VectorBlock for TensorBlock<S> {
                     to_host(products.reshape([rows * columns]))
                 };
                 let plain = products(self, other)?;
-                let exponents = match self.are_trusted(&plain) {
-                    true => None,
-                    false => Self::exponents([self.numbers(), other.numbers()])?,
+                let exponents = if self.are_trusted(&plain) {
+                    None
+                } else {
+                    Self::exponents([self.numbers(), other.numbers()])?
                 };
                 match exponents {
                     None => plain,

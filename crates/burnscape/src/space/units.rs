@@ -5,14 +5,14 @@ use rand::{RngExt, SeedableRng};
 
 use super::{ParamSpace, ParamVector, Scale, SpaceError, UnfilteredRule};
 
-/// A [`Scale`] at one point of parameter space: the number `c` by which every coordinate is measured.
+/// A [`Scale`] at one point of parameter space: the unit `c` of every coordinate.
 #[derive(Debug, Clone)]
 pub(crate) struct Units {
     space: ParamSpace,
-    /// What becomes of parameters without filters, where directions are normalized by filter.
+    /// The rule for parameters without filters, if directions are normalized filter by filter.
     filters: Option<UnfilteredRule>,
     weights: ParamVector,
-    /// `c`, unless it is one everywhere.
+    /// `c`; `None` if it is one everywhere.
     coordinates: Option<ParamVector>,
     norm: f64,
 }
@@ -37,7 +37,7 @@ impl Units {
         Self::new(space, weights, coordinates, filters)
     }
 
-    /// `c = |w| + 1`, in which Keskar's box is a cube.
+    /// `c = |w| + 1`; Keskar's box is a cube in these units.
     pub(crate) fn of_keskar<M: Module>(space: ParamSpace, model: &M) -> Result<Self, SpaceError> {
         let weights = ParamVector::from_module(&space, model)?;
         let coordinates = magnitudes(&weights, 1.0)?;
@@ -66,7 +66,7 @@ impl Units {
         })
     }
 
-    /// `|c|`, the root mean square size of `c ⊙ z` for standard normal `z`.
+    /// `|c|`, the root mean square norm of `c ⊙ z` for standard normal `z`.
     pub(crate) fn norm(&self) -> f64 {
         self.norm
     }
@@ -100,12 +100,12 @@ impl Units {
         }
     }
 
-    /// A point `u` of the unit ball, before [`stretch`](Self::stretch).
+    /// A random point `u` of the unit ball, to be [stretched](Self::stretch).
     pub(crate) fn ball(&self, seed: u64) -> Result<ParamVector, SpaceError> {
         ParamVector::ball(&self.space, seed)
     }
 
-    /// A point `u` of the cube from −1 to 1, before [`stretch`](Self::stretch).
+    /// A random point `u` of the cube from −1 to 1, to be [stretched](Self::stretch).
     pub(crate) fn cube(&self, seed: u64) -> Result<ParamVector, SpaceError> {
         let mut rng = StdRng::seed_from_u64(seed);
         let values: Vec<f64> = (0..self.space.len())

@@ -1,4 +1,4 @@
-//! Flat vectors as those of `burnscape-krylov`.
+//! The traits of `burnscape-krylov` for flat vectors.
 
 use burnscape_krylov::{Elementwise, VectorSpace};
 

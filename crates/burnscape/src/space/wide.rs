@@ -2,15 +2,14 @@ use std::ops::{Add, Div, Mul, Neg};
 
 use serde::{Deserialize, Serialize};
 
-/// A real number with an exponent of its own: `significand · 2^exponent`.
+/// A real number with a separate exponent: `significand · 2^exponent`.
 ///
-/// The square of a norm leaves the range of `f64` where the norm is far inside it: `1e200` is a number,
-/// its square is not. Products and quotients of such squares are formed here, and become an `f64` once
-/// they are lengths, cosines, or ratios again. Without over- and underflow every operation rounds
-/// as that of `f64` does.
+/// The square of a norm may overflow `f64` although the norm is far inside its range: `1e200` is a number, its
+/// square is not. Products and quotients of such squares are computed in this type and converted to `f64` once
+/// they are lengths, cosines or ratios. Without overflow and underflow, every operation rounds as in `f64`.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Wide {
-    /// Zero, not finite, or of absolute value in [1, 2).
+    /// Zero, not finite, or with absolute value in [1, 2).
     significand: f64,
     exponent: i32,
 }
@@ -41,7 +40,7 @@ impl Wide {
         times_power_of_two(self.significand, self.exponent)
     }
 
-    /// The exponent of the number's power of two; 0 for zero and what is not finite.
+    /// The binary exponent; 0 for zero, NaN and infinity.
     pub(crate) fn exponent(self) -> i32 {
         self.exponent
     }
@@ -61,7 +60,7 @@ impl Wide {
         }
     }
 
-    /// The square root; NaN of a negative number.
+    /// The square root; NaN for a negative number.
     pub(crate) fn sqrt(self) -> Self {
         // An even exponent has an exact half.
         let half = self.exponent.div_euclid(2);
@@ -69,7 +68,7 @@ impl Wide {
         Self::new(times_power_of_two(self.significand, rest).sqrt(), half)
     }
 
-    /// `2^exponent` times the number.
+    /// The number times `2^exponent`.
     pub(crate) fn shifted(self, exponent: i32) -> Self {
         Self::new(self.significand, self.exponent.saturating_add(exponent))
     }
@@ -106,11 +105,12 @@ impl Add for Wide {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
-        // Zero has no exponent that could be compared.
-        match (self.significand == 0.0, other.significand == 0.0) {
-            (true, _) => return other,
-            (_, true) => return self,
-            _ => {}
+        // The exponent of zero is meaningless.
+        if self.significand == 0.0 {
+            return other;
+        }
+        if other.significand == 0.0 {
+            return self;
         }
         let largest = self.exponent.max(other.exponent);
         let at = |x: Self| times_power_of_two(x.significand, x.exponent - largest);
@@ -142,25 +142,25 @@ impl std::iter::Sum for Wide {
     }
 }
 
-/// `e` with `2^e ≤ |value| < 2^(e + 1)`, for a number that is finite and not zero.
+/// The integer `e` with `2^e ≤ |value| < 2^(e + 1)`, for a finite number other than zero.
 pub(crate) fn exponent_of(value: f64) -> i32 {
     let field = |value: f64| ((value.to_bits() >> 52) & 0x7FF) as i32;
     match field(value) {
-        // A subnormal number, made normal first.
+        // Subnormal: scale it to a normal number first.
         0 => field(value * 2.0_f64.powi(54)) - 1023 - 54,
         exponent => exponent - 1023,
     }
 }
 
-/// The largest power of two that is not above a positive number.
+/// The largest power of two that does not exceed a positive number.
 pub(crate) fn power_of_two(value: f64) -> f64 {
     times_power_of_two(1.0, exponent_of(value))
 }
 
-/// `value · 2^exponent`, exact where the result is a normal number.
+/// `value · 2^exponent`, exact if the result is a normal number.
 pub(crate) fn times_power_of_two(value: f64, exponent: i32) -> f64 {
     let (mut value, mut rest) = (value, exponent);
-    // Two steps reach from one end of the range to the other, a third what is beyond.
+    // Two steps span the range of f64; the third one leaves it.
     for _ in 0..3 {
         let step = rest.clamp(-1022, 1023);
         value *= 2.0_f64.powi(step);

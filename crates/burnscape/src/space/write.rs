@@ -1,4 +1,4 @@
-//! Writing modules: copies that share nothing with the user's model, with parameters changed.
+//! Writes modules: copies of the user's model with edited parameters, which share no state with it.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -11,33 +11,32 @@ use super::range::scaled;
 use super::read::Contexts;
 use super::seed::mix;
 
-/// What happens to one parameter.
+/// An edit of one parameter.
 pub(super) enum Edit {
-    /// The parameter becomes this.
+    /// Replaces the parameter.
     Set(Tensor<1>),
-    /// This times that is added to the parameter.
+    /// Adds the tensor times the factor to the parameter.
     Add(Tensor<1>, f64),
 }
 
-/// How the copy is to be used.
+/// The intended use of the copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// As the original: autodiff or not, flags as they are.
+    /// The same as that of the original: autodiff and flags are preserved.
     Same,
-    /// For gradients: autodiff on, trainable parameters require gradients. Flags are those of
-    /// training if `training`, otherwise off.
+    /// Gradients: autodiff is on and trainable parameters require gradients. Flags are on if `training`.
     Gradients { training: bool },
 }
 
-/// A copy of `model` with edited parameters, keyed by the model's own identifiers.
+/// A copy of `model` with edited parameters. The edits are keyed by the identifiers in `model`.
 ///
-/// Clones of a batch norm share its running statistics, and even mapping a clone writes through to
-/// the original. `valid` is Burn's one way to an unshared copy; what it forgets (autodiff, the
-/// checkpointing strategy, flags, ties) is put back here.
+/// Clones of a batch norm share its running statistics, and even mapping a clone writes to the original. Burn's
+/// only way to an unshared copy is `valid`; this function restores the state that `valid` drops (autodiff,
+/// checkpointing strategy, flags, ties).
 ///
-/// A plain tensor field of a module (no `Param`) is out of a mapper's reach. `train` would lift it
-/// with the default checkpointing strategy, and Burn refuses to mix strategies; where the model has
-/// another one the field stays plain, which Burn takes for a constant.
+/// A mapper cannot reach a plain tensor field of a module (one without `Param`). `train` would move it to autodiff
+/// with the default checkpointing strategy, and Burn rejects mixed strategies. If the model has another strategy,
+/// the field therefore stays plain, and Burn treats it as a constant.
 pub(super) fn edited_copy<M: Module>(
     model: &M,
     purpose: Purpose,
@@ -46,8 +45,8 @@ pub(super) fn edited_copy<M: Module>(
     rewritten_copy(model, purpose, edits, None)
 }
 
-/// As [`edited_copy`]; with a salt, parameters also get new identifiers, which are a function of the
-/// salt and the place in the model.
+/// Same as [`edited_copy`]; with a salt, parameters also get new identifiers, which depend on the salt and the
+/// position in the model.
 pub(super) fn rewritten_copy<M: Module>(
     model: &M,
     purpose: Purpose,
@@ -56,7 +55,7 @@ pub(super) fn rewritten_copy<M: Module>(
 ) -> M {
     let contexts = Contexts::of(model);
     if purpose == Purpose::Same && contexts.has_no_buffers() {
-        // A clone shares nothing that is written to, and every parameter is rebuilt.
+        // A clone without buffers shares no mutable state, and every parameter is rebuilt.
         return model.clone().map(&mut Rewriter::new(contexts, edits, salt));
     }
     let strategy = contexts.checkpointing().unwrap_or_default();
@@ -68,7 +67,7 @@ pub(super) fn rewritten_copy<M: Module>(
             (contexts, is_autodiff)
         }
         Purpose::Gradients { training } => {
-            // What training makes of the model says what requires gradients, and which flags are on.
+            // The state after `train` decides which parameters require gradients and which flags are on.
             let mut trained = Contexts::of(&plain.clone().train());
             for ((_, trained), (_, present)) in trained.floats.iter_mut().zip(&contexts.floats) {
                 *trained = present.trained(trained.is_require_grad());
@@ -90,10 +89,10 @@ struct Rewriter {
     edits: HashMap<ParamId, Edit>,
     next_float: usize,
     next_flag: usize,
-    /// Parameters that occur more than once: all occurrences must be the same autodiff leaf, except
-    /// where one of them is frozen.
+    /// Parameters that occur more than once. All occurrences must be the same autodiff leaf, unless one of them
+    /// is frozen.
     tied: Vec<(ParamId, ParamContext, Box<dyn Any>)>,
-    /// What new identifiers are made of; none keeps the old ones.
+    /// The salt of new identifiers; `None` keeps the old ones.
     salt: Option<u64>,
     renamed: HashMap<ParamId, ParamId>,
 }
@@ -111,7 +110,7 @@ impl Rewriter {
         }
     }
 
-    /// The identifier that the parameter is to carry.
+    /// The new identifier of a parameter.
     fn name(&mut self, id: ParamId) -> ParamId {
         let Some(salt) = self.salt else { return id };
         let index = self.renamed.len() as u64;
@@ -121,7 +120,7 @@ impl Rewriter {
             .or_insert_with(|| ParamId::from(mix(salt, index)))
     }
 
-    /// What another occurrence of the parameter became.
+    /// The new value of an earlier occurrence of the parameter.
     fn tied<const D: usize>(&self, id: ParamId, context: ParamContext) -> Option<Tensor<D>> {
         let mut tied = self.tied.iter();
         let (_, _, value) = tied.find(|(other, its, _)| (*other, *its) == (id, context))?;
@@ -163,15 +162,17 @@ impl ModuleMapper for Rewriter {
     }
 }
 
-/// `value + scale · step`, in f32 where the value is narrower: a step divided by its norm leaves the
-/// range of f16 long before the sum does.
+/// `value + scale · step`, in f32 if the value is narrower: a step divided by its norm leaves the range of f16
+/// long before the sum does.
 fn moved<const D: usize>(value: Tensor<D>, step: Tensor<D>, scale: f64) -> Tensor<D> {
     let dtype = value.dtype();
     let is_half = matches!(dtype, DType::F16 | DType::BF16);
-    let (value, step) = match is_half {
-        true => (value.cast(DType::F32), step.cast(DType::F32)),
-        false if step.dtype() != dtype => (value, step.cast(dtype)),
-        false => (value, step),
+    let (value, step) = if is_half {
+        (value.cast(DType::F32), step.cast(DType::F32))
+    } else if step.dtype() != dtype {
+        (value, step.cast(dtype))
+    } else {
+        (value, step)
     };
     let sum = if scale == 1.0 {
         value + step

@@ -4,13 +4,13 @@ use burn::module::Module;
 use burn::tensor::{Int, Tensor};
 
 use super::classes::OfClasses;
-use super::form::{OfExamples, OfObjective, OfOutputs};
+use super::form::{OfExamples, OfObjective, OfOutputs, Ranked};
 use super::source::{Parts, Source};
 use super::{Classes, PerExample, Risk, Split, Whole};
 use crate::loss::{Batch, DataSet, Objective, Reduction};
 
 impl<'a, M: Module> Risk<'a, M> {
-    /// The risk of a loss over data, both borrowed. [`owned`](Self::owned) takes them.
+    /// The risk of a loss over data, both borrowed. [`owned`](Self::owned) takes them by value.
     pub fn new<B, O, D>(objective: &'a O, data: &'a D) -> Self
     where
         B: Batch + 'a,
@@ -22,8 +22,8 @@ impl<'a, M: Module> Risk<'a, M> {
         Self::of(Arc::new(parts), Whole::KIND, objective.reduction())
     }
 
-    /// The risk of a loss over data, both taken by value: `Risk<'static, M>` if they borrow nothing. An
-    /// operator made of it can be kept in a struct and sent to a thread.
+    /// The risk of a loss over data, both taken by value. It is a `Risk<'static, M>` if they borrow nothing; its
+    /// operators can then be stored in a struct and sent to a thread.
     ///
     /// # Example
     ///
@@ -56,9 +56,9 @@ impl<'a, M: Module> Risk<'a, M> {
 }
 
 impl<'a, M: Module> Risk<'a, M, Split> {
-    /// The risk of a loss in two halves, a mean over examples: the model's outputs on a batch, for instance
-    /// logits `[n, classes]`, and a criterion of outputs and batch. Gauss-Newton and Fisher matrices,
-    /// the Jacobian and the tangent kernel need the halves apart.
+    /// The risk of a loss in two parts: the outputs of the model on a batch, for instance logits `[n, classes]`, and a
+    /// criterion of outputs and batch, which is a mean over examples. Gauss-Newton and Fisher matrices, the Jacobian
+    /// and the tangent kernel need both parts.
     ///
     /// # Example
     ///
@@ -80,11 +80,10 @@ impl<'a, M: Module> Risk<'a, M, Split> {
     /// # Ok::<(), burnscape::loss::LossError>(())
     /// ```
     ///
-    /// # Refusals
+    /// # Compile errors
     ///
-    /// A risk made by [`new`](Self::new) knows the loss as a whole, and so has no method that needs its
-    /// halves. The compiler says for which kind the method was found; make the risk with `Risk::split`
-    /// instead.
+    /// A risk made with [`new`](Self::new) does not separate outputs and criterion, so it lacks these methods. The
+    /// compiler names the kind of risk that has the method; make the risk with `Risk::split` instead.
     ///
     /// ```compile_fail,E0599
     /// use burn::nn::{Linear, LinearConfig};
@@ -104,12 +103,12 @@ impl<'a, M: Module> Risk<'a, M, Split> {
         G: Fn(Tensor<R>, B) -> Tensor<1> + Send + Sync + 'a,
         D: DataSet<B> + Sync + ?Sized,
     {
-        let form = OfOutputs { outputs, criterion };
+        let form = Ranked(OfOutputs { outputs, criterion });
         let parts = Parts::<_, &'a D, D, B>::new(form, data);
         Self::of(Arc::new(parts), Split::KIND, Reduction::Mean)
     }
 
-    /// As [`split`](Self::split), with the data taken by value.
+    /// Same as [`split`](Self::split), with the data taken by value.
     pub fn split_owned<B, F, G, D, const R: usize>(outputs: F, criterion: G, data: D) -> Self
     where
         B: Batch + 'a,
@@ -117,12 +116,12 @@ impl<'a, M: Module> Risk<'a, M, Split> {
         G: Fn(Tensor<R>, B) -> Tensor<1> + Send + Sync + 'a,
         D: DataSet<B> + Send + Sync + 'a,
     {
-        let form = OfOutputs { outputs, criterion };
+        let form = Ranked(OfOutputs { outputs, criterion });
         let parts = Parts::<_, D, D, B>::new(form, data);
         Self::of(Arc::new(parts), Split::KIND, Reduction::Mean)
     }
 
-    /// States that the criterion is a sum over examples, or a mean.
+    /// Sets whether the criterion is a sum or a mean over examples.
     #[must_use]
     pub fn with_reduction(mut self, reduction: Reduction) -> Self {
         self.reduction = reduction;
@@ -131,8 +130,8 @@ impl<'a, M: Module> Risk<'a, M, Split> {
 }
 
 impl<'a, M: Module> Risk<'a, M, PerExample> {
-    /// The risk of a loss given by the losses of single examples, `[n]`; their mean, unless
-    /// [`with_reduction`](Self::with_reduction) says otherwise. The empirical Fisher matrix needs this form.
+    /// The risk of the losses of single examples, `[n]`. It is their mean by default; see
+    /// [`with_reduction`](Self::with_reduction). The empirical Fisher matrix needs this form.
     ///
     /// # Example
     ///
@@ -154,11 +153,10 @@ impl<'a, M: Module> Risk<'a, M, PerExample> {
     /// # Ok::<(), burnscape::curvature::CurvatureError>(())
     /// ```
     ///
-    /// # Refusals
+    /// # Compile errors
     ///
-    /// The empirical Fisher matrix of a risk made by [`new`](Self::new) does not compile: a mean over a
-    /// batch does not tell its examples apart. Return the loss of each example, and make the risk with
-    /// `Risk::per_example`.
+    /// A risk made with [`new`](Self::new) has no empirical Fisher matrix, because a mean over a batch does not
+    /// separate its examples. Return the loss of each example, and make the risk with `Risk::per_example`.
     ///
     /// ```compile_fail,E0599
     /// use burn::nn::{Linear, LinearConfig};
@@ -177,22 +175,22 @@ impl<'a, M: Module> Risk<'a, M, PerExample> {
         F: Fn(&M, B) -> Tensor<1> + Send + Sync + 'a,
         D: DataSet<B> + Sync + ?Sized,
     {
-        let parts = Parts::<_, &'a D, D, B>::new(OfExamples { losses }, data);
+        let parts = Parts::<_, &'a D, D, B>::new(Ranked(OfExamples(losses)), data);
         Self::of(Arc::new(parts), PerExample::KIND, Reduction::Mean)
     }
 
-    /// As [`per_example`](Self::per_example), with the data taken by value.
+    /// Same as [`per_example`](Self::per_example), with the data taken by value.
     pub fn per_example_owned<B, F, D>(losses: F, data: D) -> Self
     where
         B: Batch + 'a,
         F: Fn(&M, B) -> Tensor<1> + Send + Sync + 'a,
         D: DataSet<B> + Send + Sync + 'a,
     {
-        let parts = Parts::<_, D, D, B>::new(OfExamples { losses }, data);
+        let parts = Parts::<_, D, D, B>::new(Ranked(OfExamples(losses)), data);
         Self::of(Arc::new(parts), PerExample::KIND, Reduction::Mean)
     }
 
-    /// Whether the loss of a batch is the mean or the sum of the examples' losses.
+    /// Sets whether the loss of a batch is the sum or the mean of the losses of its examples.
     #[must_use]
     pub fn with_reduction(mut self, reduction: Reduction) -> Self {
         self.reduction = reduction;
@@ -201,8 +199,8 @@ impl<'a, M: Module> Risk<'a, M, PerExample> {
 }
 
 impl<'a, M: Module> Risk<'a, M, Classes<'a, M>> {
-    /// The risk of a classifier's mean cross-entropy `−log softmax(z)_y`, of logits `z` `[n, classes]` and
-    /// labels `y` `[n]`.
+    /// The mean cross-entropy `−log softmax(z)_y` of a classifier, with logits `z` `[n, classes]` and labels `y`
+    /// `[n]`.
     pub fn classes<B, F, G, D>(logits: F, labels: G, data: &'a D) -> Self
     where
         B: Batch + 'a,
@@ -210,13 +208,13 @@ impl<'a, M: Module> Risk<'a, M, Classes<'a, M>> {
         G: Fn(&B) -> Tensor<1, Int> + Send + Sync + 'a,
         D: DataSet<B> + Sync + ?Sized,
     {
-        let parts = Parts::<_, &'a D, D, B>::new(OfClasses { logits, labels }, data);
-        let parts = Arc::new(parts);
+        let form = Ranked(OfClasses { logits, labels });
+        let parts = Arc::new(Parts::<_, &'a D, D, B>::new(form, data));
         Self::of(parts.clone(), Classes(parts), Reduction::Mean)
     }
 }
 
-/// The source of a loss on a single batch, which need not be `Sync`.
+/// A loss on a single batch, which need not be `Sync`.
 pub(crate) fn of_one_batch<'a, M, B, O>(
     objective: &'a O,
     batch: &'a B,

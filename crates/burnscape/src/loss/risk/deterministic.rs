@@ -7,12 +7,12 @@ use crate::loss::{Agreement, LossError, Sides, Tolerance, compare};
 use crate::space::{Distance, Nearby, ParamVector};
 
 impl<M: Module, K> Risk<'_, M, K> {
-    /// Evaluates loss and gradient twice and refuses, by name, if they differ.
+    /// Evaluates loss and gradient twice and returns an error that names the quantity that differs.
     ///
-    /// Dropout, a shuffled loader, or an exhausted iterator make curvature meaningless; this is the
-    /// check to run before believing any. Losses and gradients may differ by `tolerance` relative
-    /// to their size (0 on the CPU; reductions on a GPU may run in any order). Where the terms of a loss
-    /// or a gradient cancel, at a minimum, that is relative to their size at displaced weights.
+    /// Dropout, a shuffling loader or an exhausted iterator makes curvature meaningless; run this check
+    /// before you trust any. Losses and gradients may differ by `tolerance` relative to their size (use 0 on
+    /// the CPU; reductions on a GPU may run in any order). Where the terms of a loss or gradient cancel, as
+    /// they do at a minimum, the tolerance is relative to their size at displaced weights.
     ///
     /// # Cost
     ///
@@ -23,7 +23,7 @@ impl<M: Module, K> Risk<'_, M, K> {
     /// [`LossError::NotDeterministic`], [`LossError::NonFiniteGradient`], and those of
     /// [`loss_and_gradient`](Self::loss_and_gradient).
     pub fn check_deterministic(&self, model: &M, tolerance: f64) -> Result<(), LossError> {
-        // This is the probe, and says more.
+        // This check covers the probe and reports more.
         self.is_probed.store(true, Ordering::Relaxed);
         let found = self.compare_twice(model, tolerance);
         self.is_probed.store(found.is_ok(), Ordering::Relaxed);
@@ -32,27 +32,22 @@ impl<M: Module, K> Risk<'_, M, K> {
 
     fn compare_twice(&self, model: &M, tolerance: f64) -> Result<(), LossError> {
         let first = self.whole_gradient(model)?;
-        let second = match self.whole_gradient(model) {
-            Err(LossError::EmptyData) => {
-                let what = "number of examples";
-                let first = first.num_examples as f64;
-                return Err(LossError::NotDeterministic {
-                    what,
-                    first,
-                    second: 0.0,
-                });
-            }
-            other => other?,
-        };
         let different = |what, first, second| LossError::NotDeterministic {
             what,
             first,
             second,
         };
-        let (a, b) = (first.num_examples as f64, second.num_examples as f64);
-        if a != b {
-            return Err(different("number of examples", a, b));
+        let second = self.whole_gradient(model);
+        let examples = match &second {
+            Ok(second) => second.num_examples,
+            Err(LossError::EmptyData) => 0,
+            Err(error) => return Err(error.clone()),
+        };
+        if examples != first.num_examples {
+            let [first, second] = [first.num_examples, examples].map(|examples| examples as f64);
+            return Err(different("number of examples", first, second));
         }
+        let second = second?;
         let norms = [first.gradient.norm()?, second.gradient.norm()?];
         if !norms[0].is_finite() {
             return Err(LossError::NonFiniteGradient { norm: norms[0] });
@@ -61,20 +56,21 @@ impl<M: Module, K> Risk<'_, M, K> {
         let numbers = [("loss", [first.value, second.value]), ("gradient", norms)];
         for (index, (what, [first, second])) in numbers.into_iter().enumerate() {
             let is_equal = own[index].difference <= tolerance * own[index].size;
-            if !is_equal && !self.agrees_nearby(model, tolerance, (own, index))? {
+            if !is_equal && !self.agrees_nearby(model, tolerance, own[index], index)? {
                 return Err(different(what, first, second));
             }
         }
         Ok(())
     }
 
-    /// Whether two evaluations differ by no more than the rounding of terms that cancel at the weights:
-    /// where those do not cancel, both have to be equal.
+    /// Whether two evaluations differ only by the rounding of terms that cancel at the weights. Near the
+    /// weights, where the terms do not cancel, both must be equal.
     fn agrees_nearby(
         &self,
         model: &M,
         tolerance: f64,
-        (own, index): ([Sides; 2], usize),
+        own: Sides,
+        index: usize,
     ) -> Result<bool, LossError> {
         if tolerance.is_nan() || tolerance <= 0.0 {
             return Ok(false);
@@ -85,7 +81,7 @@ impl<M: Module, K> Risk<'_, M, K> {
         let points = points.chain(Distance::growing(space.dtype()?));
         let agreement = compare(Tolerance::of(tolerance), points, |distance| {
             if distance == Distance::NONE {
-                return Ok(Some(own[index]));
+                return Ok(Some(own));
             }
             let moved = nearby.displacement(distance)?.displace(model, 1.0)?;
             let evaluate = || match self.whole_gradient(&moved) {

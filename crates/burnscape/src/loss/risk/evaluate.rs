@@ -14,7 +14,7 @@ use crate::space::{LeafVector, ParamVector, power_of_two};
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct RiskValue {
-    /// The mean or sum over the data that were read.
+    /// The mean or sum over the data that was read.
     pub value: f64,
     /// Total weight of the batches.
     pub weight: f64,
@@ -22,7 +22,7 @@ pub struct RiskValue {
     pub num_examples: usize,
     /// Batches read.
     pub num_batches: usize,
-    /// False if the observer stopped the pass: the numbers are then those of the part that was read.
+    /// False if the observer stopped the pass. The numbers then cover the part that was read.
     pub completed: bool,
 }
 
@@ -30,7 +30,7 @@ pub struct RiskValue {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct RiskGradient {
-    /// The mean or sum over the data that were read.
+    /// The mean or sum over the data that was read.
     pub value: f64,
     /// Its gradient.
     pub gradient: ParamVector,
@@ -40,7 +40,7 @@ pub struct RiskGradient {
     pub num_examples: usize,
     /// Batches read.
     pub num_batches: usize,
-    /// Parameters that no batch gave a gradient for; they count as zero.
+    /// Parameters without a gradient in any batch; they count as zero.
     pub num_without_gradient: usize,
     /// False if the observer stopped the pass.
     pub completed: bool,
@@ -51,10 +51,10 @@ impl<M: Module, K> Risk<'_, M, K> {
     ///
     /// # Cost
     ///
-    /// One forward pass and one host synchronization a batch, and, in the first pass of a risk, one
-    /// more of each (three in half precision) to see that the loss draws nothing. In
-    /// [`Mode::Eval`](crate::loss::Mode::Eval) it runs without autodiff; a closure that panics there, because
-    /// it takes a gradient of its own, is called again on an autodiff device.
+    /// One forward pass and one host synchronization per batch. The first pass of a risk adds one of each
+    /// (three in half precision) to check that the loss draws no random numbers. In
+    /// [`Mode::Eval`](crate::loss::Mode::Eval) it runs without autodiff; a closure that panics there because
+    /// it computes a gradient itself is called again on an autodiff device.
     ///
     /// # Errors
     ///
@@ -70,7 +70,7 @@ impl<M: Module, K> Risk<'_, M, K> {
             |progress| self.report(progress),
             |index, batch| {
                 let loss = match pass.loss(index, batch) {
-                    // Perhaps it takes a gradient of its own.
+                    // The closure may compute a gradient itself.
                     Err(LossError::Panicked { .. }) if pass.is_plain() => {
                         pass.again_on_autodiff(model, self.mode);
                         pass.loss(index, batch)?
@@ -95,20 +95,20 @@ impl<M: Module, K> Risk<'_, M, K> {
     ///
     /// # Cost
     ///
-    /// One forward and backward pass and one host synchronization a batch, and, in the first pass of a
-    /// risk, one more forward pass (three in half precision); one vector of memory besides.
+    /// One forward and backward pass and one host synchronization per batch; the first pass of a risk adds
+    /// one forward pass (three in half precision). Memory: one vector.
     ///
     /// # Errors
     ///
-    /// As [`loss`](Self::loss), and [`LossError::Untracked`], [`LossError::Space`] (no trainable
-    /// parameter, no gradient at all).
+    /// Those of [`loss`](Self::loss), [`LossError::Untracked`], and [`LossError::Space`] if there is no
+    /// trainable parameter or no gradient.
     pub fn loss_and_gradient(&self, model: &M) -> Result<RiskGradient, LossError> {
         let space = self.space(model)?;
         let pass = Pass::of(self, model, true)?;
         let mut tally = Tally::new(self.reduction);
         let mut sum = LeafVector::zeros(&space);
-        // Weights are taken in units of the first, so that a large gradient times many examples stays within
-        // the range; a power of two, so that no digit changes.
+        // Weights are scaled by the first one, so that a large gradient times many examples stays within the
+        // range of the element type. The scale is a power of two, so no digit changes.
         let mut unit = None;
         let completed = tally.run(
             &**self.source(),
@@ -145,29 +145,21 @@ impl<M: Module, K> Risk<'_, M, K> {
         })
     }
 
-    /// The loss over all of the data: a pass that the observer stops is an error.
+    /// The loss over the whole data set. It is an error if the observer stops the pass.
     pub(crate) fn whole_loss(&self, model: &M) -> Result<RiskValue, LossError> {
         let found = self.loss(model)?;
-        match found.completed {
-            true => Ok(found),
-            false => Err(LossError::Stopped {
-                batches: found.num_batches,
-            }),
-        }
+        require(found.completed, found.num_batches)?;
+        Ok(found)
     }
 
-    /// Loss and gradient over all of the data: a pass that the observer stops is an error.
+    /// Loss and gradient over the whole data set. It is an error if the observer stops the pass.
     pub(crate) fn whole_gradient(&self, model: &M) -> Result<RiskGradient, LossError> {
         let found = self.loss_and_gradient(model)?;
-        match found.completed {
-            true => Ok(found),
-            false => Err(LossError::Stopped {
-                batches: found.num_batches,
-            }),
-        }
+        require(found.completed, found.num_batches)?;
+        Ok(found)
     }
 
-    /// Refuses, at the first batch of the first pass, a loss that draws random numbers without a seed.
+    /// Rejects, at the first batch of the first pass, a loss that draws random numbers without a seed.
     fn check_draws(
         &self,
         pass: &Pass<M>,
@@ -180,5 +172,14 @@ impl<M: Module, K> Risk<'_, M, K> {
         pass.check_draws(batch, loss)?;
         self.is_probed.store(true, Ordering::Relaxed);
         Ok(())
+    }
+}
+
+/// Returns an error for a pass that the observer stopped.
+fn require(completed: bool, batches: usize) -> Result<(), LossError> {
+    if completed {
+        Ok(())
+    } else {
+        Err(LossError::Stopped { batches })
     }
 }

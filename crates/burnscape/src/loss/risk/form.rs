@@ -1,8 +1,7 @@
 //! Losses in the forms that they can be given in.
 //!
-//! Every loss has outputs and a criterion of them: the loss itself, which is its own criterion, where
-//! nothing more is known; the losses of the examples, of which the criterion is the mean or the sum; or
-//! the outputs of a model.
+//! Every loss consists of outputs and a criterion. The outputs are those of the model, the losses of the
+//! examples (the criterion is then their mean or sum), or the loss itself, which is its own criterion.
 
 use std::borrow::Borrow;
 use std::marker::PhantomData;
@@ -17,15 +16,27 @@ use crate::loss::{Batch, Objective, Reduction};
 
 type Traced<T> = Result<T, LinearizeError>;
 
+/// Outputs of rank `R` and a criterion.
+pub(super) trait Outputs<M, B, const R: usize> {
+    /// The outputs of the model on the batch.
+    fn outputs(&self, model: &M, batch: &B) -> Tensor<R>;
+
+    /// The loss of the outputs: one element.
+    fn criterion(&self, outputs: Tensor<R>, batch: B, reduction: Reduction) -> Tensor<1>;
+}
+
+/// [`Outputs`] of any rank.
+pub(super) struct Ranked<O, const R: usize>(pub(super) O);
+
 /// A loss of a model on a batch, in one of its forms.
 pub(super) trait Form<M, B> {
     /// The loss: one element.
     fn loss(&self, model: &M, batch: B, reduction: Reduction) -> Tensor<1>;
 
-    /// Outputs, recorded.
+    /// Records the outputs.
     fn trace_outputs(&self, model: M, batch: &B, settings: DeviceSettings) -> Traced<OutputTrace>;
 
-    /// Outputs and criterion, recorded.
+    /// Records outputs and criterion.
     fn trace_split(
         &self,
         model: M,
@@ -34,18 +45,54 @@ pub(super) trait Form<M, B> {
         reduction: Reduction,
     ) -> Traced<OutputTrace>;
 
-    /// Loss and gradient, recorded.
+    /// Records loss and gradient.
     fn trace_gradient(
         &self,
         model: M,
         batch: &B,
         settings: DeviceSettings,
         reduction: Reduction,
-    ) -> Traced<GradientTrace>
-    where
-        M: Module,
-        B: Batch,
-    {
+    ) -> Traced<GradientTrace>;
+}
+
+impl<M: Module, B: Batch, O: Outputs<M, B, R>, const R: usize> Form<M, B> for Ranked<O, R> {
+    fn loss(&self, model: &M, batch: B, reduction: Reduction) -> Tensor<1> {
+        let outputs = self.0.outputs(model, &batch);
+        self.0.criterion(outputs, batch, reduction)
+    }
+
+    fn trace_outputs(&self, model: M, batch: &B, settings: DeviceSettings) -> Traced<OutputTrace> {
+        trace_outputs(
+            model,
+            settings,
+            |inputs| traced(batch.clone(), inputs),
+            |model, batch| self.0.outputs(model, batch),
+        )
+    }
+
+    fn trace_split(
+        &self,
+        model: M,
+        batch: &B,
+        settings: DeviceSettings,
+        reduction: Reduction,
+    ) -> Traced<OutputTrace> {
+        trace_split(
+            model,
+            settings,
+            |inputs| traced(batch.clone(), inputs),
+            |model, batch| self.0.outputs(model, batch),
+            |outputs, batch| self.0.criterion(outputs, batch, reduction),
+        )
+    }
+
+    fn trace_gradient(
+        &self,
+        model: M,
+        batch: &B,
+        settings: DeviceSettings,
+        reduction: Reduction,
+    ) -> Traced<GradientTrace> {
         trace_gradient(
             model,
             settings,
@@ -55,146 +102,65 @@ pub(super) trait Form<M, B> {
     }
 }
 
-/// An objective, held or borrowed.
+/// An objective, owned or borrowed.
 pub(super) struct OfObjective<L, O: ?Sized> {
     objective: L,
     held: PhantomData<fn(&O)>,
 }
 
 impl<L: Borrow<O>, O: ?Sized> OfObjective<L, O> {
-    pub(super) fn new(objective: L) -> Self {
-        Self {
+    pub(super) fn new(objective: L) -> Ranked<Self, 1> {
+        Ranked(Self {
             objective,
             held: PhantomData,
-        }
+        })
     }
 }
 
-impl<M, B, L, O> Form<M, B> for OfObjective<L, O>
+impl<M, B, L, O> Outputs<M, B, 1> for OfObjective<L, O>
 where
-    M: Module,
     B: Batch,
     L: Borrow<O>,
     O: Objective<M, B> + ?Sized,
 {
-    fn loss(&self, model: &M, batch: B, _: Reduction) -> Tensor<1> {
-        self.objective.borrow().loss(model, batch)
+    fn outputs(&self, model: &M, batch: &B) -> Tensor<1> {
+        self.objective.borrow().loss(model, batch.clone())
     }
 
-    fn trace_outputs(&self, model: M, batch: &B, settings: DeviceSettings) -> Traced<OutputTrace> {
-        trace_outputs(
-            model,
-            settings,
-            |inputs| traced(batch.clone(), inputs),
-            |model, batch: &B| self.objective.borrow().loss(model, batch.clone()),
-        )
-    }
-
-    fn trace_split(
-        &self,
-        model: M,
-        batch: &B,
-        settings: DeviceSettings,
-        _: Reduction,
-    ) -> Traced<OutputTrace> {
-        trace_split(
-            model,
-            settings,
-            |inputs| traced(batch.clone(), inputs),
-            |model, batch: &B| self.objective.borrow().loss(model, batch.clone()),
-            |loss, _| loss,
-        )
+    fn criterion(&self, loss: Tensor<1>, _: B, _: Reduction) -> Tensor<1> {
+        loss
     }
 }
 
-/// Outputs and a criterion.
-pub(super) struct OfOutputs<F, G, const R: usize> {
+/// The outputs of a model, and a criterion.
+pub(super) struct OfOutputs<F, G> {
     pub(super) outputs: F,
     pub(super) criterion: G,
 }
 
-impl<M, B, F, G, const R: usize> Form<M, B> for OfOutputs<F, G, R>
+impl<M, B, F, G, const R: usize> Outputs<M, B, R> for OfOutputs<F, G>
 where
-    M: Module,
-    B: Batch,
     F: Fn(&M, &B) -> Tensor<R>,
     G: Fn(Tensor<R>, B) -> Tensor<1>,
 {
-    fn loss(&self, model: &M, batch: B, _: Reduction) -> Tensor<1> {
-        let outputs = (self.outputs)(model, &batch);
+    fn outputs(&self, model: &M, batch: &B) -> Tensor<R> {
+        (self.outputs)(model, batch)
+    }
+
+    fn criterion(&self, outputs: Tensor<R>, batch: B, _: Reduction) -> Tensor<1> {
         (self.criterion)(outputs, batch)
-    }
-
-    fn trace_outputs(&self, model: M, batch: &B, settings: DeviceSettings) -> Traced<OutputTrace> {
-        trace_outputs(
-            model,
-            settings,
-            |inputs| traced(batch.clone(), inputs),
-            &self.outputs,
-        )
-    }
-
-    fn trace_split(
-        &self,
-        model: M,
-        batch: &B,
-        settings: DeviceSettings,
-        _: Reduction,
-    ) -> Traced<OutputTrace> {
-        trace_split(
-            model,
-            settings,
-            |inputs| traced(batch.clone(), inputs),
-            &self.outputs,
-            &self.criterion,
-        )
     }
 }
 
 /// The losses of single examples.
-pub(super) struct OfExamples<F> {
-    pub(super) losses: F,
-}
+pub(super) struct OfExamples<F>(pub(super) F);
 
-fn reduced(losses: Tensor<1>, reduction: Reduction) -> Tensor<1> {
-    match reduction {
-        Reduction::Mean => losses.mean(),
-        Reduction::Sum => losses.sum(),
-    }
-}
-
-impl<M, B, F> Form<M, B> for OfExamples<F>
-where
-    M: Module,
-    B: Batch,
-    F: Fn(&M, B) -> Tensor<1>,
-{
-    fn loss(&self, model: &M, batch: B, reduction: Reduction) -> Tensor<1> {
-        reduced((self.losses)(model, batch), reduction)
+impl<M, B: Batch, F: Fn(&M, B) -> Tensor<1>> Outputs<M, B, 1> for OfExamples<F> {
+    fn outputs(&self, model: &M, batch: &B) -> Tensor<1> {
+        (self.0)(model, batch.clone())
     }
 
-    fn trace_outputs(&self, model: M, batch: &B, settings: DeviceSettings) -> Traced<OutputTrace> {
-        trace_outputs(
-            model,
-            settings,
-            |inputs| traced(batch.clone(), inputs),
-            |model, batch: &B| (self.losses)(model, batch.clone()),
-        )
-    }
-
-    fn trace_split(
-        &self,
-        model: M,
-        batch: &B,
-        settings: DeviceSettings,
-        reduction: Reduction,
-    ) -> Traced<OutputTrace> {
-        trace_split(
-            model,
-            settings,
-            |inputs| traced(batch.clone(), inputs),
-            |model, batch: &B| (self.losses)(model, batch.clone()),
-            |losses, _| reduced(losses, reduction),
-        )
+    fn criterion(&self, losses: Tensor<1>, _: B, reduction: Reduction) -> Tensor<1> {
+        reduction.of(losses)
     }
 }

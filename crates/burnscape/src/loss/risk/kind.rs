@@ -2,19 +2,19 @@ use super::source::ClassSource;
 use std::fmt;
 use std::sync::Arc;
 
-/// A [`Risk`](super::Risk) of a loss that is known as a whole.
+/// The kind of a [`Risk`](super::Risk) with a single loss function.
 #[derive(Debug, Clone, Copy)]
 pub struct Whole(());
 
-/// A [`Risk`](super::Risk) whose outputs and criterion are known apart.
+/// The kind of a [`Risk`](super::Risk) with separate outputs and criterion.
 #[derive(Debug, Clone, Copy)]
 pub struct Split(());
 
-/// A [`Risk`](super::Risk) that knows the losses of single examples.
+/// The kind of a [`Risk`](super::Risk) with the losses of single examples.
 #[derive(Debug, Clone, Copy)]
 pub struct PerExample(());
 
-/// A [`Risk`](super::Risk) of a classifier's cross-entropy, which knows logits and labels.
+/// The kind of a [`Risk`](super::Risk) with the logits and labels of a classifier.
 pub struct Classes<'a, M>(pub(crate) Arc<dyn ClassSource<M> + Send + Sync + 'a>);
 
 impl Whole {

@@ -1,4 +1,4 @@
-//! The progress of a risk as a line on a terminal.
+//! A progress line on the terminal.
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -8,13 +8,12 @@ const WITH_TOTAL: &str = "{prefix} {bar:20} {msg} ({per_sec}, {eta} left)";
 const WITHOUT_TOTAL: &str = "{prefix} {msg} ({per_sec})";
 
 impl<M, K> Risk<'_, M, K> {
-    /// Draws the work that is done on this risk as a line on standard error: the title, a bar, the outermost
-    /// work under way with its last value, its rate and the time that remains, and the work inside it. Nothing is
-    /// drawn where standard error is not a terminal. The line goes when the risk, its copies and the operators
-    /// made of it are gone.
+    /// Draws a progress line for this risk on standard error: the title, a bar, the outermost task with its last
+    /// value, its rate and remaining time, and the task inside it. Nothing is drawn if standard error is not a
+    /// terminal. The line disappears when the risk, its copies and its operators are dropped.
     ///
-    /// An [observer](Self::with_observer) that was set before is called as before; one that is set afterwards
-    /// replaces the line.
+    /// An [observer](Self::with_observer) that was set earlier is still called; one that is set later replaces the
+    /// line.
     ///
     /// Needs the feature `progress`.
     ///
@@ -53,7 +52,7 @@ impl<M, K> Risk<'_, M, K> {
 
 struct Line {
     bar: ProgressBar,
-    /// The last report of the outermost work, and of the work inside it since then.
+    /// The last report of the outermost task, and the last report of a task inside it since then.
     outer: Option<Progress>,
     inner: Option<Progress>,
 }
@@ -74,10 +73,10 @@ impl Line {
                 self.inner = Some(progress.clone());
             }
             before => {
-                let goes_on = before.as_ref().is_some_and(|before| {
+                let continues = before.as_ref().is_some_and(|before| {
                     before.work == progress.work && before.done < progress.done
                 });
-                self.begin_unless(goes_on, progress.total);
+                self.begin_unless(continues, progress.total);
                 self.bar.set_position(progress.done as u64);
                 (self.outer, self.inner) = (Some(progress.clone()), None);
             }
@@ -87,9 +86,9 @@ impl Line {
         self.bar.set_message(parts.join(" · "));
     }
 
-    /// Sets rate and remaining time to zero, unless the work was under way.
-    fn begin_unless(&self, goes_on: bool, total: Option<usize>) {
-        if goes_on {
+    /// Resets rate and remaining time, unless the report continues the previous one.
+    fn begin_unless(&self, continues: bool, total: Option<usize>) {
+        if continues {
             return;
         }
         self.bar.reset();
@@ -115,7 +114,7 @@ impl Drop for Line {
     }
 }
 
-/// Work of a higher level consists of work of lower ones.
+/// Tasks of a higher level consist of tasks of lower levels.
 fn level(work: Work) -> u8 {
     match work {
         Work::Loss | Work::Gradient | Work::Linearization | Work::Product => 0,
@@ -153,7 +152,7 @@ mod tests {
         assert!(shown.starts_with("rise ━━━━━"), "{shown}");
         let both = "sample 1 of 4: 0.500000 · loss of batch 1 of 2 (";
         assert!(shown.contains(both) && shown.contains(" left)"), "{shown}");
-        // A second run begins anew, and work of unknown length has neither bar nor remaining time.
+        // A second run starts over, and a task of unknown length has neither bar nor remaining time.
         line.draw(&Progress::new(Work::Sample, 1));
         line.bar.force_draw();
         let shown = screen.contents();

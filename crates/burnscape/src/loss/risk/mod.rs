@@ -31,26 +31,25 @@ pub(crate) use source::{
     BatchScores, RiskBatch, SharedData, SharedSource, Source, each, each_tensors,
 };
 
-/// The empirical risk: a loss over data, as a function of a model, with the settings in which it is
-/// evaluated.
+/// The empirical risk: a loss over data as a function of a model, with the settings of its evaluation.
 ///
 /// `L(w) = Σ_b n_b L_b(w) / Σ_b n_b` for means (`n_b` the [weight](super::Batch::weight) of a batch) and
 /// `Σ_b L_b(w)` for sums, so that any partition of the data into batches gives the same number.
 ///
-/// Everything in the library that looks at a loss looks at a risk: curvature operators
-/// ([`hessian`](Self::hessian)), measures of sharpness, slices, profiles of paths. Its type is generic
-/// in the model alone; batch, loss and data set are forgotten when it is made.
+/// All measurements of a loss start from a risk: curvature operators ([`hessian`](Self::hessian)), measures of
+/// sharpness, slices, profiles of paths. The type is generic in the model only; the types of batch, loss and data set
+/// are erased on construction.
 ///
-/// | made by | of | kind | gives besides |
+/// | constructor | from | kind | also provides |
 /// |---|---|---|---|
 /// | [`Risk::new`], [`Risk::owned`] | a loss | [`Whole`] | |
-/// | [`Risk::split`] | outputs, and a criterion of them | [`Split`] | Gauss-Newton and Fisher matrices, Jacobian, tangent kernel |
+/// | [`Risk::split`] | outputs and a criterion | [`Split`] | Gauss-Newton and Fisher matrices, Jacobian, tangent kernel |
 /// | [`Risk::per_example`] | the losses of single examples | [`PerExample`] | the empirical Fisher matrix |
 /// | [`Risk::classes`] | logits and labels | [`Classes`] | calibrated profiles of paths |
 ///
-/// The model may be in training, `valid()`, or on a plain device: a copy is put into the stated
-/// [`Mode`], and the user's model, its running statistics included, is not touched. Batches are
-/// brought into the autodiff context they need, not to another device.
+/// The model may be in training, `valid()`, or on a plain device: evaluations use a copy in the given [`Mode`] and
+/// change neither the user's model nor its running statistics. Batches are moved to the autodiff context they need,
+/// but not to another device.
 ///
 /// # Example
 ///
@@ -78,20 +77,20 @@ pub struct Risk<'a, M, K = Whole> {
     group: Option<ParamGroup>,
     draws: Draws,
     observer: Observer<'a>,
-    /// Whether the loss was found to be the same when it is evaluated again.
+    /// Whether a second evaluation has confirmed that the loss draws no random numbers.
     is_probed: AtomicBool,
 }
 
-/// Where the random numbers of a loss come from.
+/// The source of the random numbers that a loss draws.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Draws {
-    /// A loss that draws is refused.
+    /// None: a loss that draws is an error.
     Refused,
-    /// From the device's own stream.
+    /// The random number generator of the device.
     Free,
-    /// From a stream of their own, a part of it for each batch.
+    /// A seed, mixed with the index of each batch.
     Seeded(u64),
-    /// The same for a single batch, which gets the seed as it is.
+    /// A seed for a single batch, used directly.
     OneBatch(u64),
 }
 
@@ -109,48 +108,48 @@ impl<'a, M, K> Risk<'a, M, K> {
         }
     }
 
-    /// Sets the mode; [`Mode::Eval`] by default. In [`Mode::Train`] batch normalization uses the statistics
-    /// of each batch, and dropout draws one mask a batch, by a [seed](Self::with_draws_seed).
+    /// Sets the mode; [`Mode::Eval`] by default. In [`Mode::Train`], batch normalization uses the statistics of each
+    /// batch, and dropout draws one mask per batch from a [seed](Self::with_draws_seed).
     #[must_use]
     pub fn with_mode(mut self, mode: Mode) -> Self {
         self.mode = mode;
-        // Dropout draws in one mode and not in the other.
+        // Dropout draws random numbers in training mode only.
         self.is_probed = AtomicBool::new(false);
         self
     }
 
-    /// Restricts derivatives and displacements to a group of parameters: the diagonal block of a matrix
-    /// over parameters, the columns of a Jacobian.
+    /// Restricts derivatives and displacements to a group of parameters: matrices over parameters become their
+    /// diagonal block, Jacobians keep the columns of the group.
     #[must_use]
     pub fn with_group(mut self, group: ParamGroup) -> Self {
         self.group = Some(group);
         self
     }
 
-    /// Freezes the random numbers that the loss draws (a sampled latent variable, noise, dropout in
-    /// [`Mode::Train`]): those of a batch are a function of this seed and of its index, the same in every
-    /// pass. Without a seed a loss that draws is refused.
+    /// Fixes the random numbers that the loss draws (a sampled latent variable, noise, dropout in [`Mode::Train`]):
+    /// they depend on this seed and the index of the batch, and are the same in every pass. Without a seed, a loss that
+    /// draws random numbers is an error.
     ///
-    /// Afterwards the device's generator continues as a function of its own stream: each pass takes one
-    /// tensor of two numbers from it, uniform in [0, 1) and in f32, and seeds it with their 48 bits.
+    /// The device's generator afterwards continues in a state that depends only on its state before: each pass draws
+    /// one tensor of two numbers, uniform in [0, 1) and in f32, and finally seeds the generator with their 48 bits.
     #[must_use]
     pub fn with_draws_seed(mut self, seed: u64) -> Self {
         self.draws = Draws::Seeded(seed);
         self
     }
 
-    /// Shows the work that is done on this risk to `observe`: batches of a pass, products of an operator
-    /// made of it, samples, steps, places. Passes for running statistics or logits do not show their batches.
+    /// Calls `observe` with the progress of all work on this risk: batches of a pass, products of its operators,
+    /// samples, steps, points. Passes for running statistics or logits do not report their batches.
     ///
-    /// A break ends the work under way. Passes and measures return what they found so far, or an error that
-    /// says so where that is nothing; a product with an operator is
+    /// Return [`ControlFlow::Break`] to stop. Passes and measures then return the result so far, or an error if there is
+    /// none; a product with an operator returns
     /// [`CurvatureError::Stopped`](crate::curvature::CurvatureError::Stopped).
     ///
-    /// Work is nested: a sample of a measure is a pass, which reports its batches as well. Look at
-    /// [`Progress::work`] before counting.
+    /// Work is nested: a sample of a measure is a pass, which also reports its batches. Check [`Progress::work`] before
+    /// you count.
     ///
-    /// No lock is held while `observe` is called. Until it returns, other work on this risk is not observed:
-    /// neither what `observe` does itself, nor that of other threads.
+    /// No lock is held during the call. Until it returns, other work on this risk is not reported, whether `observe`
+    /// itself or another thread does it.
     ///
     /// # Example
     ///
@@ -185,17 +184,17 @@ impl<'a, M, K> Risk<'a, M, K> {
         self
     }
 
-    /// The mode that models are evaluated in.
+    /// The mode in which models are evaluated.
     pub fn mode(&self) -> Mode {
         self.mode
     }
 
-    /// Whether a batch's loss is a mean or a sum over its examples.
+    /// Whether the loss of a batch is a mean or a sum over its examples.
     pub fn reduction(&self) -> Reduction {
         self.reduction
     }
 
-    /// Number of batches, where the data set knows it.
+    /// Number of batches, if the data set knows it.
     pub fn num_batches(&self) -> Option<usize> {
         self.source.num_batches()
     }
@@ -212,7 +211,7 @@ impl<'a, M, K> Risk<'a, M, K> {
         &self.source
     }
 
-    /// The same risk, of which only the loss as a whole is known.
+    /// The same risk with a single loss function.
     pub(crate) fn whole(&self) -> Risk<'a, M> {
         self.with_kind(Whole::KIND)
     }
@@ -238,21 +237,21 @@ impl<'a, M, K> Risk<'a, M, K> {
         &self.observer
     }
 
-    /// Whether the observer has broken since it was last asked.
+    /// Whether the observer has broken since the last call.
     pub(crate) fn take_break(&self) -> bool {
         self.observer.take_break()
     }
 
-    /// Shows the observer what was done, and asks whether to go on.
+    /// Reports progress to the observer, which decides whether to continue.
     pub(crate) fn report(&self, progress: Progress) -> ControlFlow<()> {
         self.observer.report(&progress)
     }
 
-    /// The space of the parameters that gradients and curvature are taken over.
+    /// The space of the parameters of gradients and curvature.
     ///
     /// # Errors
     ///
-    /// As [`ParamSpace::of`] and [`ParamSpace::of_group`].
+    /// Those of [`ParamSpace::of`] and [`ParamSpace::of_group`].
     pub fn space(&self, model: &M) -> Result<ParamSpace, LossError>
     where
         M: Module,
@@ -264,7 +263,7 @@ impl<'a, M, K> Risk<'a, M, K> {
     }
 }
 
-/// A copy looks at the same loss and data, and has the same observer.
+/// A copy shares loss, data and observer.
 impl<M, K: Clone> Clone for Risk<'_, M, K> {
     fn clone(&self) -> Self {
         self.with_kind(self.kind.clone())

@@ -6,20 +6,20 @@ use burnscape_krylov::Step;
 
 use super::Progress;
 
-/// Who watches a risk and everything that is made of it; nobody by default.
+/// The observer of a risk and its operators; none by default.
 ///
-/// The lock is behind a trait, so that `Observer<'long>`, and with it a risk and an operator, can be used
-/// where `Observer<'short>` is expected: a mutex of a closure could not.
+/// The lock is behind a trait object, which is covariant: `Observer<'long>`, and with it a risk or an operator, can be
+/// used where `Observer<'short>` is expected. A mutex of a closure could not.
 #[derive(Clone, Default)]
 pub(crate) struct Observer<'a>(Option<Arc<dyn Observe + Send + Sync + 'a>>);
 
 trait Observe {
     fn report(&self, progress: &Progress) -> ControlFlow<()>;
 
-    /// Whether it has broken since a break was last taken.
+    /// Whether the observer has broken since `take_break` was last called.
     fn has_broken(&self) -> bool;
 
-    /// The same, and takes the break.
+    /// Returns the same, and clears it.
     fn take_break(&self) -> bool;
 }
 
@@ -43,12 +43,13 @@ impl<'a> Observer<'a> {
         }
     }
 
-    /// Shows a step of a method on an operator, unless a break at the last piece of its product ends the run. The
-    /// break is not taken: the run may be complete, and a part of other work.
+    /// Reports a step of a method on an operator. A break at the last batch of its product ends the run; it is not
+    /// cleared, since the run may be complete and part of other work.
     pub(crate) fn report_step(&self, step: &Step) -> ControlFlow<()> {
-        match self.has_broken() {
-            true => ControlFlow::Break(()),
-            false => self.report(&Progress::of_step(step)),
+        if self.has_broken() {
+            ControlFlow::Break(())
+        } else {
+            self.report(&Progress::of_step(step))
         }
     }
 
@@ -58,13 +59,13 @@ impl<'a> Observer<'a> {
             .is_some_and(|observer| observer.has_broken())
     }
 
-    /// Forgets a break of work before.
+    /// Clears a break from earlier work.
     pub(crate) fn forget_break(&self) {
         let _ = self.take_break();
     }
 
-    /// Whether it has broken since it was last asked: a break at the last piece of some work leaves that
-    /// complete, and still ends the work around it.
+    /// Whether the observer has broken since the last call. A break at the last piece leaves that work complete, but
+    /// ends the surrounding work.
     pub(crate) fn take_break(&self) -> bool {
         self.0
             .as_ref()
@@ -72,8 +73,8 @@ impl<'a> Observer<'a> {
     }
 }
 
-/// The closure is taken out while it is called: no lock is held, and what is reported meanwhile, by the
-/// closure's own work or by another thread, is not observed.
+/// The closure is moved out of the mutex while it runs, so no lock is held. Reports in the meantime, from the closure
+/// itself or another thread, are dropped.
 impl<F: FnMut(&Progress) -> ControlFlow<()>> Observe for Watch<F> {
     fn report(&self, progress: &Progress) -> ControlFlow<()> {
         let Some(observe) = locked(&self.observe).take() else {
@@ -103,7 +104,7 @@ impl<F: FnMut(&Progress) -> ControlFlow<()>> Observe for Watch<F> {
     }
 }
 
-/// A closure while it is called. It is put back in the end, also where it panics.
+/// A closure while it runs. `drop` puts it back, even after a panic.
 struct Lent<'w, F> {
     slot: &'w Mutex<Option<F>>,
     observe: Option<F>,

@@ -2,23 +2,23 @@ use std::fmt;
 
 use burnscape_krylov::Step;
 
-/// What an observer sees: `done` pieces of some [`Work`], of `total`.
+/// A report to an observer: `done` pieces of some [`Work`], out of `total`.
 ///
-/// It prints as a line, for instance `sample 3 of 100: 0.0123`.
+/// It prints as one line, for instance `sample 3 of 100: 0.0123`.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// What is counted.
+    /// The kind of work.
     pub work: Work,
-    /// Pieces done, the one that is reported included.
+    /// Pieces done, including the one reported.
     pub done: usize,
-    /// Pieces in all, or the most there can be, where that is known.
+    /// All pieces, or an upper bound, if known.
     pub total: Option<usize>,
-    /// What the last piece gave or the estimate so far, as [`Work`] says.
+    /// The value of the last piece or the estimate so far; see [`Work`].
     pub value: Option<f64>,
 }
 
-/// What is counted by [`Progress`], and what its value is.
+/// The pieces that [`Progress`] counts. After the semicolon: the meaning of its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Work {
@@ -34,7 +34,7 @@ pub enum Work {
     Matvec,
     /// Samples of a measure; the rise of the loss at the last one.
     Sample,
-    /// Gradients of an ascent, over all its starts; the rise at the best point of the present one.
+    /// Gradients of an ascent, over all its starts; the rise at the best point of the current start.
     AscentStep,
     /// Points of a slice or of a path; the loss there.
     Point,
@@ -44,7 +44,8 @@ pub enum Work {
     Branch,
     /// Measures of a report; no value.
     Measure,
-    /// Steps of a fit or a relaxation, the loss; of a search for a PAC-Bayes σ, the rise of the loss.
+    /// Steps of a fit or a relaxation, with the loss; steps of a search for a PAC-Bayes σ, with the rise of the
+    /// loss.
     Step,
 }
 
@@ -67,10 +68,8 @@ impl Progress {
         self.value = value.into();
         self
     }
-}
 
-impl Progress {
-    /// A step of a method on an operator.
+    /// The report of a method that runs on an operator.
     pub(crate) fn of_step(step: &Step) -> Self {
         Self::new(Work::Matvec, step.num_matvecs)
             .of(step.limit)

@@ -1,4 +1,4 @@
-//! A loss and its data, without their types.
+//! A loss and its data behind traits that erase their types.
 
 use std::borrow::Borrow;
 use std::marker::PhantomData;
@@ -17,22 +17,22 @@ use crate::space::SpaceError;
 
 /// Data without a loss.
 pub(crate) trait Data {
-    /// Number of batches, where it is known.
+    /// Number of batches, if known.
     fn num_batches(&self) -> Option<usize>;
 
-    /// Whether what was traced of one batch serves all batches of the same shapes.
+    /// Whether all batches of the same shapes can share a trace.
     fn shares_traces(&self) -> bool;
 
-    /// Shows the tensors of every batch to `visit`, in order, until it breaks.
+    /// Passes the tensors of every batch to `visit`, in order, until it breaks.
     fn visit_tensors(&self, visit: &mut VisitTensors<'_>);
 }
 
 pub(crate) type SharedData<'a> = Arc<dyn Data + Send + Sync + 'a>;
 pub(crate) type VisitTensors<'v> = dyn FnMut(Result<Tensors, LossError>) -> ControlFlow<()> + 'v;
 
-/// A loss over data: what is left of objective, batch and data set when only the model is known.
+/// A loss over data. Only the type of the model is known.
 pub(crate) trait Source<M>: Data {
-    /// Shows every batch to `visit`, in order, until it breaks.
+    /// Passes every batch to `visit`, in order, until it breaks.
     fn visit(&self, visit: &mut Visit<'_, M>);
 }
 
@@ -43,21 +43,21 @@ pub(crate) type SharedSource<'a, M> = Arc<dyn Source<M> + Send + Sync + 'a>;
 
 /// A batch with its loss.
 pub(crate) trait RiskBatch<M> {
-    /// What the batch counts, or why it cannot.
+    /// The number of examples of the batch and its weight.
     fn examples_and_weight(&self, index: usize) -> Result<(usize, f64), LossError>;
 
-    /// The loss of a model, with the batch in the model's context.
+    /// The loss of a model, with the batch moved to the context of the model.
     fn loss(&self, model: &M, lift: Lift, reduction: Reduction) -> Tensor<1>;
 
-    /// The batch's tensors, in the order in which tracing binds them.
+    /// The tensors of the batch, in the order in which tracing binds them.
     fn tensors(&self) -> Tensors;
 
     /// # Cost
     ///
-    /// The batch is read to the host.
+    /// Downloads the batch.
     fn fingerprint(&self) -> Result<Fingerprint, SpaceError>;
 
-    /// Loss and gradient, recorded.
+    /// Records loss and gradient.
     fn trace_gradient(
         &self,
         model: M,
@@ -65,14 +65,14 @@ pub(crate) trait RiskBatch<M> {
         reduction: Reduction,
     ) -> Result<GradientTrace, LinearizeError>;
 
-    /// Outputs, recorded: those of a model, losses of examples, or the loss.
+    /// Records the outputs: those of the model, the losses of examples, or the loss.
     fn trace_outputs(
         &self,
         model: M,
         settings: DeviceSettings,
     ) -> Result<OutputTrace, LinearizeError>;
 
-    /// Outputs and criterion, recorded.
+    /// Records outputs and criterion.
     fn trace_split(
         &self,
         model: M,
@@ -81,13 +81,13 @@ pub(crate) trait RiskBatch<M> {
     ) -> Result<OutputTrace, LinearizeError>;
 }
 
-/// Logits and labels of a classifier over data.
+/// The logits and labels of a classifier over data.
 pub(crate) trait ClassSource<M> {
-    /// Shows logits and labels of every batch to `visit`, in order, until it breaks.
+    /// Passes the logits and labels of every batch to `visit`, in order, until it breaks.
     fn visit_scores(&self, model: &M, visit: &mut VisitScores<'_>);
 }
 
-/// What a model says about a batch, what is true, and what the batch counts.
+/// The predictions for a batch, its labels and its weight.
 pub(crate) struct BatchScores {
     pub(crate) logits: Tensor<2>,
     pub(crate) labels: Tensor<1, Int>,
@@ -96,8 +96,8 @@ pub(crate) struct BatchScores {
 
 pub(crate) type VisitScores<'v> = dyn FnMut(Result<BatchScores, LossError>) -> ControlFlow<()> + 'v;
 
-/// Visits the batches by their index. An error of a batch, or of `visit` itself, ends the pass; a break
-/// ends it as well and gives `false`.
+/// Visits the batches with their index. An error from a batch or from `visit` ends the pass. Returns false if `visit`
+/// breaks.
 pub(crate) fn each<M, E: From<LossError>>(
     source: &(impl Source<M> + ?Sized),
     mut visit: impl FnMut(usize, &dyn RiskBatch<M>) -> Result<ControlFlow<()>, E>,
@@ -107,12 +107,12 @@ pub(crate) fn each<M, E: From<LossError>>(
     source.visit(&mut |batch| {
         let visited = batch.map_err(E::from).and_then(|batch| visit(index, batch));
         index += 1;
-        went_on(visited, &mut outcome)
+        next(visited, &mut outcome)
     });
     outcome
 }
 
-/// As [`each`], with the tensors of the batches alone; a pass does not break.
+/// Same as [`each`] for the tensors of the batches, without breaks.
 pub(crate) fn each_tensors<E: From<LossError>>(
     data: &dyn Data,
     mut visit: impl FnMut(usize, Tensors) -> Result<(), E>,
@@ -124,16 +124,13 @@ pub(crate) fn each_tensors<E: From<LossError>>(
             .map_err(E::from)
             .and_then(|tensors| visit(index, tensors));
         index += 1;
-        went_on(visited.map(ControlFlow::Continue), &mut outcome)
+        next(visited.map(ControlFlow::Continue), &mut outcome)
     });
     outcome.map(drop)
 }
 
-/// Whether a data set goes on after a batch. An error, or a break, becomes the outcome of the pass.
-fn went_on<E>(
-    visited: Result<ControlFlow<()>, E>,
-    outcome: &mut Result<bool, E>,
-) -> ControlFlow<()> {
+/// Decides whether a pass continues after a batch. An error or a break becomes the outcome of the pass.
+fn next<E>(visited: Result<ControlFlow<()>, E>, outcome: &mut Result<bool, E>) -> ControlFlow<()> {
     match visited {
         Ok(ControlFlow::Continue(())) => return ControlFlow::Continue(()),
         Ok(ControlFlow::Break(())) => *outcome = Ok(false),
@@ -142,7 +139,7 @@ fn went_on<E>(
     ControlFlow::Break(())
 }
 
-/// A form of a loss and a data set, held or borrowed.
+/// A loss and a data set, owned or borrowed.
 pub(super) struct Parts<F, S, D: ?Sized, B> {
     pub(super) form: F,
     pub(super) data: S,
