@@ -8,6 +8,7 @@ use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::AdamConfig;
 use burn::tensor::{Device, Tensor, TensorData};
+use burnscape::OutOfRange;
 use burnscape::optim::{
     Ascent, AscentContext, AscentRule, Need, OptimConfigError, OptimError, OptimRecord, PartMemory,
     Perturbation, Sam, SamConfig, SamPart, StepGradients,
@@ -51,11 +52,7 @@ impl SamPart for AveragedAscent {
     fn validate(&self) -> Result<(), OptimConfigError> {
         match self.decay {
             decay if (0.0..1.0).contains(&decay) => Ok(()),
-            value => Err(OptimConfigError::OutOfRange {
-                name: "decay",
-                value,
-                expected: "a number in [0, 1)",
-            }),
+            value => Err(OutOfRange::new("decay", value, "at least 0, less than 1").into()),
         }
     }
 

@@ -5,6 +5,7 @@ use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::optim::GradientsParams;
 use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
 use burn::tensor::{DType, Device, Tensor};
+use burnscape::OutOfRange;
 use burnscape::optim::{
     Ascent, AscentDirection, ClosureStep, DescentGradient, OptimConfigError, OptimError,
     PerturbedGdConfig, RhoGroup, SamConfig, SkipReason, SwaConfig, TiedParameters,
@@ -148,10 +149,9 @@ fn the_in_step_helper_checks_what_the_optimizer_checks() {
             .map(|_| ());
         let is_refused = matches!(
             error,
-            Err(OptimError::Config(OptimConfigError::OutOfRange {
-                name: "rho",
-                ..
-            }))
+            Err(OptimError::Config(OptimConfigError::OutOfRange(
+                OutOfRange { name: "rho", .. }
+            )))
         );
         assert!(is_refused, "{error:?}");
     }

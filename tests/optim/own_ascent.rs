@@ -1,5 +1,6 @@
 //! An ascent of one's own, as another crate would write it.
 
+use burnscape::OutOfRange;
 use burnscape::optim::{
     Ascent, AscentContext, AscentRule, Need, OptimConfigError, OptimError, PartMemory,
     Perturbation, SamPart, StepGradients,
@@ -41,11 +42,7 @@ impl SamPart for Averaged {
         if (0.0..1.0).contains(&self.decay) {
             Ok(())
         } else {
-            Err(OptimConfigError::OutOfRange {
-                name: "decay",
-                value: self.decay,
-                expected: "a number in [0, 1)",
-            })
+            Err(OutOfRange::new("decay", self.decay, "at least 0, less than 1").into())
         }
     }
 

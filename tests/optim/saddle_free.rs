@@ -2,6 +2,7 @@
 
 use burn::optim::SgdConfig;
 use burn::tensor::{DType, Tensor};
+use burnscape::OutOfRange;
 use burnscape::optim::{
     ClosureStep, OptimConfigError, OptimError, SaddleFreeNewtonConfig, SaddleFreeReport, SkipReason,
 };
@@ -243,7 +244,7 @@ fn what_is_not_finite_is_skipped_and_what_cannot_be_right_refused() {
         ("max_step", config().with_max_step(Some(f64::NAN))),
     ] {
         let refused = config.init().map(|_| ());
-        let Err(OptimConfigError::OutOfRange { name: found, .. }) = refused else {
+        let Err(OptimConfigError::OutOfRange(OutOfRange { name: found, .. })) = refused else {
             panic!("{name} was accepted");
         };
         assert_eq!(found, name);

@@ -239,6 +239,6 @@ fn what_cannot_be_traced_is_refused() {
             seed: 0,
         };
         let refused = SamConfig::new().with_ascent(ascent).init(sgd());
-        assert!(matches!(refused, Err(OptimConfigError::OutOfRange { .. })));
+        assert!(matches!(refused, Err(OptimConfigError::OutOfRange(_))));
     }
 }

@@ -16,8 +16,8 @@ pub struct OutOfRange {
 }
 
 impl OutOfRange {
-    /// Where a range of numbers does not say it all.
-    pub(crate) fn new(name: &'static str, value: f64, expected: impl Into<String>) -> Self {
+    /// A refusal of `value`; `expected` says what is accepted, for instance `0 or more`.
+    pub fn new(name: &'static str, value: f64, expected: impl Into<String>) -> Self {
         Self {
             name,
             value,

@@ -27,7 +27,7 @@ fn what_looks_into_the_batch_is_refused_at_once() {
         ));
     }
     let refused = Sam::strategy::<Net>(SamConfig::new().with_rho(-1.0)).err();
-    assert!(matches!(refused, Some(OptimConfigError::OutOfRange { .. })));
+    assert!(matches!(refused, Some(OptimConfigError::OutOfRange(_))));
     // One start needs no loss.
     let one_start = Ascent::Projected {
         steps: 2,

@@ -2,6 +2,7 @@ use thiserror::Error;
 
 use burnscape_krylov::KrylovError;
 
+use crate::OutOfRange;
 use crate::curvature::CurvatureError;
 use crate::loss::LossError;
 use crate::space::SpaceError;
@@ -10,16 +11,9 @@ use crate::space::SpaceError;
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum OptimConfigError {
-    /// A number is outside its range.
-    #[error("{name} is {value}, expected {expected}")]
-    OutOfRange {
-        /// The setting.
-        name: &'static str,
-        /// What it was set to.
-        value: f64,
-        /// What it may be.
-        expected: &'static str,
-    },
+    /// A setting is outside its range.
+    #[error(transparent)]
+    OutOfRange(#[from] OutOfRange),
     /// Active steps that end before they start.
     #[error("the active steps start at {start} and end at {end}; they must end later")]
     InvertedActiveSteps {
@@ -146,22 +140,4 @@ pub enum OptimError {
     /// What is computed with products of the Hessian was refused.
     #[error(transparent)]
     Krylov(#[from] KrylovError<CurvatureError>),
-}
-
-/// Refuses a number outside its range.
-pub(super) fn check_range(
-    name: &'static str,
-    value: f64,
-    expected: &'static str,
-    is_valid: impl Fn(f64) -> bool,
-) -> Result<(), OptimConfigError> {
-    if value.is_finite() && is_valid(value) {
-        Ok(())
-    } else {
-        Err(OptimConfigError::OutOfRange {
-            name,
-            value,
-            expected,
-        })
-    }
 }

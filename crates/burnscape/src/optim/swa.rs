@@ -1,7 +1,7 @@
+use crate::range::ensure;
 use burn::config::Config;
 use burn::module::Module;
 
-use super::error::check_range;
 use super::{OptimConfigError, OptimError, OptimRecord};
 use crate::loss::{Risk, reestimate};
 use crate::space::{LeafVector, ParamSpace};
@@ -45,9 +45,7 @@ impl SwaConfig {
     ///
     /// [`OptimConfigError::OutOfRange`].
     pub fn init(&self) -> Result<Swa, OptimConfigError> {
-        check_range("every", self.every as f64, "at least 1", |every| {
-            every >= 1.0
-        })?;
+        ensure("every", self.every as f64, 1.0..)?;
         Ok(Swa {
             config: self.clone(),
             count: 0,

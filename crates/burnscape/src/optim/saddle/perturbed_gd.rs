@@ -1,3 +1,4 @@
+use crate::range::{POSITIVE, ensure};
 use burn::config::Config;
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
@@ -7,7 +8,6 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 
-use crate::optim::error::check_range;
 use crate::optim::plain::{PlainPass, plain_pass};
 use crate::optim::{
     ClosureStep, IntoEvaluation, OptimConfigError, OptimError, OptimRecord, SkipReason, StepReport,
@@ -49,25 +49,13 @@ impl PerturbedGdConfig {
     ///
     /// [`OptimConfigError::OutOfRange`].
     pub fn init(&self, base: ModuleOptimizer) -> Result<PerturbedGd, OptimConfigError> {
-        check_range("radius", self.radius, "a finite number > 0", |r| r > 0.0)?;
-        check_range(
-            "gradient_threshold",
-            self.gradient_threshold,
-            "a finite number > 0",
-            |g| g > 0.0,
-        )?;
-        check_range("decrease", self.decrease, "a finite number > 0", |f| {
-            f > 0.0
-        })?;
+        ensure("radius", self.radius, POSITIVE)?;
+        ensure("gradient_threshold", self.gradient_threshold, POSITIVE)?;
+        ensure("decrease", self.decrease, POSITIVE)?;
         if let Some(threshold) = self.curvature_threshold {
-            check_range(
-                "curvature_threshold",
-                threshold,
-                "a finite number ≥ 0",
-                |c| c >= 0.0,
-            )?;
+            ensure("curvature_threshold", threshold, 0.0..)?;
         }
-        check_range("patience", self.patience as f64, "at least 1", |n| n >= 1.0)?;
+        ensure("patience", self.patience as f64, 1.0..)?;
         Ok(PerturbedGd {
             config: self.clone(),
             base,

@@ -1,8 +1,8 @@
+use crate::range::{POSITIVE, ensure};
 use burn::config::Config;
 
 use super::SaddleFreeNewton;
 use crate::optim::OptimConfigError;
-use crate::optim::error::check_range;
 
 /// Saddle-free Newton: `w ← w − lr (|H| + damping I)⁻¹ g`, with `|H|` the Hessian of the batch's loss with
 /// all its eigenvalues made positive. A saddle attracts Newton's method and repels this one, at a rate
@@ -90,11 +90,11 @@ impl SaddleFreeNewtonConfig {
     ///
     /// [`OptimConfigError::OutOfRange`].
     pub fn init(&self) -> Result<SaddleFreeNewton, OptimConfigError> {
-        check_range("steps", self.steps as f64, "at least 1", |n| n >= 1.0)?;
-        check_range("damping", self.damping, "a finite number > 0", |d| d > 0.0)?;
-        check_range("escape", self.escape, "a finite number ≥ 0", |e| e >= 0.0)?;
+        ensure("steps", self.steps as f64, 1.0..)?;
+        ensure("damping", self.damping, POSITIVE)?;
+        ensure("escape", self.escape, 0.0..)?;
         if let Some(length) = self.max_step {
-            check_range("max_step", length, "a finite number > 0", |l| l > 0.0)?;
+            ensure("max_step", length, POSITIVE)?;
         }
         Ok(SaddleFreeNewton::from_config(self.clone()))
     }

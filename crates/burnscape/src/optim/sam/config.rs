@@ -1,12 +1,13 @@
+use crate::range::ensure;
 use burn::config::Config;
 use burn::optim::ModuleOptimizer;
+use std::ops::Bound;
 
 use super::{
     ActiveSteps, Ascent, AscentDirection, DescentGradient, FisherSquares, Mask, Metric, Need,
     RhoGroup, RhoSchedule, Sam,
 };
 use crate::optim::OptimConfigError;
-use crate::optim::error::check_range;
 
 /// What to do about a parameter that occurs twice in the model.
 #[derive(Config, Debug, PartialEq, Eq, Copy)]
@@ -213,7 +214,7 @@ impl SamConfig {
     ///
     /// As [`init`](Self::init).
     pub fn validate(&self) -> Result<(), OptimConfigError> {
-        check_range("rho", self.rho, "a finite number ≥ 0", |rho| rho >= 0.0)?;
+        ensure("rho", self.rho, 0.0..)?;
         self.schedule.validate()?;
         self.metric.validate()?;
         self.ascent_direction.part().validate()?;
@@ -223,23 +224,20 @@ impl SamConfig {
             steps.validate()?;
         }
         for entry in &self.groups {
-            check_range(
-                "the factor of a group",
-                entry.factor,
-                "a finite number ≥ 0",
-                |f| f >= 0.0,
-            )?;
+            ensure("factor", entry.factor, 0.0..)?;
         }
         if let Some(mask) = &self.mask {
             mask.validate()?;
         }
         if let Some(size) = self.group_size {
-            check_range("group_size", size as f64, "at least 1", |size| size >= 1.0)?;
+            ensure("group_size", size as f64, 1.0..)?;
         }
         if let Some(selection) = self.selection {
-            check_range("selection", selection, "a number in (0, 1]", |fraction| {
-                fraction > 0.0 && fraction <= 1.0
-            })?;
+            ensure(
+                "selection",
+                selection,
+                (Bound::Excluded(0.0), Bound::Included(1.0)),
+            )?;
         }
         let ascent = self.ascent.part();
         let (searches, search) = (ascent.needs().contains(&Need::Ball), ascent.name());

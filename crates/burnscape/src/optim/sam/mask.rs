@@ -1,9 +1,10 @@
+use crate::range::ensure;
 use burn::config::Config;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use std::ops::Bound;
 
 use crate::optim::OptimConfigError;
-use crate::optim::error::check_range;
 use crate::space::{LeafVector, mix};
 
 /// Leaves out parameters of the displacement at random: each tensor stays with probability `keep`
@@ -29,8 +30,10 @@ impl Mask {
     }
 
     pub(super) fn validate(&self) -> Result<(), OptimConfigError> {
-        check_range("keep", self.keep, "a number in (0, 1]", |keep| {
-            keep > 0.0 && keep <= 1.0
-        })
+        Ok(ensure(
+            "keep",
+            self.keep,
+            (Bound::Excluded(0.0), Bound::Included(1.0)),
+        )?)
     }
 }

@@ -1,9 +1,9 @@
+use crate::range::ensure;
 use burn::config::Config;
 use burn::tensor::Tensor;
 
 use super::Need;
 use crate::optim::OptimConfigError;
-use crate::optim::error::check_range;
 use crate::space::{LeafVector, SpaceError, Wide, as_accumulator, scaled};
 
 /// How displacements are measured: the ball is `|T⁻¹e| ≤ rho` with a diagonal `T`, so that the best
@@ -42,9 +42,7 @@ impl Metric {
     pub(super) fn validate(&self) -> Result<(), OptimConfigError> {
         match self {
             Self::Euclidean => Ok(()),
-            Self::Adaptive { eta } | Self::Fisher { eta, .. } => {
-                check_range("eta", *eta, "a finite number ≥ 0", |eta| eta >= 0.0)
-            }
+            Self::Adaptive { eta } | Self::Fisher { eta, .. } => Ok(ensure("eta", *eta, 0.0..)?),
         }
     }
 

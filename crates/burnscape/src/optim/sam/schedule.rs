@@ -1,8 +1,8 @@
+use crate::range::{POSITIVE, ensure};
 use burn::config::Config;
 
 use super::Need;
 use crate::optim::OptimConfigError;
-use crate::optim::error::check_range;
 
 /// How the radius changes over a training run, as a factor of `rho`.
 #[derive(Config, Debug, PartialEq)]
@@ -40,19 +40,17 @@ impl RhoSchedule {
         match self {
             Self::Constant => Ok(()),
             Self::Linear { end, steps } | Self::Cosine { end, steps } => {
-                check_range("end", *end, "a finite number ≥ 0", |end| end >= 0.0)?;
-                check_range("steps", *steps as f64, "at least 1", |steps| steps >= 1.0)
+                ensure("end", *end, 0.0..)?;
+                Ok(ensure("steps", *steps as f64, 1.0..)?)
             }
             Self::WithLearningRate {
                 rho_min,
                 lr_min,
                 lr_max,
             } => {
-                check_range("rho_min", *rho_min, "a finite number ≥ 0", |rho| {
-                    rho >= 0.0
-                })?;
-                check_range("lr_min", *lr_min, "a finite number ≥ 0", |lr| lr >= 0.0)?;
-                check_range("lr_max", *lr_max, "a finite number > 0", |lr| lr > 0.0)?;
+                ensure("rho_min", *rho_min, 0.0..)?;
+                ensure("lr_min", *lr_min, 0.0..)?;
+                ensure("lr_max", *lr_max, POSITIVE)?;
                 if lr_min < lr_max {
                     Ok(())
                 } else {

@@ -1,8 +1,8 @@
 use super::{AscentContext, AscentRule, Perturbation};
-use crate::optim::error::check_range;
 use crate::optim::evaluation::{Evaluation, LossValue};
 use crate::optim::sam::SamPart;
 use crate::optim::{Need, OptimConfigError, OptimError};
+use crate::range::{POSITIVE, ensure};
 use crate::space::{LeafVector, ParamVector, Wide, mix};
 
 /// [`Ascent::Projected`](super::Ascent::Projected).
@@ -31,11 +31,9 @@ impl SamPart for Projected {
     }
 
     fn validate(&self) -> Result<(), OptimConfigError> {
-        check_range("steps", self.steps as f64, "at least 1", |n| n >= 1.0)?;
-        check_range("restarts", self.restarts as f64, "at least 1", |n| n >= 1.0)?;
-        check_range("step_size", self.step_size, "a finite number > 0", |size| {
-            size > 0.0
-        })
+        ensure("steps", self.steps as f64, 1.0..)?;
+        ensure("restarts", self.restarts as f64, 1.0..)?;
+        Ok(ensure("step_size", self.step_size, POSITIVE)?)
     }
 }
 

@@ -1,10 +1,10 @@
+use crate::range::{POSITIVE, ensure};
 use burn::module::Module;
 use burnscape_krylov::{TrustRegionConfig, TrustRegionPlace};
 
 use super::{AscentContext, AscentRule, Perturbation};
 use crate::loss::{Batch, Objective};
 use crate::optim::batch_hessian::batch_hessian;
-use crate::optim::error::check_range;
 use crate::optim::evaluation::Evaluation;
 use crate::optim::report::InnerMaximum;
 use crate::optim::sam::SamPart;
@@ -33,10 +33,8 @@ impl SamPart for TrustRegion {
 
     fn validate(&self) -> Result<(), OptimConfigError> {
         let vectors = self.max_basis as f64;
-        check_range("max_basis", vectors, "at least 1", |n| n >= 1.0)?;
-        check_range("tolerance", self.tolerance, "a finite number > 0", |t| {
-            t > 0.0
-        })
+        ensure("max_basis", vectors, 1.0..)?;
+        Ok(ensure("tolerance", self.tolerance, POSITIVE)?)
     }
 }
 

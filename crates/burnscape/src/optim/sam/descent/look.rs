@@ -1,7 +1,7 @@
+use crate::range::ensure;
 use serde::{Deserialize, Serialize};
 
 use super::{Descent, DescentRule};
-use crate::optim::error::check_range;
 use crate::optim::sam::step_gradients::ratio;
 use crate::optim::sam::{PartMemory, SamPart, StepGradients};
 use crate::optim::{Need, OptimConfigError, OptimError};
@@ -43,12 +43,8 @@ impl SamPart for Look {
     }
 
     fn validate(&self) -> Result<(), OptimConfigError> {
-        check_range("every", self.every as f64, "at least 1", |every| {
-            every >= 1.0
-        })?;
-        check_range("alpha", self.alpha, "a finite number ≥ 0", |alpha| {
-            alpha >= 0.0
-        })
+        ensure("every", self.every as f64, 1.0..)?;
+        Ok(ensure("alpha", self.alpha, 0.0..)?)
     }
 
     fn remember(&self, memory: &mut LastLook, gradients: &StepGradients) -> Result<(), OptimError> {

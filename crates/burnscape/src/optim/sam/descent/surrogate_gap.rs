@@ -1,8 +1,8 @@
 use super::{Descent, DescentRule};
 use crate::optim::OptimConfigError;
-use crate::optim::error::check_range;
 use crate::optim::sam::step_gradients::ratio;
 use crate::optim::sam::{SamPart, StepGradients};
+use crate::range::ensure;
 use crate::space::SpaceError;
 
 /// [`DescentGradient::SurrogateGap`](super::DescentGradient::SurrogateGap).
@@ -19,9 +19,7 @@ impl SamPart for SurrogateGap {
     }
 
     fn validate(&self) -> Result<(), OptimConfigError> {
-        check_range("alpha", self.alpha, "a finite number ≥ 0", |alpha| {
-            alpha >= 0.0
-        })
+        Ok(ensure("alpha", self.alpha, 0.0..)?)
     }
 }
 

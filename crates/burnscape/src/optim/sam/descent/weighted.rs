@@ -1,7 +1,7 @@
 use super::{Descent, DescentRule};
-use crate::optim::error::check_range;
 use crate::optim::sam::{SamPart, StepGradients};
 use crate::optim::{Need, OptimConfigError};
+use crate::range::ensure;
 use crate::space::SpaceError;
 
 /// [`DescentGradient::Weighted`](super::DescentGradient::Weighted).
@@ -31,9 +31,7 @@ impl SamPart for Weighted {
     }
 
     fn validate(&self) -> Result<(), OptimConfigError> {
-        check_range("gamma", self.gamma, "a number in [0, 1)", |gamma| {
-            (0.0..1.0).contains(&gamma)
-        })
+        Ok(ensure("gamma", self.gamma, 0.0..1.0)?)
     }
 }
 

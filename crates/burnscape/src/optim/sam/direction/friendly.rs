@@ -1,7 +1,7 @@
+use crate::range::ensure;
 use serde::{Deserialize, Serialize};
 
 use super::DirectionRule;
-use crate::optim::error::check_range;
 use crate::optim::sam::{PartMemory, SamPart, StepGradients};
 use crate::optim::{Need, OptimConfigError, OptimError};
 use crate::space::{LeafVector, SpaceError};
@@ -38,12 +38,8 @@ impl SamPart for Friendly {
     }
 
     fn validate(&self) -> Result<(), OptimConfigError> {
-        check_range("sigma", self.sigma, "a finite number ≥ 0", |sigma| {
-            sigma >= 0.0
-        })?;
-        check_range("momentum", self.momentum, "a number in [0, 1)", |beta| {
-            (0.0..1.0).contains(&beta)
-        })
+        ensure("sigma", self.sigma, 0.0..)?;
+        Ok(ensure("momentum", self.momentum, 0.0..1.0)?)
     }
 
     /// Always of plain gradients: fed with what the ascent used, the average would settle at half the gradient.
