@@ -49,14 +49,13 @@
 //! |---|---|---|
 //! | vector | what can be added, scaled and dotted, one by one and as a block | [`VectorSpace`], [`Elementwise`], [`VectorBlock`], [`VectorList`], [`Orthonormal`], [`Probe`] |
 //! | observe | how a run is watched, stopped, and how it ended | [`Step`], [`Outcome`] |
-//! | operator | what can be multiplied, and what is known about it | [`LinearOperator`], [`Square`], [`SelfAdjoint`], [`Adjoint`] |
+//! | operator | what can be multiplied, and what is known about it | [`LinearOperator`], [`Square`], [`SelfAdjoint`], [`HasAdjoint`] |
 //! | dense | the same as a matrix on the host, the reference of every test | [`Dense`], [`to_dense`] |
 //! | combinator | operators made of operators | [`Scaled`], [`Shifted`], [`Sum`], [`Product`], [`Transposed`], [`Deflated`], [`Restricted`], [`Inverse`], [`Symmetric`], [`Counted`], [`Observed`] |
 //! | trust_region | the largest or smallest value of a quadratic in a ball | [`TrustRegionConfig`], [`TrustRegionSolution`] |
-//! | davidson | outermost eigenpairs, from vectors that are close already | [`DavidsonConfig`] |
 //! | check | what a few products say about a claim | [`symmetry_defect`], [`adjoint_defect`], [`linearity_defect`] |
-//! | lanczos | one vector's Krylov space, and what it tells: outer eigenpairs, `f(A) b`, quadrature, counts | [`LanczosConfig`], [`KrylovRecord`], [`KrylovState`], [`EigenpairsConfig`], [`Quadrature`], [`EigenvalueCount`] |
-//! | eigen | eigenpairs by blocks, with preconditioners, and by the power iteration | [`BlockLanczosConfig`], [`LobpcgConfig`], [`PowerConfig`] |
+//! | lanczos | the Krylov space of one vector: `f(A) b`, quadrature, counts | [`LanczosConfig`], [`LanczosFactorization`], [`LanczosCheckpoint`], [`Quadrature`], [`EigenvalueCount`] |
+//! | eigen | the outermost eigenpairs | [`EigenpairsConfig`], [`EigenMethod`], [`Which`], [`ResidualKind`], [`Eigenpairs`] |
 //! | density | the distribution of eigenvalues | [`DensityConfig`], [`SpectralDensity`], [`Bracket`], [`CurveConfig`] |
 //! | trace | traces, traces of blocks, Frobenius norms, with intervals | [`TraceConfig`], [`TraceMethod`], [`TraceEstimate`] |
 //! | diagonal | diagonals, with standard errors | [`DiagonalConfig`], [`DiagonalEstimate`] |
@@ -66,12 +65,11 @@
 //!
 //! Every scalar is an `f64` on the host, whatever the vectors hold, so that recurrences keep their
 //! accuracy over `f32` products. Every operation that may fail says so: a device can be lost in a
-//! reduction. The errors of vectors and operators are their own; [`KrylovError`] carries them.
+//! reduction. A method returns the errors of its operator, which hold a [`KrylovFault`].
 #![doc(test(attr(deny(warnings))))]
 
 mod check;
 mod combinator;
-mod davidson;
 mod dense;
 mod density;
 mod diagonal;
@@ -90,24 +88,22 @@ pub use check::{
     symmetry_defect, symmetry_defect_between,
 };
 pub use combinator::{
-    Counted, Deflated, Inverse, InverseError, Observed, Product, Restricted, Scaled, Shifted,
-    Solver, Sum, Symmetric, Transposed,
+    Counted, Deflated, Inverse, Observed, Product, Restricted, Scaled, Shifted, Solver, Sum,
+    Symmetric, Transposed,
 };
-pub use davidson::{Davidson, DavidsonConfig};
 pub use dense::{Dense, MAX_DENSE_ENTRIES, to_dense};
 pub use density::{Axis, Bracket, CurveConfig, DensityConfig, DensityCurve, SpectralDensity};
 pub use diagonal::{DiagonalConfig, DiagonalEstimate, DiagonalMethod};
-pub use eigen::{BlockLanczosConfig, LobpcgConfig, PowerConfig};
-pub use error::{HostError, KrylovError};
+pub use eigen::{EigenMethod, Eigenpairs, EigenpairsConfig, ResidualKind, Which};
+pub use error::{HostError, KrylovFault};
 pub use lanczos::{
-    Eigenpair, Eigenpairs, EigenpairsConfig, EigenvalueCount, End, KrylovRecord, KrylovState,
-    LanczosConfig, Quadrature, Residuals,
+    EigenvalueCount, LanczosCheckpoint, LanczosConfig, LanczosFactorization, Quadrature,
 };
 pub use observe::{Outcome, Step};
-pub use operator::{Adjoint, LinearOperator, SelfAdjoint, Square};
+pub use operator::{HasAdjoint, LinearOperator, SelfAdjoint, Square};
 pub use solve::{CgConfig, MinresConfig, Solution};
 pub use trace::{Estimate, TraceConfig, TraceEstimate, TraceMethod};
-pub use trust_region::{TrustRegionConfig, TrustRegionPlace, TrustRegionSolution};
+pub use trust_region::{SolutionKind, TrustRegionConfig, TrustRegionSolution};
 pub use vector::{Elementwise, Orthonormal, Probe, VectorBlock, VectorList, VectorSpace};
 
 #[cfg(doctest)]

@@ -1,7 +1,7 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::{Adjoint, LinearOperator, SelfAdjoint, Step, VectorSpace};
+use crate::{HasAdjoint, LinearOperator, SelfAdjoint, Step, VectorSpace};
 
 /// The same operator, counting its products.
 ///
@@ -89,7 +89,7 @@ impl<A: LinearOperator> LinearOperator for Counted<A> {
     }
 }
 
-impl<A: Adjoint> Adjoint for Counted<A> {
+impl<A: HasAdjoint> HasAdjoint for Counted<A> {
     fn matvec_adjoint(&self, u: &A::Range) -> Result<A::Domain, A::Error> {
         self.num_matvecs_adjoint.fetch_add(1, Ordering::Relaxed);
         self.operator.matvec_adjoint(u)

@@ -12,6 +12,10 @@ impl StopFlag {
         self.0.load(Ordering::Relaxed)
     }
 
+    pub(super) fn set(&self, is_stop: bool) {
+        self.0.store(is_stop, Ordering::Relaxed);
+    }
+
     /// Passes on what a product of `part` gave, before its error is converted.
     pub(super) fn pass<A: LinearOperator + ?Sized, T>(
         &self,
@@ -19,7 +23,7 @@ impl StopFlag {
         product: Result<T, A::Error>,
     ) -> Result<T, A::Error> {
         let is_stop = product.as_ref().is_err_and(|error| part.is_stop(error));
-        self.0.store(is_stop, Ordering::Relaxed);
+        self.set(is_stop);
         product
     }
 }

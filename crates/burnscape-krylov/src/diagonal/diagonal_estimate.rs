@@ -14,7 +14,7 @@ pub struct DiagonalEstimate<V> {
     /// sample.
     pub error: f64,
     /// Products used.
-    pub products: usize,
+    pub num_matvecs: usize,
     /// How the run ended. It has converged if the error came within the tolerance, if one was set: never from fewer
     /// than eight samples, whose spread may be small by chance.
     pub outcome: Outcome,

@@ -1,5 +1,7 @@
 use thiserror::Error;
 
+use super::KrylovFault;
+
 /// What can go wrong with numbers held on the host: vectors, coefficients and small matrices.
 ///
 /// # Example
@@ -10,7 +12,7 @@ use thiserror::Error;
 /// let error = vec![1.0, 2.0].dot(&vec![1.0]);
 /// assert_eq!(error, Err(HostError::DimensionMismatch { expected: 2, found: 1 }));
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum HostError {
     /// Two dimensions that must be equal differ.
@@ -61,4 +63,7 @@ pub enum HostError {
         /// The number.
         name: &'static str,
     },
+    /// A method failed.
+    #[error(transparent)]
+    Fault(#[from] KrylovFault),
 }

@@ -1,5 +1,5 @@
-use super::End;
 use super::projected::Projected;
+use crate::Which;
 
 /// Whether the outermost Ritz values of a subspace that grew step by step are those of the outermost
 /// eigenvalues.
@@ -79,12 +79,12 @@ impl Apart {
     /// Ritz values ascend.
     pub(crate) fn residual(
         self,
-        (end, k): (End, usize),
+        (which, k): (Which, usize),
         ascending: &[f64],
         (tolerance, noise): (f64, f64),
     ) -> f64 {
         let share = (2.0 * tolerance).clamp(self.least, self.coarsest);
-        (share * breadth((end, k), ascending, noise)).max(noise)
+        (share * breadth((which, k), ascending, noise)).max(noise)
     }
 }
 
@@ -96,17 +96,17 @@ const PARTS: usize = 16;
 impl Settled<'_> {
     /// `pairs` are all Ritz values of the subspace with their residuals, ascending; the `count` outermost
     /// ones are asked about.
-    pub(crate) fn is(&self, end: End, pairs: &[(f64, f64)], count: usize) -> bool {
+    pub(crate) fn is(&self, which: Which, pairs: &[(f64, f64)], count: usize) -> bool {
         let values: Vec<f64> = pairs.iter().map(|pair| pair.0).collect();
         let apart = Apart::of(self.width);
-        let least = apart.residual((end, count), &values, (self.tolerance, self.noise));
+        let least = apart.residual((which, count), &values, (self.tolerance, self.noise));
         let allowed = self.goal.min(least);
-        let now = end.outermost(pairs.to_vec(), count);
-        self.is_of(end, &now, allowed)
+        let now = which.outermost(pairs.to_vec(), count);
+        self.is_of(which, &now, allowed)
     }
 
     /// As [`is`](Self::is) for the outermost values and their residuals, which may be `allowed`.
-    pub(crate) fn is_of(&self, end: End, now: &[(f64, f64)], allowed: f64) -> bool {
+    pub(crate) fn is_of(&self, which: Which, now: &[(f64, f64)], allowed: f64) -> bool {
         // Not a number is not small.
         if !now.iter().all(|(_, residual)| *residual <= allowed) {
             return false;
@@ -118,7 +118,7 @@ impl Settled<'_> {
             return false;
         }
         let earlier = self.projected.eigen(self.first..self.first + before);
-        let earlier = end.outermost(earlier, now.len());
+        let earlier = which.outermost(earlier, now.len());
         let steps = (len - before) as f64 / width as f64;
         let mut both = now.iter().zip(&earlier);
         both.all(|((value, residual), (old, _))| {
@@ -131,7 +131,7 @@ impl Settled<'_> {
 /// How broad the spectrum is without what is far out at the other end: twice the distance from the first
 /// Ritz value at this end to the median of those that are not wanted, which a few far ones do not move.
 /// Copies of one value count once.
-pub(crate) fn breadth((end, k): (End, usize), ascending: &[f64], noise: f64) -> f64 {
+pub(crate) fn breadth((which, k): (Which, usize), ascending: &[f64], noise: f64) -> f64 {
     let distance = |values: &mut dyn Iterator<Item = f64>, wanted: usize| {
         let (mut distinct, mut num_wanted) = (Vec::<f64>::new(), 0);
         for (place, value) in values.enumerate() {
@@ -155,10 +155,10 @@ pub(crate) fn breadth((end, k): (End, usize), ascending: &[f64], noise: f64) -> 
     };
     let mut up = ascending.iter().copied();
     let mut down = ascending.iter().rev().copied();
-    match end {
-        End::Bottom => distance(&mut up, k),
-        End::Top => distance(&mut down, k),
-        End::Magnitude | End::Both => {
+    match which {
+        Which::Smallest => distance(&mut up, k),
+        Which::Largest => distance(&mut down, k),
+        Which::LargestMagnitude | Which::BothEnds => {
             let half = k.div_ceil(2);
             distance(&mut up, half).min(distance(&mut down, half))
         }

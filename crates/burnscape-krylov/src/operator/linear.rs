@@ -1,7 +1,7 @@
 use std::error::Error;
 use std::ops::ControlFlow;
 
-use crate::{Observed, Step, VectorSpace};
+use crate::{KrylovFault, Observed, Step, VectorSpace};
 
 /// A linear map from one space to another, known by its products.
 ///
@@ -41,15 +41,16 @@ use crate::{Observed, Step, VectorSpace};
 /// }
 ///
 /// assert_eq!(to_dense(&Difference(2))?.as_slice(), [-1.0, 1.0, 0.0, 0.0, -1.0, 1.0]);
-/// # Ok::<(), burnscape_krylov::KrylovError<HostError>>(())
+/// # Ok::<(), burnscape_krylov::KrylovFault<HostError>>(())
 /// ```
 pub trait LinearOperator {
     /// What is multiplied.
     type Domain: VectorSpace;
     /// What comes out.
     type Range: VectorSpace;
-    /// What a product may fail with. It can hold what the vectors fail with.
+    /// The errors of products and of methods: they hold those of the vectors, and faults of methods.
     type Error: Error
+        + From<KrylovFault>
         + From<<Self::Domain as VectorSpace>::Error>
         + From<<Self::Range as VectorSpace>::Error>
         + 'static;
@@ -115,7 +116,7 @@ pub trait LinearOperator {
     ///     lines.push(step.to_string());
     ///     ControlFlow::Continue(())
     /// });
-    /// TraceConfig::new().with_max_products(8).run(&observed)?;
+    /// TraceConfig::new().with_max_matvecs(8).run(&observed)?;
     /// drop(observed);
     /// assert_eq!(lines[7], "trace: 8 of 8 products, 3.000000e0 ± 0.0e0");
     /// # Ok::<(), Box<dyn std::error::Error>>(())

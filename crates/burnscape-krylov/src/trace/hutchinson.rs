@@ -1,8 +1,7 @@
 use super::{Estimate, TraceConfig, TraceEstimate, TraceMethod};
-use crate::error::raise;
-use crate::lanczos::products;
+use crate::eigen::products;
 use crate::vector::exponent;
-use crate::{KrylovError, LinearOperator, Outcome, Probe, SelfAdjoint, Square, Step, VectorSpace};
+use crate::{KrylovFault, LinearOperator, Outcome, Probe, SelfAdjoint, Square, Step, VectorSpace};
 
 /// Vectors with their products.
 type Pairs<A> = Vec<(<A as LinearOperator>::Domain, <A as LinearOperator>::Range)>;
@@ -13,20 +12,20 @@ impl TraceConfig {
         operator: &A,
         mut samples: Vec<f64>,
         spent: usize,
-    ) -> Result<TraceEstimate, KrylovError<A::Error>> {
-        let mut estimate: Result<TraceEstimate, _> = Err(KrylovError::NoProbes);
-        while samples.len() + spent < self.max_products {
+    ) -> Result<TraceEstimate, A::Error> {
+        let mut estimate: Result<TraceEstimate, _> = Err(KrylovFault::NoProbes.into());
+        while samples.len() + spent < self.max_matvecs {
             let pairs = match (self.multiplied(operator, samples.len(), spent), &estimate) {
-                (Err(error), Ok(last)) if error.is_stop(operator) => return Ok(last.stopped()),
+                (Err(error), Ok(last)) if operator.is_stop(&error) => return Ok(last.stopped()),
                 (pairs, _) => pairs?,
             };
             for (v, product) in pairs {
-                samples.push(v.dot(&product).map_err(raise)?);
+                samples.push(v.dot(&product)?);
             }
             let num_matvecs = samples.len() + spent;
             let now = self.estimate(&samples, 0.0, (num_matvecs, TraceMethod::Hutchinson));
             let is_stopped = self.shown(operator, &now);
-            if self.is_done(&now) || num_matvecs >= self.max_products {
+            if self.is_done(&now) || num_matvecs >= self.max_matvecs {
                 return Ok(now);
             }
             if is_stopped {
@@ -56,7 +55,7 @@ impl TraceConfig {
     ///     let dot = |range: std::ops::Range<usize>| v[range.clone()].to_vec().dot(&product[range].to_vec());
     ///     Ok(vec![dot(0..2)?, dot(2..3)?])
     /// };
-    /// let config = TraceConfig::new().with_max_products(200);
+    /// let config = TraceConfig::new().with_max_matvecs(200);
     /// let traces = config.run_blocks(&a, parts)?;
     /// assert!((traces[0].value - 5.0).abs() < 0.2 && (traces[1].value + 1.0).abs() < 0.1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -64,7 +63,7 @@ impl TraceConfig {
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run), and [`KrylovError::BlockCount`] if `blocks` does not return equally many
+    /// As [`run`](Self::run), and [`KrylovFault::BlockCount`] if `blocks` does not return equally many
     /// numbers each time.
     pub fn run_blocks<A: SelfAdjoint + ?Sized>(
         &self,
@@ -73,31 +72,32 @@ impl TraceConfig {
             &<A as Square>::Vector,
             &<A as Square>::Vector,
         ) -> Result<Vec<f64>, <<A as Square>::Vector as VectorSpace>::Error>,
-    ) -> Result<Vec<TraceEstimate>, KrylovError<A::Error>> {
+    ) -> Result<Vec<TraceEstimate>, A::Error> {
         operator.check_square()?;
         self.check()?;
         let mut samples: Vec<Vec<f64>> = Vec::new();
-        let mut estimates: Result<Vec<TraceEstimate>, _> = Err(KrylovError::NoProbes);
+        let mut estimates: Result<Vec<TraceEstimate>, _> = Err(KrylovFault::NoProbes.into());
         let mut count = 0;
         let stopped = |all: &[TraceEstimate]| all.iter().map(|block| block.stopped()).collect();
-        while count < self.max_products {
+        while count < self.max_matvecs {
             let pairs = match (self.multiplied(operator, count, 0), &estimates) {
-                (Err(error), Ok(last)) if error.is_stop(operator) => return Ok(stopped(last)),
+                (Err(error), Ok(last)) if operator.is_stop(&error) => return Ok(stopped(last)),
                 (pairs, _) => pairs?,
             };
             for (v, product) in pairs {
-                let parts = blocks(&v, &product).map_err(raise)?;
+                let parts = blocks(&v, &product)?;
                 if count == 0 {
                     samples = vec![Vec::new(); parts.len()];
                 }
                 if parts.len() != samples.len() {
-                    return Err(KrylovError::BlockCount {
+                    return Err(KrylovFault::BlockCount {
                         expected: samples.len(),
                         found: parts.len(),
-                    });
+                    }
+                    .into());
                 }
                 if !parts.iter().all(|part| part.is_finite()) {
-                    return Err(KrylovError::NonFinite { product: count });
+                    return Err(KrylovFault::NonFinite { product: count }.into());
                 }
                 let pairs = samples.iter_mut().zip(parts);
                 pairs.for_each(|(all, part)| all.push(part));
@@ -115,12 +115,12 @@ impl TraceConfig {
             }
             let widest = now.iter().filter_map(|block| block.half_width);
             let step = Step::new("traces of blocks", count)
-                .with_limit(self.max_products)
+                .with_limit(self.max_matvecs)
                 .with_value(total)
                 .with_error(widest.reduce(f64::max))
                 .with_goal(self.tolerance.map(|t| t * total.abs()));
             let is_stopped = operator.report(&step).is_break();
-            if now.iter().all(|block| self.is_done(block)) || count >= self.max_products {
+            if now.iter().all(|block| self.is_done(block)) || count >= self.max_matvecs {
                 return Ok(now);
             }
             if is_stopped {
@@ -136,39 +136,40 @@ impl TraceConfig {
     ///
     /// # Cost
     ///
-    /// At most `max_products` products; fewer if the interval comes within the tolerance before.
+    /// At most `max_matvecs` products; fewer if the interval comes within the tolerance before.
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run), and [`KrylovError::OutOfRange`] for a square that overflows; one that
+    /// As [`run`](Self::run), and [`KrylovFault::OutOfRange`] for a square that overflows; one that
     /// underflows is zero.
     pub fn run_squared_frobenius<A: LinearOperator + ?Sized>(
         &self,
         operator: &A,
-    ) -> Result<TraceEstimate, KrylovError<A::Error>> {
+    ) -> Result<TraceEstimate, A::Error> {
         self.check()?;
         let mut samples = Vec::new();
-        let mut estimate: Result<TraceEstimate, _> = Err(KrylovError::NoProbes);
-        while samples.len() < self.max_products {
+        let mut estimate: Result<TraceEstimate, _> = Err(KrylovFault::NoProbes.into());
+        while samples.len() < self.max_matvecs {
             let pairs = match (self.multiplied(operator, samples.len(), 0), &estimate) {
-                (Err(error), Ok(last)) if error.is_stop(operator) => return Ok(last.stopped()),
+                (Err(error), Ok(last)) if operator.is_stop(&error) => return Ok(last.stopped()),
                 (pairs, _) => pairs?,
             };
             for (_, product) in pairs {
-                let length = product.norm().map_err(raise)?;
+                let length = product.norm()?;
                 let square = length * length;
                 if !square.is_finite() {
-                    return Err(KrylovError::OutOfRange {
+                    return Err(KrylovFault::OutOfRange {
                         name: "the square of the Frobenius norm",
                         exponent: 2 * exponent(length),
-                    });
+                    }
+                    .into());
                 }
                 samples.push(square);
             }
             let about = (samples.len(), TraceMethod::Hutchinson);
             let now = self.estimate(&samples, 0.0, about);
             let is_stopped = self.shown(operator, &now);
-            if self.is_done(&now) || samples.len() >= self.max_products {
+            if self.is_done(&now) || samples.len() >= self.max_matvecs {
                 return Ok(now);
             }
             if is_stopped {
@@ -186,13 +187,13 @@ impl TraceConfig {
         operator: &A,
         first: usize,
         spent: usize,
-    ) -> Result<Pairs<A>, KrylovError<A::Error>> {
+    ) -> Result<Pairs<A>, A::Error> {
         let space = operator.domain();
-        let last = (first + self.block).min(self.max_products - spent);
+        let last = (first + self.block).min(self.max_matvecs - spent);
         let draw =
             |index: usize| Probe::Rademacher.draw::<A::Domain>(&space, self.seed, index as u64);
         let vectors: Result<Vec<A::Domain>, _> = (first..last).map(draw).collect();
-        let vectors = vectors.map_err(raise)?;
+        let vectors = vectors?;
         let found = products(operator, &vectors, first + spent)?;
         Ok(vectors.into_iter().zip(found).collect())
     }
@@ -229,7 +230,7 @@ impl TraceConfig {
         TraceEstimate {
             value,
             half_width,
-            products,
+            num_matvecs: products,
             outcome: Outcome::of(half_width.is_some_and(|half| half <= allowed), false),
             method,
         }
@@ -241,10 +242,10 @@ pub(super) fn quadratic<A: SelfAdjoint + ?Sized>(
     operator: &A,
     v: &A::Vector,
     product: usize,
-) -> Result<f64, KrylovError<A::Error>> {
-    let value = v.dot(&operator.matvec(v)?).map_err(raise)?;
+) -> Result<f64, A::Error> {
+    let value = v.dot(&operator.matvec(v)?)?;
     match value.is_finite() {
         true => Ok(value),
-        false => Err(KrylovError::NonFinite { product }),
+        false => Err(KrylovFault::NonFinite { product }.into()),
     }
 }

@@ -13,7 +13,7 @@ pub struct TraceEstimate {
     /// two samples of an operator of two dimensions, by chance), none where a single sample says nothing.
     pub half_width: Option<f64>,
     /// Products used.
-    pub products: usize,
+    pub num_matvecs: usize,
     /// How the run ended. It has converged if the half width came within the tolerance, if one was set: never from
     /// fewer than 24 samples (8 vectors of XTrace and XNysTrace), unless the trace is exact.
     pub outcome: Outcome,

@@ -1,23 +1,22 @@
 use super::sketch::next_size;
 use super::{Estimate, Sketch, TraceConfig, TraceEstimate, TraceMethod};
-use crate::error::raise;
 use crate::vector::length;
-use crate::{KrylovError, Probe, SelfAdjoint, VectorBlock, VectorSpace};
+use crate::{KrylovFault, Probe, SelfAdjoint, VectorBlock, VectorSpace};
 
 impl TraceConfig {
     pub(super) fn xtrace<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
-    ) -> Result<TraceEstimate, KrylovError<A::Error>> {
+    ) -> Result<TraceEstimate, A::Error> {
         let space = operator.domain();
         let dimension = <A::Vector as VectorSpace>::dimension(&space);
         // A run that may stop early does not take all of the room at once.
         let room = match self.tolerance {
-            None => (self.max_products / 2).min(dimension),
+            None => (self.max_matvecs / 2).min(dimension),
             Some(_) => 0,
         };
         let sketch = Sketch::new(&space, (Probe::Gaussian, self.seed), room);
-        self.xtrace_from(operator, sketch.map_err(raise)?)
+        self.xtrace_from(operator, sketch?)
     }
 
     /// XTrace, from what a sketch has.
@@ -25,11 +24,11 @@ impl TraceConfig {
         &self,
         operator: &A,
         mut sketch: Sketch<A::Vector>,
-    ) -> Result<TraceEstimate, KrylovError<A::Error>> {
+    ) -> Result<TraceEstimate, A::Error> {
         let dimension = <A::Vector as VectorSpace>::dimension(&operator.domain());
-        let most = (self.max_products / 2).min(dimension);
+        let most = (self.max_matvecs / 2).min(dimension);
         if most < 2.min(dimension) || most == 0 {
-            return Err(KrylovError::NoProbes);
+            return Err(KrylovFault::NoProbes.into());
         }
         loop {
             if sketch.rest.is_none() {
@@ -39,14 +38,14 @@ impl TraceConfig {
                 }
                 if is_stopped && sketch.len() < 2 {
                     // Each random vector is a sample of Hutchinson's as well.
-                    let about = (sketch.products, TraceMethod::Hutchinson);
+                    let about = (sketch.num_matvecs, TraceMethod::Hutchinson);
                     return Ok(self.estimate(&sketch.forms, 0.0, about).stopped());
                 }
                 if is_stopped {
-                    return Ok(self.read(&sketch, dimension).map_err(raise)?.stopped());
+                    return Ok(self.read(&sketch, dimension)?.stopped());
                 }
             }
-            let estimate = self.read(&sketch, dimension).map_err(raise)?;
+            let estimate = self.read(&sketch, dimension)?;
             let is_stopped = self.shown(operator, &estimate);
             let is_last = sketch.rest.is_some() || sketch.len() >= most;
             if self.is_done(&estimate) || is_last {
@@ -63,7 +62,7 @@ impl TraceConfig {
         sketch: &Sketch<V>,
         dimension: usize,
     ) -> Result<TraceEstimate, V::Error> {
-        let about = (sketch.products, TraceMethod::XTrace);
+        let about = (sketch.num_matvecs, TraceMethod::XTrace);
         let small = Small::of(sketch, dimension)?;
         // The whole range is in the basis, to the rounding that is left of it: |tr B| ≤ √n |B|.
         if let Some(rest) = sketch.rest {

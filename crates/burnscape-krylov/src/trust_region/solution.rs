@@ -3,7 +3,7 @@ use crate::Outcome;
 /// Where in the ball a maximizer (or minimizer) of a quadratic is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum TrustRegionPlace {
+pub enum SolutionKind {
     /// Within the ball, at a stationary point of the quadratic; `μ = 0`.
     Interior,
     /// On the sphere, the only one.
@@ -25,9 +25,9 @@ pub struct TrustRegionSolution<V> {
     pub v: V,
     /// In the hard case a second solution of the same value: the mirror image of `v` along the
     /// extreme eigenvector.
-    pub twin: Option<V>,
-    /// Where `v` is.
-    pub place: TrustRegionPlace,
+    pub mirror: Option<V>,
+    /// Where in the ball `v` is.
+    pub kind: SolutionKind,
     /// The multiplier `μ ≥ 0`; infinite for a radius of zero.
     pub multiplier: f64,
     /// `gᵀv + ½ vᵀHv`.
@@ -42,5 +42,5 @@ pub struct TrustRegionSolution<V> {
     /// Whether a run from a random vector found no eigenvalue beyond `μ`.
     pub certified: bool,
     /// Products used, those for the certificate and the residual included.
-    pub products: usize,
+    pub num_matvecs: usize,
 }

@@ -1,21 +1,20 @@
 use super::{VectorBlock, VectorSpace, divided};
-use crate::KrylovError;
-use crate::error::raise;
+use crate::KrylovFault;
 
 /// The orthonormal basis of what vectors span; those that depend on the ones before are left out.
-pub(crate) fn orthonormal<V: VectorSpace, E: From<V::Error>>(
+pub(crate) fn orthonormal<V: VectorSpace, E: From<V::Error> + From<KrylovFault>>(
     space: &V::Space,
     vectors: &[V],
     name: &'static str,
-) -> Result<V::Block, KrylovError<E>> {
-    let mut basis = V::Block::with_capacity(space, vectors.len()).map_err(raise)?;
+) -> Result<V::Block, E> {
+    let mut basis = V::Block::with_capacity(space, vectors.len())?;
     for v in vectors {
-        V::check_same(space, &v.space()).map_err(raise)?;
-        let value = v.norm().map_err(raise)?;
+        V::check_same(space, &v.space())?;
+        let value = v.norm()?;
         if !value.is_finite() {
-            return Err(KrylovError::NonFiniteArgument { name, value });
+            return Err(KrylovFault::NonFiniteArgument { name, value }.into());
         }
-        push_orthogonal(&mut basis, v.clone()).map_err(raise)?;
+        push_orthogonal(&mut basis, v.clone())?;
     }
     Ok(basis)
 }
@@ -27,12 +26,12 @@ pub(crate) fn push_orthogonal<B: VectorBlock>(
 ) -> Result<bool, <B::Vector as VectorSpace>::Error> {
     let norm = v.norm()?;
     let smallest = 64.0 * norm * v.epsilon();
-    let rest = basis.reject(v)?;
+    let rest = basis.project_out(v)?;
     let remainder = rest.norm()?;
     if remainder <= smallest {
         return Ok(false);
     }
-    let rest = basis.reject(divided(rest, remainder))?;
+    let rest = basis.project_out(divided(rest, remainder))?;
     let length = rest.norm()?;
     basis.push(divided(rest, length))?;
     Ok(true)
@@ -55,5 +54,5 @@ pub(crate) fn remove<V: VectorSpace>(
     v: V,
     coefficients: &[f64],
 ) -> Result<V, V::Error> {
-    v.axpy(-1.0, &basis.combine(coefficients)?)
+    v.axpy(-1.0, &basis.linear_combination(coefficients)?)
 }

@@ -24,7 +24,7 @@ use crate::HostError;
 /// use burnscape_krylov::VectorSpace;
 ///
 /// /// The part of `v` that is orthogonal to `q`, in any space.
-/// fn reject<V: VectorSpace>(v: V, q: &V) -> Result<V, V::Error> {
+/// fn project_out<V: VectorSpace>(v: V, q: &V) -> Result<V, V::Error> {
 ///     let component = q.dot(&v)? / q.dot(q)?;
 ///     v.axpy(-component, q)
 /// }

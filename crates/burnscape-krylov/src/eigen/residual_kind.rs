@@ -1,6 +1,6 @@
 /// Where the residual of an eigenpair comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Residuals {
+pub enum ResidualKind {
     /// `|A v − θ v|` by a product of its own: evidence that owes nothing to the method.
     #[default]
     Measured,

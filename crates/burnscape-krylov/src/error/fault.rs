@@ -1,23 +1,23 @@
 use thiserror::Error;
 
-use crate::LinearOperator;
-
-/// What can go wrong in this crate, around an operator (or vector) with errors of type `E`.
+/// The ways in which a method of this crate fails by itself.
+///
+/// A method returns the errors of its operator, which hold a fault
+/// (`LinearOperator::Error: From<KrylovFault>`) beside failures of products and vectors.
+/// [`HostError`](crate::HostError) is one that does.
 ///
 /// # Example
 ///
 /// ```
-/// use burnscape_krylov::{Dense, KrylovError, Shifted};
+/// use burnscape_krylov::{Dense, HostError, KrylovFault, Shifted};
 ///
 /// let error = Shifted::new(Dense::identity(2), f64::INFINITY).map(|_| ());
-/// assert!(matches!(error, Err(KrylovError::NonFiniteArgument { name: "sigma", .. })));
+/// let fault = KrylovFault::NonFiniteArgument { name: "sigma", value: f64::INFINITY };
+/// assert_eq!(error, Err(HostError::Fault(fault)));
 /// ```
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
-pub enum KrylovError<E> {
-    /// The operator or one of its vectors failed.
-    #[error(transparent)]
-    Operator(#[from] E),
+pub enum KrylovFault {
     /// An observer ended the run before it had found anything.
     #[error("the run was stopped before it had found anything; let it make a few more products")]
     Stopped,
@@ -173,6 +173,25 @@ pub enum KrylovError<E> {
         /// Number of blocks now.
         found: usize,
     },
+    /// A setting that the chosen method cannot use.
+    #[error("`{setting}` has no meaning for {method}; leave it out, or choose another method")]
+    UnusedSetting {
+        /// The setting.
+        setting: &'static str,
+        /// The method, in words.
+        method: &'static str,
+    },
+    /// Eigenpairs without their vectors, which are not stored with them.
+    #[error(
+        "{values} eigenvalues have {vectors} vectors; vectors are not stored with eigenpairs: read them from \
+         where they were written, or compute the pairs again"
+    )]
+    MissingVectors {
+        /// Number of values.
+        values: usize,
+        /// Number of vectors.
+        vectors: usize,
+    },
     /// More vectors were asked for than there are.
     #[error("{asked} asked for; ask for one at least, and at most {available}")]
     TooMany {
@@ -189,11 +208,11 @@ pub enum KrylovError<E> {
         /// Vectors needed.
         needed: usize,
     },
-    /// A stored state contradicts itself.
+    /// A checkpoint contradicts itself.
     #[error(
-        "`{field}` of the stored state does not fit the rest of it; start anew, or store it again"
+        "`{field}` of the checkpoint contradicts the rest of it; start anew, or store it again"
     )]
-    InvalidState {
+    InvalidCheckpoint {
         /// The field.
         field: &'static str,
     },
@@ -216,20 +235,15 @@ pub enum KrylovError<E> {
         /// Number of products returned.
         found: usize,
     },
-}
-
-impl<E> KrylovError<E> {
-    /// Whether a run failed because an observer of `operator` ended it.
-    pub(crate) fn is_stop<A: LinearOperator<Error = E> + ?Sized>(&self, operator: &A) -> bool {
-        match self {
-            Self::Stopped => true,
-            Self::Operator(error) => operator.is_stop(error),
-            _ => false,
-        }
-    }
-}
-
-/// Carries the failure of a vector up through the error of the operator it was used with.
-pub(crate) fn raise<E: From<X>, X>(error: X) -> KrylovError<E> {
-    KrylovError::Operator(E::from(error))
+    /// The solver of an [`Inverse`](crate::Inverse) did not come within its tolerance.
+    #[error(
+        "the solver reached a residual of {residual:e} after {num_matvecs} products and did not converge; \
+         raise its limit of products or its tolerance, or shift the operator"
+    )]
+    Unconverged {
+        /// The residual, relative to the right-hand side.
+        residual: f64,
+        /// Products used.
+        num_matvecs: usize,
+    },
 }
