@@ -47,7 +47,8 @@
 //!
 //! | room | what it is for | items |
 //! |---|---|---|
-//! | vector | what can be added, scaled and dotted, one by one and as a block | [`VectorSpace`], [`Elementwise`], [`VectorBlock`], [`VectorList`], [`Orthonormal`], [`Probe`] |
+//! | vector | what can be added, scaled and dotted, one by one and as a block | [`VectorSpace`], [`Elementwise`], [`VectorBlock`], [`VectorList`], [`Probe`] |
+//! | basis | orthonormal vectors | [`Orthonormal`] |
 //! | observe | how a run is watched, stopped, and how it ended | [`Step`], [`Outcome`] |
 //! | operator | what can be multiplied, and what is known about it | [`LinearOperator`], [`Square`], [`SelfAdjoint`], [`HasAdjoint`] |
 //! | dense | the same as a matrix on the host, the reference of every test | [`Dense`], [`to_dense`] |
@@ -68,6 +69,7 @@
 //! reduction. A method returns the errors of its operator, which hold a [`KrylovFault`].
 #![doc(test(attr(deny(warnings))))]
 
+mod basis;
 mod check;
 mod combinator;
 mod dense;
@@ -75,6 +77,7 @@ mod density;
 mod diagonal;
 mod eigen;
 mod error;
+mod estimate;
 mod lanczos;
 mod observe;
 mod operator;
@@ -83,6 +86,7 @@ mod trace;
 mod trust_region;
 mod vector;
 
+pub use basis::Orthonormal;
 pub use check::{
     adjoint_defect, adjoint_defect_between, linearity_defect, linearity_defect_between,
     symmetry_defect, symmetry_defect_between,
@@ -96,15 +100,16 @@ pub use density::{Axis, Bracket, CurveConfig, DensityConfig, DensityCurve, Spect
 pub use diagonal::{DiagonalConfig, DiagonalEstimate, DiagonalMethod};
 pub use eigen::{EigenMethod, Eigenpairs, EigenpairsConfig, ResidualKind, Which};
 pub use error::{HostError, KrylovFault};
+pub use estimate::Estimate;
 pub use lanczos::{
     EigenvalueCount, LanczosCheckpoint, LanczosConfig, LanczosFactorization, Quadrature,
 };
 pub use observe::{Outcome, Step};
 pub use operator::{HasAdjoint, LinearOperator, SelfAdjoint, Square};
 pub use solve::{CgConfig, MinresConfig, Solution};
-pub use trace::{Estimate, TraceConfig, TraceEstimate, TraceMethod};
+pub use trace::{TraceConfig, TraceEstimate, TraceMethod};
 pub use trust_region::{SolutionKind, TrustRegionConfig, TrustRegionSolution};
-pub use vector::{Elementwise, Orthonormal, Probe, VectorBlock, VectorList, VectorSpace};
+pub use vector::{Elementwise, Probe, VectorBlock, VectorList, VectorSpace};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

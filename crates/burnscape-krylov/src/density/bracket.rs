@@ -1,3 +1,5 @@
+use serde::{Deserialize, Serialize};
+
 use crate::Estimate;
 
 /// A mean over the eigenvalues that quadrature knows between two bounds only.
@@ -5,7 +7,7 @@ use crate::Estimate;
 /// It is off for two reasons. The *resolution*: a quadrature of so many nodes leaves open where between them
 /// the eigenvalues are; the two bounds hold for the vector of each probe. The *draw* of the probes, which both
 /// bounds have a standard error for. [`interval`](Self::interval) covers both.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Bracket {
     /// What to take as a single number: between the bounds.

@@ -1,3 +1,5 @@
+use serde::{Deserialize, Serialize};
+
 use super::{Axis, SpectralDensity};
 use crate::{Estimate, HostError, Quadrature};
 
@@ -38,7 +40,7 @@ pub struct CurveConfig {
 }
 
 /// A density drawn at points of an axis.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DensityCurve {
     /// The axis.

@@ -1,3 +1,5 @@
+use serde::{Deserialize, Serialize};
+
 use crate::lanczos::Jacobi;
 use crate::{Estimate, HostError, Quadrature};
 
@@ -7,7 +9,7 @@ use crate::{Estimate, HostError, Quadrature};
 /// and by what so many nodes cannot resolve. The second is nothing for polynomials of a degree below twice the
 /// number of nodes, and little for functions that are smooth on the scale of the nodes' distances. Counts, which
 /// jump, come as a [`Bracket`](crate::Bracket) that covers both.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SpectralDensity {
     probes: Vec<Quadrature>,
     /// The same without the outliers, with their mass missing.

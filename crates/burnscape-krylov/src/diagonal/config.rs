@@ -1,4 +1,5 @@
 use super::{DiagonalEstimate, DiagonalMethod};
+use crate::estimate::{Reading, Samples};
 use crate::trace::{Sketch, next_size};
 use crate::{
     Elementwise, KrylovFault, LinearOperator, Outcome, Probe, SelfAdjoint, Step, VectorBlock,
@@ -121,36 +122,25 @@ impl DiagonalConfig {
         &self,
         operator: &A,
     ) -> Result<DiagonalEstimate<A::Vector>, A::Error> {
-        if self.max_matvecs == 0 {
-            return Err(KrylovFault::NoProbes.into());
-        }
-        let space = operator.domain();
-        let mut spread = Spread::<A::Vector>::new(&space)?;
-        loop {
-            let index = spread.count;
-            let v = Probe::Rademacher.draw::<A::Vector>(&space, self.seed, index as u64);
-            let v = v?;
-            let product = match operator.matvec(&v) {
-                Err(error) if operator.is_stop(&error) && index > 0 => {
-                    return Ok(self.estimate(&spread, index)?.stopped());
-                }
-                product => product?,
-            };
-            let sample = product.hadamard(&v)?;
-            if !sample.norm()?.is_finite() {
-                return Err(KrylovFault::NonFinite { product: index }.into());
-            }
-            spread.add(sample)?;
-            let products = spread.count;
-            let estimate = self.estimate(&spread, products)?;
-            let is_stopped = self.shown(operator, &estimate);
-            if self.is_done(&estimate) || products >= self.max_matvecs {
-                return Ok(estimate);
-            }
-            if is_stopped {
-                return Ok(estimate.stopped());
-            }
-        }
+        let spread = Spread::<A::Vector>::new(&operator.domain())?;
+        let found = Samples::new(operator, self.seed, self.max_matvecs).run(
+            spread,
+            |spread, v, product, _| Ok(spread.add(product.hadamard(&v)?)?),
+            |spread, num_matvecs| {
+                let estimate = self.estimate(spread, num_matvecs)?;
+                Ok(Reading {
+                    step: self.step(&estimate),
+                    is_done: self.is_done(&estimate),
+                    estimate,
+                })
+            },
+        )?;
+        let (estimate, is_stopped) = found.ok_or(KrylovFault::NoProbes)?;
+        Ok(if is_stopped {
+            estimate.stopped()
+        } else {
+            estimate
+        })
     }
 
     fn xdiag<A: SelfAdjoint<Vector: Elementwise> + ?Sized>(
@@ -192,8 +182,12 @@ impl DiagonalConfig {
         operator: &A,
         estimate: &DiagonalEstimate<V>,
     ) -> bool {
+        operator.report(&self.step(estimate)).is_break()
+    }
+
+    fn step<V>(&self, estimate: &DiagonalEstimate<V>) -> Step {
         let step = Step::new("diagonal", estimate.num_matvecs).with_limit(self.max_matvecs);
-        operator.report(&step.with_error(estimate.error)).is_break()
+        step.with_error(estimate.error)
     }
 
     /// Whether the estimate is within the tolerance that was set.

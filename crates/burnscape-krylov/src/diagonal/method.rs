@@ -1,5 +1,7 @@
+use serde::{Deserialize, Serialize};
+
 /// How a diagonal is estimated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum DiagonalMethod {
     /// The mean of `v ∘ A v` over Rademacher vectors: what Bekas' quotient becomes, as `v ∘ v` is one. The
     /// error of coordinate `i` is the norm of row `i` off the diagonal, over the root of the products.

@@ -1,7 +1,7 @@
-use super::first_block::first_block;
 use super::{Eigenpair, Eigenpairs, Which, check, kept, measured, of_norm_one, products};
+use crate::basis::{first_block, outside, polished, split};
 use crate::lanczos::{Apart, Projected, Settled, is_complete};
-use crate::vector::{divided, length, split};
+use crate::vector::length;
 use crate::{
     Dense, KrylovFault, Outcome, Probe, SelfAdjoint, Square, Step, VectorBlock, VectorSpace,
 };
@@ -203,10 +203,10 @@ impl<V: VectorSpace> Growth<V> {
             let outside = next.project_out(rest)?;
             let norm = outside.norm()?;
             if norm > smallest && len + next.len() < V::dimension(&space) {
-                let unit = self.basis.project_out(divided(outside, norm))?;
-                let unit = next.project_out(unit)?;
-                let rounding = unit.norm()?;
-                next.push(divided(unit, rounding))?;
+                let Some(unit) = polished(&[&self.basis, &next], outside, norm)? else {
+                    continue;
+                };
+                next.push(unit)?;
                 let mut row = vec![0.0; len];
                 row[before + index] = norm;
                 self.coupling.push(row);
@@ -247,14 +247,9 @@ impl<V: VectorSpace> Growth<V> {
             tries -= 1;
             let v = Probe::Gaussian.draw::<V>(&space, self.fresh.0, self.fresh.1)?;
             self.fresh.1 += 1;
-            let norm = v.norm()?;
-            let rest = next.project_out(self.basis.project_out(v)?)?;
-            let remainder = rest.norm()?;
-            if remainder > norm * rest.epsilon().sqrt() {
-                let rest = self.basis.project_out(divided(rest, remainder))?;
-                let rest = next.project_out(rest)?;
-                let length = rest.norm()?;
-                next.push(divided(rest, length))?;
+            let least = v.epsilon().sqrt();
+            if let Some(unit) = outside(&[&self.basis, &next], v, least)? {
+                next.push(unit)?;
                 self.coupling.push(vec![0.0; len]);
                 (self.is_broken, self.is_fresh) = (true, true);
             }

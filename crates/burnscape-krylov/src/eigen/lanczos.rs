@@ -1,8 +1,8 @@
 use std::ops::ControlFlow;
 
 use super::{Eigenpair, Eigenpairs, ResidualKind, Which, check, kept};
+use crate::basis::orthonormal;
 use crate::lanczos::{Apart, Trial, is_complete};
-use crate::vector::orthonormal;
 use crate::{
     KrylovFault, LanczosFactorization, Outcome, Probe, SelfAdjoint, Square, Step, VectorBlock,
     VectorSpace,
@@ -228,8 +228,7 @@ impl ThickRestart {
             return Err(KrylovFault::BasisTooSmall {
                 vectors: self.max_basis,
                 needed,
-            }
-            .into());
+            });
         }
         Ok(())
     }

@@ -1,9 +1,8 @@
 use nalgebra::{DMatrix, SymmetricEigen};
 
-use super::first_block::first_block;
 use super::{Eigenpair, Eigenpairs, Which, check, measured, of_norm_one, products};
+use crate::basis::{first_block, push_outside};
 use crate::lanczos::{Apart, at_rest};
-use crate::vector::push_orthogonal;
 use crate::{Dense, KrylovFault, Outcome, SelfAdjoint, Square, Step, VectorBlock, VectorSpace};
 
 /// LOBPCG: the best pairs in the span of the current ones, their residuals and the last directions.
@@ -129,7 +128,7 @@ impl Lobpcg {
                         better
                     }
                 };
-                if push_orthogonal(&mut span, better)? {
+                if push_outside(&mut span, better)? {
                     added.extend(span.get(span.len() - 1));
                 }
             }

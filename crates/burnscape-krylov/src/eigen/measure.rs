@@ -2,6 +2,9 @@ use super::Eigenpair;
 use crate::vector::divided;
 use crate::{KrylovFault, LinearOperator, SelfAdjoint, Square, VectorSpace};
 
+/// Pairs, and the number of products that their residuals took.
+type Measured<V> = (Vec<Eigenpair<V>>, usize);
+
 /// Pairs with true residuals, by one block of products, and how many products that took: none, and the
 /// residuals that were estimated, if an observer ended the block. `before` is how many products there were, to
 /// name one that is not finite.
@@ -9,7 +12,7 @@ pub(crate) fn measured<A: SelfAdjoint + ?Sized>(
     operator: &A,
     estimated: Vec<Eigenpair<<A as Square>::Vector>>,
     before: usize,
-) -> Result<(Vec<Eigenpair<A::Vector>>, usize), A::Error> {
+) -> Result<Measured<A::Vector>, A::Error> {
     let mut pairs = of_norm_one(estimated)?;
     let (estimates, vectors): (Vec<(f64, f64)>, Vec<A::Vector>) = pairs
         .into_iter()

@@ -4,7 +4,6 @@ mod block;
 mod config;
 mod davidson;
 mod eigenpairs;
-mod first_block;
 mod lanczos;
 mod lobpcg;
 mod measure;

@@ -1,6 +1,7 @@
 use super::{Eigenpair, Eigenpairs, check};
+use crate::basis::push_outside;
 use crate::lanczos::at_rest;
-use crate::vector::{divided, push_orthogonal};
+use crate::vector::divided;
 use crate::{KrylovFault, Outcome, Probe, SelfAdjoint, Square, Step, VectorBlock, VectorSpace};
 
 /// The power iteration, with the pairs that were found taken out.
@@ -78,7 +79,7 @@ impl Power {
                     || found.len() + 1 == dimension;
                 if is_at_rest || is_stopped || products >= self.max_matvecs {
                     is_found &= is_at_rest;
-                    push_orthogonal(&mut found, v.clone())?;
+                    push_outside(&mut found, v.clone())?;
                     pairs.push(Eigenpair {
                         value,
                         vector: v,
@@ -121,7 +122,7 @@ fn start<B: VectorBlock, E: From<<B::Vector as VectorSpace>::Error> + From<Krylo
             }
             .into());
         }
-        push_orthogonal(&mut block, v.clone())?;
+        push_outside(&mut block, v.clone())?;
     }
     let mut draw = index as u64;
     loop {
@@ -129,7 +130,7 @@ fn start<B: VectorBlock, E: From<<B::Vector as VectorSpace>::Error> + From<Krylo
             return Ok(v);
         }
         let v = Probe::Gaussian.draw(&space, seed, draw)?;
-        push_orthogonal(&mut block, v)?;
+        push_outside(&mut block, v)?;
         draw += 1 << 32;
     }
 }

@@ -1,5 +1,7 @@
+use serde::{Deserialize, Serialize};
+
 /// Where the residual of an eigenpair comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum ResidualKind {
     /// `|A v − θ v|` by a product of its own: evidence that owes nothing to the method.
     #[default]

@@ -1,4 +1,5 @@
 use super::{Eigenpair, Which};
+use crate::basis::{ROUNDING, outside};
 use crate::lanczos::Projected;
 use crate::vector::divided;
 use crate::{KrylovFault, Probe, SelfAdjoint, VectorBlock, VectorSpace};
@@ -50,7 +51,8 @@ impl<V: VectorSpace> Subspace<V> {
         let before = self.len();
         let mut fresh = Vec::new();
         for v in vectors {
-            if let Some(q) = self.orthonormal(v)? {
+            let least = ROUNDING * v.epsilon();
+            if let Some(q) = outside(&[&self.basis], v, least)? {
                 self.basis.push(q.clone())?;
                 fresh.push(q);
             }
@@ -86,21 +88,6 @@ impl<V: VectorSpace> Subspace<V> {
             self.images.push(product)?;
         }
         Ok(fresh.len())
-    }
-
-    /// The part of `v` that is orthogonal to the basis, of norm one; none if it is rounding.
-    fn orthonormal(&self, v: V) -> Result<Option<V>, V::Error> {
-        let norm = v.norm()?;
-        let smallest = 64.0 * norm * v.epsilon();
-        let rest = self.basis.project_out(v)?;
-        let remainder = rest.norm()?;
-        if !(remainder > smallest && remainder.is_finite()) {
-            return Ok(None);
-        }
-        // Two passes: the second takes out what rounding left of the first.
-        let rest = self.basis.project_out(divided(rest, remainder))?;
-        let length = rest.norm()?;
-        Ok((length > 0.0).then(|| divided(rest, length)))
     }
 
     pub(super) fn random(&mut self) -> Result<V, V::Error> {

@@ -1,5 +1,7 @@
+use serde::{Deserialize, Serialize};
+
 /// Which part of the spectrum.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Which {
     /// The algebraically largest eigenvalues.
     Largest,

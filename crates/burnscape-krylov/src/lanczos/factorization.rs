@@ -1,7 +1,8 @@
 use super::Settled;
 use super::projected::Projected;
+use crate::basis::{outside, remove};
 use crate::eigen::{Eigenpair, measured, of_norm_one};
-use crate::vector::{divided, remove};
+use crate::vector::divided;
 use crate::{
     Dense, Eigenpairs, KrylovFault, Outcome, Probe, SelfAdjoint, Step, VectorBlock, VectorSpace,
     Which,
@@ -226,13 +227,9 @@ impl<V: VectorSpace> LanczosFactorization<V> {
         for _ in 0..4 {
             let v = Probe::Gaussian.draw::<V>(&self.space, self.seed, self.drawn)?;
             self.drawn += 1;
-            let norm = v.norm()?;
-            let rest = self.basis.project_out(v)?;
-            let remainder = rest.norm()?;
-            if remainder > norm * rest.epsilon().sqrt() {
-                let rest = self.basis.project_out(divided(rest, remainder))?;
-                let length = rest.norm()?;
-                return Ok(Some(divided(rest, length)));
+            let least = v.epsilon().sqrt();
+            if let Some(unit) = outside(&[&self.basis], v, least)? {
+                return Ok(Some(unit));
             }
         }
         Ok(None)

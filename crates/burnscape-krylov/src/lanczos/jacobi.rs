@@ -1,8 +1,10 @@
+use serde::{Deserialize, Serialize};
+
 use super::{Projected, Quadrature};
 
 /// The tridiagonal matrix of a Krylov space: the recurrence of the polynomials that are orthonormal in the
 /// spectral measure of the start.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Jacobi {
     diagonal: Vec<f64>,
     /// What joins each vector to the next. The last leads out of the space: zero where that is exhausted.

@@ -197,7 +197,7 @@ impl CgConfig {
         (product, range, epsilon): (usize, &Range, f64),
     ) -> Result<f64, KrylovFault> {
         if !bend.is_finite() {
-            return Err(KrylovFault::NonFinite { product }.into());
+            return Err(KrylovFault::NonFinite { product });
         }
         let value = bend / square;
         match bend > 0.0 && value > epsilon / 16.0 * largest {
@@ -205,8 +205,7 @@ impl CgConfig {
             false => Err(KrylovFault::NotPositive {
                 product,
                 value: times_power(value, range.operator),
-            }
-            .into()),
+            }),
         }
     }
 }

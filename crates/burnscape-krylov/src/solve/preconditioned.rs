@@ -22,7 +22,7 @@ impl<'a, P: SelfAdjoint + ?Sized> Preconditioned<'a, P> {
     /// Whether an observer of the preconditioner ended its product.
     pub(super) fn is_stop(&self, error: &P::Error) -> bool {
         self.operator
-            .is_some_and(|operator| operator.is_stop(&error))
+            .is_some_and(|operator| operator.is_stop(error))
     }
 
     /// `(P r, rᵀ P r)`; the second is positive. A power of two is taken out of both where it is needed.

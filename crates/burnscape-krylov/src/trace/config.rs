@@ -142,13 +142,15 @@ impl TraceConfig {
         operator: &A,
         estimate: &TraceEstimate,
     ) -> bool {
-        let goal = self.tolerance.map(|t| t * estimate.value.abs());
-        let step = Step::new("trace", estimate.num_matvecs)
+        operator.report(&self.step(estimate)).is_break()
+    }
+
+    pub(super) fn step(&self, estimate: &TraceEstimate) -> Step {
+        Step::new("trace", estimate.num_matvecs)
             .with_limit(self.max_matvecs)
             .with_value(estimate.value)
             .with_error(estimate.half_width)
-            .with_goal(goal);
-        operator.report(&step).is_break()
+            .with_goal(self.tolerance.map(|t| t * estimate.value.abs()))
     }
 
     /// Whether the estimate is within the tolerance that was set.
@@ -160,15 +162,14 @@ impl TraceConfig {
         if let Some(tolerance) = self.tolerance
             && !(tolerance > 0.0 && tolerance.is_finite())
         {
-            return Err(KrylovFault::InvalidTolerance { tolerance }.into());
+            return Err(KrylovFault::InvalidTolerance { tolerance });
         }
         if !(self.confidence > 0.0 && self.confidence < 1.0) {
             return Err(KrylovFault::OutOfBounds {
                 name: "confidence",
                 value: self.confidence,
                 allowed: "a number between 0 and 1, neither of them",
-            }
-            .into());
+            });
         }
         Ok(())
     }

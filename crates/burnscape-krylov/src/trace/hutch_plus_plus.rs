@@ -1,6 +1,6 @@
 use super::hutchinson::quadratic;
 use super::{TraceConfig, TraceEstimate, TraceMethod};
-use crate::vector::push_orthogonal;
+use crate::basis::push_outside;
 use crate::{KrylovFault, Outcome, Probe, SelfAdjoint, VectorBlock, VectorSpace};
 
 impl TraceConfig {
@@ -41,7 +41,7 @@ impl TraceConfig {
                 return Ok(plain(&forms, products).stopped());
             }
             // Of low rank, the operator has shown its range already.
-            if !push_orthogonal(&mut basis, product)? {
+            if !push_outside(&mut basis, product)? {
                 break;
             }
         }

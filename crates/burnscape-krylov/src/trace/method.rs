@@ -1,9 +1,11 @@
+use serde::{Deserialize, Serialize};
+
 /// How a trace is estimated.
 ///
 /// None wins everywhere. Hutchinson's method is best for spectra without decay, and on the Hessians of
 /// networks below some thirty products; Hutch++ and XTrace where eigenvalues of either sign decay;
 /// XNysTrace, by far, for positive semidefinite operators whose eigenvalues decay fast.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum TraceMethod {
     /// The mean of `vᵀ A v` over Rademacher vectors: the error falls as one over the root of the
     /// products, and is proportional to the Frobenius norm off the diagonal.

@@ -1,5 +1,6 @@
+use crate::basis::split;
 use crate::eigen::products;
-use crate::vector::{divided, split};
+use crate::vector::divided;
 use crate::{Probe, SelfAdjoint, Square, VectorBlock, VectorSpace};
 
 /// Random vectors `Ω`, an orthonormal basis `Q` of their products, `A Ωᵀ = Qᵀ R`, and the products `A Qᵀ`

@@ -1,8 +1,10 @@
+use serde::{Deserialize, Serialize};
+
 use super::TraceMethod;
 use crate::Outcome;
 
 /// An estimated trace.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TraceEstimate {
     /// The trace.

@@ -2,10 +2,11 @@ use nalgebra::{DMatrix, SymmetricEigen};
 
 use super::sketch::next_size;
 use super::xtrace::{FEWEST, add, dot, jackknife};
-use super::{Estimate, TraceConfig, TraceEstimate, TraceMethod};
+use super::{TraceConfig, TraceEstimate, TraceMethod};
+use crate::basis::split;
 use crate::eigen::products;
-use crate::vector::{divided, exponent, length, split, times_power};
-use crate::{Dense, KrylovFault, Probe, SelfAdjoint, VectorBlock, VectorSpace};
+use crate::vector::{divided, exponent, length, times_power};
+use crate::{Dense, Estimate, KrylovFault, Probe, SelfAdjoint, VectorBlock, VectorSpace};
 
 impl TraceConfig {
     pub(super) fn xnystrace<A: SelfAdjoint + ?Sized>(

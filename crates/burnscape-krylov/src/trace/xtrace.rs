@@ -1,7 +1,7 @@
 use super::sketch::next_size;
-use super::{Estimate, Sketch, TraceConfig, TraceEstimate, TraceMethod};
+use super::{Sketch, TraceConfig, TraceEstimate, TraceMethod};
 use crate::vector::length;
-use crate::{KrylovFault, Probe, SelfAdjoint, VectorBlock, VectorSpace};
+use crate::{Estimate, KrylovFault, Probe, SelfAdjoint, VectorBlock, VectorSpace};
 
 impl TraceConfig {
     pub(super) fn xtrace<A: SelfAdjoint + ?Sized>(

@@ -1,7 +1,9 @@
+use serde::{Deserialize, Serialize};
+
 use crate::Outcome;
 
 /// Where in the ball a maximizer (or minimizer) of a quadratic is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum SolutionKind {
     /// Within the ball, at a stationary point of the quadratic; `μ = 0`.

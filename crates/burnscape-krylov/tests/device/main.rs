@@ -5,9 +5,9 @@ mod device_vector;
 mod operators;
 
 use burnscape_krylov::{
-    Deflated, Dense, HostError, LinearOperator, Orthonormal, Probe, Product,
-    Restricted, Scaled, SelfAdjoint, Shifted, Sum, Symmetric, Transposed, VectorBlock,
-    adjoint_defect, linearity_defect, symmetry_defect, to_dense,
+    Deflated, Dense, HostError, LinearOperator, Orthonormal, Probe, Product, Restricted, Scaled,
+    SelfAdjoint, Shifted, Sum, Symmetric, Transposed, VectorBlock, adjoint_defect,
+    linearity_defect, symmetry_defect, to_dense,
 };
 use device_vector::{DeviceBlock, DeviceError, DeviceSpace, DeviceVector};
 use operators::{Broken, CurvatureError, Diagonal, Jacobian};

@@ -1,5 +1,5 @@
-use super::{VectorBlock, VectorSpace, divided};
-use crate::{HostError, KrylovFault};
+use super::polished;
+use crate::{HostError, KrylovFault, VectorBlock, VectorSpace};
 
 /// Orthonormal vectors, checked when they came in: `|Q Qᵀ − I| ≤ tolerance` in every entry.
 ///
@@ -112,10 +112,10 @@ impl<V: VectorSpace> Orthonormal<V> {
                 let fault = KrylovFault::Dependent { index, remainder };
                 return Err(HostError::from(fault).into());
             }
-            // Scaled between the passes, so that the second one works at the size it corrects.
-            let second = block.project_out(divided(first, remainder * norm))?;
-            let length = second.norm()?;
-            block.push(divided(second, length))?;
+            let Some(unit) = polished(&[&block], first, remainder * norm)? else {
+                return Err(HostError::from(KrylovFault::Dependent { index, remainder }).into());
+            };
+            block.push(unit)?;
         }
         Self::from_block(block)
     }

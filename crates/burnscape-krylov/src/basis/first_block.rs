@@ -1,8 +1,8 @@
-use crate::vector::{orthonormal, push_orthogonal};
+use super::{orthonormal, push_outside};
 use crate::{KrylovFault, Probe, VectorBlock, VectorSpace};
 
 /// `width` orthonormal vectors: what `starts` span, and random ones. Counts what was drawn.
-pub(super) fn first_block<V: VectorSpace, E: From<V::Error> + From<KrylovFault>>(
+pub(crate) fn first_block<V: VectorSpace, E: From<V::Error> + From<KrylovFault>>(
     space: &V::Space,
     starts: &[V],
     width: usize,
@@ -13,7 +13,7 @@ pub(super) fn first_block<V: VectorSpace, E: From<V::Error> + From<KrylovFault>>
     while block.len() < width {
         let v = Probe::Gaussian.draw::<V>(space, seed, *drawn)?;
         *drawn += 1;
-        push_orthogonal(&mut block, v)?;
+        push_outside(&mut block, v)?;
     }
     Ok(block)
 }

@@ -1,5 +1,5 @@
-use super::{VectorBlock, VectorSpace, divided};
-use crate::KrylovFault;
+use super::push_outside;
+use crate::{KrylovFault, VectorBlock, VectorSpace};
 
 /// The orthonormal basis of what vectors span; those that depend on the ones before are left out.
 pub(crate) fn orthonormal<V: VectorSpace, E: From<V::Error> + From<KrylovFault>>(
@@ -14,27 +14,9 @@ pub(crate) fn orthonormal<V: VectorSpace, E: From<V::Error> + From<KrylovFault>>
         if !value.is_finite() {
             return Err(KrylovFault::NonFiniteArgument { name, value }.into());
         }
-        push_orthogonal(&mut basis, v.clone())?;
+        push_outside(&mut basis, v.clone())?;
     }
     Ok(basis)
-}
-
-/// Appends the part of `v` that is orthogonal to the basis, with norm one, unless it is rounding.
-pub(crate) fn push_orthogonal<B: VectorBlock>(
-    basis: &mut B,
-    v: B::Vector,
-) -> Result<bool, <B::Vector as VectorSpace>::Error> {
-    let norm = v.norm()?;
-    let smallest = 64.0 * norm * v.epsilon();
-    let rest = basis.project_out(v)?;
-    let remainder = rest.norm()?;
-    if remainder <= smallest {
-        return Ok(false);
-    }
-    let rest = basis.project_out(divided(rest, remainder))?;
-    let length = rest.norm()?;
-    basis.push(divided(rest, length))?;
-    Ok(true)
 }
 
 /// `(c, w)` with `v = Qᵀ c + w` and `w` orthogonal to the basis, by two passes: the second takes out what
