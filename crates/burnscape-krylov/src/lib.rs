@@ -1,7 +1,7 @@
 //! Matrix-free linear algebra over vectors that may live on a device.
 //!
 //! An operator is anything that can be multiplied with a vector, a vector anything with a dot
-//! product. Nothing here knows where the numbers are: a `Vec<f64>` on the host and the flat
+//! product. It does not matter where the numbers are: a `Vec<f64>` on the host and the flat
 //! parameters of a network on a GPU go through the same code, and only scalars come back.
 //!
 //! # A minute's tour
@@ -47,14 +47,14 @@
 //!
 //! | room | what it is for | items |
 //! |---|---|---|
-//! | vector | what can be added, scaled and dotted, one by one and as a block | [`VectorSpace`], [`Elementwise`], [`VectorBlock`], [`VectorList`], [`Probe`] |
+//! | vector | vectors, one by one and as a block | [`VectorSpace`], [`Elementwise`], [`VectorBlock`], [`VectorList`], [`Probe`] |
 //! | basis | orthonormal vectors | [`Orthonormal`] |
 //! | observe | how a run is watched, stopped, and how it ended | [`Step`], [`Outcome`] |
-//! | operator | what can be multiplied, and what is known about it | [`LinearOperator`], [`Square`], [`SelfAdjoint`], [`HasAdjoint`] |
-//! | dense | the same as a matrix on the host, the reference of every test | [`Dense`], [`to_dense`] |
+//! | operator | operators, and claims about them | [`LinearOperator`], [`Square`], [`SelfAdjoint`], [`HasAdjoint`] |
+//! | dense | matrices on the host, the reference of every test | [`Dense`], [`to_dense`] |
 //! | combinator | operators made of operators | [`Scaled`], [`Shifted`], [`Sum`], [`Product`], [`Transposed`], [`Deflated`], [`Restricted`], [`Inverse`], [`Symmetric`], [`Counted`], [`Observed`] |
 //! | trust_region | the largest or smallest value of a quadratic in a ball | [`TrustRegionConfig`], [`TrustRegionSolution`] |
-//! | check | what a few products say about a claim | [`symmetry_defect`], [`adjoint_defect`], [`linearity_defect`] |
+//! | check | checks of claims by a few products | [`symmetry_defect`], [`adjoint_defect`], [`linearity_defect`] |
 //! | lanczos | the Krylov space of one vector: `f(A) b`, quadrature, counts | [`LanczosConfig`], [`LanczosFactorization`], [`LanczosCheckpoint`], [`Quadrature`], [`EigenvalueCount`] |
 //! | eigen | the outermost eigenpairs | [`EigenpairsConfig`], [`EigenMethod`], [`Which`], [`ResidualKind`], [`Eigenpairs`] |
 //! | density | the distribution of eigenvalues | [`DensityConfig`], [`SpectralDensity`], [`Bracket`], [`CurveConfig`] |
@@ -65,7 +65,7 @@
 //! # Scalars and failures
 //!
 //! Every scalar is an `f64` on the host, whatever the vectors hold, so that recurrences keep their
-//! accuracy over `f32` products. Every operation that may fail says so: a device can be lost in a
+//! accuracy over `f32` products. Every operation that may fail returns a `Result`: a device can be lost in a
 //! reduction. A method returns the errors of its operator, which hold a [`KrylovFault`].
 #![doc(test(attr(deny(warnings))))]
 

@@ -127,7 +127,6 @@ fn blocks_share_passes_and_hold_their_limits() {
         ControlFlow::Continue(())
     });
     let found = config.run(&observed).unwrap();
-    drop(observed);
     let single = EigenpairsConfig::new(4, Which::Largest)
         .with_tolerance(1e-4)
         .run(&a)
@@ -412,5 +411,5 @@ fn bad_input_is_refused_by_name() {
         Err(HostError::Fault(KrylovFault::NonFiniteArgument { .. }))
     ));
     let long = lobpcg.run_from(&a, &[vec![1.0; 4]]);
-    assert!(matches!(long.map(|_| ()), Err(_)));
+    assert!(long.is_err());
 }

@@ -189,7 +189,6 @@ fn traces_stop_at_their_tolerance_and_repeat() {
     });
     let long = TraceConfig::new().with_max_matvecs(20);
     long.run(&observed).unwrap();
-    drop(observed);
     let short = TraceConfig::new().with_max_matvecs(7).run(&a).unwrap();
     assert_eq!(seen[6], short.value);
 }

@@ -137,7 +137,6 @@ fn diagonals_stop_scale_and_repeat() {
             ControlFlow::Continue(())
         });
         config.run(&observed).unwrap();
-        drop(observed);
         let at = stops[stops.len() / 2];
         let short = config.clone().with_max_matvecs(at).run(&a).unwrap();
         let stopped = (&a).observed(|step| match step.num_matvecs == at {

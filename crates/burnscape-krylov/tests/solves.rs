@@ -115,7 +115,6 @@ fn minres_never_lets_the_residual_grow() {
     });
     let found = MinresConfig::new().run(&observed, &b);
     assert!(found.unwrap().outcome.is_converged());
-    drop(observed);
     assert!(
         residuals
             .windows(2)

@@ -214,7 +214,6 @@ fn methods_stop_at_their_tolerance() {
             ControlFlow::Continue(())
         });
         let again = config.run(&observed).unwrap();
-        drop(observed);
         let last = seen.last().copied();
         let said = (found.num_matvecs, Some(found.value));
         assert_eq!((again, last), (found, Some(said)));
@@ -384,7 +383,6 @@ fn samples_do_not_depend_on_how_many_there_are() {
             ControlFlow::Continue(())
         });
         config.run(&observed).unwrap();
-        drop(observed);
         // Hutch++ plans its thirds; the others go on from where they are.
         if method != TraceMethod::HutchPlusPlus {
             let middle = seen[seen.len() / 2];

@@ -467,7 +467,6 @@ fn products_are_counted_shown_and_limited() {
         ControlFlow::Continue(())
     });
     let found = config.maximize(&observed, &g).unwrap();
-    drop(observed);
     assert_eq!(found.num_matvecs, a.num_matvecs());
     assert_eq!(seen.len() + 1, found.num_matvecs);
     assert!(
@@ -502,7 +501,6 @@ fn every_product_but_the_last_is_shown_in_the_hard_case_too() {
     let found = config
         .maximize(&observed, &vec![0.0, 0.3, 0.1, 0.1])
         .unwrap();
-    drop(observed);
     assert_eq!(found.kind, SolutionKind::HardCase);
     assert_eq!(found.num_matvecs, hard.num_matvecs());
     assert_eq!(seen.len() + 1, found.num_matvecs);

@@ -3,8 +3,8 @@ use crate::{HostError, KrylovFault, VectorBlock, VectorSpace};
 
 /// Orthonormal vectors, checked when they came in: `|Q Qᵀ − I| ≤ tolerance` in every entry.
 ///
-/// What projects ([`Deflated`](crate::Deflated), [`Restricted`](crate::Restricted)) takes this
-/// type, so that it cannot be given anything else.
+/// Projections ([`Deflated`](crate::Deflated), [`Restricted`](crate::Restricted)) take this
+/// type, so that they cannot be given anything else.
 ///
 /// # Defaults
 ///
@@ -152,7 +152,7 @@ impl<V: VectorSpace> Orthonormal<V> {
         self.defect
     }
 
-    /// Hands the vectors on.
+    /// Returns the vectors.
     pub fn into_block(self) -> V::Block {
         self.block
     }

@@ -1,4 +1,4 @@
-//! What a few products say about a claim.
+//! Checks of claims by a few products.
 //!
 //! Each check comes twice: over seeded random vectors, and for given ones. Each answers with a
 //! number that does not change when the operator or a vector is scaled; none compares it with a

@@ -6,7 +6,7 @@ use crate::{HasAdjoint, LinearOperator, SelfAdjoint, Step, VectorSpace};
 /// The same operator, counting its products.
 ///
 /// A block of vectors counts as many products as it has vectors. A product is counted when it is
-/// asked for, whether or not it succeeds.
+/// requested, whether or not it succeeds.
 ///
 /// # Example
 ///
@@ -51,7 +51,7 @@ impl<A> Counted<A> {
         self.num_matvecs_adjoint.load(Ordering::Relaxed)
     }
 
-    /// Hands the operator back.
+    /// Returns the operator.
     pub fn into_inner(self) -> A {
         self.operator
     }

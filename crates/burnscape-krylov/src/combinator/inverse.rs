@@ -31,7 +31,7 @@ impl From<MinresConfig> for Solver {
 /// `A⁻¹`, each product a linear system solved with `A`.
 ///
 /// It is self-adjoint to the tolerance of the solver, and so are its eigenvalues and traces no better: set
-/// the tolerance below what is asked of them. Its top is the end of `A` nearest to zero, where Lanczos on `A`
+/// the tolerance below theirs. Its top is the end of `A` nearest to zero, where Lanczos on `A`
 /// itself takes long; with [`Shifted`](crate::Shifted), the eigenvalues of `A` nearest to any number.
 ///
 /// # Cost

@@ -1,7 +1,7 @@
 //! Operators made of operators.
 //!
 //! Each checks its parts when it is made, so that a product can only fail where the parts fail.
-//! Each hands blocks of vectors down as blocks. Parts are taken by value; give `&a` to keep `a`.
+//! Each passes blocks of vectors on as blocks. Parts are taken by value; give `&a` to keep `a`.
 
 mod counted;
 mod deflated;

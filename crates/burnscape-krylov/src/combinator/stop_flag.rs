@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::LinearOperator;
 
 /// Whether the last product of an operator failed because an observer of one of its parts ended it: a part's
-/// error may no longer say so once it is converted.
+/// error may no longer show that once it is converted.
 #[derive(Debug, Default)]
 pub(super) struct StopFlag(AtomicBool);
 

@@ -8,7 +8,7 @@ use crate::{
 /// Pairs of vectors a claim is checked with. One would do; the second costs two products more.
 const PAIRS: usize = 2;
 
-/// An operator whose type does not say that it is self-adjoint, with the claim checked.
+/// An operator whose type does not claim that it is self-adjoint, with the claim checked.
 ///
 /// # Cost
 ///

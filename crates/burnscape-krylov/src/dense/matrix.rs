@@ -3,7 +3,7 @@ use crate::{HasAdjoint, HostError, LinearOperator, VectorSpace};
 /// A matrix on the host: the reference that other operators are compared with, and the small
 /// matrices of block methods. Entries are stored row by row.
 ///
-/// It is written to be right at a glance. For matrix computations hand [`as_slice`](Self::as_slice)
+/// It is written to be obviously right. For matrix computations pass [`as_slice`](Self::as_slice)
 /// to a linear algebra library.
 ///
 /// # Example

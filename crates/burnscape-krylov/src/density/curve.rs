@@ -11,7 +11,7 @@ use crate::{Estimate, HostError, Quadrature};
 /// # Defaults
 ///
 /// A linear axis, 512 points, and as bandwidth the range of the nodes over the depth of the quadratures
-/// (the largest number of nodes of one): what that many steps can tell apart. For a single point of
+/// (the largest number of nodes of one): what that many steps resolve. For a single point of
 /// mass, where there is no range, a hundredth of its place, or of one at zero. Ours.
 ///
 /// # Example

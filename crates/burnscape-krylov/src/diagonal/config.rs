@@ -195,7 +195,7 @@ impl DiagonalConfig {
         self.tolerance.is_some() && estimate.outcome.is_converged()
     }
 
-    /// What the random vectors say by themselves: Hutchinson's estimate.
+    /// The estimate from the random vectors alone: Hutchinson's.
     fn plain<V: Elementwise>(&self, sketch: &Sketch<V>) -> Result<DiagonalEstimate<V>, V::Error> {
         let mut spread = Spread::<V>::new(&sketch.basis.space())?;
         for (index, column) in sketch.columns.iter().enumerate() {

@@ -9,6 +9,6 @@ pub enum DiagonalMethod {
     Hutchinson,
     /// Half of the products find a subspace, in which the diagonal is taken exactly, and each random
     /// vector is the sample for what the subspace of all the others leaves: better where eigenvalues
-    /// decay. Its samples depend on each other, and the error they tell is up to a half too small.
+    /// decay. Its samples depend on each other, and the error is up to a half too small.
     XDiag,
 }

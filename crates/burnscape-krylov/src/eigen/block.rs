@@ -92,7 +92,7 @@ impl BlockLanczos {
             size = values.iter().fold(size, |size, x| size.max(x.abs()));
             let goal = tolerance * size;
             let noise = 4.0 * epsilon * size;
-            // What is nothing, where eigenvalues far out at the other end make the goal large.
+            // A small residual where eigenvalues far out at the other end make the goal large.
             let (what, apart) = ((self.which, self.k), Apart::of(growth.width));
             let near = goal.min(apart.residual(what, &values, (tolerance, noise)));
             let wanted = self.which.outermost(all.clone(), self.k);
@@ -215,8 +215,8 @@ impl<V: VectorSpace> Growth<V> {
         if next.is_empty() {
             return self.fill(next);
         }
-        // A part of the block is exhausted and the rest goes on alone: fresh vectors come all at once, so
-        // that what they find can be told from what there was.
+        // A part of the block is exhausted and the rest continues alone: fresh vectors come all at once, so
+        // that what they find can be distinguished from what there was.
         self.next = (0..next.len())
             .filter_map(|index| next.get(index))
             .collect();
@@ -279,7 +279,7 @@ impl<V: VectorSpace> Growth<V> {
     }
 
     /// Whether the wanted values have [settled](Settled) after so many iterations. Of spaces that were
-    /// exhausted the residuals say it.
+    /// exhausted the residuals decide.
     fn has_settled(
         &self,
         (which, k): (Which, usize),
@@ -324,7 +324,7 @@ impl<V: VectorSpace> Growth<V> {
         for row in &mut self.coupling {
             *row = rows.iter().map(|s| along(row, s)).collect();
         }
-        // The old basis is let go before there is room for a new one.
+        // The old basis is dropped before there is room for a new one.
         self.basis = turned;
         let mut roomy = V::Block::with_capacity(&self.basis.space(), full)?;
         for v in (0..self.basis.len()).filter_map(|index| self.basis.get(index)) {

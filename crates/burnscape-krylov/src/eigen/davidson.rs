@@ -9,7 +9,7 @@ const APART: Apart = Apart::within(2e-5, 1e-2);
 
 /// Davidson's method, from vectors that are close to the outermost eigenvectors.
 ///
-/// Small residuals do not tell the outermost eigenpairs from others. Where an eigenvalue far out at the other
+/// Small residuals do not distinguish the outermost eigenpairs from others. Where an eigenvalue far out at the other
 /// end makes the goal large, they have to be small relative to the distances at this end as well, and the
 /// values have to have settled.
 #[derive(Debug, Clone)]
@@ -23,7 +23,7 @@ pub(super) struct Davidson {
 }
 
 /// How far beyond the pairs found, relative to the norm of the operator (without eigenvalues far out at
-/// the other end), the eigenvalue of another Ritz pair may be for all its residual says: more is looked into.
+/// the other end), the eigenvalue of another Ritz pair may be, by its residual: anything further is examined.
 const SLACK: f64 = 0.05;
 
 /// ResidualKind of an exhausted subspace are this much of the rounding at most.
@@ -33,7 +33,7 @@ const EXACT: f64 = 16.0;
 /// vector looks for copies.
 const LONE: f64 = 3.0;
 
-/// What a subspace has found.
+/// The state of a subspace.
 struct State<V> {
     /// The first residual that is too large, or the largest one.
     error: Option<f64>,
@@ -156,7 +156,7 @@ impl Davidson {
         }
     }
 
-    /// What the subspace is good for, and what it lacks. `invariant` are the wanted values that had no
+    /// Judges the subspace, and how it is to grow. `invariant` are the wanted values that had no
     /// residuals the last time.
     fn judge<V: VectorSpace>(
         &self,
@@ -181,7 +181,7 @@ impl Davidson {
             let epsilon = residual.epsilon();
             state.goal = self.tolerance.max(32.0 * epsilon) * size;
             noise = 4.0 * epsilon * size;
-            // What is nothing, where eigenvalues far out at the other end make the goal large.
+            // A small residual where eigenvalues far out at the other end make the goal large.
             let what = (self.which, self.k);
             near = state
                 .goal
@@ -204,7 +204,7 @@ impl Davidson {
         }
         let wanted: Vec<f64> = norms.iter().map(|pair| pair.0).collect();
         state.is_good = true;
-        // Where all residuals vanish they say nothing: copies of a multiple eigenvalue may still be
+        // Where all residuals vanish they are no evidence: copies of a multiple eigenvalue may still be
         // missing.
         // A random vector has a part in each; if it changes nothing wanted, none is.
         if is_exact {
@@ -229,7 +229,7 @@ impl Davidson {
                 goal: near,
                 tolerance: self.tolerance,
             };
-            // Once a space was exhausted, small residuals say no more than there.
+            // Once a space was exhausted, small residuals are no more evidence than there.
             let is_unconfirmed = self.k > 1 && invariant.is_some();
             if is_unconfirmed || !settled.is_of(self.which, &norms, near) {
                 state.is_good = false;

@@ -90,13 +90,13 @@ impl ThickRestart {
                 (is_stopped, at_limit) = (true, true);
             }
             let pairs = record.ritz_pairs();
-            // A restart lets the other end go, and the norm is still known.
+            // A restart drops the other end, and the norm is still known.
             size = pairs.iter().fold(size, |size, pair| size.max(pair.0.abs()));
             let values: Vec<f64> = pairs.iter().map(|pair| pair.0).collect();
             let wanted = self.which.outermost(pairs.clone(), self.k);
             let goal = tolerance * size;
             let noise = 4.0 * epsilon * size;
-            // What is nothing, where eigenvalues far out at the other end make the goal large.
+            // A small residual where eigenvalues far out at the other end make the goal large.
             let (what, apart) = ((self.which, self.k), Apart::ONE_VECTOR);
             let near = goal.min(apart.residual(what, &values, (tolerance, noise)));
             let beta = record.beta();
@@ -234,7 +234,7 @@ impl ThickRestart {
     }
 }
 
-/// The sum of `starts`, made orthonormal, and a little of `random`; `random` if there are none.
+/// The sum of the orthonormalized `starts` and a little of `random`; `random` if there are none.
 fn warm<V: VectorSpace, E: From<V::Error> + From<KrylovFault>>(
     random: V,
     starts: &[V],

@@ -78,7 +78,7 @@ impl Lobpcg {
 
             let goal = tolerance * size;
             let noise = 4.0 * epsilon * size;
-            // What is nothing, where eigenvalues far out at the other end make the goal large.
+            // A small residual where eigenvalues far out at the other end make the goal large.
             let (what, apart) = ((self.which, self.k), Apart::of_guarded(width - self.k));
             let near = goal.min(apart.residual(what, &ascending, (tolerance, 8.0 * noise)));
             let mut at_end = before.len() == values.len() || width == dimension;
@@ -215,7 +215,7 @@ fn pairs<B: VectorBlock>(
     .collect()
 }
 
-/// What a span has to offer.
+/// The best pairs of a span.
 struct Best {
     /// The outermost Ritz values.
     values: Vec<f64>,

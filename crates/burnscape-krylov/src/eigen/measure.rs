@@ -61,7 +61,7 @@ pub(crate) fn of_norm_one<V: VectorSpace>(
     pairs.collect()
 }
 
-/// A block of products, as many as were asked for, all finite.
+/// A block of products, one for each vector, all finite.
 pub(crate) fn products<A: LinearOperator + ?Sized>(
     operator: &A,
     vectors: &[A::Domain],

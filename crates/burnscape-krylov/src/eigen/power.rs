@@ -38,7 +38,7 @@ impl Power {
             let epsilon = v.epsilon();
             let tolerance = self.tolerance.max(32.0 * epsilon);
             let (mut before, mut steps) = (f64::INFINITY, 0);
-            // What the last product said.
+            // The pair of the last product.
             let mut last: Option<Eigenpair<A::Vector>> = None;
             loop {
                 let product = match operator.matvec(&v) {
@@ -68,7 +68,7 @@ impl Power {
                 is_stopped = operator.report(&step).is_break();
                 let next = found.project_out(product)?;
                 let length = next.norm()?;
-                // A goal relative to a first eigenvalue far above this one would say nothing.
+                // A goal relative to a first eigenvalue far above this one would be no evidence.
                 let near = goal.min(BELIEVED * value.abs()).max(64.0 * epsilon * size);
                 steps += 1;
                 let moved = (value.abs() - before).abs();

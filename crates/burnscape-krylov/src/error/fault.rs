@@ -27,7 +27,7 @@ pub enum KrylovFault {
          operator at that input"
     )]
     NonFinite {
-        /// Which product, in the order in which they were asked for, from zero.
+        /// The number of the product, from zero.
         product: usize,
     },
     /// An argument is not finite.
@@ -45,7 +45,7 @@ pub enum KrylovFault {
         name: &'static str,
         /// Its value; its norm if it is a vector.
         value: f64,
-        /// What it may be.
+        /// The allowed values.
         allowed: &'static str,
     },
     /// A tolerance that no run could meet, or that any would: zero (unless it is compared with a defect, which
@@ -61,8 +61,8 @@ pub enum KrylovFault {
         /// The radius.
         radius: f64,
     },
-    /// A check or an estimate was asked for without a vector to make it with.
-    #[error("no vectors, or too few for the method, say nothing; ask for more")]
+    /// A check or an estimate has no vector to work with.
+    #[error("too few probe vectors for this method; raise the limit of products")]
     NoProbes,
     /// Vectors that must be orthonormal are not.
     #[error(
@@ -126,7 +126,7 @@ pub enum KrylovFault {
         /// The quadratic form along it.
         value: f64,
     },
-    /// What a preconditioner returned is not finite.
+    /// A result of a preconditioner is not finite.
     #[error(
         "the preconditioner's result {application} (counted from 0) is not finite for a finite vector; look \
          for NaN or overflow in it"
@@ -192,15 +192,15 @@ pub enum KrylovFault {
         /// Number of vectors.
         vectors: usize,
     },
-    /// More vectors were asked for than there are.
-    #[error("{asked} asked for; ask for one at least, and at most {available}")]
+    /// More vectors are requested than there are.
+    #[error("{asked} requested; choose between 1 and {available}")]
     TooMany {
-        /// How many.
+        /// The number requested.
         asked: usize,
-        /// How many there are: the dimension, or the size of a basis.
+        /// The number available: the dimension, or the size of a basis.
         available: usize,
     },
-    /// A basis may not hold what is asked for.
+    /// A basis is too small for the pairs requested.
     #[error("a basis of {vectors} vectors is too small, {needed} are needed; raise `max_basis`")]
     BasisTooSmall {
         /// Vectors allowed.
@@ -227,7 +227,7 @@ pub enum KrylovFault {
         /// Bytes needed.
         needed: usize,
     },
-    /// An operator gave more or fewer products than it was asked for.
+    /// An operator returned more or fewer products than vectors were given.
     #[error("`matmat` gave {found} products for {expected} vectors; correct its implementation")]
     ProductCount {
         /// Number of vectors given.

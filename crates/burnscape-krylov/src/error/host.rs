@@ -2,7 +2,7 @@ use thiserror::Error;
 
 use super::KrylovFault;
 
-/// What can go wrong with numbers held on the host: vectors, coefficients and small matrices.
+/// Errors of numbers on the host: vectors, coefficients and small matrices.
 ///
 /// # Example
 ///
@@ -21,7 +21,7 @@ pub enum HostError {
          operators where the range of one is the domain of the next"
     )]
     DimensionMismatch {
-        /// The dimension that was asked for.
+        /// The dimension expected.
         expected: usize,
         /// The dimension that was given.
         found: usize,
@@ -34,7 +34,7 @@ pub enum HostError {
         /// Number of coefficients.
         found: usize,
     },
-    /// A matrix has another number of entries than its shape says.
+    /// The number of entries of a matrix does not match its shape.
     #[error(
         "a {rows} × {columns} matrix has rows × columns entries, found {found}; give all of them, \
          row by row"

@@ -9,7 +9,7 @@ type Multiplied<A> = (
 
 /// Random vectors and their products, block by block: the one loop of every estimate from samples `(v, A v)`.
 ///
-/// What is made of a sample is the integrand's; vector `i` is the same however many are drawn.
+/// The integrand decides what a sample contributes. Vector `i` is the same however many are drawn.
 pub(crate) struct Samples<'a, A: LinearOperator + ?Sized> {
     operator: &'a A,
     seed: u64,

@@ -1,4 +1,4 @@
-//! What a record answers without new products.
+//! Questions that a factorization answers without new products.
 
 use std::ops::RangeBounds;
 
@@ -28,7 +28,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
 
     /// The distribution of eigenvalues as the start sees it: a density of one probe, which gives
     /// traces, the log-determinant and fractions. It stands for the operator if the start was random
-    /// (Rademacher or Gaussian); [`DensityConfig`](crate::DensityConfig) averages several, and tells
+    /// (Rademacher or Gaussian); [`DensityConfig`](crate::DensityConfig) averages several, and gives
     /// their spread.
     ///
     /// None where [`quadrature`](Self::quadrature) is none.
@@ -81,7 +81,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
     }
 
     /// How many eigenvalues are in `range` (`0.1..` for those above 0.1), with what is certain and what
-    /// is estimated told apart: see [`EigenvalueCount`].
+    /// is estimated kept apart: see [`EigenvalueCount`].
     ///
     /// # Example
     ///

@@ -5,7 +5,7 @@ use crate::{Probe, SelfAdjoint, Square, VectorSpace};
 ///
 /// Every vector is orthogonalized against all before it, and a second time where the first left less than
 /// `1/√2` of it, so that the basis is orthonormal to rounding. Where a Krylov space is exhausted
-/// (`β ≤ 64 ε |T|`, less in half precision; relative, so that the zero operator works), the run goes on
+/// (`β ≤ 64 ε |T|`, less in half precision; relative, so that the zero operator works), the run continues
 /// with a fresh random vector orthogonal to the basis: that is how eigenvalues of multiplicity are found.
 ///
 /// # Cost

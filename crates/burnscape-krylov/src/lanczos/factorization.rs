@@ -12,9 +12,9 @@ use crate::{
 /// the criterion of Daniel, Gragg, Kaufman and Stewart (1976).
 const MOST_IS_LEFT: f64 = std::f64::consts::FRAC_1_SQRT_2;
 
-/// What a Lanczos run found: an orthonormal basis `Q`, the operator in it, and where to go on.
+/// The result of a Lanczos run: an orthonormal basis `Q`, the operator in it, and the vector with which to continue.
 ///
-/// `A Qᵀ = Qᵀ T + r eᵀ` holds to rounding after every step. A record answers many questions without new
+/// `A Qᵀ = Qᵀ T + r eᵀ` holds to rounding after every step. A factorization answers many questions without new
 /// products: Ritz values and their residuals, [quadrature](Self::quadrature) and what follows from it
 /// (traces, the log-determinant, the density), [`f(A) b`](Self::apply), how many eigenvalues are
 /// [in a range](Self::count_in). It can be [extended](Self::extend): an extended run is the
@@ -138,7 +138,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
         let product = operator.matvec(&q)?;
         let epsilon = q.epsilon();
         let alpha = q.dot(&product)?;
-        // What the recurrence says is taken out first, so that the pass over the basis finds no more
+        // The terms of the recurrence are taken out first, so that the pass over the basis finds no more
         // than rounding (and what a restart left).
         let mut rest = product.axpy(-alpha, &q)?;
         let previous = self.basis.len().checked_sub(1).filter(|_| self.beta > 0.0);
@@ -245,7 +245,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
         self.basis.len()
     }
 
-    /// Whether nothing was multiplied yet.
+    /// Whether the basis is empty.
     pub fn is_empty(&self) -> bool {
         self.basis.is_empty()
     }
@@ -288,7 +288,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
         pairs.into_iter().map(|(value, _)| value).collect()
     }
 
-    /// What the residual of each Ritz pair will be, in the order of
+    /// An estimate of the residual of each Ritz pair, in the order of
     /// [`ritz_values`](Self::ritz_values): `|β s|` with the last component `s` of its vector. No product
     /// is needed.
     pub fn residual_estimates(&self) -> Vec<f64> {
@@ -376,7 +376,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
     pub(crate) fn restart(&mut self, kept: &[(f64, Vec<f64>)]) -> Result<(), V::Error> {
         let coefficients: Vec<f64> = kept.iter().flat_map(|(_, vector)| vector.clone()).collect();
         let turn = Dense::from_row_major(kept.len(), self.len(), coefficients)?;
-        // The old basis is let go before there is room for a new one.
+        // The old basis is dropped before there is room for a new one.
         self.basis = self.basis.transform(&turn)?;
         let mut roomy = V::Block::with_capacity(&self.space, self.capacity)?;
         for v in (0..self.basis.len()).filter_map(|index| self.basis.get(index)) {

@@ -4,9 +4,9 @@ use crate::Which;
 /// Whether the outermost Ritz values of a subspace that grew step by step are those of the outermost
 /// eigenvalues.
 ///
-/// A small residual says that an eigenvalue is near, not which one. Where another eigenvalue is far out at
+/// A small residual proves that an eigenvalue is near, not which one. Where another eigenvalue is far out at
 /// the other end, every residual is small relative to the norm of the operator, and `k` vectors of any
-/// kind pass for the `k` outermost. Two things are asked besides:
+/// kind pass for the `k` outermost. Two conditions are added:
 ///
 /// - The residuals are small relative to how far the Ritz values at this end are apart: see [`Apart`].
 /// - The values have settled. They move outward monotonously, and on the way through a dense spectrum by
@@ -28,15 +28,15 @@ pub(crate) struct Settled<'a> {
     pub(crate) width: usize,
     /// Steps so far, those before restarts included.
     pub(crate) degree: usize,
-    /// What rounding may have moved a value by.
+    /// The largest change of a value by rounding.
     pub(crate) noise: f64,
-    /// What residuals are to be at most.
+    /// The largest residual allowed.
     pub(crate) goal: f64,
     /// The same, relative to the norm.
     pub(crate) tolerance: f64,
 }
 
-/// What residuals may be, relative to the distances within the end, if eigenvalues are to be told apart.
+/// The largest residual, relative to the distances within the end, that still tells eigenvalues apart.
 ///
 /// Two eigenvalues nearer to each other than a residual may share a Ritz vector, whose value is then a mean
 /// of theirs. The space of one vector has a single such vector, nearer to the wrong one of them where the
@@ -95,7 +95,7 @@ const PARTS: usize = 16;
 
 impl Settled<'_> {
     /// `pairs` are all Ritz values of the subspace with their residuals, ascending; the `count` outermost
-    /// ones are asked about.
+    /// ones are examined.
     pub(crate) fn is(&self, which: Which, pairs: &[(f64, f64)], count: usize) -> bool {
         let values: Vec<f64> = pairs.iter().map(|pair| pair.0).collect();
         let apart = Apart::of(self.width);
@@ -165,7 +165,7 @@ pub(crate) fn breadth((which, k): (Which, usize), ascending: &[f64], noise: f64)
     }
 }
 
-/// What a value may have moved by in the last `steps` of `degree` steps, where residuals may be `allowed`.
+/// The largest movement of a settled value in the last `steps` of `degree` steps, where residuals may be `allowed`.
 pub(crate) fn at_rest(steps: f64, degree: usize, (residual, allowed): (f64, f64)) -> f64 {
     2.0 * steps / degree.max(1) as f64 * residual.max(allowed / 4.0)
 }

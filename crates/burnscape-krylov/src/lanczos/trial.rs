@@ -79,7 +79,7 @@ impl Trial {
 }
 
 impl<V: VectorSpace> LanczosFactorization<V> {
-    /// Keeps Ritz pairs with at most that residual, lets the rest of the space go, and goes on with a fresh
+    /// Keeps Ritz pairs with at most that residual, drops the rest of the space, and continues with a fresh
     /// vector.
     pub(crate) fn renew(
         &mut self,

@@ -31,7 +31,7 @@ impl Outcome {
         self == Self::Converged
     }
 
-    /// What to do for a better result.
+    /// Advice for a better result.
     pub fn advice(self) -> &'static str {
         match self {
             Self::Converged => "lower the tolerance for more digits",

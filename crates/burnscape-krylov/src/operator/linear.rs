@@ -44,9 +44,9 @@ use crate::{KrylovFault, Observed, Step, VectorSpace};
 /// # Ok::<(), burnscape_krylov::KrylovFault<HostError>>(())
 /// ```
 pub trait LinearOperator {
-    /// What is multiplied.
+    /// The vectors that are multiplied.
     type Domain: VectorSpace;
-    /// What comes out.
+    /// The products.
     type Range: VectorSpace;
     /// The errors of products and of methods: they hold those of the vectors, and faults of methods.
     type Error: Error
@@ -74,7 +74,7 @@ pub trait LinearOperator {
     /// # Cost
     ///
     /// One product for each by default. An operator that shares work between products (a pass over
-    /// the data, a larger kernel) does it here; combinators hand blocks down as they are.
+    /// the data, a larger kernel) does it here; combinators pass blocks on as they are.
     ///
     /// # Errors
     ///
@@ -86,7 +86,7 @@ pub trait LinearOperator {
     /// Shows a step of a run to whoever observes this operator. Every method calls it after each product, and
     /// ends with what it has found so far if it returns `Break`.
     ///
-    /// Nobody is asked by default; [`observed`](Self::observed) attaches an observer.
+    /// By default nobody observes; [`observed`](Self::observed) attaches an observer.
     fn report(&self, step: &Step) -> ControlFlow<()> {
         let _ = step;
         ControlFlow::Continue(())
@@ -117,7 +117,6 @@ pub trait LinearOperator {
     ///     ControlFlow::Continue(())
     /// });
     /// TraceConfig::new().with_max_matvecs(8).run(&observed)?;
-    /// drop(observed);
     /// assert_eq!(lines[7], "trace: 8 of 8 products, 3.000000e0 ± 0.0e0");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

@@ -1,4 +1,4 @@
-//! What can be multiplied, and what is known about it.
+//! Operators, and claims about them.
 
 mod has_adjoint;
 mod linear;

@@ -55,7 +55,7 @@ impl CgConfig {
         }
     }
 
-    /// Sets what the residual is to be at most, relative to `|b|`.
+    /// Sets the largest residual allowed, relative to `|b|`.
     #[must_use]
     pub fn with_tolerance(mut self, tolerance: f64) -> Self {
         self.tolerance = tolerance;

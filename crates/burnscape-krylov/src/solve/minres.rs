@@ -58,7 +58,7 @@ impl MinresConfig {
         }
     }
 
-    /// Sets what the residual is to be at most, relative to `|b|`.
+    /// Sets the largest residual allowed, relative to `|b|`.
     #[must_use]
     pub fn with_tolerance(mut self, tolerance: f64) -> Self {
         self.tolerance = tolerance;

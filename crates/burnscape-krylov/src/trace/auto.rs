@@ -5,7 +5,7 @@ use crate::{Estimate, Probe, SelfAdjoint, VectorSpace};
 
 /// Below this many products a subspace does not pay for itself.
 const PAYS: usize = 30;
-/// The fewest random vectors whose spread says something, and the most that are worth it.
+/// The fewest random vectors whose spread is informative, and the most that are worth it.
 const PILOT: (usize, usize) = (6, 16);
 /// Hutchinson's samples spread by `√2 |A − I tr A / n|` at most; a few of them may lie together by chance,
 /// and are not believed below this part of it.

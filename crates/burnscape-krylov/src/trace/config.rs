@@ -18,7 +18,7 @@ use crate::{KrylovFault, LinearOperator, SelfAdjoint, Step};
 ///
 /// 64 products, no tolerance, confidence 95 %, ours. An interval is a statement about the draws, by
 /// Student's t with [room for skewness](crate::Estimate::half_width): with eight of them or more it covers 93 to 98 %
-/// where it says 95, whatever the spectrum; with fewer, of a law far from normal (one eigenvalue that has most of the
+/// at a confidence of 95 %, whatever the spectrum; with fewer, of a law far from normal (one eigenvalue that has most of the
 /// trace), 80 to 90 %.
 ///
 /// # Example
@@ -92,7 +92,7 @@ impl TraceConfig {
 
     /// Stops once half the interval is at most `tolerance` times the trace, after 24 samples at least (8 vectors of
     /// XTrace and XNysTrace). A stop that depends on the samples ends where their spread is too small by chance; from
-    /// so many on, the interval covers 94 to 97 % where it says 95.
+    /// so many on, the interval covers 94 to 97 % at a confidence of 95 %.
     #[must_use]
     pub fn with_tolerance(mut self, tolerance: f64) -> Self {
         self.tolerance = Some(tolerance);

@@ -18,7 +18,7 @@ impl TraceConfig {
         let block = <A::Vector as VectorSpace>::Block::with_capacity(&space, third);
         let mut basis = block?;
         let mut products = 0;
-        // Until there is a basis, what they say of the trace by themselves.
+        // Until there is a basis, the estimate from these alone.
         let mut forms = Vec::with_capacity(third);
         let plain = |forms: &[f64], products: usize| {
             self.estimate(forms, 0.0, (products, TraceMethod::Hutchinson))

@@ -17,7 +17,7 @@ pub(crate) struct Sketch<V: VectorSpace> {
     /// `A Qᵀ`.
     pub(crate) images: V::Block,
     pub(crate) num_matvecs: usize,
-    /// What was left of the last product, if that was rounding: the range is exhausted.
+    /// The remainder of the last product, if that was rounding: the range is exhausted.
     pub(crate) rest: Option<f64>,
 }
 
@@ -133,7 +133,7 @@ impl<V: VectorSpace> Sketch<V> {
     }
 }
 
-/// How many random vectors to go on to: half as many again, and no more than `most`.
+/// The next number of random vectors: half as many again, and no more than `most`.
 pub(crate) fn next_size(now: usize, most: usize) -> usize {
     (now + (now / 2).max(4)).min(most)
 }

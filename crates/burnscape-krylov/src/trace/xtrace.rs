@@ -82,7 +82,7 @@ impl TraceConfig {
 /// The jackknife is not believed before this many vectors.
 pub(super) const FEWEST: usize = 8;
 
-/// The mean of `sample(i, None)`, what vector `i` says with itself left out of the approximation, with the
+/// The mean of `sample(i, None)`, the sample of vector `i` with itself left out of the approximation, with the
 /// jackknife's standard error: from the same means with one vector `j` left out altogether, which take
 /// `sample(i, Some(j))`. The samples share most of their approximation, and their spread alone is too
 /// small; that of the jackknife is too small in no mean (Efron and Stein 1981).
@@ -106,7 +106,7 @@ pub(super) fn jackknife(size: usize, sample: impl Fn(usize, Option<usize>) -> f6
     }
 }
 
-/// The small matrices of a sketch, and what they say of the trace.
+/// The small matrices of a sketch, and the traces they give.
 pub(super) struct Small<'a, V: VectorSpace> {
     sketch: &'a Sketch<V>,
     dimension: usize,
@@ -147,7 +147,7 @@ impl<'a, V: VectorSpace> Small<'a, V> {
         })
     }
 
-    /// What vector `index` says for the basis of all the others, or of all but another one too: the trace
+    /// The sample of vector `index` for the basis of all the others, or of all but another one too: the trace
     /// within that basis, and the quadratic form of the vector's part outside it.
     pub(super) fn sample(&self, index: usize, other: Option<usize>) -> f64 {
         let (w, hw, square) = &self.vectors[index];
@@ -176,7 +176,7 @@ impl<'a, V: VectorSpace> Small<'a, V> {
         let column = &self.sketch.columns[index];
         let outside = self.sketch.forms[index] - 2.0 * dot(&u, column) + dot(&u, &hu);
         let scale = match self.sketch.probe {
-            // The part outside the basis has a uniform direction; its length says nothing.
+            // The part outside the basis has a uniform direction; its length carries no information.
             Probe::Gaussian => {
                 let left = self.dimension + removed - self.sketch.len();
                 left as f64 / (square - dot(&u, &u))

@@ -1,7 +1,7 @@
 use super::model::Run;
 use crate::{LanczosFactorization, Probe, SelfAdjoint, Step, VectorSpace};
 
-/// What a run from a random vector says about eigenvalues beyond a multiplier.
+/// The evidence of a run from a random vector for eigenvalues beyond a multiplier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// The largest eigenvalue is settled and not beyond it.
@@ -12,14 +12,14 @@ pub(super) enum Verdict {
     Open { is_stopped: bool },
 }
 
-/// Steps before a run may say that there is nothing: an eigenvector that a random vector hardly
+/// Steps before a run may conclude that there is nothing: an eigenvector that a random vector hardly
 /// contains takes a few to show.
 const MIN_STEPS: usize = 8;
 
 impl Run {
     /// Whether the operator has an eigenvalue beyond `multiplier + slack`.
     ///
-    /// A Ritz value beyond it is proof of one. That there is none is said once the top Ritz value is
+    /// A Ritz value beyond it is proof of one. That there is none is concluded once the top Ritz value is
     /// settled: its residual is within the tolerance, or a tenth of its distance to the multiplier.
     pub(super) fn look_beyond<A: SelfAdjoint + ?Sized>(
         &self,

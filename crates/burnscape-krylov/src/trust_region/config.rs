@@ -85,7 +85,7 @@ impl TrustRegionConfig {
         }
     }
 
-    /// Sets what the residual is to be at most, relative to `|g| + |H| |v|`. A part of `g` along the
+    /// Sets the largest residual allowed, relative to `|g| + |H| |v|`. A part of `g` along the
     /// extreme eigenvector that is no longer than this times `|g|` counts as none.
     #[must_use]
     pub fn with_tolerance(mut self, tolerance: f64) -> Self {

@@ -18,7 +18,7 @@ pub(super) struct Found<V> {
     pub(super) residual: f64,
 }
 
-/// What the runs of one problem share.
+/// Settings that the runs of one problem share.
 pub(super) struct Run {
     pub(super) radius: f64,
     /// `|g|`.
@@ -31,7 +31,7 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// What a residual may be: `tolerance (|g| + |H| |v|)`.
+    /// The largest residual allowed: `tolerance (|g| + |H| |v|)`.
     pub(super) fn goal(&self, size: f64, length: f64) -> f64 {
         self.tolerance * (self.gradient + size * length)
     }
@@ -131,7 +131,7 @@ impl Small {
         if let Some((index, length)) = maximizer.hard
             && let Some((_, s)) = pairs.get(index)
         {
-            // Either sign may be asked for.
+            // Either sign may be chosen.
             tail = tail.abs() + (last(s) * length).abs();
         }
         let hard = maximizer.hard.map_or(0.0, |(_, length)| length);

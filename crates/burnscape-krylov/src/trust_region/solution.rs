@@ -15,7 +15,7 @@ pub enum SolutionKind {
     HardCase,
 }
 
-/// What [`TrustRegionConfig`](crate::TrustRegionConfig) found.
+/// The solution that [`TrustRegionConfig`](crate::TrustRegionConfig) found.
 ///
 /// With `H` and `g` for a maximum, `−H` and `−g` for a minimum, `(μI − H) v = g` up to `residual`,
 /// `|v| ≤ ρ`, `μ ≥ 0`, and, if `certified`, `μI − H` has no negative eigenvalue: then `v` is a
@@ -37,7 +37,7 @@ pub struct TrustRegionSolution<V> {
     /// `|(μI − H) v − g|` (for a minimum `|(μI + H) v + g|`), by a product of its own; by the small problem, if an
     /// observer ended that product.
     pub residual: f64,
-    /// What the residual was to be at most.
+    /// The largest residual allowed.
     pub goal: f64,
     /// How the run ended. It has converged if the residual is within the goal.
     pub outcome: Outcome,

@@ -1,4 +1,4 @@
-//! What can be added, scaled and dotted, one by one and as a block.
+//! Vectors that can be added, scaled and dotted, one by one and as a block.
 
 mod block;
 mod elementwise;

@@ -1,8 +1,8 @@
 //! The registry: an operator, and the matrix it must be, computed by other means.
 
 use burnscape_krylov::{
-    Counted, Deflated, Dense, HasAdjoint, HostError, Product, Restricted, Scaled, SelfAdjoint,
-    Shifted, Sum, Symmetric, Transposed,
+    Counted, Deflated, Dense, HasAdjoint, HostError, LinearOperator, Product, Restricted, Scaled,
+    SelfAdjoint, Shifted, Sum, Symmetric, Transposed,
 };
 
 use crate::matrices::{basis, general, map, matrix_of, symmetric, times, with_spectrum};
