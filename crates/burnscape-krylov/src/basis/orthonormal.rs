@@ -1,11 +1,10 @@
-use super::{VectorBlock, VectorSpace, divided};
-use crate::KrylovError;
-use crate::error::raise;
+use super::polished;
+use crate::{HostError, KrylovFault, VectorBlock, VectorSpace};
 
 /// Orthonormal vectors, checked when they came in: `|Q Qᵀ − I| ≤ tolerance` in every entry.
 ///
-/// What projects ([`Deflated`](crate::Deflated), [`Restricted`](crate::Restricted)) takes this
-/// type, so that it cannot be given anything else.
+/// Projections ([`Deflated`](crate::Deflated), [`Restricted`](crate::Restricted)) take this
+/// type, so that they cannot be given anything else.
 ///
 /// # Defaults
 ///
@@ -16,7 +15,7 @@ use crate::error::raise;
 /// # Example
 ///
 /// ```
-/// use burnscape_krylov::{KrylovError, Orthonormal, VectorBlock};
+/// use burnscape_krylov::{KrylovFault, Orthonormal, VectorBlock};
 ///
 /// let vectors = vec![vec![2.0_f64, 0.0, 0.0], vec![1.0, 3.0, 0.0]];
 /// let q = Orthonormal::orthonormalize(&3, vectors.clone())?;
@@ -24,8 +23,8 @@ use crate::error::raise;
 /// assert_eq!(q.defect(), 0.0);
 ///
 /// let refused = Orthonormal::checked(&3, vectors).map(|_| ());
-/// assert!(matches!(refused, Err(KrylovError::NotOrthonormal { first: 0, second: 0, .. })));
-/// # Ok::<(), KrylovError<burnscape_krylov::HostError>>(())
+/// assert!(matches!(refused, Err(KrylovFault::NotOrthonormal { first: 0, second: 0, .. })));
+/// # Ok::<(), KrylovFault<burnscape_krylov::HostError>>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Orthonormal<V: VectorSpace> {
@@ -42,9 +41,9 @@ impl<V: VectorSpace> Orthonormal<V> {
     ///
     /// # Errors
     ///
-    /// [`KrylovError::NotOrthonormal`] (NaN is not), [`KrylovError::Operator`] for a vector of
+    /// [`KrylovFault::NotOrthonormal`] (NaN is not), those of the operator for a vector of
     /// another space.
-    pub fn checked(space: &V::Space, vectors: Vec<V>) -> Result<Self, KrylovError<V::Error>> {
+    pub fn checked(space: &V::Space, vectors: Vec<V>) -> Result<Self, V::Error> {
         Self::from_block(V::Block::from_vectors(space, vectors)?)
     }
 
@@ -57,36 +56,34 @@ impl<V: VectorSpace> Orthonormal<V> {
     /// # Errors
     ///
     /// As [`checked`](Self::checked).
-    pub fn from_block(block: V::Block) -> Result<Self, KrylovError<V::Error>> {
-        Self::from_block_of(block)
+    pub fn from_block(block: V::Block) -> Result<Self, V::Error> {
+        Self::inspected(block)?.map_err(|fault| HostError::from(fault).into())
     }
 
-    /// As [`from_block`](Self::from_block), for errors of an operator.
-    pub(crate) fn from_block_of<E: From<V::Error>>(
-        block: V::Block,
-    ) -> Result<Self, KrylovError<E>> {
+    /// As [`from_block`](Self::from_block), the fault by itself.
+    pub(crate) fn inspected(block: V::Block) -> Result<Result<Self, KrylovFault>, V::Error> {
         let Some(sample) = block.get(0) else {
-            return Ok(Self { block, defect: 0.0 });
+            return Ok(Ok(Self { block, defect: 0.0 }));
         };
         let tolerance = tolerance(&sample);
-        let gram = block.gram(&block).map_err(raise)?;
+        let gram = block.gram(&block)?;
         let mut defect = 0.0_f64;
         for (first, row) in gram.rows().enumerate() {
             for (second, &product) in row.iter().enumerate() {
                 let expected = if first == second { 1.0 } else { 0.0 };
                 let distance = (product - expected).abs();
                 if distance.is_nan() || distance > tolerance {
-                    return Err(KrylovError::NotOrthonormal {
+                    return Ok(Err(KrylovFault::NotOrthonormal {
                         first,
                         second,
                         product,
                         tolerance,
-                    });
+                    }));
                 }
                 defect = defect.max(distance);
             }
         }
-        Ok(Self { block, defect })
+        Ok(Ok(Self { block, defect }))
     }
 
     /// The orthonormal basis that Gram-Schmidt makes of `vectors`, in their order, by two block
@@ -99,28 +96,26 @@ impl<V: VectorSpace> Orthonormal<V> {
     ///
     /// # Errors
     ///
-    /// [`KrylovError::Dependent`] for a vector of which no more than the rounding is left,
-    /// [`KrylovError::Operator`] for a vector of another space.
-    pub fn orthonormalize(
-        space: &V::Space,
-        vectors: Vec<V>,
-    ) -> Result<Self, KrylovError<V::Error>> {
+    /// [`KrylovFault::Dependent`] for a vector of which no more than the rounding is left,
+    /// those of the operator for a vector of another space.
+    pub fn orthonormalize(space: &V::Space, vectors: Vec<V>) -> Result<Self, V::Error> {
         let mut block = V::Block::with_capacity(space, vectors.len())?;
         for (index, v) in vectors.into_iter().enumerate() {
             V::check_same(space, &v.space())?;
             let smallest = tolerance(&v);
             let norm = v.norm()?;
-            let first = block.reject(v)?;
+            let first = block.project_out(v)?;
             let remainder = first.norm()? / norm;
             // Written so that NaN, of a zero or non-finite vector, is refused. What is left of a
             // dependent vector is rounding, and no direction.
             if !(remainder > smallest && norm.is_finite()) {
-                return Err(KrylovError::Dependent { index, remainder });
+                let fault = KrylovFault::Dependent { index, remainder };
+                return Err(HostError::from(fault).into());
             }
-            // Scaled between the passes, so that the second one works at the size it corrects.
-            let second = block.reject(divided(first, remainder * norm))?;
-            let length = second.norm()?;
-            block.push(divided(second, length))?;
+            let Some(unit) = polished(&[&block], first, remainder * norm)? else {
+                return Err(HostError::from(KrylovFault::Dependent { index, remainder }).into());
+            };
+            block.push(unit)?;
         }
         Self::from_block(block)
     }
@@ -157,7 +152,7 @@ impl<V: VectorSpace> Orthonormal<V> {
         self.defect
     }
 
-    /// Hands the vectors on.
+    /// Returns the vectors.
     pub fn into_block(self) -> V::Block {
         self.block
     }

@@ -1,7 +1,8 @@
-use crate::error::raise;
+use super::{Eigenpair, Which};
+use crate::basis::{ROUNDING, outside};
 use crate::lanczos::Projected;
 use crate::vector::divided;
-use crate::{Eigenpair, End, KrylovError, Probe, SelfAdjoint, VectorBlock, VectorSpace};
+use crate::{KrylovFault, Probe, SelfAdjoint, VectorBlock, VectorSpace};
 
 /// An orthonormal basis with the products of its vectors.
 pub(super) struct Subspace<V: VectorSpace> {
@@ -46,12 +47,13 @@ impl<V: VectorSpace> Subspace<V> {
         &mut self,
         operator: &A,
         vectors: Vec<V>,
-    ) -> Result<usize, KrylovError<A::Error>> {
+    ) -> Result<usize, A::Error> {
         let before = self.len();
         let mut fresh = Vec::new();
         for v in vectors {
-            if let Some(q) = self.orthonormal(v).map_err(raise)? {
-                self.basis.push(q.clone()).map_err(raise)?;
+            let least = ROUNDING * v.epsilon();
+            if let Some(q) = outside(&[&self.basis], v, least)? {
+                self.basis.push(q.clone())?;
                 fresh.push(q);
             }
         }
@@ -69,37 +71,23 @@ impl<V: VectorSpace> Subspace<V> {
             products => products?,
         };
         if products.len() != fresh.len() {
-            return Err(KrylovError::ProductCount {
+            return Err(KrylovFault::ProductCount {
                 expected: fresh.len(),
                 found: products.len(),
-            });
+            }
+            .into());
         }
         for (index, product) in products.into_iter().enumerate() {
-            let mut row = self.basis.dots(&product).map_err(raise)?;
+            let mut row = self.basis.dots(&product)?;
             let position = before + index;
             if !row.iter().all(|entry| entry.is_finite()) {
-                return Err(KrylovError::NonFinite { product: position });
+                return Err(KrylovFault::NonFinite { product: position }.into());
             }
             row.truncate(position + 1);
             self.projected.push(row);
-            self.images.push(product).map_err(raise)?;
+            self.images.push(product)?;
         }
         Ok(fresh.len())
-    }
-
-    /// The part of `v` that is orthogonal to the basis, of norm one; none if it is rounding.
-    fn orthonormal(&self, v: V) -> Result<Option<V>, V::Error> {
-        let norm = v.norm()?;
-        let smallest = 64.0 * norm * v.epsilon();
-        let rest = self.basis.reject(v)?;
-        let remainder = rest.norm()?;
-        if !(remainder > smallest && remainder.is_finite()) {
-            return Ok(None);
-        }
-        // Two passes: the second takes out what rounding left of the first.
-        let rest = self.basis.reject(divided(rest, remainder))?;
-        let length = rest.norm()?;
-        Ok((length > 0.0).then(|| divided(rest, length)))
     }
 
     pub(super) fn random(&mut self) -> Result<V, V::Error> {
@@ -109,14 +97,14 @@ impl<V: VectorSpace> Subspace<V> {
     }
 
     /// The Ritz values, the outermost first, each with its coefficients.
-    pub(super) fn ritz(&self, end: End) -> Vec<(f64, Vec<f64>)> {
-        end.outermost(self.projected.eigen(0..self.len()), self.len())
+    pub(super) fn ritz(&self, which: Which) -> Vec<(f64, Vec<f64>)> {
+        which.outermost(self.projected.eigen(0..self.len()), self.len())
     }
 
     /// `A v − θ v` for the Ritz pair with these coefficients, from the products there are.
     pub(super) fn residual(&self, (value, coefficients): &(f64, Vec<f64>)) -> Result<V, V::Error> {
-        let image = self.images.combine(coefficients)?;
-        image.axpy(-value, &self.basis.combine(coefficients)?)
+        let image = self.images.linear_combination(coefficients)?;
+        image.axpy(-value, &self.basis.linear_combination(coefficients)?)
     }
 
     /// The operator in the basis.
@@ -125,7 +113,7 @@ impl<V: VectorSpace> Subspace<V> {
     }
 
     pub(super) fn pair(&self, ritz: &(f64, Vec<f64>)) -> Result<Eigenpair<V>, V::Error> {
-        let vector = self.basis.combine(&ritz.1)?;
+        let vector = self.basis.linear_combination(&ritz.1)?;
         let norm = vector.norm()?;
         Ok(Eigenpair {
             value: ritz.0,

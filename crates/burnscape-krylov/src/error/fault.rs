@@ -1,23 +1,23 @@
 use thiserror::Error;
 
-use crate::LinearOperator;
-
-/// What can go wrong in this crate, around an operator (or vector) with errors of type `E`.
+/// The ways in which a method of this crate fails by itself.
+///
+/// A method returns the errors of its operator, which hold a fault
+/// (`LinearOperator::Error: From<KrylovFault>`) beside failures of products and vectors.
+/// [`HostError`](crate::HostError) is one that does.
 ///
 /// # Example
 ///
 /// ```
-/// use burnscape_krylov::{Dense, KrylovError, Shifted};
+/// use burnscape_krylov::{Dense, HostError, KrylovFault, Shifted};
 ///
 /// let error = Shifted::new(Dense::identity(2), f64::INFINITY).map(|_| ());
-/// assert!(matches!(error, Err(KrylovError::NonFiniteArgument { name: "sigma", .. })));
+/// let fault = KrylovFault::NonFiniteArgument { name: "sigma", value: f64::INFINITY };
+/// assert_eq!(error, Err(HostError::Fault(fault)));
 /// ```
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
-pub enum KrylovError<E> {
-    /// The operator or one of its vectors failed.
-    #[error(transparent)]
-    Operator(#[from] E),
+pub enum KrylovFault {
     /// An observer ended the run before it had found anything.
     #[error("the run was stopped before it had found anything; let it make a few more products")]
     Stopped,
@@ -27,7 +27,7 @@ pub enum KrylovError<E> {
          operator at that input"
     )]
     NonFinite {
-        /// Which product, in the order in which they were asked for, from zero.
+        /// The number of the product, from zero.
         product: usize,
     },
     /// An argument is not finite.
@@ -45,7 +45,7 @@ pub enum KrylovError<E> {
         name: &'static str,
         /// Its value; its norm if it is a vector.
         value: f64,
-        /// What it may be.
+        /// The allowed values.
         allowed: &'static str,
     },
     /// A tolerance that no run could meet, or that any would: zero (unless it is compared with a defect, which
@@ -61,8 +61,8 @@ pub enum KrylovError<E> {
         /// The radius.
         radius: f64,
     },
-    /// A check or an estimate was asked for without a vector to make it with.
-    #[error("no vectors, or too few for the method, say nothing; ask for more")]
+    /// A check or an estimate has no vector to work with.
+    #[error("too few probe vectors for this method; raise the limit of products")]
     NoProbes,
     /// Vectors that must be orthonormal are not.
     #[error(
@@ -126,7 +126,7 @@ pub enum KrylovError<E> {
         /// The quadratic form along it.
         value: f64,
     },
-    /// What a preconditioner returned is not finite.
+    /// A result of a preconditioner is not finite.
     #[error(
         "the preconditioner's result {application} (counted from 0) is not finite for a finite vector; look \
          for NaN or overflow in it"
@@ -173,15 +173,34 @@ pub enum KrylovError<E> {
         /// Number of blocks now.
         found: usize,
     },
-    /// More vectors were asked for than there are.
-    #[error("{asked} asked for; ask for one at least, and at most {available}")]
+    /// A setting that the chosen method cannot use.
+    #[error("`{setting}` has no meaning for {method}; leave it out, or choose another method")]
+    UnusedSetting {
+        /// The setting.
+        setting: &'static str,
+        /// The method, in words.
+        method: &'static str,
+    },
+    /// Eigenpairs without their vectors, which are not stored with them.
+    #[error(
+        "{values} eigenvalues have {vectors} vectors; vectors are not stored with eigenpairs: read them from \
+         where they were written, or compute the pairs again"
+    )]
+    MissingVectors {
+        /// Number of values.
+        values: usize,
+        /// Number of vectors.
+        vectors: usize,
+    },
+    /// More vectors are requested than there are.
+    #[error("{asked} requested; choose between 1 and {available}")]
     TooMany {
-        /// How many.
+        /// The number requested.
         asked: usize,
-        /// How many there are: the dimension, or the size of a basis.
+        /// The number available: the dimension, or the size of a basis.
         available: usize,
     },
-    /// A basis may not hold what is asked for.
+    /// A basis is too small for the pairs requested.
     #[error("a basis of {vectors} vectors is too small, {needed} are needed; raise `max_basis`")]
     BasisTooSmall {
         /// Vectors allowed.
@@ -189,11 +208,11 @@ pub enum KrylovError<E> {
         /// Vectors needed.
         needed: usize,
     },
-    /// A stored state contradicts itself.
+    /// A checkpoint contradicts itself.
     #[error(
-        "`{field}` of the stored state does not fit the rest of it; start anew, or store it again"
+        "`{field}` of the checkpoint contradicts the rest of it; start anew, or store it again"
     )]
-    InvalidState {
+    InvalidCheckpoint {
         /// The field.
         field: &'static str,
     },
@@ -208,7 +227,7 @@ pub enum KrylovError<E> {
         /// Bytes needed.
         needed: usize,
     },
-    /// An operator gave more or fewer products than it was asked for.
+    /// An operator returned more or fewer products than vectors were given.
     #[error("`matmat` gave {found} products for {expected} vectors; correct its implementation")]
     ProductCount {
         /// Number of vectors given.
@@ -216,20 +235,15 @@ pub enum KrylovError<E> {
         /// Number of products returned.
         found: usize,
     },
-}
-
-impl<E> KrylovError<E> {
-    /// Whether a run failed because an observer of `operator` ended it.
-    pub(crate) fn is_stop<A: LinearOperator<Error = E> + ?Sized>(&self, operator: &A) -> bool {
-        match self {
-            Self::Stopped => true,
-            Self::Operator(error) => operator.is_stop(error),
-            _ => false,
-        }
-    }
-}
-
-/// Carries the failure of a vector up through the error of the operator it was used with.
-pub(crate) fn raise<E: From<X>, X>(error: X) -> KrylovError<E> {
-    KrylovError::Operator(E::from(error))
+    /// The solver of an [`Inverse`](crate::Inverse) did not come within its tolerance.
+    #[error(
+        "the solver reached a residual of {residual:e} after {num_matvecs} products and did not converge; \
+         raise its limit of products or its tolerance, or shift the operator"
+    )]
+    Unconverged {
+        /// The residual, relative to the right-hand side.
+        residual: f64,
+        /// Products used.
+        num_matvecs: usize,
+    },
 }

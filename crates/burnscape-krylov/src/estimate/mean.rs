@@ -1,9 +1,11 @@
+use serde::{Deserialize, Serialize};
+
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use crate::vector::length;
 
 /// A mean over independent samples, and how far it may be off.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// The mean.
     pub value: f64,

@@ -8,14 +8,14 @@ use crate::LinearOperator;
 /// # Example
 ///
 /// ```
-/// use burnscape_krylov::{Adjoint, Dense, LinearOperator};
+/// use burnscape_krylov::{HasAdjoint, Dense, LinearOperator};
 ///
 /// let a = Dense::from_rows(&[[1.0, 2.0, 3.0]])?;
 /// assert_eq!(a.matvec(&vec![1.0, 1.0, 1.0])?, [6.0]);
 /// assert_eq!(a.matvec_adjoint(&vec![2.0])?, [2.0, 4.0, 6.0]);
 /// # Ok::<(), burnscape_krylov::HostError>(())
 /// ```
-pub trait Adjoint: LinearOperator {
+pub trait HasAdjoint: LinearOperator {
     /// `Aᵀ u`.
     ///
     /// # Errors
@@ -36,7 +36,7 @@ pub trait Adjoint: LinearOperator {
 // The text is the same for every pointer.
 macro_rules! through_pointer {
     ($pointer:ty) => {
-        impl<A: Adjoint + ?Sized> Adjoint for $pointer {
+        impl<A: HasAdjoint + ?Sized> HasAdjoint for $pointer {
             fn matvec_adjoint(&self, u: &A::Range) -> Result<A::Domain, A::Error> {
                 (**self).matvec_adjoint(u)
             }

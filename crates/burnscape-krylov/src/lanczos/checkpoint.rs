@@ -1,11 +1,10 @@
 use serde::{Deserialize, Serialize};
 
-use super::KrylovRecord;
+use super::LanczosFactorization;
 use super::projected::Projected;
-use crate::error::raise;
-use crate::{KrylovError, VectorBlock, VectorSpace};
+use crate::{HostError, KrylovFault, VectorBlock, VectorSpace};
 
-/// A [`KrylovRecord`] as numbers on the host, to be kept between processes with serde.
+/// A [`LanczosFactorization`] as numbers on the host, to be kept between processes with serde.
 ///
 /// Numbers are stored as the integers that their bits make, so that every format brings back the same
 /// ones: a run that is resumed is the uninterrupted one, bit for bit.
@@ -17,23 +16,24 @@ use crate::{KrylovError, VectorBlock, VectorSpace};
 /// # Example
 ///
 /// ```
-/// use burnscape_krylov::{Dense, KrylovRecord, LanczosConfig, Symmetric};
+/// use burnscape_krylov::{Dense, LanczosFactorization, LanczosConfig, Symmetric};
 ///
 /// let a = Symmetric::verified(Dense::diagonal(&[1.0, 2.0, 4.0, 8.0]), 1e-12, 0)?;
-/// let text = serde_json::to_string(&LanczosConfig::new(2).run(&a)?.state()?)?;
+/// let text = serde_json::to_string(&LanczosConfig::new(2).run(&a)?.checkpoint()?)?;
 ///
-/// let mut record = KrylovRecord::<Vec<f64>>::from_state(&4, &serde_json::from_str(&text)?)?;
+/// let mut record = LanczosFactorization::<Vec<f64>>::from_checkpoint(&4, &serde_json::from_str(&text)?)?;
 /// record.extend(&a, 1)?;
 /// assert_eq!(record.ritz_values(), LanczosConfig::new(3).run(&a)?.ritz_values());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KrylovState {
+pub struct LanczosCheckpoint {
     basis: Vec<Vec<u64>>,
     projected: Vec<Vec<u64>>,
     next: Option<Vec<u64>>,
     beta: u64,
-    products: usize,
+    #[serde(alias = "products")]
+    num_matvecs: usize,
     length: u64,
     seed: u64,
     drawn: u64,
@@ -42,22 +42,22 @@ pub struct KrylovState {
     restarted: bool,
 }
 
-impl<V: VectorSpace> KrylovRecord<V> {
+impl<V: VectorSpace> LanczosFactorization<V> {
     /// The record as numbers on the host.
     ///
     /// # Errors
     ///
     /// The vectors' own.
-    pub fn state(&self) -> Result<KrylovState, V::Error> {
+    pub fn checkpoint(&self) -> Result<LanczosCheckpoint, V::Error> {
         let rows = (0..self.basis.len()).filter_map(|index| self.basis.get(index));
         let basis: Result<_, V::Error> = rows.map(|v| Ok(bits(&v.to_host()?))).collect();
         let next = self.next.as_ref().map(V::to_host).transpose()?;
-        Ok(KrylovState {
+        Ok(LanczosCheckpoint {
             basis: basis?,
             projected: self.projected.rows().iter().map(|row| bits(row)).collect(),
             next: next.map(|values| bits(&values)),
             beta: self.beta.to_bits(),
-            products: self.products,
+            num_matvecs: self.num_matvecs,
             length: self.length.to_bits(),
             seed: self.seed,
             drawn: self.drawn,
@@ -71,12 +71,9 @@ impl<V: VectorSpace> KrylovRecord<V> {
     ///
     /// # Errors
     ///
-    /// [`KrylovError::InvalidState`] for a state that contradicts itself, [`KrylovError::Operator`] for
-    /// vectors that are not of this space.
-    pub fn from_state(
-        space: &V::Space,
-        state: &KrylovState,
-    ) -> Result<Self, KrylovError<V::Error>> {
+    /// [`KrylovFault::InvalidCheckpoint`] within the vectors' error, for a checkpoint that contradicts itself; the vectors'
+    /// own for those that are not of this space.
+    pub fn from_checkpoint(space: &V::Space, state: &LanczosCheckpoint) -> Result<Self, V::Error> {
         let dimension = V::dimension(space);
         let len = state.basis.len();
         let mut rows = state.projected.iter().enumerate();
@@ -90,18 +87,18 @@ impl<V: VectorSpace> KrylovRecord<V> {
             ("next", state.next.is_some() || len > 0),
             (
                 "first",
-                state.first.is_none_or(|first| first <= state.products),
+                state.first.is_none_or(|first| first <= state.num_matvecs),
             ),
             ("piece", state.piece <= len),
         ] {
             if !is_right {
-                return Err(KrylovError::InvalidState { field });
+                return Err(HostError::from(KrylovFault::InvalidCheckpoint { field }).into());
             }
         }
-        let mut basis = V::Block::with_capacity(space, len).map_err(raise)?;
+        let mut basis = V::Block::with_capacity(space, len)?;
         for row in &state.basis {
-            let v = V::from_host(space, &numbers(row)).map_err(raise)?;
-            basis.push(v).map_err(raise)?;
+            let v = V::from_host(space, &numbers(row))?;
+            basis.push(v)?;
         }
         let next = state
             .next
@@ -111,9 +108,9 @@ impl<V: VectorSpace> KrylovRecord<V> {
             space: space.clone(),
             basis,
             projected: Projected::from_rows(projected),
-            next: next.transpose().map_err(raise)?,
+            next: next.transpose()?,
             beta: f64::from_bits(state.beta),
-            products: state.products,
+            num_matvecs: state.num_matvecs,
             length: f64::from_bits(state.length),
             seed: state.seed,
             drawn: state.drawn,
@@ -124,6 +121,7 @@ impl<V: VectorSpace> KrylovRecord<V> {
             fixed: 0,
             capacity: len,
             is_stopped: false,
+            earlier: 0,
         })
     }
 }

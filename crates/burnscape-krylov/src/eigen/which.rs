@@ -1,26 +1,28 @@
+use serde::{Deserialize, Serialize};
+
 /// Which part of the spectrum.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum End {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Which {
     /// The algebraically largest eigenvalues.
-    Top,
+    Largest,
     /// The algebraically smallest.
-    Bottom,
+    Smallest,
     /// The largest absolute values, of either sign.
-    Magnitude,
+    LargestMagnitude,
     /// Both ends from one run: the largest, the smallest, the second largest, and so on. Of an odd
     /// number, one more from the top.
-    Both,
+    BothEnds,
 }
 
-impl End {
+impl Which {
     /// The `k` outermost of ascending pairs, the outermost first.
     pub(crate) fn outermost<T>(self, pairs: Vec<(f64, T)>, k: usize) -> Vec<(f64, T)> {
         let mut pairs = pairs;
         match self {
-            Self::Top => pairs.reverse(),
-            Self::Bottom => {}
-            Self::Magnitude => pairs.sort_by(|a, b| b.0.abs().total_cmp(&a.0.abs())),
-            Self::Both => {
+            Self::Largest => pairs.reverse(),
+            Self::Smallest => {}
+            Self::LargestMagnitude => pairs.sort_by(|a, b| b.0.abs().total_cmp(&a.0.abs())),
+            Self::BothEnds => {
                 let mut inward = std::collections::VecDeque::from(pairs);
                 pairs = Vec::with_capacity(inward.len());
                 while let Some(pair) = inward.pop_back() {
@@ -37,14 +39,14 @@ impl End {
     /// negative inside. Minus infinity beyond none.
     pub(crate) fn beyond(self, outermost: &[f64], value: f64) -> f64 {
         let distance = |(place, last): (usize, &f64)| match self {
-            Self::Top => value - last,
-            Self::Bottom => last - value,
-            Self::Magnitude => value.abs() - last.abs(),
-            Self::Both if place.is_multiple_of(2) => value - last,
-            Self::Both => last - value,
+            Self::Largest => value - last,
+            Self::Smallest => last - value,
+            Self::LargestMagnitude => value.abs() - last.abs(),
+            Self::BothEnds if place.is_multiple_of(2) => value - last,
+            Self::BothEnds => last - value,
         };
         // Of both ends the last two are one of each.
-        let ends = if self == Self::Both { 2 } else { 1 };
+        let ends = if self == Self::BothEnds { 2 } else { 1 };
         let last = outermost.iter().enumerate().rev().take(ends);
         last.map(distance).fold(f64::NEG_INFINITY, f64::max)
     }
@@ -52,16 +54,16 @@ impl End {
 
 #[cfg(test)]
 mod tests {
-    use super::End;
+    use super::Which;
 
     #[test]
     fn beyond_is_measured_from_the_least_outermost() {
-        assert_eq!(End::Top.beyond(&[5.0, 3.0], 4.0), 1.0);
-        assert_eq!(End::Bottom.beyond(&[-5.0, -3.0], -2.0), -1.0);
-        assert_eq!(End::Magnitude.beyond(&[-5.0, 3.0], -4.0), 1.0);
+        assert_eq!(Which::Largest.beyond(&[5.0, 3.0], 4.0), 1.0);
+        assert_eq!(Which::Smallest.beyond(&[-5.0, -3.0], -2.0), -1.0);
+        assert_eq!(Which::LargestMagnitude.beyond(&[-5.0, 3.0], -4.0), 1.0);
         let both = [9.0, -5.0, 8.0];
-        assert_eq!(End::Both.beyond(&both, 8.5), 0.5);
-        assert_eq!(End::Both.beyond(&both, -5.5), 0.5);
-        assert_eq!(End::Both.beyond(&both, 0.0), -5.0);
+        assert_eq!(Which::BothEnds.beyond(&both, 8.5), 0.5);
+        assert_eq!(Which::BothEnds.beyond(&both, -5.5), 0.5);
+        assert_eq!(Which::BothEnds.beyond(&both, 0.0), -5.0);
     }
 }

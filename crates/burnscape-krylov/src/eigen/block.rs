@@ -1,166 +1,59 @@
-use super::first_block;
-use crate::error::raise;
-use crate::lanczos::{
-    Apart, Projected, Settled, check, is_complete, kept, measured, of_norm_one, products,
-};
-use crate::vector::{divided, length, split};
+use super::{Eigenpair, Eigenpairs, Which, check, kept, measured, of_norm_one, products};
+use crate::basis::{first_block, outside, polished, split};
+use crate::lanczos::{Apart, Projected, Settled, is_complete};
+use crate::vector::length;
 use crate::{
-    Dense, Eigenpair, Eigenpairs, End, KrylovError, Outcome, Probe, SelfAdjoint, Square, Step,
-    VectorBlock, VectorSpace,
+    Dense, KrylovFault, Outcome, Probe, SelfAdjoint, Square, Step, VectorBlock, VectorSpace,
 };
 
-/// The outermost eigenpairs by block Lanczos with thick restarts: for clusters and multiplicities.
-///
-/// Every step multiplies a block of vectors at once ([`matmat`](crate::LinearOperator::matmat)), and the
-/// space grows by as many; where a part of the block is exhausted, the rest goes on alone. A block of `p` vectors finds `p` copies of a multiple eigenvalue, and the
-/// members of a cluster that is narrower than what a single vector's space can tell apart. For
-/// eigenvalues that lie apart, [`EigenpairsConfig`](crate::EigenpairsConfig) takes fewer products, this
-/// fewer passes over the data if the operator shares a pass within a block.
-///
-/// Convergence claims that no eigenvalue further out was missed, copies counted up to the size of the block; of two
-/// neighbors nearer than residuals tell apart, the outer one may be missed, if the start had little of it.
-///
-/// # Cost
-///
-/// Products, as the result tells, `block` at a time. At most `max_basis + 3 block` vectors in memory, and
-/// half as many again while a restart turns the basis.
-///
-/// # Defaults
-///
-/// A block of `min(k, 4)`, tolerance 1e-6 (or 32 ε of the vectors, if that is more), a basis of
-/// `max(2 k + 20, 40, k + 4 block)`, at most 1,000 products; ours.
-///
-/// # Example
-///
-/// ```
-/// use burnscape_krylov::{BlockLanczosConfig, Dense, End, Symmetric};
-///
-/// let mut values: Vec<f64> = (0..100).map(|i| f64::from(i) / 100.0).collect();
-/// values[40..43].copy_from_slice(&[7.0, 7.0, 7.0]);
-/// let a = Symmetric::verified(Dense::diagonal(&values), 1e-12, 0)?;
-/// let top = BlockLanczosConfig::new(3, End::Top).run(&a)?;
-/// assert!(top.outcome.is_converged());
-/// assert!(top.pairs.iter().all(|pair| (pair.value - 7.0).abs() < 1e-9));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-///
-/// # References
-///
-/// Golub and Underwood, *The block Lanczos method for computing eigenvalues* (1977); the restart is that
-/// of Wu and Simon (2000), for blocks.
-#[derive(Debug, Clone, PartialEq)]
-pub struct BlockLanczosConfig {
-    k: usize,
-    end: End,
-    block: usize,
-    tolerance: f64,
-    max_basis: usize,
-    max_products: usize,
-    seed: u64,
+/// Block Lanczos with thick restarts. The space grows by a block a step; where a part of the block is exhausted, the rest
+/// continues alone.
+#[derive(Debug, Clone)]
+pub(super) struct BlockLanczos {
+    pub(super) k: usize,
+    pub(super) which: Which,
+    pub(super) block: usize,
+    pub(super) tolerance: f64,
+    pub(super) max_basis: usize,
+    pub(super) max_matvecs: usize,
+    pub(super) seed: u64,
 }
 
-impl BlockLanczosConfig {
-    /// The `k` outermost pairs of `end`.
-    pub fn new(k: usize, end: End) -> Self {
-        let block = k.clamp(1, 4);
-        Self {
-            k,
-            end,
-            block,
-            tolerance: 1e-6,
-            max_basis: k.saturating_mul(2).saturating_add(20).max(40),
-            max_products: 1000,
-            seed: 0,
-        }
-    }
-
-    /// Sets how many vectors are multiplied at once.
-    #[must_use]
-    pub fn with_block(mut self, vectors: usize) -> Self {
-        self.block = vectors;
-        self.max_basis = self
-            .max_basis
-            .max(self.k.saturating_add(vectors.saturating_mul(4)));
-        self
-    }
-
-    /// Sets the tolerance, relative to the norm of the operator.
-    #[must_use]
-    pub fn with_tolerance(mut self, tolerance: f64) -> Self {
-        self.tolerance = tolerance;
-        self
-    }
-
-    /// Sets how many vectors the basis may have: at least `k + 2 block`.
-    #[must_use]
-    pub fn with_max_basis(mut self, vectors: usize) -> Self {
-        self.max_basis = vectors;
-        self
-    }
-
-    /// Sets the limit of products, those for true residuals included. At least two blocks are made.
-    #[must_use]
-    pub fn with_max_products(mut self, products: usize) -> Self {
-        self.max_products = products;
-        self
-    }
-
-    /// Sets the seed of the start and of fresh vectors.
-    #[must_use]
-    pub fn with_seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
-        self
-    }
-
-    /// Runs from random vectors.
-    ///
-    /// # Errors
-    ///
-    /// [`KrylovError::TooMany`] for more pairs than dimensions, or a block of none,
-    /// [`KrylovError::BasisTooSmall`], [`KrylovError::InvalidTolerance`], [`KrylovError::NonFinite`],
-    /// [`KrylovError::ProductCount`], [`KrylovError::Operator`].
-    pub fn run<A: SelfAdjoint + ?Sized>(
-        &self,
-        operator: &A,
-    ) -> Result<Eigenpairs<A::Vector>, KrylovError<A::Error>> {
-        self.run_from(operator, &[])
-    }
-
-    /// As [`run`](Self::run), from a block that starts with the given vectors and goes on with random
-    /// ones; the block is as large as they are many, if that is more. An observer sees every block.
-    ///
-    /// # Errors
-    ///
-    /// As [`run`](Self::run), and [`KrylovError::NonFiniteArgument`] for a vector that is not finite.
-    pub fn run_from<A: SelfAdjoint + ?Sized>(
+impl BlockLanczos {
+    /// From a block that starts with the given vectors and is filled up with random ones; the block has as many vectors
+    /// as there are starts, if that is more.
+    pub(super) fn run<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
         starts: &[<A as Square>::Vector],
-    ) -> Result<Eigenpairs<A::Vector>, KrylovError<A::Error>> {
+    ) -> Result<Eigenpairs<A::Vector>, A::Error> {
         operator.check_square()?;
         let space = operator.domain();
         let dimension = <A::Vector as VectorSpace>::dimension(&space);
         check(self.k, dimension, self.tolerance)?;
         if self.block == 0 || self.block > dimension {
-            return Err(KrylovError::TooMany {
+            return Err(KrylovFault::TooMany {
                 asked: self.block,
                 available: dimension,
-            });
+            }
+            .into());
         }
         let width = self.block.max(starts.len()).min(dimension);
         let needed = (self.k + 2 * width).min(dimension);
         if self.max_basis < needed {
-            return Err(KrylovError::BasisTooSmall {
+            return Err(KrylovFault::BasisTooSmall {
                 vectors: self.max_basis,
                 needed,
-            });
+            }
+            .into());
         }
         let mut drawn = 0;
-        let first = first_block(&space, starts, width, (self.seed, &mut drawn))?;
+        let first =
+            first_block::<A::Vector, A::Error>(&space, starts, width, (self.seed, &mut drawn))?;
         let first = (0..first.len()).filter_map(|index| first.get(index));
         let full = self.max_basis.min(dimension);
         let mut growth = Growth::<A::Vector> {
-            basis: <A::Vector as VectorSpace>::Block::with_capacity(&space, full).map_err(raise)?,
+            basis: <A::Vector as VectorSpace>::Block::with_capacity(&space, full)?,
             projected: Projected::default(),
             coupling: vec![Vec::new(); width],
             next: first.collect(),
@@ -168,7 +61,7 @@ impl BlockLanczosConfig {
             is_broken: false,
             is_fresh: false,
             fixed: 0,
-            products: 0,
+            num_matvecs: 0,
             width,
             fresh: (self.seed, drawn),
         };
@@ -180,14 +73,14 @@ impl BlockLanczosConfig {
         operator: &A,
         growth: &mut Growth<A::Vector>,
         full: usize,
-    ) -> Result<Eigenpairs<A::Vector>, KrylovError<A::Error>> {
+    ) -> Result<Eigenpairs<A::Vector>, A::Error> {
         let epsilon = growth.next.first().map_or(0.0, VectorSpace::epsilon);
         let tolerance = self.tolerance.max(32.0 * epsilon);
         let (mut restarts, mut iterations, mut size) = (0, 0, 0.0_f64);
         loop {
             // A block that was stopped has left the space as it was, and that had not converged.
             let is_cut_short = match growth.step(operator) {
-                Err(error) if error.is_stop(operator) && !growth.basis.is_empty() => true,
+                Err(error) if operator.is_stop(&error) && !growth.basis.is_empty() => true,
                 done => {
                     done?;
                     false
@@ -199,14 +92,14 @@ impl BlockLanczosConfig {
             size = values.iter().fold(size, |size, x| size.max(x.abs()));
             let goal = tolerance * size;
             let noise = 4.0 * epsilon * size;
-            // What is nothing, where eigenvalues far out at the other end make the goal large.
-            let (what, apart) = ((self.end, self.k), Apart::of(growth.width));
+            // A small residual where eigenvalues far out at the other end make the goal large.
+            let (what, apart) = ((self.which, self.k), Apart::of(growth.width));
             let near = goal.min(apart.residual(what, &values, (tolerance, noise)));
-            let wanted = self.end.outermost(all.clone(), self.k);
+            let wanted = self.which.outermost(all.clone(), self.k);
             let residuals = wanted.iter().map(|(_, vector)| growth.residual(vector));
             let residual = residuals.fold(0.0, f64::max);
-            let step = Step::new("eigenpairs", growth.products)
-                .with_limit(self.max_products)
+            let step = Step::new("eigenpairs", growth.num_matvecs)
+                .with_limit(self.max_matvecs)
                 .with_value(wanted.first().map(|pair| pair.0))
                 .with_error(residual)
                 .with_goal(goal);
@@ -217,40 +110,36 @@ impl BlockLanczosConfig {
                 && growth.has_settled(what, iterations, (near, tolerance, noise));
             if is_good && growth.coupling() <= near / 2.0 {
                 // All pairs of this space have converged, and copies of theirs may be missing.
-                growth.exhaust().map_err(raise)?;
+                growth.exhaust()?;
             }
             let is_spanned = growth.next.is_empty();
             let is_done = is_good
                 && growth
                     .newest()
                     .is_none_or(|newest| is_complete(values, newest, what, (growth.width, near)));
-            let room = growth.products + growth.next.len() + self.k;
-            if is_done || is_spanned || is_stopped || room > self.max_products {
-                let estimated = growth.pairs(wanted).map_err(raise)?;
+            let room = growth.num_matvecs + growth.next.len() + self.k;
+            if is_done || is_spanned || is_stopped || room > self.max_matvecs {
+                let estimated = growth.pairs(wanted)?;
                 let (pairs, checks) = if is_stopped {
-                    (of_norm_one(estimated).map_err(raise)?, 0)
+                    (of_norm_one(estimated)?, 0)
                 } else {
-                    let (pairs, checks) = measured(operator, estimated, growth.products)?;
+                    let (pairs, checks) = measured(operator, estimated, growth.num_matvecs)?;
                     is_stopped |= checks < pairs.len();
                     (pairs, checks)
                 };
                 let allowed = goal + 64.0 * epsilon * size;
                 let is_small = pairs.iter().all(|pair| pair.residual <= allowed);
                 let has_converged = is_small && pairs.len() == self.k && (is_done || is_spanned);
-                return Ok(Eigenpairs {
-                    outcome: Outcome::of(has_converged, is_stopped),
-                    products: growth.products + checks,
-                    pairs,
-                    goal,
-                    restarts,
-                });
+                let outcome = Outcome::of(has_converged, is_stopped);
+                let found = Eigenpairs::new(pairs, outcome, goal, growth.num_matvecs + checks);
+                return Ok(found.with_restarts(restarts));
             }
             if growth.basis.len() + growth.next.len() > full {
                 let most = full - growth.next.len();
                 let keep = self
-                    .end
+                    .which
                     .outermost(all, kept(self.k, full).min(most).max(self.k));
-                growth.restart(&keep, full).map_err(raise)?;
+                growth.restart(&keep, full)?;
                 restarts += 1;
             }
         }
@@ -271,22 +160,19 @@ struct Growth<V: VectorSpace> {
     is_fresh: bool,
     /// Ritz vectors that the last restart kept.
     fixed: usize,
-    products: usize,
+    num_matvecs: usize,
     width: usize,
     /// Seed, and random vectors drawn so far.
     fresh: (u64, u64),
 }
 
 impl<V: VectorSpace> Growth<V> {
-    fn step<A: SelfAdjoint<Vector = V> + ?Sized>(
-        &mut self,
-        operator: &A,
-    ) -> Result<(), KrylovError<A::Error>> {
-        let products = products(operator, &self.next, self.products)?;
+    fn step<A: SelfAdjoint<Vector = V> + ?Sized>(&mut self, operator: &A) -> Result<(), A::Error> {
+        let products = products(operator, &self.next, self.num_matvecs)?;
         let block = std::mem::take(&mut self.next);
-        self.products += block.len();
+        self.num_matvecs += block.len();
         let before = self.basis.len();
-        self.grow(block, products, before).map_err(raise)
+        Ok(self.grow(block, products, before)?)
     }
 
     fn grow(&mut self, block: Vec<V>, products: Vec<V>, before: usize) -> Result<(), V::Error> {
@@ -314,13 +200,13 @@ impl<V: VectorSpace> Growth<V> {
             for (row, value) in self.coupling.iter_mut().zip(along) {
                 row[before + index] = value;
             }
-            let outside = next.reject(rest)?;
+            let outside = next.project_out(rest)?;
             let norm = outside.norm()?;
             if norm > smallest && len + next.len() < V::dimension(&space) {
-                let unit = self.basis.reject(divided(outside, norm))?;
-                let unit = next.reject(unit)?;
-                let rounding = unit.norm()?;
-                next.push(divided(unit, rounding))?;
+                let Some(unit) = polished(&[&self.basis, &next], outside, norm)? else {
+                    continue;
+                };
+                next.push(unit)?;
                 let mut row = vec![0.0; len];
                 row[before + index] = norm;
                 self.coupling.push(row);
@@ -329,8 +215,8 @@ impl<V: VectorSpace> Growth<V> {
         if next.is_empty() {
             return self.fill(next);
         }
-        // A part of the block is exhausted and the rest goes on alone: fresh vectors come all at once, so
-        // that what they find can be told from what there was.
+        // A part of the block is exhausted and the rest continues alone: fresh vectors come all at once, so
+        // that what they find can be distinguished from what there was.
         self.next = (0..next.len())
             .filter_map(|index| next.get(index))
             .collect();
@@ -361,14 +247,9 @@ impl<V: VectorSpace> Growth<V> {
             tries -= 1;
             let v = Probe::Gaussian.draw::<V>(&space, self.fresh.0, self.fresh.1)?;
             self.fresh.1 += 1;
-            let norm = v.norm()?;
-            let rest = next.reject(self.basis.reject(v)?)?;
-            let remainder = rest.norm()?;
-            if remainder > norm * rest.epsilon().sqrt() {
-                let rest = self.basis.reject(divided(rest, remainder))?;
-                let rest = next.reject(rest)?;
-                let length = rest.norm()?;
-                next.push(divided(rest, length))?;
+            let least = v.epsilon().sqrt();
+            if let Some(unit) = outside(&[&self.basis, &next], v, least)? {
+                next.push(unit)?;
                 self.coupling.push(vec![0.0; len]);
                 (self.is_broken, self.is_fresh) = (true, true);
             }
@@ -384,7 +265,7 @@ impl<V: VectorSpace> Growth<V> {
         let pair = |(value, coefficients): (f64, Vec<f64>)| {
             Ok(Eigenpair {
                 value,
-                vector: self.basis.combine(&coefficients)?,
+                vector: self.basis.linear_combination(&coefficients)?,
                 residual: self.residual(&coefficients),
             })
         };
@@ -398,10 +279,10 @@ impl<V: VectorSpace> Growth<V> {
     }
 
     /// Whether the wanted values have [settled](Settled) after so many iterations. Of spaces that were
-    /// exhausted the residuals say it.
+    /// exhausted the residuals decide.
     fn has_settled(
         &self,
-        (end, k): (End, usize),
+        (which, k): (Which, usize),
         degree: usize,
         (goal, tolerance, noise): (f64, f64, f64),
     ) -> bool {
@@ -421,7 +302,7 @@ impl<V: VectorSpace> Growth<V> {
             goal,
             tolerance,
         };
-        settled.is(end, &pairs, k)
+        settled.is(which, &pairs, k)
     }
 
     /// The Ritz values of the newest space with their residuals, once one was exhausted.
@@ -438,12 +319,12 @@ impl<V: VectorSpace> Growth<V> {
 
     fn restart(&mut self, kept: &[(f64, Vec<f64>)], full: usize) -> Result<(), V::Error> {
         let rows: Vec<&[f64]> = kept.iter().map(|(_, vector)| vector.as_slice()).collect();
-        let turned = self.basis.rotate(&Dense::from_rows(&rows)?)?;
+        let turned = self.basis.transform(&Dense::from_rows(&rows)?)?;
         let along = |row: &[f64], s: &[f64]| row.iter().zip(s).map(|(c, s)| c * s).sum::<f64>();
         for row in &mut self.coupling {
             *row = rows.iter().map(|s| along(row, s)).collect();
         }
-        // The old basis is let go before there is room for a new one.
+        // The old basis is dropped before there is room for a new one.
         self.basis = turned;
         let mut roomy = V::Block::with_capacity(&self.basis.space(), full)?;
         for v in (0..self.basis.len()).filter_map(|index| self.basis.get(index)) {

@@ -1,13 +1,9 @@
 use super::Eigenpair;
-use crate::error::raise;
 use crate::vector::divided;
-use crate::{KrylovError, LinearOperator, SelfAdjoint, Square, VectorSpace};
+use crate::{KrylovFault, LinearOperator, SelfAdjoint, Square, VectorSpace};
 
-/// Pairs, and how many products their residuals took.
-pub(crate) type Measured<A> = Result<
-    (Vec<Eigenpair<<A as Square>::Vector>>, usize),
-    KrylovError<<A as LinearOperator>::Error>,
->;
+/// Pairs, and the number of products that their residuals took.
+type Measured<V> = (Vec<Eigenpair<V>>, usize);
 
 /// Pairs with true residuals, by one block of products, and how many products that took: none, and the
 /// residuals that were estimated, if an observer ended the block. `before` is how many products there were, to
@@ -16,14 +12,14 @@ pub(crate) fn measured<A: SelfAdjoint + ?Sized>(
     operator: &A,
     estimated: Vec<Eigenpair<<A as Square>::Vector>>,
     before: usize,
-) -> Measured<A> {
-    let mut pairs = of_norm_one(estimated).map_err(raise)?;
+) -> Result<Measured<A::Vector>, A::Error> {
+    let mut pairs = of_norm_one(estimated)?;
     let (estimates, vectors): (Vec<(f64, f64)>, Vec<A::Vector>) = pairs
         .into_iter()
         .map(|pair| ((pair.value, pair.residual), pair.vector))
         .unzip();
     let products = match products(operator, &vectors, before) {
-        Err(error) if error.is_stop(operator) => None,
+        Err(error) if operator.is_stop(&error) => None,
         products => Some(products?),
     };
     let all = estimates.into_iter().zip(vectors);
@@ -38,12 +34,13 @@ pub(crate) fn measured<A: SelfAdjoint + ?Sized>(
         return Ok((pairs, 0));
     };
     for (index, (pair, product)) in pairs.iter_mut().zip(products).enumerate() {
-        let rest = product.axpy(-pair.value, &pair.vector).map_err(raise)?;
-        pair.residual = rest.norm().map_err(raise)?;
+        let rest = product.axpy(-pair.value, &pair.vector)?;
+        pair.residual = rest.norm()?;
         if !pair.residual.is_finite() {
-            return Err(KrylovError::NonFinite {
+            return Err(KrylovFault::NonFinite {
                 product: before + index,
-            });
+            }
+            .into());
         }
     }
     let count = pairs.len();
@@ -64,27 +61,29 @@ pub(crate) fn of_norm_one<V: VectorSpace>(
     pairs.collect()
 }
 
-/// A block of products, as many as were asked for, all finite.
+/// A block of products, one for each vector, all finite.
 pub(crate) fn products<A: LinearOperator + ?Sized>(
     operator: &A,
     vectors: &[A::Domain],
     before: usize,
-) -> Result<Vec<A::Range>, KrylovError<A::Error>> {
+) -> Result<Vec<A::Range>, A::Error> {
     if vectors.is_empty() {
         return Ok(Vec::new());
     }
     let products = operator.matmat(vectors)?;
     if products.len() != vectors.len() {
-        return Err(KrylovError::ProductCount {
+        return Err(KrylovFault::ProductCount {
             expected: vectors.len(),
             found: products.len(),
-        });
+        }
+        .into());
     }
     for (index, product) in products.iter().enumerate() {
-        if !product.norm().map_err(raise)?.is_finite() {
-            return Err(KrylovError::NonFinite {
+        if !product.norm()?.is_finite() {
+            return Err(KrylovFault::NonFinite {
                 product: before + index,
-            });
+            }
+            .into());
         }
     }
     Ok(products)
