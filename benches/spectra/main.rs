@@ -20,7 +20,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use burn::tensor::Device;
-use burnscape::krylov::{EigenpairsConfig, End, LanczosConfig};
+use burnscape::krylov::{EigenpairsConfig, LanczosConfig, Which};
 use burnscape::loss::{Batch, Risk};
 use burnscape::space::{ParamSpace, ParamVector, RunningStatistics};
 use networks::{Classifier, Cnn, Digits, Split, WideMlp, loss, trained};
@@ -78,7 +78,7 @@ fn report<M: Classifier>(
     let risk = Risk::new(&objective, data);
     let hessian = risk.hessian(&model).expect("a Hessian");
     let pairs = |tolerance: f64| {
-        EigenpairsConfig::new(PAIRS, End::Top)
+        EigenpairsConfig::new(PAIRS, Which::Largest)
             .with_max_basis(BASIS)
             .with_tolerance(tolerance)
             .run(&hessian)

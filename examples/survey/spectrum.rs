@@ -34,7 +34,7 @@ pub(crate) fn eigenvalues<M: Classifier>(
 ) -> Result<Eigenvalues, Box<dyn Error>> {
     let hessian = risk.hessian(model)?;
     let spectrum = Spectrum::of(&hessian)
-        .with_max_products(300)
+        .with_max_matvecs(300)
         .with_probes(DENSITY_PROBES)
         .with_steps(DENSITY_STEPS);
     let top = spectrum.top_eigenpairs(TOP)?;
@@ -43,7 +43,7 @@ pub(crate) fn eigenvalues<M: Classifier>(
         true => Some(spectrum.density()?),
         false => None,
     };
-    let trace = spectrum.with_max_products(TRACE_PRODUCTS).trace()?;
+    let trace = spectrum.with_max_matvecs(TRACE_PRODUCTS).trace()?;
     Ok(Eigenvalues {
         top: top.values,
         residuals: top.residuals,

@@ -4,9 +4,9 @@
 use burn::tensor::{Device, Tensor};
 use burnscape::curvature::CurvatureError;
 use burnscape::krylov::{
-    BlockLanczosConfig, CgConfig, Counted, Dense, DensityConfig, DiagonalConfig, DiagonalMethod,
-    EigenpairsConfig, End, Inverse, KrylovRecord, LanczosConfig, LobpcgConfig, PowerConfig,
-    SelfAdjoint, Shifted, Symmetric, TraceConfig, TraceMethod, VectorSpace, to_dense,
+    CgConfig, Counted, Dense, DensityConfig, DiagonalConfig, DiagonalMethod, EigenMethod,
+    EigenpairsConfig, Inverse, LanczosConfig, LanczosFactorization, SelfAdjoint, Shifted,
+    Symmetric, TraceConfig, TraceMethod, VectorSpace, Which, to_dense,
 };
 use burnscape::loss::Risk;
 use burnscape::space::{ParamSpace, ParamVector};
@@ -59,13 +59,15 @@ fn eigenpairs_of_a_hessian() {
     let (_, values, size) = reference(&hessian);
     let top: Vec<f64> = values.iter().rev().take(3).copied().collect();
     let before = hessian.num_matvecs();
-    let single = EigenpairsConfig::new(3, End::Top).run(&hessian).unwrap();
+    let single = EigenpairsConfig::new(3, Which::Largest)
+        .run(&hessian)
+        .unwrap();
     assert_eq!(single.products, hessian.num_matvecs() - before);
-    let block = BlockLanczosConfig::new(3, End::Top).with_tolerance(1e-5);
+    let block = BlockLanczosConfig::new(3, Which::Largest).with_tolerance(1e-5);
     let block = block.run(&hessian).unwrap();
-    let lobpcg = LobpcgConfig::new(3, End::Top).with_tolerance(1e-4);
+    let lobpcg = LobpcgConfig::new(3, Which::Largest).with_tolerance(1e-4);
     let lobpcg = lobpcg.run(&hessian).unwrap();
-    let warm = EigenpairsConfig::new(1, End::Top).with_tolerance(1e-3);
+    let warm = EigenpairsConfig::new(1, Which::Largest).with_tolerance(1e-3);
     let warm = warm.run_from(&hessian, &single.vectors()[..1]).unwrap();
     println!(
         "products: {} single, {} block, {} LOBPCG, {} warm",
@@ -95,7 +97,7 @@ fn sums_over_a_hessian() {
         TraceMethod::XTrace,
         TraceMethod::Auto,
     ] {
-        let config = TraceConfig::new().with_method(method).with_max_products(40);
+        let config = TraceConfig::new().with_method(method).with_max_matvecs(40);
         let found = config.run(&hessian).unwrap();
         let error = (found.value - exact).abs();
         println!(
@@ -111,7 +113,7 @@ fn sums_over_a_hessian() {
     for method in [DiagonalMethod::Hutchinson, DiagonalMethod::XDiag] {
         let config = DiagonalConfig::new()
             .with_method(method)
-            .with_max_products(40);
+            .with_max_matvecs(40);
         let found = config.run(&hessian).unwrap();
         let rest = found
             .diagonal
@@ -144,7 +146,7 @@ fn records_and_inverses_of_a_hessian() {
         .unwrap()
         .state()
         .unwrap();
-    let mut resumed = KrylovRecord::<ParamVector>::from_state(&space, &part).unwrap();
+    let mut resumed = LanczosFactorization::<ParamVector>::from_state(&space, &part).unwrap();
     resumed.extend(&hessian, 7).unwrap();
     assert!(resumed.state().unwrap() == whole.state().unwrap());
     // Damped, it is positive definite: `(H + 2|H|) x = b`.

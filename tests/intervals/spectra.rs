@@ -59,7 +59,7 @@ pub(crate) fn of_network<N: Network>(tally: &mut Tally) {
 fn trace_config(method: TraceMethod, products: usize, seed: u64) -> TraceConfig {
     TraceConfig::new()
         .with_method(method)
-        .with_max_products(products)
+        .with_max_matvecs(products)
         .with_seed(seed)
 }
 
@@ -129,7 +129,7 @@ fn flatness<N: Network>(
     seed: u64,
 ) {
     let found = CurvatureTraceConfig::new()
-        .with_max_products(24)
+        .with_max_matvecs(24)
         .with_seed(seed)
         .measure(network, stored)
         .unwrap();
@@ -137,7 +137,7 @@ fn flatness<N: Network>(
     let half = (found.trace, found.half_width);
     tally.half_width(("curvature trace", name, Often), truth, half);
     let found = RelativeFlatnessConfig::new()
-        .with_max_products(24)
+        .with_max_matvecs(24)
         .with_seed(seed)
         .measure(network, stored)
         .unwrap();

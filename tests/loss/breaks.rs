@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use burn::optim::SgdConfig;
 use burnscape::curvature::Hessian;
 use burnscape::krylov::{
-    BlockLanczosConfig, DensityConfig, EigenpairsConfig, End, LanczosConfig, TraceConfig,
+    DensityConfig, EigenMethod, EigenpairsConfig, LanczosConfig, TraceConfig, Which,
 };
 use burnscape::landscape::{Axes, slice_1d, slice_2d};
 use burnscape::loss::{NormalizationPolicy, Progress, Risk, Work};
@@ -210,17 +210,17 @@ fn of_hessian<T, E: Display>(
 fn nothing_follows_a_break_in_a_method_on_an_operator() {
     let model = net();
     check("eigenpairs", |risk| {
-        let config = EigenpairsConfig::new(2, End::Top).with_tolerance(1e-2);
+        let config = EigenpairsConfig::new(2, Which::Largest).with_tolerance(1e-2);
         let ask = |hessian: &Hessian<'_>| config.run(hessian);
         of_hessian(risk, &model, ask, |found| found.outcome.is_converged())
     });
     check("eigenpairs by blocks", |risk| {
-        let config = BlockLanczosConfig::new(2, End::Top).with_tolerance(1e-2);
+        let config = BlockLanczosConfig::new(2, Which::Largest).with_tolerance(1e-2);
         let ask = |hessian: &Hessian<'_>| config.run(hessian);
         of_hessian(risk, &model, ask, |found| found.outcome.is_converged())
     });
     check("trace", |risk| {
-        let config = TraceConfig::new().with_max_products(5);
+        let config = TraceConfig::new().with_max_matvecs(5);
         let ask = |hessian: &Hessian<'_>| config.run(hessian);
         of_hessian(risk, &model, ask, |found| found.products == 5)
     });
@@ -234,19 +234,19 @@ fn nothing_follows_a_break_in_a_method_on_an_operator() {
         of_hessian(risk, &model, ask, |found| found.products == 6)
     });
     check("relative flatness", |risk| {
-        let config = RelativeFlatnessConfig::new().with_max_products(4);
+        let config = RelativeFlatnessConfig::new().with_max_matvecs(4);
         let ask = |hessian: &Hessian<'_>| config.measure(&model, hessian);
         of_hessian(risk, &model, ask, |found| found.completed)
     });
     check("traces", |risk| {
-        let config = CurvatureTraceConfig::new().with_max_products(4);
+        let config = CurvatureTraceConfig::new().with_max_matvecs(4);
         let ask = |hessian: &Hessian<'_>| config.measure(&model, hessian);
         of_hessian(risk, &model, ask, |found| found.completed)
     });
     check("differences", |risk| match risk.finite_difference(&model) {
         Err(error) => Err(error.to_string()),
         Ok(matrix) => {
-            let config = EigenpairsConfig::new(1, End::Top).with_tolerance(1e-2);
+            let config = EigenpairsConfig::new(1, Which::Largest).with_tolerance(1e-2);
             outcome(config.run(&matrix), |found| found.outcome.is_converged())
         }
     });

@@ -1,7 +1,7 @@
 //! The smallest eigenvalue of the Hessian, and what it certifies.
 
 use burn::tensor::{DType, Tensor};
-use burnscape::krylov::KrylovError;
+use burnscape::krylov::KrylovFault;
 use burnscape::loss::Risk;
 use burnscape::optim::{LambdaMinConfig, OptimError, PerturbedGdConfig, SkipReason};
 use burnscape_testkit::objectives::{Point, quadratic, saddle};
@@ -75,7 +75,7 @@ fn a_run_that_is_cut_short_says_so_and_bad_settings_are_refused() {
     let loss = |m: &Point, _: Tensor<1>| quadratic(m, &diagonal);
     let (model, data) = (point(&[0.1; 60]), [no_data()]);
     let risk = Risk::new(&loss, &data);
-    let few = LambdaMinConfig::new().with_max_products(6);
+    let few = LambdaMinConfig::new().with_max_matvecs(6);
     let found = few.run(&risk, &model).expect("a measurement");
     assert!(!found.converged && found.products <= 6);
     // A Ritz value is above the eigenvalue, and within its residual of one.
@@ -85,7 +85,7 @@ fn a_run_that_is_cut_short_says_so_and_bad_settings_are_refused() {
 
     let refused = LambdaMinConfig::new().with_tolerance(-1.0);
     let error = refused.run(&risk, &model).expect_err("a refusal");
-    let tolerance = KrylovError::InvalidTolerance { tolerance: -1.0 };
+    let tolerance = KrylovFault::InvalidTolerance { tolerance: -1.0 };
     assert_eq!(error, OptimError::Krylov(tolerance));
 }
 

@@ -88,7 +88,7 @@ fn curvature(kind: Kind, seed: u64, exponent: i32) -> Vec<Answer> {
         ("trace, XTrace", TraceMethod::XTrace),
     ] {
         let config = TraceConfig::new().with_method(method);
-        let trace = config.with_max_products(12).with_seed(seed).run(&hessian);
+        let trace = config.with_max_matvecs(12).with_seed(seed).run(&hessian);
         found.push(near(name, back(vec![trace.expect("a trace").value])));
     }
 
@@ -97,7 +97,7 @@ fn curvature(kind: Kind, seed: u64, exponent: i32) -> Vec<Answer> {
     let cg = CgConfig::new().run(&damped, &gradient).expect("a solution");
     assert!(cg.outcome.is_converged());
     found.push(near("CG", cg.x.to_host().expect("numbers")));
-    let minres = MinresConfig::new().with_max_products(12);
+    let minres = MinresConfig::new().with_max_matvecs(12);
     let solution = minres.run(&hessian, &gradient).expect("a solution");
     found.push(near("MINRES", solution.x.to_host().expect("numbers")));
     // Right-hand sides of another scale than the matrix.
@@ -132,7 +132,7 @@ fn sharpness(risk: &Risk<'_, Net>, net: &Net, hessian: &Hessian<'_>, unit: f64) 
     let average = AverageRiseConfig::new(0.1).with_num_samples(4);
     let average = average.run(risk, net).expect("a rise");
     let error = average.standard_error.expect("an error");
-    let trace = CurvatureTraceConfig::new().with_max_products(4);
+    let trace = CurvatureTraceConfig::new().with_max_matvecs(4);
     let trace = trace.measure(net, hessian).expect("a trace");
     let frobenius = [Some(trace.frobenius_norm), trace.frobenius_error];
     let frobenius = frobenius.map(|value| value.expect("a number") / unit);

@@ -88,7 +88,7 @@ fn a_result_beyond_the_range_is_an_error_that_names_it() {
         .with_checks(false)
         .hessian(&Risk::new(&loss, &data), &model)
         .expect("a Hessian");
-    let config = CurvatureTraceConfig::new().with_max_products(2);
+    let config = CurvatureTraceConfig::new().with_max_matvecs(2);
     let error = config.measure(&model, &hessian).expect_err("an overflow");
     assert_eq!(error, SharpnessError::Overflow { what: "the trace" });
     assert!(error.to_string().contains("range of f64"), "{error}");

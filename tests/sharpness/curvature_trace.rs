@@ -47,13 +47,13 @@ fn products_are_limited_and_counted() {
     let config = LambdaMaxConfig::new().with_tolerance(1e-10);
     let top = config
         .clone()
-        .with_max_products(5)
+        .with_max_matvecs(5)
         .measure(&model, &hessian)
         .unwrap();
-    assert!(top.num_products <= 5 && !top.converged && top.completed);
+    assert!(top.num_matvecs <= 5 && !top.converged && top.completed);
     assert!(top.value < 40.0_f64.sqrt());
     let top = config.measure(&model, &hessian).unwrap();
-    assert!(top.converged && top.num_products > 5);
+    assert!(top.converged && top.num_matvecs > 5);
     close(top.value, 40.0_f64.sqrt(), 1e-12);
 }
 
@@ -131,7 +131,7 @@ fn every_sample_of_a_diagonal_matrix_is_exact_also_by_parameter() {
     };
     let data = [Tensor::<1>::ones([1], &device())];
     let hessian = Risk::new(&loss, &data).hessian(&model).unwrap();
-    let config = CurvatureTraceConfig::new().with_max_products(3);
+    let config = CurvatureTraceConfig::new().with_max_matvecs(3);
     let found = config.measure(&model, &hessian).unwrap();
     close(found.trace, 3.0 * 6.0 + 5.0 * 4.0, 1e-12);
     assert!(found.standard_error.unwrap() < 1e-12 && found.half_width.unwrap() < 1e-11);
@@ -144,7 +144,7 @@ fn every_sample_of_a_diagonal_matrix_is_exact_also_by_parameter() {
         (9.0 * 6.0 + 25.0 * 4.0_f64).sqrt(),
         1e-12,
     );
-    assert_eq!(found.num_products, 3);
+    assert_eq!(found.num_matvecs, 3);
 
     let adaptive = config
         .with_scale(ELEMENT)
@@ -169,7 +169,7 @@ fn trace_and_frobenius_norm_of_a_network_are_within_their_errors() {
         let norm = dense.as_slice().iter().map(|x| x * x).sum::<f64>().sqrt();
         let found = CurvatureTraceConfig::new()
             .with_scale(scale)
-            .with_max_products(300)
+            .with_max_matvecs(300)
             .measure(&model, &hessian)
             .unwrap();
         let error = found.standard_error.unwrap();
@@ -201,7 +201,7 @@ fn intervals_of_the_trace_cover_it_as_often_as_they_say() {
     let covers = |seed| {
         let found = CurvatureTraceConfig::new()
             .with_confidence(0.8)
-            .with_max_products(30)
+            .with_max_matvecs(30)
             .with_seed(seed)
             .measure(&model, &hessian)
             .unwrap();
@@ -217,8 +217,8 @@ fn a_tolerance_ends_the_trace_early() {
     let hessian = Risk::new(&quadratic, &data).hessian(&model).unwrap();
     let config = CurvatureTraceConfig::new().with_tolerance(Some(0.05));
     let found = config.measure(&model, &hessian).unwrap();
-    assert_eq!((found.num_products, found.converged), (24, true));
+    assert_eq!((found.num_matvecs, found.converged), (24, true));
     let strict = CurvatureTraceConfig::new().with_tolerance(Some(1e-6));
     let found = strict.measure(&model, &hessian).unwrap();
-    assert_eq!((found.num_products, found.converged), (64, false));
+    assert_eq!((found.num_matvecs, found.converged), (64, false));
 }

@@ -1,6 +1,6 @@
 //! The effective dimension.
 
-use burnscape::krylov::{EigenpairsConfig, End};
+use burnscape::krylov::{EigenpairsConfig, Which};
 use burnscape::loss::Risk;
 use burnscape::sharpness::EffectiveDimensionConfig;
 use burnscape::space::Scale;
@@ -20,7 +20,7 @@ fn the_effective_dimension_of_a_diagonal_matrix_is_the_sum_over_its_eigenvalues(
     close(found.dimension, 0.9 + 0.5 + 0.2 + 0.0 + 0.8, 1e-10);
     assert!(found.standard_error.unwrap() < 1e-10);
     assert_eq!(found.num_parameters, 5);
-    assert!(found.num_products <= 15 && found.completed);
+    assert!(found.num_matvecs <= 15 && found.completed);
     // In units of |w|: 9, 4, 0.0625, 0, 9.
     let relative = config.with_scale(Scale::ElementRelative);
     let found = relative.measure(&model, &hessian).unwrap();
@@ -32,7 +32,7 @@ fn the_effective_dimension_of_a_network_is_within_its_error() {
     let (model, data) = (net(), regression());
     let matrix = net_split(&data).gauss_newton(&model).unwrap();
     let n = matrix.space().len();
-    let all = EigenpairsConfig::new(n, End::Top)
+    let all = EigenpairsConfig::new(n, Which::Largest)
         .with_max_basis(n + 2)
         .run(&matrix)
         .unwrap();

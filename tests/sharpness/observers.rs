@@ -63,15 +63,15 @@ fn a_stopped_measurement_returns_what_it_reached() {
         .measure(&model, &(&hessian).observed(at(3)))
         .unwrap();
     assert_eq!(
-        (top.num_products, top.completed, top.converged),
+        (top.num_matvecs, top.completed, top.converged),
         (3, false, false)
     );
 
     let trace = CurvatureTraceConfig::new()
         .measure(&model, &(&hessian).observed(at(5)))
         .unwrap();
-    assert_eq!((trace.num_products, trace.completed), (5, false));
-    let whole = CurvatureTraceConfig::new().with_max_products(5);
+    assert_eq!((trace.num_matvecs, trace.completed), (5, false));
+    let whole = CurvatureTraceConfig::new().with_max_matvecs(5);
     let whole = whole.measure(&model, &hessian).unwrap();
     assert_eq!((trace.trace, true), (whole.trace, whole.completed));
 
@@ -79,13 +79,13 @@ fn a_stopped_measurement_returns_what_it_reached() {
     let flatness = RelativeFlatnessConfig::new()
         .measure(&model, &(&hessian).observed(at(20)))
         .unwrap();
-    assert_eq!((flatness.layers.len(), flatness.num_products), (1, 20));
+    assert_eq!((flatness.layers.len(), flatness.num_matvecs), (1, 20));
     assert!(!flatness.completed);
-    let estimated = RelativeFlatnessConfig::new().with_max_products(30);
+    let estimated = RelativeFlatnessConfig::new().with_max_matvecs(30);
     let estimated = estimated
         .measure(&model, &(&hessian).observed(at(4)))
         .unwrap();
-    assert_eq!((estimated.layers.len(), estimated.num_products), (2, 4));
+    assert_eq!((estimated.layers.len(), estimated.num_matvecs), (2, 4));
     assert!(!estimated.completed);
 
     let matrix = net_split(&data).gauss_newton(&model).unwrap();
@@ -104,7 +104,7 @@ fn a_stopped_measurement_returns_what_it_reached() {
 fn a_stop_at_the_last_step_is_none() {
     let (model, data) = (net(), regression());
     let hessian = Risk::new(&net_loss, &data).hessian(&model).unwrap();
-    let trace = CurvatureTraceConfig::new().with_max_products(5);
+    let trace = CurvatureTraceConfig::new().with_max_matvecs(5);
     let trace = trace.measure(&model, &(&hessian).observed(at(5))).unwrap();
     assert!(trace.completed);
     let flatness = RelativeFlatnessConfig::new();

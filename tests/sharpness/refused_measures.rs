@@ -4,7 +4,7 @@ use std::io;
 
 use burn::tensor::Tensor;
 use burnscape::curvature::CurvatureError;
-use burnscape::krylov::{KrylovError, LinearOperator, SelfAdjoint};
+use burnscape::krylov::{KrylovFault, LinearOperator, SelfAdjoint};
 use burnscape::loss::Risk;
 use burnscape::sharpness::{
     CurvatureTraceConfig, EffectiveDimensionConfig, KeskarConfig, LambdaMaxConfig,
@@ -92,16 +92,16 @@ fn values_without_meaning_are_refused_by_name() {
         "num_starts",
     );
     refused(
-        top(LambdaMaxConfig::new().with_max_products(1)),
-        "max_products",
+        top(LambdaMaxConfig::new().with_max_matvecs(1)),
+        "max_matvecs",
     );
     refused(
-        trace(CurvatureTraceConfig::new().with_max_products(1)),
-        "max_products",
+        trace(CurvatureTraceConfig::new().with_max_matvecs(1)),
+        "max_matvecs",
     );
     refused(
-        flatness(RelativeFlatnessConfig::new().with_max_products(1)),
-        "max_products",
+        flatness(RelativeFlatnessConfig::new().with_max_matvecs(1)),
+        "max_matvecs",
     );
     refused(
         dimension(EffectiveDimensionConfig::new(1.0).with_num_probes(0)),
@@ -248,7 +248,7 @@ impl SelfAdjoint for Broken {}
 fn a_product_that_is_not_finite_is_refused_by_every_measure() {
     let model = net();
     let broken = Broken(ParamSpace::of(&model).unwrap());
-    let first = SharpnessError::Krylov(KrylovError::NonFinite { product: 0 });
+    let first = SharpnessError::Krylov(KrylovFault::NonFinite { product: 0 });
     let errors = [
         LambdaMaxConfig::new().measure(&model, &broken).map(|_| ()),
         CurvatureTraceConfig::new()

@@ -87,7 +87,7 @@ fn its_numbers_are_those_of_the_single_measures() {
     );
     let hessian = risk.hessian(&model).unwrap();
     let top = LambdaMaxConfig::new()
-        .with_max_products(100)
+        .with_max_matvecs(100)
         .with_seed(5)
         .measure(&model, &hessian)
         .unwrap();
@@ -122,7 +122,7 @@ fn it_counts_what_it_costs() {
     };
     assert_eq!(report.num_losses, 1 + sum(|row| row.losses));
     assert_eq!(report.num_gradients, 2 + sum(|row| row.gradients));
-    assert_eq!(report.num_products, 2 + sum(|row| row.products));
+    assert_eq!(report.num_matvecs, 2 + sum(|row| row.products));
     // The bounds that the documentation states.
     for scale in config.scales {
         let of = |measure| report.row(measure, Some(scale)).unwrap();
@@ -290,5 +290,5 @@ fn settings_without_meaning_are_refused() {
     refused(config().with_epsilon(-1.0), "epsilon");
     refused(config().with_threshold(0.0), "threshold");
     refused(config().with_num_samples(0), "num_samples");
-    refused(config().with_num_products(1), "num_products");
+    refused(config().with_num_products(1), "num_matvecs");
 }

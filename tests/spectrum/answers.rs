@@ -349,7 +349,7 @@ fn traces_and_diagonals_by_other_methods() {
     let values: Vec<f64> = (0..60).map(|i| 0.5_f64.powi(i)).collect();
     with_hessian(&point(60), &values, |hessian| {
         let spectrum = Spectrum::of(hessian)
-            .with_max_products(40)
+            .with_max_matvecs(40)
             .with_probes(40)
             .with_trace_tolerance(1e-9)
             .with_trace_method(TraceMethod::XTrace)

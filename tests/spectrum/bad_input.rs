@@ -1,6 +1,6 @@
 //! What cannot be answered is an error that says why.
 
-use burnscape::krylov::{HostError, KrylovError};
+use burnscape::krylov::{HostError, KrylovFault};
 use burnscape::spectrum::{Spectrum, SpectrumError};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,7 +19,7 @@ fn arguments_out_of_range() {
     with_hessian(&point(5), &[1.0, 2.0, 3.0, 4.0, 5.0], |hessian| {
         let spectrum = || Spectrum::of(hessian);
         let error = spectrum().top_eigenpairs(6).unwrap_err();
-        let expected = KrylovError::TooMany {
+        let expected = KrylovFault::TooMany {
             asked: 6,
             available: 5,
         };
@@ -27,23 +27,23 @@ fn arguments_out_of_range() {
         let error = spectrum().with_max_bytes(39).top_eigenpairs(1).unwrap_err();
         assert!(matches!(
             error,
-            SpectrumError::Krylov(KrylovError::MemoryTooSmall { bytes: 39, .. })
+            SpectrumError::Krylov(KrylovFault::MemoryTooSmall { bytes: 39, .. })
         ));
         let error = spectrum().with_probes(0).density().unwrap_err();
-        assert_eq!(error, SpectrumError::Krylov(KrylovError::NoProbes));
+        assert_eq!(error, SpectrumError::Krylov(KrylovFault::NoProbes));
         let error = spectrum().with_probes(0).diagonal().unwrap_err();
-        assert_eq!(error, SpectrumError::Krylov(KrylovError::NoProbes));
+        assert_eq!(error, SpectrumError::Krylov(KrylovFault::NoProbes));
         let error = spectrum().with_probes(0).trace_by_layer().unwrap_err();
-        assert_eq!(error, SpectrumError::Krylov(KrylovError::NoProbes));
-        let error = spectrum().with_max_products(0).trace().unwrap_err();
-        assert_eq!(error, SpectrumError::Krylov(KrylovError::NoProbes));
+        assert_eq!(error, SpectrumError::Krylov(KrylovFault::NoProbes));
+        let error = spectrum().with_max_matvecs(0).trace().unwrap_err();
+        assert_eq!(error, SpectrumError::Krylov(KrylovFault::NoProbes));
         for tolerance in [0.0, -1.0, f64::NAN] {
             let error = spectrum().with_tolerance(tolerance).top_eigenpairs(1);
             let error = error.unwrap_err();
             assert!(
                 matches!(
                     error,
-                    SpectrumError::Krylov(KrylovError::InvalidTolerance { .. })
+                    SpectrumError::Krylov(KrylovFault::InvalidTolerance { .. })
                 ),
                 "{error}"
             );
@@ -113,7 +113,7 @@ fn a_number_that_is_not_finite_is_named_by_its_product() {
         space,
         entries: Dense::from_row_major(3, 3, entries).unwrap(),
     };
-    let expected = || SpectrumError::Krylov(KrylovError::NonFinite { product: 0 });
+    let expected = || SpectrumError::Krylov(KrylovFault::NonFinite { product: 0 });
     let spectrum = || Spectrum::of(&matrix);
     assert_eq!(spectrum().top_eigenpairs(1).unwrap_err(), expected());
     assert_eq!(spectrum().density().unwrap_err(), expected());
@@ -190,7 +190,7 @@ fn a_late_nan_is_named_by_its_place_among_all_products() {
         },
         products: Cell::new(0),
     };
-    let expected = || SpectrumError::Krylov(KrylovError::NonFinite { product: 5 });
+    let expected = || SpectrumError::Krylov(KrylovFault::NonFinite { product: 5 });
     let ask = |ask: &dyn Fn(&Spectrum<'_, Late>) -> SpectrumError| {
         let operator = late();
         // Four steps a probe: the fifth product is the second of the second probe.
@@ -220,7 +220,7 @@ fn limits_of_any_size_are_taken() {
             seen.store(0, Ordering::Relaxed);
             Spectrum::of(&stopped)
                 .with_probes(usize::MAX)
-                .with_max_products(usize::MAX)
+                .with_max_matvecs(usize::MAX)
         };
         let density = spectrum().with_steps(5).density().unwrap();
         assert_eq!((density.probes, density.products), (2, 12));
@@ -240,7 +240,7 @@ fn an_operator_that_is_not_symmetric_is_refused_where_it_is_checked() {
     };
     let rotation = matrix(vec![0.0, 1.0, -1.0, 0.0]);
     let error = Symmetric::verified(rotation, 1e-12, 0).map(|_| ());
-    assert!(matches!(error, Err(KrylovError::NotSymmetric { .. })));
+    assert!(matches!(error, Err(KrylovFault::NotSymmetric { .. })));
     let swap = Symmetric::verified(matrix(vec![0.0, 1.0, 1.0, 0.0]), 1e-12, 0).unwrap();
     let top = Spectrum::of(&swap).top_eigenpairs(1).unwrap();
     assert!((top.values[0] - 1.0).abs() < 1e-12);

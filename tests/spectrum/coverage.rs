@@ -46,7 +46,7 @@ fn intervals_of_traces_cover_nineteen_times_in_twenty() {
     let covers = |seed: u64| {
         let trace = Spectrum::of(&matrix)
             .with_seed(seed)
-            .with_max_products(64)
+            .with_max_matvecs(64)
             .trace()
             .unwrap();
         assert_eq!(trace.products, 64);

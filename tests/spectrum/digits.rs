@@ -119,7 +119,7 @@ fn intervals_of_its_traces_cover_nineteen_times_in_twenty() {
             start += layer.len;
         }
         if seed == 0 {
-            let trace = Spectrum::of(&stored).with_max_products(PROBES).trace();
+            let trace = Spectrum::of(&stored).with_max_matvecs(PROBES).trace();
             assert!((trace.unwrap().value - traces.total.value).abs() < 1e-9);
         }
     }

@@ -36,7 +36,7 @@
 //! # use burn::nn::{Linear, LinearConfig};
 //! # use burn::optim::SgdConfig;
 //! # use burn::tensor::{Device, Tensor};
-//! use burnscape::krylov::{EigenpairsConfig, End, TraceConfig};
+//! use burnscape::krylov::{EigenpairsConfig, Which, TraceConfig};
 //! use burnscape::path::{BezierCurve, CurveFitterConfig, Profiler};
 //! use burnscape::prelude::*;
 //! use burnscape::sharpness::{AverageRiseConfig, SharpnessReportConfig};
@@ -50,7 +50,7 @@
 //! # };
 //! let risk = Risk::new(&loss, &data);
 //! let hessian = risk.hessian(&model)?;
-//! let top = EigenpairsConfig::new(1, End::Top).run(&hessian)?;
+//! let top = EigenpairsConfig::new(1, Which::Largest).run(&hessian)?;
 //! let relative = hessian.scaled(&model, Scale::ElementRelative)?;
 //! let trace = TraceConfig::new().run(&relative)?;
 //! let rise = AverageRiseConfig::new(0.1).run(&risk, &model)?;
@@ -94,6 +94,7 @@ pub mod landscape;
 pub mod loss;
 pub mod optim;
 pub mod path;
+mod range;
 pub mod sharpness;
 pub mod space;
 pub mod spectrum;
@@ -104,13 +105,16 @@ pub use burnscape_krylov as krylov;
 /// The engine: programs traced from closures, their exact derivatives, and how they run.
 pub use burnscape_linearize as linearize;
 pub use curvature::hvp;
+pub use range::OutOfRange;
+pub use writing::{Csv, FormatError, Json};
 
 /// What most programs need.
 pub mod prelude {
-    pub use crate::krylov::{Adjoint, LinearOperator};
+    pub use crate::krylov::{HasAdjoint, LinearOperator};
     pub use crate::loss::{Batch, DataSet, Mode, Objective, Risk};
     pub use crate::optim::{ClosureStep, SamConfig, StepReport};
     pub use crate::space::{ParamSpace, ParamVector};
+    pub use crate::{Csv, Json};
 }
 
 #[cfg(doctest)]

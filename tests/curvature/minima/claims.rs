@@ -105,7 +105,7 @@ fn a_report_without_checks_costs_a_gradient_and_two_products_less() {
     let cost = |checks| {
         let config = SharpnessReportConfig::new().with_checks(checks);
         let report = config.run(&risk, &model).unwrap();
-        (report.num_gradients, report.num_products)
+        (report.num_gradients, report.num_matvecs)
     };
     let (with, without) = (cost(true), cost(false));
     assert_eq!((with.0 - without.0, with.1 - without.1), (1, 2));

@@ -120,14 +120,14 @@ impl<'a> BatchSum<'a> {
         let flow = self.observer.report(&progress);
         match done == self.batches.len() {
             true => Ok(()),
-            false => stopped(flow, done),
+            false => stopped(flow),
         }
     }
 
     /// Refuses to go on after a product at whose last batch the observer broke.
     pub(super) fn go_on(&self) -> Result<(), CurvatureError> {
         match self.observer.take_break() {
-            true => stopped(ControlFlow::Break(()), self.batches.len()),
+            true => Err(CurvatureError::Stopped),
             false => Ok(()),
         }
     }

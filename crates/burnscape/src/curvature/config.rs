@@ -1,4 +1,5 @@
 use super::CurvatureError;
+use crate::OutOfRange;
 
 /// How curvature operators are computed. Each operator is made by the method of its name, from a
 /// [`Risk`](crate::loss::Risk) and a model; [`Risk::hessian`](crate::loss::Risk::hessian) and its
@@ -89,11 +90,7 @@ impl CurvatureConfig {
     /// Refuses settings that make no sense.
     pub(super) fn check(&self) -> Result<(), CurvatureError> {
         match self.block_size {
-            0 => Err(CurvatureError::OutOfRange {
-                name: "block_size",
-                value: 0.0,
-                expected: "at least 1",
-            }),
+            0 => Err(OutOfRange::new("block_size", 0.0, "at least 1").into()),
             _ => Ok(()),
         }
     }

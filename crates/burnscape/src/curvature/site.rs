@@ -109,7 +109,7 @@ impl<'r, 'a, M: Module> Site<'r, 'a, M> {
     /// Shows the observer a batch of the construction.
     pub(super) fn report(&self, batches: usize) -> Result<(), CurvatureError> {
         let progress = Progress::new(Work::Linearization, batches).of(self.source.num_batches());
-        stopped(self.observer.report(&progress), batches)
+        stopped(self.observer.report(&progress))
     }
 }
 
@@ -120,10 +120,10 @@ pub(super) fn positions(chosen: &[usize], traced: &[TracedParam]) -> Vec<usize> 
 }
 
 /// A break of the observer, as an error of the product under way.
-pub(super) fn stopped(flow: ControlFlow<()>, batches: usize) -> Result<(), CurvatureError> {
+pub(super) fn stopped(flow: ControlFlow<()>) -> Result<(), CurvatureError> {
     match flow {
         ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(()) => Err(CurvatureError::Stopped { batches }),
+        ControlFlow::Break(()) => Err(CurvatureError::Stopped),
     }
 }
 

@@ -39,9 +39,9 @@ pub struct CurvatureMonitorConfig {
     /// The most products that the search for the top eigenpair may use in one measurement, that of the
     /// checks excluded: at least 5. A search that ends here is reported as not converged.
     #[config(default = 60)]
-    pub max_products: usize,
+    pub max_matvecs: usize,
     /// The same for a measurement that starts from what the one before found: at least 5. What it has
-    /// not reached, the next one goes on with. As many as `max_products` buy readings that are all
+    /// not reached, the next one goes on with. As many as `max_matvecs` buy readings that are all
     /// converged with twice the products in the phase where the weights move fastest.
     #[config(default = 12)]
     pub max_warm_products: usize,
@@ -84,7 +84,7 @@ impl CurvatureMonitorConfig {
         record: CurvatureMonitorRecord,
     ) -> Result<CurvatureMonitor, DynamicsError> {
         let check = DynamicsError::check;
-        let (every, most) = (self.every as f64, self.max_products as f64);
+        let (every, most) = (self.every as f64, self.max_matvecs as f64);
         let warm = self.max_warm_products as f64;
         check("every", every, "at least 1", every >= 1.0)?;
         let is_tolerance = self.tolerance > 0.0 && self.tolerance < 1.0;
@@ -94,7 +94,7 @@ impl CurvatureMonitorConfig {
             "a number in (0, 1)",
             is_tolerance,
         )?;
-        check("max_products", most, "at least 5", most >= 5.0)?;
+        check("max_matvecs", most, "at least 5", most >= 5.0)?;
         check("max_warm_products", warm, "at least 5", warm >= 5.0)?;
         if let Some(rho) = self.rho {
             let is_radius = rho >= 0.0 && rho.is_finite();

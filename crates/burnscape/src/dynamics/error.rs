@@ -1,6 +1,5 @@
 use std::io;
 
-use burnscape_krylov::KrylovError;
 use thiserror::Error;
 
 use crate::curvature::CurvatureError;
@@ -36,9 +35,6 @@ pub enum DynamicsError {
     /// The Hessian could not be made or multiplied.
     #[error(transparent)]
     Curvature(#[from] CurvatureError),
-    /// The search for the top eigenpair failed.
-    #[error(transparent)]
-    Krylov(KrylovError<CurvatureError>),
     /// Vectors of another model.
     #[error(transparent)]
     Space(#[from] SpaceError),
@@ -73,15 +69,6 @@ impl DynamicsError {
                 value,
                 expected,
             }),
-        }
-    }
-}
-
-impl From<KrylovError<CurvatureError>> for DynamicsError {
-    fn from(error: KrylovError<CurvatureError>) -> Self {
-        match error {
-            KrylovError::Operator(error) => Self::Curvature(error),
-            other => Self::Krylov(other),
         }
     }
 }

@@ -1,7 +1,5 @@
 use thiserror::Error;
 
-use burnscape_krylov::KrylovError;
-
 use crate::curvature::CurvatureError;
 use crate::loss::LossError;
 use crate::space::SpaceError;
@@ -143,9 +141,6 @@ pub enum OptimError {
     /// The Hessian of the loss could not be made.
     #[error(transparent)]
     Curvature(#[from] CurvatureError),
-    /// What is computed with products of the Hessian was refused.
-    #[error(transparent)]
-    Krylov(#[from] KrylovError<CurvatureError>),
 }
 
 /// Refuses a number outside its range.

@@ -1,5 +1,5 @@
 use burn::module::Module;
-use burnscape_krylov::{TrustRegionConfig, TrustRegionPlace};
+use burnscape_krylov::{SolutionKind, TrustRegionConfig};
 
 use super::{AscentContext, AscentRule, Perturbation};
 use crate::loss::{Batch, Objective};
@@ -85,7 +85,7 @@ pub(in crate::optim::sam) fn maximize_model<M: Module, B: Batch>(
         residual: found.residual,
         converged: found.outcome.is_converged(),
         certified: found.certified,
-        hard_cases: usize::from(found.place == TrustRegionPlace::HardCase),
+        hard_cases: usize::from(found.place == SolutionKind::HardCase),
     };
     let points = [Some(found.v), found.twin];
     let points = points.iter().flatten().map(ParamVector::to_leaves);

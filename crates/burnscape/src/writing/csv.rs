@@ -1,20 +1,20 @@
-//! Results as JSON and CSV.
-
 use std::io;
 
-use serde::Serialize;
+use super::FormatError;
 
-pub(crate) fn json(result: &impl Serialize, mut writer: impl io::Write) -> io::Result<()> {
-    serde_json::to_writer(&mut writer, result)?;
-    writer.write_all(b"\n")
+/// Results as a table. A result that is no table does not have it.
+///
+/// Numbers are written in the shortest form that reads back to the same bits; a cell with a comma or a quote is quoted.
+pub trait Csv {
+    /// Writes a header, and one line a row.
+    ///
+    /// # Errors
+    ///
+    /// [`FormatError::Write`].
+    fn write_csv(&self, writer: impl io::Write) -> Result<(), FormatError>;
 }
 
-pub(crate) fn json_string(result: &impl Serialize) -> io::Result<String> {
-    Ok(serde_json::to_string(result)?)
-}
-
-/// One header and one line a row. Numbers are given in the shortest form that reads back to the same
-/// bits; a cell with a comma or a quote is quoted.
+/// One header and one line a row.
 pub(crate) fn csv<Row: IntoIterator<Item = String>>(
     header: impl IntoIterator<Item = impl Into<String>>,
     rows: impl IntoIterator<Item = Row>,
@@ -51,8 +51,9 @@ fn line(cells: impl IntoIterator<Item = String>) -> String {
 }
 
 fn quoted(cell: String) -> String {
-    match cell.contains([',', '"', '\n']) {
-        true => format!("\"{}\"", cell.replace('"', "\"\"")),
-        false => cell,
+    if cell.contains([',', '"', '\n']) {
+        format!("\"{}\"", cell.replace('"', "\"\""))
+    } else {
+        cell
     }
 }
