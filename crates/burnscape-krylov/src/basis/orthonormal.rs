@@ -41,7 +41,7 @@ impl<V: VectorSpace> Orthonormal<V> {
     ///
     /// # Errors
     ///
-    /// [`KrylovFault::NotOrthonormal`] (NaN is not), those of the operator for a vector of
+    /// [`KrylovFault::NotOrthonormal`] (NaN is not) within the vectors' error, and the vectors' own for a vector of
     /// another space.
     pub fn checked(space: &V::Space, vectors: Vec<V>) -> Result<Self, V::Error> {
         Self::from_block(V::Block::from_vectors(space, vectors)?)
@@ -97,7 +97,7 @@ impl<V: VectorSpace> Orthonormal<V> {
     /// # Errors
     ///
     /// [`KrylovFault::Dependent`] for a vector of which no more than the rounding is left,
-    /// those of the operator for a vector of another space.
+    /// the vectors' own for a vector of another space.
     pub fn orthonormalize(space: &V::Space, vectors: Vec<V>) -> Result<Self, V::Error> {
         let mut block = V::Block::with_capacity(space, vectors.len())?;
         for (index, v) in vectors.into_iter().enumerate() {

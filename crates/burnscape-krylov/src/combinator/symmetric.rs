@@ -45,7 +45,7 @@ impl<A: Square> Symmetric<A> {
     /// # Errors
     ///
     /// [`KrylovFault::NotSymmetric`], [`KrylovFault::InvalidTolerance`],
-    /// [`KrylovFault::NonFinite`], those of the operator.
+    /// [`KrylovFault::NonFinite`], and those of the operator.
     ///
     /// # Reproducibility
     ///

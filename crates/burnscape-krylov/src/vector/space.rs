@@ -53,7 +53,7 @@ pub trait VectorSpace: Clone + Debug {
     ///
     /// # Errors
     ///
-    /// The type's own, naming what was expected and what was found.
+    /// The type's own, naming the expected space and the one found.
     fn check_same(expected: &Self::Space, found: &Self::Space) -> Result<(), Self::Error>;
 
     /// The zero vector of `space`.
