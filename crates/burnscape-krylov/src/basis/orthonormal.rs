@@ -15,7 +15,7 @@ use crate::{HostError, KrylovFault, VectorBlock, VectorSpace};
 /// # Example
 ///
 /// ```
-/// use burnscape_krylov::{KrylovFault, Orthonormal, VectorBlock};
+/// use burnscape_krylov::{HostError, KrylovFault, Orthonormal, VectorBlock};
 ///
 /// let vectors = vec![vec![2.0_f64, 0.0, 0.0], vec![1.0, 3.0, 0.0]];
 /// let q = Orthonormal::orthonormalize(&3, vectors.clone())?;
@@ -23,8 +23,8 @@ use crate::{HostError, KrylovFault, VectorBlock, VectorSpace};
 /// assert_eq!(q.defect(), 0.0);
 ///
 /// let refused = Orthonormal::checked(&3, vectors).map(|_| ());
-/// assert!(matches!(refused, Err(KrylovFault::NotOrthonormal { first: 0, second: 0, .. })));
-/// # Ok::<(), KrylovFault<burnscape_krylov::HostError>>(())
+/// assert!(matches!(refused, Err(HostError::Fault(KrylovFault::NotOrthonormal { .. }))));
+/// # Ok::<(), HostError>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Orthonormal<V: VectorSpace> {
