@@ -45,7 +45,7 @@
 //!
 //! # Rooms
 //!
-//! | room | what it is for | items |
+//! | room | purpose | items |
 //! |---|---|---|
 //! | vector | vectors, one by one and as a block | [`VectorSpace`], [`Elementwise`], [`VectorBlock`], [`VectorList`], [`Probe`] |
 //! | basis | orthonormal vectors | [`Orthonormal`] |

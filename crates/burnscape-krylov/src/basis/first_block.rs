@@ -1,7 +1,7 @@
 use super::{orthonormal, push_outside};
 use crate::{KrylovFault, Probe, VectorBlock, VectorSpace};
 
-/// `width` orthonormal vectors: what `starts` span, and random ones. Counts what was drawn.
+/// `width` orthonormal vectors: a basis of the span of `starts`, and random ones. Counts the draws.
 pub(crate) fn first_block<V: VectorSpace, E: From<V::Error> + From<KrylovFault>>(
     space: &V::Space,
     starts: &[V],

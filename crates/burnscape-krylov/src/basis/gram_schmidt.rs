@@ -1,7 +1,7 @@
 use super::push_outside;
 use crate::{KrylovFault, VectorBlock, VectorSpace};
 
-/// The orthonormal basis of what vectors span; those that depend on the ones before are left out.
+/// An orthonormal basis of the span of vectors; those that depend on the ones before are left out.
 pub(crate) fn orthonormal<V: VectorSpace, E: From<V::Error> + From<KrylovFault>>(
     space: &V::Space,
     vectors: &[V],

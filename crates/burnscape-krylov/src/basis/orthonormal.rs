@@ -15,7 +15,7 @@ use crate::{HostError, KrylovFault, VectorBlock, VectorSpace};
 /// # Example
 ///
 /// ```
-/// use burnscape_krylov::{KrylovFault, Orthonormal, VectorBlock};
+/// use burnscape_krylov::{HostError, KrylovFault, Orthonormal, VectorBlock};
 ///
 /// let vectors = vec![vec![2.0_f64, 0.0, 0.0], vec![1.0, 3.0, 0.0]];
 /// let q = Orthonormal::orthonormalize(&3, vectors.clone())?;
@@ -23,8 +23,8 @@ use crate::{HostError, KrylovFault, VectorBlock, VectorSpace};
 /// assert_eq!(q.defect(), 0.0);
 ///
 /// let refused = Orthonormal::checked(&3, vectors).map(|_| ());
-/// assert!(matches!(refused, Err(KrylovFault::NotOrthonormal { first: 0, second: 0, .. })));
-/// # Ok::<(), KrylovFault<burnscape_krylov::HostError>>(())
+/// assert!(matches!(refused, Err(HostError::Fault(KrylovFault::NotOrthonormal { .. }))));
+/// # Ok::<(), HostError>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Orthonormal<V: VectorSpace> {
@@ -41,7 +41,7 @@ impl<V: VectorSpace> Orthonormal<V> {
     ///
     /// # Errors
     ///
-    /// [`KrylovFault::NotOrthonormal`] (NaN is not), those of the operator for a vector of
+    /// [`KrylovFault::NotOrthonormal`] (NaN is not) within the vectors' error, and the vectors' own for a vector of
     /// another space.
     pub fn checked(space: &V::Space, vectors: Vec<V>) -> Result<Self, V::Error> {
         Self::from_block(V::Block::from_vectors(space, vectors)?)
@@ -97,7 +97,7 @@ impl<V: VectorSpace> Orthonormal<V> {
     /// # Errors
     ///
     /// [`KrylovFault::Dependent`] for a vector of which no more than the rounding is left,
-    /// those of the operator for a vector of another space.
+    /// the vectors' own for a vector of another space.
     pub fn orthonormalize(space: &V::Space, vectors: Vec<V>) -> Result<Self, V::Error> {
         let mut block = V::Block::with_capacity(space, vectors.len())?;
         for (index, v) in vectors.into_iter().enumerate() {

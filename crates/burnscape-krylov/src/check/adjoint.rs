@@ -15,7 +15,7 @@ use crate::{HasAdjoint, VectorSpace};
 ///
 /// # Errors
 ///
-/// [`KrylovFault::NoProbes`], [`KrylovFault::NonFinite`], those of the operator.
+/// [`KrylovFault::NoProbes`](crate::KrylovFault::NoProbes), [`KrylovFault::NonFinite`](crate::KrylovFault::NonFinite), and those of the operator.
 ///
 /// # Reproducibility
 ///
@@ -49,7 +49,7 @@ pub fn adjoint_defect<A: HasAdjoint + ?Sized>(
 ///
 /// # Errors
 ///
-/// [`KrylovFault::NonFiniteArgument`], [`KrylovFault::NonFinite`], those of the operator.
+/// [`KrylovFault::NonFiniteArgument`](crate::KrylovFault::NonFiniteArgument), [`KrylovFault::NonFinite`](crate::KrylovFault::NonFinite), and those of the operator.
 ///
 /// # Example
 ///

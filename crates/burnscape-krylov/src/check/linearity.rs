@@ -21,7 +21,7 @@ const B: f64 = -1.5;
 ///
 /// # Errors
 ///
-/// [`KrylovFault::NoProbes`], [`KrylovFault::NonFinite`], those of the operator.
+/// [`KrylovFault::NoProbes`](crate::KrylovFault::NoProbes), [`KrylovFault::NonFinite`](crate::KrylovFault::NonFinite), and those of the operator.
 ///
 /// # Reproducibility
 ///
@@ -58,7 +58,7 @@ pub fn linearity_defect<T: LinearOperator + ?Sized>(
 ///
 /// # Errors
 ///
-/// [`KrylovFault::NonFiniteArgument`], [`KrylovFault::NonFinite`], those of the operator.
+/// [`KrylovFault::NonFiniteArgument`](crate::KrylovFault::NonFiniteArgument), [`KrylovFault::NonFinite`](crate::KrylovFault::NonFinite), and those of the operator.
 ///
 /// # Example
 ///

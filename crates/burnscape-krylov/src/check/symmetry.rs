@@ -17,8 +17,8 @@ use crate::{Square, VectorSpace};
 ///
 /// # Errors
 ///
-/// those of the operator, for domain and range that are different spaces in particular;
-/// [`KrylovFault::NoProbes`]; [`KrylovFault::NonFinite`].
+/// Those of the operator, for domain and range that are different spaces in particular;
+/// [`KrylovFault::NoProbes`](crate::KrylovFault::NoProbes); [`KrylovFault::NonFinite`](crate::KrylovFault::NonFinite).
 ///
 /// # Reproducibility
 ///
@@ -60,7 +60,7 @@ pub fn symmetry_defect<A: Square + ?Sized>(
 ///
 /// # Errors
 ///
-/// [`KrylovFault::NonFiniteArgument`], [`KrylovFault::NonFinite`], those of the operator.
+/// [`KrylovFault::NonFiniteArgument`](crate::KrylovFault::NonFiniteArgument), [`KrylovFault::NonFinite`](crate::KrylovFault::NonFinite), and those of the operator.
 ///
 /// # Example
 ///

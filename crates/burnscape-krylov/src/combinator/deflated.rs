@@ -39,7 +39,7 @@ impl<A: Square> Deflated<A> {
     ///
     /// # Errors
     ///
-    /// those of the operator if domain, range and the space of the basis are not one space.
+    /// Those of the operator if domain, range and the space of the basis are not one space.
     pub fn new(operator: A, basis: Orthonormal<A::Vector>) -> Result<Self, A::Error> {
         operator.check_square()?;
         A::Vector::check_same(&operator.domain(), &basis.space())?;
@@ -51,7 +51,7 @@ impl<A: Square> Deflated<A> {
         &self.operator
     }
 
-    /// The basis of what was taken out.
+    /// The basis of the subspace that was taken out.
     pub fn basis(&self) -> &Orthonormal<A::Vector> {
         &self.basis
     }

@@ -63,7 +63,7 @@ impl<A: SelfAdjoint> Inverse<A> {
     ///
     /// # Errors
     ///
-    /// those of the operator if domain and range are different spaces.
+    /// Those of the operator if domain and range are different spaces.
     pub fn new(operator: A, solver: impl Into<Solver>) -> Result<Self, A::Error> {
         operator.check_square()?;
         Ok(Self {

@@ -39,7 +39,7 @@ where
     ///
     /// # Errors
     ///
-    /// those of the operator if the range of `inner` is not the domain of `outer`.
+    /// Those of the operator if the range of `inner` is not the domain of `outer`.
     pub fn new(outer: A, inner: B) -> Result<Self, A::Error> {
         A::Domain::check_same(&outer.domain(), &inner.range())?;
         Ok(Self {

@@ -42,7 +42,7 @@ impl<A: Square> Restricted<A> {
     ///
     /// # Errors
     ///
-    /// those of the operator if domain, range and the space of the basis are not one space.
+    /// Those of the operator if domain, range and the space of the basis are not one space.
     pub fn new(operator: A, basis: Orthonormal<A::Vector>) -> Result<Self, A::Error> {
         operator.check_square()?;
         A::Vector::check_same(&operator.domain(), &basis.space())?;

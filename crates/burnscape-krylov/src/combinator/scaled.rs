@@ -30,7 +30,7 @@ impl<A: LinearOperator> Scaled<A> {
     ///
     /// # Errors
     ///
-    /// [`KrylovFault::NonFiniteArgument`].
+    /// [`KrylovFault::NonFiniteArgument`](crate::KrylovFault::NonFiniteArgument).
     pub fn new(operator: A, factor: f64) -> Result<Self, A::Error> {
         let factor = finite("factor", factor)?;
         Ok(Self { operator, factor })

@@ -31,7 +31,7 @@ impl<A: Square> Shifted<A> {
     ///
     /// # Errors
     ///
-    /// [`KrylovFault::NonFiniteArgument`]; those of the operator if domain and range are
+    /// [`KrylovFault::NonFiniteArgument`](crate::KrylovFault::NonFiniteArgument); those of the operator if domain and range are
     /// different spaces.
     pub fn new(operator: A, sigma: f64) -> Result<Self, A::Error> {
         let sigma = finite("sigma", sigma)?;

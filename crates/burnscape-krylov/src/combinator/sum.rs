@@ -37,7 +37,7 @@ where
     ///
     /// # Errors
     ///
-    /// those of the operator if their domains or their ranges are different spaces.
+    /// Those of the operator if their domains or their ranges are different spaces.
     pub fn new(left: A, right: B) -> Result<Self, A::Error> {
         A::Domain::check_same(&left.domain(), &right.domain())?;
         A::Range::check_same(&left.range(), &right.range())?;

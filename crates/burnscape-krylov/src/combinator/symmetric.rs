@@ -17,7 +17,7 @@ const PAIRS: usize = 2;
 /// # Example
 ///
 /// ```
-/// use burnscape_krylov::{Dense, KrylovFault, Product, Symmetric, Transposed};
+/// use burnscape_krylov::{Dense, HostError, KrylovFault, Product, Symmetric, Transposed};
 ///
 /// let j = Dense::from_rows(&[[1.0, 2.0], [0.0, 1.0], [0.0, 0.0]])?;
 /// let gram = Product::new(Transposed::new(&j), &j)?;
@@ -25,7 +25,7 @@ const PAIRS: usize = 2;
 ///
 /// let shear = Dense::from_rows(&[[1.0, 1.0], [0.0, 1.0]])?;
 /// let refused = Symmetric::verified(shear, 1e-12, 0).map(|_| ());
-/// assert!(matches!(refused, Err(KrylovFault::NotSymmetric { .. })));
+/// assert!(matches!(refused, Err(HostError::Fault(KrylovFault::NotSymmetric { .. }))));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -45,7 +45,7 @@ impl<A: Square> Symmetric<A> {
     /// # Errors
     ///
     /// [`KrylovFault::NotSymmetric`], [`KrylovFault::InvalidTolerance`],
-    /// [`KrylovFault::NonFinite`], those of the operator.
+    /// [`KrylovFault::NonFinite`], and those of the operator.
     ///
     /// # Reproducibility
     ///

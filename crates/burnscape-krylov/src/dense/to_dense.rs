@@ -1,5 +1,5 @@
 use super::Dense;
-use crate::{KrylovFault, LinearOperator, VectorSpace};
+use crate::{KrylovFault, LinearOperator, Step, VectorSpace};
 
 /// The most entries [`to_dense`] makes a matrix of: 512 MiB, a square one of dimension 8,192.
 pub const MAX_DENSE_ENTRIES: usize = 1 << 26;
@@ -20,7 +20,7 @@ const BLOCK: usize = 8;
 ///
 /// [`KrylovFault::TooLarge`] above [`MAX_DENSE_ENTRIES`], before any product;
 /// [`KrylovFault::NonFinite`] with the column; those of the operator;
-/// [`KrylovFault::ProductCount`].
+/// [`KrylovFault::ProductCount`]; [`KrylovFault::Stopped`] if an observer ends the run.
 ///
 /// # Example
 ///
@@ -67,6 +67,11 @@ pub fn to_dense<A: LinearOperator + ?Sized>(operator: &A) -> Result<Dense, A::Er
                 return Err(KrylovFault::NonFinite { product: index }.into());
             }
             entries.extend(column);
+        }
+        let step = Step::new("dense matrix", first + block.len()).with_limit(columns);
+        if operator.report(&step).is_break() && first + block.len() < columns {
+            // A part of a matrix is none.
+            return Err(KrylovFault::Stopped.into());
         }
     }
     let transposed = Dense::from_row_major(columns, rows, entries);

@@ -101,7 +101,7 @@ impl DiagonalConfig {
     ///
     /// [`KrylovFault::NoProbes`] for too few products (1 for Hutchinson, 4 for XDiag),
     /// [`KrylovFault::InvalidTolerance`], [`KrylovFault::NonFinite`], [`KrylovFault::ProductCount`],
-    /// those of the operator.
+    /// and those of the operator.
     pub fn run<A: SelfAdjoint<Vector: Elementwise> + ?Sized>(
         &self,
         operator: &A,

@@ -1,6 +1,7 @@
-use super::{Eigenpair, Eigenpairs, Which, check, kept, measured, of_norm_one, products};
+use super::{Eigenpair, Eigenpairs, Which, check, kept, measured, of_norm_one};
 use crate::basis::{first_block, outside, polished, split};
 use crate::lanczos::{Apart, Projected, Settled, is_complete};
+use crate::operator::products;
 use crate::vector::length;
 use crate::{
     Dense, KrylovFault, Outcome, Probe, SelfAdjoint, Square, Step, VectorBlock, VectorSpace,

@@ -52,7 +52,7 @@ enum Next<V> {
     Anew,
 }
 
-/// Vectors of the Krylov space that looks for what the starts do not know.
+/// Vectors of the Krylov space that looks for directions missing from the starts.
 const SCOUTS: usize = 2;
 
 impl Davidson {

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use super::Eigenpair;
 use crate::Outcome;
 
-/// Eigenpairs, the outermost first, and what they cost.
+/// Eigenpairs, the outermost first, and their cost.
 ///
 /// Serialized without the vectors: they are empty after reading.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -69,7 +69,7 @@ impl ThickRestart {
         };
         loop {
             record.grow(operator)?;
-            // A product that was stopped has left the record as it was, and that had not converged.
+            // A product that was stopped has left the factorization as it was, and that had not converged.
             let is_cut_short = record.is_stopped();
             let is_full = record.len() >= full;
             let mut at_limit = is_cut_short || record.num_matvecs() + checks >= self.max_matvecs;

@@ -1,8 +1,9 @@
 use nalgebra::{DMatrix, SymmetricEigen};
 
-use super::{Eigenpair, Eigenpairs, Which, check, measured, of_norm_one, products};
+use super::{Eigenpair, Eigenpairs, Which, check, measured, of_norm_one};
 use crate::basis::{first_block, push_outside};
 use crate::lanczos::{Apart, at_rest};
+use crate::operator::products;
 use crate::{Dense, KrylovFault, Outcome, SelfAdjoint, Square, Step, VectorBlock, VectorSpace};
 
 /// LOBPCG: the best pairs in the span of the current ones, their residuals and the last directions.

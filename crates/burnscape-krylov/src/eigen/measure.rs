@@ -1,6 +1,7 @@
 use super::Eigenpair;
+use crate::operator::products;
 use crate::vector::divided;
-use crate::{KrylovFault, LinearOperator, SelfAdjoint, Square, VectorSpace};
+use crate::{KrylovFault, SelfAdjoint, Square, VectorSpace};
 
 /// Pairs, and the number of products that their residuals took.
 type Measured<V> = (Vec<Eigenpair<V>>, usize);
@@ -59,32 +60,4 @@ pub(crate) fn of_norm_one<V: VectorSpace>(
         })
     });
     pairs.collect()
-}
-
-/// A block of products, one for each vector, all finite.
-pub(crate) fn products<A: LinearOperator + ?Sized>(
-    operator: &A,
-    vectors: &[A::Domain],
-    before: usize,
-) -> Result<Vec<A::Range>, A::Error> {
-    if vectors.is_empty() {
-        return Ok(Vec::new());
-    }
-    let products = operator.matmat(vectors)?;
-    if products.len() != vectors.len() {
-        return Err(KrylovFault::ProductCount {
-            expected: vectors.len(),
-            found: products.len(),
-        }
-        .into());
-    }
-    for (index, product) in products.iter().enumerate() {
-        if !product.norm()?.is_finite() {
-            return Err(KrylovFault::NonFinite {
-                product: before + index,
-            }
-            .into());
-        }
-    }
-    Ok(products)
 }

@@ -16,7 +16,7 @@ mod which;
 
 pub use config::EigenpairsConfig;
 pub use eigenpairs::Eigenpairs;
-pub(crate) use measure::{measured, of_norm_one, products};
+pub(crate) use measure::{measured, of_norm_one};
 pub use method::EigenMethod;
 pub(crate) use pair::Eigenpair;
 pub use residual_kind::ResidualKind;

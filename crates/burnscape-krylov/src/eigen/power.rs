@@ -104,7 +104,7 @@ impl Power {
     }
 }
 
-/// A vector of norm one, orthogonal to what was found.
+/// A vector of norm one, orthogonal to the vectors found.
 fn start<B: VectorBlock, E: From<<B::Vector as VectorSpace>::Error> + From<KrylovFault>>(
     found: &B,
     given: Option<&B::Vector>,

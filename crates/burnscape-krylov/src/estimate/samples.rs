@@ -1,4 +1,4 @@
-use crate::eigen::products;
+use crate::operator::products;
 use crate::{LinearOperator, Probe, Step, VectorSpace};
 
 /// Vectors and their products.

@@ -80,8 +80,8 @@ impl<V: VectorSpace> LanczosFactorization<V> {
         self.basis.linear_combination(&coefficients).map(Some)
     }
 
-    /// How many eigenvalues are in `range` (`0.1..` for those above 0.1), with what is certain and what
-    /// is estimated kept apart: see [`EigenvalueCount`].
+    /// How many eigenvalues are in `range` (`0.1..` for those above 0.1), the certain part and
+    /// the estimate apart: see [`EigenvalueCount`].
     ///
     /// # Example
     ///

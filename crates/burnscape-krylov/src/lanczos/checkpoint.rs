@@ -43,7 +43,7 @@ pub struct LanczosCheckpoint {
 }
 
 impl<V: VectorSpace> LanczosFactorization<V> {
-    /// The record as numbers on the host.
+    /// The factorization as numbers on the host.
     ///
     /// # Errors
     ///
@@ -67,7 +67,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
         })
     }
 
-    /// The record that was stored, in `space`.
+    /// The stored factorization, in `space`.
     ///
     /// # Errors
     ///

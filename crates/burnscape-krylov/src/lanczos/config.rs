@@ -44,7 +44,7 @@ pub struct LanczosConfig {
 }
 
 impl LanczosConfig {
-    /// A run of `steps` products, or fewer if they span the whole space. Without any, the record is empty, and
+    /// A run of `steps` products, or fewer if they span the whole space. Without any, the factorization is empty, and
     /// so are its answers.
     pub fn new(steps: usize) -> Self {
         Self { steps, seed: 0 }
@@ -61,7 +61,7 @@ impl LanczosConfig {
     ///
     /// # Errors
     ///
-    /// [`KrylovFault::NonFinite`] with the product at which a number was not finite,
+    /// [`KrylovFault::NonFinite`](crate::KrylovFault::NonFinite) with the product at which a number was not finite,
     /// those of the operator.
     pub fn run<A: SelfAdjoint + ?Sized>(
         &self,
@@ -77,7 +77,7 @@ impl LanczosConfig {
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run), and [`KrylovFault::OutOfBounds`] for a start that is zero or not
+    /// As [`run`](Self::run), and [`KrylovFault::OutOfBounds`](crate::KrylovFault::OutOfBounds) for a start that is zero or not
     /// finite.
     pub fn run_from<A: SelfAdjoint + ?Sized>(
         &self,

@@ -91,7 +91,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
     ///
     /// # Errors
     ///
-    /// [`KrylovFault::NonFinite`], those of the operator. The record is then as it was after the
+    /// [`KrylovFault::NonFinite`], and those of the operator. The factorization is then as it was after the
     /// last step that succeeded.
     pub fn extend<A: SelfAdjoint<Vector = V> + ?Sized>(
         &mut self,
@@ -115,8 +115,8 @@ impl<V: VectorSpace> LanczosFactorization<V> {
         Ok(())
     }
 
-    /// Makes a step, and reports nothing. A record that has steps takes a product that an observer ended as
-    /// [an end of the run](Self::is_stopped).
+    /// Makes a step without a report. Where there are steps already, a product that an observer ended [ends the
+    /// run](Self::is_stopped).
     pub(crate) fn grow<A: SelfAdjoint<Vector = V> + ?Sized>(
         &mut self,
         operator: &A,
@@ -311,7 +311,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
     /// # Errors
     ///
     /// [`KrylovFault::TooMany`] if the basis has fewer vectors, [`KrylovFault::NonFinite`],
-    /// those of the operator.
+    /// and those of the operator.
     pub fn eigenpairs<A: SelfAdjoint<Vector = V> + ?Sized>(
         &self,
         operator: &A,

@@ -1,4 +1,4 @@
-//! Lanczos: the Krylov space of one vector, and what follows from it without new products.
+//! Lanczos: the Krylov space of one vector, and the questions that it answers without new products.
 
 mod answers;
 mod checkpoint;

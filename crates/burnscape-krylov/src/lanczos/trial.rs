@@ -12,7 +12,7 @@ pub(crate) struct Trial {
     pub(crate) held: usize,
     /// The wanted values when it began, the outermost first.
     pub(crate) known: Vec<f64>,
-    /// Products of the record when it began.
+    /// Products of the factorization when it began.
     pub(crate) since: usize,
     /// Whether a restart took what it found among the pairs that are held.
     pub(crate) has_found: bool,
@@ -29,7 +29,7 @@ impl Trial {
     /// `1.648 √n exp(−√ε (2 m − 1))` (Kuczyński and Woźniakowski, *Estimating the largest eigenvalue by the
     /// power and Lanczos algorithms with a random start*, SIAM J. Matrix Anal. Appl. 13 (1992), theorem
     /// 4.2). `newest` are the Ritz values of the trial with their residuals, ascending. Steps before a
-    /// restart count like others: it keeps what they found of the ends.
+    /// restart count like others: it keeps their share of the ends.
     pub(crate) fn rules_out(
         &self,
         which: Which,

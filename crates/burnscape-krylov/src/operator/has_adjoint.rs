@@ -23,7 +23,7 @@ pub trait HasAdjoint: LinearOperator {
     /// The operator's own, for a vector that is not of its range in particular.
     fn matvec_adjoint(&self, u: &Self::Range) -> Result<Self::Domain, Self::Error>;
 
-    /// `Aᵀ u` for each vector; what [`matmat`](LinearOperator::matmat) is to `matvec`.
+    /// `Aᵀ u` for each vector, as [`matmat`](LinearOperator::matmat) is to `matvec`.
     ///
     /// # Errors
     ///

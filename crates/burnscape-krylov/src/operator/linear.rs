@@ -41,7 +41,7 @@ use crate::{KrylovFault, Observed, Step, VectorSpace};
 /// }
 ///
 /// assert_eq!(to_dense(&Difference(2))?.as_slice(), [-1.0, 1.0, 0.0, 0.0, -1.0, 1.0]);
-/// # Ok::<(), burnscape_krylov::KrylovFault<HostError>>(())
+/// # Ok::<(), HostError>(())
 /// ```
 pub trait LinearOperator {
     /// The vectors that are multiplied.

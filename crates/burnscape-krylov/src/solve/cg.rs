@@ -76,7 +76,7 @@ impl CgConfig {
     /// [`KrylovFault::NotPositive`] for a direction along which the operator is negative, or zero to
     /// rounding, [`KrylovFault::OutOfRange`] for a solution that overflows,
     /// [`KrylovFault::InvalidTolerance`], [`KrylovFault::NonFinite`],
-    /// [`KrylovFault::NonFiniteArgument`], those of the operator.
+    /// [`KrylovFault::NonFiniteArgument`], and those of the operator.
     pub fn run<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,

@@ -77,7 +77,7 @@ impl MinresConfig {
     /// # Errors
     ///
     /// [`KrylovFault::OutOfRange`] for a solution that overflows, [`KrylovFault::InvalidTolerance`],
-    /// [`KrylovFault::NonFinite`], [`KrylovFault::NonFiniteArgument`], those of the operator.
+    /// [`KrylovFault::NonFinite`], [`KrylovFault::NonFiniteArgument`], and those of the operator.
     pub fn run<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,

@@ -1,7 +1,7 @@
 use crate::vector::{excess, raised};
 use crate::{KrylovFault, SelfAdjoint, Square, VectorSpace};
 
-/// A preconditioner, or none, with what it must be checked.
+/// A preconditioner, or none, and the state of its checks.
 pub(super) struct Preconditioned<'a, P: ?Sized> {
     operator: Option<&'a P>,
     /// Results so far.

@@ -123,7 +123,7 @@ impl TraceConfig {
     /// [`KrylovFault::InvalidTolerance`], [`KrylovFault::OutOfBounds`] for a confidence outside
     /// `(0, 1)`, [`KrylovFault::Indefinite`] for XNysTrace of an operator that is not positive
     /// semidefinite, [`KrylovFault::NonFinite`], [`KrylovFault::ProductCount`],
-    /// those of the operator.
+    /// and those of the operator.
     pub fn run<A: SelfAdjoint + ?Sized>(&self, operator: &A) -> Result<TraceEstimate, A::Error> {
         operator.check_square()?;
         self.check()?;

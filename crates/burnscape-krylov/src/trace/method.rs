@@ -26,7 +26,7 @@ pub enum TraceMethod {
     /// Hutchinson's method below thirty products. From there a pilot of an eighth of them as random
     /// vectors (6 to 16, two products each): the spread of XTrace's samples over the root of half the
     /// products, against that of Hutchinson's (half of `√2 |A − I tr A / n|` at least) over the root of what is
-    /// left. The better one goes on, and uses what the pilot has. Never XNysTrace, which needs to know
+    /// left. The better one continues from the pilot. Never XNysTrace, which needs to know
     /// that the operator is positive semidefinite.
     Auto,
 }

@@ -1,5 +1,5 @@
 use crate::basis::split;
-use crate::eigen::products;
+use crate::operator::products;
 use crate::vector::divided;
 use crate::{Probe, SelfAdjoint, Square, VectorBlock, VectorSpace};
 

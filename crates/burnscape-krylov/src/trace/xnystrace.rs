@@ -4,7 +4,7 @@ use super::sketch::next_size;
 use super::xtrace::{FEWEST, add, dot, jackknife};
 use super::{TraceConfig, TraceEstimate, TraceMethod};
 use crate::basis::split;
-use crate::eigen::products;
+use crate::operator::products;
 use crate::vector::{divided, exponent, length, times_power};
 use crate::{Dense, Estimate, KrylovFault, Probe, SelfAdjoint, VectorBlock, VectorSpace};
 
@@ -61,7 +61,7 @@ impl TraceConfig {
 }
 
 /// The mean of the estimates that each random vector makes for the Nyström approximation of all the
-/// others, and what rounding adds.
+/// others, and the error of rounding.
 fn estimate<B: VectorBlock, E: From<<B::Vector as VectorSpace>::Error> + From<KrylovFault>>(
     vectors: &B,
     images: &B,

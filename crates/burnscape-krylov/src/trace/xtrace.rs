@@ -19,7 +19,7 @@ impl TraceConfig {
         self.xtrace_from(operator, sketch?)
     }
 
-    /// XTrace, from what a sketch has.
+    /// XTrace, from a sketch under way.
     pub(super) fn xtrace_from<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,

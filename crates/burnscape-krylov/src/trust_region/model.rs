@@ -56,7 +56,7 @@ impl Run {
         let mut known = (None, None, None);
         loop {
             record.grow(operator)?;
-            // A product that was stopped has left the record as it was.
+            // A product that was stopped has left the factorization as it was.
             let is_cut_short = record.is_stopped();
             let is_last = record.is_invariant() || record.len() >= limit;
             // The small eigenproblem grows with the third power.

@@ -10,7 +10,7 @@ type SpaceOf<B> = <<B as VectorBlock>::Vector as VectorSpace>::Space;
 
 /// Vectors of one space as the rows of a matrix `Q`, in the order in which they were pushed.
 ///
-/// Krylov methods spend what the products leave on two matrix-vector products with their basis:
+/// Beside the operator's products, Krylov methods spend their time on two matrix-vector products with their basis:
 /// `Q v` ([`dots`](Self::dots)) and `Qᵀ c` ([`linear_combination`](Self::linear_combination)). A vector type on a device
 /// stores its block as one tensor and does each in one kernel, with one host synchronization for
 /// all the dot products; [`VectorList`](crate::VectorList) does them vector by vector.

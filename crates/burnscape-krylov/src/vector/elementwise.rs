@@ -1,6 +1,6 @@
 use super::VectorSpace;
 
-/// Vectors that can be multiplied coordinate by coordinate: what estimates of a diagonal need.
+/// Vectors that can be multiplied coordinate by coordinate, as estimates of a diagonal require.
 ///
 /// # Example
 ///

@@ -24,13 +24,13 @@ use crate::HostError;
 /// use burnscape_krylov::VectorSpace;
 ///
 /// /// The part of `v` that is orthogonal to `q`, in any space.
-/// fn project_out<V: VectorSpace>(v: V, q: &V) -> Result<V, V::Error> {
+/// fn outside<V: VectorSpace>(v: V, q: &V) -> Result<V, V::Error> {
 ///     let component = q.dot(&v)? / q.dot(q)?;
 ///     v.axpy(-component, q)
 /// }
 ///
-/// assert_eq!(reject(vec![3.0, 4.0], &vec![0.0, 2.0])?, [3.0, 0.0]);
-/// assert_eq!(reject(vec![3.0_f32, 4.0], &vec![0.0, 2.0])?, [3.0, 0.0]);
+/// assert_eq!(outside(vec![3.0, 4.0], &vec![0.0, 2.0])?, [3.0, 0.0]);
+/// assert_eq!(outside(vec![3.0_f32, 4.0], &vec![0.0, 2.0])?, [3.0, 0.0]);
 /// # Ok::<(), burnscape_krylov::HostError>(())
 /// ```
 pub trait VectorSpace: Clone + Debug {
@@ -53,7 +53,7 @@ pub trait VectorSpace: Clone + Debug {
     ///
     /// # Errors
     ///
-    /// The type's own, naming what was expected and what was found.
+    /// The type's own, naming the expected space and the one found.
     fn check_same(expected: &Self::Space, found: &Self::Space) -> Result<(), Self::Error>;
 
     /// The zero vector of `space`.

@@ -15,7 +15,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use burnscape_krylov::{
     CgConfig, Counted, Deflated, EigenpairsConfig, Inverse, KrylovFault, LanczosConfig,
     LinearOperator, MinresConfig, Orthonormal, Outcome, Product, Restricted, Scaled, SelfAdjoint,
-    Shifted, Step, Sum, Symmetric, TraceConfig, VectorSpace, Which,
+    Shifted, Step, Sum, Symmetric, TraceConfig, VectorSpace, Which, to_dense,
 };
 use methods::{Breaking, DIMENSION, Failure, Fragile, b, methods};
 
@@ -302,4 +302,18 @@ fn an_observed_operator_is_shared_between_threads() {
     });
     accepts(&observed);
     assert!(format!("{observed:?}").starts_with("Observed"));
+}
+
+#[test]
+fn a_part_of_a_matrix_is_none() {
+    let stopped = Fragile::whole().observed(|_| ControlFlow::Break(()));
+    let refused = to_dense(&stopped).map(|_| ());
+    assert_eq!(refused, Err(Failure::Fault(KrylovFault::Stopped)));
+    let seen = AtomicUsize::new(0);
+    let watched = Fragile::whole().observed(|step| {
+        seen.store(step.num_matvecs, Ordering::Relaxed);
+        ControlFlow::Continue(())
+    });
+    assert_eq!(to_dense(&watched).unwrap().num_rows(), DIMENSION);
+    assert_eq!(seen.load(Ordering::Relaxed), DIMENSION);
 }
