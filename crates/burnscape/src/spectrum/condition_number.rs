@@ -53,8 +53,8 @@ where
             smallest,
             smallest_residual,
             zero,
-            converged: top.converged && bottom.converged,
-            num_matvecs: top.products + bottom.products,
+            converged: top.outcome.is_converged() && bottom.outcome.is_converged(),
+            num_matvecs: top.num_matvecs + bottom.num_matvecs,
         })
     }
 }

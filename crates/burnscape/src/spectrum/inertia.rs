@@ -131,7 +131,7 @@ fn exact(values: &[f64], (zero, confidence): (f64, f64), num_matvecs: usize) -> 
         confidence,
         exact: true,
         dimension: values.len(),
-        num_matvecs: products,
+        num_matvecs,
     }
 }
 

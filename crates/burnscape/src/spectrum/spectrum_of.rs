@@ -89,7 +89,7 @@ impl<'a, A: ?Sized> Spectrum<'a, A> {
     /// Sets the limit of products of one answer.
     #[must_use]
     pub fn with_max_matvecs(mut self, num_matvecs: usize) -> Self {
-        self.settings.max_matvecs = products;
+        self.settings.max_matvecs = num_matvecs;
         self
     }
 
