@@ -107,7 +107,7 @@ fn report<M: Classifier>(
         .map(|pair| pair.residual / pair.value)
         .fold(0.0, f64::max);
     let (ms, share) = (median(times), median(shares));
-    let (parameters, products) = (hessian.space().len(), found.products);
+    let (parameters, products) = (hessian.space().len(), found.num_matvecs);
     println!(
         "{name:<10} {parameters:>10} {products:>9} {ms:>6.0} {:>11.2} {residual:>17.1e} {:>26.1} %",
         ms / products as f64,

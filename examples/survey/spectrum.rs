@@ -47,7 +47,7 @@ pub(crate) fn eigenvalues<M: Classifier>(
     Ok(Eigenvalues {
         top: top.values,
         residuals: top.residuals,
-        products: top.products,
+        products: top.num_matvecs,
         trace,
         point,
         density,

@@ -62,7 +62,7 @@ fn eigenpairs_of_a_hessian() {
     let single = EigenpairsConfig::new(3, Which::Largest)
         .run(&hessian)
         .unwrap();
-    assert_eq!(single.products, hessian.num_matvecs() - before);
+    assert_eq!(single.num_matvecs, hessian.num_matvecs() - before);
     let block = BlockLanczosConfig::new(3, Which::Largest).with_tolerance(1e-5);
     let block = block.run(&hessian).unwrap();
     let lobpcg = LobpcgConfig::new(3, Which::Largest).with_tolerance(1e-4);
@@ -71,9 +71,9 @@ fn eigenpairs_of_a_hessian() {
     let warm = warm.run_from(&hessian, &single.vectors()[..1]).unwrap();
     println!(
         "products: {} single, {} block, {} LOBPCG, {} warm",
-        single.products, block.products, lobpcg.products, warm.products
+        single.num_matvecs, block.products, lobpcg.products, warm.num_matvecs
     );
-    assert!(warm.outcome.is_converged() && warm.products <= 12);
+    assert!(warm.outcome.is_converged() && warm.num_matvecs <= 12);
     for (method, found) in [("single", &single), ("block", &block), ("LOBPCG", &lobpcg)] {
         assert!(found.outcome.is_converged(), "{method}");
         for (pair, expected) in found.pairs.iter().zip(&top) {
@@ -144,11 +144,11 @@ fn records_and_inverses_of_a_hessian() {
     let part = LanczosConfig::new(5)
         .run(&hessian)
         .unwrap()
-        .state()
+        .checkpoint()
         .unwrap();
-    let mut resumed = LanczosFactorization::<ParamVector>::from_state(&space, &part).unwrap();
+    let mut resumed = LanczosFactorization::<ParamVector>::from_checkpoint(&space, &part).unwrap();
     resumed.extend(&hessian, 7).unwrap();
-    assert!(resumed.state().unwrap() == whole.state().unwrap());
+    assert!(resumed.checkpoint().unwrap() == whole.checkpoint().unwrap());
     // Damped, it is positive definite: `(H + 2|H|) x = b`.
     let size = whole
         .ritz_values()

@@ -222,7 +222,7 @@ fn nothing_follows_a_break_in_a_method_on_an_operator() {
     check("trace", |risk| {
         let config = TraceConfig::new().with_max_matvecs(5);
         let ask = |hessian: &Hessian<'_>| config.run(hessian);
-        of_hessian(risk, &model, ask, |found| found.products == 5)
+        of_hessian(risk, &model, ask, |found| found.num_matvecs == 5)
     });
     check("density", |risk| {
         let config = DensityConfig::new().with_probes(2).with_steps(4);
@@ -231,7 +231,7 @@ fn nothing_follows_a_break_in_a_method_on_an_operator() {
     });
     check("critical point", |risk| {
         let ask = |hessian: &Hessian<'_>| Spectrum::of(hessian).with_steps(4).critical_point(1e-3);
-        of_hessian(risk, &model, ask, |found| found.products == 6)
+        of_hessian(risk, &model, ask, |found| found.num_matvecs == 6)
     });
     check("relative flatness", |risk| {
         let config = RelativeFlatnessConfig::new().with_max_matvecs(4);
@@ -270,7 +270,7 @@ fn a_break_inside_a_product_leaves_the_steps_before_it() {
     let hessian = risk.hessian(&model).unwrap();
     is_made.store(true, Ordering::Relaxed);
     let mut record = LanczosConfig::new(9).run(&hessian).unwrap();
-    assert_eq!((record.len(), record.products()), (6, 6));
+    assert_eq!((record.len(), record.num_matvecs()), (6, 6));
     // It goes on from there, as if nothing had happened.
     record.extend(&hessian, 3).unwrap();
     let whole = Risk::new(&squared_error, &data).hessian(&model).unwrap();

@@ -69,7 +69,7 @@ fn curvature(kind: Kind, seed: u64, exponent: i32) -> Vec<Answer> {
     let spectrum = Spectrum::of(&hessian).with_seed(seed);
     let top = spectrum.top_eigenpairs(2).expect("eigenpairs");
     let bottom = spectrum.bottom_eigenpairs(2).expect("eigenpairs");
-    assert!(top.converged && bottom.converged, "{top:?} {bottom:?}");
+    assert!(top.outcome.is_converged() && bottom.outcome.is_converged(), "{top:?} {bottom:?}");
     found.push(near("eigenvalues, top", back(top.values)));
     found.push(near("eigenvalues, bottom", back(bottom.values)));
     let point = spectrum

@@ -290,5 +290,5 @@ fn settings_without_meaning_are_refused() {
     refused(config().with_epsilon(-1.0), "epsilon");
     refused(config().with_threshold(0.0), "threshold");
     refused(config().with_num_samples(0), "num_samples");
-    refused(config().with_num_products(1), "num_matvecs");
+    refused(config().with_num_matvecs(1), "num_matvecs");
 }

@@ -223,12 +223,12 @@ fn limits_of_any_size_are_taken() {
                 .with_max_matvecs(usize::MAX)
         };
         let density = spectrum().with_steps(5).density().unwrap();
-        assert_eq!((density.probes, density.products), (2, 12));
-        assert_eq!(spectrum().trace_by_layer().unwrap().products, 12);
-        assert_eq!(spectrum().diagonal().unwrap().products, 12);
+        assert_eq!((density.probes().len(), density.num_matvecs), (2, 12));
+        assert_eq!(spectrum().trace_by_layer().unwrap().num_matvecs, 12);
+        assert_eq!(spectrum().diagonal().unwrap().num_matvecs, 12);
         let error = spectrum().inertia().unwrap_err();
         assert_eq!(error, SpectrumError::Stopped);
-        assert!(spectrum().top_eigenpairs(3).unwrap().products <= 15);
+        assert!(spectrum().top_eigenpairs(3).unwrap().num_matvecs <= 15);
     });
 }
 

@@ -49,7 +49,7 @@ fn intervals_of_traces_cover_nineteen_times_in_twenty() {
             .with_max_matvecs(64)
             .trace()
             .unwrap();
-        assert_eq!(trace.products, 64);
+        assert_eq!(trace.num_matvecs, 64);
         (trace.value - truth).abs() <= trace.half_width.unwrap()
     };
     let covered = (0..1000).filter(|seed| covers(*seed)).count();
@@ -95,8 +95,8 @@ fn stopping_at_an_interval_keeps_its_coverage() {
             .with_trace_tolerance(0.2)
             .trace()
             .unwrap();
-        assert!(trace.converged);
-        products += trace.products;
+        assert!(trace.outcome.is_converged());
+        products += trace.num_matvecs;
         covered += usize::from((trace.value - truth).abs() <= trace.half_width.unwrap());
     }
     println!(
