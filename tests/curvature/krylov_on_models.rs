@@ -63,26 +63,33 @@ fn eigenpairs_of_a_hessian() {
         .run(&hessian)
         .unwrap();
     assert_eq!(single.num_matvecs, hessian.num_matvecs() - before);
-    let block = BlockLanczosConfig::new(3, Which::Largest).with_tolerance(1e-5);
+    let block = EigenpairsConfig::new(3, Which::Largest)
+        .with_method(EigenMethod::Block)
+        .with_tolerance(1e-5);
     let block = block.run(&hessian).unwrap();
-    let lobpcg = LobpcgConfig::new(3, Which::Largest).with_tolerance(1e-4);
+    let lobpcg = EigenpairsConfig::new(3, Which::Largest)
+        .with_method(EigenMethod::Lobpcg)
+        .with_tolerance(1e-4);
     let lobpcg = lobpcg.run(&hessian).unwrap();
     let warm = EigenpairsConfig::new(1, Which::Largest).with_tolerance(1e-3);
-    let warm = warm.run_from(&hessian, &single.vectors()[..1]).unwrap();
+    let warm = warm.run_from(&hessian, &single.vectors[..1]).unwrap();
     println!(
         "products: {} single, {} block, {} LOBPCG, {} warm",
-        single.num_matvecs, block.products, lobpcg.products, warm.num_matvecs
+        single.num_matvecs, block.num_matvecs, lobpcg.num_matvecs, warm.num_matvecs
     );
     assert!(warm.outcome.is_converged() && warm.num_matvecs <= 12);
     for (method, found) in [("single", &single), ("block", &block), ("LOBPCG", &lobpcg)] {
         assert!(found.outcome.is_converged(), "{method}");
-        for (pair, expected) in found.pairs.iter().zip(&top) {
-            let error = (pair.value - expected).abs();
-            assert!(error < 1e-5 * size, "{method}: {} {expected}", pair.value);
+        for (value, expected) in found.values.iter().zip(&top) {
+            let error = (value - expected).abs();
+            assert!(error < 1e-5 * size, "{method}: {value} {expected}");
         }
     }
-    let power = PowerConfig::new(1).run(&hessian).unwrap();
-    assert!((power.pairs[0].value.abs() - size).abs() < 1e-3 * size);
+    let power = EigenpairsConfig::new(1, Which::LargestMagnitude)
+        .with_method(EigenMethod::Power)
+        .run(&hessian)
+        .unwrap();
+    assert!((power.values[0].abs() - size).abs() < 1e-3 * size);
 }
 
 #[test]

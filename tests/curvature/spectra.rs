@@ -36,10 +36,10 @@ fn the_spectrum_of_a_hessian_is_that_of_its_matrix() {
             .run(&hessian)
             .unwrap();
         assert!(found.outcome.is_converged());
-        let pair = &found.pairs[0];
-        assert!((pair.value - expected).abs() < 1e-10 * scale);
-        let product = hessian.matvec(&pair.vector).unwrap();
-        let rest = product.axpy(-pair.value, &pair.vector).unwrap();
+        let (value, vector) = (found.values[0], &found.vectors[0]);
+        assert!((value - expected).abs() < 1e-10 * scale);
+        let product = hessian.matvec(vector).unwrap();
+        let rest = product.axpy(-value, vector).unwrap();
         assert!(rest.norm().unwrap() < 1e-9 * scale);
     }
     let trace: f64 = reference.iter().sum();

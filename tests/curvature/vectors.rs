@@ -44,7 +44,10 @@ fn blocks_are_lists<S: FlatSpace>(space: &S, tolerance: f64) {
         scale,
     );
     let c = [0.5, -1.0, 2.0, 0.0, 3.0];
-    close(list.linear_combination(&c).unwrap(), block.linear_combination(&c).unwrap());
+    close(
+        list.linear_combination(&c).unwrap(),
+        block.linear_combination(&c).unwrap(),
+    );
     close(
         list.project_out(v.clone()).unwrap(),
         block.project_out(device(&v)).unwrap(),
@@ -54,7 +57,10 @@ fn blocks_are_lists<S: FlatSpace>(space: &S, tolerance: f64) {
     let (a, b) = (list.gram(&list).unwrap(), block.gram(&block).unwrap());
     assert_near(a.as_slice(), b.as_slice(), scale);
     let turn = Dense::from_row_major(2, 5, numbers(10, 3.0)).unwrap();
-    let (a, b) = (list.transform(&turn).unwrap(), block.transform(&turn).unwrap());
+    let (a, b) = (
+        list.transform(&turn).unwrap(),
+        block.transform(&turn).unwrap(),
+    );
     assert_eq!(b.len(), 2);
     close(a.get(1).unwrap(), b.get(1).unwrap());
     assert!(block.linear_combination(&[1.0]).is_err());

@@ -13,16 +13,15 @@ use burnscape::krylov::{
 };
 use burnscape::landscape::{Axes, slice_1d, slice_2d};
 use burnscape::loss::{NormalizationPolicy, Progress, Risk, Work};
-use burnscape::optim::LambdaMinConfig;
 use burnscape::path::{
     AutoNebConfig, BandConfig, BezierCurve, CurveFitterConfig, InstabilityConfig, Layers,
     PolygonalChain, Profiler, Segment, auto_neb, instability_analysis, layerwise_barriers,
     nudged_elastic_band,
 };
 use burnscape::sharpness::{
-    AverageRiseConfig, CurvatureTraceConfig, DirectionalDistributionConfig, KeskarConfig,
-    McAllesterConfig, PacBayesSigmaConfig, RelativeFlatnessConfig, ReparameterizationConfig,
-    SharpnessReportConfig, WorstCaseRiseConfig,
+    AverageRiseConfig, DirectionalDistributionConfig, KeskarConfig, McAllesterConfig,
+    PacBayesSigmaConfig, RelativeFlatnessConfig, ReparameterizationConfig, SharpnessReportConfig,
+    WorstCaseRiseConfig,
 };
 use burnscape::space::{Grid, ParamSpace, ParamVector};
 use burnscape::spectrum::Spectrum;
@@ -187,9 +186,9 @@ fn nothing_follows_a_break_on_a_slice() {
         outcome(found, |found| found.completed)
     });
     check("lowest curvature", |risk| {
-        outcome(LambdaMinConfig::new().run(risk, &model), |found| {
-            found.converged
-        })
+        let config = EigenpairsConfig::new(1, Which::Smallest);
+        let ask = |hessian: &Hessian<'_>| config.run(hessian);
+        of_hessian(risk, &model, ask, |found| found.outcome.is_converged())
     });
 }
 
@@ -215,7 +214,9 @@ fn nothing_follows_a_break_in_a_method_on_an_operator() {
         of_hessian(risk, &model, ask, |found| found.outcome.is_converged())
     });
     check("eigenpairs by blocks", |risk| {
-        let config = BlockLanczosConfig::new(2, Which::Largest).with_tolerance(1e-2);
+        let config = EigenpairsConfig::new(2, Which::Largest)
+            .with_method(EigenMethod::Block)
+            .with_tolerance(1e-2);
         let ask = |hessian: &Hessian<'_>| config.run(hessian);
         of_hessian(risk, &model, ask, |found| found.outcome.is_converged())
     });
@@ -238,10 +239,10 @@ fn nothing_follows_a_break_in_a_method_on_an_operator() {
         let ask = |hessian: &Hessian<'_>| config.measure(&model, hessian);
         of_hessian(risk, &model, ask, |found| found.completed)
     });
-    check("traces", |risk| {
-        let config = CurvatureTraceConfig::new().with_max_matvecs(4);
-        let ask = |hessian: &Hessian<'_>| config.measure(&model, hessian);
-        of_hessian(risk, &model, ask, |found| found.completed)
+    check("Frobenius norm", |risk| {
+        let config = TraceConfig::new().with_max_matvecs(4);
+        let ask = |hessian: &Hessian<'_>| config.run_squared_frobenius(hessian);
+        of_hessian(risk, &model, ask, |found| found.num_matvecs == 4)
     });
     check("differences", |risk| match risk.finite_difference(&model) {
         Err(error) => Err(error.to_string()),

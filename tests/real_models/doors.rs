@@ -120,7 +120,10 @@ where
         let top = Spectrum::of(&hessian)
             .with_tolerance(TOLERANCE)
             .top_eigenpairs(1)?;
-        ensure!(top.outcome.is_converged(), "the top eigenpair did not converge");
+        ensure!(
+            top.outcome.is_converged(),
+            "the top eigenpair did not converge"
+        );
         let (value, vector) = (top.values[0], &top.vectors[0]);
         let product = hessian.matvec(vector)?;
         let residual = product.axpy(-value, vector)?.norm()?;

@@ -2,10 +2,12 @@
 
 use burn::nn::loss::{MseLoss, Reduction};
 use burn::tensor::Tensor;
+use burnscape::OutOfRange;
+use burnscape::curvature::CurvatureError;
 use burnscape::krylov::{Dense, to_dense};
 use burnscape::loss::Risk;
 use burnscape::space::{ParamSpace, ParamVector};
-use burnscape::spectrum::{Count, Spectrum, SpectrumError};
+use burnscape::spectrum::{Count, Spectrum};
 use burnscape_testkit::models::TwoLayers;
 
 use super::fixture::{Matrix, device, point, with_hessian};
@@ -200,7 +202,10 @@ fn a_single_probe_has_no_interval_and_an_exact_count_one_of_no_width() {
                 spectrum().effective_dimension(1.0).unwrap_err(),
             ] {
                 assert!(
-                    matches!(error, SpectrumError::OutOfRange { name: n, .. } if n == name),
+                    matches!(
+                        error,
+                        CurvatureError::OutOfRange(OutOfRange { name: n, .. }) if n == name
+                    ),
                     "{error}"
                 );
             }

@@ -167,7 +167,7 @@ fn the_spectrum_of_a_network_on_digits_is_that_of_its_matrix() {
     }
 
     let density = spectrum.density().unwrap();
-    assert_eq!(density.num_matvecs, 800);
+    assert_eq!(density.num_matvecs(), 800);
     let distance = density.measure().wasserstein1(&eigenvalues).unwrap() / (high - low);
     println!(
         "eigenvalues {low:.4} to {high:.4}, {} and {} products for 20 and 2 pairs, distance of the \

@@ -1,11 +1,12 @@
-//! λ_max, trace and Frobenius norm, as they are and adaptive.
+//! λ_max and trace of a curvature matrix as it is and in a scale, and the report's trace and Frobenius norm.
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use burnscape::krylov::{LinearOperator, to_dense};
+use burnscape::krylov::{EigenpairsConfig, LinearOperator, TraceConfig, Which, to_dense};
 use burnscape::loss::Risk;
-use burnscape::sharpness::{CurvatureTraceConfig, LambdaMaxConfig, WorstCaseRiseConfig};
+use burnscape::sharpness::{Measure, SharpnessReport, SharpnessReportConfig, WorstCaseRiseConfig};
 use burnscape::space::{ParamSpace, ParamVector, Scale, UnfilteredRule};
+use burnscape::spectrum::Spectrum;
 
 use super::networks::{
     Point, close, device, diagonal, matrix, net, net_loss, quadratic, regression, waves,
@@ -13,30 +14,34 @@ use super::networks::{
 
 const ELEMENT: Scale = Scale::ElementRelative;
 const FILTER: Scale = Scale::FilterRelative(UnfilteredRule::AsOneFilter);
+const SCALES: [Scale; 3] = [Scale::Absolute, ELEMENT, FILTER];
+
+fn largest() -> EigenpairsConfig {
+    EigenpairsConfig::new(1, Which::Largest).with_tolerance(1e-4)
+}
 
 #[test]
 fn the_largest_eigenvalue_of_a_quadratic_is_that_of_its_matrix() {
     let (model, data) = (Point::new(&[1.0, 2.0]), matrix([[2.0, 1.0], [1.0, 2.0]]));
     let hessian = Risk::new(&quadratic, &data).hessian(&model).unwrap();
-    let top = LambdaMaxConfig::new().measure(&model, &hessian).unwrap();
-    close(top.value, 3.0, 1e-12);
-    assert!(top.converged && top.completed && top.residual < 1e-10);
+    let top = largest().run(&hessian).unwrap();
+    close(top.values[0], 3.0, 1e-12);
+    assert!(top.outcome.is_converged() && top.residuals[0] < 1e-10);
+    let in_scale = |scale| {
+        let scaled = hessian.scaled(&model, scale).unwrap();
+        largest().run(&scaled).unwrap().values[0]
+    };
     // |w| H |w| is [[2, 2], [2, 8]].
-    let adaptive = LambdaMaxConfig::new().with_scale(ELEMENT);
-    let top = adaptive.measure(&model, &hessian).unwrap();
-    close(top.value, 5.0 + 13.0_f64.sqrt(), 1e-12);
+    close(in_scale(ELEMENT), 5.0 + 13.0_f64.sqrt(), 1e-12);
     // One filter of norm √5 over two elements.
-    let relative = LambdaMaxConfig::new().with_scale(FILTER);
-    let top = relative.measure(&model, &hessian).unwrap();
-    close(top.value, 3.0 * 2.5, 1e-12);
+    close(in_scale(FILTER), 3.0 * 2.5, 1e-12);
 }
 
 #[test]
 fn a_negative_largest_eigenvalue_is_found() {
     let (model, data) = (Point::new(&[1.0, 1.0, 1.0]), diagonal([-3.0, -1.0, -2.0]));
     let hessian = Risk::new(&quadratic, &data).hessian(&model).unwrap();
-    let top = LambdaMaxConfig::new().measure(&model, &hessian).unwrap();
-    close(top.value, -1.0, 1e-12);
+    close(largest().run(&hessian).unwrap().values[0], -1.0, 1e-12);
 }
 
 #[test]
@@ -44,27 +49,23 @@ fn products_are_limited_and_counted() {
     let values = std::array::from_fn(|i| (i as f64 + 1.0).sqrt());
     let (model, data) = (Point::new(&[1.0; 40]), diagonal::<40>(values));
     let hessian = Risk::new(&quadratic, &data).hessian(&model).unwrap();
-    let config = LambdaMaxConfig::new().with_tolerance(1e-10);
-    let top = config
-        .clone()
-        .with_max_matvecs(5)
-        .measure(&model, &hessian)
-        .unwrap();
-    assert!(top.num_matvecs <= 5 && !top.converged && top.completed);
-    assert!(top.value < 40.0_f64.sqrt());
-    let top = config.measure(&model, &hessian).unwrap();
-    assert!(top.converged && top.num_matvecs > 5);
-    close(top.value, 40.0_f64.sqrt(), 1e-12);
+    let config = largest().with_tolerance(1e-10).with_max_matvecs(200);
+    let top = config.clone().with_max_matvecs(5).run(&hessian).unwrap();
+    assert!(top.num_matvecs <= 5 && !top.outcome.is_converged());
+    assert!(top.values[0] < 40.0_f64.sqrt());
+    let top = config.run(&hessian).unwrap();
+    assert!(top.outcome.is_converged() && top.num_matvecs > 5);
+    close(top.values[0], 40.0_f64.sqrt(), 1e-12);
 }
 
 #[test]
-fn the_stretched_operator_is_the_matrix_between_diagonals() {
+fn the_scaled_operator_is_the_matrix_between_diagonals() {
     let (model, data) = (net(), regression());
     let hessian = Risk::new(&net_loss, &data).hessian(&model).unwrap();
     let space = ParamSpace::of(&model).unwrap();
     let weights = ParamVector::from_module(&space, &model).unwrap();
     let weights = weights.to_host().unwrap();
-    let (plain, stretched) = (
+    let (plain, scaled) = (
         to_dense(&hessian).unwrap(),
         to_dense(&hessian.scaled(&model, ELEMENT).unwrap()).unwrap(),
     );
@@ -73,7 +74,7 @@ fn the_stretched_operator_is_the_matrix_between_diagonals() {
         for j in 0..n {
             let index = i * n + j;
             let exact = weights[i].abs() * plain.as_slice()[index] * weights[j].abs();
-            assert!((stretched.as_slice()[index] - exact).abs() < 1e-12);
+            assert!((scaled.as_slice()[index] - exact).abs() < 1e-12);
         }
     }
     // A block of vectors gives what single ones do.
@@ -98,19 +99,31 @@ fn adaptive_lambda_max_is_what_the_adaptive_ball_rises_by() {
         let w = (m.w.val() - shift).reshape([1, 2]);
         (w.clone().matmul(h) * w).sum() * 0.5
     };
-    let hessian = Risk::new(&loss, &data).hessian(&model).unwrap();
+    let risk = Risk::new(&loss, &data);
+    let hessian = risk.hessian(&model).unwrap();
     let rho = 0.1;
-    for scale in [Scale::Absolute, ELEMENT, FILTER] {
-        let top = LambdaMaxConfig::new().with_scale(scale);
-        let top = top.measure(&model, &hessian).unwrap();
+    for scale in SCALES {
+        let scaled = hessian.scaled(&model, scale).unwrap();
+        let top = largest().run(&scaled).unwrap();
         let worst = WorstCaseRiseConfig::new(rho)
             .with_scale(scale)
             .with_num_steps(200)
             .with_tolerance(1e-9)
-            .run(&Risk::new(&loss, &data), &model)
+            .run(&risk, &model)
             .unwrap();
-        close(worst.rise, 0.5 * rho * rho * top.value, 1e-8);
+        close(worst.rise, 0.5 * rho * rho * top.values[0], 1e-8);
     }
+}
+
+/// The rows of traces and Frobenius norms from `num_matvecs` products; the others as cheap as can be.
+fn moments<M: Module>(risk: &Risk<'_, M>, model: &M, num_matvecs: usize) -> SharpnessReport {
+    SharpnessReportConfig::new()
+        .with_scales(SCALES.to_vec())
+        .with_num_samples(1)
+        .with_num_steps(1)
+        .with_num_matvecs(num_matvecs)
+        .run(risk, model)
+        .unwrap()
 }
 
 /// Two parameters, with a diagonal Hessian of 3 and 5.
@@ -130,61 +143,69 @@ fn every_sample_of_a_diagonal_matrix_is_exact_also_by_parameter() {
         (m.a.val().square().sum() * 1.5 + m.b.val().square().sum() * 2.5) * x
     };
     let data = [Tensor::<1>::ones([1], &device())];
-    let hessian = Risk::new(&loss, &data).hessian(&model).unwrap();
-    let config = CurvatureTraceConfig::new().with_max_matvecs(3);
-    let found = config.measure(&model, &hessian).unwrap();
-    close(found.trace, 3.0 * 6.0 + 5.0 * 4.0, 1e-12);
-    assert!(found.standard_error.unwrap() < 1e-12 && found.half_width.unwrap() < 1e-11);
+    let risk = Risk::new(&loss, &data);
+    let hessian = risk.hessian(&model).unwrap();
+    let found = Spectrum::of(&hessian).with_probes(3).trace_by_layer();
+    let found = found.unwrap();
+    close(found.total.value, 3.0 * 6.0 + 5.0 * 4.0, 1e-12);
+    assert!(found.total.half_width.unwrap() < 1e-11);
     let names: Vec<&str> = found.parameters.iter().map(|p| p.path.as_str()).collect();
     assert_eq!(names, ["a", "b"]);
-    close(found.parameters[0].trace, 18.0, 1e-12);
-    close(found.parameters[1].trace, 20.0, 1e-12);
+    close(found.parameters[0].value, 18.0, 1e-12);
+    close(found.parameters[1].value, 20.0, 1e-12);
+    assert_eq!(found.num_matvecs, 3);
+
+    let report = moments(&risk, &model, 3);
+    let row = report.row(Measure::Trace, Some(Scale::Absolute)).unwrap();
+    close(row.value.unwrap(), 38.0, 1e-12);
+    assert!(row.standard_error.unwrap() < 1e-12);
     close(
-        found.frobenius_norm,
+        report
+            .value(Measure::FrobeniusNorm, Some(Scale::Absolute))
+            .unwrap(),
         (9.0 * 6.0 + 25.0 * 4.0_f64).sqrt(),
         1e-12,
     );
-    assert_eq!(found.num_matvecs, 3);
-
-    let adaptive = config
-        .with_scale(ELEMENT)
-        .measure(&model, &hessian)
-        .unwrap();
     let squares = |values: Vec<f64>| values.iter().map(|w| w * w).sum::<f64>();
     let [a, b] = [
         model.a.val().into_data().try_to_vec::<f64>().unwrap(),
         model.b.val().into_data().try_to_vec::<f64>().unwrap(),
     ];
-    close(adaptive.trace, 3.0 * squares(a) + 5.0 * squares(b), 1e-12);
+    let adaptive = report.value(Measure::Trace, Some(ELEMENT)).unwrap();
+    close(adaptive, 3.0 * squares(a) + 5.0 * squares(b), 1e-12);
 }
 
 #[test]
 fn trace_and_frobenius_norm_of_a_network_are_within_their_errors() {
     let (model, data) = (net(), regression());
-    let hessian = Risk::new(&net_loss, &data).hessian(&model).unwrap();
-    for scale in [Scale::Absolute, ELEMENT, FILTER] {
-        let dense = to_dense(&hessian.scaled(&model, scale).unwrap()).unwrap();
+    let risk = Risk::new(&net_loss, &data);
+    let hessian = risk.hessian(&model).unwrap();
+    let report = moments(&risk, &model, 300);
+    for scale in SCALES {
+        let scaled = hessian.scaled(&model, scale).unwrap();
+        let dense = to_dense(&scaled).unwrap();
         let n = hessian.space().len();
         let trace: f64 = (0..n).map(|i| dense.as_slice()[i * n + i]).sum();
         let norm = dense.as_slice().iter().map(|x| x * x).sum::<f64>().sqrt();
-        let found = CurvatureTraceConfig::new()
-            .with_scale(scale)
-            .with_max_matvecs(300)
-            .measure(&model, &hessian)
-            .unwrap();
-        let error = found.standard_error.unwrap();
-        assert!(error < 0.1 * trace, "{error} of {trace}");
-        assert!((found.trace - trace).abs() < 4.0 * error);
-        let error = found.frobenius_error.unwrap();
-        assert!(error < 0.1 * norm, "{error} of {norm}");
-        assert!((found.frobenius_norm - norm).abs() < 4.0 * error);
-        for (leaf, part) in hessian.space().leaves().iter().zip(&found.parameters) {
+        for (measure, exact) in [(Measure::Trace, trace), (Measure::FrobeniusNorm, norm)] {
+            let row = report.row(measure, Some(scale)).unwrap();
+            let (found, error) = (row.value.unwrap(), row.standard_error.unwrap());
+            assert!(error < 0.1 * exact, "{error} of {exact}");
+            assert!((found - exact).abs() < 4.0 * error);
+        }
+        let layers = Spectrum::of(&scaled).with_probes(300).trace_by_layer();
+        for (leaf, part) in hessian
+            .space()
+            .leaves()
+            .iter()
+            .zip(&layers.unwrap().parameters)
+        {
             let range = leaf.offset()..leaf.offset() + leaf.len();
             let exact: f64 = range.map(|i| dense.as_slice()[i * n + i]).sum();
-            let error = part.standard_error.unwrap();
-            // A last bias has a constant Hessian: every sample is exact.
+            let half_width = part.half_width.unwrap();
+            // Two half widths at 95 %; a last bias has a constant Hessian: every sample is exact.
             assert!(
-                (part.trace - exact).abs() < 4.0 * error + 1e-12 * trace,
+                (part.value - exact).abs() < 2.0 * half_width + 1e-12 * trace,
                 "{}",
                 part.path
             );
@@ -199,13 +220,13 @@ fn intervals_of_the_trace_cover_it_as_often_as_they_say() {
     let (model, data) = (Point::new(&[1.0, 2.0]), matrix([[2.0, 1.0], [1.0, 2.0]]));
     let hessian = Risk::new(&quadratic, &data).hessian(&model).unwrap();
     let covers = |seed| {
-        let found = CurvatureTraceConfig::new()
+        let found = TraceConfig::new()
             .with_confidence(0.8)
             .with_max_matvecs(30)
             .with_seed(seed)
-            .measure(&model, &hessian)
+            .run(&hessian)
             .unwrap();
-        (found.trace - 4.0).abs() <= found.half_width.unwrap()
+        (found.value - 4.0).abs() <= found.half_width.unwrap()
     };
     let covered = (0..40).filter(|&seed| covers(seed)).count();
     assert!((24..=39).contains(&covered), "{covered}");
@@ -215,10 +236,11 @@ fn intervals_of_the_trace_cover_it_as_often_as_they_say() {
 fn a_tolerance_ends_the_trace_early() {
     let (model, data) = (Point::new(&[1.0, 2.0]), matrix([[20.0, 0.1], [0.1, 20.0]]));
     let hessian = Risk::new(&quadratic, &data).hessian(&model).unwrap();
-    let config = CurvatureTraceConfig::new().with_tolerance(Some(0.05));
-    let found = config.measure(&model, &hessian).unwrap();
-    assert_eq!((found.num_matvecs, found.converged), (24, true));
-    let strict = CurvatureTraceConfig::new().with_tolerance(Some(1e-6));
-    let found = strict.measure(&model, &hessian).unwrap();
-    assert_eq!((found.num_matvecs, found.converged), (64, false));
+    let run = |tolerance| {
+        let config = TraceConfig::new().with_tolerance(tolerance);
+        let found = config.run(&hessian).unwrap();
+        (found.num_matvecs, found.outcome.is_converged())
+    };
+    assert_eq!(run(0.05), (24, true));
+    assert_eq!(run(1e-6), (64, false));
 }
