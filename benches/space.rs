@@ -60,7 +60,7 @@ fn blocks(criterion: &mut Criterion) {
         });
         let coefficients = vec![0.5; 50];
         criterion.bench_function(&format!("50 of {capacity} rows: combine"), |bench| {
-            bench.iter(|| black_box(block.combine(&coefficients).expect("a vector")));
+            bench.iter(|| black_box(block.linear_combination(&coefficients).expect("a vector")));
         });
     }
 }

@@ -46,7 +46,6 @@ mod spectrum {
     mod single_precision;
 }
 mod sharpness {
-    mod curvature_trace;
     mod effective_dimension;
     mod fisher_rao;
     mod keskar;
@@ -57,6 +56,7 @@ mod sharpness {
     mod relative_flatness;
     mod reparameterization;
     mod report;
+    mod scaled_curvature;
 }
 /// Through several rooms: intervals against what they hold.
 mod intervals;

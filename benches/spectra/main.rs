@@ -20,7 +20,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use burn::tensor::Device;
-use burnscape::krylov::{EigenpairsConfig, End, LanczosConfig};
+use burnscape::krylov::{EigenpairsConfig, LanczosConfig, Which};
 use burnscape::loss::{Batch, Risk};
 use burnscape::space::{ParamSpace, ParamVector, RunningStatistics};
 use networks::{Classifier, Cnn, Digits, Split, WideMlp, loss, trained};
@@ -78,7 +78,7 @@ fn report<M: Classifier>(
     let risk = Risk::new(&objective, data);
     let hessian = risk.hessian(&model).expect("a Hessian");
     let pairs = |tolerance: f64| {
-        EigenpairsConfig::new(PAIRS, End::Top)
+        EigenpairsConfig::new(PAIRS, Which::Largest)
             .with_max_basis(BASIS)
             .with_tolerance(tolerance)
             .run(&hessian)
@@ -87,7 +87,7 @@ fn report<M: Classifier>(
     // ARPACK's tolerance is relative to each eigenvalue, ours to the largest: the smallest of the five
     // decides.
     let first = pairs(TOLERANCE);
-    let tolerance = TOLERANCE * first.pairs[PAIRS - 1].value / first.pairs[0].value;
+    let tolerance = TOLERANCE * first.values[PAIRS - 1] / first.values[0];
     let mut found = pairs(tolerance);
     let mut times = Vec::new();
     let mut shares = Vec::new();
@@ -101,21 +101,19 @@ fn report<M: Classifier>(
         std::hint::black_box(record.ritz_values());
         shares.push(1.0 - timed.seconds() / start.elapsed().as_secs_f64());
     }
-    let residual = found
-        .pairs
-        .iter()
-        .map(|pair| pair.residual / pair.value)
+    let pairs = found.residuals.iter().zip(&found.values);
+    let residual = pairs
+        .map(|(residual, value)| residual / value)
         .fold(0.0, f64::max);
     let (ms, share) = (median(times), median(shares));
-    let (parameters, products) = (hessian.space().len(), found.products);
+    let (parameters, products) = (hessian.space().len(), found.num_matvecs);
     println!(
         "{name:<10} {parameters:>10} {products:>9} {ms:>6.0} {:>11.2} {residual:>17.1e} {:>26.1} %",
         ms / products as f64,
         100.0 * share
     );
-    let values: Vec<f64> = found.pairs.iter().map(|pair| pair.value).collect();
     json!({
-        "parameters": parameters, "eigenvalues": values, "products": products, "ms": ms,
+        "parameters": parameters, "eigenvalues": found.values, "products": products, "ms": ms,
         "largest_residual": residual, "not_products": share,
     })
 }

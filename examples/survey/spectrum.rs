@@ -4,8 +4,10 @@ use std::error::Error;
 use std::fs::File;
 use std::path::Path;
 
+use burnscape::Csv;
+use burnscape::krylov::{CurveConfig, SpectralDensity, TraceEstimate};
 use burnscape::loss::Risk;
-use burnscape::spectrum::{CriticalPoint, Density, Spectrum, Trace};
+use burnscape::spectrum::{CriticalPoint, Spectrum};
 use serde::Serialize;
 
 use super::models::Classifier;
@@ -21,10 +23,10 @@ pub(crate) struct Eigenvalues {
     pub(crate) top: Vec<f64>,
     pub(crate) residuals: Vec<f64>,
     pub(crate) products: usize,
-    pub(crate) trace: Trace,
+    pub(crate) trace: TraceEstimate,
     pub(crate) point: CriticalPoint,
     /// Of the first seed only: it takes more products than all of the above.
-    pub(crate) density: Option<Density>,
+    pub(crate) density: Option<SpectralDensity>,
 }
 
 pub(crate) fn eigenvalues<M: Classifier>(
@@ -34,7 +36,7 @@ pub(crate) fn eigenvalues<M: Classifier>(
 ) -> Result<Eigenvalues, Box<dyn Error>> {
     let hessian = risk.hessian(model)?;
     let spectrum = Spectrum::of(&hessian)
-        .with_max_products(300)
+        .with_max_matvecs(300)
         .with_probes(DENSITY_PROBES)
         .with_steps(DENSITY_STEPS);
     let top = spectrum.top_eigenpairs(TOP)?;
@@ -43,11 +45,11 @@ pub(crate) fn eigenvalues<M: Classifier>(
         true => Some(spectrum.density()?),
         false => None,
     };
-    let trace = spectrum.with_max_products(TRACE_PRODUCTS).trace()?;
+    let trace = spectrum.with_max_matvecs(TRACE_PRODUCTS).trace()?;
     Ok(Eigenvalues {
         top: top.values,
         residuals: top.residuals,
-        products: top.products,
+        products: top.num_matvecs,
         trace,
         point,
         density,
@@ -55,12 +57,17 @@ pub(crate) fn eigenvalues<M: Classifier>(
 }
 
 /// Writes the measure and the curve of a density into a directory.
-pub(crate) fn write(density: &Density, directory: &Path, name: &str) -> Result<(), Box<dyn Error>> {
+pub(crate) fn write(
+    density: &SpectralDensity,
+    directory: &Path,
+    name: &str,
+) -> Result<(), Box<dyn Error>> {
     let create = |kind: &str| {
         let path = directory.join(format!("{name}-{kind}.csv"));
         File::create(&path).map_err(|error| format!("cannot write {}: {error}", path.display()))
     };
     density.write_csv(create("density")?)?;
-    density.curve(400)?.write_csv(create("density-curve")?)?;
+    let curve = CurveConfig::new().with_points(400).draw(density)?;
+    curve.write_csv(create("density-curve")?)?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What is printed about eigenvalues.
 
-use burnscape::spectrum::Density;
+use burnscape::krylov::{CurveConfig, SpectralDensity};
 
 use super::settings::{DENSITY_PROBES, DENSITY_STEPS, GRADIENT_ZERO, LEARNING_RATE};
 use super::sparkline::sparkline;
@@ -61,8 +61,11 @@ fn densities(rows: &[Row]) -> String {
         return String::new();
     }
     let ends = |row: &Row| {
-        let nodes = row.density.as_ref().map(|density| &density.nodes);
-        let ends = nodes.and_then(|nodes| Some((*nodes.first()?, *nodes.last()?)));
+        let measure = row.density.as_ref().map(SpectralDensity::measure);
+        let ends = measure.and_then(|measure| {
+            let nodes = &measure.nodes;
+            Some((*nodes.first()?, *nodes.last()?))
+        });
         ends.map_or(String::new(), |(low, high)| {
             format!("{low:.2} to {high:.1}")
         })
@@ -79,8 +82,8 @@ fn densities(rows: &[Row]) -> String {
     )
 }
 
-fn bars(density: &Density) -> String {
-    let Ok(curve) = density.curve(WIDTH) else {
+fn bars(density: &SpectralDensity) -> String {
+    let Ok(curve) = CurveConfig::new().with_points(WIDTH).draw(density) else {
         return String::new();
     };
     let high = curve

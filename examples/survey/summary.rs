@@ -1,7 +1,8 @@
 //! Runs, averaged over seeds.
 
+use burnscape::krylov::{SpectralDensity, TraceEstimate};
 use burnscape::sharpness::SharpnessReport;
-use burnscape::spectrum::{CriticalPoint, Density, Trace};
+use burnscape::spectrum::CriticalPoint;
 use serde::Serialize;
 
 use super::comparison::Comparison;
@@ -32,10 +33,10 @@ pub(crate) struct Row {
     pub(crate) gradient_norm: Estimate,
     /// Of the first seed.
     pub(crate) top: Vec<f64>,
-    pub(crate) first_trace: Trace,
+    pub(crate) first_trace: TraceEstimate,
     pub(crate) point: CriticalPoint,
     #[serde(skip)]
-    pub(crate) density: Option<Density>,
+    pub(crate) density: Option<SpectralDensity>,
     #[serde(skip)]
     pub(crate) sharpness_report: Option<SharpnessReport>,
     pub(crate) gradients: Estimate,

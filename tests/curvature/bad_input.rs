@@ -304,7 +304,7 @@ fn requests_that_make_no_sense_are_refused() {
         .unwrap();
     let v = burnscape::space::ParamVector::gaussian(jacobian.space(), 1).unwrap();
     let short = other.matvec(&v).unwrap();
-    let error = burnscape::krylov::Adjoint::matvec_adjoint(&jacobian, &short);
+    let error = burnscape::krylov::HasAdjoint::matvec_adjoint(&jacobian, &short);
     let error = error.map(|_| ()).unwrap_err();
     assert!(
         matches!(

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::{DType, Tensor};
 use burnscape::curvature::{CurvatureConfig, FisherSampling};
-use burnscape::krylov::{Adjoint, LinearOperator};
+use burnscape::krylov::{HasAdjoint, LinearOperator};
 use burnscape::loss::{Likelihood, Risk};
 use burnscape::space::{ParamSpace, ParamVector};
 

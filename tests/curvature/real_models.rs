@@ -4,7 +4,7 @@
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 use burnscape::curvature::{CurvatureConfig, FisherSampling};
-use burnscape::krylov::{Adjoint, LinearOperator};
+use burnscape::krylov::{HasAdjoint, LinearOperator};
 use burnscape::loss::{Likelihood, Risk};
 use burnscape::space::ParamVector;
 use burnscape_testkit::turn;

@@ -2,6 +2,7 @@
 
 use burn::module::{Param, ParamGroup};
 use burn::tensor::{Tensor, TensorData};
+use burnscape::OutOfRange;
 use burnscape::curvature::{CurvatureConfig, CurvatureError, WeightDecay};
 use burnscape::krylov::LinearOperator;
 use burnscape::loss::{Likelihood, Risk};
@@ -22,7 +23,7 @@ fn cubes(m: &Point, (): ()) -> Tensor<1> {
 
 fn out_of_range<T>(result: Result<T, CurvatureError>) -> (&'static str, f64) {
     match result.map(|_| ()).unwrap_err() {
-        CurvatureError::OutOfRange { name, value, .. } => (name, value),
+        CurvatureError::OutOfRange(OutOfRange { name, value, .. }) => (name, value),
         other => panic!("{other}"),
     }
 }

@@ -1,8 +1,8 @@
 //! Krylov methods on operators of a model agree with the same methods on its dense matrix.
 
 use burnscape::krylov::{
-    CgConfig, DensityConfig, EigenpairsConfig, End, LanczosConfig, LinearOperator, Shifted,
-    Symmetric, TraceConfig,
+    CgConfig, DensityConfig, EigenpairsConfig, LanczosConfig, LinearOperator, Shifted, Symmetric,
+    TraceConfig, Which,
 };
 use burnscape::loss::Reduction;
 use burnscape::space::ParamVector;
@@ -26,22 +26,25 @@ fn the_spectrum_of_a_hessian_is_that_of_its_matrix() {
             "{found} {expected}"
         );
     }
-    for (end, expected) in [(End::Top, reference[n - 1]), (End::Bottom, reference[0])] {
+    for (end, expected) in [
+        (Which::Largest, reference[n - 1]),
+        (Which::Smallest, reference[0]),
+    ] {
         let found = EigenpairsConfig::new(1, end)
             .with_tolerance(1e-10)
             .with_max_basis(12)
             .run(&hessian)
             .unwrap();
         assert!(found.outcome.is_converged());
-        let pair = &found.pairs[0];
-        assert!((pair.value - expected).abs() < 1e-10 * scale);
-        let product = hessian.matvec(&pair.vector).unwrap();
-        let rest = product.axpy(-pair.value, &pair.vector).unwrap();
+        let (value, vector) = (found.values[0], &found.vectors[0]);
+        assert!((value - expected).abs() < 1e-10 * scale);
+        let product = hessian.matvec(vector).unwrap();
+        let rest = product.axpy(-value, vector).unwrap();
         assert!(rest.norm().unwrap() < 1e-9 * scale);
     }
     let trace: f64 = reference.iter().sum();
     let estimate = TraceConfig::new()
-        .with_max_products(400)
+        .with_max_matvecs(400)
         .run(&hessian)
         .unwrap();
     assert!((estimate.value - trace).abs() < 2.0 * estimate.half_width.unwrap());

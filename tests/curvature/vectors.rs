@@ -44,21 +44,27 @@ fn blocks_are_lists<S: FlatSpace>(space: &S, tolerance: f64) {
         scale,
     );
     let c = [0.5, -1.0, 2.0, 0.0, 3.0];
-    close(list.combine(&c).unwrap(), block.combine(&c).unwrap());
     close(
-        list.reject(v.clone()).unwrap(),
-        block.reject(device(&v)).unwrap(),
+        list.linear_combination(&c).unwrap(),
+        block.linear_combination(&c).unwrap(),
+    );
+    close(
+        list.project_out(v.clone()).unwrap(),
+        block.project_out(device(&v)).unwrap(),
     );
     close(list.get(3).unwrap(), block.get(3).unwrap());
     assert!(block.get(5).is_none());
     let (a, b) = (list.gram(&list).unwrap(), block.gram(&block).unwrap());
     assert_near(a.as_slice(), b.as_slice(), scale);
     let turn = Dense::from_row_major(2, 5, numbers(10, 3.0)).unwrap();
-    let (a, b) = (list.rotate(&turn).unwrap(), block.rotate(&turn).unwrap());
+    let (a, b) = (
+        list.transform(&turn).unwrap(),
+        block.transform(&turn).unwrap(),
+    );
     assert_eq!(b.len(), 2);
     close(a.get(1).unwrap(), b.get(1).unwrap());
-    assert!(block.combine(&[1.0]).is_err());
-    assert!(block.rotate(&Dense::identity(2)).is_err());
+    assert!(block.linear_combination(&[1.0]).is_err());
+    assert!(block.transform(&Dense::identity(2)).is_err());
     // A clone is a block of its own.
     let before = block.clone();
     block.truncate(1);
@@ -67,8 +73,8 @@ fn blocks_are_lists<S: FlatSpace>(space: &S, tolerance: f64) {
     close(host[1].clone(), before.get(1).unwrap());
     block.truncate(0);
     assert!(block.dots(&device(&v)).unwrap().is_empty());
-    close(v.clone(), block.reject(device(&v)).unwrap());
-    close(vec![0.0; n], block.combine(&[]).unwrap());
+    close(v.clone(), block.project_out(device(&v)).unwrap());
+    close(vec![0.0; n], block.linear_combination(&[]).unwrap());
 
     let basis = Orthonormal::<FlatVector<S>>::checked(space, Vec::new()).unwrap();
     assert!(basis.is_empty());
@@ -113,7 +119,7 @@ fn vectors_of_another_space_are_refused() {
     let mut block = TensorBlock::with_capacity(&space, 1).unwrap();
     assert!(block.push(stranger.clone()).is_err());
     assert!(block.is_empty() && block.dots(&stranger).is_err());
-    assert!(block.reject(stranger).is_err());
+    assert!(block.project_out(stranger).is_err());
 
     let data = batches(&[4, 3]);
     let jacobian = cross_entropy(Reduction::Mean, &data)

@@ -31,7 +31,7 @@ fn settings_out_of_range_are_named() {
         (CurvatureMonitorConfig::new(0), "every"),
         (new().with_tolerance(0.0), "tolerance"),
         (new().with_tolerance(f64::NAN), "tolerance"),
-        (new().with_max_products(4), "max_products"),
+        (new().with_max_matvecs(4), "max_matvecs"),
         (new().with_max_warm_products(4), "max_warm_products"),
         (new().with_rho(Some(-0.1)), "rho"),
         (new().with_rho(Some(f64::INFINITY)), "rho"),

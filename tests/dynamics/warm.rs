@@ -4,7 +4,7 @@ use burn::optim::SgdConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::tensor::Device;
 use burnscape::dynamics::{CurvatureMonitor, CurvatureMonitorConfig, CurvatureReading};
-use burnscape::krylov::{EigenpairsConfig, End};
+use burnscape::krylov::{EigenpairsConfig, Which};
 use burnscape::loss::Risk;
 
 use super::model::{Batch, Mlp, clusters, cross_entropy, step};
@@ -46,9 +46,11 @@ fn train(
 /// `λ_max` to 1e-6 of the norm.
 fn exact(model: &Mlp, batches: &[Batch]) -> f64 {
     let hessian = Risk::new(&cross_entropy, batches).hessian(model).unwrap();
-    let exact = EigenpairsConfig::new(1, End::Top).run(&hessian).unwrap();
+    let exact = EigenpairsConfig::new(1, Which::Largest)
+        .run(&hessian)
+        .unwrap();
     assert!(exact.outcome.is_converged());
-    exact.pairs[0].value
+    exact.values[0]
 }
 
 #[test]
@@ -136,7 +138,7 @@ fn a_limit_of_products_is_kept_and_told() {
     let model = Mlp::new([64, 32, 32, 10], 1, &device);
     let config = CurvatureMonitorConfig::new(1)
         .with_tolerance(1e-6)
-        .with_max_products(6);
+        .with_max_matvecs(6);
     let mut monitor = config.init().unwrap();
     let risk = Risk::new(&cross_entropy, &data);
     let first = monitor.measure(&risk, &model, 0, 0.1).unwrap();
@@ -150,7 +152,9 @@ fn a_limit_of_products_is_kept_and_told() {
         last = next;
     }
     let hessian = risk.hessian(&model).unwrap();
-    let exact = EigenpairsConfig::new(1, End::Top).run(&hessian).unwrap();
-    let error = (last.sharpness / exact.pairs[0].value - 1.0).abs();
+    let exact = EigenpairsConfig::new(1, Which::Largest)
+        .run(&hessian)
+        .unwrap();
+    let error = (last.sharpness / exact.values[0] - 1.0).abs();
     assert!(error < 1e-3, "{error}");
 }

@@ -2,7 +2,7 @@
 
 use burnscape::krylov::{DensityConfig, LinearOperator, TraceConfig, TraceMethod};
 use burnscape::loss::Risk;
-use burnscape::sharpness::{CurvatureTraceConfig, RelativeFlatnessConfig};
+use burnscape::sharpness::RelativeFlatnessConfig;
 use burnscape::spectrum::{Inertia, Spectrum};
 
 use super::networks::{Digits, Network, digits};
@@ -59,7 +59,7 @@ pub(crate) fn of_network<N: Network>(tally: &mut Tally) {
 fn trace_config(method: TraceMethod, products: usize, seed: u64) -> TraceConfig {
     TraceConfig::new()
         .with_method(method)
-        .with_max_products(products)
+        .with_max_matvecs(products)
         .with_seed(seed)
 }
 
@@ -68,7 +68,7 @@ fn traces(tally: &mut Tally, name: &str, stored: &Stored, seed: u64) {
     // The samples of a short run are the first of a long one.
     let config = trace_config(TraceMethod::Hutchinson, 64, seed);
     let watched = stored.observed(|now| {
-        if let (8 | 16 | 64, Some(value)) = (now.num_matvecs, now.value) {
+        if let (8 | 16 | 24 | 64, Some(value)) = (now.num_matvecs, now.value) {
             let about = format!("{name}, Hutchinson, {}", now.num_matvecs);
             tally.half_width(("trace", &about, Often), truth, (value, now.error));
         }
@@ -128,16 +128,8 @@ fn flatness<N: Network>(
     stored: &Stored,
     seed: u64,
 ) {
-    let found = CurvatureTraceConfig::new()
-        .with_max_products(24)
-        .with_seed(seed)
-        .measure(network, stored)
-        .unwrap();
-    let truth = stored.trace(0, stored.len());
-    let half = (found.trace, found.half_width);
-    tally.half_width(("curvature trace", name, Often), truth, half);
     let found = RelativeFlatnessConfig::new()
-        .with_max_products(24)
+        .with_max_matvecs(24)
         .with_seed(seed)
         .measure(network, stored)
         .unwrap();

@@ -10,19 +10,18 @@ use burn::optim::SgdConfig;
 use burnscape::curvature::Hessian;
 use burnscape::krylov;
 use burnscape::krylov::{
-    BlockLanczosConfig, DensityConfig, EigenpairsConfig, End, LanczosConfig, TraceConfig,
+    DensityConfig, EigenMethod, EigenpairsConfig, LanczosConfig, TraceConfig, Which,
 };
 use burnscape::landscape::{Slice1dConfig, Slice2dConfig};
 use burnscape::loss::{NormalizationPolicy, Progress, Risk, Work};
-use burnscape::optim::LambdaMinConfig;
 use burnscape::path::{
     AutoNebConfig, BezierCurve, CurveFitterConfig, CurveProfileConfig, ElasticBandConfig,
     InstabilityConfig, LayerwiseBarriersConfig, PolygonalChain, Segment,
 };
 use burnscape::sharpness::{
-    AverageRiseConfig, CurvatureTraceConfig, DirectionalDistributionConfig, KeskarConfig,
-    McAllesterConfig, PacBayesSigmaConfig, RelativeFlatnessConfig, ReparameterizationConfig,
-    SharpnessReportConfig, WorstCaseRiseConfig,
+    AverageRiseConfig, DirectionalDistributionConfig, KeskarConfig, McAllesterConfig,
+    PacBayesSigmaConfig, RelativeFlatnessConfig, ReparameterizationConfig, SharpnessReportConfig,
+    WorstCaseRiseConfig,
 };
 use burnscape::space::{Grid, ParamSpace, ParamVector};
 use burnscape::spectrum::Spectrum;
@@ -185,9 +184,9 @@ fn nothing_follows_a_break_on_a_slice() {
         outcome(found, |found| found.completed)
     });
     check("lowest curvature", |risk| {
-        outcome(LambdaMinConfig::new().run(risk, &model), |found| {
-            found.converged
-        })
+        let config = EigenpairsConfig::new(1, Which::Smallest);
+        let ask = |hessian: &Hessian<'_>| config.run(hessian);
+        of_hessian(risk, &model, ask, |found| found.outcome.is_converged())
     });
 }
 
@@ -208,19 +207,21 @@ fn of_hessian<T, E: Display>(
 fn nothing_follows_a_break_in_a_method_on_an_operator() {
     let model = net();
     check("eigenpairs", |risk| {
-        let config = EigenpairsConfig::new(2, End::Top).with_tolerance(1e-2);
+        let config = EigenpairsConfig::new(2, Which::Largest).with_tolerance(1e-2);
         let ask = |hessian: &Hessian<'_>| config.run(hessian);
         of_hessian(risk, &model, ask, |found| found.outcome.is_converged())
     });
     check("eigenpairs by blocks", |risk| {
-        let config = BlockLanczosConfig::new(2, End::Top).with_tolerance(1e-2);
+        let config = EigenpairsConfig::new(2, Which::Largest)
+            .with_method(EigenMethod::Block)
+            .with_tolerance(1e-2);
         let ask = |hessian: &Hessian<'_>| config.run(hessian);
         of_hessian(risk, &model, ask, |found| found.outcome.is_converged())
     });
     check("trace", |risk| {
-        let config = TraceConfig::new().with_max_products(5);
+        let config = TraceConfig::new().with_max_matvecs(5);
         let ask = |hessian: &Hessian<'_>| config.run(hessian);
-        of_hessian(risk, &model, ask, |found| found.products == 5)
+        of_hessian(risk, &model, ask, |found| found.num_matvecs == 5)
     });
     check("density", |risk| {
         let config = DensityConfig::new().with_probes(2).with_steps(4);
@@ -229,22 +230,22 @@ fn nothing_follows_a_break_in_a_method_on_an_operator() {
     });
     check("critical point", |risk| {
         let ask = |hessian: &Hessian<'_>| Spectrum::of(hessian).with_steps(4).critical_point(1e-3);
-        of_hessian(risk, &model, ask, |found| found.products == 6)
+        of_hessian(risk, &model, ask, |found| found.num_matvecs == 6)
     });
     check("relative flatness", |risk| {
-        let config = RelativeFlatnessConfig::new().with_max_products(4);
+        let config = RelativeFlatnessConfig::new().with_max_matvecs(4);
         let ask = |hessian: &Hessian<'_>| config.measure(&model, hessian);
         of_hessian(risk, &model, ask, |found| found.completed)
     });
-    check("traces", |risk| {
-        let config = CurvatureTraceConfig::new().with_max_products(4);
-        let ask = |hessian: &Hessian<'_>| config.measure(&model, hessian);
-        of_hessian(risk, &model, ask, |found| found.completed)
+    check("Frobenius norm", |risk| {
+        let config = TraceConfig::new().with_max_matvecs(4);
+        let ask = |hessian: &Hessian<'_>| config.run_squared_frobenius(hessian);
+        of_hessian(risk, &model, ask, |found| found.num_matvecs == 4)
     });
     check("differences", |risk| match risk.finite_difference(&model) {
         Err(error) => Err(error.to_string()),
         Ok(matrix) => {
-            let config = EigenpairsConfig::new(1, End::Top).with_tolerance(1e-2);
+            let config = EigenpairsConfig::new(1, Which::Largest).with_tolerance(1e-2);
             outcome(config.run(&matrix), |found| found.outcome.is_converged())
         }
     });
@@ -268,7 +269,7 @@ fn a_break_inside_a_product_leaves_the_steps_before_it() {
     let hessian = risk.hessian(&model).unwrap();
     is_made.store(true, Ordering::Relaxed);
     let mut record = LanczosConfig::new(9).run(&hessian).unwrap();
-    assert_eq!((record.len(), record.products()), (6, 6));
+    assert_eq!((record.len(), record.num_matvecs()), (6, 6));
     // It goes on from there, as if nothing had happened.
     record.extend(&hessian, 3).unwrap();
     let whole = Risk::new(&squared_error, &data).hessian(&model).unwrap();

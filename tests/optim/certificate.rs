@@ -1,19 +1,24 @@
 //! The smallest eigenvalue of the Hessian, and what it certifies.
 
 use burn::tensor::{DType, Tensor};
-use burnscape::krylov::KrylovError;
+use burnscape::curvature::CurvatureError;
+use burnscape::krylov::{EigenpairsConfig, KrylovFault, Which};
 use burnscape::loss::Risk;
-use burnscape::optim::{LambdaMinConfig, OptimError, PerturbedGdConfig, SkipReason};
+use burnscape::optim::{OptimError, PerturbedGdConfig, SkipReason};
 use burnscape_testkit::objectives::{Point, quadratic, saddle};
 
 use super::fixture::{assert_near, device, no_data, point, sgd};
+
+fn smallest() -> EigenpairsConfig {
+    EigenpairsConfig::new(1, Which::Smallest)
+}
 
 #[test]
 fn a9_perturbed_descent_ends_at_a_minimum_that_lanczos_certifies() {
     let loss = |m: &Point, _: Tensor<1>| saddle(m);
     let data = [no_data()];
     let risk = Risk::new(&loss, &data);
-    let lambda_min = LambdaMinConfig::new().with_tolerance(1e-12);
+    let lambda_min = smallest().with_tolerance(1e-12);
     for seed in 0..5 {
         let mut model = point(&[1.0, 0.0]);
         let config = PerturbedGdConfig::new(0.05, 1e-4, 1e-3)
@@ -23,8 +28,8 @@ fn a9_perturbed_descent_ends_at_a_minimum_that_lanczos_certifies() {
         let mut measured = None;
         for _ in 0..1000 {
             let certificate = |m: &Point| {
-                let found = lambda_min.run(&risk, m)?;
-                let value = found.value;
+                let found = lambda_min.run(&risk.hessian(m)?)?;
+                let value = found.values[0];
                 measured = Some(found);
                 Ok(value)
             };
@@ -40,11 +45,12 @@ fn a9_perturbed_descent_ends_at_a_minimum_that_lanczos_certifies() {
         // H = diag(1, −1 + 3y²).
         assert_near(certified.lambda_min.expect("an eigenvalue"), 1.0, 1e-8);
         let measured = measured.expect("a measurement");
-        assert!(measured.converged && measured.residual < 1e-11);
+        assert!(measured.outcome.is_converged() && measured.residuals[0] < 1e-11);
     }
     // At the saddle itself it is −1.
-    let found = lambda_min.run(&risk, &point(&[0.0, 0.0]));
-    assert_near(found.expect("a measurement").value, -1.0, 1e-12);
+    let hessian = risk.hessian(&point(&[0.0, 0.0])).expect("a Hessian");
+    let found = lambda_min.run(&hessian).expect("a measurement");
+    assert_near(found.values[0], -1.0, 1e-12);
 }
 
 #[test]
@@ -62,11 +68,12 @@ fn the_smallest_eigenvalue_is_that_of_all_the_data() {
         rows(vec![[3.0, 1.0, 0.0], [1.0, -5.0, 2.0]]),
         rows(vec![[-1.0, 1.0, 4.0]]),
     ];
-    let found = LambdaMinConfig::new().with_tolerance(1e-12).with_seed(3);
-    let found = found.run(&Risk::new(&loss, &data), &point(&[0.3, 0.1, -0.2]));
-    let found = found.expect("a measurement");
-    assert_near(found.value, -1.0, 1e-10);
-    assert!(found.converged && found.products >= 3);
+    let model = point(&[0.3, 0.1, -0.2]);
+    let hessian = Risk::new(&loss, &data).hessian(&model).expect("a Hessian");
+    let lambda_min = smallest().with_tolerance(1e-12).with_seed(3);
+    let found = lambda_min.run(&hessian).expect("a measurement");
+    assert_near(found.values[0], -1.0, 1e-10);
+    assert!(found.outcome.is_converged() && found.num_matvecs >= 3);
 }
 
 #[test]
@@ -75,18 +82,19 @@ fn a_run_that_is_cut_short_says_so_and_bad_settings_are_refused() {
     let loss = |m: &Point, _: Tensor<1>| quadratic(m, &diagonal);
     let (model, data) = (point(&[0.1; 60]), [no_data()]);
     let risk = Risk::new(&loss, &data);
-    let few = LambdaMinConfig::new().with_max_products(6);
-    let found = few.run(&risk, &model).expect("a measurement");
-    assert!(!found.converged && found.products <= 6);
+    let hessian = risk.hessian(&model).expect("a Hessian");
+    let few = smallest().with_max_matvecs(6);
+    let found = few.run(&hessian).expect("a measurement");
+    assert!(!found.outcome.is_converged() && found.num_matvecs <= 6);
     // A Ritz value is above the eigenvalue, and within its residual of one.
-    assert!(found.value > 1e-3);
-    let near = diagonal.iter().map(|d| (d - found.value).abs());
-    assert!(near.fold(f64::INFINITY, f64::min) <= found.residual);
+    assert!(found.values[0] > 1e-3);
+    let near = diagonal.iter().map(|d| (d - found.values[0]).abs());
+    assert!(near.fold(f64::INFINITY, f64::min) <= found.residuals[0]);
 
-    let refused = LambdaMinConfig::new().with_tolerance(-1.0);
-    let error = refused.run(&risk, &model).expect_err("a refusal");
-    let tolerance = KrylovError::InvalidTolerance { tolerance: -1.0 };
-    assert_eq!(error, OptimError::Krylov(tolerance));
+    let refused = smallest().with_tolerance(-1.0);
+    let error = refused.run(&hessian).expect_err("a refusal");
+    let tolerance = KrylovFault::InvalidTolerance { tolerance: -1.0 };
+    assert_eq!(error, CurvatureError::Krylov(tolerance));
 }
 
 #[test]
@@ -102,8 +110,8 @@ fn no_point_is_certified_when_the_certificate_fails() {
             let loss = |m: &Point, _: Tensor<1>| saddle(m);
             let none: [Tensor<1>; 0] = [];
             let risk = Risk::new(&loss, &none);
-            let found = LambdaMinConfig::new().run(&risk, &point(&[0.0, 0.0]))?;
-            Ok(found.value)
+            let hessian = risk.hessian(&point(&[0.0, 0.0]))?;
+            Ok(smallest().run(&hessian)?.values[0])
         },
     ];
     for failure in failures {
@@ -141,7 +149,7 @@ fn a_saddle_that_the_certificate_sees_is_left() {
     let loss = |m: &Point, _: Tensor<1>| saddle(m);
     let data = [Tensor::<1>::zeros([1], &device())];
     let risk = Risk::new(&loss, &data);
-    let lambda_min = LambdaMinConfig::new();
+    let lambda_min = smallest();
     let end = |threshold: Option<f64>| {
         let config = PerturbedGdConfig::new(1e-3, 1e-2, 1e-3)
             .with_patience(3)
@@ -149,7 +157,7 @@ fn a_saddle_that_the_certificate_sees_is_left() {
         let mut descent = config.init(sgd()).expect("a valid configuration");
         let mut model = point(&[0.0, 0.0]);
         for _ in 0..400 {
-            let certificate = |m: &Point| Ok(lambda_min.run(&risk, m)?.value);
+            let certificate = |m: &Point| Ok(lambda_min.run(&risk.hessian(m)?)?.values[0]);
             let report = descent.step_with_certificate(0.1, &mut model, saddle, certificate);
             report.expect("a step");
         }

@@ -102,9 +102,9 @@ fn each_group_of_m_sharpness_has_a_maximizer_of_its_own() {
     for (group, weight) in [([2.5, 5.0], 2.0 / 3.0), ([2.0, 3.0], 1.0 / 3.0)] {
         let h = Symmetric::verified(Dense::diagonal(&group), 1e-12, 0).expect("symmetric");
         let g = vec![group[0] * w[0], group[1] * w[1]];
-        let found = TrustRegionConfig::maximize(rho)
+        let found = TrustRegionConfig::new(rho)
             .with_tolerance(1e-13)
-            .run(&h, &g);
+            .maximize(&h, &g);
         let found = found.expect("a solution");
         rise += weight * found.value;
         for i in 0..2 {

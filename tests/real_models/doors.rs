@@ -120,7 +120,10 @@ where
         let top = Spectrum::of(&hessian)
             .with_tolerance(TOLERANCE)
             .top_eigenpairs(1)?;
-        ensure!(top.converged, "the top eigenpair did not converge");
+        ensure!(
+            top.outcome.is_converged(),
+            "the top eigenpair did not converge"
+        );
         let (value, vector) = (top.values[0], &top.vectors[0]);
         let product = hessian.matvec(vector)?;
         let residual = product.axpy(-value, vector)?.norm()?;
@@ -145,7 +148,7 @@ where
             .with_scales(vec![scale])
             .with_num_samples(1)
             .with_num_steps(2)
-            .with_num_products(4);
+            .with_num_matvecs(4);
         let report = config.run(&self.risk(), &self.model)?;
         ensure!(report.completed, "not completed");
         for row in &report.rows {

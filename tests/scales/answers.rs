@@ -9,8 +9,10 @@ use burnscape::loss::Risk;
 use burnscape::optim::{
     Ascent, DescentGradient, Mask, Metric, RhoGroup, SaddleFreeNewtonConfig, SamConfig, StepReport,
 };
-use burnscape::sharpness::{AverageRiseConfig, CurvatureTraceConfig, WorstCaseRiseConfig};
-use burnscape::space::ParamVector;
+use burnscape::sharpness::{
+    AverageRiseConfig, Measure, SharpnessReportConfig, WorstCaseRiseConfig,
+};
+use burnscape::space::{ParamVector, Scale};
 use burnscape::spectrum::Spectrum;
 
 use super::models::{Kind, Net, batch, loss};
@@ -69,7 +71,10 @@ fn curvature(kind: Kind, seed: u64, exponent: i32) -> Vec<Answer> {
     let spectrum = Spectrum::of(&hessian).with_seed(seed);
     let top = spectrum.top_eigenpairs(2).expect("eigenpairs");
     let bottom = spectrum.bottom_eigenpairs(2).expect("eigenpairs");
-    assert!(top.converged && bottom.converged, "{top:?} {bottom:?}");
+    assert!(
+        top.outcome.is_converged() && bottom.outcome.is_converged(),
+        "{top:?} {bottom:?}"
+    );
     found.push(near("eigenvalues, top", back(top.values)));
     found.push(near("eigenvalues, bottom", back(bottom.values)));
     let point = spectrum
@@ -88,7 +93,7 @@ fn curvature(kind: Kind, seed: u64, exponent: i32) -> Vec<Answer> {
         ("trace, XTrace", TraceMethod::XTrace),
     ] {
         let config = TraceConfig::new().with_method(method);
-        let trace = config.with_max_products(12).with_seed(seed).run(&hessian);
+        let trace = config.with_max_matvecs(12).with_seed(seed).run(&hessian);
         found.push(near(name, back(vec![trace.expect("a trace").value])));
     }
 
@@ -97,7 +102,7 @@ fn curvature(kind: Kind, seed: u64, exponent: i32) -> Vec<Answer> {
     let cg = CgConfig::new().run(&damped, &gradient).expect("a solution");
     assert!(cg.outcome.is_converged());
     found.push(near("CG", cg.x.to_host().expect("numbers")));
-    let minres = MinresConfig::new().with_max_products(12);
+    let minres = MinresConfig::new().with_max_matvecs(12);
     let solution = minres.run(&hessian, &gradient).expect("a solution");
     found.push(near("MINRES", solution.x.to_host().expect("numbers")));
     // Right-hand sides of another scale than the matrix.
@@ -110,14 +115,14 @@ fn curvature(kind: Kind, seed: u64, exponent: i32) -> Vec<Answer> {
         cg.iter().map(|x| x * unit).collect(),
     ));
 
-    for (name, config) in [
-        ("trust region, largest", TrustRegionConfig::maximize(0.5)),
-        ("trust region, smallest", TrustRegionConfig::minimize(0.5)),
+    let ball = TrustRegionConfig::new(0.5).with_seed(seed);
+    for (name, point) in [
+        ("trust region, largest", ball.maximize(&hessian, &gradient)),
+        ("trust region, smallest", ball.minimize(&hessian, &gradient)),
     ] {
-        let config = config.with_seed(seed);
-        let found_there = config.run(&hessian, &gradient).expect("a point");
-        assert!(found_there.outcome.is_converged());
-        found.push(near(name, back(vec![found_there.value])));
+        let point = point.expect("a point");
+        assert!(point.outcome.is_converged());
+        found.push(near(name, back(vec![point.value])));
     }
     found.extend(sharpness(&risk, &net, &hessian, unit));
     found
@@ -132,14 +137,22 @@ fn sharpness(risk: &Risk<'_, Net>, net: &Net, hessian: &Hessian<'_>, unit: f64) 
     let average = AverageRiseConfig::new(0.1).with_num_samples(4);
     let average = average.run(risk, net).expect("a rise");
     let error = average.standard_error.expect("an error");
-    let trace = CurvatureTraceConfig::new().with_max_products(4);
-    let trace = trace.measure(net, hessian).expect("a trace");
-    let frobenius = [Some(trace.frobenius_norm), trace.frobenius_error];
+    let layers = Spectrum::of(hessian).with_probes(4).trace_by_layer();
+    let trace = layers.expect("traces").total.value / unit;
+    let report = SharpnessReportConfig::new()
+        .with_scales(vec![Scale::Absolute])
+        .with_num_samples(1)
+        .with_num_steps(1)
+        .with_num_matvecs(4);
+    let report = report.run(risk, net).expect("a report");
+    let frobenius = report.row(Measure::FrobeniusNorm, Some(Scale::Absolute));
+    let frobenius = frobenius.expect("a row");
+    let frobenius = [frobenius.value, frobenius.standard_error];
     let frobenius = frobenius.map(|value| value.expect("a number") / unit);
     vec![
         exact("worst-case rise", worst),
         near("average rise", vec![average.rise / unit, error / unit]),
-        near("trace by parameter", vec![trace.trace / unit]),
+        near("trace by layer", vec![trace]),
         near("Frobenius norm", frobenius.to_vec()),
     ]
 }

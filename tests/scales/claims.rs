@@ -88,11 +88,11 @@ fn spectra_traces_and_solutions_are_right_at_any_scale_of_the_loss() {
         };
         let hessian = Risk::new(&loss, &[()]).hessian(&w).expect("a Hessian");
         let top = Spectrum::of(&hessian).top_eigenpairs(1).expect("a pair");
-        assert!(top.converged);
+        assert!(top.outcome.is_converged());
         assert_close(&[top.values[0] / scale], &[largest], 1e-6);
         let trace = TraceConfig::new()
             .with_method(TraceMethod::XTrace)
-            .with_max_products(40)
+            .with_max_matvecs(40)
             .run(&hessian)
             .expect("a trace");
         assert!(trace.outcome.is_converged());

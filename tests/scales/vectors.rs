@@ -120,7 +120,11 @@ fn blocks_have_the_same_digits_at_any_scale() {
     };
     let one = blocks(0);
     let (dots, gram) = (one.dots(&times(Y, 0)).unwrap(), one.gram(&one).unwrap());
-    let sum = one.combine(&[0.5, -3.0]).unwrap().to_host().unwrap();
+    let sum = one
+        .linear_combination(&[0.5, -3.0])
+        .unwrap()
+        .to_host()
+        .unwrap();
     for e in FAR {
         let (block, unit) = (blocks(e), 2.0_f64.powi(e));
         for f in FAR {
@@ -134,7 +138,9 @@ fn blocks_have_the_same_digits_at_any_scale() {
                 .collect();
             assert_eq!(block.gram(&blocks(f)).unwrap().as_slice(), scaled);
         }
-        let back = block.combine(&[0.5 / unit, -3.0 / unit]).unwrap();
+        let back = block
+            .linear_combination(&[0.5 / unit, -3.0 / unit])
+            .unwrap();
         assert_eq!(back.to_host().unwrap(), sum, "2^{e}");
     }
 }

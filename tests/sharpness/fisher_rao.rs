@@ -29,7 +29,7 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
 fn check(found: &FisherRao, expectation: f64) {
     close(found.squared, 9.0 * expectation, 1e-10);
     close(found.norm, 3.0 * expectation.sqrt(), 1e-10);
-    assert_eq!((found.parameters.len(), found.num_products), (3, 1));
+    assert_eq!((found.parameters.len(), found.num_matvecs), (3, 1));
     for part in &found.parameters {
         close(part.value, 3.0 * expectation, 1e-10);
     }

@@ -5,12 +5,13 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::Tensor;
-use burnscape::krylov::{LinearOperator, Step};
+use burnscape::krylov::{
+    DensityConfig, EigenpairsConfig, LinearOperator, Outcome, Step, TraceConfig, Which,
+};
 use burnscape::loss::{Mode, Progress, Risk, Work};
 use burnscape::sharpness::{
-    CurvatureTraceConfig, EffectiveDimensionConfig, KeskarConfig, LambdaMaxConfig,
-    McAllesterConfig, PacBayesSigmaConfig, RelativeFlatnessConfig, ReparameterizationConfig,
-    SharpnessError, SharpnessReportConfig,
+    KeskarConfig, McAllesterConfig, PacBayesSigmaConfig, RelativeFlatnessConfig,
+    ReparameterizationConfig, SharpnessError, SharpnessReportConfig,
 };
 use burnscape::space::{ParamSpace, ParamVector};
 use burnscape_testkit::models::Normalized;
@@ -59,41 +60,39 @@ fn a_stopped_measurement_returns_what_it_reached() {
     assert_eq!((bound.num_evaluations, bound.completed), (6, false));
 
     let hessian = risk.hessian(&model).unwrap();
-    let top = LambdaMaxConfig::new()
-        .measure(&model, &(&hessian).observed(at(3)))
+    let top = EigenpairsConfig::new(1, Which::Largest)
+        .run(&(&hessian).observed(at(3)))
         .unwrap();
-    assert_eq!(
-        (top.num_products, top.completed, top.converged),
-        (3, false, false)
-    );
+    assert_eq!((top.num_matvecs, top.outcome), (3, Outcome::Stopped));
 
-    let trace = CurvatureTraceConfig::new()
-        .measure(&model, &(&hessian).observed(at(5)))
-        .unwrap();
-    assert_eq!((trace.num_products, trace.completed), (5, false));
-    let whole = CurvatureTraceConfig::new().with_max_products(5);
-    let whole = whole.measure(&model, &hessian).unwrap();
-    assert_eq!((trace.trace, true), (whole.trace, whole.completed));
+    let trace = TraceConfig::new().run(&(&hessian).observed(at(5))).unwrap();
+    assert_eq!((trace.num_matvecs, trace.outcome), (5, Outcome::Stopped));
+    let whole = TraceConfig::new().with_max_matvecs(5);
+    let whole = whole.run(&hessian).unwrap();
+    assert_eq!(trace.value, whole.value);
+    assert_ne!(whole.outcome, Outcome::Stopped);
 
     // 16 products for the first layer, 18 for the second.
     let flatness = RelativeFlatnessConfig::new()
         .measure(&model, &(&hessian).observed(at(20)))
         .unwrap();
-    assert_eq!((flatness.layers.len(), flatness.num_products), (1, 20));
+    assert_eq!((flatness.layers.len(), flatness.num_matvecs), (1, 20));
     assert!(!flatness.completed);
-    let estimated = RelativeFlatnessConfig::new().with_max_products(30);
+    let estimated = RelativeFlatnessConfig::new().with_max_matvecs(30);
     let estimated = estimated
         .measure(&model, &(&hessian).observed(at(4)))
         .unwrap();
-    assert_eq!((estimated.layers.len(), estimated.num_products), (2, 4));
+    assert_eq!((estimated.layers.len(), estimated.num_matvecs), (2, 4));
     assert!(!estimated.completed);
 
     let matrix = net_split(&data).gauss_newton(&model).unwrap();
-    let config = EffectiveDimensionConfig::new(0.1).with_num_steps(4);
-    let found = config.measure(&model, &(&matrix).observed(at(6))).unwrap();
-    assert!(!found.completed && found.standard_error.is_none());
-    let one = config.with_num_probes(1).measure(&model, &matrix).unwrap();
-    assert_eq!(found.dimension, one.dimension);
+    let config = DensityConfig::new().with_steps(4);
+    let found = config.run(&(&matrix).observed(at(6))).unwrap();
+    assert!(found.is_stopped());
+    let found = found.effective_dimension(0.1);
+    assert_eq!(found.standard_error(), None);
+    let one = config.with_probes(1).run(&matrix).unwrap();
+    assert_eq!(found.value, one.effective_dimension(0.1).value);
 
     let config = ReparameterizationConfig::new("first".into(), "second".into());
     let found = config.run(&stopped(Work::Sample, 2), &model).unwrap();
@@ -104,9 +103,9 @@ fn a_stopped_measurement_returns_what_it_reached() {
 fn a_stop_at_the_last_step_is_none() {
     let (model, data) = (net(), regression());
     let hessian = Risk::new(&net_loss, &data).hessian(&model).unwrap();
-    let trace = CurvatureTraceConfig::new().with_max_products(5);
-    let trace = trace.measure(&model, &(&hessian).observed(at(5))).unwrap();
-    assert!(trace.completed);
+    let trace = TraceConfig::new().with_max_matvecs(5);
+    let trace = trace.run(&(&hessian).observed(at(5))).unwrap();
+    assert_ne!(trace.outcome, Outcome::Stopped);
     let flatness = RelativeFlatnessConfig::new();
     let flatness = flatness
         .measure(&model, &(&hessian).observed(at(34)))
@@ -127,7 +126,7 @@ fn a_stop_before_the_first_estimate_is_an_error() {
     });
     let hessian = risk.hessian(&model).unwrap();
     is_made.store(true, Ordering::Relaxed);
-    let error = CurvatureTraceConfig::new().measure(&model, &hessian);
+    let error = RelativeFlatnessConfig::new().measure(&model, &hessian);
     assert_eq!(error.map(drop), Err(SharpnessError::Stopped));
 }
 
@@ -149,7 +148,7 @@ fn a_report_leaves_the_model_and_its_running_statistics_alone() {
         let config = SharpnessReportConfig::new()
             .with_num_samples(1)
             .with_num_steps(2)
-            .with_num_products(2);
+            .with_num_matvecs(2);
         let report = config.run(&risk, &model).unwrap();
         assert!(report.completed);
         assert_eq!(state(), before, "{mode:?}");

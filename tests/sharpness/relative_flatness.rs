@@ -48,7 +48,7 @@ fn it_is_the_definition_where_products_suffice() {
         .measure(&model, &hessian)
         .unwrap();
     // Four inputs and six neurons take 16 products, six inputs and three neurons 18.
-    assert_eq!((found.exact, found.num_products), (true, 34));
+    assert_eq!((found.exact, found.num_matvecs), (true, 34));
     let leaves = hessian.space().leaves();
     for (layer, index) in found.layers.iter().zip([0, 2]) {
         assert_eq!(layer.path, leaves[index].path());
@@ -59,7 +59,7 @@ fn it_is_the_definition_where_products_suffice() {
     }
     let one = RelativeFlatnessConfig::new().with_path(Some("second.weight".into()));
     let one = one.measure(&model, &hessian).unwrap();
-    assert_eq!((one.layers.len(), one.num_products), (1, 18));
+    assert_eq!((one.layers.len(), one.num_matvecs), (1, 18));
     close(one.layers[0].value, found.layers[1].value, 1e-12);
 }
 
@@ -87,11 +87,11 @@ fn estimates_are_within_their_errors() {
     // A limit below the 18 products of one layer and of both, but many samples: seeds are averaged.
     let runs: Vec<_> = (0..25)
         .map(|seed| {
-            let config = RelativeFlatnessConfig::new().with_max_products(17);
+            let config = RelativeFlatnessConfig::new().with_max_matvecs(17);
             config.with_seed(seed).measure(&model, &hessian).unwrap()
         })
         .collect();
-    assert!(runs.iter().all(|run| !run.exact && run.num_products == 17));
+    assert!(runs.iter().all(|run| !run.exact && run.num_matvecs == 17));
     for index in 0..2 {
         let values: Vec<f64> = runs.iter().map(|run| run.layers[index].value).collect();
         let count = values.len() as f64;
@@ -121,7 +121,7 @@ fn channels_are_the_neurons_of_a_convolution() {
     let (model, data) = (ConvNet::new(), images());
     let hessian = Risk::new(&conv_loss, &data).hessian(&model).unwrap();
     let found = RelativeFlatnessConfig::new()
-        .with_max_products(200)
+        .with_max_matvecs(200)
         .measure(&model, &hessian)
         .unwrap();
     assert!(found.exact);

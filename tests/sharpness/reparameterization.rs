@@ -100,7 +100,7 @@ fn invariant_measures_of_convolutions_stay() {
 fn estimates_of_invariant_measures_stay_sample_by_sample() {
     // Eight products for traces, sixteen of 34 for relative flatness.
     let mut config = config("first", "second");
-    config.report = config.report.with_num_products(8);
+    config.report = config.report.with_num_matvecs(8);
     let found = config
         .run(&Risk::new(&net_loss, &regression()), &net())
         .unwrap();

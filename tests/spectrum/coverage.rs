@@ -2,10 +2,12 @@
 
 use burn::nn::loss::{MseLoss, Reduction};
 use burn::tensor::Tensor;
+use burnscape::OutOfRange;
+use burnscape::curvature::CurvatureError;
 use burnscape::krylov::{Dense, to_dense};
 use burnscape::loss::Risk;
 use burnscape::space::{ParamSpace, ParamVector};
-use burnscape::spectrum::{Count, Spectrum, SpectrumError};
+use burnscape::spectrum::{Count, Spectrum};
 use burnscape_testkit::models::TwoLayers;
 
 use super::fixture::{Matrix, device, point, with_hessian};
@@ -46,10 +48,10 @@ fn intervals_of_traces_cover_nineteen_times_in_twenty() {
     let covers = |seed: u64| {
         let trace = Spectrum::of(&matrix)
             .with_seed(seed)
-            .with_max_products(64)
+            .with_max_matvecs(64)
             .trace()
             .unwrap();
-        assert_eq!(trace.products, 64);
+        assert_eq!(trace.num_matvecs, 64);
         (trace.value - truth).abs() <= trace.half_width.unwrap()
     };
     let covered = (0..1000).filter(|seed| covers(*seed)).count();
@@ -95,8 +97,8 @@ fn stopping_at_an_interval_keeps_its_coverage() {
             .with_trace_tolerance(0.2)
             .trace()
             .unwrap();
-        assert!(trace.converged);
-        products += trace.products;
+        assert!(trace.outcome.is_converged());
+        products += trace.num_matvecs;
         covered += usize::from((trace.value - truth).abs() <= trace.half_width.unwrap());
     }
     println!(
@@ -200,7 +202,10 @@ fn a_single_probe_has_no_interval_and_an_exact_count_one_of_no_width() {
                 spectrum().effective_dimension(1.0).unwrap_err(),
             ] {
                 assert!(
-                    matches!(error, SpectrumError::OutOfRange { name: n, .. } if n == name),
+                    matches!(
+                        error,
+                        CurvatureError::OutOfRange(OutOfRange { name: n, .. }) if n == name
+                    ),
                     "{error}"
                 );
             }

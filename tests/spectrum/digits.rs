@@ -119,7 +119,7 @@ fn intervals_of_its_traces_cover_nineteen_times_in_twenty() {
             start += layer.len;
         }
         if seed == 0 {
-            let trace = Spectrum::of(&stored).with_max_products(PROBES).trace();
+            let trace = Spectrum::of(&stored).with_max_matvecs(PROBES).trace();
             assert!((trace.unwrap().value - traces.total.value).abs() < 1e-9);
         }
     }
@@ -149,7 +149,7 @@ fn the_spectrum_of_a_network_on_digits_is_that_of_its_matrix() {
 
     let spectrum = Spectrum::of(&hessian).with_tolerance(1e-7);
     let top = spectrum.top_eigenpairs(20).unwrap();
-    assert!(top.converged);
+    assert!(top.outcome.is_converged());
     for (found, expected) in top.values.iter().zip(eigenvalues.iter().rev()) {
         assert!(
             (found - expected).abs() <= 1e-6 * size,
@@ -167,12 +167,12 @@ fn the_spectrum_of_a_network_on_digits_is_that_of_its_matrix() {
     }
 
     let density = spectrum.density().unwrap();
-    assert_eq!(density.products, 800);
+    assert_eq!(density.num_matvecs(), 800);
     let distance = density.measure().wasserstein1(&eigenvalues).unwrap() / (high - low);
     println!(
         "eigenvalues {low:.4} to {high:.4}, {} and {} products for 20 and 2 pairs, distance of the \
          density {distance:.5}",
-        top.products, bottom.products
+        top.num_matvecs, bottom.num_matvecs
     );
     assert!(distance <= 0.0015, "{distance}");
 

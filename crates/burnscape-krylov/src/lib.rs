@@ -1,7 +1,7 @@
 //! Matrix-free linear algebra over vectors that may live on a device.
 //!
 //! An operator is anything that can be multiplied with a vector, a vector anything with a dot
-//! product. Nothing here knows where the numbers are: a `Vec<f64>` on the host and the flat
+//! product. It does not matter where the numbers are: a `Vec<f64>` on the host and the flat
 //! parameters of a network on a GPU go through the same code, and only scalars come back.
 //!
 //! # A minute's tour
@@ -45,18 +45,18 @@
 //!
 //! # Rooms
 //!
-//! | room | what it is for | items |
+//! | room | purpose | items |
 //! |---|---|---|
-//! | vector | what can be added, scaled and dotted, one by one and as a block | [`VectorSpace`], [`Elementwise`], [`VectorBlock`], [`VectorList`], [`Orthonormal`], [`Probe`] |
+//! | vector | vectors, one by one and as a block | [`VectorSpace`], [`Elementwise`], [`VectorBlock`], [`VectorList`], [`Probe`] |
+//! | basis | orthonormal vectors | [`Orthonormal`] |
 //! | observe | how a run is watched, stopped, and how it ended | [`Step`], [`Outcome`] |
-//! | operator | what can be multiplied, and what is known about it | [`LinearOperator`], [`Square`], [`SelfAdjoint`], [`Adjoint`] |
-//! | dense | the same as a matrix on the host, the reference of every test | [`Dense`], [`to_dense`] |
+//! | operator | operators, and claims about them | [`LinearOperator`], [`Square`], [`SelfAdjoint`], [`HasAdjoint`] |
+//! | dense | matrices on the host, the reference of every test | [`Dense`], [`to_dense`] |
 //! | combinator | operators made of operators | [`Scaled`], [`Shifted`], [`Sum`], [`Product`], [`Transposed`], [`Deflated`], [`Restricted`], [`Inverse`], [`Symmetric`], [`Counted`], [`Observed`] |
 //! | trust_region | the largest or smallest value of a quadratic in a ball | [`TrustRegionConfig`], [`TrustRegionSolution`] |
-//! | davidson | outermost eigenpairs, from vectors that are close already | [`DavidsonConfig`] |
-//! | check | what a few products say about a claim | [`symmetry_defect`], [`adjoint_defect`], [`linearity_defect`] |
-//! | lanczos | one vector's Krylov space, and what it tells: outer eigenpairs, `f(A) b`, quadrature, counts | [`LanczosConfig`], [`KrylovRecord`], [`KrylovState`], [`EigenpairsConfig`], [`Quadrature`], [`EigenvalueCount`] |
-//! | eigen | eigenpairs by blocks, with preconditioners, and by the power iteration | [`BlockLanczosConfig`], [`LobpcgConfig`], [`PowerConfig`] |
+//! | check | checks of claims by a few products | [`symmetry_defect`], [`adjoint_defect`], [`linearity_defect`] |
+//! | lanczos | the Krylov space of one vector: `f(A) b`, quadrature, counts | [`LanczosConfig`], [`LanczosFactorization`], [`LanczosCheckpoint`], [`Quadrature`], [`EigenvalueCount`] |
+//! | eigen | the outermost eigenpairs | [`EigenpairsConfig`], [`EigenMethod`], [`Which`], [`ResidualKind`], [`Eigenpairs`] |
 //! | density | the distribution of eigenvalues | [`DensityConfig`], [`SpectralDensity`], [`Bracket`], [`CurveConfig`] |
 //! | trace | traces, traces of blocks, Frobenius norms, with intervals | [`TraceConfig`], [`TraceMethod`], [`TraceEstimate`] |
 //! | diagonal | diagonals, with standard errors | [`DiagonalConfig`], [`DiagonalEstimate`] |
@@ -65,18 +65,19 @@
 //! # Scalars and failures
 //!
 //! Every scalar is an `f64` on the host, whatever the vectors hold, so that recurrences keep their
-//! accuracy over `f32` products. Every operation that may fail says so: a device can be lost in a
-//! reduction. The errors of vectors and operators are their own; [`KrylovError`] carries them.
+//! accuracy over `f32` products. Every operation that may fail returns a `Result`: a device can be lost in a
+//! reduction. A method returns the errors of its operator, which hold a [`KrylovFault`].
 #![doc(test(attr(deny(warnings))))]
 
+mod basis;
 mod check;
 mod combinator;
-mod davidson;
 mod dense;
 mod density;
 mod diagonal;
 mod eigen;
 mod error;
+mod estimate;
 mod lanczos;
 mod observe;
 mod operator;
@@ -85,30 +86,30 @@ mod trace;
 mod trust_region;
 mod vector;
 
+pub use basis::Orthonormal;
 pub use check::{
     adjoint_defect, adjoint_defect_between, linearity_defect, linearity_defect_between,
     symmetry_defect, symmetry_defect_between,
 };
 pub use combinator::{
-    Counted, Deflated, Inverse, InverseError, Observed, Product, Restricted, Scaled, Shifted,
-    Solver, Sum, Symmetric, Transposed,
+    Counted, Deflated, Inverse, Observed, Product, Restricted, Scaled, Shifted, Solver, Sum,
+    Symmetric, Transposed,
 };
-pub use davidson::{Davidson, DavidsonConfig};
 pub use dense::{Dense, MAX_DENSE_ENTRIES, to_dense};
 pub use density::{Axis, Bracket, CurveConfig, DensityConfig, DensityCurve, SpectralDensity};
 pub use diagonal::{DiagonalConfig, DiagonalEstimate, DiagonalMethod};
-pub use eigen::{BlockLanczosConfig, LobpcgConfig, PowerConfig};
-pub use error::{HostError, KrylovError};
+pub use eigen::{EigenMethod, Eigenpairs, EigenpairsConfig, ResidualKind, Which};
+pub use error::{HostError, KrylovFault};
+pub use estimate::Estimate;
 pub use lanczos::{
-    Eigenpair, Eigenpairs, EigenpairsConfig, EigenvalueCount, End, KrylovRecord, KrylovState,
-    LanczosConfig, Quadrature, Residuals,
+    EigenvalueCount, LanczosCheckpoint, LanczosConfig, LanczosFactorization, Quadrature,
 };
 pub use observe::{Outcome, Step};
-pub use operator::{Adjoint, LinearOperator, SelfAdjoint, Square};
+pub use operator::{HasAdjoint, LinearOperator, SelfAdjoint, Square};
 pub use solve::{CgConfig, MinresConfig, Solution};
-pub use trace::{Estimate, TraceConfig, TraceEstimate, TraceMethod};
-pub use trust_region::{TrustRegionConfig, TrustRegionPlace, TrustRegionSolution};
-pub use vector::{Elementwise, Orthonormal, Probe, VectorBlock, VectorList, VectorSpace};
+pub use trace::{TraceConfig, TraceEstimate, TraceMethod};
+pub use trust_region::{SolutionKind, TrustRegionConfig, TrustRegionSolution};
+pub use vector::{Elementwise, Probe, VectorBlock, VectorList, VectorSpace};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

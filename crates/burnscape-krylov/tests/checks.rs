@@ -4,7 +4,7 @@
 use std::cell::Cell;
 
 use burnscape_krylov::{
-    Adjoint, Counted, Dense, HostError, KrylovError, LinearOperator, Scaled, Shifted, Symmetric,
+    Counted, Dense, HasAdjoint, HostError, KrylovFault, LinearOperator, Scaled, Shifted, Symmetric,
     VectorSpace, adjoint_defect, adjoint_defect_between, linearity_defect, symmetry_defect,
     symmetry_defect_between, to_dense,
 };
@@ -134,7 +134,7 @@ fn a_wrong_adjoint_is_seen() {
             self.0.matvec(v)
         }
     }
-    impl Adjoint for Wrong {
+    impl HasAdjoint for Wrong {
         fn matvec_adjoint(&self, u: &Vec<f64>) -> Result<Vec<f64>, HostError> {
             Ok(self.0.matvec_adjoint(u)?.scale(2.0))
         }
@@ -162,15 +162,24 @@ fn a_product_that_is_not_finite_is_named() {
     for product in [0, 1, 4, 5] {
         let error = symmetry_defect(&breaks_at(product), 3, 0);
         let product = product as usize;
-        assert_eq!(error, Err(KrylovError::NonFinite { product }));
+        assert_eq!(
+            error,
+            Err(HostError::Fault(KrylovFault::NonFinite { product }))
+        );
     }
     for product in [0, 2, 4] {
         let error = linearity_defect(&breaks_at(product), 3, 0);
         let product = product as usize;
-        assert_eq!(error, Err(KrylovError::NonFinite { product }));
+        assert_eq!(
+            error,
+            Err(HostError::Fault(KrylovFault::NonFinite { product }))
+        );
     }
     let error = to_dense(&breaks_at(1)).map(|_| ());
-    assert_eq!(error, Err(KrylovError::NonFinite { product: 1 }));
+    assert_eq!(
+        error,
+        Err(HostError::Fault(KrylovFault::NonFinite { product: 1 }))
+    );
 }
 
 #[test]
@@ -179,7 +188,10 @@ fn the_operator_is_not_blamed_for_a_vector() {
     let value = f64::INFINITY;
     assert_eq!(
         error,
-        Err(KrylovError::NonFiniteArgument { name: "v", value })
+        Err(HostError::Fault(KrylovFault::NonFiniteArgument {
+            name: "v",
+            value
+        }))
     );
 }
 
@@ -202,14 +214,17 @@ fn checks_cost_what_they_say() {
 #[test]
 fn a_refused_claim_says_by_how_much() {
     let refused = Symmetric::verified(skew(), 1e-12, 0).unwrap_err();
-    let KrylovError::NotSymmetric { defect, tolerance } = refused else {
+    let HostError::Fault(KrylovFault::NotSymmetric { defect, tolerance }) = refused else {
         panic!("{refused}")
     };
     assert!(defect > 1e-3 && tolerance == 1e-12);
     for tolerance in [-1.0, f64::NAN] {
         let refused = Symmetric::verified(skew(), tolerance, 0).unwrap_err();
         assert!(
-            matches!(refused, KrylovError::InvalidTolerance { .. }),
+            matches!(
+                refused,
+                HostError::Fault(KrylovFault::InvalidTolerance { .. })
+            ),
             "{refused}"
         );
     }

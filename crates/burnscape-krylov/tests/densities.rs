@@ -9,8 +9,8 @@
 use std::ops::ControlFlow;
 
 use burnscape_krylov::{
-    Dense, DensityConfig, Estimate, KrylovError, LanczosConfig, LinearOperator, Probe, Scaled,
-    Shifted, Symmetric, TraceConfig, TraceMethod, VectorSpace,
+    Dense, DensityConfig, Estimate, HostError, KrylovFault, LanczosConfig, LinearOperator, Probe,
+    Scaled, Shifted, Symmetric, TraceConfig, TraceMethod, VectorSpace,
 };
 
 /// `H D H` with a Householder reflection `H`.
@@ -70,7 +70,7 @@ fn densities_come_near_the_spectrum_and_know_its_moments() {
         .with_steps(40)
         .run(&a)
         .unwrap();
-    assert_eq!((density.products(), density.probes().len()), (400, 10));
+    assert_eq!((density.num_matvecs(), density.probes().len()), (400, 10));
     let measure = density.measure();
     assert!((measure.weights.iter().sum::<f64>() - 1.0).abs() < 1e-12);
     assert!(measure.weights.iter().all(|weight| *weight >= 0.0));
@@ -97,7 +97,7 @@ fn densities_come_near_the_spectrum_and_know_its_moments() {
 fn densities_are_exact_where_the_space_is_exhausted() {
     let a = with_spectrum(&[2.0; 12]);
     let density = DensityConfig::new().with_probes(3).run(&a).unwrap();
-    assert_eq!(density.products(), 3);
+    assert_eq!(density.num_matvecs(), 3);
     assert!((density.log_determinant().value - 12.0 * 2.0_f64.ln()).abs() < 1e-12);
     assert_eq!(density.fraction_below(1.9).value, 0.0);
     assert!((density.fraction_below(2.1).value - 1.0).abs() < 1e-14);
@@ -132,7 +132,7 @@ fn intervals_cover_the_trace_as_often_as_they_say() {
     let a = with_spectrum(&values);
     let exact: f64 = values.iter().sum();
     for method in [TraceMethod::Hutchinson, TraceMethod::HutchPlusPlus] {
-        let config = TraceConfig::new().with_method(method).with_max_products(48);
+        let config = TraceConfig::new().with_method(method).with_max_matvecs(48);
         let covers = |seed: &u64| {
             let found = config.clone().with_seed(*seed).run(&a).unwrap();
             (found.value - exact).abs() <= found.half_width.unwrap()
@@ -150,7 +150,7 @@ fn hutch_plus_plus_wins_where_eigenvalues_decay() {
     let exact: f64 = values.iter().sum();
     let error = |method: TraceMethod| {
         let errors = (0..50).map(|seed| {
-            let config = TraceConfig::new().with_method(method).with_max_products(30);
+            let config = TraceConfig::new().with_method(method).with_max_matvecs(30);
             let found = config.with_seed(seed).run(&a).unwrap();
             (found.value - exact).powi(2)
         });
@@ -168,7 +168,7 @@ fn hutch_plus_plus_wins_where_eigenvalues_decay() {
     values[1] = -2.0;
     let low = with_spectrum(&values);
     let config = TraceConfig::new().with_method(TraceMethod::HutchPlusPlus);
-    let found = config.with_max_products(20).run(&low).unwrap();
+    let found = config.with_max_matvecs(20).run(&low).unwrap();
     assert!((found.value - 5.0).abs() < 1e-12);
 }
 
@@ -176,10 +176,10 @@ fn hutch_plus_plus_wins_where_eigenvalues_decay() {
 fn traces_stop_at_their_tolerance_and_repeat() {
     let a = with_spectrum(&spectrum(60));
     let config = TraceConfig::new()
-        .with_max_products(5000)
+        .with_max_matvecs(5000)
         .with_tolerance(0.05);
     let found = config.run(&a).unwrap();
-    assert!(found.outcome.is_converged() && found.products < 5000);
+    assert!(found.outcome.is_converged() && found.num_matvecs < 5000);
     assert!(found.half_width.unwrap() <= 0.05 * found.value.abs());
     // The first samples do not depend on how many there are.
     let mut seen = Vec::new();
@@ -187,9 +187,9 @@ fn traces_stop_at_their_tolerance_and_repeat() {
         seen.extend(step.value);
         ControlFlow::Continue(())
     });
-    let long = TraceConfig::new().with_max_products(20);
+    let long = TraceConfig::new().with_max_matvecs(20);
     long.run(&observed).unwrap();
-    let short = TraceConfig::new().with_max_products(7).run(&a).unwrap();
+    let short = TraceConfig::new().with_max_matvecs(7).run(&a).unwrap();
     assert_eq!(seen[6], short.value);
 }
 
@@ -246,27 +246,32 @@ fn skew_samples_have_the_interval_of_halls_transformation() {
 fn requests_that_make_no_sense_are_refused() {
     let a = with_spectrum(&[1.0, 2.0]);
     let none = DensityConfig::new().with_probes(0).run(&a).map(|_| ());
-    assert_eq!(none, Err(KrylovError::NoProbes));
+    assert_eq!(none, Err(HostError::Fault(KrylovFault::NoProbes)));
     let none = DensityConfig::new().with_steps(0).run(&a).map(|_| ());
-    assert_eq!(none, Err(KrylovError::NoProbes));
-    let none = TraceConfig::new().with_max_products(0).run(&a).map(|_| ());
-    assert_eq!(none, Err(KrylovError::NoProbes));
+    assert_eq!(none, Err(HostError::Fault(KrylovFault::NoProbes)));
+    let none = TraceConfig::new().with_max_matvecs(0).run(&a).map(|_| ());
+    assert_eq!(none, Err(HostError::Fault(KrylovFault::NoProbes)));
     let few = TraceConfig::new()
         .with_method(TraceMethod::HutchPlusPlus)
-        .with_max_products(2);
-    assert_eq!(few.run(&a).map(|_| ()), Err(KrylovError::NoProbes));
+        .with_max_matvecs(2);
+    assert_eq!(
+        few.run(&a).map(|_| ()),
+        Err(HostError::Fault(KrylovFault::NoProbes))
+    );
     let tolerance = TraceConfig::new().with_tolerance(-1.0).run(&a).map(|_| ());
     assert_eq!(
         tolerance,
-        Err(KrylovError::InvalidTolerance { tolerance: -1.0 })
+        Err(HostError::Fault(KrylovFault::InvalidTolerance {
+            tolerance: -1.0
+        }))
     );
     let confidence = TraceConfig::new().with_confidence(1.0).run(&a).map(|_| ());
     assert!(matches!(
         confidence,
-        Err(KrylovError::OutOfBounds {
+        Err(HostError::Fault(KrylovFault::OutOfBounds {
             name: "confidence",
             ..
-        })
+        }))
     ));
 }
 

@@ -11,8 +11,8 @@ mod spectra;
 use std::ops::ControlFlow;
 
 use burnscape_krylov::{
-    Counted, DiagonalConfig, DiagonalMethod, KrylovError, LinearOperator, Scaled, VectorSpace,
-    to_dense,
+    Counted, DiagonalConfig, DiagonalMethod, HostError, KrylovFault, LinearOperator, Scaled,
+    VectorSpace, to_dense,
 };
 use spectra::{Diagonal, Single, size, with_spectrum};
 
@@ -38,7 +38,7 @@ fn errors_are_what_they_say() {
     for method in METHODS {
         let config = DiagonalConfig::new()
             .with_method(method)
-            .with_max_products(32);
+            .with_max_matvecs(32);
         let (mut actual, mut told, mut covered) = (0.0, 0.0, 0);
         let mut mean = vec![0.0; 40];
         for seed in 0..300 {
@@ -71,7 +71,7 @@ fn xdiag_wins_where_eigenvalues_decay() {
     let errors = METHODS.map(|method| {
         let config = DiagonalConfig::new()
             .with_method(method)
-            .with_max_products(40);
+            .with_max_matvecs(40);
         distance(&config.run(&a).unwrap().diagonal, &exact)
     });
     println!("Hutchinson {:.1e}, XDiag {:.1e}", errors[0], errors[1]);
@@ -88,17 +88,17 @@ fn prescribed_spectra_have_their_diagonals() {
         for method in METHODS {
             let config = DiagonalConfig::new()
                 .with_method(method)
-                .with_max_products(30);
+                .with_max_matvecs(30);
             let before = a.num_matvecs();
             let found = config.run(&a).unwrap();
-            assert_eq!(found.products, a.num_matvecs() - before, "{name}");
+            assert_eq!(found.num_matvecs, a.num_matvecs() - before, "{name}");
             let off = distance(&found.diagonal, &exact);
             assert!(
                 off <= 3.0 * found.error + 1e-12 * scale,
                 "{name} {method:?}: {off:e}"
             );
             if name == "rank 3" && method == DiagonalMethod::XDiag {
-                assert!(off < 1e-12 * scale && found.products < 12);
+                assert!(off < 1e-12 * scale && found.num_matvecs < 12);
             }
             let found = config.run(&single).unwrap();
             let off = distance(&found.diagonal.to_host().unwrap(), &exact);
@@ -117,11 +117,11 @@ fn diagonals_stop_scale_and_repeat() {
         let config = DiagonalConfig::new().with_method(method);
         let found = config
             .clone()
-            .with_max_products(20_000)
+            .with_max_matvecs(20_000)
             .with_tolerance(0.05)
             .run(&a)
             .unwrap();
-        assert!(found.outcome.is_converged() && found.products < 20_000);
+        assert!(found.outcome.is_converged() && found.num_matvecs < 20_000);
         assert!(found.error <= 0.05 * found.diagonal.norm().unwrap());
         // A power of two goes through exactly.
         let one = config.run(&a).unwrap().diagonal;
@@ -138,18 +138,18 @@ fn diagonals_stop_scale_and_repeat() {
         });
         config.run(&observed).unwrap();
         let at = stops[stops.len() / 2];
-        let short = config.clone().with_max_products(at).run(&a).unwrap();
+        let short = config.clone().with_max_matvecs(at).run(&a).unwrap();
         let stopped = (&a).observed(|step| match step.num_matvecs == at {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         });
         let stopped = config.run(&stopped).unwrap();
         assert_eq!(short.diagonal, stopped.diagonal, "{method:?}");
-        assert_eq!(stopped.products, at);
+        assert_eq!(stopped.num_matvecs, at);
     }
     // Hutchinson's method is exact for a diagonal matrix from one product on.
     let exact = DiagonalConfig::new()
-        .with_max_products(1)
+        .with_max_matvecs(1)
         .run(&Diagonal(vec![1.0, -2.0, 4.0]));
     let exact = exact.unwrap();
     assert_eq!(
@@ -163,14 +163,22 @@ fn requests_that_make_no_sense_are_refused() {
     let a = Diagonal(vec![1.0, 2.0, 3.0]);
     for (method, fewest) in METHODS.into_iter().zip([1, 4]) {
         let config = DiagonalConfig::new().with_method(method);
-        let few = config.clone().with_max_products(fewest - 1).run(&a);
-        assert_eq!(few.map(|_| ()), Err(KrylovError::NoProbes));
+        let few = config.clone().with_max_matvecs(fewest - 1).run(&a);
+        assert_eq!(
+            few.map(|_| ()),
+            Err(HostError::Fault(KrylovFault::NoProbes))
+        );
         let tolerance = config.clone().with_tolerance(-1.0).run(&a).map(|_| ());
         assert_eq!(
             tolerance,
-            Err(KrylovError::InvalidTolerance { tolerance: -1.0 })
+            Err(HostError::Fault(KrylovFault::InvalidTolerance {
+                tolerance: -1.0
+            }))
         );
         let nan = config.run(&Diagonal(vec![1.0, f64::NAN])).map(|_| ());
-        assert_eq!(nan, Err(KrylovError::NonFinite { product: 0 }));
+        assert_eq!(
+            nan,
+            Err(HostError::Fault(KrylovFault::NonFinite { product: 0 }))
+        );
     }
 }

@@ -4,9 +4,9 @@
 mod spectra;
 
 use burnscape_krylov::{
-    BlockLanczosConfig, CgConfig, DavidsonConfig, DensityConfig, DiagonalConfig, EigenpairsConfig,
-    End, HostError, KrylovError, LanczosConfig, LinearOperator, LobpcgConfig, MinresConfig,
-    PowerConfig, SelfAdjoint, TraceConfig, TrustRegionConfig,
+    CgConfig, DensityConfig, DiagonalConfig, EigenMethod, EigenpairsConfig, HostError, KrylovFault,
+    LanczosConfig, LinearOperator, MinresConfig, SelfAdjoint, TraceConfig, TrustRegionConfig,
+    Which,
 };
 use spectra::Diagonal;
 
@@ -25,14 +25,20 @@ fn a_record_without_steps_gives_empty_answers() {
         (count.at_least, count.exact, count.estimate),
         (0, None, None)
     );
-    assert!(empty.eigenpairs(&a, End::Top, 0).unwrap().is_empty());
-    let error = empty.eigenpairs(&a, End::Top, 1).unwrap_err();
+    assert!(
+        empty
+            .eigenpairs(&a, Which::Largest, 0)
+            .unwrap()
+            .values
+            .is_empty()
+    );
+    let error = empty.eigenpairs(&a, Which::Largest, 1).unwrap_err();
     assert_eq!(
         error,
-        KrylovError::TooMany {
+        HostError::Fault(KrylovFault::TooMany {
             asked: 1,
             available: 0
-        }
+        })
     );
     // It is a start as good as any.
     let mut later = empty.clone();
@@ -49,7 +55,7 @@ fn conjugate_gradients_on_a_singular_system_say_that_it_is_singular() {
     for b in [vec![1.0, 2.0, 1.0], vec![0.0, 0.0, 1.0]] {
         let error = CgConfig::new().run(&a, &b).map(|_| ()).unwrap_err();
         assert!(
-            matches!(error, KrylovError::NotPositive { value, .. } if value.abs() < 1e-15),
+            matches!(error, HostError::Fault(KrylovFault::NotPositive { value, .. }) if value.abs() < 1e-15),
             "{error}"
         );
         let text = error.to_string();
@@ -98,11 +104,11 @@ fn the_preconditioner_is_blamed_for_what_it_does() {
             let is_right = match is_nan {
                 true => matches!(
                     error,
-                    KrylovError::NonFinitePreconditioner { application: 0 }
+                    HostError::Fault(KrylovFault::NonFinitePreconditioner { application: 0 })
                 ),
                 false => matches!(
                     error,
-                    KrylovError::IndefinitePreconditioner { application: 0, .. }
+                    HostError::Fault(KrylovFault::IndefinitePreconditioner { application: 0, .. })
                 ),
             };
             assert!(is_right, "{error}");
@@ -125,10 +131,14 @@ fn the_preconditioner_is_blamed_for_what_it_does() {
         }
     }
     impl SelfAdjoint for Wide {}
-    let found = LobpcgConfig::new(1, End::Top).run_preconditioned(&wide, &[], &Wide);
+    let found = EigenpairsConfig::new(1, Which::Largest)
+        .with_method(EigenMethod::Lobpcg)
+        .run_preconditioned(&wide, &[], &Wide);
     assert_eq!(
         found.map(|_| ()),
-        Err(KrylovError::NonFinitePreconditioner { application: 0 })
+        Err(HostError::Fault(KrylovFault::NonFinitePreconditioner {
+            application: 0
+        }))
     );
 }
 
@@ -138,23 +148,27 @@ fn a_tolerance_that_no_run_could_meet_is_refused_with_a_true_text() {
     let b = vec![1.0, 1.0, 1.0];
     for tolerance in [0.0, -1.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         let errors = [
-            EigenpairsConfig::new(1, End::Top)
+            EigenpairsConfig::new(1, Which::Largest)
                 .with_tolerance(tolerance)
                 .run(&a)
                 .map(|_| ()),
-            BlockLanczosConfig::new(1, End::Top)
+            EigenpairsConfig::new(1, Which::Largest)
+                .with_method(EigenMethod::Block)
                 .with_tolerance(tolerance)
                 .run(&a)
                 .map(|_| ()),
-            LobpcgConfig::new(1, End::Top)
+            EigenpairsConfig::new(1, Which::Largest)
+                .with_method(EigenMethod::Lobpcg)
                 .with_tolerance(tolerance)
                 .run(&a)
                 .map(|_| ()),
-            PowerConfig::new(1)
+            EigenpairsConfig::new(1, Which::LargestMagnitude)
+                .with_method(EigenMethod::Power)
                 .with_tolerance(tolerance)
                 .run(&a)
                 .map(|_| ()),
-            DavidsonConfig::new(1, End::Top)
+            EigenpairsConfig::new(1, Which::Largest)
+                .with_method(EigenMethod::Davidson)
                 .with_tolerance(tolerance)
                 .run(&a)
                 .map(|_| ()),
@@ -170,9 +184,9 @@ fn a_tolerance_that_no_run_could_meet_is_refused_with_a_true_text() {
                 .with_tolerance(tolerance)
                 .run(&a)
                 .map(|_| ()),
-            TrustRegionConfig::maximize(1.0)
+            TrustRegionConfig::new(1.0)
                 .with_tolerance(tolerance)
-                .run(&a, &b)
+                .maximize(&a, &b)
                 .map(|_| ()),
         ];
         for error in errors {
@@ -186,10 +200,10 @@ fn a_tolerance_that_no_run_could_meet_is_refused_with_a_true_text() {
 fn a_huge_tolerance_is_used_and_does_not_make_accidents_of_values() {
     let a = Diagonal((0..30).map(f64::from).collect());
     for tolerance in [1.0, 1e100, f64::MAX] {
-        let config = EigenpairsConfig::new(2, End::Top).with_tolerance(tolerance);
+        let config = EigenpairsConfig::new(2, Which::Largest).with_tolerance(tolerance);
         let found = config.run(&a).unwrap();
-        for (pair, expected) in found.pairs.iter().zip([29.0, 28.0]) {
-            assert!((pair.value - expected).abs() <= pair.residual + 1e-12);
+        for (i, expected) in (0..found.values.len()).zip([29.0, 28.0]) {
+            assert!((found.values[i] - expected).abs() <= found.residuals[i] + 1e-12);
         }
     }
 }
@@ -228,36 +242,41 @@ fn a_density_is_not_drawn_with_a_width_that_is_none() {
 fn counts_of_none_are_refused_or_give_nothing() {
     let a = Diagonal(vec![1.0, 2.0, 3.0]);
     let b = vec![1.0, 1.0, 1.0];
-    let no_probes = KrylovError::NoProbes;
+    let no_probes = HostError::Fault(KrylovFault::NoProbes);
     for config in [
         DensityConfig::new().with_probes(0),
         DensityConfig::new().with_steps(0),
     ] {
         assert_eq!(config.run(&a).map(|_| ()), Err(no_probes.clone()));
     }
-    let few = TraceConfig::new().with_max_products(0).run(&a);
+    let few = TraceConfig::new().with_max_matvecs(0).run(&a);
     assert_eq!(few.map(|_| ()), Err(no_probes.clone()));
-    let few = DiagonalConfig::new().with_max_products(0).run(&a);
+    let few = DiagonalConfig::new().with_max_matvecs(0).run(&a);
     assert_eq!(few.map(|_| ()), Err(no_probes));
-    let few = DavidsonConfig::new(1, End::Top)
-        .with_max_products(0)
+    let few = EigenpairsConfig::new(1, Which::Largest)
+        .with_method(EigenMethod::Davidson)
+        .with_max_matvecs(0)
         .run(&a);
-    assert!(matches!(few.map(|_| ()), Err(KrylovError::TooMany { .. })));
+    assert!(matches!(
+        few.map(|_| ()),
+        Err(HostError::Fault(KrylovFault::TooMany { .. }))
+    ));
     for found in [
-        CgConfig::new().with_max_products(0).run(&a, &b).unwrap(),
-        MinresConfig::new()
-            .with_max_products(0)
-            .run(&a, &b)
-            .unwrap(),
+        CgConfig::new().with_max_matvecs(0).run(&a, &b).unwrap(),
+        MinresConfig::new().with_max_matvecs(0).run(&a, &b).unwrap(),
     ] {
         assert!(!found.outcome.is_converged() && found.residual == 1.0);
     }
     for found in [
-        EigenpairsConfig::new(1, End::Top)
-            .with_max_products(0)
+        EigenpairsConfig::new(1, Which::Largest)
+            .with_max_matvecs(0)
             .run(&a)
             .unwrap(),
-        PowerConfig::new(1).with_max_products(0).run(&a).unwrap(),
+        EigenpairsConfig::new(1, Which::LargestMagnitude)
+            .with_method(EigenMethod::Power)
+            .with_max_matvecs(0)
+            .run(&a)
+            .unwrap(),
     ] {
         assert!(!found.outcome.is_converged());
     }
@@ -267,10 +286,10 @@ fn counts_of_none_are_refused_or_give_nothing() {
         assert!(text.ends_with("give a positive, finite number"), "{text}");
     }
     for radius in [-1.0, f64::NAN, f64::INFINITY] {
-        let error = TrustRegionConfig::minimize(radius).run(&a, &b);
+        let error = TrustRegionConfig::new(radius).minimize(&a, &b);
         assert!(matches!(
             error.map(|_| ()),
-            Err(KrylovError::InvalidRadius { .. })
+            Err(HostError::Fault(KrylovFault::InvalidRadius { .. }))
         ));
     }
 }

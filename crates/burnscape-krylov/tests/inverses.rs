@@ -9,9 +9,9 @@
 mod spectra;
 
 use burnscape_krylov::{
-    CgConfig, EigenpairsConfig, End, HostError, Inverse, InverseError, KrylovError, LinearOperator,
-    MinresConfig, Probe, Product, Shifted, VectorSpace, adjoint_defect, linearity_defect,
-    symmetry_defect, to_dense,
+    CgConfig, EigenpairsConfig, HostError, Inverse, KrylovFault, LinearOperator, MinresConfig,
+    Probe, Product, Shifted, VectorSpace, Which, adjoint_defect, linearity_defect, symmetry_defect,
+    to_dense,
 };
 use spectra::{Diagonal, Single, with_spectrum};
 
@@ -43,14 +43,14 @@ fn inverses_find_the_eigenvalues_nearest_to_a_number() {
     // Nearest to 10: the values 10 and 12.1, with a tenth between them and the shift.
     let near = Shifted::new(&a, -10.1).unwrap();
     let inverse = Inverse::new(near, MinresConfig::new().with_tolerance(1e-10)).unwrap();
-    let found = EigenpairsConfig::new(2, End::Magnitude)
+    let found = EigenpairsConfig::new(2, Which::LargestMagnitude)
         .with_tolerance(1e-9)
         .run(&inverse)
         .unwrap();
     let values: Vec<f64> = found
-        .pairs
+        .values
         .iter()
-        .map(|pair| 10.1 + pair.value.recip())
+        .map(|value| 10.1 + value.recip())
         .collect();
     assert!((values[0] - 10.0).abs() < 1e-8, "{values:?}");
     assert!(
@@ -77,13 +77,16 @@ fn failures_are_told() {
     let error = inverse.matvec(&vec![0.0, 1.0]).unwrap_err();
     assert!(matches!(
         error,
-        InverseError::Solve(KrylovError::NotPositive { value: -1.0, .. })
+        HostError::Fault(KrylovFault::NotPositive { value: -1.0, .. })
     ));
     let hard = Diagonal((1..=100).map(|i| f64::from(i).powi(4)).collect());
-    let inverse = Inverse::new(&hard, CgConfig::new().with_max_products(5)).unwrap();
+    let inverse = Inverse::new(&hard, CgConfig::new().with_max_matvecs(5)).unwrap();
     let error = inverse.matvec(&vec![1.0; 100]).unwrap_err();
     assert!(
-        matches!(error, InverseError::Unconverged { products: 6, .. }),
+        matches!(
+            error,
+            HostError::Fault(KrylovFault::Unconverged { num_matvecs: 6, .. })
+        ),
         "{error}"
     );
     assert!(
@@ -96,11 +99,14 @@ fn failures_are_told() {
     let singular = Diagonal(vec![1.0, 0.0]);
     let inverse = Inverse::new(&singular, MinresConfig::new()).unwrap();
     let error = inverse.matvec(&vec![1.0, 1.0]).unwrap_err();
-    assert!(matches!(error, InverseError::Unconverged { .. }), "{error}");
+    assert!(
+        matches!(error, HostError::Fault(KrylovFault::Unconverged { .. })),
+        "{error}"
+    );
     let short = inverse.matvec(&vec![1.0]).unwrap_err();
     let mismatch = HostError::DimensionMismatch {
         expected: 2,
         found: 1,
     };
-    assert_eq!(short, InverseError::Solve(KrylovError::Operator(mismatch)));
+    assert_eq!(short, mismatch);
 }

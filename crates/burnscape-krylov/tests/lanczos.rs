@@ -12,8 +12,8 @@ use std::cell::Cell;
 use std::ops::ControlFlow;
 
 use burnscape_krylov::{
-    Counted, Dense, EigenpairsConfig, End, HostError, KrylovError, KrylovRecord, LanczosConfig,
-    LinearOperator, Probe, SelfAdjoint, Symmetric, VectorBlock, VectorSpace,
+    Counted, Dense, EigenpairsConfig, HostError, KrylovFault, LanczosConfig, LanczosFactorization,
+    LinearOperator, Probe, SelfAdjoint, Symmetric, VectorBlock, VectorSpace, Which,
 };
 use spectra::Single;
 
@@ -44,7 +44,7 @@ fn size(values: &[f64]) -> f64 {
 /// `|A Qᵀ − Qᵀ T − r eᵀ|` column by column, and `|Q Qᵀ − I|`.
 fn defects<A: SelfAdjoint<Vector = Vec<f64>>>(
     a: &A,
-    record: &KrylovRecord<Vec<f64>>,
+    record: &LanczosFactorization<Vec<f64>>,
 ) -> (f64, f64) {
     let (basis, t) = (record.basis(), record.projected().unwrap());
     let mut relation = 0.0_f64;
@@ -52,7 +52,7 @@ fn defects<A: SelfAdjoint<Vector = Vec<f64>>>(
         let product = a.matvec(&basis.get(j).unwrap()).unwrap();
         let column: Vec<f64> = t.row(j).unwrap().to_vec();
         let rest = product
-            .axpy(-1.0, &basis.combine(&column).unwrap())
+            .axpy(-1.0, &basis.linear_combination(&column).unwrap())
             .unwrap();
         // What is left is along the next vector, unless a fresh one was drawn.
         relation = relation.max(rest.norm().unwrap());
@@ -117,39 +117,39 @@ fn outer_pairs_are_found_under_a_small_basis() {
         values.sort_by(f64::total_cmp);
         let a = with_spectrum(&values);
         let scale = size(&values).max(1e-300);
-        for end in [End::Top, End::Bottom] {
+        for end in [Which::Largest, Which::Smallest] {
             // The bottom of a geometric decay lies within 1e-6 of the norm: only the whole space tells
             // its values apart.
-            let is_hard = (name, end) == ("decay", End::Bottom);
+            let is_hard = (name, end) == ("decay", Which::Smallest);
             let config = EigenpairsConfig::new(4, end)
                 .with_tolerance(1e-11)
                 .with_max_basis(if is_hard { 40 } else { 14 });
             let found = config.run(&a).unwrap();
             let expected: Vec<f64> = match end {
-                End::Bottom => values.iter().take(4).copied().collect(),
+                Which::Smallest => values.iter().take(4).copied().collect(),
                 _ => values.iter().rev().take(4).copied().collect(),
             };
             println!(
                 "{name} {end:?}: {} products, {} restarts",
-                found.products, found.restarts
+                found.num_matvecs, found.num_restarts
             );
             assert!(found.outcome.is_converged(), "{name} {end:?}");
-            for (pair, expected) in found.pairs.iter().zip(&expected) {
-                let error = (pair.value - expected).abs();
+            for (i, expected) in (0..found.values.len()).zip(&expected) {
+                let error = (found.values[i] - expected).abs();
                 assert!(
                     error <= 1e-10 * scale,
                     "{name} {end:?}: {} {expected}",
-                    pair.value
+                    found.values[i]
                 );
                 // The residual is that of the pair.
-                let product = a.matvec(&pair.vector).unwrap();
+                let product = a.matvec(&found.vectors[i]).unwrap();
                 let rest = product
-                    .axpy(-pair.value, &pair.vector)
+                    .axpy(-found.values[i], &found.vectors[i])
                     .unwrap()
                     .norm()
                     .unwrap();
-                assert!((rest - pair.residual).abs() <= 1e-14 * scale);
-                assert!((pair.vector.norm().unwrap() - 1.0).abs() < 1e-13);
+                assert!((rest - found.residuals[i]).abs() <= 1e-14 * scale);
+                assert!((found.vectors[i].norm().unwrap() - 1.0).abs() < 1e-13);
             }
         }
     }
@@ -160,20 +160,22 @@ fn restarts_reach_what_one_long_run_reaches() {
     // Two hundred even steps: the ends converge slowly.
     let values: Vec<f64> = (0..200).map(f64::from).collect();
     let a = with_spectrum(&values);
-    let config = EigenpairsConfig::new(5, End::Bottom).with_tolerance(1e-10);
+    let config = EigenpairsConfig::new(5, Which::Smallest).with_tolerance(1e-10);
     let long = config.clone().with_max_basis(200).run(&a).unwrap();
     let short = config.with_max_basis(24).run(&a).unwrap();
-    assert!(long.outcome.is_converged() && long.restarts == 0);
-    assert!(short.outcome.is_converged() && short.restarts > 2);
+    assert!(long.outcome.is_converged() && long.num_restarts == 0);
+    assert!(short.outcome.is_converged() && short.num_restarts > 2);
     println!(
         "{} products in one run, {} with restarts",
-        long.products, short.products
+        long.num_matvecs, short.num_matvecs
     );
-    for (a, b) in long.pairs.iter().zip(&short.pairs) {
-        assert!((a.value - b.value).abs() < 1e-8, "{} {}", a.value, b.value);
-        assert!(a.vector.dot(&b.vector).unwrap().abs() > 1.0 - 1e-8);
+    for (a, b) in long.values.iter().zip(&short.values) {
+        assert!((a - b).abs() < 1e-8, "{a} {b}");
     }
-    assert!(short.products < 4 * long.products);
+    for (a, b) in long.vectors.iter().zip(&short.vectors) {
+        assert!(a.dot(b).unwrap().abs() > 1.0 - 1e-8);
+    }
+    assert!(short.num_matvecs < 4 * long.num_matvecs);
 }
 
 #[test]
@@ -186,7 +188,7 @@ fn a_run_that_is_interrupted_goes_on_as_if_it_had_not_been() {
         false => ControlFlow::Continue(()),
     });
     let mut parts = LanczosConfig::new(20).with_seed(7).run(&stopped).unwrap();
-    assert_eq!((parts.products(), parts.len()), (8, 8));
+    assert_eq!((parts.num_matvecs(), parts.len()), (8, 8));
     parts.extend(&a, 12).unwrap();
     assert_eq!(parts.ritz_values(), whole.ritz_values());
     assert_eq!(parts.projected().unwrap(), whole.projected().unwrap());
@@ -309,9 +311,13 @@ fn single_precision_invents_no_eigenvalue() {
     let scale = values[values.len() - 1];
     let large = values.iter().filter(|x| x.abs() > 1e-5 * scale).count();
     assert_eq!(large, 3, "{values:?}");
-    let top = EigenpairsConfig::new(3, End::Top).run(&a).unwrap();
+    let top = EigenpairsConfig::new(3, Which::Largest).run(&a).unwrap();
     assert!(top.outcome.is_converged());
-    assert!(top.pairs.iter().all(|pair| pair.residual <= 1e-5 * scale));
+    assert!(
+        top.residuals
+            .iter()
+            .all(|residual| *residual <= 1e-5 * scale)
+    );
 }
 
 #[test]
@@ -328,11 +334,11 @@ fn single_precision_finds_whole_spectra_and_outer_pairs() {
             assert!(error <= 1e-5, "{name}: {error:e}");
         }
         // The tolerance is that of the type: a residual of 32 ε.
-        let top = EigenpairsConfig::new(4, End::Top).with_max_basis(14);
+        let top = EigenpairsConfig::new(4, Which::Largest).with_max_basis(14);
         let top = top.run(&a).unwrap();
         assert!(top.outcome.is_converged(), "{name}");
-        for (index, pair) in top.pairs.iter().enumerate() {
-            let error = |value: &f64| (pair.value - value).abs() / scale;
+        for index in 0..top.values.len() {
+            let error = |value: &f64| (top.values[index] - value).abs() / scale;
             // Eigenvalues that the type cannot tell apart are copies of one, of which a Krylov space
             // that is not exhausted has one vector: no copy is promised, and nothing invented.
             let error = match name {
@@ -340,10 +346,10 @@ fn single_precision_finds_whole_spectra_and_outer_pairs() {
                 _ => error(&values[values.len() - 1 - index]),
             };
             assert!(error <= 1e-5, "{name}: {error:e}");
-            let product: Vec<f64> = a.matvec(&pair.vector).unwrap().to_host().unwrap();
-            let vector = pair.vector.to_host().unwrap();
-            let rest = product.axpy(-pair.value, &vector).unwrap();
-            let error = (rest.norm().unwrap() - pair.residual).abs() / scale;
+            let product: Vec<f64> = a.matvec(&top.vectors[index]).unwrap().to_host().unwrap();
+            let vector = top.vectors[index].to_host().unwrap();
+            let rest = product.axpy(-top.values[index], &vector).unwrap();
+            let error = (rest.norm().unwrap() - top.residuals[index]).abs() / scale;
             assert!(error <= 1e-6, "{name}: {error:e}");
         }
     }
@@ -353,14 +359,14 @@ fn single_precision_finds_whole_spectra_and_outer_pairs() {
 fn products_are_counted_as_they_are_used() {
     let values: Vec<f64> = (0..50).map(f64::from).collect();
     let a = Counted::new(with_spectrum(&values));
-    let found = EigenpairsConfig::new(2, End::Top).run(&a).unwrap();
-    assert_eq!(found.products, a.num_matvecs());
+    let found = EigenpairsConfig::new(2, Which::Largest).run(&a).unwrap();
+    assert_eq!(found.num_matvecs, a.num_matvecs());
     // A limit is kept to, and told.
-    let few = EigenpairsConfig::new(2, End::Top)
-        .with_max_products(9)
+    let few = EigenpairsConfig::new(2, Which::Largest)
+        .with_max_matvecs(9)
         .run(&a)
         .unwrap();
-    assert!(!few.outcome.is_converged() && few.products <= 9 && few.pairs.len() == 2);
+    assert!(!few.outcome.is_converged() && few.num_matvecs <= 9 && few.values.len() == 2);
 }
 
 /// Fails or gives NaN from a product on.
@@ -394,45 +400,54 @@ impl SelfAdjoint for Broken {}
 fn bad_input_is_refused_by_name() {
     let a = with_spectrum(&[1.0, 2.0, 3.0]);
     let refusal = |config: EigenpairsConfig| config.run(&a).map(|_| ()).unwrap_err();
-    let error = refusal(EigenpairsConfig::new(4, End::Top));
+    let error = refusal(EigenpairsConfig::new(4, Which::Largest));
     assert_eq!(
         error,
-        KrylovError::TooMany {
+        HostError::Fault(KrylovFault::TooMany {
             asked: 4,
             available: 3
-        }
+        })
     );
-    let error = refusal(EigenpairsConfig::new(0, End::Top));
+    let error = refusal(EigenpairsConfig::new(0, Which::Largest));
     assert_eq!(
         error,
-        KrylovError::TooMany {
+        HostError::Fault(KrylovFault::TooMany {
             asked: 0,
             available: 3
-        }
+        })
     );
-    let error = refusal(EigenpairsConfig::new(1, End::Top).with_tolerance(0.0));
-    assert_eq!(error, KrylovError::InvalidTolerance { tolerance: 0.0 });
-    let error = refusal(EigenpairsConfig::new(1, End::Top).with_max_basis(1));
+    let error = refusal(EigenpairsConfig::new(1, Which::Largest).with_tolerance(0.0));
     assert_eq!(
         error,
-        KrylovError::BasisTooSmall {
+        HostError::Fault(KrylovFault::InvalidTolerance { tolerance: 0.0 })
+    );
+    let error = refusal(EigenpairsConfig::new(1, Which::Largest).with_max_basis(1));
+    assert_eq!(
+        error,
+        HostError::Fault(KrylovFault::BasisTooSmall {
             vectors: 1,
             needed: 3
-        }
+        })
     );
     let zero = LanczosConfig::new(2).run_from(&a, vec![0.0; 3]);
     assert!(matches!(
         zero.map(|_| ()),
-        Err(KrylovError::OutOfBounds { name: "start", .. })
+        Err(HostError::Fault(KrylovFault::OutOfBounds {
+            name: "start",
+            ..
+        }))
     ));
     let short = LanczosConfig::new(2).run_from(&a, vec![1.0; 2]);
-    assert!(matches!(short.map(|_| ()), Err(KrylovError::Operator(_))));
+    assert!(short.is_err());
     let broken = Broken {
         n: 20,
         good: Cell::new(5),
     };
     let error = LanczosConfig::new(9).run(&broken).map(|_| ()).unwrap_err();
-    assert_eq!(error, KrylovError::NonFinite { product: 5 });
+    assert_eq!(
+        error,
+        HostError::Fault(KrylovFault::NonFinite { product: 5 })
+    );
     // The record keeps what was reached.
     broken.good.set(5);
     let mut record = LanczosConfig::new(5).run(&broken).unwrap();

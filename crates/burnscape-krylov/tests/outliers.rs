@@ -11,8 +11,8 @@ mod spectra;
 use std::ops::ControlFlow;
 
 use burnscape_krylov::{
-    Axis, Counted, CurveConfig, DensityConfig, EigenpairsConfig, End, HostError, KrylovError,
-    LinearOperator, Quadrature, SelfAdjoint, SpectralDensity,
+    Axis, Counted, CurveConfig, DensityConfig, EigenpairsConfig, HostError, KrylovFault,
+    LinearOperator, Quadrature, SelfAdjoint, SpectralDensity, Which,
 };
 use spectra::{Diagonal, Single, with_spectrum};
 
@@ -31,7 +31,7 @@ fn outliers_have_their_mass_exactly() {
     let a = Counted::new(with_spectrum(&values, 4));
     let config = DensityConfig::new().with_probes(6).with_steps(20);
     let density = config.clone().with_outliers(4).run(&a).unwrap();
-    assert_eq!(density.products(), a.num_matvecs());
+    assert_eq!(density.num_matvecs(), a.num_matvecs());
     assert_eq!(density.outliers().len(), 4);
     for (found, exact) in density.outliers().iter().zip([20.0, 8.0, 5.0, 3.0]) {
         assert!((found - exact).abs() < 1e-9);
@@ -64,11 +64,10 @@ fn outliers_have_their_mass_exactly() {
 fn the_bulk_is_unbiased() {
     let values = spectrum(30);
     let a = with_spectrum(&values, 4);
-    let pairs = EigenpairsConfig::new(4, End::Top)
+    let pairs = EigenpairsConfig::new(4, Which::Largest)
         .with_tolerance(1e-12)
         .run(&a)
-        .unwrap()
-        .pairs;
+        .unwrap();
     let exact: f64 = values.iter().map(|x| x * x).sum();
     let config = DensityConfig::new().with_probes(400).with_steps(3);
     let found = config.run_deflated(&a, &pairs).unwrap();
@@ -91,16 +90,19 @@ fn everything_can_be_an_outlier() {
     let curve = CurveConfig::new().draw(&density).unwrap();
     assert!(curve.grid.is_empty() && curve.outliers.len() == 3);
     let many = DensityConfig::new().with_outliers(4).run(&a).map(|_| ());
-    let error = KrylovError::TooMany {
+    let error = HostError::Fault(KrylovFault::TooMany {
         asked: 4,
         available: 3,
-    };
+    });
     assert_eq!(many, Err(error));
     // Vectors that are no basis are refused.
-    let pairs = EigenpairsConfig::new(2, End::Top).run(&a).unwrap().pairs;
-    let twice = [pairs[0].clone(), pairs[0].clone()];
+    let mut twice = EigenpairsConfig::new(2, Which::Largest).run(&a).unwrap();
+    twice.vectors[1] = twice.vectors[0].clone();
     let refused = DensityConfig::new().run_deflated(&a, &twice);
-    assert!(matches!(refused, Err(KrylovError::NotOrthonormal { .. })));
+    assert!(matches!(
+        refused,
+        Err(HostError::Fault(KrylovFault::NotOrthonormal { .. }))
+    ));
 }
 
 #[test]
@@ -235,10 +237,10 @@ impl SelfAdjoint for Broken {}
 fn failures_are_counted_over_all_products() {
     let config = DensityConfig::new().with_probes(3).with_steps(5);
     let broken = |good: usize| Broken(std::cell::Cell::new(good));
-    let named = |product: usize| Err(KrylovError::NonFinite { product });
+    let named = |product: usize| Err(HostError::Fault(KrylovFault::NonFinite { product }));
     assert_eq!(config.run(&broken(7)).map(|_| ()), named(7));
-    let search = EigenpairsConfig::new(2, End::Magnitude);
-    let products = search.run(&broken(1000)).unwrap().products;
+    let search = EigenpairsConfig::new(2, Which::LargestMagnitude);
+    let products = search.run(&broken(1000)).unwrap().num_matvecs;
     let good = products + 6;
     let config = config.with_outliers(2);
     assert_eq!(config.run(&broken(good)).map(|_| ()), named(good));
@@ -251,7 +253,7 @@ fn failures_are_counted_over_all_products() {
     });
     let density = config.run(&observed).unwrap();
     assert!(density.is_stopped() && density.probes().len() == 1);
-    assert_eq!(density.products(), products + 8);
+    assert_eq!(density.num_matvecs(), products + 8);
 }
 
 #[test]

@@ -9,15 +9,15 @@
 mod spectra;
 
 use burnscape_krylov::{
-    HostError, KrylovError, KrylovRecord, KrylovState, LanczosConfig, LinearOperator, Probe,
-    VectorBlock, VectorSpace,
+    HostError, KrylovFault, LanczosCheckpoint, LanczosConfig, LanczosFactorization, LinearOperator,
+    Probe, VectorBlock, VectorSpace,
 };
 use spectra::{Diagonal, Single, rotation, size, with_spectrum};
 
-fn through_text<V: VectorSpace>(record: &KrylovRecord<V>) -> KrylovRecord<V> {
-    let text = serde_json::to_string(&record.state().unwrap()).unwrap();
-    let state: KrylovState = serde_json::from_str(&text).unwrap();
-    KrylovRecord::from_state(&record.space(), &state).unwrap()
+fn through_text<V: VectorSpace>(record: &LanczosFactorization<V>) -> LanczosFactorization<V> {
+    let text = serde_json::to_string(&record.checkpoint().unwrap()).unwrap();
+    let state: LanczosCheckpoint = serde_json::from_str(&text).unwrap();
+    LanczosFactorization::from_checkpoint(&record.space(), &state).unwrap()
 }
 
 #[test]
@@ -30,14 +30,14 @@ fn a_run_that_is_stored_and_resumed_is_the_uninterrupted_one() {
             let mut resumed = through_text(&part);
             resumed.extend(&a, 30 - cut).unwrap();
             // Everything, the seeds of fresh vectors included.
-            let is_same = resumed.state().unwrap() == whole.state().unwrap();
+            let is_same = resumed.checkpoint().unwrap() == whole.checkpoint().unwrap();
             assert!(is_same, "{name} {cut}");
         }
         let single = Single::of(a.operator());
         let whole = LanczosConfig::new(15).run(&single).unwrap();
         let mut resumed = through_text(&LanczosConfig::new(6).run(&single).unwrap());
         resumed.extend(&single, 9).unwrap();
-        let is_same = resumed.state().unwrap() == whole.state().unwrap();
+        let is_same = resumed.checkpoint().unwrap() == whole.checkpoint().unwrap();
         assert!(is_same, "{name}");
     }
 }
@@ -45,13 +45,13 @@ fn a_run_that_is_stored_and_resumed_is_the_uninterrupted_one() {
 #[test]
 fn states_that_contradict_themselves_are_refused() {
     let a = with_spectrum(&[1.0, 2.0, 3.0, 4.0], 1);
-    let state = LanczosConfig::new(3).run(&a).unwrap().state().unwrap();
+    let state = LanczosConfig::new(3).run(&a).unwrap().checkpoint().unwrap();
     let good = serde_json::to_value(&state).unwrap();
     let refusal = |field: &str, value: serde_json::Value| {
         let mut changed = good.clone();
         changed[field] = value;
-        let state: KrylovState = serde_json::from_value(changed).unwrap();
-        KrylovRecord::<Vec<f64>>::from_state(&4, &state)
+        let state: LanczosCheckpoint = serde_json::from_value(changed).unwrap();
+        LanczosFactorization::<Vec<f64>>::from_checkpoint(&4, &state)
             .map(|_| ())
             .unwrap_err()
     };
@@ -63,7 +63,7 @@ fn states_that_contradict_themselves_are_refused() {
     ] {
         let error = refusal(field, value);
         assert!(
-            matches!(error, KrylovError::InvalidState { field: named } if named == field),
+            matches!(error, HostError::Fault(KrylovFault::InvalidCheckpoint { field: named }) if named == field),
             "{error}"
         );
     }
@@ -72,16 +72,19 @@ fn states_that_contradict_themselves_are_refused() {
     numbers[1][0] = serde_json::json!(f64::NAN.to_bits());
     let error = refusal("projected", numbers);
     assert!(
-        matches!(error, KrylovError::InvalidState { field: "projected" }),
+        matches!(
+            error,
+            HostError::Fault(KrylovFault::InvalidCheckpoint { field: "projected" })
+        ),
         "{error}"
     );
-    let mismatch = KrylovError::Operator(HostError::DimensionMismatch {
+    let mismatch = HostError::DimensionMismatch {
         expected: 4,
         found: 1,
-    });
+    };
     assert_eq!(refusal("next", serde_json::json!([0])), mismatch);
-    let other = KrylovRecord::<Vec<f64>>::from_state(&5, &state).map(|_| ());
-    assert!(matches!(other, Err(KrylovError::Operator(_))));
+    let other = LanczosFactorization::<Vec<f64>>::from_checkpoint(&5, &state).map(|_| ());
+    assert!(other.is_err());
 }
 
 #[test]

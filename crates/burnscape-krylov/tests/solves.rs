@@ -9,7 +9,8 @@
 use std::ops::ControlFlow;
 
 use burnscape_krylov::{
-    CgConfig, Dense, KrylovError, LinearOperator, MinresConfig, Probe, Symmetric, VectorSpace,
+    CgConfig, Dense, HostError, KrylovFault, LinearOperator, MinresConfig, Probe, Symmetric,
+    VectorSpace,
 };
 
 /// `H D H` with a Householder reflection `H`.
@@ -51,11 +52,11 @@ fn solutions_are_found_as_fast_as_the_spectrum_allows() {
             .run(&a, &b)
             .unwrap();
         assert!(minres.outcome.is_converged() && error(&minres.x, &exact) < 1e-11);
-        assert_eq!(minres.products, 5, "four, and one for the residual");
+        assert_eq!(minres.num_matvecs, 5, "four, and one for the residual");
         if is_positive {
             let cg = CgConfig::new().with_tolerance(1e-12).run(&a, &b).unwrap();
             assert!(cg.outcome.is_converged() && error(&cg.x, &exact) < 1e-11);
-            assert_eq!(cg.products, 5);
+            assert_eq!(cg.num_matvecs, 5);
         }
         // The residual is the true one.
         let rest = b.clone().axpy(-1.0, &a.matvec(&minres.x).unwrap()).unwrap();
@@ -81,10 +82,10 @@ fn preconditioners_shorten_the_way() {
     );
     assert!(plain.outcome.is_converged() && better.outcome.is_converged());
     assert!(
-        2 * better.products < plain.products,
+        2 * better.num_matvecs < plain.num_matvecs,
         "{} {}",
-        better.products,
-        plain.products
+        better.num_matvecs,
+        plain.num_matvecs
     );
     assert!(error(&better.x, &plain.x) < 1e-8);
     let minres = MinresConfig::new().with_tolerance(1e-10);
@@ -94,10 +95,10 @@ fn preconditioners_shorten_the_way() {
     );
     assert!(plain.outcome.is_converged() && better.outcome.is_converged());
     assert!(
-        2 * better.products < plain.products,
+        2 * better.num_matvecs < plain.num_matvecs,
         "{} {}",
-        better.products,
-        plain.products
+        better.num_matvecs,
+        plain.num_matvecs
     );
     assert!(error(&better.x, &plain.x) < 1e-7);
 }
@@ -128,27 +129,30 @@ fn what_has_no_solution_is_told() {
     let found = MinresConfig::new().run(&a, &vec![2.0, 1.0]).unwrap();
     assert!(!found.outcome.is_converged() && (found.residual - 0.2_f64.sqrt()).abs() < 1e-12);
     let zero = MinresConfig::new().run(&a, &vec![0.0, 0.0]).unwrap();
-    assert!(zero.outcome.is_converged() && zero.x == [0.0, 0.0] && zero.products == 0);
+    assert!(zero.outcome.is_converged() && zero.x == [0.0, 0.0] && zero.num_matvecs == 0);
     // A negative direction.
     let saddle = Symmetric::verified(Dense::diagonal(&[2.0, -1.0]), 1e-12, 0).unwrap();
     let refused = CgConfig::new().run(&saddle, &vec![0.0, 1.0]).map(|_| ());
     assert_eq!(
         refused,
-        Err(KrylovError::NotPositive {
+        Err(HostError::Fault(KrylovFault::NotPositive {
             product: 0,
             value: -1.0
-        })
+        }))
     );
     // Limits, and what is no number.
     let values: Vec<f64> = (1..60).map(f64::from).collect();
     let slow = with_spectrum(&values);
     let b: Vec<f64> = Probe::Gaussian.draw(&59, 7, 0).unwrap();
-    let few = CgConfig::new().with_max_products(3).run(&slow, &b).unwrap();
-    assert!(!few.outcome.is_converged() && few.products == 4);
+    let few = CgConfig::new().with_max_matvecs(3).run(&slow, &b).unwrap();
+    assert!(!few.outcome.is_converged() && few.num_matvecs == 4);
     let refused = CgConfig::new().run(&slow, &vec![f64::NAN; 59]).map(|_| ());
     assert!(matches!(
         refused,
-        Err(KrylovError::NonFiniteArgument { name: "b", .. })
+        Err(HostError::Fault(KrylovFault::NonFiniteArgument {
+            name: "b",
+            ..
+        }))
     ));
     let refused = MinresConfig::new()
         .with_tolerance(0.0)
@@ -156,7 +160,9 @@ fn what_has_no_solution_is_told() {
         .map(|_| ());
     assert_eq!(
         refused,
-        Err(KrylovError::InvalidTolerance { tolerance: 0.0 })
+        Err(HostError::Fault(KrylovFault::InvalidTolerance {
+            tolerance: 0.0
+        }))
     );
     assert!(CgConfig::new().run(&slow, &vec![1.0; 3]).is_err());
 }

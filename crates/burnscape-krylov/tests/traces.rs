@@ -11,7 +11,7 @@ mod spectra;
 use std::ops::ControlFlow;
 
 use burnscape_krylov::{
-    Counted, Dense, DiagonalConfig, HostError, KrylovError, LinearOperator, Outcome, Symmetric,
+    Counted, Dense, DiagonalConfig, HostError, KrylovFault, LinearOperator, Outcome, Symmetric,
     TraceConfig, TraceMethod, VectorSpace, to_dense,
 };
 use spectra::{Diagonal, Single, size, with_spectrum};
@@ -26,15 +26,15 @@ const METHODS: [TraceMethod; 5] = [
 
 /// Median error over twenty seeds, relative to the trace. (The choice of a method from a pilot is wrong for a
 /// seed now and then.)
-fn error(values: &[f64], method: TraceMethod, products: usize) -> f64 {
+fn error(values: &[f64], method: TraceMethod, num_matvecs: usize) -> f64 {
     let a = with_spectrum(values, 11);
     let exact: f64 = values.iter().sum();
     let config = TraceConfig::new()
         .with_method(method)
-        .with_max_products(products);
+        .with_max_matvecs(num_matvecs);
     let error = |seed: u64| {
         let found = config.clone().with_seed(seed).run(&a).unwrap();
-        assert!(found.products <= products);
+        assert!(found.num_matvecs <= num_matvecs);
         (found.value - exact).abs()
     };
     let mut errors: Vec<f64> = (0..20).map(error).collect();
@@ -48,7 +48,7 @@ fn intervals_cover_the_trace_as_often_as_they_say() {
     let a = with_spectrum(&values, 4);
     let exact: f64 = values.iter().sum();
     for method in METHODS {
-        let config = TraceConfig::new().with_method(method).with_max_products(30);
+        let config = TraceConfig::new().with_method(method).with_max_matvecs(30);
         let covers = |seed: &u64| {
             let found = config.clone().with_seed(*seed).run(&a).unwrap();
             (found.value - exact).abs() <= found.half_width.unwrap()
@@ -71,19 +71,19 @@ fn each_method_wins_where_it_should() {
     let slow: Vec<f64> = (0..80).map(|i| 1.0 / f64::from(1 + i).powi(2)).collect();
     let flat: Vec<f64> = (0..80).map(|i| 1.0 + f64::from(i % 7) / 3.0).collect();
     for (name, values) in [("decay", &decay), ("slow", &slow), ("flat", &flat)] {
-        for products in [20, 60] {
-            let errors = METHODS.map(|method| error(values, method, products));
+        for num_matvecs in [20, 60] {
+            let errors = METHODS.map(|method| error(values, method, num_matvecs));
             let shown = errors.map(|error| format!("{error:.1e}"));
-            println!("{name}, {products} products: {METHODS:?} {shown:?}");
+            println!("{name}, {num_matvecs} products: {METHODS:?} {shown:?}");
             let [plain, _, xtrace, nystrom, auto] = errors;
-            match (name, products) {
+            match (name, num_matvecs) {
                 ("decay", 60) => assert!(xtrace < 1e-3 * plain && nystrom < 1e-2 * xtrace),
                 ("slow", 60) => assert!(xtrace < 0.1 * plain && nystrom < xtrace),
                 ("flat", 20) => assert!(plain < xtrace),
                 _ => {}
             }
             // The choice costs its pilot, no more.
-            if products == 20 {
+            if num_matvecs == 20 {
                 assert_eq!(auto, plain);
             } else {
                 assert!(auto < 2.0 * plain.min(xtrace), "{name}");
@@ -94,10 +94,10 @@ fn each_method_wins_where_it_should() {
 
 #[test]
 fn the_choice_follows_the_spectrum() {
-    let choice = |values: &[f64], products: usize, seed: u64| {
+    let choice = |values: &[f64], num_matvecs: usize, seed: u64| {
         let config = TraceConfig::new().with_method(TraceMethod::Auto);
         let a = with_spectrum(values, 3);
-        let found = config.with_max_products(products).with_seed(seed).run(&a);
+        let found = config.with_max_matvecs(num_matvecs).with_seed(seed).run(&a);
         found.unwrap().method
     };
     let decay: Vec<f64> = (0..70).map(|i| 0.7_f64.powi(i)).collect();
@@ -126,9 +126,9 @@ fn prescribed_spectra_have_their_traces() {
         let scale = values.iter().map(|x| x * x).sum::<f64>().sqrt().max(1e-300);
         for method in METHODS {
             let before = a.num_matvecs();
-            let config = TraceConfig::new().with_method(method).with_max_products(36);
+            let config = TraceConfig::new().with_method(method).with_max_matvecs(36);
             let found = match config.run(&a) {
-                Err(KrylovError::Indefinite { value }) => {
+                Err(HostError::Fault(KrylovFault::Indefinite { value })) => {
                     assert!(method == TraceMethod::XNysTrace && value < 0.0);
                     assert!(values.iter().any(|x| *x < 0.0), "{name}");
                     continue;
@@ -136,7 +136,7 @@ fn prescribed_spectra_have_their_traces() {
                 other => other.unwrap(),
             };
             assert_eq!(
-                found.products,
+                found.num_matvecs,
                 a.num_matvecs() - before,
                 "{name} {method:?}"
             );
@@ -165,7 +165,7 @@ fn single_precision_has_the_accuracy_of_its_products() {
         let a = Single::of(with_spectrum(&values, 6).operator());
         let exact: f64 = values.iter().sum();
         for method in METHODS {
-            let config = TraceConfig::new().with_method(method).with_max_products(36);
+            let config = TraceConfig::new().with_method(method).with_max_matvecs(36);
             let found = config.run(&a).unwrap();
             let error = (found.value - exact).abs();
             let allowed = 3.0 * found.half_width.unwrap() + 2e-5 * size(&values);
@@ -200,11 +200,11 @@ fn methods_stop_at_their_tolerance() {
     for method in METHODS {
         let config = TraceConfig::new()
             .with_method(method)
-            .with_max_products(6000)
+            .with_max_matvecs(6000)
             .with_tolerance(0.03);
         let found = config.run(&a).unwrap();
-        println!("{method:?}: {} products to 3 %", found.products);
-        assert!(found.outcome.is_converged() && found.products < 6000);
+        println!("{method:?}: {} products to 3 %", found.num_matvecs);
+        assert!(found.outcome.is_converged() && found.num_matvecs < 6000);
         assert!(found.half_width.unwrap() <= 0.03 * found.value.abs());
         assert!((found.value - exact).abs() < 0.1 * exact);
         // What an observer sees last is what comes out; it can stop before.
@@ -215,11 +215,11 @@ fn methods_stop_at_their_tolerance() {
         });
         let again = config.run(&observed).unwrap();
         let last = seen.last().copied();
-        let said = (found.products, Some(found.value));
+        let said = (found.num_matvecs, Some(found.value));
         assert_eq!((again, last), (found, Some(said)));
         let stopped = (&a).observed(|_| ControlFlow::Break(()));
         let first = config.run(&stopped).unwrap();
-        assert_eq!((first.products, Some(first.value)), seen[0]);
+        assert_eq!((first.num_matvecs, Some(first.value)), seen[0]);
         assert_eq!(first.outcome, Outcome::Stopped);
     }
 }
@@ -248,7 +248,7 @@ fn traces_of_blocks_come_from_the_same_products() {
         diagonal[15..40].iter().sum(),
         diagonal[40..].iter().sum(),
     ];
-    let config = TraceConfig::new().with_max_products(24);
+    let config = TraceConfig::new().with_max_matvecs(24);
     let whole = config.run(&a).unwrap();
     let blocks = config.run_blocks(&a, parts).unwrap();
     let sum: f64 = blocks.iter().map(|block| block.value).sum();
@@ -266,7 +266,7 @@ fn traces_of_blocks_come_from_the_same_products() {
     // They stop together, and refuse blocks that come and go.
     let stopped = config
         .clone()
-        .with_max_products(100_000)
+        .with_max_matvecs(100_000)
         .with_tolerance(0.05)
         .run_blocks(&a, parts)
         .unwrap();
@@ -281,10 +281,10 @@ fn traces_of_blocks_come_from_the_same_products() {
         calls.set(calls.get() + 1);
         Ok(vec![1.0; calls.get()])
     };
-    let count = KrylovError::BlockCount {
+    let count = HostError::Fault(KrylovFault::BlockCount {
         expected: 1,
         found: 2,
-    };
+    });
     assert_eq!(config.run_blocks(&a, changing).map(|_| ()), Err(count));
 }
 
@@ -293,7 +293,7 @@ fn frobenius_norms_of_rectangles() {
     let entries: Vec<f64> = (0..60).map(|i| (f64::from(i) * 0.7).sin()).collect();
     let exact: f64 = entries.iter().map(|x| x * x).sum();
     let a = Dense::from_row_major(12, 5, entries).unwrap();
-    let config = TraceConfig::new().with_max_products(30);
+    let config = TraceConfig::new().with_max_matvecs(30);
     let covers = |seed: &u64| {
         let found = config
             .clone()
@@ -347,7 +347,7 @@ fn blocks_share_passes_and_change_no_sample() {
         Diagonal((0..30).map(f64::from).collect()),
         std::cell::Cell::new(0),
     );
-    let config = TraceConfig::new().with_max_products(21);
+    let config = TraceConfig::new().with_max_matvecs(21);
     let one = config.run(&a).unwrap();
     assert_eq!(a.1.take(), 21);
     let block = config.clone().with_block(8);
@@ -376,7 +376,7 @@ fn samples_do_not_depend_on_how_many_there_are() {
         2,
     );
     for method in METHODS {
-        let config = TraceConfig::new().with_method(method).with_max_products(29);
+        let config = TraceConfig::new().with_method(method).with_max_matvecs(29);
         let mut seen = Vec::new();
         let observed = (&a).observed(|step| {
             seen.push((step.num_matvecs, step.value, step.error));
@@ -386,8 +386,8 @@ fn samples_do_not_depend_on_how_many_there_are() {
         // Hutch++ plans its thirds; the others go on from where they are.
         if method != TraceMethod::HutchPlusPlus {
             let middle = seen[seen.len() / 2];
-            let short = config.with_max_products(middle.0).run(&a).unwrap();
-            let said = (short.products, Some(short.value), short.half_width);
+            let short = config.with_max_matvecs(middle.0).run(&a).unwrap();
+            let said = (short.num_matvecs, Some(short.value), short.half_width);
             assert_eq!(said, middle, "{method:?}");
         }
     }
@@ -423,25 +423,27 @@ fn requests_that_make_no_sense_are_refused() {
             TraceMethod::XNysTrace => 2,
             _ => 1,
         };
-        let refused = config.clone().with_max_products(fewest - 1).run(&a);
+        let refused = config.clone().with_max_matvecs(fewest - 1).run(&a);
         assert_eq!(
             refused.map(|_| ()),
-            Err(KrylovError::NoProbes),
+            Err(HostError::Fault(KrylovFault::NoProbes)),
             "{method:?}"
         );
         assert!(
-            config.clone().with_max_products(fewest).run(&a).is_ok(),
+            config.clone().with_max_matvecs(fewest).run(&a).is_ok(),
             "{method:?}"
         );
         let refused = config.clone().with_tolerance(0.0).run(&a).map(|_| ());
         assert_eq!(
             refused,
-            Err(KrylovError::InvalidTolerance { tolerance: 0.0 })
+            Err(HostError::Fault(KrylovFault::InvalidTolerance {
+                tolerance: 0.0
+            }))
         );
         let refused = config.run(&Broken).map(|_| ());
         assert_eq!(
             refused,
-            Err(KrylovError::NonFinite { product: 0 }),
+            Err(HostError::Fault(KrylovFault::NonFinite { product: 0 })),
             "{method:?}"
         );
     }
@@ -452,31 +454,31 @@ fn two_samples_that_agree_by_chance_have_not_converged() {
     // Off the diagonal alone: every sample is 6 or −6, and two of them agree every other time.
     let a = Dense::from_rows(&[[1.0, 3.0], [3.0, -1.0]]).unwrap();
     let a = Symmetric::verified(a, 1e-12, 0).unwrap();
-    let run = |products: usize, seed: u64| {
+    let run = |num_matvecs: usize, seed: u64| {
         let config = TraceConfig::new().with_tolerance(0.01);
         config
-            .with_max_products(products)
+            .with_max_matvecs(num_matvecs)
             .with_seed(seed)
             .run(&a)
             .unwrap()
     };
     let mut agreed = 0;
     for seed in 0..50 {
-        for products in [2, 3] {
-            let found = run(products, seed);
+        for num_matvecs in [2, 3] {
+            let found = run(num_matvecs, seed);
             agreed += usize::from(found.half_width == Some(0.0));
             assert!(!found.outcome.is_converged(), "{found:?}");
         }
         let blocks = |v: &Vec<f64>, product: &Vec<f64>| -> Result<Vec<f64>, HostError> {
             Ok(vec![v.dot(product)?])
         };
-        let config = TraceConfig::new().with_tolerance(0.01).with_max_products(2);
+        let config = TraceConfig::new().with_tolerance(0.01).with_max_matvecs(2);
         let config = config.with_seed(seed);
         let found = config.run_blocks(&a, blocks).unwrap();
         assert!(!found[0].outcome.is_converged());
         let config = DiagonalConfig::new()
             .with_tolerance(0.01)
-            .with_max_products(2);
+            .with_max_matvecs(2);
         assert!(
             !config
                 .with_seed(seed)

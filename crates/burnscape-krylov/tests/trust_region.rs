@@ -9,8 +9,8 @@
 use std::ops::ControlFlow;
 
 use burnscape_krylov::{
-    Counted, Dense, HostError, KrylovError, LinearOperator, Probe, SelfAdjoint, Symmetric,
-    TrustRegionConfig, TrustRegionPlace, TrustRegionSolution, VectorSpace,
+    Counted, Dense, HostError, KrylovFault, LinearOperator, Probe, SelfAdjoint, SolutionKind,
+    Symmetric, TrustRegionConfig, TrustRegionSolution, VectorSpace,
 };
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use proptest::prelude::*;
@@ -90,9 +90,9 @@ fn the_known_maximum_of_an_ellipse_is_found() {
     // ½ (4 x² + y²) around (1, 1), where it is 5/2 and its gradient (4, 1).
     let h = diagonal(&[4.0, 1.0]);
     let g = vec![4.0, 1.0];
-    let found = TrustRegionConfig::maximize(0.5)
+    let found = TrustRegionConfig::new(0.5)
         .with_tolerance(1e-13)
-        .run(&h, &g)
+        .maximize(&h, &g)
         .unwrap();
     assert_near(found.v[0], 0.49186465, 1e-8);
     assert_near(found.v[1], 0.08982855, 1e-8);
@@ -103,7 +103,7 @@ fn the_known_maximum_of_an_ellipse_is_found() {
     let (mu, v) = reference(&[4.0, 1.0], &DMatrix::identity(2, 2), &g, 0.5);
     assert_near(found.multiplier, mu, 1e-12);
     assert!(distance(&found.v, &v) < 1e-12);
-    assert_eq!(found.place, TrustRegionPlace::Boundary);
+    assert_eq!(found.kind, SolutionKind::Boundary);
     assert_optimal(&h, &g, 0.5, &found);
 }
 
@@ -112,38 +112,35 @@ fn the_hard_case_of_two_dimensions_has_both_signs() {
     // μ = 4, (4 − 1) y = 0.3, and the rest of the radius along x, either way.
     let h = diagonal(&[4.0, 1.0]);
     for (g, y) in [([0.0, 0.3], 0.1), ([0.0, -0.3], -0.1), ([0.0, 0.0], 0.0)] {
-        let found = TrustRegionConfig::maximize(0.5)
-            .run(&h, &g.to_vec())
+        let found = TrustRegionConfig::new(0.5)
+            .maximize(&h, &g.to_vec())
             .unwrap();
         let x = f64::sqrt(0.25 - y * y);
-        assert_eq!(found.place, TrustRegionPlace::HardCase);
+        assert_eq!(found.kind, SolutionKind::HardCase);
         assert_near(found.multiplier, 4.0, 1e-8);
         assert_near(found.v[0].abs(), x, 1e-8);
         assert_near(found.v[1], y, 1e-8);
-        let twin = found.twin.clone().expect("a second solution");
-        assert_near(twin[0], -found.v[0], 1e-8);
-        assert_near(twin[1], found.v[1], 1e-8);
+        let mirror = found.mirror.clone().expect("a second solution");
+        assert_near(mirror[0], -found.v[0], 1e-8);
+        assert_near(mirror[1], found.v[1], 1e-8);
         assert_near(found.value, 2.0 * x * x + 0.5 * y * y + g[1] * y, 1e-8);
         assert_optimal(&h, &g, 0.5, &found);
     }
     // Without the certificate the first case is not seen, and said not to be certified.
-    let blind = TrustRegionConfig::maximize(0.5).with_certificate(false);
-    let found = blind.run(&h, &vec![0.0, 0.3]).unwrap();
+    let blind = TrustRegionConfig::new(0.5).with_certificate(false);
+    let found = blind.maximize(&h, &vec![0.0, 0.3]).unwrap();
     assert_near(found.v[1], 0.5, 1e-12);
-    assert!(!found.certified && found.outcome.is_converged() && found.twin.is_none());
+    assert!(!found.certified && found.outcome.is_converged() && found.mirror.is_none());
 }
 
 #[test]
 fn a_ball_that_the_gradient_uses_up_is_no_hard_case() {
     // (μ − 1) ρ = 6 with ρ = ½ gives 13, beyond the eigenvalue 4.
     let h = diagonal(&[4.0, 1.0]);
-    let found = TrustRegionConfig::maximize(0.5)
-        .run(&h, &vec![0.0, 6.0])
+    let found = TrustRegionConfig::new(0.5)
+        .maximize(&h, &vec![0.0, 6.0])
         .unwrap();
-    assert_eq!(
-        (found.place, found.twin),
-        (TrustRegionPlace::Boundary, None)
-    );
+    assert_eq!((found.kind, found.mirror), (SolutionKind::Boundary, None));
     assert_near(found.multiplier, 13.0, 1e-12);
     assert_near(found.v[1], 0.5, 1e-12);
     assert!(found.certified);
@@ -181,8 +178,8 @@ fn random_problems_agree_with_a_dense_solution() {
         let (a, vectors) = with_spectrum(values, seed);
         let g = gaussian(n, 100 + seed);
         for rho in [1e-3, 0.1, 1.0, 20.0] {
-            let config = TrustRegionConfig::maximize(rho).with_tolerance(1e-13);
-            let found = config.run(&a, &g).unwrap();
+            let config = TrustRegionConfig::new(rho).with_tolerance(1e-13);
+            let found = config.maximize(&a, &g).unwrap();
             let (mu, v) = reference(values, &vectors, &g, rho);
             let error = distance(&found.v, &v) / rho.max(1e-300);
             worst = worst.max(error);
@@ -191,13 +188,13 @@ fn random_problems_agree_with_a_dense_solution() {
             assert_optimal(&a, &g, rho, &found);
             let is_inside = *name == "negative" && rho > 6.0;
             assert_eq!(
-                found.place == TrustRegionPlace::Interior,
+                found.kind == SolutionKind::Interior,
                 is_inside,
                 "{name} {rho}"
             );
 
             // The smallest value is the largest of the negative.
-            let found = config_of_min(rho).run(&a, &g).unwrap();
+            let found = config_of_min(rho).minimize(&a, &g).unwrap();
             let opposite: Vec<f64> = values.iter().map(|d| -d).collect();
             let against: Vec<f64> = g.iter().map(|g| -g).collect();
             let (_, v) = reference(&opposite, &vectors, &against, rho);
@@ -214,7 +211,7 @@ fn random_problems_agree_with_a_dense_solution() {
 }
 
 fn config_of_min(rho: f64) -> TrustRegionConfig {
-    TrustRegionConfig::minimize(rho).with_tolerance(1e-13)
+    TrustRegionConfig::new(rho).with_tolerance(1e-13)
 }
 
 #[test]
@@ -231,10 +228,10 @@ fn the_hard_case_of_many_dimensions_is_solved() {
         .to_vec();
     let rho = 10.0;
     let counted = Counted::new(&a);
-    let config = TrustRegionConfig::maximize(rho).with_tolerance(1e-12);
-    let found = config.run(&counted, &g).unwrap();
-    assert_eq!(found.products, counted.num_matvecs());
-    assert_eq!(found.place, TrustRegionPlace::HardCase);
+    let config = TrustRegionConfig::new(rho).with_tolerance(1e-12);
+    let found = config.maximize(&counted, &g).unwrap();
+    assert_eq!(found.num_matvecs, counted.num_matvecs());
+    assert_eq!(found.kind, SolutionKind::HardCase);
     assert_near(found.multiplier, 4.0, 1e-10);
     assert_near(found.v.norm().unwrap(), rho, 1e-10);
     let y = vectors.transpose() * DVector::from_column_slice(&found.v);
@@ -242,9 +239,9 @@ fn the_hard_case_of_many_dimensions_is_solved() {
         assert_near(y[i], c[i] / (4.0 - values[i]), 1e-8);
     }
     assert_near(y[2], 0.0, 1e-8);
-    let twin = found.twin.clone().expect("a second solution");
-    let product = a.matvec(&twin).unwrap();
-    let value = g.dot(&twin).unwrap() + 0.5 * twin.dot(&product).unwrap();
+    let mirror = found.mirror.clone().expect("a second solution");
+    let product = a.matvec(&mirror).unwrap();
+    let value = g.dot(&mirror).unwrap() + 0.5 * mirror.dot(&product).unwrap();
     assert_near(value, found.value, 1e-9);
     assert_optimal(&a, &g, rho, &found);
 
@@ -254,13 +251,13 @@ fn the_hard_case_of_many_dimensions_is_solved() {
         let g = (&vectors * DVector::from_column_slice(&c))
             .as_slice()
             .to_vec();
-        let loose = TrustRegionConfig::maximize(rho)
+        let loose = TrustRegionConfig::new(rho)
             .with_tolerance(1e-5)
-            .run(&a, &g)
+            .maximize(&a, &g)
             .unwrap();
-        assert_eq!(loose.place, TrustRegionPlace::HardCase);
-        let found = config.run(&a, &g).unwrap();
-        assert_eq!(found.place, TrustRegionPlace::Boundary);
+        assert_eq!(loose.kind, SolutionKind::HardCase);
+        let found = config.maximize(&a, &g).unwrap();
+        assert_eq!(found.kind, SolutionKind::Boundary);
         let y = vectors.transpose() * DVector::from_column_slice(&found.v);
         let rest: f64 = (2..n).map(|i| (c[i] / (4.0 - values[i])).powi(2)).sum();
         assert_near(y[0], sign * (rho * rho - rest).sqrt(), 1e-4);
@@ -284,16 +281,16 @@ fn an_eigenvalue_just_beyond_the_multiplier_is_not_overlooked() {
         let g = (&vectors * DVector::from_column_slice(&c))
             .as_slice()
             .to_vec();
-        let found = TrustRegionConfig::maximize(rho).run(&a, &g).unwrap();
+        let found = TrustRegionConfig::new(rho).maximize(&a, &g).unwrap();
         let (place, multiplier) = match shift > 0.0 {
-            true => (TrustRegionPlace::HardCase, mu + shift),
-            false => (TrustRegionPlace::Boundary, mu),
+            true => (SolutionKind::HardCase, mu + shift),
+            false => (SolutionKind::Boundary, mu),
         };
-        assert_eq!(found.place, place, "{shift}");
+        assert_eq!(found.kind, place, "{shift}");
         assert_near(found.multiplier, multiplier, 1e-6);
         assert!(found.certified && found.outcome.is_converged());
         found_beyond += usize::from(shift > 0.0);
-        println!("{shift:+}: {} products", found.products);
+        println!("{shift:+}: {} products", found.num_matvecs);
     }
     assert_eq!(found_beyond, 3);
 }
@@ -317,13 +314,13 @@ proptest! {
             false => (diagonal(&values), DMatrix::identity(n, n)),
         };
         let g = (&vectors * DVector::from_column_slice(&c)).as_slice().to_vec();
-        let config = TrustRegionConfig::maximize(radius).with_tolerance(1e-11).with_seed(seed);
-        let found = config.run(&a, &g).unwrap();
+        let config = TrustRegionConfig::new(radius).with_tolerance(1e-11).with_seed(seed);
+        let found = config.maximize(&a, &g).unwrap();
         let top = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let size = g.norm().unwrap() + 3.0 * radius;
         prop_assert!(found.outcome.is_converged() && found.certified, "{:?}", found);
         prop_assert!(found.multiplier >= top.max(0.0) - 1e-9);
-        for v in [Some(&found.v), found.twin.as_ref()].into_iter().flatten() {
+        for v in [Some(&found.v), found.mirror.as_ref()].into_iter().flatten() {
             let product = a.matvec(v).unwrap();
             let rest: Vec<f64> = (0..n)
                 .map(|i| found.multiplier * v[i] - product[i] - g[i])
@@ -344,7 +341,7 @@ proptest! {
         let sees = values.iter().zip(&c).any(|(d, c)| *d == top && *c != 0.0);
         if (rest.sqrt() - radius).abs() > 1e-6 {
             let is_hard = top > 0.0 && !sees && rest.sqrt() < radius;
-            prop_assert_eq!(found.place == TrustRegionPlace::HardCase, is_hard, "{:?}", found);
+            prop_assert_eq!(found.kind == SolutionKind::HardCase, is_hard, "{:?}", found);
         }
     }
 }
@@ -352,30 +349,30 @@ proptest! {
 #[test]
 fn without_a_gradient_the_largest_eigenvalue_decides() {
     let (a, vectors) = with_spectrum(&[-1.0, 2.0, 0.5, -3.0, 1.0], 3);
-    let found = TrustRegionConfig::maximize(3.0)
-        .run(&a, &vec![0.0; 5])
+    let found = TrustRegionConfig::new(3.0)
+        .maximize(&a, &vec![0.0; 5])
         .unwrap();
-    assert_eq!(found.place, TrustRegionPlace::HardCase);
+    assert_eq!(found.kind, SolutionKind::HardCase);
     assert_near(found.value, 0.5 * 2.0 * 9.0, 1e-10);
     let along = (vectors.transpose() * DVector::from_column_slice(&found.v))[1];
     assert_near(along.abs(), 3.0, 1e-10);
 
     let (a, _) = with_spectrum(&[-1.0, -2.0, -0.5], 3);
-    let found = TrustRegionConfig::maximize(3.0)
-        .run(&a, &vec![0.0; 3])
+    let found = TrustRegionConfig::new(3.0)
+        .maximize(&a, &vec![0.0; 3])
         .unwrap();
     assert_eq!((found.v, found.value), (vec![0.0; 3], 0.0));
     assert_eq!(
-        (found.place, found.certified),
-        (TrustRegionPlace::Interior, true)
+        (found.kind, found.certified),
+        (SolutionKind::Interior, true)
     );
 
-    let found = TrustRegionConfig::maximize(1.0)
-        .run(&diagonal(&[0.0; 3]), &vec![0.0; 3])
+    let found = TrustRegionConfig::new(1.0)
+        .maximize(&diagonal(&[0.0; 3]), &vec![0.0; 3])
         .unwrap();
     assert_eq!(
-        (found.v, found.place),
-        (vec![0.0; 3], TrustRegionPlace::Interior)
+        (found.v, found.kind),
+        (vec![0.0; 3], SolutionKind::Interior)
     );
 }
 
@@ -387,29 +384,29 @@ fn the_top_of_a_negative_definite_quadratic_is_taken_where_it_is_inside() {
     let newton = DVector::from_fn(4, |i, _| c[i] / [1.0, 2.0, 4.0, 0.5][i]);
     let length = newton.norm();
     let top = (&vectors * newton).as_slice().to_vec();
-    let inside = TrustRegionConfig::maximize(1.01 * length)
-        .run(&a, &g)
+    let inside = TrustRegionConfig::new(1.01 * length)
+        .maximize(&a, &g)
         .unwrap();
     assert_eq!(
-        (inside.place, inside.multiplier),
-        (TrustRegionPlace::Interior, 0.0)
+        (inside.kind, inside.multiplier),
+        (SolutionKind::Interior, 0.0)
     );
     assert!(distance(&inside.v, &top) < 1e-12);
-    let outside = TrustRegionConfig::maximize(0.99 * length)
-        .run(&a, &g)
+    let outside = TrustRegionConfig::new(0.99 * length)
+        .maximize(&a, &g)
         .unwrap();
-    assert_eq!(outside.place, TrustRegionPlace::Boundary);
+    assert_eq!(outside.kind, SolutionKind::Boundary);
     assert_near(outside.v.norm().unwrap(), 0.99 * length, 1e-12);
     assert!(outside.multiplier > 0.0 && outside.value < inside.value);
 }
 
 #[test]
 fn a_ball_of_no_radius_is_its_center() {
-    let found = TrustRegionConfig::maximize(0.0)
-        .run(&diagonal(&[4.0, 1.0]), &vec![4.0, 1.0])
+    let found = TrustRegionConfig::new(0.0)
+        .maximize(&diagonal(&[4.0, 1.0]), &vec![4.0, 1.0])
         .unwrap();
     assert_eq!(
-        (found.v, found.value, found.products),
+        (found.v, found.value, found.num_matvecs),
         (vec![0.0, 0.0], 0.0, 0)
     );
     assert_eq!(found.multiplier, f64::INFINITY);
@@ -438,8 +435,8 @@ impl SelfAdjoint for Single {}
 fn single_precision_reaches_its_own_rounding() {
     let values: Vec<f32> = (0..30).map(|i| i as f32 / 5.0 - 2.0).collect();
     let g: Vec<f32> = Probe::Gaussian.draw(&30, 2, 0).unwrap();
-    let config = TrustRegionConfig::maximize(0.7).with_tolerance(1e-14);
-    let found = config.run(&Single(values.clone()), &g).unwrap();
+    let config = TrustRegionConfig::new(0.7).with_tolerance(1e-14);
+    let found = config.maximize(&Single(values.clone()), &g).unwrap();
     assert!(found.outcome.is_converged() && found.certified, "{found:?}");
     let wide: Vec<f64> = values.iter().map(|d| f64::from(*d)).collect();
     let g: Vec<f64> = g.iter().map(|g| f64::from(*g)).collect();
@@ -451,9 +448,9 @@ fn single_precision_reaches_its_own_rounding() {
 
     // The hard case.
     let found = config
-        .run(&Single(vec![4.0, 1.0]), &vec![0.0, 0.3])
+        .maximize(&Single(vec![4.0, 1.0]), &vec![0.0, 0.3])
         .unwrap();
-    assert_eq!(found.place, TrustRegionPlace::HardCase);
+    assert_eq!(found.kind, SolutionKind::HardCase);
     assert_near(f64::from(found.v[0].abs()), 0.48_f64.sqrt(), 1e-5);
     assert_near(f64::from(found.v[1]), 0.1, 1e-5);
 }
@@ -464,14 +461,14 @@ fn products_are_counted_shown_and_limited() {
     let g = gaussian(50, 4);
     let a = Counted::new(a);
     let mut seen = Vec::new();
-    let config = TrustRegionConfig::maximize(1.0);
+    let config = TrustRegionConfig::new(1.0);
     let observed = (&a).observed(|step| {
         seen.push((step.num_matvecs, step.task));
         ControlFlow::Continue(())
     });
-    let found = config.run(&observed, &g).unwrap();
-    assert_eq!(found.products, a.num_matvecs());
-    assert_eq!(seen.len() + 1, found.products);
+    let found = config.maximize(&observed, &g).unwrap();
+    assert_eq!(found.num_matvecs, a.num_matvecs());
+    assert_eq!(seen.len() + 1, found.num_matvecs);
     assert!(
         seen.iter()
             .enumerate()
@@ -481,30 +478,32 @@ fn products_are_counted_shown_and_limited() {
 
     // Stopped, it is what the vectors so far give, and says that it is not the solution.
     let stopped = (&a).observed(|_| ControlFlow::Break(()));
-    let one = config.run(&stopped, &g).unwrap();
+    let one = config.maximize(&stopped, &g).unwrap();
     assert!(!one.outcome.is_converged() && !one.certified);
-    assert_eq!(one.products, 2);
+    assert_eq!(one.num_matvecs, 2);
     let norm = g.norm().unwrap();
     let cosine = one.v.dot(&g).unwrap() / norm / one.v.norm().unwrap();
     assert_near(cosine, 1.0, 1e-12);
-    let few = config.with_max_basis(4).run(&a, &g).unwrap();
+    let few = config.with_max_basis(4).maximize(&a, &g).unwrap();
     assert!(!few.outcome.is_converged() && few.residual > few.goal);
     assert!(few.value > one.value && few.value < found.value);
 }
 
 #[test]
 fn every_product_but_the_last_is_shown_in_the_hard_case_too() {
-    let config = TrustRegionConfig::maximize(1.0);
+    let config = TrustRegionConfig::new(1.0);
     let hard = Counted::new(diagonal(&[4.0, 1.0, 0.5, -1.0]));
     let mut seen = Vec::new();
     let observed = (&hard).observed(|step| {
         seen.push((step.num_matvecs, step.task));
         ControlFlow::Continue(())
     });
-    let found = config.run(&observed, &vec![0.0, 0.3, 0.1, 0.1]).unwrap();
-    assert_eq!(found.place, TrustRegionPlace::HardCase);
-    assert_eq!(found.products, hard.num_matvecs());
-    assert_eq!(seen.len() + 1, found.products);
+    let found = config
+        .maximize(&observed, &vec![0.0, 0.3, 0.1, 0.1])
+        .unwrap();
+    assert_eq!(found.kind, SolutionKind::HardCase);
+    assert_eq!(found.num_matvecs, hard.num_matvecs());
+    assert_eq!(seen.len() + 1, found.num_matvecs);
     let mut counts = seen.iter().enumerate();
     assert!(counts.all(|(i, (products, _))| *products == i + 1));
     for task in ["trust region", "certificate", "certificate: eigenvector"] {
@@ -517,41 +516,51 @@ fn input_that_cannot_be_right_is_refused() {
     let h = diagonal(&[4.0, 1.0]);
     let g = vec![1.0, 1.0];
     for radius in [-1.0, f64::NAN, f64::INFINITY] {
-        let error = TrustRegionConfig::maximize(radius)
-            .run(&h, &g)
+        let error = TrustRegionConfig::new(radius)
+            .maximize(&h, &g)
             .map(|_| ())
             .unwrap_err();
         assert!(
-            matches!(error, KrylovError::InvalidRadius { .. }),
+            matches!(error, HostError::Fault(KrylovFault::InvalidRadius { .. })),
             "{error}"
         );
     }
-    let config = TrustRegionConfig::maximize(1.0);
+    let config = TrustRegionConfig::new(1.0);
     for tolerance in [0.0, -1.0, f64::NAN] {
         let error = config
             .clone()
             .with_tolerance(tolerance)
-            .run(&h, &g)
+            .maximize(&h, &g)
             .map(|_| ());
-        assert!(matches!(error, Err(KrylovError::InvalidTolerance { .. })));
+        assert!(matches!(
+            error,
+            Err(HostError::Fault(KrylovFault::InvalidTolerance { .. }))
+        ));
     }
-    let error = config.clone().with_max_basis(0).run(&h, &g).map(|_| ());
-    assert!(matches!(error, Err(KrylovError::BasisTooSmall { .. })));
-    let error = config.run(&h, &vec![1.0, f64::NAN]).map(|_| ());
+    let error = config
+        .clone()
+        .with_max_basis(0)
+        .maximize(&h, &g)
+        .map(|_| ());
     assert!(matches!(
         error,
-        Err(KrylovError::NonFiniteArgument { name: "g", .. })
+        Err(HostError::Fault(KrylovFault::BasisTooSmall { .. }))
     ));
-    let error = config.run(&h, &vec![1.0]).map(|_| ());
+    let error = config.maximize(&h, &vec![1.0, f64::NAN]).map(|_| ());
     assert!(matches!(
         error,
-        Err(KrylovError::Operator(HostError::DimensionMismatch { .. }))
+        Err(HostError::Fault(KrylovFault::NonFiniteArgument {
+            name: "g",
+            ..
+        }))
     ));
-    let error = TrustRegionConfig::maximize(1.0)
-        .run(&Single(vec![4.0, f32::INFINITY]), &vec![1.0, 1.0])
+    let error = config.maximize(&h, &vec![1.0]).map(|_| ());
+    assert!(matches!(error, Err(HostError::DimensionMismatch { .. })));
+    let error = TrustRegionConfig::new(1.0)
+        .maximize(&Single(vec![4.0, f32::INFINITY]), &vec![1.0, 1.0])
         .map(|_| ());
     assert!(
-        matches!(error, Err(KrylovError::NonFinite { .. })),
+        matches!(error, Err(HostError::Fault(KrylovFault::NonFinite { .. }))),
         "{error:?}"
     );
 }

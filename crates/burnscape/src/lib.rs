@@ -36,7 +36,7 @@
 //! # use burn::nn::{Linear, LinearConfig};
 //! # use burn::optim::SgdConfig;
 //! # use burn::tensor::{Device, Tensor};
-//! use burnscape::krylov::{EigenpairsConfig, End, TraceConfig};
+//! use burnscape::krylov::{EigenpairsConfig, TraceConfig, Which};
 //! use burnscape::path::{BezierCurve, CurveFitterConfig, CurveProfileConfig};
 //! use burnscape::prelude::*;
 //! use burnscape::sharpness::{AverageRiseConfig, SharpnessReportConfig};
@@ -50,7 +50,7 @@
 //! # };
 //! let risk = Risk::new(&loss, &data);
 //! let hessian = risk.hessian(&model)?;
-//! let top = EigenpairsConfig::new(1, End::Top).run(&hessian)?;
+//! let top = EigenpairsConfig::new(1, Which::Largest).run(&hessian)?;
 //! let relative = hessian.scaled(&model, Scale::ElementRelative)?;
 //! let trace = TraceConfig::new().run(&relative)?;
 //! let rise = AverageRiseConfig::new(0.1).run(&risk, &model)?;
@@ -109,7 +109,7 @@ pub use writing::{Csv, FormatError, Json};
 
 /// What most programs need.
 pub mod prelude {
-    pub use crate::krylov::{Adjoint, LinearOperator};
+    pub use crate::krylov::{HasAdjoint, LinearOperator};
     pub use crate::loss::{Batch, DataSet, Mode, Objective, Risk};
     pub use crate::optim::{ClosureStep, SamConfig, StepReport};
     pub use crate::space::{ParamSpace, ParamVector};

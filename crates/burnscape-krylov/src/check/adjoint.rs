@@ -1,6 +1,5 @@
 use super::{near_one, norm_of_argument, norm_of_product, relative, worst_of_pairs};
-use crate::error::raise;
-use crate::{Adjoint, KrylovError, VectorSpace};
+use crate::{HasAdjoint, VectorSpace};
 
 /// How far `matvec_adjoint` is from the adjoint of `matvec`, over `pairs` pairs of random vectors.
 ///
@@ -16,7 +15,7 @@ use crate::{Adjoint, KrylovError, VectorSpace};
 ///
 /// # Errors
 ///
-/// [`KrylovError::NoProbes`], [`KrylovError::NonFinite`], [`KrylovError::Operator`].
+/// [`KrylovFault::NoProbes`](crate::KrylovFault::NoProbes), [`KrylovFault::NonFinite`](crate::KrylovFault::NonFinite), and those of the operator.
 ///
 /// # Reproducibility
 ///
@@ -31,14 +30,14 @@ use crate::{Adjoint, KrylovError, VectorSpace};
 /// assert!(adjoint_defect(&a, 3, 0)? < 1e-15);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn adjoint_defect<A: Adjoint + ?Sized>(
+pub fn adjoint_defect<A: HasAdjoint + ?Sized>(
     operator: &A,
     pairs: usize,
     seed: u64,
-) -> Result<f64, KrylovError<A::Error>> {
+) -> Result<f64, A::Error> {
     let spaces = (&operator.range(), &operator.domain());
-    worst_of_pairs::<A::Range, A::Domain, A::Error>(spaces, (pairs, seed, 2), |u, v| {
-        adjoint_defect_between(operator, u, v)
+    worst_of_pairs::<A::Range, A::Domain, A::Error>(spaces, (pairs, seed, 2), |u, v, first| {
+        between(operator, u, v, first)
     })
 }
 
@@ -50,7 +49,7 @@ pub fn adjoint_defect<A: Adjoint + ?Sized>(
 ///
 /// # Errors
 ///
-/// [`KrylovError::NonFiniteArgument`], [`KrylovError::NonFinite`], [`KrylovError::Operator`].
+/// [`KrylovFault::NonFiniteArgument`](crate::KrylovFault::NonFiniteArgument), [`KrylovFault::NonFinite`](crate::KrylovFault::NonFinite), and those of the operator.
 ///
 /// # Example
 ///
@@ -61,20 +60,36 @@ pub fn adjoint_defect<A: Adjoint + ?Sized>(
 /// assert_eq!(adjoint_defect_between(&row, &vec![3.0], &vec![1.0, 1.0])?, 0.0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn adjoint_defect_between<A: Adjoint + ?Sized>(
+pub fn adjoint_defect_between<A: HasAdjoint + ?Sized>(
     operator: &A,
     u: &A::Range,
     v: &A::Domain,
-) -> Result<f64, KrylovError<A::Error>> {
-    let (norm_u, norm_v) = (norm_of_argument("u", u)?, norm_of_argument("v", v)?);
+) -> Result<f64, A::Error> {
+    between(operator, u, v, 0)
+}
+
+/// After `first` products.
+fn between<A: HasAdjoint + ?Sized>(
+    operator: &A,
+    u: &A::Range,
+    v: &A::Domain,
+    first: usize,
+) -> Result<f64, A::Error> {
+    let (norm_u, norm_v) = (
+        norm_of_argument::<_, A::Error>("u", u)?,
+        norm_of_argument::<_, A::Error>("v", v)?,
+    );
     let (small_u, small_v) = (near_one(u, norm_u), near_one(v, norm_v));
     if small_u.is_some() || small_v.is_some() {
         let (u, v) = (small_u.as_ref().unwrap_or(u), small_v.as_ref().unwrap_or(v));
-        return adjoint_defect_between(operator, u, v);
+        return between(operator, u, v, first);
     }
     let (av, au) = (operator.matvec(v)?, operator.matvec_adjoint(u)?);
-    let (norm_av, norm_au) = (norm_of_product(0, &av)?, norm_of_product(1, &au)?);
-    let (left, right) = (u.dot(&av).map_err(raise)?, v.dot(&au).map_err(raise)?);
+    let (norm_av, norm_au) = (
+        norm_of_product::<_, A::Error>(first, &av)?,
+        norm_of_product::<_, A::Error>(first + 1, &au)?,
+    );
+    let (left, right) = (u.dot(&av)?, v.dot(&au)?);
     Ok(relative(
         (left - right).abs(),
         (norm_u * norm_av).max(norm_v * norm_au),

@@ -1,6 +1,5 @@
 use super::{norm_of_argument, norm_of_product, relative, worst_of_pairs};
-use crate::error::raise;
-use crate::{KrylovError, LinearOperator, VectorSpace};
+use crate::{LinearOperator, VectorSpace};
 
 // They are exact, differ in size and sign, and do not add to 1: an affine map is seen as well.
 const A: f64 = 0.75;
@@ -22,7 +21,7 @@ const B: f64 = -1.5;
 ///
 /// # Errors
 ///
-/// [`KrylovError::NoProbes`], [`KrylovError::NonFinite`], [`KrylovError::Operator`].
+/// [`KrylovFault::NoProbes`](crate::KrylovFault::NoProbes), [`KrylovFault::NonFinite`](crate::KrylovFault::NonFinite), and those of the operator.
 ///
 /// # Reproducibility
 ///
@@ -41,11 +40,13 @@ pub fn linearity_defect<T: LinearOperator + ?Sized>(
     operator: &T,
     pairs: usize,
     seed: u64,
-) -> Result<f64, KrylovError<T::Error>> {
+) -> Result<f64, T::Error> {
     let space = operator.domain();
-    worst_of_pairs::<T::Domain, T::Domain, T::Error>((&space, &space), (pairs, seed, 3), |u, v| {
-        linearity_defect_between(operator, u, v)
-    })
+    worst_of_pairs::<T::Domain, T::Domain, T::Error>(
+        (&space, &space),
+        (pairs, seed, 3),
+        |u, v, first| between(operator, u, v, first),
+    )
 }
 
 /// `|A(au + bv) − a Au − b Av| / (|a||Au| + |b||Av|)` with `a = 3/4`, `b = −3/2`, and zero where
@@ -57,7 +58,7 @@ pub fn linearity_defect<T: LinearOperator + ?Sized>(
 ///
 /// # Errors
 ///
-/// [`KrylovError::NonFiniteArgument`], [`KrylovError::NonFinite`], [`KrylovError::Operator`].
+/// [`KrylovFault::NonFiniteArgument`](crate::KrylovFault::NonFiniteArgument), [`KrylovFault::NonFinite`](crate::KrylovFault::NonFinite), and those of the operator.
 ///
 /// # Example
 ///
@@ -72,18 +73,31 @@ pub fn linearity_defect_between<T: LinearOperator + ?Sized>(
     operator: &T,
     u: &T::Domain,
     v: &T::Domain,
-) -> Result<f64, KrylovError<T::Error>> {
-    norm_of_argument("u", u)?;
-    norm_of_argument("v", v)?;
-    let combined = u.clone().scale(A).axpy(B, v).map_err(raise)?;
+) -> Result<f64, T::Error> {
+    between(operator, u, v, 0)
+}
+
+/// After `first` products.
+fn between<T: LinearOperator + ?Sized>(
+    operator: &T,
+    u: &T::Domain,
+    v: &T::Domain,
+    first: usize,
+) -> Result<f64, T::Error> {
+    norm_of_argument::<_, T::Error>("u", u)?;
+    norm_of_argument::<_, T::Error>("v", v)?;
+    let combined = u.clone().scale(A).axpy(B, v)?;
     let (tu, tv, whole) = (
         operator.matvec(u)?,
         operator.matvec(v)?,
         operator.matvec(&combined)?,
     );
-    let (norm_tu, norm_tv) = (norm_of_product(0, &tu)?, norm_of_product(1, &tv)?);
-    norm_of_product(2, &whole)?;
+    let (norm_tu, norm_tv) = (
+        norm_of_product::<_, T::Error>(first, &tu)?,
+        norm_of_product::<_, T::Error>(first + 1, &tv)?,
+    );
+    norm_of_product::<_, T::Error>(first + 2, &whole)?;
     let rest = whole.axpy(-A, &tu).and_then(|rest| rest.axpy(-B, &tv));
-    let difference = rest.and_then(|rest| rest.norm()).map_err(raise)?;
+    let difference = rest.and_then(|rest| rest.norm())?;
     Ok(relative(difference, A.abs() * norm_tu + B.abs() * norm_tv))
 }

@@ -1,6 +1,5 @@
 use super::{near_one, norm_of_argument, norm_of_product, relative, worst_of_pairs};
-use crate::error::raise;
-use crate::{KrylovError, Square, VectorSpace};
+use crate::{Square, VectorSpace};
 
 /// How far an operator is from self-adjoint, over `pairs` pairs of random vectors.
 ///
@@ -18,8 +17,8 @@ use crate::{KrylovError, Square, VectorSpace};
 ///
 /// # Errors
 ///
-/// [`KrylovError::Operator`], for domain and range that are different spaces in particular;
-/// [`KrylovError::NoProbes`]; [`KrylovError::NonFinite`].
+/// Those of the operator, for domain and range that are different spaces in particular;
+/// [`KrylovFault::NoProbes`](crate::KrylovFault::NoProbes); [`KrylovFault::NonFinite`](crate::KrylovFault::NonFinite).
 ///
 /// # Reproducibility
 ///
@@ -40,12 +39,14 @@ pub fn symmetry_defect<A: Square + ?Sized>(
     operator: &A,
     pairs: usize,
     seed: u64,
-) -> Result<f64, KrylovError<A::Error>> {
+) -> Result<f64, A::Error> {
     operator.check_square()?;
     let space = operator.domain();
-    worst_of_pairs::<A::Vector, A::Vector, A::Error>((&space, &space), (pairs, seed, 2), |u, v| {
-        symmetry_defect_between(operator, u, v)
-    })
+    worst_of_pairs::<A::Vector, A::Vector, A::Error>(
+        (&space, &space),
+        (pairs, seed, 2),
+        |u, v, first| between(operator, u, v, first),
+    )
 }
 
 /// `|uᵀAv − vᵀAu| / max(|u||Av|, |v||Au|)`, and zero where the numerator is.
@@ -59,7 +60,7 @@ pub fn symmetry_defect<A: Square + ?Sized>(
 ///
 /// # Errors
 ///
-/// [`KrylovError::NonFiniteArgument`], [`KrylovError::NonFinite`], [`KrylovError::Operator`].
+/// [`KrylovFault::NonFiniteArgument`](crate::KrylovFault::NonFiniteArgument), [`KrylovFault::NonFinite`](crate::KrylovFault::NonFinite), and those of the operator.
 ///
 /// # Example
 ///
@@ -76,17 +77,33 @@ pub fn symmetry_defect_between<A: Square + ?Sized>(
     operator: &A,
     u: &A::Vector,
     v: &A::Vector,
-) -> Result<f64, KrylovError<A::Error>> {
+) -> Result<f64, A::Error> {
+    between(operator, u, v, 0)
+}
+
+/// After `first` products.
+fn between<A: Square + ?Sized>(
+    operator: &A,
+    u: &A::Vector,
+    v: &A::Vector,
+    first: usize,
+) -> Result<f64, A::Error> {
     operator.check_square()?;
-    let (norm_u, norm_v) = (norm_of_argument("u", u)?, norm_of_argument("v", v)?);
+    let (norm_u, norm_v) = (
+        norm_of_argument::<_, A::Error>("u", u)?,
+        norm_of_argument::<_, A::Error>("v", v)?,
+    );
     let (small_u, small_v) = (near_one(u, norm_u), near_one(v, norm_v));
     if small_u.is_some() || small_v.is_some() {
         let (u, v) = (small_u.as_ref().unwrap_or(u), small_v.as_ref().unwrap_or(v));
-        return symmetry_defect_between(operator, u, v);
+        return between(operator, u, v, first);
     }
     let (au, av) = (operator.matvec(u)?, operator.matvec(v)?);
-    let (norm_au, norm_av) = (norm_of_product(0, &au)?, norm_of_product(1, &av)?);
-    let (left, right) = (u.dot(&av).map_err(raise)?, v.dot(&au).map_err(raise)?);
+    let (norm_au, norm_av) = (
+        norm_of_product::<_, A::Error>(first, &au)?,
+        norm_of_product::<_, A::Error>(first + 1, &av)?,
+    );
+    let (left, right) = (u.dot(&av)?, v.dot(&au)?);
     Ok(relative(
         (left - right).abs(),
         (norm_u * norm_av).max(norm_v * norm_au),

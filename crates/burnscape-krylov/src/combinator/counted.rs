@@ -1,12 +1,12 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::{Adjoint, LinearOperator, SelfAdjoint, Step, VectorSpace};
+use crate::{HasAdjoint, LinearOperator, SelfAdjoint, Step, VectorSpace};
 
 /// The same operator, counting its products.
 ///
 /// A block of vectors counts as many products as it has vectors. A product is counted when it is
-/// asked for, whether or not it succeeds.
+/// requested, whether or not it succeeds.
 ///
 /// # Example
 ///
@@ -51,7 +51,7 @@ impl<A> Counted<A> {
         self.num_matvecs_adjoint.load(Ordering::Relaxed)
     }
 
-    /// Hands the operator back.
+    /// Returns the operator.
     pub fn into_inner(self) -> A {
         self.operator
     }
@@ -89,7 +89,7 @@ impl<A: LinearOperator> LinearOperator for Counted<A> {
     }
 }
 
-impl<A: Adjoint> Adjoint for Counted<A> {
+impl<A: HasAdjoint> HasAdjoint for Counted<A> {
     fn matvec_adjoint(&self, u: &A::Range) -> Result<A::Domain, A::Error> {
         self.num_matvecs_adjoint.fetch_add(1, Ordering::Relaxed);
         self.operator.matvec_adjoint(u)

@@ -1,9 +1,7 @@
 use std::ops::ControlFlow;
 
-use crate::error::raise;
 use crate::{
-    Adjoint, KrylovError, LinearOperator, Orthonormal, SelfAdjoint, Square, Step, VectorBlock,
-    VectorSpace,
+    HasAdjoint, LinearOperator, Orthonormal, SelfAdjoint, Square, Step, VectorBlock, VectorSpace,
 };
 
 /// `(I − Qᵀ Q) A (I − Qᵀ Q)` for orthonormal rows `Q`: what is left of `A` outside a subspace.
@@ -17,7 +15,7 @@ use crate::{
 ///
 /// # Cost
 ///
-/// One product with `A`, and two [`reject`](VectorBlock::reject)s with the block.
+/// One product with `A`, and two [`project_out`](VectorBlock::project_out)s with the block.
 ///
 /// # Example
 ///
@@ -41,10 +39,10 @@ impl<A: Square> Deflated<A> {
     ///
     /// # Errors
     ///
-    /// [`KrylovError::Operator`] if domain, range and the space of the basis are not one space.
-    pub fn new(operator: A, basis: Orthonormal<A::Vector>) -> Result<Self, KrylovError<A::Error>> {
+    /// Those of the operator if domain, range and the space of the basis are not one space.
+    pub fn new(operator: A, basis: Orthonormal<A::Vector>) -> Result<Self, A::Error> {
         operator.check_square()?;
-        A::Vector::check_same(&operator.domain(), &basis.space()).map_err(raise)?;
+        A::Vector::check_same(&operator.domain(), &basis.space())?;
         Ok(Self { operator, basis })
     }
 
@@ -53,20 +51,20 @@ impl<A: Square> Deflated<A> {
         &self.operator
     }
 
-    /// The basis of what was taken out.
+    /// The basis of the subspace that was taken out.
     pub fn basis(&self) -> &Orthonormal<A::Vector> {
         &self.basis
     }
 
-    fn reject(&self, v: A::Vector) -> Result<A::Vector, A::Error> {
-        Ok(self.basis.block().reject(v)?)
+    fn project_out(&self, v: A::Vector) -> Result<A::Vector, A::Error> {
+        Ok(self.basis.block().project_out(v)?)
     }
 
-    fn reject_each(
+    fn project_out_each(
         &self,
         vectors: impl IntoIterator<Item = A::Vector>,
     ) -> Result<Vec<A::Vector>, A::Error> {
-        vectors.into_iter().map(|v| self.reject(v)).collect()
+        vectors.into_iter().map(|v| self.project_out(v)).collect()
     }
 }
 
@@ -84,12 +82,12 @@ impl<A: Square> LinearOperator for Deflated<A> {
     }
 
     fn matvec(&self, v: &A::Vector) -> Result<A::Vector, A::Error> {
-        self.reject(self.operator.matvec(&self.reject(v.clone())?)?)
+        self.project_out(self.operator.matvec(&self.project_out(v.clone())?)?)
     }
 
     fn matmat(&self, vectors: &[A::Vector]) -> Result<Vec<A::Vector>, A::Error> {
-        let rejected = self.reject_each(vectors.iter().cloned())?;
-        self.reject_each(self.operator.matmat(&rejected)?)
+        let rejected = self.project_out_each(vectors.iter().cloned())?;
+        self.project_out_each(self.operator.matmat(&rejected)?)
     }
 
     fn report(&self, step: &Step) -> ControlFlow<()> {
@@ -101,14 +99,17 @@ impl<A: Square> LinearOperator for Deflated<A> {
     }
 }
 
-impl<A: Square + Adjoint> Adjoint for Deflated<A> {
+impl<A: Square + HasAdjoint> HasAdjoint for Deflated<A> {
     fn matvec_adjoint(&self, u: &A::Vector) -> Result<A::Vector, A::Error> {
-        self.reject(self.operator.matvec_adjoint(&self.reject(u.clone())?)?)
+        self.project_out(
+            self.operator
+                .matvec_adjoint(&self.project_out(u.clone())?)?,
+        )
     }
 
     fn matmat_adjoint(&self, vectors: &[A::Vector]) -> Result<Vec<A::Vector>, A::Error> {
-        let rejected = self.reject_each(vectors.iter().cloned())?;
-        self.reject_each(self.operator.matmat_adjoint(&rejected)?)
+        let rejected = self.project_out_each(vectors.iter().cloned())?;
+        self.project_out_each(self.operator.matmat_adjoint(&rejected)?)
     }
 }
 

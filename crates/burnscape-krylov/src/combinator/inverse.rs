@@ -1,10 +1,9 @@
 use std::ops::ControlFlow;
 
-use thiserror::Error;
-
+use super::stop_flag::StopFlag;
 use crate::{
-    Adjoint, CgConfig, KrylovError, LinearOperator, MinresConfig, Outcome, SelfAdjoint, Solution,
-    Square, Step, VectorSpace,
+    CgConfig, HasAdjoint, KrylovFault, LinearOperator, MinresConfig, Outcome, SelfAdjoint,
+    Solution, Square, Step, VectorSpace,
 };
 
 /// The method that an [`Inverse`] solves with.
@@ -29,36 +28,10 @@ impl From<MinresConfig> for Solver {
     }
 }
 
-/// What a product with an [`Inverse`] may fail with: vectors with errors `X`, an operator with errors `E`.
-#[derive(Debug, Clone, PartialEq, Error)]
-#[non_exhaustive]
-pub enum InverseError<X, E> {
-    /// A vector failed.
-    #[error(transparent)]
-    Vector(#[from] X),
-    /// The solver failed.
-    #[error(transparent)]
-    Solve(KrylovError<E>),
-    /// An observer of the operator ended the solver.
-    #[error("the solver was stopped; let it make a few more products")]
-    Stopped,
-    /// The solver did not come within its tolerance.
-    #[error(
-        "the solver reached a residual of {residual:e} after {products} products, and did not \
-         converge; raise its limit of products or its tolerance, or shift the operator"
-    )]
-    Unconverged {
-        /// The residual, relative to the right-hand side.
-        residual: f64,
-        /// Products used.
-        products: usize,
-    },
-}
-
 /// `A⁻¹`, each product a linear system solved with `A`.
 ///
 /// It is self-adjoint to the tolerance of the solver, and so are its eigenvalues and traces no better: set
-/// the tolerance below what is asked of them. Its top is the end of `A` nearest to zero, where Lanczos on `A`
+/// the tolerance below theirs. Its top is the end of `A` nearest to zero, where Lanczos on `A`
 /// itself takes long; with [`Shifted`](crate::Shifted), the eigenvalues of `A` nearest to any number.
 ///
 /// # Cost
@@ -69,19 +42,20 @@ pub enum InverseError<X, E> {
 /// # Example
 ///
 /// ```
-/// use burnscape_krylov::{CgConfig, Dense, EigenpairsConfig, End, Inverse, Symmetric};
+/// use burnscape_krylov::{CgConfig, Dense, EigenpairsConfig, Which, Inverse, Symmetric};
 ///
 /// let values: Vec<f64> = (1..=50).map(|i| f64::from(i).powi(2)).collect();
 /// let a = Symmetric::verified(Dense::diagonal(&values), 1e-12, 0)?;
 /// let inverse = Inverse::new(&a, CgConfig::new().with_tolerance(1e-12))?;
-/// let top = EigenpairsConfig::new(2, End::Top).run(&inverse)?;
-/// assert!((top.pairs[1].value - 0.25).abs() < 1e-9);
+/// let top = EigenpairsConfig::new(2, Which::Largest).run(&inverse)?;
+/// assert!((top.values[1] - 0.25).abs() < 1e-9);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Inverse<A> {
     operator: A,
     solver: Solver,
+    stop: StopFlag,
 }
 
 impl<A: SelfAdjoint> Inverse<A> {
@@ -89,12 +63,13 @@ impl<A: SelfAdjoint> Inverse<A> {
     ///
     /// # Errors
     ///
-    /// [`KrylovError::Operator`] if domain and range are different spaces.
-    pub fn new(operator: A, solver: impl Into<Solver>) -> Result<Self, KrylovError<A::Error>> {
+    /// Those of the operator if domain and range are different spaces.
+    pub fn new(operator: A, solver: impl Into<Solver>) -> Result<Self, A::Error> {
         operator.check_square()?;
         Ok(Self {
             operator,
             solver: solver.into(),
+            stop: StopFlag::default(),
         })
     }
 
@@ -108,10 +83,7 @@ impl<A: SelfAdjoint> Inverse<A> {
     /// # Errors
     ///
     /// Those of the solver.
-    pub fn solve(
-        &self,
-        b: &<A as Square>::Vector,
-    ) -> Result<Solution<A::Vector>, KrylovError<A::Error>> {
+    pub fn solve(&self, b: &<A as Square>::Vector) -> Result<Solution<A::Vector>, A::Error> {
         match &self.solver {
             Solver::Cg(config) => config.run(&self.operator, b),
             Solver::Minres(config) => config.run(&self.operator, b),
@@ -122,7 +94,7 @@ impl<A: SelfAdjoint> Inverse<A> {
 impl<A: SelfAdjoint> LinearOperator for Inverse<A> {
     type Domain = A::Vector;
     type Range = A::Vector;
-    type Error = InverseError<<A::Vector as VectorSpace>::Error, A::Error>;
+    type Error = A::Error;
 
     fn domain(&self) -> <A::Vector as VectorSpace>::Space {
         self.operator.domain()
@@ -133,17 +105,16 @@ impl<A: SelfAdjoint> LinearOperator for Inverse<A> {
     }
 
     fn matvec(&self, v: &A::Vector) -> Result<A::Vector, Self::Error> {
-        let found = match self.solve(v) {
-            Err(error) if error.is_stop(&self.operator) => return Err(InverseError::Stopped),
-            found => found.map_err(InverseError::Solve)?,
-        };
+        let found = self.stop.pass(&self.operator, self.solve(v))?;
+        self.stop.set(found.outcome == Outcome::Stopped);
         match found.outcome {
             Outcome::Converged => Ok(found.x),
-            Outcome::Stopped => Err(InverseError::Stopped),
-            Outcome::LimitReached => Err(InverseError::Unconverged {
+            Outcome::Stopped => Err(KrylovFault::Stopped.into()),
+            Outcome::LimitReached => Err(KrylovFault::Unconverged {
                 residual: found.residual,
-                products: found.products,
-            }),
+                num_matvecs: found.num_matvecs,
+            }
+            .into()),
         }
     }
 
@@ -152,11 +123,11 @@ impl<A: SelfAdjoint> LinearOperator for Inverse<A> {
     }
 
     fn is_stop(&self, error: &Self::Error) -> bool {
-        matches!(error, InverseError::Stopped)
+        self.operator.is_stop(error) || self.stop.is_set()
     }
 }
 
-impl<A: SelfAdjoint> Adjoint for Inverse<A> {
+impl<A: SelfAdjoint> HasAdjoint for Inverse<A> {
     fn matvec_adjoint(&self, u: &A::Vector) -> Result<A::Vector, Self::Error> {
         self.matvec(u)
     }

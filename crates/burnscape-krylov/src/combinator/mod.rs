@@ -1,7 +1,7 @@
 //! Operators made of operators.
 //!
 //! Each checks its parts when it is made, so that a product can only fail where the parts fail.
-//! Each hands blocks of vectors down as blocks. Parts are taken by value; give `&a` to keep `a`.
+//! Each passes blocks of vectors on as blocks. Parts are taken by value; give `&a` to keep `a`.
 
 mod counted;
 mod deflated;
@@ -18,7 +18,7 @@ mod transposed;
 
 pub use counted::Counted;
 pub use deflated::Deflated;
-pub use inverse::{Inverse, InverseError, Solver};
+pub use inverse::{Inverse, Solver};
 pub use observed::Observed;
 pub use product::Product;
 pub use restricted::Restricted;
@@ -28,11 +28,11 @@ pub use sum::Sum;
 pub use symmetric::Symmetric;
 pub use transposed::Transposed;
 
-use crate::KrylovError;
+use crate::KrylovFault;
 
-fn finite<E>(name: &'static str, value: f64) -> Result<f64, KrylovError<E>> {
+fn finite(name: &'static str, value: f64) -> Result<f64, KrylovFault> {
     if !value.is_finite() {
-        return Err(KrylovError::NonFiniteArgument { name, value });
+        return Err(KrylovFault::NonFiniteArgument { name, value });
     }
     Ok(value)
 }

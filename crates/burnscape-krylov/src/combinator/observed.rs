@@ -2,7 +2,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::{Mutex, PoisonError};
 
-use crate::{Adjoint, LinearOperator, SelfAdjoint, Step, VectorSpace};
+use crate::{HasAdjoint, LinearOperator, SelfAdjoint, Step, VectorSpace};
 
 /// The same operator, with an observer of the runs that multiply it:
 /// [`LinearOperator::observed`] makes it.
@@ -14,7 +14,7 @@ use crate::{Adjoint, LinearOperator, SelfAdjoint, Step, VectorSpace};
 /// # Example
 ///
 /// ```
-/// use burnscape_krylov::{Dense, EigenpairsConfig, End, LinearOperator, Outcome, Symmetric};
+/// use burnscape_krylov::{Dense, EigenpairsConfig, Which, LinearOperator, Outcome, Symmetric};
 /// use std::ops::ControlFlow;
 ///
 /// let values: Vec<f64> = (0..200).map(f64::from).collect();
@@ -23,7 +23,7 @@ use crate::{Adjoint, LinearOperator, SelfAdjoint, Step, VectorSpace};
 ///     true => ControlFlow::Continue(()),
 ///     false => ControlFlow::Break(()),
 /// });
-/// let top = EigenpairsConfig::new(1, End::Top).run(&patient)?;
+/// let top = EigenpairsConfig::new(1, Which::Largest).run(&patient)?;
 /// assert_eq!(top.outcome, Outcome::Stopped);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -110,7 +110,7 @@ impl<A: LinearOperator, F: FnMut(&Step) -> ControlFlow<()>> LinearOperator for O
     }
 }
 
-impl<A: Adjoint, F: FnMut(&Step) -> ControlFlow<()>> Adjoint for Observed<A, F> {
+impl<A: HasAdjoint, F: FnMut(&Step) -> ControlFlow<()>> HasAdjoint for Observed<A, F> {
     fn matvec_adjoint(&self, u: &A::Range) -> Result<A::Domain, A::Error> {
         self.operator.matvec_adjoint(u)
     }

@@ -1,8 +1,7 @@
 use std::ops::ControlFlow;
 
 use super::stop_flag::StopFlag;
-use crate::error::raise;
-use crate::{Adjoint, KrylovError, LinearOperator, Step, VectorSpace};
+use crate::{HasAdjoint, LinearOperator, Step, VectorSpace};
 
 /// `A B`: first `B`, then `A`.
 ///
@@ -40,9 +39,9 @@ where
     ///
     /// # Errors
     ///
-    /// [`KrylovError::Operator`] if the range of `inner` is not the domain of `outer`.
-    pub fn new(outer: A, inner: B) -> Result<Self, KrylovError<A::Error>> {
-        A::Domain::check_same(&outer.domain(), &inner.range()).map_err(raise)?;
+    /// Those of the operator if the range of `inner` is not the domain of `outer`.
+    pub fn new(outer: A, inner: B) -> Result<Self, A::Error> {
+        A::Domain::check_same(&outer.domain(), &inner.range())?;
         Ok(Self {
             outer,
             inner,
@@ -101,10 +100,10 @@ where
     }
 }
 
-impl<A, B> Adjoint for Product<A, B>
+impl<A, B> HasAdjoint for Product<A, B>
 where
-    A: Adjoint<Error: From<B::Error> + From<<B::Domain as VectorSpace>::Error>>,
-    B: Adjoint<Range = A::Domain>,
+    A: HasAdjoint<Error: From<B::Error> + From<<B::Domain as VectorSpace>::Error>>,
+    B: HasAdjoint<Range = A::Domain>,
 {
     fn matvec_adjoint(&self, u: &A::Range) -> Result<B::Domain, A::Error> {
         let outer = self.outer.matvec_adjoint(u);

@@ -1,9 +1,8 @@
 use std::ops::ControlFlow;
 
-use crate::error::raise;
 use crate::{
-    Adjoint, HostError, KrylovError, LinearOperator, Orthonormal, SelfAdjoint, Square, Step,
-    VectorBlock, VectorSpace,
+    HasAdjoint, HostError, LinearOperator, Orthonormal, SelfAdjoint, Square, Step, VectorBlock,
+    VectorSpace,
 };
 
 /// `Q A Qᵀ` for orthonormal rows `Q`: what `A` does within a subspace, in the coordinates of its
@@ -43,10 +42,10 @@ impl<A: Square> Restricted<A> {
     ///
     /// # Errors
     ///
-    /// [`KrylovError::Operator`] if domain, range and the space of the basis are not one space.
-    pub fn new(operator: A, basis: Orthonormal<A::Vector>) -> Result<Self, KrylovError<A::Error>> {
+    /// Those of the operator if domain, range and the space of the basis are not one space.
+    pub fn new(operator: A, basis: Orthonormal<A::Vector>) -> Result<Self, A::Error> {
         operator.check_square()?;
-        A::Vector::check_same(&operator.domain(), &basis.space()).map_err(raise)?;
+        A::Vector::check_same(&operator.domain(), &basis.space())?;
         Ok(Self { operator, basis })
     }
 
@@ -66,7 +65,7 @@ impl<A: Square> Restricted<A> {
     ///
     /// [`HostError::CoefficientCount`] within the vectors' error.
     pub fn lift(&self, coefficients: &[f64]) -> Result<A::Vector, A::Error> {
-        Ok(self.basis.block().combine(coefficients)?)
+        Ok(self.basis.block().linear_combination(coefficients)?)
     }
 
     fn lift_each(&self, vectors: &[Vec<f64>]) -> Result<Vec<A::Vector>, A::Error> {
@@ -112,7 +111,7 @@ impl<A: Square<Error: From<HostError>>> LinearOperator for Restricted<A> {
     }
 }
 
-impl<A: Square<Error: From<HostError>> + Adjoint> Adjoint for Restricted<A> {
+impl<A: Square<Error: From<HostError>> + HasAdjoint> HasAdjoint for Restricted<A> {
     fn matvec_adjoint(&self, u: &Vec<f64>) -> Result<Vec<f64>, A::Error> {
         self.coordinates(&self.operator.matvec_adjoint(&self.lift(u)?)?)
     }

@@ -1,7 +1,7 @@
 use std::ops::ControlFlow;
 
 use super::finite;
-use crate::{Adjoint, KrylovError, LinearOperator, SelfAdjoint, Step, VectorSpace};
+use crate::{HasAdjoint, LinearOperator, SelfAdjoint, Step, VectorSpace};
 
 /// `factor · A`.
 ///
@@ -30,8 +30,8 @@ impl<A: LinearOperator> Scaled<A> {
     ///
     /// # Errors
     ///
-    /// [`KrylovError::NonFiniteArgument`].
-    pub fn new(operator: A, factor: f64) -> Result<Self, KrylovError<A::Error>> {
+    /// [`KrylovFault::NonFiniteArgument`](crate::KrylovFault::NonFiniteArgument).
+    pub fn new(operator: A, factor: f64) -> Result<Self, A::Error> {
         let factor = finite("factor", factor)?;
         Ok(Self { operator, factor })
     }
@@ -80,7 +80,7 @@ impl<A: LinearOperator> LinearOperator for Scaled<A> {
     }
 }
 
-impl<A: Adjoint> Adjoint for Scaled<A> {
+impl<A: HasAdjoint> HasAdjoint for Scaled<A> {
     fn matvec_adjoint(&self, u: &A::Range) -> Result<A::Domain, A::Error> {
         Ok(self.operator.matvec_adjoint(u)?.scale(self.factor))
     }

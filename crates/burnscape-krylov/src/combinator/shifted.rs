@@ -1,7 +1,7 @@
 use std::ops::ControlFlow;
 
 use super::finite;
-use crate::{Adjoint, KrylovError, LinearOperator, SelfAdjoint, Square, Step, VectorSpace};
+use crate::{HasAdjoint, LinearOperator, SelfAdjoint, Square, Step, VectorSpace};
 
 /// `A + sigma · I`: every eigenvalue moves by `sigma`.
 ///
@@ -31,9 +31,9 @@ impl<A: Square> Shifted<A> {
     ///
     /// # Errors
     ///
-    /// [`KrylovError::NonFiniteArgument`]; [`KrylovError::Operator`] if domain and range are
+    /// [`KrylovFault::NonFiniteArgument`](crate::KrylovFault::NonFiniteArgument); those of the operator if domain and range are
     /// different spaces.
-    pub fn new(operator: A, sigma: f64) -> Result<Self, KrylovError<A::Error>> {
+    pub fn new(operator: A, sigma: f64) -> Result<Self, A::Error> {
         let sigma = finite("sigma", sigma)?;
         operator.check_square()?;
         Ok(Self { operator, sigma })
@@ -89,7 +89,7 @@ impl<A: Square> LinearOperator for Shifted<A> {
     }
 }
 
-impl<A: Square + Adjoint> Adjoint for Shifted<A> {
+impl<A: Square + HasAdjoint> HasAdjoint for Shifted<A> {
     fn matvec_adjoint(&self, u: &A::Vector) -> Result<A::Vector, A::Error> {
         Ok(self.operator.matvec_adjoint(u)?.axpy(self.sigma, u)?)
     }

@@ -1,8 +1,7 @@
 use std::ops::ControlFlow;
 
 use super::stop_flag::StopFlag;
-use crate::error::raise;
-use crate::{Adjoint, KrylovError, LinearOperator, SelfAdjoint, Step, VectorSpace};
+use crate::{HasAdjoint, LinearOperator, SelfAdjoint, Step, VectorSpace};
 
 /// `A + B`. For weights, sum [`Scaled`](crate::Scaled) operators.
 ///
@@ -38,10 +37,10 @@ where
     ///
     /// # Errors
     ///
-    /// [`KrylovError::Operator`] if their domains or their ranges are different spaces.
-    pub fn new(left: A, right: B) -> Result<Self, KrylovError<A::Error>> {
-        A::Domain::check_same(&left.domain(), &right.domain()).map_err(raise)?;
-        A::Range::check_same(&left.range(), &right.range()).map_err(raise)?;
+    /// Those of the operator if their domains or their ranges are different spaces.
+    pub fn new(left: A, right: B) -> Result<Self, A::Error> {
+        A::Domain::check_same(&left.domain(), &right.domain())?;
+        A::Range::check_same(&left.range(), &right.range())?;
         Ok(Self {
             left,
             right,
@@ -107,10 +106,10 @@ where
     }
 }
 
-impl<A, B> Adjoint for Sum<A, B>
+impl<A, B> HasAdjoint for Sum<A, B>
 where
-    A: Adjoint<Error: From<B::Error>>,
-    B: Adjoint<Domain = A::Domain, Range = A::Range>,
+    A: HasAdjoint<Error: From<B::Error>>,
+    B: HasAdjoint<Domain = A::Domain, Range = A::Range>,
 {
     fn matvec_adjoint(&self, u: &A::Range) -> Result<A::Domain, A::Error> {
         let left = self.stop.pass(&self.left, self.left.matvec_adjoint(u))?;

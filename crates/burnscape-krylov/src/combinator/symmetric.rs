@@ -1,13 +1,14 @@
 use std::ops::ControlFlow;
 
 use crate::{
-    Adjoint, KrylovError, LinearOperator, SelfAdjoint, Square, Step, VectorSpace, symmetry_defect,
+    HasAdjoint, KrylovFault, LinearOperator, SelfAdjoint, Square, Step, VectorSpace,
+    symmetry_defect,
 };
 
 /// Pairs of vectors a claim is checked with. One would do; the second costs two products more.
 const PAIRS: usize = 2;
 
-/// An operator whose type does not say that it is self-adjoint, with the claim checked.
+/// An operator whose type does not claim that it is self-adjoint, with the claim checked.
 ///
 /// # Cost
 ///
@@ -16,7 +17,7 @@ const PAIRS: usize = 2;
 /// # Example
 ///
 /// ```
-/// use burnscape_krylov::{Dense, KrylovError, Product, Symmetric, Transposed};
+/// use burnscape_krylov::{Dense, HostError, KrylovFault, Product, Symmetric, Transposed};
 ///
 /// let j = Dense::from_rows(&[[1.0, 2.0], [0.0, 1.0], [0.0, 0.0]])?;
 /// let gram = Product::new(Transposed::new(&j), &j)?;
@@ -24,7 +25,7 @@ const PAIRS: usize = 2;
 ///
 /// let shear = Dense::from_rows(&[[1.0, 1.0], [0.0, 1.0]])?;
 /// let refused = Symmetric::verified(shear, 1e-12, 0).map(|_| ());
-/// assert!(matches!(refused, Err(KrylovError::NotSymmetric { .. })));
+/// assert!(matches!(refused, Err(HostError::Fault(KrylovFault::NotSymmetric { .. }))));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -43,19 +44,19 @@ impl<A: Square> Symmetric<A> {
     ///
     /// # Errors
     ///
-    /// [`KrylovError::NotSymmetric`], [`KrylovError::InvalidTolerance`],
-    /// [`KrylovError::NonFinite`], [`KrylovError::Operator`].
+    /// [`KrylovFault::NotSymmetric`], [`KrylovFault::InvalidTolerance`],
+    /// [`KrylovFault::NonFinite`], and those of the operator.
     ///
     /// # Reproducibility
     ///
     /// `seed` names the vectors.
-    pub fn verified(operator: A, tolerance: f64, seed: u64) -> Result<Self, KrylovError<A::Error>> {
+    pub fn verified(operator: A, tolerance: f64, seed: u64) -> Result<Self, A::Error> {
         if tolerance.is_nan() || tolerance < 0.0 {
-            return Err(KrylovError::InvalidTolerance { tolerance });
+            return Err(KrylovFault::InvalidTolerance { tolerance }.into());
         }
         let defect = symmetry_defect(&operator, PAIRS, seed)?;
         if defect > tolerance {
-            return Err(KrylovError::NotSymmetric { defect, tolerance });
+            return Err(KrylovFault::NotSymmetric { defect, tolerance }.into());
         }
         Ok(Self { operator, defect })
     }
@@ -104,7 +105,7 @@ impl<A: Square> LinearOperator for Symmetric<A> {
 }
 
 /// The product itself: the adjoint need not be known.
-impl<A: Square> Adjoint for Symmetric<A> {
+impl<A: Square> HasAdjoint for Symmetric<A> {
     fn matvec_adjoint(&self, u: &A::Vector) -> Result<A::Vector, A::Error> {
         self.operator.matvec(u)
     }

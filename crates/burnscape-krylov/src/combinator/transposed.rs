@@ -1,6 +1,6 @@
 use std::ops::ControlFlow;
 
-use crate::{Adjoint, LinearOperator, SelfAdjoint, Step, VectorSpace};
+use crate::{HasAdjoint, LinearOperator, SelfAdjoint, Step, VectorSpace};
 
 /// `Aᵀ`, of an operator whose adjoint is known.
 ///
@@ -22,7 +22,7 @@ pub struct Transposed<A> {
     operator: A,
 }
 
-impl<A: Adjoint> Transposed<A> {
+impl<A: HasAdjoint> Transposed<A> {
     /// Transposes an operator.
     pub fn new(operator: A) -> Self {
         Self { operator }
@@ -36,7 +36,7 @@ impl<A> Transposed<A> {
     }
 }
 
-impl<A: Adjoint> LinearOperator for Transposed<A> {
+impl<A: HasAdjoint> LinearOperator for Transposed<A> {
     type Domain = A::Range;
     type Range = A::Domain;
     type Error = A::Error;
@@ -66,7 +66,7 @@ impl<A: Adjoint> LinearOperator for Transposed<A> {
     }
 }
 
-impl<A: Adjoint> Adjoint for Transposed<A> {
+impl<A: HasAdjoint> HasAdjoint for Transposed<A> {
     fn matvec_adjoint(&self, u: &A::Domain) -> Result<A::Range, A::Error> {
         self.operator.matvec(u)
     }
@@ -76,4 +76,4 @@ impl<A: Adjoint> Adjoint for Transposed<A> {
     }
 }
 
-impl<A: Adjoint + SelfAdjoint> SelfAdjoint for Transposed<A> {}
+impl<A: HasAdjoint + SelfAdjoint> SelfAdjoint for Transposed<A> {}

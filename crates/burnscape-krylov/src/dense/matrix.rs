@@ -1,9 +1,9 @@
-use crate::{Adjoint, HostError, LinearOperator, VectorSpace};
+use crate::{HasAdjoint, HostError, LinearOperator, VectorSpace};
 
 /// A matrix on the host: the reference that other operators are compared with, and the small
 /// matrices of block methods. Entries are stored row by row.
 ///
-/// It is written to be right at a glance. For matrix computations hand [`as_slice`](Self::as_slice)
+/// It is written to be obviously right. For matrix computations pass [`as_slice`](Self::as_slice)
 /// to a linear algebra library.
 ///
 /// # Example
@@ -175,7 +175,7 @@ impl LinearOperator for Dense {
     }
 }
 
-impl Adjoint for Dense {
+impl HasAdjoint for Dense {
     fn matvec_adjoint(&self, u: &Vec<f64>) -> Result<Vec<f64>, HostError> {
         Vec::<f64>::check_same(&self.num_rows, &u.len())?;
         let mut product = vec![0.0; self.num_columns];

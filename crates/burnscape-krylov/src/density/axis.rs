@@ -1,5 +1,7 @@
+use serde::{Deserialize, Serialize};
+
 /// The axis along which eigenvalues are drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub enum Axis {
     /// The eigenvalues themselves.
     #[default]

@@ -1,3 +1,5 @@
+use serde::{Deserialize, Serialize};
+
 use crate::Estimate;
 
 /// A mean over the eigenvalues that quadrature knows between two bounds only.
@@ -5,16 +7,16 @@ use crate::Estimate;
 /// It is off for two reasons. The *resolution*: a quadrature of so many nodes leaves open where between them
 /// the eigenvalues are; the two bounds hold for the vector of each probe. The *draw* of the probes, which both
 /// bounds have a standard error for. [`interval`](Self::interval) covers both.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Bracket {
-    /// What to take as a single number: between the bounds.
+    /// The best single number, between the bounds.
     pub value: f64,
     /// The mean is at least this in expectation.
     pub low: Estimate,
     /// The mean is at most this in expectation.
     pub high: Estimate,
-    /// What the mean cannot exceed, whatever the operator; it is never negative.
+    /// An upper bound of the mean for any operator; zero is a lower one.
     most: f64,
 }
 
@@ -53,7 +55,7 @@ impl Bracket {
     /// the most that is possible at the lower one), which is wider. A mean that a few eigenvalues make has a skew law:
     /// where it comes out too small, so does its spread.
     ///
-    /// Conservative: as long as the bounds are apart, it covers more often than it says.
+    /// Conservative: as long as the bounds are apart, it covers more often than the confidence states.
     pub fn interval(&self, confidence: f64) -> Option<(f64, f64)> {
         let beyond = |mean: f64, half: f64| match mean > 0.0 {
             true => mean * (half / mean).exp(),

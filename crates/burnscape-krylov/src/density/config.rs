@@ -1,8 +1,8 @@
 use super::SpectralDensity;
-use crate::error::raise;
+use crate::eigen::Eigenpair;
 use crate::{
-    Deflated, Eigenpair, EigenpairsConfig, End, KrylovError, KrylovRecord, Orthonormal, Outcome,
-    Probe, SelfAdjoint, Square, Step, VectorBlock, VectorSpace,
+    Deflated, Eigenpairs, EigenpairsConfig, KrylovFault, LanczosFactorization, Orthonormal,
+    Outcome, Probe, SelfAdjoint, Square, Step, VectorBlock, VectorSpace, Which,
 };
 
 /// Stochastic Lanczos quadrature: a Lanczos run from each of several random vectors.
@@ -98,27 +98,29 @@ impl DensityConfig {
     ///
     /// # Errors
     ///
-    /// [`KrylovError::NoProbes`] for no probes or no steps, [`KrylovError::TooMany`] for more outliers
-    /// than dimensions, [`KrylovError::NonFinite`], [`KrylovError::Operator`].
-    pub fn run<A: SelfAdjoint + ?Sized>(
-        &self,
-        operator: &A,
-    ) -> Result<SpectralDensity, KrylovError<A::Error>> {
+    /// [`KrylovFault::NoProbes`] for no probes or no steps, [`KrylovFault::TooMany`] for more outliers
+    /// than dimensions, [`KrylovFault::NonFinite`], those of the operator.
+    pub fn run<A: SelfAdjoint + ?Sized>(&self, operator: &A) -> Result<SpectralDensity, A::Error> {
         operator.check_square()?;
         if self.outliers == 0 {
             return self.probe(operator, None, 0);
         }
-        let found = EigenpairsConfig::new(self.outliers, End::Magnitude)
+        let found = EigenpairsConfig::new(self.outliers, Which::LargestMagnitude)
             .with_seed(self.seed)
             .run(operator)?;
         if found.outcome == Outcome::Stopped {
             // Pairs alone are no density.
-            return Err(KrylovError::Stopped);
+            return Err(KrylovFault::Stopped.into());
         }
         // A pair that has not converged stays in the bulk.
-        let pairs = found.pairs.into_iter();
-        let pairs: Vec<_> = pairs.filter(|pair| pair.residual <= found.goal).collect();
-        self.deflated(operator, &pairs, found.products)
+        let pairs = found.values.iter().zip(&found.residuals).zip(found.vectors);
+        let good = pairs.filter(|((_, residual), _)| **residual <= found.goal);
+        let pairs = good.map(|((value, residual), vector)| Eigenpair {
+            value: *value,
+            residual: *residual,
+            vector,
+        });
+        self.deflated(operator, pairs.collect(), found.num_matvecs)
     }
 
     /// As [`run`](Self::run), with eigenpairs that are known already taken out: each
@@ -128,38 +130,53 @@ impl DensityConfig {
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run), [`KrylovError::NotOrthonormal`] for vectors that are not, and
-    /// [`KrylovError::NonFiniteArgument`].
+    /// As [`run`](Self::run), [`KrylovFault::NotOrthonormal`] for vectors that are not, and
+    /// [`KrylovFault::NonFiniteArgument`].
     pub fn run_deflated<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
-        pairs: &[Eigenpair<<A as Square>::Vector>],
-    ) -> Result<SpectralDensity, KrylovError<A::Error>> {
-        self.deflated(operator, pairs, 0)
+        pairs: &Eigenpairs<<A as Square>::Vector>,
+    ) -> Result<SpectralDensity, A::Error> {
+        let (values, vectors) = (pairs.values.len(), pairs.vectors.len());
+        if values != vectors || values != pairs.residuals.len() {
+            return Err(KrylovFault::MissingVectors { values, vectors }.into());
+        }
+        let both = pairs
+            .values
+            .iter()
+            .zip(&pairs.residuals)
+            .zip(&pairs.vectors);
+        let pairs = both.map(|((value, residual), vector)| Eigenpair {
+            value: *value,
+            residual: *residual,
+            vector: vector.clone(),
+        });
+        self.deflated(operator, pairs.collect(), 0)
     }
 
     /// After `before` products.
     fn deflated<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
-        pairs: &[Eigenpair<<A as Square>::Vector>],
+        pairs: Vec<Eigenpair<<A as Square>::Vector>>,
         before: usize,
-    ) -> Result<SpectralDensity, KrylovError<A::Error>> {
+    ) -> Result<SpectralDensity, A::Error> {
         operator.check_square()?;
         let space = operator.domain();
         let dimension = <A::Vector as VectorSpace>::dimension(&space);
-        let vectors = pairs.iter().map(|pair| pair.vector.clone()).collect();
-        let block =
-            <<A::Vector as VectorSpace>::Block as VectorBlock>::from_vectors(&space, vectors);
-        let basis = Orthonormal::<A::Vector>::from_block_of(block.map_err(raise)?)?;
         let outliers: Vec<f64> = pairs.iter().map(|pair| pair.value).collect();
         let squares = pairs.iter().map(|pair| pair.residual * pair.residual);
         let residual = squares.sum::<f64>().sqrt();
+        let vectors = pairs.into_iter().map(|pair| pair.vector).collect();
+        let block =
+            <<A::Vector as VectorSpace>::Block as VectorBlock>::from_vectors(&space, vectors);
+        let basis = Orthonormal::<A::Vector>::inspected(block?)??;
         if let Some(&value) = outliers.iter().find(|value| !value.is_finite()) {
-            return Err(KrylovError::NonFiniteArgument {
+            return Err(KrylovFault::NonFiniteArgument {
                 name: "pairs",
                 value,
-            });
+            }
+            .into());
         }
         if basis.len() == dimension {
             let density = SpectralDensity::of_outliers(outliers, residual);
@@ -177,7 +194,7 @@ impl DensityConfig {
         operator: &A,
         basis: Option<&<<A as Square>::Vector as VectorSpace>::Block>,
         before: usize,
-    ) -> Result<SpectralDensity, KrylovError<A::Error>> {
+    ) -> Result<SpectralDensity, A::Error> {
         let space = operator.domain();
         let law = if basis.is_some() {
             Probe::Gaussian
@@ -188,30 +205,31 @@ impl DensityConfig {
         let mut is_stopped = false;
         for index in 0..self.probes {
             let start = law.draw::<A::Vector>(&space, self.seed, index as u64);
-            let mut start = start.map_err(raise)?;
+            let mut start = start?;
             if let Some(basis) = basis {
                 // Twice is enough.
-                start = basis.reject(start).map_err(raise)?;
-                start = basis.reject(start).map_err(raise)?;
+                start = basis.project_out(start)?;
+                start = basis.project_out(start)?;
             }
             epsilon = start.epsilon();
             // The seed of fresh vectors is never used: quadrature ends with the first space.
-            let mut record = KrylovRecord::new(start, self.seed, self.steps)?;
+            let mut record = LanczosFactorization::new::<A::Error>(start, self.seed, self.steps)?;
+            record.earlier = products;
             while record.len() < self.steps && !record.is_invariant() && !is_stopped {
                 match record.grow(operator) {
-                    Err(error) if error.is_stop(operator) && !probes.is_empty() => {
+                    Err(error) if operator.is_stop(&error) && !probes.is_empty() => {
                         is_stopped = true;
                     }
-                    grown => grown.map_err(|error| later(error, products))?,
+                    grown => grown?,
                 }
                 is_stopped |= record.is_stopped();
                 if !is_stopped {
-                    let step = Step::new("density", products + record.products());
+                    let step = Step::new("density", products + record.num_matvecs());
                     let limit = before.saturating_add(self.probes.saturating_mul(self.steps));
                     is_stopped = operator.report(&step.with_limit(limit)).is_break();
                 }
             }
-            products += record.products();
+            products += record.num_matvecs();
             let is_whole = record.is_invariant() || record.len() == self.steps;
             // A part of a probe is better than nothing.
             if is_whole || probes.is_empty() {
@@ -222,7 +240,7 @@ impl DensityConfig {
             }
         }
         match probes.is_empty() {
-            true => Err(KrylovError::NoProbes),
+            true => Err(KrylovFault::NoProbes.into()),
             false => {
                 let dimension = <A::Vector as VectorSpace>::dimension(&space);
                 let about = (dimension, products);
@@ -231,15 +249,5 @@ impl DensityConfig {
                 Ok(density.with_stop(is_cut_short))
             }
         }
-    }
-}
-
-/// The same failure, counted over all products.
-fn later<E>(error: KrylovError<E>, before: usize) -> KrylovError<E> {
-    match error {
-        KrylovError::NonFinite { product } => KrylovError::NonFinite {
-            product: before + product,
-        },
-        other => other,
     }
 }

@@ -1,3 +1,5 @@
+use serde::{Deserialize, Serialize};
+
 use super::{Axis, SpectralDensity};
 use crate::{Estimate, HostError, Quadrature};
 
@@ -9,7 +11,7 @@ use crate::{Estimate, HostError, Quadrature};
 /// # Defaults
 ///
 /// A linear axis, 512 points, and as bandwidth the range of the nodes over the depth of the quadratures
-/// (the largest number of nodes of one): what that many steps can tell apart. For a single point of
+/// (the largest number of nodes of one): what that many steps resolve. For a single point of
 /// mass, where there is no range, a hundredth of its place, or of one at zero. Ours.
 ///
 /// # Example
@@ -38,7 +40,7 @@ pub struct CurveConfig {
 }
 
 /// A density drawn at points of an axis.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DensityCurve {
     /// The axis.

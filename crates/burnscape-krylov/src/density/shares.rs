@@ -1,4 +1,4 @@
-//! What a density says of shares and sums with an interval that covers the resolution as well.
+//! Shares and sums of a density, with an interval that covers the resolution as well.
 
 use super::{Bracket, SpectralDensity};
 
@@ -52,7 +52,7 @@ impl SpectralDensity {
 
     /// At least so many eigenvalues are below `x`, for certain: by Cauchy's interlacing, a compression of an
     /// operator to a subspace has no more eigenvalues beyond a bound than the operator. Those nearer to `x` than
-    /// rounding, or the residuals of outliers, can tell do not count.
+    /// rounding, or the residuals of outliers, resolve do not count.
     pub fn at_least_below(&self, x: f64) -> usize {
         self.most(|node| node < x - self.margin)
     }

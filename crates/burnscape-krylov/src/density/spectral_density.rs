@@ -1,3 +1,5 @@
+use serde::{Deserialize, Serialize};
+
 use crate::lanczos::Jacobi;
 use crate::{Estimate, HostError, Quadrature};
 
@@ -7,7 +9,7 @@ use crate::{Estimate, HostError, Quadrature};
 /// and by what so many nodes cannot resolve. The second is nothing for polynomials of a degree below twice the
 /// number of nodes, and little for functions that are smooth on the scale of the nodes' distances. Counts, which
 /// jump, come as a [`Bracket`](crate::Bracket) that covers both.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SpectralDensity {
     probes: Vec<Quadrature>,
     /// The same without the outliers, with their mass missing.
@@ -16,7 +18,7 @@ pub struct SpectralDensity {
     pub(super) recurrences: Vec<Jacobi>,
     pub(super) outliers: Vec<f64>,
     pub(super) dimension: usize,
-    products: usize,
+    num_matvecs: usize,
     /// How far an eigenvalue may be from where the probes have it: rounding, and what is left of outliers.
     pub(super) margin: f64,
     is_stopped: bool,
@@ -41,7 +43,7 @@ impl SpectralDensity {
             recurrences,
             outliers: Vec::new(),
             dimension,
-            products,
+            num_matvecs: products,
             margin: ROUNDING * epsilon * size,
             is_stopped: false,
         }
@@ -59,7 +61,7 @@ impl SpectralDensity {
             recurrences: Vec::new(),
             outliers: Vec::new(),
             dimension: outliers.len(),
-            products: 0,
+            num_matvecs: 0,
             margin: 0.0,
             is_stopped: false,
         };
@@ -95,7 +97,7 @@ impl SpectralDensity {
 
     /// The same with more products counted.
     pub(super) fn with_products(mut self, more: usize) -> Self {
-        self.products += more;
+        self.num_matvecs += more;
         self
     }
 
@@ -130,8 +132,8 @@ impl SpectralDensity {
     }
 
     /// Products used.
-    pub fn products(&self) -> usize {
-        self.products
+    pub fn num_matvecs(&self) -> usize {
+        self.num_matvecs
     }
 
     /// The raw measure: the nodes of all probes, ascending, with weights that sum to one.

@@ -1,8 +1,8 @@
 use super::{DiagonalEstimate, DiagonalMethod};
-use crate::error::raise;
+use crate::estimate::{Reading, Samples};
 use crate::trace::{Sketch, next_size};
 use crate::{
-    Elementwise, KrylovError, LinearOperator, Outcome, Probe, SelfAdjoint, Step, VectorBlock,
+    Elementwise, KrylovFault, LinearOperator, Outcome, Probe, SelfAdjoint, Step, VectorBlock,
     VectorSpace,
 };
 
@@ -10,7 +10,7 @@ use crate::{
 ///
 /// # Cost
 ///
-/// At most `max_products` products; fewer if the error comes within the tolerance before. Hutchinson's
+/// At most `max_matvecs` products; fewer if the error comes within the tolerance before. Hutchinson's
 /// method keeps four vectors; [XDiag](DiagonalMethod::XDiag) one and a half times as many as products, and
 /// takes as many vector operations as the square of that.
 ///
@@ -28,7 +28,7 @@ use crate::{
 /// use burnscape_krylov::{Dense, DiagonalConfig, Symmetric};
 ///
 /// let a = Symmetric::verified(Dense::from_rows(&[[2.0, 0.5], [0.5, -3.0]])?, 1e-12, 0)?;
-/// let found = DiagonalConfig::new().with_max_products(400).run(&a)?;
+/// let found = DiagonalConfig::new().with_max_matvecs(400).run(&a)?;
 /// assert!((found.diagonal[0] - 2.0).abs() < 0.1 && (found.diagonal[1] + 3.0).abs() < 0.1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -40,7 +40,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq)]
 pub struct DiagonalConfig {
     method: DiagonalMethod,
-    max_products: usize,
+    max_matvecs: usize,
     tolerance: Option<f64>,
     seed: u64,
 }
@@ -59,7 +59,7 @@ impl DiagonalConfig {
     pub fn new() -> Self {
         Self {
             method: DiagonalMethod::Hutchinson,
-            max_products: 64,
+            max_matvecs: 64,
             tolerance: None,
             seed: 0,
         }
@@ -74,8 +74,8 @@ impl DiagonalConfig {
 
     /// Sets the limit of products.
     #[must_use]
-    pub fn with_max_products(mut self, products: usize) -> Self {
-        self.max_products = products;
+    pub fn with_max_matvecs(mut self, num_matvecs: usize) -> Self {
+        self.max_matvecs = num_matvecs;
         self
     }
 
@@ -99,18 +99,18 @@ impl DiagonalConfig {
     ///
     /// # Errors
     ///
-    /// [`KrylovError::NoProbes`] for too few products (1 for Hutchinson, 4 for XDiag),
-    /// [`KrylovError::InvalidTolerance`], [`KrylovError::NonFinite`], [`KrylovError::ProductCount`],
-    /// [`KrylovError::Operator`].
+    /// [`KrylovFault::NoProbes`] for too few products (1 for Hutchinson, 4 for XDiag),
+    /// [`KrylovFault::InvalidTolerance`], [`KrylovFault::NonFinite`], [`KrylovFault::ProductCount`],
+    /// and those of the operator.
     pub fn run<A: SelfAdjoint<Vector: Elementwise> + ?Sized>(
         &self,
         operator: &A,
-    ) -> Result<DiagonalEstimate<A::Vector>, KrylovError<A::Error>> {
+    ) -> Result<DiagonalEstimate<A::Vector>, A::Error> {
         operator.check_square()?;
         if let Some(tolerance) = self.tolerance
             && !(tolerance > 0.0 && tolerance.is_finite())
         {
-            return Err(KrylovError::InvalidTolerance { tolerance });
+            return Err(KrylovFault::InvalidTolerance { tolerance }.into());
         }
         match self.method {
             DiagonalMethod::Hutchinson => self.hutchinson(operator),
@@ -121,61 +121,50 @@ impl DiagonalConfig {
     fn hutchinson<A: SelfAdjoint<Vector: Elementwise> + ?Sized>(
         &self,
         operator: &A,
-    ) -> Result<DiagonalEstimate<A::Vector>, KrylovError<A::Error>> {
-        if self.max_products == 0 {
-            return Err(KrylovError::NoProbes);
-        }
-        let space = operator.domain();
-        let mut spread = Spread::<A::Vector>::new(&space).map_err(raise)?;
-        loop {
-            let index = spread.count;
-            let v = Probe::Rademacher.draw::<A::Vector>(&space, self.seed, index as u64);
-            let v = v.map_err(raise)?;
-            let product = match operator.matvec(&v) {
-                Err(error) if operator.is_stop(&error) && index > 0 => {
-                    return Ok(self.estimate(&spread, index).map_err(raise)?.stopped());
-                }
-                product => product?,
-            };
-            let sample = product.times(&v).map_err(raise)?;
-            if !sample.norm().map_err(raise)?.is_finite() {
-                return Err(KrylovError::NonFinite { product: index });
-            }
-            spread.add(sample).map_err(raise)?;
-            let products = spread.count;
-            let estimate = self.estimate(&spread, products).map_err(raise)?;
-            let is_stopped = self.shown(operator, &estimate);
-            if self.is_done(&estimate) || products >= self.max_products {
-                return Ok(estimate);
-            }
-            if is_stopped {
-                return Ok(estimate.stopped());
-            }
-        }
+    ) -> Result<DiagonalEstimate<A::Vector>, A::Error> {
+        let spread = Spread::<A::Vector>::new(&operator.domain())?;
+        let found = Samples::new(operator, self.seed, self.max_matvecs).run(
+            spread,
+            |spread, v, product, _| Ok(spread.add(product.hadamard(&v)?)?),
+            |spread, num_matvecs| {
+                let estimate = self.estimate(spread, num_matvecs)?;
+                Ok(Reading {
+                    step: self.step(&estimate),
+                    is_done: self.is_done(&estimate),
+                    estimate,
+                })
+            },
+        )?;
+        let (estimate, is_stopped) = found.ok_or(KrylovFault::NoProbes)?;
+        Ok(if is_stopped {
+            estimate.stopped()
+        } else {
+            estimate
+        })
     }
 
     fn xdiag<A: SelfAdjoint<Vector: Elementwise> + ?Sized>(
         &self,
         operator: &A,
-    ) -> Result<DiagonalEstimate<A::Vector>, KrylovError<A::Error>> {
+    ) -> Result<DiagonalEstimate<A::Vector>, A::Error> {
         let space = operator.domain();
         let dimension = <A::Vector as VectorSpace>::dimension(&space);
-        let most = (self.max_products / 2).min(dimension);
+        let most = (self.max_matvecs / 2).min(dimension);
         if most < 2.min(dimension) || most == 0 {
-            return Err(KrylovError::NoProbes);
+            return Err(KrylovFault::NoProbes.into());
         }
         // A run that may stop early does not take all of the room at once.
         let room = if self.tolerance.is_some() { 0 } else { most };
         let sketch = Sketch::new(&space, (Probe::Rademacher, self.seed), room);
-        let mut sketch = sketch.map_err(raise)?;
+        let mut sketch = sketch?;
         loop {
             let is_cut_short = sketch.extend(operator, next_size(sketch.len(), most))?;
             if is_cut_short && sketch.images.is_empty() {
-                let found = self.plain(&sketch).map_err(raise)?;
+                let found = self.plain(&sketch)?;
                 return Ok(found.stopped());
             }
             sketch.cut();
-            let estimate = self.read(&sketch, dimension).map_err(raise)?;
+            let estimate = self.read(&sketch, dimension)?;
             let is_stopped = is_cut_short || self.shown(operator, &estimate);
             let is_last = sketch.rest.is_some() || sketch.len() >= most;
             if self.is_done(&estimate) && !is_cut_short || is_last {
@@ -193,8 +182,12 @@ impl DiagonalConfig {
         operator: &A,
         estimate: &DiagonalEstimate<V>,
     ) -> bool {
-        let step = Step::new("diagonal", estimate.products).with_limit(self.max_products);
-        operator.report(&step.with_error(estimate.error)).is_break()
+        operator.report(&self.step(estimate)).is_break()
+    }
+
+    fn step<V>(&self, estimate: &DiagonalEstimate<V>) -> Step {
+        let step = Step::new("diagonal", estimate.num_matvecs).with_limit(self.max_matvecs);
+        step.with_error(estimate.error)
     }
 
     /// Whether the estimate is within the tolerance that was set.
@@ -202,16 +195,16 @@ impl DiagonalConfig {
         self.tolerance.is_some() && estimate.outcome.is_converged()
     }
 
-    /// What the random vectors say by themselves: Hutchinson's estimate.
+    /// The estimate from the random vectors alone: Hutchinson's.
     fn plain<V: Elementwise>(&self, sketch: &Sketch<V>) -> Result<DiagonalEstimate<V>, V::Error> {
         let mut spread = Spread::<V>::new(&sketch.basis.space())?;
         for (index, column) in sketch.columns.iter().enumerate() {
             if let Some(v) = sketch.vectors.get(index) {
                 let along = [column.as_slice(), &vec![0.0; sketch.len() - column.len()]].concat();
-                spread.add(sketch.basis.combine(&along)?.times(&v)?)?;
+                spread.add(sketch.basis.linear_combination(&along)?.hadamard(&v)?)?;
             }
         }
-        self.estimate(&spread, sketch.products)
+        self.estimate(&spread, sketch.num_matvecs)
     }
 
     fn read<V: Elementwise>(
@@ -223,7 +216,7 @@ impl DiagonalConfig {
         let mut inside = V::zeros(&sketch.basis.space())?;
         for index in 0..sketch.len() {
             if let (Some(q), Some(image)) = (sketch.basis.get(index), sketch.images.get(index)) {
-                inside = inside.axpy(1.0, &q.times(&image)?)?;
+                inside = inside.axpy(1.0, &q.hadamard(&image)?)?;
             }
         }
         let is_whole = sketch.len() == dimension;
@@ -235,7 +228,7 @@ impl DiagonalConfig {
                 sketch.rest.unwrap_or(0.0)
             };
             let variance = inside.zeros_like()?;
-            return self.report(inside, variance, (error, sketch.products));
+            return self.report(inside, variance, (error, sketch.num_matvecs));
         }
         let mut spread = Spread::<V>::new(&sketch.basis.space())?;
         for (index, s) in sketch.own_directions().iter().enumerate() {
@@ -248,18 +241,18 @@ impl DiagonalConfig {
                 .zip(&sketch.columns[index])
                 .map(|(s, r)| s * r)
                 .sum();
-            let direction = sketch.basis.combine(s)?;
-            let taken = sketch.images.combine(s)?.times(&direction)?;
-            let sample = direction.times(&v)?.scale(along);
+            let direction = sketch.basis.linear_combination(s)?;
+            let taken = sketch.images.linear_combination(s)?.hadamard(&direction)?;
+            let sample = direction.hadamard(&v)?.scale(along);
             spread.add(sample.axpy(-1.0, &taken)?.axpy(1.0, &inside)?)?;
         }
-        self.estimate(&spread, sketch.products)
+        self.estimate(&spread, sketch.num_matvecs)
     }
 
     fn estimate<V: Elementwise>(
         &self,
         spread: &Spread<V>,
-        products: usize,
+        num_matvecs: usize,
     ) -> Result<DiagonalEstimate<V>, V::Error> {
         let count = spread.count as f64;
         let (variance, error) = match spread.count {
@@ -272,7 +265,7 @@ impl DiagonalConfig {
                 (variance, spread.total / (count * (count - 1.0)).sqrt())
             }
         };
-        let mut found = self.report(spread.mean.clone(), variance, (error, products))?;
+        let mut found = self.report(spread.mean.clone(), variance, (error, num_matvecs))?;
         // Two samples are equal by chance often enough.
         let is_believed = self.tolerance.is_none() || spread.count >= FEWEST;
         found.outcome = Outcome::of(found.outcome.is_converged() && is_believed, false);
@@ -293,7 +286,7 @@ impl DiagonalConfig {
             diagonal,
             variance,
             error,
-            products,
+            num_matvecs: products,
             outcome: Outcome::of(error <= allowed, false),
         })
     }
@@ -329,7 +322,7 @@ impl<V: Elementwise> Spread<V> {
             .axpy((self.count as f64).recip(), &before)?;
         // Without the squares, which may leave their range.
         self.total = self.total.hypot(weight.sqrt() * before.norm()?);
-        let square = before.clone().times(&before)?;
+        let square = before.clone().hadamard(&before)?;
         self.squares = self.squares.clone().axpy(weight, &square)?;
         Ok(())
     }

@@ -7,14 +7,14 @@ pub struct DiagonalEstimate<V> {
     /// The diagonal.
     pub diagonal: V,
     /// The square of the standard error of each coordinate, from the spread of the samples: no interval by itself,
-    /// and rough from a handful of them. Zero where a single sample says nothing. One that the type cannot hold
+    /// and rough from a handful of them. Zero from a single sample. One that the type cannot hold
     /// is zero or infinite; `error` is right.
     pub variance: V,
     /// The root of the sum of `variance`: how far the diagonal is off as a vector. Infinite for a single
     /// sample.
     pub error: f64,
     /// Products used.
-    pub products: usize,
+    pub num_matvecs: usize,
     /// How the run ended. It has converged if the error came within the tolerance, if one was set: never from fewer
     /// than eight samples, whose spread may be small by chance.
     pub outcome: Outcome,

@@ -1,151 +1,29 @@
 use nalgebra::{DMatrix, SymmetricEigen};
 
-use super::first_block;
-use crate::error::raise;
-use crate::lanczos::{Apart, at_rest, check, measured, of_norm_one, products};
-use crate::vector::push_orthogonal;
-use crate::{
-    Dense, Eigenpair, Eigenpairs, End, KrylovError, Outcome, SelfAdjoint, Square, Step,
-    VectorBlock, VectorSpace,
-};
+use super::{Eigenpair, Eigenpairs, Which, check, measured, of_norm_one};
+use crate::basis::{first_block, push_outside};
+use crate::lanczos::{Apart, at_rest};
+use crate::operator::products;
+use crate::{Dense, KrylovFault, Outcome, SelfAdjoint, Square, Step, VectorBlock, VectorSpace};
 
-/// The outermost eigenpairs by LOBPCG: the best pairs in the span of the current ones, their residuals
-/// (preconditioned, if there is a preconditioner) and the last directions.
-///
-/// It needs no long basis, takes warm starts for every pair, and is the method that gains from a
-/// preconditioner. Without one, [`EigenpairsConfig`](crate::EigenpairsConfig) takes fewer products.
-///
-/// Convergence claims that no eigenvalue further out was missed, copies counted up to the number of pairs and
-/// guards; of two neighbors nearer than residuals tell apart, the outer one may be missed.
-///
-/// # Cost
-///
-/// A product (and one with the preconditioner) an iteration for every pair that has not converged. Six
-/// vectors for every pair and guard, four more while they are turned, and two for the other end.
-///
-/// # Defaults
-///
-/// Tolerance 1e-6 (or 32 ε of the vectors, if that is more), two guards (pairs that are not asked for,
-/// so that the last one is not slowed by its neighbors, and copies of it are seen), at most 1,000 products; ours.
-///
-/// # Example
-///
-/// ```
-/// use burnscape_krylov::{Dense, End, LobpcgConfig, Symmetric};
-///
-/// let values: Vec<f64> = (1..=80).map(f64::from).collect();
-/// let a = Symmetric::verified(Dense::diagonal(&values), 1e-12, 0)?;
-/// let bottom = LobpcgConfig::new(2, End::Bottom).run(&a)?;
-/// assert!(bottom.outcome.is_converged() && (bottom.pairs[1].value - 2.0).abs() < 1e-6);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-///
-/// # References
-///
-/// Knyazev, *Toward the optimal preconditioned eigensolver*, SIAM J. Sci. Comput. 23 (2001); the
-/// orthonormal basis of Hetmaniuk and Lehoucq (2006).
-#[derive(Debug, Clone, PartialEq)]
-pub struct LobpcgConfig {
-    k: usize,
-    end: End,
-    guards: usize,
-    tolerance: f64,
-    max_products: usize,
-    seed: u64,
+/// LOBPCG: the best pairs in the span of the current ones, their residuals and the last directions.
+#[derive(Debug, Clone)]
+pub(super) struct Lobpcg {
+    pub(super) k: usize,
+    pub(super) which: Which,
+    pub(super) guards: usize,
+    pub(super) tolerance: f64,
+    pub(super) max_matvecs: usize,
+    pub(super) seed: u64,
 }
 
-impl LobpcgConfig {
-    /// The `k` outermost pairs of `end`.
-    pub fn new(k: usize, end: End) -> Self {
-        Self {
-            k,
-            end,
-            guards: 2,
-            tolerance: 1e-6,
-            max_products: 1000,
-            seed: 0,
-        }
-    }
-
-    /// Sets how many pairs more than `k` are iterated.
-    #[must_use]
-    pub fn with_guards(mut self, guards: usize) -> Self {
-        self.guards = guards;
-        self
-    }
-
-    /// Sets the tolerance, relative to the largest absolute value met.
-    #[must_use]
-    pub fn with_tolerance(mut self, tolerance: f64) -> Self {
-        self.tolerance = tolerance;
-        self
-    }
-
-    /// Sets the limit of products, those for true residuals included. The first block is always made.
-    #[must_use]
-    pub fn with_max_products(mut self, products: usize) -> Self {
-        self.max_products = products;
-        self
-    }
-
-    /// Sets the seed of random starts.
-    #[must_use]
-    pub fn with_seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
-        self
-    }
-
-    /// Runs from random vectors, without a preconditioner.
-    ///
-    /// # Errors
-    ///
-    /// [`KrylovError::TooMany`] for more pairs than dimensions, [`KrylovError::InvalidTolerance`],
-    /// [`KrylovError::NonFinite`], [`KrylovError::ProductCount`], [`KrylovError::Operator`].
-    pub fn run<A: SelfAdjoint + ?Sized>(
-        &self,
-        operator: &A,
-    ) -> Result<Eigenpairs<A::Vector>, KrylovError<A::Error>> {
-        self.run_from(operator, &[])
-    }
-
-    /// As [`run`](Self::run), from the vectors given and random ones. An observer sees every iteration.
-    ///
-    /// # Errors
-    ///
-    /// As [`run`](Self::run), and [`KrylovError::NonFiniteArgument`] for a vector that is not finite.
-    pub fn run_from<A: SelfAdjoint + ?Sized>(
-        &self,
-        operator: &A,
-        starts: &[<A as Square>::Vector],
-    ) -> Result<Eigenpairs<A::Vector>, KrylovError<A::Error>> {
-        self.search(operator, starts, None::<&A>)
-    }
-
-    /// As [`run_from`](Self::run_from), with a preconditioner: a positive definite operator close to the inverse
-    /// of `A − λ`, for `λ` at the end that is asked for.
-    ///
-    /// # Errors
-    ///
-    /// As [`run_from`](Self::run_from), and [`KrylovError::NonFinitePreconditioner`].
-    pub fn run_preconditioned<A, P>(
-        &self,
-        operator: &A,
-        starts: &[<A as Square>::Vector],
-        preconditioner: &P,
-    ) -> Result<Eigenpairs<<A as Square>::Vector>, KrylovError<A::Error>>
-    where
-        A: SelfAdjoint + ?Sized,
-        P: SelfAdjoint<Vector = <A as Square>::Vector, Error = A::Error> + ?Sized,
-    {
-        self.search(operator, starts, Some(preconditioner))
-    }
-
-    fn search<A, P>(
+impl Lobpcg {
+    pub(super) fn run<A, P>(
         &self,
         operator: &A,
         starts: &[<A as Square>::Vector],
         preconditioner: Option<&P>,
-    ) -> Result<Eigenpairs<<A as Square>::Vector>, KrylovError<A::Error>>
+    ) -> Result<Eigenpairs<<A as Square>::Vector>, A::Error>
     where
         A: SelfAdjoint + ?Sized,
         P: SelfAdjoint<Vector = <A as Square>::Vector, Error = A::Error> + ?Sized,
@@ -157,9 +35,10 @@ impl LobpcgConfig {
         let width = self.k.saturating_add(self.guards).max(starts.len());
         let width = width.min(dimension);
         // The span of a step, and its products: pairs first, then directions, then residuals.
-        let mut span = first_block(&space, starts, width, (self.seed, &mut 0))?;
+        let mut span =
+            first_block::<A::Vector, A::Error>(&space, starts, width, (self.seed, &mut 0))?;
         let images = <A::Vector as VectorSpace>::Block::with_capacity(&space, width);
-        let mut images = images.map_err(raise)?;
+        let mut images = images?;
         let mut added: Vec<A::Vector> = (0..span.len()).filter_map(|i| span.get(i)).collect();
         let epsilon = added.first().map_or(0.0, VectorSpace::epsilon);
         let tolerance = self.tolerance.max(32.0 * epsilon);
@@ -169,26 +48,22 @@ impl LobpcgConfig {
         loop {
             match products(operator, &added, used) {
                 // The pairs are those of the iteration before.
-                Err(error) if error.is_stop(operator) && iterations > 0 => {
+                Err(error) if operator.is_stop(&error) && iterations > 0 => {
                     let pairs = pairs(&before[..self.k], &span, &images);
-                    let pairs = of_norm_one(pairs.map_err(raise)?).map_err(raise)?;
-                    return Ok(Eigenpairs {
-                        outcome: Outcome::Stopped,
-                        products: used,
-                        pairs,
-                        goal: tolerance * size,
-                        restarts: iterations,
-                    });
+                    let pairs = of_norm_one(pairs?)?;
+                    let goal = tolerance * size;
+                    let found = Eigenpairs::new(pairs, Outcome::Stopped, goal, used);
+                    return Ok(found.with_restarts(iterations));
                 }
                 found => {
                     for product in found? {
-                        images.push(product).map_err(raise)?;
+                        images.push(product)?;
                     }
                 }
             }
             used += added.len();
             iterations += 1;
-            let gram = span.gram(&images).map_err(raise)?;
+            let gram = span.gram(&images)?;
             let Best {
                 values,
                 ascending,
@@ -198,22 +73,22 @@ impl LobpcgConfig {
             size = size.max(largest);
             let turn = Dense::from_rows(&turn);
             let turn = turn.map_err(<A::Vector as VectorSpace>::Error::from);
-            let turn = turn.map_err(raise)?;
-            span = span.rotate(&turn).map_err(raise)?;
-            images = images.rotate(&turn).map_err(raise)?;
+            let turn = turn?;
+            span = span.transform(&turn)?;
+            images = images.transform(&turn)?;
 
             let goal = tolerance * size;
             let noise = 4.0 * epsilon * size;
-            // What is nothing, where eigenvalues far out at the other end make the goal large.
-            let (what, apart) = ((self.end, self.k), Apart::of_guarded(width - self.k));
+            // A small residual where eigenvalues far out at the other end make the goal large.
+            let (what, apart) = ((self.which, self.k), Apart::of_guarded(width - self.k));
             let near = goal.min(apart.residual(what, &ascending, (tolerance, 8.0 * noise)));
             let mut at_end = before.len() == values.len() || width == dimension;
             let mut rests = Vec::with_capacity(width);
             let mut residual = 0.0_f64;
             for (index, value) in values.iter().enumerate() {
                 if let (Some(v), Some(product)) = (span.get(index), images.get(index)) {
-                    let rest = product.axpy(-value, &v).map_err(raise)?;
-                    let norm = rest.norm().map_err(raise)?;
+                    let rest = product.axpy(-value, &v)?;
+                    let norm = rest.norm()?;
                     if index < self.k {
                         residual = residual.max(norm);
                         let moved = before.get(index).map_or(0.0, |old| (old - value).abs());
@@ -227,7 +102,7 @@ impl LobpcgConfig {
             before.clone_from(&values);
             let is_good = at_end && residual <= near;
             let step = Step::new("eigenpairs", used)
-                .with_limit(self.max_products)
+                .with_limit(self.max_matvecs)
                 .with_value(values.first().copied())
                 .with_error(residual)
                 .with_goal(goal);
@@ -244,26 +119,27 @@ impl LobpcgConfig {
                             }
                             better => better?,
                         };
-                        if !better.norm().map_err(raise)?.is_finite() {
-                            return Err(KrylovError::NonFinitePreconditioner {
+                        if !better.norm()?.is_finite() {
+                            return Err(KrylovFault::NonFinitePreconditioner {
                                 application: improved,
-                            });
+                            }
+                            .into());
                         }
                         improved += 1;
                         better
                     }
                 };
-                if push_orthogonal(&mut span, better).map_err(raise)? {
+                if push_outside(&mut span, better)? {
                     added.extend(span.get(span.len() - 1));
                 }
             }
             let is_all = added.is_empty() && !is_stopped;
-            let at_limit = used + added.len() + self.k > self.max_products;
+            let at_limit = used + added.len() + self.k > self.max_matvecs;
             if is_good || is_stopped || at_limit || is_all {
                 let wanted = &values[..self.k.min(values.len())];
-                let estimated = pairs(wanted, &span, &images).map_err(raise)?;
+                let estimated = pairs(wanted, &span, &images)?;
                 let (pairs, checks) = if is_stopped {
-                    (of_norm_one(estimated).map_err(raise)?, 0)
+                    (of_norm_one(estimated)?, 0)
                 } else {
                     let (pairs, checks) = measured(operator, estimated, used)?;
                     is_stopped |= checks < pairs.len();
@@ -271,13 +147,9 @@ impl LobpcgConfig {
                 };
                 let allowed = goal + 64.0 * epsilon * size;
                 let is_small = pairs.iter().all(|pair| pair.residual <= allowed);
-                return Ok(Eigenpairs {
-                    outcome: Outcome::of((is_good || is_all) && is_small, is_stopped),
-                    products: used + checks,
-                    pairs,
-                    goal,
-                    restarts: iterations,
-                });
+                let outcome = Outcome::of((is_good || is_all) && is_small, is_stopped);
+                let found = Eigenpairs::new(pairs, outcome, goal, used + checks);
+                return Ok(found.with_restarts(iterations));
             }
         }
     }
@@ -294,14 +166,14 @@ impl LobpcgConfig {
             eigen.eigenvalues.iter().copied().zip(column).collect();
         pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
         let ascending: Vec<f64> = pairs.iter().map(|pair| pair.0).collect();
-        let mut outermost = self.end.outermost(pairs, size);
+        let mut outermost = self.which.outermost(pairs, size);
         let inner = outermost.split_off(width.min(size));
         let (values, rows): (Vec<f64>, Vec<Vec<f64>>) = outermost.into_iter().unzip();
         let mut turn = Vec::<Vec<f64>>::with_capacity(2 * width + 1);
         turn.extend(rows.iter().cloned());
         // Without its vector, an eigenvalue far out at the other end would come back into every residual
         // and spoil it.
-        if matches!(self.end, End::Top | End::Bottom) {
+        if matches!(self.which, Which::Largest | Which::Smallest) {
             turn.extend(inner.into_iter().last().map(|(_, row)| row));
         }
         for row in &rows {
@@ -349,7 +221,7 @@ fn pairs<B: VectorBlock>(
     .collect()
 }
 
-/// What a span has to offer.
+/// The best pairs of a span.
 struct Best {
     /// The outermost Ritz values.
     values: Vec<f64>,

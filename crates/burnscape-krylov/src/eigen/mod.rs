@@ -1,32 +1,46 @@
-//! Eigenpairs by blocks of vectors, and by the power iteration for comparison.
+//! The outermost eigenpairs: one question, several methods.
 
-mod block_lanczos;
+mod block;
+mod config;
+mod davidson;
+mod eigenpairs;
+mod lanczos;
 mod lobpcg;
+mod measure;
+mod method;
+mod pair;
 mod power;
+mod residual_kind;
+mod subspace;
+mod which;
 
-pub use block_lanczos::BlockLanczosConfig;
-pub use lobpcg::LobpcgConfig;
-pub use power::PowerConfig;
+pub use config::EigenpairsConfig;
+pub use eigenpairs::Eigenpairs;
+pub(crate) use measure::{measured, of_norm_one};
+pub use method::EigenMethod;
+pub(crate) use pair::Eigenpair;
+pub use residual_kind::ResidualKind;
+pub use which::Which;
 
-use crate::error::raise;
-use crate::vector::{orthonormal, push_orthogonal};
-use crate::{KrylovError, Probe, VectorBlock, VectorSpace};
+use crate::KrylovFault;
 
-/// `width` orthonormal vectors: what `starts` span, and random ones. Counts what was drawn.
-fn first_block<V: VectorSpace, E: From<V::Error>>(
-    space: &V::Space,
-    starts: &[V],
-    width: usize,
-    (seed, drawn): (u64, &mut u64),
-) -> Result<V::Block, KrylovError<E>> {
-    let mut block = orthonormal(space, starts, "starts")?;
-    block.truncate(V::dimension(space));
-    while block.len() < width {
-        let v = Probe::Gaussian
-            .draw::<V>(space, seed, *drawn)
-            .map_err(raise)?;
-        *drawn += 1;
-        push_orthogonal(&mut block, v).map_err(raise)?;
+/// Refuses no pairs, more than there are, and a tolerance that no run could meet.
+fn check(k: usize, dimension: usize, tolerance: f64) -> Result<(), KrylovFault> {
+    if k > dimension || k == 0 {
+        return Err(KrylovFault::TooMany {
+            asked: k,
+            available: dimension,
+        });
     }
-    Ok(block)
+    if tolerance > 0.0 && tolerance.is_finite() {
+        Ok(())
+    } else {
+        Err(KrylovFault::InvalidTolerance { tolerance })
+    }
+}
+
+/// How many Ritz vectors a restart keeps: more than are wanted, so that those converge while
+/// they are refined, and few enough that there is room to refine.
+fn kept(k: usize, full: usize) -> usize {
+    (k + 2 * full.saturating_sub(k) / 5).min(full.saturating_sub(2))
 }

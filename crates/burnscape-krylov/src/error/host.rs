@@ -1,6 +1,8 @@
 use thiserror::Error;
 
-/// What can go wrong with numbers held on the host: vectors, coefficients and small matrices.
+use super::KrylovFault;
+
+/// Errors of numbers on the host: vectors, coefficients and small matrices.
 ///
 /// # Example
 ///
@@ -10,7 +12,7 @@ use thiserror::Error;
 /// let error = vec![1.0, 2.0].dot(&vec![1.0]);
 /// assert_eq!(error, Err(HostError::DimensionMismatch { expected: 2, found: 1 }));
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum HostError {
     /// Two dimensions that must be equal differ.
@@ -19,7 +21,7 @@ pub enum HostError {
          operators where the range of one is the domain of the next"
     )]
     DimensionMismatch {
-        /// The dimension that was asked for.
+        /// The dimension expected.
         expected: usize,
         /// The dimension that was given.
         found: usize,
@@ -32,7 +34,7 @@ pub enum HostError {
         /// Number of coefficients.
         found: usize,
     },
-    /// A matrix has another number of entries than its shape says.
+    /// The number of entries of a matrix does not match its shape.
     #[error(
         "a {rows} × {columns} matrix has rows × columns entries, found {found}; give all of them, \
          row by row"
@@ -61,4 +63,7 @@ pub enum HostError {
         /// The number.
         name: &'static str,
     },
+    /// A method failed.
+    #[error(transparent)]
+    Fault(#[from] KrylovFault),
 }

@@ -1,8 +1,7 @@
-//! What can go wrong.
+//! Errors of vectors on the host, and faults of methods.
 
+mod fault;
 mod host;
-mod krylov;
 
+pub use fault::KrylovFault;
 pub use host::HostError;
-pub use krylov::KrylovError;
-pub(crate) use krylov::raise;

@@ -1,11 +1,11 @@
-//! What a record answers without new products.
+//! Questions that a factorization answers without new products.
 
 use std::ops::RangeBounds;
 
-use super::{EigenvalueCount, Jacobi, KrylovRecord, Quadrature};
+use super::{EigenvalueCount, Jacobi, LanczosFactorization, Quadrature};
 use crate::{SpectralDensity, VectorBlock, VectorSpace};
 
-impl<V: VectorSpace> KrylovRecord<V> {
+impl<V: VectorSpace> LanczosFactorization<V> {
     /// The Gauss quadrature that the first Krylov space gives: `vᵀ f(A) v / vᵀ v ≈ Σ τ f(θ)` for the
     /// start `v`, exact for polynomials of degree below twice the number of nodes, and exact for
     /// every function once the space is exhausted.
@@ -28,12 +28,12 @@ impl<V: VectorSpace> KrylovRecord<V> {
 
     /// The distribution of eigenvalues as the start sees it: a density of one probe, which gives
     /// traces, the log-determinant and fractions. It stands for the operator if the start was random
-    /// (Rademacher or Gaussian); [`DensityConfig`](crate::DensityConfig) averages several, and tells
+    /// (Rademacher or Gaussian); [`DensityConfig`](crate::DensityConfig) averages several, and gives
     /// their spread.
     ///
     /// None where [`quadrature`](Self::quadrature) is none.
     pub fn density(&self) -> Option<SpectralDensity> {
-        let about = (V::dimension(&self.space), self.products);
+        let about = (V::dimension(&self.space), self.num_matvecs);
         let probes = vec![(self.quadrature()?, self.jacobi()?)];
         Some(SpectralDensity::new(probes, self.epsilon(), about))
     }
@@ -77,11 +77,11 @@ impl<V: VectorSpace> KrylovRecord<V> {
             let pairs = coefficients.iter_mut().zip(&vector);
             pairs.for_each(|(sum, component)| *sum += factor * component);
         }
-        self.basis.combine(&coefficients).map(Some)
+        self.basis.linear_combination(&coefficients).map(Some)
     }
 
-    /// How many eigenvalues are in `range` (`0.1..` for those above 0.1), with what is certain and what
-    /// is estimated told apart: see [`EigenvalueCount`].
+    /// How many eigenvalues are in `range` (`0.1..` for those above 0.1), the certain part and
+    /// the estimate apart: see [`EigenvalueCount`].
     ///
     /// # Example
     ///

@@ -1,12 +1,11 @@
-use super::KrylovRecord;
-use crate::error::raise;
-use crate::{KrylovError, Probe, SelfAdjoint, Square, VectorSpace};
+use super::LanczosFactorization;
+use crate::{Probe, SelfAdjoint, Square, VectorSpace};
 
 /// A Lanczos run: how many products, from which vector.
 ///
 /// Every vector is orthogonalized against all before it, and a second time where the first left less than
 /// `1/√2` of it, so that the basis is orthonormal to rounding. Where a Krylov space is exhausted
-/// (`β ≤ 64 ε |T|`, less in half precision; relative, so that the zero operator works), the run goes on
+/// (`β ≤ 64 ε |T|`, less in half precision; relative, so that the zero operator works), the run continues
 /// with a fresh random vector orthogonal to the basis: that is how eigenvalues of multiplicity are found.
 ///
 /// # Cost
@@ -45,7 +44,7 @@ pub struct LanczosConfig {
 }
 
 impl LanczosConfig {
-    /// A run of `steps` products, or fewer if they span the whole space. Without any, the record is empty, and
+    /// A run of `steps` products, or fewer if they span the whole space. Without any, the factorization is empty, and
     /// so are its answers.
     pub fn new(steps: usize) -> Self {
         Self { steps, seed: 0 }
@@ -62,33 +61,32 @@ impl LanczosConfig {
     ///
     /// # Errors
     ///
-    /// [`KrylovError::NonFinite`] with the product at which a number was not finite,
-    /// [`KrylovError::Operator`].
+    /// [`KrylovFault::NonFinite`](crate::KrylovFault::NonFinite) with the product at which a number was not finite,
+    /// those of the operator.
     pub fn run<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
-    ) -> Result<KrylovRecord<A::Vector>, KrylovError<A::Error>> {
+    ) -> Result<LanczosFactorization<A::Vector>, A::Error> {
         operator.check_square()?;
         let space = operator.domain();
         let start = Probe::Gaussian.draw::<A::Vector>(&space, self.seed, 0);
-        self.run_from(operator, start.map_err(raise)?)
+        self.run_from(operator, start?)
     }
 
     /// As [`run`](Self::run), from the given vector.
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run), and [`KrylovError::OutOfBounds`] for a start that is zero or not
+    /// As [`run`](Self::run), and [`KrylovFault::OutOfBounds`](crate::KrylovFault::OutOfBounds) for a start that is zero or not
     /// finite.
     pub fn run_from<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
         start: <A as Square>::Vector,
-    ) -> Result<KrylovRecord<A::Vector>, KrylovError<A::Error>> {
+    ) -> Result<LanczosFactorization<A::Vector>, A::Error> {
         operator.check_square()?;
-        <A::Vector as VectorSpace>::check_same(&operator.domain(), &start.space())
-            .map_err(raise)?;
-        let mut record = KrylovRecord::new(start, self.seed, self.steps)?;
+        <A::Vector as VectorSpace>::check_same(&operator.domain(), &start.space())?;
+        let mut record = LanczosFactorization::new::<A::Error>(start, self.seed, self.steps)?;
         record.extend(operator, self.steps)?;
         Ok(record)
     }

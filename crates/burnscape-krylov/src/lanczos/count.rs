@@ -1,9 +1,11 @@
-/// How many eigenvalues lie in a range, by what a Lanczos run knows.
+use serde::{Deserialize, Serialize};
+
+/// Bounds and an estimate of the number of eigenvalues in a range, from a Lanczos run.
 ///
 /// The ends of a spectrum are counted with certainty early, the interior late or never: between two
-/// Ritz values that have not converged there may be one eigenvalue or thousands. `estimate` is what
-/// there is to say about those.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// Ritz values that have not converged there may be one eigenvalue or thousands. `estimate` covers
+/// those.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct EigenvalueCount {
     /// There are at least this many, counted with multiplicity: that many Ritz values are within the

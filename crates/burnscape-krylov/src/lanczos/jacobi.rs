@@ -1,15 +1,17 @@
+use serde::{Deserialize, Serialize};
+
 use super::{Projected, Quadrature};
 
 /// The tridiagonal matrix of a Krylov space: the recurrence of the polynomials that are orthonormal in the
 /// spectral measure of the start.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Jacobi {
     diagonal: Vec<f64>,
-    /// What joins each vector to the next. The last leads out of the space: zero where that is exhausted.
+    /// The coefficients that couple each vector to the next. The last leads out of the space: zero where that is exhausted.
     steps: Vec<f64>,
 }
 
-/// Beyond this many norms a replaced entry would cost digits: the node asked for is one of the rule already.
+/// Beyond this many norms a replaced entry would cost digits: the node requested is one of the rule already.
 const FAR: f64 = 1e4;
 
 impl Jacobi {

@@ -1,4 +1,4 @@
-use super::End;
+use crate::Which;
 
 /// Whether nothing wanted can be missing after a Krylov space was exhausted.
 ///
@@ -13,16 +13,23 @@ use super::End;
 pub(crate) fn is_complete(
     values: Vec<f64>,
     newest: Vec<(f64, f64)>,
-    (end, k): (End, usize),
+    (which, k): (Which, usize),
     (copies, allowed): (usize, f64),
 ) -> bool {
-    let ends = end.outermost(newest, if end == End::Both { 2 * copies } else { copies });
+    let ends = which.outermost(
+        newest,
+        if which == Which::BothEnds {
+            2 * copies
+        } else {
+            copies
+        },
+    );
     if ends.iter().any(|(_, residual)| *residual > allowed) {
         return false;
     }
     let sorted = |values: &mut Vec<f64>| {
         values.sort_by(f64::total_cmp);
-        end.outermost(values.iter().map(|x| (*x, ())).collect(), k)
+        which.outermost(values.iter().map(|x| (*x, ())).collect(), k)
     };
     let (mut all, mut more) = (values.clone(), values);
     more.extend(ends.iter().map(|(value, _)| value));

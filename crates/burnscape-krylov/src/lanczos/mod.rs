@@ -1,36 +1,24 @@
-//! Lanczos: what products with one vector's Krylov space tell about a self-adjoint operator.
+//! Lanczos: the Krylov space of one vector, and the questions that it answers without new products.
 
 mod answers;
+mod checkpoint;
 mod config;
 mod count;
-mod eigenpair;
-mod eigenpairs;
-mod end;
-mod found;
+mod factorization;
 mod jacobi;
-mod measure;
 mod missing;
 mod projected;
 mod quadrature;
-mod record;
-mod residuals;
 mod settled;
-mod state;
 mod trial;
 
+pub use checkpoint::LanczosCheckpoint;
 pub use config::LanczosConfig;
 pub use count::EigenvalueCount;
-pub use eigenpair::Eigenpair;
-pub use eigenpairs::EigenpairsConfig;
-pub(crate) use eigenpairs::{check, kept};
-pub use end::End;
-pub use found::Eigenpairs;
+pub use factorization::LanczosFactorization;
 pub(crate) use jacobi::Jacobi;
-pub(crate) use measure::{measured, of_norm_one, products};
 pub(crate) use missing::is_complete;
 pub(crate) use projected::Projected;
 pub use quadrature::Quadrature;
-pub use record::KrylovRecord;
-pub use residuals::Residuals;
 pub(crate) use settled::{Apart, Settled, at_rest, breadth};
-pub use state::KrylovState;
+pub(crate) use trial::Trial;

@@ -1,7 +1,9 @@
+use serde::{Deserialize, Serialize};
+
 /// Nodes and weights that stand for the spectral measure of an operator at a vector.
 ///
 /// Weights are positive and sum to one; nodes ascend.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Quadrature {
     /// The nodes `θ`.
     pub nodes: Vec<f64>,

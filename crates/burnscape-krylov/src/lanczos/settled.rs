@@ -1,12 +1,12 @@
-use super::End;
 use super::projected::Projected;
+use crate::Which;
 
 /// Whether the outermost Ritz values of a subspace that grew step by step are those of the outermost
 /// eigenvalues.
 ///
-/// A small residual says that an eigenvalue is near, not which one. Where another eigenvalue is far out at
+/// A small residual proves that an eigenvalue is near, not which one. Where another eigenvalue is far out at
 /// the other end, every residual is small relative to the norm of the operator, and `k` vectors of any
-/// kind pass for the `k` outermost. Two things are asked besides:
+/// kind pass for the `k` outermost. Two conditions are added:
 ///
 /// - The residuals are small relative to how far the Ritz values at this end are apart: see [`Apart`].
 /// - The values have settled. They move outward monotonously, and on the way through a dense spectrum by
@@ -28,15 +28,15 @@ pub(crate) struct Settled<'a> {
     pub(crate) width: usize,
     /// Steps so far, those before restarts included.
     pub(crate) degree: usize,
-    /// What rounding may have moved a value by.
+    /// The largest change of a value by rounding.
     pub(crate) noise: f64,
-    /// What residuals are to be at most.
+    /// The largest residual allowed.
     pub(crate) goal: f64,
     /// The same, relative to the norm.
     pub(crate) tolerance: f64,
 }
 
-/// What residuals may be, relative to the distances within the end, if eigenvalues are to be told apart.
+/// The largest residual, relative to the distances within the end, that still tells eigenvalues apart.
 ///
 /// Two eigenvalues nearer to each other than a residual may share a Ritz vector, whose value is then a mean
 /// of theirs. The space of one vector has a single such vector, nearer to the wrong one of them where the
@@ -79,12 +79,12 @@ impl Apart {
     /// Ritz values ascend.
     pub(crate) fn residual(
         self,
-        (end, k): (End, usize),
+        (which, k): (Which, usize),
         ascending: &[f64],
         (tolerance, noise): (f64, f64),
     ) -> f64 {
         let share = (2.0 * tolerance).clamp(self.least, self.coarsest);
-        (share * breadth((end, k), ascending, noise)).max(noise)
+        (share * breadth((which, k), ascending, noise)).max(noise)
     }
 }
 
@@ -95,18 +95,18 @@ const PARTS: usize = 16;
 
 impl Settled<'_> {
     /// `pairs` are all Ritz values of the subspace with their residuals, ascending; the `count` outermost
-    /// ones are asked about.
-    pub(crate) fn is(&self, end: End, pairs: &[(f64, f64)], count: usize) -> bool {
+    /// ones are examined.
+    pub(crate) fn is(&self, which: Which, pairs: &[(f64, f64)], count: usize) -> bool {
         let values: Vec<f64> = pairs.iter().map(|pair| pair.0).collect();
         let apart = Apart::of(self.width);
-        let least = apart.residual((end, count), &values, (self.tolerance, self.noise));
+        let least = apart.residual((which, count), &values, (self.tolerance, self.noise));
         let allowed = self.goal.min(least);
-        let now = end.outermost(pairs.to_vec(), count);
-        self.is_of(end, &now, allowed)
+        let now = which.outermost(pairs.to_vec(), count);
+        self.is_of(which, &now, allowed)
     }
 
     /// As [`is`](Self::is) for the outermost values and their residuals, which may be `allowed`.
-    pub(crate) fn is_of(&self, end: End, now: &[(f64, f64)], allowed: f64) -> bool {
+    pub(crate) fn is_of(&self, which: Which, now: &[(f64, f64)], allowed: f64) -> bool {
         // Not a number is not small.
         if !now.iter().all(|(_, residual)| *residual <= allowed) {
             return false;
@@ -118,7 +118,7 @@ impl Settled<'_> {
             return false;
         }
         let earlier = self.projected.eigen(self.first..self.first + before);
-        let earlier = end.outermost(earlier, now.len());
+        let earlier = which.outermost(earlier, now.len());
         let steps = (len - before) as f64 / width as f64;
         let mut both = now.iter().zip(&earlier);
         both.all(|((value, residual), (old, _))| {
@@ -131,7 +131,7 @@ impl Settled<'_> {
 /// How broad the spectrum is without what is far out at the other end: twice the distance from the first
 /// Ritz value at this end to the median of those that are not wanted, which a few far ones do not move.
 /// Copies of one value count once.
-pub(crate) fn breadth((end, k): (End, usize), ascending: &[f64], noise: f64) -> f64 {
+pub(crate) fn breadth((which, k): (Which, usize), ascending: &[f64], noise: f64) -> f64 {
     let distance = |values: &mut dyn Iterator<Item = f64>, wanted: usize| {
         let (mut distinct, mut num_wanted) = (Vec::<f64>::new(), 0);
         for (place, value) in values.enumerate() {
@@ -155,17 +155,17 @@ pub(crate) fn breadth((end, k): (End, usize), ascending: &[f64], noise: f64) -> 
     };
     let mut up = ascending.iter().copied();
     let mut down = ascending.iter().rev().copied();
-    match end {
-        End::Bottom => distance(&mut up, k),
-        End::Top => distance(&mut down, k),
-        End::Magnitude | End::Both => {
+    match which {
+        Which::Smallest => distance(&mut up, k),
+        Which::Largest => distance(&mut down, k),
+        Which::LargestMagnitude | Which::BothEnds => {
             let half = k.div_ceil(2);
             distance(&mut up, half).min(distance(&mut down, half))
         }
     }
 }
 
-/// What a value may have moved by in the last `steps` of `degree` steps, where residuals may be `allowed`.
+/// The largest movement of a settled value in the last `steps` of `degree` steps, where residuals may be `allowed`.
 pub(crate) fn at_rest(steps: f64, degree: usize, (residual, allowed): (f64, f64)) -> f64 {
     2.0 * steps / degree.max(1) as f64 * residual.max(allowed / 4.0)
 }

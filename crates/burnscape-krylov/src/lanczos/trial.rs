@@ -1,5 +1,5 @@
-use super::{End, KrylovRecord};
-use crate::{VectorBlock, VectorSpace};
+use super::LanczosFactorization;
+use crate::{VectorBlock, VectorSpace, Which};
 
 /// A second search, from a fresh vector in the complement of the pairs that a first one found.
 ///
@@ -7,15 +7,15 @@ use crate::{VectorBlock, VectorSpace};
 /// goal as good as one. The complement of that direction has the others, and a random vector has a part in
 /// each of them.
 #[derive(Debug, Clone)]
-pub(super) struct Trial {
+pub(crate) struct Trial {
     /// Pairs that are held, at the head of the basis.
-    pub(super) held: usize,
+    pub(crate) held: usize,
     /// The wanted values when it began, the outermost first.
-    pub(super) known: Vec<f64>,
-    /// Products of the record when it began.
-    pub(super) since: usize,
+    pub(crate) known: Vec<f64>,
+    /// Products of the factorization when it began.
+    pub(crate) since: usize,
     /// Whether a restart took what it found among the pairs that are held.
-    pub(super) has_found: bool,
+    pub(crate) has_found: bool,
 }
 
 /// The probability with which an eigenvalue may be missed that the trial should have seen.
@@ -29,10 +29,10 @@ impl Trial {
     /// `1.648 √n exp(−√ε (2 m − 1))` (Kuczyński and Woźniakowski, *Estimating the largest eigenvalue by the
     /// power and Lanczos algorithms with a random start*, SIAM J. Matrix Anal. Appl. 13 (1992), theorem
     /// 4.2). `newest` are the Ritz values of the trial with their residuals, ascending. Steps before a
-    /// restart count like others: it keeps what they found of the ends.
-    pub(super) fn rules_out(
+    /// restart count like others: it keeps their share of the ends.
+    pub(crate) fn rules_out(
         &self,
-        end: End,
+        which: Which,
         newest: &[(f64, f64)],
         wanted: &[f64],
         (products, dimension): (usize, usize),
@@ -48,11 +48,11 @@ impl Trial {
         };
         let top = |last: f64| is_clear(last, last - high.0, low.0 - low.1);
         let bottom = |last: f64| is_clear(last, low.0 - last, high.0 + high.1);
-        match (end, wanted) {
-            (End::Top, [.., last]) => top(*last),
-            (End::Bottom, [.., last]) => bottom(*last),
-            (End::Magnitude, [.., last]) => top(last.abs()) && bottom(-last.abs()),
-            (End::Both, [.., before, last]) => match wanted.len().is_multiple_of(2) {
+        match (which, wanted) {
+            (Which::Largest, [.., last]) => top(*last),
+            (Which::Smallest, [.., last]) => bottom(*last),
+            (Which::LargestMagnitude, [.., last]) => top(last.abs()) && bottom(-last.abs()),
+            (Which::BothEnds, [.., before, last]) => match wanted.len().is_multiple_of(2) {
                 true => top(*before) && bottom(*last),
                 false => top(*last) && bottom(*before),
             },
@@ -61,14 +61,14 @@ impl Trial {
     }
 
     /// Ritz pairs in the order of a basis: those that are held, then the outermost others.
-    pub(super) fn ordered<T: Clone>(
-        end: End,
+    pub(crate) fn ordered<T: Clone>(
+        which: Which,
         ascending: Vec<(f64, T)>,
         (k, keep): (usize, usize),
         has_far: bool,
     ) -> Vec<(f64, T)> {
         let len = ascending.len();
-        let mut ordered = end.outermost(ascending, len);
+        let mut ordered = which.outermost(ascending, len);
         if has_far && len > k + 1 {
             let far = ordered.remove(len - 1);
             ordered.insert(k, far);
@@ -78,10 +78,10 @@ impl Trial {
     }
 }
 
-impl<V: VectorSpace> KrylovRecord<V> {
-    /// Keeps Ritz pairs with at most that residual, lets the rest of the space go, and goes on with a fresh
+impl<V: VectorSpace> LanczosFactorization<V> {
+    /// Keeps Ritz pairs with at most that residual, drops the rest of the space, and continues with a fresh
     /// vector.
-    pub(super) fn renew(
+    pub(crate) fn renew(
         &mut self,
         kept: &[(f64, Vec<f64>)],
         residual: f64,
@@ -96,7 +96,7 @@ impl<V: VectorSpace> KrylovRecord<V> {
 
     /// The Ritz values of the newest Krylov space alone with their residuals, once a space was exhausted: what
     /// the last fresh vector has found in the complement of the spaces before.
-    pub(super) fn newest_residuals(&self) -> Vec<(f64, f64)> {
+    pub(crate) fn newest_residuals(&self) -> Vec<(f64, f64)> {
         if self.first.is_none() {
             return Vec::new();
         }
@@ -123,21 +123,21 @@ mod tests {
         };
         let newest = [(0.0, 0.0), (0.9, 0.1)];
         let rules_out =
-            |steps: usize| trial.rules_out(End::Top, &newest, &[1.0], (10 + steps, 100));
+            |steps: usize| trial.rules_out(Which::Largest, &newest, &[1.0], (10 + steps, 100));
         // √0.1 (2 m − 1) ≥ ln(1.648 · 10 / 1e-3) = 9.71: m = 16.
         assert!(!rules_out(15) && rules_out(16));
         let beyond = [(0.0, 0.0), (1.1, 0.1)];
-        assert!(!trial.rules_out(End::Top, &beyond, &[1.0], (1000, 100)));
-        let both = trial.rules_out(End::Both, &newest, &[1.0, -0.1, 0.95], (1000, 100));
+        assert!(!trial.rules_out(Which::Largest, &beyond, &[1.0], (1000, 100)));
+        let both = trial.rules_out(Which::BothEnds, &newest, &[1.0, -0.1, 0.95], (1000, 100));
         assert!(both);
-        assert!(!trial.rules_out(End::Magnitude, &[], &[1.0], (1000, 100)));
+        assert!(!trial.rules_out(Which::LargestMagnitude, &[], &[1.0], (1000, 100)));
     }
 
     #[test]
     fn the_far_end_is_held_behind_the_wanted_pairs() {
         let pairs = vec![(1.0, ()), (2.0, ()), (3.0, ()), (9.0, ())];
         let values = |far| -> Vec<f64> {
-            let ordered = Trial::ordered(End::Bottom, pairs.clone(), (2, 3), far);
+            let ordered = Trial::ordered(Which::Smallest, pairs.clone(), (2, 3), far);
             ordered.into_iter().map(|pair| pair.0).collect()
         };
         assert_eq!(values(true), [1.0, 2.0, 9.0]);

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// use burnscape_krylov::{CgConfig, Dense, Outcome, Symmetric};
 ///
 /// let a = Symmetric::verified(Dense::diagonal(&[1.0, 4.0, 9.0]), 1e-12, 0)?;
-/// let found = CgConfig::new().with_max_products(1).run(&a, &vec![1.0; 3])?;
+/// let found = CgConfig::new().with_max_matvecs(1).run(&a, &vec![1.0; 3])?;
 /// assert_eq!(found.outcome, Outcome::LimitReached);
 /// assert!(found.outcome.advice().starts_with("raise the limit"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -31,7 +31,7 @@ impl Outcome {
         self == Self::Converged
     }
 
-    /// What to do for a better result.
+    /// Advice for a better result.
     pub fn advice(self) -> &'static str {
         match self {
             Self::Converged => "lower the tolerance for more digits",

@@ -15,7 +15,7 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Step {
-    /// What the run is for, in words: "eigenpairs", "trace".
+    /// The purpose of the run, in words: "eigenpairs", "trace".
     pub task: &'static str,
     /// Products of this run so far.
     pub num_matvecs: usize,

@@ -1,7 +1,7 @@
 use std::error::Error;
 use std::ops::ControlFlow;
 
-use crate::{Observed, Step, VectorSpace};
+use crate::{KrylovFault, Observed, Step, VectorSpace};
 
 /// A linear map from one space to another, known by its products.
 ///
@@ -41,15 +41,16 @@ use crate::{Observed, Step, VectorSpace};
 /// }
 ///
 /// assert_eq!(to_dense(&Difference(2))?.as_slice(), [-1.0, 1.0, 0.0, 0.0, -1.0, 1.0]);
-/// # Ok::<(), burnscape_krylov::KrylovError<HostError>>(())
+/// # Ok::<(), HostError>(())
 /// ```
 pub trait LinearOperator {
-    /// What is multiplied.
+    /// The vectors that are multiplied.
     type Domain: VectorSpace;
-    /// What comes out.
+    /// The products.
     type Range: VectorSpace;
-    /// What a product may fail with. It can hold what the vectors fail with.
+    /// The errors of products and of methods: they hold those of the vectors, and faults of methods.
     type Error: Error
+        + From<KrylovFault>
         + From<<Self::Domain as VectorSpace>::Error>
         + From<<Self::Range as VectorSpace>::Error>
         + 'static;
@@ -73,7 +74,7 @@ pub trait LinearOperator {
     /// # Cost
     ///
     /// One product for each by default. An operator that shares work between products (a pass over
-    /// the data, a larger kernel) does it here; combinators hand blocks down as they are.
+    /// the data, a larger kernel) does it here; combinators pass blocks on as they are.
     ///
     /// # Errors
     ///
@@ -85,7 +86,7 @@ pub trait LinearOperator {
     /// Shows a step of a run to whoever observes this operator. Every method calls it after each product, and
     /// ends with what it has found so far if it returns `Break`.
     ///
-    /// Nobody is asked by default; [`observed`](Self::observed) attaches an observer.
+    /// By default nobody observes; [`observed`](Self::observed) attaches an observer.
     fn report(&self, step: &Step) -> ControlFlow<()> {
         let _ = step;
         ControlFlow::Continue(())
@@ -115,8 +116,7 @@ pub trait LinearOperator {
     ///     lines.push(step.to_string());
     ///     ControlFlow::Continue(())
     /// });
-    /// TraceConfig::new().with_max_products(8).run(&observed)?;
-    /// drop(observed);
+    /// TraceConfig::new().with_max_matvecs(8).run(&observed)?;
     /// assert_eq!(lines[7], "trace: 8 of 8 products, 3.000000e0 ± 0.0e0");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

@@ -1,11 +1,13 @@
-//! What can be multiplied, and what is known about it.
+//! Operators, and claims about them.
 
-mod adjoint;
+mod has_adjoint;
 mod linear;
+mod products;
 mod self_adjoint;
 mod square;
 
-pub use adjoint::Adjoint;
+pub use has_adjoint::HasAdjoint;
 pub use linear::LinearOperator;
+pub(crate) use products::products;
 pub use self_adjoint::SelfAdjoint;
 pub use square::Square;

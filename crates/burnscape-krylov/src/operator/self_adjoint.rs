@@ -5,7 +5,7 @@ use crate::Square;
 /// Methods for symmetric matrices ask for it. Combinators pass it on where it follows: a sum of
 /// self-adjoint operators is one, a product is not. Where it does not follow,
 /// [`Symmetric::verified`](crate::Symmetric::verified) measures it, and
-/// [`symmetry_defect`](crate::symmetry_defect) says how well any claim holds.
+/// [`symmetry_defect`](crate::symmetry_defect) measures how well any claim holds.
 ///
 /// # Example
 ///

@@ -1,12 +1,11 @@
 use crate::{LinearOperator, VectorSpace};
 
-/// An operator from a type of vectors to the same type. Nobody implements it: every such operator
-/// has it.
+/// An operator from a type of vectors to the same type. It is implemented for every such operator.
 ///
 /// In bounds, name the vectors once: `A: Square<Vector = V>` (or `SelfAdjoint<Vector = V>`), not
 /// `Domain` and `Range` as well.
 ///
-/// The type does not say that the two *spaces* are the same one (a 3 × 2 matrix also maps
+/// The type does not guarantee that the two *spaces* are the same one (a 3 × 2 matrix also maps
 /// `Vec<f64>` to `Vec<f64>`); whoever needs that calls [`check_square`](Self::check_square) once.
 ///
 /// # Example

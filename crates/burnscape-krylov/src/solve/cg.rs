@@ -1,9 +1,8 @@
 use super::preconditioned::Preconditioned;
 use super::range::Range;
 use super::solution::Solution;
-use crate::error::raise;
 use crate::vector::{is_ordinary, raised, times_power};
-use crate::{KrylovError, Outcome, SelfAdjoint, Square, Step, VectorSpace};
+use crate::{KrylovFault, Outcome, SelfAdjoint, Square, Step, VectorSpace};
 
 /// Conjugate gradients: `A x = b` for a positive definite operator.
 ///
@@ -38,7 +37,7 @@ use crate::{KrylovError, Outcome, SelfAdjoint, Square, Step, VectorSpace};
 #[derive(Debug, Clone, PartialEq)]
 pub struct CgConfig {
     tolerance: f64,
-    max_products: usize,
+    max_matvecs: usize,
 }
 
 impl Default for CgConfig {
@@ -52,11 +51,11 @@ impl CgConfig {
     pub fn new() -> Self {
         Self {
             tolerance: 1e-8,
-            max_products: 1000,
+            max_matvecs: 1000,
         }
     }
 
-    /// Sets what the residual is to be at most, relative to `|b|`.
+    /// Sets the largest residual allowed, relative to `|b|`.
     #[must_use]
     pub fn with_tolerance(mut self, tolerance: f64) -> Self {
         self.tolerance = tolerance;
@@ -65,8 +64,8 @@ impl CgConfig {
 
     /// Sets the limit of products.
     #[must_use]
-    pub fn with_max_products(mut self, products: usize) -> Self {
-        self.max_products = products;
+    pub fn with_max_matvecs(mut self, num_matvecs: usize) -> Self {
+        self.max_matvecs = num_matvecs;
         self
     }
 
@@ -74,15 +73,15 @@ impl CgConfig {
     ///
     /// # Errors
     ///
-    /// [`KrylovError::NotPositive`] for a direction along which the operator is negative, or zero to
-    /// rounding, [`KrylovError::OutOfRange`] for a solution that overflows,
-    /// [`KrylovError::InvalidTolerance`], [`KrylovError::NonFinite`],
-    /// [`KrylovError::NonFiniteArgument`], [`KrylovError::Operator`].
+    /// [`KrylovFault::NotPositive`] for a direction along which the operator is negative, or zero to
+    /// rounding, [`KrylovFault::OutOfRange`] for a solution that overflows,
+    /// [`KrylovFault::InvalidTolerance`], [`KrylovFault::NonFinite`],
+    /// [`KrylovFault::NonFiniteArgument`], and those of the operator.
     pub fn run<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
         b: &A::Vector,
-    ) -> Result<Solution<A::Vector>, KrylovError<A::Error>> {
+    ) -> Result<Solution<A::Vector>, A::Error> {
         self.solve(operator, b, None::<&A>)
     }
 
@@ -90,14 +89,14 @@ impl CgConfig {
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run), and [`KrylovError::NonFinitePreconditioner`],
-    /// [`KrylovError::IndefinitePreconditioner`].
+    /// As [`run`](Self::run), and [`KrylovFault::NonFinitePreconditioner`],
+    /// [`KrylovFault::IndefinitePreconditioner`].
     pub fn run_preconditioned<A, P>(
         &self,
         operator: &A,
         b: &<A as Square>::Vector,
         preconditioner: &P,
-    ) -> Result<Solution<<A as Square>::Vector>, KrylovError<A::Error>>
+    ) -> Result<Solution<<A as Square>::Vector>, A::Error>
     where
         A: SelfAdjoint + ?Sized,
         P: SelfAdjoint<Vector = <A as Square>::Vector, Error = A::Error> + ?Sized,
@@ -110,7 +109,7 @@ impl CgConfig {
         operator: &A,
         b: &<A as Square>::Vector,
         preconditioner: Option<&P>,
-    ) -> Result<Solution<<A as Square>::Vector>, KrylovError<A::Error>>
+    ) -> Result<Solution<<A as Square>::Vector>, A::Error>
     where
         A: SelfAdjoint + ?Sized,
         P: SelfAdjoint<Vector = <A as Square>::Vector, Error = A::Error> + ?Sized,
@@ -118,7 +117,7 @@ impl CgConfig {
         let size = check(operator, b, self.tolerance)?;
         let epsilon = b.epsilon();
         let tolerance = self.tolerance.max(4.0 * epsilon);
-        let mut x = b.zeros_like().map_err(raise)?;
+        let mut x = b.zeros_like()?;
         let (mut products, mut residual, mut is_stopped) = (0, 1.0, false);
         let mut range = Range::of(size, epsilon);
         if size == 0.0 {
@@ -130,7 +129,7 @@ impl CgConfig {
         let (mut direction, mut gamma) = preconditioned.apply(&rest)?;
         // The square of the direction's length, in the norm of the preconditioner's inverse.
         let (mut square, mut largest) = (gamma, 0.0_f64);
-        while products < self.max_products {
+        while products < self.max_matvecs {
             let mut product = match operator.matvec(&direction) {
                 Err(error) if operator.is_stop(&error) && products > 0 => {
                     is_stopped = true;
@@ -141,26 +140,27 @@ impl CgConfig {
             if products > 0 {
                 product = raised(product, -range.operator);
             }
-            let mut bend = direction.dot(&product).map_err(raise)?;
+            let mut bend = direction.dot(&product)?;
             if products == 0 && !is_ordinary(bend / square, epsilon) {
-                range.operator = range.of_product(&product, &direction, epsilon)?;
+                range.operator = range.of_product::<_, A::Error>(&product, &direction, epsilon)?;
                 product = raised(product, -range.operator);
-                bend = direction.dot(&product).map_err(raise)?;
+                bend = direction.dot(&product)?;
             }
             products += 1;
             let bend = self.positive(bend, (square, largest), (products - 1, &range, epsilon))?;
             largest = largest.max(bend / square);
             let length = gamma / bend;
-            x = x.axpy(length, &direction).map_err(raise)?;
-            rest = rest.axpy(-length, &product).map_err(raise)?;
-            residual = rest.norm().map_err(raise)? / start;
+            x = x.axpy(length, &direction)?;
+            rest = rest.axpy(-length, &product)?;
+            residual = rest.norm()? / start;
             if !residual.is_finite() {
-                return Err(KrylovError::NonFinite {
+                return Err(KrylovFault::NonFinite {
                     product: products - 1,
-                });
+                }
+                .into());
             }
             let step = Step::new("linear system", products)
-                .with_limit(self.max_products)
+                .with_limit(self.max_matvecs)
                 .with_error(residual)
                 .with_goal(tolerance);
             is_stopped = operator.report(&step).is_break();
@@ -175,13 +175,13 @@ impl CgConfig {
                 improved => improved?,
             };
             let share = next / gamma;
-            direction = improved.axpy(share, &direction).map_err(raise)?;
+            direction = improved.axpy(share, &direction)?;
             square = next + share * share * square;
             gamma = next;
         }
-        let x = range.solution(x)?;
+        let x = range.solution::<_, A::Error>(x)?;
         let ended = Ended {
-            products,
+            num_matvecs: products,
             residual,
             is_stopped,
         };
@@ -190,19 +190,19 @@ impl CgConfig {
 
     /// The curvature along a direction of that length, which has to be positive by more than rounding of the
     /// largest one met.
-    fn positive<E>(
+    fn positive(
         &self,
         bend: f64,
         (square, largest): (f64, f64),
         (product, range, epsilon): (usize, &Range, f64),
-    ) -> Result<f64, KrylovError<E>> {
+    ) -> Result<f64, KrylovFault> {
         if !bend.is_finite() {
-            return Err(KrylovError::NonFinite { product });
+            return Err(KrylovFault::NonFinite { product });
         }
         let value = bend / square;
         match bend > 0.0 && value > epsilon / 16.0 * largest {
             true => Ok(bend),
-            false => Err(KrylovError::NotPositive {
+            false => Err(KrylovFault::NotPositive {
                 product,
                 value: times_power(value, range.operator),
             }),
@@ -215,25 +215,26 @@ pub(super) fn check<A: SelfAdjoint + ?Sized>(
     operator: &A,
     b: &A::Vector,
     tolerance: f64,
-) -> Result<f64, KrylovError<A::Error>> {
+) -> Result<f64, A::Error> {
     operator.check_square()?;
-    A::Vector::check_same(&operator.domain(), &b.space()).map_err(raise)?;
+    A::Vector::check_same(&operator.domain(), &b.space())?;
     if !(tolerance > 0.0 && tolerance.is_finite()) {
-        return Err(KrylovError::InvalidTolerance { tolerance });
+        return Err(KrylovFault::InvalidTolerance { tolerance }.into());
     }
-    let size = b.norm().map_err(raise)?;
+    let size = b.norm()?;
     match size.is_finite() {
         true => Ok(size),
-        false => Err(KrylovError::NonFiniteArgument {
+        false => Err(KrylovFault::NonFiniteArgument {
             name: "b",
             value: size,
-        }),
+        }
+        .into()),
     }
 }
 
 /// Where the iterations ended, with the residual by their recurrence.
 pub(super) struct Ended {
-    pub(super) products: usize,
+    pub(super) num_matvecs: usize,
     pub(super) residual: f64,
     pub(super) is_stopped: bool,
 }
@@ -245,23 +246,23 @@ pub(super) fn finished<A: SelfAdjoint + ?Sized>(
     x: A::Vector,
     (size, tolerance): (f64, f64),
     ended: Ended,
-) -> Result<Solution<A::Vector>, KrylovError<A::Error>> {
-    let products = ended.products;
+) -> Result<Solution<A::Vector>, A::Error> {
+    let products = ended.num_matvecs;
     let product = match operator.matvec(&x) {
         Err(error) if operator.is_stop(&error) => {
             return Ok(Solution {
                 x,
                 residual: ended.residual,
-                products,
+                num_matvecs: products,
                 outcome: Outcome::Stopped,
             });
         }
         product => product?,
     };
-    let rest = b.clone().axpy(-1.0, &product).map_err(raise)?;
-    let residual = rest.norm().map_err(raise)? / size;
+    let rest = b.clone().axpy(-1.0, &product)?;
+    let residual = rest.norm()? / size;
     if !residual.is_finite() {
-        return Err(KrylovError::NonFinite { product: products });
+        return Err(KrylovFault::NonFinite { product: products }.into());
     }
     // The recurrence drifts from the truth by rounding.
     let allowed = tolerance + 64.0 * b.epsilon();
@@ -269,6 +270,6 @@ pub(super) fn finished<A: SelfAdjoint + ?Sized>(
         outcome: Outcome::of(residual <= allowed, ended.is_stopped),
         x,
         residual,
-        products: products + 1,
+        num_matvecs: products + 1,
     })
 }

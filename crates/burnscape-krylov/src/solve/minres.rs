@@ -2,9 +2,8 @@ use super::cg::{Ended, check, finished};
 use super::preconditioned::Preconditioned;
 use super::range::Range;
 use super::solution::Solution;
-use crate::error::raise;
 use crate::vector::{divided, is_ordinary, raised};
-use crate::{KrylovError, SelfAdjoint, Square, Step, VectorSpace};
+use crate::{KrylovFault, SelfAdjoint, Square, Step, VectorSpace};
 
 /// MINRES: `A x = b` for a self-adjoint operator of any sign, with the least residual at every step.
 ///
@@ -41,7 +40,7 @@ use crate::{KrylovError, SelfAdjoint, Square, Step, VectorSpace};
 #[derive(Debug, Clone, PartialEq)]
 pub struct MinresConfig {
     tolerance: f64,
-    max_products: usize,
+    max_matvecs: usize,
 }
 
 impl Default for MinresConfig {
@@ -55,11 +54,11 @@ impl MinresConfig {
     pub fn new() -> Self {
         Self {
             tolerance: 1e-8,
-            max_products: 1000,
+            max_matvecs: 1000,
         }
     }
 
-    /// Sets what the residual is to be at most, relative to `|b|`.
+    /// Sets the largest residual allowed, relative to `|b|`.
     #[must_use]
     pub fn with_tolerance(mut self, tolerance: f64) -> Self {
         self.tolerance = tolerance;
@@ -68,8 +67,8 @@ impl MinresConfig {
 
     /// Sets the limit of products.
     #[must_use]
-    pub fn with_max_products(mut self, products: usize) -> Self {
-        self.max_products = products;
+    pub fn with_max_matvecs(mut self, num_matvecs: usize) -> Self {
+        self.max_matvecs = num_matvecs;
         self
     }
 
@@ -77,13 +76,13 @@ impl MinresConfig {
     ///
     /// # Errors
     ///
-    /// [`KrylovError::OutOfRange`] for a solution that overflows, [`KrylovError::InvalidTolerance`],
-    /// [`KrylovError::NonFinite`], [`KrylovError::NonFiniteArgument`], [`KrylovError::Operator`].
+    /// [`KrylovFault::OutOfRange`] for a solution that overflows, [`KrylovFault::InvalidTolerance`],
+    /// [`KrylovFault::NonFinite`], [`KrylovFault::NonFiniteArgument`], and those of the operator.
     pub fn run<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
         b: &A::Vector,
-    ) -> Result<Solution<A::Vector>, KrylovError<A::Error>> {
+    ) -> Result<Solution<A::Vector>, A::Error> {
         self.solve(operator, b, None::<&A>)
     }
 
@@ -92,14 +91,14 @@ impl MinresConfig {
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run), and [`KrylovError::NonFinitePreconditioner`],
-    /// [`KrylovError::IndefinitePreconditioner`].
+    /// As [`run`](Self::run), and [`KrylovFault::NonFinitePreconditioner`],
+    /// [`KrylovFault::IndefinitePreconditioner`].
     pub fn run_preconditioned<A, P>(
         &self,
         operator: &A,
         b: &<A as Square>::Vector,
         preconditioner: &P,
-    ) -> Result<Solution<<A as Square>::Vector>, KrylovError<A::Error>>
+    ) -> Result<Solution<<A as Square>::Vector>, A::Error>
     where
         A: SelfAdjoint + ?Sized,
         P: SelfAdjoint<Vector = <A as Square>::Vector, Error = A::Error> + ?Sized,
@@ -112,14 +111,14 @@ impl MinresConfig {
         operator: &A,
         b: &<A as Square>::Vector,
         preconditioner: Option<&P>,
-    ) -> Result<Solution<<A as Square>::Vector>, KrylovError<A::Error>>
+    ) -> Result<Solution<<A as Square>::Vector>, A::Error>
     where
         A: SelfAdjoint + ?Sized,
         P: SelfAdjoint<Vector = <A as Square>::Vector, Error = A::Error> + ?Sized,
     {
         let size = check(operator, b, self.tolerance)?;
         let tolerance = self.tolerance.max(4.0 * b.epsilon());
-        let mut x = b.zeros_like().map_err(raise)?;
+        let mut x = b.zeros_like()?;
         let mut products = 0;
         if size == 0.0 {
             return Ok(Solution::zero(x));
@@ -128,7 +127,7 @@ impl MinresConfig {
         let mut range = Range::of(size, space_epsilon);
         let mut preconditioned = Preconditioned::new(preconditioner);
         // Lanczos vectors before the preconditioner (r) and after it (y).
-        let mut older = b.zeros_like().map_err(raise)?;
+        let mut older = b.zeros_like()?;
         let mut newer = raised(b.clone(), -range.right);
         let (mut y, square) = preconditioned.apply(&newer)?;
         let start = square.sqrt();
@@ -137,9 +136,9 @@ impl MinresConfig {
         let (mut cosine, mut sine) = (-1.0, 0.0);
         let (mut delta, mut epsilon, mut phi, mut first) = (0.0, 0.0, start, 0.0);
         let (mut residual, mut is_stopped) = (1.0, false);
-        let mut w = b.zeros_like().map_err(raise)?;
-        let mut w_older = b.zeros_like().map_err(raise)?;
-        while products < self.max_products && beta > 0.0 {
+        let mut w = b.zeros_like()?;
+        let mut w_older = b.zeros_like()?;
+        while products < self.max_matvecs && beta > 0.0 {
             let v = divided(y.clone(), beta);
             let mut product = match operator.matvec(&v) {
                 Err(error) if operator.is_stop(&error) && products > 0 => {
@@ -150,20 +149,21 @@ impl MinresConfig {
             };
             products += 1;
             if products > 1 {
-                product = product.axpy(-beta / before, &older).map_err(raise)?;
+                product = product.axpy(-beta / before, &older)?;
             }
-            let mut alpha = v.dot(&product).map_err(raise)?;
+            let mut alpha = v.dot(&product)?;
             if products == 1 && !is_ordinary(alpha, space_epsilon) {
-                range.operator = range.of_product(&product, &v, space_epsilon)?;
+                range.operator = range.of_product::<_, A::Error>(&product, &v, space_epsilon)?;
                 product = raised(product, -range.operator);
-                alpha = v.dot(&product).map_err(raise)?;
+                alpha = v.dot(&product)?;
             }
             if !alpha.is_finite() {
-                return Err(KrylovError::NonFinite {
+                return Err(KrylovFault::NonFinite {
                     product: products - 1,
-                });
+                }
+                .into());
             }
-            product = product.axpy(-alpha / beta, &newer).map_err(raise)?;
+            product = product.axpy(-alpha / beta, &newer)?;
             older = newer;
             newer = product;
             before = beta;
@@ -176,9 +176,10 @@ impl MinresConfig {
             };
             (y, beta) = (next.0, next.1.sqrt());
             if !beta.is_finite() {
-                return Err(KrylovError::NonFinite {
+                return Err(KrylovFault::NonFinite {
                     product: products - 1,
-                });
+                }
+                .into());
             }
 
             let diagonal = cosine * delta + sine * alpha;
@@ -198,22 +199,22 @@ impl MinresConfig {
                 first = gamma;
             } else if products == 2 && first <= 64.0 * space_epsilon * alpha.abs() {
                 // What the first product was of is now known: rounding.
-                x = b.zeros_like().map_err(raise)?;
+                x = b.zeros_like()?;
                 break;
             }
             (cosine, sine) = (corner / gamma, beta / gamma);
             let step = cosine * phi;
             phi *= sine;
-            let mut next = v.axpy(-epsilon, &w_older).map_err(raise)?;
-            next = next.axpy(-diagonal, &w).map_err(raise)?;
+            let mut next = v.axpy(-epsilon, &w_older)?;
+            next = next.axpy(-diagonal, &w)?;
             w_older = w;
             w = divided(next, gamma);
-            x = x.axpy(step, &w).map_err(raise)?;
+            x = x.axpy(step, &w)?;
             epsilon = next_epsilon;
 
             residual = phi.abs() / start;
             let step = Step::new("linear system", products)
-                .with_limit(self.max_products)
+                .with_limit(self.max_matvecs)
                 .with_error(residual)
                 .with_goal(tolerance);
             is_stopped = operator.report(&step).is_break();
@@ -221,9 +222,9 @@ impl MinresConfig {
                 break;
             }
         }
-        let x = range.solution(x)?;
+        let x = range.solution::<_, A::Error>(x)?;
         let ended = Ended {
-            products,
+            num_matvecs: products,
             residual,
             is_stopped,
         };

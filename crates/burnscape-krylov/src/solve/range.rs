@@ -1,6 +1,5 @@
-use crate::error::raise;
 use crate::vector::{excess, exponent, raised};
-use crate::{KrylovError, VectorSpace};
+use crate::{KrylovFault, VectorSpace};
 
 /// The powers of two that were taken out of a linear system, so that squares are formed near one.
 #[derive(Debug, Clone, Copy)]
@@ -21,14 +20,14 @@ impl Range {
     }
 
     /// The power of two of the operator, by a product of it.
-    pub(super) fn of_product<V: VectorSpace, E: From<V::Error>>(
+    pub(super) fn of_product<V: VectorSpace, E: From<V::Error> + From<KrylovFault>>(
         &self,
         product: &V,
         v: &V,
         epsilon: f64,
-    ) -> Result<i32, KrylovError<E>> {
-        let length = v.norm().map_err(raise)?;
-        let size = product.norm().map_err(raise)?;
+    ) -> Result<i32, E> {
+        let length = v.norm()?;
+        let size = product.norm()?;
         let power = exponent(size) - exponent(length);
         // The ratio itself may leave the range of `f64`.
         Ok(
@@ -40,22 +39,23 @@ impl Range {
     }
 
     /// The solution of the system as it was given.
-    pub(super) fn solution<V: VectorSpace, E: From<V::Error>>(
+    pub(super) fn solution<V: VectorSpace, E: From<V::Error> + From<KrylovFault>>(
         &self,
         x: V,
-    ) -> Result<V, KrylovError<E>> {
+    ) -> Result<V, E> {
         let power = self.right - self.operator;
         if power == 0 {
             return Ok(x);
         }
-        let size = x.norm().map_err(raise)?;
+        let size = x.norm()?;
         let x = raised(x, power);
-        match x.norm().map_err(raise)?.is_finite() {
+        match x.norm()?.is_finite() {
             true => Ok(x),
-            false => Err(KrylovError::OutOfRange {
+            false => Err(KrylovFault::OutOfRange {
                 name: "x",
                 exponent: exponent(size) + power,
-            }),
+            }
+            .into()),
         }
     }
 }

@@ -10,7 +10,7 @@ pub struct Solution<V> {
     /// preconditioner, if there is one), where an observer ended that product.
     pub residual: f64,
     /// Products used, that one included.
-    pub products: usize,
+    pub num_matvecs: usize,
     /// How the run ended. It has converged if the true residual is within the tolerance.
     pub outcome: Outcome,
 }
@@ -21,7 +21,7 @@ impl<V> Solution<V> {
         Self {
             x,
             residual: 0.0,
-            products: 0,
+            num_matvecs: 0,
             outcome: Outcome::Converged,
         }
     }

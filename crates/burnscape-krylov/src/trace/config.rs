@@ -1,11 +1,11 @@
 use super::{TraceEstimate, TraceMethod};
-use crate::{KrylovError, LinearOperator, SelfAdjoint, Step};
+use crate::{KrylovFault, LinearOperator, SelfAdjoint, Step};
 
 /// The trace of a self-adjoint operator, with an interval.
 ///
 /// # Cost
 ///
-/// At most `max_products` products; fewer if the interval comes within the tolerance before.
+/// At most `max_matvecs` products; fewer if the interval comes within the tolerance before.
 /// Hutchinson's method keeps no vectors, [Hutch++](TraceMethod::HutchPlusPlus) a third of that,
 /// [XTrace](TraceMethod::XTrace) one and a half times that, [XNysTrace](TraceMethod::XNysTrace) three
 /// times that; the last two solve small problems on the host, `products³`.
@@ -18,7 +18,7 @@ use crate::{KrylovError, LinearOperator, SelfAdjoint, Step};
 ///
 /// 64 products, no tolerance, confidence 95 %, ours. An interval is a statement about the draws, by
 /// Student's t with [room for skewness](crate::Estimate::half_width): with eight of them or more it covers 93 to 98 %
-/// where it says 95, whatever the spectrum; with fewer, of a law far from normal (one eigenvalue that has most of the
+/// at a confidence of 95 %, whatever the spectrum; with fewer, of a law far from normal (one eigenvalue that has most of the
 /// trace), 80 to 90 %.
 ///
 /// # Example
@@ -27,7 +27,7 @@ use crate::{KrylovError, LinearOperator, SelfAdjoint, Step};
 /// use burnscape_krylov::{Dense, Symmetric, TraceConfig};
 ///
 /// let a = Symmetric::verified(Dense::from_rows(&[[2.0, 0.5], [0.5, 3.0]])?, 1e-12, 0)?;
-/// let trace = TraceConfig::new().with_max_products(200).run(&a)?;
+/// let trace = TraceConfig::new().with_max_matvecs(200).run(&a)?;
 /// assert!((trace.value - 5.0).abs() < 2.0 * trace.half_width.unwrap_or(0.0));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -40,7 +40,7 @@ use crate::{KrylovError, LinearOperator, SelfAdjoint, Step};
 #[derive(Debug, Clone, PartialEq)]
 pub struct TraceConfig {
     method: TraceMethod,
-    pub(super) max_products: usize,
+    pub(super) max_matvecs: usize,
     pub(super) block: usize,
     pub(super) tolerance: Option<f64>,
     pub(super) confidence: f64,
@@ -58,7 +58,7 @@ impl TraceConfig {
     pub fn new() -> Self {
         Self {
             method: TraceMethod::Hutchinson,
-            max_products: 64,
+            max_matvecs: 64,
             block: 1,
             tolerance: None,
             confidence: 0.95,
@@ -75,8 +75,8 @@ impl TraceConfig {
 
     /// Sets the limit of products.
     #[must_use]
-    pub fn with_max_products(mut self, products: usize) -> Self {
-        self.max_products = products;
+    pub fn with_max_matvecs(mut self, num_matvecs: usize) -> Self {
+        self.max_matvecs = num_matvecs;
         self
     }
 
@@ -92,7 +92,7 @@ impl TraceConfig {
 
     /// Stops once half the interval is at most `tolerance` times the trace, after 24 samples at least (8 vectors of
     /// XTrace and XNysTrace). A stop that depends on the samples ends where their spread is too small by chance; from
-    /// so many on, the interval covers 94 to 97 % where it says 95.
+    /// so many on, the interval covers 94 to 97 % at a confidence of 95 %.
     #[must_use]
     pub fn with_tolerance(mut self, tolerance: f64) -> Self {
         self.tolerance = Some(tolerance);
@@ -118,16 +118,13 @@ impl TraceConfig {
     ///
     /// # Errors
     ///
-    /// [`KrylovError::NoProbes`] for too few products (1 for Hutchinson, 3 for Hutch++,
+    /// [`KrylovFault::NoProbes`] for too few products (1 for Hutchinson, 3 for Hutch++,
     /// 4 for XTrace, 2 for XNysTrace),
-    /// [`KrylovError::InvalidTolerance`], [`KrylovError::OutOfBounds`] for a confidence outside
-    /// `(0, 1)`, [`KrylovError::Indefinite`] for XNysTrace of an operator that is not positive
-    /// semidefinite, [`KrylovError::NonFinite`], [`KrylovError::ProductCount`],
-    /// [`KrylovError::Operator`].
-    pub fn run<A: SelfAdjoint + ?Sized>(
-        &self,
-        operator: &A,
-    ) -> Result<TraceEstimate, KrylovError<A::Error>> {
+    /// [`KrylovFault::InvalidTolerance`], [`KrylovFault::OutOfBounds`] for a confidence outside
+    /// `(0, 1)`, [`KrylovFault::Indefinite`] for XNysTrace of an operator that is not positive
+    /// semidefinite, [`KrylovFault::NonFinite`], [`KrylovFault::ProductCount`],
+    /// and those of the operator.
+    pub fn run<A: SelfAdjoint + ?Sized>(&self, operator: &A) -> Result<TraceEstimate, A::Error> {
         operator.check_square()?;
         self.check()?;
         match self.method {
@@ -145,13 +142,15 @@ impl TraceConfig {
         operator: &A,
         estimate: &TraceEstimate,
     ) -> bool {
-        let goal = self.tolerance.map(|t| t * estimate.value.abs());
-        let step = Step::new("trace", estimate.products)
-            .with_limit(self.max_products)
+        operator.report(&self.step(estimate)).is_break()
+    }
+
+    pub(super) fn step(&self, estimate: &TraceEstimate) -> Step {
+        Step::new("trace", estimate.num_matvecs)
+            .with_limit(self.max_matvecs)
             .with_value(estimate.value)
             .with_error(estimate.half_width)
-            .with_goal(goal);
-        operator.report(&step).is_break()
+            .with_goal(self.tolerance.map(|t| t * estimate.value.abs()))
     }
 
     /// Whether the estimate is within the tolerance that was set.
@@ -159,14 +158,14 @@ impl TraceConfig {
         self.tolerance.is_some() && estimate.outcome.is_converged()
     }
 
-    pub(super) fn check<E>(&self) -> Result<(), KrylovError<E>> {
+    pub(super) fn check(&self) -> Result<(), KrylovFault> {
         if let Some(tolerance) = self.tolerance
             && !(tolerance > 0.0 && tolerance.is_finite())
         {
-            return Err(KrylovError::InvalidTolerance { tolerance });
+            return Err(KrylovFault::InvalidTolerance { tolerance });
         }
         if !(self.confidence > 0.0 && self.confidence < 1.0) {
-            return Err(KrylovError::OutOfBounds {
+            return Err(KrylovFault::OutOfBounds {
                 name: "confidence",
                 value: self.confidence,
                 allowed: "a number between 0 and 1, neither of them",

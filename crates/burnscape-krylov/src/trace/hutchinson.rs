@@ -1,40 +1,41 @@
-use super::{Estimate, TraceConfig, TraceEstimate, TraceMethod};
-use crate::error::raise;
-use crate::lanczos::products;
+use super::{TraceConfig, TraceEstimate, TraceMethod};
+use crate::estimate::{Reading, Samples};
 use crate::vector::exponent;
-use crate::{KrylovError, LinearOperator, Outcome, Probe, SelfAdjoint, Square, Step, VectorSpace};
-
-/// Vectors with their products.
-type Pairs<A> = Vec<(<A as LinearOperator>::Domain, <A as LinearOperator>::Range)>;
+use crate::{
+    Estimate, KrylovFault, LinearOperator, Outcome, SelfAdjoint, Square, Step, VectorSpace,
+};
 
 impl TraceConfig {
+    /// The mean of `vᵀ A v`, after the samples there are.
     pub(super) fn hutchinson<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
-        mut samples: Vec<f64>,
+        samples: Vec<f64>,
         spent: usize,
-    ) -> Result<TraceEstimate, KrylovError<A::Error>> {
-        let mut estimate: Result<TraceEstimate, _> = Err(KrylovError::NoProbes);
-        while samples.len() + spent < self.max_products {
-            let pairs = match (self.multiplied(operator, samples.len(), spent), &estimate) {
-                (Err(error), Ok(last)) if error.is_stop(operator) => return Ok(last.stopped()),
-                (pairs, _) => pairs?,
-            };
-            for (v, product) in pairs {
-                samples.push(v.dot(&product).map_err(raise)?);
-            }
-            let num_matvecs = samples.len() + spent;
-            let now = self.estimate(&samples, 0.0, (num_matvecs, TraceMethod::Hutchinson));
-            let is_stopped = self.shown(operator, &now);
-            if self.is_done(&now) || num_matvecs >= self.max_products {
-                return Ok(now);
-            }
-            if is_stopped {
-                return Ok(now.stopped());
-            }
-            estimate = Ok(now);
+    ) -> Result<TraceEstimate, A::Error> {
+        let from = self.samples(operator).after(samples.len(), spent);
+        let found = from.run(
+            samples,
+            |samples, v, product, _| {
+                samples.push(v.dot(&product)?);
+                Ok(())
+            },
+            |samples, num_matvecs| Ok(self.reading(samples, num_matvecs)),
+        )?;
+        Ok(ended(found)?)
+    }
+
+    fn samples<'a, A: LinearOperator + ?Sized>(&self, operator: &'a A) -> Samples<'a, A> {
+        Samples::new(operator, self.seed, self.max_matvecs).with_block(self.block)
+    }
+
+    fn reading(&self, samples: &[f64], num_matvecs: usize) -> Reading<TraceEstimate> {
+        let estimate = self.estimate(samples, 0.0, (num_matvecs, TraceMethod::Hutchinson));
+        Reading {
+            step: self.step(&estimate),
+            is_done: self.is_done(&estimate),
+            estimate,
         }
-        estimate
     }
 
     /// The traces of the diagonal blocks of an operator, all from the same products: with Rademacher `v`,
@@ -56,7 +57,7 @@ impl TraceConfig {
     ///     let dot = |range: std::ops::Range<usize>| v[range.clone()].to_vec().dot(&product[range].to_vec());
     ///     Ok(vec![dot(0..2)?, dot(2..3)?])
     /// };
-    /// let config = TraceConfig::new().with_max_products(200);
+    /// let config = TraceConfig::new().with_max_matvecs(200);
     /// let traces = config.run_blocks(&a, parts)?;
     /// assert!((traces[0].value - 5.0).abs() < 0.2 && (traces[1].value + 1.0).abs() < 0.1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -64,7 +65,7 @@ impl TraceConfig {
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run), and [`KrylovError::BlockCount`] if `blocks` does not return equally many
+    /// As [`run`](Self::run), and [`KrylovFault::BlockCount`] if `blocks` does not return equally many
     /// numbers each time.
     pub fn run_blocks<A: SelfAdjoint + ?Sized>(
         &self,
@@ -73,62 +74,59 @@ impl TraceConfig {
             &<A as Square>::Vector,
             &<A as Square>::Vector,
         ) -> Result<Vec<f64>, <<A as Square>::Vector as VectorSpace>::Error>,
-    ) -> Result<Vec<TraceEstimate>, KrylovError<A::Error>> {
+    ) -> Result<Vec<TraceEstimate>, A::Error> {
         operator.check_square()?;
         self.check()?;
-        let mut samples: Vec<Vec<f64>> = Vec::new();
-        let mut estimates: Result<Vec<TraceEstimate>, _> = Err(KrylovError::NoProbes);
-        let mut count = 0;
-        let stopped = |all: &[TraceEstimate]| all.iter().map(|block| block.stopped()).collect();
-        while count < self.max_products {
-            let pairs = match (self.multiplied(operator, count, 0), &estimates) {
-                (Err(error), Ok(last)) if error.is_stop(operator) => return Ok(stopped(last)),
-                (pairs, _) => pairs?,
-            };
-            for (v, product) in pairs {
-                let parts = blocks(&v, &product).map_err(raise)?;
-                if count == 0 {
-                    samples = vec![Vec::new(); parts.len()];
+        let found = self.samples(operator).run(
+            Vec::<Vec<f64>>::new(),
+            |samples, v, product, before| {
+                let parts = blocks(&v, &product)?;
+                if before == 0 {
+                    samples.resize(parts.len(), Vec::new());
                 }
                 if parts.len() != samples.len() {
-                    return Err(KrylovError::BlockCount {
-                        expected: samples.len(),
-                        found: parts.len(),
-                    });
+                    let (expected, found) = (samples.len(), parts.len());
+                    return Err(KrylovFault::BlockCount { expected, found }.into());
                 }
                 if !parts.iter().all(|part| part.is_finite()) {
-                    return Err(KrylovError::NonFinite { product: count });
+                    return Err(KrylovFault::NonFinite { product: before }.into());
                 }
                 let pairs = samples.iter_mut().zip(parts);
                 pairs.for_each(|(all, part)| all.push(part));
-                count += 1;
-            }
-            let about = (count, TraceMethod::Hutchinson);
-            let now = samples.iter().map(|all| self.estimate(all, 0.0, about));
-            let mut now: Vec<TraceEstimate> = now.collect();
-            let total: f64 = now.iter().map(|block| block.value).sum();
-            let allowed = self.tolerance.map_or(f64::INFINITY, |t| t * total.abs());
-            for block in &mut now {
-                let is_narrow = block.half_width.is_some_and(|half| half <= allowed);
-                block.outcome = Outcome::of(is_narrow, false);
-                *block = self.believed(*block, count >= Estimate::FEWEST);
-            }
-            let widest = now.iter().filter_map(|block| block.half_width);
-            let step = Step::new("traces of blocks", count)
-                .with_limit(self.max_products)
+                Ok(())
+            },
+            |samples, num_matvecs| Ok(self.reading_of_blocks(samples, num_matvecs)),
+        )?;
+        let (blocks, is_stopped) = found.ok_or(KrylovFault::NoProbes)?;
+        let ended = |block: TraceEstimate| if is_stopped { block.stopped() } else { block };
+        Ok(blocks.into_iter().map(ended).collect())
+    }
+
+    fn reading_of_blocks(
+        &self,
+        samples: &[Vec<f64>],
+        num_matvecs: usize,
+    ) -> Reading<Vec<TraceEstimate>> {
+        let about = (num_matvecs, TraceMethod::Hutchinson);
+        let blocks = samples.iter().map(|all| self.estimate(all, 0.0, about));
+        let mut blocks: Vec<TraceEstimate> = blocks.collect();
+        let total: f64 = blocks.iter().map(|block| block.value).sum();
+        let goal = self.tolerance.map(|t| t * total.abs());
+        for block in &mut blocks {
+            let allowed = goal.unwrap_or(f64::INFINITY);
+            let is_narrow = block.half_width.is_some_and(|half| half <= allowed);
+            block.outcome = Outcome::of(is_narrow, false);
+            *block = self.believed(*block, num_matvecs >= Estimate::FEWEST);
+        }
+        let widest = blocks.iter().filter_map(|block| block.half_width);
+        Reading {
+            step: Step::new("traces of blocks", num_matvecs)
                 .with_value(total)
                 .with_error(widest.reduce(f64::max))
-                .with_goal(self.tolerance.map(|t| t * total.abs()));
-            let is_stopped = operator.report(&step).is_break();
-            if now.iter().all(|block| self.is_done(block)) || count >= self.max_products {
-                return Ok(now);
-            }
-            if is_stopped {
-                return Ok(stopped(&now));
-            }
-            estimates = Ok(now);
+                .with_goal(goal),
+            is_done: blocks.iter().all(|block| self.is_done(block)),
+            estimate: blocks,
         }
-        estimates
     }
 
     /// The square of the Frobenius norm, `|A|² = tr AᵀA`, as the mean of `|A v|²` over Rademacher vectors.
@@ -136,65 +134,35 @@ impl TraceConfig {
     ///
     /// # Cost
     ///
-    /// At most `max_products` products; fewer if the interval comes within the tolerance before.
+    /// At most `max_matvecs` products; fewer if the interval comes within the tolerance before.
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run), and [`KrylovError::OutOfRange`] for a square that overflows; one that
+    /// As [`run`](Self::run), and [`KrylovFault::OutOfRange`] for a square that overflows; one that
     /// underflows is zero.
     pub fn run_squared_frobenius<A: LinearOperator + ?Sized>(
         &self,
         operator: &A,
-    ) -> Result<TraceEstimate, KrylovError<A::Error>> {
+    ) -> Result<TraceEstimate, A::Error> {
         self.check()?;
-        let mut samples = Vec::new();
-        let mut estimate: Result<TraceEstimate, _> = Err(KrylovError::NoProbes);
-        while samples.len() < self.max_products {
-            let pairs = match (self.multiplied(operator, samples.len(), 0), &estimate) {
-                (Err(error), Ok(last)) if error.is_stop(operator) => return Ok(last.stopped()),
-                (pairs, _) => pairs?,
-            };
-            for (_, product) in pairs {
-                let length = product.norm().map_err(raise)?;
+        let found = self.samples(operator).run(
+            Vec::new(),
+            |samples, _, product, _| {
+                let length = product.norm()?;
                 let square = length * length;
                 if !square.is_finite() {
-                    return Err(KrylovError::OutOfRange {
+                    return Err(KrylovFault::OutOfRange {
                         name: "the square of the Frobenius norm",
                         exponent: 2 * exponent(length),
-                    });
+                    }
+                    .into());
                 }
                 samples.push(square);
-            }
-            let about = (samples.len(), TraceMethod::Hutchinson);
-            let now = self.estimate(&samples, 0.0, about);
-            let is_stopped = self.shown(operator, &now);
-            if self.is_done(&now) || samples.len() >= self.max_products {
-                return Ok(now);
-            }
-            if is_stopped {
-                return Ok(now.stopped());
-            }
-            estimate = Ok(now);
-        }
-        estimate
-    }
-
-    /// The next block of Rademacher vectors, from number `first` on, with their products; `spent` products
-    /// went elsewhere.
-    fn multiplied<A: LinearOperator + ?Sized>(
-        &self,
-        operator: &A,
-        first: usize,
-        spent: usize,
-    ) -> Result<Pairs<A>, KrylovError<A::Error>> {
-        let space = operator.domain();
-        let last = (first + self.block).min(self.max_products - spent);
-        let draw =
-            |index: usize| Probe::Rademacher.draw::<A::Domain>(&space, self.seed, index as u64);
-        let vectors: Result<Vec<A::Domain>, _> = (first..last).map(draw).collect();
-        let vectors = vectors.map_err(raise)?;
-        let found = products(operator, &vectors, first + spent)?;
-        Ok(vectors.into_iter().zip(found).collect())
+                Ok(())
+            },
+            |samples, num_matvecs| Ok(self.reading(samples, num_matvecs)),
+        )?;
+        Ok(ended(found)?)
     }
 
     pub(super) fn estimate(
@@ -229,11 +197,20 @@ impl TraceConfig {
         TraceEstimate {
             value,
             half_width,
-            products,
+            num_matvecs: products,
             outcome: Outcome::of(half_width.is_some_and(|half| half <= allowed), false),
             method,
         }
     }
+}
+
+fn ended(found: Option<(TraceEstimate, bool)>) -> Result<TraceEstimate, KrylovFault> {
+    let (estimate, is_stopped) = found.ok_or(KrylovFault::NoProbes)?;
+    Ok(if is_stopped {
+        estimate.stopped()
+    } else {
+        estimate
+    })
 }
 
 /// `vᵀ A v`.
@@ -241,10 +218,10 @@ pub(super) fn quadratic<A: SelfAdjoint + ?Sized>(
     operator: &A,
     v: &A::Vector,
     product: usize,
-) -> Result<f64, KrylovError<A::Error>> {
-    let value = v.dot(&operator.matvec(v)?).map_err(raise)?;
+) -> Result<f64, A::Error> {
+    let value = v.dot(&operator.matvec(v)?)?;
     match value.is_finite() {
         true => Ok(value),
-        false => Err(KrylovError::NonFinite { product }),
+        false => Err(KrylovFault::NonFinite { product }.into()),
     }
 }

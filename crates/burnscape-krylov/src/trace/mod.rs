@@ -2,7 +2,6 @@
 
 mod auto;
 mod config;
-mod estimate;
 mod hutch_plus_plus;
 mod hutchinson;
 mod method;
@@ -12,7 +11,6 @@ mod xnystrace;
 mod xtrace;
 
 pub use config::TraceConfig;
-pub use estimate::Estimate;
 pub use method::TraceMethod;
 pub(crate) use sketch::{Sketch, next_size};
 pub use trace_estimate::TraceEstimate;

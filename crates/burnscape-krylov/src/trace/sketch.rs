@@ -1,7 +1,7 @@
-use crate::error::raise;
-use crate::lanczos::products;
-use crate::vector::{divided, split};
-use crate::{KrylovError, Probe, SelfAdjoint, Square, VectorBlock, VectorSpace};
+use crate::basis::split;
+use crate::operator::products;
+use crate::vector::divided;
+use crate::{Probe, SelfAdjoint, Square, VectorBlock, VectorSpace};
 
 /// Random vectors `Ω`, an orthonormal basis `Q` of their products, `A Ωᵀ = Qᵀ R`, and the products `A Qᵀ`
 /// of that basis: what XTrace and XDiag are made of.
@@ -16,8 +16,8 @@ pub(crate) struct Sketch<V: VectorSpace> {
     pub(crate) columns: Vec<Vec<f64>>,
     /// `A Qᵀ`.
     pub(crate) images: V::Block,
-    pub(crate) products: usize,
-    /// What was left of the last product, if that was rounding: the range is exhausted.
+    pub(crate) num_matvecs: usize,
+    /// The remainder of the last product, if that was rounding: the range is exhausted.
     pub(crate) rest: Option<f64>,
 }
 
@@ -36,7 +36,7 @@ impl<V: VectorSpace> Sketch<V> {
             basis: V::Block::with_capacity(space, capacity)?,
             columns: Vec::new(),
             images: V::Block::with_capacity(space, capacity)?,
-            products: 0,
+            num_matvecs: 0,
             rest: None,
         })
     }
@@ -51,34 +51,34 @@ impl<V: VectorSpace> Sketch<V> {
         &mut self,
         operator: &A,
         len: usize,
-    ) -> Result<bool, KrylovError<A::Error>> {
+    ) -> Result<bool, A::Error> {
         let space = operator.domain();
         let draw = |index: usize| self.probe.draw::<V>(&space, self.seed, index as u64);
         let vectors: Result<Vec<V>, V::Error> = (self.len()..len).map(draw).collect();
-        let vectors = vectors.map_err(raise)?;
-        let found = match products(operator, &vectors, self.products) {
-            Err(error) if error.is_stop(operator) && !self.forms.is_empty() => return Ok(true),
+        let vectors = vectors?;
+        let found = match products(operator, &vectors, self.num_matvecs) {
+            Err(error) if operator.is_stop(&error) && !self.forms.is_empty() => return Ok(true),
             found => found?,
         };
-        self.products += vectors.len();
+        self.num_matvecs += vectors.len();
         let before = self.basis.len();
         for (v, product) in vectors.into_iter().zip(found) {
-            if !self.take(v, product).map_err(raise)? {
+            if !self.take(v, product)? {
                 break;
             }
         }
         let added = (before..self.basis.len()).filter_map(|index| self.basis.get(index));
         let added: Vec<<A as Square>::Vector> = added.collect();
-        let images = match products(operator, &added, self.products) {
-            Err(error) if error.is_stop(operator) => {
+        let images = match products(operator, &added, self.num_matvecs) {
+            Err(error) if operator.is_stop(&error) => {
                 self.rest = None;
                 return Ok(true);
             }
             images => images?,
         };
-        self.products += added.len();
+        self.num_matvecs += added.len();
         for image in images {
-            self.images.push(image).map_err(raise)?;
+            self.images.push(image)?;
         }
         Ok(false)
     }
@@ -133,7 +133,7 @@ impl<V: VectorSpace> Sketch<V> {
     }
 }
 
-/// How many random vectors to go on to: half as many again, and no more than `most`.
+/// The next number of random vectors: half as many again, and no more than `most`.
 pub(crate) fn next_size(now: usize, most: usize) -> usize {
     (now + (now / 2).max(4)).min(most)
 }

@@ -1,19 +1,21 @@
+use serde::{Deserialize, Serialize};
+
 use super::TraceMethod;
 use crate::Outcome;
 
 /// An estimated trace.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TraceEstimate {
     /// The trace.
     pub value: f64,
-    /// [Half the width](crate::Estimate::half_width) of the interval that covers the trace with the confidence asked
-    /// for, by Student's t over the samples with room for skewness (the jackknife's, and conservative, for XTrace and
+    /// [Half the width](crate::Estimate::half_width) of the interval that covers the trace with the confidence set,
+    /// by Student's t over the samples with room for skewness (the jackknife's, and conservative, for XTrace and
     /// XNysTrace): the draw is all that it has to cover, as each sample is unbiased. Zero where the trace is exact, or where all samples agree (a diagonal operator;
-    /// two samples of an operator of two dimensions, by chance), none where a single sample says nothing.
+    /// two samples of an operator of two dimensions, by chance), none from a single sample.
     pub half_width: Option<f64>,
     /// Products used.
-    pub products: usize,
+    pub num_matvecs: usize,
     /// How the run ended. It has converged if the half width came within the tolerance, if one was set: never from
     /// fewer than 24 samples (8 vectors of XTrace and XNysTrace), unless the trace is exact.
     pub outcome: Outcome,

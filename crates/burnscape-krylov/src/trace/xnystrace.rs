@@ -2,27 +2,26 @@ use nalgebra::{DMatrix, SymmetricEigen};
 
 use super::sketch::next_size;
 use super::xtrace::{FEWEST, add, dot, jackknife};
-use super::{Estimate, TraceConfig, TraceEstimate, TraceMethod};
-use crate::error::raise;
-use crate::lanczos::products;
-use crate::vector::{divided, exponent, length, split, times_power};
-use crate::{Dense, KrylovError, Probe, SelfAdjoint, VectorBlock, VectorSpace};
+use super::{TraceConfig, TraceEstimate, TraceMethod};
+use crate::basis::split;
+use crate::operator::products;
+use crate::vector::{divided, exponent, length, times_power};
+use crate::{Dense, Estimate, KrylovFault, Probe, SelfAdjoint, VectorBlock, VectorSpace};
 
 impl TraceConfig {
     pub(super) fn xnystrace<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
-    ) -> Result<TraceEstimate, KrylovError<A::Error>> {
+    ) -> Result<TraceEstimate, A::Error> {
         let space = operator.domain();
         let dimension = <A::Vector as VectorSpace>::dimension(&space);
-        let most = self.max_products.min(dimension);
+        let most = self.max_matvecs.min(dimension);
         if most < 2.min(dimension) || most == 0 {
-            return Err(KrylovError::NoProbes);
+            return Err(KrylovFault::NoProbes.into());
         }
         // A run that may stop early does not take all of the room at once.
         let room = if self.tolerance.is_some() { 0 } else { most };
-        let empty =
-            || <A::Vector as VectorSpace>::Block::with_capacity(&space, room).map_err(raise);
+        let empty = || <A::Vector as VectorSpace>::Block::with_capacity(&space, room);
         let (mut vectors, mut images) = (empty()?, empty()?);
         let mut last: Option<TraceEstimate> = None;
         loop {
@@ -30,16 +29,16 @@ impl TraceConfig {
             let draw =
                 |index: usize| Probe::Gaussian.draw::<A::Vector>(&space, self.seed, index as u64);
             let added: Result<Vec<_>, _> = (before..next_size(before, most)).map(draw).collect();
-            let added = added.map_err(raise)?;
+            let added = added?;
             let found = match (products(operator, &added, before), last) {
-                (Err(error), Some(last)) if error.is_stop(operator) => return Ok(last.stopped()),
+                (Err(error), Some(last)) if operator.is_stop(&error) => return Ok(last.stopped()),
                 (found, _) => found?,
             };
             for (v, product) in added.into_iter().zip(found) {
-                vectors.push(v).map_err(raise)?;
-                images.push(product).map_err(raise)?;
+                vectors.push(v)?;
+                images.push(product)?;
             }
-            let (estimate, rounding) = estimate(&vectors, &images, dimension)?;
+            let (estimate, rounding) = estimate::<_, A::Error>(&vectors, &images, dimension)?;
             let half_width = estimate.half_width(self.confidence);
             let half_width = half_width.map(|half| half + rounding);
             let about = (vectors.len(), TraceMethod::XNysTrace);
@@ -62,18 +61,18 @@ impl TraceConfig {
 }
 
 /// The mean of the estimates that each random vector makes for the Nyström approximation of all the
-/// others, and what rounding adds.
-fn estimate<B: VectorBlock, E: From<<B::Vector as VectorSpace>::Error>>(
+/// others, and the error of rounding.
+fn estimate<B: VectorBlock, E: From<<B::Vector as VectorSpace>::Error> + From<KrylovFault>>(
     vectors: &B,
     images: &B,
     dimension: usize,
-) -> Result<(Estimate, f64), KrylovError<E>> {
+) -> Result<(Estimate, f64), E> {
     let (size, n) = (vectors.len(), dimension as f64);
-    let square = symmetric(&vectors.gram(vectors).map_err(raise)?);
-    let form = symmetric(&vectors.gram(images).map_err(raise)?);
+    let square = symmetric(&vectors.gram(vectors)?);
+    let form = symmetric(&vectors.gram(images)?);
     let norms = (0..size).filter_map(|index| images.get(index));
     let norms: Result<Vec<f64>, _> = norms.map(|image| image.norm()).collect();
-    let total = length(norms.map_err(raise)?.into_iter());
+    let total = length(norms?.into_iter());
     let epsilon = images.get(0).map_or(0.0, |v| v.epsilon());
     if total == 0.0 {
         return Ok((Estimate::of(&vec![0.0; size]), 0.0));
@@ -89,7 +88,7 @@ fn estimate<B: VectorBlock, E: From<<B::Vector as VectorSpace>::Error>>(
         let near = times_power(shift, -power);
         let shifted = &small + &square * near;
         if let Some(factor) = shifted.clone().cholesky() {
-            let r = near_one(triangle(vectors, images, shift).map_err(raise)?);
+            let r = near_one(triangle(vectors, images, shift)?);
             let found = read(&factor.l(), (&r, &square), (n, near));
             let found = Estimate {
                 value: times_power(found.value, power),
@@ -105,7 +104,7 @@ fn estimate<B: VectorBlock, E: From<<B::Vector as VectorSpace>::Error>>(
         .eigenvalues
         .iter()
         .fold(f64::INFINITY, |least, x| least.min(*x));
-    Err(KrylovError::Indefinite { value })
+    Err(KrylovFault::Indefinite { value }.into())
 }
 
 /// `R` of `Y + νΩ = Qᵀ R` for the shifted products.

@@ -1,35 +1,34 @@
 use super::sketch::next_size;
-use super::{Estimate, Sketch, TraceConfig, TraceEstimate, TraceMethod};
-use crate::error::raise;
+use super::{Sketch, TraceConfig, TraceEstimate, TraceMethod};
 use crate::vector::length;
-use crate::{KrylovError, Probe, SelfAdjoint, VectorBlock, VectorSpace};
+use crate::{Estimate, KrylovFault, Probe, SelfAdjoint, VectorBlock, VectorSpace};
 
 impl TraceConfig {
     pub(super) fn xtrace<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
-    ) -> Result<TraceEstimate, KrylovError<A::Error>> {
+    ) -> Result<TraceEstimate, A::Error> {
         let space = operator.domain();
         let dimension = <A::Vector as VectorSpace>::dimension(&space);
         // A run that may stop early does not take all of the room at once.
         let room = match self.tolerance {
-            None => (self.max_products / 2).min(dimension),
+            None => (self.max_matvecs / 2).min(dimension),
             Some(_) => 0,
         };
         let sketch = Sketch::new(&space, (Probe::Gaussian, self.seed), room);
-        self.xtrace_from(operator, sketch.map_err(raise)?)
+        self.xtrace_from(operator, sketch?)
     }
 
-    /// XTrace, from what a sketch has.
+    /// XTrace, from a sketch under way.
     pub(super) fn xtrace_from<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
         mut sketch: Sketch<A::Vector>,
-    ) -> Result<TraceEstimate, KrylovError<A::Error>> {
+    ) -> Result<TraceEstimate, A::Error> {
         let dimension = <A::Vector as VectorSpace>::dimension(&operator.domain());
-        let most = (self.max_products / 2).min(dimension);
+        let most = (self.max_matvecs / 2).min(dimension);
         if most < 2.min(dimension) || most == 0 {
-            return Err(KrylovError::NoProbes);
+            return Err(KrylovFault::NoProbes.into());
         }
         loop {
             if sketch.rest.is_none() {
@@ -39,14 +38,14 @@ impl TraceConfig {
                 }
                 if is_stopped && sketch.len() < 2 {
                     // Each random vector is a sample of Hutchinson's as well.
-                    let about = (sketch.products, TraceMethod::Hutchinson);
+                    let about = (sketch.num_matvecs, TraceMethod::Hutchinson);
                     return Ok(self.estimate(&sketch.forms, 0.0, about).stopped());
                 }
                 if is_stopped {
-                    return Ok(self.read(&sketch, dimension).map_err(raise)?.stopped());
+                    return Ok(self.read(&sketch, dimension)?.stopped());
                 }
             }
-            let estimate = self.read(&sketch, dimension).map_err(raise)?;
+            let estimate = self.read(&sketch, dimension)?;
             let is_stopped = self.shown(operator, &estimate);
             let is_last = sketch.rest.is_some() || sketch.len() >= most;
             if self.is_done(&estimate) || is_last {
@@ -63,7 +62,7 @@ impl TraceConfig {
         sketch: &Sketch<V>,
         dimension: usize,
     ) -> Result<TraceEstimate, V::Error> {
-        let about = (sketch.products, TraceMethod::XTrace);
+        let about = (sketch.num_matvecs, TraceMethod::XTrace);
         let small = Small::of(sketch, dimension)?;
         // The whole range is in the basis, to the rounding that is left of it: |tr B| ≤ √n |B|.
         if let Some(rest) = sketch.rest {
@@ -83,7 +82,7 @@ impl TraceConfig {
 /// The jackknife is not believed before this many vectors.
 pub(super) const FEWEST: usize = 8;
 
-/// The mean of `sample(i, None)`, what vector `i` says with itself left out of the approximation, with the
+/// The mean of `sample(i, None)`, the sample of vector `i` with itself left out of the approximation, with the
 /// jackknife's standard error: from the same means with one vector `j` left out altogether, which take
 /// `sample(i, Some(j))`. The samples share most of their approximation, and their spread alone is too
 /// small; that of the jackknife is too small in no mean (Efron and Stein 1981).
@@ -107,7 +106,7 @@ pub(super) fn jackknife(size: usize, sample: impl Fn(usize, Option<usize>) -> f6
     }
 }
 
-/// The small matrices of a sketch, and what they say of the trace.
+/// The small matrices of a sketch, and the traces they give.
 pub(super) struct Small<'a, V: VectorSpace> {
     sketch: &'a Sketch<V>,
     dimension: usize,
@@ -148,7 +147,7 @@ impl<'a, V: VectorSpace> Small<'a, V> {
         })
     }
 
-    /// What vector `index` says for the basis of all the others, or of all but another one too: the trace
+    /// The sample of vector `index` for the basis of all the others, or of all but another one too: the trace
     /// within that basis, and the quadratic form of the vector's part outside it.
     pub(super) fn sample(&self, index: usize, other: Option<usize>) -> f64 {
         let (w, hw, square) = &self.vectors[index];
@@ -177,7 +176,7 @@ impl<'a, V: VectorSpace> Small<'a, V> {
         let column = &self.sketch.columns[index];
         let outside = self.sketch.forms[index] - 2.0 * dot(&u, column) + dot(&u, &hu);
         let scale = match self.sketch.probe {
-            // The part outside the basis has a uniform direction; its length says nothing.
+            // The part outside the basis has a uniform direction; its length carries no information.
             Probe::Gaussian => {
                 let left = self.dimension + removed - self.sketch.len();
                 left as f64 / (square - dot(&u, &u))

@@ -1,8 +1,7 @@
 use super::model::Run;
-use crate::error::raise;
-use crate::{KrylovError, KrylovRecord, Probe, SelfAdjoint, Step, VectorSpace};
+use crate::{LanczosFactorization, Probe, SelfAdjoint, Step, VectorSpace};
 
-/// What a run from a random vector says about eigenvalues beyond a multiplier.
+/// The evidence of a run from a random vector for eigenvalues beyond a multiplier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// The largest eigenvalue is settled and not beyond it.
@@ -13,36 +12,36 @@ pub(super) enum Verdict {
     Open { is_stopped: bool },
 }
 
-/// Steps before a run may say that there is nothing: an eigenvector that a random vector hardly
+/// Steps before a run may conclude that there is nothing: an eigenvector that a random vector hardly
 /// contains takes a few to show.
 const MIN_STEPS: usize = 8;
 
 impl Run {
     /// Whether the operator has an eigenvalue beyond `multiplier + slack`.
     ///
-    /// A Ritz value beyond it is proof of one. That there is none is said once the top Ritz value is
+    /// A Ritz value beyond it is proof of one. That there is none is concluded once the top Ritz value is
     /// settled: its residual is within the tolerance, or a tenth of its distance to the multiplier.
     pub(super) fn look_beyond<A: SelfAdjoint + ?Sized>(
-        &mut self,
+        &self,
         operator: &A,
         multiplier: f64,
         before: usize,
-    ) -> Result<(Verdict, f64, usize), KrylovError<A::Error>> {
+    ) -> Result<(Verdict, f64, usize), A::Error> {
         let space = operator.domain();
         let dimension = A::Vector::dimension(&space);
         let start = Probe::Gaussian.draw::<A::Vector>(&space, self.seed, 0);
-        let limit = self.max_products.min(dimension);
-        let mut record = KrylovRecord::new(start.map_err(raise)?, self.seed, limit.min(16))?;
+        let limit = self.max_matvecs.min(dimension);
+        let mut record = LanczosFactorization::new::<A::Error>(start?, self.seed, limit.min(16))?;
         loop {
             let length = record.len();
             match record.grow(operator) {
-                Err(error) if error.is_stop(operator) && before > 0 => {
+                Err(error) if operator.is_stop(&error) && before > 0 => {
                     return Ok((Verdict::Open { is_stopped: true }, 0.0, 0));
                 }
                 grown => grown?,
             }
             let is_last = record.len() >= limit || record.len() == length;
-            let step = Step::new("certificate", before + record.products());
+            let step = Step::new("certificate", before + record.num_matvecs());
             let is_stopped =
                 record.is_stopped() || operator.report(&step.with_limit(before + limit)).is_break();
             let is_due = record.len() <= 12 || record.len() % 4 == 0 || is_last || is_stopped;
@@ -71,7 +70,7 @@ impl Run {
             } else {
                 continue;
             };
-            return Ok((verdict, size, record.products()));
+            return Ok((verdict, size, record.num_matvecs()));
         }
     }
 }

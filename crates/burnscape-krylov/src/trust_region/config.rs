@@ -1,11 +1,11 @@
 use super::certificate::Verdict;
 use super::model::{Found, Run};
-use super::{TrustRegionPlace, TrustRegionSolution};
-use crate::error::raise;
+use super::{SolutionKind, TrustRegionSolution};
+use crate::eigen::Eigenpair;
 use crate::vector::exponent;
 use crate::{
-    Deflated, Eigenpair, EigenpairsConfig, End, KrylovError, Orthonormal, Outcome, Residuals,
-    Scaled, SelfAdjoint, Step, VectorSpace,
+    Deflated, EigenpairsConfig, KrylovFault, Orthonormal, Outcome, ResidualKind, Scaled,
+    SelfAdjoint, Step, VectorSpace, Which,
 };
 
 /// The largest (or smallest) value of a quadratic in a ball: `max gᵀv + ½ vᵀHv` over `|v| ≤ ρ`, for a
@@ -21,7 +21,7 @@ use crate::{
 /// sees them, and what is found there may be no maximizer. So a second run, from a random vector,
 /// looks for an eigenvalue beyond `μ`. If there is one, its eigenvector is computed and added, and the
 /// rest of the problem solved in its complement. Where the ball is then not used up, both signs
-/// along that eigenvector are solutions of one value: `v` and `twin`.
+/// along that eigenvector are solutions of one value: `v` and `mirror`.
 ///
 /// # Cost
 ///
@@ -42,20 +42,20 @@ use crate::{
 /// # Example
 ///
 /// ```
-/// use burnscape_krylov::{Dense, Symmetric, TrustRegionConfig, TrustRegionPlace};
+/// use burnscape_krylov::{Dense, Symmetric, TrustRegionConfig, SolutionKind};
 ///
 /// // The loss ½(4x² + y²) around (1, 1), in a ball of radius ½.
 /// let h = Symmetric::verified(Dense::diagonal(&[4.0, 1.0]), 1e-12, 0)?;
-/// let found = TrustRegionConfig::maximize(0.5).run(&h, &vec![4.0, 1.0])?;
+/// let found = TrustRegionConfig::new(0.5).maximize(&h, &vec![4.0, 1.0])?;
 /// assert!((found.v[0] - 0.49186465).abs() < 1e-8 && (found.v[1] - 0.08982855).abs() < 1e-8);
-/// assert_eq!(found.place, TrustRegionPlace::Boundary);
+/// assert_eq!(found.kind, SolutionKind::Boundary);
 /// assert!(found.outcome.is_converged() && found.certified);
 ///
 /// // The hard case: the gradient does not see the steepest direction.
-/// let found = TrustRegionConfig::maximize(0.5).run(&h, &vec![0.0, 0.3])?;
-/// let twin = found.twin.unwrap_or_default();
+/// let found = TrustRegionConfig::new(0.5).maximize(&h, &vec![0.0, 0.3])?;
+/// let mirror = found.mirror.unwrap_or_default();
 /// assert!((found.v[1] - 0.1).abs() < 1e-8 && (found.v[0].abs() - 0.24_f64.sqrt()).abs() < 1e-8);
-/// assert_eq!(twin[0], -found.v[0]);
+/// assert_eq!(mirror[0], -found.v[0]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -66,7 +66,6 @@ use crate::{
 /// (1983), for the small problem.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrustRegionConfig {
-    sign: f64,
     radius: f64,
     tolerance: f64,
     max_basis: usize,
@@ -75,10 +74,9 @@ pub struct TrustRegionConfig {
 }
 
 impl TrustRegionConfig {
-    /// `max gᵀv + ½ vᵀHv` over `|v| ≤ radius`.
-    pub fn maximize(radius: f64) -> Self {
+    /// A ball of that radius.
+    pub fn new(radius: f64) -> Self {
         Self {
-            sign: 1.0,
             radius,
             tolerance: 1e-8,
             max_basis: 100,
@@ -87,15 +85,7 @@ impl TrustRegionConfig {
         }
     }
 
-    /// `min gᵀv + ½ vᵀHv` over `|v| ≤ radius`.
-    pub fn minimize(radius: f64) -> Self {
-        Self {
-            sign: -1.0,
-            ..Self::maximize(radius)
-        }
-    }
-
-    /// Sets what the residual is to be at most, relative to `|g| + |H| |v|`. A part of `g` along the
+    /// Sets the largest residual allowed, relative to `|g| + |H| |v|`. A part of `g` along the
     /// extreme eigenvector that is no longer than this times `|g|` counts as none.
     #[must_use]
     pub fn with_tolerance(mut self, tolerance: f64) -> Self {
@@ -125,57 +115,75 @@ impl TrustRegionConfig {
         self
     }
 
-    /// Solves the problem. A run that an observer ends has the solution that it reached.
+    /// `max gᵀv + ½ vᵀHv` over `|v| ≤ radius`. A run that an observer ends has the solution that it reached.
     ///
     /// # Errors
     ///
-    /// [`KrylovError::InvalidRadius`], [`KrylovError::InvalidTolerance`],
-    /// [`KrylovError::BasisTooSmall`], [`KrylovError::NonFiniteArgument`] for `g`,
-    /// [`KrylovError::OutOfRange`] for a value that overflows, [`KrylovError::NonFinite`],
-    /// [`KrylovError::Operator`].
-    pub fn run<A: SelfAdjoint + ?Sized>(
+    /// [`KrylovFault::InvalidRadius`], [`KrylovFault::InvalidTolerance`],
+    /// [`KrylovFault::BasisTooSmall`], [`KrylovFault::NonFiniteArgument`] for `g`,
+    /// [`KrylovFault::OutOfRange`] for a value that overflows, [`KrylovFault::NonFinite`], and those of the operator.
+    pub fn maximize<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
         g: &A::Vector,
-    ) -> Result<TrustRegionSolution<A::Vector>, KrylovError<A::Error>> {
-        let size = self.check(operator, g)?;
-        let mut run = Run {
-            radius: self.radius,
-            gradient: size,
-            tolerance: self.tolerance.max(32.0 * g.epsilon()),
-            max_products: self.max_basis,
-            seed: self.seed,
-            sign: self.sign,
-        };
-        if self.sign > 0.0 {
-            return self.solve(&mut run, operator, g);
-        }
+    ) -> Result<TrustRegionSolution<A::Vector>, A::Error> {
+        let run = self.begin(operator, g, 1.0)?;
+        self.solve(&run, operator, g)
+    }
+
+    /// `min gᵀv + ½ vᵀHv` over `|v| ≤ radius`. As [`maximize`](Self::maximize).
+    ///
+    /// # Errors
+    ///
+    /// As [`maximize`](Self::maximize).
+    pub fn minimize<A: SelfAdjoint + ?Sized>(
+        &self,
+        operator: &A,
+        g: &A::Vector,
+    ) -> Result<TrustRegionSolution<A::Vector>, A::Error> {
+        let run = self.begin(operator, g, -1.0)?;
         // The smallest value of a quadratic is the largest of its negative.
         let negative = Scaled::new(operator, -1.0)?;
-        let mut found = self.solve(&mut run, &negative, &g.clone().scale(-1.0))?;
+        let mut found = self.solve(&run, &negative, &g.clone().scale(-1.0))?;
         found.value = -found.value;
         Ok(found)
     }
 
-    fn solve<A: SelfAdjoint + ?Sized>(
+    fn begin<A: SelfAdjoint + ?Sized>(
         &self,
-        run: &mut Run,
         operator: &A,
         g: &A::Vector,
-    ) -> Result<TrustRegionSolution<A::Vector>, KrylovError<A::Error>> {
-        let zero = g.zeros_like().map_err(raise)?;
+        sign: f64,
+    ) -> Result<Run, A::Error> {
+        Ok(Run {
+            radius: self.radius,
+            gradient: self.check(operator, g)?,
+            tolerance: self.tolerance.max(32.0 * g.epsilon()),
+            max_matvecs: self.max_basis,
+            seed: self.seed,
+            sign,
+        })
+    }
+
+    fn solve<A: SelfAdjoint + ?Sized>(
+        &self,
+        run: &Run,
+        operator: &A,
+        g: &A::Vector,
+    ) -> Result<TrustRegionSolution<A::Vector>, A::Error> {
+        let zero = g.zeros_like()?;
         if self.radius == 0.0 {
             return Ok(TrustRegionSolution {
                 v: zero,
-                twin: None,
-                place: TrustRegionPlace::Boundary,
+                mirror: None,
+                kind: SolutionKind::Boundary,
                 multiplier: f64::INFINITY,
                 value: 0.0,
                 residual: 0.0,
                 goal: 0.0,
                 outcome: Outcome::Converged,
                 certified: true,
-                products: 0,
+                num_matvecs: 0,
             });
         }
         let mut found = match run.gradient > 0.0 {
@@ -186,7 +194,7 @@ impl TrustRegionConfig {
                 multiplier: 0.0,
                 is_inside: true,
                 size: 0.0,
-                products: 0,
+                num_matvecs: 0,
                 is_stopped: false,
                 value: 0.0,
                 residual: 0.0,
@@ -195,8 +203,8 @@ impl TrustRegionConfig {
         let mut certified = false;
         if self.is_certified && !found.is_stopped {
             let (verdict, size, products) =
-                run.look_beyond(operator, found.multiplier, found.products)?;
-            found.products += products;
+                run.look_beyond(operator, found.multiplier, found.num_matvecs)?;
+            found.num_matvecs += products;
             found.size = found.size.max(size);
             certified = verdict == Verdict::None;
             found.is_stopped = verdict == Verdict::Open { is_stopped: true };
@@ -211,18 +219,18 @@ impl TrustRegionConfig {
     /// problem with it. Whether the answer is certified then.
     fn add_eigenvector<A: SelfAdjoint + ?Sized>(
         &self,
-        run: &mut Run,
+        run: &Run,
         operator: &A,
         g: &A::Vector,
         found: &mut Found<A::Vector>,
-    ) -> Result<bool, KrylovError<A::Error>> {
-        let before = found.products;
-        let config = EigenpairsConfig::new(1, End::Top)
+    ) -> Result<bool, A::Error> {
+        let before = found.num_matvecs;
+        let config = EigenpairsConfig::new(1, Which::Largest)
             .with_tolerance(run.tolerance)
             // The residual of the solution is measured in the end: that of the vector needs no product.
-            .with_residuals(Residuals::Estimated)
+            .with_residuals(ResidualKind::Estimated)
             .with_seed(self.seed);
-        let top = config.run_reporting(operator, &[], &mut |step| {
+        let top = config.lanczos().run(operator, &[], &mut |step| {
             operator.report(&Step {
                 task: "certificate: eigenvector",
                 num_matvecs: before + step.num_matvecs,
@@ -232,88 +240,98 @@ impl TrustRegionConfig {
             })
         });
         let top = match top {
-            Err(error) if error.is_stop(operator) => {
+            Err(error) if operator.is_stop(&error) => {
                 found.is_stopped = true;
                 return Ok(false);
             }
             top => top?,
         };
-        found.products += top.products;
+        found.num_matvecs += top.num_matvecs;
         found.is_stopped = top.outcome == Outcome::Stopped;
-        let Some(pair) = top.pairs.into_iter().next() else {
+        let is_certain = top.outcome.is_converged();
+        let found_one = (
+            top.values.first(),
+            top.residuals.first(),
+            top.vectors.into_iter().next(),
+        );
+        let (Some(&value), Some(&residual), Some(vector)) = found_one else {
             return Ok(false);
         };
+        let pair = Eigenpair {
+            value,
+            vector,
+            residual,
+        };
         found.size = found.size.max(pair.value.abs());
-        let is_certain = top.outcome.is_converged();
         if found.is_stopped || pair.value <= found.multiplier + run.tolerance * found.size {
             return Ok(is_certain);
         }
-        let (products, size) = (found.products, found.size);
+        let (products, size) = (found.num_matvecs, found.size);
         *found = match with_eigenvector(run, operator, g, &pair, products) {
-            Err(error) if error.is_stop(operator) => {
+            Err(error) if operator.is_stop(&error) => {
                 found.is_stopped = true;
                 return Ok(false);
             }
             better => better?,
         };
-        found.products += products;
+        found.num_matvecs += products;
         found.size = found.size.max(size);
         Ok(is_certain)
     }
 
     /// `|g|`, after the checks.
-    fn check<A: SelfAdjoint + ?Sized>(
-        &self,
-        operator: &A,
-        g: &A::Vector,
-    ) -> Result<f64, KrylovError<A::Error>> {
+    fn check<A: SelfAdjoint + ?Sized>(&self, operator: &A, g: &A::Vector) -> Result<f64, A::Error> {
         operator.check_square()?;
-        A::Vector::check_same(&operator.domain(), &g.space()).map_err(raise)?;
+        A::Vector::check_same(&operator.domain(), &g.space())?;
         if !(self.radius >= 0.0 && self.radius.is_finite()) {
-            return Err(KrylovError::InvalidRadius {
+            return Err(KrylovFault::InvalidRadius {
                 radius: self.radius,
-            });
+            }
+            .into());
         }
         if !(self.tolerance > 0.0 && self.tolerance.is_finite()) {
-            return Err(KrylovError::InvalidTolerance {
+            return Err(KrylovFault::InvalidTolerance {
                 tolerance: self.tolerance,
-            });
+            }
+            .into());
         }
         if self.max_basis == 0 {
-            return Err(KrylovError::BasisTooSmall {
+            return Err(KrylovFault::BasisTooSmall {
                 vectors: 0,
                 needed: 1,
-            });
+            }
+            .into());
         }
-        let size = g.norm().map_err(raise)?;
+        let size = g.norm()?;
         match size.is_finite() {
             true => Ok(size),
-            false => Err(KrylovError::NonFiniteArgument {
+            false => Err(KrylovFault::NonFiniteArgument {
                 name: "g",
                 value: size,
-            }),
+            }
+            .into()),
         }
     }
 }
 
 /// The problem split into an eigenvector and its complement, which the operator maps to itself.
 fn with_eigenvector<A: SelfAdjoint + ?Sized>(
-    run: &mut Run,
+    run: &Run,
     operator: &A,
     g: &A::Vector,
     pair: &Eigenpair<A::Vector>,
     before: usize,
-) -> Result<Found<A::Vector>, KrylovError<A::Error>> {
-    let share = pair.vector.dot(g).map_err(raise)?;
-    let rest = g.clone().axpy(-share, &pair.vector).map_err(raise)?;
-    let length = rest.norm().map_err(raise)?;
+) -> Result<Found<A::Vector>, A::Error> {
+    let share = pair.vector.dot(g)?;
+    let rest = g.clone().axpy(-share, &pair.vector)?;
+    let length = rest.norm()?;
     if length <= rest.epsilon() * run.gradient {
         // Nothing of the gradient is elsewhere; zero included.
         let is_hard = share.abs() <= run.tolerance * run.gradient;
         let along = run.radius.copysign(share);
         return Ok(Found {
             v: match is_hard {
-                true => g.zeros_like().map_err(raise)?,
+                true => g.zeros_like()?,
                 false => pair.vector.clone().scale(along),
             },
             hard: is_hard.then(|| (pair.vector.clone(), run.radius)),
@@ -323,7 +341,7 @@ fn with_eigenvector<A: SelfAdjoint + ?Sized>(
             },
             is_inside: false,
             size: pair.value.abs(),
-            products: 0,
+            num_matvecs: 0,
             is_stopped: false,
             value: (if is_hard {
                 0.0
@@ -333,7 +351,7 @@ fn with_eigenvector<A: SelfAdjoint + ?Sized>(
             residual: pair.residual * run.radius,
         });
     }
-    let line = Orthonormal::line(pair.vector.clone()).map_err(raise)?;
+    let line = Orthonormal::line(pair.vector.clone())?;
     let complement = Deflated::new(operator, line)?;
     run.maximize(&complement, rest, Some((pair, share)), before)
 }
@@ -345,75 +363,74 @@ fn finish<A: SelfAdjoint + ?Sized>(
     g: &A::Vector,
     found: Found<A::Vector>,
     certified: bool,
-) -> Result<TrustRegionSolution<A::Vector>, KrylovError<A::Error>> {
+) -> Result<TrustRegionSolution<A::Vector>, A::Error> {
     let moved = |length: f64| match &found.hard {
         None => Ok(found.v.clone()),
         Some((vector, _)) => found.v.clone().axpy(length, vector),
     };
     let length = found.hard.as_ref().map_or(0.0, |(_, length)| *length);
-    let v = moved(length).map_err(raise)?;
-    let twin = match length > 0.0 {
-        true => Some(moved(-length).map_err(raise)?),
+    let v = moved(length)?;
+    let mirror = match length > 0.0 {
+        true => Some(moved(-length)?),
         false => None,
     };
-    let place = match (found.is_inside, length > 0.0) {
-        (true, _) => TrustRegionPlace::Interior,
-        (false, true) => TrustRegionPlace::HardCase,
-        (false, false) => TrustRegionPlace::Boundary,
+    let kind = match (found.is_inside, length > 0.0) {
+        (true, _) => SolutionKind::Interior,
+        (false, true) => SolutionKind::HardCase,
+        (false, false) => SolutionKind::Boundary,
     };
     let product = match operator.matvec(&v) {
         Err(error) if operator.is_stop(&error) => {
-            let goal = run.goal(found.size, v.norm().map_err(raise)?);
+            let goal = run.goal(found.size, v.norm()?);
             return Ok(TrustRegionSolution {
                 v,
-                twin,
-                place,
+                mirror,
+                kind,
                 multiplier: found.multiplier,
                 value: found.value,
                 residual: found.residual,
                 goal,
                 outcome: Outcome::Stopped,
                 certified,
-                products: found.products,
+                num_matvecs: found.num_matvecs,
             });
         }
         product => product?,
     };
-    let bend = v.dot(&product).map_err(raise)?;
-    let value = g.dot(&v).map_err(raise)? + 0.5 * bend;
+    let bend = v.dot(&product)?;
+    let value = g.dot(&v)? + 0.5 * bend;
     let product_size = match value.is_finite() {
         true => 0.0,
-        false => product.norm().map_err(raise)?,
+        false => product.norm()?,
     };
-    let rest = product.axpy(-found.multiplier, &v).map_err(raise)?;
+    let rest = product.axpy(-found.multiplier, &v)?;
     if !value.is_finite() {
-        return Err(match product_size.is_finite() {
-            true => KrylovError::OutOfRange {
+        let fault = match product_size.is_finite() {
+            true => KrylovFault::OutOfRange {
                 name: "the value of the quadratic",
-                exponent: exponent(product_size) + exponent(v.norm().map_err(raise)?),
+                exponent: exponent(product_size) + exponent(v.norm()?),
             },
-            false => KrylovError::NonFinite {
-                product: found.products,
+            false => KrylovFault::NonFinite {
+                product: found.num_matvecs,
             },
-        });
+        };
+        return Err(fault.into());
     }
-    let residual = rest
-        .axpy(1.0, g)
-        .and_then(|rest| rest.norm())
-        .map_err(raise)?;
+    let residual = rest.axpy(1.0, g).and_then(|rest| rest.norm())?;
     if !residual.is_finite() {
-        return Err(KrylovError::NonFinite {
-            product: found.products,
-        });
+        return Err(KrylovFault::NonFinite {
+            product: found.num_matvecs,
+        }
+        .into());
     }
-    let norm = v.norm().map_err(raise)?;
+    let norm = v.norm()?;
     let goal = run.goal(found.size, norm);
     // The product carries rounding of its own.
     let rounding = 64.0 * v.epsilon() * (run.gradient + found.size.max(found.multiplier) * norm);
     Ok(TrustRegionSolution {
-        place,
+        kind,
         v,
-        twin,
+        mirror,
         multiplier: found.multiplier,
         value,
         residual,
@@ -423,6 +440,6 @@ fn finish<A: SelfAdjoint + ?Sized>(
             found.is_stopped,
         ),
         certified,
-        products: found.products + 1,
+        num_matvecs: found.num_matvecs + 1,
     })
 }

@@ -7,4 +7,4 @@ mod secular;
 mod solution;
 
 pub use config::TrustRegionConfig;
-pub use solution::{TrustRegionPlace, TrustRegionSolution};
+pub use solution::{SolutionKind, TrustRegionSolution};

@@ -1,6 +1,6 @@
 use super::secular::{Maximizer, Secular};
-use crate::error::raise;
-use crate::{Eigenpair, KrylovError, KrylovRecord, SelfAdjoint, Step, VectorBlock, VectorSpace};
+use crate::eigen::Eigenpair;
+use crate::{LanczosFactorization, SelfAdjoint, Step, VectorBlock, VectorSpace};
 
 /// A maximizer in a subspace, as vectors.
 pub(super) struct Found<V> {
@@ -11,27 +11,27 @@ pub(super) struct Found<V> {
     pub(super) is_inside: bool,
     /// The largest Ritz value by absolute value.
     pub(super) size: f64,
-    pub(super) products: usize,
+    pub(super) num_matvecs: usize,
     pub(super) is_stopped: bool,
     /// The value of the quadratic and the residual, without a product.
     pub(super) value: f64,
     pub(super) residual: f64,
 }
 
-/// What the runs of one problem share.
+/// Settings that the runs of one problem share.
 pub(super) struct Run {
     pub(super) radius: f64,
     /// `|g|`.
     pub(super) gradient: f64,
     pub(super) tolerance: f64,
-    pub(super) max_products: usize,
+    pub(super) max_matvecs: usize,
     pub(super) seed: u64,
     /// −1 for a minimum, which is found as the maximum of the negative.
     pub(super) sign: f64,
 }
 
 impl Run {
-    /// What a residual may be: `tolerance (|g| + |H| |v|)`.
+    /// The largest residual allowed: `tolerance (|g| + |H| |v|)`.
     pub(super) fn goal(&self, size: f64, length: f64) -> f64 {
         self.tolerance * (self.gradient + size * length)
     }
@@ -43,26 +43,26 @@ impl Run {
     /// The residual of a maximizer in a Krylov space is `β |y|` with the last coordinate `y`, so that
     /// no product is needed to know when to stop. Where the space is exhausted it is zero.
     pub(super) fn maximize<A: SelfAdjoint + ?Sized>(
-        &mut self,
+        &self,
         operator: &A,
         start: A::Vector,
         beside: Option<(&Eigenpair<A::Vector>, f64)>,
         before: usize,
-    ) -> Result<Found<A::Vector>, KrylovError<A::Error>> {
-        let norm = start.norm().map_err(raise)?;
+    ) -> Result<Found<A::Vector>, A::Error> {
+        let norm = start.norm()?;
         let dimension = A::Vector::dimension(&operator.domain());
-        let limit = self.max_products.min(dimension);
-        let mut record = KrylovRecord::new(start, self.seed, limit.min(16))?;
+        let limit = self.max_matvecs.min(dimension);
+        let mut record = LanczosFactorization::new::<A::Error>(start, self.seed, limit.min(16))?;
         let mut known = (None, None, None);
         loop {
             record.grow(operator)?;
-            // A product that was stopped has left the record as it was.
+            // A product that was stopped has left the factorization as it was.
             let is_cut_short = record.is_stopped();
             let is_last = record.is_invariant() || record.len() >= limit;
             // The small eigenproblem grows with the third power.
             let is_due = record.len() <= 12 || record.len() % 4 == 0 || is_last;
             let report = |(value, residual, goal): (Option<f64>, Option<f64>, Option<f64>)| {
-                let step = Step::new("trust region", before + record.products())
+                let step = Step::new("trust region", before + record.num_matvecs())
                     .with_limit(before + limit)
                     .with_value(value)
                     .with_error(residual)
@@ -105,7 +105,7 @@ struct Small {
 
 impl Small {
     fn new<V: VectorSpace>(
-        record: &KrylovRecord<V>,
+        record: &LanczosFactorization<V>,
         norm: f64,
         beside: Option<(&Eigenpair<V>, f64)>,
         run: &Run,
@@ -131,7 +131,7 @@ impl Small {
         if let Some((index, length)) = maximizer.hard
             && let Some((_, s)) = pairs.get(index)
         {
-            // Either sign may be asked for.
+            // Either sign may be chosen.
             tail = tail.abs() + (last(s) * length).abs();
         }
         let hard = maximizer.hard.map_or(0.0, |(_, length)| length);
@@ -151,10 +151,10 @@ impl Small {
 
     fn found<V: VectorSpace, E: From<V::Error>>(
         self,
-        record: &KrylovRecord<V>,
+        record: &LanczosFactorization<V>,
         beside: Option<(&Eigenpair<V>, f64)>,
         is_stopped: bool,
-    ) -> Result<Found<V>, KrylovError<E>> {
+    ) -> Result<Found<V>, E> {
         let Self {
             pairs,
             maximizer,
@@ -170,11 +170,11 @@ impl Small {
                     .zip(s)
                     .for_each(|(sum, s)| *sum += weight * s);
             }
-            record.basis().combine(&sum)
+            record.basis().linear_combination(&sum)
         };
-        let mut v = combined(&maximizer.y).map_err(raise)?;
+        let mut v = combined(&maximizer.y)?;
         if let (Some((pair, _)), Some(y)) = (beside, maximizer.y.get(pairs.len())) {
-            v = v.axpy(*y, &pair.vector).map_err(raise)?;
+            v = v.axpy(*y, &pair.vector)?;
         }
         let hard = match maximizer.hard {
             None => None,
@@ -184,7 +184,7 @@ impl Small {
                     _ => {
                         let mut weights = vec![0.0; pairs.len()];
                         weights[index] = 1.0;
-                        combined(&weights).map_err(raise)?
+                        combined(&weights)?
                     }
                 };
                 Some((vector, length))
@@ -196,7 +196,7 @@ impl Small {
             multiplier: maximizer.multiplier,
             is_inside: maximizer.is_inside,
             size,
-            products: record.products(),
+            num_matvecs: record.num_matvecs(),
             is_stopped,
             value,
             residual,

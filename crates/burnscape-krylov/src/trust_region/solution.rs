@@ -1,9 +1,11 @@
+use serde::{Deserialize, Serialize};
+
 use crate::Outcome;
 
 /// Where in the ball a maximizer (or minimizer) of a quadratic is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
-pub enum TrustRegionPlace {
+pub enum SolutionKind {
     /// Within the ball, at a stationary point of the quadratic; `μ = 0`.
     Interior,
     /// On the sphere, the only one.
@@ -13,7 +15,7 @@ pub enum TrustRegionPlace {
     HardCase,
 }
 
-/// What [`TrustRegionConfig`](crate::TrustRegionConfig) found.
+/// The solution that [`TrustRegionConfig`](crate::TrustRegionConfig) found.
 ///
 /// With `H` and `g` for a maximum, `−H` and `−g` for a minimum, `(μI − H) v = g` up to `residual`,
 /// `|v| ≤ ρ`, `μ ≥ 0`, and, if `certified`, `μI − H` has no negative eigenvalue: then `v` is a
@@ -25,9 +27,9 @@ pub struct TrustRegionSolution<V> {
     pub v: V,
     /// In the hard case a second solution of the same value: the mirror image of `v` along the
     /// extreme eigenvector.
-    pub twin: Option<V>,
-    /// Where `v` is.
-    pub place: TrustRegionPlace,
+    pub mirror: Option<V>,
+    /// Where in the ball `v` is.
+    pub kind: SolutionKind,
     /// The multiplier `μ ≥ 0`; infinite for a radius of zero.
     pub multiplier: f64,
     /// `gᵀv + ½ vᵀHv`.
@@ -35,12 +37,12 @@ pub struct TrustRegionSolution<V> {
     /// `|(μI − H) v − g|` (for a minimum `|(μI + H) v + g|`), by a product of its own; by the small problem, if an
     /// observer ended that product.
     pub residual: f64,
-    /// What the residual was to be at most.
+    /// The largest residual allowed.
     pub goal: f64,
     /// How the run ended. It has converged if the residual is within the goal.
     pub outcome: Outcome,
     /// Whether a run from a random vector found no eigenvalue beyond `μ`.
     pub certified: bool,
     /// Products used, those for the certificate and the residual included.
-    pub products: usize,
+    pub num_matvecs: usize,
 }

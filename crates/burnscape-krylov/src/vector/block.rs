@@ -10,8 +10,8 @@ type SpaceOf<B> = <<B as VectorBlock>::Vector as VectorSpace>::Space;
 
 /// Vectors of one space as the rows of a matrix `Q`, in the order in which they were pushed.
 ///
-/// Krylov methods spend what the products leave on two matrix-vector products with their basis:
-/// `Q v` ([`dots`](Self::dots)) and `Qᵀ c` ([`combine`](Self::combine)). A vector type on a device
+/// Beside the operator's products, Krylov methods spend their time on two matrix-vector products with their basis:
+/// `Q v` ([`dots`](Self::dots)) and `Qᵀ c` ([`linear_combination`](Self::linear_combination)). A vector type on a device
 /// stores its block as one tensor and does each in one kernel, with one host synchronization for
 /// all the dot products; [`VectorList`](crate::VectorList) does them vector by vector.
 ///
@@ -27,8 +27,8 @@ type SpaceOf<B> = <<B as VectorBlock>::Vector as VectorSpace>::Space;
 /// let vectors = vec![vec![1.0, 0.0, 0.0], vec![0.0, 1.0, 0.0]];
 /// let q = VectorList::<Vec<f64>>::from_vectors(&3, vectors)?;
 /// assert_eq!(q.dots(&vec![5.0, 6.0, 7.0])?, [5.0, 6.0]);
-/// assert_eq!(q.combine(&[2.0, 3.0])?, [2.0, 3.0, 0.0]);
-/// assert_eq!(q.reject(vec![5.0, 6.0, 7.0])?, [0.0, 0.0, 7.0]);
+/// assert_eq!(q.linear_combination(&[2.0, 3.0])?, [2.0, 3.0, 0.0]);
+/// assert_eq!(q.project_out(vec![5.0, 6.0, 7.0])?, [0.0, 0.0, 7.0]);
 /// # Ok::<(), burnscape_krylov::HostError>(())
 /// ```
 pub trait VectorBlock: Clone + Debug {
@@ -81,7 +81,7 @@ pub trait VectorBlock: Clone + Debug {
     /// # Errors
     ///
     /// [`HostError::CoefficientCount`] within the vectors' error.
-    fn combine(&self, coefficients: &[f64]) -> Result<Self::Vector, ErrorOf<Self>>;
+    fn linear_combination(&self, coefficients: &[f64]) -> Result<Self::Vector, ErrorOf<Self>>;
 
     /// `v − Qᵀ Q v`: one pass of block Gram-Schmidt, the part of `v` that is orthogonal to the
     /// vectors if they are orthonormal. Two passes make it so to rounding.
@@ -94,12 +94,12 @@ pub trait VectorBlock: Clone + Debug {
     /// # Errors
     ///
     /// As [`dots`](Self::dots).
-    fn reject(&self, v: Self::Vector) -> Result<Self::Vector, ErrorOf<Self>> {
+    fn project_out(&self, v: Self::Vector) -> Result<Self::Vector, ErrorOf<Self>> {
         if self.is_empty() {
             Self::Vector::check_same(&self.space(), &v.space())?;
             return Ok(v);
         }
-        let component = self.combine(&self.dots(&v)?)?;
+        let component = self.linear_combination(&self.dots(&v)?)?;
         v.axpy(-1.0, &component)
     }
 
@@ -134,12 +134,12 @@ pub trait VectorBlock: Clone + Debug {
     ///
     /// # Cost
     ///
-    /// One product of matrices; one [`combine`](Self::combine) for each row by default.
+    /// One product of matrices; one [`linear_combination`](Self::linear_combination) for each row by default.
     ///
     /// # Errors
     ///
     /// [`HostError::CoefficientCount`] within the vectors' error.
-    fn rotate(&self, coefficients: &Dense) -> Result<Self, ErrorOf<Self>> {
+    fn transform(&self, coefficients: &Dense) -> Result<Self, ErrorOf<Self>> {
         if coefficients.num_columns() != self.len() {
             let error = HostError::CoefficientCount {
                 expected: self.len(),
@@ -149,7 +149,7 @@ pub trait VectorBlock: Clone + Debug {
         }
         let mut rotated = Self::with_capacity(&self.space(), coefficients.num_rows())?;
         for row in coefficients.rows() {
-            rotated.push(self.combine(row)?)?;
+            rotated.push(self.linear_combination(row)?)?;
         }
         Ok(rotated)
     }

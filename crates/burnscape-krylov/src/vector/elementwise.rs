@@ -1,13 +1,13 @@
 use super::VectorSpace;
 
-/// Vectors that can be multiplied coordinate by coordinate: what estimates of a diagonal need.
+/// Vectors that can be multiplied coordinate by coordinate, as estimates of a diagonal require.
 ///
 /// # Example
 ///
 /// ```
 /// use burnscape_krylov::Elementwise;
 ///
-/// assert_eq!(vec![1.0, -2.0].times(&vec![3.0, 4.0])?, [3.0, -8.0]);
+/// assert_eq!(vec![1.0, -2.0].hadamard(&vec![3.0, 4.0])?, [3.0, -8.0]);
 /// # Ok::<(), burnscape_krylov::HostError>(())
 /// ```
 pub trait Elementwise: VectorSpace {
@@ -16,5 +16,5 @@ pub trait Elementwise: VectorSpace {
     /// # Errors
     ///
     /// The type's own, if `x` is of another space.
-    fn times(self, x: &Self) -> Result<Self, Self::Error>;
+    fn hadamard(self, x: &Self) -> Result<Self, Self::Error>;
 }

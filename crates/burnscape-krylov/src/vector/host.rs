@@ -79,7 +79,7 @@ macro_rules! host_vector {
         }
 
         impl Elementwise for Vec<$float> {
-            fn times(mut self, x: &Self) -> Result<Self, HostError> {
+            fn hadamard(mut self, x: &Self) -> Result<Self, HostError> {
                 check(self.len(), x.len())?;
                 for (y, &x) in self.iter_mut().zip(x) {
                     *y *= x;

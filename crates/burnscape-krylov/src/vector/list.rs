@@ -62,7 +62,7 @@ impl<V: VectorSpace<Block = Self>> VectorBlock for VectorList<V> {
         self.vectors.iter().map(|row| row.dot(v)).collect()
     }
 
-    fn combine(&self, coefficients: &[f64]) -> Result<V, V::Error> {
+    fn linear_combination(&self, coefficients: &[f64]) -> Result<V, V::Error> {
         if coefficients.len() != self.len() {
             let error = HostError::CoefficientCount {
                 expected: self.len(),

@@ -24,19 +24,19 @@ use crate::HostError;
 /// use burnscape_krylov::VectorSpace;
 ///
 /// /// The part of `v` that is orthogonal to `q`, in any space.
-/// fn reject<V: VectorSpace>(v: V, q: &V) -> Result<V, V::Error> {
+/// fn outside<V: VectorSpace>(v: V, q: &V) -> Result<V, V::Error> {
 ///     let component = q.dot(&v)? / q.dot(q)?;
 ///     v.axpy(-component, q)
 /// }
 ///
-/// assert_eq!(reject(vec![3.0, 4.0], &vec![0.0, 2.0])?, [3.0, 0.0]);
-/// assert_eq!(reject(vec![3.0_f32, 4.0], &vec![0.0, 2.0])?, [3.0, 0.0]);
+/// assert_eq!(outside(vec![3.0, 4.0], &vec![0.0, 2.0])?, [3.0, 0.0]);
+/// assert_eq!(outside(vec![3.0_f32, 4.0], &vec![0.0, 2.0])?, [3.0, 0.0]);
 /// # Ok::<(), burnscape_krylov::HostError>(())
 /// ```
 pub trait VectorSpace: Clone + Debug {
-    /// What an operation may fail with. Host numbers enter every space, hence the bound.
+    /// Errors of vector operations. Host numbers enter every space, hence the bound.
     type Error: Error + From<HostError> + Send + Sync + 'static;
-    /// What tells spaces of one vector type apart: a dimension, or a list of parameters. Cheap to
+    /// Distinguishes spaces of one vector type: a dimension, or a list of parameters. Cheap to
     /// clone.
     type Space: Clone + Debug;
     /// Many vectors of one space, stored so that they can be multiplied at once.
@@ -53,7 +53,7 @@ pub trait VectorSpace: Clone + Debug {
     ///
     /// # Errors
     ///
-    /// The type's own, naming what was expected and what was found.
+    /// The type's own, naming the expected space and the one found.
     fn check_same(expected: &Self::Space, found: &Self::Space) -> Result<(), Self::Error>;
 
     /// The zero vector of `space`.
@@ -107,7 +107,7 @@ pub trait VectorSpace: Clone + Debug {
     fn dot(&self, x: &Self) -> Result<f64, Self::Error>;
 
     /// The memory that the coordinates take, in bytes. By default as many numbers as the space has
-    /// dimensions, of the width that [`epsilon`](Self::epsilon) tells.
+    /// dimensions, of the width that [`epsilon`](Self::epsilon) implies.
     fn num_bytes(&self) -> usize {
         let width = match self.epsilon() {
             epsilon if epsilon < 1e-12 => 8,
@@ -128,9 +128,9 @@ pub trait VectorSpace: Clone + Debug {
 
     /// The largest absolute value of a coordinate; zero for the zero vector.
     ///
-    /// [`norm`](Self::norm) asks for it where the square of the norm is outside the range in which
+    /// [`norm`](Self::norm) needs it where the square of the norm is outside the range in which
     /// squares are exact. By default from [`to_host`](Self::to_host): a vector on a device overrides it
-    /// with a reduction. It is not asked about vectors with NaN; infinity must be returned if there is one.
+    /// with a reduction. It is not called for vectors with NaN; infinity must be returned if there is one.
     ///
     /// # Cost
     ///

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use burnscape_krylov::{HostError, VectorBlock, VectorSpace};
+use burnscape_krylov::{HostError, KrylovFault, VectorBlock, VectorSpace};
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum DeviceError {
@@ -20,6 +20,12 @@ impl std::fmt::Display for DeviceError {
 }
 
 impl std::error::Error for DeviceError {}
+
+impl From<KrylovFault> for DeviceError {
+    fn from(fault: KrylovFault) -> Self {
+        Self::Host(fault.into())
+    }
+}
 
 impl From<HostError> for DeviceError {
     fn from(error: HostError) -> Self {
@@ -200,7 +206,7 @@ impl VectorBlock for DeviceBlock {
             .collect())
     }
 
-    fn combine(&self, coefficients: &[f64]) -> Result<DeviceVector, DeviceError> {
+    fn linear_combination(&self, coefficients: &[f64]) -> Result<DeviceVector, DeviceError> {
         let (expected, found) = (self.len(), coefficients.len());
         if expected != found {
             return Err(HostError::CoefficientCount { expected, found }.into());
@@ -210,7 +216,7 @@ impl VectorBlock for DeviceBlock {
     }
 
     // The coefficients stay where they are: no synchronization.
-    fn reject(&self, v: DeviceVector) -> Result<DeviceVector, DeviceError> {
+    fn project_out(&self, v: DeviceVector) -> Result<DeviceVector, DeviceError> {
         DeviceVector::check_same(&self.space, &v.space)?;
         let coefficients: Vec<f32> = self.rows().map(|row| dot(row, &v.values)).collect();
         v.axpy(-1.0, &self.sum(&coefficients))

@@ -1,6 +1,8 @@
 //! Operators over device vectors, with errors of their own.
 
-use burnscape_krylov::{Adjoint, Dense, HostError, LinearOperator, SelfAdjoint, VectorSpace};
+use burnscape_krylov::{
+    Dense, HasAdjoint, HostError, KrylovFault, LinearOperator, SelfAdjoint, VectorSpace,
+};
 
 use crate::device_vector::{DeviceError, DeviceSpace, DeviceVector};
 
@@ -11,6 +13,8 @@ pub(crate) enum CurvatureError {
     Device(#[from] DeviceError),
     #[error(transparent)]
     Host(#[from] HostError),
+    #[error(transparent)]
+    Fault(#[from] KrylovFault),
     #[error("batch {batch} is broken")]
     Batch { batch: usize },
 }
@@ -37,7 +41,7 @@ impl LinearOperator for Jacobian {
     }
 }
 
-impl Adjoint for Jacobian {
+impl HasAdjoint for Jacobian {
     fn matvec_adjoint(&self, u: &Vec<f64>) -> Result<DeviceVector, CurvatureError> {
         Ok(DeviceVector::from_host(
             &self.0,

@@ -1,9 +1,6 @@
 //! Spectra with one outlier at the other end, and what every method says of their near end.
 
-use burnscape_krylov::{
-    BlockLanczosConfig, DavidsonConfig, Eigenpair, EigenpairsConfig, End, HostError, KrylovError,
-    LobpcgConfig, PowerConfig,
-};
+use burnscape_krylov::{EigenMethod, Eigenpairs, EigenpairsConfig, HostError, Which};
 
 use crate::spectra::{Diagonal, size};
 
@@ -128,7 +125,7 @@ pub(crate) fn bulks() -> Vec<Bulk> {
 /// What a run said.
 pub(crate) struct Said {
     pub(crate) converged: bool,
-    pub(crate) products: usize,
+    pub(crate) num_matvecs: usize,
     /// How far the worst value is beyond what its residual and the rounding allow, over that.
     pub(crate) excess: f64,
 }
@@ -140,14 +137,14 @@ impl Said {
 }
 
 /// The eigenvalues that are wanted, the outermost first.
-pub(crate) fn wanted(values: &[f64], end: End, k: usize) -> Vec<f64> {
+pub(crate) fn wanted(values: &[f64], which: Which, k: usize) -> Vec<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
-    match end {
-        End::Top => sorted.reverse(),
-        End::Bottom => {}
-        End::Magnitude => sorted.sort_by(|a, b| b.abs().total_cmp(&a.abs())),
-        End::Both => {
+    match which {
+        Which::Largest => sorted.reverse(),
+        Which::Smallest => {}
+        Which::LargestMagnitude => sorted.sort_by(|a, b| b.abs().total_cmp(&a.abs())),
+        Which::BothEnds => {
             let mut rest = std::collections::VecDeque::from(sorted);
             sorted = Vec::new();
             while let Some(top) = rest.pop_back() {
@@ -160,51 +157,55 @@ pub(crate) fn wanted(values: &[f64], end: End, k: usize) -> Vec<f64> {
     sorted
 }
 
-type Run = Result<(Vec<Eigenpair<Vec<f64>>>, bool, usize), KrylovError<HostError>>;
+type Run = Result<Eigenpairs<Vec<f64>>, HostError>;
 
-pub(crate) fn run(method: Method, a: &Diagonal, (k, end): (usize, End), seed: u64) -> Run {
-    let of = |found: burnscape_krylov::Eigenpairs<Vec<f64>>| {
-        (found.pairs, found.outcome.is_converged(), found.products)
-    };
+pub(crate) fn run(method: Method, a: &Diagonal, (k, end): (usize, Which), seed: u64) -> Run {
     match method {
-        Method::Lanczos => EigenpairsConfig::new(k, end).with_seed(seed).run(a).map(of),
+        Method::Lanczos => EigenpairsConfig::new(k, end).with_seed(seed).run(a),
         Method::Verified => EigenpairsConfig::new(k, end)
             .with_verification(true)
             .with_seed(seed)
-            .run(a)
-            .map(of),
-        Method::Block => BlockLanczosConfig::new(k, end)
+            .run(a),
+        Method::Block => EigenpairsConfig::new(k, end)
+            .with_method(EigenMethod::Block)
             .with_seed(seed)
-            .run(a)
-            .map(of),
-        Method::Lobpcg => LobpcgConfig::new(k, end).with_seed(seed).run(a).map(of),
-        Method::Power => PowerConfig::new(k).with_seed(seed).run(a).map(of),
-        Method::Davidson => {
-            let found = DavidsonConfig::new(k, end).with_seed(seed).run(a)?;
-            let pairs = found.pairs;
-            Ok((pairs, found.outcome.is_converged(), found.products))
-        }
+            .run(a),
+        Method::Lobpcg => EigenpairsConfig::new(k, end)
+            .with_method(EigenMethod::Lobpcg)
+            .with_seed(seed)
+            .run(a),
+        Method::Power => EigenpairsConfig::new(k, Which::LargestMagnitude)
+            .with_method(EigenMethod::Power)
+            .with_seed(seed)
+            .run(a),
+        Method::Davidson => EigenpairsConfig::new(k, end)
+            .with_method(EigenMethod::Davidson)
+            .with_seed(seed)
+            .run(a),
     }
 }
 
-pub(crate) fn say(method: Method, values: &[f64], what: (usize, End), seed: u64) -> Said {
+pub(crate) fn say(method: Method, values: &[f64], what: (usize, Which), seed: u64) -> Said {
     let a = Diagonal(values.to_vec());
-    let (pairs, converged, products) = run(method, &a, what, seed).unwrap();
+    let found = run(method, &a, what, seed).unwrap();
+    let (converged, products) = (found.outcome.is_converged(), found.num_matvecs);
     let rounding = 8.0 * f64::EPSILON * size(values);
     let wanted = wanted(values, what.1, what.0);
-    let excess = pairs.iter().zip(&wanted).map(|(pair, wanted)| {
-        // Values of one size and either sign may change places.
-        let distance = match what.1 {
-            End::Magnitude => (pair.value.abs() - wanted.abs()).abs(),
-            _ => (pair.value - wanted).abs(),
-        };
-        distance / (pair.residual + rounding).max(f64::MIN_POSITIVE)
-    });
+    let excess = found.values.iter().zip(&found.residuals).zip(&wanted).map(
+        |((value, residual), wanted)| {
+            // Values of one size and either sign may change places.
+            let distance = match what.1 {
+                Which::LargestMagnitude => (value.abs() - wanted.abs()).abs(),
+                _ => (value - wanted).abs(),
+            };
+            distance / (residual + rounding).max(f64::MIN_POSITIVE)
+        },
+    );
     let excess = excess.fold(0.0_f64, f64::max);
-    let is_whole = pairs.len() == what.0;
+    let is_whole = found.values.len() == what.0;
     Said {
         converged,
-        products,
+        num_matvecs: products,
         excess: if is_whole { excess } else { f64::INFINITY },
     }
 }

@@ -1,6 +1,6 @@
 //! Neighbors and copies near the wanted end, from seeds that no threshold was chosen with.
 
-use burnscape_krylov::End;
+use burnscape_krylov::Which;
 
 use crate::cases::{Method, say};
 
@@ -16,7 +16,7 @@ fn steps() -> Vec<f64> {
 fn davidson_finds_copies_whatever_a_lone_random_vector_shows() {
     // Of a hundred dimensions a random vector may see none of the end that it has a part in.
     for (seed, k) in SEEDS.flat_map(|seed| [(seed, 3), (seed, 4)]) {
-        let said = say(Method::Davidson, &steps(), (k, End::Bottom), seed);
+        let said = say(Method::Davidson, &steps(), (k, Which::Smallest), seed);
         assert!(said.converged && said.is_right(), "{seed}, {k}");
     }
 }
@@ -26,9 +26,9 @@ fn a_block_that_is_exhausted_in_part_goes_on_with_the_rest() {
     // Three times the four steps, the outlier and the pairs' own products; nine hundred where fresh vectors
     // took the place of what the outlier left out.
     for seed in SEEDS {
-        let said = say(Method::Block, &steps(), (3, End::Bottom), seed);
+        let said = say(Method::Block, &steps(), (3, Which::Smallest), seed);
         assert!(said.converged && said.is_right(), "{seed}");
-        assert!(said.products <= 20, "{seed}: {}", said.products);
+        assert!(said.num_matvecs <= 20, "{seed}: {}", said.num_matvecs);
     }
 }
 
@@ -40,7 +40,7 @@ fn one_vector_turns_to_the_outermost_of_a_cluster() {
         values.push(outlier);
         for method in [Method::Lanczos, Method::Davidson] {
             for (seed, k) in SEEDS.flat_map(|seed| [(seed, 1), (seed, 2)]) {
-                let said = say(method, &values, (k, End::Bottom), seed);
+                let said = say(method, &values, (k, Which::Smallest), seed);
                 let is_right = said.converged && said.is_right();
                 assert!(
                     is_right,

@@ -1,7 +1,7 @@
 //! Blocks of vectors go down through every combinator as blocks.
 
 use burnscape_krylov::{
-    Adjoint, Counted, Deflated, Dense, HostError, LinearOperator, Product, Restricted, Scaled,
+    Counted, Deflated, Dense, HasAdjoint, HostError, LinearOperator, Product, Restricted, Scaled,
     Shifted, Sum, Transposed, to_dense,
 };
 
@@ -11,7 +11,7 @@ use crate::matrices::{basis, general};
 /// Every combinator that does not ask for self-adjointness, around one operator.
 fn wrapped<'a, A>(a: &'a A) -> Vec<AnyOperator<'a>>
 where
-    A: Adjoint<Domain = Vec<f64>, Range = Vec<f64>, Error = HostError>,
+    A: HasAdjoint<Domain = Vec<f64>, Range = Vec<f64>, Error = HostError>,
 {
     let dimension = a.domain();
     vec![
@@ -51,7 +51,7 @@ fn combinators_take_a_block_as_a_block() {
             self.0.matmat(vectors)
         }
     }
-    impl Adjoint for OnlyBlocks {
+    impl HasAdjoint for OnlyBlocks {
         fn matvec_adjoint(&self, _u: &Vec<f64>) -> Result<Vec<f64>, HostError> {
             panic!("asked for a single product")
         }

@@ -1,7 +1,7 @@
 //! The registry: an operator, and the matrix it must be, computed by other means.
 
 use burnscape_krylov::{
-    Adjoint, Counted, Deflated, Dense, HostError, LinearOperator, Product, Restricted, Scaled,
+    Counted, Deflated, Dense, HasAdjoint, HostError, LinearOperator, Product, Restricted, Scaled,
     SelfAdjoint, Shifted, Sum, Symmetric, Transposed,
 };
 
@@ -9,7 +9,7 @@ use crate::matrices::{basis, general, map, matrix_of, symmetric, times, with_spe
 
 /// An operator of any kind over host vectors.
 pub(crate) type AnyOperator<'a> =
-    Box<dyn Adjoint<Domain = Vec<f64>, Range = Vec<f64>, Error = HostError> + 'a>;
+    Box<dyn HasAdjoint<Domain = Vec<f64>, Range = Vec<f64>, Error = HostError> + 'a>;
 
 /// An operator and what it must be.
 pub(crate) struct Case {
@@ -22,7 +22,7 @@ pub(crate) struct Case {
 
 fn case<A>(name: &'static str, operator: A, matrix: Dense) -> Case
 where
-    A: Adjoint<Domain = Vec<f64>, Range = Vec<f64>, Error = HostError> + 'static,
+    A: HasAdjoint<Domain = Vec<f64>, Range = Vec<f64>, Error = HostError> + 'static,
 {
     Case {
         name,
@@ -36,7 +36,7 @@ where
 /// A case whose type claims self-adjointness.
 fn self_adjoint<A>(name: &'static str, operator: A, matrix: Dense) -> Case
 where
-    A: SelfAdjoint<Vector = Vec<f64>, Error = HostError> + Adjoint + 'static,
+    A: SelfAdjoint<Vector = Vec<f64>, Error = HostError> + HasAdjoint + 'static,
 {
     Case {
         self_adjoint: true,

@@ -6,7 +6,7 @@ mod cases;
 mod matrices;
 
 use burnscape_krylov::{
-    Adjoint, HostError, LinearOperator, Probe, Transposed, adjoint_defect, linearity_defect,
+    HasAdjoint, HostError, LinearOperator, Probe, Transposed, adjoint_defect, linearity_defect,
     symmetry_defect, to_dense,
 };
 use cases::{Case, all};

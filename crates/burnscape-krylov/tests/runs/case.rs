@@ -3,8 +3,7 @@
 use std::error::Error;
 
 use burnscape_krylov::{
-    Counted, Davidson, Dense, Eigenpair, Eigenpairs, Probe, Solution, Symmetric,
-    TrustRegionSolution, VectorSpace,
+    Counted, Dense, Eigenpairs, Probe, Solution, Symmetric, TrustRegionSolution, VectorSpace,
 };
 
 use crate::spectra::size;
@@ -51,8 +50,9 @@ impl Said {
         }
     }
 
-    pub(crate) fn pairs(pairs: &[Eigenpair<Vec<f64>>]) -> Self {
-        let numbers = pairs.iter().flat_map(|pair| [pair.value, pair.residual]);
+    pub(crate) fn pairs(found: &Eigenpairs<Vec<f64>>) -> Self {
+        let pairs = found.values.iter().zip(&found.residuals);
+        let numbers = pairs.flat_map(|(value, residual)| [*value, *residual]);
         Self::of(numbers.collect::<Vec<f64>>())
     }
 
@@ -73,13 +73,7 @@ impl Said {
 
 impl From<Eigenpairs<Vec<f64>>> for Said {
     fn from(found: Eigenpairs<Vec<f64>>) -> Self {
-        Self::pairs(&found.pairs).converged(found.outcome.is_converged())
-    }
-}
-
-impl From<Davidson<Vec<f64>>> for Said {
-    fn from(found: Davidson<Vec<f64>>) -> Self {
-        Self::pairs(&found.pairs).converged(found.outcome.is_converged())
+        Self::pairs(&found).converged(found.outcome.is_converged())
     }
 }
 

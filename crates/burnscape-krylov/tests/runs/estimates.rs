@@ -2,9 +2,9 @@
 //! no half widths, which are statements about values.
 
 use burnscape_krylov::{
-    CurveConfig, DensityConfig, DiagonalConfig, DiagonalMethod, EigenpairsConfig, End, HostError,
-    KrylovRecord, LanczosConfig, Shifted, SpectralDensity, TraceConfig, TraceMethod, VectorSpace,
-    adjoint_defect, linearity_defect, symmetry_defect,
+    CurveConfig, DensityConfig, DiagonalConfig, DiagonalMethod, EigenpairsConfig, HostError,
+    LanczosConfig, LanczosFactorization, Shifted, SpectralDensity, TraceConfig, TraceMethod,
+    VectorSpace, Which, adjoint_defect, linearity_defect, symmetry_defect,
 };
 
 use crate::case::{Case, Outcome, Run, Said};
@@ -19,11 +19,7 @@ pub(crate) fn runs() -> Vec<Run> {
 }
 
 fn traces() -> Vec<Run> {
-    let trace = |case: &Case<'_>| {
-        TraceConfig::new()
-            .with_max_products(48)
-            .with_seed(case.seed)
-    };
+    let trace = |case: &Case<'_>| TraceConfig::new().with_max_matvecs(48).with_seed(case.seed);
     let methods = [
         TraceMethod::Hutchinson,
         TraceMethod::HutchPlusPlus,
@@ -74,7 +70,7 @@ fn diagonals() -> [Run; 2] {
     [DiagonalMethod::Hutchinson, DiagonalMethod::XDiag].map(|method| {
         Run::new(format!("diagonal, {method:?}"), move |case| {
             let config = DiagonalConfig::new().with_method(method);
-            let config = config.with_max_products(40).with_seed(case.seed);
+            let config = config.with_max_matvecs(40).with_seed(case.seed);
             let found = config.run(&case.a)?;
             let weights: Vec<f64> = (0..found.diagonal.len()).map(|i| 1.0 + i as f64).collect();
             Ok(Said::of([found.diagonal.dot(&weights)?, found.diagonal[0]]))
@@ -112,8 +108,8 @@ fn densities() -> Vec<Run> {
             Ok(Said::of(read(&found, case)))
         }),
         Run::new("density, deflated", move |case| {
-            let pairs = EigenpairsConfig::new(1, End::Top).with_seed(case.seed);
-            let pairs = pairs.run(&case.a)?.pairs;
+            let pairs = EigenpairsConfig::new(1, Which::Largest).with_seed(case.seed);
+            let pairs = pairs.run(&case.a)?;
             let found = density(case).run_deflated(&case.a, &pairs)?;
             Ok(Said::of(read(&found, case)))
         }),
@@ -131,7 +127,7 @@ fn densities() -> Vec<Run> {
     ]
 }
 
-fn tell(record: &KrylovRecord<Vec<f64>>, case: &Case<'_>) -> Outcome {
+fn tell(record: &LanczosFactorization<Vec<f64>>, case: &Case<'_>) -> Outcome {
     let (values, residuals) = (record.ritz_values(), record.residual_estimates());
     let last = values.len() - 1;
     let count = record.count_in(0.3 * case.norm()..);
@@ -159,14 +155,21 @@ fn records() -> Vec<Run> {
             |case| {
                 let config = LanczosConfig::new(10).with_seed(case.seed);
                 let record = config.run_from(&case.a, case.b())?;
-                let mut record = KrylovRecord::from_state(&case.values.len(), &record.state()?)?;
+                let mut record = LanczosFactorization::from_checkpoint(
+                    &case.values.len(),
+                    &record.checkpoint()?,
+                )?;
                 record.extend(&case.a, 10)?;
                 tell(&record, case)
             },
         ),
         Run::new("eigenpairs of a record", |case| {
             let record = LanczosConfig::new(20).with_seed(case.seed).run(&case.a)?;
-            Ok(Said::pairs(&record.eigenpairs(&case.a, End::Both, 2)?))
+            Ok(Said::pairs(&record.eigenpairs(
+                &case.a,
+                Which::BothEnds,
+                2,
+            )?))
         }),
     ]
 }

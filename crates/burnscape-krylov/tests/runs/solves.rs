@@ -37,18 +37,18 @@ fn solves() -> Vec<Run> {
         }),
         Run::new("MINRES", |case| {
             let b = case.b();
-            let config = MinresConfig::new().with_max_products(200);
+            let config = MinresConfig::new().with_max_matvecs(200);
             Said::solution(&config.run(&case.a, &b)?, &b)
         }),
         Run::new("MINRES, shifted into the spectrum", |case| {
             let b = case.b();
             let shifted = Shifted::new(&case.a, -0.37 * case.norm())?;
-            let config = MinresConfig::new().with_max_products(200);
+            let config = MinresConfig::new().with_max_matvecs(200);
             Said::solution(&config.run(&shifted, &b)?, &b)
         }),
         Run::new("MINRES, preconditioned", |case| {
             let (b, p) = (case.b(), preconditioner(case.values.len()));
-            let config = MinresConfig::new().with_max_products(200);
+            let config = MinresConfig::new().with_max_matvecs(200);
             let found = config.run_preconditioned(&definite(case), &b, &p)?;
             Said::solution(&found, &b)
         }),
@@ -73,16 +73,19 @@ fn solves() -> Vec<Run> {
 fn trust_regions() -> Vec<Run> {
     vec![
         Run::new("trust region, maximum", |case| {
-            let config = TrustRegionConfig::maximize(1.0).with_seed(case.seed);
-            Ok(config.run(&case.a, &case.b())?.into())
+            let config = TrustRegionConfig::new(1.0).with_seed(case.seed);
+            Ok(config.maximize(&case.a, &case.b())?.into())
         }),
         Run::new("trust region, minimum, no certificate", |case| {
-            let config = TrustRegionConfig::minimize(0.1).with_certificate(false);
-            Ok(config.with_seed(case.seed).run(&case.a, &case.b())?.into())
+            let config = TrustRegionConfig::new(0.1).with_certificate(false);
+            Ok(config
+                .with_seed(case.seed)
+                .minimize(&case.a, &case.b())?
+                .into())
         }),
         Run::new("trust region, interior", |case| {
-            let config = TrustRegionConfig::minimize(100.0).with_seed(case.seed);
-            Ok(config.run(&definite(case), &case.b())?.into())
+            let config = TrustRegionConfig::new(100.0).with_seed(case.seed);
+            Ok(config.minimize(&definite(case), &case.b())?.into())
         }),
         Run::new("trust region, hard", |case| {
             // What is left of a vector along the top is nothing.
@@ -93,8 +96,8 @@ fn trust_regions() -> Vec<Run> {
                 .fold(f64::NEG_INFINITY, f64::max);
             let b = case.b();
             let g = case.a.matvec(&b)?.axpy(-top, &b)?;
-            let config = TrustRegionConfig::maximize(10.0).with_seed(case.seed);
-            Ok(config.run(&case.a, &g)?.into())
+            let config = TrustRegionConfig::new(10.0).with_seed(case.seed);
+            Ok(config.maximize(&case.a, &g)?.into())
         }),
     ]
 }

@@ -121,14 +121,14 @@ impl<'a> BatchSum<'a> {
         if done == self.batches.len() {
             Ok(())
         } else {
-            stopped(flow, done)
+            stopped(flow)
         }
     }
 
     /// Returns an error if the observer broke at the last batch of the previous product.
     pub(super) fn check_break(&self) -> Result<(), CurvatureError> {
         if self.observer.take_break() {
-            stopped(ControlFlow::Break(()), self.batches.len())
+            Err(CurvatureError::Stopped)
         } else {
             Ok(())
         }

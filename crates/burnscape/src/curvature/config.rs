@@ -1,4 +1,5 @@
 use super::CurvatureError;
+use crate::OutOfRange;
 
 /// Settings of curvature operators. The method named after an operator makes it from a
 /// [`Risk`](crate::loss::Risk) and a model; [`Risk::hessian`](crate::loss::Risk::hessian) and similar methods use
@@ -89,11 +90,7 @@ impl CurvatureConfig {
     /// Returns an error for settings out of range.
     pub(super) fn check(&self) -> Result<(), CurvatureError> {
         match self.block_size {
-            0 => Err(CurvatureError::OutOfRange {
-                name: "block_size",
-                value: 0.0,
-                expected: "at least 1",
-            }),
+            0 => Err(OutOfRange::new("block_size", 0.0, "at least 1").into()),
             _ => Ok(()),
         }
     }

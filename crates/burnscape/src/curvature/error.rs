@@ -1,7 +1,9 @@
 use burnscape_krylov::HostError;
+use burnscape_krylov::KrylovFault;
 use burnscape_linearize::LinearizeError;
 use thiserror::Error;
 
+use crate::OutOfRange;
 use crate::loss::LossError;
 use crate::space::SpaceError;
 
@@ -22,15 +24,8 @@ pub enum CurvatureError {
     #[error(transparent)]
     Host(#[from] HostError),
     /// A setting is outside its range.
-    #[error("`{name}` is {value}; use {expected}")]
-    OutOfRange {
-        /// The setting.
-        name: &'static str,
-        /// Its value.
-        value: f64,
-        /// The valid values.
-        expected: &'static str,
-    },
+    #[error(transparent)]
+    OutOfRange(#[from] OutOfRange),
     /// The operator is not symmetric, so it is not the curvature of a function.
     #[error(
         "the operator is not symmetric: the relative difference of ⟨u, Av⟩ and ⟨Au, v⟩ is {defect:.1e}, \
@@ -92,27 +87,25 @@ pub enum CurvatureError {
         "the sampled Fisher matrix has no samples; set `FisherSampling::samples` to at least 1"
     )]
     NoSamples,
-    /// The observer stopped the work.
-    #[error(
-        "stopped by the observer after {batches} batches; return `ControlFlow::Continue` to finish"
-    )]
-    Stopped {
-        /// Batches processed.
-        batches: usize,
-    },
+    /// An observer stopped the work before there was a result.
+    #[error("the observer stopped the work before there was a result; let it go on for longer")]
+    Stopped,
+    /// A method on an operator refused, or failed.
+    #[error(transparent)]
+    Krylov(#[from] KrylovFault),
 }
 
 impl CurvatureError {
     /// Whether a product ended because an observer stopped it.
     pub(super) fn is_stop(&self) -> bool {
-        matches!(self, Self::Stopped { .. })
+        matches!(self, Self::Stopped)
     }
 }
 
 impl From<LossError> for CurvatureError {
     fn from(error: LossError) -> Self {
         match error {
-            LossError::Stopped { batches } => Self::Stopped { batches },
+            LossError::Stopped { .. } => Self::Stopped,
             LossError::Space(error) => Self::Space(error),
             other => Self::Loss(other),
         }

@@ -5,6 +5,7 @@ use burn::module::Module;
 use burnscape_krylov::{LinearOperator, SelfAdjoint, Step};
 
 use super::{CurvatureConfig, CurvatureError};
+use crate::OutOfRange;
 use crate::loss::{Agreement, LossError, Observer, Risk, Sides, Tolerance, compare};
 use crate::space::{Distance, Nearby, ParamSpace, ParamVector, epsilon};
 
@@ -78,13 +79,7 @@ impl FiniteDifference<'_> {
     /// Returns an error for a step that rounding would remove.
     fn check_step(&self, v: &ParamVector, scale: f64) -> Result<(), CurvatureError> {
         let value = self.step;
-        let refused = |expected| {
-            Err(CurvatureError::OutOfRange {
-                name: "step",
-                value,
-                expected,
-            })
-        };
+        let refused = |expected| Err(OutOfRange::new("step", value, expected).into());
         if !(value > 0.0 && value.is_finite()) {
             return refused("a finite number > 0");
         }
@@ -130,7 +125,7 @@ impl LinearOperator for FiniteDifference<'_> {
         self.observer.forget_break();
         let up = (self.gradient)(v, scale)?;
         if self.observer.take_break() {
-            return Err(CurvatureError::Stopped { batches: 0 });
+            return Err(CurvatureError::Stopped);
         }
         let down = (self.gradient)(v, -scale)?;
         Ok(up.axpy(-1.0, &down)?.scale(0.5 / scale))
@@ -170,11 +165,12 @@ impl CurvatureConfig {
             ("block_size", self.block_size, default.block_size),
         ];
         if let Some((name, value, _)) = unused.into_iter().find(|(_, set, usual)| set != usual) {
-            return Err(CurvatureError::OutOfRange {
+            return Err(OutOfRange::new(
                 name,
-                value: value as f64,
-                expected: "the default: differences of gradients do not use this setting",
-            });
+                value as f64,
+                "the default: differences of gradients do not use this setting",
+            )
+            .into());
         }
         let space = risk.space(model)?;
         let weights = ParamVector::from_module(&space, model)?;

@@ -3,7 +3,7 @@ use std::ops::ControlFlow;
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use burnscape_krylov::{Adjoint, LinearOperator, Step};
+use burnscape_krylov::{HasAdjoint, LinearOperator, Step};
 use burnscape_linearize::LinearMap;
 
 use super::batch_points::{Setup, Traced, Weighting};
@@ -40,7 +40,7 @@ const BACK: usize = 1;
 /// use burn::tensor::{Device, Tensor};
 /// use burnscape::loss::Risk;
 /// use burnscape::space::ParamVector;
-/// use burnscape::krylov::{Adjoint, LinearOperator};
+/// use burnscape::krylov::{HasAdjoint, LinearOperator};
 ///
 /// let device = Device::default();
 /// let model = LinearConfig::new(2, 1).with_bias(false).init(&device);
@@ -155,7 +155,7 @@ impl LinearOperator for Jacobian<'_> {
     }
 }
 
-impl Adjoint for Jacobian<'_> {
+impl HasAdjoint for Jacobian<'_> {
     fn matvec_adjoint(&self, u: &OutputVector) -> Result<ParamVector, CurvatureError> {
         self.outputs.check_same(u.space())?;
         let part = |batch: usize| u.values().clone().slice([self.rows_of(batch)]);

@@ -1,6 +1,6 @@
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
-use burnscape_krylov::{Adjoint, LinearOperator, SelfAdjoint, Step};
+use burnscape_krylov::{HasAdjoint, LinearOperator, SelfAdjoint, Step};
 use std::ops::ControlFlow;
 
 use super::jacobian::Jacobian;

@@ -136,7 +136,7 @@ impl<'r, 'a, M: Module> Site<'r, 'a, M> {
     /// Reports a batch of the construction to the observer.
     pub(super) fn report(&self, batches: usize) -> Result<(), CurvatureError> {
         let progress = Progress::new(Work::Linearization, batches).of(self.source.num_batches());
-        stopped(self.observer.report(&progress), batches)
+        stopped(self.observer.report(&progress))
     }
 }
 
@@ -147,10 +147,10 @@ pub(super) fn positions(chosen: &[usize], traced: &[TracedParam]) -> Vec<usize> 
 }
 
 /// Converts a break of the observer to an error.
-pub(super) fn stopped(flow: ControlFlow<()>, batches: usize) -> Result<(), CurvatureError> {
+pub(super) fn stopped(flow: ControlFlow<()>) -> Result<(), CurvatureError> {
     match flow {
         ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(()) => Err(CurvatureError::Stopped { batches }),
+        ControlFlow::Break(()) => Err(CurvatureError::Stopped),
     }
 }
 

@@ -3,6 +3,7 @@ use burn::tensor::Tensor;
 use burnscape_krylov::{LinearOperator, SelfAdjoint};
 
 use super::CurvatureError;
+use crate::OutOfRange;
 use crate::space::{ParamSpace, ParamVector, SpaceError};
 
 /// The Hessian `λ I` of the penalty `λ/2 |w|²` on all parameters or on a group, to be added to other operators.
@@ -64,11 +65,7 @@ impl WeightDecay {
         is_decayed: impl Fn(&burn::module::ParamId, &str) -> bool,
     ) -> Result<Self, CurvatureError> {
         if !(lambda >= 0.0 && lambda.is_finite()) {
-            return Err(CurvatureError::OutOfRange {
-                name: "lambda",
-                value: lambda,
-                expected: "a finite number ≥ 0",
-            });
+            return Err(OutOfRange::new("lambda", lambda, "a finite number ≥ 0").into());
         }
         let mut leaves = space.leaves().iter();
         if !leaves.any(|leaf| is_decayed(&leaf.id(), leaf.path())) {

@@ -41,9 +41,9 @@ pub struct CurvatureMonitorConfig {
     /// The most products that the search for the top eigenpair may use in one measurement, that of the
     /// checks excluded: at least 5. A search that ends here is reported as not converged.
     #[config(default = 60)]
-    pub max_products: usize,
+    pub max_matvecs: usize,
     /// The same for a measurement that starts from the vectors of the one before: at least 5. The next one continues
-    /// where it ends. As many as `max_products` buy readings that are all
+    /// where it ends. As many as `max_matvecs` buy readings that are all
     /// converged with twice the products in the phase where the weights move fastest.
     #[config(default = 12)]
     pub max_warm_products: usize,
@@ -74,7 +74,7 @@ impl CurvatureMonitorConfig {
         ensure("every", self.every as f64, 1.0..)?;
         let below_one = (Bound::Excluded(0.0), Bound::Excluded(1.0));
         ensure("tolerance", self.tolerance, below_one)?;
-        ensure("max_products", self.max_products as f64, 5.0..)?;
+        ensure("max_matvecs", self.max_matvecs as f64, 5.0..)?;
         ensure("max_warm_products", self.max_warm_products as f64, 5.0..)?;
         if let Some(rho) = self.rho {
             ensure("rho", rho, 0.0..)?;

@@ -1,11 +1,13 @@
 use burn::module::Module;
-use burnscape_krylov::{DavidsonConfig, End, Estimate, KrylovError, LinearOperator, Probe};
+use burnscape_krylov::{
+    EigenMethod, EigenpairsConfig, Estimate, KrylovFault, LinearOperator, Probe, Which,
+};
 
 use super::{
     CurvatureHistory, CurvatureMonitorConfig, CurvatureMonitorRecord, CurvatureReading,
     DynamicsError, momentum_edge,
 };
-use crate::curvature::{CurvatureConfig, Hessian};
+use crate::curvature::{CurvatureConfig, CurvatureError, Hessian};
 use crate::loss::{Draws, Risk};
 use crate::optim::sam_edge;
 use crate::range::ensure;
@@ -24,7 +26,7 @@ const CROWD: f64 = 0.15;
 /// [Davidson's method](crate::krylov::DavidsonConfig), from the Ritz vectors of the measurement
 /// before: weights that moved a little have eigenvectors that did. A random vector and its product join
 /// them, so that a direction that overtakes is found. The search goes on until the residual is small
-/// enough, or up to `max_warm_products` (`max_products` without starts); the next measurement continues
+/// enough, or up to `max_warm_products` (`max_matvecs` without starts); the next measurement continues
 /// there.
 ///
 /// Gradient descent on a full batch drives `λ_max` up to `2/lr` and then hovers there, the *edge of
@@ -220,7 +222,7 @@ impl CurvatureMonitor {
     ) -> Result<CurvatureReading, DynamicsError> {
         let CurvatureMonitorConfig {
             tolerance,
-            max_products,
+            max_matvecs,
             max_warm_products,
             seed,
             ..
@@ -236,18 +238,20 @@ impl CurvatureMonitor {
         let gradient_norm = finite("the norm of the gradient", gradient_norm)?;
         let known = self.known(hessian.space())?;
         let most = if known.is_empty() {
-            max_products
+            max_matvecs
         } else {
-            max_products.min(max_warm_products)
+            max_matvecs.min(max_warm_products)
         };
-        let search = DavidsonConfig::new(1, End::Top)
+        let search = EigenpairsConfig::new(1, Which::Largest)
+            .with_method(EigenMethod::Davidson)
             .with_extra(TRACKED - 1)
             .with_tolerance(tolerance)
-            .with_max_products(most)
+            .with_max_matvecs(most)
             .with_seed(mix(seed, self.history.len() as u64));
         let found = search.run_from(hessian, &known)?;
-        let Some(top) = found.pairs.first() else {
-            return Err(KrylovError::NonFinite { product: 0 }.into());
+        let (Some(&sharpness), Some(&residual)) = (found.values.first(), found.residuals.first())
+        else {
+            return Err(CurvatureError::from(KrylovFault::NonFinite { product: 0 }).into());
         };
         let trace = self.trace(hessian)?;
         if let Some(trace) = &trace {
@@ -259,10 +263,10 @@ impl CurvatureMonitor {
             lr,
             loss: hessian.loss(),
             gradient_norm,
-            sharpness: top.value,
-            residual: top.residual,
+            sharpness,
+            residual,
             outcome: found.outcome,
-            edge_ratio: top.value * lr / 2.0,
+            edge_ratio: sharpness * lr / 2.0,
             gd_edge: (lr > 0.0).then(|| 2.0 / lr),
             momentum_edge: momentum.and_then(|momentum| momentum_edge(momentum, lr)),
             sam_edge: self
@@ -271,12 +275,12 @@ impl CurvatureMonitor {
                 .and_then(|rho| sam_edge(gradient_norm, rho, lr)),
             trace: trace.map(|trace| trace.value),
             trace_standard_error: trace.and_then(|trace| trace.standard_error),
-            products: checked + found.products + self.config.trace_probes,
+            products: checked + found.num_matvecs + self.config.trace_probes,
         };
-        let nearest = top.value - CROWD * top.value.abs();
-        let tracked = found.pairs.into_iter().enumerate();
-        let tracked = tracked.filter(|(index, pair)| *index < 2 || pair.value >= nearest);
-        self.known = Known::Found(tracked.map(|(_, pair)| pair.vector).collect());
+        let nearest = sharpness - CROWD * sharpness.abs();
+        let pairs = found.values.iter().zip(found.vectors).enumerate();
+        let tracked = pairs.filter(|(index, (value, _))| *index < 2 || **value >= nearest);
+        self.known = Known::Found(tracked.map(|(_, (_, vector))| vector).collect());
         self.history.push(reading.clone());
         Ok(reading)
     }

@@ -1,4 +1,3 @@
-use burnscape_krylov::KrylovError;
 use thiserror::Error;
 
 use crate::OutOfRange;
@@ -28,19 +27,7 @@ pub enum DynamicsError {
     /// The Hessian could not be made or multiplied.
     #[error(transparent)]
     Curvature(#[from] CurvatureError),
-    /// The search for the top eigenpair failed.
-    #[error(transparent)]
-    Krylov(KrylovError<CurvatureError>),
     /// Vectors of another model.
     #[error(transparent)]
     Space(#[from] SpaceError),
-}
-
-impl From<KrylovError<CurvatureError>> for DynamicsError {
-    fn from(error: KrylovError<CurvatureError>) -> Self {
-        match error {
-            KrylovError::Operator(error) => Self::Curvature(error),
-            other => Self::Krylov(other),
-        }
-    }
 }

@@ -1,7 +1,5 @@
 use thiserror::Error;
 
-use burnscape_krylov::KrylovError;
-
 use crate::OutOfRange;
 use crate::curvature::CurvatureError;
 use crate::loss::LossError;
@@ -137,7 +135,4 @@ pub enum OptimError {
     /// The Hessian of the loss could not be made.
     #[error(transparent)]
     Curvature(#[from] CurvatureError),
-    /// What is computed with products of the Hessian was refused.
-    #[error(transparent)]
-    Krylov(#[from] KrylovError<CurvatureError>),
 }

@@ -5,7 +5,7 @@
 //! [`Sam`] takes the steps. An ascent may come from another crate: [`AscentRule`].
 //!
 //! Beside them stand ways out of saddles: [`PerturbedGd`], with the smallest eigenvalue of the Hessian as
-//! its certificate ([`LambdaMinConfig`]), and [`SaddleFreeNewton`].
+//! its certificate, and [`SaddleFreeNewton`].
 
 mod base_record;
 mod batch_hessian;
@@ -13,7 +13,6 @@ mod checkpointable;
 mod closure_step;
 mod error;
 mod evaluation;
-mod lambda_min;
 #[cfg(feature = "train")]
 mod learner;
 mod plain;
@@ -29,7 +28,6 @@ pub use checkpointable::Checkpointable;
 pub use closure_step::ClosureStep;
 pub use error::{OptimConfigError, OptimError};
 pub use evaluation::{Evaluation, IntoEvaluation};
-pub use lambda_min::{LambdaMin, LambdaMinConfig};
 #[cfg(feature = "train")]
 pub use learner::{SamStrategy, StepStart};
 pub use record::OptimRecord;

@@ -1,6 +1,6 @@
 use std::io;
 
-use burnscape_krylov::KrylovError;
+use burnscape_krylov::KrylovFault;
 use thiserror::Error;
 
 use crate::curvature::CurvatureError;
@@ -144,7 +144,7 @@ pub enum SharpnessError {
     Curvature(CurvatureError),
     /// A Krylov method refused.
     #[error(transparent)]
-    Krylov(KrylovError<CurvatureError>),
+    Krylov(KrylovFault),
     /// The loss could not be evaluated.
     #[error(transparent)]
     Loss(LossError),
@@ -165,18 +165,10 @@ impl From<LossError> for SharpnessError {
 impl From<CurvatureError> for SharpnessError {
     fn from(error: CurvatureError) -> Self {
         match error {
-            CurvatureError::Stopped { .. } => Self::Stopped,
+            CurvatureError::Stopped => Self::Stopped,
+            CurvatureError::Krylov(fault) => Self::Krylov(fault),
             CurvatureError::Space(error) => Self::Space(error),
             other => Self::Curvature(other),
-        }
-    }
-}
-
-impl From<KrylovError<CurvatureError>> for SharpnessError {
-    fn from(error: KrylovError<CurvatureError>) -> Self {
-        match error {
-            KrylovError::Operator(error) => error.into(),
-            other => Self::Krylov(other),
         }
     }
 }

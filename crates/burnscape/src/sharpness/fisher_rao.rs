@@ -1,5 +1,5 @@
 use burn::module::Module;
-use burnscape_krylov::{KrylovError, SelfAdjoint};
+use burnscape_krylov::{KrylovFault, SelfAdjoint};
 use serde::Serialize;
 
 use super::SharpnessError;
@@ -70,7 +70,7 @@ where
     let squared: f64 = parts.iter().sum();
     let size = weights.wide_norm()? * product.wide_norm()?;
     if !size.is_finite() {
-        return Err(SharpnessError::Krylov(KrylovError::NonFinite {
+        return Err(SharpnessError::Krylov(KrylovFault::NonFinite {
             product: 0,
         }));
     }
@@ -93,7 +93,7 @@ where
                 value,
             })
             .collect(),
-        num_products: 1,
+        num_matvecs: 1,
     })
 }
 
@@ -108,7 +108,7 @@ pub struct FisherRao {
     /// The part of each parameter, in visit order; their sum is `squared`.
     pub parameters: Vec<FisherRaoPart>,
     /// Products used.
-    pub num_products: usize,
+    pub num_matvecs: usize,
 }
 
 /// What one parameter adds to the squared Fisher-Rao norm.

@@ -1,5 +1,5 @@
 use burn::module::Module;
-use burnscape_krylov::{KrylovError, LanczosConfig};
+use burnscape_krylov::{KrylovFault, LanczosConfig};
 use serde::Serialize;
 
 use super::argument::check_size;
@@ -27,7 +27,7 @@ pub struct KeskarBound {
     /// Probability with which the bound holds for the loss to second order; 1 where all eigenvalues are known.
     pub confidence: f64,
     /// Products used.
-    pub num_products: usize,
+    pub num_matvecs: usize,
 }
 
 impl KeskarConfig {
@@ -93,7 +93,7 @@ impl KeskarConfig {
             .run(&operator)?;
         let values = record.ritz_values();
         let (Some(low), Some(high)) = (values.first(), values.last()) else {
-            return Err(SharpnessError::Krylov(KrylovError::NoProbes));
+            return Err(SharpnessError::Krylov(KrylovFault::NoProbes));
         };
         // A random start has a part along every eigenvector: once its space is exhausted, all are in it.
         let depth = record.quadrature().map_or(0, |space| space.nodes.len());
@@ -120,7 +120,7 @@ impl KeskarConfig {
             linear,
             quadratic,
             confidence: if is_whole { 1.0 } else { 1.0 - FAILURE },
-            num_products: record.products(),
+            num_matvecs: record.num_matvecs(),
         })
     }
 }

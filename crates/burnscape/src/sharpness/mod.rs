@@ -15,11 +15,12 @@
 //!
 //! | measure | definition | operator | cost |
 //! |---|---|---|---|
-//! | [`LambdaMaxConfig`] | `λ_max(C A C)` | Hessian | products |
-//! | [`CurvatureTraceConfig`] | `tr C A C`, also by parameter; the Frobenius norm of `C A C` | Hessian | products |
-//! | [`EffectiveDimensionConfig`] | `Σ λ / (λ + γ)` | Gauss-Newton, Fisher | products |
 //! | [`fisher_rao()`] | `⟨w, F w⟩` and its root | Fisher, exact or empirical | one product |
 //! | [`RelativeFlatnessConfig`] | `Σ ⟨w_s, w_s'⟩ tr H_ss'`, layer by layer | Hessian | products |
+//!
+//! Eigenvalues, traces and effective dimensions are questions to an operator: [`krylov`](crate::krylov) and
+//! [`spectrum`](crate::spectrum) answer them, in the coordinates of a [`Scale`](crate::space::Scale) for
+//! [`hessian.scaled(&model, scale)`](crate::curvature::DiagonallyScaled).
 //!
 //! [`SharpnessReportConfig`] takes them all in one call and makes a table; [`ReparameterizationConfig`]
 //! says which of them see a rescaling of ReLU layers that the function does not.
@@ -42,14 +43,11 @@ mod argument;
 mod ascent;
 mod average_rise;
 mod corners;
-mod curvature_trace;
 mod directional_distribution;
-mod effective_dimension;
 mod error;
 mod fisher_rao;
 mod keskar;
 mod keskar_bound;
-mod lambda_max;
 mod pac_bayes;
 mod relative_flatness;
 mod reparameterization;
@@ -59,14 +57,11 @@ mod statistics;
 mod worst_case_rise;
 
 pub use average_rise::{AverageRise, AverageRiseConfig};
-pub use curvature_trace::{CurvatureTrace, CurvatureTraceConfig, ParameterTrace};
 pub use directional_distribution::{DirectionalDistribution, DirectionalDistributionConfig};
-pub use effective_dimension::{EffectiveDimension, EffectiveDimensionConfig};
 pub use error::SharpnessError;
 pub use fisher_rao::{FisherRao, FisherRaoPart, fisher_rao};
 pub use keskar::{KeskarConfig, KeskarSharpness};
 pub use keskar_bound::KeskarBound;
-pub use lambda_max::{LambdaMax, LambdaMaxConfig};
 pub use pac_bayes::{
     McAllesterBound, McAllesterConfig, PacBayesSigma, PacBayesSigmaConfig, SigmaStep,
     mcallester_term,

@@ -207,7 +207,7 @@ impl<S: FlatSpace> VectorBlock for TensorBlock<S> {
         Ok(dots.collect())
     }
 
-    fn combine(&self, coefficients: &[f64]) -> Result<FlatVector<S>, SpaceError> {
+    fn linear_combination(&self, coefficients: &[f64]) -> Result<FlatVector<S>, SpaceError> {
         if coefficients.len() != self.len {
             let error = HostError::CoefficientCount {
                 expected: self.len,
@@ -243,7 +243,7 @@ impl<S: FlatSpace> VectorBlock for TensorBlock<S> {
         )
     }
 
-    fn reject(&self, v: FlatVector<S>) -> Result<FlatVector<S>, SpaceError> {
+    fn project_out(&self, v: FlatVector<S>) -> Result<FlatVector<S>, SpaceError> {
         self.space.check_same(v.space())?;
         if self.len == 0 {
             return Ok(v);
@@ -280,7 +280,7 @@ impl<S: FlatSpace> VectorBlock for TensorBlock<S> {
         Ok(Dense::from_row_major(self.len, other.len, entries)?)
     }
 
-    fn rotate(&self, coefficients: &Dense) -> Result<Self, SpaceError> {
+    fn transform(&self, coefficients: &Dense) -> Result<Self, SpaceError> {
         let [rows, columns] = [coefficients.num_rows(), coefficients.num_columns()];
         if columns != self.len {
             let error = HostError::CoefficientCount {

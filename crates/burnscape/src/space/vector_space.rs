@@ -61,7 +61,7 @@ impl<S: FlatSpace> VectorSpace for FlatVector<S> {
 }
 
 impl<S: FlatSpace> Elementwise for FlatVector<S> {
-    fn times(self, x: &Self) -> Result<Self, SpaceError> {
+    fn hadamard(self, x: &Self) -> Result<Self, SpaceError> {
         Self::times(self, x)
     }
 }

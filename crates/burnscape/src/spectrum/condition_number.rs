@@ -1,15 +1,12 @@
-use std::io;
-
 use burnscape_krylov::SelfAdjoint;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{Spectrum, SpectrumError};
+use super::Spectrum;
 use crate::curvature::CurvatureError;
 use crate::space::ParamVector;
-use crate::writing;
 
 /// The largest over the smallest eigenvalue of a positive definite operator.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ConditionNumber {
     /// `largest / smallest`; none where the smallest is not above what counts as zero by more than its
@@ -33,18 +30,7 @@ pub struct ConditionNumber {
     /// gives too small a condition number.
     pub converged: bool,
     /// Products used.
-    pub products: usize,
-}
-
-impl ConditionNumber {
-    /// Writes the numbers as JSON.
-    ///
-    /// # Errors
-    ///
-    /// [`SpectrumError::Write`].
-    pub fn write_json(&self, writer: impl io::Write) -> Result<(), SpectrumError> {
-        Ok(writing::json(self, writer)?)
-    }
+    pub num_matvecs: usize,
 }
 
 impl<A> Spectrum<'_, A>
@@ -56,8 +42,8 @@ where
     /// # Errors
     ///
     /// As [`top_eigenpairs`](Self::top_eigenpairs).
-    pub fn condition_number(&self) -> Result<ConditionNumber, SpectrumError> {
-        let (top, bottom) = self.extremes()?;
+    pub fn condition_number(&self) -> Result<ConditionNumber, CurvatureError> {
+        let (top, bottom) = (self.top_eigenpairs(1)?, self.bottom_eigenpairs(1)?);
         let (largest, smallest) = (top.values[0], bottom.values[0]);
         let zero = self.zero(largest.abs().max(smallest.abs()))?;
         let smallest_residual = bottom.residuals[0];
@@ -67,8 +53,8 @@ where
             smallest,
             smallest_residual,
             zero,
-            converged: top.converged && bottom.converged,
-            products: top.products + bottom.products,
+            converged: top.outcome.is_converged() && bottom.outcome.is_converged(),
+            num_matvecs: top.num_matvecs + bottom.num_matvecs,
         })
     }
 }

@@ -1,18 +1,16 @@
+use burnscape_krylov::{LanczosConfig, LanczosFactorization, LinearOperator, Step, Which};
+use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::io;
 
-use burnscape_krylov::{End, KrylovRecord, LanczosConfig, LinearOperator, Step};
-use serde::Serialize;
-
-use super::error::check_positive;
-use super::{Spectrum, SpectrumError};
+use super::Spectrum;
+use super::spectrum_of::check_positive;
+use crate::OutOfRange;
 use crate::curvature::{CurvatureError, Hessian};
 use crate::loss::LossError;
 use crate::space::ParamVector;
-use crate::writing;
 
 /// What a point of parameter space is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Verdict {
@@ -43,7 +41,7 @@ pub enum Verdict {
 ///
 /// Kuczyński, Woźniakowski, *Estimating the largest eigenvalue by the power and Lanczos algorithms
 /// with a random start*, SIAM J. Matrix Anal. Appl. 13 (1992), theorem 4.2.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CriticalPoint {
     /// What it is.
@@ -76,18 +74,7 @@ pub struct CriticalPoint {
     /// Number of parameters.
     pub dimension: usize,
     /// Products used.
-    pub products: usize,
-}
-
-impl CriticalPoint {
-    /// Writes the numbers as JSON.
-    ///
-    /// # Errors
-    ///
-    /// [`SpectrumError::Write`].
-    pub fn write_json(&self, writer: impl io::Write) -> Result<(), SpectrumError> {
-        Ok(writing::json(self, writer)?)
-    }
+    pub num_matvecs: usize,
 }
 
 impl fmt::Display for CriticalPoint {
@@ -126,10 +113,10 @@ impl Spectrum<'_, Hessian<'_>> {
     ///
     /// # Errors
     ///
-    /// [`SpectrumError::OutOfRange`] for a tolerance that is not positive or no steps,
-    /// [`SpectrumError::Curvature`] for a gradient that is not finite, [`SpectrumError::Krylov`] for a
-    /// product that is not finite, [`SpectrumError::Stopped`] before the first product.
-    pub fn critical_point(&self, gradient_tolerance: f64) -> Result<CriticalPoint, SpectrumError> {
+    /// [`CurvatureError::OutOfRange`] for a tolerance that is not positive or no steps,
+    /// [`CurvatureError::Curvature`] for a gradient that is not finite, [`CurvatureError::Krylov`] for a
+    /// product that is not finite, [`CurvatureError::Stopped`] before the first product.
+    pub fn critical_point(&self, gradient_tolerance: f64) -> Result<CriticalPoint, CurvatureError> {
         check_positive("gradient_tolerance", gradient_tolerance)?;
         let gradient_norm = self.operator.gradient()?.norm()?;
         if !gradient_norm.is_finite() {
@@ -138,11 +125,7 @@ impl Spectrum<'_, Hessian<'_>> {
         }
         let dimension = self.dimension();
         if self.settings.steps == 0 {
-            return Err(SpectrumError::OutOfRange {
-                name: "steps",
-                value: 0.0,
-                expected: "at least 1",
-            });
+            return Err(OutOfRange::new("steps", 0.0, "at least 1").into());
         }
         let steps = self.settings.steps.min(dimension);
         let record = LanczosConfig::new(steps)
@@ -192,15 +175,15 @@ impl Spectrum<'_, Hessian<'_>> {
             zero,
             exact,
             dimension,
-            products: record.products() + if record.is_stopped() { 0 } else { 2 },
+            num_matvecs: record.num_matvecs() + if record.is_stopped() { 0 } else { 2 },
         })
     }
 
     /// The outermost Ritz values with their residuals: measured, or estimated once an observer has stopped.
     fn outermost(
         &self,
-        record: &KrylovRecord<ParamVector>,
-    ) -> Result<(RitzValue, RitzValue), SpectrumError> {
+        record: &LanczosFactorization<ParamVector>,
+    ) -> Result<(RitzValue, RitzValue), CurvatureError> {
         let (values, residuals) = (record.ritz_values(), record.residual_estimates());
         let mut estimated = values
             .iter()
@@ -208,8 +191,8 @@ impl Spectrum<'_, Hessian<'_>> {
             .map(|(&value, &residual)| RitzValue { value, residual });
         let (bottom, top) = (estimated.next(), estimated.next_back());
         let (mut bottom, mut top) = (bottom, top.or(bottom));
-        let num_matvecs = record.products();
-        for (index, (end, place)) in [(End::Bottom, &mut bottom), (End::Top, &mut top)]
+        let num_matvecs = record.num_matvecs();
+        for (index, (end, place)) in [(Which::Smallest, &mut bottom), (Which::Largest, &mut top)]
             .into_iter()
             .enumerate()
         {
@@ -217,15 +200,13 @@ impl Spectrum<'_, Hessian<'_>> {
             if record.is_stopped() || (index > 0 && self.operator.report(&step).is_break()) {
                 break;
             }
-            let pair = record.eigenpairs(self.operator, end, 1)?.pop();
-            *place = pair.map(|pair| RitzValue {
-                value: pair.value,
-                residual: pair.residual,
-            });
+            let pair = record.eigenpairs(self.operator, end, 1)?;
+            let pair = pair.values.first().zip(pair.residuals.first());
+            *place = pair.map(|(&value, &residual)| RitzValue { value, residual });
         }
         match (bottom, top) {
             (Some(bottom), Some(top)) => Ok((bottom, top)),
-            _ => Err(SpectrumError::Stopped),
+            _ => Err(CurvatureError::Stopped),
         }
     }
 }

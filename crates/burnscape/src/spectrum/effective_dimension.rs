@@ -1,13 +1,10 @@
-use std::io;
-
 use burnscape_krylov::SelfAdjoint;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::error::{check_positive, check_probability};
-use super::{Spectrum, SpectrumError};
+use super::Spectrum;
+use super::spectrum_of::{check_positive, check_probability};
 use crate::curvature::CurvatureError;
 use crate::space::ParamVector;
-use crate::writing;
 
 /// How many directions the data determine, against a prior of strength `gamma`: `Σ λ / (λ + gamma)`
 /// over the positive eigenvalues.
@@ -24,7 +21,7 @@ use crate::writing;
 ///
 /// MacKay, *Bayesian interpolation*, Neural Computation 4 (1992); Maddox, Benton, Wilson,
 /// arXiv:2003.02139.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct EffectiveDimension {
     /// The estimate.
@@ -42,18 +39,7 @@ pub struct EffectiveDimension {
     /// Number of parameters.
     pub dimension: usize,
     /// Products used.
-    pub products: usize,
-}
-
-impl EffectiveDimension {
-    /// Writes the numbers as JSON.
-    ///
-    /// # Errors
-    ///
-    /// [`SpectrumError::Write`].
-    pub fn write_json(&self, writer: impl io::Write) -> Result<(), SpectrumError> {
-        Ok(writing::json(self, writer)?)
-    }
+    pub num_matvecs: usize,
 }
 
 impl<A> Spectrum<'_, A>
@@ -65,14 +51,14 @@ where
     ///
     /// # Errors
     ///
-    /// [`SpectrumError::OutOfRange`] for a `gamma` that is not positive or a confidence that is not between 0 and
+    /// [`CurvatureError::OutOfRange`] for a `gamma` that is not positive or a confidence that is not between 0 and
     /// 1, and those of
     /// [`density`](Self::density).
-    pub fn effective_dimension(&self, gamma: f64) -> Result<EffectiveDimension, SpectrumError> {
+    pub fn effective_dimension(&self, gamma: f64) -> Result<EffectiveDimension, CurvatureError> {
         check_positive("gamma", gamma)?;
         let confidence = self.settings.confidence;
         check_probability("confidence", confidence)?;
-        let density = self.quadratures()?;
+        let density = self.density()?;
         let sum = density.effective_dimension(gamma);
         Ok(EffectiveDimension {
             value: sum.value,
@@ -81,7 +67,7 @@ where
             confidence,
             gamma,
             dimension: density.dimension(),
-            products: density.products(),
+            num_matvecs: density.num_matvecs(),
         })
     }
 }

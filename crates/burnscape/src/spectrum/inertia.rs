@@ -1,16 +1,13 @@
-use std::io;
-
 use burnscape_krylov::{Bracket, LanczosConfig, SelfAdjoint, SpectralDensity};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::error::check_probability;
-use super::{Spectrum, SpectrumError};
+use super::Spectrum;
+use super::spectrum_of::check_probability;
 use crate::curvature::CurvatureError;
 use crate::space::ParamVector;
-use crate::writing;
 
 /// How many eigenvalues are of one kind.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Count {
     /// The number; an estimate with a fraction unless [`Inertia::exact`].
@@ -49,7 +46,7 @@ pub struct Count {
 ///
 /// Ubaru, Chen, Saad, SIAM J. Matrix Anal. Appl. 38 (2017), on quadrature by probes; Szegő, *Orthogonal
 /// Polynomials*, section 3.41, and Akhiezer, *The Classical Moment Problem*, section 2.5, on the bounds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Inertia {
     /// Eigenvalues above `zero`.
@@ -67,22 +64,11 @@ pub struct Inertia {
     /// Number of eigenvalues.
     pub dimension: usize,
     /// Products used.
-    pub products: usize,
+    pub num_matvecs: usize,
 }
 
 /// What counts as zero, in units of the norm over the square of the steps.
 const RESOLVED: f64 = 10.0;
-
-impl Inertia {
-    /// Writes the numbers as JSON.
-    ///
-    /// # Errors
-    ///
-    /// [`SpectrumError::Write`].
-    pub fn write_json(&self, writer: impl io::Write) -> Result<(), SpectrumError> {
-        Ok(writing::json(self, writer)?)
-    }
-}
 
 impl<A> Spectrum<'_, A>
 where
@@ -96,9 +82,9 @@ where
     ///
     /// # Errors
     ///
-    /// As [`density`](Self::density); [`SpectrumError::OutOfRange`] for a negative
+    /// As [`density`](Self::density); [`CurvatureError::OutOfRange`] for a negative
     /// [`zero`](Self::with_zero), or a confidence that is not between 0 and 1.
-    pub fn inertia(&self) -> Result<Inertia, SpectrumError> {
+    pub fn inertia(&self) -> Result<Inertia, CurvatureError> {
         let (dimension, confidence) = (self.dimension(), self.settings.confidence);
         check_probability("confidence", confidence)?;
         if dimension <= self.settings.probes.saturating_mul(self.settings.steps) {
@@ -108,11 +94,11 @@ where
             let values = record.ritz_values();
             let zero = self.zero(largest(&values))?;
             return match record.is_invariant() && values.len() == dimension {
-                true => Ok(exact(&values, (zero, confidence), record.products())),
-                false => Err(SpectrumError::Stopped),
+                true => Ok(exact(&values, (zero, confidence), record.num_matvecs())),
+                false => Err(CurvatureError::Stopped),
             };
         }
-        let density = self.quadratures()?;
+        let density = self.density()?;
         let size = largest(&density.measure().nodes);
         let resolution = RESOLVED * size / (self.settings.steps as f64).powi(2);
         let zero = match self.settings.zero {
@@ -127,7 +113,7 @@ fn largest(values: &[f64]) -> f64 {
     values.iter().fold(0.0, |size, value| size.max(value.abs()))
 }
 
-fn exact(values: &[f64], (zero, confidence): (f64, f64), products: usize) -> Inertia {
+fn exact(values: &[f64], (zero, confidence): (f64, f64), num_matvecs: usize) -> Inertia {
     let count = |is_one: &dyn Fn(f64) -> bool| {
         let number = values.iter().filter(|value| is_one(**value)).count();
         Count {
@@ -145,7 +131,7 @@ fn exact(values: &[f64], (zero, confidence): (f64, f64), products: usize) -> Ine
         confidence,
         exact: true,
         dimension: values.len(),
-        products,
+        num_matvecs,
     }
 }
 
@@ -172,6 +158,6 @@ fn estimated(density: &SpectralDensity, zero: f64, confidence: f64) -> Inertia {
         confidence,
         exact: false,
         dimension: density.dimension(),
-        products: density.products(),
+        num_matvecs: density.num_matvecs(),
     }
 }

@@ -1,15 +1,16 @@
 use std::io;
 
-use burnscape_krylov::{KrylovError, SelfAdjoint, TraceConfig};
-use serde::Serialize;
+use burnscape_krylov::{KrylovFault, SelfAdjoint, TraceConfig};
+use serde::{Deserialize, Serialize};
 
-use super::{Spectrum, SpectrumError};
+use super::Spectrum;
 use crate::curvature::CurvatureError;
 use crate::space::{ParamSpace, ParamVector};
-use crate::writing;
+use crate::writing::csv;
+use crate::{Csv, FormatError};
 
 /// The trace of a diagonal block of an operator: what one layer adds to the trace of the whole.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LayerTrace {
     /// The module that owns the parameters (`conv1`), or the parameter (`conv1.weight`).
@@ -27,7 +28,7 @@ pub struct LayerTrace {
 ///
 /// For a Rademacher vector `v` the sum over the coordinates of a block, `v_b · (A v)_b`, has the trace
 /// of the block for its mean: every block costs the same products, and they add up to the whole.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LayerTraces {
     /// A row for each module that owns parameters, in the model's order.
@@ -39,25 +40,12 @@ pub struct LayerTraces {
     /// Probability with which an interval covers.
     pub confidence: f64,
     /// Products used.
-    pub products: usize,
+    pub num_matvecs: usize,
 }
 
-impl LayerTraces {
-    /// Writes the numbers as JSON.
-    ///
-    /// # Errors
-    ///
-    /// [`SpectrumError::Write`].
-    pub fn write_json(&self, writer: impl io::Write) -> Result<(), SpectrumError> {
-        Ok(writing::json(self, writer)?)
-    }
-
-    /// Writes `path,len,trace,half_width`, a line for each layer.
-    ///
-    /// # Errors
-    ///
-    /// [`SpectrumError::Write`].
-    pub fn write_csv(&self, writer: impl io::Write) -> Result<(), SpectrumError> {
+/// `path,len,trace,half_width`, a line for each layer.
+impl Csv for LayerTraces {
+    fn write_csv(&self, writer: impl io::Write) -> Result<(), FormatError> {
         let rows = self.layers.iter().map(|layer| {
             let half_width = layer.half_width.map(|half| half.to_string());
             [
@@ -67,11 +55,7 @@ impl LayerTraces {
                 half_width.unwrap_or_default(),
             ]
         });
-        Ok(writing::csv(
-            ["path", "len", "trace", "half_width"],
-            rows,
-            writer,
-        )?)
+        Ok(csv(["path", "len", "trace", "half_width"], rows, writer)?)
     }
 }
 
@@ -87,8 +71,8 @@ where
     ///
     /// # Errors
     ///
-    /// [`SpectrumError::Krylov`] for no probes, a confidence out of range, or a product that is not finite.
-    pub fn trace_by_layer(&self) -> Result<LayerTraces, SpectrumError> {
+    /// [`CurvatureError::Krylov`] for no probes, a confidence out of range, or a product that is not finite.
+    pub fn trace_by_layer(&self) -> Result<LayerTraces, CurvatureError> {
         let space = self.space()?;
         // What a row of the answer sums: its path and the places of its parameters.
         let mut rows = owners(&space);
@@ -102,11 +86,11 @@ where
             Ok(rows.iter().map(sum).collect())
         };
         let found = TraceConfig::new()
-            .with_max_products(self.settings.probes)
+            .with_max_matvecs(self.settings.probes)
             .with_confidence(self.settings.confidence)
             .with_seed(self.settings.seed)
             .run_blocks(self.operator, blocks)?;
-        let products = found.first().map_or(0, |block| block.products);
+        let products = found.first().map_or(0, |block| block.num_matvecs);
         let answers = rows
             .iter()
             .zip(&found)
@@ -118,13 +102,13 @@ where
             });
         let mut layers: Vec<LayerTrace> = answers.collect();
         let mut parameters = layers.split_off(num_layers);
-        let total = parameters.pop().ok_or(KrylovError::NoProbes)?;
+        let total = parameters.pop().ok_or(KrylovFault::NoProbes)?;
         Ok(LayerTraces {
             layers,
             parameters,
             total,
             confidence: self.settings.confidence,
-            products,
+            num_matvecs: products,
         })
     }
 }

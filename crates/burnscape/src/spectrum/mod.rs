@@ -40,30 +40,22 @@
 //! assert!((spectrum.trace()?.value - 10.0).abs() < 1e-4);
 //! let point = spectrum.critical_point(1e-3)?;
 //! assert_eq!(point.verdict, Verdict::NotCritical);
-//! # Ok::<(), burnscape::spectrum::SpectrumError>(())
+//! # Ok::<(), burnscape::spectrum::CurvatureError>(())
 //! ```
 
+mod answers;
 mod condition_number;
 mod critical_point;
-mod density;
-mod diagonal;
 mod effective_dimension;
-mod eigenpairs;
-mod error;
 mod inertia;
 mod layer_traces;
 mod settings;
 mod spectrum_of;
-mod trace;
+mod tables;
 
 pub use condition_number::ConditionNumber;
 pub use critical_point::{CriticalPoint, Verdict};
-pub use density::{Density, DensityCurve};
-pub use diagonal::Diagonal;
 pub use effective_dimension::EffectiveDimension;
-pub use eigenpairs::Eigenpairs;
-pub use error::SpectrumError;
 pub use inertia::{Count, Inertia};
 pub use layer_traces::{LayerTrace, LayerTraces};
 pub use spectrum_of::Spectrum;
-pub use trace::Trace;

@@ -5,7 +5,7 @@ use burnscape_krylov::{DiagonalMethod, TraceMethod};
 pub(super) struct Settings {
     pub(super) tolerance: f64,
     pub(super) trace_tolerance: f64,
-    pub(super) max_products: usize,
+    pub(super) max_matvecs: usize,
     pub(super) max_basis: Option<usize>,
     pub(super) max_bytes: Option<usize>,
     pub(super) probes: usize,
@@ -23,7 +23,7 @@ impl Default for Settings {
         Self {
             tolerance: 1e-4,
             trace_tolerance: 0.02,
-            max_products: 1000,
+            max_matvecs: 1000,
             max_basis: None,
             max_bytes: None,
             probes: 10,

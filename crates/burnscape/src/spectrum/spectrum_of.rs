@@ -1,10 +1,12 @@
 use std::fmt;
+use std::ops::Bound;
 
 use burnscape_krylov::{DiagonalMethod, SelfAdjoint, TraceMethod, VectorSpace};
 
-use super::SpectrumError;
 use super::settings::Settings;
+use crate::OutOfRange;
 use crate::curvature::CurvatureError;
+use crate::range::{POSITIVE, ensure};
 use crate::space::{ParamSpace, ParamVector, epsilon};
 
 /// The spectrum of a symmetric operator over parameters, by its products. See [the
@@ -14,7 +16,7 @@ use crate::space::{ParamSpace, ParamVector, epsilon};
 ///
 /// Answers report every product to the [observer](crate::loss::Risk::with_observer) of the risk that the operator is made
 /// of, and to one of the operator itself ([`observed`](crate::krylov::LinearOperator::observed)). One that is stopped is
-/// made of what there is, or [`SpectrumError::Stopped`] where that is nothing.
+/// made of what there is, or [`CurvatureError::Stopped`] where that is nothing.
 ///
 /// # Reproducibility
 ///
@@ -45,7 +47,7 @@ use crate::space::{ParamSpace, ParamVector, epsilon};
 /// assert_eq!(density.dimension, 8);
 /// // Two eigenvalues of eight are not zero: one for each output.
 /// assert!((spectrum.inertia()?.positive.value - 2.0).abs() < 1e-9);
-/// # Ok::<(), burnscape::spectrum::SpectrumError>(())
+/// # Ok::<(), burnscape::spectrum::CurvatureError>(())
 /// ```
 pub struct Spectrum<'a, A: ?Sized> {
     pub(super) operator: &'a A,
@@ -86,8 +88,8 @@ impl<'a, A: ?Sized> Spectrum<'a, A> {
 
     /// Sets the limit of products of one answer.
     #[must_use]
-    pub fn with_max_products(mut self, products: usize) -> Self {
-        self.settings.max_products = products;
+    pub fn with_max_matvecs(mut self, num_matvecs: usize) -> Self {
+        self.settings.max_matvecs = num_matvecs;
         self
     }
 
@@ -173,7 +175,7 @@ impl<A> Spectrum<'_, A>
 where
     A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
 {
-    pub(super) fn space(&self) -> Result<ParamSpace, SpectrumError> {
+    pub(super) fn space(&self) -> Result<ParamSpace, CurvatureError> {
         self.operator.check_square()?;
         Ok(self.operator.domain())
     }
@@ -183,21 +185,29 @@ where
     }
 
     /// Up to which size an eigenvalue of an operator of norm `size` counts as zero.
-    pub(super) fn zero(&self, size: f64) -> Result<f64, SpectrumError> {
+    pub(super) fn zero(&self, size: f64) -> Result<f64, CurvatureError> {
         if let Some(zero) = self.settings.zero {
             return match zero >= 0.0 && zero.is_finite() {
                 true => Ok(zero),
-                false => Err(SpectrumError::OutOfRange {
-                    name: "zero",
-                    value: zero,
-                    expected: "a finite number, not negative",
-                }),
+                false => Err(OutOfRange::new("zero", zero, "a finite number, not negative").into()),
             };
         }
         let space = self.operator.domain();
         let root = (self.dimension() as f64).sqrt();
         Ok(8.0 * root * epsilon(space.dtype()?) * size)
     }
+}
+
+pub(super) fn check_positive(name: &'static str, value: f64) -> Result<(), CurvatureError> {
+    Ok(ensure(name, value, POSITIVE)?)
+}
+
+pub(super) fn check_probability(name: &'static str, value: f64) -> Result<(), CurvatureError> {
+    Ok(ensure(
+        name,
+        value,
+        (Bound::Excluded(0.0), Bound::Excluded(1.0)),
+    )?)
 }
 
 impl<A: ?Sized> fmt::Debug for Spectrum<'_, A> {

@@ -77,10 +77,7 @@ fn unreadable(error: serde_json::Error) -> FormatError {
     }
 }
 
-pub(crate) fn json<T: Serialize + ?Sized>(
-    result: &T,
-    mut writer: impl io::Write,
-) -> io::Result<()> {
+fn json<T: Serialize + ?Sized>(result: &T, mut writer: impl io::Write) -> io::Result<()> {
     serde_json::to_writer(&mut writer, result)?;
     writer.write_all(b"\n")
 }

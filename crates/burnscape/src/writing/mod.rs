@@ -9,4 +9,3 @@ pub use csv::Csv;
 pub(crate) use csv::{csv, csv_of_columns};
 pub use error::FormatError;
 pub use json::Json;
-pub(crate) use json::json;

@@ -1,6 +1,6 @@
 use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
-use burnscape_krylov::{Eigenpair, End, KrylovRecord, LanczosConfig};
+use burnscape_krylov::{LanczosConfig, LanczosFactorization, Which};
 
 use super::{SaddleFreeNewtonConfig, SaddleFreeReport};
 use crate::curvature::Hessian;
@@ -138,7 +138,7 @@ impl SaddleFreeNewton {
             let unit = Wide::new(1.0, size.exponent());
             let start = gradient.clone().scale_wide(Wide::from(1.0) / unit);
             let record = lanczos.run_from(hessian, start)?;
-            found.products += record.products();
+            found.products += record.num_matvecs();
             found.lowest = lowest(&record);
             let inverse = |curvature: f64| 1.0 / (curvature.abs() + damping);
             if let Some(descent) = record.apply(inverse)? {
@@ -153,10 +153,20 @@ impl SaddleFreeNewton {
         }
         if self.config.escape > 0.0 {
             let record = lanczos.run(hessian)?;
-            let pairs = record.eigenpairs(hessian, End::Bottom, 1)?;
-            found.products += record.products() + 1;
-            if let Some(pair) = pairs.into_iter().next() {
-                self.escape(&mut found, &gradient, &pair)?;
+            let pairs = record.eigenpairs(hessian, Which::Smallest, 1)?;
+            found.products += record.num_matvecs() + 1;
+            let lowest = (
+                pairs.values.first(),
+                pairs.residuals.first(),
+                pairs.vectors.first(),
+            );
+            if let (Some(&value), Some(&residual), Some(vector)) = lowest {
+                if found.lowest.is_none_or(|(known, _)| value < known) {
+                    found.lowest = Some((value, residual));
+                }
+                if value < 0.0 {
+                    self.escape(&mut found, &gradient, vector)?;
+                }
             }
         }
         Ok(found)
@@ -167,29 +177,22 @@ impl SaddleFreeNewton {
         &self,
         found: &mut Found,
         gradient: &ParamVector,
-        pair: &Eigenpair<ParamVector>,
+        direction: &ParamVector,
     ) -> Result<(), OptimError> {
-        let is_lower = found.lowest.is_none_or(|(value, _)| pair.value < value);
-        if is_lower {
-            found.lowest = Some((pair.value, pair.residual));
-        }
-        if pair.value >= 0.0 {
-            return Ok(());
-        }
-        let along = pair.vector.dot(&found.descent)?;
+        let along = direction.dot(&found.descent)?;
         if along.abs() >= self.config.escape {
             return Ok(());
         }
         // Where the slope is zero either side will do: the sign of the vector is that of its seed.
-        let wanted = self.config.escape.copysign(pair.vector.dot(gradient)?);
-        found.descent = found.descent.clone().axpy(wanted - along, &pair.vector)?;
+        let wanted = self.config.escape.copysign(direction.dot(gradient)?);
+        found.descent = found.descent.clone().axpy(wanted - along, direction)?;
         found.escaped = true;
         Ok(())
     }
 }
 
 /// The lowest Ritz value with its residual.
-fn lowest(record: &KrylovRecord<ParamVector>) -> Option<(f64, f64)> {
+fn lowest(record: &LanczosFactorization<ParamVector>) -> Option<(f64, f64)> {
     let values = record.ritz_values().into_iter();
     values.zip(record.residual_estimates()).next()
 }

@@ -1,6 +1,6 @@
 use burn::config::Config;
 use burn::module::Module;
-use burnscape_krylov::{Estimate, KrylovError, SelfAdjoint, Step};
+use burnscape_krylov::{Estimate, KrylovFault, SelfAdjoint, Step};
 
 use super::layer::Layer;
 use super::{LayerFlatness, RelativeFlatness};
@@ -19,9 +19,9 @@ use crate::space::{ParamSpace, ParamVector};
 ///
 /// # Exact or estimated
 ///
-/// If the layers asked for need no more than `max_products` products in all, the numbers are exact.
+/// If the layers asked for need no more than `max_matvecs` products in all, the numbers are exact.
 /// A layer of `d` neurons with `m` inputs needs `m min(m, d)`. Otherwise they are estimates from
-/// `max_products` products with random signs, in which all layers share, with intervals. The result
+/// `max_matvecs` products with random signs, in which all layers share, with intervals. The result
 /// says which: [`RelativeFlatness::exact`].
 ///
 /// # Units
@@ -30,7 +30,7 @@ use crate::space::{ParamSpace, ParamVector};
 ///
 /// # Cost
 ///
-/// At most `max_products` products. A few vectors of parameters.
+/// At most `max_matvecs` products. A few vectors of parameters.
 ///
 /// # Reproducibility
 ///
@@ -63,7 +63,7 @@ use crate::space::{ParamSpace, ParamVector};
 /// let hessian = Risk::new(&loss, &data).hessian(&model)?;
 /// let flatness = RelativeFlatnessConfig::new().measure(&model, &hessian)?;
 /// let weights = ParamVector::from_module(&ParamSpace::of(&model)?, &model)?;
-/// assert!(flatness.exact && flatness.num_products == 4);
+/// assert!(flatness.exact && flatness.num_matvecs == 4);
 /// assert!((flatness.layers[0].value - 4.0 * weights.norm()?.powi(2)).abs() < 1e-4);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -74,7 +74,7 @@ pub struct RelativeFlatnessConfig {
     pub path: Option<String>,
     /// Products, at most.
     #[config(default = 64)]
-    pub max_products: usize,
+    pub max_matvecs: usize,
     /// The probability with which intervals cover what they estimate.
     #[config(default = 0.95)]
     pub confidence: f64,
@@ -95,12 +95,12 @@ impl RelativeFlatnessConfig {
         M: Module,
         A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
     {
-        check_products("max_products", self.max_products)?;
+        check_products("max_matvecs", self.max_matvecs)?;
         check_probability("confidence", self.confidence)?;
         let space = operator.domain();
         let layers = self.layers(&space, &ParamVector::from_module(&space, model)?)?;
         let terms: usize = layers.iter().map(Layer::num_terms).sum();
-        match terms <= self.max_products {
+        match terms <= self.max_matvecs {
             true => self.exactly(operator, &layers, terms),
             false => self.estimated(operator, &layers, &space),
         }
@@ -153,10 +153,10 @@ impl RelativeFlatnessConfig {
                     product => product?,
                 };
                 let term = pair.left.dot(&product)?;
-                value += finite(term, found.num_products)?;
-                found.num_products += 1;
-                let step = Step::new("relative flatness", found.num_products).with_limit(total);
-                if operator.report(&step).is_break() && found.num_products < total {
+                value += finite(term, found.num_matvecs)?;
+                found.num_matvecs += 1;
+                let step = Step::new("relative flatness", found.num_matvecs).with_limit(total);
+                if operator.report(&step).is_break() && found.num_matvecs < total {
                     found.completed = false;
                     break;
                 }
@@ -185,8 +185,8 @@ impl RelativeFlatnessConfig {
     {
         let mut found = self.empty(false);
         let mut samples = vec![Vec::new(); layers.len()];
-        while found.num_products < self.max_products {
-            let first = found.num_products * layers.len();
+        while found.num_matvecs < self.max_matvecs {
+            let first = found.num_matvecs * layers.len();
             let mut all = ParamVector::zeros(space)?;
             let mut lefts = Vec::with_capacity(layers.len());
             for (index, layer) in layers.iter().enumerate() {
@@ -195,20 +195,20 @@ impl RelativeFlatnessConfig {
                 lefts.push(pair.left);
             }
             let product = match operator.matvec(&all) {
-                Err(error) if operator.is_stop(&error) && found.num_products > 0 => {
+                Err(error) if operator.is_stop(&error) && found.num_matvecs > 0 => {
                     found.completed = false;
                     break;
                 }
                 product => product?,
             };
             for (left, values) in lefts.iter().zip(&mut samples) {
-                values.push(finite(left.dot(&product)?, found.num_products)?);
+                values.push(finite(left.dot(&product)?, found.num_matvecs)?);
             }
-            found.num_products += 1;
-            let step = Step::new("relative flatness", found.num_products);
-            let step = step.with_limit(self.max_products);
+            found.num_matvecs += 1;
+            let step = Step::new("relative flatness", found.num_matvecs);
+            let step = step.with_limit(self.max_matvecs);
             if operator.report(&step).is_break() {
-                found.completed = found.num_products == self.max_products;
+                found.completed = found.num_matvecs == self.max_matvecs;
                 break;
             }
         }
@@ -229,7 +229,7 @@ impl RelativeFlatnessConfig {
         RelativeFlatness {
             layers: Vec::new(),
             exact,
-            num_products: 0,
+            num_matvecs: 0,
             config: self.clone(),
             completed: true,
         }
@@ -239,6 +239,6 @@ impl RelativeFlatnessConfig {
 fn finite(value: f64, product: usize) -> Result<f64, SharpnessError> {
     match value.is_finite() {
         true => Ok(value),
-        false => Err(SharpnessError::Krylov(KrylovError::NonFinite { product })),
+        false => Err(SharpnessError::Krylov(KrylovFault::NonFinite { product })),
     }
 }

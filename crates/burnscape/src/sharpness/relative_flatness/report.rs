@@ -11,7 +11,7 @@ pub struct RelativeFlatness {
     /// Whether the numbers are exact, to rounding, and not estimates.
     pub exact: bool,
     /// Products used.
-    pub num_products: usize,
+    pub num_matvecs: usize,
     /// The configuration, seed included.
     pub config: RelativeFlatnessConfig,
     /// False if the observer stopped the run. Estimates are then those of the products made; of exact

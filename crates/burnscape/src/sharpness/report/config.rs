@@ -100,7 +100,7 @@ pub struct SharpnessReportConfig {
     pub num_steps: usize,
     /// Products for the trace, and half as many as for relative flatness.
     #[config(default = 32)]
-    pub num_products: usize,
+    pub num_matvecs: usize,
     /// Seed of everything that is random, but for what the loss draws.
     #[config(default = 0)]
     pub seed: u64,
@@ -188,7 +188,7 @@ impl SharpnessReportConfig {
         report.num_gradients += 1;
         if self.checks {
             report.num_gradients += CHECK_GRADIENTS;
-            report.num_products += CHECK_PRODUCTS;
+            report.num_matvecs += CHECK_PRODUCTS;
         }
     }
 
@@ -204,7 +204,7 @@ impl SharpnessReportConfig {
         ),
     ) -> Result<SharpnessReport, SharpnessError> {
         check_count("scales", self.scales.len())?;
-        check_products("num_products", self.num_products)?;
+        check_products("num_matvecs", self.num_matvecs)?;
         let mut run = Run {
             rows: Vec::new(),
             done: 0,
@@ -222,7 +222,7 @@ impl SharpnessReportConfig {
             num_examples: base.num_examples,
             num_losses: 1,
             num_gradients: 0,
-            num_products: 0,
+            num_matvecs: 0,
             config: self.clone(),
             completed: false,
         };
@@ -235,7 +235,7 @@ impl SharpnessReportConfig {
         }
         if !run.stopped {
             match self.curvature().hessian(risk, model) {
-                Err(CurvatureError::Stopped { .. }) => run.stopped = true,
+                Err(CurvatureError::Stopped) => run.stopped = true,
                 hessian => {
                     self.count_operator(&mut report);
                     self.of_hessian(risk, model, &hessian?, &mut run)?;
@@ -251,7 +251,7 @@ impl SharpnessReportConfig {
         report.completed = run.done == run.total;
         report.num_losses += run.rows.iter().map(|row| row.losses).sum::<usize>();
         report.num_gradients += run.rows.iter().map(|row| row.gradients).sum::<usize>();
-        report.num_products += run.rows.iter().map(|row| row.products).sum::<usize>();
+        report.num_matvecs += run.rows.iter().map(|row| row.products).sum::<usize>();
         report.rows = run.rows;
         Ok(report)
     }

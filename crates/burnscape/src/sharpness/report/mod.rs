@@ -2,6 +2,7 @@
 
 mod config;
 mod measure;
+mod moments;
 mod row;
 mod run;
 mod table;

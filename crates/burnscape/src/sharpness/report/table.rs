@@ -28,7 +28,7 @@ pub struct SharpnessReport {
     /// Losses with gradients over the data, in all; making an operator counts as one.
     pub num_gradients: usize,
     /// Products with curvature matrices, in all; the two that check a new operator are counted.
-    pub num_products: usize,
+    pub num_matvecs: usize,
     /// The configuration, seed included.
     pub config: SharpnessReportConfig,
     /// False if the observer stopped the report: measures that were not finished are left out.
@@ -105,7 +105,7 @@ impl fmt::Display for SharpnessReport {
             self.num_parameters,
             self.num_losses,
             self.num_gradients,
-            self.num_products,
+            self.num_matvecs,
             match self.completed {
                 true => "",
                 false => "; stopped",

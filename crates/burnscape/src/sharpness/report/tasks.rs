@@ -1,21 +1,22 @@
 //! The single measures of a report, and the rows that they make.
 
 use burn::module::Module;
-use burnscape_krylov::LinearOperator;
+use burnscape_krylov::{self as krylov, DensityConfig, EigenpairsConfig, LinearOperator, Which};
 
+use super::moments::Moments;
 use super::run::{Outcome, Run};
 use super::{Measure, SharpnessReportConfig, SharpnessRow};
-use crate::curvature::{Fisher, Hessian};
+use crate::curvature::{DiagonallyScaled, Fisher, Hessian};
 use crate::loss::Risk;
 use crate::sharpness::{
-    AverageRiseConfig, CurvatureTraceConfig, EffectiveDimensionConfig, KeskarConfig,
-    LambdaMaxConfig, McAllesterConfig, PacBayesSigmaConfig, RelativeFlatnessConfig, SharpnessError,
-    WorstCaseRiseConfig, fisher_rao,
+    AverageRiseConfig, KeskarConfig, McAllesterConfig, PacBayesSigmaConfig, RelativeFlatnessConfig,
+    SharpnessError, WorstCaseRiseConfig, fisher_rao,
 };
 use crate::space::Scale;
 
-/// Products of λ_max, and Fisher's four probes of thirty steps.
-const LAMBDA_PRODUCTS: usize = 100;
+/// Residual of λ_max, relative to the norm, and its products; Fisher's four probes of thirty steps.
+const LAMBDA_TOLERANCE: f64 = 1e-4;
+const LAMBDA_MATVECS: usize = 100;
 const PROBES: usize = 4;
 const PROBE_STEPS: usize = 30;
 /// The σ that the search for PAC-Bayes σ can end at: doubled or halved at most 60 times, and each
@@ -141,26 +142,24 @@ impl SharpnessReportConfig {
         for &scale in &self.scales {
             let row = |measure| SharpnessRow::new(measure, Some(scale));
             run.take(risk, (Measure::LambdaMax, Some(scale)), || {
-                let found = LambdaMaxConfig::new()
-                    .with_max_products(LAMBDA_PRODUCTS)
-                    .with_scale(scale)
+                let operator = DiagonallyScaled::new(model, hessian, scale)?;
+                let found = EigenpairsConfig::new(1, Which::Largest)
+                    .with_tolerance(LAMBDA_TOLERANCE)
+                    .with_max_matvecs(LAMBDA_MATVECS)
                     .with_seed(self.seed)
-                    .measure(model, hessian)?;
+                    .run(&operator)?;
                 let row = row(Measure::LambdaMax)
-                    .value(found.value, None)
-                    .note_unless(found.converged, "not converged")
-                    .cost(0, 0, found.num_products);
-                Ok(one(row, found.completed))
+                    .value(found.values[0], None)
+                    .note_unless(found.outcome.is_converged(), "not converged")
+                    .cost(0, 0, found.num_matvecs);
+                Ok(one(row, found.outcome != krylov::Outcome::Stopped))
             })?;
             run.take(risk, (Measure::Trace, Some(scale)), || {
-                let found = CurvatureTraceConfig::new()
-                    .with_max_products(self.num_products)
-                    .with_scale(scale)
-                    .with_seed(self.seed)
-                    .measure(model, hessian)?;
+                let operator = DiagonallyScaled::new(model, hessian, scale)?;
+                let found = Moments::of(&operator, self.num_matvecs, self.seed)?;
                 let trace = row(Measure::Trace)
-                    .value(found.trace, found.standard_error)
-                    .cost(0, 0, found.num_products);
+                    .value(found.trace.value, found.trace.standard_error)
+                    .cost(0, 0, found.trace.samples);
                 let norm =
                     row(Measure::FrobeniusNorm).value(found.frobenius_norm, found.frobenius_error);
                 Ok(Outcome {
@@ -171,11 +170,11 @@ impl SharpnessReportConfig {
         }
         run.take(risk, (Measure::RelativeFlatness, None), || {
             let found = RelativeFlatnessConfig::new()
-                .with_max_products(self.num_products.saturating_mul(2))
+                .with_max_matvecs(self.num_matvecs.saturating_mul(2))
                 .with_seed(self.seed)
                 .measure(model, hessian)?;
             let setting = if found.exact { "exact" } else { "estimated" };
-            let mut products = found.num_products;
+            let mut products = found.num_matvecs;
             let rows = found.layers.into_iter().map(|layer| {
                 let mut row = SharpnessRow::new(Measure::RelativeFlatness, None)
                     .setting(setting)
@@ -202,20 +201,21 @@ impl SharpnessReportConfig {
             let found = fisher_rao(model, fisher)?;
             let row = SharpnessRow::new(Measure::FisherRaoNorm, None)
                 .value(found.norm, None)
-                .cost(0, 0, found.num_products);
+                .cost(0, 0, found.num_matvecs);
             Ok(one(row, true))
         })?;
         run.take(risk, (Measure::EffectiveDimension, None), || {
-            let found = EffectiveDimensionConfig::new(self.gamma)
-                .with_num_probes(PROBES)
-                .with_num_steps(PROBE_STEPS.min(fisher.domain().len()))
+            let density = DensityConfig::new()
+                .with_probes(PROBES)
+                .with_steps(PROBE_STEPS.min(fisher.domain().len()))
                 .with_seed(self.seed)
-                .measure(model, fisher)?;
+                .run(fisher)?;
+            let found = density.effective_dimension(self.gamma);
             let row = SharpnessRow::new(Measure::EffectiveDimension, None)
                 .setting(format!("gamma {}", self.gamma))
-                .value(found.dimension, found.standard_error)
-                .cost(0, 0, found.num_products);
-            Ok(one(row, found.completed))
+                .value(found.value, found.standard_error())
+                .cost(0, 0, density.num_matvecs());
+            Ok(one(row, !density.is_stopped()))
         })
     }
 }

@@ -1,6 +1,6 @@
 use crate::range::{POSITIVE, ensure};
 use burn::module::Module;
-use burnscape_krylov::{TrustRegionConfig, TrustRegionPlace};
+use burnscape_krylov::{SolutionKind, TrustRegionConfig};
 
 use super::{AscentContext, AscentRule, Perturbation};
 use crate::loss::{Batch, Objective};
@@ -72,20 +72,20 @@ pub(in crate::optim::sam) fn maximize_model<M: Module, B: Batch>(
     ball: Ball,
 ) -> Result<ModelMaximum, OptimError> {
     let hessian = batch_hessian(model, objective, batch, ball.draws_seed)?;
-    let found = TrustRegionConfig::maximize(ball.rho)
+    let found = TrustRegionConfig::new(ball.rho)
         .with_max_basis(ball.max_basis)
         .with_tolerance(ball.tolerance)
         .with_seed(ball.seed)
-        .run(&hessian, &hessian.gradient()?)?;
+        .maximize(&hessian, &hessian.gradient()?)?;
     let report = InnerMaximum {
-        products: found.products,
+        products: found.num_matvecs,
         rise: found.value,
         residual: found.residual,
         converged: found.outcome.is_converged(),
         certified: found.certified,
-        hard_cases: usize::from(found.place == TrustRegionPlace::HardCase),
+        hard_cases: usize::from(found.kind == SolutionKind::HardCase),
     };
-    let points = [Some(found.v), found.twin];
+    let points = [Some(found.v), found.mirror];
     let points = points.iter().flatten().map(ParamVector::to_leaves);
     Ok(ModelMaximum {
         points: points.collect(),

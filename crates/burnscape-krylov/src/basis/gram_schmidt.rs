@@ -1,0 +1,40 @@
+use super::push_outside;
+use crate::{KrylovFault, VectorBlock, VectorSpace};
+
+/// An orthonormal basis of the span of vectors; those that depend on the ones before are left out.
+pub(crate) fn orthonormal<V: VectorSpace, E: From<V::Error> + From<KrylovFault>>(
+    space: &V::Space,
+    vectors: &[V],
+    name: &'static str,
+) -> Result<V::Block, E> {
+    let mut basis = V::Block::with_capacity(space, vectors.len())?;
+    for v in vectors {
+        V::check_same(space, &v.space())?;
+        let value = v.norm()?;
+        if !value.is_finite() {
+            return Err(KrylovFault::NonFiniteArgument { name, value }.into());
+        }
+        push_outside(&mut basis, v.clone())?;
+    }
+    Ok(basis)
+}
+
+/// `(c, w)` with `v = Qᵀ c + w` and `w` orthogonal to the basis, by two passes: the second takes out what
+/// rounding left of the first.
+pub(crate) fn split<V: VectorSpace>(basis: &V::Block, v: V) -> Result<(Vec<f64>, V), V::Error> {
+    let mut along = basis.dots(&v)?;
+    let rest = remove(basis, v, &along)?;
+    let second = basis.dots(&rest)?;
+    let rest = remove(basis, rest, &second)?;
+    along.iter_mut().zip(&second).for_each(|(a, b)| *a += b);
+    Ok((along, rest))
+}
+
+/// `v − Qᵀ c`.
+pub(crate) fn remove<V: VectorSpace>(
+    basis: &V::Block,
+    v: V,
+    coefficients: &[f64],
+) -> Result<V, V::Error> {
+    v.axpy(-1.0, &basis.linear_combination(coefficients)?)
+}

@@ -1,0 +1,249 @@
+use thiserror::Error;
+
+/// The ways in which a method of this crate fails by itself.
+///
+/// A method returns the errors of its operator, which hold a fault
+/// (`LinearOperator::Error: From<KrylovFault>`) beside failures of products and vectors.
+/// [`HostError`](crate::HostError) is one that does.
+///
+/// # Example
+///
+/// ```
+/// use burnscape_krylov::{Dense, HostError, KrylovFault, Shifted};
+///
+/// let error = Shifted::new(Dense::identity(2), f64::INFINITY).map(|_| ());
+/// let fault = KrylovFault::NonFiniteArgument { name: "sigma", value: f64::INFINITY };
+/// assert_eq!(error, Err(HostError::Fault(fault)));
+/// ```
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum KrylovFault {
+    /// An observer ended the run before it had found anything.
+    #[error("the run was stopped before it had found anything; let it make a few more products")]
+    Stopped,
+    /// A product is not finite.
+    #[error(
+        "product {product} (counted from 0) is not finite; look for NaN or overflow in the \
+         operator at that input"
+    )]
+    NonFinite {
+        /// The number of the product, from zero.
+        product: usize,
+    },
+    /// An argument is not finite.
+    #[error("`{name}` is {value}; give a finite one")]
+    NonFiniteArgument {
+        /// The argument.
+        name: &'static str,
+        /// Its value; its norm if it is a vector.
+        value: f64,
+    },
+    /// An argument is not one of those that mean something.
+    #[error("`{name}` is {value}; give {allowed}")]
+    OutOfBounds {
+        /// The argument.
+        name: &'static str,
+        /// Its value; its norm if it is a vector.
+        value: f64,
+        /// The allowed values.
+        allowed: &'static str,
+    },
+    /// A tolerance that no run could meet, or that any would: zero (unless it is compared with a defect, which
+    /// can be zero), negative, infinite or NaN.
+    #[error("the tolerance is {tolerance}; give a positive, finite number")]
+    InvalidTolerance {
+        /// The tolerance.
+        tolerance: f64,
+    },
+    /// A radius is negative or not finite.
+    #[error("the radius is {radius}; give zero or a positive, finite number")]
+    InvalidRadius {
+        /// The radius.
+        radius: f64,
+    },
+    /// A check or an estimate has no vector to work with.
+    #[error("too few probe vectors for this method; raise the limit of products")]
+    NoProbes,
+    /// Vectors that must be orthonormal are not.
+    #[error(
+        "vectors {first} and {second} are not orthonormal: their dot product is {product}, \
+         tolerance {tolerance:e}; use `Orthonormal::orthonormalize`"
+    )]
+    NotOrthonormal {
+        /// Index of one vector.
+        first: usize,
+        /// Index of the other, possibly the same.
+        second: usize,
+        /// Their dot product.
+        product: f64,
+        /// How far from 0 (or 1) it may be.
+        tolerance: f64,
+    },
+    /// A vector is a combination of the vectors before it, to rounding, or is not finite.
+    #[error(
+        "vector {index} is dependent on the vectors before it (a fraction {remainder:e} of its \
+         norm is left); leave it out"
+    )]
+    Dependent {
+        /// Index of the vector.
+        index: usize,
+        /// Norm of its part orthogonal to the others, relative to its own norm.
+        remainder: f64,
+    },
+    /// An operator that was claimed to be self-adjoint is not.
+    #[error(
+        "the operator is not self-adjoint: symmetry defect {defect:e}, tolerance {tolerance:e}; \
+         look for randomness in it, or use it without the claim"
+    )]
+    NotSymmetric {
+        /// The largest defect seen, as `symmetry_defect` defines it.
+        defect: f64,
+        /// The largest one accepted.
+        tolerance: f64,
+    },
+    /// An operator is too large for a matrix on the host.
+    #[error(
+        "a {rows} × {columns} matrix has more than {limit} entries; restrict the operator to a \
+         subspace with `Restricted`, or work with its products"
+    )]
+    TooLarge {
+        /// Number of rows.
+        rows: usize,
+        /// Number of columns.
+        columns: usize,
+        /// The most entries a matrix may have.
+        limit: usize,
+    },
+    /// An operator that has to be positive definite is not.
+    #[error(
+        "the operator is not positive definite: product {product} (counted from 0) shows a direction \
+         along which it is {value:e}, negative or zero to rounding; use MINRES, or add a multiple of the \
+         identity with `Shifted`"
+    )]
+    NotPositive {
+        /// Which product.
+        product: usize,
+        /// The quadratic form along it.
+        value: f64,
+    },
+    /// A result of a preconditioner is not finite.
+    #[error(
+        "the preconditioner's result {application} (counted from 0) is not finite for a finite vector; look \
+         for NaN or overflow in it"
+    )]
+    NonFinitePreconditioner {
+        /// Which of its results, from zero.
+        application: usize,
+    },
+    /// A preconditioner is not positive definite.
+    #[error(
+        "the preconditioner is not positive definite: its quadratic form along result {application} \
+         (counted from 0) is {value:e}; give a positive definite one"
+    )]
+    IndefinitePreconditioner {
+        /// Which of its results, from zero.
+        application: usize,
+        /// The quadratic form.
+        value: f64,
+    },
+    /// A result is larger than its type can hold.
+    #[error(
+        "`{name}` is about 2^{exponent}, beyond the range of its type; scale what was given, by a power of two"
+    )]
+    OutOfRange {
+        /// The result.
+        name: &'static str,
+        /// Its size, as a power of two.
+        exponent: i32,
+    },
+    /// An operator that has to be positive semidefinite is not.
+    #[error(
+        "the operator is not positive semidefinite: its products show {value:e}; use XTrace, which \
+         takes either sign"
+    )]
+    Indefinite {
+        /// The smallest eigenvalue of `Ω A Ωᵀ` for the random vectors `Ω`.
+        value: f64,
+    },
+    /// A function of blocks returned more or fewer numbers than before.
+    #[error("{expected} blocks before, {found} now; return one number for each block every time")]
+    BlockCount {
+        /// Number of blocks at first.
+        expected: usize,
+        /// Number of blocks now.
+        found: usize,
+    },
+    /// A setting that the chosen method cannot use.
+    #[error("`{setting}` has no meaning for {method}; leave it out, or choose another method")]
+    UnusedSetting {
+        /// The setting.
+        setting: &'static str,
+        /// The method, in words.
+        method: &'static str,
+    },
+    /// Eigenpairs without their vectors, which are not stored with them.
+    #[error(
+        "{values} eigenvalues have {vectors} vectors; vectors are not stored with eigenpairs: read them from \
+         where they were written, or compute the pairs again"
+    )]
+    MissingVectors {
+        /// Number of values.
+        values: usize,
+        /// Number of vectors.
+        vectors: usize,
+    },
+    /// More vectors are requested than there are.
+    #[error("{asked} requested; choose between 1 and {available}")]
+    TooMany {
+        /// The number requested.
+        asked: usize,
+        /// The number available: the dimension, or the size of a basis.
+        available: usize,
+    },
+    /// A basis is too small for the pairs requested.
+    #[error("a basis of {vectors} vectors is too small, {needed} are needed; raise `max_basis`")]
+    BasisTooSmall {
+        /// Vectors allowed.
+        vectors: usize,
+        /// Vectors needed.
+        needed: usize,
+    },
+    /// A checkpoint contradicts itself.
+    #[error(
+        "`{field}` of the checkpoint contradicts the rest of it; start anew, or store it again"
+    )]
+    InvalidCheckpoint {
+        /// The field.
+        field: &'static str,
+    },
+    /// The memory allowed does not hold the vectors that a method needs.
+    #[error(
+        "{bytes} bytes were allowed, the fewest vectors this can be done with take {needed}; raise \
+         `max_bytes`, or ask for fewer pairs"
+    )]
+    MemoryTooSmall {
+        /// Bytes allowed.
+        bytes: usize,
+        /// Bytes needed.
+        needed: usize,
+    },
+    /// An operator returned more or fewer products than vectors were given.
+    #[error("`matmat` gave {found} products for {expected} vectors; correct its implementation")]
+    ProductCount {
+        /// Number of vectors given.
+        expected: usize,
+        /// Number of products returned.
+        found: usize,
+    },
+    /// The solver of an [`Inverse`](crate::Inverse) did not come within its tolerance.
+    #[error(
+        "the solver reached a residual of {residual:e} after {num_matvecs} products and did not converge; \
+         raise its limit of products or its tolerance, or shift the operator"
+    )]
+    Unconverged {
+        /// The residual, relative to the right-hand side.
+        residual: f64,
+        /// Products used.
+        num_matvecs: usize,
+    },
+}

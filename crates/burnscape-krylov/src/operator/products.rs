@@ -1,0 +1,29 @@
+use crate::{KrylovFault, LinearOperator, VectorSpace};
+
+/// A block of products, one for each vector, all finite.
+pub(crate) fn products<A: LinearOperator + ?Sized>(
+    operator: &A,
+    vectors: &[A::Domain],
+    before: usize,
+) -> Result<Vec<A::Range>, A::Error> {
+    if vectors.is_empty() {
+        return Ok(Vec::new());
+    }
+    let products = operator.matmat(vectors)?;
+    if products.len() != vectors.len() {
+        return Err(KrylovFault::ProductCount {
+            expected: vectors.len(),
+            found: products.len(),
+        }
+        .into());
+    }
+    for (index, product) in products.iter().enumerate() {
+        if !product.norm()?.is_finite() {
+            return Err(KrylovFault::NonFinite {
+                product: before + index,
+            }
+            .into());
+        }
+    }
+    Ok(products)
+}
