@@ -43,7 +43,11 @@ fn sharpness_stays_at_the_edge_that_gradient_flow_passes() {
     // At the edge weights jump from side to side: an even number of steps would see one side only.
     let large = descend(&data, LR, STEPS, 31);
     let readings = large.readings();
-    assert!(readings.iter().all(|reading| reading.outcome.is_converged()));
+    assert!(
+        readings
+            .iter()
+            .all(|reading| reading.outcome.is_converged())
+    );
     let tail = &readings[readings.len() / 2..];
     let ratios = tail.iter().map(|reading| reading.edge_ratio);
     let mean = ratios.clone().sum::<f64>() / tail.len() as f64;

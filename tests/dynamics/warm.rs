@@ -97,7 +97,10 @@ fn where_weights_move_far_a_dozen_products_are_kept_to_and_more_converge() {
         });
         let readings = monitor.history().readings()[1..].to_vec();
         let most_taken = readings.iter().map(|reading| reading.products).max();
-        let num_open = readings.iter().filter(|reading| !reading.outcome.is_converged()).count();
+        let num_open = readings
+            .iter()
+            .filter(|reading| !reading.outcome.is_converged())
+            .count();
         println!("{most_taken:?} products at most, {num_open} open, worst error {worst:.1e}");
         (most_taken.unwrap(), num_open, worst)
     };
