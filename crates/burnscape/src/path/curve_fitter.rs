@@ -164,6 +164,7 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
             step: self.position.steps,
             epoch: self.position.epoch,
             times,
+            weights,
             loss: report.loss.unwrap_or(f64::NAN),
             report,
         })

@@ -63,5 +63,5 @@ pub use path_losses::PathLosses;
 pub use polygonal_chain::PolygonalChain;
 pub use segment::Segment;
 pub use simplex::Simplex;
-pub use simplex_fitter::{SimplexFitter, SimplexFitterConfig, SimplexStep};
+pub use simplex_fitter::{SimplexFitter, SimplexFitterConfig};
 pub use time_sampling::TimeSampling;
