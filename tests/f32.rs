@@ -77,6 +77,7 @@ mod path {
     mod profiles;
     mod ring;
     mod schedules;
+    mod settings;
     mod simplexes;
 }
 mod dynamics {

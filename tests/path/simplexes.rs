@@ -128,7 +128,7 @@ fn a_step_follows_the_gradient_of_loss_and_volume() {
     let after = fitter.simplex().unwrap();
     let objective = |vertex: &[f64]| {
         let moved = simplex(&[vertices[0].clone(), vertices[1].clone(), vertex.to_vec()]);
-        let w = moved.point(&step.weights).unwrap().coordinates();
+        let w = moved.point(&step.weights[0]).unwrap().coordinates();
         let loss = (w.iter().map(|x| x * x).sum::<f64>() - 1.0).powi(2);
         loss - weight * moved.log_volume().unwrap()
     };

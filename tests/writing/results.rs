@@ -110,7 +110,6 @@ fn results_of_paths_go_through_json_and_back() {
         "LayerwiseBarriers",
         "MetricProfile",
         "PathLosses",
-        "SimplexStep",
     ];
     assert_eq!(found, expected);
 }

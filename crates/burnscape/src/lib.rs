@@ -113,7 +113,7 @@ pub mod prelude {
     pub use crate::loss::{Batch, DataSet, Mode, Objective, Risk};
     pub use crate::optim::{ClosureStep, SamConfig, StepReport};
     pub use crate::space::{ParamSpace, ParamVector};
-    pub use crate::{Csv, Json};
+    pub use crate::writing::{Csv, Json};
 }
 
 #[cfg(doctest)]

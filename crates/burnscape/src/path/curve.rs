@@ -8,8 +8,8 @@ use crate::space::{LeafVector, unshared_copy};
 /// A path through parameter space that is linear in its control points:
 /// `θ(t) = Σ_k weights_k(t) · point_k`, `t` from 0 to 1.
 ///
-/// Everything else of this room works on any such curve. A curve of your own says its weights,
-/// their slopes, and how to be made of other points.
+/// Everything else in this room works on any such curve. To add one, give its weights, their slopes, and the same curve
+/// through other points.
 ///
 /// # Example
 ///

@@ -111,7 +111,7 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
     /// # Errors
     ///
     /// [`PathError::NonFinite`] if loss or gradient are not finite at the places of this step; the
-    /// control points are unchanged and the fit can go on. [`PathError::Optim`] and
+    /// control points are unchanged and the fit can continue. [`PathError::Optim`] and
     /// [`PathError::Loss`] for what the optimizer, the objective or the gradients are refused for.
     pub fn step<B, L>(&mut self, batch: B, objective: &L) -> Result<FitStep, PathError>
     where
@@ -164,6 +164,7 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
             step: self.position.steps,
             epoch: self.position.epoch,
             times,
+            weights,
             loss: report.loss.unwrap_or(f64::NAN),
             report,
         })
@@ -173,7 +174,7 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
     /// the curve as it then stands. An observer sees every step; a break ends the fit after the step, and a later
     /// call continues it. [`report`](Self::report) has the numbers.
     ///
-    /// Every parameter moves. The model is in the mode of the fit ([`CurveFitterConfig::mode`]), which trains
+    /// Every parameter moves. The model is in the mode of the fit ([`CurveFitterConfig::with_mode`]), which trains
     /// by default, whatever the mode of the risk. With a [draws seed](Risk::with_draws_seed) the random
     /// numbers of a step are a function of the seed and of the number of the step; without one they come from
     /// the device's stream, as in training.

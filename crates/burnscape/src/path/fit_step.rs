@@ -3,21 +3,23 @@ use serde::{Deserialize, Serialize};
 use crate::optim::StepReport;
 use crate::writing::number;
 
-/// One step of a fit.
+/// One step of a fit, of a curve or of a simplex.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FitStep {
     /// Steps so far, this one included.
     pub step: usize,
-    /// Passes over the data that were finished before this step.
+    /// Passes over the data that [`run`](super::CurveFitter::run) had finished before this step.
     pub epoch: usize,
-    /// The places of this step.
+    /// The places on the curve; empty for a simplex.
     pub times: Vec<f64>,
-    /// The loss of the batch at these places, without weight decay: the mean, in proportion to the
-    /// weights of the places.
+    /// The weights of the control points, or vertices, at each place.
+    pub weights: Vec<Vec<f64>>,
+    /// The loss of the batch at these places, without weight decay or volume: the mean, in proportion to the
+    /// weights of the places in a quadrature.
     #[serde(with = "number")]
     pub loss: f64,
-    /// The optimizer's report about the free control points.
+    /// The optimizer's report about what moves: the free control points, or the last vertex.
     pub report: StepReport,
 }
 

@@ -27,6 +27,7 @@ mod forces;
 mod garipov_lr_scheduler;
 mod gram;
 mod instability;
+mod layers;
 mod layerwise;
 mod normalized_point;
 mod path_losses;
@@ -56,12 +57,11 @@ pub use fit_checkpoint::FitCheckpoint;
 pub use fit_step::{FitReport, FitStep};
 pub use garipov_lr_scheduler::GaripovLrScheduler;
 pub use instability::{Instability, InstabilityConfig, InstabilityPoint};
-pub use layerwise::{
-    LayerBarrier, LayerLosses, Layers, LayerwiseBarriers, LayerwiseBarriersConfig,
-};
+pub use layers::Layers;
+pub use layerwise::{LayerBarrier, LayerLosses, LayerwiseBarriers, LayerwiseBarriersConfig};
 pub use path_losses::PathLosses;
 pub use polygonal_chain::PolygonalChain;
 pub use segment::Segment;
 pub use simplex::Simplex;
-pub use simplex_fitter::{SimplexFitter, SimplexFitterConfig, SimplexStep};
+pub use simplex_fitter::{SimplexFitter, SimplexFitterConfig};
 pub use time_sampling::TimeSampling;

@@ -1,17 +1,15 @@
 use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
-use serde::{Deserialize, Serialize};
 
 use super::evaluated::Evaluated;
 use super::rate::Rate;
 use super::simplex::dirichlet;
-use super::{PathError, Simplex};
+use super::{FitStep, PathError, Simplex};
 use crate::loss::scalar::{called, gradients};
 use crate::loss::{Batch, LossError, Mode, Objective, lifted};
-use crate::optim::{ClosureStep, SkipReason, StepReport};
+use crate::optim::{ClosureStep, SkipReason};
 use crate::range::ensure;
 use crate::space::{LeafVector, ParamSpace, copy_for_gradients};
-use crate::writing::number;
 
 /// A fit of the last vertex of a simplex: the mean loss inside falls, the volume grows,
 ///
@@ -130,21 +128,6 @@ pub struct SimplexFitter<M, O> {
     num_steps: usize,
 }
 
-/// One step of such a fit.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct SimplexStep {
-    /// Steps so far.
-    pub step: usize,
-    /// The barycentric weights of this step.
-    pub weights: Vec<f64>,
-    /// The loss at that point, without the volume.
-    #[serde(with = "number")]
-    pub loss: f64,
-    /// The optimizer's report about the vertex.
-    pub report: StepReport,
-}
-
 impl<M, O> std::fmt::Debug for SimplexFitter<M, O> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SimplexFitter")
@@ -170,7 +153,7 @@ impl<M: Module, O> SimplexFitter<M, O> {
     ///
     /// [`PathError::NonFinite`] if loss or gradient are not finite; the vertex is unchanged.
     /// [`PathError::Degenerate`] if the volume has a weight and is zero; [`PathError::Optim`].
-    pub fn step<B, L>(&mut self, batch: B, objective: &L) -> Result<SimplexStep, PathError>
+    pub fn step<B, L>(&mut self, batch: B, objective: &L) -> Result<FitStep, PathError>
     where
         B: Batch,
         L: Objective<M, B>,
@@ -217,9 +200,11 @@ impl<M: Module, O> SimplexFitter<M, O> {
                 value: report.loss.unwrap_or(f64::NAN),
             });
         }
-        Ok(SimplexStep {
+        Ok(FitStep {
             step: self.num_steps,
-            weights,
+            epoch: 0,
+            times: Vec::new(),
+            weights: vec![weights],
             loss: report.loss.unwrap_or(f64::NAN),
             report,
         })

@@ -7,7 +7,7 @@ use super::quadrature::gauss_legendre;
 use crate::range::ensure;
 use crate::space::stream;
 
-/// Where on the curve the loss of a batch is taken.
+/// The places on the curve where the loss of a batch is taken.
 ///
 /// All of them are unbiased for `∫ L(θ(t)) dt`, the mean over `t` (not over length).
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
