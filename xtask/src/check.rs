@@ -6,9 +6,9 @@ use crate::invocation::Invocation;
 use crate::step::{Step, Work};
 use crate::{examples, golden, rules, surface};
 
-/// What is compiled: Burn's Learner and a second device besides the default one.
+/// The features to compile: Burn's Learner, the progress line, and a second backend.
 ///
-/// Every step that compiles uses the same set, so that all share what was built.
+/// All steps use the same features, so that they share build artifacts.
 pub(crate) const FEATURES: &str =
     "--features burnscape/train,burnscape/progress,burnscape/ndarray,burnscape-linearize/ndarray";
 
@@ -16,7 +16,7 @@ pub(crate) fn steps() -> Vec<Step> {
     vec![
         Step {
             name: "rules",
-            about: "house rules: visitors, file length, names, decisions, examples, what crates carry",
+            about: "house rules: visitors, file length, names, decisions, examples, package contents",
             work: Work::Inspect(rules::check),
         },
         golden::step(),
@@ -39,20 +39,20 @@ pub(crate) fn steps() -> Vec<Step> {
             about: "licenses and sources of dependencies, if `cargo-deny` is installed",
             work: Work::IfInstalled {
                 probe: Invocation::new("cargo deny --version"),
-                // `check advisories` downloads a database: left to whoever is online.
+                // `check advisories` would download a database.
                 command: Invocation::new("cargo deny check bans licenses sources"),
             },
         },
         Step {
             name: "clippy",
-            about: "lints of all targets, warnings denied",
+            about: "lints of all targets; warnings are errors",
             work: cargo(&format!(
                 "clippy --workspace --all-targets {FEATURES} -- -D warnings"
             )),
         },
         Step {
             name: "doc",
-            about: "documentation, warnings denied",
+            about: "documentation; warnings are errors",
             work: Work::Run(vec![
                 Invocation::new(&format!("cargo doc --workspace --no-deps {FEATURES}"))
                     .with_env("RUSTDOCFLAGS", "-D warnings"),
@@ -60,7 +60,7 @@ pub(crate) fn steps() -> Vec<Step> {
         },
         Step {
             name: "tests",
-            about: "unit and integration tests, among them `coverage --check`",
+            about: "unit and integration tests, including `coverage --check`",
             work: test_runner(),
         },
         Step {
@@ -80,7 +80,7 @@ fn cargo(arguments: &str) -> Work {
     Work::Run(vec![Invocation::new(&format!("cargo {arguments}"))])
 }
 
-/// `cargo nextest` where it is installed: same tests, run in parallel across binaries.
+/// Uses `cargo nextest` if it is installed, which runs the same tests in parallel across binaries.
 fn test_runner() -> Work {
     let nextest = Invocation::new("cargo nextest --version");
     if nextest.succeeds(Path::new(".")) {

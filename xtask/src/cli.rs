@@ -6,23 +6,23 @@ pub(crate) const USAGE: &str = "\
 usage: cargo xtask <task> [options]
 
 tasks:
-  check             every check, cheapest first; stops at the first failure
-  features          cargo check of burnscape under each backend feature
-  golden --check    headers of the golden files
-  coverage          which operations and layers are differentiated, and what tests them;
-                    writes crates/burnscape-linearize/coverage.md, with --check
-                    compares with it
-  surface           public names, config verbs and lines of code, by room; with --write
-                    keeps them in docs/surface.md
-  sweep NAME        a test over many seeds, in release, with its table; --list names them
+  check             run all checks, cheapest first; stop at the first failure
+  features          run `cargo check` on burnscape with each backend feature
+  golden --check    check the headers of the golden files
+  coverage          write crates/burnscape-linearize/coverage.md, which lists the differentiated
+                    operations and layers with their tests; with --check, compare it
+  surface           print public names, config verbs and lines of code by room; with --write,
+                    save them to docs/surface.md
+  sweep NAME        run a test over many seeds in release mode and print its table; --list
+                    lists the sweeps
 
 options of check and features:
-  --only A,B        run these steps
-  --skip A,B        leave these out
-  --list            print the steps and stop
+  --only A,B        run only these steps
+  --skip A,B        skip these steps
+  --list            list the steps
 
 option of features:
-  --cuda            try `cuda` as well";
+  --cuda            include `cuda`";
 
 #[derive(Debug, PartialEq)]
 pub(crate) enum Task {
@@ -48,7 +48,7 @@ pub(crate) enum Task {
 pub(crate) fn parse(arguments: &[String]) -> Result<Task, String> {
     let mut rest = arguments.iter().map(String::as_str);
     match rest.next() {
-        None => Err("no task given".into()),
+        None => Err("missing task".into()),
         Some("help" | "--help" | "-h") => Ok(Task::Help),
         Some("check") => {
             let (selection, flags) = selection(rest)?;
@@ -65,30 +65,30 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Task, String> {
         }
         Some("golden") => match (rest.next(), rest.next()) {
             (Some("--check"), None) => Ok(Task::Golden),
-            _ => Err("`golden` needs `--check` and nothing else".into()),
+            _ => Err("`golden` takes exactly one option: `--check`".into()),
         },
         Some("coverage") => match (rest.next(), rest.next()) {
             (None, _) => Ok(Task::Coverage { only_check: false }),
             (Some("--check"), None) => Ok(Task::Coverage { only_check: true }),
-            _ => Err("`coverage` takes `--check` and nothing else".into()),
+            _ => Err("`coverage` takes no option except `--check`".into()),
         },
         Some("surface") => match (rest.next(), rest.next()) {
             (None, _) => Ok(Task::Surface { write: false }),
             (Some("--write"), None) => Ok(Task::Surface { write: true }),
-            _ => Err("`surface` takes `--write` and nothing else".into()),
+            _ => Err("`surface` takes no option except `--write`".into()),
         },
         Some("sweep") => match (rest.next(), rest.next()) {
             (Some("--list"), None) => Ok(Task::Sweep { name: None }),
             (Some(name), None) => Ok(Task::Sweep {
                 name: Some(name.into()),
             }),
-            _ => Err("`sweep` needs the name of one sweep, or `--list`".into()),
+            _ => Err("`sweep` takes the name of one sweep, or `--list`".into()),
         },
         Some(other) => Err(format!("unknown task `{other}`")),
     }
 }
 
-/// Reads `--only`, `--skip` and `--list`; what it does not know comes back as flags.
+/// Parses `--only`, `--skip` and `--list`, and returns unknown arguments as flags.
 fn selection<'a>(
     mut rest: impl Iterator<Item = &'a str>,
 ) -> Result<(Selection, Vec<String>), String> {
@@ -114,7 +114,7 @@ fn names(option: &str, value: Option<&str>) -> Result<Vec<String>, String> {
         .collect();
     if names.is_empty() {
         Err(format!(
-            "`{option}` needs names of steps, separated by commas"
+            "`{option}` takes the names of steps, separated by commas"
         ))
     } else {
         Ok(names)

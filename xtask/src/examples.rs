@@ -1,4 +1,4 @@
-//! How to run every example at a tiny size.
+//! Tiny runs of all examples.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use crate::finding::Finding;
 use crate::invocation::Invocation;
 use crate::tree::has_extension;
 
-/// Name and arguments. Run in the dev profile, whose dependencies are optimized.
+/// Names and arguments. Examples run in the dev profile, which optimizes dependencies.
 const EXAMPLES: &[(&str, &str)] = &[
     ("minimal", ""),
     ("learner", "--epochs 1"),
@@ -35,7 +35,7 @@ pub(crate) fn invocations() -> Vec<Invocation> {
         .collect()
 }
 
-/// An example that this list lacks would never run; one that the list alone knows is gone.
+/// Finds examples that are not listed, and listed examples that do not exist.
 pub(crate) fn listed(files: &[PathBuf]) -> Vec<Finding> {
     listed_as(files, EXAMPLES)
 }
@@ -50,11 +50,20 @@ fn listed_as(files: &[PathBuf], list: &[(&str, &str)]) -> Vec<Finding> {
     let unlisted = on_disk
         .iter()
         .filter(|(_, stem)| list.iter().all(|(name, _)| name != stem))
-        .map(|(path, _)| Finding::new(path, 1, format!("say in {} how to run it", here.display())));
+        .map(|(path, _)| {
+            let message = format!(
+                "not listed; add it to {} with its arguments",
+                here.display()
+            );
+            Finding::new(path, 1, message)
+        });
     let gone = list
         .iter()
         .filter(|(name, _)| on_disk.iter().all(|(_, stem)| stem != name))
-        .map(|(name, _)| Finding::new(here, 1, format!("there is no examples/{name}.rs")));
+        .map(|(name, _)| {
+            let message = format!("examples/{name}.rs does not exist; remove it from the list");
+            Finding::new(here, 1, message)
+        });
     unlisted.chain(gone).collect()
 }
 

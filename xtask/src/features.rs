@@ -1,19 +1,19 @@
-//! The steps of `cargo xtask features`: the library compiles under every set of backends.
+//! The steps of `cargo xtask features`, which check that the library compiles with every set of backends.
 
 use crate::invocation::Invocation;
 use crate::step::{Step, Work};
 
-/// Name of the step, features, what it stands for. Cheapest first.
+/// Name of the step, features, description. Cheapest first.
 const SETS: &[(&str, &str, &str)] = &[
     ("none", "", "no backend"),
     ("flex", "flex", "the default backend"),
-    ("ndarray", "ndarray", "another CPU backend alone"),
+    ("ndarray", "ndarray", "another CPU backend on its own"),
     ("train", "flex,train", "Burn's Learner"),
-    ("progress", "flex,progress", "a line on the terminal"),
+    ("progress", "flex,progress", "the progress line"),
     ("wgpu", "wgpu", "GPUs through WebGPU"),
 ];
 
-/// Needs the CUDA toolkit's headers on some machines, so only on demand.
+/// Optional, because it needs the headers of the CUDA toolkit on some machines.
 const CUDA: (&str, &str, &str) = ("cuda", "cuda", "NVIDIA GPUs");
 
 pub(crate) fn steps(cuda: bool) -> Vec<Step> {
@@ -28,8 +28,8 @@ pub(crate) fn steps(cuda: bool) -> Vec<Step> {
         .collect()
 }
 
-/// Nothing that is built here runs but procedural macros. The dev profile would optimize them with
-/// all dependencies, which takes longer than the checks.
+/// Only procedural macros run. The dev profile would optimize them and all their dependencies, which takes longer than
+/// the checks.
 const UNOPTIMIZED: &str = "--config profile.dev.package.\"*\".opt-level=0";
 
 fn check(features: &str) -> Invocation {

@@ -1,4 +1,4 @@
-//! What an inspection found, and where.
+//! A finding of an inspection, with its location.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

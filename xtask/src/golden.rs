@@ -1,4 +1,4 @@
-//! Headers of the golden files: where every reference number comes from.
+//! Checks the headers of the golden files, which state the origin of every reference number.
 
 use std::fs;
 use std::io;
@@ -15,7 +15,7 @@ const DTYPES: [&str; 4] = ["float64", "float32", "bfloat16", "float16"];
 pub(crate) fn step() -> Step {
     Step {
         name: "golden",
-        about: "every golden file says what made it",
+        about: "every golden file states its origin",
         work: Work::Inspect(check),
     }
 }
@@ -40,11 +40,15 @@ fn check_file(path: &Path, text: &str, exists: impl Fn(&str) -> bool) -> Vec<Fin
         Ok(file) => file,
         Err(error) => {
             let line = error.line().max(1);
-            return vec![Finding::new(path, line, format!("is not JSON: {error}"))];
+            return vec![Finding::new(
+                path,
+                line,
+                format!("is not valid JSON: {error}"),
+            )];
         }
     };
     let Some(header) = file.get("header").and_then(Value::as_object) else {
-        return vec![Finding::new(path, 1, "has no object `header`")];
+        return vec![Finding::new(path, 1, "has no `header` object; add one")];
     };
     let line = line_of(text, "\"header\"");
     complaints(header, exists)
@@ -57,23 +61,23 @@ fn complaints(header: &Map<String, Value>, exists: impl Fn(&str) -> bool) -> Vec
     let text = |key: &str| header.get(key).and_then(Value::as_str);
     let mut complaints = Vec::new();
     match text("script") {
-        None => complaints.push("`script` is not a path".into()),
+        None => complaints.push("`script` must be the path of a script".into()),
         Some(script) if !exists(script) => complaints.push(format!("`{script}` does not exist")),
         Some(_) => {}
     }
     let versions = header.get("packages").and_then(Value::as_object);
     let is_version = |version: &Value| version.as_str().is_some_and(|text| !text.is_empty());
     if !versions.is_some_and(|all| !all.is_empty() && all.values().all(is_version)) {
-        complaints.push("`packages` does not map packages to versions".into());
+        complaints.push("`packages` must map packages to versions".into());
     }
     if !header.get("seed").is_some_and(Value::is_u64) {
-        complaints.push("`seed` is not a whole number".into());
+        complaints.push("`seed` must be a non-negative integer".into());
     }
     if !text("dtype").is_some_and(|dtype| DTYPES.contains(&dtype)) {
-        complaints.push(format!("`dtype` is none of {}", DTYPES.join(", ")));
+        complaints.push(format!("`dtype` must be one of {}", DTYPES.join(", ")));
     }
     if !text("date").is_some_and(is_date) {
-        complaints.push("`date` is not YYYY-MM-DD".into());
+        complaints.push("`date` must have the form YYYY-MM-DD".into());
     }
     complaints
 }
@@ -151,6 +155,6 @@ mod tests {
 
     #[test]
     fn numbers_that_are_not_json_are_found() {
-        assert!(messages("{\n\"x\": NaN\n}")[0].contains("sam.json:2: is not JSON"));
+        assert!(messages("{\n\"x\": NaN\n}")[0].contains("sam.json:2: is not valid JSON"));
     }
 }

@@ -13,7 +13,7 @@ pub(crate) struct Invocation {
 }
 
 impl Invocation {
-    /// `line` is split at blanks; there is no quoting.
+    /// Splits `line` at white space; there is no quoting.
     pub(crate) fn new(line: &str) -> Self {
         let mut words = line.split_whitespace().map(str::to_string);
         Self {
@@ -30,7 +30,7 @@ impl Invocation {
     }
 
     fn command(&self, root: &Path) -> Command {
-        // The cargo that started this program, so that both are of one toolchain.
+        // Uses the cargo that started this program, and so the same toolchain.
         let program = match self.program.as_str() {
             "cargo" => std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()),
             other => OsString::from(other),
@@ -44,16 +44,16 @@ impl Invocation {
         command
     }
 
-    /// Runs the command with its output shown.
+    /// Runs the command and shows its output.
     pub(crate) fn run(&self, root: &Path) -> Result<(), String> {
         match self.command(root).status() {
             Ok(status) if status.success() => Ok(()),
             Ok(status) => Err(format!("`{self}` failed ({status})")),
-            Err(error) => Err(format!("`{self}` could not be started: {error}")),
+            Err(error) => Err(format!("cannot start `{self}`: {error}")),
         }
     }
 
-    /// Whether the command starts and succeeds. Its output is not shown.
+    /// Runs the command without showing its output, and returns whether it succeeds.
     pub(crate) fn succeeds(&self, root: &Path) -> bool {
         self.command(root)
             .stdout(Stdio::null())

@@ -1,4 +1,4 @@
-//! The project's own checks: `cargo xtask check | features | golden | coverage | surface | sweep`.
+//! Checks of the project: `cargo xtask check | features | golden | coverage | surface | sweep`.
 
 mod check;
 mod cli;
@@ -55,7 +55,7 @@ fn main() -> ExitCode {
 
 /// The workspace: the folder above this package.
 fn root() -> PathBuf {
-    // Cargo sets the variable at run time; the compiled-in value serves a binary started by hand.
+    // Cargo sets the variable at run time. The compiled-in value is for a binary started by hand.
     let package = std::env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     package

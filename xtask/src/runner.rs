@@ -1,4 +1,4 @@
-//! Runs the steps of a task and says how long each took.
+//! Runs the steps of a task and reports their times.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ enum Outcome {
     Skipped(String),
 }
 
-/// Runs the selected steps in order and stops at the first that fails.
+/// Runs the selected steps in order and stops at the first failure.
 pub(crate) fn run(root: &Path, steps: &[Step], selection: &Selection) -> Result<(), String> {
     let selected = selection.of(steps)?;
     if selection.list {
@@ -20,10 +20,11 @@ pub(crate) fn run(root: &Path, steps: &[Step], selection: &Selection) -> Result<
         return Ok(());
     }
     if selected.is_empty() {
-        return Err("no step is selected".into());
+        return Err("no step is selected; check `--only` and `--skip`".into());
     }
-    // Where examples write; cargo may have been told to build elsewhere.
-    std::fs::create_dir_all(root.join("target")).map_err(|error| format!("target: {error}"))?;
+    // Examples write to this folder; cargo may build elsewhere.
+    std::fs::create_dir_all(root.join("target"))
+        .map_err(|error| format!("cannot create target: {error}"))?;
     let mut summary = Vec::new();
     for step in &selected {
         println!("\n== {}: {}", step.name, step.about);
@@ -76,7 +77,7 @@ fn work(root: &Path, step: &Step) -> Result<Outcome, String> {
         }
         Work::IfInstalled { probe, command } => {
             if !probe.succeeds(root) {
-                let reason = format!("`{probe}` does not answer: not installed");
+                let reason = format!("not installed (`{probe}` failed)");
                 return Ok(Outcome::Skipped(reason));
             }
             println!("$ {command}");
@@ -85,7 +86,7 @@ fn work(root: &Path, step: &Step) -> Result<Outcome, String> {
         }
         Work::Inspect(inspect) => {
             let findings =
-                inspect(root).map_err(|error| format!("a file is not readable: {error}"))?;
+                inspect(root).map_err(|error| format!("cannot read the sources: {error}"))?;
             for finding in &findings {
                 println!("{finding}");
             }

@@ -1,4 +1,4 @@
-//! A step of a task, as data.
+//! The steps of a task.
 
 use std::io;
 use std::path::Path;
@@ -9,25 +9,25 @@ use crate::invocation::Invocation;
 /// One named step.
 pub(crate) struct Step {
     pub(crate) name: &'static str,
-    /// What it checks, in a few words.
+    /// A short description.
     pub(crate) about: &'static str,
     pub(crate) work: Work,
 }
 
-/// What a step does.
+/// The work of a step.
 pub(crate) enum Work {
-    /// Runs commands, one after the other.
+    /// Runs commands one after another.
     Run(Vec<Invocation>),
-    /// Runs a command if its tool answers `--version`, and says so if it does not.
+    /// Runs a command if the probe succeeds; otherwise skips the step.
     IfInstalled {
         probe: Invocation,
         command: Invocation,
     },
-    /// Looks at the files itself.
+    /// Inspects the files of the workspace.
     Inspect(fn(&Path) -> io::Result<Vec<Finding>>),
 }
 
-/// Which steps to run. Empty `only` means all.
+/// The steps to run. An empty `only` selects all.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Selection {
     pub(crate) only: Vec<String>,
@@ -36,7 +36,7 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    /// The selected steps in their own order. A name that no step has is an error.
+    /// The selected steps in their original order. An unknown name is an error.
     pub(crate) fn of<'a>(&self, steps: &'a [Step]) -> Result<Vec<&'a Step>, String> {
         let unknown = self
             .only
@@ -46,7 +46,7 @@ impl Selection {
         if let Some(name) = unknown {
             let known: Vec<&str> = steps.iter().map(|step| step.name).collect();
             return Err(format!(
-                "there is no step `{name}`; the steps are {}",
+                "unknown step `{name}`; choose from {}",
                 known.join(", ")
             ));
         }

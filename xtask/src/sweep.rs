@@ -1,7 +1,7 @@
-//! Sweeps: tests over many seeds that take too long for CI, which runs a fixed share of each.
+//! Sweeps: tests over many seeds that take too long for CI, which runs a fixed part of each.
 //!
-//! A sweep is an ignored test that prints a table. The same function with a smaller share is an
-//! ordinary test beside it. Seeds are fixed; a sweep has no option that changes them.
+//! A sweep is an ignored test that prints a table. An ordinary test runs the same function with fewer seeds. The seeds
+//! are fixed.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::invocation::Invocation;
 struct Sweep {
     name: &'static str,
     about: &'static str,
-    /// Test binaries that hold a test called `sweep_NAME`; one for each element type, for instance.
+    /// The test binaries that contain a test named `sweep_NAME`, for instance one per element type.
     binaries: &'static [&'static str],
 }
 
@@ -33,7 +33,7 @@ const SWEEPS: &[Sweep] = &[
     },
     Sweep {
         name: "minima",
-        about: "Hessians and reports at minima; detached tensors refused there",
+        about: "Hessians and reports at minima; detection of detached tensors there",
         binaries: &["f32", "f64"],
     },
     Sweep {
@@ -43,12 +43,12 @@ const SWEEPS: &[Sweep] = &[
     },
     Sweep {
         name: "intervals",
-        about: "how often intervals that are stated as 95 % hold the true value",
+        about: "the coverage of 95 % confidence intervals",
         binaries: &["f64"],
     },
 ];
 
-/// Runs the sweep of a name in release, or lists all of them.
+/// Runs the named sweep in release mode, or lists all sweeps.
 pub(crate) fn run(root: &Path, name: Option<&str>) -> Result<(), String> {
     let Some(name) = name else {
         for sweep in SWEEPS {
@@ -59,10 +59,7 @@ pub(crate) fn run(root: &Path, name: Option<&str>) -> Result<(), String> {
     let found = SWEEPS.iter().find(|sweep| sweep.name == name);
     let sweep = found.ok_or_else(|| {
         let known: Vec<&str> = SWEEPS.iter().map(|sweep| sweep.name).collect();
-        format!(
-            "there is no sweep `{name}`; the sweeps are {}",
-            known.join(", ")
-        )
+        format!("unknown sweep `{name}`; choose from {}", known.join(", "))
     })?;
     for invocation in invocations(sweep) {
         println!("$ {invocation}");
@@ -71,7 +68,7 @@ pub(crate) fn run(root: &Path, name: Option<&str>) -> Result<(), String> {
     Ok(())
 }
 
-/// Of the whole workspace: one package alone has other features of Burn, which would be built anew.
+/// Builds the whole workspace: a single package would use other features of Burn and rebuild it.
 fn invocations(sweep: &Sweep) -> Vec<Invocation> {
     let name = sweep.name;
     let line = |binary: &&str| {

@@ -5,8 +5,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// All files below `root`, relative to it and sorted; hidden folders and build folders (those that
-/// hold Cargo's `CACHEDIR.TAG`) are left out.
+/// All files below `root`, relative to it and sorted, except those in hidden folders and build folders (which contain
+/// Cargo's `CACHEDIR.TAG`).
 pub(crate) fn files(root: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     visit(root, Path::new(""), &mut found)?;

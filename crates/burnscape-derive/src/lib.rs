@@ -8,7 +8,7 @@ use syn::{Data, DeriveInput, Error, Field, Index, parse_macro_input, parse_quote
 
 /// Implements `Batch` for a struct whose fields are batches.
 ///
-/// A field marked `#[batch(skip)]` belongs to the batch as a whole and is passed on as it is.
+/// A field marked with `#[batch(skip)]` belongs to the batch as a whole and does not change.
 #[proc_macro_derive(Batch, attributes(batch))]
 pub fn derive_batch(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
@@ -23,7 +23,7 @@ fn expand(mut input: DeriveInput) -> Result<Tokens, Error> {
         _ => {
             return Err(Error::new(
                 input.ident.span(),
-                "`Batch` can be derived for structs only; implement `map_tensors` by hand",
+                "`Batch` can be derived for structs only; implement `Batch::map_tensors` by hand",
             ));
         }
     };
@@ -46,14 +46,14 @@ fn expand(mut input: DeriveInput) -> Result<Tokens, Error> {
             mapped_types.extend(quote!(#ty));
             only_tensors =
                 quote!(#only_tensors && <#ty as ::burnscape::loss::Batch>::IS_ONLY_TENSORS);
-            // The span of the field's type, so that "not a batch" points at the field.
+            // With the span of the type, the error "not a batch" points at the field.
             quote_spanned! {ty.span()=>
                 <#ty as ::burnscape::loss::Batch>::map_tensors(self.#member, mapper)
             }
         };
         mapped.push(quote!(#member: #value));
     }
-    // A parameter that only skipped fields use need not be a batch.
+    // Type parameters that occur in skipped fields only need not be batches.
     for parameter in input.generics.type_params_mut() {
         if mentions(mapped_types.clone(), &parameter.ident) {
             parameter
@@ -98,7 +98,7 @@ fn is_skipped(field: &Field) -> Result<bool, Error> {
                 skipped = true;
                 Ok(())
             } else {
-                Err(meta.error("unknown option; the only one is `#[batch(skip)]`"))
+                Err(meta.error("unknown option; the only option is `#[batch(skip)]`"))
             }
         })?;
     }

@@ -1,5 +1,5 @@
-//! Double precision as the device's default type, with the same names as [`single`](crate::single): a test that
-//! runs in both says `crate::element`, and its binary which one that is.
+//! Double precision as the default type of the device, with the same names as [`single`](crate::single). A test for
+//! both uses `crate::element`, which its binary defines.
 
 use std::sync::Once;
 
@@ -9,15 +9,15 @@ use burn::tensor::{DType, Device, FloatDType};
 pub const DTYPE: DType = DType::F64;
 /// Its name.
 pub const NAME: &str = "f64";
-/// The distance from one to the next number.
+/// The machine epsilon.
 pub const EPSILON: f64 = f64::EPSILON;
 
-/// Flex with double precision as its default, which is set once in a process: nothing may have used the device
-/// otherwise before.
+/// Flex with double precision as its default type. The type is set once per process, before any other use of the
+/// device.
 ///
 /// # Panics
 ///
-/// If the device has been used.
+/// If the device has already been used.
 #[allow(clippy::expect_used, reason = "a failed expectation fails the test")]
 pub fn device() -> Device {
     static CONFIGURED: Once = Once::new();
@@ -29,7 +29,7 @@ pub fn device() -> Device {
     Device::flex()
 }
 
-/// The nearest number of the element type.
+/// The nearest number of this element type.
 pub fn rounded(value: f64) -> f64 {
     value
 }

@@ -1,10 +1,10 @@
 use nalgebra::DMatrix;
 
-/// The eigenvalues of a symmetric matrix, given row by row, in ascending order.
+/// The ascending eigenvalues of a symmetric matrix in row-major order.
 ///
 /// # Panics
 ///
-/// If `entries` is no square.
+/// If the matrix is not square.
 pub fn eigenvalues(entries: &[f64]) -> Vec<f64> {
     let size = entries.len().isqrt();
     assert_eq!(size * size, entries.len(), "a square matrix");

@@ -1,4 +1,4 @@
-//! Golden files: numbers that a script in `golden/scripts` computed independently of us.
+//! Golden files: reference numbers that a script in `golden/scripts` computed independently of this library.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -8,23 +8,23 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-/// Where a golden file comes from.
+/// The origin of a golden file.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GoldenHeader {
-    /// The script that wrote the file, from the root of the repository.
+    /// Path of the script, relative to the root of the repository.
     pub script: String,
     /// Versions of the packages that it used.
     pub packages: BTreeMap<String, String>,
-    /// Seed of all that was drawn.
+    /// Seed of all random numbers.
     pub seed: u64,
     /// Element type of the computation.
     pub dtype: String,
-    /// Day of the computation.
+    /// Date of the computation.
     pub date: String,
 }
 
-/// A tensor of any rank, flattened row by row.
+/// A tensor of any rank in row-major order.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GoldenArray {
@@ -39,7 +39,7 @@ impl GoldenArray {
     ///
     /// # Errors
     ///
-    /// If the rank is not `D`, or the number of elements not that of the shape.
+    /// If the rank is not `D`, or the number of elements does not match the shape.
     pub fn tensor<const D: usize>(
         &self,
         device: &Device,
@@ -47,14 +47,15 @@ impl GoldenArray {
     ) -> Result<Tensor<D>, Box<dyn Error>> {
         let shape: [usize; D] = self.shape.as_slice().try_into()?;
         if self.values.len() != shape.iter().product::<usize>() {
-            return Err(format!("{} values for the shape {shape:?}", self.values.len()).into());
+            let found = self.values.len();
+            return Err(format!("the shape {shape:?} does not have {found} values").into());
         }
         let data = TensorData::new(self.values.clone(), shape);
         Ok(Tensor::from_data(data, (device, dtype)))
     }
 }
 
-/// The optimizer of a [`GoldenRun`]: its name and the settings that it has.
+/// The optimizer of a [`GoldenRun`]: its name and its settings.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GoldenMethod {
@@ -70,17 +71,17 @@ pub struct GoldenMethod {
     pub gamma: Option<f64>,
     /// Steps from one ascent of LookSAM to the next.
     pub every: Option<usize>,
-    /// How much of its average Friendly SAM removes.
+    /// Weight of the average that Friendly SAM removes.
     pub sigma: Option<f64>,
     /// Decay of that average.
     pub decay: Option<f64>,
 }
 
-/// A training run: a model, one fixed batch, and what became of them.
+/// A training run on one fixed batch, and its results.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GoldenRun {
-    /// Where the file comes from.
+    /// The origin of the file.
     pub header: GoldenHeader,
     /// `mlp` or `cnn`: [`Mlp`](crate::models::Mlp) or [`Cnn`](crate::models::Cnn).
     pub model: String,
@@ -88,7 +89,7 @@ pub struct GoldenRun {
     pub method: GoldenMethod,
     /// The learning rate.
     pub lr: f64,
-    /// Momentum of the base, plain gradient descent; without dampening.
+    /// Momentum of the base optimizer (plain gradient descent), without dampening.
     pub momentum: Option<f64>,
     /// The examples.
     pub input: GoldenArray,
@@ -99,13 +100,13 @@ pub struct GoldenRun {
     /// The parameters after the last step.
     #[serde(rename = "final")]
     pub last: BTreeMap<String, GoldenArray>,
-    /// Each step's loss at the weights.
+    /// The loss of each step at the weights.
     pub losses: Vec<f64>,
-    /// Each step's loss at the displaced weights, where there were any.
+    /// The loss of each step at the displaced weights, if any.
     pub perturbed_losses: Vec<Option<f64>>,
-    /// Each step's norm of the gradient at the weights.
+    /// The norm of the gradient of each step at the weights.
     pub gradient_norms: Vec<f64>,
-    /// Each step's cosine of the angle between both gradients.
+    /// The cosine of the angle between both gradients of each step.
     pub cosines: Vec<Option<f64>>,
     /// The running statistics after the last step, by path.
     pub running: BTreeMap<String, GoldenArray>,
@@ -116,7 +117,7 @@ impl GoldenRun {
     ///
     /// # Errors
     ///
-    /// As [`load`].
+    /// Those of [`load`].
     pub fn load(case: &str) -> Result<Self, Box<dyn Error>> {
         load("optim", case)
     }
@@ -132,7 +133,7 @@ impl GoldenRun {
 ///
 /// # Errors
 ///
-/// If there is no such file, or it is not a `T`; the message names the file.
+/// If the file does not exist or does not contain a `T`. The message names the file.
 pub fn load<T: DeserializeOwned>(room: &str, case: &str) -> Result<T, Box<dyn Error>> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../../golden")
@@ -145,14 +146,14 @@ pub fn load<T: DeserializeOwned>(room: &str, case: &str) -> Result<T, Box<dyn Er
 
 /// The largest absolute difference between two lists.
 ///
-/// Infinite if the lengths differ, NaN if a difference is; both fail every `<=`.
+/// It is infinite if the lengths differ, and NaN if a difference is NaN; every comparison `<=` then fails.
 pub fn max_difference(x: &[f64], y: &[f64]) -> f64 {
     if x.len() != y.len() {
         return f64::INFINITY;
     }
     x.iter().zip(y).fold(0.0, |largest, (x, y)| {
         let difference = (x - y).abs();
-        // `f64::max` would pass over a NaN.
+        // `f64::max` would ignore a NaN.
         if difference <= largest || f64::is_nan(largest) {
             largest
         } else {
@@ -180,7 +181,7 @@ mod tests {
 
     #[test]
     fn numbers_are_read_to_one_unit_in_the_last_place() {
-        // serde_json is exact only with a feature that all of Burn would be rebuilt with.
+        // serde_json parses exactly only with a feature that would rebuild all of Burn.
         let array: GoldenArray =
             serde_json::from_str(r#"{"shape": [2], "values": [0.1, -1.2345678901234567e-8]}"#)
                 .unwrap();

@@ -1,6 +1,5 @@
-//! Test support for Burnscape: golden files, tolerances, small models, dense eigenvalues, and losses
-//! whose answers are known on paper. Unpublished; depends on Burn and on none of the other crates, so that they may
-//! all use it.
+//! Test support for Burnscape: golden files, tolerances, small models, dense eigenvalues, and losses with known results.
+//! Unpublished. It depends on Burn but on none of the other crates, so that all of them can use it.
 
 pub mod double;
 mod eigenvalues;

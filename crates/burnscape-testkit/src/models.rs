@@ -1,4 +1,4 @@
-//! Small networks. The fields are public, for tests that look at one layer.
+//! Small networks. Their fields are public, for tests of single layers.
 
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -22,14 +22,14 @@ pub trait Classifier<const D: usize>: Module {
     }
 }
 
-/// Two hidden layers with tanh: smooth everywhere, and odd, so that units have a sign symmetry.
+/// Two hidden layers with tanh, which is smooth and odd, so that the units have a sign symmetry.
 #[derive(Module, Debug)]
 pub struct Mlp {
     /// First hidden layer.
     pub hidden1: Linear,
     /// Second hidden layer.
     pub hidden2: Linear,
-    /// To the logits.
+    /// Computes the logits.
     pub output: Linear,
 }
 
@@ -57,12 +57,12 @@ impl Classifier<2> for Mlp {
     }
 }
 
-/// Two layers, with what a test puts between them.
+/// Two layers with an activation that the test chooses.
 #[derive(Module, Debug)]
 pub struct TwoLayers {
-    /// To the hidden units.
+    /// Computes the hidden units.
     pub first: Linear,
-    /// To the outputs.
+    /// Computes the outputs.
     pub second: Linear,
 }
 
@@ -88,11 +88,11 @@ impl TwoLayers {
 /// Two layers with batch norm and ReLU between them.
 #[derive(Module, Debug)]
 pub struct Normalized {
-    /// To the hidden units.
+    /// Computes the hidden units.
     pub first: Linear,
     /// Normalizes the hidden units.
     pub norm: BatchNorm,
-    /// To the outputs.
+    /// Computes the outputs.
     pub second: Linear,
 }
 
@@ -112,7 +112,7 @@ impl Normalized {
         self.second.forward(hidden)
     }
 
-    /// Running mean and variance, the last update included.
+    /// Running mean and variance, including the last update.
     pub fn running(&self) -> [Tensor<1>; 2] {
         let norm = &self.norm;
         [
@@ -125,11 +125,11 @@ impl Normalized {
 /// Two layers with tanh and dropout between them.
 #[derive(Module, Debug)]
 pub struct Dropped {
-    /// To the hidden units.
+    /// Computes the hidden units.
     pub first: Linear,
     /// Drops half of the hidden units.
     pub dropout: Dropout,
-    /// To the outputs.
+    /// Computes the outputs.
     pub second: Linear,
 }
 
@@ -152,7 +152,7 @@ impl Dropped {
 
 /// Two convolutions with batch norm and ReLU on 8×8 images of one channel, three classes.
 ///
-/// The bias of a convolution has no effect: batch norm takes it out again.
+/// The bias of a convolution has no effect, because batch norm removes it.
 #[derive(Module, Debug)]
 pub struct Cnn {
     /// 3×3, 1 to 4 channels, padding 1.
@@ -165,7 +165,7 @@ pub struct Cnn {
     pub conv2: Conv2d,
     /// Normalizes the second convolution.
     pub norm2: BatchNorm,
-    /// 6 channels of 2×2 to the logits.
+    /// Computes the logits from 6 channels of 2×2.
     pub output: Linear,
 }
 
@@ -184,7 +184,7 @@ impl Cnn {
         }
     }
 
-    /// The running statistics with their paths, the last update included.
+    /// The running statistics with their paths, including the last update.
     pub fn running(&self) -> [(&'static str, Tensor<1>); 4] {
         [
             ("norm1.running_mean", self.norm1.running_mean.value_sync()),

@@ -1,4 +1,4 @@
-//! Losses of a single point, with minima, saddles and valleys that are known on paper.
+//! Losses of a single point with known minima, saddles and valleys.
 
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Device, Tensor, TensorData};
@@ -23,7 +23,7 @@ impl Point {
     ///
     /// # Panics
     ///
-    /// If the device cannot be read.
+    /// If reading the device fails.
     pub fn coordinates(&self) -> Vec<f64> {
         self.w.val().into_data().iter::<f64>().collect()
     }
@@ -41,8 +41,8 @@ pub fn quadratic(point: &Point, diagonal: &[f64]) -> Tensor<1> {
     (w.square() * diagonal).sum() * 0.5
 }
 
-/// `w²` for `w ≥ 0` and `4w²` below, summed over the coordinates: a valley with a steep and a flat
-/// side. In one dimension the worst rise within `rho` is least at `rho/3`, where it is `(4 rho/3)²`.
+/// `w²` for `w ≥ 0` and `4w²` for `w < 0`, summed over the coordinates: a valley with a steep and a flat side. In one
+/// dimension, the worst loss within `rho` is smallest at `rho/3`, where it is `(4 rho/3)²`.
 pub fn valley(point: &Point) -> Tensor<1> {
     let w = point.w.val();
     let steep = w.clone().clamp_max(0.0).square() * 3.0;
@@ -57,7 +57,7 @@ pub fn saddle(point: &Point) -> Tensor<1> {
     x * 0.5 - y.clone() * 0.5 + y.square() * 0.25
 }
 
-/// `(x² + y² − 1)²`: the minima are a ring, with a barrier of one in its middle.
+/// `(x² + y² − 1)²`: the minima form a ring, with a barrier of height one at its center.
 pub fn ring(point: &Point) -> Tensor<1> {
     (point.w.val().square().sum() - 1.0).square()
 }

@@ -1,4 +1,5 @@
-//! Single precision, which devices start with. What a test needs that runs in both: see [`double`](crate::double).
+//! Single precision, the default type of devices; for tests that run in both precisions, see
+//! [`double`](crate::double).
 
 use burn::tensor::{DType, Device};
 
@@ -6,15 +7,15 @@ use burn::tensor::{DType, Device};
 pub const DTYPE: DType = DType::F32;
 /// Its name.
 pub const NAME: &str = "f32";
-/// The distance from one to the next number.
+/// The machine epsilon.
 pub const EPSILON: f64 = f32::EPSILON as f64;
 
-/// Flex as it starts.
+/// Flex with its default type.
 pub fn device() -> Device {
     Device::flex()
 }
 
-/// The nearest number of the element type.
+/// The nearest number of this element type.
 pub fn rounded(value: f64) -> f64 {
     f64::from(value as f32)
 }

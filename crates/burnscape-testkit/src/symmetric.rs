@@ -1,7 +1,7 @@
-/// A symmetric matrix with entries in single precision and products in double: half a triangle of memory, for
-/// tests that multiply many times.
+/// A symmetric matrix with entries in single precision and products in double precision. It stores one triangle, which
+/// makes tests with many products faster.
 ///
-/// The rounded matrix is a matrix of its own: references are those of [`entries`](Self::entries).
+/// Compare results with references for the rounded matrix, [`entries`](Self::entries).
 #[derive(Debug, Clone)]
 pub struct Symmetric {
     size: usize,
@@ -9,15 +9,15 @@ pub struct Symmetric {
     rows: Vec<Vec<f32>>,
 }
 
-/// Sums that are formed side by side.
+/// The number of sums computed in parallel.
 const LANES: usize = 8;
 
 impl Symmetric {
-    /// The mean of a square matrix, given row by row, and its transpose.
+    /// The mean of a square matrix in row-major order and its transpose.
     ///
     /// # Panics
     ///
-    /// If `entries` is no square.
+    /// If the matrix is not square.
     pub fn rounded(entries: &[f64]) -> Self {
         let size = entries.len().isqrt();
         assert_eq!(size * size, entries.len(), "a square matrix");
@@ -41,7 +41,7 @@ impl Symmetric {
         f64::from(self.rows[first][second - first])
     }
 
-    /// All entries, row by row.
+    /// All entries in row-major order.
     pub fn entries(&self) -> Vec<f64> {
         let n = self.size;
         (0..n * n).map(|at| self.entry(at / n, at % n)).collect()

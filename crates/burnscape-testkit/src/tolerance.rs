@@ -1,12 +1,11 @@
 use burn::tensor::DType;
 
-/// How far a computed number may be from the exact one: `sqrt(eps) · scale`, with `eps` the distance
-/// from one to the next number of `dtype`.
+/// The tolerance `sqrt(eps) · scale` for computed numbers, with the machine epsilon of `dtype`.
 ///
-/// Half of the digits are left to rounding. `scale` is the size of what is compared; a test that
-/// needs a looser number says why.
+/// It allows rounding to affect half of the digits. `scale` is the size of the compared numbers. A test with a looser
+/// tolerance must give the reason.
 ///
-/// Not a float type: NaN, which nothing is within.
+/// For other than float types it is NaN, so every comparison fails.
 pub fn tolerance(dtype: DType, scale: f64) -> f64 {
     let eps = match dtype {
         DType::F64 => f64::EPSILON,

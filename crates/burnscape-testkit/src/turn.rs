@@ -1,9 +1,9 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// What tests hold that share something of their process: the random stream of a device, a count of allocations.
+/// A lock for tests that share state of the process: the random number generator of a device, or an allocation counter.
 /// One of them runs at a time.
 pub fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
-    // A test that failed has left nothing behind.
+    // A failed test leaves no state behind.
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }

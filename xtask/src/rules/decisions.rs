@@ -1,4 +1,4 @@
-//! Architecture decisions are numbered 0001, 0002, … and titled by their number.
+//! Decision records are numbered 0001, 0002, …, and their titles start with the number.
 
 use std::fs;
 use std::io;
@@ -19,7 +19,7 @@ pub(super) fn check(root: &Path, files: &[PathBuf]) -> io::Result<Vec<Finding>> 
     Ok(numbered(&decisions))
 }
 
-/// `decisions`: path and text, sorted by path.
+/// `decisions` holds paths and texts, sorted by path.
 fn numbered(decisions: &[(PathBuf, String)]) -> Vec<Finding> {
     (1..)
         .zip(decisions)
@@ -27,8 +27,8 @@ fn numbered(decisions: &[(PathBuf, String)]) -> Vec<Finding> {
             let stem = path.file_stem().and_then(|stem| stem.to_str());
             let is_next = stem.is_some_and(|stem| stem.starts_with(&format!("{number:04}-")));
             let is_titled = text.starts_with(&format!("# {number:04} "));
-            let name = format!("its name should begin with `{number:04}-`: numbers have no gaps");
-            let title = format!("its first line should begin with `# {number:04} `");
+            let name = format!("start the file name with `{number:04}-`: numbers have no gaps");
+            let title = format!("start the first line with `# {number:04} `");
             [(is_next, name), (is_titled, title)]
                 .into_iter()
                 .filter(|(holds, _)| !holds)

@@ -1,4 +1,4 @@
-//! A file that takes long to read is split.
+//! Long files must be split.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ const MOST_LINES: usize = 600;
 pub(super) fn check(path: &Path, text: &str) -> Option<Finding> {
     let lines = text.lines().count();
     (lines > MOST_LINES).then(|| {
-        let message = format!("{lines} lines; split it (at most {MOST_LINES})");
+        let message = format!("{lines} lines; split the file (at most {MOST_LINES})");
         Finding::new(path, MOST_LINES + 1, message)
     })
 }

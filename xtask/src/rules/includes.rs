@@ -1,4 +1,4 @@
-//! A published crate holds only its own folder, so nothing that it includes may lie outside.
+//! A published crate contains only its own folder, so it must not include files from outside.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -6,7 +6,7 @@ use crate::finding::Finding;
 
 const INCLUDES: [&str; 4] = ["include!(", "include_str!(", "include_bytes!(", "#[path ="];
 
-/// Looks at library sources. Tests, benches and examples are not published.
+/// Checks library sources. Tests, benches and examples are not published.
 pub(super) fn check(path: &Path, text: &str) -> Vec<Finding> {
     let Some(package) = package_of(path) else {
         return Vec::new();
@@ -15,7 +15,7 @@ pub(super) fn check(path: &Path, text: &str) -> Vec<Finding> {
         .filter(|(_, target)| !stays_below(&package, path, target))
         .map(|(line, target)| {
             let message = format!(
-                "`{target}` is outside {}; move it inside",
+                "`{target}` is outside {}; move it into that folder",
                 package.display()
             );
             Finding::new(path, line, message)
@@ -30,8 +30,7 @@ fn package_of(path: &Path) -> Option<PathBuf> {
     (package.starts_with("crates") && parts.next()? == "src").then_some(package)
 }
 
-/// What is included, with the line on which that begins. A path that is not a literal is given as an
-/// absolute one would be: nobody can say from here where it leads.
+/// The included paths with their lines. A path that is not a literal counts as absolute, because its target is unknown.
 fn included(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let found = INCLUDES.iter().flat_map(move |call| {
         let starts = text.match_indices(call);

@@ -1,4 +1,4 @@
-//! House rules that no lint knows. Each is a function from files to findings.
+//! House rules that no lint checks. Each rule is a function from files to findings.
 
 mod decisions;
 mod file_length;

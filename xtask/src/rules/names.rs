@@ -1,4 +1,4 @@
-//! No folder and no module is named after having no purpose.
+//! Folders and modules must have meaningful names.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ pub(super) fn of_files(files: &[PathBuf]) -> Vec<Finding> {
         .collect()
 }
 
-/// Modules that are declared, inline ones included.
+/// Declared modules, including inline ones.
 pub(super) fn of_modules(path: &Path, text: &str) -> Vec<Finding> {
     (1..)
         .zip(text.lines())
@@ -27,7 +27,7 @@ pub(super) fn of_modules(path: &Path, text: &str) -> Vec<Finding> {
 }
 
 fn finding(path: &Path, line: usize, name: &str) -> Finding {
-    let message = format!("`{name}` says nothing; name it after the concept it holds");
+    let message = format!("`{name}` is not descriptive; name it after its concept");
     Finding::new(path, line, message)
 }
 

@@ -1,4 +1,4 @@
-//! A published crate carries its own licenses and README. Copies are equal to the byte.
+//! A published crate contains its own licenses and README. Copies are identical.
 
 use std::fs;
 use std::io;
@@ -8,7 +8,7 @@ use crate::finding::Finding;
 
 const LICENSES: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
 
-/// The README of the project: the one that is published, and its copy.
+/// The published README of the project, and its copy.
 const README: (&str, &str) = ("crates/burnscape/README.md", "README.md");
 
 pub(super) fn check(root: &Path, files: &[PathBuf]) -> io::Result<Vec<Finding>> {
@@ -26,7 +26,7 @@ fn is_manifest_of_a_crate(path: &Path) -> bool {
     path.starts_with("crates") && path.ends_with("Cargo.toml") && path.iter().count() == 3
 }
 
-/// `read` gives what a file holds, or nothing if there is no such file.
+/// `read` returns the content of a file, or `None` if the file does not exist.
 fn findings(packages: &[&Path], read: impl Fn(&Path) -> Option<Vec<u8>>) -> Vec<Finding> {
     let (readme, copy) = README;
     let mut copies = vec![(PathBuf::from(readme), PathBuf::from(copy))];
@@ -38,13 +38,23 @@ fn findings(packages: &[&Path], read: impl Fn(&Path) -> Option<Vec<u8>>) -> Vec<
         .filter(|(original, copy)| read(copy).is_none() || read(original) != read(copy))
         .map(|(original, copy)| {
             let (from, to) = (original.display(), copy.display());
-            Finding::new(copy, 1, format!("no copy of {from}; `cp {from} {to}`"))
+            Finding::new(
+                copy,
+                1,
+                format!("differs from {from}; run `cp {from} {to}`"),
+            )
         });
     let without_readme = packages
         .iter()
         .map(|package| package.join("README.md"))
         .filter(|readme| read(readme).is_none())
-        .map(|readme| Finding::new(&readme, 1, "a published crate has a README of its own"));
+        .map(|readme| {
+            Finding::new(
+                &readme,
+                1,
+                "missing; a published crate needs its own README",
+            )
+        });
     differing.chain(without_readme).collect()
 }
 

@@ -1,4 +1,4 @@
-//! Ranks are erased in one place: the rooms that may visit and map modules.
+//! Only a few rooms may visit and map modules, so that ranks are erased in one place.
 
 use std::path::Path;
 
@@ -6,14 +6,14 @@ use crate::finding::Finding;
 
 const TRAITS: [&str; 2] = ["ModuleVisitor", "ModuleMapper"];
 
-/// Alignment permutes axes, so it needs ranks as well. Tracing copies a module onto the recording device.
+/// Alignment permutes axes, so it needs ranks, too. Tracing copies a module to the recording device.
 const ALLOWED: [&str; 3] = [
     "crates/burnscape/src/space",
     "crates/burnscape/src/align",
     "crates/burnscape-linearize/src/trace/module.rs",
 ];
 
-/// Looks at library sources. Tests outside them may visit a module to check a room from outside.
+/// Checks library sources. Integration tests may visit modules.
 pub(super) fn check(path: &Path, text: &str) -> Vec<Finding> {
     let is_library = path.starts_with("crates") && path.iter().nth(2).is_some_and(|x| x == "src");
     if !is_library || ALLOWED.iter().any(|room| path.starts_with(room)) {
@@ -23,7 +23,7 @@ pub(super) fn check(path: &Path, text: &str) -> Vec<Finding> {
         .into_iter()
         .map(|(line, name)| {
             let message = format!(
-                "implements `{name}`; only {} may, go through `ParamSpace`",
+                "implements `{name}`, which only {} may do; use `ParamSpace`",
                 ALLOWED.join(", ")
             );
             Finding::new(path, line, message)
@@ -31,7 +31,7 @@ pub(super) fn check(path: &Path, text: &str) -> Vec<Finding> {
         .collect()
 }
 
-/// Lines on which `Trait for` begins; `for` may stand on the next line.
+/// The lines on which `Trait for` starts; `for` may be on the next line.
 fn implementations(text: &str) -> Vec<(usize, &'static str)> {
     let words: Vec<(usize, &str)> = (1..)
         .zip(text.lines())

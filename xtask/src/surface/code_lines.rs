@@ -1,4 +1,4 @@
-//! Lines of code: no blank lines, no comments, no tests.
+//! Counts lines of code, without blank lines, comments and tests.
 
 use std::collections::BTreeSet;
 
@@ -6,12 +6,12 @@ use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 
 use super::test_only::is_test_cfg;
 
-/// How many lines of `text` hold a token of code that is not compiled for tests alone.
+/// The number of lines of `text` with a token of code that is not test-only.
 pub(super) fn count(text: &str) -> Result<usize, String> {
     let tokens: TokenStream = text.parse().map_err(|error| format!("{error}"))?;
     let mut lines = BTreeSet::new();
     collect(tokens, &mut lines);
-    // The parser turns comments that document into attributes.
+    // The parser converts doc comments to attributes.
     let is_comment = |line: &str| line.trim_start().starts_with("//");
     let texts = (1..).zip(text.lines());
     let code = texts.filter(|(line, text)| lines.contains(line) && !is_comment(text));
@@ -48,7 +48,7 @@ fn is_test_attribute(group: &Group) -> bool {
         && syn::parse2(group.stream()).is_ok_and(|meta| is_test_cfg(&meta))
 }
 
-/// An item ends with a semicolon or a block, and `use a::{b, c};` with both.
+/// An item ends with a semicolon, a block, or both (`use a::{b, c};`).
 fn skip_item(tokens: &mut std::iter::Peekable<impl Iterator<Item = TokenTree>>) {
     let is_semicolon =
         |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ';');

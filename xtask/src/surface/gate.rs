@@ -1,7 +1,7 @@
-//! How much surface there may be.
+//! Limits of the public surface.
 //!
-//! The numbers are ceilings, not budgets to be spent. A change that needs more names raises `NAMES` by as many, and
-//! says in its commit why.
+//! The numbers are ceilings, not budgets. A change that needs more names raises `NAMES` accordingly and gives the reason
+//! in its commit.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,11 +14,11 @@ use crate::step::{Step, Work};
 
 /// Distinct public items of all crates: methods excluded, hidden ones counted, re-exports once.
 const NAMES: usize = 304;
-/// Names that two rooms define.
+/// Names defined in two rooms.
 const SHARED_NAMES: usize = 4;
 /// Lines of code, without blank lines, comments and tests.
 const CODE_LINES: usize = 34_100;
-/// What a config may do: make something with state, or give a result.
+/// The methods that a config may have: they make something with state, or return a result.
 const VERBS: &[&str] = &[
     "draw",
     "empirical_fisher",
@@ -49,7 +49,7 @@ const VERBS: &[&str] = &[
 pub(crate) fn step() -> Step {
     Step {
         name: "surface",
-        about: "public names, verbs of configs and lines of code within their ceilings",
+        about: "public names, config verbs and lines of code are within their limits",
         work: Work::Inspect(check),
     }
 }
@@ -75,7 +75,7 @@ fn messages(surfaces: &[Surface]) -> Vec<String> {
         for (config, verb) in &shown.verbs {
             if !VERBS.contains(&verb.as_str()) {
                 messages.push(format!(
-                    "`{config}::{verb}` is no verb of a config; use one of {}",
+                    "`{config}::{verb}` is not an allowed config verb; use one of {}",
                     VERBS.join(", ")
                 ));
             }

@@ -1,4 +1,4 @@
-//! How much a user of the library can name, and how much code stands behind it.
+//! The public names of the library and the size of its code.
 
 mod code_lines;
 mod gate;
@@ -20,11 +20,11 @@ const PAGE: &str = "docs/surface.md";
 
 const CRATES: [&str; 3] = ["burnscape", "burnscape-krylov", "burnscape-linearize"];
 
-/// What one room shows, and how much code it is.
+/// The public names of a room and its lines of code.
 #[derive(Debug, Default, PartialEq)]
 struct Room {
     names: BTreeMap<String, Origin>,
-    /// Methods of its configs that make or run something, as config and method.
+    /// Config methods that make or run something, as pairs of config and method.
     verbs: BTreeSet<(String, String)>,
     code_lines: usize,
 }
@@ -35,7 +35,7 @@ struct Surface {
     rooms: BTreeMap<String, Room>,
 }
 
-/// Prints the page; with `write`, keeps it.
+/// Prints the page; with `write`, saves it.
 pub(crate) fn run(root: &Path, write: bool) -> Result<(), String> {
     let page = page::page(&read(root)?);
     print!("{page}");
@@ -66,7 +66,7 @@ fn rooms(sources: &Sources) -> Result<BTreeMap<String, Room>, String> {
     for name in names {
         let room = rooms.entry(name.room).or_default();
         let origin = room.names.entry(name.name).or_insert(name.origin);
-        // A name that is both, a trait and a re-exported derive for instance, is the room's own.
+        // A name with both origins, for instance a trait and a re-exported derive, counts as own.
         *origin = (*origin).min(name.origin);
     }
     for module in sources.modules() {

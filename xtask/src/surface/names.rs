@@ -5,28 +5,27 @@ use syn::{Attribute, Ident, Item, UseTree, Visibility};
 use super::sources::{NO_ROOM, Sources};
 use super::test_only::is_test_only;
 
-/// Where a public name comes from; `Own` first.
+/// The origin of a public name; `Own` is first in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Origin {
     /// The crate defines it.
     Own,
-    /// The crate shows what another one defines.
+    /// Another crate defines it.
     Foreign,
 }
 
 /// A public item.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Name {
-    /// The room that defines it, or that shows what another crate defines.
+    /// The room that defines or re-exports it.
     pub(super) room: String,
     pub(super) name: String,
     pub(super) origin: Origin,
 }
 
-/// All public items but modules, which are places of names. An item that can be reached by two paths is
-/// one item.
+/// All public items except modules. An item with two paths counts once.
 pub(super) fn public(sources: &Sources) -> Result<Vec<Name>, String> {
-    let root = sources.get(&[]).ok_or("there is no root")?;
+    let root = sources.get(&[]).ok_or("the crate has no root module")?;
     let mut names = Vec::new();
     visit(sources, &[], &root.file.items, &mut names)?;
     names.sort();
@@ -47,7 +46,9 @@ fn visit(
                 match (&module.content, sources.get(&inner)) {
                     (Some((_, items)), _) => visit(sources, &inner, items, names)?,
                     (None, Some(module)) => visit(sources, &inner, &module.file.items, names)?,
-                    (None, None) => return Err(format!("no module {}", inner.join("::"))),
+                    (None, None) => {
+                        return Err(format!("the module {} does not exist", inner.join("::")));
+                    }
                 }
             }
             Item::Use(shown) if is_shown(&shown.vis, &shown.attrs) => {
@@ -94,7 +95,7 @@ fn defined(item: &Item) -> Option<&Ident> {
     is_shown(visibility, attributes).then_some(name)
 }
 
-/// The paths of a `use`, each from its first segment to the name that is shown.
+/// The paths of a `use`, each from its first segment to the public name.
 fn leaves(tree: &UseTree) -> Result<Vec<Vec<String>>, String> {
     match tree {
         UseTree::Path(path) => {
@@ -111,11 +112,11 @@ fn leaves(tree: &UseTree) -> Result<Vec<Vec<String>>, String> {
             let parts: Result<Vec<_>, _> = group.items.iter().map(leaves).collect();
             Ok(parts?.concat())
         }
-        UseTree::Glob(_) => Err("a public `use` of everything hides what is shown".into()),
+        UseTree::Glob(_) => Err("a public glob `use` hides its names; list them".into()),
     }
 }
 
-/// Nothing for a whole crate, which is a module here.
+/// `None` for a re-exported crate, which counts as a module.
 fn re_exported(sources: &Sources, at: &[String], path: &[String]) -> Option<Name> {
     let (name, place) = path.split_last()?;
     let (base, place): (&[String], _) = match place.first().map(String::as_str) {
@@ -136,7 +137,7 @@ fn re_exported(sources: &Sources, at: &[String], path: &[String]) -> Option<Name
     })
 }
 
-/// A module that is no file is in the room of the file that holds it.
+/// An inline module belongs to the room of its file.
 fn room_of(sources: &Sources, module: &[String]) -> String {
     (0..=module.len())
         .rev()

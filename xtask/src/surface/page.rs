@@ -1,4 +1,4 @@
-//! The counts as a page.
+//! The page with all counts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -9,13 +9,13 @@ use super::{Room, Surface};
 const ABOUT: &str = "\
 # Public surface
 
-`cargo xtask surface` prints this page, `cargo xtask surface --write` keeps it.
+`cargo xtask surface` prints this page; `cargo xtask surface --write` saves it.
 
-- *Names*: public items that a user can reach, modules left out. An item that can be reached by two paths counts once, in
-  the room that defines it. *Re-exported* ones are defined by another crate.
-- *Verbs*: public methods of configs that make or run something: they take `self` and return a value of another type.
-- *Code*: lines of code, without blank lines, comments and what is compiled for tests alone.
-- A room is a folder below `src`; `src` stands for the files beside them.
+- *Names*: public items without modules. An item with two paths counts once, in the room that defines it. *Re-exported* items
+  are defined in another crate.
+- *Verbs*: public config methods that make or run something: they take `self` and return a value of another type.
+- *Code*: lines of code, without blank lines, comments and test-only code.
+- A room is a folder below `src`; `src` stands for the files directly in it.
 ";
 
 pub(super) fn page(surfaces: &[Surface]) -> String {
@@ -104,7 +104,7 @@ impl std::fmt::Display for Counts {
     }
 }
 
-/// Names that two rooms define.
+/// Names defined in two rooms.
 fn duplicates(page: &mut String, surfaces: &[Surface]) {
     let mut places: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (surface, room, shown) in all_rooms(surfaces) {
@@ -122,7 +122,7 @@ fn duplicates(page: &mut String, surfaces: &[Surface]) {
     places.retain(|_, places| places.len() > 1);
     let _ = writeln!(
         page,
-        "\n## Names that several rooms define: {}\n",
+        "\n## Names defined in several rooms: {}\n",
         places.len()
     );
     for (name, places) in places {
@@ -213,7 +213,7 @@ mod tests {
             "| `one` | `other` | 1 | 1 | 0 | 0 | 20 |",
             "| **`one`** | | 3 | 1 | 1 | 1 | 120 |",
             "| **all** | | 4 | 1 | 1 | 1 | 123 |",
-            "## Names that several rooms define: 1",
+            "## Names defined in several rooms: 1",
             "- `Estimate`: `one` `other`, `one` `trace`",
             "| `run` | 1 | `TraceConfig` |",
             "`one` `trace`: `Estimate`, `TraceConfig`",

@@ -1,4 +1,4 @@
-//! The modules of a crate that are compiled without its tests.
+//! The modules of a crate, without tests.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,12 +8,12 @@ use syn::{File, Item};
 
 use super::test_only::is_test_only;
 
-/// Where the files that are in no folder belong.
+/// The room of the files that are not in a folder.
 pub(super) const NO_ROOM: &str = "src";
 
-/// A module that is a file.
+/// A module in a separate file.
 pub(super) struct Module {
-    /// Below the crate's `src`.
+    /// Relative to the `src` of the crate.
     pub(super) path: PathBuf,
     pub(super) text: String,
     pub(super) file: File,
@@ -31,18 +31,18 @@ impl Module {
     }
 }
 
-/// The modules of a crate by their path, the root's being empty.
+/// The modules of a crate by their path; the path of the root is empty.
 #[derive(Default)]
 pub(super) struct Sources(BTreeMap<Vec<String>, Module>);
 
 impl Sources {
-    /// Follows `mod name;` from `lib.rs` on.
+    /// Follows `mod name;`, starting from `lib.rs`.
     pub(super) fn read(src: &Path) -> Result<Self, String> {
         Self::follow(|path| fs::read_to_string(src.join(path)).ok())
             .map_err(|error| format!("{}: {error}", src.display()))
     }
 
-    /// `read` gives the text of a file below `src`, or nothing if there is no such file.
+    /// `read` returns the text of a file below `src`, or `None` if the file does not exist.
     pub(super) fn follow(read: impl Fn(&Path) -> Option<String>) -> Result<Self, String> {
         let mut found = Self::default();
         let mut waiting = vec![(Vec::new(), PathBuf::from("lib.rs"))];
@@ -80,7 +80,7 @@ fn children(file: &File) -> impl Iterator<Item = String> {
     })
 }
 
-/// Where the modules are that a file declares.
+/// The folder of the modules that a file declares.
 fn folder_of(path: &Path) -> PathBuf {
     if path.ends_with("lib.rs") || path.ends_with("mod.rs") {
         path.parent().unwrap_or(path).to_path_buf()

@@ -1,4 +1,4 @@
-//! What is compiled for tests alone.
+//! Detects test-only code.
 
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Meta, Token};
@@ -10,7 +10,7 @@ pub(super) fn is_test_only(attributes: &[Attribute]) -> bool {
         .any(|attribute| is_test_cfg(&attribute.meta))
 }
 
-/// The same for what stands between an attribute's brackets.
+/// The same for the content of an attribute.
 pub(super) fn is_test_cfg(meta: &Meta) -> bool {
     match meta {
         Meta::List(list) if list.path.is_ident("cfg") => list

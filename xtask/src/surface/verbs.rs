@@ -1,4 +1,4 @@
-//! Config verbs: the methods with which a config makes or runs something.
+//! Config verbs: the config methods that make or run something.
 
 use syn::{
     FnArg, GenericArgument, ImplItem, ImplItemFn, Item, PathArguments, ReturnType, Type, Visibility,
@@ -6,8 +6,8 @@ use syn::{
 
 use super::test_only::is_test_only;
 
-/// Config and method, for every public method of a type named `…Config` that takes `self` and returns
-/// something else: neither a setter nor a check.
+/// Pairs of config and method, for every public method of a type named `…Config` that takes `self` and returns another
+/// type. Setters and checks are excluded.
 pub(super) fn of_configs(items: &[Item]) -> impl Iterator<Item = (String, String)> {
     items.iter().flat_map(|item| {
         let (config, methods) = match item {
@@ -45,7 +45,7 @@ fn is_verb(method: &ImplItemFn, config: &str) -> bool {
     is_public && has_self && returns_another
 }
 
-/// `T` of `Result<T, E>`; any other type as it is.
+/// `T` for `Result<T, E>`; other types are returned unchanged.
 fn ok_type(output: &Type) -> &Type {
     let Type::Path(path) = output else {
         return output;

@@ -1,4 +1,9 @@
-//! Guides, compiled with the crate so that their examples stay true.
+//! Guides. Their examples are compiled and run with the tests of the crate.
+//!
+//! Start with [`index`], which lists common tasks in Burn and PyTorch and the calls for them.
+
+#[doc = include_str!("../../guide/index.md")]
+pub mod index {}
 
 #[doc = include_str!("../../guide/how_to_choose.md")]
 pub mod how_to_choose {}
