@@ -23,7 +23,7 @@ const CROWD: f64 = 0.15;
 /// Follows the sharpness of the loss along a training run, and how near the run is to instability.
 ///
 /// Each measurement finds `λ_max` of the Hessian over `data` by
-/// [Davidson's method](crate::krylov::DavidsonConfig), from the Ritz vectors of the measurement
+/// [Davidson's method](crate::krylov::EigenMethod::Davidson), from the Ritz vectors of the measurement
 /// before: weights that moved a little have eigenvectors that did. A random vector and its product join
 /// them, so that a direction that overtakes is found. The search goes on until the residual is small
 /// enough, or up to `max_warm_products` (`max_matvecs` without starts); the next measurement continues

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use super::Spectrum;
 use crate::curvature::CurvatureError;
 use crate::space::ParamVector;
+use crate::writing::number;
 
 /// The largest over the smallest eigenvalue of a positive definite operator.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -16,6 +17,7 @@ pub struct ConditionNumber {
     /// nearly always is singular; add damping with [`Shifted`](crate::krylov::Shifted). Where
     /// [`smallest_residual`](Self::smallest_residual) is what stands in the way, lower the tolerance: a
     /// condition number of `κ` asks for one below `1/κ`.
+    #[serde(with = "number")]
     pub value: Option<f64>,
     /// The largest eigenvalue.
     pub largest: f64,

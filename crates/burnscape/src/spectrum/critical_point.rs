@@ -114,14 +114,14 @@ impl Spectrum<'_, Hessian<'_>> {
     /// # Errors
     ///
     /// [`CurvatureError::OutOfRange`] for a tolerance that is not positive or no steps,
-    /// [`CurvatureError::Curvature`] for a gradient that is not finite, [`CurvatureError::Krylov`] for a
+    /// [`CurvatureError::Loss`] for a gradient that is not finite, [`CurvatureError::Krylov`] for a
     /// product that is not finite, [`CurvatureError::Stopped`] before the first product.
     pub fn critical_point(&self, gradient_tolerance: f64) -> Result<CriticalPoint, CurvatureError> {
         check_positive("gradient_tolerance", gradient_tolerance)?;
         let gradient_norm = self.operator.gradient()?.norm()?;
         if !gradient_norm.is_finite() {
             let norm = gradient_norm;
-            return Err(CurvatureError::Loss(LossError::NonFiniteGradient { norm }).into());
+            return Err(CurvatureError::Loss(LossError::NonFiniteGradient { norm }));
         }
         let dimension = self.dimension();
         if self.settings.steps == 0 {

@@ -6,18 +6,18 @@
 //!
 //! | question | answer | cost in products |
 //! |---|---|---|
-//! | the largest and smallest eigenvalues? | [`Eigenpairs`] with true residuals | as it takes, told |
-//! | how are all of them distributed? | [`Density`] | probes · steps |
-//! | their sum? | [`Trace`] | until the interval is narrow enough, told |
+//! | the largest and smallest eigenvalues? | [`Eigenpairs`](crate::krylov::Eigenpairs) with true residuals | as it takes, told |
+//! | how are all of them distributed? | [`SpectralDensity`](crate::krylov::SpectralDensity) | probes · steps |
+//! | their sum? | [`TraceEstimate`](crate::krylov::TraceEstimate) | until the interval is narrow enough, told |
 //! | the sum of each layer's? | [`LayerTraces`] | probes |
-//! | the diagonal? | [`Diagonal`] | probes |
+//! | the diagonal? | [`DiagonalEstimate`](crate::krylov::DiagonalEstimate) | probes |
 //! | how many are positive, negative, zero? | [`Inertia`] | parameters, or probes · steps |
 //! | how many count? | [`EffectiveDimension`] | probes · steps |
 //! | how well is it conditioned? | [`ConditionNumber`] | as it takes, told |
 //! | minimum, saddle, plateau? | [`CriticalPoint`] | steps |
 //!
-//! Every answer says what it cost and how far it may be off, and writes itself as JSON; tables also as
-//! CSV, a diagonal as CSV only. A block of the matrix (a layer, a group of parameters) is an operator of its own:
+//! Every answer says what it cost and how far it may be off, and is written as [`Json`](crate::Json); tables also as
+//! [`Csv`](crate::Csv). A block of the matrix (a layer, a group of parameters) is an operator of its own:
 //! [`Risk::with_group`](crate::loss::Risk::with_group).
 //!
 //! # Example
@@ -40,7 +40,7 @@
 //! assert!((spectrum.trace()?.value - 10.0).abs() < 1e-4);
 //! let point = spectrum.critical_point(1e-3)?;
 //! assert_eq!(point.verdict, Verdict::NotCritical);
-//! # Ok::<(), burnscape::spectrum::CurvatureError>(())
+//! # Ok::<(), burnscape::curvature::CurvatureError>(())
 //! ```
 
 mod answers;

@@ -47,7 +47,7 @@ use crate::space::{ParamSpace, ParamVector, epsilon};
 /// assert_eq!(density.dimension, 8);
 /// // Two eigenvalues of eight are not zero: one for each output.
 /// assert!((spectrum.inertia()?.positive.value - 2.0).abs() < 1e-9);
-/// # Ok::<(), burnscape::spectrum::CurvatureError>(())
+/// # Ok::<(), burnscape::curvature::CurvatureError>(())
 /// ```
 pub struct Spectrum<'a, A: ?Sized> {
     pub(super) operator: &'a A,

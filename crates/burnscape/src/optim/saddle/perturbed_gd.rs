@@ -127,8 +127,8 @@ impl PerturbedGd {
     }
 
     /// One step. When the search ends, `certificate` is called on the model at the point that is
-    /// returned, and gives its smallest Hessian eigenvalue: that of
-    /// [`LambdaMinConfig`](crate::optim::LambdaMinConfig).
+    /// returned, and gives its smallest Hessian eigenvalue:
+    /// `|m| Ok(EigenpairsConfig::new(1, Which::Smallest).run(&risk.hessian(m)?)?.values[0])`.
     ///
     /// # Errors
     ///

@@ -12,9 +12,9 @@ pub enum Measure {
     WorstCaseRise,
     /// The noise that is borne: [`PacBayesSigmaConfig`](crate::sharpness::PacBayesSigmaConfig).
     PacBayesSigma,
-    /// The largest eigenvalue of the Hessian: [`LambdaMaxConfig`](crate::sharpness::LambdaMaxConfig).
+    /// The largest eigenvalue of the Hessian: [`EigenpairsConfig`](crate::krylov::EigenpairsConfig).
     LambdaMax,
-    /// The trace of the Hessian: [`CurvatureTraceConfig`](crate::sharpness::CurvatureTraceConfig).
+    /// The trace of the Hessian: [`TraceConfig`](crate::krylov::TraceConfig).
     Trace,
     /// The Frobenius norm of the Hessian, from the products of the trace.
     FrobeniusNorm,
@@ -28,7 +28,7 @@ pub enum Measure {
     /// The Fisher-Rao norm: [`fisher_rao`](crate::sharpness::fisher_rao()).
     FisherRaoNorm,
     /// The effective dimension of the Fisher matrix:
-    /// [`EffectiveDimensionConfig`](crate::sharpness::EffectiveDimensionConfig).
+    /// [`SpectralDensity::effective_dimension`](crate::krylov::SpectralDensity::effective_dimension).
     EffectiveDimension,
 }
 
