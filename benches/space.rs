@@ -35,10 +35,10 @@ fn layouts(criterion: &mut Criterion) {
         bench.iter(|| black_box(leaves.norm().expect("a norm")));
     });
     criterion.bench_function("flat: displace a model", |bench| {
-        bench.iter(|| black_box(flat.displace(&model, 1e-3).expect("a model")));
+        bench.iter(|| black_box(flat.perturb(&model, 1e-3).expect("a model")));
     });
     criterion.bench_function("leafwise: displace a model", |bench| {
-        bench.iter(|| black_box(leaves.displace(&model, 1e-3).expect("a model")));
+        bench.iter(|| black_box(leaves.perturb(&model, 1e-3).expect("a model")));
     });
 }
 

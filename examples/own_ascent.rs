@@ -62,7 +62,7 @@ impl SamPart for AveragedAscent {
         };
         average.gradient = Some(match &average.gradient {
             None => found.clone().scale(1.0 - self.decay),
-            Some(sum) => sum.linear(self.decay, 1.0 - self.decay, found)?,
+            Some(sum) => sum.axpby(self.decay, 1.0 - self.decay, found)?,
         });
         average.steps += 1;
         Ok(())

@@ -50,7 +50,7 @@ mod curvature {
     mod minima;
 }
 mod sharpness {
-    mod average_rise;
+    mod average_sharpness;
     mod directional_distribution;
     mod every_measure;
     pub(crate) mod models;
@@ -58,7 +58,7 @@ mod sharpness {
     mod sampling;
     mod scales;
     mod single_precision;
-    mod worst_case_rise;
+    mod worst_case_sharpness;
 }
 mod landscape {
     mod slices;

@@ -41,7 +41,7 @@ pub(crate) fn report<const D: usize, M: Classifier<D>>(
         })?;
         let by_hand = peak(|| {
             let first = LeafVector::from_gradients(&space, &gradient(&model))?;
-            let displaced = first.displace(&model, 1e-3)?;
+            let displaced = first.perturb(&model, 1e-3)?;
             black_box((first, gradient(&displaced)));
             Ok(())
         })?;

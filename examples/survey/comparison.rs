@@ -10,7 +10,7 @@ use super::optimizer_name::OptimizerName;
 /// What the seeds allow to say about a difference.
 #[derive(Serialize, Debug, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Verdict {
+pub(crate) enum PointKind {
     ClearlyHigher,
     ClearlyLower,
     NoClearDifference,
@@ -24,7 +24,7 @@ pub(crate) enum Verdict {
 pub(crate) struct Difference {
     #[serde(flatten)]
     pub(crate) estimate: Estimate,
-    pub(crate) verdict: Verdict,
+    pub(crate) verdict: PointKind,
 }
 
 impl Difference {
@@ -34,13 +34,13 @@ impl Difference {
         let verdict = match (estimate.standard_error, clear_beyond(differences.len())) {
             (Some(error), Some(limit)) if estimate.mean.abs() > limit * error => {
                 if estimate.mean > 0.0 {
-                    Verdict::ClearlyHigher
+                    PointKind::ClearlyHigher
                 } else {
-                    Verdict::ClearlyLower
+                    PointKind::ClearlyLower
                 }
             }
-            (Some(_), Some(_)) => Verdict::NoClearDifference,
-            _ => Verdict::TooFewSeeds,
+            (Some(_), Some(_)) => PointKind::NoClearDifference,
+            _ => PointKind::TooFewSeeds,
         };
         Self { estimate, verdict }
     }
@@ -85,10 +85,10 @@ mod tests {
     #[test]
     fn a_difference_is_clear_when_the_seeds_agree() {
         let verdict = |differences: &[f64]| Difference::of(differences).verdict;
-        assert_eq!(verdict(&[1.0, 1.1, 0.9]), Verdict::ClearlyHigher);
-        assert_eq!(verdict(&[-1.0, -1.1, -0.9]), Verdict::ClearlyLower);
-        assert_eq!(verdict(&[1.0, -1.0, 0.5]), Verdict::NoClearDifference);
-        assert_eq!(verdict(&[0.0, 0.0]), Verdict::NoClearDifference);
-        assert_eq!(verdict(&[1.0]), Verdict::TooFewSeeds);
+        assert_eq!(verdict(&[1.0, 1.1, 0.9]), PointKind::ClearlyHigher);
+        assert_eq!(verdict(&[-1.0, -1.1, -0.9]), PointKind::ClearlyLower);
+        assert_eq!(verdict(&[1.0, -1.0, 0.5]), PointKind::NoClearDifference);
+        assert_eq!(verdict(&[0.0, 0.0]), PointKind::NoClearDifference);
+        assert_eq!(verdict(&[1.0]), PointKind::TooFewSeeds);
     }
 }

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use burn::tensor::Tensor;
 use burnscape::loss::Risk;
-use burnscape::sharpness::{AverageRiseConfig, SharpnessReport, WorstCaseRiseConfig};
+use burnscape::sharpness::{AverageSharpnessConfig, SharpnessReport, WorstCaseSharpnessConfig};
 use burnscape::space::{Scale, UnfilteredRule};
 use serde::Serialize;
 
@@ -57,11 +57,11 @@ pub(crate) fn measure<M: Classifier>(
     let risk = Risk::new(&loss, train);
     let value = |risk: Risk<'_, M>| risk.loss(model).map(|found| found.value);
     // One seed for all, so that all runs meet the same noise.
-    let average = AverageRiseConfig::new(NOISE)
+    let average = AverageSharpnessConfig::new(NOISE)
         .with_num_samples(NOISE_SAMPLES)
         .with_scale(Scale::FilterRelative(UnfilteredRule::Zero))
         .run(&risk, model)?;
-    let worst = WorstCaseRiseConfig::new(BALL)
+    let worst = WorstCaseSharpnessConfig::new(BALL)
         .with_num_steps(BALL_STEPS)
         .with_num_starts(BALL_STARTS)
         .run(&risk, model)?;

@@ -1,6 +1,6 @@
 //! The comparisons in words, decided by the numbers alone.
 
-use super::comparison::{Comparison, Difference, Verdict};
+use super::comparison::{Comparison, Difference, PointKind};
 
 /// Four lines about one comparison.
 pub(crate) fn reading(comparison: &Comparison, baseline_rises: (f64, f64)) -> String {
@@ -57,9 +57,9 @@ fn times(difference: &Difference, baseline: f64, name: &str) -> String {
 
 fn judged(difference: &Difference) -> &'static str {
     match difference.verdict {
-        Verdict::ClearlyHigher => ": clearly higher",
-        Verdict::ClearlyLower => ": clearly lower",
-        Verdict::NoClearDifference => ": no clear difference",
-        Verdict::TooFewSeeds => "",
+        PointKind::ClearlyHigher => ": clearly higher",
+        PointKind::ClearlyLower => ": clearly lower",
+        PointKind::NoClearDifference => ": no clear difference",
+        PointKind::TooFewSeeds => "",
     }
 }

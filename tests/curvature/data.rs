@@ -4,7 +4,7 @@ use burn::tensor::activation::softmax;
 use burn::tensor::{Tensor, TensorData};
 use burnscape::curvature::CurvatureConfig;
 use burnscape::krylov::LinearOperator;
-use burnscape::loss::{Batch, Likelihood, Reduction, Risk, Summed};
+use burnscape::loss::{Batch, Likelihood, Reduction, Risk, SumLoss};
 use burnscape::space::ParamVector;
 use proptest::prelude::*;
 
@@ -92,7 +92,7 @@ fn scaling_the_loss_by_a_power_of_two_scales_products_exactly() {
     let data = batches(&[4, 3]);
     let scaled = |factor: f64| move |net: &Dropped, batch: Labeled| total(net, batch) * factor;
     let product = |factor: f64| {
-        let objective = Summed(scaled(factor));
+        let objective = SumLoss(scaled(factor));
         let hessian = Risk::new(&objective, &data).hessian(&net).unwrap();
         let v = ParamVector::gaussian(hessian.space(), 3).unwrap();
         hessian.matvec(&v).unwrap().to_host().unwrap()
@@ -128,8 +128,9 @@ fn fields_that_are_no_tensors_are_seen_in_every_batch() {
             factor,
         })
         .collect();
-    let objective = Summed(|net: &Dropped, batch: Scaled| total(net, batch.labeled) * batch.factor);
-    let plain = Summed(total);
+    let objective =
+        SumLoss(|net: &Dropped, batch: Scaled| total(net, batch.labeled) * batch.factor);
+    let plain = SumLoss(total);
     let risk = Risk::new(&objective, &data);
     for budget in [0, 1 << 20] {
         let config = CurvatureConfig::new().with_residual_budget(budget);
@@ -161,7 +162,7 @@ fn masks_of_infinities_are_data_like_any_other() {
         })
         .collect();
     // The third class is ruled out.
-    let loss = Summed(|net: &Dropped, (batch, mask): (Labeled, Tensor<2>)| {
+    let loss = SumLoss(|net: &Dropped, (batch, mask): (Labeled, Tensor<2>)| {
         let p = softmax(net.forward(batch.x) + mask, 1);
         p.square().sum()
     });

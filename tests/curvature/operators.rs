@@ -21,7 +21,7 @@ fn differences(net: &Dropped, risk: &Risk<'_, Dropped, Split>) -> Dense {
             unit[index] = 1.0;
             let unit = ParamVector::from_host(&space, &unit).unwrap();
             let gradient = |scale: f64| {
-                let moved = unit.displace(net, scale).unwrap();
+                let moved = unit.perturb(net, scale).unwrap();
                 let result = risk.loss_and_gradient(&moved).unwrap();
                 result.gradient.to_host().unwrap()
             };

@@ -50,7 +50,7 @@ fn every_operator<M: Classifier<D>, const D: usize>(
     assert!(distance(&evaluated.gradient, &hessian.gradient().unwrap()) < 1e-12);
     let unit = v.clone().normalize().unwrap();
     let at = |scale: f64| {
-        let moved = unit.displace(model, scale).unwrap();
+        let moved = unit.perturb(model, scale).unwrap();
         risk.loss_and_gradient(&moved).unwrap().gradient
     };
     let slope = at(step).axpy(-1.0, &at(-step)).unwrap().scale(0.5 / step);

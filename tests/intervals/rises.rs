@@ -1,7 +1,7 @@
 //! Intervals of rises of the loss, which take no products.
 
 use burnscape::loss::Risk;
-use burnscape::sharpness::AverageRiseConfig;
+use burnscape::sharpness::AverageSharpnessConfig;
 
 use super::networks::{Digits, Network, digits};
 use super::tally::{Stated, Tally};
@@ -14,7 +14,7 @@ pub(crate) fn of_network<N: Network>(tally: &mut Tally) {
     let data = [digits(16)];
     let risk = Risk::new(&loss, &data);
     let measure = |samples: usize, antithetic: bool, seed: u64| {
-        AverageRiseConfig::new(SIGMA)
+        AverageSharpnessConfig::new(SIGMA)
             .with_num_samples(samples)
             .with_antithetic(antithetic)
             .with_seed(seed)

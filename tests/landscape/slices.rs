@@ -71,7 +71,7 @@ fn a_slice_of_a_quadratic_is_an_exact_parabola() {
         assert!((loss - exact).abs() < 1e-12, "{x}: {loss} {exact}");
     }
     assert!((slice.direction_norm - 0.58_f64.sqrt()).abs() < 1e-12);
-    assert_eq!((slice.num_evaluations, slice.completed), (9, true));
+    assert_eq!((slice.num_losses, slice.completed), (9, true));
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn a_plane_through_a_quadratic_is_an_exact_paraboloid() {
     assert_eq!(slice.loss(4, 0), None);
     assert_eq!(slice.loss(0, 3), None);
     // The model itself is not on the grid.
-    assert_eq!((slice.num_evaluations, slice.base_loss), (13, 3.0));
+    assert_eq!((slice.num_losses, slice.base_loss), (13, 3.0));
     assert!((slice.cosine - 0.5 / 1.25_f64.sqrt()).abs() < 1e-12);
 }
 
@@ -121,7 +121,7 @@ fn the_center_is_the_models_loss_and_the_axes_are_lines_bit_for_bit() {
         assert_eq!(plane.loss(i, 2), Some(line.losses[i]));
         assert_eq!(plane.loss(2, i), Some(across.losses[i]));
     }
-    assert_eq!(plane.num_evaluations, 25);
+    assert_eq!(plane.num_losses, 25);
 }
 
 #[test]
@@ -231,7 +231,7 @@ fn json_reads_back_to_the_same_slice() {
     let read = Slice1d::read_json(&written[..]).unwrap();
     assert_near(&read.coordinates, &line.coordinates);
     assert_near(&read.losses, &line.losses);
-    assert_eq!(read.num_evaluations, line.num_evaluations);
+    assert_eq!(read.num_losses, line.num_losses);
     let mut written = Vec::new();
     plane.write_json(&mut written).unwrap();
     assert_eq!(written, (plane.to_json().unwrap() + "\n").into_bytes());

@@ -19,9 +19,9 @@ use burnscape::path::{
     InstabilityConfig, LayerwiseBarriersConfig, PolygonalChain, Segment,
 };
 use burnscape::sharpness::{
-    AverageRiseConfig, DirectionalDistributionConfig, KeskarConfig, McAllesterConfig,
+    AverageSharpnessConfig, DirectionalDistributionConfig, KeskarConfig, McAllesterConfig,
     PacBayesSigmaConfig, RelativeFlatnessConfig, ReparameterizationConfig, SharpnessReportConfig,
-    WorstCaseRiseConfig,
+    WorstCaseSharpnessConfig,
 };
 use burnscape::space::{Grid, ParamSpace, ParamVector};
 use burnscape::spectrum::Spectrum;
@@ -90,11 +90,11 @@ fn check(name: &str, work: impl Fn(&Risk<'_, Net>) -> Outcome) {
 fn nothing_follows_a_break_in_a_measure_of_sharpness() {
     let model = net();
     check("average", |risk| {
-        let config = AverageRiseConfig::new(0.01).with_num_samples(3);
+        let config = AverageSharpnessConfig::new(0.01).with_num_samples(3);
         outcome(config.run(risk, &model), |found| found.completed)
     });
     check("worst case", |risk| {
-        let config = WorstCaseRiseConfig::new(0.01).with_num_steps(3);
+        let config = WorstCaseSharpnessConfig::new(0.01).with_num_steps(3);
         outcome(config.run(risk, &model), |found| found.completed)
     });
     check("directions", |risk| {

@@ -14,7 +14,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Bool, DType, Device, Int, Tensor};
 use burnscape::loss::{
     Batch, BatchMapper, Batches, DataSet, ExampleLosses, LossError, Mode, Objective, Reduction,
-    Risk, Summed, Work,
+    Risk, SumLoss, Work,
 };
 use burnscape::space::ParamVector;
 
@@ -78,7 +78,7 @@ fn every_partition_of_the_data_has_the_same_sum_and_gradient() {
     let model = scale(3.0, DType::F32);
     let examples = ExampleLosses::new(squares, Reduction::Sum);
     for data in partitions() {
-        let summed = Risk::new(&Summed(sum_square), &data).loss_and_gradient(&model);
+        let summed = Risk::new(&SumLoss(sum_square), &data).loss_and_gradient(&model);
         let examples = Risk::new(&examples, &data).loss_and_gradient(&model);
         let per_example = Risk::per_example(squares, &data).with_reduction(Reduction::Sum);
         let split = Risk::split(

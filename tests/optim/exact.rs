@@ -199,12 +199,12 @@ fn handed_on(config: SamConfig) -> (LeafVector, LeafVector, LeafVector) {
     (
         g,
         g_p,
-        weights.linear(1.0, -1.0, &after).expect("same space"),
+        weights.axpby(1.0, -1.0, &after).expect("same space"),
     )
 }
 
 fn distance(x: &LeafVector, y: &LeafVector) -> f64 {
-    let difference = x.linear(1.0, -1.0, y).expect("same space");
+    let difference = x.axpby(1.0, -1.0, y).expect("same space");
     difference.norm().expect("a norm") / x.norm().expect("a norm")
 }
 
@@ -213,7 +213,7 @@ fn a6_gsam_subtracts_what_is_orthogonal_to_the_perturbed_gradient() {
     let alpha = 0.4;
     let (g, g_p, step) = handed_on(SamConfig::gsam());
     let g_perp = g_p
-        .linear(1.0 / alpha, -1.0 / alpha, &step)
+        .axpby(1.0 / alpha, -1.0 / alpha, &step)
         .expect("same space");
     let product = g_perp.dot(&g_p).expect("a product");
     let norms = g_perp.norm().expect("a norm") * g_p.norm().expect("a norm");
@@ -221,7 +221,7 @@ fn a6_gsam_subtracts_what_is_orthogonal_to_the_perturbed_gradient() {
         product.abs() < 1e-10 * norms,
         "not orthogonal: {product} against {norms}"
     );
-    let parallel = g.linear(1.0, -1.0, &g_perp).expect("same space");
+    let parallel = g.axpby(1.0, -1.0, &g_perp).expect("same space");
     let cosine = parallel.dot(&g_p).expect("a product")
         / (parallel.norm().expect("a norm") * g_p.norm().expect("a norm"));
     assert_near(cosine.abs(), 1.0, 1e-10);
@@ -249,7 +249,7 @@ fn a6_wsam_goes_from_the_base_to_sam() {
         assert!(distance(&g_p, &step) < 1e-14);
         // gamma 0.9: 9 g_p − 8 g, by plain descent the same in both forms.
         let (g, g_p, step) = wsam(0.9, decoupled);
-        let expected = g_p.linear(9.0, -8.0, &g).expect("same space");
+        let expected = g_p.axpby(9.0, -8.0, &g).expect("same space");
         assert!(distance(&expected, &step) < 1e-12);
     }
 }
@@ -303,21 +303,21 @@ fn a7_looksam_reuses_the_kept_direction_at_the_length_of_the_gradient() {
     // The first step by hand.
     let g = grads(&model);
     let displaced = g
-        .displace(&model, rho / g.norm().expect("a norm"))
+        .perturb(&model, rho / g.norm().expect("a norm"))
         .expect("a model");
     let g_s = grads(&displaced);
     let along = g_s.dot(&g).expect("a product") / g.dot(&g).expect("a product");
-    let kept = g_s.linear(1.0, -along, &g).expect("same space");
+    let kept = g_s.axpby(1.0, -along, &g).expect("same space");
     step(&mut model);
     // The second.
     let before = LeafVector::from_module(&space, &model).expect("weights");
     let g = grads(&model);
     let factor = alpha * g.norm().expect("a norm") / kept.norm().expect("a norm");
-    let expected = g.linear(1.0, factor, &kept).expect("same space");
+    let expected = g.axpby(1.0, factor, &kept).expect("same space");
     step(&mut model);
     let after = LeafVector::from_module(&space, &model).expect("weights");
     let moved = before
-        .linear(1.0 / lr, -1.0 / lr, &after)
+        .axpby(1.0 / lr, -1.0 / lr, &after)
         .expect("same space");
     assert!(
         distance(&expected, &moved) < 1e-9,
@@ -425,10 +425,10 @@ fn a8_m_sharpness_is_the_mean_over_groups_that_ascend_on_their_own() {
         let (x, y) = (x.clone().slice(range.clone()), y.clone().slice(range));
         let g = grads(&model, x.clone(), y.clone());
         let displaced = g
-            .displace(&model, rho / g.norm().expect("a norm"))
+            .perturb(&model, rho / g.norm().expect("a norm"))
             .expect("a model");
         expected = expected
-            .linear(1.0, weight, &grads(&displaced, x, y))
+            .axpby(1.0, weight, &grads(&displaced, x, y))
             .expect("same space");
     }
     let before = LeafVector::from_module(&space, &model).expect("weights");
@@ -438,7 +438,7 @@ fn a8_m_sharpness_is_the_mean_over_groups_that_ascend_on_their_own() {
         .expect("a step");
     assert_eq!(report.gradients, 6);
     let after = LeafVector::from_module(&space, &model).expect("weights");
-    let moved = before.linear(1.0, -1.0, &after).expect("same space");
+    let moved = before.axpby(1.0, -1.0, &after).expect("same space");
     assert!(distance(&expected, &moved) < 1e-10);
 }
 

@@ -235,7 +235,7 @@ fn the_mask_keeps_its_share_of_the_parameters_and_its_mean_displacement() {
     for _ in 0..steps {
         let ascended = sam.ascend(0.0, model, &gradients).expect("an ascent");
         let moved = LeafVector::from_module(&space, ascended.module()).expect("weights");
-        let moved = moved.linear(1.0, -1.0, &start).expect("same space");
+        let moved = moved.axpby(1.0, -1.0, &start).expect("same space");
         for (moved, gradient) in moved.leaves().iter().zip(gradient.leaves()) {
             let read = |value: &Option<Tensor<1>>| -> f64 {
                 value

@@ -50,7 +50,7 @@ impl SamPart for Averaged {
         average.steps += 1;
         average.gradient = match (&average.gradient, &gradients.perturbed) {
             (Some(average), Some(found)) => {
-                Some(average.linear(self.decay, 1.0 - self.decay, found)?)
+                Some(average.axpby(self.decay, 1.0 - self.decay, found)?)
             }
             (_, found) => found.clone(),
         };
@@ -65,7 +65,7 @@ impl AscentRule for Averaged {
         context: &mut AscentContext<'_>,
     ) -> Result<Perturbation, OptimError> {
         let vector = match &average.gradient {
-            Some(gradient) => gradient.linear(self.decay, 1.0 - self.decay, context.gradient())?,
+            Some(gradient) => gradient.axpby(self.decay, 1.0 - self.decay, context.gradient())?,
             None => context.gradient().clone(),
         };
         let norm = vector.norm()?;

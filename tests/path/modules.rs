@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::{ModuleOptimizer, SgdConfig};
 use burn::tensor::{DType, Device, Tensor};
-use burnscape::loss::{Risk, Summed};
+use burnscape::loss::{Risk, SumLoss};
 use burnscape::optim::{OptimError, SamConfig, TiedParameters};
 use burnscape::path::{
     BezierCurve, Curve, CurveFitterConfig, CurveProfileConfig, PathError, Segment,
@@ -136,7 +136,7 @@ fn half_precision_is_summed_in_single() {
 fn a_sum_over_examples_is_profiled_as_a_sum() {
     let device = Device::default();
     let [a, b] = [(); 2].map(|()| LinearConfig::new(3, 2).init(&device));
-    let sum = Summed(|model: &Linear, x: Tensor<2>| model.forward(x).abs().sum());
+    let sum = SumLoss(|model: &Linear, x: Tensor<2>| model.forward(x).abs().sum());
     let line = Segment::new(&a, &b).unwrap();
     let profile = |batches: Vec<Tensor<2>>| {
         let risk = Risk::new(&sum, &batches);

@@ -90,7 +90,7 @@ fn sixty_one_places_cost_sixty_one_evaluations_and_no_gradient() {
     let profile = CurveProfileConfig::new().run(&risk, &line()).unwrap();
     // And a probe, to see that nothing is drawn.
     let calls = calls.load(Ordering::Relaxed);
-    assert_eq!((calls, profile.num_evaluations), (62, 61));
+    assert_eq!((calls, profile.num_losses), (62, 61));
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn test_data_and_metrics_go_into_json_and_csv() {
         .with_num_points(3)
         .run(&Risk::new(&ring, &train), &line())
         .unwrap();
-    assert_eq!(profile.num_evaluations, 12);
+    assert_eq!(profile.num_losses, 12);
     assert_eq!(profile.metrics[0].values, [1.0, 0.0, 1.0]);
     assert_eq!(profile.test.as_ref().unwrap().losses, [0.0, 1.0, 0.0]);
     let json = profile.to_json().unwrap();

@@ -250,7 +250,7 @@ fn of_an_instability_analysis() {
         for step in steps {
             let space = ParamSpace::of(&model).unwrap();
             let direction = ParamVector::sphere(&space, 100 * order + step as u64).unwrap();
-            model = direction.displace(&model, 0.3).unwrap();
+            model = direction.perturb(&model, 0.3).unwrap();
         }
         Ok::<_, String>((model, state))
     };

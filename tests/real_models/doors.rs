@@ -103,7 +103,7 @@ where
             ensure!(off < 1e-10, "{mode:?}: the gradient is off by {off:.1e}");
             for seed in 0..2 {
                 let v = ParamVector::gaussian(hessian.space(), seed)?.normalize()?;
-                let at = |step: f64| self.gradient(&v.displace(&self.model, step)?, mode);
+                let at = |step: f64| self.gradient(&v.perturb(&self.model, step)?, mode);
                 let slope = at(self.step)?.axpy(-1.0, &at(-self.step)?)?;
                 let slope = slope.scale(0.5 / self.step);
                 let off = distance(&hessian.matvec(&v)?, &slope)?;
@@ -186,7 +186,7 @@ where
         ensure!(off <= 1e-10 * reading.gradient_norm, "gradient {off:e}");
 
         // The next reading is the same after a record.
-        let moved = gradient.displace(&self.model, -RATE)?;
+        let moved = gradient.perturb(&self.model, -RATE)?;
         let mut resumed = config.init()?.resume(monitor.to_record()?);
         let next = monitor.measure(&risk, &moved, 1, RATE)?;
         let again = resumed.measure(&risk, &moved, 1, RATE)?;
@@ -215,7 +215,7 @@ where
         let slice = Slice1dConfig::new(grid).run(&risk, &self.model, &direction)?;
         ensure!(slice.completed, "not completed");
         for (&x, &found) in slice.coordinates.iter().zip(&slice.losses) {
-            let expected = self.plain_loss(&direction.displace(&self.model, x)?)?;
+            let expected = self.plain_loss(&direction.perturb(&self.model, x)?)?;
             let off = (found - expected).abs();
             ensure!(
                 off <= 1e-12 * expected.abs(),
@@ -250,9 +250,9 @@ where
         }
         let first = &self.data[..1];
         let (_, gradient) = self.training_loss_and_gradient(&self.model, first)?;
-        let uphill = gradient.displace(&self.model, self.sam.rho / gradient.norm()?)?;
+        let uphill = gradient.perturb(&self.model, self.sam.rho / gradient.norm()?)?;
         let (_, second) = self.training_loss_and_gradient(&uphill, first)?;
-        let expected = second.displace(&self.model, -RATE)?;
+        let expected = second.perturb(&self.model, -RATE)?;
 
         let mut moved = unshared_copy(&self.model);
         self.step(&mut self.optimizer()?, &mut moved)?;

@@ -49,7 +49,7 @@ pub(crate) fn drawn<M: Module>(build: impl Fn(&Device) -> M) -> M {
 pub(crate) fn off_the_kinks<M: Module>(model: &M) -> M {
     let space = ParamSpace::of(model).expect("trainable parameters");
     let aside = ParamVector::gaussian(&space, 1).expect("a vector");
-    aside.displace(model, 0.05).expect("a model")
+    aside.perturb(model, 0.05).expect("a model")
 }
 
 /// The batch on the autodiff device, where Burn's loaders put it for training.

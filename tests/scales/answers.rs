@@ -10,7 +10,7 @@ use burnscape::optim::{
     Ascent, DescentGradient, Mask, Metric, RhoGroup, SaddleFreeNewtonConfig, SamConfig, StepReport,
 };
 use burnscape::sharpness::{
-    AverageRiseConfig, Measure, SharpnessReportConfig, WorstCaseRiseConfig,
+    AverageSharpnessConfig, Measure, SharpnessReportConfig, WorstCaseSharpnessConfig,
 };
 use burnscape::space::{ParamVector, Scale};
 use burnscape::spectrum::Spectrum;
@@ -83,7 +83,7 @@ fn curvature(kind: Kind, seed: u64, exponent: i32) -> Vec<Answer> {
     let rough = spectrum
         .critical_point(1e3 * unit)
         .expect("a verdict at a large tolerance");
-    let verdicts = [&point, &rough].map(|point| point.verdict as i32);
+    let verdicts = [&point, &rough].map(|point| point.kind as i32);
     let counts = [point.negative, point.positive].map(|count| count as f64);
     found.push(exact("verdicts", verdicts.map(f64::from).to_vec()));
     found.push(exact("counts", counts.to_vec()));
@@ -130,11 +130,11 @@ fn curvature(kind: Kind, seed: u64, exponent: i32) -> Vec<Answer> {
 
 /// Measures of sharpness that are proportional to the loss.
 fn sharpness(risk: &Risk<'_, Net>, net: &Net, hessian: &Hessian<'_>, unit: f64) -> Vec<Answer> {
-    let rise = WorstCaseRiseConfig::new(0.3).with_num_steps(4);
+    let rise = WorstCaseSharpnessConfig::new(0.3).with_num_steps(4);
     let rise = rise.run(risk, net).expect("a rise");
     let mut worst: Vec<f64> = rise.rises.iter().map(|rise| rise / unit).collect();
     worst.extend([rise.displacement_norm, rise.alignment.expect("an angle")]);
-    let average = AverageRiseConfig::new(0.1).with_num_samples(4);
+    let average = AverageSharpnessConfig::new(0.1).with_num_samples(4);
     let average = average.run(risk, net).expect("a rise");
     let error = average.standard_error.expect("an error");
     let layers = Spectrum::of(hessian).with_probes(4).trace_by_layer();

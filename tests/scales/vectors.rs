@@ -108,7 +108,7 @@ fn factors_may_be_out_of_the_range_of_the_elements() {
     let expected: Vec<f64> = expected.iter().zip(Y).map(|(x, y)| x + y).collect();
     assert_eq!(sum, expected);
     let (x, y) = (x.to_leaves(), times(Y, 0).to_leaves());
-    let sum = ParamVector::from_leaves(&y.linear(1.0, factor, &x).unwrap());
+    let sum = ParamVector::from_leaves(&y.axpby(1.0, factor, &x).unwrap());
     assert_eq!(sum.unwrap().to_host().unwrap(), expected);
 }
 

@@ -26,7 +26,7 @@ fn along_random_directions_a_sphere_has_no_spread_and_a_valley_has_its_eigenvalu
     // The loss is 5 + 3 cos 2φ: its median is the mean.
     assert!((valley.quantile(0.5).unwrap() - 5.0).abs() < 1.0);
     assert!(valley.sorted_losses.is_sorted());
-    assert_eq!(valley.num_evaluations, 301);
+    assert_eq!(valley.num_losses, 301);
     assert!(matches!(
         valley.quantile(1.5),
         Err(SharpnessError::BadArgument { name: "q", .. })

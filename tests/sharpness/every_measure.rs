@@ -5,7 +5,9 @@ use std::ops::ControlFlow;
 use burn::module::ParamGroup;
 use burn::tensor::{Device, Tensor};
 use burnscape::loss::{Mode, Risk, Work};
-use burnscape::sharpness::{AverageRiseConfig, DirectionalDistributionConfig, WorstCaseRiseConfig};
+use burnscape::sharpness::{
+    AverageSharpnessConfig, DirectionalDistributionConfig, WorstCaseSharpnessConfig,
+};
 use burnscape::space::{ParamSpace, ParamVector, Scale, UnfilteredRule};
 use burnscape_testkit::models::Normalized;
 
@@ -15,10 +17,10 @@ use super::models::{net, regression, squared_error, stop_at};
 fn a_size_of_zero_gives_a_rise_of_exactly_zero() {
     let (model, data) = (net(), regression());
     let risk = Risk::new(&squared_error, &data);
-    let average = AverageRiseConfig::new(0.0).with_num_samples(3);
+    let average = AverageSharpnessConfig::new(0.0).with_num_samples(3);
     let average = average.run(&risk, &model).unwrap();
     assert_eq!(average.rises, [0.0; 3]);
-    let worst = WorstCaseRiseConfig::new(0.0);
+    let worst = WorstCaseSharpnessConfig::new(0.0);
     assert_eq!(worst.run(&risk, &model).unwrap().rise, 0.0);
 }
 
@@ -27,7 +29,7 @@ fn only_the_group_of_the_risk_is_perturbed() {
     let (model, data) = (net(), regression());
     let group = ParamGroup::from_regex("second").unwrap();
     let risk = Risk::new(&squared_error, &data).with_group(group);
-    let point = WorstCaseRiseConfig::new(0.1)
+    let point = WorstCaseSharpnessConfig::new(0.1)
         .maximize(&risk, &model)
         .unwrap();
     assert_eq!(point.displacement.space().len(), 8 * 3);
@@ -59,11 +61,11 @@ fn the_model_and_its_running_statistics_are_not_changed() {
     )];
     for mode in [Mode::Eval, Mode::Train] {
         let risk = Risk::new(&normalized_error, &data).with_mode(mode);
-        let average = AverageRiseConfig::new(0.1).with_num_samples(3);
+        let average = AverageSharpnessConfig::new(0.1).with_num_samples(3);
         average.run(&risk, &model).unwrap();
         let directions = DirectionalDistributionConfig::new(0.1).with_num_samples(3);
         directions.run(&risk, &model).unwrap();
-        let worst = WorstCaseRiseConfig::new(0.1).with_num_steps(3);
+        let worst = WorstCaseSharpnessConfig::new(0.1).with_num_steps(3);
         worst.run(&risk, &model).unwrap();
         assert_eq!(state(), before, "{mode:?}");
     }
@@ -74,17 +76,17 @@ fn a_stopped_measurement_returns_what_it_reached() {
     let (model, data) = (net(), regression());
     let risk = Risk::new(&squared_error, &data);
     let stopped = |work, done| risk.clone().with_observer(stop_at(work, done));
-    let rise = AverageRiseConfig::new(0.1)
+    let rise = AverageSharpnessConfig::new(0.1)
         .run(&stopped(Work::Sample, 3), &model)
         .unwrap();
     assert_eq!((rise.rises.len(), rise.completed), (3, false));
-    assert_eq!(rise.num_evaluations, 4);
+    assert_eq!(rise.num_losses, 4);
     let first = DirectionalDistributionConfig::new(0.1)
         .run(&stopped(Work::Sample, 1), &model)
         .unwrap();
     assert_eq!((first.losses.len(), first.completed), (1, false));
     assert_eq!(first.standard_error, None);
-    let worst = WorstCaseRiseConfig::new(0.1)
+    let worst = WorstCaseSharpnessConfig::new(0.1)
         .run(&stopped(Work::AscentStep, 2), &model)
         .unwrap();
     assert_eq!((worst.num_gradients, worst.completed), (2, false));
@@ -95,7 +97,7 @@ fn a_stopped_measurement_returns_what_it_reached() {
 fn an_observer_sees_every_sample_and_its_rise() {
     let (model, data) = (net(), regression());
     let mut samples = Vec::new();
-    let rise = AverageRiseConfig::new(0.1)
+    let rise = AverageSharpnessConfig::new(0.1)
         .with_num_samples(5)
         .run(
             &Risk::new(&squared_error, &data).with_observer(|progress| {
@@ -116,7 +118,7 @@ fn an_observer_sees_every_sample_and_its_rise() {
 fn results_and_configs_are_written_and_read_as_json() {
     let (model, data) = (net(), regression());
     let scale = Scale::FilterRelative(UnfilteredRule::AsOneFilter);
-    let config = AverageRiseConfig::new(0.1)
+    let config = AverageSharpnessConfig::new(0.1)
         .with_num_samples(2)
         .with_scale(scale);
     let rise = config
@@ -125,6 +127,6 @@ fn results_and_configs_are_written_and_read_as_json() {
     let json = serde_json::to_value(&rise).unwrap();
     assert_eq!(json["rise"].as_f64().unwrap(), rise.rise);
     assert_eq!(json["config"]["seed"], 0);
-    let read: AverageRiseConfig = serde_json::from_value(json["config"].clone()).unwrap();
+    let read: AverageSharpnessConfig = serde_json::from_value(json["config"].clone()).unwrap();
     assert_eq!(read, config);
 }

@@ -57,7 +57,7 @@ fn a_stopped_measurement_returns_what_it_reached() {
     let bound = McAllesterConfig::new(0.1)
         .run(&stopped(Work::Sample, 4), &model, &model)
         .unwrap();
-    assert_eq!((bound.num_evaluations, bound.completed), (6, false));
+    assert_eq!((bound.num_losses, bound.completed), (6, false));
 
     let hessian = risk.hessian(&model).unwrap();
     let top = EigenpairsConfig::new(1, Which::Largest)

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
 use burnscape::loss::Risk;
 use burnscape::sharpness::{
-    AverageRiseConfig, McAllesterConfig, PacBayesSigmaConfig, mcallester_term,
+    AverageSharpnessConfig, McAllesterConfig, PacBayesSigmaConfig, mcallester_term,
 };
 use burnscape::space::Scale;
 
@@ -18,7 +18,7 @@ fn the_noise_borne_by_a_quadratic_is_the_root_of_threshold_over_curvature() {
     let (model, data) = (Point::new(&[1.0, -0.5, 0.3]), matrix(H));
     let risk = Risk::new(&quadratic, &data);
     for scale in [Scale::Absolute, Scale::ElementRelative] {
-        let unit = AverageRiseConfig::new(1.0)
+        let unit = AverageSharpnessConfig::new(1.0)
             .with_num_samples(20)
             .with_antithetic(true)
             .with_scale(scale)
@@ -39,7 +39,7 @@ fn the_noise_borne_by_a_quadratic_is_the_root_of_threshold_over_curvature() {
             close(found.sigma, exact, 1.1e-6);
             assert!(found.sigma <= exact * (1.0 + 1e-12) && found.upper.unwrap() > exact);
             close(found.rise, threshold, 1e-5);
-            assert_eq!(found.num_evaluations, 1 + 40 * found.steps.len());
+            assert_eq!(found.num_losses, 1 + 40 * found.steps.len());
         }
     }
 }
@@ -127,7 +127,7 @@ fn the_bound_is_the_sum_of_its_terms() {
     );
     let complexity = ((found.divergence + found.confidence_term) / 40.0).sqrt();
     close(found.complexity, complexity, 1e-13);
-    let noise = AverageRiseConfig::new(0.2).run(&risk, &model).unwrap();
+    let noise = AverageSharpnessConfig::new(0.2).run(&risk, &model).unwrap();
     close(found.noisy_loss, noise.base_loss + noise.rise, 1e-13);
     close(found.bound, found.noisy_loss + complexity, 1e-14);
     assert_eq!(found.standard_error, noise.standard_error);

@@ -3,7 +3,7 @@
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use burnscape::loss::{LossError, Risk, Work};
 use burnscape::sharpness::{
-    AverageRiseConfig, DirectionalDistributionConfig, SharpnessError, WorstCaseRiseConfig,
+    AverageSharpnessConfig, DirectionalDistributionConfig, SharpnessError, WorstCaseSharpnessConfig,
 };
 use burnscape::space::{Scale, SpaceError, UnfilteredRule};
 
@@ -19,23 +19,23 @@ fn a_loss_that_is_not_finite_is_refused_with_the_number_of_the_sample() {
     )];
     let risk = Risk::new(&loss, &data);
     let model = Point::new(&[1e-3]);
-    let error = AverageRiseConfig::new(1.0).run(&risk, &model);
+    let error = AverageSharpnessConfig::new(1.0).run(&risk, &model);
     let Err(SharpnessError::NonFiniteSample { sample, .. }) = error else {
         panic!("{error:?}");
     };
     // The samples before it are fine.
     if sample > 0 {
-        let config = AverageRiseConfig::new(1.0).with_num_samples(sample);
+        let config = AverageSharpnessConfig::new(1.0).with_num_samples(sample);
         assert!(config.run(&risk, &model).is_ok());
     }
-    let error = WorstCaseRiseConfig::new(10.0)
+    let error = WorstCaseSharpnessConfig::new(10.0)
         .with_num_starts(20)
         .run(&risk, &model);
     assert!(
         matches!(error, Err(SharpnessError::NonFiniteStep { step: 0, .. })),
         "{error:?}"
     );
-    let error = AverageRiseConfig::new(1.0).run(&risk, &Point::new(&[-1.0]));
+    let error = AverageSharpnessConfig::new(1.0).run(&risk, &Point::new(&[-1.0]));
     assert!(matches!(
         error,
         Err(SharpnessError::Loss(LossError::NonFinite { .. }))
@@ -50,7 +50,8 @@ fn a_gradient_that_is_not_finite_is_refused() {
         one,
         (&Device::default(), DType::F64),
     )];
-    let error = WorstCaseRiseConfig::new(0.1).run(&Risk::new(&loss, &data), &Point::new(&[0.0]));
+    let error =
+        WorstCaseSharpnessConfig::new(0.1).run(&Risk::new(&loss, &data), &Point::new(&[0.0]));
     assert!(
         matches!(
             error,
@@ -72,41 +73,41 @@ fn values_without_meaning_are_refused_by_name() {
         Err(SharpnessError::BadArgument { name, .. }) => assert_eq!(name, wanted),
         other => panic!("{wanted}: {other:?}"),
     };
-    let average = |config: AverageRiseConfig| config.run(&risk, &model).map(|_| ());
+    let average = |config: AverageSharpnessConfig| config.run(&risk, &model).map(|_| ());
     let directions = |config: DirectionalDistributionConfig| config.run(&risk, &model).map(|_| ());
-    let worst = |config: WorstCaseRiseConfig| config.run(&risk, &model).map(|_| ());
+    let worst = |config: WorstCaseSharpnessConfig| config.run(&risk, &model).map(|_| ());
     for bad in [-1.0, f64::NAN, f64::INFINITY] {
-        refused(average(AverageRiseConfig::new(bad)), "sigma");
+        refused(average(AverageSharpnessConfig::new(bad)), "sigma");
         refused(
             directions(DirectionalDistributionConfig::new(bad)),
             "epsilon",
         );
-        refused(worst(WorstCaseRiseConfig::new(bad)), "rho");
+        refused(worst(WorstCaseSharpnessConfig::new(bad)), "rho");
         refused(
-            worst(WorstCaseRiseConfig::new(0.1).with_tolerance(bad)),
+            worst(WorstCaseSharpnessConfig::new(0.1).with_tolerance(bad)),
             "tolerance",
         );
         refused(
-            worst(WorstCaseRiseConfig::new(0.1).with_step_size(bad)),
+            worst(WorstCaseSharpnessConfig::new(0.1).with_step_size(bad)),
             "step_size",
         );
     }
     refused(
-        average(AverageRiseConfig::new(0.1).with_num_samples(0)),
+        average(AverageSharpnessConfig::new(0.1).with_num_samples(0)),
         "num_samples",
     );
     let none = DirectionalDistributionConfig::new(0.1).with_num_samples(0);
     refused(directions(none), "num_samples");
     refused(
-        worst(WorstCaseRiseConfig::new(0.1).with_num_steps(0)),
+        worst(WorstCaseSharpnessConfig::new(0.1).with_num_steps(0)),
         "num_steps",
     );
     refused(
-        worst(WorstCaseRiseConfig::new(0.1).with_num_starts(0)),
+        worst(WorstCaseSharpnessConfig::new(0.1).with_num_starts(0)),
         "num_starts",
     );
     refused(
-        worst(WorstCaseRiseConfig::new(0.1).with_step_size(0.0)),
+        worst(WorstCaseSharpnessConfig::new(0.1).with_step_size(0.0)),
         "step_size",
     );
 }
@@ -116,7 +117,7 @@ fn a_scale_that_perturbs_nothing_is_refused() {
     let (model, data) = (Point::new(&[1.0, -0.5, 0.3]), matrix(H));
     let risk = Risk::new(&quadratic, &data);
     let scale = Scale::FilterRelative(UnfilteredRule::Zero);
-    let error = AverageRiseConfig::new(0.1)
+    let error = AverageSharpnessConfig::new(0.1)
         .with_scale(scale)
         .run(&risk, &model);
     assert_eq!(
@@ -124,7 +125,7 @@ fn a_scale_that_perturbs_nothing_is_refused() {
         Err(SharpnessError::Space(SpaceError::NothingToPerturb))
     );
     let scale = Scale::FilterRelative(UnfilteredRule::AsOneFilter);
-    let rise = AverageRiseConfig::new(0.1)
+    let rise = AverageSharpnessConfig::new(0.1)
         .with_scale(scale)
         .run(&risk, &model);
     assert!(rise.is_ok());
@@ -135,7 +136,7 @@ fn any_number_of_samples_can_be_planned_and_stopped() {
     let (model, data) = (Point::new(&[1.0, -0.5, 0.3]), matrix(H));
     let risk = Risk::new(&quadratic, &data);
     let stopped = |work, done| risk.clone().with_observer(stop_at(work, done));
-    let found = AverageRiseConfig::new(0.1)
+    let found = AverageSharpnessConfig::new(0.1)
         .with_num_samples(usize::MAX)
         .run(&stopped(Work::Sample, 3), &model)
         .unwrap();
@@ -146,7 +147,7 @@ fn any_number_of_samples_can_be_planned_and_stopped() {
         .unwrap();
     assert_eq!((found.losses.len(), found.completed), (3, false));
     // Two gradients a start: the seventh begins the fourth.
-    let found = WorstCaseRiseConfig::new(0.1)
+    let found = WorstCaseSharpnessConfig::new(0.1)
         .with_num_starts(usize::MAX)
         .with_num_steps(1)
         .run(&stopped(Work::AscentStep, 7), &model)

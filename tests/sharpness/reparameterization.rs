@@ -50,8 +50,8 @@ fn check(found: &Reparameterization) {
         assert!(change.moved && !(0.5..=2.0).contains(&ratio), "{change:?}");
     }
     for measure in [
-        Measure::AverageRise,
-        Measure::WorstCaseRise,
+        Measure::AverageSharpness,
+        Measure::WorstCaseSharpness,
         Measure::PacBayesSigma,
     ] {
         assert!(found.change(measure, Some(ABSOLUTE)).unwrap().moved);
@@ -117,7 +117,11 @@ fn a_factor_that_rounds_moves_invariant_measures_no_more_than_rounding() {
         .run(&Risk::new(&net_loss, &regression()), &net())
         .unwrap();
     for scale in [ELEMENT, FILTER] {
-        for measure in [Measure::LambdaMax, Measure::Trace, Measure::AverageRise] {
+        for measure in [
+            Measure::LambdaMax,
+            Measure::Trace,
+            Measure::AverageSharpness,
+        ] {
             let change = found.change(measure, Some(scale)).unwrap();
             assert!(change.relative_change < 1e-6, "{change:?}");
         }

@@ -8,8 +8,8 @@ use burn::tensor::Tensor;
 use burnscape::krylov::{EigenpairsConfig, Which};
 use burnscape::loss::{Likelihood, LossError, Progress, Risk, Work};
 use burnscape::sharpness::{
-    AverageRiseConfig, KeskarConfig, McAllesterConfig, Measure, PacBayesSigmaConfig,
-    SharpnessError, SharpnessReportConfig, WorstCaseRiseConfig,
+    AverageSharpnessConfig, KeskarConfig, McAllesterConfig, Measure, PacBayesSigmaConfig,
+    SharpnessError, SharpnessReportConfig, WorstCaseSharpnessConfig,
 };
 use burnscape::space::{Scale, SpaceError};
 use burnscape_testkit::models::TwoLayers;
@@ -39,26 +39,26 @@ fn its_numbers_are_those_of_the_single_measures() {
     assert_eq!((report.num_parameters, report.num_examples), (51, 11));
 
     let risk = Risk::new(&net_loss, &data);
-    let average = AverageRiseConfig::new(0.05)
+    let average = AverageSharpnessConfig::new(0.05)
         .with_num_samples(3)
         .with_antithetic(true)
         .with_seed(5)
         .run(&risk, &model)
         .unwrap();
-    let row = report.row(Measure::AverageRise, ABSOLUTE).unwrap();
+    let row = report.row(Measure::AverageSharpness, ABSOLUTE).unwrap();
     assert_eq!(
         (row.value, row.standard_error),
         (Some(average.rise), average.standard_error)
     );
     assert_eq!((row.losses, row.setting.as_str()), (7, "sigma 0.05"));
-    let worst = WorstCaseRiseConfig::new(0.5)
+    let worst = WorstCaseSharpnessConfig::new(0.5)
         .with_num_starts(2)
         .with_scale(Scale::ElementRelative)
         .with_seed(5)
         .run(&risk, &model)
         .unwrap();
     assert_eq!(
-        report.value(Measure::WorstCaseRise, ELEMENT),
+        report.value(Measure::WorstCaseSharpness, ELEMENT),
         Some(worst.rise)
     );
     let keskar = KeskarConfig::new(1e-3)
@@ -128,7 +128,7 @@ fn it_counts_what_it_costs() {
     // The bounds that the documentation states.
     for scale in config.scales {
         let of = |measure| report.row(measure, Some(scale)).unwrap();
-        assert!(of(Measure::WorstCaseRise).gradients <= 42);
+        assert!(of(Measure::WorstCaseSharpness).gradients <= 42);
         assert!(of(Measure::LambdaMax).products + of(Measure::Trace).products <= 132);
     }
 }
@@ -154,7 +154,7 @@ fn it_is_written_as_a_table_as_json_and_as_csv() {
 
     let json: serde_json::Value = serde_json::from_str(&report.to_json().unwrap()).unwrap();
     assert_eq!(json["rows"].as_array().unwrap().len(), report.rows.len());
-    assert_eq!(json["rows"][0]["measure"], "AverageRise");
+    assert_eq!(json["rows"][0]["measure"], "AverageSharpness");
     let read: SharpnessReportConfig = serde_json::from_value(json["config"].clone()).unwrap();
     assert_eq!(read, config);
 
@@ -186,7 +186,7 @@ fn a_number_that_cannot_be_had_leaves_a_note_and_the_others() {
     let config = SharpnessReportConfig::new().with_scales(vec![Scale::Absolute]);
     let report = config.run(&Risk::new(&loss, &data), &model).unwrap();
     assert!(report.completed);
-    let average = report.row(Measure::AverageRise, ABSOLUTE).unwrap();
+    let average = report.row(Measure::AverageSharpness, ABSOLUTE).unwrap();
     assert_eq!(average.value, None);
     assert!(
         average
@@ -228,7 +228,10 @@ fn a_stopped_report_has_the_measures_that_were_finished() {
         .unwrap();
     assert!(!report.completed);
     let measures: Vec<Measure> = report.rows.iter().map(|row| row.measure).collect();
-    assert_eq!(measures, [Measure::AverageRise, Measure::WorstCaseRise]);
+    assert_eq!(
+        measures,
+        [Measure::AverageSharpness, Measure::WorstCaseSharpness]
+    );
     assert!(report.to_string().contains("stopped"));
     // Five in each of three scales, Keskar and relative flatness; the third was under way.
     let finished = seen.iter().filter(|seen| seen.work == Work::Measure);

@@ -2,7 +2,9 @@
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use burnscape::loss::Risk;
-use burnscape::sharpness::{AverageRiseConfig, DirectionalDistributionConfig, WorstCaseRiseConfig};
+use burnscape::sharpness::{
+    AverageSharpnessConfig, DirectionalDistributionConfig, WorstCaseSharpnessConfig,
+};
 use proptest::prelude::{ProptestConfig, proptest};
 
 use super::models::{H, Point, matrix, net, quadratic, regression, squared_error};
@@ -12,7 +14,7 @@ fn the_same_seed_gives_the_same_numbers_and_another_seed_others() {
     let (model, data) = (net(), regression());
     let risk = Risk::new(&squared_error, &data);
     let average = |seed| {
-        AverageRiseConfig::new(0.1)
+        AverageSharpnessConfig::new(0.1)
             .with_num_samples(5)
             .with_seed(seed)
             .run(&risk, &model)
@@ -21,7 +23,7 @@ fn the_same_seed_gives_the_same_numbers_and_another_seed_others() {
     assert_eq!(average(1), average(1));
     assert_ne!(average(1).rise, average(2).rise);
     let worst = |seed| {
-        WorstCaseRiseConfig::new(0.1)
+        WorstCaseSharpnessConfig::new(0.1)
             .with_num_steps(3)
             .with_seed(seed)
             .run(&risk, &model)
@@ -53,7 +55,7 @@ proptest! {
         let (model, data) = (Point::new(&[1.0, -0.5, 0.3]), matrix(H));
         let risk = Risk::new(&quadratic, &data);
         let rises = |num_samples| {
-            AverageRiseConfig::new(0.1)
+            AverageSharpnessConfig::new(0.1)
                 .with_num_samples(num_samples)
                 .with_antithetic(antithetic)
                 .with_seed(seed)
@@ -77,7 +79,7 @@ proptest! {
     fn the_worst_case_is_above_every_sampled_rise_of_the_same_ball(seed in proptest::num::u64::ANY) {
         let (model, data) = (Point::new(&[1.0, -0.5, 0.3]), matrix(H));
         let risk = Risk::new(&quadratic, &data);
-        let worst = WorstCaseRiseConfig::new(0.4).with_seed(seed);
+        let worst = WorstCaseSharpnessConfig::new(0.4).with_seed(seed);
         let worst = worst.run(&risk, &model).unwrap();
         let others = DirectionalDistributionConfig::new(0.4).with_seed(seed).with_num_samples(30);
         let others = others.run(&risk, &model).unwrap();
@@ -98,7 +100,7 @@ fn models_meet_the_same_noise() {
         )]
     };
     let rises = |start: &[f64], g| {
-        AverageRiseConfig::new(1.0)
+        AverageSharpnessConfig::new(1.0)
             .with_num_samples(4)
             .run(&Risk::new(&loss, &batch(g)), &Point::new(start))
             .unwrap()

@@ -4,7 +4,9 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burnscape::krylov::{EigenpairsConfig, LinearOperator, TraceConfig, Which, to_dense};
 use burnscape::loss::Risk;
-use burnscape::sharpness::{Measure, SharpnessReport, SharpnessReportConfig, WorstCaseRiseConfig};
+use burnscape::sharpness::{
+    Measure, SharpnessReport, SharpnessReportConfig, WorstCaseSharpnessConfig,
+};
 use burnscape::space::{ParamSpace, ParamVector, Scale, UnfilteredRule};
 use burnscape::spectrum::Spectrum;
 
@@ -105,7 +107,7 @@ fn adaptive_lambda_max_is_what_the_adaptive_ball_rises_by() {
     for scale in SCALES {
         let scaled = hessian.scaled(&model, scale).unwrap();
         let top = largest().run(&scaled).unwrap();
-        let worst = WorstCaseRiseConfig::new(rho)
+        let worst = WorstCaseSharpnessConfig::new(rho)
             .with_scale(scale)
             .with_num_steps(200)
             .with_tolerance(1e-9)

@@ -3,7 +3,7 @@
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use burnscape::loss::Risk;
-use burnscape::sharpness::{AverageRiseConfig, WorstCaseRiseConfig};
+use burnscape::sharpness::{AverageSharpnessConfig, WorstCaseSharpnessConfig};
 use burnscape::space::{ParamSpace, ParamVector, Scale, UnfilteredRule};
 use burnscape_testkit::models::TwoLayers;
 
@@ -19,7 +19,7 @@ fn relative_noise_has_the_stated_variance() {
     let layer = weights.apply_to(&layer).unwrap();
     let loss = |model: &Linear, x: Tensor<2>| model.forward(x).powi_scalar(2).sum() * 0.5;
     let measure = |scale| {
-        AverageRiseConfig::new(0.2)
+        AverageSharpnessConfig::new(0.2)
             .with_scale(scale)
             .with_num_samples(400)
             .with_antithetic(true)
@@ -43,7 +43,7 @@ fn the_filter_relative_rise_is_invariant_under_positive_rescaling() {
     let (model, data) = (net(), regression());
     let risk = Risk::new(&squared_error, &data);
     let rise = |model: &TwoLayers, scale| {
-        AverageRiseConfig::new(0.3)
+        AverageSharpnessConfig::new(0.3)
             .with_scale(scale)
             .with_num_samples(20)
             .run(&risk, model)
@@ -75,7 +75,7 @@ fn the_relative_worst_case_is_invariant_under_positive_rescaling() {
         Scale::FilterRelative(UnfilteredRule::Zero),
         Scale::ElementRelative,
     ] {
-        let config = WorstCaseRiseConfig::new(0.5).with_scale(scale);
+        let config = WorstCaseSharpnessConfig::new(0.5).with_scale(scale);
         let one = config.run(&risk, &model).unwrap();
         let two = config.run(&risk, &rescaled(&model, 3.0)).unwrap();
         assert!((one.rise - two.rise).abs() < 1e-3 * one.rise);

@@ -80,7 +80,7 @@ fn adapters_over_a_quantized_base_are_trained() {
     let layer = LinearConfig::new(8, 8).init(&device).apply_qlora(lora);
     let space = ParamSpace::of(&layer).unwrap();
     assert_eq!(paths(&space), ["weight.lora.a", "weight.lora.b"]);
-    let moved = ramp(&space).displace(&layer, 0.01).unwrap();
+    let moved = ramp(&space).perturb(&layer, 0.01).unwrap();
     assert!(matches!(moved.weight.base().dtype(), DType::QFloat(_)));
     assert!(moved.weight.adapter().unwrap().b.val().is_require_grad());
 }
@@ -137,7 +137,7 @@ fn f64_parameters_are_measured_and_moved_in_f64() {
     let space = ParamSpace::of(&model).unwrap();
     assert_eq!(space.dtype().unwrap(), DType::F64);
     let step = ParamVector::from_host(&space, &[1.0, 0.0, 0.0, 0.0]).unwrap();
-    let moved = step.displace(&model, 1e-12).unwrap();
+    let moved = step.perturb(&model, 1e-12).unwrap();
     let moved = ParamVector::from_module(&space, &moved).unwrap();
     assert_eq!(moved.to_host().unwrap(), [1.0 + 1e-12, 2.0, 1.0, 2.0]);
     let loss = |model: &Pair, x: Tensor<1>| (model.a.val() * x).sum();
@@ -181,7 +181,7 @@ fn two_element_types_make_no_flat_vector_but_a_leafwise_one() {
     }
     let vector = LeafVector::from_module(&space, &model).unwrap();
     assert_eq!(vector.norm().unwrap(), 10.0_f64.sqrt());
-    let doubled = vector.displace(&model, 1.0).unwrap();
+    let doubled = vector.perturb(&model, 1.0).unwrap();
     assert_eq!(doubled.b.val().dtype(), DType::F64);
     assert_eq!(floats(doubled.a.val()), [2.0, 4.0]);
     let group = ParamGroup::from_path("b");
@@ -200,7 +200,7 @@ fn a_model_with_another_element_type_is_refused() {
     let device = training();
     let space = ParamSpace::of(&Pair::new(&device, (DType::F32, DType::F32))).unwrap();
     let other = Pair::new(&device, (DType::F32, DType::F64));
-    let error = ramp(&space).displace(&other, 1.0).unwrap_err();
+    let error = ramp(&space).perturb(&other, 1.0).unwrap_err();
     let message = error.to_string();
     assert!(
         message.contains("F32") && message.contains("`b` [2] F64"),

@@ -200,7 +200,7 @@ proptest! {
         let through_leaves = ParamVector::from_leaves(&vector.to_leaves()).unwrap();
         prop_assert_eq!(host(&through_leaves), bits(&values));
 
-        let moved = ParamVector::from_module(&space, &other).unwrap().displace(&model, 1.0).unwrap();
+        let moved = ParamVector::from_module(&space, &other).unwrap().perturb(&model, 1.0).unwrap();
         let moved = ParamVector::from_module(&space, &moved).unwrap();
         let expected: Vec<f32> = values.iter().zip(&others).map(|(x, y)| x + y).collect();
         prop_assert_eq!(host(&moved), bits(&expected));
@@ -218,7 +218,7 @@ proptest! {
         prop_assert_eq!(result.num_without_gradient, 0);
         prop_assert_eq!(host(&result.gradient), bits(&coefficients));
         // A displaced model has its leaves, too.
-        let moved = result.gradient.displace(&model, 0.5).unwrap();
+        let moved = result.gradient.perturb(&model, 0.5).unwrap();
         let result = Risk::new(&loss, &[()]).loss_and_gradient(&moved).unwrap();
         prop_assert_eq!(host(&result.gradient), bits(&coefficients));
     }

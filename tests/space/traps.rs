@@ -75,7 +75,7 @@ fn a_moved_weight_keeps_its_leaf_status_and_its_gradient() {
     let device = training();
     let layer = LinearConfig::new(3, 2).init(&device);
     let space = ParamSpace::of(&layer).unwrap();
-    let moved = ramp(&space).displace(&layer, 0.5).unwrap();
+    let moved = ramp(&space).perturb(&layer, 0.5).unwrap();
 
     assert!(moved.weight.val().is_autodiff());
     assert!(moved.weight.val().is_require_grad());
@@ -114,7 +114,7 @@ fn a_moved_weight_keeps_its_gradient_checkpointing_strategy() {
     let balanced = Some(GradientCheckpointingStrategy::Balanced);
     let space = ParamSpace::of(&model).unwrap();
     let zero = ParamVector::zeros(&space).unwrap();
-    let moved = zero.displace(&model, 1.0).unwrap();
+    let moved = zero.perturb(&model, 1.0).unwrap();
 
     assert_eq!(checkpointing_strategy(&moved), balanced);
     let weight = moved.net.last.weight.val();
@@ -186,7 +186,7 @@ fn measuring_and_displacing_leave_the_running_statistics_alone() {
     let before = net.statistics();
 
     let space = ParamSpace::of(&net).unwrap();
-    let moved = ramp(&space).displace(&net, 0.1).unwrap();
+    let moved = ramp(&space).perturb(&net, 0.1).unwrap();
     let copies = [moved, unshared_copy(&net), copy_for_gradients(&net, true)];
     for copy in &copies {
         assert_eq!(copy.statistics(), before);
@@ -213,7 +213,7 @@ fn an_update_that_waits_for_synchronization_is_counted_once() {
     let space = ParamSpace::of(&net).unwrap();
     let moved = ParamVector::zeros(&space)
         .unwrap()
-        .displace(&net, 1.0)
+        .perturb(&net, 1.0)
         .unwrap();
     let batch_mean = net.first.forward(input(&device)).mean_dim(0);
     let expected = floats(batch_mean * 0.1);
@@ -246,7 +246,7 @@ fn a_valid_model_and_a_plain_one_just_work() {
     for net in [&valid, &plain] {
         assert!(ParamSpace::of(net).unwrap().check_same(&space).is_ok());
         assert_eq!(gradient(net), expected);
-        let moved = ramp(&space).displace(net, 0.5).unwrap();
+        let moved = ramp(&space).perturb(net, 0.5).unwrap();
         assert!(
             !moved.first.weight.val().is_autodiff(),
             "it stays as it was"
@@ -293,7 +293,7 @@ fn a_parameter_that_occurs_twice_is_one_coordinate_and_one_leaf() {
     assert_eq!(paths(&space), ["encoder.weight"]);
     assert_eq!(space.leaves()[0].duplicates(), ["decoder.weight"]);
 
-    let moved = ramp(&space).displace(&model, 1.0).unwrap();
+    let moved = ramp(&space).perturb(&model, 1.0).unwrap();
     assert_ne!(
         bits(moved.encoder.weight.val()),
         bits(model.encoder.weight.val())
@@ -340,7 +340,7 @@ fn a_model_with_other_ties_is_refused() {
     refused(ramp(&space).apply_to(&untied));
     let group = ParamGroup::from_path("encoder.weight");
     let space = ParamSpace::of_group(&untied, &group).unwrap();
-    refused(ramp(&space).displace(&tied, 1.0));
+    refused(ramp(&space).perturb(&tied, 1.0));
 }
 
 #[test]
@@ -354,7 +354,7 @@ fn a_frozen_parameter_is_no_coordinate_and_stays_as_it_is() {
     assert_eq!(space.num_frozen(), 2);
     assert_eq!(ParamSpace::of(&Net::new(&device)).unwrap().num_frozen(), 0);
 
-    let moved = ramp(&space).displace(&net, 0.5).unwrap();
+    let moved = ramp(&space).perturb(&net, 0.5).unwrap();
     assert_eq!(bits(moved.first.weight.val()), bits(net.first.weight.val()));
     for copy in [
         moved,
@@ -412,10 +412,7 @@ fn a_copy_keeps_the_training_flags_and_measuring_copies_set_them() {
     ] {
         assert_eq!(flags(&model), expected);
         assert_eq!(flags(&unshared_copy(&model)), expected);
-        assert_eq!(
-            flags(&ramp(&space).displace(&model, 0.5).unwrap()),
-            expected
-        );
+        assert_eq!(flags(&ramp(&space).perturb(&model, 0.5).unwrap()), expected);
         assert_eq!(flags(&copy_for_gradients(&model, false)), [false, false]);
     }
     assert_eq!(

@@ -49,7 +49,7 @@ fn a_group_on_one_device_is_a_space() {
     let space = ParamSpace::of_group(&model, &ParamGroup::from_predicate("right")).unwrap();
     assert_eq!(*space.device(), second_device());
     let vector = ParamVector::rademacher(&space, 3).unwrap();
-    let moved = vector.displace(&model, 0.5).unwrap();
+    let moved = vector.perturb(&model, 0.5).unwrap();
     assert_eq!(moved.left.weight.val().device().inner(), Device::flex());
     assert_eq!(moved.right.weight.val().device().inner(), second_device());
     let step = ParamVector::from_module(&space, &moved).unwrap();
@@ -69,7 +69,7 @@ fn a_vector_of_one_device_is_refused_by_a_model_on_another() {
     let there = LinearConfig::new(2, 2).init(&second_device());
     let space = ParamSpace::of(&here).unwrap();
     let vector = ParamVector::rademacher(&space, 3).unwrap();
-    let message = vector.displace(&there, 1.0).unwrap_err().to_string();
+    let message = vector.perturb(&there, 1.0).unwrap_err().to_string();
     assert!(
         message.contains("Flex") && message.contains("NdArray"),
         "{message}"

@@ -73,7 +73,7 @@ fn axpy_scale_and_times_are_coordinate_wise() {
         z.to_host().unwrap(),
         [4.0, 2.0, 0.0, -2.0, -4.0, -6.0, -8.0, -10.0]
     );
-    let squares = x.clone().times(&x).unwrap();
+    let squares = x.clone().hadamard(&x).unwrap();
     assert_eq!(
         squares.to_host().unwrap(),
         [0.0, 1.0, 4.0, 9.0, 16.0, 25.0, 36.0, 49.0]
@@ -83,12 +83,12 @@ fn axpy_scale_and_times_are_coordinate_wise() {
     assert_eq!(x.leaf_norms().unwrap(), [55.0_f64.sqrt(), 85.0_f64.sqrt()]);
 
     let (x, y) = (x.to_leaves(), y.to_leaves());
-    let sum = ParamVector::from_leaves(&x.linear(2.0, -1.0, &y).unwrap()).unwrap();
+    let sum = ParamVector::from_leaves(&x.axpby(2.0, -1.0, &y).unwrap()).unwrap();
     assert_eq!(
         sum.to_host().unwrap(),
         [-1.0, 1.0, 3.0, 5.0, 7.0, 9.0, 11.0, 13.0]
     );
-    let product = ParamVector::from_leaves(&x.times(&x).unwrap()).unwrap();
+    let product = ParamVector::from_leaves(&x.hadamard(&x).unwrap()).unwrap();
     assert_eq!(product.to_host().unwrap(), squares.to_host().unwrap());
     assert_eq!(x.dot(&y).unwrap(), 28.0);
 }
@@ -125,13 +125,13 @@ fn an_absent_leaf_is_zero() {
         .map(|leaf, value| (leaf.path() == "weight").then_some(value));
     assert_eq!(weight_only.num_absent(), 1);
     assert_eq!(x.dot(&weight_only).unwrap(), 55.0);
-    let sum = weight_only.linear(1.0, 2.0, &x).unwrap();
+    let sum = weight_only.axpby(1.0, 2.0, &x).unwrap();
     let sum = ParamVector::from_leaves(&sum).unwrap();
     assert_eq!(
         sum.to_host().unwrap(),
         [0.0, 3.0, 6.0, 9.0, 12.0, 15.0, 12.0, 14.0]
     );
-    let moved = weight_only.displace(&layer, -1.0).unwrap();
+    let moved = weight_only.perturb(&layer, -1.0).unwrap();
     let moved = ParamVector::from_module(&space, &moved).unwrap();
     assert_eq!(
         moved.to_host().unwrap(),
@@ -422,7 +422,7 @@ fn vectors_of_different_spaces_do_not_combine() {
         Err(SpaceError::DifferentSpaces { .. })
     ));
     assert!(matches!(
-        x.clone().times(&y),
+        x.clone().hadamard(&y),
         Err(SpaceError::DifferentSpaces { .. })
     ));
     let rule = UnfilteredRule::Zero;
@@ -467,7 +467,7 @@ fn a_group_is_a_subspace() {
     assert_eq!(paths, expected);
     let moved = ParamVector::rademacher(&space, 1)
         .unwrap()
-        .displace(&net, 1.0)
+        .perturb(&net, 1.0)
         .unwrap();
     let bias = |net: &Net| net.last.bias.as_ref().unwrap().val().into_data();
     assert_eq!(bias(&moved), bias(&net));
@@ -491,7 +491,7 @@ fn a_displacement_of_zero_changes_no_bit() {
     let weights = ParamVector::from_module(&space, &net).unwrap();
     let direction = ParamVector::gaussian(&space, 1).unwrap();
     for moved in [
-        direction.displace(&net, 0.0).unwrap(),
+        direction.perturb(&net, 0.0).unwrap(),
         weights.apply_to(&net).unwrap(),
     ] {
         let values = ParamVector::from_module(&space, &moved).unwrap();

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 use burnscape::loss::Risk;
-use burnscape::spectrum::{CriticalPoint, Spectrum, Verdict};
+use burnscape::spectrum::{CriticalPoint, PointKind, Spectrum};
 use burnscape_testkit::objectives::{Point, saddle};
 
 use super::fixture::{device, nothing, origin, point, with_hessian};
@@ -19,13 +19,13 @@ fn quadratics_are_what_their_eigenvalues_say() {
     let flat: Vec<f64> = (0..30).map(|i| f64::from(i / 10)).collect();
     let maximum: Vec<f64> = minimum.iter().map(|value| -value).collect();
     for (values, expected) in [
-        (&minimum, Verdict::Minimum),
-        (&flat, Verdict::DegenerateMinimum),
-        (&maximum, Verdict::Maximum),
-        (&vec![0.0; 30], Verdict::Plateau),
+        (&minimum, PointKind::Minimum),
+        (&flat, PointKind::DegenerateMinimum),
+        (&maximum, PointKind::Maximum),
+        (&vec![0.0; 30], PointKind::Plateau),
     ] {
         let found = at_origin(values);
-        assert_eq!(found.verdict, expected, "{found}");
+        assert_eq!(found.kind, expected, "{found}");
         assert_eq!(found.confidence, 1.0, "{found:?}");
         let (low, high) = (values[0].min(values[29]), values[0].max(values[29]));
         assert!((found.lambda_min - low).abs() < 1e-10, "{found:?}");
@@ -46,7 +46,7 @@ fn saddles_have_their_index() {
             })
             .collect();
         let found = at_origin(&values);
-        assert_eq!((found.verdict, found.negative), (Verdict::Saddle, index));
+        assert_eq!((found.kind, found.negative), (PointKind::Saddle, index));
         assert!(found.exact);
         assert!(
             found
@@ -62,7 +62,7 @@ fn away_from_where_the_gradient_vanishes_nothing_is_critical() {
     let found = with_hessian(&point(12), &values, |hessian| {
         Spectrum::of(hessian).critical_point(1e-3).unwrap()
     });
-    assert_eq!(found.verdict, Verdict::NotCritical);
+    assert_eq!(found.kind, PointKind::NotCritical);
     let gradient: f64 = (0..12)
         .map(|i| (values[i] * (0.3 + 0.01 * i as f64)).powi(2))
         .sum();
@@ -80,10 +80,10 @@ fn the_textbook_saddle_and_its_minima() {
         Spectrum::of(&hessian).critical_point(1e-9).unwrap()
     };
     let found = ask(0.0, 0.0);
-    assert_eq!((found.verdict, found.negative), (Verdict::Saddle, 1));
+    assert_eq!((found.kind, found.negative), (PointKind::Saddle, 1));
     assert!((found.lambda_min + 1.0).abs() < 1e-12 && (found.lambda_max - 1.0).abs() < 1e-12);
     let found = ask(0.0, 1.0);
-    assert_eq!(found.verdict, Verdict::Minimum);
+    assert_eq!(found.kind, PointKind::Minimum);
     assert!((found.lambda_min - 1.0).abs() < 1e-12 && (found.lambda_max - 2.0).abs() < 1e-12);
 }
 
@@ -99,10 +99,10 @@ fn a_run_too_short_to_know_says_so() {
         })
     };
     let short = ask(10);
-    assert_eq!(short.verdict, Verdict::Minimum);
+    assert_eq!(short.kind, PointKind::Minimum);
     assert!(short.confidence < 0.5, "{short:?}");
     let long = ask(400);
-    assert_eq!((long.verdict, long.negative), (Verdict::Saddle, 1));
+    assert_eq!((long.kind, long.negative), (PointKind::Saddle, 1));
     assert_eq!(long.confidence, 1.0);
 }
 
@@ -117,7 +117,7 @@ fn confidence_in_a_minimum_grows_with_steps_and_is_earned() {
         })
     };
     let (few, more) = (ask(3), ask(20));
-    assert_eq!(few.verdict, Verdict::Minimum);
+    assert_eq!(few.kind, PointKind::Minimum);
     assert!(few.confidence < more.confidence);
     assert!(more.confidence > 0.999_999, "{more:?}");
     assert!(!more.exact);
@@ -142,7 +142,7 @@ fn the_confidence_in_a_minimum_is_that_of_the_theorem() {
     // The mirror image is as sure.
     let mirrored: Vec<f64> = values.iter().map(|value| -value).collect();
     let other = ask(&mirrored);
-    assert_eq!(other.verdict, Verdict::Maximum);
+    assert_eq!(other.kind, PointKind::Maximum);
     assert!(
         (other.confidence - found.confidence).abs() < 1e-9,
         "{other:?}"
@@ -159,7 +159,7 @@ fn a_strict_minimum_is_sure_only_as_far_as_nothing_is_near_zero() {
         })
     };
     let (small, large) = (ask(1e-6), ask(0.9));
-    assert_eq!(large.verdict, Verdict::Minimum);
+    assert_eq!(large.kind, PointKind::Minimum);
     assert!(small.confidence > 0.999, "{small:?}");
     // Ten steps cannot tell 0.9 from the smallest Ritz value, which is below 1.1.
     assert!(large.confidence < 0.95, "{large:?}");

@@ -3,7 +3,7 @@
 use burn::tensor::{DType, Tensor, TensorData};
 use burnscape::curvature::Hessian;
 use burnscape::loss::Risk;
-use burnscape::spectrum::{Spectrum, Verdict};
+use burnscape::spectrum::{PointKind, Spectrum};
 use burnscape_testkit::objectives::Point;
 
 use super::fixture::{device, nothing};
@@ -45,14 +45,14 @@ fn rounding_makes_no_negative_curvature_and_hides_none() {
             let counts = [inertia.negative, inertia.near_zero, inertia.positive];
             assert_eq!(counts.map(|count| count.at_least), [0, 30, 30]);
             let found = spectrum.critical_point(1e-6).unwrap();
-            assert_eq!(found.verdict, Verdict::DegenerateMinimum, "{found:?}");
+            assert_eq!(found.kind, PointKind::DegenerateMinimum, "{found:?}");
             assert_eq!(spectrum.condition_number().unwrap().value, None);
         });
         with_reflected(&saddle, turn, |hessian| {
             let spectrum = Spectrum::of(hessian).with_seed(seed);
             assert_eq!(spectrum.inertia().unwrap().negative.at_least, 3);
             let found = spectrum.critical_point(1e-6).unwrap();
-            assert_eq!((found.verdict, found.negative), (Verdict::Saddle, 3));
+            assert_eq!((found.kind, found.negative), (PointKind::Saddle, 3));
         });
     }
 }

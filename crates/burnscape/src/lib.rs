@@ -9,7 +9,7 @@
 //! use burn::optim::SgdConfig;
 //! use burn::tensor::{Device, Tensor};
 //! use burnscape::prelude::*;
-//! use burnscape::sharpness::AverageRiseConfig;
+//! use burnscape::sharpness::AverageSharpnessConfig;
 //!
 //! let device = Device::default().autodiff();
 //! let mut model = LinearConfig::new(2, 1).init(&device);
@@ -23,7 +23,7 @@
 //!     sam.step(0.1, &mut model, |m: &Linear| loss(m, batch.clone()))?;
 //! }
 //!
-//! let rise = AverageRiseConfig::new(0.1).with_seed(1);
+//! let rise = AverageSharpnessConfig::new(0.1).with_seed(1);
 //! let rise = rise.run(&Risk::new(&loss, &data), &model)?;
 //! // The loss is (w₁ + w₂ + b)², so that the mean rise is σ² · 3.
 //! assert!((rise.rise - 0.03).abs() < 4.0 * rise.standard_error.unwrap_or(0.01) + 1e-3);
@@ -39,7 +39,7 @@
 //! use burnscape::krylov::{EigenpairsConfig, TraceConfig, Which};
 //! use burnscape::path::{BezierCurve, CurveFitterConfig, CurveProfileConfig};
 //! use burnscape::prelude::*;
-//! use burnscape::sharpness::{AverageRiseConfig, SharpnessReportConfig};
+//! use burnscape::sharpness::{AverageSharpnessConfig, SharpnessReportConfig};
 //! use burnscape::space::Scale;
 //!
 //! # let device = Device::default().autodiff();
@@ -53,7 +53,7 @@
 //! let top = EigenpairsConfig::new(1, Which::Largest).run(&hessian)?;
 //! let relative = hessian.scaled(&model, Scale::ElementRelative)?;
 //! let trace = TraceConfig::new().run(&relative)?;
-//! let rise = AverageRiseConfig::new(0.1).run(&risk, &model)?;
+//! let rise = AverageSharpnessConfig::new(0.1).run(&risk, &model)?;
 //!
 //! let curve = BezierCurve::between(&model, &other, 2)?;
 //! let curve = CurveFitterConfig::new(0.1).init(curve, SgdConfig::new().init())?.run(&risk, 5)?;

@@ -62,7 +62,7 @@ fn another_function_each_time_is_told_at_a_minimum() {
     let slight = Risk::new(&slight, &data);
     assert_eq!(slight.check_deterministic(&model, 1e-3), Ok(()));
     let weights = ParamVector::from_module(&ParamSpace::of(&model).unwrap(), &model).unwrap();
-    let moved = weights.displace(&model, 1e-3).unwrap();
+    let moved = weights.perturb(&model, 1e-3).unwrap();
     let found = risk.check_deterministic(&moved, 1e-3);
     assert!(
         matches!(found, Err(LossError::NotDeterministic { .. })),

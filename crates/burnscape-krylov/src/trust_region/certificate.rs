@@ -3,7 +3,7 @@ use crate::{LanczosFactorization, Probe, SelfAdjoint, Step, VectorSpace};
 
 /// The evidence of a run from a random vector for eigenvalues beyond a multiplier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum PointKind {
     /// The largest eigenvalue is settled and not beyond it.
     None,
     /// There is one.
@@ -26,7 +26,7 @@ impl Run {
         operator: &A,
         multiplier: f64,
         before: usize,
-    ) -> Result<(Verdict, f64, usize), A::Error> {
+    ) -> Result<(PointKind, f64, usize), A::Error> {
         let space = operator.domain();
         let dimension = A::Vector::dimension(&space);
         let start = Probe::Gaussian.draw::<A::Vector>(&space, self.seed, 0);
@@ -36,7 +36,7 @@ impl Run {
             let length = record.len();
             match record.grow(operator) {
                 Err(error) if operator.is_stop(&error) && before > 0 => {
-                    return Ok((Verdict::Open { is_stopped: true }, 0.0, 0));
+                    return Ok((PointKind::Open { is_stopped: true }, 0.0, 0));
                 }
                 grown => grown?,
             }
@@ -60,13 +60,13 @@ impl Run {
                 || record.len() >= MIN_STEPS && residual <= slack.max(0.1 * (multiplier - top));
             let is_beyond = top > multiplier + slack;
             let verdict = if is_beyond && is_stopped {
-                Verdict::Open { is_stopped }
+                PointKind::Open { is_stopped }
             } else if is_beyond {
-                Verdict::Beyond
+                PointKind::Beyond
             } else if is_settled {
-                Verdict::None
+                PointKind::None
             } else if is_stopped || is_last {
-                Verdict::Open { is_stopped }
+                PointKind::Open { is_stopped }
             } else {
                 continue;
             };

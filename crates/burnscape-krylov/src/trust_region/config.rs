@@ -1,4 +1,4 @@
-use super::certificate::Verdict;
+use super::certificate::PointKind;
 use super::model::{Found, Run};
 use super::{SolutionKind, TrustRegionSolution};
 use crate::eigen::Eigenpair;
@@ -206,8 +206,8 @@ impl TrustRegionConfig {
                 run.look_beyond(operator, found.multiplier, found.num_matvecs)?;
             found.num_matvecs += products;
             found.size = found.size.max(size);
-            certified = verdict == Verdict::None;
-            found.is_stopped = verdict == Verdict::Open { is_stopped: true };
+            certified = verdict == PointKind::None;
+            found.is_stopped = verdict == PointKind::Open { is_stopped: true };
             if !certified && !found.is_stopped {
                 certified = self.add_eigenvector(run, operator, g, &mut found)?;
             }

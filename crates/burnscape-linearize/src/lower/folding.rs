@@ -200,7 +200,7 @@ mod tests {
         let turned =
             |given: &Given| C::float_matmul(C::float_swap_dims(given.at(0), 1, 2), given.at(1));
         assert_eq!(ranks_left(&[&[2, 4, 3], &[1, 4, 5]], turned), [3]);
-        // Summed along another axis, or used elsewhere as well.
+        // SumLoss along another axis, or used elsewhere as well.
         let other = |given: &Given| {
             let x = C::float_swap_dims(given.at(0), 1, 2);
             C::float_sum_dim(C::float_matmul(x, given.at(1)), 1)

@@ -180,7 +180,7 @@ impl CurvatureConfig {
         let model = Mutex::new(model.clone());
         let gradient = move |v: &ParamVector, scale: f64| {
             let model = model.lock().unwrap_or_else(PoisonError::into_inner);
-            let moved = v.displace(&*model, scale)?;
+            let moved = v.perturb(&*model, scale)?;
             drop(model);
             Ok(risk.whole_gradient(&moved)?.gradient)
         };

@@ -105,7 +105,7 @@ impl LinearOperator for WeightDecay {
     }
 
     fn matvec(&self, v: &ParamVector) -> Result<ParamVector, CurvatureError> {
-        Ok(v.clone().times(&self.diagonal)?)
+        Ok(v.clone().hadamard(&self.diagonal)?)
     }
 }
 

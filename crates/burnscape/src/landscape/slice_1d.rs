@@ -71,7 +71,7 @@ impl Slice1dConfig {
             let moved = if x == 0.0 {
                 None
             } else {
-                Some(direction.displace(model, x)?)
+                Some(direction.perturb(model, x)?)
             };
             if slicer.point(moved)?.is_break() {
                 break;
@@ -81,7 +81,7 @@ impl Slice1dConfig {
             coordinates: self.grid.coordinates()[..slicer.losses.len()].to_vec(),
             base_loss: slicer.base_loss,
             direction_norm,
-            num_evaluations: slicer.num_evaluations,
+            num_losses: slicer.num_losses,
             completed: slicer.completed(),
             losses: slicer.losses,
         })
@@ -102,7 +102,7 @@ pub struct Slice1d {
     /// Euclidean length of the direction.
     pub direction_norm: f64,
     /// Passes over the data.
-    pub num_evaluations: usize,
+    pub num_losses: usize,
     /// False if the observer stopped the slice: it then ends at the last point evaluated.
     pub completed: bool,
 }

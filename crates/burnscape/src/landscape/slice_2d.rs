@@ -110,7 +110,7 @@ impl Slice2dConfig {
             direction_norms: norms,
             cosine,
             axes: self.axes,
-            num_evaluations: slicer.num_evaluations,
+            num_losses: slicer.num_losses,
             completed: slicer.completed(),
             losses: slicer.losses,
         })
@@ -139,7 +139,7 @@ pub struct Slice2d {
     /// How the second direction was used.
     pub axes: Axes,
     /// Passes over the data.
-    pub num_evaluations: usize,
+    pub num_losses: usize,
     /// False if the observer stopped the slice.
     pub completed: bool,
 }
@@ -177,13 +177,13 @@ fn displaced<M: Module>(
 ) -> Result<Option<M>, LandscapeError> {
     let moved = match (x == 0.0, y == 0.0) {
         (true, true) => return Ok(None),
-        (false, true) => first.displace(model, x)?,
-        (true, false) => second.displace(model, y)?,
+        (false, true) => first.perturb(model, x)?,
+        (true, false) => second.perturb(model, y)?,
         (false, false) => first
             .clone()
             .scale(x)
             .axpy(y, second)?
-            .displace(model, 1.0)?,
+            .perturb(model, 1.0)?,
     };
     Ok(Some(moved))
 }

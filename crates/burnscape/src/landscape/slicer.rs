@@ -13,7 +13,7 @@ pub(super) struct Slicer<'a, M, K> {
     /// The loss of the model as it is.
     pub(super) base_loss: f64,
     pub(super) losses: Vec<f64>,
-    pub(super) num_evaluations: usize,
+    pub(super) num_losses: usize,
 }
 
 impl<'a, M: Module, K> Slicer<'a, M, K> {
@@ -27,7 +27,7 @@ impl<'a, M: Module, K> Slicer<'a, M, K> {
             risk,
             total,
             losses: Vec::with_capacity(total),
-            num_evaluations: 1,
+            num_losses: 1,
         })
     }
 
@@ -52,7 +52,7 @@ impl<'a, M: Module, K> Slicer<'a, M, K> {
     /// Far from a minimum a loss may overflow. That is what a picture is to show, not a reason to
     /// throw away the rest of it.
     fn loss(&mut self, moved: &M) -> Result<f64, LandscapeError> {
-        self.num_evaluations += 1;
+        self.num_losses += 1;
         match self.risk.whole_loss(moved) {
             Ok(loss) => Ok(loss.value),
             Err(LossError::NonFinite { value, .. }) => Ok(value),

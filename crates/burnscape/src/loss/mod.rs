@@ -86,7 +86,7 @@ pub use example_losses::ExampleLosses;
 pub(crate) use lift::{Lift, lifted};
 pub use mode::Mode;
 pub use normalization_policy::NormalizationPolicy;
-pub use objective::{Objective, Summed};
+pub use objective::{Objective, SumLoss};
 pub use reduction::Reduction;
 pub use reestimate::reestimate;
 pub(crate) use risk::{

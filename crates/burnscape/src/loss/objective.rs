@@ -3,7 +3,7 @@ use burn::tensor::Tensor;
 use super::Reduction;
 
 /// A loss of a model on a batch. Every closure `Fn(&M, B) -> Tensor<1>` is an objective and counts as a mean over
-/// the examples of the batch; wrap a sum in [`Summed`].
+/// the examples of the batch; wrap a sum in [`SumLoss`].
 ///
 /// # Example
 ///
@@ -55,9 +55,9 @@ where
 
 /// An objective whose loss is a sum over the examples of a batch.
 #[derive(Debug, Clone)]
-pub struct Summed<F>(pub F);
+pub struct SumLoss<F>(pub F);
 
-impl<M, B, F> Objective<M, B> for Summed<F>
+impl<M, B, F> Objective<M, B> for SumLoss<F>
 where
     F: Fn(&M, B) -> Tensor<1>,
 {

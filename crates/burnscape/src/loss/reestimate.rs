@@ -74,12 +74,12 @@ pub fn reestimate<M: Module, K>(
         if retained.is_none() {
             // Measures `1 − m` with starting values of the size of the statistics, to avoid cancellation.
             let start = scaled.spread(10.0);
-            let kept = follow(&start, batch)?.linear(1.0, -1.0, &scaled)?;
+            let kept = follow(&start, batch)?.axpby(1.0, -1.0, &scaled)?;
             retained = Some(kept.zip(&start, |kept, start| kept / start));
         }
         // Scaled by the first weight, so that weights stay within the range of the statistics.
         let unit = *unit.get_or_insert(power_of_two(count));
-        sum = sum.clone().linear(1.0, count / unit, &scaled)?;
+        sum = sum.clone().axpby(1.0, count / unit, &scaled)?;
         weight += count / unit;
         Ok::<_, LossError>(if index < last {
             ControlFlow::Continue(())
@@ -90,7 +90,7 @@ pub fn reestimate<M: Module, K>(
     let Some(retained) = retained else {
         return Err(LossError::EmptyData);
     };
-    let mean = sum.linear(1.0 / weight, 0.0, &zero)?;
+    let mean = sum.axpby(1.0 / weight, 0.0, &zero)?;
     // A layer that retains its old value entirely did not update; rounding changes a few units in the last place.
     let share = retained.zip(&zero, |retained, _| {
         let share = retained * -1.0 + 1.0;
@@ -107,7 +107,7 @@ pub fn reestimate<M: Module, K>(
     });
     let kept = original.zip(&mask, |original, mask| original * (mask * -1.0 + 1.0));
     let estimated = estimated.zip(&mask, |mean, mask| mean * mask);
-    let estimated = estimated.linear(1.0, 1.0, &kept)?;
+    let estimated = estimated.axpby(1.0, 1.0, &kept)?;
     check_finite(&estimated)?;
     Ok(estimated.write_to(unshared_copy(model)))
 }

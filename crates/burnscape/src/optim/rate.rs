@@ -33,5 +33,5 @@ pub(super) fn shift_weights<M: Module>(
 ) -> Result<M, OptimError> {
     let shift =
         shift.map(|leaf, value| Some(value * lr.lr_from_param(leaf.id(), Some(leaf.path()))));
-    Ok(shift.displace(model, -1.0)?)
+    Ok(shift.perturb(model, -1.0)?)
 }

@@ -91,7 +91,7 @@ impl Swa {
             None => weights,
             Some(mean) => {
                 let share = 1.0 / self.count as f64;
-                mean.linear(1.0 - share, share, &weights)?
+                mean.axpby(1.0 - share, share, &weights)?
             }
         });
         Ok(true)

@@ -239,7 +239,7 @@ fn with_pivots<M: Module>(
         }
         for (_, along) in places.iter().filter(|(own, _)| *own == segment) {
             let [from, to] = [&points.vectors()[segment], &points.vectors()[segment + 1]];
-            inner.push(from.linear(1.0 - along, *along, to)?);
+            inner.push(from.axpby(1.0 - along, *along, to)?);
         }
     }
     Ok(PolygonalChain::from_points(points.with_inner(inner)?))

@@ -30,10 +30,10 @@ impl<M: Module> ControlPoints<M> {
         let [a, b] = [&ends.vectors[0], &ends.vectors[1]];
         let segments = (count - 1) as f64;
         // Where both ends are the same, so are the points between, to the last bit.
-        let step = b.clone().widen().linear(1.0, -1.0, &a.clone().widen())?;
+        let step = b.clone().widen().axpby(1.0, -1.0, &a.clone().widen())?;
         let inner = (1..count - 1).map(|index| {
             let t = index as f64 / segments;
-            Ok(a.clone().widen().linear(1.0, t, &step)?.narrow())
+            Ok(a.clone().widen().axpby(1.0, t, &step)?.narrow())
         });
         let inner = inner.collect::<Result<Vec<_>, PathError>>()?;
         ends.with_inner(inner)
@@ -146,7 +146,7 @@ impl<M: Module> ControlPoints<M> {
         let origin = self.vectors[0].clone().widen();
         let differences = self.vectors.iter().skip(1).map(|vector| {
             let vector = vector.clone().widen();
-            vector.linear(1.0, -1.0, &origin)
+            vector.axpby(1.0, -1.0, &origin)
         });
         let differences = differences.collect::<Result<Vec<_>, _>>()?;
         let count = self.vectors.len();
@@ -184,7 +184,7 @@ impl<M: Module> ControlPoints<M> {
             return Ok(self.clone());
         }
         let [first, last] = [&self.vectors[0], &self.vectors[self.vectors.len() - 1]];
-        let line = ParamVector::from_leaves(&last.linear(1.0, -1.0, first)?)?;
+        let line = ParamVector::from_leaves(&last.axpby(1.0, -1.0, first)?)?;
         let length = line.norm()?;
         if length == 0.0 {
             return Err(PathError::Degenerate {
@@ -203,7 +203,7 @@ impl<M: Module> ControlPoints<M> {
                 });
             }
             let across = across.normalize()?.to_leaves();
-            inner.push(point.linear(1.0, fraction * length, &across)?);
+            inner.push(point.axpby(1.0, fraction * length, &across)?);
         }
         self.with_inner(inner)
     }

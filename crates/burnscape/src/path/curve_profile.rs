@@ -26,7 +26,7 @@ pub struct CurveProfile {
     /// The other metrics.
     pub metrics: Vec<MetricProfile>,
     /// Passes over a data set, for losses and metrics of this path. No gradient is taken.
-    pub num_evaluations: usize,
+    pub num_losses: usize,
     /// False if the observer stopped the measurement, controls included: the profile then ends at the last place
     /// measured.
     pub completed: bool,

@@ -31,7 +31,7 @@ use crate::space::Grid;
 /// let barriers = profile.barriers().ok_or("stopped")?;
 /// assert!(barriers.above_line < 1e-6 && barriers.above_worse_end < 1e-6);
 /// assert_eq!(profile.metrics[0].values.len(), 11);
-/// assert_eq!(profile.num_evaluations, 22);
+/// assert_eq!(profile.num_losses, 22);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -226,7 +226,7 @@ impl<'a, M: Module> CurveProfileConfig<'a, M> {
         let completed = num_points == times.len();
         let times = times[..num_points].to_vec();
         let lengths = lengths[..num_points].to_vec();
-        let num_evaluations = num_points * values.len();
+        let num_losses = num_points * values.len();
         let mut found = found.into_iter();
         let mut losses = || {
             let losses = found.next().unwrap_or_default();
@@ -245,7 +245,7 @@ impl<'a, M: Module> CurveProfileConfig<'a, M> {
             metrics: metrics.collect(),
             train,
             test,
-            num_evaluations,
+            num_losses,
             completed,
             times,
             lengths,

@@ -63,7 +63,7 @@ impl<M: Module> FitClosure<'_, M> {
                 Some(parts) => parts
                     .into_iter()
                     .zip(own)
-                    .map(|(sum, own): (LeafVector, LeafVector)| sum.linear(1.0, 1.0, &own))
+                    .map(|(sum, own): (LeafVector, LeafVector)| sum.axpby(1.0, 1.0, &own))
                     .collect::<Result<_, SpaceError>>()?,
             });
         }
@@ -91,7 +91,7 @@ impl<M: Module> FitClosure<'_, M> {
     fn shape(&self, gradient: LeafVector, point: &LeafVector) -> Result<LeafVector, SpaceError> {
         let gradient = match self.config.weight_decay {
             0.0 => gradient,
-            decay => gradient.linear(1.0, decay, point)?,
+            decay => gradient.axpby(1.0, decay, point)?,
         };
         let Some(largest) = self.config.max_gradient_norm else {
             return Ok(gradient);

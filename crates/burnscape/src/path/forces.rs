@@ -43,7 +43,7 @@ impl<M: Module> Forces<'_, M> {
         let pivots: Vec<&LeafVector> = [first].into_iter().chain(&free).chain([last]).collect();
         let edges = pivots
             .windows(2)
-            .map(|pair| pair[1].linear(1.0, -1.0, pair[0]));
+            .map(|pair| pair[1].axpby(1.0, -1.0, pair[0]));
         let edges = edges.collect::<Result<Vec<_>, _>>()?;
         // All inner products and losses in one transfer.
         let mut pairs: Vec<(&LeafVector, &LeafVector)> = Vec::new();
@@ -64,8 +64,8 @@ impl<M: Module> Forces<'_, M> {
                 slopes: [dots[at + 1], dots[at + 2]],
             };
             let [before, after] = around.correction(self.spring);
-            let part = slope.linear(1.0, before, &edges[index])?;
-            parts.push(part.linear(1.0, after, &edges[index + 1])?);
+            let part = slope.axpby(1.0, before, &edges[index])?;
+            parts.push(part.axpby(1.0, after, &edges[index + 1])?);
         }
         let gradient = LeafVector::concatenated(self.free_space, parts)?;
         let inner = values[1..values.len() - 1].to_vec();

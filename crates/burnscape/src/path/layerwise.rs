@@ -135,7 +135,7 @@ impl LayerwiseBarriersConfig {
             a,
             b,
             space: &space,
-            difference: LeafVector::from_module(&space, b)?.linear(
+            difference: LeafVector::from_module(&space, b)?.axpby(
                 1.0,
                 -1.0,
                 &LeafVector::from_module(&space, a)?,
@@ -269,9 +269,9 @@ impl<M: Module> Mover<'_, M> {
                 .map(|(leaf, _)| leaf.len())
                 .sum(),
             distance,
-            others_at_first: self.judge(losses(self.a, &step.displace(self.a, 1.0)?)?)?,
-            others_at_last: self.judge(losses(&step.displace(self.b, -1.0)?, self.b)?)?,
-            random: self.judge(losses(self.a, &random.displace(self.a, 1.0)?)?)?,
+            others_at_first: self.judge(losses(self.a, &step.perturb(self.a, 1.0)?)?)?,
+            others_at_last: self.judge(losses(&step.perturb(self.b, -1.0)?, self.b)?)?,
+            random: self.judge(losses(self.a, &random.perturb(self.a, 1.0)?)?)?,
         })
     }
 

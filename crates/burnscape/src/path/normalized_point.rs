@@ -42,7 +42,7 @@ impl NormalizationPolicy {
                     return Ok(model);
                 }
                 let last = RunningStatistics::of(points.last());
-                let statistics = first.linear(1.0 - t, t, &last)?;
+                let statistics = first.axpby(1.0 - t, t, &last)?;
                 Ok(statistics.write_to(unshared_copy(&model)))
             }
         }

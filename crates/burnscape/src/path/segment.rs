@@ -53,7 +53,7 @@ impl<M: Module> Segment<M> {
     pub fn random(first: &M, length: f64, seed: u64) -> Result<Self, PathError> {
         ensure("length", length, 0.0..)?;
         let direction = ParamVector::sphere(&ParamSpace::of(first)?, seed)?;
-        Self::new(first, &direction.displace(first, length)?)
+        Self::new(first, &direction.perturb(first, length)?)
     }
 
     /// The line between the ends of a curve.

@@ -182,7 +182,7 @@ impl<M: Module, O> SimplexFitter<M, O> {
             let gradient = LeafVector::from_gradients(space, &gradients(&loss, &model)?)?;
             let mut gradient = gradient.scale(share);
             if let Some(outward) = &outward {
-                gradient = gradient.linear(1.0, 1.0, outward)?;
+                gradient = gradient.axpby(1.0, 1.0, outward)?;
             }
             let gradient = LeafVector::concatenated(space, [gradient])?;
             Ok((loss.inner(), gradient.into_gradients()))

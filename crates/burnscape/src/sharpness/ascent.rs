@@ -183,7 +183,7 @@ impl<M: Module, K> Ascent<'_, M, K> {
     }
 
     fn evaluate(&self, u: ParamVector, start: usize, step: usize) -> Result<Point, SharpnessError> {
-        let moved = self.units.stretch(u.clone())?.displace(self.model, 1.0)?;
+        let moved = self.units.stretch(u.clone())?.perturb(self.model, 1.0)?;
         match self.gradient(&moved) {
             Ok((loss, slope)) => self.point(u, loss, slope, start, step),
             Err(SharpnessError::Loss(LossError::NonFinite { batch, value })) => {

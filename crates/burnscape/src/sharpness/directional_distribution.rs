@@ -88,7 +88,7 @@ pub struct DirectionalDistribution {
     /// The losses in ascending order.
     pub sorted_losses: Vec<f64>,
     /// Passes over the data, that for the base loss included.
-    pub num_evaluations: usize,
+    pub num_losses: usize,
     /// The configuration, seed included.
     pub config: DirectionalDistributionConfig,
     /// False if the observer stopped the measurement: the numbers are those of the samples drawn.
@@ -160,7 +160,7 @@ impl DirectionalDistributionConfig {
             standard_error: statistics::standard_error(&losses),
             standard_deviation: statistics::standard_deviation(&losses),
             base_loss,
-            num_evaluations: 1 + losses.len(),
+            num_losses: 1 + losses.len(),
             losses,
             sorted_losses,
             config: self.clone(),

@@ -54,7 +54,7 @@ use crate::space::{Units, to_host};
 /// # Defaults
 ///
 /// Keskar et al. take ε = 1e-3 and 5e-4. 20 steps, `step_size` 2 and `tolerance` 1e-4 as
-/// [`WorstCaseRiseConfig`](super::WorstCaseRiseConfig), 4 starts and 8 flips: ours.
+/// [`WorstCaseSharpnessConfig`](super::WorstCaseSharpnessConfig), 4 starts and 8 flips: ours.
 ///
 /// # References
 ///
@@ -112,7 +112,7 @@ pub struct KeskarSharpness {
     pub sharpness: f64,
     /// The largest rise found. Never negative.
     pub rise: f64,
-    /// How well the starts agree, as in [`WorstCaseRise`](super::WorstCaseRise): the error of the
+    /// How well the starts agree, as in [`WorstCaseSharpness`](super::WorstCaseSharpness): the error of the
     /// mean of `rises`, not of their maximum. None with a single start.
     pub standard_error: Option<f64>,
     /// The loss `L(w)`.

@@ -4,8 +4,8 @@
 //!
 //! | measure | question | cost |
 //! |---|---|---|
-//! | [`AverageRiseConfig`] | what does Gaussian noise of size σ cost on average? | losses |
-//! | [`WorstCaseRiseConfig`] | what does the worst displacement in a ρ-ball cost? | gradients |
+//! | [`AverageSharpnessConfig`] | what does Gaussian noise of size σ cost on average? | losses |
+//! | [`WorstCaseSharpnessConfig`] | what does the worst displacement in a ρ-ball cost? | gradients |
 //! | [`KeskarConfig`] | the same in a box, in percent of one plus the loss; a bound from above | gradients; products |
 //! | [`DirectionalDistributionConfig`] | how is the loss distributed at distance ε? | losses |
 //! | [`PacBayesSigmaConfig`] | how much noise do the weights bear? | losses |
@@ -41,7 +41,7 @@
 
 mod argument;
 mod ascent;
-mod average_rise;
+mod average_sharpness;
 mod corners;
 mod directional_distribution;
 mod error;
@@ -54,9 +54,9 @@ mod reparameterization;
 mod report;
 mod sample;
 mod statistics;
-mod worst_case_rise;
+mod worst_case_sharpness;
 
-pub use average_rise::{AverageRise, AverageRiseConfig};
+pub use average_sharpness::{AverageSharpness, AverageSharpnessConfig};
 pub use directional_distribution::{DirectionalDistribution, DirectionalDistributionConfig};
 pub use error::SharpnessError;
 pub use fisher_rao::{FisherRao, FisherRaoPart, fisher_rao};
@@ -71,4 +71,4 @@ pub use reparameterization::{
     MeasureChange, Reparameterization, ReparameterizationConfig, rescale_relu_pair,
 };
 pub use report::{Measure, SharpnessReport, SharpnessReportConfig, SharpnessRow};
-pub use worst_case_rise::{WorstCasePoint, WorstCaseRise, WorstCaseRiseConfig};
+pub use worst_case_sharpness::{WorstCasePoint, WorstCaseSharpness, WorstCaseSharpnessConfig};

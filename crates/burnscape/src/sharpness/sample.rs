@@ -20,7 +20,7 @@ pub(super) fn displaced_loss<M: Module, K>(
     size: f64,
     sample: usize,
 ) -> Result<f64, SharpnessError> {
-    let moved = displacement.displace(model, size)?;
+    let moved = displacement.perturb(model, size)?;
     match risk.whole_loss(&moved) {
         Ok(loss) => Ok(loss.value),
         Err(LossError::NonFinite { batch, value }) => Err(SharpnessError::NonFiniteSample {

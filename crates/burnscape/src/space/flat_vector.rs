@@ -168,7 +168,7 @@ impl<S: FlatSpace> FlatVector<S> {
     /// # Errors
     ///
     /// [`SpaceError::DifferentSpaces`].
-    pub fn times(self, x: &Self) -> Result<Self, SpaceError> {
+    pub fn hadamard(self, x: &Self) -> Result<Self, SpaceError> {
         self.space.check_same(&x.space)?;
         Ok(Self {
             values: self.values * x.values.clone(),

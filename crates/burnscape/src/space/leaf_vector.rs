@@ -222,7 +222,7 @@ impl LeafVector {
     /// # Errors
     ///
     /// [`SpaceError::DifferentSpaces`].
-    pub fn linear(&self, a: f64, b: f64, other: &Self) -> Result<Self, SpaceError> {
+    pub fn axpby(&self, a: f64, b: f64, other: &Self) -> Result<Self, SpaceError> {
         self.space.check_same(&other.space)?;
         let term = |scale: f64, value: &Option<Tensor<1>>| match value {
             None => None,
@@ -250,7 +250,7 @@ impl LeafVector {
     /// # Errors
     ///
     /// [`SpaceError::DifferentSpaces`].
-    pub fn times(&self, other: &Self) -> Result<Self, SpaceError> {
+    pub fn hadamard(&self, other: &Self) -> Result<Self, SpaceError> {
         self.space.check_same(&other.space)?;
         let leaves = self
             .leaves
@@ -352,11 +352,11 @@ impl LeafVector {
     /// # Errors
     ///
     /// [`SpaceError::DifferentSpaces`].
-    pub fn displace<M: Module>(&self, model: &M, scale: f64) -> Result<M, SpaceError> {
+    pub fn perturb<M: Module>(&self, model: &M, scale: f64) -> Result<M, SpaceError> {
         self.edit(model, |value, _| Edit::Add(value, scale))
     }
 
-    /// Same as [`displace`](Self::displace), for the model that the space was read from: parameters are found
+    /// Same as [`displace`](Self::perturb), for the model that the space was read from: parameters are found
     /// by identifier, without checks.
     pub(crate) fn displace_own<M: Module>(&self, model: &M, scale: f64) -> M {
         let leaves = self.space.leaves().iter().zip(&self.leaves);

@@ -25,7 +25,7 @@ use super::{FlatSpace, FlatVector, LeafVector, ParamLeaf, ParamSpace, SpaceError
 /// let space = ParamSpace::of(&layer)?;
 /// let w = ParamVector::from_module(&space, &layer)?;
 /// let d = ParamVector::rademacher(&space, 7)?;
-/// let moved = d.displace(&layer, 0.5)?;
+/// let moved = d.perturb(&layer, 0.5)?;
 /// let difference = ParamVector::from_module(&space, &moved)?.axpy(-1.0, &w)?;
 /// assert!((difference.norm()? - 0.5 * (8.0_f64).sqrt()).abs() < 1e-6);
 /// # Ok::<(), burnscape::space::SpaceError>(())
@@ -127,8 +127,8 @@ impl FlatVector<ParamSpace> {
     /// # Errors
     ///
     /// [`SpaceError::DifferentSpaces`].
-    pub fn displace<M: Module>(&self, model: &M, scale: f64) -> Result<M, SpaceError> {
-        self.to_leaves().displace(model, scale)
+    pub fn perturb<M: Module>(&self, model: &M, scale: f64) -> Result<M, SpaceError> {
+        self.to_leaves().perturb(model, scale)
     }
 
     /// The part of the vector that belongs to one parameter, flat.

@@ -26,7 +26,7 @@ use super::read::Contexts;
 /// let norm = BatchNormConfig::new(3).init(&Device::default());
 /// let statistics = RunningStatistics::of(&norm);
 /// assert_eq!(statistics.paths().collect::<Vec<_>>(), ["running_mean", "running_var"]);
-/// let half = statistics.linear(0.5, 0.0, &RunningStatistics::of(&norm))?;
+/// let half = statistics.axpby(0.5, 0.0, &RunningStatistics::of(&norm))?;
 /// let copy = half.write_to(unshared_copy(&norm));
 /// assert_eq!(copy.running_var.value_sync().mean().into_scalar::<f32>(), 0.5);
 /// # Ok::<(), burnscape::space::SpaceError>(())
@@ -87,7 +87,7 @@ impl RunningStatistics {
     /// # Errors
     ///
     /// [`SpaceError::DifferentSpaces`] if paths or shapes differ.
-    pub fn linear(self, a: f64, b: f64, other: &Self) -> Result<Self, SpaceError> {
+    pub fn axpby(self, a: f64, b: f64, other: &Self) -> Result<Self, SpaceError> {
         let describe = |(path, value): (&String, &Value)| format!("`{path}` {:?}", value.shape);
         let names =
             |statistics: &Self| -> Vec<String> { statistics.values.iter().map(describe).collect() };

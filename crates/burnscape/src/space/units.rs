@@ -75,7 +75,7 @@ impl Units {
     pub(crate) fn stretch(&self, vector: ParamVector) -> Result<ParamVector, SpaceError> {
         match &self.coordinates {
             None => Ok(vector),
-            Some(coordinates) => vector.times(coordinates),
+            Some(coordinates) => vector.hadamard(coordinates),
         }
     }
 

@@ -62,6 +62,6 @@ impl<S: FlatSpace> VectorSpace for FlatVector<S> {
 
 impl<S: FlatSpace> Elementwise for FlatVector<S> {
     fn hadamard(self, x: &Self) -> Result<Self, SpaceError> {
-        Self::times(self, x)
+        Self::hadamard(self, x)
     }
 }

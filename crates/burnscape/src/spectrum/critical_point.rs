@@ -13,7 +13,7 @@ use crate::space::ParamVector;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Verdict {
+pub enum PointKind {
     /// The gradient is larger than what counts as zero: the loss falls along it.
     NotCritical,
     /// A way down: at least one eigenvalue is negative, at least one positive.
@@ -45,7 +45,7 @@ pub enum Verdict {
 #[non_exhaustive]
 pub struct CriticalPoint {
     /// What it is.
-    pub verdict: Verdict,
+    pub kind: PointKind,
     /// Probability with which the verdict would stand if all eigenvalues were known: 1 for what is
     /// proved by what was found, and where the whole space was spanned.
     pub confidence: f64,
@@ -80,13 +80,13 @@ pub struct CriticalPoint {
 impl fmt::Display for CriticalPoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let more = if self.exact { "" } else { " or more" };
-        match self.verdict {
-            Verdict::NotCritical => write!(f, "not critical")?,
-            Verdict::Saddle => write!(f, "a saddle of index {}{more}", self.negative)?,
-            Verdict::Minimum => write!(f, "a minimum")?,
-            Verdict::DegenerateMinimum => write!(f, "a minimum with flat directions")?,
-            Verdict::Maximum => write!(f, "a maximum")?,
-            Verdict::Plateau => write!(f, "a plateau")?,
+        match self.kind {
+            PointKind::NotCritical => write!(f, "not critical")?,
+            PointKind::Saddle => write!(f, "a saddle of index {}{more}", self.negative)?,
+            PointKind::Minimum => write!(f, "a minimum")?,
+            PointKind::DegenerateMinimum => write!(f, "a minimum with flat directions")?,
+            PointKind::Maximum => write!(f, "a maximum")?,
+            PointKind::Plateau => write!(f, "a plateau")?,
         }
         write!(
             f,
@@ -151,17 +151,17 @@ impl Spectrum<'_, Hessian<'_>> {
         let none_below = |bound| evidence.none_beyond(low - bound, high + top.residual - bound);
         let none_above = |bound| evidence.none_beyond(bound - high, bound - low + bottom.residual);
         let near_zero = values.iter().any(|value| value.abs() <= zero);
-        let (verdict, confidence) = match () {
-            () if gradient_norm > gradient_tolerance => (Verdict::NotCritical, 1.0),
-            () if size <= zero => (Verdict::Plateau, none_below(-zero).min(none_above(zero))),
-            () if negative > 0 && positive > 0 => (Verdict::Saddle, 1.0),
-            () if negative > 0 => (Verdict::Maximum, none_above(zero)),
-            () if near_zero => (Verdict::DegenerateMinimum, none_below(-zero)),
+        let (kind, confidence) = match () {
+            () if gradient_norm > gradient_tolerance => (PointKind::NotCritical, 1.0),
+            () if size <= zero => (PointKind::Plateau, none_below(-zero).min(none_above(zero))),
+            () if negative > 0 && positive > 0 => (PointKind::Saddle, 1.0),
+            () if negative > 0 => (PointKind::Maximum, none_above(zero)),
+            () if near_zero => (PointKind::DegenerateMinimum, none_below(-zero)),
             // Strict: none near zero either.
-            () => (Verdict::Minimum, none_below(zero)),
+            () => (PointKind::Minimum, none_below(zero)),
         };
         Ok(CriticalPoint {
-            verdict,
+            kind,
             confidence,
             loss: self.operator.loss(),
             gradient_norm,

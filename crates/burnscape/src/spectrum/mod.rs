@@ -26,7 +26,7 @@
 //! use burn::nn::{Linear, LinearConfig};
 //! use burn::tensor::{Device, Tensor};
 //! use burnscape::loss::Risk;
-//! use burnscape::spectrum::{Spectrum, Verdict};
+//! use burnscape::spectrum::{Spectrum, PointKind};
 //!
 //! // L = (x · w)² over two inputs, H = 2 Σ x xᵀ: eigenvalues 2 and 8, at any w.
 //! let device = Device::default();
@@ -39,7 +39,7 @@
 //! assert!((spectrum.top_eigenpairs(1)?.values[0] - 8.0).abs() < 1e-4);
 //! assert!((spectrum.trace()?.value - 10.0).abs() < 1e-4);
 //! let point = spectrum.critical_point(1e-3)?;
-//! assert_eq!(point.verdict, Verdict::NotCritical);
+//! assert_eq!(point.kind, PointKind::NotCritical);
 //! # Ok::<(), burnscape::curvature::CurvatureError>(())
 //! ```
 
@@ -54,7 +54,7 @@ mod spectrum_of;
 mod tables;
 
 pub use condition_number::ConditionNumber;
-pub use critical_point::{CriticalPoint, Verdict};
+pub use critical_point::{CriticalPoint, PointKind};
 pub use effective_dimension::EffectiveDimension;
 pub use inertia::{Count, Inertia};
 pub use layer_traces::{LayerTrace, LayerTraces};

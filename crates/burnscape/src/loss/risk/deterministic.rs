@@ -83,7 +83,7 @@ impl<M: Module, K> Risk<'_, M, K> {
             if distance == Distance::NONE {
                 return Ok(Some(own));
             }
-            let moved = nearby.displacement(distance)?.displace(model, 1.0)?;
+            let moved = nearby.displacement(distance)?.perturb(model, 1.0)?;
             let evaluate = || match self.whole_gradient(&moved) {
                 Err(LossError::NonFinite { .. }) => Ok(None),
                 other => other.map(Some),

@@ -126,7 +126,7 @@ impl<M: Module, K> Risk<'_, M, K> {
                     Reduction::Mean => weight / *unit.get_or_insert(power_of_two(weight)),
                     Reduction::Sum => 1.0,
                 };
-                sum = sum.linear(1.0, weight, &gradient)?;
+                sum = sum.axpby(1.0, weight, &gradient)?;
                 Ok(())
             },
         )?;

@@ -23,7 +23,7 @@ impl<M, K> Risk<'_, M, K> {
     /// use burn::nn::{Linear, LinearConfig};
     /// use burn::tensor::{Device, Tensor};
     /// use burnscape::loss::Risk;
-    /// use burnscape::sharpness::AverageRiseConfig;
+    /// use burnscape::sharpness::AverageSharpnessConfig;
     ///
     /// let device = Device::default();
     /// let model = LinearConfig::new(2, 1).init(&device);
@@ -31,7 +31,7 @@ impl<M, K> Risk<'_, M, K> {
     /// let data = [(); 50].map(|()| Tensor::<2>::ones([4, 2], &device));
     /// let risk = Risk::new(&loss, &data).with_progress("rise");
     /// // rise ━━━━━━━━━━────────── sample 51 of 100: 0.012300 · loss of batch 7 of 50: 0.4 (12/s, 4s left)
-    /// let rise = AverageRiseConfig::new(0.1).run(&risk, &model)?;
+    /// let rise = AverageSharpnessConfig::new(0.1).run(&risk, &model)?;
     /// # let _ = rise;
     /// # Ok::<(), burnscape::sharpness::SharpnessError>(())
     /// ```

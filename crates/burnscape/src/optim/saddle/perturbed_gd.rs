@@ -279,7 +279,7 @@ impl PerturbedGd {
             Some(Tensor::from_data(data, (space.device(), dtype)))
         });
         let share = rng.random::<f64>().powf(1.0 / space.len() as f64);
-        Ok(noise.displace(model, self.config.radius * share / noise.norm()?)?)
+        Ok(noise.perturb(model, self.config.radius * share / noise.norm()?)?)
     }
 
     /// The state of this optimizer and of its base, for the parameters of `model`.

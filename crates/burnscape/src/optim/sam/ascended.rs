@@ -73,7 +73,7 @@ impl Sam {
         };
         let displaced = match self.machine.perturb(&mut step, first, &model, None)? {
             Some(Perturbation::Displacement { vector, scale }) => {
-                Some(vector.displace(&model, scale)?)
+                Some(vector.perturb(&model, scale)?)
             }
             Some(Perturbation::Evaluated(_)) => {
                 let feature = self.machine.parts.ascent.name();

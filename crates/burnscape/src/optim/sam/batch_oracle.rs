@@ -177,7 +177,7 @@ where
             let evaluation = loss.into_evaluation(model)?;
             let gradient = LeafVector::from_gradients(&self.space, &evaluation.gradients)?;
             let gradient = gradient.widen().scale(2.0_f64.powi(-exponent));
-            sum = sum.linear(1.0, 1.0 / examples as f64, &gradient.times(&gradient)?)?;
+            sum = sum.axpby(1.0, 1.0 / examples as f64, &gradient.hadamard(&gradient)?)?;
         }
         Ok((sum, examples))
     }

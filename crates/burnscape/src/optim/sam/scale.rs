@@ -125,7 +125,7 @@ impl Metric {
                     .clone()
                     .map(|_, square| Some(square.mul_scalar(*eta).add_scalar(1.0).recip()));
                 Ok(Target {
-                    end: direction.clone().widen().times(&scale)?,
+                    end: direction.clone().widen().hadamard(&scale)?,
                     start: Some(direction),
                     stretch: None,
                 })
@@ -251,6 +251,6 @@ impl Fisher {
     /// That of one gradient.
     pub(super) fn of_gradient(gradient: &LeafVector) -> Result<Self, SpaceError> {
         let wide = gradient.clone().widen();
-        Ok(Self::Squares(wide.times(&wide)?))
+        Ok(Self::Squares(wide.hadamard(&wide)?))
     }
 }

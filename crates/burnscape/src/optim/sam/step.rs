@@ -158,7 +158,7 @@ impl WeightedSum {
         let vector = if self.is_wide { vector.widen() } else { vector };
         self.vector = Some(match self.vector.take() {
             None => vector.scale(weight),
-            Some(sum) => sum.linear(1.0, weight, &vector)?,
+            Some(sum) => sum.axpby(1.0, weight, &vector)?,
         });
         self.weights.push(weight);
         self.losses.push(loss);

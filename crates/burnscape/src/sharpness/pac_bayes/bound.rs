@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::loss::Risk;
 use crate::sharpness::argument::{check_count, check_positive, check_probability, check_size};
-use crate::sharpness::{AverageRiseConfig, SharpnessError};
+use crate::sharpness::{AverageSharpnessConfig, SharpnessError};
 use crate::space::ParamVector;
 
 /// McAllester's term: `sqrt((KL + ln(2 √n / δ)) / (2 n))`.
@@ -63,11 +63,11 @@ pub fn mcallester_term(
 ///
 /// # Cost
 ///
-/// As [`AverageRiseConfig`]: one pass over the data and one for every sample.
+/// As [`AverageSharpnessConfig`]: one pass over the data and one for every sample.
 ///
 /// # Reproducibility
 ///
-/// As [`AverageRiseConfig`].
+/// As [`AverageSharpnessConfig`].
 ///
 /// # Defaults
 ///
@@ -147,7 +147,7 @@ pub struct McAllesterBound {
     /// does.
     pub is_in_range: bool,
     /// Passes over the data.
-    pub num_evaluations: usize,
+    pub num_losses: usize,
     /// The configuration, seed included.
     pub config: McAllesterConfig,
     /// False if the observer stopped the measurement: `noisy_loss` is that of the samples drawn.
@@ -180,7 +180,7 @@ impl McAllesterConfig {
         let divergence = 0.5 * (distance / self.sigma).powi(2);
 
         let num_examples = risk.whole_loss(model)?.num_examples;
-        let noise = AverageRiseConfig::new(self.sigma)
+        let noise = AverageSharpnessConfig::new(self.sigma)
             .with_num_samples(self.num_samples)
             .with_seed(self.seed)
             .run(risk, model)?;
@@ -200,7 +200,7 @@ impl McAllesterConfig {
             distance,
             num_examples,
             is_in_range: in_range(noise.base_loss) && losses.all(in_range),
-            num_evaluations: 1 + noise.num_evaluations,
+            num_losses: 1 + noise.num_losses,
             config: self.clone(),
             completed: noise.completed,
         })

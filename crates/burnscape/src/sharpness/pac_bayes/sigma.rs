@@ -127,7 +127,7 @@ pub struct PacBayesSigma {
     /// Whether the interval between `sigma` and `upper` is within the tolerance.
     pub converged: bool,
     /// Passes over the data, that for the base loss included.
-    pub num_evaluations: usize,
+    pub num_losses: usize,
     /// The configuration, seed included.
     pub config: PacBayesSigmaConfig,
     /// False if the observer stopped the search: the numbers are those of the σ tried.
@@ -159,7 +159,7 @@ impl PacBayesSigmaConfig {
             base_loss,
             steps: Vec::new(),
             converged: false,
-            num_evaluations: 1,
+            num_losses: 1,
             config: self.clone(),
             completed: true,
         };
@@ -216,7 +216,7 @@ impl PacBayesSigmaConfig {
         for sample in 0..self.num_samples {
             let noise = units.noise(sample_seed(self.seed, sample))?;
             let mut loss = |size| {
-                found.num_evaluations += 1;
+                found.num_losses += 1;
                 match displaced_loss(risk, model, &noise, size, sample) {
                     Err(SharpnessError::NonFiniteSample { .. }) => Ok(f64::INFINITY),
                     other => other,

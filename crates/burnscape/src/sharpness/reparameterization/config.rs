@@ -149,7 +149,7 @@ impl ReparameterizationConfig {
             if distance == Distance::NONE {
                 return Ok(Some(sides(before, after)));
             }
-            let moved = nearby.displacement(distance)?.displace(model, 1.0)?;
+            let moved = nearby.displacement(distance)?.perturb(model, 1.0)?;
             let losses = (loss(&moved)?, loss(&rescale(&moved)?)?);
             let (Some(before), Some(after)) = losses else {
                 return Ok(None);

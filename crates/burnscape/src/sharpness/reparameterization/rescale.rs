@@ -85,5 +85,5 @@ pub fn rescale_relu_pair<M: Module>(
     });
     let factors = ParamVector::from_values(&space, Tensor::cat(factors.collect(), 0))?;
     let weights = ParamVector::from_module(&space, model)?;
-    Ok(weights.times(&factors)?.apply_to(model)?)
+    Ok(weights.hadamard(&factors)?.apply_to(model)?)
 }

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Measure {
-    /// The average rise of the loss under noise: [`AverageRiseConfig`](crate::sharpness::AverageRiseConfig).
-    AverageRise,
-    /// The largest rise in a ball: [`WorstCaseRiseConfig`](crate::sharpness::WorstCaseRiseConfig).
-    WorstCaseRise,
+    /// The average rise of the loss under noise: [`AverageSharpnessConfig`](crate::sharpness::AverageSharpnessConfig).
+    AverageSharpness,
+    /// The largest rise in a ball: [`WorstCaseSharpnessConfig`](crate::sharpness::WorstCaseSharpnessConfig).
+    WorstCaseSharpness,
     /// The noise that is borne: [`PacBayesSigmaConfig`](crate::sharpness::PacBayesSigmaConfig).
     PacBayesSigma,
     /// The largest eigenvalue of the Hessian: [`EigenpairsConfig`](crate::krylov::EigenpairsConfig).
@@ -35,8 +35,8 @@ pub enum Measure {
 impl fmt::Display for Measure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Self::AverageRise => "average rise",
-            Self::WorstCaseRise => "worst-case rise",
+            Self::AverageSharpness => "average rise",
+            Self::WorstCaseSharpness => "worst-case rise",
             Self::PacBayesSigma => "PAC-Bayes sigma",
             Self::LambdaMax => "lambda max",
             Self::Trace => "trace",

@@ -9,8 +9,8 @@ use super::{Measure, SharpnessReportConfig, SharpnessRow};
 use crate::curvature::{DiagonallyScaled, Fisher, Hessian};
 use crate::loss::Risk;
 use crate::sharpness::{
-    AverageRiseConfig, KeskarConfig, McAllesterConfig, PacBayesSigmaConfig, RelativeFlatnessConfig,
-    SharpnessError, WorstCaseRiseConfig, fisher_rao,
+    AverageSharpnessConfig, KeskarConfig, McAllesterConfig, PacBayesSigmaConfig,
+    RelativeFlatnessConfig, SharpnessError, WorstCaseSharpnessConfig, fisher_rao,
 };
 use crate::space::Scale;
 
@@ -33,31 +33,31 @@ impl SharpnessReportConfig {
         run: &mut Run,
     ) -> Result<(), SharpnessError> {
         let row = |measure| SharpnessRow::new(measure, Some(scale));
-        run.take(risk, (Measure::AverageRise, Some(scale)), || {
-            let found = AverageRiseConfig::new(self.sigma)
+        run.take(risk, (Measure::AverageSharpness, Some(scale)), || {
+            let found = AverageSharpnessConfig::new(self.sigma)
                 .with_num_samples(self.num_samples)
                 .with_antithetic(true)
                 .with_scale(scale)
                 .with_seed(self.seed)
                 .run(risk, model)?;
-            let row = row(Measure::AverageRise)
+            let row = row(Measure::AverageSharpness)
                 .setting(format!("sigma {}", self.sigma))
                 .value(found.rise, found.standard_error)
-                .cost(found.num_evaluations, 0, 0);
+                .cost(found.num_losses, 0, 0);
             Ok(one(row, found.completed))
         })?;
-        run.take(risk, (Measure::WorstCaseRise, Some(scale)), || {
+        run.take(risk, (Measure::WorstCaseSharpness, Some(scale)), || {
             let rho = match scale {
                 Scale::Absolute => self.rho,
                 _ => self.relative_rho,
             };
-            let found = WorstCaseRiseConfig::new(rho)
+            let found = WorstCaseSharpnessConfig::new(rho)
                 .with_num_steps(self.num_steps)
                 .with_num_starts(2)
                 .with_scale(scale)
                 .with_seed(self.seed)
                 .run(risk, model)?;
-            let row = row(Measure::WorstCaseRise)
+            let row = row(Measure::WorstCaseSharpness)
                 .setting(format!("rho {rho}"))
                 .value(found.rise, None)
                 .note_unless(found.converged, "an ascent used up its steps")
@@ -74,7 +74,7 @@ impl SharpnessReportConfig {
                 .setting(format!("threshold {}", self.threshold))
                 .value(found.sigma, None)
                 .note_unless(found.converged, "a lower bound: the search ended before")
-                .cost(found.num_evaluations, 0, 0);
+                .cost(found.num_losses, 0, 0);
             Ok(one(row, found.completed))
         })
     }
@@ -127,7 +127,7 @@ impl SharpnessReportConfig {
                 .setting(format!("sigma {sigma:.4}, delta {}", self.delta))
                 .value(found.bound, found.standard_error)
                 .note_unless(found.is_in_range, "no bound: losses outside [0, 1]")
-                .cost(found.num_evaluations, 0, 0);
+                .cost(found.num_losses, 0, 0);
             Ok(one(row, found.completed))
         })
     }

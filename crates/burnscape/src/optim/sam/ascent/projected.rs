@@ -94,7 +94,7 @@ impl AscentRule for Projected {
                 }
                 let length = Wide::from(self.step_size * rho) / square.sqrt();
                 let step = gradient.scale_wide(length);
-                displacement = displacement.linear(1.0, 1.0, &step)?;
+                displacement = displacement.axpby(1.0, 1.0, &step)?;
                 let mixed = length * dots[1];
                 let norm = (dots[2] + mixed + mixed + length * length * square).sqrt();
                 if norm.is_greater(Wide::from(rho)) {

@@ -51,7 +51,7 @@ impl SamPart for Look {
         memory.steps += 1;
         if let Some((g, g_p, products)) = gradients.both() {
             let parallel = ratio(products.mixed, products.plain).value();
-            let kept = g_p.linear(1.0, -parallel, g)?;
+            let kept = g_p.axpby(1.0, -parallel, g)?;
             memory.square = square(&kept, products.perturbed)?;
             memory.kept = Some(kept);
         }
@@ -70,7 +70,7 @@ impl DescentRule for Look {
             (Some(g_p), _) => g_p.clone(),
             (None, Some(kept)) => {
                 let length = ratio(gradients.square, memory.square).sqrt().value();
-                g.linear(1.0, self.alpha * length, kept)?
+                g.axpby(1.0, self.alpha * length, kept)?
             }
             (None, None) => g.clone(),
         };

@@ -29,7 +29,7 @@ impl DescentRule for SurrogateGap {
             return Ok(Descent::only(gradients.plain.clone()));
         };
         let parallel = ratio(products.mixed, products.perturbed).value();
-        let gradient = g_p.linear(1.0 + self.alpha * parallel, -self.alpha, g)?;
+        let gradient = g_p.axpby(1.0 + self.alpha * parallel, -self.alpha, g)?;
         Ok(Descent::only(gradient))
     }
 }

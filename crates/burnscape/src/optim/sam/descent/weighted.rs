@@ -44,10 +44,10 @@ impl DescentRule for Weighted {
         if self.decoupled {
             Ok(Descent {
                 gradient: g.clone(),
-                shift: Some(g_p.linear(a, -a, g)?),
+                shift: Some(g_p.axpby(a, -a, g)?),
             })
         } else {
-            Ok(Descent::only(g_p.linear(a, 1.0 - a, g)?))
+            Ok(Descent::only(g_p.axpby(a, 1.0 - a, g)?))
         }
     }
 }

@@ -48,7 +48,7 @@ impl SamPart for Friendly {
         let gradient = gradients.plain.clone().widen();
         memory.average = Some(match memory.average.take() {
             None => gradient,
-            Some(average) => average.linear(self.momentum, 1.0 - self.momentum, &gradient)?,
+            Some(average) => average.axpby(self.momentum, 1.0 - self.momentum, &gradient)?,
         });
         Ok(())
     }
@@ -57,8 +57,8 @@ impl SamPart for Friendly {
 impl DirectionRule for Friendly {
     fn direction(&self, memory: &Average, gradient: &LeafVector) -> Result<LeafVector, SpaceError> {
         match &memory.average {
-            None => gradient.linear(1.0, -self.sigma, gradient),
-            Some(average) => gradient.clone().widen().linear(1.0, -self.sigma, average),
+            None => gradient.axpby(1.0, -self.sigma, gradient),
+            Some(average) => gradient.clone().widen().axpby(1.0, -self.sigma, average),
         }
     }
 }

@@ -1,12 +1,12 @@
 use serde::Serialize;
 
-use super::WorstCaseRiseConfig;
+use super::WorstCaseSharpnessConfig;
 use crate::space::ParamVector;
 
-/// What [`WorstCaseRiseConfig::run`] found.
+/// What [`WorstCaseSharpnessConfig::run`] found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct WorstCaseRise {
+pub struct WorstCaseSharpness {
     /// The largest rise found, a lower bound of the true maximum. Never negative: the center is a
     /// point of the ball.
     pub rise: f64,
@@ -35,17 +35,17 @@ pub struct WorstCaseRise {
     /// Passes over the data, all with gradients.
     pub num_gradients: usize,
     /// The configuration, seed included.
-    pub config: WorstCaseRiseConfig,
+    pub config: WorstCaseSharpnessConfig,
     /// False if the observer stopped the ascent: the numbers are those of the points visited.
     pub completed: bool,
 }
 
-/// A [`WorstCaseRise`] and the displacement that attains it.
+/// A [`WorstCaseSharpness`] and the displacement that attains it.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct WorstCasePoint {
     /// The numbers.
-    pub rise: WorstCaseRise,
-    /// The displacement `e`; `e.displace(&model, 1.0)` is the model there.
+    pub rise: WorstCaseSharpness,
+    /// The displacement `e`; `e.perturb(&model, 1.0)` is the model there.
     pub displacement: ParamVector,
 }

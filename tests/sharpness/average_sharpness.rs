@@ -1,7 +1,7 @@
 //! The average rise and its standard error on a quadratic.
 
 use burnscape::loss::Risk;
-use burnscape::sharpness::AverageRiseConfig;
+use burnscape::sharpness::AverageSharpnessConfig;
 
 use super::models::{H, Point, TRACE, matrix, quadratic};
 
@@ -10,7 +10,7 @@ fn the_average_rise_of_a_quadratic_is_half_the_trace_times_the_variance() {
     let (model, data) = (Point::new(&[1.0, -0.5, 0.3]), matrix(H));
     for seed in 0..8 {
         for antithetic in [false, true] {
-            let rise = AverageRiseConfig::new(0.1)
+            let rise = AverageSharpnessConfig::new(0.1)
                 .with_num_samples(150)
                 .with_antithetic(antithetic)
                 .with_seed(seed)
@@ -19,7 +19,7 @@ fn the_average_rise_of_a_quadratic_is_half_the_trace_times_the_variance() {
             let error = rise.standard_error.unwrap();
             let exact = 0.1 * 0.1 * TRACE / 2.0;
             assert!((rise.rise - exact).abs() < 4.0 * error, "{seed}: {rise:?}");
-            assert_eq!(rise.num_evaluations, if antithetic { 301 } else { 151 });
+            assert_eq!(rise.num_losses, if antithetic { 301 } else { 151 });
         }
     }
 }
@@ -28,7 +28,7 @@ fn the_average_rise_of_a_quadratic_is_half_the_trace_times_the_variance() {
 fn antithetic_pairs_remove_the_gradients_part_of_the_error() {
     let (model, data) = (Point::new(&[1.0, -0.5, 0.3]), matrix(H));
     let error = |antithetic| {
-        AverageRiseConfig::new(0.01)
+        AverageSharpnessConfig::new(0.01)
             .with_antithetic(antithetic)
             .run(&Risk::new(&quadratic, &data), &model)
             .unwrap()
@@ -42,7 +42,7 @@ fn antithetic_pairs_remove_the_gradients_part_of_the_error() {
 fn the_standard_error_shrinks_with_the_root_of_the_number_of_samples() {
     let (model, data) = (Point::new(&[1.0, -0.5, 0.3]), matrix(H));
     let error = |num_samples| {
-        AverageRiseConfig::new(0.1)
+        AverageSharpnessConfig::new(0.1)
             .with_num_samples(num_samples)
             .run(&Risk::new(&quadratic, &data), &model)
             .unwrap()
@@ -58,7 +58,7 @@ fn the_standard_error_is_the_scatter_of_repeated_measurements() {
     let (model, data) = (Point::new(&[1.0, -0.5, 0.3]), matrix(H));
     let runs: Vec<_> = (0..100)
         .map(|seed| {
-            AverageRiseConfig::new(0.1)
+            AverageSharpnessConfig::new(0.1)
                 .with_num_samples(30)
                 .with_seed(seed)
                 .run(&Risk::new(&quadratic, &data), &model)

@@ -1,7 +1,7 @@
 //! The worst case in a ball against exact maximizers.
 
 use burnscape::loss::Risk;
-use burnscape::sharpness::{WorstCaseRise, WorstCaseRiseConfig};
+use burnscape::sharpness::{WorstCaseSharpness, WorstCaseSharpnessConfig};
 
 use super::models::{Point, matrix, quadratic};
 
@@ -9,7 +9,7 @@ use super::models::{Point, matrix, quadratic};
 fn the_worst_case_of_the_two_dimensional_valley_is_the_exact_maximizer() {
     let model = Point::new(&[1.0, 1.0]);
     let data = matrix([[4.0, 0.0], [0.0, 1.0]]);
-    let point = WorstCaseRiseConfig::new(0.5)
+    let point = WorstCaseSharpnessConfig::new(0.5)
         .with_num_steps(60)
         .with_tolerance(0.0)
         .maximize(&Risk::new(&quadratic, &data), &model)
@@ -24,7 +24,7 @@ fn the_worst_case_of_the_two_dimensional_valley_is_the_exact_maximizer() {
     assert!(point.rise.on_boundary);
     assert!((point.rise.alignment.unwrap() - 1.0).abs() < 1e-9);
     // The default ends near enough in fewer steps.
-    let quick = WorstCaseRiseConfig::new(0.5)
+    let quick = WorstCaseSharpnessConfig::new(0.5)
         .run(&Risk::new(&quadratic, &data), &model)
         .unwrap();
     assert!((quick.rise - (5.0451834 - 2.5)).abs() < 1e-6, "{quick:?}");
@@ -36,7 +36,7 @@ fn the_worst_case_of_the_two_dimensional_valley_is_the_exact_maximizer() {
 fn the_first_step_from_the_center_is_that_of_sam() {
     let model = Point::new(&[1.0, 1.0]);
     let data = matrix([[4.0, 0.0], [0.0, 1.0]]);
-    let point = WorstCaseRiseConfig::new(0.5)
+    let point = WorstCaseSharpnessConfig::new(0.5)
         .with_num_steps(1)
         .with_num_starts(1)
         .maximize(&Risk::new(&quadratic, &data), &model)
@@ -53,7 +53,7 @@ fn an_inner_maximum_is_found_and_the_boundary_is_not_active() {
     // -½|w|² from (0.1, 0): the top is at the origin, inside the ball.
     let model = Point::new(&[0.1, 0.0]);
     let data = matrix([[-1.0, 0.0], [0.0, -1.0]]);
-    let rise = WorstCaseRiseConfig::new(1.0)
+    let rise = WorstCaseSharpnessConfig::new(1.0)
         .with_num_steps(60)
         .run(&Risk::new(&quadratic, &data), &model)
         .unwrap();
@@ -66,7 +66,7 @@ fn a_stationary_center_is_no_start() {
     let model = Point::new(&[0.0, 0.0]);
     let data = matrix([[4.0, 0.0], [0.0, 1.0]]);
     let measure = |num_starts| {
-        WorstCaseRiseConfig::new(0.5)
+        WorstCaseSharpnessConfig::new(0.5)
             .with_num_starts(num_starts)
             .with_num_steps(40)
             .run(&Risk::new(&quadratic, &data), &model)
@@ -80,7 +80,7 @@ fn a_stationary_center_is_no_start() {
         assert!(found.converged);
     }
     // A flat loss has nothing to climb, and no alignment.
-    let flat = WorstCaseRiseConfig::new(0.5)
+    let flat = WorstCaseSharpnessConfig::new(0.5)
         .run(&Risk::new(&quadratic, &matrix([[0.0; 2]; 2])), &model)
         .unwrap();
     assert_eq!(
@@ -94,7 +94,7 @@ fn the_best_of_several_maxima_is_kept_and_the_error_tells_that_there_are_several
     // On a line through a valley both ends of the ball are maxima: ½ 0.6² and ½ 0.4².
     let (model, data) = (Point::new(&[0.1]), matrix([[1.0]]));
     let measure = |seed| {
-        WorstCaseRiseConfig::new(0.5)
+        WorstCaseSharpnessConfig::new(0.5)
             .with_seed(seed)
             .run(&Risk::new(&quadratic, &data), &model)
             .unwrap()
@@ -104,7 +104,7 @@ fn the_best_of_several_maxima_is_kept_and_the_error_tells_that_there_are_several
         assert!((run.rise - 0.175).abs() < 1e-9, "{run:?}");
     }
     let lower = |rise: f64| (rise - 0.075).abs() < 1e-9;
-    let last_is_lower = |run: &&WorstCaseRise| lower(run.rises[2]);
+    let last_is_lower = |run: &&WorstCaseSharpness| lower(run.rises[2]);
     let mixed = runs.iter().find(last_is_lower).unwrap();
     assert!(mixed.standard_error.unwrap() > 0.01);
 }

@@ -1,7 +1,7 @@
 use burn::config::Config;
 use burn::module::Module;
 
-use super::{WorstCasePoint, WorstCaseRise};
+use super::{WorstCasePoint, WorstCaseSharpness};
 use crate::loss::Risk;
 use crate::sharpness::ascent::{Ascent, Plan, Point, Region};
 use crate::sharpness::{SharpnessError, statistics};
@@ -55,20 +55,20 @@ use crate::space::{Scale, Wide};
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
 /// use burnscape::loss::Risk;
-/// use burnscape::sharpness::WorstCaseRiseConfig;
+/// use burnscape::sharpness::WorstCaseSharpnessConfig;
 ///
 /// // A linear loss rises by ρ times the norm of its gradient, here |(3, 4)| = 5.
 /// let device = Device::default();
 /// let model = LinearConfig::new(2, 1).with_bias(false).init(&device);
 /// let loss = |model: &Linear, x: Tensor<2>| model.forward(x).sum();
 /// let data = [Tensor::<2>::from_floats([[3.0, 4.0]], &device)];
-/// let worst = WorstCaseRiseConfig::new(0.5).run(&Risk::new(&loss, &data), &model)?;
+/// let worst = WorstCaseSharpnessConfig::new(0.5).run(&Risk::new(&loss, &data), &model)?;
 /// assert!((worst.rise - 2.5).abs() < 1e-5);
 /// assert!(worst.on_boundary && worst.converged);
 /// # Ok::<(), burnscape::sharpness::SharpnessError>(())
 /// ```
 #[derive(Config, Debug, PartialEq)]
-pub struct WorstCaseRiseConfig {
+pub struct WorstCaseSharpnessConfig {
     /// Radius of the ball, in units of the scale.
     pub rho: f64,
     /// Steps of every ascent, at most.
@@ -95,7 +95,7 @@ pub struct WorstCaseRiseConfig {
 /// How near the boundary counts as on it. Rounding of half-precision vectors is about this large.
 const BOUNDARY: f64 = 1e-3;
 
-impl WorstCaseRiseConfig {
+impl WorstCaseSharpnessConfig {
     /// Measures the rise around `model`, over the parameters and in the mode of `risk`.
     ///
     /// The model, its running statistics included, is not changed.
@@ -109,7 +109,7 @@ impl WorstCaseRiseConfig {
         &self,
         risk: &Risk<'_, M, K>,
         model: &M,
-    ) -> Result<WorstCaseRise, SharpnessError> {
+    ) -> Result<WorstCaseSharpness, SharpnessError> {
         Ok(self.maximize(risk, model)?.rise)
     }
 
@@ -136,7 +136,7 @@ impl WorstCaseRiseConfig {
         let best = found.best;
         let displacement = units.stretch(best.u.clone())?;
         let scaled_norm = best.u.norm()?;
-        let rise = WorstCaseRise {
+        let rise = WorstCaseSharpness {
             rise: best.loss - found.base_loss,
             standard_error: statistics::standard_error(&found.rises),
             base_loss: found.base_loss,

@@ -47,24 +47,24 @@ use crate::space::Scale;
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
 /// use burnscape::loss::Risk;
-/// use burnscape::sharpness::AverageRiseConfig;
+/// use burnscape::sharpness::AverageSharpnessConfig;
 ///
 /// // A sum of squared weights has the Hessian 2 I, here of trace 8.
 /// let device = Device::default();
 /// let model = LinearConfig::new(2, 2).with_bias(false).init(&device);
 /// let loss = |model: &Linear, x: Tensor<2>| model.forward(x).powi_scalar(2).sum();
 /// let data = [Tensor::<2>::eye(2, &device)];
-/// let rise = AverageRiseConfig::new(0.1)
+/// let rise = AverageSharpnessConfig::new(0.1)
 ///     .with_num_samples(200)
 ///     .with_antithetic(true)
 ///     .run(&Risk::new(&loss, &data), &model)?;
 /// let error = rise.standard_error.unwrap_or(f64::NAN);
 /// assert!((rise.rise - 0.1 * 0.1 * 8.0 / 2.0).abs() < 4.0 * error);
-/// assert_eq!(rise.num_evaluations, 401);
+/// assert_eq!(rise.num_losses, 401);
 /// # Ok::<(), burnscape::sharpness::SharpnessError>(())
 /// ```
 #[derive(Config, Debug, PartialEq)]
-pub struct AverageRiseConfig {
+pub struct AverageSharpnessConfig {
     /// Standard deviation of the noise, in units of the scale.
     pub sigma: f64,
     /// Number of independent samples.
@@ -85,10 +85,10 @@ pub struct AverageRiseConfig {
     pub seed: u64,
 }
 
-/// What [`AverageRiseConfig::run`] found.
+/// What [`AverageSharpnessConfig::run`] found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct AverageRise {
+pub struct AverageSharpness {
     /// The estimate of `E[L(w + e)] − L(w)`: the mean of `rises`.
     pub rise: f64,
     /// Its standard error: the standard deviation of `rises` over the root of their number. None
@@ -105,14 +105,14 @@ pub struct AverageRise {
     /// Root mean square Euclidean length of the displacements, `σ |c|`.
     pub displacement_norm: f64,
     /// Passes over the data, that for the base loss included.
-    pub num_evaluations: usize,
+    pub num_losses: usize,
     /// The configuration, seed included.
-    pub config: AverageRiseConfig,
+    pub config: AverageSharpnessConfig,
     /// False if the observer stopped the measurement: the numbers are those of the samples drawn.
     pub completed: bool,
 }
 
-impl AverageRiseConfig {
+impl AverageSharpnessConfig {
     /// Measures the rise around `model`, over the parameters and in the mode of `risk`.
     ///
     /// The model, its running statistics included, is not changed.
@@ -126,7 +126,7 @@ impl AverageRiseConfig {
         &self,
         risk: &Risk<'_, M, K>,
         model: &M,
-    ) -> Result<AverageRise, SharpnessError> {
+    ) -> Result<AverageSharpness, SharpnessError> {
         check_size("sigma", self.sigma)?;
         check_count("num_samples", self.num_samples)?;
         check_probability("confidence", self.confidence)?;
@@ -155,13 +155,13 @@ impl AverageRiseConfig {
             }
         }
         let estimate = Estimate::of(&rises);
-        Ok(AverageRise {
+        Ok(AverageSharpness {
             rise: estimate.value,
             standard_error: estimate.standard_error,
             half_width: estimate.half_width(self.confidence),
             base_loss,
             displacement_norm: self.sigma * units.norm(),
-            num_evaluations: 1 + rises.len() * if self.antithetic { 2 } else { 1 },
+            num_losses: 1 + rises.len() * if self.antithetic { 2 } else { 1 },
             config: self.clone(),
             completed,
             rises,
