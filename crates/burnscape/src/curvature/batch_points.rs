@@ -12,9 +12,9 @@ use super::noise::drawn;
 use super::reverse::{Place, Reverse, ReverseCheck};
 use super::site::Site;
 use super::usable::{check_gradient, check_outputs, check_repeatable, finite_sum};
-use crate::loss::draws::OwnDraws;
+use crate::loss::draws::BatchDraws;
 use crate::loss::{Draws, Fingerprint, LossError, Reduction, RiskBatch, Signature, Tensors, each};
-use crate::space::{as_accumulator, mix, power_of_two};
+use crate::space::{as_accumulator, power_of_two};
 
 /// The sums of a pass over the data.
 #[derive(Debug, Clone)]
@@ -100,10 +100,7 @@ impl BatchPoints {
         let config = site.config;
         let shares_traces = site.source.shares_traces();
         let device = site.space.device();
-        let draws = match site.draws {
-            Draws::Seeded(_) | Draws::OneBatch(_) => Some(OwnDraws::begin(device)?),
-            Draws::Refused | Draws::Free => None,
-        };
+        let draws = BatchDraws::new(site.draws, device)?;
         let mut programs: Vec<Program> = Vec::new();
         let mut checks: Vec<Option<ReverseCheck>> = Vec::new();
         let mut displaced = None;
@@ -157,13 +154,7 @@ impl BatchPoints {
             if site.draws == Draws::Refused && maps.iter().any(|map| map.draw_bytes() > 0) {
                 return Err(LossError::Draws.into());
             }
-            if let Some(draws) = &draws {
-                match site.draws {
-                    Draws::Seeded(seed) => draws.seed(mix(seed, index as u64)),
-                    Draws::OneBatch(seed) => draws.seed(seed),
-                    Draws::Refused | Draws::Free => (),
-                }
-            }
+            draws.begin(index);
             let points = points(maps, &inputs, checkpointing)?;
             let point = &points[0];
             let own_loss = if setup.has_outputs {

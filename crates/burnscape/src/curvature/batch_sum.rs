@@ -1,4 +1,4 @@
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use burn::backend::DispatchTensor;
@@ -154,23 +154,17 @@ impl<'a> BatchSum<'a> {
         &self,
         map: usize,
         k: usize,
-        tangents: impl Fn(usize, std::ops::Range<usize>) -> Tensor<2>,
+        tangents: impl Fn(usize, Range<usize>) -> Tensor<2>,
     ) -> Result<Tensor<2>, CurvatureError> {
-        let mut blocks = Vec::new();
-        for start in (0..k).step_by(self.block_size) {
-            if start > 0 {
-                self.check_break()?;
-            }
-            let range = start..k.min(start + self.block_size);
+        self.in_blocks(k, |range| {
             let mut sum: Option<Tensor<2>> = None;
             self.each(map, |index, linearized, point, factor| {
                 let part = linearized.apply_block(point, tangents(index, range.clone()))?;
                 sum = Some(added(sum.take(), part, factor));
                 Ok(())
             })?;
-            blocks.extend(sum);
-        }
-        Ok(joined(blocks, 0))
+            sum.ok_or(LossError::EmptyData.into())
+        })
     }
 
     /// [`concatenated`](Self::concatenated) for the rows of a block `[k, …]`.
@@ -179,19 +173,29 @@ impl<'a> BatchSum<'a> {
         tangents: &Tensor<2>,
     ) -> Result<Tensor<2>, CurvatureError> {
         let [k, n] = tangents.dims();
-        let mut blocks = Vec::new();
-        for start in (0..k).step_by(self.block_size) {
-            if start > 0 {
-                self.check_break()?;
-            }
-            let range = start..k.min(start + self.block_size);
+        self.in_blocks(k, |range| {
             let mut parts = Vec::with_capacity(self.batches.len());
             self.each(0, |_, linearized, point, _| {
                 let block = tangents.clone().slice([range.clone(), 0..n]);
                 parts.push(linearized.apply_block(point, block)?);
                 Ok(())
             })?;
-            blocks.push(joined(parts, 1));
+            Ok(joined(parts, 1))
+        })
+    }
+
+    /// Runs a pass for each `block_size` of `k` rows and stacks the results.
+    fn in_blocks(
+        &self,
+        k: usize,
+        pass: impl Fn(Range<usize>) -> Result<Tensor<2>, CurvatureError>,
+    ) -> Result<Tensor<2>, CurvatureError> {
+        let mut blocks = Vec::new();
+        for start in (0..k).step_by(self.block_size) {
+            if start > 0 {
+                self.check_break()?;
+            }
+            blocks.push(pass(start..k.min(start + self.block_size))?);
         }
         Ok(joined(blocks, 0))
     }

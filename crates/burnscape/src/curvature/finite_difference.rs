@@ -6,8 +6,8 @@ use burnscape_krylov::{LinearOperator, SelfAdjoint, Step};
 
 use super::{CurvatureConfig, CurvatureError};
 use crate::OutOfRange;
-use crate::loss::{Agreement, LossError, Observer, Risk, Sides, Tolerance, compare};
-use crate::space::{Distance, Nearby, ParamSpace, ParamVector, epsilon};
+use crate::loss::{Agreement, LossError, Observer, Risk, Sides, compare_nearby};
+use crate::space::{Nearby, ParamSpace, ParamVector, epsilon};
 
 /// The Hessian by central differences of Burn's gradient:
 /// `H v ≈ (∇L(w + h u) − ∇L(w − h u)) / 2h · |v|` with `u = v / |v|`.
@@ -230,12 +230,7 @@ fn check_repeatable(gradient: &Gradient<'_>, weights: &ParamVector) -> Result<()
         return Ok(());
     }
     let nearby = Nearby::around(weights)?;
-    let points = [Distance::NONE].into_iter();
-    let points = points.chain(Distance::growing(dtype));
-    let found = compare(Tolerance::of(tolerance), points, |distance| {
-        if distance == Distance::NONE {
-            return Ok(own);
-        }
+    let found = compare_nearby(tolerance, dtype, own, |distance| {
         let step = nearby.displacement(distance)?;
         match (gradient(&step, 1.0), gradient(&step, 1.0)) {
             (Ok(first), Ok(second)) => sides(&first, &second),

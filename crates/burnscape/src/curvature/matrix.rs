@@ -6,7 +6,7 @@ use super::batch_points::Setup;
 use super::batch_sum::BatchSum;
 use super::displaced::{Displaced, of_products};
 use super::site::Site;
-use crate::loss::{Agreement, Sides, Tolerance, compare};
+use crate::loss::{Agreement, Sides, compare_nearby};
 use crate::space::{Distance, FlatSpace, FlatVector, ParamSpace, ParamVector};
 
 /// A symmetric matrix over parameters as a sum over batches, the shared implementation of the operators.
@@ -97,16 +97,9 @@ impl<'a> Matrix<'a> {
             return Ok(());
         }
         let displaced = self.batches.displaced(&self.space)?;
-        let points = [Distance::NONE].into_iter();
-        let points = points.chain(Distance::growing(dtype));
-        let found = compare(
-            Tolerance::of(tolerance),
-            points,
-            |distance| match distance {
-                Distance::NONE => Ok(own),
-                distance => sides(Some((&displaced, distance))),
-            },
-        )?;
+        let found = compare_nearby(tolerance, dtype, own, |distance| {
+            sides(Some((&displaced, distance)))
+        })?;
         match found {
             Agreement::Different { defect } => {
                 Err(CurvatureError::NotSymmetric { defect, tolerance })

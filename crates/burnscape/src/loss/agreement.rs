@@ -1,5 +1,9 @@
 //! Compares numbers that are equal in exact arithmetic, up to rounding.
 
+use burn::tensor::DType;
+
+use crate::space::Distance;
+
 /// The comparison of two numbers at one point.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Sides {
@@ -84,6 +88,20 @@ pub(crate) fn compare<P, E>(
         Agreement::Different {
             defect: first.difference / first.size,
         }
+    })
+}
+
+/// Compares two numbers at the weights, where they are `own`, and at growing distances from them.
+pub(crate) fn compare_nearby<E>(
+    tolerance: f64,
+    dtype: DType,
+    own: Option<Sides>,
+    mut at: impl FnMut(Distance) -> Result<Option<Sides>, E>,
+) -> Result<Agreement, E> {
+    let points = std::iter::once(None).chain(Distance::growing(dtype).map(Some));
+    compare(Tolerance::of(tolerance), points, |point| match point {
+        None => Ok(own),
+        Some(distance) => at(distance),
     })
 }
 

@@ -37,6 +37,34 @@ impl OwnDraws {
     }
 }
 
+/// The source of the random numbers of a pass over batches.
+pub(crate) enum BatchDraws {
+    OfDevice,
+    /// Seeded for each batch by its index.
+    Seeded(OwnDraws, u64),
+    /// Seeded equally for each batch.
+    OneBatch(OwnDraws, u64),
+}
+
+impl BatchDraws {
+    pub(crate) fn new(draws: Draws, device: &Device) -> Result<Self, SpaceError> {
+        Ok(match draws {
+            Draws::Refused | Draws::Free => Self::OfDevice,
+            Draws::Seeded(seed) => Self::Seeded(OwnDraws::begin(device)?, seed),
+            Draws::OneBatch(seed) => Self::OneBatch(OwnDraws::begin(device)?, seed),
+        })
+    }
+
+    /// Seeds the draws of the batch at `index`.
+    pub(crate) fn begin(&self, index: usize) {
+        match self {
+            Self::OfDevice => (),
+            Self::Seeded(draws, seed) => draws.seed(mix(*seed, index as u64)),
+            Self::OneBatch(draws, seed) => draws.seed(*seed),
+        }
+    }
+}
+
 impl Draws {
     /// The draws of one step of a fit, which depend on the seed and the step; `None` without a seed.
     ///

@@ -23,7 +23,7 @@ pub(crate) mod scalar;
 mod tally;
 mod tensors;
 
-pub(crate) use agreement::{Agreement, Sides, Tolerance, compare};
+pub(crate) use agreement::{Agreement, Sides, Tolerance, compare, compare_nearby};
 pub use batch::{Batch, BatchMapper};
 pub use batches::Batches;
 /// Implements [`Batch`](trait@Batch) for a struct of batches.

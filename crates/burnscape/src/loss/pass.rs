@@ -1,28 +1,19 @@
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 
-use super::draws::OwnDraws;
+use super::draws::BatchDraws;
 use super::lift::Lift;
-use super::risk::{Draws, Risk, RiskBatch};
+use super::risk::{Risk, RiskBatch};
 use super::scalar::{called, check_scalar};
 use super::{LossError, Mode, Reduction};
-use crate::space::{SpaceError, copy_for_gradients, epsilon, mix, to_host};
+use crate::space::{copy_for_gradients, epsilon, to_host};
 
 /// One pass over the data: a copy of the model, the context of the batches, and the source of random numbers.
 pub(super) struct Pass<M> {
     pub(super) model: M,
     lift: Lift,
     reduction: Reduction,
-    draws: PassDraws,
-}
-
-/// The source of the random numbers that a loss draws in a pass.
-enum PassDraws {
-    OfDevice,
-    /// Seeded for each batch by its index.
-    Seeded(OwnDraws, u64),
-    /// Seeded equally for each batch.
-    OneBatch(OwnDraws, u64),
+    draws: BatchDraws,
 }
 
 impl<M: Module> Pass<M> {
@@ -39,7 +30,8 @@ impl<M: Module> Pass<M> {
         } else {
             (model.valid(), Lift::Plain)
         };
-        let draws = PassDraws::of(risk.draws(), &model)?;
+        let device = model.devices().first().cloned().unwrap_or_default();
+        let draws = BatchDraws::new(risk.draws(), &device)?;
         Ok(Self {
             model,
             lift,
@@ -63,11 +55,7 @@ impl<M: Module> Pass<M> {
         index: usize,
         batch: &dyn RiskBatch<M>,
     ) -> Result<Tensor<1>, LossError> {
-        match &self.draws {
-            PassDraws::OfDevice => (),
-            PassDraws::Seeded(draws, seed) => draws.seed(mix(*seed, index as u64)),
-            PassDraws::OneBatch(draws, seed) => draws.seed(*seed),
-        }
+        self.draws.begin(index);
         let loss = called(|| batch.loss(&self.model, self.lift, self.reduction))?;
         check_scalar(&loss)?;
         Ok(loss)
@@ -103,21 +91,6 @@ impl<M: Module> Pass<M> {
             }
         }
         Ok(())
-    }
-}
-
-impl PassDraws {
-    fn of<M: Module>(draws: Draws, model: &M) -> Result<Self, SpaceError> {
-        let own = || {
-            let device = model.devices().first().cloned();
-            let device: Device = device.unwrap_or_default();
-            OwnDraws::begin(&device)
-        };
-        Ok(match draws {
-            Draws::Refused | Draws::Free => Self::OfDevice,
-            Draws::Seeded(seed) => Self::Seeded(own()?, seed),
-            Draws::OneBatch(seed) => Self::OneBatch(own()?, seed),
-        })
     }
 }
 

@@ -9,39 +9,14 @@ pub(super) const MAX_RANK: usize = 8;
 
 macro_rules! with_rank {
     ($rank:expr, $d:ident => $body:expr, else $otherwise:expr) => {
+        with_rank!(@of [1 2 3 4 5 6 7 8], $rank, $d => $body, else $otherwise)
+    };
+    (@of [$($n:literal)*], $rank:expr, $d:ident => $body:expr, else $otherwise:expr) => {
         match $rank {
-            1 => {
-                const $d: usize = 1;
+            $($n => {
+                const $d: usize = $n;
                 $body
-            }
-            2 => {
-                const $d: usize = 2;
-                $body
-            }
-            3 => {
-                const $d: usize = 3;
-                $body
-            }
-            4 => {
-                const $d: usize = 4;
-                $body
-            }
-            5 => {
-                const $d: usize = 5;
-                $body
-            }
-            6 => {
-                const $d: usize = 6;
-                $body
-            }
-            7 => {
-                const $d: usize = 7;
-                $body
-            }
-            8 => {
-                const $d: usize = 8;
-                $body
-            }
+            })*
             _ => $otherwise,
         }
     };
@@ -74,41 +49,31 @@ pub(super) fn register(
 
 /// Sums a flat leaf over all axes except one: `[shape[axis]]`.
 pub(super) fn sum_but_axis(value: Tensor<1>, shape: &[usize], axis: usize) -> Tensor<1> {
-    let (outer, inner) = around(shape, axis);
-    let kept = shape[axis];
-    value
-        .reshape([outer, kept, inner])
-        .sum_dim(0)
-        .sum_dim(2)
-        .reshape([kept])
+    let sums = around(value, shape, axis).sum_dim(0).sum_dim(2);
+    sums.reshape([shape[axis]])
 }
 
 /// The maxima of a flat leaf over all axes except one: `[shape[axis]]`.
 pub(super) fn max_but_axis(value: Tensor<1>, shape: &[usize], axis: usize) -> Tensor<1> {
-    let (outer, inner) = around(shape, axis);
-    let kept = shape[axis];
-    value
-        .reshape([outer, kept, inner])
-        .max_dim(0)
-        .max_dim(2)
-        .reshape([kept])
+    let largest = around(value, shape, axis).max_dim(0).max_dim(2);
+    largest.reshape([shape[axis]])
 }
 
 /// Repeats `[shape[axis]]` over all other axes into a flat leaf.
 pub(super) fn expand_axis(value: Tensor<1>, shape: &[usize], axis: usize) -> Tensor<1> {
-    let (outer, inner) = around(shape, axis);
-    let kept = shape[axis];
-    value
-        .reshape([1, kept, 1])
-        .expand([outer, kept, inner])
-        .reshape([outer * kept * inner])
+    let [outer, kept, inner] = folded(shape, axis);
+    let value = value.reshape([1, kept, 1]).expand([outer, kept, inner]);
+    value.reshape([outer * kept * inner])
 }
 
-fn around(shape: &[usize], axis: usize) -> (usize, usize) {
-    (
-        shape[..axis].iter().product(),
-        shape[axis + 1..].iter().product(),
-    )
+/// A flat leaf with all axes before and after the given one folded into one axis each.
+fn around(value: Tensor<1>, shape: &[usize], axis: usize) -> Tensor<3> {
+    value.reshape(folded(shape, axis))
+}
+
+fn folded(shape: &[usize], axis: usize) -> [usize; 3] {
+    let [outer, inner] = [&shape[..axis], &shape[axis + 1..]].map(|axes| axes.iter().product());
+    [outer, shape[axis], inner]
 }
 
 #[cfg(test)]

@@ -49,8 +49,14 @@ impl RunningStatistics {
     pub fn of<M: Module>(model: &M) -> Self {
         let plain = model.valid();
         // Everything that requires gradients after unfreezing is a parameter.
+        let contexts = Contexts::of(&plain.clone().unfreeze().train());
+        Self::without_gradients(&plain, contexts)
+    }
+
+    /// The values of a plain model that do not require gradients according to `contexts`.
+    pub(super) fn without_gradients<M: Module>(plain: &M, contexts: Contexts) -> Self {
         let mut reader = Reader {
-            contexts: Contexts::of(&plain.clone().unfreeze().train()),
+            contexts,
             place: ModulePath::default(),
             position: 0,
             values: BTreeMap::new(),
@@ -58,6 +64,13 @@ impl RunningStatistics {
         plain.visit(&mut reader);
         Self {
             values: reader.values,
+        }
+    }
+
+    /// The statistics of a model that has none.
+    pub(super) fn none() -> Self {
+        Self {
+            values: BTreeMap::new(),
         }
     }
 

@@ -3,8 +3,8 @@ use std::sync::atomic::Ordering;
 use burn::module::Module;
 
 use super::{Risk, RiskGradient};
-use crate::loss::{Agreement, LossError, Sides, Tolerance, compare};
-use crate::space::{Distance, Nearby, ParamVector};
+use crate::loss::{Agreement, LossError, Sides, compare_nearby};
+use crate::space::{Nearby, ParamVector};
 
 impl<M: Module, K> Risk<'_, M, K> {
     /// Evaluates loss and gradient twice and returns an error that names the quantity that differs.
@@ -77,12 +77,7 @@ impl<M: Module, K> Risk<'_, M, K> {
         }
         let space = self.space(model)?;
         let nearby = Nearby::around(&ParamVector::from_module(&space, model)?)?;
-        let points = [Distance::NONE].into_iter();
-        let points = points.chain(Distance::growing(space.dtype()?));
-        let agreement = compare(Tolerance::of(tolerance), points, |distance| {
-            if distance == Distance::NONE {
-                return Ok(Some(own));
-            }
+        let agreement = compare_nearby(tolerance, space.dtype()?, Some(own), |distance| {
             let moved = nearby.displacement(distance)?.perturb(model, 1.0)?;
             let evaluate = || match self.whole_gradient(&moved) {
                 Err(LossError::NonFinite { .. }) => Ok(None),

@@ -6,15 +6,9 @@
 use std::borrow::Borrow;
 use std::marker::PhantomData;
 
-use burn::module::Module;
-use burn::tensor::{DeviceSettings, Tensor};
-use burnscape_linearize::{GradientTrace, LinearizeError, OutputTrace};
-use burnscape_linearize::{trace_gradient, trace_outputs, trace_split};
+use burn::tensor::Tensor;
 
-use crate::loss::tensors::traced;
 use crate::loss::{Batch, Objective, Reduction};
-
-type Traced<T> = Result<T, LinearizeError>;
 
 /// Outputs of rank `R` and a criterion.
 pub(super) trait Outputs<M, B, const R: usize> {
@@ -25,82 +19,8 @@ pub(super) trait Outputs<M, B, const R: usize> {
     fn criterion(&self, outputs: Tensor<R>, batch: B, reduction: Reduction) -> Tensor<1>;
 }
 
-/// [`Outputs`] of any rank.
+/// [`Outputs`] together with their rank.
 pub(super) struct Ranked<O, const R: usize>(pub(super) O);
-
-/// A loss of a model on a batch, in one of its forms.
-pub(super) trait Form<M, B> {
-    /// The loss: one element.
-    fn loss(&self, model: &M, batch: B, reduction: Reduction) -> Tensor<1>;
-
-    /// Records the outputs.
-    fn trace_outputs(&self, model: M, batch: &B, settings: DeviceSettings) -> Traced<OutputTrace>;
-
-    /// Records outputs and criterion.
-    fn trace_split(
-        &self,
-        model: M,
-        batch: &B,
-        settings: DeviceSettings,
-        reduction: Reduction,
-    ) -> Traced<OutputTrace>;
-
-    /// Records loss and gradient.
-    fn trace_gradient(
-        &self,
-        model: M,
-        batch: &B,
-        settings: DeviceSettings,
-        reduction: Reduction,
-    ) -> Traced<GradientTrace>;
-}
-
-impl<M: Module, B: Batch, O: Outputs<M, B, R>, const R: usize> Form<M, B> for Ranked<O, R> {
-    fn loss(&self, model: &M, batch: B, reduction: Reduction) -> Tensor<1> {
-        let outputs = self.0.outputs(model, &batch);
-        self.0.criterion(outputs, batch, reduction)
-    }
-
-    fn trace_outputs(&self, model: M, batch: &B, settings: DeviceSettings) -> Traced<OutputTrace> {
-        trace_outputs(
-            model,
-            settings,
-            |inputs| traced(batch.clone(), inputs),
-            |model, batch| self.0.outputs(model, batch),
-        )
-    }
-
-    fn trace_split(
-        &self,
-        model: M,
-        batch: &B,
-        settings: DeviceSettings,
-        reduction: Reduction,
-    ) -> Traced<OutputTrace> {
-        trace_split(
-            model,
-            settings,
-            |inputs| traced(batch.clone(), inputs),
-            |model, batch| self.0.outputs(model, batch),
-            |outputs, batch| self.0.criterion(outputs, batch, reduction),
-        )
-    }
-
-    fn trace_gradient(
-        &self,
-        model: M,
-        batch: &B,
-        settings: DeviceSettings,
-        reduction: Reduction,
-    ) -> Traced<GradientTrace> {
-        trace_gradient(
-            model,
-            settings,
-            |inputs| traced(batch.clone(), inputs),
-            |model, batch| self.loss(model, batch, reduction),
-        )
-    }
-}
 
 /// An objective, owned or borrowed.
 pub(super) struct OfObjective<L, O: ?Sized> {

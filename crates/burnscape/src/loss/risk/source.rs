@@ -8,10 +8,11 @@ use std::sync::Arc;
 use burn::module::Module;
 use burn::tensor::{DeviceSettings, Int, Tensor};
 use burnscape_linearize::{GradientTrace, LinearizeError, OutputTrace};
+use burnscape_linearize::{trace_gradient, trace_outputs, trace_split};
 
-use super::form::Form;
+use super::form::{Outputs, Ranked};
 use crate::loss::lift::Lift;
-use crate::loss::tensors::{Fingerprint, Tensors};
+use crate::loss::tensors::{Fingerprint, Tensors, traced};
 use crate::loss::{Batch, DataSet, LossError, Reduction, examples_and_weight};
 use crate::space::SpaceError;
 
@@ -176,10 +177,10 @@ where
     }
 }
 
-impl<M, F, S, D, B> Source<M> for Parts<F, S, D, B>
+impl<M, O, S, D, B, const R: usize> Source<M> for Parts<Ranked<O, R>, S, D, B>
 where
     M: Module,
-    F: Form<M, B>,
+    O: Outputs<M, B, R>,
     S: Borrow<D>,
     D: DataSet<B> + ?Sized,
     B: Batch,
@@ -198,14 +199,20 @@ struct FormOnBatch<'f, F, B> {
     batch: B,
 }
 
-impl<M: Module, B: Batch, F: Form<M, B>> RiskBatch<M> for FormOnBatch<'_, F, B> {
+impl<M, B, O, const R: usize> RiskBatch<M> for FormOnBatch<'_, Ranked<O, R>, B>
+where
+    M: Module,
+    B: Batch,
+    O: Outputs<M, B, R>,
+{
     fn examples_and_weight(&self, index: usize) -> Result<(usize, f64), LossError> {
         examples_and_weight(&self.batch, index)
     }
 
     fn loss(&self, model: &M, lift: Lift, reduction: Reduction) -> Tensor<1> {
         let batch = lift.apply(self.batch.clone());
-        self.form.loss(model, batch, reduction)
+        let Ranked(form) = self.form;
+        form.criterion(form.outputs(model, &batch), batch, reduction)
     }
 
     fn tensors(&self) -> Tensors {
@@ -222,8 +229,13 @@ impl<M: Module, B: Batch, F: Form<M, B>> RiskBatch<M> for FormOnBatch<'_, F, B> 
         settings: DeviceSettings,
         reduction: Reduction,
     ) -> Result<GradientTrace, LinearizeError> {
-        self.form
-            .trace_gradient(model, &self.batch, settings, reduction)
+        let Ranked(form) = self.form;
+        trace_gradient(
+            model,
+            settings,
+            |inputs| traced(self.batch.clone(), inputs),
+            |model, batch| form.criterion(form.outputs(model, &batch), batch, reduction),
+        )
     }
 
     fn trace_outputs(
@@ -231,7 +243,12 @@ impl<M: Module, B: Batch, F: Form<M, B>> RiskBatch<M> for FormOnBatch<'_, F, B> 
         model: M,
         settings: DeviceSettings,
     ) -> Result<OutputTrace, LinearizeError> {
-        self.form.trace_outputs(model, &self.batch, settings)
+        trace_outputs(
+            model,
+            settings,
+            |inputs| traced(self.batch.clone(), inputs),
+            |model, batch| self.form.0.outputs(model, batch),
+        )
     }
 
     fn trace_split(
@@ -240,7 +257,12 @@ impl<M: Module, B: Batch, F: Form<M, B>> RiskBatch<M> for FormOnBatch<'_, F, B> 
         settings: DeviceSettings,
         reduction: Reduction,
     ) -> Result<OutputTrace, LinearizeError> {
-        self.form
-            .trace_split(model, &self.batch, settings, reduction)
+        trace_split(
+            model,
+            settings,
+            |inputs| traced(self.batch.clone(), inputs),
+            |model, batch| self.form.0.outputs(model, batch),
+            |outputs, batch| self.form.0.criterion(outputs, batch, reduction),
+        )
     }
 }
