@@ -5,13 +5,14 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::Tensor;
+use burnscape::curvature::CurvatureError;
 use burnscape::krylov::{
     DensityConfig, EigenpairsConfig, LinearOperator, Outcome, Step, TraceConfig, Which,
 };
 use burnscape::loss::{Mode, Progress, Risk, Work};
 use burnscape::sharpness::{
     KeskarConfig, McAllesterConfig, PacBayesSigmaConfig, RelativeFlatnessConfig,
-    ReparameterizationConfig, SharpnessError, SharpnessReportConfig,
+    ReparameterizationConfig, SharpnessError, SharpnessReportConfig, fisher_rao,
 };
 use burnscape::space::{ParamSpace, ParamVector};
 use burnscape_testkit::models::Normalized;
@@ -126,7 +127,9 @@ fn a_stop_before_the_first_estimate_is_an_error() {
     });
     let hessian = risk.hessian(&model).unwrap();
     is_made.store(true, Ordering::Relaxed);
-    let error = RelativeFlatnessConfig::new().measure(&model, &hessian);
+    let error = TraceConfig::new().run(&hessian);
+    assert_eq!(error.map(drop), Err(CurvatureError::Stopped));
+    let error = fisher_rao(&model, &hessian);
     assert_eq!(error.map(drop), Err(SharpnessError::Stopped));
 }
 
