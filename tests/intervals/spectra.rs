@@ -131,7 +131,7 @@ fn flatness<N: Network>(
     let found = RelativeFlatnessConfig::new()
         .with_max_matvecs(24)
         .with_seed(seed)
-        .measure(network, stored)
+        .run(stored, network)
         .unwrap();
     assert!(!found.exact);
     let pairs = found.layers.iter().zip(exact);

@@ -234,7 +234,7 @@ fn nothing_follows_a_break_in_a_method_on_an_operator() {
     });
     check("relative flatness", |risk| {
         let config = RelativeFlatnessConfig::new().with_max_matvecs(4);
-        let ask = |hessian: &Hessian<'_>| config.measure(&model, hessian);
+        let ask = |hessian: &Hessian<'_>| config.run(hessian, &model);
         of_hessian(risk, &model, ask, |found| found.completed)
     });
     check("Frobenius norm", |risk| {

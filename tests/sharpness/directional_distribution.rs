@@ -2,6 +2,7 @@
 
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
+use burnscape::OutOfRange;
 use burnscape::loss::Risk;
 use burnscape::sharpness::{DirectionalDistributionConfig, SharpnessError};
 use burnscape::space::{ParamSpace, ParamVector, Scale, UnfilteredRule};
@@ -29,7 +30,7 @@ fn along_random_directions_a_sphere_has_no_spread_and_a_valley_has_its_eigenvalu
     assert_eq!(valley.num_losses, 301);
     assert!(matches!(
         valley.quantile(1.5),
-        Err(SharpnessError::BadArgument { name: "q", .. })
+        Err(SharpnessError::OutOfRange(OutOfRange { name: "q", .. }))
     ));
 }
 

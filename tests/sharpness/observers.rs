@@ -75,14 +75,12 @@ fn a_stopped_measurement_returns_what_it_reached() {
 
     // 16 products for the first layer, 18 for the second.
     let flatness = RelativeFlatnessConfig::new()
-        .measure(&model, &(&hessian).observed(at(20)))
+        .run(&(&hessian).observed(at(20)), &model)
         .unwrap();
     assert_eq!((flatness.layers.len(), flatness.num_matvecs), (1, 20));
     assert!(!flatness.completed);
     let estimated = RelativeFlatnessConfig::new().with_max_matvecs(30);
-    let estimated = estimated
-        .measure(&model, &(&hessian).observed(at(4)))
-        .unwrap();
+    let estimated = estimated.run(&(&hessian).observed(at(4)), &model).unwrap();
     assert_eq!((estimated.layers.len(), estimated.num_matvecs), (2, 4));
     assert!(!estimated.completed);
 
@@ -108,9 +106,7 @@ fn a_stop_at_the_last_step_is_none() {
     let trace = trace.run(&(&hessian).observed(at(5))).unwrap();
     assert_ne!(trace.outcome, Outcome::Stopped);
     let flatness = RelativeFlatnessConfig::new();
-    let flatness = flatness
-        .measure(&model, &(&hessian).observed(at(34)))
-        .unwrap();
+    let flatness = flatness.run(&(&hessian).observed(at(34)), &model).unwrap();
     assert!(flatness.completed && flatness.layers.len() == 2);
 }
 
@@ -182,7 +178,7 @@ fn results_and_configs_are_written_and_read_as_json() {
 
     let hessian = risk.hessian(&model).unwrap();
     let flatness = RelativeFlatnessConfig::new().with_path(Some("first.weight".into()));
-    let found = flatness.measure(&model, &hessian).unwrap();
+    let found = flatness.run(&hessian, &model).unwrap();
     let json = serde_json::to_value(&found).unwrap();
     assert_eq!(json["layers"][0]["path"], "first.weight");
     let read: RelativeFlatnessConfig = serde_json::from_value(json["config"].clone()).unwrap();

@@ -1,6 +1,7 @@
 //! Arguments and losses that are refused.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use burnscape::OutOfRange;
 use burnscape::loss::{LossError, Risk, Work};
 use burnscape::sharpness::{
     AverageSharpnessConfig, DirectionalDistributionConfig, SharpnessError, WorstCaseSharpnessConfig,
@@ -70,7 +71,7 @@ fn values_without_meaning_are_refused_by_name() {
     let (model, data) = (net(), regression());
     let risk = Risk::new(&squared_error, &data);
     let refused = |result: Result<(), SharpnessError>, wanted: &str| match result {
-        Err(SharpnessError::BadArgument { name, .. }) => assert_eq!(name, wanted),
+        Err(SharpnessError::OutOfRange(OutOfRange { name, .. })) => assert_eq!(name, wanted),
         other => panic!("{wanted}: {other:?}"),
     };
     let average = |config: AverageSharpnessConfig| config.run(&risk, &model).map(|_| ());

@@ -3,6 +3,7 @@
 use std::io;
 
 use burn::tensor::Tensor;
+use burnscape::OutOfRange;
 use burnscape::curvature::CurvatureError;
 use burnscape::krylov::{KrylovFault, LinearOperator, SelfAdjoint};
 use burnscape::loss::Risk;
@@ -17,7 +18,7 @@ use super::networks::{Deep, Point, device, diagonal, net, net_loss, quadratic, r
 #[track_caller]
 fn refused<T: std::fmt::Debug>(result: Result<T, SharpnessError>, wanted: &str) {
     match result {
-        Err(SharpnessError::BadArgument { name, .. }) => assert_eq!(name, wanted),
+        Err(SharpnessError::OutOfRange(OutOfRange { name, .. })) => assert_eq!(name, wanted),
         other => panic!("{wanted}: {other:?}"),
     }
 }
@@ -28,7 +29,7 @@ fn values_without_meaning_are_refused_by_name() {
     let risk = Risk::new(&quadratic, &data);
     let hessian = risk.hessian(&model).unwrap();
     let keskar = |config: KeskarConfig| config.run(&risk, &model);
-    let flatness = |config: RelativeFlatnessConfig| config.measure(&model, &hessian);
+    let flatness = |config: RelativeFlatnessConfig| config.run(&hessian, &model);
     let sigma = |config: PacBayesSigmaConfig| config.run(&risk, &model);
     let bound = |config: McAllesterConfig| config.run(&risk, &model, &model);
     for bad in [-1.0, f64::NAN, f64::INFINITY] {
@@ -154,7 +155,7 @@ fn a_weight_that_is_not_there_is_refused_by_path() {
     let hessian = Risk::new(&net_loss, &data).hessian(&model).unwrap();
     for path in ["first", "first.bias"] {
         let config = RelativeFlatnessConfig::new().with_path(Some(path.into()));
-        let error = config.measure(&model, &hessian);
+        let error = config.run(&hessian, &model);
         let wanted = SharpnessError::NoWeight {
             wanted: format!("at `{path}`"),
             example: "first.weight".into(),
@@ -163,7 +164,7 @@ fn a_weight_that_is_not_there_is_refused_by_path() {
     }
     let (model, data) = (Point::new(&[1.0, 2.0]), diagonal([1.0, 2.0]));
     let hessian = Risk::new(&quadratic, &data).hessian(&model).unwrap();
-    let error = RelativeFlatnessConfig::new().measure(&model, &hessian);
+    let error = RelativeFlatnessConfig::new().run(&hessian, &model);
     assert!(matches!(error, Err(SharpnessError::NoWeight { .. })));
 }
 
@@ -197,7 +198,7 @@ fn a_product_that_is_not_finite_is_refused_by_every_measure() {
     let first = SharpnessError::Krylov(KrylovFault::NonFinite { product: 0 });
     let errors = [
         RelativeFlatnessConfig::new()
-            .measure(&model, &broken)
+            .run(&broken, &model)
             .map(|_| ()),
         fisher_rao(&model, &broken).map(|_| ()),
     ];

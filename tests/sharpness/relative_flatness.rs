@@ -44,9 +44,7 @@ fn weights<M: burn::module::Module>(model: &M) -> Vec<f64> {
 fn it_is_the_definition_where_products_suffice() {
     let (model, data) = (net(), regression());
     let hessian = Risk::new(&net_loss, &data).hessian(&model).unwrap();
-    let found = RelativeFlatnessConfig::new()
-        .measure(&model, &hessian)
-        .unwrap();
+    let found = RelativeFlatnessConfig::new().run(&hessian, &model).unwrap();
     // Four inputs and six neurons take 16 products, six inputs and three neurons 18.
     assert_eq!((found.exact, found.num_matvecs), (true, 34));
     let leaves = hessian.space().leaves();
@@ -58,7 +56,7 @@ fn it_is_the_definition_where_products_suffice() {
         assert_eq!(layer.standard_error, Some(0.0));
     }
     let one = RelativeFlatnessConfig::new().with_path(Some("second.weight".into()));
-    let one = one.measure(&model, &hessian).unwrap();
+    let one = one.run(&hessian, &model).unwrap();
     assert_eq!((one.layers.len(), one.num_matvecs), (1, 18));
     close(one.layers[0].value, found.layers[1].value, 1e-12);
 }
@@ -71,9 +69,7 @@ fn the_block_of_one_weight_is_enough() {
     let exact = definition(&full, &weights(&model), &full.space().leaves()[2]);
     let group = burn::module::ParamGroup::from_path("second.weight");
     let block = risk.with_group(group).hessian(&model).unwrap();
-    let found = RelativeFlatnessConfig::new()
-        .measure(&model, &block)
-        .unwrap();
+    let found = RelativeFlatnessConfig::new().run(&block, &model).unwrap();
     close(found.layers[0].value, exact, 1e-10);
 }
 
@@ -81,14 +77,12 @@ fn the_block_of_one_weight_is_enough() {
 fn estimates_are_within_their_errors() {
     let (model, data) = (net(), regression());
     let hessian = Risk::new(&net_loss, &data).hessian(&model).unwrap();
-    let exact = RelativeFlatnessConfig::new()
-        .measure(&model, &hessian)
-        .unwrap();
+    let exact = RelativeFlatnessConfig::new().run(&hessian, &model).unwrap();
     // A limit below the 18 products of one layer and of both, but many samples: seeds are averaged.
     let runs: Vec<_> = (0..25)
         .map(|seed| {
             let config = RelativeFlatnessConfig::new().with_max_matvecs(17);
-            config.with_seed(seed).measure(&model, &hessian).unwrap()
+            config.with_seed(seed).run(&hessian, &model).unwrap()
         })
         .collect();
     assert!(runs.iter().all(|run| !run.exact && run.num_matvecs == 17));
@@ -122,7 +116,7 @@ fn channels_are_the_neurons_of_a_convolution() {
     let hessian = Risk::new(&conv_loss, &data).hessian(&model).unwrap();
     let found = RelativeFlatnessConfig::new()
         .with_max_matvecs(200)
-        .measure(&model, &hessian)
+        .run(&hessian, &model)
         .unwrap();
     assert!(found.exact);
     for (layer, index) in found.layers.iter().zip([0, 2]) {

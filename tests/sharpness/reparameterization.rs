@@ -2,6 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Tensor, activation::tanh};
+use burnscape::OutOfRange;
 use burnscape::loss::{Likelihood, Risk};
 use burnscape::sharpness::{
     Measure, Reparameterization, ReparameterizationConfig, SharpnessError, SharpnessReportConfig,
@@ -182,7 +183,7 @@ fn a_layer_that_is_not_there_is_refused_by_path() {
         let error = rescale_relu_pair(&frozen, "first", "second", alpha).map(|_| ());
         assert!(matches!(
             error,
-            Err(SharpnessError::BadArgument { name: "alpha", .. })
+            Err(SharpnessError::OutOfRange(OutOfRange { name: "alpha", .. }))
         ));
     }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::module::ParamGroup;
 use burn::tensor::Tensor;
+use burnscape::OutOfRange;
 use burnscape::krylov::{EigenpairsConfig, Which};
 use burnscape::loss::{Likelihood, LossError, Progress, Risk, Work};
 use burnscape::sharpness::{
@@ -284,7 +285,7 @@ fn settings_without_meaning_are_refused() {
     let (model, data) = (net(), regression());
     let risk = Risk::new(&net_loss, &data);
     let refused = |config: SharpnessReportConfig, wanted: &str| match config.run(&risk, &model) {
-        Err(SharpnessError::BadArgument { name, .. }) => assert_eq!(name, wanted),
+        Err(SharpnessError::OutOfRange(OutOfRange { name, .. })) => assert_eq!(name, wanted),
         other => panic!("{wanted}: {other:?}"),
     };
     let config = || {

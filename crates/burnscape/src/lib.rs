@@ -88,6 +88,7 @@ extern crate self as burnscape;
 
 pub mod curvature;
 pub mod dynamics;
+mod error;
 pub mod guide;
 pub mod landscape;
 pub mod loss;
@@ -104,6 +105,7 @@ pub use burnscape_krylov as krylov;
 /// The engine: programs traced from closures, their exact derivatives, and how they run.
 pub use burnscape_linearize as linearize;
 pub use curvature::hvp;
+pub use error::Error;
 pub use range::OutOfRange;
 pub use writing::{Csv, FormatError, Json};
 

@@ -119,7 +119,7 @@ impl AverageSharpnessConfig {
     ///
     /// # Errors
     ///
-    /// [`SharpnessError::BadArgument`], [`SharpnessError::NonFiniteSample`], and [`SharpnessError::Loss`]
+    /// [`SharpnessError::OutOfRange`], [`SharpnessError::NonFiniteSample`], and [`SharpnessError::Loss`]
     /// and [`SharpnessError::Space`] as the risk gives them, also for a scale that is zero
     /// everywhere.
     pub fn run<M: Module, K>(

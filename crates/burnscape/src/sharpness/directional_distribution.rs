@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::argument::{check_count, check_size};
 use super::sample::{displaced_loss, sample_seed};
 use super::{SharpnessError, statistics};
+use crate::OutOfRange;
 use crate::loss::{Progress, Risk, Work};
 use crate::space::Scale;
 
@@ -101,16 +102,12 @@ impl DirectionalDistribution {
     ///
     /// # Errors
     ///
-    /// [`SharpnessError::BadArgument`] unless `0 ≤ q ≤ 1`.
+    /// [`SharpnessError::OutOfRange`] unless `0 ≤ q ≤ 1`.
     pub fn quantile(&self, q: f64) -> Result<f64, SharpnessError> {
         if (0.0..=1.0).contains(&q) {
             Ok(statistics::quantile(&self.sorted_losses, q))
         } else {
-            Err(SharpnessError::BadArgument {
-                name: "q",
-                value: q,
-                expected: "between 0 and 1",
-            })
+            Err(OutOfRange::new("q", q, "0 to 1").into())
         }
     }
 }
@@ -123,7 +120,7 @@ impl DirectionalDistributionConfig {
     ///
     /// # Errors
     ///
-    /// [`SharpnessError::BadArgument`], [`SharpnessError::NonFiniteSample`], and [`SharpnessError::Loss`]
+    /// [`SharpnessError::OutOfRange`], [`SharpnessError::NonFiniteSample`], and [`SharpnessError::Loss`]
     /// and [`SharpnessError::Space`] as the risk gives them, also for a scale that is zero
     /// everywhere.
     pub fn run<M: Module, K>(

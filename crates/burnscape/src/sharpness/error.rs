@@ -3,6 +3,7 @@ use std::io;
 use burnscape_krylov::KrylovFault;
 use thiserror::Error;
 
+use crate::OutOfRange;
 use crate::curvature::CurvatureError;
 use crate::loss::LossError;
 use crate::space::SpaceError;
@@ -11,16 +12,9 @@ use crate::space::SpaceError;
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum SharpnessError {
-    /// A configured value makes no sense.
-    #[error("`{name}` is {value}, but it must be {expected}; correct it in the config")]
-    BadArgument {
-        /// Name of the field.
-        name: &'static str,
-        /// Its value.
-        value: f64,
-        /// What is allowed.
-        expected: &'static str,
-    },
+    /// A setting or an argument is outside its range.
+    #[error(transparent)]
+    OutOfRange(#[from] OutOfRange),
     /// The loss at a sampled point is NaN or infinite.
     #[error(
         "the loss at sample {sample} is {value} (batch {batch}); measure with a smaller \
@@ -167,6 +161,7 @@ impl From<CurvatureError> for SharpnessError {
         match error {
             CurvatureError::Stopped => Self::Stopped,
             CurvatureError::Krylov(fault) => Self::Krylov(fault),
+            CurvatureError::OutOfRange(error) => Self::OutOfRange(error),
             CurvatureError::Space(error) => Self::Space(error),
             other => Self::Curvature(other),
         }

@@ -141,7 +141,7 @@ impl KeskarConfig {
     ///
     /// # Errors
     ///
-    /// [`SharpnessError::BadArgument`], [`SharpnessError::NegativeLoss`] for a loss of −1 or less,
+    /// [`SharpnessError::OutOfRange`], [`SharpnessError::NegativeLoss`] for a loss of −1 or less,
     /// [`SharpnessError::NonFiniteStep`], [`SharpnessError::NonFiniteGradient`],
     /// [`SharpnessError::Loss`], [`SharpnessError::Space`].
     pub fn run<M: Module, K>(

@@ -49,7 +49,7 @@ impl KeskarConfig {
     ///
     /// # Errors
     ///
-    /// [`SharpnessError::BadArgument`], [`SharpnessError::NegativeLoss`] for a loss of −1 or less,
+    /// [`SharpnessError::OutOfRange`], [`SharpnessError::NegativeLoss`] for a loss of −1 or less,
     /// [`SharpnessError::Krylov`] for a product that is not finite, [`SharpnessError::Curvature`],
     /// [`SharpnessError::Space`].
     ///

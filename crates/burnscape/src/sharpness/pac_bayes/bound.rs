@@ -15,7 +15,7 @@ use crate::space::ParamVector;
 ///
 /// # Errors
 ///
-/// [`SharpnessError::BadArgument`] for a divergence that is negative or not finite, no examples, or
+/// [`SharpnessError::OutOfRange`] for a divergence that is negative or not finite, no examples, or
 /// `delta` outside `(0, 1)`.
 ///
 /// # References
@@ -160,7 +160,7 @@ impl McAllesterConfig {
     ///
     /// # Errors
     ///
-    /// [`SharpnessError::BadArgument`], [`SharpnessError::NonFiniteSample`],
+    /// [`SharpnessError::OutOfRange`], [`SharpnessError::NonFiniteSample`],
     /// [`SharpnessError::Loss`], and [`SharpnessError::Space`] if the two models differ in more than
     /// their weights.
     pub fn run<M: Module, K>(

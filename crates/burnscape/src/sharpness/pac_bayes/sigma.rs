@@ -141,7 +141,7 @@ impl PacBayesSigmaConfig {
     ///
     /// # Errors
     ///
-    /// [`SharpnessError::BadArgument`], [`SharpnessError::Loss`], [`SharpnessError::Space`], also for a
+    /// [`SharpnessError::OutOfRange`], [`SharpnessError::Loss`], [`SharpnessError::Space`], also for a
     /// scale that is zero everywhere.
     pub fn run<M: Module, K>(
         &self,

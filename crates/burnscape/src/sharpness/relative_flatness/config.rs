@@ -61,7 +61,7 @@ use crate::space::{ParamSpace, ParamVector};
 /// let loss = |m: &Linear, x: Tensor<2>| m.forward(x).powi_scalar(2).sum();
 /// let data = [Tensor::<2>::eye(2, &device)];
 /// let hessian = Risk::new(&loss, &data).hessian(&model)?;
-/// let flatness = RelativeFlatnessConfig::new().measure(&model, &hessian)?;
+/// let flatness = RelativeFlatnessConfig::new().run(&hessian, &model)?;
 /// let weights = ParamVector::from_module(&ParamSpace::of(&model)?, &model)?;
 /// assert!(flatness.exact && flatness.num_matvecs == 4);
 /// assert!((flatness.layers[0].value - 4.0 * weights.norm()?.powi(2)).abs() < 1e-4);
@@ -88,9 +88,9 @@ impl RelativeFlatnessConfig {
     ///
     /// # Errors
     ///
-    /// [`SharpnessError::BadArgument`], [`SharpnessError::NoWeight`], [`SharpnessError::Krylov`] for a
+    /// [`SharpnessError::OutOfRange`], [`SharpnessError::NoWeight`], [`SharpnessError::Krylov`] for a
     /// product that is not finite, [`SharpnessError::Curvature`], [`SharpnessError::Space`].
-    pub fn measure<M, A>(&self, model: &M, operator: &A) -> Result<RelativeFlatness, SharpnessError>
+    pub fn run<M, A>(&self, operator: &A, model: &M) -> Result<RelativeFlatness, SharpnessError>
     where
         M: Module,
         A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,

@@ -20,7 +20,7 @@ use crate::space::{ParamSpace, ParamVector};
 ///
 /// # Errors
 ///
-/// [`SharpnessError::BadArgument`] for an `alpha` that is not positive, [`SharpnessError::NoLayer`],
+/// [`SharpnessError::OutOfRange`] for an `alpha` that is not positive, [`SharpnessError::NoLayer`],
 /// [`SharpnessError::Space`].
 ///
 /// # References

@@ -133,7 +133,7 @@ impl SharpnessReportConfig {
     ///
     /// # Errors
     ///
-    /// [`SharpnessError::BadArgument`], [`SharpnessError::Curvature`] for a loss that cannot be
+    /// [`SharpnessError::OutOfRange`], [`SharpnessError::Curvature`] for a loss that cannot be
     /// traced, [`SharpnessError::Loss`], [`SharpnessError::Space`].
     pub fn run<M: Module, K>(
         &self,

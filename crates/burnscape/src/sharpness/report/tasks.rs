@@ -172,7 +172,7 @@ impl SharpnessReportConfig {
             let found = RelativeFlatnessConfig::new()
                 .with_max_matvecs(self.num_matvecs.saturating_mul(2))
                 .with_seed(self.seed)
-                .measure(model, hessian)?;
+                .run(hessian, model)?;
             let setting = if found.exact { "exact" } else { "estimated" };
             let mut products = found.num_matvecs;
             let rows = found.layers.into_iter().map(|layer| {

@@ -102,7 +102,7 @@ impl WorstCaseSharpnessConfig {
     ///
     /// # Errors
     ///
-    /// [`SharpnessError::BadArgument`], [`SharpnessError::NonFiniteStep`],
+    /// [`SharpnessError::OutOfRange`], [`SharpnessError::NonFiniteStep`],
     /// [`SharpnessError::NonFiniteGradient`], and [`SharpnessError::Loss`] and [`SharpnessError::Space`] as
     /// the risk gives them, also for a scale that is zero everywhere.
     pub fn run<M: Module, K>(
