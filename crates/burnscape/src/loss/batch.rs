@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 
-use burn::tensor::{Bool, Device, Int, Tensor};
+use burn::tensor::{Bool, Device, Float, Int, Tensor};
 
 use super::LossError;
 
@@ -167,29 +167,21 @@ struct Mover<'a> {
 
 batch_mapper!(Mover<'_>, |this, tensor| tensor.to_device(this.device));
 
-impl<const D: usize> Batch for Tensor<D> {
-    const IS_ONLY_TENSORS: bool = true;
+macro_rules! batch_tensor {
+    ($kind:ty, $map:ident) => {
+        impl<const D: usize> Batch for Tensor<D, $kind> {
+            const IS_ONLY_TENSORS: bool = true;
 
-    fn map_tensors<T: BatchMapper>(self, mapper: &mut T) -> Self {
-        mapper.map_float(self)
-    }
+            fn map_tensors<T: BatchMapper>(self, mapper: &mut T) -> Self {
+                mapper.$map(self)
+            }
+        }
+    };
 }
 
-impl<const D: usize> Batch for Tensor<D, Int> {
-    const IS_ONLY_TENSORS: bool = true;
-
-    fn map_tensors<T: BatchMapper>(self, mapper: &mut T) -> Self {
-        mapper.map_int(self)
-    }
-}
-
-impl<const D: usize> Batch for Tensor<D, Bool> {
-    const IS_ONLY_TENSORS: bool = true;
-
-    fn map_tensors<T: BatchMapper>(self, mapper: &mut T) -> Self {
-        mapper.map_bool(self)
-    }
-}
+batch_tensor!(Float, map_float);
+batch_tensor!(Int, map_int);
+batch_tensor!(Bool, map_bool);
 
 impl<B: Batch> Batch for Option<B> {
     fn map_tensors<T: BatchMapper>(self, mapper: &mut T) -> Self {
@@ -197,21 +189,19 @@ impl<B: Batch> Batch for Option<B> {
     }
 }
 
-impl<B: Batch> Batch for Vec<B> {
-    fn map_tensors<T: BatchMapper>(self, mapper: &mut T) -> Self {
-        self.into_iter()
-            .map(|batch| batch.map_tensors(mapper))
-            .collect()
-    }
+macro_rules! batch_collection {
+    ($collection:ty) => {
+        impl<B: Batch> Batch for $collection {
+            fn map_tensors<T: BatchMapper>(self, mapper: &mut T) -> Self {
+                let batches = self.into_iter();
+                batches.map(|batch| batch.map_tensors(mapper)).collect()
+            }
+        }
+    };
 }
 
-impl<B: Batch> Batch for VecDeque<B> {
-    fn map_tensors<T: BatchMapper>(self, mapper: &mut T) -> Self {
-        self.into_iter()
-            .map(|batch| batch.map_tensors(mapper))
-            .collect()
-    }
-}
+batch_collection!(Vec<B>);
+batch_collection!(VecDeque<B>);
 
 impl<B: Batch> Batch for Box<B> {
     const IS_ONLY_TENSORS: bool = B::IS_ONLY_TENSORS;

@@ -26,6 +26,7 @@ pub(crate) fn examples_and_weight<B: Batch>(
 }
 
 /// The running sums of a pass.
+#[derive(Default)]
 pub(super) struct Tally {
     reduction: Reduction,
     sum: f64,
@@ -38,10 +39,7 @@ impl Tally {
     pub(super) fn new(reduction: Reduction) -> Self {
         Self {
             reduction,
-            sum: 0.0,
-            weight: 0.0,
-            num_examples: 0,
-            num_batches: 0,
+            ..Self::default()
         }
     }
 

@@ -48,6 +48,15 @@ pub struct FlatVector<S> {
     values: Tensor<1>,
 }
 
+fn check_length(space: &impl FlatSpace, found: usize) -> Result<(), SpaceError> {
+    let expected = space.dimension();
+    if found == expected {
+        Ok(())
+    } else {
+        Err(SpaceError::WrongLength { expected, found })
+    }
+}
+
 impl<S: FlatSpace> FlatVector<S> {
     /// Makes a vector of `space` from a flat tensor, converted to the element type and device of the space.
     ///
@@ -55,13 +64,7 @@ impl<S: FlatSpace> FlatVector<S> {
     ///
     /// [`SpaceError::WrongLength`], [`SpaceError::MixedDTypes`].
     pub fn from_values(space: &S, values: Tensor<1>) -> Result<Self, SpaceError> {
-        let found = values.shape().num_elements();
-        if found != space.dimension() {
-            return Err(SpaceError::WrongLength {
-                expected: space.dimension(),
-                found,
-            });
-        }
+        check_length(space, values.shape().num_elements())?;
         let (device, dtype) = space.place()?;
         let values = as_dtype(values.inner().to_device(device), dtype);
         Ok(Self {
@@ -76,12 +79,7 @@ impl<S: FlatSpace> FlatVector<S> {
     ///
     /// [`SpaceError::WrongLength`], [`SpaceError::MixedDTypes`].
     pub fn from_host(space: &S, values: &[f64]) -> Result<Self, SpaceError> {
-        if values.len() != space.dimension() {
-            return Err(SpaceError::WrongLength {
-                expected: space.dimension(),
-                found: values.len(),
-            });
-        }
+        check_length(space, values.len())?;
         let data = TensorData::new(values.to_vec(), [values.len()]);
         let values = Tensor::from_data(data, space.place()?);
         Ok(Self {

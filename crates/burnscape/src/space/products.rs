@@ -88,18 +88,8 @@ pub(super) fn sums(
 
 /// The inner product of each part. One transfer if all are accurate.
 pub(super) fn each(parts: &[Part<'_>]) -> Result<Vec<Wide>, SpaceError> {
-    let values = transfer(parts.iter().map(Part::dot).collect())?;
-    let is_lost = |index: &usize| !is_trusted(values[*index], &parts[*index..=*index]);
-    let lost: Vec<usize> = (0..parts.len()).filter(is_lost).collect();
-    let mut found: Vec<Wide> = values.iter().copied().map(Wide::from).collect();
-    if !lost.is_empty() {
-        let again: Vec<Part> = lost.iter().map(|&index| parts[index].clone()).collect();
-        let plain: Vec<f64> = lost.iter().map(|&index| values[index]).collect();
-        for (index, sum) in lost.into_iter().zip(rescued(&again, &plain)?) {
-            found[index] = sum;
-        }
-    }
-    Ok(found)
+    let products: Vec<Vec<Part>> = parts.iter().map(|part| vec![part.clone()]).collect();
+    Ok(sums(&products, Vec::new())?.0)
 }
 
 /// The Euclidean norm of a flat tensor; usually one host synchronization.

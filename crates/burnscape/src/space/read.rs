@@ -12,6 +12,7 @@ use super::rank::MAX_RANK;
 use super::{ParamLeaf, SpaceError};
 
 /// The result of [`trainable`].
+#[derive(Default)]
 pub(super) struct Found {
     pub(super) leaves: Vec<ParamLeaf>,
     /// The device of the leaves; none if there are none.
@@ -32,7 +33,12 @@ pub(super) fn trainable<M: Module>(
     let plain = model.valid().map(&mut stand_in);
     // This distinguishes frozen parameters from running statistics, which never require gradients.
     let unfrozen = Contexts::of(&plain.clone().unfreeze().train());
-    let mut collector = Collector::new(group, stand_in.quantized, unfrozen);
+    let mut collector = Collector {
+        group,
+        quantized: stand_in.quantized,
+        unfrozen,
+        ..Collector::default()
+    };
     plain.train().visit(&mut collector);
     match collector.failure {
         Some(failure) => Err(failure),
@@ -59,6 +65,7 @@ impl ModuleMapper for StandIn {
     }
 }
 
+#[derive(Default)]
 struct Collector<'a> {
     group: Option<&'a ParamGroup>,
     quantized: HashMap<ParamId, DType>,
@@ -74,31 +81,7 @@ struct Collector<'a> {
     failure: Option<SpaceError>,
 }
 
-impl<'a> Collector<'a> {
-    fn new(
-        group: Option<&'a ParamGroup>,
-        quantized: HashMap<ParamId, DType>,
-        unfrozen: Contexts,
-    ) -> Self {
-        Self {
-            group,
-            quantized,
-            unfrozen,
-            place: ModulePath::default(),
-            position: 0,
-            index: HashMap::new(),
-            occurrences: HashMap::new(),
-            offset: 0,
-            found: Found {
-                leaves: Vec::new(),
-                device: None,
-                frozen: 0,
-                unmatched: None,
-            },
-            failure: None,
-        }
-    }
-
+impl Collector<'_> {
     /// Records all other paths of each parameter, including those outside the group: a write changes every
     /// occurrence.
     fn finish(mut self) -> Found {

@@ -56,7 +56,13 @@ pub(super) fn rewritten_copy<M: Module>(
     let contexts = Contexts::of(model);
     if purpose == Purpose::Same && contexts.has_no_buffers() {
         // A clone without buffers shares no mutable state, and every parameter is rebuilt.
-        return model.clone().map(&mut Rewriter::new(contexts, edits, salt));
+        let mut rewriter = Rewriter {
+            contexts,
+            edits,
+            salt,
+            ..Rewriter::default()
+        };
+        return model.clone().map(&mut rewriter);
     }
     let strategy = contexts.checkpointing().unwrap_or_default();
     let was_autodiff = |(_, context): &(_, ParamContext)| context.is_autodiff();
@@ -81,9 +87,15 @@ pub(super) fn rewritten_copy<M: Module>(
     } else {
         plain
     };
-    copy.map(&mut Rewriter::new(contexts, edits, salt))
+    copy.map(&mut Rewriter {
+        contexts,
+        edits,
+        salt,
+        ..Rewriter::default()
+    })
 }
 
+#[derive(Default)]
 struct Rewriter {
     contexts: Contexts,
     edits: HashMap<ParamId, Edit>,
@@ -98,18 +110,6 @@ struct Rewriter {
 }
 
 impl Rewriter {
-    fn new(contexts: Contexts, edits: HashMap<ParamId, Edit>, salt: Option<u64>) -> Self {
-        Self {
-            contexts,
-            edits,
-            next_float: 0,
-            next_flag: 0,
-            tied: Vec::new(),
-            salt,
-            renamed: HashMap::new(),
-        }
-    }
-
     /// The new identifier of a parameter.
     fn name(&mut self, id: ParamId) -> ParamId {
         let Some(salt) = self.salt else { return id };
