@@ -44,7 +44,7 @@ use crate::space::{ParamSpace, ParamVector, epsilon};
 ///
 /// let spectrum = Spectrum::of(&hessian).with_seed(3).with_probes(4);
 /// let density = spectrum.density()?;
-/// assert_eq!(density.dimension, 8);
+/// assert_eq!(density.dimension(), 8);
 /// // Two eigenvalues of eight are not zero: one for each output.
 /// assert!((spectrum.inertia()?.positive.value - 2.0).abs() < 1e-9);
 /// # Ok::<(), burnscape::curvature::CurvatureError>(())
