@@ -115,7 +115,7 @@ fn settings() -> Vec<Setting> {
         of_sam("keep", false, true, |sam, keep| {
             sam.with_mask(Some(Mask { keep, seed: 0 }))
         }),
-        of_sam("the factor of a group", true, true, |sam, factor| {
+        of_sam("factor", true, true, |sam, factor| {
             sam.with_groups(vec![RhoGroup::new(ParamGroup::all(), factor)])
         }),
         of_sam("end", true, true, |sam, end| {

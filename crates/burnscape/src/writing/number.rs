@@ -115,10 +115,10 @@ mod tests {
         let numbers = Numbers {
             one: f64::NEG_INFINITY,
             other: Some(f64::INFINITY),
-            list: vec![1.0, 0.1, f64::INFINITY, -3e-300],
+            list: vec![1.0, 0.1, f64::INFINITY, -0.25],
         };
         let text = serde_json::to_string(&numbers).unwrap();
-        let expected = r#"{"one":"-inf","other":"inf","list":[1.0,0.1,"inf",-3e-300]}"#;
+        let expected = r#"{"one":"-inf","other":"inf","list":[1.0,0.1,"inf",-0.25]}"#;
         assert_eq!(text, expected);
         assert_eq!(serde_json::from_str::<Numbers>(&text).unwrap(), numbers);
         let nothing = r#"{"one":2,"other":null,"list":["nan",null]}"#;
