@@ -13,11 +13,11 @@ use crate::finding::Finding;
 use crate::step::{Step, Work};
 
 /// Distinct public items of all crates: methods excluded, hidden ones counted, re-exports once.
-const NAMES: usize = 304;
+const NAMES: usize = 283;
 /// Names defined in two rooms.
-const SHARED_NAMES: usize = 4;
+const SHARED_NAMES: usize = 0;
 /// Lines of code, without blank lines, comments and tests.
-const CODE_LINES: usize = 34_100;
+const CODE_LINES: usize = 35_000;
 /// The methods that a config may have: they make something with state, or return a result.
 const VERBS: &[&str] = &[
     "draw",
@@ -30,16 +30,14 @@ const VERBS: &[&str] = &[
     "init",
     "jacobian",
     "maximize",
-    "measure",
-    "measure_observed",
+    "minimize",
     "ntk",
     "quadratic_bound",
-    "resume",
     "run",
     "run_blocks",
     "run_deflated",
     "run_from",
-    "run_observed",
+    "run_preconditioned",
     "run_split",
     "run_squared_frobenius",
     "run_with_prior",
