@@ -16,7 +16,7 @@ use super::{FlatSpace, FlatVector, SpaceError, to_host};
 /// orthogonalize twice. Vectors never leave the device; coefficients do.
 ///
 /// If terms of dot products leave the range of the element type, the products are computed again from vectors
-/// scaled by powers of two. [`reject`](VectorBlock::reject) does not read its coefficients and cannot do that: it
+/// scaled by powers of two. [`project_out`](VectorBlock::project_out) does not read its coefficients and cannot do that: it
 /// needs vectors well inside the range. With a basis of norm one, they must exceed `n` times the smallest normal
 /// number divided by `ε`.
 #[derive(Debug, Clone)]

@@ -10,7 +10,7 @@ use crate::optim::OptimError;
 /// | [`Sam::step`](super::Sam::step) | everything but the batch |
 /// | [`Sam::ascend`](super::Sam::ascend) and [`descend`](super::Sam::descend) | memory, rate, weights |
 /// | [`SamConfig::gradients`] | evaluations, losses |
-/// | [`Sam::strategy`](super::Sam::strategy) | everything but the batch; losses `with_loss`, memory `with_checkpoints` |
+/// | `Sam::strategy` | everything but the batch; losses `with_loss`, memory `with_checkpoints` |
 ///
 /// A configuration with a part whose needs are not met is refused with an error that names the part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@ use serde::Serialize;
 
 use super::RelativeFlatnessConfig;
 
-/// What [`RelativeFlatnessConfig::measure`] found.
+/// What [`RelativeFlatnessConfig::run`] found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct RelativeFlatness {
