@@ -16,7 +16,7 @@ use super::{FlatSpace, FlatVector, SpaceError, to_host};
 /// orthogonalize twice for that reason. Vectors never leave the device; coefficients do.
 ///
 /// Dot products whose terms leave the range of the element type are taken again from vectors scaled by powers of
-/// two. [`reject`](VectorBlock::reject) looks at none of its coefficients, so that it asks for vectors well inside the
+/// two. [`project_out`](VectorBlock::project_out) looks at none of its coefficients, so that it asks for vectors well inside the
 /// range: with a basis of norm one, above `n` times the smallest normal number over `ε`.
 #[derive(Debug, Clone)]
 pub struct TensorBlock<S> {

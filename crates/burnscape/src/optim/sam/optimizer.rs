@@ -117,7 +117,7 @@ impl Sam {
     /// # Errors
     ///
     /// As [`step`](Self::step), those of [`Batch`], and, where the loss is traced,
-    /// [`OptimError::Curvature`] and [`OptimError::Krylov`].
+    /// [`OptimError::Curvature`].
     pub fn step_on<M: Module, B: Batch>(
         &mut self,
         lr: impl Into<ModuleLearningRate>,
