@@ -50,7 +50,7 @@ impl SaddleFreeNewton {
     /// # Errors
     ///
     /// [`OptimError::TiedParameter`], [`OptimError::LearningRate`], [`OptimError::Curvature`] for a loss
-    /// that cannot be traced, and what the loss or the gradients are refused for.
+    /// that cannot be traced or multiplied, and what the loss or the gradients are refused for.
     pub fn step_on<M: Module, B: Batch>(
         &mut self,
         lr: impl Into<ModuleLearningRate>,
