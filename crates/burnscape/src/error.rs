@@ -42,7 +42,7 @@ use crate::{FormatError, OutOfRange};
 #[non_exhaustive]
 pub enum Error {
     /// An observer stopped the work before there was a result.
-    #[error("the observer stopped the work before there was a result; let it go on for longer")]
+    #[error("the observer stopped the work before there was a result; let it run longer")]
     Stopped,
     /// A setting or an argument is outside its range.
     #[error(transparent)]

@@ -88,7 +88,7 @@ pub enum CurvatureError {
     )]
     NoSamples,
     /// An observer stopped the work before there was a result.
-    #[error("the observer stopped the work before there was a result; let it go on for longer")]
+    #[error("the observer stopped the work before there was a result; let it run longer")]
     Stopped,
     /// A method on an operator refused, or failed.
     #[error(transparent)]

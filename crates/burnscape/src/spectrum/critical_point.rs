@@ -131,7 +131,7 @@ impl Spectrum<'_, Hessian<'_>> {
         let record = LanczosConfig::new(steps)
             .with_seed(self.settings.seed)
             .run(self.operator)?;
-        let (bottom, top) = self.outermost(&record)?;
+        let (bottom, top, num_matvecs) = self.outermost(&record)?;
         let size = bottom.value.abs().max(top.value.abs());
         let zero = self.zero(size)?;
         let values = record.ritz_values();
@@ -175,15 +175,16 @@ impl Spectrum<'_, Hessian<'_>> {
             zero,
             exact,
             dimension,
-            num_matvecs: record.num_matvecs() + if record.is_stopped() { 0 } else { 2 },
+            num_matvecs,
         })
     }
 
-    /// The outermost Ritz values with their residuals: measured, or estimated once an observer has stopped.
+    /// The outermost Ritz values with their residuals, and the products of the run in all. Residuals are measured, or
+    /// estimated once an observer has stopped the run.
     fn outermost(
         &self,
         record: &LanczosFactorization<ParamVector>,
-    ) -> Result<(RitzValue, RitzValue), CurvatureError> {
+    ) -> Result<(RitzValue, RitzValue, usize), CurvatureError> {
         let (values, residuals) = (record.ritz_values(), record.residual_estimates());
         let mut estimated = values
             .iter()
@@ -191,21 +192,23 @@ impl Spectrum<'_, Hessian<'_>> {
             .map(|(&value, &residual)| RitzValue { value, residual });
         let (bottom, top) = (estimated.next(), estimated.next_back());
         let (mut bottom, mut top) = (bottom, top.or(bottom));
-        let num_matvecs = record.num_matvecs();
-        for (index, (end, place)) in [(Which::Smallest, &mut bottom), (Which::Largest, &mut top)]
-            .into_iter()
-            .enumerate()
-        {
-            let step = Step::new("residuals", num_matvecs + index).with_limit(num_matvecs + 2);
-            if record.is_stopped() || (index > 0 && self.operator.report(&step).is_break()) {
+        let mut num_matvecs = record.num_matvecs();
+        let limit = num_matvecs + 2;
+        let mut is_stopped = record.is_stopped();
+        for (which, place) in [(Which::Smallest, &mut bottom), (Which::Largest, &mut top)] {
+            if is_stopped {
                 break;
             }
-            let pair = record.eigenpairs(self.operator, end, 1)?;
+            let pair = record.eigenpairs(self.operator, which, 1)?;
+            num_matvecs += pair.num_matvecs;
+            let step = Step::new("residuals", num_matvecs).with_limit(limit);
+            // A residual without a product is one that an observer has stopped.
+            is_stopped = pair.num_matvecs == 0 || self.operator.report(&step).is_break();
             let pair = pair.values.first().zip(pair.residuals.first());
             *place = pair.map(|(&value, &residual)| RitzValue { value, residual });
         }
         match (bottom, top) {
-            (Some(bottom), Some(top)) => Ok((bottom, top)),
+            (Some(bottom), Some(top)) => Ok((bottom, top, num_matvecs)),
             _ => Err(CurvatureError::Stopped),
         }
     }

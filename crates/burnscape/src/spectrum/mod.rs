@@ -1,4 +1,4 @@
-//! What the eigenvalues of a curvature matrix say: how steep, how flat, how many ways down.
+//! Eigenvalues of a curvature matrix: how steep the loss is, how flat, and along how many directions it falls.
 //!
 //! [`Spectrum::of`] takes any symmetric operator over parameters (a
 //! [`Hessian`](crate::curvature::Hessian), a [`GaussNewton`](crate::curvature::GaussNewton), a
@@ -6,14 +6,14 @@
 //!
 //! | question | answer | cost in products |
 //! |---|---|---|
-//! | the largest and smallest eigenvalues? | [`Eigenpairs`](crate::krylov::Eigenpairs) with true residuals | as it takes, told |
+//! | the largest and smallest eigenvalues? | [`Eigenpairs`](crate::krylov::Eigenpairs) with true residuals | until converged (reported) |
 //! | how are all of them distributed? | [`SpectralDensity`](crate::krylov::SpectralDensity) | probes · steps |
-//! | their sum? | [`TraceEstimate`](crate::krylov::TraceEstimate) | until the interval is narrow enough, told |
+//! | their sum? | [`TraceEstimate`](crate::krylov::TraceEstimate) | until the interval is narrow enough (reported) |
 //! | the sum of each layer's? | [`LayerTraces`] | probes |
 //! | the diagonal? | [`DiagonalEstimate`](crate::krylov::DiagonalEstimate) | probes |
 //! | how many are positive, negative, zero? | [`Inertia`] | parameters, or probes · steps |
 //! | how many count? | [`EffectiveDimension`] | probes · steps |
-//! | how well is it conditioned? | [`ConditionNumber`] | as it takes, told |
+//! | how well is it conditioned? | [`ConditionNumber`] | until converged (reported) |
 //! | minimum, saddle, plateau? | [`CriticalPoint`] | steps |
 //!
 //! Every answer says what it cost and how far it may be off, and is written as [`Json`](crate::Json); tables also as

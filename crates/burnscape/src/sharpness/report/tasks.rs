@@ -148,8 +148,9 @@ impl SharpnessReportConfig {
                     .with_max_matvecs(LAMBDA_MATVECS)
                     .with_seed(self.seed)
                     .run(&operator)?;
+                let value = *found.values.first().ok_or(SharpnessError::Stopped)?;
                 let row = row(Measure::LambdaMax)
-                    .value(found.values[0], None)
+                    .value(value, None)
                     .note_unless(found.outcome.is_converged(), "not converged")
                     .cost(0, 0, found.num_matvecs);
                 Ok(one(row, found.outcome != krylov::Outcome::Stopped))
