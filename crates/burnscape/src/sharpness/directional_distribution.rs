@@ -14,8 +14,8 @@ use crate::space::Scale;
 /// The losses `L(w + ε dᵢ)` for independent random `dᵢ`: uniform on the unit sphere for
 /// [`Scale::Absolute`], filter-normalized Gaussian (every filter of `d` as long as the
 /// model's) for [`Scale::FilterRelative`], and `|w| ⊙ s √n` with `s` uniform on the
-/// unit sphere for [`Scale::ElementRelative`]. Where the mean tells how sharp a point
-/// is, the spread tells how unevenly: one sharp direction among many flat ones shows in the upper
+/// unit sphere for [`Scale::ElementRelative`]. The mean measures how sharp a point
+/// is, the spread how unevenly: one sharp direction among many flat ones shows in the upper
 /// quantiles.
 ///
 /// # Units

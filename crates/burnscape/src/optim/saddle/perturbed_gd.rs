@@ -133,8 +133,8 @@ impl PerturbedGd {
     /// # Errors
     ///
     /// As [`ClosureStep::closure_step`], and [`OptimError::NeedsLoss`] if the closure returns
-    /// gradients alone: an escape is told by the loss. What the certificate fails with:
-    /// [`OptimError::Certificate`] for a failure of another kind, and for a number that is not finite. No
+    /// gradients alone: an escape is recognized by the loss. Errors of the certificate, and
+    /// [`OptimError::Certificate`] for a failure of another kind or a number that is not finite. No
     /// point is certified then; the model is as before, and the next step asks again.
     pub fn step_with_certificate<M, F, R, C>(
         &mut self,

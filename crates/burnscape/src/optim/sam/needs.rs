@@ -44,7 +44,7 @@ pub(in crate::optim) enum Door {
     Gradients,
     /// A closure in a `TrainStep::step`, which knows nothing of the run.
     Stateless,
-    /// Burn's `Learner`, which has to be told where the loss is, and where records go.
+    /// Burn's `Learner`, which needs functions for the loss and for checkpoints.
     #[cfg(feature = "train")]
     Learner { has_loss: bool, has_record: bool },
 }

@@ -23,8 +23,8 @@ use crate::space::{BufferSnapshot, LeafVector, ParamSpace, unshared_copy};
 /// # Cost
 ///
 /// Two gradients and one step of the base (LookSAM: `k + 1` gradients in `k` steps; SA-GD:
-/// `1 + restarts · steps`; SA-GD by trust region: three, and the Hessian-vector products that the report
-/// tells), two host synchronizations, and memory for one displaced copy of the parameters (by trust
+/// `1 + restarts · steps`; SA-GD by trust region: three, and the Hessian-vector products stated in the
+/// report), two host synchronizations, and memory for one displaced copy of the parameters (by trust
 /// region a vector for each product).
 ///
 /// # Example

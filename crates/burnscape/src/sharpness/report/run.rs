@@ -6,7 +6,7 @@ use crate::sharpness::SharpnessError;
 use crate::space::{Scale, SpaceError};
 
 /// The rows of a measure, and whether it was finished.
-pub(super) struct Outcome {
+pub(super) struct Measured {
     pub(super) rows: Vec<SharpnessRow>,
     pub(super) completed: bool,
 }
@@ -26,7 +26,7 @@ impl Run {
         &mut self,
         risk: &Risk<'_, M, K>,
         (measure, scale): (Measure, Option<Scale>),
-        task: impl FnOnce() -> Result<Outcome, SharpnessError>,
+        task: impl FnOnce() -> Result<Measured, SharpnessError>,
     ) -> Result<(), SharpnessError> {
         if self.stopped {
             return Ok(());
@@ -34,13 +34,13 @@ impl Run {
         // Of work before.
         let _ = risk.take_break();
         let outcome = match task() {
-            Err(SharpnessError::Stopped) => Outcome {
+            Err(SharpnessError::Stopped) => Measured {
                 rows: Vec::new(),
                 completed: false,
             },
             Err(error) if is_of_the_model(&error) => {
                 let row = SharpnessRow::new(measure, scale);
-                Outcome {
+                Measured {
                     rows: vec![row.note_unless(false, &error.to_string())],
                     completed: true,
                 }

@@ -1,10 +1,10 @@
 //! The single measures of a report, and the rows that they make.
 
 use burn::module::Module;
-use burnscape_krylov::{self as krylov, DensityConfig, EigenpairsConfig, LinearOperator, Which};
+use burnscape_krylov::{DensityConfig, EigenpairsConfig, LinearOperator, Outcome, Which};
 
 use super::moments::Moments;
-use super::run::{Outcome, Run};
+use super::run::{Measured, Run};
 use super::{Measure, SharpnessReportConfig, SharpnessRow};
 use crate::curvature::{DiagonallyScaled, Fisher, Hessian};
 use crate::loss::Risk;
@@ -153,7 +153,7 @@ impl SharpnessReportConfig {
                     .value(value, None)
                     .note_unless(found.outcome.is_converged(), "not converged")
                     .cost(0, 0, found.num_matvecs);
-                Ok(one(row, found.outcome != krylov::Outcome::Stopped))
+                Ok(one(row, found.outcome != Outcome::Stopped))
             })?;
             run.take(risk, (Measure::Trace, Some(scale)), || {
                 let operator = DiagonallyScaled::new(model, hessian, scale)?;
@@ -163,7 +163,7 @@ impl SharpnessReportConfig {
                     .cost(0, 0, found.trace.samples);
                 let norm =
                     row(Measure::FrobeniusNorm).value(found.frobenius_norm, found.frobenius_error);
-                Ok(Outcome {
+                Ok(Measured {
                     rows: vec![trace, norm],
                     completed: found.completed,
                 })
@@ -184,7 +184,7 @@ impl SharpnessReportConfig {
                 row.part = Some(layer.path);
                 row
             });
-            Ok(Outcome {
+            Ok(Measured {
                 rows: rows.collect(),
                 completed: found.completed,
             })
@@ -221,8 +221,8 @@ impl SharpnessReportConfig {
     }
 }
 
-fn one(row: SharpnessRow, completed: bool) -> Outcome {
-    Outcome {
+fn one(row: SharpnessRow, completed: bool) -> Measured {
+    Measured {
         rows: vec![row],
         completed,
     }

@@ -54,7 +54,7 @@ pub enum Ascent {
     ///
     /// Needs [`step_on`](crate::optim::Sam::step_on), for the loss is traced; the Hessian is that of the mode
     /// that the model is in. Costs a trace, a gradient and some Hessian-vector products a step (and for
-    /// each group of m-sharpness), which the report tells, besides the two gradients (three in
+    /// each group of m-sharpness), stated in the report, besides the two gradients (three in
     /// the hard case); and a vector for each product.
     TrustRegion {
         /// Vectors that a Krylov space may have. If they are not enough, the report says that the
