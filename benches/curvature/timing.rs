@@ -6,7 +6,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Distribution, Tensor};
 use burnscape::curvature::{CurvatureConfig, GaussNewton, Hessian};
 use burnscape::krylov::LinearOperator;
-use burnscape::linearize::{Program, trace_gradient};
+use burnscape::linearize::{GradientTrace, Program};
 use burnscape::space::ParamVector;
 use serde::Serialize;
 
@@ -129,7 +129,7 @@ fn operands(program: &Program) -> Vec<DispatchTensor> {
 /// The matrix products and convolutions of Burn's own gradient, in floating-point operations.
 fn gradient_flops<M: Classifier<D>, const D: usize>(model: &M, (x, y): &Batch<D>) -> u64 {
     let device = Device::flex();
-    let trace = trace_gradient(
+    let trace = GradientTrace::new(
         model.valid().train(),
         device.settings(),
         |inputs| (inputs.float(x.clone()), inputs.int(y.clone())),

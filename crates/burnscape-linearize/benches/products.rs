@@ -13,7 +13,7 @@ use burn::nn::loss::CrossEntropyLossConfig;
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Distribution, Int, Tensor};
-use burnscape_linearize::{LinearizedGradient, trace_gradient};
+use burnscape_linearize::{GradientTrace, LinearizedGradient};
 
 #[derive(Module, Debug)]
 struct Mlp {
@@ -60,7 +60,7 @@ fn report(width: usize, rounds: usize) {
     let x = Tensor::<2>::random([width, 784], Distribution::Normal(0.0, 1.0), &device);
     let y = Tensor::<1, Int>::arange(0..width as i64, &device).remainder_scalar(10);
     let linearize = || {
-        let trace = trace_gradient(
+        let trace = GradientTrace::new(
             model.valid().train(),
             plain.settings(),
             |inputs| (inputs.float(x.clone()), inputs.int(y.clone())),

@@ -1,21 +1,21 @@
 //! Exact derivatives of any Burn module, of any order.
 //!
 //! Burn's autodiff is first-order. This crate records a closure *and its backward pass* as a
-//! [`Program`], a straight line of tensor operations, and differentiates the program. [`jvp`] of a gradient
+//! [`Program`], a straight line of tensor operations, and differentiates the program. [`Program::jvp`] of a gradient
 //! is the exact Hessian-vector product, and `jvp` of that product gives third derivatives.
 //!
 //! ```
 //! use burn::module::Module;
 //! use burn::nn::{Linear, LinearConfig};
 //! use burn::tensor::{Device, Tensor};
-//! use burnscape_linearize::{LinearizedGradient, trace_gradient};
+//! use burnscape_linearize::{LinearizedGradient, GradientTrace};
 //!
 //! let device = Device::flex();
 //! let model = LinearConfig::new(2, 1).with_bias(false).init(&device);
 //! let x = Tensor::<2>::from_data([[1.0, 2.0], [3.0, 4.0]], &device);
 //!
 //! // A copy of the model is traced, with the batch as inputs.
-//! let trace = trace_gradient(
+//! let trace = GradientTrace::new(
 //!     model.clone().train(),
 //!     device.settings(),
 //!     |inputs| inputs.float(x.clone()),
@@ -61,16 +61,14 @@ mod run;
 mod trace;
 
 pub use coverage::{Rule, coverage};
-pub use derive::{Jvp, jvp};
+pub use derive::Jvp;
 #[doc(hidden)]
 pub use error::caught;
 pub use error::{LinearizeError, Place};
 pub use map::{Likelihood, LinearMap, Noise, OutputMetric};
 pub use program::{Port, Program};
 pub use run::{Batching, Checkpointing, Linearized, LinearizedGradient, Point};
-pub use trace::{
-    GradientTrace, Inputs, OutputTrace, TracedParam, trace_gradient, trace_outputs, trace_split,
-};
+pub use trace::{GradientTrace, Inputs, OutputTrace, TracedParam};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

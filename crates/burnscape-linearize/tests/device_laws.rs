@@ -19,8 +19,8 @@ use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use burnscape_linearize::{
-    Batching, Checkpointing, Likelihood, LinearMap, Linearized, OutputMetric, Point,
-    trace_gradient, trace_split,
+    Batching, Checkpointing, GradientTrace, Likelihood, LinearMap, Linearized, OutputMetric,
+    OutputTrace, Point,
 };
 
 /// A classifier of five examples.
@@ -179,7 +179,7 @@ fn compute<N: Net>(plain: &Device) -> Computed {
     net.visit(&mut burn);
     let burn = burn.numbers;
 
-    let trace = trace_gradient(
+    let trace = GradientTrace::new(
         net.clone(),
         settings,
         |inputs| (inputs.float(x.clone()), inputs.int(y.clone())),
@@ -212,7 +212,7 @@ fn compute<N: Net>(plain: &Device) -> Computed {
     let block = hessian.apply_block(&point, Tensor::stack::<2>(vec![u, v.clone()], 0));
     let block = block.expect("products").reshape([2 * n]);
 
-    let split = trace_split(
+    let split = OutputTrace::with_criterion(
         net,
         settings,
         |inputs| (inputs.float(x.clone()), inputs.int(y.clone())),

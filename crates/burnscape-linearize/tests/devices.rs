@@ -13,7 +13,7 @@ use burn::nn::pool::{AvgPool2dConfig, MaxPool2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::activation::gelu;
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
-use burnscape_linearize::{LinearizedGradient, trace_gradient};
+use burnscape_linearize::{GradientTrace, LinearizedGradient};
 
 /// Something of everything of which devices have kernels of their own.
 #[derive(Module, Debug)]
@@ -81,7 +81,7 @@ fn product(mut plain: Device) -> Vec<f64> {
     let (device, settings) = (plain.clone().autodiff(), plain.settings());
     let x = TensorData::new(waves(3 * 2 * 8 * 8, 0.5), [3, 2, 8, 8]);
     let x = Tensor::<4>::from_data(x, &device);
-    let traced = trace_gradient(
+    let traced = GradientTrace::new(
         Net::new(&device),
         settings,
         |inputs| inputs.float(x),

@@ -11,7 +11,7 @@ use burn::nn::loss::{CTCLossConfig, CrossEntropyLossConfig, PoissonNllLossConfig
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Distribution, Int, Tensor};
-use burnscape_linearize::{GradientTrace, LinearizeError, LinearizedGradient, jvp, trace_gradient};
+use burnscape_linearize::{GradientTrace, LinearizeError, LinearizedGradient};
 
 fn device() -> Device {
     Device::flex().autodiff()
@@ -30,7 +30,7 @@ fn trace(
 ) -> Result<GradientTrace, LinearizeError> {
     let x = normal([4, 3]);
     let settings = Device::flex().settings();
-    trace_gradient(layer(), settings, |inputs| inputs.float(x), loss)
+    GradientTrace::new(layer(), settings, |inputs| inputs.float(x), loss)
 }
 
 fn good() -> GradientTrace {
@@ -82,7 +82,7 @@ fn ctc_with_lengths_of_the_batch_is_refused_while_burn_checks_them() {
     let ctc = |lengths_of_batch: bool| {
         let (x, d) = (normal([4, 3]), device());
         let lengths = || Tensor::<1, Int>::from_data([4], &d);
-        let traced = trace_gradient(
+        let traced = GradientTrace::new(
             layer(),
             Device::flex().settings(),
             |inputs| (inputs.float(x), inputs.int(lengths())),
@@ -214,7 +214,7 @@ fn a_kernel_that_the_device_does_not_have_is_an_error_when_the_program_runs() {
         .with_mode(InterpolateMode::Lanczos)
         .init();
     let (plain, x) = (Device::flex(), normal([1, 1, 4, 4]));
-    let traced = trace_gradient(
+    let traced = GradientTrace::new(
         model,
         plain.settings(),
         |inputs| inputs.float(x),
@@ -241,7 +241,7 @@ fn a_direction_of_other_parts_is_refused() {
 
 #[test]
 fn an_input_that_is_not_there_cannot_be_differentiated_by() {
-    let error = jvp(&good().program, &[17], Device::flex().settings());
+    let error = good().program.jvp(&[17], Device::flex().settings());
     assert!(matches!(error, Err(LinearizeError::Mismatch { .. })));
 }
 

@@ -11,7 +11,7 @@ use burn::backend::DispatchTensor;
 use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Tensor, TensorData};
-use burnscape_linearize::{jvp, trace_outputs};
+use burnscape_linearize::OutputTrace;
 use burnscape_testkit::double;
 
 /// `u(x) = Σ a tanh(w x + b) + c`
@@ -45,7 +45,7 @@ fn the_poisson_residual_on_a_line_is_exact() {
     let points: Vec<f64> = (0..9).map(|i| f64::from(i) / 4.0 - 1.0).collect();
     let x = Tensor::<2>::from_data(TensorData::new(points.clone(), [9, 1]), &plain);
     let settings = plain.settings();
-    let trace = trace_outputs(
+    let trace = OutputTrace::new(
         net,
         settings,
         |inputs| inputs.float(x.clone()),
@@ -56,9 +56,12 @@ fn the_poisson_residual_on_a_line_is_exact() {
     // Twice along the line: every point moves by one.
     let value = trace.forward();
     let input = value.input("batch.0").expect("the points");
-    let first = jvp(&value, &[input], settings).expect("a derivative");
+    let first = value.jvp(&[input], settings).expect("a derivative");
     let slope = first.tangent_outputs[0].expect("it moves");
-    let second = jvp(&first.program, &[input], settings).expect("a second derivative");
+    let second = first
+        .program
+        .jvp(&[input], settings)
+        .expect("a second derivative");
     let curvature = second.tangent_outputs[slope].expect("it bends");
     let along = Tensor::<1>::ones([9], &plain).into_dispatch();
     let mut inputs: Vec<DispatchTensor> = trace.bindings.clone();

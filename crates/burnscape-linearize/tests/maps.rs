@@ -20,8 +20,8 @@ use burn::tensor::Distribution::{Normal, Uniform};
 use burn::tensor::activation::gelu;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use burnscape_linearize::{
-    Batching, Checkpointing, Likelihood, LinearMap, LinearizeError, Linearized, OutputMetric,
-    OutputTrace, Point, trace_gradient, trace_outputs, trace_split,
+    Batching, Checkpointing, GradientTrace, Likelihood, LinearMap, LinearizeError, Linearized,
+    OutputMetric, OutputTrace, Point,
 };
 use burnscape_testkit::double::device;
 use rand::SeedableRng;
@@ -99,7 +99,7 @@ impl Setup {
     fn split(&self, training: bool) -> OutputTrace {
         let net = self.net.valid().train();
         let net = if training { net } else { eval(net) };
-        trace_split(
+        OutputTrace::with_criterion(
             net,
             device().settings(),
             |inputs| {
@@ -117,7 +117,7 @@ impl Setup {
     fn hessian(&self, training: bool) -> (LinearMap, Vec<DispatchTensor>) {
         let net = self.net.valid().train();
         let net = if training { net } else { eval(net) };
-        let trace = trace_gradient(
+        let trace = GradientTrace::new(
             net,
             device().settings(),
             |inputs| {
@@ -318,7 +318,7 @@ fn a_sandwich_is_the_product_of_its_layers() {
 #[test]
 fn outputs_that_do_not_move_give_a_zero_matrix() {
     let net = Net::new(&device().autodiff());
-    let trace = trace_outputs(
+    let trace = OutputTrace::new(
         eval(net),
         device().settings(),
         |_| (),

@@ -4,7 +4,7 @@
 use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
 use burn::tensor::{Bool, Device, Distribution, Int, Tensor, TensorData};
-use burnscape_linearize::{LinearizedGradient, trace_gradient};
+use burnscape_linearize::{GradientTrace, LinearizedGradient};
 
 /// A text model: words, a mask, a table that is no parameter.
 #[derive(Module, Debug)]
@@ -52,7 +52,7 @@ fn outcome(net: &Net, (x, words, pad): Batch, table: Tensor<2>) -> Tensor<1> {
 fn product(loss: impl Fn(&Net, Batch) -> Tensor<1>, net: &Net, batch: &Batch) -> Vec<TensorData> {
     let settings = Device::flex().settings();
     let (x, words, pad) = batch.clone();
-    let trace = trace_gradient(
+    let trace = GradientTrace::new(
         net.clone(),
         settings,
         |inputs| (inputs.float(x), inputs.int(words), inputs.bool(pad)),

@@ -8,7 +8,7 @@
 use burn::module::{Module, Param};
 use burn::nn::{BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use burnscape_linearize::{GradientTrace, LinearizedGradient, trace_gradient};
+use burnscape_linearize::{GradientTrace, LinearizedGradient};
 
 #[derive(Module, Debug)]
 struct Pair {
@@ -23,7 +23,7 @@ fn weights(values: [f32; 3]) -> Param<Tensor<1>> {
 
 fn trace(pair: Pair, loss: impl FnOnce(&Pair) -> Tensor<1>) -> GradientTrace {
     let settings = Device::flex().settings();
-    trace_gradient(pair, settings, |_| (), |pair, ()| loss(pair)).expect("a trace")
+    GradientTrace::new(pair, settings, |_| (), |pair, ()| loss(pair)).expect("a trace")
 }
 
 fn product(trace: &GradientTrace, direction: &[[f32; 3]]) -> Vec<Option<Vec<f32>>> {
@@ -100,7 +100,7 @@ fn one_trace_serves_other_values_of_the_same_shapes() {
     let batch = |scale: f32| Tensor::<2>::from_data([[scale, 1.0, -scale]], &device);
     let settings = Device::flex().settings();
     let at = |scale| {
-        let traced = trace_gradient(
+        let traced = GradientTrace::new(
             layer.clone(),
             settings,
             |inputs| inputs.float(batch(scale)),
@@ -133,7 +133,7 @@ fn tracing_leaves_the_running_statistics_of_the_model_alone() {
     };
     let before = statistics();
     let plain = Device::flex();
-    let traced = trace_gradient(
+    let traced = GradientTrace::new(
         model.clone(),
         plain.settings(),
         |inputs| inputs.float(batch()),

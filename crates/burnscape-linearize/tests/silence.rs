@@ -9,7 +9,7 @@ use std::process::Command;
 
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use burnscape_linearize::{LinearizeError, trace_gradient};
+use burnscape_linearize::{GradientTrace, LinearizeError};
 
 /// Set in the process whose standard error is looked at.
 const CHILD: &str = "BURNSCAPE_TEST_CHILD";
@@ -18,7 +18,7 @@ fn refused(loss: impl FnOnce(&Linear, Tensor<2>) -> Tensor<1>) -> LinearizeError
     let device = Device::flex();
     let model = LinearConfig::new(2, 1).init(&device.clone().autodiff());
     let x = Tensor::<2>::ones([1, 2], &device);
-    let trace = trace_gradient(model, device.settings(), |inputs| inputs.float(x), loss);
+    let trace = GradientTrace::new(model, device.settings(), |inputs| inputs.float(x), loss);
     trace.map(|_| ()).expect_err("a refusal")
 }
 

@@ -8,7 +8,7 @@
 use burn::backend::DispatchTensor;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
-use burnscape_linearize::{jvp, trace_gradient};
+use burnscape_linearize::GradientTrace;
 use burnscape_testkit::double;
 
 #[derive(Module, Debug)]
@@ -39,7 +39,7 @@ fn third_and_fourth_derivatives_of_a_quartic_are_exact() {
         weights: Param::from_tensor(vector(W, &device)),
     };
     let settings = plain.settings();
-    let trace = trace_gradient(
+    let trace = GradientTrace::new(
         point,
         settings,
         |inputs| inputs.float(vector(A, &device)),
@@ -48,11 +48,20 @@ fn third_and_fourth_derivatives_of_a_quartic_are_exact() {
     let trace = trace.expect("a trace");
     let parameter = trace.parameters[0].input;
     let gradient = trace.parameters[0].gradient.expect("a gradient");
-    let second = jvp(&trace.program, &[parameter], settings).expect("a product");
+    let second = trace
+        .program
+        .jvp(&[parameter], settings)
+        .expect("a product");
     let product = second.tangent_outputs[gradient].expect("a tangent");
-    let third = jvp(&second.program, &[parameter], settings).expect("a third derivative");
+    let third = second
+        .program
+        .jvp(&[parameter], settings)
+        .expect("a third derivative");
     let cubic = third.tangent_outputs[product].expect("a tangent");
-    let fourth = jvp(&third.program, &[parameter], settings).expect("a fourth derivative");
+    let fourth = third
+        .program
+        .jvp(&[parameter], settings)
+        .expect("a fourth derivative");
     let last = fourth.tangent_outputs[cubic].expect("a tangent");
     let directions = [
         [1.0, 2.0, -1.0, 0.0],

@@ -10,7 +10,7 @@ use burn::module::Param;
 use burn::nn::conv::{Conv1d, Conv1dConfig, Conv2d, Conv2dConfig};
 use burn::nn::{PaddingConfig1d, PaddingConfig2d};
 use burn::tensor::{Device, Tensor, TensorData};
-use burnscape_linearize::{LinearizeError, LinearizedGradient, trace_gradient};
+use burnscape_linearize::{GradientTrace, LinearizeError, LinearizedGradient};
 
 /// A convolution along one axis with two channels a group.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -109,7 +109,7 @@ fn is_right(setting: Setting) -> bool {
 
 fn linearized(setting: Setting) -> Result<LinearizedGradient, LinearizeError> {
     let plain = Device::flex();
-    let trace = trace_gradient(
+    let trace = GradientTrace::new(
         setting.line(),
         plain.settings(),
         |inputs| inputs.float(setting.input()),

@@ -33,31 +33,29 @@ impl Jvp {
     }
 }
 
-/// Differentiates a program with respect to its inputs `wrt`, exactly and in forward mode.
-///
-/// The result is a program, so derivatives of any order are possible. Applied to a
-/// [gradient](crate::trace_gradient), it gives the exact Hessian-vector product.
-///
-/// A program that compares values for equality has a derivative only where no values are equal. Elsewhere,
-/// running the derivative fails with [`LinearizeError::Tie`].
-///
-/// # Errors
-///
-/// [`LinearizeError::NoRule`] for an operation without a derivative rule, and
-/// [`LinearizeError::Mismatch`] if an index in `wrt` is not that of a float input.
-pub fn jvp(
-    program: &Program,
-    wrt: &[usize],
-    settings: DeviceSettings,
-) -> Result<Jvp, LinearizeError> {
-    let derivative = jvp_unnormalized(program, wrt, settings)?;
-    Ok(Jvp {
-        program: derivative.program.normalized()?,
-        ..derivative
-    })
+impl Program {
+    /// Differentiates the program with respect to its inputs `wrt`, exactly and in forward mode.
+    ///
+    /// The result is a program, so derivatives of any order are possible. Applied to a
+    /// [gradient](crate::GradientTrace), it gives the exact Hessian-vector product.
+    ///
+    /// A program that compares values for equality has a derivative only where no values are equal. Elsewhere,
+    /// running the derivative fails with [`LinearizeError::Tie`].
+    ///
+    /// # Errors
+    ///
+    /// [`LinearizeError::NoRule`] for an operation without a derivative rule, and
+    /// [`LinearizeError::Mismatch`] if an index in `wrt` is not that of a float input.
+    pub fn jvp(&self, wrt: &[usize], settings: DeviceSettings) -> Result<Jvp, LinearizeError> {
+        let derivative = jvp_unnormalized(self, wrt, settings)?;
+        Ok(Jvp {
+            program: derivative.program.normalized()?,
+            ..derivative
+        })
+    }
 }
 
-/// As [`jvp`], without merging equal operations and removing dead ones, for callers that extend the
+/// As [`Program::jvp`], without merging equal operations and removing dead ones, for callers that extend the
 /// program first.
 pub(crate) fn jvp_unnormalized(
     program: &Program,

@@ -5,6 +5,6 @@ mod jvp;
 mod slopes;
 mod ties;
 
-pub use jvp::{Jvp, jvp};
+pub use jvp::Jvp;
 
 pub(crate) use jvp::jvp_unnormalized;

@@ -173,7 +173,7 @@ mod tests {
    7: my_model::main::{{closure}}
              at src/main.rs:12:34
    8: core::ops::function::FnOnce::call_once
-   9: burnscape_linearize::trace::trace_gradient";
+   9: burnscape_linearize::trace::gradient::GradientTrace::new";
         let place = Place::in_trace(trace);
         assert_eq!(place.call.as_deref(), Some("into_scalar"));
         assert_eq!(place.at.as_deref(), Some("src/main.rs:12"));
@@ -191,7 +191,7 @@ mod tests {
              at /registry/burn-nn-0.22.1/src/loss/poisson.rs:135:25
    4: {closure#0}<burn_tensor::Tensor>
              at src/main.rs:12:34
-   5: burnscape_linearize::trace::trace_gradient";
+   5: burnscape_linearize::trace::gradient::GradientTrace::new";
         let place = Place::in_trace(trace);
         assert_eq!(place.call.as_deref(), Some("forward"));
         assert_eq!(place.at.as_deref(), Some("src/main.rs:12"));
@@ -202,7 +202,7 @@ mod tests {
         let trace = "\
    2: core::panicking::panic_fmt
    3: burn_capture::capture::get
-   4: burnscape_linearize::trace::trace_gradient
+   4: burnscape_linearize::trace::gradient::GradientTrace::new
    5: my_model::main";
         assert_eq!(Place::in_trace(trace), Place::default());
     }

@@ -7,7 +7,6 @@ use super::flat_io::{FlatIo, Part, Vector};
 use super::linear_map::LinearMap;
 use super::output_metric::OutputMetric;
 use crate::LinearizeError;
-use crate::derive::jvp;
 use crate::program::{Port, Program, Rename, join};
 use crate::trace::{OutputTrace, chosen};
 
@@ -83,13 +82,13 @@ impl LinearMap {
         else {
             return Err(LinearizeError::Mismatch {
                 what: "the trace of a Gauss-Newton matrix".into(),
-                expected: "outputs with a criterion (`trace_split`)".into(),
-                found: "outputs alone (`trace_outputs`)".into(),
+                expected: "outputs with a criterion (`OutputTrace::with_criterion`)".into(),
+                found: "outputs alone (`OutputTrace::new`)".into(),
             });
         };
         let pushed = Pushforward::new(trace, wrt, settings)?;
         let leaf = criterion_program.inputs.len() - 1;
-        let bent = jvp(&criterion_program, &[leaf], settings)?;
+        let bent = criterion_program.jvp(&[leaf], settings)?;
         let moved = bent.tangent_outputs.get(1).copied().flatten();
         let middle = Middle {
             outputs: criterion.leaf.tensor.id,
@@ -147,7 +146,7 @@ impl Pushforward {
     ) -> Result<Self, LinearizeError> {
         let parameters = chosen(&trace.parameters, wrt)?;
         let inputs: Vec<usize> = parameters.iter().map(|parameter| parameter.input).collect();
-        let derivative = jvp(&trace.forward(), &inputs, settings)?;
+        let derivative = trace.forward().jvp(&inputs, settings)?;
         let tangents = derivative.tangents();
         let moved = derivative.tangent_outputs[0];
         Ok(Self {

@@ -3,7 +3,6 @@ use burn::tensor::{Device, DeviceSettings, Tensor};
 use super::linearized::Linearized;
 use super::point::{Checkpointing, Point};
 use crate::LinearizeError;
-use crate::derive::jvp;
 use crate::map::LinearMap;
 use crate::trace::GradientTrace;
 
@@ -43,7 +42,7 @@ impl LinearizedGradient {
             .clone()
             .map(|parameter| parameter.input)
             .collect();
-        let derivative = jvp(&trace.program, &wrt, settings)?;
+        let derivative = trace.program.jvp(&wrt, settings)?;
         let num_values = derivative.tangent_outputs.len();
         let products = parameters.clone().map(|parameter| {
             let index = derivative.tangent_outputs[parameter.gradient?]?;

@@ -24,43 +24,45 @@ pub struct GradientTrace {
     pub parameters: Vec<TracedParam>,
 }
 
-/// Records the loss of `model` on a batch, and its backward pass.
-///
-/// `model` must be on autodiff, and its trainable parameters must require gradients. Only a copy of it is
-/// used, so its running statistics do not change. Fields of type `Tensor`, which are not parameters, are
-/// copied to the host and become constants of the program. `batch` declares the tensors of the batch as
-/// inputs.
-///
-/// # Errors
-///
-/// [`LinearizeError::Panicked`] if the closure panics; [`ReadValue`](LinearizeError::ReadValue),
-/// [`MovedTensor`](LinearizeError::MovedTensor), [`ForeignTensor`](LinearizeError::ForeignTensor),
-/// [`SeededDevice`](LinearizeError::SeededDevice) and [`NestedBackward`](LinearizeError::NestedBackward)
-/// if it does something that cannot be recorded; [`NotScalar`](LinearizeError::NotScalar) and
-/// [`Untracked`](LinearizeError::Untracked) for an unusable loss.
-pub fn trace_gradient<M: Module, B>(
-    model: M,
-    settings: DeviceSettings,
-    batch: impl FnOnce(&mut Inputs<'_>) -> B,
-    loss: impl FnOnce(&M, B) -> Tensor<1>,
-) -> Result<GradientTrace, LinearizeError> {
-    let (graph, (inputs, outputs, bindings, parameters)) =
-        record(settings, |device, recorder, scope| {
-            let mut inputs = Inputs::new(recorder);
-            let model = inputs.module(&model, device);
-            let batch = batch(&mut inputs);
-            let loss = returned::loss(loss(&model, batch))?;
-            let mut outputs = vec![recorder.port("loss", &loss.clone().into_primitive())];
-            let gradients = AC::backward(loss);
-            let parameters = inputs.parameters(&gradients, "gradient of", &mut outputs);
-            let (ports, bindings) = (inputs.ports, inputs.bindings);
-            let completed = completed(scope, unique(&ports));
-            Ok((completed, (ports, outputs, bindings, parameters)))
-        })?;
-    let program = Program::new(graph.graph.operations, inputs, outputs, graph.values)?;
-    Ok(GradientTrace {
-        program: lower(program, settings)?,
-        bindings,
-        parameters,
-    })
+impl GradientTrace {
+    /// Records the loss of `model` on a batch, and its backward pass.
+    ///
+    /// `model` must be on autodiff, and its trainable parameters must require gradients. Only a copy of it is
+    /// used, so its running statistics do not change. Fields of type `Tensor`, which are not parameters, are
+    /// copied to the host and become constants of the program. `batch` declares the tensors of the batch as
+    /// inputs.
+    ///
+    /// # Errors
+    ///
+    /// [`LinearizeError::Panicked`] if the closure panics; [`ReadValue`](LinearizeError::ReadValue),
+    /// [`MovedTensor`](LinearizeError::MovedTensor), [`ForeignTensor`](LinearizeError::ForeignTensor),
+    /// [`SeededDevice`](LinearizeError::SeededDevice) and [`NestedBackward`](LinearizeError::NestedBackward)
+    /// if it does something that cannot be recorded; [`NotScalar`](LinearizeError::NotScalar) and
+    /// [`Untracked`](LinearizeError::Untracked) for an unusable loss.
+    pub fn new<M: Module, B>(
+        model: M,
+        settings: DeviceSettings,
+        batch: impl FnOnce(&mut Inputs<'_>) -> B,
+        loss: impl FnOnce(&M, B) -> Tensor<1>,
+    ) -> Result<Self, LinearizeError> {
+        let (graph, (inputs, outputs, bindings, parameters)) =
+            record(settings, |device, recorder, scope| {
+                let mut inputs = Inputs::new(recorder);
+                let model = inputs.module(&model, device);
+                let batch = batch(&mut inputs);
+                let loss = returned::loss(loss(&model, batch))?;
+                let mut outputs = vec![recorder.port("loss", &loss.clone().into_primitive())];
+                let gradients = AC::backward(loss);
+                let parameters = inputs.parameters(&gradients, "gradient of", &mut outputs);
+                let (ports, bindings) = (inputs.ports, inputs.bindings);
+                let completed = completed(scope, unique(&ports));
+                Ok((completed, (ports, outputs, bindings, parameters)))
+            })?;
+        let program = Program::new(graph.graph.operations, inputs, outputs, graph.values)?;
+        Ok(Self {
+            program: lower(program, settings)?,
+            bindings,
+            parameters,
+        })
+    }
 }

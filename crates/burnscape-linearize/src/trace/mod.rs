@@ -7,9 +7,9 @@ mod outputs;
 mod parameter;
 mod returned;
 
-pub use gradient::{GradientTrace, trace_gradient};
+pub use gradient::GradientTrace;
 pub use inputs::Inputs;
-pub use outputs::{OutputTrace, trace_outputs, trace_split};
+pub use outputs::OutputTrace;
 pub use parameter::TracedParam;
 
 pub(crate) use parameter::chosen;

@@ -42,6 +42,39 @@ pub(crate) struct Criterion {
 }
 
 impl OutputTrace {
+    /// Records the outputs of `model` on a batch, and the pullback of a cotangent.
+    ///
+    /// Like [`GradientTrace::new`](crate::GradientTrace::new), with outputs of any shape instead of a loss.
+    ///
+    /// # Errors
+    ///
+    /// As [`GradientTrace::new`](crate::GradientTrace::new), except [`LinearizeError::NotScalar`].
+    pub fn new<M: Module, B, const D: usize>(
+        model: M,
+        settings: DeviceSettings,
+        batch: impl FnOnce(&mut Inputs<'_>) -> B,
+        outputs: impl FnOnce(&M, &B) -> Tensor<D>,
+    ) -> Result<Self, LinearizeError> {
+        type NoCriterion<B, const D: usize> = fn(Tensor<D>, B) -> Tensor<1>;
+        trace(model, settings, batch, outputs, None::<NoCriterion<B, D>>)
+    }
+
+    /// Records the outputs of `model` on a batch, the pullback of a cotangent, and a criterion of the outputs
+    /// with its gradient.
+    ///
+    /// # Errors
+    ///
+    /// As [`GradientTrace::new`](crate::GradientTrace::new).
+    pub fn with_criterion<M: Module, B, const D: usize>(
+        model: M,
+        settings: DeviceSettings,
+        batch: impl FnOnce(&mut Inputs<'_>) -> B,
+        outputs: impl FnOnce(&M, &B) -> Tensor<D>,
+        criterion: impl FnOnce(Tensor<D>, B) -> Tensor<1>,
+    ) -> Result<Self, LinearizeError> {
+        trace(model, settings, batch, outputs, Some(criterion))
+    }
+
     /// The forward pass, from the model's tensors and the batch to the outputs.
     pub fn forward(&self) -> Program {
         self.part(&[], vec![self.outputs.clone()])
@@ -86,39 +119,6 @@ impl OutputTrace {
         program.remove_dead();
         program
     }
-}
-
-/// Records the outputs of `model` on a batch, and the pullback of a cotangent.
-///
-/// Like [`trace_gradient`](crate::trace_gradient), with outputs of any shape instead of a loss.
-///
-/// # Errors
-///
-/// As [`trace_gradient`](crate::trace_gradient), except [`LinearizeError::NotScalar`].
-pub fn trace_outputs<M: Module, B, const D: usize>(
-    model: M,
-    settings: DeviceSettings,
-    batch: impl FnOnce(&mut Inputs<'_>) -> B,
-    outputs: impl FnOnce(&M, &B) -> Tensor<D>,
-) -> Result<OutputTrace, LinearizeError> {
-    type NoCriterion<B, const D: usize> = fn(Tensor<D>, B) -> Tensor<1>;
-    trace(model, settings, batch, outputs, None::<NoCriterion<B, D>>)
-}
-
-/// Records the outputs of `model` on a batch, the pullback of a cotangent, and a criterion of the outputs
-/// with its gradient.
-///
-/// # Errors
-///
-/// As [`trace_gradient`](crate::trace_gradient).
-pub fn trace_split<M: Module, B, const D: usize>(
-    model: M,
-    settings: DeviceSettings,
-    batch: impl FnOnce(&mut Inputs<'_>) -> B,
-    outputs: impl FnOnce(&M, &B) -> Tensor<D>,
-    criterion: impl FnOnce(Tensor<D>, B) -> Tensor<1>,
-) -> Result<OutputTrace, LinearizeError> {
-    trace(model, settings, batch, outputs, Some(criterion))
 }
 
 fn trace<M: Module, B, const D: usize>(

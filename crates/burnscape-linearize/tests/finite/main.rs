@@ -16,7 +16,7 @@ use burn::tensor::activation::{
     softplus,
 };
 use burn::tensor::{Bool, Device, Tensor, TensorData};
-use burnscape_linearize::{LinearizeError, LinearizedGradient, trace_gradient};
+use burnscape_linearize::{GradientTrace, LinearizeError, LinearizedGradient};
 use burnscape_testkit::double::device as plain;
 
 fn on(device: &Device, x: &[f64]) -> Tensor<1> {
@@ -46,7 +46,7 @@ fn gradient(x: &[f64], loss: Loss) -> Vec<f64> {
 
 fn product(x: &[f64], v: &[f64], loss: Loss) -> Result<Vec<f64>, LinearizeError> {
     let settings = plain().settings();
-    let trace = trace_gradient(at(x), settings, |_| (), |point, ()| loss(point.x.val()))?;
+    let trace = GradientTrace::new(at(x), settings, |_| (), |point, ()| loss(point.x.val()))?;
     let product = LinearizedGradient::new(&trace, settings, &plain())?.hvp(&[on(&plain(), v)])?;
     Ok(match &product[0] {
         Some(part) => part.clone().into_data().iter::<f64>().collect(),
@@ -278,7 +278,7 @@ fn quiet_attention_over_a_sequence_of_padding_has_a_hessian() {
         let input = MhaInput::self_attn(x).mask_pad(padding);
         layer.forward(input).context.square().mean()
     };
-    let trace = trace_gradient(
+    let trace = GradientTrace::new(
         layer,
         settings,
         |inputs| (inputs.float(x), inputs.bool(padding)),

@@ -3,7 +3,7 @@
 use burn::module::Param;
 use burn::tensor::activation::relu;
 use burn::tensor::{DType, FloatDType, Tensor, TensorData};
-use burnscape_linearize::{LinearizeError, LinearizedGradient, jvp, trace_gradient};
+use burnscape_linearize::{GradientTrace, LinearizeError, LinearizedGradient};
 
 use super::Right::{Differences, Product};
 use super::{Loss, Point, at, direction, hold, on, plain, product};
@@ -182,7 +182,7 @@ fn ties_are_found_in_every_float_type() {
         let model = Point {
             x: Param::from_tensor(Tensor::from_data(one, (&plain().autodiff(), dtype))),
         };
-        let trace = trace_gradient(
+        let trace = GradientTrace::new(
             model,
             plain().settings(),
             |_| (),
@@ -214,7 +214,7 @@ fn a_tie_among_much_padding_is_found_in_half_precision() {
     let model = Point {
         x: Param::from_tensor(Tensor::from_data(x, place)),
     };
-    let trace = trace_gradient(
+    let trace = GradientTrace::new(
         model,
         settings,
         |_| (),
@@ -240,7 +240,7 @@ fn a_tie_among_much_padding_is_found_in_half_precision() {
 #[test]
 fn derivatives_of_any_order_are_refused_at_ties() {
     let settings = plain().settings();
-    let trace = trace_gradient(
+    let trace = GradientTrace::new(
         at(&[0.0, 2.0]),
         settings,
         |_| (),
@@ -258,7 +258,7 @@ fn derivatives_of_any_order_are_refused_at_ties() {
         "the gradient itself"
     );
     for order in 1..3 {
-        program = jvp(&program, &[0], settings).expect("a derivative").program;
+        program = program.jvp(&[0], settings).expect("a derivative").program;
         inputs.push(on(&plain(), &[1.0, 1.0]).into_dispatch());
         let refused = program.run(&inputs, &plain());
         assert!(

@@ -5,7 +5,6 @@ use burn::module::Module;
 use burn::tensor::{Device, DeviceSettings, FloatDType, Tensor, TensorData};
 use burnscape_linearize::{
     Batching, Checkpointing, GradientTrace, LinearMap, Linearized, LinearizedGradient, Program,
-    jvp, trace_gradient,
 };
 pub(crate) use burnscape_testkit::double::device as plain;
 
@@ -86,7 +85,10 @@ impl Products {
     /// The decisions of the derivative at each of the points: see [`Program::decisions`].
     pub(crate) fn decisions(&self, points: &[Vec<DispatchTensor>], along: &[f64]) -> Vec<Vec<f64>> {
         let wrt = self.trace.parameters.iter().map(|p| p.input);
-        let derivative = jvp(&self.trace.program, &wrt.collect::<Vec<_>>(), self.settings);
+        let derivative = self
+            .trace
+            .program
+            .jvp(&wrt.collect::<Vec<_>>(), self.settings);
         let derivative = derivative.expect("a derivative").program;
         let program = derivative.decisions(self.settings).expect("a program");
         points
@@ -136,7 +138,7 @@ pub(crate) fn trace<M: Module, B: Batch>(
     loss: &Loss<M, B>,
     settings: DeviceSettings,
 ) -> GradientTrace {
-    let trace = trace_gradient(
+    let trace = GradientTrace::new(
         model.clone(),
         settings,
         |inputs| batch.declare(inputs),

@@ -15,7 +15,7 @@ use std::fs;
 use std::path::Path;
 
 use burn::tensor::{Tensor, TensorData};
-use burnscape_linearize::{LinearizeError, LinearizedGradient, trace_gradient};
+use burnscape_linearize::{GradientTrace, LinearizeError, LinearizedGradient};
 use burnscape_testkit::double::device as plain;
 use program::{Kind, Program};
 
@@ -72,7 +72,7 @@ fn ours(program: &Program) -> Result<Ours, LinearizeError> {
     let settings = plain().settings();
     let none = vec![0.0; 2 * program.point[0].len()];
     let pair = program.pair(&none, 0.0, &plain().autodiff());
-    let trace = trace_gradient(pair, settings, |_| (), |pair, ()| program.loss(pair))?;
+    let trace = GradientTrace::new(pair, settings, |_| (), |pair, ()| program.loss(pair))?;
     let mut at = LinearizedGradient::new(&trace, settings, &plain())?;
     let len = program.point[0].len();
     let flat = |parts: &[Option<Tensor<1>>]| -> Vec<f64> {

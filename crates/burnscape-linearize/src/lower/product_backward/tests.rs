@@ -1,6 +1,6 @@
 use super::*;
 use crate::coverage::describe;
-use crate::derive::{Jvp, jvp};
+use crate::derive::Jvp;
 use crate::lower::lower;
 use crate::record::C;
 use crate::rule::tests::{moved, plain, program, run, values};
@@ -153,8 +153,8 @@ fn derivatives_of_products_are_those_of_the_polynomial_at_any_number_of_zeros() 
             for (operation, is_running) in [(products()[1].1, false), (products()[3].1, true)] {
                 let recorded = gradient(n, operation);
                 let first = lower(recorded, settings).expect("a program");
-                let second = jvp(&first, &[0], settings).expect("a derivative");
-                let third = jvp(&second.program, &[0], settings).expect("a derivative");
+                let second = first.jvp(&[0], settings).expect("a derivative");
+                let third = second.program.jvp(&[0], settings).expect("a derivative");
                 let read = |jvp: &Jvp, of: Option<usize>, inputs: &[Vec<f64>]| {
                     let index = of.and_then(|of| jvp.tangent_outputs[of]);
                     index.map_or_else(|| vec![0.0; 2 * n], |i| run(&jvp.program, &[inputs], i))
@@ -199,7 +199,7 @@ fn products_move_with_every_factor_at_zeros_too() {
     for operation in forward {
         for zeros in 0..4 {
             let written = program(&[&[5, 1]], operation);
-            let first = jvp(&written, &[0], settings).expect("a derivative");
+            let first = written.jvp(&[0], settings).expect("a derivative");
             let mut x = values(&written, 0.5);
             for value in x[0].iter_mut().skip(1).take(zeros) {
                 *value = 0.0;

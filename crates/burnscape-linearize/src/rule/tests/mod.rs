@@ -22,7 +22,7 @@ use burn_router::RouterClient;
 pub(crate) use burnscape_testkit::double::device as plain;
 
 use crate::coverage::{Rule, coverage};
-use crate::derive::{Jvp, jvp};
+use crate::derive::Jvp;
 use crate::lower::lower;
 use crate::program::{Program, unique};
 use crate::record::{C, Symbol, record};
@@ -154,8 +154,11 @@ pub(crate) fn moved(x: &[Vec<f64>], direction: &[Vec<f64>], scale: f64) -> Vec<V
 fn worst(program: &Program) -> f64 {
     let settings = plain().settings();
     let wrt: Vec<usize> = (0..program.inputs().len()).collect();
-    let first = jvp(program, &wrt, settings).expect("a derivative");
-    let second = jvp(&first.program, &wrt, settings).expect("a second derivative");
+    let first = program.jvp(&wrt, settings).expect("a derivative");
+    let second = first
+        .program
+        .jvp(&wrt, settings)
+        .expect("a second derivative");
     let (x, u, v) = (
         values(program, 0.5),
         values(program, 91.0),

@@ -6,7 +6,6 @@ use burn::tensor::{IndexingUpdateOp, Tensor, TensorData};
 
 use super::{Given, plain, program};
 use crate::LinearizeError;
-use crate::derive::jvp;
 use crate::record::{C, Symbol};
 
 /// The error of differentiating the operation along its first argument, `encoder.conv.weight`.
@@ -16,7 +15,7 @@ fn refusal(shapes: &[&[usize]], operation: fn(&Given) -> Symbol) -> LinearizeErr
     for (index, port) in written.inputs[1..].iter_mut().enumerate() {
         port.name = format!("batch.{index}");
     }
-    let derivative = jvp(&written, &[0], plain().settings());
+    let derivative = written.jvp(&[0], plain().settings());
     derivative.map(|_| ()).expect_err("no rule")
 }
 
@@ -59,7 +58,9 @@ fn scattering_that_is_not_linear_is_refused() {
             C::float_scatter(1, g.a(), places, g.b(), update)
         });
         written.inputs[0].name = "w".into();
-        let error = jvp(&written, &[0, 1], plain().settings()).expect_err("no rule");
+        let error = written
+            .jvp(&[0, 1], plain().settings())
+            .expect_err("no rule");
         let text = error.to_string();
         assert!(
             text.contains("`BaseFloat::Scatter` with shapes [[3, 4]"),
@@ -83,7 +84,9 @@ fn any_and_all_of_numbers_are_refused_at_zeros() {
             let answer = C::bool_into_float(asked(g), g.settings.float_dtype);
             C::float_mul(g.b(), answer)
         });
-        let derivative = jvp(&written, &[0, 1], plain().settings()).expect("a derivative");
+        let derivative = written
+            .jvp(&[0, 1], plain().settings())
+            .expect("a derivative");
         let at = |x: [f64; 3]| {
             let inputs = [x.to_vec(), vec![2.0], vec![1.0; 3], vec![1.0]];
             let bind = |x: &Vec<f64>| {
@@ -110,6 +113,6 @@ fn what_does_not_move_needs_no_rule() {
         let scale = C::float_reshape(C::float_sum(sampled), [1, 1, 1, 1].into());
         C::float_mul(g.a(), scale)
     });
-    let derivative = jvp(&written, &[0], plain().settings());
+    let derivative = written.jvp(&[0], plain().settings());
     assert_eq!(derivative.map(|jvp| jvp.tangent_outputs), Ok(vec![Some(1)]));
 }

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use burn::module::Module;
 use burn::tensor::{DeviceSettings, Int, Tensor};
 use burnscape_linearize::{GradientTrace, LinearizeError, OutputTrace};
-use burnscape_linearize::{trace_gradient, trace_outputs, trace_split};
 
 use super::form::{Outputs, Ranked};
 use crate::loss::lift::Lift;
@@ -230,7 +229,7 @@ where
         reduction: Reduction,
     ) -> Result<GradientTrace, LinearizeError> {
         let Ranked(form) = self.form;
-        trace_gradient(
+        GradientTrace::new(
             model,
             settings,
             |inputs| traced(self.batch.clone(), inputs),
@@ -243,7 +242,7 @@ where
         model: M,
         settings: DeviceSettings,
     ) -> Result<OutputTrace, LinearizeError> {
-        trace_outputs(
+        OutputTrace::new(
             model,
             settings,
             |inputs| traced(self.batch.clone(), inputs),
@@ -257,7 +256,7 @@ where
         settings: DeviceSettings,
         reduction: Reduction,
     ) -> Result<OutputTrace, LinearizeError> {
-        trace_split(
+        OutputTrace::with_criterion(
             model,
             settings,
             |inputs| traced(self.batch.clone(), inputs),
