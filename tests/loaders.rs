@@ -14,7 +14,7 @@ use burn::data::dataloader::{DataLoader, DataLoaderBuilder};
 use burn::data::dataset::{Dataset, DatasetError};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, TensorData};
-use burnscape::curvature::{CurvatureConfig, CurvatureError, Hessian};
+use burnscape::curvature::{CurvatureError, Hessian};
 use burnscape::krylov::LinearOperator;
 use burnscape::loss::{Batches, LossError, Risk};
 use burnscape::sharpness::SharpnessReportConfig;
@@ -140,12 +140,15 @@ fn a_loader_that_shuffles_is_refused_by_that_word() {
 fn a_hessian_over_a_loader_holds_what_its_budget_allows() {
     let _turn = turn();
     let (model, batch) = (model(), ROWS * WIDTH * 4);
-    let ten = CurvatureConfig::new().with_residual_budget(10 * batch);
     product(&Risk::new(&loss, &loader(2)).hessian(&model).unwrap());
     PEAK.reset_peak_usage();
     let before = PEAK.current_usage();
     let loader = loader(200);
-    let hessian = ten.hessian(&Risk::new(&loss, &loader), &model).unwrap();
+    let hessian = Risk::new(&loss, &loader)
+        .clone()
+        .with_residual_budget(10 * batch)
+        .hessian(&model)
+        .unwrap();
     product(&hessian);
     let peak = PEAK.peak_usage() - before;
     assert!(peak < 20 * batch, "{} batches", peak as f64 / batch as f64);

@@ -1,7 +1,6 @@
 use std::hint::black_box;
 
 use burn::optim::GradientsParams;
-use burnscape::curvature::CurvatureConfig;
 use burnscape::krylov::LinearOperator;
 use burnscape::space::ParamVector;
 
@@ -21,10 +20,12 @@ pub(crate) fn report<M: Classifier<D>, const D: usize>(name: &str, model: &M, ba
         )));
     };
     let product = |budget: usize| {
-        let config = CurvatureConfig::new()
+        let hessian = risk
+            .clone()
             .with_checks(false)
-            .with_residual_budget(budget);
-        let hessian = config.hessian(&risk, model).expect("a Hessian");
+            .with_residual_budget(budget)
+            .hessian(model)
+            .expect("a Hessian");
         let v = ParamVector::gaussian(hessian.space(), 1).expect("a vector");
         drop(black_box(hessian.matvec(&v).expect("a product")));
     };

@@ -4,7 +4,7 @@ use std::time::Instant;
 use burn::backend::DispatchTensor;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Distribution, Tensor};
-use burnscape::curvature::{CurvatureConfig, GaussNewton, Hessian};
+use burnscape::curvature::{GaussNewton, Hessian};
 use burnscape::krylov::LinearOperator;
 use burnscape::linearize::{GradientTrace, Program};
 use burnscape::space::ParamVector;
@@ -40,23 +40,26 @@ pub(crate) fn report<M: Classifier<D>, const D: usize>(
         black_box(gradients);
     };
     let make = || -> Hessian<'_> {
-        let config = CurvatureConfig::new().with_checks(false);
-        config.hessian(&one, model).expect("a Hessian")
+        one.clone()
+            .with_checks(false)
+            .hessian(model)
+            .expect("a Hessian")
     };
     let hessian = make();
-    let config = CurvatureConfig::new()
+    let recomputed = one
+        .clone()
         .with_checks(false)
-        .with_residual_budget(0);
-    let recomputed = config.hessian(&one, model).expect("a Hessian");
-    let newton: GaussNewton<'_> = CurvatureConfig::new()
+        .with_residual_budget(0)
+        .hessian(model)
+        .expect("a Hessian");
+    let newton: GaussNewton<'_> = one
+        .clone()
         .with_checks(false)
-        .gauss_newton(&one, model)
+        .gauss_newton(model)
         .expect("a matrix");
     let eight = vec![data[0].clone(); 8];
-    let batches = CurvatureConfig::new().with_checks(false);
-    let batches = batches
-        .hessian(&risk::<M, D>(&eight), model)
-        .expect("a Hessian");
+    let batches = risk::<M, D>(&eight).with_checks(false);
+    let batches = batches.hessian(model).expect("a Hessian");
     let vectors: Vec<ParamVector> = (0..8)
         .map(|seed| ParamVector::gaussian(hessian.space(), seed).expect("a vector"))
         .collect();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::{DType, Device, Int, Tensor};
-use burnscape::curvature::{CurvatureConfig, CurvatureError, FisherSampling};
+use burnscape::curvature::{CurvatureError, FisherSampling};
 use burnscape::krylov::LinearOperator;
 use burnscape::linearize::LinearizeError;
 use burnscape::loss::{Likelihood, LossError, Objective, Reduction, Risk};
@@ -285,8 +285,7 @@ fn requests_that_make_no_sense_are_refused() {
         samples: 0,
         seed: 1,
     };
-    let config = CurvatureConfig::new();
-    let error = config.sampled_fisher(&risk, &net, Likelihood::Gaussian, sampling);
+    let error = risk.sampled_fisher(&net, Likelihood::Gaussian, sampling);
     assert_eq!(error.map(|_| ()).unwrap_err(), CurvatureError::NoSamples);
 
     let mean = Risk::per_example(plain, &data);

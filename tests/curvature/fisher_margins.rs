@@ -7,7 +7,7 @@
 use burn::module::Param;
 use burn::nn::loss::{BinaryCrossEntropyLossConfig, CrossEntropyLossConfig};
 use burn::tensor::{DType, Int, Tensor, TensorData};
-use burnscape::curvature::{CurvatureConfig, FisherSampling};
+use burnscape::curvature::FisherSampling;
 use burnscape::krylov::LinearOperator;
 use burnscape::loss::{Likelihood, Risk};
 use burnscape::space::ParamVector;
@@ -123,11 +123,18 @@ impl Case {
         };
         let risk = Risk::split(|m: &Logits, _: &Targets| m.val(), criterion, &data);
         // The check of the gradient is about Burn's own, which forms p − 1.
-        let config = CurvatureConfig::new().with_checks(false);
-        let fisher = config.fisher(&risk, &model, likelihood);
+        let fisher = risk.clone().with_checks(false).fisher(&model, likelihood);
         let fisher = fisher.expect("a Fisher matrix");
-        let gauss_newton = config.gauss_newton(&risk, &model).expect("a matrix");
-        let hessian = config.hessian(&risk, &model).expect("a Hessian");
+        let gauss_newton = risk
+            .clone()
+            .with_checks(false)
+            .gauss_newton(&model)
+            .expect("a matrix");
+        let hessian = risk
+            .clone()
+            .with_checks(false)
+            .hessian(&model)
+            .expect("a Hessian");
         let w = ParamVector::from_host(fisher.space(), &self.direction).expect("a direction");
         [
             fisher.matvec(&w),
@@ -212,12 +219,14 @@ fn a_sampled_score_keeps_what_is_left_of_a_probability_near_one() {
             |z: Tensor<2>, _: Targets| z.square().mean(),
             &data,
         );
-        let config = CurvatureConfig::new().with_checks(false);
         let sampling = FisherSampling {
             samples: 4,
             seed: 7,
         };
-        let sampled = config.sampled_fisher(&risk, &model, likelihood, sampling);
+        let sampled = risk
+            .clone()
+            .with_checks(false)
+            .sampled_fisher(&model, likelihood, sampling);
         let sampled = sampled.expect("a Fisher matrix");
         let first = ParamVector::from_host(sampled.space(), &[1.0, 0.0, 0.0]).expect("a vector");
         let found = sampled

@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::{DType, Tensor};
-use burnscape::curvature::{CurvatureConfig, FisherSampling};
+use burnscape::curvature::FisherSampling;
 use burnscape::krylov::{HasAdjoint, LinearOperator};
 use burnscape::loss::{Likelihood, Risk};
 use burnscape::space::{ParamSpace, ParamVector};
@@ -42,8 +42,11 @@ fn products_in_half_precision_are_those_in_double_to_its_digits() {
         assert_eq!(space.dtype().unwrap(), dtype);
         let risk = Risk::new(&loss, &data);
         for budget in [0, 1 << 20] {
-            let config = CurvatureConfig::new().with_residual_budget(budget);
-            let hessian = config.hessian(&risk, &half).unwrap();
+            let hessian = risk
+                .clone()
+                .with_residual_budget(budget)
+                .hessian(&half)
+                .unwrap();
             let v = ParamVector::from_host(&space, &v.to_host().unwrap()).unwrap();
             let product = hessian.matvec(&v).unwrap();
             assert_eq!(product.values().dtype(), dtype);
@@ -71,8 +74,7 @@ fn products_in_half_precision_are_those_in_double_to_its_digits() {
             };
             let law = Likelihood::Categorical;
             let exact = risk.fisher(&half, law).unwrap();
-            let config = CurvatureConfig::new();
-            let drawn = config.sampled_fisher(&risk, &half, law, sampling).unwrap();
+            let drawn = risk.sampled_fisher(&half, law, sampling).unwrap();
             let (a, b) = (exact.matvec(&v).unwrap(), drawn.matvec(&v).unwrap());
             let (a, b) = (a.to_host().unwrap(), b.to_host().unwrap());
             let distance = super::fixture::distance(&a, &b);

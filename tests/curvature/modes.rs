@@ -4,7 +4,7 @@
 use burn::module::{Module, ParamGroup};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, TensorData};
-use burnscape::curvature::{CurvatureConfig, CurvatureError};
+use burnscape::curvature::CurvatureError;
 use burnscape::krylov::{adjoint_defect, linearity_defect, symmetry_defect};
 use burnscape::loss::{LossError, Mode, Reduction, Risk};
 use burnscape_testkit::turn;
@@ -20,9 +20,12 @@ fn dropout_masks_are_drawn_once_and_kept_under_every_budget() {
     let evaluated = dense(&risk.hessian(&net).unwrap());
     let risk = risk.with_mode(Mode::Train);
     let trained = |seed: u64, bytes: usize| {
-        let config = CurvatureConfig::new().with_residual_budget(bytes);
         let risk = risk.clone().with_draws_seed(seed);
-        let hessian = config.hessian(&risk, &net).unwrap();
+        let hessian = risk
+            .clone()
+            .with_residual_budget(bytes)
+            .hessian(&net)
+            .unwrap();
         assert!(symmetry_defect(&hessian, 2, 1).unwrap() < 1e-14);
         assert!(linearity_defect(&hessian, 2, 1).unwrap() < 1e-14);
         dense(&hessian)
@@ -46,8 +49,11 @@ fn a_jacobian_and_its_transpose_share_their_masks() {
     assert_eq!(refused, Err(CurvatureError::Loss(LossError::Draws)));
     let risk = risk.with_draws_seed(1);
     for bytes in [0, 1 << 20] {
-        let config = CurvatureConfig::new().with_residual_budget(bytes);
-        let jacobian = config.jacobian(&risk, &net).unwrap();
+        let jacobian = risk
+            .clone()
+            .with_residual_budget(bytes)
+            .jacobian(&net)
+            .unwrap();
         assert!(adjoint_defect(&jacobian, 3, 1).unwrap() < 1e-14);
     }
     let trained = dense(&risk.jacobian(&net).unwrap());

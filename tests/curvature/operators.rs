@@ -2,7 +2,7 @@
 
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::Tensor;
-use burnscape::curvature::{CurvatureConfig, FisherSampling};
+use burnscape::curvature::FisherSampling;
 use burnscape::krylov::{Dense, LinearOperator, adjoint_defect, linearity_defect, symmetry_defect};
 use burnscape::loss::{Likelihood, Reduction, Risk, Split};
 use burnscape::space::{ParamSpace, ParamVector};
@@ -188,8 +188,7 @@ fn a_sampled_fisher_matrix_is_near_the_exact_one_and_repeats_with_its_seed() {
     let risk = cross_entropy(Reduction::Mean, &data);
     let sampled = |samples: usize, seed: u64| {
         let sampling = FisherSampling { samples, seed };
-        let config = CurvatureConfig::new();
-        let matrix = config.sampled_fisher(&risk, &net, Likelihood::Categorical, sampling);
+        let matrix = risk.sampled_fisher(&net, Likelihood::Categorical, sampling);
         dense(&matrix.unwrap())
     };
     let exact = dense(&risk.fisher(&net, Likelihood::Categorical).unwrap());

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::module::ParamGroup;
-use burnscape::curvature::{CurvatureConfig, CurvatureError};
+use burnscape::curvature::CurvatureError;
 use burnscape::krylov::LinearOperator;
 use burnscape::loss::{Progress, Reduction, Work};
 use burnscape::space::{ParamSpace, ParamVector};
@@ -23,8 +23,10 @@ fn a_budget_changes_nothing_but_the_work() {
     let num_reads = || reads.load(Ordering::Relaxed);
     let risk = cross_entropy(Reduction::Mean, &counted);
     let with_budget = |bytes: usize| {
-        let config = CurvatureConfig::new().with_residual_budget(bytes);
-        config.hessian(&risk, &net).unwrap()
+        risk.clone()
+            .with_residual_budget(bytes)
+            .hessian(&net)
+            .unwrap()
     };
     let kept = with_budget(1 << 20);
     // Once to linearize, once to see whether the data are the same.
@@ -57,8 +59,7 @@ fn blocks_share_passes_over_the_data() {
         ControlFlow::Continue(())
     };
     let risk = cross_entropy(Reduction::Mean, &data).with_observer(observe);
-    let config = CurvatureConfig::new().with_block_size(4);
-    let hessian = config.hessian(&risk, &net).unwrap();
+    let hessian = risk.clone().with_block_size(4).hessian(&net).unwrap();
     assert_eq!(
         passes.swap(0, Ordering::Relaxed),
         2,

@@ -3,7 +3,6 @@
 use burn::module::Param;
 use burn::nn::conv::{Conv1d, Conv1dConfig};
 use burn::tensor::{Tensor, TensorData};
-use burnscape::curvature::CurvatureConfig;
 use burnscape::krylov::to_dense;
 use burnscape::loss::Risk;
 use burnscape::space::ParamVector;
@@ -71,8 +70,7 @@ fn a_gradient_that_burn_has_wrong_is_refused_by_name_with_checks_and_without() {
         let data = [Tensor::<3>::from_data(TensorData::new(x, shape), &device())];
         let risk = Risk::new(&loss, &data);
         for checks in [true, false] {
-            let config = CurvatureConfig::new().with_checks(checks);
-            match config.hessian(&risk, &layer) {
+            match risk.clone().with_checks(checks).hessian(&layer) {
                 Ok(_) => assert!(is_right, "{length}"),
                 Err(error) => {
                     let text = error.to_string();

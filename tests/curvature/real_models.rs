@@ -3,7 +3,7 @@
 
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
-use burnscape::curvature::{CurvatureConfig, FisherSampling};
+use burnscape::curvature::FisherSampling;
 use burnscape::krylov::{HasAdjoint, LinearOperator};
 use burnscape::loss::{Likelihood, Risk};
 use burnscape::space::ParamVector;
@@ -62,10 +62,14 @@ fn every_operator<M: Classifier<D>, const D: usize>(
     );
     assert!(difference < 1e-6, "{difference:e}");
     // Read again and recomputed.
-    let config = CurvatureConfig::new()
+    let recomputed = risk
+        .clone()
         .with_residual_budget(0)
-        .with_checks(false);
-    let recomputed = config.hessian(&risk, model).unwrap().matvec(&v).unwrap();
+        .with_checks(false)
+        .hessian(model)
+        .unwrap()
+        .matvec(&v)
+        .unwrap();
     assert!(distance(&hv, &recomputed) < 1e-13);
 
     let newton = risk.gauss_newton(model).unwrap().matvec(&v).unwrap();
@@ -76,8 +80,7 @@ fn every_operator<M: Classifier<D>, const D: usize>(
         samples: 2,
         seed: 1,
     };
-    let config = CurvatureConfig::new();
-    let sampled = config.sampled_fisher(&risk, model, Likelihood::Categorical, sampling);
+    let sampled = risk.sampled_fisher(model, Likelihood::Categorical, sampling);
     let sampled = sampled.unwrap().matvec(&v).unwrap();
     // Positive semi-definite, and another matrix.
     assert!(sampled.dot(&v).unwrap() > 0.0 && distance(&fisher, &sampled) > 1e-3);

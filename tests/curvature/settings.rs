@@ -3,7 +3,7 @@
 use burn::module::{Param, ParamGroup};
 use burn::tensor::{Tensor, TensorData};
 use burnscape::OutOfRange;
-use burnscape::curvature::{CurvatureConfig, CurvatureError, WeightDecay};
+use burnscape::curvature::{CurvatureError, WeightDecay};
 use burnscape::krylov::LinearOperator;
 use burnscape::loss::{Likelihood, Risk};
 use burnscape::space::{ParamSpace, ParamVector, SpaceError};
@@ -74,22 +74,29 @@ fn a_weight_decay_that_is_no_penalty_is_refused() {
 #[test]
 fn a_block_of_no_vectors_is_refused() {
     let model = point(&[0.5, 1.0]);
-    let config = CurvatureConfig::new().with_block_size(0);
-    let refused = config.hessian(&Risk::new(&cubes, &[()]), &model);
+    let refused = Risk::new(&cubes, &[()])
+        .clone()
+        .with_block_size(0)
+        .hessian(&model);
     assert_eq!(out_of_range(refused), ("block_size", 0.0));
 }
 
 #[test]
-fn settings_that_differences_do_not_use_are_refused() {
+fn differences_are_within_every_memory_limit() {
     let (model, risk) = (point(&[0.5, 1.0]), Risk::new(&cubes, &[()]));
-    let config = CurvatureConfig::new();
-    let refused = config
-        .with_residual_budget(0)
-        .finite_difference(&risk, &model);
-    assert_eq!(out_of_range(refused), ("residual_budget", 0.0));
-    let refused = config.with_block_size(4).finite_difference(&risk, &model);
-    assert_eq!(out_of_range(refused), ("block_size", 4.0));
-    assert!(config.finite_difference(&risk, &model).is_ok());
+    let products = |risk: &Risk<'_, Point>| {
+        let hessian = risk.finite_difference(&model).unwrap();
+        let v = ParamVector::gaussian(hessian.space(), 1).unwrap();
+        let products = hessian.matmat(&[v.clone(), v]).unwrap();
+        products
+            .iter()
+            .map(|v| v.to_host().unwrap())
+            .collect::<Vec<_>>()
+    };
+    let limited = risk.clone().with_residual_budget(0).with_block_size(1);
+    assert_eq!(products(&risk), products(&limited));
+    let refused = risk.with_block_size(0).finite_difference(&model);
+    assert_eq!(out_of_range(refused), ("block_size", 0.0));
 }
 
 #[test]

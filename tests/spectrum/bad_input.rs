@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::fixture::{Matrix, nothing, origin, point, with_hessian};
 use burn::tensor::Tensor;
-use burnscape::curvature::{CurvatureConfig, CurvatureError};
+use burnscape::curvature::CurvatureError;
 use burnscape::krylov::{Dense, LinearOperator, SelfAdjoint, Symmetric};
 use burnscape::loss::{LossError, Risk};
 use burnscape::space::{ParamSpace, ParamVector};
@@ -139,8 +139,7 @@ fn a_point_whose_gradient_is_not_finite_is_no_critical_point() {
     };
     let data = nothing();
     let risk = Risk::new(&loss, &data);
-    let config = CurvatureConfig::new().with_checks(false);
-    let hessian = config.hessian(&risk, &origin(3)).unwrap();
+    let hessian = risk.clone().with_checks(false).hessian(&origin(3)).unwrap();
     let error = Spectrum::of(&hessian).critical_point(1.0).unwrap_err();
     let CurvatureError::Loss(LossError::NonFiniteGradient { norm }) = error else {
         panic!("{error}");

@@ -5,7 +5,7 @@ use burn::nn::{Linear, LinearConfig};
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::activation::{log_sigmoid, relu};
 use burn::tensor::{Tensor, TensorData};
-use burnscape::curvature::{CurvatureConfig, CurvatureError, Hessian};
+use burnscape::curvature::{CurvatureError, Hessian};
 use burnscape::dynamics::CurvatureMonitorConfig;
 use burnscape::krylov::{EigenpairsConfig, LinearOperator, Which};
 use burnscape::loss::Risk;
@@ -74,14 +74,12 @@ fn a_regression_that_has_converged_has_a_hessian() {
 fn a_regression_that_has_converged_has_a_smallest_eigenvalue_a_report_and_a_reading() {
     let (model, data) = regression();
     let risk = Risk::new(&squares, &data);
-    let unchecked = CurvatureConfig::new().with_checks(false);
-    let hessian = unchecked.hessian(&risk, &model).unwrap();
+    let hessian = risk.clone().with_checks(false).hessian(&model).unwrap();
     let entries = (0..9).map(|index| entry(&hessian, index / 3, index % 3));
     let values = eigenvalues(&entries.collect::<Vec<_>>());
 
     for checks in [true, false] {
-        let config = CurvatureConfig::new().with_checks(checks);
-        let hessian = config.hessian(&risk, &model).unwrap();
+        let hessian = risk.clone().with_checks(checks).hessian(&model).unwrap();
         let found = EigenpairsConfig::new(1, Which::Smallest).run(&hessian);
         assert!((found.unwrap().values[0] - values[0]).abs() < 1e-5 * values[2]);
 

@@ -2,9 +2,9 @@ use burn::module::Module;
 use burnscape_krylov::{LinearOperator, SelfAdjoint};
 use burnscape_linearize::{LinearMap, OutputMetric};
 
+use super::CurvatureError;
 use super::matrix::{Matrix, matrix_operator};
 use super::site::Site;
-use super::{CurvatureConfig, CurvatureError};
 use crate::loss::{LossError, PerExample, Reduction, Risk, RiskBatch};
 use crate::space::{ParamSpace, ParamVector};
 
@@ -49,18 +49,14 @@ pub struct EmpiricalFisher<'a>(Matrix<'a>);
 
 matrix_operator!(EmpiricalFisher);
 
-impl CurvatureConfig {
-    /// The [`EmpiricalFisher`] matrix of a risk at a model.
+impl<'a, M: Module> Risk<'a, M, PerExample> {
+    /// The [`EmpiricalFisher`] matrix at a model.
     ///
     /// # Errors
     ///
     /// Those of [`EmpiricalFisher`].
-    pub fn empirical_fisher<'a, M: Module>(
-        &self,
-        risk: &Risk<'a, M, PerExample>,
-        model: &M,
-    ) -> Result<EmpiricalFisher<'a>, CurvatureError> {
-        let site = Site::new(self, risk, model)?;
+    pub fn empirical_fisher(&self, model: &M) -> Result<EmpiricalFisher<'a>, CurvatureError> {
+        let site = Site::new(self, model)?;
         let trace = |batch: &dyn RiskBatch<M>, examples: usize| {
             let trace = batch.trace_outputs(site.model(), site.settings)?;
             if trace.output_shape() != [examples] {
@@ -80,16 +76,5 @@ impl CurvatureConfig {
             })
         };
         Ok(EmpiricalFisher(Matrix::new(&site, &site.setup(&trace))?))
-    }
-}
-
-impl<'a, M: Module> Risk<'a, M, PerExample> {
-    /// The [`EmpiricalFisher`] matrix at a model, with the settings of [`CurvatureConfig::new`].
-    ///
-    /// # Errors
-    ///
-    /// Those of [`EmpiricalFisher`].
-    pub fn empirical_fisher(&self, model: &M) -> Result<EmpiricalFisher<'a>, CurvatureError> {
-        CurvatureConfig::new().empirical_fisher(self, model)
     }
 }

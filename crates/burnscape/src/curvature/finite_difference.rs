@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use burn::module::Module;
 use burnscape_krylov::{LinearOperator, SelfAdjoint, Step};
 
-use super::{CurvatureConfig, CurvatureError};
+use super::CurvatureError;
 use crate::OutOfRange;
 use crate::loss::{Agreement, LossError, Observer, Risk, Sides, compare_nearby};
 use crate::space::{Nearby, ParamSpace, ParamVector, epsilon};
@@ -24,7 +24,7 @@ use crate::space::{Nearby, ParamSpace, ParamVector, epsilon};
 ///
 /// # Cost
 ///
-/// Construction: two gradients, unless [checks](CurvatureConfig::with_checks) are off. A product: two gradients over
+/// Construction: two gradients, unless [checks](Risk::with_checks) are off. A product: two gradients over
 /// the data. A loss that draws random numbers needs a [seed](Risk::with_draws_seed).
 ///
 /// # Errors
@@ -142,39 +142,18 @@ impl LinearOperator for FiniteDifference<'_> {
 
 impl SelfAdjoint for FiniteDifference<'_> {}
 
-impl CurvatureConfig {
-    /// The [`FiniteDifference`] operator of a risk at a model. It stores no residuals and multiplies the vectors of a
-    /// block one by one, so a residual budget or block size other than the default is an error.
+impl<'a, M: Module + 'a, K> Risk<'a, M, K> {
+    /// The [`FiniteDifference`] operator at a model. It stores no residuals and multiplies the vectors of a block one
+    /// by one, within every residual budget and block size.
     ///
     /// # Errors
     ///
-    /// Those of [`FiniteDifference`], and [`CurvatureError::OutOfRange`].
-    pub fn finite_difference<'a, M: Module + 'a, K>(
-        &self,
-        risk: &Risk<'a, M, K>,
-        model: &M,
-    ) -> Result<FiniteDifference<'a>, CurvatureError> {
-        self.check()?;
-        let default = Self::new();
-        let unused = [
-            (
-                "residual_budget",
-                self.residual_budget,
-                default.residual_budget,
-            ),
-            ("block_size", self.block_size, default.block_size),
-        ];
-        if let Some((name, value, _)) = unused.into_iter().find(|(_, set, usual)| set != usual) {
-            return Err(OutOfRange::new(
-                name,
-                value as f64,
-                "the default: differences of gradients do not use this setting",
-            )
-            .into());
-        }
-        let space = risk.space(model)?;
+    /// Those of [`FiniteDifference`].
+    pub fn finite_difference(&self, model: &M) -> Result<FiniteDifference<'a>, CurvatureError> {
+        let operators = self.operators()?;
+        let space = self.space(model)?;
         let weights = ParamVector::from_module(&space, model)?;
-        let risk = risk.whole();
+        let risk = self.whole();
         let observer = risk.observer().clone();
         // A module need not be `Sync`.
         let model = Mutex::new(model.clone());
@@ -184,7 +163,7 @@ impl CurvatureConfig {
             drop(model);
             Ok(risk.whole_gradient(&moved)?.gradient)
         };
-        if self.checks {
+        if operators.checks {
             check_repeatable(&gradient, &weights)?;
         }
         let step = epsilon(space.dtype()?).cbrt() * weights.norm()?.max(1.0);
@@ -195,17 +174,6 @@ impl CurvatureConfig {
             gradient: Box::new(gradient),
             observer,
         })
-    }
-}
-
-impl<'a, M: Module + 'a, K> Risk<'a, M, K> {
-    /// The [`FiniteDifference`] operator at a model, with the settings of [`CurvatureConfig::new`].
-    ///
-    /// # Errors
-    ///
-    /// Those of [`FiniteDifference`].
-    pub fn finite_difference(&self, model: &M) -> Result<FiniteDifference<'a>, CurvatureError> {
-        CurvatureConfig::new().finite_difference(self, model)
     }
 }
 

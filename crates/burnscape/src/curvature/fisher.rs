@@ -2,10 +2,10 @@ use burn::module::Module;
 use burnscape_krylov::{LinearOperator, SelfAdjoint};
 use burnscape_linearize::{Likelihood, LinearMap, OutputMetric};
 
+use super::CurvatureError;
 use super::batch_points::{Setup, Traced};
 use super::matrix::{Matrix, matrix_operator};
 use super::site::Site;
-use super::{CurvatureConfig, CurvatureError};
 use crate::loss::{Reduction, Risk, RiskBatch, Split};
 use crate::space::{ParamSpace, ParamVector};
 
@@ -68,21 +68,16 @@ pub struct FisherSampling {
     pub seed: u64,
 }
 
-impl CurvatureConfig {
+impl<'a, M: Module> Risk<'a, M, Split> {
     /// The exact [`Fisher`] matrix of a model's outputs over the data of a risk. It uses the outputs and the reduction
     /// of the risk, not its criterion.
     ///
     /// # Errors
     ///
     /// Those of [`Fisher`].
-    pub fn fisher<'a, M: Module>(
-        &self,
-        risk: &Risk<'a, M, Split>,
-        model: &M,
-        likelihood: Likelihood,
-    ) -> Result<Fisher<'a>, CurvatureError> {
+    pub fn fisher(&self, model: &M, likelihood: Likelihood) -> Result<Fisher<'a>, CurvatureError> {
         let metric = |scale| OutputMetric::Fisher { likelihood, scale };
-        Fisher::at(&Site::new(self, risk, model)?, likelihood, 0, &metric)
+        Fisher::at(&Site::new(self, model)?, likelihood, 0, &metric)
     }
 
     /// The [`Fisher`] matrix with targets drawn from the model.
@@ -90,9 +85,8 @@ impl CurvatureConfig {
     /// # Errors
     ///
     /// Those of [`Fisher`], and [`CurvatureError::NoSamples`].
-    pub fn sampled_fisher<'a, M: Module>(
+    pub fn sampled_fisher(
         &self,
-        risk: &Risk<'a, M, Split>,
         model: &M,
         likelihood: Likelihood,
         sampling: FisherSampling,
@@ -106,18 +100,7 @@ impl CurvatureConfig {
             scale,
             samples,
         };
-        Fisher::at(&Site::new(self, risk, model)?, likelihood, seed, &metric)
-    }
-}
-
-impl<'a, M: Module> Risk<'a, M, Split> {
-    /// The exact [`Fisher`] matrix at a model, with the settings of [`CurvatureConfig::new`].
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Fisher`].
-    pub fn fisher(&self, model: &M, likelihood: Likelihood) -> Result<Fisher<'a>, CurvatureError> {
-        CurvatureConfig::new().fisher(self, model, likelihood)
+        Fisher::at(&Site::new(self, model)?, likelihood, seed, &metric)
     }
 }
 

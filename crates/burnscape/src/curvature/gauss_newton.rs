@@ -2,9 +2,9 @@ use burn::module::Module;
 use burnscape_krylov::{LinearOperator, SelfAdjoint};
 use burnscape_linearize::LinearMap;
 
+use super::CurvatureError;
 use super::matrix::{Matrix, matrix_operator};
 use super::site::Site;
-use super::{CurvatureConfig, CurvatureError};
 use crate::loss::{Risk, RiskBatch, Split};
 use crate::space::{ParamSpace, ParamVector};
 
@@ -61,18 +61,14 @@ impl<'a> GaussNewton<'a> {
     }
 }
 
-impl CurvatureConfig {
-    /// The [`GaussNewton`] matrix of a risk at a model.
+impl<'a, M: Module> Risk<'a, M, Split> {
+    /// The [`GaussNewton`] matrix at a model.
     ///
     /// # Errors
     ///
     /// Those of [`GaussNewton`].
-    pub fn gauss_newton<'a, M: Module>(
-        &self,
-        risk: &Risk<'a, M, Split>,
-        model: &M,
-    ) -> Result<GaussNewton<'a>, CurvatureError> {
-        let site = Site::new(self, risk, model)?;
+    pub fn gauss_newton(&self, model: &M) -> Result<GaussNewton<'a>, CurvatureError> {
+        let site = Site::new(self, model)?;
         let trace = |batch: &dyn RiskBatch<M>, _: usize| {
             let trace = batch.trace_split(site.model(), site.settings, site.reduction)?;
             site.traced(trace, |trace, wrt| {
@@ -80,16 +76,5 @@ impl CurvatureConfig {
             })
         };
         Ok(GaussNewton(Matrix::new(&site, &site.setup(&trace))?))
-    }
-}
-
-impl<'a, M: Module> Risk<'a, M, Split> {
-    /// The [`GaussNewton`] matrix at a model, with the settings of [`CurvatureConfig::new`].
-    ///
-    /// # Errors
-    ///
-    /// Those of [`GaussNewton`].
-    pub fn gauss_newton(&self, model: &M) -> Result<GaussNewton<'a>, CurvatureError> {
-        CurvatureConfig::new().gauss_newton(self, model)
     }
 }

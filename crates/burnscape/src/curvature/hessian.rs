@@ -2,11 +2,11 @@ use burn::module::Module;
 use burnscape_krylov::{LinearOperator, SelfAdjoint};
 use burnscape_linearize::LinearMap;
 
+use super::CurvatureError;
 use super::batch_points::Traced;
 use super::matrix::{Matrix, matrix_operator};
 use super::reverse::Reverse;
 use super::site::{Site, positions};
-use super::{CurvatureConfig, CurvatureError};
 use crate::loss::{Batch, Draws, Mode, Objective, Risk, RiskBatch, of_one_batch};
 use crate::space::{ParamSpace, ParamVector};
 
@@ -21,9 +21,9 @@ use crate::space::{ParamSpace, ParamVector};
 /// # Cost
 ///
 /// Construction: one trace for all batches of the same shapes and one gradient per batch. Unless
-/// [checks](CurvatureConfig::with_checks) are off, also a second reading of the data, two products, and a gradient
+/// [checks](Risk::with_checks) are off, also a second reading of the data, two products, and a gradient
 /// with a forward derivative at displaced weights. A product runs the part of the derivative that is linear in the
-/// vector, over all data; see [`with_residual_budget`](CurvatureConfig::with_residual_budget).
+/// vector, over all data; see [`Risk::with_residual_budget`](Risk::with_residual_budget).
 ///
 /// # Errors
 ///
@@ -111,28 +111,13 @@ impl<'a> Hessian<'a> {
     }
 }
 
-impl CurvatureConfig {
-    /// The [`Hessian`] of a risk at a model.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Hessian`].
-    pub fn hessian<'a, M: Module, K>(
-        &self,
-        risk: &Risk<'a, M, K>,
-        model: &M,
-    ) -> Result<Hessian<'a>, CurvatureError> {
-        Hessian::at(&Site::new(self, risk, model)?)
-    }
-}
-
 impl<'a, M: Module, K> Risk<'a, M, K> {
-    /// The [`Hessian`] at a model, with the settings of [`CurvatureConfig::new`].
+    /// The [`Hessian`] at a model.
     ///
     /// # Errors
     ///
     /// Those of [`Hessian`].
     pub fn hessian(&self, model: &M) -> Result<Hessian<'a>, CurvatureError> {
-        CurvatureConfig::new().hessian(self, model)
+        Hessian::at(&Site::new(self, model)?)
     }
 }

@@ -6,13 +6,13 @@ use burn::tensor::Tensor;
 use burnscape_krylov::{HasAdjoint, LinearOperator, Step};
 use burnscape_linearize::LinearMap;
 
+use super::CurvatureError;
 use super::batch_points::{Setup, Traced, Weighting};
 use super::batch_sum::BatchSum;
 use super::matrix::{rows, stacked};
 use super::output_vector::{OutputSpace, OutputVector};
 use super::reverse::Reverse;
 use super::site::{Site, positions};
-use super::{CurvatureConfig, CurvatureError};
 use crate::loss::{Risk, RiskBatch, Split};
 use crate::space::{FlatSpace, ParamSpace, ParamVector};
 
@@ -171,18 +171,14 @@ impl HasAdjoint for Jacobian<'_> {
     }
 }
 
-impl CurvatureConfig {
+impl<'a, M: Module> Risk<'a, M, Split> {
     /// The [`Jacobian`] of a model's outputs over the data of a risk. It does not use the criterion of the risk.
     ///
     /// # Errors
     ///
     /// Those of [`Jacobian`].
-    pub fn jacobian<'a, M: Module>(
-        &self,
-        risk: &Risk<'a, M, Split>,
-        model: &M,
-    ) -> Result<Jacobian<'a>, CurvatureError> {
-        let site = Site::new(self, risk, model)?;
+    pub fn jacobian(&self, model: &M) -> Result<Jacobian<'a>, CurvatureError> {
+        let site = Site::new(self, model)?;
         let dtype = Cell::new(site.space.dtype()?);
         let trace = |batch: &dyn RiskBatch<M>, _: usize| {
             let trace = batch.trace_outputs(site.model(), site.settings)?;
@@ -218,21 +214,10 @@ impl CurvatureConfig {
             batches,
             starts,
         };
-        if self.checks {
+        if site.config.checks {
             jacobian.check()?;
         }
         Ok(jacobian)
-    }
-}
-
-impl<'a, M: Module> Risk<'a, M, Split> {
-    /// The [`Jacobian`] at a model, with the settings of [`CurvatureConfig::new`].
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Jacobian`].
-    pub fn jacobian(&self, model: &M) -> Result<Jacobian<'a>, CurvatureError> {
-        CurvatureConfig::new().jacobian(self, model)
     }
 }
 

@@ -3,8 +3,7 @@
 //!
 //! Operators implement the traits of [`krylov`](crate::krylov): `matvec` computes a product, `matmat` a block of
 //! products in one pass over the data. A [`Risk`](crate::loss::Risk) makes them at a model, with a method named after
-//! the operator; [`CurvatureConfig`] has the same methods and sets how operators are computed. The code of the model
-//! does not change.
+//! the operator, and its settings apply to them. The code of the model does not change.
 //!
 //! Operators are `Send` and `Sync`, and `'static` if their risk is. Concurrent products with one operator alternate
 //! batch by batch.
@@ -26,7 +25,6 @@
 
 mod batch_points;
 mod batch_sum;
-mod config;
 mod diagonally_scaled;
 mod displaced;
 mod empirical_fisher;
@@ -46,7 +44,6 @@ mod site;
 mod usable;
 mod weight_decay;
 
-pub use config::CurvatureConfig;
 pub use diagonally_scaled::DiagonallyScaled;
 pub use empirical_fisher::EmpiricalFisher;
 pub use error::CurvatureError;

@@ -3,9 +3,9 @@ use burn::tensor::{Tensor, TensorData};
 use burnscape_krylov::{HasAdjoint, LinearOperator, SelfAdjoint, Step};
 use std::ops::ControlFlow;
 
+use super::CurvatureError;
 use super::jacobian::Jacobian;
 use super::output_vector::{OutputSpace, OutputVector};
-use super::{CurvatureConfig, CurvatureError};
 use crate::loss::{Risk, Split};
 use crate::space::ParamSpace;
 
@@ -121,28 +121,13 @@ impl LinearOperator for Ntk<'_> {
 
 impl SelfAdjoint for Ntk<'_> {}
 
-impl CurvatureConfig {
+impl<'a, M: Module> Risk<'a, M, Split> {
     /// The [`Ntk`] of a model's outputs over the data of a risk. It does not use the criterion of the risk.
     ///
     /// # Errors
     ///
     /// Those of [`Ntk`].
-    pub fn ntk<'a, M: Module>(
-        &self,
-        risk: &Risk<'a, M, Split>,
-        model: &M,
-    ) -> Result<Ntk<'a>, CurvatureError> {
-        Ok(Ntk(self.jacobian(risk, model)?))
-    }
-}
-
-impl<'a, M: Module> Risk<'a, M, Split> {
-    /// The [`Ntk`] at a model, with the settings of [`CurvatureConfig::new`].
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Ntk`].
     pub fn ntk(&self, model: &M) -> Result<Ntk<'a>, CurvatureError> {
-        CurvatureConfig::new().ntk(self, model)
+        Ok(Ntk(self.jacobian(model)?))
     }
 }

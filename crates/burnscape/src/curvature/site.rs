@@ -4,11 +4,12 @@ use burn::module::Module;
 use burn::tensor::DeviceSettings;
 use burnscape_linearize::{LinearMap, LinearizeError, OutputTrace, TracedParam};
 
+use super::CurvatureError;
 use super::batch_points::{Setup, TraceBatch, Traced, Weighting};
 use super::reverse::Reverse;
-use super::{CurvatureConfig, CurvatureError};
 use crate::loss::{
-    Draws, LossError, Mode, Observer, Progress, Reduction, Risk, SharedData, Source, Work,
+    Draws, LossError, Mode, Observer, OperatorSettings, Progress, Reduction, Risk, SharedData,
+    Source, Work,
 };
 use crate::space::{ParamSpace, copy_for_gradients};
 
@@ -17,7 +18,7 @@ pub(super) struct Site<'r, 'a, M> {
     pub(super) source: &'r (dyn Source<M> + 'r),
     /// The data, if it can be read again later.
     pub(super) data: Option<SharedData<'a>>,
-    pub(super) config: CurvatureConfig,
+    pub(super) config: OperatorSettings,
     pub(super) reduction: Reduction,
     pub(super) draws: Draws,
     pub(super) observer: Observer<'a>,
@@ -27,18 +28,14 @@ pub(super) struct Site<'r, 'a, M> {
 }
 
 impl<'r, 'a, M: Module> Site<'r, 'a, M> {
-    pub(super) fn new<K>(
-        config: &CurvatureConfig,
-        risk: &'r Risk<'a, M, K>,
-        model: &M,
-    ) -> Result<Self, CurvatureError> {
-        config.check()?;
+    pub(super) fn new<K>(risk: &'r Risk<'a, M, K>, model: &M) -> Result<Self, CurvatureError> {
+        let config = risk.operators()?;
         let space = risk.space(model)?;
         space.dtype()?;
         Ok(Self {
             source: &**risk.source(),
             data: Some(risk.source().clone()),
-            config: *config,
+            config,
             reduction: risk.reduction(),
             draws: risk.draws(),
             observer: risk.observer().clone(),
@@ -61,9 +58,11 @@ impl<'r, 'a, M: Module> Site<'r, 'a, M> {
         Ok(Self {
             source,
             data: None,
-            config: CurvatureConfig::new()
-                .with_checks(false)
-                .with_residual_budget(usize::MAX),
+            config: OperatorSettings {
+                residual_budget: usize::MAX,
+                checks: false,
+                ..OperatorSettings::default()
+            },
             reduction,
             draws,
             observer: Observer::default(),

@@ -56,7 +56,7 @@ pub struct CurvatureMonitorConfig {
     /// SAM's radius, for its edge.
     pub rho: Option<f64>,
     /// Whether the Hessian of the first measurement is
-    /// [checked](crate::curvature::CurvatureConfig::with_checks) when it is made.
+    /// [checked](crate::loss::Risk::with_checks) when it is made.
     #[config(default = true)]
     pub checks: bool,
     /// Seed of the random parts of the starts, and of the probes.

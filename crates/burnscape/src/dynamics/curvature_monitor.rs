@@ -7,7 +7,7 @@ use super::{
     CurvatureHistory, CurvatureMonitorConfig, CurvatureMonitorRecord, CurvatureReading,
     DynamicsError, momentum_edge,
 };
-use crate::curvature::{CurvatureConfig, CurvatureError, Hessian};
+use crate::curvature::{CurvatureError, Hessian};
 use crate::loss::{Draws, Risk};
 use crate::optim::sam_edge;
 use crate::range::ensure;
@@ -47,7 +47,7 @@ const CROWD: f64 = 0.15;
 /// minibatches at every step, by 8e-3 on full batches with ten times the rate, and by up to 9e-2 where only
 /// every fifth step was measured. Without that limit the searches took up to 24 products there.
 ///
-/// The first measurement also [checks](CurvatureConfig::with_checks) the operator, with two more and a
+/// The first measurement also [checks](Risk::with_checks) the operator, with two more and a
 /// gradient, unless `checks` is off. Each product has a handful of host synchronizations. Memory: the Hessian's residuals, twice as many vectors
 /// as products (with room for more, up to as many again), and five between measurements.
 ///
@@ -184,14 +184,11 @@ impl CurvatureMonitor {
     ) -> Result<CurvatureReading, DynamicsError> {
         ensure("lr", lr, 0.0..)?;
         let checks = self.config.checks && self.history.is_empty();
-        let config = CurvatureConfig::new().with_checks(checks);
-        let hessian = match risk.draws() {
-            Draws::Seeded(seed) => {
-                let seed = mix(seed, self.history.len() as u64);
-                config.hessian(&risk.whole().with_draws_seed(seed), model)?
-            }
-            _ => config.hessian(risk, model)?,
-        };
+        let mut risk = risk.whole().with_checks(checks);
+        if let Draws::Seeded(seed) = risk.draws() {
+            risk = risk.with_draws_seed(mix(seed, self.history.len() as u64));
+        }
+        let hessian = risk.hessian(model)?;
         let checked = if checks { 2 } else { 0 };
         self.record(step, lr, &hessian, checked)
     }

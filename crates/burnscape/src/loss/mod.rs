@@ -90,7 +90,8 @@ pub use objective::{Objective, SumLoss};
 pub use reduction::Reduction;
 pub use reestimate::reestimate;
 pub(crate) use risk::{
-    BatchScores, Draws, Observer, RiskBatch, SharedData, Source, each, each_tensors, of_one_batch,
+    BatchScores, Draws, Observer, OperatorSettings, RiskBatch, SharedData, Source, each,
+    each_tensors, of_one_batch,
 };
 pub use risk::{Classes, PerExample, Progress, Risk, RiskGradient, RiskValue, Split, Whole, Work};
 pub(crate) use tally::examples_and_weight;

@@ -9,6 +9,7 @@ mod kind;
 #[cfg(feature = "progress")]
 mod line;
 mod observer;
+mod operator_settings;
 mod progress;
 mod source;
 
@@ -20,12 +21,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use burn::module::{Module, ParamGroup};
 
 use super::{LossError, Mode, Reduction};
+use crate::OutOfRange;
 use crate::space::ParamSpace;
 
 pub(crate) use constructors::of_one_batch;
 pub use evaluate::{RiskGradient, RiskValue};
 pub use kind::{Classes, PerExample, Split, Whole};
 pub(crate) use observer::Observer;
+pub(crate) use operator_settings::OperatorSettings;
 pub use progress::{Progress, Work};
 pub(crate) use source::{
     BatchScores, RiskBatch, SharedData, SharedSource, Source, each, each_tensors,
@@ -77,6 +80,7 @@ pub struct Risk<'a, M, K = Whole> {
     group: Option<ParamGroup>,
     draws: Draws,
     observer: Observer<'a>,
+    operators: OperatorSettings,
     /// Whether a second evaluation has confirmed that the loss draws no random numbers.
     is_probed: AtomicBool,
 }
@@ -104,6 +108,7 @@ impl<'a, M, K> Risk<'a, M, K> {
             group: None,
             draws: Draws::Refused,
             observer: Observer::default(),
+            operators: OperatorSettings::default(),
             is_probed: AtomicBool::new(false),
         }
     }
@@ -184,6 +189,42 @@ impl<'a, M, K> Risk<'a, M, K> {
         self
     }
 
+    /// Sets how many bytes of residuals (intermediate results that products read) each operator of this risk stores on
+    /// the device, including the tensors of the batches; at most 1 GiB by default. Dropout masks and drawn targets are
+    /// always stored, and count. Batches beyond the budget are read again for every product and their residuals
+    /// recomputed, which adds about the cost of a gradient. 0 recomputes all of them.
+    #[must_use]
+    pub fn with_residual_budget(mut self, bytes: usize) -> Self {
+        self.operators.residual_budget = bytes;
+        self
+    }
+
+    /// Sets how many vectors of a block share a pass over the data in operators of this risk; at most 16 by default. A
+    /// pass needs the memory of that many products. Making an operator fails for zero.
+    #[must_use]
+    pub fn with_block_size(mut self, vectors: usize) -> Self {
+        self.operators.block_size = vectors;
+        self
+    }
+
+    /// Sets whether new operators of this risk are checked; on by default. The checks are: a second reading gives the
+    /// same data (this downloads it), the gradient is finite, nothing is detached from the backward pass only, and two
+    /// products are finite and symmetric.
+    ///
+    /// If a tensor is detached, Burn's gradient is not the derivative of the loss. At a minimum both are rounding
+    /// errors, so they are compared at displaced weights: first by a hundredth of the size of each tensor in a seeded
+    /// direction, then by more to confirm a difference, or by less if the loss is not finite there. The model itself
+    /// does not change.
+    ///
+    /// # Cost
+    ///
+    /// A second reading of the data, two products, and about four thirds of a gradient per batch.
+    #[must_use]
+    pub fn with_checks(mut self, checks: bool) -> Self {
+        self.operators.checks = checks;
+        self
+    }
+
     /// The mode in which models are evaluated.
     pub fn mode(&self) -> Mode {
         self.mode
@@ -225,7 +266,16 @@ impl<'a, M, K> Risk<'a, M, K> {
             group: self.group.clone(),
             draws: self.draws,
             observer: self.observer.clone(),
+            operators: self.operators,
             is_probed: AtomicBool::new(self.is_probed.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// The settings of operators, or an error if they are out of range.
+    pub(crate) fn operators(&self) -> Result<OperatorSettings, OutOfRange> {
+        match self.operators.block_size {
+            0 => Err(OutOfRange::new("block_size", 0.0, "at least 1")),
+            _ => Ok(self.operators),
         }
     }
 

@@ -3,7 +3,7 @@ use burn::module::Module;
 
 use super::SharpnessReport;
 use super::run::Run;
-use crate::curvature::{CurvatureConfig, CurvatureError};
+use crate::curvature::CurvatureError;
 use crate::loss::{Likelihood, Risk, Split};
 use crate::sharpness::SharpnessError;
 use crate::sharpness::argument::{check_count, check_products};
@@ -104,7 +104,7 @@ pub struct SharpnessReportConfig {
     /// Seed of everything that is random, but for what the loss draws.
     #[config(default = 0)]
     pub seed: u64,
-    /// Whether the matrices are [checked](CurvatureConfig::with_checks) when they are made.
+    /// Whether the matrices are [checked](Risk::with_checks) when they are made.
     #[config(default = true)]
     pub checks: bool,
 }
@@ -172,15 +172,14 @@ impl SharpnessReportConfig {
         likelihood: Likelihood,
     ) -> Result<SharpnessReport, SharpnessError> {
         let of_fisher = |report: &mut SharpnessReport, run: &mut Run| {
-            let fisher = self.curvature().fisher(risk, model, likelihood)?;
+            let fisher = risk
+                .clone()
+                .with_checks(self.checks)
+                .fisher(model, likelihood)?;
             self.count_operator(report);
             self.of_fisher(risk, model, &fisher, run)
         };
         self.all(risk, model, prior, (OF_FISHER, of_fisher))
-    }
-
-    fn curvature(&self) -> CurvatureConfig {
-        CurvatureConfig::new().with_checks(self.checks)
     }
 
     /// What a new operator has cost.
@@ -234,7 +233,7 @@ impl SharpnessReportConfig {
             self.bound(risk, model, prior, &mut run)?;
         }
         if !run.stopped {
-            match self.curvature().hessian(risk, model) {
+            match risk.whole().with_checks(self.checks).hessian(model) {
                 Err(CurvatureError::Stopped) => run.stopped = true,
                 hessian => {
                     self.count_operator(&mut report);
