@@ -7,8 +7,8 @@ use std::hint::black_box;
 
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::Device;
-use burnscape::krylov::VectorBlock;
-use burnscape::space::{LeafVector, ParamSpace, ParamVector, TensorBlock};
+use burnscape::krylov::{VectorBlock, VectorSpace};
+use burnscape::space::{LeafVector, ParamSpace, ParamVector};
 use criterion::{Criterion, criterion_group, criterion_main};
 
 fn layouts(criterion: &mut Criterion) {
@@ -50,7 +50,8 @@ fn blocks(criterion: &mut Criterion) {
     let space = ParamSpace::of(&model).expect("a space");
     let v = ParamVector::gaussian(&space, 1).expect("a vector");
     for capacity in [50, 100] {
-        let mut block = TensorBlock::with_capacity(&space, capacity).expect("a block");
+        let mut block =
+            <ParamVector as VectorSpace>::Block::with_capacity(&space, capacity).expect("a block");
         for seed in 0..50 {
             let row = ParamVector::gaussian(&space, seed).expect("a vector");
             block.push(row).expect("room");

@@ -2,10 +2,9 @@
 //! lists on the host do.
 
 use burn::tensor::{DType, Tensor};
-use burnscape::curvature::OutputVector;
 use burnscape::krylov::{Dense, Orthonormal, VectorBlock, VectorList, VectorSpace};
 use burnscape::loss::Reduction;
-use burnscape::space::{FlatSpace, FlatVector, ParamSpace, ParamVector, SpaceError, TensorBlock};
+use burnscape::space::{FlatSpace, FlatVector, ParamSpace, ParamVector, SpaceError};
 
 use super::fixture::{EXAMPLES, batches, cross_entropy, net};
 
@@ -22,6 +21,9 @@ fn assert_near(a: &[f64], b: &[f64], tolerance: f64) {
     }
 }
 
+/// A basis on the device.
+type Block<S> = <FlatVector<S> as VectorSpace>::Block;
+
 /// Every operation of a block, against a list of host vectors.
 fn blocks_are_lists<S: FlatSpace>(space: &S, tolerance: f64) {
     let n = space.dimension();
@@ -29,7 +31,7 @@ fn blocks_are_lists<S: FlatSpace>(space: &S, tolerance: f64) {
     let device = |values: &Vec<f64>| FlatVector::from_host(space, values).unwrap();
     let list = VectorList::<Vec<f64>>::from_vectors(&n, host.clone()).unwrap();
     // Room for two: the others make it grow.
-    let mut block = TensorBlock::with_capacity(space, 2).unwrap();
+    let mut block = Block::<S>::with_capacity(space, 2).unwrap();
     assert!(block.is_empty());
     for values in &host {
         block.push(device(values)).unwrap();
@@ -116,7 +118,7 @@ fn vectors_of_another_space_are_refused() {
     let group = burn::module::ParamGroup::from_predicate("second");
     let part = ParamSpace::of_group(&net, &group).unwrap();
     let stranger = ParamVector::zeros(&part).unwrap();
-    let mut block = TensorBlock::with_capacity(&space, 1).unwrap();
+    let mut block = Block::<ParamSpace>::with_capacity(&space, 1).unwrap();
     assert!(block.push(stranger.clone()).is_err());
     assert!(block.is_empty() && block.dots(&stranger).is_err());
     assert!(block.project_out(stranger).is_err());
@@ -128,7 +130,7 @@ fn vectors_of_another_space_are_refused() {
     let outputs = jacobian.outputs();
     assert_eq!(outputs.len(), 3 * EXAMPLES);
     let short = Tensor::<1>::zeros([5], outputs.device());
-    let error = OutputVector::from_values(outputs, short)
+    let error = FlatVector::from_values(outputs, short)
         .map(|_| ())
         .unwrap_err();
     assert!(

@@ -6,7 +6,7 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 use burnscape::krylov::{LinearOperator, to_dense};
 use burnscape::loss::{
-    Batch, BatchMapper, Likelihood, LossError, NormalizationPolicy, Reduction, Risk, reestimate,
+    Batch, BatchMapper, Likelihood, LossError, NormalizationPolicy, Reduction, Risk,
 };
 use burnscape::path::{CalibratedProfileConfig, CurveProfileConfig, Segment};
 use burnscape::space::{ParamSpace, ParamVector};
@@ -165,7 +165,8 @@ fn measured(data: &Vec<Sequences>) -> Vec<(String, Vec<f64>)> {
         dense("Jacobian", &split.jacobian(&net).unwrap()),
         dense("kernel", &split.ntk(&net).unwrap()),
     ];
-    let mean = reestimate(&whole, &net, None)
+    let mean = whole
+        .reestimate(&net, None)
         .unwrap()
         .norm
         .running_mean
@@ -216,7 +217,7 @@ fn any_split_gives_the_same_with_token_weights() {
 fn running_means_count_batches_by_their_weight() {
     let (net, data) = (Net::new(9.1), batches(&[(0, 2, 2), (2, 1, 5)], true));
     let risk = Risk::new(&mean, &data);
-    let found = reestimate(&risk, &net, None).unwrap().norm.running_mean;
+    let found = risk.reestimate(&net, None).unwrap().norm.running_mean;
     let found: Vec<f64> = found.value_sync().into_data().iter().collect();
     // Of all tokens, as they are the weight; by sequences it would be another.
     let tokens = |batch: &Sequences| batch.x.clone().reshape([-1, INPUTS as i32]);

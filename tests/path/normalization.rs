@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::tensor::{Device, Tensor, TensorData};
-use burnscape::loss::{Mode, NormalizationPolicy, Risk, reestimate};
+use burnscape::loss::{Mode, NormalizationPolicy, Risk};
 use burnscape::path::{CurveProfileConfig, Segment};
 use burnscape_testkit::models::Normalized;
 
@@ -55,7 +55,7 @@ fn after_reestimation_the_ends_have_their_own_training_loss() {
 fn between_the_ends_the_policies_part() {
     let data = [inputs(32, 0.0)];
     let risk = Risk::new(&loss, &data);
-    let ends = [1, 2].map(|seed| reestimate(&risk, &network(seed), None).unwrap());
+    let ends = [1, 2].map(|seed| risk.reestimate(&network(seed), None).unwrap());
     let [again, left, mixed] = [
         NormalizationPolicy::ReestimateAll,
         NormalizationPolicy::Leave,
@@ -94,14 +94,14 @@ fn a_pass_gives_the_mean_of_the_batches_whatever_the_momentum() {
     for momentum in [0.01, 0.1, 0.5, 1.0] {
         let config = BatchNormConfig::new(4).with_momentum(momentum);
         let norm = config.init(&device);
-        let estimated = reestimate(&risk, &norm, None).unwrap();
+        let estimated = risk.reestimate(&norm, None).unwrap();
         let found = estimated.running_mean.value_sync().unsqueeze::<2>();
         let difference: f32 = (found - expected.clone()).abs().max().into_scalar();
         assert!(difference < 1e-3, "{momentum} {difference}");
         // The user's model is as it was.
         let untouched: f32 = norm.running_mean.value_sync().abs().max().into_scalar();
         assert_eq!(untouched, 0.0);
-        let first = reestimate(&risk, &norm, Some(1)).unwrap();
+        let first = risk.reestimate(&norm, Some(1)).unwrap();
         let found = first.running_mean.value_sync().unsqueeze::<2>();
         let difference: f32 = (found - mean(column(&batches[0])))
             .abs()
@@ -116,13 +116,17 @@ fn layers_that_do_not_follow_keep_their_statistics() {
     let device = Device::default();
     let forward = |norm: &BatchNorm, x: Tensor<2>| norm.forward(x).mean();
     let norm = BatchNormConfig::new(4).with_momentum(0.0).init(&device);
-    let estimated = reestimate(&Risk::new(&forward, &[inputs(5, 0.0)]), &norm, None).unwrap();
+    let estimated = Risk::new(&forward, &[inputs(5, 0.0)])
+        .reestimate(&norm, None)
+        .unwrap();
     let values = |state: Tensor<1>| state.into_data().iter::<f32>().collect::<Vec<_>>();
     assert_eq!(values(estimated.running_mean.value_sync()), [0.0; 4]);
     assert_eq!(values(estimated.running_var.value_sync()), [1.0; 4]);
     // Without running statistics there is nothing to do, and nothing is evaluated.
     let linear = burn::nn::LinearConfig::new(2, 2).init(&device);
     let never = |_: &burn::nn::Linear, _: Tensor<2>| -> Tensor<1> { unreachable!() };
-    let same = reestimate(&Risk::new(&never, &[inputs(5, 0.0)]), &linear, None).unwrap();
+    let same = Risk::new(&never, &[inputs(5, 0.0)])
+        .reestimate(&linear, None)
+        .unwrap();
     assert_eq!(same.num_params(), linear.num_params());
 }

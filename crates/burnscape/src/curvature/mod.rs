@@ -54,7 +54,7 @@ pub use hessian::Hessian;
 pub use hvp::hvp;
 pub use jacobian::Jacobian;
 pub use ntk::Ntk;
-pub use output_vector::{OutputSpace, OutputVector};
+pub use output_vector::OutputSpace;
 pub use weight_decay::WeightDecay;
 
 /// Every operator can be kept in a struct and sent to a thread.

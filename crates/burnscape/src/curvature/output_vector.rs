@@ -5,6 +5,9 @@ use burn::tensor::{DType, Device};
 use crate::space::{FlatSpace, FlatVector, ParamSpace, SpaceError};
 
 /// The outputs of a model over a data set as coordinates: their number, element type and device.
+///
+/// A `FlatVector<OutputSpace>`, in the range of a [`Jacobian`](super::Jacobian), consists of the outputs of all batches in
+/// order, each flattened row by row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutputSpace {
     len: usize,
@@ -67,7 +70,5 @@ impl FlatSpace for OutputSpace {
     }
 }
 
-/// A vector over the outputs of a model on a data set, the range of a [`Jacobian`](super::Jacobian).
-///
-/// It is one flat tensor: the outputs of all batches in order, each flattened row by row.
-pub type OutputVector = FlatVector<OutputSpace>;
+/// A vector over the outputs: all batches in order, each flattened row by row.
+pub(super) type OutputVector = FlatVector<OutputSpace>;

@@ -88,7 +88,6 @@ pub use mode::Mode;
 pub use normalization_policy::NormalizationPolicy;
 pub use objective::{Objective, SumLoss};
 pub use reduction::Reduction;
-pub use reestimate::reestimate;
 pub(crate) use risk::{
     BatchScores, Draws, Observer, OperatorSettings, RiskBatch, SharedData, Source, each,
     each_tensors, of_one_batch,

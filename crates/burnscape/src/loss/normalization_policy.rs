@@ -12,7 +12,7 @@ pub enum NormalizationPolicy {
     /// Uses the statistics of the nearer end point.
     Leave,
     /// Re-estimates them at every point, including the end points: the mean over a pass of the training data
-    /// ([`reestimate`](super::reestimate)).
+    /// ([`Risk::reestimate`](super::Risk::reestimate)).
     #[default]
     ReestimateAll,
     /// Same as [`ReestimateAll`](Self::ReestimateAll), over at most this many batches.

@@ -6,110 +6,108 @@ use super::scalar::called;
 use super::{Lift, LossError, Risk, RiskBatch, each};
 use crate::space::{RunningStatistics, copy_for_gradients, power_of_two, to_host, unshared_copy};
 
-/// A copy of `model` with re-estimated running statistics: the mean of the batch statistics over a pass of the data,
-/// weighted by the [weights](crate::loss::Batch::weight) of the batches.
-///
-/// The mean is exact for every momentum: the update of a layer, `(1 − m) r + m s`, is solved for the statistic `s` of
-/// the batch. With a single batch, the copy computes in inference what the model computes in training. The variance is
-/// the mean of the variances within batches, as in PyTorch's `update_bn`. Layers that do not update (frozen ones) keep
-/// their statistics.
-///
-/// # Cost
-///
-/// One forward pass in training mode per batch, and one more for the first batch; nothing for a model without running
-/// statistics. One host synchronization per statistic.
-///
-/// # Errors
-///
-/// [`LossError::EmptyData`], [`LossError::Statistics`] if a result is NaN or infinite, [`LossError::NoBatches`] if
-/// `max_batches` is zero.
-///
-/// # Example
-///
-/// ```
-/// use burn::nn::{BatchNorm, BatchNormConfig};
-/// use burn::tensor::{Device, Tensor};
-/// use burnscape::loss::{Risk, reestimate};
-///
-/// let device = Device::default();
-/// let norm = BatchNormConfig::new(1).init(&device);
-/// let loss = |m: &BatchNorm, x: Tensor<2>| m.forward(x).mean();
-/// let data = [[[1.0], [3.0]], [[5.0], [7.0]]].map(|x| Tensor::<2>::from_floats(x, &device));
-/// let estimated = reestimate(&Risk::new(&loss, &data), &norm, None)?;
-/// assert!((estimated.running_mean.value_sync().into_scalar::<f32>() - 4.0).abs() < 1e-5);
-/// assert!((estimated.running_var.value_sync().into_scalar::<f32>() - 1.0).abs() < 1e-5);
-/// # Ok::<(), burnscape::loss::LossError>(())
-/// ```
-///
-/// # References
-///
-/// Izmailov et al. 2018, arXiv:1803.05407; Garipov et al. 2018, arXiv:1802.10026.
-pub fn reestimate<M: Module, K>(
-    risk: &Risk<'_, M, K>,
-    model: &M,
-    max_batches: Option<usize>,
-) -> Result<M, LossError> {
-    if max_batches == Some(0) {
-        return Err(LossError::NoBatches);
-    }
-    let original = RunningStatistics::of(model);
-    if original.is_empty() {
-        return Ok(unshared_copy(model));
-    }
-    let mut copy = copy_for_gradients(model, true);
-    let zero = original.filled(0.0);
-    // The statistics after a forward pass that starts with the given ones.
-    let mut follow = |statistics: &RunningStatistics, batch: &dyn RiskBatch<M>| {
-        copy = statistics.write_to(copy.clone());
-        called(|| batch.loss(&copy, Lift::for_gradients(&copy), risk.reduction()))?;
-        Ok::<_, LossError>(RunningStatistics::of(&copy))
-    };
-    let mut retained = None;
-    let mut sum = zero.clone();
-    let (mut weight, mut unit) = (0.0, None);
-    let last = max_batches.unwrap_or(usize::MAX) - 1;
-    each(&**risk.source(), |index, batch| {
-        let (_, count) = batch.examples_and_weight(index)?;
-        let scaled = follow(&zero, batch)?;
-        if retained.is_none() {
-            // Measures `1 − m` with starting values of the size of the statistics, to avoid cancellation.
-            let start = scaled.spread(10.0);
-            let kept = follow(&start, batch)?.axpby(1.0, -1.0, &scaled)?;
-            retained = Some(kept.zip(&start, |kept, start| kept / start));
+impl<M: Module, K> Risk<'_, M, K> {
+    /// A copy of `model` with re-estimated running statistics: the mean of the batch statistics over a pass of the data,
+    /// weighted by the [weights](crate::loss::Batch::weight) of the batches.
+    ///
+    /// The mean is exact for every momentum: the update of a layer, `(1 − m) r + m s`, is solved for the statistic `s` of
+    /// the batch. With a single batch, the copy computes in inference what the model computes in training. The variance is
+    /// the mean of the variances within batches, as in PyTorch's `update_bn`. Layers that do not update (frozen ones) keep
+    /// their statistics.
+    ///
+    /// # Cost
+    ///
+    /// One forward pass in training mode per batch, and one more for the first batch; nothing for a model without running
+    /// statistics. One host synchronization per statistic.
+    ///
+    /// # Errors
+    ///
+    /// [`LossError::EmptyData`], [`LossError::Statistics`] if a result is NaN or infinite, [`LossError::NoBatches`] if
+    /// `max_batches` is zero.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn::nn::{BatchNorm, BatchNormConfig};
+    /// use burn::tensor::{Device, Tensor};
+    /// use burnscape::loss::Risk;
+    ///
+    /// let device = Device::default();
+    /// let norm = BatchNormConfig::new(1).init(&device);
+    /// let loss = |m: &BatchNorm, x: Tensor<2>| m.forward(x).mean();
+    /// let data = [[[1.0], [3.0]], [[5.0], [7.0]]].map(|x| Tensor::<2>::from_floats(x, &device));
+    /// let estimated = Risk::new(&loss, &data).reestimate(&norm, None)?;
+    /// assert!((estimated.running_mean.value_sync().into_scalar::<f32>() - 4.0).abs() < 1e-5);
+    /// assert!((estimated.running_var.value_sync().into_scalar::<f32>() - 1.0).abs() < 1e-5);
+    /// # Ok::<(), burnscape::loss::LossError>(())
+    /// ```
+    ///
+    /// # References
+    ///
+    /// Izmailov et al. 2018, arXiv:1803.05407; Garipov et al. 2018, arXiv:1802.10026.
+    pub fn reestimate(&self, model: &M, max_batches: Option<usize>) -> Result<M, LossError> {
+        if max_batches == Some(0) {
+            return Err(LossError::NoBatches);
         }
-        // Scaled by the first weight, so that weights stay within the range of the statistics.
-        let unit = *unit.get_or_insert(power_of_two(count));
-        sum = sum.clone().axpby(1.0, count / unit, &scaled)?;
-        weight += count / unit;
-        Ok::<_, LossError>(if index < last {
-            ControlFlow::Continue(())
-        } else {
-            ControlFlow::Break(())
-        })
-    })?;
-    let Some(retained) = retained else {
-        return Err(LossError::EmptyData);
-    };
-    let mean = sum.axpby(1.0 / weight, 0.0, &zero)?;
-    // A layer that retains its old value entirely did not update; rounding changes a few units in the last place.
-    let share = retained.zip(&zero, |retained, _| {
-        let share = retained * -1.0 + 1.0;
-        let is_still = share.clone().abs().lower_elem(1e-6);
-        share.mask_fill(is_still, 0.0)
-    });
-    let estimated = mean.zip(&share, |mean, share| {
-        let is_still = share.clone().equal_elem(0.0);
-        mean / share.mask_fill(is_still, 1.0)
-    });
-    let mask = share.zip(&zero, |share, _| {
-        let is_still = share.clone().equal_elem(0.0);
-        share.ones_like().mask_fill(is_still, 0.0)
-    });
-    let kept = original.zip(&mask, |original, mask| original * (mask * -1.0 + 1.0));
-    let estimated = estimated.zip(&mask, |mean, mask| mean * mask);
-    let estimated = estimated.axpby(1.0, 1.0, &kept)?;
-    check_finite(&estimated)?;
-    Ok(estimated.write_to(unshared_copy(model)))
+        let original = RunningStatistics::of(model);
+        if original.is_empty() {
+            return Ok(unshared_copy(model));
+        }
+        let mut copy = copy_for_gradients(model, true);
+        let zero = original.filled(0.0);
+        // The statistics after a forward pass that starts with the given ones.
+        let mut follow = |statistics: &RunningStatistics, batch: &dyn RiskBatch<M>| {
+            copy = statistics.write_to(copy.clone());
+            called(|| batch.loss(&copy, Lift::for_gradients(&copy), self.reduction()))?;
+            Ok::<_, LossError>(RunningStatistics::of(&copy))
+        };
+        let mut retained = None;
+        let mut sum = zero.clone();
+        let (mut weight, mut unit) = (0.0, None);
+        let last = max_batches.unwrap_or(usize::MAX) - 1;
+        each(&**self.source(), |index, batch| {
+            let (_, count) = batch.examples_and_weight(index)?;
+            let scaled = follow(&zero, batch)?;
+            if retained.is_none() {
+                // Measures `1 − m` with starting values of the size of the statistics, to avoid cancellation.
+                let start = scaled.spread(10.0);
+                let kept = follow(&start, batch)?.axpby(1.0, -1.0, &scaled)?;
+                retained = Some(kept.zip(&start, |kept, start| kept / start));
+            }
+            // Scaled by the first weight, so that weights stay within the range of the statistics.
+            let unit = *unit.get_or_insert(power_of_two(count));
+            sum = sum.clone().axpby(1.0, count / unit, &scaled)?;
+            weight += count / unit;
+            Ok::<_, LossError>(if index < last {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            })
+        })?;
+        let Some(retained) = retained else {
+            return Err(LossError::EmptyData);
+        };
+        let mean = sum.axpby(1.0 / weight, 0.0, &zero)?;
+        // A layer that retains its old value entirely did not update; rounding changes a few units in the last place.
+        let share = retained.zip(&zero, |retained, _| {
+            let share = retained * -1.0 + 1.0;
+            let is_still = share.clone().abs().lower_elem(1e-6);
+            share.mask_fill(is_still, 0.0)
+        });
+        let estimated = mean.zip(&share, |mean, share| {
+            let is_still = share.clone().equal_elem(0.0);
+            mean / share.mask_fill(is_still, 1.0)
+        });
+        let mask = share.zip(&zero, |share, _| {
+            let is_still = share.clone().equal_elem(0.0);
+            share.ones_like().mask_fill(is_still, 0.0)
+        });
+        let kept = original.zip(&mask, |original, mask| original * (mask * -1.0 + 1.0));
+        let estimated = estimated.zip(&mask, |mean, mask| mean * mask);
+        let estimated = estimated.axpby(1.0, 1.0, &kept)?;
+        check_finite(&estimated)?;
+        Ok(estimated.write_to(unshared_copy(model)))
+    }
 }
 
 /// Returns an error if a statistic is NaN or infinite.

@@ -3,7 +3,7 @@ use burn::config::Config;
 use burn::module::Module;
 
 use super::{OptimConfigError, OptimError, OptimRecord};
-use crate::loss::{Risk, reestimate};
+use crate::loss::Risk;
 use crate::space::{LeafVector, ParamSpace};
 
 /// Stochastic weight averaging: the mean of the weights along a training run (Izmailov et al. 2018,
@@ -114,7 +114,7 @@ impl Swa {
     }
 
     /// A copy of `model` with the averaged weights, and with running statistics that are estimated again on the data
-    /// of `risk`, as [`reestimate`] does it.
+    /// of `risk`, as [`Risk::reestimate`] does it.
     ///
     /// # Cost
     ///
@@ -128,7 +128,7 @@ impl Swa {
         risk: &Risk<'_, M, K>,
         model: &M,
     ) -> Result<M, OptimError> {
-        Ok(reestimate(risk, &self.average(model)?, None)?)
+        Ok(risk.reestimate(&self.average(model)?, None)?)
     }
 
     /// The mean, for the parameters of `model`.

@@ -154,7 +154,7 @@ impl<'a, M: Module> CurveProfileConfig<'a, M> {
     ///
     /// [`PathError::Space`] for fewer than two places, [`PathError::TimeOutOfRange`] if they do not start at 0 and
     /// end at 1; [`PathError::NonFinite`] with the place where loss or metric are; [`PathError::Loss`] for data
-    /// that are empty or losses that are not one number; those of [`reestimate`](crate::loss::reestimate).
+    /// that are empty or losses that are not one number; those of [`Risk::reestimate`](crate::loss::Risk::reestimate).
     pub fn run<K>(
         &self,
         risk: &Risk<'_, M, K>,

@@ -1,7 +1,7 @@
 use burn::module::Module;
 
 use super::{Curve, PathError};
-use crate::loss::{NormalizationPolicy, Risk, reestimate};
+use crate::loss::{NormalizationPolicy, Risk};
 use crate::range::ensure;
 use crate::space::{RunningStatistics, unshared_copy};
 
@@ -21,7 +21,7 @@ impl NormalizationPolicy {
     ///
     /// # Errors
     ///
-    /// [`PathError::TimeOutOfRange`], [`PathError::OutOfRange`], and those of [`reestimate`].
+    /// [`PathError::TimeOutOfRange`], [`PathError::OutOfRange`], and those of [`Risk::reestimate`].
     pub fn point<M: Module, K>(
         self,
         risk: &Risk<'_, M, K>,
@@ -32,8 +32,8 @@ impl NormalizationPolicy {
         let model = curve.point(t)?;
         match self {
             Self::Leave => Ok(model),
-            Self::ReestimateAll => Ok(reestimate(risk, &model, None)?),
-            Self::Reestimate(batches) => Ok(reestimate(risk, &model, Some(batches))?),
+            Self::ReestimateAll => Ok(risk.reestimate(&model, None)?),
+            Self::Reestimate(batches) => Ok(risk.reestimate(&model, Some(batches))?),
             Self::Interpolate if t == 0.0 || t == 1.0 => Ok(model),
             Self::Interpolate => {
                 let points = curve.control_points();

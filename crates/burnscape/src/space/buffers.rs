@@ -13,11 +13,11 @@ use super::read::Contexts;
 ///
 /// Two visits of the module; the tensors are shared, not copied.
 #[derive(Debug, Clone)]
-pub struct BufferSnapshot(RunningStatistics);
+pub(crate) struct BufferSnapshot(RunningStatistics);
 
 impl BufferSnapshot {
     /// Records the current values.
-    pub fn of<M: Module>(model: &M) -> Self {
+    pub(crate) fn of<M: Module>(model: &M) -> Self {
         if Contexts::of(model).has_no_buffers() {
             return Self(RunningStatistics::none());
         }
@@ -28,7 +28,7 @@ impl BufferSnapshot {
     }
 
     /// Writes the values back to `model` and to every clone that shares them.
-    pub fn restore<M: Module>(&self, model: M) -> M {
+    pub(crate) fn restore<M: Module>(&self, model: M) -> M {
         self.0.write_to(model)
     }
 }

@@ -4,7 +4,8 @@ use burnscape_krylov::{Elementwise, VectorSpace};
 
 use super::epsilon::epsilon;
 use super::products::max_abs;
-use super::{FlatSpace, FlatVector, SpaceError, TensorBlock};
+use super::tensor_block::TensorBlock;
+use super::{FlatSpace, FlatVector, SpaceError};
 
 impl<S: FlatSpace> VectorSpace for FlatVector<S> {
     type Error = SpaceError;

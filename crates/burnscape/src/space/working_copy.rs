@@ -23,7 +23,9 @@ pub fn copy_for_gradients<M: Module>(model: &M, training: bool) -> M {
 /// The gradient-checkpointing strategy of the model: that of its first parameter on autodiff.
 ///
 /// Burn rejects operations between tensors of different strategies, so inputs must use the same one.
-pub fn checkpointing_strategy<M: Module>(model: &M) -> Option<GradientCheckpointingStrategy> {
+pub(crate) fn checkpointing_strategy<M: Module>(
+    model: &M,
+) -> Option<GradientCheckpointingStrategy> {
     Contexts::of(model).checkpointing()
 }
 
