@@ -15,6 +15,9 @@ mod curvature {
 mod dynamics {
     mod masks;
 }
+mod loss {
+    mod settings;
+}
 mod optim {
     #[allow(dead_code, reason = "shared with other binaries")]
     mod fixture;

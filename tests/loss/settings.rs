@@ -1,0 +1,160 @@
+//! Every setting of a risk changes a result or a cost, or is refused.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use burn::module::ParamGroup;
+use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
+use burn::tensor::{Device, Distribution, Tensor};
+use burnscape::krylov::LinearOperator;
+use burnscape::loss::{LossError, Mode, Progress, Reduction, Risk, Work};
+use burnscape::space::ParamVector;
+use burnscape_testkit::turn;
+
+/// The settings, and the test that each of them matters.
+const SETTINGS: [(&str, fn()); 8] = [
+    ("with_mode", the_mode_chooses_the_statistics),
+    ("with_group", a_group_restricts_derivatives),
+    ("with_draws_seed", a_seed_fixes_draws),
+    ("with_observer", an_observer_is_called_and_stops),
+    ("with_residual_budget", a_budget_decides_what_is_stored),
+    ("with_block_size", a_block_size_decides_the_passes),
+    ("with_checks", checks_make_products),
+    ("with_reduction", a_reduction_scales_the_loss),
+];
+
+#[test]
+fn every_setting_matters() {
+    let _turn = turn();
+    for (_, matters) in SETTINGS {
+        matters();
+    }
+}
+
+#[test]
+fn no_setting_is_missing() {
+    let sources = [
+        include_str!("../../crates/burnscape/src/loss/risk/mod.rs"),
+        include_str!("../../crates/burnscape/src/loss/risk/constructors.rs"),
+    ];
+    let setters = sources.iter().flat_map(|source| {
+        let lines = source.lines().map(str::trim);
+        let setters = lines.filter_map(|line| line.strip_prefix("pub fn with_"));
+        setters.map(|line| format!("with_{}", line.split('(').next().unwrap_or_default()))
+    });
+    let listed = SETTINGS.map(|(name, _)| name.to_string());
+    assert_eq!(setters.collect::<BTreeSet<_>>(), BTreeSet::from(listed));
+}
+
+fn loss(model: &Linear, x: Tensor<2>) -> Tensor<1> {
+    model.forward(x).powi_scalar(3).mean()
+}
+
+fn data() -> Vec<Tensor<2>> {
+    let device = Device::default();
+    let batch = |count| Tensor::ones([count, 2], &device) * count as f32;
+    [1_usize, 3, 2].map(batch).into()
+}
+
+fn model() -> Linear {
+    LinearConfig::new(2, 1).init(&Device::default())
+}
+
+fn the_mode_chooses_the_statistics() {
+    let norm: BatchNorm = BatchNormConfig::new(2).init(&Device::default());
+    let data = data();
+    let squares = |norm: &BatchNorm, x: Tensor<2>| norm.forward(x).square().mean();
+    let value = |mode| Risk::new(&squares, &data).with_mode(mode).loss(&norm);
+    assert_ne!(
+        value(Mode::Eval).unwrap().value,
+        value(Mode::Train).unwrap().value
+    );
+}
+
+fn a_group_restricts_derivatives() {
+    let (model, data) = (model(), data());
+    let risk = Risk::new(&loss, &data);
+    let bias = risk.clone().with_group(ParamGroup::from_path("bias"));
+    let len = |risk: &Risk<'_, Linear>| {
+        risk.loss_and_gradient(&model)
+            .unwrap()
+            .gradient
+            .space()
+            .len()
+    };
+    assert_eq!((len(&risk), len(&bias)), (3, 1));
+}
+
+fn a_seed_fixes_draws() {
+    let (model, data) = (model(), data());
+    let noisy = |model: &Linear, x: Tensor<2>| {
+        let noise = x.random_like(Distribution::Default);
+        model.forward(x + noise).square().mean()
+    };
+    let risk = Risk::new(&noisy, &data);
+    assert_eq!(risk.loss(&model), Err(LossError::Draws));
+    let value = |seed| {
+        risk.clone()
+            .with_draws_seed(seed)
+            .loss(&model)
+            .unwrap()
+            .value
+    };
+    assert_eq!(value(1), value(1));
+    assert_ne!(value(1), value(2));
+}
+
+fn an_observer_is_called_and_stops() {
+    let (model, data) = (model(), data());
+    let risk = Risk::new(&loss, &data).with_observer(|_| ControlFlow::Break(()));
+    assert_eq!(risk.loss(&model).unwrap().num_batches, 1);
+}
+
+fn a_budget_decides_what_is_stored() {
+    let (model, data) = (model(), data());
+    let stored = |bytes| {
+        let risk = Risk::new(&loss, &data).with_residual_budget(bytes);
+        risk.hessian(&model).unwrap().num_kept_batches()
+    };
+    assert_eq!((stored(0), stored(1 << 20)), (0, 3));
+}
+
+/// The passes over the data for products of a new operator and of `vectors` vectors.
+fn passes(set: impl Fn(Risk<'_, Linear>) -> Risk<'_, Linear>, vectors: u64) -> usize {
+    let (model, data, passes) = (model(), data(), AtomicUsize::new(0));
+    let observe = |progress: &Progress| {
+        let is_end = progress.work == Work::Product && Some(progress.done) == progress.total;
+        passes.fetch_add(usize::from(is_end), Ordering::Relaxed);
+        ControlFlow::Continue(())
+    };
+    let risk = set(Risk::new(&loss, &data).with_observer(observe));
+    let hessian = risk.hessian(&model).unwrap();
+    let vectors = (0..vectors).map(|seed| ParamVector::gaussian(hessian.space(), seed).unwrap());
+    hessian.matmat(&vectors.collect::<Vec<_>>()).unwrap();
+    passes.load(Ordering::Relaxed)
+}
+
+fn a_block_size_decides_the_passes() {
+    let unchecked = |size| passes(|risk| risk.with_checks(false).with_block_size(size), 4);
+    assert_eq!((unchecked(2), unchecked(4)), (2, 1));
+    let (model, data) = (model(), data());
+    let refused = Risk::new(&loss, &data).with_block_size(0).hessian(&model);
+    assert!(refused.is_err());
+}
+
+fn checks_make_products() {
+    assert_eq!(passes(|risk| risk.with_checks(true), 0), 2);
+    assert_eq!(passes(|risk| risk.with_checks(false), 0), 0);
+}
+
+fn a_reduction_scales_the_loss() {
+    let (model, data) = (model(), data());
+    let losses = |model: &Linear, x: Tensor<2>| model.forward(x).squeeze_dim::<1>(1);
+    let value = |reduction| {
+        let risk = Risk::per_example(losses, &data).with_reduction(reduction);
+        risk.loss(&model).unwrap().value
+    };
+    let (mean, sum) = (value(Reduction::Mean), value(Reduction::Sum));
+    assert!((sum - 6.0 * mean).abs() < 1e-5 * sum.abs());
+}
