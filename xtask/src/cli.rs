@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::browser::Purpose;
 use crate::step::Selection;
 
 pub(crate) const USAGE: &str = "\
@@ -15,6 +16,8 @@ tasks:
                     save them to docs/surface.md
   sweep NAME        run a test over many seeds in release mode and print its table; --list
                     lists the sweeps
+  browser           build the page of examples/browser; with --serve, serve it on this machine;
+                    with --test, test it in a headless Chromium
 
 options of check and features:
   --only A,B        run only these steps
@@ -39,6 +42,7 @@ pub(crate) enum Task {
     Surface {
         write: bool,
     },
+    Browser(Purpose),
     /// Without a name, the list.
     Sweep {
         name: Option<String>,
@@ -76,6 +80,12 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Task, String> {
             (None, _) => Ok(Task::Surface { write: false }),
             (Some("--write"), None) => Ok(Task::Surface { write: true }),
             _ => Err("`surface` takes no option except `--write`".into()),
+        },
+        Some("browser") => match (rest.next(), rest.next()) {
+            (None, _) => Ok(Task::Browser(Purpose::Build)),
+            (Some("--serve"), None) => Ok(Task::Browser(Purpose::Serve)),
+            (Some("--test"), None) => Ok(Task::Browser(Purpose::Test)),
+            _ => Err("`browser` takes `--serve`, `--test` or no option".into()),
         },
         Some("sweep") => match (rest.next(), rest.next()) {
             (Some("--list"), None) => Ok(Task::Sweep { name: None }),
@@ -194,6 +204,7 @@ mod tests {
             "surface --check",
             "sweep",
             "sweep ends zeros",
+            "browser --open",
         ] {
             assert!(parsed(line).is_err(), "{line}");
         }

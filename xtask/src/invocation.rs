@@ -23,6 +23,22 @@ impl Invocation {
         }
     }
 
+    /// A program at a path that may contain white space.
+    pub(crate) fn program(path: &Path) -> Self {
+        Self {
+            program: path.display().to_string(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+        }
+    }
+
+    /// Adds an argument that may contain white space.
+    #[must_use]
+    pub(crate) fn with_argument(mut self, argument: impl AsRef<Path>) -> Self {
+        self.arguments.push(argument.as_ref().display().to_string());
+        self
+    }
+
     #[must_use]
     pub(crate) fn with_env(mut self, name: &'static str, value: &'static str) -> Self {
         self.environment.push((name, value));

@@ -1,5 +1,6 @@
-//! Checks of the project: `cargo xtask check | features | golden | coverage | surface | sweep`.
+//! Tasks of the project: `cargo xtask check | features | golden | coverage | surface | sweep | browser`.
 
+mod browser;
 mod check;
 mod cli;
 mod coverage;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Task::Coverage { only_check } => coverage::run(&root, only_check),
         Task::Surface { write } => surface::run(&root, write),
         Task::Sweep { name } => sweep::run(&root, name.as_deref()),
+        Task::Browser(purpose) => browser::run(&root, purpose),
         Task::Golden => runner::run(&root, &[golden::step()], &Default::default()),
     };
     match done {

@@ -1,6 +1,6 @@
 //! The backends that run programs.
 
-use std::time::Instant;
+use web_time::Instant;
 
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::{

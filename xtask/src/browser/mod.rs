@@ -1,0 +1,94 @@
+//! The page that trains in the browser: built, served and tested.
+
+mod numbers;
+mod server;
+mod tools;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use crate::invocation::Invocation;
+
+/// What to do with the page once it is built.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Purpose {
+    /// Write it to `target/browser`.
+    Build,
+    /// Serve it until the program is interrupted.
+    Serve,
+    /// Open it in a headless browser and compare its numbers with those of a native run.
+    Test,
+}
+
+const SOURCE: &str = "examples/browser";
+const TARGET: &str = "wasm32-unknown-unknown";
+const BUILD: &str = "cargo build --package burnscape-browser --lib --profile browser --target";
+
+/// Builds the page and serves or tests it. Without the wasm target, says so and does nothing.
+pub(crate) fn run(root: &Path, purpose: Purpose) -> Result<(), String> {
+    if !tools::has_target(root, TARGET) {
+        println!("skipped: no wasm32 target (`rustup target add {TARGET}`)");
+        return Ok(());
+    }
+    let page = build(root)?;
+    match purpose {
+        Purpose::Build => Ok(()),
+        Purpose::Serve => server::serve(&page),
+        Purpose::Test => test(root, &page),
+    }
+}
+
+/// The folder of the page.
+fn build(root: &Path) -> Result<PathBuf, String> {
+    let start = Instant::now();
+    Invocation::new(&format!("{BUILD} {TARGET}")).run(root)?;
+    let page = tools::target_folder(root).join("browser-page");
+    fs::create_dir_all(&page).map_err(|error| cannot("create", &page, &error))?;
+    let module = tools::target_folder(root)
+        .join(TARGET)
+        .join("browser")
+        .join("burnscape_browser.wasm");
+    tools::wasm_bindgen(root)?
+        .with_argument("--target")
+        .with_argument("web")
+        .with_argument("--no-typescript")
+        .with_argument("--out-dir")
+        .with_argument(&page)
+        .with_argument(&module)
+        .run(root)?;
+    let files = root.join(SOURCE).join("page");
+    for file in fs::read_dir(&files).map_err(|error| cannot("read", &files, &error))? {
+        let file = file.map_err(|error| cannot("read", &files, &error))?;
+        let copied = fs::copy(file.path(), page.join(file.file_name()));
+        copied.map_err(|error| cannot("copy", &file.path(), &error))?;
+    }
+    let wasm = page.join("burnscape_browser_bg.wasm");
+    let size = fs::metadata(&wasm).map_err(|error| cannot("read", &wasm, &error))?;
+    println!(
+        "{} (wasm: {} bytes; built in {:.0} s)",
+        page.display(),
+        size.len(),
+        start.elapsed().as_secs_f64()
+    );
+    Ok(page)
+}
+
+fn test(root: &Path, page: &Path) -> Result<(), String> {
+    let Some(browser) = tools::chromium(root) else {
+        println!("skipped: no Chromium");
+        return Ok(());
+    };
+    let picture = tools::target_folder(root).join("browser.png");
+    let found = server::report_of(page, |url| tools::open(&browser, url, &picture))?;
+    let reference = root.join(SOURCE).join("reference.json");
+    let expected = fs::read_to_string(&reference);
+    let expected = expected.map_err(|error| cannot("read", &reference, &error))?;
+    numbers::compare(&found, &expected)?;
+    println!("{}", picture.display());
+    Ok(())
+}
+
+fn cannot(what: &str, path: &Path, error: &std::io::Error) -> String {
+    format!("cannot {what} {}: {error}", path.display())
+}
