@@ -18,6 +18,8 @@ tasks:
                     lists the sweeps
   browser           build the page of examples/browser; with --serve, serve it on this machine;
                     with --test, test it in a headless Chromium
+  package           pack the crates, and check them outside the workspace; with --new-project,
+                    run the README's first program in a new project that depends on them
 
 options of check and features:
   --only A,B        run only these steps
@@ -43,6 +45,9 @@ pub(crate) enum Task {
         write: bool,
     },
     Browser(Purpose),
+    Package {
+        new_project: bool,
+    },
     /// Without a name, the list.
     Sweep {
         name: Option<String>,
@@ -86,6 +91,11 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Task, String> {
             (Some("--serve"), None) => Ok(Task::Browser(Purpose::Serve)),
             (Some("--test"), None) => Ok(Task::Browser(Purpose::Test)),
             _ => Err("`browser` takes `--serve`, `--test` or no option".into()),
+        },
+        Some("package") => match (rest.next(), rest.next()) {
+            (None, _) => Ok(Task::Package { new_project: false }),
+            (Some("--new-project"), None) => Ok(Task::Package { new_project: true }),
+            _ => Err("`package` takes no option except `--new-project`".into()),
         },
         Some("sweep") => match (rest.next(), rest.next()) {
             (Some("--list"), None) => Ok(Task::Sweep { name: None }),
@@ -205,6 +215,7 @@ mod tests {
             "sweep",
             "sweep ends zeros",
             "browser --open",
+            "package --verify",
         ] {
             assert!(parsed(line).is_err(), "{line}");
         }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 #[derive(Debug, Clone, PartialEq)]
@@ -77,6 +77,11 @@ impl Invocation {
             .status()
             .is_ok_and(|status| status.success())
     }
+}
+
+/// The folder that cargo builds in.
+pub(crate) fn target_folder(root: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
 }
 
 impl fmt::Display for Invocation {

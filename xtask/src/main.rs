@@ -1,4 +1,4 @@
-//! Tasks of the project: `cargo xtask check | features | golden | coverage | surface | sweep | browser`.
+//! Tasks of the project: `cargo xtask check | features | golden | coverage | surface | sweep | browser | package`.
 
 mod browser;
 mod check;
@@ -9,6 +9,7 @@ mod features;
 mod finding;
 mod golden;
 mod invocation;
+mod package;
 mod rules;
 mod runner;
 mod step;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Task::Coverage { only_check } => coverage::run(&root, only_check),
         Task::Surface { write } => surface::run(&root, write),
         Task::Sweep { name } => sweep::run(&root, name.as_deref()),
+        Task::Package { new_project } => package::run(&root, new_project),
         Task::Browser(purpose) => browser::run(&root, purpose),
         Task::Golden => runner::run(&root, &[golden::step()], &Default::default()),
     };

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::invocation::Invocation;
+use crate::invocation::{Invocation, target_folder};
 
 /// What to do with the page once it is built.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,9 +43,9 @@ pub(crate) fn run(root: &Path, purpose: Purpose) -> Result<(), String> {
 fn build(root: &Path) -> Result<PathBuf, String> {
     let start = Instant::now();
     Invocation::new(&format!("{BUILD} {TARGET}")).run(root)?;
-    let page = tools::target_folder(root).join("browser-page");
+    let page = target_folder(root).join("browser-page");
     fs::create_dir_all(&page).map_err(|error| cannot("create", &page, &error))?;
-    let module = tools::target_folder(root)
+    let module = target_folder(root)
         .join(TARGET)
         .join("browser")
         .join("burnscape_browser.wasm");
@@ -79,7 +79,7 @@ fn test(root: &Path, page: &Path) -> Result<(), String> {
         println!("skipped: no Chromium");
         return Ok(());
     };
-    let picture = tools::target_folder(root).join("browser.png");
+    let picture = target_folder(root).join("browser.png");
     let found = server::report_of(page, |url| tools::open(&browser, url, &picture))?;
     let reference = root.join(SOURCE).join("reference.json");
     let expected = fs::read_to_string(&reference);

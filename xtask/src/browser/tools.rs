@@ -3,18 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::invocation::Invocation;
+use crate::invocation::{Invocation, target_folder};
 
 /// Names of the browser, by system.
 const BROWSERS: &[&str] = &["chromium", "chromium-browser", "google-chrome", "chrome"];
 /// The size of the window, and how long the page may take, in milliseconds.
 const WINDOW: &str = "--window-size=1100,980";
 const TIMEOUT: &str = "--timeout=120000";
-
-/// The folder that cargo builds in.
-pub(super) fn target_folder(root: &Path) -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
-}
 
 /// Whether the standard library of a target is installed, or can be.
 pub(super) fn has_target(root: &Path, target: &str) -> bool {

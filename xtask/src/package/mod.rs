@@ -1,0 +1,33 @@
+//! The packages as the registry would have them: packed, unpacked outside this workspace, and checked there.
+
+mod archive;
+mod new_project;
+mod workspace;
+
+use std::path::Path;
+
+use crate::check::FEATURES;
+use crate::invocation::{Invocation, target_folder};
+
+/// Packs the published crates, unpacks them and checks them there: they compile, and their doctests pass. With
+/// `is_new_project`, a new project that depends on them runs the first program of the README instead.
+pub(crate) fn run(root: &Path, is_new_project: bool) -> Result<(), String> {
+    let target = target_folder(root);
+    let folder = target.join("packaged");
+    let packages = archive::pack(root, &folder)?;
+    if is_new_project {
+        return new_project::run(root, &target.join("new-project"), &packages);
+    }
+    workspace::write(root, &folder, &packages)?;
+    // The same features and folder as in this workspace, so that Burn is not built again.
+    for line in [
+        format!("cargo check --workspace {FEATURES}"),
+        format!("cargo test --doc --workspace {FEATURES}"),
+    ] {
+        Invocation::new(&line)
+            .with_argument("--target-dir")
+            .with_argument(&target)
+            .run(&folder)?;
+    }
+    Ok(())
+}
