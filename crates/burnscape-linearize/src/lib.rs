@@ -48,6 +48,21 @@
 //   error     errors, and panics as errors
 //   coverage  Burn's operations and how each is differentiated
 
+#[cfg(not(any(
+    feature = "flex",
+    feature = "ndarray",
+    feature = "wgpu",
+    feature = "vulkan",
+    feature = "metal",
+    feature = "webgpu",
+    feature = "cuda",
+    feature = "rocm",
+    feature = "cpu"
+)))]
+compile_error!(
+    "no backend is enabled; enable a feature of `burnscape`, for example `flex` (CPU), `wgpu` or `cuda`"
+);
+
 mod batched;
 mod coverage;
 mod derive;
