@@ -5,7 +5,6 @@ use crate::step::{Step, Work};
 
 /// Name of the step, features, description. Cheapest first.
 const SETS: &[(&str, &str, &str)] = &[
-    ("none", "", "no backend"),
     ("flex", "flex", "the default backend"),
     ("ndarray", "ndarray", "another CPU backend on its own"),
     ("train", "flex,train", "Burn's Learner"),
@@ -17,15 +16,26 @@ const SETS: &[(&str, &str, &str)] = &[
 const CUDA: (&str, &str, &str) = ("cuda", "cuda", "NVIDIA GPUs");
 
 pub(crate) fn steps(cuda: bool) -> Vec<Step> {
-    SETS.iter()
-        .copied()
-        .chain(cuda.then_some(CUDA))
-        .map(|(name, features, about)| Step {
-            name,
-            about,
-            work: Work::Run(vec![check(features)]),
-        })
-        .collect()
+    let sets = SETS.iter().copied().chain(cuda.then_some(CUDA));
+    let mut steps = vec![no_backend()];
+    steps.extend(sets.map(|(name, features, about)| Step {
+        name,
+        about,
+        work: Work::Run(vec![check(features)]),
+    }));
+    steps
+}
+
+/// Without a backend, the compiler has to say so.
+fn no_backend() -> Step {
+    Step {
+        name: "none",
+        about: "no backend is an error that says so",
+        work: Work::Refused {
+            command: check(""),
+            message: "no backend is enabled; enable a feature of `burnscape`",
+        },
+    }
 }
 
 /// Only procedural macros run. The dev profile would optimize them and all their dependencies, which takes longer than

@@ -69,6 +69,20 @@ impl Invocation {
         }
     }
 
+    /// Runs the command and returns what it prints.
+    pub(crate) fn output(&self, root: &Path) -> Result<String, String> {
+        let output = self.command(root).output();
+        let output = output.map_err(|error| format!("cannot start `{self}`: {error}"))?;
+        if output.status.success() {
+            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        } else {
+            Err(format!(
+                "`{self}` failed: {}",
+                String::from_utf8_lossy(&output.stderr)
+            ))
+        }
+    }
+
     /// Runs the command without showing its output, and returns whether it succeeds.
     pub(crate) fn succeeds(&self, root: &Path) -> bool {
         self.command(root)

@@ -84,6 +84,16 @@ fn work(root: &Path, step: &Step) -> Result<Outcome, String> {
             command.run(root)?;
             Ok(Outcome::Passed)
         }
+        Work::Refused { command, message } => {
+            println!("$ {command}");
+            match command.output(root) {
+                Ok(_) => Err(format!(
+                    "`{command}` succeeded; it should fail with: {message}"
+                )),
+                Err(error) if error.contains(message) => Ok(Outcome::Passed),
+                Err(error) => Err(error),
+            }
+        }
         Work::Inspect(inspect) => {
             let findings =
                 inspect(root).map_err(|error| format!("cannot read the sources: {error}"))?;

@@ -23,6 +23,11 @@ pub(crate) enum Work {
         probe: Invocation,
         command: Invocation,
     },
+    /// Runs a command that has to fail and say something.
+    Refused {
+        command: Invocation,
+        message: &'static str,
+    },
     /// Inspects the files of the workspace.
     Inspect(fn(&Path) -> io::Result<Vec<Finding>>),
 }

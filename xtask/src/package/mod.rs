@@ -16,7 +16,7 @@ pub(crate) fn run(root: &Path, is_new_project: bool) -> Result<(), String> {
     let folder = target.join("packaged");
     let packages = archive::pack(root, &folder)?;
     if is_new_project {
-        return new_project::run(root, &target.join("new-project"), &packages);
+        return new_project::run(root, &target.join("new-projects"), &packages);
     }
     workspace::write(root, &folder, &packages)?;
     // The same features and folder as in this workspace, so that Burn is not built again.

@@ -31,3 +31,6 @@ pub mod sharpness {}
 
 #[doc = include_str!("../../guide/recipes.md")]
 pub mod recipes {}
+
+#[doc = include_str!("../../guide/troubleshooting.md")]
+pub mod troubleshooting {}
