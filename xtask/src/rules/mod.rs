@@ -1,6 +1,7 @@
 //! House rules that no lint checks. Each rule is a function from files to findings.
 
 mod decisions;
+mod documentation;
 mod file_length;
 mod includes;
 mod names;
@@ -27,6 +28,11 @@ pub(crate) fn check(root: &Path) -> io::Result<Vec<Finding>> {
         findings.extend(includes::check(path, &text));
         findings.extend(names::of_modules(path, &text));
         findings.extend(visitors::check(path, &text));
+        findings.extend(documentation::check(path, &text));
+    }
+    for path in files.iter().filter(|path| has_extension(path, "md")) {
+        let text = fs::read_to_string(root.join(path))?;
+        findings.extend(documentation::check(path, &text));
     }
     findings.sort();
     Ok(findings)
