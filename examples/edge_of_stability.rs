@@ -19,9 +19,7 @@ use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{Device, Tensor, TensorData};
-use burnscape::dynamics::{
-    CurvatureHistory, CurvatureMonitorConfig, CurvatureReading, DynamicsError,
-};
+use burnscape::dynamics::{CurvatureMonitorConfig, CurvatureReading, DynamicsError};
 use burnscape::prelude::*;
 use clap::Parser;
 
@@ -112,16 +110,15 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let flow = descend(model.clone(), &data, (fine, steps, every), |reading| {
         reading.sharpness > 1.5 * edge
     })?;
-    let top = flow.readings().iter().map(|reading| reading.sharpness);
+    let top = flow.iter().map(|reading| reading.sharpness);
     let top = top.fold(f64::NEG_INFINITY, f64::max);
     println!(
         "gradient flow (steps of {fine}): the sharpness reaches {top:.1}, {:.2} of the edge",
         top / edge
     );
 
-    let history = descend(model, &data, (args.lr, args.steps, args.every), |_| false)?;
+    let readings = descend(model, &data, (args.lr, args.steps, args.every), |_| false)?;
     println!("\n  step       loss    gradient  sharpness   · lr/2  products");
-    let readings = history.readings();
     for reading in readings.iter().step_by((readings.len() / 20).max(1)) {
         println!(
             "{:>6}  {:>9.3e}   {:>9.3e}  {:>9.2}  {:>7.4}  {:>8}",
@@ -130,13 +127,13 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
             reading.gradient_norm,
             reading.sharpness,
             reading.edge_ratio,
-            reading.products
+            reading.num_matvecs
         );
     }
-    println!("\n{}", chart(readings));
-    summary(readings);
+    println!("\n{}", chart(&readings));
+    summary(&readings);
     if let Some(path) = &args.out {
-        history.write_csv(BufWriter::new(File::create(path)?))?;
+        readings.write_csv(BufWriter::new(File::create(path)?))?;
         println!("readings written to {}", path.display());
     }
     Ok(())
@@ -148,7 +145,7 @@ fn descend(
     data: &Data,
     (lr, steps, every): (f64, usize, usize),
     is_enough: impl Fn(&CurvatureReading) -> bool,
-) -> Result<CurvatureHistory, DynamicsError> {
+) -> Result<Vec<CurvatureReading>, DynamicsError> {
     let mut sgd = SgdConfig::new().init();
     let mut monitor = CurvatureMonitorConfig::new(every).init()?;
     let batches = std::slice::from_ref(data);
@@ -162,7 +159,7 @@ fn descend(
         let gradients = GradientsParams::from_grads(gradients, &model);
         model = sgd.step(lr, model, gradients);
     }
-    Ok(monitor.history().clone())
+    Ok(monitor.history().to_vec())
 }
 
 /// `λ_max · lr / 2` over time, a line for each tenth.
