@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor};
 use burnscape::loss::{Batch, NormalizationPolicy, Risk};
 use burnscape::path::{
     BezierCurve, Curve, CurveFitterConfig, CurveProfile, CurveProfileConfig, GaripovLrScheduler,
-    PolygonalChain, Segment,
+    PolygonalChain,
 };
 use burnscape::space::ParamSpace;
 use rand::SeedableRng;
@@ -111,8 +111,8 @@ pub(crate) fn connect<M: Classifier>(
         .with_metric("train_accuracy", &train_accuracy)
         .with_metric("test_accuracy", &test_accuracy)
         .with_num_points(effort.num_points);
-    let line = Segment::new(&a, &b)?;
-    let random = Segment::random(&a, line.length()?, seeds[0])?;
+    let line = PolygonalChain::line(&a, &b)?;
+    let random = PolygonalChain::random_line(&a, line.length()?, seeds[0])?;
     let left = CurveProfileConfig::new()
         .with_policy(NormalizationPolicy::Leave)
         .with_num_points(effort.num_points);
@@ -150,8 +150,7 @@ fn fit<M: Classifier, C: Curve<M>>(
     let steps = effort.fit_epochs * count.div_ceil(BATCH_SIZE);
     let mut fitter = CurveFitterConfig::new(GaripovLrScheduler::new(FIT_RATE, steps)?)
         .with_seed(seed)
-        .with_offset(OFFSET)
-        .init(curve, sgd().init())?;
+        .init(curve.offset(OFFSET, seed)?, sgd().init())?;
     let loss = loss::<M>;
     let mut order: Vec<usize> = (0..count).collect();
     let mut rng = StdRng::seed_from_u64(seed);

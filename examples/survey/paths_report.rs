@@ -1,6 +1,6 @@
 //! What is printed about paths.
 
-use burnscape::path::{CurveProfile, PathLosses};
+use burnscape::path::{CurveProfile, PathValues};
 
 use super::arguments::Arguments;
 use super::paths_run::Connected;
@@ -48,13 +48,13 @@ fn pair(connected: &Connected) -> String {
         let sides = profiles.map(|(name, profile)| (name, profile, side.of(profile)));
         let all = || {
             let known = sides.iter().filter_map(|(_, _, losses)| *losses);
-            known.flat_map(|losses| losses.losses.iter().copied())
+            known.flat_map(|losses| losses.values.iter().copied())
         };
         let low = all().fold(f64::INFINITY, f64::min).max(f64::MIN_POSITIVE);
         let high = all().fold(low, f64::max);
         for (name, profile, losses) in sides {
             let Some(losses) = losses else { continue };
-            let bars = sparkline(&losses.losses, low, high);
+            let bars = sparkline(&losses.values, low, high);
             // The random line's far end is nothing that was trained.
             let barrier = match (name, losses.barriers) {
                 ("random", _) | (_, None) => "-".to_string(),
@@ -85,7 +85,7 @@ enum Side {
 }
 
 impl Side {
-    fn of(self, profile: &CurveProfile) -> Option<&PathLosses> {
+    fn of(self, profile: &CurveProfile) -> Option<&PathValues> {
         match self {
             Self::Train => Some(&profile.train),
             Self::Test => profile.test.as_ref(),

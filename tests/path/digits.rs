@@ -17,7 +17,7 @@ fn connection<M: Classifier>(seeds: [u64; 2], effort: Effort) -> Connection {
 /// The curve's maximum is within 1.1 times, or 0.02, of the worse end; the line's at least 5 times as
 /// high as that end.
 fn is_connected(name: &str, connection: &Connection) -> bool {
-    let losses = &connection.line.train.losses;
+    let losses = &connection.line.train.values;
     let end = losses[0].max(losses[losses.len() - 1]);
     let [line, bezier, chain] =
         [&connection.line, &connection.bezier, &connection.chain].map(|profile| profile.train.max);

@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 use burnscape::loss::{Mode, NormalizationPolicy, Risk, reestimate};
-use burnscape::path::{CurveProfileConfig, Segment};
+use burnscape::path::{CurveProfileConfig, PolygonalChain};
 use burnscape_testkit::models::Normalized;
 
 use super::models::network;
@@ -25,14 +25,14 @@ fn train_loss(net: &Normalized, data: &[Tensor<2>; 1]) -> f64 {
 }
 
 fn profile(policy: NormalizationPolicy, ends: [&Normalized; 2], data: &[Tensor<2>; 1]) -> Vec<f64> {
-    let line = Segment::new(ends[0], ends[1]).unwrap();
+    let line = PolygonalChain::line(ends[0], ends[1]).unwrap();
     let profile = CurveProfileConfig::new()
         .with_policy(policy)
         .with_num_points(5)
         .run(&Risk::new(&loss, data), &line)
         .unwrap();
     assert_eq!(profile.policy, policy);
-    profile.train.losses
+    profile.train.values
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn between_the_ends_the_policies_part() {
     assert!((left[2] / again[2] - 1.0).abs() > 0.2, "{left:?} {again:?}");
     assert!(mixed[2] != left[2] && mixed[2] != again[2]);
     // The first layer's mean is linear in its weights, so that interpolation has it right.
-    let line = Segment::new(&ends[0], &ends[1]).unwrap();
+    let line = PolygonalChain::line(&ends[0], &ends[1]).unwrap();
     let quarter = |policy: NormalizationPolicy| {
         let net = policy.point(&risk, &line, 0.25).unwrap();
         net.norm.running_mean.value_sync()

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use burn::tensor::Tensor;
 use burnscape::FormatError;
 use burnscape::loss::{LossError, NormalizationPolicy, Work};
-use burnscape::path::{BezierCurve, Curve, CurveProfile, CurveProfileConfig, PathError, Segment};
+use burnscape::path::{
+    BezierCurve, Curve, CurveProfile, CurveProfileConfig, PathError, PolygonalChain,
+};
 use burnscape::prelude::*;
 use burnscape::space::Grid;
 use burnscape_testkit::models::Normalized;
@@ -14,8 +16,8 @@ use burnscape_testkit::objectives::Point;
 
 use super::models::{at, nothing, point, ring};
 
-fn line() -> Segment<Point> {
-    Segment::new(&point(&[-1.0, 0.0]), &point(&[1.0, 0.0])).unwrap()
+fn line() -> PolygonalChain<Point> {
+    PolygonalChain::line(&point(&[-1.0, 0.0]), &point(&[1.0, 0.0])).unwrap()
 }
 
 #[test]
@@ -41,7 +43,7 @@ fn the_line_through_the_ring_has_a_barrier_of_one_in_its_middle() {
 fn a_path_from_a_model_to_itself_has_no_barrier() {
     let model = point(&[0.3, -0.7]);
     let data = nothing();
-    let path = Segment::new(&model, &model).unwrap();
+    let path = PolygonalChain::line(&model, &model).unwrap();
     let risk = Risk::new(&ring, &data);
     let profile = CurveProfileConfig::new().run(&risk, &path).unwrap();
     let barriers = profile.train.barriers.unwrap();
@@ -123,7 +125,7 @@ fn test_data_and_metrics_go_into_json_and_csv() {
         .unwrap();
     assert_eq!(profile.num_losses, 12);
     assert_eq!(profile.metrics[0].values, [1.0, 0.0, 1.0]);
-    assert_eq!(profile.test.as_ref().unwrap().losses, [0.0, 1.0, 0.0]);
+    assert_eq!(profile.test.as_ref().unwrap().values, [0.0, 1.0, 0.0]);
     let json = profile.to_json().unwrap();
     assert!(json.contains("\"policy\":\"reestimate_all\""), "{json}");
     assert_eq!(CurveProfile::from_json(&json).unwrap(), profile);
@@ -157,7 +159,7 @@ fn a_stopped_profile_has_what_it_reached_and_no_barrier() {
     let profile = CurveProfileConfig::new().run(&risk, &line()).unwrap();
     assert!(!profile.completed);
     assert_eq!(profile.times.len(), 7);
-    assert_eq!(profile.train.losses.len(), 7);
+    assert_eq!(profile.train.values.len(), 7);
     assert_eq!(profile.train.barriers, None);
 }
 
@@ -188,7 +190,7 @@ fn grids_without_the_ends_and_empty_data_are_refused() {
         let grid = Grid::linspace(from, to, 5).unwrap();
         let config = CurveProfileConfig::new().with_grid(grid);
         let error = config.run(&risk, &line()).unwrap_err();
-        assert!(matches!(error, PathError::TimeOutOfRange { .. }));
+        assert!(matches!(error, PathError::OutOfRange { .. }));
     }
     let config = CurveProfileConfig::new();
     let single = config.clone().with_num_points(1).run(&risk, &line());

@@ -1,7 +1,6 @@
 use burn::module::Module;
 
 use super::bernstein::{bernstein, bernstein_slopes};
-use super::error::check_time;
 use super::{ControlPoints, Curve, PathError};
 use crate::range::ensure;
 
@@ -20,14 +19,13 @@ use crate::range::ensure;
 /// ```
 /// use burn::nn::LinearConfig;
 /// use burn::tensor::Device;
-/// use burnscape::path::{BezierCurve, Curve, Segment};
+/// use burnscape::path::{BezierCurve, Curve};
 ///
 /// let device = Device::default();
 /// let [a, b] = [(); 2].map(|()| LinearConfig::new(3, 2).init(&device));
 /// // Inner points start on the line, at equal distances: the curve is the line.
 /// let curve = BezierCurve::between(&a, &b, 4)?;
-/// let line = Segment::new(&a, &b)?;
-/// assert!((curve.length()? - line.length()?).abs() < 1e-5);
+/// assert!((curve.length()? - curve.chord()?.length()?).abs() < 1e-5);
 /// assert!(BezierCurve::between(&a, &b, 0).is_err());
 /// # Ok::<(), burnscape::path::PathError>(())
 /// ```
@@ -55,15 +53,9 @@ impl<M: Module> BezierCurve<M> {
     ///
     /// # Errors
     ///
-    /// [`PathError::TooFewControlPoints`] below two, [`PathError::Space`] if the models differ in a
+    /// [`PathError::OutOfRange`] for fewer than two, [`PathError::Space`] if the models differ in a
     /// parameter.
     pub fn from_models(models: &[&M]) -> Result<Self, PathError> {
-        if models.len() < 2 {
-            return Err(PathError::TooFewControlPoints {
-                found: models.len(),
-                needed: 2,
-            });
-        }
         Ok(Self {
             points: ControlPoints::from_models(models)?,
         })
@@ -81,12 +73,12 @@ impl<M: Module> Curve<M> for BezierCurve<M> {
     }
 
     fn weights(&self, t: f64) -> Result<Vec<f64>, PathError> {
-        check_time(t)?;
+        ensure("t", t, 0.0..=1.0)?;
         Ok(bernstein(self.degree(), t))
     }
 
     fn slopes(&self, t: f64) -> Result<Vec<f64>, PathError> {
-        check_time(t)?;
+        ensure("t", t, 0.0..=1.0)?;
         Ok(bernstein_slopes(self.degree(), t))
     }
 

@@ -1,3 +1,5 @@
+//! The best temperature of a classifier.
+
 use std::ops::ControlFlow;
 
 use burn::module::Module;
@@ -5,17 +7,52 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor};
 
 use super::PathError;
-use crate::loss::{BatchScores, Classes, Risk};
+use crate::loss::{BatchScores, Classes, LossError, Risk};
 use crate::space::to_host;
 
-/// The largest inverse temperature tried: beyond it, logits that separate the classes would be
-/// sharpened for ever.
-const SHARPEST: f64 = 1e3;
-/// Halvings that bring an interval of that size to a part in a billion.
+/// The largest inverse temperature tried: logits that separate the classes have no largest one.
+const MAX_BETA: f64 = 1e3;
+/// Halvings that reduce an interval of that size to a billionth.
 const MAX_STEPS: usize = 60;
 
-/// The scores of a model for every batch.
-pub(super) fn scores<'a, M: Module>(
+/// The best inverse temperature of a model at `t`, and the loss there. By Newton's method within a shrinking bracket,
+/// since the loss is convex in `β`.
+pub(super) fn calibrate<'a, M: Module>(
+    risk: &Risk<'a, M, Classes<'a, M>>,
+    model: &M,
+    t: f64,
+) -> Result<(f64, f64), PathError> {
+    let all = scores(risk, &model.valid(), t)?;
+    if all.is_empty() {
+        return Err(LossError::EmptyData.into());
+    }
+    let (mut low, mut high) = (0.0, MAX_BETA);
+    let mut beta = 1.0;
+    let mut best = (0.0, Moments::at(&all, 0.0)?.loss);
+    for _ in 0..MAX_STEPS {
+        let moments = Moments::at(&all, beta)?;
+        if moments.loss < best.1 {
+            best = (beta, moments.loss);
+        }
+        if moments.slope > 0.0 {
+            high = beta;
+        } else {
+            low = beta;
+        }
+        let newton = beta - moments.slope / moments.curvature;
+        // A variance out of range gives a step of zero, which is not convergence.
+        let is_step = newton > low && newton < high && moments.curvature.is_finite();
+        let next = if is_step { newton } else { 0.5 * (low + high) };
+        if (next - beta).abs() <= 1e-7 * beta || high - low <= 1e-9 * high {
+            break;
+        }
+        beta = next;
+    }
+    Ok(best)
+}
+
+/// The logits of a model for every batch.
+fn scores<'a, M: Module>(
     risk: &Risk<'a, M, Classes<'a, M>>,
     model: &M,
     t: f64,
@@ -40,8 +77,8 @@ pub(super) fn scores<'a, M: Module>(
     }
 }
 
-/// The scores of a model for a batch, and the labels.
-pub(super) struct Scores {
+/// The logits of a model for a batch, and the labels.
+struct Scores {
     logits: Tensor<2>,
     targets: Tensor<1, Int>,
     /// The weight of the batch.
@@ -89,29 +126,29 @@ impl Scores {
         values.gather(1, index).reshape([count])
     }
 
-    /// Of each example, at inverse temperature `beta`.
+    /// The loss of each example at inverse temperature `beta`.
     fn cross_entropy(&self, beta: f64) -> Tensor<1> {
         -self.chosen(log_softmax(self.logits.clone() * beta, 1))
     }
 }
 
 /// The mean loss at an inverse temperature, with its first two derivatives.
-pub(super) struct Moments {
-    pub(super) loss: f64,
+struct Moments {
+    loss: f64,
     slope: f64,
     curvature: f64,
 }
 
 impl Moments {
-    pub(super) fn at(all: &[Scores], beta: f64) -> Result<Self, PathError> {
+    fn at(all: &[Scores], beta: f64) -> Result<Self, PathError> {
         let mut sums = Vec::with_capacity(3 * all.len());
         let (mut shares, mut weight) = (Vec::with_capacity(all.len()), 0.0);
         for scores in all {
             let z = scores.logits.clone();
             let p = log_softmax(z.clone() * beta, 1).exp();
             let count_here = scores.targets.dims()[0];
-            // Above the true class, so that a confident answer is a sum of small terms, and not what is
-            // left of large ones.
+            // Relative to the true class, so that a confident answer is a sum of small terms, not a difference of
+            // large ones.
             let gaps = z.clone() - scores.chosen(z).reshape([count_here, 1]);
             let mean = (p.clone() * gaps.clone()).sum_dim(1);
             let variance = (p * (gaps - mean.clone()).square()).sum();
@@ -133,32 +170,4 @@ impl Moments {
             curvature: total(2),
         })
     }
-}
-
-/// The best inverse temperature and its loss, by Newton's method within a shrinking bracket: the loss
-/// is convex in `β`.
-pub(super) fn calibrate(all: &[Scores]) -> Result<(f64, f64), PathError> {
-    let (mut low, mut high) = (0.0, SHARPEST);
-    let mut beta = 1.0;
-    let mut best = (0.0, Moments::at(all, 0.0)?.loss);
-    for _ in 0..MAX_STEPS {
-        let moments = Moments::at(all, beta)?;
-        if moments.loss < best.1 {
-            best = (beta, moments.loss);
-        }
-        if moments.slope > 0.0 {
-            high = beta;
-        } else {
-            low = beta;
-        }
-        let newton = beta - moments.slope / moments.curvature;
-        // A variance out of range makes a step of zero, which is no convergence.
-        let is_step = newton > low && newton < high && moments.curvature.is_finite();
-        let next = if is_step { newton } else { 0.5 * (low + high) };
-        if (next - beta).abs() <= 1e-7 * beta || high - low <= 1e-9 * high {
-            break;
-        }
-        beta = next;
-    }
-    Ok(best)
 }

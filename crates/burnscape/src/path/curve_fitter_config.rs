@@ -66,7 +66,6 @@ pub struct CurveFitterConfig {
     pub(super) times_per_step: usize,
     pub(super) weight_decay: f64,
     pub(super) max_gradient_norm: Option<f64>,
-    pub(super) offset: f64,
     pub(super) seed: u64,
     pub(super) mode: Mode,
 }
@@ -80,7 +79,6 @@ impl CurveFitterConfig {
             times_per_step: 1,
             weight_decay: 0.0,
             max_gradient_norm: None,
-            offset: 0.0,
             seed: 0,
             mode: Mode::Train,
         }
@@ -115,15 +113,7 @@ impl CurveFitterConfig {
         self
     }
 
-    /// Moves the inner points off the line before the first step, by this fraction of the distance
-    /// of the ends; see [`ControlPoints::offset`](super::ControlPoints::offset). 0 by default.
-    #[must_use]
-    pub fn with_offset(mut self, offset: f64) -> Self {
-        self.offset = offset;
-        self
-    }
-
-    /// Seed of the places and of the offset. 0 by default.
+    /// Seed of the places. 0 by default.
     #[must_use]
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.seed = seed;
@@ -144,8 +134,7 @@ impl CurveFitterConfig {
     ///
     /// # Errors
     ///
-    /// [`PathError::OutOfRange`], [`PathError::NothingToFit`], and those of
-    /// [`ControlPoints::offset`](super::ControlPoints::offset).
+    /// [`PathError::OutOfRange`], [`PathError::NothingToFit`].
     pub fn init<M, C, O>(&self, curve: C, optimizer: O) -> Result<CurveFitter<M, C, O>, PathError>
     where
         M: Module,
@@ -160,7 +149,6 @@ impl CurveFitterConfig {
         if curve.control_points().inner().is_empty() {
             return Err(PathError::NothingToFit);
         }
-        let points = curve.control_points().offset(self.offset, self.seed)?;
-        CurveFitter::new(self.clone(), curve.with_control_points(points), optimizer)
+        CurveFitter::new(self.clone(), curve, optimizer)
     }
 }

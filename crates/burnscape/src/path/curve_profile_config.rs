@@ -1,8 +1,10 @@
 use burn::module::Module;
 
-use super::places::{Places, chord_lengths};
-use super::{Curve, CurveProfile, MetricProfile, PathError, PathLosses, Segment};
-use crate::loss::{LossError, NormalizationPolicy, Progress, Risk, Work};
+use super::calibration::calibrate;
+use super::gram::Gram;
+use super::places::Places;
+use super::{Curve, CurveProfile, PathError, PathValues, PolygonalChain};
+use crate::loss::{Classes, LossError, NormalizationPolicy, Progress, Risk, Work};
 use crate::space::Grid;
 
 /// A measurement of a path: the loss and metrics, on training and test data, at the places of a grid.
@@ -13,7 +15,7 @@ use crate::space::Grid;
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
 /// use burnscape::loss::Risk;
-/// use burnscape::path::{CurveProfileConfig, Segment};
+/// use burnscape::path::{CurveProfileConfig, PolygonalChain};
 ///
 /// type Batch = (Tensor<2>, Tensor<2>);
 /// let device = Device::default();
@@ -26,7 +28,7 @@ use crate::space::Grid;
 /// let profile = CurveProfileConfig::new()
 ///     .with_metric("error", &error)
 ///     .with_num_points(11)
-///     .run(&risk, &Segment::new(&a, &b)?)?;
+///     .run(&risk, &PolygonalChain::line(&a, &b)?)?;
 /// // The loss is convex along a line of linear models: no barrier by any definition.
 /// let barriers = profile.barriers().ok_or("stopped")?;
 /// assert!(barriers.above_line < 1e-6 && barriers.above_worse_end < 1e-6);
@@ -37,16 +39,24 @@ use crate::space::Grid;
 ///
 /// # Cost
 ///
-/// At every place one forward pass over the data of each risk, no gradient. Re-estimating statistics takes
-/// another forward pass over the training data, in training mode. Controls are two more profiles.
+/// At every place, one forward pass over the data of each risk; no gradient. Re-estimating statistics takes
+/// another forward pass over the training data, in training mode. Calibration also stores the logits of all examples
+/// of its risk, and takes about 30 passes over the logits with a host synchronization each. Controls are two more
+/// profiles.
 ///
 /// # Defaults
 ///
-/// 61 places (Garipov et al. 2018), statistics re-estimated over all training data, no controls.
+/// 61 places (Garipov et al. 2018), statistics re-estimated over all training data, no calibration, no controls.
+///
+/// # References
+///
+/// Garipov et al. 2018, arXiv:1802.10026; for calibration Guo, Pleiss, Sun, Weinberger 2017, *On Calibration of
+/// Modern Neural Networks*, arXiv:1706.04599.
 #[derive(Clone)]
 pub struct CurveProfileConfig<'a, M> {
     test: Option<&'a dyn Valued<M>>,
     metrics: Vec<(String, &'a dyn Valued<M>)>,
+    calibration: Option<&'a Risk<'a, M, Classes<'a, M>>>,
     policy: NormalizationPolicy,
     places: Places,
     controls_seed: Option<u64>,
@@ -85,32 +95,61 @@ impl<'a, M: Module> CurveProfileConfig<'a, M> {
         Self {
             test: None,
             metrics: Vec::new(),
+            calibration: None,
             policy: NormalizationPolicy::default(),
-            places: Places::default(),
+            places: Places::Equidistant(61),
             controls_seed: None,
         }
     }
 
-    /// The places and the policy of another measurement.
-    pub(super) fn at(places: Places, policy: NormalizationPolicy) -> Self {
-        Self {
-            places,
-            policy,
-            ..Self::new()
-        }
-    }
-
-    /// Measures the loss on test data as well.
+    /// Also measures the loss on test data.
     #[must_use]
     pub fn with_test<L>(mut self, test: &'a Risk<'_, M, L>) -> Self {
         self.test = Some(test);
         self
     }
 
-    /// Measures something else as well, under a name: the error on training or test data, for instance.
+    /// Also measures a metric under a name, for instance the error on training or test data.
     #[must_use]
     pub fn with_metric<L>(mut self, name: impl Into<String>, metric: &'a Risk<'_, M, L>) -> Self {
         self.metrics.push((name.into(), metric));
+        self
+    }
+
+    /// Also measures the cross-entropy of a classifier at the best temperature of each place, `min_β` of the mean of
+    /// `−log softmax(β z)_y`; often of the same risk whose loss is measured.
+    ///
+    /// Averaging weights shrinks logits, which alone can raise the loss; a barrier that remains after calibration is
+    /// one of the decisions themselves. The temperature is fitted on the data of the risk. Models are evaluated as
+    /// they are deployed, whatever the mode of the risk.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn::nn::{Linear, LinearConfig};
+    /// use burn::tensor::{Device, Int, Tensor};
+    /// use burnscape::loss::Risk;
+    /// use burnscape::path::{CurveProfileConfig, PolygonalChain};
+    ///
+    /// type Batch = (Tensor<2>, Tensor<1, Int>);
+    /// let device = Device::default();
+    /// let [a, b] = [(); 2].map(|()| LinearConfig::new(2, 3).init(&device));
+    /// let labels = Tensor::from_ints([0, 1, 2, 0], &device);
+    /// let data: [Batch; 1] = [(Tensor::ones([4, 2], &device), labels)];
+    /// let risk = Risk::classes(
+    ///     |model: &Linear, (x, _): &Batch| model.forward(x.clone()),
+    ///     |(_, labels): &Batch| labels.clone(),
+    ///     &data,
+    /// );
+    /// let config = CurveProfileConfig::new().with_calibration(&risk).with_num_points(5);
+    /// let profile = config.run(&risk, &PolygonalChain::line(&a, &b)?)?;
+    /// let calibrated = profile.calibrated.ok_or("not calibrated")?;
+    /// assert!(calibrated.max <= profile.train.max + 1e-6);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_calibration(mut self, risk: &'a Risk<'a, M, Classes<'a, M>>) -> Self {
+        self.calibration = Some(risk);
         self
     }
 
@@ -135,39 +174,40 @@ impl<'a, M: Module> CurveProfileConfig<'a, M> {
         self
     }
 
-    /// Measures two controls as well: the straight line between the ends, and a line of the same length from the
-    /// first end in a random direction. How good a path is shows in the difference.
+    /// Also measures two controls, to compare the path with: the straight line between the ends, and a line of the
+    /// same length from the first end in a random direction.
     ///
     /// # Reproducibility
     ///
-    /// `seed` decides the random direction.
+    /// The random direction is a function of `seed`.
     #[must_use]
     pub fn with_controls(mut self, seed: u64) -> Self {
         self.controls_seed = Some(seed);
         self
     }
 
-    /// Measures the loss along `curve`. `risk` is the loss on training data, from which statistics are
-    /// re-estimated.
+    /// Measures the loss along `curve`. `risk` is the loss on training data, which also re-estimates the statistics.
     ///
     /// # Errors
     ///
-    /// [`PathError::Space`] for fewer than two places, [`PathError::TimeOutOfRange`] if they do not start at 0 and
-    /// end at 1; [`PathError::NonFinite`] with the place where loss or metric are; [`PathError::Loss`] for data
+    /// [`PathError::Space`] for fewer than two places, [`PathError::OutOfRange`] if they do not start at 0 and
+    /// end at 1; [`PathError::NonFinite`] with the place of a loss or metric that is not finite;
+    /// [`PathError::BadTargets`] if labels do not fit the logits; [`PathError::Loss`] for data
     /// that are empty or losses that are not one number; those of [`reestimate`](crate::loss::reestimate).
     pub fn run<K>(
         &self,
         risk: &Risk<'_, M, K>,
         curve: &(impl Curve<M> + ?Sized),
     ) -> Result<CurveProfile, PathError> {
-        let times = self.places.times_with_ends()?;
+        let times = self.places.times()?;
         let Some(seed) = self.controls_seed else {
             return self.measure(risk, curve, &times);
         };
-        let line = Segment::between_ends_of(curve)?;
-        let random = Segment::random(curve.control_points().first(), line.length()?, seed)?;
+        let line = curve.chord()?;
+        let random =
+            PolygonalChain::random_line(curve.control_points().first(), line.length()?, seed)?;
         let _ = risk.take_break();
-        // A break at the last place leaves a profile complete, and ends the work all the same.
+        // A break at the last place leaves a profile complete, but ends the work.
         let is_last = |profile: &CurveProfile| !profile.completed || risk.take_break();
         let mut profile = self.measure(risk, curve, &times)?;
         if is_last(&profile) {
@@ -194,19 +234,21 @@ impl<'a, M: Module> CurveProfileConfig<'a, M> {
         self.policy.check()?;
         let gram = curve.control_points().gram()?;
         let is_still = gram.is_zero();
-        let lengths = chord_lengths(curve, &gram, times)?;
         let train: &dyn Valued<M> = risk;
-        let loss = "the loss".to_string();
-        let mut values = vec![(&loss, train)];
-        values.extend(self.test.iter().map(|test| (&loss, *test)));
-        values.extend(self.metrics.iter().map(|(name, metric)| (name, *metric)));
-        let mut found: Vec<Vec<f64>> = vec![Vec::new(); values.len()];
+        let mut measured = vec![("train_loss", train)];
+        measured.extend(self.test.iter().map(|test| ("test_loss", *test)));
+        let metrics = self.metrics.iter();
+        measured.extend(metrics.map(|(name, metric)| (name.as_str(), *metric)));
+        let mut values: Vec<Vec<f64>> = vec![Vec::new(); measured.len()];
+        let (mut betas, mut calibrated) = (Vec::new(), Vec::new());
         let mut num_points = 0;
         for &t in times {
             // Rounding would move a path that does not move.
             let place = if is_still && t < 1.0 { 0.0 } else { t };
             let model = self.policy.point(risk, curve, place)?;
-            let own = values
+            let calibration = self.calibration.map(|risk| calibrate(risk, &model, t));
+            let calibration = calibration.transpose()?;
+            let own = measured
                 .iter()
                 .map(|(name, risk)| risk.value(&model).map_err(PathError::at(t, name)));
             let own = match own.collect::<Result<Vec<f64>, _>>() {
@@ -214,8 +256,12 @@ impl<'a, M: Module> CurveProfileConfig<'a, M> {
                 own => own?,
             };
             let train_loss = own[0];
-            for (values, value) in found.iter_mut().zip(own) {
+            for (values, value) in values.iter_mut().zip(own) {
                 values.push(value);
+            }
+            if let Some((beta, loss)) = calibration {
+                betas.push(beta);
+                calibrated.push(loss);
             }
             num_points += 1;
             let progress = Progress::new(Work::Point, num_points).of(times.len());
@@ -225,32 +271,53 @@ impl<'a, M: Module> CurveProfileConfig<'a, M> {
         }
         let completed = num_points == times.len();
         let times = times[..num_points].to_vec();
-        let lengths = lengths[..num_points].to_vec();
-        let num_losses = num_points * values.len();
-        let mut found = found.into_iter();
-        let mut losses = || {
-            let losses = found.next().unwrap_or_default();
-            PathLosses::new(&times, &lengths, losses, completed)
-        };
-        let train = losses();
-        let test = self.test.is_some().then(losses);
-        let metrics = self.metrics.iter().zip(found);
-        let metrics = metrics.map(|((name, _), values)| MetricProfile {
-            name: name.clone(),
-            values,
-        });
+        let lengths = chord_lengths(curve, &gram, &times)?;
+        let path = |name, values| PathValues::new(name, values, &times, &lengths, completed);
+        let num_calibrated = calibrated.len();
+        let calibrated = self
+            .calibration
+            .map(|_| path("calibrated_loss", calibrated));
+        let names = measured.iter().map(|(name, _)| *name);
+        let mut paths = names.zip(values).map(|(name, values)| path(name, values));
+        let train = paths
+            .next()
+            .unwrap_or_else(|| path("train_loss", Vec::new()));
+        let test = self.test.and_then(|_| paths.next());
         Ok(CurveProfile {
             policy: self.policy,
             mode: risk.mode(),
-            metrics: metrics.collect(),
             train,
             test,
-            num_losses,
+            metrics: paths.collect(),
+            calibrated,
+            inverse_temperatures: betas,
+            num_losses: num_points * measured.len() + num_calibrated,
             completed,
-            times,
-            lengths,
             line: None,
             random: None,
+            times,
+            lengths,
         })
     }
+}
+
+/// The length of the chords up to each place.
+fn chord_lengths<M: Module>(
+    curve: &(impl Curve<M> + ?Sized),
+    gram: &Gram,
+    times: &[f64],
+) -> Result<Vec<f64>, PathError> {
+    let mut before: Option<Vec<f64>> = None;
+    let mut length = 0.0;
+    let mut lengths = Vec::with_capacity(times.len());
+    for &t in times {
+        let weights = curve.weights(t)?;
+        if let Some(before) = &before {
+            let step = weights.iter().zip(before).map(|(x, y)| x - y);
+            length += gram.norm(&step.collect::<Vec<_>>());
+        }
+        before = Some(weights);
+        lengths.push(length);
+    }
+    Ok(lengths)
 }

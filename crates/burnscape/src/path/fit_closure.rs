@@ -4,22 +4,31 @@ use burn::tensor::Tensor;
 
 use super::control_points::combination;
 use super::evaluated::Evaluated;
-use super::{ControlPoints, CurveFitterConfig};
+use super::free_space::FreeSpace;
 use crate::loss::LossError;
 use crate::loss::scalar::{called, gradients};
-use crate::space::{LeafVector, ParamSpace, SpaceError};
+use crate::space::{LeafVector, SpaceError};
 
-/// The loss at the places of one step, and its gradient by the free control points.
+/// The loss at the places of one step, and its gradient with respect to the free points.
 pub(super) struct FitClosure<'a, M> {
-    pub(super) config: &'a CurveFitterConfig,
-    pub(super) points: &'a ControlPoints<M>,
-    pub(super) template: &'a M,
-    pub(super) space: &'a ParamSpace,
-    pub(super) free_space: &'a ParamSpace,
-    /// Places, and their weights in the mean.
-    pub(super) draws: &'a [(f64, f64)],
-    /// The weights of the control points at each place.
-    pub(super) weights: &'a [Vec<f64>],
+    pub(super) space: &'a FreeSpace<M>,
+    /// All points; the optimizer provides the current free ones.
+    pub(super) points: &'a [LeafVector],
+    /// Index of the first free point.
+    pub(super) first_free: usize,
+    pub(super) places: &'a [Place],
+    pub(super) weight_decay: f64,
+    pub(super) max_gradient_norm: Option<f64>,
+    /// Added to the gradient of the last free point.
+    pub(super) regularizer: Option<LeafVector>,
+}
+
+/// A place at which the loss is taken.
+pub(super) struct Place {
+    /// Its share of the mean, up to the number of places.
+    pub(super) share: f64,
+    /// The weights of all points.
+    pub(super) weights: Vec<f64>,
 }
 
 impl<M: Module> FitClosure<'_, M> {
@@ -32,26 +41,27 @@ impl<M: Module> FitClosure<'_, M> {
         free: &Vec<M>,
         objective: &dyn Fn(&M) -> Tensor<1>,
     ) -> Result<(Tensor<1>, GradientsParams), LossError> {
-        let free = LeafVector::from_module(self.free_space, free)?.split_into(self.space);
-        let count = self.draws.len() as f64;
+        let free = self.space.vectors(free)?;
+        let is_free = self.first_free..self.first_free + free.len();
+        let count = self.places.len() as f64;
         let mut loss: Option<Tensor<1>> = None;
         let mut parts: Option<Vec<LeafVector>> = None;
-        for ((_, share), weights) in self.draws.iter().zip(self.weights) {
+        for Place { share, weights } in self.places {
             let share = share / count;
             let point = self.combine(&free, weights)?;
-            let model = point.clone().apply_to_own(self.template);
+            let model = self.space.model(point.clone());
             let value = called(|| objective(&model))?;
-            let gradient = LeafVector::from_gradients(self.space, &gradients(&value, &model)?)?;
-            let gradient = self.shape(gradient, &point)?;
+            let gradient = gradients(&value, &model)?;
+            let gradient = LeafVector::from_gradients(&self.space.point, &gradient)?;
+            let gradient = self.decayed_and_clipped(gradient, &point)?;
             let value = value.inner().mul_scalar(share);
             loss = Some(match loss {
                 None => value,
                 Some(loss) => loss + value,
             });
-            // The last one takes the gradient itself, which saves a copy where there is but one.
+            // The last point takes the gradient itself, which saves a copy if it is the only one.
             let mut own = Vec::with_capacity(free.len());
-            let inner = &weights[1..weights.len() - 1];
-            if let Some((last, others)) = inner.split_last() {
+            if let Some((last, others)) = weights[is_free.clone()].split_last() {
                 let shares = others
                     .iter()
                     .map(|weight| gradient.clone().scale(weight * share));
@@ -67,33 +77,36 @@ impl<M: Module> FitClosure<'_, M> {
                     .collect::<Result<_, SpaceError>>()?,
             });
         }
-        let (Some(loss), Some(parts)) = (loss, parts) else {
+        let (Some(loss), Some(mut parts)) = (loss, parts) else {
             return Err(LossError::EmptyData);
         };
-        let gradient = LeafVector::concatenated(self.free_space, parts)?;
-        Ok((loss, gradient.into_gradients()))
+        if let Some(regularizer) = &self.regularizer
+            && let Some(last) = parts.pop()
+        {
+            parts.push(last.axpby(1.0, 1.0, regularizer)?);
+        }
+        Ok((loss, self.space.gradients(parts)?))
     }
 
-    /// The point of the curve, from the ends and the free points as the optimizer sees them.
+    /// `Σ weights_k · point_k`, with the free points as the optimizer sees them.
     fn combine(&self, free: &[LeafVector], weights: &[f64]) -> Result<LeafVector, SpaceError> {
-        let ends = self.points.vectors();
-        let last = weights.len() - 1;
-        let vector = |index: usize| match index {
-            0 => &ends[0],
-            index if index == last => &ends[last],
-            index => &free[index - 1],
-        };
-        let points = (0..weights.len()).map(vector);
-        combination(self.space, weights, points)
+        let after = self.first_free + free.len();
+        let fixed = &self.points;
+        let points = fixed[..self.first_free].iter().chain(free);
+        combination(&self.space.point, weights, points.chain(&fixed[after..]))
     }
 
     /// Adds the decay, then clips.
-    fn shape(&self, gradient: LeafVector, point: &LeafVector) -> Result<LeafVector, SpaceError> {
-        let gradient = match self.config.weight_decay {
+    fn decayed_and_clipped(
+        &self,
+        gradient: LeafVector,
+        point: &LeafVector,
+    ) -> Result<LeafVector, SpaceError> {
+        let gradient = match self.weight_decay {
             0.0 => gradient,
             decay => gradient.axpby(1.0, decay, point)?,
         };
-        let Some(largest) = self.config.max_gradient_norm else {
+        let Some(largest) = self.max_gradient_norm else {
             return Ok(gradient);
         };
         let norm = gradient.norm()?;

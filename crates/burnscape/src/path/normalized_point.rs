@@ -21,7 +21,7 @@ impl NormalizationPolicy {
     ///
     /// # Errors
     ///
-    /// [`PathError::TimeOutOfRange`], [`PathError::OutOfRange`], and those of [`reestimate`].
+    /// [`PathError::OutOfRange`], and those of [`reestimate`].
     pub fn point<M: Module, K>(
         self,
         risk: &Risk<'_, M, K>,

@@ -45,14 +45,8 @@ impl<M: Module> Simplex<M> {
     ///
     /// # Errors
     ///
-    /// [`PathError::TooFewControlPoints`], [`PathError::Space`] if the models differ in a parameter.
+    /// [`PathError::OutOfRange`], [`PathError::Space`] if the models differ in a parameter.
     pub fn new(vertices: &[&M]) -> Result<Self, PathError> {
-        if vertices.len() < 2 {
-            return Err(PathError::TooFewControlPoints {
-                found: vertices.len(),
-                needed: 2,
-            });
-        }
         Ok(Self {
             vertices: ControlPoints::from_models(vertices)?,
         })
@@ -118,7 +112,11 @@ impl<M: Module> Simplex<M> {
     ///
     /// A function of the seed and the index of the draw.
     pub fn sample(&self, seed: u64, index: u64) -> Vec<f64> {
-        dirichlet(self.vertices().len(), seed, index)
+        let rng = stream(seed, index);
+        let count = self.vertices().len();
+        let draws: Vec<f64> = Exp1.sample_iter(rng).take(count).collect();
+        let sum: f64 = draws.iter().sum();
+        draws.into_iter().map(|draw| draw / sum).collect()
     }
 
     /// The volume `sqrt(det G)/k!`, with `G` the Gram matrix of the edges from the first vertex: a
@@ -195,14 +193,6 @@ impl<M: Module> Simplex<M> {
         let widest = |dtype| epsilon(dtype).min(f64::from(f32::EPSILON));
         16.0 * types.map(widest).fold(0.0, f64::max)
     }
-}
-
-/// Uniform barycentric weights: exponential variables over their sum.
-pub(super) fn dirichlet(count: usize, seed: u64, index: u64) -> Vec<f64> {
-    let rng = stream(seed, index);
-    let draws: Vec<f64> = Exp1.sample_iter(rng).take(count).collect();
-    let sum: f64 = draws.iter().sum();
-    draws.into_iter().map(|draw| draw / sum).collect()
 }
 
 /// The lower triangular root; `None` if the matrix is not positive definite to rounding.
