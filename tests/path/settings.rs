@@ -1,4 +1,4 @@
-//! Every setting of every config changes a result.
+//! Every setting of every config of a path changes a result.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -36,9 +36,13 @@ fn absolutes(net: &Normalized, x: Tensor<2>) -> Tensor<1> {
     (net.forward(x) - 1.0).abs().mean()
 }
 
-/// The texts of a run with each of the settings differ, and none is that of a run without.
+/// Runs with each of the settings, and without, write different texts.
 #[track_caller]
-fn each_matters<C>(base: &C, settings: Vec<(&'static str, C)>, run: impl Fn(&C) -> String) {
+pub(crate) fn each_matters<C>(
+    base: &C,
+    settings: Vec<(&'static str, C)>,
+    run: impl Fn(&C) -> String,
+) {
     let mut known = BTreeMap::from([(run(base), "none")]);
     assert!(known.contains_key(&run(base)), "a run is not reproducible");
     for (name, config) in settings {

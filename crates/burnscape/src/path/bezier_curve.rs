@@ -6,8 +6,8 @@ use crate::range::ensure;
 
 /// A Bézier curve of any degree: `θ(t) = Σ_i C(n, i) tⁱ (1 − t)ⁿ⁻ⁱ · point_i`.
 ///
-/// Degree 2 is what Garipov et al. fit between two networks. Inner control points pull the curve,
-/// which does not pass through them.
+/// Garipov et al. fit degree 2 between two networks. The curve bends toward its inner control points, but does not pass
+/// through them.
 ///
 /// # References
 ///
@@ -35,8 +35,8 @@ pub struct BezierCurve<M> {
 }
 
 impl<M: Module> BezierCurve<M> {
-    /// The curve of this degree whose inner control points lie on the line, at equal distances: the
-    /// line itself, ready to be fitted.
+    /// The curve of this degree with inner control points on the line, at equal distances. It is the line, ready to be
+    /// fitted.
     ///
     /// # Errors
     ///
@@ -49,7 +49,7 @@ impl<M: Module> BezierCurve<M> {
         })
     }
 
-    /// The curve with these control points, from the first model to the last.
+    /// The curve from the first model to the last, with the others as inner control points.
     ///
     /// # Errors
     ///

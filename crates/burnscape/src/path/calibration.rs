@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 
 use burn::module::Module;
+use burn::tensor::Tensor;
 use burn::tensor::activation::log_softmax;
-use burn::tensor::{Int, Tensor};
 
 use super::PathError;
 use crate::loss::{BatchScores, Classes, LossError, Risk};
@@ -51,85 +51,54 @@ pub(super) fn calibrate<'a, M: Module>(
     Ok(best)
 }
 
-/// The logits of a model for every batch.
+/// The logits and labels of every batch.
 fn scores<'a, M: Module>(
     risk: &Risk<'a, M, Classes<'a, M>>,
     model: &M,
     t: f64,
-) -> Result<Vec<Scores>, PathError> {
+) -> Result<Vec<BatchScores>, PathError> {
     let mut all = Vec::new();
-    let mut failed = None;
+    let mut result = Ok(());
     risk.kind().0.visit_scores(model, &mut |scores| {
-        let index = all.len();
         let scores = scores.map_err(PathError::from);
-        match scores.and_then(|scores| Scores::new(scores, index, t)) {
-            Ok(scores) => all.push(scores),
+        match scores.and_then(|scores| checked(scores, all.len(), t)) {
+            Ok(scores) => {
+                all.push(scores);
+                ControlFlow::Continue(())
+            }
             Err(error) => {
-                failed = Some(error);
-                return ControlFlow::Break(());
+                result = Err(error);
+                ControlFlow::Break(())
             }
         }
-        ControlFlow::Continue(())
     });
-    match failed {
-        Some(error) => Err(error),
-        None => Ok(all),
+    result.map(|()| all)
+}
+
+fn checked(scores: BatchScores, batch: usize, t: f64) -> Result<BatchScores, PathError> {
+    let BatchScores { logits, labels, .. } = &scores;
+    let ([outputs, classes], [targets]) = (logits.dims(), labels.dims());
+    let sum = to_host(logits.clone().abs().sum())?;
+    let value = sum.first().copied().unwrap_or(f64::NAN);
+    if !value.is_finite() {
+        return Err(PathError::NonFinite {
+            what: "the sum of the logits".to_string(),
+            t,
+            batch,
+            value,
+        });
     }
-}
-
-/// The logits of a model for a batch, and the labels.
-struct Scores {
-    logits: Tensor<2>,
-    targets: Tensor<1, Int>,
-    /// The weight of the batch.
-    weight: f64,
-}
-
-impl Scores {
-    fn new(scores: BatchScores, batch: usize, t: f64) -> Result<Self, PathError> {
-        let BatchScores {
-            logits,
-            labels: targets,
-            weight,
-        } = scores;
-        let ([outputs, classes], [count]) = (logits.dims(), targets.dims());
-        let sum = to_host(logits.clone().abs().sum())?;
-        let value = sum.first().copied().unwrap_or(f64::NAN);
-        if !value.is_finite() {
-            return Err(PathError::NonFinite {
-                what: "the sum of the logits".to_string(),
-                t,
-                batch,
-                value,
-            });
-        }
-        let bounds = Tensor::cat(vec![targets.clone().min(), targets.clone().max()], 0);
-        let bounds = to_host(bounds.float())?;
-        let is_class = |bound: &f64| (0.0..classes as f64).contains(bound);
-        if outputs != count || !bounds.iter().all(is_class) {
-            return Err(PathError::BadTargets {
-                targets: count,
-                outputs,
-                classes,
-            });
-        }
-        Ok(Self {
-            logits,
+    let bounds = Tensor::cat(vec![labels.clone().min(), labels.clone().max()], 0);
+    let bounds = to_host(bounds.float())?;
+    let is_class = |bound: &f64| (0.0..classes as f64).contains(bound);
+    if outputs != targets || !bounds.iter().all(is_class) {
+        return Err(PathError::BadTargets {
             targets,
-            weight,
-        })
+            outputs,
+            classes,
+        });
     }
-
-    fn chosen(&self, values: Tensor<2>) -> Tensor<1> {
-        let [count] = self.targets.dims();
-        let index = self.targets.clone().reshape([count, 1]);
-        values.gather(1, index).reshape([count])
-    }
-
-    /// The loss of each example at inverse temperature `beta`.
-    fn cross_entropy(&self, beta: f64) -> Tensor<1> {
-        -self.chosen(log_softmax(self.logits.clone() * beta, 1))
-    }
+    Ok(scores)
 }
 
 /// The mean loss at an inverse temperature, with its first two derivatives.
@@ -140,22 +109,25 @@ struct Moments {
 }
 
 impl Moments {
-    fn at(all: &[Scores], beta: f64) -> Result<Self, PathError> {
+    fn at(all: &[BatchScores], beta: f64) -> Result<Self, PathError> {
         let mut sums = Vec::with_capacity(3 * all.len());
         let (mut shares, mut weight) = (Vec::with_capacity(all.len()), 0.0);
         for scores in all {
             let z = scores.logits.clone();
-            let p = log_softmax(z.clone() * beta, 1).exp();
-            let count_here = scores.targets.dims()[0];
+            let log_p = log_softmax(z.clone() * beta, 1);
+            let p = log_p.clone().exp();
+            let [count] = scores.labels.dims();
+            let labels = scores.labels.clone().reshape([count, 1]);
+            let of_labels = |values: Tensor<2>| values.gather(1, labels.clone());
             // Relative to the true class, so that a confident answer is a sum of small terms, not a difference of
             // large ones.
-            let gaps = z.clone() - scores.chosen(z).reshape([count_here, 1]);
+            let gaps = z.clone() - of_labels(z);
             let mean = (p.clone() * gaps.clone()).sum_dim(1);
             let variance = (p * (gaps - mean.clone()).square()).sum();
-            sums.push(scores.cross_entropy(beta).sum());
+            sums.push((-of_labels(log_p)).sum());
             sums.push(mean.sum());
             sums.push(variance);
-            shares.push(scores.weight / count_here as f64);
+            shares.push(scores.weight / count as f64);
             weight += scores.weight;
         }
         let sums = to_host(Tensor::cat(sums, 0))?;

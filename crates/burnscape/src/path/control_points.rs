@@ -123,7 +123,7 @@ impl<M: Module> ControlPoints<M> {
         Ok(combination(&self.space, weights, self.vectors.iter())?)
     }
 
-    /// `⟨c_i − c_0, c_j − c_0⟩` for all points. One host synchronization.
+    /// `⟨c_i − c_0, c_j − c_0⟩` for all points, with one host synchronization.
     pub(super) fn gram(&self) -> Result<Gram, PathError> {
         let origin = self.vectors[0].clone().widen();
         let differences = self.vectors.iter().skip(1).map(|vector| {

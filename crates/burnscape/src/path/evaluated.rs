@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use crate::loss::LossError;
 use crate::optim::{Evaluation, IntoEvaluation};
 
-/// A loss with gradients, or why there is none: an optimizer's closure cannot fail by itself.
+/// A loss with gradients, or an error: an optimizer's closure returns its failure as an evaluation.
 pub(super) struct Evaluated(pub(super) Result<(Tensor<1>, GradientsParams), LossError>);
 
 impl IntoEvaluation for Evaluated {

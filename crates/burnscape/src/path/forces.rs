@@ -45,7 +45,7 @@ impl<M: Module> Forces<'_, M> {
             .windows(2)
             .map(|pair| pair[1].axpby(1.0, -1.0, pair[0]));
         let edges = edges.collect::<Result<Vec<_>, _>>()?;
-        // All inner products and losses in one transfer.
+        // One transfer for all inner products and losses.
         let mut pairs: Vec<(&LeafVector, &LeafVector)> = Vec::new();
         pairs.extend(edges.iter().map(|edge| (edge, edge)));
         for (index, slope) in slopes.iter().enumerate() {
@@ -78,9 +78,9 @@ impl<M: Module> Forces<'_, M> {
     }
 }
 
-/// The losses and inner products that decide the force on a pivot.
+/// The losses and inner products that determine the force on a pivot.
 struct Around {
-    /// Of the pivot before, itself, and the pivot after.
+    /// Of the pivot before, this pivot, and the pivot after.
     losses: [f64; 3],
     /// `|e|²` of the edges before and after.
     squares: [Wide; 2],

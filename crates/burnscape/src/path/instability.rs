@@ -116,7 +116,7 @@ impl<'a, M: Module> InstabilityConfig<'a, M> {
         self
     }
 
-    /// The measurement of the line between two branches: its places, test data and metrics.
+    /// The measurement of the line between two branches: its places, policy, test data and metrics.
     #[must_use]
     pub fn with_profile(mut self, profile: CurveProfileConfig<'a, M>) -> Self {
         self.profile = profile;
@@ -126,12 +126,12 @@ impl<'a, M: Module> InstabilityConfig<'a, M> {
     /// Trains with `train`, and measures `risk` between the branches.
     ///
     /// `train` takes a model, the state of the training (an optimizer, a scheduler), the steps to run and the data
-    /// order, and returns model and state. Its model shares no running statistics with any other.
+    /// order, and returns model and state. The model shares no running statistics with any other.
     ///
     /// # Errors
     ///
     /// [`PathError::Training`] with the error of `train`; [`PathError::OutOfRange`] for steps that do not
-    /// ascend, or are beyond the end; those of [`CurveProfileConfig::run`].
+    /// ascend or are beyond the end; those of [`CurveProfileConfig::run`].
     pub fn run<S, K, E>(
         &self,
         risk: &Risk<'_, M, K>,

@@ -16,8 +16,7 @@ impl NormalizationPolicy {
         }
     }
 
-    /// The model of the curve at `t` with the statistics of this policy. It costs no evaluation
-    /// unless they are re-estimated.
+    /// The model of the curve at `t` with the statistics of this policy. Only re-estimation costs forward passes.
     ///
     /// # Errors
     ///

@@ -41,8 +41,7 @@ fn legendre(degree: usize, x: f64) -> (f64, f64) {
     (value, n * (x * value - before) / (x * x - 1.0))
 }
 
-/// The integral of `f` over `[0, 1]`, in panels of five nodes that end at the joints of `pieces`
-/// equal pieces.
+/// The integral of `f` over `[0, 1]`, in panels of five nodes. Panels do not cross the joints of `pieces` equal pieces.
 pub(super) fn integrate(pieces: usize, f: impl Fn(f64) -> f64) -> f64 {
     let panels = pieces * 64_usize.div_ceil(pieces.max(1));
     let rule = gauss_legendre(5);

@@ -8,14 +8,13 @@ use crate::space::{LeafVector, ParamSpace, Wide, epsilon, stream, unshared_copy}
 
 /// The simplex spanned by models: all their convex combinations.
 ///
-/// Two models span a segment, three a triangle. Where the loss is low throughout, every point is a
-/// model to use; [`SimplexFitter`](super::SimplexFitter) finds vertices for which it is.
+/// Two models span a segment, three a triangle. A [`SimplexFitter`](super::SimplexFitter) finds vertices such that
+/// the loss is low throughout; every point is then a good model.
 ///
 /// # References
 ///
 /// Benton, Maddox, Lotfi, Wilson 2021, *Loss Surface Simplexes for Mode Connecting Volumes and Fast
-/// Ensembling*, arXiv:2102.13042. Their volume is `V²`, from the Cayley-Menger determinant; this one
-/// is `V`.
+/// Ensembling*, arXiv:2102.13042. Their volume, from the Cayley-Menger determinant, is the square of this one.
 ///
 /// # Example
 ///
@@ -78,13 +77,11 @@ impl<M: Module> Simplex<M> {
         self.vertices().len() - 1
     }
 
-    /// The model at given barycentric weights. Frozen parameters and running statistics are those of
-    /// the first vertex.
+    /// The model at these barycentric weights, with frozen parameters and running statistics of the first vertex.
     ///
     /// # Errors
     ///
-    /// [`PathError::OutOfRange`] if the weights are not one for each vertex, non-negative, with sum
-    /// one.
+    /// [`PathError::OutOfRange`] unless there is one non-negative weight for each vertex, and their sum is one.
     pub fn point(&self, weights: &[f64]) -> Result<M, PathError> {
         let count = self.vertices().len();
         if weights.len() != count {
@@ -105,7 +102,7 @@ impl<M: Module> Simplex<M> {
         Ok(self.vertices.combine(weights)?.apply_to(self.first())?)
     }
 
-    /// Weights that are uniform over the simplex, Dirichlet(1, …, 1): each has mean `1/(k + 1)` and
+    /// Weights of a point that is uniform in the simplex, Dirichlet(1, …, 1): each has mean `1/(k + 1)` and
     /// variance `k/((k + 1)² (k + 2))` in dimension `k`.
     ///
     /// # Reproducibility
@@ -119,8 +116,8 @@ impl<M: Module> Simplex<M> {
         draws.into_iter().map(|draw| draw / sum).collect()
     }
 
-    /// The volume `sqrt(det G)/k!`, with `G` the Gram matrix of the edges from the first vertex: a
-    /// length for two vertices, an area for three. Zero for vertices that are not in general position.
+    /// The volume `sqrt(det G)/k!`, where `G` is the Gram matrix of the edges from the first vertex: a
+    /// length for two vertices, an area for three. Zero if the vertices are not in general position.
     ///
     /// # Units
     ///
@@ -133,7 +130,7 @@ impl<M: Module> Simplex<M> {
         Ok(self.log_volume()?.exp())
     }
 
-    /// The logarithm of the volume, which does not overflow; minus infinity for a volume of zero.
+    /// The logarithm of the volume, which cannot overflow; minus infinity for a volume of zero.
     ///
     /// # Errors
     ///
@@ -141,7 +138,7 @@ impl<M: Module> Simplex<M> {
     pub fn log_volume(&self) -> Result<f64, PathError> {
         let factorial: f64 = (1..=self.dimension()).map(|k| (k as f64).ln()).sum();
         let gram = self.edges_gram()?;
-        // A length in units of 2^unit, for each dimension.
+        // Each dimension has lengths in units of 2^unit.
         let units = (self.dimension() as f64) * f64::from(gram.unit) * std::f64::consts::LN_2;
         Ok(match cholesky(&gram.entries, self.rounding()) {
             None => f64::NEG_INFINITY,
@@ -152,8 +149,8 @@ impl<M: Module> Simplex<M> {
         })
     }
 
-    /// The gradient of the logarithm of the volume by vertex `index`: `Σ_j (G⁻¹)_{ij} (v_j − o)`,
-    /// with the edges taken from another vertex `o`.
+    /// The gradient of the logarithm of the volume with respect to vertex `index`: `Σ_j (G⁻¹)_{ij} (v_j − o)`,
+    /// with the edges from another vertex `o`.
     pub(super) fn log_volume_gradient(&self, index: usize) -> Result<LeafVector, PathError> {
         let degenerate = || PathError::Degenerate {
             what: "the vertices of the simplex span no volume",
@@ -161,7 +158,7 @@ impl<M: Module> Simplex<M> {
         let gram = self.edges_gram()?;
         let root = cholesky(&gram.entries, self.rounding()).ok_or_else(degenerate)?;
         let size = gram.entries.len();
-        // The sum of the gradients by all vertices is zero: a translation changes no volume.
+        // The gradients with respect to all vertices sum to zero, because a translation does not change the volume.
         let mut right = vec![0.0; size];
         match index {
             0 => right.iter_mut().for_each(|x| *x = -1.0),
@@ -173,7 +170,7 @@ impl<M: Module> Simplex<M> {
         if gram.unit == 0 {
             return self.vertices.combine(&weights);
         }
-        // Once for the vectors and once for the gradient, neither of which leaves the range.
+        // The unit is applied twice, to the vectors and to the gradient, neither of which leaves the range.
         let unit = Wide::new(1.0, -gram.unit);
         let weights = weights
             .iter()
@@ -187,7 +184,7 @@ impl<M: Module> Simplex<M> {
         Ok(self.vertices.gram()?.without_first())
     }
 
-    /// Of inner products, which are summed in the element type of the parameters, or in f32.
+    /// The rounding of inner products, which are summed in the element type of the parameters, or in f32.
     fn rounding(&self) -> f64 {
         let types = self.space().leaves().iter().map(|leaf| leaf.dtype());
         let widest = |dtype| epsilon(dtype).min(f64::from(f32::EPSILON));
