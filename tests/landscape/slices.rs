@@ -239,7 +239,10 @@ fn json_reads_back_to_the_same_slice() {
     assert_near(&read.x, &plane.x);
     assert_near(&read.y, &plane.y);
     assert_near(&read.losses, &plane.losses);
-    assert_eq!((read.axes, read.completed), (plane.axes, plane.completed));
+    assert_eq!(
+        (read.orthogonalized, read.completed),
+        (plane.orthogonalized, plane.completed)
+    );
 }
 
 #[test]

@@ -212,9 +212,7 @@ fn of_an_instability_analysis() {
     let settings = vec![
         ("branch_steps", with(vec![1], 4)),
         ("total_steps", with(vec![2], 5)),
-        ("trunk_order", base.clone().with_trunk_order(5)),
-        ("first_order", base.clone().with_first_order(5)),
-        ("second_order", base.clone().with_second_order(5)),
+        ("order", base.clone().with_order(5)),
         (
             "profile",
             base.clone().with_profile(profile().with_num_points(4)),

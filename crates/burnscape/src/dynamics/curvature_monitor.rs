@@ -133,11 +133,6 @@ impl CurvatureMonitor {
         self
     }
 
-    /// The settings.
-    pub fn config(&self) -> &CurvatureMonitorConfig {
-        &self.config
-    }
-
     /// The readings so far, oldest first.
     pub fn history(&self) -> &[CurvatureReading] {
         &self.history

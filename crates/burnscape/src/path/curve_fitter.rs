@@ -2,15 +2,15 @@ use std::ops::ControlFlow;
 
 use burn::module::Module;
 use burn::optim::lr_scheduler::LrSchedulerRecord;
-use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::tensor::{Bytes, Tensor};
 
 use super::error::check_no_group;
-use super::fit_closure::{FitClosure, Place};
-use super::free_space::FreeSpace;
+use super::fit_step::{FitStep, Place};
+use super::free_points::FreePoints;
 use super::{Curve, CurveFitterConfig, FitReport, PathError};
 use crate::loss::{Batch, Lift, LossError, Objective, Progress, Risk, Work, each};
-use crate::optim::{Checkpointable, ClosureStep, OptimError, OptimRecord, SkipReason, StepReport};
+use crate::optim::{Checkpointable, ClosureStep, OptimError, OptimRecord, StepReport};
+use crate::space::LeafVector;
 
 /// The fit of a curve. Made by [`CurveFitterConfig::init`].
 ///
@@ -19,10 +19,7 @@ use crate::optim::{Checkpointable, ClosureStep, OptimError, OptimRecord, SkipRea
 pub struct CurveFitter<M, C, O> {
     config: CurveFitterConfig,
     curve: C,
-    optimizer: O,
-    scheduler: ModuleLrScheduler,
-    free: Vec<M>,
-    space: FreeSpace<M>,
+    free: FreePoints<M, O>,
     position: Position,
     report: FitReport,
 }
@@ -54,14 +51,12 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
         optimizer: O,
     ) -> Result<Self, PathError> {
         let points = curve.control_points();
-        let (space, free) = FreeSpace::new(points.first(), points.inner(), config.mode)?;
+        let (first, inner) = (points.first(), points.inner());
+        let free = FreePoints::new(first, inner, config.mode, optimizer, &config.rate)?;
         Ok(Self {
-            scheduler: config.rate.0.clone(),
             config,
             curve,
-            optimizer,
             free,
-            space,
             position: Position::default(),
             report: FitReport::default(),
         })
@@ -73,7 +68,7 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
     ///
     /// [`PathError::Space`].
     pub fn curve(&self) -> Result<C, PathError> {
-        let inner = self.space.vectors(&self.free)?;
+        let inner = self.free.vectors()?;
         let points = self.curve.control_points().with_inner(inner)?;
         Ok(self.curve.with_control_points(points))
     }
@@ -124,7 +119,7 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
         L: Objective<M, B>,
         O: ClosureStep,
     {
-        let batch = crate::loss::lifted(&self.space.template, batch);
+        let batch = crate::loss::lifted(&self.free.space.template, batch);
         self.step_on(&|model| objective.loss(model, batch.clone()))
     }
 
@@ -140,8 +135,7 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
         });
         let places = places.collect::<Result<Vec<Place>, PathError>>()?;
         self.position.steps += 1;
-        let closure = FitClosure {
-            space: &self.space,
+        let step = FitStep {
             points: self.curve.control_points().vectors(),
             first_free: 1,
             places: &places,
@@ -149,20 +143,7 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
             max_gradient_norm: self.config.max_gradient_norm,
             regularizer: None,
         };
-        let report = self.optimizer.closure_step(
-            self.scheduler.step(),
-            &mut self.free,
-            |free: &Vec<M>| closure.evaluate(free, loss),
-        )?;
-        if report.skipped == Some(SkipReason::NonFinite) {
-            return Err(PathError::NonFinite {
-                what: "the loss or its gradient".to_string(),
-                t: draws[0].0,
-                batch: self.position.batches,
-                value: report.loss.unwrap_or(f64::NAN),
-            });
-        }
-        Ok(report)
+        step.run(&mut self.free, loss, draws[0].0, self.position.batches)
     }
 
     /// Passes over the data of `risk` until `epochs` passes are done, including those before a record, and returns
@@ -185,13 +166,13 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
         self.report = FitReport::default();
         while self.position.epoch < epochs {
             let done = self.position.batches;
-            let lift = Lift::for_gradients(&self.space.template);
+            let lift = Lift::for_gradients(&self.free.space.template);
             let completed = each(&**risk.source(), |index, batch| {
                 if index < done {
                     return Ok(ControlFlow::Continue(()));
                 }
                 let draws = risk.draws();
-                let _draws = draws.of_step(self.space.point.device(), self.position.steps)?;
+                let _draws = draws.of_step(self.free.space.point.device(), self.position.steps)?;
                 let step = self.step_on(&|model| batch.loss(model, lift, risk.reduction()))?;
                 self.position.batches += 1;
                 self.report.add(&step);
@@ -225,10 +206,16 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
             epoch,
             batches,
         } = self.position;
-        let points = self.space.vector(&self.free)?;
-        let scheduler = self.scheduler.to_record().into_bytes().map_err(unusable)?;
-        let optimizer = self.optimizer.save_state(&self.free)?.into_bytes()?;
-        Ok(OptimRecord::new(KIND, &self.free)?
+        let FreePoints {
+            models,
+            space,
+            optimizer,
+            scheduler,
+        } = &self.free;
+        let points = LeafVector::from_module(&space.all, models)?;
+        let optimizer = optimizer.save_state(models)?.into_bytes()?;
+        let scheduler = scheduler.to_record().into_bytes().map_err(unusable)?;
+        Ok(OptimRecord::new(KIND, models)?
             .with_counter("steps", steps as f64)
             .with_counter("epoch", epoch as f64)
             .with_counter("batches", batches as f64)
@@ -251,7 +238,7 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
     where
         O: Checkpointable,
     {
-        let space = record.check(KIND, &self.free)?;
+        let space = record.check(KIND, &self.free.models)?;
         let counter = |name: &str| record.required(name).map(|value| value as usize);
         let seed = ((counter("seed.high")? as u64) << 32) | counter("seed.low")? as u64;
         if seed != self.config.seed {
@@ -275,9 +262,12 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
             epoch: counter("epoch")?,
             batches: counter("batches")?,
         };
-        self.free = points.apply_to(&self.free)?;
-        self.optimizer = self.optimizer.load_state(optimizer, &self.free)?;
-        self.scheduler = self.scheduler.load_record(scheduler);
+        self.free.models = points.apply_to(&self.free.models)?;
+        self.free.optimizer = self
+            .free
+            .optimizer
+            .load_state(optimizer, &self.free.models)?;
+        self.free.scheduler = self.free.scheduler.load_record(scheduler);
         Ok(self)
     }
 }

@@ -2,9 +2,9 @@ use burn::module::Module;
 
 use super::calibration::calibrate;
 use super::gram::Gram;
-use super::places::Places;
 use super::{Curve, CurveProfile, PathError, PathValues, PolygonalChain};
 use crate::loss::{Classes, LossError, NormalizationPolicy, Progress, Risk, Work};
+use crate::range::OutOfRange;
 use crate::space::Grid;
 
 /// A measurement of a path: the loss and metrics, on training and test data, at the places of a grid.
@@ -58,7 +58,8 @@ pub struct CurveProfileConfig<'a, M> {
     metrics: Vec<(String, &'a dyn Valued<M>)>,
     calibration: Option<&'a Risk<'a, M, Classes<'a, M>>>,
     policy: NormalizationPolicy,
-    places: Places,
+    num_points: usize,
+    grid: Option<Grid>,
     controls_seed: Option<u64>,
 }
 
@@ -77,7 +78,8 @@ impl<M> std::fmt::Debug for CurveProfileConfig<'_, M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("CurveProfileConfig")
             .field("policy", &self.policy)
-            .field("places", &self.places)
+            .field("num_points", &self.num_points)
+            .field("grid", &self.grid)
             .field("controls_seed", &self.controls_seed)
             .finish_non_exhaustive()
     }
@@ -97,7 +99,8 @@ impl<'a, M: Module> CurveProfileConfig<'a, M> {
             metrics: Vec::new(),
             calibration: None,
             policy: NormalizationPolicy::default(),
-            places: Places::Equidistant(61),
+            num_points: 61,
+            grid: None,
             controls_seed: None,
         }
     }
@@ -163,14 +166,14 @@ impl<'a, M: Module> CurveProfileConfig<'a, M> {
     /// This many places at equal distances, 2 or more.
     #[must_use]
     pub fn with_num_points(mut self, num_points: usize) -> Self {
-        self.places = Places::Equidistant(num_points);
+        (self.num_points, self.grid) = (num_points, None);
         self
     }
 
     /// These places, from 0 to 1.
     #[must_use]
     pub fn with_grid(mut self, grid: Grid) -> Self {
-        self.places = Places::Given(grid);
+        self.grid = Some(grid);
         self
     }
 
@@ -199,7 +202,7 @@ impl<'a, M: Module> CurveProfileConfig<'a, M> {
         risk: &Risk<'_, M, K>,
         curve: &(impl Curve<M> + ?Sized),
     ) -> Result<CurveProfile, PathError> {
-        let times = self.places.times()?;
+        let times = self.times()?;
         let Some(seed) = self.controls_seed else {
             return self.measure(risk, curve, &times);
         };
@@ -223,6 +226,26 @@ impl<'a, M: Module> CurveProfileConfig<'a, M> {
             profile.random = Some(Box::new(random));
         }
         Ok(profile)
+    }
+
+    /// The places. Every definition of a barrier needs the ends.
+    fn times(&self) -> Result<Vec<f64>, PathError> {
+        let grid = match &self.grid {
+            Some(grid) => grid,
+            None => &Grid::linspace(0.0, 1.0, self.num_points)?,
+        };
+        let times = grid.coordinates();
+        let ends = [
+            ("grid[0]", times.first(), 0.0),
+            ("grid[last]", times.last(), 1.0),
+        ];
+        for (name, place, end) in ends {
+            let t = place.copied().unwrap_or(f64::NAN);
+            if t != end {
+                return Err(OutOfRange::new(name, t, end.to_string()).into());
+            }
+        }
+        Ok(times.to_vec())
     }
 
     fn measure<K>(

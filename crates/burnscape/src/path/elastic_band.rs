@@ -4,9 +4,8 @@ use burn::module::Module;
 use burnscape_krylov::Outcome;
 use serde::{Deserialize, Serialize};
 
-use super::evaluated::Evaluated;
 use super::forces::Forces;
-use super::free_space::FreeSpace;
+use super::free_points::FreePoints;
 use super::{Curve, ElasticBandConfig, PathError, PolygonalChain};
 use crate::loss::{Lift, LossError, Progress, Risk, Work, each};
 use crate::optim::{ClosureStep, SkipReason};
@@ -51,40 +50,37 @@ impl<M: Module> ElasticBand<PolygonalChain<M>> {
         &mut self,
         config: &ElasticBandConfig,
         risk: &Risk<'_, M, K>,
-        mut optimizer: impl ClosureStep,
+        optimizer: impl ClosureStep,
     ) -> Result<bool, PathError> {
         let points = self.chain.control_points();
         if points.inner().is_empty() {
             return Err(PathError::NothingToFit);
         }
-        let (space, mut free) = FreeSpace::new(points.first(), points.inner(), config.mode)?;
+        let (first, inner) = (points.first(), points.inner());
+        let mut free = FreePoints::new(first, inner, config.mode, optimizer, &config.rate)?;
         let forces = Forces {
             spring: config.spring,
             ends: [
                 &points.vectors()[0],
                 &points.vectors()[points.inner().len() + 1],
             ],
-            space: &space,
         };
-        let mut scheduler = config.rate.0.clone();
-        let lift = Lift::for_gradients(&space.template);
+        let lift = Lift::for_gradients(&free.space.template);
+        let device = free.space.point.device().clone();
         let mut num_steps = 0;
         let mut is_stopped = false;
         while num_steps < config.steps && !is_stopped {
             let before = num_steps;
             each(&**risk.source(), |_, batch| {
-                let _draws = risk.draws().of_step(space.point.device(), num_steps)?;
+                let _draws = risk.draws().of_step(&device, num_steps)?;
                 let loss = |model: &M| batch.loss(model, lift, risk.reduction());
                 // The losses at the weights, which the optimizer visits first.
                 let mut losses: Option<Vec<f64>> = None;
-                let report =
-                    optimizer.closure_step(scheduler.step(), &mut free, |free: &Vec<M>| {
-                        let evaluated = forces.evaluate(free, &loss);
-                        if let Ok((own, ..)) = &evaluated {
-                            losses.get_or_insert_with(|| own.clone());
-                        }
-                        Evaluated(evaluated.map(|(_, loss, gradients)| (loss, gradients)))
-                    })?;
+                let report = free.step(|space, models| {
+                    let (own, loss, gradients) = forces.evaluate(space, models, &loss)?;
+                    losses.get_or_insert(own);
+                    Ok((loss, gradients))
+                })?;
                 self.losses = losses.unwrap_or_default();
                 if report.skipped == Some(SkipReason::NonFinite) {
                     let mut losses = self.losses.iter().copied().enumerate();
@@ -93,7 +89,7 @@ impl<M: Module> ElasticBand<PolygonalChain<M>> {
                         .unwrap_or((0, f64::NAN));
                     return Err(PathError::NonFinite {
                         what: "the loss of a pivot or its gradient".to_string(),
-                        t: (index + 1) as f64 / (free.len() + 1) as f64,
+                        t: (index + 1) as f64 / (inner.len() + 1) as f64,
                         batch: num_steps - before,
                         value,
                     });
@@ -111,7 +107,7 @@ impl<M: Module> ElasticBand<PolygonalChain<M>> {
                 return Err(LossError::EmptyData.into());
             }
         }
-        let points = points.with_inner(space.vectors(&free)?)?;
+        let points = points.with_inner(free.vectors()?)?;
         self.chain = self.chain.with_control_points(points);
         self.num_steps += num_steps;
         Ok(!is_stopped)

@@ -2,31 +2,29 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
-use super::free_space::FreeSpace;
+use super::free_points::FreeSpace;
 use crate::loss::LossError;
 use crate::loss::scalar::{called, check_scalar, gradients};
 use crate::space::{LeafVector, Wide};
 
 /// The forces on the inner pivots of a band.
-pub(super) struct Forces<'a, M> {
+pub(super) struct Forces<'a> {
     pub(super) spring: f64,
     pub(super) ends: [&'a LeafVector; 2],
-    pub(super) space: &'a FreeSpace<M>,
 }
 
-impl<M: Module> Forces<'_, M> {
+impl Forces<'_> {
     /// The losses of the inner pivots, their mean, and the negative forces.
-    pub(super) fn evaluate(
+    pub(super) fn evaluate<M: Module>(
         &self,
+        space: &FreeSpace<M>,
         free: &Vec<M>,
         loss: &dyn Fn(&M) -> Tensor<1>,
     ) -> Result<(Vec<f64>, Tensor<1>, GradientsParams), LossError> {
-        let free = self.space.vectors(free)?;
+        let free = space.vectors(free)?;
         let [first, last] = self.ends;
         let loss_of = |pivot: &LeafVector| -> Result<(M, Tensor<1>), LossError> {
-            let model = self
-                .space
-                .model(pivot.clone().placed_in(&self.space.point)?);
+            let model = space.model(pivot.clone().placed_in(&space.point)?);
             let loss = called(|| loss(&model))?;
             check_scalar(&loss)?;
             Ok((model, loss))
@@ -36,7 +34,7 @@ impl<M: Module> Forces<'_, M> {
         for pivot in &free {
             let (model, loss) = loss_of(pivot)?;
             let gradient = gradients(&loss, &model)?;
-            slopes.push(LeafVector::from_gradients(&self.space.point, &gradient)?);
+            slopes.push(LeafVector::from_gradients(&space.point, &gradient)?);
             losses.push(loss.inner());
         }
         losses.push(loss_of(last)?.1.inner());
@@ -74,7 +72,7 @@ impl<M: Module> Forces<'_, M> {
             .reduce(|x, y| x + y)
             .unwrap_or_else(|| losses[0].clone())
             / count;
-        Ok((inner, mean, self.space.gradients(parts)?))
+        Ok((inner, mean, space.gradients(parts)?))
     }
 }
 

@@ -61,9 +61,7 @@ use crate::writing::{Csv, FormatError, csv, number};
 pub struct InstabilityConfig<'a, M> {
     branch_steps: Vec<usize>,
     total_steps: usize,
-    trunk_order: u64,
-    first_order: u64,
-    second_order: u64,
+    order: u64,
     profile: CurveProfileConfig<'a, M>,
 }
 
@@ -88,31 +86,15 @@ impl<'a, M: Module> InstabilityConfig<'a, M> {
         Self {
             branch_steps,
             total_steps,
-            trunk_order: 0,
-            first_order: 1,
-            second_order: 2,
+            order: 0,
             profile: CurveProfileConfig::new(),
         }
     }
 
-    /// Data order of the trunk.
+    /// The data orders: `order` before a branch, `order + 1` and `order + 2` after it. 0 by default.
     #[must_use]
-    pub fn with_trunk_order(mut self, order: u64) -> Self {
-        self.trunk_order = order;
-        self
-    }
-
-    /// Data order of the first branch.
-    #[must_use]
-    pub fn with_first_order(mut self, order: u64) -> Self {
-        self.first_order = order;
-        self
-    }
-
-    /// Data order of the second branch.
-    #[must_use]
-    pub fn with_second_order(mut self, order: u64) -> Self {
-        self.second_order = order;
+    pub fn with_order(mut self, order: u64) -> Self {
+        self.order = order;
         self
     }
 
@@ -165,12 +147,12 @@ impl<'a, M: Module> InstabilityConfig<'a, M> {
         let mut done = 0;
         for &step in &self.branch_steps {
             if step > done {
-                trunk = run(&trunk.0, &trunk.1, done..step, self.trunk_order)?;
+                trunk = run(&trunk.0, &trunk.1, done..step, self.order)?;
                 done = step;
             }
             let mut branch = |order| run(&trunk.0, &trunk.1, step..self.total_steps, order);
-            let (first, _) = branch(self.first_order)?;
-            let (second, _) = branch(self.second_order)?;
+            let (first, _) = branch(self.order.wrapping_add(1))?;
+            let (second, _) = branch(self.order.wrapping_add(2))?;
             let line = PolygonalChain::line(&first, &second)?;
             let profile = self.profile.run(risk, &line)?;
             let is_whole = profile.completed;

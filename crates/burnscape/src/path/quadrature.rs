@@ -24,7 +24,7 @@ pub(super) fn gauss_legendre(count: usize) -> Vec<(f64, f64)> {
     rule
 }
 
-/// `P_n(x)` and its derivative.
+/// `P_n(x)` and its derivative, for `n` of 1 or more.
 fn legendre(degree: usize, x: f64) -> (f64, f64) {
     let (mut before, mut value) = (1.0, x);
     for k in 2..=degree {
@@ -33,9 +33,6 @@ fn legendre(degree: usize, x: f64) -> (f64, f64) {
             value,
             ((2.0 * k - 1.0) * x * value - (k - 1.0) * before) / k,
         );
-    }
-    if degree == 0 {
-        return (1.0, 0.0);
     }
     let n = degree as f64;
     (value, n * (x * value - before) / (x * x - 1.0))

@@ -1,12 +1,12 @@
 use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 
-use super::fit_closure::{FitClosure, Place};
-use super::free_space::FreeSpace;
+use super::fit_step::{FitStep, Place};
+use super::free_points::FreePoints;
 use super::rate::Rate;
 use super::{PathError, Simplex};
 use crate::loss::{Batch, Mode, Objective, lifted};
-use crate::optim::{ClosureStep, SkipReason, StepReport};
+use crate::optim::{ClosureStep, StepReport};
 use crate::range::ensure;
 
 /// Settings of a fit of the last vertex of a simplex, so that the mean loss inside is low and the volume large. It
@@ -101,15 +101,12 @@ impl SimplexFitterConfig {
         optimizer: O,
     ) -> Result<SimplexFitter<M, O>, PathError> {
         ensure("volume_weight", self.volume_weight, 0.0..)?;
-        let (dimension, vertices) = (simplex.dimension(), simplex.vertices());
-        let (space, free) = FreeSpace::new(simplex.first(), &vertices[dimension..], self.mode)?;
+        let last = &simplex.vertices()[simplex.dimension()..];
+        let free = FreePoints::new(simplex.first(), last, self.mode, optimizer, &self.rate)?;
         Ok(SimplexFitter {
             config: self.clone(),
             simplex,
-            optimizer,
-            scheduler: self.rate.0.clone(),
             free,
-            space,
             num_steps: 0,
         })
     }
@@ -119,10 +116,7 @@ impl SimplexFitterConfig {
 pub struct SimplexFitter<M, O> {
     config: SimplexFitterConfig,
     simplex: Simplex<M>,
-    optimizer: O,
-    scheduler: ModuleLrScheduler,
-    free: Vec<M>,
-    space: FreeSpace<M>,
+    free: FreePoints<M, O>,
     num_steps: usize,
 }
 
@@ -142,7 +136,7 @@ impl<M: Module, O> SimplexFitter<M, O> {
     ///
     /// [`PathError::Space`].
     pub fn simplex(&self) -> Result<Simplex<M>, PathError> {
-        self.simplex.with_last(&self.free[0])
+        self.simplex.with_last(&self.free.models[0])
     }
 
     /// One step on a batch. The loss of the report is without the volume.
@@ -168,9 +162,8 @@ impl<M: Module, O> SimplexFitter<M, O> {
             }
         };
         self.num_steps += 1;
-        let batch = lifted(&self.space.template, batch);
-        let closure = FitClosure {
-            space: &self.space,
+        let batch = lifted(&self.free.space.template, batch);
+        let step = FitStep {
             points: self.simplex.vertices(),
             first_free: last,
             places: &[Place {
@@ -181,19 +174,7 @@ impl<M: Module, O> SimplexFitter<M, O> {
             max_gradient_norm: None,
             regularizer,
         };
-        let report = self.optimizer.closure_step(
-            self.scheduler.step(),
-            &mut self.free,
-            |free: &Vec<M>| closure.evaluate(free, &|model| objective.loss(model, batch.clone())),
-        )?;
-        if report.skipped == Some(SkipReason::NonFinite) {
-            return Err(PathError::NonFinite {
-                what: "the loss or its gradient".to_string(),
-                t,
-                batch: self.num_steps - 1,
-                value: report.loss.unwrap_or(f64::NAN),
-            });
-        }
-        Ok(report)
+        let loss = |model: &M| objective.loss(model, batch.clone());
+        step.run(&mut self.free, &loss, t, self.num_steps - 1)
     }
 }

@@ -2,16 +2,16 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
+use super::PathError;
 use super::control_points::combination;
-use super::evaluated::Evaluated;
-use super::free_space::FreeSpace;
+use super::free_points::{FreePoints, FreeSpace};
 use crate::loss::LossError;
 use crate::loss::scalar::{called, gradients};
+use crate::optim::{ClosureStep, SkipReason, StepReport};
 use crate::space::{LeafVector, SpaceError};
 
-/// The loss at the places of one step, and its gradient with respect to the free points.
-pub(super) struct FitClosure<'a, M> {
-    pub(super) space: &'a FreeSpace<M>,
+/// One step of a fit: the loss at some places, and its gradient with respect to the free points.
+pub(super) struct FitStep<'a> {
     /// All points; the optimizer provides the current free ones.
     pub(super) points: &'a [LeafVector],
     /// Index of the first free point.
@@ -31,28 +31,45 @@ pub(super) struct Place {
     pub(super) weights: Vec<f64>,
 }
 
-impl<M: Module> FitClosure<'_, M> {
-    pub(super) fn evaluate(&self, free: &Vec<M>, loss: &dyn Fn(&M) -> Tensor<1>) -> Evaluated {
-        Evaluated(self.run(free, loss))
+impl FitStep<'_> {
+    /// Moves the free points. An error names the place `t` and the batch.
+    pub(super) fn run<M: Module>(
+        &self,
+        free: &mut FreePoints<M, impl ClosureStep>,
+        loss: &dyn Fn(&M) -> Tensor<1>,
+        t: f64,
+        batch: usize,
+    ) -> Result<StepReport, PathError> {
+        let report = free.step(|space, models| self.evaluate(space, models, loss))?;
+        if report.skipped == Some(SkipReason::NonFinite) {
+            return Err(PathError::NonFinite {
+                what: "the loss or its gradient".to_string(),
+                t,
+                batch,
+                value: report.loss.unwrap_or(f64::NAN),
+            });
+        }
+        Ok(report)
     }
 
-    fn run(
+    fn evaluate<M: Module>(
         &self,
+        space: &FreeSpace<M>,
         free: &Vec<M>,
         objective: &dyn Fn(&M) -> Tensor<1>,
     ) -> Result<(Tensor<1>, GradientsParams), LossError> {
-        let free = self.space.vectors(free)?;
+        let free = space.vectors(free)?;
         let is_free = self.first_free..self.first_free + free.len();
         let count = self.places.len() as f64;
         let mut loss: Option<Tensor<1>> = None;
         let mut parts: Option<Vec<LeafVector>> = None;
         for Place { share, weights } in self.places {
             let share = share / count;
-            let point = self.combine(&free, weights)?;
-            let model = self.space.model(point.clone());
+            let point = combination(&space.point, weights, self.points(&free))?;
+            let model = space.model(point.clone());
             let value = called(|| objective(&model))?;
             let gradient = gradients(&value, &model)?;
-            let gradient = LeafVector::from_gradients(&self.space.point, &gradient)?;
+            let gradient = LeafVector::from_gradients(&space.point, &gradient)?;
             let gradient = self.decayed_and_clipped(gradient, &point)?;
             let value = value.inner().mul_scalar(share);
             loss = Some(match loss {
@@ -85,15 +102,13 @@ impl<M: Module> FitClosure<'_, M> {
         {
             parts.push(last.axpby(1.0, 1.0, regularizer)?);
         }
-        Ok((loss, self.space.gradients(parts)?))
+        Ok((loss, space.gradients(parts)?))
     }
 
-    /// `Σ weights_k · point_k`, with the free points as the optimizer sees them.
-    fn combine(&self, free: &[LeafVector], weights: &[f64]) -> Result<LeafVector, SpaceError> {
-        let after = self.first_free + free.len();
-        let fixed = &self.points;
-        let points = fixed[..self.first_free].iter().chain(free);
-        combination(&self.space.point, weights, points.chain(&fixed[after..]))
+    /// All points, with the free ones as the optimizer sees them.
+    fn points<'p>(&'p self, free: &'p [LeafVector]) -> impl Iterator<Item = &'p LeafVector> {
+        let (before, rest) = self.points.split_at(self.first_free);
+        before.iter().chain(free).chain(&rest[free.len()..])
     }
 
     /// Adds the decay, then clips.
