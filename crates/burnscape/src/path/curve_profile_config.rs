@@ -235,12 +235,8 @@ impl<'a, M: Module> CurveProfileConfig<'a, M> {
             None => &Grid::linspace(0.0, 1.0, self.num_points)?,
         };
         let times = grid.coordinates();
-        let ends = [
-            ("grid[0]", times.first(), 0.0),
-            ("grid[last]", times.last(), 1.0),
-        ];
-        for (name, place, end) in ends {
-            let t = place.copied().unwrap_or(f64::NAN);
+        let (first, last) = (times[0], times[times.len() - 1]);
+        for (name, t, end) in [("grid[0]", first, 0.0), ("grid[last]", last, 1.0)] {
             if t != end {
                 return Err(OutOfRange::new(name, t, end.to_string()).into());
             }
@@ -262,59 +258,54 @@ impl<'a, M: Module> CurveProfileConfig<'a, M> {
         measured.extend(self.test.iter().map(|test| ("test_loss", *test)));
         let metrics = self.metrics.iter();
         measured.extend(metrics.map(|(name, metric)| (name.as_str(), *metric)));
-        let mut values: Vec<Vec<f64>> = vec![Vec::new(); measured.len()];
+        let mut rows: Vec<Vec<f64>> = Vec::new();
         let (mut betas, mut calibrated) = (Vec::new(), Vec::new());
-        let mut num_points = 0;
         for &t in times {
             // Rounding would move a path that does not move.
             let place = if is_still && t < 1.0 { 0.0 } else { t };
             let model = self.policy.point(risk, curve, place)?;
             let calibration = self.calibration.map(|risk| calibrate(risk, &model, t));
             let calibration = calibration.transpose()?;
-            let own = measured
+            let row = measured
                 .iter()
                 .map(|(name, risk)| risk.value(&model).map_err(PathError::at(t, name)));
-            let own = match own.collect::<Result<Vec<f64>, _>>() {
+            let row = match row.collect::<Result<Vec<f64>, _>>() {
                 Err(PathError::Stopped) => break,
-                own => own?,
+                row => row?,
             };
-            let train_loss = own[0];
-            for (values, value) in values.iter_mut().zip(own) {
-                values.push(value);
-            }
+            let train_loss = row[0];
+            rows.push(row);
             if let Some((beta, loss)) = calibration {
                 betas.push(beta);
                 calibrated.push(loss);
             }
-            num_points += 1;
-            let progress = Progress::new(Work::Point, num_points).of(times.len());
+            let progress = Progress::new(Work::Point, rows.len()).of(times.len());
             if risk.report(progress.value(train_loss)).is_break() {
                 break;
             }
         }
-        let completed = num_points == times.len();
-        let times = times[..num_points].to_vec();
+        let completed = rows.len() == times.len();
+        let times = times[..rows.len()].to_vec();
         let lengths = chord_lengths(curve, &gram, &times)?;
         let path = |name, values| PathValues::new(name, values, &times, &lengths, completed);
-        let num_calibrated = calibrated.len();
+        let num_losses = rows.len() * measured.len() + calibrated.len();
         let calibrated = self
             .calibration
             .map(|_| path("calibrated_loss", calibrated));
-        let names = measured.iter().map(|(name, _)| *name);
-        let mut paths = names.zip(values).map(|(name, values)| path(name, values));
-        let train = paths
-            .next()
-            .unwrap_or_else(|| path("train_loss", Vec::new()));
-        let test = self.test.and_then(|_| paths.next());
+        let paths = measured.iter().enumerate().map(|(index, (name, _))| {
+            let column = rows.iter().map(|row| row[index]);
+            path(name, column.collect())
+        });
+        let mut paths: Vec<PathValues> = paths.collect();
         Ok(CurveProfile {
             policy: self.policy,
             mode: risk.mode(),
-            train,
-            test,
-            metrics: paths.collect(),
+            train: paths.remove(0),
+            test: self.test.map(|_| paths.remove(0)),
+            metrics: paths,
             calibrated,
             inverse_temperatures: betas,
-            num_losses: num_points * measured.len() + num_calibrated,
+            num_losses,
             completed,
             line: None,
             random: None,
@@ -330,17 +321,14 @@ fn chord_lengths<M: Module>(
     gram: &Gram,
     times: &[f64],
 ) -> Result<Vec<f64>, PathError> {
-    let mut before: Option<Vec<f64>> = None;
+    let weights = times.iter().map(|&t| curve.weights(t));
+    let weights = weights.collect::<Result<Vec<_>, _>>()?;
     let mut length = 0.0;
-    let mut lengths = Vec::with_capacity(times.len());
-    for &t in times {
-        let weights = curve.weights(t)?;
-        if let Some(before) = &before {
-            let step = weights.iter().zip(before).map(|(x, y)| x - y);
-            length += gram.norm(&step.collect::<Vec<_>>());
-        }
-        before = Some(weights);
-        lengths.push(length);
-    }
-    Ok(lengths)
+    let chords = weights.windows(2).map(|pair| {
+        let step = pair[1].iter().zip(&pair[0]).map(|(x, y)| x - y);
+        length += gram.norm(&step.collect::<Vec<_>>());
+        length
+    });
+    let first = times.iter().take(1).map(|_| 0.0);
+    Ok(first.chain(chords).collect())
 }

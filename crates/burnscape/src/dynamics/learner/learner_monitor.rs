@@ -111,7 +111,7 @@ impl<M: LearnerModel> LearnerMonitor<M> {
     pub fn metric(
         &self,
         quantity: CurvatureQuantity,
-    ) -> impl Metric<Input = ()> + Numeric + Clone + 'static + use<M> {
+    ) -> impl Metric<Input = ()> + Numeric + 'static + use<M> {
         CurvatureMetric::new(quantity, self.readings.clone())
     }
 
