@@ -23,10 +23,10 @@ use super::train::{Course, loss, train};
 
 /// Learning rate of the first half of a fit.
 const FIT_RATE: f64 = 0.05;
-/// The inner points start this far off the line, as a fraction of its length.
+/// The initial distance of the inner points from the line, as a fraction of its length.
 const OFFSET: f64 = 0.01;
 
-/// How long to train, and how long to fit.
+/// Lengths of training and fit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Effort {
     pub(crate) train_epochs: usize,
@@ -35,7 +35,7 @@ pub(crate) struct Effort {
 }
 
 impl Effort {
-    /// Passes over the training images, those of both fits and trainings together.
+    /// Passes over the training images, in both trainings and fits.
     pub(crate) fn epochs(self) -> usize {
         2 * (self.train_epochs + self.fit_epochs)
     }
@@ -164,8 +164,8 @@ fn fit<M: Classifier, C: Curve<M>>(
     Ok(fitter.curve()?)
 }
 
-/// The fraction of a batch that is told right.
+/// The fraction of correct labels in a batch.
 fn accuracy<M: Classifier>(model: &M, digits: Digits) -> Tensor<1> {
-    let told = model.logits(digits.images).argmax(1).flatten::<1>(0, 1);
-    told.equal(digits.labels).float().mean()
+    let predicted = model.logits(digits.images).argmax(1).flatten::<1>(0, 1);
+    predicted.equal(digits.labels).float().mean()
 }

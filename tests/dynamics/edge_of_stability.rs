@@ -37,7 +37,7 @@ fn sharpness_stays_at_the_edge_that_gradient_flow_passes() {
     let far_from_its_own_edge = flow.iter().all(|reading| reading.edge_ratio < 0.2);
     assert!(highest > 1.3 && far_from_its_own_edge, "{highest}");
 
-    // At the edge weights jump from side to side: an even number of steps would see one side only.
+    // At the edge, weights jump from side to side: an even number of steps would show one side only.
     let readings = descend(&data, LR, STEPS, 31);
     assert!(
         readings
@@ -54,7 +54,7 @@ fn sharpness_stays_at_the_edge_that_gradient_flow_passes() {
     );
     assert!((mean - 1.0).abs() < 0.01, "{mean}");
     assert!(farthest < 0.05, "{farthest}");
-    // It does not stand still there.
+    // The loss still falls there.
     let (first, last) = (&tail[0], &tail[tail.len() - 1]);
     assert!(last.loss < 0.8 * first.loss, "{} {}", first.loss, last.loss);
 }

@@ -40,7 +40,7 @@ fn run(config: &CurvatureMonitorConfig, pause: Option<usize>) -> CurvatureMonito
     monitor
 }
 
-/// Equal but for the last binary place, which `serde_json` does not promise.
+/// Equal up to the last binary place, which `serde_json` does not guarantee.
 #[track_caller]
 fn assert_close(found: &[CurvatureReading], expected: &[CurvatureReading]) {
     assert_eq!(found.len(), expected.len());
@@ -67,7 +67,7 @@ fn a_resumed_monitor_reads_the_same_bits() {
         let resumed = &resumed.history()[3..];
         assert_eq!(resumed, &whole.history()[3..], "{pause}");
     }
-    // Vectors matter: from others the last digits differ.
+    // The vectors matter: with others the last digits differ.
     let other = run(&config().with_seed(5), None);
     assert_ne!(other.history(), whole.history());
 }
@@ -85,7 +85,7 @@ fn json_reads_back() {
     assert!(matches!(error, FormatError::Read { .. }), "{error}");
 }
 
-/// The numbers of a line, by the names of the header.
+/// The numbers of a line with the names of their columns.
 fn cells(reading: &CurvatureReading) -> Vec<(&'static str, Option<f64>)> {
     vec![
         ("step", Some(reading.step as f64)),

@@ -249,7 +249,7 @@ fn metrics_show_what_a_loop_by_hand_measures() {
                 let entries = logged(&directory, *quantity, epoch);
                 let (whole, steps) = entries.split_last().unwrap();
                 let mut new = Vec::new();
-                // With accumulation the items before the first step have nothing to show.
+                // With accumulation, the items before the first step have no value.
                 let first = per_epoch - steps.len();
                 assert_eq!(first, if epoch == 1 { accumulation - 1 } else { 0 });
                 for (index, entry) in steps.iter().enumerate() {
@@ -327,7 +327,7 @@ fn a_measurement_that_fails_interrupts_the_training() {
     let error = monitor.error().unwrap();
     assert!(matches!(error, DynamicsError::Curvature(_)), "{error}");
     assert!(monitor.history().is_empty());
-    // The step itself is taken, and is the last.
+    // This step is taken, and is the last one.
     assert_eq!(steps.get(), 1);
     assert_ne!(weights(&result.model), weights(&model()));
 }

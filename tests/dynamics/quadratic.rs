@@ -1,4 +1,4 @@
-//! Losses `½ wᵀ H w`, whose readings are known.
+//! Readings of losses `½ wᵀ H w`, known in closed form.
 
 use burn::module::ParamGroup;
 use burn::nn::{Linear, LinearConfig};
@@ -29,7 +29,7 @@ fn assert_near(found: f64, expected: f64) {
 }
 
 #[test]
-fn every_number_of_a_reading_is_that_of_the_quadratic() {
+fn every_number_of_a_reading_is_exact_on_a_quadratic() {
     let data = [tensor(&[4.0, 1.0, -2.0])];
     let risk = Risk::new(&diagonal, &data);
     let mut monitor = CurvatureMonitorConfig::new(1)
@@ -174,7 +174,7 @@ fn a_given_hessian_is_measured() {
     let hessian = risk.hessian(&model).unwrap();
     let mut monitor = CurvatureMonitorConfig::new(1).init().unwrap();
     let reading = monitor.measure_hessian(&hessian, 0, 0.1).unwrap();
-    // 2 times a matrix of ones, of two weights in place of three parameters.
+    // 2 times a matrix of ones, for two weights instead of three parameters.
     assert!((reading.sharpness - 4.0).abs() < 1e-5);
     assert_eq!(reading.num_matvecs, 2);
 }

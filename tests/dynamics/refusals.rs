@@ -48,7 +48,7 @@ fn settings_out_of_range_are_named() {
 }
 
 #[test]
-fn a_rate_that_is_no_rate_is_refused() {
+fn a_rate_out_of_range_is_refused() {
     let mut monitor = CurvatureMonitorConfig::new(1).init().unwrap();
     let data = ones(2);
     let risk = Risk::new(&loss, &data);

@@ -9,8 +9,7 @@ use burnscape::loss::Risk;
 
 use super::model::{Batch, Mlp, clusters, cross_entropy, step};
 
-/// Fifty steps on minibatches, measured over all of the data `every` so many steps with a limit of
-/// `most` products.
+/// Fifty steps on minibatches, measured over all data after every `every` steps with at most `most` products.
 fn train(
     (every, seed, most): (usize, u64, usize),
     mut watch: impl FnMut(&CurvatureReading, &Mlp, &[Batch]),
@@ -43,7 +42,7 @@ fn train(
     monitor
 }
 
-/// `λ_max` to 1e-6 of the norm.
+/// `λ_max` of a converged search.
 fn exact(model: &Mlp, batches: &[Batch]) -> f64 {
     let hessian = Risk::new(&cross_entropy, batches).hessian(model).unwrap();
     let exact = EigenpairsConfig::new(1, Which::Largest)
@@ -81,19 +80,19 @@ fn a_warm_measurement_takes_a_dozen_products_and_is_right() {
         );
         assert!(num_open <= 2, "{num_open}");
         assert!(worst < 1e-3, "{worst}");
-        // A run that learns something, or the test would show little.
+        // The run learns something, so that the Hessian changes.
         let (first, last) = (&readings[0], &readings[49]);
         assert!(last.loss < 0.1 * first.loss, "{} {}", first.loss, last.loss);
     }
 }
 
 #[test]
-fn where_weights_move_far_a_dozen_products_are_kept_to_and_more_converge() {
+fn if_weights_move_far_the_limit_is_kept_and_a_higher_one_converges() {
     let every_fifth = |most: usize| {
         let mut worst = 0.0_f64;
         let monitor = train((5, 1, most), |reading, model, batches| {
             let error = (reading.sharpness / exact(model, batches) - 1.0).abs();
-            // An unconverged reading is a Ritz value, below the eigenvalue, and its residual says how far.
+            // A reading that has not converged is a Ritz value below the eigenvalue, by at most its residual.
             assert!(error * reading.sharpness <= reading.residual);
             worst = worst.max(error);
         });

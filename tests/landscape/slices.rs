@@ -152,8 +152,8 @@ fn the_model_and_its_running_statistics_are_not_changed() {
 }
 
 #[test]
-fn orthogonalized_axes_keep_the_second_length_and_lose_the_first_direction() {
-    // With H = I the loss is ½|w|², so it reads off lengths.
+fn an_orthogonalized_direction_keeps_its_length() {
+    // With H = I the loss ½|w|² shows lengths.
     let model = Point::new(&[0.0, 0.0]);
     let data = diagonal(&[1.0, 1.0]);
     let risk = Risk::new(&quadratic, &data);
@@ -181,7 +181,7 @@ fn orthogonalized_axes_keep_the_second_length_and_lose_the_first_direction() {
 }
 
 #[test]
-fn axes_a_millionth_apart_span_a_plane_in_double_precision() {
+fn directions_a_millionth_apart_span_a_plane_in_double_precision() {
     let model = Point::new(&[0.0, 0.0]);
     let data = diagonal(&[0.0, 1.0]);
     let risk = Risk::new(&quadratic, &data);
@@ -343,7 +343,7 @@ fn a_stopped_slice_returns_what_it_reached() {
 }
 
 #[test]
-fn points_without_a_finite_loss_are_kept_as_such() {
+fn losses_that_are_not_finite_are_kept() {
     let model = Point::new(&[1.0]);
     let loss = |model: &Point, x: Tensor<1>| (model.w.val().log() * x).sum();
     let data = diagonal(&[1.0]);
@@ -366,7 +366,7 @@ fn points_without_a_finite_loss_are_kept_as_such() {
 }
 
 #[test]
-fn grids_and_directions_without_meaning_are_refused() {
+fn grids_and_directions_out_of_range_are_refused() {
     assert!(matches!(
         Grid::from_coordinates(Vec::new()),
         Err(SpaceError::TooFewPoints { found: 0, .. })

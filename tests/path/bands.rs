@@ -27,7 +27,7 @@ fn max(chain: &PolygonalChain<Point>) -> f64 {
 }
 
 #[test]
-fn pivots_come_to_lie_on_the_ring_at_equal_distances() {
+fn pivots_converge_to_the_ring_at_equal_distances() {
     let (a, b) = ends();
     let data = nothing();
     let risk = Risk::new(&ring, &data);
@@ -46,13 +46,13 @@ fn pivots_come_to_lie_on_the_ring_at_equal_distances() {
             "{:?}",
             band.losses
         );
-        // No chain of N segments through the ring does better than the regular one.
+        // The regular chain is the best chain of N segments through the ring.
         let segments = (bends + 1) as f64;
         let bound = ((PI / (2.0 * segments)).cos().powi(2) - 1.0).powi(2);
         let max = max(&band.chain);
         assert!(max >= bound - 1e-9, "{max} {bound}");
         assert!(max < 1.02 * bound, "{bends}: {max} {bound}");
-        // The ends are where they were.
+        // The ends do not move.
         assert_eq!(at(&band.chain, 0.0), [-1.0, 0.0]);
         assert_eq!(at(&band.chain, 1.0), [1.0, 0.0]);
     }
@@ -102,7 +102,7 @@ fn pivots_are_inserted_until_the_band_is_smooth() {
         (found.num_steps, found.outcome),
         (4800, Outcome::LimitReached)
     );
-    // Each segment's middle is its highest point, so that every segment is halved.
+    // The middle of each segment has its highest loss, so every segment is halved.
     assert_eq!(found.num_pivots, [1, 3, 7, 15]);
     for (pivots, max) in found.num_pivots.iter().zip(&found.max_losses) {
         let segments = (pivots + 1) as f64;

@@ -117,7 +117,7 @@ fn wrong_answers_are_best_at_infinite_temperature() {
 }
 
 #[test]
-fn targets_that_are_no_classes_and_empty_data_are_refused() {
+fn labels_out_of_range_and_empty_data_are_refused() {
     let line = PolygonalChain::line(&point(&[1.0]), &point(&[2.0])).unwrap();
     let config = CurveProfileConfig::new().with_num_points(3);
     let config = config.with_policy(NormalizationPolicy::Leave);

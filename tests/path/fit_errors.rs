@@ -63,7 +63,7 @@ fn empty_data_are_refused() {
 
 #[test]
 fn a_loss_that_is_not_a_number_is_reported_with_its_place_and_the_fit_can_continue() {
-    // Infinite within the ring's inner part: the middle of the line.
+    // NaN inside the ring, in the middle of the line.
     let walled = |point: &Point, _: Tensor<1>| {
         let square = point.w.val().square().sum();
         (square - 0.5).sqrt()
@@ -81,7 +81,7 @@ fn a_loss_that_is_not_a_number_is_reported_with_its_place_and_the_fit_can_contin
             Err(PathError::NonFinite { t, value, .. }) => {
                 failures += 1;
                 assert!(value.is_nan());
-                // |2t − 1| < √½ on the line; the middle has hardly moved.
+                // |2t − 1| < √½ on the line, and the middle has hardly moved.
                 assert!((t - 0.5).abs() < 0.4, "{t}");
             }
             Err(other) => panic!("{other}"),

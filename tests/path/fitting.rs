@@ -38,7 +38,7 @@ fn cubic() -> BezierCurve<Point> {
 
 const RATE: f64 = 0.25;
 
-/// Where the free points are after one step of plain gradient descent, and where they should be.
+/// Checks the free points after one step of plain gradient descent.
 fn check_step(config: &CurveFitterConfig, gradient: impl Fn(&[f64]) -> Vec<f64>) {
     let curve = cubic();
     let mut fitter = config.init(curve.clone(), SgdConfig::new().init()).unwrap();
@@ -102,7 +102,7 @@ fn clipping_scales_the_gradient_at_the_point_down_to_the_norm() {
         assert!(norm > 0.1);
         g.map(|g| g * 0.1 / norm).to_vec()
     });
-    // A gradient below the norm is left alone.
+    // A gradient below the norm does not change.
     let config = CurveFitterConfig::new(RATE).with_max_gradient_norm(Some(1e6));
     check_step(&config, |w| vec![w[0], 2.0 * w[1]]);
 }
@@ -169,7 +169,7 @@ fn resumes<O: ClosureStep + Checkpointable>(optimizer: impl Fn() -> O) {
     assert_eq!(part.report().num_steps, 7);
     assert_eq!((part.num_steps(), part.num_epochs()), (7, 1));
     let bytes = part.to_record().unwrap().into_bytes().unwrap();
-    // Models that were loaded again carry other identifiers than those of the first fit.
+    // Models that were loaded again have other identifiers than those of the first fit.
     let again = |model: &Normalized, seed| {
         let space = burnscape::space::ParamSpace::of(model).unwrap();
         let fresh = network(seed);

@@ -1,4 +1,4 @@
-//! A run that is undecided for ten steps and settled after them.
+//! A run whose result is open for ten steps and settled after them.
 
 use std::cell::RefCell;
 use std::ops::{ControlFlow, Range};
@@ -10,8 +10,8 @@ use burnscape_testkit::objectives::Point;
 
 use super::models::{nothing, point, ring};
 
-/// In its first ten steps the data order pushes the point to the left or to the right; at the end it
-/// lies on the ring, on the side where it is.
+/// In the first ten steps the data order pushes the point to the left or to the right; in the last step it moves to the
+/// ring, on its side.
 fn train(
     model: Point,
     pushes: i32,

@@ -57,7 +57,7 @@ fn the_definitions_differ_where_layers_work_together() {
     assert_eq!(names, ["x", "y"]);
     for layer in &found.layers {
         assert_eq!((layer.num_parameters, layer.distance), (1, 2.0));
-        // Others at (1, 1): the loss is 4t², below the line to its own end, and 4 there.
+        // Others at (1, 1): the loss is 4t², below the line to its end, where it is 4.
         let first = &layer.others_at_first;
         assert!(first.barriers().unwrap().above_line.abs() < 1e-12);
         assert!((found.above_models(first) - 4.0).abs() < 1e-12);
@@ -106,7 +106,7 @@ fn other_layers_stay_at_their_end() {
 }
 
 #[test]
-fn the_random_control_is_as_long_and_in_the_same_layer() {
+fn the_random_control_has_the_same_length_and_layer() {
     let (a, b) = (Two::new(1.0, 1.0), Two::new(-1.0, -1.0));
     let data = nothing();
     let risk = Risk::new(&product, &data);
@@ -117,7 +117,7 @@ fn the_random_control_is_as_long_and_in_the_same_layer() {
             found.unwrap().layers[0].random.train.values[4]
         })
         .collect();
-    // One parameter moves by two: to −1, with loss 4, or to 3, with loss 4. Both ways occur.
+    // One parameter moves by two, to −1 or to 3, both with loss 4.
     assert!(ends.iter().all(|end| (end - 4.0).abs() < 1e-12), "{ends:?}");
 }
 

@@ -1,4 +1,4 @@
-//! Modules of every state: plain, frozen in part, tied, in half precision.
+//! Modules that are plain, partly frozen, tied, or in half precision.
 
 use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
@@ -126,7 +126,7 @@ fn half_precision_is_summed_in_single() {
     for t in [0.25, 1.0 / 3.0, 0.5] {
         let [x, y] = [&curve.point(t).unwrap(), &line.point(t).unwrap()]
             .map(|model| model.weight.val().into_data().iter::<f32>().next().unwrap());
-        // Half precision has steps of a half here.
+        // Numbers of this size have a spacing of a half in half precision.
         assert!((x - y).abs() <= 0.5, "{x} {y}");
         assert_eq!(curve.point(t).unwrap().weight.val().dtype(), DType::F16);
     }

@@ -63,7 +63,7 @@ fn a_path_from_a_model_to_itself_has_no_barrier() {
 
 #[test]
 fn the_length_weighted_mean_does_not_depend_on_the_speed() {
-    // A straight line run through at a speed that changes: t² of the way.
+    // A straight line with a speed that changes: t² of the way at time t.
     let (a, b) = (point(&[-1.0, 0.0]), point(&[1.0, 0.0]));
     let fast = BezierCurve::from_models(&[&a, &a, &b]).unwrap();
     assert!((at(&fast, 0.5)[0] + 0.5).abs() < 1e-15);
@@ -90,7 +90,7 @@ fn sixty_one_places_cost_sixty_one_evaluations_and_no_gradient() {
     let data = nothing();
     let risk = Risk::new(&counted, &data);
     let profile = CurveProfileConfig::new().run(&risk, &line()).unwrap();
-    // And a probe, to see that nothing is drawn.
+    // And a probe, to verify that no random numbers are drawn.
     let calls = calls.load(Ordering::Relaxed);
     assert_eq!((calls, profile.num_losses), (62, 61));
 }
@@ -113,7 +113,7 @@ fn controls_are_as_long_as_the_line() {
 }
 
 #[test]
-fn test_data_and_metrics_go_into_json_and_csv() {
+fn json_and_csv_have_test_data_and_metrics() {
     let (train, test) = (nothing(), nothing());
     let norm = |p: &Point, _: Tensor<1>| p.w.val().square().sum();
     let profile = CurveProfileConfig::new()

@@ -21,7 +21,7 @@ fn loss_at(curve: &impl Curve<Point>, t: f64) -> f64 {
     (w[0] * w[0] + w[1] * w[1] - 1.0).powi(2)
 }
 
-/// Mean and maximum over a fine grid: a reference that knows nothing of the fit's own quadrature.
+/// Mean and maximum over a fine grid: a reference that is independent of the quadrature of the fit.
 fn mean_and_max(curve: &impl Curve<Point>) -> (f64, f64) {
     let count = 3000;
     let losses: Vec<f64> = (0..=count)
@@ -46,7 +46,7 @@ fn exact(rate: impl Into<ModuleLrScheduler>, nodes: usize, pieces: usize) -> Cur
         .with_seed(3)
 }
 
-/// Passes on the ring, of a step each.
+/// Passes on the ring, with one step each.
 fn run<C: Curve<Point>>(fitter: &mut CurveFitter<Point, C, impl ClosureStep>, epochs: usize) -> C {
     fitter.run(&Risk::new(&ring, &nothing()), epochs).unwrap()
 }
@@ -111,7 +111,7 @@ fn a_fit_that_starts_on_the_line_stays_on_it() {
 }
 
 #[test]
-fn one_place_a_step_comes_near_by_every_sampling() {
+fn one_place_in_each_step_comes_near_the_optimum_with_every_sampling() {
     let (a, b) = ends();
     let curve = BezierCurve::between(&a, &b, 2).unwrap();
     let curve = curve.offset(0.025, 3).unwrap();

@@ -140,7 +140,7 @@ fn of_a_band() {
 
 #[test]
 fn of_insertions() {
-    // Through the middle of a ring of minima: a band of one pivot has a barrier on both sides of it.
+    // A line through the middle of a ring of minima: a band with one pivot has a barrier on both sides.
     let ([a, b], data) = ([point(&[-1.0, 0.0]), point(&[1.0, 0.0])], nothing());
     let risk = Risk::new(&ring, &data);
     let chain = PolygonalChain::between(&a, &b, 1).unwrap();
