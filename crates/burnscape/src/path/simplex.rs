@@ -149,27 +149,15 @@ impl<M: Module> Simplex<M> {
         })
     }
 
-    /// The gradient of the logarithm of the volume with respect to vertex `index`: `Σ_j (G⁻¹)_{ij} (v_j − o)`,
-    /// with the edges from another vertex `o`.
-    pub(super) fn log_volume_gradient(&self, index: usize) -> Result<LeafVector, PathError> {
-        let degenerate = || PathError::Degenerate {
-            what: "the vertices of the simplex span no volume",
-        };
+    /// The gradient of the logarithm of the volume with respect to the last vertex, `n`: `Σ_j (G⁻¹)_{nj} (v_j − v_0)`.
+    pub(super) fn log_volume_gradient(&self) -> Result<LeafVector, PathError> {
         let gram = self.edges_gram()?;
-        let root = cholesky(&gram.entries, self.rounding()).ok_or_else(degenerate)?;
-        let size = gram.entries.len();
-        // The gradients with respect to all vertices sum to zero, because a translation does not change the volume.
-        let mut right = vec![0.0; size];
-        match index {
-            0 => right.iter_mut().for_each(|x| *x = -1.0),
-            index => right[index - 1] = 1.0,
-        }
-        let solution = solve(&root, right);
-        let mut weights = vec![-solution.iter().sum::<f64>()];
-        weights.extend(solution);
-        if gram.unit == 0 {
-            return self.vertices.combine(&weights);
-        }
+        let root = cholesky(&gram.entries, self.rounding()).ok_or(PathError::Degenerate {
+            what: "the vertices of the simplex span no volume",
+        })?;
+        let column = last_column_of_inverse(&root);
+        let mut weights = vec![-column.iter().sum::<f64>()];
+        weights.extend(column);
         // The unit is applied twice, to the vectors and to the gradient, neither of which leaves the range.
         let unit = Wide::new(1.0, -gram.unit);
         let weights = weights
@@ -214,13 +202,12 @@ fn cholesky(matrix: &[Vec<f64>], rounding: f64) -> Option<Vec<Vec<f64>>> {
     Some(root)
 }
 
-/// Solves `L Lᵀ x = b`.
-fn solve(root: &[Vec<f64>], mut x: Vec<f64>) -> Vec<f64> {
+/// The last column of `(L Lᵀ)⁻¹`.
+fn last_column_of_inverse(root: &[Vec<f64>]) -> Vec<f64> {
     let size = root.len();
-    for i in 0..size {
-        let dot: f64 = (0..i).map(|k| root[i][k] * x[k]).sum();
-        x[i] = (x[i] - dot) / root[i][i];
-    }
+    // `L y = e` with the last unit vector has a single entry.
+    let mut x = vec![0.0; size];
+    x[size - 1] = 1.0 / root[size - 1][size - 1];
     for i in (0..size).rev() {
         let dot: f64 = (i + 1..size).map(|k| root[k][i] * x[k]).sum();
         x[i] = (x[i] - dot) / root[i][i];

@@ -157,7 +157,7 @@ impl<M: Module, O> SimplexFitter<M, O> {
         let regularizer = match self.config.volume_weight {
             0.0 => None,
             weight => {
-                let gradient = self.simplex()?.log_volume_gradient(last)?;
+                let gradient = self.simplex()?.log_volume_gradient()?;
                 Some(gradient.scale(-weight))
             }
         };
