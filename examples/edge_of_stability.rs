@@ -5,9 +5,9 @@
 //! ```
 //!
 //! A tanh network is trained with the squared loss on its full data set, twice from the same weights:
-//! by steps so small that they follow the gradient flow, and by large ones. The sharpness of the flow
-//! grows far beyond `2/lr`. That of gradient descent grows up to it and stays there, while the loss
-//! keeps falling (Cohen et al. 2021, arXiv:2103.00065).
+//! with steps so small that they follow the gradient flow, and with large ones. The sharpness of the flow
+//! grows far beyond `2/lr`. That of gradient descent grows up to `2/lr` and stays there, while the loss
+//! continues to fall (Cohen et al. 2021, arXiv:2103.00065).
 
 use std::error::Error;
 use std::fs::File;
@@ -32,8 +32,7 @@ struct Args {
     /// Its steps.
     #[arg(long, default_value_t = 6000)]
     steps: usize,
-    /// Steps between measurements. At the edge weights jump from side to side, so that an even number
-    /// would see one side only.
+    /// Steps between measurements. At the edge, weights jump from side to side: an even number shows one side only.
     #[arg(long, default_value_t = 51)]
     every: usize,
     /// How many times smaller the steps of the gradient flow are.

@@ -49,7 +49,7 @@ pub(crate) struct Connection {
     pub(crate) line: CurveProfile,
     /// A fitted Bézier curve of degree 2.
     pub(crate) bezier: CurveProfile,
-    /// The same curve with the running statistics of the nearer end left as they are.
+    /// The same curve with the running statistics of the nearer end.
     pub(crate) bezier_left: CurveProfile,
     /// A fitted chain with one bend.
     pub(crate) chain: CurveProfile,
@@ -57,7 +57,7 @@ pub(crate) struct Connection {
     pub(crate) random: CurveProfile,
 }
 
-/// Trains two networks and connects them. `progress` hears of every epoch and every profile.
+/// Trains two networks and connects them. `progress` is called for every epoch and every profile.
 pub(crate) fn connect<M: Classifier>(
     device: &Device,
     split: &Split,
@@ -69,7 +69,7 @@ pub(crate) fn connect<M: Classifier>(
     let network = |seed: u64| -> Result<M, Box<dyn Error>> {
         device.seed(seed);
         let model = M::new(device);
-        // Burn draws weights when they are first looked at: here, before anything else draws.
+        // Burn draws weights at their first use: here, before other draws.
         ParamSpace::of(&model)?;
         let course = Course {
             digits: &digits,

@@ -1,4 +1,4 @@
-//! What is printed about paths.
+//! The printed report of paths.
 
 use burnscape::path::{CurveProfile, PathValues};
 
@@ -6,7 +6,7 @@ use super::arguments::Arguments;
 use super::paths_run::Connected;
 use super::sparkline::sparkline;
 
-/// The section; nothing where there are no paths.
+/// The section; empty without paths.
 pub(crate) fn section(arguments: &Arguments, paths: &[Connected]) -> String {
     if paths.is_empty() {
         return String::new();
@@ -55,7 +55,7 @@ fn pair(connected: &Connected) -> String {
         for (name, profile, losses) in sides {
             let Some(losses) = losses else { continue };
             let bars = sparkline(&losses.values, low, high);
-            // The random line's far end is nothing that was trained.
+            // The end of the random line is not a trained network.
             let barrier = match (name, losses.barriers) {
                 ("random", _) | (_, None) => "-".to_string(),
                 (_, Some(barriers)) => format!("{:.4}", barriers.above_worse_end),
@@ -92,7 +92,7 @@ impl Side {
         }
     }
 
-    /// At every place.
+    /// The accuracy at every place.
     fn accuracy(self, profile: &CurveProfile) -> &[f64] {
         let name = match self {
             Self::Train => "train_accuracy",

@@ -120,7 +120,7 @@ impl<'a, M: Module> CurveProfileConfig<'a, M> {
     }
 
     /// Also measures the cross-entropy of a classifier at the best temperature of each place, `min_β` of the mean of
-    /// `−log softmax(β z)_y`; often of the same risk whose loss is measured.
+    /// `−log softmax(β z)_y`. `risk` may be the one whose loss is measured.
     ///
     /// Averaging weights shrinks logits, which alone can raise the loss; a barrier that remains after calibration is
     /// one of the decisions themselves. The temperature is fitted on the data of the risk. Models are evaluated as

@@ -80,10 +80,7 @@ type Observe<M> = dyn FnMut(usize, f64, &M) -> Result<Option<CurvatureReading>, 
 impl<M: LearnerModel> LearnerMonitor<M> {
     /// Measures `risk`, which owns its loss and data ([`Risk::owned`]). If its observer breaks, the
     /// measurement fails and interrupts the training.
-    pub fn new<K: 'static>(mut monitor: CurvatureMonitor, risk: Risk<'static, M, K>) -> Self
-    where
-        M: 'static,
-    {
+    pub fn new<K: 'static>(mut monitor: CurvatureMonitor, risk: Risk<'static, M, K>) -> Self {
         Self {
             observe: Rc::new(RefCell::new(move |step: usize, lr: f64, model: &M| {
                 monitor.observe(&risk, model, step, lr)
@@ -117,10 +114,7 @@ impl<M: LearnerModel> LearnerMonitor<M> {
 
     /// Adds this monitor to the strategy as its [`observe_model`](SamStrategy::observe_model), in place of
     /// an existing one.
-    pub fn attach(&self, strategy: SamStrategy<M>) -> SamStrategy<M>
-    where
-        M: 'static,
-    {
+    pub fn attach(&self, strategy: SamStrategy<M>) -> SamStrategy<M> {
         let (observe, readings) = (self.observe.clone(), self.readings.clone());
         strategy.observe_model(move |model, start| {
             let observed = (*observe.borrow_mut())(start.step, start.lr, model);
@@ -145,7 +139,6 @@ impl<M: LearnerModel> LearnerMonitor<M> {
     /// None in practice: those of [`Sam::strategy`].
     pub fn plain(&self) -> Result<SamStrategy<M>, OptimConfigError>
     where
-        M: 'static,
         <M as TrainStep>::Input: Clone,
     {
         let never = ActiveSteps {
