@@ -5,9 +5,9 @@
 //! ```
 //!
 //! A tanh network is trained with the squared loss on its full data set, twice from the same weights:
-//! by steps so small that they follow the gradient flow, and by large ones. The sharpness of the flow
-//! grows far beyond `2/lr`. That of gradient descent grows up to it and stays there, while the loss
-//! keeps falling (Cohen et al. 2021, arXiv:2103.00065).
+//! with steps so small that they follow the gradient flow, and with large ones. The sharpness of the flow
+//! grows far beyond `2/lr`. That of gradient descent grows up to `2/lr` and stays there, while the loss
+//! continues to fall (Cohen et al. 2021, arXiv:2103.00065).
 
 use std::error::Error;
 use std::fs::File;
@@ -19,9 +19,7 @@ use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{Device, Tensor, TensorData};
-use burnscape::dynamics::{
-    CurvatureHistory, CurvatureMonitorConfig, CurvatureReading, DynamicsError,
-};
+use burnscape::dynamics::{CurvatureMonitorConfig, CurvatureReading, DynamicsError};
 use burnscape::prelude::*;
 use clap::Parser;
 
@@ -34,8 +32,7 @@ struct Args {
     /// Its steps.
     #[arg(long, default_value_t = 6000)]
     steps: usize,
-    /// Steps between measurements. At the edge weights jump from side to side, so that an even number
-    /// would see one side only.
+    /// Steps between measurements. At the edge, weights jump from side to side: an even number shows one side only.
     #[arg(long, default_value_t = 51)]
     every: usize,
     /// How many times smaller the steps of the gradient flow are.
@@ -112,16 +109,15 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let flow = descend(model.clone(), &data, (fine, steps, every), |reading| {
         reading.sharpness > 1.5 * edge
     })?;
-    let top = flow.readings().iter().map(|reading| reading.sharpness);
+    let top = flow.iter().map(|reading| reading.sharpness);
     let top = top.fold(f64::NEG_INFINITY, f64::max);
     println!(
         "gradient flow (steps of {fine}): the sharpness reaches {top:.1}, {:.2} of the edge",
         top / edge
     );
 
-    let history = descend(model, &data, (args.lr, args.steps, args.every), |_| false)?;
+    let readings = descend(model, &data, (args.lr, args.steps, args.every), |_| false)?;
     println!("\n  step       loss    gradient  sharpness   · lr/2  products");
-    let readings = history.readings();
     for reading in readings.iter().step_by((readings.len() / 20).max(1)) {
         println!(
             "{:>6}  {:>9.3e}   {:>9.3e}  {:>9.2}  {:>7.4}  {:>8}",
@@ -130,13 +126,13 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
             reading.gradient_norm,
             reading.sharpness,
             reading.edge_ratio,
-            reading.products
+            reading.num_matvecs
         );
     }
-    println!("\n{}", chart(readings));
-    summary(readings);
+    println!("\n{}", chart(&readings));
+    summary(&readings);
     if let Some(path) = &args.out {
-        history.write_csv(BufWriter::new(File::create(path)?))?;
+        readings.write_csv(BufWriter::new(File::create(path)?))?;
         println!("readings written to {}", path.display());
     }
     Ok(())
@@ -148,7 +144,7 @@ fn descend(
     data: &Data,
     (lr, steps, every): (f64, usize, usize),
     is_enough: impl Fn(&CurvatureReading) -> bool,
-) -> Result<CurvatureHistory, DynamicsError> {
+) -> Result<Vec<CurvatureReading>, DynamicsError> {
     let mut sgd = SgdConfig::new().init();
     let mut monitor = CurvatureMonitorConfig::new(every).init()?;
     let batches = std::slice::from_ref(data);
@@ -162,7 +158,7 @@ fn descend(
         let gradients = GradientsParams::from_grads(gradients, &model);
         model = sgd.step(lr, model, gradients);
     }
-    Ok(monitor.history().clone())
+    Ok(monitor.history().to_vec())
 }
 
 /// `λ_max · lr / 2` over time, a line for each tenth.

@@ -61,6 +61,7 @@ mod sharpness {
     mod worst_case_sharpness;
 }
 mod landscape {
+    mod settings;
     mod slices;
 }
 mod path {
@@ -75,9 +76,10 @@ mod path {
     mod modules;
     mod normalization;
     mod profiles;
+    mod registry;
     mod ring;
     mod schedules;
-    mod settings;
+    pub(crate) mod settings;
     mod simplexes;
 }
 mod dynamics {
@@ -89,6 +91,7 @@ mod dynamics {
     mod model;
     mod quadratic;
     mod refusals;
+    mod settings;
     #[cfg(feature = "train")]
     #[path = "../optim/learner/silent.rs"]
     #[allow(dead_code, reason = "shared with the tests of the strategy")]

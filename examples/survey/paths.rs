@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor};
 use burnscape::loss::{Batch, NormalizationPolicy, Risk};
 use burnscape::path::{
     BezierCurve, Curve, CurveFitterConfig, CurveProfile, CurveProfileConfig, GaripovLrScheduler,
-    PolygonalChain, Segment,
+    PolygonalChain,
 };
 use burnscape::space::ParamSpace;
 use rand::SeedableRng;
@@ -23,10 +23,10 @@ use super::train::{Course, loss, train};
 
 /// Learning rate of the first half of a fit.
 const FIT_RATE: f64 = 0.05;
-/// The inner points start this far off the line, as a fraction of its length.
+/// The initial distance of the inner points from the line, as a fraction of its length.
 const OFFSET: f64 = 0.01;
 
-/// How long to train, and how long to fit.
+/// Lengths of training and fit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Effort {
     pub(crate) train_epochs: usize,
@@ -35,7 +35,7 @@ pub(crate) struct Effort {
 }
 
 impl Effort {
-    /// Passes over the training images, those of both fits and trainings together.
+    /// Passes over the training images, in both trainings and fits.
     pub(crate) fn epochs(self) -> usize {
         2 * (self.train_epochs + self.fit_epochs)
     }
@@ -49,7 +49,7 @@ pub(crate) struct Connection {
     pub(crate) line: CurveProfile,
     /// A fitted Bézier curve of degree 2.
     pub(crate) bezier: CurveProfile,
-    /// The same curve with the running statistics of the nearer end left as they are.
+    /// The same curve with the running statistics of the nearer end.
     pub(crate) bezier_left: CurveProfile,
     /// A fitted chain with one bend.
     pub(crate) chain: CurveProfile,
@@ -57,7 +57,7 @@ pub(crate) struct Connection {
     pub(crate) random: CurveProfile,
 }
 
-/// Trains two networks and connects them. `progress` hears of every epoch and every profile.
+/// Trains two networks and connects them. `progress` is called for every epoch and every profile.
 pub(crate) fn connect<M: Classifier>(
     device: &Device,
     split: &Split,
@@ -69,7 +69,7 @@ pub(crate) fn connect<M: Classifier>(
     let network = |seed: u64| -> Result<M, Box<dyn Error>> {
         device.seed(seed);
         let model = M::new(device);
-        // Burn draws weights when they are first looked at: here, before anything else draws.
+        // Burn draws weights at their first use: here, before other draws.
         ParamSpace::of(&model)?;
         let course = Course {
             digits: &digits,
@@ -111,8 +111,8 @@ pub(crate) fn connect<M: Classifier>(
         .with_metric("train_accuracy", &train_accuracy)
         .with_metric("test_accuracy", &test_accuracy)
         .with_num_points(effort.num_points);
-    let line = Segment::new(&a, &b)?;
-    let random = Segment::random(&a, line.length()?, seeds[0])?;
+    let line = PolygonalChain::line(&a, &b)?;
+    let random = PolygonalChain::random_line(&a, line.length()?, seeds[0])?;
     let left = CurveProfileConfig::new()
         .with_policy(NormalizationPolicy::Leave)
         .with_num_points(effort.num_points);
@@ -150,8 +150,7 @@ fn fit<M: Classifier, C: Curve<M>>(
     let steps = effort.fit_epochs * count.div_ceil(BATCH_SIZE);
     let mut fitter = CurveFitterConfig::new(GaripovLrScheduler::new(FIT_RATE, steps)?)
         .with_seed(seed)
-        .with_offset(OFFSET)
-        .init(curve, sgd().init())?;
+        .init(curve.offset(OFFSET, seed)?, sgd().init())?;
     let loss = loss::<M>;
     let mut order: Vec<usize> = (0..count).collect();
     let mut rng = StdRng::seed_from_u64(seed);
@@ -165,8 +164,8 @@ fn fit<M: Classifier, C: Curve<M>>(
     Ok(fitter.curve()?)
 }
 
-/// The fraction of a batch that is told right.
+/// The fraction of correct labels in a batch.
 fn accuracy<M: Classifier>(model: &M, digits: Digits) -> Tensor<1> {
-    let told = model.logits(digits.images).argmax(1).flatten::<1>(0, 1);
-    told.equal(digits.labels).float().mean()
+    let predicted = model.logits(digits.images).argmax(1).flatten::<1>(0, 1);
+    predicted.equal(digits.labels).float().mean()
 }

@@ -1,12 +1,12 @@
-//! What is printed about paths.
+//! The printed report of paths.
 
-use burnscape::path::{CurveProfile, PathLosses};
+use burnscape::path::{CurveProfile, PathValues};
 
 use super::arguments::Arguments;
 use super::paths_run::Connected;
 use super::sparkline::sparkline;
 
-/// The section; nothing where there are no paths.
+/// The section; empty without paths.
 pub(crate) fn section(arguments: &Arguments, paths: &[Connected]) -> String {
     if paths.is_empty() {
         return String::new();
@@ -48,14 +48,14 @@ fn pair(connected: &Connected) -> String {
         let sides = profiles.map(|(name, profile)| (name, profile, side.of(profile)));
         let all = || {
             let known = sides.iter().filter_map(|(_, _, losses)| *losses);
-            known.flat_map(|losses| losses.losses.iter().copied())
+            known.flat_map(|losses| losses.values.iter().copied())
         };
         let low = all().fold(f64::INFINITY, f64::min).max(f64::MIN_POSITIVE);
         let high = all().fold(low, f64::max);
         for (name, profile, losses) in sides {
             let Some(losses) = losses else { continue };
-            let bars = sparkline(&losses.losses, low, high);
-            // The random line's far end is nothing that was trained.
+            let bars = sparkline(&losses.values, low, high);
+            // The end of the random line is not a trained network.
             let barrier = match (name, losses.barriers) {
                 ("random", _) | (_, None) => "-".to_string(),
                 (_, Some(barriers)) => format!("{:.4}", barriers.above_worse_end),
@@ -85,14 +85,14 @@ enum Side {
 }
 
 impl Side {
-    fn of(self, profile: &CurveProfile) -> Option<&PathLosses> {
+    fn of(self, profile: &CurveProfile) -> Option<&PathValues> {
         match self {
             Self::Train => Some(&profile.train),
             Self::Test => profile.test.as_ref(),
         }
     }
 
-    /// At every place.
+    /// The accuracy at every place.
     fn accuracy(self, profile: &CurveProfile) -> &[f64] {
         let name = match self {
             Self::Train => "train_accuracy",

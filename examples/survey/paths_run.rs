@@ -32,7 +32,7 @@ pub(crate) struct Connected {
     pub(crate) connection: Connection,
 }
 
-/// Nothing without epochs to fit.
+/// Empty without epochs of a fit.
 pub(crate) fn run(
     arguments: &Arguments,
     split: &Split,
@@ -60,14 +60,14 @@ pub(crate) fn run(
             let first = u64::from(arguments.seed) + 2 * pair;
             let seeds = [first, first + 1];
             let title = format!("{} · seeds {} and {}", network.title(), seeds[0], seeds[1]);
-            let tell = |what: &str, is_epoch: bool| {
+            let report = |what: &str, is_epoch: bool| {
                 done.set(done.get() + u64::from(is_epoch));
                 progress.set_position(done.get());
                 progress.set_message(format!("{title} · {what}"));
             };
             let connection = match network {
-                Network::Cnn => connect::<Cnn>(&device, split, seeds, effort, &tell),
-                Network::DeepMlp => connect::<DeepMlp>(&device, split, seeds, effort, &tell),
+                Network::Cnn => connect::<Cnn>(&device, split, seeds, effort, &report),
+                Network::DeepMlp => connect::<DeepMlp>(&device, split, seeds, effort, &report),
             };
             found.push(Connected {
                 network,

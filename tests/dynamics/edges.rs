@@ -1,4 +1,4 @@
-//! Edges, by running Burn's optimizers on both sides of them.
+//! Edges, tested by running Burn's optimizers on both sides.
 
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{GradientsParams, SgdConfig};
@@ -8,7 +8,7 @@ use burnscape_testkit::objectives::{Point, quadratic};
 
 const LR: f64 = 0.1;
 
-/// How far from zero gradient descent on `½ λ w²` gets: the largest |w| of the last steps.
+/// The largest |w| in the last steps of gradient descent on `½ λ w²`.
 fn size(momentum: Option<&MomentumConfig>, lambda: f64) -> f64 {
     let device = Device::default().autodiff();
     let mut point = Point::new(&[1.0], &device, DType::F64);

@@ -4,8 +4,7 @@ use burn::optim::momentum::MomentumConfig;
 use burn::tensor::Device;
 use burnscape::FormatError;
 use burnscape::dynamics::{
-    CurvatureHistory, CurvatureMonitor, CurvatureMonitorConfig, CurvatureMonitorRecord,
-    CurvatureReading,
+    CurvatureMonitor, CurvatureMonitorConfig, CurvatureMonitorRecord, CurvatureReading,
 };
 use burnscape::prelude::*;
 
@@ -15,7 +14,7 @@ fn config() -> CurvatureMonitorConfig {
     CurvatureMonitorConfig::new(2)
         .with_momentum(Some(MomentumConfig::new()))
         .with_rho(Some(0.05))
-        .with_trace_probes(2)
+        .with_num_probes(2)
 }
 
 /// Twelve steps; the monitor is saved and restored before step `pause`.
@@ -32,7 +31,7 @@ fn run(config: &CurvatureMonitorConfig, pause: Option<usize>) -> CurvatureMonito
             let record = CurvatureMonitorRecord::from_json(&text).unwrap();
             assert_close(&record.history, monitor.history());
             monitor = config.init().unwrap().resume(record.clone());
-            // A record of what was only read is that record.
+            // Without a measurement in between, the record stays the same.
             assert_eq!(monitor.to_record().unwrap(), record);
         }
         monitor.observe(&risk, &model, index, 0.1).unwrap();
@@ -41,11 +40,11 @@ fn run(config: &CurvatureMonitorConfig, pause: Option<usize>) -> CurvatureMonito
     monitor
 }
 
-/// Equal but for the last binary place, which `serde_json` does not promise.
+/// Equal up to the last binary place, which `serde_json` does not guarantee.
 #[track_caller]
-fn assert_close(found: &CurvatureHistory, expected: &CurvatureHistory) {
+fn assert_close(found: &[CurvatureReading], expected: &[CurvatureReading]) {
     assert_eq!(found.len(), expected.len());
-    for (found, expected) in found.readings().iter().zip(expected.readings()) {
+    for (found, expected) in found.iter().zip(expected) {
         assert_eq!(found.outcome, expected.outcome);
         for ((name, found), (_, expected)) in cells(found).into_iter().zip(cells(expected)) {
             let is_close = match (found, expected) {
@@ -64,11 +63,11 @@ fn a_resumed_monitor_reads_the_same_bits() {
     for pause in [1, 6] {
         let resumed = run(&config(), Some(pause));
         assert_close(resumed.history(), whole.history());
-        // What was measured after the break; before step 6 there were three readings.
-        let resumed = &resumed.history().readings()[3..];
-        assert_eq!(resumed, &whole.history().readings()[3..], "{pause}");
+        // Readings after the break; before step 6 there were three.
+        let resumed = &resumed.history()[3..];
+        assert_eq!(resumed, &whole.history()[3..], "{pause}");
     }
-    // Vectors matter: from others the last digits differ.
+    // The vectors matter: with others the last digits differ.
     let other = run(&config().with_seed(5), None);
     assert_ne!(other.history(), whole.history());
 }
@@ -78,15 +77,15 @@ fn json_reads_back() {
     let monitor = run(&config(), None);
     let history = monitor.history();
     let text = history.to_json().unwrap();
-    assert_close(&CurvatureHistory::from_json(&text).unwrap(), history);
+    assert_close(&Vec::from_json(&text).unwrap(), history);
     let mut written = Vec::new();
     history.write_json(&mut written).unwrap();
     assert_eq!(String::from_utf8(written).unwrap(), text + "\n");
-    let error = CurvatureHistory::from_json("{}").unwrap_err();
+    let error = Vec::<CurvatureReading>::from_json("{}").unwrap_err();
     assert!(matches!(error, FormatError::Read { .. }), "{error}");
 }
 
-/// The numbers of a line, by the names of the header.
+/// The numbers of a line with the names of their columns.
 fn cells(reading: &CurvatureReading) -> Vec<(&'static str, Option<f64>)> {
     vec![
         ("step", Some(reading.step as f64)),
@@ -101,7 +100,7 @@ fn cells(reading: &CurvatureReading) -> Vec<(&'static str, Option<f64>)> {
         ("sam_edge", reading.sam_edge),
         ("trace", reading.trace),
         ("trace_standard_error", reading.trace_standard_error),
-        ("products", Some(reading.products as f64)),
+        ("num_matvecs", Some(reading.num_matvecs as f64)),
     ]
 }
 
@@ -116,7 +115,7 @@ fn csv_has_every_number_to_the_bit_and_empty_cells_for_none() {
         let names: Vec<&str> = lines.next().unwrap().split(',').collect();
         let lines: Vec<&str> = lines.collect();
         assert_eq!(lines.len(), monitor.history().len());
-        for (line, reading) in lines.iter().zip(monitor.history().readings()) {
+        for (line, reading) in lines.iter().zip(monitor.history()) {
             let found: Vec<&str> = line.split(',').collect();
             assert_eq!(found.len(), names.len());
             let cell = |name: &str| found[names.iter().position(|known| *known == name).unwrap()];
@@ -136,7 +135,7 @@ fn csv_has_every_number_to_the_bit_and_empty_cells_for_none() {
 }
 
 #[test]
-fn a_writer_that_fails_is_told() {
+fn a_writer_that_fails_is_an_error() {
     let monitor = run(&config(), None);
     let mut small = [0_u8; 10];
     for error in [

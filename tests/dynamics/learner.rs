@@ -20,8 +20,7 @@ use burn::train::{
     TrainStep, TrainingStrategy,
 };
 use burnscape::dynamics::{
-    CurvatureHistory, CurvatureMetric, CurvatureMonitorConfig, CurvatureQuantity, CurvatureReading,
-    DynamicsError, LearnerMonitor,
+    CurvatureMonitorConfig, CurvatureQuantity, CurvatureReading, DynamicsError, LearnerMonitor,
 };
 use burnscape::loss::Risk;
 use burnscape::optim::{Sam, SamConfig, sam_edge};
@@ -83,7 +82,7 @@ fn loader() -> Arc<dyn DataLoader<Batch>> {
         .build(dataset)
 }
 
-/// A directory that goes away with the test.
+/// A directory that is deleted after the test.
 struct Directory(PathBuf);
 
 impl Directory {
@@ -129,11 +128,11 @@ fn monitor(every: usize) -> LearnerMonitor<Mlp> {
     LearnerMonitor::new(config.init().unwrap(), Risk::owned(squared, data()))
 }
 
-/// Trains for some epochs.
+/// Trains for some epochs, with metrics of a monitor.
 fn launch(
     directory: &Directory,
     (epochs, accumulation): (usize, usize),
-    metrics: impl IntoIterator<Item = CurvatureMetric>,
+    monitor: Option<&LearnerMonitor<Mlp>>,
     strategy: Option<TrainingStrategy<Mlp>>,
 ) -> LearningResult<Mlp> {
     let mut training = SupervisedTraining::new(&directory.0, loader(), loader())
@@ -142,8 +141,10 @@ fn launch(
         .renderer(Box::new(Silent::default()))
         .with_application_logger(None)
         .metrics((LossMetric::new(),));
-    for metric in metrics {
-        training = training.metric_train_numeric(metric);
+    if let Some(monitor) = monitor {
+        for quantity in QUANTITIES {
+            training = training.metric_train_numeric(monitor.metric(quantity));
+        }
     }
     if let Some(strategy) = strategy {
         training = training.with_training_strategy(strategy);
@@ -160,7 +161,7 @@ const QUANTITIES: [CurvatureQuantity; 6] = [
     CurvatureQuantity::Trace,
 ];
 
-/// What Burn wrote down of a metric, in an epoch of the training split.
+/// Burn's log of a metric in an epoch of the training split.
 fn logged(directory: &Directory, quantity: CurvatureQuantity, epoch: usize) -> Vec<NumericEntry> {
     let file = format!("train/epoch-{epoch}/{}.log", quantity.name());
     let text = fs::read_to_string(directory.0.join(file)).unwrap_or_default();
@@ -171,7 +172,7 @@ fn logged(directory: &Directory, quantity: CurvatureQuantity, epoch: usize) -> V
 }
 
 /// The same training by hand: batches in order, the rate constant.
-fn by_hand(epochs: usize, accumulation: usize, every: usize) -> (CurvatureHistory, Mlp) {
+fn by_hand(epochs: usize, accumulation: usize, every: usize) -> (Vec<CurvatureReading>, Mlp) {
     let batches: Vec<Batch> = loader()
         .to_device(&Device::default().autodiff())
         .iter()
@@ -190,7 +191,7 @@ fn by_hand(epochs: usize, accumulation: usize, every: usize) -> (CurvatureHistor
         }
         model = sgd.step(LR, model, sum.grads());
     }
-    (monitor.history().clone(), model)
+    (monitor.history().to_vec(), model)
 }
 
 fn weights(model: &Mlp) -> Vec<u64> {
@@ -220,19 +221,17 @@ fn metrics_show_what_a_loop_by_hand_measures() {
     for accumulation in [1, 2] {
         let directory = Directory::new();
         let monitor = monitor(4);
-        let readings = monitor.readings();
-        let metrics = QUANTITIES.map(|quantity| monitor.metric(quantity));
         let strategy = monitor.plain().unwrap();
         let result = launch(
             &directory,
             (2, accumulation),
-            metrics,
+            Some(&monitor),
             Some(strategy.into()),
         );
         assert!(result.error.is_none(), "{:?}", result.error);
         let (expected, model) = by_hand(2, accumulation, 4);
-        assert_eq!(readings.history(), expected);
-        assert_eq!(readings.error(), None);
+        assert_eq!(monitor.history(), expected);
+        assert_eq!(monitor.error(), None);
         assert_eq!(weights(&result.model), weights(&model));
 
         let of = |quantity: CurvatureQuantity, reading: &CurvatureReading| match quantity {
@@ -244,13 +243,13 @@ fn metrics_show_what_a_loop_by_hand_measures() {
         };
         let per_epoch = ITEMS / BATCH;
         for quantity in &QUANTITIES[..5] {
-            let mut expected = expected.readings().iter().peekable();
+            let mut expected = expected.iter().peekable();
             let mut last = None;
             for epoch in 1..=2 {
                 let entries = logged(&directory, *quantity, epoch);
                 let (whole, steps) = entries.split_last().unwrap();
                 let mut new = Vec::new();
-                // With accumulation the items before the first step have nothing to show.
+                // With accumulation, the items before the first step have no value.
                 let first = per_epoch - steps.len();
                 assert_eq!(first, if epoch == 1 { accumulation - 1 } else { 0 });
                 for (index, entry) in steps.iter().enumerate() {
@@ -275,44 +274,37 @@ fn metrics_show_what_a_loop_by_hand_measures() {
             }
             assert!(expected.next().is_none());
         }
-        // Nothing was asked for, and nothing is written.
+        // Without probes there is no trace, and nothing is written.
         assert!(logged(&directory, CurvatureQuantity::Trace, 1).is_empty());
     }
 }
 
 #[test]
-fn watching_changes_nothing() {
+fn monitoring_changes_nothing() {
     let directory = Directory::new();
     let strategy = monitor(1).plain().unwrap();
-    let watched = launch(&directory, (2, 1), [], Some(strategy.into()));
+    let watched = launch(&directory, (2, 1), None, Some(strategy.into()));
     let directory = Directory::new();
-    let plain = launch(&directory, (2, 1), [], None);
+    let plain = launch(&directory, (2, 1), None, None);
     assert_eq!(weights(&watched.model), weights(&plain.model));
 }
 
 #[test]
-fn sharpness_aware_training_is_watched_too() {
+fn sharpness_aware_training_is_monitored_too() {
     let directory = Directory::new();
     let monitor = monitor(3);
-    let readings = monitor.readings();
     let strategy = Sam::strategy(SamConfig::new().with_rho(0.05)).unwrap();
     let result = launch(
         &directory,
         (1, 1),
-        [],
+        None,
         Some(monitor.attach(strategy).into()),
     );
     assert!(result.error.is_none(), "{:?}", result.error);
-    let history = readings.history();
-    assert_eq!(
-        history
-            .readings()
-            .iter()
-            .map(|r| r.step)
-            .collect::<Vec<_>>(),
-        [0, 3]
-    );
-    for reading in history.readings() {
+    let history = monitor.history();
+    let steps: Vec<usize> = history.iter().map(|reading| reading.step).collect();
+    assert_eq!(steps, [0, 3]);
+    for reading in history {
         assert_eq!(reading.sam_edge, sam_edge(reading.gradient_norm, 0.05, LR));
     }
 }
@@ -324,19 +316,18 @@ fn a_measurement_that_fails_interrupts_the_training() {
     let (x, y) = clusters(ITEMS, 8, 3, &Device::default());
     let risk = Risk::owned(squared, vec![(x * f32::NAN, y)]);
     let monitor = LearnerMonitor::new(config.init().unwrap(), risk);
-    let readings = monitor.readings();
     let steps = Rc::new(Cell::new(0));
     let taken = steps.clone();
     let strategy = monitor.plain().unwrap().observe(move |report| {
         taken.set(taken.get() + report.gradients);
         ControlFlow::Continue(())
     });
-    let result = launch(&directory, (2, 1), [], Some(strategy.into()));
+    let result = launch(&directory, (2, 1), None, Some(strategy.into()));
     assert!(result.interrupted.is_some());
-    let error = readings.error().unwrap();
+    let error = monitor.error().unwrap();
     assert!(matches!(error, DynamicsError::Curvature(_)), "{error}");
-    assert!(readings.history().is_empty());
-    // The step itself is taken, and is the last.
+    assert!(monitor.history().is_empty());
+    // This step is taken, and is the last one.
     assert_eq!(steps.get(), 1);
     assert_ne!(weights(&result.model), weights(&model()));
 }

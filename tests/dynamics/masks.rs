@@ -1,4 +1,4 @@
-//! Readings of a model that draws.
+//! Readings of a model that draws random numbers.
 
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
@@ -14,7 +14,7 @@ struct Dropped {
 }
 
 #[test]
-fn the_mode_decides_what_is_measured() {
+fn the_mode_of_the_risk_determines_the_measurement() {
     let _turn = turn();
     let device = Device::default();
     let model = Dropped {

@@ -16,7 +16,7 @@ pub(crate) struct Mlp {
 }
 
 impl Mlp {
-    /// Initial weights are those of the seed, whatever else draws from the device.
+    /// Initial weights are a function of the seed, whatever else draws from the device.
     pub(crate) fn new(widths: [usize; 4], seed: u64, device: &Device) -> Self {
         let layer = |index: usize| {
             let (from, to) = (widths[index], widths[index + 1]);
@@ -62,7 +62,7 @@ pub(crate) fn noise(count: usize, seed: u64) -> Vec<f64> {
         .unwrap()
 }
 
-/// Noisy points around a center for each class, with one-hot targets: what images of digits are to a
+/// Noisy points around a center for each class, with one-hot targets: similar to images of digits for a
 /// small network.
 pub(crate) fn clusters(count: usize, features: usize, classes: usize, device: &Device) -> Batch {
     let centers = noise(classes * features, 11);

@@ -1,4 +1,4 @@
-//! Losses `½ wᵀ H w`, whose readings are known.
+//! Readings of losses `½ wᵀ H w`, known in closed form.
 
 use burn::module::ParamGroup;
 use burn::nn::{Linear, LinearConfig};
@@ -29,13 +29,13 @@ fn assert_near(found: f64, expected: f64) {
 }
 
 #[test]
-fn every_number_of_a_reading_is_that_of_the_quadratic() {
+fn every_number_of_a_reading_is_exact_on_a_quadratic() {
     let data = [tensor(&[4.0, 1.0, -2.0])];
     let risk = Risk::new(&diagonal, &data);
     let mut monitor = CurvatureMonitorConfig::new(1)
         .with_momentum(Some(MomentumConfig::new()))
         .with_rho(Some(0.05))
-        .with_trace_probes(3)
+        .with_num_probes(3)
         .init()
         .unwrap();
     let reading = monitor
@@ -44,7 +44,7 @@ fn every_number_of_a_reading_is_that_of_the_quadratic() {
     assert_eq!((reading.step, reading.lr), (7, 0.3));
     assert_near(reading.loss, -5.0);
     assert_near(reading.gradient_norm, 56.0_f64.sqrt());
-    // The algebraically largest one, beside a negative one.
+    // The algebraically largest eigenvalue; another is negative.
     assert_near(reading.sharpness, 4.0);
     assert!(reading.outcome.is_converged() && reading.residual < 1e-12);
     assert_near(reading.edge_ratio, 0.6);
@@ -54,16 +54,16 @@ fn every_number_of_a_reading_is_that_of_the_quadratic() {
     let norm = 56.0_f64.sqrt();
     let edge = norm / 0.1 * ((1.0 + 0.4 / (0.3 * norm)).sqrt() - 1.0);
     assert_near(reading.sam_edge.unwrap(), edge);
-    // Of a diagonal matrix each Rademacher probe gives the trace itself.
+    // Each Rademacher probe of a diagonal matrix gives the exact trace.
     assert_near(reading.trace.unwrap(), 3.0);
     assert_near(reading.trace_standard_error.unwrap(), 0.0);
     // Two for the checks, three for the whole space, three probes.
-    assert_eq!(reading.products, 8);
+    assert_eq!(reading.num_matvecs, 8);
     assert_eq!(monitor.history().last(), Some(&reading));
 }
 
 #[test]
-fn what_is_not_asked_for_is_absent() {
+fn quantities_without_settings_are_absent() {
     let mut monitor = CurvatureMonitorConfig::new(1).init().unwrap();
     let data = [tensor(&[4.0, 1.0])];
     let (risk, origin) = (Risk::new(&diagonal, &data), point(&[0.0, 0.0]));
@@ -106,7 +106,7 @@ fn the_trace_of_a_full_matrix_is_within_its_error() {
         &device,
     )];
     let risk = Risk::new(&loss, &data);
-    let config = CurvatureMonitorConfig::new(1).with_trace_probes(40);
+    let config = CurvatureMonitorConfig::new(1).with_num_probes(40);
     let mut errors = Vec::new();
     for seed in 0..5 {
         let mut monitor = config.clone().with_seed(seed).init().unwrap();
@@ -147,7 +147,7 @@ fn an_eigenvalue_that_overtakes_is_seen() {
         late += usize::from((reading.sharpness - expected).abs() > 0.02);
     }
     assert_eq!(late, 0);
-    // Out of nothing, between two measurements.
+    // An eigenvalue that becomes the largest between two measurements.
     let mut monitor = CurvatureMonitorConfig::new(1).init().unwrap();
     let (before, after) = (spectrum(0.3), spectrum(30.0));
     let risk = Risk::new(&diagonal, &before);
@@ -165,7 +165,7 @@ fn an_eigenvalue_that_overtakes_is_seen() {
 }
 
 #[test]
-fn a_hessian_of_ones_own_is_measured() {
+fn a_given_hessian_is_measured() {
     let device = Device::default();
     let model = LinearConfig::new(2, 1).init(&device);
     let loss = |m: &Linear, x: Tensor<2>| m.forward(x).square().mean();
@@ -174,7 +174,7 @@ fn a_hessian_of_ones_own_is_measured() {
     let hessian = risk.hessian(&model).unwrap();
     let mut monitor = CurvatureMonitorConfig::new(1).init().unwrap();
     let reading = monitor.measure_hessian(&hessian, 0, 0.1).unwrap();
-    // 2 times a matrix of ones, of two weights in place of three parameters.
+    // 2 times a matrix of ones, for two weights instead of three parameters.
     assert!((reading.sharpness - 4.0).abs() < 1e-5);
-    assert_eq!(reading.products, 2);
+    assert_eq!(reading.num_matvecs, 2);
 }

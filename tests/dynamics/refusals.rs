@@ -1,4 +1,4 @@
-//! What is refused, and that it leaves no trace.
+//! Refused settings and measurements, which leave no trace.
 
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::momentum::MomentumConfig;
@@ -32,7 +32,7 @@ fn settings_out_of_range_are_named() {
         (new().with_tolerance(0.0), "tolerance"),
         (new().with_tolerance(f64::NAN), "tolerance"),
         (new().with_max_matvecs(4), "max_matvecs"),
-        (new().with_max_warm_products(4), "max_warm_products"),
+        (new().with_max_warm_matvecs(4), "max_warm_matvecs"),
         (new().with_rho(Some(-0.1)), "rho"),
         (new().with_rho(Some(f64::INFINITY)), "rho"),
         (momentum(1.0, 0.0), "momentum"),
@@ -48,7 +48,7 @@ fn settings_out_of_range_are_named() {
 }
 
 #[test]
-fn a_rate_that_is_no_rate_is_refused() {
+fn a_rate_out_of_range_is_refused() {
     let mut monitor = CurvatureMonitorConfig::new(1).init().unwrap();
     let data = ones(2);
     let risk = Risk::new(&loss, &data);

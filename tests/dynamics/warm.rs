@@ -1,4 +1,4 @@
-//! What a measurement costs along a training run, and what it is worth.
+//! Cost and accuracy of measurements along a training run.
 
 use burn::optim::SgdConfig;
 use burn::optim::momentum::MomentumConfig;
@@ -9,8 +9,7 @@ use burnscape::loss::Risk;
 
 use super::model::{Batch, Mlp, clusters, cross_entropy, step};
 
-/// Fifty steps on minibatches, measured over all of the data `every` so many steps with a limit of
-/// `most` products.
+/// Fifty steps on minibatches, measured over all data after every `every` steps with at most `most` products.
 fn train(
     (every, seed, most): (usize, u64, usize),
     mut watch: impl FnMut(&CurvatureReading, &Mlp, &[Batch]),
@@ -29,7 +28,7 @@ fn train(
     let mut model = Mlp::new([64, 32, 32, 10], seed, &device);
     let momentum = MomentumConfig::new();
     let mut sgd = SgdConfig::new().with_momentum(Some(momentum)).init();
-    let config = CurvatureMonitorConfig::new(every).with_max_warm_products(most);
+    let config = CurvatureMonitorConfig::new(every).with_max_warm_matvecs(most);
     let mut monitor = config.init().unwrap();
     let risk = Risk::new(&cross_entropy, &batches);
     for index in 0..50 {
@@ -43,7 +42,7 @@ fn train(
     monitor
 }
 
-/// `λ_max` to 1e-6 of the norm.
+/// `λ_max` of a converged search.
 fn exact(model: &Mlp, batches: &[Batch]) -> f64 {
     let hessian = Risk::new(&cross_entropy, batches).hessian(model).unwrap();
     let exact = EigenpairsConfig::new(1, Which::Largest)
@@ -58,7 +57,7 @@ fn a_warm_measurement_takes_a_dozen_products_and_is_right() {
     for seed in [1, 2] {
         let (mut worst, mut num_open) = (0.0_f64, 0);
         let monitor = train((1, seed, 12), |reading, model, batches| {
-            // Those that ran out of products are the ones to doubt.
+            // Readings that ran out of products are the least reliable ones.
             num_open += usize::from(!reading.outcome.is_converged());
             if reading.outcome.is_converged() && reading.step % 7 > 0 {
                 return;
@@ -67,8 +66,8 @@ fn a_warm_measurement_takes_a_dozen_products_and_is_right() {
             assert!(error * reading.sharpness <= reading.residual);
             worst = worst.max(error);
         });
-        let readings = monitor.history().readings();
-        let products: Vec<usize> = readings.iter().map(|reading| reading.products).collect();
+        let readings = monitor.history();
+        let products: Vec<usize> = readings.iter().map(|reading| reading.num_matvecs).collect();
         println!("products {products:?}, {num_open} open, worst error {worst:.1e}");
         assert_eq!(products.len(), 50);
         assert!(
@@ -81,24 +80,24 @@ fn a_warm_measurement_takes_a_dozen_products_and_is_right() {
         );
         assert!(num_open <= 2, "{num_open}");
         assert!(worst < 1e-3, "{worst}");
-        // A run that learns something, or the test would show little.
+        // The run learns something, so that the Hessian changes.
         let (first, last) = (&readings[0], &readings[49]);
         assert!(last.loss < 0.1 * first.loss, "{} {}", first.loss, last.loss);
     }
 }
 
 #[test]
-fn where_weights_move_far_a_dozen_products_are_kept_to_and_more_converge() {
+fn if_weights_move_far_the_limit_is_kept_and_a_higher_one_converges() {
     let every_fifth = |most: usize| {
         let mut worst = 0.0_f64;
         let monitor = train((5, 1, most), |reading, model, batches| {
             let error = (reading.sharpness / exact(model, batches) - 1.0).abs();
-            // An unconverged reading is a Ritz value, below the eigenvalue, and its residual says how far.
+            // A reading that has not converged is a Ritz value below the eigenvalue, by at most its residual.
             assert!(error * reading.sharpness <= reading.residual);
             worst = worst.max(error);
         });
-        let readings = monitor.history().readings()[1..].to_vec();
-        let most_taken = readings.iter().map(|reading| reading.products).max();
+        let readings = monitor.history()[1..].to_vec();
+        let most_taken = readings.iter().map(|reading| reading.num_matvecs).max();
         let num_open = readings
             .iter()
             .filter(|reading| !reading.outcome.is_converged())
@@ -123,8 +122,8 @@ fn a_cold_start_costs_more() {
     });
     assert_eq!(every_step.history(), again.history());
     let total = |monitor: &CurvatureMonitor| -> usize {
-        let readings = monitor.history().readings()[1..].iter();
-        readings.map(|reading| reading.products).sum()
+        let readings = monitor.history()[1..].iter();
+        readings.map(|reading| reading.num_matvecs).sum()
     };
     let (warm, cold) = (total(&every_step), total(&cold));
     println!("{warm} products warm, {cold} cold, in 49 measurements");
@@ -132,7 +131,7 @@ fn a_cold_start_costs_more() {
 }
 
 #[test]
-fn a_limit_of_products_is_kept_and_told() {
+fn a_limit_of_products_is_kept_and_reported() {
     let device = Device::default().autodiff();
     let data = [clusters(60, 64, 10, &device)];
     let model = Mlp::new([64, 32, 32, 10], 1, &device);
@@ -143,8 +142,8 @@ fn a_limit_of_products_is_kept_and_told() {
     let risk = Risk::new(&cross_entropy, &data);
     let first = monitor.measure(&risk, &model, 0, 0.1).unwrap();
     assert!(!first.outcome.is_converged() && first.residual > 1e-6 * first.sharpness);
-    assert_eq!(first.products, 6 + 2);
-    // What was found is a start all the same: at the same weights the search goes on.
+    assert_eq!(first.num_matvecs, 6 + 2);
+    // The vectors found are starting vectors all the same: at the same weights the search continues.
     let mut last = first;
     for step in 1..30 {
         let next = monitor.measure(&risk, &model, step, 0.1).unwrap();

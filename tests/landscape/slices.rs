@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use burnscape::FormatError;
-use burnscape::landscape::{Axes, LandscapeError, Slice1d, Slice1dConfig, Slice2d, Slice2dConfig};
+use burnscape::landscape::{LandscapeError, Slice1d, Slice1dConfig, Slice2d, Slice2dConfig};
 use burnscape::loss::Work;
 use burnscape::prelude::*;
 use burnscape::space::{Grid, Scale, SpaceError, UnfilteredRule};
@@ -152,8 +152,8 @@ fn the_model_and_its_running_statistics_are_not_changed() {
 }
 
 #[test]
-fn orthogonalized_axes_keep_the_second_length_and_lose_the_first_direction() {
-    // With H = I the loss is ½|w|², so it reads off lengths.
+fn an_orthogonalized_direction_keeps_its_length() {
+    // With H = I the loss ½|w|² shows lengths.
     let model = Point::new(&[0.0, 0.0]);
     let data = diagonal(&[1.0, 1.0]);
     let risk = Risk::new(&quadratic, &data);
@@ -162,17 +162,17 @@ fn orthogonalized_axes_keep_the_second_length_and_lose_the_first_direction() {
     let y = ParamVector::from_host(&space, &[3.0, 4.0]).unwrap();
     let grid = Grid::linspace(0.0, 1.0, 2).unwrap();
     let config = Slice2dConfig::new(grid.clone(), grid);
-    let slice = |axes| {
-        let config = config.clone().with_axes(axes);
+    let slice = |orthogonalized| {
+        let config = config.clone().with_orthogonalized(orthogonalized);
         config.run(&risk, &model, [&x, &y]).unwrap()
     };
-    let given = slice(Axes::AsGiven);
+    let given = slice(false);
     assert!((given.loss(1, 1).unwrap() - 0.5 * 41.0).abs() < 1e-12);
-    let orthogonal = slice(Axes::Orthogonalized);
+    let orthogonal = slice(true);
     assert!((orthogonal.loss(0, 1).unwrap() - 0.5 * 25.0).abs() < 1e-12);
     assert!((orthogonal.loss(1, 1).unwrap() - 0.5 * 29.0).abs() < 1e-12);
     assert!((orthogonal.cosine - 0.6).abs() < 1e-12);
-    let config = config.with_axes(Axes::Orthogonalized);
+    let config = config.with_orthogonalized(true);
     let error = config.run(&risk, &model, [&x, &x]);
     assert!(
         matches!(error, Err(LandscapeError::Parallel { .. })),
@@ -181,7 +181,7 @@ fn orthogonalized_axes_keep_the_second_length_and_lose_the_first_direction() {
 }
 
 #[test]
-fn axes_a_millionth_apart_span_a_plane_in_double_precision() {
+fn directions_a_millionth_apart_span_a_plane_in_double_precision() {
     let model = Point::new(&[0.0, 0.0]);
     let data = diagonal(&[0.0, 1.0]);
     let risk = Risk::new(&quadratic, &data);
@@ -189,9 +189,9 @@ fn axes_a_millionth_apart_span_a_plane_in_double_precision() {
     let x = ParamVector::from_host(&space, &[2.0, 0.0]).unwrap();
     let y = ParamVector::from_host(&space, &[2.0, 2e-6]).unwrap();
     let grid = Grid::linspace(0.0, 1.0, 2).unwrap();
-    let config = Slice2dConfig::new(grid.clone(), grid).with_axes(Axes::Orthogonalized);
+    let config = Slice2dConfig::new(grid.clone(), grid).with_orthogonalized(true);
     let slice = config.run(&risk, &model, [&x, &y]).unwrap();
-    // The second axis is as long as it was, across the first.
+    // The second axis is orthogonal to the first and keeps its length.
     assert!((slice.loss(0, 1).unwrap() - 0.5 * 4.0).abs() < 1e-8);
 }
 
@@ -207,7 +207,7 @@ fn example() -> (Slice1d, Slice2d) {
         Grid::symmetric(0.1, 3).unwrap(),
     );
     let line = Slice1dConfig::new(long.clone());
-    let plane = Slice2dConfig::new(long, short).with_axes(Axes::Orthogonalized);
+    let plane = Slice2dConfig::new(long, short).with_orthogonalized(true);
     (
         line.run(&risk, &model, &x).unwrap(),
         plane.run(&risk, &model, [&x, &y]).unwrap(),
@@ -239,7 +239,10 @@ fn json_reads_back_to_the_same_slice() {
     assert_near(&read.x, &plane.x);
     assert_near(&read.y, &plane.y);
     assert_near(&read.losses, &plane.losses);
-    assert_eq!((read.axes, read.completed), (plane.axes, plane.completed));
+    assert_eq!(
+        (read.orthogonalized, read.completed),
+        (plane.orthogonalized, plane.completed)
+    );
 }
 
 #[test]
@@ -340,7 +343,7 @@ fn a_stopped_slice_returns_what_it_reached() {
 }
 
 #[test]
-fn points_without_a_finite_loss_are_kept_as_such() {
+fn losses_that_are_not_finite_are_kept() {
     let model = Point::new(&[1.0]);
     let loss = |model: &Point, x: Tensor<1>| (model.w.val().log() * x).sum();
     let data = diagonal(&[1.0]);
@@ -363,7 +366,7 @@ fn points_without_a_finite_loss_are_kept_as_such() {
 }
 
 #[test]
-fn grids_and_directions_without_meaning_are_refused() {
+fn grids_and_directions_out_of_range_are_refused() {
     assert!(matches!(
         Grid::from_coordinates(Vec::new()),
         Err(SpaceError::TooFewPoints { found: 0, .. })

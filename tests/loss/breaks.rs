@@ -15,8 +15,8 @@ use burnscape::krylov::{
 use burnscape::landscape::{Slice1dConfig, Slice2dConfig};
 use burnscape::loss::{NormalizationPolicy, Progress, Risk, Work};
 use burnscape::path::{
-    AutoNebConfig, BezierCurve, CurveFitterConfig, CurveProfileConfig, ElasticBandConfig,
-    InstabilityConfig, LayerwiseBarriersConfig, PolygonalChain, Segment,
+    BezierCurve, CurveFitterConfig, CurveProfileConfig, ElasticBandConfig, InstabilityConfig,
+    LayerwiseBarriersConfig, PolygonalChain,
 };
 use burnscape::sharpness::{
     AverageSharpnessConfig, DirectionalDistributionConfig, KeskarConfig, McAllesterConfig,
@@ -129,13 +129,14 @@ fn nothing_follows_a_break_on_a_path() {
     let (a, b) = (net(), rescaled(&net(), 2.0));
     let sgd = || SgdConfig::new().init();
     check("profile with controls", |risk| {
-        let line = Segment::new(&a, &b).unwrap();
+        let line = PolygonalChain::line(&a, &b).unwrap();
         let config = CurveProfileConfig::new().with_num_points(3);
         let found = config.with_controls(4).run(risk, &line);
         outcome(found, |found| found.completed)
     });
     check("layers", |risk| {
-        let config = LayerwiseBarriersConfig::new().with_num_points(3);
+        let profile = CurveProfileConfig::new().with_num_points(3);
+        let config = LayerwiseBarriersConfig::new().with_profile(profile);
         outcome(config.run(risk, [&a, &b]), |found| found.completed)
     });
     check("instability", |risk| {
@@ -155,15 +156,17 @@ fn nothing_follows_a_break_on_a_path() {
     check("band", |risk| {
         let chain = PolygonalChain::between(&a, &b, 2).unwrap();
         let config = ElasticBandConfig::new(1e-3).with_steps(3);
-        outcome(config.run(risk, &chain, sgd()), |found| found.completed)
+        let found = config.run(risk, &chain, sgd());
+        outcome(found, |found| found.outcome != krylov::Outcome::Stopped)
     });
     check("automated band", |risk| {
-        let config = AutoNebConfig::new(ElasticBandConfig::new(1e-3).with_steps(2))
+        let chain = PolygonalChain::between(&a, &b, 1).unwrap();
+        let config = ElasticBandConfig::new(1e-3)
+            .with_steps(2)
             .with_cycles(2)
-            .with_pivots(1)
             .with_places(2)
             .with_policy(NormalizationPolicy::Leave);
-        let found = config.run(risk, [&a, &b], &sgd());
+        let found = config.run(risk, &chain, sgd());
         outcome(found, |found| found.outcome != krylov::Outcome::Stopped)
     });
 }

@@ -8,7 +8,7 @@ use burnscape::krylov::{LinearOperator, to_dense};
 use burnscape::loss::{
     Batch, BatchMapper, Likelihood, LossError, NormalizationPolicy, Reduction, Risk,
 };
-use burnscape::path::{CalibratedProfileConfig, CurveProfileConfig, Segment};
+use burnscape::path::{CurveProfileConfig, PolygonalChain};
 use burnscape::space::{ParamSpace, ParamVector};
 use burnscape_testkit::double::device;
 
@@ -172,14 +172,16 @@ fn measured(data: &Vec<Sequences>) -> Vec<(String, Vec<f64>)> {
         .running_mean
         .value_sync();
     found.push(("running mean".into(), mean.into_data().iter().collect()));
-    let line = Segment::new(&net, &other).unwrap();
+    let line = PolygonalChain::line(&net, &other).unwrap();
     let config = CurveProfileConfig::new().with_policy(NormalizationPolicy::Leave);
     let profile = config.with_num_points(3).run(&whole, &line).unwrap();
-    found.push(("profile".into(), profile.train.losses));
-    let config = CalibratedProfileConfig::new().with_policy(NormalizationPolicy::Leave);
-    let calibrated = config.with_num_points(3).run(&classes, &line).unwrap();
-    found.push(("classes".into(), calibrated.losses.losses));
-    found.push(("calibrated".into(), calibrated.calibrated.losses));
+    found.push(("profile".into(), profile.train.values));
+    let config = CurveProfileConfig::new()
+        .with_policy(NormalizationPolicy::Leave)
+        .with_calibration(&classes);
+    let profile = config.with_num_points(3).run(&classes, &line).unwrap();
+    found.push(("classes".into(), profile.train.values));
+    found.push(("calibrated".into(), profile.calibrated.unwrap().values));
     found
 }
 
@@ -238,10 +240,11 @@ fn a_calibrated_profile_has_the_loss_of_its_risk() {
         |batch: &Sequences| batch.y.clone().flatten::<1>(0, 1),
         &data,
     );
-    let line = Segment::new(&net, &other).unwrap();
-    let config = CalibratedProfileConfig::new().with_policy(NormalizationPolicy::Leave);
-    let profile = config.with_num_points(2).run(&risk, &line).unwrap();
-    for (found, net) in profile.losses.losses.iter().zip([&net, &other]) {
+    let line = PolygonalChain::line(&net, &other).unwrap();
+    let config = CurveProfileConfig::new().with_policy(NormalizationPolicy::Leave);
+    let config = config.with_calibration(&risk).with_num_points(2);
+    let profile = config.run(&risk, &line).unwrap();
+    for (found, net) in profile.train.values.iter().zip([&net, &other]) {
         assert!((found - risk.loss(net).unwrap().value).abs() < 1e-13);
     }
 }

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use burn::tensor::{DType, Device, Int, Tensor};
 use burnscape::loss::NormalizationPolicy;
-use burnscape::path::{CalibratedProfileConfig, PathError, Segment};
+use burnscape::path::{CurveProfileConfig, PathError, PolygonalChain};
 use burnscape::prelude::*;
 use burnscape_testkit::objectives::Point;
 
@@ -35,24 +35,25 @@ fn data() -> [Batch; 2] {
 
 #[test]
 fn models_that_differ_by_their_temperature_have_no_calibrated_barrier() {
-    let line = Segment::new(&point(&[0.5]), &point(&[8.0])).unwrap();
-    let config = CalibratedProfileConfig::new().with_num_points(11);
+    let line = PolygonalChain::line(&point(&[0.5]), &point(&[8.0])).unwrap();
+    let config = CurveProfileConfig::new().with_num_points(11);
     let data = data();
     let risk = Risk::classes(logits, labels, &data);
-    let profile = config.run(&risk, &line).unwrap();
+    let profile = config.with_calibration(&risk).run(&risk, &line).unwrap();
     // The best logit is log 3, at which the loss is the entropy of ¼.
+    let calibrated = profile.calibrated.as_ref().unwrap();
     let entropy = -(0.25_f64 * 0.25_f64.ln() + 0.75 * 0.75_f64.ln());
     for (index, t) in profile.times.iter().enumerate() {
         let w = 0.5 + 7.5 * t;
         let raw = (1.0 + w.exp()).ln() - 0.75 * w;
-        assert!((profile.losses.losses[index] - raw).abs() < 1e-12);
-        assert!((profile.calibrated.losses[index] - entropy).abs() < 1e-12);
+        assert!((profile.train.values[index] - raw).abs() < 1e-12);
+        assert!((calibrated.values[index] - entropy).abs() < 1e-12);
         assert!((profile.inverse_temperatures[index] * w - 3.0_f64.ln()).abs() < 1e-5);
     }
-    assert!(profile.calibrated.barriers.unwrap().above_worse_end < 1e-12);
+    assert!(calibrated.barriers.unwrap().above_worse_end < 1e-12);
     let mut csv = Vec::new();
     profile.write_csv(&mut csv).unwrap();
-    assert!(csv.starts_with(b"t,loss,calibrated_loss,inverse_temperature\n0,"));
+    assert!(csv.starts_with(b"t,length,train_loss,calibrated_loss,inverse_temperature\n0,"));
     assert!(profile.to_json().unwrap().contains("\"calibrated\""));
 }
 
@@ -70,11 +71,11 @@ fn large_logits_are_calibrated_in_single_precision() {
         Tensor::<1, Int>::from_ints(labels.as_slice(), &device),
     )];
     let ends = [(); 2].map(|()| Point::new(&[1000.0, 1015.0], &device, DType::F32));
-    let line = Segment::new(&ends[0], &ends[1]).unwrap();
-    let config = CalibratedProfileConfig::new().with_num_points(2);
+    let line = PolygonalChain::line(&ends[0], &ends[1]).unwrap();
+    let config = CurveProfileConfig::new().with_num_points(2);
     let targets = |(_, labels): &Batch| labels.clone();
     let risk = Risk::classes(row, targets, &data);
-    let profile = config.run(&risk, &line).unwrap();
+    let profile = config.with_calibration(&risk).run(&risk, &line).unwrap();
     let exact = 999.0_f64.ln() / 15.0;
     for beta in profile.inverse_temperatures {
         assert!((beta / exact - 1.0).abs() < 1e-4, "{beta} {exact}");
@@ -83,41 +84,46 @@ fn large_logits_are_calibrated_in_single_precision() {
 
 #[test]
 fn a_calibrated_profile_can_be_stopped() {
-    let line = Segment::new(&point(&[0.5]), &point(&[8.0])).unwrap();
-    let config = CalibratedProfileConfig::new().with_num_points(11);
+    let line = PolygonalChain::line(&point(&[0.5]), &point(&[8.0])).unwrap();
+    let config = CurveProfileConfig::new().with_num_points(11);
     let config = config.with_policy(NormalizationPolicy::Leave);
     let data = data();
     let risk = Risk::classes(logits, labels, &data);
-    let stopped = risk.with_observer(|progress| match (progress.done, progress.total) {
-        (4, Some(11)) => ControlFlow::Break(()),
-        _ => ControlFlow::Continue(()),
-    });
-    let profile = config.run(&stopped, &line).unwrap();
+    let stopped = risk
+        .clone()
+        .with_observer(|progress| match (progress.done, progress.total) {
+            (4, Some(11)) => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        });
+    let profile = config.with_calibration(&risk).run(&stopped, &line).unwrap();
     assert_eq!((profile.times.len(), profile.completed), (4, false));
-    assert_eq!(profile.calibrated.barriers, None);
+    assert_eq!(profile.inverse_temperatures.len(), 4);
+    assert_eq!(profile.calibrated.unwrap().barriers, None);
 }
 
 #[test]
 fn wrong_answers_are_best_at_infinite_temperature() {
-    let line = Segment::new(&point(&[-1.0]), &point(&[-2.0])).unwrap();
-    let config = CalibratedProfileConfig::new().with_num_points(3);
+    let line = PolygonalChain::line(&point(&[-1.0]), &point(&[-2.0])).unwrap();
+    let config = CurveProfileConfig::new().with_num_points(3);
     let config = config.with_policy(NormalizationPolicy::Leave);
     let data = data();
     let risk = Risk::classes(logits, labels, &data);
-    let profile = config.run(&risk, &line).unwrap();
+    let profile = config.with_calibration(&risk).run(&risk, &line).unwrap();
     for index in 0..3 {
-        assert!((profile.calibrated.losses[index] - 2.0_f64.ln()).abs() < 1e-6);
+        let calibrated = profile.calibrated.as_ref().unwrap();
+        assert!((calibrated.values[index] - 2.0_f64.ln()).abs() < 1e-6);
         assert!(profile.inverse_temperatures[index] < 1e-6);
     }
 }
 
 #[test]
-fn targets_that_are_no_classes_and_empty_data_are_refused() {
-    let line = Segment::new(&point(&[1.0]), &point(&[2.0])).unwrap();
-    let config = CalibratedProfileConfig::new().with_num_points(3);
+fn labels_out_of_range_and_empty_data_are_refused() {
+    let line = PolygonalChain::line(&point(&[1.0]), &point(&[2.0])).unwrap();
+    let config = CurveProfileConfig::new().with_num_points(3);
     let config = config.with_policy(NormalizationPolicy::Leave);
     let measure = |labels: fn(&Batch) -> Tensor<1, Int>, data: &[Batch]| {
         let risk = Risk::classes(logits, labels, data);
+        let config = config.clone().with_calibration(&risk);
         config.run(&risk, &line).unwrap_err()
     };
     let error = measure(|(_, y)| y.clone() + 1, &data());
@@ -133,9 +139,9 @@ fn targets_that_are_no_classes_and_empty_data_are_refused() {
     ));
     let error = measure(labels, &[]);
     assert!(error.to_string().contains("empty"), "{error}");
-    let nan = Segment::new(&point(&[f64::NAN]), &point(&[2.0])).unwrap();
+    let nan = PolygonalChain::line(&point(&[f64::NAN]), &point(&[2.0])).unwrap();
     let data = data();
     let risk = Risk::classes(logits, labels, &data);
-    let error = config.run(&risk, &nan).unwrap_err();
+    let error = config.with_calibration(&risk).run(&risk, &nan).unwrap_err();
     assert!(matches!(error, PathError::NonFinite { t: 0.0, .. }));
 }

@@ -14,10 +14,10 @@ fn connection<M: Classifier>(seeds: [u64; 2], effort: Effort) -> Connection {
     connect::<M>(&device.autodiff(), &split, seeds, effort, &|_, _| ()).unwrap()
 }
 
-/// The curve's maximum is within 1.1 times, or 0.02, of the worse end; the line's at least 5 times as
-/// high as that end.
+/// The maximum of the curve is at most 1.1 times the worse end, or 0.02 above it; that of the line is at least 5 times
+/// the worse end.
 fn is_connected(name: &str, connection: &Connection) -> bool {
-    let losses = &connection.line.train.losses;
+    let losses = &connection.line.train.values;
     let end = losses[0].max(losses[losses.len() - 1]);
     let [line, bezier, chain] =
         [&connection.line, &connection.bezier, &connection.chain].map(|profile| profile.train.max);
@@ -43,7 +43,7 @@ fn a_bezier_curve_connects_two_mlps_where_the_line_does_not() {
 fn a_bezier_curve_connects_two_cnns_where_the_line_does_not() {
     let connection = connection::<Cnn>([1, 2], EFFORT);
     assert!(is_connected("cnn", &connection));
-    // The error people meet: with the statistics of the ends the same curve seems to have a barrier.
+    // A common error: with the statistics of the ends, the same curve seems to have a barrier.
     let (again, left) = (
         connection.bezier.train.max,
         connection.bezier_left.train.max,

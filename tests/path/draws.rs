@@ -1,4 +1,4 @@
-//! Whose random numbers the loss draws while points of a path move.
+//! Random numbers of the loss while points of a path move.
 
 use burn::optim::SgdConfig;
 use burn::tensor::{Device, Tensor};
@@ -32,7 +32,7 @@ fn band(risk: &Risk<'_, Dropped>, [a, b]: [&Dropped; 2]) -> Vec<f64> {
 }
 
 #[test]
-fn a_draws_seed_decides_the_masks_of_a_fit_and_of_a_band() {
+fn a_draws_seed_determines_the_masks_of_a_fit_and_of_a_band() {
     let _turn = turn();
     let device = Device::flex().autodiff();
     device.seed(11);
@@ -48,7 +48,7 @@ fn a_draws_seed_decides_the_masks_of_a_fit_and_of_a_band() {
         let seeded = |seed: u64| risk.clone().with_draws_seed(seed);
         assert_eq!(after(1, &seeded(5)), after(2, &seeded(5)));
         assert_ne!(after(1, &seeded(5)), after(1, &seeded(6)));
-        // Without a seed they are the device's, as in training.
+        // Without a seed they come from the device, as in training.
         assert_eq!(after(1, &risk), after(1, &risk));
         assert_ne!(after(1, &risk), after(2, &risk));
     }

@@ -1,4 +1,4 @@
-//! What a fit refuses, and what it says.
+//! Fits that are refused, and their messages.
 
 use burn::module::ParamGroup;
 use burn::optim::SgdConfig;
@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use burnscape::loss::{LossError, Risk};
 use burnscape::path::{
     BezierCurve, CurveFitterConfig, CurveProfileConfig, ElasticBandConfig, PathError,
-    PolygonalChain, Segment, TimeSampling,
+    PolygonalChain, TimeSampling,
 };
 use burnscape_testkit::objectives::Point;
 
@@ -27,7 +27,6 @@ fn settings_out_of_range_are_refused_by_name() {
             config().with_max_gradient_norm(Some(0.0)),
             "max_gradient_norm",
         ),
-        (config().with_offset(-0.1), "offset"),
         (
             config().with_sampling(TimeSampling::Stratified(0)),
             "Stratified",
@@ -44,8 +43,8 @@ fn settings_out_of_range_are_refused_by_name() {
 }
 
 #[test]
-fn a_segment_has_nothing_to_fit() {
-    let line = Segment::new(&point(&[0.0]), &point(&[1.0])).unwrap();
+fn a_line_has_nothing_to_fit() {
+    let line = PolygonalChain::line(&point(&[0.0]), &point(&[1.0])).unwrap();
     let error = CurveFitterConfig::new(0.1)
         .init(line.clone(), SgdConfig::new().init())
         .unwrap_err();
@@ -63,8 +62,8 @@ fn empty_data_are_refused() {
 }
 
 #[test]
-fn a_loss_that_is_not_a_number_is_reported_with_its_place_and_the_fit_can_go_on() {
-    // Infinite within the ring's inner part: the middle of the line.
+fn a_loss_that_is_not_a_number_is_reported_with_its_place_and_the_fit_can_continue() {
+    // NaN inside the ring, in the middle of the line.
     let walled = |point: &Point, _: Tensor<1>| {
         let square = point.w.val().square().sum();
         (square - 0.5).sqrt()
@@ -78,11 +77,11 @@ fn a_loss_that_is_not_a_number_is_reported_with_its_place_and_the_fit_can_go_on(
     for _ in 0..40 {
         let [batch] = nothing();
         match fitter.step(batch, &walled) {
-            Ok(step) => assert!(step.loss.is_finite()),
+            Ok(step) => assert!(step.loss.unwrap().is_finite()),
             Err(PathError::NonFinite { t, value, .. }) => {
                 failures += 1;
                 assert!(value.is_nan());
-                // |2t − 1| < √½ on the line; the middle has hardly moved.
+                // |2t − 1| < √½ on the line, and the middle has hardly moved.
                 assert!((t - 0.5).abs() < 0.4, "{t}");
             }
             Err(other) => panic!("{other}"),
@@ -97,22 +96,18 @@ fn a_loss_that_is_not_a_number_is_reported_with_its_place_and_the_fit_can_go_on(
 }
 
 #[test]
-fn a_checkpoint_of_another_fit_is_refused() {
+fn a_record_of_another_fit_is_refused() {
     let config = CurveFitterConfig::new(0.1).with_seed(1);
     let sgd = || SgdConfig::new().init();
-    let checkpoint = config
-        .init(curve(), sgd())
-        .unwrap()
-        .to_checkpoint()
-        .unwrap();
+    let record = config.init(curve(), sgd()).unwrap().to_record().unwrap();
     let other = config.clone().with_seed(2).init(curve(), sgd()).unwrap();
-    let error = other.resume(checkpoint.clone()).unwrap_err();
+    let error = other.resume(record.clone()).unwrap_err();
     assert!(error.to_string().contains("seed is 1"), "{error}");
     let (a, b) = (point(&[-1.0, 0.0]), point(&[1.0, 0.0]));
     let chain = PolygonalChain::between(&a, &b, 2).unwrap();
     let other = config.init(chain.clone(), sgd()).unwrap();
     assert!(matches!(
-        other.resume(checkpoint).unwrap_err(),
+        other.resume(record).unwrap_err(),
         PathError::Optim(_)
     ));
 }

@@ -1,4 +1,4 @@
-//! What a step of the fitter does, exactly.
+//! The exact step of a fit.
 
 use std::ops::ControlFlow;
 
@@ -6,10 +6,10 @@ use burn::module::Module;
 use burn::optim::{AdamConfig, SgdConfig};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use burnscape::loss::Risk;
-use burnscape::optim::{Checkpointable, ClosureStep, SamConfig};
+use burnscape::optim::{Checkpointable, ClosureStep, OptimRecord, SamConfig};
 use burnscape::path::{
-    BezierCurve, Curve, CurveFitter, CurveFitterConfig, FastGeometricEnsemble, FitCheckpoint,
-    PolygonalChain, TimeSampling,
+    BezierCurve, Curve, CurveFitter, CurveFitterConfig, FastGeometricEnsemble, PolygonalChain,
+    TimeSampling,
 };
 use burnscape::space::LeafVector;
 use burnscape_testkit::models::Normalized;
@@ -38,19 +38,20 @@ fn cubic() -> BezierCurve<Point> {
 
 const RATE: f64 = 0.25;
 
-/// Where the free points are after one step of plain gradient descent, and where they should be.
+/// Checks the free points after one step of plain gradient descent.
 fn check_step(config: &CurveFitterConfig, gradient: impl Fn(&[f64]) -> Vec<f64>) {
     let curve = cubic();
     let mut fitter = config.init(curve.clone(), SgdConfig::new().init()).unwrap();
     let [batch] = nothing();
-    let step = fitter.step(batch, &bowl).unwrap();
+    let times = fitter.next_times();
+    let loss = fitter.step(batch, &bowl).unwrap().loss.unwrap();
     let moved = fitter.curve().unwrap();
-    let count = step.times.len() as f64;
-    let losses = step.times.iter().map(|&t| {
+    let count = times.len() as f64;
+    let losses = times.iter().map(|&t| {
         let w = curve.point(t).unwrap().coordinates();
         0.5 * w[0] * w[0] + w[1] * w[1]
     });
-    assert!((step.loss - losses.sum::<f64>() / count).abs() < 1e-12);
+    assert!((loss - losses.sum::<f64>() / count).abs() < 1e-12);
     for (k, (before, after)) in curve
         .control_points()
         .inner()
@@ -59,7 +60,7 @@ fn check_step(config: &CurveFitterConfig, gradient: impl Fn(&[f64]) -> Vec<f64>)
         .enumerate()
     {
         let mut expected = values(before);
-        for &t in &step.times {
+        for &t in &times {
             let weight = curve.weights(t).unwrap()[k + 1];
             let g = gradient(&curve.point(t).unwrap().coordinates());
             for (x, g) in expected.iter_mut().zip(g) {
@@ -101,7 +102,7 @@ fn clipping_scales_the_gradient_at_the_point_down_to_the_norm() {
         assert!(norm > 0.1);
         g.map(|g| g * 0.1 / norm).to_vec()
     });
-    // A gradient below the norm is left alone.
+    // A gradient below the norm does not change.
     let config = CurveFitterConfig::new(RATE).with_max_gradient_norm(Some(1e6));
     check_step(&config, |w| vec![w[0], 2.0 * w[1]]);
 }
@@ -142,14 +143,16 @@ where
 
 fn resumes<O: ClosureStep + Checkpointable>(optimizer: impl Fn() -> O) {
     let (a, b) = (network(1), network(2));
-    let chain = PolygonalChain::between(&a, &b, 3).unwrap();
+    let chain = |a, b| {
+        let chain = PolygonalChain::between(a, b, 3).unwrap();
+        chain.offset(0.01, u64::MAX - 4).unwrap()
+    };
     let schedule = FastGeometricEnsemble::new(0.05, 0.01, 4).unwrap();
     let config = CurveFitterConfig::new(schedule)
         .with_seed(u64::MAX - 4)
-        .with_offset(0.01)
         .with_sampling(TimeSampling::Stratified(4))
         .with_weight_decay(1e-3);
-    let start = || config.init(chain.clone(), optimizer()).unwrap();
+    let start = || config.init(chain(&a, &b), optimizer()).unwrap();
     let data = data();
     let risk = Risk::new(&squares, &data);
     let mut whole = start();
@@ -165,8 +168,8 @@ fn resumes<O: ClosureStep + Checkpointable>(optimizer: impl Fn() -> O) {
     assert!(!part.report().completed);
     assert_eq!(part.report().num_steps, 7);
     assert_eq!((part.num_steps(), part.num_epochs()), (7, 1));
-    let bytes = part.to_checkpoint().unwrap().into_bytes().unwrap();
-    // Models that were loaded again carry other identifiers than those of the first fit.
+    let bytes = part.to_record().unwrap().into_bytes().unwrap();
+    // Models that were loaded again have other identifiers than those of the first fit.
     let again = |model: &Normalized, seed| {
         let space = burnscape::space::ParamSpace::of(model).unwrap();
         let fresh = network(seed);
@@ -175,10 +178,10 @@ fn resumes<O: ClosureStep + Checkpointable>(optimizer: impl Fn() -> O) {
             .apply_to(&fresh)
             .unwrap()
     };
-    let chain = PolygonalChain::between(&again(&a, 8), &again(&b, 9), 3).unwrap();
+    let chain = chain(&again(&a, 8), &again(&b, 9));
     let fresh = config.init(chain, optimizer()).unwrap();
-    let checkpoint = FitCheckpoint::from_bytes(bytes).unwrap();
-    let mut resumed = fresh.resume(checkpoint).unwrap();
+    let record = OptimRecord::from_bytes(bytes).unwrap();
+    let mut resumed = fresh.resume(record).unwrap();
     resumed.run(&risk, 3).unwrap();
     assert!(resumed.report().completed);
     assert_eq!(resumed.num_steps(), whole.num_steps());

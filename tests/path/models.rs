@@ -22,12 +22,12 @@ pub(crate) fn nothing() -> [Tensor<1>; 1] {
     [Tensor::zeros([1], (&Device::default(), DType::F64))]
 }
 
-/// Where a curve of points is at `t`.
+/// The coordinates of a curve of points at `t`.
 pub(crate) fn at(curve: &impl Curve<Point>, t: f64) -> Vec<f64> {
     curve.point(t).unwrap().coordinates()
 }
 
-/// A network with batch norm, its weights drawn from `seed`.
+/// A network with batch norm and weights drawn from `seed`.
 pub(crate) fn network(seed: u64) -> Normalized {
     let net = Normalized::new([4, 5, 2], &Device::default().autodiff());
     let space = ParamSpace::of(&net).unwrap();

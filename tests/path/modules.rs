@@ -1,4 +1,4 @@
-//! Modules of every state: plain, frozen in part, tied, in half precision.
+//! Modules that are plain, partly frozen, tied, or in half precision.
 
 use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
@@ -7,7 +7,7 @@ use burn::tensor::{DType, Device, Tensor};
 use burnscape::loss::{Risk, SumLoss};
 use burnscape::optim::{OptimError, SamConfig, TiedParameters};
 use burnscape::path::{
-    BezierCurve, Curve, CurveFitterConfig, CurveProfileConfig, PathError, Segment,
+    BezierCurve, Curve, CurveFitterConfig, CurveProfileConfig, PathError, PolygonalChain,
 };
 
 use super::models::parameters;
@@ -122,11 +122,11 @@ fn half_precision_is_summed_in_single() {
     // 1/3 of the way in eight steps of a curve of degree 8: the sum of nine products.
     let (a, b) = (half(1000.0), half(1003.0));
     let curve = BezierCurve::between(&a, &b, 8).unwrap();
-    let line = Segment::new(&a, &b).unwrap();
+    let line = PolygonalChain::line(&a, &b).unwrap();
     for t in [0.25, 1.0 / 3.0, 0.5] {
         let [x, y] = [&curve.point(t).unwrap(), &line.point(t).unwrap()]
             .map(|model| model.weight.val().into_data().iter::<f32>().next().unwrap());
-        // Half precision has steps of a half here.
+        // Numbers of this size have a spacing of a half in half precision.
         assert!((x - y).abs() <= 0.5, "{x} {y}");
         assert_eq!(curve.point(t).unwrap().weight.val().dtype(), DType::F16);
     }
@@ -137,17 +137,17 @@ fn a_sum_over_examples_is_profiled_as_a_sum() {
     let device = Device::default();
     let [a, b] = [(); 2].map(|()| LinearConfig::new(3, 2).init(&device));
     let sum = SumLoss(|model: &Linear, x: Tensor<2>| model.forward(x).abs().sum());
-    let line = Segment::new(&a, &b).unwrap();
+    let line = PolygonalChain::line(&a, &b).unwrap();
     let profile = |batches: Vec<Tensor<2>>| {
         let risk = Risk::new(&sum, &batches);
         let config = CurveProfileConfig::new().with_num_points(3);
         config.run(&risk, &line).unwrap()
     };
     let rows = Tensor::<2>::ones([6, 3], &device);
-    let whole = profile(vec![rows.clone()]).train.losses;
+    let whole = profile(vec![rows.clone()]).train.values;
     let parts = profile(vec![rows.clone().slice(0..2), rows.slice(2..6)])
         .train
-        .losses;
+        .values;
     for (x, y) in whole.iter().zip(&parts) {
         assert!((x - y).abs() < 1e-4 * x.abs());
     }

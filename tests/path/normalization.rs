@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 use burnscape::loss::{Mode, NormalizationPolicy, Risk};
-use burnscape::path::{CurveProfileConfig, Segment};
+use burnscape::path::{CurveProfileConfig, PolygonalChain};
 use burnscape_testkit::models::Normalized;
 
 use super::models::network;
@@ -25,14 +25,14 @@ fn train_loss(net: &Normalized, data: &[Tensor<2>; 1]) -> f64 {
 }
 
 fn profile(policy: NormalizationPolicy, ends: [&Normalized; 2], data: &[Tensor<2>; 1]) -> Vec<f64> {
-    let line = Segment::new(ends[0], ends[1]).unwrap();
+    let line = PolygonalChain::line(ends[0], ends[1]).unwrap();
     let profile = CurveProfileConfig::new()
         .with_policy(policy)
         .with_num_points(5)
         .run(&Risk::new(&loss, data), &line)
         .unwrap();
     assert_eq!(profile.policy, policy);
-    profile.train.losses
+    profile.train.values
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn after_reestimation_the_ends_have_their_own_training_loss() {
     for (loss, own) in [losses[0], losses[4]].into_iter().zip(own) {
         assert!((loss / own - 1.0).abs() < 1e-4, "{loss} {own}");
     }
-    // The error people meet: statistics that never saw the data.
+    // A common error: statistics that never saw the data.
     let stale = profile(NormalizationPolicy::Leave, [&a, &b], &data);
     for (loss, own) in [stale[0], stale[4]].into_iter().zip(own) {
         assert!(loss > 5.0 * own, "{loss} {own}");
@@ -52,7 +52,7 @@ fn after_reestimation_the_ends_have_their_own_training_loss() {
 }
 
 #[test]
-fn between_the_ends_the_policies_part() {
+fn between_the_ends_the_policies_differ() {
     let data = [inputs(32, 0.0)];
     let risk = Risk::new(&loss, &data);
     let ends = [1, 2].map(|seed| risk.reestimate(&network(seed), None).unwrap());
@@ -71,8 +71,8 @@ fn between_the_ends_the_policies_part() {
     }
     assert!((left[2] / again[2] - 1.0).abs() > 0.2, "{left:?} {again:?}");
     assert!(mixed[2] != left[2] && mixed[2] != again[2]);
-    // The first layer's mean is linear in its weights, so that interpolation has it right.
-    let line = Segment::new(&ends[0], &ends[1]).unwrap();
+    // The mean of the first layer is linear in its weights, so interpolation is exact there.
+    let line = PolygonalChain::line(&ends[0], &ends[1]).unwrap();
     let quarter = |policy: NormalizationPolicy| {
         let net = policy.point(&risk, &line, 0.25).unwrap();
         net.norm.running_mean.value_sync()
@@ -98,7 +98,7 @@ fn a_pass_gives_the_mean_of_the_batches_whatever_the_momentum() {
         let found = estimated.running_mean.value_sync().unsqueeze::<2>();
         let difference: f32 = (found - expected.clone()).abs().max().into_scalar();
         assert!(difference < 1e-3, "{momentum} {difference}");
-        // The user's model is as it was.
+        // The user's model does not change.
         let untouched: f32 = norm.running_mean.value_sync().abs().max().into_scalar();
         assert_eq!(untouched, 0.0);
         let first = risk.reestimate(&norm, Some(1)).unwrap();
@@ -112,7 +112,7 @@ fn a_pass_gives_the_mean_of_the_batches_whatever_the_momentum() {
 }
 
 #[test]
-fn layers_that_do_not_follow_keep_their_statistics() {
+fn layers_without_updates_keep_their_statistics() {
     let device = Device::default();
     let forward = |norm: &BatchNorm, x: Tensor<2>| norm.forward(x).mean();
     let norm = BatchNormConfig::new(4).with_momentum(0.0).init(&device);
@@ -122,7 +122,7 @@ fn layers_that_do_not_follow_keep_their_statistics() {
     let values = |state: Tensor<1>| state.into_data().iter::<f32>().collect::<Vec<_>>();
     assert_eq!(values(estimated.running_mean.value_sync()), [0.0; 4]);
     assert_eq!(values(estimated.running_var.value_sync()), [1.0; 4]);
-    // Without running statistics there is nothing to do, and nothing is evaluated.
+    // Without running statistics nothing is evaluated.
     let linear = burn::nn::LinearConfig::new(2, 2).init(&device);
     let never = |_: &burn::nn::Linear, _: Tensor<2>| -> Tensor<1> { unreachable!() };
     let same = Risk::new(&never, &[inputs(5, 0.0)])

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use burn::tensor::Tensor;
 use burnscape::FormatError;
 use burnscape::loss::{LossError, NormalizationPolicy, Work};
-use burnscape::path::{BezierCurve, Curve, CurveProfile, CurveProfileConfig, PathError, Segment};
+use burnscape::path::{
+    BezierCurve, Curve, CurveProfile, CurveProfileConfig, PathError, PolygonalChain,
+};
 use burnscape::prelude::*;
 use burnscape::space::Grid;
 use burnscape_testkit::models::Normalized;
@@ -14,8 +16,8 @@ use burnscape_testkit::objectives::Point;
 
 use super::models::{at, nothing, point, ring};
 
-fn line() -> Segment<Point> {
-    Segment::new(&point(&[-1.0, 0.0]), &point(&[1.0, 0.0])).unwrap()
+fn line() -> PolygonalChain<Point> {
+    PolygonalChain::line(&point(&[-1.0, 0.0]), &point(&[1.0, 0.0])).unwrap()
 }
 
 #[test]
@@ -41,7 +43,7 @@ fn the_line_through_the_ring_has_a_barrier_of_one_in_its_middle() {
 fn a_path_from_a_model_to_itself_has_no_barrier() {
     let model = point(&[0.3, -0.7]);
     let data = nothing();
-    let path = Segment::new(&model, &model).unwrap();
+    let path = PolygonalChain::line(&model, &model).unwrap();
     let risk = Risk::new(&ring, &data);
     let profile = CurveProfileConfig::new().run(&risk, &path).unwrap();
     let barriers = profile.train.barriers.unwrap();
@@ -61,7 +63,7 @@ fn a_path_from_a_model_to_itself_has_no_barrier() {
 
 #[test]
 fn the_length_weighted_mean_does_not_depend_on_the_speed() {
-    // A straight line run through at a speed that changes: t² of the way.
+    // A straight line with a speed that changes: t² of the way at time t.
     let (a, b) = (point(&[-1.0, 0.0]), point(&[1.0, 0.0]));
     let fast = BezierCurve::from_models(&[&a, &a, &b]).unwrap();
     assert!((at(&fast, 0.5)[0] + 0.5).abs() < 1e-15);
@@ -88,7 +90,7 @@ fn sixty_one_places_cost_sixty_one_evaluations_and_no_gradient() {
     let data = nothing();
     let risk = Risk::new(&counted, &data);
     let profile = CurveProfileConfig::new().run(&risk, &line()).unwrap();
-    // And a probe, to see that nothing is drawn.
+    // And a probe, to verify that no random numbers are drawn.
     let calls = calls.load(Ordering::Relaxed);
     assert_eq!((calls, profile.num_losses), (62, 61));
 }
@@ -111,7 +113,7 @@ fn controls_are_as_long_as_the_line() {
 }
 
 #[test]
-fn test_data_and_metrics_go_into_json_and_csv() {
+fn json_and_csv_have_test_data_and_metrics() {
     let (train, test) = (nothing(), nothing());
     let norm = |p: &Point, _: Tensor<1>| p.w.val().square().sum();
     let profile = CurveProfileConfig::new()
@@ -123,7 +125,7 @@ fn test_data_and_metrics_go_into_json_and_csv() {
         .unwrap();
     assert_eq!(profile.num_losses, 12);
     assert_eq!(profile.metrics[0].values, [1.0, 0.0, 1.0]);
-    assert_eq!(profile.test.as_ref().unwrap().losses, [0.0, 1.0, 0.0]);
+    assert_eq!(profile.test.as_ref().unwrap().values, [0.0, 1.0, 0.0]);
     let json = profile.to_json().unwrap();
     assert!(json.contains("\"policy\":\"reestimate_all\""), "{json}");
     assert_eq!(CurveProfile::from_json(&json).unwrap(), profile);
@@ -157,7 +159,7 @@ fn a_stopped_profile_has_what_it_reached_and_no_barrier() {
     let profile = CurveProfileConfig::new().run(&risk, &line()).unwrap();
     assert!(!profile.completed);
     assert_eq!(profile.times.len(), 7);
-    assert_eq!(profile.train.losses.len(), 7);
+    assert_eq!(profile.train.values.len(), 7);
     assert_eq!(profile.train.barriers, None);
 }
 
@@ -188,7 +190,7 @@ fn grids_without_the_ends_and_empty_data_are_refused() {
         let grid = Grid::linspace(from, to, 5).unwrap();
         let config = CurveProfileConfig::new().with_grid(grid);
         let error = config.run(&risk, &line()).unwrap_err();
-        assert!(matches!(error, PathError::TimeOutOfRange { .. }));
+        assert!(matches!(error, PathError::OutOfRange { .. }));
     }
     let config = CurveProfileConfig::new();
     let single = config.clone().with_num_points(1).run(&risk, &line());

@@ -1,4 +1,4 @@
-//! Learning-rate schedules as schedulers of Burn.
+//! Learning-rate schedules.
 
 use burn::optim::lr_scheduler::LrScheduler;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
@@ -27,13 +27,13 @@ fn schedules_resume_where_they_were() {
     let mut other = GaripovLrScheduler::new(0.3, 40).unwrap();
     other.load_record(garipov.to_record());
     assert_eq!(other.step(), garipov.step());
-    // As any scheduler of Burn, for any optimizer.
+    // They are Burn schedulers, for any optimizer.
     let mut module: ModuleLrScheduler = GaripovLrScheduler::new(0.3, 40).unwrap().into();
     assert_eq!(module.step().base(), 0.3);
 }
 
 #[test]
-fn schedules_refuse_what_is_no_rate() {
+fn schedules_refuse_rates_out_of_range() {
     assert!(FastGeometricEnsemble::new(0.1, 0.2, 4).is_err());
     assert!(FastGeometricEnsemble::new(0.2, 0.1, 3).is_err());
     assert!(FastGeometricEnsemble::new(0.2, 0.1, 0).is_err());

@@ -1,4 +1,4 @@
-//! Every setting of every config changes a result.
+//! Every setting of every config of a path changes a result.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -8,9 +8,9 @@ use burn::optim::SgdConfig;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use burnscape::loss::NormalizationPolicy;
 use burnscape::path::{
-    AutoNebConfig, BezierCurve, CalibratedProfileConfig, Curve, CurveFitterConfig,
-    CurveProfileConfig, ElasticBandConfig, InstabilityConfig, Layers, LayerwiseBarriersConfig,
-    PolygonalChain, Segment, Simplex, SimplexFitterConfig, TimeSampling,
+    BezierCurve, Curve, CurveFitterConfig, CurveProfileConfig, ElasticBandConfig,
+    InstabilityConfig, LayerwiseBarriersConfig, PolygonalChain, Simplex, SimplexFitterConfig,
+    TimeSampling,
 };
 use burnscape::prelude::*;
 use burnscape::space::Grid;
@@ -36,9 +36,13 @@ fn absolutes(net: &Normalized, x: Tensor<2>) -> Tensor<1> {
     (net.forward(x) - 1.0).abs().mean()
 }
 
-/// The texts of a run with each of the settings differ, and none is that of a run without.
+/// Runs with each of the settings, and without, write different texts.
 #[track_caller]
-fn each_matters<C>(base: &C, settings: Vec<(&'static str, C)>, run: impl Fn(&C) -> String) {
+pub(crate) fn each_matters<C>(
+    base: &C,
+    settings: Vec<(&'static str, C)>,
+    run: impl Fn(&C) -> String,
+) {
     let mut known = BTreeMap::from([(run(base), "none")]);
     assert!(known.contains_key(&run(base)), "a run is not reproducible");
     for (name, config) in settings {
@@ -56,13 +60,10 @@ fn ends() -> [Normalized; 2] {
 fn of_a_fit() {
     let ([a, b], data) = (ends(), data());
     let risk = Risk::new(&squares, &data);
-    let base = CurveFitterConfig::new(0.1).with_offset(0.01);
+    let base = CurveFitterConfig::new(0.1);
     let with = |set: fn(CurveFitterConfig) -> CurveFitterConfig| set(base.clone());
     let settings = vec![
-        (
-            "learning_rate",
-            CurveFitterConfig::new(0.2).with_offset(0.01),
-        ),
+        ("learning_rate", CurveFitterConfig::new(0.2)),
         (
             "sampling",
             with(|c| c.with_sampling(TimeSampling::Quadrature(2))),
@@ -73,12 +74,12 @@ fn of_a_fit() {
             "max_gradient_norm",
             with(|c| c.with_max_gradient_norm(Some(1e-3))),
         ),
-        ("offset", with(|c| c.with_offset(0.02))),
         ("seed", with(|c| c.with_seed(1))),
         ("mode", with(|c| c.with_mode(Mode::Eval))),
     ];
     each_matters(&base, settings, |config| {
         let curve = BezierCurve::between(&a, &b, 2).unwrap();
+        let curve = curve.offset(0.01, 0).unwrap();
         let mut fitter = config.init(curve, SgdConfig::new().init()).unwrap();
         let curve = fitter.run(&risk, 2).unwrap();
         let middle = parameters(&curve.point(0.5).unwrap());
@@ -112,68 +113,53 @@ fn of_a_band() {
     let ([a, b], data) = (ends(), data());
     let risk = Risk::new(&squares, &data);
     let sgd = || SgdConfig::new().init();
-    let base = ElasticBandConfig::new(0.1).with_steps(3).with_offset(0.01);
+    let base = ElasticBandConfig::new(0.1).with_steps(3);
     let with = |set: fn(ElasticBandConfig) -> ElasticBandConfig| set(base.clone());
     let settings = vec![
-        (
-            "learning_rate",
-            ElasticBandConfig::new(0.2).with_steps(3).with_offset(0.01),
-        ),
+        ("learning_rate", ElasticBandConfig::new(0.2).with_steps(3)),
         ("steps", with(|c| c.with_steps(4))),
         ("spring", with(|c| c.with_spring(3.0))),
-        ("offset", with(|c| c.with_offset(0.02))),
-        ("seed", with(|c| c.with_seed(1))),
         ("mode", with(|c| c.with_mode(Mode::Eval))),
+        ("cycles", with(|c| c.with_cycles(2))),
     ];
     let chain = PolygonalChain::between(&a, &b, 2).unwrap();
+    let chain = chain.offset(0.01, 0).unwrap();
     each_matters(&base, settings, |config| {
         let band = config.run(&risk, &chain, sgd()).unwrap();
         let pivot = parameters(&band.chain.point(0.3).unwrap());
         format!("{} {pivot:?}", band.to_json().unwrap())
     });
-}
-
-fn search(band: ElasticBandConfig) -> AutoNebConfig {
-    AutoNebConfig::new(band)
-        .with_cycles(2)
-        .with_pivots(1)
-        .with_places(2)
+    // Points, which the next test uses, have no running statistics.
+    let base = base.with_cycles(2).with_places(2);
+    let leave = base.clone().with_policy(NormalizationPolicy::Leave);
+    each_matters(&base, vec![("policy", leave)], |config| {
+        let found = config.run(&risk, &chain, sgd()).unwrap();
+        found.to_json().unwrap()
+    });
 }
 
 #[test]
-fn of_an_automated_band() {
-    // Through the middle of a ring of minima: a band of one pivot has a barrier on both sides of it.
+fn of_insertions() {
+    // A line through the middle of a ring of minima: a band with one pivot has a barrier on both sides.
     let ([a, b], data) = ([point(&[-1.0, 0.0]), point(&[1.0, 0.0])], nothing());
     let risk = Risk::new(&ring, &data);
-    let band = || {
-        ElasticBandConfig::new(0.05)
-            .with_steps(300)
-            .with_offset(0.025)
-    };
-    let base = search(band());
-    let with = |set: fn(AutoNebConfig) -> AutoNebConfig| set(base.clone());
+    let chain = PolygonalChain::between(&a, &b, 1).unwrap();
+    let chain = chain.offset(0.025, 0).unwrap();
+    let base = ElasticBandConfig::new(0.05)
+        .with_steps(300)
+        .with_cycles(2)
+        .with_places(2);
+    let with = |set: fn(ElasticBandConfig) -> ElasticBandConfig| set(base.clone());
     let settings = vec![
-        ("band", search(band().with_steps(200))),
-        ("cycles", with(|c| c.with_cycles(1))),
-        ("pivots", with(|c| c.with_pivots(2))),
+        ("cycles", with(|c| c.with_cycles(3))),
         ("max_pivots", with(|c| c.with_max_pivots(2))),
         ("places", with(|c| c.with_places(3))),
         ("threshold", with(|c| c.with_threshold(10.0))),
     ];
-    let sgd = SgdConfig::new().init();
     each_matters(&base, settings, |config| {
-        let found = config.run(&risk, [&a, &b], &sgd).unwrap();
+        let found = config.run(&risk, &chain, SgdConfig::new().init()).unwrap();
         let pivot = found.chain.point(0.3).unwrap().coordinates();
         format!("{} {pivot:?}", found.to_json().unwrap())
-    });
-    // Points have no running statistics.
-    let ([a, b], data) = (ends(), self::data());
-    let risk = Risk::new(&squares, &data);
-    let base = search(band().with_steps(3));
-    let leave = base.clone().with_policy(NormalizationPolicy::Leave);
-    each_matters(&base, vec![("policy", leave)], |config| {
-        let found = config.run(&risk, [&a, &b], &sgd).unwrap();
-        found.to_json().unwrap()
     });
 }
 
@@ -182,16 +168,20 @@ fn of_profiles() {
     let ([a, b], data) = (ends(), data());
     let risk = Risk::new(&squares, &data);
     let other = Risk::new(&absolutes, &data);
-    let line = Segment::new(&a, &b).unwrap();
+    let line = PolygonalChain::line(&a, &b).unwrap();
     let grid = Grid::from_coordinates(vec![0.0, 0.3, 1.0]).unwrap();
     let leave = NormalizationPolicy::Leave;
+    let labels = |x: &Tensor<2>| -> Tensor<1, Int> { x.clone().argmax(1).flatten::<1>(0, 1) % 2 };
+    let logits = |net: &Normalized, x: &Tensor<2>| net.forward(x.clone());
+    let classes = Risk::classes(logits, labels, &data);
     let base = CurveProfileConfig::new().with_num_points(3);
     let settings = vec![
+        ("calibration", base.clone().with_calibration(&classes)),
         ("test", base.clone().with_test(&other)),
         ("metric", base.clone().with_metric("other", &other)),
         ("policy", base.clone().with_policy(leave)),
         ("num_points", base.clone().with_num_points(4)),
-        ("grid", base.clone().with_grid(grid.clone())),
+        ("grid", base.clone().with_grid(grid)),
         ("controls", base.clone().with_controls(0)),
         ("seed of controls", base.clone().with_controls(1)),
     ];
@@ -199,31 +189,15 @@ fn of_profiles() {
         config.run(&risk, &line).unwrap().to_json().unwrap()
     });
     let group = ("norm".to_string(), ParamGroup::from_predicate("norm"));
-    let base = LayerwiseBarriersConfig::new().with_num_points(3);
+    let profile = |num_points| CurveProfileConfig::new().with_num_points(num_points);
+    let base = LayerwiseBarriersConfig::new().with_profile(profile(3));
     let settings = vec![
-        (
-            "layers",
-            base.clone().with_layers(Layers::Groups(vec![group])),
-        ),
-        ("num_points", base.clone().with_num_points(4)),
-        ("grid", base.clone().with_grid(grid.clone())),
-        ("policy", base.clone().with_policy(leave)),
+        ("groups", base.clone().with_groups(vec![group])),
+        ("profile", base.clone().with_profile(profile(4))),
         ("seed", base.clone().with_seed(1)),
     ];
     each_matters(&base, settings, |config| {
         config.run(&risk, [&a, &b]).unwrap().to_json().unwrap()
-    });
-    let labels = |x: &Tensor<2>| -> Tensor<1, Int> { x.clone().argmax(1).flatten::<1>(0, 1) % 2 };
-    let logits = |net: &Normalized, x: &Tensor<2>| net.forward(x.clone());
-    let classes = Risk::classes(logits, labels, &data);
-    let base = CalibratedProfileConfig::new().with_num_points(3);
-    let settings = vec![
-        ("num_points", base.clone().with_num_points(4)),
-        ("grid", base.clone().with_grid(grid)),
-        ("policy", base.clone().with_policy(leave)),
-    ];
-    each_matters(&base, settings, |config| {
-        config.run(&classes, &line).unwrap().to_json().unwrap()
     });
 }
 
@@ -238,9 +212,7 @@ fn of_an_instability_analysis() {
     let settings = vec![
         ("branch_steps", with(vec![1], 4)),
         ("total_steps", with(vec![2], 5)),
-        ("trunk_order", base.clone().with_trunk_order(5)),
-        ("first_order", base.clone().with_first_order(5)),
-        ("second_order", base.clone().with_second_order(5)),
+        ("order", base.clone().with_order(5)),
         (
             "profile",
             base.clone().with_profile(profile().with_num_points(4)),

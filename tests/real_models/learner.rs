@@ -238,7 +238,6 @@ impl Setup {
             .init()
             .unwrap();
         let monitor = LearnerMonitor::new(monitor, Risk::owned(loss, loader()));
-        let readings = monitor.readings();
         let sharpness = monitor.metric(CurvatureQuantity::Sharpness);
         let gradient = monitor.metric(CurvatureQuantity::GradientNorm);
 
@@ -274,12 +273,12 @@ impl Setup {
             .with_training_strategy(strategy.into())
             .launch(learner);
         assert!(result.error.is_none(), "{:?}", result.error);
-        assert_eq!(readings.error(), None);
+        assert_eq!(monitor.error(), None);
         let reports = reports.lock().unwrap().clone();
         Trained {
             result,
             reports,
-            readings: readings.history().readings().to_vec(),
+            readings: monitor.history(),
         }
     }
 

@@ -92,7 +92,7 @@ fn a_regression_that_has_converged_has_a_smallest_eigenvalue_a_report_and_a_read
         let reading = monitor.unwrap().measure(&risk, &model, 0, 0.1);
         let reading = reading.unwrap();
         assert!((reading.sharpness - values[2]).abs() < 1e-4 * values[2]);
-        assert!(reading.products >= if checks { 5 } else { 3 });
+        assert!(reading.num_matvecs >= if checks { 5 } else { 3 });
     }
 }
 

@@ -10,10 +10,10 @@ use crate::range::ensure;
 ///
 /// # Defaults
 ///
-/// Tolerance 5e-3, at most 60 products in a measurement without starts and 12 in one that has them, ours:
-/// some eigenvalue is within the residual of the one found, and its error is of the order of the squared
-/// residual over the gap to the next one; against converged eigenvalues it was 7e-4 of them at most where a
-/// search converged. No trace, no momentum, no radius, seed 0.
+/// Tolerance 5e-3, and at most 60 products in a measurement without starting vectors and 12 with them, which are
+/// ours. Some eigenvalue is within the residual of the one found, and the error is of the order of the squared
+/// residual over the gap to the next eigenvalue; where searches converged, it was 7e-4 of the eigenvalue at most.
+/// No trace, no momentum, no radius, seed 0.
 ///
 /// # Example
 ///
@@ -24,48 +24,48 @@ use crate::range::ensure;
 /// let monitor = CurvatureMonitorConfig::new(10)
 ///     .with_momentum(Some(MomentumConfig::new()))
 ///     .with_rho(Some(0.05))
-///     .with_trace_probes(8)
+///     .with_num_probes(8)
 ///     .init()?;
 /// assert!(monitor.is_due(20) && !monitor.is_due(21));
 /// # Ok::<(), burnscape::dynamics::DynamicsError>(())
 /// ```
 #[derive(Config, Debug)]
 pub struct CurvatureMonitorConfig {
-    /// [`observe`](CurvatureMonitor::observe) measures at steps that this number divides.
+    /// [`observe`](CurvatureMonitor::observe) measures at multiples of this number.
     pub every: usize,
-    /// The residual of the top eigenpair that is good enough, relative to the largest absolute Ritz
-    /// value; 32 ε of the parameters' type if that is more. In half precision that is 0.03 (f16) and 0.25
-    /// (bf16), and a reading may be off by several percent: its residual says so.
+    /// The residual at which the top eigenpair is accepted, relative to the largest absolute Ritz
+    /// value; at least 32 ε of the parameters' type. In half precision that is 0.03 (f16) and 0.25
+    /// (bf16), and a reading may be off by several percent, as its residual shows.
     #[config(default = 5e-3)]
     pub tolerance: f64,
-    /// The most products that the search for the top eigenpair may use in one measurement, that of the
-    /// checks excluded: at least 5. A search that ends here is reported as not converged.
+    /// The most products of the search for the top eigenpair in one measurement, without those of the
+    /// checks: at least 5. A search that ends here is reported as not converged.
     #[config(default = 60)]
     pub max_matvecs: usize,
-    /// The same for a measurement that starts from the vectors of the one before: at least 5. The next one continues
-    /// where it ends. As many as `max_matvecs` buy readings that are all
-    /// converged with twice the products in the phase where the weights move fastest.
+    /// The same for a measurement that starts from the vectors of the one before: at least 5. The next measurement
+    /// continues the search. With as many as `max_matvecs`, all readings converge, for twice the products in the phase
+    /// where the weights move fastest.
     #[config(default = 12)]
-    pub max_warm_products: usize,
-    /// Rademacher probes of the trace, a product each; 0 for no trace. The probes are the same in every
-    /// measurement, so that changes of the trace stand out against their noise.
+    pub max_warm_matvecs: usize,
+    /// Rademacher probes of the trace, one product each; 0 for no trace. The probes are the same in every
+    /// measurement, so that changes of the trace are visible despite their noise.
     #[config(default = 0)]
-    pub trace_probes: usize,
-    /// The optimizer's momentum, for its edge.
+    pub num_probes: usize,
+    /// The optimizer's momentum, to report its edge.
     pub momentum: Option<MomentumConfig>,
-    /// SAM's radius, for its edge.
+    /// SAM's radius, to report its edge.
     pub rho: Option<f64>,
     /// Whether the Hessian of the first measurement is
     /// [checked](crate::loss::Risk::with_checks) when it is made.
     #[config(default = true)]
     pub checks: bool,
-    /// Seed of the random parts of the starts, and of the probes.
+    /// Seed of the random starting vectors and of the probes.
     #[config(default = 0)]
     pub seed: u64,
 }
 
 impl CurvatureMonitorConfig {
-    /// A monitor that has measured nothing yet.
+    /// A monitor without readings.
     ///
     /// # Errors
     ///
@@ -75,7 +75,7 @@ impl CurvatureMonitorConfig {
         let below_one = (Bound::Excluded(0.0), Bound::Excluded(1.0));
         ensure("tolerance", self.tolerance, below_one)?;
         ensure("max_matvecs", self.max_matvecs as f64, 5.0..)?;
-        ensure("max_warm_products", self.max_warm_products as f64, 5.0..)?;
+        ensure("max_warm_matvecs", self.max_warm_matvecs as f64, 5.0..)?;
         if let Some(rho) = self.rho {
             ensure("rho", rho, 0.0..)?;
         }

@@ -4,69 +4,67 @@ use burnscape_krylov::{
 };
 
 use super::{
-    CurvatureHistory, CurvatureMonitorConfig, CurvatureMonitorRecord, CurvatureReading,
-    DynamicsError, momentum_edge,
+    CurvatureMonitorConfig, CurvatureMonitorRecord, CurvatureReading, DynamicsError, momentum_edge,
 };
 use crate::curvature::{CurvatureError, Hessian};
 use crate::loss::{Draws, Risk};
 use crate::optim::sam_edge;
 use crate::range::ensure;
-use crate::space::mix;
-use crate::space::{ParamSpace, ParamVector};
+use crate::space::{ParamSpace, ParamVector, mix};
 
-/// Ritz vectors that the next measurement starts from, at most: the first two, and the others as far
-/// as they are in a crowd with the first, within this fraction of it. A crowd is what the edge of
-/// stability gathers; one start for each of its eigenvalues separates them at once.
+/// The most Ritz vectors that the next measurement starts from: the first two, and those whose value is within this
+/// fraction of the first. Eigenvalues cluster at the edge of stability; one starting vector for each separates them
+/// at once.
 const TRACKED: usize = 5;
-const CROWD: f64 = 0.15;
+const CLUSTER: f64 = 0.15;
 
-/// Follows the sharpness of the loss along a training run, and how near the run is to instability.
+/// Follows the sharpness of the loss along a training run, and its distance from instability.
 ///
-/// Each measurement finds `λ_max` of the Hessian over `data` by
-/// [Davidson's method](crate::krylov::EigenMethod::Davidson), from the Ritz vectors of the measurement
-/// before: weights that moved a little have eigenvectors that did. A random vector and its product join
-/// them, so that a direction that overtakes is found. The search goes on until the residual is small
-/// enough, or up to `max_warm_products` (`max_matvecs` without starts); the next measurement continues
-/// there.
+/// Each measurement finds `λ_max` of the Hessian over the data of the risk by
+/// [Davidson's method](crate::krylov::EigenMethod::Davidson), starting from the Ritz vectors of the measurement
+/// before: if the weights moved little, so did the eigenvectors. A random vector and its product are added, so that
+/// the search also finds a direction that has become the largest. It ends when the residual is small
+/// enough, or after `max_warm_matvecs` products (`max_matvecs` without starting vectors); the next measurement
+/// continues from there.
 ///
-/// Gradient descent on a full batch drives `λ_max` up to `2/lr` and then hovers there, the *edge of
-/// stability*; [`edge_ratio`](CurvatureReading::edge_ratio) is 1 at that edge. On minibatches the
-/// sharpness of the whole data mostly stays below it, so that data of a single minibatch answer another
-/// question than those of the whole set.
+/// Full-batch gradient descent drives `λ_max` up to `2/lr`, where it stays: the *edge of
+/// stability*. [`edge_ratio`](CurvatureReading::edge_ratio) is 1 at that edge. On minibatches the
+/// sharpness of the whole data mostly stays below it, so a single minibatch answers a different
+/// question than the whole data set.
 ///
 /// # Cost
 ///
-/// A measurement makes a [`Hessian`]: one trace and one gradient over the data. Then come products, and
-/// one for each probe of the trace. A measurement that has starts takes at most `max_warm_products`, 12
-/// unless set otherwise. On a network of 3,500 parameters measured at every step, 4 to 12, 6.8 in the
-/// mean; at the edge of stability, every 51 steps, 5 to 11. A start from a random vector took 12.2 in the
-/// mean, and up to 33.
+/// A measurement makes a [`Hessian`]: one trace and one gradient over the data. The search takes up to
+/// `max_warm_matvecs` products, 12 by default, and each probe of the trace one more. On a network of 3,500
+/// parameters, measured at every step, the search took 4 to 12 products, 6.8 on average; at the edge of stability,
+/// every 51 steps, 5 to 11. From a random vector it took 12.2 on average and up to 33.
 ///
-/// Twelve are not enough where weights move far between measurements, as in the first tens of steps: the
-/// reading then says that it is not converged. Over six seeds such readings were off by 7e-4 at most on
-/// minibatches at every step, by 8e-3 on full batches with ten times the rate, and by up to 9e-2 where only
+/// Twelve products are not enough if the weights move far between measurements, as in the first tens of steps: the
+/// reading then reports that it has not converged. Over six seeds such readings were off by at most 7e-4 on
+/// minibatches at every step, by 8e-3 on full batches with ten times the rate, and by up to 9e-2 if only
 /// every fifth step was measured. Without that limit the searches took up to 24 products there.
 ///
-/// The first measurement also [checks](Risk::with_checks) the operator, with two more and a
-/// gradient, unless `checks` is off. Each product has a handful of host synchronizations. Memory: the Hessian's residuals, twice as many vectors
-/// as products (with room for more, up to as many again), and five between measurements.
+/// The first measurement also [checks](Risk::with_checks) the operator, for two more products and a
+/// gradient, unless `checks` is off. Each product has a handful of host synchronizations. Memory: the Hessian's
+/// residuals, and twice as many vectors as products (up to twice that while the basis grows); five vectors between
+/// measurements.
 ///
-/// # What can go wrong
+/// # Limitations
 ///
-/// A residual says that *some* eigenvalue is near, not that it is the largest. One that comes from
-/// nowhere to the top between two measurements is missed by about one measurement in ten in the worst
-/// case tried, and found by the next. [`forget`](Self::forget) makes the next one start anew.
+/// A residual shows that *some* eigenvalue is near, not that it is the largest. In the worst case tried, about one
+/// measurement in ten missed an eigenvalue that became the largest since the measurement before; the next one found
+/// it. After [`forget`](Self::forget), the next measurement searches without starting vectors.
 ///
 /// # Errors
 ///
-/// Those of [`Hessian`], for data or a loss that are not finite in particular; a failed measurement
-/// leaves the monitor as it was.
+/// Those of [`Hessian`], in particular for data or a loss that are not finite. A failed measurement does not change
+/// the monitor.
 ///
 /// # Reproducibility
 ///
-/// The seed, and the number of measurements before, decide every random vector. Where the risk freezes what its
-/// loss draws ([`Risk::with_draws_seed`]), every measurement has draws of its own, a function of that seed and of
-/// the number of measurements before; training is left as it was, but for one draw of two numbers.
+/// The seed and the number of earlier measurements determine every random vector. If the risk freezes the random
+/// numbers of its loss ([`Risk::with_draws_seed`]), every measurement has different ones, a function of that seed and
+/// of the number of earlier measurements; a measurement takes one draw of two numbers from the training's generator.
 ///
 /// # Example
 ///
@@ -105,14 +103,14 @@ const CROWD: f64 = 0.15;
 #[derive(Debug, Clone)]
 pub struct CurvatureMonitor {
     config: CurvatureMonitorConfig,
-    history: CurvatureHistory,
+    history: Vec<CurvatureReading>,
     known: Known,
 }
 
 /// The vectors that the next measurement starts from.
 #[derive(Debug, Clone)]
 enum Known {
-    /// Those of a record: a space to put them in comes with the next measurement.
+    /// From a record; the next measurement provides their space.
     Read(Vec<Vec<f64>>),
     Found(Vec<ParamVector>),
 }
@@ -121,13 +119,13 @@ impl CurvatureMonitor {
     pub(super) fn new(config: CurvatureMonitorConfig) -> Self {
         Self {
             config,
-            history: CurvatureHistory::default(),
+            history: Vec::new(),
             known: Known::Found(Vec::new()),
         }
     }
 
-    /// Restores a record of a monitor with the same settings: the next reading is that monitor's, bit for bit, given
-    /// the record's bits. Whether the record fits the model shows in that reading.
+    /// Restores a record of a monitor with the same settings. The next reading equals that monitor's, bit for bit, if
+    /// the record has kept its bits. A record of another model is refused by the next measurement.
     #[must_use]
     pub fn resume(mut self, record: CurvatureMonitorRecord) -> Self {
         self.history = record.history;
@@ -135,13 +133,8 @@ impl CurvatureMonitor {
         self
     }
 
-    /// The settings.
-    pub fn config(&self) -> &CurvatureMonitorConfig {
-        &self.config
-    }
-
-    /// The readings so far.
-    pub fn history(&self) -> &CurvatureHistory {
+    /// The readings so far, oldest first.
+    pub fn history(&self) -> &[CurvatureReading] {
         &self.history
     }
 
@@ -150,7 +143,7 @@ impl CurvatureMonitor {
         step.is_multiple_of(self.config.every)
     }
 
-    /// [`measure`](Self::measure) at the steps that `every` divides, nothing at others.
+    /// Measures at multiples of `every`, as [`measure`](Self::measure) does; does nothing at other steps.
     ///
     /// # Errors
     ///
@@ -193,8 +186,8 @@ impl CurvatureMonitor {
         self.record(step, lr, &hessian, checked)
     }
 
-    /// As [`measure`](Self::measure), with a Hessian that you made: a block of the parameters,
-    /// another residual budget, an observer. Products that its construction took are not counted.
+    /// As [`measure`](Self::measure), with your own Hessian: of a block of the parameters, with
+    /// another residual budget, or observed. The products of its construction are not counted.
     ///
     /// # Errors
     ///
@@ -220,7 +213,7 @@ impl CurvatureMonitor {
         let CurvatureMonitorConfig {
             tolerance,
             max_matvecs,
-            max_warm_products,
+            max_warm_matvecs,
             seed,
             ..
         } = self.config;
@@ -237,7 +230,7 @@ impl CurvatureMonitor {
         let most = if known.is_empty() {
             max_matvecs
         } else {
-            max_matvecs.min(max_warm_products)
+            max_matvecs.min(max_warm_matvecs)
         };
         let search = EigenpairsConfig::new(1, Which::Largest)
             .with_method(EigenMethod::Davidson)
@@ -272,9 +265,9 @@ impl CurvatureMonitor {
                 .and_then(|rho| sam_edge(gradient_norm, rho, lr)),
             trace: trace.map(|trace| trace.value),
             trace_standard_error: trace.and_then(|trace| trace.standard_error),
-            products: checked + found.num_matvecs + self.config.trace_probes,
+            num_matvecs: checked + found.num_matvecs + self.config.num_probes,
         };
-        let nearest = sharpness - CROWD * sharpness.abs();
+        let nearest = sharpness - CLUSTER * sharpness.abs();
         let pairs = found.values.iter().zip(found.vectors).enumerate();
         let tracked = pairs.filter(|(index, (value, _))| *index < 2 || **value >= nearest);
         self.known = Known::Found(tracked.map(|(_, (_, vector))| vector).collect());
@@ -300,7 +293,7 @@ impl CurvatureMonitor {
 
     /// Hutchinson's estimate.
     fn trace(&self, hessian: &Hessian<'_>) -> Result<Option<Estimate>, DynamicsError> {
-        let probes = (0..self.config.trace_probes as u64).map(|index| {
+        let probes = (0..self.config.num_probes as u64).map(|index| {
             Probe::Rademacher.draw::<ParamVector>(hessian.space(), self.config.seed, index)
         });
         let probes = probes.collect::<Result<Vec<_>, _>>()?;
@@ -313,8 +306,8 @@ impl CurvatureMonitor {
         Ok(Some(Estimate::of(&samples.collect::<Result<Vec<_>, _>>()?)))
     }
 
-    /// Drops the eigenvectors: the next measurement starts from a random vector, and may be of
-    /// another model. The history stays.
+    /// Drops the eigenvectors, but not the history: the next measurement starts from a random vector, and may be of
+    /// another model.
     pub fn forget(&mut self) {
         self.known = Known::Found(Vec::new());
     }
@@ -323,7 +316,7 @@ impl CurvatureMonitor {
     ///
     /// # Cost
     ///
-    /// The vectors that the next measurement starts from come to the host, five at most.
+    /// Transfers the vectors that the next measurement starts from to the host, five at most.
     ///
     /// # Errors
     ///

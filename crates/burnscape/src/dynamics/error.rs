@@ -11,7 +11,7 @@ pub enum DynamicsError {
     /// A setting or an argument is outside its range.
     #[error(transparent)]
     OutOfRange(#[from] OutOfRange),
-    /// A measured number is NaN or infinite although the loss is finite.
+    /// A measured number is NaN or infinite, although the loss is finite.
     #[error(
         "{what} is {value} at step {step}; lower the learning rate, or measure in a type with a \
          larger range"

@@ -48,7 +48,7 @@ pub fn momentum_edge(momentum: &MomentumConfig, lr: f64) -> Option<f64> {
     is_defined.then(|| 2.0 * (1.0 + beta) / (lr * scale))
 }
 
-/// Whether the edge is that of the formulas: elsewhere another eigenvalue may leave the circle first.
+/// Whether the formulas hold: outside these ranges another eigenvalue may leave the unit circle first.
 fn is_momentum(momentum: &MomentumConfig) -> bool {
     (0.0..1.0).contains(&momentum.momentum)
         && momentum.dampening < 1.0

@@ -1,9 +1,9 @@
 use serde::{Deserialize, Serialize};
 
-use super::CurvatureHistory;
+use super::CurvatureReading;
 
-/// The state of a [`CurvatureMonitor`](super::CurvatureMonitor): its history, and the eigenvectors that the next
-/// measurement starts from. Write it with any format of `serde`.
+/// The state of a [`CurvatureMonitor`](super::CurvatureMonitor): its readings, and the eigenvectors that the next
+/// measurement starts from. Any format of `serde` can store it.
 ///
 /// # Cost
 ///
@@ -11,13 +11,13 @@ use super::CurvatureHistory;
 ///
 /// # Reproducibility
 ///
-/// A monitor that resumes reads the same bits if the format keeps them. JSON by `serde_json` keeps
-/// vectors of f32 (and f64 with its feature `float_roundtrip`); numbers of the history may be off in their
-/// last binary place.
+/// The readings of a resumed monitor are the same to the bit if the format keeps the bits. JSON by `serde_json` keeps
+/// vectors of f32 (and f64 with its feature `float_roundtrip`); the last binary place of numbers in the history may
+/// change.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CurvatureMonitorRecord {
-    /// The readings so far.
-    pub history: CurvatureHistory,
+    /// The readings, oldest first.
+    pub history: Vec<CurvatureReading>,
     /// Coordinates of the outermost Ritz vectors of the last measurement, in visit order.
     pub(super) vectors: Vec<Vec<f64>>,
 }

@@ -7,10 +7,10 @@ use crate::space::SpaceError;
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum LandscapeError {
-    /// A direction leads nowhere.
+    /// A direction without a length.
     #[error(
-        "direction {index} has norm {norm}; a filter-normalized direction is zero where the model \
-         has no weights with filters: use `UnfilteredRule::AsOneFilter`, or another direction"
+        "direction {index} has norm {norm}; use another direction, or `UnfilteredRule::AsOneFilter` \
+         if it is filter-normalized and the model has no weights with filters"
     )]
     NoDirection {
         /// 0 for the first direction, 1 for the second.
@@ -18,9 +18,9 @@ pub enum LandscapeError {
         /// Its norm.
         norm: f64,
     },
-    /// Two directions that were to be made orthogonal are parallel.
+    /// Parallel directions that cannot be made orthogonal.
     #[error(
-        "the two directions are parallel (cosine {cosine}), so they span no plane; draw the second \
+        "both directions are parallel (cosine {cosine}) and span no plane; draw the second one \
          with another seed"
     )]
     Parallel {
@@ -33,7 +33,7 @@ pub enum LandscapeError {
     /// The loss could not be evaluated.
     #[error(transparent)]
     Loss(LossError),
-    /// Parameter space refused.
+    /// Parameters that do not match.
     #[error(transparent)]
     Space(#[from] SpaceError),
 }

@@ -11,13 +11,12 @@ use crate::writing::{Csv, FormatError, csv, number};
 
 /// A slice along one direction: `L(w + x d)` for every `x` of the grid.
 ///
-/// Coordinate 0 is the model itself, to the last bit. The model, its running statistics included,
-/// is not changed.
+/// Coordinate 0 is the model itself, to the last bit. The model, including its running statistics, does not change.
 ///
 /// # Cost
 ///
 /// One pass over the data for every coordinate, and one for the model if 0 is not on the grid; no
-/// gradients. Besides the model, two vectors of parameters.
+/// gradients. Memory: the model and two vectors of parameters.
 ///
 /// # Example
 ///
@@ -57,8 +56,7 @@ impl Slice1dConfig {
     /// # Errors
     ///
     /// [`LandscapeError::NoDirection`] for a direction of norm zero; [`LandscapeError::Loss`] and
-    /// [`LandscapeError::Space`] as the risk gives them, at the model also for a loss that is not
-    /// finite.
+    /// [`LandscapeError::Space`] from the risk, at the model also for a loss that is not finite.
     pub fn run<M: Module, K>(
         &self,
         risk: &Risk<'_, M, K>,
@@ -97,7 +95,7 @@ pub struct Slice1d {
     /// `L(w + x d)` at each coordinate; NaN or infinite where the loss is.
     #[serde(with = "number")]
     pub losses: Vec<f64>,
-    /// The loss `L(w)` of the model as it is.
+    /// The loss `L(w)` of the model.
     pub base_loss: f64,
     /// Euclidean length of the direction.
     pub direction_norm: f64,
@@ -108,7 +106,7 @@ pub struct Slice1d {
 }
 
 impl Csv for Slice1d {
-    /// The columns `x,loss`, one line a point.
+    /// The columns `x,loss`, one line for each point.
     fn write_csv(&self, writer: impl io::Write) -> Result<(), FormatError> {
         let points = self.coordinates.iter().zip(&self.losses);
         let rows = points.map(|(x, loss)| [x.to_string(), loss.to_string()]);

@@ -3,8 +3,8 @@ use std::io;
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
+use super::LandscapeError;
 use super::slicer::{Slicer, check_direction};
-use super::{Axes, LandscapeError};
 use crate::loss::Risk;
 use crate::space::{Grid, ParamVector, Wide, epsilon};
 use crate::writing::{Csv, FormatError, csv, number};
@@ -13,12 +13,12 @@ use crate::writing::{Csv, FormatError, csv, number};
 /// row by row.
 ///
 /// Point (0, 0) is the model itself, to the last bit, and the points on the axes are those of
-/// [`Slice1dConfig`](super::Slice1dConfig). The model, its running statistics included, is not changed.
+/// [`Slice1dConfig`](super::Slice1dConfig). The model, including its running statistics, does not change.
 ///
 /// # Cost
 ///
 /// One pass over the data for every point of the grid, and one for the model if (0, 0) is not on
-/// it; no gradients. Besides the model, three vectors of parameters.
+/// it; no gradients. Memory: the model and three vectors of parameters.
 ///
 /// # References
 ///
@@ -52,7 +52,7 @@ use crate::writing::{Csv, FormatError, csv, number};
 pub struct Slice2dConfig {
     x: Grid,
     y: Grid,
-    axes: Axes,
+    orthogonalized: bool,
 }
 
 impl Slice2dConfig {
@@ -61,14 +61,19 @@ impl Slice2dConfig {
         Self {
             x,
             y,
-            axes: Axes::default(),
+            orthogonalized: false,
         }
     }
 
-    /// How the second direction is used. As it is by default.
+    /// Whether the second direction is made orthogonal to the first, with its length kept. Lengths and angles of the
+    /// picture are then those of parameter space (for directions of equal length), but a filter-normalized direction
+    /// stays so only approximately.
+    ///
+    /// By default both directions are used as given, as by Li et al. 2018. Their angle distorts the picture; the slice
+    /// reports its cosine, which is about `1/√n` for random directions.
     #[must_use]
-    pub fn with_axes(mut self, axes: Axes) -> Self {
-        self.axes = axes;
+    pub fn with_orthogonalized(mut self, orthogonalized: bool) -> Self {
+        self.orthogonalized = orthogonalized;
         self
     }
 
@@ -76,9 +81,9 @@ impl Slice2dConfig {
     ///
     /// # Errors
     ///
-    /// [`LandscapeError::NoDirection`] for a direction of norm zero, [`LandscapeError::Parallel`] with
-    /// [`Axes::Orthogonalized`]; [`LandscapeError::Loss`] and [`LandscapeError::Space`] as the
-    /// risk gives them, at the model also for a loss that is not finite.
+    /// [`LandscapeError::NoDirection`] for a direction of norm zero, [`LandscapeError::Parallel`] for
+    /// directions that cannot be made orthogonal; [`LandscapeError::Loss`] and [`LandscapeError::Space`] from the
+    /// risk, at the model also for a loss that is not finite.
     pub fn run<M: Module, K>(
         &self,
         risk: &Risk<'_, M, K>,
@@ -89,15 +94,16 @@ impl Slice2dConfig {
         let norms = [check_direction(first, 0)?, check_direction(second, 1)?];
         let size = Wide::from(norms[0]) * Wide::from(norms[1]);
         let cosine = (first.wide_dot(second)? / size).value();
-        let second = match self.axes {
-            Axes::AsGiven => second.clone(),
-            Axes::Orthogonalized => orthogonal(first, second, norms[1], cosine)?,
+        let second = if self.orthogonalized {
+            &orthogonal(first, second, norms[1], cosine)?
+        } else {
+            second
         };
         let (x, y) = (self.x.coordinates(), self.y.coordinates());
         let mut slicer = Slicer::new(risk, model, x.len() * y.len())?;
         'rows: for &y in y {
             for &x in x {
-                let moved = displaced(model, first, &second, x, y)?;
+                let moved = displaced(model, first, second, x, y)?;
                 if slicer.point(moved)?.is_break() {
                     break 'rows;
                 }
@@ -109,7 +115,7 @@ impl Slice2dConfig {
             base_loss: slicer.base_loss,
             direction_norms: norms,
             cosine,
-            axes: self.axes,
+            orthogonalized: self.orthogonalized,
             num_losses: slicer.num_losses,
             completed: slicer.completed(),
             losses: slicer.losses,
@@ -125,19 +131,18 @@ pub struct Slice2d {
     pub x: Vec<f64>,
     /// Coordinates along the second direction.
     pub y: Vec<f64>,
-    /// `L(w + x_i d_x + y_j d_y)` at index `j · x.len() + i`: rows of equal `y`, as an image is
-    /// stored. NaN or infinite where the loss is. Shorter than the grid if the observer stopped the
-    /// slice.
+    /// `L(w + x_i d_x + y_j d_y)` at index `j · x.len() + i`, in rows of equal `y`, as in an image.
+    /// NaN or infinite where the loss is. Shorter than the grid if the observer stopped the slice.
     #[serde(with = "number")]
     pub losses: Vec<f64>,
-    /// The loss `L(w)` of the model as it is.
+    /// The loss `L(w)` of the model.
     pub base_loss: f64,
     /// Euclidean lengths of the directions.
     pub direction_norms: [f64; 2],
-    /// Cosine between the directions as they were given.
+    /// Cosine of the angle between the given directions.
     pub cosine: f64,
-    /// How the second direction was used.
-    pub axes: Axes,
+    /// Whether the second direction was made orthogonal to the first.
+    pub orthogonalized: bool,
     /// Passes over the data.
     pub num_losses: usize,
     /// False if the observer stopped the slice.
@@ -146,7 +151,7 @@ pub struct Slice2d {
 
 impl Slice2d {
     /// The loss at the `i`-th coordinate of the first and the `j`-th of the second direction; none
-    /// off the grid, and where a stopped slice did not come.
+    /// off the grid, and where a stopped slice has no loss.
     pub fn loss(&self, i: usize, j: usize) -> Option<f64> {
         if i >= self.x.len() {
             return None;
@@ -156,7 +161,7 @@ impl Slice2d {
 }
 
 impl Csv for Slice2d {
-    /// The columns `x,y,loss`, one line a point that was evaluated.
+    /// The columns `x,y,loss`, one line for each evaluated point.
     fn write_csv(&self, writer: impl io::Write) -> Result<(), FormatError> {
         let rows = self.y.iter();
         let grid = rows.flat_map(|&y| self.x.iter().map(move |&x| (x, y)));
@@ -166,8 +171,8 @@ impl Csv for Slice2d {
     }
 }
 
-/// The model at `w + x · first + y · second`; none for the model as it is. Points on an axis are
-/// moved along that axis only, as a one-dimensional slice moves them.
+/// The model at `w + x · first + y · second`; none for the model itself. Points on an axis move along that axis only,
+/// as in a one-dimensional slice.
 fn displaced<M: Module>(
     model: &M,
     first: &ParamVector,

@@ -10,7 +10,7 @@ use crate::space::ParamVector;
 pub(super) struct Slicer<'a, M, K> {
     risk: &'a Risk<'a, M, K>,
     total: usize,
-    /// The loss of the model as it is.
+    /// The loss of the model.
     pub(super) base_loss: f64,
     pub(super) losses: Vec<f64>,
     pub(super) num_losses: usize,
@@ -31,7 +31,7 @@ impl<'a, M: Module, K> Slicer<'a, M, K> {
         })
     }
 
-    /// Adds the point at `moved`, or that of the model itself for none.
+    /// Adds the point at `moved`; the model itself for none.
     pub(super) fn point(&mut self, moved: Option<M>) -> Result<ControlFlow<()>, LandscapeError> {
         let loss = match moved.map(|moved| self.loss(&moved)) {
             None => self.base_loss,
@@ -49,8 +49,7 @@ impl<'a, M: Module, K> Slicer<'a, M, K> {
         self.losses.len() == self.total
     }
 
-    /// Far from a minimum a loss may overflow. That is what a picture is to show, not a reason to
-    /// throw away the rest of it.
+    /// Far from a minimum a loss may overflow. A picture should show that, and keep its other points.
     fn loss(&mut self, moved: &M) -> Result<f64, LandscapeError> {
         self.num_losses += 1;
         match self.risk.whole_loss(moved) {
@@ -61,7 +60,7 @@ impl<'a, M: Module, K> Slicer<'a, M, K> {
     }
 }
 
-/// The norm of a direction, refused if it leads nowhere.
+/// The norm of a direction, refused unless it is positive and finite.
 pub(super) fn check_direction(
     direction: &ParamVector,
     index: usize,

@@ -129,3 +129,10 @@ impl IntoEvaluation for GradientsParams {
         })
     }
 }
+
+/// For a closure that can fail.
+impl<E: IntoEvaluation> IntoEvaluation for Result<E, LossError> {
+    fn into_evaluation<M: Module>(self, model: &M) -> Result<Evaluation, LossError> {
+        self?.into_evaluation(model)
+    }
+}

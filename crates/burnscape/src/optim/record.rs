@@ -119,12 +119,12 @@ impl OptimRecord {
         })
     }
 
-    pub(super) fn with_bytes(mut self, name: &str, bytes: Vec<u8>) -> Self {
+    pub(crate) fn with_bytes(mut self, name: &str, bytes: Vec<u8>) -> Self {
         self.bytes.insert(name.to_string(), bytes);
         self
     }
 
-    pub(super) fn bytes(&self, name: &str) -> Option<&[u8]> {
+    pub(crate) fn bytes(&self, name: &str) -> Option<&[u8]> {
         self.bytes.get(name).map(Vec::as_slice)
     }
 

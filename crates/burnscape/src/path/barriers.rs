@@ -2,25 +2,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::writing::number;
 
-/// The barrier of a path by each of the definitions in use. They agree only when both ends have the
-/// same loss and the maximum is in the middle; a claim says which it means.
+/// The barrier of a path by each of the definitions in use. They agree only if both ends have the
+/// same loss and the maximum is in the middle, so state the definition with a claim.
 ///
-/// All are zero for a path from a model to itself along which the loss does not change.
+/// All are zero if the loss does not change along the path.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Barriers {
-    /// `max_t [L(t) − ((1 − t) L(0) + t L(1))]`: above the straight line between the losses of the
+    /// `max_t [L(t) − ((1 − t) L(0) + t L(1))]`, above the straight line between the losses of the
     /// ends (Entezari et al. 2022, arXiv:2110.06296). Never negative.
     #[serde(with = "number")]
     pub above_line: f64,
-    /// `max_t L(t) − max(L(0), L(1))`: above the worse end. Never negative.
+    /// `max_t L(t) − max(L(0), L(1))`, above the worse end. Never negative.
     #[serde(with = "number")]
     pub above_worse_end: f64,
-    /// `max_t L(t) − (L(0) + L(1))/2`: above the mean of the ends (Frankle et al. 2020,
+    /// `max_t L(t) − (L(0) + L(1))/2`, above the mean of the ends (Frankle et al. 2020,
     /// arXiv:1912.05671). Never negative.
     #[serde(with = "number")]
     pub above_mean: f64,
-    /// `L(½) − (L(0) + L(1))/2`: the midpoint alone, where `½` is on the grid. Negative in a valley.
+    /// `L(½) − (L(0) + L(1))/2`, at the midpoint only; none if `½` is not on the grid. Negative in a valley.
     #[serde(with = "number")]
     pub midpoint: Option<f64>,
 }
@@ -32,12 +32,12 @@ impl Barriers {
         if times.len() != losses.len() || losses.len() < 2 {
             return None;
         }
-        // Written so that equal ends give exactly that number at every place.
+        // If both ends are equal, this form gives exactly their loss at every place.
         let line = |t: f64| first + t * (last - first);
         let places = || times.iter().zip(losses);
         let mean = first + 0.5 * (last - first);
         let max = losses.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        // The ends themselves are on the line, whatever rounding says.
+        // The ends are on the line, so rounding must not make the excess negative.
         let excess = places()
             .map(|(&t, loss)| loss - line(t))
             .fold(0.0, f64::max);

@@ -14,11 +14,8 @@ pub(super) fn bernstein(degree: usize, t: f64) -> Vec<f64> {
     values
 }
 
-/// `B_i'(t) = n (B_{i−1}(t) − B_i(t))`, with the polynomials of degree `n − 1`.
+/// `B_i'(t) = n (B_{i−1}(t) − B_i(t))`, with the polynomials of degree `n − 1`, for `n` of 1 or more.
 pub(super) fn bernstein_slopes(degree: usize, t: f64) -> Vec<f64> {
-    if degree == 0 {
-        return vec![0.0];
-    }
     let lower = bernstein(degree - 1, t);
     let n = degree as f64;
     let at = |index: Option<usize>| index.and_then(|index| lower.get(index)).unwrap_or(&0.0);

@@ -1,14 +1,13 @@
 use burn::module::Module;
 
 use super::bernstein::{bernstein, bernstein_slopes};
-use super::error::check_time;
 use super::{ControlPoints, Curve, PathError};
 use crate::range::ensure;
 
 /// A Bézier curve of any degree: `θ(t) = Σ_i C(n, i) tⁱ (1 − t)ⁿ⁻ⁱ · point_i`.
 ///
-/// Degree 2 is what Garipov et al. fit between two networks. Inner control points pull the curve,
-/// which does not pass through them.
+/// Garipov et al. fit degree 2 between two networks. The curve bends toward its inner control points, but does not pass
+/// through them.
 ///
 /// # References
 ///
@@ -20,14 +19,13 @@ use crate::range::ensure;
 /// ```
 /// use burn::nn::LinearConfig;
 /// use burn::tensor::Device;
-/// use burnscape::path::{BezierCurve, Curve, Segment};
+/// use burnscape::path::{BezierCurve, Curve};
 ///
 /// let device = Device::default();
 /// let [a, b] = [(); 2].map(|()| LinearConfig::new(3, 2).init(&device));
 /// // Inner points start on the line, at equal distances: the curve is the line.
 /// let curve = BezierCurve::between(&a, &b, 4)?;
-/// let line = Segment::new(&a, &b)?;
-/// assert!((curve.length()? - line.length()?).abs() < 1e-5);
+/// assert!((curve.length()? - curve.chord()?.length()?).abs() < 1e-5);
 /// assert!(BezierCurve::between(&a, &b, 0).is_err());
 /// # Ok::<(), burnscape::path::PathError>(())
 /// ```
@@ -37,8 +35,8 @@ pub struct BezierCurve<M> {
 }
 
 impl<M: Module> BezierCurve<M> {
-    /// The curve of this degree whose inner control points lie on the line, at equal distances: the
-    /// line itself, ready to be fitted.
+    /// The curve of this degree with inner control points on the line, at equal distances. It is the line, ready to be
+    /// fitted.
     ///
     /// # Errors
     ///
@@ -51,19 +49,13 @@ impl<M: Module> BezierCurve<M> {
         })
     }
 
-    /// The curve with these control points, from the first model to the last.
+    /// The curve from the first model to the last, with the others as inner control points.
     ///
     /// # Errors
     ///
-    /// [`PathError::TooFewControlPoints`] below two, [`PathError::Space`] if the models differ in a
+    /// [`PathError::OutOfRange`] for fewer than two, [`PathError::Space`] if the models differ in a
     /// parameter.
     pub fn from_models(models: &[&M]) -> Result<Self, PathError> {
-        if models.len() < 2 {
-            return Err(PathError::TooFewControlPoints {
-                found: models.len(),
-                needed: 2,
-            });
-        }
         Ok(Self {
             points: ControlPoints::from_models(models)?,
         })
@@ -81,12 +73,12 @@ impl<M: Module> Curve<M> for BezierCurve<M> {
     }
 
     fn weights(&self, t: f64) -> Result<Vec<f64>, PathError> {
-        check_time(t)?;
+        ensure("t", t, 0.0..=1.0)?;
         Ok(bernstein(self.degree(), t))
     }
 
     fn slopes(&self, t: f64) -> Result<Vec<f64>, PathError> {
-        check_time(t)?;
+        ensure("t", t, 0.0..=1.0)?;
         Ok(bernstein_slopes(self.degree(), t))
     }
 

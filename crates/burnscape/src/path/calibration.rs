@@ -1,124 +1,133 @@
+//! The best temperature of a classifier.
+
 use std::ops::ControlFlow;
 
 use burn::module::Module;
+use burn::tensor::Tensor;
 use burn::tensor::activation::log_softmax;
-use burn::tensor::{Int, Tensor};
 
 use super::PathError;
-use crate::loss::{BatchScores, Classes, Risk};
+use crate::loss::{BatchScores, Classes, LossError, Risk};
 use crate::space::to_host;
 
-/// The largest inverse temperature tried: beyond it, logits that separate the classes would be
-/// sharpened for ever.
-const SHARPEST: f64 = 1e3;
-/// Halvings that bring an interval of that size to a part in a billion.
+/// The largest inverse temperature tried: logits that separate the classes have no largest one.
+const MAX_BETA: f64 = 1e3;
+/// Halvings that reduce an interval of that size to a billionth.
 const MAX_STEPS: usize = 60;
 
-/// The scores of a model for every batch.
-pub(super) fn scores<'a, M: Module>(
+/// The best inverse temperature of a model at `t`, and the loss there. By Newton's method within a shrinking bracket,
+/// since the loss is convex in `β`.
+pub(super) fn calibrate<'a, M: Module>(
     risk: &Risk<'a, M, Classes<'a, M>>,
     model: &M,
     t: f64,
-) -> Result<Vec<Scores>, PathError> {
+) -> Result<(f64, f64), PathError> {
+    let all = scores(risk, &model.valid(), t)?;
+    if all.is_empty() {
+        return Err(LossError::EmptyData.into());
+    }
+    let (mut low, mut high) = (0.0, MAX_BETA);
+    let mut beta = 1.0;
+    let mut best = (0.0, Moments::at(&all, 0.0)?.loss);
+    for _ in 0..MAX_STEPS {
+        let moments = Moments::at(&all, beta)?;
+        if moments.loss < best.1 {
+            best = (beta, moments.loss);
+        }
+        if moments.slope > 0.0 {
+            high = beta;
+        } else {
+            low = beta;
+        }
+        let newton = beta - moments.slope / moments.curvature;
+        // A variance out of range gives a step of zero, which is not convergence.
+        let is_step = newton > low && newton < high && moments.curvature.is_finite();
+        let next = if is_step { newton } else { 0.5 * (low + high) };
+        if (next - beta).abs() <= 1e-7 * beta || high - low <= 1e-9 * high {
+            break;
+        }
+        beta = next;
+    }
+    Ok(best)
+}
+
+/// The logits and labels of every batch.
+fn scores<'a, M: Module>(
+    risk: &Risk<'a, M, Classes<'a, M>>,
+    model: &M,
+    t: f64,
+) -> Result<Vec<BatchScores>, PathError> {
     let mut all = Vec::new();
-    let mut failed = None;
+    let mut result = Ok(());
     risk.kind().0.visit_scores(model, &mut |scores| {
-        let index = all.len();
         let scores = scores.map_err(PathError::from);
-        match scores.and_then(|scores| Scores::new(scores, index, t)) {
-            Ok(scores) => all.push(scores),
+        match scores.and_then(|scores| checked(scores, all.len(), t)) {
+            Ok(scores) => {
+                all.push(scores);
+                ControlFlow::Continue(())
+            }
             Err(error) => {
-                failed = Some(error);
-                return ControlFlow::Break(());
+                result = Err(error);
+                ControlFlow::Break(())
             }
         }
-        ControlFlow::Continue(())
     });
-    match failed {
-        Some(error) => Err(error),
-        None => Ok(all),
+    result.map(|()| all)
+}
+
+fn checked(scores: BatchScores, batch: usize, t: f64) -> Result<BatchScores, PathError> {
+    let BatchScores { logits, labels, .. } = &scores;
+    let ([outputs, classes], [targets]) = (logits.dims(), labels.dims());
+    let sum = to_host(logits.clone().abs().sum())?;
+    let value = sum.first().copied().unwrap_or(f64::NAN);
+    if !value.is_finite() {
+        return Err(PathError::NonFinite {
+            what: "the sum of the logits".to_string(),
+            t,
+            batch,
+            value,
+        });
     }
-}
-
-/// The scores of a model for a batch, and the labels.
-pub(super) struct Scores {
-    logits: Tensor<2>,
-    targets: Tensor<1, Int>,
-    /// The weight of the batch.
-    weight: f64,
-}
-
-impl Scores {
-    fn new(scores: BatchScores, batch: usize, t: f64) -> Result<Self, PathError> {
-        let BatchScores {
-            logits,
-            labels: targets,
-            weight,
-        } = scores;
-        let ([outputs, classes], [count]) = (logits.dims(), targets.dims());
-        let sum = to_host(logits.clone().abs().sum())?;
-        let value = sum.first().copied().unwrap_or(f64::NAN);
-        if !value.is_finite() {
-            return Err(PathError::NonFinite {
-                what: "the sum of the logits".to_string(),
-                t,
-                batch,
-                value,
-            });
-        }
-        let bounds = Tensor::cat(vec![targets.clone().min(), targets.clone().max()], 0);
-        let bounds = to_host(bounds.float())?;
-        let is_class = |bound: &f64| (0.0..classes as f64).contains(bound);
-        if outputs != count || !bounds.iter().all(is_class) {
-            return Err(PathError::BadTargets {
-                targets: count,
-                outputs,
-                classes,
-            });
-        }
-        Ok(Self {
-            logits,
+    let bounds = Tensor::cat(vec![labels.clone().min(), labels.clone().max()], 0);
+    let bounds = to_host(bounds.float())?;
+    let is_class = |bound: &f64| (0.0..classes as f64).contains(bound);
+    if outputs != targets || !bounds.iter().all(is_class) {
+        return Err(PathError::BadTargets {
             targets,
-            weight,
-        })
+            outputs,
+            classes,
+        });
     }
-
-    fn chosen(&self, values: Tensor<2>) -> Tensor<1> {
-        let [count] = self.targets.dims();
-        let index = self.targets.clone().reshape([count, 1]);
-        values.gather(1, index).reshape([count])
-    }
-
-    /// Of each example, at inverse temperature `beta`.
-    fn cross_entropy(&self, beta: f64) -> Tensor<1> {
-        -self.chosen(log_softmax(self.logits.clone() * beta, 1))
-    }
+    Ok(scores)
 }
 
 /// The mean loss at an inverse temperature, with its first two derivatives.
-pub(super) struct Moments {
-    pub(super) loss: f64,
+struct Moments {
+    loss: f64,
     slope: f64,
     curvature: f64,
 }
 
 impl Moments {
-    pub(super) fn at(all: &[Scores], beta: f64) -> Result<Self, PathError> {
+    fn at(all: &[BatchScores], beta: f64) -> Result<Self, PathError> {
         let mut sums = Vec::with_capacity(3 * all.len());
         let (mut shares, mut weight) = (Vec::with_capacity(all.len()), 0.0);
         for scores in all {
             let z = scores.logits.clone();
-            let p = log_softmax(z.clone() * beta, 1).exp();
-            let count_here = scores.targets.dims()[0];
-            // Above the true class, so that a confident answer is a sum of small terms, and not what is
-            // left of large ones.
-            let gaps = z.clone() - scores.chosen(z).reshape([count_here, 1]);
+            let log_p = log_softmax(z.clone() * beta, 1);
+            let p = log_p.clone().exp();
+            let [count] = scores.labels.dims();
+            let labels = scores.labels.clone().reshape([count, 1]);
+            let of_labels = |values: Tensor<2>| values.gather(1, labels.clone());
+            // Relative to the true class, so that a confident answer is a sum of small terms, not a difference of
+            // large ones.
+            let gaps = z.clone() - of_labels(z);
             let mean = (p.clone() * gaps.clone()).sum_dim(1);
             let variance = (p * (gaps - mean.clone()).square()).sum();
-            sums.push(scores.cross_entropy(beta).sum());
+            sums.push((-of_labels(log_p)).sum());
             sums.push(mean.sum());
             sums.push(variance);
-            shares.push(scores.weight / count_here as f64);
+            shares.push(scores.weight / count as f64);
             weight += scores.weight;
         }
         let sums = to_host(Tensor::cat(sums, 0))?;
@@ -133,32 +142,4 @@ impl Moments {
             curvature: total(2),
         })
     }
-}
-
-/// The best inverse temperature and its loss, by Newton's method within a shrinking bracket: the loss
-/// is convex in `β`.
-pub(super) fn calibrate(all: &[Scores]) -> Result<(f64, f64), PathError> {
-    let (mut low, mut high) = (0.0, SHARPEST);
-    let mut beta = 1.0;
-    let mut best = (0.0, Moments::at(all, 0.0)?.loss);
-    for _ in 0..MAX_STEPS {
-        let moments = Moments::at(all, beta)?;
-        if moments.loss < best.1 {
-            best = (beta, moments.loss);
-        }
-        if moments.slope > 0.0 {
-            high = beta;
-        } else {
-            low = beta;
-        }
-        let newton = beta - moments.slope / moments.curvature;
-        // A variance out of range makes a step of zero, which is no convergence.
-        let is_step = newton > low && newton < high && moments.curvature.is_finite();
-        let next = if is_step { newton } else { 0.5 * (low + high) };
-        if (next - beta).abs() <= 1e-7 * beta || high - low <= 1e-9 * high {
-            break;
-        }
-        beta = next;
-    }
-    Ok(best)
 }

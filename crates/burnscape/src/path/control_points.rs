@@ -9,12 +9,12 @@ use crate::space::{
 
 /// The points that span a curve: its two end models, and the parameters in between.
 ///
-/// The ends are copies that share no running statistics with the user's models; training these on
+/// The ends are copies that share no running statistics with the user's models: further training of these
 /// does not move a curve. Frozen parameters and running statistics belong to the ends.
 ///
 /// # Cost
 ///
-/// The parameters of the inner points; the ends share theirs with the models given.
+/// Memory for the parameters of the inner points; the ends share theirs with the given models.
 #[derive(Debug, Clone)]
 pub struct ControlPoints<M> {
     first: M,
@@ -29,7 +29,7 @@ impl<M: Module> ControlPoints<M> {
         let ends = Self::from_models(&[first, last])?;
         let [a, b] = [&ends.vectors[0], &ends.vectors[1]];
         let segments = (count - 1) as f64;
-        // Where both ends are the same, so are the points between, to the last bit.
+        // If both ends are equal, so are the points in between, to the last bit.
         let step = b.clone().widen().axpby(1.0, -1.0, &a.clone().widen())?;
         let inner = (1..count - 1).map(|index| {
             let t = index as f64 / segments;
@@ -39,15 +39,11 @@ impl<M: Module> ControlPoints<M> {
         ends.with_inner(inner)
     }
 
-    /// The parameters of these models, of which the first and the last are the ends.
+    /// The parameters of these models, two or more; the first and the last are the ends.
     pub(super) fn from_models(models: &[&M]) -> Result<Self, PathError> {
-        let (Some(first), Some(last)) = (models.first(), models.last()) else {
-            return Err(PathError::TooFewControlPoints {
-                found: 0,
-                needed: 2,
-            });
-        };
-        let space = ParamSpace::of(*first)?;
+        ensure("models.len()", models.len() as f64, 2.0..)?;
+        let (first, last) = (models[0], models[models.len() - 1]);
+        let space = ParamSpace::of(first)?;
         let vectors = models
             .iter()
             .map(|model| {
@@ -56,8 +52,8 @@ impl<M: Module> ControlPoints<M> {
             })
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
-            first: unshared_copy(*first),
-            last: unshared_copy(*last),
+            first: unshared_copy(first),
+            last: unshared_copy(last),
             space,
             vectors,
         })
@@ -72,43 +68,29 @@ impl<M: Module> ControlPoints<M> {
         for vector in &inner {
             self.space.check_same(vector.space())?;
         }
-        let (Some(first), Some(last)) = (self.vectors.first(), self.vectors.last()) else {
-            return Err(PathError::TooFewControlPoints {
-                found: 0,
-                needed: 2,
-            });
-        };
-        let mut vectors = vec![first.clone()];
-        vectors.extend(inner);
-        vectors.push(last.clone());
-        Ok(Self {
-            vectors,
-            ..self.clone()
-        })
+        let mut points = self.clone();
+        points.vectors.splice(1..self.vectors.len() - 1, inner);
+        Ok(points)
     }
 
     /// The same points with another last one.
     pub(super) fn with_last(&self, last: &M) -> Result<Self, PathError> {
-        let mut vectors = self.vectors.clone();
-        vectors.pop();
-        vectors.push(LeafVector::from_module(&self.space, last)?);
-        Ok(Self {
-            first: self.first.clone(),
-            last: unshared_copy(last),
-            space: self.space.clone(),
-            vectors,
-        })
+        let mut points = self.clone();
+        points.vectors.pop();
+        points
+            .vectors
+            .push(LeafVector::from_module(&self.space, last)?);
+        points.last = unshared_copy(last);
+        Ok(points)
     }
 
     /// The points from the last to the first.
     #[must_use]
     pub fn reversed(&self) -> Self {
-        Self {
-            first: self.last.clone(),
-            last: self.first.clone(),
-            space: self.space.clone(),
-            vectors: self.vectors.iter().rev().cloned().collect(),
-        }
+        let mut points = self.clone();
+        points.vectors.reverse();
+        std::mem::swap(&mut points.first, &mut points.last);
+        points
     }
 
     /// The model at `t = 0`.
@@ -141,7 +123,7 @@ impl<M: Module> ControlPoints<M> {
         Ok(combination(&self.space, weights, self.vectors.iter())?)
     }
 
-    /// `⟨c_i − c_0, c_j − c_0⟩` for all points. One host synchronization.
+    /// `⟨c_i − c_0, c_j − c_0⟩` for all points, with one host synchronization.
     pub(super) fn gram(&self) -> Result<Gram, PathError> {
         let origin = self.vectors[0].clone().widen();
         let differences = self.vectors.iter().skip(1).map(|vector| {
@@ -163,22 +145,8 @@ impl<M: Module> ControlPoints<M> {
         Ok(Gram::new(count, &products))
     }
 
-    /// The inner points moved away from the straight line between the ends, each by a random vector
-    /// of length `fraction · |last − first|` that is orthogonal to the line.
-    ///
-    /// On a symmetric loss the gradient across the line is exactly zero on it, and a fit that starts
-    /// there stays.
-    ///
-    /// # Reproducibility
-    ///
-    /// A function of the seed and the index of the point.
-    ///
-    /// # Errors
-    ///
-    /// [`PathError::OutOfRange`] if the fraction is not finite and non-negative;
-    /// [`PathError::Degenerate`] if the ends are the same, or there is no direction across (a model
-    /// of one parameter); [`PathError::Space`] for parameters of several element types.
-    pub fn offset(&self, fraction: f64, seed: u64) -> Result<Self, PathError> {
+    /// See [`Curve::offset`](super::Curve::offset).
+    pub(super) fn offset(&self, fraction: f64, seed: u64) -> Result<Self, PathError> {
         ensure("offset", fraction, 0.0..)?;
         if fraction == 0.0 {
             return Ok(self.clone());
@@ -210,10 +178,10 @@ impl<M: Module> ControlPoints<M> {
 }
 
 /// `Σ weights_k · vector_k` as a vector of `space`, which all of them share but for identifiers.
-/// Vectors with weight zero are not read, and a weight of one is not applied: where one vector has all
-/// the weight, the sum is that vector to the last bit.
+/// Vectors with weight zero are not read, and a weight of one is not applied: if one vector has all
+/// the weight, the sum equals that vector to the last bit.
 ///
-/// Leaf by leaf, so that each sum is owned and added to in place.
+/// It goes leaf by leaf, so that each sum is owned and added to in place.
 pub(super) fn combination<'a>(
     space: &ParamSpace,
     weights: &[f64],

@@ -1,15 +1,14 @@
 use burn::module::Module;
 
-use super::error::check_time;
 use super::quadrature::integrate;
-use super::{ControlPoints, PathError};
+use super::{ControlPoints, PathError, PolygonalChain};
+use crate::range::ensure;
 use crate::space::{LeafVector, unshared_copy};
 
 /// A path through parameter space that is linear in its control points:
 /// `θ(t) = Σ_k weights_k(t) · point_k`, `t` from 0 to 1.
 ///
-/// Everything else in this room works on any such curve. To add one, give its weights, their slopes, and the same curve
-/// through other points.
+/// Everything else in this room works on any such curve. To add one, implement the four required methods.
 ///
 /// # Example
 ///
@@ -35,17 +34,17 @@ pub trait Curve<M: Module> {
     ///
     /// # Errors
     ///
-    /// [`PathError::TimeOutOfRange`].
+    /// [`PathError::OutOfRange`].
     fn weights(&self, t: f64) -> Result<Vec<f64>, PathError>;
 
-    /// The derivatives of the weights by `t`. At a joint those of the piece after it.
+    /// The derivatives of the weights with respect to `t`; at a joint, those of the piece after it.
     ///
     /// # Errors
     ///
-    /// [`PathError::TimeOutOfRange`].
+    /// [`PathError::OutOfRange`].
     fn slopes(&self, t: f64) -> Result<Vec<f64>, PathError>;
 
-    /// The same kind of curve through other control points, as many.
+    /// The same kind of curve with other control points, equal in number.
     #[must_use]
     fn with_control_points(&self, points: ControlPoints<M>) -> Self
     where
@@ -60,25 +59,25 @@ pub trait Curve<M: Module> {
     ///
     /// # Cost
     ///
-    /// One pass over every control point that has a weight; no host synchronization.
+    /// One pass over every control point with a weight that is not zero; no host synchronization.
     ///
     /// # Errors
     ///
-    /// [`PathError::TimeOutOfRange`].
+    /// [`PathError::OutOfRange`].
     fn vector(&self, t: f64) -> Result<LeafVector, PathError> {
         self.control_points().combine(&self.weights(t)?)
     }
 
-    /// The model at `t`, an unshared copy. At 0 and 1 it is the end model to the last bit, running
-    /// statistics included. In between, frozen parameters and running statistics are those of the
+    /// The model at `t`, an unshared copy. At 0 and 1 it equals the end model to the last bit, including running
+    /// statistics. In between, frozen parameters and running statistics are those of the
     /// nearer end (of the first in the middle); a
-    /// [`NormalizationPolicy`](crate::loss::NormalizationPolicy) makes better ones.
+    /// [`NormalizationPolicy`](crate::loss::NormalizationPolicy) corrects the statistics.
     ///
     /// # Errors
     ///
-    /// [`PathError::TimeOutOfRange`].
+    /// [`PathError::OutOfRange`].
     fn point(&self, t: f64) -> Result<M, PathError> {
-        check_time(t)?;
+        ensure("t", t, 0.0..=1.0)?;
         let points = self.control_points();
         if t == 0.0 {
             return Ok(unshared_copy(points.first()));
@@ -98,7 +97,7 @@ pub trait Curve<M: Module> {
     ///
     /// # Errors
     ///
-    /// [`PathError::TimeOutOfRange`].
+    /// [`PathError::OutOfRange`].
     fn tangent(&self, t: f64) -> Result<LeafVector, PathError> {
         self.control_points().combine(&self.slopes(t)?)
     }
@@ -109,8 +108,8 @@ pub trait Curve<M: Module> {
     ///
     /// # Cost
     ///
-    /// Inner products of all pairs of control points, one host synchronization, memory for as many
-    /// differences.
+    /// Inner products of all pairs of control points, and one host synchronization. Memory: a vector for each control
+    /// point but the first.
     ///
     /// # Errors
     ///
@@ -122,6 +121,38 @@ pub trait Curve<M: Module> {
             gram.norm(&slopes)
         };
         Ok(integrate(self.num_pieces(), speed))
+    }
+
+    /// The curve with its inner control points moved off the straight line between the ends, each by a random vector of
+    /// length `fraction · |last − first|` that is orthogonal to the line.
+    ///
+    /// If the loss is symmetric about the line, its gradient across the line is zero there, and a fit that starts on
+    /// the line does not leave it.
+    ///
+    /// # Reproducibility
+    ///
+    /// A function of the seed and the index of the point.
+    ///
+    /// # Errors
+    ///
+    /// [`PathError::OutOfRange`] if the fraction is not finite and non-negative;
+    /// [`PathError::Degenerate`] if the ends are equal, or no direction is orthogonal to the line (a model
+    /// of one parameter); [`PathError::Space`] for parameters of several element types.
+    fn offset(&self, fraction: f64, seed: u64) -> Result<Self, PathError>
+    where
+        Self: Sized,
+    {
+        let points = self.control_points().offset(fraction, seed)?;
+        Ok(self.with_control_points(points))
+    }
+
+    /// The straight line between the ends.
+    ///
+    /// # Errors
+    ///
+    /// [`PathError::Space`].
+    fn chord(&self) -> Result<PolygonalChain<M>, PathError> {
+        PolygonalChain::line(self.control_points().first(), self.control_points().last())
     }
 
     /// The curve from its end to its beginning.

@@ -1,43 +1,35 @@
 use std::ops::ControlFlow;
 
 use burn::module::Module;
-use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
-use burn::tensor::Tensor;
+use burn::optim::lr_scheduler::LrSchedulerRecord;
+use burn::tensor::{Bytes, Tensor};
 
 use super::error::check_no_group;
-use super::fit_closure::FitClosure;
-use super::fit_step::{FitReport, FitStep};
-use super::{Curve, CurveFitterConfig, FitCheckpoint, PathError};
-use crate::loss::{Batch, Lift, LossError, Mode, Objective, Progress, Risk, Work, each};
-use crate::optim::{Checkpointable, ClosureStep, OptimRecord, SkipReason};
-use crate::space::{LeafVector, ParamSpace, copy_for_gradients, renamed_copy};
+use super::fit_step::{FitStep, Place};
+use super::free_points::FreePoints;
+use super::{Curve, CurveFitterConfig, FitReport, PathError};
+use crate::loss::{Batch, Lift, LossError, Objective, Progress, Risk, Work, each};
+use crate::optim::{Checkpointable, ClosureStep, OptimError, OptimRecord, StepReport};
+use crate::space::LeafVector;
 
-/// A fit of a curve under way. Built by [`CurveFitterConfig::init`], which describes it.
+/// The fit of a curve. Made by [`CurveFitterConfig::init`].
 ///
-/// [`run`](Self::run) passes over a data set. In your own loop, with shuffled batches for instance, call
-/// [`step`](Self::step); [`curve`](Self::curve) is the curve as it stands.
+/// [`run`](Self::run) passes over a data set. In your own loop, for instance with shuffled batches, call
+/// [`step`](Self::step); [`curve`](Self::curve) returns the current curve.
 pub struct CurveFitter<M, C, O> {
     config: CurveFitterConfig,
     curve: C,
-    optimizer: O,
-    scheduler: ModuleLrScheduler,
-    /// The free control points as one module, each with identifiers of its own: so any optimizer
-    /// serves, and keeps a state for each.
-    free: Vec<M>,
-    free_space: ParamSpace,
-    /// The model that becomes the point of the curve, in the mode of the fit.
-    template: M,
-    space: ParamSpace,
+    free: FreePoints<M, O>,
     position: Position,
     report: FitReport,
 }
 
-/// How far a fit has come.
+/// The progress of a fit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Position {
     steps: usize,
     epoch: usize,
-    /// Batches of the epoch that are done.
+    /// Batches done in this epoch.
     batches: usize,
 }
 
@@ -59,34 +51,24 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
         optimizer: O,
     ) -> Result<Self, PathError> {
         let points = curve.control_points();
-        let template = copy_for_gradients(points.first(), config.mode == Mode::Train);
-        let space = ParamSpace::of(&template)?;
-        let free =
-            points.inner().iter().enumerate().map(|(index, vector)| {
-                Ok(renamed_copy(&vector.apply_to(&template)?, index as u64))
-            });
-        let free = free.collect::<Result<Vec<M>, PathError>>()?;
+        let (first, inner) = (points.first(), points.inner());
+        let free = FreePoints::new(first, inner, config.mode, optimizer, &config.rate)?;
         Ok(Self {
-            free_space: ParamSpace::of(&free)?,
-            scheduler: config.rate.0.clone(),
             config,
             curve,
-            optimizer,
             free,
-            template,
-            space,
             position: Position::default(),
             report: FitReport::default(),
         })
     }
 
-    /// The curve with its control points where they are now.
+    /// The curve with its current control points.
     ///
     /// # Errors
     ///
     /// [`PathError::Space`].
     pub fn curve(&self) -> Result<C, PathError> {
-        let inner = LeafVector::from_module(&self.free_space, &self.free)?.split_into(&self.space);
+        let inner = self.free.vectors()?;
         let points = self.curve.control_points().with_inner(inner)?;
         Ok(self.curve.with_control_points(points))
     }
@@ -101,83 +83,77 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
         self.position.epoch
     }
 
-    /// The work of the last [`run`](Self::run): steps, gradients and loss, and whether the observer stopped it.
+    /// The places at which the next step takes the loss: a function of the seed and the number of the step.
+    pub fn next_times(&self) -> Vec<f64> {
+        self.draws().into_iter().map(|(t, _)| t).collect()
+    }
+
+    /// Place and share of each loss in the next step.
+    fn draws(&self) -> Vec<(f64, f64)> {
+        let count = self.config.times_per_step;
+        let first = self.position.steps * count;
+        let draw = |index: usize| {
+            let pieces = self.curve.num_pieces();
+            let sampling = self.config.sampling;
+            sampling.draw(self.config.seed, index as u64, pieces)
+        };
+        (first..first + count).map(draw).collect()
+    }
+
+    /// The work of the last [`run`](Self::run).
     pub fn report(&self) -> &FitReport {
         &self.report
     }
 
-    /// One step on a batch.
+    /// One step on a batch. The loss of the report is without weight decay: the mean over the places of the step,
+    /// weighted in a quadrature.
     ///
     /// # Errors
     ///
-    /// [`PathError::NonFinite`] if loss or gradient are not finite at the places of this step; the
+    /// [`PathError::NonFinite`] if loss or gradient are not finite at a place of this step; the
     /// control points are unchanged and the fit can continue. [`PathError::Optim`] and
-    /// [`PathError::Loss`] for what the optimizer, the objective or the gradients are refused for.
-    pub fn step<B, L>(&mut self, batch: B, objective: &L) -> Result<FitStep, PathError>
+    /// [`PathError::Loss`] if the optimizer, the objective or the gradients fail.
+    pub fn step<B, L>(&mut self, batch: B, objective: &L) -> Result<StepReport, PathError>
     where
         B: Batch,
         L: Objective<M, B>,
         O: ClosureStep,
     {
-        let batch = crate::loss::lifted(&self.template, batch);
+        let batch = crate::loss::lifted(&self.free.space.template, batch);
         self.step_on(&|model| objective.loss(model, batch.clone()))
     }
 
     /// One step on the loss of a batch.
-    fn step_on(&mut self, loss: &dyn Fn(&M) -> Tensor<1>) -> Result<FitStep, PathError>
+    fn step_on(&mut self, loss: &dyn Fn(&M) -> Tensor<1>) -> Result<StepReport, PathError>
     where
         O: ClosureStep,
     {
-        let sampling = self.config.sampling;
-        let pieces = self.curve.num_pieces();
-        let first = self.position.steps * self.config.times_per_step;
-        let draws = (first..first + self.config.times_per_step)
-            .map(|index| sampling.draw(self.config.seed, index as u64, pieces));
-        let draws: Vec<(f64, f64)> = draws.collect();
-        let weights = draws.iter().map(|&(t, _)| self.curve.weights(t));
-        let weights = weights.collect::<Result<Vec<_>, _>>()?;
+        let draws = self.draws();
+        let places = draws.iter().map(|&(t, share)| {
+            let weights = self.curve.weights(t)?;
+            Ok(Place { share, weights })
+        });
+        let places = places.collect::<Result<Vec<Place>, PathError>>()?;
         self.position.steps += 1;
-        let closure = FitClosure {
-            config: &self.config,
-            points: self.curve.control_points(),
-            template: &self.template,
-            space: &self.space,
-            free_space: &self.free_space,
-            draws: &draws,
-            weights: &weights,
+        let step = FitStep {
+            points: self.curve.control_points().vectors(),
+            first_free: 1,
+            places: &places,
+            weight_decay: self.config.weight_decay,
+            max_gradient_norm: self.config.max_gradient_norm,
+            regularizer: None,
         };
-        let report = self.optimizer.closure_step(
-            self.scheduler.step(),
-            &mut self.free,
-            |free: &Vec<M>| closure.evaluate(free, loss),
-        )?;
-        let times: Vec<f64> = draws.into_iter().map(|(t, _)| t).collect();
-        if report.skipped == Some(SkipReason::NonFinite) {
-            return Err(PathError::NonFinite {
-                what: "the loss or its gradient".to_string(),
-                t: times[0],
-                batch: self.position.batches,
-                value: report.loss.unwrap_or(f64::NAN),
-            });
-        }
-        Ok(FitStep {
-            step: self.position.steps,
-            epoch: self.position.epoch,
-            times,
-            weights,
-            loss: report.loss.unwrap_or(f64::NAN),
-            report,
-        })
+        step.run(&mut self.free, loss, draws[0].0, self.position.batches)
     }
 
-    /// Passes over the data of `risk` until `epochs` passes are done, those before a checkpoint included, and returns
-    /// the curve as it then stands. An observer sees every step; a break ends the fit after the step, and a later
-    /// call continues it. [`report`](Self::report) has the numbers.
+    /// Passes over the data of `risk` until `epochs` passes are done, including those before a record, and returns
+    /// the curve. An observer sees every step; a break ends the fit after the step, and a later call continues it.
+    /// [`report`](Self::report) has the numbers.
     ///
-    /// Every parameter moves. The model is in the mode of the fit ([`CurveFitterConfig::with_mode`]), which trains
-    /// by default, whatever the mode of the risk. With a [draws seed](Risk::with_draws_seed) the random
-    /// numbers of a step are a function of the seed and of the number of the step; without one they come from
-    /// the device's stream, as in training.
+    /// Every parameter moves. The model is in the mode of the fit ([`CurveFitterConfig::with_mode`]), by default in
+    /// training mode, whatever the mode of the risk. With a [draws seed](Risk::with_draws_seed) the random
+    /// numbers of a step are a function of the seed and the number of the step; without one they come from
+    /// the device, as in training.
     ///
     /// # Errors
     ///
@@ -190,17 +166,17 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
         self.report = FitReport::default();
         while self.position.epoch < epochs {
             let done = self.position.batches;
-            let lift = Lift::for_gradients(&self.template);
+            let lift = Lift::for_gradients(&self.free.space.template);
             let completed = each(&**risk.source(), |index, batch| {
                 if index < done {
                     return Ok(ControlFlow::Continue(()));
                 }
                 let draws = risk.draws();
-                let _draws = draws.of_step(self.space.device(), self.position.steps)?;
+                let _draws = draws.of_step(self.free.space.point.device(), self.position.steps)?;
                 let step = self.step_on(&|model| batch.loss(model, lift, risk.reduction()))?;
                 self.position.batches += 1;
                 self.report.add(&step);
-                let progress = Progress::new(Work::Step, step.step).value(step.loss);
+                let progress = Progress::new(Work::Step, self.position.steps).value(step.loss);
                 Ok::<_, PathError>(risk.report(progress))
             })?;
             if !completed {
@@ -216,12 +192,12 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
         self.curve()
     }
 
-    /// The state of the fit: control points, optimizer, scheduler, and its place in the data.
+    /// The state of the fit: control points, optimizer, scheduler, and the position in the data.
     ///
     /// # Errors
     ///
     /// [`PathError::Optim`].
-    pub fn to_checkpoint(&self) -> Result<FitCheckpoint, PathError>
+    pub fn to_record(&self) -> Result<OptimRecord, PathError>
     where
         O: Checkpointable,
     {
@@ -230,54 +206,74 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
             epoch,
             batches,
         } = self.position;
-        let points = LeafVector::from_module(&self.free_space, &self.free)?;
-        let points = OptimRecord::new(KIND, &self.free)?
+        let FreePoints {
+            models,
+            space,
+            optimizer,
+            scheduler,
+        } = &self.free;
+        let points = LeafVector::from_module(&space.all, models)?;
+        let optimizer = optimizer.save_state(models)?.into_bytes()?;
+        let scheduler = scheduler.to_record().into_bytes().map_err(unusable)?;
+        Ok(OptimRecord::new(KIND, models)?
             .with_counter("steps", steps as f64)
             .with_counter("epoch", epoch as f64)
             .with_counter("batches", batches as f64)
             .with_counter("seed.high", (self.config.seed >> 32) as f64)
             .with_counter("seed.low", (self.config.seed & 0xFFFF_FFFF) as f64)
-            .with_vector("points", Some(&points))?;
-        FitCheckpoint::new(
-            points,
-            self.optimizer.save_state(&self.free)?,
-            self.scheduler.to_record(),
-        )
+            .with_vector("points", Some(&points))?
+            .with_bytes("optimizer", optimizer.to_vec())
+            .with_bytes("scheduler", scheduler.to_vec()))
     }
 
-    /// Restores a checkpoint, in a fit that was started with the same curve, settings, kind of
-    /// optimizer and scheduler. It continues as the other would have, to the last bit, given the same
+    /// Restores a record, in a fit that was started with the same curve, settings, kind of
+    /// optimizer and scheduler. It then continues as the recorded fit would have, to the last bit, given the same
     /// data.
     ///
     /// # Errors
     ///
-    /// [`PathError::OtherFit`] for another seed, [`PathError::Optim`] for another model or optimizer.
-    pub fn resume(mut self, checkpoint: FitCheckpoint) -> Result<Self, PathError>
+    /// [`PathError::OtherFit`] for another seed, [`PathError::Optim`] for another model or optimizer, or an incomplete
+    /// record.
+    pub fn resume(mut self, record: OptimRecord) -> Result<Self, PathError>
     where
         O: Checkpointable,
     {
-        let (points, optimizer, scheduler) = checkpoint.into_parts();
-        let space = points.check(KIND, &self.free)?;
-        let counter = |name: &str| points.counter(name).unwrap_or(0.0);
-        let seed = ((counter("seed.high") as u64) << 32) | counter("seed.low") as u64;
+        let space = record.check(KIND, &self.free.models)?;
+        let counter = |name: &str| record.required(name).map(|value| value as usize);
+        let seed = ((counter("seed.high")? as u64) << 32) | counter("seed.low")? as u64;
         if seed != self.config.seed {
             return Err(PathError::OtherFit {
                 difference: format!("its seed is {seed}, this one's {}", self.config.seed),
             });
         }
-        let Some(vector) = points.vector("points", &space) else {
-            return Err(PathError::OtherFit {
-                difference: "it has no control points".to_string(),
-            });
+        let missing = |name: &str| unusable(format!("`{name}` is missing"));
+        let points = record.vector("points", &space);
+        let points = points.ok_or_else(|| missing("points"))?;
+        let bytes = |name: &str| {
+            let bytes = record.bytes(name).map(<[u8]>::to_vec);
+            bytes
+                .map(Bytes::from_bytes_vec)
+                .ok_or_else(|| missing(name))
         };
+        let optimizer = OptimRecord::from_bytes(bytes("optimizer")?)?;
+        let scheduler = LrSchedulerRecord::from_bytes(bytes("scheduler")?).map_err(unusable)?;
         self.position = Position {
-            steps: counter("steps") as usize,
-            epoch: counter("epoch") as usize,
-            batches: counter("batches") as usize,
+            steps: counter("steps")?,
+            epoch: counter("epoch")?,
+            batches: counter("batches")?,
         };
-        self.free = vector.apply_to(&self.free)?;
-        self.optimizer = self.optimizer.load_state(optimizer, &self.free)?;
-        self.scheduler = self.scheduler.load_record(scheduler);
+        self.free.models = points.apply_to(&self.free.models)?;
+        self.free.optimizer = self
+            .free
+            .optimizer
+            .load_state(optimizer, &self.free.models)?;
+        self.free.scheduler = self.free.scheduler.load_record(scheduler);
         Ok(self)
+    }
+}
+
+fn unusable(error: impl std::fmt::Debug) -> OptimError {
+    OptimError::Record {
+        message: format!("{error:?}"),
     }
 }

@@ -6,12 +6,12 @@ use super::{Curve, CurveFitter, PathError, TimeSampling};
 use crate::loss::Mode;
 use crate::range::{POSITIVE, ensure};
 
-/// A fit of a curve: its free control points are moved so that the mean loss along it falls,
+/// Settings of a fit of a curve. It moves the inner control points to minimize the mean loss along the curve,
 ///
 /// `∫₀¹ L(θ(t)) + wd/2 |θ(t)|² dt`.
 ///
 /// Each batch is evaluated at one place `t` (or at several), and control point `k` gets the gradient
-/// `weight_k(t) · ∇L(θ(t))`. The ends stay.
+/// `weight_k(t) · ∇L(θ(t))`. The ends do not move.
 ///
 /// # Example
 ///
@@ -44,16 +44,14 @@ use crate::range::{POSITIVE, ensure};
 ///
 /// # Cost
 ///
-/// A step takes one gradient for each place, forms the point of the curve, and lets the optimizer
-/// move the free control points. Memory: the free control points with the optimizer's state and their
-/// gradients, and one model.
+/// A step takes one gradient for each place, and one step of the optimizer for all inner control points. Memory:
+/// these points with their gradients and the optimizer's state, and one model.
 ///
 /// # Defaults
 ///
-/// Uniform places, one a step, and no weight decay, clipping or offset: Garipov et al. 2018, who let
-/// the learning rate be constant for half of the training, fall linearly to a hundredth at 90 %, and
-/// stay ([`GaripovLrScheduler`](super::GaripovLrScheduler)), with SGD's momentum and a weight decay of
-/// 5e-4 on the point of the curve.
+/// Uniform places, one for each step, without weight decay and clipping. Garipov et al. 2018 use SGD with momentum, a
+/// weight decay of 5e-4 on the point of the curve, and the schedule of
+/// [`GaripovLrScheduler`](super::GaripovLrScheduler).
 ///
 /// # References
 ///
@@ -66,7 +64,6 @@ pub struct CurveFitterConfig {
     pub(super) times_per_step: usize,
     pub(super) weight_decay: f64,
     pub(super) max_gradient_norm: Option<f64>,
-    pub(super) offset: f64,
     pub(super) seed: u64,
     pub(super) mode: Mode,
 }
@@ -80,7 +77,6 @@ impl CurveFitterConfig {
             times_per_step: 1,
             weight_decay: 0.0,
             max_gradient_norm: None,
-            offset: 0.0,
             seed: 0,
             mode: Mode::Train,
         }
@@ -93,37 +89,29 @@ impl CurveFitterConfig {
         self
     }
 
-    /// Places a step, all on the same batch; the gradient is their mean. 1 by default.
+    /// Number of places in a step, all with the same batch; the gradient is their mean. 1 by default.
     #[must_use]
     pub fn with_times_per_step(mut self, times_per_step: usize) -> Self {
         self.times_per_step = times_per_step;
         self
     }
 
-    /// `wd`: decay of the weights at the point of the curve, not of the control points. 0 by default.
+    /// The decay `wd` of the weights at the point of the curve, not of the control points. 0 by default.
     #[must_use]
     pub fn with_weight_decay(mut self, weight_decay: f64) -> Self {
         self.weight_decay = weight_decay;
         self
     }
 
-    /// Scales the gradient at the point of the curve, decay included, down to this norm. It costs a
-    /// host synchronization. No limit by default.
+    /// The largest norm of the gradient at the point of the curve, including the decay; a longer gradient is scaled down.
+    /// It costs a host synchronization. No limit by default.
     #[must_use]
     pub fn with_max_gradient_norm(mut self, max_gradient_norm: Option<f64>) -> Self {
         self.max_gradient_norm = max_gradient_norm;
         self
     }
 
-    /// Moves the inner points off the line before the first step, by this fraction of the distance
-    /// of the ends; see [`ControlPoints::offset`](super::ControlPoints::offset). 0 by default.
-    #[must_use]
-    pub fn with_offset(mut self, offset: f64) -> Self {
-        self.offset = offset;
-        self
-    }
-
-    /// Seed of the places and of the offset. 0 by default.
+    /// Seed of the places. 0 by default.
     #[must_use]
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.seed = seed;
@@ -139,13 +127,12 @@ impl CurveFitterConfig {
 
     /// Starts a fit. `optimizer` is any Burn optimizer or a [`Sam`](crate::optim::Sam).
     ///
-    /// Parameter groups of optimizer and scheduler go by the paths of the free control points, `0.layer.weight` for
-    /// the first of them.
+    /// Parameter groups of optimizer and scheduler see the paths of the inner control points, `0.layer.weight` for
+    /// the first one.
     ///
     /// # Errors
     ///
-    /// [`PathError::OutOfRange`], [`PathError::NothingToFit`], and those of
-    /// [`ControlPoints::offset`](super::ControlPoints::offset).
+    /// [`PathError::OutOfRange`], [`PathError::NothingToFit`].
     pub fn init<M, C, O>(&self, curve: C, optimizer: O) -> Result<CurveFitter<M, C, O>, PathError>
     where
         M: Module,
@@ -160,7 +147,6 @@ impl CurveFitterConfig {
         if curve.control_points().inner().is_empty() {
             return Err(PathError::NothingToFit);
         }
-        let points = curve.control_points().offset(self.offset, self.seed)?;
-        CurveFitter::new(self.clone(), curve.with_control_points(points), optimizer)
+        CurveFitter::new(self.clone(), curve, optimizer)
     }
 }

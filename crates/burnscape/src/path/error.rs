@@ -9,30 +9,16 @@ use crate::space::SpaceError;
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum PathError {
-    /// A place outside the path.
-    #[error("t is {t}; a path is defined from 0 to 1")]
-    TimeOutOfRange {
-        /// The place asked for.
-        t: f64,
-    },
     /// A setting or an argument is outside its range.
     #[error(transparent)]
     OutOfRange(#[from] OutOfRange),
-    /// A curve with too few control points.
-    #[error("{found} control points; give at least {needed}")]
-    TooFewControlPoints {
-        /// Number given.
-        found: usize,
-        /// Number needed.
-        needed: usize,
-    },
-    /// There is nothing to fit.
+    /// A fit of a straight line.
     #[error(
-        "a straight segment has no free control point; use a `BezierCurve` of degree 2 or more, or \
+        "a straight line has no free control point; use a `BezierCurve` of degree 2 or more, or \
          a `PolygonalChain` with a bend"
     )]
     NothingToFit,
-    /// Points that span less than they should.
+    /// Points that do not span enough dimensions.
     #[error(
         "the points are not in general position: {what}; give models that differ, of which none \
          lies in the span of the others"
@@ -47,7 +33,7 @@ pub enum PathError {
          normalization statistics with a `NormalizationPolicy`, or lower the learning rate"
     )]
     NonFinite {
-        /// `the loss`, or the name of a metric.
+        /// The loss, or the name of a metric.
         what: String,
         /// Where on the path.
         t: f64,
@@ -56,21 +42,21 @@ pub enum PathError {
         /// The value.
         value: f64,
     },
-    /// A batch cannot be used for a calibrated barrier.
+    /// A batch that cannot be calibrated.
     #[error(
-        "{targets} targets for {outputs} outputs of {classes} classes; return logits \
-         `[n, classes]` and one class below `classes` for each"
+        "{targets} labels for {outputs} outputs of {classes} classes, or labels out of range; return \
+         logits `[n, classes]` and `n` labels below `classes`"
     )]
     BadTargets {
-        /// Targets given.
+        /// Number of labels.
         targets: usize,
-        /// Rows of the logits.
+        /// Rows of logits.
         outputs: usize,
-        /// Columns of the logits.
+        /// Columns of logits.
         classes: usize,
     },
-    /// A checkpoint does not belong to this fit.
-    #[error("the checkpoint is not one of this fit: {difference}; resume with the same settings")]
+    /// The record of another fit.
+    #[error("the record belongs to another fit: {difference}; resume with the same settings")]
     OtherFit {
         /// The first difference.
         difference: String,
@@ -83,7 +69,7 @@ pub enum PathError {
         /// The message of the closure.
         message: String,
     },
-    /// A fit is given a risk with a setting that it cannot follow.
+    /// A fit of a risk with a parameter group.
     #[error(
         "{fit} moves every parameter, and the risk has a group; use a risk without `with_group`"
     )]
@@ -91,7 +77,7 @@ pub enum PathError {
         /// The fit.
         fit: &'static str,
     },
-    /// The optimizer refused.
+    /// The optimizer failed.
     #[error(transparent)]
     Optim(#[from] OptimError),
     /// The observer of the risk stopped the work before there was a result.
@@ -100,7 +86,7 @@ pub enum PathError {
     /// The loss could not be evaluated.
     #[error(transparent)]
     Loss(LossError),
-    /// Parameter space refused.
+    /// Parameters that do not match.
     #[error(transparent)]
     Space(#[from] SpaceError),
 }
@@ -126,15 +112,6 @@ impl From<LossError> for PathError {
             LossError::Stopped { .. } => Self::Stopped,
             other => Self::Loss(other),
         }
-    }
-}
-
-/// Refuses a place outside the path.
-pub(super) fn check_time(t: f64) -> Result<(), PathError> {
-    if (0.0..=1.0).contains(&t) {
-        Ok(())
-    } else {
-        Err(PathError::TimeOutOfRange { t })
     }
 }
 

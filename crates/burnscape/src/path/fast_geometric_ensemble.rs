@@ -7,8 +7,8 @@ use super::PathError;
 use crate::range::{OutOfRange, ensure};
 
 /// The learning rate of fast geometric ensembling: it falls linearly from `high` to `low` in the first
-/// half of each cycle and rises again in the second. The models to collect, for an ensemble or for
-/// [`Swa`](crate::optim::Swa), are those in the middle of the cycles, where the rate is lowest.
+/// half of each cycle and rises again in the second. Collect the models in the middle of the cycles, where the rate is
+/// lowest, for an ensemble or for [`Swa`](crate::optim::Swa).
 ///
 /// `α(i) = (1 − 2s) high + 2s low` for `s ≤ ½` and `(2 − 2s) low + (2s − 1) high` after it, with
 /// `s = ((i − 1) mod c + 1) / c` and steps `i` counted from one.
@@ -66,7 +66,7 @@ impl FastGeometricEnsemble {
         })
     }
 
-    /// Whether the step just made was the one with the lowest rate of its cycle.
+    /// Whether the last step had the lowest rate of its cycle.
     pub fn is_lowest(&self) -> bool {
         self.step % self.cycle == self.cycle / 2
     }

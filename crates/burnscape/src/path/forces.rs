@@ -2,50 +2,48 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
+use super::free_points::FreeSpace;
 use crate::loss::LossError;
 use crate::loss::scalar::{called, check_scalar, gradients};
-use crate::space::{LeafVector, ParamSpace, Wide};
+use crate::space::{LeafVector, Wide};
 
 /// The forces on the inner pivots of a band.
-pub(super) struct Forces<'a, M> {
+pub(super) struct Forces<'a> {
     pub(super) spring: f64,
-    pub(super) ends: [LeafVector; 2],
-    pub(super) template: &'a M,
-    pub(super) space: &'a ParamSpace,
-    pub(super) free_space: &'a ParamSpace,
+    pub(super) ends: [&'a LeafVector; 2],
 }
 
-impl<M: Module> Forces<'_, M> {
+impl Forces<'_> {
     /// The losses of the inner pivots, their mean, and the negative forces.
-    pub(super) fn evaluate(
+    pub(super) fn evaluate<M: Module>(
         &self,
+        space: &FreeSpace<M>,
         free: &Vec<M>,
         loss: &dyn Fn(&M) -> Tensor<1>,
     ) -> Result<(Vec<f64>, Tensor<1>, GradientsParams), LossError> {
-        let free = LeafVector::from_module(self.free_space, free)?.split_into(self.space);
+        let free = space.vectors(free)?;
+        let [first, last] = self.ends;
         let loss_of = |pivot: &LeafVector| -> Result<(M, Tensor<1>), LossError> {
-            let own = LeafVector::concatenated(self.space, [pivot.clone()])?;
-            let model = own.apply_to_own(self.template);
+            let model = space.model(pivot.clone().placed_in(&space.point)?);
             let loss = called(|| loss(&model))?;
             check_scalar(&loss)?;
             Ok((model, loss))
         };
-        let mut losses = vec![loss_of(&self.ends[0])?.1.inner()];
+        let mut losses = vec![loss_of(first)?.1.inner()];
         let mut slopes = Vec::with_capacity(free.len());
         for pivot in &free {
             let (model, loss) = loss_of(pivot)?;
             let gradient = gradients(&loss, &model)?;
-            slopes.push(LeafVector::from_gradients(self.space, &gradient)?);
+            slopes.push(LeafVector::from_gradients(&space.point, &gradient)?);
             losses.push(loss.inner());
         }
-        losses.push(loss_of(&self.ends[1])?.1.inner());
-        let [first, last] = &self.ends;
+        losses.push(loss_of(last)?.1.inner());
         let pivots: Vec<&LeafVector> = [first].into_iter().chain(&free).chain([last]).collect();
         let edges = pivots
             .windows(2)
             .map(|pair| pair[1].axpby(1.0, -1.0, pair[0]));
         let edges = edges.collect::<Result<Vec<_>, _>>()?;
-        // All inner products and losses in one transfer.
+        // One transfer for all inner products and losses.
         let mut pairs: Vec<(&LeafVector, &LeafVector)> = Vec::new();
         pairs.extend(edges.iter().map(|edge| (edge, edge)));
         for (index, slope) in slopes.iter().enumerate() {
@@ -67,7 +65,6 @@ impl<M: Module> Forces<'_, M> {
             let part = slope.axpby(1.0, before, &edges[index])?;
             parts.push(part.axpby(1.0, after, &edges[index + 1])?);
         }
-        let gradient = LeafVector::concatenated(self.free_space, parts)?;
         let inner = values[1..values.len() - 1].to_vec();
         let count = inner.len() as f64;
         let mean = losses.iter().skip(1).take(inner.len()).cloned();
@@ -75,13 +72,13 @@ impl<M: Module> Forces<'_, M> {
             .reduce(|x, y| x + y)
             .unwrap_or_else(|| losses[0].clone())
             / count;
-        Ok((inner, mean, gradient.into_gradients()))
+        Ok((inner, mean, space.gradients(parts)?))
     }
 }
 
-/// The losses and inner products that decide the force on a pivot.
+/// The losses and inner products that determine the force on a pivot.
 struct Around {
-    /// Of the pivot before, itself, and the pivot after.
+    /// Of the pivot before, this pivot, and the pivot after.
     losses: [f64; 3],
     /// `|e|²` of the edges before and after.
     squares: [Wide; 2],

@@ -7,9 +7,8 @@ use crate::range::{POSITIVE, ensure};
 /// The learning rate of Garipov et al. 2018 for curves and for SWA: constant for the first half of
 /// the steps, then falling linearly to a hundredth at 90 %, then constant.
 ///
-/// For SWA give its own final rate, [`with_final_fraction`](Self::with_final_fraction) 0.5 for
-/// instance (Izmailov et al. 2018), and average from three quarters of the steps on with
-/// [`Swa`](crate::optim::Swa).
+/// For SWA, set another final rate, for instance [`with_final_fraction`](Self::with_final_fraction) 0.5
+/// (Izmailov et al. 2018), and average from three quarters of the steps with [`Swa`](crate::optim::Swa).
 ///
 /// # Example
 ///

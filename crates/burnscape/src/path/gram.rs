@@ -1,16 +1,16 @@
 use crate::space::Wide;
 
-/// The inner products `⟨c_i − c_0, c_j − c_0⟩` of control points, in a unit of length, a power of two, in which
+/// The inner products `⟨c_i − c_0, c_j − c_0⟩` of control points. The unit of length is a power of two for which
 /// they are within the range of `f64`.
 #[derive(Debug, Clone)]
 pub(super) struct Gram {
     pub(super) entries: Vec<Vec<f64>>,
-    /// Exponent of the unit: zero unless squares of lengths leave the range.
+    /// Exponent of the unit: zero unless squared lengths leave the range.
     pub(super) unit: i32,
 }
 
 impl Gram {
-    /// Of `count` points; products that are not given are zero.
+    /// The matrix of `count` points; missing products are zero.
     pub(super) fn new(count: usize, products: &[((usize, usize), Wide)]) -> Self {
         let exponents = products
             .iter()
@@ -29,7 +29,7 @@ impl Gram {
         Self { entries, unit }
     }
 
-    /// Whether all points are one.
+    /// Whether all points are equal.
     pub(super) fn is_zero(&self) -> bool {
         self.entries.iter().flatten().all(|dot| *dot == 0.0)
     }
@@ -45,7 +45,7 @@ impl Gram {
         Wide::new(square.max(0.0).sqrt(), self.unit).value()
     }
 
-    /// That of the points but the first.
+    /// The matrix without the first point.
     pub(super) fn without_first(self) -> Self {
         let rows = self.entries.into_iter().skip(1);
         Self {

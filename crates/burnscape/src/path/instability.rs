@@ -5,16 +5,16 @@ use std::ops::Range;
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
-use super::{Barriers, Curve, CurveProfile, CurveProfileConfig, PathError, Segment};
+use super::{Barriers, Curve, CurveProfile, CurveProfileConfig, PathError, PolygonalChain};
 use crate::loss::{Progress, Risk, Work};
 use crate::range::OutOfRange;
 use crate::space::unshared_copy;
-use crate::writing::{Csv, FormatError, csv_of_columns, number};
+use crate::writing::{Csv, FormatError, csv, number};
 
-/// An instability analysis: from which step on is training stable to its noise?
+/// An instability analysis: from which step on do two data orders lead to linearly connected models?
 ///
-/// It trains once to each branching step, from there to the end with two data orders, and measures the straight line
-/// between the two ends.
+/// It trains once to each branching step, continues to the end with two data orders, and measures the straight line
+/// between both results.
 ///
 /// # Cost
 ///
@@ -22,7 +22,7 @@ use crate::writing::{Csv, FormatError, csv_of_columns, number};
 ///
 /// # Defaults
 ///
-/// Data order 0 before a branch, 1 and 2 after it; the line as [`CurveProfileConfig`] has it.
+/// Data order 0 before a branch, 1 and 2 after it; the profile of [`CurveProfileConfig::new`].
 ///
 /// # References
 ///
@@ -54,40 +54,30 @@ use crate::writing::{Csv, FormatError, csv_of_columns, number};
 /// let found = InstabilityConfig::new(vec![0, 10], 20)
 ///     .with_profile(CurveProfileConfig::new().with_num_points(5))
 ///     .run(&risk, &model, SgdConfig::new().init(), train)?;
-/// assert_eq!(found.points.len(), 2);
+/// assert_eq!(found.profiles.len(), 2);
 /// # Ok::<(), burnscape::path::PathError>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct InstabilityConfig<'a, M> {
     branch_steps: Vec<usize>,
     total_steps: usize,
-    trunk_order: u64,
-    first_order: u64,
-    second_order: u64,
+    order: u64,
     profile: CurveProfileConfig<'a, M>,
 }
 
-/// The barrier between two branches of a run, against the step at which they part.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// The lines between two branches of a run, the result of an [`InstabilityConfig`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Instability {
-    /// One entry for each branching step.
-    pub points: Vec<InstabilityPoint>,
+    /// The branching steps.
+    pub steps: Vec<usize>,
+    /// The distance between both ends for each step, in parameter norm.
+    #[serde(with = "number")]
+    pub distances: Vec<f64>,
+    /// The straight line between both ends for each step, with its barriers.
+    pub profiles: Vec<CurveProfile>,
     /// False if the observer stopped the analysis.
     pub completed: bool,
-}
-
-/// Two branches from one step.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct InstabilityPoint {
-    /// The step at which they part.
-    pub step: usize,
-    /// The distance of the two ends, in parameter norm.
-    #[serde(with = "number")]
-    pub distance: f64,
-    /// The straight line between the ends, with its barriers.
-    pub profile: CurveProfile,
 }
 
 impl<'a, M: Module> InstabilityConfig<'a, M> {
@@ -96,35 +86,19 @@ impl<'a, M: Module> InstabilityConfig<'a, M> {
         Self {
             branch_steps,
             total_steps,
-            trunk_order: 0,
-            first_order: 1,
-            second_order: 2,
+            order: 0,
             profile: CurveProfileConfig::new(),
         }
     }
 
-    /// Data order of the trunk.
+    /// The data orders: `order` before a branch, `order + 1` and `order + 2` after it. 0 by default.
     #[must_use]
-    pub fn with_trunk_order(mut self, order: u64) -> Self {
-        self.trunk_order = order;
+    pub fn with_order(mut self, order: u64) -> Self {
+        self.order = order;
         self
     }
 
-    /// Data order of the first branch.
-    #[must_use]
-    pub fn with_first_order(mut self, order: u64) -> Self {
-        self.first_order = order;
-        self
-    }
-
-    /// Data order of the second branch.
-    #[must_use]
-    pub fn with_second_order(mut self, order: u64) -> Self {
-        self.second_order = order;
-        self
-    }
-
-    /// The measurement of the line between two branches: its places, test data and metrics.
+    /// The measurement of the line between two branches: its places, policy, test data and metrics.
     #[must_use]
     pub fn with_profile(mut self, profile: CurveProfileConfig<'a, M>) -> Self {
         self.profile = profile;
@@ -134,12 +108,12 @@ impl<'a, M: Module> InstabilityConfig<'a, M> {
     /// Trains with `train`, and measures `risk` between the branches.
     ///
     /// `train` takes a model, the state of the training (an optimizer, a scheduler), the steps to run and the data
-    /// order, and returns model and state. Its model shares no running statistics with any other.
+    /// order, and returns model and state. The model shares no running statistics with any other.
     ///
     /// # Errors
     ///
     /// [`PathError::Training`] with the error of `train`; [`PathError::OutOfRange`] for steps that do not
-    /// ascend, or are beyond the end; those of [`CurveProfileConfig::run`].
+    /// ascend or are beyond the end; those of [`CurveProfileConfig::run`].
     pub fn run<S, K, E>(
         &self,
         risk: &Risk<'_, M, K>,
@@ -167,40 +141,34 @@ impl<'a, M: Module> InstabilityConfig<'a, M> {
                 message: error.to_string(),
             })
         };
-        let mut found = Instability {
-            points: Vec::new(),
-            completed: false,
-        };
+        let mut found = Instability::default();
         let _ = risk.take_break();
         let mut trunk = (unshared_copy(model), state);
         let mut done = 0;
         for &step in &self.branch_steps {
             if step > done {
-                trunk = run(&trunk.0, &trunk.1, done..step, self.trunk_order)?;
+                trunk = run(&trunk.0, &trunk.1, done..step, self.order)?;
                 done = step;
             }
             let mut branch = |order| run(&trunk.0, &trunk.1, step..self.total_steps, order);
-            let (first, _) = branch(self.first_order)?;
-            let (second, _) = branch(self.second_order)?;
-            let line = Segment::new(&first, &second)?;
+            let (first, _) = branch(self.order.wrapping_add(1))?;
+            let (second, _) = branch(self.order.wrapping_add(2))?;
+            let line = PolygonalChain::line(&first, &second)?;
             let profile = self.profile.run(risk, &line)?;
-            let point = InstabilityPoint {
-                step,
-                distance: line.length()?,
-                profile,
-            };
-            let is_whole = point.profile.completed;
-            let barrier = point.profile.barriers().map(|barriers| barriers.above_line);
-            if !point.profile.times.is_empty() {
-                found.points.push(point);
+            let is_whole = profile.completed;
+            let barrier = profile.barriers().map(|barriers| barriers.above_line);
+            if !profile.times.is_empty() {
+                found.steps.push(step);
+                found.distances.push(line.length()?);
+                found.profiles.push(profile);
             }
             if !is_whole {
                 return Ok(found);
             }
-            let progress = Progress::new(Work::Branch, found.points.len());
+            let progress = Progress::new(Work::Branch, found.steps.len());
             let progress = progress.of(self.branch_steps.len()).value(barrier);
             if risk.take_break() || risk.report(progress).is_break() {
-                found.completed = found.points.len() == self.branch_steps.len();
+                found.completed = found.steps.len() == self.branch_steps.len();
                 return Ok(found);
             }
         }
@@ -212,25 +180,25 @@ impl<'a, M: Module> InstabilityConfig<'a, M> {
 impl Csv for Instability {
     /// The columns `step,distance,above_line,above_worse_end,above_mean`: the barriers on the training data.
     fn write_csv(&self, writer: impl io::Write) -> Result<(), FormatError> {
-        let column = |name: &str, value: fn(&InstabilityPoint) -> f64| {
-            let values: Vec<f64> = self.points.iter().map(value).collect();
-            (name.to_string(), values)
-        };
-        let barrier = |name: &str, value: fn(&Barriers) -> f64| {
-            let barriers = self.points.iter().map(|point| point.profile.barriers());
-            let values = barriers.map(|barriers| barriers.as_ref().map_or(f64::NAN, value));
-            (name.to_string(), values.collect())
-        };
-        let columns: [(String, Vec<f64>); 5] = [
-            column("step", |point| point.step as f64),
-            column("distance", |point| point.distance),
-            barrier("above_line", |barriers| barriers.above_line),
-            barrier("above_worse_end", |barriers| barriers.above_worse_end),
-            barrier("above_mean", |barriers| barriers.above_mean),
+        let header = [
+            "step",
+            "distance",
+            "above_line",
+            "above_worse_end",
+            "above_mean",
         ];
-        let views = columns
-            .iter()
-            .map(|(name, values)| (name.clone(), values.as_slice()));
-        Ok(csv_of_columns(&views.collect::<Vec<_>>(), writer)?)
+        let branches = self.steps.iter().zip(&self.distances).zip(&self.profiles);
+        let rows = branches.map(|((step, distance), profile)| {
+            let barriers = profile.barriers();
+            let barrier = |value: fn(Barriers) -> f64| barriers.map_or(f64::NAN, value).to_string();
+            [
+                step.to_string(),
+                distance.to_string(),
+                barrier(|barriers| barriers.above_line),
+                barrier(|barriers| barriers.above_worse_end),
+                barrier(|barriers| barriers.above_mean),
+            ]
+        });
+        Ok(csv(header, rows, writer)?)
     }
 }

@@ -1,25 +1,27 @@
-use burn::module::Module;
+use std::collections::BTreeSet;
+
+use burn::module::{Module, ParamGroup};
 use serde::{Deserialize, Serialize};
 
-use super::places::Places;
-use super::{Barriers, CurveProfileConfig, Layers, PathError, Segment};
-use crate::loss::{NormalizationPolicy, Progress, Risk, Work};
-use crate::space::{Grid, LeafVector, ParamSpace, ParamVector};
+use super::{CurveProfile, CurveProfileConfig, PathError, PolygonalChain};
+use crate::loss::{Progress, Risk, Work};
+use crate::space::{LeafVector, ParamSpace, ParamVector};
 use crate::writing::number;
 
-/// A measurement of the barrier of each layer: one layer is moved from `a` to `b`, the others are fixed, at `a` and
-/// then at `b`; and the same for the layers up to each one together. Beside each stands a random
+/// A measurement of the barrier of each layer: one layer moves from `a` to `b` with the others fixed, at `a` and
+/// then at `b`; and the same for the layers up to each one together. The control is a random
 /// direction of the same length in the same layer.
 ///
-/// The baseline is part of the definition, so both are reported; see [`LayerLosses`].
+/// A barrier depends on its baseline. Each profile has the barriers above its own path's ends, two models of which one
+/// or both mix layers of `a` and `b`; [`LayerwiseBarriers::above_models`] is the barrier above the whole models.
 ///
 /// # Cost
 ///
-/// Six profiles a layer.
+/// One profile, and six for each layer.
 ///
 /// # Defaults
 ///
-/// The fields of the model as layers, 61 places, statistics re-estimated over all data of the risk, seed 0.
+/// The fields of the model as layers, the profile of [`CurveProfileConfig::new`], seed 0.
 ///
 /// # References
 ///
@@ -32,68 +34,58 @@ use crate::writing::number;
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
 /// use burnscape::loss::Risk;
-/// use burnscape::path::LayerwiseBarriersConfig;
+/// use burnscape::path::{CurveProfileConfig, LayerwiseBarriersConfig};
 ///
 /// let device = Device::default();
 /// let [a, b] = [(); 2].map(|()| LinearConfig::new(2, 1).init(&device));
 /// let data = [Tensor::<2>::ones([8, 2], &device)];
 /// let loss = |m: &Linear, x: Tensor<2>| m.forward(x).powi_scalar(2).mean();
 /// let risk = Risk::new(&loss, &data);
-/// let found = LayerwiseBarriersConfig::new().with_num_points(5).run(&risk, [&a, &b])?;
+/// let found = LayerwiseBarriersConfig::new()
+///     .with_profile(CurveProfileConfig::new().with_num_points(5))
+///     .run(&risk, [&a, &b])?;
 /// assert_eq!(found.layers[0].name, "weight");
-/// assert!(found.layers[0].others_at_first.against_path_ends.above_line < 1e-6);
-/// # Ok::<(), burnscape::path::PathError>(())
+/// let profile = &found.layers[0].others_at_first;
+/// assert!(profile.barriers().ok_or("stopped")?.above_line < 1e-6);
+/// assert!(found.above_models(profile) >= 0.0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct LayerwiseBarriersConfig {
-    layers: Layers,
-    places: Places,
-    policy: NormalizationPolicy,
+pub struct LayerwiseBarriersConfig<'a, M> {
+    groups: Option<Vec<(String, ParamGroup)>>,
+    profile: CurveProfileConfig<'a, M>,
     seed: u64,
 }
 
-impl Default for LayerwiseBarriersConfig {
+impl<M: Module> Default for LayerwiseBarriersConfig<'_, M> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl LayerwiseBarriersConfig {
-    /// Each field of the model is a layer.
+impl<'a, M: Module> LayerwiseBarriersConfig<'a, M> {
+    /// Each field of the model is a layer: the first part of the parameters' paths. The entries of a
+    /// field that is a list (`layers.0`, `layers.1`, …) are separate layers.
     pub fn new() -> Self {
         Self {
-            layers: Layers::TopLevel,
-            places: Places::default(),
-            policy: NormalizationPolicy::default(),
+            groups: None,
+            profile: CurveProfileConfig::new(),
             seed: 0,
         }
     }
 
-    /// The layers.
+    /// Measures these named groups instead. A parameter in several groups moves with each of them; a parameter in no
+    /// group does not move.
     #[must_use]
-    pub fn with_layers(mut self, layers: Layers) -> Self {
-        self.layers = layers;
+    pub fn with_groups(mut self, groups: Vec<(String, ParamGroup)>) -> Self {
+        self.groups = Some(groups);
         self
     }
 
-    /// This many places at equal distances, 2 or more.
+    /// The measurement of each line: its places, policy, test data and metrics.
     #[must_use]
-    pub fn with_num_points(mut self, num_points: usize) -> Self {
-        self.places = Places::Equidistant(num_points);
-        self
-    }
-
-    /// These places, from 0 to 1.
-    #[must_use]
-    pub fn with_grid(mut self, grid: Grid) -> Self {
-        self.places = Places::Given(grid);
-        self
-    }
-
-    /// How running statistics are treated.
-    #[must_use]
-    pub fn with_policy(mut self, policy: NormalizationPolicy) -> Self {
-        self.policy = policy;
+    pub fn with_profile(mut self, profile: CurveProfileConfig<'a, M>) -> Self {
+        self.profile = profile;
         self
     }
 
@@ -110,58 +102,58 @@ impl LayerwiseBarriersConfig {
     ///
     /// [`PathError::Space`] if the models differ in a parameter or a group is empty; those of
     /// [`CurveProfileConfig::run`].
-    pub fn run<M: Module, K>(
+    pub fn run<K>(
         &self,
         risk: &Risk<'_, M, K>,
         [a, b]: [&M; 2],
     ) -> Result<LayerwiseBarriers, PathError> {
         let space = ParamSpace::of(a)?;
         space.check_same(&ParamSpace::of(b)?)?;
-        let masks = self.layers.masks(a, &space)?;
-        let profile = CurveProfileConfig::at(self.places.clone(), self.policy);
-        let losses = |first: &M, last: &M| -> Result<Vec<f64>, PathError> {
-            let line = Segment::new(first, last)?;
-            let profile = profile.run(risk, &line)?;
+        let layers = self.layers(a, &space)?;
+        let profile = |first: &M, last: &M| {
+            let profile = self
+                .profile
+                .run(risk, &PolygonalChain::line(first, last)?)?;
             if profile.completed {
-                Ok(profile.train.losses)
+                Ok(profile)
             } else {
                 Err(PathError::Stopped)
             }
         };
         let _ = risk.take_break();
-        let whole = losses(a, b)?;
-        let ends = (whole[0], whole[whole.len() - 1]);
-        let mut mover = Mover {
-            a,
-            b,
-            space: &space,
-            difference: LeafVector::from_module(&space, b)?.axpby(
-                1.0,
-                -1.0,
-                &LeafVector::from_module(&space, a)?,
-            )?,
-            times: self.places.times()?,
-            ends,
-            seed: self.seed,
-        };
         let mut found = LayerwiseBarriers {
-            policy: self.policy,
-            times: mover.times.clone(),
-            first_loss: ends.0,
-            last_loss: ends.1,
+            whole: profile(a, b)?,
             layers: Vec::new(),
             cumulative: Vec::new(),
             completed: true,
         };
-        let total = 2 * masks.len();
+        let [from, to] = [a, b].map(|model| LeafVector::from_module(&space, model));
+        let difference = to?.axpby(1.0, -1.0, &from?)?;
+        let measure = |name: &str, mask: &[bool], seed: u64| {
+            let step = masked(difference.clone(), mask);
+            let distance = step.norm()?;
+            let random = ParamVector::gaussian(&space, seed)?.to_leaves();
+            let random = masked(random, mask);
+            let random = random.clone().scale(distance / random.norm()?);
+            let moved = space.leaves().iter().zip(mask).filter(|(_, own)| **own);
+            Ok(LayerBarrier {
+                name: name.to_string(),
+                num_parameters: moved.map(|(leaf, _)| leaf.len()).sum(),
+                distance,
+                others_at_first: profile(a, &step.perturb(a, 1.0)?)?,
+                others_at_last: profile(&step.perturb(b, -1.0)?, b)?,
+                random: profile(a, &random.perturb(a, 1.0)?)?,
+            })
+        };
+        let total = 2 * layers.len();
         let mut together = vec![false; space.leaves().len()];
-        for (index, (name, mask)) in masks.iter().enumerate() {
+        for (index, (name, mask)) in layers.iter().enumerate() {
             for (sum, own) in together.iter_mut().zip(mask) {
                 *sum |= own;
             }
-            mover.seed = self.seed.wrapping_add(index as u64);
+            let seed = self.seed.wrapping_add(index as u64);
             for (done, mask) in [(2 * index + 1, mask), (2 * index + 2, &together)] {
-                match mover.layer(name, mask, &losses) {
+                match measure(name, mask, seed) {
                     Err(PathError::Stopped) => {
                         found.completed = false;
                         return Ok(found);
@@ -178,115 +170,87 @@ impl LayerwiseBarriersConfig {
         }
         Ok(found)
     }
+
+    /// Name and leaves of each layer, in the order of the model or of the groups.
+    fn layers(&self, model: &M, space: &ParamSpace) -> Result<Vec<(String, Vec<bool>)>, PathError> {
+        let leaves = space.leaves();
+        let Some(groups) = &self.groups else {
+            let of_leaves: Vec<String> = leaves.iter().map(|leaf| layer(leaf.path())).collect();
+            let mut names = of_leaves.clone();
+            let mut seen = BTreeSet::new();
+            names.retain(|name| seen.insert(name.clone()));
+            let mask = |name: &String| of_leaves.iter().map(|own| own == name).collect();
+            return Ok(names
+                .into_iter()
+                .map(|name| (name.clone(), mask(&name)))
+                .collect());
+        };
+        let masks = groups.iter().map(|(name, group)| {
+            let own = ParamSpace::of_group(model, group)?;
+            let paths: Vec<&str> = own.leaves().iter().map(|leaf| leaf.path()).collect();
+            let mask = leaves.iter().map(|leaf| paths.contains(&leaf.path()));
+            Ok((name.clone(), mask.collect()))
+        });
+        masks.collect()
+    }
 }
 
-/// The losses as one layer alone, or a few together, are moved from one model to another.
+/// The profiles of one layer, or of several together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LayerBarrier {
-    /// The layer's name; of the last one, where several are moved.
+    /// The layer's name; the name of the last one if several move.
     pub name: String,
-    /// Its parameters, of all layers that are moved.
+    /// Number of parameters that move.
     pub num_parameters: usize,
     /// `|b − a|` over these parameters.
     #[serde(with = "number")]
     pub distance: f64,
-    /// The layer goes from `a` to `b`, all others stay at `a`.
-    pub others_at_first: LayerLosses,
-    /// The layer goes from `a` to `b`, all others stay at `b`.
-    pub others_at_last: LayerLosses,
-    /// The layer leaves `a` by the same distance in a random direction of its own parameters, all
-    /// others stay at `a`: the control.
-    pub random: LayerLosses,
+    /// The layer moves from `a` to `b`, all others stay at `a`.
+    pub others_at_first: CurveProfile,
+    /// The layer moves from `a` to `b`, all others stay at `b`.
+    pub others_at_last: CurveProfile,
+    /// The control: the layer moves from `a` by the same distance in a random direction of its parameters, all
+    /// others stay at `a`.
+    pub random: CurveProfile,
 }
 
-/// The losses as a layer is moved, and the barrier against each baseline.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct LayerLosses {
-    /// On the training data, at places from 0 to 1.
-    pub losses: Vec<f64>,
-    /// Against the ends of *this* path: two models of which one, or both, mix layers of `a` and `b`.
-    pub against_path_ends: Barriers,
-    /// Against the whole models: `max_t [L(t) − ((1 − t) L(a) + t L(b))]`. It can be large where the
-    /// path's own end is bad, and is never below zero.
-    #[serde(with = "number")]
-    pub against_models: f64,
-}
-
-/// The barriers of all layers. `layers` one by one, `cumulative` with all layers before them.
+/// The barriers of all layers, the result of a [`LayerwiseBarriersConfig`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LayerwiseBarriers {
-    /// How running statistics were treated.
-    pub policy: NormalizationPolicy,
-    /// Places at which the losses were measured.
-    pub times: Vec<f64>,
-    /// The loss of the first model, on the training data.
-    pub first_loss: f64,
-    /// The loss of the last model.
-    pub last_loss: f64,
+    /// The straight line between the models, on which all layers move.
+    pub whole: CurveProfile,
     /// Each layer alone, in the order of the model.
     pub layers: Vec<LayerBarrier>,
-    /// The first layer, the first two, and so on; the last entry moves everything.
+    /// The first layer, the first two, and so on; the last entry moves all of them.
     pub cumulative: Vec<LayerBarrier>,
     /// False if the observer stopped the measurement.
     pub completed: bool,
 }
 
-/// Moves parts of the way from `a` to `b`.
-struct Mover<'a, M> {
-    a: &'a M,
-    b: &'a M,
-    space: &'a ParamSpace,
-    difference: LeafVector,
-    times: Vec<f64>,
-    /// The losses of `a` and `b`.
-    ends: (f64, f64),
-    seed: u64,
+impl LayerwiseBarriers {
+    /// The barrier of a layer's profile above the whole models: `max_t [L(t) − ((1 − t) L(a) + t L(b))]` on training
+    /// data. It is also large if an end of the layer's path, a mixture of `a` and `b`, has a large loss. Never negative.
+    pub fn above_models(&self, profile: &CurveProfile) -> f64 {
+        let losses = &self.whole.train.values;
+        let end = |loss: Option<&f64>| loss.copied().unwrap_or(f64::NAN);
+        let (first, last) = (end(losses.first()), end(losses.last()));
+        let places = profile.times.iter().zip(&profile.train.values);
+        let excess = places.map(|(t, loss)| loss - (first + t * (last - first)));
+        excess.fold(0.0, f64::max)
+    }
 }
 
-impl<M: Module> Mover<'_, M> {
-    fn layer(
-        &self,
-        name: &str,
-        mask: &[bool],
-        losses: &impl Fn(&M, &M) -> Result<Vec<f64>, PathError>,
-    ) -> Result<LayerBarrier, PathError> {
-        let step = masked(self.difference.clone(), mask);
-        let distance = step.norm()?;
-        let random = masked(
-            ParamVector::gaussian(self.space, self.seed)?.to_leaves(),
-            mask,
-        );
-        let length = random.norm()?;
-        let random = random.scale(distance / length);
-        let leaves = self.space.leaves().iter().zip(mask);
-        Ok(LayerBarrier {
-            name: name.to_string(),
-            num_parameters: leaves
-                .filter(|(_, own)| **own)
-                .map(|(leaf, _)| leaf.len())
-                .sum(),
-            distance,
-            others_at_first: self.judge(losses(self.a, &step.perturb(self.a, 1.0)?)?)?,
-            others_at_last: self.judge(losses(&step.perturb(self.b, -1.0)?, self.b)?)?,
-            random: self.judge(losses(self.a, &random.perturb(self.a, 1.0)?)?)?,
-        })
-    }
-
-    fn judge(&self, losses: Vec<f64>) -> Result<LayerLosses, PathError> {
-        let barriers = Barriers::of(&self.times, &losses).ok_or(PathError::Degenerate {
-            what: "a layer was measured at fewer than two places",
-        })?;
-        let (first, last) = self.ends;
-        let places = self.times.iter().zip(&losses);
-        let excess = places.map(|(t, loss)| loss - (first + t * (last - first)));
-        Ok(LayerLosses {
-            against_models: excess.fold(0.0, f64::max),
-            against_path_ends: barriers,
-            losses,
-        })
+/// The layer of a parameter: the first part of its path, with the index that follows if the field is a list.
+fn layer(path: &str) -> String {
+    let mut parts = path.split('.');
+    let first = parts.next().unwrap_or_default();
+    match parts.next() {
+        Some(index) if index.bytes().all(|byte| byte.is_ascii_digit()) => {
+            format!("{first}.{index}")
+        }
+        _ => first.to_string(),
     }
 }
 

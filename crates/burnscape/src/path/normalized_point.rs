@@ -16,12 +16,11 @@ impl NormalizationPolicy {
         }
     }
 
-    /// The model of the curve at `t` with the statistics of this policy. It costs no evaluation
-    /// unless they are re-estimated.
+    /// The model of the curve at `t` with the statistics of this policy. Only re-estimation costs forward passes.
     ///
     /// # Errors
     ///
-    /// [`PathError::TimeOutOfRange`], [`PathError::OutOfRange`], and those of [`Risk::reestimate`].
+    /// [`PathError::OutOfRange`], and those of [`Risk::reestimate`].
     pub fn point<M: Module, K>(
         self,
         risk: &Risk<'_, M, K>,

@@ -1,10 +1,12 @@
 use burn::module::Module;
 
-use super::error::check_time;
 use super::{ControlPoints, Curve, PathError};
 use crate::range::ensure;
+use crate::space::{ParamSpace, ParamVector};
 
-/// A chain of straight segments through its control points, each passed in the same share of `t`.
+/// A chain of straight segments through its control points, each over an equal interval of `t`.
+///
+/// Without a bend it is the straight line `(1 − t) a + t b`, the baseline of every claim about connectivity.
 ///
 /// # References
 ///
@@ -19,6 +21,10 @@ use crate::range::ensure;
 ///
 /// let device = Device::default();
 /// let [a, b] = [(); 2].map(|()| LinearConfig::new(3, 2).init(&device));
+/// let line = PolygonalChain::line(&a, &b)?;
+/// let middle = line.point(0.5)?.weight.val();
+/// let mean = (a.weight.val() + b.weight.val()) / 2.0;
+/// assert!((middle - mean).abs().max().into_scalar::<f32>() < 1e-6);
 /// let chain = PolygonalChain::between(&a, &b, 1)?;
 /// assert_eq!(chain.weights(0.75)?, [0.0, 0.5, 0.5]);
 /// # Ok::<(), burnscape::path::PathError>(())
@@ -29,6 +35,34 @@ pub struct PolygonalChain<M> {
 }
 
 impl<M: Module> PolygonalChain<M> {
+    /// The straight line from `first` to `last`.
+    ///
+    /// # Errors
+    ///
+    /// [`PathError::Space`] if the models differ in a parameter, which the message names.
+    pub fn line(first: &M, last: &M) -> Result<Self, PathError> {
+        Ok(Self {
+            points: ControlPoints::on_the_line(first, last, 2)?,
+        })
+    }
+
+    /// A line of the given length from `first` in a random direction, uniform on the sphere: the
+    /// control for a barrier.
+    ///
+    /// # Reproducibility
+    ///
+    /// A function of the seed.
+    ///
+    /// # Errors
+    ///
+    /// [`PathError::OutOfRange`] for a negative length, [`PathError::Space`] for parameters of several
+    /// element types.
+    pub fn random_line(first: &M, length: f64, seed: u64) -> Result<Self, PathError> {
+        ensure("length", length, 0.0..)?;
+        let direction = ParamVector::sphere(&ParamSpace::of(first)?, seed)?;
+        Self::line(first, &direction.perturb(first, length)?)
+    }
+
     /// A chain with this many bends, which lie on the line, at equal distances.
     ///
     /// # Errors
@@ -46,30 +80,19 @@ impl<M: Module> PolygonalChain<M> {
     ///
     /// # Errors
     ///
-    /// [`PathError::TooFewControlPoints`] below two, [`PathError::Space`] if the models differ in a
+    /// [`PathError::OutOfRange`] for fewer than two, [`PathError::Space`] if the models differ in a
     /// parameter.
     pub fn from_models(models: &[&M]) -> Result<Self, PathError> {
-        if models.len() < 2 {
-            return Err(PathError::TooFewControlPoints {
-                found: models.len(),
-                needed: 2,
-            });
-        }
         Ok(Self {
             points: ControlPoints::from_models(models)?,
         })
-    }
-
-    /// The chain through these points.
-    pub(super) fn from_points(points: ControlPoints<M>) -> Self {
-        Self { points }
     }
 
     fn segments(&self) -> usize {
         self.points.vectors().len() - 1
     }
 
-    /// The segment that holds `t`, and how far along it `t` is.
+    /// The segment that contains `t`, and the fraction of it before `t`.
     fn place(&self, t: f64) -> (usize, f64) {
         let scaled = t * self.segments() as f64;
         let index = (scaled.floor() as usize).min(self.segments() - 1);
@@ -83,7 +106,7 @@ impl<M: Module> Curve<M> for PolygonalChain<M> {
     }
 
     fn weights(&self, t: f64) -> Result<Vec<f64>, PathError> {
-        check_time(t)?;
+        ensure("t", t, 0.0..=1.0)?;
         let (index, along) = self.place(t);
         let mut weights = vec![0.0; self.segments() + 1];
         weights[index] = 1.0 - along;
@@ -92,7 +115,7 @@ impl<M: Module> Curve<M> for PolygonalChain<M> {
     }
 
     fn slopes(&self, t: f64) -> Result<Vec<f64>, PathError> {
-        check_time(t)?;
+        ensure("t", t, 0.0..=1.0)?;
         let (index, _) = self.place(t);
         let mut slopes = vec![0.0; self.segments() + 1];
         slopes[index] = -(self.segments() as f64);

@@ -24,7 +24,7 @@ pub(super) fn gauss_legendre(count: usize) -> Vec<(f64, f64)> {
     rule
 }
 
-/// `P_n(x)` and its derivative.
+/// `P_n(x)` and its derivative, for `n` of 1 or more.
 fn legendre(degree: usize, x: f64) -> (f64, f64) {
     let (mut before, mut value) = (1.0, x);
     for k in 2..=degree {
@@ -34,15 +34,11 @@ fn legendre(degree: usize, x: f64) -> (f64, f64) {
             ((2.0 * k - 1.0) * x * value - (k - 1.0) * before) / k,
         );
     }
-    if degree == 0 {
-        return (1.0, 0.0);
-    }
     let n = degree as f64;
     (value, n * (x * value - before) / (x * x - 1.0))
 }
 
-/// The integral of `f` over `[0, 1]`, in panels of five nodes that end at the joints of `pieces`
-/// equal pieces.
+/// The integral of `f` over `[0, 1]`, in panels of five nodes. Panels do not cross the joints of `pieces` equal pieces.
 pub(super) fn integrate(pieces: usize, f: impl Fn(f64) -> f64) -> f64 {
     let panels = pieces * 64_usize.div_ceil(pieces.max(1));
     let rule = gauss_legendre(5);

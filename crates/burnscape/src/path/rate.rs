@@ -2,7 +2,7 @@ use std::fmt;
 
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 
-/// The learning rate of a fit or a band: a number or a scheduler, which Burn gives no `Debug`.
+/// The learning rate of a fit or a band: a number or a scheduler. Burn's type has no `Debug`.
 #[derive(Clone)]
 pub(super) struct Rate(pub(super) ModuleLrScheduler);
 

@@ -8,14 +8,13 @@ use crate::space::{LeafVector, ParamSpace, Wide, epsilon, stream, unshared_copy}
 
 /// The simplex spanned by models: all their convex combinations.
 ///
-/// Two models span a segment, three a triangle. Where the loss is low throughout, every point is a
-/// model to use; [`SimplexFitter`](super::SimplexFitter) finds vertices for which it is.
+/// Two models span a segment, three a triangle. A [`SimplexFitter`](super::SimplexFitter) finds vertices such that
+/// the loss is low throughout; every point is then a good model.
 ///
 /// # References
 ///
 /// Benton, Maddox, Lotfi, Wilson 2021, *Loss Surface Simplexes for Mode Connecting Volumes and Fast
-/// Ensembling*, arXiv:2102.13042. Their volume is `V²`, from the Cayley-Menger determinant; this one
-/// is `V`.
+/// Ensembling*, arXiv:2102.13042. Their volume, from the Cayley-Menger determinant, is the square of this one.
 ///
 /// # Example
 ///
@@ -45,14 +44,8 @@ impl<M: Module> Simplex<M> {
     ///
     /// # Errors
     ///
-    /// [`PathError::TooFewControlPoints`], [`PathError::Space`] if the models differ in a parameter.
+    /// [`PathError::OutOfRange`], [`PathError::Space`] if the models differ in a parameter.
     pub fn new(vertices: &[&M]) -> Result<Self, PathError> {
-        if vertices.len() < 2 {
-            return Err(PathError::TooFewControlPoints {
-                found: vertices.len(),
-                needed: 2,
-            });
-        }
         Ok(Self {
             vertices: ControlPoints::from_models(vertices)?,
         })
@@ -84,13 +77,11 @@ impl<M: Module> Simplex<M> {
         self.vertices().len() - 1
     }
 
-    /// The model at given barycentric weights. Frozen parameters and running statistics are those of
-    /// the first vertex.
+    /// The model at these barycentric weights, with frozen parameters and running statistics of the first vertex.
     ///
     /// # Errors
     ///
-    /// [`PathError::OutOfRange`] if the weights are not one for each vertex, non-negative, with sum
-    /// one.
+    /// [`PathError::OutOfRange`] unless there is one non-negative weight for each vertex, and their sum is one.
     pub fn point(&self, weights: &[f64]) -> Result<M, PathError> {
         let count = self.vertices().len();
         if weights.len() != count {
@@ -111,18 +102,22 @@ impl<M: Module> Simplex<M> {
         Ok(self.vertices.combine(weights)?.apply_to(self.first())?)
     }
 
-    /// Weights that are uniform over the simplex, Dirichlet(1, …, 1): each has mean `1/(k + 1)` and
+    /// Weights of a point that is uniform in the simplex, Dirichlet(1, …, 1): each has mean `1/(k + 1)` and
     /// variance `k/((k + 1)² (k + 2))` in dimension `k`.
     ///
     /// # Reproducibility
     ///
     /// A function of the seed and the index of the draw.
     pub fn sample(&self, seed: u64, index: u64) -> Vec<f64> {
-        dirichlet(self.vertices().len(), seed, index)
+        let rng = stream(seed, index);
+        let count = self.vertices().len();
+        let draws: Vec<f64> = Exp1.sample_iter(rng).take(count).collect();
+        let sum: f64 = draws.iter().sum();
+        draws.into_iter().map(|draw| draw / sum).collect()
     }
 
-    /// The volume `sqrt(det G)/k!`, with `G` the Gram matrix of the edges from the first vertex: a
-    /// length for two vertices, an area for three. Zero for vertices that are not in general position.
+    /// The volume `sqrt(det G)/k!`, where `G` is the Gram matrix of the edges from the first vertex: a
+    /// length for two vertices, an area for three. Zero if the vertices are not in general position.
     ///
     /// # Units
     ///
@@ -135,7 +130,7 @@ impl<M: Module> Simplex<M> {
         Ok(self.log_volume()?.exp())
     }
 
-    /// The logarithm of the volume, which does not overflow; minus infinity for a volume of zero.
+    /// The logarithm of the volume, which cannot overflow; minus infinity for a volume of zero.
     ///
     /// # Errors
     ///
@@ -143,7 +138,7 @@ impl<M: Module> Simplex<M> {
     pub fn log_volume(&self) -> Result<f64, PathError> {
         let factorial: f64 = (1..=self.dimension()).map(|k| (k as f64).ln()).sum();
         let gram = self.edges_gram()?;
-        // A length in units of 2^unit, for each dimension.
+        // Each dimension has lengths in units of 2^unit.
         let units = (self.dimension() as f64) * f64::from(gram.unit) * std::f64::consts::LN_2;
         Ok(match cholesky(&gram.entries, self.rounding()) {
             None => f64::NEG_INFINITY,
@@ -154,28 +149,16 @@ impl<M: Module> Simplex<M> {
         })
     }
 
-    /// The gradient of the logarithm of the volume by vertex `index`: `Σ_j (G⁻¹)_{ij} (v_j − o)`,
-    /// with the edges taken from another vertex `o`.
-    pub(super) fn log_volume_gradient(&self, index: usize) -> Result<LeafVector, PathError> {
-        let degenerate = || PathError::Degenerate {
-            what: "the vertices of the simplex span no volume",
-        };
+    /// The gradient of the logarithm of the volume with respect to the last vertex, `n`: `Σ_j (G⁻¹)_{nj} (v_j − v_0)`.
+    pub(super) fn log_volume_gradient(&self) -> Result<LeafVector, PathError> {
         let gram = self.edges_gram()?;
-        let root = cholesky(&gram.entries, self.rounding()).ok_or_else(degenerate)?;
-        let size = gram.entries.len();
-        // The sum of the gradients by all vertices is zero: a translation changes no volume.
-        let mut right = vec![0.0; size];
-        match index {
-            0 => right.iter_mut().for_each(|x| *x = -1.0),
-            index => right[index - 1] = 1.0,
-        }
-        let solution = solve(&root, right);
-        let mut weights = vec![-solution.iter().sum::<f64>()];
-        weights.extend(solution);
-        if gram.unit == 0 {
-            return self.vertices.combine(&weights);
-        }
-        // Once for the vectors and once for the gradient, neither of which leaves the range.
+        let root = cholesky(&gram.entries, self.rounding()).ok_or(PathError::Degenerate {
+            what: "the vertices of the simplex span no volume",
+        })?;
+        let column = last_column_of_inverse(&root);
+        let mut weights = vec![-column.iter().sum::<f64>()];
+        weights.extend(column);
+        // The unit is applied twice, to the vectors and to the gradient, neither of which leaves the range.
         let unit = Wide::new(1.0, -gram.unit);
         let weights = weights
             .iter()
@@ -189,20 +172,12 @@ impl<M: Module> Simplex<M> {
         Ok(self.vertices.gram()?.without_first())
     }
 
-    /// Of inner products, which are summed in the element type of the parameters, or in f32.
+    /// The rounding of inner products, which are summed in the element type of the parameters, or in f32.
     fn rounding(&self) -> f64 {
         let types = self.space().leaves().iter().map(|leaf| leaf.dtype());
         let widest = |dtype| epsilon(dtype).min(f64::from(f32::EPSILON));
         16.0 * types.map(widest).fold(0.0, f64::max)
     }
-}
-
-/// Uniform barycentric weights: exponential variables over their sum.
-pub(super) fn dirichlet(count: usize, seed: u64, index: u64) -> Vec<f64> {
-    let rng = stream(seed, index);
-    let draws: Vec<f64> = Exp1.sample_iter(rng).take(count).collect();
-    let sum: f64 = draws.iter().sum();
-    draws.into_iter().map(|draw| draw / sum).collect()
 }
 
 /// The lower triangular root; `None` if the matrix is not positive definite to rounding.
@@ -227,13 +202,12 @@ fn cholesky(matrix: &[Vec<f64>], rounding: f64) -> Option<Vec<Vec<f64>>> {
     Some(root)
 }
 
-/// Solves `L Lᵀ x = b`.
-fn solve(root: &[Vec<f64>], mut x: Vec<f64>) -> Vec<f64> {
+/// The last column of `(L Lᵀ)⁻¹`.
+fn last_column_of_inverse(root: &[Vec<f64>]) -> Vec<f64> {
     let size = root.len();
-    for i in 0..size {
-        let dot: f64 = (0..i).map(|k| root[i][k] * x[k]).sum();
-        x[i] = (x[i] - dot) / root[i][i];
-    }
+    // `L y = e` with the last unit vector has a single entry.
+    let mut x = vec![0.0; size];
+    x[size - 1] = 1.0 / root[size - 1][size - 1];
     for i in (0..size).rev() {
         let dot: f64 = (i + 1..size).map(|k| root[k][i] * x[k]).sum();
         x[i] = (x[i] - dot) / root[i][i];

@@ -1,22 +1,21 @@
 use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 
-use super::evaluated::Evaluated;
+use super::fit_step::{FitStep, Place};
+use super::free_points::FreePoints;
 use super::rate::Rate;
-use super::simplex::dirichlet;
-use super::{FitStep, PathError, Simplex};
-use crate::loss::scalar::{called, gradients};
-use crate::loss::{Batch, LossError, Mode, Objective, lifted};
-use crate::optim::{ClosureStep, SkipReason};
+use super::{PathError, Simplex};
+use crate::loss::{Batch, Mode, Objective, lifted};
+use crate::optim::{ClosureStep, StepReport};
 use crate::range::ensure;
-use crate::space::{LeafVector, ParamSpace, copy_for_gradients};
 
-/// A fit of the last vertex of a simplex: the mean loss inside falls, the volume grows,
+/// Settings of a fit of the last vertex of a simplex, so that the mean loss inside is low and the volume large. It
+/// minimizes
 ///
 /// `E_w L(Σ w_k v_k) − λ log V`, `w` uniform over the simplex.
 ///
-/// Vertices are added one at a time, as Benton et al. do: fit one, make a simplex with another vertex
-/// (a copy of an old one moved a little, say), fit that.
+/// Vertices are added one at a time, as by Benton et al.: fit one, make a simplex with another vertex
+/// (for instance a slightly displaced copy), fit that.
 ///
 /// # Cost
 ///
@@ -69,14 +68,15 @@ impl SimplexFitterConfig {
         }
     }
 
-    /// `λ`, in units of loss. 0 by default.
+    /// The weight `λ` of the volume, in units of loss. 0 by default.
     #[must_use]
     pub fn with_volume_weight(mut self, volume_weight: f64) -> Self {
         self.volume_weight = volume_weight;
         self
     }
 
-    /// Seed of the weights. 0 by default.
+    /// Seed of the weights `w`: step `k`, from zero, takes the loss at
+    /// [`simplex.sample(seed, k)`](Simplex::sample). 0 by default.
     #[must_use]
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.seed = seed;
@@ -90,7 +90,7 @@ impl SimplexFitterConfig {
         self
     }
 
-    /// Starts a fit of the last vertex.
+    /// Starts a fit of the last vertex. Parameter groups of optimizer and scheduler see it as `0`: `0.layer.weight`.
     ///
     /// # Errors
     ///
@@ -101,30 +101,22 @@ impl SimplexFitterConfig {
         optimizer: O,
     ) -> Result<SimplexFitter<M, O>, PathError> {
         ensure("volume_weight", self.volume_weight, 0.0..)?;
-        let template = copy_for_gradients(simplex.first(), self.mode == Mode::Train);
-        let last = simplex.vertices().len() - 1;
+        let last = &simplex.vertices()[simplex.dimension()..];
+        let free = FreePoints::new(simplex.first(), last, self.mode, optimizer, &self.rate)?;
         Ok(SimplexFitter {
             config: self.clone(),
-            space: ParamSpace::of(&template)?,
-            vertex: simplex.vertices()[last].apply_to(&template)?,
-            template,
             simplex,
-            optimizer,
-            scheduler: self.rate.0.clone(),
+            free,
             num_steps: 0,
         })
     }
 }
 
-/// A fit of the last vertex of a simplex under way. Built by [`SimplexFitterConfig::init`].
+/// The fit of the last vertex of a simplex. Made by [`SimplexFitterConfig::init`].
 pub struct SimplexFitter<M, O> {
     config: SimplexFitterConfig,
     simplex: Simplex<M>,
-    optimizer: O,
-    scheduler: ModuleLrScheduler,
-    vertex: M,
-    template: M,
-    space: ParamSpace,
+    free: FreePoints<M, O>,
     num_steps: usize,
 }
 
@@ -138,75 +130,51 @@ impl<M, O> std::fmt::Debug for SimplexFitter<M, O> {
 }
 
 impl<M: Module, O> SimplexFitter<M, O> {
-    /// The simplex with its last vertex where it is now.
+    /// The simplex with its current last vertex.
     ///
     /// # Errors
     ///
     /// [`PathError::Space`].
     pub fn simplex(&self) -> Result<Simplex<M>, PathError> {
-        self.simplex.with_last(&self.vertex)
+        self.simplex.with_last(&self.free.models[0])
     }
 
-    /// One step on a batch.
+    /// One step on a batch. The loss of the report is without the volume.
     ///
     /// # Errors
     ///
     /// [`PathError::NonFinite`] if loss or gradient are not finite; the vertex is unchanged.
     /// [`PathError::Degenerate`] if the volume has a weight and is zero; [`PathError::Optim`].
-    pub fn step<B, L>(&mut self, batch: B, objective: &L) -> Result<FitStep, PathError>
+    pub fn step<B, L>(&mut self, batch: B, objective: &L) -> Result<StepReport, PathError>
     where
         B: Batch,
         L: Objective<M, B>,
         O: ClosureStep,
     {
-        let count = self.simplex.vertices().len();
-        let weights = dirichlet(count, self.config.seed, self.num_steps as u64);
-        self.num_steps += 1;
-        let share = weights[count - 1];
-        let outward = match self.config.volume_weight {
+        let last = self.simplex.dimension();
+        let weights = self.simplex.sample(self.config.seed, self.num_steps as u64);
+        let t = weights[last];
+        let regularizer = match self.config.volume_weight {
             0.0 => None,
             weight => {
-                let gradient = self.simplex()?.log_volume_gradient(count - 1)?;
+                let gradient = self.simplex()?.log_volume_gradient()?;
                 Some(gradient.scale(-weight))
             }
         };
-        let (simplex, space, template) = (&self.simplex, &self.space, &self.template);
-        let batch = lifted(template, batch);
-        let run = |vertex: &M| -> Result<_, LossError> {
-            let vertex = LeafVector::from_module(space, vertex)?;
-            let others = &simplex.vertices()[..count - 1];
-            let points = others.iter().chain([&vertex]);
-            let point = super::control_points::combination(space, &weights, points)?;
-            let model = point.apply_to_own(template);
-            let loss = called(|| objective.loss(&model, batch.clone()))?;
-            let gradient = LeafVector::from_gradients(space, &gradients(&loss, &model)?)?;
-            let mut gradient = gradient.scale(share);
-            if let Some(outward) = &outward {
-                gradient = gradient.axpby(1.0, 1.0, outward)?;
-            }
-            let gradient = LeafVector::concatenated(space, [gradient])?;
-            Ok((loss.inner(), gradient.into_gradients()))
+        self.num_steps += 1;
+        let batch = lifted(&self.free.space.template, batch);
+        let step = FitStep {
+            points: self.simplex.vertices(),
+            first_free: last,
+            places: &[Place {
+                share: 1.0,
+                weights,
+            }],
+            weight_decay: 0.0,
+            max_gradient_norm: None,
+            regularizer,
         };
-        let report = self.optimizer.closure_step(
-            self.scheduler.step(),
-            &mut self.vertex,
-            |vertex: &M| Evaluated(run(vertex)),
-        )?;
-        if report.skipped == Some(SkipReason::NonFinite) {
-            return Err(PathError::NonFinite {
-                what: "the loss or its gradient".to_string(),
-                t: share,
-                batch: self.num_steps - 1,
-                value: report.loss.unwrap_or(f64::NAN),
-            });
-        }
-        Ok(FitStep {
-            step: self.num_steps,
-            epoch: 0,
-            times: Vec::new(),
-            weights: vec![weights],
-            loss: report.loss.unwrap_or(f64::NAN),
-            report,
-        })
+        let loss = |model: &M| objective.loss(model, batch.clone());
+        step.run(&mut self.free, &loss, t, self.num_steps - 1)
     }
 }

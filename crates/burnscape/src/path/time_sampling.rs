@@ -7,20 +7,19 @@ use super::quadrature::gauss_legendre;
 use crate::range::ensure;
 use crate::space::stream;
 
-/// The places on the curve where the loss of a batch is taken.
+/// The places on the curve at which the loss of a batch is taken.
 ///
-/// All of them are unbiased for `∫ L(θ(t)) dt`, the mean over `t` (not over length).
+/// All samplings are unbiased for `∫ L(θ(t)) dt`, the mean over `t` (not over length).
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
 pub enum TimeSampling {
     /// Uniform on the unit interval (Garipov et al. 2018).
     Uniform,
-    /// Of this many equal strata each in turn, in random order, and uniform within it: the same mean
-    /// with less noise.
+    /// Uniform within this many equal strata, which take turns in random order: the same mean with less noise.
     Stratified(usize),
-    /// The nodes of Gauss-Legendre quadrature, this many in each smooth piece of the curve, each in
-    /// turn, in random order, with gradients in proportion to the weights. With as many places a step
-    /// as there are nodes every step takes all of them, and is free of sampling noise; the integral is
-    /// exact where the loss is a polynomial in `t` of degree `2 nodes − 1` on each piece.
+    /// The nodes of Gauss-Legendre quadrature, this many in each smooth piece of the curve. They take turns in random
+    /// order, and gradients are proportional to their weights. If a step has as many places as there are nodes, it
+    /// takes all of them and has no sampling noise; the integral is then exact for a loss that is a polynomial in `t`
+    /// of degree `2 nodes − 1` on each piece.
     Quadrature(usize),
 }
 
@@ -34,8 +33,8 @@ impl TimeSampling {
         Ok(ensure(name, count as f64, 1.0..=1000.0)?)
     }
 
-    /// Place and weight of the draw with this index, on a curve of so many pieces; weights average to one. A function of seed and
-    /// index alone, so that a resumed fit draws what an uninterrupted one would.
+    /// Place and weight of the draw with this index on a curve with `pieces` pieces; the mean of the weights is one. It
+    /// is a function of seed and index only, so that a resumed fit has the same draws as an uninterrupted one.
     pub(super) fn draw(self, seed: u64, index: u64, pieces: usize) -> (f64, f64) {
         let uniform = || stream(seed, index).random::<f64>();
         match self {
@@ -54,7 +53,7 @@ impl TimeSampling {
     }
 }
 
-/// The entry of a permutation of `0..count`, of which each round of `count` draws has its own.
+/// The entry of a permutation of `0..count`; each round of `count` draws has a different one.
 fn turn(seed: u64, index: u64, count: usize) -> usize {
     let round = index / count as u64;
     let mut order: Vec<usize> = (0..count).collect();

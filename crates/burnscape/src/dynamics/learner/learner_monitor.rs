@@ -1,31 +1,34 @@
+use std::cell::RefCell;
 use std::ops::ControlFlow;
+use std::rc::Rc;
 
+use burn::train::metric::{Metric, Numeric};
 use burn::train::{LearnerModel, TrainStep};
 
-use super::{CurvatureMetric, CurvatureQuantity, CurvatureReadings};
+use super::CurvatureQuantity;
+use super::metric::CurvatureMetric;
+use super::readings::Readings;
 use crate::dynamics::{CurvatureMonitor, CurvatureReading, DynamicsError};
 use crate::loss::Risk;
 use crate::optim::{ActiveSteps, OptimConfigError, Sam, SamConfig, SamStrategy};
 
-/// A [`CurvatureMonitor`] for Burn's `Learner`.
+/// A [`CurvatureMonitor`] for one training of Burn's `Learner`.
 ///
 /// A metric of Burn sees the output of a training step, but neither the model nor the loss over other
-/// data. So a training strategy measures, before the steps that are due, and
-/// [metrics](Self::metric) show the readings: pass them to
-/// `SupervisedTraining::metric_train_numeric`. [`plain`](Self::plain) is the strategy for training that
-/// is unchanged, bit for bit; [`attach`](Self::attach) adds the monitor to sharpness-aware
-/// training. Burn's own strategies, for several devices in particular, cannot be observed.
+/// data. So a training strategy measures before each step that is due, and [metrics](Self::metric) show the
+/// readings: pass them to `SupervisedTraining::metric_train_numeric`. [`plain`](Self::plain) is the strategy for
+/// unchanged training, bit for bit; [`attach`](Self::attach) adds the monitor to sharpness-aware
+/// training. Burn's own strategies, in particular those for several devices, cannot be monitored.
 ///
-/// The loss and the data are those of the monitor's risk, in its mode, and not those of the training
-/// step: the whole training set, a part of it that is kept fixed, or the validation set.
+/// Loss, data and mode are those of the monitor's risk, not those of the training step. The data can be the whole
+/// training set, a fixed part of it, or the validation set.
 ///
-/// A measurement that fails interrupts the training after its step;
-/// [`CurvatureReadings::error`] says why.
+/// A measurement that fails interrupts the training after its step; [`error`](Self::error) returns the reason.
 ///
-/// Burn's checkpoints do not hold the monitor. A resumed training measures at the steps at which the
-/// uninterrupted one does, as the strategy counts steps on
-/// ([`with_checkpoints`](SamStrategy::with_checkpoints)); its history starts with the resumed epoch, and
-/// its first search is a cold one.
+/// Burn's checkpoints do not contain the monitor. A resumed training measures at the same steps as an
+/// uninterrupted one if the strategy continues the count
+/// ([`with_checkpoints`](SamStrategy::with_checkpoints)); its history starts with the resumed epoch, and its
+/// first search has no starting vectors.
 ///
 /// # Cost
 ///
@@ -55,56 +58,67 @@ use crate::optim::{ActiveSteps, OptimConfigError, Sam, SamConfig, SamStrategy};
 /// {
 ///     let monitor = CurvatureMonitorConfig::new(20).init()?;
 ///     let monitor = LearnerMonitor::new(monitor, Risk::owned(loss, fixed));
-///     let readings = monitor.readings();
 ///     let result = SupervisedTraining::new(directory, data.0, data.1)
 ///         .num_epochs(10)
 ///         .metric_train_numeric(monitor.metric(CurvatureQuantity::Sharpness))
 ///         .metric_train_numeric(monitor.metric(CurvatureQuantity::EdgeRatio))
 ///         .with_training_strategy(monitor.plain()?.into())
 ///         .launch(learner);
-///     match readings.error() {
+///     match monitor.error() {
 ///         Some(error) => Err(error.into()),
 ///         None => Ok(result.model),
 ///     }
 /// }
 /// ```
-#[must_use = "a monitor measures nothing before a strategy has it"]
 pub struct LearnerMonitor<M> {
-    observe: Box<Observe<M>>,
-    readings: CurvatureReadings,
+    observe: Rc<RefCell<Observe<M>>>,
+    readings: Readings,
 }
 
 type Observe<M> = dyn FnMut(usize, f64, &M) -> Result<Option<CurvatureReading>, DynamicsError>;
 
 impl<M: LearnerModel> LearnerMonitor<M> {
-    /// Measures `risk`, which owns its loss and data ([`Risk::owned`]). Where its observer breaks, the
-    /// measurement fails, and so interrupts the training.
+    /// Measures `risk`, which owns its loss and data ([`Risk::owned`]). If its observer breaks, the
+    /// measurement fails and interrupts the training.
     pub fn new<K: 'static>(mut monitor: CurvatureMonitor, risk: Risk<'static, M, K>) -> Self {
         Self {
-            observe: Box::new(move |step, lr, model| monitor.observe(&risk, model, step, lr)),
-            readings: CurvatureReadings::default(),
+            observe: Rc::new(RefCell::new(move |step: usize, lr: f64, model: &M| {
+                monitor.observe(&risk, model, step, lr)
+            })),
+            readings: Readings::default(),
         }
     }
 
-    /// A handle on the readings to come.
-    pub fn readings(&self) -> CurvatureReadings {
-        self.readings.clone()
+    /// The readings so far, oldest first.
+    pub fn history(&self) -> Vec<CurvatureReading> {
+        self.readings.history()
     }
 
-    /// A metric that shows them, for `SupervisedTraining::metric_train_numeric`.
-    pub fn metric(&self, quantity: CurvatureQuantity) -> CurvatureMetric {
+    /// The error of the measurement that failed and interrupted the training, if any.
+    pub fn error(&self) -> Option<DynamicsError> {
+        self.readings.error()
+    }
+
+    /// A metric that shows one quantity of the readings, for `SupervisedTraining::metric_train_numeric`.
+    ///
+    /// Between two measurements it shows the last one, with a count of zero, so that the value of an epoch is
+    /// the mean of its measurements, or the last measurement before it.
+    ///
+    /// Add one metric for each quantity, and only to the training split: it counts the items that it receives.
+    pub fn metric(
+        &self,
+        quantity: CurvatureQuantity,
+    ) -> impl Metric<Input = ()> + Numeric + 'static + use<M> {
         CurvatureMetric::new(quantity, self.readings.clone())
     }
 
-    /// The strategy with this monitor as its
-    /// [`observe_model`](SamStrategy::observe_model), in place of one it may have.
-    pub fn attach(self, strategy: SamStrategy<M>) -> SamStrategy<M> {
-        let Self {
-            mut observe,
-            readings,
-        } = self;
+    /// Adds this monitor to the strategy as its [`observe_model`](SamStrategy::observe_model), in place of
+    /// an existing one.
+    pub fn attach(&self, strategy: SamStrategy<M>) -> SamStrategy<M> {
+        let (observe, readings) = (self.observe.clone(), self.readings.clone());
         strategy.observe_model(move |model, start| {
-            match observe(start.step, start.lr, model) {
+            let observed = (*observe.borrow_mut())(start.step, start.lr, model);
+            match observed {
                 Ok(None) => {}
                 Ok(Some(reading)) => readings.push(start.items, reading),
                 Err(error) => {
@@ -116,14 +130,14 @@ impl<M: LearnerModel> LearnerMonitor<M> {
         })
     }
 
-    /// A strategy without ascents: the steps are those of the learner's optimizer, at one gradient each.
-    /// Where Burn has checkpointers it wants
-    /// [`with_checkpoints`](SamStrategy::with_checkpoints), as it counts steps on when it resumes.
+    /// A strategy with this monitor and without ascents: the steps are those of the learner's optimizer, at one
+    /// gradient each. With Burn's checkpointers, use [`with_checkpoints`](SamStrategy::with_checkpoints), so that a
+    /// resumed training continues to count the steps.
     ///
     /// # Errors
     ///
     /// None in practice: those of [`Sam::strategy`].
-    pub fn plain(self) -> Result<SamStrategy<M>, OptimConfigError>
+    pub fn plain(&self) -> Result<SamStrategy<M>, OptimConfigError>
     where
         <M as TrainStep>::Input: Clone,
     {

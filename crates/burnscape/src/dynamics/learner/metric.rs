@@ -6,33 +6,29 @@ use burn::train::metric::{
     SerializedEntry, format_float,
 };
 
-use super::{CurvatureQuantity, CurvatureReadings};
+use super::CurvatureQuantity;
+use super::readings::Readings;
 
-/// One number of a [`LearnerMonitor`](super::LearnerMonitor)'s readings as a metric of Burn's training
-/// split.
+/// One quantity of the readings as a metric of Burn's training split.
 ///
-/// Between two measurements it shows the last one, with a count of zero, so that the value of an epoch is
-/// the mean of the epoch's measurements; an epoch without any has the last one before.
-///
-/// Metrics run behind the training, on a thread of their own. This one counts the items it is shown, and
-/// shows with each what was measured for it, however far the training is ahead. So it belongs to the
-/// training split of one training, with one instance of each quantity.
+/// Metrics run on their own thread, behind the training. This one counts the items that it receives, and shows for
+/// each the measurement that belongs to it, however far the training is ahead.
 #[derive(Debug, Clone)]
-pub struct CurvatureMetric {
+pub(super) struct CurvatureMetric {
     quantity: CurvatureQuantity,
-    readings: CurvatureReadings,
+    readings: Readings,
     name: MetricName,
-    /// Items shown so far.
+    /// Items received so far.
     items: usize,
-    /// The last value, and how many new ones came with the last item: one or none.
+    /// The last value, and the number of new values that came with the last item: one or none.
     last: Option<(f64, usize)>,
-    /// Of the epoch.
+    /// Sum and number of the epoch's measurements.
     sum: f64,
     count: usize,
 }
 
 impl CurvatureMetric {
-    pub(super) fn new(quantity: CurvatureQuantity, readings: CurvatureReadings) -> Self {
+    pub(super) fn new(quantity: CurvatureQuantity, readings: Readings) -> Self {
         Self {
             quantity,
             readings,
@@ -44,7 +40,7 @@ impl CurvatureMetric {
         }
     }
 
-    /// The mean of the epoch's measurements, or the last one.
+    /// The mean of the epoch's measurements; the last measurement if the epoch has none.
     fn of_epoch(&self) -> Option<f64> {
         match self.count {
             0 => self.last.map(|(value, _)| value),
@@ -63,7 +59,7 @@ impl CurvatureMetric {
     }
 }
 
-/// Burn's formatting takes small and negative numbers for the same.
+/// Burn's formatting does not distinguish small from negative numbers.
 fn short(value: f64) -> String {
     if value < 0.0 {
         format!("-{}", format_float(-value, 3))

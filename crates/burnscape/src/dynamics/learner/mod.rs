@@ -6,6 +6,4 @@ mod quantity;
 mod readings;
 
 pub use learner_monitor::LearnerMonitor;
-pub use metric::CurvatureMetric;
 pub use quantity::CurvatureQuantity;
-pub use readings::CurvatureReadings;

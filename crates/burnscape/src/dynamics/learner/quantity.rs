@@ -1,6 +1,6 @@
 use crate::dynamics::CurvatureReading;
 
-/// The number of a [`CurvatureReading`] that a [`CurvatureMetric`](super::CurvatureMetric) shows.
+/// The number of a [`CurvatureReading`] that a [metric](super::LearnerMonitor::metric) shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CurvatureQuantity {
@@ -24,7 +24,7 @@ impl CurvatureQuantity {
     pub fn name(self) -> &'static str {
         match self {
             Self::Sharpness => "lambda_max",
-            // The formula would not do: a metric's name is a file name in Burn's logs.
+            // Not the formula: the name of a metric is a file name in Burn's logs.
             Self::EdgeRatio => "edge_ratio",
             Self::MomentumEdge => "momentum_edge",
             Self::SamEdge => "sam_edge",
@@ -33,7 +33,7 @@ impl CurvatureQuantity {
         }
     }
 
-    /// A description of one line.
+    /// A one-line description.
     pub fn description(self) -> &'static str {
         match self {
             Self::Sharpness => "largest eigenvalue of the Hessian of the loss",
@@ -45,7 +45,7 @@ impl CurvatureQuantity {
         }
     }
 
-    /// The number.
+    /// The value in a reading; none if the reading has none.
     pub fn of(self, reading: &CurvatureReading) -> Option<f64> {
         match self {
             Self::Sharpness => Some(reading.sharpness),

@@ -1,27 +1,26 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::dynamics::{CurvatureHistory, CurvatureReading, DynamicsError};
+use crate::dynamics::{CurvatureReading, DynamicsError};
 
-/// The readings of a [`LearnerMonitor`](super::LearnerMonitor) so far. Clones share them.
+/// The readings so far, shared by a [`LearnerMonitor`](super::LearnerMonitor), its strategy and its metrics, which run
+/// on another thread.
 #[derive(Debug, Clone, Default)]
-pub struct CurvatureReadings(Arc<Mutex<Found>>);
+pub(super) struct Readings(Arc<Mutex<Found>>);
 
 #[derive(Debug, Default)]
 struct Found {
-    history: CurvatureHistory,
+    history: Vec<CurvatureReading>,
     /// For each reading, the item of the training split that it belongs to, from 1.
     items: Vec<usize>,
     error: Option<DynamicsError>,
 }
 
-impl CurvatureReadings {
-    /// The readings, oldest first.
-    pub fn history(&self) -> CurvatureHistory {
+impl Readings {
+    pub(super) fn history(&self) -> Vec<CurvatureReading> {
         self.found().history.clone()
     }
 
-    /// The error of the measurement that failed and interrupted the training, if one did.
-    pub fn error(&self) -> Option<DynamicsError> {
+    pub(super) fn error(&self) -> Option<DynamicsError> {
         self.found().error.clone()
     }
 
@@ -35,13 +34,12 @@ impl CurvatureReadings {
         self.found().error.get_or_insert(error);
     }
 
-    /// The latest reading at `item` or before, and whether it is of that item.
+    /// The latest reading at `item` or before, and whether it belongs to that item.
     pub(super) fn at(&self, item: usize) -> Option<(CurvatureReading, bool)> {
         let found = self.found();
-        let count = found.items.partition_point(|&of| of <= item);
+        let count = found.items.partition_point(|&own| own <= item);
         let index = count.checked_sub(1)?;
-        let reading = found.history.readings()[index].clone();
-        Some((reading, found.items[index] == item))
+        Some((found.history[index].clone(), found.items[index] == item))
     }
 
     fn found(&self) -> MutexGuard<'_, Found> {
