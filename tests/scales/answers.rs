@@ -84,7 +84,7 @@ fn curvature(kind: Kind, seed: u64, exponent: i32) -> Vec<Answer> {
         .critical_point(1e3 * unit)
         .expect("a verdict at a large tolerance");
     let verdicts = [&point, &rough].map(|point| point.kind as i32);
-    let counts = [point.negative, point.positive].map(|count| count as f64);
+    let counts = [point.negative, point.positive].map(|count| count.at_least as f64);
     found.push(exact("verdicts", verdicts.map(f64::from).to_vec()));
     found.push(exact("counts", counts.to_vec()));
 

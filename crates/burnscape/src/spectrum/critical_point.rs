@@ -1,12 +1,15 @@
-use burnscape_krylov::{LanczosConfig, LanczosFactorization, LinearOperator, Step, Which};
-use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::ops::Bound::{Excluded, Unbounded};
+
+use burnscape_krylov::{
+    EigenvalueCount, LanczosConfig, LanczosFactorization, LinearOperator, Step, Which,
+};
+use serde::{Deserialize, Serialize};
 
 use super::Spectrum;
-use super::spectrum_of::check_positive;
-use crate::OutOfRange;
 use crate::curvature::{CurvatureError, Hessian};
 use crate::loss::LossError;
+use crate::range::{POSITIVE, ensure};
 use crate::space::ParamVector;
 
 /// What a point of parameter space is.
@@ -63,14 +66,12 @@ pub struct CriticalPoint {
     pub lambda_max: f64,
     /// Its residual.
     pub lambda_max_residual: f64,
-    /// The index, at least: so many eigenvalues are below `−zero`.
-    pub negative: usize,
-    /// At least so many are above `zero`.
-    pub positive: usize,
+    /// Eigenvalues below `−zero`: the index.
+    pub negative: EigenvalueCount,
+    /// Eigenvalues above `zero`.
+    pub positive: EigenvalueCount,
     /// What counted as zero for eigenvalues.
     pub zero: f64,
-    /// Whether the whole space was spanned, so that the counts are exact.
-    pub exact: bool,
     /// Number of parameters.
     pub dimension: usize,
     /// Products used.
@@ -79,10 +80,17 @@ pub struct CriticalPoint {
 
 impl fmt::Display for CriticalPoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let more = if self.exact { "" } else { " or more" };
         match self.kind {
             PointKind::NotCritical => write!(f, "not critical")?,
-            PointKind::Saddle => write!(f, "a saddle of index {}{more}", self.negative)?,
+            PointKind::Saddle => match self.negative.exact {
+                Some(index) => write!(f, "a saddle of index {index}")?,
+                // A negative Ritz value proves one, even where no count is certain yet.
+                None => write!(
+                    f,
+                    "a saddle of index {} or more",
+                    self.negative.at_least.max(1)
+                )?,
+            },
             PointKind::Minimum => write!(f, "a minimum")?,
             PointKind::DegenerateMinimum => write!(f, "a minimum with flat directions")?,
             PointKind::Maximum => write!(f, "a maximum")?,
@@ -117,16 +125,14 @@ impl Spectrum<'_, Hessian<'_>> {
     /// [`CurvatureError::Loss`] for a gradient that is not finite, [`CurvatureError::Krylov`] for a
     /// product that is not finite, [`CurvatureError::Stopped`] before the first product.
     pub fn critical_point(&self, gradient_tolerance: f64) -> Result<CriticalPoint, CurvatureError> {
-        check_positive("gradient_tolerance", gradient_tolerance)?;
+        ensure("gradient_tolerance", gradient_tolerance, POSITIVE)?;
+        ensure("steps", self.settings.steps as f64, 1.0..)?;
         let gradient_norm = self.operator.gradient()?.norm()?;
         if !gradient_norm.is_finite() {
             let norm = gradient_norm;
             return Err(CurvatureError::Loss(LossError::NonFiniteGradient { norm }));
         }
         let dimension = self.dimension();
-        if self.settings.steps == 0 {
-            return Err(OutOfRange::new("steps", 0.0, "at least 1").into());
-        }
         let steps = self.settings.steps.min(dimension);
         let record = LanczosConfig::new(steps)
             .with_seed(self.settings.seed)
@@ -135,9 +141,7 @@ impl Spectrum<'_, Hessian<'_>> {
         let size = bottom.value.abs().max(top.value.abs());
         let zero = self.zero(size)?;
         let values = record.ritz_values();
-        let negative = values.iter().filter(|value| **value < -zero).count();
-        let positive = values.iter().filter(|value| **value > zero).count();
-        let exact = record.is_invariant() && values.len() == dimension;
+        let (is_negative, is_positive) = (bottom.value < -zero, top.value > zero);
         // Fresh vectors after a breakdown start a space of their own.
         let depth = record.quadrature().map_or(0, |space| space.nodes.len());
         let evidence = Evidence {
@@ -154,8 +158,8 @@ impl Spectrum<'_, Hessian<'_>> {
         let (kind, confidence) = match () {
             () if gradient_norm > gradient_tolerance => (PointKind::NotCritical, 1.0),
             () if size <= zero => (PointKind::Plateau, none_below(-zero).min(none_above(zero))),
-            () if negative > 0 && positive > 0 => (PointKind::Saddle, 1.0),
-            () if negative > 0 => (PointKind::Maximum, none_above(zero)),
+            () if is_negative && is_positive => (PointKind::Saddle, 1.0),
+            () if is_negative => (PointKind::Maximum, none_above(zero)),
             () if near_zero => (PointKind::DegenerateMinimum, none_below(-zero)),
             // Strict: none near zero either.
             () => (PointKind::Minimum, none_below(zero)),
@@ -170,10 +174,9 @@ impl Spectrum<'_, Hessian<'_>> {
             lambda_min_residual: bottom.residual,
             lambda_max: high,
             lambda_max_residual: top.residual,
-            negative,
-            positive,
+            negative: record.count_in(..-zero),
+            positive: record.count_in((Excluded(zero), Unbounded)),
             zero,
-            exact,
             dimension,
             num_matvecs,
         })

@@ -56,6 +56,6 @@ mod tables;
 pub use condition_number::ConditionNumber;
 pub use critical_point::{CriticalPoint, PointKind};
 pub use effective_dimension::EffectiveDimension;
-pub use inertia::{Count, Inertia};
-pub use layer_traces::{LayerTrace, LayerTraces};
+pub use inertia::Inertia;
+pub use layer_traces::LayerTraces;
 pub use spectrum_of::Spectrum;

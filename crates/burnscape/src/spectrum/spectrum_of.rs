@@ -1,13 +1,11 @@
 use std::fmt;
-use std::ops::Bound;
 
 use burnscape_krylov::{DiagonalMethod, SelfAdjoint, TraceMethod, VectorSpace};
 
 use super::settings::Settings;
-use crate::OutOfRange;
 use crate::curvature::CurvatureError;
-use crate::range::{POSITIVE, ensure};
-use crate::space::{ParamSpace, ParamVector, epsilon};
+use crate::range::ensure;
+use crate::space::{ParamVector, epsilon};
 
 /// The spectrum of a symmetric operator over parameters, by its products. See [the
 /// room](crate::spectrum) for the questions it answers.
@@ -175,11 +173,6 @@ impl<A> Spectrum<'_, A>
 where
     A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
 {
-    pub(super) fn space(&self) -> Result<ParamSpace, CurvatureError> {
-        self.operator.check_square()?;
-        Ok(self.operator.domain())
-    }
-
     pub(super) fn dimension(&self) -> usize {
         <ParamVector as VectorSpace>::dimension(&self.operator.domain())
     }
@@ -187,27 +180,13 @@ where
     /// Up to which size an eigenvalue of an operator of norm `size` counts as zero.
     pub(super) fn zero(&self, size: f64) -> Result<f64, CurvatureError> {
         if let Some(zero) = self.settings.zero {
-            return match zero >= 0.0 && zero.is_finite() {
-                true => Ok(zero),
-                false => Err(OutOfRange::new("zero", zero, "a finite number, not negative").into()),
-            };
+            ensure("zero", zero, 0.0..)?;
+            return Ok(zero);
         }
         let space = self.operator.domain();
         let root = (self.dimension() as f64).sqrt();
         Ok(8.0 * root * epsilon(space.dtype()?) * size)
     }
-}
-
-pub(super) fn check_positive(name: &'static str, value: f64) -> Result<(), CurvatureError> {
-    Ok(ensure(name, value, POSITIVE)?)
-}
-
-pub(super) fn check_probability(name: &'static str, value: f64) -> Result<(), CurvatureError> {
-    Ok(ensure(
-        name,
-        value,
-        (Bound::Excluded(0.0), Bound::Excluded(1.0)),
-    )?)
 }
 
 impl<A: ?Sized> fmt::Debug for Spectrum<'_, A> {
