@@ -143,6 +143,21 @@ fn effective_dimension_is_that_of_the_eigenvalues() {
 }
 
 #[test]
+fn the_negative_mass_is_beside_the_effective_dimension() {
+    let values: Vec<f64> = (0..90).map(|i| [-3.0, 0.0, 1.0][i % 3]).collect();
+    with_hessian(&point(90), &values, |hessian| {
+        let spectrum = Spectrum::of(hessian).with_probes(5);
+        let found = spectrum.effective_dimension(1.0).unwrap();
+        assert!((found.value - 30.0 * 0.5).abs() < 1e-9, "{found:?}");
+        assert!(
+            (found.negative.value - 30.0 * 0.75).abs() < 1e-9,
+            "{found:?}"
+        );
+        assert!(found.negative.standard_error.unwrap() < 1e-9);
+    });
+}
+
+#[test]
 fn condition_numbers_are_those_of_positive_definite_operators() {
     let ask = |values: &[f64]| {
         with_hessian(&point(values.len()), values, |hessian| {

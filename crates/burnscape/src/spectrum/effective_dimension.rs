@@ -1,4 +1,4 @@
-use burnscape_krylov::SelfAdjoint;
+use burnscape_krylov::{Estimate, SelfAdjoint};
 use serde::{Deserialize, Serialize};
 
 use super::Spectrum;
@@ -9,7 +9,8 @@ use crate::space::ParamVector;
 /// The number of directions that the data determine, against a prior of strength `gamma`:
 /// `Σ max(λ, 0) / (max(λ, 0) + gamma)`.
 ///
-/// It lies between zero and the number of parameters. Negative eigenvalues do not count. The Gauss-Newton and Fisher matrices have none.
+/// It lies between zero and the number of parameters. Negative eigenvalues do not count: their part, the same sum over
+/// `−λ`, is [`negative`](Self::negative). The Gauss-Newton and Fisher matrices have none.
 ///
 /// The interval covers two errors: the draw of the probes and the resolution of the quadrature. Without negative
 /// eigenvalues, the rules of Gauss and of Gauss and Radau bound the second, and close on each other as fast as conjugate
@@ -29,6 +30,9 @@ pub struct EffectiveDimension {
     pub interval: Option<(f64, f64)>,
     /// The part of the interval that comes from the draw: the standard error over the probes. None from a single probe.
     pub standard_error: Option<f64>,
+    /// The negative mass, `Σ max(−λ, 0) / (max(−λ, 0) + gamma)`: the mean over the probes, whose standard error does not
+    /// cover the resolution.
+    pub negative: Estimate,
     /// Probability with which the interval covers, at least.
     pub confidence: f64,
     /// The size from which eigenvalues count.
@@ -56,10 +60,12 @@ where
         ensure("confidence", confidence, FRACTION)?;
         let density = self.density()?;
         let positive = density.effective_dimension(gamma);
+        let negative = |value: f64| (-value).max(0.0) / ((-value).max(0.0) + gamma);
         Ok(EffectiveDimension {
             value: positive.value,
             interval: positive.interval(confidence),
             standard_error: positive.standard_error(),
+            negative: density.trace_of(negative),
             confidence,
             gamma,
             dimension: density.dimension(),
