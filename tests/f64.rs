@@ -54,8 +54,8 @@ mod sharpness {
     mod pac_bayes;
     mod refused_measures;
     mod relative_flatness;
-    mod reparameterization;
     mod report;
+    mod rescale;
     mod scaled_curvature;
 }
 /// Through several rooms: intervals against what they hold.

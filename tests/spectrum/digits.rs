@@ -4,12 +4,12 @@ use burn::module::Module;
 use burn::optim::SgdConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::tensor::{Tensor, TensorData};
-use burnscape::curvature::CurvatureError;
+use burnscape::curvature::{CurvatureError, LayerValue};
 use burnscape::krylov::{LinearOperator, SelfAdjoint, to_dense};
 use burnscape::loss::{Batch, Risk};
 use burnscape::optim::ClosureStep;
 use burnscape::space::{ParamSpace, ParamVector};
-use burnscape::spectrum::{LayerTrace, Spectrum};
+use burnscape::spectrum::Spectrum;
 use burnscape_testkit::eigenvalues;
 use burnscape_testkit::models::{Classifier, Mlp};
 
@@ -108,7 +108,7 @@ fn intervals_of_its_traces_cover_nineteen_times_in_twenty() {
             .with_probes(PROBES)
             .trace_by_layer()
             .unwrap();
-        let covers = |trace: &LayerTrace, start: usize| {
+        let covers = |trace: &LayerValue, start: usize| {
             let exact: f64 = diagonal[start..start + trace.len].iter().sum();
             usize::from((trace.value - exact).abs() <= trace.half_width.unwrap())
         };

@@ -9,7 +9,7 @@ use burnscape::curvature::{CurvatureConfig, CurvatureError, Hessian};
 use burnscape::dynamics::CurvatureMonitorConfig;
 use burnscape::krylov::{EigenpairsConfig, LinearOperator, Which};
 use burnscape::loss::Risk;
-use burnscape::sharpness::{Measure, SharpnessReportConfig};
+use burnscape::sharpness::{SharpnessMeasure, SharpnessReportConfig};
 use burnscape::space::{ParamSpace, ParamVector, Scale};
 use burnscape_testkit::eigenvalues;
 
@@ -87,7 +87,7 @@ fn a_regression_that_has_converged_has_a_smallest_eigenvalue_a_report_and_a_read
 
         let config = SharpnessReportConfig::new().with_checks(checks);
         let report = config.run(&risk, &model).unwrap();
-        let top = report.value(Measure::LambdaMax, Some(Scale::Absolute));
+        let top = report.value(SharpnessMeasure::LambdaMax, Some(Scale::Absolute));
         assert!((top.unwrap() - values[2]).abs() < 1e-4 * values[2]);
 
         let monitor = CurvatureMonitorConfig::new(1).with_checks(checks).init();

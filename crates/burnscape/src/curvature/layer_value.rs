@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use crate::space::ParamLeaf;
+
 /// The part that a layer or a parameter has in a trace, a norm or a measure of sharpness.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -19,10 +21,11 @@ pub struct LayerValue {
 }
 
 impl LayerValue {
-    pub(crate) fn exact(path: &str, len: usize, value: f64) -> Self {
+    /// The exact value of a parameter.
+    pub(crate) fn exact(leaf: &ParamLeaf, value: f64) -> Self {
         Self {
-            path: path.to_owned(),
-            len,
+            path: leaf.path().to_owned(),
+            len: leaf.len(),
             value,
             standard_error: Some(0.0),
             half_width: Some(0.0),

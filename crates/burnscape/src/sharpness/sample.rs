@@ -4,10 +4,9 @@ use super::SharpnessError;
 use crate::loss::{LossError, Risk};
 use crate::space::{ParamVector, mix};
 
-/// The seed of sample `index`: a function of the two numbers only, so that asking for more samples
-/// changes none of the first.
+/// The seed of sample `index`. It depends on the two numbers only, so that more samples leave the first ones unchanged.
 ///
-/// Neighboring seeds must not share samples, so the seed is mixed before the index is added.
+/// The seed is mixed before the index is added, so that neighboring seeds share no samples.
 pub(super) fn sample_seed(seed: u64, index: usize) -> u64 {
     mix(mix(seed, 0).wrapping_add(index as u64), 0)
 }

@@ -2,11 +2,11 @@ use burn::config::Config;
 use burn::module::Module;
 use burnscape_krylov::{Estimate, KrylovFault, SelfAdjoint, Step};
 
+use super::RelativeFlatness;
 use super::layer::Layer;
-use super::{LayerFlatness, RelativeFlatness};
-use crate::curvature::CurvatureError;
+use crate::curvature::{CurvatureError, LayerValue};
+use crate::range::{FRACTION, ensure};
 use crate::sharpness::SharpnessError;
-use crate::sharpness::argument::{check_probability, check_products};
 use crate::sharpness::sample::sample_seed;
 use crate::space::{ParamSpace, ParamVector};
 
@@ -14,15 +14,14 @@ use crate::space::{ParamSpace, ParamVector};
 ///
 /// `w_s` are the weights of neuron (or output channel) `s`, and `H_{s,s'}` is the block of the Hessian
 /// between the weights of two neurons, `∂²L / ∂w_s ∂w_s'`. With the neurons as rows of `W`,
-/// `κ = tr((W Wᵀ ⊗ I) H)`. One factor for a whole layer, taken out of the next, leaves it as it is.
+/// `κ = tr((W Wᵀ ⊗ I) H)`. It is invariant if a layer is multiplied by a factor and the next divided by it.
 /// Biases are not part of it. The larger, the less flat.
 ///
 /// # Exact or estimated
 ///
-/// If the layers asked for need no more than `max_matvecs` products in all, the numbers are exact.
-/// A layer of `d` neurons with `m` inputs needs `m min(m, d)`. Otherwise they are estimates from
-/// `max_matvecs` products with random signs, in which all layers share, with intervals. The result
-/// says which: [`RelativeFlatness::exact`].
+/// If the layers need no more than `max_matvecs` products in all, the numbers are exact.
+/// A layer of `d` neurons with `m` inputs needs `m min(m, d)`. Otherwise they are estimates with intervals from
+/// `max_matvecs` products with random signs, which all layers share. [`RelativeFlatness::exact`] states which.
 ///
 /// # Units
 ///
@@ -34,7 +33,7 @@ use crate::space::{ParamSpace, ParamVector};
 ///
 /// # Reproducibility
 ///
-/// Sample `i` is a function of `seed` and `i` only.
+/// Sample `i` depends on `seed` and `i` only.
 ///
 /// # Defaults
 ///
@@ -69,7 +68,7 @@ use crate::space::{ParamSpace, ParamVector};
 /// ```
 #[derive(Config, Debug, PartialEq)]
 pub struct RelativeFlatnessConfig {
-    /// Path of the one weight to measure; every weight with filters if none is given.
+    /// Path of the only weight to measure; every weight with filters if it is none.
     #[config(default = "None")]
     pub path: Option<String>,
     /// Products, at most.
@@ -84,7 +83,7 @@ pub struct RelativeFlatnessConfig {
 }
 
 impl RelativeFlatnessConfig {
-    /// Measures the layers of `model` that `operator`, its Hessian as a rule, acts on.
+    /// Measures the layers of `model` that `operator`, usually its Hessian, acts on.
     ///
     /// # Errors
     ///
@@ -95,14 +94,16 @@ impl RelativeFlatnessConfig {
         M: Module,
         A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
     {
-        check_products("max_matvecs", self.max_matvecs)?;
-        check_probability("confidence", self.confidence)?;
+        // Two products are the fewest that have a spread.
+        ensure("max_matvecs", self.max_matvecs as f64, 2.0..)?;
+        ensure("confidence", self.confidence, FRACTION)?;
         let space = operator.domain();
         let layers = self.layers(&space, &ParamVector::from_module(&space, model)?)?;
         let terms: usize = layers.iter().map(Layer::num_terms).sum();
-        match terms <= self.max_matvecs {
-            true => self.exactly(operator, &layers, terms),
-            false => self.estimated(operator, &layers, &space),
+        if terms <= self.max_matvecs {
+            self.exactly(operator, &layers, terms)
+        } else {
+            self.estimated(operator, &layers, &space)
         }
     }
 
@@ -164,12 +165,7 @@ impl RelativeFlatnessConfig {
             if !found.completed {
                 break;
             }
-            found.layers.push(LayerFlatness {
-                path: layer.path().to_owned(),
-                value,
-                standard_error: Some(0.0),
-                half_width: Some(0.0),
-            });
+            found.layers.push(LayerValue::exact(layer.leaf(), value));
         }
         Ok(found)
     }
@@ -214,11 +210,11 @@ impl RelativeFlatnessConfig {
         }
         let estimates = layers.iter().zip(&samples).map(|(layer, values)| {
             let estimate = Estimate::of(values);
-            LayerFlatness {
-                path: layer.path().to_owned(),
+            LayerValue {
                 value: estimate.value,
                 standard_error: estimate.standard_error,
                 half_width: estimate.half_width(self.confidence),
+                ..LayerValue::exact(layer.leaf(), 0.0)
             }
         });
         found.layers = estimates.collect();
@@ -237,8 +233,9 @@ impl RelativeFlatnessConfig {
 }
 
 fn finite(value: f64, product: usize) -> Result<f64, SharpnessError> {
-    match value.is_finite() {
-        true => Ok(value),
-        false => Err(SharpnessError::Krylov(KrylovFault::NonFinite { product })),
+    if value.is_finite() {
+        Ok(value)
+    } else {
+        Err(SharpnessError::Krylov(KrylovFault::NonFinite { product }))
     }
 }

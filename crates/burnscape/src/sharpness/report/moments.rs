@@ -69,11 +69,11 @@ impl Moments {
     }
 }
 
-/// Squares in a unit whose root is the second number: `|Hv|²` leaves the range of `f64` where `|Hv|` does not.
+/// Squares in a unit whose root is the second number: `|Hv|²` may leave the range of `f64` where `|Hv|` does not.
 fn scaled(squares: &[Wide]) -> (Vec<f64>, f64) {
     let positive = squares.iter().filter(|square| square.is_positive());
     let largest = positive.map(|square| square.exponent()).max();
-    // Their own squares are summed too.
+    // The estimate sums the squares of these numbers.
     let half = match largest.unwrap_or(0) {
         exponent if exponent.abs() < 400 => 0,
         exponent => exponent.div_euclid(2),

@@ -1,50 +1,16 @@
-//! Projected ascents within a region around a model, and the points they visit.
+//! Projected ascents within a region around a model, and the points that they visit.
 
 use std::ops::ControlFlow;
 
 use burn::module::Module;
 use burn::tensor::Tensor;
+use burnscape_krylov::Outcome;
 
-use super::SharpnessError;
-use super::argument::{check_count, check_positive, check_size};
-use super::sample::sample_seed;
+use super::{Region, WorstCaseSharpnessConfig};
 use crate::loss::{LossError, Progress, Risk, Work};
+use crate::sharpness::SharpnessError;
+use crate::sharpness::sample::sample_seed;
 use crate::space::{ParamVector, SpaceError, Units, Wide, to_host};
-
-/// Where `u` may be, and what a step uphill is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Region {
-    /// `|u| ≤ r`; steps along the gradient.
-    Ball,
-    /// `max |u_i| ≤ r`; steps along its signs, so that a linear loss is done in one.
-    Cube,
-}
-
-/// How the ascents of one measurement go.
-#[derive(Debug, Clone)]
-pub(super) struct Plan {
-    pub(super) region: Region,
-    pub(super) radius: f64,
-    pub(super) num_steps: usize,
-    pub(super) num_starts: usize,
-    /// Of the first step, in units of the radius.
-    pub(super) step_size: f64,
-    /// In units of the radius.
-    pub(super) tolerance: f64,
-    /// Groups of coordinates of a cube that are flipped, one after the other, where an ascent rests.
-    pub(super) num_flips: usize,
-    pub(super) seed: u64,
-}
-
-impl Plan {
-    pub(super) fn check(&self, radius: &'static str) -> Result<(), SharpnessError> {
-        check_size(radius, self.radius)?;
-        check_count("num_steps", self.num_steps)?;
-        check_count("num_starts", self.num_starts)?;
-        check_positive("step_size", self.step_size)?;
-        check_size("tolerance", self.tolerance)
-    }
-}
 
 /// A point `w + c ⊙ u` of the region.
 #[derive(Clone)]
@@ -57,45 +23,33 @@ pub(super) struct Point {
     pub(super) slope_norm: f64,
 }
 
-/// What the ascents found.
+/// The results of the ascents so far.
 pub(super) struct Found {
     pub(super) base_loss: f64,
     pub(super) best: Point,
     pub(super) rises: Vec<f64>,
-    pub(super) converged: bool,
-    pub(super) completed: bool,
+    pub(super) outcome: Outcome,
     pub(super) num_gradients: usize,
-    /// The largest slope that each coordinate has had at a point visited.
+    /// The largest slope of each coordinate over the points visited.
     pub(super) steepest: Tensor<1>,
 }
 
-/// Where an ascent is on its way.
+/// The position of an ascent: its start, and its steps so far.
 pub(super) struct Walk {
     pub(super) start: usize,
-    /// Steps taken.
     pub(super) step: usize,
 }
 
-/// How an ascent ended.
-pub(super) enum End {
-    /// It came to rest.
-    Converged,
-    /// Its steps were used up.
-    Exhausted,
-    /// The observer stopped it.
-    Stopped,
-}
-
-/// All that the ascents of one measurement share.
+/// The ascents of one measurement.
 pub(super) struct Ascent<'a, M, K> {
-    pub(super) plan: Plan,
+    pub(super) config: &'a WorstCaseSharpnessConfig,
     pub(super) risk: &'a Risk<'a, M, K>,
     pub(super) model: &'a M,
     pub(super) units: &'a Units,
 }
 
 impl<M: Module, K> Ascent<'_, M, K> {
-    /// Climbs from every start: the center, unless it is stationary; in a cube the corner along the principal
+    /// Climbs from every start: the center, unless it is stationary; in a box the corner along the principal
     /// direction; then random points of the region.
     pub(super) fn run(&self) -> Result<Found, SharpnessError> {
         let (loss, slope) = self.gradient(self.model)?;
@@ -104,39 +58,39 @@ impl<M: Module, K> Ascent<'_, M, K> {
             base_loss: loss,
             best: center.clone(),
             rises: Vec::new(),
-            converged: true,
-            completed: true,
+            outcome: Outcome::Converged,
             num_gradients: 1,
             steepest: center.slope.values().clone().abs(),
         };
-        for start in 0..self.plan.num_starts {
+        for start in 0..self.config.num_starts {
             let mut walk = Walk { start, step: 0 };
             let mut point = match self.first(&center, &walk, &mut found) {
                 Err(SharpnessError::Stopped) => {
-                    found.converged = false;
-                    found.completed = false;
+                    found.outcome = Outcome::Stopped;
                     break;
                 }
                 other => other?,
             };
             let mut end = self.climb(&mut point, &mut walk, &mut found)?;
-            if matches!(end, End::Converged) && self.plan.region == Region::Cube {
-                end = self.flip(&mut point, &mut walk, &mut found)?;
+            if let (Outcome::Converged, Region::KeskarBox { num_flips }) = (end, self.config.region)
+            {
+                end = self.flip(num_flips, &mut point, &mut walk, &mut found)?;
             }
-            found.converged &= matches!(end, End::Converged);
+            if !end.is_converged() {
+                found.outcome = end;
+            }
             found.rises.push(point.loss - found.base_loss);
             if point.loss > found.best.loss {
                 found.best = point;
             }
-            if matches!(end, End::Stopped) {
-                found.completed = false;
+            if end == Outcome::Stopped {
                 break;
             }
         }
         Ok(found)
     }
 
-    /// Where an ascent begins. A center that is stationary is no start.
+    /// The first point of an ascent. A stationary center is not a start.
     fn first(
         &self,
         center: &Point,
@@ -147,8 +101,8 @@ impl<M: Module, K> Ascent<'_, M, K> {
         if place == 0 {
             return Ok(center.clone());
         }
-        let corner = match self.plan.region {
-            Region::Cube if place == 1 => self.principal_corner(center, walk, found)?,
+        let corner = match self.config.region {
+            Region::KeskarBox { .. } if place == 1 => self.principal_corner(center, walk, found)?,
             _ => None,
         };
         let first = match corner {
@@ -158,17 +112,17 @@ impl<M: Module, K> Ascent<'_, M, K> {
         self.visit(first, walk, found)
     }
 
-    /// A point of the region on the unit of the radius, by the seed and the start.
+    /// A random point of the region, which depends on the seed and the start only.
     pub(super) fn random_point(&self, start: usize) -> Result<ParamVector, SharpnessError> {
-        let seed = sample_seed(self.plan.seed, start);
-        let unit = match self.plan.region {
-            Region::Ball => self.units.ball(seed)?,
-            Region::Cube => self.units.cube(seed)?,
+        let seed = sample_seed(self.config.seed, start);
+        let unit = match self.config.region {
+            Region::Ball(_) => self.units.ball(seed)?,
+            Region::KeskarBox { .. } => self.units.cube(seed)?,
         };
-        Ok(unit.scale(self.plan.radius))
+        Ok(unit.scale(self.config.rho))
     }
 
-    /// Loss and slope at `u`, remembered.
+    /// Loss and slope at `u`; the slope is recorded in `found`.
     pub(super) fn visit(
         &self,
         u: ParamVector,
@@ -198,37 +152,37 @@ impl<M: Module, K> Ascent<'_, M, K> {
         }
     }
 
-    /// Climbs from `point`, leaves it at the best point met, and says how that ended.
+    /// Climbs from `point`, which becomes the best point visited, and returns how the ascent ended.
     pub(super) fn climb(
         &self,
         point: &mut Point,
         walk: &mut Walk,
         found: &mut Found,
-    ) -> Result<End, SharpnessError> {
-        let rest = self.plan.tolerance * self.plan.radius;
-        let mut length = self.plan.step_size * self.plan.radius;
+    ) -> Result<Outcome, SharpnessError> {
+        let rest = self.config.tolerance * self.config.rho;
+        let mut length = self.config.step_size * self.config.rho;
         if walk.step == 0 && self.report(point, found).is_break() {
-            return Ok(End::Stopped);
+            return Ok(Outcome::Stopped);
         }
-        while walk.step < self.plan.num_steps {
+        while walk.step < self.config.num_steps {
             if point.slope_norm == 0.0 {
-                return Ok(End::Converged);
+                return Ok(Outcome::Converged);
             }
             let (ahead, distance) = self.ahead(point, length)?;
             if distance <= rest {
-                return Ok(End::Converged);
+                return Ok(Outcome::Converged);
             }
             walk.step += 1;
             let next = match self.visit(ahead, walk, found) {
-                Err(SharpnessError::Stopped) => return Ok(End::Stopped),
+                Err(SharpnessError::Stopped) => return Ok(Outcome::Stopped),
                 other => other?,
             };
-            // In a ball ties are taken: near a maximum rounding makes many, and the gradient still
-            // knows the way when the loss no longer does. Signs know no distance, and would step
-            // from one side of a maximum to the other for ever.
-            let is_better = match self.plan.region {
-                Region::Ball => next.loss >= point.loss,
-                Region::Cube => next.loss > point.loss,
+            // A ball accepts ties: near a maximum rounding makes many, and the gradient still points uphill where
+            // the loss no longer changes. A box refuses them: signs ignore the distance, and would step from one
+            // side of a maximum to the other without end.
+            let is_better = match self.config.region {
+                Region::Ball(_) => next.loss >= point.loss,
+                Region::KeskarBox { .. } => next.loss > point.loss,
             };
             if is_better {
                 *point = next;
@@ -236,13 +190,13 @@ impl<M: Module, K> Ascent<'_, M, K> {
                 length *= 0.5;
             }
             if self.report(point, found).is_break() {
-                return Ok(End::Stopped);
+                return Ok(Outcome::Stopped);
             }
         }
-        Ok(End::Exhausted)
+        Ok(Outcome::LimitReached)
     }
 
-    /// Shows the observer the best point of an ascent.
+    /// Reports the best point of an ascent to the observer.
     pub(super) fn report(&self, point: &Point, found: &Found) -> ControlFlow<()> {
         let progress = Progress::new(Work::AscentStep, found.num_gradients);
         self.risk
@@ -251,21 +205,22 @@ impl<M: Module, K> Ascent<'_, M, K> {
 
     /// The point a step ahead, within the region, and how far that is.
     fn ahead(&self, point: &Point, length: f64) -> Result<(ParamVector, f64), SpaceError> {
-        let radius = self.plan.radius;
-        match self.plan.region {
-            Region::Ball => {
+        let radius = self.config.rho;
+        match self.config.region {
+            Region::Ball(_) => {
                 let u = point.u.clone();
                 let factor = Wide::from(length) / Wide::from(point.slope_norm);
                 let ahead = u.axpy(1.0, &point.slope.clone().scale_wide(factor))?;
                 let norm = ahead.norm()?;
-                let ahead = match norm > radius {
-                    true => ahead.scale(radius / norm),
-                    false => ahead,
+                let ahead = if norm > radius {
+                    ahead.scale(radius / norm)
+                } else {
+                    ahead
                 };
                 let distance = ahead.clone().axpy(-1.0, &point.u)?.norm()?;
                 Ok((ahead, distance))
             }
-            Region::Cube => {
+            Region::KeskarBox { .. } => {
                 let signs = point.slope.values().clone().sign();
                 let values = (point.u.values().clone() + signs * length).clamp(-radius, radius);
                 let moved = (values.clone() - point.u.values().clone()).abs().max();
