@@ -12,6 +12,7 @@ use burnscape::sharpness::{
     SharpnessMeasure, SharpnessReportConfig, SharpnessRow, WorstCaseSharpnessConfig,
 };
 use burnscape::space::{Scale, SpaceError};
+use burnscape::spectrum::Spectrum;
 use burnscape::{Csv, Json, OutOfRange};
 use burnscape_testkit::models::TwoLayers;
 
@@ -312,4 +313,25 @@ fn settings_without_meaning_are_refused() {
     refused(config().with_threshold(0.0), "threshold");
     refused(config().with_num_samples(0), "num_samples");
     refused(config().with_num_matvecs(1), "num_matvecs");
+}
+
+#[test]
+fn the_largest_eigenvalue_has_a_limit_of_products() {
+    let (model, data) = (net(), regression());
+    let risk = Risk::new(&net_loss, &data);
+    let config = SharpnessReportConfig::new()
+        .with_num_samples(1)
+        .with_scales(vec![Scale::Absolute]);
+    let report = config.run(&risk, &model).unwrap();
+    // The tolerance and the limit of `Spectrum`.
+    let hessian = risk.hessian(&model).unwrap();
+    let top = Spectrum::of(&hessian).top_eigenpairs(1).unwrap();
+    let row = report.row(SharpnessMeasure::LambdaMax, ABSOLUTE).unwrap();
+    assert_eq!(
+        (row.value, row.num_matvecs),
+        (top.values.first().copied(), top.num_matvecs)
+    );
+    let short = config.with_max_matvecs(3).run(&risk, &model).unwrap();
+    let row = short.row(SharpnessMeasure::LambdaMax, ABSOLUTE).unwrap();
+    assert!(row.num_matvecs <= 4 && row.note.as_deref() == Some("not converged"));
 }

@@ -27,7 +27,7 @@ use crate::space::{Scale, UnfilteredRule};
 /// # Cost
 ///
 /// With the defaults, in each of three scales about 260 losses (20 for the average rise, the rest for
-/// PAC-Bayes σ), at most 42 gradients, 32 products for the trace and often 20 for λ_max, at most 100.
+/// PAC-Bayes σ), at most 42 gradients, 32 products for the trace and often 20 for λ_max, at most 1,000.
 /// Besides, at most 42 gradients for Keskar's measure, and at most 64 products for relative
 /// flatness. The report states its cost.
 /// Memory is that of λ_max: 40 vectors of parameters, and that of the Hessian.
@@ -39,7 +39,8 @@ use crate::space::{Scale, UnfilteredRule};
 /// # Defaults
 ///
 /// `rho` 0.05 as SAM has it, `relative_rho` 0.5 as ASAM; ε of Keskar et al. 2017, 1e-3; a threshold
-/// of 0.1 as Jiang et al. 2020; γ 5e-4, a common weight decay; δ 0.05; λ_max to 1e-4 with at most 100 products. Numbers of samples, steps and products: ours, small.
+/// of 0.1 as Jiang et al. 2020; γ 5e-4, a common weight decay; δ 0.05; λ_max to 1e-4 with at most 1,000 products, as
+/// [`Spectrum`](crate::spectrum::Spectrum). Numbers of samples, steps and products: ours, small.
 ///
 /// # Example
 ///
@@ -99,7 +100,7 @@ pub struct SharpnessReportConfig {
     #[config(default = 32)]
     pub num_matvecs: usize,
     /// Products for λ_max, at most.
-    #[config(default = 100)]
+    #[config(default = 1000)]
     pub max_matvecs: usize,
     /// Seed of all random numbers except those that the loss draws.
     #[config(default = 0)]
