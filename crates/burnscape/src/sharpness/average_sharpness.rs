@@ -3,7 +3,7 @@ use burn::module::Module;
 use burnscape_krylov::Estimate;
 use serde::{Deserialize, Serialize};
 
-use super::sample::{displaced_loss, sample_seed};
+use super::sample::{displaced_loss, sample_seed, take_samples};
 use super::{SharpnessError, statistics};
 use crate::loss::{Progress, Risk, Work};
 use crate::range::{FRACTION, ensure};
@@ -155,33 +155,22 @@ impl AverageSharpnessConfig {
         let base_loss = risk.whole_loss(model)?.value;
         let units = self.scale.at(risk.space(model)?, model)?;
         let mut rises = Vec::new();
-        let mut completed = true;
-        for sample in 0..self.num_samples {
+        let completed = take_samples(self.num_samples, |sample| {
             let seed = sample_seed(self.seed, sample);
             let noise = if self.fixed_length {
                 units.direction(seed)?
             } else {
                 units.noise(seed)?
             };
-            let rise = |size| Ok(displaced_loss(risk, model, &noise, size, sample)? - base_loss);
-            let rise = if self.antithetic {
-                rise(self.sigma).and_then(|up| Ok(0.5 * (up + rise(-self.sigma)?)))
-            } else {
-                rise(self.sigma)
-            };
-            if matches!(rise, Err(SharpnessError::Stopped)) && !rises.is_empty() {
-                completed = false;
-                break;
+            let loss = |size| displaced_loss(risk, model, &noise, size, sample);
+            let mut rise = loss(self.sigma)? - base_loss;
+            if self.antithetic {
+                rise = 0.5 * (rise + (loss(-self.sigma)? - base_loss));
             }
-            let rise = rise?;
             rises.push(rise);
             let progress = Progress::new(Work::Sample, rises.len());
-            let progress = progress.of(self.num_samples).value(rise);
-            if risk.report(progress).is_break() {
-                completed = rises.len() == self.num_samples;
-                break;
-            }
-        }
+            Ok(risk.report(progress.of(self.num_samples).value(rise)))
+        })?;
         let estimate = Estimate::of(&rises);
         let is_unit = self.fixed_length && self.scale == Scale::Absolute;
         let length = if is_unit { 1.0 } else { units.norm() };

@@ -1,3 +1,5 @@
+use std::ops::ControlFlow;
+
 use burn::module::Module;
 
 use super::SharpnessError;
@@ -9,6 +11,23 @@ use crate::space::{ParamVector, mix};
 /// The seed is mixed before the index is added, so that neighboring seeds share no samples.
 pub(super) fn sample_seed(seed: u64, index: usize) -> u64 {
     mix(mix(seed, 0).wrapping_add(index as u64), 0)
+}
+
+/// Takes `count` samples, or fewer if the observer ends the work. Returns whether all were taken. A stop before the first
+/// sample is complete is an error.
+pub(super) fn take_samples(
+    count: usize,
+    mut take: impl FnMut(usize) -> Result<ControlFlow<()>, SharpnessError>,
+) -> Result<bool, SharpnessError> {
+    for sample in 0..count {
+        match take(sample) {
+            Err(SharpnessError::Stopped) if sample > 0 => return Ok(false),
+            Err(error) => return Err(error),
+            Ok(flow) if flow.is_break() => return Ok(sample + 1 == count),
+            Ok(_) => {}
+        }
+    }
+    Ok(true)
 }
 
 /// `L(w + size · displacement)`.

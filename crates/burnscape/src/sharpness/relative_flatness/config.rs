@@ -7,7 +7,7 @@ use super::layer::Layer;
 use crate::curvature::{CurvatureError, LayerValue};
 use crate::range::{FRACTION, ensure};
 use crate::sharpness::SharpnessError;
-use crate::sharpness::sample::sample_seed;
+use crate::sharpness::sample::{sample_seed, take_samples};
 use crate::space::{ParamSpace, ParamVector};
 
 /// The relative flatness of weight matrices: `κ = Σ_{s,s'} ⟨w_s, w_s'⟩ tr H_{s,s'}`, layer by layer.
@@ -181,33 +181,23 @@ impl RelativeFlatnessConfig {
     {
         let mut found = self.empty(false);
         let mut samples = vec![Vec::new(); layers.len()];
-        while found.num_matvecs < self.max_matvecs {
-            let first = found.num_matvecs * layers.len();
+        found.completed = take_samples(self.max_matvecs, |sample| {
             let mut all = ParamVector::zeros(space)?;
             let mut lefts = Vec::with_capacity(layers.len());
             for (index, layer) in layers.iter().enumerate() {
-                let pair = layer.sample(sample_seed(self.seed, first + index))?;
+                let seed = sample_seed(self.seed, sample * layers.len() + index);
+                let pair = layer.sample(seed)?;
                 all = all.axpy(1.0, &pair.right)?;
                 lefts.push(pair.left);
             }
-            let product = match operator.matvec(&all) {
-                Err(error) if operator.is_stop(&error) && found.num_matvecs > 0 => {
-                    found.completed = false;
-                    break;
-                }
-                product => product?,
-            };
+            let product = operator.matvec(&all)?;
             for (left, values) in lefts.iter().zip(&mut samples) {
-                values.push(finite(left.dot(&product)?, found.num_matvecs)?);
+                values.push(finite(left.dot(&product)?, sample)?);
             }
             found.num_matvecs += 1;
             let step = Step::new("relative flatness", found.num_matvecs);
-            let step = step.with_limit(self.max_matvecs);
-            if operator.report(&step).is_break() {
-                found.completed = found.num_matvecs == self.max_matvecs;
-                break;
-            }
-        }
+            Ok(operator.report(&step.with_limit(self.max_matvecs)))
+        })?;
         let estimates = layers.iter().zip(&samples).map(|(layer, values)| {
             let estimate = Estimate::of(values);
             LayerValue {

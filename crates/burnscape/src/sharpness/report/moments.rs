@@ -2,6 +2,7 @@ use burnscape_krylov::{Estimate, KrylovFault, Probe, SelfAdjoint, Step};
 
 use crate::curvature::CurvatureError;
 use crate::sharpness::SharpnessError;
+use crate::sharpness::sample::take_samples;
 use crate::space::{ParamVector, Wide};
 
 /// The trace and the Frobenius norm of an operator with standard errors, from the same products with Rademacher
@@ -20,16 +21,9 @@ impl Moments {
     {
         let space = operator.domain();
         let (mut traces, mut squares) = (Vec::new(), Vec::new());
-        let mut completed = true;
-        for index in 0..max_matvecs {
+        let completed = take_samples(max_matvecs, |index| {
             let v = Probe::Rademacher.draw::<ParamVector>(&space, seed, index as u64)?;
-            let product = match operator.matvec(&v) {
-                Err(error) if operator.is_stop(&error) && index > 0 => {
-                    completed = false;
-                    break;
-                }
-                product => product?,
-            };
+            let product = operator.matvec(&v)?;
             let square = product.wide_dot(&product)?;
             if !square.is_finite() {
                 return Err(SharpnessError::Krylov(KrylovFault::NonFinite {
@@ -43,12 +37,8 @@ impl Moments {
             traces.push(trace);
             squares.push(square);
             let step = Step::new("trace", index + 1).with_limit(max_matvecs);
-            let step = step.with_value(Estimate::of(&traces).value);
-            if operator.report(&step).is_break() {
-                completed = index + 1 == max_matvecs;
-                break;
-            }
-        }
+            Ok(operator.report(&step.with_value(Estimate::of(&traces).value)))
+        })?;
         let (squares, unit) = scaled(&squares);
         let squares = Estimate::of(&squares);
         let root = squares.value.sqrt();
