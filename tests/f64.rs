@@ -43,6 +43,7 @@ mod spectrum {
     mod fixture;
     mod laws;
     mod points;
+    mod settings;
     mod single_precision;
 }
 mod sharpness {
@@ -57,6 +58,7 @@ mod sharpness {
     mod report;
     mod rescale;
     mod scaled_curvature;
+    pub(crate) mod settings;
 }
 /// Through several rooms: intervals against what they hold.
 mod intervals;
