@@ -254,7 +254,7 @@ fn a_stopped_report_has_the_measures_that_were_finished() {
     let finished = seen.iter().filter(|seen| seen.work == Work::Measure);
     let finished: Vec<_> = finished.map(|seen| (seen.done, seen.total)).collect();
     assert_eq!(finished, [(1, Some(17)), (2, Some(17))]);
-    // Nothing is asked after a stop.
+    // The observer is not called after a stop.
     let last = seen.last().unwrap();
     assert_eq!((last.work, last.done), (Work::Step, 2));
 }

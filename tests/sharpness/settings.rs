@@ -227,7 +227,7 @@ fn worst_case() -> Vec<Law> {
         ),
         (
             "Region::KeskarBox.num_flips",
-            Effect::Cost,
+            Effect::Result,
             [flips(0), flips(8)],
         ),
     ]

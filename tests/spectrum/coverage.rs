@@ -1,4 +1,4 @@
-//! Intervals cover as often as they say.
+//! Intervals cover as often as they state.
 
 use burn::nn::loss::{MseLoss, Reduction};
 use burn::tensor::Tensor;
@@ -111,7 +111,7 @@ fn stopping_at_an_interval_keeps_its_coverage() {
 #[test]
 fn counts_and_effective_dimension_have_room_for_what_the_steps_cannot_resolve() {
     // A cluster around zero that eight steps see as one node, and few eigenvalues apart: on a diagonal matrix
-    // all probes agree, and the draw alone would say that nothing is uncertain.
+    // all probes agree, and the spread of the draw is zero.
     let values: Vec<f64> = (0..200)
         .map(|i| match i {
             0..20 => f64::from(i - 25) * 0.02,

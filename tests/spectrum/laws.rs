@@ -1,4 +1,4 @@
-//! What changes of the operator do to its spectrum.
+//! Changes of an operator, and the effect on its spectrum.
 
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::Tensor;

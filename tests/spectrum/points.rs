@@ -1,4 +1,4 @@
-//! Verdicts about points.
+//! Kinds of points, and their evidence.
 
 use burn::tensor::Tensor;
 use burnscape::krylov::LanczosConfig;
@@ -170,7 +170,7 @@ fn a_strict_minimum_is_sure_only_as_far_as_nothing_is_near_zero() {
     let (small, large) = (ask(1e-6), ask(0.9));
     assert_eq!(large.kind, PointKind::Minimum);
     assert!(small.confidence > 0.999, "{small:?}");
-    // Ten steps cannot tell 0.9 from the smallest Ritz value, which is below 1.1.
+    // Ten steps cannot distinguish 0.9 from the smallest Ritz value, which is below 1.1.
     assert!(large.confidence < 0.95, "{large:?}");
 }
 

@@ -54,7 +54,7 @@ fn every_setting_has_an_effect() {
             "trace_tolerance",
             Effect::Result,
             [
-                trace(spectrum()),
+                trace(spectrum().with_trace_tolerance(1e-9)),
                 trace(spectrum().with_trace_tolerance(10.0)),
             ],
         ),

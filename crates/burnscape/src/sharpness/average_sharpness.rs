@@ -111,7 +111,7 @@ pub struct AverageSharpness {
     pub rises: Vec<f64>,
     /// Root mean square Euclidean length of the perturbations: `σ |c|`, or `σ` for a fixed absolute length.
     pub displacement_norm: f64,
-    /// Passes over the data, that for the base loss included.
+    /// Passes over the data, including that for the base loss.
     pub num_losses: usize,
     /// The configuration, seed included.
     pub config: AverageSharpnessConfig,

@@ -22,8 +22,8 @@
 //! [`spectrum`](crate::spectrum); in the coordinates of a [`Scale`](crate::space::Scale), apply them to
 //! [`hessian.scaled(&model, scale)`](crate::curvature::DiagonallyScaled).
 //!
-//! [`SharpnessReportConfig`] measures all of them and makes a table; [`rescale_relu_pair`] makes a model with the same
-//! function, and [`SharpnessReport::compare`] shows which measures differ.
+//! [`SharpnessReportConfig`] collects the measures in a table. [`rescale_relu_pair`] makes a model with the same function,
+//! and [`SharpnessReport::compare`] shows which measures differ.
 //!
 //! Most measures are relative to a [`Scale`](crate::space::Scale), the unit of displacements. Numbers in
 //! different scales cannot be compared.

@@ -1,6 +1,6 @@
 use std::ops::Bound::{Excluded, Unbounded};
 
-use burnscape_krylov::{Bracket, EigenvalueCount, LanczosConfig, SelfAdjoint, SpectralDensity};
+use burnscape_krylov::{Bracket, EigenvalueCount, LanczosConfig, SelfAdjoint};
 use serde::{Deserialize, Serialize};
 
 use super::Spectrum;
@@ -100,11 +100,21 @@ where
         if self.settings.zero.is_none() {
             zero = zero.max(RESOLVED * size / (self.settings.steps as f64).powi(2));
         }
-        let confidence = self.settings.confidence;
+        let (n, confidence) = (density.dimension() as f64, self.settings.confidence);
         let above = density.at_least_above(zero);
         let below = density.at_least_below(-zero);
+        // A share of the eigenvalues, of which `at_least` are certain, and `elsewhere` are certain not to belong to it.
         let count = |share: Bracket, at_least: usize, elsewhere: usize| {
-            estimated(&density, share, confidence, at_least, elsewhere)
+            let (least, most) = (at_least as f64, n - elsewhere as f64);
+            let within = |share: f64| (n * share).min(most).max(least);
+            let interval = share.interval(confidence);
+            EigenvalueCount {
+                at_least,
+                exact: None,
+                estimate: Some(within(share.value)),
+                interval: interval.map(|(low, high)| (within(low), within(high))),
+                standard_error: share.standard_error().map(|error| n * error),
+            }
         };
         Ok(Inertia {
             positive: count(density.fraction_above(zero), above, below),
@@ -120,25 +130,4 @@ where
 
 fn largest(values: &[f64]) -> f64 {
     values.iter().fold(0.0, |size, value| size.max(value.abs()))
-}
-
-/// The count of a share of the eigenvalues, of which `at_least` are certain, and `elsewhere` are certain not to count.
-fn estimated(
-    density: &SpectralDensity,
-    share: Bracket,
-    confidence: f64,
-    at_least: usize,
-    elsewhere: usize,
-) -> EigenvalueCount {
-    let n = density.dimension() as f64;
-    let (least, most) = (at_least as f64, n - elsewhere as f64);
-    let within = |share: f64| (n * share).min(most).max(least);
-    let interval = share.interval(confidence);
-    EigenvalueCount {
-        at_least,
-        exact: None,
-        estimate: Some(within(share.value)),
-        interval: interval.map(|(low, high)| (within(low), within(high))),
-        standard_error: share.standard_error().map(|error| n * error),
-    }
 }

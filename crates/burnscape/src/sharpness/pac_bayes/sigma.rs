@@ -102,10 +102,9 @@ pub struct PacBayesSigmaConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PacBayesSigma {
-    /// The largest σ tried whose rise is at most the threshold; 0 if there was none, as the rise is
-    /// zero there.
+    /// The largest σ tried whose rise is at most the threshold; 0, where the rise is zero, if there is none.
     pub sigma: f64,
-    /// The smallest σ tried whose rise is above the threshold. If it is none, `sigma` is only a lower bound.
+    /// The smallest σ tried whose rise is above the threshold. If there is none, `sigma` is only a lower bound.
     pub upper: Option<f64>,
     /// The average rise at `sigma`.
     pub rise: f64,
@@ -121,7 +120,7 @@ pub struct PacBayesSigma {
     /// How the search ended. Converged: the interval between `sigma` and `upper` is within the tolerance. Stopped: the
     /// observer ended the search, and the numbers are those of the σ tried.
     pub outcome: Outcome,
-    /// Passes over the data, that for the base loss included.
+    /// Passes over the data, including that for the base loss.
     pub num_losses: usize,
     /// The configuration, seed included.
     pub config: PacBayesSigmaConfig,

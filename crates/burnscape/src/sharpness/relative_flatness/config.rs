@@ -68,13 +68,13 @@ use crate::space::{ParamSpace, ParamVector};
 /// ```
 #[derive(Config, Debug, PartialEq)]
 pub struct RelativeFlatnessConfig {
-    /// Path of the only weight to measure; every weight with filters if it is none.
+    /// Path of the only weight to measure; all weights with filters if there is none.
     #[config(default = "None")]
     pub path: Option<String>,
     /// Products, at most.
     #[config(default = 64)]
     pub max_matvecs: usize,
-    /// The probability with which intervals cover what they estimate.
+    /// The probability with which intervals cover the true values.
     #[config(default = 0.95)]
     pub confidence: f64,
     /// Seed of the signs.

@@ -13,8 +13,8 @@ use crate::space::{ParamVector, Scale};
 /// Probes and steps of the density of a Fisher matrix.
 const PROBES: usize = 4;
 const PROBE_STEPS: usize = 30;
-/// The σ that the search for PAC-Bayes σ can end at: doubled or halved at most 60 times, and each
-/// octave halved seven times, to 1 %.
+/// The number of σ that a search for PAC-Bayes σ can end at: it doubles or halves σ at most 60 times, and halves each
+/// octave seven times, to 1 %.
 const SIGMA_GRID: usize = 120 * 128;
 
 impl SharpnessReport {

@@ -44,8 +44,8 @@ pub struct SharpnessChange {
 }
 
 impl SharpnessReport {
-    /// Compares the report with another one, of a [rescaled](crate::sharpness::rescale_relu_pair) or a trained model for
-    /// instance. The seeds should be the same, so that both meet the same noise.
+    /// Compares the report with a second one, for instance of a [rescaled](crate::sharpness::rescale_relu_pair) or a
+    /// trained model. Use the same seed for both, so that the noise is the same.
     pub fn compare(&self, after: &Self) -> SharpnessComparison {
         let mut changes = Vec::new();
         for row in &self.rows {

@@ -9,7 +9,7 @@ use crate::range::ensure;
 use crate::sharpness::SharpnessError;
 use crate::space::{Scale, UnfilteredRule};
 
-/// All measures of the room in one call and one table, with settings that suit most models.
+/// All measures of a loss in one call and one table, with settings that suit most models.
 ///
 /// In every scale: average rise, worst-case rise, PAC-Bayes σ, λ_max, trace and Frobenius norm of the
 /// Hessian. Without a scale: Keskar's sharpness and the relative flatness of every weight.

@@ -42,7 +42,7 @@ impl Moments {
         let (squares, unit) = scaled(&squares);
         let squares = Estimate::of(&squares);
         let root = squares.value.sqrt();
-        // d√x = dx / 2√x; where all is zero so is the error.
+        // d√x = dx / 2√x; if all samples are zero, so is the error.
         let error_of_root = |error: f64| {
             if root > 0.0 {
                 error / (2.0 * root) * unit

@@ -23,11 +23,11 @@ pub struct SharpnessReport {
     pub num_parameters: usize,
     /// Examples in the data.
     pub num_examples: usize,
-    /// Losses over the data, in all.
+    /// Losses over the data, in total.
     pub num_losses: usize,
-    /// Losses with gradients over the data, in all; making an operator counts as one.
+    /// Losses with gradients over the data, in total; making the Hessian counts as one, and its check as another.
     pub num_gradients: usize,
-    /// Products with curvature matrices, in all; the two that check a new operator are counted.
+    /// Products with curvature matrices, in total, including the two that check the Hessian.
     pub num_matvecs: usize,
     /// The configuration, seed included.
     pub config: SharpnessReportConfig,

@@ -52,10 +52,10 @@ impl<M: Module, K> Ascent<'_, M, K> {
     /// Climbs from every start: the center, unless it is stationary; in a box the corner along the principal
     /// direction; then random points of the region.
     pub(super) fn run(&self) -> Result<Found, SharpnessError> {
-        let (loss, slope) = self.gradient(self.model)?;
-        let center = self.point(self.units.zero()?, loss, slope, 0, 0)?;
+        let begin = Walk { start: 0, step: 0 };
+        let center = self.evaluate(self.model, self.units.zero()?, &begin)?;
         let mut found = Found {
-            base_loss: loss,
+            base_loss: center.loss,
             best: center.clone(),
             rises: Vec::new(),
             outcome: Outcome::Converged,
@@ -130,26 +130,41 @@ impl<M: Module, K> Ascent<'_, M, K> {
         found: &mut Found,
     ) -> Result<Point, SharpnessError> {
         found.num_gradients += 1;
-        let point = self.evaluate(u, walk.start, walk.step)?;
+        let moved = self.units.stretch(u.clone())?.perturb(self.model, 1.0)?;
+        let point = match self.evaluate(&moved, u, walk) {
+            Err(SharpnessError::Loss(LossError::NonFinite { batch, value })) => {
+                return Err(SharpnessError::NonFiniteStep {
+                    start: walk.start,
+                    step: walk.step,
+                    batch,
+                    value,
+                });
+            }
+            point => point?,
+        };
         let slope = point.slope.values().clone().abs();
         found.steepest = found.steepest.clone().max_pair(slope);
         Ok(point)
     }
 
-    fn evaluate(&self, u: ParamVector, start: usize, step: usize) -> Result<Point, SharpnessError> {
-        let moved = self.units.stretch(u.clone())?.perturb(self.model, 1.0)?;
-        match self.gradient(&moved) {
-            Ok((loss, slope)) => self.point(u, loss, slope, start, step),
-            Err(SharpnessError::Loss(LossError::NonFinite { batch, value })) => {
-                Err(SharpnessError::NonFiniteStep {
-                    start,
-                    step,
-                    batch,
-                    value,
-                })
-            }
-            Err(error) => Err(error),
+    /// The point `u`, at which `model` is.
+    fn evaluate(&self, model: &M, u: ParamVector, walk: &Walk) -> Result<Point, SharpnessError> {
+        let result = self.risk.whole_gradient(model)?;
+        let slope = self.units.stretch(result.gradient)?;
+        let slope_norm = slope.norm()?;
+        if !slope_norm.is_finite() {
+            return Err(SharpnessError::NonFiniteGradient {
+                start: walk.start,
+                step: walk.step,
+                norm: slope_norm,
+            });
         }
+        Ok(Point {
+            u,
+            loss: result.value,
+            slope,
+            slope_norm,
+        })
     }
 
     /// Climbs from `point`, which becomes the best point visited, and returns how the ascent ended.
@@ -228,34 +243,5 @@ impl<M: Module, K> Ascent<'_, M, K> {
                 Ok((ParamVector::from_values(point.u.space(), values)?, distance))
             }
         }
-    }
-
-    fn gradient(&self, model: &M) -> Result<(f64, ParamVector), SharpnessError> {
-        let result = self.risk.whole_gradient(model)?;
-        Ok((result.value, self.units.stretch(result.gradient)?))
-    }
-
-    fn point(
-        &self,
-        u: ParamVector,
-        loss: f64,
-        slope: ParamVector,
-        start: usize,
-        step: usize,
-    ) -> Result<Point, SharpnessError> {
-        let slope_norm = slope.norm()?;
-        if !slope_norm.is_finite() {
-            return Err(SharpnessError::NonFiniteGradient {
-                start,
-                step,
-                norm: slope_norm,
-            });
-        }
-        Ok(Point {
-            u,
-            loss,
-            slope,
-            slope_norm,
-        })
     }
 }
