@@ -143,16 +143,24 @@ impl Spectrum<'_, Hessian<'_>> {
         let (is_negative, is_positive) = (bottom.value < -zero, top.value > zero);
         // New vectors after a breakdown start another Krylov space.
         let depth = record.quadrature().map_or(0, |space| space.nodes.len());
-        let evidence = Evidence {
-            exhausted: record.is_invariant() || depth < values.len(),
-            depth,
-            dimension,
+        // An exhausted space contains a vector of every eigenvalue, because a random start has a component along all of
+        // them. The zero operator exhausts it at once.
+        let is_exhausted = record.is_invariant() || depth < values.len();
+        // The probability that no eigenvalue is beyond a bound, `distance` from the outermost Ritz value and `spread` from
+        // the eigenvalue at the other end.
+        let none_beyond = |distance: f64, spread: f64| {
+            if is_exhausted || spread <= 0.0 {
+                return 1.0;
+            }
+            let share = (distance / spread).clamp(0.0, 1.0);
+            let decay = (-share.sqrt() * (2.0 * depth as f64 - 1.0)).exp();
+            1.0 - (1.648 * (dimension as f64).sqrt() * decay).min(1.0)
         };
         let (low, high) = (bottom.value, top.value);
         // If an eigenvalue lay just beyond the bound, the spectrum would extend from there to the other end, further than
         // the Ritz values do.
-        let none_below = |bound| evidence.none_beyond(low - bound, high + top.residual - bound);
-        let none_above = |bound| evidence.none_beyond(bound - high, bound - low + bottom.residual);
+        let none_below = |bound| none_beyond(low - bound, high + top.residual - bound);
+        let none_above = |bound| none_beyond(bound - high, bound - low + bottom.residual);
         let near_zero = values.iter().any(|value| value.abs() <= zero);
         let (kind, confidence) = match () {
             () if gradient_norm > gradient_tolerance => (PointKind::NotCritical, 1.0),
@@ -221,29 +229,4 @@ impl Spectrum<'_, Hessian<'_>> {
 struct RitzValue {
     value: f64,
     residual: f64,
-}
-
-/// Evidence of a Lanczos run about the eigenvalues that it did not find.
-struct Evidence {
-    /// Whether the Krylov space of the start became invariant.
-    exhausted: bool,
-    /// Steps in the Krylov space of the random start.
-    depth: usize,
-    dimension: usize,
-}
-
-impl Evidence {
-    /// The probability that no eigenvalue is beyond a bound that is `distance` from the outermost Ritz
-    /// value and `spread` from the eigenvalue at the other end.
-    fn none_beyond(&self, distance: f64, spread: f64) -> f64 {
-        // An exhausted space contains a vector of every eigenvalue, because a random start has a component along all of
-        // them. The zero operator exhausts it at once.
-        if self.exhausted || spread <= 0.0 {
-            return 1.0;
-        }
-        let share = (distance / spread).clamp(0.0, 1.0);
-        let steps = (2 * self.depth) as f64 - 1.0;
-        let failure = 1.648 * (self.dimension as f64).sqrt() * (-share.sqrt() * steps).exp();
-        1.0 - failure.min(1.0)
-    }
 }

@@ -7,7 +7,7 @@ use crate::loss::{Progress, Risk, Work};
 use crate::range::{POSITIVE, ensure};
 use crate::sharpness::sample::{displaced_loss, sample_seed};
 use crate::sharpness::{SharpnessError, statistics};
-use crate::space::{Scale, Units};
+use crate::space::Scale;
 use crate::writing::number;
 
 /// The noise that the weights tolerate: the largest σ whose average rise of the loss stays below a
@@ -159,9 +159,33 @@ impl PacBayesSigmaConfig {
             num_losses: 1,
             config: self.clone(),
         };
+        // The rises of the samples at a σ, up to the first that is infinite.
+        let mut num_losses = 1;
+        let mut rises_at = |sigma: f64| {
+            let mut rises = Vec::new();
+            for sample in 0..self.num_samples {
+                let noise = units.noise(sample_seed(self.seed, sample))?;
+                let mut loss = |size| {
+                    num_losses += 1;
+                    match displaced_loss(risk, model, &noise, size, sample) {
+                        Err(SharpnessError::NonFiniteSample { .. }) => Ok(f64::INFINITY),
+                        other => other,
+                    }
+                };
+                let mut rise = loss(sigma)? - base_loss;
+                if self.antithetic {
+                    rise = 0.5 * (rise + (loss(-sigma)? - base_loss));
+                }
+                rises.push(rise);
+                if rise.is_infinite() {
+                    break;
+                }
+            }
+            Ok(rises)
+        };
         let mut sigma = self.start;
         while found.sigmas.len() < self.max_steps {
-            let rises = match self.rises((risk, model, &units), (sigma, base_loss), &mut found) {
+            let rises = match rises_at(sigma) {
                 Err(SharpnessError::Stopped) if !found.sigmas.is_empty() => {
                     found.outcome = Outcome::Stopped;
                     break;
@@ -197,35 +221,7 @@ impl PacBayesSigmaConfig {
                 Some(upper) => found.sigma.sqrt() * upper.sqrt(),
             };
         }
+        found.num_losses = num_losses;
         Ok(found)
-    }
-
-    /// The rises of the samples at a σ, up to the first that is infinite.
-    fn rises<M: Module, K>(
-        &self,
-        (risk, model, units): (&Risk<'_, M, K>, &M, &Units),
-        (sigma, base_loss): (f64, f64),
-        found: &mut PacBayesSigma,
-    ) -> Result<Vec<f64>, SharpnessError> {
-        let mut rises = Vec::new();
-        for sample in 0..self.num_samples {
-            let noise = units.noise(sample_seed(self.seed, sample))?;
-            let mut loss = |size| {
-                found.num_losses += 1;
-                match displaced_loss(risk, model, &noise, size, sample) {
-                    Err(SharpnessError::NonFiniteSample { .. }) => Ok(f64::INFINITY),
-                    other => other,
-                }
-            };
-            let mut rise = loss(sigma)? - base_loss;
-            if self.antithetic {
-                rise = 0.5 * (rise + (loss(-sigma)? - base_loss));
-            }
-            rises.push(rise);
-            if rise.is_infinite() {
-                break;
-            }
-        }
-        Ok(rises)
     }
 }
