@@ -171,6 +171,7 @@ fn condition_numbers_are_those_of_positive_definite_operators() {
     let definite: Vec<f64> = (1..=50).map(f64::from).collect();
     let found = ask(&definite);
     assert!((found.value.unwrap() - 50.0).abs() < 1e-7, "{found:?}");
+    assert!(found.outcome.is_converged());
     let singular: Vec<f64> = (0..50).map(f64::from).collect();
     assert_eq!(ask(&singular).value, None);
     let indefinite: Vec<f64> = (-1..49).map(f64::from).collect();

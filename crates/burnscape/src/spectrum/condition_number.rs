@@ -1,4 +1,4 @@
-use burnscape_krylov::SelfAdjoint;
+use burnscape_krylov::{Outcome, SelfAdjoint};
 use serde::{Deserialize, Serialize};
 
 use super::Spectrum;
@@ -26,9 +26,9 @@ pub struct ConditionNumber {
     pub smallest_residual: f64,
     /// The size up to which an eigenvalue counts as zero.
     pub zero: f64,
-    /// Whether both eigenvalues converged. Otherwise the condition number is too small, because Ritz values approach the
-    /// smallest eigenvalue from above.
-    pub converged: bool,
+    /// How the runs ended: that of the largest eigenvalue, or if it has converged, that of the smallest. Unless both have
+    /// converged, the condition number is too small, because Ritz values approach the smallest eigenvalue from above.
+    pub outcome: Outcome,
     /// Products used.
     pub num_matvecs: usize,
 }
@@ -53,7 +53,11 @@ where
             smallest,
             smallest_residual,
             zero,
-            converged: top.outcome.is_converged() && bottom.outcome.is_converged(),
+            outcome: if top.outcome.is_converged() {
+                bottom.outcome
+            } else {
+                top.outcome
+            },
             num_matvecs: top.num_matvecs + bottom.num_matvecs,
         })
     }
