@@ -51,8 +51,8 @@ mod curvature {
 }
 mod sharpness {
     mod average_sharpness;
-    mod directional_distribution;
     mod every_measure;
+    mod fixed_length;
     pub(crate) mod models;
     mod refusals;
     mod sampling;

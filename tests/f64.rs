@@ -43,6 +43,7 @@ mod spectrum {
     mod fixture;
     mod laws;
     mod points;
+    mod settings;
     mod single_precision;
 }
 mod sharpness {
@@ -54,9 +55,10 @@ mod sharpness {
     mod pac_bayes;
     mod refused_measures;
     mod relative_flatness;
-    mod reparameterization;
     mod report;
+    mod rescale;
     mod scaled_curvature;
+    pub(crate) mod settings;
 }
 /// Through several rooms: intervals against what they hold.
 mod intervals;

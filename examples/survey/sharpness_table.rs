@@ -26,11 +26,13 @@ pub(crate) fn measure<M: Classifier>(
         train,
     );
     let scales = vec![Scale::Absolute, Scale::ElementRelative];
-    let report = SharpnessReportConfig::new()
+    let mut report = SharpnessReportConfig::new()
         .with_scales(scales)
         .with_num_samples(5)
         .with_num_steps(10)
-        .run_split(&risk, model, None, Likelihood::Categorical)?;
+        .with_max_matvecs(100)
+        .run(&risk, model)?;
+    report.add_fisher(&risk.fisher(model, Likelihood::Categorical)?, model)?;
     Ok(report)
 }
 

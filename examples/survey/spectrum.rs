@@ -36,6 +36,7 @@ pub(crate) fn eigenvalues<M: Classifier>(
 ) -> Result<Eigenvalues, Box<dyn Error>> {
     let hessian = risk.hessian(model)?;
     let spectrum = Spectrum::of(&hessian)
+        .with_tolerance(1e-4)
         .with_max_matvecs(300)
         .with_probes(DENSITY_PROBES)
         .with_steps(DENSITY_STEPS);

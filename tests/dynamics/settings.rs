@@ -26,7 +26,6 @@ fn of_a_monitor() {
             new(1).with_momentum(Some(MomentumConfig::new())),
         ),
         ("rho", new(1).with_rho(Some(0.05))),
-        ("checks", new(1).with_checks(false)),
         ("seed", new(1).with_seed(1)),
     ];
     each_matters(&new(1), settings, |config| {

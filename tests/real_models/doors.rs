@@ -11,7 +11,7 @@ use burnscape::krylov::LinearOperator;
 use burnscape::landscape::Slice1dConfig;
 use burnscape::loss::{Batch, Mode, Objective, Risk};
 use burnscape::optim::{OptimRecord, Sam};
-use burnscape::sharpness::{Measure, SharpnessReportConfig};
+use burnscape::sharpness::{SharpnessMeasure, SharpnessReportConfig};
 use burnscape::space::{Grid, ParamSpace, ParamVector, Scale, unshared_copy};
 use burnscape::spectrum::Spectrum;
 
@@ -156,7 +156,7 @@ where
             ensure!(is_number, "{}: {:?}", row.measure, row.note);
         }
         let (expected, goal) = self.top()?;
-        let found = report.value(Measure::LambdaMax, Some(scale));
+        let found = report.value(SharpnessMeasure::LambdaMax, Some(scale));
         let off = (found.unwrap_or(f64::NAN) - expected).abs();
         // That of the report has a tolerance of its own.
         let allowed = goal + 1e-2 * expected;

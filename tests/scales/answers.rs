@@ -10,7 +10,7 @@ use burnscape::optim::{
     Ascent, DescentGradient, Mask, Metric, RhoGroup, SaddleFreeNewtonConfig, SamConfig, StepReport,
 };
 use burnscape::sharpness::{
-    AverageSharpnessConfig, Measure, SharpnessReportConfig, WorstCaseSharpnessConfig,
+    AverageSharpnessConfig, SharpnessMeasure, SharpnessReportConfig, WorstCaseSharpnessConfig,
 };
 use burnscape::space::{ParamVector, Scale};
 use burnscape::spectrum::Spectrum;
@@ -84,7 +84,7 @@ fn curvature(kind: Kind, seed: u64, exponent: i32) -> Vec<Answer> {
         .critical_point(1e3 * unit)
         .expect("a verdict at a large tolerance");
     let verdicts = [&point, &rough].map(|point| point.kind as i32);
-    let counts = [point.negative, point.positive].map(|count| count as f64);
+    let counts = [point.negative, point.positive].map(|count| count.at_least as f64);
     found.push(exact("verdicts", verdicts.map(f64::from).to_vec()));
     found.push(exact("counts", counts.to_vec()));
 
@@ -145,7 +145,7 @@ fn sharpness(risk: &Risk<'_, Net>, net: &Net, hessian: &Hessian<'_>, unit: f64) 
         .with_num_steps(1)
         .with_num_matvecs(4);
     let report = report.run(risk, net).expect("a report");
-    let frobenius = report.row(Measure::FrobeniusNorm, Some(Scale::Absolute));
+    let frobenius = report.row(SharpnessMeasure::FrobeniusNorm, Some(Scale::Absolute));
     let frobenius = frobenius.expect("a row");
     let frobenius = [frobenius.value, frobenius.standard_error];
     let frobenius = frobenius.map(|value| value.expect("a number") / unit);

@@ -86,9 +86,8 @@ fn a_result_beyond_the_range_is_an_error_that_names_it() {
     let data = [no_data()];
     let config = SharpnessReportConfig::new()
         .with_scales(vec![Scale::Absolute])
-        .with_num_samples(1)
-        .with_checks(false);
-    let report = config.run(&Risk::new(&loss, &data), &model);
+        .with_num_samples(1);
+    let report = config.run(&Risk::new(&loss, &data).with_checks(false), &model);
     let error = report.expect_err("an overflow");
     assert_eq!(error, SharpnessError::Overflow { what: "the trace" });
     assert!(error.to_string().contains("range of f64"), "{error}");

@@ -1,14 +1,13 @@
-//! What every measure does: leave the model alone, stop when asked to, and be written as JSON.
+//! Properties of every measure: it leaves the model unchanged, and stops for the observer.
 
 use std::ops::ControlFlow;
 
 use burn::module::ParamGroup;
 use burn::tensor::{Device, Tensor};
+use burnscape::krylov::Outcome;
 use burnscape::loss::{Mode, Risk, Work};
-use burnscape::sharpness::{
-    AverageSharpnessConfig, DirectionalDistributionConfig, WorstCaseSharpnessConfig,
-};
-use burnscape::space::{ParamSpace, ParamVector, Scale, UnfilteredRule};
+use burnscape::sharpness::{AverageSharpnessConfig, WorstCaseSharpnessConfig};
+use burnscape::space::{ParamSpace, ParamVector};
 use burnscape_testkit::models::Normalized;
 
 use super::models::{net, regression, squared_error, stop_at};
@@ -29,11 +28,11 @@ fn only_the_group_of_the_risk_is_perturbed() {
     let (model, data) = (net(), regression());
     let group = ParamGroup::from_regex("second").unwrap();
     let risk = Risk::new(&squared_error, &data).with_group(group);
-    let point = WorstCaseSharpnessConfig::new(0.1)
-        .maximize(&risk, &model)
+    let worst = WorstCaseSharpnessConfig::new(0.1)
+        .run(&risk, &model)
         .unwrap();
-    assert_eq!(point.displacement.space().len(), 8 * 3);
-    assert!(point.rise.rise > 0.0);
+    assert_eq!(worst.displacement.unwrap().space().len(), 8 * 3);
+    assert!(worst.rise > 0.0);
 }
 
 fn normalized_error(model: &Normalized, x: Tensor<2>) -> Tensor<1> {
@@ -61,10 +60,12 @@ fn the_model_and_its_running_statistics_are_not_changed() {
     )];
     for mode in [Mode::Eval, Mode::Train] {
         let risk = Risk::new(&normalized_error, &data).with_mode(mode);
-        let average = AverageSharpnessConfig::new(0.1).with_num_samples(3);
-        average.run(&risk, &model).unwrap();
-        let directions = DirectionalDistributionConfig::new(0.1).with_num_samples(3);
-        directions.run(&risk, &model).unwrap();
+        for fixed_length in [false, true] {
+            let average = AverageSharpnessConfig::new(0.1)
+                .with_fixed_length(fixed_length)
+                .with_num_samples(3);
+            average.run(&risk, &model).unwrap();
+        }
         let worst = WorstCaseSharpnessConfig::new(0.1).with_num_steps(3);
         worst.run(&risk, &model).unwrap();
         assert_eq!(state(), before, "{mode:?}");
@@ -81,15 +82,16 @@ fn a_stopped_measurement_returns_what_it_reached() {
         .unwrap();
     assert_eq!((rise.rises.len(), rise.completed), (3, false));
     assert_eq!(rise.num_losses, 4);
-    let first = DirectionalDistributionConfig::new(0.1)
+    let first = AverageSharpnessConfig::new(0.1)
+        .with_fixed_length(true)
         .run(&stopped(Work::Sample, 1), &model)
         .unwrap();
-    assert_eq!((first.losses.len(), first.completed), (1, false));
+    assert_eq!((first.rises.len(), first.completed), (1, false));
     assert_eq!(first.standard_error, None);
     let worst = WorstCaseSharpnessConfig::new(0.1)
         .run(&stopped(Work::AscentStep, 2), &model)
         .unwrap();
-    assert_eq!((worst.num_gradients, worst.completed), (2, false));
+    assert_eq!((worst.num_gradients, worst.outcome), (2, Outcome::Stopped));
     assert!(worst.rise > 0.0);
 }
 
@@ -112,21 +114,4 @@ fn an_observer_sees_every_sample_and_its_rise() {
     let rises = rise.rises.iter().enumerate();
     let expected: Vec<_> = rises.map(|(i, &x)| (i + 1, Some(5), Some(x))).collect();
     assert_eq!(samples, expected);
-}
-
-#[test]
-fn results_and_configs_are_written_and_read_as_json() {
-    let (model, data) = (net(), regression());
-    let scale = Scale::FilterRelative(UnfilteredRule::AsOneFilter);
-    let config = AverageSharpnessConfig::new(0.1)
-        .with_num_samples(2)
-        .with_scale(scale);
-    let rise = config
-        .run(&Risk::new(&squared_error, &data), &model)
-        .unwrap();
-    let json = serde_json::to_value(&rise).unwrap();
-    assert_eq!(json["rise"].as_f64().unwrap(), rise.rise);
-    assert_eq!(json["config"]["seed"], 0);
-    let read: AverageSharpnessConfig = serde_json::from_value(json["config"].clone()).unwrap();
-    assert_eq!(read, config);
 }

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
 use burnscape::loss::{Likelihood, Risk};
-use burnscape::sharpness::{FisherRao, fisher_rao};
+use burnscape::sharpness::FisherRao;
 
 use super::networks::{Deep, Pair, close, deep_split, regression};
 
@@ -52,7 +52,7 @@ fn with_the_empirical_matrix_it_is_the_depth_times_the_slope_along_the_outputs()
             .powi(2)
     };
     let exact = mean(rows(&model).into_iter().map(slope));
-    check(&fisher_rao(&model, &fisher).unwrap(), exact);
+    check(&FisherRao::of(&fisher, &model).unwrap(), exact);
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn with_the_exact_gaussian_matrix_it_is_the_depth_times_the_outputs() {
             .iter()
             .map(|(f, _)| f.iter().map(|f| f * f).sum()),
     );
-    check(&fisher_rao(&model, &fisher).unwrap(), exact);
+    check(&FisherRao::of(&fisher, &model).unwrap(), exact);
 }
 
 #[test]
@@ -87,5 +87,5 @@ fn with_the_exact_categorical_matrix_it_is_the_depth_times_the_spread_of_the_log
         let center: f64 = f.iter().map(|f| p(f) * f).sum();
         f.iter().map(|f| p(f) * (f - center).powi(2)).sum()
     }));
-    check(&fisher_rao(&model, &fisher).unwrap(), exact);
+    check(&FisherRao::of(&fisher, &model).unwrap(), exact);
 }

@@ -1,8 +1,9 @@
-//! Keskar's box against its corners.
+//! Keskar's box against its corners, and bounds from above.
 
 use burn::tensor::{Tensor, TensorData};
 use burnscape::loss::Risk;
-use burnscape::sharpness::{KeskarConfig, KeskarSharpness};
+use burnscape::sharpness::{Region, WorstCaseBound, WorstCaseSharpnessConfig};
+use burnscape::space::Scale;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
@@ -16,7 +17,7 @@ fn a_linear_loss_rises_to_the_corner_in_one_step() {
         [Tensor::<1>::from_data([3.0, -4.0, 0.5], &device())],
     );
     let loss = |m: &Point, g: Tensor<1>| (m.w.val() * g).sum() + 1.0;
-    let found = KeskarConfig::new(0.01)
+    let found = WorstCaseSharpnessConfig::keskar(0.01)
         .with_num_starts(1)
         .run(&Risk::new(&loss, &data), &model)
         .unwrap();
@@ -24,9 +25,9 @@ fn a_linear_loss_rises_to_the_corner_in_one_step() {
     let rise = 0.01 * (3.0 * 1.5 + 4.0 * 3.0 + 0.5);
     close(found.base_loss, 10.5, 1e-14);
     close(found.rise, rise, 1e-12);
-    close(found.sharpness, 100.0 * rise / 11.5, 1e-12);
-    assert_eq!((found.at_bounds, found.num_gradients), (1.0, 2));
-    assert!(found.converged && found.completed);
+    close(found.keskar().unwrap(), 100.0 * rise / 11.5, 1e-12);
+    assert_eq!((found.at_bounds, found.num_gradients), (Some(1.0), 2));
+    assert!(found.outcome.is_converged() && found.on_boundary);
     close(
         found.displacement_norm,
         0.01 * (2.25 + 9.0 + 1.0_f64).sqrt(),
@@ -49,13 +50,17 @@ fn a_convex_loss_is_highest_in_the_best_of_all_corners() {
         }))
     });
     let rise = corners.fold(0.0, f64::max) - value(w);
-    let found = KeskarConfig::new(epsilon)
+    let found = WorstCaseSharpnessConfig::keskar(epsilon)
         .with_num_starts(10)
         .run(&Risk::new(&quadratic, &matrix(h)), &Point::new(&w))
         .unwrap();
     close(found.rise, rise, 1e-12);
-    close(found.sharpness, 100.0 * rise / (1.0 + value(w)), 1e-12);
-    assert_eq!(found.at_bounds, 1.0);
+    close(
+        found.keskar().unwrap(),
+        100.0 * rise / (1.0 + value(w)),
+        1e-12,
+    );
+    assert_eq!(found.at_bounds, Some(1.0));
     assert!(found.standard_error.is_some() && found.rises.len() == 10);
 }
 
@@ -66,22 +71,22 @@ fn a_maximum_inside_the_box_is_found() {
         [Tensor::<1>::from_data([0.03, -0.07], &device())],
     );
     let loss = |m: &Point, top: Tensor<1>| (m.w.val() - top).square().sum().neg() + 1.0;
-    let found = KeskarConfig::new(0.1)
+    let found = WorstCaseSharpnessConfig::keskar(0.1)
         .with_num_steps(100)
         .run(&Risk::new(&loss, &data), &model)
         .unwrap();
     assert!((found.rise - 0.0058).abs() < 1e-7, "{}", found.rise);
-    assert_eq!(found.at_bounds, 0.0);
-    assert!(found.converged);
+    assert_eq!((found.at_bounds, found.on_boundary), (Some(0.0), false));
+    assert!(found.outcome.is_converged());
 }
 
 #[test]
 fn a_box_of_no_width_has_no_rise() {
     let data = matrix([[2.0, 1.0], [1.0, 2.0]]);
-    let found = KeskarConfig::new(0.0)
+    let found = WorstCaseSharpnessConfig::keskar(0.0)
         .run(&Risk::new(&quadratic, &data), &Point::new(&[1.0, 1.0]))
         .unwrap();
-    assert_eq!((found.rise, found.sharpness), (0.0, 0.0));
+    assert_eq!((found.rise, found.keskar().unwrap()), (0.0, 0.0));
 }
 
 /// A quadratic at its minimum: the place, and the matrix row by row.
@@ -143,7 +148,7 @@ fn most_random_quadratics_are_climbed_to_their_highest_corner() {
             let it = Bowl::new(n, columns, seed);
             let highest = it.highest_corner(epsilon);
             let model = Point::new(&it.center);
-            let found: KeskarSharpness = KeskarConfig::new(epsilon)
+            let found = WorstCaseSharpnessConfig::keskar(epsilon)
                 .with_seed(seed)
                 .run(&Risk::new(&bowl, &it.data()), &model)
                 .unwrap();
@@ -174,8 +179,8 @@ fn the_bound_from_above_holds_for_the_highest_corner_of_a_quadratic() {
         let it = Bowl::new(10, 1, seed);
         let (model, data) = (Point::new(&it.center), it.data());
         let hessian = Risk::new(&bowl, &data).hessian(&model).unwrap();
-        let config = KeskarConfig::new(epsilon);
-        let bound = config.quadratic_bound(&model, &hessian).unwrap();
+        let config = WorstCaseSharpnessConfig::keskar(epsilon);
+        let bound = WorstCaseBound::of(&config, &hessian, &model).unwrap();
         let highest = it.highest_corner(epsilon);
         assert!(highest <= bound.rise * (1.0 + 1e-12), "{bound:?} {highest}");
         assert!(bound.rise < 4.0 * highest, "{bound:?} {highest}");
@@ -188,18 +193,37 @@ fn the_bound_from_above_holds_for_the_highest_corner_of_a_quadratic() {
 fn the_bound_from_above_has_a_part_of_the_gradient() {
     let (model, data) = (Point::new(&[1.0, -2.0]), matrix([[2.0, 0.0], [0.0, 1.0]]));
     let hessian = Risk::new(&quadratic, &data).hessian(&model).unwrap();
-    let bound = KeskarConfig::new(0.1)
-        .quadratic_bound(&model, &hessian)
-        .unwrap();
+    let config = WorstCaseSharpnessConfig::keskar(0.1);
+    let bound = WorstCaseBound::of(&config, &hessian, &model).unwrap();
     // c = (2, 3), g = (2, −2), C H C = diag(8, 9).
     close(bound.linear, 0.1 * (4.0 + 6.0), 1e-12);
     close(bound.quadratic, 0.5 * 0.01 * 2.0 * 9.0, 1e-12);
     // L = 1 + 2.
-    close(bound.sharpness, 100.0 * bound.rise / 4.0, 1e-12);
-    let found = KeskarConfig::new(0.1)
-        .run(&Risk::new(&quadratic, &data), &model)
-        .unwrap();
+    close(bound.keskar().unwrap(), 100.0 * bound.rise / 4.0, 1e-12);
+    let found = config.run(&Risk::new(&quadratic, &data), &model).unwrap();
     assert!(found.rise <= bound.rise);
+}
+
+#[test]
+fn a_ball_has_a_bound_from_above_as_well() {
+    let (model, data) = (Point::new(&[1.0, -2.0]), matrix([[2.0, 0.0], [0.0, 1.0]]));
+    let risk = Risk::new(&quadratic, &data);
+    let hessian = risk.hessian(&model).unwrap();
+    let config = WorstCaseSharpnessConfig::new(0.1);
+    for (scale, slope, top) in [
+        // g = (2, −2).
+        (Scale::Absolute, 8.0_f64.sqrt(), 2.0),
+        // c = (1, 2), C H C = diag(2, 4).
+        (Scale::ElementRelative, 20.0_f64.sqrt(), 4.0),
+    ] {
+        let config = config.clone().with_region(Region::Ball(scale));
+        let bound = WorstCaseBound::of(&config, &hessian, &model).unwrap();
+        close(bound.linear, 0.1 * slope, 1e-12);
+        close(bound.quadratic, 0.5 * 0.01 * top, 1e-12);
+        let found = config.run(&risk, &model).unwrap();
+        assert!(found.rise <= bound.rise && found.at_bounds.is_none());
+        assert!(found.rise > 0.9 * bound.rise);
+    }
 }
 
 #[test]
@@ -207,14 +231,14 @@ fn keskars_measure_is_not_invariant_under_scaling_of_the_loss() {
     let data = matrix([[2.0, 1.0], [1.0, 2.0]]);
     let model = Point::new(&[1.0, 1.0]);
     let large = |m: &Point, h: Tensor<2>| quadratic(m, h) * 1024.0;
-    let one = KeskarConfig::new(0.01)
+    let one = WorstCaseSharpnessConfig::keskar(0.01)
         .run(&Risk::new(&quadratic, &data), &model)
         .unwrap();
-    let scaled = KeskarConfig::new(0.01)
+    let scaled = WorstCaseSharpnessConfig::keskar(0.01)
         .run(&Risk::new(&large, &data), &model)
         .unwrap();
     close(scaled.rise, 1024.0 * one.rise, 1e-12);
     let expected = 100.0 * 1024.0 * one.rise / (1.0 + 1024.0 * one.base_loss);
-    close(scaled.sharpness, expected, 1e-12);
-    assert!(scaled.sharpness > 1.2 * one.sharpness);
+    close(scaled.keskar().unwrap(), expected, 1e-12);
+    assert!(scaled.keskar().unwrap() > 1.2 * one.keskar().unwrap());
 }

@@ -1,5 +1,4 @@
-//! What every measure does: stop when asked to, leave the model alone, be written as JSON, and give
-//! the same numbers again.
+//! Properties of every measure: it stops for the observer, leaves the model unchanged, and gives the same numbers again.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,8 +10,8 @@ use burnscape::krylov::{
 };
 use burnscape::loss::{Mode, Progress, Risk, Work};
 use burnscape::sharpness::{
-    KeskarConfig, McAllesterConfig, PacBayesSigmaConfig, RelativeFlatnessConfig,
-    ReparameterizationConfig, SharpnessError, SharpnessReportConfig, fisher_rao,
+    FisherRao, McAllesterConfig, PacBayesSigmaConfig, RelativeFlatnessConfig, SharpnessError,
+    SharpnessReportConfig, WorstCaseSharpnessConfig,
 };
 use burnscape::space::{ParamSpace, ParamVector};
 use burnscape_testkit::models::Normalized;
@@ -44,16 +43,19 @@ fn a_stopped_measurement_returns_what_it_reached() {
     let (model, data) = (net(), regression());
     let risk = Risk::new(&net_loss, &data);
     let stopped = |work, done| risk.clone().with_observer(stop_at(work, done));
-    let keskar = KeskarConfig::new(0.01)
+    let keskar = WorstCaseSharpnessConfig::keskar(0.01)
         .run(&stopped(Work::AscentStep, 2), &model)
         .unwrap();
-    assert_eq!((keskar.num_gradients, keskar.completed), (2, false));
+    assert_eq!(
+        (keskar.num_gradients, keskar.outcome),
+        (2, Outcome::Stopped)
+    );
     assert!(keskar.rise > 0.0 && keskar.rises.len() == 1);
 
     let sigma = PacBayesSigmaConfig::new(0.1)
         .run(&stopped(Work::Step, 3), &model)
         .unwrap();
-    assert_eq!((sigma.steps.len(), sigma.completed), (3, false));
+    assert_eq!((sigma.sigmas.len(), sigma.outcome), (3, Outcome::Stopped));
 
     let bound = McAllesterConfig::new(0.1)
         .run(&stopped(Work::Sample, 4), &model, &model)
@@ -93,9 +95,24 @@ fn a_stopped_measurement_returns_what_it_reached() {
     let one = config.with_probes(1).run(&matrix).unwrap();
     assert_eq!(found.value, one.effective_dimension(0.1).value);
 
-    let config = ReparameterizationConfig::new("first".into(), "second".into());
-    let found = config.run(&stopped(Work::Sample, 2), &model).unwrap();
-    assert!(!found.completed && found.after.is_none() && found.changes.is_empty());
+    let mut report = SharpnessReportConfig::new()
+        .run(&stopped(Work::Sample, 2), &model)
+        .unwrap();
+    assert!(!report.completed && report.rows.is_empty());
+    // A stopped report does not change.
+    let before = report.clone();
+    report.add_fisher(&matrix, &model).unwrap();
+    report.add_mcallester_bound(&risk, &model, &model).unwrap();
+    assert_eq!(report, before);
+    let mut report = SharpnessReportConfig::new()
+        .with_num_samples(1)
+        .run(&risk, &model)
+        .unwrap();
+    let rows = report.rows.len();
+    let short = (&matrix).observed(at(6));
+    report.add_fisher(&short, &model).unwrap();
+    // The norm is one product; the first probe of the density is not finished.
+    assert!(!report.completed && report.rows.len() == rows + 1);
 }
 
 #[test]
@@ -125,7 +142,7 @@ fn a_stop_before_the_first_estimate_is_an_error() {
     is_made.store(true, Ordering::Relaxed);
     let error = TraceConfig::new().run(&hessian);
     assert_eq!(error.map(drop), Err(CurvatureError::Stopped));
-    let error = fisher_rao(&model, &hessian);
+    let error = FisherRao::of(&hessian, &model);
     assert_eq!(error.map(drop), Err(SharpnessError::Stopped));
 }
 
@@ -154,33 +171,4 @@ fn a_report_leaves_the_model_and_its_running_statistics_alone() {
         let again = config.run(&risk, &model).unwrap();
         assert_eq!(report, again, "{mode:?}");
     }
-}
-
-#[test]
-fn results_and_configs_are_written_and_read_as_json() {
-    let (model, data) = (net(), regression());
-    let risk = Risk::new(&net_loss, &data);
-    let keskar = KeskarConfig::new(0.01).with_num_steps(1);
-    let found = keskar.run(&risk, &model).unwrap();
-    let json = serde_json::to_value(&found).unwrap();
-    assert_eq!(json["sharpness"].as_f64(), Some(found.sharpness));
-    let read: KeskarConfig = serde_json::from_value(json["config"].clone()).unwrap();
-    assert_eq!(read, keskar);
-
-    let sigma = PacBayesSigmaConfig::new(0.1)
-        .with_num_samples(1)
-        .with_max_steps(2);
-    let found = sigma.run(&risk, &model).unwrap();
-    let json = serde_json::to_value(&found).unwrap();
-    assert_eq!(json["steps"][0]["sigma"].as_f64(), Some(0.1));
-    let read: PacBayesSigmaConfig = serde_json::from_value(json["config"].clone()).unwrap();
-    assert_eq!(read, sigma);
-
-    let hessian = risk.hessian(&model).unwrap();
-    let flatness = RelativeFlatnessConfig::new().with_path(Some("first.weight".into()));
-    let found = flatness.run(&hessian, &model).unwrap();
-    let json = serde_json::to_value(&found).unwrap();
-    assert_eq!(json["layers"][0]["path"], "first.weight");
-    let read: RelativeFlatnessConfig = serde_json::from_value(json["config"].clone()).unwrap();
-    assert_eq!(read, flatness);
 }

@@ -2,9 +2,10 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
+use burnscape::krylov::Outcome;
 use burnscape::loss::Risk;
 use burnscape::sharpness::{
-    AverageSharpnessConfig, McAllesterConfig, PacBayesSigmaConfig, mcallester_term,
+    AverageSharpnessConfig, McAllesterBound, McAllesterConfig, PacBayesSigmaConfig,
 };
 use burnscape::space::Scale;
 
@@ -13,7 +14,7 @@ use super::networks::{Point, close, device, matrix, quadratic};
 const H: [[f64; 3]; 3] = [[4.0, 1.0, 0.5], [1.0, 1.0, -0.3], [0.5, -0.3, 2.0]];
 
 #[test]
-fn the_noise_borne_by_a_quadratic_is_the_root_of_threshold_over_curvature() {
+fn the_noise_tolerated_by_a_quadratic_is_the_root_of_threshold_over_curvature() {
     // With antithetic pairs the rise is σ² times that of σ = 1, whatever the slope.
     let (model, data) = (Point::new(&[1.0, -0.5, 0.3]), matrix(H));
     let risk = Risk::new(&quadratic, &data);
@@ -34,12 +35,12 @@ fn the_noise_borne_by_a_quadratic_is_the_root_of_threshold_over_curvature() {
                 .with_seed(4)
                 .run(&risk, &model)
                 .unwrap();
-            assert!(found.converged && found.completed);
+            assert!(found.outcome.is_converged());
             let exact = (threshold / unit.rise).sqrt();
             close(found.sigma, exact, 1.1e-6);
             assert!(found.sigma <= exact * (1.0 + 1e-12) && found.upper.unwrap() > exact);
             close(found.rise, threshold, 1e-5);
-            assert_eq!(found.num_losses, 1 + 40 * found.steps.len());
+            assert_eq!(found.num_losses, 1 + 40 * found.sigmas.len());
         }
     }
 }
@@ -59,7 +60,7 @@ fn more_samples_approach_the_trace() {
 }
 
 #[test]
-fn a_loss_that_is_not_finite_is_not_borne() {
+fn a_loss_that_is_not_finite_is_not_tolerated() {
     // −ln w has no value at and below zero.
     let loss = |m: &Point, x: Tensor<1>| (m.w.val().log() * x).sum().neg();
     let data = [Tensor::<1>::ones([1], &device())];
@@ -67,9 +68,9 @@ fn a_loss_that_is_not_finite_is_not_borne() {
         .with_start(100.0)
         .run(&Risk::new(&loss, &data), &Point::new(&[1.0]))
         .unwrap();
-    assert!(found.steps[0].rise.is_infinite());
+    assert!(found.rises[0].is_infinite());
     assert!(
-        found.converged && found.sigma > 0.01 && found.sigma < 0.2,
+        found.outcome.is_converged() && found.sigma > 0.01 && found.sigma < 0.2,
         "{found:?}"
     );
     assert!(found.rise <= 1e-3);
@@ -84,14 +85,14 @@ fn a_search_that_finds_no_crossing_says_so() {
         .with_num_samples(2);
     let found = config.run(&Risk::new(&flat, &data), &model).unwrap();
     assert_eq!(
-        (found.sigma, found.upper, found.converged),
-        (1.6, None, false)
+        (found.sigma, found.upper, found.outcome),
+        (1.6, None, Outcome::LimitReached)
     );
     let steep = |m: &Point, x: Tensor<1>| ((m.w.val() - 1.0).square() * x).sum() * 1e12;
     let found = config.run(&Risk::new(&steep, &data), &model).unwrap();
     assert_eq!(
-        (found.sigma, found.rise, found.converged),
-        (0.0, 0.0, false)
+        (found.sigma, found.rise, found.outcome),
+        (0.0, 0.0, Outcome::LimitReached)
     );
     assert_eq!(found.upper, Some(0.1 / 16.0));
 }
@@ -99,12 +100,12 @@ fn a_search_that_finds_no_crossing_says_so() {
 #[test]
 fn mcallesters_term_is_that_of_the_formula() {
     close(
-        mcallester_term(50.0, 1000, 0.05).unwrap(),
+        McAllesterBound::term(50.0, 1000, 0.05).unwrap(),
         0.169_030_7,
         1e-6,
     );
     let exact = ((20.0_f64 / 0.1).ln() / 200.0).sqrt();
-    close(mcallester_term(0.0, 100, 0.1).unwrap(), exact, 1e-14);
+    close(McAllesterBound::term(0.0, 100, 0.1).unwrap(), exact, 1e-14);
 }
 
 #[test]
@@ -138,7 +139,7 @@ fn the_bound_is_the_sum_of_its_terms() {
 }
 
 #[test]
-fn losses_outside_the_unit_interval_are_told() {
+fn losses_outside_the_unit_interval_are_reported() {
     let (model, data) = (Point::new(&[2.0, 1.0, 1.0]), matrix(H));
     let config = McAllesterConfig::new(0.1).with_num_samples(2);
     let found = config

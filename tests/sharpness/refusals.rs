@@ -2,10 +2,9 @@
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use burnscape::OutOfRange;
+use burnscape::krylov::Outcome;
 use burnscape::loss::{LossError, Risk, Work};
-use burnscape::sharpness::{
-    AverageSharpnessConfig, DirectionalDistributionConfig, SharpnessError, WorstCaseSharpnessConfig,
-};
+use burnscape::sharpness::{AverageSharpnessConfig, SharpnessError, WorstCaseSharpnessConfig};
 use burnscape::space::{Scale, SpaceError, UnfilteredRule};
 
 use super::models::{H, Point, matrix, net, quadratic, regression, squared_error, stop_at};
@@ -75,14 +74,9 @@ fn values_without_meaning_are_refused_by_name() {
         other => panic!("{wanted}: {other:?}"),
     };
     let average = |config: AverageSharpnessConfig| config.run(&risk, &model).map(|_| ());
-    let directions = |config: DirectionalDistributionConfig| config.run(&risk, &model).map(|_| ());
     let worst = |config: WorstCaseSharpnessConfig| config.run(&risk, &model).map(|_| ());
     for bad in [-1.0, f64::NAN, f64::INFINITY] {
         refused(average(AverageSharpnessConfig::new(bad)), "sigma");
-        refused(
-            directions(DirectionalDistributionConfig::new(bad)),
-            "epsilon",
-        );
         refused(worst(WorstCaseSharpnessConfig::new(bad)), "rho");
         refused(
             worst(WorstCaseSharpnessConfig::new(0.1).with_tolerance(bad)),
@@ -97,8 +91,6 @@ fn values_without_meaning_are_refused_by_name() {
         average(AverageSharpnessConfig::new(0.1).with_num_samples(0)),
         "num_samples",
     );
-    let none = DirectionalDistributionConfig::new(0.1).with_num_samples(0);
-    refused(directions(none), "num_samples");
     refused(
         worst(WorstCaseSharpnessConfig::new(0.1).with_num_steps(0)),
         "num_steps",
@@ -142,16 +134,11 @@ fn any_number_of_samples_can_be_planned_and_stopped() {
         .run(&stopped(Work::Sample, 3), &model)
         .unwrap();
     assert_eq!((found.rises.len(), found.completed), (3, false));
-    let found = DirectionalDistributionConfig::new(0.1)
-        .with_num_samples(usize::MAX)
-        .run(&stopped(Work::Sample, 3), &model)
-        .unwrap();
-    assert_eq!((found.losses.len(), found.completed), (3, false));
     // Two gradients a start: the seventh begins the fourth.
     let found = WorstCaseSharpnessConfig::new(0.1)
         .with_num_starts(usize::MAX)
         .with_num_steps(1)
         .run(&stopped(Work::AscentStep, 7), &model)
         .unwrap();
-    assert_eq!((found.rises.len(), found.completed), (4, false));
+    assert_eq!((found.rises.len(), found.outcome), (4, Outcome::Stopped));
 }

@@ -1,17 +1,17 @@
-//! Arguments, matrices and losses that are refused.
+//! Refused arguments, matrices and losses.
 
 use std::io;
 
 use burn::tensor::Tensor;
-use burnscape::OutOfRange;
 use burnscape::curvature::CurvatureError;
 use burnscape::krylov::{KrylovFault, LinearOperator, SelfAdjoint};
 use burnscape::loss::Risk;
 use burnscape::sharpness::{
-    KeskarConfig, McAllesterConfig, PacBayesSigmaConfig, RelativeFlatnessConfig, SharpnessError,
-    SharpnessReportConfig, fisher_rao, mcallester_term,
+    FisherRao, McAllesterBound, McAllesterConfig, PacBayesSigmaConfig, RelativeFlatnessConfig,
+    SharpnessError, SharpnessReportConfig, WorstCaseSharpnessConfig,
 };
 use burnscape::space::{ParamSpace, ParamVector, Scale, SpaceError, UnfilteredRule};
+use burnscape::{Csv, FormatError, OutOfRange};
 
 use super::networks::{Deep, Point, device, diagonal, net, net_loss, quadratic, regression};
 
@@ -28,18 +28,18 @@ fn values_without_meaning_are_refused_by_name() {
     let (model, data) = (Point::new(&[1.0, 2.0]), diagonal([1.0, 2.0]));
     let risk = Risk::new(&quadratic, &data);
     let hessian = risk.hessian(&model).unwrap();
-    let keskar = |config: KeskarConfig| config.run(&risk, &model);
+    let keskar = |config: WorstCaseSharpnessConfig| config.run(&risk, &model);
     let flatness = |config: RelativeFlatnessConfig| config.run(&hessian, &model);
     let sigma = |config: PacBayesSigmaConfig| config.run(&risk, &model);
     let bound = |config: McAllesterConfig| config.run(&risk, &model, &model);
     for bad in [-1.0, f64::NAN, f64::INFINITY] {
-        refused(keskar(KeskarConfig::new(bad)), "epsilon");
+        refused(keskar(WorstCaseSharpnessConfig::keskar(bad)), "rho");
         refused(
-            keskar(KeskarConfig::new(0.1).with_tolerance(bad)),
+            keskar(WorstCaseSharpnessConfig::keskar(0.1).with_tolerance(bad)),
             "tolerance",
         );
         refused(
-            keskar(KeskarConfig::new(0.1).with_step_size(bad)),
+            keskar(WorstCaseSharpnessConfig::keskar(0.1).with_step_size(bad)),
             "step_size",
         );
         refused(
@@ -57,23 +57,23 @@ fn values_without_meaning_are_refused_by_name() {
         );
         refused(bound(McAllesterConfig::new(bad)), "sigma");
         refused(bound(McAllesterConfig::new(0.1).with_delta(bad)), "delta");
-        refused(mcallester_term(bad, 10, 0.1), "divergence");
-        refused(mcallester_term(1.0, 10, bad), "delta");
+        refused(McAllesterBound::term(bad, 10, 0.1), "divergence");
+        refused(McAllesterBound::term(1.0, 10, bad), "delta");
     }
     for bad in [0.0, 1.0] {
         refused(
             flatness(RelativeFlatnessConfig::new().with_confidence(bad)),
             "confidence",
         );
-        refused(mcallester_term(1.0, 10, bad), "delta");
+        refused(McAllesterBound::term(1.0, 10, bad), "delta");
     }
-    refused(mcallester_term(1.0, 0, 0.1), "num_examples");
+    refused(McAllesterBound::term(1.0, 0, 0.1), "num_examples");
     refused(
-        keskar(KeskarConfig::new(0.1).with_num_steps(0)),
+        keskar(WorstCaseSharpnessConfig::keskar(0.1).with_num_steps(0)),
         "num_steps",
     );
     refused(
-        keskar(KeskarConfig::new(0.1).with_num_starts(0)),
+        keskar(WorstCaseSharpnessConfig::keskar(0.1).with_num_starts(0)),
         "num_starts",
     );
     refused(
@@ -103,7 +103,7 @@ fn a_matrix_with_negative_eigenvalues_is_no_fisher_matrix() {
     let (model, data) = (Point::new(&[1.0, 1.0]), diagonal([2.0, -3.0]));
     let hessian = Risk::new(&quadratic, &data).hessian(&model).unwrap();
     // ⟨w, H w⟩ = 2 − 3.
-    let error = fisher_rao(&model, &hessian);
+    let error = FisherRao::of(&hessian, &model);
     let Err(SharpnessError::Indefinite { value }) = error else {
         panic!("{error:?}");
     };
@@ -114,7 +114,8 @@ fn a_matrix_with_negative_eigenvalues_is_no_fisher_matrix() {
 fn a_loss_below_minus_one_has_no_keskar_sharpness() {
     let (model, data) = (Point::new(&[1.0]), [Tensor::<1>::ones([1], &device())]);
     let loss = |m: &Point, x: Tensor<1>| (m.w.val() * x).sum() - 2.5;
-    let error = KeskarConfig::new(0.1).run(&Risk::new(&loss, &data), &model);
+    let found = WorstCaseSharpnessConfig::keskar(0.1).run(&Risk::new(&loss, &data), &model);
+    let error = found.unwrap().keskar();
     assert_eq!(error, Err(SharpnessError::NegativeLoss { loss: -1.5 }));
 }
 
@@ -122,7 +123,7 @@ fn a_loss_below_minus_one_has_no_keskar_sharpness() {
 fn a_box_that_reaches_where_the_loss_is_not_finite_is_refused() {
     let (model, data) = (Point::new(&[0.5]), [Tensor::<1>::ones([1], &device())]);
     let loss = |m: &Point, x: Tensor<1>| (m.w.val().log() * x).sum().neg();
-    let error = KeskarConfig::new(1.0).run(&Risk::new(&loss, &data), &model);
+    let error = WorstCaseSharpnessConfig::keskar(1.0).run(&Risk::new(&loss, &data), &model);
     assert!(matches!(
         error,
         Err(SharpnessError::NonFiniteStep {
@@ -200,7 +201,7 @@ fn a_product_that_is_not_finite_is_refused_by_every_measure() {
         RelativeFlatnessConfig::new()
             .run(&broken, &model)
             .map(|_| ()),
-        fisher_rao(&model, &broken).map(|_| ()),
+        FisherRao::of(&broken, &model).map(|_| ()),
     ];
     for error in errors {
         assert_eq!(error, Err(first.clone()));
@@ -250,7 +251,7 @@ fn a_report_that_cannot_be_written_says_so() {
     let error = report.write_csv(Full).unwrap_err();
     assert!(matches!(
         error,
-        SharpnessError::Write {
+        FormatError::Write {
             kind: io::ErrorKind::StorageFull,
             ..
         }

@@ -5,14 +5,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::module::ParamGroup;
 use burn::tensor::Tensor;
-use burnscape::OutOfRange;
 use burnscape::krylov::{EigenpairsConfig, Which};
 use burnscape::loss::{Likelihood, LossError, Progress, Risk, Work};
 use burnscape::sharpness::{
-    AverageSharpnessConfig, KeskarConfig, McAllesterConfig, Measure, PacBayesSigmaConfig,
-    SharpnessError, SharpnessReportConfig, WorstCaseSharpnessConfig,
+    AverageSharpnessConfig, McAllesterConfig, PacBayesSigmaConfig, Region, SharpnessError,
+    SharpnessMeasure, SharpnessReportConfig, SharpnessRow, WorstCaseSharpnessConfig,
 };
 use burnscape::space::{Scale, SpaceError};
+use burnscape::spectrum::Spectrum;
+use burnscape::{Csv, Json, OutOfRange};
 use burnscape_testkit::models::TwoLayers;
 
 use super::networks::{
@@ -30,51 +31,57 @@ fn its_numbers_are_those_of_the_single_measures() {
         .with_num_samples(3)
         .with_seed(5);
     let split = net_split(&data);
-    let report = config
-        .run_split(&split, &model, Some(&prior), Likelihood::Gaussian)
-        .unwrap();
+    let risk = Risk::new(&net_loss, &data);
+    let mut report = config.run(&risk, &model).unwrap();
+    report.add_mcallester_bound(&risk, &model, &prior).unwrap();
+    let fisher = split.fisher(&model, Likelihood::Gaussian).unwrap();
+    report.add_fisher(&fisher, &model).unwrap();
     assert!(report.completed);
     // Six in each scale, Keskar, the bound, two weights and two of the Fisher matrix.
     assert_eq!(report.rows.len(), 3 * 6 + 6);
     assert!(report.rows.iter().all(|row| row.value.is_some()));
     assert_eq!((report.num_parameters, report.num_examples), (51, 11));
 
-    let risk = Risk::new(&net_loss, &data);
     let average = AverageSharpnessConfig::new(0.05)
         .with_num_samples(3)
         .with_antithetic(true)
         .with_seed(5)
         .run(&risk, &model)
         .unwrap();
-    let row = report.row(Measure::AverageSharpness, ABSOLUTE).unwrap();
+    let row = report
+        .row(SharpnessMeasure::AverageSharpness, ABSOLUTE)
+        .unwrap();
     assert_eq!(
         (row.value, row.standard_error),
         (Some(average.rise), average.standard_error)
     );
-    assert_eq!((row.losses, row.setting.as_str()), (7, "sigma 0.05"));
+    assert_eq!((row.num_losses, row.setting.as_str()), (7, "sigma 0.05"));
     let worst = WorstCaseSharpnessConfig::new(0.5)
         .with_num_starts(2)
-        .with_scale(Scale::ElementRelative)
+        .with_region(Region::Ball(Scale::ElementRelative))
         .with_seed(5)
         .run(&risk, &model)
         .unwrap();
     assert_eq!(
-        report.value(Measure::WorstCaseSharpness, ELEMENT),
+        report.value(SharpnessMeasure::WorstCaseSharpness, ELEMENT),
         Some(worst.rise)
     );
-    let keskar = KeskarConfig::new(1e-3)
+    let keskar = WorstCaseSharpnessConfig::keskar(1e-3)
         .with_num_starts(2)
         .with_seed(5)
         .run(&risk, &model)
         .unwrap();
-    assert_eq!(report.value(Measure::Keskar, None), Some(keskar.sharpness));
+    assert_eq!(
+        report.value(SharpnessMeasure::Keskar, None),
+        keskar.keskar().ok()
+    );
     let sigma = PacBayesSigmaConfig::new(0.1)
         .with_num_samples(3)
         .with_seed(5)
         .run(&risk, &model)
         .unwrap();
     assert_eq!(
-        report.value(Measure::PacBayesSigma, ABSOLUTE),
+        report.value(SharpnessMeasure::PacBayesSigma, ABSOLUTE),
         Some(sigma.sigma)
     );
     let bound = McAllesterConfig::new(sigma.sigma)
@@ -84,22 +91,23 @@ fn its_numbers_are_those_of_the_single_measures() {
         .run(&risk, &model, &prior)
         .unwrap();
     assert_eq!(
-        report.value(Measure::McAllesterBound, None),
+        report.value(SharpnessMeasure::McAllesterBound, None),
         Some(bound.bound)
     );
     let hessian = risk.hessian(&model).unwrap();
     let top = EigenpairsConfig::new(1, Which::Largest)
         .with_tolerance(1e-4)
-        .with_max_matvecs(100)
         .with_seed(5)
         .run(&hessian)
         .unwrap();
     close(
-        report.value(Measure::LambdaMax, ABSOLUTE).unwrap(),
+        report.value(SharpnessMeasure::LambdaMax, ABSOLUTE).unwrap(),
         top.values[0],
         1e-12,
     );
-    let flatness = report.row(Measure::RelativeFlatness, None).unwrap();
+    let flatness = report
+        .row(SharpnessMeasure::RelativeFlatness, None)
+        .unwrap();
     assert_eq!(flatness.part.as_deref(), Some("first.weight"));
 }
 
@@ -120,17 +128,15 @@ fn it_counts_what_it_costs() {
     const PROBE: usize = 1;
     let expected = report.num_losses + report.num_gradients - 1 + PROBE;
     assert_eq!(calls.load(Ordering::Relaxed), expected);
-    let sum = |cost: fn(&burnscape::sharpness::SharpnessRow) -> usize| -> usize {
-        report.rows.iter().map(cost).sum()
-    };
-    assert_eq!(report.num_losses, 1 + sum(|row| row.losses));
-    assert_eq!(report.num_gradients, 2 + sum(|row| row.gradients));
-    assert_eq!(report.num_matvecs, 2 + sum(|row| row.products));
+    let sum = |cost: fn(&SharpnessRow) -> usize| -> usize { report.rows.iter().map(cost).sum() };
+    assert_eq!(report.num_losses, 1 + sum(|row| row.num_losses));
+    assert_eq!(report.num_gradients, 2 + sum(|row| row.num_gradients));
+    assert_eq!(report.num_matvecs, 2 + sum(|row| row.num_matvecs));
     // The bounds that the documentation states.
     for scale in config.scales {
         let of = |measure| report.row(measure, Some(scale)).unwrap();
-        assert!(of(Measure::WorstCaseSharpness).gradients <= 42);
-        assert!(of(Measure::LambdaMax).products + of(Measure::Trace).products <= 132);
+        assert!(of(SharpnessMeasure::WorstCaseSharpness).num_gradients <= 42);
+        assert_eq!(of(SharpnessMeasure::Trace).num_matvecs, 32);
     }
 }
 
@@ -170,7 +176,10 @@ fn it_is_written_as_a_table_as_json_and_as_csv() {
         .find(|line| line.starts_with("lambda max"))
         .unwrap();
     let value: f64 = top.split(',').nth(4).unwrap().parse().unwrap();
-    assert_eq!(Some(value), report.value(Measure::LambdaMax, ABSOLUTE));
+    assert_eq!(
+        Some(value),
+        report.value(SharpnessMeasure::LambdaMax, ABSOLUTE)
+    );
     // Settings and notes with a comma stay one cell.
     let keskar = lines
         .iter()
@@ -180,14 +189,16 @@ fn it_is_written_as_a_table_as_json_and_as_csv() {
 }
 
 #[test]
-fn a_number_that_cannot_be_had_leaves_a_note_and_the_others() {
+fn a_number_that_cannot_be_measured_leaves_a_note_and_the_others() {
     // A point has no weight with filters, and −ln w is not finite under the noise.
     let loss = |m: &Point, x: Tensor<1>| (m.w.val().log() * x).sum().neg();
     let (model, data) = (Point::new(&[0.01]), [Tensor::<1>::ones([1], &device())]);
     let config = SharpnessReportConfig::new().with_scales(vec![Scale::Absolute]);
     let report = config.run(&Risk::new(&loss, &data), &model).unwrap();
     assert!(report.completed);
-    let average = report.row(Measure::AverageSharpness, ABSOLUTE).unwrap();
+    let average = report
+        .row(SharpnessMeasure::AverageSharpness, ABSOLUTE)
+        .unwrap();
     assert_eq!(average.value, None);
     assert!(
         average
@@ -196,7 +207,9 @@ fn a_number_that_cannot_be_had_leaves_a_note_and_the_others() {
             .unwrap()
             .contains("smaller perturbation")
     );
-    let flatness = report.row(Measure::RelativeFlatness, None).unwrap();
+    let flatness = report
+        .row(SharpnessMeasure::RelativeFlatness, None)
+        .unwrap();
     assert!(
         flatness
             .note
@@ -205,7 +218,7 @@ fn a_number_that_cannot_be_had_leaves_a_note_and_the_others() {
             .contains("no weight with filters")
     );
     close(
-        report.value(Measure::LambdaMax, ABSOLUTE).unwrap(),
+        report.value(SharpnessMeasure::LambdaMax, ABSOLUTE).unwrap(),
         1e4,
         1e-8,
     );
@@ -228,17 +241,20 @@ fn a_stopped_report_has_the_measures_that_were_finished() {
         .run(&Risk::new(&net_loss, &data).with_observer(observe), &model)
         .unwrap();
     assert!(!report.completed);
-    let measures: Vec<Measure> = report.rows.iter().map(|row| row.measure).collect();
+    let measures: Vec<SharpnessMeasure> = report.rows.iter().map(|row| row.measure).collect();
     assert_eq!(
         measures,
-        [Measure::AverageSharpness, Measure::WorstCaseSharpness]
+        [
+            SharpnessMeasure::AverageSharpness,
+            SharpnessMeasure::WorstCaseSharpness
+        ]
     );
     assert!(report.to_string().contains("stopped"));
     // Five in each of three scales, Keskar and relative flatness; the third was under way.
     let finished = seen.iter().filter(|seen| seen.work == Work::Measure);
     let finished: Vec<_> = finished.map(|seen| (seen.done, seen.total)).collect();
     assert_eq!(finished, [(1, Some(17)), (2, Some(17))]);
-    // Nothing is asked after a stop.
+    // The observer is not called after a stop.
     let last = seen.last().unwrap();
     assert_eq!((last.work, last.done), (Work::Step, 2));
 }
@@ -249,12 +265,9 @@ fn it_can_be_of_some_parameters_only() {
     let of = |paths: &[&str]| {
         let group = ParamGroup::from_any_predicates(paths.to_vec());
         let risk = net_split(&data).with_group(group);
-        SharpnessReportConfig::new().with_num_samples(1).run_split(
-            &risk,
-            &model,
-            None,
-            Likelihood::Gaussian,
-        )
+        SharpnessReportConfig::new()
+            .with_num_samples(1)
+            .run(&risk, &model)
     };
     let second = of(&["second.weight"]).unwrap();
     assert_eq!(second.num_parameters, 18);
@@ -265,12 +278,12 @@ fn it_can_be_of_some_parameters_only() {
         .with_tolerance(1e-4)
         .run(&block)
         .unwrap();
-    let found = second.value(Measure::LambdaMax, ABSOLUTE).unwrap();
+    let found = second.value(SharpnessMeasure::LambdaMax, ABSOLUTE).unwrap();
     close(found, top.values[0], 1e-10);
     assert_eq!(of(&["weight"]).unwrap().num_parameters, 24 + 18);
     let bias = of(&["bias"]).unwrap();
     assert_eq!(bias.num_parameters, 9);
-    let flatness = bias.row(Measure::RelativeFlatness, None).unwrap();
+    let flatness = bias.row(SharpnessMeasure::RelativeFlatness, None).unwrap();
     assert!(flatness.value.is_none());
     assert!(matches!(
         of(&["third"]),
@@ -296,8 +309,29 @@ fn settings_without_meaning_are_refused() {
     refused(config().with_scales(Vec::new()), "scales");
     refused(config().with_sigma(-1.0), "sigma");
     refused(config().with_rho(f64::NAN), "rho");
-    refused(config().with_epsilon(-1.0), "epsilon");
+    refused(config().with_epsilon(-1.0), "rho");
     refused(config().with_threshold(0.0), "threshold");
     refused(config().with_num_samples(0), "num_samples");
     refused(config().with_num_matvecs(1), "num_matvecs");
+}
+
+#[test]
+fn the_largest_eigenvalue_has_a_limit_of_products() {
+    let (model, data) = (net(), regression());
+    let risk = Risk::new(&net_loss, &data);
+    let config = SharpnessReportConfig::new()
+        .with_num_samples(1)
+        .with_scales(vec![Scale::Absolute]);
+    let report = config.run(&risk, &model).unwrap();
+    // The tolerance and the limit of `Spectrum`.
+    let hessian = risk.hessian(&model).unwrap();
+    let top = Spectrum::of(&hessian).top_eigenpairs(1).unwrap();
+    let row = report.row(SharpnessMeasure::LambdaMax, ABSOLUTE).unwrap();
+    assert_eq!(
+        (row.value, row.num_matvecs),
+        (top.values.first().copied(), top.num_matvecs)
+    );
+    let short = config.with_max_matvecs(3).run(&risk, &model).unwrap();
+    let row = short.row(SharpnessMeasure::LambdaMax, ABSOLUTE).unwrap();
+    assert!(row.num_matvecs <= 4 && row.note.as_deref() == Some("not converged"));
 }

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use burnscape::krylov::{EigenpairsConfig, LinearOperator, TraceConfig, Which, to_dense};
 use burnscape::loss::Risk;
 use burnscape::sharpness::{
-    Measure, SharpnessReport, SharpnessReportConfig, WorstCaseSharpnessConfig,
+    Region, SharpnessMeasure, SharpnessReport, SharpnessReportConfig, WorstCaseSharpnessConfig,
 };
 use burnscape::space::{ParamSpace, ParamVector, Scale, UnfilteredRule};
 use burnscape::spectrum::Spectrum;
@@ -108,7 +108,7 @@ fn adaptive_lambda_max_is_what_the_adaptive_ball_rises_by() {
         let scaled = hessian.scaled(&model, scale).unwrap();
         let top = largest().run(&scaled).unwrap();
         let worst = WorstCaseSharpnessConfig::new(rho)
-            .with_scale(scale)
+            .with_region(Region::Ball(scale))
             .with_num_steps(200)
             .with_tolerance(1e-9)
             .run(&risk, &model)
@@ -158,12 +158,14 @@ fn every_sample_of_a_diagonal_matrix_is_exact_also_by_parameter() {
     assert_eq!(found.num_matvecs, 3);
 
     let report = moments(&risk, &model, 3);
-    let row = report.row(Measure::Trace, Some(Scale::Absolute)).unwrap();
+    let row = report
+        .row(SharpnessMeasure::Trace, Some(Scale::Absolute))
+        .unwrap();
     close(row.value.unwrap(), 38.0, 1e-12);
     assert!(row.standard_error.unwrap() < 1e-12);
     close(
         report
-            .value(Measure::FrobeniusNorm, Some(Scale::Absolute))
+            .value(SharpnessMeasure::FrobeniusNorm, Some(Scale::Absolute))
             .unwrap(),
         (9.0 * 6.0 + 25.0 * 4.0_f64).sqrt(),
         1e-12,
@@ -173,7 +175,9 @@ fn every_sample_of_a_diagonal_matrix_is_exact_also_by_parameter() {
         model.a.val().into_data().try_to_vec::<f64>().unwrap(),
         model.b.val().into_data().try_to_vec::<f64>().unwrap(),
     ];
-    let adaptive = report.value(Measure::Trace, Some(ELEMENT)).unwrap();
+    let adaptive = report
+        .value(SharpnessMeasure::Trace, Some(ELEMENT))
+        .unwrap();
     close(adaptive, 3.0 * squares(a) + 5.0 * squares(b), 1e-12);
 }
 
@@ -189,7 +193,10 @@ fn trace_and_frobenius_norm_of_a_network_are_within_their_errors() {
         let n = hessian.space().len();
         let trace: f64 = (0..n).map(|i| dense.as_slice()[i * n + i]).sum();
         let norm = dense.as_slice().iter().map(|x| x * x).sum::<f64>().sqrt();
-        for (measure, exact) in [(Measure::Trace, trace), (Measure::FrobeniusNorm, norm)] {
+        for (measure, exact) in [
+            (SharpnessMeasure::Trace, trace),
+            (SharpnessMeasure::FrobeniusNorm, norm),
+        ] {
             let row = report.row(measure, Some(scale)).unwrap();
             let (found, error) = (row.value.unwrap(), row.standard_error.unwrap());
             assert!(error < 0.1 * exact, "{error} of {exact}");

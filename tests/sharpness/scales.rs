@@ -3,7 +3,7 @@
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use burnscape::loss::Risk;
-use burnscape::sharpness::{AverageSharpnessConfig, WorstCaseSharpnessConfig};
+use burnscape::sharpness::{AverageSharpnessConfig, Region, WorstCaseSharpnessConfig};
 use burnscape::space::{ParamSpace, ParamVector, Scale, UnfilteredRule};
 use burnscape_testkit::models::TwoLayers;
 
@@ -75,7 +75,7 @@ fn the_relative_worst_case_is_invariant_under_positive_rescaling() {
         Scale::FilterRelative(UnfilteredRule::Zero),
         Scale::ElementRelative,
     ] {
-        let config = WorstCaseSharpnessConfig::new(0.5).with_scale(scale);
+        let config = WorstCaseSharpnessConfig::new(0.5).with_region(Region::Ball(scale));
         let one = config.run(&risk, &model).unwrap();
         let two = config.run(&risk, &rescaled(&model, 3.0)).unwrap();
         assert!((one.rise - two.rise).abs() < 1e-3 * one.rise);

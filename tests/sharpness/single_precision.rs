@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use burnscape::loss::{Likelihood, Risk};
-use burnscape::sharpness::{Measure, ReparameterizationConfig, SharpnessReportConfig};
+use burnscape::sharpness::{SharpnessMeasure, SharpnessReportConfig, rescale_relu_pair};
 use burnscape::space::{ParamSpace, ParamVector, Scale};
 use burnscape_testkit::models::{Classifier, Cnn};
 
@@ -33,9 +33,9 @@ fn every_measure_of_a_convolutional_classifier_has_a_number() {
         &data,
     );
     let config = SharpnessReportConfig::new().with_num_samples(3);
-    let report = config
-        .run_split(&risk, &cnn, None, Likelihood::Categorical)
-        .unwrap();
+    let mut report = config.run(&risk, &cnn).unwrap();
+    let fisher = risk.fisher(&cnn, Likelihood::Categorical).unwrap();
+    report.add_fisher(&fisher, &cnn).unwrap();
     println!("{report}");
     for row in &report.rows {
         assert!(row.value.is_some_and(f64::is_finite), "{row:?}");
@@ -43,10 +43,15 @@ fn every_measure_of_a_convolutional_classifier_has_a_number() {
     // A trace is at most the Frobenius norm times the root of the dimension, and λ_max below it.
     for scale in report.config.scales.iter().copied().map(Some) {
         let value = |measure| report.value(measure, scale).unwrap();
-        let (top, norm) = (value(Measure::LambdaMax), value(Measure::FrobeniusNorm));
+        let (top, norm) = (
+            value(SharpnessMeasure::LambdaMax),
+            value(SharpnessMeasure::FrobeniusNorm),
+        );
         assert!(top > 0.0 && top < 2.0 * norm, "{scale:?}: {top} {norm}");
     }
-    let dimension = report.value(Measure::EffectiveDimension, None).unwrap();
+    let dimension = report
+        .value(SharpnessMeasure::EffectiveDimension, None)
+        .unwrap();
     // Two independent logits for each of twelve images.
     assert!(dimension > 1.0 && dimension < 30.0, "{dimension}");
 }
@@ -54,21 +59,22 @@ fn every_measure_of_a_convolutional_classifier_has_a_number() {
 #[test]
 fn rescaling_by_a_power_of_two_moves_no_invariant_measure_in_single_precision() {
     let adaptive = Scale::ElementRelative;
-    let report = SharpnessReportConfig::new()
+    let config = SharpnessReportConfig::new()
         .with_scales(vec![Scale::Absolute, adaptive])
         .with_num_samples(3);
-    let found = ReparameterizationConfig::new("first".into(), "second".into())
-        .with_report(report)
-        .run(&Risk::new(&squared_error, &regression()), &net())
-        .unwrap();
+    let (model, data) = (net(), regression());
+    let risk = Risk::new(&squared_error, &data);
+    let rescaled = rescale_relu_pair(&risk, &model, ["first", "second"], 8.0).unwrap();
+    let report = |model| config.run(&risk, model).unwrap();
+    let found = report(&model).compare(&report(&rescaled));
     println!("{found}");
     for change in &found.changes {
-        if change.scale == Some(adaptive) || change.measure == Measure::RelativeFlatness {
+        if change.scale == Some(adaptive) || change.measure == SharpnessMeasure::RelativeFlatness {
             assert!(change.relative_change < 1e-5, "{change:?}");
         }
     }
     let top = found
-        .change(Measure::LambdaMax, Some(Scale::Absolute))
+        .change(SharpnessMeasure::LambdaMax, Some(Scale::Absolute))
         .unwrap();
     assert!(top.after > 2.0 * top.before);
 }

@@ -1,6 +1,7 @@
-//! Verdicts about points.
+//! Kinds of points, and their evidence.
 
 use burn::tensor::Tensor;
+use burnscape::krylov::LanczosConfig;
 use burnscape::loss::Risk;
 use burnscape::spectrum::{CriticalPoint, PointKind, Spectrum};
 use burnscape_testkit::objectives::{Point, saddle};
@@ -46,8 +47,10 @@ fn saddles_have_their_index() {
             })
             .collect();
         let found = at_origin(&values);
-        assert_eq!((found.kind, found.negative), (PointKind::Saddle, index));
-        assert!(found.exact);
+        assert_eq!(
+            (found.kind, found.negative.exact),
+            (PointKind::Saddle, Some(index))
+        );
         assert!(
             found
                 .to_string()
@@ -80,7 +83,10 @@ fn the_textbook_saddle_and_its_minima() {
         Spectrum::of(&hessian).critical_point(1e-9).unwrap()
     };
     let found = ask(0.0, 0.0);
-    assert_eq!((found.kind, found.negative), (PointKind::Saddle, 1));
+    assert_eq!(
+        (found.kind, found.negative.exact),
+        (PointKind::Saddle, Some(1))
+    );
     assert!((found.lambda_min + 1.0).abs() < 1e-12 && (found.lambda_max - 1.0).abs() < 1e-12);
     let found = ask(0.0, 1.0);
     assert_eq!(found.kind, PointKind::Minimum);
@@ -102,7 +108,10 @@ fn a_run_too_short_to_know_says_so() {
     assert_eq!(short.kind, PointKind::Minimum);
     assert!(short.confidence < 0.5, "{short:?}");
     let long = ask(400);
-    assert_eq!((long.kind, long.negative), (PointKind::Saddle, 1));
+    assert_eq!(
+        (long.kind, long.negative.exact),
+        (PointKind::Saddle, Some(1))
+    );
     assert_eq!(long.confidence, 1.0);
 }
 
@@ -120,7 +129,7 @@ fn confidence_in_a_minimum_grows_with_steps_and_is_earned() {
     assert_eq!(few.kind, PointKind::Minimum);
     assert!(few.confidence < more.confidence);
     assert!(more.confidence > 0.999_999, "{more:?}");
-    assert!(!more.exact);
+    assert_eq!(more.negative.exact, None);
 }
 
 #[test]
@@ -161,6 +170,27 @@ fn a_strict_minimum_is_sure_only_as_far_as_nothing_is_near_zero() {
     let (small, large) = (ask(1e-6), ask(0.9));
     assert_eq!(large.kind, PointKind::Minimum);
     assert!(small.confidence > 0.999, "{small:?}");
-    // Ten steps cannot tell 0.9 from the smallest Ritz value, which is below 1.1.
+    // Ten steps cannot distinguish 0.9 from the smallest Ritz value, which is below 1.1.
     assert!(large.confidence < 0.95, "{large:?}");
+}
+
+#[test]
+fn an_index_is_counted_by_the_residuals_and_proved_by_a_ritz_value() {
+    // Ten negative eigenvalues in a dense spectrum: after a few steps some Ritz values are negative, and their residuals
+    // are larger than they are.
+    let values: Vec<f64> = (0..400).map(|i| f64::from(i) - 9.5).collect();
+    with_hessian(&origin(400), &values, |hessian| {
+        let record = LanczosConfig::new(12).run(hessian).unwrap();
+        let found = Spectrum::of(hessian).with_steps(12);
+        let found = found.critical_point(1e-9).unwrap();
+        assert_eq!(found.negative, record.count_in(..-found.zero));
+        assert!(found.lambda_min < 0.0 && found.negative.at_least <= 10);
+        assert_eq!(found.kind, PointKind::Saddle);
+        let text = found.to_string();
+        let index = found.negative.at_least.max(1);
+        assert!(
+            text.starts_with(&format!("a saddle of index {index} or more")),
+            "{text}"
+        );
+    });
 }

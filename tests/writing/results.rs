@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use burn::optim::SgdConfig;
+use burn::tensor::activation::relu;
 use burn::tensor::{DType, Device, Int, Tensor};
 use burnscape::FormatError;
 use burnscape::dynamics::{CurvatureMonitorConfig, CurvatureMonitorRecord, CurvatureReading};
@@ -14,12 +15,20 @@ use burnscape::path::{
     InstabilityConfig, LayerwiseBarriersConfig, PolygonalChain,
 };
 use burnscape::prelude::*;
+use burnscape::sharpness::{
+    AverageSharpnessConfig, FisherRao, McAllesterConfig, PacBayesSigma, PacBayesSigmaConfig,
+    RelativeFlatnessConfig, SharpnessComparison, SharpnessReport, SharpnessReportConfig,
+    WorstCaseBound, WorstCaseSharpness, WorstCaseSharpnessConfig,
+};
 use burnscape::space::Grid;
+use burnscape::spectrum::Spectrum;
+use burnscape_testkit::models::TwoLayers;
 use burnscape_testkit::objectives::Point;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::path::models::{nothing, point, ring};
+use crate::sharpness::models::{net, regression, squared_error};
 
 /// The result as it is read back writes the same text. `serde_json` may read a number off by one unit in the last
 /// place, so that numbers are compared to that.
@@ -155,6 +164,131 @@ fn slices_and_readings_go_through_json_and_back() {
     goes_through(&mut seen, &reading);
     goes_through(&mut seen, &monitor.to_record().unwrap());
     assert_eq!(seen.len(), 4);
+}
+
+#[test]
+fn results_of_sharpness_go_through_json_and_back() {
+    let mut seen = BTreeSet::new();
+    let (model, data) = (net(), regression());
+    let risk = Risk::new(&squared_error, &data);
+    let average = AverageSharpnessConfig::new(0.1).with_num_samples(3);
+    goes_through(&mut seen, &average.run(&risk, &model).unwrap());
+    let worst = WorstCaseSharpnessConfig::new(0.1).with_num_steps(2);
+    let found = worst.run(&risk, &model).unwrap();
+    assert!(found.displacement.is_some());
+    goes_through(&mut seen, &found);
+    let read = WorstCaseSharpness::from_json(&found.to_json().unwrap()).unwrap();
+    assert!(read.displacement.is_none() && read.config == worst);
+    let sigma = PacBayesSigmaConfig::new(0.1).with_num_samples(1);
+    goes_through(&mut seen, &sigma.run(&risk, &model).unwrap());
+    let bound = McAllesterConfig::new(0.1).with_num_samples(2);
+    let bound = bound.run(&risk, &model, &model).unwrap();
+    goes_through(&mut seen, &bound);
+    let hessian = risk.hessian(&model).unwrap();
+    goes_through(
+        &mut seen,
+        &WorstCaseBound::of(&worst, &hessian, &model).unwrap(),
+    );
+    let flatness = RelativeFlatnessConfig::new().run(&hessian, &model).unwrap();
+    goes_through(&mut seen, &flatness);
+    goes_through(&mut seen, &flatness.layers[0]);
+    let outputs = |m: &TwoLayers, (x, _): &(Tensor<2>, Tensor<2>)| m.forward(x.clone(), relu);
+    let criterion = |z: Tensor<2>, (_, y): (Tensor<2>, Tensor<2>)| (z - y).square().mean();
+    let split = Risk::split(outputs, criterion, &data);
+    let matrix = split.gauss_newton(&model).unwrap();
+    goes_through(&mut seen, &FisherRao::of(&matrix, &model).unwrap());
+    let report = SharpnessReportConfig::new()
+        .with_num_samples(1)
+        .with_num_steps(1)
+        .with_num_matvecs(2);
+    let report = report.run(&risk, &model).unwrap();
+    goes_through(&mut seen, &report);
+    goes_through(&mut seen, &report.rows[0]);
+    let comparison = report.compare(&report);
+    goes_through(&mut seen, &comparison);
+    goes_through(&mut seen, &comparison.changes[0]);
+    let found: Vec<&str> = seen.into_iter().collect();
+    let expected = [
+        "AverageSharpness",
+        "FisherRao",
+        "LayerValue",
+        "McAllesterBound",
+        "PacBayesSigma",
+        "RelativeFlatness",
+        "SharpnessChange",
+        "SharpnessComparison",
+        "SharpnessReport",
+        "SharpnessRow",
+        "WorstCaseBound",
+        "WorstCaseSharpness",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn results_of_spectra_go_through_json_and_back() {
+    let mut seen = BTreeSet::new();
+    let (model, data) = (net(), regression());
+    let hessian = Risk::new(&squared_error, &data).hessian(&model).unwrap();
+    let spectrum = Spectrum::of(&hessian).with_probes(2).with_steps(4);
+    goes_through(&mut seen, &spectrum.top_eigenpairs(1).unwrap());
+    goes_through(&mut seen, &spectrum.trace().unwrap());
+    goes_through(&mut seen, &spectrum.density().unwrap());
+    let traces = spectrum.trace_by_layer().unwrap();
+    goes_through(&mut seen, &traces);
+    goes_through(&mut seen, &traces.total);
+    let inertia = spectrum.inertia().unwrap();
+    goes_through(&mut seen, &inertia);
+    goes_through(&mut seen, &inertia.negative);
+    goes_through(&mut seen, &spectrum.effective_dimension(0.1).unwrap());
+    goes_through(&mut seen, &spectrum.condition_number().unwrap());
+    goes_through(&mut seen, &spectrum.critical_point(1e-3).unwrap());
+    let found: Vec<&str> = seen.into_iter().collect();
+    let expected = [
+        "ConditionNumber",
+        "CriticalPoint",
+        "EffectiveDimension",
+        "Eigenpairs",
+        "EigenvalueCount",
+        "Inertia",
+        "LayerTraces",
+        "LayerValue",
+        "SpectralDensity",
+        "TraceEstimate",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn infinite_rises_and_changes_survive() {
+    // −ln w is not finite at and below zero.
+    let loss = |m: &Point, _: Tensor<1>| m.w.val().log().sum().neg();
+    let data = nothing();
+    let risk = Risk::new(&loss, &data);
+    let sigma = PacBayesSigmaConfig::new(1e-3).with_start(100.0);
+    let found = sigma.run(&risk, &point(&[1.0, 1.0])).unwrap();
+    assert_eq!(found.rises[0], f64::INFINITY);
+    let read = PacBayesSigma::from_json(&found.to_json().unwrap()).unwrap();
+    assert_eq!(read.rises[0], f64::INFINITY);
+    let report = SharpnessReportConfig::new()
+        .with_num_samples(1)
+        .with_num_steps(1);
+    let mut report = report.run(&risk, &point(&[1.0, 1.0])).unwrap();
+    let mut other = report.clone();
+    let row = report
+        .rows
+        .iter()
+        .position(|row| row.value.is_some())
+        .unwrap();
+    report.rows[row].value = Some(0.0);
+    other.rows[row].value = Some(1.0);
+    let comparison = report.compare(&other);
+    assert_eq!(comparison.changes[0].relative_change, f64::INFINITY);
+    let read = SharpnessComparison::from_json(&comparison.to_json().unwrap()).unwrap();
+    assert_eq!(read.changes[0].relative_change, f64::INFINITY);
+    other.rows[row].value = Some(f64::INFINITY);
+    let read = SharpnessReport::from_json(&other.to_json().unwrap()).unwrap();
+    assert_eq!(read.rows[row].value, Some(f64::INFINITY));
 }
 
 #[test]

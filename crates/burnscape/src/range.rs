@@ -29,6 +29,9 @@ impl OutOfRange {
 /// Positive numbers.
 pub(crate) const POSITIVE: (Bound<f64>, Bound<f64>) = (Bound::Excluded(0.0), Bound::Unbounded);
 
+/// Numbers between zero and one, without both.
+pub(crate) const FRACTION: (Bound<f64>, Bound<f64>) = (Bound::Excluded(0.0), Bound::Excluded(1.0));
+
 /// Refuses a number outside its range, and any that is not finite.
 pub(crate) fn ensure(
     name: &'static str,

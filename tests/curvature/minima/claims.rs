@@ -9,7 +9,7 @@ use burnscape::curvature::{CurvatureError, Hessian};
 use burnscape::dynamics::CurvatureMonitorConfig;
 use burnscape::krylov::{EigenpairsConfig, LinearOperator, Which};
 use burnscape::loss::Risk;
-use burnscape::sharpness::{Measure, SharpnessReportConfig};
+use burnscape::sharpness::{SharpnessMeasure, SharpnessReportConfig};
 use burnscape::space::{ParamSpace, ParamVector, Scale};
 use burnscape_testkit::eigenvalues;
 
@@ -79,16 +79,16 @@ fn a_regression_that_has_converged_has_a_smallest_eigenvalue_a_report_and_a_read
     let values = eigenvalues(&entries.collect::<Vec<_>>());
 
     for checks in [true, false] {
-        let hessian = risk.clone().with_checks(checks).hessian(&model).unwrap();
+        let risk = risk.clone().with_checks(checks);
+        let hessian = risk.hessian(&model).unwrap();
         let found = EigenpairsConfig::new(1, Which::Smallest).run(&hessian);
         assert!((found.unwrap().values[0] - values[0]).abs() < 1e-5 * values[2]);
 
-        let config = SharpnessReportConfig::new().with_checks(checks);
-        let report = config.run(&risk, &model).unwrap();
-        let top = report.value(Measure::LambdaMax, Some(Scale::Absolute));
+        let report = SharpnessReportConfig::new().run(&risk, &model).unwrap();
+        let top = report.value(SharpnessMeasure::LambdaMax, Some(Scale::Absolute));
         assert!((top.unwrap() - values[2]).abs() < 1e-4 * values[2]);
 
-        let monitor = CurvatureMonitorConfig::new(1).with_checks(checks).init();
+        let monitor = CurvatureMonitorConfig::new(1).init();
         let reading = monitor.unwrap().measure(&risk, &model, 0, 0.1);
         let reading = reading.unwrap();
         assert!((reading.sharpness - values[2]).abs() < 1e-4 * values[2]);
@@ -101,8 +101,8 @@ fn a_report_without_checks_costs_a_gradient_and_two_products_less() {
     let (model, data) = regression();
     let risk = Risk::new(&squares, &data);
     let cost = |checks| {
-        let config = SharpnessReportConfig::new().with_checks(checks);
-        let report = config.run(&risk, &model).unwrap();
+        let risk = risk.clone().with_checks(checks);
+        let report = SharpnessReportConfig::new().run(&risk, &model).unwrap();
         (report.num_gradients, report.num_matvecs)
     };
     let (with, without) = (cost(true), cost(false));

@@ -6,7 +6,7 @@ use burn::tensor::activation::{relu, tanh};
 use burn::tensor::{Tensor, TensorData};
 use burnscape::curvature::CurvatureError;
 use burnscape::loss::{LossError, Risk};
-use burnscape::sharpness::{ReparameterizationConfig, SharpnessError, SharpnessReportConfig};
+use burnscape::sharpness::{SharpnessError, rescale_relu_pair};
 use burnscape::space::{ParamSpace, ParamVector};
 use burnscape_testkit::models::TwoLayers;
 
@@ -83,13 +83,9 @@ fn two(scale: f64) -> TwoLayers {
     weights.apply_to(&net).unwrap()
 }
 
-fn rescaled(factor: f64) -> ReparameterizationConfig {
-    let report = SharpnessReportConfig::new()
-        .with_num_samples(1)
-        .with_num_steps(1);
-    let config = ReparameterizationConfig::new("first".into(), "second".into());
-    // No power of two: weights are rounded.
-    config.with_report(report).with_alpha(factor)
+/// No power of two: weights are rounded.
+fn rescaled(risk: &Risk<'_, TwoLayers>, model: &TwoLayers) -> Result<TwoLayers, SharpnessError> {
+    rescale_relu_pair(risk, model, ["first", "second"], 3.0)
 }
 
 fn inputs() -> Tensor<2> {
@@ -105,9 +101,9 @@ fn a_pair_that_fits_large_targets_is_rescaled() {
     let data = [(inputs(), outputs(&model, inputs()))];
     let loss = |m: &TwoLayers, (x, y): Pair| (outputs(m, x) - y).square().mean();
     let risk = Risk::new(&loss, &data);
-    let found = rescaled(3.0).run(&risk, &model).unwrap();
-    assert_eq!(found.loss_before, 0.0);
-    assert!(found.loss_after > 0.0);
+    let found = rescaled(&risk, &model).unwrap();
+    assert_eq!(risk.loss(&model).unwrap().value, 0.0);
+    assert!(risk.loss(&found).unwrap().value > 0.0);
 }
 
 #[test]
@@ -116,7 +112,7 @@ fn a_small_loss_does_not_hide_that_the_function_changed() {
     let outputs = |m: &TwoLayers, x: Tensor<2>| m.forward(x, tanh);
     let loss = |m: &TwoLayers, x: Tensor<2>| outputs(m, x).square().mean() * 1e-20;
     let data = [inputs()];
-    let error = rescaled(3.0).run(&Risk::new(&loss, &data), &model);
+    let error = rescaled(&Risk::new(&loss, &data), &model);
     assert!(
         matches!(error, Err(SharpnessError::FunctionChanged { .. })),
         "{error:?}"
@@ -128,5 +124,5 @@ fn a_small_loss_does_not_hide_that_the_function_changed() {
         (z.clone() - z + y).square().mean()
     };
     let risk = Risk::new(&zero, &data);
-    assert!(rescaled(3.0).run(&risk, &model).is_ok());
+    assert!(rescaled(&risk, &model).is_ok());
 }

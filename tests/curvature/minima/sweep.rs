@@ -7,7 +7,7 @@ use std::ops::Range;
 use burnscape::curvature::CurvatureError;
 use burnscape::krylov::to_dense;
 use burnscape::loss::Risk;
-use burnscape::sharpness::{Measure, SharpnessReportConfig};
+use burnscape::sharpness::{SharpnessMeasure, SharpnessReportConfig};
 use burnscape::space::Scale;
 use burnscape_testkit::eigenvalues;
 
@@ -142,10 +142,13 @@ fn tally(kind: Kind, batches: usize, seeds: Range<u64>) -> Tally {
                     .fold(f64::MIN, f64::max);
                 let trace: f64 = (0..n).map(|i| jet.hessian[i * n + i]).sum();
                 let value = |measure| report.value(measure, absolute).unwrap_or(f64::NAN);
-                let lambda_error = (value(Measure::LambdaMax) - top).abs() / top;
-                let row = report.rows.iter().find(|row| row.measure == Measure::Trace);
+                let lambda_error = (value(SharpnessMeasure::LambdaMax) - top).abs() / top;
+                let row = report
+                    .rows
+                    .iter()
+                    .find(|row| row.measure == SharpnessMeasure::Trace);
                 let spread = row.and_then(|row| row.standard_error).unwrap_or(f64::NAN);
-                let trace_error = (value(Measure::Trace) - trace).abs();
+                let trace_error = (value(SharpnessMeasure::Trace) - trace).abs();
                 tally.lambda_max = tally.lambda_max.max(lambda_error);
                 tally.trace = tally.trace.max(trace_error / trace);
                 // The tolerance of λ_max is 1e-4 of the norm.

@@ -110,8 +110,11 @@ impl<V: VectorSpace> LanczosFactorization<V> {
             let mean = density.mean_of(|value| f64::from(u8::from(range.contains(&value))));
             density.dimension() as f64 * mean.value
         });
+        let exact = is_whole.then_some(inside.len());
         EigenvalueCount {
-            exact: is_whole.then_some(inside.len()),
+            exact,
+            interval: exact.map(|exact| (exact as f64, exact as f64)),
+            standard_error: exact.map(|_| 0.0),
             at_least: certain(inside, self.rounding(), &range),
             estimate,
         }

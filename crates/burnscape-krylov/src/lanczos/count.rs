@@ -1,12 +1,11 @@
 use serde::{Deserialize, Serialize};
 
-/// Bounds and an estimate of the number of eigenvalues in a range, from a Lanczos run.
+/// Bounds and an estimate of the number of eigenvalues in a range.
 ///
 /// The ends of a spectrum are counted with certainty early, the interior late or never: between two
 /// Ritz values that have not converged there may be one eigenvalue or thousands. `estimate` covers
 /// those.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
 pub struct EigenvalueCount {
     /// There are at least this many, counted with multiplicity: that many Ritz values are within the
     /// range by more than their joint residual and the rounding (Parlett, *The Symmetric Eigenvalue
@@ -19,4 +18,10 @@ pub struct EigenvalueCount {
     /// random start its mean over the draws is near the number, its spread for one start can be as large as
     /// the root of that, and a node stands for a neighborhood. None after a restart.
     pub estimate: Option<f64>,
+    /// The interval that covers the number with the confidence set: both ends are the number if it is exact. None
+    /// from a single random vector.
+    pub interval: Option<(f64, f64)>,
+    /// The standard error of the estimate over the random vectors: zero if the number is exact, none from a single
+    /// vector.
+    pub standard_error: Option<f64>,
 }

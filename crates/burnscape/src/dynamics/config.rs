@@ -55,10 +55,6 @@ pub struct CurvatureMonitorConfig {
     pub momentum: Option<MomentumConfig>,
     /// SAM's radius, to report its edge.
     pub rho: Option<f64>,
-    /// Whether the Hessian of the first measurement is
-    /// [checked](crate::loss::Risk::with_checks) when it is made.
-    #[config(default = true)]
-    pub checks: bool,
     /// Seed of the random starting vectors and of the probes.
     #[config(default = 0)]
     pub seed: u64,

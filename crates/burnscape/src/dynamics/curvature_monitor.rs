@@ -45,7 +45,7 @@ const CLUSTER: f64 = 0.15;
 /// every fifth step was measured. Without that limit the searches took up to 24 products there.
 ///
 /// The first measurement also [checks](Risk::with_checks) the operator, for two more products and a
-/// gradient, unless `checks` is off. Each product has a handful of host synchronizations. Memory: the Hessian's
+/// gradient, unless the checks of the risk are off. Each product has a handful of host synchronizations. Memory: the Hessian's
 /// residuals, and twice as many vectors as products (up to twice that while the basis grows); five vectors between
 /// measurements.
 ///
@@ -176,7 +176,7 @@ impl CurvatureMonitor {
         lr: f64,
     ) -> Result<CurvatureReading, DynamicsError> {
         ensure("lr", lr, 0.0..)?;
-        let checks = self.config.checks && self.history.is_empty();
+        let checks = risk.has_checks() && self.history.is_empty();
         let mut risk = risk.whole().with_checks(checks);
         if let Draws::Seeded(seed) = risk.draws() {
             risk = risk.with_draws_seed(mix(seed, self.history.len() as u64));

@@ -1,5 +1,3 @@
-use std::io;
-
 use burnscape_krylov::KrylovFault;
 use thiserror::Error;
 
@@ -8,7 +6,7 @@ use crate::curvature::CurvatureError;
 use crate::loss::LossError;
 use crate::space::SpaceError;
 
-/// What can go wrong while sharpness is measured.
+/// Errors of measures of sharpness.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum SharpnessError {
@@ -28,10 +26,10 @@ pub enum SharpnessError {
         /// The loss of that batch.
         value: f64,
     },
-    /// The loss at a point of the ascent is NaN or infinite: the rise has no finite bound there.
+    /// The loss at a point of the ascent is NaN or infinite, so that the rise has no finite bound.
     #[error(
-        "the loss at step {step} of start {start} is {value} (batch {batch}); measure in a smaller \
-         ball"
+        "the loss at step {step} of start {start} is {value} (batch {batch}); measure with a smaller \
+         rho"
     )]
     NonFiniteStep {
         /// Index of the start.
@@ -66,42 +64,41 @@ pub enum SharpnessError {
         /// The loss.
         loss: f64,
     },
-    /// A measure of a positive semi-definite matrix was given another one.
+    /// A measure of a positive semidefinite matrix was applied to another one.
     #[error(
-        "the matrix is not positive semi-definite: {value:e} where nothing negative can be; give \
-         `GaussNewton` or `Fisher` in place of `Hessian`"
+        "the matrix is not positive semidefinite: `⟨w, F w⟩` is {value:e}; pass a `Fisher` or \
+         `GaussNewton` matrix in place of a `Hessian`"
     )]
     Indefinite {
-        /// The eigenvalue, or quadratic form, that is negative.
+        /// The negative quadratic form.
         value: f64,
     },
-    /// The operator's parameters hold no weight matrix, or not the one that was named.
+    /// The operator's parameters include no weight with filters, or not the one named.
     #[error(
-        "there is no weight with filters {wanted} among the operator's parameters; paths look like \
-         `{example}`"
+        "the operator's parameters include no weight with filters {wanted}; name a weight by a path \
+         like `{example}`"
     )]
     NoWeight {
-        /// The path that was asked for, in words if none was.
+        /// The path, as part of a sentence.
         wanted: String,
-        /// One path as the model spells it.
+        /// A path of the model.
         example: String,
     },
-    /// A layer to be rescaled is not there, or not trainable.
+    /// A layer to rescale does not exist, or is not trainable.
     #[error(
         "the model has no trainable parameter `{path}`; name a layer by the path of its fields, as \
          in `{example}` without its last part"
     )]
     NoLayer {
-        /// The path of the parameter that was looked for.
+        /// The missing path.
         path: String,
-        /// One path as the model spells it.
+        /// A path of the model.
         example: String,
     },
-    /// Rescaling changed the function: the two layers are no pair around a positively homogeneous
-    /// activation.
+    /// Rescaling changed the function: more than a positively homogeneous activation lies between the two layers.
     #[error(
-        "rescaling changed the loss from {before} to {after}: `{first}` and `{second}` are not \
-         joined by ReLU (or another activation with f(ax) = a f(x)) alone; name two layers that are"
+        "rescaling changed the loss from {before} to {after}: more than ReLU (or another activation \
+         with f(ax) = a f(x)) lies between `{first}` and `{second}`; name two layers with nothing else between"
     )]
     FunctionChanged {
         /// Path of the first layer.
@@ -113,36 +110,28 @@ pub enum SharpnessError {
         /// The loss after.
         after: f64,
     },
-    /// A result that is too large, of numbers that are finite.
+    /// A result of finite numbers is too large.
     #[error(
         "{what} is beyond the range of f64, 1.8e308; multiply the loss by a small power of two, and the \
          result by its inverse"
     )]
     Overflow {
-        /// What was to be reported.
+        /// The result.
         what: &'static str,
     },
     /// The observer stopped a measurement before it had a first estimate.
-    #[error("stopped by the observer before there was anything to report; let it run longer")]
+    #[error("the observer stopped the measurement before its first estimate; let it run longer")]
     Stopped,
-    /// Writing failed.
-    #[error("the report could not be written ({kind}): {message}; check the destination")]
-    Write {
-        /// What kind of failure it was.
-        kind: io::ErrorKind,
-        /// What the writer said.
-        message: String,
-    },
-    /// A curvature operator could not be made, or multiplied.
+    /// A curvature operator, or a product with it.
     #[error(transparent)]
     Curvature(CurvatureError),
-    /// A Krylov method refused.
+    /// A Krylov method.
     #[error(transparent)]
     Krylov(KrylovFault),
-    /// The loss could not be evaluated.
+    /// The evaluation of the loss.
     #[error(transparent)]
     Loss(LossError),
-    /// Parameter space refused.
+    /// Parameters, vectors, or their device.
     #[error(transparent)]
     Space(#[from] SpaceError),
 }
@@ -164,15 +153,6 @@ impl From<CurvatureError> for SharpnessError {
             CurvatureError::OutOfRange(error) => Self::OutOfRange(error),
             CurvatureError::Space(error) => Self::Space(error),
             other => Self::Curvature(other),
-        }
-    }
-}
-
-impl From<io::Error> for SharpnessError {
-    fn from(error: io::Error) -> Self {
-        Self::Write {
-            kind: error.kind(),
-            message: error.to_string(),
         }
     }
 }

@@ -1,20 +1,20 @@
 use burn::module::Module;
 use burnscape_krylov::{KrylovFault, SelfAdjoint};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::SharpnessError;
-use crate::curvature::CurvatureError;
-use crate::space::{ParamVector, Wide, epsilon};
+use crate::curvature::{CurvatureError, LayerValue};
+use crate::space::{ParamLeaf, ParamVector, Wide, epsilon};
 
 /// The Fisher-Rao norm of a model, exactly: `⟨w, F w⟩` and its root.
 ///
-/// `F` is the matrix given: [`Fisher`](crate::curvature::Fisher) for the information of the model's
-/// own predictions, [`EmpiricalFisher`](crate::curvature::EmpiricalFisher) for gradients at the
-/// targets of the data, [`GaussNewton`](crate::curvature::GaussNewton). For a ReLU network with
-/// `L + 1` weight layers and no biases, `⟨w, F w⟩ = (L + 1)² E⟨∂ℓ/∂f, f⟩²`, in which each layer has
-/// an equal part; with the empirical matrix the expectation is over the data, with the exact one also
+/// `F` is a [`Fisher`](crate::curvature::Fisher) matrix for the information of the model's
+/// predictions, an [`EmpiricalFisher`](crate::curvature::EmpiricalFisher) for gradients at the
+/// targets of the data, or a [`GaussNewton`](crate::curvature::GaussNewton) matrix. For a ReLU network with
+/// `L + 1` weight layers and no biases, `⟨w, F w⟩ = (L + 1)² E⟨∂ℓ/∂f, f⟩²`, to which all layers contribute
+/// equally; with the empirical matrix the expectation is over the data, with the exact one also
 /// over targets drawn from the model. The norm depends on the function only, so that rescaling ReLU
-/// layers does not move it.
+/// layers does not change it.
 ///
 /// # Units
 ///
@@ -23,12 +23,6 @@ use crate::space::{ParamVector, Wide, epsilon};
 /// # Cost
 ///
 /// One product; three vectors of parameters.
-///
-/// # Errors
-///
-/// [`SharpnessError::Indefinite`] if `⟨w, F w⟩` is negative beyond rounding,
-/// [`SharpnessError::Krylov`] for a product that is not finite, [`SharpnessError::Overflow`],
-/// [`SharpnessError::Curvature`], [`SharpnessError::Space`].
 ///
 /// # References
 ///
@@ -41,7 +35,7 @@ use crate::space::{ParamVector, Wide, epsilon};
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
 /// use burnscape::loss::{Likelihood, Risk};
-/// use burnscape::sharpness::fisher_rao;
+/// use burnscape::sharpness::FisherRao;
 ///
 /// // For a normal law of variance one around f = x · w the matrix is x xᵀ, the norm |f|.
 /// let device = Device::default();
@@ -55,68 +49,62 @@ use crate::space::{ParamVector, Wide, epsilon};
 ///     &data,
 /// );
 /// let fisher = risk.fisher(&model, Likelihood::Gaussian)?;
-/// assert!((fisher_rao(&model, &fisher)?.norm - f64::from(f).abs()).abs() < 1e-5);
+/// assert!((FisherRao::of(&fisher, &model)?.norm - f64::from(f).abs()).abs() < 1e-5);
 /// # Ok::<(), burnscape::sharpness::SharpnessError>(())
 /// ```
-pub fn fisher_rao<M, A>(model: &M, fisher: &A) -> Result<FisherRao, SharpnessError>
-where
-    M: Module,
-    A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
-{
-    let space = fisher.domain();
-    let weights = ParamVector::from_module(&space, model)?;
-    let product = fisher.matvec(&weights)?;
-    let parts = weights.leaf_dots(&product)?;
-    let squared: f64 = parts.iter().sum();
-    let size = weights.wide_norm()? * product.wide_norm()?;
-    if !size.is_finite() {
-        return Err(SharpnessError::Krylov(KrylovFault::NonFinite {
-            product: 0,
-        }));
-    }
-    if !squared.is_finite() {
-        return Err(SharpnessError::Overflow {
-            what: "the square of the Fisher-Rao norm",
-        });
-    }
-    let rounding = Wide::from(epsilon(space.dtype()?).sqrt()) * size;
-    if Wide::from(-squared).is_greater(rounding) {
-        return Err(SharpnessError::Indefinite { value: squared });
-    }
-    let parameters = space.leaves().iter().zip(parts);
-    Ok(FisherRao {
-        squared: squared.max(0.0),
-        norm: squared.max(0.0).sqrt(),
-        parameters: parameters
-            .map(|(leaf, value)| FisherRaoPart {
-                path: leaf.path().to_owned(),
-                value,
-            })
-            .collect(),
-        num_matvecs: 1,
-    })
-}
-
-/// What [`fisher_rao`] found.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FisherRao {
     /// `⟨w, F w⟩`.
     pub squared: f64,
     /// Its root.
     pub norm: f64,
-    /// The part of each parameter, in visit order; their sum is `squared`.
-    pub parameters: Vec<FisherRaoPart>,
+    /// The part `⟨w_b, (F w)_b⟩` of each parameter, in visit order; it can be negative. Their sum is `squared`.
+    pub parameters: Vec<LayerValue>,
     /// Products used.
     pub num_matvecs: usize,
 }
 
-/// What one parameter adds to the squared Fisher-Rao norm.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct FisherRaoPart {
-    /// Path of the parameter.
-    pub path: String,
-    /// `⟨w_b, (F w)_b⟩`, which can be negative.
-    pub value: f64,
+impl FisherRao {
+    /// The norm of the weights of `model` in the metric of `fisher`.
+    ///
+    /// # Errors
+    ///
+    /// [`SharpnessError::Indefinite`] if `⟨w, F w⟩` is negative beyond rounding,
+    /// [`SharpnessError::Krylov`] for a product that is not finite, [`SharpnessError::Overflow`],
+    /// [`SharpnessError::Curvature`], [`SharpnessError::Space`].
+    pub fn of<M, A>(fisher: &A, model: &M) -> Result<Self, SharpnessError>
+    where
+        M: Module,
+        A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
+    {
+        let space = fisher.domain();
+        let weights = ParamVector::from_module(&space, model)?;
+        let product = fisher.matvec(&weights)?;
+        let parts = weights.leaf_dots(&product)?;
+        let squared: f64 = parts.iter().sum();
+        let size = weights.wide_norm()? * product.wide_norm()?;
+        if !size.is_finite() {
+            return Err(SharpnessError::Krylov(KrylovFault::NonFinite {
+                product: 0,
+            }));
+        }
+        if !squared.is_finite() {
+            return Err(SharpnessError::Overflow {
+                what: "the square of the Fisher-Rao norm",
+            });
+        }
+        let rounding = Wide::from(epsilon(space.dtype()?).sqrt()) * size;
+        if Wide::from(-squared).is_greater(rounding) {
+            return Err(SharpnessError::Indefinite { value: squared });
+        }
+        let parameters = space.leaves().iter().zip(parts);
+        let part = |(leaf, value): (&ParamLeaf, f64)| LayerValue::exact(leaf, value);
+        Ok(Self {
+            squared: squared.max(0.0),
+            norm: squared.max(0.0).sqrt(),
+            parameters: parameters.map(part).collect(),
+            num_matvecs: 1,
+        })
+    }
 }

@@ -1,15 +1,33 @@
+use std::ops::ControlFlow;
+
 use burn::module::Module;
 
 use super::SharpnessError;
 use crate::loss::{LossError, Risk};
 use crate::space::{ParamVector, mix};
 
-/// The seed of sample `index`: a function of the two numbers only, so that asking for more samples
-/// changes none of the first.
+/// The seed of sample `index`. It depends on the two numbers only, so that more samples leave the first ones unchanged.
 ///
-/// Neighboring seeds must not share samples, so the seed is mixed before the index is added.
+/// The seed is mixed before the index is added, so that neighboring seeds share no samples.
 pub(super) fn sample_seed(seed: u64, index: usize) -> u64 {
     mix(mix(seed, 0).wrapping_add(index as u64), 0)
+}
+
+/// Takes `count` samples, or fewer if the observer ends the work. Returns whether all were taken. A stop before the first
+/// sample is complete is an error.
+pub(super) fn take_samples(
+    count: usize,
+    mut take: impl FnMut(usize) -> Result<ControlFlow<()>, SharpnessError>,
+) -> Result<bool, SharpnessError> {
+    for sample in 0..count {
+        match take(sample) {
+            Err(SharpnessError::Stopped) if sample > 0 => return Ok(false),
+            Err(error) => return Err(error),
+            Ok(flow) if flow.is_break() => return Ok(sample + 1 == count),
+            Ok(_) => {}
+        }
+    }
+    Ok(true)
 }
 
 /// `L(w + size · displacement)`.

@@ -7,8 +7,8 @@ pub(super) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// The standard deviation with divisor `n - 1`; none for a single value, which tells nothing.
-pub(super) fn standard_deviation(values: &[f64]) -> Option<f64> {
+/// The standard deviation with divisor `n − 1`; none for a single value.
+fn standard_deviation(values: &[f64]) -> Option<f64> {
     if values.len() < 2 {
         return None;
     }

@@ -1,30 +1,30 @@
 use burnscape_krylov::{
-    DensityConfig, DiagonalConfig, DiagonalEstimate, Eigenpairs, EigenpairsConfig, SelfAdjoint,
-    SpectralDensity, TraceConfig, TraceEstimate, Which,
+    DensityConfig, Eigenpairs, EigenpairsConfig, SelfAdjoint, SpectralDensity, TraceConfig,
+    TraceEstimate, Which,
 };
 
 use super::Spectrum;
 use crate::curvature::CurvatureError;
 use crate::space::ParamVector;
 
-/// The answers that `burnscape_krylov` gives, with the settings of the spectrum.
+/// Questions that a method of `burnscape_krylov` answers.
 impl<A> Spectrum<'_, A>
 where
     A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
 {
-    /// The `k` largest eigenvalues with their vectors, by Lanczos with thick restarts. Largest with their
-    /// sign: −9 comes after 1.
+    /// The `k` largest eigenvalues with their vectors, by Lanczos with thick restarts. Eigenvalues are compared with
+    /// their signs: 1 is larger than −9.
     ///
     /// # Cost
     ///
-    /// Products until the residuals are within the tolerance, `k` more to measure residuals, and no more than the
-    /// limit in all (but for `k` more if that is below them). The [vectors of the basis](Self::with_max_basis), and
-    /// two fifths as many again during a restart.
+    /// Products until the residuals are within the tolerance, including `k` to measure residuals, and no more than the
+    /// limit (or `k`, if the limit is smaller). The [vectors of the basis](Self::with_max_basis), and two fifths more
+    /// during a restart.
     ///
     /// # Errors
     ///
-    /// [`CurvatureError::Krylov`] for no pairs or more than parameters, a tolerance that is not positive, too
-    /// few vectors or bytes, a product that is not finite; [`CurvatureError::Stopped`].
+    /// [`CurvatureError::Krylov`] if `k` is zero or larger than the number of parameters, the tolerance is not positive,
+    /// the basis has too few vectors or bytes, or a product is not finite; [`CurvatureError::Stopped`].
     pub fn top_eigenpairs(&self, k: usize) -> Result<Eigenpairs<ParamVector>, CurvatureError> {
         self.eigenpairs(k, Which::Largest)
     }
@@ -57,16 +57,15 @@ where
         config.run(self.operator)
     }
 
-    /// The sum of the eigenvalues, by Hutchinson's method with Rademacher vectors or
-    /// [another](Self::with_trace_method): products are taken until half the interval is within
-    /// [its tolerance](Self::with_trace_tolerance) of the trace, or the limit of products is reached.
+    /// The sum of the eigenvalues, by Hutchinson's method with Rademacher vectors, until half the width of the interval
+    /// is within [its tolerance](Self::with_trace_tolerance), or to the limit of products.
+    /// [`TraceConfig`](crate::krylov::TraceConfig) has other methods.
     ///
     /// # Cost
     ///
-    /// Products up to the limit, 24 at least; two vectors of parameters for Hutchinson's method, as many
-    /// as products for some others. The half width falls as one over the root of the products there: ten
-    /// times the accuracy takes a hundred times the products.
-    /// [`with_probes`](Self::with_probes) does not count here.
+    /// Products up to the limit, at least 24 for an interval; two vectors of parameters. The half width decreases with
+    /// the root of the number of products: ten times the accuracy takes a hundred times the products.
+    /// [`with_probes`](Self::with_probes) has no effect.
     ///
     /// # Errors
     ///
@@ -75,7 +74,6 @@ where
     pub fn trace(&self) -> Result<TraceEstimate, CurvatureError> {
         let settings = &self.settings;
         TraceConfig::new()
-            .with_method(settings.trace_method)
             .with_max_matvecs(settings.max_matvecs)
             .with_tolerance(settings.trace_tolerance)
             .with_confidence(settings.confidence)
@@ -83,31 +81,11 @@ where
             .run(self.operator)
     }
 
-    /// The diagonal from `probes` products, as the mean of `v ⊙ A v` over Rademacher vectors or by
-    /// [another method](Self::with_diagonal_method). The variance of an entry is then the sum of the
-    /// squares of its row off the diagonal, over the number of probes: exact where the operator is
-    /// diagonal.
-    ///
-    /// # Cost
-    ///
-    /// `probes` products; five vectors of parameters.
-    ///
-    /// # Errors
-    ///
-    /// [`CurvatureError::Krylov`] for no probes, or a product that is not finite; [`CurvatureError::Stopped`].
-    pub fn diagonal(&self) -> Result<DiagonalEstimate<ParamVector>, CurvatureError> {
-        DiagonalConfig::new()
-            .with_method(self.settings.diagonal_method)
-            .with_max_matvecs(self.settings.probes)
-            .with_seed(self.settings.seed)
-            .run(self.operator)
-    }
-
     /// The density of the eigenvalues, by stochastic Lanczos quadrature.
     ///
     /// # Cost
     ///
-    /// `probes · steps` products, fewer where a run is exhausted before; `steps` vectors of parameters.
+    /// `probes · steps` products, fewer if a run exhausts its space; `steps` vectors of parameters.
     ///
     /// # Errors
     ///

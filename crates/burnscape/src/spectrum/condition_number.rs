@@ -1,4 +1,4 @@
-use burnscape_krylov::SelfAdjoint;
+use burnscape_krylov::{Outcome, SelfAdjoint};
 use serde::{Deserialize, Serialize};
 
 use super::Spectrum;
@@ -10,27 +10,25 @@ use crate::writing::number;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ConditionNumber {
-    /// `largest / smallest`; none where the smallest is not above what counts as zero by more than its
-    /// residual. The operator is then singular or indefinite, where the number has no finite value or no
-    /// meaning, or cannot be told from one: a smallest eigenvalue is reached from above, so that a
-    /// singular operator too has a small positive Ritz value. A Hessian of an overparametrized model
-    /// nearly always is singular; add damping with [`Shifted`](crate::krylov::Shifted). Where
-    /// [`smallest_residual`](Self::smallest_residual) is what stands in the way, lower the tolerance: a
-    /// condition number of `κ` asks for one below `1/κ`.
+    /// `largest / smallest`; none unless the smallest exceeds [`zero`](Self::zero) by more than its residual. The
+    /// operator is then singular or indefinite, or cannot be distinguished from such an operator: Ritz values approach
+    /// the smallest eigenvalue from above, so that a singular operator too has a small positive one. The Hessian of an
+    /// overparametrized model is nearly always singular; add damping with [`Shifted`](crate::krylov::Shifted). If
+    /// [`smallest_residual`](Self::smallest_residual) is too large, lower the tolerance: a condition number of `κ` needs
+    /// one below `1/κ`.
     #[serde(with = "number")]
     pub value: Option<f64>,
     /// The largest eigenvalue.
     pub largest: f64,
     /// The smallest.
     pub smallest: f64,
-    /// The residual of the smallest, which it can be off by, and the condition number by as much relative
-    /// to it.
+    /// The residual of the smallest: the error of the smallest, and relative to it that of the condition number.
     pub smallest_residual: f64,
-    /// What counted as zero.
+    /// The size up to which an eigenvalue counts as zero.
     pub zero: f64,
-    /// Whether both eigenvalues converged. The smallest is reached from above, so that a run cut short
-    /// gives too small a condition number.
-    pub converged: bool,
+    /// How the runs ended: that of the largest eigenvalue, or if it has converged, that of the smallest. Unless both have
+    /// converged, the condition number is too small, because Ritz values approach the smallest eigenvalue from above.
+    pub outcome: Outcome,
     /// Products used.
     pub num_matvecs: usize,
 }
@@ -39,7 +37,7 @@ impl<A> Spectrum<'_, A>
 where
     A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
 {
-    /// The condition number, from one pair of each end, at the cost of both.
+    /// The condition number, from one pair at each end, and at the cost of both.
     ///
     /// # Errors
     ///
@@ -55,7 +53,11 @@ where
             smallest,
             smallest_residual,
             zero,
-            converged: top.outcome.is_converged() && bottom.outcome.is_converged(),
+            outcome: if top.outcome.is_converged() {
+                bottom.outcome
+            } else {
+                top.outcome
+            },
             num_matvecs: top.num_matvecs + bottom.num_matvecs,
         })
     }

@@ -1,38 +1,41 @@
-use burnscape_krylov::{LanczosConfig, LanczosFactorization, LinearOperator, Step, Which};
-use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::ops::Bound::{Excluded, Unbounded};
+
+use burnscape_krylov::{
+    EigenvalueCount, LanczosConfig, LanczosFactorization, LinearOperator, Step, Which,
+};
+use serde::{Deserialize, Serialize};
 
 use super::Spectrum;
-use super::spectrum_of::check_positive;
-use crate::OutOfRange;
 use crate::curvature::{CurvatureError, Hessian};
 use crate::loss::LossError;
+use crate::range::{POSITIVE, ensure};
 use crate::space::ParamVector;
 
-/// What a point of parameter space is.
+/// The kind of a point of parameter space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum PointKind {
-    /// The gradient is larger than what counts as zero: the loss falls along it.
+    /// The gradient is larger than its tolerance.
     NotCritical,
-    /// A way down: at least one eigenvalue is negative, at least one positive.
+    /// At least one eigenvalue is negative, and at least one positive.
     Saddle,
-    /// No eigenvalue is negative, and none is near zero as far as was seen: a strict minimum.
+    /// No eigenvalue found is negative or near zero: a strict minimum.
     Minimum,
-    /// No eigenvalue is negative, some are near zero: to second order a minimum, along the others the
-    /// loss is decided by higher derivatives. The usual end of training.
+    /// No eigenvalue found is negative, some are near zero: a minimum to second order; higher derivatives determine the
+    /// loss in the flat directions.
     DegenerateMinimum,
-    /// No eigenvalue is positive, some are negative.
+    /// No eigenvalue found is positive, some are negative.
     Maximum,
     /// All eigenvalues are near zero: flat to second order.
     Plateau,
 }
 
-/// What a point is, and the evidence.
+/// The kind of a point, and the evidence.
 ///
-/// One Lanczos run from a random vector. Negative curvature that it finds is there for certain
-/// (`λ_min ≤ θ_min`, to rounding). That there is none it can only make likely: with probability
+/// The evidence is one Lanczos run from a random vector. Negative curvature that it finds is certain
+/// (`λ_min ≤ θ_min`, to rounding). It cannot prove that there is none: with probability
 /// [`confidence`](Self::confidence) no eigenvalue is below `−zero`, by the theorem of Kuczyński and
 /// Woźniakowski (1992) on Lanczos from a random start, `P(θ_min − λ_min > ε (λ_max − λ_min)) ≤ 1.648 √n
 /// exp(−√ε (2 steps − 1))`.
@@ -44,16 +47,16 @@ pub enum PointKind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CriticalPoint {
-    /// What it is.
+    /// The kind.
     pub kind: PointKind,
-    /// Probability with which the verdict would stand if all eigenvalues were known: 1 for what is
-    /// proved by what was found, and where the whole space was spanned.
+    /// Probability with which the kind is the same if all eigenvalues are known: 1 if the eigenvalues found prove it, or
+    /// if the run spanned the whole space.
     pub confidence: f64,
     /// The loss.
     pub loss: f64,
     /// The norm of the gradient.
     pub gradient_norm: f64,
-    /// What counted as zero for it: absolute, as it was given.
+    /// The norm up to which the gradient counts as zero, in its units.
     pub gradient_tolerance: f64,
     /// The smallest Ritz value: `λ_min` is at most this.
     pub lambda_min: f64,
@@ -63,14 +66,12 @@ pub struct CriticalPoint {
     pub lambda_max: f64,
     /// Its residual.
     pub lambda_max_residual: f64,
-    /// The index, at least: so many eigenvalues are below `−zero`.
-    pub negative: usize,
-    /// At least so many are above `zero`.
-    pub positive: usize,
-    /// What counted as zero for eigenvalues.
+    /// Eigenvalues below `−zero`: the index.
+    pub negative: EigenvalueCount,
+    /// Eigenvalues above `zero`.
+    pub positive: EigenvalueCount,
+    /// The size up to which an eigenvalue counts as zero.
     pub zero: f64,
-    /// Whether the whole space was spanned, so that the counts are exact.
-    pub exact: bool,
     /// Number of parameters.
     pub dimension: usize,
     /// Products used.
@@ -79,10 +80,17 @@ pub struct CriticalPoint {
 
 impl fmt::Display for CriticalPoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let more = if self.exact { "" } else { " or more" };
         match self.kind {
             PointKind::NotCritical => write!(f, "not critical")?,
-            PointKind::Saddle => write!(f, "a saddle of index {}{more}", self.negative)?,
+            PointKind::Saddle => match self.negative.exact {
+                Some(index) => write!(f, "a saddle of index {index}")?,
+                // A negative Ritz value proves one, even where no count is certain yet.
+                None => write!(
+                    f,
+                    "a saddle of index {} or more",
+                    self.negative.at_least.max(1)
+                )?,
+            },
             PointKind::Minimum => write!(f, "a minimum")?,
             PointKind::DegenerateMinimum => write!(f, "a minimum with flat directions")?,
             PointKind::Maximum => write!(f, "a maximum")?,
@@ -97,15 +105,14 @@ impl fmt::Display for CriticalPoint {
 }
 
 impl Spectrum<'_, Hessian<'_>> {
-    /// What the point is at which the Hessian was taken: minimum, saddle, plateau, or not critical.
-    /// `gradient_tolerance` is the norm up to which the gradient counts as zero, in its own units.
+    /// The kind of the point at which the Hessian was made: minimum, saddle, plateau, or not critical.
+    /// `gradient_tolerance` is the norm up to which the gradient counts as zero, in its units.
     ///
     /// # Units
     ///
-    /// The tolerance is absolute, loss per parameter, and so is [`with_zero`](Self::with_zero), loss per squared
-    /// parameter; without it, what counts as a zero eigenvalue follows the Hessian. A loss times a factor has the
-    /// verdict of the loss where both are multiplied by the factor, as long as gradients and products are normal
-    /// numbers of their type.
+    /// The tolerance is absolute, in loss per parameter, and so is [`with_zero`](Self::with_zero), in loss per squared
+    /// parameter; its default is relative to the Hessian. If the loss and both sizes are multiplied by a factor, the kind
+    /// stays the same, as long as gradients and products are normal numbers of their type.
     ///
     /// # Cost
     ///
@@ -117,16 +124,14 @@ impl Spectrum<'_, Hessian<'_>> {
     /// [`CurvatureError::Loss`] for a gradient that is not finite, [`CurvatureError::Krylov`] for a
     /// product that is not finite, [`CurvatureError::Stopped`] before the first product.
     pub fn critical_point(&self, gradient_tolerance: f64) -> Result<CriticalPoint, CurvatureError> {
-        check_positive("gradient_tolerance", gradient_tolerance)?;
+        ensure("gradient_tolerance", gradient_tolerance, POSITIVE)?;
+        ensure("steps", self.settings.steps as f64, 1.0..)?;
         let gradient_norm = self.operator.gradient()?.norm()?;
         if !gradient_norm.is_finite() {
             let norm = gradient_norm;
             return Err(CurvatureError::Loss(LossError::NonFiniteGradient { norm }));
         }
         let dimension = self.dimension();
-        if self.settings.steps == 0 {
-            return Err(OutOfRange::new("steps", 0.0, "at least 1").into());
-        }
         let steps = self.settings.steps.min(dimension);
         let record = LanczosConfig::new(steps)
             .with_seed(self.settings.seed)
@@ -135,29 +140,35 @@ impl Spectrum<'_, Hessian<'_>> {
         let size = bottom.value.abs().max(top.value.abs());
         let zero = self.zero(size)?;
         let values = record.ritz_values();
-        let negative = values.iter().filter(|value| **value < -zero).count();
-        let positive = values.iter().filter(|value| **value > zero).count();
-        let exact = record.is_invariant() && values.len() == dimension;
-        // Fresh vectors after a breakdown start a space of their own.
+        let (is_negative, is_positive) = (bottom.value < -zero, top.value > zero);
+        // New vectors after a breakdown start another Krylov space.
         let depth = record.quadrature().map_or(0, |space| space.nodes.len());
-        let evidence = Evidence {
-            exhausted: record.is_invariant() || depth < values.len(),
-            depth,
-            dimension,
+        // An exhausted space contains a vector of every eigenvalue, because a random start has a component along all of
+        // them. The zero operator exhausts it at once.
+        let is_exhausted = record.is_invariant() || depth < values.len();
+        // The probability that no eigenvalue is beyond a bound, `distance` from the outermost Ritz value and `spread` from
+        // the eigenvalue at the other end.
+        let none_beyond = |distance: f64, spread: f64| {
+            if is_exhausted || spread <= 0.0 {
+                return 1.0;
+            }
+            let share = (distance / spread).clamp(0.0, 1.0);
+            let decay = (-share.sqrt() * (2.0 * depth as f64 - 1.0)).exp();
+            1.0 - (1.648 * (dimension as f64).sqrt() * decay).min(1.0)
         };
         let (low, high) = (bottom.value, top.value);
-        // Were there an eigenvalue just beyond the bound, the spread would reach from there to the other
-        // end, which is further than the Ritz values do.
-        let none_below = |bound| evidence.none_beyond(low - bound, high + top.residual - bound);
-        let none_above = |bound| evidence.none_beyond(bound - high, bound - low + bottom.residual);
+        // If an eigenvalue lay just beyond the bound, the spectrum would extend from there to the other end, further than
+        // the Ritz values do.
+        let none_below = |bound| none_beyond(low - bound, high + top.residual - bound);
+        let none_above = |bound| none_beyond(bound - high, bound - low + bottom.residual);
         let near_zero = values.iter().any(|value| value.abs() <= zero);
         let (kind, confidence) = match () {
             () if gradient_norm > gradient_tolerance => (PointKind::NotCritical, 1.0),
             () if size <= zero => (PointKind::Plateau, none_below(-zero).min(none_above(zero))),
-            () if negative > 0 && positive > 0 => (PointKind::Saddle, 1.0),
-            () if negative > 0 => (PointKind::Maximum, none_above(zero)),
+            () if is_negative && is_positive => (PointKind::Saddle, 1.0),
+            () if is_negative => (PointKind::Maximum, none_above(zero)),
             () if near_zero => (PointKind::DegenerateMinimum, none_below(-zero)),
-            // Strict: none near zero either.
+            // A strict minimum has no eigenvalue near zero.
             () => (PointKind::Minimum, none_below(zero)),
         };
         Ok(CriticalPoint {
@@ -170,17 +181,16 @@ impl Spectrum<'_, Hessian<'_>> {
             lambda_min_residual: bottom.residual,
             lambda_max: high,
             lambda_max_residual: top.residual,
-            negative,
-            positive,
+            negative: record.count_in(..-zero),
+            positive: record.count_in((Excluded(zero), Unbounded)),
             zero,
-            exact,
             dimension,
             num_matvecs,
         })
     }
 
-    /// The outermost Ritz values with their residuals, and the products of the run in all. Residuals are measured, or
-    /// estimated once an observer has stopped the run.
+    /// The outermost Ritz values with their residuals, and the products of the run in total. Residuals are measured, or
+    /// estimated after an observer has stopped the run.
     fn outermost(
         &self,
         record: &LanczosFactorization<ParamVector>,
@@ -202,7 +212,7 @@ impl Spectrum<'_, Hessian<'_>> {
             let pair = record.eigenpairs(self.operator, which, 1)?;
             num_matvecs += pair.num_matvecs;
             let step = Step::new("residuals", num_matvecs).with_limit(limit);
-            // A residual without a product is one that an observer has stopped.
+            // A residual without a product: an observer has stopped it.
             is_stopped = pair.num_matvecs == 0 || self.operator.report(&step).is_break();
             let pair = pair.values.first().zip(pair.residuals.first());
             *place = pair.map(|(&value, &residual)| RitzValue { value, residual });
@@ -219,29 +229,4 @@ impl Spectrum<'_, Hessian<'_>> {
 struct RitzValue {
     value: f64,
     residual: f64,
-}
-
-/// What is known about the eigenvalues that a Lanczos run did not find.
-struct Evidence {
-    /// Whether the Krylov space of the start became invariant.
-    exhausted: bool,
-    /// Steps in the Krylov space of the random start.
-    depth: usize,
-    dimension: usize,
-}
-
-impl Evidence {
-    /// The probability that no eigenvalue is beyond a bound that is `distance` from the outermost Ritz
-    /// value and `spread` from the eigenvalue at the other end.
-    fn none_beyond(&self, distance: f64, spread: f64) -> f64 {
-        // A space that is exhausted has a vector of every eigenvalue in it: a random start has a part
-        // along all of them. The zero operator's is, at once.
-        if self.exhausted || spread <= 0.0 {
-            return 1.0;
-        }
-        let share = (distance / spread).clamp(0.0, 1.0);
-        let steps = (2 * self.depth) as f64 - 1.0;
-        let failure = 1.648 * (self.dimension as f64).sqrt() * (-share.sqrt() * steps).exp();
-        1.0 - failure.min(1.0)
-    }
 }

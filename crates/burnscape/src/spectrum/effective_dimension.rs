@@ -1,21 +1,21 @@
-use burnscape_krylov::SelfAdjoint;
+use burnscape_krylov::{Estimate, SelfAdjoint};
 use serde::{Deserialize, Serialize};
 
 use super::Spectrum;
-use super::spectrum_of::{check_positive, check_probability};
 use crate::curvature::CurvatureError;
+use crate::range::{FRACTION, POSITIVE, ensure};
 use crate::space::ParamVector;
 
-/// How many directions the data determine, against a prior of strength `gamma`: `Σ λ / (λ + gamma)`
-/// over the positive eigenvalues.
+/// The number of directions that the data determine, against a prior of strength `gamma`:
+/// `Σ max(λ, 0) / (max(λ, 0) + gamma)`.
 ///
-/// Between zero and the number of parameters. Negative eigenvalues count nothing: take the
-/// Gauss-Newton or Fisher matrix, which has none, where the number is to be compared.
+/// It lies between zero and the number of parameters. Negative eigenvalues do not count: their part, the same sum over
+/// `−λ`, is [`negative`](Self::negative). The Gauss-Newton and Fisher matrices have none.
 ///
-/// The interval covers the draw of the probes, and the resolution of the quadrature. Of a matrix without
-/// negative eigenvalues the latter is bounded by the rules of Gauss and of Gauss and Radau, which close on each
-/// other as fast as conjugate gradients solve `A + gamma`; with negative ones the bounds are wide:
-/// see [`SpectralDensity::effective_dimension`](crate::krylov::SpectralDensity::effective_dimension).
+/// The interval covers two errors: the draw of the probes and the resolution of the quadrature. Without negative
+/// eigenvalues, the rules of Gauss and of Gauss and Radau bound the second, and close on each other as fast as conjugate
+/// gradients solve `A + gamma`; with negative eigenvalues the bounds are wide. See
+/// [`SpectralDensity::effective_dimension`](crate::krylov::SpectralDensity::effective_dimension).
 ///
 /// # Reference
 ///
@@ -26,15 +26,16 @@ use crate::space::ParamVector;
 pub struct EffectiveDimension {
     /// The estimate.
     pub value: f64,
-    /// The interval that covers it with probability `confidence` at least: it has room for the draw of the probes
-    /// and for what so many steps cannot resolve. Conservative. None from a single probe.
+    /// The interval that covers it with probability `confidence` or more. It is conservative. None from a single probe.
     pub interval: Option<(f64, f64)>,
-    /// The part of the interval that the draw makes: the standard error over the probes; none from a single
-    /// one.
+    /// The part of the interval that comes from the draw: the standard error over the probes. None from a single probe.
     pub standard_error: Option<f64>,
+    /// The negative mass, `Σ max(−λ, 0) / (max(−λ, 0) + gamma)`: the mean over the probes, whose standard error does not
+    /// cover the resolution.
+    pub negative: Estimate,
     /// Probability with which the interval covers, at least.
     pub confidence: f64,
-    /// What eigenvalues are compared with.
+    /// The size from which eigenvalues count.
     pub gamma: f64,
     /// Number of parameters.
     pub dimension: usize,
@@ -46,24 +47,25 @@ impl<A> Spectrum<'_, A>
 where
     A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
 {
-    /// The effective dimension against `gamma`, in the units of an eigenvalue, from a
-    /// [density](Self::density), at the cost of one.
+    /// The effective dimension against `gamma`, in the units of an eigenvalue, from a [density](Self::density) and at
+    /// its cost.
     ///
     /// # Errors
     ///
-    /// [`CurvatureError::OutOfRange`] for a `gamma` that is not positive or a confidence that is not between 0 and
-    /// 1, and those of
-    /// [`density`](Self::density).
+    /// [`CurvatureError::OutOfRange`] for a `gamma` that is not positive or a confidence that is not between 0 and 1,
+    /// and those of [`density`](Self::density).
     pub fn effective_dimension(&self, gamma: f64) -> Result<EffectiveDimension, CurvatureError> {
-        check_positive("gamma", gamma)?;
+        ensure("gamma", gamma, POSITIVE)?;
         let confidence = self.settings.confidence;
-        check_probability("confidence", confidence)?;
+        ensure("confidence", confidence, FRACTION)?;
         let density = self.density()?;
-        let sum = density.effective_dimension(gamma);
+        let positive = density.effective_dimension(gamma);
+        let negative = |value: f64| (-value).max(0.0) / ((-value).max(0.0) + gamma);
         Ok(EffectiveDimension {
-            value: sum.value,
-            interval: sum.interval(confidence),
-            standard_error: sum.standard_error(),
+            value: positive.value,
+            interval: positive.interval(confidence),
+            standard_error: positive.standard_error(),
+            negative: density.trace_of(negative),
             confidence,
             gamma,
             dimension: density.dimension(),

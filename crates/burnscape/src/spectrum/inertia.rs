@@ -1,45 +1,31 @@
-use burnscape_krylov::{Bracket, LanczosConfig, SelfAdjoint, SpectralDensity};
+use std::ops::Bound::{Excluded, Unbounded};
+
+use burnscape_krylov::{Bracket, EigenvalueCount, LanczosConfig, SelfAdjoint};
 use serde::{Deserialize, Serialize};
 
 use super::Spectrum;
-use super::spectrum_of::check_probability;
 use crate::curvature::CurvatureError;
+use crate::range::{FRACTION, ensure};
 use crate::space::ParamVector;
-
-/// How many eigenvalues are of one kind.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Count {
-    /// The number; an estimate with a fraction unless [`Inertia::exact`].
-    pub value: f64,
-    /// The interval that covers the number with probability [`Inertia::confidence`] at least: it has room for
-    /// the draw of the probes, and for what so many steps cannot resolve. Conservative. None from a single
-    /// probe; both ends are the value if exact.
-    pub interval: Option<(f64, f64)>,
-    /// The part of the interval that the draw of the probes makes: the standard error over the probes. What the
-    /// steps cannot resolve is often more. Zero if exact, none from a single probe.
-    pub standard_error: Option<f64>,
-    /// At least so many, for certain: by Cauchy's interlacing, a compression of an operator to a subspace
-    /// has no more eigenvalues beyond a bound than the operator. Always zero for those near zero.
-    pub at_least: usize,
-}
 
 /// How many eigenvalues are positive, negative, and zero to rounding.
 ///
-/// Exact where all of the space can be spanned within the products that the probes would take;
-/// otherwise estimated from a [density](Spectrum::density), with intervals, beside bounds that are certain.
+/// The counts are exact where the products that the probes would take span the whole space. They are those of
+/// [`LanczosFactorization::count_in`](crate::krylov::LanczosFactorization::count_in). Otherwise they are estimated from a
+/// [density](Spectrum::density), with intervals, beside bounds that are certain: by Cauchy's interlacing, a compression of
+/// an operator to a subspace has no more eigenvalues beyond a bound than the operator.
 ///
-/// Two things make an estimate wrong, and intervals cover both. The *draw*: the probes are few. The
-/// *resolution*: the eigenvalues around `zero` and `−zero` lie closer together than so many steps can tell, and a
-/// node of the quadrature stands for all those in its neighborhood. For each probe, the inequalities of Chebyshev,
-/// Markov and Stieltjes bound how much of its mass can be on either side of `zero`; the interval reaches from the
-/// mean of the lower bounds less, to the mean of the upper bounds plus, the half width that Student's t gives them
-/// over the probes. The estimate is the middle of the bounds.
+/// An estimate has two errors, and its interval covers both. The *draw*: the probes are few. The *resolution*: the
+/// eigenvalues around `zero` and `−zero` lie closer together than the steps can resolve, and a node of the quadrature
+/// represents all those in its neighborhood. For each probe, the inequalities of Chebyshev, Markov and Stieltjes bound
+/// how much of its mass can be on either side of `zero`. The interval reaches from the mean of the lower bounds to the
+/// mean of the upper bounds, widened by the half widths that Student's t gives them over the probes. The estimate is the
+/// middle of the bounds.
 ///
-/// What counts as zero is then, by default, `10 |A| / steps²`: where a spectrum ends at zero, as that of a
-/// positive semidefinite operator with many small eigenvalues does, the nodes next to it are so far apart (Chebyshev's
-/// nodes are). A smaller bound would ask how a cluster at zero divides, and the interval would say that it
-/// cannot be told. To ask for smaller eigenvalues, set [`with_zero`](Spectrum::with_zero) and more
+/// By default, an estimate counts eigenvalues up to `10 |A| / steps²` as zero. Where a spectrum ends at zero, as that of
+/// a positive semidefinite operator with many small eigenvalues does, the nodes next to it are that far apart
+/// (Chebyshev's nodes are). A smaller bound divides a cluster at zero, which the steps cannot resolve, and makes the
+/// interval wide. To count smaller eigenvalues, set [`with_zero`](Spectrum::with_zero) and more
 /// [steps](Spectrum::with_steps): twice the steps resolve about a quarter of the size.
 ///
 /// # References
@@ -50,35 +36,33 @@ pub struct Count {
 #[non_exhaustive]
 pub struct Inertia {
     /// Eigenvalues above `zero`.
-    pub positive: Count,
-    /// Eigenvalues below `−zero`: the index, the number of independent ways down.
-    pub negative: Count,
-    /// Eigenvalues between.
-    pub near_zero: Count,
+    pub positive: EigenvalueCount,
+    /// Eigenvalues below `−zero`: the index, the number of independent descent directions.
+    pub negative: EigenvalueCount,
+    /// Eigenvalues between. None is certain unless the count is exact.
+    pub near_zero: EigenvalueCount,
     /// Up to which size an eigenvalue counts as zero.
     pub zero: f64,
     /// Probability with which an interval covers, at least.
     pub confidence: f64,
-    /// Whether the counts are exact (to the rounding of products).
-    pub exact: bool,
     /// Number of eigenvalues.
     pub dimension: usize,
     /// Products used.
     pub num_matvecs: usize,
 }
 
-/// What counts as zero, in units of the norm over the square of the steps.
+/// The size that estimates count as zero, in units of the norm over the square of the steps.
 const RESOLVED: f64 = 10.0;
 
 impl<A> Spectrum<'_, A>
 where
     A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
 {
-    /// The inertia. Up to `probes · steps` parameters it takes a product for each, and is exact.
+    /// The inertia. Up to `probes · steps` parameters it is exact.
     ///
     /// # Cost
     ///
-    /// If exact, a product and a vector for each parameter; else those of a [density](Self::density).
+    /// If exact, a product and a vector for each parameter; otherwise those of a [density](Self::density).
     ///
     /// # Errors
     ///
@@ -86,78 +70,64 @@ where
     /// [`zero`](Self::with_zero), or a confidence that is not between 0 and 1.
     pub fn inertia(&self) -> Result<Inertia, CurvatureError> {
         let (dimension, confidence) = (self.dimension(), self.settings.confidence);
-        check_probability("confidence", confidence)?;
-        if dimension <= self.settings.probes.saturating_mul(self.settings.steps) {
-            let record = LanczosConfig::new(dimension)
-                .with_seed(self.settings.seed)
-                .run(self.operator)?;
-            let values = record.ritz_values();
-            let zero = self.zero(largest(&values))?;
-            return match record.is_invariant() && values.len() == dimension {
-                true => Ok(exact(&values, (zero, confidence), record.num_matvecs())),
-                false => Err(CurvatureError::Stopped),
-            };
+        ensure("confidence", confidence, FRACTION)?;
+        if dimension > self.settings.probes.saturating_mul(self.settings.steps) {
+            return self.estimated_inertia();
         }
+        let record = LanczosConfig::new(dimension)
+            .with_seed(self.settings.seed)
+            .run(self.operator)?;
+        let zero = self.zero(largest(&record.ritz_values()))?;
+        let negative = record.count_in(..-zero);
+        if negative.exact.is_none() {
+            return Err(CurvatureError::Stopped);
+        }
+        Ok(Inertia {
+            positive: record.count_in((Excluded(zero), Unbounded)),
+            negative,
+            near_zero: record.count_in(-zero..=zero),
+            zero,
+            confidence,
+            dimension,
+            num_matvecs: record.num_matvecs(),
+        })
+    }
+
+    fn estimated_inertia(&self) -> Result<Inertia, CurvatureError> {
         let density = self.density()?;
         let size = largest(&density.measure().nodes);
-        let resolution = RESOLVED * size / (self.settings.steps as f64).powi(2);
-        let zero = match self.settings.zero {
-            Some(_) => self.zero(size)?,
-            None => self.zero(size)?.max(resolution),
+        let mut zero = self.zero(size)?;
+        if self.settings.zero.is_none() {
+            zero = zero.max(RESOLVED * size / (self.settings.steps as f64).powi(2));
+        }
+        let (n, confidence) = (density.dimension() as f64, self.settings.confidence);
+        let above = density.at_least_above(zero);
+        let below = density.at_least_below(-zero);
+        // A share of the eigenvalues, of which `at_least` are certain, and `elsewhere` are certain not to belong to it.
+        let count = |share: Bracket, at_least: usize, elsewhere: usize| {
+            let (least, most) = (at_least as f64, n - elsewhere as f64);
+            let within = |share: f64| (n * share).min(most).max(least);
+            let interval = share.interval(confidence);
+            EigenvalueCount {
+                at_least,
+                exact: None,
+                estimate: Some(within(share.value)),
+                interval: interval.map(|(low, high)| (within(low), within(high))),
+                standard_error: share.standard_error().map(|error| n * error),
+            }
         };
-        Ok(estimated(&density, zero, confidence))
+        Ok(Inertia {
+            positive: count(density.fraction_above(zero), above, below),
+            negative: count(density.fraction_below(-zero), below, above),
+            near_zero: count(density.fraction_between(-zero, zero), 0, above + below),
+            zero,
+            confidence,
+            dimension: density.dimension(),
+            num_matvecs: density.num_matvecs(),
+        })
     }
 }
 
 fn largest(values: &[f64]) -> f64 {
     values.iter().fold(0.0, |size, value| size.max(value.abs()))
-}
-
-fn exact(values: &[f64], (zero, confidence): (f64, f64), num_matvecs: usize) -> Inertia {
-    let count = |is_one: &dyn Fn(f64) -> bool| {
-        let number = values.iter().filter(|value| is_one(**value)).count();
-        Count {
-            value: number as f64,
-            interval: Some((number as f64, number as f64)),
-            standard_error: Some(0.0),
-            at_least: number,
-        }
-    };
-    Inertia {
-        positive: count(&|value| value > zero),
-        negative: count(&|value| value < -zero),
-        near_zero: count(&|value| value.abs() <= zero),
-        zero,
-        confidence,
-        exact: true,
-        dimension: values.len(),
-        num_matvecs,
-    }
-}
-
-fn estimated(density: &SpectralDensity, zero: f64, confidence: f64) -> Inertia {
-    let n = density.dimension() as f64;
-    let above = density.at_least_above(zero);
-    let below = density.at_least_below(-zero);
-    let count = |share: Bracket, at_least: usize, elsewhere: usize| {
-        let (least, most) = (at_least as f64, n - elsewhere as f64);
-        let within = |share: f64| (n * share).min(most).max(least);
-        let interval = share.interval(confidence);
-        Count {
-            value: within(share.value),
-            interval: interval.map(|(low, high)| (within(low), within(high))),
-            standard_error: share.standard_error().map(|error| n * error),
-            at_least,
-        }
-    };
-    Inertia {
-        positive: count(density.fraction_above(zero), above, below),
-        negative: count(density.fraction_below(-zero), below, above),
-        near_zero: count(density.fraction_between(-zero, zero), 0, above + below),
-        zero,
-        confidence,
-        exact: false,
-        dimension: density.dimension(),
-        num_matvecs: density.num_matvecs(),
-    }
 }

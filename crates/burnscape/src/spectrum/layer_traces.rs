@@ -4,39 +4,24 @@ use burnscape_krylov::{KrylovFault, SelfAdjoint, TraceConfig};
 use serde::{Deserialize, Serialize};
 
 use super::Spectrum;
-use crate::curvature::CurvatureError;
+use crate::curvature::{CurvatureError, LayerValue};
 use crate::space::{ParamSpace, ParamVector};
 use crate::writing::csv;
 use crate::{Csv, FormatError};
 
-/// The trace of a diagonal block of an operator: what one layer adds to the trace of the whole.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct LayerTrace {
-    /// The module that owns the parameters (`conv1`), or the parameter (`conv1.weight`).
-    pub path: String,
-    /// Number of its coordinates.
-    pub len: usize,
-    /// The trace.
-    pub value: f64,
-    /// Half the width of its interval, by Student's t over the products with
-    /// [room for skewness](burnscape_krylov::Estimate::half_width); none from a single product.
-    pub half_width: Option<f64>,
-}
-
-/// The traces of all diagonal blocks, from the same products.
+/// The trace of the diagonal block of each layer and parameter, all from the same products.
 ///
-/// For a Rademacher vector `v` the sum over the coordinates of a block, `v_b · (A v)_b`, has the trace
-/// of the block for its mean: every block costs the same products, and they add up to the whole.
+/// For a Rademacher vector `v` the mean of `v_b · (A v)_b`, summed over the coordinates of a block, is the trace of the
+/// block. The traces of the layers add up to that of the whole operator.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LayerTraces {
-    /// A row for each module that owns parameters, in the model's order.
-    pub layers: Vec<LayerTrace>,
-    /// A row for each parameter.
-    pub parameters: Vec<LayerTrace>,
+    /// The trace of each module that owns parameters, in the model's order.
+    pub layers: Vec<LayerValue>,
+    /// The trace of each parameter.
+    pub parameters: Vec<LayerValue>,
     /// The trace of the whole.
-    pub total: LayerTrace,
+    pub total: LayerValue,
     /// Probability with which an interval covers.
     pub confidence: f64,
     /// Products used.
@@ -73,8 +58,8 @@ where
     ///
     /// [`CurvatureError::Krylov`] for no probes, a confidence out of range, or a product that is not finite.
     pub fn trace_by_layer(&self) -> Result<LayerTraces, CurvatureError> {
-        let space = self.space()?;
-        // What a row of the answer sums: its path and the places of its parameters.
+        let space = self.operator.domain();
+        // The path of each row, and the indices of the parameters that it sums.
         let mut rows = owners(&space);
         let num_layers = rows.len();
         let leaves = space.leaves().iter().enumerate();
@@ -94,13 +79,14 @@ where
         let answers = rows
             .iter()
             .zip(&found)
-            .map(|((path, leaves), block)| LayerTrace {
+            .map(|((path, leaves), block)| LayerValue {
                 path: path.clone(),
                 len: leaves.iter().map(|leaf| space.leaves()[*leaf].len()).sum(),
                 value: block.value,
+                standard_error: None,
                 half_width: block.half_width,
             });
-        let mut layers: Vec<LayerTrace> = answers.collect();
+        let mut layers: Vec<LayerValue> = answers.collect();
         let mut parameters = layers.split_off(num_layers);
         let total = parameters.pop().ok_or(KrylovFault::NoProbes)?;
         Ok(LayerTraces {
@@ -113,11 +99,11 @@ where
     }
 }
 
-/// The modules that own parameters, each with the places of its own.
+/// The modules that own parameters, each with the indices of its parameters.
 fn owners(space: &ParamSpace) -> Vec<(String, Vec<usize>)> {
     let mut owners: Vec<(String, Vec<usize>)> = Vec::new();
     for (index, leaf) in space.leaves().iter().enumerate() {
-        // A parameter of the model itself is a layer of its own.
+        // A parameter that belongs to the model itself counts as a layer.
         let owner = leaf
             .path()
             .rsplit_once('.')

@@ -1,24 +1,24 @@
-//! Eigenvalues of a curvature matrix: how steep the loss is, how flat, and along how many directions it falls.
+//! Eigenvalues of a curvature matrix: how steep the loss is, how flat, and in how many directions it falls.
 //!
 //! [`Spectrum::of`] takes any symmetric operator over parameters (a
 //! [`Hessian`](crate::curvature::Hessian), a [`GaussNewton`](crate::curvature::GaussNewton), a
-//! [`Fisher`](crate::curvature::Fisher), sums and shifts of them) and answers:
+//! [`Fisher`](crate::curvature::Fisher), sums and shifts of them), with settings that all questions share:
 //!
-//! | question | answer | cost in products |
+//! | question | result | cost in products |
 //! |---|---|---|
 //! | the largest and smallest eigenvalues? | [`Eigenpairs`](crate::krylov::Eigenpairs) with true residuals | until converged (reported) |
 //! | how are all of them distributed? | [`SpectralDensity`](crate::krylov::SpectralDensity) | probes · steps |
 //! | their sum? | [`TraceEstimate`](crate::krylov::TraceEstimate) | until the interval is narrow enough (reported) |
 //! | the sum of each layer's? | [`LayerTraces`] | probes |
-//! | the diagonal? | [`DiagonalEstimate`](crate::krylov::DiagonalEstimate) | probes |
 //! | how many are positive, negative, zero? | [`Inertia`] | parameters, or probes · steps |
-//! | how many count? | [`EffectiveDimension`] | probes · steps |
+//! | how many exceed a size γ? | [`EffectiveDimension`] | probes · steps |
 //! | how well is it conditioned? | [`ConditionNumber`] | until converged (reported) |
 //! | minimum, saddle, plateau? | [`CriticalPoint`] | steps |
 //!
-//! Every answer says what it cost and how far it may be off, and is written as [`Json`](crate::Json); tables also as
-//! [`Csv`](crate::Csv). A block of the matrix (a layer, a group of parameters) is an operator of its own:
-//! [`Risk::with_group`](crate::loss::Risk::with_group).
+//! Every result has its cost and an error, and is written as [`Json`](crate::Json); tables also as
+//! [`Csv`](crate::Csv). A block of the matrix (a layer, a group of parameters) is the operator of a
+//! [`Risk::with_group`](crate::loss::Risk::with_group). For other settings, and for the diagonal, apply the configs of
+//! [`krylov`](crate::krylov) to the operator.
 //!
 //! # Example
 //!
@@ -56,6 +56,6 @@ mod tables;
 pub use condition_number::ConditionNumber;
 pub use critical_point::{CriticalPoint, PointKind};
 pub use effective_dimension::EffectiveDimension;
-pub use inertia::{Count, Inertia};
-pub use layer_traces::{LayerTrace, LayerTraces};
+pub use inertia::Inertia;
+pub use layer_traces::LayerTraces;
 pub use spectrum_of::Spectrum;

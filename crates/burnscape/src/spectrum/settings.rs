@@ -1,6 +1,4 @@
-use burnscape_krylov::{DiagonalMethod, TraceMethod};
-
-/// What the answers of a spectrum have in common.
+/// The settings that the questions of a spectrum share.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Settings {
     pub(super) tolerance: f64,
@@ -11,8 +9,6 @@ pub(super) struct Settings {
     pub(super) probes: usize,
     pub(super) steps: usize,
     pub(super) outliers: usize,
-    pub(super) trace_method: TraceMethod,
-    pub(super) diagonal_method: DiagonalMethod,
     pub(super) confidence: f64,
     pub(super) zero: Option<f64>,
     pub(super) seed: u64,
@@ -29,8 +25,6 @@ impl Default for Settings {
             probes: 10,
             steps: 80,
             outliers: 0,
-            trace_method: TraceMethod::Hutchinson,
-            diagonal_method: DiagonalMethod::Hutchinson,
             confidence: 0.95,
             zero: None,
             seed: 0,

@@ -43,7 +43,7 @@ impl Csv for DensityCurve {
     }
 }
 
-/// `path,index,value,variance`, a line for each coordinate; `index` is that within the parameter. The variance of a
+/// `path,index,value,variance`, a line for each coordinate; `index` counts within the parameter. The variance of a
 /// single product is empty.
 impl Csv for DiagonalEstimate<ParamVector> {
     fn write_csv(&self, writer: impl io::Write) -> Result<(), FormatError> {

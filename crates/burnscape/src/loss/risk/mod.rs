@@ -271,6 +271,10 @@ impl<'a, M, K> Risk<'a, M, K> {
         }
     }
 
+    pub(crate) fn has_checks(&self) -> bool {
+        self.operators.checks
+    }
+
     /// The settings of operators, or an error if they are out of range.
     pub(crate) fn operators(&self) -> Result<OperatorSettings, OutOfRange> {
         match self.operators.block_size {

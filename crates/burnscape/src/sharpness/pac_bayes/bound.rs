@@ -1,61 +1,25 @@
 use burn::config::Config;
 use burn::module::Module;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::loss::Risk;
-use crate::sharpness::argument::{check_count, check_positive, check_probability, check_size};
+use crate::range::{FRACTION, POSITIVE, ensure};
 use crate::sharpness::{AverageSharpnessConfig, SharpnessError};
 use crate::space::ParamVector;
-
-/// McAllester's term: `sqrt((KL + ln(2 √n / δ)) / (2 n))`.
-///
-/// With probability at least `1 − δ` over the draw of `n` examples, the expected loss of a random
-/// network of the posterior is at most its loss on the examples plus this, for losses in `[0, 1]`, a
-/// prior that does not depend on the examples, and any posterior with that divergence.
-///
-/// # Errors
-///
-/// [`SharpnessError::OutOfRange`] for a divergence that is negative or not finite, no examples, or
-/// `delta` outside `(0, 1)`.
-///
-/// # References
-///
-/// McAllester 1999, *PAC-Bayesian model averaging*, COLT; Maurer 2004, arXiv:cs/0411099 (the
-/// constant `2 √n`).
-///
-/// # Example
-///
-/// ```
-/// use burnscape::sharpness::mcallester_term;
-///
-/// assert!((mcallester_term(50.0, 1000, 0.05)? - 0.1690307).abs() < 1e-7);
-/// # Ok::<(), burnscape::sharpness::SharpnessError>(())
-/// ```
-pub fn mcallester_term(
-    divergence: f64,
-    num_examples: usize,
-    delta: f64,
-) -> Result<f64, SharpnessError> {
-    check_size("divergence", divergence)?;
-    check_count("num_examples", num_examples)?;
-    check_probability("delta", delta)?;
-    let n = num_examples as f64;
-    Ok(((divergence + (2.0 * n.sqrt() / delta).ln()) / (2.0 * n)).sqrt())
-}
 
 /// McAllester's PAC-Bayes bound for Gaussian noise around the weights, with all its terms.
 ///
 /// `L̂ + sqrt((KL + ln(2 √n k / δ)) / (2 n))`: `L̂` is the mean loss on the data under noise
 /// `N(0, σ² I)` around `w`, estimated from samples, and `KL = |w − w₀|² / (2 σ²)` the divergence of
-/// that noise from equal noise around the prior's weights `w₀`, as a rule those of the initialization.
+/// that noise from equal noise around the prior's weights `w₀`, usually those of the initialization.
 ///
 /// # When it is a bound
 ///
-/// The loss must lie in `[0, 1]`: give an objective that does (the error rate, a clipped loss). The
-/// result says whether the losses met did. `w₀` and σ must not depend on the data; a σ chosen on the
-/// data from `k` values fixed in advance costs the `k` in the logarithm, `num_priors`. `L̂` is itself
-/// an estimate, with its standard error, which the bound has no room for: it holds for the mean over the
-/// noise, of which `noisy_loss` is off by a few standard errors. Add them where the number is to be a bound.
+/// The loss must lie in `[0, 1]`: use an objective that does (the error rate, a clipped loss). The
+/// result states whether the measured losses did. `w₀` and σ must not depend on the data; a σ chosen on the
+/// data from `k` values fixed in advance adds the `k` in the logarithm, `num_priors`. `L̂` is
+/// an estimate, and the bound holds for the mean over the noise, which differs from `noisy_loss` by a few standard
+/// errors. Add them if the number must be a bound.
 ///
 /// # Units
 ///
@@ -120,8 +84,8 @@ pub struct McAllesterConfig {
     pub seed: u64,
 }
 
-/// What [`McAllesterConfig::run`] found.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// The result of [`McAllesterConfig::run`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct McAllesterBound {
     /// `noisy_loss + complexity`.
@@ -143,7 +107,7 @@ pub struct McAllesterBound {
     /// `n`, the examples in the data.
     pub num_examples: usize,
     /// Whether the loss at the weights and all noisy losses, each a mean over the data, lie in
-    /// `[0, 1]`. If not, the number is no bound; if so, it is one only if the loss of every example
+    /// `[0, 1]`. If not, the number is not a bound; if so, it is one only if the loss of every example
     /// does.
     pub is_in_range: bool,
     /// Passes over the data.
@@ -154,9 +118,37 @@ pub struct McAllesterBound {
     pub completed: bool,
 }
 
+impl McAllesterBound {
+    /// McAllester's term: `sqrt((KL + ln(2 √n / δ)) / (2 n))`.
+    ///
+    /// With probability at least `1 − δ` over the draw of `n` examples, the expected loss of a random network of the
+    /// posterior is at most its loss on the examples plus this term, for losses in `[0, 1]`, a prior that does not depend
+    /// on the examples, and any posterior with this divergence.
+    ///
+    /// # Errors
+    ///
+    /// [`SharpnessError::OutOfRange`] for a divergence that is negative or not finite, no examples, or `delta` outside
+    /// `(0, 1)`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burnscape::sharpness::McAllesterBound;
+    ///
+    /// assert!((McAllesterBound::term(50.0, 1000, 0.05)? - 0.1690307).abs() < 1e-7);
+    /// # Ok::<(), burnscape::sharpness::SharpnessError>(())
+    /// ```
+    pub fn term(divergence: f64, num_examples: usize, delta: f64) -> Result<f64, SharpnessError> {
+        ensure("divergence", divergence, 0.0..)?;
+        ensure("num_examples", num_examples as f64, 1.0..)?;
+        ensure("delta", delta, FRACTION)?;
+        let n = num_examples as f64;
+        Ok(((divergence + (2.0 * n.sqrt() / delta).ln()) / (2.0 * n)).sqrt())
+    }
+}
+
 impl McAllesterConfig {
-    /// Evaluates the bound for `model` and the prior's weights, those of `prior`, over the
-    /// parameters and in the mode of `risk`.
+    /// Evaluates the bound for `model` and the weights of `prior`, over the parameters and in the mode of `risk`.
     ///
     /// # Errors
     ///
@@ -169,9 +161,9 @@ impl McAllesterConfig {
         model: &M,
         prior: &M,
     ) -> Result<McAllesterBound, SharpnessError> {
-        check_positive("sigma", self.sigma)?;
-        check_probability("delta", self.delta)?;
-        check_count("num_priors", self.num_priors)?;
+        ensure("sigma", self.sigma, POSITIVE)?;
+        ensure("delta", self.delta, FRACTION)?;
+        ensure("num_priors", self.num_priors as f64, 1.0..)?;
         let space = risk.space(model)?;
         risk.space(prior)?.check_same(&space)?;
         let origin = ParamVector::from_module(&space, prior)?;
@@ -185,7 +177,7 @@ impl McAllesterConfig {
             .with_seed(self.seed)
             .run(risk, model)?;
         let delta = self.delta / self.num_priors as f64;
-        let complexity = mcallester_term(divergence, num_examples, delta)?;
+        let complexity = McAllesterBound::term(divergence, num_examples, delta)?;
         let noisy_loss = noise.base_loss + noise.rise;
         let in_range = |loss: f64| (0.0..=1.0).contains(&loss);
         let mut losses = noise.rises.iter().map(|rise| noise.base_loss + rise);

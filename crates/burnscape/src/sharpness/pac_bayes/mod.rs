@@ -1,7 +1,7 @@
-//! PAC-Bayes: how much noise the weights bear, and the bound that follows.
+//! PAC-Bayes: the noise that the weights tolerate, and the bound that follows.
 
 mod bound;
 mod sigma;
 
-pub use bound::{McAllesterBound, McAllesterConfig, mcallester_term};
-pub use sigma::{PacBayesSigma, PacBayesSigmaConfig, SigmaStep};
+pub use bound::{McAllesterBound, McAllesterConfig};
+pub use sigma::{PacBayesSigma, PacBayesSigmaConfig};

@@ -2,27 +2,26 @@ use burn::config::Config;
 use burn::module::Module;
 use burnscape_krylov::{Estimate, KrylovFault, SelfAdjoint, Step};
 
+use super::RelativeFlatness;
 use super::layer::Layer;
-use super::{LayerFlatness, RelativeFlatness};
-use crate::curvature::CurvatureError;
+use crate::curvature::{CurvatureError, LayerValue};
+use crate::range::{FRACTION, ensure};
 use crate::sharpness::SharpnessError;
-use crate::sharpness::argument::{check_probability, check_products};
-use crate::sharpness::sample::sample_seed;
+use crate::sharpness::sample::{sample_seed, take_samples};
 use crate::space::{ParamSpace, ParamVector};
 
 /// The relative flatness of weight matrices: `κ = Σ_{s,s'} ⟨w_s, w_s'⟩ tr H_{s,s'}`, layer by layer.
 ///
 /// `w_s` are the weights of neuron (or output channel) `s`, and `H_{s,s'}` is the block of the Hessian
 /// between the weights of two neurons, `∂²L / ∂w_s ∂w_s'`. With the neurons as rows of `W`,
-/// `κ = tr((W Wᵀ ⊗ I) H)`. One factor for a whole layer, taken out of the next, leaves it as it is.
+/// `κ = tr((W Wᵀ ⊗ I) H)`. It is invariant if a layer is multiplied by a factor and the next divided by it.
 /// Biases are not part of it. The larger, the less flat.
 ///
 /// # Exact or estimated
 ///
-/// If the layers asked for need no more than `max_matvecs` products in all, the numbers are exact.
-/// A layer of `d` neurons with `m` inputs needs `m min(m, d)`. Otherwise they are estimates from
-/// `max_matvecs` products with random signs, in which all layers share, with intervals. The result
-/// says which: [`RelativeFlatness::exact`].
+/// If the layers need no more than `max_matvecs` products in all, the numbers are exact.
+/// A layer of `d` neurons with `m` inputs needs `m min(m, d)`. Otherwise they are estimates with intervals from
+/// `max_matvecs` products with random signs, which all layers share. [`RelativeFlatness::exact`] states which.
 ///
 /// # Units
 ///
@@ -34,7 +33,7 @@ use crate::space::{ParamSpace, ParamVector};
 ///
 /// # Reproducibility
 ///
-/// Sample `i` is a function of `seed` and `i` only.
+/// Sample `i` depends on `seed` and `i` only.
 ///
 /// # Defaults
 ///
@@ -69,13 +68,13 @@ use crate::space::{ParamSpace, ParamVector};
 /// ```
 #[derive(Config, Debug, PartialEq)]
 pub struct RelativeFlatnessConfig {
-    /// Path of the one weight to measure; every weight with filters if none is given.
+    /// Path of the only weight to measure; all weights with filters if there is none.
     #[config(default = "None")]
     pub path: Option<String>,
     /// Products, at most.
     #[config(default = 64)]
     pub max_matvecs: usize,
-    /// The probability with which intervals cover what they estimate.
+    /// The probability with which intervals cover the true values.
     #[config(default = 0.95)]
     pub confidence: f64,
     /// Seed of the signs.
@@ -84,7 +83,7 @@ pub struct RelativeFlatnessConfig {
 }
 
 impl RelativeFlatnessConfig {
-    /// Measures the layers of `model` that `operator`, its Hessian as a rule, acts on.
+    /// Measures the layers of `model` that `operator`, usually its Hessian, acts on.
     ///
     /// # Errors
     ///
@@ -95,14 +94,16 @@ impl RelativeFlatnessConfig {
         M: Module,
         A: SelfAdjoint<Vector = ParamVector, Error = CurvatureError> + ?Sized,
     {
-        check_products("max_matvecs", self.max_matvecs)?;
-        check_probability("confidence", self.confidence)?;
+        // Two products are the fewest that have a spread.
+        ensure("max_matvecs", self.max_matvecs as f64, 2.0..)?;
+        ensure("confidence", self.confidence, FRACTION)?;
         let space = operator.domain();
         let layers = self.layers(&space, &ParamVector::from_module(&space, model)?)?;
         let terms: usize = layers.iter().map(Layer::num_terms).sum();
-        match terms <= self.max_matvecs {
-            true => self.exactly(operator, &layers, terms),
-            false => self.estimated(operator, &layers, &space),
+        if terms <= self.max_matvecs {
+            self.exactly(operator, &layers, terms)
+        } else {
+            self.estimated(operator, &layers, &space)
         }
     }
 
@@ -164,12 +165,7 @@ impl RelativeFlatnessConfig {
             if !found.completed {
                 break;
             }
-            found.layers.push(LayerFlatness {
-                path: layer.path().to_owned(),
-                value,
-                standard_error: Some(0.0),
-                half_width: Some(0.0),
-            });
+            found.layers.push(LayerValue::exact(layer.leaf(), value));
         }
         Ok(found)
     }
@@ -185,40 +181,30 @@ impl RelativeFlatnessConfig {
     {
         let mut found = self.empty(false);
         let mut samples = vec![Vec::new(); layers.len()];
-        while found.num_matvecs < self.max_matvecs {
-            let first = found.num_matvecs * layers.len();
+        found.completed = take_samples(self.max_matvecs, |sample| {
             let mut all = ParamVector::zeros(space)?;
             let mut lefts = Vec::with_capacity(layers.len());
             for (index, layer) in layers.iter().enumerate() {
-                let pair = layer.sample(sample_seed(self.seed, first + index))?;
+                let seed = sample_seed(self.seed, sample * layers.len() + index);
+                let pair = layer.sample(seed)?;
                 all = all.axpy(1.0, &pair.right)?;
                 lefts.push(pair.left);
             }
-            let product = match operator.matvec(&all) {
-                Err(error) if operator.is_stop(&error) && found.num_matvecs > 0 => {
-                    found.completed = false;
-                    break;
-                }
-                product => product?,
-            };
+            let product = operator.matvec(&all)?;
             for (left, values) in lefts.iter().zip(&mut samples) {
-                values.push(finite(left.dot(&product)?, found.num_matvecs)?);
+                values.push(finite(left.dot(&product)?, sample)?);
             }
             found.num_matvecs += 1;
             let step = Step::new("relative flatness", found.num_matvecs);
-            let step = step.with_limit(self.max_matvecs);
-            if operator.report(&step).is_break() {
-                found.completed = found.num_matvecs == self.max_matvecs;
-                break;
-            }
-        }
+            Ok(operator.report(&step.with_limit(self.max_matvecs)))
+        })?;
         let estimates = layers.iter().zip(&samples).map(|(layer, values)| {
             let estimate = Estimate::of(values);
-            LayerFlatness {
-                path: layer.path().to_owned(),
+            LayerValue {
                 value: estimate.value,
                 standard_error: estimate.standard_error,
                 half_width: estimate.half_width(self.confidence),
+                ..LayerValue::exact(layer.leaf(), 0.0)
             }
         });
         found.layers = estimates.collect();
@@ -237,8 +223,9 @@ impl RelativeFlatnessConfig {
 }
 
 fn finite(value: f64, product: usize) -> Result<f64, SharpnessError> {
-    match value.is_finite() {
-        true => Ok(value),
-        false => Err(SharpnessError::Krylov(KrylovFault::NonFinite { product })),
+    if value.is_finite() {
+        Ok(value)
+    } else {
+        Err(SharpnessError::Krylov(KrylovFault::NonFinite { product }))
     }
 }

@@ -1,4 +1,4 @@
-//! A weight as a matrix with one neuron a row.
+//! A weight as a matrix with one neuron per row.
 
 use burn::tensor::{Tensor, TensorData};
 use rand::rngs::StdRng;
@@ -46,8 +46,8 @@ impl Layer {
         })
     }
 
-    pub(super) fn path(&self) -> &str {
-        self.leaf.path()
+    pub(super) fn leaf(&self) -> &ParamLeaf {
+        &self.leaf
     }
 
     fn num_neurons(&self) -> usize {
@@ -58,17 +58,17 @@ impl Layer {
         self.axes[0] * self.axes[2]
     }
 
-    /// Whether `W Wᵀ` is formed, or its factor `W` used: whichever has fewer terms.
+    /// Whether `W Wᵀ` has fewer terms than its factor `W`.
     fn by_neuron(&self) -> bool {
         self.num_neurons() < self.num_inputs()
     }
 
-    /// Products that the exact number takes.
+    /// The number of products for the exact value.
     pub(super) fn num_terms(&self) -> usize {
         self.num_inputs() * self.num_inputs().min(self.num_neurons())
     }
 
-    /// Term `index` of the exact number.
+    /// Term `index` of the exact value.
     pub(super) fn term(&self, index: usize) -> Result<Pair, SpaceError> {
         let [rows, columns] = self.probe_shape();
         let mut values = vec![0.0; rows * columns];
@@ -78,7 +78,7 @@ impl Layer {
         self.pair(values)
     }
 
-    /// A sample whose mean is the exact number.
+    /// A sample whose mean is the exact value.
     pub(super) fn sample(&self, seed: u64) -> Result<Pair, SpaceError> {
         let [rows, columns] = self.probe_shape();
         let mut rng = StdRng::seed_from_u64(seed);
@@ -87,17 +87,17 @@ impl Layer {
     }
 
     fn probe_shape(&self) -> [usize; 2] {
-        match self.by_neuron() {
-            true => [self.num_neurons(), self.num_inputs()],
-            false => [self.num_inputs(); 2],
+        if self.by_neuron() {
+            [self.num_neurons(), self.num_inputs()]
+        } else {
+            [self.num_inputs(); 2]
         }
     }
 
     /// `⟨V, H V⟩` with `V = W Z`, or `⟨W Wᵀ Z, H Z⟩`.
     ///
-    /// In the second form both sides are given the size that a weight has, so that they scale with
-    /// it: where several layers share a product, what one layer adds to another's sample is then as
-    /// invariant as the sample itself.
+    /// In the second form both sides are scaled to the size of the weight. Where several layers share a product, the
+    /// contribution of one layer to another's sample is then as invariant as the sample.
     fn pair(&self, probe: Vec<f64>) -> Result<Pair, SpaceError> {
         let shape = self.probe_shape();
         let place = (self.space.device(), self.weight.dtype());

@@ -5,4 +5,4 @@ mod layer;
 mod report;
 
 pub use config::RelativeFlatnessConfig;
-pub use report::{LayerFlatness, RelativeFlatness};
+pub use report::RelativeFlatness;

@@ -4,22 +4,20 @@ use burn::module::Module;
 use super::SharpnessReport;
 use super::run::Run;
 use crate::curvature::CurvatureError;
-use crate::loss::{Likelihood, Risk, Split};
+use crate::loss::Risk;
+use crate::range::ensure;
 use crate::sharpness::SharpnessError;
-use crate::sharpness::argument::{check_count, check_products};
 use crate::space::{Scale, UnfilteredRule};
 
-/// All measures of the room in one call and one table, with settings that suit most models.
+/// All measures of a loss in one call and one table, with settings that suit most models.
 ///
 /// In every scale: average rise, worst-case rise, PAC-Bayes σ, λ_max, trace and Frobenius norm of the
-/// Hessian. Without a scale: Keskar's sharpness and the relative flatness of every weight. With the
-/// weights of a prior: McAllester's bound, at the absolute PAC-Bayes σ (at `sigma` if there is none),
-/// with a union over all σ that its search can end at. With outputs and criterion apart
-/// ([`run_split`](Self::run_split)): Fisher-Rao norm and effective dimension of the exact
-/// Fisher matrix.
+/// Hessian. Without a scale: Keskar's sharpness and the relative flatness of every weight.
+/// [`add_fisher`](SharpnessReport::add_fisher) adds the Fisher-Rao norm and the effective dimension of a Fisher matrix,
+/// [`add_mcallester_bound`](SharpnessReport::add_mcallester_bound) McAllester's bound around a prior.
 ///
-/// A number that cannot be had at this model (a loss that is not finite under the noise, say) leaves a
-/// row that says why; the other rows stand.
+/// A number that cannot be measured at this model, for instance because the loss is not finite under the noise, leaves a
+/// row with the reason; the other measures are not affected.
 ///
 /// # Units
 ///
@@ -29,20 +27,20 @@ use crate::space::{Scale, UnfilteredRule};
 /// # Cost
 ///
 /// With the defaults, in each of three scales about 260 losses (20 for the average rise, the rest for
-/// PAC-Bayes σ), at most 42 gradients, and at most 132 products, 32 of them for the trace and often
-/// 20 for λ_max. Besides, at most 42 gradients for Keskar's measure, at most 64 products for relative
-/// flatness, and at most 121 for Fisher-Rao norm and effective dimension. The report says what it was.
-/// Memory is that of λ_max: 40 vectors of parameters, and what the Hessian keeps.
+/// PAC-Bayes σ), at most 42 gradients, 32 products for the trace and often 20 for λ_max, at most 1,000.
+/// Besides, at most 42 gradients for Keskar's measure, and at most 64 products for relative
+/// flatness. The report states its cost.
+/// Memory is that of λ_max: 40 vectors of parameters, and that of the Hessian.
 ///
 /// # Reproducibility
 ///
-/// All seeds are `seed`. Two models of the same coordinates are measured with the same noise.
+/// All seeds are `seed`. Two models with the same coordinates are measured with the same noise.
 ///
 /// # Defaults
 ///
 /// `rho` 0.05 as SAM has it, `relative_rho` 0.5 as ASAM; ε of Keskar et al. 2017, 1e-3; a threshold
-/// of 0.1 as Jiang et al. 2020; γ 5e-4, a common weight decay; confidence δ 0.05. Numbers of samples,
-/// steps and products: ours, small.
+/// of 0.1 as Jiang et al. 2020; γ 5e-4, a common weight decay; δ 0.05; λ_max to 1e-4 with at most 1,000 products, as
+/// [`Spectrum`](crate::spectrum::Spectrum). Numbers of samples, steps and products: ours, small.
 ///
 /// # Example
 ///
@@ -50,7 +48,7 @@ use crate::space::{Scale, UnfilteredRule};
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
 /// use burnscape::loss::Risk;
-/// use burnscape::sharpness::{Measure, SharpnessReportConfig};
+/// use burnscape::sharpness::{SharpnessMeasure, SharpnessReportConfig};
 /// use burnscape::space::Scale;
 ///
 /// // L = Σ w² over four weights: the Hessian is 2 I.
@@ -61,14 +59,14 @@ use crate::space::{Scale, UnfilteredRule};
 /// let report = SharpnessReportConfig::new().run(&Risk::new(&loss, &data), &model)?;
 /// println!("{report}");
 /// let absolute = Some(Scale::Absolute);
-/// let lambda = report.value(Measure::LambdaMax, absolute).unwrap_or(f64::NAN);
-/// let trace = report.value(Measure::Trace, absolute).unwrap_or(f64::NAN);
+/// let lambda = report.value(SharpnessMeasure::LambdaMax, absolute).unwrap_or(f64::NAN);
+/// let trace = report.value(SharpnessMeasure::Trace, absolute).unwrap_or(f64::NAN);
 /// assert!((lambda - 2.0).abs() < 1e-4 && (trace - 8.0).abs() < 1e-4);
 /// # Ok::<(), burnscape::sharpness::SharpnessError>(())
 /// ```
 #[derive(Config, Debug, PartialEq)]
 pub struct SharpnessReportConfig {
-    /// The scales that measures are taken in.
+    /// The scales of the measures.
     #[config(default = "default_scales()")]
     pub scales: Vec<Scale>,
     /// Standard deviation of the noise of the average rise.
@@ -98,15 +96,15 @@ pub struct SharpnessReportConfig {
     /// Steps of an ascent, at most; there are two ascents.
     #[config(default = 20)]
     pub num_steps: usize,
-    /// Products for the trace, and half as many as for relative flatness.
+    /// Products for the trace; relative flatness takes twice as many at most.
     #[config(default = 32)]
     pub num_matvecs: usize,
-    /// Seed of everything that is random, but for what the loss draws.
+    /// Products for λ_max, at most.
+    #[config(default = 1000)]
+    pub max_matvecs: usize,
+    /// Seed of all random numbers except those that the loss draws.
     #[config(default = 0)]
     pub seed: u64,
-    /// Whether the matrices are [checked](Risk::with_checks) when they are made.
-    #[config(default = true)]
-    pub checks: bool,
 }
 
 fn default_scales() -> Vec<Scale> {
@@ -117,17 +115,15 @@ fn default_scales() -> Vec<Scale> {
     ]
 }
 
-/// What checks a new operator: products, and gradients.
-const CHECK_PRODUCTS: usize = 2;
+/// The cost of the checks of the Hessian.
+const CHECK_MATVECS: usize = 2;
 const CHECK_GRADIENTS: usize = 1;
 /// Measures in each scale, and those without one.
 const PER_SCALE: usize = 5;
 const WITHOUT_SCALE: usize = 2;
-/// Measures of the Fisher matrix.
-const OF_FISHER: usize = 2;
 
 impl SharpnessReportConfig {
-    /// Takes the measures that need nothing but a loss, over the parameters and in the mode of `risk`.
+    /// Measures `model`, over the parameters and in the mode of `risk`.
     ///
     /// The model, its running statistics included, is not changed.
     ///
@@ -140,118 +136,54 @@ impl SharpnessReportConfig {
         risk: &Risk<'_, M, K>,
         model: &M,
     ) -> Result<SharpnessReport, SharpnessError> {
-        self.all(risk, model, None, (0, |_: &mut _, _: &mut _| Ok(())))
-    }
-
-    /// As [`run`](Self::run), with McAllester's bound around the weights of `prior`: the model as it
-    /// was before training, or trained on other data.
-    ///
-    /// # Errors
-    ///
-    /// As [`run`](Self::run).
-    pub fn run_with_prior<M: Module, K>(
-        &self,
-        risk: &Risk<'_, M, K>,
-        model: &M,
-        prior: &M,
-    ) -> Result<SharpnessReport, SharpnessError> {
-        self.all(risk, model, Some(prior), (0, |_: &mut _, _: &mut _| Ok(())))
-    }
-
-    /// As [`run`](Self::run), or [`run_with_prior`](Self::run_with_prior) if there is one, with the measures
-    /// of the exact Fisher matrix of `likelihood`.
-    ///
-    /// # Errors
-    ///
-    /// As [`run`](Self::run).
-    pub fn run_split<M: Module>(
-        &self,
-        risk: &Risk<'_, M, Split>,
-        model: &M,
-        prior: Option<&M>,
-        likelihood: Likelihood,
-    ) -> Result<SharpnessReport, SharpnessError> {
-        let of_fisher = |report: &mut SharpnessReport, run: &mut Run| {
-            let fisher = risk
-                .clone()
-                .with_checks(self.checks)
-                .fisher(model, likelihood)?;
-            self.count_operator(report);
-            self.of_fisher(risk, model, &fisher, run)
-        };
-        self.all(risk, model, prior, (OF_FISHER, of_fisher))
-    }
-
-    /// What a new operator has cost.
-    fn count_operator(&self, report: &mut SharpnessReport) {
-        report.num_gradients += 1;
-        if self.checks {
-            report.num_gradients += CHECK_GRADIENTS;
-            report.num_matvecs += CHECK_PRODUCTS;
-        }
-    }
-
-    /// The measures of the loss, and then others.
-    fn all<M: Module, K>(
-        &self,
-        risk: &Risk<'_, M, K>,
-        model: &M,
-        prior: Option<&M>,
-        (num_others, others): (
-            usize,
-            impl FnOnce(&mut SharpnessReport, &mut Run) -> Result<(), SharpnessError>,
-        ),
-    ) -> Result<SharpnessReport, SharpnessError> {
-        check_count("scales", self.scales.len())?;
-        check_products("num_matvecs", self.num_matvecs)?;
-        let mut run = Run {
-            rows: Vec::new(),
-            done: 0,
-            total: PER_SCALE * self.scales.len()
-                + WITHOUT_SCALE
-                + usize::from(prior.is_some())
-                + num_others,
-            stopped: false,
-        };
+        ensure("scales", self.scales.len() as f64, 1.0..)?;
+        // Two products are the fewest that have a spread.
+        ensure("num_matvecs", self.num_matvecs as f64, 2.0..)?;
         let base = risk.whole_loss(model)?;
-        let mut report = SharpnessReport {
-            rows: Vec::new(),
-            base_loss: base.value,
-            num_parameters: risk.space(model)?.len(),
-            num_examples: base.num_examples,
-            num_losses: 1,
-            num_gradients: 0,
-            num_matvecs: 0,
-            config: self.clone(),
-            completed: false,
+        let mut run = Run {
+            config: self,
+            risk,
+            model,
+            report: SharpnessReport {
+                rows: Vec::new(),
+                base_loss: base.value,
+                num_parameters: risk.space(model)?.len(),
+                num_examples: base.num_examples,
+                num_losses: 1,
+                num_gradients: 0,
+                num_matvecs: 0,
+                config: self.clone(),
+                completed: false,
+            },
+            done: 0,
+            total: PER_SCALE * self.scales.len() + WITHOUT_SCALE,
+            is_stopped: false,
         };
         for &scale in &self.scales {
-            self.rises(risk, model, scale, &mut run)?;
+            run.average_sharpness(scale)?;
+            run.worst_case_sharpness(scale)?;
+            run.pac_bayes_sigma(scale)?;
         }
-        self.keskar(risk, model, &mut run)?;
-        if let Some(prior) = prior {
-            self.bound(risk, model, prior, &mut run)?;
-        }
-        if !run.stopped {
-            match risk.whole().with_checks(self.checks).hessian(model) {
-                Err(CurvatureError::Stopped) => run.stopped = true,
+        run.keskar()?;
+        if !run.is_stopped {
+            match risk.hessian(model) {
+                Err(CurvatureError::Stopped) => run.is_stopped = true,
                 hessian => {
-                    self.count_operator(&mut report);
-                    self.of_hessian(risk, model, &hessian?, &mut run)?;
+                    let hessian = hessian?;
+                    run.report.num_gradients += 1;
+                    if risk.has_checks() {
+                        run.report.num_gradients += CHECK_GRADIENTS;
+                        run.report.num_matvecs += CHECK_MATVECS;
+                    }
+                    for &scale in &self.scales {
+                        run.lambda_max(scale, &hessian)?;
+                        run.moments(scale, &hessian)?;
+                    }
+                    run.relative_flatness(&hessian)?;
                 }
             }
         }
-        if !run.stopped {
-            match others(&mut report, &mut run) {
-                Err(SharpnessError::Stopped) => run.stopped = true,
-                other => other?,
-            }
-        }
-        report.completed = run.done == run.total;
-        report.num_losses += run.rows.iter().map(|row| row.losses).sum::<usize>();
-        report.num_gradients += run.rows.iter().map(|row| row.gradients).sum::<usize>();
-        report.num_matvecs += run.rows.iter().map(|row| row.products).sum::<usize>();
-        report.rows = run.rows;
-        Ok(report)
+        run.report.completed = run.done == run.total;
+        Ok(run.report)
     }
 }

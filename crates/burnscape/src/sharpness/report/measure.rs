@@ -2,15 +2,17 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A measure of sharpness, as the rows of a [`SharpnessReport`](super::SharpnessReport) name it.
+use crate::space::Scale;
+
+/// The measures of a [`SharpnessReport`](super::SharpnessReport).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
-pub enum Measure {
+pub enum SharpnessMeasure {
     /// The average rise of the loss under noise: [`AverageSharpnessConfig`](crate::sharpness::AverageSharpnessConfig).
     AverageSharpness,
     /// The largest rise in a ball: [`WorstCaseSharpnessConfig`](crate::sharpness::WorstCaseSharpnessConfig).
     WorstCaseSharpness,
-    /// The noise that is borne: [`PacBayesSigmaConfig`](crate::sharpness::PacBayesSigmaConfig).
+    /// The noise that is tolerated: [`PacBayesSigmaConfig`](crate::sharpness::PacBayesSigmaConfig).
     PacBayesSigma,
     /// The largest eigenvalue of the Hessian: [`EigenpairsConfig`](crate::krylov::EigenpairsConfig).
     LambdaMax,
@@ -18,21 +20,22 @@ pub enum Measure {
     Trace,
     /// The Frobenius norm of the Hessian, from the products of the trace.
     FrobeniusNorm,
-    /// The largest rise in Keskar's box, in percent: [`KeskarConfig`](crate::sharpness::KeskarConfig).
+    /// The largest rise in Keskar's box, in percent of one plus the loss:
+    /// [`WorstCaseSharpnessConfig::keskar`](crate::sharpness::WorstCaseSharpnessConfig::keskar).
     Keskar,
     /// The relative flatness of one weight:
     /// [`RelativeFlatnessConfig`](crate::sharpness::RelativeFlatnessConfig).
     RelativeFlatness,
     /// McAllester's bound around a prior: [`McAllesterConfig`](crate::sharpness::McAllesterConfig).
     McAllesterBound,
-    /// The Fisher-Rao norm: [`fisher_rao`](crate::sharpness::fisher_rao()).
+    /// The Fisher-Rao norm: [`FisherRao`](crate::sharpness::FisherRao).
     FisherRaoNorm,
     /// The effective dimension of the Fisher matrix:
     /// [`SpectralDensity::effective_dimension`](crate::krylov::SpectralDensity::effective_dimension).
     EffectiveDimension,
 }
 
-impl fmt::Display for Measure {
+impl fmt::Display for SharpnessMeasure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::AverageSharpness => "average rise",
@@ -48,4 +51,17 @@ impl fmt::Display for Measure {
             Self::EffectiveDimension => "effective dimension",
         })
     }
+}
+
+/// The name of a measure, with the parameter that it is measured on.
+pub(super) fn title(measure: SharpnessMeasure, part: Option<&str>) -> String {
+    match part {
+        Some(part) => format!("{measure} {part}"),
+        None => measure.to_string(),
+    }
+}
+
+/// The name of a scale; empty for measures without one.
+pub(super) fn scale_name(scale: Option<Scale>) -> String {
+    scale.map(|scale| scale.to_string()).unwrap_or_default()
 }

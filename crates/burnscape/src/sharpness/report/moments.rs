@@ -2,6 +2,7 @@ use burnscape_krylov::{Estimate, KrylovFault, Probe, SelfAdjoint, Step};
 
 use crate::curvature::CurvatureError;
 use crate::sharpness::SharpnessError;
+use crate::sharpness::sample::take_samples;
 use crate::space::{ParamVector, Wide};
 
 /// The trace and the Frobenius norm of an operator with standard errors, from the same products with Rademacher
@@ -20,16 +21,9 @@ impl Moments {
     {
         let space = operator.domain();
         let (mut traces, mut squares) = (Vec::new(), Vec::new());
-        let mut completed = true;
-        for index in 0..max_matvecs {
+        let completed = take_samples(max_matvecs, |index| {
             let v = Probe::Rademacher.draw::<ParamVector>(&space, seed, index as u64)?;
-            let product = match operator.matvec(&v) {
-                Err(error) if operator.is_stop(&error) && index > 0 => {
-                    completed = false;
-                    break;
-                }
-                product => product?,
-            };
+            let product = operator.matvec(&v)?;
             let square = product.wide_dot(&product)?;
             if !square.is_finite() {
                 return Err(SharpnessError::Krylov(KrylovFault::NonFinite {
@@ -43,16 +37,12 @@ impl Moments {
             traces.push(trace);
             squares.push(square);
             let step = Step::new("trace", index + 1).with_limit(max_matvecs);
-            let step = step.with_value(Estimate::of(&traces).value);
-            if operator.report(&step).is_break() {
-                completed = index + 1 == max_matvecs;
-                break;
-            }
-        }
+            Ok(operator.report(&step.with_value(Estimate::of(&traces).value)))
+        })?;
         let (squares, unit) = scaled(&squares);
         let squares = Estimate::of(&squares);
         let root = squares.value.sqrt();
-        // d√x = dx / 2√x; where all is zero so is the error.
+        // d√x = dx / 2√x; if all samples are zero, so is the error.
         let error_of_root = |error: f64| {
             if root > 0.0 {
                 error / (2.0 * root) * unit
@@ -69,11 +59,11 @@ impl Moments {
     }
 }
 
-/// Squares in a unit whose root is the second number: `|Hv|²` leaves the range of `f64` where `|Hv|` does not.
+/// Squares in a unit whose root is the second number: `|Hv|²` may leave the range of `f64` where `|Hv|` does not.
 fn scaled(squares: &[Wide]) -> (Vec<f64>, f64) {
     let positive = squares.iter().filter(|square| square.is_positive());
     let largest = positive.map(|square| square.exponent()).max();
-    // Their own squares are summed too.
+    // The estimate sums the squares of these numbers.
     let half = match largest.unwrap_or(0) {
         exponent if exponent.abs() < 400 => 0,
         exponent => exponent.div_euclid(2),

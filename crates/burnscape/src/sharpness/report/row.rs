@@ -1,38 +1,40 @@
-use crate::space::Scale;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::Measure;
+use super::SharpnessMeasure;
+use crate::space::Scale;
+use crate::writing::number;
 
 /// One line of a [`SharpnessReport`](super::SharpnessReport).
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SharpnessRow {
-    /// What is measured.
-    pub measure: Measure,
+    /// The measure.
+    pub measure: SharpnessMeasure,
     /// The parameter that it is measured on, if not all.
     pub part: Option<String>,
-    /// The scale it is relative to, where there is one.
+    /// Its scale, where it has one.
     pub scale: Option<Scale>,
-    /// The setting that the number depends on, `sigma 0.05` for instance.
+    /// The setting that the number depends on, for instance `sigma 0.05`.
     pub setting: String,
-    /// The number. None where it could not be had; the note says why.
+    /// The number. None if it cannot be measured; the note states the reason.
+    #[serde(with = "number")]
     pub value: Option<f64>,
     /// Its standard error, where the measure has one.
+    #[serde(with = "number")]
     pub standard_error: Option<f64>,
-    /// What has to be known beside the number: that it is only a lower bound, that an ascent was cut
-    /// short, why there is none.
+    /// A restriction of the number: it is only a lower bound, an ascent used all its steps, or it cannot be measured.
     pub note: Option<String>,
-    /// Losses over the data that it took.
-    pub losses: usize,
+    /// Losses over the data.
+    pub num_losses: usize,
     /// Losses with gradients over the data.
-    pub gradients: usize,
-    /// Products with a curvature matrix. Those of the trace serve the Frobenius norm too, and are
-    /// counted once.
-    pub products: usize,
+    pub num_gradients: usize,
+    /// Products with a curvature matrix. The Frobenius norm uses those of the trace, which are counted once.
+    pub num_matvecs: usize,
 }
 
 impl SharpnessRow {
-    pub(super) fn new(measure: Measure, scale: Option<Scale>) -> Self {
+    /// A row without a number.
+    pub(super) fn new(measure: SharpnessMeasure, scale: Option<Scale>) -> Self {
         Self {
             measure,
             part: None,
@@ -41,34 +43,14 @@ impl SharpnessRow {
             value: None,
             standard_error: None,
             note: None,
-            losses: 0,
-            gradients: 0,
-            products: 0,
+            num_losses: 0,
+            num_gradients: 0,
+            num_matvecs: 0,
         }
     }
+}
 
-    pub(super) fn setting(mut self, setting: impl Into<String>) -> Self {
-        self.setting = setting.into();
-        self
-    }
-
-    pub(super) fn value(mut self, value: f64, standard_error: Option<f64>) -> Self {
-        self.value = Some(value);
-        self.standard_error = standard_error;
-        self
-    }
-
-    pub(super) fn cost(mut self, losses: usize, gradients: usize, products: usize) -> Self {
-        self.losses = losses;
-        self.gradients = gradients;
-        self.products = products;
-        self
-    }
-
-    pub(super) fn note_unless(mut self, is_fine: bool, note: &str) -> Self {
-        if !is_fine {
-            self.note = Some(note.to_owned());
-        }
-        self
-    }
+/// The note of a number, unless it is as it should be.
+pub(super) fn note_unless(is_fine: bool, note: &str) -> Option<String> {
+    (!is_fine).then(|| note.to_owned())
 }

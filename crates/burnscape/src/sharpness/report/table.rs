@@ -1,21 +1,21 @@
 use std::fmt;
 use std::io;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{Measure, SharpnessReportConfig, SharpnessRow};
-use crate::sharpness::SharpnessError;
+use super::measure::{scale_name, title};
+use super::{SharpnessMeasure, SharpnessReportConfig, SharpnessRow};
 use crate::space::Scale;
-use crate::writing;
+use crate::writing::csv;
+use crate::{Csv, FormatError};
 
 /// All measures of one model in one table: see [`SharpnessReportConfig`].
 ///
-/// [`Display`](fmt::Display) aligns it for reading, [`write_csv`](Self::write_csv) and
-/// [`to_json`](Self::to_json) keep all digits.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// [`Display`](fmt::Display) aligns it for reading; [`Csv`] and [`Json`](crate::Json) keep all digits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SharpnessReport {
-    /// The measures, in the order in which they were taken.
+    /// The measures, in the order of measurement.
     pub rows: Vec<SharpnessRow>,
     /// The loss over the data.
     pub base_loss: f64,
@@ -23,47 +23,34 @@ pub struct SharpnessReport {
     pub num_parameters: usize,
     /// Examples in the data.
     pub num_examples: usize,
-    /// Losses over the data, in all.
+    /// Losses over the data, in total.
     pub num_losses: usize,
-    /// Losses with gradients over the data, in all; making an operator counts as one.
+    /// Losses with gradients over the data, in total; making the Hessian counts as one, and its check as another.
     pub num_gradients: usize,
-    /// Products with curvature matrices, in all; the two that check a new operator are counted.
+    /// Products with curvature matrices, in total, including the two that check the Hessian.
     pub num_matvecs: usize,
     /// The configuration, seed included.
     pub config: SharpnessReportConfig,
-    /// False if the observer stopped the report: measures that were not finished are left out.
+    /// False if the observer stopped the report, which then has the finished measures only.
     pub completed: bool,
 }
 
 impl SharpnessReport {
     /// The first row of a measure in a scale; `None` as the scale for measures without one.
-    pub fn row(&self, measure: Measure, scale: Option<Scale>) -> Option<&SharpnessRow> {
+    pub fn row(&self, measure: SharpnessMeasure, scale: Option<Scale>) -> Option<&SharpnessRow> {
         let mut rows = self.rows.iter();
         rows.find(|row| row.measure == measure && row.scale == scale)
     }
 
     /// The number of [`row`](Self::row).
-    pub fn value(&self, measure: Measure, scale: Option<Scale>) -> Option<f64> {
+    pub fn value(&self, measure: SharpnessMeasure, scale: Option<Scale>) -> Option<f64> {
         self.row(measure, scale)?.value
     }
+}
 
-    /// The report as one JSON object, every number with all its digits.
-    ///
-    /// # Errors
-    ///
-    /// [`SharpnessError::Write`].
-    pub fn to_json(&self) -> Result<String, SharpnessError> {
-        Ok(serde_json::to_string(self).map_err(io::Error::from)?)
-    }
-
-    /// Writes one line a row:
-    /// `measure,part,scale,setting,value,standard_error,losses,gradients,products,note`. Cells without
-    /// a value are empty; numbers are in the shortest form that reads back to the same bits.
-    ///
-    /// # Errors
-    ///
-    /// [`SharpnessError::Write`].
-    pub fn write_csv(&self, writer: impl io::Write) -> Result<(), SharpnessError> {
+/// One line for each row. Cells without a value are empty.
+impl Csv for SharpnessReport {
+    fn write_csv(&self, writer: impl io::Write) -> Result<(), FormatError> {
         let header = [
             "measure",
             "part",
@@ -71,9 +58,9 @@ impl SharpnessReport {
             "setting",
             "value",
             "standard_error",
-            "losses",
-            "gradients",
-            "products",
+            "num_losses",
+            "num_gradients",
+            "num_matvecs",
             "note",
         ];
         let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
@@ -81,17 +68,17 @@ impl SharpnessReport {
             [
                 row.measure.to_string(),
                 row.part.clone().unwrap_or_default(),
-                scale_name(row),
+                scale_name(row.scale),
                 row.setting.clone(),
                 number(row.value),
                 number(row.standard_error),
-                row.losses.to_string(),
-                row.gradients.to_string(),
-                row.products.to_string(),
+                row.num_losses.to_string(),
+                row.num_gradients.to_string(),
+                row.num_matvecs.to_string(),
                 row.note.clone().unwrap_or_default(),
             ]
         });
-        Ok(writing::csv(header, rows, writer)?)
+        Ok(csv(header, rows, writer)?)
     }
 }
 
@@ -106,10 +93,7 @@ impl fmt::Display for SharpnessReport {
             self.num_losses,
             self.num_gradients,
             self.num_matvecs,
-            match self.completed {
-                true => "",
-                false => "; stopped",
-            }
+            if self.completed { "" } else { "; stopped" }
         )?;
         let mut cells = vec![
             [
@@ -123,13 +107,9 @@ impl fmt::Display for SharpnessReport {
             .map(str::to_owned),
         ];
         cells.extend(self.rows.iter().map(|row| {
-            let name = match &row.part {
-                Some(part) => format!("{} {part}", row.measure),
-                None => row.measure.to_string(),
-            };
             [
-                name,
-                scale_name(row),
+                title(row.measure, row.part.as_deref()),
+                scale_name(row.scale),
                 row.setting.clone(),
                 row.value.map(short).unwrap_or_default(),
                 row.standard_error.map(short).unwrap_or_default(),
@@ -140,8 +120,8 @@ impl fmt::Display for SharpnessReport {
     }
 }
 
-/// Columns as wide as their widest cell, numbers to the right.
-pub(in crate::sharpness) fn write_aligned<const N: usize>(
+/// Writes columns as wide as their widest cell, numbers to the right.
+pub(super) fn write_aligned<const N: usize>(
     f: &mut fmt::Formatter<'_>,
     cells: &[[String; N]],
     to_the_right: [bool; N],
@@ -155,9 +135,10 @@ pub(in crate::sharpness) fn write_aligned<const N: usize>(
         let line: Vec<String> = (0..N)
             .map(|column| {
                 let (cell, width) = (&row[column], widths[column]);
-                match to_the_right[column] {
-                    true => format!("{cell:>width$}"),
-                    false => format!("{cell:<width$}"),
+                if to_the_right[column] {
+                    format!("{cell:>width$}")
+                } else {
+                    format!("{cell:<width$}")
                 }
             })
             .collect();
@@ -167,14 +148,11 @@ pub(in crate::sharpness) fn write_aligned<const N: usize>(
 }
 
 /// Five digits.
-pub(in crate::sharpness) fn short(value: f64) -> String {
+pub(super) fn short(value: f64) -> String {
     let size = value.abs();
-    match size == 0.0 || (1e-3..1e5).contains(&size) {
-        true => format!("{value:.5}"),
-        false => format!("{value:.4e}"),
+    if size == 0.0 || (1e-3..1e5).contains(&size) {
+        format!("{value:.5}")
+    } else {
+        format!("{value:.4e}")
     }
-}
-
-fn scale_name(row: &SharpnessRow) -> String {
-    row.scale.map(|scale| scale.to_string()).unwrap_or_default()
 }
