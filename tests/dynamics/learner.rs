@@ -24,7 +24,7 @@ use burnscape::dynamics::{
     DynamicsError, LearnerMonitor,
 };
 use burnscape::loss::Risk;
-use burnscape::optim::{Sam, SamConfig, sam_edge};
+use burnscape::optim::{Sam, SamConfig};
 use burnscape::space::{ParamSpace, ParamVector};
 
 use super::model::{Batch, Mlp, clusters, squared};
@@ -313,7 +313,7 @@ fn sharpness_aware_training_is_watched_too() {
         [0, 3]
     );
     for reading in history.readings() {
-        assert_eq!(reading.sam_edge, sam_edge(reading.gradient_norm, 0.05, LR));
+        assert_eq!(reading.sam_edge, Sam::edge(reading.gradient_norm, 0.05, LR));
     }
 }
 
@@ -328,7 +328,7 @@ fn a_measurement_that_fails_interrupts_the_training() {
     let steps = Rc::new(Cell::new(0));
     let taken = steps.clone();
     let strategy = monitor.plain().unwrap().observe(move |report| {
-        taken.set(taken.get() + report.gradients);
+        taken.set(taken.get() + report.num_gradients);
         ControlFlow::Continue(())
     });
     let result = launch(&directory, (2, 1), [], Some(strategy.into()));

@@ -15,11 +15,11 @@ pub(crate) fn sgd() -> ModuleOptimizer {
 
 /// SAM whose worst point is found to the last digits.
 pub(crate) fn exact(seed: u64) -> SamConfig {
-    SamConfig::new().with_ascent(Ascent::TrustRegion {
+    let ascent = Ascent::TrustRegion {
         max_basis: 30,
         tolerance: 1e-13,
-        seed,
-    })
+    };
+    SamConfig::new().with_ascent(ascent).with_seed(seed)
 }
 
 pub(crate) fn build(config: SamConfig) -> Sam {

@@ -7,8 +7,8 @@ use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleL
 use burn::tensor::{DType, Device, Tensor};
 use burnscape::OutOfRange;
 use burnscape::optim::{
-    Ascent, AscentDirection, ClosureStep, DescentGradient, OptimConfigError, OptimError,
-    PerturbedGdConfig, RhoGroup, SamConfig, SkipReason, SwaConfig, TiedParameters,
+    Ascent, AscentDirection, ClosureStep, DescentGradient, OptimError, PerturbedGdConfig, RhoGroup,
+    Sam, SamConfig, SkipReason, SwaConfig,
 };
 use burnscape::space::{ParamSpace, ParamVector};
 use burnscape_testkit::objectives::{Point, quadratic, saddle};
@@ -34,7 +34,7 @@ fn looksam_does_not_blow_rounding_up_to_a_gradient() {
         sam.step(0.01, &mut model, loss).expect("a step");
         let before = model.coordinates();
         let report = sam.step(0.01, &mut model, loss).expect("a step");
-        assert_eq!((report.gradients, report.rho), (1, 0.0));
+        assert_eq!((report.num_gradients, report.rho), (1, 0.0));
         assert_eq!(report.sam_edge, Some(200.0));
         for (before, after) in before.iter().zip(model.coordinates()) {
             let step = (before - after) / 0.01;
@@ -116,26 +116,19 @@ fn what_compares_losses_asks_for_them() {
     let config = PerturbedGdConfig::new(0.05, 1e-4, 1e-3);
     let mut descent = config.init(sgd()).expect("a valid configuration");
     let error = descent.closure_step(0.1, &mut model, gradients);
-    assert!(
-        matches!(error, Err(OptimError::NeedsLoss { .. })),
-        "{error:?}"
-    );
-    let error = build(SamConfig::sa_gd(0)).step(0.1, &mut model, gradients);
-    assert!(
-        matches!(error, Err(OptimError::NeedsLoss { .. })),
-        "{error:?}"
-    );
+    assert!(matches!(error, Err(OptimError::Unmet { .. })), "{error:?}");
+    let error = build(SamConfig::sa_gd().with_seed(0)).step(0.1, &mut model, gradients);
+    assert!(matches!(error, Err(OptimError::Unmet { .. })), "{error:?}");
     // One start has nothing to compare, and invents no loss.
     let ascent = Ascent::Projected {
         steps: 3,
         restarts: 1,
         step_size: 1.0,
-        seed: 0,
     };
     let report = build(SamConfig::new().with_ascent(ascent)).step(0.1, &mut model, gradients);
     let report = report.expect("a step");
     assert_eq!((report.loss, report.perturbed_loss), (None, None));
-    assert_eq!(report.gradients, 4);
+    assert_eq!(report.num_gradients, 4);
 }
 
 #[test]
@@ -143,34 +136,26 @@ fn the_in_step_helper_checks_what_the_optimizer_checks() {
     let loss = |m: &Point| quadratic(m, &[1.0, 1.0]);
     let model = point(&[1.0, -2.0], DType::F64);
     for rho in [-1.0, f64::NAN, f64::INFINITY] {
-        let error = SamConfig::new()
-            .with_rho(rho)
-            .gradients(&model, loss)
-            .map(|_| ());
+        let config = SamConfig::new().with_rho(rho);
+        let error = Sam::gradients(&config, &model, loss).map(|_| ());
         let is_refused = matches!(
             error,
-            Err(OptimError::Config(OptimConfigError::OutOfRange(
-                OutOfRange { name: "rho", .. }
-            )))
+            Err(OptimError::OutOfRange(OutOfRange { name: "rho", .. }))
         );
         assert!(is_refused, "{error:?}");
     }
     let without_memory = [
         SamConfig::new().with_draws_seed(Some(1)),
-        SamConfig::new().with_tied(TiedParameters::Restore),
-        SamConfig::sa_gd(1),
+        SamConfig::new().with_restore_tied(true),
+        SamConfig::sa_gd().with_seed(1),
     ];
     for config in without_memory {
-        let error = config.gradients(&model, loss).map(|_| ());
-        assert!(
-            matches!(error, Err(OptimError::NeedsState { .. })),
-            "{error:?}"
-        );
+        let error = Sam::gradients(&config, &model, loss).map(|_| ());
+        assert!(matches!(error, Err(OptimError::Unmet { .. })), "{error:?}");
     }
     let infinite = |m: &Point| quadratic(m, &[1.0, 1.0]) * f64::NAN;
-    let (_, report) = SamConfig::new()
-        .gradients(&model, infinite)
-        .expect("gradients");
+    let gradients = Sam::gradients(&SamConfig::new(), &model, infinite);
+    let (_, report) = gradients.expect("gradients");
     assert_eq!(report.skipped, Some(SkipReason::NonFinite));
 }
 
@@ -181,7 +166,7 @@ fn a_draws_seed_needs_a_pass_that_can_be_seeded() {
     let gradients = GradientsParams::from_grads(loss.backward(), &model);
     let sam = build(SamConfig::new().with_draws_seed(Some(3)));
     let error = sam.ascend(0.1, model, &gradients).map(|_| ());
-    assert!(matches!(error, Err(OptimError::NeedsClosure { .. })));
+    assert!(matches!(error, Err(OptimError::Unmet { .. })));
 }
 
 #[test]
@@ -231,11 +216,7 @@ impl Twins {
 #[test]
 fn tied_again_the_first_step_has_the_whole_gradient() {
     let mut model = Twins::new();
-    let mut sam = build(
-        SamConfig::new()
-            .with_rho(0.0)
-            .with_tied(TiedParameters::Restore),
-    );
+    let mut sam = build(SamConfig::new().with_rho(0.0).with_restore_tied(true));
     let report = sam.step(0.0, &mut model, Twins::loss).expect("a step");
     // L = Σ w⁴: the gradient is 4 w³ = (4, −32).
     assert!((report.gradient_norm - 4.0_f64.hypot(32.0)).abs() < 1e-4);
@@ -246,7 +227,7 @@ fn a_group_that_names_one_occurrence_names_the_parameter() {
     let groups = vec![RhoGroup::new(ParamGroup::from_path("decoder"), 0.0)];
     let config = SamConfig::new()
         .with_rho(1.0)
-        .with_tied(TiedParameters::Restore)
+        .with_restore_tied(true)
         .with_groups(groups);
     let mut model = Twins::new();
     let report = build(config)
@@ -314,7 +295,7 @@ fn a_point_that_is_taken_back_has_its_statistics() {
         let report = descent
             .closure_step(0.05, &mut model, closure)
             .expect("a step");
-        if report.gradients == 2 {
+        if report.num_gradients == 2 {
             statistics = Some(before);
         }
     }

@@ -7,8 +7,7 @@ use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::{DType, Distribution, Tensor, TensorData};
 use burnscape::loss::{ExampleLosses, Mode, Reduction, Risk};
 use burnscape::optim::{
-    ClosureStep, FisherSquares, Mask, Metric, OptimError, RhoGroup, RhoSchedule, Sam, SamConfig,
-    SkipReason, SwaConfig,
+    ClosureStep, Metric, OptimError, RhoGroup, RhoSchedule, Sam, SamConfig, SkipReason, SwaConfig,
 };
 use burnscape::space::{LeafVector, ParamSpace, ParamVector, unshared_copy};
 use burnscape_testkit::models::Normalized;
@@ -130,7 +129,7 @@ fn the_original_weights_come_back_bit_for_bit() {
     // A rate of zero: the base adds nothing.
     let (model, report) = sam.descend(ascended, second).expect("a descent");
     assert_eq!(weights(&model), before);
-    assert_eq!(report.gradients, 2);
+    assert_eq!(report.num_gradients, 2);
     let ascended = sam.ascend(0.0, model, &first).expect("an ascent");
     assert_eq!(weights(&ascended.into_original()), before);
 }
@@ -228,7 +227,8 @@ fn the_mask_keeps_its_share_of_the_parameters_and_its_mean_displacement() {
     let mut sam = build(
         SamConfig::new()
             .with_rho(rho)
-            .with_mask(Some(Mask { keep, seed: 5 })),
+            .with_mask(Some(keep))
+            .with_seed(5),
     );
     let (mut kept, mut offered) = (0, 0);
     let start = LeafVector::from_module(&space, &model).expect("weights");
@@ -301,17 +301,14 @@ fn the_fisher_metric_of_examples_is_the_mean_of_their_squares() {
     let x = Tensor::<1>::from_data(TensorData::from(values), (&device(), DType::F64));
     let objective = ExampleLosses::new(example_losses, Reduction::Mean);
     let (eta, rho) = (0.7, 0.4);
-    let metric = Metric::Fisher {
-        eta,
-        squares: FisherSquares::ExampleGradients,
-    };
+    let metric = Metric::ExampleFisher { eta };
     let config = SamConfig::new().with_rho(rho).with_metric(metric);
     let mut sam = config
         .init(SgdConfig::new().init())
         .expect("a valid configuration");
     let mut model = Point::new(&[1.0], &device(), DType::F64);
     let report = sam.step_on(1.0, &mut model, x, &objective).expect("a step");
-    assert_eq!(report.gradients, 1 + 3 + 1);
+    assert_eq!(report.num_gradients, 1 + 3 + 1);
     let fisher = values.iter().map(|x: &f64| x.powi(4)).sum::<f64>() / 3.0;
     // In one dimension e = rho T, with T = 1/sqrt(1 + eta f).
     let w = 1.0 + rho / (1.0 + eta * fisher).sqrt();
@@ -364,8 +361,8 @@ fn the_in_step_helper_gives_the_gradients_of_the_full_optimizer() {
         let mut base = momentum();
         let mut sam = build(config.clone());
         for _ in 0..3 {
-            let (gradients, report) = config.gradients(&by_hand, loss).expect("gradients");
-            assert_eq!(report.gradients, 2);
+            let (gradients, report) = Sam::gradients(&config, &by_hand, loss).expect("gradients");
+            assert_eq!(report.num_gradients, 2);
             by_hand = base.step(0.05, by_hand, gradients);
             sam.step(0.05, &mut whole, loss).expect("a step");
         }

@@ -62,7 +62,7 @@ fn steps_with_curvature_move_running_statistics_once() {
     assert_ne!(expected, statistics(&Normed::new()));
 
     let mut model = Normed::new();
-    let config = SamConfig::sa_gd_trust_region(0).with_rho(0.02);
+    let config = SamConfig::sa_gd_trust_region().with_seed(0).with_rho(0.02);
     let mut sam = config.init(sgd()).expect("a valid configuration");
     let report = sam
         .step_on(0.1, &mut model, batch(), &loss)
@@ -99,7 +99,10 @@ fn a_refused_step_leaves_running_statistics_alone() {
     let error = newton.step_on(0.1, &mut model, batch(), &reads);
     assert!(matches!(error, Err(OptimError::Curvature(_))), "{error:?}");
     assert_eq!(statistics(&model), before);
-    let mut sam = SamConfig::sa_gd_trust_region(0).init(sgd()).expect("valid");
+    let mut sam = SamConfig::sa_gd_trust_region()
+        .with_seed(0)
+        .init(sgd())
+        .expect("valid");
     let error = sam.step_on(0.1, &mut model, batch(), &reads);
     assert!(matches!(error, Err(OptimError::Curvature(_))), "{error:?}");
     assert_eq!(statistics(&model), before);

@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn::optim::{AdamConfig, SgdConfig};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use burnscape::loss::Risk;
-use burnscape::optim::{Checkpointable, ClosureStep, SamConfig};
+use burnscape::optim::{ClosureStep, SamConfig};
 use burnscape::path::{
     BezierCurve, Curve, CurveFitter, CurveFitterConfig, FastGeometricEnsemble, FitCheckpoint,
     PolygonalChain, TimeSampling,
@@ -140,7 +140,7 @@ where
         .to_vec()
 }
 
-fn resumes<O: ClosureStep + Checkpointable>(optimizer: impl Fn() -> O) {
+fn resumes<O: ClosureStep>(optimizer: impl Fn() -> O) {
     let (a, b) = (network(1), network(2));
     let chain = PolygonalChain::between(&a, &b, 3).unwrap();
     let schedule = FastGeometricEnsemble::new(0.05, 0.01, 4).unwrap();

@@ -8,7 +8,7 @@ use super::training::{Directory, Run, falling, message, observed, sgd, strategy,
 
 #[test]
 fn several_starts_are_compared_by_the_loss_that_is_named() {
-    let config = SamConfig::sa_gd(1).with_rho(0.2);
+    let config = SamConfig::sa_gd().with_seed(1).with_rho(0.2);
     let run = || Run {
         epochs: 1,
         ..Run::default()

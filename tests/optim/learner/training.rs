@@ -15,9 +15,7 @@ use burn::train::{
     InferenceStep, Learner, LearnerModel, LearningResult, RegressionOutput, SupervisedTraining,
     TrainStep, TrainingStrategy,
 };
-use burnscape::optim::{
-    ActiveSteps, RhoSchedule, Sam, SamConfig, SamStrategy, StepReport, TiedParameters,
-};
+use burnscape::optim::{RhoSchedule, Sam, SamConfig, SamStrategy, StepReport};
 
 use super::model::{Net, Points, batches, items, loader};
 use super::silent::Silent;
@@ -188,13 +186,8 @@ pub(crate) fn configurations() -> Vec<SamConfig> {
             },
         ),
         SamConfig::wsam().with_rho(0.2),
-        SamConfig::new()
-            .with_rho(0.2)
-            .with_tied(TiedParameters::Restore),
-        SamConfig::new().with_active_steps(Some(ActiveSteps {
-            start: 4,
-            end: Some(9),
-        })),
-        SamConfig::new().with_mask(Some(burnscape::optim::Mask { keep: 0.5, seed: 3 })),
+        SamConfig::new().with_rho(0.2).with_restore_tied(true),
+        SamConfig::new().with_active_steps(4..9),
+        SamConfig::new().with_mask(Some(0.5)).with_seed(3),
     ]
 }

@@ -40,7 +40,7 @@ pub struct CurvatureReading {
     /// The edge of the configured momentum, by [`momentum_edge`](super::momentum_edge).
     #[serde(with = "number")]
     pub momentum_edge: Option<f64>,
-    /// The edge of SAM with the configured radius, by [`sam_edge`](crate::optim::sam_edge); none where
+    /// The edge of SAM with the configured radius, by [`Sam::edge`](crate::optim::Sam::edge); none where
     /// the gradient is zero.
     #[serde(with = "number")]
     pub sam_edge: Option<f64>,

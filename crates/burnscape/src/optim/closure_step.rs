@@ -3,10 +3,10 @@ use burn::optim::ModuleOptimizer;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 
 use super::plain::{PlainPass, plain_pass};
-use super::{IntoEvaluation, OptimError, Sam, StepReport};
+use super::{IntoEvaluation, OptimError, OptimRecord, Sam, StepReport};
 
-/// An optimizer that steps on a closure: the one loop that serves plain and sharpness-aware
-/// optimizers alike.
+/// An optimizer that steps on a closure, and whose state can be saved: one loop serves plain and
+/// sharpness-aware optimizers.
 ///
 /// # Example
 ///
@@ -32,15 +32,15 @@ use super::{IntoEvaluation, OptimError, Sam, StepReport};
 /// assert!(train(SamConfig::new().with_rho(1e-4).init(SgdConfig::new().init())?)? < 1e-6);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub trait ClosureStep {
-    /// One step. The closure is called once for every gradient, each time on the model it is given,
-    /// and must evaluate the same batch each time.
+pub trait ClosureStep: Sized {
+    /// One step. The closure is called for every gradient, on the model that it gets as an argument, and must
+    /// evaluate the same batch each time.
     ///
     /// A NaN or infinite loss or gradient skips the step; the report says so.
     ///
     /// # Errors
     ///
-    /// What the loss or the gradients are refused for; the model is then unchanged.
+    /// Errors of the loss or the gradients; the model is then unchanged.
     fn closure_step<M, F, R>(
         &mut self,
         lr: impl Into<ModuleLearningRate>,
@@ -51,6 +51,20 @@ pub trait ClosureStep {
         M: Module,
         F: FnMut(&M) -> R,
         R: IntoEvaluation;
+
+    /// The state, for the parameters of `model`.
+    ///
+    /// # Errors
+    ///
+    /// [`OptimError::Record`], [`OptimError::Space`].
+    fn save_state<M: Module>(&self, model: &M) -> Result<OptimRecord, OptimError>;
+
+    /// Restores a saved state.
+    ///
+    /// # Errors
+    ///
+    /// [`OptimError::OtherModel`], [`OptimError::Record`].
+    fn load_state<M: Module>(self, record: OptimRecord, model: &M) -> Result<Self, OptimError>;
 }
 
 impl ClosureStep for Sam {
@@ -67,7 +81,17 @@ impl ClosureStep for Sam {
     {
         self.step(lr, model, closure)
     }
+
+    fn save_state<M: Module>(&self, model: &M) -> Result<OptimRecord, OptimError> {
+        self.to_record(model)
+    }
+
+    fn load_state<M: Module>(self, record: OptimRecord, model: &M) -> Result<Self, OptimError> {
+        self.load_record(record, model)
+    }
 }
+
+const KIND: &str = "plain";
 
 impl ClosureStep for ModuleOptimizer {
     fn closure_step<M, F, R>(
@@ -87,5 +111,14 @@ impl ClosureStep for ModuleOptimizer {
             *model = self.step(lr, model.clone(), gradient.into_gradients());
         }
         Ok(report)
+    }
+
+    fn save_state<M: Module>(&self, model: &M) -> Result<OptimRecord, OptimError> {
+        OptimRecord::new(KIND, model)?.with_base(self)
+    }
+
+    fn load_state<M: Module>(self, record: OptimRecord, model: &M) -> Result<Self, OptimError> {
+        let space = record.check(KIND, model)?;
+        record.load_base(self, &space)
     }
 }

@@ -80,8 +80,16 @@ impl LossValue {
     }
 }
 
-/// What a step's closure may return: the loss (its gradient is taken), or the loss with gradients
-/// that the closure took itself, as Burn's LBFGS wants it.
+/// A value that a step's closure returns: the loss (its gradient is taken), or the loss with gradients that the
+/// closure took itself, as Burn's LBFGS wants it.
+#[diagnostic::on_unimplemented(
+    message = "a step cannot use `{Self}` as a loss",
+    label = "the closure returns `{Self}`",
+    note = "the closure of a step is `|model: &Net| -> Tensor<1>`; it may also return `GradientsParams`, or \
+            `(loss, gradients)` with the loss as a `Tensor<1>` or an `f64`",
+    note = "`Sam::step(lr, &mut model, closure)` moves the model in place and returns a report: write \
+            `sam.step(lr, &mut model, |m: &Net| …)?` instead of `model = sam.step(…)`"
+)]
 pub trait IntoEvaluation {
     /// The loss and its gradients.
     ///

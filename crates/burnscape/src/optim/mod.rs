@@ -9,7 +9,6 @@
 
 mod base_record;
 mod batch_hessian;
-mod checkpointable;
 mod closure_step;
 mod error;
 mod evaluation;
@@ -24,21 +23,19 @@ mod sam;
 mod swa;
 mod ties;
 
-pub use checkpointable::Checkpointable;
 pub use closure_step::ClosureStep;
-pub use error::{OptimConfigError, OptimError};
+pub use error::OptimError;
 pub use evaluation::{Evaluation, IntoEvaluation};
 #[cfg(feature = "train")]
 pub use learner::{SamStrategy, StepStart};
 pub use record::OptimRecord;
-pub use report::{InnerMaximum, SkipReason, StepReport, sam_edge};
+pub use report::{InnerMaximum, SkipReason, StepReport};
 pub use saddle::{
     PerturbedGd, PerturbedGdConfig, SaddleFreeNewton, SaddleFreeNewtonConfig, SaddleFreeReport,
     SecondOrderPoint,
 };
 pub use sam::{
-    ActiveSteps, Ascended, Ascent, AscentContext, AscentDirection, AscentRule, CustomAscent,
-    DescentGradient, FisherSquares, Mask, Metric, Need, PartMemory, Perturbation, RhoGroup,
-    RhoSchedule, Sam, SamConfig, SamPart, StepGradients, TiedParameters,
+    Ascended, Ascent, AscentContext, AscentDirection, AscentRule, CustomAscent, DescentGradient,
+    Metric, Need, Perturbation, RhoGroup, RhoSchedule, Sam, SamConfig,
 };
 pub use swa::{Swa, SwaConfig};

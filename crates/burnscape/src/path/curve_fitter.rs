@@ -9,7 +9,7 @@ use super::fit_closure::FitClosure;
 use super::fit_step::{FitReport, FitStep};
 use super::{Curve, CurveFitterConfig, FitCheckpoint, PathError};
 use crate::loss::{Batch, Lift, LossError, Mode, Objective, Progress, Risk, Work, each};
-use crate::optim::{Checkpointable, ClosureStep, OptimRecord, SkipReason};
+use crate::optim::{ClosureStep, OptimRecord, SkipReason};
 use crate::space::{LeafVector, ParamSpace, copy_for_gradients, renamed_copy};
 
 /// A fit of a curve under way. Built by [`CurveFitterConfig::init`], which describes it.
@@ -223,7 +223,7 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
     /// [`PathError::Optim`].
     pub fn to_checkpoint(&self) -> Result<FitCheckpoint, PathError>
     where
-        O: Checkpointable,
+        O: ClosureStep,
     {
         let Position {
             steps,
@@ -254,7 +254,7 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
     /// [`PathError::OtherFit`] for another seed, [`PathError::Optim`] for another model or optimizer.
     pub fn resume(mut self, checkpoint: FitCheckpoint) -> Result<Self, PathError>
     where
-        O: Checkpointable,
+        O: ClosureStep,
     {
         let (points, optimizer, scheduler) = checkpoint.into_parts();
         let space = points.check(KIND, &self.free)?;

@@ -41,7 +41,7 @@ pub struct FitReport {
 impl FitReport {
     pub(super) fn add(&mut self, step: &FitStep) {
         self.num_steps += 1;
-        self.num_gradients += step.report.gradients;
+        self.num_gradients += step.report.num_gradients;
         self.mean_loss += (step.loss - self.mean_loss) / self.num_steps as f64;
     }
 }

@@ -5,7 +5,7 @@ use burn::train::{LearnerModel, TrainStep};
 use super::{CurvatureMetric, CurvatureQuantity, CurvatureReadings};
 use crate::dynamics::{CurvatureMonitor, CurvatureReading, DynamicsError};
 use crate::loss::Risk;
-use crate::optim::{ActiveSteps, OptimConfigError, Sam, SamConfig, SamStrategy};
+use crate::optim::{OptimError, Sam, SamConfig, SamStrategy};
 
 /// A [`CurvatureMonitor`] for Burn's `Learner`.
 ///
@@ -123,15 +123,12 @@ impl<M: LearnerModel> LearnerMonitor<M> {
     /// # Errors
     ///
     /// None in practice: those of [`Sam::strategy`].
-    pub fn plain(self) -> Result<SamStrategy<M>, OptimConfigError>
+    pub fn plain(self) -> Result<SamStrategy<M>, OptimError>
     where
         <M as TrainStep>::Input: Clone,
     {
-        let never = ActiveSteps {
-            start: usize::MAX,
-            end: None,
-        };
-        let config = SamConfig::new().with_active_steps(Some(never));
+        // Later than any step.
+        let config = SamConfig::new().with_active_steps(usize::MAX - 1..usize::MAX);
         Ok(self.attach(Sam::strategy(config)?))
     }
 }

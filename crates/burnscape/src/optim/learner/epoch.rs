@@ -92,7 +92,7 @@ where
         // Burn steps its scheduler at this point too, so each optimizer step has the same rate.
         self.learner.lr_step();
         let start = StepStart {
-            step: self.machine.num_steps(),
+            step: self.machine.step,
             lr: base_rate(&self.learner.lr_current(), group.space())?,
             items: *self.items,
         };

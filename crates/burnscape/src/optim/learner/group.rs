@@ -3,7 +3,7 @@ use burn::train::{Learner, LearnerModel, TrainStep};
 
 use super::oracle::{LossOf, StepOracle, StepSum};
 use crate::optim::rate::shift_weights;
-use crate::optim::sam::{SamMachine, takes_back_statistics};
+use crate::optim::sam::SamMachine;
 use crate::optim::ties::has_ties;
 use crate::optim::{OptimError, StepReport};
 use crate::space::{BufferSnapshot, LeafVector, ParamSpace};
@@ -65,7 +65,7 @@ where
         batch: <M as TrainStep>::Input,
         loss_of: Option<&LossOf<M>>,
     ) -> Result<<M as TrainStep>::Output, OptimError> {
-        machine.reseed(&self.space, self.batches.len());
+        machine.draws().reseed(&self.space, self.batches.len());
         let output = TrainStep::step(&self.model, batch.clone());
         self.batches.push(batch);
         self.first.add(&self.model, output, loss_of)
@@ -87,18 +87,15 @@ where
         } = self;
         let lr = learner.lr_current();
         let mut oracle = StepOracle {
-            machine,
+            draws: machine.draws(),
             space: &space,
             first: Some(first.into_evaluation()),
             batches: &batches,
             loss_of,
         };
-        let passes = machine.passes(&lr, &model, &space, &mut oracle);
-        let finished = passes.and_then(|step| machine.finish(step));
-        if takes_back_statistics(&finished) {
-            // Writes through to the learner's model, which shares the statistics.
-            drop(before.restore(model));
-        } else if has_ties(&space) {
+        // The learner's model shares the statistics that this restores.
+        let finished = machine.run(&lr, &model, &space, &before, &mut oracle);
+        if has_ties(&space) && finished.is_ok() {
             drop(BufferSnapshot::of(&model).restore(learner.model()));
         }
         let (report, descent) = finished?;

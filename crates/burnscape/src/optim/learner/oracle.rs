@@ -5,7 +5,7 @@ use burn::train::{LearnerModel, TrainOutput, TrainStep};
 use crate::loss::scalar::check_scalar;
 use crate::optim::OptimError;
 use crate::optim::evaluation::{Evaluation, LossValue};
-use crate::optim::sam::{Oracle, SamMachine};
+use crate::optim::sam::{Oracle, StepDraws};
 use crate::space::ParamSpace;
 
 /// Reads the loss from what a training step puts out.
@@ -55,7 +55,7 @@ impl<M: LearnerModel> StepSum<M> {
 
 /// The oracle of a model's own training step, on the batches of one optimizer step.
 pub(super) struct StepOracle<'a, M: LearnerModel> {
-    pub(super) machine: &'a SamMachine,
+    pub(super) draws: StepDraws,
     pub(super) space: &'a ParamSpace,
     /// The pass at the weights, taken as the batches came in.
     pub(super) first: Option<Evaluation>,
@@ -78,7 +78,7 @@ where
     fn displaced(&mut self, _part: usize, model: &M) -> Result<Evaluation, OptimError> {
         let mut sum = StepSum::new();
         for (index, batch) in self.batches.iter().enumerate() {
-            self.machine.reseed(self.space, index);
+            self.draws.reseed(self.space, index);
             let output = TrainStep::step(model, batch.clone());
             sum.add(model, output, self.loss_of)?;
         }

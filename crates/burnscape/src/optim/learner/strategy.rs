@@ -17,7 +17,7 @@ use super::epoch::{Observers, TrainEpoch, validate};
 use super::error::StrategyError;
 use super::oracle::LossOf;
 use crate::optim::sam::{Door, SamMachine};
-use crate::optim::{OptimConfigError, Sam, SamConfig, StepReport};
+use crate::optim::{OptimError, Sam, SamConfig, StepReport};
 
 /// Sharpness-aware training with Burn's `Learner`, without a change in the model's code. Built by
 /// [`Sam::strategy`].
@@ -30,7 +30,7 @@ use crate::optim::{OptimConfigError, Sam, SamConfig, StepReport};
 /// - **Gradient accumulation** over `k` batches: one ascent along the sum of their gradients, and a
 ///   second gradient summed over the same `k` batches at the one displaced point. As with Burn, it
 ///   is a sum, so that reported losses and norms are sums too. The step counts as one gradient (or
-///   two) in [`StepReport::gradients`]. An incomplete group at an epoch's end is a step.
+///   two) in [`StepReport::num_gradients`]. An incomplete group at an epoch's end is a step.
 /// - **Gradient clipping** of the learner's optimizer applies to the combined gradient, not to the
 ///   one that the ascent follows.
 /// - **Running statistics** are those of the first pass.
@@ -38,7 +38,7 @@ use crate::optim::{OptimConfigError, Sam, SamConfig, StepReport};
 ///   running statistics back if it was the first pass. The scheduler and the step counter go on.
 ///
 /// - **Tied parameters** become separate leaves on their way into Burn's `Learner`; with
-///   [`TiedParameters::Restore`](crate::optim::TiedParameters::Restore) they are one again in each step.
+///   [`restore_tied`](SamConfig::restore_tied) they are one again in each step.
 ///
 /// # Limits
 ///
@@ -49,7 +49,7 @@ use crate::optim::{OptimConfigError, Sam, SamConfig, StepReport};
 /// # Cost
 ///
 /// That of [`Sam`]; all batches of a step are held until its end. Decoupled WSAM and
-/// [`TiedParameters::Restore`](crate::optim::TiedParameters::Restore) write weights after the optimizer's step, and Burn's
+/// [`restore_tied`](SamConfig::restore_tied) write weights after the optimizer's step, and Burn's
 /// `Learner` lets them in as a record only: all weights then go to the host and back in every step.
 /// [`DescentGradient::Weighted`](crate::optim::DescentGradient::Weighted) that is not decoupled has no such
 /// cost.
@@ -67,14 +67,14 @@ use crate::optim::{OptimConfigError, Sam, SamConfig, StepReport};
 /// use std::path::Path;
 ///
 /// use burn::train::{Learner, LearnerModel, SupervisedTraining, TrainLoader, TrainStep, ValidLoader};
-/// use burnscape::optim::{OptimConfigError, Sam, SamConfig};
+/// use burnscape::optim::{OptimError, Sam, SamConfig};
 ///
 /// # #[allow(dead_code)]
 /// fn train<M>(
 ///     learner: Learner<M>,
 ///     data: (TrainLoader<M>, ValidLoader<M>),
 ///     directory: &Path,
-/// ) -> Result<M, OptimConfigError>
+/// ) -> Result<M, OptimError>
 /// where
 ///     M: LearnerModel,
 ///     <M as TrainStep>::Input: Clone,
@@ -115,12 +115,10 @@ impl Sam {
     ///
     /// # Errors
     ///
-    /// As [`SamConfig::init`], and [`OptimConfigError::Incompatible`] for variants that look into
+    /// As [`SamConfig::init`], and [`OptimError::Incompatible`] for variants that look into
     /// the batch (m-sharpness, data selection, a Fisher metric of example gradients, trust-region ascent),
     /// which `TrainStep::step` takes as a whole.
-    pub fn strategy<M: LearnerModel>(
-        config: SamConfig,
-    ) -> Result<SamStrategy<M>, OptimConfigError> {
+    pub fn strategy<M: LearnerModel>(config: SamConfig) -> Result<SamStrategy<M>, OptimError> {
         config.validate()?;
         // Both may still be given.
         let door = Door::Learner {
@@ -128,7 +126,7 @@ impl Sam {
             has_record: true,
         };
         if let Some((_, first)) = config.unmet(door) {
-            return Err(OptimConfigError::Incompatible {
+            return Err(OptimError::Incompatible {
                 first,
                 second: "Burn's `Learner`, which steps on whole batches",
             });

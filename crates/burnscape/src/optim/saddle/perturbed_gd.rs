@@ -1,4 +1,3 @@
-use crate::range::{POSITIVE, ensure};
 use burn::config::Config;
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
@@ -8,10 +7,12 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 
-use crate::optim::plain::{PlainPass, plain_pass};
+use crate::OutOfRange;
+use crate::optim::plain::plain_pass;
 use crate::optim::{
-    ClosureStep, IntoEvaluation, OptimConfigError, OptimError, OptimRecord, SkipReason, StepReport,
+    ClosureStep, IntoEvaluation, Need, OptimError, OptimRecord, SkipReason, StepReport,
 };
+use crate::range::{POSITIVE, ensure};
 use crate::space::{BufferSnapshot, LeafVector, ParamSpace, mix};
 
 /// Perturbed gradient descent: escapes saddles by adding noise where the gradient is small, and
@@ -47,8 +48,8 @@ impl PerturbedGdConfig {
     ///
     /// # Errors
     ///
-    /// [`OptimConfigError::OutOfRange`].
-    pub fn init(&self, base: ModuleOptimizer) -> Result<PerturbedGd, OptimConfigError> {
+    /// [`OutOfRange`].
+    pub fn init(&self, base: ModuleOptimizer) -> Result<PerturbedGd, OutOfRange> {
         ensure("radius", self.radius, POSITIVE)?;
         ensure("gradient_threshold", self.gradient_threshold, POSITIVE)?;
         ensure("decrease", self.decrease, POSITIVE)?;
@@ -151,20 +152,21 @@ impl PerturbedGd {
     {
         self.step(lr, model, closure, |model| {
             let lambda_min = certificate(model)?;
-            match lambda_min.is_finite() {
-                true => Ok(Some(lambda_min)),
-                false => Err(OptimError::Certificate {
-                    message: format!("it gave {lambda_min}"),
-                }),
+            if lambda_min.is_finite() {
+                Ok(Some(lambda_min))
+            } else {
+                let message = format!("it gave {lambda_min}");
+                Err(OptimError::Certificate { message })
             }
         })
     }
 
+    /// A step. On an error running statistics are restored.
     fn step<M, F, R>(
         &mut self,
         lr: impl Into<ModuleLearningRate>,
         model: &mut M,
-        mut closure: F,
+        closure: F,
         certificate: impl FnOnce(&M) -> Result<Option<f64>, OptimError>,
     ) -> Result<StepReport, OptimError>
     where
@@ -173,56 +175,53 @@ impl PerturbedGd {
         R: IntoEvaluation,
     {
         if self.certified.is_some() {
-            return Ok(StepReport::skipped(SkipReason::Certified));
+            return Ok(StepReport {
+                skipped: Some(SkipReason::Certified),
+                ..StepReport::default()
+            });
         }
-        let lr = lr.into();
         let before = BufferSnapshot::of(model);
-        let PlainPass {
-            gradient,
-            mut report,
-        } = plain_pass(&lr, model, &mut closure)?;
-        let Some(mut gradient) = gradient else {
+        let report = self.search(&lr.into(), model, &before, closure, certificate);
+        if report.is_err() {
+            drop(before.restore(model.clone()));
+        }
+        report
+    }
+
+    fn search<M, F, R>(
+        &mut self,
+        lr: &ModuleLearningRate,
+        model: &mut M,
+        before: &BufferSnapshot,
+        mut closure: F,
+        certificate: impl FnOnce(&M) -> Result<Option<f64>, OptimError>,
+    ) -> Result<StepReport, OptimError>
+    where
+        M: Module,
+        F: FnMut(&M) -> R,
+        R: IntoEvaluation,
+    {
+        let pass = plain_pass(lr, model, &mut closure)?;
+        let mut report = pass.report;
+        let Some(mut gradient) = pass.gradient else {
             self.step += 1;
             return Ok(report);
         };
-        let Some(loss) = report.loss else {
-            *model = before.restore(model.clone());
-            return Err(OptimError::NeedsLoss {
-                feature: "perturbed gradient descent",
-            });
-        };
-        let is_over = |trial: &mut Trial| self.step - trial.since >= self.config.patience;
-        if let Some(trial) = self.trial.take_if(is_over)
-            && loss - trial.loss > -self.config.decrease
+        let loss = report
+            .loss
+            .ok_or(Need::Losses.unmet("perturbed gradient descent"))?;
+        if let Some(trial) = &self.trial
+            && self.step - trial.since >= self.config.patience
         {
-            let kept = trial.weights.apply_to(model)?;
-            let kept = match &trial.statistics {
-                Some(statistics) => statistics.restore(kept),
-                None => kept,
-            };
-            let lambda_min = match certificate(&kept) {
-                Ok(lambda_min) => lambda_min,
-                Err(error) => {
-                    self.trial = Some(trial);
-                    *model = before.restore(model.clone());
-                    return Err(error);
-                }
-            };
-            let threshold = self.config.curvature_threshold;
-            let is_saddle = threshold
-                .zip(lambda_min)
-                .is_some_and(|(threshold, lambda)| lambda < -threshold);
-            if !is_saddle {
-                *model = kept;
-                self.certified = Some(SecondOrderPoint {
-                    loss: trial.loss,
-                    gradient_norm: trial.gradient_norm,
-                    lambda_min,
-                    step: self.step,
-                });
+            if loss - trial.loss > -self.config.decrease
+                && let Some(point) = self.certify(model, trial, certificate)?
+            {
+                self.certified = Some(point);
+                self.trial = None;
                 report.skipped = Some(SkipReason::Certified);
                 return Ok(report);
             }
+            self.trial = None;
         }
         if report.gradient_norm <= self.config.gradient_threshold && self.trial.is_none() {
             let space = gradient.space().clone();
@@ -234,18 +233,9 @@ impl PerturbedGd {
                 gradient_norm: report.gradient_norm,
             };
             // The trial counts only once the noise is in.
-            let noisy = self.add_noise(&space, model).and_then(|mut noisy| {
-                let pass = plain_pass(&lr, &mut noisy, &mut closure)?;
-                Ok((noisy, pass))
-            });
-            let (noisy, pass) = match noisy {
-                Ok(noisy) => noisy,
-                Err(error) => {
-                    *model = before.restore(model.clone());
-                    return Err(error);
-                }
-            };
-            report.gradients += 1;
+            let noisy = self.add_noise(&space, model)?;
+            let pass = plain_pass(lr, &noisy, &mut closure)?;
+            report.num_gradients += 1;
             report.perturbed_loss = pass.report.loss;
             let Some(noisy_gradient) = pass.gradient else {
                 report.skipped = Some(SkipReason::NonFinitePerturbed);
@@ -257,8 +247,35 @@ impl PerturbedGd {
             self.trial = Some(trial);
         }
         self.step += 1;
-        *model = self.base.step(lr, model.clone(), gradient.into_gradients());
+        let gradients = gradient.into_gradients();
+        *model = self.base.step(lr.clone(), model.clone(), gradients);
         Ok(report)
+    }
+
+    /// Takes the model back to the start of a trial that did not escape, unless the certificate finds a saddle there.
+    fn certify<M: Module>(
+        &self,
+        model: &mut M,
+        trial: &Trial,
+        certificate: impl FnOnce(&M) -> Result<Option<f64>, OptimError>,
+    ) -> Result<Option<SecondOrderPoint>, OptimError> {
+        let mut kept = trial.weights.apply_to(model)?;
+        if let Some(statistics) = &trial.statistics {
+            kept = statistics.restore(kept);
+        }
+        let lambda_min = certificate(&kept)?;
+        let threshold = self.config.curvature_threshold;
+        let mut thresholds = threshold.zip(lambda_min).into_iter();
+        if thresholds.any(|(threshold, lambda)| lambda < -threshold) {
+            return Ok(None);
+        }
+        *model = kept;
+        Ok(Some(SecondOrderPoint {
+            loss: trial.loss,
+            gradient_norm: trial.gradient_norm,
+            lambda_min,
+            step: self.step,
+        }))
     }
 
     /// The model moved by a uniform draw from the ball: a normal direction, and `U^(1/n)` of the
@@ -281,13 +298,25 @@ impl PerturbedGd {
         let share = rng.random::<f64>().powf(1.0 / space.len() as f64);
         Ok(noise.perturb(model, self.config.radius * share / noise.norm()?)?)
     }
+}
 
-    /// The state of this optimizer and of its base, for the parameters of `model`.
-    ///
-    /// # Errors
-    ///
-    /// [`OptimError::Record`], [`OptimError::Space`].
-    pub fn to_record<M: Module>(&self, model: &M) -> Result<OptimRecord, OptimError> {
+const KIND: &str = "perturbed_gd";
+
+impl ClosureStep for PerturbedGd {
+    fn closure_step<M, F, R>(
+        &mut self,
+        lr: impl Into<ModuleLearningRate>,
+        model: &mut M,
+        closure: F,
+    ) -> Result<StepReport, OptimError>
+    where
+        M: Module,
+        F: FnMut(&M) -> R,
+        R: IntoEvaluation,
+    {
+        self.step(lr, model, closure, |_| Ok(None))
+    }
+    fn save_state<M: Module>(&self, model: &M) -> Result<OptimRecord, OptimError> {
         let mut record = OptimRecord::new(KIND, model)?.with_counter("step", self.step as f64);
         if let Some(trial) = &self.trial {
             record = record
@@ -308,16 +337,7 @@ impl PerturbedGd {
         record.with_base(&self.base)
     }
 
-    /// Restores a saved state.
-    ///
-    /// # Errors
-    ///
-    /// [`OptimError::OtherModel`], [`OptimError::Record`].
-    pub fn load_record<M: Module>(
-        mut self,
-        record: OptimRecord,
-        model: &M,
-    ) -> Result<Self, OptimError> {
+    fn load_state<M: Module>(mut self, record: OptimRecord, model: &M) -> Result<Self, OptimError> {
         let space = record.check(KIND, model)?;
         let counter = |name| record.required(name);
         self.step = counter("step")? as usize;
@@ -342,23 +362,5 @@ impl PerturbedGd {
         };
         self.base = record.load_base(self.base, &space)?;
         Ok(self)
-    }
-}
-
-const KIND: &str = "perturbed_gd";
-
-impl ClosureStep for PerturbedGd {
-    fn closure_step<M, F, R>(
-        &mut self,
-        lr: impl Into<ModuleLearningRate>,
-        model: &mut M,
-        closure: F,
-    ) -> Result<StepReport, OptimError>
-    where
-        M: Module,
-        F: FnMut(&M) -> R,
-        R: IntoEvaluation,
-    {
-        self.step(lr, model, closure, |_| Ok(None))
     }
 }

@@ -1,8 +1,8 @@
-use crate::range::{POSITIVE, ensure};
 use burn::config::Config;
 
 use super::SaddleFreeNewton;
-use crate::optim::OptimConfigError;
+use crate::OutOfRange;
+use crate::range::{POSITIVE, ensure};
 
 /// Saddle-free Newton: `w ← w − lr (|H| + damping I)⁻¹ g`, with `|H|` the Hessian of the batch's loss with
 /// all its eigenvalues made positive. A saddle attracts Newton's method and repels this one, at a rate
@@ -88,8 +88,8 @@ impl SaddleFreeNewtonConfig {
     ///
     /// # Errors
     ///
-    /// [`OptimConfigError::OutOfRange`].
-    pub fn init(&self) -> Result<SaddleFreeNewton, OptimConfigError> {
+    /// [`OutOfRange`].
+    pub fn init(&self) -> Result<SaddleFreeNewton, OutOfRange> {
         ensure("steps", self.steps as f64, 1.0..)?;
         ensure("damping", self.damping, POSITIVE)?;
         ensure("escape", self.escape, 0.0..)?;

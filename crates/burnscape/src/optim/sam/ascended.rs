@@ -4,11 +4,11 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 
-use super::Sam;
 use super::ascent::Perturbation;
 use super::machine::First;
 use super::needs::Door;
 use super::step::SamStep;
+use super::{Need, Sam};
 use crate::optim::evaluation::{Evaluation, LossValue};
 use crate::optim::{OptimError, StepReport};
 use crate::space::{LeafVector, ParamSpace};
@@ -52,8 +52,7 @@ impl Sam {
     ///
     /// # Errors
     ///
-    /// [`OptimError::NeedsBatch`] and [`OptimError::NeedsClosure`] for variants that evaluate more
-    /// than the two gradients, and what parameter space refuses. The model is dropped with an
+    /// [`OptimError::Unmet`] for variants that evaluate more than the two gradients, and [`OptimError::Space`]. The model is dropped with an
     /// error; pass a clone (it shares the tensors) to keep it.
     pub fn ascend<M: Module>(
         &self,
@@ -76,8 +75,7 @@ impl Sam {
                 Some(vector.perturb(&model, scale)?)
             }
             Some(Perturbation::Evaluated(_)) => {
-                let feature = self.machine.parts.ascent.name();
-                return Err(OptimError::NeedsClosure { feature });
+                return Err(Need::Evaluations.unmet(self.machine.parts.ascent.name()));
             }
             None => None,
         };
@@ -98,7 +96,7 @@ impl Sam {
     ///
     /// # Errors
     ///
-    /// [`OptimError::MissingGradient`], and what parameter space refuses.
+    /// [`OptimError::MissingGradient`], [`OptimError::Space`].
     pub fn descend<M: Module>(
         &mut self,
         ascended: Ascended<M>,
@@ -121,7 +119,7 @@ impl Sam {
                 loss: LossValue::Unknown,
                 gradients,
             };
-            step.gradients += 1;
+            step.num_gradients += 1;
             step.second(1.0, &space, evaluation)?;
         }
         let (report, descent) = self.machine.finish(step)?;

@@ -1,5 +1,7 @@
 use burn::module::Module;
 use burn::tensor::DType;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 
 use super::machine::SamMachine;
 use super::scale::{Fisher, Target};
@@ -59,14 +61,8 @@ impl SamMachine {
             let factors = self.factors(gradient.space());
             let direction = self.parts.direction.direction(gradient)?;
             // Excluded parameters do not count in the norm either.
-            let direction =
-                scale_leaves(
-                    direction,
-                    &factors,
-                    |factor| {
-                        if factor == 0.0 { 0.0 } else { 1.0 }
-                    },
-                );
+            let is_included = |factor: f64| f64::from(factor != 0.0);
+            let direction = scale_leaves(direction, &factors, is_included);
             let is_of_batch = examples.is_none();
             let needs_weights = self.config.metric.needs_weights();
             let fisher = match (examples, &self.config.metric) {
@@ -99,19 +95,26 @@ impl SamMachine {
         let square = dots[0];
         let length = dots.last().map_or(Wide::ZERO, |dot| dot.sqrt());
         // A zero gradient has no direction.
-        let mut scale = match length.is_positive() && length.is_finite() {
-            true => Wide::from(plan.rho) / length,
-            false => Wide::ZERO,
+        let has_direction = length.is_positive() && length.is_finite();
+        let mut scale = if has_direction {
+            Wide::from(plan.rho) / length
+        } else {
+            Wide::ZERO
         };
-        if let Some(mask) = &self.config.mask {
-            scale = scale / Wide::from(mask.keep);
+        if let Some(keep) = self.config.mask {
+            scale = scale / Wide::from(keep);
         }
         let (mut direction, scale) = target.displacement(scale);
         if !factors.is_empty() {
             direction = scale_leaves(direction, &factors, |factor| factor);
         }
-        if let Some(mask) = &self.config.mask {
-            direction = mask.apply(direction, self.step);
+        if let Some(keep) = self.config.mask {
+            let mut rng = StdRng::seed_from_u64(self.seed());
+            // Drawn for absent leaves too: a mask must not depend on which heads are in use.
+            direction = direction.map_all(|_, value| {
+                let stays = rng.random_bool(keep);
+                value.filter(|_| stays)
+            });
         }
         Ok(AscentStep {
             square,
@@ -127,10 +130,10 @@ impl SamMachine {
         fisher: &Fisher,
     ) -> Result<Target, OptimError> {
         let metric = &self.config.metric;
-        let weights = match metric.needs_weights() {
-            true => Some(LeafVector::from_module(direction.space(), model)?),
-            false => None,
-        };
+        let weights = metric
+            .needs_weights()
+            .then(|| LeafVector::from_module(direction.space(), model))
+            .transpose()?;
         Ok(metric.target(direction, weights.as_ref(), fisher)?)
     }
 
@@ -147,9 +150,10 @@ impl SamMachine {
 /// Whether a vector with this norm has coordinates that are normal numbers, those that count.
 fn is_inside(norm: Wide, space: &ParamSpace) -> bool {
     let is_double = |leaf: &ParamLeaf| leaf.dtype() == DType::F64;
-    let least = match space.leaves().iter().all(is_double) {
-        true => -900,
-        false => -80,
+    let least = if space.leaves().iter().all(is_double) {
+        -900
+    } else {
+        -80
     };
     norm.is_positive() && norm.is_finite() && norm.exponent() >= least
 }

@@ -5,7 +5,7 @@ use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use super::SamConfig;
 use super::batch_oracle::BatchOracle;
 use super::descent::Descent;
-use super::machine::{SamMachine, takes_back_statistics};
+use super::machine::SamMachine;
 use super::needs::Door;
 use super::oracle::{ClosureOracle, Oracle};
 use crate::loss::{Batch, Objective};
@@ -78,7 +78,7 @@ impl Sam {
 
     /// Steps so far, skipped ones included.
     pub fn num_steps(&self) -> usize {
-        self.machine.num_steps()
+        self.machine.step
     }
 
     /// One step on a closure.
@@ -137,8 +137,7 @@ impl Sam {
         self.run(lr.into(), model, &space, &mut oracle)
     }
 
-    /// A whole step. On an error, and when the first pass was not finite, the running statistics
-    /// are put back.
+    /// A step on an oracle.
     fn run<M: Module>(
         &mut self,
         lr: ModuleLearningRate,
@@ -151,19 +150,14 @@ impl Sam {
             *model = unshared_copy(model);
         }
         let before = BufferSnapshot::of(model);
-        let passes = self.machine.passes(&lr, model, space, oracle);
-        let finished = passes.and_then(|step| self.machine.finish(step));
-        if takes_back_statistics(&finished) {
-            *model = before.restore(model.clone());
-        }
-        let (report, descent) = finished?;
+        let (report, descent) = self.machine.run(&lr, model, space, &before, oracle)?;
         if report.skipped.is_none() {
             *model = self.move_weights(&lr, model.clone(), space, descent)?;
         }
         Ok(report)
     }
 
-    /// The base step, and what the descent asks for after it.
+    /// The base step, and the shift of the descent after it.
     pub(super) fn move_weights<M: Module>(
         &mut self,
         lr: &ModuleLearningRate,

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use burn::module::Module;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::Sam;
 use super::machine::SamMachine;
-use super::part::{SavedPart, SavedVector, decode, encode};
 use crate::optim::{OptimError, OptimRecord};
 use crate::space::{LeafVector, ParamSpace};
 
@@ -72,7 +72,7 @@ impl SamMachine {
                 let found = record.vector(&format!("{place}.{name}"), &space);
                 *vector = found.or_else(|| Some(LeafVector::zeros(&space)));
             }
-            part.load(saved)?;
+            *part = part.restored(saved)?;
         }
         self.parts = parts;
         self.step = state.step;
@@ -127,4 +127,55 @@ impl Sam {
         self.base = record.load_base(self.base, &space)?;
         Ok(self)
     }
+}
+
+/// The memory of a part as a record holds it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct SavedPart {
+    pub(super) name: String,
+    pub(super) memory: Vec<u8>,
+    pub(super) vectors: Vec<SavedVector>,
+}
+
+/// A vector of a memory. It goes into the record as tensors.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct SavedVector {
+    pub(super) name: String,
+    /// Leaves that are not zero, so that a tensor that was lost is noticed.
+    leaves: usize,
+    #[serde(skip)]
+    vector: Option<LeafVector>,
+}
+
+impl SavedVector {
+    pub(super) fn new(name: &str, vector: &LeafVector) -> Self {
+        Self {
+            name: name.to_string(),
+            leaves: num_present(vector),
+            vector: Some(vector.clone()),
+        }
+    }
+
+    /// The vector, if all of it was found.
+    pub(super) fn complete(&self) -> Option<&LeafVector> {
+        let is_complete = |vector: &&LeafVector| num_present(vector) == self.leaves;
+        self.vector.as_ref().filter(is_complete)
+    }
+}
+
+fn num_present(vector: &LeafVector) -> usize {
+    vector.leaves().len() - vector.num_absent()
+}
+
+/// MessagePack with the names of fields: exact for every number, and a field that is missing is noticed.
+pub(super) fn encode(value: &impl Serialize) -> Result<Vec<u8>, OptimError> {
+    rmp_serde::to_vec_named(value).map_err(|error| OptimError::Record {
+        message: error.to_string(),
+    })
+}
+
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8], owner: &str) -> Result<T, OptimError> {
+    rmp_serde::from_slice(bytes).map_err(|error| OptimError::Record {
+        message: format!("the memory of {owner} has another form: {error}"),
+    })
 }

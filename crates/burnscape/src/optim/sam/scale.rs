@@ -1,13 +1,13 @@
-use crate::range::ensure;
 use burn::config::Config;
 use burn::tensor::Tensor;
 
 use super::Need;
-use crate::optim::OptimConfigError;
+use crate::OutOfRange;
+use crate::range::ensure;
 use crate::space::{LeafVector, SpaceError, Wide, as_accumulator, scaled};
 
-/// How displacements are measured: the ball is `|T⁻¹e| ≤ rho` with a diagonal `T`, so that the best
-/// first-order displacement is `e = rho T²d / |T d|`.
+/// The norm of displacements: the ball is `|T⁻¹e| ≤ rho` with a diagonal `T`, so that the best first-order
+/// displacement is `e = rho T²d / |T d|`.
 #[derive(Config, Debug, PartialEq)]
 pub enum Metric {
     /// `T = 1` (SAM; Foret et al. 2021).
@@ -18,31 +18,27 @@ pub enum Metric {
         /// Floor of the scale. The paper's default is 0.01.
         eta: f64,
     },
-    /// `T² = 1 / (1 + eta f)` with `f` the squared gradient, a diagonal Fisher matrix (Fisher SAM;
-    /// Kim et al. 2022, arXiv:2206.04920).
+    /// `T² = 1 / (1 + eta f)` with `f` the squared gradient of the batch, a diagonal Fisher matrix (Fisher SAM;
+    /// Kim et al. 2022, arXiv:2206.04920). It costs nothing, and is what the paper's code does.
     Fisher {
         /// Weight of the Fisher term. The paper's default is 1.
         eta: f64,
-        /// Where the squares come from.
-        squares: FisherSquares,
+    },
+    /// As [`Fisher`](Self::Fisher), with `f` the mean of the squares of every example's gradient: one gradient an
+    /// example, through [`step_on`](super::Sam::step_on).
+    ExampleFisher {
+        /// Weight of the Fisher term.
+        eta: f64,
     },
 }
 
-/// Which squared gradients make the diagonal Fisher matrix.
-#[derive(Config, Debug, PartialEq, Copy)]
-pub enum FisherSquares {
-    /// The square of the batch gradient: free, and what the paper's code does.
-    BatchGradient,
-    /// The mean of the squares of every example's gradient: one gradient an example, through
-    /// [`step_on`](super::Sam::step_on).
-    ExampleGradients,
-}
-
 impl Metric {
-    pub(super) fn validate(&self) -> Result<(), OptimConfigError> {
+    pub(super) fn validate(&self) -> Result<(), OutOfRange> {
         match self {
             Self::Euclidean => Ok(()),
-            Self::Adaptive { eta } | Self::Fisher { eta, .. } => Ok(ensure("eta", *eta, 0.0..)?),
+            Self::Adaptive { eta } | Self::Fisher { eta } | Self::ExampleFisher { eta } => {
+                ensure("eta", *eta, 0.0..)
+            }
         }
     }
 
@@ -50,14 +46,8 @@ impl Metric {
         match self {
             Self::Euclidean => "the Euclidean metric",
             Self::Adaptive { .. } => "the adaptive metric",
-            Self::Fisher {
-                squares: FisherSquares::BatchGradient,
-                ..
-            } => "the Fisher metric",
-            Self::Fisher {
-                squares: FisherSquares::ExampleGradients,
-                ..
-            } => "a Fisher metric of example gradients",
+            Self::Fisher { .. } => "the Fisher metric",
+            Self::ExampleFisher { .. } => "a Fisher metric of example gradients",
         }
     }
 
@@ -84,13 +74,7 @@ impl Metric {
 
     /// Whether every example's gradient is needed.
     pub(super) fn needs_examples(&self) -> bool {
-        matches!(
-            self,
-            Self::Fisher {
-                squares: FisherSquares::ExampleGradients,
-                ..
-            }
-        )
+        matches!(self, Self::ExampleFisher { .. })
     }
 
     /// Whether a diagonal Fisher matrix of squares whose sum (or its bound) is this may be infinite somewhere
@@ -98,7 +82,7 @@ impl Metric {
     pub(super) fn overflows(&self, square: Wide) -> bool {
         let most = Wide::new(1.0, 100);
         match self {
-            Self::Fisher { eta, .. } => {
+            Self::Fisher { eta } | Self::ExampleFisher { eta } => {
                 let is_large = |square: Wide| !square.is_finite() || square.is_greater(most);
                 is_large(square) || is_large(square * Wide::from(*eta))
             }
@@ -120,7 +104,7 @@ impl Metric {
                 direction,
                 Stretch::of_weights(weights, *eta),
             )),
-            (Self::Fisher { eta, .. }, _, Fisher::Squares(squares)) => {
+            (Self::Fisher { eta } | Self::ExampleFisher { eta }, _, Fisher::Squares(squares)) => {
                 let scale = squares
                     .clone()
                     .map(|_, square| Some(square.mul_scalar(*eta).add_scalar(1.0).recip()));
@@ -130,7 +114,11 @@ impl Metric {
                     stretch: None,
                 })
             }
-            (Self::Fisher { eta, .. }, _, Fisher::Roots(roots, exponent)) => {
+            (
+                Self::Fisher { eta } | Self::ExampleFisher { eta },
+                _,
+                Fisher::Roots(roots, exponent),
+            ) => {
                 let stretch = Stretch::of_roots(roots, *exponent, *eta);
                 Ok(Target::stretched(direction, stretch))
             }

@@ -1,14 +1,14 @@
 use burn::module::Module;
 use burn::optim::GradientsParams;
 
-use super::SamConfig;
-use super::machine::{SamMachine, takes_back_statistics};
+use super::machine::SamMachine;
 use super::needs::Door;
 use super::oracle::ClosureOracle;
+use super::{Sam, SamConfig};
 use crate::optim::{IntoEvaluation, OptimError, StepReport};
 use crate::space::BufferSnapshot;
 
-impl SamConfig {
+impl Sam {
     /// The sharpness-aware gradients of a closure, for use *inside* a `TrainStep::step` of one's
     /// own: what is returned goes into the `TrainOutput` in place of the plain gradients.
     ///
@@ -25,7 +25,7 @@ impl SamConfig {
     /// [`OptimError::NeedsState`] names what has a memory; otherwise as
     /// [`Sam::step`](crate::optim::Sam::step).
     pub fn gradients<M, F, R>(
-        &self,
+        config: &SamConfig,
         model: &M,
         closure: F,
     ) -> Result<(GradientsParams, StepReport), OptimError>
@@ -34,19 +34,14 @@ impl SamConfig {
         F: FnMut(&M) -> R,
         R: IntoEvaluation,
     {
-        self.validate()?;
-        self.admit(Door::Stateless)?;
-        let mut machine = SamMachine::new(self.clone());
+        config.validate()?;
+        config.admit(Door::Stateless)?;
+        let mut machine = SamMachine::new(config.clone());
         let space = machine.space(model)?;
         let before = BufferSnapshot::of(model);
         let mut oracle = ClosureOracle(closure);
         // The rate enters the report's edge only, and there is none to be had here.
-        let passes = machine.passes(&0.0.into(), model, &space, &mut oracle);
-        let finished = passes.and_then(|step| machine.finish(step));
-        if takes_back_statistics(&finished) {
-            drop(before.restore(model.clone()));
-        }
-        let (report, descent) = finished?;
+        let (report, descent) = machine.run(&0.0.into(), model, &space, &before, &mut oracle)?;
         Ok((descent.gradient.into_gradients(), report))
     }
 }

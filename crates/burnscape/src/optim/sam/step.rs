@@ -2,11 +2,11 @@ use super::StepGradients;
 use super::step_gradients::Products;
 use crate::loss::LossError;
 use crate::optim::evaluation::{Evaluation, LossValue};
-use crate::optim::report::{InnerMaximum, StepReport, sam_edge};
-use crate::optim::{OptimError, SkipReason};
+use crate::optim::report::{InnerMaximum, StepReport};
+use crate::optim::{OptimError, Sam, SkipReason};
 use crate::space::{LeafVector, ParamSpace, Wide};
 
-/// What a step is about to do.
+/// The plan of a step.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Plan {
     pub(super) lr: f64,
@@ -16,7 +16,7 @@ pub(super) struct Plan {
     pub(super) is_active: bool,
     /// Whether it ascends.
     pub(super) wants_second: bool,
-    /// Whether the formula of [`sam_edge`] is that of this step.
+    /// Whether [`Sam::edge`] is the edge of this step.
     pub(super) has_edge: bool,
 }
 
@@ -31,7 +31,7 @@ pub(in crate::optim) struct SamStep {
     perturbed: WeightedSum,
     /// `|g|²` of the last part.
     pub(super) square: Wide,
-    pub(super) gradients: usize,
+    pub(super) num_gradients: usize,
     pub(super) inner: Option<InnerMaximum>,
     pub(super) skipped: Option<SkipReason>,
 }
@@ -45,7 +45,7 @@ impl SamStep {
             plain: WeightedSum::new(has_parts),
             perturbed: WeightedSum::new(has_parts),
             square: Wide::ZERO,
-            gradients: 0,
+            num_gradients: 0,
             inner: None,
             skipped: None,
         }
@@ -84,7 +84,7 @@ impl SamStep {
             plain,
             mut perturbed,
             mut square,
-            gradients,
+            num_gradients,
             inner,
             skipped,
         } = self;
@@ -98,15 +98,14 @@ impl SamStep {
         let gradient_norm = square.sqrt().value();
         let mut report = StepReport {
             loss,
-            perturbed_loss: None,
             gradient_norm,
-            cosine: None,
             inner,
             rho: plan.rho,
-            gradients,
-            sam_edge: sam_edge(gradient_norm, plan.rho, plan.lr).filter(|_| plan.has_edge),
+            num_gradients,
+            sam_edge: Sam::edge(gradient_norm, plan.rho, plan.lr).filter(|_| plan.has_edge),
             without_gradient: gradient.num_absent(),
             skipped,
+            ..StepReport::default()
         };
         let mut products = None;
         if let Some(vector) = &perturbed.vector {

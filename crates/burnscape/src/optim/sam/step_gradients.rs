@@ -3,12 +3,11 @@ use crate::space::{LeafVector, SpaceError, Wide};
 
 /// The gradients of one step, over the whole batch.
 #[derive(Debug)]
-#[non_exhaustive]
-pub struct StepGradients {
+pub(super) struct StepGradients {
     /// `g`, at the weights.
-    pub plain: LeafVector,
+    pub(super) plain: LeafVector,
     /// `g_p`, at the displaced weights; `None` in a step without an ascent.
-    pub perturbed: Option<LeafVector>,
+    pub(super) perturbed: Option<LeafVector>,
     /// `|g|²`.
     pub(super) square: Wide,
     /// Known if there is a `perturbed`.

@@ -6,19 +6,19 @@ mod projected;
 mod rule;
 mod trust_region;
 
+use std::sync::Arc;
+
 use burn::config::Config;
 
 pub use context::AscentContext;
 pub(super) use context::Nearby;
 pub use custom::CustomAscent;
 use projected::Projected;
-pub(super) use rule::AnyAscent;
 pub use rule::{AscentRule, Perturbation};
 use trust_region::TrustRegion;
-pub(super) use trust_region::{Ball, ModelMaximum, maximize_model};
+pub(super) use trust_region::{ModelMaximum, maximize_model};
 
-use super::part::Remembering;
-use super::plain::Plain;
+use super::part::{AnyPart, Plain, fresh};
 
 /// How the displacement is found.
 #[derive(Config, Debug, PartialEq)]
@@ -41,8 +41,6 @@ pub enum Ascent {
         restarts: usize,
         /// Length of a step in units of `rho`.
         step_size: f64,
-        /// Seed of the random starts.
-        seed: u64,
     },
     /// The exact maximizer of the loss's quadratic model, `max gᵀv + ½ vᵀHv` over `|v| ≤ rho` with the
     /// Hessian `H` of the batch's loss: by Lanczos, global, the hard case (a gradient that does not see
@@ -62,8 +60,6 @@ pub enum Ascent {
         max_basis: usize,
         /// What the residual `|(μI − H) v − g|` is to be at most, relative to `|g| + |H| |v|`.
         tolerance: f64,
-        /// Seed of the random vector from which directions that the gradient does not see are found.
-        seed: u64,
     },
     /// An ascent of another crate: see [`Ascent::custom`].
     Custom(CustomAscent),
@@ -76,29 +72,25 @@ impl Ascent {
     }
 
     /// The implementation, without a past.
-    pub(super) fn part(&self) -> Box<dyn AnyAscent> {
+    pub(super) fn part(&self) -> Arc<dyn AnyPart> {
         match *self {
-            Self::OneStep => Box::new(Remembering::new(Plain)),
+            Self::OneStep => fresh(Plain),
             Self::Projected {
                 steps,
                 restarts,
                 step_size,
-                seed,
-            } => Box::new(Remembering::new(Projected {
+            } => fresh(Projected {
                 steps,
                 restarts,
                 step_size,
-                seed,
-            })),
+            }),
             Self::TrustRegion {
                 max_basis,
                 tolerance,
-                seed,
-            } => Box::new(Remembering::new(TrustRegion {
+            } => fresh(TrustRegion {
                 max_basis,
                 tolerance,
-                seed,
-            })),
+            }),
             Self::Custom(ref ascent) => ascent.part(),
         }
     }

@@ -1,7 +1,7 @@
 use super::{AscentContext, AscentRule, Perturbation};
+use crate::OutOfRange;
 use crate::optim::evaluation::{Evaluation, LossValue};
-use crate::optim::sam::SamPart;
-use crate::optim::{Need, OptimConfigError, OptimError};
+use crate::optim::{Need, OptimError};
 use crate::range::{POSITIVE, ensure};
 use crate::space::{LeafVector, ParamVector, Wide, mix};
 
@@ -11,10 +11,9 @@ pub(super) struct Projected {
     pub(super) steps: usize,
     pub(super) restarts: usize,
     pub(super) step_size: f64,
-    pub(super) seed: u64,
 }
 
-impl SamPart for Projected {
+impl AscentRule for Projected {
     type Memory = ();
 
     fn name(&self) -> &'static str {
@@ -30,30 +29,27 @@ impl SamPart for Projected {
         }
     }
 
-    fn validate(&self) -> Result<(), OptimConfigError> {
+    fn validate(&self) -> Result<(), OutOfRange> {
         ensure("steps", self.steps as f64, 1.0..)?;
         ensure("restarts", self.restarts as f64, 1.0..)?;
-        Ok(ensure("step_size", self.step_size, POSITIVE)?)
+        ensure("step_size", self.step_size, POSITIVE)
     }
-}
 
-impl AscentRule for Projected {
     /// The best point of `max L(w + v)` over `|v| ≤ rho` that projected gradient ascent finds.
     ///
     /// Without losses points cannot be compared: one start then ends at its last point, several are
     /// refused. A point whose loss or gradient is not finite ends the search: it is what the maximum
     /// looks like.
     fn ascend(&self, _: &(), context: &mut AscentContext<'_>) -> Result<Perturbation, OptimError> {
-        let rho = context.rho();
-        let seed = context.seed(self.seed);
-        let space = context.gradient().space().clone();
+        let rho = context.rho;
+        let space = context.gradient.space().clone();
         let mut start = Some(context.ascent_step());
         let mut best: Option<(Option<f64>, Evaluation)> = None;
         for restart in 0..self.restarts {
             let mut displacement = match start.take() {
                 Some(start) => start,
                 None => {
-                    let direction = ParamVector::sphere(&space, mix(seed, restart as u64))?;
+                    let direction = ParamVector::sphere(&space, mix(context.seed, restart as u64))?;
                     direction.to_leaves().scale(rho)
                 }
             };
@@ -70,9 +66,7 @@ impl AscentRule for Projected {
                 let (dots, values) = LeafVector::wide_dots(&pairs, &scalars)?;
                 let value = known.or(values.first().copied());
                 if value.is_none() && self.restarts > 1 {
-                    return Err(OptimError::NeedsLoss {
-                        feature: "projected ascent with several starts",
-                    });
+                    return Err(Need::Losses.unmet("projected ascent with several starts"));
                 }
                 let found = || Evaluation {
                     loss: value.map_or(LossValue::Unknown, LossValue::Number),

@@ -3,12 +3,12 @@ use burn::module::Module;
 use burnscape_krylov::{SolutionKind, TrustRegionConfig};
 
 use super::{AscentContext, AscentRule, Perturbation};
+use crate::OutOfRange;
 use crate::loss::{Batch, Objective};
 use crate::optim::batch_hessian::batch_hessian;
 use crate::optim::evaluation::Evaluation;
 use crate::optim::report::InnerMaximum;
-use crate::optim::sam::SamPart;
-use crate::optim::{Need, OptimConfigError, OptimError};
+use crate::optim::{Need, OptimError};
 use crate::space::{LeafVector, ParamVector};
 
 /// [`Ascent::TrustRegion`](super::Ascent::TrustRegion).
@@ -16,10 +16,9 @@ use crate::space::{LeafVector, ParamVector};
 pub(super) struct TrustRegion {
     pub(super) max_basis: usize,
     pub(super) tolerance: f64,
-    pub(super) seed: u64,
 }
 
-impl SamPart for TrustRegion {
+impl AscentRule for TrustRegion {
     type Memory = ();
 
     fn name(&self) -> &'static str {
@@ -31,29 +30,19 @@ impl SamPart for TrustRegion {
         &[Need::Ball, Need::Batch, Need::Memory]
     }
 
-    fn validate(&self) -> Result<(), OptimConfigError> {
-        let vectors = self.max_basis as f64;
-        ensure("max_basis", vectors, 1.0..)?;
-        Ok(ensure("tolerance", self.tolerance, POSITIVE)?)
+    fn validate(&self) -> Result<(), OutOfRange> {
+        ensure("max_basis", self.max_basis as f64, 1.0..)?;
+        ensure("tolerance", self.tolerance, POSITIVE)
     }
-}
 
-impl AscentRule for TrustRegion {
     fn ascend(&self, _: &(), context: &mut AscentContext<'_>) -> Result<Perturbation, OptimError> {
-        let points = context.model_maximum(self.max_basis, self.tolerance, self.seed)?;
+        let ball = TrustRegionConfig::new(context.rho)
+            .with_max_basis(self.max_basis)
+            .with_tolerance(self.tolerance)
+            .with_seed(context.seed);
+        let points = context.model_maximum(&ball)?;
         Ok(Perturbation::Evaluated(highest(points, context)?))
     }
-}
-
-/// The settings of one inner maximization.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::optim) struct Ball {
-    pub(in crate::optim) rho: f64,
-    pub(in crate::optim) max_basis: usize,
-    pub(in crate::optim) tolerance: f64,
-    pub(in crate::optim) seed: u64,
-    /// What the device is seeded with before masks are drawn.
-    pub(in crate::optim) draws_seed: Option<u64>,
 }
 
 /// Where the quadratic model of a loss is largest in a ball: a point, or two of the same value.
@@ -69,16 +58,13 @@ pub(in crate::optim::sam) fn maximize_model<M: Module, B: Batch>(
     model: &M,
     objective: &impl Objective<M, B>,
     batch: &B,
-    ball: Ball,
+    ball: &TrustRegionConfig,
+    draws_seed: Option<u64>,
 ) -> Result<ModelMaximum, OptimError> {
-    let hessian = batch_hessian(model, objective, batch, ball.draws_seed)?;
-    let found = TrustRegionConfig::new(ball.rho)
-        .with_max_basis(ball.max_basis)
-        .with_tolerance(ball.tolerance)
-        .with_seed(ball.seed)
-        .maximize(&hessian, &hessian.gradient()?)?;
+    let hessian = batch_hessian(model, objective, batch, draws_seed)?;
+    let found = ball.maximize(&hessian, &hessian.gradient()?)?;
     let report = InnerMaximum {
-        products: found.num_matvecs,
+        num_matvecs: found.num_matvecs,
         rise: found.value,
         residual: found.residual,
         converged: found.outcome.is_converged(),
