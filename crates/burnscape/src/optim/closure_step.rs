@@ -41,16 +41,12 @@ pub trait ClosureStep: Sized {
     /// # Errors
     ///
     /// Errors of the loss or the gradients; the model is then unchanged.
-    fn closure_step<M, F, R>(
+    fn closure_step<M: Module, R: IntoEvaluation>(
         &mut self,
         lr: impl Into<ModuleLearningRate>,
         model: &mut M,
-        closure: F,
-    ) -> Result<StepReport, OptimError>
-    where
-        M: Module,
-        F: FnMut(&M) -> R,
-        R: IntoEvaluation;
+        closure: impl FnMut(&M) -> R,
+    ) -> Result<StepReport, OptimError>;
 
     /// The state, for the parameters of `model`.
     ///
@@ -68,17 +64,12 @@ pub trait ClosureStep: Sized {
 }
 
 impl ClosureStep for Sam {
-    fn closure_step<M, F, R>(
+    fn closure_step<M: Module, R: IntoEvaluation>(
         &mut self,
         lr: impl Into<ModuleLearningRate>,
         model: &mut M,
-        closure: F,
-    ) -> Result<StepReport, OptimError>
-    where
-        M: Module,
-        F: FnMut(&M) -> R,
-        R: IntoEvaluation,
-    {
+        closure: impl FnMut(&M) -> R,
+    ) -> Result<StepReport, OptimError> {
         self.step(lr, model, closure)
     }
 
@@ -94,17 +85,12 @@ impl ClosureStep for Sam {
 const KIND: &str = "plain";
 
 impl ClosureStep for ModuleOptimizer {
-    fn closure_step<M, F, R>(
+    fn closure_step<M: Module, R: IntoEvaluation>(
         &mut self,
         lr: impl Into<ModuleLearningRate>,
         model: &mut M,
-        mut closure: F,
-    ) -> Result<StepReport, OptimError>
-    where
-        M: Module,
-        F: FnMut(&M) -> R,
-        R: IntoEvaluation,
-    {
+        mut closure: impl FnMut(&M) -> R,
+    ) -> Result<StepReport, OptimError> {
         let lr = lr.into();
         let PlainPass { gradient, report } = plain_pass(&lr, model, &mut closure)?;
         if let Some(gradient) = gradient {

@@ -16,16 +16,11 @@ pub(super) struct PlainPass {
 }
 
 /// Takes one gradient. On an error, and where it is not finite, running statistics are restored.
-pub(super) fn plain_pass<M, F, R>(
+pub(super) fn plain_pass<M: Module, R: IntoEvaluation>(
     lr: &ModuleLearningRate,
     model: &M,
-    closure: &mut F,
-) -> Result<PlainPass, OptimError>
-where
-    M: Module,
-    F: FnMut(&M) -> R,
-    R: IntoEvaluation,
-{
+    closure: &mut impl FnMut(&M) -> R,
+) -> Result<PlainPass, OptimError> {
     let space = ParamSpace::of(model)?;
     refuse_ties(&space)?;
     let lr = base_rate(lr, &space)?;
@@ -38,17 +33,12 @@ where
     result
 }
 
-fn evaluate<M, F, R>(
+fn evaluate<M: Module, R: IntoEvaluation>(
     lr: f64,
     space: &ParamSpace,
     model: &M,
-    closure: &mut F,
-) -> Result<PlainPass, OptimError>
-where
-    M: Module,
-    F: FnMut(&M) -> R,
-    R: IntoEvaluation,
-{
+    closure: &mut impl FnMut(&M) -> R,
+) -> Result<PlainPass, OptimError> {
     let Evaluation { loss, gradients } = called(|| closure(model))?.into_evaluation(model)?;
     let gradient = LeafVector::from_gradients(space, &gradients)?;
     let (scalars, known) = loss.split();

@@ -5,6 +5,8 @@ use burn::module::Module;
 use burn::optim::{ModuleOptimizer, OptimizerRecord};
 use burn::tensor::{Bytes, DType, Tensor, TensorData};
 use burn_pack::{Reader, Scalar, Writer};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::OptimError;
 use super::base_record::renamed;
@@ -21,7 +23,7 @@ pub struct OptimRecord {
     parameters: Vec<Recorded>,
     counters: BTreeMap<String, f64>,
     vectors: BTreeMap<String, Vec<Option<TensorData>>>,
-    /// What has a form of its own: the record of the base, the memory of a variant.
+    /// The record of the base, and the state as serde writes it.
     bytes: BTreeMap<String, Vec<u8>>,
 }
 
@@ -33,9 +35,20 @@ struct Recorded {
     shape: Vec<usize>,
 }
 
+/// The format of states that this version of the library writes and reads. Version 1 had a list of numbers, in which a
+/// missing one was read as zero.
+pub(super) const VERSION: u32 = 2;
+
+/// Every state begins with its version.
+#[derive(Debug, Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
 const KIND: &str = "burnscape.kind";
 const PARAMETER: &str = "parameter.";
 const BASE: &str = "base";
+const STATE: &str = "state";
 
 impl OptimRecord {
     /// An empty record for the parameters of `model`.
@@ -76,9 +89,10 @@ impl OptimRecord {
         Ok(self)
     }
 
-    pub(crate) fn with_base(self, base: &ModuleOptimizer) -> Result<Self, OptimError> {
+    pub(crate) fn with_base(mut self, base: &ModuleOptimizer) -> Result<Self, OptimError> {
         let bytes = base.into_bytes().map_err(failed)?.to_vec();
-        Ok(self.with_bytes(BASE, bytes))
+        self.bytes.insert(BASE.to_string(), bytes);
+        Ok(self)
     }
 
     /// Refuses a record of another optimizer, or of a model with other paths or shapes.
@@ -114,18 +128,30 @@ impl OptimRecord {
 
     /// A number that every record of this kind has.
     pub(crate) fn required(&self, name: &str) -> Result<f64, OptimError> {
-        self.counter(name).ok_or_else(|| OptimError::Record {
-            message: format!("`{name}` is missing; take another copy of the record"),
+        self.counter(name).ok_or_else(|| missing(name))
+    }
+
+    /// Adds a struct with a field `version`.
+    pub(super) fn with_state(mut self, state: &impl Serialize) -> Result<Self, OptimError> {
+        self.bytes.insert(STATE.to_string(), encode(state)?);
+        Ok(self)
+    }
+
+    pub(super) fn state<T: DeserializeOwned>(&self) -> Result<T, OptimError> {
+        let owner = "the optimizer";
+        let mut version = 1;
+        if let Some(bytes) = self.bytes.get(STATE) {
+            version = decode::<Versioned>(bytes, owner)?.version;
+            if version == VERSION {
+                return decode(bytes, owner);
+            }
+        }
+        Err(OptimError::Record {
+            message: format!(
+                "its format is version {version}, and this version of the library reads version {VERSION}; \
+                 resume with the version that wrote it, or start a new optimizer at the saved model"
+            ),
         })
-    }
-
-    pub(super) fn with_bytes(mut self, name: &str, bytes: Vec<u8>) -> Self {
-        self.bytes.insert(name.to_string(), bytes);
-        self
-    }
-
-    pub(super) fn bytes(&self, name: &str) -> Option<&[u8]> {
-        self.bytes.get(name).map(Vec::as_slice)
     }
 
     pub(crate) fn vector(&self, name: &str, space: &ParamSpace) -> Option<LeafVector> {
@@ -153,9 +179,11 @@ impl OptimRecord {
         let identifiers: HashMap<u64, u64> = pairs
             .map(|(saved, present)| (saved.id, present.id().val()))
             .collect();
-        let bytes = match identifiers.iter().all(|(saved, present)| saved == present) {
-            true => bytes,
-            false => renamed(bytes, &identifiers)?,
+        let is_same = identifiers.iter().all(|(saved, present)| saved == present);
+        let bytes = if is_same {
+            bytes
+        } else {
+            renamed(bytes, &identifiers)?
         };
         let record = OptimizerRecord::from_bytes(Bytes::from_bytes_vec(bytes));
         Ok(base.load_record(record.map_err(failed)?))
@@ -307,8 +335,27 @@ fn recorded(space: &ParamSpace) -> Vec<Recorded> {
         .collect()
 }
 
+pub(super) fn missing(name: &str) -> OptimError {
+    OptimError::Record {
+        message: format!("`{name}` is missing; take another copy of the record"),
+    }
+}
+
 pub(super) fn failed(error: impl std::fmt::Debug) -> OptimError {
     OptimError::Record {
         message: format!("{error:?}"),
     }
+}
+
+/// MessagePack with the names of fields: exact for every number, and a field that is missing is noticed.
+pub(super) fn encode(value: &impl Serialize) -> Result<Vec<u8>, OptimError> {
+    rmp_serde::to_vec_named(value).map_err(|error| OptimError::Record {
+        message: error.to_string(),
+    })
+}
+
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8], owner: &str) -> Result<T, OptimError> {
+    rmp_serde::from_slice(bytes).map_err(|error| OptimError::Record {
+        message: format!("the memory of {owner} has another form: {error}"),
+    })
 }

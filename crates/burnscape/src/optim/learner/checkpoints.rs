@@ -18,7 +18,10 @@ impl Checkpoints<'_> {
     /// Refuses to lose a memory silently.
     pub(super) fn check(&self, config: &SamConfig) -> Result<(), StrategyError> {
         match (self.directory, memory(config)) {
-            (None, Some(feature)) => Err(StrategyError::NoDirectory { feature }),
+            (None, Some(feature)) => Err(StrategyError(format!(
+                "{feature} has a memory that Burn's checkpoints do not contain; pass their directory to \
+                 `with_checkpoints`"
+            ))),
             _ => Ok(()),
         }
     }
@@ -36,13 +39,17 @@ impl Checkpoints<'_> {
         let path = file(directory, RECORD, epoch);
         if !path.exists() {
             return match memory(&machine.config) {
-                Some(feature) => Err(StrategyError::MissingRecord { feature, path }),
+                Some(feature) => Err(StrategyError(format!(
+                    "{feature} cannot resume without its record `{}`; resume from an epoch that has one, or start \
+                     a new training (`active_steps` delays the ascents of a run)",
+                    path.display()
+                ))),
                 None => Ok(()),
             };
         }
         OptimRecord::load(&path)
             .and_then(|record| machine.load_record(&record, model).map(drop))
-            .map_err(|error| refused(path, error))
+            .map_err(|error| refused(&path, &error))
     }
 
     pub(super) fn save<M: Module>(
@@ -60,7 +67,7 @@ impl Checkpoints<'_> {
         machine
             .to_record(model)
             .and_then(|record| record.save(&path))
-            .map_err(|error| refused(path, error))
+            .map_err(|error| refused(&path, &error))
     }
 
     /// Removes the records whose model is gone, as far as possible.
@@ -88,9 +95,9 @@ impl Checkpoints<'_> {
     }
 }
 
-fn refused(path: PathBuf, error: OptimError) -> StrategyError {
-    let error = Box::new(error);
-    StrategyError::Record { path, error }
+fn refused(path: &Path, error: &OptimError) -> StrategyError {
+    let path = path.display();
+    StrategyError(format!("the record `{path}` is refused: {error}"))
 }
 
 /// As Burn's file checkpointer names its files.

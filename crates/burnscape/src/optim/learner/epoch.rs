@@ -2,7 +2,8 @@
 
 use burn::train::{
     EventProcessorTraining, InferenceStep, Interrupter, Learner, LearnerEvent, LearnerModel,
-    SupervisedTrainingEventProcessor, TrainLoader, TrainStep, TrainingItem, ValidLoader,
+    SupervisedTrainingEventProcessor, TrainLoader, TrainStep, TrainingError, TrainingItem,
+    ValidLoader,
 };
 
 use super::StepStart;
@@ -47,14 +48,7 @@ where
     ) -> Result<(), OptimError> {
         let mut iterator = loader.iter();
         let mut iteration = 0;
-        while let Some(batch) = iterator.next() {
-            let batch = match batch {
-                Ok(batch) => batch,
-                Err(error) => {
-                    interrupter.fail(error);
-                    break;
-                }
-            };
+        while let Some(batch) = read(iterator.next(), interrupter) {
             iteration += 1;
             let progress = iterator.progress();
             let is_last = progress.is_completed();
@@ -112,14 +106,7 @@ pub(super) fn validate<M: LearnerModel>(
     let model = learner.model().valid();
     let mut iterator = loader.iter();
     let mut iteration = 0;
-    while let Some(batch) = iterator.next() {
-        let batch = match batch {
-            Ok(batch) => batch,
-            Err(error) => {
-                interrupter.fail(error);
-                break;
-            }
-        };
+    while let Some(batch) = read(iterator.next(), interrupter) {
         let progress = iterator.progress();
         iteration += 1;
         let output = InferenceStep::step(&model, batch);
@@ -129,4 +116,12 @@ pub(super) fn validate<M: LearnerModel>(
             break;
         }
     }
+}
+
+/// The next batch. One that cannot be read ends the training.
+fn read<T, E: Into<TrainingError>>(
+    batch: Option<Result<T, E>>,
+    interrupter: &Interrupter,
+) -> Option<T> {
+    batch?.map_err(|error| interrupter.fail(error)).ok()
 }

@@ -227,7 +227,9 @@ impl<M: LearnerModel> SamStrategy<M> {
             has_record: true,
         };
         if let Some((_, feature)) = self.config.unmet(door) {
-            return Err(StrategyError::NeedsLoss { feature });
+            return Err(StrategyError(format!(
+                "{feature} compares losses: pass a function that finds the loss to `with_loss`"
+            )));
         }
         let mut machine = SamMachine::new(self.config.clone());
         // Without checkpointers Burn restores nothing either.

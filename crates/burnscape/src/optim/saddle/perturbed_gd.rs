@@ -6,14 +6,17 @@ use burn::tensor::{DType, Tensor, TensorData};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
+use serde::{Deserialize, Serialize};
 
 use crate::OutOfRange;
 use crate::optim::plain::plain_pass;
+use crate::optim::record::{VERSION, missing};
 use crate::optim::{
     ClosureStep, IntoEvaluation, Need, OptimError, OptimRecord, SkipReason, StepReport,
 };
 use crate::range::{POSITIVE, ensure};
 use crate::space::{BufferSnapshot, LeafVector, ParamSpace, mix};
+use crate::writing::number;
 
 /// Perturbed gradient descent: escapes saddles by adding noise where the gradient is small, and
 /// says when it has not found a way down (Jin et al. 2017, arXiv:1703.00887, Algorithm 2).
@@ -85,27 +88,36 @@ pub struct PerturbedGd {
 /// An escape that is being tried.
 #[derive(Debug, Clone)]
 struct Trial {
-    /// The step at which the noise was added.
-    since: usize,
+    /// The point at which the noise was added.
+    start: SecondOrderPoint,
     weights: LeafVector,
-    /// The running statistics there; none after a resume, for the model's own record has the last
-    /// ones only.
+    /// The running statistics there; none after a resume, because the model's own record has the last ones only.
     statistics: Option<BufferSnapshot>,
-    loss: f64,
-    gradient_norm: f64,
 }
 
-/// Where perturbed gradient descent ended.
-#[derive(Debug, Clone, PartialEq)]
+/// The saved state. The weights of a trial are a vector of the record.
+#[derive(Debug, Serialize, Deserialize)]
+struct SearchState {
+    version: u32,
+    step: usize,
+    trial: Option<SecondOrderPoint>,
+    certified: Option<SecondOrderPoint>,
+}
+
+/// The point at which perturbed gradient descent ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SecondOrderPoint {
     /// The loss there.
+    #[serde(with = "number")]
     pub loss: f64,
     /// The gradient norm there.
+    #[serde(with = "number")]
     pub gradient_norm: f64,
     /// The smallest eigenvalue of the Hessian, if the certificate computed it. The search has ended
     /// whatever it is: where it is clearly negative the point is a saddle that the noise did not leave in
     /// `patience` steps.
+    #[serde(with = "number")]
     pub lambda_min: Option<f64>,
     /// The step at which the point was taken back.
     pub step: usize,
@@ -162,18 +174,13 @@ impl PerturbedGd {
     }
 
     /// A step. On an error running statistics are restored.
-    fn step<M, F, R>(
+    fn step<M: Module, R: IntoEvaluation>(
         &mut self,
         lr: impl Into<ModuleLearningRate>,
         model: &mut M,
-        closure: F,
+        closure: impl FnMut(&M) -> R,
         certificate: impl FnOnce(&M) -> Result<Option<f64>, OptimError>,
-    ) -> Result<StepReport, OptimError>
-    where
-        M: Module,
-        F: FnMut(&M) -> R,
-        R: IntoEvaluation,
-    {
+    ) -> Result<StepReport, OptimError> {
         if self.certified.is_some() {
             return Ok(StepReport {
                 skipped: Some(SkipReason::Certified),
@@ -188,19 +195,14 @@ impl PerturbedGd {
         report
     }
 
-    fn search<M, F, R>(
+    fn search<M: Module, R: IntoEvaluation>(
         &mut self,
         lr: &ModuleLearningRate,
         model: &mut M,
         before: &BufferSnapshot,
-        mut closure: F,
+        mut closure: impl FnMut(&M) -> R,
         certificate: impl FnOnce(&M) -> Result<Option<f64>, OptimError>,
-    ) -> Result<StepReport, OptimError>
-    where
-        M: Module,
-        F: FnMut(&M) -> R,
-        R: IntoEvaluation,
-    {
+    ) -> Result<StepReport, OptimError> {
         let pass = plain_pass(lr, model, &mut closure)?;
         let mut report = pass.report;
         let Some(mut gradient) = pass.gradient else {
@@ -211,9 +213,9 @@ impl PerturbedGd {
             .loss
             .ok_or(Need::Losses.unmet("perturbed gradient descent"))?;
         if let Some(trial) = &self.trial
-            && self.step - trial.since >= self.config.patience
+            && self.step - trial.start.step >= self.config.patience
         {
-            if loss - trial.loss > -self.config.decrease
+            if loss - trial.start.loss > -self.config.decrease
                 && let Some(point) = self.certify(model, trial, certificate)?
             {
                 self.certified = Some(point);
@@ -226,11 +228,14 @@ impl PerturbedGd {
         if report.gradient_norm <= self.config.gradient_threshold && self.trial.is_none() {
             let space = gradient.space().clone();
             let trial = Trial {
-                since: self.step,
+                start: SecondOrderPoint {
+                    loss,
+                    gradient_norm: report.gradient_norm,
+                    lambda_min: None,
+                    step: self.step,
+                },
                 weights: LeafVector::from_module(&space, model)?,
                 statistics: Some(before.clone()),
-                loss,
-                gradient_norm: report.gradient_norm,
             };
             // The trial counts only once the noise is in.
             let noisy = self.add_noise(&space, model)?;
@@ -271,10 +276,9 @@ impl PerturbedGd {
         }
         *model = kept;
         Ok(Some(SecondOrderPoint {
-            loss: trial.loss,
-            gradient_norm: trial.gradient_norm,
             lambda_min,
             step: self.step,
+            ..trial.start
         }))
     }
 
@@ -301,65 +305,50 @@ impl PerturbedGd {
 }
 
 const KIND: &str = "perturbed_gd";
+const WEIGHTS: &str = "trial.weights";
 
 impl ClosureStep for PerturbedGd {
-    fn closure_step<M, F, R>(
+    fn closure_step<M: Module, R: IntoEvaluation>(
         &mut self,
         lr: impl Into<ModuleLearningRate>,
         model: &mut M,
-        closure: F,
-    ) -> Result<StepReport, OptimError>
-    where
-        M: Module,
-        F: FnMut(&M) -> R,
-        R: IntoEvaluation,
-    {
+        closure: impl FnMut(&M) -> R,
+    ) -> Result<StepReport, OptimError> {
         self.step(lr, model, closure, |_| Ok(None))
     }
     fn save_state<M: Module>(&self, model: &M) -> Result<OptimRecord, OptimError> {
-        let mut record = OptimRecord::new(KIND, model)?.with_counter("step", self.step as f64);
-        if let Some(trial) = &self.trial {
-            record = record
-                .with_counter("trial.since", trial.since as f64)
-                .with_counter("trial.loss", trial.loss)
-                .with_counter("trial.gradient_norm", trial.gradient_norm)
-                .with_vector("trial.weights", Some(&trial.weights))?;
-        }
-        if let Some(point) = &self.certified {
-            record = record
-                .with_counter("certified.loss", point.loss)
-                .with_counter("certified.gradient_norm", point.gradient_norm)
-                .with_counter("certified.step", point.step as f64);
-            if let Some(lambda_min) = point.lambda_min {
-                record = record.with_counter("certified.lambda_min", lambda_min);
-            }
-        }
-        record.with_base(&self.base)
+        let trial = self.trial.as_ref();
+        let state = SearchState {
+            version: VERSION,
+            step: self.step,
+            trial: trial.map(|trial| trial.start.clone()),
+            certified: self.certified.clone(),
+        };
+        OptimRecord::new(KIND, model)?
+            .with_state(&state)?
+            .with_vector(WEIGHTS, trial.map(|trial| &trial.weights))?
+            .with_base(&self.base)
     }
 
     fn load_state<M: Module>(mut self, record: OptimRecord, model: &M) -> Result<Self, OptimError> {
         let space = record.check(KIND, model)?;
-        let counter = |name| record.required(name);
-        self.step = counter("step")? as usize;
-        self.trial = match record.vector("trial.weights", &space) {
-            Some(weights) => Some(Trial {
-                since: counter("trial.since")? as usize,
-                weights,
+        let SearchState {
+            step,
+            trial,
+            certified,
+            ..
+        } = record.state()?;
+        self.step = step;
+        self.certified = certified;
+        self.trial = None;
+        if let Some(start) = trial {
+            let weights = record.vector(WEIGHTS, &space);
+            self.trial = Some(Trial {
+                start,
+                weights: weights.ok_or_else(|| missing(WEIGHTS))?,
                 statistics: None,
-                loss: counter("trial.loss")?,
-                gradient_norm: counter("trial.gradient_norm")?,
-            }),
-            None => None,
-        };
-        self.certified = match record.counter("certified.loss") {
-            Some(loss) => Some(SecondOrderPoint {
-                loss,
-                gradient_norm: counter("certified.gradient_norm")?,
-                lambda_min: record.counter("certified.lambda_min"),
-                step: counter("certified.step")? as usize,
-            }),
-            None => None,
-        };
+            });
+        }
         self.base = record.load_base(self.base, &space)?;
         Ok(self)
     }

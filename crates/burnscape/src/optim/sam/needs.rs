@@ -109,39 +109,31 @@ impl SamConfig {
             self.ascent_direction.part(),
             self.descent_gradient.part(),
         ];
-        let mut needs: Vec<_> = parts
+        let mut needs: Vec<(_, &[Need])> = parts
             .iter()
             .map(|part| (part.name(), part.needs()))
             .collect();
         needs.push((self.metric.name(), self.metric.needs()));
         needs.push(("a schedule of the radius", self.schedule.needs()));
-        let settings: [(bool, &str, &[Need]); 6] = [
-            (self.restore_tied, "`restore_tied`", &[Need::Weights]),
-            (
-                self.group_size.is_some(),
-                "m-sharpness (`group_size`)",
-                &[Need::Batch],
-            ),
-            (
-                self.selection.is_some(),
-                "data selection (`selection`)",
-                &[Need::Batch],
-            ),
-            (
-                self.active_steps != ALL_STEPS,
-                "`active_steps`",
-                &[Need::Memory],
-            ),
-            (self.mask.is_some(), "a mask", &[Need::Memory]),
+        if self.restore_tied {
+            needs.push(("`restore_tied`", &[Need::Weights]));
+        }
+        if self.group_size.is_some() {
+            needs.push(("m-sharpness (`group_size`)", &[Need::Batch]));
+        }
+        if self.selection.is_some() {
+            needs.push(("data selection (`selection`)", &[Need::Batch]));
+        }
+        if self.active_steps != ALL_STEPS {
+            needs.push(("`active_steps`", &[Need::Memory]));
+        }
+        if self.mask.is_some() {
+            needs.push(("a mask", &[Need::Memory]));
+        }
+        if self.draws_seed.is_some() {
             // The first pass is seeded too.
-            (
-                self.draws_seed.is_some(),
-                "`draws_seed`",
-                &[Need::Evaluations, Need::Memory],
-            ),
-        ];
-        let set = settings.into_iter().filter(|(is_set, ..)| *is_set);
-        needs.extend(set.map(|(_, name, needs)| (name, needs)));
+            needs.push(("`draws_seed`", &[Need::Evaluations, Need::Memory]));
+        }
         needs
     }
 

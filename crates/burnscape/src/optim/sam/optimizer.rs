@@ -94,17 +94,12 @@ impl Sam {
     /// [`OptimError::NeedsBatch`] for variants that need [`step_on`](Self::step_on),
     /// [`OptimError::TiedParameter`], [`OptimError::LearningRate`], [`OptimError::NeedsLoss`], and
     /// what the loss or the gradients are refused for.
-    pub fn step<M, F, R>(
+    pub fn step<M: Module, R: IntoEvaluation>(
         &mut self,
         lr: impl Into<ModuleLearningRate>,
         model: &mut M,
-        closure: F,
-    ) -> Result<StepReport, OptimError>
-    where
-        M: Module,
-        F: FnMut(&M) -> R,
-        R: IntoEvaluation,
-    {
+        closure: impl FnMut(&M) -> R,
+    ) -> Result<StepReport, OptimError> {
         self.machine.config.admit(Door::Closure)?;
         let space = self.machine.space(model)?;
         self.run(lr.into(), model, &space, &mut ClosureOracle(closure))

@@ -6,10 +6,11 @@ use serde::de::DeserializeOwned;
 
 use super::ascent::{AscentContext, Perturbation};
 use super::descent::Descent;
-use super::record::{SavedPart, SavedVector, decode, encode};
+use super::record::{SavedPart, SavedVector};
 use super::{Need, StepGradients};
 use crate::OutOfRange;
 use crate::optim::OptimError;
+use crate::optim::record::{decode, encode};
 use crate::space::{LeafVector, SpaceError};
 
 /// A part of SAM: its settings, its needs, its memory, and the stages of a step that it changes. A stage that a

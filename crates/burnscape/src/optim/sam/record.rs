@@ -3,33 +3,21 @@
 use std::collections::BTreeMap;
 
 use burn::module::Module;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::Sam;
 use super::machine::SamMachine;
+use crate::optim::record::VERSION;
 use crate::optim::{OptimError, OptimRecord};
 use crate::space::{LeafVector, ParamSpace};
 
 const KIND: &str = "sam";
-const STATE: &str = "state";
-
-/// What this version of the library writes and reads. Version 1 had a list of numbers, of which a missing one
-/// was read as zero.
-const VERSION: u32 = 2;
-
 /// The state of a [`SamMachine`], but for vectors, which are tensors of the record.
 #[derive(Debug, Serialize, Deserialize)]
 struct SamState {
     version: u32,
     step: usize,
     parts: BTreeMap<String, SavedPart>,
-}
-
-/// What every version begins with.
-#[derive(Debug, Deserialize)]
-struct Versioned {
-    version: u32,
 }
 
 impl SamMachine {
@@ -51,7 +39,7 @@ impl SamMachine {
             step: self.step,
             parts,
         };
-        Ok(record.with_bytes(STATE, encode(&state)?))
+        record.with_state(&state)
     }
 
     pub(in crate::optim) fn load_record<M: Module>(
@@ -60,7 +48,7 @@ impl SamMachine {
         model: &M,
     ) -> Result<ParamSpace, OptimError> {
         let space = record.check(KIND, model)?;
-        let mut state = state(record)?;
+        let mut state: SamState = record.state()?;
         let mut parts = self.parts.clone();
         for (place, part) in parts.each() {
             let Some(saved) = state.parts.get_mut(place) else {
@@ -77,24 +65,6 @@ impl SamMachine {
         self.parts = parts;
         self.step = state.step;
         Ok(space)
-    }
-}
-
-fn state(record: &OptimRecord) -> Result<SamState, OptimError> {
-    let owner = "the optimizer";
-    let bytes = record.bytes(STATE);
-    let version = match bytes {
-        Some(bytes) => decode::<Versioned>(bytes, owner)?.version,
-        None => 1,
-    };
-    match bytes {
-        Some(bytes) if version == VERSION => decode(bytes, owner),
-        _ => Err(OptimError::Record {
-            message: format!(
-                "its format is version {version}, and this version of the library reads version {VERSION}; \
-                 resume with the version that wrote it, or start a new optimizer at the saved model"
-            ),
-        }),
     }
 }
 
@@ -165,17 +135,4 @@ impl SavedVector {
 
 fn num_present(vector: &LeafVector) -> usize {
     vector.leaves().len() - vector.num_absent()
-}
-
-/// MessagePack with the names of fields: exact for every number, and a field that is missing is noticed.
-pub(super) fn encode(value: &impl Serialize) -> Result<Vec<u8>, OptimError> {
-    rmp_serde::to_vec_named(value).map_err(|error| OptimError::Record {
-        message: error.to_string(),
-    })
-}
-
-pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8], owner: &str) -> Result<T, OptimError> {
-    rmp_serde::from_slice(bytes).map_err(|error| OptimError::Record {
-        message: format!("the memory of {owner} has another form: {error}"),
-    })
 }

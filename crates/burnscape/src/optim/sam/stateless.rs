@@ -24,16 +24,11 @@ impl Sam {
     ///
     /// [`OptimError::NeedsState`] names what has a memory; otherwise as
     /// [`Sam::step`](crate::optim::Sam::step).
-    pub fn gradients<M, F, R>(
+    pub fn gradients<M: Module, R: IntoEvaluation>(
         config: &SamConfig,
         model: &M,
-        closure: F,
-    ) -> Result<(GradientsParams, StepReport), OptimError>
-    where
-        M: Module,
-        F: FnMut(&M) -> R,
-        R: IntoEvaluation,
-    {
+        closure: impl FnMut(&M) -> R,
+    ) -> Result<(GradientsParams, StepReport), OptimError> {
         config.validate()?;
         config.admit(Door::Stateless)?;
         let mut machine = SamMachine::new(config.clone());
