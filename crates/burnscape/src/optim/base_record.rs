@@ -21,9 +21,10 @@ pub(super) fn renamed(
     let of = |name: &str| -> Option<String> {
         let (id, field) = name.split_once('.').unwrap_or((name, ""));
         let id = identifiers.get(&id.parse().ok()?)?;
-        Some(match name.contains('.') {
-            true => format!("{id}.{field}"),
-            false => id.to_string(),
+        Some(if name.contains('.') {
+            format!("{id}.{field}")
+        } else {
+            id.to_string()
         })
     };
     let new = |name: &String| of(name).unwrap_or_else(|| name.clone());

@@ -258,19 +258,13 @@ impl OptimRecord {
         let malformed = |what: &str| OptimError::Record {
             message: format!("no valid {what}"),
         };
-        let kind = reader
-            .metadata()
-            .get(KIND)
-            .ok_or_else(|| malformed("kind"))?
-            .clone();
-        let mut parameters = Vec::new();
-        for (_, value) in reader
-            .metadata()
+        let metadata = reader.metadata();
+        let kind = metadata.get(KIND).ok_or_else(|| malformed("kind"))?.clone();
+        let listed = metadata
             .iter()
-            .filter(|(key, _)| key.starts_with(PARAMETER))
-        {
-            parameters.push(Recorded::parse(value).ok_or_else(|| malformed("parameter list"))?);
-        }
+            .filter(|(key, _)| key.starts_with(PARAMETER));
+        let parameters: Option<Vec<_>> = listed.map(|(_, value)| Recorded::parse(value)).collect();
+        let parameters = parameters.ok_or_else(|| malformed("parameter list"))?;
         let mut counters = BTreeMap::new();
         for (name, value) in reader.scalars() {
             let value = f64::try_from(*value).map_err(|_| malformed("counter"))?;
@@ -285,16 +279,14 @@ impl OptimRecord {
                 all_bytes.insert(name, bytes.to_vec());
                 continue;
             }
-            let (name, index) = name
-                .rsplit_once('.')
-                .ok_or_else(|| malformed("vector name"))?;
-            let index: usize = index.parse().map_err(|_| malformed("vector name"))?;
-            let leaves = vectors
-                .entry(name.to_string())
-                .or_insert_with(|| vec![None; parameters.len()]);
-            let leaf = leaves
-                .get_mut(index)
-                .ok_or_else(|| malformed("vector name"))?;
+            let place = name.rsplit_once('.');
+            let place = place.and_then(|(name, index)| Some((name, index.parse::<usize>().ok()?)));
+            let leaf = place.and_then(|(name, index)| {
+                let leaves = vectors.entry(name.to_string());
+                let leaves = leaves.or_insert_with(|| vec![None; parameters.len()]);
+                leaves.get_mut(index)
+            });
+            let leaf = leaf.ok_or_else(|| malformed("vector name"))?;
             *leaf = Some(TensorData::from_bytes(bytes, shape, dtype));
         }
         Ok(Self {

@@ -7,17 +7,18 @@ use crate::optim::sam::{Door, SamMachine};
 use crate::optim::{OptimError, OptimRecord, SamConfig};
 
 /// The records of a sharpness-aware optimizer beside Burn's checkpoints: `sam-{epoch}.bpk`.
-pub(super) struct Checkpoints<'a> {
-    pub(super) directory: Option<&'a Path>,
+#[derive(Debug, Default)]
+pub(super) struct Checkpoints {
+    pub(super) directory: Option<PathBuf>,
 }
 
 const RECORD: &str = "sam";
 const MODEL: &str = "model";
 
-impl Checkpoints<'_> {
+impl Checkpoints {
     /// Refuses to lose a memory silently.
     pub(super) fn check(&self, config: &SamConfig) -> Result<(), StrategyError> {
-        match (self.directory, memory(config)) {
+        match (&self.directory, memory(config)) {
             (None, Some(feature)) => Err(StrategyError(format!(
                 "{feature} has a memory that Burn's checkpoints do not contain; pass their directory to \
                  `with_checkpoints`"
@@ -33,7 +34,7 @@ impl Checkpoints<'_> {
         model: &M,
         epoch: usize,
     ) -> Result<(), StrategyError> {
-        let Some(directory) = self.directory else {
+        let Some(directory) = &self.directory else {
             return Ok(());
         };
         let path = file(directory, RECORD, epoch);
@@ -58,11 +59,11 @@ impl Checkpoints<'_> {
         model: &M,
         epoch: usize,
     ) -> Result<(), StrategyError> {
-        let Some(directory) = self.directory else {
+        let Some(directory) = &self.directory else {
             return Ok(());
         };
         let path = file(directory, RECORD, epoch);
-        // Should this fail, so does writing, which says why.
+        // If this fails, so does writing, with a message.
         drop(std::fs::create_dir_all(directory));
         machine
             .to_record(model)
@@ -75,7 +76,7 @@ impl Checkpoints<'_> {
     /// Burn writes in the background and in order: once the model of a later epoch is there, an
     /// earlier one that is not will not come any more.
     pub(super) fn remove_orphans(&self, epoch: usize) {
-        let Some(directory) = self.directory else {
+        let Some(directory) = &self.directory else {
             return;
         };
         let mut models = Vec::new();

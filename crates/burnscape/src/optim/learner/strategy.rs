@@ -6,14 +6,14 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor};
 
 use burn::train::{
-    EventProcessorTraining, Learner, LearnerEvent, LearnerModel, SupervisedLearningStrategy,
-    SupervisedTrainingEventProcessor, TrainLoader, TrainStep, TrainingComponents, TrainingStrategy,
-    ValidLoader,
+    EventProcessorTraining, Interrupter, Learner, LearnerEvent, LearnerModel,
+    SupervisedLearningStrategy, SupervisedTrainingEventProcessor, TrainLoader, TrainStep,
+    TrainingComponents, TrainingStrategy, ValidLoader,
 };
 
 use super::StepStart;
 use super::checkpoints::Checkpoints;
-use super::epoch::{Observers, TrainEpoch, validate};
+use super::epoch::{TrainEpoch, validate};
 use super::error::StrategyError;
 use super::oracle::LossOf;
 use crate::optim::sam::{Door, SamMachine};
@@ -97,7 +97,7 @@ use crate::optim::{OptimError, Sam, SamConfig, StepReport};
 pub struct SamStrategy<M: LearnerModel> {
     config: SamConfig,
     device: Option<Device>,
-    directory: Option<PathBuf>,
+    checkpoints: Checkpoints,
     loss_of: Option<Box<LossOf<M>>>,
     observer: RefCell<Box<Observer>>,
     model_observer: RefCell<Box<ModelObserver<M>>>,
@@ -134,7 +134,7 @@ impl Sam {
         Ok(SamStrategy {
             config,
             device: None,
-            directory: None,
+            checkpoints: Checkpoints::default(),
             loss_of: None,
             observer: RefCell::new(Box::new(|_| ControlFlow::Continue(()))),
             model_observer: RefCell::new(Box::new(|_, _| ControlFlow::Continue(()))),
@@ -167,7 +167,7 @@ impl<M: LearnerModel> SamStrategy<M> {
     /// schedule over steps, `draws_seed`, random starts) if there are checkpointers but no
     /// directory, or no record to resume from.
     pub fn with_checkpoints(mut self, directory: impl Into<PathBuf>) -> Self {
-        self.directory = Some(directory.into());
+        self.checkpoints.directory = Some(directory.into());
         self
     }
 
@@ -234,18 +234,35 @@ impl<M: LearnerModel> SamStrategy<M> {
         let mut machine = SamMachine::new(self.config.clone());
         // Without checkpointers Burn restores nothing either.
         if components.checkpointer.is_some() {
-            let checkpoints = self.checkpoints();
-            checkpoints.check(&self.config)?;
+            self.checkpoints.check(&self.config)?;
             if let Some(epoch) = components.checkpoint {
-                checkpoints.load(&mut machine, &learner.model(), epoch)?;
+                self.checkpoints
+                    .load(&mut machine, &learner.model(), epoch)?;
             }
         }
         Ok(machine)
     }
 
-    fn checkpoints(&self) -> Checkpoints<'_> {
-        Checkpoints {
-            directory: self.directory.as_deref(),
+    pub(super) fn loss_of(&self) -> Option<&LossOf<M>> {
+        self.loss_of.as_deref()
+    }
+
+    /// Shows the model before a step.
+    pub(super) fn starts(&self, model: &M, start: &StepStart, interrupter: &Interrupter) {
+        // Only an observer that trains with this very strategy could hold it already.
+        if let Ok(mut observer) = self.model_observer.try_borrow_mut()
+            && observer(model, start).is_break()
+        {
+            interrupter.stop(Some("the observer of the model stopped the training"));
+        }
+    }
+
+    /// Shows the report of a step.
+    pub(super) fn reports(&self, report: &StepReport, interrupter: &Interrupter) {
+        if let Ok(mut observer) = self.observer.try_borrow_mut()
+            && observer(report).is_break()
+        {
+            interrupter.stop(Some("the observer of the steps stopped the training"));
         }
     }
 }
@@ -288,26 +305,6 @@ where
                 return (learner.model(), processor);
             }
         };
-        let mut observe = |report: &StepReport| {
-            // Only an observer that trains with this very strategy could hold it already.
-            if let Ok(mut observer) = self.observer.try_borrow_mut()
-                && observer(report).is_break()
-            {
-                interrupter.stop(Some("the observer of the steps said so"));
-            }
-        };
-
-        let mut observe_model = |model: &M, start: &StepStart| {
-            if let Ok(mut observer) = self.model_observer.try_borrow_mut()
-                && observer(model, start).is_break()
-            {
-                interrupter.stop(Some("the observer of the model said so"));
-            }
-        };
-        let mut observers = Observers {
-            start: &mut observe_model,
-            report: &mut observe,
-        };
         let mut items = 0;
 
         for epoch in starting_epoch..=num_epochs {
@@ -316,14 +313,15 @@ where
                 total_items: loader_train.num_items(),
             }));
             let training = TrainEpoch {
+                strategy: self,
                 learner: &mut learner,
                 machine: &mut machine,
+                interrupter: &interrupter,
                 accumulation: grad_accumulation.unwrap_or(1),
-                loss_of: self.loss_of.as_deref(),
                 group: None,
                 items: &mut items,
             };
-            let outcome = training.run(&loader_train, &mut processor, &interrupter, &mut observers);
+            let outcome = training.run(&loader_train, &mut processor);
             interrupter.fail_on_error(outcome.map_err(StrategyError::from));
             interrupter.fail_on_error(processor.process_train(LearnerEvent::EndSplit(epoch)));
             if interrupter.should_stop() {
@@ -346,13 +344,13 @@ where
 
             if let Some(checkpointer) = &mut checkpointer {
                 // First ours: a model whose record is missing could not be resumed from.
-                let saved = self.checkpoints().save(&machine, &learner.model(), epoch);
+                let saved = self.checkpoints.save(&machine, &learner.model(), epoch);
                 if let Err(error) = saved {
                     interrupter.fail(error);
                     break;
                 }
                 checkpointer.checkpoint(&learner, epoch, &event_store);
-                self.checkpoints().remove_orphans(epoch);
+                self.checkpoints.remove_orphans(epoch);
             }
             if let Some(early_stopping) = &mut early_stopping
                 && early_stopping.should_stop(epoch, &event_store)
@@ -383,7 +381,7 @@ impl<M: LearnerModel> std::fmt::Debug for SamStrategy<M> {
         f.debug_struct("SamStrategy")
             .field("config", &self.config)
             .field("device", &self.device)
-            .field("directory", &self.directory)
+            .field("checkpoints", &self.checkpoints)
             .finish_non_exhaustive()
     }
 }

@@ -119,7 +119,7 @@ impl Sam {
                 loss: LossValue::Unknown,
                 gradients,
             };
-            step.num_gradients += 1;
+            step.report.num_gradients += 1;
             step.second(1.0, &space, evaluation)?;
         }
         let (report, descent) = self.machine.finish(step)?;

@@ -37,7 +37,7 @@ impl<'a, B: Batch, O> BatchOracle<'a, B, O> {
     where
         O: Objective<M, B>,
     {
-        let examples = batch.num_examples()?.unwrap_or(1);
+        let examples = num_examples(&batch)?;
         if examples == 0 {
             return Err(LossError::EmptyBatch { batch: 0 }.into());
         }
@@ -96,7 +96,7 @@ impl<'a, B: Batch, O> BatchOracle<'a, B, O> {
         let batch = self.parts[part].batch.clone();
         let losses = called(|| self.objective.example_losses(model, batch))?;
         let losses = losses.ok_or(LossError::NotPerExample)?;
-        let expected = self.parts[part].batch.num_examples()?.unwrap_or(1);
+        let expected = num_examples(&self.parts[part].batch)?;
         let found = losses.shape().num_elements();
         if found == expected {
             Ok(losses)
@@ -169,7 +169,7 @@ where
         exponent: i32,
     ) -> Result<(LeafVector, usize), OptimError> {
         let batch = &self.parts[part].batch;
-        let examples = batch.num_examples()?.unwrap_or(1);
+        let examples = num_examples(batch)?;
         let mut sum = LeafVector::zeros(&self.space);
         for example in 0..examples {
             let single = batch.select(&[example])?;
@@ -191,4 +191,9 @@ where
         let batch = &self.parts[part].batch;
         maximize_model(model, self.objective, batch, ball, draws_seed)
     }
+}
+
+/// The number of examples; a batch without examples is one.
+fn num_examples(batch: &impl Batch) -> Result<usize, LossError> {
+    Ok(batch.num_examples()?.unwrap_or(1))
 }

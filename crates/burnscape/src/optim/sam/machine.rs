@@ -120,7 +120,7 @@ impl SamMachine {
             let mut examples = None;
             if self.config.metric.needs_examples() && step.plan.wants_second {
                 let (fisher, count) = self.example_fisher(part, model, oracle)?;
-                step.num_gradients += count;
+                step.report.num_gradients += count;
                 examples = Some(fisher);
             }
             let first = First {
@@ -139,11 +139,11 @@ impl SamMachine {
             let perturbation = self.perturb(&mut step, first, model, Some(&mut nearby))?;
             let second = match perturbation {
                 Some(Perturbation::Displacement { vector, scale }) => {
-                    step.num_gradients += 1;
+                    step.report.num_gradients += 1;
                     nearby.evaluate(vector, scale)?
                 }
                 Some(Perturbation::Evaluated(evaluation)) => evaluation,
-                None if step.skipped.is_some() => break,
+                None if step.report.skipped.is_some() => break,
                 None => continue,
             };
             step.second(weight, space, second)?;
@@ -195,7 +195,7 @@ impl SamMachine {
             loss,
             examples,
         } = first;
-        step.num_gradients += 1;
+        step.report.num_gradients += 1;
         let found = self.ascent_step(model, &gradient, loss, examples, &step.plan)?;
         step.square = found.square;
         let is_finite = found.is_finite();
@@ -225,9 +225,10 @@ impl SamMachine {
                 },
                 evaluated => evaluated,
             });
-            step.num_gradients += context.num_gradients;
+            step.report.num_gradients += context.num_gradients;
             if let Some(maximum) = context.maximum.take() {
-                step.inner = Some(InnerMaximum::join(step.inner.take(), weight, maximum));
+                let before = step.report.inner.take();
+                step.report.inner = Some(InnerMaximum::join(before, weight, maximum));
             }
         }
         step.plain.add(weight, gradient, loss)?;

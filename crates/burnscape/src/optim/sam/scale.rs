@@ -167,9 +167,10 @@ impl Target {
             None => {
                 let value = factor.value();
                 // Of subnormal gradients the inverse of the norm leaves even the range of f64.
-                match value.is_normal() || value == 0.0 {
-                    true => (self.end, value),
-                    false => (self.end.scale_wide(factor), 1.0),
+                if value.is_normal() || value == 0.0 {
+                    (self.end, value)
+                } else {
+                    (self.end.scale_wide(factor), 1.0)
                 }
             }
         }

@@ -67,7 +67,7 @@ impl SamPart for Look {
     fn remember(&self, memory: &mut LastLook, gradients: &StepGradients) -> Result<(), OptimError> {
         memory.steps += 1;
         if let Some((g, g_p, products)) = gradients.both() {
-            let parallel = ratio(products.mixed, products.plain).value();
+            let parallel = ratio(products.mixed, gradients.square).value();
             let kept = g_p.axpby(1.0, -parallel, g)?;
             memory.square = square(&kept, products.perturbed)?;
             memory.kept = Some(kept);
