@@ -84,7 +84,7 @@ fn tied_parameters_stay_tied_or_are_refused() {
     let result = Run::default().launch(&directory.0, Twins::new(), refusing);
     let text = message(&result);
     assert!(
-        text.contains("`first`") && text.contains("Restore"),
+        text.contains("`first`") && text.contains("with_restore_tied"),
         "{text}"
     );
 }

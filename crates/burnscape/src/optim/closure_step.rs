@@ -32,11 +32,16 @@ use super::{IntoEvaluation, OptimError, OptimRecord, Sam, StepReport};
 /// assert!(train(SamConfig::new().with_rho(1e-4).init(SgdConfig::new().init())?)? < 1e-6);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an optimizer",
+    label = "cannot step on a closure",
+    note = "build an optimizer with Burn's `SgdConfig::new().init()`, or with `SamConfig::new().init(base)?` around one"
+)]
 pub trait ClosureStep: Sized {
     /// One step. The closure is called for every gradient, on the model that it gets as an argument, and must
     /// evaluate the same batch each time.
     ///
-    /// A NaN or infinite loss or gradient skips the step; the report says so.
+    /// A NaN or infinite loss or gradient skips the step; the report states it.
     ///
     /// # Errors
     ///

@@ -80,15 +80,13 @@ impl LossValue {
     }
 }
 
-/// A value that a step's closure returns: the loss (its gradient is taken), or the loss with gradients that the
-/// closure took itself, as Burn's LBFGS wants it.
+/// A value that a step's closure may return: the loss, of which the step takes the gradient; gradients; or both, as
+/// Burn's LBFGS expects; or a `Result` of these.
 #[diagnostic::on_unimplemented(
     message = "a step cannot use `{Self}` as a loss",
     label = "the closure returns `{Self}`",
-    note = "the closure of a step is `|model: &Net| -> Tensor<1>`; it may also return `GradientsParams`, or \
-            `(loss, gradients)` with the loss as a `Tensor<1>` or an `f64`",
-    note = "`Sam::step(lr, &mut model, closure)` moves the model in place and returns a report: write \
-            `sam.step(lr, &mut model, |m: &Net| …)?` instead of `model = sam.step(…)`"
+    note = "return the loss as a `Tensor<1>` with one element, for example by `.mean()`; or `GradientsParams`; or both, \
+            `(loss, gradients)`"
 )]
 pub trait IntoEvaluation {
     /// The loss and its gradients.
@@ -135,5 +133,12 @@ impl IntoEvaluation for GradientsParams {
             loss: LossValue::Unknown,
             gradients: self,
         })
+    }
+}
+
+/// For a closure that can fail.
+impl<E: IntoEvaluation> IntoEvaluation for Result<E, LossError> {
+    fn into_evaluation<M: Module>(self, model: &M) -> Result<Evaluation, LossError> {
+        self?.into_evaluation(model)
     }
 }

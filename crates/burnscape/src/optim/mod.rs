@@ -1,11 +1,11 @@
 //! Sharpness-aware optimizers around any Burn [`ModuleOptimizer`](burn::optim::ModuleOptimizer).
 //!
-//! One step is *ascent* (where the second gradient is taken) × *descent* (which gradient the base optimizer
-//! gets) × base. [`SamConfig`] holds a choice of each part, with presets for the published methods, and
-//! [`Sam`] takes the steps. An ascent may come from another crate: [`AscentRule`].
+//! A step has three parts: the *ascent* (where the second gradient is taken), the *descent* (the gradient for the base
+//! optimizer) and the base. [`SamConfig`] chooses them, with presets for the published methods, and [`Sam`] takes the
+//! steps. An ascent may be defined in another crate: [`AscentRule`].
 //!
-//! Beside them stand ways out of saddles: [`PerturbedGd`], with the smallest eigenvalue of the Hessian as
-//! its certificate, and [`SaddleFreeNewton`].
+//! Two other optimizers escape saddles: [`PerturbedGd`], with the smallest eigenvalue of the Hessian as its
+//! certificate, and [`SaddleFreeNewton`]. [`Swa`] averages weights.
 
 mod base_record;
 mod batch_hessian;

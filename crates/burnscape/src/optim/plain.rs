@@ -10,7 +10,7 @@ use crate::space::{BufferSnapshot, LeafVector, ParamSpace};
 
 /// One gradient, for optimizers that do not ascend.
 pub(super) struct PlainPass {
-    /// `None` if the loss or the gradient is not finite; the report says so.
+    /// `None` if the loss or the gradient is not finite; the report states it.
     pub(super) gradient: Option<LeafVector>,
     pub(super) report: StepReport,
 }

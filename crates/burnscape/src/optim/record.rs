@@ -14,9 +14,8 @@ use crate::space::{LeafVector, ParamSpace};
 
 /// The saved state of an optimizer of this crate: counters, vectors, and the base's own record.
 ///
-/// Kept in burnpack, Burn's own container format. It names the parameters that it belongs to by path
-/// and shape, and fits every model whose parameters have the same: the model itself, one that was
-/// built anew, or one that was read from a file.
+/// The format is burnpack, Burn's container format. A record lists its parameters by path and shape, and loads into
+/// every model with the same: the model itself, a rebuilt one, or one that was read from a file.
 #[derive(Debug, Clone)]
 pub struct OptimRecord {
     kind: String,
@@ -89,10 +88,9 @@ impl OptimRecord {
         Ok(self)
     }
 
-    pub(crate) fn with_base(mut self, base: &ModuleOptimizer) -> Result<Self, OptimError> {
+    pub(crate) fn with_base(self, base: &ModuleOptimizer) -> Result<Self, OptimError> {
         let bytes = base.into_bytes().map_err(failed)?.to_vec();
-        self.bytes.insert(BASE.to_string(), bytes);
-        Ok(self)
+        Ok(self.with_bytes(BASE, bytes))
     }
 
     /// Refuses a record of another optimizer, or of a model with other paths or shapes.
@@ -131,16 +129,24 @@ impl OptimRecord {
         self.counter(name).ok_or_else(|| missing(name))
     }
 
+    pub(crate) fn with_bytes(mut self, name: &str, bytes: Vec<u8>) -> Self {
+        self.bytes.insert(name.to_string(), bytes);
+        self
+    }
+
+    pub(crate) fn bytes(&self, name: &str) -> Option<&[u8]> {
+        self.bytes.get(name).map(Vec::as_slice)
+    }
+
     /// Adds a struct with a field `version`.
-    pub(super) fn with_state(mut self, state: &impl Serialize) -> Result<Self, OptimError> {
-        self.bytes.insert(STATE.to_string(), encode(state)?);
-        Ok(self)
+    pub(super) fn with_state(self, state: &impl Serialize) -> Result<Self, OptimError> {
+        Ok(self.with_bytes(STATE, encode(state)?))
     }
 
     pub(super) fn state<T: DeserializeOwned>(&self) -> Result<T, OptimError> {
         let owner = "the optimizer";
         let mut version = 1;
-        if let Some(bytes) = self.bytes.get(STATE) {
+        if let Some(bytes) = self.bytes(STATE) {
             version = decode::<Versioned>(bytes, owner)?.version;
             if version == VERSION {
                 return decode(bytes, owner);
@@ -172,7 +178,7 @@ impl OptimRecord {
         base: ModuleOptimizer,
         space: &ParamSpace,
     ) -> Result<ModuleOptimizer, OptimError> {
-        let Some(bytes) = self.bytes.get(BASE).cloned() else {
+        let Some(bytes) = self.bytes(BASE).map(<[u8]>::to_vec) else {
             return Ok(base);
         };
         let pairs = self.parameters.iter().zip(space.leaves());

@@ -16,7 +16,7 @@ const RECORD: &str = "sam";
 const MODEL: &str = "model";
 
 impl Checkpoints {
-    /// Refuses to lose a memory silently.
+    /// Refuses a configuration whose memory would be lost silently.
     pub(super) fn check(&self, config: &SamConfig) -> Result<(), StrategyError> {
         match (&self.directory, memory(config)) {
             (None, Some(feature)) => Err(StrategyError(format!(
@@ -27,7 +27,7 @@ impl Checkpoints {
         }
     }
 
-    /// Restores the state of an epoch. A configuration without a memory does without a record.
+    /// Restores the state of an epoch. A configuration without a memory needs no record.
     pub(super) fn load<M: Module>(
         &self,
         machine: &mut SamMachine,
@@ -71,10 +71,10 @@ impl Checkpoints {
             .map_err(|error| refused(&path, &error))
     }
 
-    /// Removes the records whose model is gone, as far as possible.
+    /// Removes the records whose model was removed, as far as possible.
     ///
-    /// Burn writes in the background and in order: once the model of a later epoch is there, an
-    /// earlier one that is not will not come any more.
+    /// Burn writes in the background and in order: once the model of a later epoch exists, a missing earlier one was
+    /// removed.
     pub(super) fn remove_orphans(&self, epoch: usize) {
         let Some(directory) = &self.directory else {
             return;
@@ -111,7 +111,7 @@ fn epoch_of(file: &str, name: &str) -> Option<usize> {
     epoch.strip_suffix(".bpk")?.parse().ok()
 }
 
-/// The part that would act differently without the record, if any.
+/// The part whose steps depend on the record, if any.
 fn memory(config: &SamConfig) -> Option<&'static str> {
     let without_record = Door::Learner {
         has_loss: true,

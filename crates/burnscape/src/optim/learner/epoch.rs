@@ -21,7 +21,7 @@ pub(super) struct TrainEpoch<'a, M: LearnerModel> {
     /// Batches for each optimizer step.
     pub(super) accumulation: usize,
     pub(super) group: Option<Group<'a, M>>,
-    /// Batches taken in since the training began.
+    /// Batches since the training began.
     pub(super) items: &'a mut usize,
 }
 

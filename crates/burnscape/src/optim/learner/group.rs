@@ -10,8 +10,8 @@ use crate::space::{BufferSnapshot, LeafVector, ParamSpace};
 
 /// The batches of one optimizer step: one, or as many as gradients are accumulated over.
 ///
-/// The first pass of each batch is taken as it comes in, so that its metrics are due when Burn's are; the batch is
-/// held for the pass at the displaced weights.
+/// Each batch has its first pass when it arrives, so that its metrics appear when Burn's would; the batch is kept for
+/// the pass at the displaced weights.
 pub(super) struct Group<'a, M: LearnerModel> {
     /// The learner's model at the weights of the step, or a copy if parameters are tied.
     pub(super) model: M,

@@ -34,23 +34,22 @@ use crate::optim::{OptimError, Sam, SamConfig, StepReport};
 /// - **Gradient clipping** of the learner's optimizer applies to the combined gradient, not to the
 ///   one that the ascent follows.
 /// - **Running statistics** are those of the first pass.
-/// - **A step that is not finite** moves neither weights nor the optimizer's state, and puts the
-///   running statistics back if it was the first pass. The scheduler and the step counter go on.
+/// - **A step that is not finite** changes neither the weights nor the optimizer's state, and restores the running
+///   statistics if it was the first pass. The scheduler and the step counter advance.
 ///
 /// - **Tied parameters** become separate leaves on their way into Burn's `Learner`; with
 ///   [`restore_tied`](SamConfig::restore_tied) they are one again in each step.
 ///
 /// # Limits
 ///
-/// One device. Variants that look into the batch are refused by [`Sam::strategy`].
-/// `SupervisedTraining::gradient_checkpointing` does not reach a custom strategy: ask for it with
-/// [`on`](Self::on).
+/// One device. [`Sam::strategy`] refuses variants that need the batch. `SupervisedTraining::gradient_checkpointing` does
+/// not reach a custom strategy: set it on the device of [`on`](Self::on).
 ///
 /// # Cost
 ///
 /// That of [`Sam`]; all batches of a step are held until its end. Decoupled WSAM and
 /// [`restore_tied`](SamConfig::restore_tied) write weights after the optimizer's step, and Burn's
-/// `Learner` lets them in as a record only: all weights then go to the host and back in every step.
+/// `Learner` accepts them as a record only: all weights are then copied to the host and back in every step.
 /// [`DescentGradient::Weighted`](crate::optim::DescentGradient::Weighted) that is not decoupled has no such
 /// cost.
 ///
@@ -116,11 +115,11 @@ impl Sam {
     /// # Errors
     ///
     /// As [`SamConfig::init`], and [`OptimError::Incompatible`] for variants that look into
-    /// the batch (m-sharpness, data selection, a Fisher metric of example gradients, trust-region ascent),
-    /// which `TrainStep::step` takes as a whole.
+    /// the batch (m-sharpness, data selection, a Fisher metric of example gradients, trust-region ascent): a
+    /// `TrainStep::step` cannot split it.
     pub fn strategy<M: LearnerModel>(config: SamConfig) -> Result<SamStrategy<M>, OptimError> {
         config.validate()?;
-        // Both may still be given.
+        // Both may still be set.
         let door = Door::Learner {
             has_loss: true,
             has_record: true,
@@ -143,7 +142,7 @@ impl Sam {
 }
 
 impl<M: LearnerModel> SamStrategy<M> {
-    /// The device to train on. By default that of the model.
+    /// The device of the training; by default that of the model.
     pub fn on(mut self, device: Device) -> Self {
         self.device = Some(device.autodiff());
         self
@@ -155,7 +154,7 @@ impl<M: LearnerModel> SamStrategy<M> {
     /// When Burn has checkpointers, the state goes to `sam-{epoch}.bpk` beside them after each
     /// epoch, whatever Burn's checkpointing strategy keeps; records are removed once the
     /// `model-{epoch}.bpk` beside them is gone and a later one is there. When Burn resumes from an
-    /// epoch, the state does, and training goes on bit for bit as without the break, given the same
+    /// epoch, so does the state, and training continues bit for bit as without the break, given the same
     /// batches in the same order and, where the model draws (dropout), a
     /// [`draws_seed`](SamConfig::draws_seed). [`OptimRecord::load`](crate::optim::OptimRecord::load) reads the
     /// files too.
@@ -171,11 +170,10 @@ impl<M: LearnerModel> SamStrategy<M> {
         self
     }
 
-    /// Where to find the loss in what `TrainStep::step` puts out. It must be the loss that the
-    /// gradients are of.
+    /// A function that finds the loss in the output of `TrainStep::step`. It must be the loss of the gradients.
     ///
-    /// With it reports have losses, a loss that is not finite skips the step even if its gradient
-    /// is, and projected ascents can compare several starts, which they need it for.
+    /// With it, reports have losses, a loss that is not finite skips the step even if its gradient is finite, and
+    /// projected ascents can compare several starts.
     ///
     /// ```text
     /// .with_loss(|output: &ClassificationOutput| output.loss.clone())
@@ -188,8 +186,8 @@ impl<M: LearnerModel> SamStrategy<M> {
         self
     }
 
-    /// Called with the report of each step, skipped ones included. `Break` interrupts the training
-    /// as `Interrupter::stop` does.
+    /// Calls the observer with the report of each step, skipped ones included. `Break` interrupts the training as
+    /// `Interrupter::stop` does.
     pub fn observe(
         mut self,
         observer: impl FnMut(&StepReport) -> ControlFlow<()> + 'static,
@@ -198,9 +196,8 @@ impl<M: LearnerModel> SamStrategy<M> {
         self
     }
 
-    /// Called with the model before each step, at the weights that the step starts from: what a metric
-    /// of Burn's, which sees outputs only, cannot see. The model is not to be written to. `Break`
-    /// interrupts the training after that step.
+    /// Calls the observer with the model before each step, at the weights where the step starts. Burn's metrics have
+    /// access to outputs only. Do not write to the model. `Break` interrupts the training after that step.
     ///
     /// ```text
     /// .observe_model(|model: &Net, start| {
@@ -216,7 +213,7 @@ impl<M: LearnerModel> SamStrategy<M> {
         self
     }
 
-    /// The state to start with.
+    /// The state at the start.
     fn start(
         &self,
         learner: &Learner<M>,

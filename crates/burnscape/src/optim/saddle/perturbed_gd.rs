@@ -18,13 +18,13 @@ use crate::range::{POSITIVE, ensure};
 use crate::space::{BufferSnapshot, LeafVector, ParamSpace, mix};
 use crate::writing::number;
 
-/// Perturbed gradient descent: escapes saddles by adding noise where the gradient is small, and
-/// says when it has not found a way down (Jin et al. 2017, arXiv:1703.00887, Algorithm 2).
+/// Perturbed gradient descent: escapes saddles by adding noise where the gradient is small, and reports when it
+/// finds no descent (Jin et al. 2017, arXiv:1703.00887, Algorithm 2).
 ///
-/// Where `|g| ≤ gradient_threshold` and no noise was added for `patience` steps, the weights are
-/// kept and moved by a uniform draw from the ball of radius `radius`. If the loss is not lower by
-/// `decrease` after `patience` more steps, the kept point is taken back: with high probability it
-/// is a second-order point (gradient small, no strongly negative curvature).
+/// Where `|g| ≤ gradient_threshold` and no noise was added for `patience` steps, the weights are saved, and displaced
+/// by a uniform draw from the ball of radius `radius`. If the loss has not fallen by `decrease` after `patience` more
+/// steps, the saved point is restored: with high probability it is a second-order point (small gradient, no strongly
+/// negative curvature).
 #[derive(Config, Debug)]
 pub struct PerturbedGdConfig {
     /// Radius of the noise.
@@ -36,9 +36,9 @@ pub struct PerturbedGdConfig {
     /// Steps that an escape may take.
     #[config(default = 50)]
     pub patience: usize,
-    /// Curvature that is not strongly negative. With one, a point whose certificate finds an eigenvalue
-    /// below its negative is not taken back: the search goes on from where the noise has led. Without one,
-    /// the certificate is reported and decides nothing.
+    /// Largest size of a negative curvature that is not strong. If a certificate finds an eigenvalue below its negative,
+    /// the saved point is not restored, and the search continues from the present point. Without a threshold the
+    /// certificate is only reported.
     #[config(default = "None")]
     pub curvature_threshold: Option<f64>,
     /// Seed of the noise.
@@ -114,12 +114,11 @@ pub struct SecondOrderPoint {
     /// The gradient norm there.
     #[serde(with = "number")]
     pub gradient_norm: f64,
-    /// The smallest eigenvalue of the Hessian, if the certificate computed it. The search has ended
-    /// whatever it is: where it is clearly negative the point is a saddle that the noise did not leave in
-    /// `patience` steps.
+    /// The smallest eigenvalue of the Hessian, if the certificate computed it. If it is clearly negative, the point is a
+    /// saddle that the noise did not escape in `patience` steps.
     #[serde(with = "number")]
     pub lambda_min: Option<f64>,
-    /// The step at which the point was taken back.
+    /// The step at which the point was restored.
     pub step: usize,
 }
 
@@ -139,16 +138,16 @@ impl PerturbedGd {
         self.certified.as_ref()
     }
 
-    /// One step. When the search ends, `certificate` is called on the model at the point that is
-    /// returned, and gives its smallest Hessian eigenvalue:
+    /// One step. When the search ends, `certificate` is called on the model at the saved point, and returns the smallest
+    /// eigenvalue of the Hessian:
     /// `|m| Ok(EigenpairsConfig::new(1, Which::Smallest).run(&risk.hessian(m)?)?.values[0])`.
     ///
     /// # Errors
     ///
-    /// As [`ClosureStep::closure_step`], and [`OptimError::NeedsLoss`] if the closure returns
+    /// As [`ClosureStep::closure_step`], and [`OptimError::Unmet`] if the closure returns
     /// gradients alone: an escape is recognized by the loss. Errors of the certificate, and
     /// [`OptimError::Certificate`] for a failure of another kind or a number that is not finite. No
-    /// point is certified then; the model is as before, and the next step asks again.
+    /// point is certified then; the model is as before, and the next step calls the certificate again.
     pub fn step_with_certificate<M, F, R, C>(
         &mut self,
         lr: impl Into<ModuleLearningRate>,
@@ -237,7 +236,7 @@ impl PerturbedGd {
                 weights: LeafVector::from_module(&space, model)?,
                 statistics: Some(before.clone()),
             };
-            // The trial counts only once the noise is in.
+            // The trial begins once the noisy pass has succeeded.
             let noisy = self.add_noise(&space, model)?;
             let pass = plain_pass(lr, &noisy, &mut closure)?;
             report.num_gradients += 1;
@@ -257,7 +256,7 @@ impl PerturbedGd {
         Ok(report)
     }
 
-    /// Takes the model back to the start of a trial that did not escape, unless the certificate finds a saddle there.
+    /// Restores the start of a trial that did not escape, unless the certificate finds a saddle there.
     fn certify<M: Module>(
         &self,
         model: &mut M,
@@ -282,8 +281,7 @@ impl PerturbedGd {
         }))
     }
 
-    /// The model moved by a uniform draw from the ball: a normal direction, and `U^(1/n)` of the
-    /// radius.
+    /// The model displaced by a uniform draw from the ball: a normal direction, and `U^(1/n)` of the radius.
     fn add_noise<M: Module>(&self, space: &ParamSpace, model: &M) -> Result<M, OptimError> {
         let mut rng = StdRng::seed_from_u64(mix(self.config.seed, self.step as u64));
         let noise = LeafVector::zeros(space).map_all(|leaf, _| {

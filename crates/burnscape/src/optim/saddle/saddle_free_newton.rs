@@ -11,9 +11,9 @@ use crate::optim::rate::shift_weights;
 use crate::optim::{OptimError, SkipReason};
 use crate::space::{BufferSnapshot, ParamVector, Wide};
 
-/// Saddle-free Newton. Built by [`SaddleFreeNewtonConfig::init`], which says what it computes.
+/// Saddle-free Newton. Built by [`SaddleFreeNewtonConfig::init`]; the config documents the method.
 ///
-/// It keeps nothing from step to step, so that there is no state to save.
+/// It has no state to save.
 ///
 /// # Cost
 ///
@@ -36,12 +36,12 @@ impl SaddleFreeNewton {
 
     /// One step on a batch: `w ← w − lr (|H| + damping I)⁻¹ g`, each parameter at its own rate. The loss
     /// is traced in the mode that the model is in. On an error the model is as before, running
-    /// statistics included; a NaN or infinite loss or gradient skips the step, and the report says so.
+    /// statistics included; a NaN or infinite loss or gradient skips the step, and the report states it.
     ///
     /// # Errors
     ///
     /// [`OptimError::TiedParameter`], [`OptimError::LearningRate`], [`OptimError::Curvature`] for a loss
-    /// that cannot be traced or multiplied, and what the loss or the gradients are refused for.
+    /// that cannot be traced or multiplied, [`OptimError::Loss`], [`OptimError::Space`].
     pub fn step_on<M: Module, B: Batch>(
         &mut self,
         lr: impl Into<ModuleLearningRate>,
@@ -93,10 +93,9 @@ impl SaddleFreeNewton {
         }
     }
 
-    /// `(|H| + damping I)⁻¹ g` in the Krylov space of `g`, and what an escape adds.
+    /// `(|H| + damping I)⁻¹ g` in the Krylov space of `g`, plus the escape.
     ///
-    /// The gradient is the one that comes with the Hessian, so that both are of one function where dropout
-    /// draws.
+    /// The gradient is taken with the Hessian, so that both belong to one function even with dropout.
     fn descent(
         &self,
         hessian: &Hessian<'_>,
@@ -143,7 +142,7 @@ impl SaddleFreeNewton {
                 }
                 let along = vector.dot(&found)?;
                 if value < 0.0 && along.abs() < self.config.escape {
-                    // Where the slope is zero either side will do: the sign of the vector is that of its seed.
+                    // Where the slope is zero, the sign depends on the seed.
                     let wanted = self.config.escape.copysign(vector.dot(&gradient)?);
                     found = found.axpy(wanted - along, vector)?;
                     step.escaped = true;

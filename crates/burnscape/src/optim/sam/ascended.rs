@@ -13,12 +13,11 @@ use crate::optim::evaluation::{Evaluation, LossValue};
 use crate::optim::{OptimError, StepReport};
 use crate::space::{LeafVector, ParamSpace};
 
-/// A model between ascent and descent: displaced, with its original weights held aside.
+/// A model between ascent and descent: displaced, with its original weights kept beside it.
 ///
 /// Take the second gradient at [`module`](Self::module) and give both to
-/// [`Sam::descend`](super::Sam::descend). The original weights are held, not recomputed, so they
-/// come back bit for bit. The displaced copy has running statistics of its own: the second pass
-/// leaves the model's as the first pass left them.
+/// [`Sam::descend`](super::Sam::descend). The original weights are kept, not recomputed, so they are the same to the
+/// last bit. The displaced copy has separate running statistics: the second pass does not change the model's.
 #[must_use = "the model was moved into this; without `Sam::descend` (or `into_original`) it is lost"]
 pub struct Ascended<M> {
     original: M,
@@ -52,8 +51,8 @@ impl Sam {
     ///
     /// # Errors
     ///
-    /// [`OptimError::Unmet`] for variants that evaluate more than the two gradients, and [`OptimError::Space`]. The model is dropped with an
-    /// error; pass a clone (it shares the tensors) to keep it.
+    /// [`OptimError::Unmet`] for variants that evaluate more than the two gradients, and [`OptimError::Space`]. On an
+    /// error the model is dropped; pass a clone (it shares the tensors) to keep it.
     pub fn ascend<M: Module>(
         &self,
         lr: impl Into<ModuleLearningRate>,
@@ -88,8 +87,8 @@ impl Sam {
         })
     }
 
-    /// The descent: gives the original weights back, moved by the base optimizer along the
-    /// gradient that the descent makes of both.
+    /// The descent: restores the original weights, and moves them with the base optimizer along the gradient that the
+    /// descent makes of both.
     ///
     /// `gradients` are those at [`Ascended::module`]; `None` where
     /// [`Ascended::wants_gradient`] is false.

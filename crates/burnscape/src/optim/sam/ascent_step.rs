@@ -11,7 +11,7 @@ use crate::optim::OptimError;
 use crate::optim::evaluation::LossValue;
 use crate::space::{LeafVector, ParamLeaf, ParamSpace, Wide, scaled};
 
-/// The displacement of one ascent step, and what was read on the way.
+/// The displacement of one ascent step, and the numbers that were read with it.
 pub(super) struct AscentStep {
     /// `|g|²`.
     pub(super) square: Wide,
@@ -28,8 +28,7 @@ impl AscentStep {
 
 impl SamMachine {
     /// Finds the displacement `rho T²d / |T d|`, zero where `T d` is, and reads the loss and the norm of the
-    /// gradient, all in one transfer as a rule. `examples` is a diagonal Fisher matrix, if it is not to be
-    /// the squared gradient.
+    /// gradient, usually in one transfer. `examples` is a diagonal Fisher matrix in place of the squared gradient.
     ///
     /// A gradient times a power of two has the same displacement, to the last bit: inner products are formed
     /// within the range ([`LeafVector::dot`]), and nothing is added to the norm.
@@ -64,28 +63,29 @@ impl SamMachine {
             let is_included = |factor: f64| f64::from(factor != 0.0);
             let direction = scale_leaves(direction, &factors, is_included);
             let is_of_batch = examples.is_none();
-            let needs_weights = self.config.metric.needs_weights();
-            let fisher = match (examples, &self.config.metric) {
-                (Some(examples), _) => examples,
-                (None, Metric::Fisher { .. }) => Fisher::of_gradient(gradient)?,
-                (None, _) => Fisher::Absent,
+            let metric = &self.config.metric;
+            let fisher = match (examples, metric) {
+                (None, Metric::Fisher { .. }) => Some(Fisher::of_gradient(gradient)?),
+                (examples, _) => examples,
             };
-            let mut target = self.target(model, direction.clone(), &fisher)?;
+            let mut target = metric.target(model, direction.clone(), fisher.as_ref())?;
             let (mut dots, loss) = read(&[(gradient, gradient), target.squares()])?;
-            if is_of_batch && self.config.metric.overflows(dots[0]) {
+            if is_of_batch && metric.overflows(dots[0]) {
                 let fisher = Fisher::Roots(gradient.clone(), 0);
-                target = self.target(model, direction, &fisher)?;
+                target = metric.target(model, direction, Some(&fisher))?;
                 let (start, end) = target.squares();
                 dots[1] = start.wide_dot(end)?;
-            } else if needs_weights && !is_inside(dots[1].sqrt(), gradient.space()) {
+            } else if let Metric::Adaptive { eta } = metric
+                && !is_inside(dots[1].sqrt(), gradient.space())
+            {
                 // A direction of another scale has the same displacement, and products with the weights that
                 // are within the range.
                 let weights = LeafVector::from_module(gradient.space(), model)?;
-                let stretch = weights.wide_norm()? + Wide::from(self.config.metric.floor());
+                let stretch = weights.wide_norm()? + Wide::from(*eta);
                 let middle = Wide::from(1.0) / (direction.wide_norm()? * stretch);
                 if middle.is_positive() && middle.is_finite() {
                     let middle = Wide::new(1.0, middle.exponent());
-                    target = self.target(model, direction.scale_wide(middle), &fisher)?;
+                    target = metric.target(model, direction.scale_wide(middle), None)?;
                     let (start, end) = target.squares();
                     dots[1] = start.wide_dot(end)?;
                 }
@@ -110,7 +110,7 @@ impl SamMachine {
         }
         if let Some(keep) = self.config.mask {
             let mut rng = StdRng::seed_from_u64(self.seed());
-            // Drawn for absent leaves too: a mask must not depend on which heads are in use.
+            // Absent leaves are drawn too: a mask must not depend on the heads in use.
             direction = direction.map_all(|_, value| {
                 let stays = rng.random_bool(keep);
                 value.filter(|_| stays)
@@ -121,20 +121,6 @@ impl SamMachine {
             loss,
             displacement: Some((direction, scale)),
         })
-    }
-
-    fn target<M: Module>(
-        &self,
-        model: &M,
-        direction: LeafVector,
-        fisher: &Fisher,
-    ) -> Result<Target, OptimError> {
-        let metric = &self.config.metric;
-        let weights = metric
-            .needs_weights()
-            .then(|| LeafVector::from_module(direction.space(), model))
-            .transpose()?;
-        Ok(metric.target(direction, weights.as_ref(), fisher)?)
     }
 
     /// The radius factor of each parameter.

@@ -35,8 +35,8 @@ pub(super) const ALL_STEPS: Range<usize> = 0..usize::MAX;
 /// # Units
 ///
 /// `rho` is a length in parameter space, `|e| = rho` over all displaced parameters together
-/// (adaptive: in units of the weights, a pure number). A mask scales what it keeps by `1/keep`, and
-/// groups by their factors.
+/// (adaptive: in units of the weights, a pure number). A mask scales the displacement of the tensors that it
+/// keeps, and groups theirs by their factors.
 ///
 /// The published displacement is `rho g / (|g| + 1e-12)`; here it is `rho g / |g|`, and zero where the gradient is.
 /// A loss times a power of two thus has the displacement of the loss, to the last bit, as long as gradients are
@@ -101,12 +101,12 @@ pub struct SamConfig {
     /// (Foret et al. 2021, section 4.1; Andriushchenko and Flammarion 2022, arXiv:2206.06232). Needs
     /// [`step_on`](Sam::step_on). Batch norm then takes its statistics from each group.
     pub group_size: Option<usize>,
-    /// The fraction of a batch, those examples whose loss rises most under the displacement, that
-    /// the second gradient is taken on (ESAM). Needs [`step_on`](Sam::step_on) with a
-    /// [`ExampleLosses`](crate::loss::ExampleLosses) objective; costs one more forward pass.
+    /// Takes the second gradient on this fraction of the batch: the examples whose loss rises most under the
+    /// displacement (ESAM). Needs [`step_on`](Sam::step_on) with an [`ExampleLosses`](crate::loss::ExampleLosses)
+    /// objective; costs one more forward pass.
     pub selection: Option<f64>,
-    /// Reseeds the device from this and the step before each pass, so that both passes draw the
-    /// same dropout masks. It replaces the device's random stream, and needs a closure or a batch.
+    /// Seeds the device from this and the step before each pass, so that both passes draw the same dropout masks. It
+    /// replaces the device's random stream, and needs a closure or a batch.
     pub draws_seed: Option<u64>,
     /// Writes a moved parameter to all its occurrences after each step. Otherwise a model in which a parameter
     /// occurs twice is refused, because Burn's optimizers would move the first occurrence only. The model that comes

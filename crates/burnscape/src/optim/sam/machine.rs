@@ -22,12 +22,12 @@ use crate::space::{
     BufferSnapshot, LeafVector, ParamLeaf, ParamSpace, SpaceCache, mix, unshared_copy,
 };
 
-/// The implementation shared by all entry points: a configuration and what its parts remember, without a base
+/// The implementation shared by all entry points: a configuration and the memories of its parts, without a base
 /// optimizer.
 ///
-/// A step begins with a plan ([`begin`](Self::begin)). For each part of the batch the gradient comes in and
-/// the ascent displaces the weights ([`perturb`](Self::perturb)), and the gradient there comes in
-/// ([`SamStep::second`]). [`finish`](Self::finish) makes one gradient of both, and only there memories
+/// A step begins with a plan ([`begin`](Self::begin)). For each part of the batch, [`perturb`](Self::perturb) finds the
+/// displacement from the gradient at the weights, and [`SamStep::second`] adds the gradient at the displaced weights.
+/// [`finish`](Self::finish) makes one gradient of both, and only there memories
 /// change. [`run`](Self::run) is all of it, for entry points that can evaluate the loss.
 #[derive(Debug, Clone)]
 pub(in crate::optim) struct SamMachine {
@@ -180,8 +180,7 @@ impl SamMachine {
         Ok(SamStep::new(plan, num_parts))
     }
 
-    /// Takes in the gradient at the weights, and finds the point of the second one; `None` if there is none
-    /// to be taken.
+    /// Adds the gradient at the weights, and finds the point of the second one; `None` for a step without one.
     pub(super) fn perturb<M: Module>(
         &self,
         step: &mut SamStep,
@@ -235,8 +234,8 @@ impl SamMachine {
         Ok(perturbation)
     }
 
-    /// One gradient of both for the base optimizer, and all memories updated. Where the report says that the
-    /// step is skipped, the gradient is the one at the weights, and no step is to be made of it.
+    /// Makes one gradient of both for the base optimizer, and updates all memories. In a skipped step the gradient is
+    /// the one at the weights, and the base optimizer must not use it.
     pub(in crate::optim) fn finish(
         &mut self,
         step: SamStep,
@@ -258,7 +257,7 @@ impl SamMachine {
             self.parts = parts;
         }
         self.step += 1;
-        // The optimizer's own sums are wider than half precision; what it hands on is not.
+        // Sums may be wider than half precision; the base optimizer expects the types of the parameters.
         descent.gradient = descent.gradient.narrow();
         Ok((report, descent))
     }
@@ -277,8 +276,8 @@ impl SamMachine {
         if !self.config.metric.overflows(bound) {
             return Ok((Fisher::Squares(squares), count));
         }
-        // Half of the exponents of the type: the largest numbers have squares then, and what is lost at the
-        // other end is small beside the one that the metric adds.
+        // Half of the exponents of the type: then the largest numbers have squares, and the squares that underflow are
+        // small beside the one that the metric adds.
         let is_double = |leaf: &ParamLeaf| leaf.dtype() == DType::F64;
         let exponent = if squares.space().leaves().iter().any(is_double) {
             512

@@ -1,9 +1,8 @@
 //! Sharpness-aware minimization.
 //!
-//! A [`SamConfig`] chooses the parts; each says what it needs, what it remembers, and its formula, in a file of
-//! its own. `machine` runs a step of them in stages. Four entry points drive it: `optimizer`
-//! ([`Sam::step`]), `ascended` (the step in two halves), `stateless` (inside a `TrainStep`), and the `learner`
-//! beside this folder.
+//! A [`SamConfig`] chooses the parts. Each part is a file with its needs, its memory and its formula. `machine` runs a
+//! step of them in stages. Four entry points drive it: `optimizer` ([`Sam::step`]), `ascended` (the step in two
+//! halves), `stateless` (inside a `TrainStep`), and the folder `learner` beside this one.
 
 mod ascended;
 mod ascent;

@@ -64,7 +64,7 @@ impl Display for Need {
     }
 }
 
-/// The entry points of a step, by what they provide.
+/// The entry points of a step, each of which provides some needs.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::optim) enum Door {
     /// A batch and an objective.

@@ -16,7 +16,7 @@ use crate::space::{LeafVector, SpaceError};
 /// A part of SAM: its settings, its needs, its memory, and the stages of a step that it changes. A stage that a
 /// part does not define is that of plain SAM.
 pub(super) trait SamPart: Clone + Debug + Send + Sync + 'static {
-    /// What the part remembers from step to step; `()` if nothing.
+    /// The memory from step to step; `()` for none.
     type Memory: Clone + Debug + Default + Serialize + DeserializeOwned + Send + Sync + 'static;
 
     /// The name that errors and records use.

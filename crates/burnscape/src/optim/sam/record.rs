@@ -78,16 +78,16 @@ impl Sam {
         self.machine.to_record(model)?.with_base(&self.base)
     }
 
-    /// Restores a saved state, for the parameters of `model`: they are matched by path and shape, so that
-    /// the model may have been built anew, or read from a file without Burn's identifiers.
+    /// Restores a saved state, for the parameters of `model`. They are matched by path and shape, so that the model may
+    /// be a rebuilt one, or one from a file without Burn's identifiers.
     ///
     /// Training resumes bit for bit where it stopped, given the same configuration and base and the
     /// same batches in the same order.
     ///
     /// # Errors
     ///
-    /// [`OptimError::OtherModel`] if paths or shapes differ. [`OptimError::Record`] for a record of another
-    /// variant with a memory, of another version, and one in which something is missing.
+    /// [`OptimError::OtherModel`] if paths or shapes differ. [`OptimError::Record`] for a record of another variant with a
+    /// memory, of another version, and for an incomplete record.
     pub fn load_record<M: Module>(
         mut self,
         record: OptimRecord,

@@ -1,4 +1,5 @@
 use burn::config::Config;
+use burn::module::Module;
 use burn::tensor::Tensor;
 
 use super::Need;
@@ -19,7 +20,7 @@ pub enum Metric {
         eta: f64,
     },
     /// `T² = 1 / (1 + eta f)` with `f` the squared gradient of the batch, a diagonal Fisher matrix (Fisher SAM;
-    /// Kim et al. 2022, arXiv:2206.04920). It costs nothing, and is what the paper's code does.
+    /// Kim et al. 2022, arXiv:2206.04920). It costs nothing, and the paper's code does the same.
     Fisher {
         /// Weight of the Fisher term. The paper's default is 1.
         eta: f64,
@@ -59,19 +60,6 @@ impl Metric {
         }
     }
 
-    /// Whether the displacement needs the weights.
-    pub(super) fn needs_weights(&self) -> bool {
-        matches!(self, Self::Adaptive { .. })
-    }
-
-    /// What the stretch of a zero weight is.
-    pub(super) fn floor(&self) -> f64 {
-        match self {
-            Self::Adaptive { eta } => *eta,
-            _ => 1.0,
-        }
-    }
-
     /// Whether every example's gradient is needed.
     pub(super) fn needs_examples(&self) -> bool {
         matches!(self, Self::ExampleFisher { .. })
@@ -90,21 +78,25 @@ impl Metric {
         }
     }
 
-    /// Where the ascent along `direction` leads.
-    ///
-    /// `weights` are the present weights where the metric needs them, `fisher` the diagonal Fisher matrix.
-    pub(super) fn target(
+    /// The ascent along `direction`, with a diagonal Fisher matrix for the metrics that have one.
+    pub(super) fn target<M: Module>(
         &self,
+        model: &M,
         direction: LeafVector,
-        weights: Option<&LeafVector>,
-        fisher: &Fisher,
+        fisher: Option<&Fisher>,
     ) -> Result<Target, SpaceError> {
-        match (self, weights, fisher) {
-            (Self::Adaptive { eta }, Some(weights), _) => Ok(Target::stretched(
-                direction,
-                Stretch::of_weights(weights, *eta),
-            )),
-            (Self::Fisher { eta } | Self::ExampleFisher { eta }, _, Fisher::Squares(squares)) => {
+        match (self, fisher) {
+            (Self::Adaptive { eta }, _) => {
+                let weights = LeafVector::from_module(direction.space(), model)?;
+                Ok(Target::stretched(
+                    direction,
+                    Stretch::of_weights(&weights, *eta),
+                ))
+            }
+            (
+                Self::Fisher { eta } | Self::ExampleFisher { eta },
+                Some(Fisher::Squares(squares)),
+            ) => {
                 let scale = squares
                     .clone()
                     .map(|_, square| Some(square.mul_scalar(*eta).add_scalar(1.0).recip()));
@@ -116,8 +108,7 @@ impl Metric {
             }
             (
                 Self::Fisher { eta } | Self::ExampleFisher { eta },
-                _,
-                Fisher::Roots(roots, exponent),
+                Some(Fisher::Roots(roots, exponent)),
             ) => {
                 let stretch = Stretch::of_roots(roots, *exponent, *eta);
                 Ok(Target::stretched(direction, stretch))
@@ -194,7 +185,7 @@ impl Stretch {
 
     /// `1 / √(1 + eta r²)` for `r` of which `2^−exponent r` is given.
     fn of_roots(roots: &LeafVector, exponent: i32, eta: f64) -> Self {
-        // From 2^BIG on, 1 + x² is x² to rounding: what is beyond is a factor of its own, and not squared.
+        // From 2^BIG on, 1 + x² is x² up to rounding: the excess is a separate factor, and not squared.
         const BIG: i32 = 30;
         const SPARE: i32 = 70;
         let unit = Wide::from(eta.sqrt()).shifted(exponent - SPARE);
@@ -228,8 +219,6 @@ impl Stretch {
 
 /// A diagonal Fisher matrix.
 pub(super) enum Fisher {
-    /// None: the metric is another.
-    Absent,
     /// The squares.
     Squares(LeafVector),
     /// Their roots times `2^−exponent`, where squares would overflow.

@@ -9,21 +9,20 @@ use crate::optim::{IntoEvaluation, OptimError, StepReport};
 use crate::space::BufferSnapshot;
 
 impl Sam {
-    /// The sharpness-aware gradients of a closure, for use *inside* a `TrainStep::step` of one's
-    /// own: what is returned goes into the `TrainOutput` in place of the plain gradients.
+    /// The sharpness-aware gradients of a closure, for use *inside* your `TrainStep::step`: put them into the
+    /// `TrainOutput` in place of the plain gradients.
     ///
-    /// `TrainStep::step` sees no learning rate, no step number and no optimizer, so this serves
-    /// ascents without a memory only: no Friendly SAM, LookSAM, decoupled WSAM, schedule, active
-    /// steps, mask, dropout seed or random starts, and no tying of parameters. With several devices, each
-    /// one's batch is displaced on its own (m-sharpness with one group a device). The custom training strategy has none of these limits.
+    /// `TrainStep::step` has no access to the learning rate, the number of the step and the optimizer. Variants that
+    /// need these are refused: Friendly SAM, LookSAM, decoupled WSAM, schedules, active steps, masks, dropout seeds,
+    /// random starts and tied parameters. With several devices, the batch of each has a separate displacement
+    /// (m-sharpness with one group per device). `Sam::strategy` has none of these limits.
     ///
-    /// If a pass is not finite, the gradients at the weights are given back unchanged, and the report
-    /// says so; statistics written by a first pass that is not finite are put back.
+    /// If a pass is not finite, the result is the gradients at the weights, and the report states it; running
+    /// statistics are restored after a first pass that is not finite.
     ///
     /// # Errors
     ///
-    /// [`OptimError::NeedsState`] names what has a memory; otherwise as
-    /// [`Sam::step`](crate::optim::Sam::step).
+    /// [`OptimError::Unmet`] names the part that needs more; otherwise as [`Sam::step`].
     pub fn gradients<M: Module, R: IntoEvaluation>(
         config: &SamConfig,
         model: &M,

@@ -21,7 +21,7 @@ impl AscentRule for Projected {
     }
 
     fn needs(&self) -> &'static [Need] {
-        // Several starts are compared, and drawn anew in every step.
+        // Several starts are compared, and differ from step to step.
         if self.restarts > 1 {
             &[Need::Ball, Need::Evaluations, Need::Losses, Need::Memory]
         } else {
@@ -37,9 +37,8 @@ impl AscentRule for Projected {
 
     /// The best point of `max L(w + v)` over `|v| ≤ rho` that projected gradient ascent finds.
     ///
-    /// Without losses points cannot be compared: one start then ends at its last point, several are
-    /// refused. A point whose loss or gradient is not finite ends the search: it is what the maximum
-    /// looks like.
+    /// Without losses points cannot be compared: one start then ends at its last point, and several are refused. A
+    /// point whose loss or gradient is not finite ends the search, because no higher one can be found.
     fn ascend(&self, _: &(), context: &mut AscentContext<'_>) -> Result<Perturbation, OptimError> {
         let rho = context.rho;
         let space = context.gradient.space().clone();
@@ -57,7 +56,7 @@ impl AscentRule for Projected {
                 let Evaluation { loss, gradients } = context.evaluate(&displacement)?;
                 let gradient = LeafVector::from_gradients(&space, &gradients)?;
                 let (scalars, known) = loss.split();
-                // All that the next point's norm needs comes with the loss.
+                // One transfer reads the loss and the products for the norm of the next point.
                 let pairs = [
                     (&gradient, &gradient),
                     (&displacement, &gradient),

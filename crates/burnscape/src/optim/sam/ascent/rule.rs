@@ -11,7 +11,7 @@ use crate::optim::sam::part::SamPart;
 use crate::optim::{Need, OptimError};
 use crate::space::LeafVector;
 
-/// How an ascent finds the point at which the second gradient is taken.
+/// The rule by which an ascent finds the point of the second gradient.
 ///
 /// [`Ascent::custom`](super::Ascent::custom) adds any implementation to a
 /// [`SamConfig`](crate::optim::SamConfig). Every entry point accepts it, or refuses it by its
@@ -19,8 +19,7 @@ use crate::space::LeafVector;
 ///
 /// # Example
 ///
-/// An ascent along the gradient at the displaced weights of the step before, which is what the last ascent
-/// has found:
+/// An ascent along the gradient at the displaced weights of the previous step:
 ///
 /// ```
 /// use burn::nn::{Linear, LinearConfig};
@@ -83,7 +82,7 @@ use crate::space::LeafVector;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait AscentRule: Clone + Debug + Send + Sync + 'static {
-    /// What the ascent remembers from step to step; `()` if nothing.
+    /// The memory from step to step; `()` for none.
     ///
     /// Serde writes the numbers; a field that is missing from a record is an error. A vector is an
     /// `Option<LeafVector>` with `#[serde(skip)]` that [`vectors`](Self::vectors) lists.
@@ -139,7 +138,7 @@ pub trait AscentRule: Clone + Debug + Send + Sync + 'static {
     }
 }
 
-/// Where an ascent leads.
+/// The result of an ascent.
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant, reason = "one a step, moved once")]
 pub enum Perturbation {
@@ -150,11 +149,11 @@ pub enum Perturbation {
         /// Its factor.
         scale: f64,
     },
-    /// The second gradient is one that the ascent has taken already.
+    /// The second gradient is one that the ascent has evaluated.
     Evaluated(Evaluation),
 }
 
-/// An ascent changes one stage of a step.
+/// An ascent rule changes one stage of a step.
 impl<R: AscentRule> SamPart for R {
     type Memory = R::Memory;
 

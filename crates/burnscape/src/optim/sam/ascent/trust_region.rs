@@ -26,7 +26,7 @@ impl AscentRule for TrustRegion {
     }
 
     fn needs(&self) -> &'static [Need] {
-        // The loss is traced, and the random vector drawn anew in every step.
+        // The loss is traced, and the random vector differs from step to step.
         &[Need::Ball, Need::Batch, Need::Memory]
     }
 
@@ -45,15 +45,14 @@ impl AscentRule for TrustRegion {
     }
 }
 
-/// Where the quadratic model of a loss is largest in a ball: a point, or two of the same value.
+/// The maximum of the quadratic model of a loss in a ball: a point, or two of the same value.
 pub(in crate::optim) struct ModelMaximum {
     pub(in crate::optim) points: Vec<LeafVector>,
     pub(in crate::optim) report: InnerMaximum,
 }
 
 /// `max gᵀv + ½ vᵀHv` over `|v| ≤ rho` with the exact Hessian of the batch's loss, in the mode that
-/// the model is in. The gradient is the one that comes with the Hessian, so that both are of one function
-/// where dropout draws.
+/// the model is in. The gradient is taken with the Hessian, so that both belong to one function even with dropout.
 pub(in crate::optim::sam) fn maximize_model<M: Module, B: Batch>(
     model: &M,
     objective: &impl Objective<M, B>,
@@ -79,8 +78,8 @@ pub(in crate::optim::sam) fn maximize_model<M: Module, B: Batch>(
     })
 }
 
-/// The evaluation at the point with the largest loss, which the model of the loss cannot tell. A point that is
-/// not finite is what the maximum looks like.
+/// The evaluation at the point with the largest loss; the model of the loss has the same value at all. A point that is
+/// not finite ends the search, because no higher one can be found.
 fn highest(
     points: Vec<LeafVector>,
     context: &mut AscentContext<'_>,

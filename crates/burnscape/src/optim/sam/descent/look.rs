@@ -76,8 +76,8 @@ impl SamPart for Look {
     }
 }
 
-/// The squared norm of what is kept of `g_p`. Where `g_p` is parallel to `g` that is rounding, which would be
-/// blown up to the length of the gradient; it then counts as zero.
+/// The squared norm of the part of `g_p` that is kept. Where `g_p` is parallel to `g` it is rounding, which the next
+/// steps would scale to the length of the gradient; it then counts as zero.
 fn square(kept: &LeafVector, perturbed: Wide) -> Result<Wide, SpaceError> {
     let square = kept.wide_dot(kept)?;
     let leaves = kept.space().leaves().iter();

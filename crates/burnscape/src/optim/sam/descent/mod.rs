@@ -1,4 +1,4 @@
-//! The gradient that is handed to the base optimizer. One file a variant.
+//! The gradient for the base optimizer. Each variant has a file.
 
 mod look;
 mod surrogate_gap;

@@ -48,7 +48,7 @@ impl SamPart for Friendly {
         }
     }
 
-    /// Always of plain gradients: fed with what the ascent used, the average would settle at half the gradient.
+    /// Averages plain gradients: an average of the directions would settle at half the gradient.
     fn remember(&self, memory: &mut Average, gradients: &StepGradients) -> Result<(), OptimError> {
         // An average over many steps is kept in f32 where the parameters are narrower.
         let gradient = gradients.plain.clone().widen();

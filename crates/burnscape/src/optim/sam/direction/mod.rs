@@ -1,4 +1,4 @@
-//! The direction of the ascent. One file a variant.
+//! The direction of the ascent. Each variant has a file.
 
 mod friendly;
 
