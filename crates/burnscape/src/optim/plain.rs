@@ -41,9 +41,7 @@ fn evaluate<M: Module, R: IntoEvaluation>(
 ) -> Result<PlainPass, OptimError> {
     let Evaluation { loss, gradients } = called(|| closure(model))?.into_evaluation(model)?;
     let gradient = LeafVector::from_gradients(space, &gradients)?;
-    let (scalars, known) = loss.split();
-    let (squares, values) = LeafVector::wide_dots(&[(&gradient, &gradient)], &scalars)?;
-    let loss = known.or(values.first().copied());
+    let (squares, loss) = loss.read_with(&[(&gradient, &gradient)])?;
     let norm = squares[0].sqrt().value();
     let is_finite = squares[0].is_finite() && loss.is_none_or(f64::is_finite);
     let report = StepReport {

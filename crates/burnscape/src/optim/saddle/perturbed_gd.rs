@@ -63,9 +63,13 @@ impl PerturbedGdConfig {
         Ok(PerturbedGd {
             config: self.clone(),
             base,
-            step: 0,
-            trial: None,
-            certified: None,
+            search: Search {
+                version: VERSION,
+                step: 0,
+                trial: None,
+                certified: None,
+            },
+            saved: None,
         })
     }
 }
@@ -80,28 +84,26 @@ impl PerturbedGdConfig {
 pub struct PerturbedGd {
     config: PerturbedGdConfig,
     base: ModuleOptimizer,
-    step: usize,
-    trial: Option<Trial>,
-    certified: Option<SecondOrderPoint>,
+    search: Search,
+    /// The model at the start of the trial, if there is one.
+    saved: Option<SavedPoint>,
 }
 
-/// An escape that is being tried.
-#[derive(Debug, Clone)]
-struct Trial {
-    /// The point at which the noise was added.
-    start: SecondOrderPoint,
-    weights: LeafVector,
-    /// The running statistics there; none after a resume, because the model's own record has the last ones only.
-    statistics: Option<BufferSnapshot>,
-}
-
-/// The saved state. The weights of a trial are a vector of the record.
-#[derive(Debug, Serialize, Deserialize)]
-struct SearchState {
+/// The progress of a search: its record, but for the saved weights.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Search {
     version: u32,
     step: usize,
+    /// The point and the step at which noise was added, until the escape has succeeded or failed.
     trial: Option<SecondOrderPoint>,
     certified: Option<SecondOrderPoint>,
+}
+
+#[derive(Debug, Clone)]
+struct SavedPoint {
+    weights: LeafVector,
+    /// None after a resume, because the model's own record has the last running statistics only.
+    statistics: Option<BufferSnapshot>,
 }
 
 /// The point at which perturbed gradient descent ended.
@@ -126,8 +128,7 @@ impl std::fmt::Debug for PerturbedGd {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PerturbedGd")
             .field("config", &self.config)
-            .field("step", &self.step)
-            .field("certified", &self.certified)
+            .field("search", &self.search)
             .finish_non_exhaustive()
     }
 }
@@ -135,7 +136,7 @@ impl std::fmt::Debug for PerturbedGd {
 impl PerturbedGd {
     /// The point at which the search ended, once it has. Later steps leave the model there.
     pub fn certified(&self) -> Option<&SecondOrderPoint> {
-        self.certified.as_ref()
+        self.search.certified.as_ref()
     }
 
     /// One step. When the search ends, `certificate` is called on the model at the saved point, and returns the smallest
@@ -148,28 +149,14 @@ impl PerturbedGd {
     /// gradients alone: an escape is recognized by the loss. Errors of the certificate, and
     /// [`OptimError::Certificate`] for a failure of another kind or a number that is not finite. No
     /// point is certified then; the model is as before, and the next step calls the certificate again.
-    pub fn step_with_certificate<M, F, R, C>(
+    pub fn step_with_certificate<M: Module, R: IntoEvaluation>(
         &mut self,
         lr: impl Into<ModuleLearningRate>,
         model: &mut M,
-        closure: F,
-        certificate: C,
-    ) -> Result<StepReport, OptimError>
-    where
-        M: Module,
-        F: FnMut(&M) -> R,
-        R: IntoEvaluation,
-        C: FnOnce(&M) -> Result<f64, OptimError>,
-    {
-        self.step(lr, model, closure, |model| {
-            let lambda_min = certificate(model)?;
-            if lambda_min.is_finite() {
-                Ok(Some(lambda_min))
-            } else {
-                let message = format!("it gave {lambda_min}");
-                Err(OptimError::Certificate { message })
-            }
-        })
+        closure: impl FnMut(&M) -> R,
+        certificate: impl FnOnce(&M) -> Result<f64, OptimError>,
+    ) -> Result<StepReport, OptimError> {
+        self.step(lr, model, closure, |model| certificate(model).map(Some))
     }
 
     /// A step. On an error running statistics are restored.
@@ -180,21 +167,21 @@ impl PerturbedGd {
         closure: impl FnMut(&M) -> R,
         certificate: impl FnOnce(&M) -> Result<Option<f64>, OptimError>,
     ) -> Result<StepReport, OptimError> {
-        if self.certified.is_some() {
+        if self.search.certified.is_some() {
             return Ok(StepReport {
                 skipped: Some(SkipReason::Certified),
                 ..StepReport::default()
             });
         }
         let before = BufferSnapshot::of(model);
-        let report = self.search(&lr.into(), model, &before, closure, certificate);
+        let report = self.descend(&lr.into(), model, &before, closure, certificate);
         if report.is_err() {
             drop(before.restore(model.clone()));
         }
         report
     }
 
-    fn search<M: Module, R: IntoEvaluation>(
+    fn descend<M: Module, R: IntoEvaluation>(
         &mut self,
         lr: &ModuleLearningRate,
         model: &mut M,
@@ -205,52 +192,52 @@ impl PerturbedGd {
         let pass = plain_pass(lr, model, &mut closure)?;
         let mut report = pass.report;
         let Some(mut gradient) = pass.gradient else {
-            self.step += 1;
+            self.search.step += 1;
             return Ok(report);
         };
         let loss = report
             .loss
             .ok_or(Need::Losses.unmet("perturbed gradient descent"))?;
-        if let Some(trial) = &self.trial
-            && self.step - trial.start.step >= self.config.patience
+        if let Some(start) = &self.search.trial
+            && self.search.step - start.step >= self.config.patience
         {
-            if loss - trial.start.loss > -self.config.decrease
-                && let Some(point) = self.certify(model, trial, certificate)?
-            {
-                self.certified = Some(point);
-                self.trial = None;
+            if loss - start.loss > -self.config.decrease {
+                self.search.certified = self.certify(model, start, certificate)?;
+            }
+            self.search.trial = None;
+            self.saved = None;
+            if self.search.certified.is_some() {
                 report.skipped = Some(SkipReason::Certified);
                 return Ok(report);
             }
-            self.trial = None;
         }
-        if report.gradient_norm <= self.config.gradient_threshold && self.trial.is_none() {
+        if report.gradient_norm <= self.config.gradient_threshold && self.search.trial.is_none() {
             let space = gradient.space().clone();
-            let trial = Trial {
-                start: SecondOrderPoint {
-                    loss,
-                    gradient_norm: report.gradient_norm,
-                    lambda_min: None,
-                    step: self.step,
-                },
-                weights: LeafVector::from_module(&space, model)?,
-                statistics: Some(before.clone()),
-            };
-            // The trial begins once the noisy pass has succeeded.
+            let weights = LeafVector::from_module(&space, model)?;
             let noisy = self.add_noise(&space, model)?;
             let pass = plain_pass(lr, &noisy, &mut closure)?;
             report.num_gradients += 1;
             report.perturbed_loss = pass.report.loss;
             let Some(noisy_gradient) = pass.gradient else {
                 report.skipped = Some(SkipReason::NonFinitePerturbed);
-                self.step += 1;
+                self.search.step += 1;
                 return Ok(report);
             };
+            // The trial begins once the noisy pass has succeeded.
             *model = noisy;
             gradient = noisy_gradient;
-            self.trial = Some(trial);
+            self.search.trial = Some(SecondOrderPoint {
+                loss,
+                gradient_norm: report.gradient_norm,
+                lambda_min: None,
+                step: self.search.step,
+            });
+            self.saved = Some(SavedPoint {
+                weights,
+                statistics: Some(before.clone()),
+            });
         }
-        self.step += 1;
+        self.search.step += 1;
         let gradients = gradient.into_gradients();
         *model = self.base.step(lr.clone(), model.clone(), gradients);
         Ok(report)
@@ -260,30 +247,36 @@ impl PerturbedGd {
     fn certify<M: Module>(
         &self,
         model: &mut M,
-        trial: &Trial,
+        start: &SecondOrderPoint,
         certificate: impl FnOnce(&M) -> Result<Option<f64>, OptimError>,
     ) -> Result<Option<SecondOrderPoint>, OptimError> {
-        let mut kept = trial.weights.apply_to(model)?;
-        if let Some(statistics) = &trial.statistics {
+        let saved = self.saved.as_ref().ok_or_else(|| missing(WEIGHTS))?;
+        let mut kept = saved.weights.apply_to(model)?;
+        if let Some(statistics) = &saved.statistics {
             kept = statistics.restore(kept);
         }
         let lambda_min = certificate(&kept)?;
-        let threshold = self.config.curvature_threshold;
-        let mut thresholds = threshold.zip(lambda_min).into_iter();
-        if thresholds.any(|(threshold, lambda)| lambda < -threshold) {
-            return Ok(None);
+        if let Some(lambda) = lambda_min {
+            if !lambda.is_finite() {
+                let message = format!("the smallest eigenvalue is {lambda}");
+                return Err(OptimError::Certificate { message });
+            }
+            let threshold = self.config.curvature_threshold;
+            if threshold.is_some_and(|threshold| lambda < -threshold) {
+                return Ok(None);
+            }
         }
         *model = kept;
         Ok(Some(SecondOrderPoint {
             lambda_min,
-            step: self.step,
-            ..trial.start
+            step: self.search.step,
+            ..*start
         }))
     }
 
     /// The model displaced by a uniform draw from the ball: a normal direction, and `U^(1/n)` of the radius.
     fn add_noise<M: Module>(&self, space: &ParamSpace, model: &M) -> Result<M, OptimError> {
-        let mut rng = StdRng::seed_from_u64(mix(self.config.seed, self.step as u64));
+        let mut rng = StdRng::seed_from_u64(mix(self.config.seed, self.search.step as u64));
         let noise = LeafVector::zeros(space).map_all(|leaf, _| {
             let normal: Vec<f64> = (0..leaf.len())
                 .map(|_| StandardNormal.sample(&mut rng))
@@ -314,38 +307,24 @@ impl ClosureStep for PerturbedGd {
     ) -> Result<StepReport, OptimError> {
         self.step(lr, model, closure, |_| Ok(None))
     }
+
     fn save_state<M: Module>(&self, model: &M) -> Result<OptimRecord, OptimError> {
-        let trial = self.trial.as_ref();
-        let state = SearchState {
-            version: VERSION,
-            step: self.step,
-            trial: trial.map(|trial| trial.start.clone()),
-            certified: self.certified.clone(),
-        };
+        let saved = self.saved.as_ref();
         OptimRecord::new(KIND, model)?
-            .with_state(&state)?
-            .with_vector(WEIGHTS, trial.map(|trial| &trial.weights))?
+            .with_state(&self.search)?
+            .with_vector(WEIGHTS, saved.map(|saved| &saved.weights))?
             .with_base(&self.base)
     }
 
     fn load_state<M: Module>(mut self, record: OptimRecord, model: &M) -> Result<Self, OptimError> {
         let space = record.check(KIND, model)?;
-        let SearchState {
-            step,
-            trial,
-            certified,
-            ..
-        } = record.state()?;
-        self.step = step;
-        self.certified = certified;
-        self.trial = None;
-        if let Some(start) = trial {
-            let weights = record.vector(WEIGHTS, &space);
-            self.trial = Some(Trial {
-                start,
-                weights: weights.ok_or_else(|| missing(WEIGHTS))?,
-                statistics: None,
-            });
+        self.search = record.state()?;
+        self.saved = record.vector(WEIGHTS, &space).map(|weights| SavedPoint {
+            weights,
+            statistics: None,
+        });
+        if self.search.trial.is_some() && self.saved.is_none() {
+            return Err(missing(WEIGHTS));
         }
         self.base = record.load_base(self.base, &space)?;
         Ok(self)

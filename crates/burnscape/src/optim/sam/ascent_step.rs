@@ -40,13 +40,8 @@ impl SamMachine {
         examples: Option<Fisher>,
         plan: &Plan,
     ) -> Result<AscentStep, OptimError> {
-        let (scalars, known) = loss.split();
-        let read = |pairs: &[(&LeafVector, &LeafVector)]| -> Result<_, OptimError> {
-            let (dots, values) = LeafVector::wide_dots(pairs, &scalars)?;
-            Ok((dots, known.or(values.first().copied())))
-        };
         if !plan.wants_second {
-            let (dots, loss) = read(&[(gradient, gradient)])?;
+            let (dots, loss) = loss.read_with(&[(gradient, gradient)])?;
             return Ok(AscentStep {
                 square: dots[0],
                 loss,
@@ -54,7 +49,7 @@ impl SamMachine {
             });
         }
         let (dots, loss, target, factors) = if self.is_plain() {
-            let (dots, loss) = read(&[(gradient, gradient)])?;
+            let (dots, loss) = loss.read_with(&[(gradient, gradient)])?;
             (dots, loss, Target::plain(gradient.clone()), Vec::new())
         } else {
             let factors = self.factors(gradient.space());
@@ -69,7 +64,7 @@ impl SamMachine {
                 (examples, _) => examples,
             };
             let mut target = metric.target(model, direction.clone(), fisher.as_ref())?;
-            let (mut dots, loss) = read(&[(gradient, gradient), target.squares()])?;
+            let (mut dots, loss) = loss.read_with(&[(gradient, gradient), target.squares()])?;
             if is_of_batch && metric.overflows(dots[0]) {
                 let fisher = Fisher::Roots(gradient.clone(), 0);
                 target = metric.target(model, direction, Some(&fisher))?;

@@ -2,11 +2,12 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use burnscape_krylov::TrustRegionConfig;
 
-use super::ascent::{ModelMaximum, maximize_model};
+use super::ascent::ModelMaximum;
 use super::oracle::Oracle;
 use crate::loss::scalar::called;
 use crate::loss::{Batch, LossError, Objective, Reduction};
 use crate::optim::OptimError;
+use crate::optim::batch_hessian::batch_hessian;
 use crate::optim::evaluation::{Evaluation, IntoEvaluation, LossValue};
 use crate::space::{LeafVector, ParamSpace, to_host};
 
@@ -188,8 +189,10 @@ where
         ball: &TrustRegionConfig,
         draws_seed: Option<u64>,
     ) -> Result<ModelMaximum, OptimError> {
+        // The gradient is taken with the Hessian, so that both belong to one function even with dropout.
         let batch = &self.parts[part].batch;
-        maximize_model(model, self.objective, batch, ball, draws_seed)
+        let hessian = batch_hessian(model, self.objective, batch, draws_seed)?;
+        Ok(ball.maximize(&hessian, &hessian.gradient()?)?)
     }
 }
 

@@ -1,10 +1,9 @@
-use burnscape_krylov::TrustRegionConfig;
+use burnscape_krylov::{TrustRegionConfig, TrustRegionSolution};
 
-use super::trust_region::ModelMaximum;
 use crate::optim::evaluation::Evaluation;
 use crate::optim::report::InnerMaximum;
 use crate::optim::{Need, OptimError};
-use crate::space::LeafVector;
+use crate::space::{LeafVector, ParamVector};
 
 /// The step as an ascent sees it: the gradient at the weights, and the loss nearby.
 ///
@@ -31,12 +30,15 @@ pub struct AscentContext<'a> {
     pub(in crate::optim::sam) maximum: Option<InnerMaximum>,
 }
 
+/// The maximum of the loss's quadratic model in a ball.
+pub(in crate::optim) type ModelMaximum = TrustRegionSolution<ParamVector>;
+
 /// The loss around the weights, whatever the model, the batch and the objective are.
 pub(in crate::optim::sam) trait Nearby {
     /// Loss and gradient at the weights plus `scale · displacement`.
     fn evaluate(&mut self, displacement: LeafVector, scale: f64) -> Result<Evaluation, OptimError>;
 
-    /// The largest point of the loss's quadratic model in a ball.
+    /// The maximum of the loss's quadratic model in a ball.
     fn model_maximum(&mut self, ball: &TrustRegionConfig) -> Result<ModelMaximum, OptimError>;
 }
 
@@ -62,16 +64,15 @@ impl AscentContext<'_> {
         Ok(evaluation)
     }
 
-    /// The largest points of the loss's quadratic model in a ball.
+    /// The maximum of the loss's quadratic model in a ball, with the exact Hessian.
     pub(super) fn model_maximum(
         &mut self,
         ball: &TrustRegionConfig,
-    ) -> Result<Vec<LeafVector>, OptimError> {
-        let ModelMaximum { points, report } = self.nearby()?.model_maximum(ball)?;
+    ) -> Result<ModelMaximum, OptimError> {
+        let found = self.nearby()?.model_maximum(ball)?;
         // The Hessian comes with a gradient.
         self.num_gradients += 1;
-        self.maximum = Some(report);
-        Ok(points)
+        Ok(found)
     }
 
     fn nearby(&mut self) -> Result<&mut dyn Nearby, OptimError> {

@@ -11,12 +11,11 @@ use std::sync::Arc;
 use burn::config::Config;
 
 pub use context::AscentContext;
-pub(super) use context::Nearby;
+pub(super) use context::{ModelMaximum, Nearby};
 pub use custom::CustomAscent;
 use projected::Projected;
 pub use rule::{AscentRule, Perturbation};
 use trust_region::TrustRegion;
-pub(super) use trust_region::{ModelMaximum, maximize_model};
 
 use super::part::{AnyPart, Plain, fresh};
 

@@ -55,15 +55,13 @@ impl AscentRule for Projected {
             for step in 0..self.steps {
                 let Evaluation { loss, gradients } = context.evaluate(&displacement)?;
                 let gradient = LeafVector::from_gradients(&space, &gradients)?;
-                let (scalars, known) = loss.split();
                 // One transfer reads the loss and the products for the norm of the next point.
                 let pairs = [
                     (&gradient, &gradient),
                     (&displacement, &gradient),
                     (&displacement, &displacement),
                 ];
-                let (dots, values) = LeafVector::wide_dots(&pairs, &scalars)?;
-                let value = known.or(values.first().copied());
+                let (dots, value) = loss.read_with(&pairs)?;
                 if value.is_none() && self.restarts > 1 {
                     return Err(Need::Losses.unmet("projected ascent with several starts"));
                 }
