@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use burn::module::Module;
 
 use super::error::StrategyError;
-use crate::optim::sam::{Door, SamMachine};
+use crate::optim::sam::{EntryPoint, SamMachine};
 use crate::optim::{OptimError, OptimRecord, SamConfig};
 
 /// The records of a sharpness-aware optimizer beside Burn's checkpoints: `sam-{epoch}.bpk`.
@@ -113,7 +113,7 @@ fn epoch_of(file: &str, name: &str) -> Option<usize> {
 
 /// The part whose steps depend on the record, if any.
 fn memory(config: &SamConfig) -> Option<&'static str> {
-    let without_record = Door::Learner {
+    let without_record = EntryPoint::Learner {
         has_loss: true,
         has_record: false,
     };

@@ -16,7 +16,7 @@ use super::checkpoints::Checkpoints;
 use super::epoch::{TrainEpoch, validate};
 use super::error::StrategyError;
 use super::oracle::LossOf;
-use crate::optim::sam::{Door, SamMachine};
+use crate::optim::sam::{EntryPoint, SamMachine};
 use crate::optim::{OptimError, Sam, SamConfig, StepReport};
 
 /// Sharpness-aware training with Burn's `Learner`, without a change in the model's code. Built by
@@ -120,11 +120,11 @@ impl Sam {
     pub fn strategy<M: LearnerModel>(config: SamConfig) -> Result<SamStrategy<M>, OptimError> {
         config.validate()?;
         // Both may still be set.
-        let door = Door::Learner {
+        let entry = EntryPoint::Learner {
             has_loss: true,
             has_record: true,
         };
-        if let Some((_, first)) = config.unmet(door) {
+        if let Some((_, first)) = config.unmet(entry) {
             return Err(OptimError::Incompatible {
                 first,
                 second: "Burn's `Learner`, which steps on whole batches",
@@ -219,11 +219,11 @@ impl<M: LearnerModel> SamStrategy<M> {
         learner: &Learner<M>,
         components: &TrainingComponents<M>,
     ) -> Result<SamMachine, StrategyError> {
-        let door = Door::Learner {
+        let entry = EntryPoint::Learner {
             has_loss: self.loss_of.is_some(),
             has_record: true,
         };
-        if let Some((_, feature)) = self.config.unmet(door) {
+        if let Some((_, feature)) = self.config.unmet(entry) {
             return Err(StrategyError(format!(
                 "{feature} compares losses: pass a function that finds the loss to `with_loss`"
             )));

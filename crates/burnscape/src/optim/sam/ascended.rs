@@ -6,7 +6,7 @@ use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 
 use super::ascent::Perturbation;
 use super::machine::First;
-use super::needs::Door;
+use super::needs::EntryPoint;
 use super::step::SamStep;
 use super::{Need, Sam};
 use crate::optim::evaluation::{Evaluation, LossValue};
@@ -59,7 +59,7 @@ impl Sam {
         model: M,
         gradients: &GradientsParams,
     ) -> Result<Ascended<M>, OptimError> {
-        self.machine.config.admit(Door::Gradients)?;
+        self.machine.config.admit(EntryPoint::Gradients)?;
         let lr = lr.into();
         let space = self.machine.space(&model)?;
         let mut step = self.machine.begin(&lr, &space, 1)?;

@@ -36,7 +36,7 @@ pub use group::RhoGroup;
 #[cfg(feature = "train")]
 pub(super) use machine::SamMachine;
 #[cfg(feature = "train")]
-pub(super) use needs::Door;
+pub(super) use needs::EntryPoint;
 pub use needs::Need;
 pub use optimizer::Sam;
 #[cfg(feature = "train")]

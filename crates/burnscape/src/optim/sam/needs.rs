@@ -66,7 +66,7 @@ impl Display for Need {
 
 /// The entry points of a step, each of which provides some needs.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::optim) enum Door {
+pub(in crate::optim) enum EntryPoint {
     /// A batch and an objective.
     Batch,
     /// A closure.
@@ -80,7 +80,7 @@ pub(in crate::optim) enum Door {
     Learner { has_loss: bool, has_record: bool },
 }
 
-impl Door {
+impl EntryPoint {
     fn provides(self, need: Need) -> bool {
         match self {
             Self::Batch => true,
@@ -137,18 +137,18 @@ impl SamConfig {
         needs
     }
 
-    /// The first need that a door does not meet, and the part that has it.
-    pub(in crate::optim) fn unmet(&self, door: Door) -> Option<(Need, &'static str)> {
+    /// The first need that an entry point does not meet, and the part that has it.
+    pub(in crate::optim) fn unmet(&self, entry: EntryPoint) -> Option<(Need, &'static str)> {
         let each = |(feature, needs): (_, &'static [Need])| {
-            let unmet = needs.iter().find(|need| !door.provides(**need));
+            let unmet = needs.iter().find(|need| !entry.provides(**need));
             unmet.map(|need| (*need, feature))
         };
         self.needs().into_iter().find_map(each)
     }
 
-    /// Refuses a configuration with a need that a door does not meet.
-    pub(in crate::optim) fn admit(&self, door: Door) -> Result<(), OptimError> {
-        match self.unmet(door) {
+    /// Refuses a configuration with a need that an entry point does not meet.
+    pub(in crate::optim) fn admit(&self, entry: EntryPoint) -> Result<(), OptimError> {
+        match self.unmet(entry) {
             Some((need, feature)) => Err(need.unmet(feature)),
             None => Ok(()),
         }

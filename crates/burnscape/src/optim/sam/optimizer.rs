@@ -6,7 +6,7 @@ use super::SamConfig;
 use super::batch_oracle::BatchOracle;
 use super::descent::Descent;
 use super::machine::SamMachine;
-use super::needs::Door;
+use super::needs::EntryPoint;
 use super::oracle::{ClosureOracle, Oracle};
 use crate::loss::{Batch, Objective};
 use crate::optim::rate::shift_weights;
@@ -131,7 +131,7 @@ impl Sam {
         model: &mut M,
         closure: impl FnMut(&M) -> R,
     ) -> Result<StepReport, OptimError> {
-        self.machine.config.admit(Door::Closure)?;
+        self.machine.config.admit(EntryPoint::Closure)?;
         let space = self.machine.space(model)?;
         self.run(lr.into(), model, &space, &mut ClosureOracle(closure))
     }
@@ -150,7 +150,7 @@ impl Sam {
         batch: B,
         objective: &impl Objective<M, B>,
     ) -> Result<StepReport, OptimError> {
-        self.machine.config.admit(Door::Batch)?;
+        self.machine.config.admit(EntryPoint::Batch)?;
         let space = self.machine.space(model)?;
         let SamConfig {
             group_size,

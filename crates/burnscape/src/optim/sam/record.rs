@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::Sam;
 use super::machine::SamMachine;
-use crate::optim::record::VERSION;
+use crate::optim::record::{VERSION, missing};
 use crate::optim::{OptimError, OptimRecord};
 use crate::space::{LeafVector, ParamSpace};
 
 const KIND: &str = "sam";
+
 /// The state of a [`SamMachine`], but for vectors, which are tensors of the record.
 #[derive(Debug, Serialize, Deserialize)]
 struct SamState {
@@ -51,10 +52,8 @@ impl SamMachine {
         let mut state: SamState = record.state()?;
         let mut parts = self.parts.clone();
         for (place, part) in parts.each() {
-            let Some(saved) = state.parts.get_mut(place) else {
-                let message = format!("it has no {place}; take another copy of the record");
-                return Err(OptimError::Record { message });
-            };
+            let saved = state.parts.get_mut(place);
+            let saved = saved.ok_or_else(|| missing(place))?;
             for SavedVector { name, vector, .. } in &mut saved.vectors {
                 // A vector of zeros has no tensors.
                 let found = record.vector(&format!("{place}.{name}"), &space);

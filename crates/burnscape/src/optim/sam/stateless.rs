@@ -2,7 +2,7 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 
 use super::machine::SamMachine;
-use super::needs::Door;
+use super::needs::EntryPoint;
 use super::oracle::ClosureOracle;
 use super::{Sam, SamConfig};
 use crate::optim::{IntoEvaluation, OptimError, StepReport};
@@ -29,7 +29,7 @@ impl Sam {
         closure: impl FnMut(&M) -> R,
     ) -> Result<(GradientsParams, StepReport), OptimError> {
         config.validate()?;
-        config.admit(Door::Stateless)?;
+        config.admit(EntryPoint::Stateless)?;
         let mut machine = SamMachine::new(config.clone());
         let space = machine.space(model)?;
         let before = BufferSnapshot::of(model);
