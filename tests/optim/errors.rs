@@ -1,5 +1,4 @@
-//! Bad input to the optimizers: each a typed error that leaves the model alone, or a documented
-//! no-op.
+//! Bad input to the optimizers: a typed error that does not change the model, or a documented no-op.
 
 use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
@@ -24,7 +23,7 @@ fn point() -> Point {
     Point::new(&[1.0, -2.0], &device(), DType::F64)
 }
 
-/// Steps on a loss, expects a refusal, and checks that the weights stayed.
+/// Steps on a loss, expects an error, and checks that the weights did not change.
 fn step_error<R: burnscape::optim::IntoEvaluation>(loss: impl Fn(&Point) -> R) -> OptimError {
     let mut model = point();
     let mut sam = SamConfig::new().init(sgd()).expect("a valid configuration");
@@ -160,7 +159,7 @@ fn a_loss_of_several_elements_is_refused_with_its_shape() {
 fn an_untracked_loss_is_refused() {
     let error = step_error(|m: &Point| quadratic(m, &[1.0, 1.0]).inner());
     assert_eq!(error, OptimError::Loss(LossError::Untracked));
-    // So is one that does not depend on any leaf.
+    // The same holds for a loss that does not depend on any leaf.
     let error = step_error(|m: &Point| quadratic(m, &[1.0, 1.0]).detach());
     assert_eq!(error, OptimError::Loss(LossError::Untracked));
 }
@@ -203,7 +202,7 @@ fn a_second_pass_that_is_not_finite_skips_the_step() {
 
 #[test]
 fn lost_leaves_are_an_error_and_not_a_step_of_length_zero() {
-    // A weight rebuilt by arithmetic is no leaf; Burn gives no gradient and no error for it.
+    // A weight computed by arithmetic is no leaf; Burn returns no gradient and no error for it.
     let mut model = point();
     model.w = model.w.map(|w| w * 1.0);
     let mut sam = SamConfig::new().init(sgd()).expect("a valid configuration");
@@ -260,7 +259,7 @@ fn a_learning_rate_that_is_no_rate_is_refused() {
 }
 
 #[test]
-fn what_looks_into_the_batch_asks_for_it() {
+fn variants_that_need_the_batch_are_refused_without_it() {
     let fisher = Metric::ExampleFisher { eta: 1.0 };
     let configs = [
         SamConfig::new().with_group_size(Some(2)),
@@ -281,7 +280,7 @@ fn what_looks_into_the_batch_asks_for_it() {
 }
 
 #[test]
-fn what_needs_the_losses_of_examples_says_so() {
+fn data_selection_needs_the_losses_of_examples() {
     let device = device();
     let mut model = LinearConfig::new(2, 1).init(&device);
     let mut sam = SamConfig::esam()
@@ -407,7 +406,7 @@ impl Tying {
 }
 
 #[test]
-fn a_parameter_that_occurs_twice_is_refused_unless_it_is_to_be_tied_again() {
+fn a_parameter_that_occurs_twice_is_refused_unless_ties_are_restored() {
     let mut model = Tying::new();
     let mut sam = SamConfig::new().init(sgd()).expect("a valid configuration");
     let error = sam.step(0.01, &mut model, Tying::loss);
@@ -441,7 +440,7 @@ fn an_average_of_nothing_is_refused() {
 }
 
 #[test]
-fn the_in_step_helper_refuses_what_has_a_memory() {
+fn gradients_in_a_train_step_refuse_memories() {
     let stateful = [
         SamConfig::friendly_sam(),
         SamConfig::look_sam(),

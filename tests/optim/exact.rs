@@ -1,5 +1,5 @@
-//! The optimizers on losses whose answers are known on paper. The letters are those of the list of
-//! exact answers that the methods were specified with (A1 to A9).
+//! The optimizers on losses with known results. The labels A1 to A9 are those of the list of exact results in the
+//! specification of the methods.
 
 use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
@@ -111,7 +111,7 @@ fn a4_the_sam_edge_is_the_closed_form() {
     assert_near(Sam::edge(norm, rho, lr).expect("an edge"), formula, 1e-12);
     assert_near(Sam::edge(1.0, 1e-12, 0.1).expect("an edge"), 20.0, 1e-6);
     assert_eq!(Sam::edge(1.0, 0.05, 0.0), None);
-    // Far below one it is √(2 |g| / (rho lr)), also where lr |g| is no number.
+    // Far below one it is √(2 |g| / (rho lr)), also where lr |g| underflows.
     let edge = Sam::edge(1e-300, 0.05, 1e-20).expect("an edge");
     let expected = (2.0_f64 / (0.05 * 1e-20)).sqrt() * 1e-150;
     assert_near(edge / expected, 1.0, 1e-12);
@@ -127,7 +127,7 @@ struct ReluPair {
 impl ReluPair {
     fn seeded(a: f64) -> (Self, Tensor<2>, Tensor<2>) {
         let device = device();
-        // Drawn on the host: a device's generator is shared by all tests that run beside this one.
+        // Drawn on the host: all tests of the process share the device's generator.
         let mut rng = StdRng::seed_from_u64(11);
         let mut random = |shape: [usize; 2]| {
             let data =
@@ -180,7 +180,7 @@ fn a5_the_adaptive_ascent_does_not_see_a_rescaling_of_relu_pairs() {
     );
 }
 
-/// The gradient that a configuration hands on after one ascent, with both gradients.
+/// The gradient for the base optimizer after one ascent, with both gradients.
 fn handed_on(config: SamConfig) -> (LeafVector, LeafVector, LeafVector) {
     let (model, x, y) = ReluPair::seeded(1.0);
     let space = ParamSpace::of(&model).expect("a space");
@@ -209,7 +209,7 @@ fn distance(x: &LeafVector, y: &LeafVector) -> f64 {
 }
 
 #[test]
-fn a6_gsam_subtracts_what_is_orthogonal_to_the_perturbed_gradient() {
+fn a6_gsam_subtracts_the_part_orthogonal_to_the_perturbed_gradient() {
     let alpha = 0.4;
     let (g, g_p, step) = handed_on(SamConfig::gsam());
     let g_perp = g_p

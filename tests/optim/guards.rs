@@ -1,4 +1,4 @@
-//! Where arithmetic or bookkeeping could go wrong without a sign.
+//! Cases in which arithmetic or bookkeeping could fail silently.
 
 use burn::module::{Module, Param, ParamGroup};
 use burn::nn::{BatchNorm, BatchNormConfig};
@@ -21,7 +21,7 @@ fn point(coordinates: &[f64], dtype: DType) -> Point {
 
 #[test]
 fn looksam_does_not_blow_rounding_up_to_a_gradient() {
-    // With the Hessian 1 both gradients are parallel, and nothing is left to keep.
+    // With the Hessian 1 both gradients are parallel, and the kept part is zero.
     for dtype in [DType::F32, DType::F64] {
         let mut model = point(&[0.3, -0.7, 1.1], dtype);
         let mut sam = build(
@@ -65,7 +65,7 @@ fn half_precision_takes_steps_and_rests_at_a_zero_gradient() {
             let report = sam.step(0.1, &mut model, loss).expect("a step");
             assert_eq!(report.skipped, None);
         }
-        // A gradient whose norm is far below what f16 can divide by.
+        // A gradient whose norm is far below the divisors that f16 can represent.
         let mut model = point(&[1e-3, 0.0], dtype);
         let report = sam.step(0.1, &mut model, |m: &Point| quadratic(m, &[1e-3, 1e-3]));
         assert_eq!(report.expect("a step").skipped, None);
@@ -110,7 +110,7 @@ fn a_failed_escape_certifies_nothing() {
 }
 
 #[test]
-fn what_compares_losses_asks_for_them() {
+fn variants_that_compare_losses_need_them() {
     let gradients = |m: &Point| GradientsParams::from_grads(saddle(m).backward(), m);
     let mut model = point(&[0.5, 0.1], DType::F64);
     let config = PerturbedGdConfig::new(0.05, 1e-4, 1e-3);
@@ -119,7 +119,7 @@ fn what_compares_losses_asks_for_them() {
     assert!(matches!(error, Err(OptimError::Unmet { .. })), "{error:?}");
     let error = build(SamConfig::sa_gd().with_seed(0)).step(0.1, &mut model, gradients);
     assert!(matches!(error, Err(OptimError::Unmet { .. })), "{error:?}");
-    // One start has nothing to compare, and invents no loss.
+    // One start compares nothing, and reports no loss.
     let ascent = Ascent::Projected {
         steps: 3,
         restarts: 1,
@@ -132,7 +132,7 @@ fn what_compares_losses_asks_for_them() {
 }
 
 #[test]
-fn the_in_step_helper_checks_what_the_optimizer_checks() {
+fn gradients_in_a_train_step_are_checked_like_a_step() {
     let loss = |m: &Point| quadratic(m, &[1.0, 1.0]);
     let model = point(&[1.0, -2.0], DType::F64);
     for rho in [-1.0, f64::NAN, f64::INFINITY] {
@@ -170,7 +170,7 @@ fn a_draws_seed_needs_a_pass_that_can_be_seeded() {
 }
 
 #[test]
-fn learning_rates_are_looked_at_for_every_parameter() {
+fn learning_rates_are_checked_for_every_parameter() {
     let loss = |m: &Point| quadratic(m, &[1.0, 1.0]);
     let mut model = point(&[1.0, -2.0], DType::F64);
     let mut sam = build(SamConfig::new());
@@ -189,7 +189,7 @@ fn learning_rates_are_looked_at_for_every_parameter() {
     assert_eq!(model.coordinates(), [1.0, -2.0]);
 }
 
-/// One parameter at two places, as leaves of their own.
+/// One parameter at two places, as separate leaves.
 #[derive(Module, Debug)]
 struct Twins {
     encoder: Param<Tensor<1>>,
@@ -199,7 +199,7 @@ struct Twins {
 impl Twins {
     fn new() -> Self {
         let encoder: Param<Tensor<1>> = Param::from_data([1.0, -2.0], &device());
-        // Freezing and unfreezing makes each occurrence a leaf of its own.
+        // Freezing and unfreezing makes each occurrence a separate leaf.
         Self {
             decoder: encoder.clone(),
             encoder,
@@ -214,7 +214,7 @@ impl Twins {
 }
 
 #[test]
-fn tied_again_the_first_step_has_the_whole_gradient() {
+fn with_restored_ties_the_first_step_has_the_whole_gradient() {
     let mut model = Twins::new();
     let mut sam = build(SamConfig::new().with_rho(0.0).with_restore_tied(true));
     let report = sam.step(0.0, &mut model, Twins::loss).expect("a step");

@@ -12,18 +12,18 @@ use burnscape_testkit::objectives::{Point, quadratic};
 use super::fixture::{device, no_data, point};
 use super::own_ascent::{Averaged, averaged};
 
-/// What a setting does where it is changed.
+/// The effect of a change of a setting.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Effect {
-    /// The weights after some steps are others.
+    /// The weights after some steps differ.
     Result,
-    /// The weights are the same, and the gradients or products that they took are more or fewer.
+    /// The weights are the same, but the number of gradients or products differs.
     Cost,
-    /// One of both values is refused for the model at hand.
+    /// One of the values is refused for this model.
     Refused,
 }
 
-/// A setting with two values of it, and a run that tells them apart.
+/// A setting with two of its values, and a run whose outcome depends on them.
 struct Law {
     setting: &'static str,
     effect: Effect,
@@ -37,7 +37,7 @@ struct Trace {
     cost: Vec<(usize, usize)>,
 }
 
-/// Names the settings of structs and variants. A field or a variant that is new does not compile without being named.
+/// Lists the settings of structs and variants. A new field or variant does not compile until it is listed.
 macro_rules! settings {
     ($($type:ty { $($path:path { $($field:tt),* }),* })*) => {
         fn settings() -> Vec<&'static str> {
@@ -77,7 +77,7 @@ settings! {
     RhoGroup { RhoGroup { group, factor } }
 }
 
-/// Two matrices, so that there is something to exclude, to mask, and to weigh.
+/// Two matrices, so that groups, masks and weights have an effect.
 #[derive(Module, Debug)]
 struct Net {
     first: Param<Tensor<2>>,
@@ -126,7 +126,7 @@ fn network(config: &SamConfig) -> Result<Trace, OptimError> {
     Ok(Trace { weights, cost })
 }
 
-/// One step from a ridge: the gradient does not see the directions of largest curvature, of which there are two.
+/// One step from a ridge: the gradient is orthogonal to the two directions of largest curvature.
 fn ridge(config: &SamConfig) -> Result<Trace, OptimError> {
     let mut model = point(&[0.1, 0.0, 0.0]);
     let mut sam = config.init(burn::optim::SgdConfig::new().init())?;
@@ -162,7 +162,7 @@ fn tied(config: &SamConfig) -> Result<Trace, OptimError> {
     })
 }
 
-/// A step whose gradients are the caller's.
+/// A step with gradients from the caller.
 fn two_halves(config: &SamConfig) -> Result<Trace, OptimError> {
     let model = point(&[1.0, -2.0]);
     let sam = config.init(AdamConfig::new().init())?;
@@ -421,7 +421,7 @@ fn laws() -> Vec<Law> {
             |c, part| c.with_selection(part),
             [None, Some(0.5)],
         ),
-        // That it fixes what is drawn is tested where tests take turns: `tests/stream.rs`.
+        // `tests/stream.rs`, whose tests take turns, checks that it fixes the random draws.
         law(
             "SamConfig.draws_seed",
             Effect::Refused,

@@ -1,5 +1,4 @@
-//! How a sharpness-aware step treats the model around the weights: statistics, groups, seeds, and
-//! the two halves of a step.
+//! The parts of a sharpness-aware step beside the weights: statistics, groups, seeds, and the two halves.
 
 use burn::module::ParamGroup;
 use burn::optim::momentum::MomentumConfig;
@@ -62,7 +61,7 @@ fn running_statistics_are_those_of_the_first_pass() {
         .expect("a step");
     once.forward(input());
     assert_eq!(running(&model), running(&once));
-    // The displaced pass wrote into a copy; the user's clones see the first pass alone, as in a
+    // The displaced pass writes to a copy; the user's clones have the statistics of the first pass only, as in a
     // plain loop.
     assert_eq!(running(&clone), running(&once));
 }
@@ -80,13 +79,13 @@ fn a_skipped_step_leaves_the_running_statistics() {
         assert_eq!(report.skipped, Some(SkipReason::NonFinite));
         assert_eq!(weights(&model), before);
         assert_eq!(running(&model), statistics);
-        // Training goes on as if the batch had never been.
+        // Training continues as without the batch.
         let report = sam
             .step(0.1, &mut model, |m: &Normalized| mean_square(m, input()))
             .expect("a report");
         assert_eq!(report.skipped, None);
     }
-    // A plain optimizer in the same loop has the same manners.
+    // A plain optimizer in the same loop does the same.
     let mut model = model();
     let statistics = running(&model);
     let poisoned = |m: &Normalized| mean_square(m, input() * f32::NAN);
@@ -267,7 +266,7 @@ fn the_mask_keeps_its_share_of_the_parameters_and_its_mean_displacement() {
     assert!((share - keep).abs() < 4.0 * error, "{share}");
 }
 
-/// A line through the origin with one loss an example: `½ (w x)²`.
+/// A line through the origin with one loss per example: `½ (w x)²`.
 fn example_losses(point: &Point, x: Tensor<1>) -> Tensor<1> {
     (point.w.val() * x).square() * 0.5
 }
@@ -353,7 +352,7 @@ fn the_radius_follows_its_schedule() {
 }
 
 #[test]
-fn the_in_step_helper_gives_the_gradients_of_the_full_optimizer() {
+fn gradients_in_a_train_step_are_those_of_the_optimizer() {
     for config in [SamConfig::new(), SamConfig::asam(), SamConfig::gsam()] {
         let loss = |m: &Point| quadratic(m, &[1.0, 4.0]);
         let mut by_hand = Point::new(&[1.0, -0.5], &device(), DType::F64);
@@ -403,7 +402,7 @@ fn the_average_of_weights_is_their_mean() {
 }
 
 #[test]
-fn a_step_does_not_touch_what_measures_the_same_model() {
+fn a_step_does_not_disturb_measurements_of_the_same_model() {
     // Evaluating between steps, in both modes, must not change the run.
     let run = |measures: bool| {
         let mut model = model();

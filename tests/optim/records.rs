@@ -1,4 +1,4 @@
-//! What a record of SAM has to have: a version, every field, every vector, and the variant that it is loaded into.
+//! Records of SAM: a version, every field, every vector, and the same variant are required.
 
 use std::fmt::Debug;
 
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::fixture::{build, point};
 use super::own_ascent::{Averaged, Doubled, averaged};
 
-/// SAM with an ascent that has this memory, under one name.
+/// An ascent with this memory; all have one name.
 #[derive(Debug, Clone)]
 struct Remembers<T>(std::marker::PhantomData<T>);
 
@@ -187,12 +187,12 @@ fn a_memory_is_that_of_one_variant() {
     );
     let (model, bytes) = record(SamConfig::new());
     refused(SamConfig::look_sam(), bytes.clone(), &model, "LookSAM");
-    // What remembers nothing may change during a run.
+    // A part without a memory may be exchanged during a run.
     assert!(load(SamConfig::gsam(), bytes, &model).is_ok());
 }
 
 #[test]
-fn an_ascent_of_ones_own_is_admitted_by_its_needs() {
+fn a_custom_ascent_is_admitted_by_its_needs() {
     let gradients = |m: &Point| burn::optim::GradientsParams::from_grads(loss(m).backward(), m);
     let model = point(&[1.0, -2.0]);
     let with = |ascent| SamConfig::new().with_ascent(ascent);
@@ -221,7 +221,7 @@ fn an_ascent_of_ones_own_is_admitted_by_its_needs() {
     let found = report.perturbed_loss.expect("a loss");
     assert!((found - expected).abs() < 1e-9, "{found} and {expected}");
     assert_eq!(report.sam_edge, None);
-    // A closure that returns no losses cannot be compared.
+    // Without losses the points cannot be compared.
     let mut moved = model.clone();
     let error = build(doubled()).step(0.1, &mut moved, gradients);
     assert_eq!(error, Err(unmet(feature, Need::Losses)));
@@ -229,7 +229,7 @@ fn an_ascent_of_ones_own_is_admitted_by_its_needs() {
     assert!(invalid.validate().is_err());
 }
 
-/// An ascent that returns a vector which does not fit.
+/// An ascent that returns a vector of another length.
 #[derive(Debug, Clone)]
 struct Misfit;
 
@@ -262,7 +262,7 @@ fn a_displacement_that_does_not_fit_is_an_error() {
 }
 
 #[test]
-fn a_configuration_with_an_ascent_of_ones_own_prints_and_is_not_read() {
+fn a_configuration_with_a_custom_ascent_prints_and_is_not_read() {
     let config = SamConfig::new().with_ascent(averaged());
     let text = config.to_string();
     assert!(text.contains("an averaged ascent"), "{text}");

@@ -1,4 +1,4 @@
-//! All variants of all parts of SAM, and all settings: what `conformance` and `laws` run over.
+//! All variants of all parts of SAM, for `conformance` and `laws`.
 
 use burnscape::optim::{Ascent, AscentDirection, DescentGradient, Metric, RhoSchedule, SamConfig};
 
@@ -102,7 +102,7 @@ part!(schedule, SCHEDULES, RhoSchedule {
     RhoSchedule::WithLearningRate { .. } => "WithLearningRate",
 });
 
-/// What has no variants is there or not.
+/// Settings that are on or off.
 fn optional(config: &SamConfig) -> Vec<&'static str> {
     let set = [
         (

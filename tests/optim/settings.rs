@@ -1,5 +1,5 @@
-//! Every number that a configuration of an optimizer takes: out of its range it is refused by name and with
-//! what may be given, within it is used.
+//! Every number in the configuration of an optimizer: outside its range, the error has its name and the range; inside,
+//! it is used.
 
 use burn::module::ParamGroup;
 use burn::tensor::{Device, Tensor};
@@ -18,7 +18,7 @@ fn point() -> Point {
 
 type Outcome = Result<(), OptimError>;
 
-/// A setting with its name, whether zero and one are in its range, and what a value of it comes to.
+/// A setting with its name, whether zero and one are in its range, and the outcome of a value.
 struct Setting {
     name: &'static str,
     zero: bool,
@@ -26,7 +26,7 @@ struct Setting {
     set: Box<dyn Fn(f64) -> Outcome>,
 }
 
-/// Builds the optimizer, and takes two steps that have to end somewhere.
+/// Builds the optimizer, and takes two steps, whose weights must be numbers.
 fn used(config: SamConfig) -> Outcome {
     let mut sam = config.init(sgd())?;
     let mut model = point();
@@ -189,7 +189,7 @@ fn newton(config: SaddleFreeNewtonConfig) -> Outcome {
 }
 
 #[test]
-fn a_number_out_of_its_range_is_refused_with_what_may_be_given() {
+fn a_number_out_of_its_range_is_refused_with_the_range() {
     for Setting {
         name,
         zero,

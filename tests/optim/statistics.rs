@@ -1,5 +1,4 @@
-//! Batch normalization: curvature is that of the function that is trained, and running statistics move
-//! once a step.
+//! Batch normalization: curvature belongs to the function in training, and running statistics change once per step.
 
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
@@ -34,7 +33,7 @@ impl Normed {
     }
 }
 
-/// Far from mean zero and variance one, which the running statistics start with.
+/// Far from mean zero and variance one, the initial running statistics.
 fn batch() -> Tensor<2> {
     let numbers: Vec<f64> = (0..24)
         .map(|i| 5.0 + 3.0 * (1.7 * f64::from(i)).sin())
@@ -68,7 +67,7 @@ fn steps_with_curvature_move_running_statistics_once() {
         .step_on(0.1, &mut model, batch(), &loss)
         .expect("a step");
     assert_eq!(statistics(&model), expected);
-    // The Hessian is that of training, with the statistics of the batch: its model is right.
+    // The Hessian belongs to training mode, with the statistics of the batch: its model is right.
     let inner = report.inner.expect("a maximization");
     let rise = report.perturbed_loss.expect("a loss") - report.loss.expect("a loss");
     assert!(inner.converged && inner.certified);

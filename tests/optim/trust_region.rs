@@ -11,7 +11,7 @@ use burnscape_testkit::objectives::{Point, quadratic};
 
 use super::fixture::{assert_near, build, device, exact, no_data, point, sgd};
 
-/// A step at `w`, and the gradient that it handed on.
+/// A step at `w`, and the gradient that its base optimizer got.
 fn step(
     config: SamConfig,
     w: &[f64],
@@ -46,7 +46,7 @@ fn a2_the_trust_region_ascent_finds_the_maximum_of_a_quadratic() {
         report.num_gradients, 3,
         "at w, with the Hessian, and at w + v"
     );
-    // It is above what one step along the gradient finds.
+    // It is above the loss that one step along the gradient finds.
     let (sam, _) = step(SamConfig::new().with_rho(0.5), &[1.0, 1.0], loss);
     assert!(robust > sam.perturbed_loss.expect("a loss") + 5e-3);
 }
@@ -77,7 +77,7 @@ fn the_hard_case_is_seen_and_the_higher_side_taken() {
             let loss = 0.5 * (4.0 * 0.24 + 0.16) + slant * side.powi(3);
             assert_near(report.perturbed_loss.expect("a loss"), loss, 1e-8);
         }
-        // SAM stays on the line where the gradient is.
+        // SAM stays on the line of the gradient.
         let (_, gradient) = step(SamConfig::new().with_rho(0.5), &[0.0, 0.3], even);
         assert_near(gradient[0], 0.0, 1e-12);
     }
@@ -184,7 +184,7 @@ struct Twins {
 #[test]
 fn a_parameter_at_two_places_has_one_displacement() {
     let encoder = Param::from_tensor(Tensor::ones([2], (&device(), DType::F64)));
-    // Freezing and unfreezing makes each occurrence a leaf of its own.
+    // Freezing and unfreezing makes each occurrence a separate leaf.
     let mut model = Twins {
         decoder: encoder.clone(),
         encoder,
@@ -208,7 +208,7 @@ fn a_parameter_at_two_places_has_one_displacement() {
 }
 
 #[test]
-fn what_cannot_be_traced_is_refused() {
+fn losses_that_cannot_be_traced_are_refused() {
     let mut model = point(&[1.0, 1.0]);
     let mut sam = build(exact(0));
     let error = sam.step(0.1, &mut model, |m: &Point| quadratic(m, &[4.0, 1.0]));

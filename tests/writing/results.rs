@@ -9,6 +9,7 @@ use burnscape::FormatError;
 use burnscape::dynamics::{CurvatureHistory, CurvatureMonitorConfig, CurvatureReading};
 use burnscape::krylov::Outcome;
 use burnscape::landscape::{Slice1d, Slice1dConfig, Slice2d, Slice2dConfig};
+use burnscape::optim::{ClosureStep, PerturbedGdConfig, SaddleFreeNewtonConfig, SamConfig};
 use burnscape::path::{
     AutoNeb, AutoNebConfig, CalibratedProfileConfig, CurveFitterConfig, CurveProfile,
     CurveProfileConfig, ElasticBand, ElasticBandConfig, InstabilityConfig, LayerwiseBarriersConfig,
@@ -167,6 +168,28 @@ fn slices_and_readings_go_through_json_and_back() {
     goes_through(&mut seen, monitor.history());
     goes_through(&mut seen, &monitor.to_record().unwrap());
     assert_eq!(seen.len(), 5);
+}
+
+#[test]
+fn reports_of_optimizers_go_through_json_and_back() {
+    let mut seen = BTreeSet::new();
+    let ([mut model, _], [batch]) = (ends(), nothing());
+    let sgd = || SgdConfig::new().init();
+    let mut sam = SamConfig::sa_gd_trust_region().init(sgd()).unwrap();
+    let report = sam.step_on(0.1, &mut model, batch.clone(), &ring);
+    goes_through(&mut seen, &report.unwrap());
+    let mut newton = SaddleFreeNewtonConfig::new().init().unwrap();
+    let report = newton.step_on(0.1, &mut model, batch.clone(), &ring);
+    goes_through(&mut seen, &report.unwrap());
+    // Every point is below the threshold, and no escape lowers the loss enough.
+    let search = PerturbedGdConfig::new(1e-9, 1e9, 1e9).with_patience(1);
+    let mut search = search.init(sgd()).unwrap();
+    for _ in 0..2 {
+        let closure = |model: &Point| ring(model, batch.clone());
+        search.closure_step(0.0, &mut model, closure).unwrap();
+    }
+    goes_through(&mut seen, search.certified().unwrap());
+    assert_eq!(seen.len(), 3);
 }
 
 #[test]

@@ -45,7 +45,7 @@ impl InferenceStep for InStep {
 }
 
 #[test]
-fn the_helper_in_the_step_is_the_strategy() {
+fn gradients_in_a_train_step_are_those_of_the_strategy() {
     let directory = Directory::new();
     let model = InStep { net: Net::new(0.0) };
     let in_step = Run::default().launch(&directory.0, model, None).model;

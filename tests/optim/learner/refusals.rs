@@ -9,7 +9,7 @@ use super::model::{Net, Points, parameter};
 use super::training::{Directory, Run, message, strategy, train};
 
 #[test]
-fn what_looks_into_the_batch_is_refused_at_once() {
+fn variants_that_need_the_batch_are_refused_at_once() {
     let examples = Metric::ExampleFisher { eta: 1.0 };
     for config in [
         SamConfig::new().with_group_size(Some(2)),
@@ -32,7 +32,7 @@ fn what_looks_into_the_batch_is_refused_at_once() {
     train(Run::default(), strategy(config), Net::new(0.0));
 }
 
-/// A model without the one parameter that its loss is about.
+/// A model whose loss does not depend on its parameter.
 #[derive(Module, Debug)]
 struct Unused {
     weight: Param<Tensor<1>>,
@@ -64,7 +64,7 @@ impl InferenceStep for Unused {
 }
 
 #[test]
-fn what_a_step_is_refused_for_stops_the_training() {
+fn an_error_in_a_step_stops_the_training() {
     let directory = Directory::new();
     let device = Device::default().autodiff();
     let model = Unused {

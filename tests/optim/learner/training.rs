@@ -29,7 +29,7 @@ pub(crate) fn falling() -> ModuleLrScheduler {
     config.init().unwrap()
 }
 
-/// A directory that goes away with the test.
+/// A directory that is removed after the test.
 pub(crate) struct Directory(pub(crate) PathBuf);
 
 impl Directory {
@@ -58,7 +58,7 @@ impl Drop for Directory {
     }
 }
 
-/// What differs between the trainings of these tests.
+/// The settings that differ between the trainings of these tests.
 pub(crate) struct Run {
     pub(crate) epochs: usize,
     pub(crate) items: Vec<usize>,
@@ -131,7 +131,7 @@ pub(crate) fn train(run: Run, strategy: SamStrategy<Net>, model: Net) -> Net {
     result.model
 }
 
-/// The strategy of a configuration, with its reports put aside.
+/// The strategy of a configuration, which keeps its reports.
 pub(crate) fn observed(config: SamConfig) -> (SamStrategy<Net>, Arc<Mutex<Vec<StepReport>>>) {
     let reports = Arc::new(Mutex::new(Vec::new()));
     let kept = reports.clone();
