@@ -38,19 +38,17 @@ impl Checkpoints {
             return Ok(());
         };
         let path = file(directory, RECORD, epoch);
-        if !path.exists() {
-            return match memory(&machine.config) {
-                Some(feature) => Err(StrategyError(format!(
-                    "{feature} cannot resume without its record `{}`; resume from an epoch that has one, or start \
-                     a new training (`active_steps` delays the ascents of a run)",
-                    path.display()
-                ))),
-                None => Ok(()),
-            };
+        match memory(&machine.config) {
+            _ if path.exists() => OptimRecord::load(&path)
+                .and_then(|record| machine.load_record(&record, model).map(drop))
+                .map_err(|error| refused(&path, &error)),
+            Some(feature) => Err(StrategyError(format!(
+                "{feature} cannot resume without its record `{}`; resume from an epoch that has one, or start a new \
+                 training (`active_steps` delays the ascents of a run)",
+                path.display()
+            ))),
+            None => Ok(()),
         }
-        OptimRecord::load(&path)
-            .and_then(|record| machine.load_record(&record, model).map(drop))
-            .map_err(|error| refused(&path, &error))
     }
 
     pub(super) fn save<M: Module>(

@@ -101,16 +101,9 @@ impl Sam {
         ascended: Ascended<M>,
         gradients: impl Into<Option<GradientsParams>>,
     ) -> Result<(M, StepReport), OptimError> {
-        let Ascended {
-            original,
-            displaced,
-            space,
-            mut step,
-            lr,
-        } = ascended;
-        let wants_gradient = displaced.is_some();
-        drop(displaced);
-        if wants_gradient {
+        let (mut step, model) = (ascended.step, ascended.original);
+        // Frees the displaced copy.
+        if ascended.displaced.map(drop).is_some() {
             let Some(gradients) = gradients.into() else {
                 return Err(OptimError::MissingGradient);
             };
@@ -119,12 +112,13 @@ impl Sam {
                 gradients,
             };
             step.report.num_gradients += 1;
-            step.second(1.0, &space, evaluation)?;
+            step.second(1.0, &ascended.space, evaluation)?;
         }
         let (report, descent) = self.machine.finish(step)?;
         if report.skipped.is_some() {
-            return Ok((original, report));
+            return Ok((model, report));
         }
-        Ok((self.move_weights(&lr, original, &space, descent)?, report))
+        let model = self.move_weights(&ascended.lr, model, &ascended.space, descent)?;
+        Ok((model, report))
     }
 }

@@ -2,6 +2,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use burnscape_krylov::TrustRegionConfig;
 
+use super::SamConfig;
 use super::ascent::ModelMaximum;
 use super::oracle::Oracle;
 use crate::loss::scalar::called;
@@ -11,8 +12,7 @@ use crate::optim::batch_hessian::batch_hessian;
 use crate::optim::evaluation::{Evaluation, IntoEvaluation, LossValue};
 use crate::space::{LeafVector, ParamSpace, to_host};
 
-/// The oracle of a batch and an objective: it can split the batch, select from it, and take it
-/// example by example.
+/// The oracle of a batch and an objective: it can split the batch, select from it, and use its examples one by one.
 pub(super) struct BatchOracle<'a, B, O> {
     objective: &'a O,
     parts: Vec<Part<B>>,
@@ -31,8 +31,7 @@ impl<'a, B: Batch, O> BatchOracle<'a, B, O> {
     pub(super) fn new<M>(
         objective: &'a O,
         batch: B,
-        group_size: Option<usize>,
-        selection: Option<f64>,
+        config: &SamConfig,
         space: ParamSpace,
     ) -> Result<Self, OptimError>
     where
@@ -42,7 +41,7 @@ impl<'a, B: Batch, O> BatchOracle<'a, B, O> {
         if examples == 0 {
             return Err(LossError::EmptyBatch { batch: 0 }.into());
         }
-        let batches = match group_size {
+        let batches = match config.group_size {
             Some(size) if size < examples => {
                 let all: Vec<usize> = (0..examples).collect();
                 all.chunks(size)
@@ -77,7 +76,7 @@ impl<'a, B: Batch, O> BatchOracle<'a, B, O> {
         Ok(Self {
             objective,
             parts,
-            selection,
+            selection: config.selection,
             space,
         })
     }

@@ -188,14 +188,9 @@ impl SamMachine {
         model: &M,
         nearby: Option<&mut dyn Nearby>,
     ) -> Result<Option<Perturbation>, OptimError> {
-        let First {
-            weight,
-            gradient,
-            loss,
-            examples,
-        } = first;
+        let gradient = first.gradient;
         step.report.num_gradients += 1;
-        let found = self.ascent_step(model, &gradient, loss, examples, &step.plan)?;
+        let found = self.ascent_step(model, &gradient, first.loss, first.examples, &step.plan)?;
         step.square = found.square;
         let is_finite = found.is_finite();
         let loss = found.loss.map_or(LossValue::Unknown, LossValue::Number);
@@ -227,10 +222,10 @@ impl SamMachine {
             step.report.num_gradients += context.num_gradients;
             if let Some(maximum) = context.maximum.take() {
                 let before = step.report.inner.take();
-                step.report.inner = Some(InnerMaximum::join(before, weight, maximum));
+                step.report.inner = Some(InnerMaximum::join(before, first.weight, maximum));
             }
         }
-        step.plain.add(weight, gradient, loss)?;
+        step.plain.add(first.weight, gradient, loss)?;
         Ok(perturbation)
     }
 

@@ -152,13 +152,8 @@ impl Sam {
     ) -> Result<StepReport, OptimError> {
         self.machine.config.admit(EntryPoint::Batch)?;
         let space = self.machine.space(model)?;
-        let SamConfig {
-            group_size,
-            selection,
-            ..
-        } = self.machine.config;
-        let mut oracle =
-            BatchOracle::new::<M>(objective, batch, group_size, selection, space.clone())?;
+        let config = &self.machine.config;
+        let mut oracle = BatchOracle::new::<M>(objective, batch, config, space.clone())?;
         self.run(lr.into(), model, &space, &mut oracle)
     }
 
