@@ -85,35 +85,30 @@ impl Metric {
         direction: LeafVector,
         fisher: Option<&Fisher>,
     ) -> Result<Target, SpaceError> {
-        match (self, fisher) {
+        let (eta, fisher) = match (self, fisher) {
             (Self::Adaptive { eta }, _) => {
                 let weights = LeafVector::from_module(direction.space(), model)?;
-                Ok(Target::stretched(
-                    direction,
-                    Stretch::of_weights(&weights, *eta),
-                ))
+                let stretch = Stretch::of_weights(&weights, *eta);
+                return Ok(Target::stretched(direction, stretch));
             }
-            (
-                Self::Fisher { eta } | Self::ExampleFisher { eta },
-                Some(Fisher::Squares(squares)),
-            ) => {
+            (Self::Fisher { eta } | Self::ExampleFisher { eta }, Some(fisher)) => (*eta, fisher),
+            _ => return Ok(Target::plain(direction)),
+        };
+        match fisher {
+            Fisher::Squares(squares) => {
                 let scale = squares
                     .clone()
-                    .map(|_, square| Some(square.mul_scalar(*eta).add_scalar(1.0).recip()));
+                    .map(|_, square| Some(square.mul_scalar(eta).add_scalar(1.0).recip()));
                 Ok(Target {
                     end: direction.clone().widen().hadamard(&scale)?,
                     start: Some(direction),
                     stretch: None,
                 })
             }
-            (
-                Self::Fisher { eta } | Self::ExampleFisher { eta },
-                Some(Fisher::Roots(roots, exponent)),
-            ) => {
-                let stretch = Stretch::of_roots(roots, *exponent, *eta);
+            Fisher::Roots(roots, exponent) => {
+                let stretch = Stretch::of_roots(roots, *exponent, eta);
                 Ok(Target::stretched(direction, stretch))
             }
-            _ => Ok(Target::plain(direction)),
         }
     }
 }
