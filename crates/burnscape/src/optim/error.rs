@@ -73,7 +73,9 @@ pub enum OptimError {
         message: String,
     },
     /// A certificate failed, or gave a number that is not finite.
-    #[error("the point cannot be certified: {message}; no point is certified without a number")]
+    #[error(
+        "the point cannot be certified: {message}; return a finite eigenvalue from the certificate"
+    )]
     Certificate {
         /// The cause.
         message: String,

@@ -354,6 +354,8 @@ pub(super) fn encode(value: &impl Serialize) -> Result<Vec<u8>, OptimError> {
 
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8], owner: &str) -> Result<T, OptimError> {
     rmp_serde::from_slice(bytes).map_err(|error| OptimError::Record {
-        message: format!("the memory of {owner} has another form: {error}"),
+        message: format!(
+            "the memory of {owner} has another form: {error}; load it with the version that wrote it"
+        ),
     })
 }
