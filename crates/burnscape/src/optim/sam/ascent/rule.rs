@@ -78,7 +78,7 @@ use crate::space::LeafVector;
 /// let config = SamConfig::new().with_ascent(Ascent::custom(Previous));
 /// let mut sam = config.init(SgdConfig::new().init())?;
 /// let report = sam.step(0.1, &mut model, |m: &Linear| m.forward(x.clone()).square().mean())?;
-/// assert_eq!(report.gradients, 2);
+/// assert_eq!(report.num_gradients, 2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait AscentRule: Clone + Debug + Send + Sync + 'static {
