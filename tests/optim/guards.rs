@@ -7,8 +7,8 @@ use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleL
 use burn::tensor::{DType, Device, Tensor};
 use burnscape::OutOfRange;
 use burnscape::optim::{
-    Ascent, AscentDirection, ClosureStep, DescentGradient, OptimError, PerturbedGdConfig, RhoGroup,
-    Sam, SamConfig, SkipReason, SwaConfig,
+    Ascent, AscentDirection, ClosureStep, DescentGradient, OptimError, OptimRecord, PerturbedGd,
+    PerturbedGdConfig, RhoGroup, Sam, SamConfig, SkipReason, SwaConfig,
 };
 use burnscape::space::{ParamSpace, ParamVector};
 use burnscape_testkit::objectives::{Point, quadratic, saddle};
@@ -107,6 +107,28 @@ fn a_failed_escape_certifies_nothing() {
     }
     let certified = descent.certified().expect("a minimum");
     assert!((certified.loss + 0.25).abs() < 1e-4, "{certified:?}");
+}
+
+#[test]
+fn a_search_resumes_in_the_middle_of_an_escape() {
+    let config = PerturbedGdConfig::new(0.05, 1e-4, 1e-3).with_patience(40);
+    let fresh = || config.init(sgd()).expect("a valid configuration");
+    let run = |mut search: PerturbedGd, mut model: Point, steps| {
+        for _ in 0..steps {
+            let step = search.closure_step(0.1, &mut model, saddle);
+            step.expect("a step");
+        }
+        (search, model)
+    };
+    let (search, model) = run(fresh(), point(&[0.0, 0.0], DType::F64), 5);
+    let bytes = search.save_state(&model).and_then(OptimRecord::into_bytes);
+    let record = OptimRecord::from_bytes(bytes.expect("bytes")).expect("a record");
+    let resumed = fresh().load_state(record, &model).expect("its own record");
+    let (resumed, again) = run(resumed, model.clone(), 400);
+    let (search, model) = run(search, model, 400);
+    assert_eq!(model.coordinates(), again.coordinates());
+    assert!(search.certified().is_some());
+    assert_eq!(search.certified(), resumed.certified());
 }
 
 #[test]
