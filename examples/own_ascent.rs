@@ -10,8 +10,7 @@ use burn::optim::AdamConfig;
 use burn::tensor::{Device, Tensor, TensorData};
 use burnscape::OutOfRange;
 use burnscape::optim::{
-    Ascent, AscentContext, AscentRule, Need, OptimConfigError, OptimError, OptimRecord, PartMemory,
-    Perturbation, Sam, SamConfig, SamPart, StepGradients,
+    Ascent, AscentContext, AscentRule, Need, OptimError, OptimRecord, Perturbation, Sam, SamConfig,
 };
 use burnscape::space::LeafVector;
 use clap::Parser;
@@ -24,7 +23,7 @@ struct AveragedAscent {
     decay: f64,
 }
 
-/// What the ascent remembers from step to step. Serde writes the number, the library the vector.
+/// The memory of the ascent. Serde writes the number, the library the vector.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Average {
     steps: u32,
@@ -32,13 +31,7 @@ struct Average {
     gradient: Option<LeafVector>,
 }
 
-impl PartMemory for Average {
-    fn vectors(&mut self) -> Vec<(&'static str, &mut Option<LeafVector>)> {
-        vec![("gradient", &mut self.gradient)]
-    }
-}
-
-impl SamPart for AveragedAscent {
+impl AscentRule for AveragedAscent {
     type Memory = Average;
 
     fn name(&self) -> &'static str {
@@ -49,15 +42,41 @@ impl SamPart for AveragedAscent {
         &[Need::Memory]
     }
 
-    fn validate(&self) -> Result<(), OptimConfigError> {
+    fn validate(&self) -> Result<(), OutOfRange> {
         match self.decay {
             decay if (0.0..1.0).contains(&decay) => Ok(()),
-            value => Err(OutOfRange::new("decay", value, "at least 0, less than 1").into()),
+            value => Err(OutOfRange::new("decay", value, "at least 0, less than 1")),
         }
     }
 
-    fn remember(&self, average: &mut Average, gradients: &StepGradients) -> Result<(), OptimError> {
-        let Some(found) = &gradients.perturbed else {
+    fn vectors(average: &mut Average) -> Vec<(&'static str, &mut Option<LeafVector>)> {
+        vec![("gradient", &mut average.gradient)]
+    }
+
+    fn ascend(
+        &self,
+        average: &Average,
+        context: &mut AscentContext<'_>,
+    ) -> Result<Perturbation, OptimError> {
+        let Some(sum) = &average.gradient else {
+            // Without earlier steps: plain SAM.
+            let vector = context.ascent_step();
+            return Ok(Perturbation::Displacement { vector, scale: 1.0 });
+        };
+        // The average starts from zero, as Adam's do; its bias drops out of a direction of a given length.
+        let norm = sum.norm()?;
+        let scale = if norm > 0.0 { context.rho / norm } else { 0.0 };
+        let vector = sum.clone();
+        Ok(Perturbation::Displacement { vector, scale })
+    }
+
+    fn remember(
+        &self,
+        average: &mut Average,
+        _gradient: &LeafVector,
+        perturbed: Option<&LeafVector>,
+    ) -> Result<(), OptimError> {
+        let Some(found) = perturbed else {
             return Ok(());
         };
         average.gradient = Some(match &average.gradient {
@@ -66,29 +85,6 @@ impl SamPart for AveragedAscent {
         });
         average.steps += 1;
         Ok(())
-    }
-}
-
-impl AscentRule for AveragedAscent {
-    fn ascend(
-        &self,
-        average: &Average,
-        context: &mut AscentContext<'_>,
-    ) -> Result<Perturbation, OptimError> {
-        let Some(sum) = &average.gradient else {
-            // Nothing to look back on: plain SAM.
-            let vector = context.ascent_step();
-            return Ok(Perturbation::Displacement { vector, scale: 1.0 });
-        };
-        // The average starts from zero, as Adam's do; its bias drops out of a direction of a given length.
-        let norm = sum.norm()?;
-        let scale = if norm > 0.0 {
-            context.rho() / norm
-        } else {
-            0.0
-        };
-        let vector = sum.clone();
-        Ok(Perturbation::Displacement { vector, scale })
     }
 }
 

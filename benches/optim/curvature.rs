@@ -18,8 +18,9 @@ pub(crate) fn report<const D: usize, M: Classifier<D>>(
     let rho = 0.05;
     let mut trained = model.clone();
     let mut sam = SamConfig::new().with_rho(rho).init(base())?;
-    let mut projected = SamConfig::sa_gd(0).with_rho(rho).init(base())?;
-    let mut exact = SamConfig::sa_gd_trust_region(0)
+    let mut projected = SamConfig::sa_gd().with_seed(0).with_rho(rho).init(base())?;
+    let mut exact = SamConfig::sa_gd_trust_region()
+        .with_seed(0)
         .with_rho(rho)
         .init(base())?;
     let mut newton = SaddleFreeNewtonConfig::new().init()?;
@@ -46,13 +47,13 @@ pub(crate) fn report<const D: usize, M: Classifier<D>>(
         unsettled += usize::from(!(inner.converged && inner.certified));
         let mut copy = trained.clone();
         let (report, newton_time) = timed(|| newton.step_on(0.0, &mut copy, batch.clone(), &loss));
-        let newton_products = report?.products;
+        let newton_products = report?.num_matvecs;
         let measured = [
             projected_rise / sam_rise,
             projected_time,
             exact_rise / sam_rise,
             exact_time,
-            inner.products as f64,
+            inner.num_matvecs as f64,
             inner.rise / exact_rise,
             newton_time / gradient,
             newton_products as f64,

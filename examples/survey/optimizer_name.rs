@@ -61,7 +61,7 @@ impl OptimizerName {
             Self::LookSam => SamConfig::look_sam(),
             Self::FriendlySam => SamConfig::friendly_sam(),
             Self::FisherSam => SamConfig::fisher_sam(),
-            Self::SaGd => SamConfig::sa_gd(seed),
+            Self::SaGd => SamConfig::sa_gd().with_seed(seed),
         };
         Some(match rho {
             Some(rho) => config.with_rho(rho),

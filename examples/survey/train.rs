@@ -63,7 +63,7 @@ pub(crate) fn train<M: Classifier, O: ClosureStep>(
             let closure = |model: &M| loss(model, batch.clone());
             let report = optimizer.closure_step(rates.step(), &mut model, closure)?;
             sum += report.loss.unwrap_or(f64::NAN) * examples.len() as f64;
-            gradients += report.gradients;
+            gradients += report.num_gradients;
             skipped += usize::from(report.skipped.is_some());
             steps += 1;
         }

@@ -23,7 +23,7 @@ use burnscape::dynamics::{
     CurvatureMonitorConfig, CurvatureQuantity, CurvatureReading, DynamicsError, LearnerMonitor,
 };
 use burnscape::loss::Risk;
-use burnscape::optim::{Sam, SamConfig, sam_edge};
+use burnscape::optim::{Sam, SamConfig};
 use burnscape::space::{ParamSpace, ParamVector};
 
 use super::model::{Batch, Mlp, clusters, squared};
@@ -305,7 +305,7 @@ fn sharpness_aware_training_is_monitored_too() {
     let steps: Vec<usize> = history.iter().map(|reading| reading.step).collect();
     assert_eq!(steps, [0, 3]);
     for reading in history {
-        assert_eq!(reading.sam_edge, sam_edge(reading.gradient_norm, 0.05, LR));
+        assert_eq!(reading.sam_edge, Sam::edge(reading.gradient_norm, 0.05, LR));
     }
 }
 
@@ -319,7 +319,7 @@ fn a_measurement_that_fails_interrupts_the_training() {
     let steps = Rc::new(Cell::new(0));
     let taken = steps.clone();
     let strategy = monitor.plain().unwrap().observe(move |report| {
-        taken.set(taken.get() + report.gradients);
+        taken.set(taken.get() + report.num_gradients);
         ControlFlow::Continue(())
     });
     let result = launch(&directory, (2, 1), None, Some(strategy.into()));

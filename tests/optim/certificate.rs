@@ -1,4 +1,4 @@
-//! The smallest eigenvalue of the Hessian, and what it certifies.
+//! The smallest eigenvalue of the Hessian as a certificate.
 
 use burn::tensor::{DType, Tensor};
 use burnscape::curvature::CurvatureError;
@@ -77,7 +77,7 @@ fn the_smallest_eigenvalue_is_that_of_all_the_data() {
 }
 
 #[test]
-fn a_run_that_is_cut_short_says_so_and_bad_settings_are_refused() {
+fn a_run_that_is_cut_short_reports_it_and_bad_settings_are_refused() {
     let diagonal: Vec<f64> = (0..60).map(|i| f64::from(i).sqrt()).collect();
     let loss = |m: &Point, _: Tensor<1>| quadratic(m, &diagonal);
     let (model, data) = (point(&[0.1; 60]), [no_data()]);
@@ -132,7 +132,7 @@ fn no_point_is_certified_when_the_certificate_fails() {
         }
         let error = refused.expect("a refusal");
         assert!(!error.to_string().is_empty());
-        // Asked again, a certificate that works ends the search at the point that was kept.
+        // At the next step, a certificate that succeeds ends the search at the saved point.
         let report = descent.step_with_certificate(0.1, &mut model, saddle, |_| Ok(-1.0));
         assert_eq!(report.expect("a step").skipped, Some(SkipReason::Certified));
         assert_eq!(

@@ -1,4 +1,4 @@
-//! What every variant owes around every Burn optimizer.
+//! Properties of every variant around every Burn optimizer.
 
 use burn::module::{Module, Param};
 use burn::optim::momentum::MomentumConfig;
@@ -15,7 +15,7 @@ use rand::rngs::StdRng;
 use super::fixture::device;
 use super::registry::variants;
 
-/// Linear regression with a frozen offset. One matrix, because Muon serves nothing else.
+/// Linear regression with a frozen offset. One matrix, because Muon supports nothing else.
 #[derive(Module, Debug)]
 struct Regression {
     weight: Param<Tensor<2>>,
@@ -47,7 +47,7 @@ impl Regression {
 
 fn batch() -> Batch {
     let device = device();
-    // Drawn on the host: a device's generator is shared by all tests that run beside this one.
+    // Drawn on the host: all tests of the process share the device's generator.
     let mut rng = StdRng::seed_from_u64(5);
     let x = TensorData::random::<f32, _, _>([12, 3], Distribution::Normal(0.0, 1.0), &mut rng);
     let x = Tensor::<2>::from_data(x, &device);
@@ -121,7 +121,7 @@ fn every_variant_falls_on_a_quadratic() {
         let first = step(&mut sam, lr, &mut model, batch())
             .loss
             .expect("a loss");
-        // Sign descent needs a falling rate to settle.
+        // Sign descent needs a falling rate to converge.
         for index in 0..150 {
             let lr = lr * (1.0 - f64::from(index) / 150.0);
             step(&mut sam, lr, &mut model, batch());
@@ -135,7 +135,7 @@ fn every_variant_falls_on_a_quadratic() {
 
 #[test]
 fn without_a_radius_every_variant_is_its_base() {
-    // In f64, so that what combines two gradients, or splits the batch, rounds far below 1e-6.
+    // In f64, so that combining gradients and splitting the batch round far below 1e-6.
     let batch = || {
         let (x, y) = batch();
         (x.cast(DType::F64), y.cast(DType::F64))
@@ -143,7 +143,7 @@ fn without_a_radius_every_variant_is_its_base() {
     for_each(|name, lr, config, mut base| {
         let mut plain = Regression::of(DType::F64, &device());
         let mut displaced = plain.clone();
-        // ESAM takes its second gradient on part of the batch; here on all of it.
+        // ESAM takes its second gradient on a part of the batch; here on all of it.
         let config = match config.selection {
             Some(_) => config.with_selection(Some(1.0)),
             None => config,
@@ -249,7 +249,7 @@ fn a_resumed_run_is_the_uninterrupted_one_bit_for_bit() {
             .and_then(OptimRecord::into_bytes)
             .expect("a record");
         let weights = model.clone().into_record();
-        // As a file that holds tensors only gives it: with other identifiers.
+        // As from a file with tensors only: with other identifiers.
         let rebuilt = Regression {
             weight: Param::from_tensor(model.weight.val().detach()),
             ..Regression::new(&device())

@@ -1,13 +1,13 @@
-//! The optimizers on losses whose answers are known on paper. The letters are those of the list of
-//! exact answers that the methods were specified with (A1 to A9).
+//! The optimizers on losses with known results. The labels A1 to A9 are those of the list of exact results in the
+//! specification of the methods.
 
 use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::activation::relu;
 use burn::tensor::{DType, Distribution, Tensor, TensorData};
 use burnscape::optim::{
-    ActiveSteps, Ascent, AscentDirection, ClosureStep, DescentGradient, Metric, PerturbedGdConfig,
-    SamConfig, SkipReason, StepReport, sam_edge,
+    Ascent, AscentDirection, ClosureStep, DescentGradient, Metric, PerturbedGdConfig, Sam,
+    SamConfig, SkipReason, StepReport,
 };
 use burnscape::space::{LeafVector, ParamSpace};
 use burnscape_testkit::objectives::{Point, quadratic, saddle, valley};
@@ -61,9 +61,9 @@ fn a2_projected_ascent_descends_the_robust_loss_itself() {
         steps: 60,
         restarts: 3,
         step_size: 10.0,
-        seed: 1,
     };
-    let mut sam = build(SamConfig::new().with_rho(0.5).with_ascent(ascent));
+    let config = SamConfig::new().with_rho(0.5).with_ascent(ascent);
+    let mut sam = build(config.with_seed(1));
     let lr = 1e-3;
     let report = sam
         .step(lr, &mut model, |m: &Point| quadratic(m, &[4.0, 1.0]))
@@ -76,7 +76,7 @@ fn a2_projected_ascent_descends_the_robust_loss_itself() {
     // ∇F(w + v) = (4 (1 + v₀), 1 + v₁), so the maximizer can be read off.
     assert_near(gradient[0] / 4.0 - 1.0, 0.49186465, 5e-7);
     assert_near(gradient[1] - 1.0, 0.08982855, 5e-7);
-    assert_eq!(report.gradients, 1 + 3 * 60);
+    assert_eq!(report.num_gradients, 1 + 3 * 60);
 }
 
 #[test]
@@ -89,9 +89,9 @@ fn a3_the_robust_loss_of_a_lopsided_valley_is_least_on_its_flat_side() {
         steps: 1,
         restarts: 9,
         step_size: 1.0,
-        seed: 3,
     };
-    let mut sam = build(SamConfig::new().with_rho(rho).with_ascent(ascent));
+    let config = SamConfig::new().with_rho(rho).with_ascent(ascent);
+    let mut sam = build(config.with_seed(3));
     let mut value = 0.0;
     for step in 0..4000 {
         let lr = 0.1 / (1.0 + step as f64);
@@ -105,14 +105,14 @@ fn a3_the_robust_loss_of_a_lopsided_valley_is_least_on_its_flat_side() {
 
 #[test]
 fn a4_the_sam_edge_is_the_closed_form() {
-    assert_near(sam_edge(0.05, 0.05, 0.1).expect("an edge"), 4.0, 1e-14);
+    assert_near(Sam::edge(0.05, 0.05, 0.1).expect("an edge"), 4.0, 1e-14);
     let (norm, rho, lr) = (0.7_f64, 0.02, 0.3);
     let formula = norm / (2.0 * rho) * ((1.0 + 8.0 * rho / (lr * norm)).sqrt() - 1.0);
-    assert_near(sam_edge(norm, rho, lr).expect("an edge"), formula, 1e-12);
-    assert_near(sam_edge(1.0, 1e-12, 0.1).expect("an edge"), 20.0, 1e-6);
-    assert_eq!(sam_edge(1.0, 0.05, 0.0), None);
-    // Far below one it is √(2 |g| / (rho lr)), also where lr |g| is no number.
-    let edge = sam_edge(1e-300, 0.05, 1e-20).expect("an edge");
+    assert_near(Sam::edge(norm, rho, lr).expect("an edge"), formula, 1e-12);
+    assert_near(Sam::edge(1.0, 1e-12, 0.1).expect("an edge"), 20.0, 1e-6);
+    assert_eq!(Sam::edge(1.0, 0.05, 0.0), None);
+    // Far below one it is √(2 |g| / (rho lr)), also where lr |g| underflows.
+    let edge = Sam::edge(1e-300, 0.05, 1e-20).expect("an edge");
     let expected = (2.0_f64 / (0.05 * 1e-20)).sqrt() * 1e-150;
     assert_near(edge / expected, 1.0, 1e-12);
 }
@@ -127,7 +127,7 @@ struct ReluPair {
 impl ReluPair {
     fn seeded(a: f64) -> (Self, Tensor<2>, Tensor<2>) {
         let device = device();
-        // Drawn on the host: a device's generator is shared by all tests that run beside this one.
+        // Drawn on the host: all tests of the process share the device's generator.
         let mut rng = StdRng::seed_from_u64(11);
         let mut random = |shape: [usize; 2]| {
             let data =
@@ -180,7 +180,7 @@ fn a5_the_adaptive_ascent_does_not_see_a_rescaling_of_relu_pairs() {
     );
 }
 
-/// The gradient that a configuration hands on after one ascent, with both gradients.
+/// The gradient for the base optimizer after one ascent, with both gradients.
 fn handed_on(config: SamConfig) -> (LeafVector, LeafVector, LeafVector) {
     let (model, x, y) = ReluPair::seeded(1.0);
     let space = ParamSpace::of(&model).expect("a space");
@@ -209,7 +209,7 @@ fn distance(x: &LeafVector, y: &LeafVector) -> f64 {
 }
 
 #[test]
-fn a6_gsam_subtracts_what_is_orthogonal_to_the_perturbed_gradient() {
+fn a6_gsam_subtracts_the_part_orthogonal_to_the_perturbed_gradient() {
     let alpha = 0.4;
     let (g, g_p, step) = handed_on(SamConfig::gsam());
     let g_perp = g_p
@@ -281,7 +281,9 @@ fn a7_looksam_takes_one_more_gradient_than_steps_in_each_period() {
     let (mut model, x, y) = ReluPair::seeded(1.0);
     let mut sam = build(SamConfig::look_sam());
     let mut step = || sam.step(0.01, &mut model, |m: &ReluPair| m.loss(&x, &y));
-    let gradients: Vec<usize> = (0..10).map(|_| step().expect("a step").gradients).collect();
+    let gradients: Vec<usize> = (0..10)
+        .map(|_| step().expect("a step").num_gradients)
+        .collect();
     assert_eq!(gradients, [2, 1, 1, 1, 1, 2, 1, 1, 1, 1]);
 }
 
@@ -436,7 +438,7 @@ fn a8_m_sharpness_is_the_mean_over_groups_that_ascend_on_their_own() {
     let report = sam
         .step_on(lr, &mut model, (x, y), &objective)
         .expect("a step");
-    assert_eq!(report.gradients, 6);
+    assert_eq!(report.num_gradients, 6);
     let after = LeafVector::from_module(&space, &model).expect("weights");
     let moved = before.axpby(1.0, -1.0, &after).expect("same space");
     assert!(distance(&expected, &moved) < 1e-10);
@@ -487,10 +489,7 @@ fn fisher_sam_ascends_along_the_gradient_divided_by_the_fisher_matrix() {
     let (eta, rho) = (2.0, 0.3);
     let config = SamConfig::fisher_sam()
         .with_rho(rho)
-        .with_metric(Metric::Fisher {
-            eta,
-            squares: burnscape::optim::FisherSquares::BatchGradient,
-        });
+        .with_metric(Metric::Fisher { eta });
     let model = point(&[1.0, -2.0]);
     let loss = |m: &Point| quadratic(m, &[3.0, 0.5]);
     let g: [f64; 2] = [3.0, -1.0];
@@ -507,15 +506,11 @@ fn fisher_sam_ascends_along_the_gradient_divided_by_the_fisher_matrix() {
 
 #[test]
 fn late_phase_sam_is_the_base_outside_its_window() {
-    let window = ActiveSteps {
-        start: 3,
-        end: Some(5),
-    };
     let (mut model, x, y) = ReluPair::seeded(1.0);
-    let mut sam = build(SamConfig::new().with_active_steps(Some(window)));
+    let mut sam = build(SamConfig::new().with_active_steps(3..5));
     let mut step = || sam.step(0.05, &mut model, |m: &ReluPair| m.loss(&x, &y));
     let reports: Vec<StepReport> = (0..7).map(|_| step().expect("a step")).collect();
-    let gradients: Vec<usize> = reports.iter().map(|report| report.gradients).collect();
+    let gradients: Vec<usize> = reports.iter().map(|report| report.num_gradients).collect();
     assert_eq!(gradients, [1, 1, 1, 2, 2, 1, 1]);
     assert_eq!(reports[0].sam_edge, Some(2.0 / 0.05));
 }

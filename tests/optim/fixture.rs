@@ -13,13 +13,13 @@ pub(crate) fn sgd() -> ModuleOptimizer {
     SgdConfig::new().init()
 }
 
-/// SAM whose worst point is found to the last digits.
+/// SAM whose worst point is exact to the last digits.
 pub(crate) fn exact(seed: u64) -> SamConfig {
-    SamConfig::new().with_ascent(Ascent::TrustRegion {
+    let ascent = Ascent::TrustRegion {
         max_basis: 30,
         tolerance: 1e-13,
-        seed,
-    })
+    };
+    SamConfig::new().with_ascent(ascent).with_seed(seed)
 }
 
 pub(crate) fn build(config: SamConfig) -> Sam {
@@ -30,7 +30,7 @@ pub(crate) fn point(coordinates: &[f64]) -> Point {
     Point::new(coordinates, &device(), DType::F64)
 }
 
-/// For losses that look at no data.
+/// For losses without data.
 pub(crate) fn no_data() -> Tensor<1> {
     Tensor::zeros([1], (&device(), DType::F64))
 }

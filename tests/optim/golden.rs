@@ -15,7 +15,7 @@ use crate::element::{DTYPE, device};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
-/// How far a run may be from PyTorch's, which is in double precision.
+/// The tolerance of a run against PyTorch's, which is in double precision.
 const TOLERANCE: f64 = match DTYPE {
     DType::F64 => 1e-10,
     _ => 1e-5,
@@ -46,7 +46,7 @@ agrees! {
     friendly_sam_agrees_on_the_mlp: "mlp_friendly_sam_sgd";
 }
 
-/// Replays `golden/optim/<case>.json` and requires that everything agrees.
+/// Replays `golden/optim/<case>.json`; all numbers must agree.
 fn replay(case: &str) -> Outcome {
     let device = device().autodiff();
     let run = GoldenRun::load(case)?;
@@ -63,7 +63,7 @@ fn replay(case: &str) -> Outcome {
         .collect();
     println!("{case}: {}", worst.join(", "));
     for (what, difference) in &differences {
-        // `<=` on purpose: a NaN agrees with nothing.
+        // `<=`, because a NaN agrees with nothing.
         assert!(
             *difference <= TOLERANCE,
             "{case}: {what} differ by {difference:e}, more than {TOLERANCE:e}"
@@ -81,7 +81,7 @@ fn train<const D: usize, M: Classifier<D>>(
     running: impl Fn(&M) -> Vec<(&'static str, Tensor<1>)>,
 ) -> Result<Differences, Box<dyn Error>> {
     let space = ParamSpace::of(&model)?;
-    // Otherwise nothing that follows would be computed in the precision that is claimed.
+    // Otherwise the run would have another precision than the test claims.
     assert_eq!(space.dtype()?, DTYPE);
     let mut model =
         ParamVector::from_host(&space, &flat(&space, &run.initial)?)?.apply_to(&model)?;
@@ -134,7 +134,7 @@ fn train<const D: usize, M: Classifier<D>>(
     Ok(differences)
 }
 
-/// The optimizer with the file's settings. Those that are a preset must be the preset.
+/// The optimizer with the file's settings. Where a preset has the same settings, it must be equal.
 fn config(method: &GoldenMethod) -> Result<SamConfig, Box<dyn Error>> {
     let setting = |value: Option<f64>, name: &str| {
         value.ok_or_else(|| format!("{} without {name}", method.name))

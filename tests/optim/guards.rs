@@ -1,4 +1,4 @@
-//! Where arithmetic or bookkeeping could go wrong without a sign.
+//! Cases in which arithmetic or bookkeeping could fail silently.
 
 use burn::module::{Module, Param, ParamGroup};
 use burn::nn::{BatchNorm, BatchNormConfig};
@@ -7,8 +7,8 @@ use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleL
 use burn::tensor::{DType, Device, Tensor};
 use burnscape::OutOfRange;
 use burnscape::optim::{
-    Ascent, AscentDirection, ClosureStep, DescentGradient, OptimConfigError, OptimError,
-    PerturbedGdConfig, RhoGroup, SamConfig, SkipReason, SwaConfig, TiedParameters,
+    Ascent, AscentDirection, ClosureStep, DescentGradient, OptimError, OptimRecord, PerturbedGd,
+    PerturbedGdConfig, RhoGroup, Sam, SamConfig, SkipReason, SwaConfig,
 };
 use burnscape::space::{ParamSpace, ParamVector};
 use burnscape_testkit::objectives::{Point, quadratic, saddle};
@@ -21,7 +21,7 @@ fn point(coordinates: &[f64], dtype: DType) -> Point {
 
 #[test]
 fn looksam_does_not_blow_rounding_up_to_a_gradient() {
-    // With the Hessian 1 both gradients are parallel, and nothing is left to keep.
+    // With the Hessian 1 both gradients are parallel, and the kept part is zero.
     for dtype in [DType::F32, DType::F64] {
         let mut model = point(&[0.3, -0.7, 1.1], dtype);
         let mut sam = build(
@@ -34,7 +34,7 @@ fn looksam_does_not_blow_rounding_up_to_a_gradient() {
         sam.step(0.01, &mut model, loss).expect("a step");
         let before = model.coordinates();
         let report = sam.step(0.01, &mut model, loss).expect("a step");
-        assert_eq!((report.gradients, report.rho), (1, 0.0));
+        assert_eq!((report.num_gradients, report.rho), (1, 0.0));
         assert_eq!(report.sam_edge, Some(200.0));
         for (before, after) in before.iter().zip(model.coordinates()) {
             let step = (before - after) / 0.01;
@@ -65,7 +65,7 @@ fn half_precision_takes_steps_and_rests_at_a_zero_gradient() {
             let report = sam.step(0.1, &mut model, loss).expect("a step");
             assert_eq!(report.skipped, None);
         }
-        // A gradient whose norm is far below what f16 can divide by.
+        // A gradient whose norm is far below the divisors that f16 can represent.
         let mut model = point(&[1e-3, 0.0], dtype);
         let report = sam.step(0.1, &mut model, |m: &Point| quadratic(m, &[1e-3, 1e-3]));
         assert_eq!(report.expect("a step").skipped, None);
@@ -110,67 +110,74 @@ fn a_failed_escape_certifies_nothing() {
 }
 
 #[test]
-fn what_compares_losses_asks_for_them() {
+fn a_search_resumes_in_the_middle_of_an_escape() {
+    let config = PerturbedGdConfig::new(0.05, 1e-4, 1e-3).with_patience(40);
+    let fresh = || config.init(sgd()).expect("a valid configuration");
+    let run = |mut search: PerturbedGd, mut model: Point, steps| {
+        for _ in 0..steps {
+            let step = search.closure_step(0.1, &mut model, saddle);
+            step.expect("a step");
+        }
+        (search, model)
+    };
+    let (search, model) = run(fresh(), point(&[0.0, 0.0], DType::F64), 5);
+    let bytes = search.save_state(&model).and_then(OptimRecord::into_bytes);
+    let record = OptimRecord::from_bytes(bytes.expect("bytes")).expect("a record");
+    let resumed = fresh().load_state(record, &model).expect("its own record");
+    let (resumed, again) = run(resumed, model.clone(), 400);
+    let (search, model) = run(search, model, 400);
+    assert_eq!(model.coordinates(), again.coordinates());
+    assert!(search.certified().is_some());
+    assert_eq!(search.certified(), resumed.certified());
+}
+
+#[test]
+fn variants_that_compare_losses_need_them() {
     let gradients = |m: &Point| GradientsParams::from_grads(saddle(m).backward(), m);
     let mut model = point(&[0.5, 0.1], DType::F64);
     let config = PerturbedGdConfig::new(0.05, 1e-4, 1e-3);
     let mut descent = config.init(sgd()).expect("a valid configuration");
     let error = descent.closure_step(0.1, &mut model, gradients);
-    assert!(
-        matches!(error, Err(OptimError::NeedsLoss { .. })),
-        "{error:?}"
-    );
-    let error = build(SamConfig::sa_gd(0)).step(0.1, &mut model, gradients);
-    assert!(
-        matches!(error, Err(OptimError::NeedsLoss { .. })),
-        "{error:?}"
-    );
-    // One start has nothing to compare, and invents no loss.
+    assert!(matches!(error, Err(OptimError::Unmet { .. })), "{error:?}");
+    let error = build(SamConfig::sa_gd().with_seed(0)).step(0.1, &mut model, gradients);
+    assert!(matches!(error, Err(OptimError::Unmet { .. })), "{error:?}");
+    // One start compares nothing, and reports no loss.
     let ascent = Ascent::Projected {
         steps: 3,
         restarts: 1,
         step_size: 1.0,
-        seed: 0,
     };
     let report = build(SamConfig::new().with_ascent(ascent)).step(0.1, &mut model, gradients);
     let report = report.expect("a step");
     assert_eq!((report.loss, report.perturbed_loss), (None, None));
-    assert_eq!(report.gradients, 4);
+    assert_eq!(report.num_gradients, 4);
 }
 
 #[test]
-fn the_in_step_helper_checks_what_the_optimizer_checks() {
+fn gradients_in_a_train_step_are_checked_like_a_step() {
     let loss = |m: &Point| quadratic(m, &[1.0, 1.0]);
     let model = point(&[1.0, -2.0], DType::F64);
     for rho in [-1.0, f64::NAN, f64::INFINITY] {
-        let error = SamConfig::new()
-            .with_rho(rho)
-            .gradients(&model, loss)
-            .map(|_| ());
+        let config = SamConfig::new().with_rho(rho);
+        let error = Sam::gradients(&config, &model, loss).map(|_| ());
         let is_refused = matches!(
             error,
-            Err(OptimError::Config(OptimConfigError::OutOfRange(
-                OutOfRange { name: "rho", .. }
-            )))
+            Err(OptimError::OutOfRange(OutOfRange { name: "rho", .. }))
         );
         assert!(is_refused, "{error:?}");
     }
     let without_memory = [
         SamConfig::new().with_draws_seed(Some(1)),
-        SamConfig::new().with_tied(TiedParameters::Restore),
-        SamConfig::sa_gd(1),
+        SamConfig::new().with_restore_tied(true),
+        SamConfig::sa_gd().with_seed(1),
     ];
     for config in without_memory {
-        let error = config.gradients(&model, loss).map(|_| ());
-        assert!(
-            matches!(error, Err(OptimError::NeedsState { .. })),
-            "{error:?}"
-        );
+        let error = Sam::gradients(&config, &model, loss).map(|_| ());
+        assert!(matches!(error, Err(OptimError::Unmet { .. })), "{error:?}");
     }
     let infinite = |m: &Point| quadratic(m, &[1.0, 1.0]) * f64::NAN;
-    let (_, report) = SamConfig::new()
-        .gradients(&model, infinite)
-        .expect("gradients");
+    let gradients = Sam::gradients(&SamConfig::new(), &model, infinite);
+    let (_, report) = gradients.expect("gradients");
     assert_eq!(report.skipped, Some(SkipReason::NonFinite));
 }
 
@@ -181,11 +188,11 @@ fn a_draws_seed_needs_a_pass_that_can_be_seeded() {
     let gradients = GradientsParams::from_grads(loss.backward(), &model);
     let sam = build(SamConfig::new().with_draws_seed(Some(3)));
     let error = sam.ascend(0.1, model, &gradients).map(|_| ());
-    assert!(matches!(error, Err(OptimError::NeedsClosure { .. })));
+    assert!(matches!(error, Err(OptimError::Unmet { .. })));
 }
 
 #[test]
-fn learning_rates_are_looked_at_for_every_parameter() {
+fn learning_rates_are_checked_for_every_parameter() {
     let loss = |m: &Point| quadratic(m, &[1.0, 1.0]);
     let mut model = point(&[1.0, -2.0], DType::F64);
     let mut sam = build(SamConfig::new());
@@ -204,7 +211,7 @@ fn learning_rates_are_looked_at_for_every_parameter() {
     assert_eq!(model.coordinates(), [1.0, -2.0]);
 }
 
-/// One parameter at two places, as leaves of their own.
+/// One parameter at two places, as separate leaves.
 #[derive(Module, Debug)]
 struct Twins {
     encoder: Param<Tensor<1>>,
@@ -214,7 +221,7 @@ struct Twins {
 impl Twins {
     fn new() -> Self {
         let encoder: Param<Tensor<1>> = Param::from_data([1.0, -2.0], &device());
-        // Freezing and unfreezing makes each occurrence a leaf of its own.
+        // Freezing and unfreezing makes each occurrence a separate leaf.
         Self {
             decoder: encoder.clone(),
             encoder,
@@ -229,13 +236,9 @@ impl Twins {
 }
 
 #[test]
-fn tied_again_the_first_step_has_the_whole_gradient() {
+fn with_restored_ties_the_first_step_has_the_whole_gradient() {
     let mut model = Twins::new();
-    let mut sam = build(
-        SamConfig::new()
-            .with_rho(0.0)
-            .with_tied(TiedParameters::Restore),
-    );
+    let mut sam = build(SamConfig::new().with_rho(0.0).with_restore_tied(true));
     let report = sam.step(0.0, &mut model, Twins::loss).expect("a step");
     // L = Σ w⁴: the gradient is 4 w³ = (4, −32).
     assert!((report.gradient_norm - 4.0_f64.hypot(32.0)).abs() < 1e-4);
@@ -246,7 +249,7 @@ fn a_group_that_names_one_occurrence_names_the_parameter() {
     let groups = vec![RhoGroup::new(ParamGroup::from_path("decoder"), 0.0)];
     let config = SamConfig::new()
         .with_rho(1.0)
-        .with_tied(TiedParameters::Restore)
+        .with_restore_tied(true)
         .with_groups(groups);
     let mut model = Twins::new();
     let report = build(config)
@@ -314,7 +317,7 @@ fn a_point_that_is_taken_back_has_its_statistics() {
         let report = descent
             .closure_step(0.05, &mut model, closure)
             .expect("a step");
-        if report.gradients == 2 {
+        if report.num_gradients == 2 {
             statistics = Some(before);
         }
     }

@@ -1,5 +1,4 @@
-//! How a sharpness-aware step treats the model around the weights: statistics, groups, seeds, and
-//! the two halves of a step.
+//! The parts of a sharpness-aware step beside the weights: statistics, groups, seeds, and the two halves.
 
 use burn::module::ParamGroup;
 use burn::optim::momentum::MomentumConfig;
@@ -7,8 +6,7 @@ use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::{DType, Distribution, Tensor, TensorData};
 use burnscape::loss::{ExampleLosses, Mode, Reduction, Risk};
 use burnscape::optim::{
-    ClosureStep, FisherSquares, Mask, Metric, OptimError, RhoGroup, RhoSchedule, Sam, SamConfig,
-    SkipReason, SwaConfig,
+    ClosureStep, Metric, OptimError, RhoGroup, RhoSchedule, Sam, SamConfig, SkipReason, SwaConfig,
 };
 use burnscape::space::{LeafVector, ParamSpace, ParamVector, unshared_copy};
 use burnscape_testkit::models::Normalized;
@@ -63,7 +61,7 @@ fn running_statistics_are_those_of_the_first_pass() {
         .expect("a step");
     once.forward(input());
     assert_eq!(running(&model), running(&once));
-    // The displaced pass wrote into a copy; the user's clones see the first pass alone, as in a
+    // The displaced pass writes to a copy; the user's clones have the statistics of the first pass only, as in a
     // plain loop.
     assert_eq!(running(&clone), running(&once));
 }
@@ -81,13 +79,13 @@ fn a_skipped_step_leaves_the_running_statistics() {
         assert_eq!(report.skipped, Some(SkipReason::NonFinite));
         assert_eq!(weights(&model), before);
         assert_eq!(running(&model), statistics);
-        // Training goes on as if the batch had never been.
+        // Training continues as without the batch.
         let report = sam
             .step(0.1, &mut model, |m: &Normalized| mean_square(m, input()))
             .expect("a report");
         assert_eq!(report.skipped, None);
     }
-    // A plain optimizer in the same loop has the same manners.
+    // A plain optimizer in the same loop does the same.
     let mut model = model();
     let statistics = running(&model);
     let poisoned = |m: &Normalized| mean_square(m, input() * f32::NAN);
@@ -130,7 +128,7 @@ fn the_original_weights_come_back_bit_for_bit() {
     // A rate of zero: the base adds nothing.
     let (model, report) = sam.descend(ascended, second).expect("a descent");
     assert_eq!(weights(&model), before);
-    assert_eq!(report.gradients, 2);
+    assert_eq!(report.num_gradients, 2);
     let ascended = sam.ascend(0.0, model, &first).expect("an ascent");
     assert_eq!(weights(&ascended.into_original()), before);
 }
@@ -228,7 +226,8 @@ fn the_mask_keeps_its_share_of_the_parameters_and_its_mean_displacement() {
     let mut sam = build(
         SamConfig::new()
             .with_rho(rho)
-            .with_mask(Some(Mask { keep, seed: 5 })),
+            .with_mask(Some(keep))
+            .with_seed(5),
     );
     let (mut kept, mut offered) = (0, 0);
     let start = LeafVector::from_module(&space, &model).expect("weights");
@@ -267,7 +266,7 @@ fn the_mask_keeps_its_share_of_the_parameters_and_its_mean_displacement() {
     assert!((share - keep).abs() < 4.0 * error, "{share}");
 }
 
-/// A line through the origin with one loss an example: `½ (w x)²`.
+/// A line through the origin with one loss per example: `½ (w x)²`.
 fn example_losses(point: &Point, x: Tensor<1>) -> Tensor<1> {
     (point.w.val() * x).square() * 0.5
 }
@@ -301,17 +300,14 @@ fn the_fisher_metric_of_examples_is_the_mean_of_their_squares() {
     let x = Tensor::<1>::from_data(TensorData::from(values), (&device(), DType::F64));
     let objective = ExampleLosses::new(example_losses, Reduction::Mean);
     let (eta, rho) = (0.7, 0.4);
-    let metric = Metric::Fisher {
-        eta,
-        squares: FisherSquares::ExampleGradients,
-    };
+    let metric = Metric::ExampleFisher { eta };
     let config = SamConfig::new().with_rho(rho).with_metric(metric);
     let mut sam = config
         .init(SgdConfig::new().init())
         .expect("a valid configuration");
     let mut model = Point::new(&[1.0], &device(), DType::F64);
     let report = sam.step_on(1.0, &mut model, x, &objective).expect("a step");
-    assert_eq!(report.gradients, 1 + 3 + 1);
+    assert_eq!(report.num_gradients, 1 + 3 + 1);
     let fisher = values.iter().map(|x: &f64| x.powi(4)).sum::<f64>() / 3.0;
     // In one dimension e = rho T, with T = 1/sqrt(1 + eta f).
     let w = 1.0 + rho / (1.0 + eta * fisher).sqrt();
@@ -356,7 +352,7 @@ fn the_radius_follows_its_schedule() {
 }
 
 #[test]
-fn the_in_step_helper_gives_the_gradients_of_the_full_optimizer() {
+fn gradients_in_a_train_step_are_those_of_the_optimizer() {
     for config in [SamConfig::new(), SamConfig::asam(), SamConfig::gsam()] {
         let loss = |m: &Point| quadratic(m, &[1.0, 4.0]);
         let mut by_hand = Point::new(&[1.0, -0.5], &device(), DType::F64);
@@ -364,8 +360,8 @@ fn the_in_step_helper_gives_the_gradients_of_the_full_optimizer() {
         let mut base = momentum();
         let mut sam = build(config.clone());
         for _ in 0..3 {
-            let (gradients, report) = config.gradients(&by_hand, loss).expect("gradients");
-            assert_eq!(report.gradients, 2);
+            let (gradients, report) = Sam::gradients(&config, &by_hand, loss).expect("gradients");
+            assert_eq!(report.num_gradients, 2);
             by_hand = base.step(0.05, by_hand, gradients);
             sam.step(0.05, &mut whole, loss).expect("a step");
         }
@@ -406,7 +402,7 @@ fn the_average_of_weights_is_their_mean() {
 }
 
 #[test]
-fn a_step_does_not_touch_what_measures_the_same_model() {
+fn a_step_does_not_disturb_measurements_of_the_same_model() {
     // Evaluating between steps, in both modes, must not change the run.
     let run = |measures: bool| {
         let mut model = model();

@@ -40,7 +40,7 @@ fn hessian_and_passes_have_one_dropout_mask_if_they_are_seeded() {
     }
     losses.dedup();
     assert!(losses.len() > 1, "the masks were drawn");
-    // Without a seed each has a mask of its own.
+    // Without a seed each has a different mask.
     let differs = |index| {
         let (rise, model, _) = run(None, index);
         (rise - model).abs() > 1e-3 * model

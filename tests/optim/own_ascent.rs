@@ -1,10 +1,7 @@
-//! An ascent of one's own, as another crate would write it.
+//! Ascents as another crate would write them.
 
 use burnscape::OutOfRange;
-use burnscape::optim::{
-    Ascent, AscentContext, AscentRule, Need, OptimConfigError, OptimError, PartMemory,
-    Perturbation, SamPart, StepGradients,
-};
+use burnscape::optim::{Ascent, AscentContext, AscentRule, Need, OptimError, Perturbation};
 use burnscape::space::LeafVector;
 use serde::{Deserialize, Serialize};
 
@@ -21,13 +18,7 @@ pub(crate) struct Average {
     gradient: Option<LeafVector>,
 }
 
-impl PartMemory for Average {
-    fn vectors(&mut self) -> Vec<(&'static str, &mut Option<LeafVector>)> {
-        vec![("gradient", &mut self.gradient)]
-    }
-}
-
-impl SamPart for Averaged {
+impl AscentRule for Averaged {
     type Memory = Average;
 
     fn name(&self) -> &'static str {
@@ -38,43 +29,50 @@ impl SamPart for Averaged {
         &[Need::Memory]
     }
 
-    fn validate(&self) -> Result<(), OptimConfigError> {
+    fn validate(&self) -> Result<(), OutOfRange> {
         if (0.0..1.0).contains(&self.decay) {
             Ok(())
         } else {
-            Err(OutOfRange::new("decay", self.decay, "at least 0, less than 1").into())
+            Err(OutOfRange::new(
+                "decay",
+                self.decay,
+                "at least 0, less than 1",
+            ))
         }
     }
 
-    fn remember(&self, average: &mut Average, gradients: &StepGradients) -> Result<(), OptimError> {
-        average.steps += 1;
-        average.gradient = match (&average.gradient, &gradients.perturbed) {
-            (Some(average), Some(found)) => {
-                Some(average.axpby(self.decay, 1.0 - self.decay, found)?)
-            }
-            (_, found) => found.clone(),
-        };
-        Ok(())
+    fn vectors(average: &mut Average) -> Vec<(&'static str, &mut Option<LeafVector>)> {
+        vec![("gradient", &mut average.gradient)]
     }
-}
 
-impl AscentRule for Averaged {
     fn ascend(
         &self,
         average: &Average,
         context: &mut AscentContext<'_>,
     ) -> Result<Perturbation, OptimError> {
         let vector = match &average.gradient {
-            Some(gradient) => gradient.axpby(self.decay, 1.0 - self.decay, context.gradient())?,
-            None => context.gradient().clone(),
+            Some(gradient) => gradient.axpby(self.decay, 1.0 - self.decay, context.gradient)?,
+            None => context.gradient.clone(),
         };
         let norm = vector.norm()?;
-        let scale = if norm > 0.0 {
-            context.rho() / norm
-        } else {
-            0.0
-        };
+        let scale = if norm > 0.0 { context.rho / norm } else { 0.0 };
         Ok(Perturbation::Displacement { vector, scale })
+    }
+
+    fn remember(
+        &self,
+        average: &mut Average,
+        _gradient: &LeafVector,
+        perturbed: Option<&LeafVector>,
+    ) -> Result<(), OptimError> {
+        average.steps += 1;
+        average.gradient = match (&average.gradient, perturbed) {
+            (Some(average), Some(found)) => {
+                Some(average.axpby(self.decay, 1.0 - self.decay, found)?)
+            }
+            (_, found) => found.cloned(),
+        };
+        Ok(())
     }
 }
 
@@ -82,7 +80,7 @@ impl AscentRule for Averaged {
 #[derive(Debug, Clone)]
 pub(crate) struct Doubled;
 
-impl SamPart for Doubled {
+impl AscentRule for Doubled {
     type Memory = ();
 
     fn name(&self) -> &'static str {
@@ -92,16 +90,14 @@ impl SamPart for Doubled {
     fn needs(&self) -> &'static [Need] {
         &[Need::Evaluations, Need::Losses]
     }
-}
 
-impl AscentRule for Doubled {
     fn ascend(&self, _: &(), context: &mut AscentContext<'_>) -> Result<Perturbation, OptimError> {
         let near = context.ascent_step();
         let mut at_near = context.evaluate(&near)?;
         let mut at_far = context.evaluate(&near.scale(2.0))?;
-        let feature = "a doubled ascent";
+        let (feature, need) = (self.name(), Need::Losses);
         let (Some(low), Some(high)) = (at_near.loss()?, at_far.loss()?) else {
-            return Err(OptimError::NeedsLoss { feature });
+            return Err(OptimError::Unmet { feature, need });
         };
         let highest = if high > low { at_far } else { at_near };
         Ok(Perturbation::Evaluated(highest))

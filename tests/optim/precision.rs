@@ -16,7 +16,7 @@ fn narrow_types_take_the_steps_of_wide_ones() {
     for (dtype, tolerance) in cases {
         let nothing = Tensor::<1>::zeros([1], (&device(), dtype));
         let point = |w: &[f64]| Point::new(w, &device(), dtype);
-        let config = SamConfig::sa_gd_trust_region(0).with_rho(0.5);
+        let config = SamConfig::sa_gd_trust_region().with_seed(0).with_rho(0.5);
         let mut sam = config.init(sgd()).expect("a valid configuration");
         // (μ − 4) x = 4 and (μ + 1) y = −1 with x² + y² = ¼.
         let (mut x, mut y, mut low, mut high) = (0.0_f64, 0.0_f64, 4.0, 20.0);

@@ -1,19 +1,21 @@
-//! What a record of SAM has to have: a version, every field, every vector, and the variant that it is loaded into.
+//! Records of SAM: a version, every field, every vector, and the same variant are required.
+
+use std::fmt::Debug;
 
 use burn::tensor::Bytes;
 use burn_pack::{Reader, Tensor, Writer};
 use burnscape::optim::{
-    Ascent, AscentContext, AscentRule, Need, OptimError, OptimRecord, PartMemory, Perturbation,
-    Sam, SamConfig, SamPart, StepGradients,
+    Ascent, AscentContext, AscentRule, Need, OptimError, OptimRecord, Perturbation, Sam, SamConfig,
 };
 use burnscape::space::{LeafVector, SpaceError};
 use burnscape_testkit::objectives::{Point, quadratic};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::fixture::{build, point};
 use super::own_ascent::{Averaged, Doubled, averaged};
 
-/// SAM with an ascent that has this memory, under one name.
+/// An ascent with this memory; all have one name.
 #[derive(Debug, Clone)]
 struct Remembers<T>(std::marker::PhantomData<T>);
 
@@ -22,15 +24,11 @@ struct One {
     count: u32,
 }
 
-impl PartMemory for One {}
-
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Two {
     count: u32,
     mean: f64,
 }
-
-impl PartMemory for Two {}
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Zeros {
@@ -38,13 +36,23 @@ struct Zeros {
     vector: Option<LeafVector>,
 }
 
-impl PartMemory for Zeros {
+trait Memory: Clone + Debug + Default + Serialize + DeserializeOwned + Send + Sync + 'static {
+    fn vectors(&mut self) -> Vec<(&'static str, &mut Option<LeafVector>)> {
+        Vec::new()
+    }
+}
+
+impl Memory for One {}
+
+impl Memory for Two {}
+
+impl Memory for Zeros {
     fn vectors(&mut self) -> Vec<(&'static str, &mut Option<LeafVector>)> {
         vec![("vector", &mut self.vector)]
     }
 }
 
-impl<T: PartMemory> SamPart for Remembers<T> {
+impl<T: Memory> AscentRule for Remembers<T> {
     type Memory = T;
 
     fn name(&self) -> &'static str {
@@ -55,22 +63,29 @@ impl<T: PartMemory> SamPart for Remembers<T> {
         &[Need::Memory]
     }
 
-    fn remember(&self, memory: &mut T, gradients: &StepGradients) -> Result<(), OptimError> {
+    fn vectors(memory: &mut T) -> Vec<(&'static str, &mut Option<LeafVector>)> {
+        memory.vectors()
+    }
+
+    fn ascend(&self, _: &T, context: &mut AscentContext<'_>) -> Result<Perturbation, OptimError> {
+        let vector = context.ascent_step();
+        Ok(Perturbation::Displacement { vector, scale: 1.0 })
+    }
+
+    fn remember(
+        &self,
+        memory: &mut T,
+        gradient: &LeafVector,
+        _perturbed: Option<&LeafVector>,
+    ) -> Result<(), OptimError> {
         for (_, place) in memory.vectors() {
-            *place = Some(LeafVector::zeros(gradients.plain.space()));
+            *place = Some(LeafVector::zeros(gradient.space()));
         }
         Ok(())
     }
 }
 
-impl<T: PartMemory> AscentRule for Remembers<T> {
-    fn ascend(&self, _: &T, context: &mut AscentContext<'_>) -> Result<Perturbation, OptimError> {
-        let vector = context.ascent_step();
-        Ok(Perturbation::Displacement { vector, scale: 1.0 })
-    }
-}
-
-fn remembering<T: PartMemory>() -> SamConfig {
+fn remembering<T: Memory>() -> SamConfig {
     SamConfig::new().with_ascent(Ascent::custom(Remembers::<T>(std::marker::PhantomData)))
 }
 
@@ -172,12 +187,12 @@ fn a_memory_is_that_of_one_variant() {
     );
     let (model, bytes) = record(SamConfig::new());
     refused(SamConfig::look_sam(), bytes.clone(), &model, "LookSAM");
-    // What remembers nothing may change during a run.
+    // A part without a memory may be exchanged during a run.
     assert!(load(SamConfig::gsam(), bytes, &model).is_ok());
 }
 
 #[test]
-fn an_ascent_of_ones_own_is_admitted_by_its_needs() {
+fn a_custom_ascent_is_admitted_by_its_needs() {
     let gradients = |m: &Point| burn::optim::GradientsParams::from_grads(loss(m).backward(), m);
     let model = point(&[1.0, -2.0]);
     let with = |ascent| SamConfig::new().with_ascent(ascent);
@@ -185,19 +200,20 @@ fn an_ascent_of_ones_own_is_admitted_by_its_needs() {
         let first = gradients(&model);
         build(config).ascend(0.1, model.clone(), &first).map(|_| ())
     };
-    let stateless = |config: SamConfig| config.gradients(&model, loss).map(|(_, report)| report);
+    let stateless =
+        |config: SamConfig| Sam::gradients(&config, &model, loss).map(|(_, report)| report);
 
     assert_eq!(ascend(with(averaged())), Ok(()));
-    let feature = "an averaged ascent";
+    let unmet = |feature, need| OptimError::Unmet { feature, need };
     assert_eq!(
         stateless(with(averaged())),
-        Err(OptimError::NeedsState { feature })
+        Err(unmet("an averaged ascent", Need::Memory))
     );
     let doubled = || with(Ascent::custom(Doubled));
     let feature = "a doubled ascent";
-    assert_eq!(ascend(doubled()), Err(OptimError::NeedsClosure { feature }));
+    assert_eq!(ascend(doubled()), Err(unmet(feature, Need::Evaluations)));
     let report = stateless(doubled()).expect("gradients");
-    assert_eq!(report.gradients, 3);
+    assert_eq!(report.num_gradients, 3);
     // ½ (w + 2e)ᵀH(w + 2e) with e along Hw = (1, −6).
     let norm = 37.0_f64.sqrt();
     let [x, y] = [1.0 + 0.1 / norm, -2.0 - 0.6 / norm];
@@ -205,27 +221,25 @@ fn an_ascent_of_ones_own_is_admitted_by_its_needs() {
     let found = report.perturbed_loss.expect("a loss");
     assert!((found - expected).abs() < 1e-9, "{found} and {expected}");
     assert_eq!(report.sam_edge, None);
-    // A closure that returns no losses cannot be compared.
+    // Without losses the points cannot be compared.
     let mut moved = model.clone();
     let error = build(doubled()).step(0.1, &mut moved, gradients);
-    assert_eq!(error, Err(OptimError::NeedsLoss { feature }));
+    assert_eq!(error, Err(unmet(feature, Need::Losses)));
     let invalid = with(Ascent::custom(Averaged { decay: 1.0 }));
     assert!(invalid.validate().is_err());
 }
 
-/// An ascent that returns a vector which does not fit.
+/// An ascent that returns a vector of another length.
 #[derive(Debug, Clone)]
 struct Misfit;
 
-impl SamPart for Misfit {
+impl AscentRule for Misfit {
     type Memory = ();
 
     fn name(&self) -> &'static str {
         "a misfit"
     }
-}
 
-impl AscentRule for Misfit {
     fn ascend(&self, _: &(), context: &mut AscentContext<'_>) -> Result<Perturbation, OptimError> {
         let vector = context.ascent_step();
         let vector =
@@ -248,7 +262,7 @@ fn a_displacement_that_does_not_fit_is_an_error() {
 }
 
 #[test]
-fn a_configuration_with_an_ascent_of_ones_own_prints_and_is_not_read() {
+fn a_configuration_with_a_custom_ascent_prints_and_is_not_read() {
     let config = SamConfig::new().with_ascent(averaged());
     let text = config.to_string();
     assert!(text.contains("an averaged ascent"), "{text}");

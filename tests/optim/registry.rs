@@ -1,15 +1,11 @@
-//! All variants of all parts of SAM, and all settings: what `conformance` and `laws` run over.
+//! All variants of all parts of SAM, for `conformance` and `laws`.
 
-use burnscape::optim::{
-    ActiveSteps, Ascent, AscentDirection, DescentGradient, FisherSquares, Mask, Metric,
-    RhoSchedule, SamConfig, TiedParameters,
-};
+use burnscape::optim::{Ascent, AscentDirection, DescentGradient, Metric, RhoSchedule, SamConfig};
 
 use super::own_ascent::averaged;
 
 /// Every variant, by name. A new preset or part belongs here.
 pub(crate) fn variants() -> Vec<(&'static str, SamConfig)> {
-    let fisher = |squares| SamConfig::new().with_metric(Metric::Fisher { eta: 1.0, squares });
     let weighted = |decoupled| DescentGradient::Weighted {
         gamma: 0.7,
         decoupled,
@@ -18,10 +14,6 @@ pub(crate) fn variants() -> Vec<(&'static str, SamConfig)> {
     let look = DescentGradient::Look {
         every: 3,
         alpha: 0.7,
-    };
-    let late = ActiveSteps {
-        start: 2,
-        end: None,
     };
     let (end, steps) = (0.1, 20);
     vec![
@@ -38,20 +30,20 @@ pub(crate) fn variants() -> Vec<(&'static str, SamConfig)> {
         ),
         ("looksam", SamConfig::new().with_descent_gradient(look)),
         ("friendly", SamConfig::friendly_sam()),
-        ("fisher", fisher(FisherSquares::BatchGradient)),
+        ("fisher", SamConfig::fisher_sam()),
         (
             "fisher per example",
-            fisher(FisherSquares::ExampleGradients),
+            SamConfig::new().with_metric(Metric::ExampleFisher { eta: 1.0 }),
         ),
-        ("esam", SamConfig::esam(3)),
-        (
-            "mask",
-            SamConfig::new().with_mask(Some(Mask { keep: 0.5, seed: 1 })),
-        ),
+        ("esam", SamConfig::esam().with_seed(3)),
+        ("mask", SamConfig::new().with_mask(Some(0.5)).with_seed(1)),
         ("m-sharpness", SamConfig::new().with_group_size(Some(4))),
-        ("sa-gd", SamConfig::sa_gd(2)),
-        ("sa-gd by trust region", SamConfig::sa_gd_trust_region(2)),
-        ("late", SamConfig::new().with_active_steps(Some(late))),
+        ("sa-gd", SamConfig::sa_gd().with_seed(2)),
+        (
+            "sa-gd by trust region",
+            SamConfig::sa_gd_trust_region().with_seed(2),
+        ),
+        ("late", SamConfig::new().with_active_steps(2..usize::MAX)),
         ("linear", scheduled(RhoSchedule::Linear { end, steps })),
         ("cosine", scheduled(RhoSchedule::Cosine { end, steps })),
         (
@@ -62,10 +54,7 @@ pub(crate) fn variants() -> Vec<(&'static str, SamConfig)> {
                 lr_max: 0.5,
             }),
         ),
-        (
-            "tied again",
-            SamConfig::new().with_tied(TiedParameters::Restore),
-        ),
+        ("tied again", SamConfig::new().with_restore_tied(true)),
         ("an own ascent", SamConfig::new().with_ascent(averaged())),
     ]
 }
@@ -86,8 +75,8 @@ macro_rules! part {
 part!(metric, METRICS, Metric {
     Metric::Euclidean => "Euclidean",
     Metric::Adaptive { .. } => "Adaptive",
-    Metric::Fisher { squares: FisherSquares::BatchGradient, .. } => "Fisher, BatchGradient",
-    Metric::Fisher { squares: FisherSquares::ExampleGradients, .. } => "Fisher, ExampleGradients",
+    Metric::Fisher { .. } => "Fisher",
+    Metric::ExampleFisher { .. } => "ExampleFisher",
 });
 part!(direction, DIRECTIONS, AscentDirection {
     AscentDirection::Gradient => "Gradient",
@@ -112,18 +101,18 @@ part!(schedule, SCHEDULES, RhoSchedule {
     RhoSchedule::Cosine { .. } => "Cosine",
     RhoSchedule::WithLearningRate { .. } => "WithLearningRate",
 });
-part!(tied, TIED, TiedParameters {
-    TiedParameters::Refuse => "Refuse",
-    TiedParameters::Restore => "Restore",
-});
 
-/// What has no variants is there or not.
+/// Settings that are on or off.
 fn optional(config: &SamConfig) -> Vec<&'static str> {
     let set = [
-        (config.active_steps.is_some(), "active_steps"),
+        (
+            config.active_steps != SamConfig::new().active_steps,
+            "active_steps",
+        ),
         (config.mask.is_some(), "mask"),
         (config.group_size.is_some(), "group_size"),
         (config.selection.is_some(), "selection"),
+        (config.restore_tied, "restore_tied"),
     ];
     let set = set.into_iter().filter(|(is_set, _)| *is_set);
     set.map(|(_, name)| name).collect()
@@ -148,7 +137,12 @@ fn every_variant_of_every_part_is_in_the_registry() {
         vec![descent(&c.descent_gradient)]
     });
     covers("the schedule", SCHEDULES, &|c| vec![schedule(&c.schedule)]);
-    covers("tied", TIED, &|c| vec![tied(&c.tied)]);
-    let names = ["active_steps", "mask", "group_size", "selection"];
+    let names = [
+        "active_steps",
+        "mask",
+        "group_size",
+        "selection",
+        "restore_tied",
+    ];
     covers("the setting", &names, &optional);
 }

@@ -1,10 +1,10 @@
-//! Saddle-free Newton: the formula, and ways out of saddles that gradient descent does not find in time.
+//! Saddle-free Newton: the formula, and escapes from saddles where gradient descent is slow.
 
 use burn::optim::SgdConfig;
 use burn::tensor::{DType, Tensor};
 use burnscape::OutOfRange;
 use burnscape::optim::{
-    ClosureStep, OptimConfigError, OptimError, SaddleFreeNewtonConfig, SaddleFreeReport, SkipReason,
+    ClosureStep, OptimError, SaddleFreeNewtonConfig, SaddleFreeReport, SkipReason,
 };
 use burnscape_testkit::objectives::{Point, quadratic};
 
@@ -76,7 +76,7 @@ fn a_step_is_the_gradient_over_the_absolute_curvature() {
     assert_near(report.step_norm, square.sqrt(), 1e-12);
     assert_near(report.lowest_ritz.expect("a Ritz value"), -3.0, 1e-10);
     assert!(report.ritz_residual.expect("its residual") < 1e-10);
-    assert_eq!((report.products, report.gradients), (4, 2));
+    assert_eq!((report.num_matvecs, report.num_gradients), (4, 2));
     let SaddleFreeReport {
         escaped, skipped, ..
     } = report;
@@ -118,9 +118,8 @@ fn saddles_are_left_where_gradient_descent_is_still_waiting() {
     let config = SaddleFreeNewtonConfig::new()
         .with_damping(1e-2)
         .with_max_step(Some(0.5));
-    // Along the way out of the strict saddle the place doubles at each step, and grows by half out of the
-    // monkey's, whatever the curvature; gradient descent multiplies it by 1 + 2 lr, and by 1 + 3 lr r at a
-    // distance of r.
+    // Each step doubles the distance from the strict saddle, and multiplies that from the monkey saddle by 1.5, whatever
+    // the curvature; gradient descent multiplies it by 1 + 2 lr, and by 1 + 3 lr r at a distance of r.
     let cases: [(Loss, [f64; 2], usize); 4] = [
         (strict, [1.0, 1e-3], 10),
         (strict, [0.5, -1e-6], 19),
@@ -135,7 +134,7 @@ fn saddles_are_left_where_gradient_descent_is_still_waiting() {
             let descent = descent_steps(lr, loss, start, -0.2, limit);
             assert_eq!(descent, None, "{start:?} at {lr}");
         }
-        // The rate is a sensible one: it gets there, three to twenty times later.
+        // The rate is sensible: gradient descent arrives, three to twenty times later.
         let later = descent_steps(0.1, loss, start, -0.2, 2000).expect("an escape");
         println!("{start:?}: {steps} steps, gradient descent at 0.1 {later}");
         assert!(later > 3 * steps);
@@ -147,7 +146,7 @@ fn a_direction_that_the_gradient_does_not_see_is_left_along_with_an_escape() {
     let config = SaddleFreeNewtonConfig::new()
         .with_damping(1e-2)
         .with_max_step(Some(0.5));
-    // On the ridge and at the saddle there is no slope towards the minima.
+    // On the ridge and at the saddle the slope towards the minima is zero.
     for start in [[1.0, 0.0], [0.0, 0.0]] {
         assert_eq!(newton_steps(&config, strict, start, -0.2, 100), None);
         assert_eq!(descent_steps(0.1, strict, start, -0.2, 100), None);
@@ -164,7 +163,7 @@ fn a_direction_that_the_gradient_does_not_see_is_left_along_with_an_escape() {
             assert_near(model.coordinates()[1].abs(), 0.1, 1e-10);
         }
     }
-    // Off the ridge it goes downhill, and a longer step is left as it is.
+    // Off the ridge the step goes downhill, and a longer step is not changed.
     for y in [1e-3, -1e-3, 0.2, -0.2] {
         let mut model = point(&[1.0, y]);
         let escaping = config.clone().with_max_step(None).with_escape(0.1);
@@ -180,7 +179,7 @@ fn a_direction_that_the_gradient_does_not_see_is_left_along_with_an_escape() {
             assert!(moved.abs() > 0.1);
         }
     }
-    // In a bowl there is nowhere to escape to.
+    // In a bowl there is no escape.
     let bowl = |m: &Point, _: Tensor<1>| quadratic(m, &[2.0, 1.0]);
     let mut newton = config.with_escape(0.1).init().expect("valid");
     let mut model = point(&[0.0, 0.0]);
@@ -194,7 +193,7 @@ fn a_direction_that_the_gradient_does_not_see_is_left_along_with_an_escape() {
 }
 
 #[test]
-fn what_is_not_finite_is_skipped_and_what_cannot_be_right_refused() {
+fn steps_that_are_not_finite_are_skipped_and_invalid_settings_refused() {
     let mut newton = SaddleFreeNewtonConfig::new().init().expect("valid");
     let mut model = point(&[1.0, 2.0]);
     let poisoned = |m: &Point, _: Tensor<1>| quadratic(m, &[f64::NAN, 1.0]);
@@ -227,7 +226,7 @@ fn what_is_not_finite_is_skipped_and_what_cannot_be_right_refused() {
             assert!(!report.step_norm.is_finite());
             assert_eq!(narrow.coordinates(), [1.0, 2.0]);
         } else {
-            // What is shortened is within the range again.
+            // A shortened step is within the range again.
             assert_eq!(report.skipped, None);
             assert_near(report.step_norm, 0.5, 1e-3);
             for (moved, w) in narrow.coordinates().iter().zip([1.0, 2.0]) {
@@ -244,7 +243,7 @@ fn what_is_not_finite_is_skipped_and_what_cannot_be_right_refused() {
         ("max_step", config().with_max_step(Some(f64::NAN))),
     ] {
         let refused = config.init().map(|_| ());
-        let Err(OptimConfigError::OutOfRange(OutOfRange { name: found, .. })) = refused else {
+        let Err(OutOfRange { name: found, .. }) = refused else {
             panic!("{name} was accepted");
         };
         assert_eq!(found, name);

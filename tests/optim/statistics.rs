@@ -1,5 +1,4 @@
-//! Batch normalization: curvature is that of the function that is trained, and running statistics move
-//! once a step.
+//! Batch normalization: curvature belongs to the function in training, and running statistics change once per step.
 
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
@@ -34,7 +33,7 @@ impl Normed {
     }
 }
 
-/// Far from mean zero and variance one, which the running statistics start with.
+/// Far from mean zero and variance one, the initial running statistics.
 fn batch() -> Tensor<2> {
     let numbers: Vec<f64> = (0..24)
         .map(|i| 5.0 + 3.0 * (1.7 * f64::from(i)).sin())
@@ -62,13 +61,13 @@ fn steps_with_curvature_move_running_statistics_once() {
     assert_ne!(expected, statistics(&Normed::new()));
 
     let mut model = Normed::new();
-    let config = SamConfig::sa_gd_trust_region(0).with_rho(0.02);
+    let config = SamConfig::sa_gd_trust_region().with_seed(0).with_rho(0.02);
     let mut sam = config.init(sgd()).expect("a valid configuration");
     let report = sam
         .step_on(0.1, &mut model, batch(), &loss)
         .expect("a step");
     assert_eq!(statistics(&model), expected);
-    // The Hessian is that of training, with the statistics of the batch: its model is right.
+    // The Hessian belongs to training mode, with the statistics of the batch: its model is right.
     let inner = report.inner.expect("a maximization");
     let rise = report.perturbed_loss.expect("a loss") - report.loss.expect("a loss");
     assert!(inner.converged && inner.certified);
@@ -99,7 +98,10 @@ fn a_refused_step_leaves_running_statistics_alone() {
     let error = newton.step_on(0.1, &mut model, batch(), &reads);
     assert!(matches!(error, Err(OptimError::Curvature(_))), "{error:?}");
     assert_eq!(statistics(&model), before);
-    let mut sam = SamConfig::sa_gd_trust_region(0).init(sgd()).expect("valid");
+    let mut sam = SamConfig::sa_gd_trust_region()
+        .with_seed(0)
+        .init(sgd())
+        .expect("valid");
     let error = sam.step_on(0.1, &mut model, batch(), &reads);
     assert!(matches!(error, Err(OptimError::Curvature(_))), "{error:?}");
     assert_eq!(statistics(&model), before);

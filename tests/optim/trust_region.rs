@@ -5,15 +5,13 @@ use burn::nn::Linear;
 use burn::tensor::activation::tanh;
 use burn::tensor::{DType, Tensor, TensorData};
 use burnscape::krylov::{Dense, Symmetric, TrustRegionConfig};
-use burnscape::optim::{
-    Ascent, OptimConfigError, OptimError, SamConfig, StepReport, TiedParameters,
-};
+use burnscape::optim::{Ascent, Need, OptimError, SamConfig, StepReport};
 use burnscape_testkit::models::TwoLayers;
 use burnscape_testkit::objectives::{Point, quadratic};
 
 use super::fixture::{assert_near, build, device, exact, no_data, point, sgd};
 
-/// A step at `w`, and the gradient that it handed on.
+/// A step at `w`, and the gradient that its base optimizer got.
 fn step(
     config: SamConfig,
     w: &[f64],
@@ -44,8 +42,11 @@ fn a2_the_trust_region_ascent_finds_the_maximum_of_a_quadratic() {
     assert_near(robust, report.loss.expect("a loss") + inner.rise, 1e-12);
     assert!(inner.converged && inner.certified && inner.hard_cases == 0);
     assert!(inner.residual < 1e-12);
-    assert_eq!(report.gradients, 3, "at w, with the Hessian, and at w + v");
-    // It is above what one step along the gradient finds.
+    assert_eq!(
+        report.num_gradients, 3,
+        "at w, with the Hessian, and at w + v"
+    );
+    // It is above the loss that one step along the gradient finds.
     let (sam, _) = step(SamConfig::new().with_rho(0.5), &[1.0, 1.0], loss);
     assert!(robust > sam.perturbed_loss.expect("a loss") + 5e-3);
 }
@@ -62,7 +63,7 @@ fn the_hard_case_is_seen_and_the_higher_side_taken() {
         let inner = report.inner.expect("a maximization");
         assert_eq!((inner.hard_cases, inner.certified), (1, true));
         assert_near(inner.rise, 2.0 * 0.24 + 0.3 * 0.1 + 0.005, 1e-8);
-        assert_eq!(report.gradients, 4, "both sides are looked at");
+        assert_eq!(report.num_gradients, 4, "both sides are looked at");
 
         // A cubic term, which the model does not have, makes one of the sides higher.
         for slant in [0.1, -0.1] {
@@ -76,7 +77,7 @@ fn the_hard_case_is_seen_and_the_higher_side_taken() {
             let loss = 0.5 * (4.0 * 0.24 + 0.16) + slant * side.powi(3);
             assert_near(report.perturbed_loss.expect("a loss"), loss, 1e-8);
         }
-        // SAM stays on the line where the gradient is.
+        // SAM stays on the line of the gradient.
         let (_, gradient) = step(SamConfig::new().with_rho(0.5), &[0.0, 0.3], even);
         assert_near(gradient[0], 0.0, 1e-12);
     }
@@ -183,7 +184,7 @@ struct Twins {
 #[test]
 fn a_parameter_at_two_places_has_one_displacement() {
     let encoder = Param::from_tensor(Tensor::ones([2], (&device(), DType::F64)));
-    // Freezing and unfreezing makes each occurrence a leaf of its own.
+    // Freezing and unfreezing makes each occurrence a separate leaf.
     let mut model = Twins {
         decoder: encoder.clone(),
         encoder,
@@ -194,7 +195,7 @@ fn a_parameter_at_two_places_has_one_displacement() {
         (m.encoder.val() * m.decoder.val() * curvature).sum() * 0.5
     };
     let curvature = Tensor::from_data([4.0, 1.0], (&device(), DType::F64));
-    let mut sam = build(exact(0).with_rho(0.5).with_tied(TiedParameters::Restore));
+    let mut sam = build(exact(0).with_rho(0.5).with_restore_tied(true));
     let report = sam
         .step_on(0.1, &mut model, curvature, &loss)
         .expect("a step");
@@ -207,17 +208,17 @@ fn a_parameter_at_two_places_has_one_displacement() {
 }
 
 #[test]
-fn what_cannot_be_traced_is_refused() {
+fn losses_that_cannot_be_traced_are_refused() {
     let mut model = point(&[1.0, 1.0]);
     let mut sam = build(exact(0));
     let error = sam.step(0.1, &mut model, |m: &Point| quadratic(m, &[4.0, 1.0]));
     let error = error.expect_err("a closure alone is refused");
-    let feature = "trust-region ascent";
-    assert_eq!(error, OptimError::NeedsBatch { feature });
+    let (feature, need) = ("trust-region ascent", Need::Batch);
+    assert_eq!(error, OptimError::Unmet { feature, need });
     assert!(
         error
             .to_string()
-            .ends_with("call `step_on` with a batch and an objective")
+            .ends_with("call `Sam::step_on` with a batch and an objective")
     );
 
     let reads = |m: &Point, x: Tensor<1>| {
@@ -229,16 +230,13 @@ fn what_cannot_be_traced_is_refused() {
     assert_eq!(model.coordinates(), [1.0, 1.0]);
 
     let masked = SamConfig::asam().with_ascent(exact(0).ascent).init(sgd());
-    assert!(
-        matches!(masked, Err(OptimConfigError::Incompatible { first, .. }) if first == feature)
-    );
+    assert!(matches!(masked, Err(OptimError::Incompatible { first, .. }) if first == feature));
     for (max_basis, tolerance) in [(0, 1e-4), (10, 0.0), (10, f64::NAN)] {
         let ascent = Ascent::TrustRegion {
             max_basis,
             tolerance,
-            seed: 0,
         };
         let refused = SamConfig::new().with_ascent(ascent).init(sgd());
-        assert!(matches!(refused, Err(OptimConfigError::OutOfRange(_))));
+        assert!(matches!(refused, Err(OptimError::OutOfRange(_))));
     }
 }

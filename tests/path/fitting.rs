@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn::optim::{AdamConfig, SgdConfig};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use burnscape::loss::Risk;
-use burnscape::optim::{Checkpointable, ClosureStep, OptimRecord, SamConfig};
+use burnscape::optim::{ClosureStep, OptimRecord, SamConfig};
 use burnscape::path::{
     BezierCurve, Curve, CurveFitter, CurveFitterConfig, FastGeometricEnsemble, PolygonalChain,
     TimeSampling,
@@ -141,7 +141,7 @@ where
         .to_vec()
 }
 
-fn resumes<O: ClosureStep + Checkpointable>(optimizer: impl Fn() -> O) {
+fn resumes<O: ClosureStep>(optimizer: impl Fn() -> O) {
     let (a, b) = (network(1), network(2));
     let chain = |a, b| {
         let chain = PolygonalChain::between(a, b, 3).unwrap();

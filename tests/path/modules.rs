@@ -5,7 +5,7 @@ use burn::nn::{Linear, LinearConfig};
 use burn::optim::{ModuleOptimizer, SgdConfig};
 use burn::tensor::{DType, Device, Tensor};
 use burnscape::loss::{Risk, SumLoss};
-use burnscape::optim::{OptimError, SamConfig, TiedParameters};
+use burnscape::optim::{OptimError, SamConfig};
 use burnscape::path::{
     BezierCurve, Curve, CurveFitterConfig, CurveProfileConfig, PathError, PolygonalChain,
 };
@@ -92,9 +92,7 @@ fn tied_parameters_are_refused_by_name_or_tied_again() {
         PathError::Optim(OptimError::TiedParameter { .. })
     ));
     assert!(error.to_string().contains("inner") && error.to_string().contains("outer"));
-    let retied = SamConfig::new()
-        .with_rho(0.0)
-        .with_tied(TiedParameters::Restore);
+    let retied = SamConfig::new().with_rho(0.0).with_restore_tied(true);
     let sam = retied.init(sgd()).unwrap();
     let mut fitter = CurveFitterConfig::new(0.01)
         .init(curve.clone(), sam)

@@ -331,7 +331,7 @@ fn two_epochs_of_everything_are_the_loop_by_hand() {
     assert_ne!(trained.weights(), weights(&setup.model()));
     assert_eq!(trained.reports.len(), 2 * STEPS);
     for report in &trained.reports {
-        assert_eq!((report.gradients, report.skipped), (2, None));
+        assert_eq!((report.num_gradients, report.skipped), (2, None));
         assert!(report.perturbed_loss > report.loss, "{report:?}");
     }
 }

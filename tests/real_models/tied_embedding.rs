@@ -6,7 +6,7 @@ use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
 use burn::optim::SgdConfig;
 use burn::prelude::*;
 use burn::tensor::activation::gelu;
-use burnscape::optim::{SamConfig, TiedParameters};
+use burnscape::optim::SamConfig;
 use burnscape::space::ParamSpace;
 
 use super::checklist::{Checklist, Door};
@@ -85,14 +85,14 @@ fn loss(model: &TwoFields, (inputs, targets): Tokens) -> Tensor<1> {
 #[test]
 fn an_embedding_tied_to_its_head_goes_through_every_door() {
     Checklist::new(&TwoFields::new, &loss, &data())
-        .with_sam(SamConfig::new().with_tied(TiedParameters::Restore))
+        .with_sam(SamConfig::new().with_restore_tied(true))
         .run();
 }
 
 #[test]
 fn a_rebuilt_model_with_a_tie_takes_up_a_run_by_its_paths() {
     Checklist::new(&TwoFields::new, &loss, &data())
-        .with_sam(SamConfig::new().with_tied(TiedParameters::Restore))
+        .with_sam(SamConfig::new().with_restore_tied(true))
         .run_doors(&[Door::ResumeRebuilt]);
 }
 
@@ -103,7 +103,7 @@ fn an_embedding_tied_to_its_head_is_refused_by_an_optimizer_that_would_untie_it(
             &[Door::SamStep],
             &[
                 "`embedding.weight` and `head` are one parameter",
-                "TiedParameters::Restore",
+                "with_restore_tied(true)",
             ],
         )
         .run_doors(&[Door::SamStep]);
@@ -114,7 +114,7 @@ fn a_tie_holds_over_steps() {
     let _drawing = stream(6);
     let mut model = drawn(TwoFields::new);
     let mut sam = SamConfig::new()
-        .with_tied(TiedParameters::Restore)
+        .with_restore_tied(true)
         .init(SgdConfig::new().init())
         .unwrap();
     let batch = for_training(&data()[0]);

@@ -7,7 +7,7 @@ use burnscape::krylov::{
 };
 use burnscape::loss::Risk;
 use burnscape::optim::{
-    Ascent, DescentGradient, Mask, Metric, RhoGroup, SaddleFreeNewtonConfig, SamConfig, StepReport,
+    Ascent, DescentGradient, Metric, RhoGroup, SaddleFreeNewtonConfig, SamConfig, StepReport,
 };
 use burnscape::sharpness::{
     AverageSharpnessConfig, SharpnessMeasure, SharpnessReportConfig, WorstCaseSharpnessConfig,
@@ -173,7 +173,12 @@ pub(crate) fn steps(
 
 /// As [`steps`], where a search of the batch's quadratic model says where to look.
 fn ascent(kind: Kind, seed: u64, exponent: i32) -> Vec<f64> {
-    three_steps(&SamConfig::sa_gd_trust_region(1), kind, seed, exponent)
+    three_steps(
+        &SamConfig::sa_gd_trust_region().with_seed(1),
+        kind,
+        seed,
+        exponent,
+    )
 }
 
 fn three_steps(config: &SamConfig, kind: Kind, seed: u64, exponent: i32) -> Vec<f64> {
@@ -233,10 +238,7 @@ pub(crate) fn variants() -> Vec<(&'static str, SamConfig)> {
             "SAM, groups",
             sam.clone().with_groups(vec![RhoGroup::new(first, 0.5)]),
         ),
-        (
-            "SAM, masked",
-            sam.clone().with_mask(Some(Mask { keep: 0.6, seed: 1 })),
-        ),
+        ("SAM, masked", sam.clone().with_mask(Some(0.6))),
         ("ASAM", SamConfig::asam()),
         (
             "ASAM, no floor",
@@ -255,12 +257,13 @@ pub(crate) fn variants() -> Vec<(&'static str, SamConfig)> {
         ("Friendly SAM", SamConfig::friendly_sam()),
         (
             "projected ascent",
-            SamConfig::new().with_ascent(Ascent::Projected {
-                steps: 3,
-                restarts: 2,
-                step_size: 1.0,
-                seed: 1,
-            }),
+            SamConfig::new()
+                .with_ascent(Ascent::Projected {
+                    steps: 3,
+                    restarts: 2,
+                    step_size: 1.0,
+                })
+                .with_seed(1),
         ),
     ]
 }

@@ -5,7 +5,7 @@ use burn::optim::{ModuleOptimizer, SgdConfig};
 use burn::tensor::{Tensor, TensorData};
 use burnscape::krylov::{CgConfig, TraceConfig, TraceMethod};
 use burnscape::loss::{Reduction, Risk};
-use burnscape::optim::{FisherSquares, Metric, SamConfig, SkipReason};
+use burnscape::optim::{Metric, SamConfig, SkipReason};
 use burnscape::spectrum::Spectrum;
 use burnscape_testkit::eigenvalues;
 
@@ -126,14 +126,13 @@ fn a_step_looks_a_radius_away_whatever_the_size_of_the_gradient() {
 
 #[test]
 fn a_zero_gradient_has_no_displacement_in_any_metric() {
-    let fisher = |squares| Metric::Fisher { eta: 1.0, squares };
     for config in [
         SamConfig::new(),
         SamConfig::asam(),
         SamConfig::new().with_metric(Metric::Adaptive { eta: 0.0 }),
-        SamConfig::new().with_metric(fisher(FisherSquares::BatchGradient)),
+        SamConfig::fisher_sam(),
         SamConfig::friendly_sam(),
-        SamConfig::sa_gd(0),
+        SamConfig::sa_gd().with_seed(0),
     ] {
         let mut row = Row::new(&[1.0, -2.0]);
         let mut sam = config.init(sgd()).expect("an optimizer");
@@ -184,10 +183,7 @@ fn the_fisher_metric_takes_gradients_whose_squares_are_no_numbers() {
         [1e38, 1.0, 0.0],
     ] {
         for eta in [1.0, 1e6, 1e-6] {
-            let metric = Metric::Fisher {
-                eta,
-                squares: FisherSquares::BatchGradient,
-            };
+            let metric = Metric::Fisher { eta };
             let config = SamConfig::fisher_sam().with_metric(metric).with_rho(0.5);
             let (moved, _) = displacement(&config, &[0.0; 3], &slope);
             let inverse = |g: f64| g / (1.0 + eta * g * g);
@@ -205,10 +201,7 @@ fn the_fisher_metric_of_examples_takes_gradients_whose_squares_are_no_numbers() 
         [[3.0, 1.0], [0.5, -2.0]],
         [[1e22, 1.0], [0.0, -1e21]],
     ] {
-        let metric = Metric::Fisher {
-            eta: 1.0,
-            squares: FisherSquares::ExampleGradients,
-        };
+        let metric = Metric::ExampleFisher { eta: 1.0 };
         let config = SamConfig::new().with_metric(metric).with_rho(0.5);
         let mut sam = config.init(sgd()).expect("an optimizer");
         let data = TensorData::new(rows.concat(), [2, 2]);

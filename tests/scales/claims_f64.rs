@@ -71,7 +71,7 @@ fn a_step_looks_a_radius_away_whatever_the_size_of_the_gradient() {
                 seen.push(m.coordinates()[0]);
                 (m.w.val() * size).sum()
             };
-            let found = config.with_rho(0.5).gradients(&model, closure);
+            let found = Sam::gradients(&config.with_rho(0.5), &model, closure);
             let (_, report) = found.expect("gradients");
             assert_eq!((report.gradient_norm, report.skipped), (size, None));
             assert!((seen[1] - 0.5).abs() < 1e-15, "{size:e}: {seen:?}");

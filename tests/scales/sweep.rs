@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burnscape::loss::Risk;
-use burnscape::optim::SamConfig;
+use burnscape::optim::{Sam, SamConfig};
 
 use super::answers::{Answer, answers, steps, variants};
 use super::exponents::{FAR, LARGEST, NORMAL, exponents};
@@ -128,10 +128,9 @@ fn the_displacement_is_the_published_one_where_its_floor_does_not_count() {
                 seen.push(net.numbers());
                 loss(net, data.clone())
             };
-            let (gradients, report) = SamConfig::new()
-                .with_rho(rho)
-                .gradients(&net, closure)
-                .expect("gradients");
+            let config = SamConfig::new().with_rho(rho);
+            let gradients = Sam::gradients(&config, &net, closure);
+            let (gradients, report) = gradients.expect("gradients");
             drop(gradients);
             let step: Vec<f64> = seen[1].iter().zip(&seen[0]).map(|(x, y)| x - y).collect();
             // Never shorter for a small gradient.

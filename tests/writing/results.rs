@@ -10,6 +10,7 @@ use burnscape::FormatError;
 use burnscape::dynamics::{CurvatureMonitorConfig, CurvatureMonitorRecord, CurvatureReading};
 use burnscape::krylov::Outcome;
 use burnscape::landscape::{Slice1d, Slice1dConfig, Slice2d, Slice2dConfig};
+use burnscape::optim::{ClosureStep, PerturbedGdConfig, SaddleFreeNewtonConfig, SamConfig};
 use burnscape::path::{
     CurveFitterConfig, CurveProfile, CurveProfileConfig, ElasticBand, ElasticBandConfig,
     InstabilityConfig, LayerwiseBarriersConfig, PolygonalChain,
@@ -289,6 +290,28 @@ fn infinite_rises_and_changes_survive() {
     other.rows[row].value = Some(f64::INFINITY);
     let read = SharpnessReport::from_json(&other.to_json().unwrap()).unwrap();
     assert_eq!(read.rows[row].value, Some(f64::INFINITY));
+}
+
+#[test]
+fn reports_of_optimizers_go_through_json_and_back() {
+    let mut seen = BTreeSet::new();
+    let ([mut model, _], [batch]) = (ends(), nothing());
+    let sgd = || SgdConfig::new().init();
+    let mut sam = SamConfig::sa_gd_trust_region().init(sgd()).unwrap();
+    let report = sam.step_on(0.1, &mut model, batch.clone(), &ring);
+    goes_through(&mut seen, &report.unwrap());
+    let mut newton = SaddleFreeNewtonConfig::new().init().unwrap();
+    let report = newton.step_on(0.1, &mut model, batch.clone(), &ring);
+    goes_through(&mut seen, &report.unwrap());
+    // Every point is below the threshold, and no escape lowers the loss enough.
+    let search = PerturbedGdConfig::new(1e-9, 1e9, 1e9).with_patience(1);
+    let mut search = search.init(sgd()).unwrap();
+    for _ in 0..2 {
+        let closure = |model: &Point| ring(model, batch.clone());
+        search.closure_step(0.0, &mut model, closure).unwrap();
+    }
+    goes_through(&mut seen, search.certified().unwrap());
+    assert_eq!(seen.len(), 3);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::curvature::CurvatureError;
 use crate::dynamics::DynamicsError;
 use crate::landscape::LandscapeError;
 use crate::loss::LossError;
-use crate::optim::{OptimConfigError, OptimError};
+use crate::optim::OptimError;
 use crate::path::PathError;
 use crate::sharpness::SharpnessError;
 use crate::space::SpaceError;
@@ -71,9 +71,6 @@ pub enum Error {
     /// Slices of the loss.
     #[error(transparent)]
     Landscape(LandscapeError),
-    /// Configurations of optimizers.
-    #[error(transparent)]
-    OptimConfig(OptimConfigError),
     /// Optimizers.
     #[error(transparent)]
     Optim(OptimError),
@@ -130,9 +127,8 @@ converted!(LandscapeError as Landscape;
     LandscapeError::Loss(error) => error.into(),
     LandscapeError::Space(error) => error.into(),
 );
-converted!(OptimConfigError as OptimConfig; OptimConfigError::OutOfRange(error) => error.into());
 converted!(OptimError as Optim;
-    OptimError::Config(error) => error.into(),
+    OptimError::OutOfRange(error) => error.into(),
     OptimError::Loss(error) => error.into(),
     OptimError::Space(error) => error.into(),
     OptimError::Curvature(error) => error.into(),

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use burnscape::krylov::{EigenpairsConfig, Which};
 use burnscape::landscape::Slice1dConfig;
 use burnscape::loss::Risk;
-use burnscape::optim::{Sam, sam_edge};
+use burnscape::optim::Sam;
 use burnscape::space::{Grid, Scale, UnfilteredRule};
 use serde::Serialize;
 
@@ -64,7 +64,7 @@ impl Side {
         // A network that has diverged has neither eigenvalues nor a slice.
         Measurement {
             lambda_max: self.lambda_max(data).ok(),
-            edge: sam_edge(self.gradient_norm, rho, rate),
+            edge: Sam::edge(self.gradient_norm, rho, rate),
             slice: self.slice(data).unwrap_or_default(),
         }
     }

@@ -76,7 +76,7 @@ fn a_memory_is_not_lost_silently() {
     );
     assert_eq!(result.model.state(), Net::new(0.0).state());
 
-    // Plain SAM remembers nothing that matters.
+    // Plain SAM has no memory.
     let plain = Some(strategy(SamConfig::new()).into());
     let result = run().launch(&directory.0, Net::new(0.0), plain);
     assert!(result.error.is_none());

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::train::{InferenceStep, RegressionOutput, TrainOutput, TrainStep};
-use burnscape::optim::SamConfig;
+use burnscape::optim::{Sam, SamConfig};
 
 use super::model::{Net, Points};
 use super::training::{Directory, Run, strategy, train};
@@ -27,7 +27,7 @@ impl TrainStep for InStep {
             gradients
         };
         let config = SamConfig::new().with_rho(0.2);
-        let (grads, _) = config.gradients(self, closure).unwrap();
+        let (grads, _) = Sam::gradients(&config, self, closure).unwrap();
         TrainOutput {
             grads,
             item: item.unwrap(),
@@ -45,7 +45,7 @@ impl InferenceStep for InStep {
 }
 
 #[test]
-fn the_helper_in_the_step_is_the_strategy() {
+fn gradients_in_a_train_step_are_those_of_the_strategy() {
     let directory = Directory::new();
     let model = InStep { net: Net::new(0.0) };
     let in_step = Run::default().launch(&directory.0, model, None).model;

@@ -1,4 +1,4 @@
-//! What the strategy does with a loss that is named.
+//! The strategy with a function that finds the loss.
 
 use burn::train::RegressionOutput;
 use burnscape::optim::SamConfig;
@@ -8,7 +8,7 @@ use super::training::{Directory, Run, falling, message, observed, sgd, strategy,
 
 #[test]
 fn several_starts_are_compared_by_the_loss_that_is_named() {
-    let config = SamConfig::sa_gd(1).with_rho(0.2);
+    let config = SamConfig::sa_gd().with_seed(1).with_rho(0.2);
     let run = || Run {
         epochs: 1,
         ..Run::default()
@@ -46,7 +46,7 @@ fn reports_have_the_losses_once_they_are_named() {
     let named = strategy.with_loss(|output: &RegressionOutput| output.loss.clone());
     train(run(), named, Net::new(0.0));
     let report = reports.lock().unwrap()[0].clone();
-    // As gradients do, losses add up over a group.
+    // Losses add up over a group, like gradients.
     let batches = batches((0..2 * BATCH).collect());
     let losses = batches
         .into_iter()

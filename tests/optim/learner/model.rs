@@ -30,7 +30,7 @@ pub(crate) struct Points {
     pub(crate) y: Tensor<2>,
 }
 
-/// Numbers that look random and are the same everywhere.
+/// Pseudorandom numbers that are the same on every machine.
 fn wave(count: usize, phase: f64) -> Vec<f32> {
     let wave = |i: usize| ((i as f64 + 1.0) * 1.7 + phase).sin() as f32;
     (0..count).map(wave).collect()
@@ -97,7 +97,7 @@ impl Net {
 }
 
 pub(crate) fn statistics(norm: &BatchNorm) -> Vec<f32> {
-    // `valid` folds in the updates that wait.
+    // `valid` applies pending updates.
     let norm = norm.valid();
     let mut values = read(norm.running_mean.value());
     values.extend(read(norm.running_var.value()));

@@ -1,4 +1,4 @@
-//! What a look at the model before each step sees.
+//! Observers of the model before each step.
 
 use std::cell::RefCell;
 use std::ops::ControlFlow;

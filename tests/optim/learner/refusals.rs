@@ -3,43 +3,36 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use burn::train::{InferenceStep, RegressionOutput, TrainOutput, TrainStep};
-use burnscape::optim::{Ascent, FisherSquares, Metric, OptimConfigError, Sam, SamConfig};
+use burnscape::optim::{Ascent, Metric, OptimError, Sam, SamConfig};
 
 use super::model::{Net, Points, parameter};
 use super::training::{Directory, Run, message, strategy, train};
 
 #[test]
-fn what_looks_into_the_batch_is_refused_at_once() {
-    let examples = Metric::Fisher {
-        eta: 1.0,
-        squares: FisherSquares::ExampleGradients,
-    };
+fn variants_that_need_the_batch_are_refused_at_once() {
+    let examples = Metric::ExampleFisher { eta: 1.0 };
     for config in [
         SamConfig::new().with_group_size(Some(2)),
-        SamConfig::esam(1),
-        SamConfig::sa_gd_trust_region(1),
+        SamConfig::esam().with_seed(1),
+        SamConfig::sa_gd_trust_region().with_seed(1),
         SamConfig::new().with_metric(examples),
     ] {
         let refused = Sam::strategy::<Net>(config).err();
-        assert!(matches!(
-            refused,
-            Some(OptimConfigError::Incompatible { .. })
-        ));
+        assert!(matches!(refused, Some(OptimError::Incompatible { .. })));
     }
     let refused = Sam::strategy::<Net>(SamConfig::new().with_rho(-1.0)).err();
-    assert!(matches!(refused, Some(OptimConfigError::OutOfRange(_))));
+    assert!(matches!(refused, Some(OptimError::OutOfRange(_))));
     // One start needs no loss.
     let one_start = Ascent::Projected {
         steps: 2,
         restarts: 1,
         step_size: 1.0,
-        seed: 0,
     };
     let config = SamConfig::new().with_ascent(one_start);
     train(Run::default(), strategy(config), Net::new(0.0));
 }
 
-/// A model without the one parameter that its loss is about.
+/// A model whose loss does not depend on its parameter.
 #[derive(Module, Debug)]
 struct Unused {
     weight: Param<Tensor<1>>,
@@ -71,7 +64,7 @@ impl InferenceStep for Unused {
 }
 
 #[test]
-fn what_a_step_is_refused_for_stops_the_training() {
+fn an_error_in_a_step_stops_the_training() {
     let directory = Directory::new();
     let device = Device::default().autodiff();
     let model = Unused {

@@ -1,4 +1,4 @@
-//! A renderer that writes down what Burn's training tells it.
+//! A renderer that records the reports of Burn's training.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +9,7 @@ use burn::train::renderer::{
     MetricsRendererTraining,
 };
 
-/// Writes down what it is told.
+/// Records the reports.
 #[derive(Clone, Default)]
 pub(crate) struct Silent {
     pub(crate) events: Arc<Mutex<Vec<String>>>,

@@ -26,7 +26,7 @@ fn a_batch_with_a_nan_is_skipped_as_if_it_were_not_there() {
     let falling = RhoSchedule::Linear { end: 0.0, steps: 4 };
     let config = SamConfig::new().with_rho(0.2).with_schedule(falling);
     for accumulation in [None, Some(2)] {
-        // Alone, it leaves everything as it was.
+        // Alone, it changes nothing.
         let run = Run {
             epochs: 1,
             items: vec![0, bad],
@@ -40,7 +40,7 @@ fn a_batch_with_a_nan_is_skipped_as_if_it_were_not_there() {
         assert_eq!(skipped, Some(SkipReason::NonFinite));
     }
 
-    // Between others it is counted, and they are not disturbed.
+    // Between other steps it counts, and does not change them.
     let items = vec![0, 1, 2, 3, 4, 5, 6, bad, 8, 9, 10, 11];
     let run = || Run {
         epochs: 1,

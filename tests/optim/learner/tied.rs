@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::tensor::{Device, Tensor};
 use burn::train::{InferenceStep, RegressionOutput, TrainOutput, TrainStep};
-use burnscape::optim::{SamConfig, TiedParameters};
+use burnscape::optim::SamConfig;
 
 use super::model::{Points, batches, items, parameter, read, statistics};
 use super::training::{Directory, Run, falling, message, sgd, strategy};
@@ -59,7 +59,7 @@ impl InferenceStep for Twins {
 
 #[test]
 fn tied_parameters_stay_tied_or_are_refused() {
-    let config = SamConfig::new().with_tied(TiedParameters::Restore);
+    let config = SamConfig::new().with_restore_tied(true);
     let directory = Directory::new();
     let tied = Some(strategy(config.clone()).into());
     let trained = Run::default()
@@ -84,7 +84,7 @@ fn tied_parameters_stay_tied_or_are_refused() {
     let result = Run::default().launch(&directory.0, Twins::new(), refusing);
     let text = message(&result);
     assert!(
-        text.contains("`first`") && text.contains("Restore"),
+        text.contains("`first`") && text.contains("with_restore_tied"),
         "{text}"
     );
 }

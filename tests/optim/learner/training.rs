@@ -15,9 +15,7 @@ use burn::train::{
     InferenceStep, Learner, LearnerModel, LearningResult, RegressionOutput, SupervisedTraining,
     TrainStep, TrainingStrategy,
 };
-use burnscape::optim::{
-    ActiveSteps, RhoSchedule, Sam, SamConfig, SamStrategy, StepReport, TiedParameters,
-};
+use burnscape::optim::{RhoSchedule, Sam, SamConfig, SamStrategy, StepReport};
 
 use super::model::{Net, Points, batches, items, loader};
 use super::silent::Silent;
@@ -31,7 +29,7 @@ pub(crate) fn falling() -> ModuleLrScheduler {
     config.init().unwrap()
 }
 
-/// A directory that goes away with the test.
+/// A directory that is removed after the test.
 pub(crate) struct Directory(pub(crate) PathBuf);
 
 impl Directory {
@@ -60,7 +58,7 @@ impl Drop for Directory {
     }
 }
 
-/// What differs between the trainings of these tests.
+/// The settings that differ between the trainings of these tests.
 pub(crate) struct Run {
     pub(crate) epochs: usize,
     pub(crate) items: Vec<usize>,
@@ -133,7 +131,7 @@ pub(crate) fn train(run: Run, strategy: SamStrategy<Net>, model: Net) -> Net {
     result.model
 }
 
-/// The strategy of a configuration, with its reports put aside.
+/// The strategy of a configuration, which keeps its reports.
 pub(crate) fn observed(config: SamConfig) -> (SamStrategy<Net>, Arc<Mutex<Vec<StepReport>>>) {
     let reports = Arc::new(Mutex::new(Vec::new()));
     let kept = reports.clone();
@@ -188,13 +186,8 @@ pub(crate) fn configurations() -> Vec<SamConfig> {
             },
         ),
         SamConfig::wsam().with_rho(0.2),
-        SamConfig::new()
-            .with_rho(0.2)
-            .with_tied(TiedParameters::Restore),
-        SamConfig::new().with_active_steps(Some(ActiveSteps {
-            start: 4,
-            end: Some(9),
-        })),
-        SamConfig::new().with_mask(Some(burnscape::optim::Mask { keep: 0.5, seed: 3 })),
+        SamConfig::new().with_rho(0.2).with_restore_tied(true),
+        SamConfig::new().with_active_steps(4..9),
+        SamConfig::new().with_mask(Some(0.5)).with_seed(3),
     ]
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::curvature::{CurvatureError, Hessian};
 use crate::loss::{Draws, Risk};
-use crate::optim::sam_edge;
+use crate::optim::Sam;
 use crate::range::ensure;
 use crate::space::{ParamSpace, ParamVector, mix};
 
@@ -262,7 +262,7 @@ impl CurvatureMonitor {
             sam_edge: self
                 .config
                 .rho
-                .and_then(|rho| sam_edge(gradient_norm, rho, lr)),
+                .and_then(|rho| Sam::edge(gradient_norm, rho, lr)),
             trace: trace.map(|trace| trace.value),
             trace_standard_error: trace.and_then(|trace| trace.standard_error),
             num_matvecs: checked + found.num_matvecs + self.config.num_probes,

@@ -42,7 +42,7 @@ pub struct CurvatureReading {
     /// The edge of the configured momentum, by [`momentum_edge`](super::momentum_edge).
     #[serde(with = "number")]
     pub momentum_edge: Option<f64>,
-    /// The edge of SAM with the configured radius, by [`sam_edge`](crate::optim::sam_edge); none if the
+    /// The edge of SAM with the configured radius, by [`Sam::edge`](crate::optim::Sam::edge); none if the
     /// gradient is zero.
     #[serde(with = "number")]
     pub sam_edge: Option<f64>,

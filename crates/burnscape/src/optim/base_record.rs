@@ -8,8 +8,8 @@ use burn_pack::{Reader, Tensor, Writer};
 use super::OptimError;
 use super::record::failed;
 
-/// Burn binds the states of an optimizer to the identifiers of parameters, which are random. A model
-/// that was built anew, or read from a file that holds tensors only, has others.
+/// Burn stores the states of an optimizer under the identifiers of parameters, which are random. They differ in a
+/// rebuilt model, and in one that was read from a file with tensors only.
 ///
 /// A record is a burnpack whose tensors and scalars are named `IDENTIFIER.FIELD`, and whose metadata give
 /// the path of each identifier.
@@ -21,9 +21,10 @@ pub(super) fn renamed(
     let of = |name: &str| -> Option<String> {
         let (id, field) = name.split_once('.').unwrap_or((name, ""));
         let id = identifiers.get(&id.parse().ok()?)?;
-        Some(match name.contains('.') {
-            true => format!("{id}.{field}"),
-            false => id.to_string(),
+        Some(if name.contains('.') {
+            format!("{id}.{field}")
+        } else {
+            id.to_string()
         })
     };
     let new = |name: &String| of(name).unwrap_or_else(|| name.clone());

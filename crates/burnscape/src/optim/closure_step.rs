@@ -3,10 +3,10 @@ use burn::optim::ModuleOptimizer;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 
 use super::plain::{PlainPass, plain_pass};
-use super::{IntoEvaluation, OptimError, Sam, StepReport};
+use super::{IntoEvaluation, OptimError, OptimRecord, Sam, StepReport};
 
-/// An optimizer that steps on a closure: the one loop that serves plain and sharpness-aware
-/// optimizers alike.
+/// An optimizer that steps on a closure, and whose state can be saved: one loop serves plain and
+/// sharpness-aware optimizers.
 ///
 /// # Example
 ///
@@ -32,60 +32,84 @@ use super::{IntoEvaluation, OptimError, Sam, StepReport};
 /// assert!(train(SamConfig::new().with_rho(1e-4).init(SgdConfig::new().init())?)? < 1e-6);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub trait ClosureStep {
-    /// One step. The closure is called once for every gradient, each time on the model it is given,
-    /// and must evaluate the same batch each time.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an optimizer",
+    label = "cannot step on a closure",
+    note = "build an optimizer with Burn's `SgdConfig::new().init()`, or with `SamConfig::new().init(base)?` around one"
+)]
+pub trait ClosureStep: Sized {
+    /// One step. The closure is called for every gradient, on the model that it gets as an argument, and must
+    /// evaluate the same batch each time.
     ///
-    /// A NaN or infinite loss or gradient skips the step; the report says so.
+    /// A NaN or infinite loss or gradient skips the step; the report states it.
     ///
     /// # Errors
     ///
-    /// What the loss or the gradients are refused for; the model is then unchanged.
-    fn closure_step<M, F, R>(
+    /// Errors of the loss or the gradients; the model is then unchanged.
+    fn closure_step<M: Module, R: IntoEvaluation>(
         &mut self,
         lr: impl Into<ModuleLearningRate>,
         model: &mut M,
-        closure: F,
-    ) -> Result<StepReport, OptimError>
-    where
-        M: Module,
-        F: FnMut(&M) -> R,
-        R: IntoEvaluation;
+        closure: impl FnMut(&M) -> R,
+    ) -> Result<StepReport, OptimError>;
+
+    /// The state, for the parameters of `model`.
+    ///
+    /// # Errors
+    ///
+    /// [`OptimError::Record`], [`OptimError::Space`].
+    fn save_state<M: Module>(&self, model: &M) -> Result<OptimRecord, OptimError>;
+
+    /// Restores a saved state.
+    ///
+    /// # Errors
+    ///
+    /// [`OptimError::OtherModel`], [`OptimError::Record`].
+    fn load_state<M: Module>(self, record: OptimRecord, model: &M) -> Result<Self, OptimError>;
 }
 
 impl ClosureStep for Sam {
-    fn closure_step<M, F, R>(
+    fn closure_step<M: Module, R: IntoEvaluation>(
         &mut self,
         lr: impl Into<ModuleLearningRate>,
         model: &mut M,
-        closure: F,
-    ) -> Result<StepReport, OptimError>
-    where
-        M: Module,
-        F: FnMut(&M) -> R,
-        R: IntoEvaluation,
-    {
+        closure: impl FnMut(&M) -> R,
+    ) -> Result<StepReport, OptimError> {
         self.step(lr, model, closure)
+    }
+
+    fn save_state<M: Module>(&self, model: &M) -> Result<OptimRecord, OptimError> {
+        self.to_record(model)
+    }
+
+    fn load_state<M: Module>(self, record: OptimRecord, model: &M) -> Result<Self, OptimError> {
+        self.load_record(record, model)
     }
 }
 
+const KIND: &str = "plain";
+
 impl ClosureStep for ModuleOptimizer {
-    fn closure_step<M, F, R>(
+    fn closure_step<M: Module, R: IntoEvaluation>(
         &mut self,
         lr: impl Into<ModuleLearningRate>,
         model: &mut M,
-        mut closure: F,
-    ) -> Result<StepReport, OptimError>
-    where
-        M: Module,
-        F: FnMut(&M) -> R,
-        R: IntoEvaluation,
-    {
+        mut closure: impl FnMut(&M) -> R,
+    ) -> Result<StepReport, OptimError> {
         let lr = lr.into();
         let PlainPass { gradient, report } = plain_pass(&lr, model, &mut closure)?;
         if let Some(gradient) = gradient {
             *model = self.step(lr, model.clone(), gradient.into_gradients());
         }
         Ok(report)
+    }
+
+    fn save_state<M: Module>(&self, model: &M) -> Result<OptimRecord, OptimError> {
+        OptimRecord::new(KIND, model)?.with_base(self)
+    }
+
+    fn load_state<M: Module>(self, record: OptimRecord, model: &M) -> Result<Self, OptimError> {
+        let space = record.check(KIND, model)?;
+        record.load_base(self, &space)
     }
 }

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use crate::loss::LossError;
 use crate::loss::scalar::gradients;
-use crate::space::{LeafVector, ParamSpace, SpaceError, to_host};
+use crate::space::{LeafVector, ParamSpace, SpaceError, Wide, to_host};
 
 /// A loss and its gradients at one point.
 #[derive(Debug)]
@@ -51,13 +51,14 @@ pub(super) enum LossValue {
 }
 
 impl LossValue {
-    /// The tensor to be read, or the number that is known.
-    pub(super) fn split(self) -> (Vec<Tensor<1>>, Option<f64>) {
-        match self {
-            Self::Tensor(tensor) => (vec![tensor], None),
-            Self::Number(number) => (Vec::new(), Some(number)),
-            Self::Unknown => (Vec::new(), None),
-        }
+    /// Reads inner products, and the loss if it is on the device, in one transfer.
+    pub(super) fn read_with(
+        mut self,
+        pairs: &[(&LeafVector, &LeafVector)],
+    ) -> Result<(Vec<Wide>, Option<f64>), SpaceError> {
+        let scalars: Vec<Tensor<1>> = self.take_tensor().into_iter().collect();
+        let (dots, values) = LeafVector::wide_dots(pairs, &scalars)?;
+        Ok((dots, self.number().or(values.first().copied())))
     }
 
     /// The number, if it is one already.
@@ -80,8 +81,14 @@ impl LossValue {
     }
 }
 
-/// What a step's closure may return: the loss (its gradient is taken), or the loss with gradients
-/// that the closure took itself, as Burn's LBFGS wants it.
+/// A value that a step's closure may return: the loss, of which the step takes the gradient; gradients; or both, as
+/// Burn's LBFGS expects; or a `Result` of these.
+#[diagnostic::on_unimplemented(
+    message = "a step cannot use `{Self}` as a loss",
+    label = "the closure returns `{Self}`",
+    note = "return the loss as a `Tensor<1>` with one element, for example by `.mean()`; or `GradientsParams`; or both, \
+            `(loss, gradients)`"
+)]
 pub trait IntoEvaluation {
     /// The loss and its gradients.
     ///

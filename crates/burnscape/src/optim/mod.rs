@@ -1,15 +1,14 @@
 //! Sharpness-aware optimizers around any Burn [`ModuleOptimizer`](burn::optim::ModuleOptimizer).
 //!
-//! One step is *ascent* (where the second gradient is taken) × *descent* (which gradient the base optimizer
-//! gets) × base. [`SamConfig`] holds a choice of each part, with presets for the published methods, and
-//! [`Sam`] takes the steps. An ascent may come from another crate: [`AscentRule`].
+//! A step has three parts: the *ascent* (where the second gradient is taken), the *descent* (the gradient for the base
+//! optimizer) and the base. [`SamConfig`] chooses them, with presets for the published methods, and [`Sam`] takes the
+//! steps. An ascent may be defined in another crate: [`AscentRule`].
 //!
-//! Beside them stand ways out of saddles: [`PerturbedGd`], with the smallest eigenvalue of the Hessian as
-//! its certificate, and [`SaddleFreeNewton`].
+//! Two other optimizers escape saddles: [`PerturbedGd`], with the smallest eigenvalue of the Hessian as its
+//! certificate, and [`SaddleFreeNewton`]. [`Swa`] averages weights.
 
 mod base_record;
 mod batch_hessian;
-mod checkpointable;
 mod closure_step;
 mod error;
 mod evaluation;
@@ -24,21 +23,19 @@ mod sam;
 mod swa;
 mod ties;
 
-pub use checkpointable::Checkpointable;
 pub use closure_step::ClosureStep;
-pub use error::{OptimConfigError, OptimError};
+pub use error::OptimError;
 pub use evaluation::{Evaluation, IntoEvaluation};
 #[cfg(feature = "train")]
 pub use learner::{SamStrategy, StepStart};
 pub use record::OptimRecord;
-pub use report::{InnerMaximum, SkipReason, StepReport, sam_edge};
+pub use report::{InnerMaximum, SkipReason, StepReport};
 pub use saddle::{
     PerturbedGd, PerturbedGdConfig, SaddleFreeNewton, SaddleFreeNewtonConfig, SaddleFreeReport,
     SecondOrderPoint,
 };
 pub use sam::{
-    ActiveSteps, Ascended, Ascent, AscentContext, AscentDirection, AscentRule, CustomAscent,
-    DescentGradient, FisherSquares, Mask, Metric, Need, PartMemory, Perturbation, RhoGroup,
-    RhoSchedule, Sam, SamConfig, SamPart, StepGradients, TiedParameters,
+    Ascended, Ascent, AscentContext, AscentDirection, AscentRule, CustomAscent, DescentGradient,
+    Metric, Need, Perturbation, RhoGroup, RhoSchedule, Sam, SamConfig,
 };
 pub use swa::{Swa, SwaConfig};

@@ -6,9 +6,9 @@ use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use super::OptimError;
 use crate::space::{LeafVector, ParamSpace};
 
-/// The base rate, after a look at the rate of every parameter.
+/// The base rate, after a check of the rate of every parameter.
 ///
-/// A rate that is NaN would make a parameter NaN without any sign; Burn's optimizers do not look.
+/// A rate that is NaN would silently make a parameter NaN; Burn's optimizers do not check.
 pub(super) fn base_rate(lr: &ModuleLearningRate, space: &ParamSpace) -> Result<f64, OptimError> {
     // Burn panics where no group holds a rate, and has no way to ask.
     let base = catch_unwind(AssertUnwindSafe(|| lr.base()));

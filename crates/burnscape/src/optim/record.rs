@@ -5,6 +5,8 @@ use burn::module::Module;
 use burn::optim::{ModuleOptimizer, OptimizerRecord};
 use burn::tensor::{Bytes, DType, Tensor, TensorData};
 use burn_pack::{Reader, Scalar, Writer};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::OptimError;
 use super::base_record::renamed;
@@ -12,16 +14,15 @@ use crate::space::{LeafVector, ParamSpace};
 
 /// The saved state of an optimizer of this crate: counters, vectors, and the base's own record.
 ///
-/// Kept in burnpack, Burn's own container format. It names the parameters that it belongs to by path
-/// and shape, and fits every model whose parameters have the same: the model itself, one that was
-/// built anew, or one that was read from a file.
+/// The format is burnpack, Burn's container format. A record lists its parameters by path and shape, and loads into
+/// every model with the same: the model itself, a rebuilt one, or one that was read from a file.
 #[derive(Debug, Clone)]
 pub struct OptimRecord {
     kind: String,
     parameters: Vec<Recorded>,
     counters: BTreeMap<String, f64>,
     vectors: BTreeMap<String, Vec<Option<TensorData>>>,
-    /// What has a form of its own: the record of the base, the memory of a variant.
+    /// The record of the base, and the state as serde writes it.
     bytes: BTreeMap<String, Vec<u8>>,
 }
 
@@ -33,9 +34,20 @@ struct Recorded {
     shape: Vec<usize>,
 }
 
+/// The format of states that this version of the library writes and reads. Version 1 had a list of numbers, in which a
+/// missing one was read as zero.
+pub(super) const VERSION: u32 = 2;
+
+/// Every state begins with its version.
+#[derive(Debug, Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
 const KIND: &str = "burnscape.kind";
 const PARAMETER: &str = "parameter.";
 const BASE: &str = "base";
+const STATE: &str = "state";
 
 impl OptimRecord {
     /// An empty record for the parameters of `model`.
@@ -114,9 +126,7 @@ impl OptimRecord {
 
     /// A number that every record of this kind has.
     pub(crate) fn required(&self, name: &str) -> Result<f64, OptimError> {
-        self.counter(name).ok_or_else(|| OptimError::Record {
-            message: format!("`{name}` is missing; take another copy of the record"),
-        })
+        self.counter(name).ok_or_else(|| missing(name))
     }
 
     pub(crate) fn with_bytes(mut self, name: &str, bytes: Vec<u8>) -> Self {
@@ -126,6 +136,28 @@ impl OptimRecord {
 
     pub(crate) fn bytes(&self, name: &str) -> Option<&[u8]> {
         self.bytes.get(name).map(Vec::as_slice)
+    }
+
+    /// Adds a struct with a field `version`.
+    pub(super) fn with_state(self, state: &impl Serialize) -> Result<Self, OptimError> {
+        Ok(self.with_bytes(STATE, encode(state)?))
+    }
+
+    pub(super) fn state<T: DeserializeOwned>(&self) -> Result<T, OptimError> {
+        let owner = "the optimizer";
+        let mut version = 1;
+        if let Some(bytes) = self.bytes(STATE) {
+            version = decode::<Versioned>(bytes, owner)?.version;
+            if version == VERSION {
+                return decode(bytes, owner);
+            }
+        }
+        Err(OptimError::Record {
+            message: format!(
+                "its format is version {version}, and this version of the library reads version {VERSION}; \
+                 resume with the version that wrote it, or start a new optimizer at the saved model"
+            ),
+        })
     }
 
     pub(crate) fn vector(&self, name: &str, space: &ParamSpace) -> Option<LeafVector> {
@@ -146,16 +178,18 @@ impl OptimRecord {
         base: ModuleOptimizer,
         space: &ParamSpace,
     ) -> Result<ModuleOptimizer, OptimError> {
-        let Some(bytes) = self.bytes.get(BASE).cloned() else {
+        let Some(bytes) = self.bytes(BASE).map(<[u8]>::to_vec) else {
             return Ok(base);
         };
         let pairs = self.parameters.iter().zip(space.leaves());
         let identifiers: HashMap<u64, u64> = pairs
             .map(|(saved, present)| (saved.id, present.id().val()))
             .collect();
-        let bytes = match identifiers.iter().all(|(saved, present)| saved == present) {
-            true => bytes,
-            false => renamed(bytes, &identifiers)?,
+        let is_same = identifiers.iter().all(|(saved, present)| saved == present);
+        let bytes = if is_same {
+            bytes
+        } else {
+            renamed(bytes, &identifiers)?
         };
         let record = OptimizerRecord::from_bytes(Bytes::from_bytes_vec(bytes));
         Ok(base.load_record(record.map_err(failed)?))
@@ -230,19 +264,13 @@ impl OptimRecord {
         let malformed = |what: &str| OptimError::Record {
             message: format!("no valid {what}"),
         };
-        let kind = reader
-            .metadata()
-            .get(KIND)
-            .ok_or_else(|| malformed("kind"))?
-            .clone();
-        let mut parameters = Vec::new();
-        for (_, value) in reader
-            .metadata()
+        let metadata = reader.metadata();
+        let kind = metadata.get(KIND).ok_or_else(|| malformed("kind"))?.clone();
+        let listed = metadata
             .iter()
-            .filter(|(key, _)| key.starts_with(PARAMETER))
-        {
-            parameters.push(Recorded::parse(value).ok_or_else(|| malformed("parameter list"))?);
-        }
+            .filter(|(key, _)| key.starts_with(PARAMETER));
+        let parameters: Option<Vec<_>> = listed.map(|(_, value)| Recorded::parse(value)).collect();
+        let parameters = parameters.ok_or_else(|| malformed("parameter list"))?;
         let mut counters = BTreeMap::new();
         for (name, value) in reader.scalars() {
             let value = f64::try_from(*value).map_err(|_| malformed("counter"))?;
@@ -257,16 +285,14 @@ impl OptimRecord {
                 all_bytes.insert(name, bytes.to_vec());
                 continue;
             }
-            let (name, index) = name
-                .rsplit_once('.')
-                .ok_or_else(|| malformed("vector name"))?;
-            let index: usize = index.parse().map_err(|_| malformed("vector name"))?;
-            let leaves = vectors
-                .entry(name.to_string())
-                .or_insert_with(|| vec![None; parameters.len()]);
-            let leaf = leaves
-                .get_mut(index)
-                .ok_or_else(|| malformed("vector name"))?;
+            let place = name.rsplit_once('.');
+            let place = place.and_then(|(name, index)| Some((name, index.parse::<usize>().ok()?)));
+            let leaf = place.and_then(|(name, index)| {
+                let leaves = vectors.entry(name.to_string());
+                let leaves = leaves.or_insert_with(|| vec![None; parameters.len()]);
+                leaves.get_mut(index)
+            });
+            let leaf = leaf.ok_or_else(|| malformed("vector name"))?;
             *leaf = Some(TensorData::from_bytes(bytes, shape, dtype));
         }
         Ok(Self {
@@ -307,8 +333,29 @@ fn recorded(space: &ParamSpace) -> Vec<Recorded> {
         .collect()
 }
 
+pub(super) fn missing(name: &str) -> OptimError {
+    OptimError::Record {
+        message: format!("`{name}` is missing; take another copy of the record"),
+    }
+}
+
 pub(super) fn failed(error: impl std::fmt::Debug) -> OptimError {
     OptimError::Record {
         message: format!("{error:?}"),
     }
+}
+
+/// MessagePack with the names of fields: exact for every number, and a field that is missing is noticed.
+pub(super) fn encode(value: &impl Serialize) -> Result<Vec<u8>, OptimError> {
+    rmp_serde::to_vec_named(value).map_err(|error| OptimError::Record {
+        message: error.to_string(),
+    })
+}
+
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8], owner: &str) -> Result<T, OptimError> {
+    rmp_serde::from_slice(bytes).map_err(|error| OptimError::Record {
+        message: format!(
+            "the memory of {owner} has another form: {error}; load it with the version that wrote it"
+        ),
+    })
 }

@@ -2,8 +2,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::writing::number;
 
-/// What one step of an optimizer did.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// The result of one step of an optimizer.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StepReport {
     /// `L(w)`, at the weights before the step. `None` if only gradients were given.
@@ -18,18 +18,15 @@ pub struct StepReport {
     /// The cosine of the angle between the gradients at `w` and at `w + e`.
     #[serde(with = "number")]
     pub cosine: Option<f64>,
-    /// What the maximization of the quadratic model reached, for
-    /// [`Ascent::TrustRegion`](super::Ascent::TrustRegion).
+    /// The maximum of the quadratic model, for [`Ascent::TrustRegion`](super::Ascent::TrustRegion).
     pub inner: Option<InnerMaximum>,
     /// Radius of the ascent; zero in a step without one.
     #[serde(with = "number")]
     pub rho: f64,
     /// Gradients taken.
-    pub gradients: usize,
-    /// The sharpness at which SAM with this radius, rate and gradient norm stops falling
-    /// (Long and Bartlett 2024, arXiv:2309.12488): `|g|/(2 rho) (sqrt(1 + 8 rho/(lr |g|)) − 1)`,
-    /// and `2/lr` without an ascent. Both assume plain gradient descent as the base, and the formula
-    /// plain SAM: `None` for other metrics, masks and groups.
+    pub num_gradients: usize,
+    /// The sharpness at which SAM with this radius, rate and gradient norm becomes unstable: [`Sam::edge`](super::Sam::edge), which
+    /// assumes plain gradient descent as the base. `None` for other metrics, masks and groups than those of plain SAM.
     #[serde(with = "number")]
     pub sam_edge: Option<f64>,
     /// Trained parameters that had no gradient and were not moved (an unused head).
@@ -38,15 +35,14 @@ pub struct StepReport {
     pub skipped: Option<SkipReason>,
 }
 
-/// What the maximization of a loss's quadratic model in a ball reached; over all groups of
-/// m-sharpness where there are several.
+/// The maximum of a loss's quadratic model in a ball, over all groups of m-sharpness.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct InnerMaximum {
-    /// Hessian-vector products used, each of one group's batch.
-    pub products: usize,
-    /// `gᵀv + ½ vᵀHv`, by how much the model rises; the groups' mean with the weights of their losses
-    /// (their sum for an objective that sums).
+    /// Hessian-vector products, each on one group's batch.
+    pub num_matvecs: usize,
+    /// The rise `gᵀv + ½ vᵀHv` of the model; the groups' mean with the weights of their losses (their sum for an
+    /// objective that sums).
     #[serde(with = "number")]
     pub rise: f64,
     /// `|(μI − H) v − g|`, the largest of the groups'.
@@ -67,7 +63,7 @@ impl InnerMaximum {
         match total {
             None => Self { rise, ..group },
             Some(total) => Self {
-                products: total.products + group.products,
+                num_matvecs: total.num_matvecs + group.num_matvecs,
                 rise: total.rise + rise,
                 residual: total.residual.max(group.residual),
                 converged: total.converged && group.converged,
@@ -78,68 +74,18 @@ impl InnerMaximum {
     }
 }
 
-/// Why a step left the weights as they were.
+/// Why a step did not move the weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum SkipReason {
-    /// The loss or the gradient at the weights was NaN or infinite. Where the optimizer took the
-    /// pass itself, running statistics were put back to what they were before the step.
+    /// The loss or the gradient at the weights was NaN or infinite. Where the optimizer took the pass itself, it
+    /// restored the running statistics of before the step.
     NonFinite,
     /// The loss or the gradient at the displaced weights was NaN or infinite.
     NonFinitePerturbed,
-    /// Loss and gradient were finite, and the step that was computed of them not: a type with a small
-    /// range, divided by a small curvature.
+    /// Loss and gradient were finite, but the step computed from them was not: a type with a small range, divided by
+    /// a small curvature.
     NonFiniteStep,
     /// Perturbed gradient descent has ended at a second-order point.
     Certified,
-}
-
-impl StepReport {
-    /// A step that took no gradient.
-    pub(super) fn skipped(reason: SkipReason) -> Self {
-        Self {
-            loss: None,
-            perturbed_loss: None,
-            gradient_norm: 0.0,
-            cosine: None,
-            inner: None,
-            rho: 0.0,
-            gradients: 0,
-            sam_edge: None,
-            without_gradient: 0,
-            skipped: Some(reason),
-        }
-    }
-}
-
-/// The sharpness above which SAM's linearized dynamics diverge; `rho = 0` gives `2/lr`.
-///
-/// `λ_SAM = |g|/(2 rho) (sqrt(1 + 8 rho/(lr |g|)) − 1)` (Long and Bartlett 2024, arXiv:2309.12488).
-/// `None` where a rate or gradient of zero leaves no edge.
-///
-/// # Units
-///
-/// Loss per squared parameter, as the eigenvalues of the Hessian.
-///
-/// # Example
-///
-/// ```
-/// use burnscape::optim::sam_edge;
-///
-/// let edge = sam_edge(0.05, 0.05, 0.1).unwrap_or(f64::NAN);
-/// assert!((edge - 4.0).abs() < 1e-12);
-/// assert_eq!(sam_edge(1.0, 0.0, 0.1), Some(20.0));
-/// ```
-pub fn sam_edge(gradient_norm: f64, rho: f64, lr: f64) -> Option<f64> {
-    let is_defined = lr > 0.0 && rho >= 0.0 && gradient_norm.is_finite();
-    if !is_defined {
-        return None;
-    }
-    if rho == 0.0 {
-        return Some(2.0 / lr);
-    }
-    // The same number without the cancellation at small rho: 4/lr over (sqrt(1 + x²) + 1). The root of each
-    // factor is taken first: products of small rates and gradients leave the range where their roots do not.
-    let x = (8.0 * rho / lr).sqrt() / gradient_norm.sqrt();
-    (gradient_norm > 0.0).then(|| 4.0 / (lr * (x.hypot(1.0) + 1.0)))
 }

@@ -1,9 +1,10 @@
-use crate::range::ensure;
 use burn::config::Config;
 use burn::module::Module;
 
-use super::{OptimConfigError, OptimError, OptimRecord};
+use super::{OptimError, OptimRecord};
+use crate::OutOfRange;
 use crate::loss::Risk;
+use crate::range::ensure;
 use crate::space::{LeafVector, ParamSpace};
 
 /// Stochastic weight averaging: the mean of the weights along a training run (Izmailov et al. 2018,
@@ -33,7 +34,7 @@ pub struct SwaConfig {
     /// First step that counts.
     #[config(default = 0)]
     pub start: usize,
-    /// Steps from one counted point to the next. Izmailov et al. 2018 take one an epoch.
+    /// Steps from one counted point to the next. Izmailov et al. 2018 count one in each epoch.
     #[config(default = 1)]
     pub every: usize,
 }
@@ -43,8 +44,8 @@ impl SwaConfig {
     ///
     /// # Errors
     ///
-    /// [`OptimConfigError::OutOfRange`].
-    pub fn init(&self) -> Result<Swa, OptimConfigError> {
+    /// [`OutOfRange`] for `every`.
+    pub fn init(&self) -> Result<Swa, OutOfRange> {
         ensure("every", self.every as f64, 1.0..)?;
         Ok(Swa {
             config: self.clone(),
@@ -70,11 +71,11 @@ pub struct Swa {
 const KIND: &str = "swa";
 
 impl Swa {
-    /// Takes the weights after `step` into the mean, if the step counts; says whether it did.
+    /// Adds the weights after `step` to the mean if the step counts; returns whether it does.
     ///
     /// # Errors
     ///
-    /// [`OptimError::Space`] if the model is another than before.
+    /// [`OptimError::Space`] if the model differs from the earlier ones.
     pub fn update<M: Module>(&mut self, step: usize, model: &M) -> Result<bool, OptimError> {
         let since = step.checked_sub(self.config.start);
         if !since.is_some_and(|since| since.is_multiple_of(self.config.every)) {

@@ -9,7 +9,7 @@ use super::fit_step::{FitStep, Place};
 use super::free_points::FreePoints;
 use super::{Curve, CurveFitterConfig, FitReport, PathError};
 use crate::loss::{Batch, Lift, LossError, Objective, Progress, Risk, Work, each};
-use crate::optim::{Checkpointable, ClosureStep, OptimError, OptimRecord, StepReport};
+use crate::optim::{ClosureStep, OptimError, OptimRecord, StepReport};
 use crate::space::LeafVector;
 
 /// The fit of a curve. Made by [`CurveFitterConfig::init`].
@@ -199,7 +199,7 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
     /// [`PathError::Optim`].
     pub fn to_record(&self) -> Result<OptimRecord, PathError>
     where
-        O: Checkpointable,
+        O: ClosureStep,
     {
         let Position {
             steps,
@@ -236,7 +236,7 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
     /// record.
     pub fn resume(mut self, record: OptimRecord) -> Result<Self, PathError>
     where
-        O: Checkpointable,
+        O: ClosureStep,
     {
         let space = record.check(KIND, &self.free.models)?;
         let counter = |name: &str| record.required(name).map(|value| value as usize);

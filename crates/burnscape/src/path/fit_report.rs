@@ -22,7 +22,7 @@ impl FitReport {
     pub(super) fn add(&mut self, step: &StepReport) {
         let loss = step.loss.unwrap_or(f64::NAN);
         self.num_steps += 1;
-        self.num_gradients += step.gradients;
+        self.num_gradients += step.num_gradients;
         self.mean_loss += (loss - self.mean_loss) / self.num_steps as f64;
     }
 }

@@ -10,7 +10,7 @@ use super::metric::CurvatureMetric;
 use super::readings::Readings;
 use crate::dynamics::{CurvatureMonitor, CurvatureReading, DynamicsError};
 use crate::loss::Risk;
-use crate::optim::{ActiveSteps, OptimConfigError, Sam, SamConfig, SamStrategy};
+use crate::optim::{OptimError, Sam, SamConfig, SamStrategy};
 
 /// A [`CurvatureMonitor`] for one training of Burn's `Learner`.
 ///
@@ -137,15 +137,12 @@ impl<M: LearnerModel> LearnerMonitor<M> {
     /// # Errors
     ///
     /// None in practice: those of [`Sam::strategy`].
-    pub fn plain(&self) -> Result<SamStrategy<M>, OptimConfigError>
+    pub fn plain(&self) -> Result<SamStrategy<M>, OptimError>
     where
         <M as TrainStep>::Input: Clone,
     {
-        let never = ActiveSteps {
-            start: usize::MAX,
-            end: None,
-        };
-        let config = SamConfig::new().with_active_steps(Some(never));
+        // Later than any step.
+        let config = SamConfig::new().with_active_steps(usize::MAX - 1..usize::MAX);
         Ok(self.attach(Sam::strategy(config)?))
     }
 }

@@ -3,46 +3,52 @@ use std::path::{Path, PathBuf};
 use burn::module::Module;
 
 use super::error::StrategyError;
-use crate::optim::sam::{Door, SamMachine};
+use crate::optim::sam::{EntryPoint, SamMachine};
 use crate::optim::{OptimError, OptimRecord, SamConfig};
 
 /// The records of a sharpness-aware optimizer beside Burn's checkpoints: `sam-{epoch}.bpk`.
-pub(super) struct Checkpoints<'a> {
-    pub(super) directory: Option<&'a Path>,
+#[derive(Debug, Default)]
+pub(super) struct Checkpoints {
+    pub(super) directory: Option<PathBuf>,
 }
 
 const RECORD: &str = "sam";
 const MODEL: &str = "model";
 
-impl Checkpoints<'_> {
-    /// Refuses to lose a memory silently.
+impl Checkpoints {
+    /// Refuses a configuration whose memory would be lost silently.
     pub(super) fn check(&self, config: &SamConfig) -> Result<(), StrategyError> {
-        match (self.directory, memory(config)) {
-            (None, Some(feature)) => Err(StrategyError::NoDirectory { feature }),
+        match (&self.directory, memory(config)) {
+            (None, Some(feature)) => Err(StrategyError(format!(
+                "{feature} has a memory that Burn's checkpoints do not contain; pass their directory to \
+                 `with_checkpoints`"
+            ))),
             _ => Ok(()),
         }
     }
 
-    /// Restores the state of an epoch. A configuration without a memory does without a record.
+    /// Restores the state of an epoch. A configuration without a memory needs no record.
     pub(super) fn load<M: Module>(
         &self,
         machine: &mut SamMachine,
         model: &M,
         epoch: usize,
     ) -> Result<(), StrategyError> {
-        let Some(directory) = self.directory else {
+        let Some(directory) = &self.directory else {
             return Ok(());
         };
         let path = file(directory, RECORD, epoch);
-        if !path.exists() {
-            return match memory(&machine.config) {
-                Some(feature) => Err(StrategyError::MissingRecord { feature, path }),
-                None => Ok(()),
-            };
+        match memory(&machine.config) {
+            _ if path.exists() => OptimRecord::load(&path)
+                .and_then(|record| machine.load_record(&record, model).map(drop))
+                .map_err(|error| refused(&path, &error)),
+            Some(feature) => Err(StrategyError(format!(
+                "{feature} cannot resume without its record `{}`; resume from an epoch that has one, or start a new \
+                 training (`active_steps` delays the ascents of a run)",
+                path.display()
+            ))),
+            None => Ok(()),
         }
-        OptimRecord::load(&path)
-            .and_then(|record| machine.load_record(&record, model).map(drop))
-            .map_err(|error| refused(path, error))
     }
 
     pub(super) fn save<M: Module>(
@@ -51,24 +57,24 @@ impl Checkpoints<'_> {
         model: &M,
         epoch: usize,
     ) -> Result<(), StrategyError> {
-        let Some(directory) = self.directory else {
+        let Some(directory) = &self.directory else {
             return Ok(());
         };
         let path = file(directory, RECORD, epoch);
-        // Should this fail, so does writing, which says why.
+        // If this fails, so does writing, with a message.
         drop(std::fs::create_dir_all(directory));
         machine
             .to_record(model)
             .and_then(|record| record.save(&path))
-            .map_err(|error| refused(path, error))
+            .map_err(|error| refused(&path, &error))
     }
 
-    /// Removes the records whose model is gone, as far as possible.
+    /// Removes the records whose model was removed, as far as possible.
     ///
-    /// Burn writes in the background and in order: once the model of a later epoch is there, an
-    /// earlier one that is not will not come any more.
+    /// Burn writes in the background and in order: once the model of a later epoch exists, a missing earlier one was
+    /// removed.
     pub(super) fn remove_orphans(&self, epoch: usize) {
-        let Some(directory) = self.directory else {
+        let Some(directory) = &self.directory else {
             return;
         };
         let mut models = Vec::new();
@@ -88,9 +94,9 @@ impl Checkpoints<'_> {
     }
 }
 
-fn refused(path: PathBuf, error: OptimError) -> StrategyError {
-    let error = Box::new(error);
-    StrategyError::Record { path, error }
+fn refused(path: &Path, error: &OptimError) -> StrategyError {
+    let path = path.display();
+    StrategyError(format!("the record `{path}` is refused: {error}"))
 }
 
 /// As Burn's file checkpointer names its files.
@@ -103,9 +109,9 @@ fn epoch_of(file: &str, name: &str) -> Option<usize> {
     epoch.strip_suffix(".bpk")?.parse().ok()
 }
 
-/// The part that would act differently without the record, if any.
+/// The part whose steps depend on the record, if any.
 fn memory(config: &SamConfig) -> Option<&'static str> {
-    let without_record = Door::Learner {
+    let without_record = EntryPoint::Learner {
         has_loss: true,
         has_record: false,
     };

@@ -3,72 +3,53 @@ use burn::train::{Learner, LearnerModel, TrainStep};
 
 use super::oracle::{LossOf, StepOracle, StepSum};
 use crate::optim::rate::shift_weights;
-use crate::optim::sam::{SamMachine, takes_back_statistics};
+use crate::optim::sam::SamMachine;
 use crate::optim::ties::has_ties;
 use crate::optim::{OptimError, StepReport};
 use crate::space::{BufferSnapshot, LeafVector, ParamSpace};
 
 /// The batches of one optimizer step: one, or as many as gradients are accumulated over.
 ///
-/// Each batch's first pass is taken as it comes in, so that its metrics are due when Burn's are; the
-/// batch is held for the pass at the displaced weights.
-pub(super) struct Group<M: LearnerModel> {
-    /// The learner's model, or a copy if parameters are tied.
-    model: M,
-    space: ParamSpace,
+/// Each batch has its first pass when it arrives, so that its metrics appear when Burn's would; the batch is kept for
+/// the pass at the displaced weights.
+pub(super) struct Group<'a, M: LearnerModel> {
+    /// The learner's model at the weights of the step, or a copy if parameters are tied.
+    pub(super) model: M,
+    pub(super) space: ParamSpace,
     /// The running statistics before the first batch.
     before: BufferSnapshot,
-    batches: Vec<<M as TrainStep>::Input>,
-    first: StepSum<M>,
+    pub(super) oracle: StepOracle<'a, M>,
 }
 
-impl<M> Group<M>
+impl<'a, M> Group<'a, M>
 where
     M: LearnerModel,
     <M as TrainStep>::Input: Clone,
 {
-    pub(super) fn open(machine: &SamMachine, learner: &Learner<M>) -> Result<Self, OptimError> {
+    pub(super) fn open(
+        machine: &SamMachine,
+        learner: &Learner<M>,
+        loss_of: Option<&'a LossOf<M>>,
+    ) -> Result<Self, OptimError> {
         // A clone: it shares the running statistics, which the first passes are to move.
         let mut model = learner.model();
         let space = machine.space(&model)?;
         if has_ties(&space) {
-            // On its way into the learner each occurrence became a leaf of its own, with a part of
-            // the gradient only.
+            // On its way into the learner each occurrence became a separate leaf, with a part of the gradient only.
             model = retied(&space, &model)?;
         }
         Ok(Self {
-            space,
             before: BufferSnapshot::of(&model),
-            batches: Vec::new(),
-            first: StepSum::new(),
             model,
+            oracle: StepOracle {
+                draws: machine.draws(),
+                space: space.clone(),
+                loss_of,
+                batches: Vec::new(),
+                first: StepSum::default(),
+            },
+            space,
         })
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.batches.len()
-    }
-
-    /// The model at the weights of the step.
-    pub(super) fn model(&self) -> &M {
-        &self.model
-    }
-
-    pub(super) fn space(&self) -> &ParamSpace {
-        &self.space
-    }
-
-    /// Takes in a batch: its pass at the weights, and what its metrics want.
-    pub(super) fn first_pass(
-        &mut self,
-        machine: &SamMachine,
-        batch: <M as TrainStep>::Input,
-        loss_of: Option<&LossOf<M>>,
-    ) -> Result<<M as TrainStep>::Output, OptimError> {
-        machine.reseed(&self.space, self.batches.len());
-        let output = TrainStep::step(&self.model, batch.clone());
-        self.batches.push(batch);
-        self.first.add(&self.model, output, loss_of)
     }
 
     /// The ascent, the passes at the displaced weights and the step of the learner's optimizer.
@@ -76,29 +57,17 @@ where
         self,
         machine: &mut SamMachine,
         learner: &mut Learner<M>,
-        loss_of: Option<&LossOf<M>>,
     ) -> Result<StepReport, OptimError> {
         let Self {
             model,
             space,
             before,
-            batches,
-            first,
+            mut oracle,
         } = self;
         let lr = learner.lr_current();
-        let mut oracle = StepOracle {
-            machine,
-            space: &space,
-            first: Some(first.into_evaluation()),
-            batches: &batches,
-            loss_of,
-        };
-        let passes = machine.passes(&lr, &model, &space, &mut oracle);
-        let finished = passes.and_then(|step| machine.finish(step));
-        if takes_back_statistics(&finished) {
-            // Writes through to the learner's model, which shares the statistics.
-            drop(before.restore(model));
-        } else if has_ties(&space) {
+        // The learner's model shares the statistics that this restores.
+        let finished = machine.run(&lr, &model, &space, &before, &mut oracle);
+        if has_ties(&space) && finished.is_ok() {
             drop(BufferSnapshot::of(&model).restore(learner.model()));
         }
         let (report, descent) = finished?;

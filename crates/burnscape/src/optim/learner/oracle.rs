@@ -1,66 +1,80 @@
 use burn::optim::GradientsAccumulator;
 use burn::tensor::Tensor;
-use burn::train::{LearnerModel, TrainOutput, TrainStep};
+use burn::train::{LearnerModel, TrainStep};
 
 use crate::loss::scalar::check_scalar;
 use crate::optim::OptimError;
 use crate::optim::evaluation::{Evaluation, LossValue};
-use crate::optim::sam::{Oracle, SamMachine};
+use crate::optim::sam::{Oracle, StepDraws};
 use crate::space::ParamSpace;
 
-/// Reads the loss from what a training step puts out.
+/// Reads the loss from the output of a training step.
 pub(super) type LossOf<M> = dyn Fn(&<M as TrainStep>::Output) -> Tensor<1>;
+
+/// The oracle of a model's own training step, on the batches of one optimizer step.
+pub(super) struct StepOracle<'a, M: LearnerModel> {
+    pub(super) draws: StepDraws,
+    pub(super) space: ParamSpace,
+    pub(super) loss_of: Option<&'a LossOf<M>>,
+    pub(super) batches: Vec<<M as TrainStep>::Input>,
+    /// The sum at the weights, taken as the batches came in.
+    pub(super) first: StepSum<M>,
+}
 
 /// The sum of the losses and gradients of several training steps, as Burn accumulates them.
 pub(super) struct StepSum<M> {
     gradients: GradientsAccumulator<M>,
-    loss: Option<Tensor<1>>,
+    loss: LossValue,
 }
 
-impl<M: LearnerModel> StepSum<M> {
-    pub(super) fn new() -> Self {
+impl<M> Default for StepSum<M> {
+    fn default() -> Self {
         Self {
             gradients: GradientsAccumulator::new(),
-            loss: None,
+            loss: LossValue::Unknown,
         }
     }
+}
 
-    /// Adds a step, and gives back what its metrics want.
-    pub(super) fn add(
+impl<M> StepOracle<'_, M>
+where
+    M: LearnerModel,
+    <M as TrainStep>::Input: Clone,
+{
+    /// The pass of a new batch at the weights. Returns the output for Burn's metrics.
+    pub(super) fn first_pass(
         &mut self,
         model: &M,
-        output: TrainOutput<<M as TrainStep>::Output>,
-        loss_of: Option<&LossOf<M>>,
+        batch: <M as TrainStep>::Input,
     ) -> Result<<M as TrainStep>::Output, OptimError> {
-        if let Some(loss_of) = loss_of {
+        let mut sum = std::mem::take(&mut self.first);
+        self.batches.push(batch);
+        let output = self.add(&mut sum, model, self.batches.len() - 1)?;
+        self.first = sum;
+        Ok(output)
+    }
+
+    /// Adds the training step on a batch.
+    fn add(
+        &self,
+        sum: &mut StepSum<M>,
+        model: &M,
+        index: usize,
+    ) -> Result<<M as TrainStep>::Output, OptimError> {
+        self.draws.reseed(&self.space, index);
+        let output = TrainStep::step(model, self.batches[index].clone());
+        if let Some(loss_of) = self.loss_of {
             let loss = loss_of(&output.item);
             check_scalar(&loss)?;
             let loss = loss.inner();
-            self.loss = Some(match self.loss.take() {
+            sum.loss = LossValue::Tensor(match sum.loss.take_tensor() {
                 None => loss,
                 Some(sum) => sum + loss,
             });
         }
-        self.gradients.accumulate(model, output.grads);
+        sum.gradients.accumulate(model, output.grads);
         Ok(output.item)
     }
-
-    pub(super) fn into_evaluation(mut self) -> Evaluation {
-        Evaluation {
-            loss: self.loss.map_or(LossValue::Unknown, LossValue::Tensor),
-            gradients: self.gradients.grads(),
-        }
-    }
-}
-
-/// The oracle of a model's own training step, on the batches of one optimizer step.
-pub(super) struct StepOracle<'a, M: LearnerModel> {
-    pub(super) machine: &'a SamMachine,
-    pub(super) space: &'a ParamSpace,
-    /// The pass at the weights, taken as the batches came in.
-    pub(super) first: Option<Evaluation>,
-    pub(super) batches: &'a [<M as TrainStep>::Input],
-    pub(super) loss_of: Option<&'a LossOf<M>>,
 }
 
 impl<M> Oracle<M> for StepOracle<'_, M>
@@ -68,20 +82,24 @@ where
     M: LearnerModel,
     <M as TrainStep>::Input: Clone,
 {
-    fn first(&mut self, part: usize, model: &M) -> Result<Evaluation, OptimError> {
-        match self.first.take() {
-            Some(evaluation) => Ok(evaluation),
-            None => self.displaced(part, model),
-        }
+    fn first(&mut self, _part: usize, _model: &M) -> Result<Evaluation, OptimError> {
+        Ok(std::mem::take(&mut self.first).into())
     }
 
     fn displaced(&mut self, _part: usize, model: &M) -> Result<Evaluation, OptimError> {
-        let mut sum = StepSum::new();
-        for (index, batch) in self.batches.iter().enumerate() {
-            self.machine.reseed(self.space, index);
-            let output = TrainStep::step(model, batch.clone());
-            sum.add(model, output, self.loss_of)?;
+        let mut sum = StepSum::default();
+        for index in 0..self.batches.len() {
+            self.add(&mut sum, model, index)?;
         }
-        Ok(sum.into_evaluation())
+        Ok(sum.into())
+    }
+}
+
+impl<M: LearnerModel> From<StepSum<M>> for Evaluation {
+    fn from(mut sum: StepSum<M>) -> Self {
+        Self {
+            loss: sum.loss,
+            gradients: sum.gradients.grads(),
+        }
     }
 }

@@ -2,12 +2,12 @@
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct StepStart {
-    /// Which step of the optimizer, from zero. It goes on where a training resumes with a record of
-    /// [`with_checkpoints`](super::SamStrategy::with_checkpoints), and starts anew otherwise.
+    /// Number of the step, from zero. It continues where a training resumes with a record of
+    /// [`with_checkpoints`](super::SamStrategy::with_checkpoints), and restarts otherwise.
     pub step: usize,
     /// The base learning rate of the step.
     pub lr: f64,
-    /// Batches taken in since this training began or resumed, those of this step included: the metrics
-    /// of Burn's training split see as many items.
+    /// Batches since this training began or resumed, including those of this step: the metrics of Burn's training
+    /// split have as many items.
     pub items: usize,
 }

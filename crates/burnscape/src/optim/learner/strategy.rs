@@ -6,18 +6,18 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor};
 
 use burn::train::{
-    EventProcessorTraining, Learner, LearnerEvent, LearnerModel, SupervisedLearningStrategy,
-    SupervisedTrainingEventProcessor, TrainLoader, TrainStep, TrainingComponents, TrainingStrategy,
-    ValidLoader,
+    EventProcessorTraining, Interrupter, Learner, LearnerEvent, LearnerModel,
+    SupervisedLearningStrategy, SupervisedTrainingEventProcessor, TrainLoader, TrainStep,
+    TrainingComponents, TrainingStrategy, ValidLoader,
 };
 
 use super::StepStart;
 use super::checkpoints::Checkpoints;
-use super::epoch::{Observers, TrainEpoch, validate};
+use super::epoch::{TrainEpoch, validate};
 use super::error::StrategyError;
 use super::oracle::LossOf;
-use crate::optim::sam::{Door, SamMachine};
-use crate::optim::{OptimConfigError, Sam, SamConfig, StepReport};
+use crate::optim::sam::{EntryPoint, SamMachine};
+use crate::optim::{OptimError, Sam, SamConfig, StepReport};
 
 /// Sharpness-aware training with Burn's `Learner`, without a change in the model's code. Built by
 /// [`Sam::strategy`].
@@ -30,27 +30,26 @@ use crate::optim::{OptimConfigError, Sam, SamConfig, StepReport};
 /// - **Gradient accumulation** over `k` batches: one ascent along the sum of their gradients, and a
 ///   second gradient summed over the same `k` batches at the one displaced point. As with Burn, it
 ///   is a sum, so that reported losses and norms are sums too. The step counts as one gradient (or
-///   two) in [`StepReport::gradients`]. An incomplete group at an epoch's end is a step.
+///   two) in [`StepReport::num_gradients`]. An incomplete group at an epoch's end is a step.
 /// - **Gradient clipping** of the learner's optimizer applies to the combined gradient, not to the
 ///   one that the ascent follows.
 /// - **Running statistics** are those of the first pass.
-/// - **A step that is not finite** moves neither weights nor the optimizer's state, and puts the
-///   running statistics back if it was the first pass. The scheduler and the step counter go on.
+/// - **A step that is not finite** changes neither the weights nor the optimizer's state, and restores the running
+///   statistics if it was the first pass. The scheduler and the step counter advance.
 ///
 /// - **Tied parameters** become separate leaves on their way into Burn's `Learner`; with
-///   [`TiedParameters::Restore`](crate::optim::TiedParameters::Restore) they are one again in each step.
+///   [`restore_tied`](SamConfig::restore_tied) they are one again in each step.
 ///
 /// # Limits
 ///
-/// One device. Variants that look into the batch are refused by [`Sam::strategy`].
-/// `SupervisedTraining::gradient_checkpointing` does not reach a custom strategy: ask for it with
-/// [`on`](Self::on).
+/// One device. [`Sam::strategy`] refuses variants that need the batch. `SupervisedTraining::gradient_checkpointing` does
+/// not reach a custom strategy: set it on the device of [`on`](Self::on).
 ///
 /// # Cost
 ///
 /// That of [`Sam`]; all batches of a step are held until its end. Decoupled WSAM and
-/// [`TiedParameters::Restore`](crate::optim::TiedParameters::Restore) write weights after the optimizer's step, and Burn's
-/// `Learner` lets them in as a record only: all weights then go to the host and back in every step.
+/// [`restore_tied`](SamConfig::restore_tied) write weights after the optimizer's step, and Burn's
+/// `Learner` accepts them as a record only: all weights are then copied to the host and back in every step.
 /// [`DescentGradient::Weighted`](crate::optim::DescentGradient::Weighted) that is not decoupled has no such
 /// cost.
 ///
@@ -67,14 +66,14 @@ use crate::optim::{OptimConfigError, Sam, SamConfig, StepReport};
 /// use std::path::Path;
 ///
 /// use burn::train::{Learner, LearnerModel, SupervisedTraining, TrainLoader, TrainStep, ValidLoader};
-/// use burnscape::optim::{OptimConfigError, Sam, SamConfig};
+/// use burnscape::optim::{OptimError, Sam, SamConfig};
 ///
 /// # #[allow(dead_code)]
 /// fn train<M>(
 ///     learner: Learner<M>,
 ///     data: (TrainLoader<M>, ValidLoader<M>),
 ///     directory: &Path,
-/// ) -> Result<M, OptimConfigError>
+/// ) -> Result<M, OptimError>
 /// where
 ///     M: LearnerModel,
 ///     <M as TrainStep>::Input: Clone,
@@ -97,7 +96,7 @@ use crate::optim::{OptimConfigError, Sam, SamConfig, StepReport};
 pub struct SamStrategy<M: LearnerModel> {
     config: SamConfig,
     device: Option<Device>,
-    directory: Option<PathBuf>,
+    checkpoints: Checkpoints,
     loss_of: Option<Box<LossOf<M>>>,
     observer: RefCell<Box<Observer>>,
     model_observer: RefCell<Box<ModelObserver<M>>>,
@@ -115,20 +114,18 @@ impl Sam {
     ///
     /// # Errors
     ///
-    /// As [`SamConfig::init`], and [`OptimConfigError::Incompatible`] for variants that look into
-    /// the batch (m-sharpness, data selection, a Fisher metric of example gradients, trust-region ascent),
-    /// which `TrainStep::step` takes as a whole.
-    pub fn strategy<M: LearnerModel>(
-        config: SamConfig,
-    ) -> Result<SamStrategy<M>, OptimConfigError> {
+    /// As [`SamConfig::init`], and [`OptimError::Incompatible`] for variants that look into
+    /// the batch (m-sharpness, data selection, a Fisher metric of example gradients, trust-region ascent): a
+    /// `TrainStep::step` cannot split it.
+    pub fn strategy<M: LearnerModel>(config: SamConfig) -> Result<SamStrategy<M>, OptimError> {
         config.validate()?;
-        // Both may still be given.
-        let door = Door::Learner {
+        // Both may still be set.
+        let entry = EntryPoint::Learner {
             has_loss: true,
             has_record: true,
         };
-        if let Some((_, first)) = config.unmet(door) {
-            return Err(OptimConfigError::Incompatible {
+        if let Some((_, first)) = config.unmet(entry) {
+            return Err(OptimError::Incompatible {
                 first,
                 second: "Burn's `Learner`, which steps on whole batches",
             });
@@ -136,7 +133,7 @@ impl Sam {
         Ok(SamStrategy {
             config,
             device: None,
-            directory: None,
+            checkpoints: Checkpoints::default(),
             loss_of: None,
             observer: RefCell::new(Box::new(|_| ControlFlow::Continue(()))),
             model_observer: RefCell::new(Box::new(|_, _| ControlFlow::Continue(()))),
@@ -145,7 +142,7 @@ impl Sam {
 }
 
 impl<M: LearnerModel> SamStrategy<M> {
-    /// The device to train on. By default that of the model.
+    /// The device of the training; by default that of the model.
     pub fn on(mut self, device: Device) -> Self {
         self.device = Some(device.autodiff());
         self
@@ -157,7 +154,7 @@ impl<M: LearnerModel> SamStrategy<M> {
     /// When Burn has checkpointers, the state goes to `sam-{epoch}.bpk` beside them after each
     /// epoch, whatever Burn's checkpointing strategy keeps; records are removed once the
     /// `model-{epoch}.bpk` beside them is gone and a later one is there. When Burn resumes from an
-    /// epoch, the state does, and training goes on bit for bit as without the break, given the same
+    /// epoch, so does the state, and training continues bit for bit as without the break, given the same
     /// batches in the same order and, where the model draws (dropout), a
     /// [`draws_seed`](SamConfig::draws_seed). [`OptimRecord::load`](crate::optim::OptimRecord::load) reads the
     /// files too.
@@ -169,15 +166,14 @@ impl<M: LearnerModel> SamStrategy<M> {
     /// schedule over steps, `draws_seed`, random starts) if there are checkpointers but no
     /// directory, or no record to resume from.
     pub fn with_checkpoints(mut self, directory: impl Into<PathBuf>) -> Self {
-        self.directory = Some(directory.into());
+        self.checkpoints.directory = Some(directory.into());
         self
     }
 
-    /// Where to find the loss in what `TrainStep::step` puts out. It must be the loss that the
-    /// gradients are of.
+    /// A function that finds the loss in the output of `TrainStep::step`. It must be the loss of the gradients.
     ///
-    /// With it reports have losses, a loss that is not finite skips the step even if its gradient
-    /// is, and projected ascents can compare several starts, which they need it for.
+    /// With it, reports have losses, a loss that is not finite skips the step even if its gradient is finite, and
+    /// projected ascents can compare several starts.
     ///
     /// ```text
     /// .with_loss(|output: &ClassificationOutput| output.loss.clone())
@@ -190,8 +186,8 @@ impl<M: LearnerModel> SamStrategy<M> {
         self
     }
 
-    /// Called with the report of each step, skipped ones included. `Break` interrupts the training
-    /// as `Interrupter::stop` does.
+    /// Calls the observer with the report of each step, skipped ones included. `Break` interrupts the training as
+    /// `Interrupter::stop` does.
     pub fn observe(
         mut self,
         observer: impl FnMut(&StepReport) -> ControlFlow<()> + 'static,
@@ -200,9 +196,8 @@ impl<M: LearnerModel> SamStrategy<M> {
         self
     }
 
-    /// Called with the model before each step, at the weights that the step starts from: what a metric
-    /// of Burn's, which sees outputs only, cannot see. The model is not to be written to. `Break`
-    /// interrupts the training after that step.
+    /// Calls the observer with the model before each step, at the weights where the step starts. Burn's metrics have
+    /// access to outputs only. Do not write to the model. `Break` interrupts the training after that step.
     ///
     /// ```text
     /// .observe_model(|model: &Net, start| {
@@ -218,34 +213,53 @@ impl<M: LearnerModel> SamStrategy<M> {
         self
     }
 
-    /// The state to start with.
+    /// The state at the start.
     fn start(
         &self,
         learner: &Learner<M>,
         components: &TrainingComponents<M>,
     ) -> Result<SamMachine, StrategyError> {
-        let door = Door::Learner {
+        let entry = EntryPoint::Learner {
             has_loss: self.loss_of.is_some(),
             has_record: true,
         };
-        if let Some((_, feature)) = self.config.unmet(door) {
-            return Err(StrategyError::NeedsLoss { feature });
+        if let Some((_, feature)) = self.config.unmet(entry) {
+            return Err(StrategyError(format!(
+                "{feature} compares losses: pass a function that finds the loss to `with_loss`"
+            )));
         }
         let mut machine = SamMachine::new(self.config.clone());
         // Without checkpointers Burn restores nothing either.
         if components.checkpointer.is_some() {
-            let checkpoints = self.checkpoints();
-            checkpoints.check(&self.config)?;
+            self.checkpoints.check(&self.config)?;
             if let Some(epoch) = components.checkpoint {
-                checkpoints.load(&mut machine, &learner.model(), epoch)?;
+                self.checkpoints
+                    .load(&mut machine, &learner.model(), epoch)?;
             }
         }
         Ok(machine)
     }
 
-    fn checkpoints(&self) -> Checkpoints<'_> {
-        Checkpoints {
-            directory: self.directory.as_deref(),
+    pub(super) fn loss_of(&self) -> Option<&LossOf<M>> {
+        self.loss_of.as_deref()
+    }
+
+    /// Shows the model before a step.
+    pub(super) fn starts(&self, model: &M, start: &StepStart, interrupter: &Interrupter) {
+        // Only an observer that trains with this very strategy could hold it already.
+        if let Ok(mut observer) = self.model_observer.try_borrow_mut()
+            && observer(model, start).is_break()
+        {
+            interrupter.stop(Some("the observer of the model stopped the training"));
+        }
+    }
+
+    /// Shows the report of a step.
+    pub(super) fn reports(&self, report: &StepReport, interrupter: &Interrupter) {
+        if let Ok(mut observer) = self.observer.try_borrow_mut()
+            && observer(report).is_break()
+        {
+            interrupter.stop(Some("the observer of the steps stopped the training"));
         }
     }
 }
@@ -288,26 +302,6 @@ where
                 return (learner.model(), processor);
             }
         };
-        let mut observe = |report: &StepReport| {
-            // Only an observer that trains with this very strategy could hold it already.
-            if let Ok(mut observer) = self.observer.try_borrow_mut()
-                && observer(report).is_break()
-            {
-                interrupter.stop(Some("the observer of the steps said so"));
-            }
-        };
-
-        let mut observe_model = |model: &M, start: &StepStart| {
-            if let Ok(mut observer) = self.model_observer.try_borrow_mut()
-                && observer(model, start).is_break()
-            {
-                interrupter.stop(Some("the observer of the model said so"));
-            }
-        };
-        let mut observers = Observers {
-            start: &mut observe_model,
-            report: &mut observe,
-        };
         let mut items = 0;
 
         for epoch in starting_epoch..=num_epochs {
@@ -316,14 +310,15 @@ where
                 total_items: loader_train.num_items(),
             }));
             let training = TrainEpoch {
+                strategy: self,
                 learner: &mut learner,
                 machine: &mut machine,
+                interrupter: &interrupter,
                 accumulation: grad_accumulation.unwrap_or(1),
-                loss_of: self.loss_of.as_deref(),
                 group: None,
                 items: &mut items,
             };
-            let outcome = training.run(&loader_train, &mut processor, &interrupter, &mut observers);
+            let outcome = training.run(&loader_train, &mut processor);
             interrupter.fail_on_error(outcome.map_err(StrategyError::from));
             interrupter.fail_on_error(processor.process_train(LearnerEvent::EndSplit(epoch)));
             if interrupter.should_stop() {
@@ -346,13 +341,13 @@ where
 
             if let Some(checkpointer) = &mut checkpointer {
                 // First ours: a model whose record is missing could not be resumed from.
-                let saved = self.checkpoints().save(&machine, &learner.model(), epoch);
+                let saved = self.checkpoints.save(&machine, &learner.model(), epoch);
                 if let Err(error) = saved {
                     interrupter.fail(error);
                     break;
                 }
                 checkpointer.checkpoint(&learner, epoch, &event_store);
-                self.checkpoints().remove_orphans(epoch);
+                self.checkpoints.remove_orphans(epoch);
             }
             if let Some(early_stopping) = &mut early_stopping
                 && early_stopping.should_stop(epoch, &event_store)
@@ -383,7 +378,7 @@ impl<M: LearnerModel> std::fmt::Debug for SamStrategy<M> {
         f.debug_struct("SamStrategy")
             .field("config", &self.config)
             .field("device", &self.device)
-            .field("directory", &self.directory)
+            .field("checkpoints", &self.checkpoints)
             .finish_non_exhaustive()
     }
 }

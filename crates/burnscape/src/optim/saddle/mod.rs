@@ -1,4 +1,4 @@
-//! Ways out of saddles: noise where the gradient is small, and Newton's method with the absolute values of the
+//! Optimizers that escape saddles: by noise where the gradient is small, and by Newton's method with absolute
 //! curvatures.
 
 mod perturbed_gd;

@@ -1,4 +1,3 @@
-use crate::range::{POSITIVE, ensure};
 use burn::config::Config;
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
@@ -7,20 +6,25 @@ use burn::tensor::{DType, Tensor, TensorData};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
+use serde::{Deserialize, Serialize};
 
-use crate::optim::plain::{PlainPass, plain_pass};
+use crate::OutOfRange;
+use crate::optim::plain::plain_pass;
+use crate::optim::record::{VERSION, missing};
 use crate::optim::{
-    ClosureStep, IntoEvaluation, OptimConfigError, OptimError, OptimRecord, SkipReason, StepReport,
+    ClosureStep, IntoEvaluation, Need, OptimError, OptimRecord, SkipReason, StepReport,
 };
+use crate::range::{POSITIVE, ensure};
 use crate::space::{BufferSnapshot, LeafVector, ParamSpace, mix};
+use crate::writing::number;
 
-/// Perturbed gradient descent: escapes saddles by adding noise where the gradient is small, and
-/// says when it has not found a way down (Jin et al. 2017, arXiv:1703.00887, Algorithm 2).
+/// Perturbed gradient descent: escapes saddles by adding noise where the gradient is small, and reports when it
+/// finds no descent (Jin et al. 2017, arXiv:1703.00887, Algorithm 2).
 ///
-/// Where `|g| ≤ gradient_threshold` and no noise was added for `patience` steps, the weights are
-/// kept and moved by a uniform draw from the ball of radius `radius`. If the loss is not lower by
-/// `decrease` after `patience` more steps, the kept point is taken back: with high probability it
-/// is a second-order point (gradient small, no strongly negative curvature).
+/// Where `|g| ≤ gradient_threshold` and no noise was added for `patience` steps, the weights are saved, and displaced
+/// by a uniform draw from the ball of radius `radius`. If the loss has not fallen by `decrease` after `patience` more
+/// steps, the saved point is restored: with high probability it is a second-order point (small gradient, no strongly
+/// negative curvature).
 #[derive(Config, Debug)]
 pub struct PerturbedGdConfig {
     /// Radius of the noise.
@@ -32,9 +36,9 @@ pub struct PerturbedGdConfig {
     /// Steps that an escape may take.
     #[config(default = 50)]
     pub patience: usize,
-    /// Curvature that is not strongly negative. With one, a point whose certificate finds an eigenvalue
-    /// below its negative is not taken back: the search goes on from where the noise has led. Without one,
-    /// the certificate is reported and decides nothing.
+    /// Largest size of a negative curvature that is not strong. If a certificate finds an eigenvalue below its negative,
+    /// the saved point is not restored, and the search continues from the present point. Without a threshold the
+    /// certificate is only reported.
     #[config(default = "None")]
     pub curvature_threshold: Option<f64>,
     /// Seed of the noise.
@@ -47,8 +51,8 @@ impl PerturbedGdConfig {
     ///
     /// # Errors
     ///
-    /// [`OptimConfigError::OutOfRange`].
-    pub fn init(&self, base: ModuleOptimizer) -> Result<PerturbedGd, OptimConfigError> {
+    /// [`OutOfRange`].
+    pub fn init(&self, base: ModuleOptimizer) -> Result<PerturbedGd, OutOfRange> {
         ensure("radius", self.radius, POSITIVE)?;
         ensure("gradient_threshold", self.gradient_threshold, POSITIVE)?;
         ensure("decrease", self.decrease, POSITIVE)?;
@@ -59,9 +63,13 @@ impl PerturbedGdConfig {
         Ok(PerturbedGd {
             config: self.clone(),
             base,
-            step: 0,
-            trial: None,
-            certified: None,
+            search: Search {
+                version: VERSION,
+                step: 0,
+                trial: None,
+                certified: None,
+            },
+            saved: None,
         })
     }
 }
@@ -76,37 +84,43 @@ impl PerturbedGdConfig {
 pub struct PerturbedGd {
     config: PerturbedGdConfig,
     base: ModuleOptimizer,
+    search: Search,
+    /// The model at the start of the trial, if there is one.
+    saved: Option<SavedPoint>,
+}
+
+/// The progress of a search: its record, but for the saved weights.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Search {
+    version: u32,
     step: usize,
-    trial: Option<Trial>,
+    /// The point and the step at which noise was added, until the escape has succeeded or failed.
+    trial: Option<SecondOrderPoint>,
     certified: Option<SecondOrderPoint>,
 }
 
-/// An escape that is being tried.
 #[derive(Debug, Clone)]
-struct Trial {
-    /// The step at which the noise was added.
-    since: usize,
+struct SavedPoint {
     weights: LeafVector,
-    /// The running statistics there; none after a resume, for the model's own record has the last
-    /// ones only.
+    /// None after a resume, because the model's own record has the last running statistics only.
     statistics: Option<BufferSnapshot>,
-    loss: f64,
-    gradient_norm: f64,
 }
 
-/// Where perturbed gradient descent ended.
-#[derive(Debug, Clone, PartialEq)]
+/// The point at which perturbed gradient descent ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SecondOrderPoint {
     /// The loss there.
+    #[serde(with = "number")]
     pub loss: f64,
     /// The gradient norm there.
+    #[serde(with = "number")]
     pub gradient_norm: f64,
-    /// The smallest eigenvalue of the Hessian, if the certificate computed it. The search has ended
-    /// whatever it is: where it is clearly negative the point is a saddle that the noise did not leave in
-    /// `patience` steps.
+    /// The smallest eigenvalue of the Hessian, if the certificate computed it. If it is clearly negative, the point is a
+    /// saddle that the noise did not escape in `patience` steps.
+    #[serde(with = "number")]
     pub lambda_min: Option<f64>,
-    /// The step at which the point was taken back.
+    /// The step at which the point was restored.
     pub step: usize,
 }
 
@@ -114,8 +128,7 @@ impl std::fmt::Debug for PerturbedGd {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PerturbedGd")
             .field("config", &self.config)
-            .field("step", &self.step)
-            .field("certified", &self.certified)
+            .field("search", &self.search)
             .finish_non_exhaustive()
     }
 }
@@ -123,148 +136,147 @@ impl std::fmt::Debug for PerturbedGd {
 impl PerturbedGd {
     /// The point at which the search ended, once it has. Later steps leave the model there.
     pub fn certified(&self) -> Option<&SecondOrderPoint> {
-        self.certified.as_ref()
+        self.search.certified.as_ref()
     }
 
-    /// One step. When the search ends, `certificate` is called on the model at the point that is
-    /// returned, and gives its smallest Hessian eigenvalue:
+    /// One step. When the search ends, `certificate` is called on the model at the saved point, and returns the smallest
+    /// eigenvalue of the Hessian:
     /// `|m| Ok(EigenpairsConfig::new(1, Which::Smallest).run(&risk.hessian(m)?)?.values[0])`.
     ///
     /// # Errors
     ///
-    /// As [`ClosureStep::closure_step`], and [`OptimError::NeedsLoss`] if the closure returns
+    /// As [`ClosureStep::closure_step`], and [`OptimError::Unmet`] if the closure returns
     /// gradients alone: an escape is recognized by the loss. Errors of the certificate, and
     /// [`OptimError::Certificate`] for a failure of another kind or a number that is not finite. No
-    /// point is certified then; the model is as before, and the next step asks again.
-    pub fn step_with_certificate<M, F, R, C>(
+    /// point is certified then; the model is as before, and the next step calls the certificate again.
+    pub fn step_with_certificate<M: Module, R: IntoEvaluation>(
         &mut self,
         lr: impl Into<ModuleLearningRate>,
         model: &mut M,
-        closure: F,
-        certificate: C,
-    ) -> Result<StepReport, OptimError>
-    where
-        M: Module,
-        F: FnMut(&M) -> R,
-        R: IntoEvaluation,
-        C: FnOnce(&M) -> Result<f64, OptimError>,
-    {
-        self.step(lr, model, closure, |model| {
-            let lambda_min = certificate(model)?;
-            match lambda_min.is_finite() {
-                true => Ok(Some(lambda_min)),
-                false => Err(OptimError::Certificate {
-                    message: format!("it gave {lambda_min}"),
-                }),
-            }
-        })
+        closure: impl FnMut(&M) -> R,
+        certificate: impl FnOnce(&M) -> Result<f64, OptimError>,
+    ) -> Result<StepReport, OptimError> {
+        self.step(lr, model, closure, |model| certificate(model).map(Some))
     }
 
-    fn step<M, F, R>(
+    /// A step. On an error running statistics are restored.
+    fn step<M: Module, R: IntoEvaluation>(
         &mut self,
         lr: impl Into<ModuleLearningRate>,
         model: &mut M,
-        mut closure: F,
+        closure: impl FnMut(&M) -> R,
         certificate: impl FnOnce(&M) -> Result<Option<f64>, OptimError>,
-    ) -> Result<StepReport, OptimError>
-    where
-        M: Module,
-        F: FnMut(&M) -> R,
-        R: IntoEvaluation,
-    {
-        if self.certified.is_some() {
-            return Ok(StepReport::skipped(SkipReason::Certified));
+    ) -> Result<StepReport, OptimError> {
+        if self.search.certified.is_some() {
+            return Ok(StepReport {
+                skipped: Some(SkipReason::Certified),
+                ..StepReport::default()
+            });
         }
-        let lr = lr.into();
         let before = BufferSnapshot::of(model);
-        let PlainPass {
-            gradient,
-            mut report,
-        } = plain_pass(&lr, model, &mut closure)?;
-        let Some(mut gradient) = gradient else {
-            self.step += 1;
+        let report = self.descend(&lr.into(), model, &before, closure, certificate);
+        if report.is_err() {
+            drop(before.restore(model.clone()));
+        }
+        report
+    }
+
+    fn descend<M: Module, R: IntoEvaluation>(
+        &mut self,
+        lr: &ModuleLearningRate,
+        model: &mut M,
+        before: &BufferSnapshot,
+        mut closure: impl FnMut(&M) -> R,
+        certificate: impl FnOnce(&M) -> Result<Option<f64>, OptimError>,
+    ) -> Result<StepReport, OptimError> {
+        let pass = plain_pass(lr, model, &mut closure)?;
+        let mut report = pass.report;
+        let Some(mut gradient) = pass.gradient else {
+            self.search.step += 1;
             return Ok(report);
         };
-        let Some(loss) = report.loss else {
-            *model = before.restore(model.clone());
-            return Err(OptimError::NeedsLoss {
-                feature: "perturbed gradient descent",
-            });
-        };
-        let is_over = |trial: &mut Trial| self.step - trial.since >= self.config.patience;
-        if let Some(trial) = self.trial.take_if(is_over)
-            && loss - trial.loss > -self.config.decrease
+        let loss = report
+            .loss
+            .ok_or(Need::Losses.unmet("perturbed gradient descent"))?;
+        if let Some(start) = &self.search.trial
+            && self.search.step - start.step >= self.config.patience
         {
-            let kept = trial.weights.apply_to(model)?;
-            let kept = match &trial.statistics {
-                Some(statistics) => statistics.restore(kept),
-                None => kept,
-            };
-            let lambda_min = match certificate(&kept) {
-                Ok(lambda_min) => lambda_min,
-                Err(error) => {
-                    self.trial = Some(trial);
-                    *model = before.restore(model.clone());
-                    return Err(error);
-                }
-            };
-            let threshold = self.config.curvature_threshold;
-            let is_saddle = threshold
-                .zip(lambda_min)
-                .is_some_and(|(threshold, lambda)| lambda < -threshold);
-            if !is_saddle {
-                *model = kept;
-                self.certified = Some(SecondOrderPoint {
-                    loss: trial.loss,
-                    gradient_norm: trial.gradient_norm,
-                    lambda_min,
-                    step: self.step,
-                });
+            if loss - start.loss > -self.config.decrease {
+                self.search.certified = self.certify(model, start, certificate)?;
+            }
+            self.search.trial = None;
+            self.saved = None;
+            if self.search.certified.is_some() {
                 report.skipped = Some(SkipReason::Certified);
                 return Ok(report);
             }
         }
-        if report.gradient_norm <= self.config.gradient_threshold && self.trial.is_none() {
+        if report.gradient_norm <= self.config.gradient_threshold && self.search.trial.is_none() {
             let space = gradient.space().clone();
-            let trial = Trial {
-                since: self.step,
-                weights: LeafVector::from_module(&space, model)?,
-                statistics: Some(before.clone()),
-                loss,
-                gradient_norm: report.gradient_norm,
-            };
-            // The trial counts only once the noise is in.
-            let noisy = self.add_noise(&space, model).and_then(|mut noisy| {
-                let pass = plain_pass(&lr, &mut noisy, &mut closure)?;
-                Ok((noisy, pass))
-            });
-            let (noisy, pass) = match noisy {
-                Ok(noisy) => noisy,
-                Err(error) => {
-                    *model = before.restore(model.clone());
-                    return Err(error);
-                }
-            };
-            report.gradients += 1;
+            let weights = LeafVector::from_module(&space, model)?;
+            let noisy = self.add_noise(&space, model)?;
+            let pass = plain_pass(lr, &noisy, &mut closure)?;
+            report.num_gradients += 1;
             report.perturbed_loss = pass.report.loss;
             let Some(noisy_gradient) = pass.gradient else {
                 report.skipped = Some(SkipReason::NonFinitePerturbed);
-                self.step += 1;
+                self.search.step += 1;
                 return Ok(report);
             };
+            // The trial begins once the noisy pass has succeeded.
             *model = noisy;
             gradient = noisy_gradient;
-            self.trial = Some(trial);
+            self.search.trial = Some(SecondOrderPoint {
+                loss,
+                gradient_norm: report.gradient_norm,
+                lambda_min: None,
+                step: self.search.step,
+            });
+            self.saved = Some(SavedPoint {
+                weights,
+                statistics: Some(before.clone()),
+            });
         }
-        self.step += 1;
-        *model = self.base.step(lr, model.clone(), gradient.into_gradients());
+        self.search.step += 1;
+        let gradients = gradient.into_gradients();
+        *model = self.base.step(lr.clone(), model.clone(), gradients);
         Ok(report)
     }
 
-    /// The model moved by a uniform draw from the ball: a normal direction, and `U^(1/n)` of the
-    /// radius.
+    /// Restores the start of a trial that did not escape, unless the certificate finds a saddle there.
+    fn certify<M: Module>(
+        &self,
+        model: &mut M,
+        start: &SecondOrderPoint,
+        certificate: impl FnOnce(&M) -> Result<Option<f64>, OptimError>,
+    ) -> Result<Option<SecondOrderPoint>, OptimError> {
+        let saved = self.saved.as_ref().ok_or_else(|| missing(WEIGHTS))?;
+        let mut kept = saved.weights.apply_to(model)?;
+        if let Some(statistics) = &saved.statistics {
+            kept = statistics.restore(kept);
+        }
+        let lambda_min = certificate(&kept)?;
+        if let Some(lambda) = lambda_min {
+            if !lambda.is_finite() {
+                let message = format!("the smallest eigenvalue is {lambda}");
+                return Err(OptimError::Certificate { message });
+            }
+            let threshold = self.config.curvature_threshold;
+            if threshold.is_some_and(|threshold| lambda < -threshold) {
+                return Ok(None);
+            }
+        }
+        *model = kept;
+        Ok(Some(SecondOrderPoint {
+            lambda_min,
+            step: self.search.step,
+            ..*start
+        }))
+    }
+
+    /// The model displaced by a uniform draw from the ball: a normal direction, and `U^(1/n)` of the radius.
     fn add_noise<M: Module>(&self, space: &ParamSpace, model: &M) -> Result<M, OptimError> {
-        let mut rng = StdRng::seed_from_u64(mix(self.config.seed, self.step as u64));
+        let mut rng = StdRng::seed_from_u64(mix(self.config.seed, self.search.step as u64));
         let noise = LeafVector::zeros(space).map_all(|leaf, _| {
             let normal: Vec<f64> = (0..leaf.len())
                 .map(|_| StandardNormal.sample(&mut rng))
@@ -281,84 +293,40 @@ impl PerturbedGd {
         let share = rng.random::<f64>().powf(1.0 / space.len() as f64);
         Ok(noise.perturb(model, self.config.radius * share / noise.norm()?)?)
     }
-
-    /// The state of this optimizer and of its base, for the parameters of `model`.
-    ///
-    /// # Errors
-    ///
-    /// [`OptimError::Record`], [`OptimError::Space`].
-    pub fn to_record<M: Module>(&self, model: &M) -> Result<OptimRecord, OptimError> {
-        let mut record = OptimRecord::new(KIND, model)?.with_counter("step", self.step as f64);
-        if let Some(trial) = &self.trial {
-            record = record
-                .with_counter("trial.since", trial.since as f64)
-                .with_counter("trial.loss", trial.loss)
-                .with_counter("trial.gradient_norm", trial.gradient_norm)
-                .with_vector("trial.weights", Some(&trial.weights))?;
-        }
-        if let Some(point) = &self.certified {
-            record = record
-                .with_counter("certified.loss", point.loss)
-                .with_counter("certified.gradient_norm", point.gradient_norm)
-                .with_counter("certified.step", point.step as f64);
-            if let Some(lambda_min) = point.lambda_min {
-                record = record.with_counter("certified.lambda_min", lambda_min);
-            }
-        }
-        record.with_base(&self.base)
-    }
-
-    /// Restores a saved state.
-    ///
-    /// # Errors
-    ///
-    /// [`OptimError::OtherModel`], [`OptimError::Record`].
-    pub fn load_record<M: Module>(
-        mut self,
-        record: OptimRecord,
-        model: &M,
-    ) -> Result<Self, OptimError> {
-        let space = record.check(KIND, model)?;
-        let counter = |name| record.required(name);
-        self.step = counter("step")? as usize;
-        self.trial = match record.vector("trial.weights", &space) {
-            Some(weights) => Some(Trial {
-                since: counter("trial.since")? as usize,
-                weights,
-                statistics: None,
-                loss: counter("trial.loss")?,
-                gradient_norm: counter("trial.gradient_norm")?,
-            }),
-            None => None,
-        };
-        self.certified = match record.counter("certified.loss") {
-            Some(loss) => Some(SecondOrderPoint {
-                loss,
-                gradient_norm: counter("certified.gradient_norm")?,
-                lambda_min: record.counter("certified.lambda_min"),
-                step: counter("certified.step")? as usize,
-            }),
-            None => None,
-        };
-        self.base = record.load_base(self.base, &space)?;
-        Ok(self)
-    }
 }
 
 const KIND: &str = "perturbed_gd";
+const WEIGHTS: &str = "trial.weights";
 
 impl ClosureStep for PerturbedGd {
-    fn closure_step<M, F, R>(
+    fn closure_step<M: Module, R: IntoEvaluation>(
         &mut self,
         lr: impl Into<ModuleLearningRate>,
         model: &mut M,
-        closure: F,
-    ) -> Result<StepReport, OptimError>
-    where
-        M: Module,
-        F: FnMut(&M) -> R,
-        R: IntoEvaluation,
-    {
+        closure: impl FnMut(&M) -> R,
+    ) -> Result<StepReport, OptimError> {
         self.step(lr, model, closure, |_| Ok(None))
+    }
+
+    fn save_state<M: Module>(&self, model: &M) -> Result<OptimRecord, OptimError> {
+        let saved = self.saved.as_ref();
+        OptimRecord::new(KIND, model)?
+            .with_state(&self.search)?
+            .with_vector(WEIGHTS, saved.map(|saved| &saved.weights))?
+            .with_base(&self.base)
+    }
+
+    fn load_state<M: Module>(mut self, record: OptimRecord, model: &M) -> Result<Self, OptimError> {
+        let space = record.check(KIND, model)?;
+        self.search = record.state()?;
+        self.saved = record.vector(WEIGHTS, &space).map(|weights| SavedPoint {
+            weights,
+            statistics: None,
+        });
+        if self.search.trial.is_some() && self.saved.is_none() {
+            return Err(missing(WEIGHTS));
+        }
+        self.base = record.load_base(self.base, &space)?;
+        Ok(self)
     }
 }

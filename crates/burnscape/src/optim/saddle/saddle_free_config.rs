@@ -1,23 +1,23 @@
-use crate::range::{POSITIVE, ensure};
 use burn::config::Config;
 
 use super::SaddleFreeNewton;
-use crate::optim::OptimConfigError;
+use crate::OutOfRange;
+use crate::range::{POSITIVE, ensure};
 
 /// Saddle-free Newton: `w ← w − lr (|H| + damping I)⁻¹ g`, with `|H|` the Hessian of the batch's loss with
-/// all its eigenvalues made positive. A saddle attracts Newton's method and repels this one, at a rate
-/// that does not depend on how flat it is.
+/// all eigenvalues replaced by their absolute values. A saddle attracts Newton's method and repels this one, at a rate
+/// that does not depend on the flatness of the saddle.
 ///
 /// The matrix is used in the Krylov space of the gradient: `Qᵀ (|T| + damping I)⁻¹ Q g` with `T = Q H Qᵀ`
 /// after `steps` products.
 ///
-/// # What lies outside the Krylov space
+/// # Outside the Krylov space
 ///
-/// Nothing of the gradient does, so that no step along the gradient is lost; what is not exact is the
-/// curvature, where `steps` are too few to exhaust the space. A direction of negative curvature that the
-/// gradient does not see (`g ⟂ u`, as on the ridge that leads to a saddle, or `g = 0`) is not in it, and the
-/// step does not move along it. With `escape > 0` a second run of `steps` products, from a random
-/// vector, looks for such a direction `u`, and the step is lengthened along it to `escape`, downhill.
+/// The gradient lies in the Krylov space, so that no part of a gradient step is lost; the curvature is not exact if
+/// `steps` are too few to exhaust the space. A direction `u` of negative curvature that is orthogonal to the gradient (as
+/// on the ridge that leads to a saddle, or where `g = 0`) is not in it, and the step does not move along it. With
+/// `escape > 0` a second run of `steps` products, from a random vector, finds such a direction, and lengthens the step
+/// along it to `escape`, downhill.
 ///
 /// # Units
 ///
@@ -26,8 +26,8 @@ use crate::optim::OptimConfigError;
 ///
 /// # Defaults
 ///
-/// 20 products, damping 1e-3, no escape, steps of any length; ours. Dauphin et al. take up to 500
-/// vectors and choose the damping anew at each step among powers of ten, which costs losses.
+/// 20 products, damping 1e-3, no escape, steps of any length; ours. Dauphin et al. use up to 500 vectors and choose the
+/// damping at each step among powers of ten, which costs losses.
 ///
 /// # Example
 ///
@@ -69,14 +69,13 @@ pub struct SaddleFreeNewtonConfig {
     /// Hessian-vector products, each a vector of the Krylov space.
     #[config(default = 20)]
     pub steps: usize,
-    /// What is added to the absolute curvatures.
+    /// A curvature that is added to the absolute curvatures.
     #[config(default = 1e-3)]
     pub damping: f64,
-    /// How far a step goes along a direction of negative curvature at least; zero does not look for
-    /// one.
+    /// Least length of a step along a direction of negative curvature; zero searches for none.
     #[config(default = 0.0)]
     pub escape: f64,
-    /// How long a step may be; longer ones are shortened, their direction kept. An escape comes on top.
+    /// Largest length of a step, without its escape; longer ones are scaled down.
     pub max_step: Option<f64>,
     /// Seed of the random vectors.
     #[config(default = 0)]
@@ -88,8 +87,8 @@ impl SaddleFreeNewtonConfig {
     ///
     /// # Errors
     ///
-    /// [`OptimConfigError::OutOfRange`].
-    pub fn init(&self) -> Result<SaddleFreeNewton, OptimConfigError> {
+    /// [`OutOfRange`].
+    pub fn init(&self) -> Result<SaddleFreeNewton, OutOfRange> {
         ensure("steps", self.steps as f64, 1.0..)?;
         ensure("damping", self.damping, POSITIVE)?;
         ensure("escape", self.escape, 0.0..)?;

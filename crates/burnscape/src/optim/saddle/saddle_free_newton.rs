@@ -1,6 +1,6 @@
 use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
-use burnscape_krylov::{LanczosConfig, LanczosFactorization, Which};
+use burnscape_krylov::{LanczosConfig, Which};
 
 use super::{SaddleFreeNewtonConfig, SaddleFreeReport};
 use crate::curvature::Hessian;
@@ -11,9 +11,9 @@ use crate::optim::rate::shift_weights;
 use crate::optim::{OptimError, SkipReason};
 use crate::space::{BufferSnapshot, ParamVector, Wide};
 
-/// Saddle-free Newton. Built by [`SaddleFreeNewtonConfig::init`], which says what it computes.
+/// Saddle-free Newton. Built by [`SaddleFreeNewtonConfig::init`]; the config documents the method.
 ///
-/// It keeps nothing from step to step, so that there is no state to save.
+/// It has no state to save.
 ///
 /// # Cost
 ///
@@ -22,15 +22,6 @@ use crate::space::{BufferSnapshot, ParamVector, Wide};
 #[derive(Debug, Clone, PartialEq)]
 pub struct SaddleFreeNewton {
     config: SaddleFreeNewtonConfig,
-}
-
-/// A step, and what was seen on the way.
-struct Found {
-    /// What the rate is taken of and the weights lose.
-    descent: ParamVector,
-    lowest: Option<(f64, f64)>,
-    escaped: bool,
-    products: usize,
 }
 
 impl SaddleFreeNewton {
@@ -45,12 +36,12 @@ impl SaddleFreeNewton {
 
     /// One step on a batch: `w ← w − lr (|H| + damping I)⁻¹ g`, each parameter at its own rate. The loss
     /// is traced in the mode that the model is in. On an error the model is as before, running
-    /// statistics included; a NaN or infinite loss or gradient skips the step, and the report says so.
+    /// statistics included; a NaN or infinite loss or gradient skips the step, and the report states it.
     ///
     /// # Errors
     ///
     /// [`OptimError::TiedParameter`], [`OptimError::LearningRate`], [`OptimError::Curvature`] for a loss
-    /// that cannot be traced or multiplied, and what the loss or the gradients are refused for.
+    /// that cannot be traced or multiplied, [`OptimError::Loss`], [`OptimError::Space`].
     pub fn step_on<M: Module, B: Batch>(
         &mut self,
         lr: impl Into<ModuleLearningRate>,
@@ -65,72 +56,55 @@ impl SaddleFreeNewton {
         let mut step = SaddleFreeReport {
             loss: report.loss,
             gradient_norm: report.gradient_norm,
-            lowest_ritz: None,
-            ritz_residual: None,
-            escaped: false,
-            step_norm: 0.0,
-            products: 0,
-            gradients: report.gradients,
+            num_gradients: report.num_gradients,
             skipped: report.skipped,
+            ..SaddleFreeReport::default()
         };
         if step.skipped.is_some() {
             return Ok(step);
         }
-        let found = self.found(model, &batch, objective);
-        let moved = found.and_then(|found| {
-            let length = found.descent.norm()?;
-            let moved = match length.is_finite() {
-                true => Some(shift_weights(model, found.descent.to_leaves(), &lr)?),
-                false => None,
-            };
-            Ok((moved, found, length))
-        });
-        let (moved, found, length) = match moved {
-            Ok(moved) => moved,
-            Err(error) => {
-                *model = before.restore(model.clone());
-                return Err(error);
-            }
-        };
-        match moved {
-            Some(moved) => *model = moved,
-            None => {
-                *model = before.restore(model.clone());
-                step.skipped = Some(SkipReason::NonFiniteStep);
-            }
+        step.num_gradients += 1;
+        let moved = self.moved(&lr, model, &batch, objective, &mut step);
+        if !matches!(moved, Ok(Some(_))) {
+            drop(before.restore(model.clone()));
         }
-        step.gradients += 1;
-        step.products = found.products;
-        step.lowest_ritz = found.lowest.map(|(value, _)| value);
-        step.ritz_residual = found.lowest.map(|(_, residual)| residual);
-        step.escaped = found.escaped;
-        step.step_norm = length;
+        if let Some(moved) = moved? {
+            *model = moved;
+        }
         Ok(step)
     }
 
-    fn found<M: Module, B: Batch>(
+    /// The model after the step; `None` if the step is not finite.
+    fn moved<M: Module, B: Batch>(
         &self,
+        lr: &ModuleLearningRate,
         model: &M,
         batch: &B,
         objective: &impl Objective<M, B>,
-    ) -> Result<Found, OptimError> {
-        self.descent(&batch_hessian(model, objective, batch, None)?)
+        step: &mut SaddleFreeReport,
+    ) -> Result<Option<M>, OptimError> {
+        let descent = self.descent(&batch_hessian(model, objective, batch, None)?, step)?;
+        step.step_norm = descent.norm()?;
+        if step.step_norm.is_finite() {
+            Ok(Some(shift_weights(model, descent.to_leaves(), lr)?))
+        } else {
+            step.skipped = Some(SkipReason::NonFiniteStep);
+            Ok(None)
+        }
     }
 
-    /// `(|H| + damping I)⁻¹ g` in the Krylov space of `g`, and what an escape adds.
+    /// `(|H| + damping I)⁻¹ g` in the Krylov space of `g`, plus the escape.
     ///
-    /// The gradient is the one that comes with the Hessian, so that both are of one function where dropout
-    /// draws.
-    fn descent(&self, hessian: &Hessian<'_>) -> Result<Found, OptimError> {
+    /// The gradient is taken with the Hessian, so that both belong to one function even with dropout.
+    fn descent(
+        &self,
+        hessian: &Hessian<'_>,
+        step: &mut SaddleFreeReport,
+    ) -> Result<ParamVector, OptimError> {
         let gradient = hessian.gradient()?;
         let damping = self.config.damping;
         let lanczos = LanczosConfig::new(self.config.steps).with_seed(self.config.seed);
-        let mut found = Found {
-            descent: ParamVector::zeros(hessian.space())?,
-            lowest: None,
-            escaped: false,
-            products: 0,
-        };
+        let mut found = ParamVector::zeros(hessian.space())?;
         let size = gradient.wide_norm()?;
         if size.is_positive() {
             // The Krylov space of a gradient is that of its direction. A power of two changes no digit of it,
@@ -138,12 +112,13 @@ impl SaddleFreeNewton {
             let unit = Wide::new(1.0, size.exponent());
             let start = gradient.clone().scale_wide(Wide::from(1.0) / unit);
             let record = lanczos.run_from(hessian, start)?;
-            found.products += record.num_matvecs();
-            found.lowest = lowest(&record);
+            step.num_matvecs += record.num_matvecs();
+            step.lowest_ritz = record.ritz_values().first().copied();
+            step.ritz_residual = record.residual_estimates().first().copied();
             let inverse = |curvature: f64| 1.0 / (curvature.abs() + damping);
             if let Some(descent) = record.apply(inverse)? {
                 let length = descent.wide_norm()? * unit;
-                found.descent = match self.config.max_step.map(Wide::from) {
+                found = match self.config.max_step.map(Wide::from) {
                     Some(longest) if length.is_greater(longest) => {
                         descent.scale_wide(unit * longest / length)
                     }
@@ -154,45 +129,26 @@ impl SaddleFreeNewton {
         if self.config.escape > 0.0 {
             let record = lanczos.run(hessian)?;
             let pairs = record.eigenpairs(hessian, Which::Smallest, 1)?;
-            found.products += record.num_matvecs() + 1;
+            step.num_matvecs += record.num_matvecs() + 1;
             let lowest = (
                 pairs.values.first(),
                 pairs.residuals.first(),
                 pairs.vectors.first(),
             );
             if let (Some(&value), Some(&residual), Some(vector)) = lowest {
-                if found.lowest.is_none_or(|(known, _)| value < known) {
-                    found.lowest = Some((value, residual));
+                if step.lowest_ritz.is_none_or(|known| value < known) {
+                    step.lowest_ritz = Some(value);
+                    step.ritz_residual = Some(residual);
                 }
-                if value < 0.0 {
-                    self.escape(&mut found, &gradient, vector)?;
+                let along = vector.dot(&found)?;
+                if value < 0.0 && along.abs() < self.config.escape {
+                    // Where the slope is zero, the sign depends on the seed.
+                    let wanted = self.config.escape.copysign(vector.dot(&gradient)?);
+                    found = found.axpy(wanted - along, vector)?;
+                    step.escaped = true;
                 }
             }
         }
         Ok(found)
     }
-
-    /// Lengthens the step along a direction of negative curvature.
-    fn escape(
-        &self,
-        found: &mut Found,
-        gradient: &ParamVector,
-        direction: &ParamVector,
-    ) -> Result<(), OptimError> {
-        let along = direction.dot(&found.descent)?;
-        if along.abs() >= self.config.escape {
-            return Ok(());
-        }
-        // Where the slope is zero either side will do: the sign of the vector is that of its seed.
-        let wanted = self.config.escape.copysign(direction.dot(gradient)?);
-        found.descent = found.descent.clone().axpy(wanted - along, direction)?;
-        found.escaped = true;
-        Ok(())
-    }
-}
-
-/// The lowest Ritz value with its residual.
-fn lowest(record: &LanczosFactorization<ParamVector>) -> Option<(f64, f64)> {
-    let values = record.ritz_values().into_iter();
-    values.zip(record.residual_estimates()).next()
 }

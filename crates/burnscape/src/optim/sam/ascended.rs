@@ -4,21 +4,20 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 
-use super::Sam;
 use super::ascent::Perturbation;
 use super::machine::First;
-use super::needs::Door;
+use super::needs::EntryPoint;
 use super::step::SamStep;
+use super::{Need, Sam};
 use crate::optim::evaluation::{Evaluation, LossValue};
 use crate::optim::{OptimError, StepReport};
 use crate::space::{LeafVector, ParamSpace};
 
-/// A model between ascent and descent: displaced, with its original weights held aside.
+/// A model between ascent and descent: displaced, with its original weights kept beside it.
 ///
 /// Take the second gradient at [`module`](Self::module) and give both to
-/// [`Sam::descend`](super::Sam::descend). The original weights are held, not recomputed, so they
-/// come back bit for bit. The displaced copy has running statistics of its own: the second pass
-/// leaves the model's as the first pass left them.
+/// [`Sam::descend`](super::Sam::descend). The original weights are kept, not recomputed, so they are the same to the
+/// last bit. The displaced copy has separate running statistics: the second pass does not change the model's.
 #[must_use = "the model was moved into this; without `Sam::descend` (or `into_original`) it is lost"]
 pub struct Ascended<M> {
     original: M,
@@ -52,16 +51,15 @@ impl Sam {
     ///
     /// # Errors
     ///
-    /// [`OptimError::NeedsBatch`] and [`OptimError::NeedsClosure`] for variants that evaluate more
-    /// than the two gradients, and what parameter space refuses. The model is dropped with an
-    /// error; pass a clone (it shares the tensors) to keep it.
+    /// [`OptimError::Unmet`] for variants that evaluate more than the two gradients, and [`OptimError::Space`]. On an
+    /// error the model is dropped; pass a clone (it shares the tensors) to keep it.
     pub fn ascend<M: Module>(
         &self,
         lr: impl Into<ModuleLearningRate>,
         model: M,
         gradients: &GradientsParams,
     ) -> Result<Ascended<M>, OptimError> {
-        self.machine.config.admit(Door::Gradients)?;
+        self.machine.config.admit(EntryPoint::Gradients)?;
         let lr = lr.into();
         let space = self.machine.space(&model)?;
         let mut step = self.machine.begin(&lr, &space, 1)?;
@@ -76,8 +74,7 @@ impl Sam {
                 Some(vector.perturb(&model, scale)?)
             }
             Some(Perturbation::Evaluated(_)) => {
-                let feature = self.machine.parts.ascent.name();
-                return Err(OptimError::NeedsClosure { feature });
+                return Err(Need::Evaluations.unmet(self.machine.parts.ascent.name()));
             }
             None => None,
         };
@@ -90,30 +87,23 @@ impl Sam {
         })
     }
 
-    /// The descent: gives the original weights back, moved by the base optimizer along the
-    /// gradient that the descent makes of both.
+    /// The descent: restores the original weights, and moves them with the base optimizer along the gradient that the
+    /// descent makes of both.
     ///
     /// `gradients` are those at [`Ascended::module`]; `None` where
     /// [`Ascended::wants_gradient`] is false.
     ///
     /// # Errors
     ///
-    /// [`OptimError::MissingGradient`], and what parameter space refuses.
+    /// [`OptimError::MissingGradient`], [`OptimError::Space`].
     pub fn descend<M: Module>(
         &mut self,
         ascended: Ascended<M>,
         gradients: impl Into<Option<GradientsParams>>,
     ) -> Result<(M, StepReport), OptimError> {
-        let Ascended {
-            original,
-            displaced,
-            space,
-            mut step,
-            lr,
-        } = ascended;
-        let wants_gradient = displaced.is_some();
-        drop(displaced);
-        if wants_gradient {
+        let (mut step, model) = (ascended.step, ascended.original);
+        // Frees the displaced copy.
+        if ascended.displaced.map(drop).is_some() {
             let Some(gradients) = gradients.into() else {
                 return Err(OptimError::MissingGradient);
             };
@@ -121,13 +111,14 @@ impl Sam {
                 loss: LossValue::Unknown,
                 gradients,
             };
-            step.gradients += 1;
-            step.second(1.0, &space, evaluation)?;
+            step.report.num_gradients += 1;
+            step.second(1.0, &ascended.space, evaluation)?;
         }
         let (report, descent) = self.machine.finish(step)?;
         if report.skipped.is_some() {
-            return Ok((original, report));
+            return Ok((model, report));
         }
-        Ok((self.move_weights(&lr, original, &space, descent)?, report))
+        let model = self.move_weights(&ascended.lr, model, &ascended.space, descent)?;
+        Ok((model, report))
     }
 }

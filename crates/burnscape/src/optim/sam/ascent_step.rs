@@ -1,5 +1,7 @@
 use burn::module::Module;
 use burn::tensor::DType;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 
 use super::machine::SamMachine;
 use super::scale::{Fisher, Target};
@@ -9,7 +11,7 @@ use crate::optim::OptimError;
 use crate::optim::evaluation::LossValue;
 use crate::space::{LeafVector, ParamLeaf, ParamSpace, Wide, scaled};
 
-/// The displacement of one ascent step, and what was read on the way.
+/// The displacement of one ascent step, and the numbers that were read with it.
 pub(super) struct AscentStep {
     /// `|g|²`.
     pub(super) square: Wide,
@@ -26,8 +28,7 @@ impl AscentStep {
 
 impl SamMachine {
     /// Finds the displacement `rho T²d / |T d|`, zero where `T d` is, and reads the loss and the norm of the
-    /// gradient, all in one transfer as a rule. `examples` is a diagonal Fisher matrix, if it is not to be
-    /// the squared gradient.
+    /// gradient, usually in one transfer. `examples` is a diagonal Fisher matrix in place of the squared gradient.
     ///
     /// A gradient times a power of two has the same displacement, to the last bit: inner products are formed
     /// within the range ([`LeafVector::dot`]), and nothing is added to the norm.
@@ -39,13 +40,8 @@ impl SamMachine {
         examples: Option<Fisher>,
         plan: &Plan,
     ) -> Result<AscentStep, OptimError> {
-        let (scalars, known) = loss.split();
-        let read = |pairs: &[(&LeafVector, &LeafVector)]| -> Result<_, OptimError> {
-            let (dots, values) = LeafVector::wide_dots(pairs, &scalars)?;
-            Ok((dots, known.or(values.first().copied())))
-        };
         if !plan.wants_second {
-            let (dots, loss) = read(&[(gradient, gradient)])?;
+            let (dots, loss) = loss.read_with(&[(gradient, gradient)])?;
             return Ok(AscentStep {
                 square: dots[0],
                 loss,
@@ -53,43 +49,38 @@ impl SamMachine {
             });
         }
         let (dots, loss, target, factors) = if self.is_plain() {
-            let (dots, loss) = read(&[(gradient, gradient)])?;
+            let (dots, loss) = loss.read_with(&[(gradient, gradient)])?;
             (dots, loss, Target::plain(gradient.clone()), Vec::new())
         } else {
             let factors = self.factors(gradient.space());
             let direction = self.parts.direction.direction(gradient)?;
             // Excluded parameters do not count in the norm either.
-            let direction =
-                scale_leaves(
-                    direction,
-                    &factors,
-                    |factor| {
-                        if factor == 0.0 { 0.0 } else { 1.0 }
-                    },
-                );
+            let is_included = |factor: f64| f64::from(factor != 0.0);
+            let direction = scale_leaves(direction, &factors, is_included);
             let is_of_batch = examples.is_none();
-            let needs_weights = self.config.metric.needs_weights();
-            let fisher = match (examples, &self.config.metric) {
-                (Some(examples), _) => examples,
-                (None, Metric::Fisher { .. }) => Fisher::of_gradient(gradient)?,
-                (None, _) => Fisher::Absent,
+            let metric = &self.config.metric;
+            let fisher = match (examples, metric) {
+                (None, Metric::Fisher { .. }) => Some(Fisher::of_gradient(gradient)?),
+                (examples, _) => examples,
             };
-            let mut target = self.target(model, direction.clone(), &fisher)?;
-            let (mut dots, loss) = read(&[(gradient, gradient), target.squares()])?;
-            if is_of_batch && self.config.metric.overflows(dots[0]) {
+            let mut target = metric.target(model, direction.clone(), fisher.as_ref())?;
+            let (mut dots, loss) = loss.read_with(&[(gradient, gradient), target.squares()])?;
+            if is_of_batch && metric.overflows(dots[0]) {
                 let fisher = Fisher::Roots(gradient.clone(), 0);
-                target = self.target(model, direction, &fisher)?;
+                target = metric.target(model, direction, Some(&fisher))?;
                 let (start, end) = target.squares();
                 dots[1] = start.wide_dot(end)?;
-            } else if needs_weights && !is_inside(dots[1].sqrt(), gradient.space()) {
+            } else if let Metric::Adaptive { eta } = metric
+                && !is_inside(dots[1].sqrt(), gradient.space())
+            {
                 // A direction of another scale has the same displacement, and products with the weights that
                 // are within the range.
                 let weights = LeafVector::from_module(gradient.space(), model)?;
-                let stretch = weights.wide_norm()? + Wide::from(self.config.metric.floor());
+                let stretch = weights.wide_norm()? + Wide::from(*eta);
                 let middle = Wide::from(1.0) / (direction.wide_norm()? * stretch);
                 if middle.is_positive() && middle.is_finite() {
                     let middle = Wide::new(1.0, middle.exponent());
-                    target = self.target(model, direction.scale_wide(middle), &fisher)?;
+                    target = metric.target(model, direction.scale_wide(middle), None)?;
                     let (start, end) = target.squares();
                     dots[1] = start.wide_dot(end)?;
                 }
@@ -99,39 +90,32 @@ impl SamMachine {
         let square = dots[0];
         let length = dots.last().map_or(Wide::ZERO, |dot| dot.sqrt());
         // A zero gradient has no direction.
-        let mut scale = match length.is_positive() && length.is_finite() {
-            true => Wide::from(plan.rho) / length,
-            false => Wide::ZERO,
+        let has_direction = length.is_positive() && length.is_finite();
+        let mut scale = if has_direction {
+            Wide::from(plan.rho) / length
+        } else {
+            Wide::ZERO
         };
-        if let Some(mask) = &self.config.mask {
-            scale = scale / Wide::from(mask.keep);
+        if let Some(keep) = self.config.mask {
+            scale = scale / Wide::from(keep);
         }
         let (mut direction, scale) = target.displacement(scale);
         if !factors.is_empty() {
             direction = scale_leaves(direction, &factors, |factor| factor);
         }
-        if let Some(mask) = &self.config.mask {
-            direction = mask.apply(direction, self.step);
+        if let Some(keep) = self.config.mask {
+            let mut rng = StdRng::seed_from_u64(self.seed());
+            // Absent leaves are drawn too: a mask must not depend on the heads in use.
+            direction = direction.map_all(|_, value| {
+                let stays = rng.random_bool(keep);
+                value.filter(|_| stays)
+            });
         }
         Ok(AscentStep {
             square,
             loss,
             displacement: Some((direction, scale)),
         })
-    }
-
-    fn target<M: Module>(
-        &self,
-        model: &M,
-        direction: LeafVector,
-        fisher: &Fisher,
-    ) -> Result<Target, OptimError> {
-        let metric = &self.config.metric;
-        let weights = match metric.needs_weights() {
-            true => Some(LeafVector::from_module(direction.space(), model)?),
-            false => None,
-        };
-        Ok(metric.target(direction, weights.as_ref(), fisher)?)
     }
 
     /// The radius factor of each parameter.
@@ -147,9 +131,10 @@ impl SamMachine {
 /// Whether a vector with this norm has coordinates that are normal numbers, those that count.
 fn is_inside(norm: Wide, space: &ParamSpace) -> bool {
     let is_double = |leaf: &ParamLeaf| leaf.dtype() == DType::F64;
-    let least = match space.leaves().iter().all(is_double) {
-        true => -900,
-        false => -80,
+    let least = if space.leaves().iter().all(is_double) {
+        -900
+    } else {
+        -80
     };
     norm.is_positive() && norm.is_finite() && norm.exponent() >= least
 }

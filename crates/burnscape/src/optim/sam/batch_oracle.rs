@@ -1,16 +1,18 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
+use burnscape_krylov::TrustRegionConfig;
 
-use super::ascent::{Ball, ModelMaximum, maximize_model};
+use super::SamConfig;
+use super::ascent::ModelMaximum;
 use super::oracle::Oracle;
 use crate::loss::scalar::called;
 use crate::loss::{Batch, LossError, Objective, Reduction};
 use crate::optim::OptimError;
+use crate::optim::batch_hessian::batch_hessian;
 use crate::optim::evaluation::{Evaluation, IntoEvaluation, LossValue};
 use crate::space::{LeafVector, ParamSpace, to_host};
 
-/// The oracle of a batch and an objective: it can split the batch, select from it, and take it
-/// example by example.
+/// The oracle of a batch and an objective: it can split the batch, select from it, and use its examples one by one.
 pub(super) struct BatchOracle<'a, B, O> {
     objective: &'a O,
     parts: Vec<Part<B>>,
@@ -29,18 +31,17 @@ impl<'a, B: Batch, O> BatchOracle<'a, B, O> {
     pub(super) fn new<M>(
         objective: &'a O,
         batch: B,
-        group_size: Option<usize>,
-        selection: Option<f64>,
+        config: &SamConfig,
         space: ParamSpace,
     ) -> Result<Self, OptimError>
     where
         O: Objective<M, B>,
     {
-        let examples = batch.num_examples()?.unwrap_or(1);
+        let examples = num_examples(&batch)?;
         if examples == 0 {
             return Err(LossError::EmptyBatch { batch: 0 }.into());
         }
-        let batches = match group_size {
+        let batches = match config.group_size {
             Some(size) if size < examples => {
                 let all: Vec<usize> = (0..examples).collect();
                 all.chunks(size)
@@ -49,12 +50,9 @@ impl<'a, B: Batch, O> BatchOracle<'a, B, O> {
             }
             _ => vec![batch],
         };
-        let weights = batches
-            .iter()
-            .map(Batch::weight)
-            .collect::<Result<Vec<_>, _>>()?;
-        let total: f64 = weights.iter().sum();
-        for (index, &weight) in weights.iter().enumerate() {
+        let mut parts = Vec::new();
+        for (index, batch) in batches.into_iter().enumerate() {
+            let weight = batch.weight()?;
             if !(weight > 0.0 && weight.is_finite()) {
                 return Err(LossError::BadWeight {
                     batch: index,
@@ -62,24 +60,33 @@ impl<'a, B: Batch, O> BatchOracle<'a, B, O> {
                 }
                 .into());
             }
-        }
-        let parts = batches.into_iter().zip(weights).map(|(batch, weight)| {
-            let weight = match objective.reduction() {
-                Reduction::Mean => weight / total,
-                Reduction::Sum => 1.0,
-            };
-            Part {
+            parts.push(Part {
                 batch,
                 weight,
                 losses: Vec::new(),
-            }
-        });
+            });
+        }
+        let total: f64 = parts.iter().map(|part| part.weight).sum();
+        for part in &mut parts {
+            part.weight = match objective.reduction() {
+                Reduction::Mean => part.weight / total,
+                Reduction::Sum => 1.0,
+            };
+        }
         Ok(Self {
             objective,
-            parts: parts.collect(),
-            selection,
+            parts,
+            selection: config.selection,
             space,
         })
+    }
+
+    fn evaluate<M: Module>(&self, model: &M, batch: B) -> Result<Evaluation, OptimError>
+    where
+        O: Objective<M, B>,
+    {
+        let loss = called(|| self.objective.loss(model, batch))?;
+        Ok(loss.into_evaluation(model)?)
     }
 
     fn example_losses<M>(&self, part: usize, model: &M) -> Result<Tensor<1>, OptimError>
@@ -89,7 +96,7 @@ impl<'a, B: Batch, O> BatchOracle<'a, B, O> {
         let batch = self.parts[part].batch.clone();
         let losses = called(|| self.objective.example_losses(model, batch))?;
         let losses = losses.ok_or(LossError::NotPerExample)?;
-        let expected = self.parts[part].batch.num_examples()?.unwrap_or(1);
+        let expected = num_examples(&self.parts[part].batch)?;
         let found = losses.shape().num_elements();
         if found == expected {
             Ok(losses)
@@ -125,9 +132,7 @@ where
 
     fn first(&mut self, part: usize, model: &M) -> Result<Evaluation, OptimError> {
         if self.selection.is_none() {
-            let batch = self.parts[part].batch.clone();
-            let loss = called(|| self.objective.loss(model, batch))?;
-            return Ok(loss.into_evaluation(model)?);
+            return self.evaluate(model, self.parts[part].batch.clone());
         }
         let losses = self.example_losses(part, model)?;
         self.parts[part].losses = to_host(losses.clone().inner())?;
@@ -136,9 +141,7 @@ where
 
     fn displaced(&mut self, part: usize, model: &M) -> Result<Evaluation, OptimError> {
         let Some(fraction) = self.selection else {
-            let batch = self.parts[part].batch.clone();
-            let loss = called(|| self.objective.loss(model, batch))?;
-            return Ok(loss.into_evaluation(model)?);
+            return self.evaluate(model, self.parts[part].batch.clone());
         };
         // The loss that is reported is that of all examples; the gradient is that of those whose
         // loss rose most.
@@ -153,12 +156,9 @@ where
         // In the order of the batch, so that all examples selected is no selection at all.
         order.sort_unstable();
         let selected = self.parts[part].batch.select(&order)?;
-        let loss = called(|| self.objective.loss(model, selected))?;
-        let evaluation = loss.into_evaluation(model)?;
-        let loss = LossValue::Tensor(self.reduce::<M>(losses));
         Ok(Evaluation {
-            loss,
-            gradients: evaluation.gradients,
+            loss: LossValue::Tensor(self.reduce::<M>(losses)),
+            ..self.evaluate(model, selected)?
         })
     }
 
@@ -169,12 +169,11 @@ where
         exponent: i32,
     ) -> Result<(LeafVector, usize), OptimError> {
         let batch = &self.parts[part].batch;
-        let examples = batch.num_examples()?.unwrap_or(1);
+        let examples = num_examples(batch)?;
         let mut sum = LeafVector::zeros(&self.space);
         for example in 0..examples {
             let single = batch.select(&[example])?;
-            let loss = called(|| self.objective.loss(model, single))?;
-            let evaluation = loss.into_evaluation(model)?;
+            let evaluation = self.evaluate(model, single)?;
             let gradient = LeafVector::from_gradients(&self.space, &evaluation.gradients)?;
             let gradient = gradient.widen().scale(2.0_f64.powi(-exponent));
             sum = sum.axpby(1.0, 1.0 / examples as f64, &gradient.hadamard(&gradient)?)?;
@@ -186,9 +185,17 @@ where
         &mut self,
         part: usize,
         model: &M,
-        ball: Ball,
+        ball: &TrustRegionConfig,
+        draws_seed: Option<u64>,
     ) -> Result<ModelMaximum, OptimError> {
+        // The gradient is taken with the Hessian, so that both belong to one function even with dropout.
         let batch = &self.parts[part].batch;
-        maximize_model(model, self.objective, batch, ball)
+        let hessian = batch_hessian(model, self.objective, batch, draws_seed)?;
+        Ok(ball.maximize(&hessian, &hessian.gradient()?)?)
     }
+}
+
+/// The number of examples; a batch without examples is one.
+fn num_examples(batch: &impl Batch) -> Result<usize, LossError> {
+    Ok(batch.num_examples()?.unwrap_or(1))
 }

@@ -1,32 +1,17 @@
-use crate::range::ensure;
+use std::ops::{Bound, Range};
+
 use burn::config::Config;
 use burn::optim::ModuleOptimizer;
-use std::ops::Bound;
 
-use super::{
-    ActiveSteps, Ascent, AscentDirection, DescentGradient, FisherSquares, Mask, Metric, Need,
-    RhoGroup, RhoSchedule, Sam,
-};
-use crate::optim::OptimConfigError;
+use super::{Ascent, AscentDirection, DescentGradient, Metric, Need, RhoGroup, RhoSchedule, Sam};
+use crate::OutOfRange;
+use crate::optim::OptimError;
+use crate::range::ensure;
 
-/// What to do about a parameter that occurs twice in the model.
-#[derive(Config, Debug, PartialEq, Eq, Copy)]
-pub enum TiedParameters {
-    /// Refuse: Burn's optimizers would move the first occurrence only.
-    Refuse,
-    /// Write the moved parameter to all its occurrences after each step. The model that comes back
-    /// shares no running statistics with clones of the old one.
-    Restore,
-}
+/// A fraction that is neither nothing nor more than the whole.
+const FRACTION: (Bound<f64>, Bound<f64>) = (Bound::Excluded(0.0), Bound::Included(1.0));
 
-impl TiedParameters {
-    pub(super) fn needs(self) -> &'static [Need] {
-        match self {
-            Self::Refuse => &[],
-            Self::Restore => &[Need::Weights],
-        }
-    }
-}
+pub(super) const ALL_STEPS: Range<usize> = 0..usize::MAX;
 
 /// A sharpness-aware optimizer: *ascent* (where the second gradient is taken) × *descent* (which gradient the
 /// base optimizer gets) × any Burn [`ModuleOptimizer`].
@@ -50,8 +35,8 @@ impl TiedParameters {
 /// # Units
 ///
 /// `rho` is a length in parameter space, `|e| = rho` over all displaced parameters together
-/// (adaptive: in units of the weights, a pure number). A mask scales what it keeps by `1/keep`, and
-/// groups by their factors.
+/// (adaptive: in units of the weights, a pure number). A mask scales the displacement of the tensors that it
+/// keeps, and groups theirs by their factors.
 ///
 /// The published displacement is `rho g / (|g| + 1e-12)`; here it is `rho g / |g|`, and zero where the gradient is.
 /// A loss times a power of two thus has the displacement of the loss, to the last bit, as long as gradients are
@@ -71,7 +56,7 @@ impl TiedParameters {
 ///     .init(SgdConfig::new().init())?;
 /// assert_eq!(adaptive.config().rho, 0.5);
 /// assert!(SamConfig::new().with_rho(-1.0).init(SgdConfig::new().init()).is_err());
-/// # Ok::<(), burnscape::optim::OptimConfigError>(())
+/// # Ok::<(), burnscape::optim::OptimError>(())
 /// ```
 ///
 /// # References
@@ -83,42 +68,54 @@ pub struct SamConfig {
     /// Radius of the ascent. Foret et al. 2021 take 0.05.
     #[config(default = 0.05)]
     pub rho: f64,
-    /// How the radius changes over the run. Steps are those of the whole run, active or not.
+    /// Changes the radius over the run. Steps are those of the whole run, active or not.
     #[config(default = "RhoSchedule::Constant")]
     pub schedule: RhoSchedule,
-    /// How displacements are measured.
+    /// The norm of displacements.
     #[config(default = "Metric::Euclidean")]
     pub metric: Metric,
-    /// Along which vector the ascent goes.
+    /// The vector along which the ascent goes.
     #[config(default = "AscentDirection::Gradient")]
     pub ascent_direction: AscentDirection,
     /// How the displacement is found.
     #[config(default = "Ascent::OneStep")]
     pub ascent: Ascent,
-    /// Which gradient is handed on.
+    /// The gradient for the base optimizer.
     #[config(default = "DescentGradient::Perturbed")]
     pub descent_gradient: DescentGradient,
-    /// The steps in which the ascent is on; all by default.
-    pub active_steps: Option<ActiveSteps>,
-    /// Parameters with a radius of their own, or excluded. The last matching entry counts.
+    /// The steps in which the ascent is on, counted from zero; outside, the base optimizer steps alone. All by
+    /// default.
+    ///
+    /// Late-phase SAM (Zhou et al. 2024, arXiv:2410.10373) ascends only in the last 10 to 15 % of training and
+    /// has nearly all of the effect at 1.15 times the gradients: `start..usize::MAX`. The base optimizer keeps one
+    /// state across the switch.
+    #[config(default = "ALL_STEPS")]
+    pub active_steps: Range<usize>,
+    /// Parameters with a different radius, or excluded. The last matching entry counts.
     #[config(default = "Vec::new()")]
     pub groups: Vec<RhoGroup>,
-    /// Displaces a random part of the parameters only.
-    pub mask: Option<Mask>,
+    /// Probability with which each tensor is displaced, and then scaled by its inverse (the stochastic weight
+    /// perturbation of ESAM; Du et al. 2022, arXiv:2110.03141). The paper's default is 0.6.
+    pub mask: Option<f64>,
     /// m-sharpness: the batch is split into groups of this many examples, each displaced on its own
     /// (Foret et al. 2021, section 4.1; Andriushchenko and Flammarion 2022, arXiv:2206.06232). Needs
     /// [`step_on`](Sam::step_on). Batch norm then takes its statistics from each group.
     pub group_size: Option<usize>,
-    /// The fraction of a batch, those examples whose loss rises most under the displacement, that
-    /// the second gradient is taken on (ESAM). Needs [`step_on`](Sam::step_on) with a
-    /// [`ExampleLosses`](crate::loss::ExampleLosses) objective; costs one more forward pass.
+    /// Takes the second gradient on this fraction of the batch: the examples whose loss rises most under the
+    /// displacement (ESAM). Needs [`step_on`](Sam::step_on) with an [`ExampleLosses`](crate::loss::ExampleLosses)
+    /// objective; costs one more forward pass.
     pub selection: Option<f64>,
-    /// Reseeds the device from this and the step before each pass, so that both passes draw the
-    /// same dropout masks. It replaces the device's random stream, and needs a closure or a batch.
+    /// Seeds the device from this and the step before each pass, so that both passes draw the same dropout masks. It
+    /// replaces the device's random stream, and needs a closure or a batch.
     pub draws_seed: Option<u64>,
-    /// Parameters that occur twice.
-    #[config(default = "TiedParameters::Refuse")]
-    pub tied: TiedParameters,
+    /// Writes a moved parameter to all its occurrences after each step. Otherwise a model in which a parameter
+    /// occurs twice is refused, because Burn's optimizers would move the first occurrence only. The model that comes
+    /// back shares no running statistics with clones of the old one.
+    #[config(default = false)]
+    pub restore_tied: bool,
+    /// Seed of masks, random starts and random vectors; those of step `t` depend on it and on `t` alone.
+    #[config(default = 0)]
+    pub seed: u64,
 }
 
 impl SamConfig {
@@ -162,38 +159,31 @@ impl SamConfig {
 
     /// Fisher SAM (Kim et al. 2022): eta 1, squares of the batch gradient.
     pub fn fisher_sam() -> Self {
-        Self::new().with_metric(Metric::Fisher {
-            eta: 1.0,
-            squares: FisherSquares::BatchGradient,
-        })
+        Self::new().with_metric(Metric::Fisher { eta: 1.0 })
     }
 
     /// Efficient SAM (Du et al. 2022): 60 % of the parameters, 50 % of the examples.
-    pub fn esam(seed: u64) -> Self {
-        Self::new()
-            .with_mask(Some(Mask { keep: 0.6, seed }))
-            .with_selection(Some(0.5))
+    pub fn esam() -> Self {
+        Self::new().with_mask(Some(0.6)).with_selection(Some(0.5))
     }
 
     /// Gradient descent on the robust loss (SA-GD, arXiv:2511.03548): projected ascent, 10 steps of
     /// one radius, 2 starts (ours).
-    pub fn sa_gd(seed: u64) -> Self {
+    pub fn sa_gd() -> Self {
         Self::new().with_ascent(Ascent::Projected {
             steps: 10,
             restarts: 2,
             step_size: 1.0,
-            seed,
         })
     }
 
     /// Gradient descent on the robust loss (SA-GD, arXiv:2511.03548) with the exact maximizer of the
     /// loss's quadratic model in the ball: Krylov spaces of at most 50 vectors, tolerance 1e-4
     /// (ours). Needs [`step_on`](Sam::step_on).
-    pub fn sa_gd_trust_region(seed: u64) -> Self {
+    pub fn sa_gd_trust_region() -> Self {
         Self::new().with_ascent(Ascent::TrustRegion {
             max_basis: 50,
             tolerance: 1e-4,
-            seed,
         })
     }
 
@@ -201,9 +191,8 @@ impl SamConfig {
     ///
     /// # Errors
     ///
-    /// [`OptimConfigError`] names the setting that is out of range, or the two that exclude each
-    /// other.
-    pub fn init(&self, base: ModuleOptimizer) -> Result<Sam, OptimConfigError> {
+    /// [`OptimError::OutOfRange`] names the setting, [`OptimError::Incompatible`] the two that exclude each other.
+    pub fn init(&self, base: ModuleOptimizer) -> Result<Sam, OptimError> {
         self.validate()?;
         Ok(Sam::from_config(self.clone(), base))
     }
@@ -213,60 +202,42 @@ impl SamConfig {
     /// # Errors
     ///
     /// As [`init`](Self::init).
-    pub fn validate(&self) -> Result<(), OptimConfigError> {
+    pub fn validate(&self) -> Result<(), OptimError> {
+        let ascent = self.ascent.part();
         ensure("rho", self.rho, 0.0..)?;
         self.schedule.validate()?;
         self.metric.validate()?;
         self.ascent_direction.part().validate()?;
-        self.ascent.part().validate()?;
+        ascent.validate()?;
         self.descent_gradient.part().validate()?;
-        if let Some(steps) = &self.active_steps {
-            steps.validate()?;
+        let Range { start, end } = self.active_steps;
+        if end <= start {
+            let expected = format!("more than {start}, where the active steps start");
+            return Err(OutOfRange::new("active_steps.end", end as f64, expected).into());
         }
         for entry in &self.groups {
             ensure("factor", entry.factor, 0.0..)?;
         }
-        if let Some(mask) = &self.mask {
-            mask.validate()?;
+        ensure("mask", self.mask.unwrap_or(1.0), FRACTION)?;
+        ensure("group_size", self.group_size.unwrap_or(1) as f64, 1.0..)?;
+        ensure("selection", self.selection.unwrap_or(1.0), FRACTION)?;
+        let incompatible = |first, second| Err(OptimError::Incompatible { first, second });
+        if self.selection.is_some() && self.group_size.is_some() {
+            return incompatible("selection", "group_size");
         }
-        if let Some(size) = self.group_size {
-            ensure("group_size", size as f64, 1.0..)?;
+        if !ascent.needs().contains(&Need::Ball) {
+            return Ok(());
         }
-        if let Some(selection) = self.selection {
-            ensure(
-                "selection",
-                selection,
-                (Bound::Excluded(0.0), Bound::Included(1.0)),
-            )?;
-        }
-        let ascent = self.ascent.part();
-        let (searches, search) = (ascent.needs().contains(&Need::Ball), ascent.name());
-        let incompatible = [
-            (
-                searches && self.metric != Metric::Euclidean,
-                search,
-                "another metric than Euclidean",
-            ),
-            (searches && self.mask.is_some(), search, "a mask"),
-            (
-                searches && !self.groups.is_empty(),
-                search,
-                "parameter groups",
-            ),
-            (
-                searches && self.ascent_direction != AscentDirection::Gradient,
-                search,
-                "another ascent direction",
-            ),
-            (
-                self.selection.is_some() && self.group_size.is_some(),
-                "selection",
-                "group_size",
-            ),
-        ];
-        match incompatible.into_iter().find(|(wrong, ..)| *wrong) {
-            Some((_, first, second)) => Err(OptimConfigError::Incompatible { first, second }),
-            None => Ok(()),
+        if self.metric != Metric::Euclidean {
+            incompatible(ascent.name(), "a metric that is not Euclidean")
+        } else if self.mask.is_some() {
+            incompatible(ascent.name(), "a mask")
+        } else if !self.groups.is_empty() {
+            incompatible(ascent.name(), "parameter groups")
+        } else if self.ascent_direction != AscentDirection::Gradient {
+            incompatible(ascent.name(), "another ascent direction")
+        } else {
+            Ok(())
         }
     }
 }

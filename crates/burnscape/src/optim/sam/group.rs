@@ -3,7 +3,7 @@ use burn::module::ParamGroup;
 
 use crate::space::ParamLeaf;
 
-/// A group of parameters with a radius of its own.
+/// A group of parameters with a different radius.
 #[derive(Config, Debug)]
 pub struct RhoGroup {
     /// The parameters.

@@ -1,64 +1,59 @@
+use std::sync::Arc;
+
 use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::tensor::DType;
+use burnscape_krylov::TrustRegionConfig;
 
-use super::ascent::{AnyAscent, AscentContext, Ball, ModelMaximum, Nearby, Perturbation};
-use super::descent::{AnyDescent, Descent};
-use super::direction::AnyDirection;
+use super::ascent::{AscentContext, ModelMaximum, Nearby, Perturbation};
+use super::descent::Descent;
 use super::oracle::Oracle;
 use super::part::AnyPart;
 use super::scale::Fisher;
 use super::step::{Plan, SamStep};
-use super::{Ascent, AscentDirection, Metric, SamConfig, TiedParameters};
+use super::step_draws::StepDraws;
+use super::{Ascent, AscentDirection, Metric, SamConfig};
 use crate::optim::evaluation::{Evaluation, LossValue};
 use crate::optim::rate::base_rate;
 use crate::optim::report::InnerMaximum;
 use crate::optim::ties::refuse_ties;
 use crate::optim::{OptimError, SkipReason, StepReport};
-use crate::space::{LeafVector, ParamLeaf, ParamSpace, SpaceCache, mix, unshared_copy};
+use crate::space::{
+    BufferSnapshot, LeafVector, ParamLeaf, ParamSpace, SpaceCache, mix, unshared_copy,
+};
 
-/// The implementation shared by all entry points: a configuration and what its parts remember, without a base
+/// The implementation shared by all entry points: a configuration and the memories of its parts, without a base
 /// optimizer.
 ///
-/// A step begins with a plan ([`begin`](Self::begin)). For each part of the batch the gradient comes in and
-/// the ascent displaces the weights ([`perturb`](Self::perturb)), and the gradient there comes in
-/// ([`SamStep::second`]). [`finish`](Self::finish) makes one gradient of both, and only there memories
-/// change. [`passes`](Self::passes) is all but the last, for entry points that can evaluate the loss.
+/// A step begins with a plan ([`begin`](Self::begin)). For each part of the batch, [`perturb`](Self::perturb) finds the
+/// displacement from the gradient at the weights, and [`SamStep::second`] adds the gradient at the displaced weights.
+/// [`finish`](Self::finish) makes one gradient of both, and only there memories
+/// change. [`run`](Self::run) is all of it, for entry points that can evaluate the loss.
 #[derive(Debug, Clone)]
 pub(in crate::optim) struct SamMachine {
     pub(in crate::optim) config: SamConfig,
     /// Steps taken or skipped.
-    pub(super) step: usize,
+    pub(in crate::optim) step: usize,
     pub(super) parts: Parts,
     spaces: SpaceCache,
 }
 
 /// The parts that may remember something.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Parts {
-    pub(super) direction: Box<dyn AnyDirection>,
-    pub(super) ascent: Box<dyn AnyAscent>,
-    pub(super) descent: Box<dyn AnyDescent>,
+    pub(super) direction: Arc<dyn AnyPart>,
+    pub(super) ascent: Arc<dyn AnyPart>,
+    pub(super) descent: Arc<dyn AnyPart>,
 }
 
 impl Parts {
     /// Each under the name of its place.
-    pub(super) fn each(&mut self) -> [(&'static str, &mut dyn AnyPart); 3] {
+    pub(super) fn each(&mut self) -> [(&'static str, &mut Arc<dyn AnyPart>); 3] {
         [
-            ("direction", &mut *self.direction),
-            ("ascent", &mut *self.ascent),
-            ("descent", &mut *self.descent),
+            ("direction", &mut self.direction),
+            ("ascent", &mut self.ascent),
+            ("descent", &mut self.descent),
         ]
-    }
-}
-
-impl Clone for Parts {
-    fn clone(&self) -> Self {
-        Self {
-            direction: self.direction.boxed(),
-            ascent: self.ascent.boxed(),
-            descent: self.descent.boxed(),
-        }
     }
 }
 
@@ -77,22 +72,38 @@ impl SamMachine {
         }
     }
 
-    /// Steps counted so far.
-    pub(in crate::optim) fn num_steps(&self) -> usize {
-        self.step
-    }
-
     /// The model's space, after the check for parameters that occur twice.
     pub(in crate::optim) fn space<M: Module>(&self, model: &M) -> Result<ParamSpace, OptimError> {
         let space = self.spaces.of(model)?;
-        if self.config.tied == TiedParameters::Refuse {
+        if !self.config.restore_tied {
             refuse_ties(&space)?;
         }
         Ok(space)
     }
 
-    /// A step on an oracle, up to its last stage. Weights and memories stay as they are.
-    pub(in crate::optim) fn passes<M: Module>(
+    /// A step on an oracle, but for the move of the weights. After an error, and after a first pass that is not
+    /// finite, running statistics are as `before`, in all clones that share them.
+    pub(in crate::optim) fn run<M: Module>(
+        &mut self,
+        lr: &ModuleLearningRate,
+        model: &M,
+        space: &ParamSpace,
+        before: &BufferSnapshot,
+        oracle: &mut dyn Oracle<M>,
+    ) -> Result<(StepReport, Descent), OptimError> {
+        let passes = self.passes(lr, model, space, oracle);
+        let finished = passes.and_then(|step| self.finish(step));
+        let is_kept = finished
+            .as_ref()
+            .is_ok_and(|(report, _)| report.skipped != Some(SkipReason::NonFinite));
+        if !is_kept {
+            drop(before.restore(model.clone()));
+        }
+        finished
+    }
+
+    /// All stages but the last. Weights and memories do not change.
+    fn passes<M: Module>(
         &self,
         lr: &ModuleLearningRate,
         model: &M,
@@ -102,14 +113,14 @@ impl SamMachine {
         let mut step = self.begin(lr, space, oracle.num_parts())?;
         for part in 0..oracle.num_parts() {
             let weight = oracle.weight(part);
-            self.reseed(space, part);
+            self.draws().reseed(space, part);
             let Evaluation { loss, gradients } = oracle.first(part, model)?;
             let gradient = LeafVector::from_gradients(space, &gradients)?;
             drop(gradients);
             let mut examples = None;
             if self.config.metric.needs_examples() && step.plan.wants_second {
                 let (fisher, count) = self.example_fisher(part, model, oracle)?;
-                step.gradients += count;
+                step.report.num_gradients += count;
                 examples = Some(fisher);
             }
             let first = First {
@@ -128,11 +139,11 @@ impl SamMachine {
             let perturbation = self.perturb(&mut step, first, model, Some(&mut nearby))?;
             let second = match perturbation {
                 Some(Perturbation::Displacement { vector, scale }) => {
-                    step.gradients += 1;
+                    step.report.num_gradients += 1;
                     nearby.evaluate(vector, scale)?
                 }
                 Some(Perturbation::Evaluated(evaluation)) => evaluation,
-                None if step.skipped.is_some() => break,
+                None if step.report.skipped.is_some() => break,
                 None => continue,
             };
             step.second(weight, space, second)?;
@@ -140,7 +151,7 @@ impl SamMachine {
         Ok(step)
     }
 
-    /// What the step is about to do. A batch may come in several parts.
+    /// Plans the step. A batch may come in several parts.
     pub(super) fn begin(
         &self,
         lr: &ModuleLearningRate,
@@ -148,8 +159,7 @@ impl SamMachine {
         num_parts: usize,
     ) -> Result<SamStep, OptimError> {
         let lr = base_rate(lr, space)?;
-        let active = self.config.active_steps;
-        let is_active = active.is_none_or(|active| active.contains(self.step));
+        let is_active = self.config.active_steps.contains(&self.step);
         let wants_second = is_active && self.parts.descent.wants_second();
         let rho = if wants_second {
             self.config.schedule.rho(self.config.rho, self.step, lr)
@@ -170,8 +180,7 @@ impl SamMachine {
         Ok(SamStep::new(plan, num_parts))
     }
 
-    /// Takes in the gradient at the weights, and finds the point of the second one; `None` if there is none
-    /// to be taken.
+    /// Adds the gradient at the weights, and finds the point of the second one; `None` for a step without one.
     pub(super) fn perturb<M: Module>(
         &self,
         step: &mut SamStep,
@@ -179,14 +188,9 @@ impl SamMachine {
         model: &M,
         nearby: Option<&mut dyn Nearby>,
     ) -> Result<Option<Perturbation>, OptimError> {
-        let First {
-            weight,
-            gradient,
-            loss,
-            examples,
-        } = first;
-        step.gradients += 1;
-        let found = self.ascent_step(model, &gradient, loss, examples, &step.plan)?;
+        let gradient = first.gradient;
+        step.report.num_gradients += 1;
+        let found = self.ascent_step(model, &gradient, first.loss, first.examples, &step.plan)?;
         step.square = found.square;
         let is_finite = found.is_finite();
         let loss = found.loss.map_or(LossValue::Unknown, LossValue::Number);
@@ -201,10 +205,11 @@ impl SamMachine {
                 rho: step.plan.rho,
                 lr: step.plan.lr,
                 step: self.step,
+                seed: self.seed(),
                 gradient: &gradient,
                 ascent_step,
                 nearby: nearby.map(|nearby| nearby as &mut dyn Nearby),
-                gradients: 0,
+                num_gradients: 0,
                 maximum: None,
             };
             perturbation = Some(match self.parts.ascent.ascend(&mut context)? {
@@ -214,17 +219,18 @@ impl SamMachine {
                 },
                 evaluated => evaluated,
             });
-            step.gradients += context.gradients;
+            step.report.num_gradients += context.num_gradients;
             if let Some(maximum) = context.maximum.take() {
-                step.inner = Some(InnerMaximum::join(step.inner.take(), weight, maximum));
+                let before = step.report.inner.take();
+                step.report.inner = Some(InnerMaximum::join(before, first.weight, maximum));
             }
         }
-        step.plain.add(weight, gradient, loss)?;
+        step.plain.add(first.weight, gradient, loss)?;
         Ok(perturbation)
     }
 
-    /// One gradient of both for the base optimizer, and all memories updated. Where the report says that the
-    /// step is skipped, the gradient is the one at the weights, and no step is to be made of it.
+    /// Makes one gradient of both for the base optimizer, and updates all memories. In a skipped step the gradient is
+    /// the one at the weights, and the base optimizer must not use it.
     pub(in crate::optim) fn finish(
         &mut self,
         step: SamStep,
@@ -241,12 +247,12 @@ impl SamMachine {
             // All memories change, or none.
             let mut parts = self.parts.clone();
             for (_, part) in parts.each() {
-                part.remember(&gradients)?;
+                *part = part.after(&gradients)?;
             }
             self.parts = parts;
         }
         self.step += 1;
-        // The optimizer's own sums are wider than half precision; what it hands on is not.
+        // Sums may be wider than half precision; the base optimizer expects the types of the parameters.
         descent.gradient = descent.gradient.narrow();
         Ok((report, descent))
     }
@@ -265,8 +271,8 @@ impl SamMachine {
         if !self.config.metric.overflows(bound) {
             return Ok((Fisher::Squares(squares), count));
         }
-        // Half of the exponents of the type: the largest numbers have squares then, and what is lost at the
-        // other end is small beside the one that the metric adds.
+        // Half of the exponents of the type: then the largest numbers have squares, and the squares that underflow are
+        // small beside the one that the metric adds.
         let is_double = |leaf: &ParamLeaf| leaf.dtype() == DType::F64;
         let exponent = if squares.space().leaves().iter().any(is_double) {
             512
@@ -278,16 +284,14 @@ impl SamMachine {
         Ok((Fisher::Roots(roots, exponent), count + again))
     }
 
-    /// Both passes of a part draw the same random numbers, if the configuration says so.
-    pub(in crate::optim) fn reseed(&self, space: &ParamSpace, part: usize) {
-        if let Some(seed) = self.draws_seed(part) {
-            space.device().seed(seed);
-        }
+    /// The random numbers that the passes of this step draw.
+    pub(in crate::optim) fn draws(&self) -> StepDraws {
+        StepDraws::of_step(self.config.draws_seed, self.step)
     }
 
-    fn draws_seed(&self, part: usize) -> Option<u64> {
-        let seed = self.config.draws_seed?;
-        Some(mix(mix(seed, self.step as u64), part as u64))
+    /// The seed of masks, random starts and random vectors of this step.
+    pub(super) fn seed(&self) -> u64 {
+        mix(self.config.seed, self.step as u64)
     }
 
     /// Whether one ascent step is that of plain SAM, `rho g / |g|`.
@@ -296,17 +300,6 @@ impl SamMachine {
         config.metric == Metric::Euclidean
             && config.ascent_direction == AscentDirection::Gradient
             && config.groups.is_empty()
-    }
-}
-
-/// Whether running statistics have to be as before the step: after an error, and after a first pass that is not
-/// finite.
-pub(in crate::optim) fn takes_back_statistics(
-    finished: &Result<(StepReport, Descent), OptimError>,
-) -> bool {
-    match finished {
-        Ok((report, _)) => report.skipped == Some(SkipReason::NonFinite),
-        Err(_) => true,
     }
 }
 
@@ -333,15 +326,13 @@ impl<M: Module> Nearby for OracleNearby<'_, M> {
     fn evaluate(&mut self, displacement: LeafVector, scale: f64) -> Result<Evaluation, OptimError> {
         let displaced = displacement.displace_own(self.model, scale);
         drop(displacement);
-        self.machine.reseed(self.space, self.part);
+        self.machine.draws().reseed(self.space, self.part);
         self.oracle.displaced(self.part, &displaced)
     }
 
-    fn model_maximum(&mut self, ball: Ball) -> Result<ModelMaximum, OptimError> {
-        let ball = Ball {
-            draws_seed: self.machine.draws_seed(self.part),
-            ..ball
-        };
-        self.oracle.model_maximum(self.part, self.model, ball)
+    fn model_maximum(&mut self, ball: &TrustRegionConfig) -> Result<ModelMaximum, OptimError> {
+        let draws_seed = self.machine.draws().seed(self.part);
+        self.oracle
+            .model_maximum(self.part, self.model, ball, draws_seed)
     }
 }

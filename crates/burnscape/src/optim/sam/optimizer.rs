@@ -5,8 +5,8 @@ use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use super::SamConfig;
 use super::batch_oracle::BatchOracle;
 use super::descent::Descent;
-use super::machine::{SamMachine, takes_back_statistics};
-use super::needs::Door;
+use super::machine::SamMachine;
+use super::needs::EntryPoint;
 use super::oracle::{ClosureOracle, Oracle};
 use crate::loss::{Batch, Objective};
 use crate::optim::rate::shift_weights;
@@ -16,14 +16,14 @@ use crate::space::{BufferSnapshot, LeafVector, ParamSpace, unshared_copy};
 
 /// A sharpness-aware optimizer around a Burn [`ModuleOptimizer`]. Built by [`SamConfig::init`].
 ///
-/// [`step`](Self::step) takes a closure and does everything. [`step_on`](Self::step_on) takes a
-/// batch, for the variants that look into it. Underneath are [`ascend`](Self::ascend) and
-/// [`descend`](Self::descend), for loops that take their gradients themselves.
+/// [`step`](Self::step) takes a closure. [`step_on`](Self::step_on) takes a batch, for the variants that use its
+/// examples. [`ascend`](Self::ascend) and [`descend`](Self::descend) are for loops that take their gradients
+/// themselves.
 ///
 /// # Cost
 ///
 /// Two gradients and one step of the base (LookSAM: `k + 1` gradients in `k` steps; SA-GD:
-/// `1 + restarts · steps`; SA-GD by trust region: three, and the Hessian-vector products stated in the
+/// `1 + restarts · steps`; SA-GD by trust region: three, and the Hessian-vector products of the
 /// report), two host synchronizations, and memory for one displaced copy of the parameters (by trust
 /// region a vector for each product).
 ///
@@ -78,41 +78,66 @@ impl Sam {
 
     /// Steps so far, skipped ones included.
     pub fn num_steps(&self) -> usize {
-        self.machine.num_steps()
+        self.machine.step
     }
 
-    /// One step on a closure.
+    /// One step on a closure, which moves the model in place.
     ///
-    /// The closure is called at the weights and at displaced weights; it must evaluate the same
-    /// batch each time. It returns the loss, or the loss with gradients. On an error the model is
-    /// as before, running statistics included.
+    /// The closure is called at the weights and at displaced weights; it must evaluate the same batch each time. It
+    /// returns the loss, or the loss with gradients. On an error the model is as before, running statistics included.
     ///
-    /// A NaN or infinite loss or gradient is no error: the step is skipped, and the report says so.
+    /// A NaN or infinite loss or gradient is no error: the step is skipped, and the report states it.
     ///
     /// # Errors
     ///
-    /// [`OptimError::NeedsBatch`] for variants that need [`step_on`](Self::step_on),
-    /// [`OptimError::TiedParameter`], [`OptimError::LearningRate`], [`OptimError::NeedsLoss`], and
-    /// what the loss or the gradients are refused for.
-    pub fn step<M, F, R>(
+    /// [`OptimError::Unmet`] for variants that need [`step_on`](Self::step_on) or the value of the loss,
+    /// [`OptimError::TiedParameter`], [`OptimError::LearningRate`], [`OptimError::Loss`], [`OptimError::Space`].
+    ///
+    /// # Compile errors
+    ///
+    /// A step of Burn's optimizers takes gradients and returns the model. A step of SAM takes the gradients itself, and
+    /// returns a report; pass `&mut model` and a closure:
+    ///
+    /// ```compile_fail,E0277
+    /// # use burn::nn::LinearConfig;
+    /// # use burn::optim::{GradientsParams, SgdConfig};
+    /// # use burn::tensor::{Device, Tensor};
+    /// # use burnscape::optim::SamConfig;
+    /// # let device = Device::default().autodiff();
+    /// # let mut model = LinearConfig::new(1, 1).init(&device);
+    /// # let x = Tensor::<2>::ones([4, 1], &device);
+    /// # let mut sam = SamConfig::new().init(SgdConfig::new().init()).unwrap();
+    /// let gradients = GradientsParams::from_grads(model.forward(x).mean().backward(), &model);
+    /// sam.step(0.1, &mut model, gradients); // use `|m: &Linear| m.forward(x.clone()).mean()`, and `?`
+    /// ```
+    ///
+    /// A closure that returns no loss is refused with a list of the types that it may return:
+    ///
+    /// ```compile_fail,E0277
+    /// # use burn::nn::{Linear, LinearConfig};
+    /// # use burn::optim::SgdConfig;
+    /// # use burn::tensor::{Device, Tensor};
+    /// # use burnscape::optim::SamConfig;
+    /// # let device = Device::default().autodiff();
+    /// # let mut model = LinearConfig::new(1, 1).init(&device);
+    /// # let x = Tensor::<2>::ones([4, 1], &device);
+    /// # let mut sam = SamConfig::new().init(SgdConfig::new().init()).unwrap();
+    /// // a step cannot use `Tensor<2>` as a loss: add `.mean()`
+    /// sam.step(0.1, &mut model, |m: &Linear| m.forward(x.clone())).unwrap();
+    /// ```
+    pub fn step<M: Module, R: IntoEvaluation>(
         &mut self,
         lr: impl Into<ModuleLearningRate>,
         model: &mut M,
-        closure: F,
-    ) -> Result<StepReport, OptimError>
-    where
-        M: Module,
-        F: FnMut(&M) -> R,
-        R: IntoEvaluation,
-    {
-        self.machine.config.admit(Door::Closure)?;
+        closure: impl FnMut(&M) -> R,
+    ) -> Result<StepReport, OptimError> {
+        self.machine.config.admit(EntryPoint::Closure)?;
         let space = self.machine.space(model)?;
         self.run(lr.into(), model, &space, &mut ClosureOracle(closure))
     }
 
-    /// One step on a batch: as [`step`](Self::step), and able to split the batch (m-sharpness),
-    /// select from it (ESAM), take it example by example (Fisher) and trace the loss on it (trust-region
-    /// ascent).
+    /// One step on a batch: as [`step`](Self::step), for variants that split the batch (m-sharpness), select from it
+    /// (ESAM), use its examples one by one (Fisher) or trace the loss on it (trust-region ascent).
     ///
     /// # Errors
     ///
@@ -125,20 +150,14 @@ impl Sam {
         batch: B,
         objective: &impl Objective<M, B>,
     ) -> Result<StepReport, OptimError> {
-        self.machine.config.admit(Door::Batch)?;
+        self.machine.config.admit(EntryPoint::Batch)?;
         let space = self.machine.space(model)?;
-        let SamConfig {
-            group_size,
-            selection,
-            ..
-        } = self.machine.config;
-        let mut oracle =
-            BatchOracle::new::<M>(objective, batch, group_size, selection, space.clone())?;
+        let config = &self.machine.config;
+        let mut oracle = BatchOracle::new::<M>(objective, batch, config, space.clone())?;
         self.run(lr.into(), model, &space, &mut oracle)
     }
 
-    /// A whole step. On an error, and when the first pass was not finite, the running statistics
-    /// are put back.
+    /// A step on an oracle.
     fn run<M: Module>(
         &mut self,
         lr: ModuleLearningRate,
@@ -147,23 +166,18 @@ impl Sam {
         oracle: &mut dyn Oracle<M>,
     ) -> Result<StepReport, OptimError> {
         if has_ties(space) {
-            // Occurrences that became leaves of their own would each get a part of the gradient.
+            // Occurrences that became separate leaves would each get a part of the gradient.
             *model = unshared_copy(model);
         }
         let before = BufferSnapshot::of(model);
-        let passes = self.machine.passes(&lr, model, space, oracle);
-        let finished = passes.and_then(|step| self.machine.finish(step));
-        if takes_back_statistics(&finished) {
-            *model = before.restore(model.clone());
-        }
-        let (report, descent) = finished?;
+        let (report, descent) = self.machine.run(&lr, model, space, &before, oracle)?;
         if report.skipped.is_none() {
             *model = self.move_weights(&lr, model.clone(), space, descent)?;
         }
         Ok(report)
     }
 
-    /// The base step, and what the descent asks for after it.
+    /// The base step, and the shift of the descent after it.
     pub(super) fn move_weights<M: Module>(
         &mut self,
         lr: &ModuleLearningRate,

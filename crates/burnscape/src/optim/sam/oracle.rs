@@ -1,12 +1,14 @@
 use burn::module::Module;
+use burnscape_krylov::TrustRegionConfig;
 
-use super::ascent::{Ball, ModelMaximum};
+use super::Need;
+use super::ascent::ModelMaximum;
 use crate::loss::scalar::called;
 use crate::optim::OptimError;
 use crate::optim::evaluation::{Evaluation, IntoEvaluation};
 use crate::space::LeafVector;
 
-/// Where a step gets its gradients from: a closure, or a batch that can be split.
+/// The source of a step's gradients: a closure, or a batch that can be split.
 ///
 /// A step is a weighted sum over parts: one for a closure, one a group for m-sharpness.
 pub(in crate::optim) trait Oracle<M> {
@@ -15,8 +17,7 @@ pub(in crate::optim) trait Oracle<M> {
     }
 
     /// Weight of a part's loss in the loss of the whole.
-    fn weight(&self, part: usize) -> f64 {
-        let _ = part;
+    fn weight(&self, _part: usize) -> f64 {
         1.0
     }
 
@@ -30,27 +31,22 @@ pub(in crate::optim) trait Oracle<M> {
     /// how many there were.
     fn example_squares(
         &mut self,
-        part: usize,
-        model: &M,
-        exponent: i32,
+        _part: usize,
+        _model: &M,
+        _exponent: i32,
     ) -> Result<(LeafVector, usize), OptimError> {
-        let _ = (part, model, exponent);
-        Err(OptimError::NeedsBatch {
-            feature: "a Fisher metric of example gradients",
-        })
+        Err(Need::Batch.unmet("a Fisher metric of example gradients"))
     }
 
     /// Where the quadratic model of the part's loss is largest in a ball.
     fn model_maximum(
         &mut self,
-        part: usize,
-        model: &M,
-        ball: Ball,
+        _part: usize,
+        _model: &M,
+        _ball: &TrustRegionConfig,
+        _draws_seed: Option<u64>,
     ) -> Result<ModelMaximum, OptimError> {
-        let _ = (part, model, ball);
-        Err(OptimError::NeedsBatch {
-            feature: "trust-region ascent",
-        })
+        Err(Need::Batch.unmet("trust-region ascent"))
     }
 }
 
@@ -67,7 +63,7 @@ where
         Ok(called(|| (self.0)(model))?.into_evaluation(model)?)
     }
 
-    fn displaced(&mut self, _part: usize, model: &M) -> Result<Evaluation, OptimError> {
-        Ok(called(|| (self.0)(model))?.into_evaluation(model)?)
+    fn displaced(&mut self, part: usize, model: &M) -> Result<Evaluation, OptimError> {
+        self.first(part, model)
     }
 }

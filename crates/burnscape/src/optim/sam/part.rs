@@ -1,134 +1,134 @@
 use std::fmt::Debug;
+use std::sync::Arc;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
+use super::ascent::{AscentContext, Perturbation};
+use super::descent::Descent;
+use super::record::{SavedPart, SavedVector};
 use super::{Need, StepGradients};
-use crate::optim::{OptimConfigError, OptimError};
-use crate::space::LeafVector;
+use crate::OutOfRange;
+use crate::optim::OptimError;
+use crate::optim::record::{decode, encode};
+use crate::space::{LeafVector, SpaceError};
 
-/// A part of SAM: its name, the ranges of its settings, what it needs, and what it remembers from step to step.
-///
-/// [`AscentRule`](super::AscentRule) adds the formula, and has an example.
-pub trait SamPart: Clone + Debug + Send + Sync + 'static {
-    /// What the part remembers; `()` if nothing.
-    type Memory: PartMemory;
+/// A part of SAM: its settings, its needs, its memory, and the stages of a step that it changes. A stage that a
+/// part does not define is that of plain SAM.
+pub(super) trait SamPart: Clone + Debug + Send + Sync + 'static {
+    /// The memory from step to step; `()` for none.
+    type Memory: Clone + Debug + Default + Serialize + DeserializeOwned + Send + Sync + 'static;
 
     /// The name that errors and records use.
     fn name(&self) -> &'static str;
 
-    /// What the part needs besides the two gradients of a step. A part with a memory needs [`Need::Memory`].
     fn needs(&self) -> &'static [Need] {
         &[]
     }
 
-    /// Checks the settings.
-    ///
-    /// # Errors
-    ///
-    /// [`OptimConfigError`] names the setting that is out of range.
-    fn validate(&self) -> Result<(), OptimConfigError> {
+    fn validate(&self) -> Result<(), OutOfRange> {
         Ok(())
     }
 
-    /// Updates the memory, after an active step that moves the weights. By default nothing is remembered.
-    ///
-    /// # Errors
-    ///
-    /// Any; the step then fails, and model and memories stay as they were.
-    fn remember(
-        &self,
-        memory: &mut Self::Memory,
-        gradients: &StepGradients,
-    ) -> Result<(), OptimError> {
-        let _ = (memory, gradients);
-        Ok(())
-    }
-}
-
-/// The memory of a [`SamPart`]: numbers that serde writes, and vectors that are saved beside them as tensors.
-///
-/// A field that is missing from a record is an error. A vector is an `Option<LeafVector>` with
-/// `#[serde(skip)]`, listed by [`vectors`](Self::vectors).
-pub trait PartMemory:
-    Clone + Debug + Default + Serialize + DeserializeOwned + Send + Sync + 'static
-{
-    /// Every vector under a name of its own; none by default.
-    fn vectors(&mut self) -> Vec<(&'static str, &mut Option<LeafVector>)> {
+    /// Every vector of the memory, by name.
+    fn vectors(_memory: &mut Self::Memory) -> Vec<(&'static str, &mut Option<LeafVector>)> {
         Vec::new()
     }
+
+    /// Along which vector one ascent step goes.
+    fn direction(
+        &self,
+        _memory: &Self::Memory,
+        gradient: &LeafVector,
+    ) -> Result<LeafVector, SpaceError> {
+        Ok(gradient.clone())
+    }
+
+    /// Where the second gradient is taken.
+    fn ascend(
+        &self,
+        _memory: &Self::Memory,
+        context: &mut AscentContext<'_>,
+    ) -> Result<Perturbation, OptimError> {
+        let (vector, scale) = context.ascent_step.clone();
+        Ok(Perturbation::Displacement { vector, scale })
+    }
+
+    /// Whether this step ascends and takes a second gradient.
+    fn wants_second(&self, _memory: &Self::Memory) -> bool {
+        true
+    }
+
+    /// The gradient for the base optimizer, in a step in which the ascent is on.
+    fn descend(
+        &self,
+        _memory: &Self::Memory,
+        gradients: &StepGradients,
+    ) -> Result<Descent, SpaceError> {
+        let gradient = gradients.perturbed.as_ref().unwrap_or(&gradients.plain);
+        Ok(Descent::only(gradient.clone()))
+    }
+
+    /// Updates the memory, after an active step that moves the weights.
+    fn remember(
+        &self,
+        _memory: &mut Self::Memory,
+        _gradients: &StepGradients,
+    ) -> Result<(), OptimError> {
+        Ok(())
+    }
 }
 
-impl PartMemory for () {}
-
-/// A part with its memory.
+/// Plain SAM: along the gradient, in one step, to the gradient there.
 #[derive(Debug, Clone)]
-pub(super) struct Remembering<P: SamPart> {
-    pub(super) part: P,
-    pub(super) memory: P::Memory,
-}
+pub(super) struct Plain;
 
-impl<P: SamPart> Remembering<P> {
-    pub(super) fn new(part: P) -> Self {
-        Self {
-            part,
-            memory: P::Memory::default(),
-        }
+impl SamPart for Plain {
+    type Memory = ();
+
+    fn name(&self) -> &'static str {
+        "plain SAM"
     }
 }
 
-/// The memory of a part as a record holds it.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct SavedPart {
-    name: String,
-    memory: Vec<u8>,
-    pub(super) vectors: Vec<SavedVector>,
-}
-
-/// A vector of a memory. It goes into the record as tensors.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct SavedVector {
-    pub(super) name: String,
-    /// Leaves that are not zero, so that a tensor that was lost is noticed.
-    leaves: usize,
-    #[serde(skip)]
-    pub(super) vector: Option<LeafVector>,
-}
-
-impl SavedVector {
-    fn new(name: &str, vector: &LeafVector) -> Self {
-        Self {
-            name: name.to_string(),
-            leaves: num_present(vector),
-            vector: Some(vector.clone()),
-        }
-    }
-
-    /// The vector, if all of it was found.
-    fn complete(&self) -> Option<&LeafVector> {
-        let vector = self.vector.as_ref()?;
-        (num_present(vector) == self.leaves).then_some(vector)
-    }
-}
-
-fn num_present(vector: &LeafVector) -> usize {
-    vector.leaves().len() - vector.num_absent()
-}
-
-/// What all parts have in common, whatever they remember.
+/// A part of any type, with its memory. Memories change by replacement, so that a step changes all or none.
 pub(super) trait AnyPart: Debug + Send + Sync {
     fn name(&self) -> &'static str;
 
     fn needs(&self) -> &'static [Need];
 
-    fn validate(&self) -> Result<(), OptimConfigError>;
+    fn validate(&self) -> Result<(), OutOfRange>;
 
-    fn remember(&mut self, gradients: &StepGradients) -> Result<(), OptimError>;
+    fn direction(&self, gradient: &LeafVector) -> Result<LeafVector, SpaceError>;
+
+    fn ascend(&self, context: &mut AscentContext<'_>) -> Result<Perturbation, OptimError>;
+
+    fn wants_second(&self) -> bool;
+
+    fn descend(&self, gradients: &StepGradients) -> Result<Descent, SpaceError>;
+
+    /// The part after a step.
+    fn after(&self, gradients: &StepGradients) -> Result<Arc<dyn AnyPart>, OptimError>;
 
     fn save(&self) -> Result<SavedPart, OptimError>;
 
-    /// Restores the memory. On an error it stays as it was.
-    fn load(&mut self, saved: &SavedPart) -> Result<(), OptimError>;
+    /// The part with a saved memory.
+    fn restored(&self, saved: &SavedPart) -> Result<Arc<dyn AnyPart>, OptimError>;
+}
+
+/// A part that remembers nothing yet.
+pub(super) fn fresh(part: impl SamPart) -> Arc<dyn AnyPart> {
+    with_memory(part, Default::default())
+}
+
+fn with_memory<P: SamPart>(part: P, memory: P::Memory) -> Arc<dyn AnyPart> {
+    Arc::new(Remembering { part, memory })
+}
+
+#[derive(Debug)]
+struct Remembering<P: SamPart> {
+    part: P,
+    memory: P::Memory,
 }
 
 impl<P: SamPart> AnyPart for Remembering<P> {
@@ -140,17 +140,35 @@ impl<P: SamPart> AnyPart for Remembering<P> {
         self.part.needs()
     }
 
-    fn validate(&self) -> Result<(), OptimConfigError> {
+    fn validate(&self) -> Result<(), OutOfRange> {
         self.part.validate()
     }
 
-    fn remember(&mut self, gradients: &StepGradients) -> Result<(), OptimError> {
-        self.part.remember(&mut self.memory, gradients)
+    fn direction(&self, gradient: &LeafVector) -> Result<LeafVector, SpaceError> {
+        self.part.direction(&self.memory, gradient)
+    }
+
+    fn ascend(&self, context: &mut AscentContext<'_>) -> Result<Perturbation, OptimError> {
+        self.part.ascend(&self.memory, context)
+    }
+
+    fn wants_second(&self) -> bool {
+        self.part.wants_second(&self.memory)
+    }
+
+    fn descend(&self, gradients: &StepGradients) -> Result<Descent, SpaceError> {
+        self.part.descend(&self.memory, gradients)
+    }
+
+    fn after(&self, gradients: &StepGradients) -> Result<Arc<dyn AnyPart>, OptimError> {
+        let mut memory = self.memory.clone();
+        self.part.remember(&mut memory, gradients)?;
+        Ok(with_memory(self.part.clone(), memory))
     }
 
     fn save(&self) -> Result<SavedPart, OptimError> {
         let mut memory = self.memory.clone();
-        let vectors = memory.vectors().into_iter();
+        let vectors = P::vectors(&mut memory).into_iter();
         let vectors = vectors
             .filter_map(|(name, vector)| Some(SavedVector::new(name, vector.as_ref()?)))
             .collect();
@@ -161,14 +179,14 @@ impl<P: SamPart> AnyPart for Remembering<P> {
         })
     }
 
-    fn load(&mut self, saved: &SavedPart) -> Result<(), OptimError> {
+    fn restored(&self, saved: &SavedPart) -> Result<Arc<dyn AnyPart>, OptimError> {
         let name = self.name();
         let refused = |message: String| OptimError::Record { message };
         if saved.name != name {
             // Parts that remember nothing may be exchanged in the middle of a run.
             let nothing = encode(&())?;
             if saved.memory == nothing && encode(&P::Memory::default())? == nothing {
-                return Ok(());
+                return Ok(with_memory(self.part.clone(), self.memory.clone()));
             }
             return Err(refused(format!(
                 "it has the memory of {} where this configuration has {name}; restore it with the \
@@ -177,7 +195,7 @@ impl<P: SamPart> AnyPart for Remembering<P> {
             )));
         }
         let mut memory: P::Memory = decode(&saved.memory, name)?;
-        for (slot, place) in memory.vectors() {
+        for (slot, place) in P::vectors(&mut memory) {
             if let Some(saved) = saved.vectors.iter().find(|saved| saved.name == slot) {
                 let vector = saved.complete().ok_or_else(|| {
                     refused(format!(
@@ -187,20 +205,6 @@ impl<P: SamPart> AnyPart for Remembering<P> {
                 *place = Some(vector.clone());
             }
         }
-        self.memory = memory;
-        Ok(())
+        Ok(with_memory(self.part.clone(), memory))
     }
-}
-
-/// MessagePack with the names of fields: exact for every number, and a field that is missing is noticed.
-pub(super) fn encode(value: &impl Serialize) -> Result<Vec<u8>, OptimError> {
-    rmp_serde::to_vec_named(value).map_err(|error| OptimError::Record {
-        message: error.to_string(),
-    })
-}
-
-pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8], owner: &str) -> Result<T, OptimError> {
-    rmp_serde::from_slice(bytes).map_err(|error| OptimError::Record {
-        message: format!("the memory of {owner} has another form: {error}"),
-    })
 }

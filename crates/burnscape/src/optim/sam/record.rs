@@ -7,16 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::Sam;
 use super::machine::SamMachine;
-use super::part::{SavedPart, SavedVector, decode, encode};
+use crate::optim::record::{VERSION, missing};
 use crate::optim::{OptimError, OptimRecord};
 use crate::space::{LeafVector, ParamSpace};
 
 const KIND: &str = "sam";
-const STATE: &str = "state";
-
-/// What this version of the library writes and reads. Version 1 had a list of numbers, of which a missing one
-/// was read as zero.
-const VERSION: u32 = 2;
 
 /// The state of a [`SamMachine`], but for vectors, which are tensors of the record.
 #[derive(Debug, Serialize, Deserialize)]
@@ -24,12 +19,6 @@ struct SamState {
     version: u32,
     step: usize,
     parts: BTreeMap<String, SavedPart>,
-}
-
-/// What every version begins with.
-#[derive(Debug, Deserialize)]
-struct Versioned {
-    version: u32,
 }
 
 impl SamMachine {
@@ -51,7 +40,7 @@ impl SamMachine {
             step: self.step,
             parts,
         };
-        Ok(record.with_bytes(STATE, encode(&state)?))
+        record.with_state(&state)
     }
 
     pub(in crate::optim) fn load_record<M: Module>(
@@ -60,41 +49,21 @@ impl SamMachine {
         model: &M,
     ) -> Result<ParamSpace, OptimError> {
         let space = record.check(KIND, model)?;
-        let mut state = state(record)?;
+        let mut state: SamState = record.state()?;
         let mut parts = self.parts.clone();
         for (place, part) in parts.each() {
-            let Some(saved) = state.parts.get_mut(place) else {
-                let message = format!("it has no {place}; take another copy of the record");
-                return Err(OptimError::Record { message });
-            };
+            let saved = state.parts.get_mut(place);
+            let saved = saved.ok_or_else(|| missing(place))?;
             for SavedVector { name, vector, .. } in &mut saved.vectors {
                 // A vector of zeros has no tensors.
                 let found = record.vector(&format!("{place}.{name}"), &space);
                 *vector = found.or_else(|| Some(LeafVector::zeros(&space)));
             }
-            part.load(saved)?;
+            *part = part.restored(saved)?;
         }
         self.parts = parts;
         self.step = state.step;
         Ok(space)
-    }
-}
-
-fn state(record: &OptimRecord) -> Result<SamState, OptimError> {
-    let owner = "the optimizer";
-    let bytes = record.bytes(STATE);
-    let version = match bytes {
-        Some(bytes) => decode::<Versioned>(bytes, owner)?.version,
-        None => 1,
-    };
-    match bytes {
-        Some(bytes) if version == VERSION => decode(bytes, owner),
-        _ => Err(OptimError::Record {
-            message: format!(
-                "its format is version {version}, and this version of the library reads version {VERSION}; \
-                 resume with the version that wrote it, or start a new optimizer at the saved model"
-            ),
-        }),
     }
 }
 
@@ -108,16 +77,16 @@ impl Sam {
         self.machine.to_record(model)?.with_base(&self.base)
     }
 
-    /// Restores a saved state, for the parameters of `model`: they are matched by path and shape, so that
-    /// the model may have been built anew, or read from a file without Burn's identifiers.
+    /// Restores a saved state, for the parameters of `model`. They are matched by path and shape, so that the model may
+    /// be a rebuilt one, or one from a file without Burn's identifiers.
     ///
     /// Training resumes bit for bit where it stopped, given the same configuration and base and the
     /// same batches in the same order.
     ///
     /// # Errors
     ///
-    /// [`OptimError::OtherModel`] if paths or shapes differ. [`OptimError::Record`] for a record of another
-    /// variant with a memory, of another version, and one in which something is missing.
+    /// [`OptimError::OtherModel`] if paths or shapes differ. [`OptimError::Record`] for a record of another variant with a
+    /// memory, of another version, and for an incomplete record.
     pub fn load_record<M: Module>(
         mut self,
         record: OptimRecord,
@@ -127,4 +96,42 @@ impl Sam {
         self.base = record.load_base(self.base, &space)?;
         Ok(self)
     }
+}
+
+/// The memory of a part as a record holds it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct SavedPart {
+    pub(super) name: String,
+    pub(super) memory: Vec<u8>,
+    pub(super) vectors: Vec<SavedVector>,
+}
+
+/// A vector of a memory. It goes into the record as tensors.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct SavedVector {
+    pub(super) name: String,
+    /// Leaves that are not zero, so that a tensor that was lost is noticed.
+    leaves: usize,
+    #[serde(skip)]
+    vector: Option<LeafVector>,
+}
+
+impl SavedVector {
+    pub(super) fn new(name: &str, vector: &LeafVector) -> Self {
+        Self {
+            name: name.to_string(),
+            leaves: num_present(vector),
+            vector: Some(vector.clone()),
+        }
+    }
+
+    /// The vector, if all of it was found.
+    pub(super) fn complete(&self) -> Option<&LeafVector> {
+        let is_complete = |vector: &&LeafVector| num_present(vector) == self.leaves;
+        self.vector.as_ref().filter(is_complete)
+    }
+}
+
+fn num_present(vector: &LeafVector) -> usize {
+    vector.leaves().len() - vector.num_absent()
 }

@@ -1,13 +1,14 @@
-use crate::range::ensure;
 use burn::config::Config;
+use burn::module::Module;
 use burn::tensor::Tensor;
 
 use super::Need;
-use crate::optim::OptimConfigError;
+use crate::OutOfRange;
+use crate::range::ensure;
 use crate::space::{LeafVector, SpaceError, Wide, as_accumulator, scaled};
 
-/// How displacements are measured: the ball is `|T⁻¹e| ≤ rho` with a diagonal `T`, so that the best
-/// first-order displacement is `e = rho T²d / |T d|`.
+/// The norm of displacements: the ball is `|T⁻¹e| ≤ rho` with a diagonal `T`, so that the best first-order
+/// displacement is `e = rho T²d / |T d|`.
 #[derive(Config, Debug, PartialEq)]
 pub enum Metric {
     /// `T = 1` (SAM; Foret et al. 2021).
@@ -18,31 +19,27 @@ pub enum Metric {
         /// Floor of the scale. The paper's default is 0.01.
         eta: f64,
     },
-    /// `T² = 1 / (1 + eta f)` with `f` the squared gradient, a diagonal Fisher matrix (Fisher SAM;
-    /// Kim et al. 2022, arXiv:2206.04920).
+    /// `T² = 1 / (1 + eta f)` with `f` the squared gradient of the batch, a diagonal Fisher matrix (Fisher SAM;
+    /// Kim et al. 2022, arXiv:2206.04920). It costs nothing, and the paper's code does the same.
     Fisher {
         /// Weight of the Fisher term. The paper's default is 1.
         eta: f64,
-        /// Where the squares come from.
-        squares: FisherSquares,
+    },
+    /// As [`Fisher`](Self::Fisher), with `f` the mean of the squares of every example's gradient: one gradient an
+    /// example, through [`step_on`](super::Sam::step_on).
+    ExampleFisher {
+        /// Weight of the Fisher term.
+        eta: f64,
     },
 }
 
-/// Which squared gradients make the diagonal Fisher matrix.
-#[derive(Config, Debug, PartialEq, Copy)]
-pub enum FisherSquares {
-    /// The square of the batch gradient: free, and what the paper's code does.
-    BatchGradient,
-    /// The mean of the squares of every example's gradient: one gradient an example, through
-    /// [`step_on`](super::Sam::step_on).
-    ExampleGradients,
-}
-
 impl Metric {
-    pub(super) fn validate(&self) -> Result<(), OptimConfigError> {
+    pub(super) fn validate(&self) -> Result<(), OutOfRange> {
         match self {
             Self::Euclidean => Ok(()),
-            Self::Adaptive { eta } | Self::Fisher { eta, .. } => Ok(ensure("eta", *eta, 0.0..)?),
+            Self::Adaptive { eta } | Self::Fisher { eta } | Self::ExampleFisher { eta } => {
+                ensure("eta", *eta, 0.0..)
+            }
         }
     }
 
@@ -50,14 +47,8 @@ impl Metric {
         match self {
             Self::Euclidean => "the Euclidean metric",
             Self::Adaptive { .. } => "the adaptive metric",
-            Self::Fisher {
-                squares: FisherSquares::BatchGradient,
-                ..
-            } => "the Fisher metric",
-            Self::Fisher {
-                squares: FisherSquares::ExampleGradients,
-                ..
-            } => "a Fisher metric of example gradients",
+            Self::Fisher { .. } => "the Fisher metric",
+            Self::ExampleFisher { .. } => "a Fisher metric of example gradients",
         }
     }
 
@@ -69,28 +60,9 @@ impl Metric {
         }
     }
 
-    /// Whether the displacement needs the weights.
-    pub(super) fn needs_weights(&self) -> bool {
-        matches!(self, Self::Adaptive { .. })
-    }
-
-    /// What the stretch of a zero weight is.
-    pub(super) fn floor(&self) -> f64 {
-        match self {
-            Self::Adaptive { eta } => *eta,
-            _ => 1.0,
-        }
-    }
-
     /// Whether every example's gradient is needed.
     pub(super) fn needs_examples(&self) -> bool {
-        matches!(
-            self,
-            Self::Fisher {
-                squares: FisherSquares::ExampleGradients,
-                ..
-            }
-        )
+        matches!(self, Self::ExampleFisher { .. })
     }
 
     /// Whether a diagonal Fisher matrix of squares whose sum (or its bound) is this may be infinite somewhere
@@ -98,7 +70,7 @@ impl Metric {
     pub(super) fn overflows(&self, square: Wide) -> bool {
         let most = Wide::new(1.0, 100);
         match self {
-            Self::Fisher { eta, .. } => {
+            Self::Fisher { eta } | Self::ExampleFisher { eta } => {
                 let is_large = |square: Wide| !square.is_finite() || square.is_greater(most);
                 is_large(square) || is_large(square * Wide::from(*eta))
             }
@@ -106,35 +78,37 @@ impl Metric {
         }
     }
 
-    /// Where the ascent along `direction` leads.
-    ///
-    /// `weights` are the present weights where the metric needs them, `fisher` the diagonal Fisher matrix.
-    pub(super) fn target(
+    /// The ascent along `direction`, with a diagonal Fisher matrix for the metrics that have one.
+    pub(super) fn target<M: Module>(
         &self,
+        model: &M,
         direction: LeafVector,
-        weights: Option<&LeafVector>,
-        fisher: &Fisher,
+        fisher: Option<&Fisher>,
     ) -> Result<Target, SpaceError> {
-        match (self, weights, fisher) {
-            (Self::Adaptive { eta }, Some(weights), _) => Ok(Target::stretched(
-                direction,
-                Stretch::of_weights(weights, *eta),
-            )),
-            (Self::Fisher { eta, .. }, _, Fisher::Squares(squares)) => {
+        let (eta, fisher) = match (self, fisher) {
+            (Self::Adaptive { eta }, _) => {
+                let weights = LeafVector::from_module(direction.space(), model)?;
+                let stretch = Stretch::of_weights(&weights, *eta);
+                return Ok(Target::stretched(direction, stretch));
+            }
+            (Self::Fisher { eta } | Self::ExampleFisher { eta }, Some(fisher)) => (*eta, fisher),
+            _ => return Ok(Target::plain(direction)),
+        };
+        match fisher {
+            Fisher::Squares(squares) => {
                 let scale = squares
                     .clone()
-                    .map(|_, square| Some(square.mul_scalar(*eta).add_scalar(1.0).recip()));
+                    .map(|_, square| Some(square.mul_scalar(eta).add_scalar(1.0).recip()));
                 Ok(Target {
                     end: direction.clone().widen().hadamard(&scale)?,
                     start: Some(direction),
                     stretch: None,
                 })
             }
-            (Self::Fisher { eta, .. }, _, Fisher::Roots(roots, exponent)) => {
-                let stretch = Stretch::of_roots(roots, *exponent, *eta);
+            Fisher::Roots(roots, exponent) => {
+                let stretch = Stretch::of_roots(roots, *exponent, eta);
                 Ok(Target::stretched(direction, stretch))
             }
-            _ => Ok(Target::plain(direction)),
         }
     }
 }
@@ -179,9 +153,10 @@ impl Target {
             None => {
                 let value = factor.value();
                 // Of subnormal gradients the inverse of the norm leaves even the range of f64.
-                match value.is_normal() || value == 0.0 {
-                    true => (self.end, value),
-                    false => (self.end.scale_wide(factor), 1.0),
+                if value.is_normal() || value == 0.0 {
+                    (self.end, value)
+                } else {
+                    (self.end.scale_wide(factor), 1.0)
                 }
             }
         }
@@ -205,7 +180,7 @@ impl Stretch {
 
     /// `1 / √(1 + eta r²)` for `r` of which `2^−exponent r` is given.
     fn of_roots(roots: &LeafVector, exponent: i32, eta: f64) -> Self {
-        // From 2^BIG on, 1 + x² is x² to rounding: what is beyond is a factor of its own, and not squared.
+        // From 2^BIG on, 1 + x² is x² up to rounding: the excess is a separate factor, and not squared.
         const BIG: i32 = 30;
         const SPARE: i32 = 70;
         let unit = Wide::from(eta.sqrt()).shifted(exponent - SPARE);
@@ -239,8 +214,6 @@ impl Stretch {
 
 /// A diagonal Fisher matrix.
 pub(super) enum Fisher {
-    /// None: the metric is another.
-    Absent,
     /// The squares.
     Squares(LeafVector),
     /// Their roots times `2^−exponent`, where squares would overflow.

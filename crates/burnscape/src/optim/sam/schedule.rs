@@ -1,10 +1,12 @@
-use crate::range::{POSITIVE, ensure};
+use std::ops::Bound;
+
 use burn::config::Config;
 
 use super::Need;
-use crate::optim::OptimConfigError;
+use crate::OutOfRange;
+use crate::range::ensure;
 
-/// How the radius changes over a training run, as a factor of `rho`.
+/// The radius over a training run.
 #[derive(Config, Debug, PartialEq)]
 pub enum RhoSchedule {
     /// Always `rho`.
@@ -36,12 +38,12 @@ pub enum RhoSchedule {
 }
 
 impl RhoSchedule {
-    pub(super) fn validate(&self) -> Result<(), OptimConfigError> {
+    pub(super) fn validate(&self) -> Result<(), OutOfRange> {
         match self {
             Self::Constant => Ok(()),
             Self::Linear { end, steps } | Self::Cosine { end, steps } => {
                 ensure("end", *end, 0.0..)?;
-                Ok(ensure("steps", *steps as f64, 1.0..)?)
+                ensure("steps", *steps as f64, 1.0..)
             }
             Self::WithLearningRate {
                 rho_min,
@@ -50,15 +52,11 @@ impl RhoSchedule {
             } => {
                 ensure("rho_min", *rho_min, 0.0..)?;
                 ensure("lr_min", *lr_min, 0.0..)?;
-                ensure("lr_max", *lr_max, POSITIVE)?;
-                if lr_min < lr_max {
-                    Ok(())
-                } else {
-                    Err(OptimConfigError::InvertedLearningRates {
-                        lr_min: *lr_min,
-                        lr_max: *lr_max,
-                    })
-                }
+                ensure(
+                    "lr_max",
+                    *lr_max,
+                    (Bound::Excluded(*lr_min), Bound::Unbounded),
+                )
             }
         }
     }
@@ -90,34 +88,5 @@ impl RhoSchedule {
                 rho_min + (rho - rho_min) * position
             }
         }
-    }
-}
-
-/// The steps in which the ascent is on; outside, the base optimizer steps alone.
-///
-/// Late-phase SAM (Zhou et al. 2024, arXiv:2410.10373) ascends only in the last 10 to 15 % of
-/// training and has nearly all of the effect at 1.15 times the gradients. The base optimizer keeps
-/// one state across the switch.
-#[derive(Config, Debug, PartialEq, Copy)]
-pub struct ActiveSteps {
-    /// First step inside, counted from zero.
-    pub start: usize,
-    /// First step after it; none for the rest of training.
-    pub end: Option<usize>,
-}
-
-impl ActiveSteps {
-    pub(super) fn validate(&self) -> Result<(), OptimConfigError> {
-        match self.end {
-            Some(end) if end <= self.start => Err(OptimConfigError::InvertedActiveSteps {
-                start: self.start,
-                end,
-            }),
-            _ => Ok(()),
-        }
-    }
-
-    pub(super) fn contains(&self, step: usize) -> bool {
-        step >= self.start && self.end.is_none_or(|end| step < end)
     }
 }

@@ -1,52 +1,41 @@
 use burn::module::Module;
 use burn::optim::GradientsParams;
 
-use super::SamConfig;
-use super::machine::{SamMachine, takes_back_statistics};
-use super::needs::Door;
+use super::machine::SamMachine;
+use super::needs::EntryPoint;
 use super::oracle::ClosureOracle;
+use super::{Sam, SamConfig};
 use crate::optim::{IntoEvaluation, OptimError, StepReport};
 use crate::space::BufferSnapshot;
 
-impl SamConfig {
-    /// The sharpness-aware gradients of a closure, for use *inside* a `TrainStep::step` of one's
-    /// own: what is returned goes into the `TrainOutput` in place of the plain gradients.
+impl Sam {
+    /// The sharpness-aware gradients of a closure, for use *inside* your `TrainStep::step`: put them into the
+    /// `TrainOutput` in place of the plain gradients.
     ///
-    /// `TrainStep::step` sees no learning rate, no step number and no optimizer, so this serves
-    /// ascents without a memory only: no Friendly SAM, LookSAM, decoupled WSAM, schedule, active
-    /// steps, mask, dropout seed or random starts, and no tying of parameters. With several devices, each
-    /// one's batch is displaced on its own (m-sharpness with one group a device). The custom training strategy has none of these limits.
+    /// `TrainStep::step` has no access to the learning rate, the number of the step and the optimizer. Variants that
+    /// need these are refused: Friendly SAM, LookSAM, decoupled WSAM, schedules, active steps, masks, dropout seeds,
+    /// random starts and tied parameters. With several devices, the batch of each has a separate displacement
+    /// (m-sharpness with one group per device). `Sam::strategy` has none of these limits.
     ///
-    /// If a pass is not finite, the gradients at the weights are given back unchanged, and the report
-    /// says so; statistics written by a first pass that is not finite are put back.
+    /// If a pass is not finite, the result is the gradients at the weights, and the report states it; running
+    /// statistics are restored after a first pass that is not finite.
     ///
     /// # Errors
     ///
-    /// [`OptimError::NeedsState`] names what has a memory; otherwise as
-    /// [`Sam::step`](crate::optim::Sam::step).
-    pub fn gradients<M, F, R>(
-        &self,
+    /// [`OptimError::Unmet`] names the part that needs more; otherwise as [`Sam::step`].
+    pub fn gradients<M: Module, R: IntoEvaluation>(
+        config: &SamConfig,
         model: &M,
-        closure: F,
-    ) -> Result<(GradientsParams, StepReport), OptimError>
-    where
-        M: Module,
-        F: FnMut(&M) -> R,
-        R: IntoEvaluation,
-    {
-        self.validate()?;
-        self.admit(Door::Stateless)?;
-        let mut machine = SamMachine::new(self.clone());
+        closure: impl FnMut(&M) -> R,
+    ) -> Result<(GradientsParams, StepReport), OptimError> {
+        config.validate()?;
+        config.admit(EntryPoint::Stateless)?;
+        let mut machine = SamMachine::new(config.clone());
         let space = machine.space(model)?;
         let before = BufferSnapshot::of(model);
         let mut oracle = ClosureOracle(closure);
         // The rate enters the report's edge only, and there is none to be had here.
-        let passes = machine.passes(&0.0.into(), model, &space, &mut oracle);
-        let finished = passes.and_then(|step| machine.finish(step));
-        if takes_back_statistics(&finished) {
-            drop(before.restore(model.clone()));
-        }
-        let (report, descent) = finished?;
+        let (report, descent) = machine.run(&0.0.into(), model, &space, &before, &mut oracle)?;
         Ok((descent.gradient.into_gradients(), report))
     }
 }

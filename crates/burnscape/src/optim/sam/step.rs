@@ -1,12 +1,10 @@
 use super::StepGradients;
-use super::step_gradients::Products;
 use crate::loss::LossError;
 use crate::optim::evaluation::{Evaluation, LossValue};
-use crate::optim::report::{InnerMaximum, StepReport, sam_edge};
-use crate::optim::{OptimError, SkipReason};
+use crate::optim::{OptimError, Sam, SkipReason, StepReport};
 use crate::space::{LeafVector, ParamSpace, Wide};
 
-/// What a step is about to do.
+/// The plan of a step.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Plan {
     pub(super) lr: f64,
@@ -16,24 +14,22 @@ pub(super) struct Plan {
     pub(super) is_active: bool,
     /// Whether it ascends.
     pub(super) wants_second: bool,
-    /// Whether the formula of [`sam_edge`] is that of this step.
+    /// Whether [`Sam::edge`] is the edge of this step.
     pub(super) has_edge: bool,
 }
 
-/// A step that has begun: the gradients so far.
+/// A step that has begun: the gradients so far, and the report of them.
 ///
 /// A step is a weighted sum over parts: one for a closure, one a group for m-sharpness.
 #[derive(Debug)]
 pub(in crate::optim) struct SamStep {
     pub(super) plan: Plan,
+    pub(super) report: StepReport,
     has_parts: bool,
     pub(super) plain: WeightedSum,
     perturbed: WeightedSum,
     /// `|g|²` of the last part.
     pub(super) square: Wide,
-    pub(super) gradients: usize,
-    pub(super) inner: Option<InnerMaximum>,
-    pub(super) skipped: Option<SkipReason>,
 }
 
 impl SamStep {
@@ -41,17 +37,18 @@ impl SamStep {
         let has_parts = num_parts > 1;
         Self {
             plan,
+            report: StepReport {
+                rho: plan.rho,
+                ..StepReport::default()
+            },
             has_parts,
             plain: WeightedSum::new(has_parts),
             perturbed: WeightedSum::new(has_parts),
             square: Wide::ZERO,
-            gradients: 0,
-            inner: None,
-            skipped: None,
         }
     }
 
-    /// Takes in the gradient of a part at the displaced weights.
+    /// Adds the gradient of a part at the displaced weights.
     pub(super) fn second(
         &mut self,
         weight: f64,
@@ -68,63 +65,45 @@ impl SamStep {
         gradient: LeafVector,
         loss: LossValue,
     ) -> Result<(), OptimError> {
-        self.has_parts = false;
-        self.plain = WeightedSum::new(false);
-        self.perturbed = WeightedSum::new(false);
-        self.inner = None;
-        self.skipped = Some(SkipReason::NonFinite);
+        let (square, num_gradients) = (self.square, self.report.num_gradients);
+        *self = Self::new(self.plan, 1);
+        self.square = square;
+        self.report.num_gradients = num_gradients;
+        self.report.skipped = Some(SkipReason::NonFinite);
         self.plain.add(1.0, gradient, loss)
     }
 
-    /// Reads the products of both gradients, and writes the report.
-    pub(super) fn close(self) -> Result<(StepReport, StepGradients), OptimError> {
-        let Self {
-            plan,
-            has_parts,
-            plain,
-            mut perturbed,
-            mut square,
-            gradients,
-            inner,
-            skipped,
-        } = self;
-        let loss = plain.known_loss();
-        let Some(gradient) = plain.vector else {
+    /// Reads the products of both gradients, and completes the report.
+    pub(super) fn close(mut self) -> Result<(StepReport, StepGradients), OptimError> {
+        let mut report = self.report;
+        report.loss = self.plain.known_loss();
+        let Some(plain) = self.plain.vector else {
             return Err(LossError::EmptyBatch { batch: 0 }.into());
         };
-        if has_parts {
-            square = gradient.wide_dot(&gradient)?;
-        }
-        let gradient_norm = square.sqrt().value();
-        let mut report = StepReport {
-            loss,
-            perturbed_loss: None,
-            gradient_norm,
-            cosine: None,
-            inner,
-            rho: plan.rho,
-            gradients,
-            sam_edge: sam_edge(gradient_norm, plan.rho, plan.lr).filter(|_| plan.has_edge),
-            without_gradient: gradient.num_absent(),
-            skipped,
+        let square = if self.has_parts {
+            plain.wide_dot(&plain)?
+        } else {
+            self.square
         };
-        let mut products = None;
-        if let Some(vector) = &perturbed.vector {
-            let read = Products::read(&gradient, vector, square, &mut perturbed.losses)?;
-            report.cosine = read.cosine();
-            report.perturbed_loss = perturbed.known_loss();
+        report.gradient_norm = square.sqrt().value();
+        report.without_gradient = plain.num_absent();
+        if self.plan.has_edge {
+            report.sam_edge = Sam::edge(report.gradient_norm, report.rho, self.plan.lr);
+        }
+        let mut gradients = StepGradients {
+            plain,
+            perturbed: self.perturbed.vector.take(),
+            square,
+            products: None,
+        };
+        if let Some(products) = gradients.read_products(&mut self.perturbed.losses)? {
+            report.cosine = products.cosine(square);
+            report.perturbed_loss = self.perturbed.known_loss();
             let is_finite = report.perturbed_loss.is_none_or(f64::is_finite);
-            if !read.perturbed.is_finite() || !is_finite {
+            if !products.perturbed.is_finite() || !is_finite {
                 report.skipped = Some(SkipReason::NonFinitePerturbed);
             }
-            products = Some(read);
         }
-        let gradients = StepGradients {
-            plain: gradient,
-            perturbed: perturbed.vector,
-            square,
-            products,
-        };
         Ok((report, gradients))
     }
 }

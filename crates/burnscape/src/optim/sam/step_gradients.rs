@@ -3,12 +3,11 @@ use crate::space::{LeafVector, SpaceError, Wide};
 
 /// The gradients of one step, over the whole batch.
 #[derive(Debug)]
-#[non_exhaustive]
-pub struct StepGradients {
+pub(super) struct StepGradients {
     /// `g`, at the weights.
-    pub plain: LeafVector,
+    pub(super) plain: LeafVector,
     /// `g_p`, at the displaced weights; `None` in a step without an ascent.
-    pub perturbed: Option<LeafVector>,
+    pub(super) perturbed: Option<LeafVector>,
     /// `|g|²`.
     pub(super) square: Wide,
     /// Known if there is a `perturbed`.
@@ -18,8 +17,6 @@ pub struct StepGradients {
 /// Inner products of the two gradients, from one transfer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Products {
-    /// `⟨g, g⟩`.
-    pub(super) plain: Wide,
     /// `⟨g_p, g_p⟩`.
     pub(super) perturbed: Wide,
     /// `⟨g, g_p⟩`.
@@ -31,17 +28,15 @@ impl StepGradients {
     pub(super) fn both(&self) -> Option<(&LeafVector, &LeafVector, Products)> {
         Some((&self.plain, self.perturbed.as_ref()?, self.products?))
     }
-}
 
-impl Products {
-    /// Reads the products, and the losses that are still on the device, in one transfer. `plain` is
-    /// known from the first pass.
-    pub(super) fn read(
-        g: &LeafVector,
-        g_p: &LeafVector,
-        plain: Wide,
+    /// Reads the products, and the losses that are still on the device, in one transfer.
+    pub(super) fn read_products(
+        &mut self,
         losses: &mut [LossValue],
-    ) -> Result<Self, SpaceError> {
+    ) -> Result<Option<Products>, SpaceError> {
+        let (g, Some(g_p)) = (&self.plain, &self.perturbed) else {
+            return Ok(None);
+        };
         let mut scalars = Vec::new();
         let mut waiting = Vec::new();
         for loss in losses {
@@ -54,16 +49,18 @@ impl Products {
         for (loss, value) in waiting.into_iter().zip(values) {
             *loss = LossValue::Number(value);
         }
-        Ok(Self {
-            plain,
+        self.products = Some(Products {
             perturbed: dots[0],
             mixed: dots[1],
-        })
+        });
+        Ok(self.products)
     }
+}
 
-    /// The cosine of the angle between the gradients, if both have a direction.
-    pub(super) fn cosine(self) -> Option<f64> {
-        let norms = (self.plain * self.perturbed).sqrt();
+impl Products {
+    /// The cosine of the angle between the gradients, if both have a direction. `plain` is `⟨g, g⟩`.
+    pub(super) fn cosine(self, plain: Wide) -> Option<f64> {
+        let norms = (plain * self.perturbed).sqrt();
         let have_direction = norms.is_positive() && norms.is_finite();
         have_direction.then(|| (self.mixed / norms).value().clamp(-1.0, 1.0))
     }

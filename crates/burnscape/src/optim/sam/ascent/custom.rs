@@ -2,22 +2,22 @@ use std::sync::Arc;
 
 use burn::serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::{AnyAscent, AscentRule};
-use crate::optim::sam::part::Remembering;
+use super::AscentRule;
+use crate::optim::sam::part::{AnyPart, fresh};
 
 /// An [`AscentRule`] of unknown type. Made by [`Ascent::custom`](super::Ascent::custom).
 ///
 /// A configuration is written with the name of the ascent and cannot be read back: the type is unknown then.
 #[derive(Debug, Clone)]
-pub struct CustomAscent(Arc<dyn AnyAscent>);
+pub struct CustomAscent(Arc<dyn AnyPart>);
 
 impl CustomAscent {
     pub(super) fn new(rule: impl AscentRule) -> Self {
-        Self(Arc::new(Remembering::new(rule)))
+        Self(fresh(rule))
     }
 
-    pub(super) fn part(&self) -> Box<dyn AnyAscent> {
-        self.0.boxed()
+    pub(super) fn part(&self) -> Arc<dyn AnyPart> {
+        self.0.clone()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The ascent: where the second gradient is taken. One file a variant.
+//! The ascent, which finds the point of the second gradient. Each variant has a file.
 
 mod context;
 mod custom;
@@ -6,21 +6,20 @@ mod projected;
 mod rule;
 mod trust_region;
 
+use std::sync::Arc;
+
 use burn::config::Config;
 
 pub use context::AscentContext;
-pub(super) use context::Nearby;
+pub(super) use context::{ModelMaximum, Nearby};
 pub use custom::CustomAscent;
 use projected::Projected;
-pub(super) use rule::AnyAscent;
 pub use rule::{AscentRule, Perturbation};
 use trust_region::TrustRegion;
-pub(super) use trust_region::{Ball, ModelMaximum, maximize_model};
 
-use super::part::Remembering;
-use super::plain::Plain;
+use super::part::{AnyPart, Plain, fresh};
 
-/// How the displacement is found.
+/// The method that finds the displacement.
 #[derive(Config, Debug, PartialEq)]
 pub enum Ascent {
     /// One step of length `rho` along the [ascent direction](crate::optim::AscentDirection) (SAM).
@@ -41,64 +40,55 @@ pub enum Ascent {
         restarts: usize,
         /// Length of a step in units of `rho`.
         step_size: f64,
-        /// Seed of the random starts.
-        seed: u64,
     },
     /// The exact maximizer of the loss's quadratic model, `max gᵀv + ½ vᵀHv` over `|v| ≤ rho` with the
     /// Hessian `H` of the batch's loss: by Lanczos, global, the hard case (a gradient that does not see
     /// the direction of largest curvature, where SAM does not either) included; see
-    /// [`TrustRegionConfig`](crate::krylov::TrustRegionConfig). The gradient that is handed on is that
-    /// of the loss itself at `w + v`, so that for a quadratic loss this descends `F_rho(w) = max_{|v| ≤
-    /// rho} L(w + v)` exactly; elsewhere the model's error, of third order in `rho`, remains. In the hard
+    /// [`TrustRegionConfig`](crate::krylov::TrustRegionConfig). The second gradient is that of
+    /// the loss at `w + v`, not of the model. For a quadratic loss this descends `F_rho(w) = max_{|v| ≤ rho} L(w + v)`
+    /// exactly; elsewhere the model's error, of third order in `rho`, remains. In the hard
     /// case the loss is evaluated at both maximizers and the higher one used.
     ///
-    /// Needs [`step_on`](crate::optim::Sam::step_on), for the loss is traced; the Hessian is that of the mode
-    /// that the model is in. Costs a trace, a gradient and some Hessian-vector products a step (and for
-    /// each group of m-sharpness), stated in the report, besides the two gradients (three in
-    /// the hard case); and a vector for each product.
+    /// Needs [`step_on`](crate::optim::Sam::step_on), which traces the loss, in the mode that the model is in. In each
+    /// step, and for each group of m-sharpness, it costs a trace, a gradient and the Hessian-vector products of the
+    /// report, besides the two gradients (three in the hard case), and a vector for each product.
     TrustRegion {
-        /// Vectors that a Krylov space may have. If they are not enough, the report says that the
-        /// maximization has not converged, and the best point of that space is used.
+        /// Largest dimension of the Krylov space. If it is too small, the report states that the maximization has not
+        /// converged, and the step uses the best point of that space.
         max_basis: usize,
-        /// What the residual `|(μI − H) v − g|` is to be at most, relative to `|g| + |H| |v|`.
+        /// Largest residual `|(μI − H) v − g|`, relative to `|g| + |H| |v|`.
         tolerance: f64,
-        /// Seed of the random vector from which directions that the gradient does not see are found.
-        seed: u64,
     },
     /// An ascent of another crate: see [`Ascent::custom`].
     Custom(CustomAscent),
 }
 
 impl Ascent {
-    /// An ascent that is defined anywhere. [`AscentRule`] has an example.
+    /// An ascent that is defined outside this crate. [`AscentRule`] has an example.
     pub fn custom(rule: impl AscentRule) -> Self {
         Self::Custom(CustomAscent::new(rule))
     }
 
     /// The implementation, without a past.
-    pub(super) fn part(&self) -> Box<dyn AnyAscent> {
+    pub(super) fn part(&self) -> Arc<dyn AnyPart> {
         match *self {
-            Self::OneStep => Box::new(Remembering::new(Plain)),
+            Self::OneStep => fresh(Plain),
             Self::Projected {
                 steps,
                 restarts,
                 step_size,
-                seed,
-            } => Box::new(Remembering::new(Projected {
+            } => fresh(Projected {
                 steps,
                 restarts,
                 step_size,
-                seed,
-            })),
+            }),
             Self::TrustRegion {
                 max_basis,
                 tolerance,
-                seed,
-            } => Box::new(Remembering::new(TrustRegion {
+            } => fresh(TrustRegion {
                 max_basis,
                 tolerance,
-                seed,
-            })),
+            }),
             Self::Custom(ref ascent) => ascent.part(),
         }
     }

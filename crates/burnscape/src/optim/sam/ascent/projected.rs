@@ -1,7 +1,7 @@
 use super::{AscentContext, AscentRule, Perturbation};
+use crate::OutOfRange;
 use crate::optim::evaluation::{Evaluation, LossValue};
-use crate::optim::sam::SamPart;
-use crate::optim::{Need, OptimConfigError, OptimError};
+use crate::optim::{Need, OptimError};
 use crate::range::{POSITIVE, ensure};
 use crate::space::{LeafVector, ParamVector, Wide, mix};
 
@@ -11,10 +11,9 @@ pub(super) struct Projected {
     pub(super) steps: usize,
     pub(super) restarts: usize,
     pub(super) step_size: f64,
-    pub(super) seed: u64,
 }
 
-impl SamPart for Projected {
+impl AscentRule for Projected {
     type Memory = ();
 
     fn name(&self) -> &'static str {
@@ -22,7 +21,7 @@ impl SamPart for Projected {
     }
 
     fn needs(&self) -> &'static [Need] {
-        // Several starts are compared, and drawn anew in every step.
+        // Several starts are compared, and differ from step to step.
         if self.restarts > 1 {
             &[Need::Ball, Need::Evaluations, Need::Losses, Need::Memory]
         } else {
@@ -30,49 +29,41 @@ impl SamPart for Projected {
         }
     }
 
-    fn validate(&self) -> Result<(), OptimConfigError> {
+    fn validate(&self) -> Result<(), OutOfRange> {
         ensure("steps", self.steps as f64, 1.0..)?;
         ensure("restarts", self.restarts as f64, 1.0..)?;
-        Ok(ensure("step_size", self.step_size, POSITIVE)?)
+        ensure("step_size", self.step_size, POSITIVE)
     }
-}
 
-impl AscentRule for Projected {
     /// The best point of `max L(w + v)` over `|v| ≤ rho` that projected gradient ascent finds.
     ///
-    /// Without losses points cannot be compared: one start then ends at its last point, several are
-    /// refused. A point whose loss or gradient is not finite ends the search: it is what the maximum
-    /// looks like.
+    /// Without losses points cannot be compared: one start then ends at its last point, and several are refused. A
+    /// point whose loss or gradient is not finite ends the search, because no higher one can be found.
     fn ascend(&self, _: &(), context: &mut AscentContext<'_>) -> Result<Perturbation, OptimError> {
-        let rho = context.rho();
-        let seed = context.seed(self.seed);
-        let space = context.gradient().space().clone();
+        let rho = context.rho;
+        let space = context.gradient.space().clone();
         let mut start = Some(context.ascent_step());
         let mut best: Option<(Option<f64>, Evaluation)> = None;
         for restart in 0..self.restarts {
             let mut displacement = match start.take() {
                 Some(start) => start,
                 None => {
-                    let direction = ParamVector::sphere(&space, mix(seed, restart as u64))?;
+                    let direction = ParamVector::sphere(&space, mix(context.seed, restart as u64))?;
                     direction.to_leaves().scale(rho)
                 }
             };
             for step in 0..self.steps {
                 let Evaluation { loss, gradients } = context.evaluate(&displacement)?;
                 let gradient = LeafVector::from_gradients(&space, &gradients)?;
-                let (scalars, known) = loss.split();
-                // All that the next point's norm needs comes with the loss.
+                // One transfer reads the loss and the products for the norm of the next point.
                 let pairs = [
                     (&gradient, &gradient),
                     (&displacement, &gradient),
                     (&displacement, &displacement),
                 ];
-                let (dots, values) = LeafVector::wide_dots(&pairs, &scalars)?;
-                let value = known.or(values.first().copied());
+                let (dots, value) = loss.read_with(&pairs)?;
                 if value.is_none() && self.restarts > 1 {
-                    return Err(OptimError::NeedsLoss {
-                        feature: "projected ascent with several starts",
-                    });
+                    return Err(Need::Losses.unmet("projected ascent with several starts"));
                 }
                 let found = || Evaluation {
                     loss: value.map_or(LossValue::Unknown, LossValue::Number),

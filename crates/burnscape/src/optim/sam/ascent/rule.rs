@@ -1,28 +1,32 @@
+use std::fmt::Debug;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use super::AscentContext;
-use crate::optim::OptimError;
+use crate::OutOfRange;
 use crate::optim::evaluation::Evaluation;
-use crate::optim::sam::SamPart;
-use crate::optim::sam::part::{AnyPart, Remembering};
+use crate::optim::sam::StepGradients;
+use crate::optim::sam::part::SamPart;
+use crate::optim::{Need, OptimError};
 use crate::space::LeafVector;
 
-/// How an ascent finds the point at which the second gradient is taken.
+/// The rule by which an ascent finds the point of the second gradient.
 ///
-/// [`Ascent::custom`](super::Ascent::custom) makes any implementation a part of a
-/// [`SamConfig`](crate::optim::SamConfig). Every entry point then takes it, or refuses it by its
-/// [needs](SamPart::needs), and its memory is saved and restored with the optimizer's.
+/// [`Ascent::custom`](super::Ascent::custom) adds any implementation to a
+/// [`SamConfig`](crate::optim::SamConfig). Every entry point accepts it, or refuses it by its
+/// [needs](Self::needs), and its memory is saved and restored with the optimizer's.
 ///
 /// # Example
 ///
-/// An ascent along the gradient at the displaced weights of the step before, which is what the last ascent
-/// has found:
+/// An ascent along the gradient at the displaced weights of the previous step:
 ///
 /// ```
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::optim::SgdConfig;
 /// use burn::tensor::{Device, Tensor};
 /// use burnscape::optim::{
-///     Ascent, AscentContext, AscentRule, Need, OptimError, PartMemory, Perturbation, SamConfig, SamPart,
-///     StepGradients,
+///     Ascent, AscentContext, AscentRule, Need, OptimError, Perturbation, SamConfig,
 /// };
 /// use burnscape::space::LeafVector;
 /// use serde::{Deserialize, Serialize};
@@ -36,13 +40,7 @@ use crate::space::LeafVector;
 ///     gradient: Option<LeafVector>,
 /// }
 ///
-/// impl PartMemory for Last {
-///     fn vectors(&mut self) -> Vec<(&'static str, &mut Option<LeafVector>)> {
-///         vec![("gradient", &mut self.gradient)]
-///     }
-/// }
-///
-/// impl SamPart for Previous {
+/// impl AscentRule for Previous {
 ///     type Memory = Last;
 ///
 ///     fn name(&self) -> &'static str {
@@ -53,17 +51,24 @@ use crate::space::LeafVector;
 ///         &[Need::Memory]
 ///     }
 ///
-///     fn remember(&self, last: &mut Last, gradients: &StepGradients) -> Result<(), OptimError> {
-///         last.gradient = gradients.perturbed.clone();
-///         Ok(())
+///     fn vectors(last: &mut Last) -> Vec<(&'static str, &mut Option<LeafVector>)> {
+///         vec![("gradient", &mut last.gradient)]
 ///     }
-/// }
 ///
-/// impl AscentRule for Previous {
 ///     fn ascend(&self, last: &Last, at: &mut AscentContext<'_>) -> Result<Perturbation, OptimError> {
-///         let vector = last.gradient.as_ref().unwrap_or(at.gradient()).clone();
-///         let scale = at.rho() / vector.norm()?.max(f64::MIN_POSITIVE);
+///         let vector = last.gradient.as_ref().unwrap_or(at.gradient).clone();
+///         let scale = at.rho / vector.norm()?.max(f64::MIN_POSITIVE);
 ///         Ok(Perturbation::Displacement { vector, scale })
+///     }
+///
+///     fn remember(
+///         &self,
+///         last: &mut Last,
+///         _gradient: &LeafVector,
+///         perturbed: Option<&LeafVector>,
+///     ) -> Result<(), OptimError> {
+///         last.gradient = perturbed.cloned();
+///         Ok(())
 ///     }
 /// }
 ///
@@ -73,13 +78,40 @@ use crate::space::LeafVector;
 /// let config = SamConfig::new().with_ascent(Ascent::custom(Previous));
 /// let mut sam = config.init(SgdConfig::new().init())?;
 /// let report = sam.step(0.1, &mut model, |m: &Linear| m.forward(x.clone()).square().mean())?;
-/// assert_eq!(report.gradients, 2);
+/// assert_eq!(report.num_gradients, 2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub trait AscentRule: SamPart {
-    /// Finds the point.
+pub trait AscentRule: Clone + Debug + Send + Sync + 'static {
+    /// The memory from step to step; `()` for none.
     ///
-    /// The memory stays as it is, as the step may still be skipped.
+    /// Serde writes the numbers; a field that is missing from a record is an error. A vector is an
+    /// `Option<LeafVector>` with `#[serde(skip)]` that [`vectors`](Self::vectors) lists.
+    type Memory: Clone + Debug + Default + Serialize + DeserializeOwned + Send + Sync + 'static;
+
+    /// The name that errors and records use.
+    fn name(&self) -> &'static str;
+
+    /// The needs besides the two gradients of a step. An ascent with a memory needs [`Need::Memory`].
+    fn needs(&self) -> &'static [Need] {
+        &[]
+    }
+
+    /// Checks the settings.
+    ///
+    /// # Errors
+    ///
+    /// Names the setting that is out of range.
+    fn validate(&self) -> Result<(), OutOfRange> {
+        Ok(())
+    }
+
+    /// Every vector of the memory, each under a different name. They are saved as tensors.
+    fn vectors(_memory: &mut Self::Memory) -> Vec<(&'static str, &mut Option<LeafVector>)> {
+        Vec::new()
+    }
+
+    /// Finds the point of the second gradient. The memory does not change here, because the step may still be
+    /// skipped.
     ///
     /// # Errors
     ///
@@ -89,9 +121,24 @@ pub trait AscentRule: SamPart {
         memory: &Self::Memory,
         context: &mut AscentContext<'_>,
     ) -> Result<Perturbation, OptimError>;
+
+    /// Updates the memory, after an active step that moves the weights. `gradient` is that of the whole batch at
+    /// the weights, `perturbed` that at the displaced weights; `None` in a step without an ascent.
+    ///
+    /// # Errors
+    ///
+    /// Any; the step then fails, and model and memories stay as they were.
+    fn remember(
+        &self,
+        _memory: &mut Self::Memory,
+        _gradient: &LeafVector,
+        _perturbed: Option<&LeafVector>,
+    ) -> Result<(), OptimError> {
+        Ok(())
+    }
 }
 
-/// Where an ascent leads.
+/// The result of an ascent.
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant, reason = "one a step, moved once")]
 pub enum Perturbation {
@@ -102,23 +149,44 @@ pub enum Perturbation {
         /// Its factor.
         scale: f64,
     },
-    /// The second gradient is one that the ascent has taken already.
+    /// The second gradient is one that the ascent has evaluated.
     Evaluated(Evaluation),
 }
 
-/// An ascent of any kind, with its memory.
-pub(in crate::optim::sam) trait AnyAscent: AnyPart {
-    fn ascend(&self, context: &mut AscentContext<'_>) -> Result<Perturbation, OptimError>;
+/// An ascent rule changes one stage of a step.
+impl<R: AscentRule> SamPart for R {
+    type Memory = R::Memory;
 
-    fn boxed(&self) -> Box<dyn AnyAscent>;
-}
-
-impl<R: AscentRule> AnyAscent for Remembering<R> {
-    fn ascend(&self, context: &mut AscentContext<'_>) -> Result<Perturbation, OptimError> {
-        self.part.ascend(&self.memory, context)
+    fn name(&self) -> &'static str {
+        AscentRule::name(self)
     }
 
-    fn boxed(&self) -> Box<dyn AnyAscent> {
-        Box::new(self.clone())
+    fn needs(&self) -> &'static [Need] {
+        AscentRule::needs(self)
+    }
+
+    fn validate(&self) -> Result<(), OutOfRange> {
+        AscentRule::validate(self)
+    }
+
+    fn vectors(memory: &mut R::Memory) -> Vec<(&'static str, &mut Option<LeafVector>)> {
+        <R as AscentRule>::vectors(memory)
+    }
+
+    fn ascend(
+        &self,
+        memory: &R::Memory,
+        context: &mut AscentContext<'_>,
+    ) -> Result<Perturbation, OptimError> {
+        AscentRule::ascend(self, memory, context)
+    }
+
+    fn remember(
+        &self,
+        memory: &mut R::Memory,
+        gradients: &StepGradients,
+    ) -> Result<(), OptimError> {
+        let perturbed = gradients.perturbed.as_ref();
+        AscentRule::remember(self, memory, &gradients.plain, perturbed)
     }
 }

@@ -1,10 +1,12 @@
 use crate::range::ensure;
 use serde::{Deserialize, Serialize};
 
-use super::{Descent, DescentRule};
+use super::Descent;
+use crate::OutOfRange;
+use crate::optim::sam::StepGradients;
+use crate::optim::sam::part::SamPart;
 use crate::optim::sam::step_gradients::ratio;
-use crate::optim::sam::{PartMemory, SamPart, StepGradients};
-use crate::optim::{Need, OptimConfigError, OptimError};
+use crate::optim::{Need, OptimError};
 use crate::space::{LeafVector, SpaceError, Wide};
 
 /// [`DescentGradient::Look`](super::DescentGradient::Look).
@@ -25,12 +27,6 @@ pub(super) struct LastLook {
     square: Wide,
 }
 
-impl PartMemory for LastLook {
-    fn vectors(&mut self) -> Vec<(&'static str, &mut Option<LeafVector>)> {
-        vec![("kept", &mut self.kept)]
-    }
-}
-
 impl SamPart for Look {
     type Memory = LastLook;
 
@@ -42,24 +38,15 @@ impl SamPart for Look {
         &[Need::Memory]
     }
 
-    fn validate(&self) -> Result<(), OptimConfigError> {
+    fn validate(&self) -> Result<(), OutOfRange> {
         ensure("every", self.every as f64, 1.0..)?;
-        Ok(ensure("alpha", self.alpha, 0.0..)?)
+        ensure("alpha", self.alpha, 0.0..)
     }
 
-    fn remember(&self, memory: &mut LastLook, gradients: &StepGradients) -> Result<(), OptimError> {
-        memory.steps += 1;
-        if let Some((g, g_p, products)) = gradients.both() {
-            let parallel = ratio(products.mixed, products.plain).value();
-            let kept = g_p.axpby(1.0, -parallel, g)?;
-            memory.square = square(&kept, products.perturbed)?;
-            memory.kept = Some(kept);
-        }
-        Ok(())
+    fn vectors(memory: &mut LastLook) -> Vec<(&'static str, &mut Option<LeafVector>)> {
+        vec![("kept", &mut memory.kept)]
     }
-}
 
-impl DescentRule for Look {
     fn wants_second(&self, memory: &LastLook) -> bool {
         memory.steps.is_multiple_of(self.every) || memory.kept.is_none()
     }
@@ -76,10 +63,21 @@ impl DescentRule for Look {
         };
         Ok(Descent::only(gradient))
     }
+
+    fn remember(&self, memory: &mut LastLook, gradients: &StepGradients) -> Result<(), OptimError> {
+        memory.steps += 1;
+        if let Some((g, g_p, products)) = gradients.both() {
+            let parallel = ratio(products.mixed, gradients.square).value();
+            let kept = g_p.axpby(1.0, -parallel, g)?;
+            memory.square = square(&kept, products.perturbed)?;
+            memory.kept = Some(kept);
+        }
+        Ok(())
+    }
 }
 
-/// The squared norm of what is kept of `g_p`. Where `g_p` is parallel to `g` that is rounding, which would be
-/// blown up to the length of the gradient; it then counts as zero.
+/// The squared norm of the part of `g_p` that is kept. Where `g_p` is parallel to `g` it is rounding, which the next
+/// steps would scale to the length of the gradient; it then counts as zero.
 fn square(kept: &LeafVector, perturbed: Wide) -> Result<Wide, SpaceError> {
     let square = kept.wide_dot(kept)?;
     let leaves = kept.space().leaves().iter();

@@ -1,23 +1,21 @@
-//! The gradient that is handed to the base optimizer. One file a variant.
+//! The gradient for the base optimizer. Each variant has a file.
 
 mod look;
-mod rule;
 mod surrogate_gap;
 mod weighted;
+
+use std::sync::Arc;
 
 use burn::config::Config;
 
 use look::Look;
-pub(in crate::optim) use rule::Descent;
-pub(super) use rule::{AnyDescent, DescentRule};
 use surrogate_gap::SurrogateGap;
 use weighted::Weighted;
 
-use super::part::Remembering;
-use super::plain::Plain;
+use super::part::{AnyPart, Plain, fresh};
+use crate::space::LeafVector;
 
-/// Which gradient is handed to the base optimizer, from `g` at the weights and `g_p` at the
-/// displaced weights.
+/// The gradient for the base optimizer, made of `g` at the weights and `g_p` at the displaced weights.
 #[derive(Config, Debug, PartialEq)]
 pub enum DescentGradient {
     /// `g_p` (SAM).
@@ -50,14 +48,30 @@ pub enum DescentGradient {
 
 impl DescentGradient {
     /// The implementation, without a past.
-    pub(super) fn part(&self) -> Box<dyn AnyDescent> {
+    pub(super) fn part(&self) -> Arc<dyn AnyPart> {
         match *self {
-            Self::Perturbed => Box::new(Remembering::new(Plain)),
-            Self::SurrogateGap { alpha } => Box::new(Remembering::new(SurrogateGap { alpha })),
-            Self::Weighted { gamma, decoupled } => {
-                Box::new(Remembering::new(Weighted { gamma, decoupled }))
-            }
-            Self::Look { every, alpha } => Box::new(Remembering::new(Look { every, alpha })),
+            Self::Perturbed => fresh(Plain),
+            Self::SurrogateGap { alpha } => fresh(SurrogateGap { alpha }),
+            Self::Weighted { gamma, decoupled } => fresh(Weighted { gamma, decoupled }),
+            Self::Look { every, alpha } => fresh(Look { every, alpha }),
+        }
+    }
+}
+
+/// The result of a descent.
+#[derive(Debug)]
+pub(in crate::optim) struct Descent {
+    /// For the base optimizer.
+    pub(in crate::optim) gradient: LeafVector,
+    /// Added to the weights after the base step, times minus the learning rate.
+    pub(in crate::optim) shift: Option<LeafVector>,
+}
+
+impl Descent {
+    pub(super) fn only(gradient: LeafVector) -> Self {
+        Self {
+            gradient,
+            shift: None,
         }
     }
 }

@@ -1,7 +1,8 @@
-use super::{Descent, DescentRule};
-use crate::optim::OptimConfigError;
+use super::Descent;
+use crate::OutOfRange;
+use crate::optim::sam::StepGradients;
+use crate::optim::sam::part::SamPart;
 use crate::optim::sam::step_gradients::ratio;
-use crate::optim::sam::{SamPart, StepGradients};
 use crate::range::ensure;
 use crate::space::SpaceError;
 
@@ -18,12 +19,10 @@ impl SamPart for SurrogateGap {
         "the surrogate gap"
     }
 
-    fn validate(&self) -> Result<(), OptimConfigError> {
-        Ok(ensure("alpha", self.alpha, 0.0..)?)
+    fn validate(&self) -> Result<(), OutOfRange> {
+        ensure("alpha", self.alpha, 0.0..)
     }
-}
 
-impl DescentRule for SurrogateGap {
     fn descend(&self, _: &(), gradients: &StepGradients) -> Result<Descent, SpaceError> {
         let Some((g, g_p, products)) = gradients.both() else {
             return Ok(Descent::only(gradients.plain.clone()));

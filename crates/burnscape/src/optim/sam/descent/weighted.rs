@@ -1,6 +1,8 @@
-use super::{Descent, DescentRule};
-use crate::optim::sam::{SamPart, StepGradients};
-use crate::optim::{Need, OptimConfigError};
+use super::Descent;
+use crate::OutOfRange;
+use crate::optim::Need;
+use crate::optim::sam::StepGradients;
+use crate::optim::sam::part::SamPart;
 use crate::range::ensure;
 use crate::space::SpaceError;
 
@@ -30,12 +32,10 @@ impl SamPart for Weighted {
         }
     }
 
-    fn validate(&self) -> Result<(), OptimConfigError> {
-        Ok(ensure("gamma", self.gamma, 0.0..1.0)?)
+    fn validate(&self) -> Result<(), OutOfRange> {
+        ensure("gamma", self.gamma, 0.0..1.0)
     }
-}
 
-impl DescentRule for Weighted {
     fn descend(&self, _: &(), gradients: &StepGradients) -> Result<Descent, SpaceError> {
         let Some((g, g_p, _)) = gradients.both() else {
             return Ok(Descent::only(gradients.plain.clone()));

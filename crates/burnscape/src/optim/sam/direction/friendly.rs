@@ -1,9 +1,10 @@
 use crate::range::ensure;
 use serde::{Deserialize, Serialize};
 
-use super::DirectionRule;
-use crate::optim::sam::{PartMemory, SamPart, StepGradients};
-use crate::optim::{Need, OptimConfigError, OptimError};
+use crate::OutOfRange;
+use crate::optim::sam::StepGradients;
+use crate::optim::sam::part::SamPart;
+use crate::optim::{Need, OptimError};
 use crate::space::{LeafVector, SpaceError};
 
 /// [`AscentDirection::Friendly`](super::AscentDirection::Friendly).
@@ -20,12 +21,6 @@ pub(super) struct Average {
     average: Option<LeafVector>,
 }
 
-impl PartMemory for Average {
-    fn vectors(&mut self) -> Vec<(&'static str, &mut Option<LeafVector>)> {
-        vec![("average", &mut self.average)]
-    }
-}
-
 impl SamPart for Friendly {
     type Memory = Average;
 
@@ -37,12 +32,23 @@ impl SamPart for Friendly {
         &[Need::Memory]
     }
 
-    fn validate(&self) -> Result<(), OptimConfigError> {
+    fn validate(&self) -> Result<(), OutOfRange> {
         ensure("sigma", self.sigma, 0.0..)?;
-        Ok(ensure("momentum", self.momentum, 0.0..1.0)?)
+        ensure("momentum", self.momentum, 0.0..1.0)
     }
 
-    /// Always of plain gradients: fed with what the ascent used, the average would settle at half the gradient.
+    fn vectors(memory: &mut Average) -> Vec<(&'static str, &mut Option<LeafVector>)> {
+        vec![("average", &mut memory.average)]
+    }
+
+    fn direction(&self, memory: &Average, gradient: &LeafVector) -> Result<LeafVector, SpaceError> {
+        match &memory.average {
+            None => gradient.axpby(1.0, -self.sigma, gradient),
+            Some(average) => gradient.clone().widen().axpby(1.0, -self.sigma, average),
+        }
+    }
+
+    /// Averages plain gradients: an average of the directions would settle at half the gradient.
     fn remember(&self, memory: &mut Average, gradients: &StepGradients) -> Result<(), OptimError> {
         // An average over many steps is kept in f32 where the parameters are narrower.
         let gradient = gradients.plain.clone().widen();
@@ -51,14 +57,5 @@ impl SamPart for Friendly {
             Some(average) => average.axpby(self.momentum, 1.0 - self.momentum, &gradient)?,
         });
         Ok(())
-    }
-}
-
-impl DirectionRule for Friendly {
-    fn direction(&self, memory: &Average, gradient: &LeafVector) -> Result<LeafVector, SpaceError> {
-        match &memory.average {
-            None => gradient.axpby(1.0, -self.sigma, gradient),
-            Some(average) => gradient.clone().widen().axpby(1.0, -self.sigma, average),
-        }
     }
 }

@@ -1,17 +1,16 @@
-//! The direction of the ascent. One file a variant.
+//! The direction of the ascent. Each variant has a file.
 
 mod friendly;
-mod rule;
+
+use std::sync::Arc;
 
 use burn::config::Config;
 
 use friendly::Friendly;
-pub(super) use rule::{AnyDirection, DirectionRule};
 
-use super::part::Remembering;
-use super::plain::Plain;
+use super::part::{AnyPart, Plain, fresh};
 
-/// Along which vector the ascent goes.
+/// The vector along which the ascent goes.
 #[derive(Config, Debug, PartialEq)]
 pub enum AscentDirection {
     /// The gradient of the batch.
@@ -20,7 +19,7 @@ pub enum AscentDirection {
     /// the plain gradients (Friendly SAM; Li et al. 2024, arXiv:2403.12350). The ascent uses the
     /// old `m`; then `m ← momentum · m + (1 − momentum) g`, and `m = g` at first.
     Friendly {
-        /// How much of the average is removed. The paper's default is 1.
+        /// Share of the average that is removed. The paper's default is 1.
         sigma: f64,
         /// Decay of the average. The paper's default is 0.9.
         momentum: f64,
@@ -29,12 +28,10 @@ pub enum AscentDirection {
 
 impl AscentDirection {
     /// The implementation, without a past.
-    pub(super) fn part(&self) -> Box<dyn AnyDirection> {
+    pub(super) fn part(&self) -> Arc<dyn AnyPart> {
         match *self {
-            Self::Gradient => Box::new(Remembering::new(Plain)),
-            Self::Friendly { sigma, momentum } => {
-                Box::new(Remembering::new(Friendly { sigma, momentum }))
-            }
+            Self::Gradient => fresh(Plain),
+            Self::Friendly { sigma, momentum } => fresh(Friendly { sigma, momentum }),
         }
     }
 }
