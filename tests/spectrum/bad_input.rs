@@ -1,7 +1,7 @@
 //! What cannot be answered is an error that says why.
 
 use burnscape::OutOfRange;
-use burnscape::krylov::{CurveConfig, HostError, KrylovFault};
+use burnscape::krylov::{Axis, KrylovFault};
 use burnscape::spectrum::Spectrum;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -44,7 +44,10 @@ fn arguments_out_of_range() {
             assert!(
                 matches!(
                     error,
-                    CurvatureError::Krylov(KrylovFault::InvalidTolerance { .. })
+                    CurvatureError::Krylov(KrylovFault::OutOfBounds {
+                        name: "tolerance",
+                        ..
+                    })
                 ),
                 "{error}"
             );
@@ -103,11 +106,11 @@ fn arguments_out_of_range() {
             CurvatureError::OutOfRange(OutOfRange { name: "zero", .. })
         ));
         let density = spectrum().density().unwrap();
-        let error = CurveConfig::new()
-            .with_points(0)
-            .draw(&density)
-            .unwrap_err();
-        assert_eq!(error, HostError::NotPositive { name: "points" });
+        let error = density.curve(Axis::Linear, 0, None).unwrap_err();
+        assert!(matches!(
+            error,
+            KrylovFault::OutOfBounds { name: "points", .. }
+        ));
     });
 }
 

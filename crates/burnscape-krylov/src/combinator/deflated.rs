@@ -46,16 +46,6 @@ impl<A: Square> Deflated<A> {
         Ok(Self { operator, basis })
     }
 
-    /// The operator that is deflated.
-    pub fn operator(&self) -> &A {
-        &self.operator
-    }
-
-    /// The basis of the subspace that was taken out.
-    pub fn basis(&self) -> &Orthonormal<A::Vector> {
-        &self.basis
-    }
-
     fn project_out(&self, v: A::Vector) -> Result<A::Vector, A::Error> {
         Ok(self.basis.block().project_out(v)?)
     }

@@ -19,11 +19,10 @@ use crate::{HasAdjoint, LinearOperator, SelfAdjoint, Step, VectorSpace};
 ///
 /// let values: Vec<f64> = (0..200).map(f64::from).collect();
 /// let a = Symmetric::verified(Dense::diagonal(&values), 1e-12, 0)?;
-/// let patient = a.observed(|step| match step.num_matvecs < 20 {
-///     true => ControlFlow::Continue(()),
-///     false => ControlFlow::Break(()),
+/// let limited = a.observed(|step| {
+///     if step.num_matvecs < 20 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
 /// });
-/// let top = EigenpairsConfig::new(1, Which::Largest).run(&patient)?;
+/// let top = EigenpairsConfig::new(1, Which::Largest).run(&limited)?;
 /// assert_eq!(top.outcome, Outcome::Stopped);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -39,11 +38,6 @@ impl<A, F> Observed<A, F> {
             operator,
             observer: Mutex::new(Some(observer)),
         }
-    }
-
-    /// The operator that is observed.
-    pub fn operator(&self) -> &A {
-        &self.operator
     }
 
     // Nothing can panic while the lock is held.
@@ -107,6 +101,10 @@ impl<A: LinearOperator, F: FnMut(&Step) -> ControlFlow<()>> LinearOperator for O
 
     fn is_stop(&self, error: &A::Error) -> bool {
         self.operator.is_stop(error)
+    }
+
+    fn preconditioner(&self) -> Option<&crate::operator::Preconditioner<'_, A>> {
+        self.operator.preconditioner()
     }
 }
 

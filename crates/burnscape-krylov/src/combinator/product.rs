@@ -50,18 +50,6 @@ where
     }
 }
 
-impl<A, B> Product<A, B> {
-    /// The factor `A`, applied last.
-    pub fn outer(&self) -> &A {
-        &self.outer
-    }
-
-    /// The factor `B`, applied first.
-    pub fn inner(&self) -> &B {
-        &self.inner
-    }
-}
-
 impl<A, B> LinearOperator for Product<A, B>
 where
     A: LinearOperator<Error: From<B::Error> + From<<B::Domain as VectorSpace>::Error>>,

@@ -1,7 +1,6 @@
 //! Operators as matrices on the host.
 
 mod matrix;
-mod to_dense;
+mod of_operator;
 
 pub use matrix::Dense;
-pub use to_dense::{MAX_DENSE_ENTRIES, to_dense};

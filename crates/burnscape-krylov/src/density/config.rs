@@ -1,5 +1,4 @@
 use super::SpectralDensity;
-use crate::eigen::Eigenpair;
 use crate::{
     Deflated, Eigenpairs, EigenpairsConfig, KrylovFault, LanczosFactorization, Orthonormal,
     Outcome, Probe, SelfAdjoint, Square, Step, VectorBlock, VectorSpace, Which,
@@ -112,15 +111,8 @@ impl DensityConfig {
             // Pairs alone are no density.
             return Err(KrylovFault::Stopped.into());
         }
-        // A pair that has not converged stays in the bulk.
-        let pairs = found.values.iter().zip(&found.residuals).zip(found.vectors);
-        let good = pairs.filter(|((_, residual), _)| **residual <= found.goal);
-        let pairs = good.map(|((value, residual), vector)| Eigenpair {
-            value: *value,
-            residual: *residual,
-            vector,
-        });
-        self.deflated(operator, pairs.collect(), found.num_matvecs)
+        let num_matvecs = found.num_matvecs;
+        self.deflated(operator, found.within_goal(), num_matvecs)
     }
 
     /// As [`run`](Self::run), with eigenpairs that are known already taken out: each
@@ -141,42 +133,25 @@ impl DensityConfig {
         if values != vectors || values != pairs.residuals.len() {
             return Err(KrylovFault::MissingVectors { values, vectors }.into());
         }
-        let both = pairs
-            .values
-            .iter()
-            .zip(&pairs.residuals)
-            .zip(&pairs.vectors);
-        let pairs = both.map(|((value, residual), vector)| Eigenpair {
-            value: *value,
-            residual: *residual,
-            vector: vector.clone(),
-        });
-        self.deflated(operator, pairs.collect(), 0)
+        self.deflated(operator, pairs.clone(), 0)
     }
 
     /// After `before` products.
     fn deflated<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
-        pairs: Vec<Eigenpair<<A as Square>::Vector>>,
+        pairs: Eigenpairs<<A as Square>::Vector>,
         before: usize,
     ) -> Result<SpectralDensity, A::Error> {
         operator.check_square()?;
         let space = operator.domain();
         let dimension = <A::Vector as VectorSpace>::dimension(&space);
-        let outliers: Vec<f64> = pairs.iter().map(|pair| pair.value).collect();
-        let squares = pairs.iter().map(|pair| pair.residual * pair.residual);
+        let squares = pairs.residuals.iter().map(|residual| residual * residual);
         let residual = squares.sum::<f64>().sqrt();
-        let vectors = pairs.into_iter().map(|pair| pair.vector).collect();
-        let block =
-            <<A::Vector as VectorSpace>::Block as VectorBlock>::from_vectors(&space, vectors);
-        let basis = Orthonormal::<A::Vector>::inspected(block?)??;
-        if let Some(&value) = outliers.iter().find(|value| !value.is_finite()) {
-            return Err(KrylovFault::NonFiniteArgument {
-                name: "pairs",
-                value,
-            }
-            .into());
+        let basis = Orthonormal::<A::Vector>::checked(&space, pairs.vectors)?;
+        let outliers = pairs.values;
+        for &value in &outliers {
+            KrylovFault::ensure_finite("pairs", value)?;
         }
         if basis.len() == dimension {
             let density = SpectralDensity::of_outliers(outliers, residual);
@@ -204,8 +179,7 @@ impl DensityConfig {
         let (mut probes, mut products, mut epsilon) = (Vec::new(), before, 0.0);
         let mut is_stopped = false;
         for index in 0..self.probes {
-            let start = law.draw::<A::Vector>(&space, self.seed, index as u64);
-            let mut start = start?;
+            let mut start = law.draw::<A::Vector>(&space, self.seed, index as u64)?;
             if let Some(basis) = basis {
                 // Twice is enough.
                 start = basis.project_out(start)?;
@@ -213,7 +187,7 @@ impl DensityConfig {
             }
             epsilon = start.epsilon();
             // The seed of fresh vectors is never used: quadrature ends with the first space.
-            let mut record = LanczosFactorization::new::<A::Error>(start, self.seed, self.steps)?;
+            let mut record = LanczosFactorization::new(start, self.seed, self.steps)?;
             record.earlier = products;
             while record.len() < self.steps && !record.is_invariant() && !is_stopped {
                 match record.grow(operator) {
@@ -239,15 +213,12 @@ impl DensityConfig {
                 break;
             }
         }
-        match probes.is_empty() {
-            true => Err(KrylovFault::NoProbes.into()),
-            false => {
-                let dimension = <A::Vector as VectorSpace>::dimension(&space);
-                let about = (dimension, products);
-                let is_cut_short = is_stopped && probes.len() < self.probes;
-                let density = SpectralDensity::new(probes, epsilon, about);
-                Ok(density.with_stop(is_cut_short))
-            }
+        if probes.is_empty() {
+            return Err(KrylovFault::NoProbes.into());
         }
+        let dimension = <A::Vector as VectorSpace>::dimension(&space);
+        let is_cut_short = is_stopped && probes.len() < self.probes;
+        let density = SpectralDensity::new(probes, epsilon, (dimension, products));
+        Ok(density.with_stop(is_cut_short))
     }
 }

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::lanczos::Jacobi;
-use crate::{Estimate, HostError, Quadrature};
+use crate::{Estimate, Quadrature};
 
 /// The distribution of an operator's eigenvalues, as quadratures from several random vectors.
 ///
@@ -178,25 +178,5 @@ impl SpectralDensity {
     /// where eigenvalues lie closer to zero than the smallest node.
     pub fn log_determinant(&self) -> Estimate {
         self.trace_of(f64::ln)
-    }
-
-    /// The density as a curve: each node of [`measure`](Self::measure) as a normal law of standard
-    /// deviation `width`, at the points of `grid`, outliers included. A picture; numbers come from the
-    /// raw measure. [`CurveConfig`](crate::CurveConfig) chooses width and grid, and adds an error band.
-    ///
-    /// # Errors
-    ///
-    /// [`HostError::NotPositive`] for a width that is not positive and finite.
-    pub fn smoothed(&self, grid: &[f64], width: f64) -> Result<Vec<f64>, HostError> {
-        if !(width > 0.0 && width.is_finite()) {
-            return Err(HostError::NotPositive { name: "width" });
-        }
-        let measure = self.measure();
-        let scale = 1.0 / (width * (2.0 * std::f64::consts::PI).sqrt());
-        let bump = |distance: f64| scale * (-0.5 * (distance / width).powi(2)).exp();
-        let heights = grid.iter();
-        Ok(heights
-            .map(|x| measure.integrate(|node| bump(x - node)))
-            .collect())
     }
 }

@@ -2,8 +2,7 @@ use super::{DiagonalEstimate, DiagonalMethod};
 use crate::estimate::{Reading, Samples};
 use crate::trace::{Sketch, next_size};
 use crate::{
-    Elementwise, KrylovFault, LinearOperator, Outcome, Probe, SelfAdjoint, Step, VectorBlock,
-    VectorSpace,
+    KrylovFault, LinearOperator, Outcome, Probe, SelfAdjoint, Step, VectorBlock, VectorSpace,
 };
 
 /// The diagonal of a self-adjoint operator, with standard errors.
@@ -100,17 +99,15 @@ impl DiagonalConfig {
     /// # Errors
     ///
     /// [`KrylovFault::NoProbes`] for too few products (1 for Hutchinson, 4 for XDiag),
-    /// [`KrylovFault::InvalidTolerance`], [`KrylovFault::NonFinite`], [`KrylovFault::ProductCount`],
+    /// [`KrylovFault::OutOfBounds`] for the tolerance, [`KrylovFault::NonFinite`], [`KrylovFault::ProductCount`],
     /// and those of the operator.
-    pub fn run<A: SelfAdjoint<Vector: Elementwise> + ?Sized>(
+    pub fn run<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
     ) -> Result<DiagonalEstimate<A::Vector>, A::Error> {
         operator.check_square()?;
-        if let Some(tolerance) = self.tolerance
-            && !(tolerance > 0.0 && tolerance.is_finite())
-        {
-            return Err(KrylovFault::InvalidTolerance { tolerance }.into());
+        if let Some(tolerance) = self.tolerance {
+            KrylovFault::ensure_positive("tolerance", tolerance)?;
         }
         match self.method {
             DiagonalMethod::Hutchinson => self.hutchinson(operator),
@@ -118,7 +115,7 @@ impl DiagonalConfig {
         }
     }
 
-    fn hutchinson<A: SelfAdjoint<Vector: Elementwise> + ?Sized>(
+    fn hutchinson<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
     ) -> Result<DiagonalEstimate<A::Vector>, A::Error> {
@@ -143,7 +140,7 @@ impl DiagonalConfig {
         })
     }
 
-    fn xdiag<A: SelfAdjoint<Vector: Elementwise> + ?Sized>(
+    fn xdiag<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
     ) -> Result<DiagonalEstimate<A::Vector>, A::Error> {
@@ -196,7 +193,7 @@ impl DiagonalConfig {
     }
 
     /// The estimate from the random vectors alone: Hutchinson's.
-    fn plain<V: Elementwise>(&self, sketch: &Sketch<V>) -> Result<DiagonalEstimate<V>, V::Error> {
+    fn plain<V: VectorSpace>(&self, sketch: &Sketch<V>) -> Result<DiagonalEstimate<V>, V::Error> {
         let mut spread = Spread::<V>::new(&sketch.basis.space())?;
         for (index, column) in sketch.columns.iter().enumerate() {
             if let Some(v) = sketch.vectors.get(index) {
@@ -207,7 +204,7 @@ impl DiagonalConfig {
         self.estimate(&spread, sketch.num_matvecs)
     }
 
-    fn read<V: Elementwise>(
+    fn read<V: VectorSpace>(
         &self,
         sketch: &Sketch<V>,
         dimension: usize,
@@ -249,7 +246,7 @@ impl DiagonalConfig {
         self.estimate(&spread, sketch.num_matvecs)
     }
 
-    fn estimate<V: Elementwise>(
+    fn estimate<V: VectorSpace>(
         &self,
         spread: &Spread<V>,
         num_matvecs: usize,
@@ -301,7 +298,7 @@ struct Spread<V> {
     total: f64,
 }
 
-impl<V: Elementwise> Spread<V> {
+impl<V: VectorSpace> Spread<V> {
     fn new(space: &V::Space) -> Result<Self, V::Error> {
         Ok(Self {
             count: 0,

@@ -51,10 +51,10 @@ impl<V: VectorSpace> LanczosFactorization<V> {
     /// # Example
     ///
     /// ```
-    /// use burnscape_krylov::{Dense, LanczosConfig, Symmetric};
+    /// use burnscape_krylov::{Dense, LanczosFactorization, Symmetric};
     ///
     /// let a = Symmetric::verified(Dense::diagonal(&[0.0, 1.0, 2.0]), 1e-12, 0)?;
-    /// let record = LanczosConfig::new(3).run_from(&a, vec![1.0, 1.0, 2.0])?;
+    /// let record = LanczosFactorization::from_vector(&a, vec![1.0, 1.0, 2.0], 3, 0)?;
     /// let flow = record.apply(|x| (-x).exp())?.unwrap_or_default();
     /// assert!((flow[1] - (-1.0_f64).exp()).abs() < 1e-14);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -86,12 +86,12 @@ impl<V: VectorSpace> LanczosFactorization<V> {
     /// # Example
     ///
     /// ```
-    /// use burnscape_krylov::{Dense, LanczosConfig, Symmetric};
+    /// use burnscape_krylov::{Dense, LanczosFactorization, Symmetric};
     ///
     /// let mut values = vec![0.0; 40];
     /// values[..3].copy_from_slice(&[5.0, 4.0, -3.0]);
     /// let a = Symmetric::verified(Dense::diagonal(&values), 1e-12, 0)?;
-    /// let record = LanczosConfig::new(8).run(&a)?;
+    /// let record = LanczosFactorization::from_random(&a, 8, 0)?;
     /// assert_eq!(record.count_in(1.0..).at_least, 2);
     /// assert_eq!(record.count_in(..-1.0).at_least, 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())

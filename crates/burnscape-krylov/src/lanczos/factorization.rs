@@ -1,7 +1,7 @@
 use super::Settled;
 use super::projected::Projected;
 use crate::basis::{outside, remove};
-use crate::eigen::{Eigenpair, measured, of_norm_one};
+use crate::eigen::{Eigenpair, measured};
 use crate::vector::divided;
 use crate::{
     Dense, Eigenpairs, KrylovFault, Outcome, Probe, SelfAdjoint, Step, VectorBlock, VectorSpace,
@@ -12,13 +12,48 @@ use crate::{
 /// the criterion of Daniel, Gragg, Kaufman and Stewart (1976).
 const MOST_IS_LEFT: f64 = std::f64::consts::FRAC_1_SQRT_2;
 
-/// The result of a Lanczos run: an orthonormal basis `Q`, the operator in it, and the vector with which to continue.
+/// A Lanczos factorization of a self-adjoint operator: an orthonormal basis `Q` of the Krylov space of one vector, the
+/// operator in it, and the vector with which to continue.
 ///
 /// `A Qᵀ = Qᵀ T + r eᵀ` holds to rounding after every step. A factorization answers many questions without new
 /// products: Ritz values and their residuals, [quadrature](Self::quadrature) and what follows from it
 /// (traces, the log-determinant, the density), [`f(A) b`](Self::apply), how many eigenvalues are
-/// [in a range](Self::count_in). It can be [extended](Self::extend): an extended run is the
-/// uninterrupted one, bit for bit; and [kept](Self::checkpoint) between processes.
+/// [in a range](Self::count_in). It can be [extended](Self::extend), with the result of an uninterrupted run to the bit,
+/// and [stored](Self::checkpoint) between processes.
+///
+/// Every vector is orthogonalized against all before it, and a second time where the first left less than
+/// `1/√2` of it, so that the basis is orthonormal to rounding. Where a Krylov space is exhausted
+/// (`β ≤ 64 ε |T|`, less in half precision; relative, so that the zero operator works), the run continues
+/// with a fresh random vector orthogonal to the basis: this finds the copies of a multiple eigenvalue.
+///
+/// # Cost
+///
+/// A product a step; one product with the basis and one with its transpose, and three host
+/// synchronizations; where a second pass is needed, one more of each product and two more
+/// synchronizations. The basis in memory.
+///
+/// # Reproducibility
+///
+/// The random start and every fresh vector are [`Probe::Gaussian`] draws of the seed.
+///
+/// # Example
+///
+/// ```
+/// use burnscape_krylov::{Dense, LanczosFactorization, Symmetric};
+///
+/// let a = Symmetric::verified(Dense::diagonal(&[1.0, 2.0, 2.0, 5.0]), 1e-12, 0)?;
+/// let values = LanczosFactorization::from_random(&a, 4, 0)?.ritz_values();
+/// for (value, expected) in values.iter().zip([1.0, 2.0, 2.0, 5.0]) {
+///     assert!((value - expected).abs() < 1e-13);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # References
+///
+/// Lanczos (1950); Parlett, *The Symmetric Eigenvalue Problem* (1980), chapter 13. Daniel, Gragg, Kaufman,
+/// Stewart, *Reorthogonalization and stable algorithms for updating the Gram-Schmidt QR factorization*,
+/// Math. Comp. 30 (1976), for the second pass.
 #[derive(Debug, Clone)]
 pub struct LanczosFactorization<V: VectorSpace> {
     pub(crate) space: V::Space,
@@ -50,10 +85,42 @@ pub struct LanczosFactorization<V: VectorSpace> {
 }
 
 impl<V: VectorSpace> LanczosFactorization<V> {
-    pub(crate) fn new<E>(start: V, seed: u64, capacity: usize) -> Result<Self, E>
-    where
-        E: From<V::Error> + From<KrylovFault>,
-    {
+    /// A run of `steps` products from a random vector, or fewer if they span the whole space. Without any, the
+    /// factorization is empty, and so are its answers. A run that an observer of the operator ends has the steps that it
+    /// made.
+    ///
+    /// # Errors
+    ///
+    /// [`KrylovFault::NonFinite`] with the product at which a number was not finite, and those of the operator.
+    pub fn from_random<A: SelfAdjoint<Vector = V> + ?Sized>(
+        operator: &A,
+        steps: usize,
+        seed: u64,
+    ) -> Result<Self, A::Error> {
+        operator.check_square()?;
+        let start = Probe::Gaussian.draw::<V>(&operator.domain(), seed, 0)?;
+        Self::from_vector(operator, start, steps, seed)
+    }
+
+    /// As [`from_random`](Self::from_random), from the given vector; the seed is that of fresh vectors.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_random`](Self::from_random), and [`KrylovFault::OutOfBounds`] for a start that is zero or not finite.
+    pub fn from_vector<A: SelfAdjoint<Vector = V> + ?Sized>(
+        operator: &A,
+        start: V,
+        steps: usize,
+        seed: u64,
+    ) -> Result<Self, A::Error> {
+        operator.check_square()?;
+        V::check_same(&operator.domain(), &start.space())?;
+        let mut record = Self::new(start, seed, steps)?;
+        record.extend(operator, steps)?;
+        Ok(record)
+    }
+
+    pub(crate) fn new(start: V, seed: u64, capacity: usize) -> Result<Self, V::Error> {
         let space = start.space();
         let norm = start.norm()?;
         if !(norm > 0.0 && norm.is_finite()) {
@@ -270,7 +337,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
     /// # Errors
     ///
     /// None in practice: the error of a matrix of the wrong size.
-    pub fn projected(&self) -> Result<Dense, crate::HostError> {
+    pub fn projected(&self) -> Result<Dense, crate::KrylovFault> {
         let n = self.projected.len();
         let entries = (0..n * n).map(|index| self.projected.get(index / n, index % n));
         Dense::from_row_major(n, n, entries.collect())
@@ -325,7 +392,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
             }
             .into());
         }
-        let (pairs, num_matvecs) = self.measured_pairs(operator, which, k)?;
+        let (pairs, num_matvecs) = measured(operator, self.outermost(which, k)?, self.num_matvecs)?;
         let epsilon = pairs.first().map_or(0.0, |pair| pair.vector.epsilon());
         let goal = 32.0 * epsilon * self.projected.bound();
         let is_small = pairs.iter().all(|pair| pair.residual <= goal);
@@ -333,29 +400,8 @@ impl<V: VectorSpace> LanczosFactorization<V> {
         Ok(Eigenpairs::new(pairs, outcome, goal, num_matvecs))
     }
 
-    /// The pairs, and how many products their residuals took.
-    pub(crate) fn measured_pairs<A: SelfAdjoint<Vector = V> + ?Sized>(
-        &self,
-        operator: &A,
-        which: Which,
-        k: usize,
-    ) -> Result<(Vec<Eigenpair<V>>, usize), A::Error> {
-        let pairs = self.outermost(which, k)?;
-        measured(operator, pairs, self.num_matvecs)
-    }
-
-    /// As [`eigenpairs`](Self::eigenpairs), with [residual estimates](Self::residual_estimates) in place
-    /// of true residuals, and no products.
-    pub(crate) fn estimated_pairs(
-        &self,
-        which: Which,
-        k: usize,
-    ) -> Result<Vec<Eigenpair<V>>, V::Error> {
-        of_norm_one(self.outermost(which, k)?)
-    }
-
     /// Ritz pairs with residual estimates, as the basis has them.
-    fn outermost(&self, which: Which, k: usize) -> Result<Vec<Eigenpair<V>>, V::Error> {
+    pub(crate) fn outermost(&self, which: Which, k: usize) -> Result<Vec<Eigenpair<V>>, V::Error> {
         let pair = |(value, coefficients): (f64, Vec<f64>)| {
             let last = coefficients.last().copied().unwrap_or(0.0).abs();
             Ok(Eigenpair {

@@ -2,7 +2,6 @@
 
 mod answers;
 mod checkpoint;
-mod config;
 mod count;
 mod factorization;
 mod jacobi;
@@ -13,7 +12,6 @@ mod settled;
 mod trial;
 
 pub use checkpoint::LanczosCheckpoint;
-pub use config::LanczosConfig;
 pub use count::EigenvalueCount;
 pub use factorization::LanczosFactorization;
 pub(crate) use jacobi::Jacobi;

@@ -1,7 +1,14 @@
 use std::error::Error;
 use std::ops::ControlFlow;
 
-use crate::{KrylovFault, Observed, Step, VectorSpace};
+use crate::{KrylovFault, Observed, Step, VectorSpace, check};
+
+/// An operator from the range of `A` to its domain.
+pub(crate) type Preconditioner<'a, A> = dyn LinearOperator<
+        Domain = <A as LinearOperator>::Range,
+        Range = <A as LinearOperator>::Domain,
+        Error = <A as LinearOperator>::Error,
+    > + 'a;
 
 /// A linear map from one space to another, known by its products.
 ///
@@ -12,12 +19,12 @@ use crate::{KrylovFault, Observed, Step, VectorSpace};
 ///
 /// `A(au + bv) = a Au + b Av` to rounding, exactly so for a lone factor that is a power of two;
 /// equal vectors give equal products; [`matmat`](Self::matmat) gives what [`matvec`](Self::matvec)
-/// does, to rounding. [`linearity_defect`](crate::linearity_defect) looks.
+/// does, to rounding. [`linearity_defect`](Self::linearity_defect) checks the first.
 ///
 /// # Example
 ///
 /// ```
-/// use burnscape_krylov::{HostError, LinearOperator, to_dense};
+/// use burnscape_krylov::{Dense, KrylovFault, LinearOperator};
 ///
 /// /// The difference of neighbors: n + 1 numbers to n.
 /// struct Difference(usize);
@@ -25,7 +32,7 @@ use crate::{KrylovFault, Observed, Step, VectorSpace};
 /// impl LinearOperator for Difference {
 ///     type Domain = Vec<f64>;
 ///     type Range = Vec<f64>;
-///     type Error = HostError;
+///     type Error = KrylovFault;
 ///
 ///     fn domain(&self) -> usize {
 ///         self.0 + 1
@@ -35,13 +42,13 @@ use crate::{KrylovFault, Observed, Step, VectorSpace};
 ///         self.0
 ///     }
 ///
-///     fn matvec(&self, v: &Vec<f64>) -> Result<Vec<f64>, HostError> {
+///     fn matvec(&self, v: &Vec<f64>) -> Result<Vec<f64>, KrylovFault> {
 ///         Ok(v.windows(2).map(|pair| pair[1] - pair[0]).collect())
 ///     }
 /// }
 ///
-/// assert_eq!(to_dense(&Difference(2))?.as_slice(), [-1.0, 1.0, 0.0, 0.0, -1.0, 1.0]);
-/// # Ok::<(), HostError>(())
+/// assert_eq!(Dense::of(&Difference(2))?.as_slice(), [-1.0, 1.0, 0.0, 0.0, -1.0, 1.0]);
+/// # Ok::<(), KrylovFault>(())
 /// ```
 pub trait LinearOperator {
     /// The vectors that are multiplied.
@@ -83,6 +90,40 @@ pub trait LinearOperator {
         vectors.iter().map(|v| self.matvec(v)).collect()
     }
 
+    /// How far the operator is from linear: the largest `|A(au + bv) − a Au − b Av| / (|a||Au| + |b||Av|)` over `pairs`
+    /// pairs of Gaussian vectors, with `a = 3/4` and `b = −3/2`; zero where the numerator is. An operator that returns
+    /// different products for equal vectors is not linear either.
+    ///
+    /// # Units
+    ///
+    /// Rounding gives about the `epsilon` of the vectors, and more where the products are small by cancellation (easily
+    /// so in a range of one dimension); a map that is not linear gives the order of 1.
+    ///
+    /// # Cost
+    ///
+    /// Three products a pair.
+    ///
+    /// # Errors
+    ///
+    /// [`KrylovFault::NoProbes`], [`KrylovFault::NonFinite`], and those of the operator.
+    ///
+    /// # Reproducibility
+    ///
+    /// `seed` determines the vectors; more pairs keep the earlier ones.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burnscape_krylov::{Dense, LinearOperator};
+    ///
+    /// let a = Dense::from_rows(&[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])?;
+    /// assert!(a.linearity_defect(2, 0)? < 1e-15);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn linearity_defect(&self, pairs: usize, seed: u64) -> Result<f64, Self::Error> {
+        check::linearity_defect(self, pairs, seed)
+    }
+
     /// Shows a step of a run to whoever observes this operator. Every method calls it after each product, and
     /// ends with what it has found so far if it returns `Break`.
     ///
@@ -100,6 +141,11 @@ pub trait LinearOperator {
     fn is_stop(&self, error: &Self::Error) -> bool {
         let _ = error;
         false
+    }
+
+    /// The preconditioner of this operator: none, unless [`Preconditioned`](crate::Preconditioned) attached one.
+    fn preconditioner(&self) -> Option<&Preconditioner<'_, Self>> {
+        None
     }
 
     /// The same operator, with an observer that sees every step of a run and can end it.
@@ -159,6 +205,10 @@ macro_rules! through_pointer {
 
             fn is_stop(&self, error: &A::Error) -> bool {
                 (**self).is_stop(error)
+            }
+
+            fn preconditioner(&self) -> Option<&Preconditioner<'_, Self>> {
+                (**self).preconditioner()
             }
         }
     };

@@ -30,12 +30,8 @@ impl Range {
         let size = product.norm()?;
         let power = exponent(size) - exponent(length);
         // The ratio itself may leave the range of `f64`.
-        Ok(
-            match excess(2.0_f64.powi(power.clamp(-1000, 1000)), epsilon) {
-                0 => 0,
-                _ => power,
-            },
-        )
+        let is_ordinary = excess(2.0_f64.powi(power.clamp(-1000, 1000)), epsilon) == 0;
+        Ok(if is_ordinary { 0 } else { power })
     }
 
     /// The solution of the system as it was given.
@@ -49,13 +45,13 @@ impl Range {
         }
         let size = x.norm()?;
         let x = raised(x, power);
-        match x.norm()?.is_finite() {
-            true => Ok(x),
-            false => Err(KrylovFault::OutOfRange {
-                name: "x",
-                exponent: exponent(size) + power,
-            }
-            .into()),
+        if x.norm()?.is_finite() {
+            return Ok(x);
         }
+        Err(KrylovFault::OutOfRange {
+            name: "x",
+            exponent: exponent(size) + power,
+        }
+        .into())
     }
 }

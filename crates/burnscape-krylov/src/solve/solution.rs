@@ -1,10 +1,15 @@
+use serde::{Deserialize, Serialize};
+
 use crate::Outcome;
 
-/// The solution that a solver reached.
-#[derive(Debug, Clone)]
+/// The solution of a linear system, with its residual and its cost.
+///
+/// Serialized without the vector, which is empty (the default) after reading.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Solution<V> {
     /// The solution.
+    #[serde(skip)]
     pub x: V,
     /// `|b − A x| / |b|`, by a product of its own; zero for `b = 0`. By the solver's recurrence (in the norm of a
     /// preconditioner, if there is one), where an observer ended that product.

@@ -120,8 +120,7 @@ impl TraceConfig {
     ///
     /// [`KrylovFault::NoProbes`] for too few products (1 for Hutchinson, 3 for Hutch++,
     /// 4 for XTrace, 2 for XNysTrace),
-    /// [`KrylovFault::InvalidTolerance`], [`KrylovFault::OutOfBounds`] for a confidence outside
-    /// `(0, 1)`, [`KrylovFault::Indefinite`] for XNysTrace of an operator that is not positive
+    /// [`KrylovFault::OutOfBounds`] for the tolerance, or a confidence outside `(0, 1)`, [`KrylovFault::Indefinite`] for XNysTrace of an operator that is not positive
     /// semidefinite, [`KrylovFault::NonFinite`], [`KrylovFault::ProductCount`],
     /// and those of the operator.
     pub fn run<A: SelfAdjoint + ?Sized>(&self, operator: &A) -> Result<TraceEstimate, A::Error> {
@@ -159,10 +158,8 @@ impl TraceConfig {
     }
 
     pub(super) fn check(&self) -> Result<(), KrylovFault> {
-        if let Some(tolerance) = self.tolerance
-            && !(tolerance > 0.0 && tolerance.is_finite())
-        {
-            return Err(KrylovFault::InvalidTolerance { tolerance });
+        if let Some(tolerance) = self.tolerance {
+            KrylovFault::ensure_positive("tolerance", tolerance)?;
         }
         if !(self.confidence > 0.0 && self.confidence < 1.0) {
             return Err(KrylovFault::OutOfBounds {

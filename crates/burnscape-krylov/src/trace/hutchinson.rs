@@ -49,11 +49,11 @@ impl TraceConfig {
     /// # Example
     ///
     /// ```
-    /// use burnscape_krylov::{Dense, HostError, Symmetric, TraceConfig, VectorSpace};
+    /// use burnscape_krylov::{Dense, KrylovFault, Symmetric, TraceConfig, VectorSpace};
     ///
     /// let a = Dense::from_rows(&[[2.0, 0.3, 0.0], [0.3, 3.0, 0.1], [0.0, 0.1, -1.0]])?;
     /// let a = Symmetric::verified(a, 1e-12, 0)?;
-    /// let parts = |v: &Vec<f64>, product: &Vec<f64>| -> Result<Vec<f64>, HostError> {
+    /// let parts = |v: &Vec<f64>, product: &Vec<f64>| -> Result<Vec<f64>, KrylovFault> {
     ///     let dot = |range: std::ops::Range<usize>| v[range.clone()].to_vec().dot(&product[range].to_vec());
     ///     Ok(vec![dot(0..2)?, dot(2..3)?])
     /// };

@@ -4,8 +4,8 @@ use super::{SolutionKind, TrustRegionSolution};
 use crate::eigen::Eigenpair;
 use crate::vector::exponent;
 use crate::{
-    Deflated, EigenpairsConfig, KrylovFault, Orthonormal, Outcome, ResidualKind, Scaled,
-    SelfAdjoint, Step, VectorSpace, Which,
+    Deflated, EigenpairsConfig, KrylovFault, Orthonormal, Outcome, Scaled, SelfAdjoint, Step,
+    VectorSpace, Which,
 };
 
 /// The largest (or smallest) value of a quadratic in a ball: `max gᵀv + ½ vᵀHv` over `|v| ≤ ρ`, for a
@@ -119,7 +119,7 @@ impl TrustRegionConfig {
     ///
     /// # Errors
     ///
-    /// [`KrylovFault::InvalidRadius`], [`KrylovFault::InvalidTolerance`],
+    /// [`KrylovFault::OutOfBounds`] for the radius and the tolerance,
     /// [`KrylovFault::BasisTooSmall`], [`KrylovFault::NonFiniteArgument`] for `g`,
     /// [`KrylovFault::OutOfRange`] for a value that overflows, [`KrylovFault::NonFinite`], and those of the operator.
     pub fn maximize<A: SelfAdjoint + ?Sized>(
@@ -228,9 +228,9 @@ impl TrustRegionConfig {
         let config = EigenpairsConfig::new(1, Which::Largest)
             .with_tolerance(run.tolerance)
             // The residual of the solution is measured in the end: that of the vector needs no product.
-            .with_residuals(ResidualKind::Estimated)
+            .with_estimated_residuals(true)
             .with_seed(self.seed);
-        let top = config.lanczos().run(operator, &[], &mut |step| {
+        let top = config.search(operator, &[], &mut |step| {
             operator.report(&Step {
                 task: "certificate: eigenvector",
                 num_matvecs: before + step.num_matvecs,
@@ -284,17 +284,14 @@ impl TrustRegionConfig {
         operator.check_square()?;
         A::Vector::check_same(&operator.domain(), &g.space())?;
         if !(self.radius >= 0.0 && self.radius.is_finite()) {
-            return Err(KrylovFault::InvalidRadius {
-                radius: self.radius,
+            return Err(KrylovFault::OutOfBounds {
+                name: "radius",
+                value: self.radius,
+                allowed: "zero or a positive, finite number",
             }
             .into());
         }
-        if !(self.tolerance > 0.0 && self.tolerance.is_finite()) {
-            return Err(KrylovFault::InvalidTolerance {
-                tolerance: self.tolerance,
-            }
-            .into());
-        }
+        KrylovFault::ensure_positive("tolerance", self.tolerance)?;
         if self.max_basis == 0 {
             return Err(KrylovFault::BasisTooSmall {
                 vectors: 0,
@@ -303,14 +300,8 @@ impl TrustRegionConfig {
             .into());
         }
         let size = g.norm()?;
-        match size.is_finite() {
-            true => Ok(size),
-            false => Err(KrylovFault::NonFiniteArgument {
-                name: "g",
-                value: size,
-            }
-            .into()),
-        }
+        KrylovFault::ensure_finite("g", size)?;
+        Ok(size)
     }
 }
 

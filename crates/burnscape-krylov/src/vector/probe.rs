@@ -21,7 +21,7 @@ use super::VectorSpace;
 /// assert_eq!(v.dot(&v)?, 100.0);
 /// assert_eq!(v, Probe::Rademacher.draw::<Vec<f64>>(&100, 7, 0)?);
 /// assert_ne!(v, Probe::Rademacher.draw::<Vec<f64>>(&100, 7, 1)?);
-/// # Ok::<(), burnscape_krylov::HostError>(())
+/// # Ok::<(), burnscape_krylov::KrylovFault>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Probe {

@@ -126,7 +126,7 @@ pub(crate) fn length(values: impl Iterator<Item = f64> + Clone) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::HostError;
+    use crate::KrylovFault;
 
     #[test]
     fn exponents_are_those_of_the_floating_point_format() {
@@ -148,7 +148,8 @@ mod tests {
     }
 
     #[test]
-    fn norms_scale_with_powers_of_two_from_the_first_number_to_the_last() -> Result<(), HostError> {
+    fn norms_scale_with_powers_of_two_from_the_first_number_to_the_last() -> Result<(), KrylovFault>
+    {
         let v = [3.0, -4.0, 12.0];
         for power in -1070..=1019 {
             let scaled: Vec<f64> = v.iter().map(|x| times_power(*x, power)).collect();
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn norms_of_what_is_not_finite_say_so() -> Result<(), HostError> {
+    fn norms_of_what_is_not_finite_say_so() -> Result<(), KrylovFault> {
         assert_eq!(vec![0.0, f64::NEG_INFINITY].norm()?, f64::INFINITY);
         assert!(vec![f64::INFINITY, f64::NAN].norm()?.is_nan());
         assert_eq!(Vec::<f64>::new().norm()?, 0.0);

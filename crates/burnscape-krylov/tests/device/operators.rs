@@ -1,8 +1,6 @@
 //! Operators over device vectors, with errors of their own.
 
-use burnscape_krylov::{
-    Dense, HasAdjoint, HostError, KrylovFault, LinearOperator, SelfAdjoint, VectorSpace,
-};
+use burnscape_krylov::{Dense, HasAdjoint, KrylovFault, LinearOperator, SelfAdjoint, VectorSpace};
 
 use crate::device_vector::{DeviceError, DeviceSpace, DeviceVector};
 
@@ -12,9 +10,7 @@ pub(crate) enum CurvatureError {
     #[error(transparent)]
     Device(#[from] DeviceError),
     #[error(transparent)]
-    Host(#[from] HostError),
-    #[error(transparent)]
-    Fault(#[from] KrylovFault),
+    Krylov(#[from] KrylovFault),
     #[error("batch {batch} is broken")]
     Batch { batch: usize },
 }

@@ -2,8 +2,9 @@
 
 use std::error::Error;
 
+use crate::counted::Counted;
 use burnscape_krylov::{
-    Counted, Dense, Eigenpairs, Probe, Solution, Symmetric, TrustRegionSolution, VectorSpace,
+    Dense, Eigenpairs, Probe, Solution, Symmetric, TrustRegionSolution, VectorSpace,
 };
 
 use crate::spectra::size;

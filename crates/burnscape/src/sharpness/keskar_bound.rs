@@ -1,5 +1,5 @@
 use burn::module::Module;
-use burnscape_krylov::{KrylovFault, LanczosConfig};
+use burnscape_krylov::{KrylovFault, LanczosFactorization};
 use serde::Serialize;
 
 use super::argument::check_size;
@@ -88,9 +88,7 @@ impl KeskarConfig {
         let linear = self.epsilon * steepness.first().copied().unwrap_or(0.0);
         let count = hessian.space().len();
         let operator = DiagonallyScaled::around(units, hessian);
-        let record = LanczosConfig::new(STEPS.min(count))
-            .with_seed(self.seed)
-            .run(&operator)?;
+        let record = LanczosFactorization::from_random(&operator, STEPS.min(count), self.seed)?;
         let values = record.ritz_values();
         let (Some(low), Some(high)) = (values.first(), values.last()) else {
             return Err(SharpnessError::Krylov(KrylovFault::NoProbes));

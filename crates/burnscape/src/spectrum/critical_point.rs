@@ -1,4 +1,4 @@
-use burnscape_krylov::{LanczosConfig, LanczosFactorization, LinearOperator, Step, Which};
+use burnscape_krylov::{LanczosFactorization, LinearOperator, Step, Which};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -128,9 +128,7 @@ impl Spectrum<'_, Hessian<'_>> {
             return Err(OutOfRange::new("steps", 0.0, "at least 1").into());
         }
         let steps = self.settings.steps.min(dimension);
-        let record = LanczosConfig::new(steps)
-            .with_seed(self.settings.seed)
-            .run(self.operator)?;
+        let record = LanczosFactorization::from_random(self.operator, steps, self.settings.seed)?;
         let (bottom, top, num_matvecs) = self.outermost(&record)?;
         let size = bottom.value.abs().max(top.value.abs());
         let zero = self.zero(size)?;

@@ -1,4 +1,4 @@
-use burnscape_krylov::{Bracket, LanczosConfig, SelfAdjoint, SpectralDensity};
+use burnscape_krylov::{Bracket, LanczosFactorization, SelfAdjoint, SpectralDensity};
 use serde::{Deserialize, Serialize};
 
 use super::Spectrum;
@@ -88,9 +88,8 @@ where
         let (dimension, confidence) = (self.dimension(), self.settings.confidence);
         check_probability("confidence", confidence)?;
         if dimension <= self.settings.probes.saturating_mul(self.settings.steps) {
-            let record = LanczosConfig::new(dimension)
-                .with_seed(self.settings.seed)
-                .run(self.operator)?;
+            let record =
+                LanczosFactorization::from_random(self.operator, dimension, self.settings.seed)?;
             let values = record.ritz_values();
             let zero = self.zero(largest(&values))?;
             return match record.is_invariant() && values.len() == dimension {

@@ -1,6 +1,6 @@
 use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
-use burnscape_krylov::{LanczosConfig, LanczosFactorization, Which};
+use burnscape_krylov::{LanczosFactorization, Which};
 
 use super::{SaddleFreeNewtonConfig, SaddleFreeReport};
 use crate::curvature::Hessian;
@@ -124,7 +124,7 @@ impl SaddleFreeNewton {
     fn descent(&self, hessian: &Hessian<'_>) -> Result<Found, OptimError> {
         let gradient = hessian.gradient()?;
         let damping = self.config.damping;
-        let lanczos = LanczosConfig::new(self.config.steps).with_seed(self.config.seed);
+        let (steps, seed) = (self.config.steps, self.config.seed);
         let mut found = Found {
             descent: ParamVector::zeros(hessian.space())?,
             lowest: None,
@@ -137,7 +137,7 @@ impl SaddleFreeNewton {
             // and leaves neither squares nor inverses of its norm out of range.
             let unit = Wide::new(1.0, size.exponent());
             let start = gradient.clone().scale_wide(Wide::from(1.0) / unit);
-            let record = lanczos.run_from(hessian, start)?;
+            let record = LanczosFactorization::from_vector(hessian, start, steps, seed)?;
             found.products += record.num_matvecs();
             found.lowest = lowest(&record);
             let inverse = |curvature: f64| 1.0 / (curvature.abs() + damping);
@@ -152,7 +152,7 @@ impl SaddleFreeNewton {
             }
         }
         if self.config.escape > 0.0 {
-            let record = lanczos.run(hessian)?;
+            let record = LanczosFactorization::from_random(hessian, steps, seed)?;
             let pairs = record.eigenpairs(hessian, Which::Smallest, 1)?;
             found.products += record.num_matvecs() + 1;
             let lowest = (
