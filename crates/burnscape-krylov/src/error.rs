@@ -156,12 +156,14 @@ pub enum KrylovFault {
         /// The smallest eigenvalue of `Ω A Ωᵀ` for the random vectors `Ω`.
         value: f64,
     },
-    /// A function of blocks returned more or fewer numbers than before.
-    #[error("{expected} blocks before, {found} now; return one number for each block every time")]
-    BlockCount {
-        /// Number of blocks at first.
+    /// The integrands returned more or fewer numbers than before.
+    #[error(
+        "{expected} integrands before, {found} now; return one number for each integrand every time"
+    )]
+    IntegrandCount {
+        /// Number of integrands at first.
         expected: usize,
-        /// Number of blocks now.
+        /// Number of integrands now.
         found: usize,
     },
     /// A setting that the chosen method cannot use.

@@ -252,13 +252,13 @@ fn traces_of_blocks_come_from_the_same_products() {
     ];
     let config = TraceConfig::new().with_max_matvecs(24);
     let whole = config.run(&a).unwrap();
-    let blocks = config.run_blocks(&a, parts).unwrap();
+    let blocks = config.run_integrands(&a, parts).unwrap();
     let sum: f64 = blocks.iter().map(|block| block.value).sum();
     assert!((sum - whole.value).abs() < 1e-11 * whole.value.abs());
     // Each interval covers its own trace as often as it says.
     let mut covered = [0; 3];
     for seed in 0..1000 {
-        let blocks = config.clone().with_seed(seed).run_blocks(&a, parts);
+        let blocks = config.clone().with_seed(seed).run_integrands(&a, parts);
         for ((block, exact), covered) in blocks.unwrap().iter().zip(exact).zip(&mut covered) {
             *covered += usize::from((block.value - exact).abs() <= block.half_width.unwrap());
         }
@@ -270,7 +270,7 @@ fn traces_of_blocks_come_from_the_same_products() {
         .clone()
         .with_max_matvecs(100_000)
         .with_tolerance(0.05)
-        .run_blocks(&a, parts)
+        .run_integrands(&a, parts)
         .unwrap();
     let total: f64 = stopped.iter().map(|block| block.value).sum();
     assert!(
@@ -283,11 +283,16 @@ fn traces_of_blocks_come_from_the_same_products() {
         calls.set(calls.get() + 1);
         Ok(vec![1.0; calls.get()])
     };
-    let count = KrylovFault::BlockCount {
+    let count = KrylovFault::IntegrandCount {
         expected: 1,
         found: 2,
     };
-    assert_eq!(config.run_blocks(&a, changing).map(|_| ()), Err(count));
+    assert_eq!(config.run_integrands(&a, changing).map(|_| ()), Err(count));
+}
+
+/// `|A v|²`, with the squared Frobenius norm as its mean.
+fn square(_: &Vec<f64>, product: &Vec<f64>) -> Result<Vec<f64>, KrylovFault> {
+    Ok(vec![product.dot(product)?])
 }
 
 #[test]
@@ -297,20 +302,16 @@ fn frobenius_norms_of_rectangles() {
     let a = Dense::from_row_major(12, 5, entries).unwrap();
     let config = TraceConfig::new().with_max_matvecs(30);
     let covers = |seed: &u64| {
-        let found = config
-            .clone()
-            .with_seed(*seed)
-            .run_squared_frobenius(&a)
-            .unwrap();
+        let config = config.clone().with_seed(*seed);
+        let found = config.run_integrands(&a, square).unwrap()[0];
         (found.value - exact).abs() <= found.half_width.unwrap()
     };
     let covered = (0..1000).filter(covers).count();
     println!("squared Frobenius norm: {covered} of 1000 intervals cover it");
     assert!((930..=985).contains(&covered));
     // Orthogonal columns: every draw is exact.
-    let exact = config
-        .run_squared_frobenius(&Diagonal(vec![1.0, 2.0, 3.0]))
-        .unwrap();
+    let exact = config.run_integrands(&Diagonal(vec![1.0, 2.0, 3.0]), square);
+    let exact = exact.unwrap()[0];
     assert_eq!((exact.value, exact.half_width), (14.0, Some(0.0)));
 }
 
@@ -354,19 +355,19 @@ fn blocks_share_passes_and_change_no_sample() {
     assert_eq!(a.1.take(), 21);
     let block = config.clone().with_block(8);
     assert_eq!((block.run(&a).unwrap(), a.1.take()), (one, 3));
-    let norm = config.run_squared_frobenius(&a).unwrap();
+    let norm = config.run_integrands(&a, square).unwrap();
     a.1.take();
     assert_eq!(
-        (block.run_squared_frobenius(&a).unwrap(), a.1.take()),
+        (block.run_integrands(&a, square).unwrap(), a.1.take()),
         (norm, 3)
     );
     let halves = |v: &Vec<f64>, product: &Vec<f64>| -> Result<Vec<f64>, KrylovFault> {
         Ok(vec![v[..15].to_vec().dot(&product[..15].to_vec())?])
     };
-    let parts = config.run_blocks(&a, halves).unwrap();
+    let parts = config.run_integrands(&a, halves).unwrap();
     a.1.take();
     assert_eq!(
-        (block.run_blocks(&a, halves).unwrap(), a.1.take()),
+        (block.run_integrands(&a, halves).unwrap(), a.1.take()),
         (parts, 3)
     );
 }
@@ -478,7 +479,7 @@ fn two_samples_that_agree_by_chance_have_not_converged() {
         };
         let config = TraceConfig::new().with_tolerance(0.01).with_max_matvecs(2);
         let config = config.with_seed(seed);
-        let found = config.run_blocks(&a, blocks).unwrap();
+        let found = config.run_integrands(&a, blocks).unwrap();
         assert!(!found[0].outcome.is_converged());
         let config = DiagonalConfig::new()
             .with_tolerance(0.01)

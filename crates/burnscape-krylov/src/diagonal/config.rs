@@ -120,7 +120,9 @@ impl DiagonalConfig {
         operator: &A,
     ) -> Result<DiagonalEstimate<A::Vector>, A::Error> {
         let spread = Spread::<A::Vector>::new(&operator.domain())?;
-        let found = Samples::new(operator, self.seed, self.max_matvecs).run(
+        let source = Samples::new(operator, Probe::Rademacher, self.seed);
+        let (estimate, is_stopped) = source.run(
+            (self.max_matvecs, 1),
             spread,
             |spread, v, product, _| Ok(spread.add(product.hadamard(&v)?)?),
             |spread, num_matvecs| {
@@ -132,7 +134,6 @@ impl DiagonalConfig {
                 })
             },
         )?;
-        let (estimate, is_stopped) = found.ok_or(KrylovFault::NoProbes)?;
         Ok(if is_stopped {
             estimate.stopped()
         } else {
@@ -144,18 +145,16 @@ impl DiagonalConfig {
         &self,
         operator: &A,
     ) -> Result<DiagonalEstimate<A::Vector>, A::Error> {
-        let space = operator.domain();
-        let dimension = <A::Vector as VectorSpace>::dimension(&space);
+        let dimension = <A::Vector as VectorSpace>::dimension(&operator.domain());
         let most = (self.max_matvecs / 2).min(dimension);
         if most < 2.min(dimension) || most == 0 {
             return Err(KrylovFault::NoProbes.into());
         }
         // A run that may stop early does not take all of the room at once.
         let room = if self.tolerance.is_some() { 0 } else { most };
-        let sketch = Sketch::new(&space, (Probe::Rademacher, self.seed), room);
-        let mut sketch = sketch?;
+        let mut sketch = Sketch::new(operator, (Probe::Rademacher, self.seed), room)?;
         loop {
-            let is_cut_short = sketch.extend(operator, next_size(sketch.len(), most))?;
+            let is_cut_short = sketch.extend(next_size(sketch.len(), most))?;
             if is_cut_short && sketch.images.is_empty() {
                 let found = self.plain(&sketch)?;
                 return Ok(found.stopped());
@@ -193,24 +192,27 @@ impl DiagonalConfig {
     }
 
     /// The estimate from the random vectors alone: Hutchinson's.
-    fn plain<V: VectorSpace>(&self, sketch: &Sketch<V>) -> Result<DiagonalEstimate<V>, V::Error> {
-        let mut spread = Spread::<V>::new(&sketch.basis.space())?;
+    fn plain<A: SelfAdjoint + ?Sized>(
+        &self,
+        sketch: &Sketch<'_, A>,
+    ) -> Result<DiagonalEstimate<A::Vector>, A::Error> {
+        let mut spread = Spread::<A::Vector>::new(&sketch.basis.space())?;
         for (index, column) in sketch.columns.iter().enumerate() {
             if let Some(v) = sketch.vectors.get(index) {
                 let along = [column.as_slice(), &vec![0.0; sketch.len() - column.len()]].concat();
                 spread.add(sketch.basis.linear_combination(&along)?.hadamard(&v)?)?;
             }
         }
-        self.estimate(&spread, sketch.num_matvecs)
+        Ok(self.estimate(&spread, sketch.samples.num_matvecs)?)
     }
 
-    fn read<V: VectorSpace>(
+    fn read<A: SelfAdjoint + ?Sized>(
         &self,
-        sketch: &Sketch<V>,
+        sketch: &Sketch<'_, A>,
         dimension: usize,
-    ) -> Result<DiagonalEstimate<V>, V::Error> {
+    ) -> Result<DiagonalEstimate<A::Vector>, A::Error> {
         // The diagonal within the basis: Σ q ∘ A q.
-        let mut inside = V::zeros(&sketch.basis.space())?;
+        let mut inside = A::Vector::zeros(&sketch.basis.space())?;
         for index in 0..sketch.len() {
             if let (Some(q), Some(image)) = (sketch.basis.get(index), sketch.images.get(index)) {
                 inside = inside.axpy(1.0, &q.hadamard(&image)?)?;
@@ -225,9 +227,10 @@ impl DiagonalConfig {
                 sketch.rest.unwrap_or(0.0)
             };
             let variance = inside.zeros_like()?;
-            return self.report(inside, variance, (error, sketch.num_matvecs));
+            let about = (error, sketch.samples.num_matvecs);
+            return Ok(self.report(inside, variance, about)?);
         }
-        let mut spread = Spread::<V>::new(&sketch.basis.space())?;
+        let mut spread = Spread::<A::Vector>::new(&sketch.basis.space())?;
         for (index, s) in sketch.own_directions().iter().enumerate() {
             let Some(v) = sketch.vectors.get(index) else {
                 continue;
@@ -243,7 +246,7 @@ impl DiagonalConfig {
             let sample = direction.hadamard(&v)?.scale(along);
             spread.add(sample.axpy(-1.0, &taken)?.axpy(1.0, &inside)?)?;
         }
-        self.estimate(&spread, sketch.num_matvecs)
+        Ok(self.estimate(&spread, sketch.samples.num_matvecs)?)
     }
 
     fn estimate<V: VectorSpace>(

@@ -1,5 +1,5 @@
 use super::{TraceEstimate, TraceMethod};
-use crate::{KrylovFault, LinearOperator, SelfAdjoint, Step};
+use crate::{Estimate, KrylovFault, LinearOperator, Outcome, SelfAdjoint, Step};
 
 /// The trace of a self-adjoint operator, with an interval.
 ///
@@ -141,20 +141,64 @@ impl TraceConfig {
         operator: &A,
         estimate: &TraceEstimate,
     ) -> bool {
-        operator.report(&self.step(estimate)).is_break()
-    }
-
-    pub(super) fn step(&self, estimate: &TraceEstimate) -> Step {
-        Step::new("trace", estimate.num_matvecs)
+        let step = Step::new("trace", estimate.num_matvecs)
             .with_limit(self.max_matvecs)
             .with_value(estimate.value)
             .with_error(estimate.half_width)
-            .with_goal(self.tolerance.map(|t| t * estimate.value.abs()))
+            .with_goal(self.goal(estimate.value));
+        operator.report(&step).is_break()
     }
 
     /// Whether the estimate is within the tolerance that was set.
     pub(super) fn is_done(&self, estimate: &TraceEstimate) -> bool {
         self.tolerance.is_some() && estimate.outcome.is_converged()
+    }
+
+    /// The estimate from the mean of independent samples, and a part that is known exactly.
+    pub(super) fn estimate(
+        &self,
+        samples: &[f64],
+        exact: f64,
+        about: (usize, TraceMethod),
+    ) -> TraceEstimate {
+        let mean = Estimate::of(samples);
+        let half_width = mean.half_width(self.confidence);
+        let is_enough = samples.len() >= Estimate::FEWEST;
+        self.report((exact + mean.value, half_width), is_enough, about)
+    }
+
+    pub(super) fn report(
+        &self,
+        (value, half_width): (f64, Option<f64>),
+        is_enough: bool,
+        about: (usize, TraceMethod),
+    ) -> TraceEstimate {
+        self.judged((value, half_width), self.goal(value), is_enough, about)
+    }
+
+    /// The estimate with its outcome. While `is_enough` is false, the samples are too few for their spread to be believed,
+    /// and the estimate has not converged to a tolerance: two samples are often equal by chance.
+    pub(super) fn judged(
+        &self,
+        (value, half_width): (f64, Option<f64>),
+        goal: Option<f64>,
+        is_enough: bool,
+        (num_matvecs, method): (usize, TraceMethod),
+    ) -> TraceEstimate {
+        let allowed = goal.unwrap_or(f64::INFINITY);
+        let is_narrow = half_width.is_some_and(|half| half <= allowed);
+        TraceEstimate {
+            value,
+            half_width,
+            num_matvecs,
+            outcome: Outcome::of(is_narrow && (goal.is_none() || is_enough), false),
+            method,
+        }
+    }
+
+    /// The largest half width that the tolerance allows.
+    pub(super) fn goal(&self, value: f64) -> Option<f64> {
+        self.tolerance.map(|tolerance| tolerance * value.abs())
     }
 
     pub(super) fn check(&self) -> Result<(), KrylovFault> {

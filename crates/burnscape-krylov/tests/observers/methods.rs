@@ -199,14 +199,10 @@ pub(crate) fn methods() -> Vec<(&'static str, &'static str, Run)> {
         ("XTrace", "trace", trace!(XTrace)),
         ("XNysTrace", "trace", trace!(XNysTrace)),
         ("auto", "trace", trace!(Auto)),
-        ("blocks", "traces of blocks", |a| {
-            let parts = |v: &Vec<f64>, w: &Vec<f64>| Ok(vec![v.dot(w)?, 0.0]);
-            let found = TraceConfig::new().run_blocks(a, parts)?;
+        ("integrands", "means of integrands", |a| {
+            let integrands = |v: &Vec<f64>, w: &Vec<f64>| Ok(vec![v.dot(w)?, w.dot(w)?]);
+            let found = TraceConfig::new().run_integrands(a, integrands)?;
             Ok((found[0].outcome, found[0].num_matvecs, found[0].value))
-        }),
-        ("Frobenius", "trace", |a| {
-            let found = TraceConfig::new().run_squared_frobenius(a)?;
-            Ok((found.outcome, found.num_matvecs, found.value))
         }),
         ("diagonal", "diagonal", |a| {
             let found = DiagonalConfig::new().run(a)?;

@@ -53,14 +53,15 @@ fn traces() -> Vec<Run> {
                 };
                 Ok(vec![dot(0..half)?, dot(half..v.len())?])
             };
-            let found = trace(case).run_blocks(&case.a, parts)?;
+            let found = trace(case).run_integrands(&case.a, parts)?;
             Ok(Said::of(
                 found.iter().map(|part| part.value).collect::<Vec<f64>>(),
             ))
         }),
         Run::new("squared Frobenius norm", move |case| {
-            let found = trace(case).run_squared_frobenius(&case.a)?;
-            Ok(Said::of([found.value]))
+            let square = |_: &Vec<f64>, product: &Vec<f64>| Ok(vec![product.norm()?.powi(2)]);
+            let found = trace(case).run_integrands(&case.a, square)?;
+            Ok(Said::of([found[0].value]))
         }),
     ]);
     runs
