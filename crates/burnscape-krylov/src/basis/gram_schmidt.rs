@@ -1,5 +1,5 @@
 use super::push_outside;
-use crate::{KrylovFault, VectorBlock, VectorSpace};
+use crate::{Dense, KrylovFault, VectorBlock, VectorSpace};
 
 /// An orthonormal basis of the span of vectors; those that depend on the ones before are left out.
 pub(crate) fn orthonormal<V: VectorSpace>(
@@ -34,4 +34,20 @@ pub(crate) fn remove<V: VectorSpace>(
     coefficients: &[f64],
 ) -> Result<V, V::Error> {
     v.axpy(-1.0, &basis.linear_combination(coefficients)?)
+}
+
+/// Replaces a basis by combinations of its vectors, one for each row, in a block with room for `capacity` vectors.
+pub(crate) fn transform_with_room<B: VectorBlock>(
+    basis: &mut B,
+    coefficients: &Dense,
+    capacity: usize,
+) -> Result<(), <B::Vector as VectorSpace>::Error> {
+    // The old basis is dropped before the room is allocated.
+    *basis = basis.transform(coefficients)?;
+    let mut roomy = B::with_capacity(&basis.space(), capacity)?;
+    for v in basis.vectors() {
+        roomy.push(v)?;
+    }
+    *basis = roomy;
+    Ok(())
 }

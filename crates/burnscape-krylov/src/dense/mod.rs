@@ -2,5 +2,7 @@
 
 mod matrix;
 mod of_operator;
+mod symmetric_part;
 
 pub use matrix::Dense;
+pub(crate) use symmetric_part::symmetric_part;

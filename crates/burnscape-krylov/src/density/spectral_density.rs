@@ -56,14 +56,10 @@ impl SpectralDensity {
             weights: Vec::new(),
         };
         let whole = Self {
+            dimension: outliers.len(),
             probes: vec![nothing.clone()],
             bulk: vec![nothing],
-            recurrences: Vec::new(),
-            outliers: Vec::new(),
-            dimension: outliers.len(),
-            num_matvecs: 0,
-            margin: 0.0,
-            is_stopped: false,
+            ..Self::new(Vec::new(), 0.0, (0, 0))
         };
         whole.with_outliers(outliers, residual)
     }
@@ -77,16 +73,8 @@ impl SpectralDensity {
             probe.weights.iter_mut().for_each(|weight| *weight *= share);
         }
         let whole = |probe: &Quadrature| {
-            let points = probe
-                .nodes
-                .iter()
-                .copied()
-                .zip(probe.weights.iter().copied());
             let exact = outliers.iter().map(|value| (*value, n.recip()));
-            let mut points: Vec<(f64, f64)> = points.chain(exact).collect();
-            points.sort_by(|a, b| a.0.total_cmp(&b.0));
-            let (nodes, weights) = points.into_iter().unzip();
-            Quadrature { nodes, weights }
+            Quadrature::of_points(probe.points().chain(exact).collect())
         };
         self.probes = self.bulk.iter().map(whole).collect();
         self.outliers = outliers;
@@ -139,14 +127,9 @@ impl SpectralDensity {
     /// The raw measure: the nodes of all probes, ascending, with weights that sum to one.
     pub fn measure(&self) -> Quadrature {
         let share = 1.0 / self.probes.len() as f64;
-        let points = self.probes.iter().flat_map(|probe| {
-            let points = probe.nodes.iter().zip(&probe.weights);
-            points.map(|(node, weight)| (*node, weight * share))
-        });
-        let mut points: Vec<(f64, f64)> = points.collect();
-        points.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let (nodes, weights) = points.into_iter().unzip();
-        Quadrature { nodes, weights }
+        let points = self.probes.iter().flat_map(Quadrature::points);
+        let points = points.map(|(node, weight)| (node, weight * share));
+        Quadrature::of_points(points.collect())
     }
 
     /// The mean of `f` over the eigenvalues, `tr f(A) / n`, with its standard error over the probes: the

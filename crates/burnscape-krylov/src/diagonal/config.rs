@@ -227,8 +227,8 @@ impl DiagonalConfig {
                 sketch.rest.unwrap_or(0.0)
             };
             let variance = inside.zeros_like()?;
-            let about = (error, sketch.samples.num_matvecs);
-            return Ok(self.report(inside, variance, about)?);
+            let about = (true, sketch.samples.num_matvecs);
+            return Ok(self.report(inside, variance, error, about)?);
         }
         let mut spread = Spread::<A::Vector>::new(&sketch.basis.space())?;
         for (index, s) in sketch.own_directions().iter().enumerate() {
@@ -265,29 +265,33 @@ impl DiagonalConfig {
                 (variance, spread.total / (count * (count - 1.0)).sqrt())
             }
         };
-        let mut found = self.report(spread.mean.clone(), variance, (error, num_matvecs))?;
-        // Two samples are equal by chance often enough.
-        let is_believed = self.tolerance.is_none() || spread.count >= FEWEST;
-        found.outcome = Outcome::of(found.outcome.is_converged() && is_believed, false);
-        Ok(found)
+        let is_enough = spread.count >= FEWEST;
+        self.report(
+            spread.mean.clone(),
+            variance,
+            error,
+            (is_enough, num_matvecs),
+        )
     }
 
     fn report<V: VectorSpace>(
         &self,
         diagonal: V,
         variance: V,
-        (error, products): (f64, usize),
+        error: f64,
+        (is_enough, num_matvecs): (bool, usize),
     ) -> Result<DiagonalEstimate<V>, V::Error> {
-        let allowed = match self.tolerance {
-            Some(tolerance) => tolerance * diagonal.norm()?,
-            None => f64::MAX,
+        let is_converged = match self.tolerance {
+            // Two samples are equal by chance often enough.
+            Some(tolerance) => is_enough && error <= tolerance * diagonal.norm()?,
+            None => error <= f64::MAX,
         };
         Ok(DiagonalEstimate {
             diagonal,
             variance,
             error,
-            num_matvecs: products,
-            outcome: Outcome::of(error <= allowed, false),
+            num_matvecs,
+            outcome: Outcome::of(is_converged, false),
         })
     }
 }

@@ -1,5 +1,5 @@
 use super::{Eigenpair, Eigenpairs, EigenpairsConfig, Ending, Which, kept};
-use crate::basis::{first_block, outside, polished, split};
+use crate::basis::{first_block, outside, polished, split, transform_with_room};
 use crate::lanczos::{Apart, Projected, Settled, is_complete};
 use crate::operator::products;
 use crate::vector::length;
@@ -289,18 +289,11 @@ impl<V: VectorSpace> Growth<V> {
 
     fn restart(&mut self, kept: &[(f64, Vec<f64>)], full: usize) -> Result<(), V::Error> {
         let rows: Vec<&[f64]> = kept.iter().map(|(_, vector)| vector.as_slice()).collect();
-        let turned = self.basis.transform(&Dense::from_rows(&rows)?)?;
+        transform_with_room(&mut self.basis, &Dense::from_rows(&rows)?, full)?;
         let along = |row: &[f64], s: &[f64]| row.iter().zip(s).map(|(c, s)| c * s).sum::<f64>();
         for row in &mut self.coupling {
             *row = rows.iter().map(|s| along(row, s)).collect();
         }
-        // The old basis is dropped before there is room for a new one.
-        self.basis = turned;
-        let mut roomy = V::Block::with_capacity(&self.basis.space(), full)?;
-        for v in (0..self.basis.len()).filter_map(|index| self.basis.get(index)) {
-            roomy.push(v)?;
-        }
-        self.basis = roomy;
         let values: Vec<f64> = kept.iter().map(|(value, _)| *value).collect();
         self.projected = Projected::diagonal(&values);
         self.piece = kept.len();

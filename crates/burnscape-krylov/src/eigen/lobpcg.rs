@@ -1,8 +1,7 @@
-use nalgebra::{DMatrix, SymmetricEigen};
-
 use super::{Eigenpair, Eigenpairs, EigenpairsConfig, Ending, Which};
 use crate::basis::{first_block, push_outside};
-use crate::lanczos::{Apart, at_rest};
+use crate::dense::symmetric_part;
+use crate::lanczos::{Apart, ascending_eigenpairs, at_rest};
 use crate::operator::products;
 use crate::vector::length;
 use crate::{Dense, KrylovFault, SelfAdjoint, Square, Step, VectorBlock, VectorSpace};
@@ -140,14 +139,7 @@ impl EigenpairsConfig {
     /// The best pairs in a span, with the matrix of the operator in it.
     fn best(&self, gram: &Dense, width: usize) -> Best {
         let size = gram.num_rows();
-        let entry = |i: usize, j: usize| gram.as_slice()[i * size + j];
-        let symmetric = DMatrix::from_fn(size, size, |i, j| 0.5 * (entry(i, j) + entry(j, i)));
-        let eigen = SymmetricEigen::new(symmetric);
-        let columns = eigen.eigenvectors.column_iter();
-        let column = columns.map(|column| column.iter().copied().collect::<Vec<f64>>());
-        let mut pairs: Vec<(f64, Vec<f64>)> =
-            eigen.eigenvalues.iter().copied().zip(column).collect();
-        pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let pairs = ascending_eigenpairs(symmetric_part(gram));
         let ascending: Vec<f64> = pairs.iter().map(|pair| pair.0).collect();
         let mut outermost = self.which.outermost(pairs, size);
         let inner = outermost.split_off(width.min(size));

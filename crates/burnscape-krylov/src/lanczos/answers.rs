@@ -12,12 +12,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
     ///
     /// None before a step, and after a restart, which forgets the start.
     pub fn quadrature(&self) -> Option<Quadrature> {
-        let pairs = self.projected.eigen(0..self.first_space()?);
-        let (nodes, weights) = pairs
-            .into_iter()
-            .map(|(value, vector)| (value, vector[0] * vector[0]))
-            .unzip();
-        Some(Quadrature { nodes, weights })
+        Some(self.projected.quadrature(self.first_space()?))
     }
 
     /// `vᵀ f(A) v` for the start `v`, by [`quadrature`](Self::quadrature).
@@ -97,14 +92,8 @@ impl<V: VectorSpace> LanczosFactorization<V> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn count_in(&self, range: impl RangeBounds<f64>) -> EigenvalueCount {
-        let inside: Vec<(f64, f64)> = {
-            let pairs = self.ritz_pairs().into_iter();
-            let residual = |vector: &[f64]| self.beta * vector.last().copied().unwrap_or(0.0);
-            pairs
-                .map(|(value, vector)| (value, residual(&vector).abs()))
-                .filter(|(value, _)| range.contains(value))
-                .collect()
-        };
+        let mut inside = self.residuals_from(0);
+        inside.retain(|(value, _)| range.contains(value));
         let is_whole = self.is_invariant() && self.len() == V::dimension(&self.space);
         let estimate = self.density().map(|density| {
             let mean = density.mean_of(|value| f64::from(u8::from(range.contains(&value))));

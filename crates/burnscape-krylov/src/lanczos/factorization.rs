@@ -1,6 +1,6 @@
 use super::Settled;
 use super::projected::Projected;
-use crate::basis::{outside, remove};
+use crate::basis::{outside, remove, transform_with_room};
 use crate::eigen::{Eigenpair, measured};
 use crate::vector::divided;
 use crate::{
@@ -360,10 +360,19 @@ impl<V: VectorSpace> LanczosFactorization<V> {
     /// is needed.
     pub fn residual_estimates(&self) -> Vec<f64> {
         let pairs = self.ritz_pairs();
-        let last = |vector: &Vec<f64>| vector.last().copied().unwrap_or(0.0);
+        pairs.iter().map(|(_, s)| self.residual_of(s)).collect()
+    }
+
+    /// The residual of the Ritz pair whose vector has these coefficients, by the recurrence.
+    pub(crate) fn residual_of(&self, coefficients: &[f64]) -> f64 {
+        self.beta * coefficients.last().copied().unwrap_or(0.0).abs()
+    }
+
+    /// The Ritz values of the space that begins at `first`, ascending, with their residuals.
+    pub(crate) fn residuals_from(&self, first: usize) -> Vec<(f64, f64)> {
+        let pairs = self.projected.eigen(first..self.len()).into_iter();
         pairs
-            .iter()
-            .map(|(_, vector)| (self.beta * last(vector)).abs())
+            .map(|(value, vector)| (value, self.residual_of(&vector)))
             .collect()
     }
 
@@ -403,11 +412,10 @@ impl<V: VectorSpace> LanczosFactorization<V> {
     /// Ritz pairs with residual estimates, as the basis has them.
     pub(crate) fn outermost(&self, which: Which, k: usize) -> Result<Vec<Eigenpair<V>>, V::Error> {
         let pair = |(value, coefficients): (f64, Vec<f64>)| {
-            let last = coefficients.last().copied().unwrap_or(0.0).abs();
             Ok(Eigenpair {
                 value,
                 vector: self.basis.linear_combination(&coefficients)?,
-                residual: self.beta * last + self.dropped,
+                residual: self.residual_of(&coefficients) + self.dropped,
             })
         };
         let pairs = which.outermost(self.ritz_pairs(), k);
@@ -422,13 +430,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
     pub(crate) fn restart(&mut self, kept: &[(f64, Vec<f64>)]) -> Result<(), V::Error> {
         let coefficients: Vec<f64> = kept.iter().flat_map(|(_, vector)| vector.clone()).collect();
         let turn = Dense::from_row_major(kept.len(), self.len(), coefficients)?;
-        // The old basis is dropped before there is room for a new one.
-        self.basis = self.basis.transform(&turn)?;
-        let mut roomy = V::Block::with_capacity(&self.space, self.capacity)?;
-        for v in (0..self.basis.len()).filter_map(|index| self.basis.get(index)) {
-            roomy.push(v)?;
-        }
-        self.basis = roomy;
+        transform_with_room(&mut self.basis, &turn, self.capacity)?;
         self.piece = self.basis.len();
         let values: Vec<f64> = kept.iter().map(|(value, _)| *value).collect();
         self.projected = Projected::diagonal(&values);
@@ -453,9 +455,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
             return true;
         }
         let first = if self.first.is_some() { self.piece } else { 0 };
-        let pairs = self.projected.eigen(first..self.len()).into_iter();
-        let residual = |vector: &[f64]| self.beta * vector.last().copied().unwrap_or(0.0).abs();
-        let pairs: Vec<(f64, f64)> = pairs.map(|(value, v)| (value, residual(&v))).collect();
+        let pairs = self.residuals_from(first);
         let (count, degree) = match first {
             0 => (wanted.len(), self.num_matvecs),
             _ => {

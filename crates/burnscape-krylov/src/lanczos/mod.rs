@@ -16,7 +16,7 @@ pub use count::EigenvalueCount;
 pub use factorization::LanczosFactorization;
 pub(crate) use jacobi::Jacobi;
 pub(crate) use missing::is_complete;
-pub(crate) use projected::Projected;
+pub(crate) use projected::{Projected, ascending_eigenpairs};
 pub use quadrature::Quadrature;
 pub(crate) use settled::{Apart, Settled, at_rest, breadth};
 pub(crate) use trial::Trial;

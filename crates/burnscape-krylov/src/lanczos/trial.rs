@@ -100,12 +100,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
         if self.first.is_none() {
             return Vec::new();
         }
-        let pairs = self.projected.eigen(self.piece..self.projected.len());
-        let residual = |vector: Vec<f64>| self.beta * vector.last().copied().unwrap_or(0.0).abs();
-        let pairs = pairs.into_iter();
-        pairs
-            .map(|(value, vector)| (value, residual(vector)))
-            .collect()
+        self.residuals_from(self.piece)
     }
 }
 

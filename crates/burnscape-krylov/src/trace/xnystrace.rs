@@ -4,9 +4,10 @@ use super::sketch::next_size;
 use super::xtrace::{FEWEST, add, dot, jackknife};
 use super::{TraceConfig, TraceEstimate, TraceMethod};
 use crate::basis::split;
+use crate::dense::symmetric_part;
 use crate::estimate::Samples;
 use crate::vector::{divided, exponent, length, times_power};
-use crate::{Dense, Estimate, KrylovFault, Probe, SelfAdjoint, VectorBlock, VectorSpace};
+use crate::{Estimate, KrylovFault, Probe, SelfAdjoint, VectorBlock, VectorSpace};
 
 impl TraceConfig {
     pub(super) fn xnystrace<A: SelfAdjoint + ?Sized>(
@@ -62,8 +63,8 @@ fn estimate<B: VectorBlock>(
     dimension: usize,
 ) -> Result<(Estimate, f64), <B::Vector as VectorSpace>::Error> {
     let (size, n) = (vectors.len(), dimension as f64);
-    let square = symmetric(&vectors.gram(vectors)?);
-    let form = symmetric(&vectors.gram(images)?);
+    let square = symmetric_part(&vectors.gram(vectors)?);
+    let form = symmetric_part(&vectors.gram(images)?);
     let norms: Result<Vec<f64>, _> = images.vectors().map(|image| image.norm()).collect();
     let total = length(norms?.into_iter());
     let epsilon = images.get(0).map_or(0.0, |v| v.epsilon());
@@ -179,10 +180,4 @@ fn read(
         whole - taken + left * direction / length - shift * n
     };
     jackknife(size, sample)
-}
-
-fn symmetric(matrix: &Dense) -> DMatrix<f64> {
-    let size = matrix.num_rows();
-    let entry = |i: usize, j: usize| matrix.as_slice()[i * size + j];
-    DMatrix::from_fn(size, size, |i, j| 0.5 * (entry(i, j) + entry(j, i)))
 }

@@ -186,9 +186,10 @@ impl TrustRegionConfig {
                 num_matvecs: 0,
             });
         }
-        let mut found = match run.gradient > 0.0 {
-            true => run.maximize(operator, g.clone(), None, 0)?,
-            false => Found {
+        let mut found = if run.gradient > 0.0 {
+            run.maximize(operator, g.clone(), None, 0)?
+        } else {
+            Found {
                 v: zero,
                 hard: None,
                 multiplier: 0.0,
@@ -198,7 +199,7 @@ impl TrustRegionConfig {
                 is_stopped: false,
                 value: 0.0,
                 residual: 0.0,
-            },
+            }
         };
         let mut certified = false;
         if self.is_certified && !found.is_stopped {
@@ -318,29 +319,25 @@ fn with_eigenvector<A: SelfAdjoint + ?Sized>(
     let length = rest.norm()?;
     if length <= rest.epsilon() * run.gradient {
         // Nothing of the gradient is elsewhere; zero included.
-        let is_hard = share.abs() <= run.tolerance * run.gradient;
-        let along = run.radius.copysign(share);
-        return Ok(Found {
-            v: match is_hard {
-                true => g.zeros_like()?,
-                false => pair.vector.clone().scale(along),
-            },
-            hard: is_hard.then(|| (pair.vector.clone(), run.radius)),
-            multiplier: match is_hard {
-                true => pair.value,
-                false => pair.value + share.abs() / run.radius,
-            },
+        let mut found = Found {
+            v: g.zeros_like()?,
+            hard: None,
+            multiplier: pair.value,
             is_inside: false,
             size: pair.value.abs(),
             num_matvecs: 0,
             is_stopped: false,
-            value: (if is_hard {
-                0.0
-            } else {
-                share.abs() * run.radius
-            }) + 0.5 * pair.value * run.radius * run.radius,
+            value: 0.5 * pair.value * run.radius * run.radius,
             residual: pair.residual * run.radius,
-        });
+        };
+        if share.abs() <= run.tolerance * run.gradient {
+            found.hard = Some((pair.vector.clone(), run.radius));
+        } else {
+            found.v = pair.vector.clone().scale(run.radius.copysign(share));
+            found.multiplier += share.abs() / run.radius;
+            found.value += share.abs() * run.radius;
+        }
+        return Ok(found);
     }
     let line = Orthonormal::line(pair.vector.clone())?;
     let complement = Deflated::new(operator, line)?;
@@ -361,76 +358,60 @@ fn finish<A: SelfAdjoint + ?Sized>(
     };
     let length = found.hard.as_ref().map_or(0.0, |(_, length)| *length);
     let v = moved(length)?;
-    let mirror = match length > 0.0 {
-        true => Some(moved(-length)?),
-        false => None,
+    let mirror = if length > 0.0 {
+        Some(moved(-length)?)
+    } else {
+        None
     };
     let kind = match (found.is_inside, length > 0.0) {
         (true, _) => SolutionKind::Interior,
         (false, true) => SolutionKind::HardCase,
         (false, false) => SolutionKind::Boundary,
     };
-    let product = match operator.matvec(&v) {
-        Err(error) if operator.is_stop(&error) => {
-            let goal = run.goal(found.size, v.norm()?);
-            return Ok(TrustRegionSolution {
-                v,
-                mirror,
-                kind,
-                multiplier: found.multiplier,
-                value: found.value,
-                residual: found.residual,
-                goal,
-                outcome: Outcome::Stopped,
-                certified,
-                num_matvecs: found.num_matvecs,
-            });
-        }
+    let norm = v.norm()?;
+    let mut solution = TrustRegionSolution {
+        v,
+        mirror,
+        kind,
+        multiplier: found.multiplier,
+        value: found.value,
+        residual: found.residual,
+        goal: run.goal(found.size, norm),
+        outcome: Outcome::Stopped,
+        certified,
+        num_matvecs: found.num_matvecs,
+    };
+    let v = &solution.v;
+    let product = match operator.matvec(v) {
+        Err(error) if operator.is_stop(&error) => return Ok(solution),
         product => product?,
     };
-    let bend = v.dot(&product)?;
-    let value = g.dot(&v)? + 0.5 * bend;
-    let product_size = match value.is_finite() {
-        true => 0.0,
-        false => product.norm()?,
+    let not_finite = KrylovFault::NonFinite {
+        product: found.num_matvecs,
     };
-    let rest = product.axpy(-found.multiplier, &v)?;
+    let value = g.dot(v)? + 0.5 * v.dot(&product)?;
     if !value.is_finite() {
-        let fault = match product_size.is_finite() {
-            true => KrylovFault::OutOfRange {
+        let size = product.norm()?;
+        let fault = if size.is_finite() {
+            KrylovFault::OutOfRange {
                 name: "the value of the quadratic",
-                exponent: exponent(product_size) + exponent(v.norm()?),
-            },
-            false => KrylovFault::NonFinite {
-                product: found.num_matvecs,
-            },
+                exponent: exponent(size) + exponent(norm),
+            }
+        } else {
+            not_finite
         };
         return Err(fault.into());
     }
-    let residual = rest.axpy(1.0, g).and_then(|rest| rest.norm())?;
+    let residual = product.axpy(-found.multiplier, v)?.axpy(1.0, g)?.norm()?;
     if !residual.is_finite() {
-        return Err(KrylovFault::NonFinite {
-            product: found.num_matvecs,
-        }
-        .into());
+        return Err(not_finite.into());
     }
-    let norm = v.norm()?;
-    let goal = run.goal(found.size, norm);
-    // The product carries rounding of its own.
+    // The product has rounding errors too.
     let rounding = 64.0 * v.epsilon() * (run.gradient + found.size.max(found.multiplier) * norm);
-    Ok(TrustRegionSolution {
-        kind,
-        v,
-        mirror,
-        multiplier: found.multiplier,
-        value,
-        residual,
-        goal,
-        outcome: Outcome::of(
-            !found.is_stopped && residual <= goal + rounding,
-            found.is_stopped,
-        ),
-        certified,
-        num_matvecs: found.num_matvecs + 1,
-    })
+    let is_small = residual <= solution.goal + rounding;
+    solution.value = value;
+    solution.residual = residual;
+    solution.outcome = Outcome::of(!found.is_stopped && is_small, found.is_stopped);
+    solution.num_matvecs += 1;
+    Ok(solution)
 }
