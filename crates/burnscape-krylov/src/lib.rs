@@ -78,6 +78,7 @@ mod eigen;
 mod error;
 mod estimate;
 mod lanczos;
+mod number;
 mod observe;
 mod operator;
 mod solve;

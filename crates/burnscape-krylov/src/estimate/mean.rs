@@ -8,6 +8,7 @@ use crate::vector::length;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// The mean.
+    #[serde(with = "crate::number")]
     pub value: f64,
     /// The standard deviation of the mean, from the spread of the samples; none for a single one.
     pub standard_error: Option<f64>,

@@ -4,7 +4,8 @@ use crate::Outcome;
 
 /// The solution of a linear system, with its residual and its cost.
 ///
-/// Serialized without the vector, which is empty (the default) after reading.
+/// Serialized without the vector, which is empty (the default) after reading. Read a `Solution<()>` where the vector type
+/// has no default.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Solution<V> {

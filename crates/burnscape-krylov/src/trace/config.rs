@@ -39,7 +39,7 @@ use crate::{Estimate, KrylovFault, LinearOperator, Outcome, SelfAdjoint, Step};
 /// 45 (2024).
 #[derive(Debug, Clone, PartialEq)]
 pub struct TraceConfig {
-    method: TraceMethod,
+    pub(super) method: TraceMethod,
     pub(super) max_matvecs: usize,
     pub(super) block: usize,
     pub(super) tolerance: Option<f64>,
@@ -83,7 +83,7 @@ impl TraceConfig {
     /// Sets how many random vectors Hutchinson's method multiplies at once
     /// ([`matmat`](crate::LinearOperator::matmat)), 1 by default: more where the operator shares a pass over
     /// the data between them. It then looks at its interval, and is observed, once a block. The samples are
-    /// the same. XTrace and XNysTrace multiply blocks anyway.
+    /// the same. Other methods refuse it: they choose their blocks.
     #[must_use]
     pub fn with_block(mut self, vectors: usize) -> Self {
         self.block = vectors.max(1);
@@ -118,7 +118,7 @@ impl TraceConfig {
     ///
     /// # Errors
     ///
-    /// [`KrylovFault::NoProbes`] for too few products (1 for Hutchinson, 3 for Hutch++,
+    /// [`KrylovFault::UnusedSetting`], [`KrylovFault::NoProbes`] for too few products (1 for Hutchinson, 3 for Hutch++,
     /// 4 for XTrace, 2 for XNysTrace),
     /// [`KrylovFault::OutOfBounds`] for the tolerance, or a confidence outside `(0, 1)`, [`KrylovFault::Indefinite`] for XNysTrace of an operator that is not positive
     /// semidefinite, [`KrylovFault::NonFinite`], [`KrylovFault::ProductCount`],
@@ -126,6 +126,14 @@ impl TraceConfig {
     pub fn run<A: SelfAdjoint + ?Sized>(&self, operator: &A) -> Result<TraceEstimate, A::Error> {
         operator.check_square()?;
         self.check()?;
+        let has_blocks = [TraceMethod::Hutchinson, TraceMethod::Auto].contains(&self.method);
+        if self.block > 1 && !has_blocks {
+            return Err(KrylovFault::UnusedSetting {
+                setting: "block",
+                method: self.method.name(),
+            }
+            .into());
+        }
         match self.method {
             TraceMethod::Hutchinson => self.hutchinson(operator, Vec::new(), 0),
             TraceMethod::HutchPlusPlus => self.hutch_plus_plus(operator),

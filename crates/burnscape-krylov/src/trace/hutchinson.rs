@@ -43,7 +43,7 @@ impl TraceConfig {
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run), [`KrylovFault::IntegrandCount`] if `integrands` does not return equally many numbers each
+    /// As [`run`](Self::run), [`KrylovFault::UnusedSetting`] for another method, [`KrylovFault::IntegrandCount`] if `integrands` does not return equally many numbers each
     /// time, and [`KrylovFault::NonFinite`] for one that is not finite.
     pub fn run_integrands<A: LinearOperator + ?Sized>(
         &self,
@@ -55,6 +55,13 @@ impl TraceConfig {
     ) -> Result<Vec<TraceEstimate>, A::Error> {
         self.check()?;
         let task = "means of integrands";
+        if self.method != TraceMethod::Hutchinson {
+            return Err(KrylovFault::UnusedSetting {
+                setting: "method",
+                method: task,
+            }
+            .into());
+        }
         self.means(operator, task, (Vec::new(), 0), |v, image, product| {
             let values = integrands(v, image)?;
             if !values.iter().all(|value| value.is_finite()) {

@@ -30,3 +30,15 @@ pub enum TraceMethod {
     /// that the operator is positive semidefinite.
     Auto,
 }
+
+impl TraceMethod {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Hutchinson => "Hutchinson's method",
+            Self::HutchPlusPlus => "Hutch++",
+            Self::XTrace => "XTrace",
+            Self::XNysTrace => "XNysTrace",
+            Self::Auto => "the choice of a method",
+        }
+    }
+}

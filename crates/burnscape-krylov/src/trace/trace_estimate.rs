@@ -7,7 +7,8 @@ use crate::Outcome;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TraceEstimate {
-    /// The trace.
+    /// The trace, or the mean of an integrand.
+    #[serde(with = "crate::number")]
     pub value: f64,
     /// [Half the width](crate::Estimate::half_width) of the interval that covers the trace with the confidence set,
     /// by Student's t over the samples with room for skewness (the jackknife's, and conservative, for XTrace and
