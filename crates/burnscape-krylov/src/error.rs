@@ -22,8 +22,8 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum KrylovFault {
-    /// An observer ended the run before it had found anything.
-    #[error("the run was stopped before it had found anything; let it make a few more products")]
+    /// An observer ended the run before there was a result.
+    #[error("the run was stopped before there was a result; let it make a few more products")]
     Stopped,
     /// A product is not finite.
     #[error(
@@ -42,7 +42,7 @@ pub enum KrylovFault {
         /// Its value; its norm if it is a vector.
         value: f64,
     },
-    /// An argument is not one of those that mean something.
+    /// An argument is outside its range.
     #[error("`{name}` is {value}; give {allowed}")]
     OutOfBounds {
         /// The argument.
@@ -139,7 +139,7 @@ pub enum KrylovFault {
     },
     /// A result is larger than its type can hold.
     #[error(
-        "`{name}` is about 2^{exponent}, beyond the range of its type; scale what was given, by a power of two"
+        "`{name}` is about 2^{exponent}, beyond the range of its type; multiply the operator and the vector by a power of two"
     )]
     OutOfRange {
         /// The result.
@@ -211,8 +211,8 @@ pub enum KrylovFault {
     },
     /// The memory allowed does not hold the vectors that a method needs.
     #[error(
-        "{bytes} bytes were allowed, the fewest vectors this can be done with take {needed}; raise \
-         `max_bytes`, or ask for fewer pairs"
+        "`max_bytes` is {bytes}, but the fewest possible vectors take {needed} bytes; raise \
+         `max_bytes`, or request fewer pairs"
     )]
     MemoryTooSmall {
         /// Bytes allowed.

@@ -1,8 +1,8 @@
 //! Matrix-free linear algebra over vectors that may live on a device.
 //!
-//! An operator is anything that can be multiplied with a vector, a vector anything with a dot
-//! product. It does not matter where the numbers are: a `Vec<f64>` on the host and the flat
-//! parameters of a network on a GPU go through the same code, and only scalars come back.
+//! An operator is anything that can be multiplied with a vector; a vector is anything with a dot product. The numbers may be
+//! anywhere: the same code runs on a `Vec<f64>` on the host and on the flat parameters of a network on a GPU, and only
+//! scalars come back to the host.
 //!
 //! # A minute's tour
 //!
@@ -63,9 +63,9 @@
 //!
 //! # Scalars and failures
 //!
-//! Every scalar is an `f64` on the host, whatever the vectors hold, so that recurrences keep their
-//! accuracy over `f32` products. Every operation that may fail returns a `Result`: a device can be lost in a
-//! reduction. A method returns the errors of its operator, which hold a [`KrylovFault`].
+//! Every scalar is an `f64` on the host for every type of vector, so that recurrences keep their accuracy over `f32`
+//! products. Every operation that may fail returns a `Result`: a device can be lost in a reduction. A method returns the
+//! error type of its operator, which can hold a [`KrylovFault`].
 #![doc(test(attr(deny(warnings))))]
 
 mod basis;

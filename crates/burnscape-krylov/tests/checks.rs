@@ -1,4 +1,4 @@
-//! What the checks see, and what they do not invent.
+//! Checks detect false claims, and only those.
 #![cfg(test)]
 
 mod counted;

@@ -40,27 +40,29 @@ fn errors_are_what_they_say() {
         let config = DiagonalConfig::new()
             .with_method(method)
             .with_max_matvecs(32);
-        let (mut actual, mut told, mut covered) = (0.0, 0.0, 0);
+        let (mut actual, mut stated, mut covered) = (0.0, 0.0, 0);
         let mut mean = vec![0.0; 40];
         for seed in 0..300 {
             let found = config.clone().with_seed(seed).run(&a).unwrap();
             actual += distance(&found.diagonal, &exact).powi(2) / 300.0;
-            told += found.error.powi(2) / 300.0;
+            stated += found.error.powi(2) / 300.0;
             assert!((found.variance.iter().sum::<f64>().sqrt() - found.error).abs() < 1e-12);
             // Two standard errors of one coordinate.
             let off = (found.diagonal[7] - exact[7]).abs();
             covered += usize::from(off <= 2.0 * found.variance[7].sqrt());
             mean = mean.axpy(1.0 / 300.0, &found.diagonal).unwrap();
         }
-        let (actual, told) = (f64::sqrt(actual), f64::sqrt(told));
-        println!("{method:?}: error {actual:.2e}, told {told:.2e}; {covered} of 300 within two");
+        let (actual, stated) = (f64::sqrt(actual), f64::sqrt(stated));
+        println!(
+            "{method:?}: error {actual:.2e}, stated {stated:.2e}; {covered} of 300 within two"
+        );
         // Unbiased: the mean over seeds is as much closer as it must be.
         assert!(distance(&mean, &exact) < 3.0 * actual / 300.0_f64.sqrt());
         match method {
             DiagonalMethod::Hutchinson => {
-                assert!((0.9..1.1).contains(&(told / actual)) && covered > 270);
+                assert!((0.9..1.1).contains(&(stated / actual)) && covered > 270);
             }
-            DiagonalMethod::XDiag => assert!((0.5..1.1).contains(&(told / actual))),
+            DiagonalMethod::XDiag => assert!((0.5..1.1).contains(&(stated / actual))),
         }
     }
 }

@@ -94,7 +94,7 @@ fn a_matrix_that_is_too_large_is_refused_before_any_product() {
         }
 
         fn matvec(&self, _v: &Vec<f64>) -> Result<Vec<f64>, KrylovFault> {
-            panic!("asked for a product")
+            panic!("a product was requested")
         }
     }
     for dimension in [8193, usize::MAX] {

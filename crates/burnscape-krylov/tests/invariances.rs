@@ -1,4 +1,4 @@
-//! What a change of the operator must do to every answer, over random matrices.
+//! The effect of changes of the operator on every answer, over random matrices.
 #![allow(
     clippy::expect_used,
     clippy::panic,

@@ -1,4 +1,4 @@
-//! Inverses by solvers: products, eigenvalues at the other end, and failures that are told.
+//! Inverses by solvers: products, eigenvalues at the other end, and failures that are reported.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -71,7 +71,7 @@ fn single_precision_inverts() {
 }
 
 #[test]
-fn failures_are_told() {
+fn failures_are_reported() {
     let negative = Diagonal(vec![1.0, -1.0]);
     let inverse = Inverse::new(&negative, SolveConfig::conjugate_gradients()).unwrap();
     let error = inverse.matvec(&vec![0.0, 1.0]).unwrap_err();

@@ -221,8 +221,9 @@ fn quadrature_is_exact_for_polynomials_and_for_invariant_subspaces() {
     let values: Vec<f64> = (0..30).map(|i| f64::from(i) / 15.0 - 1.0).collect();
     let a = with_spectrum(&values);
     let start: Vec<f64> = Probe::Gaussian.draw(&30, 4, 0).unwrap();
-    let go = |steps: usize| LanczosFactorization::from_vector(&a, start.clone(), steps, 0).unwrap();
-    let six = go(6).quadrature().unwrap();
+    let run =
+        |steps: usize| LanczosFactorization::from_vector(&a, start.clone(), steps, 0).unwrap();
+    let six = run(6).quadrature().unwrap();
     assert!((six.weights.iter().sum::<f64>() - 1.0).abs() < 1e-14);
     // vᵀ Aᵏ v for k up to eleven.
     let (mut power, square) = (start.clone(), start.dot(&start).unwrap());
@@ -234,7 +235,7 @@ fn quadrature_is_exact_for_polynomials_and_for_invariant_subspaces() {
     // Beyond that only the whole space is.
     let exact = start.dot(&power).unwrap() / square;
     assert!((six.integrate(|x| x.powi(12)) - exact).abs() > 1e-8);
-    assert!((go(30).quadrature().unwrap().integrate(|x| x.powi(12)) - exact).abs() < 1e-13);
+    assert!((run(30).quadrature().unwrap().integrate(|x| x.powi(12)) - exact).abs() < 1e-13);
     // The identity is exhausted at once.
     let identity = Symmetric::verified(Dense::identity(9), 1e-12, 0).unwrap();
     let record = LanczosFactorization::from_random(&identity, 5, 0).unwrap();
@@ -252,9 +253,10 @@ fn functions_of_the_operator_are_exact_where_quadrature_is() {
     let values: Vec<f64> = (0..30).map(|i| f64::from(i) / 15.0 - 0.97).collect();
     let a = with_spectrum(&values);
     let start: Vec<f64> = Probe::Gaussian.draw(&30, 4, 0).unwrap();
-    let go = |steps: usize| LanczosFactorization::from_vector(&a, start.clone(), steps, 0).unwrap();
+    let run =
+        |steps: usize| LanczosFactorization::from_vector(&a, start.clone(), steps, 0).unwrap();
     let distance = |x: Vec<f64>, y: &Vec<f64>| x.axpy(-1.0, y).unwrap().norm().unwrap();
-    let (six, mut power) = (go(6), start.clone());
+    let (six, mut power) = (run(6), start.clone());
     for k in 0..6 {
         let found = six.apply(|x| x.powi(k)).unwrap().unwrap();
         assert!(distance(found, &power) < 1e-13, "{k}");
@@ -264,7 +266,7 @@ fn functions_of_the_operator_are_exact_where_quadrature_is() {
     assert!(distance(found, &power) > 1e-3);
     // |A|⁻¹ twice, and A twice, is the identity.
     let inverse = |x: f64| 1.0 / x.abs();
-    let once = go(30).apply(inverse).unwrap().unwrap();
+    let once = run(30).apply(inverse).unwrap().unwrap();
     let twice = LanczosFactorization::from_vector(&a, once, 30, 0);
     let twice = twice.unwrap().apply(inverse).unwrap().unwrap();
     let back = a.matvec(&a.matvec(&twice).unwrap()).unwrap();
@@ -355,7 +357,7 @@ fn products_are_counted_as_they_are_used() {
     let a = Counted::new(with_spectrum(&values));
     let found = EigenpairsConfig::new(2, Which::Largest).run(&a).unwrap();
     assert_eq!(found.num_matvecs, a.num_matvecs());
-    // A limit is kept to, and told.
+    // A limit is respected, and reported.
     let few = EigenpairsConfig::new(2, Which::Largest)
         .with_max_matvecs(9)
         .run(&a)

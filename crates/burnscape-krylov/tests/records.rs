@@ -197,7 +197,7 @@ fn counts_say_what_is_certain() {
     let record = LanczosFactorization::from_random(&small, 5, 0).unwrap();
     let count = record.count_in(1.5..2.5);
     assert_eq!((count.exact, count.at_least), (Some(2), 2));
-    // What lies at the edge is not certain.
+    // An eigenvalue at the edge is not certain.
     assert_eq!(record.count_in(3.0..=3.0).at_least, 0);
     assert!(size(&values) == 9.0 && record.basis().len() == 5);
 }

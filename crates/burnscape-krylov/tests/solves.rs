@@ -1,4 +1,4 @@
-//! Solvers reach the solution, tell the true residual, and refuse what they cannot do.
+//! Solvers reach the solution, report the true residual, and refuse systems that they cannot solve.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -128,7 +128,7 @@ fn minres_never_lets_the_residual_grow() {
 }
 
 #[test]
-fn what_has_no_solution_is_told() {
+fn systems_without_a_solution_are_reported() {
     // The right-hand side leaves the range of a singular operator.
     let a = Symmetric::verified(Dense::diagonal(&[2.0, 0.0]), 1e-12, 0).unwrap();
     let found = SolveConfig::minres().run(&a, &vec![2.0, 1.0]).unwrap();

@@ -68,7 +68,7 @@ fn assert_near(found: f64, expected: f64, tolerance: f64) {
     assert!((found - expected).abs() <= tolerance, "{found} {expected}");
 }
 
-/// What makes a point a global maximizer, checked without the solver's own numbers.
+/// The conditions of a global maximizer, checked without the numbers of the solver.
 fn assert_optimal<A: SelfAdjoint<Vector = Vec<f64>>>(
     a: &A,
     g: &[f64],
@@ -336,7 +336,7 @@ proptest! {
             let value = g.dot(v).unwrap() + 0.5 * v.dot(&product).unwrap();
             prop_assert!((value - found.value).abs() <= 1e-9 * (1.0 + size * radius));
         }
-        // The hard case, told from the numbers that the problem was made of.
+        // The hard case, known from the construction of the problem.
         let rest: f64 = (values.iter().zip(&c))
             .filter(|(d, _)| **d < top)
             .map(|(d, c)| (c / (top - d)).powi(2))

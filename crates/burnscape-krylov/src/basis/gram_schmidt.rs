@@ -16,8 +16,8 @@ pub(crate) fn orthonormal<V: VectorSpace>(
     Ok(basis)
 }
 
-/// `(c, w)` with `v = Qᵀ c + w` and `w` orthogonal to the basis, by two passes: the second takes out what
-/// rounding left of the first.
+/// `(c, w)` with `v = Qᵀ c + w` and `w` orthogonal to the basis, by two passes: the second removes the rounding errors of
+/// the first.
 pub(crate) fn split<V: VectorSpace>(basis: &V::Block, v: V) -> Result<(Vec<f64>, V), V::Error> {
     let mut along = basis.dots(&v)?;
     let rest = remove(basis, v, &along)?;

@@ -1,16 +1,14 @@
 use super::polished;
 use crate::{KrylovFault, VectorBlock, VectorSpace};
 
-/// Orthonormal vectors, checked when they came in: `|Q Qᵀ − I| ≤ tolerance` in every entry.
+/// Orthonormal vectors, checked at construction: `|Q Qᵀ − I| ≤ tolerance` in every entry.
 ///
-/// Projections ([`Deflated`](crate::Deflated), [`Restricted`](crate::Restricted)) take this
-/// type, so that they cannot be given anything else.
+/// Projections ([`Deflated`](crate::Deflated), [`Restricted`](crate::Restricted)) require this type.
 ///
 /// # Defaults
 ///
-/// The tolerance is `8 √dimension · epsilon`, ours: the rounding of a dot product that is summed on
-/// a device with the accuracy of the coordinates, with room. Anything not orthonormalized at all is
-/// far outside.
+/// The tolerance is `8 √dimension · epsilon`, ours: several times the rounding of a dot product that a device sums with the
+/// accuracy of the coordinates. Vectors that were not orthonormalized exceed it by far.
 ///
 /// # Example
 ///
@@ -33,7 +31,7 @@ pub struct Orthonormal<V: VectorSpace> {
 }
 
 impl<V: VectorSpace> Orthonormal<V> {
-    /// Takes vectors that are orthonormal already.
+    /// Wraps vectors that are already orthonormal.
     ///
     /// # Cost
     ///
@@ -47,7 +45,7 @@ impl<V: VectorSpace> Orthonormal<V> {
         Self::from_block(V::Block::from_vectors(space, vectors)?)
     }
 
-    /// Takes a block whose vectors are orthonormal already.
+    /// Wraps a block whose vectors are already orthonormal.
     ///
     /// # Cost
     ///

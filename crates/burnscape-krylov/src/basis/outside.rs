@@ -21,8 +21,7 @@ pub(crate) fn outside<B: VectorBlock>(
     }
 }
 
-/// The second pass, which takes out what rounding left of the first, of a vector of that length; none if nothing
-/// is left.
+/// The second pass, which removes the rounding errors of the first, for a vector of that length; none if nothing is left.
 pub(crate) fn polished<B: VectorBlock>(
     bases: &[&B],
     rest: B::Vector,

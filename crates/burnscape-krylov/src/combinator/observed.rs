@@ -7,9 +7,8 @@ use crate::{HasAdjoint, LinearOperator, SelfAdjoint, Step, VectorSpace};
 /// The same operator, with an observer of the runs that multiply it:
 /// [`LinearOperator::observed`] makes it.
 ///
-/// The observer is called after every step, and ends the run by returning `Break`. No lock is held
-/// meanwhile. Work that it starts on this operator is not observed, nor are steps that other threads make
-/// at that moment.
+/// The observer is called after every step, and ends the run by returning `Break`. No lock is held during the call. Work
+/// that it starts on this operator is not observed, nor are steps that other threads make at the same time.
 ///
 /// # Example
 ///
@@ -50,7 +49,7 @@ impl<A, F> Observed<A, F> {
     }
 }
 
-/// An observer during its call; goes back to its place even if it panics.
+/// An observer during its call; it returns to its place even if it panics.
 struct Called<'a, A, F> {
     place: &'a Observed<A, F>,
     observer: Option<F>,

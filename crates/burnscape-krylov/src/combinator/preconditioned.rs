@@ -6,13 +6,13 @@ use crate::{HasAdjoint, LinearOperator, SelfAdjoint, Square, Step, VectorSpace};
 /// The same operator, with a preconditioner: an operator close to its inverse.
 ///
 /// [`SolveConfig`](crate::SolveConfig), [`Inverse`](crate::Inverse) and
-/// [`EigenMethod::Lobpcg`](crate::EigenMethod::Lobpcg) use it; each says what the preconditioner has to be close to.
+/// [`EigenMethod::Lobpcg`](crate::EigenMethod::Lobpcg) use it, and document which inverse it must be close to.
 /// Attach it last: a [shifted](crate::Shifted) operator needs another preconditioner, so that other combinators do not
 /// pass it on ([`Observed`](crate::Observed) does).
 ///
 /// # Cost
 ///
-/// A product costs what it costs without the preconditioner.
+/// None: the preconditioner is applied only by these methods.
 ///
 /// # Example
 ///

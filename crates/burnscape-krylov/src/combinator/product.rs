@@ -6,7 +6,7 @@ use crate::{HasAdjoint, LinearOperator, Step, VectorSpace};
 /// `A B`: first `B`, then `A`.
 ///
 /// A product of self-adjoint operators is not self-adjoint. Where one is by its form (`Jᵀ J`), wrap
-/// it in [`Symmetric`](crate::Symmetric), which looks. The errors are those of `A`, which must be
+/// it in [`Symmetric`](crate::Symmetric), which checks it. The errors are those of `A`, which must be
 /// able to hold those of `B`.
 ///
 /// # Cost

@@ -5,7 +5,7 @@ use crate::{
     VectorSpace,
 };
 
-/// `Q A Qᵀ` for orthonormal rows `Q`: what `A` does within a subspace, in the coordinates of its
+/// `Q A Qᵀ` for orthonormal rows `Q`: the compression of `A` to a subspace, in the coordinates of its
 /// basis. The quadratic form along the basis is that of `A`: `cᵀ (Q A Qᵀ) c = vᵀ A v` at `v = Qᵀ
 /// c`.
 ///

@@ -2,7 +2,7 @@ use std::ops::ControlFlow;
 
 use crate::{HasAdjoint, KrylovFault, LinearOperator, SelfAdjoint, Square, Step, VectorSpace};
 
-/// Pairs of vectors a claim is checked with. One would do; the second costs two products more.
+/// Pairs of vectors that a claim is checked with. One would suffice; the second costs two more products.
 const PAIRS: usize = 2;
 
 /// An operator whose type does not claim that it is self-adjoint, with the claim checked.

@@ -11,12 +11,12 @@ use crate::{
 ///
 /// # Cost
 ///
-/// `probes · steps` products, and a basis of `steps` vectors at a time. Outliers take a search for
-/// eigenpairs besides, and their vectors.
+/// `probes · steps` products, and a basis of `steps` vectors at a time. Outliers also take a search for eigenpairs, and
+/// memory for their vectors.
 ///
 /// # Defaults
 ///
-/// Ten probes of eighty steps, as Ghorbani et al. and PyHessian have it, Rademacher.
+/// Ten Rademacher probes of eighty steps, as in Ghorbani et al. and PyHessian.
 ///
 /// # Example
 ///
@@ -76,9 +76,9 @@ impl DensityConfig {
         self
     }
 
-    /// Sets how many outliers, the largest absolute values, to find first and take out exactly. Those that
-    /// do not converge (to 1e-6 of the norm) stay in the bulk. With the outliers gone, the probes resolve
-    /// the bulk, and the mass of an outlier is not left to chance.
+    /// Sets how many outliers, the eigenvalues of largest absolute value, are found first and represented exactly. Those
+    /// that do not converge (to 1e-6 of the norm) stay in the bulk. Without the outliers the probes resolve the bulk, and
+    /// the mass of an outlier does not depend on the random vectors.
     #[must_use]
     pub fn with_outliers(mut self, outliers: usize) -> Self {
         self.outliers = outliers;
@@ -92,8 +92,7 @@ impl DensityConfig {
         self
     }
 
-    /// Runs. A run that an observer ends has the density of the probes that were finished, or of the first one as far
-    /// as it came.
+    /// Runs. A run that an observer ends returns the density of the finished probes, or of the steps of the first one.
     ///
     /// # Errors
     ///
@@ -115,10 +114,9 @@ impl DensityConfig {
         self.deflated(operator, found.within_goal(), num_matvecs)
     }
 
-    /// As [`run`](Self::run), with eigenpairs that are known already taken out: each
-    /// counts as one eigenvalue exactly, and the rest is estimated on what is left of the operator. The
-    /// zeros that [`Deflated`] has instead of them are not in the density: the probes are orthogonal to
-    /// the vectors, and stay so. Probes are Gaussian, so that their direction is uniform there.
+    /// As [`run`](Self::run), with outliers that are known already. Each counts as exactly one eigenvalue, and the rest is
+    /// estimated from the [deflated](Deflated) operator. The zeros of the deflated operator are not in the density, because
+    /// the probes are orthogonal to the vectors. Probes are Gaussian, so that their direction is uniform.
     ///
     /// # Errors
     ///

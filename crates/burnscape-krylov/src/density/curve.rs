@@ -13,9 +13,8 @@ pub struct DensityCurve {
     pub grid: Vec<f64>,
     /// Mass for each unit of the axis, at each place.
     pub density: Vec<f64>,
-    /// The standard error of `density` at each place, from the spread of the probes: of the curve that quadratures of
-    /// this depth draw in the mean. How far that is from the curve of the eigenvalues is not in it; counts that have
-    /// room for both are [`SpectralDensity::fraction_below`]. None for one probe.
+    /// The standard error of `density` at each place, from the spread of the probes. It does not cover the resolution of
+    /// the quadratures; [`SpectralDensity::fraction_below`] counts with an interval that covers both. None for one probe.
     pub standard_error: Option<Vec<f64>>,
     /// The standard deviation that a node was drawn with, in units of the axis.
     pub bandwidth: f64,

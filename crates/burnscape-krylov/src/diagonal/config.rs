@@ -9,7 +9,7 @@ use crate::{
 ///
 /// # Cost
 ///
-/// At most `max_matvecs` products; fewer if the error comes within the tolerance before. Hutchinson's
+/// At most `max_matvecs` products; fewer if the error is within the tolerance earlier. Hutchinson's
 /// method keeps four vectors; [XDiag](DiagonalMethod::XDiag) one and a half times as many as products, and
 /// takes as many vector operations as the square of that.
 ///
@@ -44,7 +44,7 @@ pub struct DiagonalConfig {
     seed: u64,
 }
 
-/// A spread is not believed before this many samples: nothing has converged to a tolerance before.
+/// With fewer samples the spread is unreliable, and no run has converged to a tolerance.
 const FEWEST: usize = 8;
 
 impl Default for DiagonalConfig {
@@ -93,8 +93,8 @@ impl DiagonalConfig {
         self
     }
 
-    /// Runs. An observer of the operator sees the error after every sample (every few of XDiag's); a run that it ends has
-    /// the estimate of the samples that were made.
+    /// Runs. An observer of the operator sees the error after every sample (every few of XDiag's); a run that it ends returns
+    /// the estimate from the samples so far.
     ///
     /// # Errors
     ///

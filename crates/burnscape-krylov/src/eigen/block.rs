@@ -55,7 +55,7 @@ impl EigenpairsConfig {
         let tolerance = self.tolerance().max(32.0 * epsilon);
         let (mut restarts, mut iterations, mut size) = (0, 0, 0.0_f64);
         loop {
-            // A block that was stopped has left the space as it was, and that had not converged.
+            // A stopped block leaves the space unchanged, and it had not converged before.
             let is_cut_short = match growth.step(operator) {
                 Err(error) if operator.is_stop(&error) && !growth.basis.is_empty() => true,
                 done => {
@@ -125,7 +125,7 @@ struct Growth<V: VectorSpace> {
     basis: V::Block,
     projected: Projected,
     next: Vec<V>,
-    /// `C`: for each vector of the next block, what the basis' products have along it.
+    /// `C`: the components of the products of the basis along each vector of the next block.
     coupling: Vec<Vec<f64>>,
     /// Where the newest space begins, whether any was exhausted, and whether the next block holds
     /// vectors that were drawn anew.

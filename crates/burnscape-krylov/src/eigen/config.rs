@@ -157,15 +157,15 @@ impl EigenpairsConfig {
         self
     }
 
-    /// Sets how many pairs more than `k` LOBPCG iterates, so that the last one wanted is not slowed down by its
-    /// neighbors and copies of it are seen.
+    /// Sets how many pairs beyond `k` LOBPCG iterates: the last wanted pair then converges faster, and copies of it are
+    /// found.
     #[must_use]
     pub fn with_guards(mut self, guards: usize) -> Self {
         self.guards = Some(guards);
         self
     }
 
-    /// Sets how many Ritz pairs more than `k` Davidson returns, converged or not: starts for the next run.
+    /// Sets how many Ritz pairs beyond `k` Davidson returns, converged or not, as starts for the next run.
     #[must_use]
     pub fn with_extra(mut self, pairs: usize) -> Self {
         self.extra = Some(pairs);
@@ -179,8 +179,7 @@ impl EigenpairsConfig {
         self
     }
 
-    /// Runs from random vectors. A run that an observer ends has the pairs that it found; their residuals are measured
-    /// (a product each) unless the observer ends those products as well.
+    /// Runs from random vectors. A run that an observer ends returns the pairs so far, with estimated residuals.
     ///
     /// # Errors
     ///
@@ -194,11 +193,11 @@ impl EigenpairsConfig {
         self.run_from(operator, &[])
     }
 
-    /// As [`run`](Self::run), from the eigenvectors of an operator much like this one: a warm start, as for the Hessian
-    /// some steps of training later. The vectors need not be orthonormal.
+    /// As [`run`](Self::run), from the eigenvectors of a similar operator: a warm start, for example for the Hessian a few
+    /// training steps later. The vectors need not be orthonormal.
     ///
     /// Lanczos starts from the sum of the vectors and a random part of 1 % of its norm, so that a pair that was
-    /// not among the old ones can be found. It takes about `k` products to tell the old pairs apart, and then as many
+    /// not among the old ones can be found. It takes about `k` products to separate the old pairs, and then as many
     /// as the change of the operator requires. Block, LOBPCG and Davidson start from all of the vectors; Power uses them
     /// one after the other.
     ///

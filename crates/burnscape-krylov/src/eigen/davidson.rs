@@ -3,15 +3,15 @@ use super::{Eigenpairs, EigenpairsConfig};
 use crate::lanczos::{Apart, Settled, breadth};
 use crate::{Outcome, SelfAdjoint, Square, Step, VectorSpace};
 
-/// Tells eigenvalues apart. With a tolerance coarser than elsewhere: whoever follows a pair from vectors that
-/// are close wants few products, and sets how few by the tolerance.
+/// Distinguishes eigenvalues, more coarsely than other methods: Davidson's method follows pairs from vectors that are close,
+/// with few products, and the tolerance determines how few.
 const APART: Apart = Apart::within(2e-5, 1e-2);
 
 /// How far beyond the pairs found, relative to the norm of the operator (without eigenvalues far out at
 /// the other end), the eigenvalue of another Ritz pair may be, by its residual: anything further is examined.
 const SLACK: f64 = 0.05;
 
-/// ResidualKind of an exhausted subspace are this much of the rounding at most.
+/// Residuals of an exhausted subspace are at most this multiple of the rounding.
 const EXACT: f64 = 16.0;
 
 /// How many residuals from its Ritz value an eigenvalue may be, where the subspace was exhausted and a random
@@ -56,7 +56,7 @@ impl EigenpairsConfig {
         for start in starts {
             <A::Vector as VectorSpace>::check_same(&space, &start.space())?;
         }
-        // The other half is for what the starts do not know.
+        // The other half is for directions that are missing from the starts.
         let most = (self.max_matvecs() / 2).max(1);
         let first = &starts[..starts.len().min(most)];
         // Room to grow a little: vectors are large.

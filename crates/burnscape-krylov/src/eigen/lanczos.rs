@@ -7,7 +7,7 @@ use crate::{
     KrylovFault, LanczosFactorization, Probe, SelfAdjoint, Square, Step, VectorBlock, VectorSpace,
 };
 
-/// Vectors at work besides the basis: the next one, its product, what is left of it, a copy.
+/// Vectors in memory in addition to the basis: the next one, its product, the remainder, a copy.
 const AT_WORK: usize = 4;
 /// The random part of a warm start, relative to the rest: enough for a pair that was not among the
 /// old ones to be found, too little to slow the others down.
@@ -47,7 +47,7 @@ impl EigenpairsConfig {
         let checks = if self.has_estimates { 0 } else { self.k };
         loop {
             record.grow(operator)?;
-            // A product that was stopped has left the factorization as it was, and that had not converged.
+            // A stopped product leaves the factorization unchanged, and it had not converged before.
             let is_cut_short = record.is_stopped();
             let is_full = record.len() >= full;
             let mut at_limit = is_cut_short || record.num_matvecs() + checks >= self.max_matvecs();

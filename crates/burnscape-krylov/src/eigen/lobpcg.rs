@@ -203,6 +203,6 @@ struct Best {
     /// All of them.
     ascending: Vec<f64>,
     /// The coefficients of the outermost vectors, of the one at the other end and, below them, of directions:
-    /// what the vectors have outside the old ones, made orthonormal.
+    /// the parts of the vectors outside the old ones, orthonormalized.
     turn: Vec<Vec<f64>>,
 }

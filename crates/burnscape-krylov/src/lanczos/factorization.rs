@@ -59,7 +59,7 @@ pub struct LanczosFactorization<V: VectorSpace> {
     pub(crate) space: V::Space,
     pub(crate) basis: V::Block,
     pub(crate) projected: Projected,
-    /// The next vector, of norm one, and what it was scaled by; none if nothing is left.
+    /// The next vector, of norm one, and its length before; none if nothing is left.
     pub(crate) next: Option<V>,
     pub(crate) beta: f64,
     pub(crate) num_matvecs: usize,
@@ -70,7 +70,7 @@ pub struct LanczosFactorization<V: VectorSpace> {
     pub(crate) drawn: u64,
     /// Length of the first Krylov space, once it is exhausted.
     pub(crate) first: Option<usize>,
-    /// The largest step that was taken for nothing, below a tolerance.
+    /// The largest step below a tolerance that was treated as zero.
     pub(crate) dropped: f64,
     /// Where the newest Krylov space begins.
     pub(crate) piece: usize,
@@ -80,7 +80,7 @@ pub struct LanczosFactorization<V: VectorSpace> {
     /// Vectors the basis has room for.
     pub(crate) capacity: usize,
     pub(crate) is_stopped: bool,
-    /// Products of a larger run before this one, to name one that is not finite.
+    /// Earlier products of a larger run, to name one that is not finite.
     pub(crate) earlier: usize,
 }
 
@@ -205,8 +205,8 @@ impl<V: VectorSpace> LanczosFactorization<V> {
         let product = operator.matvec(&q)?;
         let epsilon = q.epsilon();
         let alpha = q.dot(&product)?;
-        // The terms of the recurrence are taken out first, so that the pass over the basis finds no more
-        // than rounding (and what a restart left).
+        // The terms of the recurrence are subtracted first, so that the pass over the basis finds only rounding (and the
+        // coupling that a restart left).
         let mut rest = product.axpy(-alpha, &q)?;
         let previous = self.basis.len().checked_sub(1).filter(|_| self.beta > 0.0);
         if let Some(previous) = previous.and_then(|index| self.basis.get(index)) {
@@ -222,8 +222,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
         self.basis.push(q)?;
         let mut row = self.basis.dots(&rest)?;
         rest = remove(&self.basis, rest, &row)?;
-        // What is left is orthogonal to what was taken out: where that is little, the norm need not be
-        // measured.
+        // The remainder is orthogonal to the part that was subtracted: if that is small, the norm need not be measured.
         let share = |part: &f64| (part / size).powi(2);
         let taken: f64 = row.iter().map(share).sum();
         let mut beta = if size > 0.0 {
@@ -231,8 +230,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
         } else {
             0.0
         };
-        // A second pass takes out what rounding left of the first, where the first took out enough for
-        // that to count.
+        // A second pass removes the rounding errors of the first, if the first removed enough for them to matter.
         if beta < MOST_IS_LEFT * size {
             let second = self.basis.dots(&rest)?;
             rest = remove(&self.basis, rest, &second)?;
@@ -278,8 +276,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
         Ok(())
     }
 
-    /// Takes a space as exhausted whose last step was not nothing, but within a tolerance: a fresh vector
-    /// comes next.
+    /// Treats a space whose last step is within a tolerance as exhausted: a fresh vector comes next.
     pub(crate) fn exhaust(&mut self) -> Result<(), V::Error> {
         self.first.get_or_insert(self.basis.len());
         self.dropped = self.dropped.max(self.beta);
@@ -290,7 +287,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
 
     /// A random vector orthogonal to the basis.
     pub(crate) fn fresh(&mut self) -> Result<Option<V>, V::Error> {
-        // A draw is nearly never within the span of the basis; a few make sure.
+        // A random vector is almost never within the span of the basis; a few attempts make sure.
         for _ in 0..4 {
             let v = Probe::Gaussian.draw::<V>(&self.space, self.seed, self.drawn)?;
             self.drawn += 1;
@@ -348,8 +345,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
         self.beta == 0.0 && !self.is_empty()
     }
 
-    /// All Ritz values, in ascending order: the outer ones are good estimates of eigenvalues long
-    /// before the inner ones are.
+    /// All Ritz values, in ascending order: the outer ones approximate eigenvalues long before the inner ones do.
     pub fn ritz_values(&self) -> Vec<f64> {
         let pairs = self.ritz_pairs();
         pairs.into_iter().map(|(value, _)| value).collect()
@@ -443,8 +439,8 @@ impl<V: VectorSpace> LanczosFactorization<V> {
         self.projected.eigen(0..self.projected.len())
     }
 
-    /// Whether the wanted values, the outermost first, have [settled](Settled); where a space was exhausted,
-    /// what the newest one has of them, and its outermost value at least.
+    /// Whether the wanted values, the outermost first, have [settled](Settled). If a space was exhausted: those of them in
+    /// the newest space, and at least its outermost value.
     pub(crate) fn has_settled(
         &self,
         which: Which,

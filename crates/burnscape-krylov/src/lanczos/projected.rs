@@ -36,7 +36,7 @@ impl Projected {
         self.rows.len()
     }
 
-    /// Appends what the newest vector's product has in common with all of the basis, itself last.
+    /// Appends the dot products of the newest vector's product with the basis; the last is with the vector itself.
     pub(crate) fn push(&mut self, row: Vec<f64>) {
         self.rows.push(row);
     }

@@ -12,8 +12,7 @@ pub(crate) type Preconditioner<'a, A> = dyn LinearOperator<
 
 /// A linear map from one space to another, known by its products.
 ///
-/// Operators nest by value or by reference: `&A` and `Box<A>` are operators where `A` is. The trait
-/// is object safe.
+/// Operators nest by value or by reference: `&A` and `Box<A>` are operators if `A` is. The trait is object safe.
 ///
 /// # Laws
 ///
@@ -124,20 +123,19 @@ pub trait LinearOperator {
         check::linearity_defect(self, pairs, seed)
     }
 
-    /// Shows a step of a run to whoever observes this operator. Every method calls it after each product, and
-    /// ends with what it has found so far if it returns `Break`.
+    /// Reports a step of a run to the observer of this operator. Every method calls it after each product. If it returns
+    /// `Break`, the method ends and returns its result so far.
     ///
-    /// By default nobody observes; [`observed`](Self::observed) attaches an observer.
+    /// By default there is no observer; [`observed`](Self::observed) attaches one.
     fn report(&self, step: &Step) -> ControlFlow<()> {
         let _ = step;
         ControlFlow::Continue(())
     }
 
-    /// Whether a product failed because an observer ended it. A run then ends as if [`report`](Self::report)
-    /// had returned `Break`, with what it found before that product; it fails with the error itself if that
-    /// is nothing.
+    /// Whether a product failed because an observer stopped it. The run then ends as if [`report`](Self::report) had
+    /// returned `Break`, with its result from before that product; without one, it fails with the error.
     ///
-    /// No error means that by default. An operator whose products can be stopped half-way overrides it.
+    /// False by default. An operator whose products can be stopped half-way overrides it.
     fn is_stop(&self, error: &Self::Error) -> bool {
         let _ = error;
         false

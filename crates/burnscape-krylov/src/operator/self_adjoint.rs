@@ -2,9 +2,8 @@ use crate::Square;
 
 /// The claim `⟨u, Av⟩ = ⟨Au, v⟩`, made by the type.
 ///
-/// Methods for symmetric matrices ask for it. Combinators pass it on where it follows: a sum of
-/// self-adjoint operators is one, a product is not. Where it does not follow,
-/// [`Symmetric::verified`](crate::Symmetric::verified) measures it, and
+/// Methods for symmetric matrices require it. Combinators keep it where it follows: a sum of self-adjoint operators is
+/// self-adjoint, a product is not. Where it does not follow, [`Symmetric::verified`](crate::Symmetric::verified) measures it, and
 /// [`symmetry_defect`](Square::symmetry_defect) measures how well any claim holds.
 ///
 /// # Example

@@ -6,7 +6,7 @@ use crate::{LinearOperator, VectorSpace, check};
 /// `Domain` and `Range` as well.
 ///
 /// The type does not guarantee that the two *spaces* are the same one (a 3 × 2 matrix also maps
-/// `Vec<f64>` to `Vec<f64>`); whoever needs that calls [`check_square`](Self::check_square) once.
+/// `Vec<f64>` to `Vec<f64>`); if you need that, call [`check_square`](Self::check_square) once.
 ///
 /// # Example
 ///

@@ -90,7 +90,7 @@ impl SolveConfig {
         self
     }
 
-    /// Solves from zero. A run that an observer ends returns the solution that it reached.
+    /// Solves from zero. A run that an observer ends returns the solution so far.
     ///
     /// # Errors
     ///

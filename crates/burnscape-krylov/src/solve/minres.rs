@@ -17,7 +17,7 @@ impl<A: SelfAdjoint + ?Sized> System<'_, A> {
         let (mut y, square) = preconditioner.apply(&newer)?;
         let start = square.sqrt();
         let (mut beta, mut before) = (start, 0.0);
-        // The rotation that keeps the small matrix triangular, and what it has left to do.
+        // The rotation that keeps the small matrix triangular, and the entries that it has yet to rotate.
         let (mut cosine, mut sine) = (-1.0, 0.0);
         let (mut delta, mut epsilon, mut phi, mut first) = (0.0, 0.0, start, 0.0);
         let (mut residual, mut is_stopped) = (1.0, false);

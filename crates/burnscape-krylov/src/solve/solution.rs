@@ -12,8 +12,8 @@ pub struct Solution<V> {
     /// The solution.
     #[serde(skip)]
     pub x: V,
-    /// `|b − A x| / |b|`, by a product of its own; zero for `b = 0`. By the solver's recurrence (in the norm of a
-    /// preconditioner, if there is one), where an observer ended that product.
+    /// `|b − A x| / |b|`, measured by one more product; zero for `b = 0`. If an observer ended that product, the residual of
+    /// the solver's recurrence (in the norm of a preconditioner, if there is one).
     pub residual: f64,
     /// Products used, that one included.
     pub num_matvecs: usize,

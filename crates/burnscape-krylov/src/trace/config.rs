@@ -5,10 +5,10 @@ use crate::{Estimate, KrylovFault, LinearOperator, Outcome, SelfAdjoint, Step};
 ///
 /// # Cost
 ///
-/// At most `max_matvecs` products; fewer if the interval comes within the tolerance before.
-/// Hutchinson's method keeps no vectors, [Hutch++](TraceMethod::HutchPlusPlus) a third of that,
-/// [XTrace](TraceMethod::XTrace) one and a half times that, [XNysTrace](TraceMethod::XNysTrace) three
-/// times that; the last two solve small problems on the host, `products³`.
+/// At most `max_matvecs` products; fewer if the interval is within the tolerance earlier. Hutchinson's method keeps no
+/// vectors, [Hutch++](TraceMethod::HutchPlusPlus) a third as many as products, [XTrace](TraceMethod::XTrace) one and a half
+/// times as many, [XNysTrace](TraceMethod::XNysTrace) three times as many; the last two solve small problems on the host,
+/// `products³`.
 ///
 /// # Reproducibility
 ///
@@ -16,10 +16,9 @@ use crate::{Estimate, KrylovFault, LinearOperator, Outcome, SelfAdjoint, Step};
 ///
 /// # Defaults
 ///
-/// 64 products, no tolerance, confidence 95 %, ours. An interval is a statement about the draws, by
-/// Student's t with [room for skewness](crate::Estimate::half_width): with eight of them or more it covers 93 to 98 %
-/// at a confidence of 95 %, whatever the spectrum; with fewer, of a law far from normal (one eigenvalue that has most of the
-/// trace), 80 to 90 %.
+/// 64 products, no tolerance, confidence 95 %, ours. The interval is Student's, [corrected for
+/// skewness](crate::Estimate::half_width): with eight samples or more it covers 93 to 98 % at a confidence of 95 % for any
+/// spectrum; with fewer samples from a distribution far from normal (one eigenvalue dominates the trace), 80 to 90 %.
 ///
 /// # Example
 ///
@@ -82,7 +81,7 @@ impl TraceConfig {
 
     /// Sets how many random vectors Hutchinson's method multiplies at once
     /// ([`matmat`](crate::LinearOperator::matmat)), 1 by default: more where the operator shares a pass over
-    /// the data between them. It then looks at its interval, and is observed, once a block. The samples are
+    /// the data between them. The interval is computed, and an observer called, once a block. The samples are
     /// the same. Other methods refuse it: they choose their blocks.
     #[must_use]
     pub fn with_block(mut self, vectors: usize) -> Self {
@@ -91,8 +90,8 @@ impl TraceConfig {
     }
 
     /// Stops once half the interval is at most `tolerance` times the trace, after 24 samples at least (8 vectors of
-    /// XTrace and XNysTrace). A stop that depends on the samples ends where their spread is too small by chance; from
-    /// so many on, the interval covers 94 to 97 % at a confidence of 95 %.
+    /// XTrace and XNysTrace). A stop that depends on the samples favors spreads that are too small by chance; with that
+    /// many samples, the interval covers 94 to 97 % at a confidence of 95 %.
     #[must_use]
     pub fn with_tolerance(mut self, tolerance: f64) -> Self {
         self.tolerance = Some(tolerance);
@@ -113,8 +112,8 @@ impl TraceConfig {
         self
     }
 
-    /// Runs. An observer of the operator sees the estimate after every block of samples; a run that it ends has the
-    /// estimate of the samples that were made.
+    /// Runs. An observer of the operator sees the estimate after every block of samples; a run that it ends returns the
+    /// estimate from the samples so far.
     ///
     /// # Errors
     ///

@@ -8,7 +8,7 @@ use crate::{Probe, SelfAdjoint, Square, VectorBlock, VectorSpace};
 type BlockOf<A> = <<A as Square>::Vector as VectorSpace>::Block;
 
 /// Random vectors `Ω`, an orthonormal basis `Q` of their products, `A Ωᵀ = Qᵀ R`, and the products `A Qᵀ`
-/// of that basis: what XTrace and XDiag are made of.
+/// of that basis: the common part of XTrace and XDiag.
 pub(crate) struct Sketch<'a, A: SelfAdjoint + ?Sized> {
     operator: &'a A,
     pub(crate) samples: Samples<'a, A>,
@@ -101,8 +101,8 @@ impl<'a, A: SelfAdjoint + ?Sized> Sketch<'a, A> {
         Ok(true)
     }
 
-    /// For each random vector, the unit direction in the basis that its own product alone has brought:
-    /// orthogonal to the columns of all the others. The rows of `R⁻¹`, made of norm one.
+    /// For each random vector, the unit direction in the basis that only its product has added: orthogonal to the columns of
+    /// all the others. The normalized rows of `R⁻¹`.
     pub(crate) fn own_directions(&self) -> Vec<Vec<f64>> {
         let size = self.columns.len();
         let direction = |own: usize| {

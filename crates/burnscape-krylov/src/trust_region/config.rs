@@ -17,11 +17,11 @@ use crate::{
 ///
 /// # The hard case
 ///
-/// Where `g` has no part along the eigenvectors of the largest eigenvalue, its Krylov space never
-/// sees them, and what is found there may be no maximizer. So a second run, from a random vector,
-/// looks for an eigenvalue beyond `μ`. If there is one, its eigenvector is computed and added, and the
-/// rest of the problem solved in its complement. Where the ball is then not used up, both signs
-/// along that eigenvector are solutions of one value: `v` and `mirror`.
+/// If `g` has no component along the eigenvectors of the largest eigenvalue, its Krylov space does not contain them, and the
+/// solution in that space may not be the maximizer. A second run, from a random vector, therefore searches for an
+/// eigenvalue beyond `μ`. If there is one, its eigenvector is computed and added, and the rest of the problem is solved in
+/// its complement. If that solution lies inside the ball, both signs along the eigenvector are solutions with the same
+/// value: `v` and `mirror`.
 ///
 /// # Cost
 ///
@@ -31,8 +31,8 @@ use crate::{
 ///
 /// # Reproducibility
 ///
-/// The certificate starts from a [`Probe::Gaussian`](crate::Probe::Gaussian) draw of the seed. That it
-/// misses an eigenvector has probability zero in exact arithmetic, and is not excluded by it.
+/// The certificate starts from a [`Probe::Gaussian`](crate::Probe::Gaussian) draw of the seed. The probability that it
+/// misses an eigenvector is zero in exact arithmetic.
 ///
 /// # Defaults
 ///
@@ -100,8 +100,8 @@ impl TrustRegionConfig {
         self
     }
 
-    /// Whether to look for an eigenvalue beyond the multiplier; on by default. Without it the hard
-    /// case is not noticed, and for `g = 0` the answer is `v = 0`.
+    /// Sets whether to search for an eigenvalue beyond the multiplier; on by default. Without the search the hard case is
+    /// not detected, and for `g = 0` the solution is `v = 0`.
     #[must_use]
     pub fn with_certificate(mut self, is_certified: bool) -> Self {
         self.is_certified = is_certified;
@@ -115,7 +115,7 @@ impl TrustRegionConfig {
         self
     }
 
-    /// `max gᵀv + ½ vᵀHv` over `|v| ≤ radius`. A run that an observer ends has the solution that it reached.
+    /// `max gᵀv + ½ vᵀHv` over `|v| ≤ radius`. A run that an observer ends returns the solution so far.
     ///
     /// # Errors
     ///
@@ -344,7 +344,7 @@ fn with_eigenvector<A: SelfAdjoint + ?Sized>(
     run.maximize(&complement, rest, Some((pair, share)), before)
 }
 
-/// The solution with its value and its residual, by a product of its own.
+/// The solution with its value and its residual, by one more product.
 fn finish<A: SelfAdjoint + ?Sized>(
     run: &Run,
     operator: &A,

@@ -40,7 +40,7 @@ pub struct TrustRegionSolution<V> {
     pub multiplier: f64,
     /// `gᵀv + ½ vᵀHv`.
     pub value: f64,
-    /// `|(μI − H) v − g|` (for a minimum `|(μI + H) v + g|`), by a product of its own; by the small problem, if an
+    /// `|(μI − H) v − g|` (for a minimum `|(μI + H) v + g|`), measured by one more product; by the small problem, if an
     /// observer ended that product.
     pub residual: f64,
     /// The largest residual allowed.

@@ -6,7 +6,7 @@ use crate::KrylovFault;
 /// # Cost
 ///
 /// [`dots`](VectorBlock::dots) takes one host synchronization a vector. A vector type on a device
-/// does better with a block of its own.
+/// is faster with a specialized block.
 ///
 /// # Example
 ///

@@ -1,10 +1,10 @@
-//! Operators over device vectors, with errors of their own.
+//! Operators over device vectors, with a separate error type.
 
 use burnscape_krylov::{Dense, HasAdjoint, KrylovFault, LinearOperator, SelfAdjoint, VectorSpace};
 
 use crate::device_vector::{DeviceError, DeviceSpace, DeviceVector};
 
-/// What an operator over device vectors fails with: its own failures, and those of both sides.
+/// Errors of an operator over device vectors: its failures, and those of both sides.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub(crate) enum CurvatureError {
     #[error(transparent)]

@@ -25,7 +25,7 @@ pub(crate) const METHODS: [Method; 6] = [
     Method::Power,
 ];
 
-/// What the eigenvalues near the end are like.
+/// The eigenvalues near the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Apart from each other by a thousandth of the breadth of the spectrum.
@@ -122,7 +122,7 @@ pub(crate) fn bulks() -> Vec<Bulk> {
     ]
 }
 
-/// What a run said.
+/// The result of a run.
 pub(crate) struct Said {
     pub(crate) converged: bool,
     pub(crate) num_matvecs: usize,

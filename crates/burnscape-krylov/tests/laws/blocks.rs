@@ -46,7 +46,7 @@ fn combinators_take_a_block_as_a_block() {
         }
 
         fn matvec(&self, _v: &Vec<f64>) -> Result<Vec<f64>, KrylovFault> {
-            panic!("asked for a single product")
+            panic!("a single product was requested")
         }
 
         fn matmat(&self, vectors: &[Vec<f64>]) -> Result<Vec<Vec<f64>>, KrylovFault> {
@@ -55,7 +55,7 @@ fn combinators_take_a_block_as_a_block() {
     }
     impl HasAdjoint for OnlyBlocks {
         fn matvec_adjoint(&self, _u: &Vec<f64>) -> Result<Vec<f64>, KrylovFault> {
-            panic!("asked for a single product")
+            panic!("a single product was requested")
         }
 
         fn matmat_adjoint(&self, vectors: &[Vec<f64>]) -> Result<Vec<Vec<f64>>, KrylovFault> {

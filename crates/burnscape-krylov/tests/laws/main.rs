@@ -12,7 +12,7 @@ use cases::{Case, all};
 
 /// Rounding of products of matrices with a dozen rows, relative to the largest entry.
 const ROUNDING: f64 = 1e-13;
-/// What a relative defect may be.
+/// The largest relative defect.
 const DEFECT: f64 = 2e-15;
 
 fn largest(values: &[f64]) -> f64 {

@@ -1,4 +1,4 @@
-//! What a run is given, and what it says.
+//! The input of a run, and its result as text.
 
 use std::error::Error;
 

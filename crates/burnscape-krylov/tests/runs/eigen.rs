@@ -13,7 +13,7 @@ const ENDS: [Which; 4] = [
     Which::LargestMagnitude,
     Which::BothEnds,
 ];
-/// Pairs that are asked for.
+/// Number of pairs.
 const K: usize = 2;
 
 pub(crate) fn runs() -> Vec<Run> {
@@ -58,7 +58,7 @@ fn of_end(end: Which) -> Vec<Run> {
     ]
 }
 
-/// What else can be asked of Lanczos with thick restarts.
+/// Other settings of Lanczos with thick restarts.
 fn lanczos() -> Vec<Run> {
     vec![
         Run::new("eigenpairs, verified, Bottom", |case| {

@@ -128,7 +128,7 @@ fn densities() -> Vec<Run> {
     ]
 }
 
-fn tell(record: &LanczosFactorization<Vec<f64>>, case: &Case<'_>) -> Outcome {
+fn numbers_of(record: &LanczosFactorization<Vec<f64>>, case: &Case<'_>) -> Outcome {
     let (values, residuals) = (record.ritz_values(), record.residual_estimates());
     let last = values.len() - 1;
     let count = record.count_in(0.3 * case.norm()..);
@@ -149,7 +149,7 @@ fn records() -> Vec<Run> {
     vec![
         Run::new("Lanczos, 20 steps", |case| {
             let record = LanczosFactorization::from_random(&case.a, 20, case.seed)?;
-            tell(&record, case)
+            numbers_of(&record, case)
         }),
         Run::new(
             "Lanczos from a vector, stored after 10 of 20 steps",
@@ -160,7 +160,7 @@ fn records() -> Vec<Run> {
                     &record.checkpoint()?,
                 )?;
                 record.extend(&case.a, 10)?;
-                tell(&record, case)
+                numbers_of(&record, case)
             },
         ),
         Run::new("eigenpairs of a record", |case| {
