@@ -24,8 +24,8 @@ where
     worst_of_pairs(pairs, |pair| {
         let (u, v) = gaussian_pair::<U, V, E>((u_space, v_space), pair, seed)?;
         let (av, bu) = (apply(&v)?, adjoint(&u)?);
-        let norm_av = norm_of_product::<_, E>(2 * pair, &av)?;
-        let norm_bu = norm_of_product::<_, E>(2 * pair + 1, &bu)?;
+        let norm_av = norm_of_product(2 * pair, &av)?;
+        let norm_bu = norm_of_product(2 * pair + 1, &bu)?;
         let difference = (u.dot(&av)? - v.dot(&bu)?).abs();
         let scale = (u.norm()? * norm_av).max(v.norm()? * norm_bu);
         Ok(relative(difference, scale))
@@ -43,9 +43,9 @@ pub(crate) fn linearity_defect<T: LinearOperator + ?Sized>(
         let (u, v) = gaussian_pair::<T::Domain, T::Domain, T::Error>((&space, &space), pair, seed)?;
         let (tu, tv) = (operator.matvec(&u)?, operator.matvec(&v)?);
         let whole = operator.matvec(&u.scale(A).axpy(B, &v)?)?;
-        let norm_tu = norm_of_product::<_, T::Error>(3 * pair, &tu)?;
-        let norm_tv = norm_of_product::<_, T::Error>(3 * pair + 1, &tv)?;
-        norm_of_product::<_, T::Error>(3 * pair + 2, &whole)?;
+        let norm_tu = norm_of_product(3 * pair, &tu)?;
+        let norm_tv = norm_of_product(3 * pair + 1, &tv)?;
+        norm_of_product(3 * pair + 2, &whole)?;
         let difference = whole.axpy(-A, &tu)?.axpy(-B, &tv)?.norm()?;
         Ok(relative(difference, A.abs() * norm_tu + B.abs() * norm_tv))
     })
@@ -74,10 +74,7 @@ fn gaussian_pair<U: VectorSpace, V: VectorSpace, E: From<U::Error> + From<V::Err
 }
 
 /// The norm of a product, which must be finite.
-fn norm_of_product<V: VectorSpace, E: From<V::Error> + From<KrylovFault>>(
-    product: usize,
-    v: &V,
-) -> Result<f64, E> {
+fn norm_of_product<V: VectorSpace>(product: usize, v: &V) -> Result<f64, V::Error> {
     let norm = v.norm()?;
     if !norm.is_finite() {
         return Err(KrylovFault::NonFinite { product }.into());

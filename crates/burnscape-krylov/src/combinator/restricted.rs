@@ -1,8 +1,7 @@
 use std::ops::ControlFlow;
 
 use crate::{
-    HasAdjoint, KrylovFault, LinearOperator, Orthonormal, SelfAdjoint, Square, Step, VectorBlock,
-    VectorSpace,
+    HasAdjoint, LinearOperator, Orthonormal, SelfAdjoint, Square, Step, VectorBlock, VectorSpace,
 };
 
 /// `Q A Qᵀ` for orthonormal rows `Q`: the compression of `A` to a subspace, in the coordinates of its
@@ -53,7 +52,7 @@ impl<A: Square> Restricted<A> {
     ///
     /// # Errors
     ///
-    /// [`KrylovFault::CoefficientCount`] within the vectors' error.
+    /// [`KrylovFault::CoefficientCount`](crate::KrylovFault::CoefficientCount) within the vectors' error.
     pub fn lift(&self, coefficients: &[f64]) -> Result<A::Vector, A::Error> {
         Ok(self.basis.block().linear_combination(coefficients)?)
     }
@@ -71,7 +70,7 @@ impl<A: Square> Restricted<A> {
     }
 }
 
-impl<A: Square<Error: From<KrylovFault>>> LinearOperator for Restricted<A> {
+impl<A: Square> LinearOperator for Restricted<A> {
     type Domain = Vec<f64>;
     type Range = Vec<f64>;
     type Error = A::Error;
@@ -101,7 +100,7 @@ impl<A: Square<Error: From<KrylovFault>>> LinearOperator for Restricted<A> {
     }
 }
 
-impl<A: Square<Error: From<KrylovFault>> + HasAdjoint> HasAdjoint for Restricted<A> {
+impl<A: Square + HasAdjoint> HasAdjoint for Restricted<A> {
     fn matvec_adjoint(&self, u: &Vec<f64>) -> Result<Vec<f64>, A::Error> {
         self.coordinates(&self.operator.matvec_adjoint(&self.lift(u)?)?)
     }
@@ -111,4 +110,4 @@ impl<A: Square<Error: From<KrylovFault>> + HasAdjoint> HasAdjoint for Restricted
     }
 }
 
-impl<A: SelfAdjoint<Error: From<KrylovFault>>> SelfAdjoint for Restricted<A> {}
+impl<A: SelfAdjoint> SelfAdjoint for Restricted<A> {}

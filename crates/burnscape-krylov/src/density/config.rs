@@ -152,8 +152,9 @@ impl DensityConfig {
             KrylovFault::ensure_finite("pairs", value)?;
         }
         if basis.len() == dimension {
-            let density = SpectralDensity::of_outliers(outliers, residual);
-            return Ok(density.with_products(before));
+            let mut density = SpectralDensity::of_outliers(outliers, residual);
+            density.num_matvecs = before;
+            return Ok(density);
         }
         let block = basis.block().clone();
         let rest = Deflated::new(operator, basis)?;
@@ -216,7 +217,8 @@ impl DensityConfig {
         }
         let dimension = <A::Vector as VectorSpace>::dimension(&space);
         let is_cut_short = is_stopped && probes.len() < self.probes;
-        let density = SpectralDensity::new(probes, epsilon, (dimension, products));
-        Ok(density.with_stop(is_cut_short))
+        let mut density = SpectralDensity::new(probes, epsilon, (dimension, products));
+        density.is_stopped = is_cut_short;
+        Ok(density)
     }
 }

@@ -18,10 +18,10 @@ pub struct SpectralDensity {
     pub(super) recurrences: Vec<Jacobi>,
     pub(super) outliers: Vec<f64>,
     pub(super) dimension: usize,
-    num_matvecs: usize,
+    pub(super) num_matvecs: usize,
     /// The largest error of an eigenvalue in the probes: by rounding, and by the residuals of outliers.
     pub(super) margin: f64,
-    is_stopped: bool,
+    pub(super) is_stopped: bool,
 }
 
 /// How far rounding moves the eigenvalues of a Lanczos run, relative to the norm and the type.
@@ -80,18 +80,6 @@ impl SpectralDensity {
         self.outliers = outliers;
         // The coupling to the rest, and the error of the outliers themselves, are at most that each.
         self.margin += 2.0 * residual;
-        self
-    }
-
-    /// Adds to the number of products.
-    pub(super) fn with_products(mut self, more: usize) -> Self {
-        self.num_matvecs += more;
-        self
-    }
-
-    /// Sets whether an observer ended the run.
-    pub(super) fn with_stop(mut self, is_stopped: bool) -> Self {
-        self.is_stopped = is_stopped;
         self
     }
 

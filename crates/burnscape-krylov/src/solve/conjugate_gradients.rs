@@ -27,7 +27,7 @@ impl<A: SelfAdjoint + ?Sized> System<'_, A> {
             };
             let mut bend = direction.dot(&product)?;
             if products == 0 && !is_ordinary(bend / square, epsilon) {
-                range.operator = range.of_product::<_, A::Error>(&product, &direction, epsilon)?;
+                range.operator = range.of_product(&product, &direction, epsilon)?;
                 product = raised(product, -range.operator);
                 bend = direction.dot(&product)?;
             }

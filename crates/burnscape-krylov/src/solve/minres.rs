@@ -38,7 +38,7 @@ impl<A: SelfAdjoint + ?Sized> System<'_, A> {
             }
             let mut alpha = v.dot(&product)?;
             if products == 1 && !is_ordinary(alpha, space_epsilon) {
-                range.operator = range.of_product::<_, A::Error>(&product, &v, space_epsilon)?;
+                range.operator = range.of_product(&product, &v, space_epsilon)?;
                 product = raised(product, -range.operator);
                 alpha = v.dot(&product)?;
             }

@@ -20,12 +20,12 @@ impl Range {
     }
 
     /// The power of two of the operator, by a product of it.
-    pub(super) fn of_product<V: VectorSpace, E: From<V::Error> + From<KrylovFault>>(
+    pub(super) fn of_product<V: VectorSpace>(
         &self,
         product: &V,
         v: &V,
         epsilon: f64,
-    ) -> Result<i32, E> {
+    ) -> Result<i32, V::Error> {
         let length = v.norm()?;
         let size = product.norm()?;
         let power = exponent(size) - exponent(length);
@@ -35,10 +35,7 @@ impl Range {
     }
 
     /// The solution of the system as it was given.
-    pub(super) fn solution<V: VectorSpace, E: From<V::Error> + From<KrylovFault>>(
-        &self,
-        x: V,
-    ) -> Result<V, E> {
+    pub(super) fn solution<V: VectorSpace>(&self, x: V) -> Result<V, V::Error> {
         let power = self.right - self.operator;
         if power == 0 {
             return Ok(x);

@@ -38,7 +38,7 @@ impl<A: SelfAdjoint + ?Sized> System<'_, A> {
         range: &Range,
         ended: Ended<A::Vector>,
     ) -> Result<Solution<A::Vector>, A::Error> {
-        let x = range.solution::<_, A::Error>(ended.x)?;
+        let x = range.solution(ended.x)?;
         let product = match self.operator.matvec(&x) {
             Err(error) if self.operator.is_stop(&error) => {
                 return Ok(Solution {

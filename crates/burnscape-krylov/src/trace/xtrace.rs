@@ -34,14 +34,14 @@ impl TraceConfig {
                 let is_stopped = sketch.extend(next_size(sketch.len(), most))?;
                 if is_stopped {
                     sketch.cut();
-                }
-                if is_stopped && sketch.len() < 2 {
-                    // Each random vector is a sample of Hutchinson's as well.
-                    let about = (sketch.samples.num_matvecs, TraceMethod::Hutchinson);
-                    return Ok(self.estimate(&sketch.forms, 0.0, about).stopped());
-                }
-                if is_stopped {
-                    return Ok(self.read(&sketch, dimension)?.stopped());
+                    let last = if sketch.len() < 2 {
+                        // Each random vector is a sample of Hutchinson's as well.
+                        let about = (sketch.samples.num_matvecs, TraceMethod::Hutchinson);
+                        self.estimate(&sketch.forms, 0.0, about)
+                    } else {
+                        self.read(&sketch, dimension)?
+                    };
+                    return Ok(last.stopped());
                 }
             }
             let estimate = self.read(&sketch, dimension)?;

@@ -149,15 +149,36 @@ impl TrustRegionConfig {
         Ok(found)
     }
 
+    /// The settings of the runs, after the checks.
     fn begin<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
         g: &A::Vector,
         sign: f64,
     ) -> Result<Run, A::Error> {
+        operator.check_square()?;
+        A::Vector::check_same(&operator.domain(), &g.space())?;
+        if !(self.radius >= 0.0 && self.radius.is_finite()) {
+            return Err(KrylovFault::OutOfBounds {
+                name: "radius",
+                value: self.radius,
+                allowed: "zero or a positive, finite number",
+            }
+            .into());
+        }
+        KrylovFault::ensure_positive("tolerance", self.tolerance)?;
+        if self.max_basis == 0 {
+            return Err(KrylovFault::BasisTooSmall {
+                vectors: 0,
+                needed: 1,
+            }
+            .into());
+        }
+        let gradient = g.norm()?;
+        KrylovFault::ensure_finite("g", gradient)?;
         Ok(Run {
             radius: self.radius,
-            gradient: self.check(operator, g)?,
+            gradient,
             tolerance: self.tolerance.max(32.0 * g.epsilon()),
             max_matvecs: self.max_basis,
             seed: self.seed,
@@ -278,31 +299,6 @@ impl TrustRegionConfig {
         found.num_matvecs += products;
         found.size = found.size.max(size);
         Ok(is_certain)
-    }
-
-    /// `|g|`, after the checks.
-    fn check<A: SelfAdjoint + ?Sized>(&self, operator: &A, g: &A::Vector) -> Result<f64, A::Error> {
-        operator.check_square()?;
-        A::Vector::check_same(&operator.domain(), &g.space())?;
-        if !(self.radius >= 0.0 && self.radius.is_finite()) {
-            return Err(KrylovFault::OutOfBounds {
-                name: "radius",
-                value: self.radius,
-                allowed: "zero or a positive, finite number",
-            }
-            .into());
-        }
-        KrylovFault::ensure_positive("tolerance", self.tolerance)?;
-        if self.max_basis == 0 {
-            return Err(KrylovFault::BasisTooSmall {
-                vectors: 0,
-                needed: 1,
-            }
-            .into());
-        }
-        let size = g.norm()?;
-        KrylovFault::ensure_finite("g", size)?;
-        Ok(size)
     }
 }
 
