@@ -34,7 +34,6 @@ fn said<T: Debug>(run: impl FnOnce(&Operator<'_>) -> Result<T, KrylovFault>) -> 
         ControlFlow::Continue(())
     });
     let found = format!("{:?}", run(&observed)?);
-    drop(observed);
     Ok(format!("{found} after {steps} steps"))
 }
 
