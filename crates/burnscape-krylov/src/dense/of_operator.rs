@@ -11,7 +11,7 @@ impl Dense {
 
     /// The matrix of an operator, from its products with the unit vectors.
     ///
-    /// Column `j` is `A eⱼ`, as the operator gives it: nothing is made symmetric.
+    /// Column `j` is `A eⱼ`, as the operator returns it; the matrix is not symmetrized.
     ///
     /// # Cost
     ///

@@ -6,8 +6,8 @@ use crate::{
 
 /// Stochastic Lanczos quadrature: a Lanczos run from each of several random vectors.
 ///
-/// Each run gives a Gauss quadrature of the spectral measure at its vector; their mean is the density
-/// of eigenvalues, unbiased over the draws. Which vectors are drawn does not depend on how many are.
+/// Each run is a Gauss quadrature of the spectral measure at its vector; the mean over the random vectors is an unbiased
+/// density of eigenvalues. Vector `i` is the same for any number of probes.
 ///
 /// # Cost
 ///

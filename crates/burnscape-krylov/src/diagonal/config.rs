@@ -15,7 +15,7 @@ use crate::{
 ///
 /// # Reproducibility
 ///
-/// Vector `i` is the same however many are drawn.
+/// Vector `i` is the same for any number of products.
 ///
 /// # Defaults
 ///

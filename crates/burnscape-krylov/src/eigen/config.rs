@@ -225,10 +225,11 @@ impl EigenpairsConfig {
         operator: &A,
         starts: &[<A as Square>::Vector],
     ) -> Result<Eigenpairs<A::Vector>, A::Error> {
+        self.check(operator.preconditioner().is_some())?;
         self.search(operator, starts, &mut |step| operator.report(&step))
     }
 
-    /// As [`run_from`](Self::run_from); Lanczos calls `report` in place of the observer.
+    /// As [`run_from`](Self::run_from), without the check of settings; Lanczos calls `report` in place of the observer.
     pub(crate) fn search<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
@@ -236,7 +237,6 @@ impl EigenpairsConfig {
         report: &mut dyn FnMut(Step) -> ControlFlow<()>,
     ) -> Result<Eigenpairs<A::Vector>, A::Error> {
         operator.check_square()?;
-        self.check(operator.preconditioner().is_some())?;
         let dimension = <A::Vector as VectorSpace>::dimension(&operator.domain());
         let available = if self.method == EigenMethod::Davidson {
             dimension.min(self.max_matvecs())

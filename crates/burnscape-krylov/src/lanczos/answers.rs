@@ -6,7 +6,7 @@ use super::{EigenvalueCount, Jacobi, LanczosFactorization, Quadrature};
 use crate::{SpectralDensity, VectorBlock, VectorSpace};
 
 impl<V: VectorSpace> LanczosFactorization<V> {
-    /// The Gauss quadrature that the first Krylov space gives: `vᵀ f(A) v / vᵀ v ≈ Σ τ f(θ)` for the
+    /// The Gauss quadrature of the first Krylov space: `vᵀ f(A) v / vᵀ v ≈ Σ τ f(θ)` for the
     /// start `v`, exact for polynomials of degree below twice the number of nodes, and exact for
     /// every function once the space is exhausted.
     ///
@@ -21,7 +21,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
         Some(self.length * mean * self.length)
     }
 
-    /// The distribution of eigenvalues as the start sees it: a density of one probe, which gives
+    /// The distribution of eigenvalues seen from the start: a density of one probe, for
     /// traces, the log-determinant and fractions. It stands for the operator if the start was random
     /// (Rademacher or Gaussian); [`DensityConfig`](crate::DensityConfig) averages several, and gives
     /// their spread.

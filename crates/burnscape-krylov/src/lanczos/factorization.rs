@@ -77,7 +77,7 @@ pub struct LanczosFactorization<V: VectorSpace> {
     pub(crate) restarted: bool,
     /// Ritz vectors that the last restart kept.
     pub(crate) fixed: usize,
-    /// Vectors the basis has room for.
+    /// The number of vectors that the basis has room for.
     pub(crate) capacity: usize,
     pub(crate) is_stopped: bool,
     /// Earlier products of a larger run, to name one that is not finite.
@@ -257,7 +257,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
         self.projected.push(row);
         self.beta = beta;
 
-        // Rounding, with room; in half precision there is not that much room.
+        // Several times the rounding error; less in half precision, where that would be too large.
         let rounding = (64.0 * epsilon).min(0.25 * epsilon.sqrt());
         let smallest = rounding * self.projected.bound().max(self.beta);
         self.next = if self.basis.len() == V::dimension(&self.space) {

@@ -17,8 +17,8 @@ pub(crate) type Preconditioner<'a, A> = dyn LinearOperator<
 /// # Laws
 ///
 /// `A(au + bv) = a Au + b Av` to rounding, exactly so for a lone factor that is a power of two;
-/// equal vectors give equal products; [`matmat`](Self::matmat) gives what [`matvec`](Self::matvec)
-/// does, to rounding. [`linearity_defect`](Self::linearity_defect) checks the first.
+/// equal vectors have equal products; [`matmat`](Self::matmat) agrees with [`matvec`](Self::matvec)
+/// to rounding. [`linearity_defect`](Self::linearity_defect) checks the first.
 ///
 /// # Example
 ///

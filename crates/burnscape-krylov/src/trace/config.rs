@@ -12,7 +12,7 @@ use crate::{Estimate, KrylovFault, LinearOperator, Outcome, SelfAdjoint, Step};
 ///
 /// # Reproducibility
 ///
-/// Vector `i` is the same however many are drawn.
+/// Vector `i` is the same for any number of products.
 ///
 /// # Defaults
 ///
