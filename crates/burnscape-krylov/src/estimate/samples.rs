@@ -3,7 +3,9 @@ use crate::{KrylovFault, LinearOperator, Probe, Step};
 
 /// Random vectors `v` and their products `A v`: the one source of samples for estimates.
 ///
-/// Vector `i` is the same however many are drawn.
+/// Vector `i` is the same for any number of samples. Traces and diagonals use this source, also where a method multiplies
+/// other vectors: Hutch++ projects the vectors of its last third before the product, and takes them from
+/// [`draw`](Self::draw). The probes of a density are no samples `(v, A v)`: each is the start of a Lanczos run.
 pub(crate) struct Samples<'a, A: LinearOperator + ?Sized> {
     operator: &'a A,
     pub(crate) probe: Probe,
