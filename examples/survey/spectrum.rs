@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::Path;
 
 use burnscape::Csv;
-use burnscape::krylov::{CurveConfig, SpectralDensity, TraceEstimate};
+use burnscape::krylov::{Axis, SpectralDensity, TraceEstimate};
 use burnscape::loss::Risk;
 use burnscape::spectrum::{CriticalPoint, Spectrum};
 use serde::Serialize;
@@ -68,7 +68,7 @@ pub(crate) fn write(
         File::create(&path).map_err(|error| format!("cannot write {}: {error}", path.display()))
     };
     density.write_csv(create("density")?)?;
-    let curve = CurveConfig::new().with_points(400).draw(density)?;
+    let curve = density.curve(Axis::Linear, 400, None)?;
     curve.write_csv(create("density-curve")?)?;
     Ok(())
 }

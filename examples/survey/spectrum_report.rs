@@ -1,6 +1,6 @@
 //! What is printed about eigenvalues.
 
-use burnscape::krylov::{CurveConfig, SpectralDensity};
+use burnscape::krylov::{Axis, SpectralDensity};
 
 use super::settings::{DENSITY_PROBES, DENSITY_STEPS, GRADIENT_ZERO, LEARNING_RATE};
 use super::sparkline::sparkline;
@@ -83,7 +83,7 @@ fn densities(rows: &[Row]) -> String {
 }
 
 fn bars(density: &SpectralDensity) -> String {
-    let Ok(curve) = CurveConfig::new().with_points(WIDTH).draw(density) else {
+    let Ok(curve) = density.curve(Axis::Linear, WIDTH, None) else {
         return String::new();
     };
     let high = curve

@@ -70,7 +70,7 @@ pub(crate) fn batches(sizes: &[usize]) -> Vec<Labeled> {
 
 /// The matrix of an operator, from blocks of unit vectors.
 pub(crate) fn dense<A: LinearOperator>(operator: &A) -> Dense {
-    burnscape::krylov::to_dense(operator).expect("products")
+    burnscape::krylov::Dense::of(operator).expect("products")
 }
 
 /// `|a − b| / |a|` over all entries.

@@ -3,7 +3,7 @@
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::Tensor;
 use burnscape::curvature::FisherSampling;
-use burnscape::krylov::{Dense, LinearOperator, adjoint_defect, linearity_defect, symmetry_defect};
+use burnscape::krylov::{Dense, HasAdjoint, LinearOperator, Square};
 use burnscape::loss::{Likelihood, Reduction, Risk, Split};
 use burnscape::space::{ParamSpace, ParamVector};
 
@@ -46,8 +46,8 @@ fn the_hessian_is_the_derivative_of_the_gradient() {
         assert!(a.clone().axpy(-1.0, &b).unwrap().norm().unwrap() <= 1e-14 * b.norm().unwrap());
         assert_eq!(hessian.num_examples(), EXAMPLES);
         assert_close(&differences(&net, &risk), &dense(&hessian), 1e-8);
-        assert!(symmetry_defect(&hessian, 3, 5).unwrap() < 1e-14);
-        assert!(linearity_defect(&hessian, 3, 5).unwrap() < 1e-14);
+        assert!(hessian.symmetry_defect(3, 5).unwrap() < 1e-14);
+        assert!(hessian.linearity_defect(3, 5).unwrap() < 1e-14);
     }
 }
 
@@ -241,7 +241,7 @@ fn the_jacobian_and_its_transpose_are_adjoint_and_make_the_kernel() {
     let data = batches(&[4, 3]);
     let risk = cross_entropy(Reduction::Mean, &data);
     let jacobian = risk.jacobian(&net).unwrap();
-    assert!(adjoint_defect(&jacobian, 4, 1).unwrap() < 1e-14);
+    assert!(jacobian.adjoint_defect(4, 1).unwrap() < 1e-14);
     assert_eq!(jacobian.range().len(), 3 * EXAMPLES);
     let rows = dense(&jacobian);
     let back = dense(&burnscape::krylov::Transposed::new(&jacobian));
@@ -251,5 +251,5 @@ fn the_jacobian_and_its_transpose_are_adjoint_and_make_the_kernel() {
     assert_close(&expected, &dense(&kernel), 1e-13);
     let direct: Vec<f64> = kernel.dense().unwrap().into_data().iter().collect();
     assert!(super::fixture::distance(expected.as_slice(), &direct) < 1e-13);
-    assert!(symmetry_defect(&kernel, 3, 1).unwrap() < 1e-14);
+    assert!(kernel.symmetry_defect(3, 1).unwrap() < 1e-14);
 }

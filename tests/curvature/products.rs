@@ -3,7 +3,7 @@
 use burn::module::Param;
 use burn::nn::conv::{Conv1d, Conv1dConfig};
 use burn::tensor::{Tensor, TensorData};
-use burnscape::krylov::to_dense;
+use burnscape::krylov::Dense;
 use burnscape::loss::Risk;
 use burnscape::space::ParamVector;
 
@@ -20,7 +20,7 @@ fn dense(values: &[f64], loss: fn(&Row, ()) -> Tensor<1>) -> Vec<Vec<f64>> {
     let hessian = Risk::new(&loss, &[()])
         .hessian(&row(values))
         .expect("a Hessian");
-    let matrix = to_dense(&hessian).expect("products");
+    let matrix = Dense::of(&hessian).expect("products");
     matrix.rows().map(<[f64]>::to_vec).collect()
 }
 

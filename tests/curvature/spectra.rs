@@ -1,8 +1,8 @@
 //! Krylov methods on operators of a model agree with the same methods on its dense matrix.
 
 use burnscape::krylov::{
-    CgConfig, DensityConfig, EigenpairsConfig, LanczosConfig, LinearOperator, Shifted, Symmetric,
-    TraceConfig, Which,
+    DensityConfig, EigenpairsConfig, LanczosFactorization, LinearOperator, Shifted, SolveConfig,
+    Symmetric, TraceConfig, Which,
 };
 use burnscape::loss::Reduction;
 use burnscape::space::ParamVector;
@@ -16,8 +16,10 @@ fn the_spectrum_of_a_hessian_is_that_of_its_matrix() {
     let hessian = cross_entropy(Reduction::Mean, &data).hessian(&net).unwrap();
     let n = hessian.space().len();
     let matrix = Symmetric::verified(dense(&hessian), 1e-12, 0).unwrap();
-    let whole = LanczosConfig::new(n).run(&hessian).unwrap();
-    let reference = LanczosConfig::new(n).run(&matrix).unwrap().ritz_values();
+    let whole = LanczosFactorization::from_random(&hessian, n, 0).unwrap();
+    let reference = LanczosFactorization::from_random(&matrix, n, 0)
+        .unwrap()
+        .ritz_values();
     let scale = reference[n - 1].abs().max(reference[0].abs());
     assert!(reference[0] < -1e-3 * scale, "a Hessian with both signs");
     for (found, expected) in whole.ritz_values().iter().zip(&reference) {
@@ -67,7 +69,7 @@ fn damped_newton_systems_are_solved() {
         .unwrap();
     let damped = Shifted::new(newton, 1e-3).unwrap();
     let b = ParamVector::gaussian(&damped.domain(), 8).unwrap();
-    let found = CgConfig::new()
+    let found = SolveConfig::conjugate_gradients()
         .with_tolerance(1e-10)
         .run(&damped, &b)
         .unwrap();

@@ -3,6 +3,7 @@
 use burnscape::krylov::{DensityConfig, LinearOperator, TraceConfig, TraceMethod};
 use burnscape::loss::Risk;
 use burnscape::sharpness::RelativeFlatnessConfig;
+use burnscape::space::ParamVector;
 use burnscape::spectrum::{Inertia, Spectrum};
 
 use super::networks::{Digits, Network, digits};
@@ -102,7 +103,8 @@ fn other_traces(tally: &mut Tally, name: &str, stored: &Stored, seed: u64) {
     let kind = "trace of the square, XNysTrace";
     tally.half_width((kind, name, Conservative), square, half);
     let config = trace_config(TraceMethod::Hutchinson, 32, seed);
-    let found = config.run_squared_frobenius(stored).unwrap();
+    let of_square = |_: &ParamVector, product: &ParamVector| Ok(vec![product.dot(product)?]);
+    let found = config.run_integrands(stored, of_square).unwrap()[0];
     let half = (found.value, found.half_width);
     tally.half_width(("squared Frobenius norm", name, Often), square, half);
 }

@@ -10,7 +10,7 @@ use burn::optim::SgdConfig;
 use burnscape::curvature::Hessian;
 use burnscape::krylov;
 use burnscape::krylov::{
-    DensityConfig, EigenMethod, EigenpairsConfig, LanczosConfig, TraceConfig, Which,
+    DensityConfig, EigenMethod, EigenpairsConfig, LanczosFactorization, TraceConfig, Which,
 };
 use burnscape::landscape::{Slice1dConfig, Slice2dConfig};
 use burnscape::loss::{NormalizationPolicy, Progress, Risk, Work};
@@ -240,8 +240,9 @@ fn nothing_follows_a_break_in_a_method_on_an_operator() {
     });
     check("Frobenius norm", |risk| {
         let config = TraceConfig::new().with_max_matvecs(4);
-        let ask = |hessian: &Hessian<'_>| config.run_squared_frobenius(hessian);
-        of_hessian(risk, &model, ask, |found| found.num_matvecs == 4)
+        let square = |_: &ParamVector, product: &ParamVector| Ok(vec![product.dot(product)?]);
+        let ask = |hessian: &Hessian<'_>| config.run_integrands(hessian, square);
+        of_hessian(risk, &model, ask, |found| found[0].num_matvecs == 4)
     });
     check("differences", |risk| match risk.finite_difference(&model) {
         Err(error) => Err(error.to_string()),
@@ -269,11 +270,11 @@ fn a_break_inside_a_product_leaves_the_steps_before_it() {
     });
     let hessian = risk.hessian(&model).unwrap();
     is_made.store(true, Ordering::Relaxed);
-    let mut record = LanczosConfig::new(9).run(&hessian).unwrap();
+    let mut record = LanczosFactorization::from_random(&hessian, 9, 0).unwrap();
     assert_eq!((record.len(), record.num_matvecs()), (6, 6));
     // It goes on from there, as if nothing had happened.
     record.extend(&hessian, 3).unwrap();
     let whole = Risk::new(&squared_error, &data).hessian(&model).unwrap();
-    let whole = LanczosConfig::new(9).run(&whole).unwrap();
+    let whole = LanczosFactorization::from_random(&whole, 9, 0).unwrap();
     assert_eq!(record.ritz_values(), whole.ritz_values());
 }

@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
-use burnscape::krylov::{LinearOperator, to_dense};
+use burnscape::krylov::{Dense, LinearOperator};
 use burnscape::loss::{
     Batch, BatchMapper, Likelihood, LossError, NormalizationPolicy, Reduction, Risk,
 };
@@ -116,7 +116,7 @@ fn of_sequences(net: &Net, batch: Sequences) -> Tensor<1> {
 }
 
 fn dense<A: LinearOperator>(name: &str, operator: &A) -> (String, Vec<f64>) {
-    let matrix = to_dense(operator).unwrap();
+    let matrix = Dense::of(operator).unwrap();
     (name.to_string(), matrix.as_slice().to_vec())
 }
 

@@ -3,7 +3,7 @@
 use burn::optim::SgdConfig;
 use burnscape::curvature::Hessian;
 use burnscape::krylov::{
-    CgConfig, LinearOperator, MinresConfig, Shifted, TraceConfig, TraceMethod, TrustRegionConfig,
+    LinearOperator, Shifted, SolveConfig, TraceConfig, TraceMethod, TrustRegionConfig,
 };
 use burnscape::loss::Risk;
 use burnscape::optim::{
@@ -99,16 +99,18 @@ fn curvature(kind: Kind, seed: u64, exponent: i32) -> Vec<Answer> {
 
     // Positive definite by a margin at every seed; the same matrix at every scale.
     let damped = Shifted::new(&hessian, 40.0 * unit).expect("a shift");
-    let cg = CgConfig::new().run(&damped, &gradient).expect("a solution");
+    let cg = SolveConfig::conjugate_gradients()
+        .run(&damped, &gradient)
+        .expect("a solution");
     assert!(cg.outcome.is_converged());
     found.push(near("CG", cg.x.to_host().expect("numbers")));
-    let minres = MinresConfig::new().with_max_matvecs(12);
+    let minres = SolveConfig::minres().with_max_matvecs(12);
     let solution = minres.run(&hessian, &gradient).expect("a solution");
     found.push(near("MINRES", solution.x.to_host().expect("numbers")));
     // Right-hand sides of another scale than the matrix.
     let ones = [0.7, -0.3].into_iter().cycle().take(gradient.space().len());
     let ones = ParamVector::from_host(gradient.space(), &ones.collect::<Vec<_>>());
-    let cg = CgConfig::new().run(&damped, &ones.expect("a vector"));
+    let cg = SolveConfig::conjugate_gradients().run(&damped, &ones.expect("a vector"));
     let cg = cg.expect("a solution").x.to_host().expect("numbers");
     found.push(near(
         "CG, fixed side",

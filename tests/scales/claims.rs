@@ -3,7 +3,7 @@
 use burn::module::{Module, Param};
 use burn::optim::{ModuleOptimizer, SgdConfig};
 use burn::tensor::{Tensor, TensorData};
-use burnscape::krylov::{CgConfig, TraceConfig, TraceMethod};
+use burnscape::krylov::{SolveConfig, TraceConfig, TraceMethod};
 use burnscape::loss::{Reduction, Risk};
 use burnscape::optim::{Metric, SamConfig, SkipReason};
 use burnscape::spectrum::Spectrum;
@@ -98,7 +98,7 @@ fn spectra_traces_and_solutions_are_right_at_any_scale_of_the_loss() {
         assert!(trace.outcome.is_converged());
         assert_close(&[trace.value / scale], &[12.5], 1e-5);
         let gradient = hessian.gradient().expect("a gradient");
-        let solution = CgConfig::new()
+        let solution = SolveConfig::conjugate_gradients()
             .run(&hessian, &gradient)
             .expect("a solution");
         let solution = solution.x.to_host().expect("numbers");

@@ -1,7 +1,7 @@
 //! Relative flatness against its definition, from dense Hessians.
 
 use burnscape::curvature::Hessian;
-use burnscape::krylov::to_dense;
+use burnscape::krylov::Dense;
 use burnscape::loss::Risk;
 use burnscape::sharpness::RelativeFlatnessConfig;
 use burnscape::space::{ParamLeaf, ParamSpace, ParamVector};
@@ -10,7 +10,7 @@ use super::networks::{ConvNet, close, conv_loss, images, net, net_loss, regressi
 
 /// `Σ_{s,s'} ⟨w_s, w_s'⟩ Σ_j H[(s, j), (s', j)]`, index by index.
 fn definition(hessian: &Hessian<'_>, weights: &[f64], leaf: &ParamLeaf) -> f64 {
-    let (dense, n) = (to_dense(hessian).unwrap(), hessian.space().len());
+    let (dense, n) = (Dense::of(hessian).unwrap(), hessian.space().len());
     let axis = leaf.filter_axis().unwrap();
     let neurons = leaf.shape()[axis];
     let inputs = leaf.len() / neurons;

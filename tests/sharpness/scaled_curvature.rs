@@ -2,7 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use burnscape::krylov::{EigenpairsConfig, LinearOperator, TraceConfig, Which, to_dense};
+use burnscape::krylov::{Dense, EigenpairsConfig, LinearOperator, TraceConfig, Which};
 use burnscape::loss::Risk;
 use burnscape::sharpness::{
     Region, SharpnessMeasure, SharpnessReport, SharpnessReportConfig, WorstCaseSharpnessConfig,
@@ -68,8 +68,8 @@ fn the_scaled_operator_is_the_matrix_between_diagonals() {
     let weights = ParamVector::from_module(&space, &model).unwrap();
     let weights = weights.to_host().unwrap();
     let (plain, scaled) = (
-        to_dense(&hessian).unwrap(),
-        to_dense(&hessian.scaled(&model, ELEMENT).unwrap()).unwrap(),
+        Dense::of(&hessian).unwrap(),
+        Dense::of(&hessian.scaled(&model, ELEMENT).unwrap()).unwrap(),
     );
     let n = space.len();
     for i in 0..n {
@@ -189,7 +189,7 @@ fn trace_and_frobenius_norm_of_a_network_are_within_their_errors() {
     let report = moments(&risk, &model, 300);
     for scale in SCALES {
         let scaled = hessian.scaled(&model, scale).unwrap();
-        let dense = to_dense(&scaled).unwrap();
+        let dense = Dense::of(&scaled).unwrap();
         let n = hessian.space().len();
         let trace: f64 = (0..n).map(|i| dense.as_slice()[i * n + i]).sum();
         let norm = dense.as_slice().iter().map(|x| x * x).sum::<f64>().sqrt();

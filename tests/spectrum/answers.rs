@@ -1,6 +1,6 @@
 //! Answers with closed forms.
 
-use burnscape::krylov::{Axis, CurveConfig, DiagonalConfig, LinearOperator};
+use burnscape::krylov::{Axis, DiagonalConfig, LinearOperator};
 use burnscape::loss::Risk;
 use burnscape::spectrum::{LayerTraces, Spectrum};
 use burnscape::{Csv, Json};
@@ -207,7 +207,7 @@ fn the_curve_of_a_density_of_one_value_is_finite() {
     for value in [0.0, 1e-300, 3.0, 0.1] {
         with_hessian(&point(30), &[value; 30], |hessian| {
             let density = Spectrum::of(hessian).density().unwrap();
-            let curve = CurveConfig::new().with_points(401).draw(&density).unwrap();
+            let curve = density.curve(Axis::Linear, 401, None).unwrap();
             let step = curve.grid[1] - curve.grid[0];
             let area: f64 = curve.density.iter().map(|y| y * step).sum();
             assert!((area - 1.0).abs() < 1e-3, "{value}: {area}");
@@ -283,7 +283,7 @@ fn a_density_is_a_measure_and_draws_itself() {
         assert_eq!(density.num_matvecs(), 30);
         assert!((density.measure().weights.iter().sum::<f64>() - 1.0).abs() < 1e-12);
         assert!((density.measure().integrate(|x| x * x) - 28.5).abs() < 1e-10);
-        let curve = CurveConfig::new().with_points(400).draw(&density).unwrap();
+        let curve = density.curve(Axis::Linear, 400, None).unwrap();
         let step = curve.grid[1] - curve.grid[0];
         let area: f64 = curve.density.iter().map(|y| y * step).sum();
         assert!((area - 1.0).abs() < 0.02, "{area}");
@@ -365,8 +365,8 @@ fn outliers_are_taken_out_exactly_and_the_rest_is_resolved() {
         let mean = density.measure().integrate(|x| x);
         let expected = values.iter().sum::<f64>() / 100.0;
         assert!((mean - expected).abs() < 0.05, "{mean} {expected}");
-        let log = CurveConfig::new().with_axis(Axis::SymmetricLog { scale: 0.01 });
-        let curve = log.draw(&density).unwrap();
+        let log = Axis::SymmetricLog { scale: 0.01 };
+        let curve = density.curve(log, 512, None).unwrap();
         assert_eq!(curve.outliers, density.outliers());
         // The bulk alone is drawn.
         assert!(curve.axis.value(*curve.grid.last().unwrap()) < 20.0);

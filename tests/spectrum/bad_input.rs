@@ -1,7 +1,7 @@
 //! Questions without a result are errors that state the reason.
 
 use burnscape::OutOfRange;
-use burnscape::krylov::{CurveConfig, HostError, KrylovFault};
+use burnscape::krylov::{Axis, KrylovFault};
 use burnscape::spectrum::Spectrum;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -42,7 +42,10 @@ fn arguments_out_of_range() {
             assert!(
                 matches!(
                     error,
-                    CurvatureError::Krylov(KrylovFault::InvalidTolerance { .. })
+                    CurvatureError::Krylov(KrylovFault::OutOfBounds {
+                        name: "tolerance",
+                        ..
+                    })
                 ),
                 "{error}"
             );
@@ -101,11 +104,11 @@ fn arguments_out_of_range() {
             CurvatureError::OutOfRange(OutOfRange { name: "zero", .. })
         ));
         let density = spectrum().density().unwrap();
-        let error = CurveConfig::new()
-            .with_points(0)
-            .draw(&density)
-            .unwrap_err();
-        assert_eq!(error, HostError::NotPositive { name: "points" });
+        let error = density.curve(Axis::Linear, 0, None).unwrap_err();
+        assert!(matches!(
+            error,
+            KrylovFault::OutOfBounds { name: "points", .. }
+        ));
     });
 }
 

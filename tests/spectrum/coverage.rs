@@ -4,7 +4,7 @@ use burn::nn::loss::{MseLoss, Reduction};
 use burn::tensor::Tensor;
 use burnscape::OutOfRange;
 use burnscape::curvature::CurvatureError;
-use burnscape::krylov::{Dense, EigenvalueCount, to_dense};
+use burnscape::krylov::{Dense, EigenvalueCount};
 use burnscape::loss::Risk;
 use burnscape::space::{ParamSpace, ParamVector};
 use burnscape::spectrum::Spectrum;
@@ -32,7 +32,7 @@ fn matrix() -> Matrix {
     let hessian = Risk::new(&loss, &data).hessian(&net).unwrap();
     Matrix {
         space,
-        entries: to_dense(&hessian).unwrap(),
+        entries: Dense::of(&hessian).unwrap(),
     }
 }
 

@@ -5,7 +5,7 @@ use burn::optim::SgdConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::tensor::{Tensor, TensorData};
 use burnscape::curvature::{CurvatureError, LayerValue};
-use burnscape::krylov::{LinearOperator, SelfAdjoint, to_dense};
+use burnscape::krylov::{Dense, LinearOperator, SelfAdjoint};
 use burnscape::loss::{Batch, Risk};
 use burnscape::optim::ClosureStep;
 use burnscape::space::{ParamSpace, ParamVector};
@@ -94,7 +94,7 @@ fn intervals_of_its_traces_cover_nineteen_times_in_twenty() {
     let hessian = Risk::new(&loss, &data).hessian(&model).unwrap();
     let (n, matrix) = (
         hessian.space().len(),
-        to_dense(&hessian).unwrap().as_slice().to_vec(),
+        Dense::of(&hessian).unwrap().as_slice().to_vec(),
     );
     let diagonal: Vec<f64> = (0..n).map(|i| matrix[i * n + i]).collect();
     let stored = Stored {
@@ -137,7 +137,7 @@ fn the_spectrum_of_a_network_on_digits_is_that_of_its_matrix() {
     let n = hessian.space().len();
     assert_eq!(n, 2130);
 
-    let matrix = to_dense(&hessian).unwrap().as_slice().to_vec();
+    let matrix = Dense::of(&hessian).unwrap().as_slice().to_vec();
     let diagonal: Vec<f64> = (0..n).map(|i| matrix[i * n + i]).collect();
     let eigenvalues = eigenvalues(&matrix);
     let (low, high) = (eigenvalues[0], eigenvalues[n - 1]);

@@ -1,7 +1,7 @@
 //! Kinds of points, and their evidence.
 
 use burn::tensor::Tensor;
-use burnscape::krylov::LanczosConfig;
+use burnscape::krylov::LanczosFactorization;
 use burnscape::loss::Risk;
 use burnscape::spectrum::{CriticalPoint, PointKind, Spectrum};
 use burnscape_testkit::objectives::{Point, saddle};
@@ -180,7 +180,7 @@ fn an_index_is_counted_by_the_residuals_and_proved_by_a_ritz_value() {
     // are larger than they are.
     let values: Vec<f64> = (0..400).map(|i| f64::from(i) - 9.5).collect();
     with_hessian(&origin(400), &values, |hessian| {
-        let record = LanczosConfig::new(12).run(hessian).unwrap();
+        let record = LanczosFactorization::from_random(hessian, 12, 0).unwrap();
         let found = Spectrum::of(hessian).with_steps(12);
         let found = found.critical_point(1e-9).unwrap();
         assert_eq!(found.negative, record.count_in(..-found.zero));

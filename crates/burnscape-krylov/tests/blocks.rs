@@ -6,15 +6,17 @@
     reason = "a failed expectation fails the test"
 )]
 
+mod counted;
 mod spectra;
 
 use std::cell::Cell;
 use std::ops::ControlFlow;
 
 use burnscape_krylov::{
-    Counted, EigenMethod, Eigenpairs, EigenpairsConfig, HostError, KrylovFault, LinearOperator,
+    EigenMethod, Eigenpairs, EigenpairsConfig, KrylovFault, LinearOperator, Preconditioned,
     SelfAdjoint, VectorSpace, Which,
 };
+use counted::Counted;
 use spectra::{Diagonal, Single, size, with_spectrum};
 
 fn expected(values: &[f64], which: Which, k: usize) -> Vec<f64> {
@@ -29,7 +31,7 @@ fn expected(values: &[f64], which: Which, k: usize) -> Vec<f64> {
 }
 
 /// The pairs are those of the operator: values, true residuals, orthonormal vectors.
-fn check<A: SelfAdjoint<Vector = Vec<f64>, Error = HostError>>(
+fn check<A: SelfAdjoint<Vector = Vec<f64>, Error = KrylovFault>>(
     what: &str,
     a: &A,
     found: &Eigenpairs<Vec<f64>>,
@@ -230,16 +232,15 @@ fn lobpcg_gains_from_a_preconditioner_and_from_a_warm_start() {
             .map(|(i, x)| (1.0 + 0.5 * (i as f64).sin()) / x)
             .collect(),
     );
-    let better = config.run_preconditioned(&a, &[], &inverse).unwrap();
+    let preconditioned = Preconditioned::new(&a, &inverse).unwrap();
+    let better = config.run(&preconditioned).unwrap();
     println!(
         "products: {} plain, {} with a preconditioner",
         plain.num_matvecs, better.num_matvecs
     );
     check("preconditioned", &a, &better, (&[1.0, 4.0, 9.0], 1e-4));
     assert!(better.num_matvecs < plain.num_matvecs / 4);
-    let warm = config
-        .run_preconditioned(&a, &better.vectors, &inverse)
-        .unwrap();
+    let warm = config.run_from(&preconditioned, &better.vectors).unwrap();
     assert!(
         warm.num_matvecs < better.num_matvecs / 2,
         "{}",
@@ -313,14 +314,14 @@ struct Broken(Cell<usize>);
 impl LinearOperator for Broken {
     type Domain = Vec<f64>;
     type Range = Vec<f64>;
-    type Error = HostError;
+    type Error = KrylovFault;
     fn domain(&self) -> usize {
         20
     }
     fn range(&self) -> usize {
         20
     }
-    fn matvec(&self, v: &Vec<f64>) -> Result<Vec<f64>, HostError> {
+    fn matvec(&self, v: &Vec<f64>) -> Result<Vec<f64>, KrylovFault> {
         if self.0.get() == 0 {
             return Ok(vec![f64::NAN; 20]);
         }
@@ -355,10 +356,10 @@ fn bad_input_is_refused_by_name() {
     };
     for k in [0, 4] {
         for refused in refusals(k, 0.1) {
-            let error = HostError::Fault(KrylovFault::TooMany {
+            let error = KrylovFault::TooMany {
                 asked: k,
                 available: 3,
-            });
+            };
             assert_eq!(refused, Err(error));
         }
     }
@@ -366,9 +367,11 @@ fn bad_input_is_refused_by_name() {
         for refused in refusals(1, tolerance) {
             assert_eq!(
                 refused,
-                Err(HostError::Fault(KrylovFault::InvalidTolerance {
-                    tolerance
-                }))
+                Err(KrylovFault::OutOfBounds {
+                    name: "tolerance",
+                    value: tolerance,
+                    allowed: "a positive, finite number"
+                })
             );
         }
     }
@@ -379,10 +382,10 @@ fn bad_input_is_refused_by_name() {
         .with_method(EigenMethod::Block)
         .with_block(1)
         .with_max_basis(2);
-    let needed = HostError::Fault(KrylovFault::BasisTooSmall {
+    let needed = KrylovFault::BasisTooSmall {
         vectors: 2,
         needed: 3,
-    });
+    };
     assert_eq!(small.run(&a).map(|_| ()), Err(needed));
     let none = EigenpairsConfig::new(1, Which::Largest)
         .with_method(EigenMethod::Block)
@@ -390,10 +393,10 @@ fn bad_input_is_refused_by_name() {
         .run(&a);
     assert!(matches!(
         none.map(|_| ()),
-        Err(HostError::Fault(KrylovFault::TooMany { asked: 0, .. }))
+        Err(KrylovFault::TooMany { asked: 0, .. })
     ));
     let broken = |good: usize| Broken(Cell::new(good));
-    let named = |product: usize| Err(HostError::Fault(KrylovFault::NonFinite { product }));
+    let named = |product: usize| Err(KrylovFault::NonFinite { product });
     let block = EigenpairsConfig::new(2, Which::Largest).with_method(EigenMethod::Block);
     assert_eq!(block.run(&broken(5)).map(|_| ()), named(5));
     let lobpcg = EigenpairsConfig::new(2, Which::Largest).with_method(EigenMethod::Lobpcg);
@@ -408,7 +411,7 @@ fn bad_input_is_refused_by_name() {
     let nan = block.run_from(&a, &[vec![f64::NAN; 3]]);
     assert!(matches!(
         nan.map(|_| ()),
-        Err(HostError::Fault(KrylovFault::NonFiniteArgument { .. }))
+        Err(KrylovFault::NonFiniteArgument { .. })
     ));
     let long = lobpcg.run_from(&a, &[vec![1.0; 4]]);
     assert!(long.is_err());

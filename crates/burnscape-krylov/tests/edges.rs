@@ -4,16 +4,16 @@
 mod spectra;
 
 use burnscape_krylov::{
-    CgConfig, DensityConfig, DiagonalConfig, EigenMethod, EigenpairsConfig, HostError, KrylovFault,
-    LanczosConfig, LinearOperator, MinresConfig, SelfAdjoint, TraceConfig, TrustRegionConfig,
-    Which,
+    Axis, DensityConfig, DiagonalConfig, EigenMethod, EigenpairsConfig, KrylovFault,
+    LanczosFactorization, LinearOperator, Preconditioned, SelfAdjoint, SolveConfig, TraceConfig,
+    TrustRegionConfig, Which,
 };
 use spectra::Diagonal;
 
 #[test]
 fn a_record_without_steps_gives_empty_answers() {
     let a = Diagonal(vec![1.0, 2.0, 0.0]);
-    let empty = LanczosConfig::new(0).run(&a).unwrap();
+    let empty = LanczosFactorization::from_random(&a, 0, 0).unwrap();
     assert!(empty.is_empty() && !empty.is_invariant());
     assert!(empty.ritz_values().is_empty() && empty.residual_estimates().is_empty());
     assert!(empty.quadrature().is_none() && empty.density().is_none());
@@ -35,17 +35,19 @@ fn a_record_without_steps_gives_empty_answers() {
     let error = empty.eigenpairs(&a, Which::Largest, 1).unwrap_err();
     assert_eq!(
         error,
-        HostError::Fault(KrylovFault::TooMany {
+        KrylovFault::TooMany {
             asked: 1,
             available: 0
-        })
+        }
     );
     // It is a start as good as any.
     let mut later = empty.clone();
     later.extend(&a, 3).unwrap();
     assert_eq!(
         later.ritz_values(),
-        LanczosConfig::new(3).run(&a).unwrap().ritz_values()
+        LanczosFactorization::from_random(&a, 3, 0)
+            .unwrap()
+            .ritz_values()
     );
 }
 
@@ -53,9 +55,12 @@ fn a_record_without_steps_gives_empty_answers() {
 fn conjugate_gradients_on_a_singular_system_say_that_it_is_singular() {
     let a = Diagonal(vec![1.0, 2.0, 0.0]);
     for b in [vec![1.0, 2.0, 1.0], vec![0.0, 0.0, 1.0]] {
-        let error = CgConfig::new().run(&a, &b).map(|_| ()).unwrap_err();
+        let error = SolveConfig::conjugate_gradients()
+            .run(&a, &b)
+            .map(|_| ())
+            .unwrap_err();
         assert!(
-            matches!(error, HostError::Fault(KrylovFault::NotPositive { value, .. }) if value.abs() < 1e-15),
+            matches!(error, KrylovFault::NotPositive { value, .. } if value.abs() < 1e-15),
             "{error}"
         );
         let text = error.to_string();
@@ -65,7 +70,9 @@ fn conjugate_gradients_on_a_singular_system_say_that_it_is_singular() {
         );
     }
     // A consistent one has a solution.
-    let found = CgConfig::new().run(&a, &vec![1.0, 2.0, 0.0]).unwrap();
+    let found = SolveConfig::conjugate_gradients()
+        .run(&a, &vec![1.0, 2.0, 0.0])
+        .unwrap();
     assert!(found.outcome.is_converged());
 }
 
@@ -75,7 +82,7 @@ struct Bad(f64);
 impl LinearOperator for Bad {
     type Domain = Vec<f64>;
     type Range = Vec<f64>;
-    type Error = HostError;
+    type Error = KrylovFault;
 
     fn domain(&self) -> usize {
         3
@@ -85,7 +92,7 @@ impl LinearOperator for Bad {
         3
     }
 
-    fn matvec(&self, v: &Vec<f64>) -> Result<Vec<f64>, HostError> {
+    fn matvec(&self, v: &Vec<f64>) -> Result<Vec<f64>, KrylovFault> {
         Ok(v.iter().map(|x| self.0 * x).collect())
     }
 }
@@ -98,17 +105,18 @@ fn the_preconditioner_is_blamed_for_what_it_does() {
     let b = vec![1.0, 1.0, 1.0];
     for (factor, is_nan) in [(f64::NAN, true), (f64::INFINITY, true), (-1.0, false)] {
         let bad = Bad(factor);
-        let cg = CgConfig::new().run_preconditioned(&a, &b, &bad);
-        let minres = MinresConfig::new().run_preconditioned(&a, &b, &bad);
+        let cg =
+            SolveConfig::conjugate_gradients().run(&Preconditioned::new(&a, &bad).unwrap(), &b);
+        let minres = SolveConfig::minres().run(&Preconditioned::new(&a, &bad).unwrap(), &b);
         for error in [cg.map(|_| ()).unwrap_err(), minres.map(|_| ()).unwrap_err()] {
             let is_right = match is_nan {
                 true => matches!(
                     error,
-                    HostError::Fault(KrylovFault::NonFinitePreconditioner { application: 0 })
+                    KrylovFault::NonFinitePreconditioner { application: 0 }
                 ),
                 false => matches!(
                     error,
-                    HostError::Fault(KrylovFault::IndefinitePreconditioner { application: 0, .. })
+                    KrylovFault::IndefinitePreconditioner { application: 0, .. }
                 ),
             };
             assert!(is_right, "{error}");
@@ -119,26 +127,24 @@ fn the_preconditioner_is_blamed_for_what_it_does() {
     impl LinearOperator for Wide {
         type Domain = Vec<f64>;
         type Range = Vec<f64>;
-        type Error = HostError;
+        type Error = KrylovFault;
         fn domain(&self) -> usize {
             40
         }
         fn range(&self) -> usize {
             40
         }
-        fn matvec(&self, _v: &Vec<f64>) -> Result<Vec<f64>, HostError> {
+        fn matvec(&self, _v: &Vec<f64>) -> Result<Vec<f64>, KrylovFault> {
             Ok(vec![f64::NAN; 40])
         }
     }
     impl SelfAdjoint for Wide {}
     let found = EigenpairsConfig::new(1, Which::Largest)
         .with_method(EigenMethod::Lobpcg)
-        .run_preconditioned(&wide, &[], &Wide);
+        .run(&Preconditioned::new(&wide, &Wide).unwrap());
     assert_eq!(
         found.map(|_| ()),
-        Err(HostError::Fault(KrylovFault::NonFinitePreconditioner {
-            application: 0
-        }))
+        Err(KrylovFault::NonFinitePreconditioner { application: 0 })
     );
 }
 
@@ -172,11 +178,11 @@ fn a_tolerance_that_no_run_could_meet_is_refused_with_a_true_text() {
                 .with_tolerance(tolerance)
                 .run(&a)
                 .map(|_| ()),
-            CgConfig::new()
+            SolveConfig::conjugate_gradients()
                 .with_tolerance(tolerance)
                 .run(&a, &b)
                 .map(|_| ()),
-            MinresConfig::new()
+            SolveConfig::minres()
                 .with_tolerance(tolerance)
                 .run(&a, &b)
                 .map(|_| ()),
@@ -218,7 +224,7 @@ fn errors_name_what_is_allowed() {
             format!("`confidence` is {confidence}; give a number between 0 and 1, neither of them");
         assert_eq!(text, expected);
     }
-    let start = LanczosConfig::new(1).run_from(&a, vec![0.0; 2]);
+    let start = LanczosFactorization::from_vector(&a, vec![0.0; 2], 1, 0);
     let text = start.map(|_| ()).unwrap_err().to_string();
     assert_eq!(
         text,
@@ -231,18 +237,26 @@ fn a_density_is_not_drawn_with_a_width_that_is_none() {
     let a = Diagonal(vec![1.0, 2.0, 3.0]);
     let density = DensityConfig::new().run(&a).unwrap();
     for width in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-        let error = density.smoothed(&[1.0], width).unwrap_err();
-        assert_eq!(error, HostError::NotPositive { name: "width" });
+        let error = density.curve(Axis::Linear, 9, Some(width)).unwrap_err();
+        assert!(matches!(
+            error,
+            KrylovFault::OutOfBounds {
+                name: "bandwidth",
+                ..
+            }
+        ));
     }
-    let heights = density.smoothed(&[1.0], f64::MIN_POSITIVE).unwrap();
-    assert!(heights.iter().all(|height| !height.is_nan()));
+    let curve = density
+        .curve(Axis::Linear, 9, Some(f64::MIN_POSITIVE))
+        .unwrap();
+    assert!(curve.density.iter().all(|height| !height.is_nan()));
 }
 
 #[test]
 fn counts_of_none_are_refused_or_give_nothing() {
     let a = Diagonal(vec![1.0, 2.0, 3.0]);
     let b = vec![1.0, 1.0, 1.0];
-    let no_probes = HostError::Fault(KrylovFault::NoProbes);
+    let no_probes = KrylovFault::NoProbes;
     for config in [
         DensityConfig::new().with_probes(0),
         DensityConfig::new().with_steps(0),
@@ -257,13 +271,16 @@ fn counts_of_none_are_refused_or_give_nothing() {
         .with_method(EigenMethod::Davidson)
         .with_max_matvecs(0)
         .run(&a);
-    assert!(matches!(
-        few.map(|_| ()),
-        Err(HostError::Fault(KrylovFault::TooMany { .. }))
-    ));
+    assert!(matches!(few.map(|_| ()), Err(KrylovFault::TooMany { .. })));
     for found in [
-        CgConfig::new().with_max_matvecs(0).run(&a, &b).unwrap(),
-        MinresConfig::new().with_max_matvecs(0).run(&a, &b).unwrap(),
+        SolveConfig::conjugate_gradients()
+            .with_max_matvecs(0)
+            .run(&a, &b)
+            .unwrap(),
+        SolveConfig::minres()
+            .with_max_matvecs(0)
+            .run(&a, &b)
+            .unwrap(),
     ] {
         assert!(!found.outcome.is_converged() && found.residual == 1.0);
     }
@@ -289,7 +306,7 @@ fn counts_of_none_are_refused_or_give_nothing() {
         let error = TrustRegionConfig::new(radius).minimize(&a, &b);
         assert!(matches!(
             error.map(|_| ()),
-            Err(HostError::Fault(KrylovFault::InvalidRadius { .. }))
+            Err(KrylovFault::OutOfBounds { name: "radius", .. })
         ));
     }
 }

@@ -1,4 +1,4 @@
-//! What a change of the operator must do to every answer, over random matrices.
+//! The effect of changes of the operator on every answer, over random matrices.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -9,9 +9,9 @@
 mod spectra;
 
 use burnscape_krylov::{
-    CurveConfig, Dense, DensityConfig, DiagonalConfig, DiagonalMethod, EigenMethod, Eigenpairs,
-    EigenpairsConfig, LanczosConfig, LanczosFactorization, Probe, Scaled, SelfAdjoint, Shifted,
-    Symmetric, TraceConfig, TraceMethod, VectorBlock, VectorSpace, Which,
+    Axis, Dense, DensityConfig, DiagonalConfig, DiagonalMethod, EigenMethod, Eigenpairs,
+    EigenpairsConfig, LanczosFactorization, Probe, Scaled, SelfAdjoint, Shifted, Symmetric,
+    TraceConfig, TraceMethod, VectorBlock, VectorSpace, Which,
 };
 use proptest::prelude::*;
 use spectra::{Single, rotation, size, with_spectrum};
@@ -70,7 +70,7 @@ where
         let measure = density.measure();
         scaled.extend(measure.nodes);
         fixed.extend(measure.weights);
-        let curve = CurveConfig::new().with_points(9).draw(&density).unwrap();
+        let curve = density.curve(Axis::Linear, 9, None).unwrap();
         scaled.extend(curve.grid);
     }
     for method in [
@@ -90,7 +90,7 @@ where
             .with_max_matvecs(12);
         scaled.extend(config.with_seed(seed).run(a).unwrap().diagonal);
     }
-    let record = LanczosConfig::new(5).with_seed(seed).run(a).unwrap();
+    let record = LanczosFactorization::from_random(a, 5, seed).unwrap();
     scaled.extend(record.ritz_values());
     scaled.extend(record.residual_estimates());
     (scaled, fixed)
@@ -116,11 +116,11 @@ proptest! {
         let shifted = Shifted::new(&a, sigma).unwrap();
         let steps = 4;
         let run = |record: LanczosFactorization<Vec<f64>>| record.projected().unwrap();
-        let one = run(LanczosConfig::new(steps).with_seed(seed).run(&a).unwrap());
-        let two = run(LanczosConfig::new(steps).with_seed(seed).run(&shifted).unwrap());
+        let one = run(LanczosFactorization::from_random(&a, steps, seed).unwrap());
+        let two = run(LanczosFactorization::from_random(&shifted, steps, seed).unwrap());
         // T moves by sigma times the identity, as far as the space has not been exhausted.
         let scale = size(&values) + sigma.abs();
-        let record = LanczosConfig::new(steps).with_seed(seed).run(&a).unwrap();
+        let record = LanczosFactorization::from_random(&a, steps, seed).unwrap();
         if record.quadrature().unwrap().nodes.len() == steps {
             let least = (1..steps).map(|i| one.row(i).unwrap()[i - 1].abs()).fold(1.0, f64::min);
             for (index, (x, y)) in one.as_slice().iter().zip(two.as_slice()).enumerate() {
@@ -130,8 +130,8 @@ proptest! {
             }
         }
         let whole = |a: &dyn Fn() -> Vec<f64>| a();
-        let plain = whole(&|| LanczosConfig::new(values.len()).run(&a).unwrap().ritz_values());
-        let moved = whole(&|| LanczosConfig::new(values.len()).run(&shifted).unwrap().ritz_values());
+        let plain = whole(&|| LanczosFactorization::from_random(&a, values.len(), 0).unwrap().ritz_values());
+        let moved = whole(&|| LanczosFactorization::from_random(&shifted, values.len(), 0).unwrap().ritz_values());
         for (x, y) in plain.iter().zip(&moved) {
             prop_assert!((x + sigma - y).abs() <= 1e-10 * scale);
         }
@@ -147,9 +147,8 @@ proptest! {
         let rotated = Symmetric::verified(rotated, 1e-10, 0).unwrap();
         let start: Vec<f64> = Probe::Gaussian.draw(&n, seed, 0).unwrap();
         let turned: Vec<f64> = q.iter().map(|row| row.dot(&start).unwrap()).collect();
-        let config = LanczosConfig::new(n);
-        let one = config.run_from(&a, start.clone()).unwrap();
-        let two = config.run_from(&rotated, turned.clone()).unwrap();
+        let one = LanczosFactorization::from_vector(&a, start.clone(), n, 0).unwrap();
+        let two = LanczosFactorization::from_vector(&rotated, turned.clone(), n, 0).unwrap();
         let scale = size(&values).max(1e-3);
         for (x, y) in one.ritz_values().iter().zip(two.ritz_values()) {
             prop_assert!((x - y).abs() <= 1e-10 * scale);
@@ -199,7 +198,7 @@ fn finds(found: Eigenpairs<Vec<f64>>, values: &[f64]) -> Result<(), TestCaseErro
 fn single_precision_finds_whole_spectra() {
     for (name, mut values) in spectra::all(40) {
         let a = Single::of(with_spectrum(&values, 3).operator());
-        let record = LanczosConfig::new(40).run(&a).unwrap();
+        let record = LanczosFactorization::from_random(&a, 40, 0).unwrap();
         values.sort_by(f64::total_cmp);
         let scale = size(&values).max(1e-30);
         for (found, expected) in record.ritz_values().iter().zip(&values) {

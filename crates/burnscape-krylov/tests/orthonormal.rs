@@ -1,7 +1,7 @@
 //! Orthonormal bases: what is accepted, what is made, what is refused.
 #![cfg(test)]
 
-use burnscape_krylov::{Dense, HostError, KrylovFault, Orthonormal, Probe, VectorBlock};
+use burnscape_krylov::{Dense, KrylovFault, Orthonormal, Probe, VectorBlock};
 
 fn gaussian(count: u64, dimension: usize) -> Vec<Vec<f64>> {
     (0..count)
@@ -58,19 +58,13 @@ fn what_has_no_direction_of_its_own_is_refused() {
     for refused in [third, zero, broken, infinite] {
         let error = Orthonormal::orthonormalize(&3, vec![v.clone(), refused]).unwrap_err();
         assert!(
-            matches!(
-                error,
-                HostError::Fault(KrylovFault::Dependent { index: 1, .. })
-            ),
+            matches!(error, KrylovFault::Dependent { index: 1, .. }),
             "{error}"
         );
     }
     let error = Orthonormal::orthonormalize(&2, gaussian(3, 2)).unwrap_err();
     assert!(
-        matches!(
-            error,
-            HostError::Fault(KrylovFault::Dependent { index: 2, .. })
-        ),
+        matches!(error, KrylovFault::Dependent { index: 2, .. }),
         "{error}"
     );
 }
@@ -79,12 +73,12 @@ fn what_has_no_direction_of_its_own_is_refused() {
 fn claims_are_checked() {
     let not_orthogonal = vec![vec![1.0_f64, 0.0], vec![0.6, 0.8]];
     let error = Orthonormal::checked(&2, not_orthogonal).unwrap_err();
-    let HostError::Fault(KrylovFault::NotOrthonormal {
+    let KrylovFault::NotOrthonormal {
         first,
         second,
         product,
         ..
-    }) = error
+    } = error
     else {
         panic!("{error}")
     };
@@ -93,24 +87,24 @@ fn claims_are_checked() {
     let error = Orthonormal::checked(&2, not_normal).unwrap_err();
     assert!(matches!(
         error,
-        HostError::Fault(KrylovFault::NotOrthonormal {
+        KrylovFault::NotOrthonormal {
             first: 1,
             second: 1,
             ..
-        })
+        }
     ));
     let error = Orthonormal::checked(&2, vec![vec![f64::NAN, 0.0]]).unwrap_err();
     assert!(matches!(
         error,
-        HostError::Fault(KrylovFault::NotOrthonormal {
+        KrylovFault::NotOrthonormal {
             first: 0,
             second: 0,
             ..
-        })
+        }
     ));
     let error = Orthonormal::checked(&3, vec![vec![1.0_f64, 0.0]]).unwrap_err();
     let (expected, found) = (3, 2);
-    let mismatch = HostError::DimensionMismatch { expected, found };
+    let mismatch = KrylovFault::DimensionMismatch { expected, found };
     assert_eq!(error, mismatch);
 }
 

@@ -6,14 +6,16 @@
     reason = "a failed expectation fails the test"
 )]
 
+mod counted;
 mod spectra;
 
 use std::ops::ControlFlow;
 
 use burnscape_krylov::{
-    Axis, Counted, CurveConfig, DensityConfig, EigenpairsConfig, HostError, KrylovFault,
-    LinearOperator, Quadrature, SelfAdjoint, SpectralDensity, Which,
+    Axis, DensityConfig, EigenpairsConfig, KrylovFault, LinearOperator, Quadrature, SelfAdjoint,
+    SpectralDensity, Which,
 };
+use counted::Counted;
 use spectra::{Diagonal, Single, with_spectrum};
 
 /// A bulk near zero and four outliers, ascending.
@@ -87,22 +89,19 @@ fn everything_can_be_an_outlier() {
     let density = DensityConfig::new().with_outliers(3).run(&a).unwrap();
     assert!(density.measure().wasserstein1(&values).unwrap() < 1e-12);
     assert!((density.trace_of(|x| x).value - 3.0).abs() < 1e-12);
-    let curve = CurveConfig::new().draw(&density).unwrap();
+    let curve = density.curve(Axis::Linear, 512, None).unwrap();
     assert!(curve.grid.is_empty() && curve.outliers.len() == 3);
     let many = DensityConfig::new().with_outliers(4).run(&a).map(|_| ());
-    let error = HostError::Fault(KrylovFault::TooMany {
+    let error = KrylovFault::TooMany {
         asked: 4,
         available: 3,
-    });
+    };
     assert_eq!(many, Err(error));
     // Vectors that are no basis are refused.
     let mut twice = EigenpairsConfig::new(2, Which::Largest).run(&a).unwrap();
     twice.vectors[1] = twice.vectors[0].clone();
     let refused = DensityConfig::new().run_deflated(&a, &twice);
-    assert!(matches!(
-        refused,
-        Err(HostError::Fault(KrylovFault::NotOrthonormal { .. }))
-    ));
+    assert!(matches!(refused, Err(KrylovFault::NotOrthonormal { .. })));
 }
 
 #[test]
@@ -134,8 +133,7 @@ fn curves_have_the_area_and_the_band_of_their_density() {
                 .with_outliers(outliers)
                 .run(&a)
                 .unwrap();
-            let config = CurveConfig::new().with_axis(axis).with_points(4000);
-            let curve = config.draw(&density).unwrap();
+            let curve = density.curve(axis, 4000, None).unwrap();
             let step = curve.grid[1] - curve.grid[0];
             let area = curve.density.iter().sum::<f64>() * step;
             let expected = (120 - outliers) as f64 / 120.0;
@@ -160,6 +158,13 @@ fn curves_have_the_area_and_the_band_of_their_density() {
     assert!((scale.place(1e4) - 5.0).abs() < 1e-9);
 }
 
+/// The density at zero, drawn with a bandwidth of 1/2.
+fn height_at_zero(density: &SpectralDensity) -> f64 {
+    let scale = 2.0 / (2.0 * std::f64::consts::PI).sqrt();
+    let measure = density.measure();
+    measure.integrate(|node| scale * (-2.0 * node * node).exp())
+}
+
 #[test]
 fn bands_cover_the_expected_curve() {
     // At a grid point, the mean curve over many probes is within two standard errors of few, mostly.
@@ -167,11 +172,8 @@ fn bands_cover_the_expected_curve() {
     let curve = |seed: u64, probes: usize| {
         let config = DensityConfig::new().with_probes(probes).with_steps(12);
         let density = config.with_seed(seed).run(&a).unwrap();
-        let config = CurveConfig::new().with_bandwidth(0.5).with_points(41);
-        (
-            density.smoothed(&[0.0], 0.5).unwrap()[0],
-            config.draw(&density).unwrap(),
-        )
+        let curve = density.curve(Axis::Linear, 41, Some(0.5)).unwrap();
+        (height_at_zero(&density), curve)
     };
     let expected = curve(1000, 600).0;
     let covered = (0..100).filter(|&seed| {
@@ -183,7 +185,7 @@ fn bands_cover_the_expected_curve() {
             .with_probes(10)
             .with_steps(12)
             .with_seed(seed);
-        let value = density.run(&a).unwrap().smoothed(&[0.0], 0.5).unwrap()[0];
+        let value = height_at_zero(&density.run(&a).unwrap());
         (value - expected).abs() <= 2.26 * width
     });
     let covered = covered.count();
@@ -194,18 +196,18 @@ fn bands_cover_the_expected_curve() {
 #[test]
 fn curves_refuse_what_cannot_be_drawn() {
     let density = DensityConfig::new().run(&Diagonal(vec![1.0; 5])).unwrap();
-    let refused = |config: CurveConfig, name: &'static str| {
-        assert_eq!(config.draw(&density), Err(HostError::NotPositive { name }));
-    };
-    refused(CurveConfig::new().with_bandwidth(0.0), "bandwidth");
-    refused(CurveConfig::new().with_bandwidth(f64::NAN), "bandwidth");
-    refused(
-        CurveConfig::new().with_axis(Axis::SymmetricLog { scale: -1.0 }),
-        "scale",
-    );
-    refused(CurveConfig::new().with_points(0), "points");
+    let log = Axis::SymmetricLog { scale: -1.0 };
+    for (axis, points, bandwidth, refused) in [
+        (Axis::Linear, 9, Some(0.0), "bandwidth"),
+        (Axis::Linear, 9, Some(f64::NAN), "bandwidth"),
+        (log, 9, None, "scale"),
+        (Axis::Linear, 0, None, "points"),
+    ] {
+        let error = density.curve(axis, points, bandwidth).unwrap_err();
+        assert!(matches!(error, KrylovFault::OutOfBounds { name, .. } if name == refused));
+    }
     // A single point of mass has no range.
-    let curve = CurveConfig::new().draw(&density).unwrap();
+    let curve = density.curve(Axis::Linear, 512, None).unwrap();
     assert!((curve.bandwidth - 0.01).abs() < 1e-12 && curve.density.iter().all(|x| x.is_finite()));
 }
 
@@ -215,14 +217,14 @@ struct Broken(std::cell::Cell<usize>);
 impl LinearOperator for Broken {
     type Domain = Vec<f64>;
     type Range = Vec<f64>;
-    type Error = HostError;
+    type Error = KrylovFault;
     fn domain(&self) -> usize {
         30
     }
     fn range(&self) -> usize {
         30
     }
-    fn matvec(&self, v: &Vec<f64>) -> Result<Vec<f64>, HostError> {
+    fn matvec(&self, v: &Vec<f64>) -> Result<Vec<f64>, KrylovFault> {
         if self.0.get() == 0 {
             return Ok(vec![f64::NAN; 30]);
         }
@@ -237,7 +239,7 @@ impl SelfAdjoint for Broken {}
 fn failures_are_counted_over_all_products() {
     let config = DensityConfig::new().with_probes(3).with_steps(5);
     let broken = |good: usize| Broken(std::cell::Cell::new(good));
-    let named = |product: usize| Err(HostError::Fault(KrylovFault::NonFinite { product }));
+    let named = |product: usize| Err(KrylovFault::NonFinite { product });
     assert_eq!(config.run(&broken(7)).map(|_| ()), named(7));
     let search = EigenpairsConfig::new(2, Which::LargestMagnitude);
     let products = search.run(&broken(1000)).unwrap().num_matvecs;

@@ -2,9 +2,8 @@
 #![cfg(test)]
 
 use burnscape_krylov::{
-    Deflated, Dense, LinearOperator, Orthonormal, Probe, Product, Restricted, Scaled, Shifted, Sum,
-    Symmetric, Transposed, VectorBlock, VectorSpace, adjoint_defect, linearity_defect,
-    symmetry_defect, to_dense,
+    Deflated, Dense, HasAdjoint, LinearOperator, Orthonormal, Probe, Product, Restricted, Scaled,
+    Shifted, Square, Sum, Symmetric, Transposed, VectorBlock, VectorSpace,
 };
 use proptest::prelude::*;
 
@@ -28,7 +27,7 @@ fn pair_of_squares() -> impl Strategy<Value = (Dense, Dense)> {
 }
 
 fn symmetrized(a: &Dense) -> Symmetric<Dense> {
-    let sum = to_dense(&Sum::new(a, Transposed::new(a)).unwrap()).unwrap();
+    let sum = Dense::of(&Sum::new(a, Transposed::new(a)).unwrap()).unwrap();
     Symmetric::verified(sum, 1e-12, 0).unwrap()
 }
 
@@ -45,10 +44,10 @@ proptest! {
     #[test]
     fn dense_operators_are_linear_and_have_their_adjoint(a in rectangle(), seed: u64) {
         // Room for products that are small by cancellation: a row times a vector can be anything.
-        prop_assert!(linearity_defect(&a, 2, seed).unwrap() < 1e-12);
-        prop_assert!(adjoint_defect(&a, 2, seed).unwrap() < 1e-12);
-        prop_assert_eq!(to_dense(&a).unwrap(), a.clone());
-        prop_assert_eq!(to_dense(&Transposed::new(&a)).unwrap(), a.transpose());
+        prop_assert!(a.linearity_defect(2, seed).unwrap() < 1e-12);
+        prop_assert!(a.adjoint_defect(2, seed).unwrap() < 1e-12);
+        prop_assert_eq!(Dense::of(&a).unwrap(), a.clone());
+        prop_assert_eq!(Dense::of(&Transposed::new(&a)).unwrap(), a.transpose());
     }
 
     #[test]
@@ -63,7 +62,7 @@ proptest! {
     #[test]
     fn a_shift_and_its_opposite_cancel((a, sigma) in (square(), -10.0..10.0)) {
         let there = Shifted::new(&a, sigma).unwrap();
-        let back = to_dense(&Shifted::new(there, -sigma).unwrap()).unwrap();
+        let back = Dense::of(&Shifted::new(there, -sigma).unwrap()).unwrap();
         for (found, expected) in back.as_slice().iter().zip(a.as_slice()) {
             prop_assert!((found - expected).abs() <= 4e-15 * (expected.abs() + 10.0));
         }
@@ -71,11 +70,11 @@ proptest! {
 
     #[test]
     fn sums_commute_and_products_transpose((a, b) in pair_of_squares()) {
-        let sum = to_dense(&Sum::new(&a, &b).unwrap()).unwrap();
-        prop_assert_eq!(sum, to_dense(&Sum::new(&b, &a).unwrap()).unwrap());
+        let sum = Dense::of(&Sum::new(&a, &b).unwrap()).unwrap();
+        prop_assert_eq!(sum, Dense::of(&Sum::new(&b, &a).unwrap()).unwrap());
         let product = Transposed::new(Product::new(&a, &b).unwrap());
         let reversed = Product::new(Transposed::new(&b), Transposed::new(&a)).unwrap();
-        prop_assert_eq!(to_dense(&product).unwrap(), to_dense(&reversed).unwrap());
+        prop_assert_eq!(Dense::of(&product).unwrap(), Dense::of(&reversed).unwrap());
     }
 
     #[test]
@@ -85,7 +84,7 @@ proptest! {
         let q = basis(n / 2, n, seed);
         // Relative to the parts, for a sum may cancel what its rounding is relative to.
         let sum = Shifted::new(Sum::new(&a, Scaled::new(&b, -0.5).unwrap()).unwrap(), sigma);
-        let matrix = to_dense(&sum.unwrap()).unwrap();
+        let matrix = Dense::of(&sum.unwrap()).unwrap();
         let scale = largest(a.operator().as_slice()) + largest(b.operator().as_slice());
         for (x, y) in matrix.as_slice().iter().zip(matrix.transpose().as_slice()) {
             prop_assert!((x - y).abs() <= 1e-15 * (scale + 10.0));
@@ -94,15 +93,15 @@ proptest! {
         let unit = Scaled::new(&a, scale.recip());
         if let Ok(unit) = unit {
             for matrix in [
-                to_dense(&Deflated::new(&unit, q.clone()).unwrap()).unwrap(),
-                to_dense(&Restricted::new(&unit, q).unwrap()).unwrap(),
+                Dense::of(&Deflated::new(&unit, q.clone()).unwrap()).unwrap(),
+                Dense::of(&Restricted::new(&unit, q).unwrap()).unwrap(),
             ] {
                 for (x, y) in matrix.as_slice().iter().zip(matrix.transpose().as_slice()) {
                     prop_assert!((x - y).abs() <= 2e-14);
                 }
             }
         }
-        prop_assert!(symmetry_defect(&a, 2, seed).unwrap() < 1e-12);
+        prop_assert!(a.symmetry_defect(2, seed).unwrap() < 1e-12);
     }
 
     #[test]
@@ -139,7 +138,7 @@ proptest! {
     #[test]
     fn a_full_basis_keeps_the_trace(a in square(), seed: u64) {
         let n = a.domain();
-        let rotated = to_dense(&Restricted::new(&a, basis(n, n, seed)).unwrap()).unwrap();
+        let rotated = Dense::of(&Restricted::new(&a, basis(n, n, seed)).unwrap()).unwrap();
         let trace = |a: &Dense| -> f64 { a.rows().enumerate().map(|(i, row)| row[i]).sum() };
         prop_assert!((trace(&rotated) - trace(&a)).abs() <= 1e-12 * largest(a.as_slice()));
     }

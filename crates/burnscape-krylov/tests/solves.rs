@@ -1,4 +1,4 @@
-//! Solvers reach the solution, tell the true residual, and refuse what they cannot do.
+//! Solvers reach the solution, report the true residual, and refuse systems that they cannot solve.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -9,8 +9,7 @@
 use std::ops::ControlFlow;
 
 use burnscape_krylov::{
-    CgConfig, Dense, HostError, KrylovFault, LinearOperator, MinresConfig, Probe, Symmetric,
-    VectorSpace,
+    Dense, KrylovFault, LinearOperator, Preconditioned, Probe, SolveConfig, Symmetric, VectorSpace,
 };
 
 /// `H D H` with a Householder reflection `H`.
@@ -47,14 +46,17 @@ fn solutions_are_found_as_fast_as_the_spectrum_allows() {
         let a = with_spectrum(&spectrum);
         let exact: Vec<f64> = Probe::Gaussian.draw(&40, 5, 0).unwrap();
         let b = a.matvec(&exact).unwrap();
-        let minres = MinresConfig::new()
+        let minres = SolveConfig::minres()
             .with_tolerance(1e-12)
             .run(&a, &b)
             .unwrap();
         assert!(minres.outcome.is_converged() && error(&minres.x, &exact) < 1e-11);
         assert_eq!(minres.num_matvecs, 5, "four, and one for the residual");
         if is_positive {
-            let cg = CgConfig::new().with_tolerance(1e-12).run(&a, &b).unwrap();
+            let cg = SolveConfig::conjugate_gradients()
+                .with_tolerance(1e-12)
+                .run(&a, &b)
+                .unwrap();
             assert!(cg.outcome.is_converged() && error(&cg.x, &exact) < 1e-11);
             assert_eq!(cg.num_matvecs, 5);
         }
@@ -75,10 +77,11 @@ fn preconditioners_shorten_the_way() {
     let a = diagonal(&|x| x);
     let nearly = diagonal(&|x| 1.0 / (x + 0.1 * (x.sin() + 1.0)));
     let b: Vec<f64> = Probe::Gaussian.draw(&60, 5, 0).unwrap();
-    let cg = CgConfig::new().with_tolerance(1e-10);
+    let cg = SolveConfig::conjugate_gradients().with_tolerance(1e-10);
     let (plain, better) = (
         cg.run(&a, &b).unwrap(),
-        cg.run_preconditioned(&a, &b, &nearly).unwrap(),
+        cg.run(&Preconditioned::new(&a, &nearly).unwrap(), &b)
+            .unwrap(),
     );
     assert!(plain.outcome.is_converged() && better.outcome.is_converged());
     assert!(
@@ -88,10 +91,12 @@ fn preconditioners_shorten_the_way() {
         plain.num_matvecs
     );
     assert!(error(&better.x, &plain.x) < 1e-8);
-    let minres = MinresConfig::new().with_tolerance(1e-10);
+    let minres = SolveConfig::minres().with_tolerance(1e-10);
     let (plain, better) = (
         minres.run(&a, &b).unwrap(),
-        minres.run_preconditioned(&a, &b, &nearly).unwrap(),
+        minres
+            .run(&Preconditioned::new(&a, &nearly).unwrap(), &b)
+            .unwrap(),
     );
     assert!(plain.outcome.is_converged() && better.outcome.is_converged());
     assert!(
@@ -113,7 +118,7 @@ fn minres_never_lets_the_residual_grow() {
         residuals.extend(step.error);
         ControlFlow::Continue(())
     });
-    let found = MinresConfig::new().run(&observed, &b);
+    let found = SolveConfig::minres().run(&observed, &b);
     assert!(found.unwrap().outcome.is_converged());
     assert!(
         residuals
@@ -123,48 +128,58 @@ fn minres_never_lets_the_residual_grow() {
 }
 
 #[test]
-fn what_has_no_solution_is_told() {
+fn systems_without_a_solution_are_reported() {
     // The right-hand side leaves the range of a singular operator.
     let a = Symmetric::verified(Dense::diagonal(&[2.0, 0.0]), 1e-12, 0).unwrap();
-    let found = MinresConfig::new().run(&a, &vec![2.0, 1.0]).unwrap();
+    let found = SolveConfig::minres().run(&a, &vec![2.0, 1.0]).unwrap();
     assert!(!found.outcome.is_converged() && (found.residual - 0.2_f64.sqrt()).abs() < 1e-12);
-    let zero = MinresConfig::new().run(&a, &vec![0.0, 0.0]).unwrap();
+    let zero = SolveConfig::minres().run(&a, &vec![0.0, 0.0]).unwrap();
     assert!(zero.outcome.is_converged() && zero.x == [0.0, 0.0] && zero.num_matvecs == 0);
     // A negative direction.
     let saddle = Symmetric::verified(Dense::diagonal(&[2.0, -1.0]), 1e-12, 0).unwrap();
-    let refused = CgConfig::new().run(&saddle, &vec![0.0, 1.0]).map(|_| ());
+    let refused = SolveConfig::conjugate_gradients()
+        .run(&saddle, &vec![0.0, 1.0])
+        .map(|_| ());
     assert_eq!(
         refused,
-        Err(HostError::Fault(KrylovFault::NotPositive {
+        Err(KrylovFault::NotPositive {
             product: 0,
             value: -1.0
-        }))
+        })
     );
     // Limits, and what is no number.
     let values: Vec<f64> = (1..60).map(f64::from).collect();
     let slow = with_spectrum(&values);
     let b: Vec<f64> = Probe::Gaussian.draw(&59, 7, 0).unwrap();
-    let few = CgConfig::new().with_max_matvecs(3).run(&slow, &b).unwrap();
+    let few = SolveConfig::conjugate_gradients()
+        .with_max_matvecs(3)
+        .run(&slow, &b)
+        .unwrap();
     assert!(!few.outcome.is_converged() && few.num_matvecs == 4);
-    let refused = CgConfig::new().run(&slow, &vec![f64::NAN; 59]).map(|_| ());
+    let refused = SolveConfig::conjugate_gradients()
+        .run(&slow, &vec![f64::NAN; 59])
+        .map(|_| ());
     assert!(matches!(
         refused,
-        Err(HostError::Fault(KrylovFault::NonFiniteArgument {
-            name: "b",
-            ..
-        }))
+        Err(KrylovFault::NonFiniteArgument { name: "b", .. })
     ));
-    let refused = MinresConfig::new()
+    let refused = SolveConfig::minres()
         .with_tolerance(0.0)
         .run(&slow, &b)
         .map(|_| ());
     assert_eq!(
         refused,
-        Err(HostError::Fault(KrylovFault::InvalidTolerance {
-            tolerance: 0.0
-        }))
+        Err(KrylovFault::OutOfBounds {
+            name: "tolerance",
+            value: 0.0,
+            allowed: "a positive, finite number"
+        })
     );
-    assert!(CgConfig::new().run(&slow, &vec![1.0; 3]).is_err());
+    assert!(
+        SolveConfig::conjugate_gradients()
+            .run(&slow, &vec![1.0; 3])
+            .is_err()
+    );
 }
 
 #[test]
@@ -182,13 +197,19 @@ fn a_right_hand_side_far_larger_than_the_operator_is_solved_for() {
     for size in [1.0, 1e14, 1e18, 1e30, 1e100] {
         let exact: Vec<f64> = exact.iter().map(|x| size * x).collect();
         let b = |a: &Symmetric<Dense>| a.matvec(&exact).unwrap();
-        let (cg, minres) = (CgConfig::new(), MinresConfig::new());
+        let (cg, minres) = (SolveConfig::conjugate_gradients(), SolveConfig::minres());
         for found in [
             cg.run(&positive, &b(&positive)),
             minres.run(&positive, &b(&positive)),
             minres.run(&indefinite, &b(&indefinite)),
-            cg.run_preconditioned(&diagonal, &b(&diagonal), &nearly),
-            minres.run_preconditioned(&diagonal, &b(&diagonal), &nearly),
+            cg.run(
+                &Preconditioned::new(&diagonal, &nearly).unwrap(),
+                &b(&diagonal),
+            ),
+            minres.run(
+                &Preconditioned::new(&diagonal, &nearly).unwrap(),
+                &b(&diagonal),
+            ),
         ] {
             let found = found.unwrap();
             assert!(found.outcome.is_converged(), "{size:e}: {}", found.residual);
@@ -197,7 +218,9 @@ fn a_right_hand_side_far_larger_than_the_operator_is_solved_for() {
     }
     // Single precision has fewer digits for this to happen in.
     let a = burnscape_krylov::Scaled::new(Rounded, 2.0).unwrap();
-    let found = MinresConfig::new().run(&a, &vec![2e6, -4e6, 6e6]).unwrap();
+    let found = SolveConfig::minres()
+        .run(&a, &vec![2e6, -4e6, 6e6])
+        .unwrap();
     assert!(found.outcome.is_converged() && (found.x[1] + 1e6).abs() < 10.0);
 }
 
@@ -207,7 +230,7 @@ struct Rounded;
 impl LinearOperator for Rounded {
     type Domain = Vec<f32>;
     type Range = Vec<f32>;
-    type Error = burnscape_krylov::HostError;
+    type Error = burnscape_krylov::KrylovFault;
 
     fn domain(&self) -> usize {
         3
@@ -233,7 +256,7 @@ fn minres_does_not_solve_with_rounding_where_the_operator_is_singular_along_the_
     let share = 2.0 * mirror[0] / mirror.dot(&mirror).unwrap();
     let mut b: Vec<f64> = mirror.iter().map(|x| -share * x).collect();
     b[0] += 1.0;
-    let found = MinresConfig::new().run(&a, &b).unwrap();
+    let found = SolveConfig::minres().run(&a, &b).unwrap();
     assert!(!found.outcome.is_converged() && found.x.iter().all(|x| x.abs() < 1e-12));
     assert!((found.residual - 1.0).abs() < 1e-12);
 }

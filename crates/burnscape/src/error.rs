@@ -1,4 +1,4 @@
-use burnscape_krylov::{HostError, KrylovFault};
+use burnscape_krylov::KrylovFault;
 use burnscape_linearize::LinearizeError;
 use thiserror::Error;
 
@@ -56,12 +56,9 @@ pub enum Error {
     /// Traces and derivatives of programs.
     #[error(transparent)]
     Linearize(#[from] LinearizeError),
-    /// Methods on operators.
+    /// Methods on operators, and vectors and matrices on the host.
     #[error(transparent)]
     Krylov(#[from] KrylovFault),
-    /// Numbers on the host.
-    #[error(transparent)]
-    Host(HostError),
     /// Curvature operators.
     #[error(transparent)]
     Curvature(CurvatureError),
@@ -99,8 +96,7 @@ macro_rules! converted {
     };
 }
 
-converted!(HostError as Host; HostError::Fault(fault) => fault.into());
-converted!(SpaceError as Space; SpaceError::Host(error) => error.into());
+converted!(SpaceError as Space; SpaceError::Krylov(fault) => fault.into());
 converted!(LossError as Loss;
     LossError::Stopped { .. } => Self::Stopped,
     LossError::Space(error) => error.into(),
@@ -112,7 +108,6 @@ converted!(CurvatureError as Curvature;
     CurvatureError::Loss(error) => error.into(),
     CurvatureError::Space(error) => error.into(),
     CurvatureError::Krylov(fault) => fault.into(),
-    CurvatureError::Host(error) => error.into(),
 );
 converted!(SharpnessError as Sharpness;
     SharpnessError::Stopped => Self::Stopped,

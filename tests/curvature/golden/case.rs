@@ -6,7 +6,7 @@ use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Int, Tensor, TensorData};
 use burnscape::curvature::CurvatureError;
-use burnscape::krylov::{LinearOperator, to_dense};
+use burnscape::krylov::{Dense, LinearOperator};
 use burnscape::loss::{Likelihood, Mode, Risk, Split};
 use burnscape::space::{ParamSpace, ParamVector};
 pub(crate) use burnscape_testkit::double::device;
@@ -253,7 +253,7 @@ impl Case {
         operator: Result<A, CurvatureError>,
     ) {
         let operator = operator.unwrap_or_else(|error| panic!("{}: {what}: {error}", self.name));
-        let found = to_dense(&operator).expect("products");
+        let found = Dense::of(&operator).expect("products");
         self.near(what, expected, found.as_slice(), 1e-9);
     }
 

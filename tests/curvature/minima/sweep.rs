@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use burnscape::curvature::CurvatureError;
-use burnscape::krylov::to_dense;
+use burnscape::krylov::Dense;
 use burnscape::loss::Risk;
 use burnscape::sharpness::{SharpnessMeasure, SharpnessReportConfig};
 use burnscape::space::Scale;
@@ -109,7 +109,7 @@ fn tally(kind: Kind, batches: usize, seeds: Range<u64>) -> Tally {
             Err(error) => fail(format!("{place}: Hessian: {error}")),
             Ok(hessian) => {
                 tally.hessians += 1;
-                let found = to_dense(&hessian).unwrap();
+                let found = Dense::of(&hessian).unwrap();
                 let difference: Vec<f64> = found
                     .as_slice()
                     .iter()

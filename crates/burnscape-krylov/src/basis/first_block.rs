@@ -1,14 +1,14 @@
 use super::{orthonormal, push_outside};
-use crate::{KrylovFault, Probe, VectorBlock, VectorSpace};
+use crate::{Probe, VectorBlock, VectorSpace};
 
 /// `width` orthonormal vectors: a basis of the span of `starts`, and random ones. Counts the draws.
-pub(crate) fn first_block<V: VectorSpace, E: From<V::Error> + From<KrylovFault>>(
+pub(crate) fn first_block<V: VectorSpace>(
     space: &V::Space,
     starts: &[V],
     width: usize,
     (seed, drawn): (u64, &mut u64),
-) -> Result<V::Block, E> {
-    let mut block = orthonormal::<V, E>(space, starts, "starts")?;
+) -> Result<V::Block, V::Error> {
+    let mut block = orthonormal(space, starts, "starts")?;
     block.truncate(V::dimension(space));
     while block.len() < width {
         let v = Probe::Gaussian.draw::<V>(space, seed, *drawn)?;

@@ -1,21 +1,19 @@
 use super::polished;
-use crate::{HostError, KrylovFault, VectorBlock, VectorSpace};
+use crate::{KrylovFault, VectorBlock, VectorSpace};
 
-/// Orthonormal vectors, checked when they came in: `|Q Qᵀ − I| ≤ tolerance` in every entry.
+/// Orthonormal vectors, checked at construction: `|Q Qᵀ − I| ≤ tolerance` in every entry.
 ///
-/// Projections ([`Deflated`](crate::Deflated), [`Restricted`](crate::Restricted)) take this
-/// type, so that they cannot be given anything else.
+/// Projections ([`Deflated`](crate::Deflated), [`Restricted`](crate::Restricted)) require this type.
 ///
 /// # Defaults
 ///
-/// The tolerance is `8 √dimension · epsilon`, ours: the rounding of a dot product that is summed on
-/// a device with the accuracy of the coordinates, with room. Anything not orthonormalized at all is
-/// far outside.
+/// The tolerance is `8 √dimension · epsilon`, ours: several times the rounding of a dot product that a device sums with the
+/// accuracy of the coordinates. Vectors that were not orthonormalized exceed it by far.
 ///
 /// # Example
 ///
 /// ```
-/// use burnscape_krylov::{HostError, KrylovFault, Orthonormal, VectorBlock};
+/// use burnscape_krylov::{KrylovFault, Orthonormal, VectorBlock};
 ///
 /// let vectors = vec![vec![2.0_f64, 0.0, 0.0], vec![1.0, 3.0, 0.0]];
 /// let q = Orthonormal::orthonormalize(&3, vectors.clone())?;
@@ -23,8 +21,8 @@ use crate::{HostError, KrylovFault, VectorBlock, VectorSpace};
 /// assert_eq!(q.defect(), 0.0);
 ///
 /// let refused = Orthonormal::checked(&3, vectors).map(|_| ());
-/// assert!(matches!(refused, Err(HostError::Fault(KrylovFault::NotOrthonormal { .. }))));
-/// # Ok::<(), HostError>(())
+/// assert!(matches!(refused, Err(KrylovFault::NotOrthonormal { .. })));
+/// # Ok::<(), KrylovFault>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Orthonormal<V: VectorSpace> {
@@ -33,7 +31,7 @@ pub struct Orthonormal<V: VectorSpace> {
 }
 
 impl<V: VectorSpace> Orthonormal<V> {
-    /// Takes vectors that are orthonormal already.
+    /// Wraps vectors that are already orthonormal.
     ///
     /// # Cost
     ///
@@ -47,7 +45,7 @@ impl<V: VectorSpace> Orthonormal<V> {
         Self::from_block(V::Block::from_vectors(space, vectors)?)
     }
 
-    /// Takes a block whose vectors are orthonormal already.
+    /// Wraps a block whose vectors are already orthonormal.
     ///
     /// # Cost
     ///
@@ -57,13 +55,8 @@ impl<V: VectorSpace> Orthonormal<V> {
     ///
     /// As [`checked`](Self::checked).
     pub fn from_block(block: V::Block) -> Result<Self, V::Error> {
-        Self::inspected(block)?.map_err(|fault| HostError::from(fault).into())
-    }
-
-    /// As [`from_block`](Self::from_block), the fault by itself.
-    pub(crate) fn inspected(block: V::Block) -> Result<Result<Self, KrylovFault>, V::Error> {
         let Some(sample) = block.get(0) else {
-            return Ok(Ok(Self { block, defect: 0.0 }));
+            return Ok(Self { block, defect: 0.0 });
         };
         let tolerance = tolerance(&sample);
         let gram = block.gram(&block)?;
@@ -73,17 +66,18 @@ impl<V: VectorSpace> Orthonormal<V> {
                 let expected = if first == second { 1.0 } else { 0.0 };
                 let distance = (product - expected).abs();
                 if distance.is_nan() || distance > tolerance {
-                    return Ok(Err(KrylovFault::NotOrthonormal {
+                    return Err(KrylovFault::NotOrthonormal {
                         first,
                         second,
                         product,
                         tolerance,
-                    }));
+                    }
+                    .into());
                 }
                 defect = defect.max(distance);
             }
         }
-        Ok(Ok(Self { block, defect }))
+        Ok(Self { block, defect })
     }
 
     /// The orthonormal basis that Gram-Schmidt makes of `vectors`, in their order, by two block
@@ -106,15 +100,14 @@ impl<V: VectorSpace> Orthonormal<V> {
             let norm = v.norm()?;
             let first = block.project_out(v)?;
             let remainder = first.norm()? / norm;
-            // Written so that NaN, of a zero or non-finite vector, is refused. What is left of a
-            // dependent vector is rounding, and no direction.
-            if !(remainder > smallest && norm.is_finite()) {
-                let fault = KrylovFault::Dependent { index, remainder };
-                return Err(HostError::from(fault).into());
-            }
-            let Some(unit) = polished(&[&block], first, remainder * norm)? else {
-                return Err(HostError::from(KrylovFault::Dependent { index, remainder }).into());
+            // NaN, of a zero or non-finite vector, is refused. The remainder of a dependent vector is rounding, and no
+            // direction.
+            let unit = if remainder > smallest && norm.is_finite() {
+                polished(&[&block], first, remainder * norm)?
+            } else {
+                None
             };
+            let unit = unit.ok_or(KrylovFault::Dependent { index, remainder })?;
             block.push(unit)?;
         }
         Self::from_block(block)

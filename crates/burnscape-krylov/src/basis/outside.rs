@@ -21,8 +21,7 @@ pub(crate) fn outside<B: VectorBlock>(
     }
 }
 
-/// The second pass, which takes out what rounding left of the first, of a vector of that length; none if nothing
-/// is left.
+/// The second pass, which removes the rounding errors of the first, for a vector of that length; none if nothing is left.
 pub(crate) fn polished<B: VectorBlock>(
     bases: &[&B],
     rest: B::Vector,
@@ -61,10 +60,10 @@ fn projected_out<B: VectorBlock>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{HostError, VectorList};
+    use crate::{KrylovFault, VectorList};
 
     #[test]
-    fn nothing_but_a_new_direction_is_taken() -> Result<(), HostError> {
+    fn nothing_but_a_new_direction_is_taken() -> Result<(), KrylovFault> {
         let mut basis = VectorList::<Vec<f64>>::with_capacity(&3, 3)?;
         assert!(push_outside(&mut basis, vec![3.0, 4.0, 0.0])?);
         for old in [

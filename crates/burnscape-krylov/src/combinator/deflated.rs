@@ -4,14 +4,12 @@ use crate::{
     HasAdjoint, LinearOperator, Orthonormal, SelfAdjoint, Square, Step, VectorBlock, VectorSpace,
 };
 
-/// `(I − Qᵀ Q) A (I − Qᵀ Q)` for orthonormal rows `Q`: what is left of `A` outside a subspace.
+/// `(I − Qᵀ Q) A (I − Qᵀ Q)` for orthonormal rows `Q`: the part of `A` outside a subspace.
 ///
-/// Where the rows are eigenvectors, their eigenvalues become zero and the rest of the spectrum
-/// stays as it is. Where they are so only approximately, this is still the compression of `A` to
-/// their complement: self-adjoint if `A` is, semidefinite if `A` is, and zero on the subspace. That
-/// is why it is defined so, and not as `A − Qᵀ Λ Q`, which may turn the error of a vector into an
-/// eigenvalue. The price: zero is an eigenvalue as many times as there are rows, and whoever counts
-/// eigenvalues subtracts them.
+/// If the rows are eigenvectors, their eigenvalues become zero and the rest of the spectrum does not change. If they are
+/// eigenvectors only approximately, this is still the compression of `A` to their complement: self-adjoint if `A` is,
+/// semidefinite if `A` is, and zero on the subspace. `A − Qᵀ Λ Q`, in contrast, may turn the error of a vector into an
+/// eigenvalue. Zero is an eigenvalue as many times as there are rows: subtract them when you count eigenvalues.
 ///
 /// # Cost
 ///
@@ -35,7 +33,7 @@ pub struct Deflated<A: Square> {
 }
 
 impl<A: Square> Deflated<A> {
-    /// Takes the subspace that `basis` spans out of an operator.
+    /// Projects the subspace that `basis` spans out of an operator.
     ///
     /// # Errors
     ///
@@ -44,16 +42,6 @@ impl<A: Square> Deflated<A> {
         operator.check_square()?;
         A::Vector::check_same(&operator.domain(), &basis.space())?;
         Ok(Self { operator, basis })
-    }
-
-    /// The operator that is deflated.
-    pub fn operator(&self) -> &A {
-        &self.operator
-    }
-
-    /// The basis of the subspace that was taken out.
-    pub fn basis(&self) -> &Orthonormal<A::Vector> {
-        &self.basis
     }
 
     fn project_out(&self, v: A::Vector) -> Result<A::Vector, A::Error> {

@@ -2,37 +2,16 @@ use std::ops::ControlFlow;
 
 use super::stop_flag::StopFlag;
 use crate::{
-    CgConfig, HasAdjoint, KrylovFault, LinearOperator, MinresConfig, Outcome, SelfAdjoint,
-    Solution, Square, Step, VectorSpace,
+    HasAdjoint, KrylovFault, LinearOperator, Outcome, SelfAdjoint, Solution, SolveConfig, Square,
+    Step, VectorSpace,
 };
-
-/// The method that an [`Inverse`] solves with.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum Solver {
-    /// Conjugate gradients, for positive definite operators.
-    Cg(CgConfig),
-    /// MINRES, for operators of either sign.
-    Minres(MinresConfig),
-}
-
-impl From<CgConfig> for Solver {
-    fn from(config: CgConfig) -> Self {
-        Self::Cg(config)
-    }
-}
-
-impl From<MinresConfig> for Solver {
-    fn from(config: MinresConfig) -> Self {
-        Self::Minres(config)
-    }
-}
 
 /// `A⁻¹`, each product a linear system solved with `A`.
 ///
-/// It is self-adjoint to the tolerance of the solver, and so are its eigenvalues and traces no better: set
-/// the tolerance below theirs. Its top is the end of `A` nearest to zero, where Lanczos on `A`
-/// itself takes long; with [`Shifted`](crate::Shifted), the eigenvalues of `A` nearest to any number.
+/// It is self-adjoint to the tolerance of the solver, and its eigenvalues and traces are no more accurate than that: set
+/// the tolerance below theirs. Its largest eigenvalues are the ones of `A` nearest to zero, where Lanczos on `A` itself
+/// takes long; with [`Shifted`](crate::Shifted), the ones nearest to any number. To precondition the solver, invert a
+/// [`Preconditioned`](crate::Preconditioned) operator.
 ///
 /// # Cost
 ///
@@ -42,11 +21,12 @@ impl From<MinresConfig> for Solver {
 /// # Example
 ///
 /// ```
-/// use burnscape_krylov::{CgConfig, Dense, EigenpairsConfig, Which, Inverse, Symmetric};
+/// use burnscape_krylov::{Dense, EigenpairsConfig, Inverse, SolveConfig, Symmetric, Which};
 ///
 /// let values: Vec<f64> = (1..=50).map(|i| f64::from(i).powi(2)).collect();
 /// let a = Symmetric::verified(Dense::diagonal(&values), 1e-12, 0)?;
-/// let inverse = Inverse::new(&a, CgConfig::new().with_tolerance(1e-12))?;
+/// let solver = SolveConfig::conjugate_gradients().with_tolerance(1e-12);
+/// let inverse = Inverse::new(&a, solver)?;
 /// let top = EigenpairsConfig::new(2, Which::Largest).run(&inverse)?;
 /// assert!((top.values[1] - 0.25).abs() < 1e-9);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -54,28 +34,23 @@ impl From<MinresConfig> for Solver {
 #[derive(Debug, Clone)]
 pub struct Inverse<A> {
     operator: A,
-    solver: Solver,
+    solver: SolveConfig,
     stop: StopFlag,
 }
 
 impl<A: SelfAdjoint> Inverse<A> {
-    /// Inverts an operator by a [`CgConfig`] or a [`MinresConfig`].
+    /// Inverts an operator, by conjugate gradients if it is positive definite, by MINRES otherwise.
     ///
     /// # Errors
     ///
     /// Those of the operator if domain and range are different spaces.
-    pub fn new(operator: A, solver: impl Into<Solver>) -> Result<Self, A::Error> {
+    pub fn new(operator: A, solver: SolveConfig) -> Result<Self, A::Error> {
         operator.check_square()?;
         Ok(Self {
             operator,
-            solver: solver.into(),
+            solver,
             stop: StopFlag::default(),
         })
-    }
-
-    /// The operator that is inverted.
-    pub fn operator(&self) -> &A {
-        &self.operator
     }
 
     /// The solution of `A x = b`, with its residual, whether it converged or not.
@@ -84,10 +59,7 @@ impl<A: SelfAdjoint> Inverse<A> {
     ///
     /// Those of the solver.
     pub fn solve(&self, b: &<A as Square>::Vector) -> Result<Solution<A::Vector>, A::Error> {
-        match &self.solver {
-            Solver::Cg(config) => config.run(&self.operator, b),
-            Solver::Minres(config) => config.run(&self.operator, b),
-        }
+        self.solver.run(&self.operator, b)
     }
 }
 

@@ -1,12 +1,12 @@
 //! Operators made of operators.
 //!
-//! Each checks its parts when it is made, so that a product can only fail where the parts fail.
-//! Each passes blocks of vectors on as blocks. Parts are taken by value; give `&a` to keep `a`.
+//! Each checks its parts when it is made, so that a product fails only where a part fails, and passes
+//! blocks of vectors on as blocks. Parts are taken by value; pass `&a` to keep `a`.
 
-mod counted;
 mod deflated;
 mod inverse;
 mod observed;
+mod preconditioned;
 mod product;
 mod restricted;
 mod scaled;
@@ -16,10 +16,10 @@ mod sum;
 mod symmetric;
 mod transposed;
 
-pub use counted::Counted;
 pub use deflated::Deflated;
-pub use inverse::{Inverse, Solver};
+pub use inverse::Inverse;
 pub use observed::Observed;
+pub use preconditioned::Preconditioned;
 pub use product::Product;
 pub use restricted::Restricted;
 pub use scaled::Scaled;
@@ -27,12 +27,3 @@ pub use shifted::Shifted;
 pub use sum::Sum;
 pub use symmetric::Symmetric;
 pub use transposed::Transposed;
-
-use crate::KrylovFault;
-
-fn finite(name: &'static str, value: f64) -> Result<f64, KrylovFault> {
-    if !value.is_finite() {
-        return Err(KrylovFault::NonFiniteArgument { name, value });
-    }
-    Ok(value)
-}

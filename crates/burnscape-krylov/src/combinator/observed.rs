@@ -7,9 +7,8 @@ use crate::{HasAdjoint, LinearOperator, SelfAdjoint, Step, VectorSpace};
 /// The same operator, with an observer of the runs that multiply it:
 /// [`LinearOperator::observed`] makes it.
 ///
-/// The observer is called after every step, and ends the run by returning `Break`. No lock is held
-/// meanwhile. Work that it starts on this operator is not observed, nor are steps that other threads make
-/// at that moment.
+/// The observer is called after every step, and ends the run by returning `Break`. No lock is held during the call. Work
+/// that it starts on this operator is not observed, nor are steps that other threads make at the same time.
 ///
 /// # Example
 ///
@@ -19,11 +18,10 @@ use crate::{HasAdjoint, LinearOperator, SelfAdjoint, Step, VectorSpace};
 ///
 /// let values: Vec<f64> = (0..200).map(f64::from).collect();
 /// let a = Symmetric::verified(Dense::diagonal(&values), 1e-12, 0)?;
-/// let patient = a.observed(|step| match step.num_matvecs < 20 {
-///     true => ControlFlow::Continue(()),
-///     false => ControlFlow::Break(()),
+/// let limited = a.observed(|step| {
+///     if step.num_matvecs < 20 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
 /// });
-/// let top = EigenpairsConfig::new(1, Which::Largest).run(&patient)?;
+/// let top = EigenpairsConfig::new(1, Which::Largest).run(&limited)?;
 /// assert_eq!(top.outcome, Outcome::Stopped);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -41,11 +39,6 @@ impl<A, F> Observed<A, F> {
         }
     }
 
-    /// The operator that is observed.
-    pub fn operator(&self) -> &A {
-        &self.operator
-    }
-
     // Nothing can panic while the lock is held.
     fn swap(&self, observer: Option<F>) -> Option<F> {
         let place = self.observer.lock();
@@ -56,7 +49,7 @@ impl<A, F> Observed<A, F> {
     }
 }
 
-/// An observer during its call; goes back to its place even if it panics.
+/// An observer during its call; it returns to its place even if it panics.
 struct Called<'a, A, F> {
     place: &'a Observed<A, F>,
     observer: Option<F>,
@@ -107,6 +100,10 @@ impl<A: LinearOperator, F: FnMut(&Step) -> ControlFlow<()>> LinearOperator for O
 
     fn is_stop(&self, error: &A::Error) -> bool {
         self.operator.is_stop(error)
+    }
+
+    fn preconditioner(&self) -> Option<&crate::operator::Preconditioner<'_, A>> {
+        self.operator.preconditioner()
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{HasAdjoint, LinearOperator, Step, VectorSpace};
 /// `A B`: first `B`, then `A`.
 ///
 /// A product of self-adjoint operators is not self-adjoint. Where one is by its form (`Jᵀ J`), wrap
-/// it in [`Symmetric`](crate::Symmetric), which looks. The errors are those of `A`, which must be
+/// it in [`Symmetric`](crate::Symmetric), which checks it. The errors are those of `A`, which must be
 /// able to hold those of `B`.
 ///
 /// # Cost
@@ -47,18 +47,6 @@ where
             inner,
             stop: StopFlag::default(),
         })
-    }
-}
-
-impl<A, B> Product<A, B> {
-    /// The factor `A`, applied last.
-    pub fn outer(&self) -> &A {
-        &self.outer
-    }
-
-    /// The factor `B`, applied first.
-    pub fn inner(&self) -> &B {
-        &self.inner
     }
 }
 

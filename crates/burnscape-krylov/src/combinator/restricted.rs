@@ -1,11 +1,10 @@
 use std::ops::ControlFlow;
 
 use crate::{
-    HasAdjoint, HostError, LinearOperator, Orthonormal, SelfAdjoint, Square, Step, VectorBlock,
-    VectorSpace,
+    HasAdjoint, LinearOperator, Orthonormal, SelfAdjoint, Square, Step, VectorBlock, VectorSpace,
 };
 
-/// `Q A Qᵀ` for orthonormal rows `Q`: what `A` does within a subspace, in the coordinates of its
+/// `Q A Qᵀ` for orthonormal rows `Q`: the compression of `A` to a subspace, in the coordinates of its
 /// basis. The quadratic form along the basis is that of `A`: `cᵀ (Q A Qᵀ) c = vᵀ A v` at `v = Qᵀ
 /// c`.
 ///
@@ -23,12 +22,12 @@ use crate::{
 /// # Example
 ///
 /// ```
-/// use burnscape_krylov::{Dense, Orthonormal, Restricted, to_dense};
+/// use burnscape_krylov::{Dense, Orthonormal, Restricted};
 ///
 /// let a = Dense::from_rows(&[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]])?;
 /// let plane = vec![vec![0.0, 1.0, 0.0], vec![0.0, 0.0, 1.0]];
 /// let block = Restricted::new(&a, Orthonormal::checked(&3, plane)?)?;
-/// assert_eq!(to_dense(&block)?.as_slice(), [5.0, 6.0, 8.0, 9.0]);
+/// assert_eq!(Dense::of(&block)?.as_slice(), [5.0, 6.0, 8.0, 9.0]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -49,21 +48,11 @@ impl<A: Square> Restricted<A> {
         Ok(Self { operator, basis })
     }
 
-    /// The operator that is restricted.
-    pub fn operator(&self) -> &A {
-        &self.operator
-    }
-
-    /// The basis.
-    pub fn basis(&self) -> &Orthonormal<A::Vector> {
-        &self.basis
-    }
-
     /// `Qᵀ c`: the vector of the whole space that has these coefficients.
     ///
     /// # Errors
     ///
-    /// [`HostError::CoefficientCount`] within the vectors' error.
+    /// [`KrylovFault::CoefficientCount`](crate::KrylovFault::CoefficientCount) within the vectors' error.
     pub fn lift(&self, coefficients: &[f64]) -> Result<A::Vector, A::Error> {
         Ok(self.basis.block().linear_combination(coefficients)?)
     }
@@ -81,7 +70,7 @@ impl<A: Square> Restricted<A> {
     }
 }
 
-impl<A: Square<Error: From<HostError>>> LinearOperator for Restricted<A> {
+impl<A: Square> LinearOperator for Restricted<A> {
     type Domain = Vec<f64>;
     type Range = Vec<f64>;
     type Error = A::Error;
@@ -111,7 +100,7 @@ impl<A: Square<Error: From<HostError>>> LinearOperator for Restricted<A> {
     }
 }
 
-impl<A: Square<Error: From<HostError>> + HasAdjoint> HasAdjoint for Restricted<A> {
+impl<A: Square + HasAdjoint> HasAdjoint for Restricted<A> {
     fn matvec_adjoint(&self, u: &Vec<f64>) -> Result<Vec<f64>, A::Error> {
         self.coordinates(&self.operator.matvec_adjoint(&self.lift(u)?)?)
     }
@@ -121,4 +110,4 @@ impl<A: Square<Error: From<HostError>> + HasAdjoint> HasAdjoint for Restricted<A
     }
 }
 
-impl<A: SelfAdjoint<Error: From<HostError>>> SelfAdjoint for Restricted<A> {}
+impl<A: SelfAdjoint> SelfAdjoint for Restricted<A> {}

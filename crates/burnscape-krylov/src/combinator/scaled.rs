@@ -1,7 +1,6 @@
 use std::ops::ControlFlow;
 
-use super::finite;
-use crate::{HasAdjoint, LinearOperator, SelfAdjoint, Step, VectorSpace};
+use crate::{HasAdjoint, KrylovFault, LinearOperator, SelfAdjoint, Step, VectorSpace};
 
 /// `factor · A`.
 ///
@@ -32,20 +31,8 @@ impl<A: LinearOperator> Scaled<A> {
     ///
     /// [`KrylovFault::NonFiniteArgument`](crate::KrylovFault::NonFiniteArgument).
     pub fn new(operator: A, factor: f64) -> Result<Self, A::Error> {
-        let factor = finite("factor", factor)?;
+        KrylovFault::ensure_finite("factor", factor)?;
         Ok(Self { operator, factor })
-    }
-}
-
-impl<A> Scaled<A> {
-    /// The operator that is scaled.
-    pub fn operator(&self) -> &A {
-        &self.operator
-    }
-
-    /// The factor.
-    pub fn factor(&self) -> f64 {
-        self.factor
     }
 }
 

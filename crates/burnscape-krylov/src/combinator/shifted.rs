@@ -1,7 +1,6 @@
 use std::ops::ControlFlow;
 
-use super::finite;
-use crate::{HasAdjoint, LinearOperator, SelfAdjoint, Square, Step, VectorSpace};
+use crate::{HasAdjoint, KrylovFault, LinearOperator, SelfAdjoint, Square, Step, VectorSpace};
 
 /// `A + sigma · I`: every eigenvalue moves by `sigma`.
 ///
@@ -34,23 +33,13 @@ impl<A: Square> Shifted<A> {
     /// [`KrylovFault::NonFiniteArgument`](crate::KrylovFault::NonFiniteArgument); those of the operator if domain and range are
     /// different spaces.
     pub fn new(operator: A, sigma: f64) -> Result<Self, A::Error> {
-        let sigma = finite("sigma", sigma)?;
+        KrylovFault::ensure_finite("sigma", sigma)?;
         operator.check_square()?;
         Ok(Self { operator, sigma })
     }
 }
 
 impl<A> Shifted<A> {
-    /// The operator that is shifted.
-    pub fn operator(&self) -> &A {
-        &self.operator
-    }
-
-    /// The shift.
-    pub fn sigma(&self) -> f64 {
-        self.sigma
-    }
-
     fn shift<V: VectorSpace>(&self, products: Vec<V>, vectors: &[V]) -> Result<Vec<V>, V::Error> {
         let pairs = products.into_iter().zip(vectors);
         pairs

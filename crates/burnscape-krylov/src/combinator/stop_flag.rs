@@ -16,7 +16,7 @@ impl StopFlag {
         self.0.store(is_stop, Ordering::Relaxed);
     }
 
-    /// Passes on what a product of `part` gave, before its error is converted.
+    /// Passes on a product of `part`, before its error is converted.
     pub(super) fn pass<A: LinearOperator + ?Sized, T>(
         &self,
         part: &A,

@@ -49,18 +49,6 @@ where
     }
 }
 
-impl<A, B> Sum<A, B> {
-    /// The summand `A`.
-    pub fn left(&self) -> &A {
-        &self.left
-    }
-
-    /// The summand `B`.
-    pub fn right(&self) -> &B {
-        &self.right
-    }
-}
-
 fn add<V: VectorSpace>(left: Vec<V>, right: &[V]) -> Result<Vec<V>, V::Error> {
     let pairs = left.into_iter().zip(right);
     pairs.map(|(left, right)| left.axpy(1.0, right)).collect()

@@ -1,11 +1,8 @@
 use std::ops::ControlFlow;
 
-use crate::{
-    HasAdjoint, KrylovFault, LinearOperator, SelfAdjoint, Square, Step, VectorSpace,
-    symmetry_defect,
-};
+use crate::{HasAdjoint, KrylovFault, LinearOperator, SelfAdjoint, Square, Step, VectorSpace};
 
-/// Pairs of vectors a claim is checked with. One would do; the second costs two products more.
+/// Pairs of vectors that a claim is checked with. One would suffice; the second costs two more products.
 const PAIRS: usize = 2;
 
 /// An operator whose type does not claim that it is self-adjoint, with the claim checked.
@@ -17,7 +14,7 @@ const PAIRS: usize = 2;
 /// # Example
 ///
 /// ```
-/// use burnscape_krylov::{Dense, HostError, KrylovFault, Product, Symmetric, Transposed};
+/// use burnscape_krylov::{Dense, KrylovFault, Product, Symmetric, Transposed};
 ///
 /// let j = Dense::from_rows(&[[1.0, 2.0], [0.0, 1.0], [0.0, 0.0]])?;
 /// let gram = Product::new(Transposed::new(&j), &j)?;
@@ -25,7 +22,7 @@ const PAIRS: usize = 2;
 ///
 /// let shear = Dense::from_rows(&[[1.0, 1.0], [0.0, 1.0]])?;
 /// let refused = Symmetric::verified(shear, 1e-12, 0).map(|_| ());
-/// assert!(matches!(refused, Err(HostError::Fault(KrylovFault::NotSymmetric { .. }))));
+/// assert!(matches!(refused, Err(KrylovFault::NotSymmetric { .. })));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -35,16 +32,16 @@ pub struct Symmetric<A> {
 }
 
 impl<A: Square> Symmetric<A> {
-    /// Takes an operator whose [`symmetry_defect`] over two pairs of vectors is at most
+    /// Takes an operator whose [`symmetry_defect`](Square::symmetry_defect) over two pairs of vectors is at most
     /// `tolerance`.
     ///
     /// # Units
     ///
-    /// Those of [`symmetry_defect`]: a tolerance is a multiple of the `epsilon` of the vectors.
+    /// Those of [`symmetry_defect`](Square::symmetry_defect): a tolerance is a multiple of the `epsilon` of the vectors.
     ///
     /// # Errors
     ///
-    /// [`KrylovFault::NotSymmetric`], [`KrylovFault::InvalidTolerance`],
+    /// [`KrylovFault::NotSymmetric`], [`KrylovFault::OutOfBounds`],
     /// [`KrylovFault::NonFinite`], and those of the operator.
     ///
     /// # Reproducibility
@@ -52,9 +49,14 @@ impl<A: Square> Symmetric<A> {
     /// `seed` names the vectors.
     pub fn verified(operator: A, tolerance: f64, seed: u64) -> Result<Self, A::Error> {
         if tolerance.is_nan() || tolerance < 0.0 {
-            return Err(KrylovFault::InvalidTolerance { tolerance }.into());
+            return Err(KrylovFault::OutOfBounds {
+                name: "tolerance",
+                value: tolerance,
+                allowed: "zero or a positive number",
+            }
+            .into());
         }
-        let defect = symmetry_defect(&operator, PAIRS, seed)?;
+        let defect = operator.symmetry_defect(PAIRS, seed)?;
         if defect > tolerance {
             return Err(KrylovFault::NotSymmetric { defect, tolerance }.into());
         }

@@ -15,7 +15,7 @@ use crate::{HasAdjoint, LinearOperator, SelfAdjoint, Step, VectorSpace};
 ///
 /// let a = Dense::from_rows(&[[1.0, 2.0, 3.0]])?;
 /// assert_eq!(Transposed::new(&a).matvec(&vec![2.0])?, [2.0, 4.0, 6.0]);
-/// # Ok::<(), burnscape_krylov::HostError>(())
+/// # Ok::<(), burnscape_krylov::KrylovFault>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Transposed<A> {
@@ -26,13 +26,6 @@ impl<A: HasAdjoint> Transposed<A> {
     /// Transposes an operator.
     pub fn new(operator: A) -> Self {
         Self { operator }
-    }
-}
-
-impl<A> Transposed<A> {
-    /// The operator that is transposed.
-    pub fn operator(&self) -> &A {
-        &self.operator
     }
 }
 

@@ -1,4 +1,4 @@
-use crate::{HasAdjoint, HostError, LinearOperator, VectorSpace};
+use crate::{HasAdjoint, KrylovFault, LinearOperator, VectorSpace};
 
 /// A matrix on the host: the reference that other operators are compared with, and the small
 /// matrices of block methods. Entries are stored row by row.
@@ -14,7 +14,7 @@ use crate::{HasAdjoint, HostError, LinearOperator, VectorSpace};
 /// let a = Dense::from_rows(&[[1.0, 2.0], [3.0, 4.0]])?;
 /// assert_eq!(a.matvec(&vec![1.0, -1.0])?, [-1.0, -1.0]);
 /// assert_eq!(a.multiply(&a.transpose())?.as_slice(), [5.0, 11.0, 11.0, 25.0]);
-/// # Ok::<(), burnscape_krylov::HostError>(())
+/// # Ok::<(), burnscape_krylov::KrylovFault>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dense {
@@ -28,14 +28,14 @@ impl Dense {
     ///
     /// # Errors
     ///
-    /// [`HostError::EntryCount`].
+    /// [`KrylovFault::EntryCount`].
     pub fn from_row_major(
         num_rows: usize,
         num_columns: usize,
         entries: Vec<f64>,
-    ) -> Result<Self, HostError> {
+    ) -> Result<Self, KrylovFault> {
         if num_rows.checked_mul(num_columns) != Some(entries.len()) {
-            return Err(HostError::EntryCount {
+            return Err(KrylovFault::EntryCount {
                 rows: num_rows,
                 columns: num_columns,
                 found: entries.len(),
@@ -52,14 +52,14 @@ impl Dense {
     ///
     /// # Errors
     ///
-    /// [`HostError::RaggedRows`].
-    pub fn from_rows<R: AsRef<[f64]>>(rows: &[R]) -> Result<Self, HostError> {
+    /// [`KrylovFault::RaggedRows`].
+    pub fn from_rows<R: AsRef<[f64]>>(rows: &[R]) -> Result<Self, KrylovFault> {
         let expected = rows.first().map_or(0, |row| row.as_ref().len());
         let mut entries = Vec::with_capacity(rows.len() * expected);
         for (index, row) in rows.iter().enumerate() {
             let row = row.as_ref();
             if row.len() != expected {
-                return Err(HostError::RaggedRows {
+                return Err(KrylovFault::RaggedRows {
                     row: index,
                     expected,
                     found: row.len(),
@@ -136,11 +136,11 @@ impl Dense {
     ///
     /// # Errors
     ///
-    /// [`HostError::DimensionMismatch`].
-    pub fn multiply(&self, other: &Self) -> Result<Self, HostError> {
+    /// [`KrylovFault::DimensionMismatch`].
+    pub fn multiply(&self, other: &Self) -> Result<Self, KrylovFault> {
         Vec::<f64>::check_same(&self.num_columns, &other.num_rows)?;
         let columns = other.transpose();
-        let products: Result<Vec<Vec<f64>>, HostError> =
+        let products: Result<Vec<Vec<f64>>, KrylovFault> =
             self.rows().map(|row| columns.times(row)).collect();
         Self::from_row_major(self.num_rows, other.num_columns, products?.concat())
     }
@@ -150,7 +150,7 @@ impl Dense {
     }
 
     /// The dot product of each row with `v`.
-    fn times(&self, v: &[f64]) -> Result<Vec<f64>, HostError> {
+    fn times(&self, v: &[f64]) -> Result<Vec<f64>, KrylovFault> {
         Vec::<f64>::check_same(&self.num_columns, &v.len())?;
         let dot = |row: &[f64]| row.iter().zip(v).map(|(a, x)| a * x).sum();
         Ok(self.rows().map(dot).collect())
@@ -160,7 +160,7 @@ impl Dense {
 impl LinearOperator for Dense {
     type Domain = Vec<f64>;
     type Range = Vec<f64>;
-    type Error = HostError;
+    type Error = KrylovFault;
 
     fn domain(&self) -> usize {
         self.num_columns
@@ -170,13 +170,13 @@ impl LinearOperator for Dense {
         self.num_rows
     }
 
-    fn matvec(&self, v: &Vec<f64>) -> Result<Vec<f64>, HostError> {
+    fn matvec(&self, v: &Vec<f64>) -> Result<Vec<f64>, KrylovFault> {
         self.times(v)
     }
 }
 
 impl HasAdjoint for Dense {
-    fn matvec_adjoint(&self, u: &Vec<f64>) -> Result<Vec<f64>, HostError> {
+    fn matvec_adjoint(&self, u: &Vec<f64>) -> Result<Vec<f64>, KrylovFault> {
         Vec::<f64>::check_same(&self.num_rows, &u.len())?;
         let mut product = vec![0.0; self.num_columns];
         for (row, u) in self.rows().zip(u) {

@@ -1,7 +1,8 @@
 //! Operators as matrices on the host.
 
 mod matrix;
-mod to_dense;
+mod of_operator;
+mod symmetric_part;
 
 pub use matrix::Dense;
-pub use to_dense::{MAX_DENSE_ENTRIES, to_dense};
+pub(crate) use symmetric_part::symmetric_part;

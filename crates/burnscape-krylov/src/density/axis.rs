@@ -9,7 +9,7 @@ pub enum Axis {
     /// Decades of either sign: `x = asinh(λ / 2s) / ln 10`, which is `log₁₀(λ / s)` for `λ` far above the
     /// scale `s`, its mirror image far below `−s`, and linear between.
     SymmetricLog {
-        /// The scale `s`, positive: eigenvalues much smaller than it are drawn as zero.
+        /// The scale `s`, positive: much smaller eigenvalues are drawn at zero.
         scale: f64,
     },
 }

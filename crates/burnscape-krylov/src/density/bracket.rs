@@ -2,11 +2,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::Estimate;
 
-/// A mean over the eigenvalues that quadrature knows between two bounds only.
+/// A mean over the eigenvalues that quadrature bounds from both sides.
 ///
-/// It is off for two reasons. The *resolution*: a quadrature of so many nodes leaves open where between them
-/// the eigenvalues are; the two bounds hold for the vector of each probe. The *draw* of the probes, which both
-/// bounds have a standard error for. [`interval`](Self::interval) covers both.
+/// It has two errors. The *resolution*: a quadrature does not determine where between its nodes the eigenvalues are; the two
+/// bounds hold for the random vector of each probe. The *sampling error* of the probes: both bounds have a standard error.
+/// [`interval`](Self::interval) covers both.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Bracket {
@@ -47,15 +47,15 @@ impl Bracket {
         }
     }
 
-    /// The interval that covers the true mean with probability `confidence` at least: the lower bound less the half
-    /// width of its estimate, and the upper bound plus that of its own, each by Student's t, within what is possible.
-    /// None from a single probe, or for a confidence outside `(0, 1)`.
+    /// The interval that covers the true mean with probability `confidence` at least: from the lower bound minus its half
+    /// width to the upper bound plus its half width, each by Student's t, within the possible range. None from a single
+    /// probe, or for a confidence outside `(0, 1)`.
     ///
-    /// The half width is taken on the scale of logarithms (of the mean at the upper end, of what the mean leaves of
-    /// the most that is possible at the lower one), which is wider. A mean that a few eigenvalues make has a skew law:
-    /// where it comes out too small, so does its spread.
+    /// The half width is computed on a logarithmic scale (of the mean at the upper end, of the largest possible value minus
+    /// the mean at the lower one), which is wider. A mean that depends on a few eigenvalues has a skew distribution: where it
+    /// is too small, so is its spread.
     ///
-    /// Conservative: as long as the bounds are apart, it covers more often than the confidence states.
+    /// The interval is conservative: while the bounds differ, it covers more often than the confidence states.
     pub fn interval(&self, confidence: f64) -> Option<(f64, f64)> {
         let beyond = |mean: f64, half: f64| match mean > 0.0 {
             true => mean * (half / mean).exp(),
@@ -69,8 +69,7 @@ impl Bracket {
         Some(((self.most - rest).max(0.0), high.min(self.most)))
     }
 
-    /// The standard error of the bounds over the probes, the larger one: the draw alone, without the
-    /// resolution. None from a single probe.
+    /// The larger standard error of the two bounds: the sampling error, without the resolution. None from a single probe.
     pub fn standard_error(&self) -> Option<f64> {
         let (low, high) = (self.low.standard_error?, self.high.standard_error?);
         Some(low.max(high))

@@ -1,5 +1,4 @@
 use super::SpectralDensity;
-use crate::eigen::Eigenpair;
 use crate::{
     Deflated, Eigenpairs, EigenpairsConfig, KrylovFault, LanczosFactorization, Orthonormal,
     Outcome, Probe, SelfAdjoint, Square, Step, VectorBlock, VectorSpace, Which,
@@ -7,17 +6,17 @@ use crate::{
 
 /// Stochastic Lanczos quadrature: a Lanczos run from each of several random vectors.
 ///
-/// Each run gives a Gauss quadrature of the spectral measure at its vector; their mean is the density
-/// of eigenvalues, unbiased over the draws. Which vectors are drawn does not depend on how many are.
+/// Each run is a Gauss quadrature of the spectral measure at its vector; the mean over the random vectors is an unbiased
+/// density of eigenvalues. Vector `i` is the same for any number of probes.
 ///
 /// # Cost
 ///
-/// `probes · steps` products, and a basis of `steps` vectors at a time. Outliers take a search for
-/// eigenpairs besides, and their vectors.
+/// `probes · steps` products, and a basis of `steps` vectors at a time. Outliers also take a search for eigenpairs, and
+/// memory for their vectors.
 ///
 /// # Defaults
 ///
-/// Ten probes of eighty steps, as Ghorbani et al. and PyHessian have it, Rademacher.
+/// Ten Rademacher probes of eighty steps, as in Ghorbani et al. and PyHessian.
 ///
 /// # Example
 ///
@@ -77,9 +76,9 @@ impl DensityConfig {
         self
     }
 
-    /// Sets how many outliers, the largest absolute values, to find first and take out exactly. Those that
-    /// do not converge (to 1e-6 of the norm) stay in the bulk. With the outliers gone, the probes resolve
-    /// the bulk, and the mass of an outlier is not left to chance.
+    /// Sets how many outliers, the eigenvalues of largest absolute value, are found first and represented exactly. Those
+    /// that do not converge (to 1e-6 of the norm) stay in the bulk. Without the outliers the probes resolve the bulk, and
+    /// the mass of an outlier does not depend on the random vectors.
     #[must_use]
     pub fn with_outliers(mut self, outliers: usize) -> Self {
         self.outliers = outliers;
@@ -93,8 +92,7 @@ impl DensityConfig {
         self
     }
 
-    /// Runs. A run that an observer ends has the density of the probes that were finished, or of the first one as far
-    /// as it came.
+    /// Runs. A run that an observer ends returns the density of the finished probes, or of the steps of the first one.
     ///
     /// # Errors
     ///
@@ -112,21 +110,13 @@ impl DensityConfig {
             // Pairs alone are no density.
             return Err(KrylovFault::Stopped.into());
         }
-        // A pair that has not converged stays in the bulk.
-        let pairs = found.values.iter().zip(&found.residuals).zip(found.vectors);
-        let good = pairs.filter(|((_, residual), _)| **residual <= found.goal);
-        let pairs = good.map(|((value, residual), vector)| Eigenpair {
-            value: *value,
-            residual: *residual,
-            vector,
-        });
-        self.deflated(operator, pairs.collect(), found.num_matvecs)
+        let num_matvecs = found.num_matvecs;
+        self.deflated(operator, found.within_goal(), num_matvecs)
     }
 
-    /// As [`run`](Self::run), with eigenpairs that are known already taken out: each
-    /// counts as one eigenvalue exactly, and the rest is estimated on what is left of the operator. The
-    /// zeros that [`Deflated`] has instead of them are not in the density: the probes are orthogonal to
-    /// the vectors, and stay so. Probes are Gaussian, so that their direction is uniform there.
+    /// As [`run`](Self::run), with outliers that are known already. Each counts as exactly one eigenvalue, and the rest is
+    /// estimated from the [deflated](Deflated) operator. The zeros of the deflated operator are not in the density, because
+    /// the probes are orthogonal to the vectors. Probes are Gaussian, so that their direction is uniform.
     ///
     /// # Errors
     ///
@@ -141,46 +131,30 @@ impl DensityConfig {
         if values != vectors || values != pairs.residuals.len() {
             return Err(KrylovFault::MissingVectors { values, vectors }.into());
         }
-        let both = pairs
-            .values
-            .iter()
-            .zip(&pairs.residuals)
-            .zip(&pairs.vectors);
-        let pairs = both.map(|((value, residual), vector)| Eigenpair {
-            value: *value,
-            residual: *residual,
-            vector: vector.clone(),
-        });
-        self.deflated(operator, pairs.collect(), 0)
+        self.deflated(operator, pairs.clone(), 0)
     }
 
     /// After `before` products.
     fn deflated<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
-        pairs: Vec<Eigenpair<<A as Square>::Vector>>,
+        pairs: Eigenpairs<<A as Square>::Vector>,
         before: usize,
     ) -> Result<SpectralDensity, A::Error> {
         operator.check_square()?;
         let space = operator.domain();
         let dimension = <A::Vector as VectorSpace>::dimension(&space);
-        let outliers: Vec<f64> = pairs.iter().map(|pair| pair.value).collect();
-        let squares = pairs.iter().map(|pair| pair.residual * pair.residual);
+        let squares = pairs.residuals.iter().map(|residual| residual * residual);
         let residual = squares.sum::<f64>().sqrt();
-        let vectors = pairs.into_iter().map(|pair| pair.vector).collect();
-        let block =
-            <<A::Vector as VectorSpace>::Block as VectorBlock>::from_vectors(&space, vectors);
-        let basis = Orthonormal::<A::Vector>::inspected(block?)??;
-        if let Some(&value) = outliers.iter().find(|value| !value.is_finite()) {
-            return Err(KrylovFault::NonFiniteArgument {
-                name: "pairs",
-                value,
-            }
-            .into());
+        let basis = Orthonormal::<A::Vector>::checked(&space, pairs.vectors)?;
+        let outliers = pairs.values;
+        for &value in &outliers {
+            KrylovFault::ensure_finite("pairs", value)?;
         }
         if basis.len() == dimension {
-            let density = SpectralDensity::of_outliers(outliers, residual);
-            return Ok(density.with_products(before));
+            let mut density = SpectralDensity::of_outliers(outliers, residual);
+            density.num_matvecs = before;
+            return Ok(density);
         }
         let block = basis.block().clone();
         let rest = Deflated::new(operator, basis)?;
@@ -204,8 +178,7 @@ impl DensityConfig {
         let (mut probes, mut products, mut epsilon) = (Vec::new(), before, 0.0);
         let mut is_stopped = false;
         for index in 0..self.probes {
-            let start = law.draw::<A::Vector>(&space, self.seed, index as u64);
-            let mut start = start?;
+            let mut start = law.draw::<A::Vector>(&space, self.seed, index as u64)?;
             if let Some(basis) = basis {
                 // Twice is enough.
                 start = basis.project_out(start)?;
@@ -213,7 +186,7 @@ impl DensityConfig {
             }
             epsilon = start.epsilon();
             // The seed of fresh vectors is never used: quadrature ends with the first space.
-            let mut record = LanczosFactorization::new::<A::Error>(start, self.seed, self.steps)?;
+            let mut record = LanczosFactorization::new(start, self.seed, self.steps)?;
             record.earlier = products;
             while record.len() < self.steps && !record.is_invariant() && !is_stopped {
                 match record.grow(operator) {
@@ -239,15 +212,13 @@ impl DensityConfig {
                 break;
             }
         }
-        match probes.is_empty() {
-            true => Err(KrylovFault::NoProbes.into()),
-            false => {
-                let dimension = <A::Vector as VectorSpace>::dimension(&space);
-                let about = (dimension, products);
-                let is_cut_short = is_stopped && probes.len() < self.probes;
-                let density = SpectralDensity::new(probes, epsilon, about);
-                Ok(density.with_stop(is_cut_short))
-            }
+        if probes.is_empty() {
+            return Err(KrylovFault::NoProbes.into());
         }
+        let dimension = <A::Vector as VectorSpace>::dimension(&space);
+        let is_cut_short = is_stopped && probes.len() < self.probes;
+        let mut density = SpectralDensity::new(probes, epsilon, (dimension, products));
+        density.is_stopped = is_cut_short;
+        Ok(density)
     }
 }

@@ -10,5 +10,5 @@ mod spectral_density;
 pub use axis::Axis;
 pub use bracket::Bracket;
 pub use config::DensityConfig;
-pub use curve::{CurveConfig, DensityCurve};
+pub use curve::DensityCurve;
 pub use spectral_density::SpectralDensity;

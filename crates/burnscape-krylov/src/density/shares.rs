@@ -5,9 +5,9 @@ use super::{Bracket, SpectralDensity};
 impl SpectralDensity {
     /// The fraction of eigenvalues at most `x`.
     ///
-    /// Each probe's bounds are those of Chebyshev, Markov and Stieltjes: no measure with the moments that the
-    /// probe knows has less of its mass below `x`, or more. They are apart by about the weight of a node near
-    /// `x`: a cluster of eigenvalues is resolved where `x` keeps some distances of nodes from it.
+    /// Each probe's bounds are those of Chebyshev, Markov and Stieltjes: no measure with the moments of the probe has less
+    /// of its mass below `x`, or more. Their difference is about the weight of a node near `x`: a cluster of eigenvalues is
+    /// resolved if `x` is a few distances between nodes away from it.
     ///
     /// # Example
     ///
@@ -26,7 +26,7 @@ impl SpectralDensity {
         Bracket::between(&low, &high)
     }
 
-    /// The fraction of eigenvalues above `x`, as one less [`fraction_below`](Self::fraction_below).
+    /// The fraction of eigenvalues above `x`: 1 minus [`fraction_below`](Self::fraction_below).
     pub fn fraction_above(&self, x: f64) -> Bracket {
         let shares = self.shares_below(x).into_iter();
         let (low, high): (Vec<f64>, Vec<f64>) =
@@ -50,19 +50,19 @@ impl SpectralDensity {
         bracket
     }
 
-    /// At least so many eigenvalues are below `x`, for certain: by Cauchy's interlacing, a compression of an
-    /// operator to a subspace has no more eigenvalues beyond a bound than the operator. Those nearer to `x` than
-    /// rounding, or the residuals of outliers, resolve do not count.
+    /// A certain lower bound of the number of eigenvalues below `x`: by Cauchy's interlacing, the compression of an
+    /// operator to a subspace has no more eigenvalues beyond a bound than the operator. Eigenvalues closer to `x` than
+    /// rounding, or the residuals of outliers, do not count.
     pub fn at_least_below(&self, x: f64) -> usize {
         self.most(|node| node < x - self.margin)
     }
 
-    /// At least so many eigenvalues are above `x`, for certain: see [`at_least_below`](Self::at_least_below).
+    /// A certain lower bound of the number of eigenvalues above `x`: see [`at_least_below`](Self::at_least_below).
     pub fn at_least_above(&self, x: f64) -> usize {
         self.most(|node| node > x + self.margin)
     }
 
-    /// `Σ λ / (λ + gamma)` over the positive eigenvalues: how many of them count against `gamma`, in the
+    /// `Σ λ / (λ + gamma)` over the positive eigenvalues: how many of them are large compared with `gamma`, which has the
     /// units of an eigenvalue.
     ///
     /// Of a positive semidefinite operator (one whose nodes are not negative beyond rounding) Gauss quadrature

@@ -1,27 +1,27 @@
 use serde::{Deserialize, Serialize};
 
 use crate::lanczos::Jacobi;
-use crate::{Estimate, HostError, Quadrature};
+use crate::{Estimate, Quadrature};
 
 /// The distribution of an operator's eigenvalues, as quadratures from several random vectors.
 ///
-/// Every number read off it is wrong by the draw of the vectors, which [`Estimate`] has a standard error for,
-/// and by what so many nodes cannot resolve. The second is nothing for polynomials of a degree below twice the
-/// number of nodes, and little for functions that are smooth on the scale of the nodes' distances. Counts, which
-/// jump, come as a [`Bracket`](crate::Bracket) that covers both.
+/// Every number computed from it has two errors. The first is that of the random vectors, which the standard error of
+/// [`Estimate`] measures. The second is the resolution of the quadrature: it is zero for polynomials of a degree below
+/// twice the number of nodes, and small for functions that are smooth on the scale of the distances between nodes. Counts
+/// are integrals of a step, so they are a [`Bracket`](crate::Bracket), which covers both errors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SpectralDensity {
     probes: Vec<Quadrature>,
-    /// The same without the outliers, with their mass missing.
+    /// The quadratures without the outliers; their mass is missing.
     bulk: Vec<Quadrature>,
     /// The recurrences of the bulk, of mass one.
     pub(super) recurrences: Vec<Jacobi>,
     pub(super) outliers: Vec<f64>,
     pub(super) dimension: usize,
-    num_matvecs: usize,
-    /// How far an eigenvalue may be from where the probes have it: rounding, and what is left of outliers.
+    pub(super) num_matvecs: usize,
+    /// The largest error of an eigenvalue in the probes: by rounding, and by the residuals of outliers.
     pub(super) margin: f64,
-    is_stopped: bool,
+    pub(super) is_stopped: bool,
 }
 
 /// How far rounding moves the eigenvalues of a Lanczos run, relative to the norm and the type.
@@ -56,20 +56,16 @@ impl SpectralDensity {
             weights: Vec::new(),
         };
         let whole = Self {
+            dimension: outliers.len(),
             probes: vec![nothing.clone()],
             bulk: vec![nothing],
-            recurrences: Vec::new(),
-            outliers: Vec::new(),
-            dimension: outliers.len(),
-            num_matvecs: 0,
-            margin: 0.0,
-            is_stopped: false,
+            ..Self::new(Vec::new(), 0.0, (0, 0))
         };
         whole.with_outliers(outliers, residual)
     }
 
-    /// The same with `outliers`, each with the mass of one eigenvalue, beside quadratures that stood for the
-    /// rest. `residual` is the norm of what the outliers' vectors leave of the operator.
+    /// Adds `outliers`, each with the mass of one eigenvalue, to quadratures of the rest. `residual` is the norm of the
+    /// residuals of the outliers' vectors.
     pub(super) fn with_outliers(mut self, outliers: Vec<f64>, residual: f64) -> Self {
         let n = self.dimension as f64;
         let share = (n - outliers.len() as f64) / n;
@@ -77,33 +73,13 @@ impl SpectralDensity {
             probe.weights.iter_mut().for_each(|weight| *weight *= share);
         }
         let whole = |probe: &Quadrature| {
-            let points = probe
-                .nodes
-                .iter()
-                .copied()
-                .zip(probe.weights.iter().copied());
             let exact = outliers.iter().map(|value| (*value, n.recip()));
-            let mut points: Vec<(f64, f64)> = points.chain(exact).collect();
-            points.sort_by(|a, b| a.0.total_cmp(&b.0));
-            let (nodes, weights) = points.into_iter().unzip();
-            Quadrature { nodes, weights }
+            Quadrature::of_points(probe.points().chain(exact).collect())
         };
         self.probes = self.bulk.iter().map(whole).collect();
         self.outliers = outliers;
-        // What couples them to the rest, and what they are off by themselves: no more than that each.
+        // The coupling to the rest, and the error of the outliers themselves, are at most that each.
         self.margin += 2.0 * residual;
-        self
-    }
-
-    /// The same with more products counted.
-    pub(super) fn with_products(mut self, more: usize) -> Self {
-        self.num_matvecs += more;
-        self
-    }
-
-    /// The same of a run that an observer may have ended.
-    pub(super) fn with_stop(mut self, is_stopped: bool) -> Self {
-        self.is_stopped = is_stopped;
         self
     }
 
@@ -139,19 +115,13 @@ impl SpectralDensity {
     /// The raw measure: the nodes of all probes, ascending, with weights that sum to one.
     pub fn measure(&self) -> Quadrature {
         let share = 1.0 / self.probes.len() as f64;
-        let points = self.probes.iter().flat_map(|probe| {
-            let points = probe.nodes.iter().zip(&probe.weights);
-            points.map(|(node, weight)| (*node, weight * share))
-        });
-        let mut points: Vec<(f64, f64)> = points.collect();
-        points.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let (nodes, weights) = points.into_iter().unzip();
-        Quadrature { nodes, weights }
+        let points = self.probes.iter().flat_map(Quadrature::points);
+        let points = points.map(|(node, weight)| (node, weight * share));
+        Quadrature::of_points(points.collect())
     }
 
-    /// The mean of `f` over the eigenvalues, `tr f(A) / n`, with its standard error over the probes: the
-    /// draw alone. What the quadratures leave open of a function that is not smooth between their nodes is
-    /// not in it.
+    /// The mean of `f` over the eigenvalues, `tr f(A) / n`. Its standard error over the probes covers the random vectors
+    /// only, not the resolution of the quadratures for a function that is not smooth between their nodes.
     pub fn mean_of(&self, f: impl Fn(f64) -> f64) -> Estimate {
         let values: Vec<f64> = self
             .probes
@@ -174,29 +144,9 @@ impl SpectralDensity {
 
     /// `log det A = tr log A` of a positive definite operator. Not a number if a node is negative.
     ///
-    /// The standard error is that of the draw. Quadrature of the logarithm is never too small, and much too large
-    /// where eigenvalues lie closer to zero than the smallest node.
+    /// The standard error covers the random vectors only. Quadrature of the logarithm is never too small, and much too
+    /// large if eigenvalues are closer to zero than the smallest node.
     pub fn log_determinant(&self) -> Estimate {
         self.trace_of(f64::ln)
-    }
-
-    /// The density as a curve: each node of [`measure`](Self::measure) as a normal law of standard
-    /// deviation `width`, at the points of `grid`, outliers included. A picture; numbers come from the
-    /// raw measure. [`CurveConfig`](crate::CurveConfig) chooses width and grid, and adds an error band.
-    ///
-    /// # Errors
-    ///
-    /// [`HostError::NotPositive`] for a width that is not positive and finite.
-    pub fn smoothed(&self, grid: &[f64], width: f64) -> Result<Vec<f64>, HostError> {
-        if !(width > 0.0 && width.is_finite()) {
-            return Err(HostError::NotPositive { name: "width" });
-        }
-        let measure = self.measure();
-        let scale = 1.0 / (width * (2.0 * std::f64::consts::PI).sqrt());
-        let bump = |distance: f64| scale * (-0.5 * (distance / width).powi(2)).exp();
-        let heights = grid.iter();
-        Ok(heights
-            .map(|x| measure.integrate(|node| bump(x - node)))
-            .collect())
     }
 }

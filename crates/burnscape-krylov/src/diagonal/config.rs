@@ -2,21 +2,20 @@ use super::{DiagonalEstimate, DiagonalMethod};
 use crate::estimate::{Reading, Samples};
 use crate::trace::{Sketch, next_size};
 use crate::{
-    Elementwise, KrylovFault, LinearOperator, Outcome, Probe, SelfAdjoint, Step, VectorBlock,
-    VectorSpace,
+    KrylovFault, LinearOperator, Outcome, Probe, SelfAdjoint, Step, VectorBlock, VectorSpace,
 };
 
 /// The diagonal of a self-adjoint operator, with standard errors.
 ///
 /// # Cost
 ///
-/// At most `max_matvecs` products; fewer if the error comes within the tolerance before. Hutchinson's
+/// At most `max_matvecs` products; fewer if the error is within the tolerance earlier. Hutchinson's
 /// method keeps four vectors; [XDiag](DiagonalMethod::XDiag) one and a half times as many as products, and
 /// takes as many vector operations as the square of that.
 ///
 /// # Reproducibility
 ///
-/// Vector `i` is the same however many are drawn.
+/// Vector `i` is the same for any number of products.
 ///
 /// # Defaults
 ///
@@ -45,7 +44,7 @@ pub struct DiagonalConfig {
     seed: u64,
 }
 
-/// A spread is not believed before this many samples: nothing has converged to a tolerance before.
+/// With fewer samples the spread is unreliable, and no run has converged to a tolerance.
 const FEWEST: usize = 8;
 
 impl Default for DiagonalConfig {
@@ -94,23 +93,21 @@ impl DiagonalConfig {
         self
     }
 
-    /// Runs. An observer of the operator sees the error after every sample (every few of XDiag's); a run that it ends has
-    /// the estimate of the samples that were made.
+    /// Runs. An observer of the operator sees the error after every sample (every few of XDiag's); a run that it ends returns
+    /// the estimate from the samples so far.
     ///
     /// # Errors
     ///
     /// [`KrylovFault::NoProbes`] for too few products (1 for Hutchinson, 4 for XDiag),
-    /// [`KrylovFault::InvalidTolerance`], [`KrylovFault::NonFinite`], [`KrylovFault::ProductCount`],
+    /// [`KrylovFault::OutOfBounds`] for the tolerance, [`KrylovFault::NonFinite`], [`KrylovFault::ProductCount`],
     /// and those of the operator.
-    pub fn run<A: SelfAdjoint<Vector: Elementwise> + ?Sized>(
+    pub fn run<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
     ) -> Result<DiagonalEstimate<A::Vector>, A::Error> {
         operator.check_square()?;
-        if let Some(tolerance) = self.tolerance
-            && !(tolerance > 0.0 && tolerance.is_finite())
-        {
-            return Err(KrylovFault::InvalidTolerance { tolerance }.into());
+        if let Some(tolerance) = self.tolerance {
+            KrylovFault::ensure_positive("tolerance", tolerance)?;
         }
         match self.method {
             DiagonalMethod::Hutchinson => self.hutchinson(operator),
@@ -118,12 +115,14 @@ impl DiagonalConfig {
         }
     }
 
-    fn hutchinson<A: SelfAdjoint<Vector: Elementwise> + ?Sized>(
+    fn hutchinson<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
     ) -> Result<DiagonalEstimate<A::Vector>, A::Error> {
         let spread = Spread::<A::Vector>::new(&operator.domain())?;
-        let found = Samples::new(operator, self.seed, self.max_matvecs).run(
+        let source = Samples::new(operator, Probe::Rademacher, self.seed);
+        let (estimate, is_stopped) = source.run(
+            (self.max_matvecs, 1),
             spread,
             |spread, v, product, _| Ok(spread.add(product.hadamard(&v)?)?),
             |spread, num_matvecs| {
@@ -135,7 +134,6 @@ impl DiagonalConfig {
                 })
             },
         )?;
-        let (estimate, is_stopped) = found.ok_or(KrylovFault::NoProbes)?;
         Ok(if is_stopped {
             estimate.stopped()
         } else {
@@ -143,22 +141,20 @@ impl DiagonalConfig {
         })
     }
 
-    fn xdiag<A: SelfAdjoint<Vector: Elementwise> + ?Sized>(
+    fn xdiag<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
     ) -> Result<DiagonalEstimate<A::Vector>, A::Error> {
-        let space = operator.domain();
-        let dimension = <A::Vector as VectorSpace>::dimension(&space);
+        let dimension = <A::Vector as VectorSpace>::dimension(&operator.domain());
         let most = (self.max_matvecs / 2).min(dimension);
         if most < 2.min(dimension) || most == 0 {
             return Err(KrylovFault::NoProbes.into());
         }
         // A run that may stop early does not take all of the room at once.
         let room = if self.tolerance.is_some() { 0 } else { most };
-        let sketch = Sketch::new(&space, (Probe::Rademacher, self.seed), room);
-        let mut sketch = sketch?;
+        let mut sketch = Sketch::new(operator, (Probe::Rademacher, self.seed), room)?;
         loop {
-            let is_cut_short = sketch.extend(operator, next_size(sketch.len(), most))?;
+            let is_cut_short = sketch.extend(next_size(sketch.len(), most))?;
             if is_cut_short && sketch.images.is_empty() {
                 let found = self.plain(&sketch)?;
                 return Ok(found.stopped());
@@ -196,24 +192,27 @@ impl DiagonalConfig {
     }
 
     /// The estimate from the random vectors alone: Hutchinson's.
-    fn plain<V: Elementwise>(&self, sketch: &Sketch<V>) -> Result<DiagonalEstimate<V>, V::Error> {
-        let mut spread = Spread::<V>::new(&sketch.basis.space())?;
+    fn plain<A: SelfAdjoint + ?Sized>(
+        &self,
+        sketch: &Sketch<'_, A>,
+    ) -> Result<DiagonalEstimate<A::Vector>, A::Error> {
+        let mut spread = Spread::<A::Vector>::new(&sketch.basis.space())?;
         for (index, column) in sketch.columns.iter().enumerate() {
             if let Some(v) = sketch.vectors.get(index) {
                 let along = [column.as_slice(), &vec![0.0; sketch.len() - column.len()]].concat();
                 spread.add(sketch.basis.linear_combination(&along)?.hadamard(&v)?)?;
             }
         }
-        self.estimate(&spread, sketch.num_matvecs)
+        Ok(self.estimate(&spread, sketch.samples.num_matvecs)?)
     }
 
-    fn read<V: Elementwise>(
+    fn read<A: SelfAdjoint + ?Sized>(
         &self,
-        sketch: &Sketch<V>,
+        sketch: &Sketch<'_, A>,
         dimension: usize,
-    ) -> Result<DiagonalEstimate<V>, V::Error> {
+    ) -> Result<DiagonalEstimate<A::Vector>, A::Error> {
         // The diagonal within the basis: Σ q ∘ A q.
-        let mut inside = V::zeros(&sketch.basis.space())?;
+        let mut inside = A::Vector::zeros(&sketch.basis.space())?;
         for index in 0..sketch.len() {
             if let (Some(q), Some(image)) = (sketch.basis.get(index), sketch.images.get(index)) {
                 inside = inside.axpy(1.0, &q.hadamard(&image)?)?;
@@ -228,9 +227,10 @@ impl DiagonalConfig {
                 sketch.rest.unwrap_or(0.0)
             };
             let variance = inside.zeros_like()?;
-            return self.report(inside, variance, (error, sketch.num_matvecs));
+            let about = (true, sketch.samples.num_matvecs);
+            return Ok(self.report(inside, variance, error, about)?);
         }
-        let mut spread = Spread::<V>::new(&sketch.basis.space())?;
+        let mut spread = Spread::<A::Vector>::new(&sketch.basis.space())?;
         for (index, s) in sketch.own_directions().iter().enumerate() {
             let Some(v) = sketch.vectors.get(index) else {
                 continue;
@@ -246,10 +246,10 @@ impl DiagonalConfig {
             let sample = direction.hadamard(&v)?.scale(along);
             spread.add(sample.axpy(-1.0, &taken)?.axpy(1.0, &inside)?)?;
         }
-        self.estimate(&spread, sketch.num_matvecs)
+        Ok(self.estimate(&spread, sketch.samples.num_matvecs)?)
     }
 
-    fn estimate<V: Elementwise>(
+    fn estimate<V: VectorSpace>(
         &self,
         spread: &Spread<V>,
         num_matvecs: usize,
@@ -265,29 +265,33 @@ impl DiagonalConfig {
                 (variance, spread.total / (count * (count - 1.0)).sqrt())
             }
         };
-        let mut found = self.report(spread.mean.clone(), variance, (error, num_matvecs))?;
-        // Two samples are equal by chance often enough.
-        let is_believed = self.tolerance.is_none() || spread.count >= FEWEST;
-        found.outcome = Outcome::of(found.outcome.is_converged() && is_believed, false);
-        Ok(found)
+        let is_enough = spread.count >= FEWEST;
+        self.report(
+            spread.mean.clone(),
+            variance,
+            error,
+            (is_enough, num_matvecs),
+        )
     }
 
     fn report<V: VectorSpace>(
         &self,
         diagonal: V,
         variance: V,
-        (error, products): (f64, usize),
+        error: f64,
+        (is_enough, num_matvecs): (bool, usize),
     ) -> Result<DiagonalEstimate<V>, V::Error> {
-        let allowed = match self.tolerance {
-            Some(tolerance) => tolerance * diagonal.norm()?,
-            None => f64::MAX,
+        let is_converged = match self.tolerance {
+            // Two samples are equal by chance often enough.
+            Some(tolerance) => is_enough && error <= tolerance * diagonal.norm()?,
+            None => error <= f64::MAX,
         };
         Ok(DiagonalEstimate {
             diagonal,
             variance,
             error,
-            num_matvecs: products,
-            outcome: Outcome::of(error <= allowed, false),
+            num_matvecs,
+            outcome: Outcome::of(is_converged, false),
         })
     }
 }
@@ -301,7 +305,7 @@ struct Spread<V> {
     total: f64,
 }
 
-impl<V: Elementwise> Spread<V> {
+impl<V: VectorSpace> Spread<V> {
     fn new(space: &V::Space) -> Result<Self, V::Error> {
         Ok(Self {
             count: 0,

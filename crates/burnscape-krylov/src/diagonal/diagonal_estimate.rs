@@ -1,22 +1,29 @@
+use serde::{Deserialize, Serialize};
+
 use crate::Outcome;
 
 /// An estimated diagonal.
-#[derive(Debug, Clone)]
+///
+/// Serialized without the vectors, which are empty (the default) after reading. Read a `DiagonalEstimate<()>` where the
+/// vector type has no default.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DiagonalEstimate<V> {
     /// The diagonal.
+    #[serde(skip)]
     pub diagonal: V,
-    /// The square of the standard error of each coordinate, from the spread of the samples: no interval by itself,
-    /// and rough from a handful of them. Zero from a single sample. One that the type cannot hold
-    /// is zero or infinite; `error` is right.
+    /// The square of the standard error of each coordinate, from the spread of the samples: not an interval, and inaccurate
+    /// for few samples. Zero from a single sample. A value outside the range of the type is zero or infinite; `error` is
+    /// computed without it.
+    #[serde(skip)]
     pub variance: V,
-    /// The root of the sum of `variance`: how far the diagonal is off as a vector. Infinite for a single
-    /// sample.
+    /// The root of the sum of `variance`: the error of the diagonal as a vector. Infinite for a single sample.
+    #[serde(with = "crate::number")]
     pub error: f64,
     /// Products used.
     pub num_matvecs: usize,
-    /// How the run ended. It has converged if the error came within the tolerance, if one was set: never from fewer
-    /// than eight samples, whose spread may be small by chance.
+    /// How the run ended. It has converged if the error is within the tolerance, if one was set, and never with
+    /// fewer than eight samples, whose spread may be small by chance.
     pub outcome: Outcome,
 }
 

@@ -3,12 +3,12 @@ use serde::{Deserialize, Serialize};
 /// How a diagonal is estimated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum DiagonalMethod {
-    /// The mean of `v ∘ A v` over Rademacher vectors: what Bekas' quotient becomes, as `v ∘ v` is one. The
-    /// error of coordinate `i` is the norm of row `i` off the diagonal, over the root of the products.
+    /// The mean of `v ∘ A v` over Rademacher vectors: Bekas' quotient, because `v ∘ v` is one. The error of coordinate `i` is
+    /// the norm of row `i` off the diagonal, divided by the root of the number of products.
     #[default]
     Hutchinson,
-    /// Half of the products find a subspace, in which the diagonal is taken exactly, and each random
-    /// vector is the sample for what the subspace of all the others leaves: better where eigenvalues
-    /// decay. Its samples depend on each other, and the error is up to a half too small.
+    /// Half of the products find a subspace, in which the diagonal is exact. Each random vector is the sample for the
+    /// remainder outside the subspace of the others. Better if eigenvalues decay. The samples depend on each other, so that
+    /// the stated error is up to 50 % too small.
     XDiag,
 }

@@ -1,63 +1,48 @@
-use super::{Eigenpair, Eigenpairs, Which, check, kept, measured, of_norm_one};
-use crate::basis::{first_block, outside, polished, split};
+use super::{Eigenpair, Eigenpairs, EigenpairsConfig, Ending, Which, kept};
+use crate::basis::{first_block, outside, polished, split, transform_with_room};
 use crate::lanczos::{Apart, Projected, Settled, is_complete};
 use crate::operator::products;
 use crate::vector::length;
-use crate::{
-    Dense, KrylovFault, Outcome, Probe, SelfAdjoint, Square, Step, VectorBlock, VectorSpace,
-};
+use crate::{Dense, KrylovFault, Probe, SelfAdjoint, Square, Step, VectorBlock, VectorSpace};
 
-/// Block Lanczos with thick restarts. The space grows by a block a step; where a part of the block is exhausted, the rest
-/// continues alone.
-#[derive(Debug, Clone)]
-pub(super) struct BlockLanczos {
-    pub(super) k: usize,
-    pub(super) which: Which,
-    pub(super) block: usize,
-    pub(super) tolerance: f64,
-    pub(super) max_basis: usize,
-    pub(super) max_matvecs: usize,
-    pub(super) seed: u64,
-}
-
-impl BlockLanczos {
-    /// From a block that starts with the given vectors and is filled up with random ones; the block has as many vectors
-    /// as there are starts, if that is more.
-    pub(super) fn run<A: SelfAdjoint + ?Sized>(
+impl EigenpairsConfig {
+    /// Block Lanczos with thick restarts. The space grows by a block a step; where a part of the block is exhausted, the
+    /// rest continues alone.
+    ///
+    /// The first block consists of the given vectors and random ones; it has as many vectors as there are starts, if that
+    /// is more.
+    pub(super) fn block_lanczos<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
         starts: &[<A as Square>::Vector],
     ) -> Result<Eigenpairs<A::Vector>, A::Error> {
-        operator.check_square()?;
         let space = operator.domain();
         let dimension = <A::Vector as VectorSpace>::dimension(&space);
-        check(self.k, dimension, self.tolerance)?;
-        if self.block == 0 || self.block > dimension {
+        let block = self.block();
+        if block == 0 || block > dimension {
             return Err(KrylovFault::TooMany {
-                asked: self.block,
+                asked: block,
                 available: dimension,
             }
             .into());
         }
-        let width = self.block.max(starts.len()).min(dimension);
+        let width = block.max(starts.len()).min(dimension);
         let needed = (self.k + 2 * width).min(dimension);
-        if self.max_basis < needed {
+        if self.max_basis() < needed {
             return Err(KrylovFault::BasisTooSmall {
-                vectors: self.max_basis,
+                vectors: self.max_basis(),
                 needed,
             }
             .into());
         }
         let mut drawn = 0;
-        let first =
-            first_block::<A::Vector, A::Error>(&space, starts, width, (self.seed, &mut drawn))?;
-        let first = (0..first.len()).filter_map(|index| first.get(index));
-        let full = self.max_basis.min(dimension);
+        let first = first_block::<A::Vector>(&space, starts, width, (self.seed, &mut drawn))?;
+        let full = self.max_basis().min(dimension);
         let mut growth = Growth::<A::Vector> {
             basis: <A::Vector as VectorSpace>::Block::with_capacity(&space, full)?,
             projected: Projected::default(),
             coupling: vec![Vec::new(); width],
-            next: first.collect(),
+            next: first.vectors().collect(),
             piece: 0,
             is_broken: false,
             is_fresh: false,
@@ -66,20 +51,11 @@ impl BlockLanczos {
             width,
             fresh: (self.seed, drawn),
         };
-        self.search(operator, &mut growth, full)
-    }
-
-    fn search<A: SelfAdjoint + ?Sized>(
-        &self,
-        operator: &A,
-        growth: &mut Growth<A::Vector>,
-        full: usize,
-    ) -> Result<Eigenpairs<A::Vector>, A::Error> {
         let epsilon = growth.next.first().map_or(0.0, VectorSpace::epsilon);
-        let tolerance = self.tolerance.max(32.0 * epsilon);
+        let tolerance = self.tolerance().max(32.0 * epsilon);
         let (mut restarts, mut iterations, mut size) = (0, 0, 0.0_f64);
         loop {
-            // A block that was stopped has left the space as it was, and that had not converged.
+            // A stopped block leaves the space unchanged, and it had not converged before.
             let is_cut_short = match growth.step(operator) {
                 Err(error) if operator.is_stop(&error) && !growth.basis.is_empty() => true,
                 done => {
@@ -100,11 +76,11 @@ impl BlockLanczos {
             let residuals = wanted.iter().map(|(_, vector)| growth.residual(vector));
             let residual = residuals.fold(0.0, f64::max);
             let step = Step::new("eigenpairs", growth.num_matvecs)
-                .with_limit(self.max_matvecs)
+                .with_limit(self.max_matvecs())
                 .with_value(wanted.first().map(|pair| pair.0))
                 .with_error(residual)
                 .with_goal(goal);
-            let mut is_stopped = is_cut_short || operator.report(&step).is_break();
+            let is_stopped = is_cut_short || operator.report(&step).is_break();
             let is_good = !is_cut_short
                 && wanted.len() == self.k
                 && residual <= near
@@ -119,21 +95,18 @@ impl BlockLanczos {
                     .newest()
                     .is_none_or(|newest| is_complete(values, newest, what, (growth.width, near)));
             let room = growth.num_matvecs + growth.next.len() + self.k;
-            if is_done || is_spanned || is_stopped || room > self.max_matvecs {
+            if is_done || is_spanned || is_stopped || room > self.max_matvecs() {
                 let estimated = growth.pairs(wanted)?;
-                let (pairs, checks) = if is_stopped {
-                    (of_norm_one(estimated)?, 0)
-                } else {
-                    let (pairs, checks) = measured(operator, estimated, growth.num_matvecs)?;
-                    is_stopped |= checks < pairs.len();
-                    (pairs, checks)
+                let ending = Ending {
+                    is_found: estimated.len() == self.k && (is_done || is_spanned),
+                    is_stopped,
+                    is_measured: true,
+                    goal,
+                    rounding: 64.0 * epsilon * size,
+                    num_matvecs: growth.num_matvecs,
+                    num_restarts: restarts,
                 };
-                let allowed = goal + 64.0 * epsilon * size;
-                let is_small = pairs.iter().all(|pair| pair.residual <= allowed);
-                let has_converged = is_small && pairs.len() == self.k && (is_done || is_spanned);
-                let outcome = Outcome::of(has_converged, is_stopped);
-                let found = Eigenpairs::new(pairs, outcome, goal, growth.num_matvecs + checks);
-                return Ok(found.with_restarts(restarts));
+                return ending.result(operator, estimated);
             }
             if growth.basis.len() + growth.next.len() > full {
                 let most = full - growth.next.len();
@@ -152,7 +125,7 @@ struct Growth<V: VectorSpace> {
     basis: V::Block,
     projected: Projected,
     next: Vec<V>,
-    /// `C`: for each vector of the next block, what the basis' products have along it.
+    /// `C`: the components of the products of the basis along each vector of the next block.
     coupling: Vec<Vec<f64>>,
     /// Where the newest space begins, whether any was exhausted, and whether the next block holds
     /// vectors that were drawn anew.
@@ -218,9 +191,7 @@ impl<V: VectorSpace> Growth<V> {
         }
         // A part of the block is exhausted and the rest continues alone: fresh vectors come all at once, so
         // that what they find can be distinguished from what there was.
-        self.next = (0..next.len())
-            .filter_map(|index| next.get(index))
-            .collect();
+        self.next = next.vectors().collect();
         Ok(())
     }
 
@@ -255,9 +226,7 @@ impl<V: VectorSpace> Growth<V> {
                 (self.is_broken, self.is_fresh) = (true, true);
             }
         }
-        self.next = (0..next.len())
-            .filter_map(|index| next.get(index))
-            .collect();
+        self.next = next.vectors().collect();
         Ok(())
     }
 
@@ -320,18 +289,11 @@ impl<V: VectorSpace> Growth<V> {
 
     fn restart(&mut self, kept: &[(f64, Vec<f64>)], full: usize) -> Result<(), V::Error> {
         let rows: Vec<&[f64]> = kept.iter().map(|(_, vector)| vector.as_slice()).collect();
-        let turned = self.basis.transform(&Dense::from_rows(&rows)?)?;
+        transform_with_room(&mut self.basis, &Dense::from_rows(&rows)?, full)?;
         let along = |row: &[f64], s: &[f64]| row.iter().zip(s).map(|(c, s)| c * s).sum::<f64>();
         for row in &mut self.coupling {
             *row = rows.iter().map(|s| along(row, s)).collect();
         }
-        // The old basis is dropped before there is room for a new one.
-        self.basis = turned;
-        let mut roomy = V::Block::with_capacity(&self.basis.space(), full)?;
-        for v in (0..self.basis.len()).filter_map(|index| self.basis.get(index)) {
-            roomy.push(v)?;
-        }
-        self.basis = roomy;
         let values: Vec<f64> = kept.iter().map(|(value, _)| *value).collect();
         self.projected = Projected::diagonal(&values);
         self.piece = kept.len();

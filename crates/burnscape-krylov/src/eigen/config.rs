@@ -1,10 +1,7 @@
-use super::block::BlockLanczos;
-use super::davidson::Davidson;
-use super::lanczos::ThickRestart;
-use super::lobpcg::Lobpcg;
-use super::power::Power;
-use super::{EigenMethod, Eigenpairs, ResidualKind, Which};
-use crate::{KrylovFault, SelfAdjoint, Square};
+use std::ops::ControlFlow;
+
+use super::{EigenMethod, Eigenpairs, Which};
+use crate::{KrylovFault, SelfAdjoint, Square, Step, VectorSpace};
 
 /// The outermost eigenpairs of a self-adjoint operator.
 ///
@@ -17,12 +14,12 @@ use crate::{KrylovFault, SelfAdjoint, Square};
 /// | [`with_max_matvecs`](Self::with_max_matvecs) | 1,000 | 1,000 | 1,000 | 100 | 1,000 |
 /// | [`with_max_basis`](Self::with_max_basis) | max(2 k + 20, 40) | the same, at least k + 4 block | | | |
 /// | [`with_max_bytes`](Self::with_max_bytes) | no cap | | | | |
-/// | [`with_residuals`](Self::with_residuals) | measured | | | | |
+/// | [`with_estimated_residuals`](Self::with_estimated_residuals) | off | | | | |
 /// | [`with_verification`](Self::with_verification) | off | | | | |
 /// | [`with_block`](Self::with_block) | | min(k, 4) | | | |
 /// | [`with_guards`](Self::with_guards) | | | 2 | | |
 /// | [`with_extra`](Self::with_extra) | | | | 0 | |
-/// | preconditioner | | | yes | | |
+/// | [preconditioner](crate::Preconditioned) | | | none | | |
 ///
 /// The defaults are ours. The tolerance is at least 32 ε of the vectors.
 ///
@@ -58,19 +55,19 @@ use crate::{KrylovFault, SelfAdjoint, Square};
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct EigenpairsConfig {
-    k: usize,
-    which: Which,
+    pub(super) k: usize,
+    pub(super) which: Which,
     method: EigenMethod,
     tolerance: Option<f64>,
     max_matvecs: Option<usize>,
     max_basis: Option<usize>,
-    max_bytes: Option<usize>,
-    residuals: Option<ResidualKind>,
-    is_verified: bool,
+    pub(super) max_bytes: Option<usize>,
+    pub(super) has_estimates: bool,
+    pub(super) is_verified: bool,
     block: Option<usize>,
     guards: Option<usize>,
     extra: Option<usize>,
-    seed: u64,
+    pub(super) seed: u64,
 }
 
 impl EigenpairsConfig {
@@ -84,7 +81,7 @@ impl EigenpairsConfig {
             max_matvecs: None,
             max_basis: None,
             max_bytes: None,
-            residuals: None,
+            has_estimates: false,
             is_verified: false,
             block: None,
             guards: None,
@@ -132,10 +129,12 @@ impl EigenpairsConfig {
         self
     }
 
-    /// Sets whether residuals are measured, with a product each, or estimated.
+    /// Sets whether the residuals `|A v − θ v|` are estimated by the recurrence of Lanczos, without products, instead of
+    /// measured by a product each. Off by default: a measured residual does not depend on the method. Estimates are as
+    /// accurate as the products, because the basis is orthonormal to rounding; ARPACK reports them.
     #[must_use]
-    pub fn with_residuals(mut self, residuals: ResidualKind) -> Self {
-        self.residuals = Some(residuals);
+    pub fn with_estimated_residuals(mut self, has_estimates: bool) -> Self {
+        self.has_estimates = has_estimates;
         self
     }
 
@@ -158,15 +157,15 @@ impl EigenpairsConfig {
         self
     }
 
-    /// Sets how many pairs more than `k` LOBPCG iterates, so that the last one wanted is not slowed down by its
-    /// neighbors and copies of it are seen.
+    /// Sets how many pairs beyond `k` LOBPCG iterates: the last wanted pair then converges faster, and copies of it are
+    /// found.
     #[must_use]
     pub fn with_guards(mut self, guards: usize) -> Self {
         self.guards = Some(guards);
         self
     }
 
-    /// Sets how many Ritz pairs more than `k` Davidson returns, converged or not: starts for the next run.
+    /// Sets how many Ritz pairs beyond `k` Davidson returns, converged or not, as starts for the next run.
     #[must_use]
     pub fn with_extra(mut self, pairs: usize) -> Self {
         self.extra = Some(pairs);
@@ -180,13 +179,12 @@ impl EigenpairsConfig {
         self
     }
 
-    /// Runs from random vectors. A run that an observer ends has the pairs that it found; their residuals are measured
-    /// (a product each) unless the observer ends those products as well.
+    /// Runs from random vectors. A run that an observer ends returns the pairs so far, with estimated residuals.
     ///
     /// # Errors
     ///
     /// [`KrylovFault::UnusedSetting`], [`KrylovFault::TooMany`] for more pairs than dimensions or a block of none,
-    /// [`KrylovFault::BasisTooSmall`], [`KrylovFault::MemoryTooSmall`], [`KrylovFault::InvalidTolerance`],
+    /// [`KrylovFault::BasisTooSmall`], [`KrylovFault::MemoryTooSmall`], [`KrylovFault::OutOfBounds`] for the tolerance,
     /// [`KrylovFault::NonFinite`], [`KrylovFault::ProductCount`], and those of the operator.
     pub fn run<A: SelfAdjoint + ?Sized>(
         &self,
@@ -195,11 +193,11 @@ impl EigenpairsConfig {
         self.run_from(operator, &[])
     }
 
-    /// As [`run`](Self::run), from the eigenvectors of an operator much like this one: a warm start, as for the Hessian
-    /// some steps of training later. The vectors need not be orthonormal.
+    /// As [`run`](Self::run), from the eigenvectors of a similar operator: a warm start, for example for the Hessian a few
+    /// training steps later. The vectors need not be orthonormal.
     ///
     /// Lanczos starts from the sum of the vectors and a random part of 1 % of its norm, so that a pair that was
-    /// not among the old ones can be found. It takes about `k` products to tell the old pairs apart, and then as many
+    /// not among the old ones can be found. It takes about `k` products to separate the old pairs, and then as many
     /// as the change of the operator requires. Block, LOBPCG and Davidson start from all of the vectors; Power uses them
     /// one after the other.
     ///
@@ -227,55 +225,53 @@ impl EigenpairsConfig {
         operator: &A,
         starts: &[<A as Square>::Vector],
     ) -> Result<Eigenpairs<A::Vector>, A::Error> {
-        self.check()?;
-        match self.method {
-            EigenMethod::Lanczos => {
-                let report = &mut |step| operator.report(&step);
-                self.lanczos().run(operator, starts, report)
-            }
-            EigenMethod::Block => self.block().run(operator, starts),
-            EigenMethod::Lobpcg => self.lobpcg().run(operator, starts, None::<&A>),
-            EigenMethod::Davidson => self.davidson().run(operator, starts),
-            EigenMethod::Power => self.power().run(operator, starts),
-        }
+        self.check(operator.preconditioner().is_some())?;
+        self.search(operator, starts, &mut |step| operator.report(&step))
     }
 
-    /// As [`run_from`](Self::run_from), by LOBPCG with a preconditioner: a positive definite operator close to the
-    /// inverse of `A − λ`, for `λ` at the wanted end.
-    ///
-    /// # Errors
-    ///
-    /// As [`run_from`](Self::run_from), [`KrylovFault::NonFinitePreconditioner`], and [`KrylovFault::UnusedSetting`] for
-    /// another method.
-    pub fn run_preconditioned<A, P>(
+    /// As [`run_from`](Self::run_from), without the check of settings; Lanczos calls `report` in place of the observer.
+    pub(crate) fn search<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
         starts: &[<A as Square>::Vector],
-        preconditioner: &P,
-    ) -> Result<Eigenpairs<<A as Square>::Vector>, A::Error>
-    where
-        A: SelfAdjoint + ?Sized,
-        P: SelfAdjoint<Vector = <A as Square>::Vector, Error = A::Error> + ?Sized,
-    {
-        self.check()?;
-        if self.method != EigenMethod::Lobpcg {
-            return Err(self.unused("preconditioner").into());
+        report: &mut dyn FnMut(Step) -> ControlFlow<()>,
+    ) -> Result<Eigenpairs<A::Vector>, A::Error> {
+        operator.check_square()?;
+        let dimension = <A::Vector as VectorSpace>::dimension(&operator.domain());
+        let available = if self.method == EigenMethod::Davidson {
+            dimension.min(self.max_matvecs())
+        } else {
+            dimension
+        };
+        if self.k > available || self.k == 0 {
+            return Err(KrylovFault::TooMany {
+                asked: self.k,
+                available,
+            }
+            .into());
         }
-        self.lobpcg().run(operator, starts, Some(preconditioner))
+        match self.method {
+            EigenMethod::Lanczos => self.lanczos(operator, starts, report),
+            EigenMethod::Block => self.block_lanczos(operator, starts),
+            EigenMethod::Lobpcg => self.lobpcg(operator, starts),
+            EigenMethod::Davidson => self.davidson(operator, starts),
+            EigenMethod::Power => self.power(operator, starts),
+        }
     }
 
     /// Refuses settings that the method cannot use.
-    fn check(&self) -> Result<(), KrylovFault> {
+    fn check(&self, is_preconditioned: bool) -> Result<(), KrylovFault> {
         use EigenMethod::{Block, Davidson, Lanczos, Lobpcg, Power};
         let is = |methods: &[EigenMethod]| methods.contains(&self.method);
         for (setting, is_set, is_used) in [
             ("max_basis", self.max_basis.is_some(), is(&[Lanczos, Block])),
             ("max_bytes", self.max_bytes.is_some(), is(&[Lanczos])),
-            ("residuals", self.residuals.is_some(), is(&[Lanczos])),
+            ("estimated_residuals", self.has_estimates, is(&[Lanczos])),
             ("verification", self.is_verified, is(&[Lanczos])),
             ("block", self.block.is_some(), is(&[Block])),
             ("guards", self.guards.is_some(), is(&[Lobpcg])),
             ("extra", self.extra.is_some(), is(&[Davidson])),
+            ("preconditioner", is_preconditioned, is(&[Lobpcg])),
             (
                 "which",
                 self.which != Which::LargestMagnitude,
@@ -283,85 +279,44 @@ impl EigenpairsConfig {
             ),
         ] {
             if is_set && !is_used {
-                return Err(self.unused(setting));
+                return Err(KrylovFault::UnusedSetting {
+                    setting,
+                    method: self.method.name(),
+                });
             }
         }
-        Ok(())
+        KrylovFault::ensure_positive("tolerance", self.tolerance())
     }
 
-    fn unused(&self, setting: &'static str) -> KrylovFault {
-        KrylovFault::UnusedSetting {
-            setting,
-            method: self.method.name(),
-        }
+    pub(super) fn tolerance(&self) -> f64 {
+        let is_power = self.method == EigenMethod::Power;
+        self.tolerance.unwrap_or(if is_power { 1e-3 } else { 1e-6 })
     }
 
-    fn basis(&self) -> usize {
-        self.k.saturating_mul(2).saturating_add(20).max(40)
+    pub(super) fn max_matvecs(&self) -> usize {
+        let is_davidson = self.method == EigenMethod::Davidson;
+        self.max_matvecs
+            .unwrap_or(if is_davidson { 100 } else { 1000 })
     }
 
-    pub(crate) fn lanczos(&self) -> ThickRestart {
-        ThickRestart {
-            k: self.k,
-            which: self.which,
-            tolerance: self.tolerance.unwrap_or(1e-6),
-            max_basis: self.max_basis.unwrap_or(self.basis()),
-            max_matvecs: self.max_matvecs.unwrap_or(1000),
-            max_bytes: self.max_bytes,
-            residuals: self.residuals.unwrap_or_default(),
-            is_verified: self.is_verified,
-            seed: self.seed,
-        }
+    pub(super) fn max_basis(&self) -> usize {
+        let basis = self.k.saturating_mul(2).saturating_add(20).max(40);
+        // A block of the default size fits into the basis of Lanczos.
+        let fewest = self
+            .block
+            .map_or(0, |block| self.k.saturating_add(block.saturating_mul(4)));
+        self.max_basis.unwrap_or(basis.max(fewest))
     }
 
-    fn block(&self) -> BlockLanczos {
-        let block = self.block.unwrap_or(self.k.clamp(1, 4));
-        let fewest = self.k.saturating_add(block.saturating_mul(4));
-        // A block of the default size fits into the basis of the others.
-        let basis = if self.block.is_some() {
-            self.basis().max(fewest)
-        } else {
-            self.basis()
-        };
-        BlockLanczos {
-            k: self.k,
-            which: self.which,
-            block,
-            tolerance: self.tolerance.unwrap_or(1e-6),
-            max_basis: self.max_basis.unwrap_or(basis),
-            max_matvecs: self.max_matvecs.unwrap_or(1000),
-            seed: self.seed,
-        }
+    pub(super) fn block(&self) -> usize {
+        self.block.unwrap_or(self.k.min(4))
     }
 
-    fn lobpcg(&self) -> Lobpcg {
-        Lobpcg {
-            k: self.k,
-            which: self.which,
-            guards: self.guards.unwrap_or(2),
-            tolerance: self.tolerance.unwrap_or(1e-6),
-            max_matvecs: self.max_matvecs.unwrap_or(1000),
-            seed: self.seed,
-        }
+    pub(super) fn guards(&self) -> usize {
+        self.guards.unwrap_or(2)
     }
 
-    fn davidson(&self) -> Davidson {
-        Davidson {
-            k: self.k,
-            which: self.which,
-            extra: self.extra.unwrap_or(0),
-            tolerance: self.tolerance.unwrap_or(1e-6),
-            max_matvecs: self.max_matvecs.unwrap_or(100),
-            seed: self.seed,
-        }
-    }
-
-    fn power(&self) -> Power {
-        Power {
-            k: self.k,
-            tolerance: self.tolerance.unwrap_or(1e-3),
-            max_matvecs: self.max_matvecs.unwrap_or(1000),
-            seed: self.seed,
-        }
+    pub(super) fn extra(&self) -> usize {
+        self.extra.unwrap_or(0)
     }
 }

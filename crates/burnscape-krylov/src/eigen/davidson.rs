@@ -1,32 +1,17 @@
 use super::subspace::Subspace;
-use super::{Eigenpairs, Which, check};
+use super::{Eigenpairs, EigenpairsConfig};
 use crate::lanczos::{Apart, Settled, breadth};
 use crate::{Outcome, SelfAdjoint, Square, Step, VectorSpace};
 
-/// Tells eigenvalues apart. With a tolerance coarser than elsewhere: whoever follows a pair from vectors that
-/// are close wants few products, and sets how few by the tolerance.
+/// Distinguishes eigenvalues, more coarsely than other methods: Davidson's method follows pairs from vectors that are close,
+/// with few products, and the tolerance determines how few.
 const APART: Apart = Apart::within(2e-5, 1e-2);
-
-/// Davidson's method, from vectors that are close to the outermost eigenvectors.
-///
-/// Small residuals do not distinguish the outermost eigenpairs from others. Where an eigenvalue far out at the other
-/// end makes the goal large, they have to be small relative to the distances at this end as well, and the
-/// values have to have settled.
-#[derive(Debug, Clone)]
-pub(super) struct Davidson {
-    pub(super) k: usize,
-    pub(super) which: Which,
-    pub(super) extra: usize,
-    pub(super) tolerance: f64,
-    pub(super) max_matvecs: usize,
-    pub(super) seed: u64,
-}
 
 /// How far beyond the pairs found, relative to the norm of the operator (without eigenvalues far out at
 /// the other end), the eigenvalue of another Ritz pair may be, by its residual: anything further is examined.
 const SLACK: f64 = 0.05;
 
-/// ResidualKind of an exhausted subspace are this much of the rounding at most.
+/// Residuals of an exhausted subspace are at most this multiple of the rounding.
 const EXACT: f64 = 16.0;
 
 /// How many residuals from its Ritz value an eigenvalue may be, where the subspace was exhausted and a random
@@ -55,29 +40,32 @@ enum Next<V> {
 /// Vectors of the Krylov space that looks for directions missing from the starts.
 const SCOUTS: usize = 2;
 
-impl Davidson {
-    pub(super) fn run<A: SelfAdjoint + ?Sized>(
+impl EigenpairsConfig {
+    /// Davidson's method, from vectors that are close to the outermost eigenvectors.
+    ///
+    /// Small residuals do not distinguish the outermost eigenpairs from others. Where an eigenvalue far out at the other
+    /// end makes the goal large, they must be small relative to the distances at this end as well, and the values must
+    /// have settled.
+    pub(super) fn davidson<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
         starts: &[<A as Square>::Vector],
     ) -> Result<Eigenpairs<A::Vector>, A::Error> {
-        operator.check_square()?;
         let space = operator.domain();
         let dimension = <A::Vector as VectorSpace>::dimension(&space);
-        check(self.k, dimension.min(self.max_matvecs), self.tolerance)?;
         for start in starts {
             <A::Vector as VectorSpace>::check_same(&space, &start.space())?;
         }
-        // The other half is for what the starts do not know.
-        let most = (self.max_matvecs / 2).max(1);
+        // The other half is for directions that are missing from the starts.
+        let most = (self.max_matvecs() / 2).max(1);
         let first = &starts[..starts.len().min(most)];
         // Room to grow a little: vectors are large.
-        let capacity = (first.len() + SCOUTS + 4).min(self.max_matvecs);
+        let capacity = (first.len() + SCOUTS + 4).min(self.max_matvecs());
         let mut subspace = Subspace::new(space, capacity, self.seed)?;
         subspace.push(operator, first.to_vec())?;
-        self.report(operator, &mut subspace, (None, None));
+        self.report_subspace(operator, &mut subspace, (None, None));
         for scout in 0..SCOUTS {
-            let is_full = subspace.len() >= dimension.min(self.max_matvecs);
+            let is_full = subspace.len() >= dimension.min(self.max_matvecs());
             // Without starts the residuals span the same.
             if is_full || subspace.is_stopped || (subspace.len() > 0 && starts.is_empty()) {
                 break;
@@ -88,13 +76,13 @@ impl Davidson {
                 None => subspace.random()?,
             };
             subspace.push(operator, vec![v])?;
-            self.report(operator, &mut subspace, (None, None));
+            self.report_subspace(operator, &mut subspace, (None, None));
         }
-        self.grow(operator, &mut subspace, dimension)
+        self.grow_subspace(operator, &mut subspace, dimension)
     }
 
     /// Shows the subspace to an observer, once after every block.
-    fn report<A: SelfAdjoint + ?Sized>(
+    fn report_subspace<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
         subspace: &mut Subspace<A::Vector>,
@@ -105,14 +93,14 @@ impl Davidson {
         }
         subspace.reported = subspace.len();
         let step = Step::new("eigenpairs", subspace.len())
-            .with_limit(self.max_matvecs)
+            .with_limit(self.max_matvecs())
             .with_value(subspace.ritz(self.which).first().map(|pair| pair.0))
             .with_error(error)
             .with_goal(goal);
         subspace.is_stopped = operator.report(&step).is_break();
     }
 
-    fn grow<A: SelfAdjoint + ?Sized>(
+    fn grow_subspace<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
         subspace: &mut Subspace<A::Vector>,
@@ -121,11 +109,11 @@ impl Davidson {
         let mut invariant = None;
         loop {
             let state = self.judge(subspace, &mut invariant)?;
-            self.report(operator, subspace, (state.error, Some(state.goal)));
-            let is_full = subspace.len() >= dimension.min(self.max_matvecs);
+            self.report_subspace(operator, subspace, (state.error, Some(state.goal)));
+            let is_full = subspace.len() >= dimension.min(self.max_matvecs());
             let found = |is_converged: bool, subspace: &Subspace<A::Vector>| {
                 let ritz = subspace.ritz(self.which);
-                let wanted = ritz.iter().take(self.k.saturating_add(self.extra));
+                let wanted = ritz.iter().take(self.k.saturating_add(self.extra()));
                 let pairs: Result<Vec<_>, _> = wanted.map(|pair| subspace.pair(pair)).collect();
                 let outcome = Outcome::of(is_converged, subspace.is_stopped);
                 Ok(Eigenpairs::new(pairs?, outcome, state.goal, subspace.len()))
@@ -179,13 +167,13 @@ impl Davidson {
         for pair in ritz.iter().take(self.k) {
             let residual = subspace.residual(pair)?;
             let epsilon = residual.epsilon();
-            state.goal = self.tolerance.max(32.0 * epsilon) * size;
+            state.goal = self.tolerance().max(32.0 * epsilon) * size;
             noise = 4.0 * epsilon * size;
             // A small residual where eigenvalues far out at the other end make the goal large.
             let what = (self.which, self.k);
             near = state
                 .goal
-                .min(APART.residual(what, &ascending, (self.tolerance, noise)));
+                .min(APART.residual(what, &ascending, (self.tolerance(), noise)));
             let norm = residual.norm()?;
             is_exact &= norm <= (EXACT * noise).max(1e-4 * near);
             state.error = state.error.filter(|error| *error > norm).or(Some(norm));
@@ -227,7 +215,7 @@ impl Davidson {
                 degree: subspace.len(),
                 noise,
                 goal: near,
-                tolerance: self.tolerance,
+                tolerance: self.tolerance(),
             };
             // Once a space was exhausted, small residuals are no more evidence than there.
             let is_unconfirmed = self.k > 1 && invariant.is_some();

@@ -54,8 +54,20 @@ impl<V> Eigenpairs<V> {
         found
     }
 
-    pub(super) fn with_restarts(mut self, num_restarts: usize) -> Self {
-        self.num_restarts = num_restarts;
-        self
+    /// The pairs whose residual is within the goal.
+    pub(crate) fn within_goal(self) -> Self {
+        let pairs = self
+            .values
+            .into_iter()
+            .zip(self.residuals)
+            .zip(self.vectors);
+        let good = pairs.filter(|((_, residual), _)| *residual <= self.goal);
+        let ((values, residuals), vectors) = good.unzip();
+        Self {
+            values,
+            residuals,
+            vectors,
+            ..self
+        }
     }
 }

@@ -1,81 +1,59 @@
 use std::ops::ControlFlow;
 
-use super::{Eigenpair, Eigenpairs, ResidualKind, Which, check, kept};
+use super::{Eigenpairs, EigenpairsConfig, Ending, Which, kept};
 use crate::basis::orthonormal;
 use crate::lanczos::{Apart, Trial, is_complete};
 use crate::{
-    KrylovFault, LanczosFactorization, Outcome, Probe, SelfAdjoint, Square, Step, VectorBlock,
-    VectorSpace,
+    KrylovFault, LanczosFactorization, Probe, SelfAdjoint, Square, Step, VectorBlock, VectorSpace,
 };
 
-/// Lanczos with thick restarts.
-///
-/// The run stops when the estimated residuals of all `k` pairs are at most the goal, or at the limit of products;
-/// [true residuals](ResidualKind) are then measured. Where an eigenvalue far out at the other end makes that goal larger
-/// than the distances at this end, the residuals have to be a fifty-thousandth of the breadth of the spectrum without
-/// it, and the values have to have settled.
-#[derive(Debug, Clone)]
-pub(crate) struct ThickRestart {
-    pub(super) k: usize,
-    pub(super) which: Which,
-    pub(super) tolerance: f64,
-    pub(super) max_basis: usize,
-    pub(super) max_matvecs: usize,
-    pub(super) max_bytes: Option<usize>,
-    pub(super) residuals: ResidualKind,
-    pub(super) is_verified: bool,
-    pub(super) seed: u64,
-}
-
-/// Vectors at work besides the basis: the next one, its product, what is left of it, a copy.
+/// Vectors in memory in addition to the basis: the next one, its product, the remainder, a copy.
 const AT_WORK: usize = 4;
 /// The random part of a warm start, relative to the rest: enough for a pair that was not among the
 /// old ones to be found, too little to slow the others down.
 const EXPLORATION: f64 = 1e-2;
 
-impl ThickRestart {
-    pub(crate) fn run<A: SelfAdjoint + ?Sized>(
+impl EigenpairsConfig {
+    /// Lanczos with thick restarts.
+    ///
+    /// The run stops when the estimated residuals of all `k` pairs are at most the goal, or at the limit of products;
+    /// true residuals are then measured. Where an eigenvalue far out at the other end makes that goal larger than the
+    /// distances at this end, the residuals must be a fifty-thousandth of the breadth of the spectrum without it, and the
+    /// values must have settled.
+    pub(super) fn lanczos<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
         starts: &[<A as Square>::Vector],
         report: &mut dyn FnMut(Step) -> ControlFlow<()>,
     ) -> Result<Eigenpairs<A::Vector>, A::Error> {
-        operator.check_square()?;
         let space = operator.domain();
         let dimension = <A::Vector as VectorSpace>::dimension(&space);
-        self.check(dimension)?;
-        let random = Probe::Gaussian.draw::<A::Vector>(&space, self.seed, 0);
-        let start = warm::<_, A::Error>(random?, starts)?;
-        self.search(operator, start, report)
-    }
-
-    fn search<A: SelfAdjoint + ?Sized>(
-        &self,
-        operator: &A,
-        start: A::Vector,
-        report: &mut dyn FnMut(Step) -> ControlFlow<()>,
-    ) -> Result<Eigenpairs<A::Vector>, A::Error> {
-        let dimension = <A::Vector as VectorSpace>::dimension(&start.space());
+        let needed = (self.k + 2).min(dimension);
+        if self.max_basis() < needed {
+            return Err(KrylovFault::BasisTooSmall {
+                vectors: self.max_basis(),
+                needed,
+            }
+            .into());
+        }
+        let start = warm(Probe::Gaussian.draw(&space, self.seed, 0)?, starts)?;
         let epsilon = start.epsilon();
-        let tolerance = self.tolerance.max(32.0 * epsilon);
-        let full = self.capacity(dimension, start.num_bytes())?;
-        let mut record = LanczosFactorization::new::<A::Error>(start, self.seed, full)?;
+        let tolerance = self.tolerance().max(32.0 * epsilon);
+        let full = self.basis_within_memory(dimension, start.num_bytes())?;
+        let mut record = LanczosFactorization::new(start, self.seed, full)?;
         let (mut restarts, mut size) = (0, 0.0_f64);
         let mut known: (Option<f64>, Option<f64>, Option<f64>) = (None, None, None);
         let mut trial: Option<Trial> = None;
-        let checks = match self.residuals {
-            ResidualKind::Measured => self.k,
-            ResidualKind::Estimated => 0,
-        };
+        let checks = if self.has_estimates { 0 } else { self.k };
         loop {
             record.grow(operator)?;
-            // A product that was stopped has left the factorization as it was, and that had not converged.
+            // A stopped product leaves the factorization unchanged, and it had not converged before.
             let is_cut_short = record.is_stopped();
             let is_full = record.len() >= full;
-            let mut at_limit = is_cut_short || record.num_matvecs() + checks >= self.max_matvecs;
+            let mut at_limit = is_cut_short || record.num_matvecs() + checks >= self.max_matvecs();
             let products = record.num_matvecs();
             let step = |(value, error, goal): (Option<f64>, Option<f64>, Option<f64>)| {
-                let step = Step::new("eigenpairs", products).with_limit(self.max_matvecs);
+                let step = Step::new("eigenpairs", products).with_limit(self.max_matvecs());
                 step.with_value(value).with_error(error).with_goal(goal)
             };
             // A product costs more than a small eigenproblem, but not more than a large one.
@@ -117,19 +95,21 @@ impl ThickRestart {
                 // All pairs of this space have converged, and copies of theirs may be missing.
                 record.exhaust()?;
             }
-            let mut is_done = is_good && self.has_all(&record, near);
+            let newest = record.newest_residuals();
+            let mut is_done = is_good
+                && (newest.is_empty()
+                    || is_complete(record.ritz_values(), newest.clone(), what, (1, near)));
             let is_spanned =
                 record.is_invariant() && (record.len() == dimension || record.next.is_none());
             let mut is_new = false;
             if let Some(trial) = &trial {
-                let newest = record.newest_residuals();
                 let progress = (record.num_matvecs(), dimension);
                 is_done = !trial.has_found
                     && (is_done
                         || is_small && trial.rules_out(self.which, &newest, &outermost, progress));
                 // It has found an eigenvalue that is wanted, and there may be more of them.
                 is_new = is_good && !is_done;
-            } else if self.is_verified && is_done && record.newest_residuals().is_empty() {
+            } else if self.is_verified && is_done && newest.is_empty() {
                 (is_done, is_new) = (false, true);
             }
             if is_new && !at_limit && !is_spanned {
@@ -151,32 +131,23 @@ impl ThickRestart {
                 continue;
             }
             if is_done || is_spanned || at_limit {
-                let k = self.k.min(record.len());
-                let (pairs, checks) = match self.residuals {
-                    ResidualKind::Measured if !is_stopped => {
-                        let (pairs, checks) = record.measured_pairs(operator, self.which, k)?;
-                        is_stopped |= checks < k;
-                        (pairs, checks)
-                    }
-                    _ => (record.estimated_pairs(self.which, k)?, 0),
-                };
-                // True residuals carry the rounding of one more product.
-                let allowed = goal + 64.0 * epsilon * size;
-                let is_small = |pair: &Eigenpair<A::Vector>| pair.residual <= allowed;
-                let outcome = Outcome::of(
-                    (is_done || is_spanned) && pairs.iter().all(is_small),
+                let wanted = record.outermost(self.which, self.k.min(record.len()))?;
+                let ending = Ending {
+                    is_found: is_done || is_spanned,
                     is_stopped,
-                );
-                let num_matvecs = record.num_matvecs() + checks;
-                let found = Eigenpairs::new(pairs, outcome, goal, num_matvecs);
-                return Ok(found.with_restarts(restarts));
+                    is_measured: !self.has_estimates,
+                    goal,
+                    rounding: 64.0 * epsilon * size,
+                    num_matvecs: record.num_matvecs(),
+                    num_restarts: restarts,
+                };
+                return ending.result(operator, wanted);
             }
             if is_full {
                 let keep = kept(self.k, full);
                 let held = trial.as_ref().map_or(self.k, |trial| trial.held);
                 let kept =
                     Trial::ordered(self.which, pairs, (self.k, keep.max(held)), held > self.k);
-                let newest = record.newest_residuals();
                 record.restart(&kept)?;
                 if let Some(trial) = &mut trial {
                     // What it has found is among the pairs that are held now.
@@ -191,8 +162,8 @@ impl ThickRestart {
     }
 
     /// The most vectors that the basis may have, under the cap on memory as well.
-    fn capacity(&self, dimension: usize, bytes: usize) -> Result<usize, KrylovFault> {
-        let full = self.max_basis.min(dimension);
+    fn basis_within_memory(&self, dimension: usize, bytes: usize) -> Result<usize, KrylovFault> {
+        let full = self.max_basis().min(dimension);
         let Some(cap) = self.max_bytes else {
             return Ok(full);
         };
@@ -214,39 +185,18 @@ impl ThickRestart {
                 needed: total(fewest),
             })
     }
-
-    fn has_all<V: VectorSpace>(&self, record: &LanczosFactorization<V>, allowed: f64) -> bool {
-        let newest = record.newest_residuals();
-        let what = (self.which, self.k);
-        newest.is_empty() || is_complete(record.ritz_values(), newest, what, (1, allowed))
-    }
-
-    fn check(&self, dimension: usize) -> Result<(), KrylovFault> {
-        check(self.k, dimension, self.tolerance)?;
-        let needed = (self.k + 2).min(dimension);
-        if self.max_basis < needed {
-            return Err(KrylovFault::BasisTooSmall {
-                vectors: self.max_basis,
-                needed,
-            });
-        }
-        Ok(())
-    }
 }
 
 /// The sum of the orthonormalized `starts` and a little of `random`; `random` if there are none.
-fn warm<V: VectorSpace, E: From<V::Error> + From<KrylovFault>>(
-    random: V,
-    starts: &[V],
-) -> Result<V, E> {
-    let basis = orthonormal::<V, E>(&random.space(), starts, "starts")?;
+fn warm<V: VectorSpace>(random: V, starts: &[V]) -> Result<V, V::Error> {
+    let basis = orthonormal(&random.space(), starts, "starts")?;
     if basis.is_empty() {
         return Ok(random);
     }
     let sum = basis.linear_combination(&vec![1.0; basis.len()])?;
     let length = random.norm()?;
     let part = EXPLORATION * (basis.len() as f64).sqrt() / length;
-    Ok(sum.axpy(part, &random)?)
+    sum.axpy(part, &random)
 }
 
 fn last(vector: &[f64]) -> f64 {

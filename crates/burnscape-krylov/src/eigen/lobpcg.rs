@@ -1,47 +1,29 @@
-use nalgebra::{DMatrix, SymmetricEigen};
-
-use super::{Eigenpair, Eigenpairs, Which, check, measured, of_norm_one};
+use super::{Eigenpair, Eigenpairs, EigenpairsConfig, Ending, Which};
 use crate::basis::{first_block, push_outside};
-use crate::lanczos::{Apart, at_rest};
+use crate::dense::symmetric_part;
+use crate::lanczos::{Apart, ascending_eigenpairs, at_rest};
 use crate::operator::products;
-use crate::{Dense, KrylovFault, Outcome, SelfAdjoint, Square, Step, VectorBlock, VectorSpace};
+use crate::vector::length;
+use crate::{Dense, KrylovFault, SelfAdjoint, Square, Step, VectorBlock, VectorSpace};
 
-/// LOBPCG: the best pairs in the span of the current ones, their residuals and the last directions.
-#[derive(Debug, Clone)]
-pub(super) struct Lobpcg {
-    pub(super) k: usize,
-    pub(super) which: Which,
-    pub(super) guards: usize,
-    pub(super) tolerance: f64,
-    pub(super) max_matvecs: usize,
-    pub(super) seed: u64,
-}
-
-impl Lobpcg {
-    pub(super) fn run<A, P>(
+impl EigenpairsConfig {
+    /// LOBPCG: the best pairs in the span of the current ones, their residuals and the last directions.
+    pub(super) fn lobpcg<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
         starts: &[<A as Square>::Vector],
-        preconditioner: Option<&P>,
-    ) -> Result<Eigenpairs<<A as Square>::Vector>, A::Error>
-    where
-        A: SelfAdjoint + ?Sized,
-        P: SelfAdjoint<Vector = <A as Square>::Vector, Error = A::Error> + ?Sized,
-    {
-        operator.check_square()?;
+    ) -> Result<Eigenpairs<A::Vector>, A::Error> {
+        let preconditioner = operator.preconditioner();
         let space = operator.domain();
         let dimension = <A::Vector as VectorSpace>::dimension(&space);
-        check(self.k, dimension, self.tolerance)?;
-        let width = self.k.saturating_add(self.guards).max(starts.len());
+        let width = self.k.saturating_add(self.guards()).max(starts.len());
         let width = width.min(dimension);
         // The span of a step, and its products: pairs first, then directions, then residuals.
-        let mut span =
-            first_block::<A::Vector, A::Error>(&space, starts, width, (self.seed, &mut 0))?;
-        let images = <A::Vector as VectorSpace>::Block::with_capacity(&space, width);
-        let mut images = images?;
-        let mut added: Vec<A::Vector> = (0..span.len()).filter_map(|i| span.get(i)).collect();
+        let mut span = first_block::<A::Vector>(&space, starts, width, (self.seed, &mut 0))?;
+        let mut images = <A::Vector as VectorSpace>::Block::with_capacity(&space, width)?;
+        let mut added: Vec<A::Vector> = span.vectors().collect();
         let epsilon = added.first().map_or(0.0, VectorSpace::epsilon);
-        let tolerance = self.tolerance.max(32.0 * epsilon);
+        let tolerance = self.tolerance().max(32.0 * epsilon);
         let (mut used, mut iterations, mut size) = (0, 0, 0.0_f64);
         let mut before: Vec<f64> = Vec::new();
         let mut improved = 0;
@@ -49,11 +31,17 @@ impl Lobpcg {
             match products(operator, &added, used) {
                 // The pairs are those of the iteration before.
                 Err(error) if operator.is_stop(&error) && iterations > 0 => {
-                    let pairs = pairs(&before[..self.k], &span, &images);
-                    let pairs = of_norm_one(pairs?)?;
-                    let goal = tolerance * size;
-                    let found = Eigenpairs::new(pairs, Outcome::Stopped, goal, used);
-                    return Ok(found.with_restarts(iterations));
+                    let estimated = pairs(&before[..self.k], &span, &images)?;
+                    let ending = Ending {
+                        is_found: false,
+                        is_stopped: true,
+                        is_measured: true,
+                        goal: tolerance * size,
+                        rounding: 0.0,
+                        num_matvecs: used,
+                        num_restarts: iterations,
+                    };
+                    return ending.result(operator, estimated);
                 }
                 found => {
                     for product in found? {
@@ -71,9 +59,7 @@ impl Lobpcg {
             } = self.best(&gram, width);
             let largest = ascending.iter().fold(0.0_f64, |size, x| size.max(x.abs()));
             size = size.max(largest);
-            let turn = Dense::from_rows(&turn);
-            let turn = turn.map_err(<A::Vector as VectorSpace>::Error::from);
-            let turn = turn?;
+            let turn = Dense::from_rows(&turn)?;
             span = span.transform(&turn)?;
             images = images.transform(&turn)?;
 
@@ -102,23 +88,21 @@ impl Lobpcg {
             before.clone_from(&values);
             let is_good = at_end && residual <= near;
             let step = Step::new("eigenpairs", used)
-                .with_limit(self.max_matvecs)
+                .with_limit(self.max_matvecs())
                 .with_value(values.first().copied())
                 .with_error(residual)
                 .with_goal(goal);
             let mut is_stopped = operator.report(&step).is_break();
             added.clear();
             for rest in rests {
-                let better = match preconditioner {
+                let better = match preconditioner.map(|p| (p, p.matvec(&rest))) {
                     None => rest,
-                    Some(p) => {
-                        let better = match p.matvec(&rest) {
-                            Err(error) if p.is_stop(&error) => {
-                                is_stopped = true;
-                                break;
-                            }
-                            better => better?,
-                        };
+                    Some((p, Err(error))) if p.is_stop(&error) => {
+                        is_stopped = true;
+                        break;
+                    }
+                    Some((_, better)) => {
+                        let better = better?;
                         if !better.norm()?.is_finite() {
                             return Err(KrylovFault::NonFinitePreconditioner {
                                 application: improved,
@@ -134,22 +118,20 @@ impl Lobpcg {
                 }
             }
             let is_all = added.is_empty() && !is_stopped;
-            let at_limit = used + added.len() + self.k > self.max_matvecs;
+            let at_limit = used + added.len() + self.k > self.max_matvecs();
             if is_good || is_stopped || at_limit || is_all {
                 let wanted = &values[..self.k.min(values.len())];
                 let estimated = pairs(wanted, &span, &images)?;
-                let (pairs, checks) = if is_stopped {
-                    (of_norm_one(estimated)?, 0)
-                } else {
-                    let (pairs, checks) = measured(operator, estimated, used)?;
-                    is_stopped |= checks < pairs.len();
-                    (pairs, checks)
+                let ending = Ending {
+                    is_found: is_good || is_all,
+                    is_stopped,
+                    is_measured: true,
+                    goal,
+                    rounding: 64.0 * epsilon * size,
+                    num_matvecs: used,
+                    num_restarts: iterations,
                 };
-                let allowed = goal + 64.0 * epsilon * size;
-                let is_small = pairs.iter().all(|pair| pair.residual <= allowed);
-                let outcome = Outcome::of((is_good || is_all) && is_small, is_stopped);
-                let found = Eigenpairs::new(pairs, outcome, goal, used + checks);
-                return Ok(found.with_restarts(iterations));
+                return ending.result(operator, estimated);
             }
         }
     }
@@ -157,14 +139,7 @@ impl Lobpcg {
     /// The best pairs in a span, with the matrix of the operator in it.
     fn best(&self, gram: &Dense, width: usize) -> Best {
         let size = gram.num_rows();
-        let entry = |i: usize, j: usize| gram.as_slice()[i * size + j];
-        let symmetric = DMatrix::from_fn(size, size, |i, j| 0.5 * (entry(i, j) + entry(j, i)));
-        let eigen = SymmetricEigen::new(symmetric);
-        let columns = eigen.eigenvectors.column_iter();
-        let column = columns.map(|column| column.iter().copied().collect::<Vec<f64>>());
-        let mut pairs: Vec<(f64, Vec<f64>)> =
-            eigen.eigenvalues.iter().copied().zip(column).collect();
-        pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let pairs = ascending_eigenpairs(symmetric_part(gram));
         let ascending: Vec<f64> = pairs.iter().map(|pair| pair.0).collect();
         let mut outermost = self.which.outermost(pairs, size);
         let inner = outermost.split_off(width.min(size));
@@ -179,7 +154,7 @@ impl Lobpcg {
         for row in &rows {
             let mut outside = row.clone();
             outside.iter_mut().take(width).for_each(|x| *x = 0.0);
-            let before = length(&outside);
+            let before = length(outside.iter().copied());
             // Twice is enough.
             for _ in 0..2 {
                 for other in &turn {
@@ -188,7 +163,7 @@ impl Lobpcg {
                     pairs.for_each(|(a, b)| *a -= along * b);
                 }
             }
-            let rest = length(&outside);
+            let rest = length(outside.iter().copied());
             if rest > 1e-8 * before && rest > 1e-14 {
                 outside.iter_mut().for_each(|x| *x /= rest);
                 turn.push(outside);
@@ -228,10 +203,6 @@ struct Best {
     /// All of them.
     ascending: Vec<f64>,
     /// The coefficients of the outermost vectors, of the one at the other end and, below them, of directions:
-    /// what the vectors have outside the old ones, made orthonormal.
+    /// the parts of the vectors outside the old ones, orthonormalized.
     turn: Vec<Vec<f64>>,
-}
-
-fn length(values: &[f64]) -> f64 {
-    values.iter().map(|x| x * x).sum::<f64>().sqrt()
 }

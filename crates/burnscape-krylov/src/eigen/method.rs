@@ -2,20 +2,20 @@ use serde::{Deserialize, Serialize};
 
 /// How [`EigenpairsConfig`](crate::EigenpairsConfig) searches for eigenpairs.
 ///
-/// Lanczos takes the fewest products where eigenvalues are well apart. Block finds clusters and copies of multiple
-/// eigenvalues. LOBPCG is the method for a preconditioner, Davidson for following pairs whose vectors are close
-/// already. Power is for comparison, and for where there is memory for three vectors only.
+/// Lanczos takes the fewest products if eigenvalues are well separated. Block finds clusters and copies of multiple
+/// eigenvalues. LOBPCG is the method with a preconditioner, Davidson follows pairs whose vectors are known approximately.
+/// Power is for comparisons, and if there is memory for three vectors only.
 ///
-/// Of two eigenvalues nearer to each other than residuals tell apart, every method may miss the outer one, if the start
-/// had little of it.
+/// If two eigenvalues are closer than residuals can distinguish, every method may miss the outer one when the start has
+/// only a small component along it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum EigenMethod {
     /// Lanczos with thick restarts: when the basis is full, the best Ritz vectors are kept and the rest is dropped.
     ///
-    /// Convergence claims that the `i`-th value is the `i`-th *distinct* eigenvalue, as far as a random vector can
-    /// tell. It does not count multiplicity: a Krylov space holds one vector of a multiple eigenvalue. Further copies are
+    /// Convergence means that the `i`-th value is the `i`-th *distinct* eigenvalue, as far as a random vector shows. It does
+    /// not count multiplicity: a Krylov space holds one vector of a multiple eigenvalue. Further copies are
     /// found where the space is exhausted, or by
-    /// [verification](crate::EigenpairsConfig::with_verification), which claims that one more eigenvalue as far out as
+    /// [verification](crate::EigenpairsConfig::with_verification), after which one more eigenvalue as far out as
     /// the last one wanted, copies included, would have been seen with a probability of 99.9 %.
     ///
     /// At most `max_basis` vectors in memory, and half as many again (and `k`) during a restart. The small eigenproblem
@@ -27,8 +27,8 @@ pub enum EigenMethod {
     /// once ([`matmat`](crate::LinearOperator::matmat)): fewer passes over the data if the operator shares a pass
     /// within a block, though more products.
     ///
-    /// A block of `p` vectors finds `p` copies of a multiple eigenvalue, and the members of a cluster narrower than a
-    /// single vector's space can tell apart; convergence claims no more copies than that. At most `max_basis + 3 block`
+    /// A block of `p` vectors finds `p` copies of a multiple eigenvalue, and the members of a cluster that is too narrow for
+    /// the Krylov space of a single vector; convergence does not imply more copies. At most `max_basis + 3 block`
     /// vectors in memory, and half as many again during a restart. Golub and Underwood, *The block Lanczos method for
     /// computing eigenvalues* (1977).
     Block,
@@ -49,11 +49,11 @@ pub enum EigenMethod {
     /// Without starts the subspace is the Krylov space of a random vector.
     ///
     /// The random vector and its product show directions in which none of the starts has a part. The run continues while
-    /// another Ritz pair leaves room for an eigenvalue 5 % of the operator's norm beyond those found, and, where the
+    /// the residual of another Ritz pair permits an eigenvalue 5 % of the operator's norm beyond those found, and, where the
     /// subspace is invariant, with random vectors until none of them brings another copy of a multiple eigenvalue. That is
     /// no proof.
     ///
-    /// Residuals need no product of their own. Twice as many vectors in memory as products. Davidson, *The iterative
+    /// Residuals need no further products. Twice as many vectors in memory as products. Davidson, *The iterative
     /// calculation of a few of the lowest eigenvalues*, J. Comput. Phys. 17 (1975), here without a preconditioner.
     Davidson,
     /// The power iteration `v ← A v / |A v|`, one pair of largest absolute value after the other: of

@@ -1,42 +1,30 @@
-use super::{Eigenpair, Eigenpairs, check};
+use super::{Eigenpair, Eigenpairs, EigenpairsConfig};
 use crate::basis::push_outside;
 use crate::lanczos::at_rest;
 use crate::vector::divided;
 use crate::{KrylovFault, Outcome, Probe, SelfAdjoint, Square, Step, VectorBlock, VectorSpace};
 
-/// The power iteration, with the pairs that were found taken out.
-#[derive(Debug, Clone)]
-pub(super) struct Power {
-    pub(super) k: usize,
-    pub(super) tolerance: f64,
-    pub(super) max_matvecs: usize,
-    pub(super) seed: u64,
-}
-
 /// The largest residual relative to the eigenvalue itself.
 const BELIEVED: f64 = 2e-3;
 
-impl Power {
-    /// The pairs in turn from the vectors given, then from random ones.
-    pub(super) fn run<A: SelfAdjoint + ?Sized>(
+impl EigenpairsConfig {
+    /// The power iteration, with the pairs that were found projected out: in turn from the given vectors, then from
+    /// random ones.
+    pub(super) fn power<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
         starts: &[<A as Square>::Vector],
     ) -> Result<Eigenpairs<A::Vector>, A::Error> {
-        operator.check_square()?;
         let space = operator.domain();
         let dimension = <A::Vector as VectorSpace>::dimension(&space);
-        check(self.k, dimension, self.tolerance)?;
-        let block = <A::Vector as VectorSpace>::Block::with_capacity(&space, self.k);
-        let mut found = block?;
+        let mut found = <A::Vector as VectorSpace>::Block::with_capacity(&space, self.k)?;
         let mut pairs: Vec<Eigenpair<A::Vector>> = Vec::with_capacity(self.k);
         let (mut products, mut size, mut goal, mut is_stopped) = (0, 0.0_f64, 0.0, false);
         let mut is_found = true;
-        while pairs.len() < self.k && products < self.max_matvecs && !is_stopped {
-            let mut v =
-                start::<_, A::Error>(&found, starts.get(pairs.len()), (self.seed, pairs.len()))?;
+        while pairs.len() < self.k && products < self.max_matvecs() && !is_stopped {
+            let mut v = start(&found, starts.get(pairs.len()), (self.seed, pairs.len()))?;
             let epsilon = v.epsilon();
-            let tolerance = self.tolerance.max(32.0 * epsilon);
+            let tolerance = self.tolerance().max(32.0 * epsilon);
             let (mut before, mut steps) = (f64::INFINITY, 0);
             // The pair of the last product.
             let mut last: Option<Eigenpair<A::Vector>> = None;
@@ -61,7 +49,7 @@ impl Power {
                 size = size.max(value.abs());
                 goal = tolerance * size;
                 let step = Step::new("eigenpairs", products)
-                    .with_limit(self.max_matvecs)
+                    .with_limit(self.max_matvecs())
                     .with_value(value)
                     .with_error(own)
                     .with_goal(goal);
@@ -77,7 +65,7 @@ impl Power {
                 let is_at_rest = own <= near / 2.0 && has_settled
                     || length <= 64.0 * epsilon * size
                     || found.len() + 1 == dimension;
-                if is_at_rest || is_stopped || products >= self.max_matvecs {
+                if is_at_rest || is_stopped || products >= self.max_matvecs() {
                     is_found &= is_at_rest;
                     push_outside(&mut found, v.clone())?;
                     pairs.push(Eigenpair {
@@ -105,23 +93,16 @@ impl Power {
 }
 
 /// A vector of norm one, orthogonal to the vectors found.
-fn start<B: VectorBlock, E: From<<B::Vector as VectorSpace>::Error> + From<KrylovFault>>(
+fn start<B: VectorBlock>(
     found: &B,
     given: Option<&B::Vector>,
     (seed, index): (u64, usize),
-) -> Result<B::Vector, E> {
+) -> Result<B::Vector, <B::Vector as VectorSpace>::Error> {
     let space = found.space();
     let mut block = found.clone();
     if let Some(v) = given {
         <B::Vector as VectorSpace>::check_same(&space, &v.space())?;
-        let value = v.norm()?;
-        if !value.is_finite() {
-            return Err(KrylovFault::NonFiniteArgument {
-                name: "starts",
-                value,
-            }
-            .into());
-        }
+        KrylovFault::ensure_finite("starts", v.norm()?)?;
         push_outside(&mut block, v.clone())?;
     }
     let mut draw = index as u64;
@@ -129,7 +110,7 @@ fn start<B: VectorBlock, E: From<<B::Vector as VectorSpace>::Error> + From<Krylo
         if let Some(v) = block.get(found.len()) {
             return Ok(v);
         }
-        let v = Probe::Gaussian.draw(&space, seed, draw)?;
+        let v = Probe::Gaussian.draw::<B::Vector>(&space, seed, draw)?;
         push_outside(&mut block, v)?;
         draw += 1 << 32;
     }

@@ -4,14 +4,15 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use crate::vector::length;
 
-/// A mean over independent samples, and how far it may be off.
+/// A mean over independent samples, with its standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// The mean.
+    #[serde(with = "crate::number")]
     pub value: f64,
     /// The standard deviation of the mean, from the spread of the samples; none for a single one.
     pub standard_error: Option<f64>,
-    /// The skewness of the samples, as an estimate of that of their law: `√(n (n − 1)) / (n − 2) · m₃ / m₂^(3/2)` for
+    /// The skewness of the samples, as an estimate of that of their distribution: `√(n (n − 1)) / (n − 2) · m₃ / m₂^(3/2)` for
     /// central moments `m`. Zero for fewer than three samples, where all agree, and where they are not independent.
     pub skewness: f64,
     /// Number of samples.
@@ -19,8 +20,8 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// An interval does not end a run before this many samples. A run that ends where its interval is first narrow
-    /// enough picks the moment at which the spread is too small by chance; of fewer samples it is too often.
+    /// The fewest samples after which a run may end because its interval is narrow enough. Such a run tends to end when the
+    /// spread is too small by chance, too often with fewer samples.
     pub const FEWEST: usize = 24;
 
     /// The mean of samples. Not a number if there are none.
@@ -48,16 +49,15 @@ impl Estimate {
         }
     }
 
-    /// Half the width of the interval that covers the true mean with probability `confidence`, by Student's t and
-    /// with room for skewness; none for a single sample, or a confidence outside `(0, 1)`.
+    /// Half the width of the interval that covers the true mean with probability `confidence`: Student's, corrected for
+    /// skewness. None for a single sample, or a confidence outside `(0, 1)`.
     ///
-    /// Samples of a trace are skew where a few eigenvalues make most of it. A handful of them then has a mean and
-    /// a spread that are too small together, and the true mean lies beyond the upper end of Student's interval too
-    /// often. Hall's transformation of the studentized mean `T` of `n` samples,
+    /// Samples of a trace are skew if a few eigenvalues dominate it. The mean and the spread of few samples are then too
+    /// small together, and the true mean lies beyond the upper end of Student's interval too often. Hall's transformation of the studentized mean `T` of `n` samples,
     ///
     /// `T + a T² / 3 + a² T³ / 27 + a / 6` with `a = skewness / √n`,
     ///
-    /// is monotone and takes the skewness out. The half width is that of the longer side, where it equals the
+    /// is monotone and removes the skewness. The half width is that of the longer side, where it equals the
     /// point `t` of Student's law: `3 (t + |a| / 6) / (1 + c + c²)` standard errors with
     /// `c = ∛(1 − |a| (t + |a| / 6))`, and never less than Student's `t` of them.
     ///

@@ -1,24 +1,23 @@
 use crate::operator::products;
-use crate::{LinearOperator, Probe, Step, VectorSpace};
+use crate::{KrylovFault, LinearOperator, Probe, Step};
 
-/// Vectors and their products.
-type Multiplied<A> = (
-    Vec<<A as LinearOperator>::Domain>,
-    Vec<<A as LinearOperator>::Range>,
-);
-
-/// Random vectors and their products, block by block: the one loop of every estimate from samples `(v, A v)`.
+/// Random vectors `v` and their products `A v`: the one source of samples for estimates.
 ///
-/// The integrand decides what a sample contributes. Vector `i` is the same however many are drawn.
+/// Vector `i` is the same for any number of samples. Traces and diagonals use this source, also where a method multiplies
+/// other vectors: Hutch++ projects the vectors of its last third before the product, and takes them from
+/// [`draw`](Self::draw). The probes of a density are no samples `(v, A v)`: each is the start of a Lanczos run.
 pub(crate) struct Samples<'a, A: LinearOperator + ?Sized> {
     operator: &'a A,
+    pub(crate) probe: Probe,
     seed: u64,
-    block: usize,
-    limit: usize,
-    /// Samples made so far, and products made for something else.
+    /// Vectors drawn so far.
     count: usize,
-    spent: usize,
+    /// Products so far, those made for something else included.
+    pub(crate) num_matvecs: usize,
 }
+
+/// Vectors with their products.
+type Pairs<A> = Vec<(<A as LinearOperator>::Domain, <A as LinearOperator>::Range)>;
 
 /// An estimate after a block of samples.
 pub(crate) struct Reading<T> {
@@ -29,75 +28,71 @@ pub(crate) struct Reading<T> {
 }
 
 impl<'a, A: LinearOperator + ?Sized> Samples<'a, A> {
-    /// Rademacher vectors, at most `limit` products, one at a time.
-    pub(crate) fn new(operator: &'a A, seed: u64, limit: usize) -> Self {
+    pub(crate) fn new(operator: &'a A, probe: Probe, seed: u64) -> Self {
         Self {
             operator,
+            probe,
             seed,
-            block: 1,
-            limit,
             count: 0,
-            spent: 0,
+            num_matvecs: 0,
         }
-    }
-
-    /// Sets how many vectors are multiplied at once.
-    pub(crate) fn with_block(mut self, block: usize) -> Self {
-        self.block = block;
-        self
     }
 
     /// Continues after `count` samples and `spent` products for something else.
     pub(crate) fn after(mut self, count: usize, spent: usize) -> Self {
-        (self.count, self.spent) = (count, spent);
+        (self.count, self.num_matvecs) = (count, count + spent);
         self
     }
 
-    /// Adds samples to `state` until an estimate is within its tolerance, at the limit, or ended by an observer: the
-    /// last estimate, and whether an observer ended the run. None if there is room for no product.
+    /// The next vector, without a product.
+    pub(crate) fn draw(&mut self) -> Result<A::Domain, A::Error> {
+        let index = self.count as u64;
+        self.count += 1;
+        Ok(self.probe.draw(&self.operator.domain(), self.seed, index)?)
+    }
+
+    /// The next vectors with their products, by one block. None if an observer ended the block; that is an error if
+    /// there are no samples yet.
+    pub(crate) fn next(&mut self, size: usize) -> Result<Option<Pairs<A>>, A::Error> {
+        let before = self.count;
+        let vectors: Result<Vec<A::Domain>, A::Error> = (0..size).map(|_| self.draw()).collect();
+        let vectors = vectors?;
+        let found = match products(self.operator, &vectors, self.num_matvecs) {
+            Err(error) if self.operator.is_stop(&error) && before > 0 => return Ok(None),
+            found => found?,
+        };
+        self.num_matvecs += vectors.len();
+        Ok(Some(vectors.into_iter().zip(found).collect()))
+    }
+
+    /// Adds samples to `state`, `block` at a time, until an estimate is within its tolerance, at the limit of products, or
+    /// ended by an observer: the last estimate, and whether an observer ended the run.
     ///
     /// `add` is given the number of products before the sample's own, to name one that is not finite; `read` the number
     /// of products so far.
     pub(crate) fn run<S, T>(
         mut self,
+        (limit, block): (usize, usize),
         mut state: S,
         mut add: impl FnMut(&mut S, A::Domain, A::Range, usize) -> Result<(), A::Error>,
         read: impl Fn(&S, usize) -> Result<Reading<T>, A::Error>,
-    ) -> Result<Option<(T, bool)>, A::Error> {
-        let mut num_matvecs = self.count + self.spent;
-        while num_matvecs < self.limit {
-            let (vectors, found) = match self.multiplied() {
-                Err(error) if self.operator.is_stop(&error) && self.count > 0 => {
-                    return Ok(Some((read(&state, num_matvecs)?.estimate, true)));
-                }
-                pairs => pairs?,
+    ) -> Result<(T, bool), A::Error> {
+        while self.num_matvecs < limit {
+            let before = self.num_matvecs;
+            let Some(pairs) = self.next(block.min(limit - before))? else {
+                return Ok((read(&state, before)?.estimate, true));
             };
-            for (v, product) in vectors.into_iter().zip(found) {
-                add(&mut state, v, product, num_matvecs)?;
-                num_matvecs += 1;
-                self.count += 1;
+            for (product, (v, image)) in (before..).zip(pairs) {
+                add(&mut state, v, image, product)?;
             }
-            let reading = read(&state, num_matvecs)?;
-            let step = reading.step.with_limit(self.limit);
+            let reading = read(&state, self.num_matvecs)?;
+            let step = reading.step.with_limit(limit);
             let is_stopped = self.operator.report(&step).is_break();
-            if reading.is_done || num_matvecs >= self.limit || is_stopped {
-                let is_cut_short = is_stopped && !reading.is_done && num_matvecs < self.limit;
-                return Ok(Some((reading.estimate, is_cut_short)));
+            let is_last = reading.is_done || self.num_matvecs >= limit;
+            if is_last || is_stopped {
+                return Ok((reading.estimate, is_stopped && !is_last));
             }
         }
-        Ok(None)
-    }
-
-    /// The next block of vectors with their products.
-    fn multiplied(&self) -> Result<Multiplied<A>, A::Error> {
-        let space = self.operator.domain();
-        let last = (self.count + self.block).min(self.limit - self.spent);
-        let draw =
-            |index: usize| Probe::Rademacher.draw::<A::Domain>(&space, self.seed, index as u64);
-        let vectors: Result<Vec<A::Domain>, <A::Domain as VectorSpace>::Error> =
-            (self.count..last).map(draw).collect();
-        let vectors = vectors?;
-        let found = products(self.operator, &vectors, self.count + self.spent)?;
-        Ok((vectors, found))
+        Err(KrylovFault::NoProbes.into())
     }
 }

@@ -6,18 +6,13 @@ use super::{EigenvalueCount, Jacobi, LanczosFactorization, Quadrature};
 use crate::{SpectralDensity, VectorBlock, VectorSpace};
 
 impl<V: VectorSpace> LanczosFactorization<V> {
-    /// The Gauss quadrature that the first Krylov space gives: `vᵀ f(A) v / vᵀ v ≈ Σ τ f(θ)` for the
+    /// The Gauss quadrature of the first Krylov space: `vᵀ f(A) v / vᵀ v ≈ Σ τ f(θ)` for the
     /// start `v`, exact for polynomials of degree below twice the number of nodes, and exact for
     /// every function once the space is exhausted.
     ///
     /// None before a step, and after a restart, which forgets the start.
     pub fn quadrature(&self) -> Option<Quadrature> {
-        let pairs = self.projected.eigen(0..self.first_space()?);
-        let (nodes, weights) = pairs
-            .into_iter()
-            .map(|(value, vector)| (value, vector[0] * vector[0]))
-            .unzip();
-        Some(Quadrature { nodes, weights })
+        Some(self.projected.quadrature(self.first_space()?))
     }
 
     /// `vᵀ f(A) v` for the start `v`, by [`quadrature`](Self::quadrature).
@@ -26,7 +21,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
         Some(self.length * mean * self.length)
     }
 
-    /// The distribution of eigenvalues as the start sees it: a density of one probe, which gives
+    /// The distribution of eigenvalues seen from the start: a density of one probe, for
     /// traces, the log-determinant and fractions. It stands for the operator if the start was random
     /// (Rademacher or Gaussian); [`DensityConfig`](crate::DensityConfig) averages several, and gives
     /// their spread.
@@ -51,10 +46,10 @@ impl<V: VectorSpace> LanczosFactorization<V> {
     /// # Example
     ///
     /// ```
-    /// use burnscape_krylov::{Dense, LanczosConfig, Symmetric};
+    /// use burnscape_krylov::{Dense, LanczosFactorization, Symmetric};
     ///
     /// let a = Symmetric::verified(Dense::diagonal(&[0.0, 1.0, 2.0]), 1e-12, 0)?;
-    /// let record = LanczosConfig::new(3).run_from(&a, vec![1.0, 1.0, 2.0])?;
+    /// let record = LanczosFactorization::from_vector(&a, vec![1.0, 1.0, 2.0], 3, 0)?;
     /// let flow = record.apply(|x| (-x).exp())?.unwrap_or_default();
     /// assert!((flow[1] - (-1.0_f64).exp()).abs() < 1e-14);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -86,25 +81,19 @@ impl<V: VectorSpace> LanczosFactorization<V> {
     /// # Example
     ///
     /// ```
-    /// use burnscape_krylov::{Dense, LanczosConfig, Symmetric};
+    /// use burnscape_krylov::{Dense, LanczosFactorization, Symmetric};
     ///
     /// let mut values = vec![0.0; 40];
     /// values[..3].copy_from_slice(&[5.0, 4.0, -3.0]);
     /// let a = Symmetric::verified(Dense::diagonal(&values), 1e-12, 0)?;
-    /// let record = LanczosConfig::new(8).run(&a)?;
+    /// let record = LanczosFactorization::from_random(&a, 8, 0)?;
     /// assert_eq!(record.count_in(1.0..).at_least, 2);
     /// assert_eq!(record.count_in(..-1.0).at_least, 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn count_in(&self, range: impl RangeBounds<f64>) -> EigenvalueCount {
-        let inside: Vec<(f64, f64)> = {
-            let pairs = self.ritz_pairs().into_iter();
-            let residual = |vector: &[f64]| self.beta * vector.last().copied().unwrap_or(0.0);
-            pairs
-                .map(|(value, vector)| (value, residual(&vector).abs()))
-                .filter(|(value, _)| range.contains(value))
-                .collect()
-        };
+        let mut inside = self.residuals_from(0);
+        inside.retain(|(value, _)| range.contains(value));
         let is_whole = self.is_invariant() && self.len() == V::dimension(&self.space);
         let estimate = self.density().map(|density| {
             let mean = density.mean_of(|value| f64::from(u8::from(range.contains(&value))));

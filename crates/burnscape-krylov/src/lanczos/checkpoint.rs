@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::LanczosFactorization;
 use super::projected::Projected;
-use crate::{HostError, KrylovFault, VectorBlock, VectorSpace};
+use crate::{KrylovFault, VectorBlock, VectorSpace};
 
 /// A [`LanczosFactorization`] as numbers on the host, to be kept between processes with serde.
 ///
@@ -16,14 +16,15 @@ use crate::{HostError, KrylovFault, VectorBlock, VectorSpace};
 /// # Example
 ///
 /// ```
-/// use burnscape_krylov::{Dense, LanczosFactorization, LanczosConfig, Symmetric};
+/// use burnscape_krylov::{Dense, LanczosFactorization, Symmetric};
 ///
 /// let a = Symmetric::verified(Dense::diagonal(&[1.0, 2.0, 4.0, 8.0]), 1e-12, 0)?;
-/// let text = serde_json::to_string(&LanczosConfig::new(2).run(&a)?.checkpoint()?)?;
+/// let half = LanczosFactorization::from_random(&a, 2, 0)?;
+/// let text = serde_json::to_string(&half.checkpoint()?)?;
 ///
-/// let mut record = LanczosFactorization::<Vec<f64>>::from_checkpoint(&4, &serde_json::from_str(&text)?)?;
-/// record.extend(&a, 1)?;
-/// assert_eq!(record.ritz_values(), LanczosConfig::new(3).run(&a)?.ritz_values());
+/// let mut resumed = LanczosFactorization::<Vec<f64>>::from_checkpoint(&4, &serde_json::from_str(&text)?)?;
+/// resumed.extend(&a, 1)?;
+/// assert_eq!(resumed.ritz_values(), LanczosFactorization::from_random(&a, 3, 0)?.ritz_values());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,7 +93,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
             ("piece", state.piece <= len),
         ] {
             if !is_right {
-                return Err(HostError::from(KrylovFault::InvalidCheckpoint { field }).into());
+                return Err(KrylovFault::InvalidCheckpoint { field }.into());
             }
         }
         let mut basis = V::Block::with_capacity(space, len)?;

@@ -2,8 +2,8 @@ use serde::{Deserialize, Serialize};
 
 /// Bounds and an estimate of the number of eigenvalues in a range.
 ///
-/// The ends of a spectrum are counted with certainty early, the interior late or never: between two
-/// Ritz values that have not converged there may be one eigenvalue or thousands. `estimate` covers
+/// The ends of a spectrum are counted with certainty after few steps, the interior late or never: between two
+/// Ritz values that have not converged there may be one eigenvalue or thousands. `estimate` includes
 /// those.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct EigenvalueCount {

@@ -1,7 +1,7 @@
 use super::Settled;
 use super::projected::Projected;
-use crate::basis::{outside, remove};
-use crate::eigen::{Eigenpair, measured, of_norm_one};
+use crate::basis::{outside, remove, transform_with_room};
+use crate::eigen::{Eigenpair, measured};
 use crate::vector::divided;
 use crate::{
     Dense, Eigenpairs, KrylovFault, Outcome, Probe, SelfAdjoint, Step, VectorBlock, VectorSpace,
@@ -12,19 +12,54 @@ use crate::{
 /// the criterion of Daniel, Gragg, Kaufman and Stewart (1976).
 const MOST_IS_LEFT: f64 = std::f64::consts::FRAC_1_SQRT_2;
 
-/// The result of a Lanczos run: an orthonormal basis `Q`, the operator in it, and the vector with which to continue.
+/// A Lanczos factorization of a self-adjoint operator: an orthonormal basis `Q` of the Krylov space of one vector, the
+/// operator in it, and the vector with which to continue.
 ///
 /// `A Qᵀ = Qᵀ T + r eᵀ` holds to rounding after every step. A factorization answers many questions without new
 /// products: Ritz values and their residuals, [quadrature](Self::quadrature) and what follows from it
 /// (traces, the log-determinant, the density), [`f(A) b`](Self::apply), how many eigenvalues are
-/// [in a range](Self::count_in). It can be [extended](Self::extend): an extended run is the
-/// uninterrupted one, bit for bit; and [kept](Self::checkpoint) between processes.
+/// [in a range](Self::count_in). It can be [extended](Self::extend), with the result of an uninterrupted run to the bit,
+/// and [stored](Self::checkpoint) between processes.
+///
+/// Every vector is orthogonalized against all before it, and a second time where the first left less than
+/// `1/√2` of it, so that the basis is orthonormal to rounding. Where a Krylov space is exhausted
+/// (`β ≤ 64 ε |T|`, less in half precision; relative, so that the zero operator works), the run continues
+/// with a fresh random vector orthogonal to the basis: this finds the copies of a multiple eigenvalue.
+///
+/// # Cost
+///
+/// A product a step; one product with the basis and one with its transpose, and three host
+/// synchronizations; where a second pass is needed, one more of each product and two more
+/// synchronizations. The basis in memory.
+///
+/// # Reproducibility
+///
+/// The random start and every fresh vector are [`Probe::Gaussian`] draws of the seed.
+///
+/// # Example
+///
+/// ```
+/// use burnscape_krylov::{Dense, LanczosFactorization, Symmetric};
+///
+/// let a = Symmetric::verified(Dense::diagonal(&[1.0, 2.0, 2.0, 5.0]), 1e-12, 0)?;
+/// let values = LanczosFactorization::from_random(&a, 4, 0)?.ritz_values();
+/// for (value, expected) in values.iter().zip([1.0, 2.0, 2.0, 5.0]) {
+///     assert!((value - expected).abs() < 1e-13);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # References
+///
+/// Lanczos (1950); Parlett, *The Symmetric Eigenvalue Problem* (1980), chapter 13. Daniel, Gragg, Kaufman,
+/// Stewart, *Reorthogonalization and stable algorithms for updating the Gram-Schmidt QR factorization*,
+/// Math. Comp. 30 (1976), for the second pass.
 #[derive(Debug, Clone)]
 pub struct LanczosFactorization<V: VectorSpace> {
     pub(crate) space: V::Space,
     pub(crate) basis: V::Block,
     pub(crate) projected: Projected,
-    /// The next vector, of norm one, and what it was scaled by; none if nothing is left.
+    /// The next vector, of norm one, and its length before; none if nothing is left.
     pub(crate) next: Option<V>,
     pub(crate) beta: f64,
     pub(crate) num_matvecs: usize,
@@ -35,25 +70,57 @@ pub struct LanczosFactorization<V: VectorSpace> {
     pub(crate) drawn: u64,
     /// Length of the first Krylov space, once it is exhausted.
     pub(crate) first: Option<usize>,
-    /// The largest step that was taken for nothing, below a tolerance.
+    /// The largest step below a tolerance that was treated as zero.
     pub(crate) dropped: f64,
     /// Where the newest Krylov space begins.
     pub(crate) piece: usize,
     pub(crate) restarted: bool,
     /// Ritz vectors that the last restart kept.
     pub(crate) fixed: usize,
-    /// Vectors the basis has room for.
+    /// The number of vectors that the basis has room for.
     pub(crate) capacity: usize,
     pub(crate) is_stopped: bool,
-    /// Products of a larger run before this one, to name one that is not finite.
+    /// Earlier products of a larger run, to name one that is not finite.
     pub(crate) earlier: usize,
 }
 
 impl<V: VectorSpace> LanczosFactorization<V> {
-    pub(crate) fn new<E>(start: V, seed: u64, capacity: usize) -> Result<Self, E>
-    where
-        E: From<V::Error> + From<KrylovFault>,
-    {
+    /// A run of `steps` products from a random vector, or fewer if they span the whole space. Without any, the
+    /// factorization is empty, and so are its answers. A run that an observer of the operator ends has the steps that it
+    /// made.
+    ///
+    /// # Errors
+    ///
+    /// [`KrylovFault::NonFinite`] with the product at which a number was not finite, and those of the operator.
+    pub fn from_random<A: SelfAdjoint<Vector = V> + ?Sized>(
+        operator: &A,
+        steps: usize,
+        seed: u64,
+    ) -> Result<Self, A::Error> {
+        operator.check_square()?;
+        let start = Probe::Gaussian.draw::<V>(&operator.domain(), seed, 0)?;
+        Self::from_vector(operator, start, steps, seed)
+    }
+
+    /// As [`from_random`](Self::from_random), from the given vector; the seed is that of fresh vectors.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_random`](Self::from_random), and [`KrylovFault::OutOfBounds`] for a start that is zero or not finite.
+    pub fn from_vector<A: SelfAdjoint<Vector = V> + ?Sized>(
+        operator: &A,
+        start: V,
+        steps: usize,
+        seed: u64,
+    ) -> Result<Self, A::Error> {
+        operator.check_square()?;
+        V::check_same(&operator.domain(), &start.space())?;
+        let mut record = Self::new(start, seed, steps)?;
+        record.extend(operator, steps)?;
+        Ok(record)
+    }
+
+    pub(crate) fn new(start: V, seed: u64, capacity: usize) -> Result<Self, V::Error> {
         let space = start.space();
         let norm = start.norm()?;
         if !(norm > 0.0 && norm.is_finite()) {
@@ -138,8 +205,8 @@ impl<V: VectorSpace> LanczosFactorization<V> {
         let product = operator.matvec(&q)?;
         let epsilon = q.epsilon();
         let alpha = q.dot(&product)?;
-        // The terms of the recurrence are taken out first, so that the pass over the basis finds no more
-        // than rounding (and what a restart left).
+        // The terms of the recurrence are subtracted first, so that the pass over the basis finds only rounding (and the
+        // coupling that a restart left).
         let mut rest = product.axpy(-alpha, &q)?;
         let previous = self.basis.len().checked_sub(1).filter(|_| self.beta > 0.0);
         if let Some(previous) = previous.and_then(|index| self.basis.get(index)) {
@@ -155,8 +222,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
         self.basis.push(q)?;
         let mut row = self.basis.dots(&rest)?;
         rest = remove(&self.basis, rest, &row)?;
-        // What is left is orthogonal to what was taken out: where that is little, the norm need not be
-        // measured.
+        // The remainder is orthogonal to the part that was subtracted: if that is small, the norm need not be measured.
         let share = |part: &f64| (part / size).powi(2);
         let taken: f64 = row.iter().map(share).sum();
         let mut beta = if size > 0.0 {
@@ -164,8 +230,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
         } else {
             0.0
         };
-        // A second pass takes out what rounding left of the first, where the first took out enough for
-        // that to count.
+        // A second pass removes the rounding errors of the first, if the first removed enough for them to matter.
         if beta < MOST_IS_LEFT * size {
             let second = self.basis.dots(&rest)?;
             rest = remove(&self.basis, rest, &second)?;
@@ -192,7 +257,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
         self.projected.push(row);
         self.beta = beta;
 
-        // Rounding, with room; in half precision there is not that much room.
+        // Several times the rounding error; less in half precision, where that would be too large.
         let rounding = (64.0 * epsilon).min(0.25 * epsilon.sqrt());
         let smallest = rounding * self.projected.bound().max(self.beta);
         self.next = if self.basis.len() == V::dimension(&self.space) {
@@ -211,8 +276,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
         Ok(())
     }
 
-    /// Takes a space as exhausted whose last step was not nothing, but within a tolerance: a fresh vector
-    /// comes next.
+    /// Treats a space whose last step is within a tolerance as exhausted: a fresh vector comes next.
     pub(crate) fn exhaust(&mut self) -> Result<(), V::Error> {
         self.first.get_or_insert(self.basis.len());
         self.dropped = self.dropped.max(self.beta);
@@ -223,7 +287,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
 
     /// A random vector orthogonal to the basis.
     pub(crate) fn fresh(&mut self) -> Result<Option<V>, V::Error> {
-        // A draw is nearly never within the span of the basis; a few make sure.
+        // A random vector is almost never within the span of the basis; a few attempts make sure.
         for _ in 0..4 {
             let v = Probe::Gaussian.draw::<V>(&self.space, self.seed, self.drawn)?;
             self.drawn += 1;
@@ -270,7 +334,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
     /// # Errors
     ///
     /// None in practice: the error of a matrix of the wrong size.
-    pub fn projected(&self) -> Result<Dense, crate::HostError> {
+    pub fn projected(&self) -> Result<Dense, crate::KrylovFault> {
         let n = self.projected.len();
         let entries = (0..n * n).map(|index| self.projected.get(index / n, index % n));
         Dense::from_row_major(n, n, entries.collect())
@@ -281,8 +345,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
         self.beta == 0.0 && !self.is_empty()
     }
 
-    /// All Ritz values, in ascending order: the outer ones are good estimates of eigenvalues long
-    /// before the inner ones are.
+    /// All Ritz values, in ascending order: the outer ones approximate eigenvalues long before the inner ones do.
     pub fn ritz_values(&self) -> Vec<f64> {
         let pairs = self.ritz_pairs();
         pairs.into_iter().map(|(value, _)| value).collect()
@@ -293,10 +356,19 @@ impl<V: VectorSpace> LanczosFactorization<V> {
     /// is needed.
     pub fn residual_estimates(&self) -> Vec<f64> {
         let pairs = self.ritz_pairs();
-        let last = |vector: &Vec<f64>| vector.last().copied().unwrap_or(0.0);
+        pairs.iter().map(|(_, s)| self.residual_of(s)).collect()
+    }
+
+    /// The residual of the Ritz pair whose vector has these coefficients, by the recurrence.
+    pub(crate) fn residual_of(&self, coefficients: &[f64]) -> f64 {
+        self.beta * coefficients.last().copied().unwrap_or(0.0).abs()
+    }
+
+    /// The Ritz values of the space that begins at `first`, ascending, with their residuals.
+    pub(crate) fn residuals_from(&self, first: usize) -> Vec<(f64, f64)> {
+        let pairs = self.projected.eigen(first..self.len()).into_iter();
         pairs
-            .iter()
-            .map(|(_, vector)| (self.beta * last(vector)).abs())
+            .map(|(value, vector)| (value, self.residual_of(&vector)))
             .collect()
     }
 
@@ -325,7 +397,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
             }
             .into());
         }
-        let (pairs, num_matvecs) = self.measured_pairs(operator, which, k)?;
+        let (pairs, num_matvecs) = measured(operator, self.outermost(which, k)?, self.num_matvecs)?;
         let epsilon = pairs.first().map_or(0.0, |pair| pair.vector.epsilon());
         let goal = 32.0 * epsilon * self.projected.bound();
         let is_small = pairs.iter().all(|pair| pair.residual <= goal);
@@ -333,35 +405,13 @@ impl<V: VectorSpace> LanczosFactorization<V> {
         Ok(Eigenpairs::new(pairs, outcome, goal, num_matvecs))
     }
 
-    /// The pairs, and how many products their residuals took.
-    pub(crate) fn measured_pairs<A: SelfAdjoint<Vector = V> + ?Sized>(
-        &self,
-        operator: &A,
-        which: Which,
-        k: usize,
-    ) -> Result<(Vec<Eigenpair<V>>, usize), A::Error> {
-        let pairs = self.outermost(which, k)?;
-        measured(operator, pairs, self.num_matvecs)
-    }
-
-    /// As [`eigenpairs`](Self::eigenpairs), with [residual estimates](Self::residual_estimates) in place
-    /// of true residuals, and no products.
-    pub(crate) fn estimated_pairs(
-        &self,
-        which: Which,
-        k: usize,
-    ) -> Result<Vec<Eigenpair<V>>, V::Error> {
-        of_norm_one(self.outermost(which, k)?)
-    }
-
     /// Ritz pairs with residual estimates, as the basis has them.
-    fn outermost(&self, which: Which, k: usize) -> Result<Vec<Eigenpair<V>>, V::Error> {
+    pub(crate) fn outermost(&self, which: Which, k: usize) -> Result<Vec<Eigenpair<V>>, V::Error> {
         let pair = |(value, coefficients): (f64, Vec<f64>)| {
-            let last = coefficients.last().copied().unwrap_or(0.0).abs();
             Ok(Eigenpair {
                 value,
                 vector: self.basis.linear_combination(&coefficients)?,
-                residual: self.beta * last + self.dropped,
+                residual: self.residual_of(&coefficients) + self.dropped,
             })
         };
         let pairs = which.outermost(self.ritz_pairs(), k);
@@ -376,13 +426,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
     pub(crate) fn restart(&mut self, kept: &[(f64, Vec<f64>)]) -> Result<(), V::Error> {
         let coefficients: Vec<f64> = kept.iter().flat_map(|(_, vector)| vector.clone()).collect();
         let turn = Dense::from_row_major(kept.len(), self.len(), coefficients)?;
-        // The old basis is dropped before there is room for a new one.
-        self.basis = self.basis.transform(&turn)?;
-        let mut roomy = V::Block::with_capacity(&self.space, self.capacity)?;
-        for v in (0..self.basis.len()).filter_map(|index| self.basis.get(index)) {
-            roomy.push(v)?;
-        }
-        self.basis = roomy;
+        transform_with_room(&mut self.basis, &turn, self.capacity)?;
         self.piece = self.basis.len();
         let values: Vec<f64> = kept.iter().map(|(value, _)| *value).collect();
         self.projected = Projected::diagonal(&values);
@@ -395,8 +439,8 @@ impl<V: VectorSpace> LanczosFactorization<V> {
         self.projected.eigen(0..self.projected.len())
     }
 
-    /// Whether the wanted values, the outermost first, have [settled](Settled); where a space was exhausted,
-    /// what the newest one has of them, and its outermost value at least.
+    /// Whether the wanted values, the outermost first, have [settled](Settled). If a space was exhausted: those of them in
+    /// the newest space, and at least its outermost value.
     pub(crate) fn has_settled(
         &self,
         which: Which,
@@ -407,9 +451,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
             return true;
         }
         let first = if self.first.is_some() { self.piece } else { 0 };
-        let pairs = self.projected.eigen(first..self.len()).into_iter();
-        let residual = |vector: &[f64]| self.beta * vector.last().copied().unwrap_or(0.0).abs();
-        let pairs: Vec<(f64, f64)> = pairs.map(|(value, v)| (value, residual(&v))).collect();
+        let pairs = self.residuals_from(first);
         let (count, degree) = match first {
             0 => (wanted.len(), self.num_matvecs),
             _ => {

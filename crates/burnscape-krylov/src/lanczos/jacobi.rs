@@ -102,13 +102,7 @@ fn rule(diagonal: &[f64], steps: &[f64]) -> Quadrature {
         row
     };
     let size = diagonal.len();
-    let matrix = Projected::from_rows((0..size).map(row).collect());
-    let (nodes, weights) = matrix
-        .eigen(0..size)
-        .into_iter()
-        .map(|(value, vector)| (value, vector[0] * vector[0]))
-        .unzip();
-    Quadrature { nodes, weights }
+    Projected::from_rows((0..size).map(row).collect()).quadrature(size)
 }
 
 #[cfg(test)]

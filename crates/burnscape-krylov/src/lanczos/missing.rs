@@ -2,14 +2,13 @@ use crate::Which;
 
 /// Whether nothing wanted can be missing after a Krylov space was exhausted.
 ///
-/// The pairs of an exhausted space have no residual, whatever it does not contain: further copies of a
-/// multiple eigenvalue. The newest space, from fresh random vectors, shows what the complement has. Once
-/// its outermost pairs are known, and `copies` more of them would not change what is wanted, nothing is
-/// missing.
+/// The pairs of an exhausted space have no residual, although the space may lack further copies of a multiple
+/// eigenvalue. The newest space, from fresh random vectors, shows the complement. Once its outermost pairs are known, and
+/// `copies` more of them would not change the wanted values, nothing is missing.
 ///
-/// `newest` are Ritz values and residuals of that space, ascending; `allowed` is what residuals may be and
-/// what values of one eigenvalue may differ by: less than the distances at this end, which a goal relative to
-/// the norm need not be.
+/// `newest` are Ritz values and residuals of that space, ascending. `allowed` is the largest residual, and the largest
+/// difference between values of one eigenvalue: less than the distances at this end, which a goal relative to the norm need
+/// not be.
 pub(crate) fn is_complete(
     values: Vec<f64>,
     newest: Vec<(f64, f64)>,

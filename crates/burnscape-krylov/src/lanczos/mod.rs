@@ -2,7 +2,6 @@
 
 mod answers;
 mod checkpoint;
-mod config;
 mod count;
 mod factorization;
 mod jacobi;
@@ -13,12 +12,11 @@ mod settled;
 mod trial;
 
 pub use checkpoint::LanczosCheckpoint;
-pub use config::LanczosConfig;
 pub use count::EigenvalueCount;
 pub use factorization::LanczosFactorization;
 pub(crate) use jacobi::Jacobi;
 pub(crate) use missing::is_complete;
-pub(crate) use projected::Projected;
+pub(crate) use projected::{Projected, ascending_eigenpairs};
 pub use quadrature::Quadrature;
 pub(crate) use settled::{Apart, Settled, at_rest, breadth};
 pub(crate) use trial::Trial;

@@ -2,6 +2,8 @@ use std::ops::Range;
 
 use nalgebra::{DMatrix, SymmetricEigen};
 
+use super::Quadrature;
+
 /// The operator in the basis, `Q A Qᵀ`: symmetric, and tridiagonal to rounding until a restart.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Projected {
@@ -34,7 +36,7 @@ impl Projected {
         self.rows.len()
     }
 
-    /// Appends what the newest vector's product has in common with all of the basis, itself last.
+    /// Appends the dot products of the newest vector's product with the basis; the last is with the vector itself.
     pub(crate) fn push(&mut self, row: Vec<f64>) {
         self.rows.push(row);
     }
@@ -60,19 +62,31 @@ impl Projected {
             return Vec::new();
         }
         let entry = |i: usize, j: usize| self.get(first + i, first + j);
-        let eigen = SymmetricEigen::new(DMatrix::from_fn(size, size, entry));
-        let pairs = eigen
-            .eigenvalues
-            .iter()
-            .zip(eigen.eigenvectors.column_iter());
-        let mut pairs: Vec<(f64, Vec<f64>)> = pairs
-            .map(|(value, vector)| (*value, vector.iter().copied().collect()))
-            .collect();
-        pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
-        pairs
+        ascending_eigenpairs(DMatrix::from_fn(size, size, entry))
+    }
+
+    /// The Gauss quadrature of the first vector, by its first `size` rows (Golub and Welsch 1969).
+    pub(crate) fn quadrature(&self, size: usize) -> Quadrature {
+        let pairs = self.eigen(0..size).into_iter();
+        let (nodes, weights) = pairs
+            .map(|(value, vector)| (value, vector[0] * vector[0]))
+            .unzip();
+        Quadrature { nodes, weights }
     }
 
     pub(crate) fn get(&self, i: usize, j: usize) -> f64 {
         self.rows[i.max(j)][i.min(j)]
     }
+}
+
+/// Eigenvalues in ascending order with their eigenvectors, of a symmetric matrix.
+pub(crate) fn ascending_eigenpairs(matrix: DMatrix<f64>) -> Vec<(f64, Vec<f64>)> {
+    let eigen = SymmetricEigen::new(matrix);
+    let vectors = eigen.eigenvectors.column_iter();
+    let pairs = eigen.eigenvalues.iter().zip(vectors);
+    let mut pairs: Vec<(f64, Vec<f64>)> = pairs
+        .map(|(value, vector)| (*value, vector.iter().copied().collect()))
+        .collect();
+    pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
+    pairs
 }

@@ -12,6 +12,18 @@ pub struct Quadrature {
 }
 
 impl Quadrature {
+    /// The quadrature with these nodes and weights, in any order.
+    pub(crate) fn of_points(mut points: Vec<(f64, f64)>) -> Self {
+        points.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let (nodes, weights) = points.into_iter().unzip();
+        Self { nodes, weights }
+    }
+
+    /// Nodes with their weights.
+    pub(crate) fn points(&self) -> impl Iterator<Item = (f64, f64)> {
+        self.nodes.iter().copied().zip(self.weights.iter().copied())
+    }
+
     /// `Σ τ f(θ)`.
     pub fn integrate(&self, f: impl Fn(f64) -> f64) -> f64 {
         let terms = self.nodes.iter().zip(&self.weights);
@@ -39,9 +51,8 @@ impl Quadrature {
     /// ```
     pub fn wasserstein1(&self, values: &[f64]) -> Option<f64> {
         let share = (values.len() as f64).recip();
-        let here = self.nodes.iter().copied().zip(self.weights.iter().copied());
         let there = values.iter().map(|value| (*value, -share));
-        let mut steps: Vec<(f64, f64)> = here.chain(there).collect();
+        let mut steps: Vec<(f64, f64)> = self.points().chain(there).collect();
         let is_finite = steps
             .iter()
             .all(|step| step.0.is_finite() && step.1.is_finite());

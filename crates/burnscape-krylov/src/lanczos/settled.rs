@@ -11,9 +11,9 @@ use crate::Which;
 /// - The residuals are small relative to how far the Ritz values at this end are apart: see [`Apart`].
 /// - The values have settled. They move outward monotonously, and on the way through a dense spectrum by
 ///   more than their residuals: with the number of steps `m` the distance to its end falls as `1/m²`, so
-///   that `m/2` times what a step takes off is left. Once they have found their eigenvalues, what
-///   a step takes off is of the order of the square of the residual. A quarter of what residuals
-///   may be is little in any case.
+///   that `m/2` times the change of a step is left. Once they have found their eigenvalues, the change
+///   of a step is of the order of the square of the residual. A quarter of the allowed residual is
+///   negligible in any case.
 ///
 /// The values of a smaller subspace are those of a leading block of the projected operator: nothing is
 /// multiplied for this.
@@ -36,7 +36,7 @@ pub(crate) struct Settled<'a> {
     pub(crate) tolerance: f64,
 }
 
-/// The largest residual, relative to the distances within the end, that still tells eigenvalues apart.
+/// The largest residual, relative to the distances within the end, that still distinguishes eigenvalues.
 ///
 /// Two eigenvalues nearer to each other than a residual may share a Ritz vector, whose value is then a mean
 /// of theirs. The space of one vector has a single such vector, nearer to the wrong one of them where the
@@ -59,7 +59,7 @@ impl Apart {
         Self { least, coarsest }
     }
 
-    /// For a space that grows by so many vectors at once.
+    /// For a space that grows by `width` vectors at once.
     pub(crate) fn of(width: usize) -> Self {
         match width {
             0 | 1 => Self::ONE_VECTOR,
@@ -67,7 +67,7 @@ impl Apart {
         }
     }
 
-    /// For so many vectors beyond those that are wanted.
+    /// With `guards` vectors beyond the wanted ones.
     pub(crate) fn of_guarded(guards: usize) -> Self {
         match guards {
             0 => Self::BLOCK,
@@ -75,7 +75,7 @@ impl Apart {
         }
     }
 
-    /// How large residuals may be if the `k` eigenvalues at this end are to be told apart from others. The
+    /// How large residuals may be if the `k` eigenvalues at this end are to be distinguished from others. The
     /// Ritz values ascend.
     pub(crate) fn residual(
         self,

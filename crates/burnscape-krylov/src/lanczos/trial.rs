@@ -14,7 +14,7 @@ pub(crate) struct Trial {
     pub(crate) known: Vec<f64>,
     /// Products of the factorization when it began.
     pub(crate) since: usize,
-    /// Whether a restart took what it found among the pairs that are held.
+    /// Whether a restart added a pair that it found to those that are held.
     pub(crate) has_found: bool,
 }
 
@@ -94,18 +94,13 @@ impl<V: VectorSpace> LanczosFactorization<V> {
         Ok(())
     }
 
-    /// The Ritz values of the newest Krylov space alone with their residuals, once a space was exhausted: what
-    /// the last fresh vector has found in the complement of the spaces before.
+    /// The Ritz values of the newest Krylov space alone with their residuals, once a space was exhausted: those that the
+    /// last fresh vector has found in the complement of the earlier spaces.
     pub(crate) fn newest_residuals(&self) -> Vec<(f64, f64)> {
         if self.first.is_none() {
             return Vec::new();
         }
-        let pairs = self.projected.eigen(self.piece..self.projected.len());
-        let residual = |vector: Vec<f64>| self.beta * vector.last().copied().unwrap_or(0.0).abs();
-        let pairs = pairs.into_iter();
-        pairs
-            .map(|(value, vector)| (value, residual(vector)))
-            .collect()
+        self.residuals_from(self.piece)
     }
 }
 

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 /// # Example
 ///
 /// ```
-/// use burnscape_krylov::{CgConfig, Dense, Outcome, Symmetric};
+/// use burnscape_krylov::{Dense, Outcome, SolveConfig, Symmetric};
 ///
 /// let a = Symmetric::verified(Dense::diagonal(&[1.0, 4.0, 9.0]), 1e-12, 0)?;
-/// let found = CgConfig::new().with_max_matvecs(1).run(&a, &vec![1.0; 3])?;
+/// let found = SolveConfig::minres().with_max_matvecs(1).run(&a, &vec![1.0; 3])?;
 /// assert_eq!(found.outcome, Outcome::LimitReached);
 /// assert!(found.outcome.advice().starts_with("raise the limit"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -1,23 +1,29 @@
 use std::error::Error;
 use std::ops::ControlFlow;
 
-use crate::{KrylovFault, Observed, Step, VectorSpace};
+use crate::{KrylovFault, Observed, Step, VectorSpace, check};
+
+/// An operator from the range of `A` to its domain.
+pub(crate) type Preconditioner<'a, A> = dyn LinearOperator<
+        Domain = <A as LinearOperator>::Range,
+        Range = <A as LinearOperator>::Domain,
+        Error = <A as LinearOperator>::Error,
+    > + 'a;
 
 /// A linear map from one space to another, known by its products.
 ///
-/// Operators nest by value or by reference: `&A` and `Box<A>` are operators where `A` is. The trait
-/// is object safe.
+/// Operators nest by value or by reference: `&A` and `Box<A>` are operators if `A` is. The trait is object safe.
 ///
 /// # Laws
 ///
 /// `A(au + bv) = a Au + b Av` to rounding, exactly so for a lone factor that is a power of two;
-/// equal vectors give equal products; [`matmat`](Self::matmat) gives what [`matvec`](Self::matvec)
-/// does, to rounding. [`linearity_defect`](crate::linearity_defect) looks.
+/// equal vectors have equal products; [`matmat`](Self::matmat) agrees with [`matvec`](Self::matvec)
+/// to rounding. [`linearity_defect`](Self::linearity_defect) checks the first.
 ///
 /// # Example
 ///
 /// ```
-/// use burnscape_krylov::{HostError, LinearOperator, to_dense};
+/// use burnscape_krylov::{Dense, KrylovFault, LinearOperator};
 ///
 /// /// The difference of neighbors: n + 1 numbers to n.
 /// struct Difference(usize);
@@ -25,7 +31,7 @@ use crate::{KrylovFault, Observed, Step, VectorSpace};
 /// impl LinearOperator for Difference {
 ///     type Domain = Vec<f64>;
 ///     type Range = Vec<f64>;
-///     type Error = HostError;
+///     type Error = KrylovFault;
 ///
 ///     fn domain(&self) -> usize {
 ///         self.0 + 1
@@ -35,13 +41,13 @@ use crate::{KrylovFault, Observed, Step, VectorSpace};
 ///         self.0
 ///     }
 ///
-///     fn matvec(&self, v: &Vec<f64>) -> Result<Vec<f64>, HostError> {
+///     fn matvec(&self, v: &Vec<f64>) -> Result<Vec<f64>, KrylovFault> {
 ///         Ok(v.windows(2).map(|pair| pair[1] - pair[0]).collect())
 ///     }
 /// }
 ///
-/// assert_eq!(to_dense(&Difference(2))?.as_slice(), [-1.0, 1.0, 0.0, 0.0, -1.0, 1.0]);
-/// # Ok::<(), HostError>(())
+/// assert_eq!(Dense::of(&Difference(2))?.as_slice(), [-1.0, 1.0, 0.0, 0.0, -1.0, 1.0]);
+/// # Ok::<(), KrylovFault>(())
 /// ```
 pub trait LinearOperator {
     /// The vectors that are multiplied.
@@ -83,23 +89,61 @@ pub trait LinearOperator {
         vectors.iter().map(|v| self.matvec(v)).collect()
     }
 
-    /// Shows a step of a run to whoever observes this operator. Every method calls it after each product, and
-    /// ends with what it has found so far if it returns `Break`.
+    /// How far the operator is from linear: the largest `|A(au + bv) − a Au − b Av| / (|a||Au| + |b||Av|)` over `pairs`
+    /// pairs of Gaussian vectors, with `a = 3/4` and `b = −3/2`; zero where the numerator is. An operator that returns
+    /// different products for equal vectors is not linear either.
     ///
-    /// By default nobody observes; [`observed`](Self::observed) attaches an observer.
+    /// # Units
+    ///
+    /// Rounding gives about the `epsilon` of the vectors, and more where the products are small by cancellation (easily
+    /// so in a range of one dimension); a map that is not linear gives the order of 1.
+    ///
+    /// # Cost
+    ///
+    /// Three products a pair.
+    ///
+    /// # Errors
+    ///
+    /// [`KrylovFault::NoProbes`], [`KrylovFault::NonFinite`], and those of the operator.
+    ///
+    /// # Reproducibility
+    ///
+    /// `seed` determines the vectors; more pairs keep the earlier ones.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burnscape_krylov::{Dense, LinearOperator};
+    ///
+    /// let a = Dense::from_rows(&[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])?;
+    /// assert!(a.linearity_defect(2, 0)? < 1e-15);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn linearity_defect(&self, pairs: usize, seed: u64) -> Result<f64, Self::Error> {
+        check::linearity_defect(self, pairs, seed)
+    }
+
+    /// Reports a step of a run to the observer of this operator. Every method calls it after each product. If it returns
+    /// `Break`, the method ends and returns its result so far.
+    ///
+    /// By default there is no observer; [`observed`](Self::observed) attaches one.
     fn report(&self, step: &Step) -> ControlFlow<()> {
         let _ = step;
         ControlFlow::Continue(())
     }
 
-    /// Whether a product failed because an observer ended it. A run then ends as if [`report`](Self::report)
-    /// had returned `Break`, with what it found before that product; it fails with the error itself if that
-    /// is nothing.
+    /// Whether a product failed because an observer stopped it. The run then ends as if [`report`](Self::report) had
+    /// returned `Break`, with its result from before that product; without one, it fails with the error.
     ///
-    /// No error means that by default. An operator whose products can be stopped half-way overrides it.
+    /// False by default. An operator whose products can be stopped half-way overrides it.
     fn is_stop(&self, error: &Self::Error) -> bool {
         let _ = error;
         false
+    }
+
+    /// The preconditioner of this operator: none, unless [`Preconditioned`](crate::Preconditioned) attached one.
+    fn preconditioner(&self) -> Option<&Preconditioner<'_, Self>> {
+        None
     }
 
     /// The same operator, with an observer that sees every step of a run and can end it.
@@ -159,6 +203,10 @@ macro_rules! through_pointer {
 
             fn is_stop(&self, error: &A::Error) -> bool {
                 (**self).is_stop(error)
+            }
+
+            fn preconditioner(&self) -> Option<&Preconditioner<'_, Self>> {
+                (**self).preconditioner()
             }
         }
     };

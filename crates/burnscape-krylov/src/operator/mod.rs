@@ -8,6 +8,7 @@ mod square;
 
 pub use has_adjoint::HasAdjoint;
 pub use linear::LinearOperator;
+pub(crate) use linear::Preconditioner;
 pub(crate) use products::products;
 pub use self_adjoint::SelfAdjoint;
 pub use square::Square;

@@ -1,11 +1,12 @@
 //! Linear systems with self-adjoint operators.
 
-mod cg;
+mod checked_preconditioner;
+mod config;
+mod conjugate_gradients;
 mod minres;
-mod preconditioned;
 mod range;
 mod solution;
+mod system;
 
-pub use cg::CgConfig;
-pub use minres::MinresConfig;
+pub use config::SolveConfig;
 pub use solution::Solution;

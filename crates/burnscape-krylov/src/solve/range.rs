@@ -20,42 +20,35 @@ impl Range {
     }
 
     /// The power of two of the operator, by a product of it.
-    pub(super) fn of_product<V: VectorSpace, E: From<V::Error> + From<KrylovFault>>(
+    pub(super) fn of_product<V: VectorSpace>(
         &self,
         product: &V,
         v: &V,
         epsilon: f64,
-    ) -> Result<i32, E> {
+    ) -> Result<i32, V::Error> {
         let length = v.norm()?;
         let size = product.norm()?;
         let power = exponent(size) - exponent(length);
         // The ratio itself may leave the range of `f64`.
-        Ok(
-            match excess(2.0_f64.powi(power.clamp(-1000, 1000)), epsilon) {
-                0 => 0,
-                _ => power,
-            },
-        )
+        let is_ordinary = excess(2.0_f64.powi(power.clamp(-1000, 1000)), epsilon) == 0;
+        Ok(if is_ordinary { 0 } else { power })
     }
 
     /// The solution of the system as it was given.
-    pub(super) fn solution<V: VectorSpace, E: From<V::Error> + From<KrylovFault>>(
-        &self,
-        x: V,
-    ) -> Result<V, E> {
+    pub(super) fn solution<V: VectorSpace>(&self, x: V) -> Result<V, V::Error> {
         let power = self.right - self.operator;
         if power == 0 {
             return Ok(x);
         }
         let size = x.norm()?;
         let x = raised(x, power);
-        match x.norm()?.is_finite() {
-            true => Ok(x),
-            false => Err(KrylovFault::OutOfRange {
-                name: "x",
-                exponent: exponent(size) + power,
-            }
-            .into()),
+        if x.norm()?.is_finite() {
+            return Ok(x);
         }
+        Err(KrylovFault::OutOfRange {
+            name: "x",
+            exponent: exponent(size) + power,
+        }
+        .into())
     }
 }

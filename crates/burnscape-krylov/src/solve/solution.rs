@@ -1,13 +1,19 @@
+use serde::{Deserialize, Serialize};
+
 use crate::Outcome;
 
-/// The solution that a solver reached.
-#[derive(Debug, Clone)]
+/// The solution of a linear system, with its residual and its cost.
+///
+/// Serialized without the vector, which is empty (the default) after reading. Read a `Solution<()>` where the vector type
+/// has no default.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Solution<V> {
     /// The solution.
+    #[serde(skip)]
     pub x: V,
-    /// `|b − A x| / |b|`, by a product of its own; zero for `b = 0`. By the solver's recurrence (in the norm of a
-    /// preconditioner, if there is one), where an observer ended that product.
+    /// `|b − A x| / |b|`, measured by one more product; zero for `b = 0`. If an observer ended that product, the residual of
+    /// the solver's recurrence (in the norm of a preconditioner, if there is one).
     pub residual: f64,
     /// Products used, that one included.
     pub num_matvecs: usize,

@@ -16,17 +16,15 @@ impl TraceConfig {
         &self,
         operator: &A,
     ) -> Result<TraceEstimate, A::Error> {
-        let space = operator.domain();
-        let dimension = <A::Vector as VectorSpace>::dimension(&space);
+        let dimension = <A::Vector as VectorSpace>::dimension(&operator.domain());
         let pilot = (self.max_matvecs / 8).clamp(PILOT.0, PILOT.1);
         if self.max_matvecs < PAYS || pilot >= dimension {
             return self.hutchinson(operator, Vec::new(), 0);
         }
         // Rademacher vectors, so that the samples are Hutchinson's own.
-        let sketch = Sketch::new(&space, (Probe::Rademacher, self.seed), pilot);
-        let mut sketch = sketch?;
-        let is_stopped = sketch.extend(operator, pilot)?;
-        let about = (sketch.num_matvecs, TraceMethod::Hutchinson);
+        let mut sketch = Sketch::new(operator, (Probe::Rademacher, self.seed), pilot)?;
+        let is_stopped = sketch.extend(pilot)?;
+        let about = (sketch.samples.num_matvecs, TraceMethod::Hutchinson);
         let plain = self.estimate(&sketch.forms, 0.0, about);
         if is_stopped || self.shown(operator, &plain) {
             return Ok(plain.stopped());
@@ -46,7 +44,7 @@ impl TraceConfig {
         // √(size² − mean²), without squares.
         let norm = ((size - mean.abs()).max(0.0)).sqrt() * (size + mean.abs()).sqrt();
         let plain = spread(&sketch.forms).max(BELIEVED * 2.0_f64.sqrt() * norm);
-        let spent = sketch.num_matvecs - sketch.len();
+        let spent = sketch.samples.num_matvecs - sketch.len();
         let left = self.max_matvecs - spent;
         let is_low_rank = sketch.rest.is_some();
         let error = |spread: f64, count: usize| spread / (count as f64).sqrt();

@@ -1,25 +1,24 @@
 use super::{TraceEstimate, TraceMethod};
-use crate::{KrylovFault, LinearOperator, SelfAdjoint, Step};
+use crate::{Estimate, KrylovFault, LinearOperator, Outcome, SelfAdjoint, Step};
 
 /// The trace of a self-adjoint operator, with an interval.
 ///
 /// # Cost
 ///
-/// At most `max_matvecs` products; fewer if the interval comes within the tolerance before.
-/// Hutchinson's method keeps no vectors, [Hutch++](TraceMethod::HutchPlusPlus) a third of that,
-/// [XTrace](TraceMethod::XTrace) one and a half times that, [XNysTrace](TraceMethod::XNysTrace) three
-/// times that; the last two solve small problems on the host, `products³`.
+/// At most `max_matvecs` products; fewer if the interval is within the tolerance earlier. Hutchinson's method keeps no
+/// vectors, [Hutch++](TraceMethod::HutchPlusPlus) a third as many as products, [XTrace](TraceMethod::XTrace) one and a half
+/// times as many, [XNysTrace](TraceMethod::XNysTrace) three times as many; the last two solve small problems on the host,
+/// `products³`.
 ///
 /// # Reproducibility
 ///
-/// Vector `i` is the same however many are drawn.
+/// Vector `i` is the same for any number of products.
 ///
 /// # Defaults
 ///
-/// 64 products, no tolerance, confidence 95 %, ours. An interval is a statement about the draws, by
-/// Student's t with [room for skewness](crate::Estimate::half_width): with eight of them or more it covers 93 to 98 %
-/// at a confidence of 95 %, whatever the spectrum; with fewer, of a law far from normal (one eigenvalue that has most of the
-/// trace), 80 to 90 %.
+/// 64 products, no tolerance, confidence 95 %, ours. The interval is Student's, [corrected for
+/// skewness](crate::Estimate::half_width): with eight samples or more it covers 93 to 98 % at a confidence of 95 % for any
+/// spectrum; with fewer samples from a distribution far from normal (one eigenvalue dominates the trace), 80 to 90 %.
 ///
 /// # Example
 ///
@@ -39,7 +38,7 @@ use crate::{KrylovFault, LinearOperator, SelfAdjoint, Step};
 /// 45 (2024).
 #[derive(Debug, Clone, PartialEq)]
 pub struct TraceConfig {
-    method: TraceMethod,
+    pub(super) method: TraceMethod,
     pub(super) max_matvecs: usize,
     pub(super) block: usize,
     pub(super) tolerance: Option<f64>,
@@ -82,8 +81,8 @@ impl TraceConfig {
 
     /// Sets how many random vectors Hutchinson's method multiplies at once
     /// ([`matmat`](crate::LinearOperator::matmat)), 1 by default: more where the operator shares a pass over
-    /// the data between them. It then looks at its interval, and is observed, once a block. The samples are
-    /// the same. XTrace and XNysTrace multiply blocks anyway.
+    /// the data between them. The interval is computed, and an observer called, once a block. The samples are
+    /// the same. Other methods refuse it: they choose their blocks.
     #[must_use]
     pub fn with_block(mut self, vectors: usize) -> Self {
         self.block = vectors.max(1);
@@ -91,8 +90,8 @@ impl TraceConfig {
     }
 
     /// Stops once half the interval is at most `tolerance` times the trace, after 24 samples at least (8 vectors of
-    /// XTrace and XNysTrace). A stop that depends on the samples ends where their spread is too small by chance; from
-    /// so many on, the interval covers 94 to 97 % at a confidence of 95 %.
+    /// XTrace and XNysTrace). A stop that depends on the samples favors spreads that are too small by chance; with that
+    /// many samples, the interval covers 94 to 97 % at a confidence of 95 %.
     #[must_use]
     pub fn with_tolerance(mut self, tolerance: f64) -> Self {
         self.tolerance = Some(tolerance);
@@ -113,20 +112,27 @@ impl TraceConfig {
         self
     }
 
-    /// Runs. An observer of the operator sees the estimate after every block of samples; a run that it ends has the
-    /// estimate of the samples that were made.
+    /// Runs. An observer of the operator sees the estimate after every block of samples; a run that it ends returns the
+    /// estimate from the samples so far.
     ///
     /// # Errors
     ///
-    /// [`KrylovFault::NoProbes`] for too few products (1 for Hutchinson, 3 for Hutch++,
+    /// [`KrylovFault::UnusedSetting`], [`KrylovFault::NoProbes`] for too few products (1 for Hutchinson, 3 for Hutch++,
     /// 4 for XTrace, 2 for XNysTrace),
-    /// [`KrylovFault::InvalidTolerance`], [`KrylovFault::OutOfBounds`] for a confidence outside
-    /// `(0, 1)`, [`KrylovFault::Indefinite`] for XNysTrace of an operator that is not positive
+    /// [`KrylovFault::OutOfBounds`] for the tolerance, or a confidence outside `(0, 1)`, [`KrylovFault::Indefinite`] for XNysTrace of an operator that is not positive
     /// semidefinite, [`KrylovFault::NonFinite`], [`KrylovFault::ProductCount`],
     /// and those of the operator.
     pub fn run<A: SelfAdjoint + ?Sized>(&self, operator: &A) -> Result<TraceEstimate, A::Error> {
         operator.check_square()?;
         self.check()?;
+        let has_blocks = [TraceMethod::Hutchinson, TraceMethod::Auto].contains(&self.method);
+        if self.block > 1 && !has_blocks {
+            return Err(KrylovFault::UnusedSetting {
+                setting: "block",
+                method: self.method.name(),
+            }
+            .into());
+        }
         match self.method {
             TraceMethod::Hutchinson => self.hutchinson(operator, Vec::new(), 0),
             TraceMethod::HutchPlusPlus => self.hutch_plus_plus(operator),
@@ -142,15 +148,12 @@ impl TraceConfig {
         operator: &A,
         estimate: &TraceEstimate,
     ) -> bool {
-        operator.report(&self.step(estimate)).is_break()
-    }
-
-    pub(super) fn step(&self, estimate: &TraceEstimate) -> Step {
-        Step::new("trace", estimate.num_matvecs)
+        let step = Step::new("trace", estimate.num_matvecs)
             .with_limit(self.max_matvecs)
             .with_value(estimate.value)
             .with_error(estimate.half_width)
-            .with_goal(self.tolerance.map(|t| t * estimate.value.abs()))
+            .with_goal(self.goal(estimate.value));
+        operator.report(&step).is_break()
     }
 
     /// Whether the estimate is within the tolerance that was set.
@@ -158,11 +161,56 @@ impl TraceConfig {
         self.tolerance.is_some() && estimate.outcome.is_converged()
     }
 
+    /// The estimate from the mean of independent samples, and a part that is known exactly.
+    pub(super) fn estimate(
+        &self,
+        samples: &[f64],
+        exact: f64,
+        about: (usize, TraceMethod),
+    ) -> TraceEstimate {
+        let mean = Estimate::of(samples);
+        let half_width = mean.half_width(self.confidence);
+        let is_enough = samples.len() >= Estimate::FEWEST;
+        self.report((exact + mean.value, half_width), is_enough, about)
+    }
+
+    pub(super) fn report(
+        &self,
+        (value, half_width): (f64, Option<f64>),
+        is_enough: bool,
+        about: (usize, TraceMethod),
+    ) -> TraceEstimate {
+        self.judged((value, half_width), self.goal(value), is_enough, about)
+    }
+
+    /// The estimate with its outcome. While `is_enough` is false, the samples are too few for their spread to be believed,
+    /// and the estimate has not converged to a tolerance: two samples are often equal by chance.
+    pub(super) fn judged(
+        &self,
+        (value, half_width): (f64, Option<f64>),
+        goal: Option<f64>,
+        is_enough: bool,
+        (num_matvecs, method): (usize, TraceMethod),
+    ) -> TraceEstimate {
+        let allowed = goal.unwrap_or(f64::INFINITY);
+        let is_narrow = half_width.is_some_and(|half| half <= allowed);
+        TraceEstimate {
+            value,
+            half_width,
+            num_matvecs,
+            outcome: Outcome::of(is_narrow && (goal.is_none() || is_enough), false),
+            method,
+        }
+    }
+
+    /// The largest half width that the tolerance allows.
+    pub(super) fn goal(&self, value: f64) -> Option<f64> {
+        self.tolerance.map(|tolerance| tolerance * value.abs())
+    }
+
     pub(super) fn check(&self) -> Result<(), KrylovFault> {
-        if let Some(tolerance) = self.tolerance
-            && !(tolerance > 0.0 && tolerance.is_finite())
-        {
-            return Err(KrylovFault::InvalidTolerance { tolerance });
+        if let Some(tolerance) = self.tolerance {
+            KrylovFault::ensure_positive("tolerance", tolerance)?;
         }
         if !(self.confidence > 0.0 && self.confidence < 1.0) {
             return Err(KrylovFault::OutOfBounds {

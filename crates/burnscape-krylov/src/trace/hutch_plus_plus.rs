@@ -1,7 +1,7 @@
-use super::hutchinson::quadratic;
 use super::{TraceConfig, TraceEstimate, TraceMethod};
 use crate::basis::push_outside;
-use crate::{KrylovFault, Outcome, Probe, SelfAdjoint, VectorBlock, VectorSpace};
+use crate::estimate::Samples;
+use crate::{KrylovFault, Outcome, Probe, SelfAdjoint, Square, VectorBlock, VectorSpace};
 
 impl TraceConfig {
     pub(super) fn hutch_plus_plus<A: SelfAdjoint + ?Sized>(
@@ -15,36 +15,34 @@ impl TraceConfig {
             return Err(KrylovFault::NoProbes.into());
         }
         // The range of the operator, from products with random vectors.
-        let block = <A::Vector as VectorSpace>::Block::with_capacity(&space, third);
-        let mut basis = block?;
-        let mut products = 0;
+        let mut basis = <A::Vector as VectorSpace>::Block::with_capacity(&space, third)?;
+        let mut source = Samples::new(operator, Probe::Rademacher, self.seed);
         // Until there is a basis, the estimate from these alone.
         let mut forms = Vec::with_capacity(third);
         let plain = |forms: &[f64], products: usize| {
             self.estimate(forms, 0.0, (products, TraceMethod::Hutchinson))
         };
-        for index in 0..third {
-            let v = Probe::Rademacher.draw::<A::Vector>(&space, self.seed, index as u64);
-            let v = v?;
-            let product = match operator.matvec(&v) {
-                Err(error) if operator.is_stop(&error) && products > 0 => {
-                    return Ok(plain(&forms, products).stopped());
-                }
-                product => product?,
+        while source.num_matvecs < third {
+            let Some(pairs) = source.next(1)? else {
+                return Ok(plain(&forms, source.num_matvecs).stopped());
             };
-            products += 1;
-            if !product.norm()?.is_finite() {
-                return Err(KrylovFault::NonFinite { product: index }.into());
+            let mut is_new = true;
+            for (v, product) in pairs {
+                forms.push(v.dot(&product)?);
+                is_new = push_outside(&mut basis, product)?;
             }
-            forms.push(v.dot(&product)?);
-            if self.shown(operator, &plain(&forms, products)) {
-                return Ok(plain(&forms, products).stopped());
+            let estimate = plain(&forms, source.num_matvecs);
+            if self.shown(operator, &estimate) {
+                return Ok(estimate.stopped());
             }
             // Of low rank, the operator has shown its range already.
-            if !push_outside(&mut basis, product)? {
+            if !is_new {
                 break;
             }
         }
+        let mut products = source.num_matvecs;
+        // The vectors outside the basis continue after all those that may find it.
+        let mut source = source.after(third, 0);
         let mut exact = 0.0;
         for index in 0..basis.len() {
             if let Some(q) = basis.get(index) {
@@ -74,15 +72,15 @@ impl TraceConfig {
             return Ok(estimate);
         }
         while products < self.max_matvecs {
-            let index = (third + samples.len()) as u64;
-            let v = Probe::Rademacher.draw::<A::Vector>(&space, self.seed, index);
-            let rest = basis.project_out(v?)?;
+            let rest = basis.project_out(source.draw()?)?;
             samples.push(match quadratic(operator, &rest, products) {
                 Err(error) if operator.is_stop(&error) => {
-                    return Ok(match samples.is_empty() {
-                        true => plain(&forms, products).stopped(),
-                        false => estimate.stopped(),
-                    });
+                    let last = if samples.is_empty() {
+                        plain(&forms, products)
+                    } else {
+                        estimate
+                    };
+                    return Ok(last.stopped());
                 }
                 form => form?,
             });
@@ -98,4 +96,17 @@ impl TraceConfig {
         }
         Ok(estimate)
     }
+}
+
+/// `vᵀ A v`.
+fn quadratic<A: SelfAdjoint + ?Sized>(
+    operator: &A,
+    v: &<A as Square>::Vector,
+    product: usize,
+) -> Result<f64, A::Error> {
+    let value = v.dot(&operator.matvec(v)?)?;
+    if value.is_finite() {
+        return Ok(value);
+    }
+    Err(KrylovFault::NonFinite { product }.into())
 }

@@ -1,42 +1,45 @@
 use crate::basis::split;
+use crate::estimate::Samples;
 use crate::operator::products;
 use crate::vector::divided;
 use crate::{Probe, SelfAdjoint, Square, VectorBlock, VectorSpace};
 
+/// The block type of an operator's vectors.
+type BlockOf<A> = <<A as Square>::Vector as VectorSpace>::Block;
+
 /// Random vectors `Ω`, an orthonormal basis `Q` of their products, `A Ωᵀ = Qᵀ R`, and the products `A Qᵀ`
-/// of that basis: what XTrace and XDiag are made of.
-pub(crate) struct Sketch<V: VectorSpace> {
-    pub(crate) probe: Probe,
-    pub(crate) seed: u64,
+/// of that basis: the common part of XTrace and XDiag.
+pub(crate) struct Sketch<'a, A: SelfAdjoint + ?Sized> {
+    operator: &'a A,
+    pub(crate) samples: Samples<'a, A>,
     /// `Ω`, and `ωᵀ A ω` of each.
-    pub(crate) vectors: V::Block,
+    pub(crate) vectors: BlockOf<A>,
     pub(crate) forms: Vec<f64>,
     /// `Q`, and the columns of `R`, each as long as the basis was when it came.
-    pub(crate) basis: V::Block,
+    pub(crate) basis: BlockOf<A>,
     pub(crate) columns: Vec<Vec<f64>>,
     /// `A Qᵀ`.
-    pub(crate) images: V::Block,
-    pub(crate) num_matvecs: usize,
+    pub(crate) images: BlockOf<A>,
     /// The remainder of the last product, if that was rounding: the range is exhausted.
     pub(crate) rest: Option<f64>,
 }
 
-impl<V: VectorSpace> Sketch<V> {
+impl<'a, A: SelfAdjoint + ?Sized> Sketch<'a, A> {
     /// Room for `capacity` random vectors; more may come.
     pub(crate) fn new(
-        space: &V::Space,
+        operator: &'a A,
         (probe, seed): (Probe, u64),
         capacity: usize,
-    ) -> Result<Self, V::Error> {
+    ) -> Result<Self, A::Error> {
+        let room = || BlockOf::<A>::with_capacity(&operator.domain(), capacity);
         Ok(Self {
-            probe,
-            seed,
-            vectors: V::Block::with_capacity(space, capacity)?,
+            operator,
+            samples: Samples::new(operator, probe, seed),
+            vectors: room()?,
             forms: Vec::new(),
-            basis: V::Block::with_capacity(space, capacity)?,
+            basis: room()?,
             columns: Vec::new(),
-            images: V::Block::with_capacity(space, capacity)?,
-            num_matvecs: 0,
+            images: room()?,
             rest: None,
         })
     }
@@ -47,36 +50,25 @@ impl<V: VectorSpace> Sketch<V> {
 
     /// Extends to `len` random vectors, or until they show the whole range. Two products for each. Whether an observer
     /// ended a block of them: there are then fewer images than vectors. An error if there are no vectors.
-    pub(crate) fn extend<A: SelfAdjoint<Vector = V> + ?Sized>(
-        &mut self,
-        operator: &A,
-        len: usize,
-    ) -> Result<bool, A::Error> {
-        let space = operator.domain();
-        let draw = |index: usize| self.probe.draw::<V>(&space, self.seed, index as u64);
-        let vectors: Result<Vec<V>, V::Error> = (self.len()..len).map(draw).collect();
-        let vectors = vectors?;
-        let found = match products(operator, &vectors, self.num_matvecs) {
-            Err(error) if operator.is_stop(&error) && !self.forms.is_empty() => return Ok(true),
-            found => found?,
+    pub(crate) fn extend(&mut self, len: usize) -> Result<bool, A::Error> {
+        let Some(pairs) = self.samples.next(len.saturating_sub(self.len()))? else {
+            return Ok(true);
         };
-        self.num_matvecs += vectors.len();
         let before = self.basis.len();
-        for (v, product) in vectors.into_iter().zip(found) {
+        for (v, product) in pairs {
             if !self.take(v, product)? {
                 break;
             }
         }
-        let added = (before..self.basis.len()).filter_map(|index| self.basis.get(index));
-        let added: Vec<<A as Square>::Vector> = added.collect();
-        let images = match products(operator, &added, self.num_matvecs) {
-            Err(error) if operator.is_stop(&error) => {
+        let added: Vec<A::Vector> = self.basis.vectors().skip(before).collect();
+        let images = match products(self.operator, &added, self.samples.num_matvecs) {
+            Err(error) if self.operator.is_stop(&error) => {
                 self.rest = None;
                 return Ok(true);
             }
             images => images?,
         };
-        self.num_matvecs += added.len();
+        self.samples.num_matvecs += added.len();
         for image in images {
             self.images.push(image)?;
         }
@@ -91,7 +83,7 @@ impl<V: VectorSpace> Sketch<V> {
         self.columns.truncate(len);
     }
 
-    fn take(&mut self, v: V, product: V) -> Result<bool, V::Error> {
+    fn take(&mut self, v: A::Vector, product: A::Vector) -> Result<bool, A::Error> {
         let form = v.dot(&product)?;
         let norm = product.norm()?;
         let smallest = 64.0 * product.epsilon() * norm;
@@ -109,8 +101,8 @@ impl<V: VectorSpace> Sketch<V> {
         Ok(true)
     }
 
-    /// For each random vector, the unit direction in the basis that its own product alone has brought:
-    /// orthogonal to the columns of all the others. The rows of `R⁻¹`, made of norm one.
+    /// For each random vector, the unit direction in the basis that only its product has added: orthogonal to the columns of
+    /// all the others. The normalized rows of `R⁻¹`.
     pub(crate) fn own_directions(&self) -> Vec<Vec<f64>> {
         let size = self.columns.len();
         let direction = |own: usize| {

@@ -4,9 +4,10 @@ use super::sketch::next_size;
 use super::xtrace::{FEWEST, add, dot, jackknife};
 use super::{TraceConfig, TraceEstimate, TraceMethod};
 use crate::basis::split;
-use crate::operator::products;
+use crate::dense::symmetric_part;
+use crate::estimate::Samples;
 use crate::vector::{divided, exponent, length, times_power};
-use crate::{Dense, Estimate, KrylovFault, Probe, SelfAdjoint, VectorBlock, VectorSpace};
+use crate::{Estimate, KrylovFault, Probe, SelfAdjoint, VectorBlock, VectorSpace};
 
 impl TraceConfig {
     pub(super) fn xnystrace<A: SelfAdjoint + ?Sized>(
@@ -23,31 +24,25 @@ impl TraceConfig {
         let room = if self.tolerance.is_some() { 0 } else { most };
         let empty = || <A::Vector as VectorSpace>::Block::with_capacity(&space, room);
         let (mut vectors, mut images) = (empty()?, empty()?);
+        let mut source = Samples::new(operator, Probe::Gaussian, self.seed);
         let mut last: Option<TraceEstimate> = None;
         loop {
-            let before = vectors.len();
-            let draw =
-                |index: usize| Probe::Gaussian.draw::<A::Vector>(&space, self.seed, index as u64);
-            let added: Result<Vec<_>, _> = (before..next_size(before, most)).map(draw).collect();
-            let added = added?;
-            let found = match (products(operator, &added, before), last) {
-                (Err(error), Some(last)) if operator.is_stop(&error) => return Ok(last.stopped()),
-                (found, _) => found?,
+            let size = next_size(vectors.len(), most) - vectors.len();
+            let pairs = match (source.next(size)?, last) {
+                (None, Some(last)) => return Ok(last.stopped()),
+                (pairs, _) => pairs.unwrap_or_default(),
             };
-            for (v, product) in added.into_iter().zip(found) {
+            for (v, product) in pairs {
                 vectors.push(v)?;
                 images.push(product)?;
             }
-            let (estimate, rounding) = estimate::<_, A::Error>(&vectors, &images, dimension)?;
+            let (estimate, rounding) = estimate(&vectors, &images, dimension)?;
             let half_width = estimate.half_width(self.confidence);
             let half_width = half_width.map(|half| half + rounding);
             let about = (vectors.len(), TraceMethod::XNysTrace);
-            let estimate = self.report(estimate.value, half_width, about);
             // All of the space leaves nothing to chance.
-            let estimate = match vectors.len() < dimension {
-                true => self.believed(estimate, vectors.len() >= FEWEST),
-                false => estimate,
-            };
+            let is_enough = vectors.len() >= FEWEST.min(dimension);
+            let estimate = self.report((estimate.value, half_width), is_enough, about);
             let is_stopped = self.shown(operator, &estimate);
             if self.is_done(&estimate) || vectors.len() >= most {
                 return Ok(estimate);
@@ -62,16 +57,15 @@ impl TraceConfig {
 
 /// The mean of the estimates that each random vector makes for the Nyström approximation of all the
 /// others, and the error of rounding.
-fn estimate<B: VectorBlock, E: From<<B::Vector as VectorSpace>::Error> + From<KrylovFault>>(
+fn estimate<B: VectorBlock>(
     vectors: &B,
     images: &B,
     dimension: usize,
-) -> Result<(Estimate, f64), E> {
+) -> Result<(Estimate, f64), <B::Vector as VectorSpace>::Error> {
     let (size, n) = (vectors.len(), dimension as f64);
-    let square = symmetric(&vectors.gram(vectors)?);
-    let form = symmetric(&vectors.gram(images)?);
-    let norms = (0..size).filter_map(|index| images.get(index));
-    let norms: Result<Vec<f64>, _> = norms.map(|image| image.norm()).collect();
+    let square = symmetric_part(&vectors.gram(vectors)?);
+    let form = symmetric_part(&vectors.gram(images)?);
+    let norms: Result<Vec<f64>, _> = images.vectors().map(|image| image.norm()).collect();
     let total = length(norms?.into_iter());
     let epsilon = images.get(0).map_or(0.0, |v| v.epsilon());
     if total == 0.0 {
@@ -186,10 +180,4 @@ fn read(
         whole - taken + left * direction / length - shift * n
     };
     jackknife(size, sample)
-}
-
-fn symmetric(matrix: &Dense) -> DMatrix<f64> {
-    let size = matrix.num_rows();
-    let entry = |i: usize, j: usize| matrix.as_slice()[i * size + j];
-    DMatrix::from_fn(size, size, |i, j| 0.5 * (entry(i, j) + entry(j, i)))
 }

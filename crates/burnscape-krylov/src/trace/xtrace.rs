@@ -8,22 +8,21 @@ impl TraceConfig {
         &self,
         operator: &A,
     ) -> Result<TraceEstimate, A::Error> {
-        let space = operator.domain();
-        let dimension = <A::Vector as VectorSpace>::dimension(&space);
-        // A run that may stop early does not take all of the room at once.
+        let dimension = <A::Vector as VectorSpace>::dimension(&operator.domain());
+        // A run that may stop early does not allocate all of the room at once.
         let room = match self.tolerance {
             None => (self.max_matvecs / 2).min(dimension),
             Some(_) => 0,
         };
-        let sketch = Sketch::new(&space, (Probe::Gaussian, self.seed), room);
-        self.xtrace_from(operator, sketch?)
+        let sketch = Sketch::new(operator, (Probe::Gaussian, self.seed), room)?;
+        self.xtrace_from(operator, sketch)
     }
 
     /// XTrace, from a sketch under way.
     pub(super) fn xtrace_from<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
-        mut sketch: Sketch<A::Vector>,
+        mut sketch: Sketch<'_, A>,
     ) -> Result<TraceEstimate, A::Error> {
         let dimension = <A::Vector as VectorSpace>::dimension(&operator.domain());
         let most = (self.max_matvecs / 2).min(dimension);
@@ -32,17 +31,17 @@ impl TraceConfig {
         }
         loop {
             if sketch.rest.is_none() {
-                let is_stopped = sketch.extend(operator, next_size(sketch.len(), most))?;
+                let is_stopped = sketch.extend(next_size(sketch.len(), most))?;
                 if is_stopped {
                     sketch.cut();
-                }
-                if is_stopped && sketch.len() < 2 {
-                    // Each random vector is a sample of Hutchinson's as well.
-                    let about = (sketch.num_matvecs, TraceMethod::Hutchinson);
-                    return Ok(self.estimate(&sketch.forms, 0.0, about).stopped());
-                }
-                if is_stopped {
-                    return Ok(self.read(&sketch, dimension)?.stopped());
+                    let last = if sketch.len() < 2 {
+                        // Each random vector is a sample of Hutchinson's as well.
+                        let about = (sketch.samples.num_matvecs, TraceMethod::Hutchinson);
+                        self.estimate(&sketch.forms, 0.0, about)
+                    } else {
+                        self.read(&sketch, dimension)?
+                    };
+                    return Ok(last.stopped());
                 }
             }
             let estimate = self.read(&sketch, dimension)?;
@@ -57,25 +56,25 @@ impl TraceConfig {
         }
     }
 
-    fn read<V: VectorSpace>(
+    fn read<A: SelfAdjoint + ?Sized>(
         &self,
-        sketch: &Sketch<V>,
+        sketch: &Sketch<'_, A>,
         dimension: usize,
-    ) -> Result<TraceEstimate, V::Error> {
-        let about = (sketch.num_matvecs, TraceMethod::XTrace);
+    ) -> Result<TraceEstimate, A::Error> {
+        let about = (sketch.samples.num_matvecs, TraceMethod::XTrace);
         let small = Small::of(sketch, dimension)?;
         // The whole range is in the basis, to the rounding that is left of it: |tr B| ≤ √n |B|.
         if let Some(rest) = sketch.rest {
             let rounding = rest * (dimension as f64).sqrt();
-            return Ok(self.report(small.inside, Some(rounding), about));
+            return Ok(self.report((small.inside, Some(rounding)), true, about));
         }
         if sketch.len() == dimension {
-            return Ok(self.report(small.inside, Some(0.0), about));
+            return Ok(self.report((small.inside, Some(0.0)), true, about));
         }
         let estimate = jackknife(sketch.len(), |own, other| small.sample(own, other));
         let half_width = estimate.half_width(self.confidence);
-        let report = self.report(estimate.value, half_width, about);
-        Ok(self.believed(report, sketch.len() >= FEWEST))
+        let is_enough = sketch.len() >= FEWEST;
+        Ok(self.report((estimate.value, half_width), is_enough, about))
     }
 }
 
@@ -107,8 +106,8 @@ pub(super) fn jackknife(size: usize, sample: impl Fn(usize, Option<usize>) -> f6
 }
 
 /// The small matrices of a sketch, and the traces they give.
-pub(super) struct Small<'a, V: VectorSpace> {
-    sketch: &'a Sketch<V>,
+pub(super) struct Small<'s, 'a, A: SelfAdjoint + ?Sized> {
+    sketch: &'s Sketch<'a, A>,
     dimension: usize,
     /// The trace within the basis.
     pub(super) inside: f64,
@@ -118,8 +117,8 @@ pub(super) struct Small<'a, V: VectorSpace> {
     vectors: Vec<(Vec<f64>, Vec<f64>, f64)>,
 }
 
-impl<'a, V: VectorSpace> Small<'a, V> {
-    pub(super) fn of(sketch: &'a Sketch<V>, dimension: usize) -> Result<Self, V::Error> {
+impl<'s, 'a, A: SelfAdjoint + ?Sized> Small<'s, 'a, A> {
+    pub(super) fn of(sketch: &'s Sketch<'a, A>, dimension: usize) -> Result<Self, A::Error> {
         let size = sketch.len();
         // H = Q A Qᵀ and W = Q Ωᵀ; Q A Ωᵀ is R, as A is self-adjoint.
         let h = sketch.basis.gram(&sketch.images)?;
@@ -175,7 +174,7 @@ impl<'a, V: VectorSpace> Small<'a, V> {
         }
         let column = &self.sketch.columns[index];
         let outside = self.sketch.forms[index] - 2.0 * dot(&u, column) + dot(&u, &hu);
-        let scale = match self.sketch.probe {
+        let scale = match self.sketch.samples.probe {
             // The part outside the basis has a uniform direction; its length carries no information.
             Probe::Gaussian => {
                 let left = self.dimension + removed - self.sketch.len();

@@ -4,8 +4,8 @@ use super::{SolutionKind, TrustRegionSolution};
 use crate::eigen::Eigenpair;
 use crate::vector::exponent;
 use crate::{
-    Deflated, EigenpairsConfig, KrylovFault, Orthonormal, Outcome, ResidualKind, Scaled,
-    SelfAdjoint, Step, VectorSpace, Which,
+    Deflated, EigenpairsConfig, KrylovFault, Orthonormal, Outcome, Scaled, SelfAdjoint, Step,
+    VectorSpace, Which,
 };
 
 /// The largest (or smallest) value of a quadratic in a ball: `max gᵀv + ½ vᵀHv` over `|v| ≤ ρ`, for a
@@ -17,11 +17,11 @@ use crate::{
 ///
 /// # The hard case
 ///
-/// Where `g` has no part along the eigenvectors of the largest eigenvalue, its Krylov space never
-/// sees them, and what is found there may be no maximizer. So a second run, from a random vector,
-/// looks for an eigenvalue beyond `μ`. If there is one, its eigenvector is computed and added, and the
-/// rest of the problem solved in its complement. Where the ball is then not used up, both signs
-/// along that eigenvector are solutions of one value: `v` and `mirror`.
+/// If `g` has no component along the eigenvectors of the largest eigenvalue, its Krylov space does not contain them, and the
+/// solution in that space may not be the maximizer. A second run, from a random vector, therefore searches for an
+/// eigenvalue beyond `μ`. If there is one, its eigenvector is computed and added, and the rest of the problem is solved in
+/// its complement. If that solution lies inside the ball, both signs along the eigenvector are solutions with the same
+/// value: `v` and `mirror`.
 ///
 /// # Cost
 ///
@@ -31,8 +31,8 @@ use crate::{
 ///
 /// # Reproducibility
 ///
-/// The certificate starts from a [`Probe::Gaussian`](crate::Probe::Gaussian) draw of the seed. That it
-/// misses an eigenvector has probability zero in exact arithmetic, and is not excluded by it.
+/// The certificate starts from a [`Probe::Gaussian`](crate::Probe::Gaussian) draw of the seed. The probability that it
+/// misses an eigenvector is zero in exact arithmetic.
 ///
 /// # Defaults
 ///
@@ -100,8 +100,8 @@ impl TrustRegionConfig {
         self
     }
 
-    /// Whether to look for an eigenvalue beyond the multiplier; on by default. Without it the hard
-    /// case is not noticed, and for `g = 0` the answer is `v = 0`.
+    /// Sets whether to search for an eigenvalue beyond the multiplier; on by default. Without the search the hard case is
+    /// not detected, and for `g = 0` the solution is `v = 0`.
     #[must_use]
     pub fn with_certificate(mut self, is_certified: bool) -> Self {
         self.is_certified = is_certified;
@@ -115,11 +115,11 @@ impl TrustRegionConfig {
         self
     }
 
-    /// `max gᵀv + ½ vᵀHv` over `|v| ≤ radius`. A run that an observer ends has the solution that it reached.
+    /// `max gᵀv + ½ vᵀHv` over `|v| ≤ radius`. A run that an observer ends returns the solution so far.
     ///
     /// # Errors
     ///
-    /// [`KrylovFault::InvalidRadius`], [`KrylovFault::InvalidTolerance`],
+    /// [`KrylovFault::OutOfBounds`] for the radius and the tolerance,
     /// [`KrylovFault::BasisTooSmall`], [`KrylovFault::NonFiniteArgument`] for `g`,
     /// [`KrylovFault::OutOfRange`] for a value that overflows, [`KrylovFault::NonFinite`], and those of the operator.
     pub fn maximize<A: SelfAdjoint + ?Sized>(
@@ -149,15 +149,36 @@ impl TrustRegionConfig {
         Ok(found)
     }
 
+    /// The settings of the runs, after the checks.
     fn begin<A: SelfAdjoint + ?Sized>(
         &self,
         operator: &A,
         g: &A::Vector,
         sign: f64,
     ) -> Result<Run, A::Error> {
+        operator.check_square()?;
+        A::Vector::check_same(&operator.domain(), &g.space())?;
+        if !(self.radius >= 0.0 && self.radius.is_finite()) {
+            return Err(KrylovFault::OutOfBounds {
+                name: "radius",
+                value: self.radius,
+                allowed: "zero or a positive, finite number",
+            }
+            .into());
+        }
+        KrylovFault::ensure_positive("tolerance", self.tolerance)?;
+        if self.max_basis == 0 {
+            return Err(KrylovFault::BasisTooSmall {
+                vectors: 0,
+                needed: 1,
+            }
+            .into());
+        }
+        let gradient = g.norm()?;
+        KrylovFault::ensure_finite("g", gradient)?;
         Ok(Run {
             radius: self.radius,
-            gradient: self.check(operator, g)?,
+            gradient,
             tolerance: self.tolerance.max(32.0 * g.epsilon()),
             max_matvecs: self.max_basis,
             seed: self.seed,
@@ -186,9 +207,10 @@ impl TrustRegionConfig {
                 num_matvecs: 0,
             });
         }
-        let mut found = match run.gradient > 0.0 {
-            true => run.maximize(operator, g.clone(), None, 0)?,
-            false => Found {
+        let mut found = if run.gradient > 0.0 {
+            run.maximize(operator, g.clone(), None, 0)?
+        } else {
+            Found {
                 v: zero,
                 hard: None,
                 multiplier: 0.0,
@@ -198,7 +220,7 @@ impl TrustRegionConfig {
                 is_stopped: false,
                 value: 0.0,
                 residual: 0.0,
-            },
+            }
         };
         let mut certified = false;
         if self.is_certified && !found.is_stopped {
@@ -228,9 +250,9 @@ impl TrustRegionConfig {
         let config = EigenpairsConfig::new(1, Which::Largest)
             .with_tolerance(run.tolerance)
             // The residual of the solution is measured in the end: that of the vector needs no product.
-            .with_residuals(ResidualKind::Estimated)
+            .with_estimated_residuals(true)
             .with_seed(self.seed);
-        let top = config.lanczos().run(operator, &[], &mut |step| {
+        let top = config.search(operator, &[], &mut |step| {
             operator.report(&Step {
                 task: "certificate: eigenvector",
                 num_matvecs: before + step.num_matvecs,
@@ -278,40 +300,6 @@ impl TrustRegionConfig {
         found.size = found.size.max(size);
         Ok(is_certain)
     }
-
-    /// `|g|`, after the checks.
-    fn check<A: SelfAdjoint + ?Sized>(&self, operator: &A, g: &A::Vector) -> Result<f64, A::Error> {
-        operator.check_square()?;
-        A::Vector::check_same(&operator.domain(), &g.space())?;
-        if !(self.radius >= 0.0 && self.radius.is_finite()) {
-            return Err(KrylovFault::InvalidRadius {
-                radius: self.radius,
-            }
-            .into());
-        }
-        if !(self.tolerance > 0.0 && self.tolerance.is_finite()) {
-            return Err(KrylovFault::InvalidTolerance {
-                tolerance: self.tolerance,
-            }
-            .into());
-        }
-        if self.max_basis == 0 {
-            return Err(KrylovFault::BasisTooSmall {
-                vectors: 0,
-                needed: 1,
-            }
-            .into());
-        }
-        let size = g.norm()?;
-        match size.is_finite() {
-            true => Ok(size),
-            false => Err(KrylovFault::NonFiniteArgument {
-                name: "g",
-                value: size,
-            }
-            .into()),
-        }
-    }
 }
 
 /// The problem split into an eigenvector and its complement, which the operator maps to itself.
@@ -327,36 +315,32 @@ fn with_eigenvector<A: SelfAdjoint + ?Sized>(
     let length = rest.norm()?;
     if length <= rest.epsilon() * run.gradient {
         // Nothing of the gradient is elsewhere; zero included.
-        let is_hard = share.abs() <= run.tolerance * run.gradient;
-        let along = run.radius.copysign(share);
-        return Ok(Found {
-            v: match is_hard {
-                true => g.zeros_like()?,
-                false => pair.vector.clone().scale(along),
-            },
-            hard: is_hard.then(|| (pair.vector.clone(), run.radius)),
-            multiplier: match is_hard {
-                true => pair.value,
-                false => pair.value + share.abs() / run.radius,
-            },
+        let mut found = Found {
+            v: g.zeros_like()?,
+            hard: None,
+            multiplier: pair.value,
             is_inside: false,
             size: pair.value.abs(),
             num_matvecs: 0,
             is_stopped: false,
-            value: (if is_hard {
-                0.0
-            } else {
-                share.abs() * run.radius
-            }) + 0.5 * pair.value * run.radius * run.radius,
+            value: 0.5 * pair.value * run.radius * run.radius,
             residual: pair.residual * run.radius,
-        });
+        };
+        if share.abs() <= run.tolerance * run.gradient {
+            found.hard = Some((pair.vector.clone(), run.radius));
+        } else {
+            found.v = pair.vector.clone().scale(run.radius.copysign(share));
+            found.multiplier += share.abs() / run.radius;
+            found.value += share.abs() * run.radius;
+        }
+        return Ok(found);
     }
     let line = Orthonormal::line(pair.vector.clone())?;
     let complement = Deflated::new(operator, line)?;
     run.maximize(&complement, rest, Some((pair, share)), before)
 }
 
-/// The solution with its value and its residual, by a product of its own.
+/// The solution with its value and its residual, by one more product.
 fn finish<A: SelfAdjoint + ?Sized>(
     run: &Run,
     operator: &A,
@@ -370,76 +354,60 @@ fn finish<A: SelfAdjoint + ?Sized>(
     };
     let length = found.hard.as_ref().map_or(0.0, |(_, length)| *length);
     let v = moved(length)?;
-    let mirror = match length > 0.0 {
-        true => Some(moved(-length)?),
-        false => None,
+    let mirror = if length > 0.0 {
+        Some(moved(-length)?)
+    } else {
+        None
     };
     let kind = match (found.is_inside, length > 0.0) {
         (true, _) => SolutionKind::Interior,
         (false, true) => SolutionKind::HardCase,
         (false, false) => SolutionKind::Boundary,
     };
-    let product = match operator.matvec(&v) {
-        Err(error) if operator.is_stop(&error) => {
-            let goal = run.goal(found.size, v.norm()?);
-            return Ok(TrustRegionSolution {
-                v,
-                mirror,
-                kind,
-                multiplier: found.multiplier,
-                value: found.value,
-                residual: found.residual,
-                goal,
-                outcome: Outcome::Stopped,
-                certified,
-                num_matvecs: found.num_matvecs,
-            });
-        }
+    let norm = v.norm()?;
+    let mut solution = TrustRegionSolution {
+        v,
+        mirror,
+        kind,
+        multiplier: found.multiplier,
+        value: found.value,
+        residual: found.residual,
+        goal: run.goal(found.size, norm),
+        outcome: Outcome::Stopped,
+        certified,
+        num_matvecs: found.num_matvecs,
+    };
+    let v = &solution.v;
+    let product = match operator.matvec(v) {
+        Err(error) if operator.is_stop(&error) => return Ok(solution),
         product => product?,
     };
-    let bend = v.dot(&product)?;
-    let value = g.dot(&v)? + 0.5 * bend;
-    let product_size = match value.is_finite() {
-        true => 0.0,
-        false => product.norm()?,
+    let not_finite = KrylovFault::NonFinite {
+        product: found.num_matvecs,
     };
-    let rest = product.axpy(-found.multiplier, &v)?;
+    let value = g.dot(v)? + 0.5 * v.dot(&product)?;
     if !value.is_finite() {
-        let fault = match product_size.is_finite() {
-            true => KrylovFault::OutOfRange {
+        let size = product.norm()?;
+        let fault = if size.is_finite() {
+            KrylovFault::OutOfRange {
                 name: "the value of the quadratic",
-                exponent: exponent(product_size) + exponent(v.norm()?),
-            },
-            false => KrylovFault::NonFinite {
-                product: found.num_matvecs,
-            },
+                exponent: exponent(size) + exponent(norm),
+            }
+        } else {
+            not_finite
         };
         return Err(fault.into());
     }
-    let residual = rest.axpy(1.0, g).and_then(|rest| rest.norm())?;
+    let residual = product.axpy(-found.multiplier, v)?.axpy(1.0, g)?.norm()?;
     if !residual.is_finite() {
-        return Err(KrylovFault::NonFinite {
-            product: found.num_matvecs,
-        }
-        .into());
+        return Err(not_finite.into());
     }
-    let norm = v.norm()?;
-    let goal = run.goal(found.size, norm);
-    // The product carries rounding of its own.
+    // The product has rounding errors too.
     let rounding = 64.0 * v.epsilon() * (run.gradient + found.size.max(found.multiplier) * norm);
-    Ok(TrustRegionSolution {
-        kind,
-        v,
-        mirror,
-        multiplier: found.multiplier,
-        value,
-        residual,
-        goal,
-        outcome: Outcome::of(
-            !found.is_stopped && residual <= goal + rounding,
-            found.is_stopped,
-        ),
-        certified,
-        num_matvecs: found.num_matvecs + 1,
-    })
+    let is_small = residual <= solution.goal + rounding;
+    solution.value = value;
+    solution.residual = residual;
+    solution.outcome = Outcome::of(!found.is_stopped && is_small, found.is_stopped);
+    solution.num_matvecs += 1;
+    Ok(solution)
 }

@@ -52,7 +52,7 @@ impl Run {
         let norm = start.norm()?;
         let dimension = A::Vector::dimension(&operator.domain());
         let limit = self.max_matvecs.min(dimension);
-        let mut record = LanczosFactorization::new::<A::Error>(start, self.seed, limit.min(16))?;
+        let mut record = LanczosFactorization::new(start, self.seed, limit.min(16))?;
         let mut known = (None, None, None);
         loop {
             record.grow(operator)?;

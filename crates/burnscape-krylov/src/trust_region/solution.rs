@@ -20,21 +20,27 @@ pub enum SolutionKind {
 /// With `H` and `g` for a maximum, `−H` and `−g` for a minimum, `(μI − H) v = g` up to `residual`,
 /// `|v| ≤ ρ`, `μ ≥ 0`, and, if `certified`, `μI − H` has no negative eigenvalue: then `v` is a
 /// *global* solution.
-#[derive(Debug, Clone)]
+///
+/// Serialized without the vectors: `v` is empty (the default) after reading, and `mirror` is none. Read a
+/// `TrustRegionSolution<()>` where the vector type has no default.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TrustRegionSolution<V> {
     /// The solution.
+    #[serde(skip)]
     pub v: V,
     /// In the hard case a second solution of the same value: the mirror image of `v` along the
     /// extreme eigenvector.
+    #[serde(skip)]
     pub mirror: Option<V>,
     /// Where in the ball `v` is.
     pub kind: SolutionKind,
     /// The multiplier `μ ≥ 0`; infinite for a radius of zero.
+    #[serde(with = "crate::number")]
     pub multiplier: f64,
     /// `gᵀv + ½ vᵀHv`.
     pub value: f64,
-    /// `|(μI − H) v − g|` (for a minimum `|(μI + H) v + g|`), by a product of its own; by the small problem, if an
+    /// `|(μI − H) v − g|` (for a minimum `|(μI + H) v + g|`), measured by one more product; by the small problem, if an
     /// observer ended that product.
     pub residual: f64,
     /// The largest residual allowed.

@@ -1,7 +1,7 @@
 use std::fmt::Debug;
 
 use super::VectorSpace;
-use crate::{Dense, HostError};
+use crate::{Dense, KrylovFault};
 
 /// The error of a block's vectors.
 type ErrorOf<B> = <<B as VectorBlock>::Vector as VectorSpace>::Error;
@@ -29,7 +29,7 @@ type SpaceOf<B> = <<B as VectorBlock>::Vector as VectorSpace>::Space;
 /// assert_eq!(q.dots(&vec![5.0, 6.0, 7.0])?, [5.0, 6.0]);
 /// assert_eq!(q.linear_combination(&[2.0, 3.0])?, [2.0, 3.0, 0.0]);
 /// assert_eq!(q.project_out(vec![5.0, 6.0, 7.0])?, [0.0, 0.0, 7.0]);
-/// # Ok::<(), burnscape_krylov::HostError>(())
+/// # Ok::<(), burnscape_krylov::KrylovFault>(())
 /// ```
 pub trait VectorBlock: Clone + Debug {
     /// The vectors.
@@ -61,6 +61,11 @@ pub trait VectorBlock: Clone + Debug {
     /// A copy of one vector.
     fn get(&self, index: usize) -> Option<Self::Vector>;
 
+    /// Copies of the vectors, from the first.
+    fn vectors(&self) -> impl Iterator<Item = Self::Vector> {
+        (0..self.len()).filter_map(|index| self.get(index))
+    }
+
     /// `Q v`: the dot product of each vector with `v`.
     ///
     /// # Cost
@@ -80,7 +85,7 @@ pub trait VectorBlock: Clone + Debug {
     ///
     /// # Errors
     ///
-    /// [`HostError::CoefficientCount`] within the vectors' error.
+    /// [`KrylovFault::CoefficientCount`] within the vectors' error.
     fn linear_combination(&self, coefficients: &[f64]) -> Result<Self::Vector, ErrorOf<Self>>;
 
     /// `v − Qᵀ Q v`: one pass of block Gram-Schmidt, the part of `v` that is orthogonal to the
@@ -117,10 +122,7 @@ pub trait VectorBlock: Clone + Debug {
     ///
     /// As [`dots`](Self::dots).
     fn gram(&self, other: &Self) -> Result<Dense, ErrorOf<Self>> {
-        let columns: Result<Vec<_>, _> = (0..other.len())
-            .filter_map(|index| other.get(index))
-            .map(|v| self.dots(&v))
-            .collect();
+        let columns: Result<Vec<_>, _> = other.vectors().map(|v| self.dots(&v)).collect();
         let transposed = Dense::from_row_major(other.len(), self.len(), columns?.concat())?;
         Ok(transposed.transpose())
     }
@@ -138,10 +140,10 @@ pub trait VectorBlock: Clone + Debug {
     ///
     /// # Errors
     ///
-    /// [`HostError::CoefficientCount`] within the vectors' error.
+    /// [`KrylovFault::CoefficientCount`] within the vectors' error.
     fn transform(&self, coefficients: &Dense) -> Result<Self, ErrorOf<Self>> {
         if coefficients.num_columns() != self.len() {
-            let error = HostError::CoefficientCount {
+            let error = KrylovFault::CoefficientCount {
                 expected: self.len(),
                 found: coefficients.num_columns(),
             };

@@ -1,13 +1,13 @@
 //! Vectors on the host.
 
-use super::{Elementwise, VectorList, VectorSpace};
-use crate::HostError;
+use super::{VectorList, VectorSpace};
+use crate::KrylovFault;
 
-fn check(expected: usize, found: usize) -> Result<(), HostError> {
+fn check(expected: usize, found: usize) -> Result<(), KrylovFault> {
     if expected == found {
         return Ok(());
     }
-    Err(HostError::DimensionMismatch { expected, found })
+    Err(KrylovFault::DimensionMismatch { expected, found })
 }
 
 // Two instances of one text. A generic implementation would need a public trait of floats.
@@ -15,7 +15,7 @@ macro_rules! host_vector {
     ($float:ty) => {
         /// A vector on the host. Its space is its dimension; sums are in `f64`.
         impl VectorSpace for Vec<$float> {
-            type Error = HostError;
+            type Error = KrylovFault;
             type Space = usize;
             type Block = VectorList<Self>;
 
@@ -27,20 +27,20 @@ macro_rules! host_vector {
                 *space
             }
 
-            fn check_same(expected: &usize, found: &usize) -> Result<(), HostError> {
+            fn check_same(expected: &usize, found: &usize) -> Result<(), KrylovFault> {
                 check(*expected, *found)
             }
 
-            fn zeros(space: &usize) -> Result<Self, HostError> {
+            fn zeros(space: &usize) -> Result<Self, KrylovFault> {
                 Ok(vec![0.0; *space])
             }
 
-            fn from_host(space: &usize, values: &[f64]) -> Result<Self, HostError> {
+            fn from_host(space: &usize, values: &[f64]) -> Result<Self, KrylovFault> {
                 check(*space, values.len())?;
                 Ok(values.iter().map(|&value| value as $float).collect())
             }
 
-            fn to_host(&self) -> Result<Vec<f64>, HostError> {
+            fn to_host(&self) -> Result<Vec<f64>, KrylovFault> {
                 Ok(self.iter().map(|&value| f64::from(value)).collect())
             }
 
@@ -49,7 +49,7 @@ macro_rules! host_vector {
             }
 
             // Factors are rounded first, as a device does it with a scalar.
-            fn axpy(mut self, a: f64, x: &Self) -> Result<Self, HostError> {
+            fn axpy(mut self, a: f64, x: &Self) -> Result<Self, KrylovFault> {
                 check(self.len(), x.len())?;
                 let a = a as $float;
                 for (y, &x) in self.iter_mut().zip(x) {
@@ -66,25 +66,15 @@ macro_rules! host_vector {
                 self
             }
 
-            fn dot(&self, x: &Self) -> Result<f64, HostError> {
+            fn dot(&self, x: &Self) -> Result<f64, KrylovFault> {
                 check(self.len(), x.len())?;
                 let products = self.iter().zip(x);
                 Ok(products.map(|(&y, &x)| f64::from(y) * f64::from(x)).sum())
             }
 
-            fn max_abs(&self) -> Result<f64, HostError> {
+            fn max_abs(&self) -> Result<f64, KrylovFault> {
                 let most = |most: f64, x: &$float| most.max(f64::from(x.abs()));
                 Ok(self.iter().fold(0.0, most))
-            }
-        }
-
-        impl Elementwise for Vec<$float> {
-            fn hadamard(mut self, x: &Self) -> Result<Self, HostError> {
-                check(self.len(), x.len())?;
-                for (y, &x) in self.iter_mut().zip(x) {
-                    *y *= x;
-                }
-                Ok(self)
             }
         }
     };

@@ -1,12 +1,12 @@
 use super::{VectorBlock, VectorSpace};
-use crate::HostError;
+use crate::KrylovFault;
 
 /// The plain block: vectors kept one by one. It serves every vector type.
 ///
 /// # Cost
 ///
 /// [`dots`](VectorBlock::dots) takes one host synchronization a vector. A vector type on a device
-/// does better with a block of its own.
+/// is faster with a specialized block.
 ///
 /// # Example
 ///
@@ -17,7 +17,7 @@ use crate::HostError;
 /// list.push(vec![3.0, 4.0])?;
 /// assert_eq!(list.dots(&vec![1.0, 1.0])?, [7.0]);
 /// assert!(list.push(vec![1.0]).is_err());
-/// # Ok::<(), burnscape_krylov::HostError>(())
+/// # Ok::<(), burnscape_krylov::KrylovFault>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct VectorList<V: VectorSpace> {
@@ -64,7 +64,7 @@ impl<V: VectorSpace<Block = Self>> VectorBlock for VectorList<V> {
 
     fn linear_combination(&self, coefficients: &[f64]) -> Result<V, V::Error> {
         if coefficients.len() != self.len() {
-            let error = HostError::CoefficientCount {
+            let error = KrylovFault::CoefficientCount {
                 expected: self.len(),
                 found: coefficients.len(),
             };

@@ -1,7 +1,6 @@
 //! Vectors that can be added, scaled and dotted, one by one and as a block.
 
 mod block;
-mod elementwise;
 mod host;
 mod list;
 mod probe;
@@ -9,7 +8,6 @@ mod range;
 mod space;
 
 pub use block::VectorBlock;
-pub use elementwise::Elementwise;
 pub use list::VectorList;
 pub use probe::Probe;
 pub(crate) use range::{divided, excess, exponent, is_ordinary, length, raised, times_power};

@@ -8,9 +8,8 @@ use super::VectorSpace;
 ///
 /// # Reproducibility
 ///
-/// Each vector has a stream of its own, made from `seed` and `index`: the third probe is the same
-/// however many are drawn, in which order, and by which thread. Numbers are drawn on the host, so
-/// that they are the same on every device, to the rounding of its coordinates.
+/// `seed` and `index` determine each vector: the third probe is the same for any number of probes, in any order and on any
+/// thread. Numbers are drawn on the host, so that they are the same on every device, to the rounding of its coordinates.
 ///
 /// # Example
 ///
@@ -21,7 +20,7 @@ use super::VectorSpace;
 /// assert_eq!(v.dot(&v)?, 100.0);
 /// assert_eq!(v, Probe::Rademacher.draw::<Vec<f64>>(&100, 7, 0)?);
 /// assert_ne!(v, Probe::Rademacher.draw::<Vec<f64>>(&100, 7, 1)?);
-/// # Ok::<(), burnscape_krylov::HostError>(())
+/// # Ok::<(), burnscape_krylov::KrylovFault>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Probe {
@@ -32,7 +31,7 @@ pub enum Probe {
 }
 
 impl Probe {
-    /// The probe number `index` of the sequence that `seed` names.
+    /// The probe number `index` of the sequence that `seed` determines.
     ///
     /// # Cost
     ///

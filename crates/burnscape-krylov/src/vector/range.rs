@@ -2,11 +2,11 @@
 
 use super::VectorSpace;
 
-/// How far the squares that a sum of squares is made of, and the factors of a vector, may be from one.
+/// The range of sums of squares and of factors in which vector operations are accurate.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
-    /// A sum of squares between these has lost nothing to underflow (not even of terms that are `ε²` of the
-    /// whole, a billion of them) and did not overflow.
+    /// A sum of squares between these did not overflow, and lost nothing to underflow, not even a billion terms of size
+    /// `ε²` relative to the sum.
     squares: (f64, f64),
     /// Factors between `2^-factor` and `2^factor` are normal numbers of the type.
     factor: i32,
@@ -32,8 +32,8 @@ fn limits(epsilon: f64) -> Limits {
     }
 }
 
-/// The Euclidean norm, given the sum of squares as it came out: measured again, at a size where squares are
-/// exact, if it is outside the range of safe sums.
+/// The Euclidean norm, from the sum of squares. If the sum is outside the safe range, it is computed again at a size where
+/// squares are exact.
 pub(super) fn norm<V: VectorSpace>(v: &V, square: f64) -> Result<f64, V::Error> {
     let (low, high) = limits(v.epsilon()).squares;
     // A sum of squares is NaN only where a coordinate is.
@@ -126,7 +126,7 @@ pub(crate) fn length(values: impl Iterator<Item = f64> + Clone) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::HostError;
+    use crate::KrylovFault;
 
     #[test]
     fn exponents_are_those_of_the_floating_point_format() {
@@ -148,7 +148,8 @@ mod tests {
     }
 
     #[test]
-    fn norms_scale_with_powers_of_two_from_the_first_number_to_the_last() -> Result<(), HostError> {
+    fn norms_scale_with_powers_of_two_from_the_first_number_to_the_last() -> Result<(), KrylovFault>
+    {
         let v = [3.0, -4.0, 12.0];
         for power in -1070..=1019 {
             let scaled: Vec<f64> = v.iter().map(|x| times_power(*x, power)).collect();
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn norms_of_what_is_not_finite_say_so() -> Result<(), HostError> {
+    fn norms_of_what_is_not_finite_say_so() -> Result<(), KrylovFault> {
         assert_eq!(vec![0.0, f64::NEG_INFINITY].norm()?, f64::INFINITY);
         assert!(vec![f64::INFINITY, f64::NAN].norm()?.is_nan());
         assert_eq!(Vec::<f64>::new().norm()?, 0.0);

@@ -2,7 +2,7 @@ use std::error::Error;
 use std::fmt::Debug;
 
 use super::{VectorBlock, range};
-use crate::HostError;
+use crate::KrylovFault;
 
 /// A vector of a real space with a dot product.
 ///
@@ -31,11 +31,11 @@ use crate::HostError;
 ///
 /// assert_eq!(outside(vec![3.0, 4.0], &vec![0.0, 2.0])?, [3.0, 0.0]);
 /// assert_eq!(outside(vec![3.0_f32, 4.0], &vec![0.0, 2.0])?, [3.0, 0.0]);
-/// # Ok::<(), burnscape_krylov::HostError>(())
+/// # Ok::<(), burnscape_krylov::KrylovFault>(())
 /// ```
 pub trait VectorSpace: Clone + Debug {
     /// Errors of vector operations. Host numbers enter every space, hence the bound.
-    type Error: Error + From<HostError> + Send + Sync + 'static;
+    type Error: Error + From<KrylovFault> + Send + Sync + 'static;
     /// Distinguishes spaces of one vector type: a dimension, or a list of parameters. Cheap to
     /// clone.
     type Space: Clone + Debug;
@@ -94,6 +94,19 @@ pub trait VectorSpace: Clone + Debug {
     /// `a · self`.
     #[must_use]
     fn scale(self, a: f64) -> Self;
+
+    /// The products of the coordinates, as estimates of a diagonal require. By default on the host: a vector on a device
+    /// overrides it.
+    ///
+    /// # Errors
+    ///
+    /// The type's own, if `x` is of another space.
+    fn hadamard(self, x: &Self) -> Result<Self, Self::Error> {
+        Self::check_same(&self.space(), &x.space())?;
+        let pairs = self.to_host()?.into_iter().zip(x.to_host()?);
+        let products: Vec<f64> = pairs.map(|(y, x)| y * x).collect();
+        Self::from_host(&self.space(), &products)
+    }
 
     /// `⟨self, x⟩`, summed with more than the accuracy of the coordinates where that is cheap.
     ///

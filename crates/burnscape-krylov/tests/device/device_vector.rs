@@ -4,11 +4,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use burnscape_krylov::{HostError, KrylovFault, VectorBlock, VectorSpace};
+use burnscape_krylov::{KrylovFault, VectorBlock, VectorSpace};
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum DeviceError {
-    Host(HostError),
+    Krylov(KrylovFault),
     DifferentSpaces { expected: String, found: String },
     Lost,
 }
@@ -22,14 +22,8 @@ impl std::fmt::Display for DeviceError {
 impl std::error::Error for DeviceError {}
 
 impl From<KrylovFault> for DeviceError {
-    fn from(fault: KrylovFault) -> Self {
-        Self::Host(fault.into())
-    }
-}
-
-impl From<HostError> for DeviceError {
-    fn from(error: HostError) -> Self {
-        Self::Host(error)
+    fn from(error: KrylovFault) -> Self {
+        Self::Krylov(error)
     }
 }
 
@@ -209,7 +203,7 @@ impl VectorBlock for DeviceBlock {
     fn linear_combination(&self, coefficients: &[f64]) -> Result<DeviceVector, DeviceError> {
         let (expected, found) = (self.len(), coefficients.len());
         if expected != found {
-            return Err(HostError::CoefficientCount { expected, found }.into());
+            return Err(KrylovFault::CoefficientCount { expected, found }.into());
         }
         let coefficients: Vec<f32> = coefficients.iter().map(|&c| c as f32).collect();
         Ok(self.sum(&coefficients))

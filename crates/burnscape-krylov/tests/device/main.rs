@@ -5,9 +5,8 @@ mod device_vector;
 mod operators;
 
 use burnscape_krylov::{
-    Deflated, Dense, HostError, LinearOperator, Orthonormal, Probe, Product, Restricted, Scaled,
-    SelfAdjoint, Shifted, Sum, Symmetric, Transposed, VectorBlock, adjoint_defect,
-    linearity_defect, symmetry_defect, to_dense,
+    Deflated, Dense, HasAdjoint, KrylovFault, LinearOperator, Orthonormal, Probe, Product,
+    Restricted, Scaled, SelfAdjoint, Shifted, Square, Sum, Symmetric, Transposed, VectorBlock,
 };
 use device_vector::{DeviceBlock, DeviceError, DeviceSpace, DeviceVector};
 use operators::{Broken, CurvatureError, Diagonal, Jacobian};
@@ -38,11 +37,11 @@ fn assert_close(found: &Dense, expected: &Dense, tolerance: f64) {
 fn a_jacobian_goes_from_the_device_to_the_host() {
     let space = DeviceSpace::new("model", 6);
     let j = Jacobian(space, entries(4, 6));
-    assert!(linearity_defect(&j, 2, 0).unwrap() < 4.0 * EPSILON);
-    assert!(adjoint_defect(&j, 2, 0).unwrap() < 4.0 * EPSILON);
-    assert_close(&to_dense(&j).unwrap(), &j.1, 1e-12);
+    assert!(j.linearity_defect(2, 0).unwrap() < 4.0 * EPSILON);
+    assert!(j.adjoint_defect(2, 0).unwrap() < 4.0 * EPSILON);
+    assert_close(&Dense::of(&j).unwrap(), &j.1, 1e-12);
     assert_close(
-        &to_dense(&Transposed::new(&j)).unwrap(),
+        &Dense::of(&Transposed::new(&j)).unwrap(),
         &j.1.transpose(),
         1e-6,
     );
@@ -70,11 +69,11 @@ fn operators_of_three_errors_make_one_gauss_newton_operator() {
     );
     let shift = Shifted::new(expected.unwrap(), 0.3 - 1.0).unwrap();
     assert_close(
-        &to_dense(&decayed).unwrap(),
-        &to_dense(&shift).unwrap(),
+        &Dense::of(&decayed).unwrap(),
+        &Dense::of(&shift).unwrap(),
         2e-6,
     );
-    assert!(symmetry_defect(&decayed, 3, 1).unwrap() < 4.0 * EPSILON);
+    assert!(decayed.symmetry_defect(3, 1).unwrap() < 4.0 * EPSILON);
 }
 
 #[test]
@@ -101,8 +100,8 @@ fn a_block_of_the_device_is_used() {
     let rest = q.block().dots(&deflated.matvec(&v).unwrap()).unwrap();
     assert!(rest.iter().all(|x| x.abs() < 1e-4));
     assert_close(
-        &to_dense(&restricted).unwrap(),
-        &to_dense(&three(8)).unwrap(),
+        &Dense::of(&restricted).unwrap(),
+        &Dense::of(&three(8)).unwrap(),
         1e-5,
     );
 }
@@ -115,11 +114,11 @@ fn three(dimension: usize) -> Scaled<Dense> {
 fn a_lost_device_is_an_error_wherever_it_happens() {
     for lost_after in 0..6 {
         let space = DeviceSpace::lost_after("model", 6, lost_after);
-        let error = symmetry_defect(&Diagonal(space), 1, 0).unwrap_err();
+        let error = Diagonal(space).symmetry_defect(1, 0).unwrap_err();
         assert_eq!(error, DeviceError::Lost);
     }
     let space = DeviceSpace::lost_after("model", 6, 0);
-    let error = to_dense(&Diagonal(space.clone())).unwrap_err();
+    let error = Dense::of(&Diagonal(space.clone())).unwrap_err();
     assert_eq!(error, DeviceError::Lost);
     let vectors = vec![Probe::Gaussian.draw(&space, 0, 0).unwrap()];
     let error = Orthonormal::<DeviceVector>::orthonormalize(&space, vectors).unwrap_err();
@@ -148,14 +147,14 @@ fn spaces_differ_by_name_and_not_by_length() {
 fn an_operator_keeps_its_own_error() {
     let space = DeviceSpace::new("model", 6);
     let broken = Shifted::new(Broken(space.clone()), 1.0).unwrap();
-    let error = symmetry_defect(&broken, 1, 0).unwrap_err();
+    let error = broken.symmetry_defect(1, 0).unwrap_err();
     assert_eq!(error, CurvatureError::Batch { batch: 1 });
     let restricted = Restricted::new(&broken, basis(&space, 2)).unwrap();
-    let count = HostError::CoefficientCount {
+    let count = KrylovFault::CoefficientCount {
         expected: 2,
         found: 3,
     };
     // A failure of the vectors reaches the operator's error by way of the vectors' error.
     let error = restricted.matvec(&vec![1.0; 3]).unwrap_err();
-    assert_eq!(error, CurvatureError::Device(DeviceError::Host(count)));
+    assert_eq!(error, CurvatureError::Device(DeviceError::Krylov(count)));
 }

@@ -1,20 +1,16 @@
-//! Operators over device vectors, with errors of their own.
+//! Operators over device vectors, with a separate error type.
 
-use burnscape_krylov::{
-    Dense, HasAdjoint, HostError, KrylovFault, LinearOperator, SelfAdjoint, VectorSpace,
-};
+use burnscape_krylov::{Dense, HasAdjoint, KrylovFault, LinearOperator, SelfAdjoint, VectorSpace};
 
 use crate::device_vector::{DeviceError, DeviceSpace, DeviceVector};
 
-/// What an operator over device vectors fails with: its own failures, and those of both sides.
+/// Errors of an operator over device vectors: its failures, and those of both sides.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub(crate) enum CurvatureError {
     #[error(transparent)]
     Device(#[from] DeviceError),
     #[error(transparent)]
-    Host(#[from] HostError),
-    #[error(transparent)]
-    Fault(#[from] KrylovFault),
+    Krylov(#[from] KrylovFault),
     #[error("batch {batch} is broken")]
     Batch { batch: usize },
 }

@@ -1,6 +1,6 @@
 //! Spectra with one outlier at the other end, and what every method says of their near end.
 
-use burnscape_krylov::{EigenMethod, Eigenpairs, EigenpairsConfig, HostError, Which};
+use burnscape_krylov::{EigenMethod, Eigenpairs, EigenpairsConfig, KrylovFault, Which};
 
 use crate::spectra::{Diagonal, size};
 
@@ -25,7 +25,7 @@ pub(crate) const METHODS: [Method; 6] = [
     Method::Power,
 ];
 
-/// What the eigenvalues near the end are like.
+/// The eigenvalues near the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Apart from each other by a thousandth of the breadth of the spectrum.
@@ -122,7 +122,7 @@ pub(crate) fn bulks() -> Vec<Bulk> {
     ]
 }
 
-/// What a run said.
+/// The result of a run.
 pub(crate) struct Said {
     pub(crate) converged: bool,
     pub(crate) num_matvecs: usize,
@@ -157,7 +157,7 @@ pub(crate) fn wanted(values: &[f64], which: Which, k: usize) -> Vec<f64> {
     sorted
 }
 
-type Run = Result<Eigenpairs<Vec<f64>>, HostError>;
+type Run = Result<Eigenpairs<Vec<f64>>, KrylovFault>;
 
 pub(crate) fn run(method: Method, a: &Diagonal, (k, end): (usize, Which), seed: u64) -> Run {
     match method {

@@ -27,7 +27,7 @@ const ENDS: [(&str, &[Which]); 3] = [
 
 const OUTLIERS: [f64; 5] = [0.0, 1e3, 1e6, 1e9, 1e12];
 
-/// Products that each run took before residuals had to tell eigenvalues apart (at the bottom end, for seeds
+/// Products that each run took before residuals had to distinguish eigenvalues (at the bottom end, for seeds
 /// 0 to 19), where its values were right; zero where they were not.
 fn products_before() -> BTreeMap<String, Vec<usize>> {
     let file: serde_json::Value = serde_json::from_str(include_str!("products.json")).unwrap();
@@ -58,7 +58,7 @@ fn record_products() {
     println!("{}", serde_json::to_string(&products).unwrap());
 }
 
-/// What all runs of a method with an outlier say.
+/// The results of all runs of a method with an outlier.
 #[derive(Default)]
 struct Row {
     runs: usize,

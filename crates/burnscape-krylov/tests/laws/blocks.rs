@@ -1,9 +1,11 @@
 //! Blocks of vectors go down through every combinator as blocks.
 
 use burnscape_krylov::{
-    Counted, Deflated, Dense, HasAdjoint, HostError, LinearOperator, Product, Restricted, Scaled,
-    Shifted, Sum, Transposed, to_dense,
+    Deflated, Dense, HasAdjoint, KrylovFault, LinearOperator, Product, Restricted, Scaled, Shifted,
+    Sum, Transposed,
 };
+
+use crate::counted::Counted;
 
 use crate::cases::AnyOperator;
 use crate::matrices::{basis, general};
@@ -11,7 +13,7 @@ use crate::matrices::{basis, general};
 /// Every combinator that does not ask for self-adjointness, around one operator.
 fn wrapped<'a, A>(a: &'a A) -> Vec<AnyOperator<'a>>
 where
-    A: HasAdjoint<Domain = Vec<f64>, Range = Vec<f64>, Error = HostError>,
+    A: HasAdjoint<Domain = Vec<f64>, Range = Vec<f64>, Error = KrylovFault>,
 {
     let dimension = a.domain();
     vec![
@@ -33,7 +35,7 @@ fn combinators_take_a_block_as_a_block() {
     impl LinearOperator for OnlyBlocks {
         type Domain = Vec<f64>;
         type Range = Vec<f64>;
-        type Error = HostError;
+        type Error = KrylovFault;
 
         fn domain(&self) -> usize {
             self.0.domain()
@@ -43,27 +45,27 @@ fn combinators_take_a_block_as_a_block() {
             self.0.range()
         }
 
-        fn matvec(&self, _v: &Vec<f64>) -> Result<Vec<f64>, HostError> {
-            panic!("asked for a single product")
+        fn matvec(&self, _v: &Vec<f64>) -> Result<Vec<f64>, KrylovFault> {
+            panic!("a single product was requested")
         }
 
-        fn matmat(&self, vectors: &[Vec<f64>]) -> Result<Vec<Vec<f64>>, HostError> {
+        fn matmat(&self, vectors: &[Vec<f64>]) -> Result<Vec<Vec<f64>>, KrylovFault> {
             self.0.matmat(vectors)
         }
     }
     impl HasAdjoint for OnlyBlocks {
-        fn matvec_adjoint(&self, _u: &Vec<f64>) -> Result<Vec<f64>, HostError> {
-            panic!("asked for a single product")
+        fn matvec_adjoint(&self, _u: &Vec<f64>) -> Result<Vec<f64>, KrylovFault> {
+            panic!("a single product was requested")
         }
 
-        fn matmat_adjoint(&self, vectors: &[Vec<f64>]) -> Result<Vec<Vec<f64>>, HostError> {
+        fn matmat_adjoint(&self, vectors: &[Vec<f64>]) -> Result<Vec<Vec<f64>>, KrylovFault> {
             self.0.matmat_adjoint(vectors)
         }
     }
     let counted = Counted::new(OnlyBlocks(general(5, 5)));
     for nested in wrapped(&counted) {
-        to_dense(&nested).unwrap();
-        to_dense(&Transposed::new(&nested)).unwrap();
+        Dense::of(&nested).unwrap();
+        Dense::of(&Transposed::new(&nested)).unwrap();
     }
     assert!(counted.num_matvecs() > 0 && counted.num_matvecs_adjoint() > 0);
 }

@@ -1,15 +1,17 @@
 //! The registry: an operator, and the matrix it must be, computed by other means.
 
 use burnscape_krylov::{
-    Counted, Deflated, Dense, HasAdjoint, HostError, LinearOperator, Product, Restricted, Scaled,
-    SelfAdjoint, Shifted, Sum, Symmetric, Transposed,
+    Deflated, Dense, HasAdjoint, KrylovFault, LinearOperator, Preconditioned, Product, Restricted,
+    Scaled, SelfAdjoint, Shifted, Sum, Symmetric, Transposed,
 };
+
+use crate::counted::Counted;
 
 use crate::matrices::{basis, general, map, matrix_of, symmetric, times, with_spectrum};
 
 /// An operator of any kind over host vectors.
 pub(crate) type AnyOperator<'a> =
-    Box<dyn HasAdjoint<Domain = Vec<f64>, Range = Vec<f64>, Error = HostError> + 'a>;
+    Box<dyn HasAdjoint<Domain = Vec<f64>, Range = Vec<f64>, Error = KrylovFault> + 'a>;
 
 /// An operator and what it must be.
 pub(crate) struct Case {
@@ -22,7 +24,7 @@ pub(crate) struct Case {
 
 fn case<A>(name: &'static str, operator: A, matrix: Dense) -> Case
 where
-    A: HasAdjoint<Domain = Vec<f64>, Range = Vec<f64>, Error = HostError> + 'static,
+    A: HasAdjoint<Domain = Vec<f64>, Range = Vec<f64>, Error = KrylovFault> + 'static,
 {
     Case {
         name,
@@ -36,7 +38,7 @@ where
 /// A case whose type claims self-adjointness.
 fn self_adjoint<A>(name: &'static str, operator: A, matrix: Dense) -> Case
 where
-    A: SelfAdjoint<Vector = Vec<f64>, Error = HostError> + HasAdjoint + 'static,
+    A: SelfAdjoint<Vector = Vec<f64>, Error = KrylovFault> + HasAdjoint + 'static,
 {
     Case {
         self_adjoint: true,
@@ -210,6 +212,11 @@ fn self_adjoint_by_type() -> Vec<Case> {
         self_adjoint("counted s.a.", Counted::new(sa.clone()), a.clone()),
         self_adjoint("transposed s.a.", Transposed::new(sa.clone()), a.clone()),
         self_adjoint("boxed s.a.", Box::new(sa.clone()), a.clone()),
+        self_adjoint(
+            "preconditioned s.a.",
+            Preconditioned::new(sa.clone(), sb.clone()).unwrap(),
+            a.clone(),
+        ),
         self_adjoint(
             "deflated s.a.",
             Deflated::new(sa.clone(), q.clone()).unwrap(),

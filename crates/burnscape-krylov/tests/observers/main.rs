@@ -5,6 +5,8 @@
     reason = "a failed expectation fails the test"
 )]
 
+#[path = "../counted/mod.rs"]
+mod counted;
 mod methods;
 
 use std::ops::ControlFlow;
@@ -13,10 +15,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use burnscape_krylov::{
-    CgConfig, Counted, Deflated, EigenpairsConfig, Inverse, KrylovFault, LanczosConfig,
-    LinearOperator, MinresConfig, Orthonormal, Outcome, Product, Restricted, Scaled, SelfAdjoint,
-    Shifted, Step, Sum, Symmetric, TraceConfig, VectorSpace, Which, to_dense,
+    Deflated, Dense, EigenpairsConfig, Inverse, KrylovFault, LanczosFactorization, LinearOperator,
+    Orthonormal, Outcome, Product, Restricted, Scaled, SelfAdjoint, Shifted, SolveConfig, Step,
+    Sum, Symmetric, TraceConfig, VectorSpace, Which,
 };
+use counted::Counted;
 use methods::{Breaking, DIMENSION, Failure, Fragile, b, methods};
 
 #[test]
@@ -109,8 +112,8 @@ fn a_break_within_a_product_ends_every_method_with_what_it_has() {
 
 #[test]
 fn a_lanczos_run_that_was_stopped_within_a_product_can_be_extended() {
-    let whole = LanczosConfig::new(20).run(&Fragile::whole()).unwrap();
-    let mut record = LanczosConfig::new(20).run(&Fragile::new(7)).unwrap();
+    let whole = LanczosFactorization::from_random(&Fragile::whole(), 20, 0).unwrap();
+    let mut record = LanczosFactorization::from_random(&Fragile::new(7), 20, 0).unwrap();
     assert_eq!(
         (record.len(), record.num_matvecs(), record.is_stopped()),
         (6, 6, true)
@@ -144,8 +147,10 @@ fn residuals_are_estimated_where_an_observer_ends_their_products() {
     for (found, whole) in found.residuals.iter().zip(&whole.residuals) {
         assert!((found - whole).abs() < 1e-10);
     }
-    let solved = CgConfig::new().run(&Fragile::whole(), &b()).unwrap();
-    let stopped = CgConfig::new()
+    let solved = SolveConfig::conjugate_gradients()
+        .run(&Fragile::whole(), &b())
+        .unwrap();
+    let stopped = SolveConfig::conjugate_gradients()
         .run(&Fragile::new(solved.num_matvecs), &b())
         .unwrap();
     assert_eq!(
@@ -199,7 +204,7 @@ fn an_observer_that_panics_is_called_again() {
         assert!(calls.fetch_add(1, Ordering::Relaxed) != 2, "the third call");
         ControlFlow::Continue(())
     });
-    let run = || LanczosConfig::new(6).run(&a).unwrap().len();
+    let run = || LanczosFactorization::from_random(&a, 6, 0).unwrap().len();
     assert!(catch_unwind(AssertUnwindSafe(run)).is_err());
     assert_eq!(run(), 6);
     assert_eq!(calls.load(Ordering::Relaxed), 9);
@@ -224,7 +229,7 @@ fn combinators_pass_steps_and_stops_on() {
     where
         A::Vector: VectorSpace,
     {
-        let record = LanczosConfig::new(4).run(a).map_err(|e| e.to_string());
+        let record = LanczosFactorization::from_random(a, 4, 0).map_err(|e| e.to_string());
         let record = record.unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(record.is_stopped() && record.len() < 4, "{name}");
         assert!(seen.load(Ordering::Relaxed) > 0, "{name}");
@@ -278,14 +283,14 @@ fn an_inverse_ends_with_its_solver() {
         true => ControlFlow::Continue(()),
         false => ControlFlow::Break(()),
     });
-    let inverse = Inverse::new(&a, CgConfig::new()).unwrap();
-    let record = LanczosConfig::new(50).run(&inverse).unwrap();
+    let inverse = Inverse::new(&a, SolveConfig::conjugate_gradients()).unwrap();
+    let record = LanczosFactorization::from_random(&inverse, 50, 0).unwrap();
     assert!(record.is_stopped() && !record.is_empty());
     assert_eq!(
         inverse.matvec(&b()),
         Err(Failure::Fault(KrylovFault::Stopped))
     );
-    let fragile = Inverse::new(Fragile::new(3), MinresConfig::new()).unwrap();
+    let fragile = Inverse::new(Fragile::new(3), SolveConfig::minres()).unwrap();
     assert_eq!(
         fragile.matvec(&b()),
         Err(Failure::Fault(KrylovFault::Stopped))
@@ -307,13 +312,13 @@ fn an_observed_operator_is_shared_between_threads() {
 #[test]
 fn a_part_of_a_matrix_is_none() {
     let stopped = Fragile::whole().observed(|_| ControlFlow::Break(()));
-    let refused = to_dense(&stopped).map(|_| ());
+    let refused = Dense::of(&stopped).map(|_| ());
     assert_eq!(refused, Err(Failure::Fault(KrylovFault::Stopped)));
     let seen = AtomicUsize::new(0);
     let watched = Fragile::whole().observed(|step| {
         seen.store(step.num_matvecs, Ordering::Relaxed);
         ControlFlow::Continue(())
     });
-    assert_eq!(to_dense(&watched).unwrap().num_rows(), DIMENSION);
+    assert_eq!(Dense::of(&watched).unwrap().num_rows(), DIMENSION);
     assert_eq!(seen.load(Ordering::Relaxed), DIMENSION);
 }

@@ -5,16 +5,15 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burnscape_krylov::{
-    CgConfig, DensityConfig, DiagonalConfig, DiagonalMethod, EigenMethod, EigenpairsConfig,
-    HostError, KrylovFault, LanczosConfig, LinearOperator, MinresConfig, Outcome, ResidualKind,
-    SelfAdjoint, Step, TraceConfig, TraceMethod, TrustRegionConfig, VectorSpace, Which,
+    DensityConfig, DiagonalConfig, DiagonalMethod, EigenMethod, EigenpairsConfig, KrylovFault,
+    LanczosFactorization, LinearOperator, Outcome, SelfAdjoint, SolveConfig, Step, TraceConfig,
+    TraceMethod, TrustRegionConfig, VectorSpace, Which,
 };
 
 pub(crate) const DIMENSION: usize = 60;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Failure {
-    Host(HostError),
     Fault(KrylovFault),
     /// A product was ended half-way.
     Ended,
@@ -27,12 +26,6 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
-
-impl From<HostError> for Failure {
-    fn from(error: HostError) -> Self {
-        Self::Host(error)
-    }
-}
 
 impl From<KrylovFault> for Failure {
     fn from(fault: KrylovFault) -> Self {
@@ -172,9 +165,7 @@ pub(crate) fn methods() -> Vec<(&'static str, &'static str, Run)> {
         (
             "estimated",
             "eigenpairs",
-            eigen!(
-                EigenpairsConfig::new(2, Which::Largest).with_residuals(ResidualKind::Estimated)
-            ),
+            eigen!(EigenpairsConfig::new(2, Which::Largest).with_estimated_residuals(true)),
         ),
         (
             "block Lanczos",
@@ -199,7 +190,7 @@ pub(crate) fn methods() -> Vec<(&'static str, &'static str, Run)> {
             ),
         ),
         ("Lanczos", "Lanczos", |a| {
-            let record = LanczosConfig::new(20).run(a)?;
+            let record = LanczosFactorization::from_random(a, 20, 0)?;
             let value = record.ritz_values().pop().unwrap();
             Ok((stopped(record.is_stopped()), record.num_matvecs(), value))
         }),
@@ -208,14 +199,10 @@ pub(crate) fn methods() -> Vec<(&'static str, &'static str, Run)> {
         ("XTrace", "trace", trace!(XTrace)),
         ("XNysTrace", "trace", trace!(XNysTrace)),
         ("auto", "trace", trace!(Auto)),
-        ("blocks", "traces of blocks", |a| {
-            let parts = |v: &Vec<f64>, w: &Vec<f64>| Ok(vec![v.dot(w)?, 0.0]);
-            let found = TraceConfig::new().run_blocks(a, parts)?;
+        ("integrands", "means of integrands", |a| {
+            let integrands = |v: &Vec<f64>, w: &Vec<f64>| Ok(vec![v.dot(w)?, w.dot(w)?]);
+            let found = TraceConfig::new().run_integrands(a, integrands)?;
             Ok((found[0].outcome, found[0].num_matvecs, found[0].value))
-        }),
-        ("Frobenius", "trace", |a| {
-            let found = TraceConfig::new().run_squared_frobenius(a)?;
-            Ok((found.outcome, found.num_matvecs, found.value))
         }),
         ("diagonal", "diagonal", |a| {
             let found = DiagonalConfig::new().run(a)?;
@@ -232,11 +219,11 @@ pub(crate) fn methods() -> Vec<(&'static str, &'static str, Run)> {
             Ok((stopped(density.is_stopped()), density.num_matvecs(), value))
         }),
         ("conjugate gradients", "linear system", |a| {
-            let found = CgConfig::new().run(a, &b())?;
+            let found = SolveConfig::conjugate_gradients().run(a, &b())?;
             Ok((found.outcome, found.num_matvecs, found.x[0]))
         }),
         ("MINRES", "linear system", |a| {
-            let found = MinresConfig::new().run(a, &b())?;
+            let found = SolveConfig::minres().run(a, &b())?;
             Ok((found.outcome, found.num_matvecs, found.x[0]))
         }),
         ("trust region", "trust region", |a| {

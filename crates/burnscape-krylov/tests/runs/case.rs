@@ -1,9 +1,10 @@
-//! What a run is given, and what it says.
+//! The input of a run, and its result as text.
 
 use std::error::Error;
 
+use crate::counted::Counted;
 use burnscape_krylov::{
-    Counted, Dense, Eigenpairs, Probe, Solution, Symmetric, TrustRegionSolution, VectorSpace,
+    Dense, Eigenpairs, Probe, Solution, Symmetric, TrustRegionSolution, VectorSpace,
 };
 
 use crate::spectra::size;

@@ -1,8 +1,8 @@
 //! Every search for eigenpairs.
 
 use burnscape_krylov::{
-    Deflated, Dense, EigenMethod, EigenpairsConfig, Inverse, MinresConfig, Orthonormal, Product,
-    ResidualKind, Scaled, Shifted, Sum, Symmetric, Which,
+    Deflated, Dense, EigenMethod, EigenpairsConfig, Inverse, Orthonormal, Preconditioned, Product,
+    Scaled, Shifted, SolveConfig, Sum, Symmetric, Which,
 };
 
 use crate::case::{Run, Said};
@@ -13,7 +13,7 @@ const ENDS: [Which; 4] = [
     Which::LargestMagnitude,
     Which::BothEnds,
 ];
-/// Pairs that are asked for.
+/// Number of pairs.
 const K: usize = 2;
 
 pub(crate) fn runs() -> Vec<Run> {
@@ -58,7 +58,7 @@ fn of_end(end: Which) -> Vec<Run> {
     ]
 }
 
-/// What else can be asked of Lanczos with thick restarts.
+/// Other settings of Lanczos with thick restarts.
 fn lanczos() -> Vec<Run> {
     vec![
         Run::new("eigenpairs, verified, Bottom", |case| {
@@ -70,7 +70,7 @@ fn lanczos() -> Vec<Run> {
             |case| {
                 let config = EigenpairsConfig::new(K, Which::Largest)
                     .with_max_basis(12)
-                    .with_residuals(ResidualKind::Estimated)
+                    .with_estimated_residuals(true)
                     .with_seed(case.seed);
                 Ok(config.run(&case.a)?.into())
             },
@@ -93,7 +93,7 @@ fn lanczos() -> Vec<Run> {
         }),
         Run::new("eigenpairs of an inverse, Magnitude", |case| {
             let shifted = Shifted::new(&case.a, 1.5 * case.norm())?;
-            let inverse = Inverse::new(shifted, MinresConfig::new().with_tolerance(1e-10))?;
+            let inverse = Inverse::new(shifted, SolveConfig::minres().with_tolerance(1e-10))?;
             let config = EigenpairsConfig::new(1, Which::LargestMagnitude).with_seed(case.seed);
             Ok(config.run(&inverse)?.into())
         }),
@@ -121,7 +121,8 @@ fn others() -> Vec<Run> {
             let config = EigenpairsConfig::new(K, Which::Smallest)
                 .with_method(EigenMethod::Lobpcg)
                 .with_seed(case.seed);
-            let found = config.run_preconditioned(&case.a, &[case.b()], &preconditioner)?;
+            let a = Preconditioned::new(&case.a, &preconditioner)?;
+            let found = config.run_from(&a, &[case.b()])?;
             Ok(found.into())
         }),
         Run::new("Davidson, from starts, extra pairs, Top", |case| {

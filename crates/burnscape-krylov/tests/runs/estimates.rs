@@ -2,9 +2,9 @@
 //! no half widths, which are statements about values.
 
 use burnscape_krylov::{
-    CurveConfig, DensityConfig, DiagonalConfig, DiagonalMethod, EigenpairsConfig, HostError,
-    LanczosConfig, LanczosFactorization, Shifted, SpectralDensity, TraceConfig, TraceMethod,
-    VectorSpace, Which, adjoint_defect, linearity_defect, symmetry_defect,
+    Axis, DensityConfig, DiagonalConfig, DiagonalMethod, EigenpairsConfig, HasAdjoint, KrylovFault,
+    LanczosFactorization, LinearOperator, Shifted, SpectralDensity, Square, TraceConfig,
+    TraceMethod, VectorSpace, Which,
 };
 
 use crate::case::{Case, Outcome, Run, Said};
@@ -46,21 +46,22 @@ fn traces() -> Vec<Run> {
             Ok(Said::of([found.value]))
         }),
         Run::new("traces of two halves", move |case| {
-            let parts = |v: &Vec<f64>, product: &Vec<f64>| -> Result<Vec<f64>, HostError> {
+            let parts = |v: &Vec<f64>, product: &Vec<f64>| -> Result<Vec<f64>, KrylovFault> {
                 let half = v.len() / 2;
                 let dot = |range: std::ops::Range<usize>| {
                     v[range.clone()].to_vec().dot(&product[range].to_vec())
                 };
                 Ok(vec![dot(0..half)?, dot(half..v.len())?])
             };
-            let found = trace(case).run_blocks(&case.a, parts)?;
+            let found = trace(case).run_integrands(&case.a, parts)?;
             Ok(Said::of(
                 found.iter().map(|part| part.value).collect::<Vec<f64>>(),
             ))
         }),
         Run::new("squared Frobenius norm", move |case| {
-            let found = trace(case).run_squared_frobenius(&case.a)?;
-            Ok(Said::of([found.value]))
+            let square = |_: &Vec<f64>, product: &Vec<f64>| Ok(vec![product.norm()?.powi(2)]);
+            let found = trace(case).run_integrands(&case.a, square)?;
+            Ok(Said::of([found[0].value]))
         }),
     ]);
     runs
@@ -116,7 +117,7 @@ fn densities() -> Vec<Run> {
         Run::new("density, log-determinant, curve", move |case| {
             let shifted = Shifted::new(&case.a, 1.25 * case.norm())?;
             let found = density(case).run(&shifted)?;
-            let curve = CurveConfig::new().with_points(9).draw(&found)?;
+            let curve = found.curve(Axis::Linear, 9, None)?;
             let middle = curve.density[4];
             Ok(Said::of([
                 found.log_determinant().value,
@@ -127,7 +128,7 @@ fn densities() -> Vec<Run> {
     ]
 }
 
-fn tell(record: &LanczosFactorization<Vec<f64>>, case: &Case<'_>) -> Outcome {
+fn numbers_of(record: &LanczosFactorization<Vec<f64>>, case: &Case<'_>) -> Outcome {
     let (values, residuals) = (record.ritz_values(), record.residual_estimates());
     let last = values.len() - 1;
     let count = record.count_in(0.3 * case.norm()..);
@@ -147,24 +148,23 @@ fn tell(record: &LanczosFactorization<Vec<f64>>, case: &Case<'_>) -> Outcome {
 fn records() -> Vec<Run> {
     vec![
         Run::new("Lanczos, 20 steps", |case| {
-            let record = LanczosConfig::new(20).with_seed(case.seed).run(&case.a)?;
-            tell(&record, case)
+            let record = LanczosFactorization::from_random(&case.a, 20, case.seed)?;
+            numbers_of(&record, case)
         }),
         Run::new(
             "Lanczos from a vector, stored after 10 of 20 steps",
             |case| {
-                let config = LanczosConfig::new(10).with_seed(case.seed);
-                let record = config.run_from(&case.a, case.b())?;
+                let record = LanczosFactorization::from_vector(&case.a, case.b(), 10, case.seed)?;
                 let mut record = LanczosFactorization::from_checkpoint(
                     &case.values.len(),
                     &record.checkpoint()?,
                 )?;
                 record.extend(&case.a, 10)?;
-                tell(&record, case)
+                numbers_of(&record, case)
             },
         ),
         Run::new("eigenpairs of a record", |case| {
-            let record = LanczosConfig::new(20).with_seed(case.seed).run(&case.a)?;
+            let record = LanczosFactorization::from_random(&case.a, 20, case.seed)?;
             Ok(Said::pairs(&record.eigenpairs(
                 &case.a,
                 Which::BothEnds,
@@ -180,9 +180,9 @@ fn checks() -> [Run; 1] {
         |case| {
             let (a, seed) = (&case.a, case.seed);
             Ok(Said::of([
-                symmetry_defect(a, 2, seed)?,
-                adjoint_defect(a, 2, seed)?,
-                linearity_defect(a, 2, seed)?,
+                a.symmetry_defect(2, seed)?,
+                a.adjoint_defect(2, seed)?,
+                a.linearity_defect(2, seed)?,
             ]))
         },
     )]

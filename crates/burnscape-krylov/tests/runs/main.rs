@@ -13,6 +13,8 @@
     reason = "a failed expectation fails the test"
 )]
 
+#[path = "../counted/mod.rs"]
+mod counted;
 #[path = "../spectra/mod.rs"]
 mod spectra;
 
@@ -26,8 +28,8 @@ use std::env;
 use std::fs;
 use std::path::PathBuf;
 
-use burnscape_krylov::Counted;
 use case::{Case, Run};
+use counted::Counted;
 use serde::Serialize;
 use spectra::{all, with_spectrum};
 

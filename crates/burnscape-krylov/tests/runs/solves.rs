@@ -1,8 +1,8 @@
 //! Every linear system and every trust region.
 
 use burnscape_krylov::{
-    CgConfig, Dense, HostError, Inverse, LinearOperator, MinresConfig, Orthonormal, Probe,
-    Restricted, Shifted, Symmetric, TrustRegionConfig, VectorBlock, VectorSpace,
+    Dense, Inverse, KrylovFault, LinearOperator, Orthonormal, Preconditioned, Probe, Restricted,
+    Shifted, SolveConfig, Symmetric, TrustRegionConfig, VectorBlock, VectorSpace,
 };
 
 use crate::case::{Case, Operator, Run, Said};
@@ -27,45 +27,51 @@ fn solves() -> Vec<Run> {
     vec![
         Run::new("conjugate gradients", |case| {
             let b = case.b();
-            Said::solution(&CgConfig::new().run(&definite(case), &b)?, &b)
+            Said::solution(
+                &SolveConfig::conjugate_gradients().run(&definite(case), &b)?,
+                &b,
+            )
         }),
         Run::new("conjugate gradients, preconditioned", |case| {
             let (b, p) = (case.b(), preconditioner(case.values.len()));
-            let config = CgConfig::new().with_tolerance(1e-8);
-            let found = config.run_preconditioned(&definite(case), &b, &p)?;
+            let config = SolveConfig::conjugate_gradients().with_tolerance(1e-8);
+            let found = config.run(&Preconditioned::new(definite(case), &p)?, &b)?;
             Said::solution(&found, &b)
         }),
         Run::new("MINRES", |case| {
             let b = case.b();
-            let config = MinresConfig::new().with_max_matvecs(200);
+            let config = SolveConfig::minres().with_max_matvecs(200);
             Said::solution(&config.run(&case.a, &b)?, &b)
         }),
         Run::new("MINRES, shifted into the spectrum", |case| {
             let b = case.b();
             let shifted = Shifted::new(&case.a, -0.37 * case.norm())?;
-            let config = MinresConfig::new().with_max_matvecs(200);
+            let config = SolveConfig::minres().with_max_matvecs(200);
             Said::solution(&config.run(&shifted, &b)?, &b)
         }),
         Run::new("MINRES, preconditioned", |case| {
             let (b, p) = (case.b(), preconditioner(case.values.len()));
-            let config = MinresConfig::new().with_max_matvecs(200);
-            let found = config.run_preconditioned(&definite(case), &b, &p)?;
+            let config = SolveConfig::minres().with_max_matvecs(200);
+            let found = config.run(&Preconditioned::new(definite(case), &p)?, &b)?;
             Said::solution(&found, &b)
         }),
         Run::new("inverse by conjugate gradients", |case| {
             let b = case.b();
-            let inverse = Inverse::new(definite(case), CgConfig::new().with_tolerance(1e-3))?;
+            let inverse = Inverse::new(
+                definite(case),
+                SolveConfig::conjugate_gradients().with_tolerance(1e-3),
+            )?;
             Said::solution(&inverse.solve(&b)?, &b)
         }),
         Run::new("MINRES in a subspace of 12", |case| {
             let n = case.values.len();
-            let vectors: Result<Vec<Vec<f64>>, HostError> = (0..12)
+            let vectors: Result<Vec<Vec<f64>>, KrylovFault> = (0..12)
                 .map(|i| Probe::Rademacher.draw(&n, case.seed, i))
                 .collect();
             let basis = Orthonormal::<Vec<f64>>::orthonormalize(&n, vectors?)?;
             let b: Vec<f64> = basis.block().dots(&case.b())?;
             let inside = Restricted::new(&case.a, basis)?;
-            Said::solution(&MinresConfig::new().run(&inside, &b)?, &b)
+            Said::solution(&SolveConfig::minres().run(&inside, &b)?, &b)
         }),
     ]
 }

@@ -6,7 +6,7 @@
 )]
 
 use burnscape_krylov::{
-    Dense, HostError, LinearOperator, Orthonormal, Probe, SelfAdjoint, Symmetric, VectorBlock,
+    Dense, KrylovFault, LinearOperator, Orthonormal, Probe, SelfAdjoint, Symmetric, VectorBlock,
     VectorSpace,
 };
 
@@ -42,7 +42,7 @@ pub(crate) struct Diagonal(pub(crate) Vec<f64>);
 impl LinearOperator for Diagonal {
     type Domain = Vec<f64>;
     type Range = Vec<f64>;
-    type Error = HostError;
+    type Error = KrylovFault;
 
     fn domain(&self) -> usize {
         self.0.len()
@@ -52,7 +52,7 @@ impl LinearOperator for Diagonal {
         self.0.len()
     }
 
-    fn matvec(&self, v: &Vec<f64>) -> Result<Vec<f64>, HostError> {
+    fn matvec(&self, v: &Vec<f64>) -> Result<Vec<f64>, KrylovFault> {
         Vec::<f64>::check_same(&self.0.len(), &v.len())?;
         Ok(v.iter().zip(&self.0).map(|(x, value)| x * value).collect())
     }
@@ -74,7 +74,7 @@ impl Single {
 impl LinearOperator for Single {
     type Domain = Vec<f32>;
     type Range = Vec<f32>;
-    type Error = HostError;
+    type Error = KrylovFault;
 
     fn domain(&self) -> usize {
         self.0.len()
@@ -84,7 +84,7 @@ impl LinearOperator for Single {
         self.0.len()
     }
 
-    fn matvec(&self, v: &Vec<f32>) -> Result<Vec<f32>, HostError> {
+    fn matvec(&self, v: &Vec<f32>) -> Result<Vec<f32>, KrylovFault> {
         let dot = |row: &Vec<f32>| row.iter().zip(v).map(|(a, x)| a * x).sum();
         Ok(self.0.iter().map(dot).collect())
     }

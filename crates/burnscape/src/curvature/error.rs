@@ -1,4 +1,3 @@
-use burnscape_krylov::HostError;
 use burnscape_krylov::KrylovFault;
 use burnscape_linearize::LinearizeError;
 use thiserror::Error;
@@ -19,10 +18,7 @@ pub enum CurvatureError {
     Loss(LossError),
     /// The parameters or vectors are invalid.
     #[error(transparent)]
-    Space(#[from] SpaceError),
-    /// A vector or matrix on the host has the wrong size.
-    #[error(transparent)]
-    Host(#[from] HostError),
+    Space(SpaceError),
     /// A setting is outside its range.
     #[error(transparent)]
     OutOfRange(#[from] OutOfRange),
@@ -90,7 +86,7 @@ pub enum CurvatureError {
     /// An observer stopped the work before there was a result.
     #[error("the observer stopped the work before there was a result; let it run longer")]
     Stopped,
-    /// A method on an operator refused, or failed.
+    /// A method on an operator failed, or a vector or matrix on the host has the wrong size.
     #[error(transparent)]
     Krylov(#[from] KrylovFault),
 }
@@ -106,8 +102,17 @@ impl From<LossError> for CurvatureError {
     fn from(error: LossError) -> Self {
         match error {
             LossError::Stopped { .. } => Self::Stopped,
-            LossError::Space(error) => Self::Space(error),
+            LossError::Space(error) => error.into(),
             other => Self::Loss(other),
+        }
+    }
+}
+
+impl From<SpaceError> for CurvatureError {
+    fn from(error: SpaceError) -> Self {
+        match error {
+            SpaceError::Krylov(fault) => Self::Krylov(fault),
+            other => Self::Space(other),
         }
     }
 }

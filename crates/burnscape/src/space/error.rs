@@ -189,5 +189,5 @@ pub enum SpaceError {
     },
     /// A vector or matrix on the host has the wrong size.
     #[error(transparent)]
-    Host(#[from] burnscape_krylov::HostError),
+    Krylov(#[from] burnscape_krylov::KrylovFault),
 }

@@ -1,5 +1,5 @@
 use burn::tensor::{Tensor, TensorData};
-use burnscape_krylov::{Dense, HostError, VectorBlock};
+use burnscape_krylov::{Dense, KrylovFault, VectorBlock};
 
 use super::host::transfer;
 use super::products::{floor, holds};
@@ -209,7 +209,7 @@ impl<S: FlatSpace> VectorBlock for TensorBlock<S> {
 
     fn linear_combination(&self, coefficients: &[f64]) -> Result<FlatVector<S>, SpaceError> {
         if coefficients.len() != self.len {
-            let error = HostError::CoefficientCount {
+            let error = KrylovFault::CoefficientCount {
                 expected: self.len,
                 found: coefficients.len(),
             };
@@ -283,7 +283,7 @@ impl<S: FlatSpace> VectorBlock for TensorBlock<S> {
     fn transform(&self, coefficients: &Dense) -> Result<Self, SpaceError> {
         let [rows, columns] = [coefficients.num_rows(), coefficients.num_columns()];
         if columns != self.len {
-            let error = HostError::CoefficientCount {
+            let error = KrylovFault::CoefficientCount {
                 expected: self.len,
                 found: columns,
             };

@@ -1,6 +1,6 @@
 //! The traits of `burnscape-krylov` for flat vectors.
 
-use burnscape_krylov::{Elementwise, VectorSpace};
+use burnscape_krylov::VectorSpace;
 
 use super::epsilon::epsilon;
 use super::products::max_abs;
@@ -48,6 +48,10 @@ impl<S: FlatSpace> VectorSpace for FlatVector<S> {
         Self::scale(self, a)
     }
 
+    fn hadamard(self, x: &Self) -> Result<Self, SpaceError> {
+        Self::hadamard(self, x)
+    }
+
     fn dot(&self, x: &Self) -> Result<f64, SpaceError> {
         Self::dot(self, x)
     }
@@ -58,11 +62,5 @@ impl<S: FlatSpace> VectorSpace for FlatVector<S> {
 
     fn norm(&self) -> Result<f64, SpaceError> {
         Self::norm(self)
-    }
-}
-
-impl<S: FlatSpace> Elementwise for FlatVector<S> {
-    fn hadamard(self, x: &Self) -> Result<Self, SpaceError> {
-        Self::hadamard(self, x)
     }
 }

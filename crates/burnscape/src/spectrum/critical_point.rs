@@ -1,9 +1,7 @@
 use std::fmt;
 use std::ops::Bound::{Excluded, Unbounded};
 
-use burnscape_krylov::{
-    EigenvalueCount, LanczosConfig, LanczosFactorization, LinearOperator, Step, Which,
-};
+use burnscape_krylov::{EigenvalueCount, LanczosFactorization, LinearOperator, Step, Which};
 use serde::{Deserialize, Serialize};
 
 use super::Spectrum;
@@ -133,9 +131,7 @@ impl Spectrum<'_, Hessian<'_>> {
         }
         let dimension = self.dimension();
         let steps = self.settings.steps.min(dimension);
-        let record = LanczosConfig::new(steps)
-            .with_seed(self.settings.seed)
-            .run(self.operator)?;
+        let record = LanczosFactorization::from_random(self.operator, steps, self.settings.seed)?;
         let (bottom, top, num_matvecs) = self.outermost(&record)?;
         let size = bottom.value.abs().max(top.value.abs());
         let zero = self.zero(size)?;

@@ -1,6 +1,6 @@
 use std::ops::Bound::{Excluded, Unbounded};
 
-use burnscape_krylov::{Bracket, EigenvalueCount, LanczosConfig, SelfAdjoint};
+use burnscape_krylov::{Bracket, EigenvalueCount, LanczosFactorization, SelfAdjoint};
 use serde::{Deserialize, Serialize};
 
 use super::Spectrum;
@@ -74,9 +74,8 @@ where
         if dimension > self.settings.probes.saturating_mul(self.settings.steps) {
             return self.estimated_inertia();
         }
-        let record = LanczosConfig::new(dimension)
-            .with_seed(self.settings.seed)
-            .run(self.operator)?;
+        let record =
+            LanczosFactorization::from_random(self.operator, dimension, self.settings.seed)?;
         let zero = self.zero(largest(&record.ritz_values()))?;
         let negative = record.count_in(..-zero);
         if negative.exact.is_none() {

@@ -74,7 +74,7 @@ where
             .with_max_matvecs(self.settings.probes)
             .with_confidence(self.settings.confidence)
             .with_seed(self.settings.seed)
-            .run_blocks(self.operator, blocks)?;
+            .run_integrands(self.operator, blocks)?;
         let products = found.first().map_or(0, |block| block.num_matvecs);
         let answers = rows
             .iter()

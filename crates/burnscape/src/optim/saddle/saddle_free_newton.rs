@@ -1,6 +1,6 @@
 use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
-use burnscape_krylov::{LanczosConfig, Which};
+use burnscape_krylov::{LanczosFactorization, Which};
 
 use super::{SaddleFreeNewtonConfig, SaddleFreeReport};
 use crate::curvature::Hessian;
@@ -103,7 +103,7 @@ impl SaddleFreeNewton {
     ) -> Result<ParamVector, OptimError> {
         let gradient = hessian.gradient()?;
         let damping = self.config.damping;
-        let lanczos = LanczosConfig::new(self.config.steps).with_seed(self.config.seed);
+        let (steps, seed) = (self.config.steps, self.config.seed);
         let mut found = ParamVector::zeros(hessian.space())?;
         let size = gradient.wide_norm()?;
         if size.is_positive() {
@@ -111,7 +111,7 @@ impl SaddleFreeNewton {
             // and leaves neither squares nor inverses of its norm out of range.
             let unit = Wide::new(1.0, size.exponent());
             let start = gradient.clone().scale_wide(Wide::from(1.0) / unit);
-            let record = lanczos.run_from(hessian, start)?;
+            let record = LanczosFactorization::from_vector(hessian, start, steps, seed)?;
             step.num_matvecs += record.num_matvecs();
             step.lowest_ritz = record.ritz_values().first().copied();
             step.ritz_residual = record.residual_estimates().first().copied();
@@ -127,7 +127,7 @@ impl SaddleFreeNewton {
             }
         }
         if self.config.escape > 0.0 {
-            let record = lanczos.run(hessian)?;
+            let record = LanczosFactorization::from_random(hessian, steps, seed)?;
             let pairs = record.eigenpairs(hessian, Which::Smallest, 1)?;
             step.num_matvecs += record.num_matvecs() + 1;
             let lowest = (

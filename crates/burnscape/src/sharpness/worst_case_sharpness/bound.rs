@@ -1,5 +1,5 @@
 use burn::module::Module;
-use burnscape_krylov::{KrylovFault, LanczosConfig};
+use burnscape_krylov::{KrylovFault, LanczosFactorization};
 use serde::{Deserialize, Serialize};
 
 use super::report::percent;
@@ -96,9 +96,7 @@ impl WorstCaseBound {
         };
         let linear = config.rho * steepness;
         let operator = DiagonallyScaled::around(units, hessian);
-        let record = LanczosConfig::new(STEPS.min(count))
-            .with_seed(config.seed)
-            .run(&operator)?;
+        let record = LanczosFactorization::from_random(&operator, STEPS.min(count), config.seed)?;
         let values = record.ritz_values();
         let (Some(low), Some(high)) = (values.first(), values.last()) else {
             return Err(SharpnessError::Krylov(KrylovFault::NoProbes));

@@ -1,25 +1,29 @@
+//! Errors of this crate.
+
 use thiserror::Error;
 
-/// The ways in which a method of this crate fails by itself.
+/// The errors of this crate's methods and of vectors on the host.
 ///
-/// A method returns the errors of its operator, which hold a fault
-/// (`LinearOperator::Error: From<KrylovFault>`) beside failures of products and vectors.
-/// [`HostError`](crate::HostError) is one that does.
+/// A method returns the error type of its operator, which must be able to hold a fault
+/// (`LinearOperator::Error: From<KrylovFault>`) besides failures of products and vectors.
 ///
 /// # Example
 ///
 /// ```
-/// use burnscape_krylov::{Dense, HostError, KrylovFault, Shifted};
+/// use burnscape_krylov::{Dense, KrylovFault, Shifted, VectorSpace};
 ///
 /// let error = Shifted::new(Dense::identity(2), f64::INFINITY).map(|_| ());
 /// let fault = KrylovFault::NonFiniteArgument { name: "sigma", value: f64::INFINITY };
-/// assert_eq!(error, Err(HostError::Fault(fault)));
+/// assert_eq!(error, Err(fault));
+///
+/// let error = vec![1.0, 2.0].dot(&vec![1.0]);
+/// assert_eq!(error, Err(KrylovFault::DimensionMismatch { expected: 2, found: 1 }));
 /// ```
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum KrylovFault {
-    /// An observer ended the run before it had found anything.
-    #[error("the run was stopped before it had found anything; let it make a few more products")]
+    /// An observer ended the run before there was a result.
+    #[error("the run was stopped before there was a result; let it make a few more products")]
     Stopped,
     /// A product is not finite.
     #[error(
@@ -38,7 +42,7 @@ pub enum KrylovFault {
         /// Its value; its norm if it is a vector.
         value: f64,
     },
-    /// An argument is not one of those that mean something.
+    /// An argument is outside its range.
     #[error("`{name}` is {value}; give {allowed}")]
     OutOfBounds {
         /// The argument.
@@ -47,19 +51,6 @@ pub enum KrylovFault {
         value: f64,
         /// The allowed values.
         allowed: &'static str,
-    },
-    /// A tolerance that no run could meet, or that any would: zero (unless it is compared with a defect, which
-    /// can be zero), negative, infinite or NaN.
-    #[error("the tolerance is {tolerance}; give a positive, finite number")]
-    InvalidTolerance {
-        /// The tolerance.
-        tolerance: f64,
-    },
-    /// A radius is negative or not finite.
-    #[error("the radius is {radius}; give zero or a positive, finite number")]
-    InvalidRadius {
-        /// The radius.
-        radius: f64,
     },
     /// A check or an estimate has no vector to work with.
     #[error("too few probe vectors for this method; raise the limit of products")]
@@ -148,7 +139,7 @@ pub enum KrylovFault {
     },
     /// A result is larger than its type can hold.
     #[error(
-        "`{name}` is about 2^{exponent}, beyond the range of its type; scale what was given, by a power of two"
+        "`{name}` is about 2^{exponent}, beyond the range of its type; multiply the operator and the vector by a power of two"
     )]
     OutOfRange {
         /// The result.
@@ -165,12 +156,14 @@ pub enum KrylovFault {
         /// The smallest eigenvalue of `Ω A Ωᵀ` for the random vectors `Ω`.
         value: f64,
     },
-    /// A function of blocks returned more or fewer numbers than before.
-    #[error("{expected} blocks before, {found} now; return one number for each block every time")]
-    BlockCount {
-        /// Number of blocks at first.
+    /// The integrands returned more or fewer numbers than before.
+    #[error(
+        "{expected} integrands before, {found} now; return one number for each integrand every time"
+    )]
+    IntegrandCount {
+        /// Number of integrands at first.
         expected: usize,
-        /// Number of blocks now.
+        /// Number of integrands now.
         found: usize,
     },
     /// A setting that the chosen method cannot use.
@@ -218,8 +211,8 @@ pub enum KrylovFault {
     },
     /// The memory allowed does not hold the vectors that a method needs.
     #[error(
-        "{bytes} bytes were allowed, the fewest vectors this can be done with take {needed}; raise \
-         `max_bytes`, or ask for fewer pairs"
+        "`max_bytes` is {bytes}, but the fewest possible vectors take {needed} bytes; raise \
+         `max_bytes`, or request fewer pairs"
     )]
     MemoryTooSmall {
         /// Bytes allowed.
@@ -246,4 +239,71 @@ pub enum KrylovFault {
         /// Products used.
         num_matvecs: usize,
     },
+    /// Two dimensions that must be equal differ.
+    #[error(
+        "expected dimension {expected}, found {found}; combine vectors of one space, and operators where the \
+         range of one is the domain of the next"
+    )]
+    DimensionMismatch {
+        /// The dimension expected.
+        expected: usize,
+        /// The dimension that was given.
+        found: usize,
+    },
+    /// A block is combined with more or fewer coefficients than it has vectors.
+    #[error(
+        "a block of {expected} vectors takes {expected} coefficients, found {found}; pass one for each vector"
+    )]
+    CoefficientCount {
+        /// Number of vectors.
+        expected: usize,
+        /// Number of coefficients.
+        found: usize,
+    },
+    /// The number of entries of a matrix does not match its shape.
+    #[error(
+        "a {rows} × {columns} matrix has rows × columns entries, found {found}; give all of them, row by row"
+    )]
+    EntryCount {
+        /// Number of rows.
+        rows: usize,
+        /// Number of columns.
+        columns: usize,
+        /// Number of entries given.
+        found: usize,
+    },
+    /// The rows of a matrix have different lengths.
+    #[error(
+        "row {row} has {found} entries, the rows before it have {expected}; make all rows equally long"
+    )]
+    RaggedRows {
+        /// The first row that differs, counted from zero.
+        row: usize,
+        /// Length of the rows before it.
+        expected: usize,
+        /// Its length.
+        found: usize,
+    },
+}
+
+impl KrylovFault {
+    /// Refuses numbers that are not positive and finite.
+    pub(crate) fn ensure_positive(name: &'static str, value: f64) -> Result<(), Self> {
+        if value > 0.0 && value.is_finite() {
+            return Ok(());
+        }
+        Err(Self::OutOfBounds {
+            name,
+            value,
+            allowed: "a positive, finite number",
+        })
+    }
+
+    /// Refuses numbers, and norms of vectors, that are not finite.
+    pub(crate) fn ensure_finite(name: &'static str, value: f64) -> Result<(), Self> {
+        if value.is_finite() {
+            return Ok(());
+        }
+        Err(Self::NonFiniteArgument { name, value })
+    }
 }

@@ -1,34 +1,21 @@
+//! An operator that counts its products.
+#![allow(dead_code, reason = "each test uses a part of it")]
+
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::{HasAdjoint, LinearOperator, SelfAdjoint, Step, VectorSpace};
+use burnscape_krylov::{HasAdjoint, LinearOperator, SelfAdjoint, Step, VectorSpace};
 
-/// The same operator, counting its products.
-///
-/// A block of vectors counts as many products as it has vectors. A product is counted when it is
-/// requested, whether or not it succeeds.
-///
-/// # Example
-///
-/// ```
-/// use burnscape_krylov::{Counted, Dense, Symmetric};
-///
-/// let counted = Counted::new(Dense::identity(3));
-/// Symmetric::verified(&counted, 0.0, 0)?;
-/// assert_eq!(counted.num_matvecs(), 4);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// A block counts as many products as it has vectors. A product counts when it is requested, whether or not it succeeds.
 #[derive(Debug)]
-pub struct Counted<A> {
+pub(crate) struct Counted<A> {
     operator: A,
-    // Atomic, so that an operator that threads may share stays one.
     num_matvecs: AtomicUsize,
     num_matvecs_adjoint: AtomicUsize,
 }
 
 impl<A> Counted<A> {
-    /// Starts counting at zero.
-    pub fn new(operator: A) -> Self {
+    pub(crate) fn new(operator: A) -> Self {
         Self {
             operator,
             num_matvecs: AtomicUsize::new(0),
@@ -36,24 +23,16 @@ impl<A> Counted<A> {
         }
     }
 
-    /// The operator whose products are counted.
-    pub fn operator(&self) -> &A {
+    pub(crate) fn operator(&self) -> &A {
         &self.operator
     }
 
-    /// The number of products.
-    pub fn num_matvecs(&self) -> usize {
+    pub(crate) fn num_matvecs(&self) -> usize {
         self.num_matvecs.load(Ordering::Relaxed)
     }
 
-    /// The number of products with the adjoint.
-    pub fn num_matvecs_adjoint(&self) -> usize {
+    pub(crate) fn num_matvecs_adjoint(&self) -> usize {
         self.num_matvecs_adjoint.load(Ordering::Relaxed)
-    }
-
-    /// Returns the operator.
-    pub fn into_inner(self) -> A {
-        self.operator
     }
 }
 

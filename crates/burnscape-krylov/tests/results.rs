@@ -1,0 +1,112 @@
+//! Every result goes through JSON and back: without its vectors, with numbers that are not finite.
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a failed expectation fails the test"
+)]
+
+mod spectra;
+
+use burnscape_krylov::{
+    Axis, DensityConfig, DensityCurve, DiagonalConfig, DiagonalEstimate, Eigenpairs,
+    EigenpairsConfig, Estimate, KrylovFault, LanczosFactorization, Quadrature, Solution,
+    SolveConfig, SpectralDensity, TraceConfig, TraceEstimate, TrustRegionConfig,
+    TrustRegionSolution, Which,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use spectra::Diagonal;
+
+fn squares() -> Diagonal {
+    Diagonal((0..40).map(|i| f64::from(i).powi(2)).collect())
+}
+
+fn through_json<T: Serialize, R: DeserializeOwned>(value: &T) -> R {
+    let text = serde_json::to_string(value).unwrap();
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text}"))
+}
+
+/// Text that is read is written as before: all that is in the JSON is read.
+fn is_kept<T: Serialize, R: Serialize + DeserializeOwned>(value: &T) {
+    let text = serde_json::to_string(value).unwrap();
+    let again: R = through_json(value);
+    // Twice: the parser may round the last digit once.
+    let (once, twice): (R, R) = (through_json(&again), through_json(&again));
+    assert_eq!(
+        serde_json::to_string(&once).unwrap(),
+        serde_json::to_string(&twice).unwrap()
+    );
+    let fields = |text: &str| {
+        let value: serde_json::Value = serde_json::from_str(text).unwrap();
+        let fields = value.as_object().unwrap();
+        fields.keys().cloned().collect::<Vec<String>>()
+    };
+    assert_eq!(
+        fields(&text),
+        fields(&serde_json::to_string(&again).unwrap())
+    );
+}
+
+#[test]
+fn results_without_vectors_come_back() {
+    let a = squares();
+    let density = DensityConfig::new().with_probes(2).with_steps(5);
+    let density = density.run(&a).unwrap();
+    is_kept::<_, SpectralDensity>(&density);
+    is_kept::<_, DensityCurve>(&density.curve(Axis::Linear, 9, None).unwrap());
+    is_kept::<_, Quadrature>(&density.measure());
+    is_kept::<_, burnscape_krylov::Bracket>(&density.fraction_below(9.0));
+    let record = LanczosFactorization::from_random(&a, 6, 0).unwrap();
+    is_kept::<_, burnscape_krylov::LanczosCheckpoint>(&record.checkpoint().unwrap());
+    is_kept::<_, burnscape_krylov::EigenvalueCount>(&record.count_in(1.0..));
+    let trace = TraceConfig::new().run(&a).unwrap();
+    assert_eq!(through_json::<_, TraceEstimate>(&trace), trace);
+}
+
+#[test]
+fn vectors_are_not_in_the_json() {
+    let (a, b) = (squares(), vec![1.0; 40]);
+    let pairs = EigenpairsConfig::new(2, Which::Largest).run(&a).unwrap();
+    is_kept::<_, Eigenpairs<Vec<f64>>>(&pairs);
+    let read: Eigenpairs<Vec<f64>> = through_json(&pairs);
+    assert!(read.vectors.is_empty() && read.outcome == pairs.outcome);
+    let refused = DensityConfig::new().run_deflated(&a, &read).map(|_| ());
+    let missing = KrylovFault::MissingVectors {
+        values: 2,
+        vectors: 0,
+    };
+    assert_eq!(refused, Err(missing));
+    let solution = SolveConfig::minres().run(&a, &b).unwrap();
+    is_kept::<_, Solution<()>>(&solution);
+    let read: Solution<Vec<f64>> = through_json(&solution);
+    assert!(read.x.is_empty() && read.outcome == solution.outcome);
+    let diagonal = DiagonalConfig::new().run(&a).unwrap();
+    is_kept::<_, DiagonalEstimate<()>>(&diagonal);
+    let read: DiagonalEstimate<Vec<f64>> = through_json(&diagonal);
+    assert!(read.diagonal.is_empty() && read.num_matvecs == diagonal.num_matvecs);
+    let largest = TrustRegionConfig::new(0.5).maximize(&a, &b).unwrap();
+    is_kept::<_, TrustRegionSolution<()>>(&largest);
+    let read: TrustRegionSolution<Vec<f64>> = through_json(&largest);
+    assert!(read.v.is_empty() && read.kind == largest.kind);
+}
+
+#[test]
+fn numbers_that_are_not_finite_come_back() {
+    let (a, b) = (squares(), vec![1.0; 40]);
+    let config = DiagonalConfig::new().with_max_matvecs(1);
+    let one: DiagonalEstimate<()> = through_json(&config.run(&a).unwrap());
+    assert_eq!(one.error, f64::INFINITY);
+    let point = TrustRegionConfig::new(0.0).maximize(&a, &b).unwrap();
+    let point: TrustRegionSolution<()> = through_json(&point);
+    assert_eq!(point.multiplier, f64::INFINITY);
+    let zero = DensityConfig::new().run(&Diagonal(vec![0.0; 5])).unwrap();
+    let logarithm: Estimate = through_json(&zero.log_determinant());
+    assert_eq!(logarithm.value, f64::NEG_INFINITY);
+    let none: Estimate = through_json(&Estimate::of(&[]));
+    assert!(none.value.is_nan());
+    // Each product is finite, the quadratic form is not.
+    let huge = Diagonal(vec![1e308; 2]);
+    let trace = TraceConfig::new().run(&huge).unwrap();
+    let read: TraceEstimate = through_json(&trace);
+    assert_eq!(read.value, f64::INFINITY);
+}
