@@ -13,35 +13,21 @@ use crate::finding::Finding;
 use crate::step::{Step, Work};
 
 /// Distinct public items of all crates: methods excluded, hidden ones counted, re-exports once.
-const NAMES: usize = 283;
+const NAMES: usize = 222;
 /// Names defined in two rooms.
 const SHARED_NAMES: usize = 0;
 /// Lines of code, without blank lines, comments and tests.
-const CODE_LINES: usize = 35_000;
-/// The methods that a config may have: they make something with state, or return a result.
+const CODE_LINES: usize = 33_000;
+/// The methods that a config may have: they make something with state, or return a result. `run_deflated`, `run_from` and
+/// `run_integrands` take vectors or a closure, which plain data cannot hold.
 const VERBS: &[&str] = &[
-    "draw",
-    "empirical_fisher",
-    "finite_difference",
-    "fisher",
-    "gauss_newton",
-    "gradients",
-    "hessian",
     "init",
-    "jacobian",
     "maximize",
     "minimize",
-    "ntk",
-    "quadratic_bound",
     "run",
-    "run_blocks",
     "run_deflated",
     "run_from",
-    "run_preconditioned",
-    "run_split",
-    "run_squared_frobenius",
-    "run_with_prior",
-    "sampled_fisher",
+    "run_integrands",
 ];
 
 pub(crate) fn step() -> Step {
