@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::module::ParamGroup;
-use burnscape::curvature::WeightDecay;
+use burnscape::curvature::Diagonal;
 use burnscape::krylov::{LinearOperator, Square, Sum};
 use burnscape::loss::{Reduction, Risk};
 use burnscape::space::{ParamSpace, ParamVector};
@@ -69,10 +69,10 @@ fn weight_decay_is_a_summand() {
     let expected = dense(&Risk::new(&penalized, &data).hessian(&net).unwrap());
     let hessian = cross_entropy(Reduction::Mean, &data).hessian(&net).unwrap();
     let group = ParamGroup::from_predicate("weight");
-    let decay = WeightDecay::of_group(hessian.space(), &group, lambda).unwrap();
+    let decay = Diagonal::weight_decay_of_group(hessian.space(), &group, lambda).unwrap();
     assert_close(&expected, &dense(&Sum::new(hessian, decay).unwrap()), 1e-14);
     let space = ParamSpace::of(&net).unwrap();
-    let all = dense(&WeightDecay::new(&space, 2.0).unwrap());
+    let all = dense(&Diagonal::weight_decay(&space, 2.0).unwrap());
     let n = space.len();
     assert!((0..n * n).all(|i| all.as_slice()[i] == if i / n == i % n { 2.0 } else { 0.0 }));
 }

@@ -3,7 +3,7 @@
 use burn::module::{Param, ParamGroup};
 use burn::tensor::{Tensor, TensorData};
 use burnscape::OutOfRange;
-use burnscape::curvature::{CurvatureError, WeightDecay};
+use burnscape::curvature::{CurvatureError, Diagonal};
 use burnscape::krylov::LinearOperator;
 use burnscape::loss::{Likelihood, Risk};
 use burnscape::space::{ParamSpace, ParamVector, SpaceError};
@@ -55,13 +55,17 @@ fn a_step_of_differences_that_moves_nothing_is_refused() {
 fn a_weight_decay_that_is_no_penalty_is_refused() {
     let space = ParamSpace::of(&point(&[0.5, 1.0])).unwrap();
     for lambda in [-1e-3, f64::INFINITY, f64::NEG_INFINITY] {
-        let refused = WeightDecay::new(&space, lambda);
+        let refused = Diagonal::weight_decay(&space, lambda);
         assert_eq!(out_of_range(refused), ("lambda", lambda));
     }
-    assert!(out_of_range(WeightDecay::new(&space, f64::NAN)).1.is_nan());
-    assert!(WeightDecay::new(&space, 0.0).is_ok());
+    assert!(
+        out_of_range(Diagonal::weight_decay(&space, f64::NAN))
+            .1
+            .is_nan()
+    );
+    assert!(Diagonal::weight_decay(&space, 0.0).is_ok());
     let none = ParamGroup::from_predicate("bias");
-    let refused = WeightDecay::of_group(&space, &none, 0.1).map(|_| ());
+    let refused = Diagonal::weight_decay_of_group(&space, &none, 0.1).map(|_| ());
     assert!(
         matches!(
             refused,

@@ -2,7 +2,7 @@
 //!
 //! # A minute's tour
 //!
-//! Swap plain gradient descent for a sharpness-aware optimizer, then ask how flat the end is:
+//! Swap plain gradient descent for a sharpness-aware optimizer, then measure how flat the minimum is:
 //!
 //! ```
 //! use burn::nn::{Linear, LinearConfig};
@@ -30,7 +30,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Everything else is asked of a [`Risk`](loss::Risk), a loss over data, at a model:
+//! Every measurement takes a [`Risk`](loss::Risk), which is a loss over data, and a model:
 //!
 //! ```
 //! # use burn::nn::{Linear, LinearConfig};
@@ -64,9 +64,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Rooms
+//! # Modules
 //!
-//! | room | what it is for |
+//! | module | purpose |
 //! |---|---|
 //! | [`space`] | a module's trainable parameters as an ordered vector |
 //! | [`loss`] | objectives, batches and data sets, and their evaluation with the right weights |
@@ -77,7 +77,7 @@
 //! | [`landscape`] | the loss along directions |
 //! | [`path`] | low-loss paths between models |
 //! | [`dynamics`] | curvature along a training run |
-//! | [`guide`] | how to choose, recipes, and how to come from PyTorch |
+//! | [`guide`] | choosing a method, recipes, migrating from PyTorch |
 //!
 //! Everything runs on any Burn device: backends come in through Burn's features, and the device of
 //! the model chooses.

@@ -16,7 +16,7 @@
 //! | [`EmpiricalFisher`] | `1/n Σ g gᵀ` | [`Risk::per_example`](crate::loss::Risk::per_example) |
 //! | [`Jacobian`] | `∂z/∂w` and its transpose | [`Risk::split`](crate::loss::Risk::split) |
 //! | [`Ntk`] | `J Jᵀ` | [`Risk::split`](crate::loss::Risk::split) |
-//! | [`WeightDecay`] | `λ I` | a space; to be added to another operator |
+//! | [`Diagonal`] | `diag(d)` | a vector; weight decay, a preconditioner |
 //! | [`FiniteDifference`] | the Hessian by differences of gradients | a loss, traceable or not |
 //!
 //! Operators trace the loss: the closure runs once on a recording device, so it must not read a value, branch on
@@ -25,6 +25,7 @@
 
 mod batch_points;
 mod batch_sum;
+mod diagonal;
 mod diagonally_scaled;
 mod displaced;
 mod empirical_fisher;
@@ -43,8 +44,8 @@ mod output_vector;
 mod reverse;
 mod site;
 mod usable;
-mod weight_decay;
 
+pub use diagonal::Diagonal;
 pub use diagonally_scaled::DiagonallyScaled;
 pub use empirical_fisher::EmpiricalFisher;
 pub use error::CurvatureError;
@@ -57,7 +58,6 @@ pub use jacobian::Jacobian;
 pub use layer_value::LayerValue;
 pub use ntk::Ntk;
 pub use output_vector::OutputSpace;
-pub use weight_decay::WeightDecay;
 
 /// Every operator can be kept in a struct and sent to a thread.
 const _: () = {
@@ -69,5 +69,5 @@ const _: () = {
     is_send_and_sync::<Jacobian<'static>>();
     is_send_and_sync::<Ntk<'static>>();
     is_send_and_sync::<FiniteDifference<'static>>();
-    is_send_and_sync::<WeightDecay>();
+    is_send_and_sync::<Diagonal>();
 };

@@ -6,7 +6,7 @@ use super::CurvatureError;
 use crate::OutOfRange;
 use crate::space::{ParamSpace, ParamVector, SpaceError};
 
-/// The Hessian `λ I` of the penalty `λ/2 |w|²` on all parameters or on a group, to be added to other operators.
+/// A diagonal matrix `diag(d)` over parameters: the Hessian of weight decay, or a Jacobi preconditioner.
 ///
 /// # Example
 ///
@@ -14,7 +14,7 @@ use crate::space::{ParamSpace, ParamVector, SpaceError};
 /// use burn::module::ParamGroup;
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
-/// use burnscape::curvature::WeightDecay;
+/// use burnscape::curvature::Diagonal;
 /// use burnscape::loss::Risk;
 /// use burnscape::space::ParamVector;
 /// use burnscape::krylov::{LinearOperator, Sum};
@@ -24,34 +24,40 @@ use crate::space::{ParamSpace, ParamVector, SpaceError};
 /// let loss = |m: &Linear, x: Tensor<2>| m.forward(x).powi_scalar(2).mean();
 /// let data = [Tensor::<2>::ones([4, 1], &device)];
 /// let hessian = Risk::new(&loss, &data).hessian(&model)?;
-/// let decay = WeightDecay::of_group(hessian.space(), &ParamGroup::from_path("weight"), 0.5)?;
+/// let weight = ParamGroup::from_path("weight");
+/// let decay = Diagonal::weight_decay_of_group(hessian.space(), &weight, 0.5)?;
 /// let v = ParamVector::from_host(hessian.space(), &[1.0, 1.0])?;
 /// let total = Sum::new(hessian, decay)?;
 /// assert_eq!(total.matvec(&v)?.to_host()?, [4.5, 4.0]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct WeightDecay {
+pub struct Diagonal {
     diagonal: ParamVector,
 }
 
-impl WeightDecay {
-    /// `λ I` on all parameters of a space.
+impl Diagonal {
+    /// `diag(d)`.
+    pub fn new(diagonal: ParamVector) -> Self {
+        Self { diagonal }
+    }
+
+    /// The Hessian `λ I` of the penalty `λ/2 |w|²` on all parameters of a space.
     ///
     /// # Errors
     ///
     /// [`CurvatureError::OutOfRange`] for a `lambda` that is negative or not finite,
     /// [`CurvatureError::Space`].
-    pub fn new(space: &ParamSpace, lambda: f64) -> Result<Self, CurvatureError> {
+    pub fn weight_decay(space: &ParamSpace, lambda: f64) -> Result<Self, CurvatureError> {
         Self::on(space, lambda, |_, _| true)
     }
 
-    /// `λ I` on the parameters that a group matches, zero on all others.
+    /// The Hessian of the penalty on the parameters that a group matches: `λ` for these, zero for all others.
     ///
     /// # Errors
     ///
-    /// Those of [`new`](Self::new), and [`SpaceError::EmptyGroup`] if the group matches no parameter.
-    pub fn of_group(
+    /// Those of [`weight_decay`](Self::weight_decay), and [`SpaceError::EmptyGroup`] if the group matches no parameter.
+    pub fn weight_decay_of_group(
         space: &ParamSpace,
         group: &ParamGroup,
         lambda: f64,
@@ -91,7 +97,7 @@ impl WeightDecay {
     }
 }
 
-impl LinearOperator for WeightDecay {
+impl LinearOperator for Diagonal {
     type Domain = ParamVector;
     type Range = ParamVector;
     type Error = CurvatureError;
@@ -109,4 +115,4 @@ impl LinearOperator for WeightDecay {
     }
 }
 
-impl SelfAdjoint for WeightDecay {}
+impl SelfAdjoint for Diagonal {}
