@@ -148,7 +148,7 @@ where
             .with_scales(vec![scale])
             .with_num_samples(1)
             .with_num_steps(2)
-            .with_num_matvecs(4);
+            .with_trace_matvecs(4);
         let report = config.run(&self.risk(), &self.model)?;
         ensure!(report.completed, "not completed");
         for row in &report.rows {

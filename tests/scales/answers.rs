@@ -145,7 +145,7 @@ fn sharpness(risk: &Risk<'_, Net>, net: &Net, hessian: &Hessian<'_>, unit: f64) 
         .with_scales(vec![Scale::Absolute])
         .with_num_samples(1)
         .with_num_steps(1)
-        .with_num_matvecs(4);
+        .with_trace_matvecs(4);
     let report = report.run(risk, net).expect("a report");
     let frobenius = report.row(SharpnessMeasure::FrobeniusNorm, Some(Scale::Absolute));
     let frobenius = frobenius.expect("a row");

@@ -164,7 +164,7 @@ fn a_report_leaves_the_model_and_its_running_statistics_alone() {
         let config = SharpnessReportConfig::new()
             .with_num_samples(1)
             .with_num_steps(2)
-            .with_num_matvecs(2);
+            .with_trace_matvecs(2);
         let report = config.run(&risk, &model).unwrap();
         assert!(report.completed);
         assert_eq!(state(), before, "{mode:?}");

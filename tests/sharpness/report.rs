@@ -312,7 +312,7 @@ fn settings_without_meaning_are_refused() {
     refused(config().with_epsilon(-1.0), "rho");
     refused(config().with_threshold(0.0), "threshold");
     refused(config().with_num_samples(0), "num_samples");
-    refused(config().with_num_matvecs(1), "num_matvecs");
+    refused(config().with_trace_matvecs(1), "trace_matvecs");
 }
 
 #[test]
@@ -331,7 +331,10 @@ fn the_largest_eigenvalue_has_a_limit_of_products() {
         (row.value, row.num_matvecs),
         (top.values.first().copied(), top.num_matvecs)
     );
-    let short = config.with_max_matvecs(3).run(&risk, &model).unwrap();
+    let short = config
+        .with_lambda_max_matvecs(3)
+        .run(&risk, &model)
+        .unwrap();
     let row = short.row(SharpnessMeasure::LambdaMax, ABSOLUTE).unwrap();
     assert!(row.num_matvecs <= 4 && row.note.as_deref() == Some("not converged"));
 }

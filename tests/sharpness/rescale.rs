@@ -124,7 +124,7 @@ fn estimates_of_invariant_measures_stay_sample_by_sample() {
     let data = regression();
     let risk = Risk::new(&net_loss, &data);
     let report = |model: &TwoLayers| {
-        let report = config().with_num_matvecs(8).run(&risk, model).unwrap();
+        let report = config().with_trace_matvecs(8).run(&risk, model).unwrap();
         let flatness = report.row(SharpnessMeasure::RelativeFlatness, None);
         assert_eq!(flatness.unwrap().setting, "estimated");
         report

@@ -123,7 +123,7 @@ fn moments<M: Module>(risk: &Risk<'_, M>, model: &M, num_matvecs: usize) -> Shar
         .with_scales(SCALES.to_vec())
         .with_num_samples(1)
         .with_num_steps(1)
-        .with_num_matvecs(num_matvecs)
+        .with_trace_matvecs(num_matvecs)
         .run(risk, model)
         .unwrap()
 }

@@ -92,7 +92,7 @@ settings! {
     SharpnessReportConfig {
         SharpnessReportConfig {
             scales, sigma, rho, relative_rho, epsilon, threshold, delta, gamma, num_samples,
-            num_steps, num_matvecs, max_matvecs, seed
+            num_steps, trace_matvecs, lambda_max_matvecs, seed
         }
     }
 }
@@ -362,7 +362,7 @@ fn report() -> Vec<Law> {
             .with_scales(vec![Scale::Absolute, Scale::ElementRelative])
             .with_num_samples(1)
             .with_num_steps(1)
-            .with_num_matvecs(2)
+            .with_trace_matvecs(2)
     };
     let same = run(config());
     let with = |other| [same.clone(), run(other)];
@@ -418,14 +418,14 @@ fn report() -> Vec<Law> {
             with(config().with_num_steps(2)),
         ),
         (
-            "SharpnessReportConfig.num_matvecs",
+            "SharpnessReportConfig.trace_matvecs",
             Effect::Result,
-            with(config().with_num_matvecs(3)),
+            with(config().with_trace_matvecs(3)),
         ),
         (
-            "SharpnessReportConfig.max_matvecs",
+            "SharpnessReportConfig.lambda_max_matvecs",
             Effect::Result,
-            with(config().with_max_matvecs(3)),
+            with(config().with_lambda_max_matvecs(3)),
         ),
         (
             "SharpnessReportConfig.seed",

@@ -201,7 +201,7 @@ fn results_of_sharpness_go_through_json_and_back() {
     let report = SharpnessReportConfig::new()
         .with_num_samples(1)
         .with_num_steps(1)
-        .with_num_matvecs(2);
+        .with_trace_matvecs(2);
     let report = report.run(&risk, &model).unwrap();
     goes_through(&mut seen, &report);
     goes_through(&mut seen, &report.rows[0]);

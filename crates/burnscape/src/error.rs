@@ -12,9 +12,9 @@ use crate::sharpness::SharpnessError;
 use crate::space::SpaceError;
 use crate::{FormatError, OutOfRange};
 
-/// Any error of this library. Every room's error converts into it, so that `?` does in a function that uses several rooms.
+/// Any error of this library. The errors of all modules convert into it, so `?` works in a function that uses several modules.
 ///
-/// One cause has one shape, whichever room it comes from: a device that failed is always [`Error::Space`] with
+/// One cause has one shape, whichever module it comes from: a device that failed is always [`Error::Space`] with
 /// [`SpaceError::Device`], a loss that is not finite [`Error::Loss`], an observer that broke [`Error::Stopped`].
 ///
 /// # Example

@@ -131,7 +131,7 @@ fn tally(kind: Kind, batches: usize, seeds: Range<u64>) -> Tally {
             .with_scales(vec![Scale::Absolute])
             .with_num_samples(2)
             .with_num_steps(3)
-            .with_num_matvecs(64);
+            .with_trace_matvecs(64);
         match report.run(&risk, &model) {
             Err(error) => fail(format!("{place}: report: {error}")),
             Ok(report) => {

@@ -13,7 +13,7 @@ use crate::invocation::{Invocation, target_folder};
 /// What to do with the page once it is built.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Purpose {
-    /// Write it to `target/browser`.
+    /// Write it to `target/browser-page`.
     Build,
     /// Serve it until the program is interrupted.
     Serve,
@@ -26,10 +26,14 @@ const TARGET: &str = "wasm32-unknown-unknown";
 const CHECK: &str = "cargo check --package burnscape-browser --lib --target";
 const BUILD: &str = "cargo build --package burnscape-browser --lib --profile browser --target";
 
-/// Builds the page and serves or tests it. Without the wasm target, says so and does nothing.
+/// Builds the page and serves or tests it. A test without the wasm target is skipped.
 pub(crate) fn run(root: &Path, purpose: Purpose) -> Result<(), String> {
     if !tools::has_target(root, TARGET) {
-        println!("skipped: no wasm32 target (`rustup target add {TARGET}`)");
+        let missing = format!("no wasm32 target (`rustup target add {TARGET}`)");
+        if purpose != Purpose::Test {
+            return Err(missing);
+        }
+        println!("skipped: {missing}");
         return Ok(());
     }
     match purpose {

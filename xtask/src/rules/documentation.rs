@@ -26,12 +26,19 @@ pub(super) fn check(path: &Path, text: &str) -> Vec<Finding> {
             format!(
                 "`{target}` is a relative link, which registries cannot follow; make it absolute"
             )
+        } else if is_page && is_placeholder(line) {
+            format!("`{line}` is a placeholder; replace it")
         } else {
             return None;
         };
         Some(Finding::new(path, index + 1, message))
     });
     found.collect()
+}
+
+/// Whether a line consists of one word in capitals.
+fn is_placeholder(line: &str) -> bool {
+    line.len() > 3 && line.chars().all(|c| c.is_ascii_uppercase() || c == '_')
 }
 
 /// The target of the first link of a line that is neither absolute nor within the page.
@@ -56,6 +63,12 @@ mod tests {
         assert_eq!(lines("crates/burnscape/README.md", text), [2, 3]);
         assert!(lines("crates/burnscape/guide/index.md", text).is_empty());
         assert!(lines("README.md", text).is_empty());
+    }
+
+    #[test]
+    fn placeholders_of_pages_are_found() {
+        let text = "text\nBUILD_TIMES\nGPU\n";
+        assert_eq!(lines("crates/burnscape/guide/a.md", text), [2]);
     }
 
     #[test]

@@ -60,7 +60,7 @@ where
     /// # Errors
     ///
     /// [`CurvatureError::Space`] if the scale is zero everywhere, or operator and model have different parameters.
-    pub fn new<M: Module>(model: &M, operator: A, scale: Scale) -> Result<Self, CurvatureError> {
+    pub fn new<M: Module>(operator: A, model: &M, scale: Scale) -> Result<Self, CurvatureError> {
         let units = scale.at(operator.domain(), model)?;
         Ok(Self { operator, units })
     }

@@ -163,7 +163,7 @@ macro_rules! matrix_operator {
                 model: &M,
                 scale: crate::space::Scale,
             ) -> Result<super::DiagonallyScaled<&Self>, CurvatureError> {
-                super::DiagonallyScaled::new(model, self, scale)
+                super::DiagonallyScaled::new(self, model, scale)
             }
 
             /// The program that a product runs for a batch with the shapes of the first one. It can be

@@ -9,7 +9,7 @@ use super::LossError;
 /// its source.
 ///
 /// Every visit must yield the same batches. The checks of [`curvature`](crate::curvature) reject data that changes, for
-/// instance a shuffling loader.
+/// instance a loader that shuffles or has several workers.
 ///
 /// # Example
 ///

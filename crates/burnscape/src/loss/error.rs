@@ -119,9 +119,9 @@ pub enum LossError {
     },
     /// A batch changed when the data was read again.
     #[error(
-        "batch {batch} is different on the second reading: the loader shuffles, or the closure does not \
-         yield the same batches on every call; build the loader without `shuffle`, or collect its batches \
-         with `Batches::collect`"
+        "batch {batch} is different on the second reading: the loader shuffles or has several workers, or \
+         the closure does not yield the same batches on every call; collect the batches with `Batches::collect`, \
+         or build the loader without `shuffle` and with one worker"
     )]
     DataChanged {
         /// Index of the first batch that differs.

@@ -8,7 +8,7 @@ use crate::space::{LeafVector, unshared_copy};
 /// A path through parameter space that is linear in its control points:
 /// `θ(t) = Σ_k weights_k(t) · point_k`, `t` from 0 to 1.
 ///
-/// Everything else in this room works on any such curve. To add one, implement the four required methods.
+/// Everything else in this module works on any such curve. To add one, implement the four required methods.
 ///
 /// # Example
 ///

@@ -33,7 +33,7 @@ use crate::space::Scale;
 /// # Reproducibility
 ///
 /// Sample `i` depends on `seed` and `i` only, and models with the same coordinates use the same `z`.
-/// See [the room](crate::sharpness).
+/// See [the module](crate::sharpness).
 ///
 /// # Defaults
 ///

@@ -8,7 +8,7 @@ use crate::range::ensure;
 use crate::space::{ParamVector, epsilon};
 
 /// The spectrum of a symmetric operator over parameters, with settings that several questions share. See [the
-/// room](crate::spectrum) for the questions.
+/// module](crate::spectrum) for the questions.
 ///
 /// # Observers
 ///

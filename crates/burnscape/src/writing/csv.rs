@@ -2,7 +2,7 @@ use std::io;
 
 use super::FormatError;
 
-/// Results as a table. A result that is no table does not have it.
+/// Results as a table. Only tabular results implement it.
 ///
 /// Numbers are written in the shortest form that reads back to the same bits; a cell with a comma or a quote is quoted.
 pub trait Csv {

@@ -190,7 +190,7 @@ impl<'a, M, K> Risk<'a, M, K> {
     }
 
     /// Sets how many bytes of residuals (intermediate results that products read) each operator of this risk stores on
-    /// the device, including the tensors of the batches; at most 1 GiB by default. Dropout masks and drawn targets are
+    /// the device, including the tensors of the batches; 1 GiB by default. Dropout masks and drawn targets are
     /// always stored, and count. Batches beyond the budget are read again for every product and their residuals
     /// recomputed, which adds about the cost of a gradient. 0 recomputes all of them.
     #[must_use]
@@ -199,7 +199,7 @@ impl<'a, M, K> Risk<'a, M, K> {
         self
     }
 
-    /// Sets how many vectors of a block share a pass over the data in operators of this risk; at most 16 by default. A
+    /// Sets how many vectors of a block share a pass over the data in operators of this risk; 16 by default. A
     /// pass needs the memory of that many products. Making an operator fails for zero.
     #[must_use]
     pub fn with_block_size(mut self, vectors: usize) -> Self {

@@ -98,10 +98,10 @@ pub struct SharpnessReportConfig {
     pub num_steps: usize,
     /// Products for the trace; relative flatness takes twice as many at most.
     #[config(default = 32)]
-    pub num_matvecs: usize,
+    pub trace_matvecs: usize,
     /// Products for λ_max, at most.
     #[config(default = 1000)]
-    pub max_matvecs: usize,
+    pub lambda_max_matvecs: usize,
     /// Seed of all random numbers except those that the loss draws.
     #[config(default = 0)]
     pub seed: u64,
@@ -138,7 +138,7 @@ impl SharpnessReportConfig {
     ) -> Result<SharpnessReport, SharpnessError> {
         ensure("scales", self.scales.len() as f64, 1.0..)?;
         // Two products are the fewest that have a spread.
-        ensure("num_matvecs", self.num_matvecs as f64, 2.0..)?;
+        ensure("trace_matvecs", self.trace_matvecs as f64, 2.0..)?;
         let base = risk.whole_loss(model)?;
         let mut run = Run {
             config: self,

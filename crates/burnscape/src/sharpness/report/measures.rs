@@ -111,10 +111,10 @@ impl<M: Module, K> Run<'_, '_, M, K> {
         hessian: &Hessian<'_>,
     ) -> Result<(), SharpnessError> {
         self.take(SharpnessMeasure::LambdaMax, Some(scale), |run, row| {
-            let operator = DiagonallyScaled::new(run.model, hessian, scale)?;
+            let operator = DiagonallyScaled::new(hessian, run.model, scale)?;
             let found = EigenpairsConfig::new(1, Which::Largest)
                 .with_tolerance(LAMBDA_TOLERANCE)
-                .with_max_matvecs(run.config.max_matvecs)
+                .with_max_matvecs(run.config.lambda_max_matvecs)
                 .with_seed(run.config.seed)
                 .run(&operator)?;
             let row = SharpnessRow {
@@ -134,8 +134,8 @@ impl<M: Module, K> Run<'_, '_, M, K> {
         hessian: &Hessian<'_>,
     ) -> Result<(), SharpnessError> {
         self.take(SharpnessMeasure::Trace, Some(scale), |run, row| {
-            let operator = DiagonallyScaled::new(run.model, hessian, scale)?;
-            let found = Moments::of(&operator, run.config.num_matvecs, run.config.seed)?;
+            let operator = DiagonallyScaled::new(hessian, run.model, scale)?;
+            let found = Moments::of(&operator, run.config.trace_matvecs, run.config.seed)?;
             let trace = SharpnessRow {
                 value: Some(found.trace.value),
                 standard_error: found.trace.standard_error,
@@ -157,7 +157,7 @@ impl<M: Module, K> Run<'_, '_, M, K> {
     ) -> Result<(), SharpnessError> {
         self.take(SharpnessMeasure::RelativeFlatness, None, |run, row| {
             let found = RelativeFlatnessConfig::new()
-                .with_max_matvecs(run.config.num_matvecs.saturating_mul(2))
+                .with_max_matvecs(run.config.trace_matvecs.saturating_mul(2))
                 .with_seed(run.config.seed)
                 .run(hessian, run.model)?;
             let setting = if found.exact { "exact" } else { "estimated" };

@@ -38,7 +38,7 @@ pub struct WorstCaseSharpness {
     /// Cosine between `e / c` and the gradient `c ⊙ g` at the best point: 1 at a maximum on the
     /// boundary of a ball. None where either is zero.
     pub alignment: Option<f64>,
-    /// How the ascents ended. Converged: each reached, as a rule, a local maximum. Limit reached: one used all its steps.
+    /// How the ascents ended. Converged: each usually reached a local maximum. Limit reached: one used all its steps.
     /// Stopped: the observer ended the ascent, and the numbers are those of the points visited.
     pub outcome: Outcome,
     /// Passes over the data, all with gradients.
