@@ -30,7 +30,7 @@ pub(crate) fn measure<M: Classifier>(
         .with_scales(scales)
         .with_num_samples(5)
         .with_num_steps(10)
-        .with_max_matvecs(100)
+        .with_lambda_max_matvecs(100)
         .run(&risk, model)?;
     report.add_fisher(&risk.fisher(model, Likelihood::Categorical)?, model)?;
     Ok(report)
