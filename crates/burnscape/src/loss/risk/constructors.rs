@@ -200,7 +200,8 @@ impl<'a, M: Module> Risk<'a, M, PerExample> {
 
 impl<'a, M: Module> Risk<'a, M, Classes<'a, M>> {
     /// The mean cross-entropy `−log softmax(z)_y` of a classifier, with logits `z` `[n, classes]` and labels `y`
-    /// `[n]`.
+    /// `[n]`. Calibrated profiles of paths need this form; for Gauss-Newton and Fisher matrices, make a second risk with
+    /// [`split`](Risk::split).
     pub fn classes<B, F, G, D>(logits: F, labels: G, data: &'a D) -> Self
     where
         B: Batch + 'a,

@@ -75,7 +75,8 @@ impl SharpnessReport {
     /// the absolute PAC-Bayes σ of the report, with a union over all values that its search can end at, or `sigma` if
     /// there is none.
     ///
-    /// A report that the observer has stopped does not change.
+    /// The loss of `risk` must be between 0 and 1, for instance the share of errors: a bound for any other loss is a row
+    /// with this reason. A report that the observer has stopped does not change.
     ///
     /// # Cost
     ///
