@@ -139,7 +139,7 @@ impl Swa {
     /// [`OptimError::Record`], [`OptimError::Space`].
     pub fn to_record<M: Module>(&self, model: &M) -> Result<OptimRecord, OptimError> {
         OptimRecord::new(KIND, model)?
-            .with_counter("count", self.count as f64)
+            .with_state(&self.count)?
             .with_vector("mean", self.mean.as_ref())
     }
 
@@ -154,7 +154,7 @@ impl Swa {
         model: &M,
     ) -> Result<Self, OptimError> {
         let space = record.check(KIND, model)?;
-        self.count = record.required("count")? as usize;
+        self.count = record.state()?;
         self.mean = record.vector("mean", &space);
         Ok(self)
     }
