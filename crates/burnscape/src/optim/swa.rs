@@ -1,6 +1,7 @@
 use burn::config::Config;
 use burn::module::Module;
 
+use super::record::missing;
 use super::{OptimError, OptimRecord};
 use crate::OutOfRange;
 use crate::loss::Risk;
@@ -156,6 +157,9 @@ impl Swa {
         let space = record.check(KIND, model)?;
         self.count = record.state()?;
         self.mean = record.vector("mean", &space);
+        if self.count > 0 && self.mean.is_none() {
+            return Err(missing("mean"));
+        }
         Ok(self)
     }
 }
