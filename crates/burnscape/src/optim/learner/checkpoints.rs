@@ -40,7 +40,9 @@ impl Checkpoints {
         let path = file(directory, RECORD, epoch);
         match memory(&machine.config) {
             _ if path.exists() => {
-                let record = OptimRecord::load(&path).map_err(failed)?;
+                let record = OptimRecord::load(&path).map_err(|error| {
+                    StrategyError(format!("the checkpoint is refused: {error}"))
+                })?;
                 let loaded = machine.load_record(&record, model);
                 loaded.map(drop).map_err(|error| {
                     let path = path.display();
