@@ -75,6 +75,7 @@ mod path {
     pub(crate) mod models;
     mod modules;
     mod normalization;
+    mod own_optimizer;
     mod profiles;
     mod registry;
     mod ring;

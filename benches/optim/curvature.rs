@@ -44,7 +44,7 @@ pub(crate) fn report<const D: usize, M: Classifier<D>>(
         let (_, projected_rise, projected_time) = look(&mut projected)?;
         let (report, exact_rise, exact_time) = look(&mut exact)?;
         let Some(inner) = report.inner else { continue };
-        unsettled += usize::from(!(inner.converged && inner.certified));
+        unsettled += usize::from(!(inner.outcome.is_converged() && inner.certified));
         let mut copy = trained.clone();
         let (report, newton_time) = timed(|| newton.step_on(0.0, &mut copy, batch.clone(), &loss));
         let newton_products = report?.num_matvecs;

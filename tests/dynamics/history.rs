@@ -73,6 +73,20 @@ fn a_resumed_monitor_reads_the_same_bits() {
 }
 
 #[test]
+fn a_record_of_another_version_is_refused_with_a_remedy() {
+    let text = run(&config(), None).to_record().unwrap().to_json().unwrap();
+    let newer = text.replacen(r#""version":2"#, r#""version":3"#, 1);
+    // The first version stored its readings under another name, with other fields.
+    let first = r#"{"history":[{"step":0,"converged":true}],"vectors":[[1.0]]}"#;
+    for (text, version) in [(newer.as_str(), 3), (first, 1)] {
+        let error = CurvatureMonitorRecord::from_json(text).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains(&format!("is version {version}")), "{error}");
+        assert!(error.contains("start a new monitor"), "{error}");
+    }
+}
+
+#[test]
 fn json_reads_back() {
     let monitor = run(&config(), None);
     let history = monitor.history();

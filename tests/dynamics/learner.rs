@@ -5,8 +5,9 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
 
 use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataloader::{DataLoader, DataLoaderBuilder};
@@ -307,6 +308,24 @@ fn sharpness_aware_training_is_monitored_too() {
     for reading in history {
         assert_eq!(reading.sam_edge, Sam::edge(reading.gradient_norm, 0.05, LR));
     }
+}
+
+#[test]
+fn another_thread_reads_the_readings() {
+    let directory = Directory::new();
+    let monitor = Arc::new(monitor(2));
+    let (sender, receiver) = mpsc::channel();
+    let (shared, strategy) = (monitor.clone(), monitor.plain().unwrap());
+    let reader = thread::spawn(move || {
+        receiver.recv().unwrap();
+        shared.history().len()
+    });
+    let result = launch(&directory, (1, 1), Some(&monitor), Some(strategy.into()));
+    assert!(result.error.is_none(), "{:?}", result.error);
+    sender.send(()).unwrap();
+    let found = reader.join().unwrap();
+    assert_eq!(found, monitor.history().len());
+    assert!(found > 0);
 }
 
 #[test]

@@ -155,7 +155,9 @@ fn nothing_follows_a_break_on_a_path() {
         let chain = PolygonalChain::between(&a, &b, 2).unwrap();
         let config = ElasticBandConfig::new(1e-3).with_steps(3);
         let found = config.run(risk, &chain, sgd());
-        outcome(found, |found| found.outcome != krylov::Outcome::Stopped)
+        outcome(found, |found| {
+            found.outcome != Some(krylov::Outcome::Stopped)
+        })
     });
     check("automated band", |risk| {
         let chain = PolygonalChain::between(&a, &b, 1).unwrap();
@@ -165,7 +167,9 @@ fn nothing_follows_a_break_on_a_path() {
             .with_places(2)
             .with_policy(NormalizationPolicy::Leave);
         let found = config.run(risk, &chain, sgd());
-        outcome(found, |found| found.outcome != krylov::Outcome::Stopped)
+        outcome(found, |found| {
+            found.outcome != Some(krylov::Outcome::Stopped)
+        })
     });
 }
 

@@ -114,7 +114,7 @@ fn every_setting_has_a_range() {
 
 #[test]
 fn a_schedule_must_not_run_backwards() {
-    let error = refused(SamConfig::new().with_active_steps(10..10));
+    let error = refused(SamConfig::new().with_active_steps(Some(10..10)));
     assert_eq!(
         error.to_string(),
         "`active_steps.end` is 10; use more than 10, where the active steps start"
@@ -383,6 +383,16 @@ fn a_record_of_another_optimizer_or_garbage_is_refused() {
         OptimRecord::from_bytes(garbage),
         Err(OptimError::Record { .. })
     ));
+    let record = sam.to_record(&model).expect("a record");
+    let directory = std::env::temp_dir().join("burnscape-missing");
+    for error in [
+        OptimRecord::load(directory.join("sam.bpk")).map(drop),
+        record.save(directory.join("sam.bpk")),
+    ] {
+        let text = error.expect_err("no such directory").to_string();
+        assert!(text.contains("burnscape-missing"), "{text}");
+        assert!(text.contains("; "), "no remedy: {text}");
+    }
 }
 
 #[derive(Module, Debug)]
@@ -445,7 +455,7 @@ fn gradients_in_a_train_step_refuse_memories() {
         SamConfig::friendly_sam(),
         SamConfig::look_sam(),
         SamConfig::wsam(),
-        SamConfig::new().with_active_steps(1..usize::MAX),
+        SamConfig::new().with_active_steps(Some(1..100)),
         SamConfig::new().with_schedule(RhoSchedule::Linear { end: 0.0, steps: 5 }),
     ];
     for config in stateful {

@@ -507,7 +507,7 @@ fn fisher_sam_ascends_along_the_gradient_divided_by_the_fisher_matrix() {
 #[test]
 fn late_phase_sam_is_the_base_outside_its_window() {
     let (mut model, x, y) = ReluPair::seeded(1.0);
-    let mut sam = build(SamConfig::new().with_active_steps(3..5));
+    let mut sam = build(SamConfig::new().with_active_steps(Some(3..5)));
     let mut step = || sam.step(0.05, &mut model, |m: &ReluPair| m.loss(&x, &y));
     let reports: Vec<StepReport> = (0..7).map(|_| step().expect("a step")).collect();
     let gradients: Vec<usize> = reports.iter().map(|report| report.num_gradients).collect();

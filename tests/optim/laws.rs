@@ -231,7 +231,7 @@ fn laws() -> Vec<Law> {
     let gap = |alpha| DescentGradient::SurrogateGap { alpha };
     let weighted = |gamma, decoupled| DescentGradient::Weighted { gamma, decoupled };
     let look = |every, alpha| DescentGradient::Look { every, alpha };
-    let active = |c: SamConfig, steps| c.with_active_steps(steps);
+    let active = |c: SamConfig, steps| c.with_active_steps(Some(steps));
     let grouped = |c: SamConfig, (path, factor): (&str, f64)| {
         c.with_groups(vec![RhoGroup::new(ParamGroup::from_path(path), factor)])
     };

@@ -32,7 +32,10 @@ fn narrow_types_take_the_steps_of_wide_ones() {
         let report = sam.step_on(0.25, &mut model, nothing.clone(), &loss);
         let report = report.expect("a step");
         let inner = report.inner.expect("a maximization");
-        assert!(inner.converged && inner.certified, "{dtype:?}: {inner:?}");
+        assert!(
+            inner.outcome.is_converged() && inner.certified,
+            "{dtype:?}: {inner:?}"
+        );
         let moved = model.coordinates();
         assert_near(moved[0], 1.0 - (1.0 + x), tolerance);
         assert_near(moved[1], 1.0 + 0.25 * (1.0 + y), tolerance);

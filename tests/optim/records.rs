@@ -104,7 +104,7 @@ fn record(config: SamConfig) -> (Point, Bytes) {
     (model, record.into_bytes().expect("bytes"))
 }
 
-/// The record without the tensors of this name.
+/// The record without the tensors or the metadata of this name.
 fn without(bytes: Bytes, name: &str) -> Bytes {
     let reader = Reader::from_bytes(bytes).expect("a record");
     let (metadata, scalars) = (reader.metadata().clone(), reader.scalars().clone());
@@ -117,8 +117,8 @@ fn without(bytes: Bytes, name: &str) -> Bytes {
     for (name, value) in &scalars {
         writer = writer.with_scalar(name, *value);
     }
-    for (name, value) in &metadata {
-        writer = writer.with_metadata(name, value);
+    for (key, value) in metadata.iter().filter(|(key, _)| *key != name) {
+        writer = writer.with_metadata(key, value);
     }
     writer.into_bytes().expect("bytes")
 }
@@ -137,9 +137,11 @@ fn refused(config: SamConfig, bytes: Bytes, model: &Point, expected: &str) {
 #[test]
 fn a_record_without_a_version_is_refused_with_a_remedy() {
     let (model, bytes) = record(SamConfig::new());
-    let old = without(bytes, "state");
+    let old = without(bytes.clone(), "burnscape.version");
     refused(SamConfig::new(), old.clone(), &model, "format is version 1");
     refused(SamConfig::new(), old, &model, "start a new optimizer");
+    let torn = without(bytes, "state");
+    refused(SamConfig::new(), torn, &model, "`state` is missing");
 }
 
 #[test]
@@ -259,6 +261,16 @@ fn a_displacement_that_does_not_fit_is_an_error() {
     };
     assert_eq!(error, Err(OptimError::Space(expected)));
     assert_eq!(model.coordinates(), [1.0, -2.0]);
+}
+
+#[test]
+fn a_default_configuration_is_read_on_every_platform() {
+    let text = SamConfig::new().to_string();
+    assert!(text.contains("\"active_steps\": null"), "{text}");
+    // `usize` has 32 bits in browsers.
+    assert!(!text.contains(&usize::MAX.to_string()), "{text}");
+    let read: SamConfig = serde_json::from_str(&text).expect("its own text");
+    assert_eq!(read.to_string(), text);
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn steps_with_curvature_move_running_statistics_once() {
     // The Hessian belongs to training mode, with the statistics of the batch: its model is right.
     let inner = report.inner.expect("a maximization");
     let rise = report.perturbed_loss.expect("a loss") - report.loss.expect("a loss");
-    assert!(inner.converged && inner.certified);
+    assert!(inner.outcome.is_converged() && inner.certified);
     assert_near(rise / inner.rise, 1.0, 0.01);
 
     let mut model = Normed::new();

@@ -40,7 +40,7 @@ fn a2_the_trust_region_ascent_finds_the_maximum_of_a_quadratic() {
     // The model of a quadratic is the quadratic.
     let inner = report.inner.expect("a maximization");
     assert_near(robust, report.loss.expect("a loss") + inner.rise, 1e-12);
-    assert!(inner.converged && inner.certified && inner.hard_cases == 0);
+    assert!(inner.outcome.is_converged() && inner.certified && inner.hard_cases == 0);
     assert!(inner.residual < 1e-12);
     assert_eq!(
         report.num_gradients, 3,
@@ -123,7 +123,7 @@ fn each_group_of_m_sharpness_has_a_maximizer_of_its_own() {
     assert_near(report.perturbed_loss.expect("a loss"), robust, 1e-10);
     let inner = report.inner.expect("a maximization");
     assert_near(inner.rise, rise, 1e-10);
-    assert!(inner.converged && inner.certified);
+    assert!(inner.outcome.is_converged() && inner.certified);
 }
 
 fn network() -> (TwoLayers, Tensor<2>) {
@@ -160,7 +160,7 @@ fn off_quadratics_the_error_of_the_model_is_of_third_order() {
         let mut sam = build(exact(0).with_rho(rho));
         let report = sam.step_on(0.0, &mut model, x, &loss).expect("a step");
         let inner = report.inner.expect("a maximization");
-        assert!(inner.converged && inner.certified);
+        assert!(inner.outcome.is_converged() && inner.certified);
         let (mut model, x) = network();
         let mut sam = build(SamConfig::new().with_rho(rho));
         let sam = sam.step_on(0.0, &mut model, x, &loss).expect("a step");

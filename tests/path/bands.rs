@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use burn::optim::SgdConfig;
 use burn::tensor::Tensor;
 use burnscape::krylov::Outcome;
-use burnscape::loss::{LossError, Risk};
+use burnscape::loss::{LossError, NormalizationPolicy, Risk};
 use burnscape::optim::SamConfig;
 use burnscape::path::{Curve, ElasticBandConfig, PathError, PolygonalChain};
 use burnscape_testkit::objectives::Point;
@@ -37,10 +37,7 @@ fn pivots_converge_to_the_ring_at_equal_distances() {
         let config = ElasticBandConfig::new(0.05).with_steps(3000);
         let sgd = SgdConfig::new().init();
         let band = config.run(&risk, &chain, sgd).unwrap();
-        assert_eq!(
-            (band.num_steps, band.outcome),
-            (3000, Outcome::LimitReached)
-        );
+        assert_eq!((band.num_steps, band.outcome), (3000, None));
         assert!(
             band.losses.iter().all(|loss| *loss < 1e-6),
             "{:?}",
@@ -100,7 +97,7 @@ fn pivots_are_inserted_until_the_band_is_smooth() {
     let found = config.run(&risk, &chain, sgd()).unwrap();
     assert_eq!(
         (found.num_steps, found.outcome),
-        (4800, Outcome::LimitReached)
+        (4800, Some(Outcome::LimitReached))
     );
     // The middle of each segment has its highest loss, so every segment is halved.
     assert_eq!(found.num_pivots, [1, 3, 7, 15]);
@@ -116,14 +113,14 @@ fn pivots_are_inserted_until_the_band_is_smooth() {
     let found = limited.run(&risk, &chain, sgd()).unwrap();
     assert_eq!(
         (found.num_pivots, found.outcome),
-        (vec![1, 2], Outcome::LimitReached)
+        (vec![1, 2], Some(Outcome::LimitReached))
     );
     // One pivot is enough if the band may be far above the line between its pivots.
     let patient = limited.with_threshold(2.0);
     let found = patient.run(&risk, &chain, sgd()).unwrap();
     assert_eq!(
         (found.num_pivots, found.outcome),
-        (vec![1], Outcome::Converged)
+        (vec![1], Some(Outcome::Converged))
     );
 }
 
@@ -141,7 +138,7 @@ fn a_band_can_be_stopped_and_refuses_what_it_cannot_relax() {
         _ => ControlFlow::Continue(()),
     });
     let band = config.run(&stopped, &chain, sgd()).unwrap();
-    assert_eq!((band.num_steps, band.outcome), (5, Outcome::Stopped));
+    assert_eq!((band.num_steps, band.outcome), (5, Some(Outcome::Stopped)));
     let none: [Tensor<1>; 0] = [];
     let empty = Risk::new(&ring, &none);
     let error = config.run(&empty, &chain, sgd()).unwrap_err();
@@ -154,4 +151,17 @@ fn a_band_can_be_stopped_and_refuses_what_it_cannot_relax() {
     assert!(matches!(error, PathError::NonFinite { t, .. } if (t - 1.0 / 3.0).abs() < 1e-12));
     let line = PolygonalChain::from_models(&[&a, &b]).unwrap();
     assert!(config.run(&risk, &line, sgd()).is_err());
+    let crowded = config.clone().with_cycles(2).with_max_pivots(1);
+    let error = crowded.run(&risk, &chain, sgd()).unwrap_err();
+    assert_eq!(error.to_string(), "`max_pivots` is 1; use 2 or more");
+    for (config, setting) in [
+        (config.clone().with_max_pivots(9), "max_pivots"),
+        (config.clone().with_places(4), "places"),
+        (config.clone().with_threshold(0.1), "threshold"),
+        (config.with_policy(NormalizationPolicy::Leave), "policy"),
+    ] {
+        let error = config.run(&risk, &chain, sgd()).unwrap_err().to_string();
+        assert!(error.starts_with("`cycles` is 1; use 2 or more"), "{error}");
+        assert!(error.contains(setting), "{error}");
+    }
 }

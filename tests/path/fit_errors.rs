@@ -2,8 +2,10 @@
 
 use burn::module::ParamGroup;
 use burn::optim::SgdConfig;
-use burn::tensor::Tensor;
+use burn::tensor::{Bytes, DType, Tensor};
+use burn_pack::Writer;
 use burnscape::loss::{LossError, Risk};
+use burnscape::optim::OptimRecord;
 use burnscape::path::{
     BezierCurve, CurveFitterConfig, CurveProfileConfig, ElasticBandConfig, PathError,
     PolygonalChain, TimeSampling,
@@ -102,7 +104,12 @@ fn a_record_of_another_fit_is_refused() {
     let record = config.init(curve(), sgd()).unwrap().to_record().unwrap();
     let other = config.clone().with_seed(2).init(curve(), sgd()).unwrap();
     let error = other.resume(record.clone()).unwrap_err();
-    assert!(error.to_string().contains("seed is 1"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("the record has seed 1, this fit has seed 2"),
+        "{error}"
+    );
     let (a, b) = (point(&[-1.0, 0.0]), point(&[1.0, 0.0]));
     let chain = PolygonalChain::between(&a, &b, 2).unwrap();
     let other = config.init(chain.clone(), sgd()).unwrap();
@@ -110,6 +117,21 @@ fn a_record_of_another_fit_is_refused() {
         other.resume(record).unwrap_err(),
         PathError::Optim(_)
     ));
+}
+
+#[test]
+fn a_checkpoint_of_the_first_version_is_refused_with_a_remedy() {
+    let parts = ["points", "optimizer", "scheduler"].map(|name| {
+        let bytes = Bytes::from_bytes_vec(vec![1, 2, 3]);
+        burn_pack::Tensor::new(name.to_string(), DType::U8, vec![3], None, bytes)
+    });
+    let bytes = Writer::new(parts.to_vec()).into_bytes().unwrap();
+    let error = OptimRecord::from_bytes(bytes).unwrap_err().to_string();
+    assert!(error.contains("format is version 1"), "{error}");
+    assert!(
+        error.contains("resume with the version that wrote it"),
+        "{error}"
+    );
 }
 
 #[test]

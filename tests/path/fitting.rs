@@ -16,6 +16,7 @@ use burnscape_testkit::models::Normalized;
 use burnscape_testkit::objectives::Point;
 
 use super::models::{network, nothing, parameters, point};
+use super::own_optimizer::FallingMomentum;
 
 /// `½ Σ i wᵢ²`: the gradient at `w` is `i wᵢ`.
 fn bowl(point: &Point, _: Tensor<1>) -> Tensor<1> {
@@ -191,6 +192,7 @@ fn resumes<O: ClosureStep>(optimizer: impl Fn() -> O) {
 
 #[test]
 fn a_fit_resumes_to_the_last_bit() {
+    resumes(FallingMomentum::default);
     resumes(|| AdamConfig::new().init());
     resumes(|| {
         SamConfig::friendly_sam()

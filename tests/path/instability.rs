@@ -68,6 +68,21 @@ fn the_barrier_falls_to_zero_where_the_run_is_decided() {
 }
 
 #[test]
+fn two_branches_with_one_order_are_a_control_without_a_barrier() {
+    let data = nothing();
+    let risk = Risk::new(&ring, &data);
+    let config = InstabilityConfig::new(vec![0, 4], 20).with_orders([7, 2, 2]);
+    let mut orders = Vec::new();
+    let logged = |model, pushes, steps, order| {
+        orders.push(order);
+        train(model, pushes, steps, order)
+    };
+    let found = config.run(&risk, &point(&[0.5, 0.0]), 0, logged).unwrap();
+    assert_eq!(found.distances, [0.0, 0.0]);
+    assert_eq!(orders, [2, 2, 7, 2, 2]);
+}
+
+#[test]
 fn failures_and_steps_out_of_order_are_reported() {
     let data = nothing();
     let risk = Risk::new(&ring, &data);

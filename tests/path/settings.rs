@@ -212,7 +212,7 @@ fn of_an_instability_analysis() {
     let settings = vec![
         ("branch_steps", with(vec![1], 4)),
         ("total_steps", with(vec![2], 5)),
-        ("order", base.clone().with_order(5)),
+        ("orders", base.clone().with_orders([5, 1, 2])),
         (
             "profile",
             base.clone().with_profile(profile().with_num_points(4)),

@@ -187,7 +187,7 @@ pub(crate) fn configurations() -> Vec<SamConfig> {
         ),
         SamConfig::wsam().with_rho(0.2),
         SamConfig::new().with_rho(0.2).with_restore_tied(true),
-        SamConfig::new().with_active_steps(4..9),
+        SamConfig::new().with_active_steps(Some(4..9)),
         SamConfig::new().with_mask(Some(0.5)).with_seed(3),
     ]
 }

@@ -6,7 +6,7 @@ use super::plain::{PlainPass, plain_pass};
 use super::{IntoEvaluation, OptimError, OptimRecord, Sam, StepReport};
 
 /// An optimizer that steps on a closure, and whose state can be saved: one loop serves plain and
-/// sharpness-aware optimizers.
+/// sharpness-aware optimizers, and those of other crates, which make their records as [`OptimRecord`] describes.
 ///
 /// # Example
 ///

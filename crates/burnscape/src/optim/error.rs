@@ -73,9 +73,7 @@ pub enum OptimError {
         message: String,
     },
     /// A certificate failed, or gave a number that is not finite.
-    #[error(
-        "the point cannot be certified: {message}; return a finite eigenvalue from the certificate"
-    )]
+    #[error("the certificate failed: {message}; fix its cause and step again")]
     Certificate {
         /// The cause.
         message: String,

@@ -16,7 +16,7 @@ mod evaluation;
 mod learner;
 mod plain;
 mod rate;
-mod record;
+pub(crate) mod record;
 mod report;
 mod saddle;
 mod sam;

@@ -1,26 +1,30 @@
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Display;
 use std::path::Path;
 
 use burn::module::Module;
 use burn::optim::{ModuleOptimizer, OptimizerRecord};
 use burn::tensor::{Bytes, DType, Tensor, TensorData};
-use burn_pack::{Reader, Scalar, Writer};
+use burn_pack::{Reader, Writer};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 use super::OptimError;
 use super::base_record::renamed;
 use crate::space::{LeafVector, ParamSpace};
 
-/// The saved state of an optimizer of this crate: counters, vectors, and the base's own record.
+/// The saved state of an optimizer: numbers, vectors, and the record of its base.
 ///
 /// The format is burnpack, Burn's container format. A record lists its parameters by path and shape, and loads into
 /// every model with the same: the model itself, a rebuilt one, or one that was read from a file.
+///
+/// An optimizer of another crate saves its state with [`new`](Self::new), [`with_state`](Self::with_state) and
+/// [`with_vector`](Self::with_vector), and loads it with [`check`](Self::check), [`state`](Self::state) and
+/// [`vector`](Self::vector). A state may contain the [bytes](Self::into_bytes) of the record of another optimizer.
 #[derive(Debug, Clone)]
 pub struct OptimRecord {
     kind: String,
     parameters: Vec<Recorded>,
-    counters: BTreeMap<String, f64>,
     vectors: BTreeMap<String, Vec<Option<TensorData>>>,
     /// The record of the base, and the state as serde writes it.
     bytes: BTreeMap<String, Vec<u8>>,
@@ -34,40 +38,38 @@ struct Recorded {
     shape: Vec<usize>,
 }
 
-/// The format of states that this version of the library writes and reads. Version 1 had a list of numbers, in which a
-/// missing one was read as zero.
-pub(super) const VERSION: u32 = 2;
+/// The format that this version of the library writes and reads. Version 1 had no version and a list of numbers, in
+/// which a missing one was read as zero.
+const FORMAT: &str = "2";
 
-/// Every state begins with its version.
-#[derive(Debug, Deserialize)]
-struct Versioned {
-    version: u32,
-}
-
+const VERSION: &str = "burnscape.version";
 const KIND: &str = "burnscape.kind";
 const PARAMETER: &str = "parameter.";
 const BASE: &str = "base";
 const STATE: &str = "state";
 
 impl OptimRecord {
-    /// An empty record for the parameters of `model`.
-    pub(crate) fn new<M: Module>(kind: &str, model: &M) -> Result<Self, OptimError> {
+    /// A record without a state, for the parameters of `model`. `kind` is the name of the optimizer.
+    ///
+    /// # Errors
+    ///
+    /// [`OptimError::Space`].
+    pub fn new<M: Module>(kind: &str, model: &M) -> Result<Self, OptimError> {
         let parameters = recorded(&ParamSpace::of(model)?);
         Ok(Self {
             kind: kind.to_string(),
             parameters,
-            counters: BTreeMap::new(),
             vectors: BTreeMap::new(),
             bytes: BTreeMap::new(),
         })
     }
 
-    pub(crate) fn with_counter(mut self, name: &str, value: f64) -> Self {
-        self.counters.insert(name.to_string(), value);
-        self
-    }
-
-    pub(crate) fn with_vector(
+    /// Adds a vector under a name, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`OptimError::Record`] if the device cannot be read.
+    pub fn with_vector(
         mut self,
         name: &str,
         vector: Option<&LeafVector>,
@@ -93,11 +95,19 @@ impl OptimRecord {
         Ok(self.with_bytes(BASE, bytes))
     }
 
-    /// Refuses a record of another optimizer, or of a model with other paths or shapes.
-    pub(crate) fn check<M: Module>(&self, kind: &str, model: &M) -> Result<ParamSpace, OptimError> {
+    /// Refuses a record of another kind of optimizer, or of a model with other paths or shapes. Returns the parameters
+    /// of `model`.
+    ///
+    /// # Errors
+    ///
+    /// [`OptimError::Record`], [`OptimError::OtherModel`], [`OptimError::Space`].
+    pub fn check<M: Module>(&self, kind: &str, model: &M) -> Result<ParamSpace, OptimError> {
         let other = |difference: String| Err(OptimError::OtherModel { difference });
         if self.kind != kind {
-            let message = format!("expected a record of {kind}, found one of {}", self.kind);
+            let message = format!(
+                "it is a record of `{}`, and this is `{kind}`; load the record of this optimizer",
+                self.kind
+            );
             return Err(OptimError::Record { message });
         }
         let space = ParamSpace::of(model)?;
@@ -120,47 +130,36 @@ impl OptimRecord {
         Ok(space)
     }
 
-    pub(crate) fn counter(&self, name: &str) -> Option<f64> {
-        self.counters.get(name).copied()
-    }
-
-    /// A number that every record of this kind has.
-    pub(crate) fn required(&self, name: &str) -> Result<f64, OptimError> {
-        self.counter(name).ok_or_else(|| missing(name))
-    }
-
     pub(crate) fn with_bytes(mut self, name: &str, bytes: Vec<u8>) -> Self {
         self.bytes.insert(name.to_string(), bytes);
         self
     }
 
-    pub(crate) fn bytes(&self, name: &str) -> Option<&[u8]> {
-        self.bytes.get(name).map(Vec::as_slice)
+    /// Bytes that every record of this kind has.
+    pub(crate) fn bytes(&self, name: &str) -> Result<Vec<u8>, OptimError> {
+        self.bytes.get(name).cloned().ok_or_else(|| missing(name))
     }
 
-    /// Adds a struct with a field `version`.
-    pub(super) fn with_state(self, state: &impl Serialize) -> Result<Self, OptimError> {
+    /// Adds the state of the optimizer, exact for every number.
+    ///
+    /// # Errors
+    ///
+    /// [`OptimError::Record`] if `serde` cannot write it.
+    pub fn with_state(self, state: &impl Serialize) -> Result<Self, OptimError> {
         Ok(self.with_bytes(STATE, encode(state)?))
     }
 
-    pub(super) fn state<T: DeserializeOwned>(&self) -> Result<T, OptimError> {
-        let owner = "the optimizer";
-        let mut version = 1;
-        if let Some(bytes) = self.bytes(STATE) {
-            version = decode::<Versioned>(bytes, owner)?.version;
-            if version == VERSION {
-                return decode(bytes, owner);
-            }
-        }
-        Err(OptimError::Record {
-            message: format!(
-                "its format is version {version}, and this version of the library reads version {VERSION}; \
-                 resume with the version that wrote it, or start a new optimizer at the saved model"
-            ),
-        })
+    /// The state of the optimizer.
+    ///
+    /// # Errors
+    ///
+    /// [`OptimError::Record`] for a record without a state, or with a state of another type.
+    pub fn state<T: DeserializeOwned>(&self) -> Result<T, OptimError> {
+        decode(&self.bytes(STATE)?, "the optimizer")
     }
 
-    pub(crate) fn vector(&self, name: &str, space: &ParamSpace) -> Option<LeafVector> {
+    /// The vector with this name, of the space that [`check`](Self::check) returned.
+    pub fn vector(&self, name: &str, space: &ParamSpace) -> Option<LeafVector> {
         let saved = self.vectors.get(name)?;
         let mut saved = saved.iter();
         let vector = LeafVector::zeros(space).map_all(|_, _| {
@@ -178,7 +177,7 @@ impl OptimRecord {
         base: ModuleOptimizer,
         space: &ParamSpace,
     ) -> Result<ModuleOptimizer, OptimError> {
-        let Some(bytes) = self.bytes(BASE).map(<[u8]>::to_vec) else {
+        let Some(bytes) = self.bytes.get(BASE).cloned() else {
             return Ok(base);
         };
         let pairs = self.parameters.iter().zip(space.leaves());
@@ -210,7 +209,13 @@ impl OptimRecord {
     ///
     /// [`OptimError::Record`].
     pub fn from_bytes(bytes: Bytes) -> Result<Self, OptimError> {
-        Self::read(Reader::from_bytes(bytes).map_err(failed)?)
+        let reader = Reader::from_bytes(bytes);
+        let reader = reader.map_err(|error| {
+            failed(format!(
+                "{error}; pass the bytes that `into_bytes` returned"
+            ))
+        });
+        Self::read(reader?)
     }
 
     /// Writes the record to a file.
@@ -219,8 +224,15 @@ impl OptimRecord {
     ///
     /// [`OptimError::Record`].
     pub fn save(self, path: impl AsRef<Path>) -> Result<(), OptimError> {
-        self.writer().write_to_file(path).map_err(failed)?;
-        Ok(())
+        let path = path.as_ref();
+        let written = self.writer().write_to_file(path);
+        written.map_err(|error| {
+            at(
+                path,
+                error,
+                "check that its directory exists and is writable",
+            )
+        })
     }
 
     /// Reads a record from a file.
@@ -229,7 +241,9 @@ impl OptimRecord {
     ///
     /// [`OptimError::Record`].
     pub fn load(path: impl AsRef<Path>) -> Result<Self, OptimError> {
-        Self::read(Reader::from_file(path).map_err(failed)?)
+        let path = path.as_ref();
+        let reader = Reader::from_file(path);
+        Self::read(reader.map_err(|error| at(path, error, "pass a file that `save` wrote"))?)
     }
 
     fn writer(self) -> Writer {
@@ -248,34 +262,37 @@ impl OptimRecord {
             let bytes = Bytes::from_bytes_vec(bytes);
             tensors.push(burn_pack::Tensor::new(name, DType::U8, shape, None, bytes));
         }
-        let mut writer = Writer::new(tensors).with_metadata(KIND, &self.kind);
+        let mut writer = Writer::new(tensors)
+            .with_metadata(VERSION, FORMAT)
+            .with_metadata(KIND, &self.kind);
         for (index, parameter) in self.parameters.iter().enumerate() {
             let shape: Vec<String> = parameter.shape.iter().map(usize::to_string).collect();
             let value = format!("{} {} {}", parameter.id, shape.join("x"), parameter.path);
             writer = writer.with_metadata(&format!("{PARAMETER}{index:06}"), &value);
-        }
-        for (name, value) in self.counters {
-            writer = writer.with_scalar(&name, Scalar::from(value));
         }
         writer
     }
 
     fn read(reader: Reader) -> Result<Self, OptimError> {
         let malformed = |what: &str| OptimError::Record {
-            message: format!("no valid {what}"),
+            message: format!("it has no valid {what}; take another copy of the record"),
         };
         let metadata = reader.metadata();
+        let version = metadata.get(VERSION).map_or("1", String::as_str);
+        if version != FORMAT {
+            return Err(OptimError::Record {
+                message: format!(
+                    "its format is version {version}, and this version of the library reads version {FORMAT}; \
+                     resume with the version that wrote it, or start a new optimizer at the saved model"
+                ),
+            });
+        }
         let kind = metadata.get(KIND).ok_or_else(|| malformed("kind"))?.clone();
         let listed = metadata
             .iter()
             .filter(|(key, _)| key.starts_with(PARAMETER));
         let parameters: Option<Vec<_>> = listed.map(|(_, value)| Recorded::parse(value)).collect();
         let parameters = parameters.ok_or_else(|| malformed("parameter list"))?;
-        let mut counters = BTreeMap::new();
-        for (name, value) in reader.scalars() {
-            let value = f64::try_from(*value).map_err(|_| malformed("counter"))?;
-            counters.insert(name.clone(), value);
-        }
         let mut vectors: BTreeMap<String, Vec<Option<TensorData>>> = BTreeMap::new();
         let mut all_bytes = BTreeMap::new();
         for tensor in reader.into_tensors().map_err(failed)? {
@@ -298,7 +315,6 @@ impl OptimRecord {
         Ok(Self {
             kind,
             parameters,
-            counters,
             vectors,
             bytes: all_bytes,
         })
@@ -333,29 +349,31 @@ fn recorded(space: &ParamSpace) -> Vec<Recorded> {
         .collect()
 }
 
-pub(super) fn missing(name: &str) -> OptimError {
+pub(crate) fn missing(name: &str) -> OptimError {
     OptimError::Record {
         message: format!("`{name}` is missing; take another copy of the record"),
     }
 }
 
-pub(super) fn failed(error: impl std::fmt::Debug) -> OptimError {
+pub(crate) fn failed(error: impl Display) -> OptimError {
     OptimError::Record {
-        message: format!("{error:?}"),
+        message: error.to_string(),
     }
+}
+
+fn at(path: &Path, error: impl Display, remedy: &str) -> OptimError {
+    failed(format!("`{}`: {error}; {remedy}", path.display()))
 }
 
 /// MessagePack with the names of fields: exact for every number, and a field that is missing is noticed.
 pub(super) fn encode(value: &impl Serialize) -> Result<Vec<u8>, OptimError> {
-    rmp_serde::to_vec_named(value).map_err(|error| OptimError::Record {
-        message: error.to_string(),
-    })
+    rmp_serde::to_vec_named(value).map_err(failed)
 }
 
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8], owner: &str) -> Result<T, OptimError> {
-    rmp_serde::from_slice(bytes).map_err(|error| OptimError::Record {
-        message: format!(
+    rmp_serde::from_slice(bytes).map_err(|error| {
+        failed(format!(
             "the memory of {owner} has another form: {error}; load it with the version that wrote it"
-        ),
+        ))
     })
 }

@@ -1,3 +1,4 @@
+use burnscape_krylov::Outcome;
 use serde::{Deserialize, Serialize};
 
 use crate::writing::number;
@@ -48,8 +49,8 @@ pub struct InnerMaximum {
     /// `|(μI − H) v − g|`, the largest of the groups'.
     #[serde(with = "number")]
     pub residual: f64,
-    /// Whether every residual is within the tolerance.
-    pub converged: bool,
+    /// Converged if every residual is within the tolerance; otherwise the outcome of the first group that is not.
+    pub outcome: Outcome,
     /// Whether no eigenvalue beyond the multiplier was found, in any group.
     pub certified: bool,
     /// Groups whose gradient did not see the direction of largest curvature.
@@ -66,7 +67,11 @@ impl InnerMaximum {
                 num_matvecs: total.num_matvecs + group.num_matvecs,
                 rise: total.rise + rise,
                 residual: total.residual.max(group.residual),
-                converged: total.converged && group.converged,
+                outcome: if total.outcome.is_converged() {
+                    group.outcome
+                } else {
+                    total.outcome
+                },
                 certified: total.certified && group.certified,
                 hard_cases: total.hard_cases + group.hard_cases,
             },

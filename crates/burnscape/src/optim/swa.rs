@@ -1,6 +1,7 @@
 use burn::config::Config;
 use burn::module::Module;
 
+use super::record::missing;
 use super::{OptimError, OptimRecord};
 use crate::OutOfRange;
 use crate::loss::Risk;
@@ -139,7 +140,7 @@ impl Swa {
     /// [`OptimError::Record`], [`OptimError::Space`].
     pub fn to_record<M: Module>(&self, model: &M) -> Result<OptimRecord, OptimError> {
         OptimRecord::new(KIND, model)?
-            .with_counter("count", self.count as f64)
+            .with_state(&self.count)?
             .with_vector("mean", self.mean.as_ref())
     }
 
@@ -154,8 +155,11 @@ impl Swa {
         model: &M,
     ) -> Result<Self, OptimError> {
         let space = record.check(KIND, model)?;
-        self.count = record.required("count")? as usize;
+        self.count = record.state()?;
         self.mean = record.vector("mean", &space);
+        if self.count > 0 && self.mean.is_none() {
+            return Err(missing("mean"));
+        }
         Ok(self)
     }
 }

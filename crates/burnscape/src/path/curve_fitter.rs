@@ -3,13 +3,15 @@ use std::ops::ControlFlow;
 use burn::module::Module;
 use burn::optim::lr_scheduler::LrSchedulerRecord;
 use burn::tensor::{Bytes, Tensor};
+use serde::{Deserialize, Serialize};
 
 use super::error::check_no_group;
 use super::fit_step::{FitStep, Place};
 use super::free_points::FreePoints;
 use super::{Curve, CurveFitterConfig, FitReport, PathError};
 use crate::loss::{Batch, Lift, LossError, Objective, Progress, Risk, Work, each};
-use crate::optim::{ClosureStep, OptimError, OptimRecord, StepReport};
+use crate::optim::record::{failed, missing};
+use crate::optim::{ClosureStep, OptimRecord, StepReport};
 use crate::space::LeafVector;
 
 /// The fit of a curve. Made by [`CurveFitterConfig::init`].
@@ -25,12 +27,19 @@ pub struct CurveFitter<M, C, O> {
 }
 
 /// The progress of a fit.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Position {
     steps: usize,
     epoch: usize,
     /// Batches done in this epoch.
     batches: usize,
+}
+
+/// The state of a fit, but for control points, optimizer and scheduler.
+#[derive(Debug, Serialize, Deserialize)]
+struct FitState {
+    position: Position,
+    seed: u64,
 }
 
 const KIND: &str = "curve fitter";
@@ -201,11 +210,6 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
     where
         O: ClosureStep,
     {
-        let Position {
-            steps,
-            epoch,
-            batches,
-        } = self.position;
         let FreePoints {
             models,
             space,
@@ -214,13 +218,13 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
         } = &self.free;
         let points = LeafVector::from_module(&space.all, models)?;
         let optimizer = optimizer.save_state(models)?.into_bytes()?;
-        let scheduler = scheduler.to_record().into_bytes().map_err(unusable)?;
+        let scheduler = scheduler.to_record().into_bytes().map_err(failed)?;
+        let state = FitState {
+            position: self.position,
+            seed: self.config.seed,
+        };
         Ok(OptimRecord::new(KIND, models)?
-            .with_counter("steps", steps as f64)
-            .with_counter("epoch", epoch as f64)
-            .with_counter("batches", batches as f64)
-            .with_counter("seed.high", (self.config.seed >> 32) as f64)
-            .with_counter("seed.low", (self.config.seed & 0xFFFF_FFFF) as f64)
+            .with_state(&state)?
             .with_vector("points", Some(&points))?
             .with_bytes("optimizer", optimizer.to_vec())
             .with_bytes("scheduler", scheduler.to_vec()))
@@ -239,29 +243,21 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
         O: ClosureStep,
     {
         let space = record.check(KIND, &self.free.models)?;
-        let counter = |name: &str| record.required(name).map(|value| value as usize);
-        let seed = ((counter("seed.high")? as u64) << 32) | counter("seed.low")? as u64;
+        let FitState { position, seed } = record.state()?;
         if seed != self.config.seed {
             return Err(PathError::OtherFit {
-                difference: format!("its seed is {seed}, this one's {}", self.config.seed),
+                difference: format!(
+                    "the record has seed {seed}, this fit has seed {}",
+                    self.config.seed
+                ),
             });
         }
-        let missing = |name: &str| unusable(format!("`{name}` is missing"));
         let points = record.vector("points", &space);
         let points = points.ok_or_else(|| missing("points"))?;
-        let bytes = |name: &str| {
-            let bytes = record.bytes(name).map(<[u8]>::to_vec);
-            bytes
-                .map(Bytes::from_bytes_vec)
-                .ok_or_else(|| missing(name))
-        };
+        let bytes = |name: &str| record.bytes(name).map(Bytes::from_bytes_vec);
         let optimizer = OptimRecord::from_bytes(bytes("optimizer")?)?;
-        let scheduler = LrSchedulerRecord::from_bytes(bytes("scheduler")?).map_err(unusable)?;
-        self.position = Position {
-            steps: counter("steps")?,
-            epoch: counter("epoch")?,
-            batches: counter("batches")?,
-        };
+        let scheduler = LrSchedulerRecord::from_bytes(bytes("scheduler")?).map_err(failed)?;
+        self.position = position;
         self.free.models = points.apply_to(&self.free.models)?;
         self.free.optimizer = self
             .free
@@ -269,11 +265,5 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
             .load_state(optimizer, &self.free.models)?;
         self.free.scheduler = self.free.scheduler.load_record(scheduler);
         Ok(self)
-    }
-}
-
-fn unusable(error: impl std::fmt::Debug) -> OptimError {
-    OptimError::Record {
-        message: format!("{error:?}"),
     }
 }

@@ -46,7 +46,7 @@ use crate::space::Grid;
 ///
 /// # Defaults
 ///
-/// 61 places (Garipov et al. 2018), statistics re-estimated over all training data, no calibration, no controls.
+/// 61 points (Garipov et al. 2018), statistics re-estimated over all training data, no calibration, no controls.
 ///
 /// # References
 ///
@@ -92,7 +92,7 @@ impl<M: Module> Default for CurveProfileConfig<'_, M> {
 }
 
 impl<'a, M: Module> CurveProfileConfig<'a, M> {
-    /// The loss alone, at 61 places.
+    /// The loss alone, at 61 points.
     pub fn new() -> Self {
         Self {
             test: None,
@@ -163,7 +163,7 @@ impl<'a, M: Module> CurveProfileConfig<'a, M> {
         self
     }
 
-    /// This many places at equal distances, 2 or more.
+    /// This many equally spaced points, 2 or more.
     #[must_use]
     pub fn with_num_points(mut self, num_points: usize) -> Self {
         (self.num_points, self.grid) = (num_points, None);

@@ -28,9 +28,10 @@ pub struct ElasticBand<C = ()> {
     /// The largest loss found on the band after each of these cycles, on all data.
     #[serde(with = "number")]
     pub max_losses: Vec<f64>,
-    /// Converged if no segment needs another pivot. A single cycle ends at its limit, the number of steps; several do
-    /// if a segment needs a pivot after the last cycle or with the most pivots allowed.
-    pub outcome: Outcome,
+    /// Converged if no segment needs another pivot; at the limit if one does after the last cycle or with the most
+    /// pivots allowed; stopped by the observer. `None` for a single cycle that took all its steps, because it does not
+    /// look for segments that need a pivot.
+    pub outcome: Option<Outcome>,
 }
 
 impl<M: Module> ElasticBand<PolygonalChain<M>> {
@@ -41,7 +42,7 @@ impl<M: Module> ElasticBand<PolygonalChain<M>> {
             losses: Vec::new(),
             num_pivots: Vec::new(),
             max_losses: Vec::new(),
-            outcome: Outcome::Stopped,
+            outcome: Some(Outcome::Stopped),
         }
     }
 

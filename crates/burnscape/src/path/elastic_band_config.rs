@@ -8,7 +8,7 @@ use super::rate::Rate;
 use super::{Curve, ElasticBand, PathError, PolygonalChain};
 use crate::loss::{Mode, NormalizationPolicy, Risk};
 use crate::optim::ClosureStep;
-use crate::range::{POSITIVE, ensure};
+use crate::range::{OutOfRange, POSITIVE, ensure};
 
 /// A relaxation of a chain by the nudged elastic band: each inner pivot follows the part of the gradient
 /// that is orthogonal to the band, and springs along the band keep the pivots apart:
@@ -77,6 +77,8 @@ pub struct ElasticBandConfig {
     cycles: usize,
     max_pivots: usize,
     insertions: Insertions,
+    /// The last setting of insertions that was set; a single cycle has none.
+    insertion_setting: Option<&'static str>,
 }
 
 impl ElasticBandConfig {
@@ -94,6 +96,7 @@ impl ElasticBandConfig {
                 threshold: 0.2,
                 policy: NormalizationPolicy::ReestimateAll,
             },
+            insertion_setting: None,
         }
     }
 
@@ -120,17 +123,19 @@ impl ElasticBandConfig {
         self
     }
 
-    /// The most relaxations; pivots are inserted between them. By default 1: the band keeps its pivots.
+    /// The most relaxations; pivots are inserted between them. By default 1: the band keeps its pivots, and the
+    /// settings of insertions are refused.
     #[must_use]
     pub fn with_cycles(mut self, cycles: usize) -> Self {
         self.cycles = cycles;
         self
     }
 
-    /// The most inner pivots, after insertions.
+    /// The most inner pivots, after insertions: at least those of the chain.
     #[must_use]
     pub fn with_max_pivots(mut self, max_pivots: usize) -> Self {
         self.max_pivots = max_pivots;
+        self.insertion_setting = Some("max_pivots");
         self
     }
 
@@ -138,6 +143,7 @@ impl ElasticBandConfig {
     #[must_use]
     pub fn with_places(mut self, places: usize) -> Self {
         self.insertions.places = places;
+        self.insertion_setting = Some("places");
         self
     }
 
@@ -146,6 +152,7 @@ impl ElasticBandConfig {
     #[must_use]
     pub fn with_threshold(mut self, threshold: f64) -> Self {
         self.insertions.threshold = threshold;
+        self.insertion_setting = Some("threshold");
         self
     }
 
@@ -153,6 +160,7 @@ impl ElasticBandConfig {
     #[must_use]
     pub fn with_policy(mut self, policy: NormalizationPolicy) -> Self {
         self.insertions.policy = policy;
+        self.insertion_setting = Some("policy");
         self
     }
 
@@ -173,6 +181,17 @@ impl ElasticBandConfig {
         check_no_group("a band", risk)?;
         ensure("spring", self.spring, 0.0..)?;
         ensure("cycles", self.cycles as f64, 1.0..)?;
+        if self.cycles == 1
+            && let Some(setting) = self.insertion_setting
+        {
+            let expected =
+                format!("2 or more, or leave out `{setting}`: a single cycle inserts no pivots");
+            return Err(OutOfRange::new("cycles", 1.0, expected).into());
+        }
+        let num_pivots = chain.control_points().inner().len();
+        if self.cycles > 1 {
+            ensure("max_pivots", self.max_pivots as f64, num_pivots as f64..)?;
+        }
         ensure("places", self.insertions.places as f64, 1.0..)?;
         ensure("threshold", self.insertions.threshold, POSITIVE)?;
         self.insertions.policy.check()?;
@@ -182,7 +201,7 @@ impl ElasticBandConfig {
                 break;
             }
             if self.cycles == 1 {
-                band.outcome = Outcome::LimitReached;
+                band.outcome = None;
                 break;
             }
             let losses = match self.insertions.losses(risk, &band.chain) {
@@ -195,14 +214,12 @@ impl ElasticBandConfig {
                 .push(losses.iter().copied().fold(f64::NEG_INFINITY, f64::max));
             let mut places = self.insertions.of(&losses, usize::MAX);
             if places.is_empty() {
-                band.outcome = Outcome::Converged;
+                band.outcome = Some(Outcome::Converged);
                 break;
             }
-            places = self
-                .insertions
-                .of(&losses, self.max_pivots.saturating_sub(num_pivots));
+            places = self.insertions.of(&losses, self.max_pivots - num_pivots);
             if places.is_empty() || cycle == self.cycles {
-                band.outcome = Outcome::LimitReached;
+                band.outcome = Some(Outcome::LimitReached);
                 break;
             }
             band.chain = with_pivots(&band.chain, &places)?;

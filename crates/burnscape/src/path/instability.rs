@@ -61,7 +61,7 @@ use crate::writing::{Csv, FormatError, csv, number};
 pub struct InstabilityConfig<'a, M> {
     branch_steps: Vec<usize>,
     total_steps: usize,
-    order: u64,
+    orders: [u64; 3],
     profile: CurveProfileConfig<'a, M>,
 }
 
@@ -86,15 +86,18 @@ impl<'a, M: Module> InstabilityConfig<'a, M> {
         Self {
             branch_steps,
             total_steps,
-            order: 0,
+            orders: [0, 1, 2],
             profile: CurveProfileConfig::new(),
         }
     }
 
-    /// The data orders: `order` before a branch, `order + 1` and `order + 2` after it. 0 by default.
+    /// The data orders: before a branch, and after it in the first and the second branch. `[0, 1, 2]` by default.
+    ///
+    /// Two branches with one order are a control: their barrier is that of the training's own random numbers, and zero
+    /// without any. A branch with the order of the trunk continues it.
     #[must_use]
-    pub fn with_order(mut self, order: u64) -> Self {
-        self.order = order;
+    pub fn with_orders(mut self, orders: [u64; 3]) -> Self {
+        self.orders = orders;
         self
     }
 
@@ -143,16 +146,17 @@ impl<'a, M: Module> InstabilityConfig<'a, M> {
         };
         let mut found = Instability::default();
         let _ = risk.take_break();
+        let [before, first, second] = self.orders;
         let mut trunk = (unshared_copy(model), state);
         let mut done = 0;
         for &step in &self.branch_steps {
             if step > done {
-                trunk = run(&trunk.0, &trunk.1, done..step, self.order)?;
+                trunk = run(&trunk.0, &trunk.1, done..step, before)?;
                 done = step;
             }
             let mut branch = |order| run(&trunk.0, &trunk.1, step..self.total_steps, order);
-            let (first, _) = branch(self.order.wrapping_add(1))?;
-            let (second, _) = branch(self.order.wrapping_add(2))?;
+            let (first, _) = branch(first)?;
+            let (second, _) = branch(second)?;
             let line = PolygonalChain::line(&first, &second)?;
             let profile = self.profile.run(risk, &line)?;
             let is_whole = profile.completed;

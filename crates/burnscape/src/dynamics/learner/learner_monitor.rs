@@ -1,6 +1,5 @@
-use std::cell::RefCell;
 use std::ops::ControlFlow;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::train::metric::{Metric, Numeric};
 use burn::train::{LearnerModel, TrainStep};
@@ -71,18 +70,22 @@ use crate::optim::{OptimError, Sam, SamConfig, SamStrategy};
 /// }
 /// ```
 pub struct LearnerMonitor<M> {
-    observe: Rc<RefCell<Observe<M>>>,
+    observe: Arc<Mutex<Observe<M>>>,
     readings: Readings,
 }
 
-type Observe<M> = dyn FnMut(usize, f64, &M) -> Result<Option<CurvatureReading>, DynamicsError>;
+type Observe<M> =
+    dyn FnMut(usize, f64, &M) -> Result<Option<CurvatureReading>, DynamicsError> + Send;
 
 impl<M: LearnerModel> LearnerMonitor<M> {
     /// Measures `risk`, which owns its loss and data ([`Risk::owned`]). If its observer breaks, the
     /// measurement fails and interrupts the training.
-    pub fn new<K: 'static>(mut monitor: CurvatureMonitor, risk: Risk<'static, M, K>) -> Self {
+    pub fn new<K: Send + 'static>(
+        mut monitor: CurvatureMonitor,
+        risk: Risk<'static, M, K>,
+    ) -> Self {
         Self {
-            observe: Rc::new(RefCell::new(move |step: usize, lr: f64, model: &M| {
+            observe: Arc::new(Mutex::new(move |step: usize, lr: f64, model: &M| {
                 monitor.observe(&risk, model, step, lr)
             })),
             readings: Readings::default(),
@@ -117,7 +120,8 @@ impl<M: LearnerModel> LearnerMonitor<M> {
     pub fn attach(&self, strategy: SamStrategy<M>) -> SamStrategy<M> {
         let (observe, readings) = (self.observe.clone(), self.readings.clone());
         strategy.observe_model(move |model, start| {
-            let observed = (*observe.borrow_mut())(start.step, start.lr, model);
+            let mut observe = observe.lock().unwrap_or_else(PoisonError::into_inner);
+            let observed = (*observe)(start.step, start.lr, model);
             match observed {
                 Ok(None) => {}
                 Ok(Some(reading)) => readings.push(start.items, reading),
@@ -142,7 +146,7 @@ impl<M: LearnerModel> LearnerMonitor<M> {
         <M as TrainStep>::Input: Clone,
     {
         // Later than any step.
-        let config = SamConfig::new().with_active_steps(usize::MAX - 1..usize::MAX);
+        let config = SamConfig::new().with_active_steps(Some(usize::MAX - 1..usize::MAX));
         Ok(self.attach(Sam::strategy(config)?))
     }
 }

@@ -39,9 +39,16 @@ impl Checkpoints {
         };
         let path = file(directory, RECORD, epoch);
         match memory(&machine.config) {
-            _ if path.exists() => OptimRecord::load(&path)
-                .and_then(|record| machine.load_record(&record, model).map(drop))
-                .map_err(|error| refused(&path, &error)),
+            _ if path.exists() => {
+                let record = OptimRecord::load(&path).map_err(|error| {
+                    StrategyError(format!("the checkpoint is refused: {error}"))
+                })?;
+                let loaded = machine.load_record(&record, model);
+                loaded.map(drop).map_err(|error| {
+                    let path = path.display();
+                    StrategyError(format!("the record `{path}` is refused: {error}"))
+                })
+            }
             Some(feature) => Err(StrategyError(format!(
                 "{feature} cannot resume without its record `{}`; resume from an epoch that has one, or start a new \
                  training (`active_steps` delays the ascents of a run)",
@@ -63,10 +70,8 @@ impl Checkpoints {
         let path = file(directory, RECORD, epoch);
         // If this fails, so does writing, with a message.
         drop(std::fs::create_dir_all(directory));
-        machine
-            .to_record(model)
-            .and_then(|record| record.save(&path))
-            .map_err(|error| refused(&path, &error))
+        let record = machine.to_record(model).map_err(failed)?;
+        record.save(&path).map_err(failed)
     }
 
     /// Removes the records whose model was removed, as far as possible.
@@ -94,9 +99,8 @@ impl Checkpoints {
     }
 }
 
-fn refused(path: &Path, error: &OptimError) -> StrategyError {
-    let path = path.display();
-    StrategyError(format!("the record `{path}` is refused: {error}"))
+fn failed(error: OptimError) -> StrategyError {
+    StrategyError(error.to_string())
 }
 
 /// As Burn's file checkpointer names its files.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::OutOfRange;
 use crate::optim::plain::plain_pass;
-use crate::optim::record::{VERSION, missing};
+use crate::optim::record::missing;
 use crate::optim::{
     ClosureStep, IntoEvaluation, Need, OptimError, OptimRecord, SkipReason, StepReport,
 };
@@ -64,7 +64,6 @@ impl PerturbedGdConfig {
             config: self.clone(),
             base,
             search: Search {
-                version: VERSION,
                 step: 0,
                 trial: None,
                 certified: None,
@@ -92,7 +91,6 @@ pub struct PerturbedGd {
 /// The progress of a search: its record, but for the saved weights.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Search {
-    version: u32,
     step: usize,
     /// The point and the step at which noise was added, until the escape has succeeded or failed.
     trial: Option<SecondOrderPoint>,
@@ -258,7 +256,8 @@ impl PerturbedGd {
         let lambda_min = certificate(&kept)?;
         if let Some(lambda) = lambda_min {
             if !lambda.is_finite() {
-                let message = format!("the smallest eigenvalue is {lambda}");
+                let message =
+                    format!("the smallest eigenvalue is {lambda}; return a finite number");
                 return Err(OptimError::Certificate { message });
             }
             let threshold = self.config.curvature_threshold;

@@ -11,8 +11,6 @@ use crate::range::ensure;
 /// A fraction that is neither nothing nor more than the whole.
 const FRACTION: (Bound<f64>, Bound<f64>) = (Bound::Excluded(0.0), Bound::Included(1.0));
 
-pub(super) const ALL_STEPS: Range<usize> = 0..usize::MAX;
-
 /// A sharpness-aware optimizer: *ascent* (where the second gradient is taken) × *descent* (which gradient the
 /// base optimizer gets) × any Burn [`ModuleOptimizer`].
 ///
@@ -83,14 +81,13 @@ pub struct SamConfig {
     /// The gradient for the base optimizer.
     #[config(default = "DescentGradient::Perturbed")]
     pub descent_gradient: DescentGradient,
-    /// The steps in which the ascent is on, counted from zero; outside, the base optimizer steps alone. All by
-    /// default.
+    /// The steps in which the ascent is on, counted from zero; outside, the base optimizer steps alone. `None`
+    /// for all.
     ///
     /// Late-phase SAM (Zhou et al. 2024, arXiv:2410.10373) ascends only in the last 10 to 15 % of training and
-    /// has nearly all of the effect at 1.15 times the gradients: `start..usize::MAX`. The base optimizer keeps one
+    /// has nearly all of the effect at 1.15 times the gradients: `start..total_steps`. The base optimizer keeps one
     /// state across the switch.
-    #[config(default = "ALL_STEPS")]
-    pub active_steps: Range<usize>,
+    pub active_steps: Option<Range<usize>>,
     /// Parameters with a different radius, or excluded. The last matching entry counts.
     #[config(default = "Vec::new()")]
     pub groups: Vec<RhoGroup>,
@@ -210,8 +207,9 @@ impl SamConfig {
         self.ascent_direction.part().validate()?;
         ascent.validate()?;
         self.descent_gradient.part().validate()?;
-        let Range { start, end } = self.active_steps;
-        if end <= start {
+        if let Some(Range { start, end }) = self.active_steps
+            && end <= start
+        {
             let expected = format!("more than {start}, where the active steps start");
             return Err(OutOfRange::new("active_steps.end", end as f64, expected).into());
         }

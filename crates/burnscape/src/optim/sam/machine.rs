@@ -159,7 +159,8 @@ impl SamMachine {
         num_parts: usize,
     ) -> Result<SamStep, OptimError> {
         let lr = base_rate(lr, space)?;
-        let is_active = self.config.active_steps.contains(&self.step);
+        let active_steps = self.config.active_steps.as_ref();
+        let is_active = active_steps.is_none_or(|steps| steps.contains(&self.step));
         let wants_second = is_active && self.parts.descent.wants_second();
         let rho = if wants_second {
             self.config.schedule.rho(self.config.rho, self.step, lr)

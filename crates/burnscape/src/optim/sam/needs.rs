@@ -1,7 +1,6 @@
 use std::fmt::{Display, Formatter, Result as FmtResult};
 
 use super::SamConfig;
-use super::config::ALL_STEPS;
 use crate::optim::OptimError;
 
 /// A need of a part of SAM, beyond one gradient at the weights and one at the displaced weights.
@@ -124,7 +123,7 @@ impl SamConfig {
         if self.selection.is_some() {
             needs.push(("data selection (`selection`)", &[Need::Batch]));
         }
-        if self.active_steps != ALL_STEPS {
+        if self.active_steps.is_some() {
             needs.push(("`active_steps`", &[Need::Memory]));
         }
         if self.mask.is_some() {

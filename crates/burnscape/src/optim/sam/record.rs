@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Sam;
 use super::machine::SamMachine;
-use crate::optim::record::{VERSION, missing};
+use crate::optim::record::missing;
 use crate::optim::{OptimError, OptimRecord};
 use crate::space::{LeafVector, ParamSpace};
 
@@ -16,7 +16,6 @@ const KIND: &str = "sam";
 /// The state of a [`SamMachine`], but for vectors, which are tensors of the record.
 #[derive(Debug, Serialize, Deserialize)]
 struct SamState {
-    version: u32,
     step: usize,
     parts: BTreeMap<String, SavedPart>,
 }
@@ -36,7 +35,6 @@ impl SamMachine {
             parts.insert(place.to_string(), saved);
         }
         let state = SamState {
-            version: VERSION,
             step: self.step,
             parts,
         };

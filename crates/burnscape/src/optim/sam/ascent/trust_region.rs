@@ -40,7 +40,7 @@ impl AscentRule for TrustRegion {
             num_matvecs: found.num_matvecs,
             rise: found.value,
             residual: found.residual,
-            converged: found.outcome.is_converged(),
+            outcome: found.outcome,
             certified: found.certified,
             hard_cases: usize::from(found.kind == SolutionKind::HardCase),
         });
