@@ -44,7 +44,7 @@ pub(super) fn wasm_bindgen(root: &Path) -> Result<Invocation, String> {
     if let Some(program) = known.iter().find(|program| is_version(program)) {
         return Ok(Invocation::program(program));
     }
-    Invocation::new("cargo install wasm-bindgen-cli --locked --quiet --version")
+    Invocation::new("cargo install wasm-bindgen-cli --quiet --version")
         .with_argument(version)
         .with_argument("--root")
         .with_argument(&tools)

@@ -15,7 +15,7 @@ impl Program {
     /// results of comparisons, positions of extrema, signs and roundings.
     ///
     /// A piecewise smooth function is smooth where its decisions do not change, and the program of a
-    /// derivative contains all of them explicitly. If the decisions of its [derivative](crate::jvp) agree
+    /// derivative contains all of them explicitly. If the decisions of its [derivative](Program::jvp) agree
     /// at two points, both points are on one smooth piece, and finite differences between them are valid.
     /// If not, a kink of a ReLU or a tie in max pooling lies between them.
     ///
