@@ -3,8 +3,8 @@ use serde::{Deserialize, Serialize};
 /// How [`EigenpairsConfig`](crate::EigenpairsConfig) searches for eigenpairs.
 ///
 /// Lanczos takes the fewest products if eigenvalues are well separated. Block finds clusters and copies of multiple
-/// eigenvalues. LOBPCG is the method with a preconditioner, Davidson follows pairs whose vectors are known approximately.
-/// Power is for comparisons, and if there is memory for three vectors only.
+/// eigenvalues. LOBPCG is the method with a preconditioner. Davidson follows pairs whose vectors are known approximately.
+/// Use Power for comparisons, or when memory holds only three vectors.
 ///
 /// If two eigenvalues are closer than residuals can distinguish, every method may miss the outer one when the start has
 /// only a small component along it.

@@ -392,6 +392,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
     ) -> Result<Eigenpairs<V>, A::Error> {
         if k > self.len() {
             return Err(KrylovFault::TooMany {
+                name: "Ritz pairs",
                 asked: k,
                 available: self.len(),
             }
