@@ -13,7 +13,7 @@ use crate::{KrylovFault, SelfAdjoint, VectorSpace};
 ///
 /// # Cost
 ///
-/// A product (and one with the preconditioner) an iteration, and one more for the true residual. Conjugate gradients
+/// A product (and one with the preconditioner) per iteration, and one more for the true residual. Conjugate gradients
 /// keep three vectors, MINRES six.
 ///
 /// # Units

@@ -63,8 +63,8 @@ where
     ///
     /// # Cost
     ///
-    /// At most the limit; a run can converge after 24 products or more. Two vectors of parameters. The half width decreases with
-    /// the root of the number of products: ten times the accuracy takes a hundred times the products.
+    /// At most the limit; a run can converge after 24 products or more. Two vectors of parameters. The half width
+    /// decreases with the root of the number of products: ten times the accuracy takes a hundred times the products.
     /// [`with_num_probes`](Self::with_num_probes) has no effect.
     ///
     /// # Errors
