@@ -74,7 +74,7 @@ fn every_setting_has_an_effect() {
             [top(spectrum()), top(spectrum().with_max_bytes(100))],
         ),
         (
-            "probes",
+            "num_probes",
             Effect::Result,
             [density(spectrum()), density(spectrum().with_num_probes(4))],
         ),
