@@ -38,7 +38,7 @@ pub(crate) fn eigenvalues<M: Classifier>(
     let spectrum = Spectrum::of(&hessian)
         .with_tolerance(1e-4)
         .with_max_matvecs(300)
-        .with_probes(DENSITY_PROBES)
+        .with_num_probes(DENSITY_PROBES)
         .with_steps(DENSITY_STEPS);
     let top = spectrum.top_eigenpairs(TOP)?;
     let point = spectrum.critical_point(GRADIENT_ZERO)?;

@@ -133,7 +133,7 @@ fn sums_over_a_hessian() {
         assert!(error <= 2.0 * found.error + 1e-4 * size, "{method:?}");
     }
     let density = DensityConfig::new()
-        .with_probes(6)
+        .with_num_probes(6)
         .with_steps(15)
         .with_outliers(3);
     let density = density.run(&hessian).unwrap();

@@ -51,7 +51,7 @@ fn the_spectrum_of_a_hessian_is_that_of_its_matrix() {
         .unwrap();
     assert!((estimate.value - trace).abs() < 2.0 * estimate.half_width.unwrap());
     let density = DensityConfig::new()
-        .with_probes(30)
+        .with_num_probes(30)
         .with_steps(12)
         .run(&hessian)
         .unwrap();

@@ -30,13 +30,13 @@ pub(crate) fn of_network<N: Network>(tally: &mut Tally) {
     let products = |trace: burnscape::spectrum::LayerTraces| trace.total.value;
     let few = products(
         Spectrum::of(&hessian)
-            .with_probes(2)
+            .with_num_probes(2)
             .trace_by_layer()
             .unwrap(),
     );
     let same = products(
         Spectrum::of(&stored)
-            .with_probes(2)
+            .with_num_probes(2)
             .trace_by_layer()
             .unwrap(),
     );
@@ -181,7 +181,7 @@ fn counts(
     (seed, probes, steps): (u64, usize, usize),
 ) {
     let found: Inertia = Spectrum::of(stored)
-        .with_probes(probes)
+        .with_num_probes(probes)
         .with_steps(steps)
         .with_seed(seed)
         .inertia()
@@ -220,7 +220,7 @@ fn shares(tally: &mut Tally, name: &str, stored: &Stored, (seed, outliers): (u64
         0.5 * (stored.eigenvalues[place - 1] + stored.eigenvalues[place])
     };
     let density = DensityConfig::new()
-        .with_probes(6)
+        .with_num_probes(6)
         .with_steps(30)
         .with_outliers(outliers)
         .with_seed(seed)
@@ -250,7 +250,7 @@ fn shares(tally: &mut Tally, name: &str, stored: &Stored, (seed, outliers): (u64
 /// Of the square, which has no negative eigenvalues.
 fn dimensions(tally: &mut Tally, name: &str, stored: &Stored, seed: u64) {
     let density = DensityConfig::new()
-        .with_probes(6)
+        .with_num_probes(6)
         .with_steps(15)
         .with_seed(seed)
         .run(&Square(stored))

@@ -229,7 +229,7 @@ fn nothing_follows_a_break_in_a_method_on_an_operator() {
         of_hessian(risk, &model, ask, |found| found.num_matvecs == 5)
     });
     check("density", |risk| {
-        let config = DensityConfig::new().with_probes(2).with_steps(4);
+        let config = DensityConfig::new().with_num_probes(2).with_steps(4);
         let ask = |hessian: &Hessian<'_>| config.run(hessian);
         of_hessian(risk, &model, ask, |found| found.probes().len() == 2)
     });

@@ -139,7 +139,7 @@ fn sharpness(risk: &Risk<'_, Net>, net: &Net, hessian: &Hessian<'_>, unit: f64) 
     let average = AverageSharpnessConfig::new(0.1).with_num_samples(4);
     let average = average.run(risk, net).expect("a rise");
     let error = average.standard_error.expect("an error");
-    let layers = Spectrum::of(hessian).with_probes(4).trace_by_layer();
+    let layers = Spectrum::of(hessian).with_num_probes(4).trace_by_layer();
     let trace = layers.expect("traces").total.value / unit;
     let report = SharpnessReportConfig::new()
         .with_scales(vec![Scale::Absolute])

@@ -17,7 +17,7 @@ fn the_effective_dimension_of_a_diagonal_matrix_is_the_sum_over_its_eigenvalues(
         diagonal([9.0, 1.0, 0.25, 0.0, 4.0]),
     );
     let hessian = Risk::new(&quadratic, &data).hessian(&model).unwrap();
-    let spectrum = Spectrum::of(&hessian).with_probes(3);
+    let spectrum = Spectrum::of(&hessian).with_num_probes(3);
     let found = spectrum.effective_dimension(1.0).unwrap();
     close(found.value, 0.9 + 0.5 + 0.2 + 0.0 + 0.8, 1e-10);
     assert!(found.standard_error.unwrap() < 1e-10);
@@ -25,7 +25,7 @@ fn the_effective_dimension_of_a_diagonal_matrix_is_the_sum_over_its_eigenvalues(
     assert!(found.num_matvecs <= 15);
     // In units of |w|: 9, 4, 0.0625, 0, 9.
     let relative = hessian.scaled(&model, Scale::ElementRelative).unwrap();
-    let spectrum = Spectrum::of(&relative).with_probes(3);
+    let spectrum = Spectrum::of(&relative).with_num_probes(3);
     let found = spectrum.effective_dimension(1.0).unwrap();
     close(found.value, 0.9 + 0.8 + 0.0625 / 1.0625 + 0.9, 1e-10);
 }
@@ -42,7 +42,7 @@ fn the_effective_dimension_of_a_network_is_within_its_error() {
     let gamma = 0.05;
     let values = all.values.iter().map(|value| value.max(0.0));
     let exact: f64 = values.map(|value| value / (value + gamma)).sum();
-    let spectrum = Spectrum::of(&matrix).with_probes(60);
+    let spectrum = Spectrum::of(&matrix).with_num_probes(60);
     let found = spectrum.effective_dimension(gamma).unwrap();
     let error = found.standard_error.unwrap();
     assert!(error < 0.1 * exact, "{error} of {exact}");

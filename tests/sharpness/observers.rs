@@ -92,7 +92,7 @@ fn a_stopped_measurement_returns_what_it_reached() {
     assert!(found.is_stopped());
     let found = found.effective_dimension(0.1);
     assert_eq!(found.standard_error(), None);
-    let one = config.with_probes(1).run(&matrix).unwrap();
+    let one = config.with_num_probes(1).run(&matrix).unwrap();
     assert_eq!(found.value, one.effective_dimension(0.1).value);
 
     let mut report = SharpnessReportConfig::new()

@@ -147,7 +147,7 @@ fn every_sample_of_a_diagonal_matrix_is_exact_also_by_parameter() {
     let data = [Tensor::<1>::ones([1], &device())];
     let risk = Risk::new(&loss, &data);
     let hessian = risk.hessian(&model).unwrap();
-    let found = Spectrum::of(&hessian).with_probes(3).trace_by_layer();
+    let found = Spectrum::of(&hessian).with_num_probes(3).trace_by_layer();
     let found = found.unwrap();
     close(found.total.value, 3.0 * 6.0 + 5.0 * 4.0, 1e-12);
     assert!(found.total.half_width.unwrap() < 1e-11);
@@ -202,7 +202,7 @@ fn trace_and_frobenius_norm_of_a_network_are_within_their_errors() {
             assert!(error < 0.1 * exact, "{error} of {exact}");
             assert!((found - exact).abs() < 4.0 * error);
         }
-        let layers = Spectrum::of(&scaled).with_probes(300).trace_by_layer();
+        let layers = Spectrum::of(&scaled).with_num_probes(300).trace_by_layer();
         for (leaf, part) in hessian
             .space()
             .leaves()

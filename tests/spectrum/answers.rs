@@ -39,7 +39,7 @@ fn a_scaled_loss_scales_its_spectrum_exactly() {
     let scaled: Vec<f64> = values.iter().map(|value| value * 1024.0).collect();
     let answers = |values: &[f64]| {
         with_hessian(&point(30), values, |hessian| {
-            let spectrum = Spectrum::of(hessian).with_steps(12).with_probes(3);
+            let spectrum = Spectrum::of(hessian).with_steps(12).with_num_probes(3);
             let top = spectrum.top_eigenpairs(2).unwrap();
             let density = spectrum.density().unwrap();
             let trace = spectrum.trace().unwrap();
@@ -59,7 +59,7 @@ fn trace_and_diagonal_of_a_diagonal_matrix_are_exact() {
     let values: Vec<f64> = (0..40).map(|i| f64::from(i % 7) - 2.0).collect();
     let expected: f64 = values.iter().sum();
     with_hessian(&point(40), &values, |hessian| {
-        let spectrum = Spectrum::of(hessian).with_probes(3);
+        let spectrum = Spectrum::of(hessian).with_num_probes(3);
         let trace = spectrum.trace().unwrap();
         assert!((trace.value - expected).abs() < 1e-10);
         // The first estimate is exact, which 24 of them show.
@@ -99,7 +99,7 @@ fn two_layers() -> LayerTraces {
     let data = [Tensor::<2>::from_data([[1.0, 2.0], [0.0, 3.0]], &device)];
     let hessian = Risk::new(&loss, &data).hessian(&model).unwrap();
     Spectrum::of(&hessian)
-        .with_probes(400)
+        .with_num_probes(400)
         .trace_by_layer()
         .unwrap()
 }
@@ -137,7 +137,7 @@ fn effective_dimension_is_that_of_the_eigenvalues() {
     // Few distinct values, so that quadrature is exact up to the weights of the probes.
     let values: Vec<f64> = (0..90).map(|i| [0.0, 1.0, 9.0][i % 3]).collect();
     with_hessian(&point(90), &values, |hessian| {
-        let spectrum = Spectrum::of(hessian).with_probes(5);
+        let spectrum = Spectrum::of(hessian).with_num_probes(5);
         let found = spectrum.effective_dimension(1.0).unwrap();
         // Rademacher vectors have the same share of every coordinate.
         assert!((found.value - 30.0 * (0.5 + 0.9)).abs() < 1e-9, "{found:?}");
@@ -149,7 +149,7 @@ fn effective_dimension_is_that_of_the_eigenvalues() {
 fn the_negative_mass_is_beside_the_effective_dimension() {
     let values: Vec<f64> = (0..90).map(|i| [-3.0, 0.0, 1.0][i % 3]).collect();
     with_hessian(&point(90), &values, |hessian| {
-        let spectrum = Spectrum::of(hessian).with_probes(5);
+        let spectrum = Spectrum::of(hessian).with_num_probes(5);
         let found = spectrum.effective_dimension(1.0).unwrap();
         assert!((found.value - 30.0 * 0.5).abs() < 1e-9, "{found:?}");
         assert!(
@@ -255,7 +255,7 @@ fn estimated_inertia_never_claims_more_than_there_is() {
         with_hessian(&point(120), &values, |hessian| {
             let spectrum = Spectrum::of(hessian)
                 .with_seed(seed)
-                .with_probes(4)
+                .with_num_probes(4)
                 .with_steps(25);
             let inertia = spectrum.inertia().unwrap();
             assert_eq!(inertia.negative.exact, None);
@@ -277,7 +277,7 @@ fn estimated_inertia_never_claims_more_than_there_is() {
 fn a_density_is_a_measure_and_draws_itself() {
     let values: Vec<f64> = (0..100).map(|i| f64::from(i % 10)).collect();
     with_hessian(&point(100), &values, |hessian| {
-        let spectrum = Spectrum::of(hessian).with_probes(3).with_steps(30);
+        let spectrum = Spectrum::of(hessian).with_num_probes(3).with_steps(30);
         let density = spectrum.density().unwrap();
         // Ten distinct eigenvalues: every run is exhausted after ten steps.
         assert_eq!(density.num_matvecs(), 30);
@@ -312,7 +312,7 @@ fn observers_see_every_product_and_stop_with_what_there_is() {
             false => ControlFlow::Continue(()),
         }
     });
-    let stopped = Spectrum::of(&watched).with_probes(4).with_steps(10);
+    let stopped = Spectrum::of(&watched).with_num_probes(4).with_steps(10);
     let stopped = stopped.density().unwrap();
     // Two probes were finished, the third was not.
     assert_eq!(stopped.probes().len(), 2);
@@ -348,7 +348,7 @@ fn outliers_are_taken_out_exactly_and_the_rest_is_resolved() {
     values.extend([200.0, 100.0]);
     with_hessian(&point(100), &values, |hessian| {
         let spectrum = Spectrum::of(hessian)
-            .with_probes(4)
+            .with_num_probes(4)
             .with_steps(20)
             .with_outliers(2);
         let density = spectrum.density().unwrap();

@@ -21,6 +21,7 @@ fn arguments_out_of_range() {
         let spectrum = || Spectrum::of(hessian);
         let error = spectrum().top_eigenpairs(6).unwrap_err();
         let expected = KrylovFault::TooMany {
+            name: "eigenpairs",
             asked: 6,
             available: 5,
         };
@@ -30,12 +31,27 @@ fn arguments_out_of_range() {
             error,
             CurvatureError::Krylov(KrylovFault::MemoryTooSmall { bytes: 39, .. })
         ));
-        let error = spectrum().with_probes(0).density().unwrap_err();
-        assert_eq!(error, CurvatureError::Krylov(KrylovFault::NoProbes));
-        let error = spectrum().with_probes(0).trace_by_layer().unwrap_err();
-        assert_eq!(error, CurvatureError::Krylov(KrylovFault::NoProbes));
+        let error = spectrum().with_num_probes(0).density().unwrap_err();
+        let none = |method, name| {
+            let (needed, found) = (1, 0);
+            CurvatureError::Krylov(KrylovFault::NoProbes {
+                method,
+                name,
+                needed,
+                found,
+            })
+        };
+        assert_eq!(error, none("a density", "num_probes"));
+        let error = spectrum().with_num_probes(0).trace_by_layer().unwrap_err();
+        assert!(matches!(
+            error,
+            CurvatureError::OutOfRange(OutOfRange {
+                name: "num_probes",
+                ..
+            })
+        ));
         let error = spectrum().with_max_matvecs(0).trace().unwrap_err();
-        assert_eq!(error, CurvatureError::Krylov(KrylovFault::NoProbes));
+        assert_eq!(error, none("Hutchinson's method", "max_matvecs"));
         for tolerance in [0.0, -1.0, f64::NAN] {
             let error = spectrum().with_tolerance(tolerance).top_eigenpairs(1);
             let error = error.unwrap_err();
@@ -222,7 +238,7 @@ fn limits_of_any_size_are_taken() {
         let spectrum = || {
             seen.store(0, Ordering::Relaxed);
             Spectrum::of(&stopped)
-                .with_probes(usize::MAX)
+                .with_num_probes(usize::MAX)
                 .with_max_matvecs(usize::MAX)
         };
         let density = spectrum().with_steps(5).density().unwrap();

@@ -73,7 +73,7 @@ fn intervals_of_layers_cover_as_well() {
     for seed in 0..1000 {
         let traces = Spectrum::of(&matrix)
             .with_seed(seed)
-            .with_probes(64)
+            .with_num_probes(64)
             .trace_by_layer()
             .unwrap();
         for ((layer, truth), covered) in traces.layers.iter().zip(truths).zip(&mut covered) {
@@ -121,7 +121,7 @@ fn counts_and_effective_dimension_have_room_for_what_the_steps_cannot_resolve() 
         .collect();
     let count = |is_one: &dyn Fn(f64) -> bool| values.iter().filter(|x| is_one(**x)).count();
     with_hessian(&point(200), &values, |hessian| {
-        let spectrum = || Spectrum::of(hessian).with_probes(4).with_steps(8);
+        let spectrum = || Spectrum::of(hessian).with_num_probes(4).with_steps(8);
         for zero in [0.0, 1e-3 / 2.0, 0.01, 0.03] {
             let found = spectrum().with_zero(zero).inertia().unwrap();
             let (above, below) = (count(&|x| x > zero), count(&|x| x < -zero));
@@ -167,7 +167,7 @@ fn twice_the_steps_close_the_interval_of_a_count() {
     let width = |steps: usize| {
         with_hessian(&point(300), &values, |hessian| {
             let found = Spectrum::of(hessian)
-                .with_probes(4)
+                .with_num_probes(4)
                 .with_steps(steps)
                 .with_zero(0.0)
                 .inertia()
@@ -189,7 +189,7 @@ fn twice_the_steps_close_the_interval_of_a_count() {
 fn a_single_probe_has_no_interval_and_an_exact_count_one_of_no_width() {
     let values: Vec<f64> = (0..50).map(|i| f64::from(i) - 10.0).collect();
     with_hessian(&point(50), &values, |hessian| {
-        let one = Spectrum::of(hessian).with_probes(1).with_steps(12);
+        let one = Spectrum::of(hessian).with_num_probes(1).with_steps(12);
         let found = { one }.inertia().unwrap();
         assert_eq!(found.positive.interval, None);
         assert_eq!(found.positive.standard_error, None);

@@ -105,7 +105,7 @@ fn intervals_of_its_traces_cover_nineteen_times_in_twenty() {
     for seed in 0..1000 {
         let traces = Spectrum::of(&stored)
             .with_seed(seed)
-            .with_probes(PROBES)
+            .with_num_probes(PROBES)
             .trace_by_layer()
             .unwrap();
         let covers = |trace: &LayerValue, start: usize| {
@@ -180,7 +180,7 @@ fn the_spectrum_of_a_network_on_digits_is_that_of_its_matrix() {
     let trace = spectrum.trace();
     let trace = trace.unwrap();
     assert!((trace.value - exact).abs() < 2.0 * trace.half_width.unwrap());
-    let layers = spectrum.with_probes(64).trace_by_layer().unwrap();
+    let layers = spectrum.with_num_probes(64).trace_by_layer().unwrap();
     let mut start = 0;
     for layer in &layers.layers {
         let exact: f64 = diagonal[start..start + layer.len].iter().sum();

@@ -36,7 +36,7 @@ fn every_setting_has_an_effect() {
     let matrix = matrix();
     let spectrum = || {
         Spectrum::of(&matrix)
-            .with_probes(3)
+            .with_num_probes(3)
             .with_steps(8)
             .with_max_matvecs(30)
     };
@@ -74,9 +74,9 @@ fn every_setting_has_an_effect() {
             [top(spectrum()), top(spectrum().with_max_bytes(100))],
         ),
         (
-            "probes",
+            "num_probes",
             Effect::Result,
-            [density(spectrum()), density(spectrum().with_probes(4))],
+            [density(spectrum()), density(spectrum().with_num_probes(4))],
         ),
         (
             "steps",

@@ -231,7 +231,7 @@ fn results_of_spectra_go_through_json_and_back() {
     let mut seen = BTreeSet::new();
     let (model, data) = (net(), regression());
     let hessian = Risk::new(&squared_error, &data).hessian(&model).unwrap();
-    let spectrum = Spectrum::of(&hessian).with_probes(2).with_steps(4);
+    let spectrum = Spectrum::of(&hessian).with_num_probes(2).with_steps(4);
     goes_through(&mut seen, &spectrum.top_eigenpairs(1).unwrap());
     goes_through(&mut seen, &spectrum.trace().unwrap());
     goes_through(&mut seen, &spectrum.density().unwrap());

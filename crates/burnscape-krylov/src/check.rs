@@ -55,9 +55,7 @@ fn worst_of_pairs<E: From<KrylovFault>>(
     pairs: usize,
     defect: impl Fn(usize) -> Result<f64, E>,
 ) -> Result<f64, E> {
-    if pairs == 0 {
-        return Err(KrylovFault::NoProbes.into());
-    }
+    KrylovFault::ensure_enough(("pairs", pairs), "the check", 1)?;
     (0..pairs).try_fold(0.0_f64, |worst, pair| Ok(worst.max(defect(pair)?)))
 }
 

@@ -52,9 +52,18 @@ pub enum KrylovFault {
         /// The allowed values.
         allowed: &'static str,
     },
-    /// A check or an estimate has no vector to work with.
-    #[error("too few probe vectors for this method; raise the limit of products")]
-    NoProbes,
+    /// A check or an estimate has too few vectors to work with.
+    #[error("{method} needs `{name}` to be at least {needed}, found {found}; raise it")]
+    NoProbes {
+        /// The method, in words.
+        method: &'static str,
+        /// The setting or argument that limits the number of vectors.
+        name: &'static str,
+        /// Its smallest value for the method.
+        needed: usize,
+        /// Its value.
+        found: usize,
+    },
     /// Vectors that must be orthonormal are not.
     #[error(
         "vectors {first} and {second} are not orthonormal: their dot product is {product}, \
@@ -167,13 +176,21 @@ pub enum KrylovFault {
         found: usize,
     },
     /// A setting that the chosen method cannot use.
-    #[error("`{setting}` has no meaning for {method}; leave it out, or choose another method")]
+    #[error("{method} does not use `{setting}`; leave it out, or choose another method")]
     UnusedSetting {
         /// The setting.
         setting: &'static str,
         /// The method, in words.
         method: &'static str,
     },
+    /// Another end of the spectrum than the power iteration finds.
+    #[error(
+        "the power iteration finds only `Which::LargestMagnitude`; pass that, or choose another method"
+    )]
+    LargestMagnitudeOnly,
+    /// Means of integrands by another method than Hutchinson's.
+    #[error("integrands always use Hutchinson's method; remove `with_method`")]
+    HutchinsonOnly,
     /// Eigenpairs without their vectors, which are not stored with them.
     #[error(
         "{values} eigenvalues have {vectors} vectors; vectors are not stored with eigenpairs: read them from \
@@ -185,9 +202,11 @@ pub enum KrylovFault {
         /// Number of vectors.
         vectors: usize,
     },
-    /// More vectors are requested than there are.
-    #[error("{asked} requested; choose between 1 and {available}")]
+    /// None are requested, or more than there are.
+    #[error("{asked} {name} requested; choose a number from 1 to {available}")]
     TooMany {
+        /// The things requested, in words.
+        name: &'static str,
         /// The number requested.
         asked: usize,
         /// The number available: the dimension, or the size of a basis.
@@ -305,5 +324,22 @@ impl KrylovFault {
             return Ok(());
         }
         Err(Self::NonFiniteArgument { name, value })
+    }
+
+    /// Refuses a limit below the `needed` one.
+    pub(crate) fn ensure_enough(
+        (name, found): (&'static str, usize),
+        method: &'static str,
+        needed: usize,
+    ) -> Result<(), Self> {
+        if found >= needed {
+            return Ok(());
+        }
+        Err(Self::NoProbes {
+            method,
+            name,
+            needed,
+            found,
+        })
     }
 }

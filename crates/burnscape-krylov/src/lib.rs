@@ -42,9 +42,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Rooms
+//! # Modules
 //!
-//! | room | purpose | items |
+//! | module | purpose | items |
 //! |---|---|---|
 //! | vector | vectors, one by one and as a block | [`VectorSpace`], [`VectorBlock`], [`VectorList`], [`Probe`] |
 //! | basis | orthonormal vectors | [`Orthonormal`] |

@@ -357,6 +357,7 @@ fn bad_input_is_refused_by_name() {
     for k in [0, 4] {
         for refused in refusals(k, 0.1) {
             let error = KrylovFault::TooMany {
+                name: "eigenpairs",
                 asked: k,
                 available: 3,
             };

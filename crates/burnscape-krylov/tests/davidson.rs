@@ -270,6 +270,7 @@ fn bad_settings_are_refused() {
     assert_eq!(
         run(new(0)),
         Err(KrylovFault::TooMany {
+            name: "eigenpairs",
             asked: 0,
             available: 3
         })
@@ -277,6 +278,7 @@ fn bad_settings_are_refused() {
     assert_eq!(
         run(new(4)),
         Err(KrylovFault::TooMany {
+            name: "eigenpairs",
             asked: 4,
             available: 3
         })
@@ -285,6 +287,7 @@ fn bad_settings_are_refused() {
     assert_eq!(
         refused,
         Err(KrylovFault::TooMany {
+            name: "eigenpairs",
             asked: 2,
             available: 1
         })

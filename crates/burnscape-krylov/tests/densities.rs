@@ -66,7 +66,7 @@ fn densities_come_near_the_spectrum_and_know_its_moments() {
     let values = spectrum(150);
     let a = with_spectrum(&values);
     let density = DensityConfig::new()
-        .with_probes(10)
+        .with_num_probes(10)
         .with_steps(40)
         .run(&a)
         .unwrap();
@@ -96,7 +96,7 @@ fn densities_come_near_the_spectrum_and_know_its_moments() {
 #[test]
 fn densities_are_exact_where_the_space_is_exhausted() {
     let a = with_spectrum(&[2.0; 12]);
-    let density = DensityConfig::new().with_probes(3).run(&a).unwrap();
+    let density = DensityConfig::new().with_num_probes(3).run(&a).unwrap();
     assert_eq!(density.num_matvecs(), 3);
     assert!((density.log_determinant().value - 12.0 * 2.0_f64.ln()).abs() < 1e-12);
     assert_eq!(density.fraction_below(1.9).value, 0.0);
@@ -106,7 +106,7 @@ fn densities_are_exact_where_the_space_is_exhausted() {
 #[test]
 fn densities_move_with_the_operator() {
     let a = with_spectrum(&spectrum(60));
-    let config = DensityConfig::new().with_probes(3).with_steps(20);
+    let config = DensityConfig::new().with_num_probes(3).with_steps(20);
     let one = config.run(&a).unwrap().measure();
     let scaled = config
         .run(&Scaled::new(&a, -8.0).unwrap())
@@ -245,16 +245,13 @@ fn skew_samples_have_the_interval_of_halls_transformation() {
 #[test]
 fn requests_that_make_no_sense_are_refused() {
     let a = with_spectrum(&[1.0, 2.0]);
-    let none = DensityConfig::new().with_probes(0).run(&a).map(|_| ());
-    assert_eq!(none, Err(KrylovFault::NoProbes));
-    let none = DensityConfig::new().with_steps(0).run(&a).map(|_| ());
-    assert_eq!(none, Err(KrylovFault::NoProbes));
-    let none = TraceConfig::new().with_max_matvecs(0).run(&a).map(|_| ());
-    assert_eq!(none, Err(KrylovFault::NoProbes));
     let few = TraceConfig::new()
         .with_method(TraceMethod::HutchPlusPlus)
         .with_max_matvecs(2);
-    assert_eq!(few.run(&a).map(|_| ()), Err(KrylovFault::NoProbes));
+    assert_eq!(
+        few.run(&a).unwrap_err().to_string(),
+        "Hutch++ needs `max_matvecs` to be at least 3, found 2; raise it"
+    );
     let tolerance = TraceConfig::new().with_tolerance(-1.0).run(&a).map(|_| ());
     assert_eq!(
         tolerance,
@@ -323,6 +320,32 @@ fn shares_of_a_known_measure_lie_between_their_bounds() {
 }
 
 #[test]
+fn two_densities_are_drawn_on_one_grid() {
+    let run = |scale: f64| {
+        let values: Vec<f64> = (1..=40).map(|i| scale * f64::from(i)).collect();
+        let a = Symmetric::verified(Dense::diagonal(&values), 1e-12, 0).unwrap();
+        DensityConfig::new().with_steps(10).run(&a).unwrap()
+    };
+    let (first, second) = (run(1.0), run(1.5));
+    let axis = Axis::SymmetricLog { scale: 1.0 };
+    let curve = first.curve(axis, 50, None).unwrap();
+    assert_eq!(first.curve_on(axis, &curve.grid, None).unwrap(), curve);
+    let width = Some(curve.bandwidth);
+    let other = second.curve_on(axis, &curve.grid, width).unwrap();
+    assert_eq!(other.grid, curve.grid);
+    assert_ne!(other.density, curve.density);
+    // The measure as a sum of normal laws.
+    let found = second.curve_on(Axis::Linear, &[30.0], Some(2.0)).unwrap();
+    let bump = |x: f64| (-0.125 * (30.0 - x).powi(2)).exp() / (8.0 * std::f64::consts::PI).sqrt();
+    assert!((found.density[0] - second.measure().integrate(bump)).abs() < 1e-12);
+    let refused = second.curve_on(axis, &[0.0, f64::NAN], None);
+    assert!(matches!(
+        refused,
+        Err(KrylovFault::NonFiniteArgument { .. })
+    ));
+}
+
+#[test]
 fn an_effective_dimension_lies_between_the_rules_of_gauss_and_of_gauss_and_radau() {
     let values: Vec<f64> = (0..300).map(|i| 0.95_f64.powi(i)).collect();
     let a = Symmetric::verified(Dense::diagonal(&values), 1e-12, 0).unwrap();
@@ -330,7 +353,7 @@ fn an_effective_dimension_lies_between_the_rules_of_gauss_and_of_gauss_and_radau
     for gamma in [1.0, 1e-2, 1e-4, 1e-6] {
         let exact: f64 = values.iter().map(|x| x / (x + gamma)).sum();
         for steps in [3, 10, 40] {
-            let config = DensityConfig::new().with_probes(2).with_steps(steps);
+            let config = DensityConfig::new().with_num_probes(2).with_steps(steps);
             let found = config.run(&a).unwrap().effective_dimension(gamma);
             let (low, high) = (found.low.value, found.high.value);
             assert!(

@@ -4,9 +4,9 @@
 mod spectra;
 
 use burnscape_krylov::{
-    Axis, DensityConfig, DiagonalConfig, EigenMethod, EigenpairsConfig, KrylovFault,
-    LanczosFactorization, LinearOperator, Preconditioned, SelfAdjoint, SolveConfig, TraceConfig,
-    TrustRegionConfig, Which,
+    Axis, DensityConfig, DiagonalConfig, DiagonalMethod, EigenMethod, EigenpairsConfig,
+    KrylovFault, LanczosFactorization, LinearOperator, Preconditioned, SelfAdjoint, SolveConfig,
+    TraceConfig, TraceMethod, TrustRegionConfig, Which,
 };
 use spectra::Diagonal;
 
@@ -36,6 +36,7 @@ fn a_record_without_steps_gives_empty_answers() {
     assert_eq!(
         error,
         KrylovFault::TooMany {
+            name: "Ritz pairs",
             asked: 1,
             available: 0
         }
@@ -256,17 +257,23 @@ fn a_density_is_not_drawn_with_a_width_that_is_none() {
 fn counts_of_none_are_refused_or_give_nothing() {
     let a = Diagonal(vec![1.0, 2.0, 3.0]);
     let b = vec![1.0, 1.0, 1.0];
-    let no_probes = KrylovFault::NoProbes;
-    for config in [
-        DensityConfig::new().with_probes(0),
-        DensityConfig::new().with_steps(0),
+    let none = |method, name| KrylovFault::NoProbes {
+        method,
+        name,
+        needed: 1,
+        found: 0,
+    };
+    for (config, name) in [
+        (DensityConfig::new().with_num_probes(0), "num_probes"),
+        (DensityConfig::new().with_steps(0), "steps"),
     ] {
-        assert_eq!(config.run(&a).map(|_| ()), Err(no_probes.clone()));
+        assert_eq!(config.run(&a).map(|_| ()), Err(none("a density", name)));
     }
+    let no_products = none("Hutchinson's method", "max_matvecs");
     let few = TraceConfig::new().with_max_matvecs(0).run(&a);
-    assert_eq!(few.map(|_| ()), Err(no_probes.clone()));
+    assert_eq!(few.map(|_| ()), Err(no_products.clone()));
     let few = DiagonalConfig::new().with_max_matvecs(0).run(&a);
-    assert_eq!(few.map(|_| ()), Err(no_probes));
+    assert_eq!(few.map(|_| ()), Err(no_products));
     let few = EigenpairsConfig::new(1, Which::Largest)
         .with_method(EigenMethod::Davidson)
         .with_max_matvecs(0)
@@ -309,4 +316,19 @@ fn counts_of_none_are_refused_or_give_nothing() {
             Err(KrylovFault::OutOfBounds { name: "radius", .. })
         ));
     }
+}
+
+#[test]
+fn an_operator_without_dimensions_has_no_trace_and_no_diagonal() {
+    let a = Diagonal(Vec::new());
+    for method in [
+        TraceMethod::HutchPlusPlus,
+        TraceMethod::XTrace,
+        TraceMethod::XNysTrace,
+    ] {
+        let found = TraceConfig::new().with_method(method).run(&a).unwrap();
+        assert_eq!((found.value, found.half_width), (0.0, Some(0.0)));
+    }
+    let diagonal = DiagonalConfig::new().with_method(DiagonalMethod::XDiag);
+    assert!(diagonal.run(&a).unwrap().diagonal.is_empty());
 }

@@ -73,8 +73,14 @@ fn scalars_must_be_finite() {
 
 #[test]
 fn a_check_with_no_vectors_is_refused() {
-    assert_eq!(two().symmetry_defect(0, 0), Err(KrylovFault::NoProbes));
-    assert_eq!(two().linearity_defect(0, 0), Err(KrylovFault::NoProbes));
+    let none = KrylovFault::NoProbes {
+        method: "the check",
+        name: "pairs",
+        needed: 1,
+        found: 0,
+    };
+    assert_eq!(two().symmetry_defect(0, 0), Err(none.clone()));
+    assert_eq!(two().linearity_defect(0, 0), Err(none));
 }
 
 #[test]

@@ -62,7 +62,7 @@ where
         fixed.extend(found.vectors.concat());
     }
     let density = DensityConfig::new()
-        .with_probes(2)
+        .with_num_probes(2)
         .with_steps(5)
         .with_outliers(1)
         .with_seed(seed);

@@ -400,6 +400,7 @@ fn bad_input_is_refused_by_name() {
     assert_eq!(
         error,
         KrylovFault::TooMany {
+            name: "eigenpairs",
             asked: 4,
             available: 3
         }
@@ -408,6 +409,7 @@ fn bad_input_is_refused_by_name() {
     assert_eq!(
         error,
         KrylovFault::TooMany {
+            name: "eigenpairs",
             asked: 0,
             available: 3
         }

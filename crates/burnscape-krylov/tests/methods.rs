@@ -8,8 +8,8 @@
 mod spectra;
 
 use burnscape_krylov::{
-    EigenMethod, EigenpairsConfig, KrylovFault, LanczosCheckpoint, LanczosFactorization,
-    Preconditioned, Which,
+    Dense, DensityConfig, EigenMethod, EigenpairsConfig, KrylovFault, LanczosCheckpoint,
+    LanczosFactorization, Preconditioned, Symmetric, TraceConfig, TraceMethod, Which,
 };
 use spectra::Diagonal;
 
@@ -38,16 +38,50 @@ fn every_method_finds_the_largest_pairs() {
 }
 
 #[test]
-fn a_setting_without_a_use_is_named_with_the_method() {
+fn a_setting_without_a_use_is_refused_with_a_remedy() {
     let power = EigenpairsConfig::new(1, Which::Largest).with_method(EigenMethod::Power);
     let refused = power.run(&squares()).map(|_| ()).unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "`which` has no meaning for the power iteration; leave it out, or choose another method"
+        "the power iteration finds only `Which::LargestMagnitude`; pass that, or choose another method"
     );
-    let lanczos = EigenpairsConfig::new(1, Which::Largest);
-    let refused = lanczos.run(&Preconditioned::new(&squares(), &squares()).unwrap());
-    assert!(matches!(refused, Err(KrylovFault::UnusedSetting { .. })));
+    let lanczos = EigenpairsConfig::new(1, Which::Largest).with_guards(1);
+    let refused = lanczos.run(&squares()).map(|_| ()).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "Lanczos does not use `guards`; leave it out, or choose another method"
+    );
+    let trace = TraceConfig::new().with_method(TraceMethod::XTrace);
+    let refused = trace.run_integrands(&squares(), |_, _| Ok(vec![1.0]));
+    assert_eq!(refused, Err(KrylovFault::HutchinsonOnly));
+}
+
+#[test]
+fn methods_without_a_preconditioner_ignore_it() {
+    let (a, p) = (
+        squares(),
+        Symmetric::verified(Dense::identity(40), 1e-12, 0).unwrap(),
+    );
+    let preconditioned = Preconditioned::new(&a, &p).unwrap();
+    for method in METHODS {
+        let config = EigenpairsConfig::new(2, Which::LargestMagnitude).with_method(method);
+        let (plain, found) = (
+            config.run(&a).unwrap(),
+            config.run(&preconditioned).unwrap(),
+        );
+        if method != EigenMethod::Lobpcg {
+            assert_eq!(
+                (found.values, found.num_matvecs),
+                (plain.values, plain.num_matvecs)
+            );
+        }
+    }
+    // The search for outliers is Lanczos.
+    let density = DensityConfig::new().with_outliers(2).with_steps(10);
+    assert_eq!(
+        density.run(&preconditioned).unwrap(),
+        density.run(&a).unwrap()
+    );
 }
 
 #[test]

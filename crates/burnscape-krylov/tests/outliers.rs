@@ -31,7 +31,7 @@ fn spectrum(n: usize) -> Vec<f64> {
 fn outliers_have_their_mass_exactly() {
     let values = spectrum(120);
     let a = Counted::new(with_spectrum(&values, 4));
-    let config = DensityConfig::new().with_probes(6).with_steps(20);
+    let config = DensityConfig::new().with_num_probes(6).with_steps(20);
     let density = config.clone().with_outliers(4).run(&a).unwrap();
     assert_eq!(density.num_matvecs(), a.num_matvecs());
     assert_eq!(density.outliers().len(), 4);
@@ -71,13 +71,13 @@ fn the_bulk_is_unbiased() {
         .run(&a)
         .unwrap();
     let exact: f64 = values.iter().map(|x| x * x).sum();
-    let config = DensityConfig::new().with_probes(400).with_steps(3);
+    let config = DensityConfig::new().with_num_probes(400).with_steps(3);
     let found = config.run_deflated(&a, &pairs).unwrap();
     let square = found.trace_of(|x| x * x);
     assert!((square.value - exact).abs() < 3.0 * square.standard_error.unwrap());
     assert!(square.standard_error.unwrap() < 1e-3 * exact);
     // The first probes do not depend on how many there are.
-    let few = DensityConfig::new().with_probes(7).with_steps(3);
+    let few = DensityConfig::new().with_num_probes(7).with_steps(3);
     let few = few.run_deflated(&a, &pairs).unwrap();
     assert_eq!(few.probes(), &found.probes()[..7]);
 }
@@ -91,8 +91,11 @@ fn everything_can_be_an_outlier() {
     assert!((density.trace_of(|x| x).value - 3.0).abs() < 1e-12);
     let curve = density.curve(Axis::Linear, 512, None).unwrap();
     assert!(curve.grid.is_empty() && curve.outliers.len() == 3);
+    let curve = density.curve_on(Axis::Linear, &[1.0], None).unwrap();
+    assert_eq!(curve.density, [0.0]);
     let many = DensityConfig::new().with_outliers(4).run(&a).map(|_| ());
     let error = KrylovFault::TooMany {
+        name: "eigenpairs",
         asked: 4,
         available: 3,
     };
@@ -109,7 +112,7 @@ fn single_precision_keeps_the_mass() {
     let values = spectrum(80);
     let a = Single::of(with_spectrum(&values, 4).operator());
     let density = DensityConfig::new()
-        .with_probes(5)
+        .with_num_probes(5)
         .with_steps(15)
         .with_outliers(4)
         .run(&a)
@@ -128,7 +131,7 @@ fn curves_have_the_area_and_the_band_of_their_density() {
     for axis in [Axis::Linear, Axis::SymmetricLog { scale: 1e-3 }] {
         for outliers in [0, 4] {
             let density = DensityConfig::new()
-                .with_probes(8)
+                .with_num_probes(8)
                 .with_steps(24)
                 .with_outliers(outliers)
                 .run(&a)
@@ -170,7 +173,7 @@ fn bands_cover_the_expected_curve() {
     // At a grid point, the mean curve over many probes is within two standard errors of few, mostly.
     let a = with_spectrum(&spectrum(40), 4);
     let curve = |seed: u64, probes: usize| {
-        let config = DensityConfig::new().with_probes(probes).with_steps(12);
+        let config = DensityConfig::new().with_num_probes(probes).with_steps(12);
         let density = config.with_seed(seed).run(&a).unwrap();
         let curve = density.curve(Axis::Linear, 41, Some(0.5)).unwrap();
         (height_at_zero(&density), curve)
@@ -182,7 +185,7 @@ fn bands_cover_the_expected_curve() {
         // The grid is that of the run; its nearest point to zero is drawn again.
         let width = curve.standard_error.unwrap()[at];
         let density = DensityConfig::new()
-            .with_probes(10)
+            .with_num_probes(10)
             .with_steps(12)
             .with_seed(seed);
         let value = height_at_zero(&density.run(&a).unwrap());
@@ -237,7 +240,7 @@ impl SelfAdjoint for Broken {}
 
 #[test]
 fn failures_are_counted_over_all_products() {
-    let config = DensityConfig::new().with_probes(3).with_steps(5);
+    let config = DensityConfig::new().with_num_probes(3).with_steps(5);
     let broken = |good: usize| Broken(std::cell::Cell::new(good));
     let named = |product: usize| Err(KrylovFault::NonFinite { product });
     assert_eq!(config.run(&broken(7)).map(|_| ()), named(7));

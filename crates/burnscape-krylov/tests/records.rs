@@ -197,6 +197,11 @@ fn counts_say_what_is_certain() {
     let record = LanczosFactorization::from_random(&small, 5, 0).unwrap();
     let count = record.count_in(1.5..2.5);
     assert_eq!((count.exact, count.at_least), (Some(2), 2));
+    // The first Krylov space has one of the two copies, the count both.
+    assert_eq!(
+        (count.estimate, count.interval),
+        (Some(2.0), Some((2.0, 2.0)))
+    );
     // An eigenvalue at the edge is not certain.
     assert_eq!(record.count_in(3.0..=3.0).at_least, 0);
     assert!(size(&values) == 9.0 && record.basis().len() == 5);

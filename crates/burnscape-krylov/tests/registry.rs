@@ -168,9 +168,9 @@ fn settings_of_diagonals() {
 fn settings_of_densities() {
     check(
         include_str!("../src/density/config.rs"),
-        &[DensityConfig::new().with_probes(2).with_steps(8)],
+        &[DensityConfig::new().with_num_probes(2).with_steps(8)],
         &[
-            ("with_probes", |c| c.with_probes(3)),
+            ("with_num_probes", |c| c.with_num_probes(3)),
             ("with_steps", |c| c.with_steps(9)),
             ("with_outliers", |c| c.with_outliers(2)),
             ("with_seed", |c| c.with_seed(1)),

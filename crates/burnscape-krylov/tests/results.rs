@@ -50,7 +50,7 @@ fn is_kept<T: Serialize, R: Serialize + DeserializeOwned>(value: &T) {
 #[test]
 fn results_without_vectors_come_back() {
     let a = squares();
-    let density = DensityConfig::new().with_probes(2).with_steps(5);
+    let density = DensityConfig::new().with_num_probes(2).with_steps(5);
     let density = density.run(&a).unwrap();
     is_kept::<_, SpectralDensity>(&density);
     is_kept::<_, DensityCurve>(&density.curve(Axis::Linear, 9, None).unwrap());
@@ -102,6 +102,7 @@ fn numbers_that_are_not_finite_come_back() {
     let zero = DensityConfig::new().run(&Diagonal(vec![0.0; 5])).unwrap();
     let logarithm: Estimate = through_json(&zero.log_determinant());
     assert_eq!(logarithm.value, f64::NEG_INFINITY);
+    assert!(logarithm.standard_error.unwrap().is_nan());
     let none: Estimate = through_json(&Estimate::of(&[]));
     assert!(none.value.is_nan());
     // Each product is finite, the quadratic form is not.
@@ -109,4 +110,12 @@ fn numbers_that_are_not_finite_come_back() {
     let trace = TraceConfig::new().run(&huge).unwrap();
     let read: TraceEstimate = through_json(&trace);
     assert_eq!(read.value, f64::INFINITY);
+    assert!(read.half_width.unwrap().is_nan());
+    let wide = Estimate {
+        standard_error: Some(f64::INFINITY),
+        ..Estimate::of(&[1.0, 2.0])
+    };
+    assert_eq!(through_json::<_, Estimate>(&wide), wide);
+    let single = Estimate::of(&[1.0]);
+    assert_eq!(through_json::<_, Estimate>(&single), single);
 }

@@ -293,11 +293,17 @@ fn traces_and_diagonals_scale_with_the_operator() {
 }
 
 #[test]
-fn an_integrand_that_overflows_is_an_error_that_names_its_product() {
+fn an_integrand_that_is_not_finite_is_not_blamed_on_the_product() {
     let config = TraceConfig::new().with_max_matvecs(8);
     let square = |_: &Vec<f64>, product: &Vec<f64>| Ok(vec![product.norm()?.powi(2)]);
     let error = config.run_integrands(&operator(900, true), square);
-    assert_eq!(error, Err(KrylovFault::NonFinite { product: 0 }));
+    let (name, exponent) = ("integrand", 1024);
+    assert_eq!(error, Err(KrylovFault::OutOfRange { name, exponent }));
+    let undefined = |_: &Vec<f64>, _: &Vec<f64>| Ok(vec![0.0, f64::NAN]);
+    let error = config.run_integrands(&operator(0, true), undefined);
+    assert!(matches!(error, Err(KrylovFault::NonFiniteArgument { .. })));
+    let product = config.run_integrands(&operator(1100, true), square);
+    assert_eq!(product, Err(KrylovFault::NonFinite { product: 0 }));
 }
 
 #[test]

@@ -427,11 +427,19 @@ fn requests_that_make_no_sense_are_refused() {
             _ => 1,
         };
         let refused = config.clone().with_max_matvecs(fewest - 1).run(&a);
-        assert_eq!(
-            refused.map(|_| ()),
-            Err(KrylovFault::NoProbes),
-            "{method:?}"
-        );
+        let method_name = match method {
+            TraceMethod::HutchPlusPlus => "Hutch++",
+            TraceMethod::XTrace => "XTrace",
+            TraceMethod::XNysTrace => "XNysTrace",
+            _ => "Hutchinson's method",
+        };
+        let error = KrylovFault::NoProbes {
+            method: method_name,
+            name: "max_matvecs",
+            needed: fewest,
+            found: fewest - 1,
+        };
+        assert_eq!(refused.map(|_| ()), Err(error));
         assert!(
             config.clone().with_max_matvecs(fewest).run(&a).is_ok(),
             "{method:?}"

@@ -176,8 +176,11 @@ mod tests {
         );
         assert_eq!(Error::from(LandscapeError::from(stopped)), Error::Stopped);
         assert_eq!(Error::from(SharpnessError::from(curvature)), Error::Stopped);
-        let fault = CurvatureError::from(KrylovFault::NoProbes);
+        let fault = CurvatureError::from(KrylovFault::HutchinsonOnly);
         let error = SharpnessError::from(fault);
-        assert_eq!(Error::from(error), Error::Krylov(KrylovFault::NoProbes));
+        assert_eq!(
+            Error::from(error),
+            Error::Krylov(KrylovFault::HutchinsonOnly)
+        );
     }
 }

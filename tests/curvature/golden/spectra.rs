@@ -85,7 +85,7 @@ where
     );
 
     // Estimates, by their own errors.
-    let spectrum = Spectrum::of(operator).with_probes(300).with_seed(1);
+    let spectrum = Spectrum::of(operator).with_num_probes(300).with_seed(1);
     let layers = spectrum.trace_by_layer().expect("traces");
     for (found, expected) in layers.layers.iter().zip(&answers.layers) {
         assert_eq!((&found.path, found.len), (&expected.path, expected.len));
@@ -110,7 +110,7 @@ where
         );
     }
     let density = DensityConfig::new()
-        .with_probes(40)
+        .with_num_probes(40)
         .with_steps(n)
         .run(operator)
         .expect("a density");
@@ -122,7 +122,7 @@ where
         answers.frobenius.powi(2),
         allowed,
     );
-    let dimension = spectrum.with_probes(40).effective_dimension(file.gamma);
+    let dimension = spectrum.with_num_probes(40).effective_dimension(file.gamma);
     let dimension = dimension.expect("a number");
     let allowed = 4.0 * dimension.standard_error.expect("an error");
     near(

@@ -1,7 +1,7 @@
 //! Operators made of operators.
 //!
-//! Each checks its parts when it is made, so that a product fails only where a part fails, and passes
-//! blocks of vectors on as blocks. Parts are taken by value; pass `&a` to keep `a`.
+//! Each checks its parts at construction, so that a product fails only if a part fails, and multiplies blocks of vectors
+//! as blocks. Parts are taken by value; pass `&a` to keep `a`.
 
 mod deflated;
 mod inverse;

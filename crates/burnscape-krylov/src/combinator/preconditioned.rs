@@ -6,9 +6,11 @@ use crate::{HasAdjoint, LinearOperator, SelfAdjoint, Square, Step, VectorSpace};
 /// The same operator, with a preconditioner: an operator close to its inverse.
 ///
 /// [`SolveConfig`](crate::SolveConfig), [`Inverse`](crate::Inverse) and
-/// [`EigenMethod::Lobpcg`](crate::EigenMethod::Lobpcg) use it, and document which inverse it must be close to.
-/// Attach it last: a [shifted](crate::Shifted) operator needs another preconditioner, so that other combinators do not
-/// pass it on ([`Observed`](crate::Observed) does).
+/// [`EigenMethod::Lobpcg`](crate::EigenMethod::Lobpcg) use it, and document which inverse it should approximate. All other
+/// methods ignore it.
+///
+/// Attach it last. Other combinators (except [`Observed`](crate::Observed)) drop it, because a
+/// [shifted](crate::Shifted) operator, for example, needs a different preconditioner.
 ///
 /// # Cost
 ///

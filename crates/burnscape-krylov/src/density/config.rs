@@ -25,7 +25,7 @@ use crate::{
 ///
 /// let values: Vec<f64> = (1..=100).map(f64::from).collect();
 /// let a = Symmetric::verified(Dense::diagonal(&values), 1e-12, 0)?;
-/// let density = DensityConfig::new().with_probes(4).with_steps(30).run(&a)?;
+/// let density = DensityConfig::new().with_num_probes(4).with_steps(30).run(&a)?;
 /// // The mean of the eigenvalues, and of their squares, with standard errors.
 /// let (mean, square) = (density.mean_of(|x| x), density.mean_of(|x| x * x));
 /// assert!((mean.value - 50.5).abs() < 1e-9);
@@ -39,7 +39,7 @@ use crate::{
 /// Anal. Appl. 38 (2017); Ghorbani, Krishnan, Xiao, ICML 2019.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DensityConfig {
-    probes: usize,
+    num_probes: usize,
     steps: usize,
     outliers: usize,
     seed: u64,
@@ -55,7 +55,7 @@ impl DensityConfig {
     /// Ten probes of eighty steps.
     pub fn new() -> Self {
         Self {
-            probes: 10,
+            num_probes: 10,
             steps: 80,
             outliers: 0,
             seed: 0,
@@ -64,8 +64,8 @@ impl DensityConfig {
 
     /// Sets the number of random vectors.
     #[must_use]
-    pub fn with_probes(mut self, probes: usize) -> Self {
-        self.probes = probes;
+    pub fn with_num_probes(mut self, num_probes: usize) -> Self {
+        self.num_probes = num_probes;
         self
     }
 
@@ -169,6 +169,9 @@ impl DensityConfig {
         basis: Option<&<<A as Square>::Vector as VectorSpace>::Block>,
         before: usize,
     ) -> Result<SpectralDensity, A::Error> {
+        for limit in [("num_probes", self.num_probes), ("steps", self.steps)] {
+            KrylovFault::ensure_enough(limit, "a density", 1)?;
+        }
         let space = operator.domain();
         let law = if basis.is_some() {
             Probe::Gaussian
@@ -177,7 +180,7 @@ impl DensityConfig {
         };
         let (mut probes, mut products, mut epsilon) = (Vec::new(), before, 0.0);
         let mut is_stopped = false;
-        for index in 0..self.probes {
+        for index in 0..self.num_probes {
             let mut start = law.draw::<A::Vector>(&space, self.seed, index as u64)?;
             if let Some(basis) = basis {
                 // Twice is enough.
@@ -198,7 +201,7 @@ impl DensityConfig {
                 is_stopped |= record.is_stopped();
                 if !is_stopped {
                     let step = Step::new("density", products + record.num_matvecs());
-                    let limit = before.saturating_add(self.probes.saturating_mul(self.steps));
+                    let limit = before.saturating_add(self.num_probes.saturating_mul(self.steps));
                     is_stopped = operator.report(&step.with_limit(limit)).is_break();
                 }
             }
@@ -212,11 +215,8 @@ impl DensityConfig {
                 break;
             }
         }
-        if probes.is_empty() {
-            return Err(KrylovFault::NoProbes.into());
-        }
         let dimension = <A::Vector as VectorSpace>::dimension(&space);
-        let is_cut_short = is_stopped && probes.len() < self.probes;
+        let is_cut_short = is_stopped && probes.len() < self.num_probes;
         let mut density = SpectralDensity::new(probes, epsilon, (dimension, products));
         density.is_stopped = is_cut_short;
         Ok(density)

@@ -9,7 +9,7 @@ use crate::{Estimate, KrylovFault, Quadrature};
 pub struct DensityCurve {
     /// The axis.
     pub axis: Axis,
-    /// Places on the axis, evenly spaced and ascending; [`Axis::value`] makes eigenvalues of them.
+    /// Places on the axis; [`Axis::value`] converts them to eigenvalues.
     pub grid: Vec<f64>,
     /// Mass for each unit of the axis, at each place.
     pub density: Vec<f64>,
@@ -27,7 +27,8 @@ pub struct DensityCurve {
 const MARGIN: f64 = 4.0;
 
 impl SpectralDensity {
-    /// The density as a curve with an error band, at `points` points of an axis. Empty if every eigenvalue is an outlier.
+    /// The density as a curve with an error band, at `points` evenly spaced points of an axis that cover all nodes. Empty if
+    /// every eigenvalue is an outlier.
     ///
     /// Each node is drawn as a normal law of standard deviation `bandwidth`, in units of the axis. Outliers that are known
     /// exactly are not smeared: they are listed, and their mass is not under the curve, which has the area
@@ -35,9 +36,8 @@ impl SpectralDensity {
     ///
     /// # Defaults
     ///
-    /// Without a bandwidth, the range of the nodes over the depth of the quadratures (the largest number of nodes of
-    /// one): what that many steps resolve. For a single point of mass, where there is no range, a hundredth of its place,
-    /// or 0.01 at zero. Ours.
+    /// Without a bandwidth, the range of the nodes divided by the largest number of nodes, about the resolution of that many
+    /// steps. If all nodes are at one place, a hundredth of it, or 0.01 at zero. Ours.
     ///
     /// # Errors
     ///
@@ -50,7 +50,7 @@ impl SpectralDensity {
     ///
     /// let values: Vec<f64> = (1..=100).map(f64::from).collect();
     /// let a = Symmetric::verified(Dense::diagonal(&values), 1e-12, 0)?;
-    /// let density = DensityConfig::new().with_probes(4).with_steps(20).run(&a)?;
+    /// let density = DensityConfig::new().with_num_probes(4).with_steps(20).run(&a)?;
     /// let curve = density.curve(Axis::Linear, 512, None)?;
     /// let step = curve.grid[1] - curve.grid[0];
     /// assert!((curve.density.iter().sum::<f64>() * step - 1.0).abs() < 1e-2);
@@ -67,65 +67,105 @@ impl SpectralDensity {
         points: usize,
         bandwidth: Option<f64>,
     ) -> Result<DensityCurve, KrylovFault> {
-        let scale = match axis {
-            Axis::SymmetricLog { scale } => scale,
-            Axis::Linear => 1.0,
-        };
-        KrylovFault::ensure_positive("bandwidth", bandwidth.unwrap_or(1.0))?;
-        KrylovFault::ensure_positive("scale", scale)?;
         KrylovFault::ensure_positive("points", points as f64)?;
-        let probes = self.bulk();
-        let places = |probe: &Quadrature| -> Vec<f64> {
-            let nodes = probe.nodes.iter();
-            nodes.map(|node| axis.place(*node)).collect()
-        };
-        let places: Vec<Vec<f64>> = probes.iter().map(places).collect();
-        let all = || places.iter().flatten().copied();
-        let low = all().fold(f64::INFINITY, f64::min);
-        let high = all().fold(f64::NEG_INFINITY, f64::max);
-        let depth = places.iter().map(Vec::len).max().unwrap_or(0);
-        let bandwidth = bandwidth.unwrap_or_else(|| {
-            let width = (high - low) / depth as f64;
-            // Nodes of one eigenvalue differ by rounding from probe to probe.
-            if width > 64.0 * f64::EPSILON * low.abs().max(high.abs()) {
-                width
-            } else if low != 0.0 && low.is_finite() {
-                0.01 * low.abs()
-            } else {
-                0.01
-            }
-        });
+        let mut curve = self.curve_on(axis, &[], bandwidth)?;
+        let places = self.places(axis);
+        if places.iter().all(Vec::is_empty) {
+            return Ok(curve);
+        }
+        let (low, high) = ends(&places);
+        let (low, high) = (
+            low - MARGIN * curve.bandwidth,
+            high + MARGIN * curve.bandwidth,
+        );
+        let step = (high - low) / points.saturating_sub(1).max(1) as f64;
+        let grid = (0..points).map(|index| low + step * index as f64);
+        self.draw(&mut curve, grid.collect());
+        Ok(curve)
+    }
+
+    /// The [curve](Self::curve) at the places `grid` of the axis: those of another curve, say, to compare the two.
+    ///
+    /// # Errors
+    ///
+    /// [`KrylovFault::OutOfBounds`] for a bandwidth or a scale of the axis that is not positive,
+    /// [`KrylovFault::NonFiniteArgument`] for a place that is not finite.
+    pub fn curve_on(
+        &self,
+        axis: Axis,
+        grid: &[f64],
+        bandwidth: Option<f64>,
+    ) -> Result<DensityCurve, KrylovFault> {
+        if let Axis::SymmetricLog { scale } = axis {
+            KrylovFault::ensure_positive("scale", scale)?;
+        }
+        KrylovFault::ensure_positive("bandwidth", bandwidth.unwrap_or(1.0))?;
+        for place in grid {
+            KrylovFault::ensure_finite("grid", *place)?;
+        }
         let mut curve = DensityCurve {
             axis,
             grid: Vec::new(),
             density: Vec::new(),
-            standard_error: (probes.len() > 1).then(Vec::new),
-            bandwidth,
+            standard_error: (self.bulk().len() > 1).then(Vec::new),
+            bandwidth: bandwidth.unwrap_or_else(|| default_bandwidth(&self.places(axis))),
             outliers: self.outliers().to_vec(),
         };
-        if depth == 0 {
-            return Ok(curve);
-        }
-        let (low, high) = (low - MARGIN * bandwidth, high + MARGIN * bandwidth);
-        let step = (high - low) / points.saturating_sub(1).max(1) as f64;
+        self.draw(&mut curve, grid.to_vec());
+        Ok(curve)
+    }
+
+    /// The places of each probe's nodes.
+    fn places(&self, axis: Axis) -> Vec<Vec<f64>> {
+        let places = |probe: &Quadrature| {
+            let nodes = probe.nodes.iter();
+            nodes.map(|node| axis.place(*node)).collect()
+        };
+        self.bulk().iter().map(places).collect()
+    }
+
+    /// Adds the places of a grid to a curve.
+    fn draw(&self, curve: &mut DensityCurve, grid: Vec<f64>) {
+        let (places, bandwidth) = (self.places(curve.axis), curve.bandwidth);
         let scale = 1.0 / (bandwidth * (2.0 * std::f64::consts::PI).sqrt());
         let bump = |distance: f64| scale * (-0.5 * (distance / bandwidth).powi(2)).exp();
-        for index in 0..points {
-            let x = low + step * index as f64;
+        for x in &grid {
             let height = |(probe, places): (&Quadrature, &Vec<f64>)| {
                 let terms = places.iter().zip(&probe.weights);
                 terms
                     .map(|(place, weight)| weight * bump(x - place))
                     .sum::<f64>()
             };
-            let heights: Vec<f64> = probes.iter().zip(&places).map(height).collect();
+            let heights: Vec<f64> = self.bulk().iter().zip(&places).map(height).collect();
             let estimate = Estimate::of(&heights);
-            curve.grid.push(x);
             curve.density.push(estimate.value);
             if let (Some(all), Some(error)) = (&mut curve.standard_error, estimate.standard_error) {
                 all.push(error);
             }
         }
-        Ok(curve)
+        curve.grid = grid;
+    }
+}
+
+/// The smallest and the largest place.
+fn ends(places: &[Vec<f64>]) -> (f64, f64) {
+    let all = || places.iter().flatten().copied();
+    (
+        all().fold(f64::INFINITY, f64::min),
+        all().fold(f64::NEG_INFINITY, f64::max),
+    )
+}
+
+fn default_bandwidth(places: &[Vec<f64>]) -> f64 {
+    let (low, high) = ends(places);
+    let depth = places.iter().map(Vec::len).max().unwrap_or(0);
+    let width = (high - low) / depth as f64;
+    // Nodes of one eigenvalue differ by rounding from probe to probe.
+    if width > 64.0 * f64::EPSILON * low.abs().max(high.abs()) {
+        width
+    } else if low != 0.0 && low.is_finite() {
+        0.01 * low.abs()
+    } else {
+        0.01
     }
 }

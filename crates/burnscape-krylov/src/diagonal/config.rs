@@ -109,7 +109,10 @@ impl DiagonalConfig {
         if let Some(tolerance) = self.tolerance {
             KrylovFault::ensure_positive("tolerance", tolerance)?;
         }
+        let dimension = <A::Vector as VectorSpace>::dimension(&operator.domain());
         match self.method {
+            // There is no subspace to find.
+            _ if dimension == 0 => self.hutchinson(operator),
             DiagonalMethod::Hutchinson => self.hutchinson(operator),
             DiagonalMethod::XDiag => self.xdiag(operator),
         }
@@ -147,9 +150,8 @@ impl DiagonalConfig {
     ) -> Result<DiagonalEstimate<A::Vector>, A::Error> {
         let dimension = <A::Vector as VectorSpace>::dimension(&operator.domain());
         let most = (self.max_matvecs / 2).min(dimension);
-        if most < 2.min(dimension) || most == 0 {
-            return Err(KrylovFault::NoProbes.into());
-        }
+        let limit = ("max_matvecs", self.max_matvecs);
+        KrylovFault::ensure_enough(limit, "XDiag", 2 * 2.min(dimension))?;
         // A run that may stop early does not take all of the room at once.
         let room = if self.tolerance.is_some() { 0 } else { most };
         let mut sketch = Sketch::new(operator, (Probe::Rademacher, self.seed), room)?;

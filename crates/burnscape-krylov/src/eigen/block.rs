@@ -21,6 +21,7 @@ impl EigenpairsConfig {
         let block = self.block();
         if block == 0 || block > dimension {
             return Err(KrylovFault::TooMany {
+                name: "vectors of a block",
                 asked: block,
                 available: dimension,
             }

@@ -19,9 +19,9 @@ use crate::{KrylovFault, SelfAdjoint, Square, Step, VectorSpace};
 /// | [`with_block`](Self::with_block) | | min(k, 4) | | | |
 /// | [`with_guards`](Self::with_guards) | | | 2 | | |
 /// | [`with_extra`](Self::with_extra) | | | | 0 | |
-/// | [preconditioner](crate::Preconditioned) | | | none | | |
 ///
-/// The defaults are ours. The tolerance is at least 32 ε of the vectors.
+/// The defaults are ours. The tolerance is at least 32 ε of the vectors. LOBPCG uses the preconditioner of a
+/// [`Preconditioned`](crate::Preconditioned) operator; the other methods ignore it.
 ///
 /// # Convergence
 ///
@@ -183,7 +183,7 @@ impl EigenpairsConfig {
     ///
     /// # Errors
     ///
-    /// [`KrylovFault::UnusedSetting`], [`KrylovFault::TooMany`] for more pairs than dimensions or a block of none,
+    /// [`KrylovFault::UnusedSetting`], [`KrylovFault::LargestMagnitudeOnly`], [`KrylovFault::TooMany`] for more pairs than dimensions or a block of none,
     /// [`KrylovFault::BasisTooSmall`], [`KrylovFault::MemoryTooSmall`], [`KrylovFault::OutOfBounds`] for the tolerance,
     /// [`KrylovFault::NonFinite`], [`KrylovFault::ProductCount`], and those of the operator.
     pub fn run<A: SelfAdjoint + ?Sized>(
@@ -225,7 +225,7 @@ impl EigenpairsConfig {
         operator: &A,
         starts: &[<A as Square>::Vector],
     ) -> Result<Eigenpairs<A::Vector>, A::Error> {
-        self.check(operator.preconditioner().is_some())?;
+        self.check()?;
         self.search(operator, starts, &mut |step| operator.report(&step))
     }
 
@@ -245,6 +245,7 @@ impl EigenpairsConfig {
         };
         if self.k > available || self.k == 0 {
             return Err(KrylovFault::TooMany {
+                name: "eigenpairs",
                 asked: self.k,
                 available,
             }
@@ -260,7 +261,7 @@ impl EigenpairsConfig {
     }
 
     /// Refuses settings that the method cannot use.
-    fn check(&self, is_preconditioned: bool) -> Result<(), KrylovFault> {
+    fn check(&self) -> Result<(), KrylovFault> {
         use EigenMethod::{Block, Davidson, Lanczos, Lobpcg, Power};
         let is = |methods: &[EigenMethod]| methods.contains(&self.method);
         for (setting, is_set, is_used) in [
@@ -271,12 +272,6 @@ impl EigenpairsConfig {
             ("block", self.block.is_some(), is(&[Block])),
             ("guards", self.guards.is_some(), is(&[Lobpcg])),
             ("extra", self.extra.is_some(), is(&[Davidson])),
-            ("preconditioner", is_preconditioned, is(&[Lobpcg])),
-            (
-                "which",
-                self.which != Which::LargestMagnitude,
-                !is(&[Power]),
-            ),
         ] {
             if is_set && !is_used {
                 return Err(KrylovFault::UnusedSetting {
@@ -284,6 +279,9 @@ impl EigenpairsConfig {
                     method: self.method.name(),
                 });
             }
+        }
+        if is(&[Power]) && self.which != Which::LargestMagnitude {
+            return Err(KrylovFault::LargestMagnitudeOnly);
         }
         KrylovFault::ensure_positive("tolerance", self.tolerance())
     }

@@ -3,8 +3,8 @@ use serde::{Deserialize, Serialize};
 /// How [`EigenpairsConfig`](crate::EigenpairsConfig) searches for eigenpairs.
 ///
 /// Lanczos takes the fewest products if eigenvalues are well separated. Block finds clusters and copies of multiple
-/// eigenvalues. LOBPCG is the method with a preconditioner, Davidson follows pairs whose vectors are known approximately.
-/// Power is for comparisons, and if there is memory for three vectors only.
+/// eigenvalues. LOBPCG is the method with a preconditioner. Davidson follows pairs whose vectors are known approximately.
+/// Use Power for comparisons, or when memory holds only three vectors.
 ///
 /// If two eigenvalues are closer than residuals can distinguish, every method may miss the outer one when the start has
 /// only a small component along it.
@@ -37,7 +37,7 @@ pub enum EigenMethod {
     ///
     /// It needs no long basis and takes warm starts for every pair. Without a preconditioner, Lanczos takes fewer
     /// products. Convergence counts copies up to the number of pairs and guards. A product (and one with the
-    /// preconditioner) an iteration for every pair that has not converged; six vectors for every pair and guard, four
+    /// preconditioner) per iteration for every pair that has not converged; six vectors for every pair and guard, four
     /// more during a transformation, and two for the other end. Knyazev, *Toward the optimal preconditioned
     /// eigensolver*, SIAM J. Sci. Comput. 23 (2001); the orthonormal basis of Hetmaniuk and Lehoucq (2006).
     Lobpcg,
@@ -59,7 +59,7 @@ pub enum EigenMethod {
     /// The power iteration `v ← A v / |A v|`, one pair of largest absolute value after the other: of
     /// [`Which::LargestMagnitude`](crate::Which::LargestMagnitude) only.
     ///
-    /// The error falls by `|λ₂ / λ₁|` an iteration. A pair whose absolute value is near the next one's, and `±λ` in
+    /// The error falls by `|λ₂ / λ₁|` per iteration. A pair whose absolute value is near the next one's, and `±λ` in
     /// particular, converges slowly or never. Residuals cost nothing more. The vectors of the pairs and three more in
     /// memory. Golub and Van Loan, *Matrix Computations*, section 8.2.
     Power,

@@ -11,9 +11,11 @@ pub struct Estimate {
     #[serde(with = "crate::number")]
     pub value: f64,
     /// The standard deviation of the mean, from the spread of the samples; none for a single one.
+    #[serde(with = "crate::number::optional")]
     pub standard_error: Option<f64>,
     /// The skewness of the samples, as an estimate of that of their distribution: `√(n (n − 1)) / (n − 2) · m₃ / m₂^(3/2)` for
     /// central moments `m`. Zero for fewer than three samples, where all agree, and where they are not independent.
+    #[serde(with = "crate::number")]
     pub skewness: f64,
     /// Number of samples.
     pub samples: usize,

@@ -51,7 +51,7 @@ impl<'a, A: LinearOperator + ?Sized> Samples<'a, A> {
         Ok(self.probe.draw(&self.operator.domain(), self.seed, index)?)
     }
 
-    /// The next vectors with their products, by one block. None if an observer ended the block; that is an error if
+    /// The next vectors with their products, in one block. None if an observer ended the block; that is an error if
     /// there are no samples yet.
     pub(crate) fn next(&mut self, size: usize) -> Result<Option<Pairs<A>>, A::Error> {
         let before = self.count;
@@ -77,7 +77,8 @@ impl<'a, A: LinearOperator + ?Sized> Samples<'a, A> {
         mut add: impl FnMut(&mut S, A::Domain, A::Range, usize) -> Result<(), A::Error>,
         read: impl Fn(&S, usize) -> Result<Reading<T>, A::Error>,
     ) -> Result<(T, bool), A::Error> {
-        while self.num_matvecs < limit {
+        KrylovFault::ensure_enough(("max_matvecs", limit), "Hutchinson's method", 1)?;
+        loop {
             let before = self.num_matvecs;
             let Some(pairs) = self.next(block.min(limit - before))? else {
                 return Ok((read(&state, before)?.estimate, true));
@@ -93,6 +94,5 @@ impl<'a, A: LinearOperator + ?Sized> Samples<'a, A> {
                 return Ok((reading.estimate, is_stopped && !is_last));
             }
         }
-        Err(KrylovFault::NoProbes.into())
     }
 }

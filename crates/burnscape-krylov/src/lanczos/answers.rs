@@ -95,17 +95,18 @@ impl<V: VectorSpace> LanczosFactorization<V> {
         let mut inside = self.residuals_from(0);
         inside.retain(|(value, _)| range.contains(value));
         let is_whole = self.is_invariant() && self.len() == V::dimension(&self.space);
-        let estimate = self.density().map(|density| {
-            let mean = density.mean_of(|value| f64::from(u8::from(range.contains(&value))));
-            density.dimension() as f64 * mean.value
-        });
         let exact = is_whole.then_some(inside.len());
+        let estimated = || {
+            let density = self.density()?;
+            let mean = density.mean_of(|value| f64::from(u8::from(range.contains(&value))));
+            Some(density.dimension() as f64 * mean.value)
+        };
         EigenvalueCount {
             exact,
             interval: exact.map(|exact| (exact as f64, exact as f64)),
             standard_error: exact.map(|_| 0.0),
             at_least: certain(inside, self.rounding(), &range),
-            estimate,
+            estimate: exact.map(|exact| exact as f64).or_else(estimated),
         }
     }
 

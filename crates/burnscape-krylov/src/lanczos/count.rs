@@ -14,14 +14,20 @@ pub struct EigenvalueCount {
     /// The number itself, where the basis spans the whole space; eigenvalues within rounding of the edge
     /// may be on either side.
     pub exact: Option<usize>,
-    /// The dimension times the weight that the quadrature of the start has in the range. A guess: for a
-    /// random start its mean over the draws is near the number, its spread for one start can be as large as
-    /// the root of that, and a node stands for a neighborhood. None after a restart.
+    /// The number itself if it is exact. Otherwise there are two sources:
+    ///
+    /// - [`LanczosFactorization::count_in`](crate::LanczosFactorization::count_in): the dimension times the weight that the
+    ///   quadrature of the start has in the range. It is a guess. For a random start its mean over the draws is near the
+    ///   number; its spread for one start can be as large as the root of that, and a node represents a neighborhood. None
+    ///   after a restart.
+    /// - A count from a [density](crate::SpectralDensity), as in `Inertia` of `burnscape`: the dimension times the middle
+    ///   of the bounds of the fraction in the range, within the bounds that are certain.
     pub estimate: Option<f64>,
-    /// The interval that covers the number with the confidence set: both ends are the number if it is exact. None
-    /// from a single random vector.
+    /// The interval that covers the number with the confidence set; it contains the estimate. Both ends are the number if it
+    /// is exact. None from a single random vector.
     pub interval: Option<(f64, f64)>,
     /// The standard error of the estimate over the random vectors: zero if the number is exact, none from a single
     /// vector.
+    #[serde(with = "crate::number::optional")]
     pub standard_error: Option<f64>,
 }

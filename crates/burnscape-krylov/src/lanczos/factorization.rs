@@ -28,9 +28,9 @@ const MOST_IS_LEFT: f64 = std::f64::consts::FRAC_1_SQRT_2;
 ///
 /// # Cost
 ///
-/// A product a step; one product with the basis and one with its transpose, and three host
-/// synchronizations; where a second pass is needed, one more of each product and two more
-/// synchronizations. The basis in memory.
+/// Per step: one product with the operator, one with the basis, one with its transpose, and three host
+/// synchronizations. A second pass adds one more product with the basis, one with its transpose, and two
+/// synchronizations. The basis is in memory.
 ///
 /// # Reproducibility
 ///
@@ -392,6 +392,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
     ) -> Result<Eigenpairs<V>, A::Error> {
         if k > self.len() {
             return Err(KrylovFault::TooMany {
+                name: "Ritz pairs",
                 asked: k,
                 available: self.len(),
             }

@@ -33,7 +33,7 @@ pub trait HasAdjoint: LinearOperator {
     }
 
     /// How far `matvec_adjoint` is from the adjoint of `matvec`: the largest
-    /// `|⟨u, Av⟩ − ⟨Aᵀu, v⟩| / max(|u||Av|, |v||Aᵀu|)` over `pairs` pairs of Gaussian vectors; zero where the numerator is.
+    /// `|⟨u, Av⟩ − ⟨Aᵀu, v⟩| / max(|u||Av|, |v||Aᵀu|)` over `pairs` pairs of Gaussian vectors; zero if the numerator is zero.
     ///
     /// # Units
     ///
@@ -41,7 +41,7 @@ pub trait HasAdjoint: LinearOperator {
     ///
     /// # Cost
     ///
-    /// One product with the operator and one with its adjoint a pair.
+    /// One product with the operator and one with its adjoint per pair.
     ///
     /// # Errors
     ///

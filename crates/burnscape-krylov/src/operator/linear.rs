@@ -90,7 +90,7 @@ pub trait LinearOperator {
     }
 
     /// How far the operator is from linear: the largest `|A(au + bv) − a Au − b Av| / (|a||Au| + |b||Av|)` over `pairs`
-    /// pairs of Gaussian vectors, with `a = 3/4` and `b = −3/2`; zero where the numerator is. An operator that returns
+    /// pairs of Gaussian vectors, with `a = 3/4` and `b = −3/2`; zero if the numerator is zero. An operator that returns
     /// different products for equal vectors is not linear either.
     ///
     /// # Units
@@ -100,7 +100,7 @@ pub trait LinearOperator {
     ///
     /// # Cost
     ///
-    /// Three products a pair.
+    /// Three products per pair.
     ///
     /// # Errors
     ///

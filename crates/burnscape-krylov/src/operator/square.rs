@@ -40,7 +40,7 @@ pub trait Square:
     fn check_square(&self) -> Result<(), Self::Error>;
 
     /// How far the operator is from self-adjoint: the largest `|uᵀAv − vᵀAu| / max(|u||Av|, |v||Au|)` over `pairs` pairs
-    /// of Gaussian vectors; zero where the numerator is.
+    /// of Gaussian vectors; zero if the numerator is zero.
     ///
     /// # Units
     ///
@@ -50,7 +50,7 @@ pub trait Square:
     ///
     /// # Cost
     ///
-    /// Two products and six dot products a pair.
+    /// Two products and six dot products per pair.
     ///
     /// # Errors
     ///

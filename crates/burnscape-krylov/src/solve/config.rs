@@ -5,15 +5,15 @@ use crate::{KrylovFault, SelfAdjoint, VectorSpace};
 /// Linear systems `A x = b` with a self-adjoint operator.
 ///
 /// [`conjugate_gradients`](Self::conjugate_gradients) solves for positive definite operators, [`minres`](Self::minres)
-/// for operators of any sign, with the least residual at every step. Of a singular operator MINRES approaches a
+/// for indefinite operators; it minimizes the residual at each step. If the operator is singular, MINRES approaches a
 /// least-squares solution, whose residual does not vanish: the run has then not [converged](Solution::outcome).
 ///
-/// The preconditioner of a [`Preconditioned`](crate::Preconditioned) operator is used. It is positive definite, and close
-/// to the inverse for conjugate gradients, to the inverse of the absolute value for MINRES.
+/// Both use the preconditioner of a [`Preconditioned`](crate::Preconditioned) operator. It must be positive definite and
+/// should approximate the inverse of the operator for conjugate gradients, of its absolute value for MINRES.
 ///
 /// # Cost
 ///
-/// A product (and one with the preconditioner) an iteration, and one more for the true residual. Conjugate gradients
+/// A product (and one with the preconditioner) per iteration, and one more for the true residual. Conjugate gradients
 /// keep three vectors, MINRES six.
 ///
 /// # Units
@@ -63,7 +63,7 @@ impl SolveConfig {
         Self::new(Method::ConjugateGradients)
     }
 
-    /// MINRES, for operators of any sign.
+    /// MINRES, for indefinite operators.
     pub fn minres() -> Self {
         Self::new(Method::Minres)
     }

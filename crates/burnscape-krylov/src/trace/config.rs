@@ -1,5 +1,5 @@
 use super::{TraceEstimate, TraceMethod};
-use crate::{Estimate, KrylovFault, LinearOperator, Outcome, SelfAdjoint, Step};
+use crate::{Estimate, KrylovFault, LinearOperator, Outcome, SelfAdjoint, Step, VectorSpace};
 
 /// The trace of a self-adjoint operator, with an interval.
 ///
@@ -117,11 +117,10 @@ impl TraceConfig {
     ///
     /// # Errors
     ///
-    /// [`KrylovFault::UnusedSetting`], [`KrylovFault::NoProbes`] for too few products (1 for Hutchinson, 3 for Hutch++,
-    /// 4 for XTrace, 2 for XNysTrace),
-    /// [`KrylovFault::OutOfBounds`] for the tolerance, or a confidence outside `(0, 1)`, [`KrylovFault::Indefinite`] for XNysTrace of an operator that is not positive
-    /// semidefinite, [`KrylovFault::NonFinite`], [`KrylovFault::ProductCount`],
-    /// and those of the operator.
+    /// [`KrylovFault::UnusedSetting`]; [`KrylovFault::NoProbes`] for too few products (1 for Hutchinson, 3 for Hutch++,
+    /// 4 for XTrace, 2 for XNysTrace); [`KrylovFault::OutOfBounds`] for the tolerance, or a confidence outside `(0, 1)`;
+    /// [`KrylovFault::Indefinite`] for XNysTrace of an operator that is not positive semidefinite;
+    /// [`KrylovFault::NonFinite`]; [`KrylovFault::ProductCount`]; and those of the operator.
     pub fn run<A: SelfAdjoint + ?Sized>(&self, operator: &A) -> Result<TraceEstimate, A::Error> {
         operator.check_square()?;
         self.check()?;
@@ -133,7 +132,10 @@ impl TraceConfig {
             }
             .into());
         }
+        let dimension = <A::Vector as VectorSpace>::dimension(&operator.domain());
         match self.method {
+            // There is no subspace to find.
+            _ if dimension == 0 => self.hutchinson(operator, Vec::new(), 0),
             TraceMethod::Hutchinson => self.hutchinson(operator, Vec::new(), 0),
             TraceMethod::HutchPlusPlus => self.hutch_plus_plus(operator),
             TraceMethod::XTrace => self.xtrace(operator),
@@ -206,6 +208,11 @@ impl TraceConfig {
     /// The largest half width that the tolerance allows.
     pub(super) fn goal(&self, value: f64) -> Option<f64> {
         self.tolerance.map(|tolerance| tolerance * value.abs())
+    }
+
+    /// The limit of products, with its name.
+    pub(super) fn limit(&self) -> (&'static str, usize) {
+        ("max_matvecs", self.max_matvecs)
     }
 
     pub(super) fn check(&self) -> Result<(), KrylovFault> {

@@ -11,9 +11,7 @@ impl TraceConfig {
         let space = operator.domain();
         let dimension = <A::Vector as VectorSpace>::dimension(&space);
         let third = (self.max_matvecs / 3).min(dimension);
-        if third == 0 {
-            return Err(KrylovFault::NoProbes.into());
-        }
+        KrylovFault::ensure_enough(self.limit(), "Hutch++", 3)?;
         // The range of the operator, from products with random vectors.
         let mut basis = <A::Vector as VectorSpace>::Block::with_capacity(&space, third)?;
         let mut source = Samples::new(operator, Probe::Rademacher, self.seed);

@@ -12,7 +12,7 @@ impl TraceConfig {
     ) -> Result<TraceEstimate, A::Error> {
         let form = |v: &A::Vector, product: &A::Vector, _| Ok(vec![v.dot(product)?]);
         let found = self.means(operator, "trace", (vec![samples], spent), form)?;
-        Ok(found.into_iter().next().ok_or(KrylovFault::NoProbes)?)
+        Ok(found[0])
     }
 
     /// The means of functions of `v` and `A v` over Rademacher vectors `v`, all from the same products. Always
@@ -43,8 +43,9 @@ impl TraceConfig {
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run), [`KrylovFault::UnusedSetting`] for another method, [`KrylovFault::IntegrandCount`] if `integrands` does not return equally many numbers each
-    /// time, and [`KrylovFault::NonFinite`] for one that is not finite.
+    /// As [`run`](Self::run); [`KrylovFault::HutchinsonOnly`] for another method; [`KrylovFault::IntegrandCount`] if
+    /// `integrands` does not return the same number of values each time. Where the product is finite and an integrand is
+    /// not: [`KrylovFault::OutOfRange`] if it is infinite, [`KrylovFault::NonFiniteArgument`] if it is NaN.
     pub fn run_integrands<A: LinearOperator + ?Sized>(
         &self,
         operator: &A,
@@ -56,18 +57,25 @@ impl TraceConfig {
         self.check()?;
         let task = "means of integrands";
         if self.method != TraceMethod::Hutchinson {
-            return Err(KrylovFault::UnusedSetting {
-                setting: "method",
-                method: task,
-            }
-            .into());
+            return Err(KrylovFault::HutchinsonOnly.into());
         }
         self.means(operator, task, (Vec::new(), 0), |v, image, product| {
             let values = integrands(v, image)?;
-            if !values.iter().all(|value| value.is_finite()) {
-                return Err(KrylovFault::NonFinite { product }.into());
-            }
-            Ok(values)
+            let Some(value) = values.iter().find(|value| !value.is_finite()) else {
+                return Ok(values);
+            };
+            let (name, exponent) = ("integrand", f64::MAX_EXP);
+            let error = if !image.norm()?.is_finite() {
+                KrylovFault::NonFinite { product }
+            } else if value.is_nan() {
+                KrylovFault::NonFiniteArgument {
+                    name,
+                    value: *value,
+                }
+            } else {
+                KrylovFault::OutOfRange { name, exponent }
+            };
+            Err(error.into())
         })
     }
 

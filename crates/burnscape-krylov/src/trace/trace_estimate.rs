@@ -14,6 +14,7 @@ pub struct TraceEstimate {
     /// corrected for skewness, or the conservative jackknife of XTrace and XNysTrace. It covers the sampling error, the
     /// only one, because each sample is unbiased. Zero if the trace is exact, or if all samples agree (a diagonal operator;
     /// two samples of a two-dimensional operator, by chance); none from a single sample.
+    #[serde(with = "crate::number::optional")]
     pub half_width: Option<f64>,
     /// Products used.
     pub num_matvecs: usize,

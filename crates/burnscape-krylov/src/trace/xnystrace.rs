@@ -17,9 +17,7 @@ impl TraceConfig {
         let space = operator.domain();
         let dimension = <A::Vector as VectorSpace>::dimension(&space);
         let most = self.max_matvecs.min(dimension);
-        if most < 2.min(dimension) || most == 0 {
-            return Err(KrylovFault::NoProbes.into());
-        }
+        KrylovFault::ensure_enough(self.limit(), "XNysTrace", 2.min(dimension))?;
         // A run that may stop early does not take all of the room at once.
         let room = if self.tolerance.is_some() { 0 } else { most };
         let empty = || <A::Vector as VectorSpace>::Block::with_capacity(&space, room);

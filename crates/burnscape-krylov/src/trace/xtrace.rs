@@ -26,9 +26,7 @@ impl TraceConfig {
     ) -> Result<TraceEstimate, A::Error> {
         let dimension = <A::Vector as VectorSpace>::dimension(&operator.domain());
         let most = (self.max_matvecs / 2).min(dimension);
-        if most < 2.min(dimension) || most == 0 {
-            return Err(KrylovFault::NoProbes.into());
-        }
+        KrylovFault::ensure_enough(self.limit(), "XTrace", 2 * 2.min(dimension))?;
         loop {
             if sketch.rest.is_none() {
                 let is_stopped = sketch.extend(next_size(sketch.len(), most))?;

@@ -51,7 +51,7 @@ use crate::{
 /// assert_eq!(found.kind, SolutionKind::Boundary);
 /// assert!(found.outcome.is_converged() && found.certified);
 ///
-/// // The hard case: the gradient does not see the steepest direction.
+/// // The hard case: the gradient has no component along the steepest direction.
 /// let found = TrustRegionConfig::new(0.5).maximize(&h, &vec![0.0, 0.3])?;
 /// let mirror = found.mirror.unwrap_or_default();
 /// assert!((found.v[1] - 0.1).abs() < 1e-8 && (found.v[0].abs() - 0.24_f64.sqrt()).abs() < 1e-8);

@@ -214,7 +214,10 @@ pub(crate) fn methods() -> Vec<(&'static str, &'static str, Run)> {
             Ok((found.outcome, found.num_matvecs, found.diagonal[0]))
         }),
         ("density", "density", |a| {
-            let density = DensityConfig::new().with_probes(3).with_steps(10).run(a)?;
+            let density = DensityConfig::new()
+                .with_num_probes(3)
+                .with_steps(10)
+                .run(a)?;
             let value = density.mean_of(|x| x).value;
             Ok((stopped(density.is_stopped()), density.num_matvecs(), value))
         }),

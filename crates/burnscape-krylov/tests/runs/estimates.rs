@@ -97,7 +97,7 @@ fn read(density: &SpectralDensity, case: &Case<'_>) -> Vec<f64> {
 
 fn densities() -> Vec<Run> {
     let density = |case: &Case<'_>| {
-        let config = DensityConfig::new().with_probes(3).with_steps(15);
+        let config = DensityConfig::new().with_num_probes(3).with_steps(15);
         config.with_seed(case.seed)
     };
     vec![

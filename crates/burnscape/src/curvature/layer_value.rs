@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::space::ParamLeaf;
+use crate::writing::number;
 
 /// The part that a layer or a parameter has in a trace, a norm or a measure of sharpness.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -11,12 +12,15 @@ pub struct LayerValue {
     /// Number of its coordinates.
     pub len: usize,
     /// The value.
+    #[serde(with = "number")]
     pub value: f64,
     /// Its standard error: zero where the value is exact, none from a single sample, and for traces, which have a half
     /// width only.
+    #[serde(with = "number")]
     pub standard_error: Option<f64>,
     /// [Half the width](burnscape_krylov::Estimate::half_width) of the interval that covers the value with the
     /// confidence set: zero where the value is exact, none from a single sample.
+    #[serde(with = "number")]
     pub half_width: Option<f64>,
 }
 

@@ -8,6 +8,7 @@ use super::{SharpnessError, statistics};
 use crate::loss::{Progress, Risk, Work};
 use crate::range::{FRACTION, ensure};
 use crate::space::Scale;
+use crate::writing::number;
 
 /// The average rise of the loss under random perturbations.
 ///
@@ -100,10 +101,12 @@ pub struct AverageSharpness {
     pub rise: f64,
     /// Its standard error: the standard deviation of `rises` over the root of their number. None
     /// with a single sample.
+    #[serde(with = "number")]
     pub standard_error: Option<f64>,
     /// Half the width of the interval that covers the rise with the confidence set, by Student's t with
     /// [room for skewness](burnscape_krylov::Estimate::half_width): if one direction is far steeper than the others, a
     /// sample is distributed like a square. None with a single sample.
+    #[serde(with = "number")]
     pub half_width: Option<f64>,
     /// The loss `L(w)`.
     pub base_loss: f64,

@@ -63,9 +63,9 @@ where
     ///
     /// # Cost
     ///
-    /// Products up to the limit, at least 24 for an interval; two vectors of parameters. The half width decreases with
-    /// the root of the number of products: ten times the accuracy takes a hundred times the products.
-    /// [`with_probes`](Self::with_probes) has no effect.
+    /// At most the limit; a run can converge after 24 products or more. Two vectors of parameters. The half width
+    /// decreases with the root of the number of products: ten times the accuracy takes a hundred times the products.
+    /// [`with_num_probes`](Self::with_num_probes) has no effect.
     ///
     /// # Errors
     ///
@@ -94,7 +94,7 @@ where
     pub fn density(&self) -> Result<SpectralDensity, CurvatureError> {
         let settings = &self.settings;
         DensityConfig::new()
-            .with_probes(settings.probes)
+            .with_num_probes(settings.num_probes)
             .with_steps(settings.steps.min(self.dimension()))
             .with_outliers(settings.outliers)
             .with_seed(settings.seed)

@@ -5,6 +5,7 @@ use super::Spectrum;
 use crate::curvature::CurvatureError;
 use crate::range::{FRACTION, POSITIVE, ensure};
 use crate::space::ParamVector;
+use crate::writing::number;
 
 /// The number of directions that the data determine, against a prior of strength `gamma`:
 /// `Σ max(λ, 0) / (max(λ, 0) + gamma)`.
@@ -29,6 +30,7 @@ pub struct EffectiveDimension {
     /// The interval that covers it with probability `confidence` or more. It is conservative. None from a single probe.
     pub interval: Option<(f64, f64)>,
     /// The part of the interval that comes from the draw: the standard error over the probes. None from a single probe.
+    #[serde(with = "number")]
     pub standard_error: Option<f64>,
     /// The negative mass, `Σ max(−λ, 0) / (max(−λ, 0) + gamma)`: the mean over the probes, whose standard error does not
     /// cover the resolution.

@@ -71,7 +71,7 @@ where
     pub fn inertia(&self) -> Result<Inertia, CurvatureError> {
         let (dimension, confidence) = (self.dimension(), self.settings.confidence);
         ensure("confidence", confidence, FRACTION)?;
-        if dimension > self.settings.probes.saturating_mul(self.settings.steps) {
+        if dimension > self.settings.num_probes.saturating_mul(self.settings.steps) {
             return self.estimated_inertia();
         }
         let record =

@@ -1,10 +1,11 @@
 use std::io;
 
-use burnscape_krylov::{KrylovFault, SelfAdjoint, TraceConfig};
+use burnscape_krylov::{SelfAdjoint, TraceConfig};
 use serde::{Deserialize, Serialize};
 
 use super::Spectrum;
 use crate::curvature::{CurvatureError, LayerValue};
+use crate::range::ensure;
 use crate::space::{ParamSpace, ParamVector};
 use crate::writing::csv;
 use crate::{Csv, FormatError};
@@ -56,8 +57,11 @@ where
     ///
     /// # Errors
     ///
-    /// [`CurvatureError::Krylov`] for no probes, a confidence out of range, or a product that is not finite.
+    /// [`CurvatureError::OutOfRange`] for no probes, [`CurvatureError::Krylov`] for a confidence out of range or a product
+    /// that is not finite.
     pub fn trace_by_layer(&self) -> Result<LayerTraces, CurvatureError> {
+        let num_probes = self.settings.num_probes;
+        ensure("num_probes", num_probes as f64, 1.0..)?;
         let space = self.operator.domain();
         // The path of each row, and the indices of the parameters that it sums.
         let mut rows = owners(&space);
@@ -71,7 +75,7 @@ where
             Ok(rows.iter().map(sum).collect())
         };
         let found = TraceConfig::new()
-            .with_max_matvecs(self.settings.probes)
+            .with_max_matvecs(num_probes)
             .with_confidence(self.settings.confidence)
             .with_seed(self.settings.seed)
             .run_integrands(self.operator, blocks)?;
@@ -87,8 +91,8 @@ where
                 half_width: block.half_width,
             });
         let mut layers: Vec<LayerValue> = answers.collect();
-        let mut parameters = layers.split_off(num_layers);
-        let total = parameters.pop().ok_or(KrylovFault::NoProbes)?;
+        let total = layers.remove(rows.len() - 1);
+        let parameters = layers.split_off(num_layers);
         Ok(LayerTraces {
             layers,
             parameters,

@@ -40,7 +40,7 @@ use crate::space::{ParamVector, epsilon};
 /// let data = [Tensor::<2>::ones([4, 3], &device)];
 /// let hessian = Risk::new(&loss, &data).hessian(&model)?;
 ///
-/// let spectrum = Spectrum::of(&hessian).with_seed(3).with_probes(4);
+/// let spectrum = Spectrum::of(&hessian).with_seed(3).with_num_probes(4);
 /// let density = spectrum.density()?;
 /// assert_eq!(density.dimension(), 8);
 /// // Two eigenvalues of eight are not zero: one for each output.
@@ -108,8 +108,8 @@ impl<'a, A: ?Sized> Spectrum<'a, A> {
 
     /// Sets the number of random vectors for densities and traces of layers.
     #[must_use]
-    pub fn with_probes(mut self, probes: usize) -> Self {
-        self.settings.probes = probes;
+    pub fn with_num_probes(mut self, num_probes: usize) -> Self {
+        self.settings.num_probes = num_probes;
         self
     }
 

@@ -52,7 +52,7 @@ impl SharpnessReport {
             let (gamma, seed) = (self.config.gamma, self.config.seed);
             let dimension = || {
                 let density = DensityConfig::new()
-                    .with_probes(PROBES)
+                    .with_num_probes(PROBES)
                     .with_steps(PROBE_STEPS.min(fisher.domain().len()))
                     .with_seed(seed)
                     .run(fisher)?;

@@ -99,7 +99,7 @@ impl WorstCaseBound {
         let record = LanczosFactorization::from_random(&operator, STEPS.min(count), config.seed)?;
         let values = record.ritz_values();
         let (Some(low), Some(high)) = (values.first(), values.last()) else {
-            return Err(SharpnessError::Krylov(KrylovFault::NoProbes));
+            return Err(SharpnessError::Krylov(KrylovFault::Stopped));
         };
         // A random start has a component along every eigenvector: once its space is exhausted, all are in it.
         let depth = record.quadrature().map_or(0, |space| space.nodes.len());
