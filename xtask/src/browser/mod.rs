@@ -86,7 +86,7 @@ fn test(root: &Path) -> Result<(), String> {
     };
     let page = build(root)?;
     let picture = target_folder(root).join("browser.png");
-    let found = server::report_of(&page, |url| tools::open(&browser, url, &picture))?;
+    let found = server::report_of(&page, |url| tools::open(browser, url, &picture))?;
     let reference = root.join(SOURCE).join("reference.json");
     let expected = fs::read_to_string(&reference);
     let expected = expected.map_err(|error| cannot("read", &reference, &error))?;

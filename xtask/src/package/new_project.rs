@@ -59,10 +59,11 @@ fn build(project: &Path, features: &str) -> Result<(), String> {
 /// The empty workspace keeps cargo from looking for one above.
 fn manifest(name: &str, dependency: &str, patch: &str) -> String {
     let ours = |feature: &str| {
-        let is_used = !dependency.is_empty();
-        is_used
-            .then(|| format!("\"burnscape/{feature}\""))
-            .unwrap_or_default()
+        if dependency.is_empty() {
+            String::new()
+        } else {
+            format!("\"burnscape/{feature}\"")
+        }
     };
     let (flex, train) = (ours("flex"), ours("train"));
     format!(
