@@ -17,7 +17,7 @@ const NAMES: usize = 222;
 /// Names defined in two rooms.
 const SHARED_NAMES: usize = 0;
 /// Lines of code, without blank lines, comments and tests.
-const CODE_LINES: usize = 33_000;
+const CODE_LINES: usize = 33_150;
 /// The methods that a config may have: they make something with state, or return a result. `run_deflated`, `run_from` and
 /// `run_integrands` take vectors or a closure, which plain data cannot hold.
 const VERBS: &[&str] = &[
