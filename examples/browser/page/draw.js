@@ -29,7 +29,7 @@ const label = (value) => (Math.abs(value) >= 1e4 || (value !== 0 && Math.abs(val
 /// Lines: `{ x, y, side, isDashed }`; missing values are null. `isLog` applies to the vertical axis.
 export function chart(canvas, lines, isLog = false) {
   const pen = canvas.getContext("2d");
-  const [left, right, top, bottom] = [48, 8, 8, 22];
+  const [left, right, top, bottom] = [56, 8, 8, 22];
   pen.clearRect(0, 0, canvas.width, canvas.height);
   const scale = (y) => (isLog ? Math.log10(Math.max(y, 1e-12)) : y);
   const known = lines.flatMap(({ x, y }) => x.map((_, i) => [x[i], y[i]])).filter(([, y]) => y !== null);

@@ -57,6 +57,7 @@ fn build(root: &Path) -> Result<PathBuf, String> {
         .with_argument("--target")
         .with_argument("web")
         .with_argument("--no-typescript")
+        .with_argument("--remove-name-section")
         .with_argument("--out-dir")
         .with_argument(&page)
         .with_argument(&module)
