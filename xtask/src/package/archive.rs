@@ -45,7 +45,10 @@ pub(super) fn pack(root: &Path, folder: &Path) -> Result<Vec<Package>, String> {
 fn unpack(archive: &Path, folder: &Path) -> Result<Package, String> {
     let file = File::open(archive).map_err(|error| cannot("open", archive, &error))?;
     let size = file.metadata().map_or(0, |metadata| metadata.len());
-    Archive::new(GzDecoder::new(file))
+    let mut files = Archive::new(GzDecoder::new(file));
+    // All packages have the same old times: cargo would not build a changed one again.
+    files.set_preserve_mtime(false);
+    files
         .unpack(folder)
         .map_err(|error| cannot("unpack", archive, &error))?;
     let stem = archive.file_stem().unwrap_or_default().to_string_lossy();
