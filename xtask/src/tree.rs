@@ -36,6 +36,11 @@ fn is_left_out(root: &Path, folder: &Path) -> bool {
     is_hidden || root.join(folder).join("CACHEDIR.TAG").exists()
 }
 
+/// The message for a file or folder that cannot be read, written or the like.
+pub(crate) fn cannot(what: &str, path: &Path, error: &io::Error) -> String {
+    format!("cannot {what} {}: {error}", path.display())
+}
+
 /// Whether the file's extension is `extension`.
 pub(crate) fn has_extension(path: &Path, extension: &str) -> bool {
     path.extension() == Some(OsStr::new(extension))

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::invocation::{Invocation, target_folder};
+use crate::tree::cannot;
 
 /// What to do with the page once it is built.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -94,8 +95,4 @@ fn test(root: &Path) -> Result<(), String> {
     numbers::compare(&found, &expected)?;
     println!("{}", picture.display());
     Ok(())
-}
-
-fn cannot(what: &str, path: &Path, error: &std::io::Error) -> String {
-    format!("cannot {what} {}: {error}", path.display())
 }

@@ -7,6 +7,7 @@ use flate2::read::GzDecoder;
 use tar::Archive;
 
 use crate::invocation::{Invocation, target_folder};
+use crate::tree::cannot;
 
 const PACK: &str = "cargo package --workspace --exclude xtask --exclude burnscape-testkit --exclude \
                     burnscape-browser --no-verify --allow-dirty --quiet";
@@ -63,10 +64,6 @@ fn unpack(archive: &Path, folder: &Path) -> Result<Package, String> {
 /// The name in `name-version`.
 fn name_of(stem: &str) -> &str {
     stem.rsplit_once('-').map_or(stem, |(name, _)| name)
-}
-
-pub(super) fn cannot(what: &str, path: &Path, error: &std::io::Error) -> String {
-    format!("cannot {what} {}: {error}", path.display())
 }
 
 #[cfg(test)]

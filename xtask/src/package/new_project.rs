@@ -5,9 +5,10 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use super::archive::{Package, cannot};
+use super::archive::Package;
 use super::workspace::patch;
 use crate::invocation::Invocation;
+use crate::tree::cannot;
 
 /// The features that the project runs with.
 const FEATURES: &[&str] = &["flex", "train"];

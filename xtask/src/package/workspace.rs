@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use super::archive::{Package, cannot};
+use super::archive::Package;
+use crate::tree::cannot;
 
 /// Writes the workspace: the packages in place of those of the registry, with the profiles and the lock file of this
 /// workspace, so that dependencies that are built already are not built again.

@@ -97,7 +97,7 @@ impl BatchPoints {
         site: &Site<'_, '_, M>,
         setup: &Setup<'_, M>,
     ) -> Result<Self, CurvatureError> {
-        let config = site.config;
+        let config = site.operators;
         let shares_traces = site.source.shares_traces();
         let device = site.space.device();
         let draws = BatchDraws::new(site.draws, device)?;

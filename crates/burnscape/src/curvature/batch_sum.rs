@@ -46,7 +46,7 @@ impl<'a> BatchSum<'a> {
             batches,
             data: site.data.clone(),
             observer: site.observer.clone(),
-            block_size: site.config.block_size,
+            block_size: site.operators.block_size,
             totals,
         })
     }

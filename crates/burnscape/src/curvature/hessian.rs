@@ -67,7 +67,7 @@ impl<'a> Hessian<'a> {
             let trace = batch.trace_gradient(site.model(), site.settings, site.reduction)?;
             let wrt = site.chosen(&trace.parameters)?;
             let slope = || LinearMap::slope(&trace, &wrt, site.settings);
-            let slope = site.config.checks.then(slope).transpose()?;
+            let slope = site.operators.checks.then(slope).transpose()?;
             Ok(Traced {
                 positions: positions(&wrt, &trace.parameters),
                 reverse: slope.map(|slope| Reverse::Gradient(Box::new(slope))),

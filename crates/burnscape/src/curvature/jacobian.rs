@@ -188,7 +188,7 @@ impl<'a, M: Module> Risk<'a, M, Split> {
                 LinearMap::jacobian(&trace, &wrt, site.settings)?,
                 LinearMap::jacobian_transposed(&trace, &wrt, site.settings)?,
             ];
-            let checks = site.config.checks;
+            let checks = site.operators.checks;
             Ok(Traced {
                 reverse: checks.then(|| Reverse::Outputs(Box::new(maps.clone()))),
                 positions: positions(&wrt, &trace.parameters),
@@ -214,7 +214,7 @@ impl<'a, M: Module> Risk<'a, M, Split> {
             batches,
             starts,
         };
-        if site.config.checks {
+        if site.operators.checks {
             jacobian.check()?;
         }
         Ok(jacobian)

@@ -24,7 +24,7 @@ impl<'a> Matrix<'a> {
             space: site.space.clone(),
             batches: BatchSum::new(site, setup)?,
         };
-        if site.config.checks {
+        if site.operators.checks {
             matrix.check()?;
         }
         Ok(matrix)

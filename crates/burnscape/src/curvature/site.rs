@@ -18,7 +18,7 @@ pub(super) struct Site<'r, 'a, M> {
     pub(super) source: &'r (dyn Source<M> + 'r),
     /// The data, if it can be read again later.
     pub(super) data: Option<SharedData<'a>>,
-    pub(super) config: OperatorSettings,
+    pub(super) operators: OperatorSettings,
     pub(super) reduction: Reduction,
     pub(super) draws: Draws,
     pub(super) observer: Observer<'a>,
@@ -29,13 +29,13 @@ pub(super) struct Site<'r, 'a, M> {
 
 impl<'r, 'a, M: Module> Site<'r, 'a, M> {
     pub(super) fn new<K>(risk: &'r Risk<'a, M, K>, model: &M) -> Result<Self, CurvatureError> {
-        let config = risk.operators()?;
+        let operators = risk.operators()?;
         let space = risk.space(model)?;
         space.dtype()?;
         Ok(Self {
             source: &**risk.source(),
             data: Some(risk.source().clone()),
-            config,
+            operators,
             reduction: risk.reduction(),
             draws: risk.draws(),
             observer: risk.observer().clone(),
@@ -58,7 +58,7 @@ impl<'r, 'a, M: Module> Site<'r, 'a, M> {
         Ok(Self {
             source,
             data: None,
-            config: OperatorSettings {
+            operators: OperatorSettings {
                 residual_budget: usize::MAX,
                 checks: false,
                 ..OperatorSettings::default()
@@ -123,7 +123,7 @@ impl<'r, 'a, M: Module> Site<'r, 'a, M> {
         trace: &OutputTrace,
         wrt: &[usize],
     ) -> Result<Option<Reverse>, CurvatureError> {
-        if !self.config.checks {
+        if !self.operators.checks {
             return Ok(None);
         }
         Ok(Some(Reverse::Outputs(Box::new([
