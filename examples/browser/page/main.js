@@ -1,7 +1,6 @@
 // Controls, and what the worker has found, as pictures.
 import { chart, decision } from "./draw.js";
 
-const POINTS = 64;
 const MAX_FRAMES = 600;
 const get = (id) => document.getElementById(id);
 const worker = new Worker("worker.js", { type: "module" });
@@ -11,14 +10,7 @@ let seed = 1;
 let isPaused = false;
 let isRunning = false;
 let history = [];
-
-// As `spirals.rs` has them.
-const points = Array.from({ length: 2 * POINTS }, (_, index) => {
-  const side = index % 2;
-  const along = Math.floor(index / 2) / (POINTS - 1);
-  const [radius, angle] = [0.15 + 0.85 * along, 2 * Math.PI * along + Math.PI * side];
-  return { x: radius * Math.cos(angle), y: radius * Math.sin(angle), side };
-});
+let points = [];
 
 // Sliders are logarithmic; two digits are enough.
 const setting = (id) => Number((10 ** Number(get(id).value)).toPrecision(2));
@@ -66,6 +58,7 @@ function show(frame) {
 }
 
 worker.onmessage = ({ data }) => {
+  if (data.kind === "points") points = data.points;
   if (data.kind === "error") get("status").textContent = `Stopped: ${data.message}`;
   if (data.kind === "frame" && isRunning) show(data);
   if (isCheck) report(data);

@@ -10,7 +10,14 @@ let step = 0;
 let isPaused = false;
 let hasTimer = false;
 
-const ready = init();
+const ready = init().then(() => {
+  const numbers = Page.points();
+  const points = Array.from({ length: numbers.length / 3 }, (_, index) => {
+    const [x, y, side] = numbers.subarray(3 * index, 3 * index + 3);
+    return { x, y, side };
+  });
+  postMessage({ kind: "points", points });
+});
 
 function start({ seed, rate, rho }) {
   page?.free();

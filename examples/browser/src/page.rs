@@ -32,6 +32,14 @@ impl Page {
             .map_err(error)
     }
 
+    /// The points and their classes: `x, y, class` of each in turn.
+    pub fn points() -> Vec<f32> {
+        let points = crate::spirals::points();
+        points
+            .flat_map(|([x, y], class)| [x, y, class as f32])
+            .collect()
+    }
+
     /// Changes learning rate and radius.
     pub fn set(&mut self, rate: f64, rho: f64) -> Result<(), JsError> {
         self.0.set(rate, rho).map_err(error)
