@@ -3,7 +3,6 @@
 use burn::tensor::Tensor;
 
 use super::engine::{engine, flat};
-use super::executable::Executable;
 use super::lanes::{self, num_threads};
 use super::linearized::Linearized;
 use super::point::{Checkpointing, Point, with_tangent};
@@ -78,7 +77,7 @@ impl Linearized {
             };
             let program = batched(&single, single.inputs.len() - 1, k, self.map.settings)?;
             self.engine.constants(&program);
-            self.blocks.insert(block, Executable::new(&program));
+            self.blocks.insert(block, self.engine.executable(&program));
         }
         let executable = &self.blocks[&block];
         let tangents = tangents.reshape([k * columns]);

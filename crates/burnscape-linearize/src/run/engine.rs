@@ -1,17 +1,20 @@
 //! The backends that run programs.
 
-use web_time::Instant;
+use std::borrow::Cow;
 
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::{
-    Backend, BackendTensor, BackendTypes, Dispatch, DispatchDevice, DispatchKindConversion,
-    DispatchTensor, TensorMetadata,
+    Backend, BackendTensor, Dispatch, DispatchDevice, DispatchKindConversion, DispatchTensor,
+    TensorMetadata,
 };
 use burn::tensor::{Device, Tensor, TensorData};
 use burn_ir::{BackendIr, HandleKind, TensorId, TensorIr, TensorStatus};
 use burn_router::TensorInterpreter;
+use web_time::Instant;
 
 use super::executable::{Executable, Output};
+#[cfg(feature = "flex")]
+use super::flex;
 use crate::LinearizeError;
 use crate::error::catch;
 use crate::program::{Port, Program};
@@ -26,6 +29,8 @@ pub(crate) fn flat(tensor: DispatchTensor) -> Tensor<1> {
 pub(crate) trait Engine: Send {
     /// Binds a tensor to an input.
     fn bind(&mut self, port: &Port, tensor: DispatchTensor) -> Result<(), LinearizeError>;
+    /// Prepares a program to run on this engine.
+    fn executable(&self, program: &Program) -> Executable;
     /// Registers host data under a name, permanently.
     fn constant(&mut self, id: TensorId, data: TensorData);
     /// Runs the steps. Panics of Burn become errors.
@@ -72,6 +77,8 @@ fn in_pool<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 
 struct BackendEngine<B: BackendIr> {
     interpreter: TensorInterpreter<B>,
+    /// Replaces operations by kernels of our own.
+    with_kernels: fn(&Program) -> Cow<'_, Program>,
     is_accelerator: bool,
     has_pool: bool,
 }
@@ -114,6 +121,10 @@ where
         self.interpreter
             .register_tensor_to_device(port.tensor.id, handle);
         Ok(())
+    }
+
+    fn executable(&self, program: &Program) -> Executable {
+        Executable::new(&(self.with_kernels)(program))
     }
 
     fn constant(&mut self, id: TensorId, data: TensorData) {
@@ -171,29 +182,23 @@ where
 
 /// The engine of a device.
 pub(crate) fn engine(device: &Device) -> Result<Box<dyn Engine>, LinearizeError> {
-    fn new<B>(
-        device: &<B as BackendTypes>::Device,
-        is_accelerator: bool,
-        has_pool: bool,
-    ) -> Box<dyn Engine>
-    where
-        B: BackendIr,
-        DispatchTensor: DispatchKindConversion<B>,
-        TensorInterpreter<B>: Send,
-    {
-        Box::new(BackendEngine {
-            interpreter: TensorInterpreter::<B>::new(device.clone()),
-            is_accelerator,
-            has_pool,
-        })
-    }
     let device = device.clone().inner();
     match device.as_dispatch() {
         #[cfg(feature = "flex")]
-        DispatchDevice::Flex(device) => Ok(new::<burn::backend::Flex>(device, false, true)),
+        DispatchDevice::Flex(device) => Ok(Box::new(BackendEngine {
+            interpreter: TensorInterpreter::with_custom_ops(device.clone(), flex::kernels()),
+            with_kernels: flex::with_kernels,
+            is_accelerator: false,
+            has_pool: true,
+        })),
         #[cfg(feature = "ndarray")]
         #[allow(deprecated, reason = "deprecated by Burn, supported while Burn has it")]
-        DispatchDevice::NdArray(device) => Ok(new::<burn::backend::NdArray>(device, false, false)),
+        DispatchDevice::NdArray(device) => Ok(Box::new(BackendEngine {
+            interpreter: TensorInterpreter::<burn::backend::NdArray>::new(device.clone()),
+            with_kernels: Cow::Borrowed,
+            is_accelerator: false,
+            has_pool: false,
+        })),
         // All CubeCL runtimes share one backend; the device selects the runtime.
         #[cfg(any(
             feature = "wgpu",
@@ -204,7 +209,12 @@ pub(crate) fn engine(device: &Device) -> Result<Box<dyn Engine>, LinearizeError>
             feature = "rocm",
             feature = "cpu"
         ))]
-        DispatchDevice::Cube(device) => Ok(new::<burn::backend::Cube>(device, true, false)),
+        DispatchDevice::Cube(device) => Ok(Box::new(BackendEngine {
+            interpreter: TensorInterpreter::<burn::backend::Cube>::new(device.clone()),
+            with_kernels: Cow::Borrowed,
+            is_accelerator: true,
+            has_pool: false,
+        })),
         other => Err(LinearizeError::UnsupportedDevice {
             device: format!("{other:?}"),
         }),

@@ -62,14 +62,14 @@ impl Linearized {
             Batching::InTurn
         };
         Ok(Self {
-            engine,
             device: device.clone(),
             lanes: Vec::new(),
             max_lanes: (LANE_BYTES / map.each.peak_bytes().max(1)).max(1) as usize,
             batching,
-            draws: Executable::new(&map.draws),
-            once: Executable::new(&map.once),
-            each: Executable::new(&map.each),
+            draws: engine.executable(&map.draws),
+            once: engine.executable(&map.once),
+            each: engine.executable(&map.each),
+            engine,
             whole: None,
             map: map.clone(),
             blocks: HashMap::new(),
@@ -195,10 +195,10 @@ impl Linearized {
         let executable = if point.is_stored() {
             &self.each
         } else {
-            let map = &self.map;
+            let (map, engine) = (&self.map, &self.engine);
             &*self
                 .whole
-                .get_or_insert_with(|| Executable::new(&map.whole()))
+                .get_or_insert_with(|| engine.executable(&map.whole()))
         };
         let inputs = with_tangent(executable, point.held(), tangent)?;
         let results = self.engine.run(executable, &inputs)?;

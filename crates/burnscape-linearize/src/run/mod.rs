@@ -3,6 +3,8 @@
 mod blocks;
 mod engine;
 mod executable;
+#[cfg(feature = "flex")]
+mod flex;
 mod gradient;
 mod lanes;
 mod linearized;

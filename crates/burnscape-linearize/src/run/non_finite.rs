@@ -3,7 +3,6 @@ use burn::tensor::Tensor;
 use burn_ir::OperationIr;
 
 use super::engine::flat;
-use super::executable::Executable;
 use super::linearized::Linearized;
 use super::point::{Point, with_tangent};
 use crate::LinearizeError;
@@ -52,7 +51,7 @@ impl Linearized {
             })
             .unzip();
         program.outputs = outputs;
-        let executable = Executable::new(&program);
+        let executable = self.engine.executable(&program);
         let inputs = with_tangent(&executable, held, tangent)?;
         let results = self.engine.run(&executable, &inputs)?;
         for (operation, result) in operations.iter().zip(results) {

@@ -2,7 +2,6 @@ use burn::backend::DispatchTensor;
 use burn::tensor::{Device, Tensor};
 
 use super::engine::{engine, flat};
-use super::executable::Executable;
 use super::{ties, upstream};
 use crate::LinearizeError;
 use crate::program::{Program, Tie};
@@ -33,7 +32,7 @@ impl Program {
         engine.constants(self);
         let mut watched = self.clone();
         watched.outputs.extend(self.ties.iter().map(Tie::port));
-        let executable = Executable::new(&watched);
+        let executable = engine.executable(&watched);
         let mut outputs = engine.run(&executable, inputs)?;
         let counts = outputs.split_off(self.outputs.len());
         ties::check(&self.ties, counts, &self.inputs, inputs, |nearby| {
