@@ -4,8 +4,9 @@
 //!
 //! - a gradient by Burn, in ms, and what a Hessian-vector and a Gauss-Newton product take over it;
 //! - the Hessian-vector product over the matrix products and convolutions of its linear program
-//!   timed alone, which no engine on the same backend can go below; these kernels over the gradient
-//!   (the *floor* of the first ratio) and their operations over those of the gradient's own kernels;
+//!   timed alone, which no engine on the same backend can go below, and the rest for each step of the
+//!   program; these kernels over the gradient (the *floor* of the first ratio) and their operations over
+//!   those of the gradient's own kernels;
 //! - tracing and linearizing, in gradients;
 //! - a block of eight products, in single ones, with residuals kept and with residuals recomputed, and
 //!   one product over eight such batches;
@@ -25,7 +26,8 @@ mod timing;
 use std::collections::BTreeMap;
 
 use burn::tensor::Device;
-use models::{ConvNet, DigitsCnn, Mlp, Transformer, batch};
+use models::{Batch, Classifier, ConvNet, DigitsCnn, Gpt, Mlp, ResNet, Transformer, batch};
+use timing::Figures;
 
 #[global_allocator]
 static ALLOCATOR: peak_alloc::PeakAlloc = peak_alloc::PeakAlloc;
@@ -33,70 +35,80 @@ static ALLOCATOR: peak_alloc::PeakAlloc = peak_alloc::PeakAlloc;
 fn main() {
     let option = |name: &str| std::env::args().skip_while(|arg| arg != name).nth(1);
     let rounds = option("--rounds").map_or(21, |rounds| rounds.parse().expect("a number"));
-    let only = option("--only");
-    let is_asked = |name: &str| {
-        only.as_ref()
-            .is_none_or(|only| name.contains(only.as_str()))
-    };
     // So that glibc does not hand memory back between rounds; a program with data has done this.
     drop(std::hint::black_box(vec![1_u8; 31 << 20]));
     let device = Device::flex();
     device.seed(1);
-    let mut figures = BTreeMap::new();
+    let mut run = Run {
+        figures: BTreeMap::new(),
+        only: option("--only"),
+        rounds,
+    };
     println!("medians of {rounds} rounds; ratios to Burn's gradient unless said otherwise");
     println!("{}", timing::HEAD);
     let autodiff = device.clone().autodiff();
     for (activation, rectified) in [("tanh", false), ("relu", true)] {
         for width in [64, 256, 512] {
             let name = format!("mlp_{activation}_{width}");
-            if is_asked(&name) {
-                let model = Mlp::new(width, rectified, &autodiff);
-                let batch = batch([width, 784], &device);
-                figures.insert(name.clone(), timing::report(&name, &model, batch, rounds));
-            }
+            let model = || Mlp::new(width, rectified, &autodiff);
+            run.time(&name, model, || batch([width, 784], &device));
         }
     }
-    if is_asked("digits_cnn") {
-        let model = DigitsCnn::new(&autodiff);
-        let batch = batch([64, 1, 8, 8], &device);
-        figures.insert(
-            "digits_cnn".into(),
-            timing::report("digits_cnn", &model, batch, rounds),
-        );
-    }
-    if is_asked("conv_28") {
-        let model = ConvNet::new(&autodiff);
-        let batch = batch([128, 1, 28, 28], &device);
-        figures.insert(
-            "conv_28".into(),
-            timing::report("conv_28", &model, batch, rounds),
-        );
-    }
-    if is_asked("transformer") {
-        let model = Transformer::new(&autodiff);
-        let batch = batch([4, 64, 128], &device);
-        figures.insert(
-            "transformer".into(),
-            timing::report("transformer", &model, batch, rounds),
-        );
-    }
+    let digits = || batch([64, 1, 8, 8], &device);
+    let images = || batch([128, 1, 28, 28], &device);
+    run.time("digits_cnn", || DigitsCnn::new(&autodiff), digits);
+    run.time("conv_28", || ConvNet::new(&autodiff), images);
+    let words = || batch([4, 64, 128], &device);
+    run.time("transformer", || Transformer::new(&autodiff), words);
+    let photos = || batch([16, 3, 32, 32], &device);
+    run.time("resnet_18", || ResNet::new(&autodiff), photos);
+    let gpt = |layers| move |device: &Device| Gpt::new(256, layers, 128, device);
+    let tokens = || Gpt::batch(4, 128, &device);
+    run.time("gpt_4", || gpt(4)(&autodiff), tokens);
     println!();
-    if is_asked("digits_cnn") {
-        memory::report(
-            "digits_cnn",
-            &DigitsCnn::new(&autodiff),
-            batch([64, 1, 8, 8], &device),
-        );
-    }
-    if is_asked("conv_28") {
-        memory::report(
-            "conv_28",
-            &ConvNet::new(&autodiff),
-            batch([128, 1, 28, 28], &device),
-        );
-    }
+    run.peak("digits_cnn", || DigitsCnn::new(&autodiff), digits);
+    run.peak("conv_28", || ConvNet::new(&autodiff), images);
+    run.peak("gpt_4", || gpt(4)(&autodiff), tokens);
+    run.peak("gpt_12", || gpt(12)(&autodiff), tokens);
     if let Some(path) = option("--json") {
-        let text = serde_json::to_string_pretty(&figures).expect("numbers");
+        let text = serde_json::to_string_pretty(&run.figures).expect("numbers");
         std::fs::write(path, text).expect("a file");
+    }
+}
+
+/// What to measure, and what was.
+struct Run {
+    figures: BTreeMap<String, Figures>,
+    only: Option<String>,
+    rounds: usize,
+}
+
+impl Run {
+    fn is_asked(&self, name: &str) -> bool {
+        let only = self.only.as_ref();
+        only.is_none_or(|only| name.contains(only.as_str()))
+    }
+
+    fn time<M: Classifier<D>, const D: usize>(
+        &mut self,
+        name: &str,
+        model: impl FnOnce() -> M,
+        batch: impl FnOnce() -> Batch<D>,
+    ) {
+        if self.is_asked(name) {
+            let figures = timing::report(name, &model(), batch(), self.rounds);
+            self.figures.insert(name.into(), figures);
+        }
+    }
+
+    fn peak<M: Classifier<D>, const D: usize>(
+        &self,
+        name: &str,
+        model: impl FnOnce() -> M,
+        batch: impl FnOnce() -> Batch<D>,
+    ) {
+        if self.is_asked(name) {
+            memory::report(name, &model(), batch());
+        }
     }
 }

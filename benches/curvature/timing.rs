@@ -13,7 +13,10 @@ use serde::Serialize;
 use crate::models::{Batch, Classifier, loss, risk};
 
 pub(crate) const HEAD: &str = "\
-network          gradient ms    hvp    ggn   hvp ms   ggn ms   hvp/kernels   floor   flops   linearize   8 kept   8 recomputed   8 batches";
+network          gradient ms    hvp    ggn   hvp ms   ggn ms   hvp/kernels   µs/step   floor   flops   linearize   8 kept   8 recomputed   8 batches";
+
+/// Blocks of products are left out where a single one takes longer, in milliseconds.
+const LONG: f64 = 100.0;
 
 /// Medians, in milliseconds.
 #[derive(Debug, Serialize)]
@@ -68,22 +71,25 @@ pub(crate) fn report<M: Classifier<D>, const D: usize>(
     let operands = operands(&kernels);
     let device = Device::flex();
 
+    let product = || drop(black_box(hessian.matvec(&vectors[0]).expect("a product")));
+    let is_long = steady(product) > LONG;
+    let brief = |work: &dyn Fn()| if is_long { f64::NAN } else { steady(work) };
     let mut times: [Vec<f64>; 9] = Default::default();
     for round in 0..rounds + 2 {
         let measured = [
             steady(gradient),
-            steady(|| drop(black_box(hessian.matvec(&vectors[0]).expect("a product")))),
+            steady(product),
             steady(|| drop(black_box(newton.matvec(&vectors[0]).expect("a product")))),
             steady(|| drop(black_box(kernels.run(&operands, &device).expect("a run")))),
             steady(|| drop(black_box(make()))),
-            steady(|| drop(black_box(hessian.matmat(&vectors).expect("products")))),
-            steady(|| {
+            brief(&|| drop(black_box(hessian.matmat(&vectors).expect("products")))),
+            brief(&|| {
                 drop(black_box(
                     recomputed.matvec(&vectors[0]).expect("a product"),
                 ))
             }),
-            steady(|| drop(black_box(recomputed.matmat(&vectors).expect("products")))),
-            steady(|| drop(black_box(batches.matvec(&vectors[0]).expect("a product")))),
+            brief(&|| drop(black_box(recomputed.matmat(&vectors).expect("products")))),
+            brief(&|| drop(black_box(batches.matvec(&vectors[0]).expect("a product")))),
         ];
         // Caches and allocators warm up first.
         if round >= 2 {
@@ -96,9 +102,12 @@ pub(crate) fn report<M: Classifier<D>, const D: usize>(
         let pairs = times[top].iter().zip(&times[bottom]);
         median(pairs.map(|(a, b)| a / b).collect())
     };
-    let [gradient_ms, hvp_ms, ggn_ms, ..] = times.clone().map(median);
+    let [gradient_ms, hvp_ms, ggn_ms, kernels_ms, ..] = times.clone().map(median);
+    // What a step costs beyond the kernels, where these do not hide it.
+    let steps = hessian.linear_program().num_operations() as f64;
+    let micros = (hvp_ms - kernels_ms) * 1e3 / steps;
     println!(
-        "{name:<16} {gradient_ms:>11.2} {:>6.2} {:>6.2} {hvp_ms:>8.2} {ggn_ms:>8.2} {:>13.2} {:>7.2} {:>7.2} {:>11.1} {:>8.1} {:>14.1} {:>11.1}",
+        "{name:<16} {gradient_ms:>11.2} {:>6.2} {:>6.2} {hvp_ms:>8.2} {ggn_ms:>8.2} {:>13.2} {micros:>9.2} {:>7.2} {:>7.2} {:>11.1} {:>8.1} {:>14.1} {:>11.1}",
         ratio(1, 0),
         ratio(2, 0),
         ratio(1, 3),

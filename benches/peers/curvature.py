@@ -15,7 +15,8 @@ Hessian-vector product by
 
 and of one Gauss-Newton product by torch.func (jvp of the outputs, criterion, vjp back) and by
 curvlinops' GGNLinearOperator. With --ours, the absolute times of our benchmark over the best of
-these: below one is quicker. Run both on the same quiet machine.
+these: below one is quicker. Run both on the same quiet machine. The PyTorch that pip installs is
+the build for CUDA; here it runs on the CPU.
 """
 
 import argparse
@@ -111,13 +112,96 @@ class Transformer(nn.Module):
         return self.last(x.mean(1))
 
 
+class ResidualBlock(nn.Module):
+    def __init__(self, before, after, stride):
+        super().__init__()
+        self.first = nn.Conv2d(before, after, 3, stride, 1, bias=False)
+        self.first_norm = nn.BatchNorm2d(after)
+        self.second = nn.Conv2d(after, after, 3, 1, 1, bias=False)
+        self.second_norm = nn.BatchNorm2d(after)
+        self.shortcut = nn.Identity()
+        if stride > 1 or before != after:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(before, after, 1, stride, bias=False), nn.BatchNorm2d(after)
+            )
+
+    def forward(self, x):
+        y = F.relu(self.first_norm(self.first(x)))
+        return F.relu(self.second_norm(self.second(y)) + self.shortcut(x))
+
+
+class ResNet(nn.Module):
+    """ResNet-18 for 32x32 images: a 3x3 stem without pooling."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 64, 3, 1, 1, bias=False)
+        self.stem_norm = nn.BatchNorm2d(64)
+        blocks = []
+        for before, after, stride in [(64, 64, 1), (64, 128, 2), (128, 256, 2), (256, 512, 2)]:
+            blocks += [ResidualBlock(before, after, stride), ResidualBlock(after, after, 1)]
+        self.blocks = nn.Sequential(*blocks)
+        self.last = nn.Linear(512, 10)
+
+    def forward(self, x):
+        x = self.blocks(F.relu(self.stem_norm(self.stem(x))))
+        return self.last(x.mean((2, 3)))
+
+
+class GptLayer(EncoderLayer):
+    """The same with the norms first and causal attention."""
+
+    def forward(self, x):
+        n, words, d = x.shape
+        size = d // self.heads
+
+        def split(y):
+            return y.reshape(n, words, self.heads, size).transpose(1, 2)
+
+        y = self.norm_2(x)
+        q, k, v = split(self.query(y)), split(self.key(y)), split(self.value(y))
+        future = torch.ones(words, words, dtype=torch.bool).triu(1)
+        scores = (q @ k.transpose(2, 3) / math.sqrt(size)).masked_fill(future, -1e4)
+        weights = torch.softmax(scores, 3)
+        x = x + self.output((weights @ v).transpose(1, 2).reshape(n, words, d))
+        return x + self.outer(F.gelu(self.inner(self.norm_1(x))))
+
+
+class Gpt(nn.Module):
+    def __init__(self, d=256, layers=4, context=128, tokens=256):
+        super().__init__()
+        self.tokens, self.places = nn.Embedding(tokens, d), nn.Embedding(context, d)
+        self.layers = nn.ModuleList(GptLayer(d, 4 * d, d // 32) for _ in range(layers))
+        self.norm = nn.LayerNorm(d)
+        self.last = nn.Linear(d, tokens, bias=False)
+
+    def forward(self, x):
+        x = self.tokens(x) + self.places.weight
+        for layer in self.layers:
+            x = layer(x)
+        return self.last(self.norm(x)).flatten(0, 1)
+
+
+def classes(shape):
+    """Random inputs of a shape, and a class for each."""
+    return torch.randn(shape), torch.arange(shape[0]) % 10
+
+
+def tokens(rows, context):
+    """Random tokens, and the token after each."""
+    x = torch.randint(0, 256, (rows, context + 1))
+    return x[:, :-1].contiguous(), x[:, 1:].flatten()
+
+
 def networks():
     for name, activation in [("tanh", torch.tanh), ("relu", F.relu)]:
         for width in [64, 256, 512]:
-            yield f"mlp_{name}_{width}", Mlp(width, activation), [width, 784]
-    yield "digits_cnn", DigitsCnn(), [64, 1, 8, 8]
-    yield "conv_28", ConvNet(), [128, 1, 28, 28]
-    yield "transformer", Transformer(), [4, 64, 128]
+            yield f"mlp_{name}_{width}", Mlp(width, activation), classes([width, 784])
+    yield "digits_cnn", DigitsCnn(), classes([64, 1, 8, 8])
+    yield "conv_28", ConvNet(), classes([128, 1, 28, 28])
+    yield "transformer", Transformer(), classes([4, 64, 128])
+    yield "resnet_18", ResNet(), classes([16, 3, 32, 32])
+    yield "gpt_4", Gpt(), tokens(4, 128)
 
 
 def ways(model, x, y):
@@ -205,11 +289,10 @@ def main():
     print(f"torch {torch.__version__}, medians of {arguments.rounds} rounds in ms")
     print(f"{'network':<14}" + "".join(f"{name:>15}" for name in COLUMNS))
     figures = {}
-    for name, model, shape in networks():
+    for name, model, (x, y) in networks():
         if arguments.only not in name:
             continue
         model.eval()
-        x, y = torch.randn(shape), torch.arange(shape[0]) % 10
         row = figures[name] = medians(ways(model, x, y), arguments.rounds)
         cells = (f"{row[column]:>15.2f}" if column in row else f"{'-':>15}" for column in COLUMNS)
         print(f"{name:<14}" + "".join(cells))

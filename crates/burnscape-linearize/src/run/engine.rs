@@ -195,7 +195,7 @@ pub(crate) fn engine(device: &Device) -> Result<Box<dyn Engine>, LinearizeError>
         #[allow(deprecated, reason = "deprecated by Burn, supported while Burn has it")]
         DispatchDevice::NdArray(device) => Ok(Box::new(BackendEngine {
             interpreter: TensorInterpreter::<burn::backend::NdArray>::new(device.clone()),
-            with_kernels: Cow::Borrowed,
+            with_kernels: |program| Cow::Borrowed(program),
             is_accelerator: false,
             has_pool: false,
         })),
@@ -211,7 +211,7 @@ pub(crate) fn engine(device: &Device) -> Result<Box<dyn Engine>, LinearizeError>
         ))]
         DispatchDevice::Cube(device) => Ok(Box::new(BackendEngine {
             interpreter: TensorInterpreter::<burn::backend::Cube>::new(device.clone()),
-            with_kernels: Cow::Borrowed,
+            with_kernels: |program| Cow::Borrowed(program),
             is_accelerator: true,
             has_pool: false,
         })),
