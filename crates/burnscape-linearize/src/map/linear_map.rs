@@ -1,8 +1,12 @@
+use std::sync::Arc;
+
 use burn::tensor::DeviceSettings;
-use burn_ir::{OperationIr, TensorId};
+use burn_ir::{OperationIr, TensorId, TensorIr};
 use rustc_hash::FxHashSet;
 
+use super::demand::on_demand;
 use super::factors::{Composed, composed};
+use super::segments::segmented;
 use crate::LinearizeError;
 use crate::program::{Port, Program, Storage, Tie, is_draw};
 
@@ -27,6 +31,8 @@ pub struct LinearMap {
     pub(crate) num_primal: usize,
     /// The comparisons to check at a point. Their counts are the last outputs of `once`.
     pub(crate) ties: Vec<Tie>,
+    /// The results of the forward pass: everything up to the first value.
+    forward: Arc<FxHashSet<TensorId>>,
     pub(crate) settings: DeviceSettings,
 }
 
@@ -57,6 +63,7 @@ impl LinearMap {
             part
         };
 
+        let forward = Arc::new(up_to(values.first(), &operations));
         let mut moving: FxHashSet<TensorId> = tangents.iter().map(|port| port.tensor.id).collect();
         let (mut draws, mut once, mut each) = (Vec::new(), Vec::new(), Vec::new());
         for operation in operations {
@@ -118,6 +125,7 @@ impl LinearMap {
             num_values,
             num_primal,
             ties,
+            forward,
             settings,
         })
     }
@@ -144,18 +152,34 @@ impl LinearMap {
         self.each.outputs.iter().map(Port::num_elements).sum()
     }
 
-    /// From primal inputs, draws and tangents to results: `once` and `each` as one program.
-    pub(crate) fn whole(&self) -> Program {
-        let mut operations = self.once.operations.clone();
-        operations.extend(self.each.operations.iter().cloned());
+    /// From primal inputs, draws and tangents to results: `once` and `each` as one program, with residuals made on
+    /// demand. With several `segments`, most of the forward pass runs twice, so that its results take
+    /// less memory.
+    pub(crate) fn whole(&self, segments: usize) -> Program {
+        let outputs = self.each.outputs.clone();
+        let ids = outputs.iter().map(|port| port.tensor.id);
+        let (line, source) = (&self.each.operations, &self.once.operations);
+        let operations = on_demand(line.clone(), source.clone(), ids);
         let mut inputs = self.once.inputs.clone();
         inputs.extend_from_slice(&self.each.inputs[self.num_residuals()..]);
         let mut constants = self.once.constants.clone();
         constants.extend(self.each.constants.clone());
-        let outputs = self.each.outputs.clone();
         let mut whole = Program::unchecked(operations, inputs, outputs, constants);
         whole.remove_dead();
-        whole
+        self.in_segments(whole, segments)
+    }
+
+    /// From primal inputs and draws to values and counts of ties: `once` without residuals.
+    pub(crate) fn values(&self, segments: usize) -> Program {
+        let mut values = self.once.clone();
+        let residuals = self.num_values..self.num_values + self.num_residuals();
+        values.outputs.drain(residuals);
+        values.remove_dead();
+        self.in_segments(values, segments)
+    }
+
+    fn in_segments(&self, program: Program, segments: usize) -> Program {
+        segmented(&program, &self.forward, segments).unwrap_or(program)
     }
 
     pub(crate) fn num_residuals(&self) -> usize {
@@ -176,6 +200,17 @@ impl LinearMap {
             .map(|port| port.num_elements() * port.tensor.dtype.size())
             .sum()
     }
+}
+
+/// The results of the operations up to the one that makes `value`; none without such an operation.
+fn up_to(value: Option<&Port>, operations: &[OperationIr]) -> FxHashSet<TensorId> {
+    let makes = |operation: &OperationIr| {
+        let is_it = |tensor: &TensorIr| Some(tensor.id) == value.map(|port| port.tensor.id);
+        operation.outputs().any(is_it)
+    };
+    let end = operations.iter().position(makes).map_or(0, |last| last + 1);
+    let made = operations[..end].iter().flat_map(OperationIr::outputs);
+    made.map(|tensor| tensor.id).collect()
 }
 
 /// The tensors that the linear program needs and does not compute, except constants.

@@ -27,7 +27,7 @@ pub use port::Port;
 pub(crate) use join::join;
 pub(crate) use merge::{Key, key};
 pub(crate) use port::unique;
-pub(crate) use rename::Rename;
+pub(crate) use rename::{Rename, first_free};
 pub(crate) use storage::Storage;
 pub(crate) use tie::Tie;
 

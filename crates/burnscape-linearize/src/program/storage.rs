@@ -73,7 +73,13 @@ impl Storage {
         owners.iter().filter_map(|id| self.sizes.get(id)).sum()
     }
 
-    fn owner(&self, id: TensorId) -> TensorId {
+    /// The memory that a tensor owns, in bytes; zero for a view and for a tensor that no operation makes.
+    pub(crate) fn size(&self, id: TensorId) -> u64 {
+        self.sizes.get(&id).copied().unwrap_or(0)
+    }
+
+    /// The tensor whose memory a tensor is a view of, or the tensor itself.
+    pub(crate) fn owner(&self, id: TensorId) -> TensorId {
         self.views.get(&id).copied().unwrap_or(id)
     }
 }

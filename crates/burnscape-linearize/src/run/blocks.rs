@@ -73,7 +73,7 @@ impl Linearized {
             let single = if block.has_residuals {
                 self.map.each.clone()
             } else {
-                self.map.whole()
+                self.map.whole(self.segments)
             };
             let program = batched(&single, single.inputs.len() - 1, k, self.map.settings)?;
             self.engine.constants(&program);
@@ -98,7 +98,8 @@ impl Linearized {
     ) -> Result<Tensor<2>, LinearizeError> {
         let [k, columns] = tangents.dims();
         let stored;
-        let point = if point.is_stored() || k == 1 {
+        let shares = self.map.residual_bytes() <= self.shared_bytes;
+        let point = if point.is_stored() || k == 1 || !shares {
             point
         } else {
             let draws = point.draws.clone();

@@ -24,8 +24,14 @@ pub struct Linearized {
     draws: Executable,
     once: Executable,
     pub(super) each: Executable,
+    /// Values without residuals; prepared on demand.
+    values: Option<Executable>,
     /// Products with recomputed residuals; prepared on demand.
     whole: Option<Executable>,
+    /// Into how many segments the forward pass is cut where residuals are recomputed.
+    pub(super) segments: usize,
+    /// The most memory that recomputed residuals may take while the tangents of a block share them, in bytes.
+    pub(super) shared_bytes: usize,
     pub(super) batching: Batching,
     /// Products with blocks of tangents; prepared on demand.
     pub(super) blocks: HashMap<Block, Executable>,
@@ -70,10 +76,34 @@ impl Linearized {
             once: engine.executable(&map.once),
             each: engine.executable(&map.each),
             engine,
+            values: None,
             whole: None,
+            segments: 1,
+            shared_bytes: usize::MAX,
             map: map.clone(),
             blocks: HashMap::new(),
         })
+    }
+
+    /// Cuts the forward pass into segments where residuals are recomputed: each but the last is computed a second
+    /// time for the backward pass, and only one of them is in memory at a time. 1 does not cut it.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_segments(self, segments: usize) -> Self {
+        Self {
+            segments,
+            values: None,
+            whole: None,
+            blocks: HashMap::new(),
+            ..self
+        }
+    }
+
+    /// Limits the memory of residuals that are recomputed once for the tangents of a block. Beyond the limit
+    /// each tangent recomputes them.
+    #[doc(hidden)]
+    pub fn limit_shared_residuals(&mut self, bytes: usize) {
+        self.shared_bytes = bytes;
     }
 
     /// The map.
@@ -156,14 +186,25 @@ impl Linearized {
         }
         let drawn = draws.iter().map(|draw| &draw.value);
         let given: Vec<DispatchTensor> = inputs.iter().chain(drawn).cloned().collect();
-        let num_kept = map.num_values + map.num_residuals();
-        let mut values = self.engine.run(&self.once, &given)?;
-        let counts = values.split_off(num_kept);
+        let (num_values, num_residuals) = match checkpointing {
+            Checkpointing::Store => (map.num_values, map.num_residuals()),
+            Checkpointing::Recompute => (map.num_values, 0),
+        };
+        let (engine, segments) = (&mut self.engine, self.segments);
+        let executable = match checkpointing {
+            Checkpointing::Store => &self.once,
+            Checkpointing::Recompute => {
+                let prepare = || engine.executable(&map.values(segments));
+                &*self.values.get_or_insert_with(prepare)
+            }
+        };
+        let mut values = engine.run(executable, &given)?;
+        let counts = values.split_off(num_values + num_residuals);
         ties::check(&map.ties, counts, &map.once.inputs, &given, |nearby| {
-            let mut values = self.engine.run(&self.once, nearby)?;
-            Ok(values.split_off(num_kept))
+            let mut values = engine.run(executable, nearby)?;
+            Ok(values.split_off(num_values + num_residuals))
         })?;
-        let residuals = values.split_off(map.num_values);
+        let residuals = values.split_off(num_values);
         let values = values.into_iter().map(flat).collect();
         Ok(match checkpointing {
             Checkpointing::Store => Point {
@@ -195,10 +236,9 @@ impl Linearized {
         let executable = if point.is_stored() {
             &self.each
         } else {
-            let (map, engine) = (&self.map, &self.engine);
-            &*self
-                .whole
-                .get_or_insert_with(|| engine.executable(&map.whole()))
+            let (map, engine, segments) = (&self.map, &self.engine, self.segments);
+            let prepare = || engine.executable(&map.whole(segments));
+            &*self.whole.get_or_insert_with(prepare)
         };
         let inputs = with_tangent(executable, point.held(), tangent)?;
         let results = self.engine.run(executable, &inputs)?;

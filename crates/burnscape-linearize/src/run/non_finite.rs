@@ -32,7 +32,7 @@ impl Linearized {
         let mut program = if point.is_stored() {
             map.each.clone()
         } else {
-            map.whole()
+            map.whole(1)
         };
         for (port, tensor) in program.inputs.iter().zip(&held) {
             if !is_finite(tensor.clone())? {
