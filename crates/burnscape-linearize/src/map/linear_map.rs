@@ -202,10 +202,13 @@ impl LinearMap {
     }
 }
 
-/// The results of the operations up to the one that makes `value`; none without such an operation.
+/// The results of the operations up to the one that makes `value`; none without such an operation. That
+/// `value` is flat is decided last, so it may be a view.
 fn up_to(value: Option<&Port>, operations: &[OperationIr]) -> FxHashSet<TensorId> {
+    let storage = Storage::of(operations);
+    let value = value.map(|port| storage.owner(port.tensor.id));
     let makes = |operation: &OperationIr| {
-        let is_it = |tensor: &TensorIr| Some(tensor.id) == value.map(|port| port.tensor.id);
+        let is_it = |tensor: &TensorIr| Some(tensor.id) == value;
         operation.outputs().any(is_it)
     };
     let end = operations.iter().position(makes).map_or(0, |last| last + 1);

@@ -205,3 +205,6 @@ impl IrVisitorMut for Redirect<'_, '_> {
         self.0.names.visit_tensor_mut(tensor);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,8 @@ use crate::coverage::describe;
 pub use port::Port;
 
 pub(crate) use join::join;
+#[cfg(test)]
+pub(crate) use kernels::is_kernel;
 pub(crate) use merge::{Key, key};
 pub(crate) use port::unique;
 pub(crate) use rename::{Rename, first_free};
