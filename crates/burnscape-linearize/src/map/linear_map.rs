@@ -135,6 +135,16 @@ impl LinearMap {
         &self.each
     }
 
+    /// The programs of a point and of a product, to tell their memory and cost: with residuals that are kept, or
+    /// recomputed in a number of segments.
+    #[doc(hidden)]
+    pub fn programs(&self, segments: Option<usize>) -> [Program; 2] {
+        match segments {
+            None => [self.once.clone(), self.each.clone()],
+            Some(segments) => [self.values(segments), self.whole(segments)],
+        }
+    }
+
     /// The number of inputs of a point: those of the trace, and the noise.
     pub fn num_inputs(&self) -> usize {
         self.num_primal

@@ -4,6 +4,7 @@ mod flops;
 mod join;
 mod kernels;
 mod merge;
+mod peak;
 mod port;
 mod rename;
 mod storage;
