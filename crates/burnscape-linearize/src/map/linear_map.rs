@@ -4,8 +4,10 @@ use burn::tensor::DeviceSettings;
 use burn_ir::{OperationIr, TensorId, TensorIr};
 use rustc_hash::FxHashSet;
 
+use super::copies::TwoPasses;
 use super::demand::on_demand;
 use super::factors::{Composed, composed};
+use super::lean::lean;
 use super::segments::segmented;
 use crate::LinearizeError;
 use crate::program::{Port, Program, Storage, Tie, is_draw};
@@ -189,7 +191,9 @@ impl LinearMap {
     }
 
     fn in_segments(&self, program: Program, segments: usize) -> Program {
-        segmented(&program, &self.forward, segments).unwrap_or(program)
+        let passes = lean(&TwoPasses::of(&program, &self.forward));
+        let passes = segmented(&passes, segments).unwrap_or(passes);
+        passes.program(&program)
     }
 
     pub(crate) fn num_residuals(&self) -> usize {

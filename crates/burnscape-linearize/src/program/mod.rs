@@ -31,7 +31,7 @@ pub(crate) use kernels::is_kernel;
 pub(crate) use merge::{Key, key};
 pub(crate) use port::unique;
 pub(crate) use rename::{Rename, first_free};
-pub(crate) use storage::Storage;
+pub(crate) use storage::{Storage, viewed};
 pub(crate) use tie::Tie;
 
 /// A straight line of tensor operations with inputs, constants and outputs.

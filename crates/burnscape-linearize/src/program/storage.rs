@@ -54,7 +54,7 @@ impl Storage {
 }
 
 /// The tensor that the result of the operation is a view of.
-pub(super) fn viewed(operation: &OperationIr) -> Option<&TensorIr> {
+pub(crate) fn viewed(operation: &OperationIr) -> Option<&TensorIr> {
     let (OperationIr::BaseFloat(op) | OperationIr::BaseInt(op) | OperationIr::BaseBool(op)) =
         operation
     else {

@@ -1,10 +1,9 @@
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Distribution, Tensor};
-use burn_ir::OperationIr;
 
 use crate::map::LinearMap;
-use crate::program::Program;
+use crate::program::{Program, is_kernel};
 use crate::rule::tests::plain;
 use crate::trace::GradientTrace;
 
@@ -48,19 +47,20 @@ fn in_order(map: &LinearMap) -> Program {
     program
 }
 
-fn count(program: &Program, is_it: fn(&OperationIr) -> bool) -> usize {
-    program.operations.iter().filter(|operation| is_it(operation)).count()
+fn num_products(program: &Program) -> usize {
+    let operations = program.operations.iter();
+    operations.filter(|operation| is_kernel(operation)).count()
 }
 
 #[test]
-fn demand_lowers_the_peak_and_keeps_the_operations() {
+fn demand_and_cheap_copies_lower_the_peak_without_more_products() {
     let map = stack();
     let (before, after) = (in_order(&map), map.whole(1));
-    assert_eq!(before.num_operations(), after.num_operations());
     after.validate().expect("an order");
+    assert_eq!(num_products(&before), num_products(&after));
     let (before, after) = (before.peak_bytes(), after.peak_bytes());
     println!("{after} of {before}");
-    assert!(after < before, "{after} of {before}");
+    assert!(3 * after < 2 * before, "{after} of {before}");
 }
 
 #[test]
@@ -77,20 +77,19 @@ fn values_are_without_residuals() {
 #[test]
 fn segments_hold_less() {
     let map = stack();
-    let is_product = |operation: &OperationIr| crate::program::is_kernel(operation);
     for of in [LinearMap::whole, LinearMap::values] {
         let whole = of(&map, 1);
         let mut peaks = vec![whole.peak_bytes()];
         for segments in [2, 4, 16] {
             let program = of(&map, segments);
             program.validate().expect("a program");
-            let products = [&program, &whole].map(|program| count(program, is_product));
+            let products = [&program, &whole].map(|program| num_products(program));
             assert!(products[0] > products[1]);
             // Three products of a layer depend on its input, and its tangent.
             assert!(products[0] <= products[1] + 3 * LAYERS, "{products:?}");
             peaks.push(program.peak_bytes());
         }
         println!("{peaks:?}");
-        assert!(2 * peaks[2] < peaks[0], "{peaks:?}");
+        assert!(4 * peaks[2] < 3 * peaks[0], "{peaks:?}");
     }
 }
