@@ -170,15 +170,16 @@ impl BatchPoints {
             };
             if let Some(check) = check {
                 check_gradient(point, index)?;
-                let displaced = match &mut displaced {
+                let displaced = match &displaced {
                     Some(displaced) => displaced,
-                    none => none.insert(Displaced::from(&site.space, &inputs, positions)?),
+                    None => displaced.insert(Displaced::from(&site.space, &inputs, positions)?),
                 };
                 let place = Place {
                     batch: index,
                     drawn: point,
                     inputs: &inputs,
                     positions,
+                    residuals: checkpointing,
                 };
                 check.check(displaced, place)?;
             }

@@ -244,7 +244,7 @@ impl<'a> BatchSum<'a> {
             let program = &mut programs[batch.program];
             let inputs = program.model.iter().cloned().chain(tensors.values);
             let inputs: Vec<DispatchTensor> = inputs.chain(batch.noise.clone()).collect();
-            let inputs = displaced.inputs(&inputs, &program.positions, distance)?;
+            let inputs = displaced.inputs(&inputs, &program.positions, distance);
             let map = &mut program.maps[0];
             let point = map.point_with_draws_of(&batch.points[0], &inputs, Checkpointing::Store)?;
             let mut parts = map.apply(&point, std::slice::from_ref(tangent))?;
