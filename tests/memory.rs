@@ -39,12 +39,20 @@ fn show<M: Classifier<D>, const D: usize>(name: &str, model: &M, (x, y): Batch<D
     let wrt: Vec<usize> = (0..trace.parameters.len()).collect();
     let map = LinearMap::hessian(&trace, &wrt, device.settings()).unwrap();
     let n = map.num_columns();
-    println!("{name}: n {:.1} MB, gradient {gradient:.1} MB, program {:.1}", n as f64 * 4e-6, trace.program.peak_bytes() as f64 / 1e6);
+    println!(
+        "{name}: n {:.1} MB, gradient {gradient:.1} MB, program {:.1}",
+        n as f64 * 4e-6,
+        trace.program.peak_bytes() as f64 / 1e6
+    );
     let v = Tensor::<1>::ones([n], &device);
     let mut at = Linearized::new(&map, &device).unwrap();
     println!("   residuals {:.1}", at.residual_bytes() as f64 / 1e6);
     for segments in [Some(1), Some(2), Some(4)] {
-        let how = if segments.is_none() { Checkpointing::Store } else { Checkpointing::Recompute };
+        let how = if segments.is_none() {
+            Checkpointing::Store
+        } else {
+            Checkpointing::Recompute
+        };
         at = at.with_segments(segments.unwrap_or(1));
         let cell = std::cell::RefCell::new(at);
         let made = peak(|| cell.borrow_mut().point(&trace.bindings, how).unwrap());
@@ -58,7 +66,13 @@ fn show<M: Classifier<D>, const D: usize>(name: &str, model: &M, (x, y): Batch<D
         let [a, b] = map.programs(segments);
         let t0 = t0.elapsed().as_secs_f64() * 1e3;
         let (pa, pb) = (a.peak_bytes() as f64 / 1e6, b.peak_bytes() as f64 / 1e6);
-        println!("   {segments:?}: point {made:.1} (predicted {pa:.1}, {:.2}), product {product:.1} (predicted {pb:.1}, {:.2}), {:.2} gradients, {t:.0} ms, flops {:.2}, plan {t0:.1} ms", pa / made, pb / product, product / gradient, b.flops() as f64 / trace.program.flops() as f64);
+        println!(
+            "   {segments:?}: point {made:.1} (predicted {pa:.1}, {:.2}), product {product:.1} (predicted {pb:.1}, {:.2}), {:.2} gradients, {t:.0} ms, flops {:.2}, plan {t0:.1} ms",
+            pa / made,
+            pb / product,
+            product / gradient,
+            b.flops() as f64 / trace.program.flops() as f64
+        );
     }
 }
 
@@ -66,8 +80,25 @@ fn show<M: Classifier<D>, const D: usize>(name: &str, model: &M, (x, y): Batch<D
 fn peaks() {
     let device = Device::flex();
     let lifted = device.clone().autodiff();
-    let rows = std::env::var("ROWS").ok().and_then(|r| r.parse().ok()).unwrap_or(4);
-    show("conv_28", &ConvNet::new(&lifted), batch([128, 1, 28, 28], &device));
-    show("gpt_4", &Gpt::new(256, 4, 128, &lifted), Gpt::batch(rows, 128, &device));
-    if std::env::var("ALL").is_ok() { show("gpt_12", &Gpt::new(256, 12, 128, &lifted), Gpt::batch(rows, 128, &device)); }
+    let rows = std::env::var("ROWS")
+        .ok()
+        .and_then(|r| r.parse().ok())
+        .unwrap_or(4);
+    show(
+        "conv_28",
+        &ConvNet::new(&lifted),
+        batch([128, 1, 28, 28], &device),
+    );
+    show(
+        "gpt_4",
+        &Gpt::new(256, 4, 128, &lifted),
+        Gpt::batch(rows, 128, &device),
+    );
+    if std::env::var("ALL").is_ok() {
+        show(
+            "gpt_12",
+            &Gpt::new(256, 12, 128, &lifted),
+            Gpt::batch(rows, 128, &device),
+        );
+    }
 }

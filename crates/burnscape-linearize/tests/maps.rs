@@ -229,9 +229,18 @@ fn segments_change_no_bit() {
     let (hessian, bindings) = setup.hessian(true);
     let maps = [
         (hessian, bindings),
-        (LinearMap::gauss_newton(&trace, &wrt, settings).expect("a map"), trace.bindings.clone()),
-        (LinearMap::jacobian(&trace, &wrt, settings).expect("a map"), trace.bindings.clone()),
-        (LinearMap::jacobian_transposed(&trace, &wrt, settings).expect("a map"), trace.bindings.clone()),
+        (
+            LinearMap::gauss_newton(&trace, &wrt, settings).expect("a map"),
+            trace.bindings.clone(),
+        ),
+        (
+            LinearMap::jacobian(&trace, &wrt, settings).expect("a map"),
+            trace.bindings.clone(),
+        ),
+        (
+            LinearMap::jacobian_transposed(&trace, &wrt, settings).expect("a map"),
+            trace.bindings.clone(),
+        ),
     ];
     for (map, bindings) in maps {
         let mut at = Linearized::new(&map, &device()).expect("a device");
@@ -257,7 +266,9 @@ fn a_block_is_the_same_where_residuals_are_not_shared() {
     let (map, bindings) = setup.hessian(false);
     let at = Linearized::new(&map, &device()).expect("a device");
     let mut at = at.with_batching(Batching::InTurn);
-    let point = at.point(&bindings, Checkpointing::Recompute).expect("a point");
+    let point = at
+        .point(&bindings, Checkpointing::Recompute)
+        .expect("a point");
     let n = map.num_columns();
     let block = Tensor::stack::<2>(vec![waves(n, 1.0), waves(n, 3.0)], 0);
     let shared = at.apply_block(&point, block.clone()).expect("products");

@@ -141,4 +141,3 @@ impl IrVisitorMut for Redirect<'_, '_> {
         self.0.names.visit_tensor_mut(tensor);
     }
 }
-

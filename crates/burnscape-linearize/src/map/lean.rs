@@ -40,7 +40,9 @@ pub(super) fn lean(passes: &TwoPasses) -> TwoPasses {
             let is_small = storage.size(owner) * SMALL <= size;
             is_given || is_small || read.contains(&owner) || twice.contains_key(&tensor.id)
         };
-        let before = operation.inputs().filter_map(|tensor| twice.get(&tensor.id));
+        let before = operation
+            .inputs()
+            .filter_map(|tensor| twice.get(&tensor.id));
         let own = usize::from(viewed(operation).is_none());
         let steps = before.max().copied().unwrap_or(0) + own;
         if steps <= STEPS && is_cheap(operation) && operation.inputs().all(is_near) {

@@ -147,6 +147,12 @@ impl LinearMap {
         }
     }
 
+    /// Whether the second value is the gradient.
+    #[doc(hidden)]
+    pub fn has_gradient(&self) -> bool {
+        self.num_values > 1
+    }
+
     /// The number of inputs of a point: those of the trace, and the noise.
     pub fn num_inputs(&self) -> usize {
         self.num_primal
@@ -201,7 +207,8 @@ impl LinearMap {
     }
 
     /// The memory of the residuals and draws of a point, in bytes, in addition to its inputs.
-    pub(crate) fn residual_bytes(&self) -> usize {
+    #[doc(hidden)]
+    pub fn residual_bytes(&self) -> usize {
         let storage = Storage::of(&self.once.operations);
         let residuals = &self.once.outputs[self.num_values..][..self.num_residuals()];
         storage.total(residuals) as usize + self.draw_bytes()

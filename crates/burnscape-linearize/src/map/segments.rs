@@ -34,7 +34,9 @@ fn inside(line: &[OperationIr], cuts: &[usize]) -> FxHashSet<TensorId> {
         crossing.extend(before.filter(|id| segments.get(id).is_some_and(|&made| made < own)));
         segments.extend(operation.outputs().map(|tensor| (tensor.id, own)));
     }
-    let inside = segments.iter().filter(|&(id, &made)| made < cuts.len() && !crossing.contains(id));
+    let inside = segments
+        .iter()
+        .filter(|&(id, &made)| made < cuts.len() && !crossing.contains(id));
     inside.map(|(id, _)| *id).collect()
 }
 
@@ -51,7 +53,11 @@ impl Line {
         let storage = Storage::of(forward);
         let mut last: FxHashMap<TensorId, usize> = FxHashMap::default();
         for (index, operation) in forward.iter().enumerate() {
-            last.extend(operation.inputs().map(|tensor| (storage.owner(tensor.id), index)));
+            last.extend(
+                operation
+                    .inputs()
+                    .map(|tensor| (storage.owner(tensor.id), index)),
+            );
         }
         let reads = backward.iter().flat_map(OperationIr::inputs);
         let read: FxHashSet<TensorId> = reads.map(|tensor| storage.owner(tensor.id)).collect();

@@ -79,7 +79,9 @@ impl Memory {
         self.peak = self.peak.max(self.alive);
         let read: FxHashSet<TensorId> = operation.inputs().map(|tensor| tensor.id).collect();
         let ended = |id: &TensorId| self.last.get(id).is_none_or(|&last| last == index);
-        let all = read.into_iter().chain(operation.outputs().map(|out| out.id));
+        let all = read
+            .into_iter()
+            .chain(operation.outputs().map(|out| out.id));
         let dead: Vec<TensorId> = all.filter(ended).collect();
         for id in dead {
             if !self.outputs.contains(&id) {
@@ -126,7 +128,12 @@ impl Memory {
                 buffer.users == 1 && buffer.bytes == bytes(tensor) && bytes(tensor) == bytes(out)
             });
             let is_kept = self.outputs.contains(&tensor.id);
-            is_last && is_once && is_alone && view.is_contiguous && !is_kept && tensor.dtype == out.dtype
+            is_last
+                && is_once
+                && is_alone
+                && view.is_contiguous
+                && !is_kept
+                && tensor.dtype == out.dtype
         };
         let found = reads.iter().take(candidates).find(is_free);
         found.map(|tensor| self.of(tensor.id))

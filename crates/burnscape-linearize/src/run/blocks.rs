@@ -36,6 +36,12 @@ impl Linearized {
         self
     }
 
+    /// How blocks are multiplied.
+    #[doc(hidden)]
+    pub fn batching(&self) -> Batching {
+        self.batching
+    }
+
     /// The products with `k` tangents at once, from `[k, columns]` to `[k, rows]`, for a map with one
     /// tangent and one result.
     ///

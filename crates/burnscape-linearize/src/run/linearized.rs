@@ -106,6 +106,12 @@ impl Linearized {
         self.shared_bytes = bytes;
     }
 
+    /// Limits how many products run at the same time.
+    #[doc(hidden)]
+    pub fn limit_lanes(&mut self, lanes: usize) {
+        self.max_lanes = self.max_lanes.min(lanes.max(1));
+    }
+
     /// The map.
     pub fn map(&self) -> &LinearMap {
         &self.map

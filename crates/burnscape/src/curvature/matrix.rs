@@ -160,6 +160,15 @@ macro_rules! matrix_operator {
                 self.0.batches.num_kept()
             }
 
+            /// How the operator uses memory, and the peak that is predicted for it.
+            ///
+            /// # Cost
+            ///
+            /// Some milliseconds on the host; nothing runs on the device.
+            pub fn memory_plan(&self) -> super::MemoryPlan {
+                self.0.batches.memory_plan()
+            }
+
             /// The operator in the units of a scale at `model`: `C A C`.
             ///
             /// # Errors

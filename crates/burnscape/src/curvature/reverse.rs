@@ -49,14 +49,22 @@ struct Found {
 }
 
 impl ReverseCheck {
-    pub(super) fn new(reverse: &Reverse, device: &Device) -> Result<Self, CurvatureError> {
+    /// The check of a map whose forward pass is cut into segments where residuals are recomputed.
+    pub(super) fn new(
+        reverse: &Reverse,
+        segments: usize,
+        device: &Device,
+    ) -> Result<Self, CurvatureError> {
         let (forwards, back) = match reverse {
             Reverse::Gradient(map) => (map.as_ref(), None),
             Reverse::Outputs(maps) => (&maps[0], Some(&maps[1])),
         };
+        let prepared = |map: &LinearMap| {
+            Ok::<_, CurvatureError>(Linearized::new(map, device)?.with_segments(segments))
+        };
         Ok(Self {
-            forwards: Linearized::new(forwards, device)?,
-            back: back.map(|map| Linearized::new(map, device)).transpose()?,
+            forwards: prepared(forwards)?,
+            back: back.map(prepared).transpose()?,
         })
     }
 

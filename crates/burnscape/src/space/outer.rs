@@ -15,7 +15,10 @@ pub(crate) fn outer_gaussian(len: usize, seed: u64, device: &Device, dtype: DTyp
     let columns = (len as f64).sqrt().ceil().max(1.0) as usize;
     let rows = len.div_ceil(columns);
     let drawn = |len: usize, index: u64| {
-        let numbers: Vec<f64> = StandardNormal.sample_iter(stream(seed, index)).take(len).collect();
+        let numbers: Vec<f64> = StandardNormal
+            .sample_iter(stream(seed, index))
+            .take(len)
+            .collect();
         TensorData::new(numbers, [len])
     };
     let column = Tensor::<1>::from_data(drawn(rows, 0), (device, dtype)).reshape([rows, 1]);

@@ -70,7 +70,10 @@ fn values_are_without_residuals() {
     values.validate().expect("a program");
     assert_eq!(values.outputs.len(), 2);
     let (point, values) = (map.once.peak_bytes(), values.peak_bytes());
-    assert!(values + 2 * LAYERS as u64 * LAYER < point, "{values} of {point}");
+    assert!(
+        values + 2 * LAYERS as u64 * LAYER < point,
+        "{values} of {point}"
+    );
 }
 
 /// The peak falls with the root of the number of layers, and no matrix product of the forward pass is computed more than twice.
