@@ -24,11 +24,11 @@ use crate::program::{Port, Program, Storage, Tie, is_draw};
 #[derive(Debug, Clone)]
 pub struct LinearMap {
     /// Random draws; has no inputs.
-    pub(crate) draws: Program,
+    pub(crate) draws: Arc<Program>,
     /// From primal inputs and draws to values and residuals.
-    pub(crate) once: Program,
+    pub(crate) once: Arc<Program>,
     /// From residuals and tangents to results.
-    pub(crate) each: Program,
+    pub(crate) each: Arc<Program>,
     pub(crate) num_values: usize,
     pub(crate) num_primal: usize,
     /// The comparisons to check at a point. Their counts are the last outputs of `once`.
@@ -121,9 +121,9 @@ impl LinearMap {
         let once = part(once, given, kept);
         once.validate()?;
         Ok(Self {
-            draws: part(draws, Vec::new(), drawn),
-            once,
-            each,
+            draws: Arc::new(part(draws, Vec::new(), drawn)),
+            once: Arc::new(once),
+            each: Arc::new(each),
             num_values,
             num_primal,
             ties,
@@ -142,7 +142,7 @@ impl LinearMap {
     #[doc(hidden)]
     pub fn programs(&self, segments: Option<usize>) -> [Program; 2] {
         match segments {
-            None => [self.once.clone(), self.each.clone()],
+            None => [&self.once, &self.each].map(|part| Program::clone(part)),
             Some(segments) => [self.values(segments), self.whole(segments)],
         }
     }
@@ -189,7 +189,7 @@ impl LinearMap {
 
     /// From primal inputs and draws to values and counts of ties: `once` without residuals.
     pub(crate) fn values(&self, segments: usize) -> Program {
-        let mut values = self.once.clone();
+        let mut values = Program::clone(&self.once);
         let residuals = self.num_values..self.num_values + self.num_residuals();
         values.outputs.drain(residuals);
         values.remove_dead();

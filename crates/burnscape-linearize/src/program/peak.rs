@@ -2,7 +2,7 @@
 
 use burn_ir::{
     ActivationOperationIr as Activation, BaseOperationIr as Base, FloatOperationIr as Float,
-    NumericOperationIr as Numeric, OperationIr, TensorId, TensorIr,
+    ModuleOperationIr as Module, NumericOperationIr as Numeric, OperationIr, TensorId, TensorIr,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -12,7 +12,7 @@ use super::storage::{bytes, viewed};
 impl Program {
     /// The peak memory of intermediate results and outputs in bytes, predicted from the shapes. Views take none, unless
     /// a transposed one is reshaped, and an elementwise operation overwrites an operand that nothing else
-    /// reads, as on Burn's backends. Inputs, constants, and buffers inside of an operation are not
+    /// reads, as on Burn's backends. The buffers of convolutions are those of Flex. Inputs and constants are not
     /// counted.
     pub fn peak_bytes(&self) -> u64 {
         let mut memory = Memory::new(self);
@@ -76,7 +76,7 @@ impl Memory {
                 buffer.users += 1;
             }
         }
-        self.peak = self.peak.max(self.alive);
+        self.peak = self.peak.max(self.alive + workspace(operation));
         let read: FxHashSet<TensorId> = operation.inputs().map(|tensor| tensor.id).collect();
         let ended = |id: &TensorId| self.last.get(id).is_none_or(|&last| last == index);
         let all = read
@@ -189,6 +189,26 @@ fn is_range(whole: &[usize], part: &[usize]) -> bool {
     match (0..whole.len()).rev().find(differs) {
         None => true,
         Some(axis) => part[..axis].iter().all(|&len| len == 1),
+    }
+}
+
+/// The memory that an operation needs while it runs. Convolutions of Flex copy their operands with the channels
+/// last, and the gradient of a weight is a convolution of operands that are transposed first.
+fn workspace(operation: &OperationIr) -> u64 {
+    let OperationIr::Module(operation) = operation else {
+        return 0;
+    };
+    match operation {
+        Module::Conv1d(o) => bytes(&o.x) + bytes(&o.weight),
+        Module::Conv2d(o) => bytes(&o.x) + bytes(&o.weight),
+        Module::Conv3d(o) => bytes(&o.x) + bytes(&o.weight),
+        Module::Conv1dXBackward(o) => bytes(&o.output_grad) + bytes(&o.weight),
+        Module::Conv2dXBackward(o) => bytes(&o.output_grad) + bytes(&o.weight),
+        Module::Conv3dXBackward(o) => bytes(&o.output_grad) + bytes(&o.weight),
+        Module::Conv1dWeightBackward(o) => 2 * (bytes(&o.x) + bytes(&o.output_grad)),
+        Module::Conv2dWeightBackward(o) => 2 * (bytes(&o.x) + bytes(&o.output_grad)),
+        Module::Conv3dWeightBackward(o) => 2 * (bytes(&o.x) + bytes(&o.output_grad)),
+        _ => 0,
     }
 }
 

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use burn::backend::DispatchTensor;
 use burn::tensor::{Device, Tensor};
@@ -22,12 +23,8 @@ pub struct Linearized {
     pub(super) max_lanes: usize,
     pub(super) map: LinearMap,
     draws: Executable,
-    once: Executable,
-    pub(super) each: Executable,
-    /// Values without residuals; prepared on demand.
-    values: Option<Executable>,
-    /// Products with recomputed residuals; prepared on demand.
-    whole: Option<Executable>,
+    /// Programs that are prepared on demand.
+    prepared: Prepared,
     /// Into how many segments the forward pass is cut where residuals are recomputed.
     pub(super) segments: usize,
     /// The most memory that recomputed residuals may take while the tangents of a block share them, in bytes.
@@ -35,6 +32,19 @@ pub struct Linearized {
     pub(super) batching: Batching,
     /// Products with blocks of tangents; prepared on demand.
     pub(super) blocks: HashMap<Block, Executable>,
+}
+
+/// The programs of points and products, where they have been needed.
+#[derive(Default)]
+struct Prepared {
+    /// Values and residuals.
+    once: Option<Arc<Executable>>,
+    /// Products from residuals.
+    each: Option<Arc<Executable>>,
+    /// Values without residuals.
+    values: Option<Arc<Executable>>,
+    /// Products with recomputed residuals.
+    whole: Option<Arc<Executable>>,
 }
 
 /// The maximum memory of concurrent products, in bytes.
@@ -73,11 +83,8 @@ impl Linearized {
             max_lanes: (LANE_BYTES / map.each.peak_bytes().max(1)).max(1) as usize,
             batching,
             draws: engine.executable(&map.draws),
-            once: engine.executable(&map.once),
-            each: engine.executable(&map.each),
             engine,
-            values: None,
-            whole: None,
+            prepared: Prepared::default(),
             segments: 1,
             shared_bytes: usize::MAX,
             map: map.clone(),
@@ -92,8 +99,7 @@ impl Linearized {
     pub fn with_segments(self, segments: usize) -> Self {
         Self {
             segments,
-            values: None,
-            whole: None,
+            prepared: Prepared::default(),
             blocks: HashMap::new(),
             ..self
         }
@@ -198,10 +204,13 @@ impl Linearized {
         };
         let (engine, segments) = (&mut self.engine, self.segments);
         let executable = match checkpointing {
-            Checkpointing::Store => &self.once,
+            Checkpointing::Store => {
+                let prepare = || Arc::new(engine.executable(&map.once));
+                &**self.prepared.once.get_or_insert_with(prepare)
+            }
             Checkpointing::Recompute => {
-                let prepare = || engine.executable(&map.values(segments));
-                &*self.values.get_or_insert_with(prepare)
+                let prepare = || Arc::new(engine.executable(&map.values(segments)));
+                &**self.prepared.values.get_or_insert_with(prepare)
             }
         };
         let mut values = engine.run(executable, &given)?;
@@ -240,14 +249,24 @@ impl Linearized {
         tangent: &[Tensor<1>],
     ) -> Result<Vec<Tensor<1>>, LinearizeError> {
         let executable = if point.is_stored() {
-            &self.each
+            self.each()
         } else {
-            let (map, engine, segments) = (&self.map, &self.engine, self.segments);
-            let prepare = || engine.executable(&map.whole(segments));
-            &*self.whole.get_or_insert_with(prepare)
+            self.whole()
         };
-        let inputs = with_tangent(executable, point.held(), tangent)?;
-        let results = self.engine.run(executable, &inputs)?;
+        let inputs = with_tangent(&executable, point.held(), tangent)?;
+        let results = self.engine.run(&executable, &inputs)?;
         Ok(results.into_iter().map(flat).collect())
+    }
+
+    pub(super) fn each(&mut self) -> Arc<Executable> {
+        let (map, engine) = (&self.map, &self.engine);
+        let prepare = || Arc::new(engine.executable(&map.each));
+        Arc::clone(self.prepared.each.get_or_insert_with(prepare))
+    }
+
+    fn whole(&mut self) -> Arc<Executable> {
+        let (map, engine, segments) = (&self.map, &self.engine, self.segments);
+        let prepare = || Arc::new(engine.executable(&map.whole(segments)));
+        Arc::clone(self.prepared.whole.get_or_insert_with(prepare))
     }
 }

@@ -30,7 +30,7 @@ impl Linearized {
         let held = point.held();
         let map = self.map().clone();
         let mut program = if point.is_stored() {
-            map.each.clone()
+            Program::clone(&map.each)
         } else {
             map.whole(1)
         };
