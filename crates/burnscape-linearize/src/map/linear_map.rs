@@ -199,7 +199,13 @@ impl LinearMap {
     fn in_segments(&self, program: Program, segments: usize) -> Program {
         let passes = lean(&TwoPasses::of(&program, &self.forward));
         let passes = segmented(&passes, segments).unwrap_or(passes);
-        passes.program(&program)
+        let other = passes.program(&program);
+        // Where everything follows the value, as in a forward derivative, nothing is gained.
+        if other.peak_bytes() < program.peak_bytes() {
+            other
+        } else {
+            program
+        }
     }
 
     pub(crate) fn num_residuals(&self) -> usize {

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use burn::backend::{DispatchTensor, TensorMetadata};
 use burn::module::Module;
 use burn::tensor::{DType, Tensor};
-use burnscape_linearize::{Checkpointing, LinearMap, Linearized, Noise, Point};
+use burnscape_linearize::{Batching, Checkpointing, LinearMap, Linearized, Noise, Point};
 
 use super::CurvatureError;
 use super::displaced::Displaced;
@@ -272,12 +272,14 @@ impl Program {
         let maps = maps
             .iter()
             .map(|map| Linearized::new(map, site.space.device()));
+        let maps = maps.collect::<Result<Vec<_>, _>>()?;
+        let is_on_host = maps.iter().all(|map| map.batching() == Batching::InTurn);
         Ok(Self {
-            maps: maps.collect::<Result<_, _>>()?,
+            maps,
             model: bindings,
             positions,
             reverse,
-            frame: Frame::new(&site.space, has_gradient, is_alone, batch_bytes)?,
+            frame: Frame::new(&site.space, has_gradient, is_alone, is_on_host, batch_bytes)?,
             segments: 1,
             noise,
         })

@@ -1,9 +1,9 @@
 //! The memory that an operator needs, predicted from shapes, and the choice of what fits a budget.
 
-use burnscape_linearize::{LinearMap, Linearized};
+use burnscape_linearize::{LinearMap, Linearized, Program};
 
 use super::CurvatureError;
-use super::batch_points::Program;
+use super::batch_points::Program as Traced;
 use super::reverse::Reverse;
 use crate::loss::OperatorSettings;
 use crate::space::ParamSpace;
@@ -13,6 +13,9 @@ const SEGMENTS: [usize; 12] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64];
 
 /// After how many numbers of segments without a lower peak the search ends.
 const PATIENCE: usize = 3;
+
+/// The memory of an operation of a program on the host, in bytes, as measured.
+const OPERATION: u64 = 1_300;
 
 /// What is in memory beside the programs of a batch, in bytes.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +28,8 @@ pub(super) struct Frame {
     pub(super) sum: u64,
     /// The tensors of the batch.
     pub(super) batch: u64,
+    /// An operation of a program, where host and device share memory.
+    pub(super) operation: u64,
 }
 
 impl Frame {
@@ -32,6 +37,7 @@ impl Frame {
         space: &ParamSpace,
         has_gradient: bool,
         is_alone: bool,
+        is_on_host: bool,
         batch: usize,
     ) -> Result<Self, CurvatureError> {
         let (len, size) = (space.len() as u64, space.dtype()?.size() as u64);
@@ -41,6 +47,7 @@ impl Frame {
             gradient: if has_gradient { total } else { 0 },
             sum: if is_alone { 0 } else { total },
             batch: batch as u64,
+            operation: if is_on_host { OPERATION } else { 0 },
         })
     }
 }
@@ -66,14 +73,26 @@ impl Needs {
             gradient,
             sum,
             batch,
+            operation,
         } = frame;
+        // A map and what is prepared of it.
+        let programs = |map: &LinearMap, prepared: &[Program; 2]| {
+            let held = map.programs(None);
+            let count = |programs: &[Program; 2]| -> usize {
+                programs.iter().map(Program::num_operations).sum()
+            };
+            operation * (count(&held) + count(prepared)) as u64
+        };
+        let (mut own, mut compared_with) = (0, 0);
         let mut needs = Self {
             point: 0,
             product: 0,
             flops: 0,
         };
         for map in maps {
-            let [point, product] = map.map().programs(segments);
+            let prepared = map.map().programs(segments);
+            own += programs(map.map(), &prepared);
+            let [point, product] = prepared;
             let stored = match segments {
                 None => map.residual_bytes() as u64,
                 Some(_) => 0,
@@ -94,7 +113,9 @@ impl Needs {
             Some(Reverse::Outputs(maps)) => maps.as_slice(),
         };
         for map in compared {
-            let [point, product] = map.programs(segments);
+            let prepared = map.programs(segments);
+            compared_with += programs(map, &prepared);
+            let [point, product] = prepared;
             let stored = match segments {
                 None => map.residual_bytes() as u64,
                 Some(_) => 0,
@@ -103,6 +124,8 @@ impl Needs {
             let check = gradient + vector + point.peak_bytes().max(multiplied);
             needs.point = needs.point.max(check);
         }
+        needs.point += own + compared_with;
+        needs.product += own;
         if segments.is_some() {
             needs.point += batch;
             needs.product += batch;
@@ -175,7 +198,7 @@ impl Room {
     /// Chooses the number of segments of a new program. Fails if it does not fit beside what is `kept`.
     pub(super) fn admit(
         &mut self,
-        program: &mut Program,
+        program: &mut Traced,
         kept: usize,
         examples: usize,
     ) -> Result<(), CurvatureError> {
