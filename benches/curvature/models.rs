@@ -41,7 +41,9 @@ fn criterion<M: Classifier<D>, const D: usize>(outputs: Tensor<2>, batch: Batch<
 }
 
 /// The same over data, with outputs and criterion apart.
-pub(crate) fn risk<M: Classifier<D>, const D: usize>(data: &[Batch<D>]) -> Risk<'_, M, Split> {
+pub(crate) fn risk<'a, M: Classifier<D> + 'a, const D: usize>(
+    data: &'a [Batch<D>],
+) -> Risk<'a, M, Split> {
     Risk::split(
         |model: &M, (input, _): &Batch<D>| model.logits(input.clone()),
         criterion::<M, D>,

@@ -186,7 +186,7 @@ pub(crate) fn engine(device: &Device) -> Result<Box<dyn Engine>, LinearizeError>
     match device.as_dispatch() {
         #[cfg(feature = "flex")]
         DispatchDevice::Flex(device) => Ok(Box::new(BackendEngine {
-            interpreter: TensorInterpreter::with_custom_ops(device.clone(), flex::kernels()),
+            interpreter: TensorInterpreter::with_custom_ops(*device, flex::kernels()),
             with_kernels: flex::with_kernels,
             is_accelerator: false,
             has_pool: true,
@@ -194,7 +194,7 @@ pub(crate) fn engine(device: &Device) -> Result<Box<dyn Engine>, LinearizeError>
         #[cfg(feature = "ndarray")]
         #[allow(deprecated, reason = "deprecated by Burn, supported while Burn has it")]
         DispatchDevice::NdArray(device) => Ok(Box::new(BackendEngine {
-            interpreter: TensorInterpreter::<burn::backend::NdArray>::new(device.clone()),
+            interpreter: TensorInterpreter::<burn::backend::NdArray>::new(*device),
             with_kernels: |program| Cow::Borrowed(program),
             is_accelerator: false,
             has_pool: false,
