@@ -4,11 +4,11 @@ use rayon::prelude::*;
 
 use super::super::FlexTensor;
 use super::Function;
-use super::formulas::tanh;
-use super::real::Real;
+use super::formulas::{erf, exp, sigmoid, tanh};
+use super::normal::Normal;
 
 /// As many numbers as are worth handing to another thread: some ten microseconds of work.
-const CHUNK: usize = 1 << 14;
+pub(super) const CHUNK: usize = 1 << 14;
 
 /// The function of each number of a tensor, in place where nothing else reads its memory.
 pub(super) fn applied(function: Function, tensor: FlexTensor) -> FlexTensor {
@@ -44,7 +44,7 @@ fn applied_to<T: Stored>(function: Function, mut tensor: FlexTensor) -> FlexTens
 }
 
 /// Replaces each number by its function, on all threads.
-fn overwrite<T: Real>(function: Function, values: &mut [T]) {
+pub(super) fn overwrite<T: Normal>(function: Function, values: &mut [T]) {
     if values.len() < 2 * CHUNK {
         return vectorized(function, values);
     }
@@ -53,7 +53,7 @@ fn overwrite<T: Real>(function: Function, values: &mut [T]) {
 }
 
 /// The function of each number, on all threads.
-fn computed<T: Real>(function: Function, values: &[T]) -> Vec<T> {
+fn computed<T: Normal>(function: Function, values: &[T]) -> Vec<T> {
     if values.len() < 2 * CHUNK {
         let mut results = values.to_vec();
         vectorized(function, &mut results);
@@ -70,8 +70,18 @@ fn computed<T: Real>(function: Function, values: &[T]) -> Vec<T> {
 }
 
 /// Replaces each number by its function, with the widest vectors of the processor.
-fn vectorized<T: Real>(function: Function, values: &mut [T]) {
+fn vectorized<T: Normal>(function: Function, values: &mut [T]) {
     AutoArch::new().dispatch(Overwrite { function, values });
+}
+
+/// A loop that the compiler turns into vector instructions. Not a function of a function, as the compiler may not inline
+/// the call of its argument.
+macro_rules! each {
+    ($values:ident, $function:expr) => {
+        for value in $values {
+            *value = $function(*value);
+        }
+    };
 }
 
 struct Overwrite<'a, T> {
@@ -79,27 +89,25 @@ struct Overwrite<'a, T> {
     values: &'a mut [T],
 }
 
-impl<T: Real> WithSimd for Overwrite<'_, T> {
+impl<T: Normal> WithSimd for Overwrite<'_, T> {
     type Output = ();
 
-    // The compiler makes vectors of the loops, with the instructions of the processor that this is inlined for.
+    // All of it is inlined into a function that may use the instructions of the processor.
     #[inline(always)]
     fn with_simd<S: Simd>(self) {
+        let values = self.values;
         match self.function {
-            Function::Tanh => each(self.values, tanh),
+            Function::Exp => each!(values, exp),
+            Function::Tanh => each!(values, tanh),
+            Function::Sigmoid => each!(values, sigmoid),
+            Function::Erf => each!(values, erf),
+            Function::NormalDistribution => each!(values, T::normal_distribution),
         }
     }
 }
 
-#[inline(always)]
-fn each<T: Real>(values: &mut [T], function: impl Fn(T) -> T) {
-    for value in values {
-        *value = function(*value);
-    }
-}
-
 /// Numbers that a tensor of Flex consists of.
-trait Stored: Real + burn::tensor::Element {
+trait Stored: Normal + burn::tensor::Element {
     fn stored(tensor: &FlexTensor) -> &[Self];
     /// `None` if the memory is shared.
     fn stored_mut(tensor: &mut FlexTensor) -> Option<&mut [Self]>;
