@@ -1,7 +1,7 @@
 use super::{Eigenpair, Eigenpairs, EigenpairsConfig, Ending, Which, kept};
 use crate::basis::{first_block, outside, polished};
 use crate::lanczos::{Apart, Projected, Settled, is_complete};
-use crate::operator::products;
+use crate::operator::unchecked_products;
 use crate::vector::length;
 use crate::{Dense, KrylovFault, Probe, SelfAdjoint, Square, Step, VectorBlock, VectorSpace};
 
@@ -143,14 +143,16 @@ struct Growth<V: VectorSpace> {
 
 impl<V: VectorSpace> Growth<V> {
     fn step<A: SelfAdjoint<Vector = V> + ?Sized>(&mut self, operator: &A) -> Result<(), A::Error> {
-        let products = products(operator, &self.next, self.num_matvecs)?;
+        let products = unchecked_products(operator, &self.next)?;
         let block = std::mem::take(&mut self.next);
+        let done = self.num_matvecs;
         self.num_matvecs += block.len();
-        let before = self.basis.len();
-        Ok(self.grow(block, products, before)?)
+        Ok(self.grow(block, products, done)?)
     }
 
-    fn grow(&mut self, block: Vec<V>, products: Vec<V>, before: usize) -> Result<(), V::Error> {
+    /// Takes in the products of a block, after `done` others.
+    fn grow(&mut self, block: Vec<V>, products: Vec<V>, done: usize) -> Result<(), V::Error> {
+        let before = self.basis.len();
         let epsilon = block.first().map_or(0.0, VectorSpace::epsilon);
         if std::mem::take(&mut self.is_fresh) {
             self.piece = before;
@@ -160,7 +162,11 @@ impl<V: VectorSpace> Growth<V> {
         }
         let mut rests = Vec::with_capacity(products.len());
         for (index, product) in products.into_iter().enumerate() {
-            let (mut row, rest, _) = self.basis.split(product, &[0, 0])?;
+            let (mut row, rest, [size, _]) = self.basis.split(product, &[0, 0])?;
+            if !(size.is_finite() && row.iter().all(|x| x.is_finite())) {
+                let product = done + index;
+                return Err(KrylovFault::NonFinite { product }.into());
+            }
             rests.push(rest);
             row.truncate(before + index + 1);
             self.projected.push(row);

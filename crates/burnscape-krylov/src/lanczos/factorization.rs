@@ -209,8 +209,11 @@ impl<V: VectorSpace> LanczosFactorization<V> {
             rest = rest.axpy(-self.beta, &previous)?;
         }
         self.basis.push(q)?;
-        let (mut row, mut rest, [size, mut beta]) = self.basis.split(rest, &[newest, 0])?;
-        // A second pass removes the rounding errors of the first, if the first removed enough for them to matter.
+        // The first step after a restart is coupled to all vectors, so that it has two passes over them.
+        let is_coupled = self.restarted && newest == self.piece;
+        let first = if is_coupled { 0 } else { newest };
+        let (mut row, mut rest, [size, mut beta]) = self.basis.split(rest, &[first, 0])?;
+        // Another pass removes the rounding errors of the last, if that removed enough for them to matter.
         if beta < MOST_IS_LEFT * size {
             let (second, less, [_, left]) = self.basis.split(rest, &[0])?;
             row.iter_mut().zip(&second).for_each(|(a, b)| *a += b);
