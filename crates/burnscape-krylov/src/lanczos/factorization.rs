@@ -113,13 +113,19 @@ impl<V: VectorSpace> LanczosFactorization<V> {
     ) -> Result<Self, A::Error> {
         operator.check_square()?;
         V::check_same(&operator.domain(), &start.space())?;
-        let mut record = Self::new(start, seed, steps)?;
+        let mut record = Self::new(operator.domain(), start, seed, steps)?;
         record.extend(operator, steps)?;
         Ok(record)
     }
 
-    pub(crate) fn new(start: V, seed: u64, capacity: usize) -> Result<Self, V::Error> {
-        let space = start.space();
+    /// A run before its first step. The space is the operator's, which may say more of where a basis is stored than the
+    /// start does.
+    pub(crate) fn new(
+        space: V::Space,
+        start: V,
+        seed: u64,
+        capacity: usize,
+    ) -> Result<Self, V::Error> {
         let norm = start.norm()?;
         if !(norm > 0.0 && norm.is_finite()) {
             return Err(KrylovFault::OutOfBounds {

@@ -67,7 +67,12 @@ fn an_iteration_of_conjugate_gradients_and_of_minres_reads_twice() {
 fn a_density_reads_once_for_each_product() {
     let a = spectrum(300);
     let run = |a: &Spectrum, steps: usize| {
-        drop(DensityConfig::new().with_num_probes(1).with_steps(steps).run(a));
+        drop(
+            DensityConfig::new()
+                .with_num_probes(1)
+                .with_steps(steps)
+                .run(a),
+        );
     };
     assert_eq!(each(&a, run, 5, 15), 1.0);
 }
@@ -90,7 +95,9 @@ fn an_iteration_of_lobpcg_reads_four_times_for_each_pair() {
 #[test]
 fn a_product_reads_nothing() {
     let space = DeviceSpace::new("model", 5);
-    let v = burnscape_krylov::Probe::Gaussian.draw(&space, 1, 0).unwrap();
+    let v = burnscape_krylov::Probe::Gaussian
+        .draw(&space, 1, 0)
+        .unwrap();
     drop(Diagonal(space.clone()).matvec(&v));
     assert_eq!(space.num_syncs(), 0);
 }
