@@ -4,13 +4,17 @@ use burn::tensor::{DType, Device, Tensor};
 
 use super::kernel::Kernel;
 
-/// The most numbers of a chunk: 4 GiB in single precision, and an index that fits in 32 bits. A basis of a large model
-/// is several allocations, and none of them is ever copied to make room.
+/// The most numbers of a chunk: 4 GiB in single precision, and an index that fits in 32 bits.
 const MOST: usize = 1 << 30;
-/// Rows of a chunk that was not planned. Few, because all are allocated at once.
-const UNPLANNED: usize = 16;
+/// A chunk has this many rows, or as many as have so many numbers: with fewer, adding up the sums of chunks would count.
+const ROWS: usize = 32;
+const NUMBERS: usize = 1 << 22;
 
 /// Rows in chunks of several. All chunks but the last are full.
+///
+/// Where chunks begin depends on the length of a row alone, so that products do not depend on the history of a basis: a
+/// run that was stored and continued has the numbers of one that was not interrupted. A basis of a large model is several
+/// allocations, and rows that were planned are never copied to make room.
 #[derive(Debug, Clone)]
 pub(super) struct Chunks {
     chunks: Vec<Chunk>,
@@ -75,15 +79,17 @@ impl Chunks {
         self.dtype
     }
 
-    /// The most rows of one chunk.
-    fn most(&self) -> usize {
-        (MOST / self.width.max(1)).max(1)
+    /// The rows of a full chunk.
+    fn rows(&self) -> usize {
+        let width = self.width.max(1);
+        (NUMBERS / width).max(ROWS).min(MOST / width).max(1)
     }
 
     /// Appends a vector without padding.
     pub(super) fn push(&mut self, v: Tensor<1>) {
         let mut last = match self.chunks.pop() {
             Some(chunk) if chunk.len < chunk.room => chunk,
+            Some(chunk) if chunk.room < self.rows() => self.grown(chunk),
             full => {
                 self.chunks.extend(full);
                 self.fresh()
@@ -97,22 +103,42 @@ impl Chunks {
         self.chunks.push(last);
     }
 
-    /// Room for the rows that were planned and are not there yet, or for some more.
+    /// The rows to make room for in a chunk after `before` rows: those that were planned, or a full chunk.
+    pub(super) fn room(&self, before: usize) -> usize {
+        match self.capacity.saturating_sub(before) {
+            0 => self.rows(),
+            left => left.min(self.rows()),
+        }
+    }
+
+    fn zeros(&self, height: usize) -> Tensor<2> {
+        Tensor::zeros([height, self.width], (&self.device, self.dtype))
+    }
+
     fn fresh(&self) -> Chunk {
-        let left = self.capacity.saturating_sub(self.len());
-        let room = if left == 0 { UNPLANNED } else { left };
-        let room = room.min(self.most());
-        let shape = [self.kernel.height(room), self.width];
+        let room = self.room(self.len());
         Chunk {
-            rows: Tensor::zeros(shape, (&self.device, self.dtype)),
+            rows: self.zeros(self.kernel.height(room)),
             room,
             len: 0,
         }
     }
 
-    /// Appends padded rows, of which the first `len` hold vectors. There must be no room in the last chunk.
-    pub(super) fn append(&mut self, rows: Tensor<2>, len: usize) {
-        let room = len;
+    /// A chunk with room for more rows than were planned: the only one that is copied.
+    fn grown(&self, chunk: Chunk) -> Chunk {
+        let room = self.rows();
+        let Chunk { rows, len, .. } = chunk;
+        let [height, _] = rows.dims();
+        let more = self.kernel.height(room) - height;
+        let rows = match more {
+            0 => rows,
+            more => Tensor::cat(vec![rows, self.zeros(more)], 0),
+        };
+        Chunk { rows, room, len }
+    }
+
+    /// Appends padded rows, of which the first `len` hold vectors and `room` may. The last chunk must be full.
+    pub(super) fn append(&mut self, rows: Tensor<2>, room: usize, len: usize) {
         self.chunks.push(Chunk { rows, room, len });
     }
 
@@ -187,7 +213,7 @@ impl Chunks {
 
     /// Ranges of so many rows that fit in a chunk each.
     pub(super) fn groups(&self, rows: usize) -> impl Iterator<Item = Range<usize>> {
-        let step = self.most();
+        let step = self.rows();
         (0..rows)
             .step_by(step)
             .map(move |start| start..rows.min(start + step))

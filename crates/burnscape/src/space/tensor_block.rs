@@ -391,8 +391,9 @@ impl<S: FlatSpace> VectorBlock for TensorBlock<S> {
             return Ok(turned);
         }
         for range in self.rows.groups(rows) {
-            // Rows of zeros, which make the new rows as many as products like them.
-            let height = self.kernel.height(range.len());
+            // Rows of zeros are room for more vectors.
+            let room = range.len().max(self.rows.room(range.start));
+            let height = self.kernel.height(room);
             let own = range.start * columns..range.end * columns;
             let mut numbers = coefficients.as_slice()[own].to_vec();
             numbers.resize(height * columns, 0.0);
@@ -406,7 +407,7 @@ impl<S: FlatSpace> VectorBlock for TensorBlock<S> {
                 self.kernel.transform(&own, &used)
             });
             if let Some(sum) = sums.reduce(|sum, more| sum + more) {
-                turned.rows.append(sum, range.len());
+                turned.rows.append(sum, room, range.len());
             }
         }
         Ok(turned)

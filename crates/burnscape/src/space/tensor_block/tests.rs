@@ -239,6 +239,33 @@ fn an_operation_of_a_block_reads_at_most_once() {
 }
 
 #[test]
+fn products_do_not_depend_on_how_a_basis_came_about() {
+    // Rows of this length have 32 in a chunk.
+    let space = Coordinates::new(140_000, DType::F32);
+    let row = |index: u64| -> Vector { Probe::Rademacher.draw(&space, 7, index).unwrap() };
+    let v = row(100);
+    let filled = |capacity: usize| {
+        let mut block = TensorBlock::with_capacity(&space, capacity).unwrap();
+        (0..35).for_each(|index| block.push(row(index)).unwrap());
+        block
+    };
+    for kernel in [Kernel::Matrices, Kernel::Sums] {
+        with_kernel(kernel, || {
+            let planned = filled(35);
+            let expected = planned.split(v.clone(), &[34, 0]).unwrap();
+            let mut restored = filled(40).transform(&Dense::identity(35)).unwrap();
+            restored.truncate(33);
+            (33..35).for_each(|index| restored.push(row(index)).unwrap());
+            for block in [filled(3), filled(19), restored] {
+                let found = block.split(v.clone(), &[34, 0]).unwrap();
+                assert_eq!((&found.0, found.2), (&expected.0, expected.2));
+                assert_eq!(numbers(&found.1), numbers(&expected.1));
+            }
+        });
+    }
+}
+
+#[test]
 fn rows_are_dropped_and_pushed_across_chunks() {
     let space = Coordinates::new(6, DType::F64);
     let row = |index: usize| {
