@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::module::{Module, ParamGroup};
+use burn::tensor::Device;
 
 use super::{LossError, Mode, Reduction};
 use crate::OutOfRange;
@@ -84,6 +85,8 @@ pub struct Risk<'a, M, K = Whole> {
     observer: Observer<'a>,
     operators: OperatorSettings,
     /// Whether a second evaluation has confirmed that the loss draws no random numbers.
+    /// The device of Krylov bases over the parameters, if it is not that of the model.
+    basis_device: Option<Device>,
     is_probed: AtomicBool,
 }
 
@@ -111,6 +114,7 @@ impl<'a, M, K> Risk<'a, M, K> {
             draws: Draws::Refused,
             observer: Observer::default(),
             operators: OperatorSettings::default(),
+            basis_device: None,
             is_probed: AtomicBool::new(false),
         }
     }
@@ -231,6 +235,41 @@ impl<'a, M, K> Risk<'a, M, K> {
         self
     }
 
+    /// Stores the bases of Krylov methods on another device: those of a GPU in the memory of the host, with
+    /// `Device::flex()` say. Operators made afterwards have it, and every eigenvalue, solve and density of theirs;
+    /// products, and the few vectors that a method works with, stay on the device of the model.
+    ///
+    /// The other device also computes the products with the basis: a step moves one vector there and one back, not
+    /// the basis. A method whose device is one and whose basis is on another gives the numbers that it would give on
+    /// the device of the basis, as far as products and vector operations are the same on both, bit for bit.
+    ///
+    /// A device that does not exist, or that cannot store the element type, is an error of the first method that
+    /// makes a basis ([`SpaceError::BasisDevice`](crate::space::SpaceError::BasisDevice)).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn::nn::{Linear, LinearConfig};
+    /// use burn::tensor::{Device, Tensor};
+    /// use burnscape::krylov::{EigenpairsConfig, Which};
+    /// use burnscape::loss::Risk;
+    ///
+    /// let device = Device::default();
+    /// let model = LinearConfig::new(2, 1).init(&device);
+    /// let loss = |model: &Linear, x: Tensor<2>| model.forward(x).square().mean();
+    /// let data = [Tensor::<2>::from_floats([[1.0, 0.0], [0.0, 2.0]], &device)];
+    /// let hessian = Risk::new(&loss, &data).hessian(&model)?;
+    /// let offloaded = Risk::new(&loss, &data).with_basis_device(&Device::flex()).hessian(&model)?;
+    /// let top = EigenpairsConfig::new(1, Which::Largest);
+    /// assert_eq!(top.run(&hessian)?.values, top.run(&offloaded)?.values);
+    /// # Ok::<(), burnscape::curvature::CurvatureError>(())
+    /// ```
+    #[must_use]
+    pub fn with_basis_device(mut self, device: &Device) -> Self {
+        self.basis_device = Some(device.clone());
+        self
+    }
+
     /// Sets whether new operators of this risk are checked; on by default. The checks are: a second reading gives the
     /// same data (this downloads it), the gradient is finite, nothing is detached from the backward pass only, and two
     /// products are finite and symmetric.
@@ -291,6 +330,7 @@ impl<'a, M, K> Risk<'a, M, K> {
             draws: self.draws,
             observer: self.observer.clone(),
             operators: self.operators,
+            basis_device: self.basis_device.clone(),
             is_probed: AtomicBool::new(self.is_probed.load(Ordering::Relaxed)),
         }
     }
@@ -334,10 +374,11 @@ impl<'a, M, K> Risk<'a, M, K> {
     where
         M: Module,
     {
-        Ok(match &self.group {
+        let space = match &self.group {
             Some(group) => ParamSpace::of_group(model, group)?,
             None => ParamSpace::of(model)?,
-        })
+        };
+        Ok(space.with_basis_device(self.basis_device.clone()))
     }
 }
 
