@@ -78,7 +78,7 @@ impl<N: Number> Sums<'_, N> {
             let until = (from + DEPTH).min(depth);
             let mut at = 0;
             while at < self.pitch {
-                let vectors = ((self.pitch - at) / width).min(3);
+                let vectors = ((self.pitch - at) / width).clamp(1, 3);
                 let mut stretches = (&starts[from..until], &lines[at..]);
                 if is_copied {
                     let width = vectors * width;
@@ -109,7 +109,7 @@ impl<N: Number> Sums<'_, N> {
                     }
                     panel += together;
                 }
-                at += vectors.max(1) * width;
+                at += vectors * width;
             }
         }
     }
@@ -126,12 +126,23 @@ impl<N: Number> Sums<'_, N> {
         let zero = N::splat(simd, N::default());
         let width = V * N::lanes::<S>();
         let mut sums = [[[zero; V]; PANEL]; P];
+        // Only the last numbers of a row are fewer than vectors have.
+        let kept = width.min(self.pitch - at);
+        let row = |p: usize, i: usize| ((panel + p) * PANEL + i) * self.pitch + at;
         if from > 0 {
             for (p, sums) in sums.iter_mut().enumerate() {
                 for (i, sums) in sums.iter_mut().enumerate() {
-                    let row = (panel + p) * PANEL + i;
-                    let out = N::vectors::<S>(&self.out[row * self.pitch + at..][..width]);
-                    sums.copy_from_slice(&out[..V]);
+                    match self.out.get(row(p, i)..row(p, i) + kept) {
+                        Some(out) if kept == width => {
+                            sums.copy_from_slice(&N::vectors::<S>(out)[..V]);
+                        }
+                        Some(out) => {
+                            let mut padded = [N::default(); 3 * MAX_LANES];
+                            padded[..kept].copy_from_slice(out);
+                            sums.copy_from_slice(&N::vectors::<S>(&padded)[..V]);
+                        }
+                        None => {}
+                    }
                 }
             }
         }
@@ -153,9 +164,18 @@ impl<N: Number> Sums<'_, N> {
         }
         for (p, sums) in sums.iter().enumerate() {
             for (i, sums) in sums.iter().enumerate() {
-                let row = (panel + p) * PANEL + i;
-                let out = &mut self.out[row * self.pitch + at..][..width];
-                N::vectors_mut::<S>(out)[..V].copy_from_slice(sums);
+                match self.out.get_mut(row(p, i)..row(p, i) + kept) {
+                    Some(out) if kept == width => {
+                        N::vectors_mut::<S>(out)[..V].copy_from_slice(sums);
+                    }
+                    Some(out) => {
+                        let mut padded = [N::default(); 3 * MAX_LANES];
+                        N::vectors_mut::<S>(&mut padded)[..V].copy_from_slice(sums);
+                        out.copy_from_slice(&padded[..kept]);
+                    }
+                    // The weights of a panel without a row are zero.
+                    None => {}
+                }
             }
         }
     }
@@ -173,14 +193,20 @@ pub(super) struct Source<'a, N> {
 
 impl<N: Number> Source<'_, N> {
     /// Places the images in lines, one channel after the other.
+    ///
+    /// `is_fresh` tells that the lines may hold something else than earlier images of the same plan.
     pub(super) fn place(
         &self,
         plan: &Plan,
         images: std::ops::Range<usize>,
         lines: &mut Vec<N>,
+        is_fresh: bool,
         is_split: bool,
     ) {
         let channel_len = plan.num_lines * plan.line;
+        if is_fresh {
+            lines.clear();
+        }
         lines.resize(self.read.len() * channel_len, N::default());
         let place = |(channel, lines): (usize, &mut [N])| {
             let planes = images.clone().map(|image| {
@@ -214,33 +240,51 @@ pub(super) struct Scratch<N> {
     pub(super) lines: Vec<N>,
     pub(super) gradients: Vec<N>,
     pub(super) out: Vec<N>,
+    /// Whether the lines have been written with zeros between their rows.
+    pub(super) is_used: bool,
 }
 
-/// The correlation of a group of images with weights. `write` takes the rows of outputs from `row` on, with
-/// their pitch.
+/// Where a correlation writes its rows.
+pub(super) enum Target<'a, N> {
+    /// Row by row to the result.
+    Dense(&'a mut [N]),
+    /// To scratch memory. The function takes some rows, the first one's index, and their pitch.
+    Scattered(&'a mut dyn FnMut(usize, &[N], usize)),
+}
+
+/// The correlation of a group of images with weights.
 pub(super) fn correlate<N: Number>(
     plan: &Plan,
     (source, images): (&Source<'_, N>, std::ops::Range<usize>),
     (weights, starts): (&Panels<N>, &[usize]),
     is_split: bool,
     scratch: &mut Scratch<N>,
-    mut write: impl FnMut(usize, &[N], usize),
+    target: Target<'_, N>,
 ) {
-    let Scratch { lines, out, .. } = scratch;
-    source.place(plan, images, lines, is_split);
-    let pitch = plan.span.next_multiple_of(MAX_LANES);
+    let Scratch {
+        lines,
+        out,
+        is_used,
+        ..
+    } = scratch;
+    source.place(plan, images, lines, !*is_used, is_split);
+    *is_used = true;
+    let pitch = match target {
+        Target::Dense(_) => plan.span,
+        Target::Scattered(_) => plan.span.next_multiple_of(MAX_LANES),
+    };
     let (lines, depth) = (&lines[..], weights.depth);
-    let num_rows = weights.num_rows.next_multiple_of(PANEL);
     let rows_at_once = if is_split {
         4 * PANEL
     } else {
-        CHUNK
-            .min(((1 << 15) / pitch).next_multiple_of(PANEL))
-            .max(PANEL)
+        ((1 << 15) / pitch)
+            .next_multiple_of(PANEL)
+            .clamp(PANEL, CHUNK)
     };
     let sums = |(chunk, out): (usize, &mut [N])| {
-        let panels = out.len() / pitch / PANEL;
-        let weights = &weights.numbers[chunk * (rows_at_once / PANEL) * depth..][..panels * depth];
+        let panels = (out.len() / pitch).div_ceil(PANEL);
+        let weights = &weights.numbers[chunk * (rows_at_once / PANEL) * depth..];
+        let weights = &weights[..panels * depth];
         vectorized(Sums {
             weights,
             starts,
@@ -249,19 +293,30 @@ pub(super) fn correlate<N: Number>(
             pitch,
         });
     };
-    if is_split {
-        out.resize(num_rows * pitch, N::default());
-        out.par_chunks_mut(rows_at_once * pitch)
+    match target {
+        Target::Dense(out) if is_split => {
+            out.par_chunks_mut(rows_at_once * pitch)
+                .enumerate()
+                .for_each(sums);
+        }
+        Target::Dense(out) => out
+            .chunks_mut(rows_at_once * pitch)
             .enumerate()
-            .for_each(sums);
-        write(0, &out[..weights.num_rows * pitch], pitch);
-    } else {
-        for from in (0..weights.num_rows).step_by(rows_at_once) {
-            let rows = rows_at_once.min(num_rows - from);
-            out.resize(rows * pitch, N::default());
-            sums((from / rows_at_once, &mut out[..rows * pitch]));
-            let rows = rows.min(weights.num_rows - from);
-            write(from, &out[..rows * pitch], pitch);
+            .for_each(sums),
+        Target::Scattered(write) if is_split => {
+            out.resize(weights.num_rows * pitch, N::default());
+            out.par_chunks_mut(rows_at_once * pitch)
+                .enumerate()
+                .for_each(sums);
+            write(0, out, pitch);
+        }
+        Target::Scattered(write) => {
+            for from in (0..weights.num_rows).step_by(rows_at_once) {
+                let rows = rows_at_once.min(weights.num_rows - from);
+                out.resize(rows * pitch, N::default());
+                sums((from / rows_at_once, out));
+                write(from, out, pitch);
+            }
         }
     }
 }

@@ -1,8 +1,8 @@
 use rayon::prelude::*;
 
 use super::Conv;
-use super::correlate::{Panels, Scratch, Source, correlate, starts};
-use super::plan::{Plan, copy_row};
+use super::correlate::{Panels, Scratch, Source, Target, correlate, starts};
+use super::plan::Plan;
 use super::vectors::Number;
 
 impl Conv {
@@ -38,7 +38,7 @@ impl Conv {
         let mut out = vec![N::default(); self.output_len()];
         let tasks = out.par_chunks_mut(images * self.outputs * positions);
         let is_split = self.is_split(tasks.len());
-        let width = self.output[2];
+        let is_dense = plan.is_dense();
         tasks
             .enumerate()
             .for_each_init(Scratch::default, |scratch, (index, out)| {
@@ -51,34 +51,44 @@ impl Conv {
                         channels: self.inputs,
                         read: group * ci..(group + 1) * ci,
                     };
-                    let write = |from: usize, sums: &[N], pitch: usize| {
+                    let mut write = |from: usize, sums: &[N], pitch: usize| {
                         for (row, sums) in sums.chunks(pitch).enumerate() {
-                            let channel = group * co + from + row;
-                            let shift = bias.map(|bias| bias[channel]);
                             for image in 0..range.len() {
-                                let start = (image * self.outputs + channel) * positions;
-                                let out = &mut out[start..][..positions];
-                                plan.rows(image, |i, j, at| {
-                                    let out = &mut out[(i * self.output[1] + j) * width..][..width];
-                                    copy_row(out, &sums[at..]);
-                                    if let Some(shift) = shift {
-                                        out.iter_mut().for_each(|out| *out += shift);
-                                    }
-                                });
+                                let channel = image * self.outputs + group * co + from + row;
+                                let out = &mut out[channel * positions..][..positions];
+                                plan.gather(image, sums, out);
                             }
                         }
                     };
                     let weights = (panels, &starts[..]);
-                    correlate(
-                        &plan,
-                        (&source, range.clone()),
-                        weights,
-                        is_split,
-                        scratch,
-                        write,
-                    );
+                    let source = (&source, range.clone());
+                    if is_dense {
+                        let out = &mut out[group * co * positions..][..co * positions];
+                        correlate(
+                            &plan,
+                            source,
+                            weights,
+                            is_split,
+                            scratch,
+                            Target::Dense(out),
+                        );
+                    } else {
+                        let target = Target::Scattered(&mut write);
+                        correlate(&plan, source, weights, is_split, scratch, target);
+                    }
+                }
+                if let Some(bias) = bias {
+                    add_bias(out, bias, positions);
                 }
             });
         out
+    }
+}
+
+/// Adds one number to each channel.
+pub(super) fn add_bias<N: Number>(out: &mut [N], bias: &[N], plane: usize) {
+    for (channel, out) in out.chunks_mut(plane).enumerate() {
+        let shift = bias[channel % bias.len()];
+        out.iter_mut().for_each(|out| *out += shift);
     }
 }

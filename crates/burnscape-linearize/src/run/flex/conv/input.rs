@@ -1,8 +1,9 @@
 use rayon::prelude::*;
 
 use super::Conv;
-use super::correlate::{Panels, Scratch, Source, correlate, starts};
-use super::plan::{Axis, Plan, copy_row};
+use super::correlate::{Panels, Scratch, Source, Target, correlate, starts};
+use super::forward::add_bias;
+use super::plan::{Axis, Plan};
 use super::vectors::Number;
 
 /// The indices of the input with the same remainders modulo the stride. All of them meet the same taps, and their
@@ -58,6 +59,7 @@ impl Conv {
                 let first = index * images;
                 let range = first..(first + images).min(self.batch);
                 for (starts, panels, phase) in &phases {
+                    scratch.is_used &= phases.len() == 1;
                     for (group, panels) in panels.iter().enumerate() {
                         let source = Source {
                             numbers: gradient,
@@ -65,31 +67,33 @@ impl Conv {
                             channels: self.outputs,
                             read: group * co..(group + 1) * co,
                         };
-                        let write = |from: usize, sums: &[N], pitch: usize| {
+                        let source = (&source, range.clone());
+                        let weights = (panels, &starts[..]);
+                        if phase.plan.is_dense() && phase.plan.span == plane {
+                            let out = &mut out[group * ci * plane..][..ci * plane];
+                            let target = Target::Dense(out);
+                            correlate(&phase.plan, source, weights, is_split, scratch, target);
+                            continue;
+                        }
+                        let mut write = |from: usize, sums: &[N], pitch: usize| {
                             for (row, sums) in sums.chunks(pitch).enumerate() {
-                                let channel = group * ci + from + row;
                                 for image in 0..range.len() {
-                                    let start = (image * self.inputs + channel) * plane;
-                                    self.scatter(phase, image, sums, &mut out[start..][..plane]);
+                                    let channel = image * self.inputs + group * ci + from + row;
+                                    self.scatter(
+                                        phase,
+                                        image,
+                                        sums,
+                                        &mut out[channel * plane..][..plane],
+                                    );
                                 }
                             }
                         };
-                        let source = (&source, range.clone());
-                        correlate(
-                            &phase.plan,
-                            source,
-                            (panels, starts),
-                            is_split,
-                            scratch,
-                            write,
-                        );
+                        let target = Target::Scattered(&mut write);
+                        correlate(&phase.plan, source, weights, is_split, scratch, target);
                     }
                 }
                 if let Some(bias) = bias {
-                    for (channel, out) in out.chunks_mut(plane).enumerate() {
-                        let shift = bias[channel % self.inputs];
-                        out.iter_mut().for_each(|out| *out += shift);
-                    }
+                    add_bias(out, bias, plane);
                 }
             });
         out
@@ -98,19 +102,19 @@ impl Conv {
     /// Writes the results of a phase for one channel of one image.
     fn scatter<N: Number>(&self, phase: &Phase, image: usize, sums: &[N], out: &mut [N]) {
         let [s0, s1, s2] = self.stride;
+        let plan = &phase.plan;
+        if [s0, s1, s2] == [1; 3] {
+            return plan.gather(image, sums, out);
+        }
         let [f0, f1, f2] = phase.first;
-        let width = phase.plan.axes[2].axis.out;
-        phase.plan.rows(image, |i, j, at| {
-            let row = (i * s0 + f0) * self.input[1] + j * s1 + f1;
-            let out = &mut out[row * self.input[2]..][..self.input[2]];
-            let sums = &sums[at..at + width];
-            if s2 == 1 {
-                copy_row(&mut out[f2..f2 + width], sums);
-            } else {
-                let out = out[f2..].iter_mut().step_by(s2);
-                out.zip(sums).for_each(|(out, sum)| *out = *sum);
-            }
-        });
+        let [_, rows, width] = plan.outputs();
+        for (row, at) in plan.rows.iter().enumerate() {
+            let (i, j) = (row / rows * s0 + f0, row % rows * s1 + f1);
+            let out = &mut out[(i * self.input[1] + j) * self.input[2]..][..self.input[2]];
+            let sums = &sums[image * plan.image + at..][..width];
+            let out = out[f2..].iter_mut().step_by(s2);
+            out.zip(sums).for_each(|(out, sum)| *out = *sum);
+        }
     }
 
     /// The phases that meet a tap. All have the same number of images in a line.

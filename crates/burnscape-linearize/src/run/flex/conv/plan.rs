@@ -68,7 +68,19 @@ pub(super) struct Plan {
     /// The length of a line.
     pub(super) line: usize,
     /// The zeros before the first image.
-    pub(super) front: usize,
+    front: usize,
+    /// What is in each line of a channel.
+    lines: Vec<Line>,
+    /// The positions of the rows of outputs of one image.
+    pub(super) rows: Vec<usize>,
+}
+
+/// The numbers of one image in one line.
+#[derive(Debug, Clone)]
+struct Line {
+    /// Where each row starts in the source and in the line.
+    rows: Vec<[usize; 2]>,
+    width: usize,
 }
 
 /// The times of the parts of a correlation, in the time of one product of a weight with one number, on a core with
@@ -171,6 +183,27 @@ impl Plan {
         let copies = placed.iter().filter(|axis| axis.is_copied);
         let num_lines = copies.map(|p| p.axis.shifts.len()).product();
         let read = front + behind + span.next_multiple_of(MAX_LANES);
+        let [a, b, c] = &placed;
+        let mut lines = Vec::new();
+        for i in a.lines_of() {
+            for j in b.lines_of() {
+                for k in c.lines_of() {
+                    let inner = c.numbers(k);
+                    let first = inner.first().copied().unwrap_or_default();
+                    let rows = a.numbers(i).into_iter().flat_map(|[i, to]| {
+                        let rows = b.numbers(j).into_iter();
+                        rows.map(move |[j, to_row]| {
+                            let from = (i * b.axis.size + j) * c.axis.size + first[0];
+                            [from, front + to * a.stride + to_row * b.stride + first[1]]
+                        })
+                    });
+                    let (rows, width) = (rows.collect(), inner.len());
+                    lines.push(Line { rows, width });
+                }
+            }
+        }
+        let rows =
+            (0..a.axis.out).flat_map(|i| (0..b.axis.out).map(move |j| i * a.stride + j * b.stride));
         Self {
             images,
             image,
@@ -178,6 +211,8 @@ impl Plan {
             num_lines,
             line: read.max(front + images * image),
             front,
+            lines,
+            rows: rows.collect(),
             axes: placed,
         }
     }
@@ -198,45 +233,58 @@ impl Plan {
         starts
     }
 
-    /// Places the images of one channel in its lines.
-    pub(super) fn place<'s, N: Copy + Default + 's>(
+    /// Places the images of one channel in its lines. Nothing is written between their rows.
+    pub(super) fn place<'s, N: Copy + 's>(
         &self,
         images: impl Iterator<Item = &'s [N]>,
         lines: &mut [N],
     ) {
-        lines.fill(N::default());
-        let [a, b, c] = &self.axes;
-        for (index, source) in images.enumerate() {
-            let mut line = 0;
-            for i in a.lines_of() {
-                for j in b.lines_of() {
-                    for k in c.lines_of() {
-                        let start = line * self.line + self.front + index * self.image;
-                        let placed = &mut lines[start..];
-                        a.each(i, |from, to| {
-                            b.each(j, |row, to_row| {
-                                let source = &source[(from * b.axis.size + row) * c.axis.size..]
-                                    [..c.axis.size];
-                                let placed = &mut placed[to * a.stride + to_row * b.stride..];
-                                c.copy(k, source, placed);
-                            });
-                        });
-                        line += 1;
+        let step = if self.axes[2].is_copied {
+            self.axes[2].axis.step
+        } else {
+            1
+        };
+        for (image, source) in images.enumerate() {
+            for (line, placed) in self.lines.iter().zip(lines.chunks_exact_mut(self.line)) {
+                let placed = &mut placed[image * self.image..];
+                for [from, to] in line.rows.iter().copied() {
+                    let (from, to) = (&source[from..], &mut placed[to..to + line.width]);
+                    if step == 1 {
+                        copy_row(to, from);
+                    } else {
+                        let from = from.iter().step_by(step);
+                        to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
                     }
                 }
             }
         }
     }
 
-    /// The output positions of each row of an image, with their numbers: calls `row` with the indices of the first
-    /// two axes and the position of the row's first number.
-    pub(super) fn rows(&self, index: usize, mut row: impl FnMut(usize, usize, usize)) {
-        let [a, b, _] = &self.axes;
-        for i in 0..a.axis.out {
-            for j in 0..b.axis.out {
-                row(i, j, index * self.image + i * a.stride + j * b.stride);
-            }
+    /// The numbers of outputs along the axes.
+    pub(super) fn outputs(&self) -> [usize; 3] {
+        self.axes.each_ref().map(|placed| placed.axis.out)
+    }
+
+    /// Copies the outputs of one image from their positions, to be adjacent.
+    pub(super) fn gather<N: Copy>(&self, image: usize, sums: &[N], out: &mut [N]) {
+        let sums = &sums[image * self.image..];
+        for (out, at) in out.chunks_exact_mut(self.outputs()[2]).zip(&self.rows) {
+            copy_row(out, &sums[*at..]);
         }
+    }
+
+    /// Copies adjacent numbers to the positions of the outputs of one image.
+    pub(super) fn spread<N: Copy>(&self, image: usize, numbers: &[N], placed: &mut [N]) {
+        let placed = &mut placed[image * self.image..];
+        let width = self.outputs()[2];
+        for (numbers, at) in numbers.chunks_exact(width).zip(&self.rows) {
+            copy_row(&mut placed[*at..*at + width], numbers);
+        }
+    }
+
+    /// Whether the outputs of an image are adjacent, and alone in their line.
+    pub(super) fn is_dense(&self) -> bool {
+        self.images == 1 && self.span == self.outputs().iter().product::<usize>()
     }
 }
 
@@ -271,49 +319,15 @@ impl Placed {
         }
     }
 
-    /// The indices of a line that are in the source.
-    fn range(&self, shift: isize) -> std::ops::Range<usize> {
-        let count = |numbers: isize| (numbers.max(0) as usize).div_ceil(self.axis.step);
-        let first = count(-shift);
-        let end = count(self.axis.size as isize - shift);
-        first..end.min(self.axis.out).max(first)
-    }
-
     /// The indices of the source in a line, and their places there.
-    fn each(&self, line: Option<isize>, mut index: impl FnMut(usize, usize)) {
-        match line {
-            None => (0..self.axis.size).for_each(|i| index(i, i)),
-            Some(shift) => {
-                for j in self.range(shift) {
-                    index((j as isize * self.axis.step as isize + shift) as usize, j);
-                }
-            }
-        }
-    }
-
-    /// Copies a row of the last axis.
-    fn copy<N: Copy>(&self, line: Option<isize>, source: &[N], placed: &mut [N]) {
-        match line {
-            None => copy_row(&mut placed[..source.len()], source),
-            Some(shift) => {
-                let range = self.range(shift);
-                if range.is_empty() {
-                    return;
-                }
-                let first = (range.start * self.axis.step) as isize + shift;
-                let source = &source[first as usize..];
-                let placed = &mut placed[range];
-                if self.axis.step == 1 {
-                    copy_row(placed, source);
-                } else {
-                    let source = source.iter().step_by(self.axis.step);
-                    placed
-                        .iter_mut()
-                        .zip(source)
-                        .for_each(|(to, from)| *to = *from);
-                }
-            }
-        }
+    fn numbers(&self, line: Option<isize>) -> Vec<[usize; 2]> {
+        let Some(shift) = line else {
+            return (0..self.axis.size).map(|i| [i, i]).collect();
+        };
+        let count = |numbers: isize| (numbers.max(0) as usize).div_ceil(self.axis.step);
+        let until = count(self.axis.size as isize - shift).min(self.axis.out);
+        let from = |j: usize| ((j * self.axis.step) as isize + shift) as usize;
+        (count(-shift)..until).map(|j| [from(j), j]).collect()
     }
 }
 

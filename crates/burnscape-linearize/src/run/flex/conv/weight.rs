@@ -3,7 +3,7 @@ use rayon::prelude::*;
 use super::Conv;
 use super::correlate::{Scratch, Source, starts};
 use super::inner::{BLOCK, Products, ROWS, sums_len};
-use super::plan::{Plan, copy_row};
+use super::plan::Plan;
 use super::vectors::{MAX_LANES, Number, vectorized};
 
 /// The number of sums that are kept in vectors from one image to the next. For more, all images of a part are in one
@@ -108,10 +108,12 @@ impl Conv {
     ) {
         let ([ci, co], plan) = (self.channels(), &parts.plan);
         let pitch = plan.span.next_multiple_of(MAX_LANES);
+        let positions = self.positions();
         let Scratch {
             lines,
             gradients,
             out: sums,
+            is_used,
         } = scratch;
         let is_one_line = parts.images == plan.images;
         if !is_one_line {
@@ -125,12 +127,20 @@ impl Conv {
                 channels: self.inputs,
                 read: group * ci..(group + 1) * ci,
             };
-            source.place(plan, range.clone(), lines, is_split);
+            // Images that are missing at the end of the batch must be zero.
+            let is_fresh = !*is_used || range.len() < plan.images;
+            *is_used = true;
+            source.place(plan, range.clone(), lines, is_fresh, is_split);
+            if is_fresh {
+                gradients.clear();
+            }
             gradients.resize(co * pitch, N::default());
             let place = |(row, placed): (usize, &mut [N])| {
                 let channel = group * co + row;
                 let images = range.clone().map(|image| image * self.outputs + channel);
-                self.place_gradient(plan, gradient, images, placed);
+                for (image, channel) in images.enumerate() {
+                    plan.spread(image, &gradient[channel * positions..][..positions], placed);
+                }
             };
             if is_split {
                 gradients.par_chunks_mut(pitch).enumerate().for_each(place);
@@ -159,25 +169,6 @@ impl Conv {
                     out: (range.end == images.end).then_some(&mut *out),
                 });
             }
-        }
-    }
-
-    /// Places one channel of the gradient at the positions of the outputs, with zeros between them.
-    fn place_gradient<N: Number>(
-        &self,
-        plan: &Plan,
-        gradient: &[N],
-        channels: impl Iterator<Item = usize>,
-        placed: &mut [N],
-    ) {
-        let (positions, width) = (self.positions(), self.output[2]);
-        placed.fill(N::default());
-        for (image, channel) in channels.enumerate() {
-            let gradient = &gradient[channel * positions..][..positions];
-            plan.rows(image, |i, j, at| {
-                let row = &gradient[(i * self.output[1] + j) * width..];
-                copy_row(&mut placed[at..at + width], row);
-            });
         }
     }
 }
