@@ -20,7 +20,7 @@ struct Parts {
 }
 
 impl Conv {
-    fn parts(&self) -> Parts {
+    fn division(&self) -> Parts {
         let [ci, co] = self.channels();
         let axes = self.axes();
         let plan = Plan::fastest(&axes, 1, co);
@@ -50,7 +50,7 @@ impl Conv {
             plan,
             images,
             count,
-        } = self.parts();
+        } = self.division();
         let lines = (self.groups * count * images.div_ceil(plan.images)) as f64;
         let pitch = plan.span.next_multiple_of(MAX_LANES);
         let depth = (ci * self.taps()).next_multiple_of(3);
@@ -64,7 +64,7 @@ impl Conv {
     /// The gradient with respect to the weight.
     pub(super) fn weight<N: Number>(&self, x: &[N], gradient: &[N]) -> Vec<N> {
         let [_, co] = self.channels();
-        let parts = self.parts();
+        let parts = self.division();
         let len = self.weight_len();
         let mut sums = vec![N::default(); parts.count * len];
         let is_split = self.is_split(parts.count) && parts.images == parts.plan.images;
