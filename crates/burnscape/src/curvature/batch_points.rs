@@ -1,4 +1,3 @@
-use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use burn::backend::{DispatchTensor, TensorMetadata};
@@ -8,9 +7,11 @@ use burnscape_linearize::{Checkpointing, LinearMap, Linearized, Noise, Point};
 
 use super::CurvatureError;
 use super::displaced::Displaced;
+use super::kept::{Conditions, Kept, Programs};
 use super::noise::drawn;
 use super::reverse::{Place, Reverse, ReverseCheck};
 use super::site::Site;
+use super::stale::{Evaluated, FirstValue, check_trace};
 use super::usable::{check_gradient, check_outputs, check_repeatable, finite_sum};
 use crate::loss::draws::BatchDraws;
 use crate::loss::{Draws, Fingerprint, LossError, Reduction, RiskBatch, Signature, Tensors, each};
@@ -45,6 +46,8 @@ pub(super) struct Program {
     pub(super) model: Vec<DispatchTensor>,
     pub(super) positions: Vec<usize>,
     noise: Option<(Noise, DType)>,
+    /// The shapes of the batches.
+    pub(super) signature: Signature,
 }
 
 /// One batch.
@@ -58,7 +61,7 @@ pub(super) struct BatchPoint {
     /// The output length of the first map.
     pub(super) num_rows: usize,
     pub(super) signature: Signature,
-    fingerprint: Option<Fingerprint>,
+    pub(super) fingerprint: Option<Fingerprint>,
 }
 
 /// How batches are weighted.
@@ -73,8 +76,7 @@ pub(super) enum Weighting {
 /// How an operator is built at its site.
 pub(super) struct Setup<'t, M> {
     pub(super) weighting: Weighting,
-    /// Whether the first value of the maps holds outputs rather than losses.
-    pub(super) has_outputs: bool,
+    pub(super) first: FirstValue,
     pub(super) noise_seed: u64,
     pub(super) trace: &'t TraceBatch<'t, M>,
 }
@@ -90,21 +92,27 @@ pub(super) struct BatchPoints {
     pub(super) programs: Vec<Program>,
     pub(super) batches: Vec<BatchPoint>,
     pub(super) totals: Totals,
+    pub(super) conditions: Conditions,
 }
 
 impl BatchPoints {
     pub(super) fn new<M: Module>(
         site: &Site<'_, '_, M>,
         setup: &Setup<'_, M>,
+        kept: Option<Kept>,
     ) -> Result<Self, CurvatureError> {
         let config = site.operators;
+        // What was kept has been checked.
+        let checks = config.checks && kept.is_none();
+        let conditions = Conditions::of(site);
         let shares_traces = site.source.shares_traces();
         let device = site.space.device();
         let draws = BatchDraws::new(site.draws, device)?;
-        let mut programs: Vec<Program> = Vec::new();
-        let mut checks: Vec<Option<ReverseCheck>> = Vec::new();
+        let mut must_compare = kept.is_some();
+        let mut programs = Programs::new(kept, &conditions);
+        let mut reverse: Vec<Option<ReverseCheck>> = Vec::new();
+        reverse.resize_with(programs.list.len(), || None);
         let mut displaced = None;
-        let mut known: HashMap<Signature, usize> = HashMap::new();
         let mut batches: Vec<BatchPoint> = Vec::new();
         let (mut kept, mut weight, mut num_examples) = (0_usize, 0.0, 0);
         let (mut loss, mut gradient, mut unit) = (0.0, None, None);
@@ -113,26 +121,26 @@ impl BatchPoints {
             let tensors = batch.tensors();
             let batch_bytes = tensors.bytes();
             let Tensors { values, signature } = tensors;
-            let found = known.get(&signature).copied();
-            let program = match found.filter(|_| shares_traces) {
+            let program = match programs.find(index, &signature, shares_traces)? {
                 Some(program) => program,
                 None => {
                     let traced = (setup.trace)(batch, examples)?;
                     let check = traced.reverse.as_ref();
                     let check = check.map(|reverse| ReverseCheck::new(reverse, device));
-                    checks.push(check.transpose()?);
-                    programs.push(Program::new(traced, values.len(), device)?);
-                    known.insert(signature.clone(), programs.len() - 1);
-                    programs.len() - 1
+                    reverse.push(check.transpose()?);
+                    let signature = signature.clone();
+                    programs.add(Program::new(traced, signature, values.len(), device)?)
                 }
             };
-            let (check, mut own_check) = (&mut checks[program], None);
+            let is_kept = programs.is_kept(program);
+            let (check, mut own_check) = (&mut reverse[program], None);
             let Program {
                 maps,
                 model,
                 positions,
                 noise,
-            } = &mut programs[program];
+                ..
+            } = &mut programs.list[program];
             let noise = noise.as_ref().map(|(noise, dtype)| {
                 let numbers = drawn(noise, setup.noise_seed, index);
                 Tensor::<1>::from_data(numbers, (device, *dtype)).into_dispatch()
@@ -156,12 +164,24 @@ impl BatchPoints {
             }
             draws.begin(index);
             let points = points(maps, &inputs, checkpointing)?;
+            let num_rows = maps[0].map().num_rows();
             let point = &points[0];
-            let own_loss = if setup.has_outputs {
-                check_outputs(point, index).map(|()| 0.0)?
-            } else {
-                finite_sum(point, index)?
+            let own_loss = match setup.first {
+                FirstValue::Outputs => check_outputs(point, index).map(|()| 0.0)?,
+                FirstValue::Loss | FirstValue::ExampleLosses => finite_sum(point, index)?,
             };
+            if must_compare && is_kept {
+                must_compare = false;
+                let at = Evaluated {
+                    index,
+                    batch,
+                    examples,
+                    signature: &signature,
+                    point,
+                    noise: noise.as_ref(),
+                };
+                check_trace(site, setup, &draws, &at)?;
+            }
             // A program for a single batch is checked once.
             let check = if shares_traces {
                 check.as_mut()
@@ -194,12 +214,13 @@ impl BatchPoints {
                 gradient = Some(added(gradient.take(), part.clone(), factor));
             }
             let fingerprint = config.checks.then(|| batch.fingerprint()).transpose()?;
+            programs.check_data(index, fingerprint.as_ref())?;
             batches.push(BatchPoint {
                 program,
                 points: points.into_iter().map(Point::stripped).collect(),
                 noise,
                 factor,
-                num_rows: maps[0].map().num_rows(),
+                num_rows,
                 signature,
                 fingerprint,
             });
@@ -216,13 +237,15 @@ impl BatchPoints {
             loss /= weight;
             gradient = gradient.map(|gradient| gradient / weight);
         }
-        if config.checks {
+        programs.check_end(batches.len())?;
+        if checks {
             let known = batches.iter().map(|batch| batch.fingerprint.as_ref());
             check_repeatable(known, site.source)?;
         }
         Ok(Self {
-            programs,
+            programs: programs.list,
             batches,
+            conditions,
             totals: Totals {
                 num_examples,
                 loss,
@@ -233,8 +256,9 @@ impl BatchPoints {
 }
 
 impl Program {
-    fn new(
+    pub(super) fn new(
         traced: Traced,
+        signature: Signature,
         num_batch_tensors: usize,
         device: &Device,
     ) -> Result<Self, CurvatureError> {
@@ -252,6 +276,7 @@ impl Program {
             model: bindings,
             positions,
             noise,
+            signature,
         })
     }
 }

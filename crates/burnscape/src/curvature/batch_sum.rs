@@ -10,6 +10,7 @@ use burnscape_linearize::{Checkpointing, Linearized, Point};
 use super::CurvatureError;
 use super::batch_points::{BatchPoint, BatchPoints, Program, Setup, Totals, added};
 use super::displaced::Displaced;
+use super::kept::{Conditions, Kept, KeptBatch};
 use super::site::{Site, number_of_batches, stopped};
 use crate::loss::{LossError, Observer, Progress, SharedData, Tensors, Work, each_tensors};
 use crate::space::{Distance, ParamSpace, as_accumulator, to_host};
@@ -25,6 +26,7 @@ pub(super) struct BatchSum<'a> {
     data: Option<SharedData<'a>>,
     observer: Observer<'a>,
     block_size: usize,
+    conditions: Conditions,
     /// Whether some batch must be read again.
     rereads: bool,
     pub(super) totals: Totals,
@@ -34,21 +36,39 @@ impl<'a> BatchSum<'a> {
     pub(super) fn new<M: Module>(
         site: &Site<'_, 'a, M>,
         setup: &Setup<'_, M>,
+        kept: Option<Kept>,
     ) -> Result<Self, CurvatureError> {
         let BatchPoints {
             programs,
             batches,
             totals,
-        } = BatchPoints::new(site, setup)?;
+            conditions,
+        } = BatchPoints::new(site, setup, kept)?;
         Ok(Self {
             programs: Mutex::new(programs),
             rereads: batches.iter().any(|batch| !batch.is_kept()),
             batches,
+            conditions,
             data: site.data.clone(),
             observer: site.observer.clone(),
             block_size: site.operators.block_size,
             totals,
         })
+    }
+
+    /// What can be used at other weights. Residuals are released.
+    pub(super) fn into_kept(self) -> Kept {
+        let programs = self.programs.into_inner();
+        let batches = self.batches.into_iter().map(|batch| KeptBatch {
+            program: batch.program,
+            signature: batch.signature,
+            fingerprint: batch.fingerprint,
+        });
+        Kept::new(
+            programs.unwrap_or_else(PoisonError::into_inner),
+            self.conditions,
+            batches.collect(),
+        )
     }
 
     /// The number of batches with stored residuals.

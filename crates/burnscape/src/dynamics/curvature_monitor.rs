@@ -181,7 +181,7 @@ impl CurvatureMonitor {
         if let Draws::Seeded(seed) = risk.draws() {
             risk = risk.with_draws_seed(mix(seed, self.history.len() as u64));
         }
-        let hessian = risk.hessian(model)?;
+        let hessian = Hessian::with_kept(&risk, model, None)?;
         let checked = if checks { 2 } else { 0 };
         self.record(step, lr, &hessian, checked)
     }
