@@ -62,7 +62,9 @@ fn steps() -> Vec<Step> {
 /// Copies the workspace. Files that are equal are left alone, so that Cargo does not build them again.
 fn copy(root: &Path, folder: &Path) -> Result<(), String> {
     let current = requirement(root)?;
-    let sources = files(root).map_err(|error| cannot("read", root, &error))?;
+    let mut sources = files(root).map_err(|error| cannot("read", root, &error))?;
+    // A file of this name makes git take the copy for the repository.
+    sources.retain(|path| path != Path::new(".git"));
     if folder.exists() {
         let copies = files(folder).map_err(|error| cannot("read", folder, &error))?;
         for old in copies.iter().filter(|path| !sources.contains(path)) {
