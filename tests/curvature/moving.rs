@@ -273,16 +273,16 @@ fn other_models_and_other_data_are_refused() {
 #[test]
 fn data_that_have_changed_are_refused() {
     let here = net();
-    let changing = |second: fn() -> Vec<Labeled>| {
+    type Reading = fn() -> Vec<Labeled>;
+    let changing = |second: Reading| {
         let reads = std::sync::atomic::AtomicUsize::new(0);
         move || {
             // Construction reads twice: to trace, and to check.
             let read = reads.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            let batches = if read < 2 { batches(&[4, 3]) } else { second() };
-            batches
+            if read < 2 { batches(&[4, 3]) } else { second() }
         }
     };
-    let cases: [(fn() -> Vec<Labeled>, &str); 3] = [
+    let cases: [(Reading, &str); 3] = [
         (|| batches(&[3, 4]), "batch 0 is different"),
         (
             || {
