@@ -64,7 +64,7 @@ fn main() {
     }
 }
 
-fn report<M: Classifier>(
+fn report<M: Classifier + 'static>(
     name: &str,
     digits: &Digits,
     device: &Device,

@@ -86,7 +86,7 @@ pub use run::{Batching, Checkpointing, Linearized, LinearizedGradient, Point};
 #[cfg(feature = "flex")]
 #[doc(hidden)]
 pub use run::{Conv, Kind};
-pub use trace::{GradientTrace, Inputs, OutputTrace, TracedParam};
+pub use trace::{GradientTrace, Inputs, ModelInputs, OutputTrace, TracedParam};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -1,4 +1,3 @@
-use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use burn::backend::{DispatchTensor, TensorMetadata};
@@ -8,10 +7,12 @@ use burnscape_linearize::{Batching, Checkpointing, LinearMap, Linearized, Noise,
 
 use super::CurvatureError;
 use super::displaced::Displaced;
+use super::kept::{Conditions, Kept, Programs};
 use super::memory::{Frame, Needs, Room};
 use super::noise::drawn;
 use super::reverse::{Place, Reverse, ReverseCheck};
 use super::site::Site;
+use super::stale::{Evaluated, FirstValue, check_trace};
 use super::usable::{check_gradient, check_outputs, check_repeatable, finite_sum};
 use crate::loss::draws::BatchDraws;
 use crate::loss::{Draws, Fingerprint, LossError, Reduction, RiskBatch, Signature, Tensors, each};
@@ -50,6 +51,8 @@ pub(super) struct Program {
     /// Into how many segments the forward passes of recomputed batches are cut.
     pub(super) segments: usize,
     noise: Option<(Noise, DType)>,
+    /// The shapes of the batches.
+    pub(super) signature: Signature,
 }
 
 /// One batch.
@@ -63,7 +66,7 @@ pub(super) struct BatchPoint {
     /// The output length of the first map.
     pub(super) num_rows: usize,
     pub(super) signature: Signature,
-    fingerprint: Option<Fingerprint>,
+    pub(super) fingerprint: Option<Fingerprint>,
 }
 
 /// How batches are weighted.
@@ -78,8 +81,7 @@ pub(super) enum Weighting {
 /// How an operator is built at its site.
 pub(super) struct Setup<'t, M> {
     pub(super) weighting: Weighting,
-    /// Whether the first value of the maps holds outputs rather than losses.
-    pub(super) has_outputs: bool,
+    pub(super) first: FirstValue,
     pub(super) noise_seed: u64,
     pub(super) trace: &'t TraceBatch<'t, M>,
 }
@@ -97,6 +99,7 @@ pub(super) struct BatchPoints {
     pub(super) totals: Totals,
     /// The bytes of stored residuals, draws and noise.
     pub(super) kept: usize,
+    pub(super) conditions: Conditions,
 }
 
 impl BatchPoints {
@@ -105,15 +108,20 @@ impl BatchPoints {
         site: &Site<'_, '_, M>,
         setup: &Setup<'_, M>,
         room: &mut Room,
+        kept: Option<Kept>,
     ) -> Result<Self, CurvatureError> {
         let config = site.operators;
+        // What was kept has been checked.
+        let checks = config.checks && kept.is_none();
+        let conditions = Conditions::of(site);
         let shares_traces = site.source.shares_traces();
         let device = site.space.device();
         let draws = BatchDraws::new(site.draws, device)?;
-        let mut programs: Vec<Program> = Vec::new();
-        let mut checks: Vec<Option<ReverseCheck>> = Vec::new();
+        let mut must_compare = kept.is_some();
+        let mut programs = Programs::new(kept, &conditions);
+        let mut reverse: Vec<Option<ReverseCheck>> = Vec::new();
+        reverse.resize_with(programs.list.len(), || None);
         let mut displaced = None;
-        let mut known: HashMap<Signature, usize> = HashMap::new();
         let mut batches: Vec<BatchPoint> = Vec::new();
         let (mut kept, mut weight, mut num_examples) = (0_usize, 0.0, 0);
         let mut loss = 0.0;
@@ -123,30 +131,33 @@ impl BatchPoints {
             let tensors = batch.tensors();
             let batch_bytes = tensors.bytes();
             let Tensors { values, signature } = tensors;
-            let found = known.get(&signature).copied();
-            let program = match found.filter(|_| shares_traces) {
+            let program = match programs.find(index, &signature, shares_traces)? {
                 Some(program) => program,
                 None => {
                     let traced = (setup.trace)(batch, examples)?;
-                    let mut program = Program::new(traced, values.len(), batch_bytes, site)?;
+                    let signature = signature.clone();
+                    let mut program =
+                        Program::new(traced, signature, values.len(), batch_bytes, site)?;
                     room.admit(&mut program, kept, examples)?;
                     let check = program.reverse.as_ref();
                     let segments = program.segments;
                     let check = check.map(|reverse| ReverseCheck::new(reverse, segments, device));
-                    checks.push(check.transpose()?);
-                    programs.push(program);
-                    known.insert(signature.clone(), programs.len() - 1);
-                    programs.len() - 1
+                    reverse.push(check.transpose()?);
+                    programs.add(program)
                 }
             };
-            let (check, mut own_check) = (&mut checks[program], None);
+            let is_kept = programs.is_kept(program);
+            if programs.is_first_use(program) {
+                room.admit(&mut programs.list[program], kept, examples)?;
+            }
+            let (check, mut own_check) = (&mut reverse[program], None);
             let Program {
                 maps,
                 model,
                 positions,
                 noise,
                 ..
-            } = &mut programs[program];
+            } = &mut programs.list[program];
             let noise = noise.as_ref().map(|(noise, dtype)| {
                 let numbers = drawn(noise, setup.noise_seed, index);
                 Tensor::<1>::from_data(numbers, (device, *dtype)).into_dispatch()
@@ -171,11 +182,23 @@ impl BatchPoints {
             }
             draws.begin(index);
             let mut points = points(maps, &inputs, checkpointing)?;
-            let own_loss = if setup.has_outputs {
-                check_outputs(&points[0], index).map(|()| 0.0)?
-            } else {
-                finite_sum(&points[0], index)?
+            let num_rows = maps[0].map().num_rows();
+            let own_loss = match setup.first {
+                FirstValue::Outputs => check_outputs(&points[0], index).map(|()| 0.0)?,
+                FirstValue::Loss | FirstValue::ExampleLosses => finite_sum(&points[0], index)?,
             };
+            if must_compare && is_kept {
+                must_compare = false;
+                let at = Evaluated {
+                    index,
+                    batch,
+                    examples,
+                    signature: &signature,
+                    point: &points[0],
+                    noise: noise.as_ref(),
+                };
+                check_trace(site, setup, &draws, &at)?;
+            }
             // Weights are scaled by the first one, so that a large gradient times many examples stays within
             // the range of the element type. The scale is a power of two, so no digit changes.
             let own_weight = own_weight / *unit.get_or_insert(power_of_two(own_weight));
@@ -213,12 +236,13 @@ impl BatchPoints {
                 check.check(displaced, place)?;
             }
             let fingerprint = config.checks.then(|| batch.fingerprint()).transpose()?;
+            programs.check_data(index, fingerprint.as_ref())?;
             batches.push(BatchPoint {
                 program,
                 points,
                 noise,
                 factor,
-                num_rows: maps[0].map().num_rows(),
+                num_rows,
                 signature,
                 fingerprint,
             });
@@ -235,13 +259,15 @@ impl BatchPoints {
             loss /= weight;
             gradient.divide(weight);
         }
-        if config.checks {
+        programs.check_end(batches.len())?;
+        if checks {
             let known = batches.iter().map(|batch| batch.fingerprint.as_ref());
             check_repeatable(known, site.source)?;
         }
         Ok(Self {
-            programs,
+            programs: programs.list,
             batches,
+            conditions,
             totals: Totals {
                 num_examples,
                 loss,
@@ -253,8 +279,9 @@ impl BatchPoints {
 }
 
 impl Program {
-    fn new<M: Module>(
+    pub(super) fn new<M: Module>(
         traced: Traced,
+        signature: Signature,
         num_batch_tensors: usize,
         batch_bytes: usize,
         site: &Site<'_, '_, M>,
@@ -282,6 +309,7 @@ impl Program {
             frame: Frame::new(&site.space, has_gradient, is_alone, is_on_host, batch_bytes)?,
             segments: 1,
             noise,
+            signature,
         })
     }
 
@@ -291,6 +319,9 @@ impl Program {
     }
 
     pub(super) fn cut(&mut self, segments: usize) {
+        if segments == self.segments {
+            return;
+        }
         self.segments = segments;
         let maps = std::mem::take(&mut self.maps).into_iter();
         self.maps = maps.map(|map| map.with_segments(segments)).collect();

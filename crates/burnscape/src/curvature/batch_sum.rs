@@ -10,7 +10,8 @@ use burnscape_linearize::{Checkpointing, Linearized, Point};
 use super::CurvatureError;
 use super::batch_points::{BatchPoint, BatchPoints, Program, Setup, Totals, added};
 use super::displaced::Displaced;
-use super::fitted::{Fitted, fitted, limit_blocks};
+use super::fitted::{Division, Fitted, fitted, limit_blocks};
+use super::kept::{Conditions, Kept, KeptBatch};
 use super::memory_plan::MemoryPlan;
 use super::site::{Site, number_of_batches, stopped};
 use crate::loss::{
@@ -29,6 +30,7 @@ pub(super) struct BatchSum<'a> {
     data: Option<SharedData<'a>>,
     observer: Observer<'a>,
     block_size: usize,
+    conditions: Conditions,
     /// Whether some batch must be read again.
     rereads: bool,
     memory: Memory,
@@ -40,27 +42,28 @@ struct Memory {
     budget: Option<usize>,
     /// The bytes of stored residuals, draws and noise.
     kept: usize,
-    /// The most examples of a part, if batches are split.
-    examples: Option<usize>,
+    division: Division,
 }
 
 impl<'a> BatchSum<'a> {
     pub(super) fn new<M: Module>(
         site: &Site<'_, 'a, M>,
         setup: &Setup<'_, M>,
+        kept: Option<Kept>,
     ) -> Result<Self, CurvatureError> {
-        let Fitted { points, examples } = fitted(site, setup)?;
+        let Fitted { points, division } = fitted(site, setup, kept)?;
         let BatchPoints {
             mut programs,
             batches,
             totals,
+            conditions,
             kept,
         } = points;
         let mut block_size = site.operators.block_size;
         for program in &mut programs {
             block_size = block_size.min(limit_blocks(program, site.operators, kept));
         }
-        let data = site.data.clone().map(|whole| match examples {
+        let data = site.data.clone().map(|whole| match division.examples {
             Some(examples) => Arc::new(DataInParts { whole, examples }),
             None => whole,
         });
@@ -68,13 +71,14 @@ impl<'a> BatchSum<'a> {
             programs: Mutex::new(programs),
             rereads: batches.iter().any(|batch| !batch.is_kept()),
             batches,
+            conditions,
             data,
             observer: site.observer.clone(),
             block_size,
             memory: Memory {
                 budget: site.operators.memory_budget,
                 kept,
-                examples,
+                division,
             },
             totals,
         })
@@ -109,9 +113,25 @@ impl<'a> BatchSum<'a> {
             kept_batches,
             recomputed_batches: self.batches.len() - kept_batches,
             segments: programs.iter().map(|p| p.segments).max().unwrap_or(1),
-            examples_per_batch: self.memory.examples,
+            examples_per_batch: self.memory.division.examples,
             relative_cost: flops as f64 / (fastest as f64).max(1.0),
         }
+    }
+
+    /// What can be used at other weights. Residuals are released.
+    pub(super) fn into_kept(self) -> Kept {
+        let programs = self.programs.into_inner();
+        let batches = self.batches.into_iter().map(|batch| KeptBatch {
+            program: batch.program,
+            signature: batch.signature,
+            fingerprint: batch.fingerprint,
+        });
+        Kept::new(
+            programs.unwrap_or_else(PoisonError::into_inner),
+            self.conditions,
+            batches.collect(),
+            self.memory.division,
+        )
     }
 
     /// The number of batches with stored residuals.

@@ -7,32 +7,45 @@ use burnscape_linearize::{Batching, Linearized};
 
 use super::CurvatureError;
 use super::batch_points::{BatchPoints, Program, Setup};
+use super::kept::Kept;
 use super::memory::Room;
 use super::site::Site;
+use super::stale::FirstValue;
 use crate::loss::{Draws, Lift, Mode, OperatorSettings, Reduction, Source, SourceInParts, each};
 use crate::space::{epsilon, to_host};
 
 /// Points that fit.
 pub(super) struct Fitted {
     pub(super) points: BatchPoints,
+    pub(super) division: Division,
+}
+
+/// How the data were divided to fit.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Division {
+    /// Whether residuals may be stored.
+    stores: bool,
     /// The most examples of a part, if batches are split.
     pub(super) examples: Option<usize>,
 }
 
 /// The points of all batches, with as many residuals stored as fit; without any, if that is too much; and last in
-/// parts of batches.
+/// parts of batches. An operator that moves keeps its division, which fits the same data again.
 pub(super) fn fitted<M: Module>(
     site: &Site<'_, '_, M>,
     setup: &Setup<'_, M>,
+    kept: Option<Kept>,
 ) -> Result<Fitted, CurvatureError> {
+    if let Some(kept) = kept {
+        match again(site, setup, kept) {
+            // Other data may need another division.
+            Err(CurvatureError::MemoryBudget { .. }) => {}
+            other => return other,
+        }
+    }
     let mut examples = 0;
     let mut failed = match attempt(site, setup, &mut examples) {
-        Ok(points) => {
-            return Ok(Fitted {
-                points,
-                examples: None,
-            });
-        }
+        Ok(points) => return Ok(points),
         Err(error) => error,
     };
     if !matches!(failed, CurvatureError::MemoryBudget { .. }) {
@@ -48,16 +61,14 @@ pub(super) fn fitted<M: Module>(
             examples,
         };
         match attempt(&site.in_parts(&parts), setup, &mut 0) {
-            Ok(points) => {
+            Ok(mut found) => {
                 if !is_mean_of(site, &parts)? {
                     let why = "; batches cannot be split, because the loss of a batch is not the mean (or sum, as \
                                its reduction says) of the losses of its parts";
                     return Err(because(failed, why));
                 }
-                return Ok(Fitted {
-                    points,
-                    examples: Some(examples),
-                });
+                found.division.examples = Some(examples);
+                return Ok(found);
             }
             Err(error @ CurvatureError::MemoryBudget { .. }) => failed = error,
             Err(error) => return Err(error),
@@ -66,19 +77,45 @@ pub(super) fn fitted<M: Module>(
     Err(failed)
 }
 
+/// The points at other weights, divided as before.
+fn again<M: Module>(
+    site: &Site<'_, '_, M>,
+    setup: &Setup<'_, M>,
+    kept: Kept,
+) -> Result<Fitted, CurvatureError> {
+    let division = kept.division;
+    let made = |site: &Site<'_, '_, M>| {
+        let num_batches = site.source.num_batches();
+        let mut room = Room::new(site.operators, num_batches, division.stores);
+        BatchPoints::new(site, setup, &mut room, Some(kept))
+    };
+    let points = match division.examples {
+        None => made(site),
+        Some(examples) => {
+            let whole = site.source;
+            made(&site.in_parts(&SourceInParts { whole, examples }))
+        }
+    }?;
+    Ok(Fitted { points, division })
+}
+
 /// The points with residuals stored as far as they fit, or else without. `examples` becomes the size of the largest
 /// batch seen.
 fn attempt<M: Module>(
     site: &Site<'_, '_, M>,
     setup: &Setup<'_, M>,
     examples: &mut usize,
-) -> Result<BatchPoints, CurvatureError> {
+) -> Result<Fitted, CurvatureError> {
     let num_batches = site.source.num_batches();
     let mut made = |stores| {
         let mut room = Room::new(site.operators, num_batches, stores);
-        let points = BatchPoints::new(site, setup, &mut room);
+        let points = BatchPoints::new(site, setup, &mut room, None);
         *examples = room.examples().max(*examples);
-        points
+        let division = Division {
+            stores,
+            examples: None,
+        };
+        points.map(|points| Fitted { points, division })
     };
     match made(true) {
         Err(CurvatureError::MemoryBudget { .. }) => made(false),
@@ -92,7 +129,7 @@ fn refusal<M: Module>(site: &Site<'_, '_, M>, setup: &Setup<'_, M>) -> Option<&'
         Some("; batches are not split in `Mode::Train`, where models may mix examples")
     } else if site.draws != Draws::Refused {
         Some("; batches are not split while a seed fixes the draws of each")
-    } else if setup.has_outputs {
+    } else if setup.first == FirstValue::Outputs {
         Some("; batches are not split where the outputs of a batch are differentiated")
     } else {
         None

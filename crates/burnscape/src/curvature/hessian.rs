@@ -4,6 +4,7 @@ use burnscape_linearize::LinearMap;
 
 use super::CurvatureError;
 use super::batch_points::Traced;
+use super::kept::Kept;
 use super::matrix::{Matrix, matrix_operator};
 use super::reverse::Reverse;
 use super::site::{Site, positions};
@@ -62,7 +63,10 @@ pub struct Hessian<'a>(Matrix<'a>);
 matrix_operator!(Hessian);
 
 impl<'a> Hessian<'a> {
-    pub(super) fn at<M: Module>(site: &Site<'_, 'a, M>) -> Result<Self, CurvatureError> {
+    fn matrix<M: Module>(
+        site: &Site<'_, 'a, M>,
+        kept: Option<Kept>,
+    ) -> Result<Matrix<'a>, CurvatureError> {
         let trace = |batch: &dyn RiskBatch<M>, _: usize| {
             let trace = batch.trace_gradient(site.model(), site.settings, site.reduction)?;
             let wrt = site.chosen(&trace.parameters)?;
@@ -76,7 +80,28 @@ impl<'a> Hessian<'a> {
                 noise: None,
             })
         };
-        Ok(Self(Matrix::new(site, &site.setup(&trace))?))
+        Matrix::new(site, &site.setup(&trace), kept)
+    }
+
+    /// The Hessian at a model, with what another Hessian has kept if it fits. It does not move.
+    pub(crate) fn with_kept<M: Module, K>(
+        risk: &Risk<'a, M, K>,
+        model: &M,
+        kept: Option<Kept>,
+    ) -> Result<Self, CurvatureError> {
+        let site = Site::new(risk, model)?;
+        if let Some(kept) = kept.filter(|kept| kept.check(&site).is_ok()) {
+            match Self::matrix(&site, Some(kept)) {
+                Err(CurvatureError::StaleTrace { .. }) => {}
+                matrix => return matrix.map(Self),
+            }
+        }
+        Self::matrix(&site, None).map(Self)
+    }
+
+    /// What can be used at other weights. Residuals are released.
+    pub(crate) fn into_kept(self) -> Kept {
+        self.0.batches.into_kept()
     }
 
     /// The Hessian of a loss on one batch, without checks. All residuals are stored.
@@ -89,7 +114,8 @@ impl<'a> Hessian<'a> {
     ) -> Result<Self, CurvatureError> {
         let source = of_one_batch(objective, batch);
         let reduction = objective.reduction();
-        Self::at(&Site::of_batch(&source, reduction, mode, draws, model)?)
+        let site = Site::of_batch(&source, reduction, mode, draws, model)?;
+        Self::matrix(&site, None).map(Self)
     }
 
     /// The loss over the data at the model's parameters.
@@ -117,7 +143,10 @@ impl<'a, M: Module, K> Risk<'a, M, K> {
     /// # Errors
     ///
     /// Those of [`Hessian`].
-    pub fn hessian(&self, model: &M) -> Result<Hessian<'a>, CurvatureError> {
-        Hessian::at(&Site::new(self, model)?)
+    pub fn hessian(&self, model: &M) -> Result<Hessian<'a>, CurvatureError>
+    where
+        M: 'static,
+    {
+        Matrix::of(self, model, Hessian::matrix).map(Hessian)
     }
 }

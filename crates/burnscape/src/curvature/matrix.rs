@@ -1,33 +1,66 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
+use burnscape_linearize::LinearizeError;
 
 use super::CurvatureError;
 use super::batch_points::Setup;
 use super::batch_sum::BatchSum;
 use super::displaced::{Displaced, of_products};
+use super::kept::{Kept, Origin, origin};
 use super::site::Site;
-use crate::loss::{Agreement, Sides, compare_nearby};
+use crate::loss::{Agreement, Risk, Sides, compare_nearby};
 use crate::space::{Distance, FlatSpace, FlatVector, ParamSpace, ParamVector, outer_gaussian};
 
 /// A symmetric matrix over parameters as a sum over batches, the shared implementation of the operators.
 pub(super) struct Matrix<'a> {
     pub(super) space: ParamSpace,
     pub(super) batches: BatchSum<'a>,
+    /// `None` for a matrix that cannot move.
+    pub(super) origin: Option<Origin<'a, Matrix<'a>>>,
 }
 
 impl<'a> Matrix<'a> {
     pub(super) fn new<M: Module>(
         site: &Site<'_, 'a, M>,
         setup: &Setup<'_, M>,
+        kept: Option<Kept>,
     ) -> Result<Self, CurvatureError> {
+        let must_check = site.operators.checks && kept.is_none();
         let matrix = Self {
             space: site.space.clone(),
-            batches: BatchSum::new(site, setup)?,
+            batches: BatchSum::new(site, setup, kept)?,
+            origin: None,
         };
-        if site.operators.checks {
+        if must_check {
             matrix.check()?;
         }
         Ok(matrix)
+    }
+
+    /// The matrix of a risk at a model. It can move to other models.
+    pub(super) fn of<M: Module + 'static, K>(
+        risk: &Risk<'a, M, K>,
+        model: &M,
+        make: impl Fn(&Site<'_, 'a, M>, Option<Kept>) -> Result<Self, CurvatureError> + Send + Sync + 'a,
+    ) -> Result<Self, CurvatureError> {
+        let matrix = make(&Site::new(risk, model)?, None)?;
+        Ok(Self {
+            origin: Some(origin(risk.whole(), make)),
+            ..matrix
+        })
+    }
+
+    /// The matrix at another model.
+    pub(super) fn at<M: Module + 'static>(self, model: &M) -> Result<Self, CurvatureError> {
+        let Some(origin) = self.origin else {
+            let message = "a matrix of a single batch cannot move".into();
+            return Err(LinearizeError::Internal { message }.into());
+        };
+        let matrix = origin(model, self.batches.into_kept())?;
+        Ok(Self {
+            origin: Some(origin),
+            ..matrix
+        })
     }
 
     pub(super) fn product(&self, v: &ParamVector) -> Result<ParamVector, CurvatureError> {
@@ -167,6 +200,33 @@ macro_rules! matrix_operator {
             /// Some milliseconds on the host; nothing runs on the device.
             pub fn memory_plan(&self) -> super::MemoryPlan {
                 self.0.batches.memory_plan()
+            }
+
+            /// The operator at another model, in most cases the same model after training steps, without a new trace:
+            /// equal to a new one of the same risk, bit for bit.
+            ///
+            /// The data are read again. Which residuals are stored, random draws and settings are those of this
+            /// operator.
+            ///
+            /// # Cost
+            ///
+            /// One gradient per batch, and one forward pass of the first batch. The residuals of this operator are
+            /// released before the new ones are computed. The [checks](crate::loss::Risk::with_checks) of this operator
+            /// are not made again, except that the data must be the same.
+            ///
+            /// # Errors
+            ///
+            /// Those of a product, and what would make the trace another one:
+            /// [`CurvatureError::Space`](super::CurvatureError::Space) for other parameters,
+            /// [`CurvatureError::Linearize`](super::CurvatureError::Linearize) for a model of another type, with other
+            /// buffers, other frozen parameters or other flags, [`CurvatureError::Loss`](super::CurvatureError::Loss) for
+            /// data that have changed, and [`CurvatureError::StaleTrace`](super::CurvatureError::StaleTrace) if the
+            /// closure itself has another value on the first batch, as with another rate of dropout.
+            pub fn at<M: burn::module::Module + 'static>(
+                self,
+                model: &M,
+            ) -> Result<Self, CurvatureError> {
+                self.0.at(model).map(Self)
             }
 
             /// The operator in the units of a scale at `model`: `C A C`.

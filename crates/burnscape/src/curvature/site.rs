@@ -2,15 +2,17 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use burn::module::Module;
-use burn::tensor::DeviceSettings;
+use burn::tensor::{DeviceSettings, Tensor};
 use burnscape_linearize::{LinearMap, LinearizeError, OutputTrace, TracedParam};
 
 use super::CurvatureError;
 use super::batch_points::{Setup, TraceBatch, Traced, Weighting};
 use super::reverse::Reverse;
+use super::stale::FirstValue;
+use crate::loss::scalar::called;
 use crate::loss::{
-    DataInParts, Draws, LossError, Mode, Observer, OperatorSettings, Progress, Reduction, Risk,
-    SharedData, Source, SourceInParts, Work,
+    DataInParts, Draws, Lift, LossError, Mode, Observer, OperatorSettings, Progress, Reduction,
+    Risk, RiskBatch, SharedData, Source, SourceInParts, Work,
 };
 use crate::space::{ParamSpace, copy_for_gradients};
 
@@ -101,11 +103,44 @@ impl<'r, 'a, M: Module> Site<'r, 'a, M> {
         self.copy.clone()
     }
 
+    /// The loss of a batch, or the values in front of its criterion, flat: computed by the closure itself, without a
+    /// trace. `begin` seeds the draws.
+    ///
+    /// # Cost
+    ///
+    /// One forward pass.
+    pub(super) fn evaluated(
+        &self,
+        batch: &dyn RiskBatch<M>,
+        what: FirstValue,
+        begin: impl Fn(),
+    ) -> Result<Tensor<1>, CurvatureError> {
+        let evaluate = |model: M, lift: Lift| {
+            begin();
+            let value = called(|| match what {
+                FirstValue::Loss => batch.loss(&model, lift, self.reduction),
+                FirstValue::ExampleLosses | FirstValue::Outputs => batch.outputs(&model, lift),
+            });
+            value.map(Tensor::inner)
+        };
+        if self.mode == Mode::Eval {
+            match evaluate(self.copy.valid(), Lift::Plain) {
+                // The closure may compute a gradient itself.
+                Err(LossError::Panicked { .. }) => {}
+                found => return Ok(found?),
+            }
+        }
+        // The running statistics of this copy are its own.
+        let copy = copy_for_gradients(&self.copy, self.mode == Mode::Train);
+        let lift = Lift::for_gradients(&copy);
+        Ok(evaluate(copy, lift)?)
+    }
+
     /// A setup with the weights of the loss, without noise.
     pub(super) fn setup<'t>(&self, trace: &'t TraceBatch<'t, M>) -> Setup<'t, M> {
         Setup {
             weighting: Weighting::Loss(self.reduction),
-            has_outputs: false,
+            first: FirstValue::Loss,
             noise_seed: 0,
             trace,
         }

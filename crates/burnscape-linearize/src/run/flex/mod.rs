@@ -3,8 +3,8 @@
 //! They are custom operations that replace Burn's when a program is prepared to run. Programs themselves
 //! never contain one, so that differentiation and all other devices know nothing of them.
 
-mod functions;
 pub(crate) mod conv;
+mod functions;
 
 use std::borrow::Cow;
 

@@ -17,6 +17,10 @@ impl Data for DataInParts<'_> {
         self.whole.shares_traces()
     }
 
+    fn type_name(&self) -> &'static str {
+        self.whole.type_name()
+    }
+
     fn visit_tensors(&self, visit: &mut VisitTensors<'_>) {
         self.whole.visit_tensor_parts(self.examples, visit);
     }
@@ -40,6 +44,10 @@ impl<M> Data for SourceInParts<'_, M> {
 
     fn shares_traces(&self) -> bool {
         self.whole.shares_traces()
+    }
+
+    fn type_name(&self) -> &'static str {
+        self.whole.type_name()
     }
 
     fn visit_tensors(&self, visit: &mut VisitTensors<'_>) {

@@ -23,6 +23,9 @@ pub(crate) trait Data {
     /// Whether all batches of the same shapes can share a trace.
     fn shares_traces(&self) -> bool;
 
+    /// The types of loss and data.
+    fn type_name(&self) -> &'static str;
+
     /// Passes the tensors of every batch to `visit`, in order, until it breaks.
     fn visit_tensors(&self, visit: &mut VisitTensors<'_>);
 
@@ -54,6 +57,10 @@ pub(crate) trait RiskBatch<M> {
 
     /// The loss of a model, with the batch moved to the context of the model.
     fn loss(&self, model: &M, lift: Lift, reduction: Reduction) -> Tensor<1>;
+
+    /// The outputs of a model, flat, with the batch moved to the context of the model: what
+    /// [`trace_outputs`](Self::trace_outputs) records.
+    fn outputs(&self, model: &M, lift: Lift) -> Tensor<1>;
 
     /// The tensors of the batch, in the order in which tracing binds them.
     fn tensors(&self) -> Tensors;
@@ -176,6 +183,10 @@ where
         B::IS_ONLY_TENSORS
     }
 
+    fn type_name(&self) -> &'static str {
+        std::any::type_name::<Self>()
+    }
+
     fn visit_tensors(&self, visit: &mut VisitTensors<'_>) {
         let data = self.data.borrow();
         data.visit(&mut |batch| visit(batch.map(Tensors::of)));
@@ -253,6 +264,12 @@ where
         let batch = lift.apply(self.batch.clone());
         let Ranked(form) = self.form;
         form.criterion(form.outputs(model, &batch), batch, reduction)
+    }
+
+    fn outputs(&self, model: &M, lift: Lift) -> Tensor<1> {
+        let outputs = self.form.0.outputs(model, &lift.apply(self.batch.clone()));
+        let len = outputs.shape().num_elements();
+        outputs.reshape([len])
     }
 
     fn tensors(&self) -> Tensors {
