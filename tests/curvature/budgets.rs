@@ -128,7 +128,8 @@ fn batches_are_not_split_where_parts_are_another_loss() {
         |z, batch: Labeled| losses(z, batch.y).mean().square(),
         &data,
     );
-    let budget = (whole as usize + split as usize) / 2;
+    let budget = split as usize * 3 / 2;
+    assert!(budget < whole as usize);
     let refused = squared.with_memory_budget(budget).hessian(&net);
     let message = refused.map(drop).unwrap_err().to_string();
     assert!(message.contains("is not the mean"), "{message}");
@@ -150,5 +151,6 @@ fn plans_say_what_was_chosen() {
         "{text}"
     );
     let json = serde_json::to_string(&plan).unwrap();
-    assert_eq!(serde_json::from_str::<MemoryPlan>(&json).unwrap(), plan);
+    let again: MemoryPlan = serde_json::from_str(&json).unwrap();
+    assert_eq!(again.to_string(), text);
 }
