@@ -160,6 +160,7 @@ impl Program {
         }
         let mut is_needed = is_needed.into_iter();
         self.operations.retain(|_| is_needed.next() == Some(true));
+        self.operations.shrink_to_fit();
         self.constants.retain(|id, _| needed.contains(id));
     }
 

@@ -112,6 +112,13 @@ impl Linearized {
         self.shared_bytes = bytes;
     }
 
+    /// Drops the programs of points, which the next point prepares again.
+    #[doc(hidden)]
+    pub fn release_points(&mut self) {
+        self.prepared.once = None;
+        self.prepared.values = None;
+    }
+
     /// Limits how many products run at the same time.
     #[doc(hidden)]
     pub fn limit_lanes(&mut self, lanes: usize) {

@@ -62,6 +62,7 @@ impl<'a> BatchSum<'a> {
         let mut block_size = site.operators.block_size;
         for program in &mut programs {
             block_size = block_size.min(limit_blocks(program, site.operators, kept));
+            program.maps.iter_mut().for_each(Linearized::release_points);
         }
         let data = site.data.clone().map(|whole| match division.examples {
             Some(examples) => Arc::new(DataInParts { whole, examples }),

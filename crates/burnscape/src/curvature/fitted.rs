@@ -70,8 +70,7 @@ pub(super) fn fitted<M: Module>(
                 found.division.examples = Some(examples);
                 return Ok(found);
             }
-            Err(error @ CurvatureError::MemoryBudget { .. }) => failed = error,
-            Err(error) => return Err(error),
+            Err(error) => failed = nearer(failed, error)?,
         }
     }
     Err(failed)
@@ -118,8 +117,21 @@ fn attempt<M: Module>(
         points.map(|points| Fitted { points, division })
     };
     match made(true) {
-        Err(CurvatureError::MemoryBudget { .. }) => made(false),
+        Err(first @ CurvatureError::MemoryBudget { .. }) => {
+            made(false).or_else(|second| nearer(first, second).and_then(Err))
+        }
         other => other,
+    }
+}
+
+/// Of two failures the one with the lower least budget; an error of another kind at once.
+fn nearer(first: CurvatureError, second: CurvatureError) -> Result<CurvatureError, CurvatureError> {
+    use CurvatureError::MemoryBudget;
+    match (&first, &second) {
+        (MemoryBudget { least: a, .. }, MemoryBudget { least: b, .. }) => {
+            Ok(if a <= b { first } else { second })
+        }
+        _ => Err(second),
     }
 }
 

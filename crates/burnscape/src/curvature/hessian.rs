@@ -24,7 +24,7 @@ use crate::space::{ParamSpace, ParamVector};
 /// Construction: one trace for all batches of the same shapes and one gradient per batch. Unless
 /// [checks](Risk::with_checks) are off, also a second reading of the data, two products, and a gradient
 /// with a forward derivative at displaced weights. A product runs the part of the derivative that is linear in the
-/// vector, over all data; see [`Risk::with_residual_budget`](Risk::with_residual_budget).
+/// vector, over all data. Its memory: [`Risk::with_memory_budget`](Risk::with_memory_budget).
 ///
 /// # Errors
 ///
@@ -32,7 +32,8 @@ use crate::space::{ParamSpace, ParamVector};
 /// uses a tensor of another device, or runs an operation without a rule), [`CurvatureError::Loss`] for data that is
 /// empty, ragged, not finite or different when read again, [`CurvatureError::Space`] for parameters without a flat
 /// vector, [`CurvatureError::Detached`], [`CurvatureError::NotSymmetric`], [`CurvatureError::NonFiniteGradient`],
-/// [`CurvatureError::NonFiniteProduct`], [`CurvatureError::OutOfRange`] for a block size of zero.
+/// [`CurvatureError::NonFiniteProduct`], [`CurvatureError::OutOfRange`] for a block size of zero,
+/// [`CurvatureError::MemoryBudget`].
 ///
 /// # Example
 ///

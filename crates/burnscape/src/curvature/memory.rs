@@ -15,7 +15,7 @@ const SEGMENTS: [usize; 12] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64];
 const PATIENCE: usize = 3;
 
 /// The memory of an operation of a program on the host, in bytes, as measured.
-const OPERATION: u64 = 1_300;
+const OPERATION: u64 = 900;
 
 /// What is in memory beside the programs of a batch, in bytes.
 #[derive(Debug, Clone, Copy)]
@@ -76,14 +76,12 @@ impl Needs {
             operation,
         } = frame;
         // A map and what is prepared of it.
-        let programs = |map: &LinearMap, prepared: &[Program; 2]| {
-            let held = map.programs(None);
-            let count = |programs: &[Program; 2]| -> usize {
-                programs.iter().map(Program::num_operations).sum()
-            };
-            operation * (count(&held) + count(prepared)) as u64
+        let programs = |map: &LinearMap, prepared: &[&Program]| {
+            let [once, each] = map.programs(None);
+            let all = [&once, &each].into_iter().chain(prepared.iter().copied());
+            operation * all.map(Program::num_operations).sum::<usize>() as u64
         };
-        let (mut own, mut compared_with) = (0, 0);
+        let (mut own, mut compared_with, mut to_multiply) = (0, 0, 0);
         let mut needs = Self {
             point: 0,
             product: 0,
@@ -91,8 +89,9 @@ impl Needs {
         };
         for map in maps {
             let prepared = map.map().programs(segments);
-            own += programs(map.map(), &prepared);
-            let [point, product] = prepared;
+            let [point, product] = &prepared;
+            own += programs(map.map(), &[point]);
+            to_multiply += programs(map.map(), &[product]);
             let stored = match segments {
                 None => map.residual_bytes() as u64,
                 Some(_) => 0,
@@ -114,8 +113,8 @@ impl Needs {
         };
         for map in compared {
             let prepared = map.programs(segments);
-            compared_with += programs(map, &prepared);
-            let [point, product] = prepared;
+            let [point, product] = &prepared;
+            compared_with += programs(map, &[point, product]);
             let stored = match segments {
                 None => map.residual_bytes() as u64,
                 Some(_) => 0,
@@ -125,7 +124,7 @@ impl Needs {
             needs.point = needs.point.max(check);
         }
         needs.point += own + compared_with;
-        needs.product += own;
+        needs.product += to_multiply;
         if segments.is_some() {
             needs.point += batch;
             needs.product += batch;

@@ -2,6 +2,7 @@
 
 use burn::tensor::{DType, Tensor};
 
+use super::outer::SHORT;
 use super::{ParamSpace, ParamVector, SpaceError, epsilon, mix, outer_gaussian};
 
 const SEED: u64 = 5;
@@ -101,10 +102,15 @@ impl Nearby {
 
     /// The displacement of each tensor, flat.
     pub(crate) fn steps(&self, distance: Distance) -> impl Iterator<Item = Tensor<1>> {
+        let (len, device) = (self.space.len(), self.space.device());
+        let drawn = |len, seed| outer_gaussian(len, seed, device, self.dtype);
+        let short = (len <= SHORT).then(|| drawn(len, SEED));
         let leaves = self.space.leaves().iter().zip(&self.sizes).enumerate();
         leaves.map(move |(index, (leaf, size))| {
-            let seed = mix(SEED, index as u64);
-            let direction = outer_gaussian(leaf.len(), seed, self.space.device(), self.dtype);
+            let direction = match &short {
+                Some(all) => all.clone().slice(leaf.offset()..leaf.offset() + leaf.len()),
+                None => drawn(leaf.len(), mix(SEED, index as u64)),
+            };
             direction * (distance.share * size.max(distance.floor))
         })
     }
