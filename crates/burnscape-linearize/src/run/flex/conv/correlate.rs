@@ -23,15 +23,26 @@ pub(super) struct Panels<N> {
 }
 
 impl<N: Number> Panels<N> {
-    /// The weight of a row and a number of the sum is `weight(row, r)`.
-    pub(super) fn new(num_rows: usize, depth: usize, weight: impl Fn(usize, usize) -> N) -> Self {
+    /// `weights` are those of a row, in the order of the sum.
+    pub(super) fn new<I: Iterator<Item = N>>(
+        num_rows: usize,
+        depth: usize,
+        weights: impl Fn(usize) -> I + Sync,
+    ) -> Self {
         let num_panels = num_rows.div_ceil(PANEL);
         let mut numbers = vec![[N::default(); PANEL]; num_panels * depth];
-        for row in 0..num_rows {
-            let panel = &mut numbers[row / PANEL * depth..][..depth];
-            for (r, numbers) in panel.iter_mut().enumerate() {
-                numbers[row % PANEL] = weight(row, r);
+        let fill = |(index, panel): (usize, &mut [[N; PANEL]])| {
+            let rows = index * PANEL..num_rows.min((index + 1) * PANEL);
+            for (place, row) in rows.enumerate() {
+                for (numbers, weight) in panel.iter_mut().zip(weights(row)) {
+                    numbers[place] = weight;
+                }
             }
+        };
+        if numbers.len() > 1 << 13 {
+            numbers.par_chunks_mut(depth).enumerate().for_each(fill);
+        } else {
+            numbers.chunks_mut(depth).enumerate().for_each(fill);
         }
         Self {
             numbers,

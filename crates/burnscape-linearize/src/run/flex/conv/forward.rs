@@ -31,7 +31,9 @@ impl Conv {
         let depth = starts.len();
         let panels = (0..self.groups).map(|group| {
             let weight = &weight[group * co * depth..][..co * depth];
-            Panels::new(co, depth, |row, r| weight[row * depth + r])
+            Panels::new(co, depth, |row| {
+                weight[row * depth..][..depth].iter().copied()
+            })
         });
         let panels: Vec<_> = panels.collect();
         let (images, positions) = (plan.images, self.positions());

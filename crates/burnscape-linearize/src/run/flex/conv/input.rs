@@ -43,8 +43,10 @@ impl Conv {
             let num = phase.taps.len();
             let panels = (0..self.groups).map(|group| {
                 let weight = &weight[group * co * ci * all..][..co * ci * all];
-                let at = |row, r| (r / num * ci + row) * all + phase.taps[r % num];
-                Panels::new(ci, co * num, |row, r| weight[at(row, r)])
+                Panels::new(ci, co * num, |row| {
+                    let kernels = (0..co).map(move |channel| &weight[(channel * ci + row) * all..]);
+                    kernels.flat_map(|kernel| phase.taps.iter().map(|tap| kernel[*tap]))
+                })
             });
             let panels: Vec<_> = panels.collect();
             (starts(&phase.plan, co), panels, phase)

@@ -209,6 +209,48 @@ fn convolutions_are_the_sums_of_their_definition() {
     outcome.expect("the same sums");
 }
 
+/// More terms of a sum and more outputs than are made at once, tasks that are split among threads, and several images
+/// in a line: the random shapes above are too small for that.
+#[test]
+fn large_convolutions_are_the_sums_of_their_definition() {
+    let side = |input, kernel, stride, zeros| Side {
+        input,
+        kernel,
+        stride,
+        before: zeros,
+        behind: zeros,
+        dilation: 1,
+    };
+    for (batch, groups, inputs, outputs, side) in [
+        (3, 1, 12, 42, side(9, 5, 1, 2)),
+        (2, 1, 33, 70, side(8, 3, 2, 1)),
+        (20, 1, 29, 30, side(2, 3, 1, 1)),
+        (9, 2, 30, 27, side(4, 3, 1, 1)),
+        (17, 1, 3, 5, side(11, 3, 1, 0)),
+    ] {
+        let case = Case {
+            batch,
+            groups,
+            inputs,
+            outputs,
+            sides: vec![side; 2],
+        };
+        let conv = case.conv();
+        let x = waves(conv.input_len(), 0.5);
+        let (weight, gradient) = (waves(conv.weight_len(), 3.0), waves(conv.output_len(), 7.0));
+        let [y, for_x, for_weight] = defined(&conv, &x, &weight, &gradient);
+        let found = [
+            conv.forward(&x, &weight, None),
+            conv.input(&weight, &gradient, None),
+            conv.weight(&x, &gradient),
+        ];
+        for (found, expected) in found.iter().zip([y, for_x, for_weight]) {
+            let error = difference(found, &expected);
+            assert!(error < 1e-13, "{error:.1e} for {case:?}");
+        }
+    }
+}
+
 #[test]
 fn single_precision_rounds_no_more_than_its_sums() {
     let outcome = runner(60).run(&cases(), |case| {

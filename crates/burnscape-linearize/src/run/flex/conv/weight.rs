@@ -24,8 +24,10 @@ impl Conv {
         let [ci, co] = self.channels();
         let axes = self.axes();
         let plan = Plan::fastest(&axes, 1, co);
+        // A part is worth a task of its own.
+        let most = (self.products() >> 17).clamp(1, 8);
         if ci * co * self.taps() <= KEPT && plan.span >= 32 {
-            let images = self.batch.div_ceil(8);
+            let images = self.batch.div_ceil(most);
             let count = self.batch.div_ceil(images);
             return Parts {
                 plan,
@@ -34,8 +36,8 @@ impl Conv {
             };
         }
         // The partial sums should not be larger than what they are made of.
-        let most = (self.input_len() + self.output_len()) / self.weight_len();
-        let images = self.batch.div_ceil(most.clamp(1, 8));
+        let fit = (self.input_len() + self.output_len()) / self.weight_len();
+        let images = self.batch.div_ceil(most.min(fit.max(1)));
         Parts {
             plan: Plan::fastest(&axes, images, co),
             images,
