@@ -10,9 +10,9 @@
 //! - tracing and linearizing, in gradients;
 //! - a block of eight products, in single ones, with residuals kept and with residuals recomputed, and
 //!   one product over eight such batches;
-//! - the peak memory of making a Hessian and multiplying once, over that of a gradient.
+//! - the peak memory of making a Hessian and multiplying once, over that of a gradient, and what was predicted of it.
 //!
-//! Options: `--rounds N` (21 by default), `--only NAME`, `--json PATH` for
+//! Options: `--rounds N` (21 by default; 0 leaves out the times), `--only NAME`, `--json PATH` for
 //! `benches/peers/curvature.py`.
 //!
 //! Rounds interleave what is compared, and each has its own ratios, of which medians are printed: a
@@ -95,7 +95,7 @@ impl Run {
         model: impl FnOnce() -> M,
         batch: impl FnOnce() -> Batch<D>,
     ) {
-        if self.is_asked(name) {
+        if self.rounds > 0 && self.is_asked(name) {
             let figures = timing::report(name, &model(), batch(), self.rounds);
             self.figures.insert(name.into(), figures);
         }

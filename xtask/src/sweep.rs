@@ -11,40 +11,45 @@ use crate::invocation::Invocation;
 struct Sweep {
     name: &'static str,
     about: &'static str,
-    /// The test binaries that contain a test named `sweep_NAME`, for instance one per element type.
-    binaries: &'static [&'static str],
+    /// The targets that contain a test named `sweep_NAME`, for instance one binary per element type.
+    targets: &'static [&'static str],
 }
 
 const SWEEPS: &[Sweep] = &[
     Sweep {
         name: "ends",
         about: "far ends of spectra: every eigenvalue method, outliers at the other end",
-        binaries: &["ends"],
+        targets: &["--test ends"],
     },
     Sweep {
         name: "zeros",
         about: "random programs with exact zeros through products and cumulative products",
-        binaries: &["zeros"],
+        targets: &["--test zeros"],
+    },
+    Sweep {
+        name: "functions",
+        about: "vectorized functions: every single-precision number, ten million of double precision",
+        targets: &["--lib"],
     },
     Sweep {
         name: "fisher",
         about: "exact Fisher against Gauss-Newton at margins 0 to 80",
-        binaries: &["f32", "f64"],
+        targets: &["--test f32", "--test f64"],
     },
     Sweep {
         name: "minima",
         about: "Hessians and reports at minima; detection of detached tensors there",
-        binaries: &["f32", "f64"],
+        targets: &["--test f32", "--test f64"],
     },
     Sweep {
         name: "scales",
         about: "losses times powers of two: products, spectra, solvers, verdicts, SAM",
-        binaries: &["f32", "f64"],
+        targets: &["--test f32", "--test f64"],
     },
     Sweep {
         name: "intervals",
         about: "the coverage of 95 % confidence intervals",
-        binaries: &["f64"],
+        targets: &["--test f64"],
     },
 ];
 
@@ -71,12 +76,12 @@ pub(crate) fn run(root: &Path, name: Option<&str>) -> Result<(), String> {
 /// Builds the whole workspace: a single package would use other features of Burn and rebuild it.
 fn invocations(sweep: &Sweep) -> Vec<Invocation> {
     let name = sweep.name;
-    let line = |binary: &&str| {
+    let line = |target: &&str| {
         Invocation::new(&format!(
-            "cargo test --release --workspace --test {binary} -- --ignored --nocapture sweep_{name}"
+            "cargo test --release --workspace {target} -- --ignored --nocapture sweep_{name}"
         ))
     };
-    sweep.binaries.iter().map(line).collect()
+    sweep.targets.iter().map(line).collect()
 }
 
 #[cfg(test)]

@@ -83,6 +83,9 @@ pub use error::{LinearizeError, Place};
 pub use map::{Likelihood, LinearMap, Noise, OutputMetric};
 pub use program::{Port, Program};
 pub use run::{Batching, Checkpointing, Linearized, LinearizedGradient, Point};
+#[cfg(feature = "flex")]
+#[doc(hidden)]
+pub use run::{Conv, Kind};
 pub use trace::{GradientTrace, Inputs, OutputTrace, TracedParam};
 
 #[cfg(doctest)]

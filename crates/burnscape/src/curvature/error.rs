@@ -78,6 +78,19 @@ pub enum CurvatureError {
         /// The first operation with a non-finite result, if known.
         operation: String,
     },
+    /// Nothing fits the memory budget.
+    #[error(
+        "the operator does not fit a memory budget of {budget} bytes: it needs at least {least}{why}; raise \
+         `with_memory_budget`, or use smaller batches"
+    )]
+    MemoryBudget {
+        /// The budget in bytes.
+        budget: u64,
+        /// The least budget that fits, as predicted.
+        least: u64,
+        /// Why batches could not be split further; empty if they were.
+        why: &'static str,
+    },
     /// A Monte-Carlo estimate needs at least one sample.
     #[error(
         "the sampled Fisher matrix has no samples; set `FisherSampling::samples` to at least 1"

@@ -7,7 +7,7 @@ use super::batch_sum::BatchSum;
 use super::displaced::{Displaced, of_products};
 use super::site::Site;
 use crate::loss::{Agreement, Sides, compare_nearby};
-use crate::space::{Distance, FlatSpace, FlatVector, ParamSpace, ParamVector};
+use crate::space::{Distance, FlatSpace, FlatVector, ParamSpace, ParamVector, outer_gaussian};
 
 /// A symmetric matrix over parameters as a sum over batches, the shared implementation of the operators.
 pub(super) struct Matrix<'a> {
@@ -54,14 +54,18 @@ impl<'a> Matrix<'a> {
     /// Checks that two products are finite and symmetric.
     ///
     /// If the terms of a product cancel, it consists of rounding errors. The size of the terms then shows at
-    /// displaced weights.
+    /// displaced weights. The vectors are drawn again for each use: a product needs the memory.
     fn check(&self) -> Result<(), CurvatureError> {
-        let u = ParamVector::gaussian(&self.space, 1)?;
-        let v = ParamVector::gaussian(&self.space, 2)?;
-        let norms = [u.norm()?, v.norm()?];
-        let product = |w: &ParamVector, near: Option<(&Displaced, Distance)>| {
+        let dtype = self.space.dtype()?;
+        let drawn = |seed| {
+            let values = outer_gaussian(self.space.len(), seed, self.space.device(), dtype);
+            ParamVector::from_values(&self.space, values)
+        };
+        // The product with one vector: its inner product with the other, and the sizes.
+        let side = |own: u64, other: u64, near: Option<(&Displaced, Distance)>| {
+            let w = drawn(own)?;
             let product = match near {
-                None => self.product(w)?,
+                None => self.product(&w)?,
                 Some((displaced, distance)) => {
                     let values = self
                         .batches
@@ -70,13 +74,17 @@ impl<'a> Matrix<'a> {
                 }
             };
             self.batches.check_break()?;
-            Ok::<_, CurvatureError>(product)
+            let norms = [w.norm()?, product.norm()?];
+            drop(w);
+            Ok::<_, CurvatureError>((drawn(other)?.dot(&product)?, norms))
         };
         let sides = |near: Option<(&Displaced, Distance)>| {
-            let (au, av) = (product(&u, near)?, product(&v, near)?);
-            let (norm_au, norm_av) = (au.norm()?, av.norm()?);
-            for (vector, norm) in [(&u, norm_au), (&v, norm_av)] {
+            let (u, v) = (1, 2);
+            let (au_v, [norm_u, norm_au]) = side(u, v, near)?;
+            let (av_u, [norm_v, norm_av]) = side(v, u, near)?;
+            for (seed, norm) in [(u, norm_au), (v, norm_av)] {
                 if !norm.is_finite() {
+                    let vector = drawn(seed)?;
                     return match near {
                         Some(_) => Ok(None),
                         None => Err(self
@@ -86,11 +94,10 @@ impl<'a> Matrix<'a> {
                 }
             }
             Ok(Some(Sides {
-                difference: (u.dot(&av)? - au.dot(&v)?).abs(),
-                size: norms[0] * norm_av + norm_au * norms[1],
+                difference: (av_u - au_v).abs(),
+                size: norm_u * norm_av + norm_au * norm_v,
             }))
         };
-        let dtype = self.space.dtype()?;
         let tolerance = of_products(dtype);
         let own = sides(None)?;
         if own.is_some_and(|own| own.difference <= tolerance * own.size) {
@@ -151,6 +158,15 @@ macro_rules! matrix_operator {
             /// Number of batches with stored residuals; the others are read again for every product.
             pub fn num_kept_batches(&self) -> usize {
                 self.0.batches.num_kept()
+            }
+
+            /// How the operator uses memory, and the peak that is predicted for it.
+            ///
+            /// # Cost
+            ///
+            /// Some milliseconds on the host; nothing runs on the device.
+            pub fn memory_plan(&self) -> super::MemoryPlan {
+                self.0.batches.memory_plan()
             }
 
             /// The operator in the units of a scale at `model`: `C A C`.

@@ -1,4 +1,5 @@
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use burn::module::Module;
 use burn::tensor::DeviceSettings;
@@ -8,8 +9,8 @@ use super::CurvatureError;
 use super::batch_points::{Setup, TraceBatch, Traced, Weighting};
 use super::reverse::Reverse;
 use crate::loss::{
-    Draws, LossError, Mode, Observer, OperatorSettings, Progress, Reduction, Risk, SharedData,
-    Source, Work,
+    DataInParts, Draws, LossError, Mode, Observer, OperatorSettings, Progress, Reduction, Risk,
+    SharedData, Source, SourceInParts, Work,
 };
 use crate::space::{ParamSpace, copy_for_gradients};
 
@@ -21,6 +22,7 @@ pub(super) struct Site<'r, 'a, M> {
     pub(super) operators: OperatorSettings,
     pub(super) reduction: Reduction,
     pub(super) draws: Draws,
+    pub(super) mode: Mode,
     pub(super) observer: Observer<'a>,
     pub(super) space: ParamSpace,
     pub(super) settings: DeviceSettings,
@@ -38,6 +40,7 @@ impl<'r, 'a, M: Module> Site<'r, 'a, M> {
             operators,
             reduction: risk.reduction(),
             draws: risk.draws(),
+            mode: risk.mode(),
             observer: risk.observer().clone(),
             settings: space.device().settings(),
             space,
@@ -59,17 +62,38 @@ impl<'r, 'a, M: Module> Site<'r, 'a, M> {
             source,
             data: None,
             operators: OperatorSettings {
-                residual_budget: usize::MAX,
+                residual_budget: Some(usize::MAX),
                 checks: false,
                 ..OperatorSettings::default()
             },
             reduction,
             draws,
+            mode,
             observer: Observer::default(),
             settings: space.device().settings(),
             space,
             copy: copy_for_gradients(model, mode == Mode::Train),
         })
+    }
+
+    /// The same site on data in parts.
+    pub(super) fn in_parts<'s>(&'s self, parts: &'s SourceInParts<'s, M>) -> Site<'s, 'a, M> {
+        let data = self.data.clone().map(|whole| {
+            let examples = parts.examples;
+            Arc::new(DataInParts { whole, examples }) as SharedData<'a>
+        });
+        Site {
+            source: parts,
+            data,
+            operators: self.operators,
+            reduction: self.reduction,
+            draws: self.draws,
+            mode: self.mode,
+            observer: self.observer.clone(),
+            space: self.space.clone(),
+            settings: self.settings,
+            copy: self.copy.clone(),
+        }
     }
 
     /// A copy of the model for tracing.

@@ -90,6 +90,30 @@ impl<S: FlatSpace> FlatVector<S> {
         })
     }
 
+    /// Makes a vector of `space` from as many numbers as it has coordinates. Nothing but the vector is held.
+    pub(super) fn from_numbers(
+        space: &S,
+        numbers: impl Iterator<Item = f64>,
+    ) -> Result<Self, SpaceError> {
+        let len = space.dimension();
+        let (device, dtype) = space.place()?;
+        let data = match dtype {
+            DType::F32 => {
+                let values: Vec<f32> = numbers.take(len).map(|x| x as f32).collect();
+                TensorData::new(values, [len])
+            }
+            _ => {
+                let values: Vec<f64> = numbers.take(len).collect();
+                TensorData::new(values, [len])
+            }
+        };
+        let values = Tensor::from_data(data, (device, dtype));
+        Ok(Self {
+            space: space.clone(),
+            values,
+        })
+    }
+
     /// The zero vector.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ mod kind;
 mod line;
 mod observer;
 mod operator_settings;
+mod parts;
 mod progress;
 mod source;
 
@@ -30,6 +31,7 @@ pub use evaluate::{RiskGradient, RiskValue};
 pub use kind::{Classes, PerExample, Split, Whole};
 pub(crate) use observer::Observer;
 pub(crate) use operator_settings::OperatorSettings;
+pub(crate) use parts::{DataInParts, SourceInParts};
 pub use progress::{Progress, Work};
 pub(crate) use source::{
     BatchScores, RiskBatch, SharedData, SharedSource, Source, each, each_tensors,
@@ -199,7 +201,29 @@ impl<'a, M, K> Risk<'a, M, K> {
     /// recomputed, which adds about the cost of a gradient. 0 recomputes all of them.
     #[must_use]
     pub fn with_residual_budget(mut self, bytes: usize) -> Self {
-        self.operators.residual_budget = bytes;
+        self.operators.residual_budget = Some(bytes);
+        self
+    }
+
+    /// Sets how many bytes each operator of this risk may take on the device, beyond the model and the data: to be
+    /// made, and for one product with a vector, vector and product included. Without it only
+    /// [residuals](Self::with_residual_budget) are limited, and a product takes what it takes.
+    ///
+    /// Of what fits, the first is chosen:
+    ///
+    /// 1. residuals are stored, of as many batches as fit;
+    /// 2. the residuals of the other batches are recomputed in every product;
+    /// 3. in addition, the forward pass is cut into segments, of which most are computed twice;
+    /// 4. batches are split along their examples, if the loss of a batch is the mean (or sum) over its examples
+    ///    in [`Mode::Eval`]. The losses of the parts are compared with that of the batch. The parts count as batches.
+    ///
+    /// 1 to 3 do not change a bit of a product on devices that compute an operation the same way each time, and 4
+    /// its rounding only. Blocks of vectors are limited in size. The operator tells what was chosen and the peak
+    /// that it predicts: [`memory_plan`](crate::curvature::Hessian::memory_plan). Making an operator fails
+    /// if nothing fits, with the least budget that does. A residual budget that is set as well is a second limit.
+    #[must_use]
+    pub fn with_memory_budget(mut self, bytes: usize) -> Self {
+        self.operators.memory_budget = Some(bytes);
         self
     }
 
