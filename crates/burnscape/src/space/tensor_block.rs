@@ -34,6 +34,7 @@ pub struct TensorBlock<S> {
 struct Parts {
     coefficients: Vec<f64>,
     rest: Tensor<1>,
+    /// Of the lengths before the last pass and after it.
     squares: [f64; 2],
 }
 
@@ -91,38 +92,33 @@ impl<S: FlatSpace> TensorBlock<S> {
         let len = self.len();
         let mut rest = self.kernel.padded(v, self.rows.width());
         let [padded] = rest.dims();
-        let mut waiting = Vec::with_capacity(passes.len() + 2);
-        for (index, &first) in passes.iter().enumerate() {
+        let mut waiting = Vec::with_capacity(passes.len() + 1);
+        for &first in passes {
             let first = first.min(len - 1);
-            if index + 1 == passes.len() {
-                waiting.push((None, partial_sums(&rest, &rest)));
-            }
             let along = self.projections(first, &rest);
             rest = rest - self.mixture(first, &along, padded);
-            waiting.push((Some(first), along));
+            waiting.push((first, along));
         }
-        waiting.push((None, partial_sums(&rest, &rest)));
-        let numbers = waiting.iter().map(|(_, numbers)| numbers.clone());
+        let numbers = waiting.iter().map(|(_, along)| along.clone());
+        let numbers = numbers.chain([partial_sums(&rest, &rest)]);
         let numbers = to_host(joined(numbers.collect()))?;
-        let mut numbers = numbers.as_slice();
-        let (mut coefficients, mut squares) = (vec![0.0; len], Vec::with_capacity(2));
-        for (first, own) in waiting {
-            let (own, others) = numbers.split_at(own.dims()[0].min(numbers.len()));
-            match first {
-                None => squares.push(own.iter().sum()),
-                Some(first) => {
-                    let sums = coefficients.iter_mut().skip(first);
-                    sums.zip(own).for_each(|(sum, along)| *sum += along);
-                }
+        let mut numbers = numbers.into_iter();
+        let (mut coefficients, mut taken) = (vec![0.0; len], 0.0);
+        for (first, _) in waiting {
+            taken = 0.0;
+            let sums = coefficients.iter_mut().skip(first);
+            for (sum, along) in sums.zip(numbers.by_ref()) {
+                *sum += along;
+                taken += along * along;
             }
-            numbers = others;
         }
-        let squares = [squares[0], squares[squares.len() - 1]];
+        let left: f64 = numbers.sum();
         let rest = if padded == n { rest } else { rest.slice(0..n) };
         Ok(Parts {
             coefficients,
             rest,
-            squares,
+            // What was taken is orthogonal to what is left, so that the norm before need not be measured.
+            squares: [taken + left, left],
         })
     }
 
