@@ -18,55 +18,37 @@ pub(super) fn of_numbers<T: Stored>(
     kernel: impl Fn(&mut [T]) + Send + Sync,
 ) -> FlexTensor {
     let len = T::stored(&tensor).len();
-    if len > tensor.layout().num_elements() {
-        return of_rows(tensor, 1, kernel);
-    }
+    let is_part = len > tensor.layout().num_elements();
+    let (start, end) = if is_part {
+        tensor = tensor.to_contiguous();
+        let start = tensor.layout().start_offset();
+        (start, start + tensor.layout().num_elements())
+    } else {
+        (0, len)
+    };
     if let Some(values) = T::stored_mut(&mut tensor) {
-        overwrite(values, CHUNK, kernel);
+        overwrite(&mut values[start..end], kernel);
         return tensor;
     }
-    let values = computed(T::stored(&tensor), CHUNK, kernel);
-    FlexTensor::from_data(TensorData::new(values, [len])).with_layout(tensor.layout().clone())
-}
-
-/// Applies a kernel for whole rows to a tensor whose last axis has rows of this length.
-pub(super) fn of_rows<T: Stored>(
-    tensor: FlexTensor,
-    row: usize,
-    kernel: impl Fn(&mut [T]) + Send + Sync,
-) -> FlexTensor {
-    let mut tensor = tensor.to_contiguous();
-    let shape = tensor.layout().shape().clone();
-    let start = tensor.layout().start_offset();
-    let end = start + shape.num_elements();
-    let row = row.max(1);
-    let chunk = row * (CHUNK / row).max(1);
-    if let Some(values) = T::stored_mut(&mut tensor) {
-        overwrite(&mut values[start..end], chunk, kernel);
-        return tensor;
+    let layout = tensor.layout().clone();
+    let values = computed(&T::stored(&tensor)[start..end], kernel);
+    if is_part {
+        FlexTensor::from_data(TensorData::new(values, layout.shape().clone()))
+    } else {
+        FlexTensor::from_data(TensorData::new(values, [len])).with_layout(layout)
     }
-    let values = computed(&T::stored(&tensor)[start..end], chunk, kernel);
-    FlexTensor::from_data(TensorData::new(values, shape))
 }
 
 /// Applies a kernel to each chunk, on all threads where there are several.
-pub(super) fn overwrite<T: Send>(
-    values: &mut [T],
-    chunk: usize,
-    kernel: impl Fn(&mut [T]) + Send + Sync,
-) {
+pub(super) fn overwrite<T: Send>(values: &mut [T], kernel: impl Fn(&mut [T]) + Send + Sync) {
     if values.len() < 2 * CHUNK {
         return kernel(values);
     }
-    values.par_chunks_mut(chunk).for_each(kernel);
+    values.par_chunks_mut(CHUNK).for_each(kernel);
 }
 
 /// As [`overwrite`], of a copy.
-fn computed<T: Normal>(
-    values: &[T],
-    chunk: usize,
-    kernel: impl Fn(&mut [T]) + Send + Sync,
-) -> Vec<T> {
+fn computed<T: Normal>(values: &[T], kernel: impl Fn(&mut [T]) + Send + Sync) -> Vec<T> {
     if values.len() < 2 * CHUNK {
         let mut results = values.to_vec();
         kernel(&mut results);
@@ -74,7 +56,7 @@ fn computed<T: Normal>(
     }
     // Each thread copies its own chunk, so that the new memory is touched first by the thread that uses it.
     let mut results = vec![T::ZERO; values.len()];
-    let chunks = results.par_chunks_mut(chunk).zip(values.par_chunks(chunk));
+    let chunks = results.par_chunks_mut(CHUNK).zip(values.par_chunks(CHUNK));
     chunks.for_each(|(results, values)| {
         results.copy_from_slice(values);
         kernel(results);

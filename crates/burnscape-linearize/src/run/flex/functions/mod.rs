@@ -8,7 +8,6 @@ mod formulas;
 mod normal;
 mod polynomial;
 mod real;
-mod softmax;
 #[cfg(test)]
 mod tests;
 mod vectors;
@@ -18,18 +17,18 @@ use std::borrow::Cow;
 use burn::backend::Flex;
 use burn::tensor::DType;
 use burn_ir::{
-    ActivationOperationIr as Activation, CustomOpIr, DimOpIr, FloatOperationIr as Float,
-    OperationIr, TensorIr, UnaryOpIr,
+    ActivationOperationIr as Activation, CustomOpIr, FloatOperationIr as Float, OperationIr,
+    TensorIr, UnaryOpIr,
 };
 use burn_router::CustomOpRegistry;
 
 use super::FlexTensor;
 use crate::program::Program;
-use chunks::{Stored, of_numbers, of_rows};
+use chunks::{Stored, of_numbers};
 use distribution::distributions;
 use vectors::vectorized;
 
-/// A function of one number, or of one row of the last axis.
+/// A function of one number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Function {
     Exp,
@@ -38,19 +37,15 @@ pub(super) enum Function {
     Erf,
     /// `Φ(x) = (1 + erf(x/√2)) / 2`
     NormalDistribution,
-    Softmax,
-    LogSoftmax,
 }
 
 impl Function {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 5] = [
         Self::Exp,
         Self::Tanh,
         Self::Sigmoid,
         Self::Erf,
         Self::NormalDistribution,
-        Self::Softmax,
-        Self::LogSoftmax,
     ];
 
     /// The name of the operation.
@@ -61,13 +56,7 @@ impl Function {
             Self::Sigmoid => "sigmoid",
             Self::Erf => "erf",
             Self::NormalDistribution => "normal_distribution",
-            Self::Softmax => "softmax",
-            Self::LogSoftmax => "log_softmax",
         }
-    }
-
-    fn is_of_rows(self) -> bool {
-        matches!(self, Self::Softmax | Self::LogSoftmax)
     }
 
     /// The function that an operation computes, with its input and output.
@@ -77,8 +66,6 @@ impl Function {
             OperationIr::Float(_, Float::Tanh(o)) => unary(Self::Tanh, o),
             OperationIr::Float(_, Float::Erf(o)) => unary(Self::Erf, o),
             OperationIr::Activation(Activation::Sigmoid(o)) => unary(Self::Sigmoid, o),
-            OperationIr::Activation(Activation::Softmax(o)) => of_last_axis(Self::Softmax, o),
-            OperationIr::Activation(Activation::LogSoftmax(o)) => of_last_axis(Self::LogSoftmax, o),
             _ => None,
         }
     }
@@ -92,26 +79,12 @@ impl Function {
     }
 
     fn applied_to<T: Stored>(self, tensor: FlexTensor) -> FlexTensor {
-        if self.is_of_rows() {
-            let row = tensor.layout().shape().last().copied().unwrap_or(1);
-            of_rows(tensor, row, |rows: &mut [T]| vectorized(self, row, rows))
-        } else {
-            of_numbers(tensor, |numbers: &mut [T]| vectorized(self, 1, numbers))
-        }
+        of_numbers(tensor, |numbers: &mut [T]| vectorized(self, numbers))
     }
 }
 
 fn unary(function: Function, operation: &UnaryOpIr) -> Option<(Function, &TensorIr, &TensorIr)> {
     Some((function, &operation.input, &operation.out))
-}
-
-/// Other axes keep Burn's kernels.
-fn of_last_axis(
-    function: Function,
-    operation: &DimOpIr,
-) -> Option<(Function, &TensorIr, &TensorIr)> {
-    let is_last = operation.axis + 1 == operation.input.shape.num_dims();
-    is_last.then_some((function, &operation.input, &operation.out))
 }
 
 /// Registers a kernel for each function.

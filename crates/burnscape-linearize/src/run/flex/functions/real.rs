@@ -36,12 +36,8 @@ pub(super) trait Real:
     const ERF_END: Self;
     /// The center of [`erfcx_numerator`](Self::erfcx_numerator).
     const ERFCX_CENTER: Self;
-    /// Negative infinity.
-    const LOWEST: Self;
 
     fn abs(self) -> Self;
-    /// By the mathematical library.
-    fn ln(self) -> Self;
     fn copysign(self, sign: Self) -> Self;
     /// `2ⁿ` for a whole number `n`, given as `n + ROUNDER`, if it is a normal number.
     fn power_of_two(shifted: Self) -> Self;
@@ -61,18 +57,12 @@ macro_rules! real {
             const ONE: Self = 1.0;
             const TWO: Self = 2.0;
             const LOG2_E: Self = std::$type::consts::LOG2_E;
-            const LOWEST: Self = Self::NEG_INFINITY;
 
             $($items)*
 
             #[inline(always)]
             fn abs(self) -> Self {
                 self.abs()
-            }
-
-            #[inline(always)]
-            fn ln(self) -> Self {
-                self.ln()
             }
 
             #[inline(always)]

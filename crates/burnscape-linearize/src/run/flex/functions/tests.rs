@@ -18,14 +18,8 @@ use crate::rule::tests::{plain, program};
 /// Every function has less than this error in units of the last place.
 const LIMIT: f64 = 4.0;
 
-/// The functions of one number.
-fn of_number() -> impl Iterator<Item = Function> {
-    let all = Function::ALL.into_iter();
-    all.filter(|function| !function.is_of_rows())
-}
-
 fn overwrite<T: Normal>(function: Function, values: &mut [T]) {
-    vectorized(function, 1, values);
+    vectorized(function, values);
 }
 
 /// The function in double precision, by the mathematical library.
@@ -38,7 +32,6 @@ fn library(function: Function) -> fn(f64) -> f64 {
             (if x < 0.0 { small } else { 1.0 }) / (1.0 + small)
         },
         Function::Erf => libm::erf,
-        Function::Softmax | Function::LogSoftmax => unreachable!("functions of rows"),
         Function::NormalDistribution => |x| 0.5 * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2),
     }
 }
@@ -85,7 +78,7 @@ fn worst_of_singles(function: Function, stride: u32) -> (f64, f32) {
 }
 
 fn check_singles(stride: u32) {
-    for function in of_number() {
+    for function in Function::ALL {
         let (error, x) = worst_of_singles(function, stride);
         println!("{:20} {error:.3} at {x:e}", function.name());
         assert!(error < LIMIT, "{}: {error} at {x:e}", function.name());
@@ -104,7 +97,7 @@ fn singles_have_their_digits() {
 fn sweep_functions() {
     check_singles(1);
     let mut draw = StdRng::seed_from_u64(0);
-    for function in of_number() {
+    for function in Function::ALL {
         if function == Function::NormalDistribution {
             // The library has no reference for it: the rounding of `x/√2` grows with `x²`.
             continue;
@@ -162,10 +155,10 @@ fn unit_of_double(x: f64) -> f64 {
 #[test]
 fn doubles_have_their_digits() {
     let file: Golden = golden::load("linearize", "functions").expect("a golden file");
-    assert_eq!(file.functions.len(), 1 + of_number().count());
+    assert_eq!(file.functions.len(), 1 + Function::ALL.len());
     for case in file.functions {
         let named = |function: &Function| function.name() == case.name;
-        let function = of_number().find(named);
+        let function = Function::ALL.into_iter().find(named);
         let mut worst = (0.0, 0.0);
         for (x, rounded, rest) in &case.points {
             let (x, rounded) = (double(x), double(rounded));
@@ -239,7 +232,7 @@ fn ends_are_exact() {
             "{function:?} {x}: {found}"
         );
     }
-    for function in of_number() {
+    for function in Function::ALL {
         assert!(ends(function, f64::NAN).is_nan() && ends(function, f32::NAN).is_nan());
     }
 }
@@ -355,83 +348,4 @@ fn an_error_function_that_something_else_reads_stays() {
     let names = names_on_flex(&written);
     assert!(names.contains(&"Custom::erf".into()), "{names:?}");
     assert!(!names.contains(&"Custom::normal_distribution".into()));
-}
-
-/// Softmax and its logarithm of rows, in double precision and in the order of the row.
-fn rows_in_double(function: Function, values: &[f32], row: usize) -> Vec<f64> {
-    let of_row = |row: &[f32]| -> Vec<f64> {
-        let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let shifted: Vec<f64> = row
-            .iter()
-            .map(|x| f64::from(*x) - f64::from(largest))
-            .collect();
-        let sum: f64 = shifted.iter().map(|x| x.exp()).sum();
-        let of_number = |x: &f64| match function {
-            Function::Softmax => x.exp() / sum,
-            _ => x - sum.ln(),
-        };
-        shifted.iter().map(of_number).collect()
-    };
-    values.chunks_exact(row).flat_map(of_row).collect()
-}
-
-#[test]
-fn rows_have_their_digits_whatever_their_length() {
-    for row in [1, 3, 16, 37, 1000, 2 * CHUNK + 5] {
-        let rows = (3 * CHUNK).div_ceil(row);
-        let values: Vec<f32> = (0..rows * row)
-            .map(|i| 9.0 * (i as f32 * 0.37).sin() + 40.0 * (i as f32 * 0.011).cos())
-            .collect();
-        for function in [Function::Softmax, Function::LogSoftmax] {
-            let expected = rows_in_double(function, &values, row);
-            let held = tensor(values.clone(), [rows, row]);
-            let found = numbers(function.applied(held.clone()));
-            assert_eq!(numbers(held), values);
-            for (found, expected) in found.iter().zip(expected) {
-                // The difference from the largest number is rounded, at most to a unit in the last place of 98.
-                let size = match function {
-                    Function::Softmax => 60.0 * expected,
-                    _ => expected.abs().max(1.0),
-                };
-                let limit = f64::from(f32::EPSILON) * size + f64::from(f32::MIN_POSITIVE);
-                let error = (f64::from(*found) - expected).abs();
-                assert!(
-                    error <= 2.0 * limit,
-                    "{function:?} {row}: {found} {expected}"
-                );
-            }
-        }
-    }
-}
-
-#[test]
-fn rows_with_infinities_are_those_of_burn() {
-    let (infinity, nan) = (f32::INFINITY, f32::NAN);
-    let values = vec![
-        -infinity, 0.5, -infinity, -infinity, -infinity, -infinity, infinity, 1.0, 2.0, nan, 1.0,
-        2.0,
-    ];
-    let burn: [fn(FlexTensor) -> FlexTensor; 2] =
-        [|x| Flex::softmax(x, 1), |x| Flex::log_softmax(x, 1)];
-    for (function, burn) in [Function::Softmax, Function::LogSoftmax]
-        .into_iter()
-        .zip(burn)
-    {
-        let x = tensor(values.clone(), [4, 3]);
-        let expected = numbers(burn(x.clone()));
-        let found = numbers(function.applied(x));
-        for (found, expected) in found.iter().zip(&expected) {
-            let is_same = found == expected || (found.is_nan() && expected.is_nan());
-            let is_close = (found - expected).abs() < 1e-6;
-            assert!(is_same || is_close, "{function:?}: {found} {expected}");
-        }
-    }
-}
-
-#[test]
-fn softmax_along_other_axes_stays() {
-    for (axis, name) in [(0, "Activation::Softmax"), (1, "Custom::softmax")] {
-        let written = program(&[&[3, 4]], |given| C::softmax(given.at(0), axis));
-        assert_eq!(names_on_flex(&written), [name]);
-    }
 }
