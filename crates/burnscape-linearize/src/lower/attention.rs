@@ -216,7 +216,7 @@ mod tests {
     fn written(case: &Case) -> impl Fn(&Given) -> Symbol + '_ {
         |given| {
             let kinds = Kinds {
-                device: given.device.clone(),
+                device: given.device,
                 ints: given.settings.int_dtype,
                 masks: given.settings.bool_dtype,
             };
