@@ -21,6 +21,7 @@ mod optim {
 mod curvature {
     #[cfg(feature = "ndarray")]
     mod bad_input;
+    mod budgets;
     mod data;
     mod differences;
     mod fisher_margins;

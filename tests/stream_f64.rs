@@ -17,6 +17,7 @@ mod curvature {
     #[allow(dead_code, reason = "shared with the benchmark")]
     mod models;
     mod modes;
+    mod moving;
     mod real_models;
 }
 #[cfg(feature = "train")]

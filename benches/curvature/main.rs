@@ -10,9 +10,12 @@
 //! - tracing and linearizing, in gradients;
 //! - a block of eight products, in single ones, with residuals kept and with residuals recomputed, and
 //!   one product over eight such batches;
-//! - the peak memory of making a Hessian and multiplying once, over that of a gradient.
+//! - the peak memory of making a Hessian and multiplying once, over that of a gradient, and what was predicted of it.
 //!
-//! Options: `--rounds N` (21 by default), `--only NAME`, `--json PATH` for
+//! `--moving` prints instead what it costs to follow a model through steps of gradient descent: a new Hessian, one
+//! that moves, and a reading of a curvature monitor with and without the programs of the reading before.
+//!
+//! Options: `--rounds N` (21 by default; 0 leaves out the times), `--only NAME`, `--json PATH` for
 //! `benches/peers/curvature.py`.
 //!
 //! Rounds interleave what is compared, and each has its own ratios, of which medians are printed: a
@@ -21,6 +24,7 @@
 
 mod memory;
 mod models;
+mod moving;
 mod timing;
 
 use std::collections::BTreeMap;
@@ -43,9 +47,17 @@ fn main() {
         figures: BTreeMap::new(),
         only: option("--only"),
         rounds,
+        is_moving: std::env::args().any(|arg| arg == "--moving"),
     };
     println!("medians of {rounds} rounds; ratios to Burn's gradient unless said otherwise");
-    println!("{}", timing::HEAD);
+    println!(
+        "{}",
+        if run.is_moving {
+            moving::HEAD
+        } else {
+            timing::HEAD
+        }
+    );
     let autodiff = device.clone().autodiff();
     for (activation, rectified) in [("tanh", false), ("relu", true)] {
         for width in [64, 256, 512] {
@@ -65,6 +77,9 @@ fn main() {
     let gpt = |layers| move |device: &Device| Gpt::new(256, layers, 128, device);
     let tokens = || Gpt::batch(4, 128, &device);
     run.time("gpt_4", || gpt(4)(&autodiff), tokens);
+    if run.is_moving {
+        return;
+    }
     println!();
     run.peak("digits_cnn", || DigitsCnn::new(&autodiff), digits);
     run.peak("conv_28", || ConvNet::new(&autodiff), images);
@@ -81,6 +96,7 @@ struct Run {
     figures: BTreeMap<String, Figures>,
     only: Option<String>,
     rounds: usize,
+    is_moving: bool,
 }
 
 impl Run {
@@ -95,7 +111,9 @@ impl Run {
         model: impl FnOnce() -> M,
         batch: impl FnOnce() -> Batch<D>,
     ) {
-        if self.is_asked(name) {
+        if self.is_moving && self.is_asked(name) {
+            moving::report(name, &model(), batch(), self.rounds);
+        } else if self.rounds > 0 && self.is_asked(name) {
             let figures = timing::report(name, &model(), batch(), self.rounds);
             self.figures.insert(name.into(), figures);
         }

@@ -2,12 +2,14 @@ use std::hint::black_box;
 
 use burn::optim::GradientsParams;
 use burnscape::krylov::LinearOperator;
+use burnscape::loss::{Risk, Split};
 use burnscape::space::ParamVector;
 
 use crate::ALLOCATOR;
 use crate::models::{Batch, Classifier, loss, risk};
 
-/// Prints the peak of a product, residuals kept and recomputed, over that of a gradient.
+/// Prints the peak of making a Hessian and one product over that of a gradient, and the predicted one over the measured
+/// one: with residuals kept, recomputed, and with a budget below the peak of a gradient.
 pub(crate) fn report<M: Classifier<D>, const D: usize>(name: &str, model: &M, batch: Batch<D>) {
     let lifted = (batch.0.clone().autodiff(), batch.1.clone().autodiff());
     let data = [batch];
@@ -19,24 +21,45 @@ pub(crate) fn report<M: Classifier<D>, const D: usize>(name: &str, model: &M, ba
             model,
         )));
     };
-    let product = |budget: usize| {
-        let hessian = risk
-            .clone()
-            .with_checks(false)
-            .with_residual_budget(budget)
-            .hessian(model)
-            .expect("a Hessian");
+    let gradient = peak(gradient);
+    println!("{name}: peak of a gradient {:.1} MB", gradient / 1e6);
+    for checks in [false, true] {
+        let risk = risk.clone().with_checks(checks);
+        let budget = (0.8 * gradient) as usize;
+        let cases = [
+            ("kept", risk.clone().with_residual_budget(usize::MAX)),
+            ("recomputed", risk.clone().with_residual_budget(0)),
+            (
+                "budget of 0.8 gradients",
+                risk.clone().with_memory_budget(budget),
+            ),
+        ];
+        let checked = if checks { "checked" } else { "unchecked" };
+        for (case, risk) in cases {
+            show(&format!("  {checked}, {case}"), &risk, model, gradient);
+        }
+    }
+}
+
+fn show<M: Classifier<D>, const D: usize>(
+    name: &str,
+    risk: &Risk<'_, M, Split>,
+    model: &M,
+    gradient: f64,
+) {
+    let plan = match risk.hessian(model) {
+        Ok(hessian) => hessian.memory_plan(),
+        Err(error) => return println!("{name}: {error}"),
+    };
+    let measured = peak(|| {
+        let hessian = risk.hessian(model).expect("a Hessian");
         let v = ParamVector::gaussian(hessian.space(), 1).expect("a vector");
         drop(black_box(hessian.matvec(&v).expect("a product")));
-    };
-    let gradient_peak = peak(gradient);
-    let (kept, recomputed) = (peak(|| product(usize::MAX)), peak(|| product(0)));
+    });
     println!(
-        "{name}: peak of a gradient {:.2} MB; of linearizing and a product {:.2} times that with \
-         residuals kept, {:.2} recomputed",
-        gradient_peak / 1e6,
-        kept / gradient_peak,
-        recomputed / gradient_peak
+        "{name}: {:.2} of a gradient, predicted {:.2} of it ({plan})",
+        measured / gradient,
+        plan.peak_bytes as f64 / measured,
     );
 }
 

@@ -17,7 +17,7 @@ use burn::tensor::{Device, Distribution, Int, Tensor};
 use burnscape::loss::{Risk, Split};
 
 /// A classifier with inputs of rank `D`.
-pub(crate) trait Classifier<const D: usize>: Module {
+pub(crate) trait Classifier<const D: usize>: Module + 'static {
     fn logits(&self, input: Tensor<D>) -> Tensor<2>;
 
     /// The classes that the rows of the logits should have.

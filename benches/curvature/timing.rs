@@ -169,7 +169,7 @@ fn steady(work: impl Fn()) -> f64 {
     mean_over(5.0)
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }

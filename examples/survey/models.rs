@@ -32,7 +32,7 @@ impl fmt::Display for ModelName {
 }
 
 /// A network that tells digits apart.
-pub(crate) trait Classifier: Module {
+pub(crate) trait Classifier: Module + 'static {
     fn new(device: &Device) -> Self;
 
     /// One score for every digit: `[n, 8, 8]` to `[n, 10]`.

@@ -1,5 +1,7 @@
 //! Cost and accuracy of measurements along a training run.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use burn::optim::SgdConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::tensor::Device;
@@ -156,4 +158,61 @@ fn a_limit_of_products_is_kept_and_reported() {
         .unwrap();
     let error = (last.sharpness / exact.values[0] - 1.0).abs();
     assert!(error < 1e-3, "{error}");
+}
+
+#[test]
+fn a_measurement_traces_only_what_it_has_not_traced() {
+    let device = Device::default().autodiff();
+    let (traces, runs) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    // The loss with a factor that a trace holds fixed.
+    let times = |factor: f64| {
+        let (traces, runs) = (&traces, &runs);
+        move |model: &Mlp, batch: Batch| {
+            let is_traced = format!("{:?}", batch.0.device()).contains("Capture");
+            traces.fetch_add(usize::from(is_traced), Ordering::Relaxed);
+            runs.fetch_add(1, Ordering::Relaxed);
+            cross_entropy(model, batch) * factor
+        }
+    };
+    let sizes = |sizes: &[usize]| {
+        let batches = sizes.iter().enumerate();
+        let batches = batches.map(|(index, size)| clusters(*size + index, 6, 3, &device));
+        batches.collect::<Vec<_>>()
+    };
+    let models: Vec<Mlp> = (0..4)
+        .map(|seed| Mlp::new([6, 4, 4, 3], seed, &device))
+        .collect();
+    let (small, large, other) = (sizes(&[20]), sizes(&[30, 9]), sizes(&[20]));
+    let mut monitor = CurvatureMonitorConfig::new(1).init().unwrap();
+    let mut measure = |model: &Mlp, factor: f64, data: &Vec<Batch>| {
+        let loss = times(factor);
+        let risk = Risk::new(&loss, data).with_checks(false);
+        // A copy of a monitor has the vectors, but no programs.
+        let mut copy = monitor.clone();
+        let fresh = copy.measure(&risk, model, 0, 0.1).unwrap();
+        for count in [&traces, &runs] {
+            count.store(0, Ordering::Relaxed);
+        }
+        assert_eq!(monitor.measure(&risk, model, 0, 0.1).unwrap(), fresh);
+        [&traces, &runs].map(|count| count.load(Ordering::Relaxed))
+    };
+    assert_eq!(measure(&models[0], 1.0, &small), [1, 1]);
+    // One forward pass compares the program with the closure.
+    assert_eq!(measure(&models[1], 1.0, &small), [0, 1]);
+    assert_eq!(measure(&models[2], 1.0, &other), [0, 1]);
+    // Two new shapes; nothing to compare.
+    assert_eq!(measure(&models[2], 1.0, &large), [2, 2]);
+    assert_eq!(measure(&models[3], 1.0, &small), [0, 1]);
+    assert_eq!(measure(&models[3], 1.0, &large), [0, 1]);
+    // The comparison fails; a new trace confirms it, and another one is used.
+    assert_eq!(measure(&models[3], 2.0, &small), [2, 3]);
+    assert_eq!(measure(&models[0], 2.0, &small), [0, 1]);
+    monitor.forget();
+    let model = Mlp::new([6, 5, 4, 3], 1, &device);
+    let loss = times(1.0);
+    traces.store(0, Ordering::Relaxed);
+    monitor
+        .measure(&Risk::new(&loss, &small), &model, 0, 0.1)
+        .unwrap();
+    assert!(traces.load(Ordering::Relaxed) > 0);
 }

@@ -27,7 +27,7 @@ pub(crate) fn digits(count: usize) -> Digits {
     split.train.select(&some).unwrap()
 }
 
-pub(crate) trait Network: Module + Sized {
+pub(crate) trait Network: Module + Sized + 'static {
     const NAME: &'static str;
 
     /// Narrow, with about 500 parameters, or with 1,000 and more.

@@ -13,12 +13,13 @@ use burnscape::space::ParamVector;
 use burnscape_testkit::turn;
 
 /// The settings, and the test that each of them matters.
-const SETTINGS: [(&str, fn()); 8] = [
+const SETTINGS: [(&str, fn()); 9] = [
     ("with_mode", the_mode_chooses_the_statistics),
     ("with_group", a_group_restricts_derivatives),
     ("with_draws_seed", a_seed_fixes_draws),
     ("with_observer", an_observer_is_called_and_stops),
     ("with_residual_budget", a_budget_decides_what_is_stored),
+    ("with_memory_budget", a_budget_that_is_too_small_is_refused),
     ("with_block_size", a_block_size_decides_the_passes),
     ("with_checks", checks_make_products),
     ("with_reduction", a_reduction_scales_the_loss),
@@ -118,6 +119,17 @@ fn a_budget_decides_what_is_stored() {
         risk.hessian(&model).unwrap().num_kept_batches()
     };
     assert_eq!((stored(0), stored(1 << 20)), (0, 3));
+}
+
+fn a_budget_that_is_too_small_is_refused() {
+    let (model, data) = (model(), data());
+    let plan = |bytes| {
+        let risk = Risk::new(&loss, &data).with_memory_budget(bytes);
+        risk.hessian(&model).map(|hessian| hessian.memory_plan())
+    };
+    assert!(plan(1).is_err());
+    let plan = plan(1 << 30).unwrap();
+    assert_eq!((plan.budget_bytes, plan.kept_batches), (Some(1 << 30), 3));
 }
 
 /// The passes over the data for products of a new operator and of `vectors` vectors.

@@ -114,7 +114,7 @@ pub(crate) struct Checklist<'a, M, B, O> {
 
 impl<'a, M, B, O> Checklist<'a, M, B, O>
 where
-    M: Module,
+    M: Module + 'static,
     B: Batch + Sync,
     O: Objective<M, B> + Sync,
 {

@@ -40,7 +40,7 @@ fn distance(a: &ParamVector, b: &ParamVector) -> Result<f64, Failure> {
 
 impl<M, B, O> Checklist<'_, M, B, O>
 where
-    M: Module,
+    M: Module + 'static,
     B: Batch + Sync,
     O: Objective<M, B> + Sync,
 {

@@ -35,7 +35,7 @@ fn compared<M: Module, K>(
     report(model).compare(&report(&rescaled))
 }
 
-fn with_fisher<M: Module>(risk: &Risk<'_, M, Split>, model: &M) -> SharpnessReport {
+fn with_fisher<M: Module + 'static>(risk: &Risk<'_, M, Split>, model: &M) -> SharpnessReport {
     let mut report = config().run(risk, model).unwrap();
     let fisher = risk.fisher(model, Likelihood::Gaussian).unwrap();
     report.add_fisher(&fisher, model).unwrap();

@@ -20,8 +20,9 @@ tasks:
                     with --test, test it in a headless Chromium
   package           pack the crates, and check them outside the workspace; with --new-project,
                     run the README's first program in a new project that depends on them
+  burn-next         build and test a copy of the workspace with the newest pre-release of Burn
 
-options of check and features:
+options of check, features and burn-next:
   --only A,B        run only these steps
   --skip A,B        skip these steps
   --list            list the steps
@@ -37,6 +38,7 @@ pub(crate) enum Task {
         cuda: bool,
         selection: Selection,
     },
+    BurnNext(Selection),
     Golden,
     Coverage {
         only_check: bool,
@@ -71,6 +73,11 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Task, String> {
             let cuda = flags.len() < before;
             no_flags(&flags)?;
             Ok(Task::Features { cuda, selection })
+        }
+        Some("burn-next") => {
+            let (selection, flags) = selection(rest)?;
+            no_flags(&flags)?;
+            Ok(Task::BurnNext(selection))
         }
         Some("golden") => match (rest.next(), rest.next()) {
             (Some("--check"), None) => Ok(Task::Golden),
@@ -216,6 +223,7 @@ mod tests {
             "sweep ends zeros",
             "browser --open",
             "package --verify",
+            "burn-next 0.23",
         ] {
             assert!(parsed(line).is_err(), "{line}");
         }

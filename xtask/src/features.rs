@@ -40,7 +40,7 @@ fn no_backend() -> Step {
 
 /// Only procedural macros run. The dev profile would optimize them and all their dependencies, which takes longer than
 /// the checks.
-const UNOPTIMIZED: &str = "--config profile.dev.package.\"*\".opt-level=0";
+pub(crate) const UNOPTIMIZED: &str = "--config profile.dev.package.\"*\".opt-level=0";
 
 fn check(features: &str) -> Invocation {
     let mut line = format!("cargo check --package burnscape --no-default-features {UNOPTIMIZED}");

@@ -1,6 +1,8 @@
-//! Tasks of the project: `cargo xtask check | features | golden | coverage | surface | sweep | browser | package`.
+//! Tasks of the project: `cargo xtask check | features | golden | coverage | surface | sweep | browser | package |
+//! burn-next`.
 
 mod browser;
+mod burn_next;
 mod check;
 mod cli;
 mod coverage;
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Task::Surface { write } => surface::run(&root, write),
         Task::Sweep { name } => sweep::run(&root, name.as_deref()),
         Task::Package { new_project } => package::run(&root, new_project),
+        Task::BurnNext(selection) => burn_next::run(&root, &selection),
         Task::Browser(purpose) => browser::run(&root, purpose),
         Task::Golden => runner::run(&root, &[golden::step()], &Default::default()),
     };

@@ -83,7 +83,10 @@ pub use error::{LinearizeError, Place};
 pub use map::{Likelihood, LinearMap, Noise, OutputMetric};
 pub use program::{Port, Program};
 pub use run::{Batching, Checkpointing, Linearized, LinearizedGradient, Point};
-pub use trace::{GradientTrace, Inputs, OutputTrace, TracedParam};
+#[cfg(feature = "flex")]
+#[doc(hidden)]
+pub use run::{Conv, Kind};
+pub use trace::{GradientTrace, Inputs, ModelInputs, OutputTrace, TracedParam};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

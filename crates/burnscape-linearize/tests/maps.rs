@@ -220,6 +220,63 @@ fn blocks_agree_with_single_products_and_with_recomputed_ones() {
     }
 }
 
+#[test]
+fn segments_change_no_bit() {
+    let setup = setup();
+    let settings = device().settings();
+    let trace = setup.split(true);
+    let wrt = all(&trace);
+    let (hessian, bindings) = setup.hessian(true);
+    let maps = [
+        (hessian, bindings),
+        (
+            LinearMap::gauss_newton(&trace, &wrt, settings).expect("a map"),
+            trace.bindings.clone(),
+        ),
+        (
+            LinearMap::jacobian(&trace, &wrt, settings).expect("a map"),
+            trace.bindings.clone(),
+        ),
+        (
+            LinearMap::jacobian_transposed(&trace, &wrt, settings).expect("a map"),
+            trace.bindings.clone(),
+        ),
+    ];
+    for (map, bindings) in maps {
+        let mut at = Linearized::new(&map, &device()).expect("a device");
+        let kept = at.point(&bindings, Checkpointing::Store).expect("a point");
+        let tangent = [waves(map.num_columns(), 2.0)];
+        let product = at.apply(&kept, &tangent).expect("a product");
+        for segments in [1, 2, 3, 7] {
+            at = at.with_segments(segments);
+            let point = at.point_with_draws_of(&kept, &bindings, Checkpointing::Recompute);
+            let point = point.expect("a point");
+            for (value, expected) in point.values().iter().zip(kept.values()) {
+                assert_eq!(host(value), host(expected));
+            }
+            let found = at.apply(&point, &tangent).expect("a product");
+            assert_eq!(host(&found[0]), host(&product[0]), "{segments} segments");
+        }
+    }
+}
+
+#[test]
+fn a_block_is_the_same_where_residuals_are_not_shared() {
+    let setup = setup();
+    let (map, bindings) = setup.hessian(false);
+    let at = Linearized::new(&map, &device()).expect("a device");
+    let mut at = at.with_batching(Batching::InTurn);
+    let point = at
+        .point(&bindings, Checkpointing::Recompute)
+        .expect("a point");
+    let n = map.num_columns();
+    let block = Tensor::stack::<2>(vec![waves(n, 1.0), waves(n, 3.0)], 0);
+    let shared = at.apply_block(&point, block.clone()).expect("products");
+    at.limit_shared_residuals(at.residual_bytes() - 1);
+    let alone = at.apply_block(&point, block).expect("products");
+    assert_eq!(shared.into_data(), alone.into_data());
+}
+
 /// Enough of them to be made several at a time, where there are threads for it.
 #[test]
 fn each_of_many_products_is_the_single_one() {

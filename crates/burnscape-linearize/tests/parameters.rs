@@ -5,10 +5,11 @@
     reason = "a failed expectation fails the test"
 )]
 
-use burn::module::{Module, Param};
-use burn::nn::{BatchNormConfig, Linear, LinearConfig};
-use burn::tensor::{Device, Tensor};
-use burnscape_linearize::{GradientTrace, LinearizedGradient};
+use burn::backend::{DispatchTensor, TensorMetadata};
+use burn::module::{Module, Param, ParamId};
+use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
+use burn::tensor::{Bool, DType, Device, Int, Tensor};
+use burnscape_linearize::{GradientTrace, LinearizeError, LinearizedGradient, ModelInputs};
 
 #[derive(Module, Debug)]
 struct Pair {
@@ -143,4 +144,97 @@ fn tracing_leaves_the_running_statistics_of_the_model_alone() {
     LinearizedGradient::new(&traced, plain.settings(), &plain).expect("a linearization");
     assert_eq!(statistics(), before);
     assert!(model.gamma.val().is_require_grad());
+}
+
+#[derive(Module, Debug)]
+struct Mixed {
+    flags: Param<Tensor<1, Bool>>,
+    first: Param<Tensor<1>>,
+    places: Param<Tensor<1, Int>>,
+    frozen: Param<Tensor<1>>,
+    again: Param<Tensor<1>>,
+    norm: BatchNorm,
+}
+
+fn mixed(tied: bool) -> Mixed {
+    let device = Device::flex().autodiff();
+    let first = weights([1.0, -2.0, 3.0]);
+    let again = if tied {
+        first.clone()
+    } else {
+        weights([1.0, -2.0, 3.0])
+    };
+    Mixed {
+        flags: Param::initialized(ParamId::new(), Tensor::from_data([true, false], &device)),
+        places: Param::initialized(ParamId::new(), Tensor::from_data([4, 5, 6], &device)),
+        frozen: weights([7.0, 8.0, 9.0]).no_grad(),
+        norm: BatchNormConfig::new(3).init(&device),
+        first,
+        again,
+    }
+}
+
+/// The numbers of tensors, of every element type.
+fn numbers(bindings: &[DispatchTensor]) -> Vec<Vec<f32>> {
+    let read = |tensor: &DispatchTensor| match tensor.dtype() {
+        DType::Bool(_) => Tensor::<1, Bool>::from_dispatch(tensor.clone())
+            .int()
+            .into_data()
+            .iter::<f32>()
+            .collect(),
+        dtype if dtype.is_float() => Tensor::<1>::from_dispatch(tensor.clone())
+            .into_data()
+            .iter::<f32>()
+            .collect(),
+        _ => Tensor::<1, Int>::from_dispatch(tensor.clone())
+            .into_data()
+            .iter::<f32>()
+            .collect::<Vec<_>>(),
+    };
+    bindings.iter().map(read).collect()
+}
+
+#[test]
+fn the_inputs_of_a_model_are_those_of_its_trace() {
+    for tied in [false, true] {
+        let model = mixed(tied);
+        let inputs = ModelInputs::of(&model);
+        let settings = Device::flex().settings();
+        let trace = GradientTrace::new(
+            model,
+            settings,
+            |_| (),
+            |model: &Mixed, ()| (model.first.val() * model.again.val()).sum(),
+        );
+        let trace = trace.expect("a trace");
+        assert_eq!(numbers(&inputs.bindings), numbers(&trace.bindings));
+        // Flags, first, places, frozen, again unless it is tied, and four tensors of the normalization.
+        assert_eq!(inputs.bindings.len(), 8 + usize::from(!tied));
+    }
+}
+
+#[test]
+fn inputs_differ_in_what_a_trace_depends_on() {
+    let inputs = |model: &Mixed| ModelInputs::of(model);
+    let first = mixed(false);
+    let same = mixed(false);
+    assert_eq!(inputs(&first).check_same(&inputs(&same)), Ok(()));
+    let what = |other: &Mixed| match inputs(&first).check_same(&inputs(other)) {
+        Err(LinearizeError::Mismatch { what, .. }) => what,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(what(&mixed(true)), "again");
+    let thawed = Mixed {
+        frozen: weights([7.0, 8.0, 9.0]),
+        ..mixed(false)
+    };
+    assert_eq!(what(&thawed), "frozen");
+    let longer = Mixed {
+        places: Param::initialized(
+            ParamId::new(),
+            Tensor::from_data([4, 5], &Device::flex().autodiff()),
+        ),
+        ..mixed(false)
+    };
+    assert_eq!(what(&longer), "places");
 }

@@ -11,7 +11,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor};
 
 /// A classifier: logits from a batch of rank `D`.
-pub trait Classifier<const D: usize>: Module {
+pub trait Classifier<const D: usize>: Module + 'static {
     /// The logits `[batch, classes]`.
     fn logits(&self, input: Tensor<D>) -> Tensor<2>;
 

@@ -95,6 +95,8 @@ pub mod loss;
 pub mod optim;
 pub mod path;
 mod range;
+#[cfg(test)]
+mod reads;
 pub mod sharpness;
 pub mod space;
 pub mod spectrum;

@@ -13,7 +13,7 @@ use burn::tensor::{Device, Tensor};
 use super::case::device;
 
 /// Outputs `[n, classes]` of inputs of rank `D`.
-pub(crate) trait Outputs<const D: usize>: Module {
+pub(crate) trait Outputs<const D: usize>: Module + 'static {
     fn outputs(&self, input: Tensor<D>) -> Tensor<2>;
 }
 

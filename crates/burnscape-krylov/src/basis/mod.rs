@@ -6,6 +6,6 @@ mod orthonormal;
 mod outside;
 
 pub(crate) use first_block::first_block;
-pub(crate) use gram_schmidt::{orthonormal, remove, split, transform_with_room};
+pub(crate) use gram_schmidt::orthonormal;
 pub use orthonormal::Orthonormal;
 pub(crate) use outside::{ROUNDING, outside, polished, push_outside};

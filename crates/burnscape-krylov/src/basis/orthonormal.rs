@@ -97,9 +97,8 @@ impl<V: VectorSpace> Orthonormal<V> {
         for (index, v) in vectors.into_iter().enumerate() {
             V::check_same(space, &v.space())?;
             let smallest = tolerance(&v);
-            let norm = v.norm()?;
-            let first = block.project_out(v)?;
-            let remainder = first.norm()? / norm;
+            let (_, first, [norm, left]) = block.split(v, &[0])?;
+            let remainder = left / norm;
             // NaN, of a zero or non-finite vector, is refused. The remainder of a dependent vector is rounding, and no
             // direction.
             let unit = if remainder > smallest && norm.is_finite() {

@@ -11,9 +11,13 @@ pub(crate) fn outside<B: VectorBlock>(
     v: B::Vector,
     least: f64,
 ) -> Result<Option<B::Vector>, <B::Vector as VectorSpace>::Error> {
-    let smallest = least * v.norm()?;
-    let rest = projected_out(bases, v)?;
-    let remainder = rest.norm()?;
+    let (mut rest, mut size, mut remainder) = (v, None, 0.0);
+    for basis in bases {
+        let (_, less, [before, after]) = basis.split(rest, &[0])?;
+        size.get_or_insert(before);
+        (rest, remainder) = (less, after);
+    }
+    let smallest = least * size.unwrap_or(0.0);
     if remainder > smallest && remainder.is_finite() {
         polished(bases, rest, remainder)
     } else {
@@ -28,7 +32,10 @@ pub(crate) fn polished<B: VectorBlock>(
     length: f64,
 ) -> Result<Option<B::Vector>, <B::Vector as VectorSpace>::Error> {
     // Scaled between the passes, so that the second one works at the size it corrects.
-    let rest = projected_out(bases, divided(rest, length))?;
+    let mut rest = divided(rest, length);
+    for basis in bases {
+        rest = basis.project_out(rest)?;
+    }
     let length = rest.norm()?;
     Ok((length > 0.0).then(|| divided(rest, length)))
 }
@@ -45,16 +52,6 @@ pub(crate) fn push_outside<B: VectorBlock>(
         basis.push(unit)?;
     }
     Ok(is_new)
-}
-
-fn projected_out<B: VectorBlock>(
-    bases: &[&B],
-    mut v: B::Vector,
-) -> Result<B::Vector, <B::Vector as VectorSpace>::Error> {
-    for basis in bases {
-        v = basis.project_out(v)?;
-    }
-    Ok(v)
 }
 
 #[cfg(test)]

@@ -189,7 +189,8 @@ impl DensityConfig {
             }
             epsilon = start.epsilon();
             // The seed of fresh vectors is never used: quadrature ends with the first space.
-            let mut record = LanczosFactorization::new(start, self.seed, self.steps)?;
+            let mut record =
+                LanczosFactorization::new(space.clone(), start, self.seed, self.steps)?;
             record.earlier = products;
             while record.len() < self.steps && !record.is_invariant() && !is_stopped {
                 match record.grow(operator) {

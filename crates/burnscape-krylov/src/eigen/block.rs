@@ -1,7 +1,7 @@
 use super::{Eigenpair, Eigenpairs, EigenpairsConfig, Ending, Which, kept};
-use crate::basis::{first_block, outside, polished, split, transform_with_room};
+use crate::basis::{first_block, outside, polished};
 use crate::lanczos::{Apart, Projected, Settled, is_complete};
-use crate::operator::products;
+use crate::operator::unchecked_products;
 use crate::vector::length;
 use crate::{Dense, KrylovFault, Probe, SelfAdjoint, Square, Step, VectorBlock, VectorSpace};
 
@@ -114,7 +114,7 @@ impl EigenpairsConfig {
                 let keep = self
                     .which
                     .outermost(all, kept(self.k, full).min(most).max(self.k));
-                growth.restart(&keep, full)?;
+                growth.restart(&keep)?;
                 restarts += 1;
             }
         }
@@ -143,14 +143,16 @@ struct Growth<V: VectorSpace> {
 
 impl<V: VectorSpace> Growth<V> {
     fn step<A: SelfAdjoint<Vector = V> + ?Sized>(&mut self, operator: &A) -> Result<(), A::Error> {
-        let products = products(operator, &self.next, self.num_matvecs)?;
+        let products = unchecked_products(operator, &self.next)?;
         let block = std::mem::take(&mut self.next);
+        let done = self.num_matvecs;
         self.num_matvecs += block.len();
-        let before = self.basis.len();
-        Ok(self.grow(block, products, before)?)
+        Ok(self.grow(block, products, done)?)
     }
 
-    fn grow(&mut self, block: Vec<V>, products: Vec<V>, before: usize) -> Result<(), V::Error> {
+    /// Takes in the products of a block, after `done` others.
+    fn grow(&mut self, block: Vec<V>, products: Vec<V>, done: usize) -> Result<(), V::Error> {
+        let before = self.basis.len();
         let epsilon = block.first().map_or(0.0, VectorSpace::epsilon);
         if std::mem::take(&mut self.is_fresh) {
             self.piece = before;
@@ -160,7 +162,11 @@ impl<V: VectorSpace> Growth<V> {
         }
         let mut rests = Vec::with_capacity(products.len());
         for (index, product) in products.into_iter().enumerate() {
-            let (mut row, rest) = split(&self.basis, product)?;
+            let (mut row, rest, [size, _]) = self.basis.split(product, &[0, 0])?;
+            if !(size.is_finite() && row.iter().all(|x| x.is_finite())) {
+                let product = done + index;
+                return Err(KrylovFault::NonFinite { product }.into());
+            }
             rests.push(rest);
             row.truncate(before + index + 1);
             self.projected.push(row);
@@ -171,12 +177,10 @@ impl<V: VectorSpace> Growth<V> {
         let mut next = V::Block::with_capacity(&space, self.width)?;
         self.coupling.clear();
         for (index, rest) in rests.into_iter().enumerate() {
-            let along = next.dots(&rest)?;
+            let (along, outside, [_, norm]) = next.split(rest, &[0])?;
             for (row, value) in self.coupling.iter_mut().zip(along) {
                 row[before + index] = value;
             }
-            let outside = next.project_out(rest)?;
-            let norm = outside.norm()?;
             if norm > smallest && len + next.len() < V::dimension(&space) {
                 let Some(unit) = polished(&[&self.basis, &next], outside, norm)? else {
                     continue;
@@ -288,9 +292,9 @@ impl<V: VectorSpace> Growth<V> {
         Some(pairs.collect())
     }
 
-    fn restart(&mut self, kept: &[(f64, Vec<f64>)], full: usize) -> Result<(), V::Error> {
+    fn restart(&mut self, kept: &[(f64, Vec<f64>)]) -> Result<(), V::Error> {
         let rows: Vec<&[f64]> = kept.iter().map(|(_, vector)| vector.as_slice()).collect();
-        transform_with_room(&mut self.basis, &Dense::from_rows(&rows)?, full)?;
+        self.basis = self.basis.transform(&Dense::from_rows(&rows)?)?;
         let along = |row: &[f64], s: &[f64]| row.iter().zip(s).map(|(c, s)| c * s).sum::<f64>();
         for row in &mut self.coupling {
             *row = rows.iter().map(|s| along(row, s)).collect();

@@ -40,7 +40,7 @@ impl EigenpairsConfig {
         let epsilon = start.epsilon();
         let tolerance = self.tolerance().max(32.0 * epsilon);
         let full = self.basis_within_memory(dimension, start.num_bytes())?;
-        let mut record = LanczosFactorization::new(start, self.seed, full)?;
+        let mut record = LanczosFactorization::new(space, start, self.seed, full)?;
         let (mut restarts, mut size) = (0, 0.0_f64);
         let mut known: (Option<f64>, Option<f64>, Option<f64>) = (None, None, None);
         let mut trial: Option<Trial> = None;

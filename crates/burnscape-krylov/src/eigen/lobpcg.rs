@@ -2,7 +2,7 @@ use super::{Eigenpair, Eigenpairs, EigenpairsConfig, Ending, Which};
 use crate::basis::{first_block, push_outside};
 use crate::dense::symmetric_part;
 use crate::lanczos::{Apart, ascending_eigenpairs, at_rest};
-use crate::operator::products;
+use crate::operator::unchecked_products;
 use crate::vector::length;
 use crate::{Dense, KrylovFault, SelfAdjoint, Square, Step, VectorBlock, VectorSpace};
 
@@ -28,7 +28,7 @@ impl EigenpairsConfig {
         let mut before: Vec<f64> = Vec::new();
         let mut improved = 0;
         loop {
-            match products(operator, &added, used) {
+            match unchecked_products(operator, &added) {
                 // The pairs are those of the iteration before.
                 Err(error) if operator.is_stop(&error) && iterations > 0 => {
                     let estimated = pairs(&before[..self.k], &span, &images)?;
@@ -49,9 +49,15 @@ impl EigenpairsConfig {
                     }
                 }
             }
+            let gram = span.gram(&images)?;
+            let first = images.len() - added.len();
+            if let Some(index) = (0..added.len()).find(|index| has_non_finite(&gram, first + index))
+            {
+                let product = used + index;
+                return Err(KrylovFault::NonFinite { product }.into());
+            }
             used += added.len();
             iterations += 1;
-            let gram = span.gram(&images)?;
             let Best {
                 values,
                 ascending,
@@ -175,6 +181,11 @@ impl EigenpairsConfig {
             turn,
         }
     }
+}
+
+/// Whether a column has a number that is not finite: then the product of that vector has one.
+fn has_non_finite(gram: &Dense, column: usize) -> bool {
+    gram.rows().any(|row| !row[column].is_finite())
 }
 
 /// The first pairs of a span, with the residuals that its products show.

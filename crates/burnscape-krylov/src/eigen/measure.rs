@@ -1,5 +1,5 @@
 use super::{Eigenpair, Eigenpairs};
-use crate::operator::products;
+use crate::operator::unchecked_products;
 use crate::vector::divided;
 use crate::{KrylovFault, Outcome, SelfAdjoint, Square, VectorSpace};
 
@@ -54,7 +54,7 @@ pub(crate) fn measured<A: SelfAdjoint + ?Sized>(
 ) -> Result<Measured<A::Vector>, A::Error> {
     let mut pairs = of_norm_one(estimated)?;
     let vectors: Vec<A::Vector> = pairs.iter().map(|pair| pair.vector.clone()).collect();
-    let products = match products(operator, &vectors, before) {
+    let products = match unchecked_products(operator, &vectors) {
         Err(error) if operator.is_stop(&error) => return Ok((pairs, 0)),
         products => products?,
     };

@@ -120,7 +120,6 @@ impl<V: VectorSpace> LanczosFactorization<V> {
             piece: state.piece,
             restarted: state.restarted,
             fixed: 0,
-            capacity: len,
             is_stopped: false,
             earlier: 0,
         })

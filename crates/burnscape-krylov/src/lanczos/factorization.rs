@@ -1,6 +1,6 @@
 use super::Settled;
 use super::projected::Projected;
-use crate::basis::{outside, remove, transform_with_room};
+use crate::basis::outside;
 use crate::eigen::{Eigenpair, measured};
 use crate::vector::divided;
 use crate::{
@@ -28,9 +28,9 @@ const MOST_IS_LEFT: f64 = std::f64::consts::FRAC_1_SQRT_2;
 ///
 /// # Cost
 ///
-/// Per step: one product with the operator, one with the basis, one with its transpose, and three host
-/// synchronizations. A second pass adds one more product with the basis, one with its transpose, and two
-/// synchronizations. The basis is in memory.
+/// Per step: one product with the operator, one with the basis, one with its transpose, and one host
+/// synchronization if the block [splits](VectorBlock::split) vectors on its device (four by default). A second pass adds one more
+/// product with the basis, one with its transpose, and one synchronization. The basis is in memory.
 ///
 /// # Reproducibility
 ///
@@ -77,8 +77,6 @@ pub struct LanczosFactorization<V: VectorSpace> {
     pub(crate) restarted: bool,
     /// Ritz vectors that the last restart kept.
     pub(crate) fixed: usize,
-    /// The number of vectors that the basis has room for.
-    pub(crate) capacity: usize,
     pub(crate) is_stopped: bool,
     /// Earlier products of a larger run, to name one that is not finite.
     pub(crate) earlier: usize,
@@ -115,13 +113,19 @@ impl<V: VectorSpace> LanczosFactorization<V> {
     ) -> Result<Self, A::Error> {
         operator.check_square()?;
         V::check_same(&operator.domain(), &start.space())?;
-        let mut record = Self::new(start, seed, steps)?;
+        let mut record = Self::new(operator.domain(), start, seed, steps)?;
         record.extend(operator, steps)?;
         Ok(record)
     }
 
-    pub(crate) fn new(start: V, seed: u64, capacity: usize) -> Result<Self, V::Error> {
-        let space = start.space();
+    /// A run before its first step. The space is the operator's, which may say more of where a basis is stored than the
+    /// start does.
+    pub(crate) fn new(
+        space: V::Space,
+        start: V,
+        seed: u64,
+        capacity: usize,
+    ) -> Result<Self, V::Error> {
         let norm = start.norm()?;
         if !(norm > 0.0 && norm.is_finite()) {
             return Err(KrylovFault::OutOfBounds {
@@ -147,7 +151,6 @@ impl<V: VectorSpace> LanczosFactorization<V> {
             piece: 0,
             restarted: false,
             fixed: 0,
-            capacity,
             is_stopped: false,
             earlier: 0,
         })
@@ -202,53 +205,36 @@ impl<V: VectorSpace> LanczosFactorization<V> {
         let Some(q) = self.next.clone() else {
             return Ok(());
         };
-        let product = operator.matvec(&q)?;
+        let mut rest = operator.matvec(&q)?;
         let epsilon = q.epsilon();
-        let alpha = q.dot(&product)?;
         // The terms of the recurrence are subtracted first, so that the pass over the basis finds only rounding (and the
         // coupling that a restart left).
-        let mut rest = product.axpy(-alpha, &q)?;
-        let previous = self.basis.len().checked_sub(1).filter(|_| self.beta > 0.0);
+        let newest = self.basis.len();
+        let previous = newest.checked_sub(1).filter(|_| self.beta > 0.0);
         if let Some(previous) = previous.and_then(|index| self.basis.get(index)) {
             rest = rest.axpy(-self.beta, &previous)?;
         }
-        let size = rest.norm()?;
-        if !(alpha.is_finite() && size.is_finite()) {
-            return Err(KrylovFault::NonFinite {
-                product: self.earlier + self.num_matvecs,
-            }
-            .into());
-        }
         self.basis.push(q)?;
-        let mut row = self.basis.dots(&rest)?;
-        rest = remove(&self.basis, rest, &row)?;
-        // The remainder is orthogonal to the part that was subtracted: if that is small, the norm need not be measured.
-        let share = |part: &f64| (part / size).powi(2);
-        let taken: f64 = row.iter().map(share).sum();
-        let mut beta = if size > 0.0 {
-            size * (1.0 - taken).max(0.0).sqrt()
-        } else {
-            0.0
-        };
-        // A second pass removes the rounding errors of the first, if the first removed enough for them to matter.
+        // The first step after a restart is coupled to all vectors, so that it has two passes over them.
+        let is_coupled = self.restarted && newest == self.piece;
+        let first = if is_coupled { 0 } else { newest };
+        let (mut row, mut rest, [size, mut beta]) = self.basis.split(rest, &[first, 0])?;
+        // Another pass removes the rounding errors of the last, if that removed enough for them to matter.
         if beta < MOST_IS_LEFT * size {
-            let second = self.basis.dots(&rest)?;
-            rest = remove(&self.basis, rest, &second)?;
+            let (second, less, [_, left]) = self.basis.split(rest, &[0])?;
             row.iter_mut().zip(&second).for_each(|(a, b)| *a += b);
-            beta = rest.norm()?;
+            (rest, beta) = (less, left);
         }
-        // What is left is finite if its coefficients are: a narrow type may have overflown in either.
-        if !beta.is_finite() {
+        // A narrow type may have overflown in any of them.
+        let is_finite = row.iter().chain([&size, &beta]).all(|x| x.is_finite());
+        if !is_finite {
             return Err(KrylovFault::NonFinite {
                 product: self.earlier + self.num_matvecs,
             }
             .into());
         }
-        if let [.., before, last] = row.as_mut_slice() {
-            *last += alpha;
-            *before += previous.map_or(0.0, |_| self.beta);
-        } else if let [last] = row.as_mut_slice() {
-            *last += alpha;
+        if let Some(previous) = previous {
+            row[previous] += self.beta;
         }
         self.num_matvecs += 1;
         if self.beta == 0.0 {
@@ -427,7 +413,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
     pub(crate) fn restart(&mut self, kept: &[(f64, Vec<f64>)]) -> Result<(), V::Error> {
         let coefficients: Vec<f64> = kept.iter().flat_map(|(_, vector)| vector.clone()).collect();
         let turn = Dense::from_row_major(kept.len(), self.len(), coefficients)?;
-        transform_with_room(&mut self.basis, &turn, self.capacity)?;
+        self.basis = self.basis.transform(&turn)?;
         self.piece = self.basis.len();
         let values: Vec<f64> = kept.iter().map(|(value, _)| *value).collect();
         self.projected = Projected::diagonal(&values);

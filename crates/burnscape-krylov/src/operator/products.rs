@@ -1,10 +1,27 @@
 use crate::{KrylovFault, LinearOperator, VectorSpace};
 
-/// A block of products, one for each vector, all finite.
+/// A block of products, one for each vector, all finite. This takes a host synchronization for each.
 pub(crate) fn products<A: LinearOperator + ?Sized>(
     operator: &A,
     vectors: &[A::Domain],
     before: usize,
+) -> Result<Vec<A::Range>, A::Error> {
+    let products = unchecked_products(operator, vectors)?;
+    for (index, product) in products.iter().enumerate() {
+        if !product.norm()?.is_finite() {
+            return Err(KrylovFault::NonFinite {
+                product: before + index,
+            }
+            .into());
+        }
+    }
+    Ok(products)
+}
+
+/// A block of products, one for each vector, for callers that notice from their own numbers if one is not finite.
+pub(crate) fn unchecked_products<A: LinearOperator + ?Sized>(
+    operator: &A,
+    vectors: &[A::Domain],
 ) -> Result<Vec<A::Range>, A::Error> {
     if vectors.is_empty() {
         return Ok(Vec::new());
@@ -16,14 +33,6 @@ pub(crate) fn products<A: LinearOperator + ?Sized>(
             found: products.len(),
         }
         .into());
-    }
-    for (index, product) in products.iter().enumerate() {
-        if !product.norm()?.is_finite() {
-            return Err(KrylovFault::NonFinite {
-                product: before + index,
-            }
-            .into());
-        }
     }
     Ok(products)
 }

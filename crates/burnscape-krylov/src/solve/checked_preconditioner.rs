@@ -32,6 +32,20 @@ impl<'a, A: SelfAdjoint + ?Sized> CheckedPreconditioner<'a, A> {
         Ok((improved, form))
     }
 
+    /// As [`apply`](Self::apply), for a vector whose `rᵀ r` is known: without a preconditioner it is the form.
+    pub(super) fn apply_known(
+        &mut self,
+        r: &A::Vector,
+        square: f64,
+    ) -> Result<(A::Vector, f64), A::Error> {
+        if self.preconditioner.is_some() {
+            return self.apply(r);
+        }
+        self.num_results += 1;
+        self.ensure_definite(square > 0.0, square)?;
+        Ok((r.clone(), square))
+    }
+
     /// As [`apply`](Self::apply), where the vector may be zero.
     pub(super) fn apply_to_any(&mut self, r: &A::Vector) -> Result<(A::Vector, f64), A::Error> {
         let application = self.num_results;

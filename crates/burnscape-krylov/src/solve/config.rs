@@ -14,7 +14,8 @@ use crate::{KrylovFault, SelfAdjoint, VectorSpace};
 /// # Cost
 ///
 /// A product (and one with the preconditioner) per iteration, and one more for the true residual. Conjugate gradients
-/// keep three vectors, MINRES six.
+/// keep three vectors, MINRES six. An iteration has two host synchronizations, with a preconditioner three in
+/// conjugate gradients.
 ///
 /// # Units
 ///

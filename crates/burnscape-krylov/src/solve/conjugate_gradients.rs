@@ -2,7 +2,7 @@ use super::Solution;
 use super::checked_preconditioner::CheckedPreconditioner;
 use super::range::Range;
 use super::system::{Ended, System};
-use crate::vector::{is_ordinary, raised, times_power};
+use crate::vector::{is_ordinary, norm, raised, times_power};
 use crate::{KrylovFault, SelfAdjoint, VectorSpace};
 
 impl<A: SelfAdjoint + ?Sized> System<'_, A> {
@@ -48,7 +48,8 @@ impl<A: SelfAdjoint + ?Sized> System<'_, A> {
             let length = gamma / bend;
             x = x.axpy(length, &direction)?;
             rest = rest.axpy(-length, &product)?;
-            residual = rest.norm()? / start;
+            let rest_square = rest.dot(&rest)?;
+            residual = norm(&rest, rest_square)? / start;
             if !residual.is_finite() {
                 return Err(KrylovFault::NonFinite { product: products }.into());
             }
@@ -57,7 +58,7 @@ impl<A: SelfAdjoint + ?Sized> System<'_, A> {
             if residual <= self.tolerance || is_stopped {
                 break;
             }
-            let (improved, next) = match preconditioner.apply(&rest) {
+            let (improved, next) = match preconditioner.apply_known(&rest, rest_square) {
                 Err(error) if preconditioner.is_stop(&error) => {
                     is_stopped = true;
                     break;

@@ -1,4 +1,3 @@
-use crate::basis::split;
 use crate::estimate::Samples;
 use crate::operator::products;
 use crate::vector::divided;
@@ -87,8 +86,7 @@ impl<'a, A: SelfAdjoint + ?Sized> Sketch<'a, A> {
         let form = v.dot(&product)?;
         let norm = product.norm()?;
         let smallest = 64.0 * product.epsilon() * norm;
-        let (mut column, rest) = split(&self.basis, product)?;
-        let length = rest.norm()?;
+        let (mut column, rest, [_, length]) = self.basis.split(product, &[0, 0])?;
         if length <= smallest {
             self.rest = Some(length);
             return Ok(false);

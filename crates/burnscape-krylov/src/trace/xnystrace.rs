@@ -3,7 +3,6 @@ use nalgebra::{DMatrix, SymmetricEigen};
 use super::sketch::next_size;
 use super::xtrace::{FEWEST, add, dot, jackknife};
 use super::{TraceConfig, TraceEstimate, TraceMethod};
-use crate::basis::split;
 use crate::dense::symmetric_part;
 use crate::estimate::Samples;
 use crate::vector::{divided, exponent, length, times_power};
@@ -112,12 +111,11 @@ fn triangle<B: VectorBlock>(
         let (Some(v), Some(image)) = (vectors.get(index), images.get(index)) else {
             continue;
         };
-        let (along, rest) = split(&basis, image.axpy(shift, &v)?)?;
+        let (along, rest, [_, left]) = basis.split(image.axpy(shift, &v)?, &[0, 0])?;
         for (row, value) in along.into_iter().enumerate() {
             r[(row, index)] = value;
         }
         // What is left may be rounding alone: its direction is then arbitrary, and its length right.
-        let left = rest.norm()?;
         if left > 0.0 && basis.len() < size {
             r[(basis.len(), index)] = left;
             basis.push(divided(rest, left))?;

@@ -31,7 +31,7 @@ impl Run {
         let dimension = A::Vector::dimension(&space);
         let start = Probe::Gaussian.draw::<A::Vector>(&space, self.seed, 0);
         let limit = self.max_matvecs.min(dimension);
-        let mut record = LanczosFactorization::new(start?, self.seed, limit.min(16))?;
+        let mut record = LanczosFactorization::new(space, start?, self.seed, limit.min(16))?;
         loop {
             let length = record.len();
             match record.grow(operator) {

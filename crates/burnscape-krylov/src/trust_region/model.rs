@@ -50,9 +50,9 @@ impl Run {
         before: usize,
     ) -> Result<Found<A::Vector>, A::Error> {
         let norm = start.norm()?;
-        let dimension = A::Vector::dimension(&operator.domain());
-        let limit = self.max_matvecs.min(dimension);
-        let mut record = LanczosFactorization::new(start, self.seed, limit.min(16))?;
+        let space = operator.domain();
+        let limit = self.max_matvecs.min(A::Vector::dimension(&space));
+        let mut record = LanczosFactorization::new(space, start, self.seed, limit.min(16))?;
         let mut known = (None, None, None);
         loop {
             record.grow(operator)?;

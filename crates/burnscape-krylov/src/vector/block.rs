@@ -7,6 +7,8 @@ use crate::{Dense, KrylovFault};
 type ErrorOf<B> = <<B as VectorBlock>::Vector as VectorSpace>::Error;
 /// The space of a block's vectors.
 type SpaceOf<B> = <<B as VectorBlock>::Vector as VectorSpace>::Space;
+/// Coefficients, remainder, and two norms: see [`VectorBlock::split`].
+type SplitOf<B> = (Vec<f64>, <B as VectorBlock>::Vector, [f64; 2]);
 
 /// Vectors of one space as the rows of a matrix `Q`, in the order in which they were pushed.
 ///
@@ -108,6 +110,54 @@ pub trait VectorBlock: Clone + Debug {
         v.axpy(-1.0, &component)
     }
 
+    /// `v = Qᵀ c + w`: takes from `v` what it has along orthonormal vectors, by passes of block Gram-Schmidt.
+    ///
+    /// Each pass goes over the vectors from an index on: `&[0, 0]` means two passes over all vectors,
+    /// `&[len − 1, 0]` one over the newest vector and then one over all of them, as a Lanczos step needs.
+    ///
+    /// Returns `c`, summed over the passes, then `w`, then two norms: that of `v` before the last pass, and that of
+    /// `w`. If the last pass left less than `1/√2` of its vector, rounding errors of that pass matter, and another
+    /// one removes them.
+    ///
+    /// # Cost
+    ///
+    /// A product with `Q` and one with `Qᵀ` for each pass. A block on a device does this with one host
+    /// synchronization. By default there is one for each vector of a partial pass, one for each pass over all, and
+    /// one for each norm.
+    ///
+    /// # Errors
+    ///
+    /// As [`dots`](Self::dots).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burnscape_krylov::{VectorBlock, VectorList};
+    ///
+    /// let q = VectorList::<Vec<f64>>::from_vectors(&3, vec![vec![1.0, 0.0, 0.0], vec![0.0, 1.0, 0.0]])?;
+    /// let (c, w, [before, after]) = q.split(vec![3.0, 4.0, 12.0], &[0])?;
+    /// assert_eq!((c, w), (vec![3.0, 4.0], vec![0.0, 0.0, 12.0]));
+    /// assert!(before == 13.0 && (after - 12.0).abs() < 1e-14);
+    /// # Ok::<(), burnscape_krylov::KrylovFault>(())
+    /// ```
+    fn split(&self, v: Self::Vector, passes: &[usize]) -> Result<SplitOf<Self>, ErrorOf<Self>> {
+        let len = self.len();
+        let Some((last, others)) = passes.split_last().filter(|_| len > 0) else {
+            Self::Vector::check_same(&self.space(), &v.space())?;
+            let norm = v.norm()?;
+            return Ok((vec![0.0; len], v, [norm; 2]));
+        };
+        let mut sums = vec![0.0; len];
+        let mut rest = v;
+        for &first in others {
+            rest = taken_out(self, rest, first, &mut sums)?;
+        }
+        let before = rest.norm()?;
+        rest = taken_out(self, rest, *last, &mut sums)?;
+        let after = rest.norm()?;
+        Ok((sums, rest, [before, after]))
+    }
+
     /// `Q Pᵀ`: the dot products of these vectors with those of `other`.
     ///
     /// # Shapes
@@ -128,7 +178,7 @@ pub trait VectorBlock: Clone + Debug {
     }
 
     /// `C Q`: new vectors as combinations of these, one for each row of `C`. How a basis is turned
-    /// into Ritz vectors.
+    /// into Ritz vectors. A block with storage for a number of vectors keeps that number: a restarted run fills it again.
     ///
     /// # Shapes
     ///
@@ -176,4 +226,26 @@ pub trait VectorBlock: Clone + Debug {
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// A pass over the vectors from `first` on; adds their coefficients.
+fn taken_out<B: VectorBlock>(
+    block: &B,
+    mut v: B::Vector,
+    first: usize,
+    sums: &mut [f64],
+) -> Result<B::Vector, ErrorOf<B>> {
+    if first == 0 {
+        let along = block.dots(&v)?;
+        sums.iter_mut().zip(&along).for_each(|(sum, c)| *sum += c);
+        return v.axpy(-1.0, &block.linear_combination(&along)?);
+    }
+    for (index, sum) in sums.iter_mut().enumerate().skip(first) {
+        if let Some(q) = block.get(index) {
+            let along = q.dot(&v)?;
+            *sum += along;
+            v = v.axpy(-along, &q)?;
+        }
+    }
+    Ok(v)
 }

@@ -10,5 +10,5 @@ mod space;
 pub use block::VectorBlock;
 pub use list::VectorList;
 pub use probe::Probe;
-pub(crate) use range::{divided, excess, exponent, is_ordinary, length, raised, times_power};
+pub(crate) use range::{divided, excess, exponent, is_ordinary, length, norm, raised, times_power};
 pub use space::VectorSpace;

@@ -34,7 +34,7 @@ fn limits(epsilon: f64) -> Limits {
 
 /// The Euclidean norm, from the sum of squares. If the sum is outside the safe range, it is computed again at a size where
 /// squares are exact.
-pub(super) fn norm<V: VectorSpace>(v: &V, square: f64) -> Result<f64, V::Error> {
+pub(crate) fn norm<V: VectorSpace>(v: &V, square: f64) -> Result<f64, V::Error> {
     let (low, high) = limits(v.epsilon()).squares;
     // A sum of squares is NaN only where a coordinate is.
     if (low..=high).contains(&square) || square.is_nan() {

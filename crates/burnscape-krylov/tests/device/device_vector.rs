@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use burnscape_krylov::{KrylovFault, VectorBlock, VectorSpace};
+use burnscape_krylov::{Dense, KrylovFault, VectorBlock, VectorSpace};
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum DeviceError {
@@ -34,6 +34,8 @@ pub(crate) struct DeviceSpace {
     len: usize,
     syncs: Arc<AtomicUsize>,
     lost_after: usize,
+    /// Whether products with a block round their operands to ten bits, as the matrix units of some devices do.
+    is_rounded: bool,
 }
 
 impl DeviceSpace {
@@ -48,7 +50,25 @@ impl DeviceSpace {
             len,
             syncs: Arc::default(),
             lost_after,
+            is_rounded: false,
         }
+    }
+
+    /// A device whose products with a block round their operands to ten bits.
+    pub(crate) fn rounded(name: &str, len: usize) -> Self {
+        Self {
+            is_rounded: true,
+            ..Self::new(name, len)
+        }
+    }
+
+    /// A number as an operand of a product with a block.
+    fn operand(&self, x: f32) -> f32 {
+        if !self.is_rounded {
+            return x;
+        }
+        // Ten bits beside the leading one: thirteen of an f32 are dropped, the nearest number is taken.
+        f32::from_bits((x.to_bits() + 0x1000) & !0x1fff)
     }
 
     pub(crate) fn num_syncs(&self) -> usize {
@@ -67,6 +87,17 @@ impl DeviceSpace {
 pub(crate) struct DeviceVector {
     space: DeviceSpace,
     values: Vec<f32>,
+}
+
+impl DeviceVector {
+    /// The vector times a diagonal, on the device.
+    pub(crate) fn times(mut self, diagonal: &[f32]) -> Self {
+        self.values
+            .iter_mut()
+            .zip(diagonal)
+            .for_each(|(x, d)| *x *= d);
+        self
+    }
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f32 {
@@ -146,15 +177,24 @@ impl DeviceBlock {
         self.values.chunks_exact(self.space.len)
     }
 
-    fn sum(&self, coefficients: &[f32]) -> DeviceVector {
+    fn sum(&self, first: usize, coefficients: &[f32]) -> DeviceVector {
         let mut values = vec![0.0; self.space.len];
-        for (row, c) in self.rows().zip(coefficients) {
-            for (sum, x) in values.iter_mut().zip(row) {
-                *sum += c * x;
+        for (row, &c) in self.rows().skip(first).zip(coefficients) {
+            let c = self.space.operand(c);
+            for (sum, &x) in values.iter_mut().zip(row) {
+                *sum += c * self.space.operand(x);
             }
         }
         let space = self.space.clone();
         DeviceVector { space, values }
+    }
+
+    fn products(&self, first: usize, v: &DeviceVector) -> Vec<f32> {
+        let operand = |x: &f32| self.space.operand(*x);
+        let v: Vec<f32> = v.values.iter().map(operand).collect();
+        let rows = self.rows().skip(first);
+        rows.map(|row| dot(&row.iter().map(operand).collect::<Vec<f32>>(), &v))
+            .collect()
     }
 }
 
@@ -194,10 +234,8 @@ impl VectorBlock for DeviceBlock {
     fn dots(&self, v: &DeviceVector) -> Result<Vec<f64>, DeviceError> {
         DeviceVector::check_same(&self.space, &v.space)?;
         self.space.synchronize()?;
-        Ok(self
-            .rows()
-            .map(|row| f64::from(dot(row, &v.values)))
-            .collect())
+        let products = self.products(0, v);
+        Ok(products.into_iter().map(f64::from).collect())
     }
 
     fn linear_combination(&self, coefficients: &[f64]) -> Result<DeviceVector, DeviceError> {
@@ -206,13 +244,53 @@ impl VectorBlock for DeviceBlock {
             return Err(KrylovFault::CoefficientCount { expected, found }.into());
         }
         let coefficients: Vec<f32> = coefficients.iter().map(|&c| c as f32).collect();
-        Ok(self.sum(&coefficients))
+        Ok(self.sum(0, &coefficients))
     }
 
     // The coefficients stay where they are: no synchronization.
     fn project_out(&self, v: DeviceVector) -> Result<DeviceVector, DeviceError> {
         DeviceVector::check_same(&self.space, &v.space)?;
-        let coefficients: Vec<f32> = self.rows().map(|row| dot(row, &v.values)).collect();
-        v.axpy(-1.0, &self.sum(&coefficients))
+        let coefficients = self.products(0, &v);
+        v.axpy(-1.0, &self.sum(0, &coefficients))
+    }
+
+    fn gram(&self, other: &Self) -> Result<Dense, DeviceError> {
+        DeviceVector::check_same(&self.space, &other.space)?;
+        self.space.synchronize()?;
+        let space = other.space.clone();
+        let columns = other.rows().map(|row| {
+            let values = row.to_vec();
+            let space = space.clone();
+            let products = self.products(0, &DeviceVector { space, values });
+            products.into_iter().map(f64::from).collect::<Vec<f64>>()
+        });
+        let columns: Vec<Vec<f64>> = columns.collect();
+        let transposed = Dense::from_row_major(columns.len(), self.len(), columns.concat())?;
+        Ok(transposed.transpose())
+    }
+
+    // Coefficients and norms are read at the end, together.
+    fn split(
+        &self,
+        v: DeviceVector,
+        passes: &[usize],
+    ) -> Result<(Vec<f64>, DeviceVector, [f64; 2]), DeviceError> {
+        DeviceVector::check_same(&self.space, &v.space)?;
+        let mut sums = vec![0.0; self.len()];
+        let length = |v: &DeviceVector| f64::from(dot(&v.values, &v.values)).sqrt();
+        let (mut rest, mut before) = (v, None);
+        for (index, &first) in passes.iter().enumerate() {
+            if index + 1 == passes.len() {
+                before = Some(length(&rest));
+            }
+            let coefficients = self.products(first, &rest);
+            rest = rest.axpy(-1.0, &self.sum(first, &coefficients))?;
+            let sums = sums.iter_mut().skip(first);
+            sums.zip(coefficients)
+                .for_each(|(sum, c)| *sum += f64::from(c));
+        }
+        self.space.synchronize()?;
+        let after = length(&rest);
+        Ok((sums, rest, [before.unwrap_or(after), after]))
     }
 }

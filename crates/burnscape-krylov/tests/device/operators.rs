@@ -90,3 +90,27 @@ impl LinearOperator for Broken {
         Err(CurvatureError::Batch { batch: 1 })
     }
 }
+
+/// A diagonal matrix on the device.
+pub(crate) struct Spectrum(pub(crate) DeviceSpace, pub(crate) Vec<f32>);
+
+impl LinearOperator for Spectrum {
+    type Domain = DeviceVector;
+    type Range = DeviceVector;
+    type Error = DeviceError;
+
+    fn domain(&self) -> DeviceSpace {
+        self.0.clone()
+    }
+
+    fn range(&self) -> DeviceSpace {
+        self.0.clone()
+    }
+
+    fn matvec(&self, v: &DeviceVector) -> Result<DeviceVector, DeviceError> {
+        DeviceVector::check_same(&self.0, &v.space())?;
+        Ok(v.clone().times(&self.1))
+    }
+}
+
+impl SelfAdjoint for Spectrum {}

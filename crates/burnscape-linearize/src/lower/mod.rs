@@ -5,6 +5,8 @@
 //! - [`Composite`]: operations that Burn keeps whole, decomposed into elementary ones.
 //! - [`Makers`]: batches of matrix products, folded into single products.
 
+#[cfg(test)]
+mod attention;
 mod composite;
 mod deformable;
 mod folding;

@@ -14,7 +14,7 @@ use burn_ir::{
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::program::Program;
+use crate::program::{Program, first_free};
 
 /// A linear program with fewer steps, and the operations to run once before it.
 pub(super) struct Composed {
@@ -401,13 +401,6 @@ impl Composer {
             dtype: like.dtype,
         }
     }
-}
-
-/// The first of a range of free names. Recordings count from zero, this room from `1 << 62`.
-fn first_free<'p>(operations: impl Iterator<Item = &'p OperationIr>) -> u64 {
-    let outputs = operations.flat_map(OperationIr::outputs);
-    let last = outputs.map(|tensor| tensor.id.value()).max();
-    last.map_or(1 << 62, |last| (last + 1).max(1 << 62))
 }
 
 fn binary(

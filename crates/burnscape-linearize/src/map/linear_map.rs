@@ -1,8 +1,14 @@
+use std::sync::Arc;
+
 use burn::tensor::DeviceSettings;
-use burn_ir::{OperationIr, TensorId};
+use burn_ir::{OperationIr, TensorId, TensorIr};
 use rustc_hash::FxHashSet;
 
+use super::copies::TwoPasses;
+use super::demand::on_demand;
 use super::factors::{Composed, composed};
+use super::lean::lean;
+use super::segments::segmented;
 use crate::LinearizeError;
 use crate::program::{Port, Program, Storage, Tie, is_draw};
 
@@ -18,15 +24,17 @@ use crate::program::{Port, Program, Storage, Tie, is_draw};
 #[derive(Debug, Clone)]
 pub struct LinearMap {
     /// Random draws; has no inputs.
-    pub(crate) draws: Program,
+    pub(crate) draws: Arc<Program>,
     /// From primal inputs and draws to values and residuals.
-    pub(crate) once: Program,
+    pub(crate) once: Arc<Program>,
     /// From residuals and tangents to results.
-    pub(crate) each: Program,
+    pub(crate) each: Arc<Program>,
     pub(crate) num_values: usize,
     pub(crate) num_primal: usize,
     /// The comparisons to check at a point. Their counts are the last outputs of `once`.
     pub(crate) ties: Vec<Tie>,
+    /// The results of the forward pass: everything up to the first value.
+    forward: Arc<FxHashSet<TensorId>>,
     pub(crate) settings: DeviceSettings,
 }
 
@@ -57,6 +65,7 @@ impl LinearMap {
             part
         };
 
+        let forward = Arc::new(up_to(values.first(), &operations));
         let mut moving: FxHashSet<TensorId> = tangents.iter().map(|port| port.tensor.id).collect();
         let (mut draws, mut once, mut each) = (Vec::new(), Vec::new(), Vec::new());
         for operation in operations {
@@ -112,12 +121,13 @@ impl LinearMap {
         let once = part(once, given, kept);
         once.validate()?;
         Ok(Self {
-            draws: part(draws, Vec::new(), drawn),
-            once,
-            each,
+            draws: Arc::new(part(draws, Vec::new(), drawn)),
+            once: Arc::new(once),
+            each: Arc::new(each),
             num_values,
             num_primal,
             ties,
+            forward,
             settings,
         })
     }
@@ -125,6 +135,22 @@ impl LinearMap {
     /// The program that runs for each tangent.
     pub fn each(&self) -> &Program {
         &self.each
+    }
+
+    /// The programs of a point and of a product, to tell their memory and cost: with residuals that are kept, or
+    /// recomputed in a number of segments.
+    #[doc(hidden)]
+    pub fn programs(&self, segments: Option<usize>) -> [Program; 2] {
+        match segments {
+            None => [&self.once, &self.each].map(|part| Program::clone(part)),
+            Some(segments) => [self.values(segments), self.whole(segments)],
+        }
+    }
+
+    /// Whether the second value is the gradient.
+    #[doc(hidden)]
+    pub fn has_gradient(&self) -> bool {
+        self.num_values > 1
     }
 
     /// The number of inputs of a point: those of the trace, and the noise.
@@ -144,18 +170,42 @@ impl LinearMap {
         self.each.outputs.iter().map(Port::num_elements).sum()
     }
 
-    /// From primal inputs, draws and tangents to results: `once` and `each` as one program.
-    pub(crate) fn whole(&self) -> Program {
-        let mut operations = self.once.operations.clone();
-        operations.extend(self.each.operations.iter().cloned());
+    /// From primal inputs, draws and tangents to results: `once` and `each` as one program, with residuals made on
+    /// demand. With several `segments`, most of the forward pass runs twice, so that its results take
+    /// less memory.
+    pub(crate) fn whole(&self, segments: usize) -> Program {
+        let outputs = self.each.outputs.clone();
+        let ids = outputs.iter().map(|port| port.tensor.id);
+        let (line, source) = (&self.each.operations, &self.once.operations);
+        let operations = on_demand(line.clone(), source.clone(), ids);
         let mut inputs = self.once.inputs.clone();
         inputs.extend_from_slice(&self.each.inputs[self.num_residuals()..]);
         let mut constants = self.once.constants.clone();
         constants.extend(self.each.constants.clone());
-        let outputs = self.each.outputs.clone();
         let mut whole = Program::unchecked(operations, inputs, outputs, constants);
         whole.remove_dead();
-        whole
+        self.in_segments(whole, segments)
+    }
+
+    /// From primal inputs and draws to values and counts of ties: `once` without residuals.
+    pub(crate) fn values(&self, segments: usize) -> Program {
+        let mut values = Program::clone(&self.once);
+        let residuals = self.num_values..self.num_values + self.num_residuals();
+        values.outputs.drain(residuals);
+        values.remove_dead();
+        self.in_segments(values, segments)
+    }
+
+    fn in_segments(&self, program: Program, segments: usize) -> Program {
+        let passes = lean(&TwoPasses::of(&program, &self.forward));
+        let passes = segmented(&passes, segments).unwrap_or(passes);
+        let other = passes.program(&program);
+        // Where everything follows the value, as in a forward derivative, nothing is gained.
+        if other.peak_bytes() < program.peak_bytes() {
+            other
+        } else {
+            program
+        }
     }
 
     pub(crate) fn num_residuals(&self) -> usize {
@@ -163,7 +213,8 @@ impl LinearMap {
     }
 
     /// The memory of the residuals and draws of a point, in bytes, in addition to its inputs.
-    pub(crate) fn residual_bytes(&self) -> usize {
+    #[doc(hidden)]
+    pub fn residual_bytes(&self) -> usize {
         let storage = Storage::of(&self.once.operations);
         let residuals = &self.once.outputs[self.num_values..][..self.num_residuals()];
         storage.total(residuals) as usize + self.draw_bytes()
@@ -176,6 +227,20 @@ impl LinearMap {
             .map(|port| port.num_elements() * port.tensor.dtype.size())
             .sum()
     }
+}
+
+/// The results of the operations up to the one that makes `value`; none without such an operation. That
+/// `value` is flat is decided last, so it may be a view.
+fn up_to(value: Option<&Port>, operations: &[OperationIr]) -> FxHashSet<TensorId> {
+    let storage = Storage::of(operations);
+    let value = value.map(|port| storage.owner(port.tensor.id));
+    let makes = |operation: &OperationIr| {
+        let is_it = |tensor: &TensorIr| Some(tensor.id) == value;
+        operation.outputs().any(is_it)
+    };
+    let end = operations.iter().position(makes).map_or(0, |last| last + 1);
+    let made = operations[..end].iter().flat_map(OperationIr::outputs);
+    made.map(|tensor| tensor.id).collect()
 }
 
 /// The tensors that the linear program needs and does not compute, except constants.

@@ -38,7 +38,8 @@ impl Program {
     }
 }
 
-fn is_kernel(operation: &OperationIr) -> bool {
+/// Whether the operation is a matrix product or a convolution.
+pub(crate) fn is_kernel(operation: &OperationIr) -> bool {
     use Module as M;
     match operation {
         OperationIr::Float(_, Float::Matmul(_)) => true,

@@ -10,10 +10,10 @@ use super::rename::Rename;
 use super::{Program, is_draw};
 
 impl Program {
-    /// Merges equal operations. Random draws are never equal.
+    /// Merges equal operations and constants. Random draws are never equal.
     pub(crate) fn merge_equal(&mut self) {
         let mut seen: FxHashMap<Key, Vec<TensorId>> = FxHashMap::default();
-        let mut rename = Rename::default();
+        let mut rename = self.equal_constants();
         let outputs: FxHashSet<TensorId> = self.roots().collect();
         self.operations.retain_mut(|operation| {
             operation.visit_mut(&mut rename);
@@ -33,6 +33,28 @@ impl Program {
                 }
             }
         });
+    }
+}
+
+impl Program {
+    /// The first constant for each one that is equal to an earlier one to the bit, except outputs.
+    fn equal_constants(&self) -> Rename {
+        let outputs: FxHashSet<TensorId> = self.roots().collect();
+        let mut seen: FxHashMap<_, TensorId> = FxHashMap::default();
+        let mut rename = Rename::default();
+        for (&id, data) in &self.constants {
+            let content = (data.dtype(), data.shape().as_slice(), data.as_bytes());
+            match seen.entry(content) {
+                Entry::Occupied(first) if !outputs.contains(&id) => {
+                    rename.0.insert(id, *first.get());
+                }
+                Entry::Occupied(_) => {}
+                Entry::Vacant(vacant) => {
+                    vacant.insert(id);
+                }
+            }
+        }
+        rename
     }
 }
 

@@ -4,6 +4,7 @@ mod flops;
 mod join;
 mod kernels;
 mod merge;
+mod peak;
 mod port;
 mod rename;
 mod storage;
@@ -25,10 +26,12 @@ use crate::coverage::describe;
 pub use port::Port;
 
 pub(crate) use join::join;
+#[cfg(test)]
+pub(crate) use kernels::is_kernel;
 pub(crate) use merge::{Key, key};
 pub(crate) use port::unique;
-pub(crate) use rename::Rename;
-pub(crate) use storage::Storage;
+pub(crate) use rename::{Rename, first_free};
+pub(crate) use storage::{Storage, viewed};
 pub(crate) use tie::Tie;
 
 /// A straight line of tensor operations with inputs, constants and outputs.
@@ -157,6 +160,7 @@ impl Program {
         }
         let mut is_needed = is_needed.into_iter();
         self.operations.retain(|_| is_needed.next() == Some(true));
+        self.operations.shrink_to_fit();
         self.constants.retain(|id, _| needed.contains(id));
     }
 

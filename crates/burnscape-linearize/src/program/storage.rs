@@ -3,38 +3,7 @@
 use burn_ir::{BaseOperationIr as Base, OperationIr, TensorId, TensorIr};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Port, Program};
-
-impl Program {
-    /// The peak memory of intermediate results and outputs in bytes, if every result keeps its own memory
-    /// until its last read. Views (reshape, transpose, expand, slice) need none; inputs and constants are
-    /// not counted. A run may need less, because Burn overwrites a tensor on its last read.
-    pub fn peak_bytes(&self) -> u64 {
-        let storage = Storage::of(&self.operations);
-        let mut last: FxHashMap<TensorId, usize> = FxHashMap::default();
-        for (index, operation) in self.operations.iter().enumerate() {
-            for tensor in operation.inputs().chain(operation.outputs()) {
-                last.insert(storage.owner(tensor.id), index);
-            }
-        }
-        for port in &self.outputs {
-            last.insert(storage.owner(port.tensor.id), usize::MAX);
-        }
-        let (mut alive, mut peak) = (0, 0);
-        let mut ends: FxHashMap<usize, u64> = FxHashMap::default();
-        for (index, operation) in self.operations.iter().enumerate() {
-            for tensor in operation.outputs() {
-                if let Some(size) = storage.sizes.get(&tensor.id) {
-                    alive += size;
-                    *ends.entry(last[&tensor.id]).or_default() += size;
-                }
-            }
-            peak = peak.max(alive);
-            alive -= ends.remove(&index).unwrap_or(0);
-        }
-        peak
-    }
-}
+use super::Port;
 
 /// The tensors that own memory, and its size.
 pub(crate) struct Storage {
@@ -73,13 +42,19 @@ impl Storage {
         owners.iter().filter_map(|id| self.sizes.get(id)).sum()
     }
 
-    fn owner(&self, id: TensorId) -> TensorId {
+    /// The memory that a tensor owns, in bytes; zero for a view and for a tensor that no operation makes.
+    pub(crate) fn size(&self, id: TensorId) -> u64 {
+        self.sizes.get(&id).copied().unwrap_or(0)
+    }
+
+    /// The tensor whose memory a tensor is a view of, or the tensor itself.
+    pub(crate) fn owner(&self, id: TensorId) -> TensorId {
         self.views.get(&id).copied().unwrap_or(id)
     }
 }
 
 /// The tensor that the result of the operation is a view of.
-fn viewed(operation: &OperationIr) -> Option<&TensorIr> {
+pub(crate) fn viewed(operation: &OperationIr) -> Option<&TensorIr> {
     let (OperationIr::BaseFloat(op) | OperationIr::BaseInt(op) | OperationIr::BaseBool(op)) =
         operation
     else {
@@ -94,6 +69,6 @@ fn viewed(operation: &OperationIr) -> Option<&TensorIr> {
     }
 }
 
-fn bytes(tensor: &TensorIr) -> u64 {
+pub(super) fn bytes(tensor: &TensorIr) -> u64 {
     (tensor.shape.num_elements() * tensor.dtype.size()) as u64
 }

@@ -8,6 +8,7 @@ use super::linearized::Linearized;
 use super::point::{Checkpointing, Point, with_tangent};
 use crate::LinearizeError;
 use crate::batched::batched;
+use crate::program::Program;
 
 /// How a block of tangents is multiplied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +35,12 @@ impl Linearized {
     pub fn with_batching(mut self, batching: Batching) -> Self {
         self.batching = batching;
         self
+    }
+
+    /// How blocks are multiplied.
+    #[doc(hidden)]
+    pub fn batching(&self) -> Batching {
+        self.batching
     }
 
     /// The products with `k` tangents at once, from `[k, columns]` to `[k, rows]`, for a map with one
@@ -71,9 +78,9 @@ impl Linearized {
         };
         if !self.blocks.contains_key(&block) {
             let single = if block.has_residuals {
-                self.map.each.clone()
+                Program::clone(&self.map.each)
             } else {
-                self.map.whole()
+                self.map.whole(self.segments)
             };
             let program = batched(&single, single.inputs.len() - 1, k, self.map.settings)?;
             self.engine.constants(&program);
@@ -98,7 +105,8 @@ impl Linearized {
     ) -> Result<Tensor<2>, LinearizeError> {
         let [k, columns] = tangents.dims();
         let stored;
-        let point = if point.is_stored() || k == 1 {
+        let shares = self.map.residual_bytes() <= self.shared_bytes;
+        let point = if point.is_stored() || k == 1 || !shares {
             point
         } else {
             let draws = point.draws.clone();
@@ -137,7 +145,7 @@ impl Linearized {
         while let [(point, tangent), others @ ..] = left {
             let lanes = left.len().min(self.num_lanes());
             // The duration of a product is known after the first.
-            let is_worth = lanes > 1 && self.each.pace.is_worth(left.len());
+            let is_worth = lanes > 1 && self.each().pace.is_worth(left.len());
             if is_worth && left.iter().all(|(point, _)| point.is_stored()) {
                 products.extend(self.apply_concurrently(left, lanes)?);
                 break;
@@ -163,16 +171,17 @@ impl Linearized {
         pairs: &[(&Point, Tensor<1>)],
         lanes: usize,
     ) -> Result<Vec<Tensor<1>>, LinearizeError> {
+        let executable = self.each();
         while self.lanes.len() < lanes {
             let mut engine = engine(&self.device)?;
             engine.constants(&self.map.each);
             self.lanes.push(engine);
         }
         let inputs = pairs.iter().map(|(point, tangent)| {
-            with_tangent(&self.each, point.held(), std::slice::from_ref(tangent))
+            with_tangent(&executable, point.held(), std::slice::from_ref(tangent))
         });
         let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
-        let outputs = lanes::run(&mut self.lanes[..lanes], &self.each, &inputs)?;
+        let outputs = lanes::run(&mut self.lanes[..lanes], &executable, &inputs)?;
         Ok(outputs.into_iter().flatten().map(flat).collect())
     }
 }

@@ -86,6 +86,7 @@ impl Executable {
             steps.push(operation);
         }
         steps.reverse();
+        steps.shrink_to_fit();
         let ports = program.inputs.iter().enumerate();
         let read = ports
             .filter(|(_, port)| alive.contains(&port.tensor.id))

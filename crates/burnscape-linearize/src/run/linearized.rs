@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use burn::backend::DispatchTensor;
 use burn::tensor::{Device, Tensor};
@@ -22,13 +23,28 @@ pub struct Linearized {
     pub(super) max_lanes: usize,
     pub(super) map: LinearMap,
     draws: Executable,
-    once: Executable,
-    pub(super) each: Executable,
-    /// Products with recomputed residuals; prepared on demand.
-    whole: Option<Executable>,
+    /// Programs that are prepared on demand.
+    prepared: Prepared,
+    /// Into how many segments the forward pass is cut where residuals are recomputed.
+    pub(super) segments: usize,
+    /// The most memory that recomputed residuals may take while the tangents of a block share them, in bytes.
+    pub(super) shared_bytes: usize,
     pub(super) batching: Batching,
     /// Products with blocks of tangents; prepared on demand.
     pub(super) blocks: HashMap<Block, Executable>,
+}
+
+/// The programs of points and products, where they have been needed.
+#[derive(Default)]
+struct Prepared {
+    /// Values and residuals.
+    once: Option<Arc<Executable>>,
+    /// Products from residuals.
+    each: Option<Arc<Executable>>,
+    /// Values without residuals.
+    values: Option<Arc<Executable>>,
+    /// Products with recomputed residuals.
+    whole: Option<Arc<Executable>>,
 }
 
 /// The maximum memory of concurrent products, in bytes.
@@ -67,13 +83,46 @@ impl Linearized {
             max_lanes: (LANE_BYTES / map.each.peak_bytes().max(1)).max(1) as usize,
             batching,
             draws: engine.executable(&map.draws),
-            once: engine.executable(&map.once),
-            each: engine.executable(&map.each),
             engine,
-            whole: None,
+            prepared: Prepared::default(),
+            segments: 1,
+            shared_bytes: usize::MAX,
             map: map.clone(),
             blocks: HashMap::new(),
         })
+    }
+
+    /// Cuts the forward pass into segments where residuals are recomputed: each but the last is computed a second
+    /// time for the backward pass, and only one of them is in memory at a time. 1 does not cut it.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_segments(self, segments: usize) -> Self {
+        Self {
+            segments,
+            prepared: Prepared::default(),
+            blocks: HashMap::new(),
+            ..self
+        }
+    }
+
+    /// Limits the memory of residuals that are recomputed once for the tangents of a block. Beyond the limit
+    /// each tangent recomputes them.
+    #[doc(hidden)]
+    pub fn limit_shared_residuals(&mut self, bytes: usize) {
+        self.shared_bytes = bytes;
+    }
+
+    /// Drops the programs of points, which the next point prepares again.
+    #[doc(hidden)]
+    pub fn release_points(&mut self) {
+        self.prepared.once = None;
+        self.prepared.values = None;
+    }
+
+    /// Limits how many products run at the same time.
+    #[doc(hidden)]
+    pub fn limit_lanes(&mut self, lanes: usize) {
+        self.max_lanes = self.max_lanes.min(lanes.max(1));
     }
 
     /// The map.
@@ -156,14 +205,28 @@ impl Linearized {
         }
         let drawn = draws.iter().map(|draw| &draw.value);
         let given: Vec<DispatchTensor> = inputs.iter().chain(drawn).cloned().collect();
-        let num_kept = map.num_values + map.num_residuals();
-        let mut values = self.engine.run(&self.once, &given)?;
-        let counts = values.split_off(num_kept);
+        let (num_values, num_residuals) = match checkpointing {
+            Checkpointing::Store => (map.num_values, map.num_residuals()),
+            Checkpointing::Recompute => (map.num_values, 0),
+        };
+        let (engine, segments) = (&mut self.engine, self.segments);
+        let executable = match checkpointing {
+            Checkpointing::Store => {
+                let prepare = || Arc::new(engine.executable(&map.once));
+                &**self.prepared.once.get_or_insert_with(prepare)
+            }
+            Checkpointing::Recompute => {
+                let prepare = || Arc::new(engine.executable(&map.values(segments)));
+                &**self.prepared.values.get_or_insert_with(prepare)
+            }
+        };
+        let mut values = engine.run(executable, &given)?;
+        let counts = values.split_off(num_values + num_residuals);
         ties::check(&map.ties, counts, &map.once.inputs, &given, |nearby| {
-            let mut values = self.engine.run(&self.once, nearby)?;
-            Ok(values.split_off(num_kept))
+            let mut values = engine.run(executable, nearby)?;
+            Ok(values.split_off(num_values + num_residuals))
         })?;
-        let residuals = values.split_off(map.num_values);
+        let residuals = values.split_off(num_values);
         let values = values.into_iter().map(flat).collect();
         Ok(match checkpointing {
             Checkpointing::Store => Point {
@@ -193,15 +256,24 @@ impl Linearized {
         tangent: &[Tensor<1>],
     ) -> Result<Vec<Tensor<1>>, LinearizeError> {
         let executable = if point.is_stored() {
-            &self.each
+            self.each()
         } else {
-            let (map, engine) = (&self.map, &self.engine);
-            &*self
-                .whole
-                .get_or_insert_with(|| engine.executable(&map.whole()))
+            self.whole()
         };
-        let inputs = with_tangent(executable, point.held(), tangent)?;
-        let results = self.engine.run(executable, &inputs)?;
+        let inputs = with_tangent(&executable, point.held(), tangent)?;
+        let results = self.engine.run(&executable, &inputs)?;
         Ok(results.into_iter().map(flat).collect())
+    }
+
+    pub(super) fn each(&mut self) -> Arc<Executable> {
+        let (map, engine) = (&self.map, &self.engine);
+        let prepare = || Arc::new(engine.executable(&map.each));
+        Arc::clone(self.prepared.each.get_or_insert_with(prepare))
+    }
+
+    fn whole(&mut self) -> Arc<Executable> {
+        let (map, engine, segments) = (&self.map, &self.engine, self.segments);
+        let prepare = || Arc::new(engine.executable(&map.whole(segments)));
+        Arc::clone(self.prepared.whole.get_or_insert_with(prepare))
     }
 }

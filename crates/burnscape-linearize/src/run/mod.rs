@@ -15,6 +15,8 @@ mod ties;
 mod upstream;
 
 pub use blocks::Batching;
+#[cfg(feature = "flex")]
+pub use flex::conv::{Conv, Kind};
 pub use gradient::LinearizedGradient;
 pub use linearized::Linearized;
 pub use point::{Checkpointing, Point};

@@ -30,9 +30,9 @@ impl Linearized {
         let held = point.held();
         let map = self.map().clone();
         let mut program = if point.is_stored() {
-            map.each.clone()
+            Program::clone(&map.each)
         } else {
-            map.whole()
+            map.whole(1)
         };
         for (port, tensor) in program.inputs.iter().zip(&held) {
             if !is_finite(tensor.clone())? {

@@ -40,6 +40,12 @@ impl Point {
         &self.values
     }
 
+    /// Takes the values, so that they can be overwritten.
+    #[doc(hidden)]
+    pub fn take_values(&mut self) -> Vec<Tensor<1>> {
+        std::mem::take(&mut self.values)
+    }
+
     /// Whether the residuals are stored.
     pub fn is_stored(&self) -> bool {
         self.residuals.is_some()

@@ -9,6 +9,7 @@ mod returned;
 
 pub use gradient::GradientTrace;
 pub use inputs::Inputs;
+pub use module::ModelInputs;
 pub use outputs::OutputTrace;
 pub use parameter::TracedParam;
 

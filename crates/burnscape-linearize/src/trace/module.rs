@@ -1,13 +1,15 @@
-//! The module on the recording device: the only place in this crate that visits or maps modules.
+//! The module on the recording device, and the tensors that a trace of it binds: the only place in this crate that
+//! visits or maps modules.
 
 use std::collections::{HashMap, HashSet};
 
-use burn::backend::AutodiffBackend;
 use burn::backend::ops::FloatTensorOps;
+use burn::backend::{AutodiffBackend, DispatchTensor};
 use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Bool, Device, Int, Tensor};
 
 use super::inputs::{Inputs, Leaf, ParamLeaf};
+use crate::LinearizeError;
 use crate::record::{AC, C, Symbol};
 
 impl Inputs<'_> {
@@ -37,6 +39,8 @@ impl Inputs<'_> {
 struct TrainingState {
     trained: HashSet<ParamId>,
     flags: HashMap<ParamId, bool>,
+    /// The flags again, in visit order.
+    in_order: Vec<bool>,
 }
 
 impl ModuleVisitor for TrainingState {
@@ -47,7 +51,9 @@ impl ModuleVisitor for TrainingState {
     }
 
     fn visit_flag(&mut self, flag: &Param<Flag>) {
-        self.flags.insert(flag.id, flag.val().is_enabled());
+        let is_enabled = flag.val().is_enabled();
+        self.flags.insert(flag.id, is_enabled);
+        self.in_order.push(is_enabled);
     }
 }
 
@@ -137,5 +143,131 @@ impl ModuleMapper for Leaves<'_, '_> {
         let value = self.state.flags.get(&flag.id).copied();
         let value = value.unwrap_or_else(|| flag.val().is_enabled());
         flag.with_value(value)
+    }
+}
+
+/// The tensors of a model in the order in which a trace binds them, with everything else of the model that a trace
+/// depends on, except plain tensor fields and numbers.
+///
+/// A program that was traced at one model can run at another one if [`check_same`](Self::check_same) succeeds and the
+/// constants of the two are equal: fields of type `Tensor`, and numbers that the closure reads.
+#[derive(Debug, Clone, Default)]
+pub struct ModelInputs {
+    /// The tensors, bound to the first inputs of a program.
+    pub bindings: Vec<DispatchTensor>,
+    /// A name and a state for each tensor of the model and each flag.
+    states: Vec<(String, String)>,
+}
+
+impl ModelInputs {
+    /// Reads a model. It must be as [`GradientTrace::new`](crate::GradientTrace::new) needs it, on autodiff.
+    pub fn of<M: Module>(model: &M) -> Self {
+        let mut state = TrainingState::default();
+        model.visit(&mut state);
+        let mut bound = Bound {
+            inputs: Self::default(),
+            trained: state.trained,
+            path: Vec::new(),
+            known: HashMap::new(),
+        };
+        // The same steps as in a trace, so that the order is the same.
+        let _ = model.valid().map(&mut bound);
+        let mut inputs = bound.inputs;
+        let flags = state.in_order.iter().enumerate();
+        let flags = flags.map(|(index, is_on)| (format!("flag {index}"), format!("{is_on}")));
+        inputs.states.extend(flags);
+        inputs
+    }
+
+    /// Returns an error unless a trace at one model has the inputs of a trace at the other: the same tensors by name,
+    /// shape, element type and ties, the same trained parameters, and the same flags.
+    ///
+    /// # Errors
+    ///
+    /// [`LinearizeError::Mismatch`] with the first difference.
+    pub fn check_same(&self, other: &Self) -> Result<(), LinearizeError> {
+        let differ = |what: &str, expected: &str, found: &str| {
+            Err(LinearizeError::Mismatch {
+                what: what.into(),
+                expected: expected.into(),
+                found: found.into(),
+            })
+        };
+        let mut others = other.states.iter();
+        for (name, state) in &self.states {
+            match others.next() {
+                Some((same, found)) if same == name && found == state => {}
+                Some((same, found)) if same == name => return differ(name, state, found),
+                Some((found, _)) => return differ("a tensor or flag of the model", name, found),
+                None => return differ("a tensor or flag of the model", name, "none"),
+            }
+        }
+        match others.next() {
+            None => Ok(()),
+            Some((found, _)) => differ("a tensor or flag of the model", "none", found),
+        }
+    }
+}
+
+/// Collects the tensors that [`Placeholders`] replaces.
+struct Bound {
+    inputs: ModelInputs,
+    trained: HashSet<ParamId>,
+    path: Vec<String>,
+    /// The input of each float tensor. A shared parameter has a single one.
+    known: HashMap<ParamId, usize>,
+}
+
+impl Bound {
+    fn state(&mut self, input: usize, what: impl std::fmt::Debug, is_trained: bool) {
+        let trained = if is_trained { "trained" } else { "fixed" };
+        let state = format!("{what:?}, {trained}, input {input}");
+        self.inputs.states.push((self.path.join("."), state));
+    }
+
+    fn bind(&mut self, tensor: DispatchTensor, what: impl std::fmt::Debug) {
+        self.state(self.inputs.bindings.len(), what, false);
+        self.inputs.bindings.push(tensor);
+    }
+}
+
+impl ModuleMapper for Bound {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_string());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let (id, value, mapper) = param.consume();
+        let next = self.inputs.bindings.len();
+        let input = *self.known.entry(id).or_insert(next);
+        let what = (value.shape().as_slice().to_vec(), value.dtype());
+        self.state(input, what, self.trained.contains(&id));
+        if input == next {
+            self.inputs
+                .bindings
+                .push(value.clone().inner().into_dispatch());
+        }
+        Param::from_mapped_value(id, value, mapper)
+    }
+
+    fn map_int<const D: usize>(&mut self, param: Param<Tensor<D, Int>>) -> Param<Tensor<D, Int>> {
+        let (id, value, mapper) = param.consume();
+        let what = (value.shape().as_slice().to_vec(), value.dtype());
+        self.bind(value.clone().inner().into_dispatch(), what);
+        Param::from_mapped_value(id, value, mapper)
+    }
+
+    fn map_bool<const D: usize>(
+        &mut self,
+        param: Param<Tensor<D, Bool>>,
+    ) -> Param<Tensor<D, Bool>> {
+        let (id, value, mapper) = param.consume();
+        let what = (value.shape().as_slice().to_vec(), value.dtype());
+        self.bind(value.clone().inner().into_dispatch(), what);
+        Param::from_mapped_value(id, value, mapper)
     }
 }

@@ -1,16 +1,18 @@
-use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use burn::backend::{DispatchTensor, TensorMetadata};
 use burn::module::Module;
-use burn::tensor::{DType, Device, Tensor};
-use burnscape_linearize::{Checkpointing, LinearMap, Linearized, Noise, Point};
+use burn::tensor::{DType, Tensor};
+use burnscape_linearize::{Batching, Checkpointing, LinearMap, Linearized, Noise, Point};
 
 use super::CurvatureError;
 use super::displaced::Displaced;
+use super::kept::{Conditions, Kept, Programs};
+use super::memory::{Frame, Needs, Room};
 use super::noise::drawn;
 use super::reverse::{Place, Reverse, ReverseCheck};
 use super::site::Site;
+use super::stale::{Evaluated, FirstValue, check_trace};
 use super::usable::{check_gradient, check_outputs, check_repeatable, finite_sum};
 use crate::loss::draws::BatchDraws;
 use crate::loss::{Draws, Fingerprint, LossError, Reduction, RiskBatch, Signature, Tensors, each};
@@ -44,7 +46,13 @@ pub(super) struct Program {
     /// The tensors of the model that the maps read.
     pub(super) model: Vec<DispatchTensor>,
     pub(super) positions: Vec<usize>,
+    pub(super) reverse: Option<Reverse>,
+    pub(super) frame: Frame,
+    /// Into how many segments the forward passes of recomputed batches are cut.
+    pub(super) segments: usize,
     noise: Option<(Noise, DType)>,
+    /// The shapes of the batches.
+    pub(super) signature: Signature,
 }
 
 /// One batch.
@@ -58,7 +66,7 @@ pub(super) struct BatchPoint {
     /// The output length of the first map.
     pub(super) num_rows: usize,
     pub(super) signature: Signature,
-    fingerprint: Option<Fingerprint>,
+    pub(super) fingerprint: Option<Fingerprint>,
 }
 
 /// How batches are weighted.
@@ -73,8 +81,7 @@ pub(super) enum Weighting {
 /// How an operator is built at its site.
 pub(super) struct Setup<'t, M> {
     pub(super) weighting: Weighting,
-    /// Whether the first value of the maps holds outputs rather than losses.
-    pub(super) has_outputs: bool,
+    pub(super) first: FirstValue,
     pub(super) noise_seed: u64,
     pub(super) trace: &'t TraceBatch<'t, M>,
 }
@@ -90,49 +97,67 @@ pub(super) struct BatchPoints {
     pub(super) programs: Vec<Program>,
     pub(super) batches: Vec<BatchPoint>,
     pub(super) totals: Totals,
+    /// The bytes of stored residuals, draws and noise.
+    pub(super) kept: usize,
+    pub(super) conditions: Conditions,
 }
 
 impl BatchPoints {
+    /// `room` decides which residuals are stored.
     pub(super) fn new<M: Module>(
         site: &Site<'_, '_, M>,
         setup: &Setup<'_, M>,
+        room: &mut Room,
+        kept: Option<Kept>,
     ) -> Result<Self, CurvatureError> {
         let config = site.operators;
+        // What was kept has been checked.
+        let checks = config.checks && kept.is_none();
+        let conditions = Conditions::of(site);
         let shares_traces = site.source.shares_traces();
         let device = site.space.device();
         let draws = BatchDraws::new(site.draws, device)?;
-        let mut programs: Vec<Program> = Vec::new();
-        let mut checks: Vec<Option<ReverseCheck>> = Vec::new();
+        let mut must_compare = kept.is_some();
+        let mut programs = Programs::new(kept, &conditions);
+        let mut reverse: Vec<Option<ReverseCheck>> = Vec::new();
+        reverse.resize_with(programs.list.len(), || None);
         let mut displaced = None;
-        let mut known: HashMap<Signature, usize> = HashMap::new();
         let mut batches: Vec<BatchPoint> = Vec::new();
         let (mut kept, mut weight, mut num_examples) = (0_usize, 0.0, 0);
-        let (mut loss, mut gradient, mut unit) = (0.0, None, None);
+        let mut loss = 0.0;
+        let (mut gradient, mut unit) = (WeightedSum::default(), None);
         each(site.source, |index, batch| {
             let (examples, own_weight) = batch.examples_and_weight(index)?;
             let tensors = batch.tensors();
             let batch_bytes = tensors.bytes();
             let Tensors { values, signature } = tensors;
-            let found = known.get(&signature).copied();
-            let program = match found.filter(|_| shares_traces) {
+            let program = match programs.find(index, &signature, shares_traces)? {
                 Some(program) => program,
                 None => {
                     let traced = (setup.trace)(batch, examples)?;
-                    let check = traced.reverse.as_ref();
-                    let check = check.map(|reverse| ReverseCheck::new(reverse, device));
-                    checks.push(check.transpose()?);
-                    programs.push(Program::new(traced, values.len(), device)?);
-                    known.insert(signature.clone(), programs.len() - 1);
-                    programs.len() - 1
+                    let signature = signature.clone();
+                    let mut program =
+                        Program::new(traced, signature, values.len(), batch_bytes, site)?;
+                    room.admit(&mut program, kept, examples)?;
+                    let check = program.reverse.as_ref();
+                    let segments = program.segments;
+                    let check = check.map(|reverse| ReverseCheck::new(reverse, segments, device));
+                    reverse.push(check.transpose()?);
+                    programs.add(program)
                 }
             };
-            let (check, mut own_check) = (&mut checks[program], None);
+            let is_kept = programs.is_kept(program);
+            if programs.is_first_use(program) {
+                room.admit(&mut programs.list[program], kept, examples)?;
+            }
+            let (check, mut own_check) = (&mut reverse[program], None);
             let Program {
                 maps,
                 model,
                 positions,
                 noise,
-            } = &mut programs[program];
+                ..
+            } = &mut programs.list[program];
             let noise = noise.as_ref().map(|(noise, dtype)| {
                 let numbers = drawn(noise, setup.noise_seed, index);
                 Tensor::<1>::from_data(numbers, (device, *dtype)).into_dispatch()
@@ -143,10 +168,11 @@ impl BatchPoints {
             // Draws and noise are always stored. Residuals may be the tensors of the batch.
             kept += noise_bytes + maps.iter().map(Linearized::draw_bytes).sum::<usize>();
             let bytes = batch_bytes + maps.iter().map(Linearized::residual_bytes).sum::<usize>();
-            let checkpointing = if bytes <= config.residual_budget.saturating_sub(kept) {
+            let checkpointing = if room.has(kept + bytes) {
                 kept += bytes;
                 Checkpointing::Store
             } else {
+                room.check_recomputed(kept)?;
                 Checkpointing::Recompute
             };
             let inputs = model.iter().cloned().chain(values).chain(noise.clone());
@@ -155,32 +181,23 @@ impl BatchPoints {
                 return Err(LossError::Draws.into());
             }
             draws.begin(index);
-            let points = points(maps, &inputs, checkpointing)?;
-            let point = &points[0];
-            let own_loss = if setup.has_outputs {
-                check_outputs(point, index).map(|()| 0.0)?
-            } else {
-                finite_sum(point, index)?
+            let mut points = points(maps, &inputs, checkpointing)?;
+            let num_rows = maps[0].map().num_rows();
+            let own_loss = match setup.first {
+                FirstValue::Outputs => check_outputs(&points[0], index).map(|()| 0.0)?,
+                FirstValue::Loss | FirstValue::ExampleLosses => finite_sum(&points[0], index)?,
             };
-            // A program for a single batch is checked once.
-            let check = if shares_traces {
-                check.as_mut()
-            } else {
-                own_check.insert(check.take()).as_mut()
-            };
-            if let Some(check) = check {
-                check_gradient(point, index)?;
-                let displaced = match &mut displaced {
-                    Some(displaced) => displaced,
-                    none => none.insert(Displaced::from(&site.space, &inputs, positions)?),
+            if must_compare && is_kept {
+                must_compare = false;
+                let at = Evaluated {
+                    index,
+                    batch,
+                    examples,
+                    signature: &signature,
+                    point: &points[0],
+                    noise: noise.as_ref(),
                 };
-                let place = Place {
-                    batch: index,
-                    drawn: point,
-                    inputs: &inputs,
-                    positions,
-                };
-                check.check(displaced, place)?;
+                check_trace(site, setup, &draws, &at)?;
             }
             // Weights are scaled by the first one, so that a large gradient times many examples stays within
             // the range of the element type. The scale is a power of two, so no digit changes.
@@ -190,16 +207,42 @@ impl BatchPoints {
                 Weighting::Loss(Reduction::Sum) | Weighting::None => 1.0,
             };
             loss += factor * own_loss;
-            if let Some(part) = point.values().get(1) {
-                gradient = Some(added(gradient.take(), part.clone(), factor));
+            // A program for a single batch is checked once.
+            let check = if shares_traces {
+                check.as_mut()
+            } else {
+                own_check.insert(check.take()).as_mut()
+            };
+            if check.is_some() {
+                check_gradient(&points[0], index)?;
+            }
+            // Values are dropped before the check, which has a gradient of its own.
+            if let Some(part) = points[0].take_values().into_iter().nth(1) {
+                gradient.add(part, factor);
+            }
+            points = points.into_iter().map(Point::stripped).collect();
+            if let Some(check) = check {
+                let displaced = match &displaced {
+                    Some(displaced) => displaced,
+                    None => displaced.insert(Displaced::from(&site.space, &inputs, positions)?),
+                };
+                let place = Place {
+                    batch: index,
+                    drawn: &points[0],
+                    inputs: &inputs,
+                    positions,
+                    residuals: checkpointing,
+                };
+                check.check(displaced, place)?;
             }
             let fingerprint = config.checks.then(|| batch.fingerprint()).transpose()?;
+            programs.check_data(index, fingerprint.as_ref())?;
             batches.push(BatchPoint {
                 program,
-                points: points.into_iter().map(Point::stripped).collect(),
+                points,
                 noise,
                 factor,
-                num_rows: maps[0].map().num_rows(),
+                num_rows,
                 signature,
                 fingerprint,
             });
@@ -214,45 +257,74 @@ impl BatchPoints {
         if let Weighting::Loss(Reduction::Mean) = setup.weighting {
             batches.iter_mut().for_each(|batch| batch.factor /= weight);
             loss /= weight;
-            gradient = gradient.map(|gradient| gradient / weight);
+            gradient.divide(weight);
         }
-        if config.checks {
+        programs.check_end(batches.len())?;
+        if checks {
             let known = batches.iter().map(|batch| batch.fingerprint.as_ref());
             check_repeatable(known, site.source)?;
         }
         Ok(Self {
-            programs,
+            programs: programs.list,
             batches,
+            conditions,
             totals: Totals {
                 num_examples,
                 loss,
-                gradient,
+                gradient: gradient.total(),
             },
+            kept,
         })
     }
 }
 
 impl Program {
-    fn new(
+    pub(super) fn new<M: Module>(
         traced: Traced,
+        signature: Signature,
         num_batch_tensors: usize,
-        device: &Device,
+        batch_bytes: usize,
+        site: &Site<'_, '_, M>,
     ) -> Result<Self, CurvatureError> {
         let Traced {
             maps,
             mut bindings,
             positions,
             noise,
-            ..
+            reverse,
         } = traced;
         bindings.truncate(bindings.len() - num_batch_tensors);
-        let maps = maps.iter().map(|map| Linearized::new(map, device));
+        let has_gradient = maps.iter().any(LinearMap::has_gradient);
+        let is_alone = site.source.num_batches() == Some(1);
+        let maps = maps
+            .iter()
+            .map(|map| Linearized::new(map, site.space.device()));
+        let maps = maps.collect::<Result<Vec<_>, _>>()?;
+        let is_on_host = maps.iter().all(|map| map.batching() == Batching::InTurn);
         Ok(Self {
-            maps: maps.collect::<Result<_, _>>()?,
+            maps,
             model: bindings,
             positions,
+            reverse,
+            frame: Frame::new(&site.space, has_gradient, is_alone, is_on_host, batch_bytes)?,
+            segments: 1,
             noise,
+            signature,
         })
+    }
+
+    /// What the maps need with residuals stored, or recomputed in a number of segments.
+    pub(super) fn needs(&self, segments: Option<usize>) -> Needs {
+        Needs::of(&self.maps, self.reverse.as_ref(), segments, self.frame)
+    }
+
+    pub(super) fn cut(&mut self, segments: usize) {
+        if segments == self.segments {
+            return;
+        }
+        self.segments = segments;
+        let maps = std::mem::take(&mut self.maps).into_iter();
+        self.maps = maps.map(|map| map.with_segments(segments)).collect();
     }
 }
 
@@ -279,7 +351,7 @@ fn points(
     Ok(points)
 }
 
-/// `sum + factor · part`, in f32 for half precision.
+/// `sum + factor · part`, in f32 for half precision. A part that nothing else holds is overwritten.
 pub(super) fn added<const D: usize>(
     sum: Option<Tensor<D>>,
     part: Tensor<D>,
@@ -290,5 +362,40 @@ pub(super) fn added<const D: usize>(
     match sum {
         Some(sum) => sum + part,
         None => part,
+    }
+}
+
+/// A sum of vectors with factors. A single vector is scaled once, at the end, and not at all in a mean over one batch.
+#[derive(Default)]
+struct WeightedSum {
+    sum: Option<Tensor<1>>,
+    factor: f64,
+    count: usize,
+}
+
+impl WeightedSum {
+    fn add(&mut self, part: Tensor<1>, factor: f64) {
+        self.count += 1;
+        self.sum = Some(match self.sum.take() {
+            None => {
+                self.factor = factor;
+                as_accumulator(part)
+            }
+            Some(first) if self.count == 2 => {
+                added(Some(added(None, first, self.factor)), part, factor)
+            }
+            Some(sum) => added(Some(sum), part, factor),
+        });
+        if self.count > 1 {
+            self.factor = 1.0;
+        }
+    }
+
+    fn divide(&mut self, weight: f64) {
+        self.factor /= weight;
+    }
+
+    fn total(self) -> Option<Tensor<1>> {
+        self.sum.map(|sum| added(None, sum, self.factor))
     }
 }

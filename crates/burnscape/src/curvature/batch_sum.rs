@@ -1,5 +1,5 @@
 use std::ops::{ControlFlow, Range};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use burn::backend::DispatchTensor;
 use burn::module::Module;
@@ -10,8 +10,13 @@ use burnscape_linearize::{Checkpointing, Linearized, Point};
 use super::CurvatureError;
 use super::batch_points::{BatchPoint, BatchPoints, Program, Setup, Totals, added};
 use super::displaced::Displaced;
+use super::fitted::{Division, Fitted, fitted, limit_blocks};
+use super::kept::{Conditions, Kept, KeptBatch};
+use super::memory_plan::MemoryPlan;
 use super::site::{Site, number_of_batches, stopped};
-use crate::loss::{LossError, Observer, Progress, SharedData, Tensors, Work, each_tensors};
+use crate::loss::{
+    DataInParts, LossError, Observer, Progress, SharedData, Tensors, Work, each_tensors,
+};
 use crate::space::{Distance, ParamSpace, as_accumulator, to_host};
 
 /// The linear maps of all batches at the parameters of the model, one or more per batch. Every operator over data
@@ -25,30 +30,109 @@ pub(super) struct BatchSum<'a> {
     data: Option<SharedData<'a>>,
     observer: Observer<'a>,
     block_size: usize,
+    conditions: Conditions,
     /// Whether some batch must be read again.
     rereads: bool,
+    memory: Memory,
     pub(super) totals: Totals,
+}
+
+/// How much memory may be used, and what it is used for.
+struct Memory {
+    budget: Option<usize>,
+    /// The bytes of stored residuals, draws and noise.
+    kept: usize,
+    division: Division,
 }
 
 impl<'a> BatchSum<'a> {
     pub(super) fn new<M: Module>(
         site: &Site<'_, 'a, M>,
         setup: &Setup<'_, M>,
+        kept: Option<Kept>,
     ) -> Result<Self, CurvatureError> {
+        let Fitted { points, division } = fitted(site, setup, kept)?;
         let BatchPoints {
-            programs,
+            mut programs,
             batches,
             totals,
-        } = BatchPoints::new(site, setup)?;
+            conditions,
+            kept,
+        } = points;
+        let mut block_size = site.operators.block_size;
+        for program in &mut programs {
+            block_size = block_size.min(limit_blocks(program, site.operators, kept));
+            program.maps.iter_mut().for_each(Linearized::release_points);
+        }
+        let data = site.data.clone().map(|whole| match division.examples {
+            Some(examples) => Arc::new(DataInParts { whole, examples }),
+            None => whole,
+        });
         Ok(Self {
             programs: Mutex::new(programs),
             rereads: batches.iter().any(|batch| !batch.is_kept()),
             batches,
-            data: site.data.clone(),
+            conditions,
+            data,
             observer: site.observer.clone(),
-            block_size: site.operators.block_size,
+            block_size,
+            memory: Memory {
+                budget: site.operators.memory_budget,
+                kept,
+                division,
+            },
             totals,
         })
+    }
+
+    /// What was chosen, and what it takes.
+    pub(super) fn memory_plan(&self) -> MemoryPlan {
+        let programs = locked(&self.programs);
+        let kept_batches = self.num_kept();
+        let (mut point, mut product) = (0, 0);
+        let (mut flops, mut fastest) = (0, 0);
+        for (index, program) in programs.iter().enumerate() {
+            let stored = program.needs(None);
+            let recomputed = program.needs(Some(program.segments));
+            for batch in self.batches.iter().filter(|batch| batch.program == index) {
+                let needs = if batch.is_kept() { stored } else { recomputed };
+                point = point.max(needs.point);
+                product = product.max(needs.product);
+                flops += needs.flops;
+                fastest += stored.flops;
+            }
+            if !self.rereads {
+                let lanes = program.maps[0].num_lanes().min(kept_batches) as u64;
+                product = product.max(stored.product + program.lane_bytes() * (lanes - 1));
+            }
+        }
+        let kept = self.memory.kept as u64;
+        MemoryPlan {
+            budget_bytes: self.memory.budget.map(|bytes| bytes as u64),
+            peak_bytes: kept + point.max(product),
+            product_bytes: kept + product,
+            kept_batches,
+            recomputed_batches: self.batches.len() - kept_batches,
+            segments: programs.iter().map(|p| p.segments).max().unwrap_or(1),
+            examples_per_batch: self.memory.division.examples,
+            relative_cost: flops as f64 / (fastest as f64).max(1.0),
+        }
+    }
+
+    /// What can be used at other weights. Residuals are released.
+    pub(super) fn into_kept(self) -> Kept {
+        let programs = self.programs.into_inner();
+        let batches = self.batches.into_iter().map(|batch| KeptBatch {
+            program: batch.program,
+            signature: batch.signature,
+            fingerprint: batch.fingerprint,
+        });
+        Kept::new(
+            programs.unwrap_or_else(PoisonError::into_inner),
+            self.conditions,
+            batches.collect(),
+            self.memory.division,
+        )
     }
 
     /// The number of batches with stored residuals.
@@ -244,9 +328,14 @@ impl<'a> BatchSum<'a> {
             let program = &mut programs[batch.program];
             let inputs = program.model.iter().cloned().chain(tensors.values);
             let inputs: Vec<DispatchTensor> = inputs.chain(batch.noise.clone()).collect();
-            let inputs = displaced.inputs(&inputs, &program.positions, distance)?;
+            let inputs = displaced.inputs(&inputs, &program.positions, distance);
             let map = &mut program.maps[0];
-            let point = map.point_with_draws_of(&batch.points[0], &inputs, Checkpointing::Store)?;
+            let residuals = if batch.is_kept() {
+                Checkpointing::Store
+            } else {
+                Checkpointing::Recompute
+            };
+            let point = map.point_with_draws_of(&batch.points[0], &inputs, residuals)?;
             let mut parts = map.apply(&point, std::slice::from_ref(tangent))?;
             sum = Some(added(sum.take(), parts.remove(0), batch.factor));
             Ok(())

@@ -1,26 +1,20 @@
 //! A traced function at displaced weights.
 
-use std::collections::HashMap;
-
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::{Dispatch, DispatchTensor, TensorMetadata};
-use burn::tensor::{DType, Tensor, TensorData};
-use rand::SeedableRng;
-use rand::rngs::StdRng;
-use rand_distr::{Distribution, StandardNormal};
+use burn::tensor::{DType, Tensor};
 
 use super::CurvatureError;
 use crate::loss::Tolerance;
-use crate::space::{Distance, Nearby, ParamSpace, ParamVector, epsilon};
+use crate::space::{Distance, Nearby, ParamSpace, ParamVector, epsilon, outer_gaussian};
 
 /// Seeds that are used nowhere else.
 const SEEDS: [u64; 2] = [0x7A16, 0x0C07];
 
-/// Points near the weights of a model, and tangents at these points.
+/// Points near the weights of a model, and tangents at these points. Nothing is held that is as long as the weights.
 #[derive(Debug)]
 pub(super) struct Displaced {
     nearby: Nearby,
-    tangents: HashMap<u64, Tensor<1>>,
 }
 
 impl Displaced {
@@ -35,32 +29,25 @@ impl Displaced {
         let weights = ParamVector::from_values(space, Tensor::cat(weights.collect(), 0))?;
         Ok(Self {
             nearby: Nearby::around(&weights)?,
-            tangents: HashMap::new(),
         })
     }
 
-    pub(super) fn dtype(&self) -> Result<DType, CurvatureError> {
-        Ok(self.nearby.space().dtype()?)
+    pub(super) fn dtype(&self) -> DType {
+        self.nearby.dtype()
     }
 
-    /// The tangent at a distance. It is Gaussian: vectors of signs miss errors that cancel in pairs.
-    pub(super) fn tangent(&mut self, distance: Distance) -> Result<Tensor<1>, CurvatureError> {
-        if let Some(known) = self.tangents.get(&distance.seed) {
-            return Ok(known.clone());
-        }
-        let drawn = ParamVector::gaussian(self.nearby.space(), SEEDS[0] ^ distance.seed)?;
-        let tangent = drawn.values().clone();
-        self.tangents.insert(distance.seed, tangent.clone());
-        Ok(tangent)
+    /// The tangent at a distance. It is no vector of signs: these miss errors that cancel in pairs.
+    pub(super) fn tangent(&self, distance: Distance) -> Tensor<1> {
+        let space = self.nearby.space();
+        let seed = SEEDS[0] ^ distance.seed;
+        outer_gaussian(space.len(), seed, space.device(), self.dtype())
     }
 
     /// The cotangent at a distance, for `outputs`.
     pub(super) fn cotangent(&self, distance: Distance, outputs: &Tensor<1>) -> Tensor<1> {
-        let ([len], dtype) = (outputs.dims(), outputs.dtype());
-        let rng = StdRng::seed_from_u64(SEEDS[1] ^ distance.seed);
-        let values: Vec<f64> = StandardNormal.sample_iter(rng).take(len).collect();
-        let data = TensorData::new(values, [len]);
-        Tensor::from_data(data, (self.nearby.space().device(), dtype))
+        let [len] = outputs.dims();
+        let seed = SEEDS[1] ^ distance.seed;
+        outer_gaussian(len, seed, self.nearby.space().device(), outputs.dtype())
     }
 
     /// The inputs of a program, with displaced weights.
@@ -69,15 +56,14 @@ impl Displaced {
         inputs: &[DispatchTensor],
         positions: &[usize],
         distance: Distance,
-    ) -> Result<Vec<DispatchTensor>, CurvatureError> {
-        let step = self.nearby.displacement(distance)?;
+    ) -> Vec<DispatchTensor> {
         let mut moved = inputs.to_vec();
-        for (leaf, &index) in self.nearby.space().leaves().iter().zip(positions) {
+        for (step, &index) in self.nearby.steps(distance).zip(positions) {
             let value = &inputs[index];
-            let sum = flat(value.clone()) + step.leaf(leaf);
+            let sum = step + flat(value.clone());
             moved[index] = Dispatch::float_reshape(sum.into_dispatch(), value.shape());
         }
-        Ok(moved)
+        moved
     }
 }
 

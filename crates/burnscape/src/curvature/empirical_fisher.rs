@@ -3,8 +3,11 @@ use burnscape_krylov::{LinearOperator, SelfAdjoint};
 use burnscape_linearize::{LinearMap, OutputMetric};
 
 use super::CurvatureError;
+use super::batch_points::Setup;
+use super::kept::Kept;
 use super::matrix::{Matrix, matrix_operator};
 use super::site::Site;
+use super::stale::FirstValue;
 use crate::loss::{LossError, PerExample, Reduction, Risk, RiskBatch};
 use crate::space::{ParamSpace, ParamVector};
 
@@ -55,8 +58,19 @@ impl<'a, M: Module> Risk<'a, M, PerExample> {
     /// # Errors
     ///
     /// Those of [`EmpiricalFisher`].
-    pub fn empirical_fisher(&self, model: &M) -> Result<EmpiricalFisher<'a>, CurvatureError> {
-        let site = Site::new(self, model)?;
+    pub fn empirical_fisher(&self, model: &M) -> Result<EmpiricalFisher<'a>, CurvatureError>
+    where
+        M: 'static,
+    {
+        Matrix::of(self, model, EmpiricalFisher::matrix).map(EmpiricalFisher)
+    }
+}
+
+impl<'a> EmpiricalFisher<'a> {
+    fn matrix<M: Module>(
+        site: &Site<'_, 'a, M>,
+        kept: Option<Kept>,
+    ) -> Result<Matrix<'a>, CurvatureError> {
         let trace = |batch: &dyn RiskBatch<M>, examples: usize| {
             let trace = batch.trace_outputs(site.model(), site.settings)?;
             if trace.output_shape() != [examples] {
@@ -75,6 +89,10 @@ impl<'a, M: Module> Risk<'a, M, PerExample> {
                 LinearMap::pulled_back(trace, wrt, metric, site.settings)
             })
         };
-        Ok(EmpiricalFisher(Matrix::new(&site, &site.setup(&trace))?))
+        let setup = Setup {
+            first: FirstValue::ExampleLosses,
+            ..site.setup(&trace)
+        };
+        Matrix::new(site, &setup, kept)
     }
 }

@@ -78,6 +78,31 @@ pub enum CurvatureError {
         /// The first operation with a non-finite result, if known.
         operation: String,
     },
+    /// Nothing fits the memory budget.
+    #[error(
+        "the operator does not fit a memory budget of {budget} bytes: it needs at least {least}{why}; raise \
+         `with_memory_budget`, or use smaller batches"
+    )]
+    MemoryBudget {
+        /// The budget in bytes.
+        budget: u64,
+        /// The least budget that fits, as predicted.
+        least: u64,
+        /// Why batches could not be split further; empty if they were.
+        why: &'static str,
+    },
+    /// An operator cannot move to this model, because its trace has another value there than the closure.
+    #[error(
+        "the trace has the value {traced:e} on a batch where the closure has {found:e}: something that a trace holds \
+         fixed has changed (a field of type `Tensor`, a rate of dropout, a number that the loss reads); make a new \
+         operator at this model"
+    )]
+    StaleTrace {
+        /// The loss of the trace on one batch, or the mean of its outputs.
+        traced: f64,
+        /// That of the closure.
+        found: f64,
+    },
     /// A Monte-Carlo estimate needs at least one sample.
     #[error(
         "the sampled Fisher matrix has no samples; set `FisherSampling::samples` to at least 1"

@@ -4,8 +4,10 @@ use burnscape_linearize::{Likelihood, LinearMap, OutputMetric};
 
 use super::CurvatureError;
 use super::batch_points::{Setup, Traced};
+use super::kept::Kept;
 use super::matrix::{Matrix, matrix_operator};
 use super::site::Site;
+use super::stale::FirstValue;
 use crate::loss::{Reduction, Risk, RiskBatch, Split};
 use crate::space::{ParamSpace, ParamVector};
 
@@ -75,9 +77,15 @@ impl<'a, M: Module> Risk<'a, M, Split> {
     /// # Errors
     ///
     /// Those of [`Fisher`].
-    pub fn fisher(&self, model: &M, likelihood: Likelihood) -> Result<Fisher<'a>, CurvatureError> {
-        let metric = |scale| OutputMetric::Fisher { likelihood, scale };
-        Fisher::at(&Site::new(self, model)?, likelihood, 0, &metric)
+    pub fn fisher(&self, model: &M, likelihood: Likelihood) -> Result<Fisher<'a>, CurvatureError>
+    where
+        M: 'static,
+    {
+        let metric = move |scale| OutputMetric::Fisher { likelihood, scale };
+        let matrix = move |site: &Site<'_, 'a, M>, kept: Option<Kept>| {
+            Fisher::matrix(site, kept, likelihood, 0, &metric)
+        };
+        Matrix::of(self, model, matrix).map(Fisher)
     }
 
     /// The [`Fisher`] matrix with targets drawn from the model.
@@ -90,27 +98,34 @@ impl<'a, M: Module> Risk<'a, M, Split> {
         model: &M,
         likelihood: Likelihood,
         sampling: FisherSampling,
-    ) -> Result<Fisher<'a>, CurvatureError> {
+    ) -> Result<Fisher<'a>, CurvatureError>
+    where
+        M: 'static,
+    {
         let FisherSampling { samples, seed } = sampling;
         if samples == 0 {
             return Err(CurvatureError::NoSamples);
         }
-        let metric = |scale| OutputMetric::SampledFisher {
+        let metric = move |scale| OutputMetric::SampledFisher {
             likelihood,
             scale,
             samples,
         };
-        Fisher::at(&Site::new(self, model)?, likelihood, seed, &metric)
+        let matrix = move |site: &Site<'_, 'a, M>, kept: Option<Kept>| {
+            Fisher::matrix(site, kept, likelihood, seed, &metric)
+        };
+        Matrix::of(self, model, matrix).map(Fisher)
     }
 }
 
 impl<'a> Fisher<'a> {
-    fn at<M: Module>(
+    fn matrix<M: Module>(
         site: &Site<'_, 'a, M>,
+        kept: Option<Kept>,
         likelihood: Likelihood,
         noise_seed: u64,
         metric: &dyn Fn(f64) -> OutputMetric,
-    ) -> Result<Self, CurvatureError> {
+    ) -> Result<Matrix<'a>, CurvatureError> {
         let trace = |batch: &dyn RiskBatch<M>, _: usize| {
             let trace = batch.trace_outputs(site.model(), site.settings)?;
             let scale = match site.reduction {
@@ -126,10 +141,10 @@ impl<'a> Fisher<'a> {
             Ok(Traced { noise, ..traced })
         };
         let setup = Setup {
-            has_outputs: true,
+            first: FirstValue::Outputs,
             noise_seed,
             ..site.setup(&trace)
         };
-        Ok(Self(Matrix::new(site, &setup)?))
+        Matrix::new(site, &setup, kept)
     }
 }

@@ -3,6 +3,7 @@ use burnscape_krylov::{LinearOperator, SelfAdjoint};
 use burnscape_linearize::LinearMap;
 
 use super::CurvatureError;
+use super::kept::Kept;
 use super::matrix::{Matrix, matrix_operator};
 use super::site::Site;
 use crate::loss::{Risk, RiskBatch, Split};
@@ -67,14 +68,19 @@ impl<'a, M: Module> Risk<'a, M, Split> {
     /// # Errors
     ///
     /// Those of [`GaussNewton`].
-    pub fn gauss_newton(&self, model: &M) -> Result<GaussNewton<'a>, CurvatureError> {
-        let site = Site::new(self, model)?;
-        let trace = |batch: &dyn RiskBatch<M>, _: usize| {
-            let trace = batch.trace_split(site.model(), site.settings, site.reduction)?;
-            site.traced(trace, |trace, wrt| {
-                LinearMap::gauss_newton(trace, wrt, site.settings)
-            })
+    pub fn gauss_newton(&self, model: &M) -> Result<GaussNewton<'a>, CurvatureError>
+    where
+        M: 'static,
+    {
+        let matrix = |site: &Site<'_, 'a, M>, kept: Option<Kept>| {
+            let trace = |batch: &dyn RiskBatch<M>, _: usize| {
+                let trace = batch.trace_split(site.model(), site.settings, site.reduction)?;
+                site.traced(trace, |trace, wrt| {
+                    LinearMap::gauss_newton(trace, wrt, site.settings)
+                })
+            };
+            Matrix::new(site, &site.setup(&trace), kept)
         };
-        Ok(GaussNewton(Matrix::new(&site, &site.setup(&trace))?))
+        Matrix::of(self, model, matrix).map(GaussNewton)
     }
 }

@@ -4,6 +4,7 @@ use burnscape_linearize::LinearMap;
 
 use super::CurvatureError;
 use super::batch_points::Traced;
+use super::kept::Kept;
 use super::matrix::{Matrix, matrix_operator};
 use super::reverse::Reverse;
 use super::site::{Site, positions};
@@ -23,7 +24,7 @@ use crate::space::{ParamSpace, ParamVector};
 /// Construction: one trace for all batches of the same shapes and one gradient per batch. Unless
 /// [checks](Risk::with_checks) are off, also a second reading of the data, two products, and a gradient
 /// with a forward derivative at displaced weights. A product runs the part of the derivative that is linear in the
-/// vector, over all data; see [`Risk::with_residual_budget`](Risk::with_residual_budget).
+/// vector, over all data. Its memory: [`Risk::with_memory_budget`](Risk::with_memory_budget).
 ///
 /// # Errors
 ///
@@ -31,7 +32,8 @@ use crate::space::{ParamSpace, ParamVector};
 /// uses a tensor of another device, or runs an operation without a rule), [`CurvatureError::Loss`] for data that is
 /// empty, ragged, not finite or different when read again, [`CurvatureError::Space`] for parameters without a flat
 /// vector, [`CurvatureError::Detached`], [`CurvatureError::NotSymmetric`], [`CurvatureError::NonFiniteGradient`],
-/// [`CurvatureError::NonFiniteProduct`], [`CurvatureError::OutOfRange`] for a block size of zero.
+/// [`CurvatureError::NonFiniteProduct`], [`CurvatureError::OutOfRange`] for a block size of zero,
+/// [`CurvatureError::MemoryBudget`].
 ///
 /// # Example
 ///
@@ -62,7 +64,10 @@ pub struct Hessian<'a>(Matrix<'a>);
 matrix_operator!(Hessian);
 
 impl<'a> Hessian<'a> {
-    pub(super) fn at<M: Module>(site: &Site<'_, 'a, M>) -> Result<Self, CurvatureError> {
+    fn matrix<M: Module>(
+        site: &Site<'_, 'a, M>,
+        kept: Option<Kept>,
+    ) -> Result<Matrix<'a>, CurvatureError> {
         let trace = |batch: &dyn RiskBatch<M>, _: usize| {
             let trace = batch.trace_gradient(site.model(), site.settings, site.reduction)?;
             let wrt = site.chosen(&trace.parameters)?;
@@ -76,7 +81,28 @@ impl<'a> Hessian<'a> {
                 noise: None,
             })
         };
-        Ok(Self(Matrix::new(site, &site.setup(&trace))?))
+        Matrix::new(site, &site.setup(&trace), kept)
+    }
+
+    /// The Hessian at a model, with what another Hessian has kept if it fits. It does not move.
+    pub(crate) fn with_kept<M: Module, K>(
+        risk: &Risk<'a, M, K>,
+        model: &M,
+        kept: Option<Kept>,
+    ) -> Result<Self, CurvatureError> {
+        let site = Site::new(risk, model)?;
+        if let Some(kept) = kept.filter(|kept| kept.check(&site).is_ok()) {
+            match Self::matrix(&site, Some(kept)) {
+                Err(CurvatureError::StaleTrace { .. }) => {}
+                matrix => return matrix.map(Self),
+            }
+        }
+        Self::matrix(&site, None).map(Self)
+    }
+
+    /// What can be used at other weights. Residuals are released.
+    pub(crate) fn into_kept(self) -> Kept {
+        self.0.batches.into_kept()
     }
 
     /// The Hessian of a loss on one batch, without checks. All residuals are stored.
@@ -89,7 +115,8 @@ impl<'a> Hessian<'a> {
     ) -> Result<Self, CurvatureError> {
         let source = of_one_batch(objective, batch);
         let reduction = objective.reduction();
-        Self::at(&Site::of_batch(&source, reduction, mode, draws, model)?)
+        let site = Site::of_batch(&source, reduction, mode, draws, model)?;
+        Self::matrix(&site, None).map(Self)
     }
 
     /// The loss over the data at the model's parameters.
@@ -117,7 +144,10 @@ impl<'a, M: Module, K> Risk<'a, M, K> {
     /// # Errors
     ///
     /// Those of [`Hessian`].
-    pub fn hessian(&self, model: &M) -> Result<Hessian<'a>, CurvatureError> {
-        Hessian::at(&Site::new(self, model)?)
+    pub fn hessian(&self, model: &M) -> Result<Hessian<'a>, CurvatureError>
+    where
+        M: 'static,
+    {
+        Matrix::of(self, model, Hessian::matrix).map(Hessian)
     }
 }

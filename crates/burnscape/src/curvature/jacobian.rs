@@ -13,6 +13,7 @@ use super::matrix::{rows, stacked};
 use super::output_vector::{OutputSpace, OutputVector};
 use super::reverse::Reverse;
 use super::site::{Site, positions};
+use super::stale::FirstValue;
 use crate::loss::{Risk, RiskBatch, Split};
 use crate::space::{FlatSpace, ParamSpace, ParamVector};
 
@@ -199,10 +200,10 @@ impl<'a, M: Module> Risk<'a, M, Split> {
         };
         let setup = Setup {
             weighting: Weighting::None,
-            has_outputs: true,
+            first: FirstValue::Outputs,
             ..site.setup(&trace)
         };
-        let batches = BatchSum::new(&site, &setup)?;
+        let batches = BatchSum::new(&site, &setup, None)?;
         let mut starts = vec![0];
         for rows in batches.num_rows() {
             starts.push(starts[starts.len() - 1] + rows);

@@ -1,33 +1,66 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
+use burnscape_linearize::LinearizeError;
 
 use super::CurvatureError;
 use super::batch_points::Setup;
 use super::batch_sum::BatchSum;
 use super::displaced::{Displaced, of_products};
+use super::kept::{Kept, Origin, origin};
 use super::site::Site;
-use crate::loss::{Agreement, Sides, compare_nearby};
-use crate::space::{Distance, FlatSpace, FlatVector, ParamSpace, ParamVector};
+use crate::loss::{Agreement, Risk, Sides, compare_nearby};
+use crate::space::{Distance, FlatSpace, FlatVector, ParamSpace, ParamVector, outer_gaussian};
 
 /// A symmetric matrix over parameters as a sum over batches, the shared implementation of the operators.
 pub(super) struct Matrix<'a> {
     pub(super) space: ParamSpace,
     pub(super) batches: BatchSum<'a>,
+    /// `None` for a matrix that cannot move.
+    pub(super) origin: Option<Origin<'a, Matrix<'a>>>,
 }
 
 impl<'a> Matrix<'a> {
     pub(super) fn new<M: Module>(
         site: &Site<'_, 'a, M>,
         setup: &Setup<'_, M>,
+        kept: Option<Kept>,
     ) -> Result<Self, CurvatureError> {
+        let must_check = site.operators.checks && kept.is_none();
         let matrix = Self {
             space: site.space.clone(),
-            batches: BatchSum::new(site, setup)?,
+            batches: BatchSum::new(site, setup, kept)?,
+            origin: None,
         };
-        if site.operators.checks {
+        if must_check {
             matrix.check()?;
         }
         Ok(matrix)
+    }
+
+    /// The matrix of a risk at a model. It can move to other models.
+    pub(super) fn of<M: Module + 'static, K>(
+        risk: &Risk<'a, M, K>,
+        model: &M,
+        make: impl Fn(&Site<'_, 'a, M>, Option<Kept>) -> Result<Self, CurvatureError> + Send + Sync + 'a,
+    ) -> Result<Self, CurvatureError> {
+        let matrix = make(&Site::new(risk, model)?, None)?;
+        Ok(Self {
+            origin: Some(origin(risk.whole(), make)),
+            ..matrix
+        })
+    }
+
+    /// The matrix at another model.
+    pub(super) fn at<M: Module + 'static>(self, model: &M) -> Result<Self, CurvatureError> {
+        let Some(origin) = self.origin else {
+            let message = "a matrix of a single batch cannot move".into();
+            return Err(LinearizeError::Internal { message }.into());
+        };
+        let matrix = origin(model, self.batches.into_kept())?;
+        Ok(Self {
+            origin: Some(origin),
+            ..matrix
+        })
     }
 
     pub(super) fn product(&self, v: &ParamVector) -> Result<ParamVector, CurvatureError> {
@@ -54,14 +87,18 @@ impl<'a> Matrix<'a> {
     /// Checks that two products are finite and symmetric.
     ///
     /// If the terms of a product cancel, it consists of rounding errors. The size of the terms then shows at
-    /// displaced weights.
+    /// displaced weights. The vectors are drawn again for each use: a product needs the memory.
     fn check(&self) -> Result<(), CurvatureError> {
-        let u = ParamVector::gaussian(&self.space, 1)?;
-        let v = ParamVector::gaussian(&self.space, 2)?;
-        let norms = [u.norm()?, v.norm()?];
-        let product = |w: &ParamVector, near: Option<(&Displaced, Distance)>| {
+        let dtype = self.space.dtype()?;
+        let drawn = |seed| {
+            let values = outer_gaussian(self.space.len(), seed, self.space.device(), dtype);
+            ParamVector::from_values(&self.space, values)
+        };
+        // The product with one vector: its inner product with the other, and the sizes.
+        let side = |own: u64, other: u64, near: Option<(&Displaced, Distance)>| {
+            let w = drawn(own)?;
             let product = match near {
-                None => self.product(w)?,
+                None => self.product(&w)?,
                 Some((displaced, distance)) => {
                     let values = self
                         .batches
@@ -70,13 +107,17 @@ impl<'a> Matrix<'a> {
                 }
             };
             self.batches.check_break()?;
-            Ok::<_, CurvatureError>(product)
+            let norms = [w.norm()?, product.norm()?];
+            drop(w);
+            Ok::<_, CurvatureError>((drawn(other)?.dot(&product)?, norms))
         };
         let sides = |near: Option<(&Displaced, Distance)>| {
-            let (au, av) = (product(&u, near)?, product(&v, near)?);
-            let (norm_au, norm_av) = (au.norm()?, av.norm()?);
-            for (vector, norm) in [(&u, norm_au), (&v, norm_av)] {
+            let (u, v) = (1, 2);
+            let (au_v, [norm_u, norm_au]) = side(u, v, near)?;
+            let (av_u, [norm_v, norm_av]) = side(v, u, near)?;
+            for (seed, norm) in [(u, norm_au), (v, norm_av)] {
                 if !norm.is_finite() {
+                    let vector = drawn(seed)?;
                     return match near {
                         Some(_) => Ok(None),
                         None => Err(self
@@ -86,11 +127,10 @@ impl<'a> Matrix<'a> {
                 }
             }
             Ok(Some(Sides {
-                difference: (u.dot(&av)? - au.dot(&v)?).abs(),
-                size: norms[0] * norm_av + norm_au * norms[1],
+                difference: (av_u - au_v).abs(),
+                size: norm_u * norm_av + norm_au * norm_v,
             }))
         };
-        let dtype = self.space.dtype()?;
         let tolerance = of_products(dtype);
         let own = sides(None)?;
         if own.is_some_and(|own| own.difference <= tolerance * own.size) {
@@ -151,6 +191,42 @@ macro_rules! matrix_operator {
             /// Number of batches with stored residuals; the others are read again for every product.
             pub fn num_kept_batches(&self) -> usize {
                 self.0.batches.num_kept()
+            }
+
+            /// How the operator uses memory, and the peak that is predicted for it.
+            ///
+            /// # Cost
+            ///
+            /// Some milliseconds on the host; nothing runs on the device.
+            pub fn memory_plan(&self) -> super::MemoryPlan {
+                self.0.batches.memory_plan()
+            }
+
+            /// The operator at another model, in most cases the same model after training steps, without a new trace:
+            /// equal to a new one of the same risk, bit for bit.
+            ///
+            /// The data are read again. Which residuals are stored, random draws and settings are those of this
+            /// operator.
+            ///
+            /// # Cost
+            ///
+            /// One gradient per batch, and one forward pass of the first batch. The residuals of this operator are
+            /// released before the new ones are computed. The [checks](crate::loss::Risk::with_checks) of this operator
+            /// are not made again, except that the data must be the same.
+            ///
+            /// # Errors
+            ///
+            /// Those of a product, and what would make the trace another one:
+            /// [`CurvatureError::Space`](super::CurvatureError::Space) for other parameters,
+            /// [`CurvatureError::Linearize`](super::CurvatureError::Linearize) for a model of another type, with other
+            /// buffers, other frozen parameters or other flags, [`CurvatureError::Loss`](super::CurvatureError::Loss) for
+            /// data that have changed, and [`CurvatureError::StaleTrace`](super::CurvatureError::StaleTrace) if the
+            /// closure itself has another value on the first batch, as with another rate of dropout.
+            pub fn at<M: burn::module::Module + 'static>(
+                self,
+                model: &M,
+            ) -> Result<Self, CurvatureError> {
+                self.0.at(model).map(Self)
             }
 
             /// The operator in the units of a scale at `model`: `C A C`.

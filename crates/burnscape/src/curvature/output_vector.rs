@@ -1,5 +1,3 @@
-use std::ops::Range;
-
 use burn::tensor::{DType, Device};
 
 use crate::space::{FlatSpace, FlatVector, ParamSpace, SpaceError};
@@ -63,10 +61,6 @@ impl FlatSpace for OutputSpace {
             expected: describe(self),
             found: describe(other),
         })
-    }
-
-    fn parts(&self) -> impl Iterator<Item = Range<usize>> {
-        std::iter::once(0..self.len)
     }
 }
 

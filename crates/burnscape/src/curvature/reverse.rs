@@ -38,6 +38,8 @@ pub(super) struct Place<'p> {
     pub(super) inputs: &'p [DispatchTensor],
     /// Positions of the parameters among the inputs.
     pub(super) positions: &'p [usize],
+    /// Whether the comparison may hold residuals.
+    pub(super) residuals: Checkpointing,
 }
 
 /// A point and the two derivatives there.
@@ -47,14 +49,22 @@ struct Found {
 }
 
 impl ReverseCheck {
-    pub(super) fn new(reverse: &Reverse, device: &Device) -> Result<Self, CurvatureError> {
+    /// The check of a map whose forward pass is cut into segments where residuals are recomputed.
+    pub(super) fn new(
+        reverse: &Reverse,
+        segments: usize,
+        device: &Device,
+    ) -> Result<Self, CurvatureError> {
         let (forwards, back) = match reverse {
             Reverse::Gradient(map) => (map.as_ref(), None),
             Reverse::Outputs(maps) => (&maps[0], Some(&maps[1])),
         };
+        let prepared = |map: &LinearMap| {
+            Ok::<_, CurvatureError>(Linearized::new(map, device)?.with_segments(segments))
+        };
         Ok(Self {
-            forwards: Linearized::new(forwards, device)?,
-            back: back.map(|map| Linearized::new(map, device)).transpose()?,
+            forwards: prepared(forwards)?,
+            back: back.map(prepared).transpose()?,
         })
     }
 
@@ -63,10 +73,10 @@ impl ReverseCheck {
     /// A forward derivative and a backward pass.
     pub(super) fn check(
         &mut self,
-        displaced: &mut Displaced,
+        displaced: &Displaced,
         place: Place<'_>,
     ) -> Result<(), CurvatureError> {
-        let dtype = displaced.dtype()?;
+        let dtype = displaced.dtype();
         let tolerance = |distance: Distance| {
             let Tolerance {
                 at_once,
@@ -98,14 +108,14 @@ impl ReverseCheck {
     /// weights must at least be finite.
     fn check_finite(
         &mut self,
-        displaced: &mut Displaced,
+        displaced: &Displaced,
         place: Place<'_>,
     ) -> Result<(), CurvatureError> {
         let Found { point, sides } = self.at(displaced, place, Distance::NONE)?;
         if sides.is_some() {
             return Ok(());
         }
-        let tangent = displaced.tangent(Distance::NONE)?;
+        let tangent = displaced.tangent(Distance::NONE);
         let operation = self.forwards.find_non_finite(&point, &[tangent])?;
         Err(CurvatureError::NonFiniteProduct {
             batch: place.batch,
@@ -115,7 +125,7 @@ impl ReverseCheck {
 
     fn sides(
         &mut self,
-        displaced: &mut Displaced,
+        displaced: &Displaced,
         place: Place<'_>,
         distance: Distance,
     ) -> Result<Option<Sides>, CurvatureError> {
@@ -124,18 +134,18 @@ impl ReverseCheck {
 
     fn at(
         &mut self,
-        displaced: &mut Displaced,
+        displaced: &Displaced,
         place: Place<'_>,
         distance: Distance,
     ) -> Result<Found, CurvatureError> {
-        let inputs = displaced.inputs(place.inputs, place.positions, distance)?;
+        let inputs = displaced.inputs(place.inputs, place.positions, distance);
         let point_of = |map: &mut Linearized| {
             // The noise, which not every map reads, comes last.
             let own = &inputs[..map.map().num_inputs().min(inputs.len())];
-            map.point_with_draws_of(place.drawn, own, Checkpointing::Store)
+            map.point_with_draws_of(place.drawn, own, place.residuals)
         };
         let point = point_of(&mut self.forwards)?;
-        let v = displaced.tangent(distance)?;
+        let v = displaced.tangent(distance);
         let mut moved = self.forwards.apply(&point, std::slice::from_ref(&v))?;
         let moved = moved.remove(0);
         let (u, back) = match &mut self.back {

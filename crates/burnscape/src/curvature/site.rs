@@ -1,15 +1,18 @@
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use burn::module::Module;
-use burn::tensor::DeviceSettings;
+use burn::tensor::{DeviceSettings, Tensor};
 use burnscape_linearize::{LinearMap, LinearizeError, OutputTrace, TracedParam};
 
 use super::CurvatureError;
 use super::batch_points::{Setup, TraceBatch, Traced, Weighting};
 use super::reverse::Reverse;
+use super::stale::FirstValue;
+use crate::loss::scalar::called;
 use crate::loss::{
-    Draws, LossError, Mode, Observer, OperatorSettings, Progress, Reduction, Risk, SharedData,
-    Source, Work,
+    DataInParts, Draws, Lift, LossError, Mode, Observer, OperatorSettings, Progress, Reduction,
+    Risk, RiskBatch, SharedData, Source, SourceInParts, Work,
 };
 use crate::space::{ParamSpace, copy_for_gradients};
 
@@ -21,6 +24,7 @@ pub(super) struct Site<'r, 'a, M> {
     pub(super) operators: OperatorSettings,
     pub(super) reduction: Reduction,
     pub(super) draws: Draws,
+    pub(super) mode: Mode,
     pub(super) observer: Observer<'a>,
     pub(super) space: ParamSpace,
     pub(super) settings: DeviceSettings,
@@ -38,6 +42,7 @@ impl<'r, 'a, M: Module> Site<'r, 'a, M> {
             operators,
             reduction: risk.reduction(),
             draws: risk.draws(),
+            mode: risk.mode(),
             observer: risk.observer().clone(),
             settings: space.device().settings(),
             space,
@@ -59,12 +64,13 @@ impl<'r, 'a, M: Module> Site<'r, 'a, M> {
             source,
             data: None,
             operators: OperatorSettings {
-                residual_budget: usize::MAX,
+                residual_budget: Some(usize::MAX),
                 checks: false,
                 ..OperatorSettings::default()
             },
             reduction,
             draws,
+            mode,
             observer: Observer::default(),
             settings: space.device().settings(),
             space,
@@ -72,16 +78,69 @@ impl<'r, 'a, M: Module> Site<'r, 'a, M> {
         })
     }
 
+    /// The same site on data in parts.
+    pub(super) fn in_parts<'s>(&'s self, parts: &'s SourceInParts<'s, M>) -> Site<'s, 'a, M> {
+        let data = self.data.clone().map(|whole| {
+            let examples = parts.examples;
+            Arc::new(DataInParts { whole, examples }) as SharedData<'a>
+        });
+        Site {
+            source: parts,
+            data,
+            operators: self.operators,
+            reduction: self.reduction,
+            draws: self.draws,
+            mode: self.mode,
+            observer: self.observer.clone(),
+            space: self.space.clone(),
+            settings: self.settings,
+            copy: self.copy.clone(),
+        }
+    }
+
     /// A copy of the model for tracing.
     pub(super) fn model(&self) -> M {
         self.copy.clone()
+    }
+
+    /// The loss of a batch, or the values in front of its criterion, flat: computed by the closure itself, without a
+    /// trace. `begin` seeds the draws.
+    ///
+    /// # Cost
+    ///
+    /// One forward pass.
+    pub(super) fn evaluated(
+        &self,
+        batch: &dyn RiskBatch<M>,
+        what: FirstValue,
+        begin: impl Fn(),
+    ) -> Result<Tensor<1>, CurvatureError> {
+        let evaluate = |model: M, lift: Lift| {
+            begin();
+            let value = called(|| match what {
+                FirstValue::Loss => batch.loss(&model, lift, self.reduction),
+                FirstValue::ExampleLosses | FirstValue::Outputs => batch.outputs(&model, lift),
+            });
+            value.map(Tensor::inner)
+        };
+        if self.mode == Mode::Eval {
+            match evaluate(self.copy.valid(), Lift::Plain) {
+                // The closure may compute a gradient itself.
+                Err(LossError::Panicked { .. }) => {}
+                found => return Ok(found?),
+            }
+        }
+        // The running statistics of this copy are its own.
+        let copy = copy_for_gradients(&self.copy, self.mode == Mode::Train);
+        let lift = Lift::for_gradients(&copy);
+        Ok(evaluate(copy, lift)?)
     }
 
     /// A setup with the weights of the loss, without noise.
     pub(super) fn setup<'t>(&self, trace: &'t TraceBatch<'t, M>) -> Setup<'t, M> {
         Setup {
             weighting: Weighting::Loss(self.reduction),
-            has_outputs: false,
+            first: FirstValue::Loss,
             noise_seed: 0,
             trace,
         }

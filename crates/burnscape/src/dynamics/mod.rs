@@ -9,6 +9,7 @@ mod config;
 mod curvature_monitor;
 mod curvature_reading;
 mod error;
+mod kept_programs;
 #[cfg(feature = "train")]
 mod learner;
 mod momentum_edge;

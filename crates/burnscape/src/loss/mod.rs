@@ -89,8 +89,8 @@ pub use normalization_policy::NormalizationPolicy;
 pub use objective::{Objective, SumLoss};
 pub use reduction::Reduction;
 pub(crate) use risk::{
-    BatchScores, Draws, Observer, OperatorSettings, RiskBatch, SharedData, Source, each,
-    each_tensors, of_one_batch,
+    BatchScores, DataInParts, Draws, Observer, OperatorSettings, RiskBatch, SharedData, Source,
+    SourceInParts, each, each_tensors, of_one_batch,
 };
 pub use risk::{Classes, PerExample, Progress, Risk, RiskGradient, RiskValue, Split, Whole, Work};
 pub(crate) use tally::examples_and_weight;

@@ -20,8 +20,7 @@ impl ParamVector {
     /// [`SpaceError::MixedDTypes`].
     pub fn gaussian(space: &ParamSpace, seed: u64) -> Result<Self, SpaceError> {
         let rng = StdRng::seed_from_u64(seed);
-        let values: Vec<f64> = StandardNormal.sample_iter(rng).take(space.len()).collect();
-        Self::from_host(space, &values)
+        Self::from_numbers(space, StandardNormal.sample_iter(rng))
     }
 
     /// Independent coordinates that are −1 or 1 with equal probability.
@@ -31,9 +30,8 @@ impl ParamVector {
     /// [`SpaceError::MixedDTypes`].
     pub fn rademacher(space: &ParamSpace, seed: u64) -> Result<Self, SpaceError> {
         let mut rng = StdRng::seed_from_u64(seed);
-        let mut sign = || if rng.random::<bool>() { 1.0 } else { -1.0 };
-        let values: Vec<f64> = (0..space.len()).map(|_| sign()).collect();
-        Self::from_host(space, &values)
+        let sign = || Some(if rng.random::<bool>() { 1.0 } else { -1.0 });
+        Self::from_numbers(space, std::iter::from_fn(sign))
     }
 
     /// A point drawn uniformly from the unit sphere.

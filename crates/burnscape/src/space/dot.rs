@@ -3,7 +3,7 @@ use burn::tensor::{Device, Tensor};
 use super::cast::as_accumulator;
 
 /// How many numbers a product of one row and one column sums.
-const BLOCK: usize = 4096;
+pub(super) const BLOCK: usize = 4096;
 
 /// The inner product `⟨x, y⟩` of two flat tensors on one device, in f32 if the elements are narrower.
 ///
@@ -11,32 +11,49 @@ const BLOCK: usize = 4096;
 /// once and write nothing. They run block by block, which keeps f32 sums short. Other backends fuse the
 /// elementwise product with the sum, and their matrix products may round to the ten bits of a tensor core.
 pub(crate) fn dot(x: &Tensor<1>, y: &Tensor<1>) -> Tensor<1> {
+    partial_sums(x, y).sum()
+}
+
+/// Numbers whose sum is `⟨x, y⟩`: one for each whole block of 4096 coordinates, then the products of the rest. Same
+/// kernels as [`dot`].
+///
+/// The host adds them in f64. A product, a sum and their concatenation are three operations, whatever the tensors
+/// consist of, and the transfer has `n/4096` numbers and 4095 more at most.
+pub(super) fn partial_sums(x: &Tensor<1>, y: &Tensor<1>) -> Tensor<1> {
     let (x, y) = (as_accumulator(x.clone()), as_accumulator(y.clone()));
     let [len] = x.dims();
     debug_assert_eq!([len], y.dims());
     let blocks = len / BLOCK;
-    if blocks == 0 || !is_flex(&x.device()) {
-        return (x * y).sum();
+    if blocks == 0 {
+        return x * y;
     }
     let whole = blocks * BLOCK;
-    let rows = x.clone().slice(0..whole).reshape([blocks, 1, BLOCK]);
-    let columns = y.clone().slice(0..whole).reshape([blocks, BLOCK, 1]);
-    let sum = rows.matmul(columns).sum();
-    if whole == len {
-        sum
+    let (sums, rest) = if is_flex(&x.device()) {
+        let rows = x.clone().slice(0..whole).reshape([blocks, 1, BLOCK]);
+        let columns = y.clone().slice(0..whole).reshape([blocks, BLOCK, 1]);
+        let rest = || x.slice(whole..len) * y.slice(whole..len);
+        let sums = rows.matmul(columns).reshape([blocks]);
+        (sums, (whole < len).then(rest))
     } else {
-        sum + (x.slice(whole..len) * y.slice(whole..len)).sum()
+        let products = x * y;
+        let rest = (whole < len).then(|| products.clone().slice(whole..len));
+        let rows = products.slice(0..whole).reshape([blocks, BLOCK]);
+        (rows.sum_dim(1).reshape([blocks]), rest)
+    };
+    match rest {
+        None => sums,
+        Some(rest) => Tensor::cat(vec![sums, rest], 0),
     }
 }
 
 #[cfg(feature = "flex")]
-fn is_flex(device: &Device) -> bool {
+pub(super) fn is_flex(device: &Device) -> bool {
     let device = device.clone().inner();
     matches!(device.as_dispatch(), burn::backend::DispatchDevice::Flex(_))
 }
 
 #[cfg(not(feature = "flex"))]
-fn is_flex(_: &Device) -> bool {
+pub(super) fn is_flex(_: &Device) -> bool {
     false
 }
 

@@ -187,6 +187,17 @@ pub enum SpaceError {
         /// The message of the device.
         message: String,
     },
+    /// The device for the bases of Krylov methods cannot be used.
+    #[error(
+        "no basis can be stored on {device}: {message}; pass another device to `with_basis_device`, or none to store it \
+         beside the model"
+    )]
+    BasisDevice {
+        /// The device.
+        device: String,
+        /// Why it cannot be used.
+        message: String,
+    },
     /// A vector or matrix on the host has the wrong size.
     #[error(transparent)]
     Krylov(#[from] burnscape_krylov::KrylovFault),

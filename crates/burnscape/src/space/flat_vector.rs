@@ -1,12 +1,11 @@
 use std::fmt::Debug;
-use std::ops::Range;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use super::SpaceError;
 use super::cast::as_dtype;
 use super::host::to_host;
-use super::products::{self, Part};
+use super::products;
 use super::range::{scaled, scaled_wide};
 use super::wide::Wide;
 
@@ -29,9 +28,12 @@ pub trait FlatSpace: Clone + Debug {
     /// [`SpaceError::DifferentSpaces`].
     fn check_same(&self, other: &Self) -> Result<(), SpaceError>;
 
-    /// Consecutive ranges of coordinates. Inner products sum each range on the device, and across ranges in f64
-    /// on the host.
-    fn parts(&self) -> impl Iterator<Item = Range<usize>>;
+    /// The device that stores the bases of Krylov methods over these coordinates; that of the coordinates by default.
+    ///
+    /// Products with a basis are computed there: a step moves one vector there and one back.
+    fn basis_device(&self) -> Option<&Device> {
+        None
+    }
 }
 
 /// A vector on a device: a flat tensor `[n]` and the space that describes its coordinates.
@@ -82,6 +84,30 @@ impl<S: FlatSpace> FlatVector<S> {
         check_length(space, values.len())?;
         let data = TensorData::new(values.to_vec(), [values.len()]);
         let values = Tensor::from_data(data, space.place()?);
+        Ok(Self {
+            space: space.clone(),
+            values,
+        })
+    }
+
+    /// Makes a vector of `space` from as many numbers as it has coordinates. Nothing but the vector is held.
+    pub(super) fn from_numbers(
+        space: &S,
+        numbers: impl Iterator<Item = f64>,
+    ) -> Result<Self, SpaceError> {
+        let len = space.dimension();
+        let (device, dtype) = space.place()?;
+        let data = match dtype {
+            DType::F32 => {
+                let values: Vec<f32> = numbers.take(len).map(|x| x as f32).collect();
+                TensorData::new(values, [len])
+            }
+            _ => {
+                let values: Vec<f64> = numbers.take(len).collect();
+                TensorData::new(values, [len])
+            }
+        };
+        let values = Tensor::from_data(data, (device, dtype));
         Ok(Self {
             space: space.clone(),
             values,
@@ -174,14 +200,14 @@ impl<S: FlatSpace> FlatVector<S> {
         })
     }
 
-    /// The inner product `⟨self, x⟩`, summed on the device within each of the space's
-    /// [`parts`](FlatSpace::parts) and in f64 on the host across them. If products leave the range of the
-    /// element type, both vectors are scaled by powers of two first: the result is infinite or subnormal only
-    /// if it leaves the range of `f64`.
+    /// The inner product `⟨self, x⟩`, summed on the device within blocks of 4096 coordinates and in f64 on the
+    /// host across them. If products leave the range of the element type, both vectors are scaled by powers of
+    /// two first: the result is infinite or subnormal only if it leaves the range of `f64`.
     ///
     /// # Cost
     ///
-    /// One host synchronization; three if products leave the range of the element type, or the result is so
+    /// Three operations and one host synchronization, which transfers `n/4096` numbers and 4095 more at most;
+    /// three synchronizations if products leave the range of the element type, or the result is so
     /// small (or zero) that products may have underflowed.
     ///
     /// # Errors
@@ -246,21 +272,12 @@ impl<S: FlatSpace> FlatVector<S> {
 
     /// `⟨self, x⟩`, which may be outside the range of `f64`.
     pub(crate) fn wide_dot(&self, x: &Self) -> Result<Wide, SpaceError> {
-        let (sums, _) = products::sums(&[self.parts(x)?], Vec::new())?;
-        Ok(sums.into_iter().sum())
+        self.space.check_same(&x.space)?;
+        products::whole(&self.values, &x.values)
     }
 
     /// The norm as a divisor: the inverse of a subnormal norm is outside the range of `f64`.
     pub(crate) fn wide_norm(&self) -> Result<Wide, SpaceError> {
         Ok(self.wide_dot(self)?.sqrt())
-    }
-
-    /// Two vectors, cut into the parts of their space.
-    pub(super) fn parts<'a>(&'a self, x: &'a Self) -> Result<Vec<Part<'a>>, SpaceError> {
-        self.space.check_same(&x.space)?;
-        let parts = self.space.parts();
-        Ok(parts
-            .map(|range| Part::new(&self.values, &x.values, range))
-            .collect())
     }
 }

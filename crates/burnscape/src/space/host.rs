@@ -4,6 +4,8 @@ use super::SpaceError;
 
 /// Downloads a tensor: one host synchronization.
 pub(crate) fn to_host(values: Tensor<1>) -> Result<Vec<f64>, SpaceError> {
+    #[cfg(test)]
+    READS.set(READS.get() + 1);
     let data = values.try_into_data().map_err(|error| SpaceError::Device {
         message: format!("{error:?}"),
     })?;
@@ -31,6 +33,12 @@ pub(crate) fn transfer(scalars: Vec<Tensor<1>>) -> Result<Vec<f64>, SpaceError> 
         }
     }
     Ok(values)
+}
+
+#[cfg(test)]
+std::thread_local! {
+    /// Host synchronizations of this thread, for tests that count them.
+    pub(crate) static READS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use burn::tensor::{DType, Tensor};
 
-use super::{ParamSpace, ParamVector, SpaceError, epsilon};
+use super::outer::SHORT;
+use super::{ParamSpace, ParamVector, SpaceError, epsilon, mix, outer_gaussian};
 
 const SEED: u64 = 5;
 
@@ -57,10 +58,12 @@ fn first_share(dtype: DType) -> f64 {
     (8.0 * epsilon(dtype).sqrt()).max(1e-2)
 }
 
-/// A random direction from given weights, in units of the size of each tensor.
+/// A random direction from given weights, in units of the size of each tensor. It is drawn anew for each use, so that
+/// nothing of its length is held.
 #[derive(Debug)]
 pub(crate) struct Nearby {
-    direction: ParamVector,
+    space: ParamSpace,
+    dtype: DType,
     /// The root mean square of each tensor's elements. For a tensor of zeros, that of all elements; one if all are
     /// zero.
     sizes: Vec<f64>,
@@ -77,21 +80,38 @@ impl Nearby {
         let sizes = space.leaves().iter().zip(&norms);
         let sizes = sizes.map(|(leaf, norm)| positive(mean(*norm, leaf.len())).unwrap_or(all));
         Ok(Self {
-            direction: ParamVector::gaussian(space, SEED)?,
+            space: space.clone(),
+            dtype: space.dtype()?,
             sizes: sizes.collect(),
         })
     }
 
     pub(crate) fn space(&self) -> &ParamSpace {
-        self.direction.space()
+        &self.space
+    }
+
+    pub(crate) fn dtype(&self) -> DType {
+        self.dtype
     }
 
     /// The displacement from the weights to the point at a distance.
     pub(crate) fn displacement(&self, distance: Distance) -> Result<ParamVector, SpaceError> {
-        let leaves = self.space().leaves().iter().zip(&self.sizes);
-        let steps = leaves.map(|(leaf, size)| -> Tensor<1> {
-            self.direction.leaf(leaf) * (distance.share * size.max(distance.floor))
-        });
-        ParamVector::from_values(self.space(), Tensor::cat(steps.collect(), 0))
+        let steps = self.steps(distance).collect();
+        ParamVector::from_values(&self.space, Tensor::cat(steps, 0))
+    }
+
+    /// The displacement of each tensor, flat.
+    pub(crate) fn steps(&self, distance: Distance) -> impl Iterator<Item = Tensor<1>> {
+        let (len, device) = (self.space.len(), self.space.device());
+        let drawn = |len, seed| outer_gaussian(len, seed, device, self.dtype);
+        let short = (len <= SHORT).then(|| drawn(len, SEED));
+        let leaves = self.space.leaves().iter().zip(&self.sizes).enumerate();
+        leaves.map(move |(index, (leaf, size))| {
+            let direction = match &short {
+                Some(all) => all.clone().slice(leaf.offset()..leaf.offset() + leaf.len()),
+                None => drawn(leaf.len(), mix(SEED, index as u64)),
+            };
+            direction * (distance.share * size.max(distance.floor))
+        })
     }
 }

@@ -119,7 +119,11 @@ struct Inner {
 /// # Ok::<(), burnscape::space::SpaceError>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct ParamSpace(Arc<Inner>);
+pub struct ParamSpace {
+    shared: Arc<Inner>,
+    /// The device of Krylov bases, if it is another one. Spaces that differ in nothing else are the same.
+    pub(super) basis: Option<Device>,
+}
 
 impl ParamSpace {
     /// All trainable parameters of `model`.
@@ -155,33 +159,42 @@ impl ParamSpace {
             });
         };
         let len = leaves.iter().map(ParamLeaf::len).sum();
-        Ok(Self(Arc::new(Inner {
+        let shared = Arc::new(Inner {
             leaves,
             len,
             device,
             frozen,
-        })))
+        });
+        Ok(Self {
+            shared,
+            basis: None,
+        })
+    }
+
+    /// The same space with another device for Krylov bases.
+    pub(crate) fn with_basis_device(self, basis: Option<Device>) -> Self {
+        Self { basis, ..self }
     }
 
     /// Number of coordinates.
     #[allow(clippy::len_without_is_empty, reason = "an empty space is an error")]
     pub fn len(&self) -> usize {
-        self.0.len
+        self.shared.len
     }
 
     /// The parameters in visit order.
     pub fn leaves(&self) -> &[ParamLeaf] {
-        &self.0.leaves
+        &self.shared.leaves
     }
 
     /// The device of the parameters, without autodiff.
     pub fn device(&self) -> &Device {
-        &self.0.device
+        &self.shared.device
     }
 
     /// Number of frozen float parameters, which are not part of the space. Running statistics do not count.
     pub fn num_frozen(&self) -> usize {
-        self.0.frozen
+        self.shared.frozen
     }
 
     /// The common element type of all parameters.
@@ -190,8 +203,13 @@ impl ParamSpace {
     ///
     /// [`SpaceError::MixedDTypes`].
     pub fn dtype(&self) -> Result<DType, SpaceError> {
-        let first = &self.0.leaves[0];
-        match self.0.leaves.iter().find(|leaf| leaf.dtype != first.dtype) {
+        let first = &self.shared.leaves[0];
+        match self
+            .shared
+            .leaves
+            .iter()
+            .find(|leaf| leaf.dtype != first.dtype)
+        {
             None => Ok(first.dtype),
             Some(other) => Err(SpaceError::MixedDTypes {
                 first: first.path.clone(),
@@ -211,27 +229,27 @@ impl ParamSpace {
     ///
     /// [`SpaceError::DifferentSpaces`] with the first leaf that differs.
     pub fn check_same(&self, other: &Self) -> Result<(), SpaceError> {
-        if Arc::ptr_eq(&self.0, &other.0) {
+        if Arc::ptr_eq(&self.shared, &other.shared) {
             return Ok(());
         }
         let differ =
             |expected: String, found: String| Err(SpaceError::DifferentSpaces { expected, found });
-        if self.0.leaves.len() != other.0.leaves.len() {
+        if self.shared.leaves.len() != other.shared.leaves.len() {
             return differ(
-                format!("{} parameters", self.0.leaves.len()),
-                format!("{}", other.0.leaves.len()),
+                format!("{} parameters", self.shared.leaves.len()),
+                format!("{}", other.shared.leaves.len()),
             );
         }
-        for (a, b) in self.0.leaves.iter().zip(&other.0.leaves) {
+        for (a, b) in self.shared.leaves.iter().zip(&other.shared.leaves) {
             let same = (&a.path, &a.shape, a.dtype) == (&b.path, &b.shape, b.dtype);
             if !same || a.duplicates != b.duplicates {
                 return differ(a.describe(), b.describe());
             }
         }
-        if self.0.device != other.0.device {
+        if self.shared.device != other.shared.device {
             return differ(
-                format!("{:?}", self.0.device),
-                format!("{:?}", other.0.device),
+                format!("{:?}", self.shared.device),
+                format!("{:?}", other.shared.device),
             );
         }
         Ok(())

@@ -5,14 +5,14 @@ use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor};
 
 use super::cast::as_dtype;
-use super::products;
+use super::products::{self, Part};
 use super::wide::Wide;
 use super::{FlatSpace, FlatVector, LeafVector, ParamLeaf, ParamSpace, SpaceError};
 
 /// A point or displacement in parameter space: a flat tensor `[num_params]` on the model's device, with the
 /// parameters in visit order, each flattened row by row.
 ///
-/// Inner products are summed on the device within each parameter, and in f64 on the host across parameters.
+/// Inner products are summed on the device within blocks of coordinates, and in f64 on the host across blocks.
 ///
 /// # Example
 ///
@@ -45,8 +45,8 @@ impl FlatSpace for ParamSpace {
         Self::check_same(self, other)
     }
 
-    fn parts(&self) -> impl Iterator<Item = Range<usize>> {
-        self.leaves().iter().map(range)
+    fn basis_device(&self) -> Option<&Device> {
+        self.basis.as_ref()
     }
 }
 
@@ -140,7 +140,7 @@ impl FlatVector<ParamSpace> {
     ///
     /// # Cost
     ///
-    /// Same as [`dot`](Self::dot).
+    /// A few operations for each parameter, and usually one host synchronization.
     ///
     /// # Errors
     ///
@@ -157,6 +157,14 @@ impl FlatVector<ParamSpace> {
     pub(crate) fn leaf_dots(&self, x: &Self) -> Result<Vec<f64>, SpaceError> {
         let dots = products::each(&self.parts(x)?)?;
         Ok(dots.into_iter().map(Wide::value).collect())
+    }
+
+    /// Two vectors, cut into their parameters.
+    fn parts<'a>(&'a self, x: &'a Self) -> Result<Vec<Part<'a>>, SpaceError> {
+        self.space().check_same(x.space())?;
+        let leaves = self.space().leaves().iter();
+        let parts = leaves.map(|leaf| Part::new(self.values(), x.values(), range(leaf)));
+        Ok(parts.collect())
     }
 }
 

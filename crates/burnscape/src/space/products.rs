@@ -9,9 +9,9 @@ use burn::tensor::{DType, Tensor};
 
 use super::SpaceError;
 use super::cast::as_accumulator;
-use super::dot::dot;
+use super::dot::{dot, partial_sums};
 use super::epsilon::epsilon;
-use super::host::transfer;
+use super::host::{to_host, transfer};
 use super::range::{Limits, scaled_wide};
 use super::wide::{Wide, exponent_of};
 
@@ -86,6 +86,22 @@ pub(super) fn sums(
     Ok((dots, rest.to_vec()))
 }
 
+/// `⟨x, y⟩` of two flat tensors, added across blocks in f64. One transfer if the sum is accurate, three otherwise.
+pub(super) fn whole(x: &Tensor<1>, y: &Tensor<1>) -> Result<Wide, SpaceError> {
+    let sum: f64 = to_host(partial_sums(x, y))?.into_iter().sum();
+    if holds(sum, floor(x.dims()[0], x.dtype())) {
+        return Ok(Wide::from(sum));
+    }
+    let largest = transfer(vec![x.clone().max_abs(), y.clone().max_abs()])?;
+    let pair = (largest[0], largest[1]);
+    if !is_number(pair) {
+        return Ok(without_scaling(pair, sum));
+    }
+    let (x, y) = (unit(x.clone(), pair.0), unit(y.clone(), pair.1));
+    let sum = to_host(partial_sums(&x, &y))?.into_iter().sum();
+    Ok(Wide::new(sum, exponent_of(pair.0) + exponent_of(pair.1)))
+}
+
 /// The inner product of each part. One transfer if all are accurate.
 pub(super) fn each(parts: &[Part<'_>]) -> Result<Vec<Wide>, SpaceError> {
     let products: Vec<Vec<Part>> = parts.iter().map(|part| vec![part.clone()]).collect();
@@ -94,8 +110,7 @@ pub(super) fn each(parts: &[Part<'_>]) -> Result<Vec<Wide>, SpaceError> {
 
 /// The Euclidean norm of a flat tensor; usually one host synchronization.
 pub(crate) fn norm(x: &Tensor<1>) -> Result<f64, SpaceError> {
-    let square: Wide = each(&[Part::whole(x, x)])?.into_iter().sum();
-    Ok(square.sqrt().value())
+    Ok(whole(x, x)?.sqrt().value())
 }
 
 /// The largest absolute value in a flat tensor; zero if it is empty.
@@ -138,7 +153,6 @@ fn rescued(parts: &[Part<'_>], plain: &[f64]) -> Result<Vec<Wide>, SpaceError> {
     let largest = parts.iter().flat_map(largest);
     let largest = transfer(largest.collect())?;
     let pairs = || largest.chunks_exact(2).map(|pair| (pair[0], pair[1]));
-    let is_number = |(x, y): (f64, f64)| x > 0.0 && y > 0.0 && x.is_finite() && y.is_finite();
     let mut again = Vec::new();
     for (part, pair) in parts.iter().zip(pairs()) {
         if is_number(pair) {
@@ -152,11 +166,25 @@ fn rescued(parts: &[Part<'_>], plain: &[f64]) -> Result<Vec<Wide>, SpaceError> {
             let exponent = exponent_of(pair.0) + exponent_of(pair.1);
             Wide::new(again.next().unwrap_or(plain), exponent)
         }
-        // Zero times a NaN or an infinity is NaN, not zero.
-        (x, y) if x == 0.0 && y.is_finite() || y == 0.0 && x.is_finite() => Wide::ZERO,
-        _ => Wide::from(plain),
+        pair => without_scaling(pair, plain),
     });
     Ok(sums.collect())
+}
+
+/// Whether the largest numbers of two vectors allow for scaling.
+fn is_number((x, y): (f64, f64)) -> bool {
+    x > 0.0 && y > 0.0 && x.is_finite() && y.is_finite()
+}
+
+/// The inner product of vectors with these largest numbers, which do not.
+fn without_scaling((x, y): (f64, f64), plain: f64) -> Wide {
+    // Zero times a NaN or an infinity is NaN, not zero.
+    let is_zero = x == 0.0 && y.is_finite() || y == 0.0 && x.is_finite();
+    if is_zero {
+        Wide::ZERO
+    } else {
+        Wide::from(plain)
+    }
 }
 
 /// Multiplies the vector by a power of two so that its largest number is between one and two.
@@ -184,7 +212,11 @@ mod tests {
         let found = each(&parts).unwrap();
         let (sums, _) = sums(&[parts], Vec::new()).unwrap();
         assert_eq!(sums[0].value().to_bits(), found[0].value().to_bits());
-        sums[0]
+        let whole = whole(&x, &y).unwrap();
+        let distance = (whole.value() - sums[0].value()).abs();
+        let is_near = distance <= 1e-6 * whole.value().abs();
+        assert!(is_near || whole.value().to_bits() == sums[0].value().to_bits());
+        whole
     }
 
     #[test]

@@ -1,19 +1,23 @@
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use burnscape_krylov::{Dense, KrylovFault, VectorBlock};
 
+use super::chunks::Chunks;
+use super::dot::partial_sums;
+use super::epsilon::epsilon;
 use super::host::transfer;
+use super::kernel::{Kernel, joined};
+use super::offload::usable;
 use super::products::{floor, holds};
 use super::range::{Limits, scaled_wide};
 use super::wide::{Wide, exponent_of};
 use super::{FlatSpace, FlatVector, SpaceError, to_host};
 
-/// Vectors of one space, stored as the rows of one tensor `[capacity, width]` on their device. The width is the
-/// dimension, padded with a few zeros.
+/// Vectors of one space, stored as the rows of a few tensors `[rows, width]` on their device or another one. The width
+/// is the dimension, padded with a few zeros.
 ///
-/// Each operation of a Krylov method on a basis is one matrix product in the precision of the element type. A dot
-/// product of `n` numbers has an error of about `ε √n` times the product of the norms, while
-/// [`FlatVector::dot`] sums across the parts of the space in double precision; Krylov methods therefore
-/// orthogonalize twice. Vectors never leave the device; coefficients do.
+/// Products with a basis are matrix products on Flex, and products and sums elsewhere: matrix products of an
+/// accelerator may round their operands to ten bits. A dot product of `n` numbers has an error of about `ε √n` times
+/// the product of the norms at most. Vectors never leave their devices; coefficients do.
 ///
 /// If terms of dot products leave the range of the element type, the products are computed again from vectors
 /// scaled by powers of two. [`project_out`](VectorBlock::project_out) does not read its coefficients and cannot do that: it
@@ -22,90 +26,133 @@ use super::{FlatSpace, FlatVector, SpaceError, to_host};
 #[derive(Debug, Clone)]
 pub struct TensorBlock<S> {
     space: S,
-    /// Has spare rows, so that pushing a vector usually copies nothing.
-    rows: Tensor<2>,
-    len: usize,
+    kernel: Kernel,
+    rows: Chunks,
 }
 
-/// Flex multiplies a matrix with a vector on one thread, but several matrices on several threads. So the rows are
-/// split into this many matrices.
-const PARTS: usize = 4;
-/// The number of vectors from which splitting pays off.
-const FEWEST: usize = 16;
+/// What passes of Gram-Schmidt left, with all numbers on the host.
+struct Parts {
+    coefficients: Vec<f64>,
+    rest: Tensor<1>,
+    /// Of the lengths before the last pass and after it.
+    squares: [f64; 2],
+}
 
 impl<S: FlatSpace> TensorBlock<S> {
-    /// The rows that hold vectors, including their padding.
-    fn used(&self) -> Tensor<2> {
-        let [capacity, width] = self.rows.dims();
-        if capacity == self.len {
-            self.rows.clone()
-        } else {
-            self.rows.clone().slice([0..self.len, 0..width])
-        }
-    }
-
     fn dimension(&self) -> usize {
         self.space.dimension()
     }
 
-    /// `Q v` on the device, `[len, 1]`.
-    fn projections(&self, column: Tensor<1>) -> Tensor<2> {
-        let [capacity, width] = self.rows.dims();
-        let n = self.dimension();
-        let rows = self.len.next_multiple_of(PARTS);
-        if self.len < FEWEST || rows > capacity {
-            let used = self.rows.clone().slice([0..self.len, 0..n]);
-            return used.matmul(column.unsqueeze_dim::<2>(1));
-        }
-        let parts = self.rows.clone().slice([0..rows, 0..width]);
-        let parts = parts.reshape([PARTS, rows / PARTS, width]);
-        let parts = parts.slice([0..PARTS, 0..rows / PARTS, 0..n]);
-        let products = parts.matmul(column.reshape([1, n, 1]));
-        // Drops the products of unused rows.
-        products.reshape([rows, 1]).slice([0..self.len, 0..1])
+    fn device(&self) -> &Device {
+        self.rows.device()
     }
 
-    /// `Σ_i c_i q_i` on the device, for `c` of shape `[1, len]`.
-    fn mixture(&self, coefficients: Tensor<2>) -> Tensor<1> {
-        let [capacity, width] = self.rows.dims();
-        let sum = if self.len < FEWEST {
-            coefficients.matmul(self.used()).reshape([width])
-        } else {
-            let parts = self.rows.clone().reshape([capacity, PARTS, width / PARTS]);
-            let parts = parts.slice([0..self.len, 0..PARTS, 0..width / PARTS]);
-            let coefficients = coefficients.unsqueeze_dim::<3>(0);
-            let sums = coefficients.matmul(parts.swap_dims(0, 1));
-            sums.reshape([width])
-        };
-        let n = self.dimension();
-        if n == width { sum } else { sum.slice(0..n) }
+    fn dtype(&self) -> DType {
+        self.rows.dtype()
+    }
+
+    /// The numbers of a vector on the device of the rows.
+    fn here(&self, v: &FlatVector<S>) -> Result<Tensor<1>, SpaceError> {
+        self.space.check_same(v.space())?;
+        Ok(v.values().clone().to_device(self.device()))
+    }
+
+    /// `Q v` on the device for the vectors from `first` on.
+    fn projections(&self, first: usize, v: &Tensor<1>) -> Tensor<1> {
+        let products = self.rows.from(first);
+        joined(
+            products
+                .map(|(rows, range)| self.kernel.projections(rows, range, v))
+                .collect(),
+        )
+    }
+
+    /// `Σ_i c_i q_i` on the device for the vectors from `first` on, as long as a padded vector or as a vector.
+    fn mixture(&self, first: usize, coefficients: &Tensor<1>, len: usize) -> Tensor<1> {
+        let mut done = 0;
+        let sums = self.rows.from(first).map(|(rows, range)| {
+            let count = range.len();
+            let own = coefficients.clone().slice(done..done + count);
+            done += count;
+            self.kernel.mixture(rows, range, &own, len)
+        });
+        let sum = sums.reduce(|sum, more| sum + more);
+        sum.unwrap_or_else(|| Tensor::zeros([len], (self.device(), self.dtype())))
+    }
+
+    /// [`projections`](Self::projections) of all vectors, on the host.
+    fn host_projections(&self, v: Tensor<1>) -> Result<Vec<f64>, SpaceError> {
+        let v = self.kernel.padded(v, self.rows.width());
+        to_host(self.projections(0, &v))
+    }
+
+    /// Passes of Gram-Schmidt. Everything is read in one transfer at the end.
+    fn passes(&self, v: Tensor<1>, passes: &[usize]) -> Result<Parts, SpaceError> {
+        let [n] = v.dims();
+        let len = self.len();
+        let mut rest = self.kernel.padded(v, self.rows.width());
+        let [padded] = rest.dims();
+        let mut waiting = Vec::with_capacity(passes.len() + 1);
+        for &first in passes {
+            let first = first.min(len - 1);
+            let along = self.projections(first, &rest);
+            rest = rest - self.mixture(first, &along, padded);
+            waiting.push((first, along));
+        }
+        let numbers = waiting.iter().map(|(_, along)| along.clone());
+        let numbers = numbers.chain([partial_sums(&rest, &rest)]);
+        let numbers = to_host(joined(numbers.collect()))?;
+        let mut numbers = numbers.into_iter();
+        let (mut coefficients, mut taken) = (vec![0.0; len], 0.0);
+        for (first, _) in waiting {
+            taken = 0.0;
+            let sums = coefficients.iter_mut().skip(first);
+            for (sum, along) in sums.zip(numbers.by_ref()) {
+                *sum += along;
+                taken += along * along;
+            }
+        }
+        let left: f64 = numbers.sum();
+        let rest = if padded == n { rest } else { rest.slice(0..n) };
+        Ok(Parts {
+            coefficients,
+            rest,
+            // What was taken is orthogonal to what is left, so that the norm before need not be measured.
+            squares: [taken + left, left],
+        })
+    }
+
+    /// Whether a sum of products of vectors is finite and not affected by underflow.
+    fn holds(&self, sum: f64) -> bool {
+        holds(sum, floor(self.dimension(), self.dtype()))
+    }
+
+    /// Whether the squares of a vector and of what a pass left of it are finite and not affected by underflow. What
+    /// is left may be nothing, if the underflow of its terms would be less than the rounding of the pass.
+    fn are_accurate(&self, [before, after]: [f64; 2]) -> bool {
+        let is_large = self.holds(before * epsilon(self.dtype()));
+        self.holds(before) && (self.holds(after) || is_large && after.is_finite())
     }
 
     /// Whether dot products are finite and the largest of them is not affected by underflow.
     fn are_trusted(&self, dots: &[f64]) -> bool {
-        let largest = dots
+        let sizes = dots.iter().map(|dot| dot.abs());
+        let largest = sizes.fold(0.0_f64, f64::max);
+        dots.iter().all(|dot| dot.is_finite()) && self.holds(largest)
+    }
+
+    /// The exponents of the largest numbers of two sets of numbers; `None` if one is zero or not finite.
+    fn exponents(sets: [Vec<Tensor<1>>; 2]) -> Result<Option<[i32; 2]>, SpaceError> {
+        let counts = sets.each_ref().map(Vec::len);
+        let largest = sets.into_iter().flatten().map(Tensor::max_abs);
+        let largest = transfer(largest.collect())?;
+        let (first, second) = largest.split_at(counts[0].min(largest.len()));
+        let largest = [first, second].map(|own| own.iter().copied().fold(0.0_f64, f64::max));
+        let is_number = |value: f64| value > 0.0 && value.is_finite();
+        Ok(largest
             .iter()
-            .fold(0.0_f64, |largest, dot| largest.max(dot.abs()));
-        let floor = floor(self.dimension(), self.rows.dtype());
-        dots.iter().all(|dot| dot.is_finite()) && holds(largest, floor)
-    }
-
-    /// The exponents of the largest numbers of two tensors; `None` if one is zero or not finite.
-    fn exponents(tensors: [Tensor<1>; 2]) -> Result<Option<[i32; 2]>, SpaceError> {
-        let largest = tensors.map(|x| x.max_abs());
-        let largest = transfer(largest.to_vec())?;
-        let is_number = |value: &f64| *value > 0.0 && value.is_finite();
-        Ok(match largest[..] {
-            [x, y] if largest.iter().all(is_number) => Some([exponent_of(x), exponent_of(y)]),
-            _ => None,
-        })
-    }
-
-    /// All numbers of the rows that hold vectors.
-    fn numbers(&self) -> Tensor<1> {
-        let used = self.used();
-        let len = used.shape().num_elements();
-        used.reshape([len])
+            .all(|value| is_number(*value))
+            .then(|| largest.map(exponent_of)))
     }
 
     /// Multiplies the block by a power of two.
@@ -114,16 +161,33 @@ impl<S: FlatSpace> TensorBlock<S> {
         if exponent.abs() <= 32 {
             return self.clone();
         }
+        let rows = self
+            .rows
+            .map(|rows| scaled_wide(rows, Wide::new(1.0, exponent)));
         Self {
             space: self.space.clone(),
-            rows: scaled_wide(self.rows.clone(), Wide::new(1.0, exponent)),
-            len: self.len,
+            kernel: self.kernel,
+            rows,
         }
     }
 
-    fn upload(&self, numbers: Vec<f64>, shape: [usize; 2]) -> Tensor<2> {
+    fn upload<const D: usize>(&self, numbers: Vec<f64>, shape: [usize; D]) -> Tensor<D> {
         let data = TensorData::new(numbers, shape);
-        Tensor::from_data(data, (&self.rows.device(), self.rows.dtype()))
+        Tensor::from_data(data, (self.device(), self.dtype()))
+    }
+
+    /// `Q Pᵀ` on the host, row by row.
+    fn products(&self, other: &Self) -> Result<Vec<f64>, SpaceError> {
+        let strips = self.rows.used().map(|own| {
+            let blocks = other.rows.used().map(|others| {
+                let others = others.to_device(self.device());
+                self.kernel.gram(&own, &others)
+            });
+            let strip = Tensor::cat(blocks.collect(), 1);
+            let len = strip.shape().num_elements();
+            strip.reshape([len])
+        });
+        to_host(joined(strips.collect()))
     }
 }
 
@@ -132,17 +196,15 @@ impl<S: FlatSpace> VectorBlock for TensorBlock<S> {
 
     fn with_capacity(space: &S, capacity: usize) -> Result<Self, SpaceError> {
         let (device, dtype) = space.place()?;
-        let capacity = if capacity < FEWEST {
-            capacity.max(1)
-        } else {
-            capacity.next_multiple_of(PARTS)
+        let device = match space.basis_device() {
+            None => device.clone(),
+            Some(other) => usable(other, dtype)?,
         };
-        let width = space.dimension().next_multiple_of(PARTS);
-        let shape = [capacity, width];
+        let kernel = Kernel::of(&device);
         Ok(Self {
+            rows: Chunks::new(kernel, space.dimension(), capacity, (device, dtype)),
+            kernel,
             space: space.clone(),
-            rows: Tensor::zeros(shape, (device, dtype)),
-            len: 0,
         })
     }
 
@@ -151,78 +213,60 @@ impl<S: FlatSpace> VectorBlock for TensorBlock<S> {
     }
 
     fn len(&self) -> usize {
-        self.len
+        self.rows.len()
     }
 
     fn push(&mut self, v: FlatVector<S>) -> Result<(), SpaceError> {
-        self.space.check_same(v.space())?;
-        let [capacity, width] = self.rows.dims();
-        let n = self.dimension();
-        let row = v.values().clone().unsqueeze_dim::<2>(0);
-        if self.len == capacity {
-            // Doubling the capacity copies each row at most twice in total.
-            let more = Tensor::zeros([capacity, width], (&row.device(), row.dtype()));
-            self.rows = Tensor::cat(vec![self.rows.clone(), more], 0);
-        }
-        let placeholder = Tensor::zeros([1, 1], (&row.device(), row.dtype()));
-        // Burn writes in place if there is a single owner.
-        let rows = std::mem::replace(&mut self.rows, placeholder);
-        self.rows = rows.slice_assign([self.len..self.len + 1, 0..n], row);
-        self.len += 1;
+        let row = self.here(&v)?;
+        drop(v);
+        self.rows.push(row);
         Ok(())
     }
 
     fn truncate(&mut self, len: usize) {
-        self.len = self.len.min(len);
+        self.rows.truncate(len);
     }
 
     fn get(&self, index: usize) -> Option<FlatVector<S>> {
-        if index >= self.len {
-            return None;
-        }
-        let n = self.dimension();
-        let row = self.rows.clone().slice([index..index + 1, 0..n]);
-        FlatVector::from_values(&self.space, row.reshape([n])).ok()
+        FlatVector::from_values(&self.space, self.rows.get(index)?).ok()
     }
 
     fn dots(&self, v: &FlatVector<S>) -> Result<Vec<f64>, SpaceError> {
-        self.space.check_same(v.space())?;
-        let len = self.len;
-        if len == 0 {
+        let v = self.here(v)?;
+        if self.is_empty() {
             return Ok(Vec::new());
         }
-        let plain = to_host(self.projections(v.values().clone()).reshape([len]))?;
+        let plain = self.host_projections(v.clone())?;
         if self.are_trusted(&plain) {
             return Ok(plain);
         }
-        let Some([own, other]) = Self::exponents([self.numbers(), v.values().clone()])? else {
+        let Some([own, other]) = Self::exponents([self.rows.numbers(), vec![v.clone()]])? else {
             return Ok(plain);
         };
         let own = if own.abs() <= 32 { 0 } else { own };
-        let column = scaled_wide(v.values().clone(), Wide::new(1.0, -other));
-        let dots = to_host(self.shifted(-own).projections(column).reshape([len]))?;
-        let dots = dots
-            .into_iter()
-            .map(|dot| Wide::new(dot, own + other).value());
-        Ok(dots.collect())
+        let v = scaled_wide(v, Wide::new(1.0, -other));
+        let dots = self.shifted(-own).host_projections(v)?.into_iter();
+        Ok(dots
+            .map(|dot| Wide::new(dot, own + other).value())
+            .collect())
     }
 
     fn linear_combination(&self, coefficients: &[f64]) -> Result<FlatVector<S>, SpaceError> {
-        if coefficients.len() != self.len {
+        if coefficients.len() != self.len() {
             let error = KrylovFault::CoefficientCount {
-                expected: self.len,
+                expected: self.len(),
                 found: coefficients.len(),
             };
             return Err(error.into());
         }
-        if self.len == 0 {
+        if self.is_empty() {
             return FlatVector::zeros(&self.space);
         }
         // Coefficients may be outside the range of the element type if the vectors compensate for it.
         let largest = coefficients
             .iter()
             .fold(0.0_f64, |most, c| most.max(c.abs()));
-        let range = Limits::of(self.rows.dtype());
+        let range = Limits::of(self.dtype());
         let is_in_range = (range.smallest..=range.largest).contains(&largest);
         let exponent = if largest > 0.0 && largest.is_finite() && !is_in_range {
             exponent_of(largest)
@@ -232,8 +276,8 @@ impl<S: FlatSpace> VectorBlock for TensorBlock<S> {
         let row = coefficients
             .iter()
             .map(|&c| Wide::new(c, -exponent).value());
-        let row = self.upload(row.collect(), [1, self.len]);
-        let sum = self.mixture(row);
+        let row = self.upload(row.collect(), [self.len()]);
+        let sum = self.mixture(0, &row, self.dimension());
         FlatVector::from_values(
             &self.space,
             match exponent {
@@ -244,61 +288,127 @@ impl<S: FlatSpace> VectorBlock for TensorBlock<S> {
     }
 
     fn project_out(&self, v: FlatVector<S>) -> Result<FlatVector<S>, SpaceError> {
-        self.space.check_same(v.space())?;
-        if self.len == 0 {
+        let values = self.here(&v)?;
+        if self.is_empty() {
             return Ok(v);
         }
-        let component = self.mixture(self.projections(v.values().clone()).transpose());
-        FlatVector::from_values(&self.space, v.values().clone() - component)
+        drop(v);
+        let n = self.dimension();
+        let along = self.kernel.padded(values.clone(), self.rows.width());
+        let along = self.projections(0, &along);
+        FlatVector::from_values(&self.space, values - self.mixture(0, &along, n))
+    }
+
+    /// One transfer; two more if squares leave the range of the element type or are zero.
+    fn split(
+        &self,
+        v: FlatVector<S>,
+        passes: &[usize],
+    ) -> Result<(Vec<f64>, FlatVector<S>, [f64; 2]), SpaceError> {
+        let values = self.here(&v)?;
+        if self.is_empty() || passes.is_empty() {
+            let norm = v.norm()?;
+            return Ok((vec![0.0; self.len()], v, [norm; 2]));
+        }
+        drop(v);
+        let Parts {
+            coefficients,
+            rest,
+            squares,
+        } = self.passes(values.clone(), passes)?;
+        let exponents = if self.are_accurate(squares) {
+            None
+        } else {
+            Self::exponents([vec![values.clone()], vec![values.clone()]])?
+        };
+        let Some([exponent, _]) = exponents else {
+            let rest = FlatVector::from_values(&self.space, rest)?;
+            return Ok((coefficients, rest, squares.map(f64::sqrt)));
+        };
+        let near_one = scaled_wide(values, Wide::new(1.0, -exponent));
+        let Parts {
+            coefficients,
+            rest,
+            squares,
+        } = self.passes(near_one, passes)?;
+        let raised = |x: f64| Wide::new(x, exponent).value();
+        let rest = scaled_wide(rest, Wide::new(1.0, exponent));
+        Ok((
+            coefficients.into_iter().map(raised).collect(),
+            FlatVector::from_values(&self.space, rest)?,
+            squares.map(|square| raised(square.sqrt())),
+        ))
     }
 
     fn gram(&self, other: &Self) -> Result<Dense, SpaceError> {
         self.space.check_same(&other.space)?;
-        let entries = match (self.len, other.len) {
-            (0, _) | (_, 0) => Vec::new(),
-            (rows, columns) => {
-                let products = |a: &Self, b: &Self| {
-                    let products = a.used().matmul(b.used().transpose());
-                    to_host(products.reshape([rows * columns]))
-                };
-                let plain = products(self, other)?;
-                let exponents = if self.are_trusted(&plain) {
-                    None
-                } else {
-                    Self::exponents([self.numbers(), other.numbers()])?
-                };
-                match exponents {
-                    None => plain,
-                    Some(exponents) => {
-                        let [a, b] = exponents.map(|e| if e.abs() <= 32 { 0 } else { e });
-                        let dots = products(&self.shifted(-a), &other.shifted(-b))?.into_iter();
-                        dots.map(|dot| Wide::new(dot, a + b).value()).collect()
-                    }
+        let entries = if self.is_empty() || other.is_empty() {
+            Vec::new()
+        } else {
+            let plain = self.products(other)?;
+            let exponents = if self.are_trusted(&plain) {
+                None
+            } else {
+                Self::exponents([self.rows.numbers(), other.rows.numbers()])?
+            };
+            match exponents {
+                None => plain,
+                Some(exponents) => {
+                    let [a, b] = exponents.map(|e| if e.abs() <= 32 { 0 } else { e });
+                    let dots = self.shifted(-a).products(&other.shifted(-b))?.into_iter();
+                    dots.map(|dot| Wide::new(dot, a + b).value()).collect()
                 }
             }
         };
-        Ok(Dense::from_row_major(self.len, other.len, entries)?)
+        Ok(Dense::from_row_major(self.len(), other.len(), entries)?)
     }
 
     fn transform(&self, coefficients: &Dense) -> Result<Self, SpaceError> {
         let [rows, columns] = [coefficients.num_rows(), coefficients.num_columns()];
-        if columns != self.len {
+        if columns != self.len() {
             let error = KrylovFault::CoefficientCount {
-                expected: self.len,
+                expected: self.len(),
                 found: columns,
             };
             return Err(error.into());
         }
-        if rows == 0 || columns == 0 {
-            let mut block = Self::with_capacity(&self.space, rows)?;
-            block.len = rows;
-            return Ok(block);
-        }
-        let turned = self.upload(coefficients.as_slice().to_vec(), [rows, columns]);
-        Ok(Self {
+        let mut turned = Self {
             space: self.space.clone(),
-            rows: turned.matmul(self.used()),
-            len: rows,
-        })
+            kernel: self.kernel,
+            rows: self.rows.emptied(),
+        };
+        if rows == 0 {
+            return Ok(turned);
+        }
+        if columns == 0 {
+            for _ in 0..rows {
+                turned.push(FlatVector::zeros(&self.space)?)?;
+            }
+            return Ok(turned);
+        }
+        for range in self.rows.groups(rows) {
+            // Rows of zeros are room for more vectors.
+            let room = range.len().max(self.rows.room(range.start));
+            let height = self.kernel.height(room);
+            let own = range.start * columns..range.end * columns;
+            let mut numbers = coefficients.as_slice()[own].to_vec();
+            numbers.resize(height * columns, 0.0);
+            let numbers = self.upload(numbers, [height, columns]);
+            let mut first = 0;
+            let sums = self.rows.used().map(|used| {
+                let [count, _] = used.dims();
+                let own = [0..height, first..first + count];
+                first += count;
+                let own = numbers.clone().slice(own);
+                self.kernel.transform(&own, &used)
+            });
+            if let Some(sum) = sums.reduce(|sum, more| sum + more) {
+                turned.rows.append(sum, room, range.len());
+            }
+        }
+        Ok(turned)
     }
 }
+
+#[cfg(test)]
+mod tests;

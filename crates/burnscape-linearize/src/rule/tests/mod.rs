@@ -30,8 +30,8 @@ use crate::record::{C, Symbol, record};
 /// The arguments of an operation.
 pub(crate) struct Given {
     floats: Vec<Symbol>,
-    pub(super) device: CaptureDevice,
-    pub(super) settings: DeviceSettings,
+    pub(crate) device: CaptureDevice,
+    pub(crate) settings: DeviceSettings,
 }
 
 impl Given {

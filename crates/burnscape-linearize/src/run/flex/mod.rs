@@ -3,6 +3,7 @@
 //! They are custom operations that replace Burn's when a program is prepared to run. Programs themselves
 //! never contain one, so that differentiation and all other devices know nothing of them.
 
+pub(crate) mod conv;
 mod functions;
 
 use std::borrow::Cow;
@@ -19,6 +20,7 @@ type FlexTensor = <Flex as BackendTypes>::FloatTensorPrimitive;
 pub(super) fn kernels() -> CustomOpRegistry<Flex> {
     let mut kernels = CustomOpRegistry::new();
     functions::register(&mut kernels);
+    conv::register(&mut kernels);
     kernels
 }
 
@@ -26,5 +28,6 @@ pub(super) fn kernels() -> CustomOpRegistry<Flex> {
 pub(super) fn with_kernels(program: &Program) -> Cow<'_, Program> {
     let mut program = Cow::Borrowed(program);
     functions::replace(&mut program);
+    conv::replace(&mut program, conv::Conv::is_faster);
     program
 }

@@ -10,6 +10,7 @@ mod kind;
 mod line;
 mod observer;
 mod operator_settings;
+mod parts;
 mod progress;
 mod source;
 
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::module::{Module, ParamGroup};
+use burn::tensor::Device;
 
 use super::{LossError, Mode, Reduction};
 use crate::OutOfRange;
@@ -29,6 +31,7 @@ pub use evaluate::{RiskGradient, RiskValue};
 pub use kind::{Classes, PerExample, Split, Whole};
 pub(crate) use observer::Observer;
 pub(crate) use operator_settings::OperatorSettings;
+pub(crate) use parts::{DataInParts, SourceInParts};
 pub use progress::{Progress, Work};
 pub(crate) use source::{
     BatchScores, RiskBatch, SharedData, SharedSource, Source, each, each_tensors,
@@ -82,6 +85,8 @@ pub struct Risk<'a, M, K = Whole> {
     observer: Observer<'a>,
     operators: OperatorSettings,
     /// Whether a second evaluation has confirmed that the loss draws no random numbers.
+    /// The device of Krylov bases over the parameters, if it is not that of the model.
+    basis_device: Option<Device>,
     is_probed: AtomicBool,
 }
 
@@ -109,6 +114,7 @@ impl<'a, M, K> Risk<'a, M, K> {
             draws: Draws::Refused,
             observer: Observer::default(),
             operators: OperatorSettings::default(),
+            basis_device: None,
             is_probed: AtomicBool::new(false),
         }
     }
@@ -195,7 +201,29 @@ impl<'a, M, K> Risk<'a, M, K> {
     /// recomputed, which adds about the cost of a gradient. 0 recomputes all of them.
     #[must_use]
     pub fn with_residual_budget(mut self, bytes: usize) -> Self {
-        self.operators.residual_budget = bytes;
+        self.operators.residual_budget = Some(bytes);
+        self
+    }
+
+    /// Sets how many bytes each operator of this risk may take on the device, beyond the model and the data: to be
+    /// made, and for one product with a vector, vector and product included. Without it only
+    /// [residuals](Self::with_residual_budget) are limited, and a product takes what it takes.
+    ///
+    /// Of what fits, the first is chosen:
+    ///
+    /// 1. residuals are stored, of as many batches as fit;
+    /// 2. the residuals of the other batches are recomputed in every product;
+    /// 3. in addition, the forward pass is cut into segments, of which most are computed twice;
+    /// 4. batches are split along their examples, if the loss of a batch is the mean (or sum) over its examples
+    ///    in [`Mode::Eval`]. The losses of the parts are compared with that of the batch. The parts count as batches.
+    ///
+    /// 1 to 3 do not change a bit of a product on devices that compute an operation the same way each time, and 4
+    /// its rounding only. Blocks of vectors are limited in size. The operator tells what was chosen and the peak
+    /// that it predicts: [`memory_plan`](crate::curvature::Hessian::memory_plan). Making an operator fails
+    /// if nothing fits, with the least budget that does. A residual budget that is set as well is a second limit.
+    #[must_use]
+    pub fn with_memory_budget(mut self, bytes: usize) -> Self {
+        self.operators.memory_budget = Some(bytes);
         self
     }
 
@@ -204,6 +232,41 @@ impl<'a, M, K> Risk<'a, M, K> {
     #[must_use]
     pub fn with_block_size(mut self, vectors: usize) -> Self {
         self.operators.block_size = vectors;
+        self
+    }
+
+    /// Stores the bases of Krylov methods on another device: those of a GPU in the memory of the host, with
+    /// `Device::flex()` say. Operators made afterwards have it, and every eigenvalue, solve and density of theirs;
+    /// products, and the few vectors that a method works with, stay on the device of the model.
+    ///
+    /// The other device also computes the products with the basis: a step moves one vector there and one back, not
+    /// the basis. A method whose device is one and whose basis is on another gives the numbers that it would give on
+    /// the device of the basis, as far as products and vector operations are the same on both, bit for bit.
+    ///
+    /// A device that does not exist, or that cannot store the element type, is an error of the first method that
+    /// makes a basis ([`SpaceError::BasisDevice`](crate::space::SpaceError::BasisDevice)).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn::nn::{Linear, LinearConfig};
+    /// use burn::tensor::{Device, Tensor};
+    /// use burnscape::krylov::{EigenpairsConfig, Which};
+    /// use burnscape::loss::Risk;
+    ///
+    /// let device = Device::default();
+    /// let model = LinearConfig::new(2, 1).init(&device);
+    /// let loss = |model: &Linear, x: Tensor<2>| model.forward(x).square().mean();
+    /// let data = [Tensor::<2>::from_floats([[1.0, 0.0], [0.0, 2.0]], &device)];
+    /// let hessian = Risk::new(&loss, &data).hessian(&model)?;
+    /// let offloaded = Risk::new(&loss, &data).with_basis_device(&Device::flex()).hessian(&model)?;
+    /// let top = EigenpairsConfig::new(1, Which::Largest);
+    /// assert_eq!(top.run(&hessian)?.values, top.run(&offloaded)?.values);
+    /// # Ok::<(), burnscape::curvature::CurvatureError>(())
+    /// ```
+    #[must_use]
+    pub fn with_basis_device(mut self, device: &Device) -> Self {
+        self.basis_device = Some(device.clone());
         self
     }
 
@@ -267,6 +330,7 @@ impl<'a, M, K> Risk<'a, M, K> {
             draws: self.draws,
             observer: self.observer.clone(),
             operators: self.operators,
+            basis_device: self.basis_device.clone(),
             is_probed: AtomicBool::new(self.is_probed.load(Ordering::Relaxed)),
         }
     }
@@ -310,10 +374,11 @@ impl<'a, M, K> Risk<'a, M, K> {
     where
         M: Module,
     {
-        Ok(match &self.group {
+        let space = match &self.group {
             Some(group) => ParamSpace::of_group(model, group)?,
             None => ParamSpace::of(model)?,
-        })
+        };
+        Ok(space.with_basis_device(self.basis_device.clone()))
     }
 }
 

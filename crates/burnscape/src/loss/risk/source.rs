@@ -23,8 +23,14 @@ pub(crate) trait Data {
     /// Whether all batches of the same shapes can share a trace.
     fn shares_traces(&self) -> bool;
 
+    /// The types of loss and data.
+    fn type_name(&self) -> &'static str;
+
     /// Passes the tensors of every batch to `visit`, in order, until it breaks.
     fn visit_tensors(&self, visit: &mut VisitTensors<'_>);
+
+    /// Same as [`visit_tensors`](Self::visit_tensors), with every batch split into parts of at most `examples`.
+    fn visit_tensor_parts(&self, examples: usize, visit: &mut VisitTensors<'_>);
 }
 
 pub(crate) type SharedData<'a> = Arc<dyn Data + Send + Sync + 'a>;
@@ -34,6 +40,9 @@ pub(crate) type VisitTensors<'v> = dyn FnMut(Result<Tensors, LossError>) -> Cont
 pub(crate) trait Source<M>: Data {
     /// Passes every batch to `visit`, in order, until it breaks.
     fn visit(&self, visit: &mut Visit<'_, M>);
+
+    /// Same as [`visit`](Self::visit), with every batch split into parts of at most `examples`.
+    fn visit_parts(&self, examples: usize, visit: &mut Visit<'_, M>);
 }
 
 pub(crate) type Visit<'v, M> =
@@ -48,6 +57,10 @@ pub(crate) trait RiskBatch<M> {
 
     /// The loss of a model, with the batch moved to the context of the model.
     fn loss(&self, model: &M, lift: Lift, reduction: Reduction) -> Tensor<1>;
+
+    /// The outputs of a model, flat, with the batch moved to the context of the model: what
+    /// [`trace_outputs`](Self::trace_outputs) records.
+    fn outputs(&self, model: &M, lift: Lift) -> Tensor<1>;
 
     /// The tensors of the batch, in the order in which tracing binds them.
     fn tensors(&self) -> Tensors;
@@ -170,9 +183,19 @@ where
         B::IS_ONLY_TENSORS
     }
 
+    fn type_name(&self) -> &'static str {
+        std::any::type_name::<Self>()
+    }
+
     fn visit_tensors(&self, visit: &mut VisitTensors<'_>) {
         let data = self.data.borrow();
         data.visit(&mut |batch| visit(batch.map(Tensors::of)));
+    }
+
+    fn visit_tensor_parts(&self, examples: usize, visit: &mut VisitTensors<'_>) {
+        let mut each = |part: Result<B, LossError>| visit(part.map(Tensors::of));
+        let data = self.data.borrow();
+        data.visit(&mut |batch| in_parts(batch, examples, &mut each));
     }
 }
 
@@ -191,6 +214,35 @@ where
             Err(error) => visit(Err(error)),
         });
     }
+
+    fn visit_parts(&self, examples: usize, visit: &mut Visit<'_, M>) {
+        let form = &self.form;
+        let mut each = |part: Result<B, LossError>| match part {
+            Ok(batch) => visit(Ok(&FormOnBatch { form, batch })),
+            Err(error) => visit(Err(error)),
+        };
+        let data = self.data.borrow();
+        data.visit(&mut |batch| in_parts(batch, examples, &mut each));
+    }
+}
+
+/// Passes the parts of a batch with at most `examples` to `visit`, in order, until it breaks.
+fn in_parts<B: Batch>(
+    batch: Result<B, LossError>,
+    examples: usize,
+    visit: &mut dyn FnMut(Result<B, LossError>) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    let counted = batch.and_then(|batch| Ok((batch.num_examples()?.unwrap_or(0), batch)));
+    let (count, batch) = match counted {
+        Ok((count, batch)) if count > examples => (count, batch),
+        Ok((_, batch)) => return visit(Ok(batch)),
+        Err(error) => return visit(Err(error)),
+    };
+    let step = examples.max(1);
+    (0..count).step_by(step).try_for_each(|start| {
+        let part: Vec<usize> = (start..count.min(start + step)).collect();
+        visit(batch.select(&part))
+    })
 }
 
 struct FormOnBatch<'f, F, B> {
@@ -212,6 +264,12 @@ where
         let batch = lift.apply(self.batch.clone());
         let Ranked(form) = self.form;
         form.criterion(form.outputs(model, &batch), batch, reduction)
+    }
+
+    fn outputs(&self, model: &M, lift: Lift) -> Tensor<1> {
+        let outputs = self.form.0.outputs(model, &lift.apply(self.batch.clone()));
+        let len = outputs.shape().num_elements();
+        outputs.reshape([len])
     }
 
     fn tensors(&self) -> Tensors {

@@ -3,7 +3,7 @@ use burn::module::Module;
 
 use super::SharpnessReport;
 use super::run::Run;
-use crate::curvature::CurvatureError;
+use crate::curvature::{CurvatureError, Hessian};
 use crate::loss::Risk;
 use crate::range::ensure;
 use crate::sharpness::SharpnessError;
@@ -166,7 +166,7 @@ impl SharpnessReportConfig {
         }
         run.keskar()?;
         if !run.is_stopped {
-            match risk.hessian(model) {
+            match Hessian::with_kept(risk, model, None) {
                 Err(CurvatureError::Stopped) => run.is_stopped = true,
                 hessian => {
                     let hessian = hessian?;

@@ -1,0 +1,131 @@
+//! What it costs to follow a model whose weights move.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use burnscape::curvature::Hessian;
+use burnscape::dynamics::CurvatureMonitorConfig;
+use burnscape::space::ParamVector;
+
+use crate::models::{Batch, Classifier, loss, risk};
+use crate::timing::median;
+
+pub(crate) const HEAD: &str = "\
+network          gradient ms   forward   new     at   at - forward   the same, nothing kept   reading traced   reading kept   products";
+
+/// The step between two readings, relative to the length of the gradient's direction.
+const RATE: f64 = 0.01;
+
+/// Follows one network through `rounds` steps of gradient descent on one batch.
+pub(crate) fn report<M: Classifier<D>, const D: usize>(
+    name: &str,
+    model: &M,
+    batch: Batch<D>,
+    rounds: usize,
+) {
+    let data = [batch];
+    let risk = risk::<M, D>(&data).with_checks(false);
+    let mut model = model.clone();
+    let mut hessian = Some(risk.hessian(&model).expect("a Hessian"));
+    // Its point is loss and gradient, by the program of the trace.
+    let mut recomputed = {
+        let risk = risk.clone().with_residual_budget(0);
+        Some(risk.hessian(&model).expect("a Hessian"))
+    };
+    let mut monitor = CurvatureMonitorConfig::new(1).init().expect("a monitor");
+    monitor
+        .measure(&risk, &model, 0, RATE)
+        .expect("a first reading");
+    let lifted = (data[0].0.clone().autodiff(), data[0].1.clone().autodiff());
+    let mut times: [Vec<f64>; 7] = Default::default();
+    let mut products: Vec<f64> = Vec::new();
+    for round in 0..rounds + 2 {
+        let plain = model.valid();
+        // Without programs, as every measurement once was.
+        let mut copy = monitor.clone();
+        let measured = [
+            steady(|| {
+                let loss = loss(&model, lifted.clone());
+                black_box(GradientsParams::from_grads(loss.backward(), &model));
+            }),
+            steady(|| {
+                black_box(read(loss(&plain, data[0].clone())));
+            }),
+            steady(|| drop(black_box(risk.hessian(&model).expect("a Hessian")))),
+            steady(|| follow(&mut hessian, &model)),
+            steady(|| follow(&mut recomputed, &model)),
+            once(|| {
+                black_box(copy.measure(&risk, &model, round, RATE).expect("a reading"));
+            }),
+            once(|| {
+                let reading = monitor.measure(&risk, &model, round, RATE);
+                black_box(reading.expect("a reading"));
+            }),
+        ];
+        if round >= 2 {
+            for (list, time) in times.iter_mut().zip(measured) {
+                list.push(time);
+            }
+            let readings = monitor.history();
+            products.push(readings[readings.len() - 1].num_matvecs as f64);
+        }
+        let gradient = hessian
+            .as_ref()
+            .expect("a Hessian")
+            .gradient()
+            .expect("one");
+        let step: ParamVector = gradient.normalize().expect("a direction").scale(-RATE);
+        model = step.perturb(&model, 1.0).expect("a step");
+    }
+    let ratio = |top: &dyn Fn(usize) -> f64| {
+        let rounds = 0..times[0].len();
+        median(rounds.map(|round| top(round) / times[0][round]).collect())
+    };
+    println!(
+        "{name:<16} {:>11.2} {:>9.2} {:>5.1} {:>6.2} {:>14.2} {:>24.2} {:>16.1} {:>14.1} {:>10.1}",
+        median(times[0].clone()),
+        ratio(&|round| times[1][round]),
+        ratio(&|round| times[2][round]),
+        ratio(&|round| times[3][round]),
+        ratio(&|round| times[3][round] - times[1][round]),
+        ratio(&|round| times[4][round] - times[1][round]),
+        ratio(&|round| times[5][round]),
+        ratio(&|round| times[6][round]),
+        products.iter().sum::<f64>() / products.len() as f64,
+    );
+}
+
+fn follow<M: Module + 'static>(hessian: &mut Option<Hessian<'_>>, model: &M) {
+    *hessian = hessian
+        .take()
+        .map(|hessian| hessian.at(model).expect("it moves"));
+}
+
+fn read(loss: Tensor<1>) -> f64 {
+    loss.into_data().iter::<f64>().next().expect("a number")
+}
+
+/// The time of a single run in milliseconds.
+fn once(work: impl FnOnce()) -> f64 {
+    let start = Instant::now();
+    work();
+    start.elapsed().as_secs_f64() * 1e3
+}
+
+/// The mean time of a run in milliseconds, over at least 5 ms.
+fn steady(mut work: impl FnMut()) -> f64 {
+    work();
+    let start = Instant::now();
+    let mut runs = 0.0;
+    loop {
+        work();
+        runs += 1.0;
+        let elapsed = start.elapsed().as_secs_f64() * 1e3;
+        if elapsed >= 5.0 {
+            return elapsed / runs;
+        }
+    }
+}

@@ -1,0 +1,96 @@
+use rayon::prelude::*;
+
+use super::Conv;
+use super::correlate::{Panels, Scratch, Source, Target, correlate, starts};
+use super::plan::Plan;
+use super::vectors::Number;
+
+impl Conv {
+    fn forward_plan(&self) -> Plan {
+        let [ci, co] = self.channels();
+        Plan::new(&self.axes(), self.batch, ci, co)
+    }
+
+    /// What [`forward`](Self::forward) does: products, numbers placed in lines, and results.
+    pub(super) fn forward_parts(&self) -> [f64; 3] {
+        let [ci, co] = self.channels();
+        let plan = self.forward_plan();
+        let lines = (self.groups * self.batch.div_ceil(plan.images) * ci) as f64;
+        [
+            lines * plan.sums(co),
+            lines * (plan.num_lines * plan.line) as f64,
+            self.output_len() as f64,
+        ]
+    }
+
+    /// The convolution.
+    pub(super) fn forward<N: Number>(&self, x: &[N], weight: &[N], bias: Option<&[N]>) -> Vec<N> {
+        let [ci, co] = self.channels();
+        let plan = self.forward_plan();
+        let starts = starts(&plan, ci);
+        let depth = starts.len();
+        let panels = (0..self.groups).map(|group| {
+            let weight = &weight[group * co * depth..][..co * depth];
+            Panels::new(co, depth, |row| {
+                weight[row * depth..][..depth].iter().copied()
+            })
+        });
+        let panels: Vec<_> = panels.collect();
+        let (images, positions) = (plan.images, self.positions());
+        let mut out = vec![N::default(); self.output_len()];
+        let tasks = out.par_chunks_mut(images * self.outputs * positions);
+        let is_split = self.is_split(tasks.len());
+        let is_dense = plan.is_dense();
+        tasks
+            .enumerate()
+            .for_each_init(Scratch::default, |scratch, (index, out)| {
+                let first = index * images;
+                let range = first..(first + images).min(self.batch);
+                for (group, panels) in panels.iter().enumerate() {
+                    let source = Source {
+                        numbers: x,
+                        plane: self.plane(),
+                        channels: self.inputs,
+                        read: group * ci..(group + 1) * ci,
+                    };
+                    let mut write = |from: usize, sums: &[N], pitch: usize| {
+                        for (row, sums) in sums.chunks(pitch).enumerate() {
+                            for image in 0..range.len() {
+                                let channel = image * self.outputs + group * co + from + row;
+                                let out = &mut out[channel * positions..][..positions];
+                                plan.gather(image, sums, out);
+                            }
+                        }
+                    };
+                    let weights = (panels, &starts[..]);
+                    let source = (&source, range.clone());
+                    if is_dense {
+                        let out = &mut out[group * co * positions..][..co * positions];
+                        correlate(
+                            &plan,
+                            source,
+                            weights,
+                            is_split,
+                            scratch,
+                            Target::Dense(out),
+                        );
+                    } else {
+                        let target = Target::Scattered(&mut write);
+                        correlate(&plan, source, weights, is_split, scratch, target);
+                    }
+                }
+                if let Some(bias) = bias {
+                    add_bias(out, bias, positions);
+                }
+            });
+        out
+    }
+}
+
+/// Adds one number to each channel.
+pub(super) fn add_bias<N: Number>(out: &mut [N], bias: &[N], plane: usize) {
+    for (channel, out) in out.chunks_mut(plane).enumerate() {
+        let shift = bias[channel % bias.len()];
+        out.iter_mut().for_each(|out| *out += shift);
+    }
+}

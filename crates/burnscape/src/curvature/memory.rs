@@ -1,0 +1,264 @@
+//! The memory that an operator needs, predicted from shapes, and the choice of what fits a budget.
+
+use burnscape_linearize::{LinearMap, Linearized, Program};
+
+use super::CurvatureError;
+use super::batch_points::Program as Traced;
+use super::reverse::Reverse;
+use crate::loss::OperatorSettings;
+use crate::space::ParamSpace;
+
+/// The numbers of segments that are tried, beyond which the tensors that cross the cuts outweigh what is saved.
+const SEGMENTS: [usize; 12] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64];
+
+/// After how many numbers of segments without a lower peak the search ends.
+const PATIENCE: usize = 3;
+
+/// The memory of an operation of a program on the host, in bytes, as measured.
+const OPERATION: u64 = 900;
+
+/// What is in memory beside the programs of a batch, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Frame {
+    /// A vector.
+    pub(super) vector: u64,
+    /// The sum of gradients; zero for maps without.
+    pub(super) gradient: u64,
+    /// The sum of the products of earlier batches; zero for a single batch.
+    pub(super) sum: u64,
+    /// The tensors of the batch.
+    pub(super) batch: u64,
+    /// An operation of a program, where host and device share memory.
+    pub(super) operation: u64,
+}
+
+impl Frame {
+    pub(super) fn new(
+        space: &ParamSpace,
+        has_gradient: bool,
+        is_alone: bool,
+        is_on_host: bool,
+        batch: usize,
+    ) -> Result<Self, CurvatureError> {
+        let (len, size) = (space.len() as u64, space.dtype()?.size() as u64);
+        let total = len * size.max(4);
+        Ok(Self {
+            vector: len * size,
+            gradient: if has_gradient { total } else { 0 },
+            sum: if is_alone { 0 } else { total },
+            batch: batch as u64,
+            operation: if is_on_host { OPERATION } else { 0 },
+        })
+    }
+}
+
+/// What the maps of a batch need beside stored residuals, in bytes, and what a product costs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Needs {
+    pub(super) point: u64,
+    pub(super) product: u64,
+    pub(super) flops: u64,
+}
+
+impl Needs {
+    /// The needs with residuals stored, or recomputed in a number of segments.
+    pub(super) fn of(
+        maps: &[Linearized],
+        reverse: Option<&Reverse>,
+        segments: Option<usize>,
+        frame: Frame,
+    ) -> Self {
+        let Frame {
+            vector,
+            gradient,
+            sum,
+            batch,
+            operation,
+        } = frame;
+        // A map and what is prepared of it.
+        let programs = |map: &LinearMap, prepared: &[&Program]| {
+            let [once, each] = map.programs(None);
+            let all = [&once, &each].into_iter().chain(prepared.iter().copied());
+            operation * all.map(Program::num_operations).sum::<usize>() as u64
+        };
+        let (mut own, mut compared_with, mut to_multiply) = (0, 0, 0);
+        let mut needs = Self {
+            point: 0,
+            product: 0,
+            flops: 0,
+        };
+        for map in maps {
+            let prepared = map.map().programs(segments);
+            let [point, product] = &prepared;
+            own += programs(map.map(), &[point]);
+            to_multiply += programs(map.map(), &[product]);
+            let stored = match segments {
+                None => map.residual_bytes() as u64,
+                Some(_) => 0,
+            };
+            let before = gradient.min(sum);
+            needs.point = needs
+                .point
+                .max(point.peak_bytes().saturating_sub(stored) + before);
+            needs.product = needs
+                .product
+                .max(product.peak_bytes() + vector + gradient + sum);
+            needs.flops += product.flops();
+        }
+        // Of a check: the displaced weights, and for each map its values, its residuals and a product.
+        let compared: &[LinearMap] = match reverse {
+            None => &[],
+            Some(Reverse::Gradient(map)) => std::slice::from_ref(map),
+            Some(Reverse::Outputs(maps)) => maps.as_slice(),
+        };
+        for map in compared {
+            let prepared = map.programs(segments);
+            let [point, product] = &prepared;
+            compared_with += programs(map, &[point, product]);
+            let stored = match segments {
+                None => map.residual_bytes() as u64,
+                Some(_) => 0,
+            };
+            let multiplied = stored + gradient + vector + product.peak_bytes();
+            let check = gradient + vector + point.peak_bytes().max(multiplied);
+            needs.point = needs.point.max(check);
+        }
+        needs.point += own + compared_with;
+        needs.product += to_multiply;
+        if segments.is_some() {
+            needs.point += batch;
+            needs.product += batch;
+        }
+        needs
+    }
+
+    pub(super) fn peak(&self) -> u64 {
+        self.point.max(self.product)
+    }
+}
+
+/// The least number of segments with which recomputed residuals fit into `room`, or else the least peak of all.
+pub(super) fn fitting(
+    room: u64,
+    mut needs: impl FnMut(usize) -> Needs,
+) -> Result<(usize, Needs), u64> {
+    let (mut least, mut since) = (u64::MAX, 0);
+    for segments in SEGMENTS {
+        let found = needs(segments);
+        if found.peak() <= room {
+            return Ok((segments, found));
+        }
+        since = if found.peak() < least { 0 } else { since + 1 };
+        least = least.min(found.peak());
+        if since == PATIENCE {
+            break;
+        }
+    }
+    Err(least)
+}
+
+/// What may still be stored while an operator is made.
+pub(super) struct Room {
+    budget: Option<u64>,
+    /// The most bytes of residuals, draws and noise.
+    limit: u64,
+    /// The number of batches, if it is known.
+    num_batches: Option<usize>,
+    /// Whether residuals may be stored at all.
+    stores: bool,
+    /// The peak of a product beside stored residuals, of the batches so far.
+    beside: u64,
+    /// Whether all batches so far fit only if their residuals are stored.
+    is_stored_only: bool,
+    examples: usize,
+}
+
+impl Room {
+    pub(super) fn new(
+        settings: OperatorSettings,
+        num_batches: Option<usize>,
+        stores: bool,
+    ) -> Self {
+        Self {
+            budget: settings.memory_budget.map(|bytes| bytes as u64),
+            limit: if stores {
+                settings.residuals() as u64
+            } else {
+                0
+            },
+            num_batches,
+            stores,
+            beside: 0,
+            is_stored_only: false,
+            examples: 0,
+        }
+    }
+
+    /// Chooses the number of segments of a new program. Fails if it does not fit beside what is `kept`.
+    pub(super) fn admit(
+        &mut self,
+        program: &mut Traced,
+        kept: usize,
+        examples: usize,
+    ) -> Result<(), CurvatureError> {
+        let Some(budget) = self.budget else {
+            return Ok(());
+        };
+        self.examples = self.examples.max(examples);
+        let residuals: usize = program.maps.iter().map(Linearized::residual_bytes).sum();
+        let bytes = residuals as u64 + program.frame.batch;
+        let stored = program.needs(None).peak();
+        let all = self.num_batches.map(|count| count as u64 * bytes);
+        let fits = |all: u64| all <= self.limit && all.saturating_add(stored) <= budget;
+        if self.stores && kept == 0 && all.is_some_and(fits) {
+            self.is_stored_only = true;
+            self.beside = self.beside.max(stored);
+        } else {
+            // Draws of the other batches will be stored as well.
+            let draws: usize = program.maps.iter().map(Linearized::draw_bytes).sum();
+            let held = kept as u64 + (self.num_batches.unwrap_or(1) * draws) as u64;
+            let room = budget.saturating_sub(held);
+            let found = fitting(room, |segments| program.needs(Some(segments)));
+            let (segments, needs) = found.map_err(|least| CurvatureError::MemoryBudget {
+                budget,
+                least: least + held,
+                why: "",
+            })?;
+            program.cut(segments);
+            let stored = if self.stores && stored <= room {
+                stored
+            } else {
+                0
+            };
+            self.stores &= stored > 0;
+            self.beside = self.beside.max(needs.peak()).max(stored);
+        }
+        Ok(())
+    }
+
+    /// Whether this many bytes can be kept.
+    pub(super) fn has(&self, kept: usize) -> bool {
+        let kept = kept as u64;
+        let fits = |budget: u64| kept.saturating_add(self.beside) <= budget;
+        self.stores && kept <= self.limit && self.budget.is_none_or(fits)
+    }
+
+    /// Fails if a batch must be recomputed although there is room only if all are stored.
+    pub(super) fn check_recomputed(&self, kept: usize) -> Result<(), CurvatureError> {
+        match self.budget {
+            Some(budget) if self.is_stored_only || kept as u64 + self.beside > budget => {
+                Err(CurvatureError::MemoryBudget {
+                    budget,
+                    least: kept as u64 + self.beside,
+                    why: "",
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The most examples of a batch so far.
+    pub(super) fn examples(&self) -> usize {
+        self.examples
+    }
+}

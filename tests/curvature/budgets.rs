@@ -1,0 +1,156 @@
+//! Memory budgets: what is chosen, and that products do not change.
+
+use burn::tensor::{Int, Tensor, TensorData};
+use burnscape::curvature::{CurvatureError, Hessian, MemoryPlan};
+use burnscape::krylov::LinearOperator;
+use burnscape::loss::{Mode, Reduction, Risk, Split};
+use burnscape::space::ParamVector;
+use burnscape_testkit::models::Dropped;
+
+use super::fixture::{Labeled, cross_entropy, device, losses, net};
+
+/// Enough for tensors to outweigh programs.
+const EXAMPLES: usize = 20_000;
+
+fn data(sizes: &[usize]) -> Vec<Labeled> {
+    let batch = |&len: &usize| {
+        let numbers: Vec<f64> = (0..len * 3).map(|i| (0.7 * i as f64).sin()).collect();
+        let labels: Vec<i64> = (0..len as i64).map(|i| i * i % 3).collect();
+        Labeled {
+            x: Tensor::<2>::from_data(TensorData::new(numbers, [len, 3]), &device()),
+            y: Tensor::<1, Int>::from_data(TensorData::new(labels, [len]), &device()),
+        }
+    };
+    sizes.iter().map(batch).collect()
+}
+
+type SplitRisk<'a> = Risk<'a, Dropped, Split>;
+
+/// The least budget, and why it is not less.
+fn least(risk: &SplitRisk<'_>) -> (u64, &'static str) {
+    match risk.clone().with_memory_budget(1).hessian(&net()) {
+        Err(CurvatureError::MemoryBudget { least, why, .. }) => (least, why),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn product(hessian: &Hessian<'_>) -> Vec<f64> {
+    let v = ParamVector::gaussian(hessian.space(), 1).unwrap();
+    hessian.matvec(&v).unwrap().to_host().unwrap()
+}
+
+fn assert_near(found: &[f64], expected: &[f64]) {
+    let size = expected.iter().fold(0.0, |size: f64, x| size.max(x.abs()));
+    for (x, y) in found.iter().zip(expected) {
+        assert!((x - y).abs() <= 1e-12 * size, "{x} for {y}");
+    }
+}
+
+#[test]
+fn smaller_budgets_store_less_recompute_and_split() {
+    for reduction in [Reduction::Mean, Reduction::Sum] {
+        let (net, data) = (net(), data(&[EXAMPLES, EXAMPLES, EXAMPLES / 3]));
+        let risk = cross_entropy(reduction, &data);
+        let reference = product(&risk.hessian(&net).unwrap());
+        let all = risk.hessian(&net).unwrap().memory_plan();
+        assert_eq!((all.kept_batches, all.recomputed_batches), (3, 0));
+        let (least, _) = least(&risk);
+        let mut budget = all.peak_bytes as usize;
+        let mut plans: Vec<MemoryPlan> = Vec::new();
+        while budget as u64 > least {
+            let hessian = risk
+                .clone()
+                .with_memory_budget(budget)
+                .hessian(&net)
+                .unwrap();
+            assert_near(&product(&hessian), &reference);
+            let plan = hessian.memory_plan();
+            assert!(plan.peak_bytes <= budget as u64, "{plan}");
+            assert!((hessian.loss() / risk.loss(&net).unwrap().value - 1.0).abs() < 1e-12);
+            plans.push(plan);
+            budget = budget * 2 / 3;
+        }
+        let has = |is_it: fn(&MemoryPlan) -> bool| plans.iter().any(is_it);
+        assert_eq!(plans[0].kept_batches, 3);
+        assert!(has(
+            |plan| plan.kept_batches > 0 && plan.recomputed_batches > 0
+        ));
+        assert!(has(
+            |plan| plan.examples_per_batch.is_none() && plan.kept_batches == 0
+        ));
+        let last = plans.last().unwrap();
+        let parts = last.examples_per_batch.unwrap();
+        assert!(last.recomputed_batches >= 2 * EXAMPLES / parts, "{last}");
+        assert!(last.relative_cost > 1.0);
+        let hessian = risk.clone().with_memory_budget(least as usize);
+        assert_near(&product(&hessian.hessian(&net).unwrap()), &reference);
+    }
+}
+
+#[test]
+fn a_residual_budget_is_a_second_limit() {
+    let data = data(&[100, 100]);
+    let risk = cross_entropy(Reduction::Mean, &data).with_memory_budget(1 << 30);
+    let kept = |risk: &SplitRisk<'_>| risk.hessian(&net()).unwrap().num_kept_batches();
+    assert_eq!(kept(&risk), 2);
+    assert_eq!(kept(&risk.clone().with_residual_budget(0)), 0);
+}
+
+#[test]
+fn blocks_are_the_same_within_a_budget() {
+    let (net, data) = (net(), data(&[EXAMPLES]));
+    let risk = cross_entropy(Reduction::Mean, &data);
+    let hessian = risk.hessian(&net).unwrap();
+    let vectors: Vec<ParamVector> = (0..5)
+        .map(|seed| ParamVector::gaussian(hessian.space(), seed).unwrap())
+        .collect();
+    let expected = hessian.matmat(&vectors).unwrap();
+    let budget = least(&risk).0 as usize;
+    let hessian = risk.with_memory_budget(budget).hessian(&net).unwrap();
+    for (x, y) in hessian.matmat(&vectors).unwrap().iter().zip(&expected) {
+        assert_near(&x.to_host().unwrap(), &y.to_host().unwrap());
+    }
+}
+
+#[test]
+fn batches_are_not_split_where_parts_are_another_loss() {
+    let (net, data) = (net(), data(&[EXAMPLES]));
+    let risk = cross_entropy(Reduction::Mean, &data);
+    let (split, why) = least(&risk);
+    assert_eq!(why, "");
+    let training = risk.clone().with_mode(Mode::Train).with_draws_seed(1);
+    let (whole, why) = least(&training);
+    assert!(why.contains("Mode::Train"), "{why}");
+    assert!(whole > split);
+    // The square of a mean.
+    let squared: SplitRisk<'_> = Risk::split(
+        |net: &Dropped, batch: &Labeled| net.forward(batch.x.clone()),
+        |z, batch: Labeled| losses(z, batch.y).mean().square(),
+        &data,
+    );
+    let budget = split as usize * 3 / 2;
+    assert!(budget < whole as usize);
+    let refused = squared.with_memory_budget(budget).hessian(&net);
+    let message = refused.map(drop).unwrap_err().to_string();
+    assert!(message.contains("is not the mean"), "{message}");
+}
+
+#[test]
+fn plans_say_what_was_chosen() {
+    let data = data(&[EXAMPLES]);
+    let risk = cross_entropy(Reduction::Mean, &data);
+    let newton = risk
+        .clone()
+        .with_residual_budget(0)
+        .gauss_newton(&net())
+        .unwrap();
+    let plan = newton.memory_plan();
+    let text = plan.to_string();
+    assert!(
+        text.starts_with("residuals of 0 batches stored, of 1 recomputed; peak "),
+        "{text}"
+    );
+    let json = serde_json::to_string(&plan).unwrap();
+    let again: MemoryPlan = serde_json::from_str(&json).unwrap();
+    assert_eq!(again.to_string(), text);
+}
