@@ -303,8 +303,7 @@ fn memory_that_nothing_else_reads_is_reused() {
 
 /// The names of the operations of a program as it runs on Flex.
 fn names_on_flex(program: &Program) -> Vec<String> {
-    let names = with_kernels(program).operation_names().collect::<Vec<_>>();
-    names
+    with_kernels(program).operation_names().collect()
 }
 
 #[test]
