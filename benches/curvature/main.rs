@@ -20,7 +20,11 @@
 //!
 //! Rounds interleave what is compared, and each has its own ratios, of which medians are printed: a
 //! slow minute of the machine falls on all sides.
-#![allow(clippy::expect_used, reason = "a benchmark has nobody to report to")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a benchmark has nobody to report to"
+)]
 
 mod memory;
 mod models;

@@ -1,6 +1,7 @@
 use std::hint::black_box;
 
 use burn::optim::GradientsParams;
+use burnscape::curvature::CurvatureError;
 use burnscape::krylov::LinearOperator;
 use burnscape::loss::{Risk, Split};
 use burnscape::space::ParamVector;
@@ -9,7 +10,7 @@ use crate::ALLOCATOR;
 use crate::models::{Batch, Classifier, loss, risk};
 
 /// Prints the peak of making a Hessian and one product over that of a gradient, and the predicted one over the measured
-/// one: with residuals kept, recomputed, and with a budget below the peak of a gradient.
+/// one: with residuals kept, recomputed, and with the least budget.
 pub(crate) fn report<M: Classifier<D>, const D: usize>(name: &str, model: &M, batch: Batch<D>) {
     let lifted = (batch.0.clone().autodiff(), batch.1.clone().autodiff());
     let data = [batch];
@@ -25,14 +26,16 @@ pub(crate) fn report<M: Classifier<D>, const D: usize>(name: &str, model: &M, ba
     println!("{name}: peak of a gradient {:.1} MB", gradient / 1e6);
     for checks in [false, true] {
         let risk = risk.clone().with_checks(checks);
-        let budget = (0.8 * gradient) as usize;
+        // The least budget, as the refusal of a smaller one tells.
+        let refused = risk.clone().with_memory_budget(1).hessian(model).map(drop);
+        let budget = match refused {
+            Err(CurvatureError::MemoryBudget { least, .. }) => least as usize,
+            other => panic!("{other:?}"),
+        };
         let cases = [
             ("kept", risk.clone().with_residual_budget(usize::MAX)),
             ("recomputed", risk.clone().with_residual_budget(0)),
-            (
-                "budget of 0.8 gradients",
-                risk.clone().with_memory_budget(budget),
-            ),
+            ("least budget", risk.clone().with_memory_budget(budget)),
         ];
         let checked = if checks { "checked" } else { "unchecked" };
         for (case, risk) in cases {
