@@ -86,7 +86,7 @@ fn segments_hold_less() {
         for segments in [2, 4, 16] {
             let program = of(&map, segments);
             program.validate().expect("a program");
-            let products = [&program, &whole].map(|program| num_products(program));
+            let products = [&program, &whole].map(num_products);
             assert!(products[0] > products[1]);
             // Three products of a layer depend on its input, and its tangent.
             assert!(products[0] <= products[1] + 3 * LAYERS, "{products:?}");
