@@ -4,7 +4,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 use burnscape::curvature::{CurvatureError, Hessian, MemoryPlan};
 use burnscape::krylov::LinearOperator;
 use burnscape::loss::{Mode, Reduction, Risk, Split};
-use burnscape::space::ParamVector;
+use burnscape::space::{ParamSpace, ParamVector};
 use burnscape_testkit::models::Dropped;
 
 use super::fixture::{Labeled, cross_entropy, device, losses, net};
@@ -85,6 +85,37 @@ fn smaller_budgets_store_less_recompute_and_split() {
         let hessian = risk.clone().with_memory_budget(least as usize);
         assert_near(&product(&hessian.hessian(&net).unwrap()), &reference);
     }
+}
+
+#[test]
+fn an_operator_that_moves_keeps_to_its_budget() {
+    let (here, data) = (net(), data(&[EXAMPLES, EXAMPLES, EXAMPLES / 3]));
+    let space = ParamSpace::of(&here).unwrap();
+    let step = ParamVector::gaussian(&space, 3).unwrap();
+    let there = step.perturb(&here, 0.1).unwrap();
+    let risk = cross_entropy(Reduction::Mean, &data);
+    let all = risk.hessian(&here).unwrap().memory_plan();
+    let (least, _) = least(&risk);
+    let mut budget = all.peak_bytes;
+    let mut plans = Vec::new();
+    while budget >= least {
+        let risk = risk.clone().with_checks(false);
+        let risk = risk.with_memory_budget(budget as usize);
+        let new = risk.hessian(&there).unwrap();
+        let moved = risk.hessian(&here).unwrap().at(&there).unwrap();
+        let plan = new.memory_plan();
+        assert_eq!(moved.memory_plan().to_string(), plan.to_string());
+        assert_eq!(product(&moved), product(&new));
+        assert_eq!(moved.loss(), new.loss());
+        plans.push(plan);
+        budget = (budget * 2 / 3).max(least.min(budget - 1));
+    }
+    let has = |is_it: fn(&MemoryPlan) -> bool| plans.iter().any(is_it);
+    assert!(has(|plan| plan.kept_batches == 3));
+    assert!(has(
+        |plan| plan.kept_batches > 0 && plan.recomputed_batches > 0
+    ));
+    assert!(has(|plan| plan.examples_per_batch.is_some()));
 }
 
 #[test]

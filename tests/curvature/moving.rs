@@ -190,7 +190,9 @@ fn what_a_trace_holds_fixed_must_not_change() {
     let Err(CurvatureError::StaleTrace { traced, found }) = stale else {
         panic!("{stale:?}");
     };
-    assert_eq!([traced, found], [&here, &shifted].map(first_loss));
+    // A program runs kernels of its own, whose last bit may differ.
+    assert!((traced / first_loss(&here) - 1.0).abs() < 1e-14);
+    assert!((found / first_loss(&shifted) - 1.0).abs() < 1e-14);
     let message = stale.unwrap_err().to_string();
     assert!(message.contains("make a new operator"), "{message}");
 

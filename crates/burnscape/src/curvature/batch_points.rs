@@ -148,7 +148,9 @@ impl BatchPoints {
             };
             let is_kept = programs.is_kept(program);
             if programs.is_first_use(program) {
-                room.admit(&mut programs.list[program], kept, examples)?;
+                let program = &mut programs.list[program];
+                program.frame = program.frame.among(site.source.num_batches());
+                room.admit(program, kept, examples)?;
             }
             let (check, mut own_check) = (&mut reverse[program], None);
             let Program {
@@ -295,7 +297,6 @@ impl Program {
         } = traced;
         bindings.truncate(bindings.len() - num_batch_tensors);
         let has_gradient = maps.iter().any(LinearMap::has_gradient);
-        let is_alone = site.source.num_batches() == Some(1);
         let maps = maps
             .iter()
             .map(|map| Linearized::new(map, site.space.device()));
@@ -306,7 +307,8 @@ impl Program {
             model: bindings,
             positions,
             reverse,
-            frame: Frame::new(&site.space, has_gradient, is_alone, is_on_host, batch_bytes)?,
+            frame: Frame::new(&site.space, has_gradient, is_on_host, batch_bytes)?
+                .among(site.source.num_batches()),
             segments: 1,
             noise,
             signature,
@@ -319,6 +321,10 @@ impl Program {
     }
 
     pub(super) fn cut(&mut self, segments: usize) {
+        // What is prepared stays.
+        if segments == self.segments {
+            return;
+        }
         if segments == self.segments {
             return;
         }

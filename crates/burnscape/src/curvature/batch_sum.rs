@@ -51,6 +51,8 @@ impl<'a> BatchSum<'a> {
         setup: &Setup<'_, M>,
         kept: Option<Kept>,
     ) -> Result<Self, CurvatureError> {
+        // An operator that has moved moves again, if memory is not scarce.
+        let keeps_points = kept.is_some() && site.operators.memory_budget.is_none();
         let Fitted { points, division } = fitted(site, setup, kept)?;
         let BatchPoints {
             mut programs,
@@ -62,7 +64,9 @@ impl<'a> BatchSum<'a> {
         let mut block_size = site.operators.block_size;
         for program in &mut programs {
             block_size = block_size.min(limit_blocks(program, site.operators, kept));
-            program.maps.iter_mut().for_each(Linearized::release_points);
+            if !keeps_points {
+                program.maps.iter_mut().for_each(Linearized::release_points);
+            }
         }
         let data = site.data.clone().map(|whole| match division.examples {
             Some(examples) => Arc::new(DataInParts { whole, examples }),

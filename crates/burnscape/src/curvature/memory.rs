@@ -26,6 +26,8 @@ pub(super) struct Frame {
     pub(super) gradient: u64,
     /// The sum of the products of earlier batches; zero for a single batch.
     pub(super) sum: u64,
+    /// A sum of products.
+    total: u64,
     /// The tensors of the batch.
     pub(super) batch: u64,
     /// An operation of a program, where host and device share memory.
@@ -36,7 +38,6 @@ impl Frame {
     pub(super) fn new(
         space: &ParamSpace,
         has_gradient: bool,
-        is_alone: bool,
         is_on_host: bool,
         batch: usize,
     ) -> Result<Self, CurvatureError> {
@@ -45,10 +46,20 @@ impl Frame {
         Ok(Self {
             vector: len * size,
             gradient: if has_gradient { total } else { 0 },
-            sum: if is_alone { 0 } else { total },
+            sum: total,
+            total,
             batch: batch as u64,
             operation: if is_on_host { OPERATION } else { 0 },
         })
+    }
+
+    /// The frame of one of a number of batches.
+    pub(super) fn among(self, num_batches: Option<usize>) -> Self {
+        let sum = match num_batches {
+            Some(1) => 0,
+            _ => self.total,
+        };
+        Self { sum, ..self }
     }
 }
 
@@ -74,6 +85,7 @@ impl Needs {
             sum,
             batch,
             operation,
+            ..
         } = frame;
         // A map and what is prepared of it.
         let programs = |map: &LinearMap, prepared: &[&Program]| {
