@@ -9,17 +9,18 @@ use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Distribution, Tensor};
 use burnscape::krylov::LinearOperator;
 use burnscape::loss::{LossError, Mode, Progress, Reduction, Risk, Work};
-use burnscape::space::ParamVector;
+use burnscape::space::{FlatSpace, ParamVector};
 use burnscape_testkit::turn;
 
 /// The settings, and the test that each of them matters.
-const SETTINGS: [(&str, fn()); 9] = [
+const SETTINGS: [(&str, fn()); 10] = [
     ("with_mode", the_mode_chooses_the_statistics),
     ("with_group", a_group_restricts_derivatives),
     ("with_draws_seed", a_seed_fixes_draws),
     ("with_observer", an_observer_is_called_and_stops),
     ("with_residual_budget", a_budget_decides_what_is_stored),
     ("with_memory_budget", a_budget_that_is_too_small_is_refused),
+    ("with_basis_device", a_basis_device_stores_bases),
     ("with_block_size", a_block_size_decides_the_passes),
     ("with_checks", checks_make_products),
     ("with_reduction", a_reduction_scales_the_loss),
@@ -130,6 +131,15 @@ fn a_budget_that_is_too_small_is_refused() {
     assert!(plan(1).is_err());
     let plan = plan(1 << 30).unwrap();
     assert_eq!((plan.budget_bytes, plan.kept_batches), (Some(1 << 30), 3));
+}
+
+fn a_basis_device_stores_bases() {
+    let (model, data, device) = (model(), data(), Device::default());
+    let risk = || Risk::new(&loss, &data);
+    let own = risk().hessian(&model).unwrap();
+    let moved = risk().with_basis_device(&device).hessian(&model).unwrap();
+    assert_eq!(FlatSpace::basis_device(own.space()), None);
+    assert_eq!(FlatSpace::basis_device(moved.space()), Some(&device));
 }
 
 /// The passes over the data for products of a new operator and of `vectors` vectors.
