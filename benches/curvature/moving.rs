@@ -12,6 +12,7 @@ use burnscape::space::ParamVector;
 
 use crate::models::{Batch, Classifier, loss, risk};
 use crate::timing::median;
+use crate::timing::steady;
 
 pub(crate) const HEAD: &str = "\
 network          gradient ms   forward   new     at   at - forward   the same, nothing kept   reading traced   reading kept   products";
@@ -113,19 +114,4 @@ fn once(work: impl FnOnce()) -> f64 {
     let start = Instant::now();
     work();
     start.elapsed().as_secs_f64() * 1e3
-}
-
-/// The mean time of a run in milliseconds, over at least 5 ms.
-fn steady(mut work: impl FnMut()) -> f64 {
-    work();
-    let start = Instant::now();
-    let mut runs = 0.0;
-    loop {
-        work();
-        runs += 1.0;
-        let elapsed = start.elapsed().as_secs_f64() * 1e3;
-        if elapsed >= 5.0 {
-            return elapsed / runs;
-        }
-    }
 }

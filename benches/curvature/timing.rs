@@ -152,8 +152,8 @@ fn gradient_flops<M: Classifier<D>, const D: usize>(model: &M, (x, y): &Batch<D>
 
 /// The time of `work` in a loop of it: what was measured before has left threads asleep and other data in
 /// the caches, so that the first 10 ms do not count.
-fn steady(work: impl Fn()) -> f64 {
-    let mean_over = |span: f64| {
+pub(crate) fn steady(mut work: impl FnMut()) -> f64 {
+    let mut mean_over = |span: f64| {
         let start = Instant::now();
         let mut runs = 0.0;
         loop {

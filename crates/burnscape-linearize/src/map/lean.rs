@@ -9,7 +9,7 @@ use burn_ir::{
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::copies::TwoPasses;
-use crate::program::{Storage, viewed};
+use crate::program::{Storage, is_arithmetic, viewed};
 
 /// The longest chain of steps that is computed again.
 const STEPS: usize = 4;
@@ -55,27 +55,20 @@ pub(super) fn lean(passes: &TwoPasses) -> TwoPasses {
 /// Whether the operation takes the time to read and write its tensors once, or less.
 fn is_cheap(operation: &OperationIr) -> bool {
     match operation {
-        OperationIr::NumericFloat(_, op) | OperationIr::NumericInt(_, op) => matches!(
-            op,
-            Numeric::Add(_)
-                | Numeric::AddScalar(_)
-                | Numeric::Sub(_)
-                | Numeric::SubScalar(_)
-                | Numeric::Mul(_)
-                | Numeric::MulScalar(_)
-                | Numeric::Div(_)
-                | Numeric::DivScalar(_)
-                | Numeric::Abs(_)
-                | Numeric::Neg(_)
-                | Numeric::Greater(_)
-                | Numeric::GreaterElem(_)
-                | Numeric::GreaterEqual(_)
-                | Numeric::GreaterEqualElem(_)
-                | Numeric::Lower(_)
-                | Numeric::LowerElem(_)
-                | Numeric::LowerEqual(_)
-                | Numeric::LowerEqualElem(_)
-        ),
+        OperationIr::NumericFloat(_, op) | OperationIr::NumericInt(_, op) => {
+            is_arithmetic(op)
+                || matches!(
+                    op,
+                    Numeric::Greater(_)
+                        | Numeric::GreaterElem(_)
+                        | Numeric::GreaterEqual(_)
+                        | Numeric::GreaterEqualElem(_)
+                        | Numeric::Lower(_)
+                        | Numeric::LowerElem(_)
+                        | Numeric::LowerEqual(_)
+                        | Numeric::LowerEqualElem(_)
+                )
+        }
         OperationIr::Float(_, op) => matches!(op, Float::Recip(_)),
         OperationIr::BaseFloat(op) | OperationIr::BaseInt(op) | OperationIr::BaseBool(op) => {
             matches!(

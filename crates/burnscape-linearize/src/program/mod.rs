@@ -29,6 +29,7 @@ pub(crate) use join::join;
 #[cfg(test)]
 pub(crate) use kernels::is_kernel;
 pub(crate) use merge::{Key, key};
+pub(crate) use peak::is_arithmetic;
 pub(crate) use port::unique;
 pub(crate) use rename::{Rename, first_free};
 pub(crate) use storage::{Storage, viewed};

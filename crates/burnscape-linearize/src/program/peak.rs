@@ -12,7 +12,7 @@ use super::storage::{bytes, viewed};
 impl Program {
     /// The peak memory of intermediate results and outputs in bytes, predicted from the shapes. Views take none, unless
     /// a transposed one is reshaped, and an elementwise operation overwrites an operand that nothing else
-    /// reads, as on Burn's backends. The buffers of convolutions are those of Flex. Inputs and constants are not
+    /// reads, as on Burn's backends. The buffers of convolutions are those of Burn's kernels on Flex; those of ours are smaller. Inputs and constants are not
     /// counted.
     pub fn peak_bytes(&self) -> u64 {
         let mut memory = Memory::new(self);
@@ -192,7 +192,8 @@ fn is_range(whole: &[usize], part: &[usize]) -> bool {
     }
 }
 
-/// The memory that an operation needs while it runs. Convolutions of Flex copy their operands with the channels
+/// The memory that an operation needs while it runs. Burn's convolutions on Flex, whose buffers are at least as large as
+/// those of our kernels, copy their operands with the channels
 /// last, and the gradient of a weight is a convolution of operands that are transposed first.
 fn workspace(operation: &OperationIr) -> u64 {
     let OperationIr::Module(operation) = operation else {
@@ -212,6 +213,23 @@ fn workspace(operation: &OperationIr) -> u64 {
     }
 }
 
+/// Whether the operation is elementwise arithmetic, which takes the time to read and write its tensors once.
+pub(crate) fn is_arithmetic(operation: &Numeric) -> bool {
+    matches!(
+        operation,
+        Numeric::Add(_)
+            | Numeric::AddScalar(_)
+            | Numeric::Sub(_)
+            | Numeric::SubScalar(_)
+            | Numeric::Mul(_)
+            | Numeric::MulScalar(_)
+            | Numeric::Div(_)
+            | Numeric::DivScalar(_)
+            | Numeric::Abs(_)
+            | Numeric::Neg(_)
+    )
+}
+
 /// The operands whose memory a result may take.
 enum Overwrites {
     Nothing,
@@ -221,19 +239,7 @@ enum Overwrites {
 
 fn overwrites(operation: &OperationIr) -> Overwrites {
     let is_elementwise = match operation {
-        OperationIr::NumericFloat(_, op) | OperationIr::NumericInt(_, op) => matches!(
-            op,
-            Numeric::Add(_)
-                | Numeric::AddScalar(_)
-                | Numeric::Sub(_)
-                | Numeric::SubScalar(_)
-                | Numeric::Mul(_)
-                | Numeric::MulScalar(_)
-                | Numeric::Div(_)
-                | Numeric::DivScalar(_)
-                | Numeric::Abs(_)
-                | Numeric::Neg(_)
-        ),
+        OperationIr::NumericFloat(_, op) | OperationIr::NumericInt(_, op) => is_arithmetic(op),
         OperationIr::Float(_, op) => !matches!(
             op,
             Float::Matmul(_) | Float::Cross(_) | Float::Random(_) | Float::GridSample2d(_)

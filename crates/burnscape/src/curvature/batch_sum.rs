@@ -15,7 +15,7 @@ use super::kept::{Conditions, Kept, KeptBatch};
 use super::memory_plan::MemoryPlan;
 use super::site::{Site, number_of_batches, stopped};
 use crate::loss::{
-    DataInParts, LossError, Observer, Progress, SharedData, Tensors, Work, each_tensors,
+    InParts, LossError, Observer, Progress, SharedData, Tensors, Work, each_tensors,
 };
 use crate::space::{Distance, ParamSpace, as_accumulator, to_host};
 
@@ -69,7 +69,7 @@ impl<'a> BatchSum<'a> {
             }
         }
         let data = site.data.clone().map(|whole| match division.examples {
-            Some(examples) => Arc::new(DataInParts { whole, examples }),
+            Some(examples) => Arc::new(InParts { whole, examples }),
             None => whole,
         });
         Ok(Self {

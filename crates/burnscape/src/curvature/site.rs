@@ -11,8 +11,8 @@ use super::reverse::Reverse;
 use super::stale::FirstValue;
 use crate::loss::scalar::called;
 use crate::loss::{
-    DataInParts, Draws, Lift, LossError, Mode, Observer, OperatorSettings, Progress, Reduction,
-    Risk, RiskBatch, SharedData, Source, SourceInParts, Work,
+    Draws, InParts, Lift, LossError, Mode, Observer, OperatorSettings, Progress, Reduction, Risk,
+    RiskBatch, SharedData, Source, SourceInParts, Work,
 };
 use crate::space::{ParamSpace, copy_for_gradients};
 
@@ -82,7 +82,7 @@ impl<'r, 'a, M: Module> Site<'r, 'a, M> {
     pub(super) fn in_parts<'s>(&'s self, parts: &'s SourceInParts<'s, M>) -> Site<'s, 'a, M> {
         let data = self.data.clone().map(|whole| {
             let examples = parts.examples;
-            Arc::new(DataInParts { whole, examples }) as SharedData<'a>
+            Arc::new(InParts { whole, examples }) as SharedData<'a>
         });
         Site {
             source: parts,

@@ -89,7 +89,7 @@ pub use normalization_policy::NormalizationPolicy;
 pub use objective::{Objective, SumLoss};
 pub use reduction::Reduction;
 pub(crate) use risk::{
-    BatchScores, DataInParts, Draws, Observer, OperatorSettings, RiskBatch, SharedData, Source,
+    BatchScores, Draws, InParts, Observer, OperatorSettings, RiskBatch, SharedData, Source,
     SourceInParts, each, each_tensors, of_one_batch,
 };
 pub use risk::{Classes, PerExample, Progress, Risk, RiskGradient, RiskValue, Split, Whole, Work};

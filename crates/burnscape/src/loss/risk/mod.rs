@@ -31,7 +31,7 @@ pub use evaluate::{RiskGradient, RiskValue};
 pub use kind::{Classes, PerExample, Split, Whole};
 pub(crate) use observer::Observer;
 pub(crate) use operator_settings::OperatorSettings;
-pub(crate) use parts::{DataInParts, SourceInParts};
+pub(crate) use parts::{InParts, SourceInParts};
 pub use progress::{Progress, Work};
 pub(crate) use source::{
     BatchScores, RiskBatch, SharedData, SharedSource, Source, each, each_tensors,
@@ -215,12 +215,14 @@ impl<'a, M, K> Risk<'a, M, K> {
     /// 2. the residuals of the other batches are recomputed in every product;
     /// 3. in addition, the forward pass is cut into segments, of which most are computed twice;
     /// 4. batches are split along their examples, if the loss of a batch is the mean (or sum) over its examples
-    ///    in [`Mode::Eval`]. The losses of the parts are compared with that of the batch. The parts count as batches.
+    ///    in [`Mode::Eval`]. The losses of the parts are compared with that of the batch, for which one forward pass of the whole batch
+    ///    may exceed the budget. The parts count as batches.
     ///
     /// 1 to 3 do not change a bit of a product on devices that compute an operation the same way each time, and 4
     /// its rounding only. Blocks of vectors are limited in size. The operator tells what was chosen and the peak
     /// that it predicts: [`memory_plan`](crate::curvature::Hessian::memory_plan). Making an operator fails
-    /// if nothing fits, with the least budget that does. A residual budget that is set as well is a second limit.
+    /// if nothing fits, with the least budget that does. The budget limits what is predicted from shapes, not what is
+    /// allocated. A residual budget that is set as well is a second limit.
     #[must_use]
     pub fn with_memory_budget(mut self, bytes: usize) -> Self {
         self.operators.memory_budget = Some(bytes);

@@ -1,14 +1,22 @@
 //! Data whose batches are split along their examples.
 
-use super::source::{Data, SharedData, Source, Visit, VisitTensors};
+use std::ops::Deref;
 
-/// Data in parts of at most `examples`.
-pub(crate) struct DataInParts<'a> {
-    pub(crate) whole: SharedData<'a>,
+use super::source::{Data, Source, Visit, VisitTensors};
+
+/// Data, or a loss over data, in parts of at most `examples`.
+pub(crate) struct InParts<W> {
+    pub(crate) whole: W,
     pub(crate) examples: usize,
 }
 
-impl Data for DataInParts<'_> {
+/// A loss over data in parts.
+pub(crate) type SourceInParts<'s, M> = InParts<&'s (dyn Source<M> + 's)>;
+
+impl<W> Data for InParts<W>
+where
+    W: Deref<Target: Data>,
+{
     fn num_batches(&self) -> Option<usize> {
         None
     }
@@ -31,36 +39,10 @@ impl Data for DataInParts<'_> {
     }
 }
 
-/// A loss over data in parts of at most `examples`.
-pub(crate) struct SourceInParts<'s, M> {
-    pub(crate) whole: &'s (dyn Source<M> + 's),
-    pub(crate) examples: usize,
-}
-
-impl<M> Data for SourceInParts<'_, M> {
-    fn num_batches(&self) -> Option<usize> {
-        None
-    }
-
-    fn shares_traces(&self) -> bool {
-        self.whole.shares_traces()
-    }
-
-    fn type_name(&self) -> &'static str {
-        self.whole.type_name()
-    }
-
-    fn visit_tensors(&self, visit: &mut VisitTensors<'_>) {
-        self.whole.visit_tensor_parts(self.examples, visit);
-    }
-
-    fn visit_tensor_parts(&self, examples: usize, visit: &mut VisitTensors<'_>) {
-        self.whole
-            .visit_tensor_parts(examples.min(self.examples), visit);
-    }
-}
-
-impl<M> Source<M> for SourceInParts<'_, M> {
+impl<M, W> Source<M> for InParts<W>
+where
+    W: Deref<Target: Source<M>>,
+{
     fn visit(&self, visit: &mut Visit<'_, M>) {
         self.whole.visit_parts(self.examples, visit);
     }
