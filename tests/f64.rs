@@ -14,6 +14,7 @@ mod space {
 }
 mod loss {
     mod partition;
+    mod recorded;
 }
 mod optim {
     mod golden;

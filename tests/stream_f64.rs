@@ -20,6 +20,9 @@ mod curvature {
     mod moving;
     mod real_models;
 }
+mod loss {
+    mod recorded_draws;
+}
 #[cfg(feature = "train")]
 mod real_models;
 

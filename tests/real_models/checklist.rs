@@ -27,6 +27,8 @@ pub(crate) enum Door {
     Slice,
     /// A step of SAM, which is Burn's two gradients.
     SamStep,
+    /// The recorded loss and its gradient, which are Burn's.
+    Recorded,
     /// Model and optimizer saved, loaded, and run on.
     Resume,
     /// The same with a model that was built anew and given the weights, as from another format: its
@@ -35,13 +37,14 @@ pub(crate) enum Door {
 }
 
 impl Door {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Hessian,
         Self::Spectrum,
         Self::Report,
         Self::Monitor,
         Self::Slice,
         Self::SamStep,
+        Self::Recorded,
         Self::Resume,
     ];
     /// Those that say something about the loss as a function.
@@ -195,6 +198,7 @@ where
             Door::Monitor => self.monitor(),
             Door::Slice => self.slice(),
             Door::SamStep => self.sam_step(),
+            Door::Recorded => self.recorded(),
             Door::Resume => self.resume(),
             Door::ResumeRebuilt => self.resume_rebuilt(),
         }

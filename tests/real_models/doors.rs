@@ -9,7 +9,7 @@ use burnscape::curvature::Hessian;
 use burnscape::dynamics::CurvatureMonitorConfig;
 use burnscape::krylov::LinearOperator;
 use burnscape::landscape::Slice1dConfig;
-use burnscape::loss::{Batch, Mode, Objective, Risk};
+use burnscape::loss::{Batch, Mode, Objective, Recorded, Risk};
 use burnscape::optim::{OptimRecord, Sam};
 use burnscape::sharpness::{SharpnessMeasure, SharpnessReportConfig};
 use burnscape::space::{Grid, ParamSpace, ParamVector, Scale, unshared_copy};
@@ -50,6 +50,29 @@ where
             Some(seed) => risk.with_draws_seed(seed),
             None => risk,
         }
+    }
+
+    /// At the weights of the model and at others, for which the same programs run.
+    pub(super) fn recorded(&self) -> Outcome {
+        let recorded = Recorded::new(|model: &M, batch: B| self.loss.loss(model, batch));
+        let risk = Risk::new(&recorded, self.data);
+        let risk = match self.draws {
+            Some(seed) => risk.with_draws_seed(seed),
+            None => risk,
+        };
+        let space = ParamSpace::of(&self.model)?;
+        let moved = ParamVector::gaussian(&space, 4)?.perturb(&self.model, 0.01)?;
+        for model in [&self.model, &moved] {
+            let expected = self.risk().loss_and_gradient(model)?;
+            let found = risk.loss_and_gradient(model)?;
+            let gap = (found.value - expected.value).abs() / expected.value.abs();
+            ensure!(gap < 1e-12, "the recorded loss is off by {gap:e}");
+            let gap = distance(&expected.gradient, &found.gradient)?;
+            ensure!(gap < 1e-10, "the recorded gradient is off by {gap:e}");
+            let absent = [&expected, &found].map(|found| found.num_without_gradient);
+            ensure!(absent[0] == absent[1], "{absent:?} without a gradient");
+        }
+        Ok(())
     }
 
     fn measured(&self) -> Result<Hessian<'_>, Failure> {

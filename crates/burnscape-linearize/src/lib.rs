@@ -77,12 +77,14 @@ mod trace;
 
 pub use coverage::{Rule, coverage};
 pub use derive::Jvp;
-#[doc(hidden)]
-pub use error::caught;
 pub use error::{LinearizeError, Place};
+#[doc(hidden)]
+pub use error::{caught, fail};
 pub use map::{Likelihood, LinearMap, Noise, OutputMetric};
 pub use program::{Port, Program};
-pub use run::{Batching, Checkpointing, Linearized, LinearizedGradient, Point};
+#[doc(hidden)]
+pub use record::is_recording;
+pub use run::{Batching, Checkpointing, Linearized, LinearizedGradient, Point, RecordedLoss};
 #[cfg(feature = "flex")]
 #[doc(hidden)]
 pub use run::{Conv, Kind};

@@ -7,7 +7,7 @@ mod refusal;
 use thiserror::Error;
 
 #[doc(hidden)]
-pub use panics::caught;
+pub use panics::{caught, fail};
 pub use place::Place;
 
 pub(crate) use panics::{Panic, catch};
@@ -67,6 +67,12 @@ pub enum LinearizeError {
          input in the forward pass: analytically, layer by layer, or as differences of two forward passes"
     )]
     NestedBackward,
+    /// A field is made where nothing is recorded.
+    #[error(
+        "derivatives by the input of a function are computed only while a loss is recorded; wrap the loss in \
+         `burnscape::loss::Recorded`, which records it once and runs what was recorded"
+    )]
+    NotRecorded,
     /// The loss does not have exactly one element.
     #[error("the loss has shape {shape:?}, expected one element; reduce it with `mean` or `sum`")]
     NotScalar {

@@ -7,9 +7,10 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind, set_hook, take_hook};
 use std::sync::Once;
 
+use super::LinearizeError;
 use super::place::Place;
 
 /// A panic that was caught.
@@ -50,10 +51,34 @@ thread_local! {
     static LAST: RefCell<Place> = const { RefCell::new(Place { call: None, at: None }) };
 }
 
-/// As [`catch`], for `burnscape`: the error is the panic message with its file and line.
+/// As [`catch`], for `burnscape`: an error that [`fail`] was called with, or one made of the panic message with its
+/// file and line.
 #[doc(hidden)]
-pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
-    catch(work).map_err(|panic| panic.message_and_place())
+pub fn caught<T, E: 'static>(
+    work: impl FnOnce() -> T,
+    panicked: impl FnOnce(String) -> E,
+    refused: impl FnOnce(LinearizeError) -> E,
+) -> Result<T, E> {
+    catch(work).map_err(|Panic { payload, place }| {
+        let payload = match payload.downcast::<E>() {
+            Ok(error) => return *error,
+            Err(payload) => payload,
+        };
+        match payload.downcast::<LinearizeError>() {
+            Ok(error) => refused(*error),
+            Err(payload) => panicked(Panic { payload, place }.message_and_place()),
+        }
+    })
+}
+
+/// Leaves a closure that cannot return an error: inside of [`caught`] with the error as it is, elsewhere with a panic
+/// that has its words.
+#[doc(hidden)]
+pub fn fail<E: fmt::Display + Send + 'static>(error: E) -> ! {
+    if DEPTH.with(Cell::get) > 0 {
+        resume_unwind(Box::new(error));
+    }
+    panic!("{error}")
 }
 
 /// Runs `work` and returns a panic as an error, without printing it.

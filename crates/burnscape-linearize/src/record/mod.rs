@@ -9,6 +9,7 @@ use burn_capture::CaptureBackend;
 
 pub(crate) use recorder::{Recorder, Symbol};
 pub(crate) use replay::{declared, declared_with};
+pub use scope::is_recording;
 pub(crate) use scope::{completed, record};
 
 /// The backend that records.

@@ -21,6 +21,13 @@ use crate::error::{Panic, catch, refusal};
 /// them and the settings of a device cannot be changed.
 static IDLE: Mutex<Vec<(DeviceSettings, CaptureDevice)>> = Mutex::new(Vec::new());
 
+/// Whether operations on a device are recorded instead of run.
+#[doc(hidden)]
+pub fn is_recording(device: &Device) -> bool {
+    let device = device.clone().inner();
+    matches!(device.as_dispatch(), DispatchDevice::Capture(_))
+}
+
 /// Ends a scope that reads `inputs` without defining them.
 ///
 /// The results are not declared: Burn would search every operation for each of them, whereas a
@@ -109,12 +116,14 @@ fn refuse(error: LinearizeError) -> ! {
 }
 
 fn reason(panic: Panic) -> LinearizeError {
-    match panic.payload.downcast::<Refusal>() {
-        Ok(refusal) => refusal.0,
-        Err(payload) => refusal(&Panic {
-            payload,
-            place: panic.place,
-        }),
+    let Panic { payload, place } = panic;
+    let payload = match payload.downcast::<Refusal>() {
+        Ok(refusal) => return refusal.0,
+        Err(payload) => payload,
+    };
+    match payload.downcast::<LinearizeError>() {
+        Ok(error) => *error,
+        Err(payload) => refusal(&Panic { payload, place }),
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
+use burn::backend::autodiff::checkpoint::strategy::BalancedCheckpointing;
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::{
-    Backend, BackendTensor, Dispatch, DispatchDevice, DispatchKindConversion, DispatchTensor,
-    TensorMetadata,
+    Autodiff, Backend, BackendTensor, Dispatch, DispatchDevice, DispatchKindConversion,
+    DispatchTensor, TensorMetadata,
 };
 use burn::tensor::{Device, Tensor, TensorData};
 use burn_ir::{BackendIr, HandleKind, TensorId, TensorIr, TensorStatus};
@@ -15,6 +16,7 @@ use web_time::Instant;
 use super::executable::{Executable, Output};
 #[cfg(feature = "flex")]
 use super::flex;
+use super::tracked::{Anchor, tracked};
 use crate::LinearizeError;
 use crate::error::catch;
 use crate::program::{Port, Program};
@@ -37,6 +39,12 @@ pub(crate) trait Engine: Send {
     fn execute(&mut self, executable: &Executable) -> Result<(), LinearizeError>;
     /// Takes an output.
     fn take(&mut self, output: &Output) -> DispatchTensor;
+    /// Puts a number on autodiff, as a function of leaves in which its gradients are known.
+    fn tracked(
+        &self,
+        number: DispatchTensor,
+        anchors: Vec<Anchor>,
+    ) -> Result<DispatchTensor, LinearizeError>;
     /// Whether one large kernel is faster than many small ones.
     fn is_accelerator(&self) -> bool;
     /// Whether kernels run on a thread pool that this crate can use as well.
@@ -86,7 +94,9 @@ struct BackendEngine<B: BackendIr> {
 impl<B> Engine for BackendEngine<B>
 where
     B: BackendIr + Backend,
-    DispatchTensor: DispatchKindConversion<B>,
+    DispatchTensor: DispatchKindConversion<B>
+        + DispatchKindConversion<Autodiff<B>>
+        + DispatchKindConversion<Autodiff<B, BalancedCheckpointing>>,
     TensorInterpreter<B>: Send,
 {
     fn bind(&mut self, port: &Port, tensor: DispatchTensor) -> Result<(), LinearizeError> {
@@ -169,6 +179,18 @@ where
             HandleKind::Quantized(tensor) => BackendTensor::Quantized(tensor),
         };
         <DispatchTensor as DispatchKindConversion<B>>::from_backend(tensor)
+    }
+
+    fn tracked(
+        &self,
+        number: DispatchTensor,
+        anchors: Vec<Anchor>,
+    ) -> Result<DispatchTensor, LinearizeError> {
+        tracked::<B>(number, anchors).map_err(|found| LinearizeError::Mismatch {
+            what: "a parameter".into(),
+            expected: "a tensor on autodiff, on the device of the recorded loss".into(),
+            found,
+        })
     }
 
     fn is_accelerator(&self) -> bool {

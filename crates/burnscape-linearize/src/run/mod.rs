@@ -11,7 +11,9 @@ mod linearized;
 mod non_finite;
 mod once;
 mod point;
+mod recorded_loss;
 mod ties;
+mod tracked;
 mod upstream;
 
 pub use blocks::Batching;
@@ -20,3 +22,4 @@ pub use flex::conv::{Conv, Kind};
 pub use gradient::LinearizedGradient;
 pub use linearized::Linearized;
 pub use point::{Checkpointing, Point};
+pub use recorded_loss::RecordedLoss;

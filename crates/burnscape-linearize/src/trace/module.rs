@@ -2,11 +2,12 @@
 //! visits or maps modules.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 
 use burn::backend::ops::FloatTensorOps;
-use burn::backend::{AutodiffBackend, DispatchTensor};
+use burn::backend::{AutodiffBackend, DispatchTensor, TensorMetadata};
 use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param, ParamId};
-use burn::tensor::{Bool, Device, Int, Tensor};
+use burn::tensor::{Bool, DType, Device, Int, Tensor};
 
 use super::inputs::{Inputs, Leaf, ParamLeaf};
 use crate::LinearizeError;
@@ -31,6 +32,25 @@ impl Inputs<'_> {
             inputs: self,
             state,
         })
+    }
+}
+
+impl ModelInputs {
+    /// The float parameters of the model that this was read from, as they are there, by input.
+    pub(crate) fn parameters<M: Module>(&self, model: &M) -> Vec<Option<DispatchTensor>> {
+        let mut own = Own::default();
+        model.visit(&mut own);
+        let ids = self.ids.iter();
+        ids.map(|id| id.and_then(|id| own.0.remove(&id))).collect()
+    }
+}
+
+#[derive(Default)]
+struct Own(HashMap<ParamId, DispatchTensor>);
+
+impl ModuleVisitor for Own {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.0.insert(param.id, param.val().into_dispatch());
     }
 }
 
@@ -155,8 +175,32 @@ impl ModuleMapper for Leaves<'_, '_> {
 pub struct ModelInputs {
     /// The tensors, bound to the first inputs of a program.
     pub bindings: Vec<DispatchTensor>,
+    /// The identifiers of the float tensors among them.
+    ids: Vec<Option<ParamId>>,
     /// A name and a state for each tensor of the model and each flag.
-    states: Vec<(String, String)>,
+    states: Vec<(String, State)>,
+}
+
+/// What a trace depends on of a tensor or a flag.
+#[derive(Debug, Clone, PartialEq)]
+struct State {
+    shape: Vec<usize>,
+    /// The element type; `None` for a flag.
+    dtype: Option<DType>,
+    is_trained: bool,
+    /// The index of the input, which tied tensors share, or the value of a flag.
+    input: usize,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { shape, input, .. } = self;
+        let Some(dtype) = self.dtype else {
+            return write!(f, "{}", *input != 0);
+        };
+        let trained = if self.is_trained { "trained" } else { "fixed" };
+        write!(f, "{shape:?} {dtype:?}, {trained}, input {input}")
+    }
 }
 
 impl ModelInputs {
@@ -174,9 +218,31 @@ impl ModelInputs {
         let _ = model.valid().map(&mut bound);
         let mut inputs = bound.inputs;
         let flags = state.in_order.iter().enumerate();
-        let flags = flags.map(|(index, is_on)| (format!("flag {index}"), format!("{is_on}")));
+        let flags = flags.map(|(index, is_on)| {
+            let state = State {
+                shape: Vec::new(),
+                dtype: None,
+                is_trained: false,
+                input: usize::from(*is_on),
+            };
+            (format!("flag {index}"), state)
+        });
         inputs.states.extend(flags);
         inputs
+    }
+
+    /// What a trace depends on, without the tensors.
+    #[must_use]
+    pub fn without_bindings(self) -> Self {
+        Self {
+            bindings: Vec::new(),
+            ..self
+        }
+    }
+
+    /// Whether the model has trained parameters.
+    pub fn is_trained(&self) -> bool {
+        self.states.iter().any(|(_, state)| state.is_trained)
     }
 
     /// Returns an error unless a trace at one model has the inputs of a trace at the other: the same tensors by name,
@@ -186,11 +252,11 @@ impl ModelInputs {
     ///
     /// [`LinearizeError::Mismatch`] with the first difference.
     pub fn check_same(&self, other: &Self) -> Result<(), LinearizeError> {
-        let differ = |what: &str, expected: &str, found: &str| {
+        let differ = |what: &str, expected: &dyn fmt::Display, found: &dyn fmt::Display| {
             Err(LinearizeError::Mismatch {
                 what: what.into(),
-                expected: expected.into(),
-                found: found.into(),
+                expected: expected.to_string(),
+                found: found.to_string(),
             })
         };
         let mut others = other.states.iter();
@@ -199,12 +265,12 @@ impl ModelInputs {
                 Some((same, found)) if same == name && found == state => {}
                 Some((same, found)) if same == name => return differ(name, state, found),
                 Some((found, _)) => return differ("a tensor or flag of the model", name, found),
-                None => return differ("a tensor or flag of the model", name, "none"),
+                None => return differ("a tensor or flag of the model", name, &"none"),
             }
         }
         match others.next() {
             None => Ok(()),
-            Some((found, _)) => differ("a tensor or flag of the model", "none", found),
+            Some((found, _)) => differ("a tensor or flag of the model", &"none", found),
         }
     }
 }
@@ -219,15 +285,20 @@ struct Bound {
 }
 
 impl Bound {
-    fn state(&mut self, input: usize, what: impl std::fmt::Debug, is_trained: bool) {
-        let trained = if is_trained { "trained" } else { "fixed" };
-        let state = format!("{what:?}, {trained}, input {input}");
+    fn state(&mut self, input: usize, tensor: &DispatchTensor, is_trained: bool) {
+        let state = State {
+            shape: tensor.shape().as_slice().to_vec(),
+            dtype: Some(tensor.dtype()),
+            is_trained,
+            input,
+        };
         self.inputs.states.push((self.path.join("."), state));
     }
 
-    fn bind(&mut self, tensor: DispatchTensor, what: impl std::fmt::Debug) {
-        self.state(self.inputs.bindings.len(), what, false);
+    fn bind(&mut self, tensor: DispatchTensor) {
+        self.state(self.inputs.bindings.len(), &tensor, false);
         self.inputs.bindings.push(tensor);
+        self.inputs.ids.push(None);
     }
 }
 
@@ -244,20 +315,18 @@ impl ModuleMapper for Bound {
         let (id, value, mapper) = param.consume();
         let next = self.inputs.bindings.len();
         let input = *self.known.entry(id).or_insert(next);
-        let what = (value.shape().as_slice().to_vec(), value.dtype());
-        self.state(input, what, self.trained.contains(&id));
+        let tensor = value.clone().inner().into_dispatch();
+        self.state(input, &tensor, self.trained.contains(&id));
         if input == next {
-            self.inputs
-                .bindings
-                .push(value.clone().inner().into_dispatch());
+            self.inputs.bindings.push(tensor);
+            self.inputs.ids.push(Some(id));
         }
         Param::from_mapped_value(id, value, mapper)
     }
 
     fn map_int<const D: usize>(&mut self, param: Param<Tensor<D, Int>>) -> Param<Tensor<D, Int>> {
         let (id, value, mapper) = param.consume();
-        let what = (value.shape().as_slice().to_vec(), value.dtype());
-        self.bind(value.clone().inner().into_dispatch(), what);
+        self.bind(value.clone().inner().into_dispatch());
         Param::from_mapped_value(id, value, mapper)
     }
 
@@ -266,8 +335,7 @@ impl ModuleMapper for Bound {
         param: Param<Tensor<D, Bool>>,
     ) -> Param<Tensor<D, Bool>> {
         let (id, value, mapper) = param.consume();
-        let what = (value.shape().as_slice().to_vec(), value.dtype());
-        self.bind(value.clone().inner().into_dispatch(), what);
+        self.bind(value.clone().inner().into_dispatch());
         Param::from_mapped_value(id, value, mapper)
     }
 }

@@ -1,3 +1,4 @@
+use burnscape_linearize::LinearizeError;
 use thiserror::Error;
 
 use crate::space::SpaceError;
@@ -153,6 +154,34 @@ pub enum LossError {
     Loader {
         /// The message of the loader.
         message: String,
+    },
+    /// The loss cannot be recorded, or the recorded program cannot run.
+    #[error(transparent)]
+    Trace(#[from] LinearizeError),
+    /// A recorded loss of a model that updates running statistics.
+    #[error(
+        "the model is in training mode and has running statistics (`{}`), which a recorded loss does not update; \
+         evaluate it in evaluation mode, use a normalization without running statistics, or do not wrap the loss in \
+         `Recorded`",
+        paths.join("`, `")
+    )]
+    RunningStatistics {
+        /// The paths of the statistics.
+        paths: Vec<String>,
+    },
+    /// A recorded loss is not what Burn computes.
+    #[error(
+        "the recorded loss is {recorded} and Burn's is {burn}, and they or their gradients differ by {defect:.1e} of \
+         their size; the objective computes something that is not recorded (it reads a clock or a counter, or draws numbers that it \
+         does not use): do not wrap it in `Recorded`"
+    )]
+    RecordedDiffers {
+        /// The loss that Burn computes.
+        burn: f64,
+        /// The loss of the program.
+        recorded: f64,
+        /// The difference of losses or gradients, relative to their size.
+        defect: f64,
     },
     /// The parameters or vectors are invalid.
     #[error(transparent)]

@@ -16,6 +16,7 @@ mod mode;
 mod normalization_policy;
 mod objective;
 mod pass;
+mod recorded;
 mod reduction;
 mod reestimate;
 mod risk;
@@ -87,6 +88,7 @@ pub(crate) use lift::{Lift, lifted};
 pub use mode::Mode;
 pub use normalization_policy::NormalizationPolicy;
 pub use objective::{Objective, SumLoss};
+pub use recorded::Recorded;
 pub use reduction::Reduction;
 pub(crate) use risk::{
     BatchScores, Draws, InParts, Observer, OperatorSettings, RiskBatch, SharedData, Source,

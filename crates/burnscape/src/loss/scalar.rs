@@ -4,9 +4,13 @@ use burn::tensor::Tensor;
 
 use super::LossError;
 
-/// Calls a closure of the user and converts a panic to an error with its message.
+/// Calls a closure of the user and converts a panic to an error with its message. Errors of our own objectives stay what they are.
 pub(crate) fn called<T>(closure: impl FnOnce() -> T) -> Result<T, LossError> {
-    burnscape_linearize::caught(closure).map_err(|message| LossError::Panicked { message })
+    burnscape_linearize::caught(
+        closure,
+        |message| LossError::Panicked { message },
+        LossError::Trace,
+    )
 }
 
 /// Returns an error unless the loss has one element.

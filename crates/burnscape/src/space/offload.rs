@@ -14,12 +14,12 @@ pub(super) fn usable(device: &Device, dtype: DType) -> Result<Device, SpaceError
         message,
     };
     // A device that does not exist panics.
-    let tried = caught(|| {
+    let tried = || {
         let device = device.clone().inner();
         let one = Tensor::<1>::ones([2], (&device, dtype)).sum();
         (device, to_host(one))
-    });
-    let (device, sum) = tried.map_err(failed)?;
+    };
+    let (device, sum) = caught(tried, failed, |error| failed(error.to_string()))?;
     match sum.map_err(|error| failed(error.to_string()))?[..] {
         [2.0] => Ok(device),
         _ => Err(failed("the sum of two ones is not two".into())),
