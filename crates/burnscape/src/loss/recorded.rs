@@ -33,7 +33,8 @@ use crate::space::{
 /// # Checks
 ///
 /// At the first use of a program, loss and gradient are compared with those of Burn, at the weights of the model and
-/// near them. [`with_checks`](Self::with_checks) switches this off.
+/// near them. [`with_checks`](Self::with_checks) switches this off. For a loss that draws random numbers, the check moves
+/// the device's generator on by one draw, after those of the call.
 ///
 /// # Cost
 ///
@@ -171,19 +172,20 @@ impl<O> Recorded<O> {
                 is_checked: false,
             },
         };
-        if self.checks && !known.is_checked {
-            known.is_checked = self.check(&mut known.program, model, &inputs, batch, &values)?;
-        }
         let loss = if is_tracked {
             known.program.tracked(model, &inputs, &values)
         } else {
             known.program.value(&inputs, &values)
-        };
+        }?;
+        // Afterwards, so that the loss has the draws that the caller has seeded.
+        if self.checks && !known.is_checked {
+            known.is_checked = self.check(&mut known.program, model, &inputs, batch, &values)?;
+        }
         programs.push(known);
         if programs.len() > MOST {
             programs.remove(0);
         }
-        Ok(loss?)
+        Ok(loss)
     }
 
     fn record<M, B>(&self, model: &M, device: &Device, batch: B) -> Result<RecordedLoss, LossError>
