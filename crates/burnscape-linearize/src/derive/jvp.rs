@@ -67,7 +67,7 @@ pub(crate) fn jvp_unnormalized(
         let mut inputs = program.inputs.clone();
         let mut tangent_inputs = Vec::new();
         for &index in wrt {
-            let Port { name, tensor } = differentiable(program, index)?;
+            let Port { name, tensor } = differentiable(&program.inputs, index, "input")?;
             let tangent = recorder.input(tensor.shape.clone(), tensor.dtype);
             tangent_inputs.push(inputs.len());
             inputs.push(recorder.port(&format!("tangent of {name}"), &tangent));
@@ -112,20 +112,25 @@ pub(crate) fn jvp_unnormalized(
     Ok(derivative)
 }
 
-fn differentiable(program: &Program, index: usize) -> Result<&Port, LinearizeError> {
-    let port = program.inputs.get(index);
+/// The port with this index, if it holds floats.
+pub(super) fn differentiable<'p>(
+    ports: &'p [Port],
+    index: usize,
+    kind: &str,
+) -> Result<&'p Port, LinearizeError> {
+    let port = ports.get(index);
     let is_float = |port: &&Port| port.tensor.dtype.is_float();
     port.filter(is_float)
         .ok_or_else(|| LinearizeError::Mismatch {
-            what: format!("input {index}"),
-            expected: format!("a float input among {}", program.inputs.len()),
+            what: format!("{kind} {index}"),
+            expected: format!("a float {kind} among {}", ports.len()),
             found: port.map_or_else(|| "none".into(), |port| format!("{:?}", port.tensor.dtype)),
         })
 }
 
 /// Adds the parameter that the operation reads, or the last one read before it, so that users can locate
 /// the operation in their model.
-fn with_origin(
+pub(super) fn with_origin(
     error: LinearizeError,
     operation: &OperationIr,
     program: &Program,

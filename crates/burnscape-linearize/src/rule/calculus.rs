@@ -41,6 +41,28 @@ pub(super) fn expanded(x: Symbol, shape: &Shape) -> Symbol {
     }
 }
 
+/// One number per channel, broadcast to `[batch, channel, …]`.
+pub(super) fn over_channels(x: Symbol, shape: &Shape) -> Symbol {
+    over_axis(x, 1, shape)
+}
+
+/// One number per place of the last axis, broadcast to the others.
+pub(super) fn over_last(x: Symbol, shape: &Shape) -> Symbol {
+    over_axis(x, shape.num_dims() - 1, shape)
+}
+
+fn over_axis(x: Symbol, axis: usize, shape: &Shape) -> Symbol {
+    let mut axes = vec![1; shape.num_dims()];
+    axes[axis] = shape[axis];
+    expanded(C::float_reshape(x, Shape::from(axes)), shape)
+}
+
+/// The matrix of the planes of `[batch, channel, …]`, each as a row.
+pub(super) fn planes(shape: &Shape) -> Shape {
+    let count = shape[0] * shape[1];
+    Shape::from([count, shape.num_elements() / count])
+}
+
 pub(super) fn float_dtype(dtype: DType) -> FloatDType {
     FloatDType::from(dtype)
 }

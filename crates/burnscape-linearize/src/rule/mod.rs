@@ -14,6 +14,7 @@ mod order;
 mod tape;
 #[cfg(test)]
 pub(crate) mod tests;
+mod transpose;
 
 use burn_ir::OperationIr;
 
@@ -21,6 +22,7 @@ use crate::LinearizeError;
 use tape::no_rule;
 
 pub(crate) use tape::Tape;
+pub(crate) use transpose::{Cotangents, apply as apply_transposed};
 
 /// Sets the tangents of the results of `operation`.
 pub(crate) fn apply(operation: &OperationIr, tape: &mut Tape<'_>) -> Result<(), LinearizeError> {

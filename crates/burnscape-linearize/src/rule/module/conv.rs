@@ -4,13 +4,12 @@
 //! gradient and in the operand that is not differentiated by; the other operand only determines the shape
 //! of the result.
 
-use burn::backend::ops::{FloatTensorOps, ModuleOps};
-use burn::tensor::Shape;
+use burn::backend::ops::ModuleOps;
 use burn_ir::ModuleOperationIr as Op;
 
-use super::super::calculus::{Known, bilinear, expanded, linear};
+use super::super::calculus::{Known, bilinear, linear, over_channels};
 use super::affine::{Affine, affine};
-use crate::record::{C, Symbol};
+use crate::record::C;
 use crate::rule::Tape;
 
 macro_rules! forward {
@@ -72,11 +71,4 @@ pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
         Op::Conv3dBiasBackward(o) => bias_backward!(tape, o, C::conv3d_bias_backward),
         _ => Ok(false),
     }
-}
-
-/// One number per channel, broadcast to `[batch, channel, …]`.
-pub(super) fn over_channels(bias: Symbol, shape: &Shape) -> Symbol {
-    let mut axes = vec![1; shape.num_dims()];
-    axes[1] = shape[1];
-    expanded(C::float_reshape(bias, Shape::from(axes)), shape)
 }

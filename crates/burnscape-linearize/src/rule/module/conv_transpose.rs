@@ -4,9 +4,9 @@
 use burn::backend::ops::ModuleOps;
 use burn_ir::ModuleOperationIr as Op;
 
-use super::super::calculus::{Known, bilinear, linear};
+use super::super::calculus::{Known, bilinear, linear, over_channels};
 use super::affine::{Affine, affine};
-use super::conv::{bias_backward, forward, over_channels, weight_backward};
+use super::conv::{bias_backward, forward, weight_backward};
 use crate::record::C;
 use crate::rule::Tape;
 

@@ -2,10 +2,9 @@
 
 use burn::backend::TensorMetadata;
 use burn::backend::ops::{FloatTensorOps, IntTensorOps, ModuleOps};
-use burn::tensor::Shape;
 use burn_ir::{ModuleOperationIr as Op, TensorIr};
 
-use super::super::calculus::{Known, linear};
+use super::super::calculus::{Known, linear, planes};
 use crate::record::{C, Symbol};
 use crate::rule::Tape;
 
@@ -133,10 +132,6 @@ pub(super) fn apply(op: &Op, tape: &mut Tape<'_>) -> Known {
 /// The tangents of the elements that attain the maxima. Indices count row by row within one plane of
 /// `[batch, channel, …]`. They are gathered from a matrix of planes, the case that backends handle best.
 fn follow(tape: &mut Tape<'_>, x: &TensorIr, indices: Symbol, out: &TensorIr) -> Known {
-    let planes = |shape: &Shape| {
-        let count = shape[0] * shape[1];
-        Shape::from([count, shape.num_elements() / count])
-    };
     linear(tape, x, out, |t| {
         let t = C::float_reshape(t, planes(&x.shape));
         let shape = planes(&indices.shape());

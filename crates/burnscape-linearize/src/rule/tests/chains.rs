@@ -13,6 +13,7 @@ use proptest::prop_assert;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
+use super::transposed::defect;
 use super::{Given, plain, program, worst};
 use crate::lower::lower;
 use crate::record::{C, Symbol};
@@ -248,6 +249,8 @@ fn hold(chains: u32, seed: [u8; 32]) {
             *largest = (error, links.len());
         }
         prop_assert!(error < 1e-7, "error {error:.1e}");
+        let defect = defect(&lowered);
+        prop_assert!(defect < 1e-11, "the transposition differs by {defect:.1e}");
         Ok(())
     });
     let (error, len) = *largest.borrow();

@@ -10,6 +10,7 @@ mod chains;
 mod elementary;
 mod layers;
 mod refused;
+mod transposed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::catch_unwind;
@@ -114,6 +115,11 @@ pub(crate) fn values(program: &Program, phase: f64) -> Vec<Vec<f64>> {
 }
 
 pub(crate) fn run(program: &Program, parts: &[&[Vec<f64>]], output: usize) -> Vec<f64> {
+    run_all(program, parts).swap_remove(output)
+}
+
+/// All outputs.
+pub(crate) fn run_all(program: &Program, parts: &[&[Vec<f64>]]) -> Vec<Vec<f64>> {
     let bind = |x: &Vec<f64>| -> DispatchTensor {
         let data = TensorData::new(x.clone(), [x.len()]);
         Tensor::<1>::from_data(data, &plain()).into_dispatch()
@@ -122,8 +128,10 @@ pub(crate) fn run(program: &Program, parts: &[&[Vec<f64>]], output: usize) -> Ve
         .iter()
         .flat_map(|part| part.iter().map(bind))
         .collect();
-    let outputs = program.run(&inputs, &plain()).expect("a run");
-    outputs[output].clone().into_data().iter::<f64>().collect()
+    let outputs = program.run(&inputs, &plain()).expect("a run").into_iter();
+    outputs
+        .map(|output| output.into_data().iter::<f64>().collect())
+        .collect()
 }
 
 fn differences(at: impl Fn(f64) -> Vec<f64>) -> Vec<f64> {
