@@ -128,8 +128,7 @@ pub(super) fn differentiable<'p>(
         })
 }
 
-/// Adds the parameter that the operation reads, or the last one read before it, so that users can locate
-/// the operation in their model.
+/// Adds the [`origin`] of the operation to an error about it.
 pub(super) fn with_origin(
     error: LinearizeError,
     operation: &OperationIr,
@@ -143,6 +142,16 @@ pub(super) fn with_origin(
     else {
         return error;
     };
+    LinearizeError::NoRule {
+        operation: name,
+        shapes,
+        origin: origin(operation, program),
+    }
+}
+
+/// The parameter that the operation reads, or the last one read before it, so that users can locate the
+/// operation in their model.
+pub(super) fn origin(operation: &OperationIr, program: &Program) -> String {
     let parameter = |op: &OperationIr| {
         let ports = op.inputs().filter_map(|tensor| {
             let mut ports = program.inputs.iter();
@@ -150,17 +159,12 @@ pub(super) fn with_origin(
         });
         ports.map(|port| port.name.clone()).next()
     };
-    let origin = match parameter(operation) {
+    match parameter(operation) {
         Some(path) => format!(" (it reads `{path}`)"),
         None => {
             let before = program.operations.iter().take_while(|op| *op != operation);
             let path = before.filter_map(parameter).last();
             path.map_or_else(String::new, |path| format!(" (after `{path}`)"))
         }
-    };
-    LinearizeError::NoRule {
-        operation: name,
-        shapes,
-        origin,
     }
 }

@@ -2,6 +2,14 @@
 
 mod decisions;
 mod jvp;
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        reason = "for derivatives by the input, which do not use it yet"
+    )
+)]
+mod rows;
 mod slopes;
 mod ties;
 mod transpose;

@@ -97,6 +97,21 @@ pub enum LinearizeError {
         /// The parameter that it reads or that was read before it, if known.
         origin: String,
     },
+    /// An operation mixes the rows of a batch that is differentiated row by row, or moves them from the first axis.
+    #[error(
+        "`{operation}` with shapes {shapes:?}{origin} does not keep the rows of the batch apart, and a \
+         derivative by the input needs outputs whose row i depends on row i of the input alone; evaluate batch \
+         normalization in evaluation mode (`model.valid()`), and move sums, normalizations and other \
+         operations over the batch outside the function that is differentiated"
+    )]
+    MixesRows {
+        /// The operation.
+        operation: String,
+        /// The shapes of its inputs.
+        shapes: Vec<Vec<usize>>,
+        /// The parameter that it reads or that was read before it, if known.
+        origin: String,
+    },
     /// The program compares values for equality, and at this point values are equal that are not equal nearby.
     ///
     /// The comparison selects one branch here and another next to here, so the derivative of the

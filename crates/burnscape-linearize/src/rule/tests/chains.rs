@@ -11,11 +11,13 @@ use proptest::collection::vec;
 use proptest::prelude::{Strategy, any};
 use proptest::prop_assert;
 use proptest::sample::Index;
+use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use super::transposed::defect;
 use super::{Given, plain, program, worst};
 use crate::lower::lower;
+use crate::program::Program;
 use crate::record::{C, Symbol};
 
 /// Three arguments of one shape.
@@ -33,10 +35,10 @@ struct Link {
     any: Index,
 }
 
-fn links() -> impl Strategy<Value = Vec<Link>> {
+fn links(len: usize) -> impl Strategy<Value = Vec<Link>> {
     let link = (0..STEPS.len(), any::<Index>(), any::<Index>());
     let link = link.prop_map(|(step, late, any)| Link { step, late, any });
-    vec(link, 1..=20)
+    vec(link, 1..=len)
 }
 
 fn chain(given: &Given, links: &[Link]) -> Symbol {
@@ -217,6 +219,16 @@ const STEPS: &[Step] = &[
     },
 ];
 
+/// The programs of random chains of at most `len` steps.
+pub(crate) fn random(len: usize, seed: [u8; 32]) -> impl Iterator<Item = Program> {
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    std::iter::repeat_with(move || {
+        let links = links(len).new_tree(&mut runner).expect("a chain").current();
+        program(SHAPES, |given| chain(given, &links))
+    })
+}
+
 #[test]
 fn random_chains_are_the_limit_of_differences_once_and_twice() {
     hold(200, [7; 32]);
@@ -238,7 +250,7 @@ fn hold(chains: u32, seed: [u8; 32]) {
     };
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
     let (met, largest) = (RefCell::new(BTreeSet::new()), RefCell::new((0.0, 0)));
-    let outcome = TestRunner::new_with_rng(config, rng).run(&links(), |links| {
+    let outcome = TestRunner::new_with_rng(config, rng).run(&links(20), |links| {
         let written = program(SHAPES, |given| chain(given, &links));
         met.borrow_mut().extend(written.operation_names());
         let lowered = lower(written, plain().settings()).expect("a program");

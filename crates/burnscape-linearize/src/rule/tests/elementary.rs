@@ -9,7 +9,7 @@ use crate::record::C;
 const X: &[&[usize]] = &[&[3, 4]];
 const XX: &[&[usize]] = &[&[3, 4], &[3, 4]];
 
-pub(super) fn lines() -> &'static [Line] {
+pub(crate) fn lines() -> &'static [Line] {
     &[
         ("reshape", X, |g| {
             C::float_reshape(g.a(), Shape::from([2, 6]))

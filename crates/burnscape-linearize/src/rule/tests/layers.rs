@@ -75,7 +75,7 @@ fn bilinear() -> InterpolateOptions {
     InterpolateOptions::new(InterpolateMode::Bilinear)
 }
 
-pub(super) fn lines() -> &'static [Line] {
+pub(crate) fn lines() -> &'static [Line] {
     &[
         ("linear", &[&[5, 3], &[3, 4], &[4]], |g| {
             C::linear(g.a(), g.b(), Some(g.c()))

@@ -6,9 +6,9 @@
     reason = "a failed expectation fails the test"
 )]
 
-mod chains;
-mod elementary;
-mod layers;
+pub(crate) mod chains;
+pub(crate) mod elementary;
+pub(crate) mod layers;
 mod refused;
 mod transposed;
 
@@ -40,15 +40,15 @@ impl Given {
         self.floats[index].clone()
     }
 
-    pub(super) fn a(&self) -> Symbol {
+    pub(crate) fn a(&self) -> Symbol {
         self.floats[0].clone()
     }
 
-    pub(super) fn b(&self) -> Symbol {
+    pub(crate) fn b(&self) -> Symbol {
         self.floats[1].clone()
     }
 
-    pub(super) fn c(&self) -> Symbol {
+    pub(crate) fn c(&self) -> Symbol {
         self.floats[2].clone()
     }
 
@@ -57,17 +57,17 @@ impl Given {
         C::float_add_scalar(C::float_mul_scalar(self.a(), 0.3.into()), center.into())
     }
 
-    pub(super) fn ints<const D: usize>(&self, values: &[i32], shape: [usize; D]) -> Symbol {
+    pub(crate) fn ints<const D: usize>(&self, values: &[i32], shape: [usize; D]) -> Symbol {
         C::int_from_data(TensorData::new(values.to_vec(), shape), &self.device)
     }
 
-    pub(super) fn mask<const D: usize>(&self, values: &[bool], shape: [usize; D]) -> Symbol {
+    pub(crate) fn mask<const D: usize>(&self, values: &[bool], shape: [usize; D]) -> Symbol {
         C::bool_from_data(TensorData::new(values.to_vec(), shape), &self.device)
     }
 }
 
 /// A name, the shapes of the arguments and the operation.
-pub(super) type Line = (
+pub(crate) type Line = (
     &'static str,
     &'static [&'static [usize]],
     fn(&Given) -> Symbol,
