@@ -23,9 +23,9 @@ Ways, each also with torch.compile around the whole step, which must be told to 
 
 Before anything is timed, the gradients of all ways are compared. Prints medians in ms with one thread and
 with all, what does not compile, and the quickest way of each case over both; with --ours also our time over
-it: below one is quicker. At last the growth with order and dimension. A compilation takes ten seconds to a
-minute, all of them most of an hour; --only and --no-compile make it shorter. Run both benchmarks on the
-same quiet machine. The PyTorch that pip installs is the build for CUDA; here it runs on the CPU.
+it: below one is quicker. At last the growth with order and dimension. A compilation takes from ten seconds
+to more than a minute and the whole an hour; --only and --no-compile make it shorter. Run both benchmarks on
+the same quiet machine. The PyTorch that pip installs is the build for CUDA; here it runs on the CPU.
 """
 
 import argparse
@@ -145,7 +145,7 @@ def order_forward_forward(order, u, x):
 
 
 def cases():
-    """Name, number of inputs, the ways by their names, and whether D is a Laplacian."""
+    """Name, number of inputs, and the ways by their names."""
     laplacian = {
         "backward": laplacian_backward,
         "fwd-rev": laplacian_forward_reverse,
