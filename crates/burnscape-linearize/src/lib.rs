@@ -76,7 +76,7 @@ mod run;
 mod trace;
 
 pub use coverage::{Rule, coverage};
-pub use derive::Jvp;
+pub use derive::{FieldNotes, Jvp};
 pub use error::{LinearizeError, Place};
 #[doc(hidden)]
 pub use error::{caught, fail};
@@ -88,7 +88,7 @@ pub use run::{Batching, Checkpointing, Linearized, LinearizedGradient, Point, Re
 #[cfg(feature = "flex")]
 #[doc(hidden)]
 pub use run::{Conv, Kind};
-pub use trace::{GradientTrace, Inputs, ModelInputs, OutputTrace, TracedParam};
+pub use trace::{Field, GradientTrace, Inputs, ModelInputs, OutputTrace, TracedParam};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -41,7 +41,7 @@ pub(crate) fn lower(program: Program, settings: DeviceSettings) -> Result<Progra
         return Ok(program);
     }
     let mut decomposed = program.decomposed.clone();
-    let (graph, outputs) = record(settings, |_, recorder, scope| {
+    let (graph, (outputs, ties)) = record(settings, |_, recorder, scope| {
         let mut rename = Rename::default();
         for operation in &program.operations {
             let symbol = |tensor: &TensorIr| {
@@ -74,11 +74,16 @@ pub(crate) fn lower(program: Program, settings: DeviceSettings) -> Result<Progra
             rename.visit_tensor_mut(&mut port.tensor);
             port
         });
-        Ok((completed(scope, declared(&program)), outputs.collect()))
+        let outputs: Vec<_> = outputs.collect();
+        let ties = program.ties.iter().map(|tie| tie.renamed(&mut rename));
+        let ties: Vec<_> = ties.collect();
+        Ok((completed(scope, declared(&program)), (outputs, ties)))
     })?;
     let mut constants = program.constants;
     constants.extend(graph.values);
-    let mut lowered = Program::new(graph.graph.operations, program.inputs, outputs, constants)?;
+    let mut lowered =
+        Program::unchecked(graph.graph.operations, program.inputs, outputs, constants);
     lowered.decomposed = decomposed;
-    Ok(lowered)
+    lowered.ties = ties;
+    lowered.normalized()
 }

@@ -2,10 +2,12 @@ use burn::backend::{AutodiffBackend, DispatchTensor};
 use burn::module::Module;
 use burn::tensor::{DeviceSettings, Tensor};
 
+use super::fields::{Fields, without_zeros};
 use super::inputs::Inputs;
 use super::parameter::TracedParam;
 use super::returned;
 use crate::LinearizeError;
+use crate::derive::{FieldNotes, with_derivatives};
 use crate::lower::lower;
 use crate::program::{Program, unique};
 use crate::record::{AC, completed, record};
@@ -22,6 +24,8 @@ pub struct GradientTrace {
     pub bindings: Vec<DispatchTensor>,
     /// The trained parameters in visit order.
     pub parameters: Vec<TracedParam>,
+    /// What is worth knowing about the fields in the loss.
+    pub field_notes: FieldNotes,
 }
 
 impl GradientTrace {
@@ -45,24 +49,29 @@ impl GradientTrace {
         batch: impl FnOnce(&mut Inputs<'_>) -> B,
         loss: impl FnOnce(&M, B) -> Tensor<1>,
     ) -> Result<Self, LinearizeError> {
-        let (graph, (inputs, outputs, bindings, parameters)) =
+        let (graph, (inputs, outputs, bindings, mut parameters, requests)) =
             record(settings, |device, recorder, scope| {
                 let mut inputs = Inputs::new(recorder);
                 let model = inputs.module(&model, device);
                 let batch = batch(&mut inputs);
+                let fields = Fields::open(recorder, &inputs.leaves);
                 let loss = returned::loss(loss(&model, batch))?;
                 let mut outputs = vec![recorder.port("loss", &loss.clone().into_primitive())];
                 let gradients = AC::backward(loss);
                 let parameters = inputs.parameters(&gradients, "gradient of", &mut outputs);
+                let requests = fields.close(recorder);
                 let (ports, bindings) = (inputs.ports, inputs.bindings);
                 let completed = completed(scope, unique(&ports));
-                Ok((completed, (ports, outputs, bindings, parameters)))
+                Ok((completed, (ports, outputs, bindings, parameters, requests)))
             })?;
-        let program = Program::new(graph.graph.operations, inputs, outputs, graph.values)?;
+        let program = Program::unchecked(graph.graph.operations, inputs, outputs, graph.values);
+        let (mut program, are_zero, field_notes) = with_derivatives(program, &requests, settings)?;
+        without_zeros(&mut program, &are_zero, 1, &mut parameters);
         Ok(Self {
             program: lower(program, settings)?,
             bindings,
             parameters,
+            field_notes,
         })
     }
 }

@@ -1,5 +1,7 @@
 //! Tracing: a closure over a model and a batch, recorded as a program together with its backward pass.
 
+mod field;
+mod fields;
 mod gradient;
 mod inputs;
 mod module;
@@ -7,6 +9,7 @@ mod outputs;
 mod parameter;
 mod returned;
 
+pub use field::Field;
 pub use gradient::GradientTrace;
 pub use inputs::Inputs;
 pub use module::ModelInputs;

@@ -5,10 +5,12 @@ use burn::tensor::{DType, DeviceSettings, Tensor};
 use burn_capture::CapturedGraph;
 use burn_ir::TensorIr;
 
+use super::fields::{Fields, without_zeros};
 use super::inputs::Inputs;
 use super::parameter::TracedParam;
 use super::returned;
 use crate::LinearizeError;
+use crate::derive::{Derivative, FieldNotes, with_derivatives};
 use crate::lower::lower;
 use crate::program::{Port, Program, unique};
 use crate::record::{AC, Recorder, Symbol, completed, record};
@@ -26,6 +28,8 @@ pub struct OutputTrace {
     /// The trained parameters in visit order; `gradient` is an index into the outputs of
     /// [`pullback`](Self::pullback).
     pub parameters: Vec<TracedParam>,
+    /// What is worth knowing about the fields in the outputs and the criterion.
+    pub field_notes: FieldNotes,
     pub(crate) outputs: Port,
     pub(crate) cotangent: Port,
     pulled_back: Vec<Port>,
@@ -132,6 +136,7 @@ fn trace<M: Module, B, const D: usize>(
         let mut inputs = Inputs::new(recorder);
         let model = inputs.module(&model, device);
         let batch = batch(&mut inputs);
+        let fields = Fields::open(recorder, &inputs.leaves);
         let outputs = returned::tracked(outputs(&model, &batch))?;
         let outputs_port = recorder.port("outputs", &outputs.clone().into_primitive());
         let input = |name: &str| {
@@ -153,6 +158,7 @@ fn trace<M: Module, B, const D: usize>(
         let gradients = AC::backward(product);
         let mut pulled_back = Vec::new();
         let parameters = inputs.parameters(&gradients, "pullback to", &mut pulled_back);
+        let requests = fields.close(recorder);
         let (mut ports, bindings) = (inputs.ports, inputs.bindings);
         ports.extend(criterion.as_ref().map(|c: &Criterion| c.leaf.clone()));
         ports.push(cotangent.clone());
@@ -165,6 +171,7 @@ fn trace<M: Module, B, const D: usize>(
             cotangent,
             pulled_back,
             criterion,
+            requests,
         };
         Ok((completed, recorded))
     })?;
@@ -180,6 +187,7 @@ struct Recorded {
     cotangent: Port,
     pulled_back: Vec<Port>,
     criterion: Option<Criterion>,
+    requests: Vec<Derivative>,
 }
 
 impl Recorded {
@@ -194,7 +202,13 @@ impl Recorded {
             ends.extend(gradient.clone());
         }
         ends.extend(self.pulled_back);
-        let program = Program::new(graph.graph.operations, self.inputs, ends, graph.values)?;
+        let num_others = ends.len() - self.parameters.iter().filter(|p| p.gradient.is_some()).count();
+        let program =
+            Program::unchecked(graph.graph.operations, self.inputs, ends, graph.values);
+        let (mut program, are_zero, field_notes) =
+            with_derivatives(program, &self.requests, settings)?;
+        let mut parameters = self.parameters;
+        without_zeros(&mut program, &are_zero, num_others, &mut parameters);
         let program = lower(program, settings)?;
         // Lowering renames results.
         let mut ends = program.outputs.iter().cloned();
@@ -216,7 +230,8 @@ impl Recorded {
             pulled_back: ends.collect(),
             program,
             bindings: self.bindings,
-            parameters: self.parameters,
+            parameters,
+            field_notes,
             outputs,
             cotangent: self.cotangent,
             criterion,

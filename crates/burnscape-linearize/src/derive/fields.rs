@@ -1,0 +1,572 @@
+//! The derivatives of fields, in the place of their requests.
+
+use burn::backend::TensorMetadata;
+use burn::backend::ops::FloatTensorOps;
+use burn::tensor::{DType, DeviceSettings, Shape, Slice, TensorData};
+use burn_ir::{
+    BaseOperationIr as Base, CustomOpIr, IrVisitorMut, NumericOperationIr as Numeric, OperationIr,
+    ShapeOpIr, TensorId, TensorIr, TensorStatus,
+};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::rows::check_rows;
+use super::vjp::vjp;
+use crate::LinearizeError;
+use crate::coverage::{Rule, describe};
+use crate::lower::lower;
+use crate::program::{Port, Program, Rename, first_free, is_draw};
+use crate::record::{C, Symbol, completed, record};
+
+/// A derivative of a field `u` by its input `x`.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Derivative {
+    /// The Jacobian times the operand.
+    Jvp,
+    /// The transposed Jacobian times the operand.
+    Vjp,
+    /// By columns of `x`, one after another.
+    Partial(Vec<usize>),
+    Gradient,
+    Jacobian,
+    Divergence,
+    Laplacian,
+}
+
+impl Derivative {
+    /// The name of the operation that stands for a derivative. Its operands are `x`, `u` and the operand.
+    pub(crate) const REQUEST: &'static str = "burnscape::derivative";
+    /// The name of the operation that stands for the pullback of a derivative. Its operands are the derivative, the
+    /// cotangent, and the tensors that it pulls back to.
+    pub(crate) const PULLBACK: &'static str = "burnscape::pullback";
+
+    /// Whether it is a derivative of each row, for which rows must not be mixed.
+    fn is_by_rows(&self) -> bool {
+        !matches!(self, Self::Jvp | Self::Vjp)
+    }
+}
+
+/// What is worth knowing about the derivatives of the fields in a loss.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FieldNotes {
+    /// The piecewise linear operations in fields, whose second derivatives count as zero.
+    pub kinks: Vec<String>,
+    /// The derivatives that are zero whatever the values, since the field does not depend on the input.
+    pub zeros: Vec<String>,
+}
+
+/// Replaces all requests of a recording by operations. Also returns, for each output, whether it is zero whatever the
+/// values.
+pub(crate) fn with_derivatives(
+    program: Program,
+    requests: &[Derivative],
+    settings: DeviceSettings,
+) -> Result<(Program, Vec<bool>, FieldNotes), LinearizeError> {
+    let next = first_free(&program.operations);
+    let Program {
+        operations,
+        inputs,
+        mut outputs,
+        constants,
+        ..
+    } = program;
+    let mut expansion = Expansion {
+        line: Program::unchecked(Vec::new(), inputs, Vec::new(), constants),
+        rename: Rename::default(),
+        zeros: FxHashSet::default(),
+        notes: FieldNotes::default(),
+        settings,
+        next,
+    };
+    let mut requests = requests.iter();
+    let is_operation = |operation: &OperationIr| {
+        !matches!(operation, OperationIr::Init(_) | OperationIr::Drop(_))
+    };
+    for mut operation in operations.into_iter().filter(is_operation) {
+        operation.visit_mut(&mut expansion.rename);
+        match operation {
+            OperationIr::Custom(marker) if marker.id == Derivative::REQUEST => {
+                let what = requests.next().ok_or_else(|| lost(&marker))?;
+                expansion.derivative(&marker, what)?;
+            }
+            OperationIr::Custom(marker) if marker.id == Derivative::PULLBACK => {
+                expansion.pullback(&marker)?;
+            }
+            operation => expansion.add(operation),
+        }
+    }
+    let Expansion {
+        mut line,
+        mut rename,
+        zeros,
+        notes,
+        ..
+    } = expansion;
+    for port in &mut outputs {
+        rename.visit_tensor_mut(&mut port.tensor);
+    }
+    let are_zero = outputs.iter().map(|port| zeros.contains(&port.tensor.id));
+    let are_zero = are_zero.collect();
+    line.outputs = outputs;
+    Ok((line.normalized()?, are_zero, notes))
+}
+
+fn lost(marker: &CustomOpIr) -> LinearizeError {
+    LinearizeError::Internal {
+        message: format!("`{}` without its operands", marker.id),
+    }
+}
+
+struct Expansion {
+    /// The operations so far.
+    line: Program,
+    rename: Rename,
+    /// Tensors that are zero whatever the values.
+    zeros: FxHashSet<TensorId>,
+    notes: FieldNotes,
+    settings: DeviceSettings,
+    /// The next free name.
+    next: u64,
+}
+
+impl Expansion {
+    fn add(&mut self, operation: OperationIr) {
+        if let OperationIr::NumericFloat(_, Numeric::Add(sum)) = &operation {
+            for (zero, other) in [(&sum.lhs, &sum.rhs), (&sum.rhs, &sum.lhs)] {
+                if self.zeros.contains(&zero.id) && other.shape == sum.out.shape {
+                    self.rename.0.insert(sum.out.id, other.id);
+                    return;
+                }
+            }
+        }
+        self.line.operations.push(operation);
+    }
+
+    fn free(&mut self) -> TensorId {
+        self.next += 1;
+        TensorId::new(self.next - 1)
+    }
+
+    /// The tensor of one number for each element, broadcast from `[1, …]`.
+    fn spread(&mut self, data: TensorData, shape: &Shape, dtype: DType) -> TensorIr {
+        let id = self.free();
+        let data = data.convert_dtype(dtype);
+        let input = tensor_ir(id, data.shape().clone(), dtype);
+        self.line.constants.insert(id, data);
+        let out = tensor_ir(self.free(), shape.clone(), dtype);
+        let expand = ShapeOpIr {
+            input,
+            out: out.clone(),
+        };
+        self.line
+            .operations
+            .push(OperationIr::BaseFloat(Base::Expand(expand)));
+        out
+    }
+
+    fn filled(&mut self, value: f64, like: &TensorIr) -> TensorIr {
+        let ones = vec![1; like.shape.num_dims()];
+        let data = TensorData::new(vec![value], ones);
+        self.spread(data, &like.shape, like.dtype)
+    }
+
+    /// A vector for every row that is one in one column.
+    fn column(&mut self, column: usize, like: &TensorIr) -> TensorIr {
+        let width = like.shape[1];
+        let numbers: Vec<f64> = (0..width).map(|i| f64::from(u8::from(i == column))).collect();
+        self.spread(TensorData::new(numbers, [1, width]), &like.shape, like.dtype)
+    }
+
+    fn set(&mut self, result: &TensorIr, value: Option<TensorIr>) {
+        let value = value.unwrap_or_else(|| {
+            let zero = self.filled(0.0, result);
+            self.zeros.insert(zero.id);
+            zero
+        });
+        self.rename.0.insert(result.id, value.id);
+    }
+
+    fn derivative(&mut self, marker: &CustomOpIr, what: &Derivative) -> Result<(), LinearizeError> {
+        let ([x, u, operand @ ..], [result]) = (&marker.inputs[..], &marker.outputs[..]) else {
+            return Err(lost(marker));
+        };
+        let Some(field) = self.between(x, u)? else {
+            self.notes.zeros.push(format!("{what:?}"));
+            self.set(result, None);
+            return Ok(());
+        };
+        if what.is_by_rows() {
+            check_rows(&field, x.id, field.outputs[0].tensor.id)?;
+        }
+        let width = x.shape.as_slice().get(1).copied().unwrap_or(1);
+        let value = match what {
+            Derivative::Jvp => {
+                let operand = operand.first().ok_or_else(|| lost(marker))?;
+                self.forward(&field, std::slice::from_ref(operand))?
+            }
+            Derivative::Vjp => {
+                let operand = operand.first().ok_or_else(|| lost(marker))?;
+                self.backward(&field, operand)?
+            }
+            Derivative::Gradient => {
+                let ones = self.filled(1.0, u);
+                self.backward(&field, &ones)?
+            }
+            Derivative::Partial(columns) => self.partial(&field, x, columns)?,
+            Derivative::Laplacian => {
+                let seconds = (0..width).map(|i| self.partial(&field, x, &[i, i]));
+                let seconds = seconds.collect::<Result<Vec<_>, _>>()?;
+                self.combined(seconds.into_iter().flatten().collect(), added)?
+            }
+            Derivative::Divergence => {
+                let mut terms = Vec::new();
+                for column in 0..width {
+                    let Some(partial) = self.partial(&field, x, &[column])? else {
+                        continue;
+                    };
+                    let term = self.combined(vec![partial], |all| {
+                        let rows = all[0].shape()[0];
+                        let ranges = [Slice::from(0..rows), Slice::from(column..column + 1)];
+                        C::float_slice(all[0].clone(), &ranges)
+                    })?;
+                    terms.extend(term);
+                }
+                self.combined(terms, added)?
+            }
+            Derivative::Jacobian => self.jacobian(&field, x, u)?,
+        };
+        if value.is_none() {
+            self.notes.zeros.push(format!("{what:?}"));
+        }
+        self.set(result, value);
+        Ok(())
+    }
+
+    /// A mixed partial derivative.
+    fn partial(
+        &mut self,
+        field: &Program,
+        x: &TensorIr,
+        columns: &[usize],
+    ) -> Result<Option<TensorIr>, LinearizeError> {
+        let directions = columns.iter().map(|column| self.column(*column, x));
+        let directions: Vec<TensorIr> = directions.collect();
+        self.forward(field, &directions)
+    }
+
+    /// The derivative along several directions, one after another.
+    fn forward(
+        &mut self,
+        field: &Program,
+        directions: &[TensorIr],
+    ) -> Result<Option<TensorIr>, LinearizeError> {
+        let mut current = field.clone();
+        for direction in directions {
+            let derivative = current.jvp(&[0], self.settings)?;
+            let Some(tangent) = derivative.tangent_outputs[0] else {
+                return Ok(None);
+            };
+            let mut program = derivative.program;
+            program.outputs = vec![program.outputs[tangent].clone()];
+            let port = program.inputs.remove(derivative.tangent_inputs[0]);
+            current = bound(program, &port, direction);
+        }
+        self.append(current).map(|mut results| results.pop())
+    }
+
+    /// The transposed derivative of a cotangent.
+    fn backward(
+        &mut self,
+        field: &Program,
+        cotangent: &TensorIr,
+    ) -> Result<Option<TensorIr>, LinearizeError> {
+        let mut found = self.pulled_back(field, &[0], cotangent)?;
+        Ok(found.pop().flatten())
+    }
+
+    /// The pullback of a cotangent of the only output to some inputs.
+    fn pulled_back(
+        &mut self,
+        program: &Program,
+        wrt: &[usize],
+        cotangent: &TensorIr,
+    ) -> Result<Vec<Option<TensorIr>>, LinearizeError> {
+        let transposed = vjp(program, &[0], wrt, self.settings)?;
+        let mut program = transposed.program;
+        let ends = transposed.gradients.iter().flatten();
+        program.outputs = ends.map(|&index| program.outputs[index].clone()).collect();
+        let port = program.inputs.remove(transposed.cotangents[0]);
+        let mut results = self.append(bound(program, &port, cotangent))?.into_iter();
+        let gradients = transposed.gradients.iter();
+        Ok(gradients
+            .map(|index| index.and_then(|_| results.next()))
+            .collect())
+    }
+
+    fn jacobian(
+        &mut self,
+        field: &Program,
+        x: &TensorIr,
+        u: &TensorIr,
+    ) -> Result<Option<TensorIr>, LinearizeError> {
+        let [inputs, outputs] = [x.shape[1], u.shape[1]];
+        // Of columns or rows, the fewer.
+        let axis = if inputs <= outputs { 2 } else { 1 };
+        let mut parts = Vec::new();
+        let mut is_zero = true;
+        for index in 0..inputs.min(outputs) {
+            let (part, like) = if axis == 2 {
+                (self.partial(field, x, &[index])?, u)
+            } else {
+                let one = self.column(index, u);
+                (self.backward(field, &one)?, x)
+            };
+            is_zero &= part.is_none();
+            parts.push(part.unwrap_or_else(|| self.filled(0.0, like)));
+        }
+        if is_zero {
+            return Ok(None);
+        }
+        self.combined(parts, |all| {
+            let parts = all.into_iter().map(|part| {
+                let mut shape = part.shape().as_slice().to_vec();
+                shape.insert(axis, 1);
+                C::float_reshape(part, Shape::from(shape))
+            });
+            C::float_cat(parts.collect(), axis)
+        })
+    }
+
+    fn pullback(&mut self, marker: &CustomOpIr) -> Result<(), LinearizeError> {
+        let [derivative, cotangent, parents @ ..] = &marker.inputs[..] else {
+            return Err(lost(marker));
+        };
+        let results = marker.outputs.clone();
+        let (program, found) = self.from(parents, derivative)?;
+        if self.zeros.contains(&derivative.id) || found.is_empty() {
+            results.iter().for_each(|result| self.set(result, None));
+            return Ok(());
+        }
+        let wrt: Vec<usize> = (0..found.len()).collect();
+        let pulled = self.pulled_back(&program, &wrt, cotangent)?;
+        let mut pulled: FxHashMap<usize, TensorIr> = found
+            .into_iter()
+            .zip(pulled)
+            .filter_map(|(parent, value)| Some((parent, value?)))
+            .collect();
+        for (parent, result) in results.iter().enumerate() {
+            self.set(result, pulled.remove(&parent));
+        }
+        Ok(())
+    }
+
+    /// The operations from `x` to `u`, with everything else that they read as further inputs; `None` if `u` does not
+    /// depend on `x`.
+    fn between(&mut self, x: &TensorIr, u: &TensorIr) -> Result<Option<Program>, LinearizeError> {
+        let mut moving = FxHashSet::from_iter([x.id]);
+        for operation in &self.line.operations {
+            if operation.inputs().any(|tensor| moving.contains(&tensor.id)) {
+                moving.extend(operation.outputs().map(|tensor| tensor.id));
+            }
+        }
+        if !moving.contains(&u.id) {
+            return Ok(None);
+        }
+        let is_inner = |operation: &OperationIr| {
+            let mut outputs = operation.outputs();
+            outputs.any(|tensor| moving.contains(&tensor.id) && tensor.id != x.id)
+        };
+        let program = self.part(std::slice::from_ref(x), u, is_inner)?;
+        for operation in &program.operations {
+            let (name, rule) = describe(operation);
+            if rule == Rule::PiecewiseLinear && !self.notes.kinks.contains(&name) {
+                self.notes.kinks.push(name);
+            }
+        }
+        Ok(Some(program))
+    }
+
+    /// The operations from some tensors to a result, and the indices of the tensors among them that it depends on,
+    /// which are the first inputs.
+    fn from(
+        &mut self,
+        sources: &[TensorIr],
+        result: &TensorIr,
+    ) -> Result<(Program, Vec<usize>), LinearizeError> {
+        let ids: FxHashSet<TensorId> = sources.iter().map(|tensor| tensor.id).collect();
+        let is_inner = |operation: &OperationIr| {
+            operation.outputs().all(|tensor| !ids.contains(&tensor.id)) && !is_draw(operation)
+        };
+        let program = self.part(sources, result, is_inner)?;
+        let mut read: FxHashSet<TensorId> = FxHashSet::from_iter([program.outputs[0].tensor.id]);
+        for operation in &program.operations {
+            read.extend(operation.inputs().map(|tensor| tensor.id));
+        }
+        let mut program = program;
+        let found = sources.iter().enumerate();
+        let found = found.filter(|(_, tensor)| read.contains(&tensor.id));
+        let found: Vec<usize> = found.map(|(index, _)| index).collect();
+        let mut index = 0;
+        let num_sources = sources.len();
+        program.inputs.retain(|port| {
+            index += 1;
+            index > num_sources || read.contains(&port.tensor.id)
+        });
+        Ok((program, found))
+    }
+
+    /// A lowered program of those operations of the line that a result needs, as far as `is_inner` holds. Its first
+    /// inputs are `sources`.
+    fn part(
+        &self,
+        sources: &[TensorIr],
+        result: &TensorIr,
+        is_inner: impl Fn(&OperationIr) -> bool,
+    ) -> Result<Program, LinearizeError> {
+        let mut needed = FxHashSet::from_iter([result.id]);
+        let mut kept = Vec::new();
+        for operation in self.line.operations.iter().rev() {
+            let mut outputs = operation.outputs();
+            if outputs.any(|tensor| needed.contains(&tensor.id)) && is_inner(operation) {
+                needed.extend(operation.inputs().map(|tensor| tensor.id));
+                kept.push(operation.clone());
+            }
+        }
+        kept.reverse();
+        let mut made: FxHashSet<TensorId> = sources.iter().map(|tensor| tensor.id).collect();
+        let mut inputs: Vec<Port> = sources.iter().map(port).collect();
+        let mut constants = std::collections::BTreeMap::new();
+        let results: FxHashSet<TensorId> = kept
+            .iter()
+            .flat_map(|operation| operation.outputs().map(|tensor| tensor.id))
+            .collect();
+        let ends = std::iter::once(result);
+        for tensor in kept.iter().flat_map(OperationIr::inputs).chain(ends) {
+            if results.contains(&tensor.id) || !made.insert(tensor.id) {
+                continue;
+            }
+            match self.line.constants.get(&tensor.id) {
+                Some(data) => {
+                    constants.insert(tensor.id, data.clone());
+                }
+                None => inputs.push(port(tensor)),
+            }
+        }
+        let program = Program::new(kept, inputs, vec![port(result)], constants)?;
+        lower(program, self.settings)
+    }
+
+    /// Adds the operations of a program, under new names, and returns its outputs.
+    fn append(&mut self, program: Program) -> Result<Vec<TensorIr>, LinearizeError> {
+        let mut rename = Rename::default();
+        for operation in &program.operations {
+            for tensor in operation.outputs() {
+                let id = self.free();
+                rename.0.insert(tensor.id, id);
+            }
+        }
+        for mut operation in program.operations {
+            operation.visit_mut(&mut rename);
+            self.line.operations.push(operation);
+        }
+        let known = &mut self.line.constants;
+        for (id, data) in program.constants {
+            known.entry(id).or_insert(data);
+        }
+        for tie in &program.ties {
+            let mut tie = tie.renamed(&mut rename);
+            tie.moving = self.sources(&tie.moving);
+            self.line.ties.push(tie);
+        }
+        let outputs = program.outputs.into_iter().map(|mut port| {
+            rename.visit_tensor_mut(&mut port.tensor);
+            port.tensor
+        });
+        Ok(outputs.collect())
+    }
+
+    /// The float inputs of the line that tensors depend on.
+    fn sources(&self, of: &[TensorId]) -> Vec<TensorId> {
+        let mut needed: FxHashSet<TensorId> = of.iter().copied().collect();
+        for operation in self.line.operations.iter().rev() {
+            if operation.outputs().any(|tensor| needed.contains(&tensor.id)) {
+                needed.extend(operation.inputs().map(|tensor| tensor.id));
+            }
+        }
+        let ports = self.line.inputs.iter().map(|port| &port.tensor);
+        let ports = ports.filter(|tensor| tensor.dtype.is_float() && needed.contains(&tensor.id));
+        ports.map(|tensor| tensor.id).collect()
+    }
+
+    /// Records a function of tensors of the line; `None` of none.
+    fn combined(
+        &mut self,
+        tensors: Vec<TensorIr>,
+        combine: impl FnOnce(Vec<Symbol>) -> Symbol,
+    ) -> Result<Option<TensorIr>, LinearizeError> {
+        if tensors.is_empty() {
+            return Ok(None);
+        }
+        let (graph, result) = record(self.settings, |_, recorder, scope| {
+            let symbols = tensors
+                .iter()
+                .map(|tensor| recorder.named(tensor.id, tensor.shape.clone(), tensor.dtype));
+            let result = combine(symbols.collect());
+            let result = recorder.port("", &result).tensor;
+            let read: FxHashSet<TensorId> = tensors.iter().map(|tensor| tensor.id).collect();
+            let read: Vec<TensorId> = read.into_iter().collect();
+            // A single tensor may be the result.
+            let read = if read.contains(&result.id) { Vec::new() } else { read };
+            Ok((completed(scope, read), result))
+        })?;
+        self.line.operations.extend(graph.graph.operations);
+        self.line.constants.extend(graph.values);
+        Ok(Some(result))
+    }
+}
+
+fn added(all: Vec<Symbol>) -> Symbol {
+    let mut all = all.into_iter();
+    match all.next() {
+        Some(first) => all.fold(first, C::float_add),
+        None => unreachable!("a sum of no tensors is not recorded"),
+    }
+}
+
+/// The program with another tensor in the place of an input.
+fn bound(mut program: Program, port: &Port, tensor: &TensorIr) -> Program {
+    let mut rename = Rename::default();
+    rename.0.insert(port.tensor.id, tensor.id);
+    for operation in &mut program.operations {
+        operation.visit_mut(&mut rename);
+    }
+    for output in &mut program.outputs {
+        rename.visit_tensor_mut(&mut output.tensor);
+    }
+    let is_known = program.inputs.iter().any(|known| known.tensor.id == tensor.id);
+    if !is_known {
+        program.inputs.push(Port {
+            name: port.name.clone(),
+            tensor: tensor.clone(),
+        });
+    }
+    program
+}
+
+fn port(tensor: &TensorIr) -> Port {
+    Port {
+        name: format!("tensor {}", tensor.id.value()),
+        tensor: TensorIr {
+            status: TensorStatus::ReadOnly,
+            ..tensor.clone()
+        },
+    }
+}
+
+fn tensor_ir(id: TensorId, shape: Shape, dtype: DType) -> TensorIr {
+    TensorIr {
+        id,
+        shape,
+        status: TensorStatus::ReadOnly,
+        dtype,
+    }
+}
