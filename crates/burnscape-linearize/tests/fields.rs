@@ -158,7 +158,9 @@ impl ModuleMapper for Fill<'_> {
             values: golden.values.clone(),
         };
         param.map(|tensor| {
-            let values = values.tensor(&tensor.device().inner(), DType::F64).expect("values");
+            let values = values
+                .tensor(&tensor.device().inner(), DType::F64)
+                .expect("values");
             Tensor::from_inner(values).require_grad()
         })
     }
@@ -188,8 +190,11 @@ fn values<M: Net, const D: usize>(
         |net: &M, x| f(net, x.clone()),
     );
     let trace = trace.expect("a trace");
-    let found = trace.forward().run(&trace.bindings, &device()).expect("outputs");
-    found[0].to_data().to_vec().expect("numbers")
+    let found = trace
+        .forward()
+        .run(&trace.bindings, &device())
+        .expect("outputs");
+    found[0].to_data().try_to_vec().expect("numbers")
 }
 
 fn field<M: Net>(net: &M, x: Tensor<2>) -> Field<2, 2> {
@@ -215,7 +220,10 @@ fn derivatives<M: Net>(net: &M, golden: &Golden) {
     let has = |name: &str| golden.all.contains_key(name);
     check("value", values(net, &x, |net, x| field(net, x).value()));
     let (v, c) = (golden.rows("direction"), golden.rows("cotangent"));
-    check("laplacian", values(net, &x, |net, x| field(net, x).laplacian()));
+    check(
+        "laplacian",
+        values(net, &x, |net, x| field(net, x).laplacian()),
+    );
     let partials: Vec<Partial> =
         serde_json::from_value(golden.all["partials"].clone()).expect("partials");
     for Partial { inputs, value } in partials {
@@ -223,24 +231,30 @@ fn derivatives<M: Net>(net: &M, golden: &Golden) {
         assert_close(&format!("partial {inputs:?}"), &found, &value.values);
     }
     if has("gradient") {
-        check("gradient", values(net, &x, |net, x| field(net, x).gradient()));
-        let of_laplacian = |net: &M, x: Tensor<2>| {
-            Field::new(x, |x| field(net, x).laplacian()).gradient()
-        };
+        check(
+            "gradient",
+            values(net, &x, |net, x| field(net, x).gradient()),
+        );
+        let of_laplacian =
+            |net: &M, x: Tensor<2>| Field::new(x, |x| field(net, x).laplacian()).gradient();
         check("gradient_of_laplacian", values(net, &x, of_laplacian));
     }
     if has("bilaplacian") {
-        let twice = |net: &M, x: Tensor<2>| {
-            Field::new(x, |x| field(net, x).laplacian()).laplacian()
-        };
+        let twice =
+            |net: &M, x: Tensor<2>| Field::new(x, |x| field(net, x).laplacian()).laplacian();
         check("bilaplacian", values(net, &x, twice));
     }
     if has("jacobian") {
-        check("jacobian", values(net, &x, |net, x| field(net, x).jacobian()));
-        check("divergence", values(net, &x, |net, x| field(net, x).divergence()));
-        let of_divergence = |net: &M, x: Tensor<2>| {
-            Field::new(x, |x| field(net, x).divergence()).gradient()
-        };
+        check(
+            "jacobian",
+            values(net, &x, |net, x| field(net, x).jacobian()),
+        );
+        check(
+            "divergence",
+            values(net, &x, |net, x| field(net, x).divergence()),
+        );
+        let of_divergence =
+            |net: &M, x: Tensor<2>| Field::new(x, |x| field(net, x).divergence()).gradient();
         check("gradient_of_divergence", values(net, &x, of_divergence));
     }
     // With vectors of the batch.
@@ -258,8 +272,11 @@ fn derivatives<M: Net>(net: &M, golden: &Golden) {
             |net: &M, (x, v, c)| f(net, x.clone(), v.clone(), c.clone()),
         );
         let trace = trace.expect("a trace");
-        let found = trace.forward().run(&trace.bindings, &device()).expect("outputs");
-        found[0].to_data().to_vec::<f64>().expect("numbers")
+        let found = trace
+            .forward()
+            .run(&trace.bindings, &device())
+            .expect("outputs");
+        found[0].to_data().try_to_vec::<f64>().expect("numbers")
     };
     check("jvp", with(&|net, x, v, _| field(net, x).jvp(v)));
     check("vjp", with(&|net, x, _, c| field(net, x).vjp(c)));
@@ -294,21 +311,22 @@ fn losses<M: Net>(net: &M, golden: &Golden, loss: impl Fn(&str, &M, [Tensor<2>; 
         let trace = GradientTrace::new(
             net.clone(),
             device.settings(),
-            |inputs| {
-                [&x, &edge, &target].map(|tensor| inputs.float(tensor.clone()))
-            },
+            |inputs| [&x, &edge, &target].map(|tensor| inputs.float(tensor.clone())),
             |net: &M, batch| loss(name, net, batch),
         );
         let trace = trace.expect("a trace");
         let mut at = LinearizedGradient::new(&trace, device.settings(), &device).expect("a point");
-        let numbers = |tensor: &Tensor<1>| tensor.to_data().to_vec::<f64>().expect("numbers");
+        let numbers = |tensor: &Tensor<1>| tensor.to_data().try_to_vec::<f64>().expect("numbers");
         let found = numbers(at.loss());
         let number = expected["loss"].as_f64().expect("a loss");
         assert_close(&format!("{name}: loss"), &found, &[number]);
         let array = |field: &str| -> GoldenArray {
             serde_json::from_value(expected[field].clone()).expect("an array")
         };
-        let lengths = golden.parameters.iter().map(|parameter| parameter.values.len());
+        let lengths = golden
+            .parameters
+            .iter()
+            .map(|parameter| parameter.values.len());
         let lengths: Vec<usize> = lengths.collect();
         let joined = |parts: &[Option<Tensor<1>>]| -> Vec<f64> {
             let parts = parts.iter().zip(&lengths);
@@ -411,7 +429,9 @@ fn attention() {
     let golden = Golden::load("attention");
     let device = device().autodiff();
     let net = golden.fill(Attentive {
-        attention: MultiHeadAttentionConfig::new(8, 2).with_dropout(0.0).init(&device),
+        attention: MultiHeadAttentionConfig::new(8, 2)
+            .with_dropout(0.0)
+            .init(&device),
         norm: LayerNormConfig::new(8).init(&device),
         last: LinearConfig::new(8, 1).init(&device),
     });

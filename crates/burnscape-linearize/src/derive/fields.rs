@@ -78,9 +78,8 @@ pub(crate) fn with_derivatives(
         next,
     };
     let mut requests = requests.iter();
-    let is_operation = |operation: &OperationIr| {
-        !matches!(operation, OperationIr::Init(_) | OperationIr::Drop(_))
-    };
+    let is_operation =
+        |operation: &OperationIr| !matches!(operation, OperationIr::Init(_) | OperationIr::Drop(_));
     for mut operation in operations.into_iter().filter(is_operation) {
         operation.visit_mut(&mut expansion.rename);
         match operation {
@@ -172,8 +171,14 @@ impl Expansion {
     /// A vector for every row that is one in one column.
     fn column(&mut self, column: usize, like: &TensorIr) -> TensorIr {
         let width = like.shape[1];
-        let numbers: Vec<f64> = (0..width).map(|i| f64::from(u8::from(i == column))).collect();
-        self.spread(TensorData::new(numbers, [1, width]), &like.shape, like.dtype)
+        let numbers: Vec<f64> = (0..width)
+            .map(|i| f64::from(u8::from(i == column)))
+            .collect();
+        self.spread(
+            TensorData::new(numbers, [1, width]),
+            &like.shape,
+            like.dtype,
+        )
     }
 
     fn set(&mut self, result: &TensorIr, value: Option<TensorIr>) {
@@ -260,6 +265,7 @@ impl Expansion {
         directions: &[TensorIr],
     ) -> Result<Option<TensorIr>, LinearizeError> {
         let mut current = field.clone();
+        let mut bindings = Vec::new();
         for direction in directions {
             let derivative = current.jvp(&[0], self.settings)?;
             let Some(tangent) = derivative.tangent_outputs[0] else {
@@ -267,10 +273,11 @@ impl Expansion {
             };
             let mut program = derivative.program;
             program.outputs = vec![program.outputs[tangent].clone()];
-            let port = program.inputs.remove(derivative.tangent_inputs[0]);
-            current = bound(program, &port, direction);
+            let port = program.inputs[derivative.tangent_inputs[0]].tensor.id;
+            bindings.push((port, direction.id));
+            current = program;
         }
-        self.append(current).map(|mut results| results.pop())
+        Ok(self.append(current, &bindings)?.pop())
     }
 
     /// The transposed derivative of a cotangent.
@@ -294,8 +301,9 @@ impl Expansion {
         let mut program = transposed.program;
         let ends = transposed.gradients.iter().flatten();
         program.outputs = ends.map(|&index| program.outputs[index].clone()).collect();
-        let port = program.inputs.remove(transposed.cotangents[0]);
-        let mut results = self.append(bound(program, &port, cotangent))?.into_iter();
+        let port = program.inputs[transposed.cotangents[0]].tensor.id;
+        let bindings = [(port, cotangent.id)];
+        let mut results = self.append(program, &bindings)?.into_iter();
         let gradients = transposed.gradients.iter();
         Ok(gradients
             .map(|index| index.and_then(|_| results.next()))
@@ -455,9 +463,15 @@ impl Expansion {
         lower(program, self.settings)
     }
 
-    /// Adds the operations of a program, under new names, and returns its outputs.
-    fn append(&mut self, program: Program) -> Result<Vec<TensorIr>, LinearizeError> {
+    /// Adds the operations of a program, under new names, and returns its outputs. Some inputs are bound to other
+    /// tensors, the others have their own names.
+    fn append(
+        &mut self,
+        program: Program,
+        bindings: &[(TensorId, TensorId)],
+    ) -> Result<Vec<TensorIr>, LinearizeError> {
         let mut rename = Rename::default();
+        rename.0.extend(bindings.iter().copied());
         for operation in &program.operations {
             for tensor in operation.outputs() {
                 let id = self.free();
@@ -488,7 +502,10 @@ impl Expansion {
     fn sources(&self, of: &[TensorId]) -> Vec<TensorId> {
         let mut needed: FxHashSet<TensorId> = of.iter().copied().collect();
         for operation in self.line.operations.iter().rev() {
-            if operation.outputs().any(|tensor| needed.contains(&tensor.id)) {
+            if operation
+                .outputs()
+                .any(|tensor| needed.contains(&tensor.id))
+            {
                 needed.extend(operation.inputs().map(|tensor| tensor.id));
             }
         }
@@ -515,7 +532,11 @@ impl Expansion {
             let read: FxHashSet<TensorId> = tensors.iter().map(|tensor| tensor.id).collect();
             let read: Vec<TensorId> = read.into_iter().collect();
             // A single tensor may be the result.
-            let read = if read.contains(&result.id) { Vec::new() } else { read };
+            let read = if read.contains(&result.id) {
+                Vec::new()
+            } else {
+                read
+            };
             Ok((completed(scope, read), result))
         })?;
         self.line.operations.extend(graph.graph.operations);
@@ -530,26 +551,6 @@ fn added(all: Vec<Symbol>) -> Symbol {
         Some(first) => all.fold(first, C::float_add),
         None => unreachable!("a sum of no tensors is not recorded"),
     }
-}
-
-/// The program with another tensor in the place of an input.
-fn bound(mut program: Program, port: &Port, tensor: &TensorIr) -> Program {
-    let mut rename = Rename::default();
-    rename.0.insert(port.tensor.id, tensor.id);
-    for operation in &mut program.operations {
-        operation.visit_mut(&mut rename);
-    }
-    for output in &mut program.outputs {
-        rename.visit_tensor_mut(&mut output.tensor);
-    }
-    let is_known = program.inputs.iter().any(|known| known.tensor.id == tensor.id);
-    if !is_known {
-        program.inputs.push(Port {
-            name: port.name.clone(),
-            tensor: tensor.clone(),
-        });
-    }
-    program
 }
 
 fn port(tensor: &TensorIr) -> Port {

@@ -1,9 +1,9 @@
+use burn::backend::AutodiffBackend;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, binary, unary};
 use burn::backend::ops::FloatTensorOps;
-use burn::backend::AutodiffBackend;
 use burn::tensor::{Shape, Tensor};
 
 use super::fields::{self, Pullback};

@@ -53,9 +53,14 @@ impl Fields {
 
     /// The requests, in order.
     pub(super) fn close(self, recorder: &Recorder) -> Vec<Derivative> {
-        let open = OPEN.with_borrow_mut(|all| all.get_mut(self.depth - 1).map(|open| {
-            (std::mem::take(&mut open.requests), std::mem::take(&mut open.held))
-        }));
+        let open = OPEN.with_borrow_mut(|all| {
+            all.get_mut(self.depth - 1).map(|open| {
+                (
+                    std::mem::take(&mut open.requests),
+                    std::mem::take(&mut open.held),
+                )
+            })
+        });
         let (requests, held) = open.unwrap_or_default();
         held.iter().for_each(|symbol| recorder.hold(symbol));
         requests
@@ -68,10 +73,7 @@ impl Drop for Fields {
     }
 }
 
-fn with_open<T>(
-    symbol: &Symbol,
-    work: impl FnOnce(&mut Open) -> T,
-) -> Result<T, LinearizeError> {
+fn with_open<T>(symbol: &Symbol, work: impl FnOnce(&mut Open) -> T) -> Result<T, LinearizeError> {
     OPEN.with_borrow_mut(|all| {
         let device = symbol.client.device();
         let mut all = all.iter_mut();
@@ -140,7 +142,11 @@ impl Pullback {
                 );
                 let mut operands = vec![known, above.clone()];
                 operands.extend(parents.iter().cloned());
-                open.name(Derivative::PULLBACK, &operands, &results.iter().collect::<Vec<_>>());
+                open.name(
+                    Derivative::PULLBACK,
+                    &operands,
+                    &results.iter().collect::<Vec<_>>(),
+                );
                 results
             });
             made.unwrap_or_else(|error| crate::error::fail(error))
@@ -175,10 +181,14 @@ pub(super) fn without_zeros(
     parameters: &mut [TracedParam],
 ) {
     let is_gone = |output: usize| output >= num_others && are_zero[output];
-    let gradients = parameters.iter_mut().map(|parameter| &mut parameter.gradient);
+    let gradients = parameters
+        .iter_mut()
+        .map(|parameter| &mut parameter.gradient);
     let gradients = gradients.filter(|gradient| gradient.is_some());
     for (place, gradient) in gradients.enumerate() {
-        let gone = (0..place).filter(|before| is_gone(num_others + before)).count();
+        let gone = (0..place)
+            .filter(|before| is_gone(num_others + before))
+            .count();
         let is_kept = !is_gone(num_others + place);
         *gradient = gradient.filter(|_| is_kept).map(|index| index - gone);
     }

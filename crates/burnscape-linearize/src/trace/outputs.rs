@@ -202,9 +202,13 @@ impl Recorded {
             ends.extend(gradient.clone());
         }
         ends.extend(self.pulled_back);
-        let num_others = ends.len() - self.parameters.iter().filter(|p| p.gradient.is_some()).count();
-        let program =
-            Program::unchecked(graph.graph.operations, self.inputs, ends, graph.values);
+        let num_others = ends.len()
+            - self
+                .parameters
+                .iter()
+                .filter(|p| p.gradient.is_some())
+                .count();
+        let program = Program::unchecked(graph.graph.operations, self.inputs, ends, graph.values);
         let (mut program, are_zero, field_notes) =
             with_derivatives(program, &self.requests, settings)?;
         let mut parameters = self.parameters;
