@@ -54,6 +54,23 @@ pub struct FieldNotes {
     pub zeros: Vec<String>,
 }
 
+impl FieldNotes {
+    /// Adds what is not known yet.
+    #[doc(hidden)]
+    pub fn extend(&mut self, other: &Self) {
+        for (own, other) in [
+            (&mut self.kinks, &other.kinks),
+            (&mut self.zeros, &other.zeros),
+        ] {
+            for note in other {
+                if !own.contains(note) {
+                    own.push(note.clone());
+                }
+            }
+        }
+    }
+}
+
 /// Replaces all requests of a recording by operations. Also returns, for each output, whether it is zero whatever the
 /// values.
 pub(crate) fn with_derivatives(
