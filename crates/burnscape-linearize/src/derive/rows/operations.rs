@@ -28,7 +28,7 @@ impl Follower {
             }
             OperationIr::Float(_, op) => self.float(op, operation, rows)?,
             OperationIr::Activation(op) => self.activation(op, operation, rows)?,
-            OperationIr::Module(op) => self.module(op, operation, rows)?,
+            OperationIr::Module(op) => self.module(op, rows)?,
             OperationIr::Int(op) => self.int(op, operation, rows)?,
             OperationIr::Bool(op) => self.bool(op, operation, rows)?,
             _ => return None,
@@ -280,7 +280,7 @@ impl Follower {
 
     /// Layers process the examples of their first axis separately, linear layers all vectors of the last one.
     /// Rows of weights, and gradients of weights, are sums over examples.
-    fn module(&self, op: &Module, operation: &OperationIr, rows: Rows) -> Option<Rows> {
+    fn module(&self, op: &Module, rows: Rows) -> Option<Rows> {
         let by_example = |weights: [Option<&TensorIr>; 2]| {
             (rows.axis == 0 && self.are_free(weights)).then_some(rows)
         };
