@@ -9,6 +9,7 @@ use burn_ir::{
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::laplacian::{Laplacian, laplacian};
 use super::rows::check_rows;
 use super::vjp::vjp;
 use crate::LinearizeError;
@@ -234,11 +235,7 @@ impl Expansion {
                 self.backward(&field, &ones)?
             }
             Derivative::Partial(columns) => self.partial(&field, x, columns)?,
-            Derivative::Laplacian => {
-                let seconds = (0..width).map(|i| self.partial(&field, x, &[i, i]));
-                let seconds = seconds.collect::<Result<Vec<_>, _>>()?;
-                self.combined(seconds.into_iter().flatten().collect(), added)?
-            }
+            Derivative::Laplacian => self.laplacian(&field, x, width)?,
             Derivative::Divergence => {
                 let mut terms = Vec::new();
                 for column in 0..width {
@@ -261,6 +258,29 @@ impl Expansion {
         }
         self.set(result, value);
         Ok(())
+    }
+
+    fn laplacian(
+        &mut self,
+        field: &Program,
+        x: &TensorIr,
+        width: usize,
+    ) -> Result<Option<TensorIr>, LinearizeError> {
+        match laplacian(field, width, self.settings)? {
+            Laplacian::Zero => Ok(None),
+            Laplacian::Program(program) => {
+                let ports = program.inputs[program.inputs.len() - width..].to_vec();
+                let columns = (0..width).map(|column| self.column(column, x).id);
+                let bindings = ports.iter().map(|port| port.tensor.id).zip(columns);
+                let bindings: Vec<_> = bindings.collect();
+                Ok(self.append(program, &bindings)?.pop())
+            }
+            Laplacian::Unknown => {
+                let seconds = (0..width).map(|i| self.partial(field, x, &[i, i]));
+                let seconds = seconds.collect::<Result<Vec<_>, _>>()?;
+                self.combined(seconds.into_iter().flatten().collect(), added)
+            }
+        }
     }
 
     /// A mixed partial derivative.

@@ -3,6 +3,7 @@
 mod decisions;
 mod fields;
 mod jvp;
+mod laplacian;
 mod rows;
 mod slopes;
 mod ties;
