@@ -7,6 +7,7 @@
 //!
 //! A step is the loss `mean (D u − f)²` of a tanh network with three hidden layers of 64 units at 1,000 points, and its gradient
 //! by all parameters, in single precision. `D` is the Laplacian by 1 to 10 inputs, or a derivative of order 0 to 4 by one.
+#![allow(clippy::expect_used, reason = "a benchmark stops at its first error")]
 
 use std::hint::black_box;
 use std::io::Write;

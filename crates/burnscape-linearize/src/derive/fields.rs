@@ -582,12 +582,10 @@ impl Expansion {
     }
 }
 
-fn added(all: Vec<Symbol>) -> Symbol {
-    let mut all = all.into_iter();
-    match all.next() {
-        Some(first) => all.fold(first, C::float_add),
-        None => unreachable!("a sum of no tensors is not recorded"),
-    }
+/// The sum of one tensor or more.
+fn added(mut all: Vec<Symbol>) -> Symbol {
+    let first = all.remove(0);
+    all.into_iter().fold(first, C::float_add)
 }
 
 fn port(tensor: &TensorIr) -> Port {
