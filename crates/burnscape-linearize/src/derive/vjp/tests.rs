@@ -246,9 +246,11 @@ fn the_reverse_derivative_of_a_loss_is_the_gradient_that_burn_records() {
         let expected = chosen(&burn, &indices, &sizes);
         let error = error(&chosen(&ours, &reverse.gradients, &sizes), &expected);
         println!(
-            "{name}: {error:.1e}, {} operations, Burn {}",
+            "{name}: {error:.1e}, {} operations, Burn {}; {} bytes, Burn {}",
             reverse.program.num_operations(),
-            case.trace.program.num_operations()
+            case.trace.program.num_operations(),
+            reverse.program.peak_bytes(),
+            case.trace.program.peak_bytes(),
         );
         assert!(error < 1e-12, "{name}: {error:.1e}");
     }
