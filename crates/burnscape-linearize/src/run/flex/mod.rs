@@ -5,6 +5,7 @@
 
 pub(crate) mod conv;
 mod functions;
+mod vectorized;
 
 use std::borrow::Cow;
 
