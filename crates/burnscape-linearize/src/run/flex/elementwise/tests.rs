@@ -17,7 +17,7 @@ fn both(program: &Program) -> ([Vec<u64>; 2], usize) {
     let mut chains = Cow::Borrowed(program);
     replace(&mut chains);
     let values = values(program, 0.5);
-    let found = [program, &chains].map(|program| {
+    let found = [program, &*chains].map(|program| {
         let mut engine = engine(&plain()).expect("a device");
         engine.constants(program);
         let bound = values.iter().map(|x| -> DispatchTensor {

@@ -213,7 +213,7 @@ fn errors(conv: &Conv, [x, weight, gradient]: [&[f64]; 3], expected: &[Vec<f64>;
         let third: Vec<f64> = a.iter().map(|a| a / 3.0).collect();
         for is_tiled in [false, true] {
             let single = conv.sum(kind, is_tiled, &[[a, b]], bias);
-            let double = conv.sum(kind, is_tiled, &[[a, b], [&third, b]], bias);
+            let double = conv.sum(kind, is_tiled, &[[a, b], [&third[..], b]], bias);
             most = most.max(difference(&single, &expected(1.0)));
             most = most.max(difference(&double, &expected(4.0 / 3.0)));
         }
