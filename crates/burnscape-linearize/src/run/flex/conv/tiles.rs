@@ -212,8 +212,8 @@ impl<N: Number> WithSimd for Gradients<'_, '_, N> {
                 let first = spread::<S, N>(simd, a, b);
                 let [a, b] = columns(simd, &rows[len + 2 * at..]);
                 let second = spread::<S, N>(simd, a, b);
-                for b in 0..4 {
-                    let column = spread::<S, N>(simd, first[b], second[b]);
+                for (b, (first, second)) in first.iter().zip(&second).enumerate() {
+                    let column = spread::<S, N>(simd, *first, *second);
                     for (a, numbers) in column.iter().enumerate() {
                         let line = &mut lines[4 * a + b][i * width + at..][..lanes];
                         N::vectors_mut::<S>(line)[0] = *numbers;
