@@ -9,20 +9,26 @@ type Measured = (Parts, f64);
 
 /// Fits the constants and prints them as they are committed.
 pub(crate) fn print(rounds: usize) {
-    let mut all: Vec<(Conv, Kind, [f64; 2])> = Vec::new();
-    let mut measured: [Vec<Measured>; 3] = Default::default();
+    // Burn's kernel, ours, and ours in tiles.
+    let mut all: Vec<(Conv, Kind, [f64; 3])> = Vec::new();
+    let mut lines: [Vec<Measured>; 3] = Default::default();
+    let mut tiles: [Vec<Measured>; 3] = Default::default();
     let mut burns: [Vec<Measured>; 6] = Default::default();
     for kind in [Kind::Forward, Kind::Input, Kind::Weight] {
         for conv in shapes::grid() {
-            let [burn, own] = timing::both(&conv, kind, rounds).map(|ms| ms * 1e6);
-            measured[kind as usize].push((conv.parts_of_ours(kind), own));
-            burns[conv.way_of_burn(kind)].push((conv.parts_of_burn(kind), burn));
-            all.push((conv, kind, [own, burn]));
+            let times = timing::all(&conv, kind, rounds).map(|ms| ms * 1e6);
+            burns[conv.way_of_burn(kind)].push((conv.parts_of_burn(kind), times[0]));
+            lines[kind as usize].push((conv.parts_of_ours(kind), times[1]));
+            let parts = conv.parts_in_tiles(kind);
+            tiles[kind as usize].extend(parts.map(|parts| (parts, times[2])));
+            all.push((conv, kind, times));
         }
     }
-    let ours = measured.map(|measured| fitted(&measured));
+    let lines = lines.map(|measured| fitted(&measured));
+    let tiles = tiles.map(|measured| fitted(&measured));
     let burns = burns.map(|measured| fitted(&measured));
-    println!("const OURS: [Parts; 3] = {ours:.4?};");
+    println!("const OURS: [Parts; 3] = {lines:.4?};");
+    println!("const TILED: [Parts; 3] = {tiles:.4?};");
     println!("const BURN: [Parts; 6] = {burns:.4?};");
     // What the model costs where it errs.
     let time = |parts: Parts, constants: &Parts| -> f64 {
@@ -33,22 +39,27 @@ pub(crate) fn print(rounds: usize) {
             .sum()
     };
     let (mut wrong, mut worst, mut spent, mut least) = (0, 1.0_f64, 0.0, 0.0);
-    for (conv, kind, [own, burn]) in &all {
+    for (conv, kind, times) in &all {
+        let in_tiles = conv.parts_in_tiles(*kind);
         let estimated = [
-            time(conv.parts_of_ours(*kind), &ours[*kind as usize]),
             time(conv.parts_of_burn(*kind), &burns[conv.way_of_burn(*kind)]),
+            time(conv.parts_of_ours(*kind), &lines[*kind as usize]),
+            in_tiles.map_or(f64::INFINITY, |parts| time(parts, &tiles[*kind as usize])),
         ];
-        let is_ours = estimated[0] < estimated[1];
-        let (chosen, best) = (if is_ours { *own } else { *burn }, own.min(*burn));
+        let chosen = (0..3).min_by(|a, b| estimated[*a].total_cmp(&estimated[*b]));
+        let chosen = times[chosen.expect("three ways")];
+        let best = times
+            .iter()
+            .fold(f64::INFINITY, |best, time| best.min(*time));
         if chosen > 1.05 * best {
             wrong += 1;
             if chosen > 1.5 * best {
-                println!("{kind:?} {conv:?}: {own:.0} and {burn:.0} ns, estimated {estimated:.0?}");
+                println!("{kind:?} {conv:?}: {times:.0?} ns, estimated {estimated:.0?}");
             }
             worst = worst.max(chosen / best);
         }
         spent += (chosen / best).ln();
-        least += (burn / chosen).ln();
+        least += (times[0] / chosen).ln();
     }
     let count = all.len() as f64;
     println!(

@@ -1,7 +1,7 @@
 //! Burn's convolutions on Flex against those that the programs of this library use there.
 //!
 //! `cargo bench --bench conv` prints, for a table of shapes, the times of the convolution and of both of its gradients
-//! by Burn and by our kernels, their ratio, and whether the model of costs chooses ours.
+//! by Burn and by our kernels, their ratio, and what the model of costs chooses.
 //!
 //! `--fit` fits the constants of that model (`burnscape-linearize/src/run/flex/conv/cost.rs`) to more shapes, and
 //! prints them. The model is a function of shapes, never of a clock: it is fitted on one machine, and committed.
@@ -25,7 +25,7 @@ fn main() {
         return fit::print(rounds);
     }
     println!(
-        "minima of {rounds} runs in ms: Burn, ours, ours/Burn (* where the model keeps Burn's)"
+        "minima of {rounds} runs in ms: Burn, ours, ours/Burn (t where ours is in tiles, * where the model keeps Burn's)"
     );
     println!(
         "{:<34} {:>25} {:>25} {:>25}",
@@ -34,8 +34,14 @@ fn main() {
     for (name, conv) in shapes::table() {
         print!("{name:<34}");
         for kind in [Kind::Forward, Kind::Input, Kind::Weight] {
-            let [burn, ours] = timing::both(&conv, kind, rounds);
-            let mark = if conv.is_faster(kind) { ' ' } else { '*' };
+            let [burn, lines, tiles] = timing::all(&conv, kind, rounds);
+            let is_tiled = conv.is_tiled(kind);
+            let ours = if is_tiled { tiles } else { lines };
+            let mark = match conv.is_faster(kind) {
+                false => '*',
+                true if is_tiled => 't',
+                true => ' ',
+            };
             print!(" {burn:>9.3} {ours:>8.3} {:>5.2}{mark}", ours / burn);
         }
         println!();

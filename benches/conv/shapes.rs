@@ -81,7 +81,15 @@ pub(crate) fn grid() -> Vec<Conv> {
     let mut all = Vec::new();
     for batch in [1, 8, 64] {
         for size in [4, 8, 14, 28] {
-            for (inputs, outputs) in [(1, 8), (3, 16), (8, 16), (16, 64), (64, 64), (128, 32)] {
+            for (inputs, outputs) in [
+                (1, 8),
+                (3, 16),
+                (8, 16),
+                (16, 64),
+                (64, 64),
+                (128, 32),
+                (256, 256),
+            ] {
                 for (kernel, stride) in [(1, 1), (3, 1), (3, 2), (5, 1)] {
                     if kernel <= size {
                         all.push(square(

@@ -6,8 +6,8 @@ use burn::backend::ops::{ConvOptions, ModuleOps};
 use burn::tensor::{Device, Distribution, Tensor};
 use burnscape::linearize::{Conv, Kind};
 
-/// The shortest times of Burn's kernel and of ours, in milliseconds.
-pub(crate) fn both(conv: &Conv, kind: Kind, rounds: usize) -> [f64; 2] {
+/// The shortest times of Burn's kernel, of ours, and of ours in tiles (infinite if it has none), in milliseconds.
+pub(crate) fn all(conv: &Conv, kind: Kind, rounds: usize) -> [f64; 3] {
     let [inputs, outputs] = [conv.inputs, conv.outputs];
     let axes = |channels: [usize; 2], [a, b, c]: [usize; 3]| [channels[0], channels[1], a, b, c];
     let x = random(axes([conv.batch, inputs], conv.input));
@@ -19,7 +19,10 @@ pub(crate) fn both(conv: &Conv, kind: Kind, rounds: usize) -> [f64; 2] {
         Kind::Input => [numbers(&weight), numbers(&gradient)],
         Kind::Weight => [numbers(&x), numbers(&gradient)],
     };
-    let ours = || drop(black_box(conv.run(kind, [&operands[0], &operands[1]])));
+    let ours = |is_tiled| {
+        let operands = [&operands[0][..], &operands[1]];
+        drop(black_box(conv.run(kind, is_tiled, operands)));
+    };
     // Burn has other kernels for fewer axes.
     let burn: Box<dyn Fn()> = match conv.input {
         [1, _, _] => {
@@ -53,10 +56,13 @@ pub(crate) fn both(conv: &Conv, kind: Kind, rounds: usize) -> [f64; 2] {
             })
         }
     };
-    let mut least = [f64::INFINITY; 2];
+    let mut least = [f64::INFINITY; 3];
     for _ in 0..rounds {
         least[0] = least[0].min(time(&*burn));
-        least[1] = least[1].min(time(&ours));
+        least[1] = least[1].min(time(&|| ours(false)));
+        if conv.parts_in_tiles(kind).is_some() {
+            least[2] = least[2].min(time(&|| ours(true)));
+        }
     }
     least
 }

@@ -4,7 +4,9 @@
 //! never contain one, so that differentiation and all other devices know nothing of them.
 
 pub(crate) mod conv;
+mod elementwise;
 mod functions;
+mod vectorized;
 
 use std::borrow::Cow;
 
@@ -21,6 +23,7 @@ pub(super) fn kernels() -> CustomOpRegistry<Flex> {
     let mut kernels = CustomOpRegistry::new();
     functions::register(&mut kernels);
     conv::register(&mut kernels);
+    elementwise::register(&mut kernels);
     kernels
 }
 
@@ -29,5 +32,6 @@ pub(super) fn with_kernels(program: &Program) -> Cow<'_, Program> {
     let mut program = Cow::Borrowed(program);
     functions::replace(&mut program);
     conv::replace(&mut program, conv::Conv::is_faster);
+    elementwise::replace(&mut program);
     program
 }

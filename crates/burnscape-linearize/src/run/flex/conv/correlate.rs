@@ -53,13 +53,13 @@ impl<N: Number> Panels<N> {
 }
 
 /// The sums of stretches for a block of rows.
-struct Sums<'a, N> {
-    weights: &'a [[N; PANEL]],
-    starts: &'a [usize],
-    lines: &'a [N],
+pub(super) struct Sums<'a, N> {
+    pub(super) weights: &'a [[N; PANEL]],
+    pub(super) starts: &'a [usize],
+    pub(super) lines: &'a [N],
     /// The rows, with `pitch` numbers each.
-    out: &'a mut [N],
-    pitch: usize,
+    pub(super) out: &'a mut [N],
+    pub(super) pitch: usize,
 }
 
 impl<N: Number> WithSimd for Sums<'_, N> {
@@ -98,7 +98,10 @@ impl<N: Number> Sums<'_, N> {
                     copied_starts.extend((0..until - from).map(|r| r * width));
                     for (to, start) in copied.chunks_exact_mut(width).zip(stretches.0) {
                         let from = N::vectors::<S>(&stretches.1[*start..][..width]);
-                        N::vectors_mut::<S>(to).copy_from_slice(from);
+                        // A few vectors: a copy of any length would be a call.
+                        for (to, from) in N::vectors_mut::<S>(to).iter_mut().zip(from) {
+                            *to = *from;
+                        }
                     }
                     stretches = (&copied_starts[..], &copied[..]);
                 }
@@ -194,12 +197,9 @@ impl<N: Number> Sums<'_, N> {
 
 /// The channels that a correlation reads.
 pub(super) struct Source<'a, N> {
-    pub(super) numbers: &'a [N],
-    /// The numbers of one channel of one image.
-    pub(super) plane: usize,
-    /// The channels of an image, and those that are read.
     pub(super) channels: usize,
-    pub(super) read: std::ops::Range<usize>,
+    /// The numbers of one channel of one image.
+    pub(super) plane: &'a (dyn Fn(usize, usize) -> &'a [N] + Sync),
 }
 
 impl<N: Number> Source<'_, N> {
@@ -218,12 +218,9 @@ impl<N: Number> Source<'_, N> {
         if is_fresh {
             lines.clear();
         }
-        lines.resize(self.read.len() * channel_len, N::default());
+        lines.resize(self.channels * channel_len, N::default());
         let place = |(channel, lines): (usize, &mut [N])| {
-            let planes = images.clone().map(|image| {
-                let index = image * self.channels + self.read.start + channel;
-                &self.numbers[index * self.plane..][..self.plane]
-            });
+            let planes = images.clone().map(|image| (self.plane)(channel, image));
             plan.place(planes, lines);
         };
         if is_split {

@@ -13,6 +13,14 @@ const OURS: [Parts; 3] = [
     [2330.0, 290.0, 0.0450, 0.000, 0.302],
 ];
 
+/// The same for those in tiles, from how long they take over the ones above in alternation on a busy processor (Zen 3),
+/// one thread; `--fit` prints all of them for a quiet one.
+const TILED: [Parts; 3] = [
+    [3475.0, 23.0, 0.0584, 0.408, 0.013],
+    [3475.0, 23.0, 0.0584, 0.408, 0.013],
+    [2330.0, 290.0, 0.0700, 0.500, 0.100],
+];
+
 /// The same for Burn's, by [`Way`].
 const BURN: [Parts; 6] = [
     [2944.0, 8.0, 0.0462, 0.32, 1.103],
@@ -48,17 +56,27 @@ impl Conv {
         ours < burn
     }
 
+    /// Whether our kernel in tiles should be used rather than the other.
+    #[doc(hidden)]
+    pub fn is_tiled(&self, kind: Kind) -> bool {
+        let [lines, tiles] = self.times_of_ours(kind);
+        tiles < lines
+    }
+
     /// The estimated times of our kernel and of Burn's, in nanoseconds.
     #[doc(hidden)]
     pub fn times(&self, kind: Kind) -> [f64; 2] {
-        let time = |parts: Parts, times: Parts| {
-            let times = times.into_iter().zip(parts);
-            times.map(|(time, part)| time * part).sum()
-        };
-        [
-            time(self.parts_of_ours(kind), OURS[kind as usize]),
-            time(self.parts_of_burn(kind), BURN[self.way_of_burn(kind)]),
-        ]
+        let [lines, tiles] = self.times_of_ours(kind);
+        let burn = time(self.parts_of_burn(kind), BURN[self.way_of_burn(kind)]);
+        [lines.min(tiles), burn]
+    }
+
+    /// The same of our kernels, the second in tiles.
+    fn times_of_ours(&self, kind: Kind) -> [f64; 2] {
+        let lines = time(self.parts_of_ours(kind), OURS[kind as usize]);
+        let tiles = self.parts_in_tiles(kind);
+        let tiles = tiles.map_or(f64::INFINITY, |parts| time(parts, TILED[kind as usize]));
+        [lines, tiles]
     }
 
     /// The index of the kernel that Burn uses.
@@ -89,7 +107,7 @@ impl Conv {
         self.parts(images, self.products() as f64, columns as f64)
     }
 
-    /// What our kernel does. Products include those that come to nothing.
+    /// What our kernel without tiles does. Products include those that come to nothing.
     #[doc(hidden)]
     pub fn parts_of_ours(&self, kind: Kind) -> Parts {
         let [products, placed, written] = match kind {
@@ -102,8 +120,22 @@ impl Conv {
         parts
     }
 
+    /// What our kernel in tiles does, if there is one. Numbers include transformed kernels.
+    #[doc(hidden)]
+    pub fn parts_in_tiles(&self, kind: Kind) -> Option<Parts> {
+        let [products, transformed, kernels] = self.has_tiles().then(|| self.tiled_parts(kind))?;
+        let mut parts = self.parts(self.batch * self.groups, products, transformed);
+        parts[4] += kernels;
+        Some(parts)
+    }
+
     fn parts(&self, images: usize, products: f64, copied: f64) -> Parts {
         let numbers = self.input_len() + self.output_len() + self.weight_len();
         [1.0, images as f64, products, copied, numbers as f64]
     }
+}
+
+fn time(parts: Parts, times: Parts) -> f64 {
+    let times = times.into_iter().zip(parts);
+    times.map(|(time, part)| time * part).sum()
 }

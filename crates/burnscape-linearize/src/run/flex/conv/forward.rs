@@ -6,15 +6,15 @@ use super::plan::Plan;
 use super::vectors::Number;
 
 impl Conv {
-    fn forward_plan(&self) -> Plan {
+    fn forward_plan(&self, pairs: usize) -> Plan {
         let [ci, co] = self.channels();
-        Plan::new(&self.axes(), self.batch, ci, co)
+        Plan::new(&self.axes(), self.batch, pairs * ci, co)
     }
 
     /// What [`forward`](Self::forward) does: products, numbers placed in lines, and results.
     pub(super) fn forward_parts(&self) -> [f64; 3] {
         let [ci, co] = self.channels();
-        let plan = self.forward_plan();
+        let plan = self.forward_plan(1);
         let lines = (self.groups * self.batch.div_ceil(plan.images) * ci) as f64;
         [
             lines * plan.sums(co),
@@ -23,16 +23,18 @@ impl Conv {
         ]
     }
 
-    /// The convolution.
-    pub(super) fn forward<N: Number>(&self, x: &[N], weight: &[N], bias: Option<&[N]>) -> Vec<N> {
+    /// The sum of the convolutions of pairs of an input and a weight.
+    pub(super) fn forward<N: Number>(&self, pairs: &[[&[N]; 2]], bias: Option<&[N]>) -> Vec<N> {
         let [ci, co] = self.channels();
-        let plan = self.forward_plan();
-        let starts = starts(&plan, ci);
-        let depth = starts.len();
+        let plan = self.forward_plan(pairs.len());
+        let starts = starts(&plan, pairs.len() * ci);
+        let row_len = ci * self.taps();
         let panels = (0..self.groups).map(|group| {
-            let weight = &weight[group * co * depth..][..co * depth];
-            Panels::new(co, depth, |row| {
-                weight[row * depth..][..depth].iter().copied()
+            Panels::new(co, starts.len(), |row| {
+                let rows = pairs
+                    .iter()
+                    .map(move |[_, weight]| &weight[(group * co + row) * row_len..][..row_len]);
+                rows.flatten().copied()
             })
         });
         let panels: Vec<_> = panels.collect();
@@ -48,10 +50,11 @@ impl Conv {
                 let range = first..(first + images).min(self.batch);
                 for (group, panels) in panels.iter().enumerate() {
                     let source = Source {
-                        numbers: x,
-                        plane: self.plane(),
-                        channels: self.inputs,
-                        read: group * ci..(group + 1) * ci,
+                        channels: pairs.len() * ci,
+                        plane: &|channel, image| {
+                            let [x, _] = pairs[channel / ci];
+                            self.input_plane(x, image, group * ci + channel % ci)
+                        },
                     };
                     let mut write = |from: usize, sums: &[N], pitch: usize| {
                         for (row, sums) in sums.chunks(pitch).enumerate() {

@@ -22,6 +22,8 @@ pub(super) struct Products<'a, N> {
     pub(super) is_first: bool,
     /// One row for each of the gradient's, for the last image.
     pub(super) out: Option<&'a mut [N]>,
+    /// Whether the products are added to what is in `out`.
+    pub(super) is_added: bool,
 }
 
 /// The length of the sums.
@@ -74,7 +76,8 @@ impl<N: Number> Products<'_, N> {
                             for (i, sums) in sums.iter().enumerate().take(num_rows - row) {
                                 let out = &mut out[(row + i) * depth + index * R..][..starts.len()];
                                 for (out, sum) in out.iter_mut().zip(sums) {
-                                    *out = N::sum(simd, *sum);
+                                    let sum = N::sum(simd, *sum);
+                                    *out = if self.is_added { *out + sum } else { sum };
                                 }
                             }
                         }

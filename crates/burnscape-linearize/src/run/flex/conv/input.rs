@@ -20,7 +20,7 @@ impl Conv {
     pub(super) fn input_parts(&self) -> [f64; 3] {
         let [ci, co] = self.channels();
         let mut parts = [0.0, 0.0, self.input_len() as f64];
-        for Phase { plan, .. } in self.phases() {
+        for Phase { plan, .. } in self.phases(1) {
             let lines = (self.groups * self.batch.div_ceil(plan.images) * co) as f64;
             parts[0] += lines * plan.sums(ci);
             parts[1] += lines * (plan.num_lines * plan.line) as f64;
@@ -28,28 +28,26 @@ impl Conv {
         parts
     }
 
-    /// The gradient with respect to the input, or the transposed convolution of `gradient`, to which a bias is added.
-    pub(super) fn input<N: Number>(
-        &self,
-        weight: &[N],
-        gradient: &[N],
-        bias: Option<&[N]>,
-    ) -> Vec<N> {
+    /// The gradient with respect to the input, or the transposed convolution, to which a bias is added: the sum over
+    /// pairs of a weight and a gradient.
+    pub(super) fn input<N: Number>(&self, pairs: &[[&[N]; 2]], bias: Option<&[N]>) -> Vec<N> {
         let [ci, co] = self.channels();
         let (plane, all) = (self.plane(), self.taps());
-        let phases = self.phases();
+        let phases = self.phases(pairs.len());
         let images = phases.first().map_or(1, |phase| phase.plan.images);
         let phases = phases.into_iter().map(|phase| {
             let num = phase.taps.len();
             let panels = (0..self.groups).map(|group| {
-                let weight = &weight[group * co * ci * all..][..co * ci * all];
-                Panels::new(ci, co * num, |row| {
-                    let kernels = (0..co).map(move |channel| &weight[(channel * ci + row) * all..]);
+                Panels::new(ci, pairs.len() * co * num, |row| {
+                    let kernels = pairs.iter().flat_map(move |[weight, _]| {
+                        let channels = group * co..(group + 1) * co;
+                        channels.map(move |channel| &weight[(channel * ci + row) * all..])
+                    });
                     kernels.flat_map(|kernel| phase.taps.iter().map(|tap| kernel[*tap]))
                 })
             });
             let panels: Vec<_> = panels.collect();
-            (starts(&phase.plan, co), panels, phase)
+            (starts(&phase.plan, pairs.len() * co), panels, phase)
         });
         let phases: Vec<_> = phases.collect();
         let mut out = vec![N::default(); self.input_len()];
@@ -64,10 +62,11 @@ impl Conv {
                     scratch.is_used &= phases.len() == 1;
                     for (group, panels) in panels.iter().enumerate() {
                         let source = Source {
-                            numbers: gradient,
-                            plane: self.positions(),
-                            channels: self.outputs,
-                            read: group * co..(group + 1) * co,
+                            channels: pairs.len() * co,
+                            plane: &|channel, image| {
+                                let [_, gradient] = pairs[channel / co];
+                                self.output_plane(gradient, image, group * co + channel % co)
+                            },
                         };
                         let source = (&source, range.clone());
                         let weights = (panels, &starts[..]);
@@ -120,7 +119,7 @@ impl Conv {
     }
 
     /// The phases that meet a tap. All have the same number of images in a line.
-    fn phases(&self) -> Vec<Phase> {
+    fn phases(&self, pairs: usize) -> Vec<Phase> {
         let [ci, co] = self.channels();
         let mut found: Vec<Phase> = Vec::new();
         let [_, s1, s2] = self.stride;
@@ -153,7 +152,7 @@ impl Conv {
                 continue;
             }
             let plan = match found.first() {
-                None => Plan::new(&axes, self.batch, co, ci),
+                None => Plan::new(&axes, self.batch, pairs * co, ci),
                 Some(Phase { plan, .. }) => Plan::fastest(&axes, plan.images, ci),
             };
             let mut taps = Vec::new();

@@ -8,10 +8,12 @@
 //! | file | purpose |
 //! |---|---|
 //! | `operation` | Burn's operations as ours |
-//! | `cost` | which of the two is faster, from the shapes |
+//! | `cost` | which kernel is faster, from the shapes |
+//! | `pairs` | sums of two convolutions as one |
 //! | `forward`, `input`, `weight` | the convolution and its two gradients |
 //! | `plan` | where the numbers lie |
 //! | `correlate`, `inner` | sums of weighted stretches, and inner products of stretches |
+//! | `winograd`, `tiles`, `kernels` | kernels of three by three with fewer products |
 //! | `vectors` | vector instructions |
 
 mod correlate;
@@ -19,15 +21,20 @@ mod cost;
 mod forward;
 mod inner;
 mod input;
+mod kernels;
 mod operation;
+mod pairs;
 mod plan;
 #[cfg(test)]
 mod tests;
+mod tiles;
 mod vectors;
 mod weight;
+mod winograd;
 
 pub(super) use operation::{register, replace};
 use plan::Axis;
+use vectors::Number;
 
 /// A convolution of three axes; those that are missing are the first ones, with one index.
 #[doc(hidden)]
@@ -73,6 +80,34 @@ impl Conv {
 
     fn taps(&self) -> usize {
         self.kernel.iter().product()
+    }
+
+    /// The sum over pairs of operands, in the order of [`Kind`], to which a bias is added; in tiles if that is
+    /// possible.
+    fn sum<N: Number>(
+        &self,
+        kind: Kind,
+        is_tiled: bool,
+        pairs: &[[&[N]; 2]],
+        bias: Option<&[N]>,
+    ) -> Vec<N> {
+        match (kind, is_tiled && self.has_tiles()) {
+            (Kind::Weight, true) => self.tiled_weight(pairs),
+            (_, true) => self.tiled(kind, pairs, bias),
+            (Kind::Forward, false) => self.forward(pairs, bias),
+            (Kind::Input, false) => self.input(pairs, bias),
+            (Kind::Weight, false) => self.weight(pairs),
+        }
+    }
+
+    /// The numbers of a channel of one image, of an input.
+    fn input_plane<'n, N>(&self, x: &'n [N], image: usize, channel: usize) -> &'n [N] {
+        &x[(image * self.inputs + channel) * self.plane()..][..self.plane()]
+    }
+
+    /// The same of an output, or of its gradient.
+    fn output_plane<'n, N>(&self, y: &'n [N], image: usize, channel: usize) -> &'n [N] {
+        &y[(image * self.outputs + channel) * self.positions()..][..self.positions()]
     }
 
     /// The channels of a group, of the input and of the output.

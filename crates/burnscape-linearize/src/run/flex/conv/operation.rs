@@ -8,6 +8,7 @@ use burn_ir::{CustomOpIr, ModuleOperationIr as Module, OperationIr, ScalarIr, Te
 use burn_router::CustomOpRegistry;
 
 use super::super::FlexTensor;
+use super::pairs::pairs;
 use super::vectors::Number;
 use super::{Conv, Kind};
 use crate::program::Program;
@@ -26,13 +27,14 @@ impl Kind {
 }
 
 /// A convolution as an operation. Tensors that only give a shape to Burn's are not read.
-struct Operation<'o> {
-    kind: Kind,
-    conv: Conv,
+#[derive(Clone, Copy)]
+pub(super) struct Operation<'o> {
+    pub(super) kind: Kind,
+    pub(super) conv: Conv,
     /// In the order of [`Kind`].
-    operands: [&'o TensorIr; 2],
-    bias: Option<&'o TensorIr>,
-    out: &'o TensorIr,
+    pub(super) operands: [&'o TensorIr; 2],
+    pub(super) bias: Option<&'o TensorIr>,
+    pub(super) out: &'o TensorIr,
 }
 
 /// The options of a convolution by axis, with the zeros before it.
@@ -209,7 +211,7 @@ macro_rules! transposed_weight {
 }
 
 impl<'o> Operation<'o> {
-    fn of(operation: &'o OperationIr) -> Option<Self> {
+    pub(super) fn of(operation: &'o OperationIr) -> Option<Self> {
         let OperationIr::Module(module) = operation else {
             return None;
         };
@@ -235,11 +237,14 @@ impl<'o> Operation<'o> {
         found.filter(|found| matches!(found.out.dtype, DType::F32 | DType::F64))
     }
 
-    fn into_ir(self) -> CustomOpIr {
-        let mut inputs = self.operands.map(TensorIr::clone).to_vec();
-        inputs.extend(self.bias.cloned());
-        let outputs = [self.out.clone()];
-        CustomOpIr::with_scalars(self.kind.name(), &inputs, &outputs, self.conv.scalars())
+    /// The sum of convolutions of the same shape as one operation of ours, on pairs of operands and a bias.
+    fn custom(terms: &[Self]) -> Option<OperationIr> {
+        let first = terms.first()?;
+        let operands = terms.iter().flat_map(|term| term.operands);
+        let inputs: Vec<TensorIr> = operands.chain(first.bias).cloned().collect();
+        let (outputs, scalars) = ([first.out.clone()], first.conv.scalars());
+        let custom = CustomOpIr::with_scalars(first.kind.name(), &inputs, &outputs, scalars);
+        Some(OperationIr::Custom(custom))
     }
 }
 
@@ -265,39 +270,42 @@ pub(in super::super) fn register(kernels: &mut CustomOpRegistry<Flex>) {
     }
 }
 
-/// Replaces Burn's convolutions by ours where `is_ours`.
+/// Replaces Burn's convolutions by ours where `is_ours`, and sums of two of them by one.
 pub(in super::super) fn replace(
     program: &mut Cow<'_, Program>,
     is_ours: impl Fn(&Conv, Kind) -> bool,
 ) {
-    for index in 0..program.operations.len() {
-        let operation = Operation::of(&program.operations[index]);
-        let ours = operation.filter(|found| is_ours(&found.conv, found.kind));
-        if let Some(ours) = ours.map(Operation::into_ir) {
-            program.to_mut().operations[index] = OperationIr::Custom(ours);
+    let is_ours = |found: &Operation<'_>| is_ours(&found.conv, found.kind);
+    let mut places: Vec<(usize, Option<OperationIr>)> = Vec::new();
+    for (index, operation) in program.operations.iter().enumerate() {
+        let found = Operation::of(operation).filter(is_ours);
+        places.extend(found.map(|found| (index, Operation::custom(&[found]))));
+    }
+    let pairs = pairs(program, is_ours);
+    let is_paired = !pairs.is_empty();
+    let sums = pairs.into_iter();
+    places.extend(sums.map(|(index, terms)| (index, Operation::custom(&terms))));
+    for (index, custom) in places {
+        if let Some(custom) = custom {
+            program.to_mut().operations[index] = custom;
         }
+    }
+    if is_paired {
+        // The terms, which only the sums read.
+        program.to_mut().remove_dead();
     }
 }
 
 impl Conv {
     fn computed<N: Stored>(&self, kind: Kind, inputs: &[FlexTensor]) -> Vec<N> {
-        let [a, b] = [0, 1].map(|index| N::stored(&inputs[index]));
-        let bias = inputs.get(2).map(N::stored);
-        match kind {
-            Kind::Forward => self.forward(a, b, bias),
-            Kind::Input => self.input(a, b, bias),
-            Kind::Weight => self.weight(a, b),
-        }
+        let inputs: Vec<&[N]> = inputs.iter().map(N::stored).collect();
+        let (pairs, bias) = inputs.as_chunks();
+        self.sum(kind, self.is_tiled(kind), pairs, bias.first().copied())
     }
 
     #[doc(hidden)]
-    pub fn run(&self, kind: Kind, operands: [&[f32]; 2]) -> Vec<f32> {
-        let [a, b] = operands;
-        match kind {
-            Kind::Forward => self.forward(a, b, None),
-            Kind::Input => self.input(a, b, None),
-            Kind::Weight => self.weight(a, b),
-        }
+    pub fn run(&self, kind: Kind, is_tiled: bool, operands: [&[f32]; 2]) -> Vec<f32> {
+        self.sum(kind, is_tiled, &[operands], None)
     }
 }
 

@@ -1,32 +1,45 @@
-//! Vector instructions of the processor that the program runs on.
+//! Numbers with vectors.
+
+use std::marker::PhantomData;
+use std::ops::{Add, AddAssign, Mul, Sub};
 
 use pulp::{Simd, WithSimd};
 
-/// Runs `work` with the widest vectors that the processor has.
-pub(super) fn vectorized<W: WithSimd>(work: W) -> W::Output {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if let Some(simd) = pulp::x86::V4::try_new() {
-            return Simd::vectorize(simd, work);
-        }
-        if let Some(simd) = pulp::x86::V3::try_new() {
-            return Simd::vectorize(simd, work);
-        }
-    }
-    #[cfg(target_arch = "aarch64")]
-    if let Some(simd) = pulp::aarch64::Neon::try_new() {
-        return Simd::vectorize(simd, work);
-    }
-    Simd::vectorize(pulp::Scalar::new(), work)
-}
+pub(super) use super::super::vectorized::vectorized;
 
 /// The largest number of numbers in a vector.
 pub(super) const MAX_LANES: usize = 16;
 
+/// The number of numbers in a vector of the processor that the program runs on.
+pub(super) fn lanes<N: Number>() -> usize {
+    struct Lanes<N>(PhantomData<N>);
+
+    impl<N: Number> WithSimd for Lanes<N> {
+        type Output = usize;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> usize {
+            N::lanes::<S>()
+        }
+    }
+
+    vectorized(Lanes::<N>(PhantomData))
+}
+
 /// An element type with vectors.
 pub(crate) trait Number:
-    Copy + Default + PartialEq + std::ops::AddAssign + Send + Sync + 'static
+    Copy
+    + Default
+    + PartialEq
+    + AddAssign
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Send
+    + Sync
+    + 'static
 {
+    const HALF: Self;
     type Vector<S: Simd>: Copy;
     fn lanes<S: Simd>() -> usize {
         size_of::<Self::Vector<S>>() / size_of::<Self>()
@@ -42,12 +55,20 @@ pub(crate) trait Number:
         b: Self::Vector<S>,
         c: Self::Vector<S>,
     ) -> Self::Vector<S>;
+    fn plus<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+    fn minus<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+    /// The numbers of two vectors at even places and those at odd ones, both in the same order.
+    fn apart<S: Simd>(simd: S, pair: [Self::Vector<S>; 2]) -> [Self::Vector<S>; 2];
+    /// Undoes [`apart`](Self::apart).
+    fn together<S: Simd>(simd: S, pair: [Self::Vector<S>; 2]) -> [Self::Vector<S>; 2];
     fn sum<S: Simd>(simd: S, vector: Self::Vector<S>) -> Self;
 }
 
 macro_rules! number {
-    ($number:ty, $vector:ident, $vectors:ident, $vectors_mut:ident, $splat:ident, $mul_add:ident, $sum:ident) => {
+    ($number:ty, $vector:ident, $vectors:ident, $vectors_mut:ident, $splat:ident, $mul_add:ident, $plus:ident,
+     $minus:ident, $apart:ident, $together:ident, $sum:ident) => {
         impl Number for $number {
+            const HALF: Self = 0.5;
             type Vector<S: Simd> = S::$vector;
             #[inline(always)]
             fn vectors<S: Simd>(slice: &[Self]) -> &[S::$vector] {
@@ -71,6 +92,22 @@ macro_rules! number {
                 simd.$mul_add(a, b, c)
             }
             #[inline(always)]
+            fn plus<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
+                simd.$plus(a, b)
+            }
+            #[inline(always)]
+            fn minus<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
+                simd.$minus(a, b)
+            }
+            #[inline(always)]
+            fn apart<S: Simd>(simd: S, pair: [S::$vector; 2]) -> [S::$vector; 2] {
+                simd.$apart(pair)
+            }
+            #[inline(always)]
+            fn together<S: Simd>(simd: S, pair: [S::$vector; 2]) -> [S::$vector; 2] {
+                simd.$together(pair)
+            }
+            #[inline(always)]
             fn sum<S: Simd>(simd: S, vector: S::$vector) -> Self {
                 simd.$sum(vector)
             }
@@ -85,8 +122,13 @@ number!(
     as_mut_simd_f32s,
     splat_f32s,
     mul_add_e_f32s,
+    add_f32s,
+    sub_f32s,
+    deinterleave_shfl_f32s,
+    interleave_shfl_f32s,
     reduce_sum_f32s
 );
+
 number!(
     f64,
     f64s,
@@ -94,5 +136,9 @@ number!(
     as_mut_simd_f64s,
     splat_f64s,
     mul_add_e_f64s,
+    add_f64s,
+    sub_f64s,
+    deinterleave_shfl_f64s,
+    interleave_shfl_f64s,
     reduce_sum_f64s
 );

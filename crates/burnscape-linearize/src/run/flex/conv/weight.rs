@@ -20,15 +20,16 @@ struct Parts {
 }
 
 impl Conv {
-    fn division(&self) -> Parts {
+    fn division(&self, pairs: usize) -> Parts {
         let [ci, co] = self.channels();
+        let batch = pairs * self.batch;
         let axes = self.axes();
         let plan = Plan::fastest(&axes, 1, co);
         // A part is worth a task of its own.
-        let most = (self.products() >> 17).clamp(1, 8);
+        let most = ((pairs * self.products()) >> 17).clamp(1, 8);
         if ci * co * self.taps() <= KEPT && plan.span >= 32 {
-            let images = self.batch.div_ceil(most);
-            let count = self.batch.div_ceil(images);
+            let images = batch.div_ceil(most);
+            let count = batch.div_ceil(images);
             return Parts {
                 plan,
                 images,
@@ -36,12 +37,12 @@ impl Conv {
             };
         }
         // The partial sums should not be larger than what they are made of.
-        let fit = (self.input_len() + self.output_len()) / self.weight_len();
-        let images = self.batch.div_ceil(most.min(fit.max(1)));
+        let fit = pairs * (self.input_len() + self.output_len()) / self.weight_len();
+        let images = batch.div_ceil(most.min(fit.max(1)));
         Parts {
             plan: Plan::fastest(&axes, images, co),
             images,
-            count: self.batch.div_ceil(images),
+            count: batch.div_ceil(images),
         }
     }
 
@@ -52,7 +53,7 @@ impl Conv {
             plan,
             images,
             count,
-        } = self.division();
+        } = self.division(1);
         let lines = (self.groups * count * images.div_ceil(plan.images)) as f64;
         let pitch = plan.span.next_multiple_of(MAX_LANES);
         let depth = (ci * self.taps()).next_multiple_of(3);
@@ -63,10 +64,10 @@ impl Conv {
         ]
     }
 
-    /// The gradient with respect to the weight.
-    pub(super) fn weight<N: Number>(&self, x: &[N], gradient: &[N]) -> Vec<N> {
+    /// The gradient with respect to the weight: the sum over pairs of an input and a gradient, as of one batch.
+    pub(super) fn weight<N: Number>(&self, pairs: &[[&[N]; 2]]) -> Vec<N> {
         let [_, co] = self.channels();
-        let parts = self.division();
+        let parts = self.division(pairs.len());
         let len = self.weight_len();
         let mut sums = vec![N::default(); parts.count * len];
         let is_split = self.is_split(parts.count) && parts.images == parts.plan.images;
@@ -75,9 +76,9 @@ impl Conv {
         let tasks = sums.par_chunks_mut(len).enumerate();
         tasks.for_each_init(Scratch::default, |scratch, (index, out)| {
             let first = index * parts.images;
-            let images = first..(first + parts.images).min(self.batch);
+            let images = first..(first + parts.images).min(pairs.len() * self.batch);
             for (group, out) in out.chunks_mut(co * depth).enumerate() {
-                let operands = (x, gradient, group);
+                let operands = (pairs, group);
                 self.part(
                     &parts,
                     operands,
@@ -102,7 +103,7 @@ impl Conv {
     fn part<N: Number>(
         &self,
         parts: &Parts,
-        (x, gradient, group): (&[N], &[N], usize),
+        (pairs, group): (&[[&[N]; 2]], usize),
         (images, starts): (std::ops::Range<usize>, &[usize]),
         out: &mut [N],
         scratch: &mut Scratch<N>,
@@ -110,7 +111,6 @@ impl Conv {
     ) {
         let ([ci, co], plan) = (self.channels(), &parts.plan);
         let pitch = plan.span.next_multiple_of(MAX_LANES);
-        let positions = self.positions();
         let Scratch {
             lines,
             gradients,
@@ -124,10 +124,11 @@ impl Conv {
         for start in images.clone().step_by(plan.images) {
             let range = start..(start + plan.images).min(images.end);
             let source = Source {
-                numbers: x,
-                plane: self.plane(),
-                channels: self.inputs,
-                read: group * ci..(group + 1) * ci,
+                channels: ci,
+                plane: &|channel, image| {
+                    let [x, _] = pairs[image / self.batch];
+                    self.input_plane(x, image % self.batch, group * ci + channel)
+                },
             };
             // Images that are missing at the end of the batch must be zero.
             let is_fresh = !*is_used || range.len() < plan.images;
@@ -138,10 +139,10 @@ impl Conv {
             }
             gradients.resize(co * pitch, N::default());
             let place = |(row, placed): (usize, &mut [N])| {
-                let channel = group * co + row;
-                let images = range.clone().map(|image| image * self.outputs + channel);
-                for (image, channel) in images.enumerate() {
-                    plan.spread(image, &gradient[channel * positions..][..positions], placed);
+                for (place, image) in range.clone().enumerate() {
+                    let [_, gradient] = pairs[image / self.batch];
+                    let plane = self.output_plane(gradient, image % self.batch, group * co + row);
+                    plan.spread(place, plane, placed);
                 }
             };
             if is_split {
@@ -157,6 +158,7 @@ impl Conv {
                         sums: &mut [],
                         is_first: true,
                         out: Some(out),
+                        is_added: false,
                     });
                 });
             } else {
@@ -169,6 +171,7 @@ impl Conv {
                     sums,
                     is_first: start == images.start,
                     out: (range.end == images.end).then_some(&mut *out),
+                    is_added: false,
                 });
             }
         }

@@ -7,7 +7,7 @@ use super::super::FlexTensor;
 use super::normal::Normal;
 
 /// As many numbers as are worth handing to another thread: some ten microseconds of work.
-pub(super) const CHUNK: usize = 1 << 14;
+pub(in super::super) const CHUNK: usize = 1 << 14;
 
 /// Applies a kernel for any amount of numbers to all numbers of a tensor.
 ///
@@ -65,7 +65,7 @@ fn computed<T: Normal>(values: &[T], kernel: impl Fn(&mut [T]) + Send + Sync) ->
 }
 
 /// Numbers that a tensor of Flex consists of.
-pub(super) trait Stored: Normal + Element {
+pub(in super::super) trait Stored: Normal + Element {
     fn stored(tensor: &FlexTensor) -> &[Self];
     /// `None` if the memory is shared.
     fn stored_mut(tensor: &mut FlexTensor) -> Option<&mut [Self]>;

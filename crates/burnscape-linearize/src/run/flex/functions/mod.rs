@@ -24,7 +24,8 @@ use burn_router::CustomOpRegistry;
 
 use super::FlexTensor;
 use crate::program::Program;
-use chunks::{Stored, of_numbers};
+use chunks::of_numbers;
+pub(super) use chunks::{CHUNK, Stored};
 use distribution::distributions;
 use vectors::vectorized;
 

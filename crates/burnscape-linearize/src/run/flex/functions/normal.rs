@@ -10,7 +10,7 @@ use super::polynomial::{fours, polynomial};
 use super::real::Real;
 
 /// Numbers with a distribution function.
-pub(super) trait Normal: Real {
+pub(in super::super) trait Normal: Real {
     /// `Φ(x)`
     fn normal_distribution(self) -> Self;
 }

@@ -8,7 +8,7 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 use super::polynomial::{fours, polynomial};
 
 /// A type of numbers, with what the formulas need.
-pub(super) trait Real:
+pub(in super::super) trait Real:
     Copy
     + PartialOrd
     + Send

@@ -1,14 +1,15 @@
 //! Loops over numbers, compiled once for each set of vector instructions and selected for the processor that runs them.
 
-use macerator::{AutoArch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
+use super::super::vectorized;
 use super::Function;
 use super::formulas::{erf, exp, sigmoid, tanh};
 use super::normal::Normal;
 
 /// Replaces each number by its function.
 pub(super) fn vectorized<T: Normal>(function: Function, values: &mut [T]) {
-    AutoArch::new().dispatch(Overwrite { function, values });
+    vectorized::vectorized(Overwrite { function, values });
 }
 
 /// A loop that the compiler turns into vector instructions. Not a function of a function, as the compiler may not inline
@@ -32,7 +33,7 @@ impl<T: Normal> WithSimd for Overwrite<'_, T> {
 
     // All of it is inlined into a function that may use the instructions of the processor.
     #[inline(always)]
-    fn with_simd<S: Simd>(self) {
+    fn with_simd<S: Simd>(self, _: S) {
         let Self { function, values } = self;
         match function {
             Function::Exp => each!(values, |x| exp(x)),
