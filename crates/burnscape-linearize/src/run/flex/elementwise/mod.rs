@@ -52,7 +52,12 @@ pub(super) fn replace(program: &mut Cow<'_, Program>) {
     let places = expressions(program).into_iter().map(|(index, found)| {
         let Expression { inputs, steps, out } = found;
         let inputs: Vec<_> = inputs.into_iter().cloned().collect();
-        let custom = CustomOpIr::with_scalars(NAME, &inputs, &[out.clone()], Step::scalars(&steps));
+        let custom = CustomOpIr::with_scalars(
+            NAME,
+            &inputs,
+            std::slice::from_ref(out),
+            Step::scalars(&steps),
+        );
         (index, OperationIr::Custom(custom))
     });
     let places: Vec<_> = places.collect();
