@@ -136,10 +136,28 @@ fn blocks_are_the_same_within_a_budget() {
         .map(|seed| ParamVector::gaussian(hessian.space(), seed).unwrap())
         .collect();
     let expected = hessian.matmat(&vectors).unwrap();
-    let budget = 2 * least(&risk).0 as usize;
-    let hessian = risk.with_memory_budget(budget).hessian(&net).unwrap();
-    for (x, y) in hessian.matmat(&vectors).unwrap().iter().zip(&expected) {
-        assert_near(&x.to_host().unwrap(), &y.to_host().unwrap());
+    let largest = hessian.memory_plan().peak_bytes as usize;
+    let mut budget = least(&risk).0 as usize;
+    while budget < 2 * largest {
+        let risk = risk.clone().with_memory_budget(budget);
+        let hessian = risk.hessian(&net).unwrap();
+        let is_split = hessian.memory_plan().examples_per_batch.is_some();
+        for ((x, y), v) in hessian
+            .matmat(&vectors)
+            .unwrap()
+            .iter()
+            .zip(&expected)
+            .zip(&vectors)
+        {
+            let x = x.to_host().unwrap();
+            assert_eq!(x, hessian.matvec(v).unwrap().to_host().unwrap());
+            if is_split {
+                assert_near(&x, &y.to_host().unwrap());
+            } else {
+                assert_eq!(x, y.to_host().unwrap());
+            }
+        }
+        budget = budget * 5 / 4;
     }
 }
 
@@ -164,6 +182,32 @@ fn batches_are_not_split_where_parts_are_another_loss() {
     let refused = squared.with_memory_budget(budget).hessian(&net);
     let message = refused.map(drop).unwrap_err().to_string();
     assert!(message.contains("is not the mean"), "{message}");
+}
+
+/// A mean with weights that are equal in each half of a batch, so that only parts from both halves show them.
+#[test]
+fn weights_that_differ_far_apart_are_found() {
+    let net = net();
+    let mut data = data(&[EXAMPLES]);
+    let half = |class: i64| vec![class; EXAMPLES / 2];
+    let labels = [half(0), half(2)].concat();
+    data[0].y = Tensor::from_data(TensorData::new(labels, [EXAMPLES]), &device());
+    let weighted: SplitRisk<'_> = Risk::split(
+        |net: &Dropped, batch: &Labeled| net.forward(batch.x.clone()),
+        |z, batch: Labeled| {
+            let weights = batch.y.clone().float() + 1.0;
+            (losses(z, batch.y) * weights.clone()).sum() / weights.sum()
+        },
+        &data,
+    );
+    let (mut budget, why) = least(&weighted);
+    assert_eq!(why, "");
+    for _ in 0..3 {
+        let risk = weighted.clone().with_memory_budget(budget as usize);
+        let message = risk.hessian(&net).map(drop).unwrap_err().to_string();
+        assert!(message.contains("is not the mean"), "{message}");
+        budget = budget * 5 / 4;
+    }
 }
 
 #[test]

@@ -82,6 +82,8 @@ pub use error::caught;
 pub use error::{LinearizeError, Place};
 pub use map::{Likelihood, LinearMap, Noise, OutputMetric};
 pub use program::{Port, Program};
+#[doc(hidden)]
+pub use run::Sharing;
 pub use run::{Batching, Checkpointing, Linearized, LinearizedGradient, Point};
 #[cfg(feature = "flex")]
 #[doc(hidden)]

@@ -14,7 +14,7 @@ mod point;
 mod ties;
 mod upstream;
 
-pub use blocks::Batching;
+pub use blocks::{Batching, Sharing};
 #[cfg(feature = "flex")]
 pub use flex::conv::{Conv, Kind};
 pub use gradient::LinearizedGradient;

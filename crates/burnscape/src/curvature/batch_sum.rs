@@ -62,8 +62,11 @@ impl<'a> BatchSum<'a> {
             kept,
         } = points;
         let mut block_size = site.operators.block_size;
-        for program in &mut programs {
-            block_size = block_size.min(limit_blocks(program, site.operators, kept));
+        for (index, program) in programs.iter_mut().enumerate() {
+            let mut own = batches.iter().filter(|batch| batch.program == index);
+            let rereads = own.any(|batch| !batch.is_kept());
+            let most = limit_blocks(program, site.operators, kept, rereads);
+            block_size = block_size.min(most);
             if !keeps_points {
                 program.maps.iter_mut().for_each(Linearized::release_points);
             }
@@ -113,7 +116,7 @@ impl<'a> BatchSum<'a> {
         let kept = self.memory.kept as u64;
         MemoryPlan {
             budget_bytes: self.memory.budget.map(|bytes| bytes as u64),
-            peak_bytes: kept + point.max(product),
+            peak_bytes: kept + point.max(product).max(self.memory.division.comparison),
             product_bytes: kept + product,
             kept_batches,
             recomputed_batches: self.batches.len() - kept_batches,

@@ -14,6 +14,9 @@ const SEGMENTS: [usize; 12] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64];
 /// After how many numbers of segments without a lower peak the search ends.
 const PATIENCE: usize = 3;
 
+/// How often the operations of a program that runs once are held: recorded, as given, and prepared to run.
+pub(super) const COPIES: u64 = 3;
+
 /// The memory of an operation of a program on the host, in bytes, as measured.
 const OPERATION: u64 = 900;
 
@@ -30,6 +33,8 @@ pub(super) struct Frame {
     total: u64,
     /// The tensors of the batch.
     pub(super) batch: u64,
+    /// The least number of parts of a batch whose joint loss is computed.
+    pub(super) joined: u64,
     /// An operation of a program, where host and device share memory.
     pub(super) operation: u64,
 }
@@ -49,8 +54,17 @@ impl Frame {
             sum: total,
             total,
             batch: batch as u64,
+            joined: 0,
             operation: if is_on_host { OPERATION } else { 0 },
         })
+    }
+
+    /// The frame of a batch whose loss is compared with that of `parts` together.
+    pub(super) fn joining(self, parts: u64) -> Self {
+        Self {
+            joined: parts,
+            ..self
+        }
     }
 
     /// The frame of one of a number of batches.
@@ -64,10 +78,12 @@ impl Frame {
 }
 
 /// What the maps of a batch need beside stored residuals, in bytes, and what a product costs.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Needs {
     pub(super) point: u64,
     pub(super) product: u64,
+    /// What is held while the losses of joined parts are computed: the programs of points, and the gradient.
+    pub(super) beside_losses: u64,
     pub(super) flops: u64,
 }
 
@@ -84,9 +100,14 @@ impl Needs {
             gradient,
             sum,
             batch,
+            joined,
             operation,
             ..
         } = frame;
+        let Some(first) = maps.first() else {
+            return Self::default();
+        };
+        let peak = |program: &Program| first.peak_bytes(program);
         // A map and what is prepared of it.
         let programs = |map: &LinearMap, prepared: &[&Program]| {
             let [once, each] = map.programs(None);
@@ -94,11 +115,7 @@ impl Needs {
             operation * all.map(Program::num_operations).sum::<usize>() as u64
         };
         let (mut own, mut compared_with, mut to_multiply) = (0, 0, 0);
-        let mut needs = Self {
-            point: 0,
-            product: 0,
-            flops: 0,
-        };
+        let mut needs = Self::default();
         for map in maps {
             let prepared = map.map().programs(segments);
             let [point, product] = &prepared;
@@ -109,12 +126,8 @@ impl Needs {
                 Some(_) => 0,
             };
             let before = gradient.min(sum);
-            needs.point = needs
-                .point
-                .max(point.peak_bytes().saturating_sub(stored) + before);
-            needs.product = needs
-                .product
-                .max(product.peak_bytes() + vector + gradient + sum);
+            needs.point = needs.point.max(peak(point).saturating_sub(stored) + before);
+            needs.product = needs.product.max(peak(product) + vector + gradient + sum);
             needs.flops += product.flops();
         }
         // Of a check: the displaced weights, and for each map its values, its residuals and a product.
@@ -131,11 +144,16 @@ impl Needs {
                 None => map.residual_bytes() as u64,
                 Some(_) => 0,
             };
-            let multiplied = stored + gradient + vector + product.peak_bytes();
-            let check = gradient + vector + point.peak_bytes().max(multiplied);
+            let multiplied = stored + gradient + vector + peak(product);
+            let check = gradient + vector + peak(point).max(multiplied);
             needs.point = needs.point.max(check);
         }
+        if joined > 0 {
+            let joint = Joint::of(first, frame);
+            needs.point = needs.point.max(gradient + joint.bytes(joined));
+        }
         needs.point += own + compared_with;
+        needs.beside_losses = own + gradient;
         needs.product += to_multiply;
         if segments.is_some() {
             needs.point += batch;
@@ -146,6 +164,35 @@ impl Needs {
 
     pub(super) fn peak(&self) -> u64 {
         self.point.max(self.product)
+    }
+}
+
+/// What the loss of several parts of a batch together needs, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Joint {
+    /// For each part.
+    part: u64,
+    /// For the program.
+    program: u64,
+}
+
+impl Joint {
+    pub(super) fn of(map: &Linearized, frame: Frame) -> Self {
+        let loss = map.map().first_value();
+        Self {
+            part: (map.peak_bytes(&loss) + frame.batch).max(1),
+            program: COPIES * frame.operation * loss.num_operations() as u64,
+        }
+    }
+
+    /// An upper bound: nothing grows faster than the number of examples.
+    fn bytes(&self, parts: u64) -> u64 {
+        self.program + parts * self.part
+    }
+
+    /// The most parts that fit.
+    pub(super) fn fitting(&self, room: u64) -> u64 {
+        room.saturating_sub(self.program) / self.part
     }
 }
 

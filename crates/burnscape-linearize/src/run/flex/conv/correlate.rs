@@ -263,6 +263,16 @@ pub(super) enum Target<'a, N> {
     Scattered(&'a mut dyn FnMut(usize, &[N], usize)),
 }
 
+/// The rows that a thread makes at once.
+pub(super) fn rows_at_once(pitch: usize, is_split: bool) -> usize {
+    if is_split {
+        return 4 * PANEL;
+    }
+    ((1 << 15) / pitch)
+        .next_multiple_of(PANEL)
+        .clamp(PANEL, CHUNK)
+}
+
 /// The correlation of a group of images with weights.
 pub(super) fn correlate<N: Number>(
     plan: &Plan,
@@ -285,13 +295,7 @@ pub(super) fn correlate<N: Number>(
         Target::Scattered(_) => plan.span.next_multiple_of(MAX_LANES),
     };
     let (lines, depth) = (&lines[..], weights.depth);
-    let rows_at_once = if is_split {
-        4 * PANEL
-    } else {
-        ((1 << 15) / pitch)
-            .next_multiple_of(PANEL)
-            .clamp(PANEL, CHUNK)
-    };
+    let rows_at_once = rows_at_once(pitch, is_split);
     let sums = |(chunk, out): (usize, &mut [N])| {
         let panels = (out.len() / pitch).div_ceil(PANEL);
         let weights = &weights.numbers[chunk * (rows_at_once / PANEL) * depth..];

@@ -6,7 +6,7 @@ use super::plan::Plan;
 use super::vectors::Number;
 
 impl Conv {
-    fn forward_plan(&self) -> Plan {
+    pub(super) fn forward_plan(&self) -> Plan {
         let [ci, co] = self.channels();
         Plan::new(&self.axes(), self.batch, ci, co)
     }

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `operation` | Burn's operations as ours |
 //! | `cost` | which of the two is faster, from the shapes |
+//! | `memory` | the buffers of either |
 //! | `forward`, `input`, `weight` | the convolution and its two gradients |
 //! | `plan` | where the numbers lie |
 //! | `correlate`, `inner` | sums of weighted stretches, and inner products of stretches |
@@ -19,6 +20,7 @@ mod cost;
 mod forward;
 mod inner;
 mod input;
+mod memory;
 mod operation;
 mod plan;
 #[cfg(test)]
@@ -26,6 +28,7 @@ mod tests;
 mod vectors;
 mod weight;
 
+pub(super) use memory::workspace;
 pub(super) use operation::{register, replace};
 use plan::Axis;
 

@@ -26,13 +26,13 @@ impl Kind {
 }
 
 /// A convolution as an operation. Tensors that only give a shape to Burn's are not read.
-struct Operation<'o> {
-    kind: Kind,
-    conv: Conv,
+pub(super) struct Operation<'o> {
+    pub(super) kind: Kind,
+    pub(super) conv: Conv,
     /// In the order of [`Kind`].
-    operands: [&'o TensorIr; 2],
+    pub(super) operands: [&'o TensorIr; 2],
     bias: Option<&'o TensorIr>,
-    out: &'o TensorIr,
+    pub(super) out: &'o TensorIr,
 }
 
 /// The options of a convolution by axis, with the zeros before it.
@@ -209,7 +209,7 @@ macro_rules! transposed_weight {
 }
 
 impl<'o> Operation<'o> {
-    fn of(operation: &'o OperationIr) -> Option<Self> {
+    pub(super) fn of(operation: &'o OperationIr) -> Option<Self> {
         let OperationIr::Module(module) = operation else {
             return None;
         };
