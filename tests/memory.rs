@@ -133,6 +133,7 @@ fn assert_buffers() {
         grouped,
     ];
     let ones = |len| vec![1.0_f32; len];
+    let threads = std::thread::available_parallelism().map_or(1.0, |count| count.get() as f64);
     for conv in all {
         let [x, weight, gradient] =
             [conv.input_len(), conv.weight_len(), conv.output_len()].map(ones);
@@ -145,8 +146,9 @@ fn assert_buffers() {
             let measured = peak(|| conv.run(kind, [a, b])) - (4 * len) as f64;
             let predicted = conv.buffers(kind, 4) as f64;
             println!("{kind:?} {conv:?}: {measured} bytes, predicted {predicted}");
-            // Plans and lists of places are not counted.
-            assert!((predicted - measured).abs() <= 0.2 * measured + 65536.0);
+            // Plans and lists of places are not counted, and threads may come one after the other.
+            assert!(measured <= predicted + 65536.0);
+            assert!(predicted <= threads * measured + 65536.0);
         }
     }
 }

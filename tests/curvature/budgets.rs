@@ -9,8 +9,8 @@ use burnscape_testkit::models::Dropped;
 
 use super::fixture::{Labeled, cross_entropy, device, losses, net};
 
-/// Enough for tensors to outweigh programs.
-const EXAMPLES: usize = 1_500;
+/// Enough for tensors to outweigh programs while they are made.
+const EXAMPLES: usize = 24_000;
 
 fn data(sizes: &[usize]) -> Vec<Labeled> {
     let batch = |&len: &usize| {

@@ -7,7 +7,7 @@ use super::CurvatureError;
 use super::batch_points::{BatchPoints, Program, Setup};
 use super::joined::{Compared, compare_joined};
 use super::kept::Kept;
-use super::memory::{Frame, Joint, Room};
+use super::memory::{DERIVED, Frame, Joint, Needs, Room};
 use super::site::Site;
 use super::stale::FirstValue;
 use crate::loss::{Draws, Mode, OperatorSettings, SourceInParts};
@@ -219,7 +219,7 @@ pub(super) fn limit_blocks(
         shared if vectors(shared) > 1 => (Sharing::All, shared),
         _ => {
             let fits = |&(count, needs): &(usize, u64)| vectors(needs) >= count;
-            let groups = program.groups(own.product, settings.block_size);
+            let groups = program.groups(own, settings.block_size, room);
             let (most, needs) = groups.take_while(fits).last().unwrap_or((1, needs));
             (Sharing::Groups(most), needs)
         }
@@ -249,8 +249,9 @@ impl Program {
         self.maps.iter().map(each).max().unwrap_or(0)
     }
 
-    /// The memory of groups of products that are made at the same time, where a single one needs `single`.
-    fn groups(&self, single: u64, most: usize) -> impl Iterator<Item = (usize, u64)> {
+    /// The memory of groups of products that are made at the same time, where a single one has `own` needs. There must
+    /// be room to tell.
+    fn groups(&self, own: Needs, most: usize, room: u64) -> impl Iterator<Item = (usize, u64)> {
         let needs = |count: usize| {
             let of = |map: &Linearized| {
                 let several = map.map().several(self.segments, count);
@@ -261,10 +262,14 @@ impl Program {
             let both = both.fold([0, 0], |all, own| [all[0].max(own[0]), all[1] + own[1]]);
             both[0] + both[1]
         };
+        let operations = |map: &Linearized| map.map().each().num_operations() as u64;
+        let operations = self.maps.iter().map(operations).sum::<u64>();
+        let telling = DERIVED * self.frame.operation * operations;
+        let room = room.saturating_sub(own.beside_losses);
         let alone = needs(1);
         let sizes = std::iter::successors(Some(2), |count| Some(2 * count));
-        let sizes = sizes.take_while(move |&count| count <= most);
-        sizes.map(move |count| (count, single + needs(count).saturating_sub(alone)))
+        let sizes = sizes.take_while(move |&count| count <= most && count as u64 * telling <= room);
+        sizes.map(move |count| (count, own.product + needs(count).saturating_sub(alone)))
     }
 
     /// The memory of products that share residuals, of which one is made at a time.

@@ -215,10 +215,12 @@ impl<N: Number> Source<'_, N> {
         is_split: bool,
     ) {
         let channel_len = plan.num_lines * plan.line;
+        let len = self.read.len() * channel_len;
         if is_fresh {
             lines.clear();
+            fit(lines, len);
         }
-        lines.resize(self.read.len() * channel_len, N::default());
+        lines.resize(len, N::default());
         let place = |(channel, lines): (usize, &mut [N])| {
             let planes = images.clone().map(|image| {
                 let index = image * self.channels + self.read.start + channel;
@@ -253,6 +255,14 @@ pub(super) struct Scratch<N> {
     pub(super) out: Vec<N>,
     /// Whether the lines have been written with zeros between their rows.
     pub(super) is_used: bool,
+}
+
+/// Makes room for `len` numbers and no more. What is in the way is dropped, not copied.
+fn fit<N>(scratch: &mut Vec<N>, len: usize) {
+    if scratch.capacity() < len {
+        *scratch = Vec::new();
+        scratch.reserve_exact(len);
+    }
 }
 
 /// Where a correlation writes its rows.
@@ -319,6 +329,7 @@ pub(super) fn correlate<N: Number>(
             .enumerate()
             .for_each(sums),
         Target::Scattered(write) if is_split => {
+            fit(out, weights.num_rows * pitch);
             out.resize(weights.num_rows * pitch, N::default());
             out.par_chunks_mut(rows_at_once * pitch)
                 .enumerate()
@@ -328,6 +339,7 @@ pub(super) fn correlate<N: Number>(
         Target::Scattered(write) => {
             for from in (0..weights.num_rows).step_by(rows_at_once) {
                 let rows = rows_at_once.min(weights.num_rows - from);
+                fit(out, rows * pitch);
                 out.resize(rows * pitch, N::default());
                 sums((from / rows_at_once, out));
                 write(from, out, pitch);

@@ -61,11 +61,16 @@ impl Conv {
         num_tasks.min(rayon::current_num_threads())
     }
 
-    /// The lines and sums of one task of a correlation.
-    fn correlation(&self, plan: &Plan, [channels, rows]: [usize; 2], num_tasks: usize) -> usize {
+    /// The numbers in lines, and the sums, of one task of a correlation.
+    fn correlation(
+        &self,
+        plan: &Plan,
+        [channels, rows]: [usize; 2],
+        num_tasks: usize,
+    ) -> [usize; 2] {
         let lines = channels * plan.num_lines * plan.line;
         if plan.is_dense() {
-            return lines;
+            return [lines, 0];
         }
         let pitch = plan.span.next_multiple_of(MAX_LANES);
         let at_once = if self.is_split(num_tasks) {
@@ -73,7 +78,7 @@ impl Conv {
         } else {
             rows_at_once(pitch, false).min(rows)
         };
-        lines + at_once * pitch
+        [lines, at_once * pitch]
     }
 
     fn forward_buffers(&self) -> usize {
@@ -81,19 +86,22 @@ impl Conv {
         let plan = self.forward_plan();
         let num_tasks = self.batch.div_ceil(plan.images);
         let panels = self.groups * co.next_multiple_of(PANEL) * ci * self.taps();
-        panels + Self::threads(num_tasks) * self.correlation(&plan, [ci, co], num_tasks)
+        let [lines, sums] = self.correlation(&plan, [ci, co], num_tasks);
+        panels + Self::threads(num_tasks) * (lines + sums)
     }
 
     fn input_buffers(&self) -> usize {
         let [ci, co] = self.channels();
         let phases = self.phases();
-        let (mut panels, mut largest, mut num_tasks) = (0, 0, 1);
+        // The phases share the memory for lines, and that for sums.
+        let (mut panels, mut largest, mut num_tasks) = (0, [0, 0], 1);
         for phase in &phases {
             num_tasks = self.batch.div_ceil(phase.plan.images);
             panels += self.groups * ci.next_multiple_of(PANEL) * co * phase.taps.len();
-            largest = largest.max(self.correlation(&phase.plan, [co, ci], num_tasks));
+            let own = self.correlation(&phase.plan, [co, ci], num_tasks);
+            largest = std::array::from_fn(|index| largest[index].max(own[index]));
         }
-        panels + Self::threads(num_tasks) * largest
+        panels + Self::threads(num_tasks) * (largest[0] + largest[1])
     }
 
     fn weight_buffers(&self) -> usize {
