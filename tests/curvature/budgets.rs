@@ -10,7 +10,7 @@ use burnscape_testkit::models::Dropped;
 use super::fixture::{Labeled, cross_entropy, device, losses, net};
 
 /// Enough for tensors to outweigh programs while they are made.
-const EXAMPLES: usize = 24_000;
+const EXAMPLES: usize = 8_000;
 
 fn data(sizes: &[usize]) -> Vec<Labeled> {
     let batch = |&len: &usize| {
@@ -55,7 +55,8 @@ fn smaller_budgets_store_less_recompute_and_split() {
         let all = risk.hessian(&net).unwrap().memory_plan();
         assert_eq!((all.kept_batches, all.recomputed_batches), (3, 0));
         let (least, _) = least(&risk);
-        let mut budget = all.peak_bytes as usize;
+        // The room for the other batches is judged by the first one, which is larger.
+        let mut budget = 3 * all.peak_bytes as usize / 2;
         let mut plans: Vec<MemoryPlan> = Vec::new();
         while budget as u64 > least {
             let hessian = risk
@@ -96,7 +97,7 @@ fn an_operator_that_moves_keeps_to_its_budget() {
     let risk = cross_entropy(Reduction::Mean, &data);
     let all = risk.hessian(&here).unwrap().memory_plan();
     let (least, _) = least(&risk);
-    let mut budget = all.peak_bytes;
+    let mut budget = all.peak_bytes * 3 / 2;
     let mut plans = Vec::new();
     while budget >= least {
         let risk = risk.clone().with_checks(false);
@@ -129,7 +130,7 @@ fn a_residual_budget_is_a_second_limit() {
 
 #[test]
 fn blocks_are_the_same_within_a_budget() {
-    let (net, data) = (net(), data(&[EXAMPLES]));
+    let (net, data) = (net(), data(&[EXAMPLES / 4]));
     let risk = cross_entropy(Reduction::Mean, &data);
     let hessian = risk.hessian(&net).unwrap();
     let vectors: Vec<ParamVector> = (0..5)
@@ -157,7 +158,7 @@ fn blocks_are_the_same_within_a_budget() {
                 assert_eq!(x, y.to_host().unwrap());
             }
         }
-        budget = budget * 5 / 4;
+        budget = budget * 8 / 5;
     }
 }
 
