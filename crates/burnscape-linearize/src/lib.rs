@@ -84,6 +84,8 @@ pub use map::{Likelihood, LinearMap, Noise, OutputMetric};
 pub use program::{Port, Program};
 #[doc(hidden)]
 pub use record::is_recording;
+#[doc(hidden)]
+pub use run::Sharing;
 pub use run::{Batching, Checkpointing, Linearized, LinearizedGradient, Point, RecordedLoss};
 #[cfg(feature = "flex")]
 #[doc(hidden)]

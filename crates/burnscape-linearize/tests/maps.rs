@@ -21,7 +21,7 @@ use burn::tensor::activation::gelu;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use burnscape_linearize::{
     Batching, Checkpointing, GradientTrace, Likelihood, LinearMap, LinearizeError, Linearized,
-    OutputMetric, OutputTrace, Point,
+    OutputMetric, OutputTrace, Point, Sharing,
 };
 use burnscape_testkit::double::device;
 use rand::SeedableRng;
@@ -272,7 +272,7 @@ fn a_block_is_the_same_where_residuals_are_not_shared() {
     let n = map.num_columns();
     let block = Tensor::stack::<2>(vec![waves(n, 1.0), waves(n, 3.0)], 0);
     let shared = at.apply_block(&point, block.clone()).expect("products");
-    at.limit_shared_residuals(at.residual_bytes() - 1);
+    at.share_residuals(Sharing::Groups(1));
     let alone = at.apply_block(&point, block).expect("products");
     assert_eq!(shared.into_data(), alone.into_data());
 }

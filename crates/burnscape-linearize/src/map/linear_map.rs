@@ -5,7 +5,6 @@ use burn_ir::{OperationIr, TensorId, TensorIr};
 use rustc_hash::FxHashSet;
 
 use super::copies::TwoPasses;
-use super::demand::on_demand;
 use super::factors::{Composed, composed};
 use super::lean::lean;
 use super::segments::segmented;
@@ -34,7 +33,7 @@ pub struct LinearMap {
     /// The comparisons to check at a point. Their counts are the last outputs of `once`.
     pub(crate) ties: Vec<Tie>,
     /// The results of the forward pass: everything up to the first value.
-    forward: Arc<FxHashSet<TensorId>>,
+    pub(super) forward: Arc<FxHashSet<TensorId>>,
     pub(crate) settings: DeviceSettings,
 }
 
@@ -170,21 +169,9 @@ impl LinearMap {
         self.each.outputs.iter().map(Port::num_elements).sum()
     }
 
-    /// From primal inputs, draws and tangents to results: `once` and `each` as one program, with residuals made on
-    /// demand. With several `segments`, most of the forward pass runs twice, so that its results take
-    /// less memory.
+    /// From primal inputs, draws and a tangent to results: [`several`](Self::several) of one.
     pub(crate) fn whole(&self, segments: usize) -> Program {
-        let outputs = self.each.outputs.clone();
-        let ids = outputs.iter().map(|port| port.tensor.id);
-        let (line, source) = (&self.each.operations, &self.once.operations);
-        let operations = on_demand(line.clone(), source.clone(), ids);
-        let mut inputs = self.once.inputs.clone();
-        inputs.extend_from_slice(&self.each.inputs[self.num_residuals()..]);
-        let mut constants = self.once.constants.clone();
-        constants.extend(self.each.constants.clone());
-        let mut whole = Program::unchecked(operations, inputs, outputs, constants);
-        whole.remove_dead();
-        self.in_segments(whole, segments)
+        self.several(segments, 1)
     }
 
     /// From primal inputs and draws to values and counts of ties: `once` without residuals.
@@ -193,11 +180,36 @@ impl LinearMap {
         let residuals = self.num_values..self.num_values + self.num_residuals();
         values.outputs.drain(residuals);
         values.remove_dead();
-        self.in_segments(values, segments)
+        self.in_segments(values, &self.forward, segments)
     }
 
-    fn in_segments(&self, program: Program, segments: usize) -> Program {
-        let passes = lean(&TwoPasses::of(&program, &self.forward));
+    /// From primal inputs and draws to residuals.
+    #[doc(hidden)]
+    pub fn residuals(&self) -> Program {
+        let mut residuals = Program::clone(&self.once);
+        residuals.outputs = self.residual_ports().to_vec();
+        residuals.remove_dead();
+        residuals
+    }
+
+    /// From primal inputs and draws to the first value: the forward pass.
+    #[doc(hidden)]
+    pub fn first_value(&self) -> Program {
+        self.once.first_output()
+    }
+
+    fn residual_ports(&self) -> &[Port] {
+        &self.once.outputs[self.num_values..][..self.num_residuals()]
+    }
+
+    /// A program cut into segments, whose forward pass has the results `forward`.
+    pub(super) fn in_segments(
+        &self,
+        program: Program,
+        forward: &FxHashSet<TensorId>,
+        segments: usize,
+    ) -> Program {
+        let passes = lean(&TwoPasses::of(&program, forward));
         let passes = segmented(&passes, segments).unwrap_or(passes);
         let other = passes.program(&program);
         // Where everything follows the value, as in a forward derivative, nothing is gained.
@@ -216,8 +228,7 @@ impl LinearMap {
     #[doc(hidden)]
     pub fn residual_bytes(&self) -> usize {
         let storage = Storage::of(&self.once.operations);
-        let residuals = &self.once.outputs[self.num_values..][..self.num_residuals()];
-        storage.total(residuals) as usize + self.draw_bytes()
+        storage.total(self.residual_ports()) as usize + self.draw_bytes()
     }
 
     /// The memory of the draws of a point, in bytes.

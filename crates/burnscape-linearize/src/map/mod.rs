@@ -11,6 +11,7 @@ mod linear_map;
 mod output_metric;
 mod outputs;
 mod segments;
+mod several;
 
 pub use likelihood::Likelihood;
 pub use linear_map::LinearMap;

@@ -29,10 +29,10 @@ pub(crate) use join::join;
 #[cfg(test)]
 pub(crate) use kernels::is_kernel;
 pub(crate) use merge::{Key, key};
-pub(crate) use peak::is_arithmetic;
+pub(crate) use peak::{burn_workspace, is_arithmetic};
 pub(crate) use port::unique;
 pub(crate) use rename::{Rename, first_free};
-pub(crate) use storage::{Storage, viewed};
+pub(crate) use storage::{Storage, bytes, viewed};
 pub(crate) use tie::Tie;
 
 /// A straight line of tensor operations with inputs, constants and outputs.
@@ -106,6 +106,18 @@ impl Program {
     /// The outputs.
     pub fn outputs(&self) -> &[Port] {
         &self.outputs
+    }
+
+    /// The program for its first output alone.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn first_output(&self) -> Self {
+        let mut first = self.clone();
+        first.outputs.truncate(1);
+        // What compares values belongs to derivatives.
+        first.ties.clear();
+        first.remove_dead();
+        first
     }
 
     /// The number of operations.

@@ -12,16 +12,25 @@ use super::storage::{bytes, viewed};
 impl Program {
     /// The peak memory of intermediate results and outputs in bytes, predicted from the shapes. Views take none, unless
     /// a transposed one is reshaped, and an elementwise operation overwrites an operand that nothing else
-    /// reads, as on Burn's backends. The buffers of convolutions are those of Burn's kernels on Flex; those of ours are smaller. Inputs and constants are not
-    /// counted.
+    /// reads, as on Burn's backends. The buffers of convolutions are those of Burn's kernels on Flex, the largest that
+    /// may run; an operator's memory plan counts those that do run. Inputs and constants are not counted.
     pub fn peak_bytes(&self) -> u64 {
+        self.peak_with(&burn_workspace)
+    }
+
+    /// The same with the memory that kernels need beside operands and results.
+    pub(crate) fn peak_with(&self, workspace: &Workspace<'_>) -> u64 {
         let mut memory = Memory::new(self);
         for (index, operation) in self.operations.iter().enumerate() {
-            memory.run(index, operation);
+            memory.run(index, operation, workspace);
         }
         memory.peak
     }
 }
+
+/// The memory that an operation needs beside its operands and results, in bytes. The function tells of an operand whether
+/// its numbers are adjacent in memory.
+pub(crate) type Workspace<'w> = dyn Fn(&OperationIr, &dyn Fn(&TensorIr) -> bool) -> u64 + 'w;
 
 /// The tensors of a program during a run.
 struct Memory {
@@ -65,7 +74,7 @@ impl Memory {
         }
     }
 
-    fn run(&mut self, index: usize, operation: &OperationIr) {
+    fn run(&mut self, index: usize, operation: &OperationIr, workspace: &Workspace<'_>) {
         for out in operation.outputs() {
             let view = self
                 .view(operation, out)
@@ -76,7 +85,9 @@ impl Memory {
                 buffer.users += 1;
             }
         }
-        self.peak = self.peak.max(self.alive + workspace(operation));
+        let is_contiguous = |tensor: &TensorIr| self.of(tensor.id).is_contiguous;
+        let beside = workspace(operation, &is_contiguous);
+        self.peak = self.peak.max(self.alive + beside);
         let read: FxHashSet<TensorId> = operation.inputs().map(|tensor| tensor.id).collect();
         let ended = |id: &TensorId| self.last.get(id).is_none_or(|&last| last == index);
         let all = read
@@ -192,10 +203,9 @@ fn is_range(whole: &[usize], part: &[usize]) -> bool {
     }
 }
 
-/// The memory that an operation needs while it runs. Burn's convolutions on Flex, whose buffers are at least as large as
-/// those of our kernels, copy their operands with the channels
+/// The memory that Burn's kernels on Flex need at most. Convolutions copy their operands with the channels
 /// last, and the gradient of a weight is a convolution of operands that are transposed first.
-fn workspace(operation: &OperationIr) -> u64 {
+pub(crate) fn burn_workspace(operation: &OperationIr, _: &dyn Fn(&TensorIr) -> bool) -> u64 {
     let OperationIr::Module(operation) = operation else {
         return 0;
     };

@@ -69,6 +69,6 @@ pub(crate) fn viewed(operation: &OperationIr) -> Option<&TensorIr> {
     }
 }
 
-pub(super) fn bytes(tensor: &TensorIr) -> u64 {
+pub(crate) fn bytes(tensor: &TensorIr) -> u64 {
     (tensor.shape.num_elements() * tensor.dtype.size()) as u64
 }

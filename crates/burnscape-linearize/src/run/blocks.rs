@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use super::engine::{engine, flat};
 use super::lanes::{self, num_threads};
 use super::linearized::Linearized;
-use super::point::{Checkpointing, Point, with_tangent};
+use super::point::{Point, with_tangent};
 use crate::LinearizeError;
 use crate::batched::batched;
 use crate::program::Program;
@@ -20,6 +20,19 @@ pub enum Batching {
     /// concurrently on the threads of its kernels (Rayon's), as long as their intermediate results need less than
     /// a gibibyte.
     InTurn,
+}
+
+/// How the tangents of a block share residuals that are recomputed.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// All residuals are computed, and then all products, one after the other.
+    All,
+    /// The same if they take at most this many bytes, or if the block takes no more memory with them than as many
+    /// products at the same time; otherwise in groups as large as the block.
+    Within(usize),
+    /// The products of at most this many tangents are computed at the same time, with residuals on demand.
+    Groups(usize),
 }
 
 /// The kind of a block, for which a program is prepared.
@@ -41,6 +54,25 @@ impl Linearized {
     #[doc(hidden)]
     pub fn batching(&self) -> Batching {
         self.batching
+    }
+
+    /// The largest groups in which `k` tangents share residuals on demand; `None` if they share all of them.
+    fn group(&mut self, k: usize) -> Option<usize> {
+        match self.sharing {
+            _ if k < 2 => Some(1),
+            Sharing::All => None,
+            Sharing::Groups(most) => Some(most.max(1)),
+            Sharing::Within(bytes) if self.map.residual_bytes() <= bytes => None,
+            Sharing::Within(_) => {
+                let least = *self.shared_from.get_or_insert_with(|| {
+                    let peak = |program: &Program| self.engine.peak_bytes(program);
+                    let stored = self.map.residual_bytes() as u64 + peak(&self.map.each);
+                    let shared = stored.max(peak(&self.map.residuals()));
+                    shared.div_ceil(peak(&self.map.whole(self.segments)).max(1))
+                });
+                ((k as u64) < least).then_some(k)
+            }
+        }
     }
 
     /// The products with `k` tangents at once, from `[k, columns]` to `[k, rows]`, for a map with one
@@ -105,19 +137,29 @@ impl Linearized {
     ) -> Result<Tensor<2>, LinearizeError> {
         let [k, columns] = tangents.dims();
         let stored;
-        let shares = self.map.residual_bytes() <= self.shared_bytes;
-        let point = if point.is_stored() || k == 1 || !shares {
-            point
-        } else {
-            let draws = point.draws.clone();
-            stored = self.evaluate(&point.inputs, draws, Checkpointing::Store)?;
-            &stored
-        };
         let rows = (0..k).map(|index| {
             let row = tangents.clone().slice([index..index + 1, 0..columns]);
-            (point, row.reshape([columns]))
+            row.reshape([columns])
         });
-        let products = self.apply_each(&rows.collect::<Vec<_>>())?;
+        let rows: Vec<Tensor<1>> = rows.collect();
+        let group = if point.is_stored() {
+            None
+        } else {
+            self.group(k)
+        };
+        let products = match group {
+            Some(most) => self.apply_in_groups(point, &rows, most)?,
+            None => {
+                let point = if point.is_stored() {
+                    point
+                } else {
+                    stored = self.with_residuals(point)?;
+                    &stored
+                };
+                let pairs: Vec<_> = rows.into_iter().map(|row| (point, row)).collect();
+                self.apply_each(&pairs)?
+            }
+        };
         let rows = products.into_iter().map(|row| row.unsqueeze_dim::<2>(0));
         let mut rows: Vec<_> = rows.collect();
         // A single row need not be copied.
@@ -126,6 +168,25 @@ impl Linearized {
         } else {
             Tensor::cat(rows, 0)
         })
+    }
+
+    /// The products with tangents in groups of nearly equal size.
+    fn apply_in_groups(
+        &mut self,
+        point: &Point,
+        tangents: &[Tensor<1>],
+        most: usize,
+    ) -> Result<Vec<Tensor<1>>, LinearizeError> {
+        let num_groups = tangents.len().div_ceil(most);
+        let mut products = Vec::with_capacity(tangents.len());
+        for index in 0..num_groups {
+            let [start, end] = [index, index + 1].map(|i| i * tangents.len() / num_groups);
+            let executable = self.whole(end - start);
+            let inputs = with_tangent(&executable, point.held(), &tangents[start..end])?;
+            let results = self.engine.run(&executable, &inputs)?;
+            products.extend(results.into_iter().map(flat));
+        }
+        Ok(products)
     }
 
     /// The products with one tangent each at several points, for a map with one tangent and one result.

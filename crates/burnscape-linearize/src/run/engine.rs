@@ -9,7 +9,7 @@ use burn::backend::{
     DispatchTensor, TensorMetadata,
 };
 use burn::tensor::{Device, Tensor, TensorData};
-use burn_ir::{BackendIr, HandleKind, TensorId, TensorIr, TensorStatus};
+use burn_ir::{BackendIr, HandleKind, OperationIr, TensorId, TensorIr, TensorStatus};
 use burn_router::TensorInterpreter;
 use web_time::Instant;
 
@@ -19,7 +19,7 @@ use super::flex;
 use super::tracked::{Anchor, tracked};
 use crate::LinearizeError;
 use crate::error::catch;
-use crate::program::{Port, Program};
+use crate::program::{Port, Program, burn_workspace};
 
 /// A float tensor of any rank as a vector, in row-major order.
 pub(crate) fn flat(tensor: DispatchTensor) -> Tensor<1> {
@@ -33,6 +33,8 @@ pub(crate) trait Engine: Send {
     fn bind(&mut self, port: &Port, tensor: DispatchTensor) -> Result<(), LinearizeError>;
     /// Prepares a program to run on this engine.
     fn executable(&self, program: &Program) -> Executable;
+    /// The memory that an operation needs beside its operands and results, in bytes.
+    fn workspace(&self, operation: &OperationIr, is_contiguous: &dyn Fn(&TensorIr) -> bool) -> u64;
     /// Registers host data under a name, permanently.
     fn constant(&mut self, id: TensorId, data: TensorData);
     /// Runs the steps. Panics of Burn become errors.
@@ -57,6 +59,11 @@ impl dyn Engine {
         for (id, data) in &program.constants {
             self.constant(*id, data.clone());
         }
+    }
+
+    /// The peak memory of a run of a program in bytes, predicted from the shapes.
+    pub(crate) fn peak_bytes(&self, program: &Program) -> u64 {
+        program.peak_with(&|operation, is_contiguous| self.workspace(operation, is_contiguous))
     }
 
     /// Runs a program on values for its inputs and returns its outputs.
@@ -87,6 +94,7 @@ struct BackendEngine<B: BackendIr> {
     interpreter: TensorInterpreter<B>,
     /// Replaces operations by kernels of our own.
     with_kernels: fn(&Program) -> Cow<'_, Program>,
+    workspace: fn(&OperationIr, &dyn Fn(&TensorIr) -> bool) -> u64,
     is_accelerator: bool,
     has_pool: bool,
 }
@@ -135,6 +143,10 @@ where
 
     fn executable(&self, program: &Program) -> Executable {
         Executable::new(&(self.with_kernels)(program))
+    }
+
+    fn workspace(&self, operation: &OperationIr, is_contiguous: &dyn Fn(&TensorIr) -> bool) -> u64 {
+        (self.workspace)(operation, is_contiguous)
     }
 
     fn constant(&mut self, id: TensorId, data: TensorData) {
@@ -210,6 +222,7 @@ pub(crate) fn engine(device: &Device) -> Result<Box<dyn Engine>, LinearizeError>
         DispatchDevice::Flex(device) => Ok(Box::new(BackendEngine {
             interpreter: TensorInterpreter::with_custom_ops(*device, flex::kernels()),
             with_kernels: flex::with_kernels,
+            workspace: flex::workspace,
             is_accelerator: false,
             has_pool: true,
         })),
@@ -218,6 +231,7 @@ pub(crate) fn engine(device: &Device) -> Result<Box<dyn Engine>, LinearizeError>
         DispatchDevice::NdArray(device) => Ok(Box::new(BackendEngine {
             interpreter: TensorInterpreter::<burn::backend::NdArray>::new(*device),
             with_kernels: |program| Cow::Borrowed(program),
+            workspace: burn_workspace,
             is_accelerator: false,
             has_pool: false,
         })),
@@ -234,6 +248,7 @@ pub(crate) fn engine(device: &Device) -> Result<Box<dyn Engine>, LinearizeError>
         DispatchDevice::Cube(device) => Ok(Box::new(BackendEngine {
             interpreter: TensorInterpreter::<burn::backend::Cube>::new(device.clone()),
             with_kernels: |program| Cow::Borrowed(program),
+            workspace: burn_workspace,
             is_accelerator: true,
             has_pool: false,
         })),

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use burn::backend::DispatchTensor;
 use burn::tensor::{Device, Tensor};
 
-use super::blocks::{Batching, Block};
+use super::blocks::{Batching, Block, Sharing};
 use super::engine::{Engine, engine, flat};
 use super::executable::Executable;
 use super::point::{Checkpointing, Draw, Point, with_tangent};
 use super::{ties, upstream};
 use crate::LinearizeError;
 use crate::map::LinearMap;
+use crate::program::Program;
 
 /// A [`LinearMap`] on a device. It evaluates [points](Point), and multiplies tangents at them.
 ///
@@ -27,8 +28,9 @@ pub struct Linearized {
     prepared: Prepared,
     /// Into how many segments the forward pass is cut where residuals are recomputed.
     pub(super) segments: usize,
-    /// The most memory that recomputed residuals may take while the tangents of a block share them, in bytes.
-    pub(super) shared_bytes: usize,
+    pub(super) sharing: Sharing,
+    /// The least number of tangents that take as much memory one by one as together with residuals; computed on demand.
+    pub(super) shared_from: Option<u64>,
     pub(super) batching: Batching,
     /// Products with blocks of tangents; prepared on demand.
     pub(super) blocks: HashMap<Block, Executable>,
@@ -41,10 +43,12 @@ struct Prepared {
     once: Option<Arc<Executable>>,
     /// Products from residuals.
     each: Option<Arc<Executable>>,
+    /// Residuals without values.
+    residuals: Option<Arc<Executable>>,
     /// Values without residuals.
     values: Option<Arc<Executable>>,
-    /// Products with recomputed residuals.
-    whole: Option<Arc<Executable>>,
+    /// Products with recomputed residuals, by the number of tangents.
+    whole: HashMap<usize, Arc<Executable>>,
 }
 
 /// The maximum memory of concurrent products, in bytes.
@@ -80,13 +84,14 @@ impl Linearized {
         Ok(Self {
             device: device.clone(),
             lanes: Vec::new(),
-            max_lanes: (LANE_BYTES / map.each.peak_bytes().max(1)).max(1) as usize,
+            max_lanes: (LANE_BYTES / engine.peak_bytes(&map.each).max(1)).max(1) as usize,
             batching,
             draws: engine.executable(&map.draws),
             engine,
             prepared: Prepared::default(),
             segments: 1,
-            shared_bytes: usize::MAX,
+            sharing: Sharing::All,
+            shared_from: None,
             map: map.clone(),
             blocks: HashMap::new(),
         })
@@ -101,15 +106,15 @@ impl Linearized {
             segments,
             prepared: Prepared::default(),
             blocks: HashMap::new(),
+            shared_from: None,
             ..self
         }
     }
 
-    /// Limits the memory of residuals that are recomputed once for the tangents of a block. Beyond the limit
-    /// each tangent recomputes them.
+    /// Sets when the tangents of a block share residuals that are recomputed.
     #[doc(hidden)]
-    pub fn limit_shared_residuals(&mut self, bytes: usize) {
-        self.shared_bytes = bytes;
+    pub fn share_residuals(&mut self, sharing: Sharing) {
+        self.sharing = sharing;
     }
 
     /// Drops the programs of points, which the next point prepares again.
@@ -139,6 +144,13 @@ impl Linearized {
     /// The memory of the random draws of a point, in bytes.
     pub fn draw_bytes(&self) -> usize {
         self.map.draw_bytes()
+    }
+
+    /// The peak memory of a run of a program on this device in bytes, as [`Program::peak_bytes`], with the buffers of
+    /// the kernels that run.
+    #[doc(hidden)]
+    pub fn peak_bytes(&self, program: &Program) -> u64 {
+        self.engine.peak_bytes(program)
     }
 
     /// Evaluates the map at a point, and prepares products there.
@@ -189,7 +201,7 @@ impl Linearized {
         self.evaluate(inputs, draws, checkpointing)
     }
 
-    pub(super) fn evaluate(
+    fn evaluate(
         &mut self,
         inputs: &[DispatchTensor],
         draws: Vec<Draw>,
@@ -258,7 +270,7 @@ impl Linearized {
         let executable = if point.is_stored() {
             self.each()
         } else {
-            self.whole()
+            self.whole(1)
         };
         let inputs = with_tangent(&executable, point.held(), tangent)?;
         let results = self.engine.run(&executable, &inputs)?;
@@ -271,9 +283,23 @@ impl Linearized {
         Arc::clone(self.prepared.each.get_or_insert_with(prepare))
     }
 
-    fn whole(&mut self) -> Arc<Executable> {
+    /// The same point with residuals, for the tangents of a block. Its values were checked when it was made.
+    pub(super) fn with_residuals(&mut self, point: &Point) -> Result<Point, LinearizeError> {
+        let (map, engine) = (&self.map, &mut self.engine);
+        let prepare = || Arc::new(engine.executable(&map.residuals()));
+        let executable = Arc::clone(self.prepared.residuals.get_or_insert_with(prepare));
+        let residuals = engine.run(&executable, &point.held())?;
+        Ok(Point {
+            values: Vec::new(),
+            inputs: Vec::new(),
+            draws: point.draws.clone(),
+            residuals: Some(residuals),
+        })
+    }
+
+    pub(super) fn whole(&mut self, tangents: usize) -> Arc<Executable> {
         let (map, engine, segments) = (&self.map, &self.engine, self.segments);
-        let prepare = || Arc::new(engine.executable(&map.whole(segments)));
-        Arc::clone(self.prepared.whole.get_or_insert_with(prepare))
+        let prepare = || Arc::new(engine.executable(&map.several(segments, tangents)));
+        Arc::clone(self.prepared.whole.entry(tangents).or_insert_with(prepare))
     }
 }

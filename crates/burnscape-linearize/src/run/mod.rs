@@ -16,7 +16,7 @@ mod ties;
 mod tracked;
 mod upstream;
 
-pub use blocks::Batching;
+pub use blocks::{Batching, Sharing};
 #[cfg(feature = "flex")]
 pub use flex::conv::{Conv, Kind};
 pub use gradient::LinearizedGradient;

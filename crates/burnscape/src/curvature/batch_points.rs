@@ -63,6 +63,8 @@ pub(super) struct BatchPoint {
     pub(super) noise: Option<DispatchTensor>,
     /// The weight of the batch in the sum over the data.
     pub(super) factor: f64,
+    /// The mean or sum of the losses of its examples, as the reduction says; zero if it was not computed.
+    pub(super) loss: f64,
     /// The output length of the first map.
     pub(super) num_rows: usize,
     pub(super) signature: Signature,
@@ -209,6 +211,10 @@ impl BatchPoints {
                 Weighting::Loss(Reduction::Sum) | Weighting::None => 1.0,
             };
             loss += factor * own_loss;
+            let own_loss = match (setup.first, site.reduction) {
+                (FirstValue::ExampleLosses, Reduction::Mean) => own_loss / examples as f64,
+                _ => own_loss,
+            };
             // A program for a single batch is checked once.
             let check = if shares_traces {
                 check.as_mut()
@@ -244,6 +250,7 @@ impl BatchPoints {
                 points,
                 noise,
                 factor,
+                loss: own_loss,
                 num_rows,
                 signature,
                 fingerprint,
@@ -308,7 +315,8 @@ impl Program {
             positions,
             reverse,
             frame: Frame::new(&site.space, has_gradient, is_on_host, batch_bytes)?
-                .among(site.source.num_batches()),
+                .among(site.source.num_batches())
+                .joining(site.joined),
             segments: 1,
             noise,
             signature,
@@ -322,9 +330,6 @@ impl Program {
 
     pub(super) fn cut(&mut self, segments: usize) {
         // What is prepared stays.
-        if segments == self.segments {
-            return;
-        }
         if segments == self.segments {
             return;
         }

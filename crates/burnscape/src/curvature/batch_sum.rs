@@ -62,8 +62,11 @@ impl<'a> BatchSum<'a> {
             kept,
         } = points;
         let mut block_size = site.operators.block_size;
-        for program in &mut programs {
-            block_size = block_size.min(limit_blocks(program, site.operators, kept));
+        for (index, program) in programs.iter_mut().enumerate() {
+            let mut own = batches.iter().filter(|batch| batch.program == index);
+            let rereads = own.any(|batch| !batch.is_kept());
+            let most = limit_blocks(program, site.operators, kept, rereads);
+            block_size = block_size.min(most);
             if !keeps_points {
                 program.maps.iter_mut().for_each(Linearized::release_points);
             }
@@ -93,10 +96,11 @@ impl<'a> BatchSum<'a> {
     pub(super) fn memory_plan(&self) -> MemoryPlan {
         let programs = locked(&self.programs);
         let kept_batches = self.num_kept();
-        let (mut point, mut product) = (0, 0);
+        let (mut point, mut product, mut tracing) = (0, 0, 0);
         let (mut flops, mut fastest) = (0, 0);
         for (index, program) in programs.iter().enumerate() {
             let stored = program.needs(None);
+            tracing = tracing.max(stored.tracing);
             let recomputed = program.needs(Some(program.segments));
             for batch in self.batches.iter().filter(|batch| batch.program == index) {
                 let needs = if batch.is_kept() { stored } else { recomputed };
@@ -111,9 +115,15 @@ impl<'a> BatchSum<'a> {
             }
         }
         let kept = self.memory.kept as u64;
+        // The maps of a single program are derived before anything is stored.
+        let tracing = match programs.len() {
+            1 => tracing,
+            _ => kept + tracing,
+        };
+        let making = point.max(self.memory.division.comparison);
         MemoryPlan {
             budget_bytes: self.memory.budget.map(|bytes| bytes as u64),
-            peak_bytes: kept + point.max(product),
+            peak_bytes: tracing.max(kept + making.max(product)),
             product_bytes: kept + product,
             kept_batches,
             recomputed_batches: self.batches.len() - kept_batches,

@@ -1,18 +1,16 @@
 //! The batches of an operator within its memory budget.
 
-use std::ops::ControlFlow;
-
 use burn::module::Module;
-use burnscape_linearize::{Batching, Linearized};
+use burnscape_linearize::{Batching, Linearized, Sharing};
 
 use super::CurvatureError;
 use super::batch_points::{BatchPoints, Program, Setup};
+use super::joined::{Compared, compare_joined};
 use super::kept::Kept;
-use super::memory::Room;
+use super::memory::{DERIVED, Frame, Joint, Needs, Room};
 use super::site::Site;
 use super::stale::FirstValue;
-use crate::loss::{Draws, Lift, Mode, OperatorSettings, Reduction, Source, SourceInParts, each};
-use crate::space::{epsilon, to_host};
+use crate::loss::{Draws, Mode, OperatorSettings, SourceInParts};
 
 /// Points that fit.
 pub(super) struct Fitted {
@@ -27,6 +25,8 @@ pub(super) struct Division {
     stores: bool,
     /// The most examples of a part, if batches are split.
     pub(super) examples: Option<usize>,
+    /// The most memory that the comparison of joined parts took, in bytes.
+    pub(super) comparison: u64,
 }
 
 /// The points of all batches, with as many residuals stored as fit; without any, if that is too much; and last in
@@ -62,12 +62,14 @@ pub(super) fn fitted<M: Module>(
         };
         match attempt(&site.in_parts(&parts), setup, &mut 0) {
             Ok(mut found) => {
-                if !is_mean_of(site, &parts)? {
+                let compared = compare(site, &found.points, examples)?;
+                if !compared.is_mean {
                     let why = "; batches cannot be split, because the loss of a batch is not the mean (or sum, as \
                                its reduction says) of the losses of its parts";
                     return Err(because(failed, why));
                 }
                 found.division.examples = Some(examples);
+                found.division.comparison = compared.peak;
                 return Ok(found);
             }
             Err(error) => failed = nearer(failed, error)?,
@@ -113,6 +115,7 @@ fn attempt<M: Module>(
         let division = Division {
             stores,
             examples: None,
+            comparison: 0,
         };
         points.map(|points| Fitted { points, division })
     };
@@ -157,109 +160,129 @@ fn because(error: CurvatureError, why: &'static str) -> CurvatureError {
     }
 }
 
-/// Whether the loss of every batch is that of its parts.
-///
-/// # Cost
-///
-/// Two forward passes over the data.
-fn is_mean_of<M: Module>(
-    site: &Site<'_, '_, M>,
-    parts: &SourceInParts<'_, M>,
-) -> Result<bool, CurvatureError> {
-    let wholes = losses(site, site.source)?;
-    let mut parts = losses(site, parts)?.into_iter();
-    let tolerance = epsilon(site.space.dtype()?).sqrt();
-    for whole in wholes {
-        let (mut count, mut weight, mut sum, mut size) = (0, 0.0, 0.0, 0.0);
-        while count < whole.examples
-            && let Some(part) = parts.next()
-        {
-            let factor = match site.reduction {
-                Reduction::Mean => part.weight,
-                Reduction::Sum => 1.0,
-            };
-            count += part.examples;
-            weight += part.weight;
-            sum += factor * part.loss;
-            size += (factor * part.loss).abs();
-        }
-        if site.reduction == Reduction::Mean {
-            (sum, size) = (sum / weight, size / weight);
-        }
-        // A loss that is not finite was an error before.
-        if (sum - whole.loss).abs() > tolerance * size.max(whole.loss.abs()) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-struct BatchLoss {
+/// Compares the losses of as many parts at a time as fit with theirs. Their number is at least that of `site`, for which
+/// there is room.
+fn compare<M: Module>(
+    whole: &Site<'_, '_, M>,
+    points: &BatchPoints,
     examples: usize,
-    weight: f64,
-    loss: f64,
+) -> Result<Compared, CurvatureError> {
+    let budget = whole.operators.memory_budget.unwrap_or(usize::MAX) as u64;
+    let room = budget.saturating_sub(points.kept as u64);
+    let fitting = points.programs.iter().map(|program| {
+        let beside = program.needs(Some(program.segments)).beside_losses;
+        let joint = Joint::of(&program.maps[0], program.frame);
+        (beside, joint.fitting(room.saturating_sub(beside)))
+    });
+    let (beside, joined) = fitting.fold((0, u64::MAX), |(all, least), (beside, joined)| {
+        (all.max(beside), least.min(joined))
+    });
+    let joined = usize::try_from(joined).unwrap_or(usize::MAX);
+    let found = compare_joined(whole, points, examples, joined)?;
+    Ok(Compared {
+        peak: found.peak + beside,
+        ..found
+    })
 }
 
-fn losses<M: Module>(
-    site: &Site<'_, '_, M>,
-    source: &dyn Source<M>,
-) -> Result<Vec<BatchLoss>, CurvatureError> {
-    let model = site.model().valid();
-    let mut found = Vec::new();
-    each(source, |index, batch| {
-        let (examples, weight) = batch.examples_and_weight(index)?;
-        let loss = batch.loss(&model, Lift::Plain, site.reduction);
-        let loss = to_host(loss)?.into_iter().sum();
-        found.push(BatchLoss {
-            examples,
-            weight,
-            loss,
-        });
-        Ok::<_, CurvatureError>(ControlFlow::Continue(()))
-    })?;
-    Ok(found)
-}
-
-/// Limits what runs at the same time in a program, and returns the most vectors of a block.
+/// Limits what runs at the same time in a program, and returns the most vectors of a block. `rereads` tells that
+/// products recompute the residuals of some of its batches.
 pub(super) fn limit_blocks(
     program: &mut Program,
     settings: OperatorSettings,
     kept: usize,
+    rereads: bool,
 ) -> usize {
     let Some(budget) = settings.memory_budget else {
+        let sharing = Sharing::Within(settings.residuals());
         for map in &mut program.maps {
-            map.limit_shared_residuals(settings.residuals());
+            map.share_residuals(sharing);
         }
-        return usize::MAX;
+        return settings.block_size;
     };
-    let (stored, own) = (program.needs(None), program.needs(Some(program.segments)));
     let room = (budget as u64).saturating_sub(kept as u64);
-    let beside = |needs: u64| room.saturating_sub(needs);
-    let lane = program.lane_bytes().max(1);
-    let lanes = 1 + beside(stored.product) / lane;
-    let single = own.product.max(1);
-    let is_together = program
-        .maps
-        .iter()
-        .any(|map| map.batching() == Batching::Together);
-    // A block is stacked, and its products are stacked.
-    let vector = (3 * program.frame.vector).max(1);
-    let vectors = if is_together {
-        room / single
-    } else {
-        1 + beside(single) / vector
+    let (stored, own) = (program.needs(None), program.needs(Some(program.segments)));
+    let is_together = |map: &Linearized| map.batching() == Batching::Together;
+    if program.maps.iter().any(is_together) {
+        return settings.most(room / own.product.max(1));
+    }
+    // A block is stacked, its products are made and stacked, and added to those of other batches.
+    let Frame { vector, sum, .. } = program.frame;
+    let vector = (3 * vector + sum).max(1);
+    let vectors = |needs: u64| match room.checked_sub(needs) {
+        Some(left) => settings.most(1 + left / vector),
+        None => 0,
     };
+    let needs = if rereads { own } else { stored }.product;
+    let (sharing, needs) = match program.shared() {
+        _ if !rereads => (Sharing::All, needs),
+        shared if vectors(shared) > 1 => (Sharing::All, shared),
+        _ => {
+            let fits = |&(count, needs): &(usize, u64)| vectors(needs) >= count;
+            let groups = program.groups(own, settings.block_size, room);
+            let (most, needs) = groups.take_while(fits).last().unwrap_or((1, needs));
+            (Sharing::Groups(most), needs)
+        }
+    };
+    let vectors = vectors(needs).max(1);
+    let left = room.saturating_sub(needs.max(stored.product) + (vectors as u64 - 1) * vector);
+    let lanes = 1 + left / program.lane_bytes().max(1);
     for map in &mut program.maps {
         map.limit_lanes(lanes as usize);
-        map.limit_shared_residuals(beside(stored.product) as usize);
+        map.share_residuals(sharing);
     }
-    vectors.max(1) as usize
+    vectors
+}
+
+impl OperatorSettings {
+    /// As many vectors of a block as fit, at least one.
+    fn most(&self, fitting: u64) -> usize {
+        let fitting = usize::try_from(fitting).unwrap_or(usize::MAX);
+        fitting.clamp(1, self.block_size)
+    }
 }
 
 impl Program {
     /// The memory of one more product at the same time.
     pub(super) fn lane_bytes(&self) -> u64 {
-        let each = |map: &Linearized| map.map().each().peak_bytes();
+        let each = |map: &Linearized| map.peak_bytes(map.map().each());
         self.maps.iter().map(each).max().unwrap_or(0)
+    }
+
+    /// The memory of groups of products that are made at the same time, where a single one has `own` needs. There must
+    /// be room to tell.
+    fn groups(&self, own: Needs, most: usize, room: u64) -> impl Iterator<Item = (usize, u64)> {
+        let needs = |count: usize| {
+            let of = |map: &Linearized| {
+                let several = map.map().several(self.segments, count);
+                let programs = self.frame.operation * several.num_operations() as u64;
+                [map.peak_bytes(&several), programs]
+            };
+            let both = self.maps.iter().map(of);
+            let both = both.fold([0, 0], |all, own| [all[0].max(own[0]), all[1] + own[1]]);
+            both[0] + both[1]
+        };
+        let operations = |map: &Linearized| map.map().each().num_operations() as u64;
+        let operations = self.maps.iter().map(operations).sum::<u64>();
+        let telling = DERIVED * self.frame.operation * operations;
+        let room = room.saturating_sub(own.beside_losses);
+        let alone = needs(1);
+        let sizes = std::iter::successors(Some(2), |count| Some(2 * count));
+        let sizes = sizes.take_while(move |&count| count <= most && count as u64 * telling <= room);
+        sizes.map(move |count| (count, own.product + needs(count).saturating_sub(alone)))
+    }
+
+    /// The memory of products that share residuals, of which one is made at a time.
+    fn shared(&self) -> u64 {
+        let stored = self.needs(None);
+        let frame = self.frame;
+        let of = |map: &Linearized| {
+            let residuals = map.map().residuals();
+            let programs = 2 * frame.operation * residuals.num_operations() as u64;
+            let held = map.residual_bytes() as u64 + stored.product;
+            let making = map.peak_bytes(&residuals) + frame.vector + frame.gradient + frame.sum;
+            frame.batch + programs + held.max(making)
+        };
+        self.maps.iter().map(of).max().unwrap_or(0)
     }
 }

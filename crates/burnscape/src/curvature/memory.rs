@@ -14,6 +14,12 @@ const SEGMENTS: [usize; 12] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64];
 /// After how many numbers of segments without a lower peak the search ends.
 const PATIENCE: usize = 3;
 
+/// The memory of an operation while it is recorded, in units of one in a program.
+pub(super) const RECORDED: u64 = 2;
+
+/// The same while a map is derived.
+pub(super) const DERIVED: u64 = 5;
+
 /// The memory of an operation of a program on the host, in bytes, as measured.
 const OPERATION: u64 = 900;
 
@@ -30,6 +36,8 @@ pub(super) struct Frame {
     total: u64,
     /// The tensors of the batch.
     pub(super) batch: u64,
+    /// The least number of parts of a batch whose joint loss is computed.
+    pub(super) joined: u64,
     /// An operation of a program, where host and device share memory.
     pub(super) operation: u64,
 }
@@ -49,8 +57,17 @@ impl Frame {
             sum: total,
             total,
             batch: batch as u64,
+            joined: 0,
             operation: if is_on_host { OPERATION } else { 0 },
         })
+    }
+
+    /// The frame of a batch whose loss is compared with that of `parts` together.
+    pub(super) fn joining(self, parts: u64) -> Self {
+        Self {
+            joined: parts,
+            ..self
+        }
     }
 
     /// The frame of one of a number of batches.
@@ -64,10 +81,14 @@ impl Frame {
 }
 
 /// What the maps of a batch need beside stored residuals, in bytes, and what a product costs.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Needs {
     pub(super) point: u64,
     pub(super) product: u64,
+    /// What deriving the maps takes, before anything runs.
+    pub(super) tracing: u64,
+    /// What is held while the losses of joined parts are computed: the programs of points, and the gradient.
+    pub(super) beside_losses: u64,
     pub(super) flops: u64,
 }
 
@@ -84,37 +105,39 @@ impl Needs {
             gradient,
             sum,
             batch,
+            joined,
             operation,
             ..
         } = frame;
+        let Some(first) = maps.first() else {
+            return Self::default();
+        };
+        let peak = |program: &Program| first.peak_bytes(program);
         // A map and what is prepared of it.
         let programs = |map: &LinearMap, prepared: &[&Program]| {
             let [once, each] = map.programs(None);
             let all = [&once, &each].into_iter().chain(prepared.iter().copied());
             operation * all.map(Program::num_operations).sum::<usize>() as u64
         };
+        // A map as it is.
+        let plain = |map: &LinearMap| programs(map, &[]);
         let (mut own, mut compared_with, mut to_multiply) = (0, 0, 0);
-        let mut needs = Self {
-            point: 0,
-            product: 0,
-            flops: 0,
-        };
+        let (mut all, mut largest) = (0, 0);
+        let mut needs = Self::default();
         for map in maps {
             let prepared = map.map().programs(segments);
             let [point, product] = &prepared;
             own += programs(map.map(), &[point]);
+            all += plain(map.map());
+            largest = largest.max(plain(map.map()));
             to_multiply += programs(map.map(), &[product]);
             let stored = match segments {
                 None => map.residual_bytes() as u64,
                 Some(_) => 0,
             };
             let before = gradient.min(sum);
-            needs.point = needs
-                .point
-                .max(point.peak_bytes().saturating_sub(stored) + before);
-            needs.product = needs
-                .product
-                .max(product.peak_bytes() + vector + gradient + sum);
+            needs.point = needs.point.max(peak(point).saturating_sub(stored) + before);
+            needs.product = needs.product.max(peak(product) + vector + gradient + sum);
             needs.flops += product.flops();
         }
         // Of a check: the displaced weights, and for each map its values, its residuals and a product.
@@ -127,15 +150,23 @@ impl Needs {
             let prepared = map.programs(segments);
             let [point, product] = &prepared;
             compared_with += programs(map, &[point, product]);
+            all += plain(map);
+            largest = largest.max(plain(map));
             let stored = match segments {
                 None => map.residual_bytes() as u64,
                 Some(_) => 0,
             };
-            let multiplied = stored + gradient + vector + product.peak_bytes();
-            let check = gradient + vector + point.peak_bytes().max(multiplied);
+            let multiplied = stored + gradient + vector + peak(product);
+            let check = gradient + vector + peak(point).max(multiplied);
             needs.point = needs.point.max(check);
         }
+        if joined > 0 {
+            let joint = Joint::of(first, frame);
+            needs.point = needs.point.max(gradient + joint.bytes(joined));
+        }
+        needs.tracing = all + (DERIVED - 1) * largest;
         needs.point += own + compared_with;
+        needs.beside_losses = own + gradient;
         needs.product += to_multiply;
         if segments.is_some() {
             needs.point += batch;
@@ -144,8 +175,51 @@ impl Needs {
         needs
     }
 
-    pub(super) fn peak(&self) -> u64 {
+    /// The peak beside stored residuals, after the maps were derived.
+    fn peak(&self) -> u64 {
         self.point.max(self.product)
+    }
+
+    /// The peak beside stored residuals. Where there is a single batch, none are stored while its maps are derived.
+    fn beside(&self, num_batches: Option<usize>) -> u64 {
+        match num_batches {
+            Some(1) => self.peak(),
+            _ => self.all(),
+        }
+    }
+
+    fn all(&self) -> u64 {
+        self.peak().max(self.tracing)
+    }
+}
+
+/// What the loss of several parts of a batch together needs, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Joint {
+    /// For each part.
+    part: u64,
+    /// For the program.
+    program: u64,
+}
+
+impl Joint {
+    pub(super) fn of(map: &Linearized, frame: Frame) -> Self {
+        let loss = map.map().first_value();
+        let [once, _] = map.map().programs(None);
+        Self {
+            part: (map.peak_bytes(&loss) + frame.batch).max(1),
+            program: RECORDED * frame.operation * once.num_operations() as u64,
+        }
+    }
+
+    /// An upper bound: nothing grows faster than the number of examples.
+    fn bytes(&self, parts: u64) -> u64 {
+        self.program + parts * self.part
+    }
+
+    /// The most parts that fit.
+    pub(super) fn fitting(&self, room: u64) -> u64 {
+        room.saturating_sub(self.program) / self.part
     }
 }
 
@@ -157,11 +231,11 @@ pub(super) fn fitting(
     let (mut least, mut since) = (u64::MAX, 0);
     for segments in SEGMENTS {
         let found = needs(segments);
-        if found.peak() <= room {
+        if found.all() <= room {
             return Ok((segments, found));
         }
-        since = if found.peak() < least { 0 } else { since + 1 };
-        least = least.min(found.peak());
+        since = if found.all() < least { 0 } else { since + 1 };
+        least = least.min(found.all());
         if since == PATIENCE {
             break;
         }
@@ -219,9 +293,13 @@ impl Room {
         self.examples = self.examples.max(examples);
         let residuals: usize = program.maps.iter().map(Linearized::residual_bytes).sum();
         let bytes = residuals as u64 + program.frame.batch;
-        let stored = program.needs(None).peak();
+        let needs = program.needs(None);
+        let stored = needs.beside(self.num_batches);
         let all = self.num_batches.map(|count| count as u64 * bytes);
-        let fits = |all: u64| all <= self.limit && all.saturating_add(stored) <= budget;
+        let fits = |all: u64| {
+            let peak = all.saturating_add(stored).max(needs.tracing);
+            all <= self.limit && peak <= budget
+        };
         if self.stores && kept == 0 && all.is_some_and(fits) {
             self.is_stored_only = true;
             self.beside = self.beside.max(stored);
@@ -243,7 +321,8 @@ impl Room {
                 0
             };
             self.stores &= stored > 0;
-            self.beside = self.beside.max(needs.peak()).max(stored);
+            let beside = needs.beside(self.num_batches).max(stored);
+            self.beside = self.beside.max(beside);
         }
         Ok(())
     }

@@ -7,9 +7,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// The prediction counts what an operator takes beyond the model and the data: stored residuals, the total gradient,
 /// the checks, and for one product the vector, its result and everything in between. On Burn's Flex backend it
-/// is within 20 % of what was measured for transformers, and up to a quarter too high for convolutions (`docs/performance.md`). It
-/// is too low where batches are split: the comparison of a batch with its parts, a forward pass of the whole batch, is not
-/// counted. An allocator that keeps pages of its own may hold more.
+/// is within 20 % of what was measured, except for small networks whose batches are split into many parts, of which the host
+/// keeps records (`docs/performance.md`). An allocator that keeps pages of its own may hold more.
 ///
 /// # Example
 ///

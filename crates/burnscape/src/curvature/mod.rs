@@ -37,6 +37,7 @@ mod gauss_newton;
 mod hessian;
 mod hvp;
 mod jacobian;
+mod joined;
 mod kept;
 mod layer_value;
 mod matrix;

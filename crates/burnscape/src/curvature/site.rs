@@ -28,6 +28,8 @@ pub(super) struct Site<'r, 'a, M> {
     pub(super) observer: Observer<'a>,
     pub(super) space: ParamSpace,
     pub(super) settings: DeviceSettings,
+    /// The least number of parts of a batch whose joint loss is computed; zero where batches are whole.
+    pub(super) joined: u64,
     copy: M,
 }
 
@@ -46,6 +48,7 @@ impl<'r, 'a, M: Module> Site<'r, 'a, M> {
             observer: risk.observer().clone(),
             settings: space.device().settings(),
             space,
+            joined: 0,
             copy: copy_for_gradients(model, risk.mode() == Mode::Train),
         })
     }
@@ -74,6 +77,7 @@ impl<'r, 'a, M: Module> Site<'r, 'a, M> {
             observer: Observer::default(),
             settings: space.device().settings(),
             space,
+            joined: 0,
             copy: copy_for_gradients(model, mode == Mode::Train),
         })
     }
@@ -94,6 +98,7 @@ impl<'r, 'a, M: Module> Site<'r, 'a, M> {
             observer: self.observer.clone(),
             space: self.space.clone(),
             settings: self.settings,
+            joined: 2,
             copy: self.copy.clone(),
         }
     }

@@ -11,9 +11,10 @@ mod vectorized;
 use std::borrow::Cow;
 
 use burn::backend::{BackendTypes, Flex};
+use burn_ir::{OperationIr, TensorIr};
 use burn_router::CustomOpRegistry;
 
-use crate::program::Program;
+use crate::program::{Program, burn_workspace};
 
 /// A tensor of Flex.
 type FlexTensor = <Flex as BackendTypes>::FloatTensorPrimitive;
@@ -25,6 +26,13 @@ pub(super) fn kernels() -> CustomOpRegistry<Flex> {
     conv::register(&mut kernels);
     elementwise::register(&mut kernels);
     kernels
+}
+
+/// The memory that an operation needs beside its operands and results, in bytes. The kernels of other
+/// operations than convolutions need little.
+pub(super) fn workspace(operation: &OperationIr, is_contiguous: &dyn Fn(&TensorIr) -> bool) -> u64 {
+    conv::workspace(operation, is_contiguous)
+        .unwrap_or_else(|| burn_workspace(operation, is_contiguous))
 }
 
 /// The program with operations replaced by our kernels where these are faster.

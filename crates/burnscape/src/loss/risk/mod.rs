@@ -199,6 +199,9 @@ impl<'a, M, K> Risk<'a, M, K> {
     /// the device, including the tensors of the batches; 1 GiB by default. Dropout masks and drawn targets are
     /// always stored, and count. Batches beyond the budget are read again for every product and their residuals
     /// recomputed, which adds about the cost of a gradient. 0 recomputes all of them.
+    ///
+    /// What a product takes while it runs is not limited: the vectors of a block share residuals that are recomputed, unless
+    /// that takes more memory than the budget and than as many products at the same time.
     #[must_use]
     pub fn with_residual_budget(mut self, bytes: usize) -> Self {
         self.operators.residual_budget = Some(bytes);
@@ -215,11 +218,14 @@ impl<'a, M, K> Risk<'a, M, K> {
     /// 2. the residuals of the other batches are recomputed in every product;
     /// 3. in addition, the forward pass is cut into segments, of which most are computed twice;
     /// 4. batches are split along their examples, if the loss of a batch is the mean (or sum) over its examples
-    ///    in [`Mode::Eval`]. The losses of the parts are compared with that of the batch, for which one forward pass of the whole batch
-    ///    may exceed the budget. The parts count as batches.
+    ///    in [`Mode::Eval`]. The losses of the parts are compared with those of several neighbors together: of the whole batch
+    ///    if its forward pass fits, otherwise of groups of which each shares a part with the next, of two parts at
+    ///    least. The parts count as batches.
     ///
     /// 1 to 3 do not change a bit of a product on devices that compute an operation the same way each time, and 4
-    /// its rounding only. Blocks of vectors are limited in size. The operator tells what was chosen and the peak
+    /// its rounding only. The vectors of a block share recomputed residuals: all of them at once if they fit, otherwise
+    /// in groups, of which the products of as many vectors as fit are made at the same time. Beside the given vectors, a block
+    /// takes no more than the budget. The operator tells what was chosen and the peak
     /// that it predicts: [`memory_plan`](crate::curvature::Hessian::memory_plan). Making an operator fails
     /// if nothing fits, with the least budget that does. The budget limits what is predicted from shapes, not what is
     /// allocated. A residual budget that is set as well is a second limit.

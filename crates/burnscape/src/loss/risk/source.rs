@@ -2,7 +2,7 @@
 
 use std::borrow::Borrow;
 use std::marker::PhantomData;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use burn::module::Module;
@@ -56,6 +56,9 @@ pub(crate) type SharedSource<'a, M> = Arc<dyn Source<M> + Send + Sync + 'a>;
 pub(crate) trait RiskBatch<M> {
     /// The number of examples of the batch and its weight.
     fn examples_and_weight(&self, index: usize) -> Result<(usize, f64), LossError>;
+
+    /// Some of the examples as a batch.
+    fn part(&self, examples: Range<usize>) -> Result<Box<dyn RiskBatch<M> + '_>, LossError>;
 
     /// The loss of a model, with the batch moved to the context of the model.
     fn loss(&self, model: &M, lift: Lift, reduction: Reduction) -> Tensor<1>;
@@ -252,10 +255,14 @@ fn in_parts<B: Batch>(
         Err(error) => return visit(Err(error)),
     };
     let step = examples.max(1);
-    (0..count).step_by(step).try_for_each(|start| {
-        let part: Vec<usize> = (start..count.min(start + step)).collect();
-        visit(batch.select(&part))
-    })
+    (0..count)
+        .step_by(step)
+        .try_for_each(|start| visit(selected(&batch, start..count.min(start + step))))
+}
+
+fn selected<B: Batch>(batch: &B, examples: Range<usize>) -> Result<B, LossError> {
+    let examples: Vec<usize> = examples.collect();
+    batch.select(&examples)
 }
 
 /// Programs of losses, by reduction, and of outputs.
@@ -295,6 +302,13 @@ where
 {
     fn examples_and_weight(&self, index: usize) -> Result<(usize, f64), LossError> {
         examples_and_weight(&self.batch, index)
+    }
+
+    fn part(&self, examples: Range<usize>) -> Result<Box<dyn RiskBatch<M> + '_>, LossError> {
+        Ok(Box::new(FormOnBatch {
+            form: self.form,
+            batch: selected(&self.batch, examples)?,
+        }))
     }
 
     fn loss(&self, model: &M, lift: Lift, reduction: Reduction) -> Tensor<1> {

@@ -215,10 +215,12 @@ impl<N: Number> Source<'_, N> {
         is_split: bool,
     ) {
         let channel_len = plan.num_lines * plan.line;
+        let len = self.channels * channel_len;
         if is_fresh {
             lines.clear();
+            fit(lines, len);
         }
-        lines.resize(self.channels * channel_len, N::default());
+        lines.resize(len, N::default());
         let place = |(channel, lines): (usize, &mut [N])| {
             let planes = images.clone().map(|image| (self.plane)(channel, image));
             plan.place(planes, lines);
@@ -252,12 +254,30 @@ pub(super) struct Scratch<N> {
     pub(super) is_used: bool,
 }
 
+/// Makes room for `len` numbers and no more. What is in the way is dropped, not copied.
+fn fit<N>(scratch: &mut Vec<N>, len: usize) {
+    if scratch.capacity() < len {
+        *scratch = Vec::new();
+        scratch.reserve_exact(len);
+    }
+}
+
 /// Where a correlation writes its rows.
 pub(super) enum Target<'a, N> {
     /// Row by row to the result.
     Dense(&'a mut [N]),
     /// To scratch memory. The function takes some rows, the first one's index, and their pitch.
     Scattered(&'a mut dyn FnMut(usize, &[N], usize)),
+}
+
+/// The rows that a thread makes at once.
+pub(super) fn rows_at_once(pitch: usize, is_split: bool) -> usize {
+    if is_split {
+        return 4 * PANEL;
+    }
+    ((1 << 15) / pitch)
+        .next_multiple_of(PANEL)
+        .clamp(PANEL, CHUNK)
 }
 
 /// The correlation of a group of images with weights.
@@ -282,13 +302,7 @@ pub(super) fn correlate<N: Number>(
         Target::Scattered(_) => plan.span.next_multiple_of(MAX_LANES),
     };
     let (lines, depth) = (&lines[..], weights.depth);
-    let rows_at_once = if is_split {
-        4 * PANEL
-    } else {
-        ((1 << 15) / pitch)
-            .next_multiple_of(PANEL)
-            .clamp(PANEL, CHUNK)
-    };
+    let rows_at_once = rows_at_once(pitch, is_split);
     let sums = |(chunk, out): (usize, &mut [N])| {
         let panels = (out.len() / pitch).div_ceil(PANEL);
         let weights = &weights.numbers[chunk * (rows_at_once / PANEL) * depth..];
@@ -312,6 +326,7 @@ pub(super) fn correlate<N: Number>(
             .enumerate()
             .for_each(sums),
         Target::Scattered(write) if is_split => {
+            fit(out, weights.num_rows * pitch);
             out.resize(weights.num_rows * pitch, N::default());
             out.par_chunks_mut(rows_at_once * pitch)
                 .enumerate()
@@ -321,6 +336,7 @@ pub(super) fn correlate<N: Number>(
         Target::Scattered(write) => {
             for from in (0..weights.num_rows).step_by(rows_at_once) {
                 let rows = rows_at_once.min(weights.num_rows - from);
+                fit(out, rows * pitch);
                 out.resize(rows * pitch, N::default());
                 sums((from / rows_at_once, out));
                 write(from, out, pitch);

@@ -33,7 +33,7 @@ const BURN: [Parts; 6] = [
 
 /// The kernels of Burn, which differ in what they copy.
 #[derive(Debug, Clone, Copy)]
-enum Way {
+pub(super) enum Way {
     Columns,
     Pointwise,
     /// Without columns, for at most 4 channels that become at most 16.
@@ -82,17 +82,20 @@ impl Conv {
     /// The index of the kernel that Burn uses.
     #[doc(hidden)]
     pub fn way_of_burn(&self, kind: Kind) -> usize {
+        self.way(kind) as usize
+    }
+
+    pub(super) fn way(&self, kind: Kind) -> Way {
         let is_pointwise = self.taps() == 1 && self.stride == [1; 3] && self.padding == [0; 3];
         let is_small = self.groups == 1 && self.inputs <= 4 && self.outputs <= 16;
-        let way = match kind {
+        match kind {
             Kind::Forward if is_pointwise => Way::Pointwise,
             Kind::Forward if is_small => Way::Small,
             Kind::Forward => Way::Columns,
             Kind::Input if is_pointwise => Way::ScatteredPointwise,
             Kind::Input => Way::Scattered,
             Kind::Weight => Way::Weight,
-        };
-        way as usize
+        }
     }
 
     /// What Burn's kernel does; what it copies are columns, one for each tap and input channel.

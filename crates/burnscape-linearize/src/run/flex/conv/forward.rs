@@ -6,7 +6,7 @@ use super::plan::Plan;
 use super::vectors::Number;
 
 impl Conv {
-    fn forward_plan(&self, pairs: usize) -> Plan {
+    pub(super) fn forward_plan(&self, pairs: usize) -> Plan {
         let [ci, co] = self.channels();
         Plan::new(&self.axes(), self.batch, pairs * ci, co)
     }

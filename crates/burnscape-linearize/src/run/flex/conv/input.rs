@@ -8,11 +8,11 @@ use super::vectors::Number;
 
 /// The indices of the input with the same remainders modulo the stride. All of them meet the same taps, and their
 /// gradient is a convolution of the output's gradient with a stride of one.
-struct Phase {
+pub(super) struct Phase {
     first: [usize; 3],
-    plan: Plan,
+    pub(super) plan: Plan,
     /// The taps, by their numbers in the kernel.
-    taps: Vec<usize>,
+    pub(super) taps: Vec<usize>,
 }
 
 impl Conv {
@@ -119,7 +119,7 @@ impl Conv {
     }
 
     /// The phases that meet a tap. All have the same number of images in a line.
-    fn phases(&self, pairs: usize) -> Vec<Phase> {
+    pub(super) fn phases(&self, pairs: usize) -> Vec<Phase> {
         let [ci, co] = self.channels();
         let mut found: Vec<Phase> = Vec::new();
         let [_, s1, s2] = self.stride;

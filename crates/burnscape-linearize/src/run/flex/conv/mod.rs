@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `operation` | Burn's operations as ours |
 //! | `cost` | which kernel is faster, from the shapes |
+//! | `memory` | their buffers |
 //! | `pairs` | sums of two convolutions as one |
 //! | `forward`, `input`, `weight` | the convolution and its two gradients |
 //! | `plan` | where the numbers lie |
@@ -22,6 +23,7 @@ mod forward;
 mod inner;
 mod input;
 mod kernels;
+mod memory;
 mod operation;
 mod pairs;
 mod plan;
@@ -32,6 +34,7 @@ mod vectors;
 mod weight;
 mod winograd;
 
+pub(super) use memory::workspace;
 pub(super) use operation::{register, replace};
 use plan::Axis;
 use vectors::Number;

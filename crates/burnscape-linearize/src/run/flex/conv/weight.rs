@@ -12,15 +12,15 @@ const KEPT: usize = 1 << 12;
 
 /// The parts into which the sum over the batch is divided. They depend on nothing but the shapes, so that the result
 /// does not depend on the number of threads.
-struct Parts {
-    plan: Plan,
+pub(super) struct Parts {
+    pub(super) plan: Plan,
     /// The images of a part, and the parts.
-    images: usize,
-    count: usize,
+    pub(super) images: usize,
+    pub(super) count: usize,
 }
 
 impl Conv {
-    fn division(&self, pairs: usize) -> Parts {
+    pub(super) fn division(&self, pairs: usize) -> Parts {
         let [ci, co] = self.channels();
         let batch = pairs * self.batch;
         let axes = self.axes();
@@ -96,6 +96,8 @@ impl Conv {
                 .for_each(|(sum, other)| *sum += *other);
         }
         sums.truncate(len);
+        // The result lives longer than the other sums.
+        sums.shrink_to_fit();
         sums
     }
 

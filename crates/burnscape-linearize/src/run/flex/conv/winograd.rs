@@ -90,6 +90,24 @@ impl Conv {
         ]
     }
 
+    /// The numbers in the buffers of a kernel in tiles, with this many lanes in a vector.
+    pub(super) fn tiled_buffers(&self, kind: Kind, lanes: usize) -> usize {
+        let [ci, co] = self.channels();
+        if kind == Kind::Weight {
+            let Blocks { pitch, .. } = self.blocks(kind, SUM, lanes);
+            return TILE * ((ci + co) * pitch + ci * co);
+        }
+        let [from, to] = if kind == Kind::Input {
+            [co, ci]
+        } else {
+            [ci, co]
+        };
+        let Blocks { tiles, pitch, .. } = self.blocks(kind, TASK, lanes);
+        let num_tasks = self.batch.div_ceil(tiles.images);
+        let kernels = TILE * self.groups * from * to.next_multiple_of(PANEL);
+        kernels + num_tasks.min(rayon::current_num_threads()) * TILE * (from + to) * pitch
+    }
+
     /// The sum of the convolutions, or of the gradients with respect to the input, of pairs as in [`Kind`].
     pub(super) fn tiled<N: Number>(
         &self,
