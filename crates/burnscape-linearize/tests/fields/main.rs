@@ -8,3 +8,4 @@
 mod critic;
 mod evaluated;
 mod golden;
+mod refused;
