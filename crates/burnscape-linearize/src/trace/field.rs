@@ -52,7 +52,7 @@ impl<const D: usize, const E: usize> Field<D, E> {
         let x = copied(x);
         let value = f(x.clone());
         // A value that was not recorded has no derivatives.
-        let _: Operand = Operand::of(value.clone(), "Field::new");
+        Operand::of(value.clone(), "Field::new");
         Self { x, value }
     }
 

@@ -8,4 +8,8 @@
 mod critic;
 mod evaluated;
 mod golden;
+mod laws;
+mod program;
+mod random;
 mod refused;
+mod steps;
