@@ -13,6 +13,7 @@ mod space {
     mod f64_device;
 }
 mod loss {
+    mod fields;
     mod partition;
     mod recorded;
 }

@@ -16,6 +16,10 @@ const EXAMPLES: &[(&str, &str)] = &[
         "--steps 60 --every 5 --flow 2 --digits 60 --width 8 --out target/edge-tiny.csv",
     ),
     (
+        "pinn",
+        "--iterations 100 --points 50 --width 8 --only Poisson",
+    ),
+    (
         "survey",
         "--device flex --epochs 1 --seeds 1 --path-epochs 2 --out target --json target/survey-tiny.json",
     ),

@@ -9,6 +9,7 @@ use burn_ir::{
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::laplacian::{Laplacian, laplacian};
 use super::rows::check_rows;
 use super::vjp::vjp;
 use crate::LinearizeError;
@@ -52,6 +53,23 @@ pub struct FieldNotes {
     pub kinks: Vec<String>,
     /// The derivatives that are zero whatever the values, since the field does not depend on the input.
     pub zeros: Vec<String>,
+}
+
+impl FieldNotes {
+    /// Adds what is not known yet.
+    #[doc(hidden)]
+    pub fn extend(&mut self, other: &Self) {
+        for (own, other) in [
+            (&mut self.kinks, &other.kinks),
+            (&mut self.zeros, &other.zeros),
+        ] {
+            for note in other {
+                if !own.contains(note) {
+                    own.push(note.clone());
+                }
+            }
+        }
+    }
 }
 
 /// Replaces all requests of a recording by operations. Also returns, for each output, whether it is zero whatever the
@@ -222,11 +240,7 @@ impl Expansion {
                 self.backward(&field, &ones)?
             }
             Derivative::Partial(columns) => self.partial(&field, x, columns)?,
-            Derivative::Laplacian => {
-                let seconds = (0..width).map(|i| self.partial(&field, x, &[i, i]));
-                let seconds = seconds.collect::<Result<Vec<_>, _>>()?;
-                self.combined(seconds.into_iter().flatten().collect(), added)?
-            }
+            Derivative::Laplacian => self.laplacian(&field, x, width)?,
             Derivative::Divergence => {
                 let mut terms = Vec::new();
                 for column in 0..width {
@@ -249,6 +263,29 @@ impl Expansion {
         }
         self.set(result, value);
         Ok(())
+    }
+
+    fn laplacian(
+        &mut self,
+        field: &Program,
+        x: &TensorIr,
+        width: usize,
+    ) -> Result<Option<TensorIr>, LinearizeError> {
+        match laplacian(field, width, self.settings)? {
+            Laplacian::Zero => Ok(None),
+            Laplacian::Program(program) => {
+                let ports = program.inputs[program.inputs.len() - width..].to_vec();
+                let columns = (0..width).map(|column| self.column(column, x).id);
+                let bindings = ports.iter().map(|port| port.tensor.id).zip(columns);
+                let bindings: Vec<_> = bindings.collect();
+                Ok(self.append(program, &bindings)?.pop())
+            }
+            Laplacian::Unknown => {
+                let seconds = (0..width).map(|i| self.partial(field, x, &[i, i]));
+                let seconds = seconds.collect::<Result<Vec<_>, _>>()?;
+                self.combined(seconds.into_iter().flatten().collect(), added)
+            }
+        }
     }
 
     /// A mixed partial derivative.
@@ -550,12 +587,10 @@ impl Expansion {
     }
 }
 
-fn added(all: Vec<Symbol>) -> Symbol {
-    let mut all = all.into_iter();
-    match all.next() {
-        Some(first) => all.fold(first, C::float_add),
-        None => unreachable!("a sum of no tensors is not recorded"),
-    }
+/// The sum of one tensor or more.
+fn added(mut all: Vec<Symbol>) -> Symbol {
+    let first = all.remove(0);
+    all.into_iter().fold(first, C::float_add)
 }
 
 fn port(tensor: &TensorIr) -> Port {

@@ -3,6 +3,7 @@
 mod decisions;
 mod fields;
 mod jvp;
+mod laplacian;
 mod rows;
 mod slopes;
 mod ties;
@@ -14,3 +15,5 @@ pub use jvp::Jvp;
 
 pub(crate) use fields::{Derivative, with_derivatives};
 pub(crate) use jvp::jvp_unnormalized;
+#[cfg(test)]
+pub(crate) use vjp::vjp;

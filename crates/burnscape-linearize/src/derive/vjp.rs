@@ -17,6 +17,7 @@ use crate::rule::Cotangents;
 /// those of the original, followed by the gradients where these are not zero: the sums over the
 /// outputs of cotangent times derivative.
 #[derive(Debug, Clone)]
+#[allow(dead_code, reason = "for derivatives inside of losses")]
 pub(crate) struct Vjp {
     /// The program.
     pub(crate) program: Program,
@@ -40,6 +41,7 @@ pub(crate) struct Vjp {
 /// [`LinearizeError::NoRule`] for an operation without a derivative rule, and
 /// [`LinearizeError::Mismatch`] if an index in `wrt` is not that of a float input, or one in `of` not that of a
 /// float output.
+#[allow(dead_code, reason = "for derivatives inside of losses")]
 pub(crate) fn vjp(
     program: &Program,
     of: &[usize],

@@ -63,8 +63,8 @@ pub enum LinearizeError {
     },
     /// The closure computes a gradient itself, as physics-informed losses do.
     #[error(
-        "the closure calls `backward`, which cannot be traced; compute the derivative with respect to the \
-         input in the forward pass: analytically, layer by layer, or as differences of two forward passes"
+        "the closure calls `backward`, which cannot be traced; for derivatives with respect to the input, make a \
+         `Field` in the closure"
     )]
     NestedBackward,
     /// A field is made where nothing is recorded.

@@ -74,6 +74,10 @@ pub fn caught<T, E: 'static>(
 /// Leaves a closure that cannot return an error: inside of [`caught`] with the error as it is, elsewhere with a panic
 /// that has its words.
 #[doc(hidden)]
+#[allow(
+    clippy::panic,
+    reason = "the caller is a closure of the user that returns a tensor, and nobody catches"
+)]
 pub fn fail<E: fmt::Display + Send + 'static>(error: E) -> ! {
     if DEPTH.with(Cell::get) > 0 {
         resume_unwind(Box::new(error));

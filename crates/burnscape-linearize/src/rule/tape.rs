@@ -65,6 +65,16 @@ impl<'a> Tape<'a> {
         self.tangents.get(&tensor.id).cloned()
     }
 
+    /// Takes the tangent of a value, which then has none.
+    pub(crate) fn take(&mut self, tensor: &TensorIr) -> Option<Symbol> {
+        self.tangents.remove(&tensor.id)
+    }
+
+    /// All tangents that are set.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (TensorId, &Symbol)> {
+        self.tangents.iter().map(|(id, symbol)| (*id, symbol))
+    }
+
     /// Whether any of the tensors has a tangent.
     pub(crate) fn is_moving<'t>(&self, mut tensors: impl Iterator<Item = &'t TensorIr>) -> bool {
         tensors.any(|tensor| self.tangents.contains_key(&tensor.id))

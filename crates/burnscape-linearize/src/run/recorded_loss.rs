@@ -7,7 +7,7 @@ use super::executable::Executable;
 use super::{ties, upstream};
 use crate::LinearizeError;
 use crate::program::{Port, Program, Tie, is_draw};
-use crate::trace::{GradientTrace, ModelInputs, TracedParam};
+use crate::trace::{GradientTrace, ModelInputs, OutputTrace, TracedParam};
 
 /// A traced loss on a device, as a loss of Burn's autodiff again: a program computes its value and its gradient
 /// together, and its backward pass only hands the gradient over.
@@ -61,6 +61,23 @@ impl RecordedLoss {
             ties: program.ties.clone(),
             has_draws: program.operations.iter().any(is_draw),
         })
+    }
+
+    /// Prepares traced outputs for `device`, which have a [`value`](Self::value) of any length and no gradient.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`new`](Self::new).
+    pub fn of_outputs(trace: &OutputTrace, device: &Device) -> Result<Self, LinearizeError> {
+        Self::new(
+            &GradientTrace {
+                program: trace.forward(),
+                bindings: Vec::new(),
+                parameters: Vec::new(),
+                field_notes: trace.field_notes.clone(),
+            },
+            device,
+        )
     }
 
     /// Whether the loss draws random numbers.

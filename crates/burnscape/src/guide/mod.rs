@@ -17,6 +17,9 @@ pub mod extending {}
 #[doc = include_str!("../../guide/curvature.md")]
 pub mod curvature {}
 
+#[doc = include_str!("../../guide/input_derivatives.md")]
+pub mod input_derivatives {}
+
 #[doc = include_str!("../../guide/spectrum.md")]
 pub mod spectrum {}
 

@@ -16,6 +16,7 @@ mod mode;
 mod normalization_policy;
 mod objective;
 mod pass;
+mod programs;
 mod recorded;
 mod reduction;
 mod reestimate;
@@ -81,6 +82,8 @@ pub use batches::Batches;
 pub use burnscape_derive::Batch;
 /// The distribution of targets that the outputs of a model parameterize.
 pub use burnscape_linearize::Likelihood;
+/// A function of the rows of a batch with its derivatives, and what is worth knowing about them.
+pub use burnscape_linearize::{Field, FieldNotes};
 pub use data_set::DataSet;
 pub use error::LossError;
 pub use example_losses::ExampleLosses;

@@ -1,17 +1,9 @@
-use std::sync::{Mutex, PoisonError};
-
 use burn::module::Module;
-use burn::tensor::{Device, DeviceSettings, Tensor};
-use burnscape_linearize::{GradientTrace, ModelInputs, RecordedLoss, fail, is_recording};
+use burn::tensor::Tensor;
+use burnscape_linearize::{FieldNotes, fail};
 
-use super::draws::OwnDraws;
-use super::scalar::{check_scalar, gradients};
-use super::tensors::{Signature, Tensors, traced};
-use super::{Agreement, Batch, LossError, Objective, Reduction, Sides, compare_nearby};
-use crate::space::{
-    LeafVector, Nearby, ParamSpace, ParamVector, RunningStatistics, copy_for_gradients, epsilon,
-    is_training, to_host,
-};
+use super::programs::Programs;
+use super::{Batch, LossError, Objective, Reduction};
 
 /// An objective that is recorded once, and from then on computed by the program that was recorded, gradient included.
 ///
@@ -33,7 +25,8 @@ use crate::space::{
 /// # Checks
 ///
 /// At the first use of a program, loss and gradient are compared with those of Burn, at the weights of the model and
-/// near them. [`with_checks`](Self::with_checks) switches this off. For a loss that draws random numbers, the check moves
+/// near them. [`with_checks`](Self::with_checks) switches this off. A loss with [fields](super::Field), which Burn cannot
+/// compute, is not compared. For a loss that draws random numbers, the check moves
 /// the device's generator on by one draw, after those of the call.
 ///
 /// # Cost
@@ -73,22 +66,8 @@ use crate::space::{
 pub struct Recorded<O> {
     objective: O,
     checks: bool,
-    /// The programs, those used last at the end.
-    programs: Mutex<Vec<Known>>,
+    programs: Programs,
 }
-
-/// A program, and what it was recorded for.
-struct Known {
-    model: ModelInputs,
-    batch: Signature,
-    settings: DeviceSettings,
-    device: Device,
-    program: RecordedLoss,
-    is_checked: bool,
-}
-
-/// How many programs are kept.
-const MOST: usize = 8;
 
 impl<O> std::fmt::Debug for Recorded<O> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -102,7 +81,7 @@ impl<O> Recorded<O> {
         Self {
             objective,
             checks: true,
-            programs: Mutex::default(),
+            programs: Programs::default(),
         }
     }
 
@@ -126,184 +105,14 @@ impl<O> Recorded<O> {
         B: Batch,
         O: Objective<M, B>,
     {
-        let device = model.devices().first().cloned().unwrap_or_default();
-        if is_recording(&device) {
-            return Ok(self.objective.loss(model, batch));
-        }
-        let inputs = ModelInputs::of(model);
-        if inputs.is_trained() {
-            return self.run(model, inputs, batch, true);
-        }
-        let copy = copy_for_gradients(model, false);
-        let inputs = ModelInputs::of(&copy);
-        self.run(&copy, inputs, batch, false)
+        let objective = |model: &M, batch: B| self.objective.loss(model, batch);
+        self.programs.loss(model, batch, &objective, self.checks)
     }
 
-    fn run<M, B>(
-        &self,
-        model: &M,
-        inputs: ModelInputs,
-        batch: B,
-        is_tracked: bool,
-    ) -> Result<Tensor<1>, LossError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-    {
-        let device = model.devices().first().cloned().unwrap_or_default();
-        let settings = device.settings();
-        let Tensors { values, signature } = Tensors::of(batch.clone());
-        let mut programs = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = programs.iter().position(|known| {
-            known.batch == signature
-                && known.settings == settings
-                && known.device == device
-                && known.model.check_same(&inputs).is_ok()
-        });
-        let mut known = match found {
-            Some(index) => programs.remove(index),
-            None => Known {
-                program: self.record(model, &device, batch.clone())?,
-                model: inputs.clone().without_bindings(),
-                batch: signature,
-                settings,
-                device,
-                is_checked: false,
-            },
-        };
-        let loss = if is_tracked {
-            known.program.tracked(model, &inputs, &values)
-        } else {
-            known.program.value(&inputs, &values)
-        }?;
-        // Afterwards, so that the loss has the draws that the caller has seeded.
-        if self.checks && !known.is_checked {
-            known.is_checked = self.check(&mut known.program, model, &inputs, batch, &values)?;
-        }
-        programs.push(known);
-        if programs.len() > MOST {
-            programs.remove(0);
-        }
-        Ok(loss)
+    /// What is worth knowing about the [fields](super::Field) of the losses that were recorded.
+    pub fn field_notes(&self) -> FieldNotes {
+        self.programs.field_notes()
     }
-
-    fn record<M, B>(&self, model: &M, device: &Device, batch: B) -> Result<RecordedLoss, LossError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-    {
-        let statistics = RunningStatistics::of(model);
-        if is_training(model) && !statistics.is_empty() {
-            let paths = statistics.paths().map(String::from).collect();
-            return Err(LossError::RunningStatistics { paths });
-        }
-        let trace = GradientTrace::new(
-            model.clone(),
-            device.settings(),
-            |inputs| traced(batch, inputs),
-            |model, batch| self.objective.loss(model, batch),
-        )?;
-        Ok(RecordedLoss::new(&trace, device)?)
-    }
-
-    /// Compares the program with Burn. Returns whether there was anything finite to compare.
-    fn check<M, B>(
-        &self,
-        program: &mut RecordedLoss,
-        model: &M,
-        inputs: &ModelInputs,
-        batch: B,
-        values: &[burn::backend::DispatchTensor],
-    ) -> Result<bool, LossError>
-    where
-        M: Module,
-        B: Batch,
-        O: Objective<M, B>,
-    {
-        let space = ParamSpace::of(model)?;
-        let dtype = space.dtype()?;
-        let draws = if program.has_draws() {
-            Some(OwnDraws::begin(space.device())?)
-        } else {
-            None
-        };
-        let begin = || draws.iter().for_each(|draws| draws.seed(SEED));
-        let mut seen = None;
-        let mut at = |model: &M, inputs: &ModelInputs| {
-            begin();
-            let burn = super::scalar::called(|| self.objective.loss(model, batch.clone()))?;
-            begin();
-            let own = program.tracked(model, inputs, values)?;
-            let sides = sides(&space, model, &burn, &own)?;
-            if seen.is_none() {
-                seen = Some((number(&burn)?, number(&own)?));
-            }
-            Ok::<_, LossError>(sides)
-        };
-        let own = at(model, inputs)?;
-        let nearby = Nearby::around(&ParamVector::from_module(&space, model)?)?;
-        let tolerance = (4.0 * epsilon(dtype).sqrt()).min(0.1);
-        let found = compare_nearby(tolerance, dtype, own, |distance| {
-            let moved = nearby.displacement(distance)?.perturb(model, 1.0)?;
-            at(&moved, &ModelInputs::of(&moved))
-        })?;
-        match found {
-            Agreement::Equal => Ok(true),
-            Agreement::NotFinite => Ok(false),
-            Agreement::Different { defect } => {
-                let (burn, recorded) = seen.unwrap_or((f64::NAN, f64::NAN));
-                Err(LossError::RecordedDiffers {
-                    burn,
-                    recorded,
-                    defect,
-                })
-            }
-        }
-    }
-}
-
-/// The seed of draws while a program is compared with Burn.
-const SEED: u64 = 11;
-
-/// The difference of two losses and their gradients, relative to the larger of both; `None` if one is not finite.
-fn sides<M: Module>(
-    space: &ParamSpace,
-    model: &M,
-    burn: &Tensor<1>,
-    own: &Tensor<1>,
-) -> Result<Option<Sides>, LossError> {
-    check_scalar(burn)?;
-    let losses = [number(burn)?, number(own)?];
-    let vector = |loss: &Tensor<1>| {
-        let gradients = gradients(loss, model)?;
-        Ok::<_, LossError>(LeafVector::from_gradients(space, &gradients)?.widen())
-    };
-    let (burn, own) = (vector(burn)?, vector(own)?);
-    let difference = burn.axpby(1.0, -1.0, &own)?.norm()?;
-    let size = burn.norm()? + own.norm()?;
-    let of_losses = (losses[0] - losses[1]).abs();
-    let size_of_losses = losses[0].abs() + losses[1].abs();
-    let all = [difference, size, of_losses, size_of_losses];
-    if all.iter().any(|number| !number.is_finite()) {
-        return Ok(None);
-    }
-    // Both in units of their own size.
-    let share = |difference: f64, size: f64| if size > 0.0 { difference / size } else { 0.0 };
-    let worst = share(difference, size).max(share(of_losses, size_of_losses));
-    let unit = size.max(size_of_losses);
-    Ok(Some(Sides {
-        difference: worst * unit,
-        size: unit,
-    }))
-}
-
-fn number(loss: &Tensor<1>) -> Result<f64, LossError> {
-    Ok(to_host(loss.clone().inner())?
-        .first()
-        .copied()
-        .unwrap_or(f64::NAN))
 }
 
 impl<M: Module, B: Batch, O: Objective<M, B>> Objective<M, B> for Recorded<O> {

@@ -58,7 +58,8 @@ impl Follower {
         for (axis, &length) in to.iter().enumerate().rev() {
             if below * length > stride {
                 let inner = stride / below;
-                let is_whole = stride % below == 0 && length % (self.n * inner) == 0;
+                let is_whole =
+                    stride.is_multiple_of(below) && length.is_multiple_of(self.n * inner);
                 return is_whole.then_some(Rows {
                     axis,
                     length,

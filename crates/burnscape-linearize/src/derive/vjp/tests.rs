@@ -240,15 +240,17 @@ fn the_reverse_derivative_of_a_loss_is_the_gradient_that_burn_records() {
     for (name, case) in cases() {
         let burn = run_all(&case.trace.program, &[&case.at]);
         let reverse = case.reverse();
-        let ours = run_all(&reverse.program, &[&case.at, &vec![vec![1.0]]]);
+        let ours = run_all(&reverse.program, &[&case.at, &[vec![1.0]]]);
         let sizes = case.directions(&case.parameters, 0.0);
         let indices: Vec<_> = case.trace.parameters.iter().map(|p| p.gradient).collect();
         let expected = chosen(&burn, &indices, &sizes);
         let error = error(&chosen(&ours, &reverse.gradients, &sizes), &expected);
         println!(
-            "{name}: {error:.1e}, {} operations, Burn {}",
+            "{name}: {error:.1e}, {} operations, Burn {}; {} bytes, Burn {}",
             reverse.program.num_operations(),
-            case.trace.program.num_operations()
+            case.trace.program.num_operations(),
+            reverse.program.peak_bytes(),
+            case.trace.program.peak_bytes(),
         );
         assert!(error < 1e-12, "{name}: {error:.1e}");
     }
@@ -349,7 +351,7 @@ fn the_gradient_of_a_derivative_by_the_input_is_the_limit_of_differences() {
         let index = slope.tangent_outputs[0].expect("a tangent");
         let reverse = reverse(&slope.program, &[index], &case.parameters);
         let along = case.directions(&[batch], 2.0);
-        let outputs = run_all(&reverse.program, &[&case.at, &along, &vec![vec![1.0]]]);
+        let outputs = run_all(&reverse.program, &[&case.at, &along, &[vec![1.0]]]);
         let v = case.directions(&case.parameters, 9.0);
         let found = dot(&chosen(&outputs, &reverse.gradients, &v), &v.concat());
         let at = |scale: f64| {

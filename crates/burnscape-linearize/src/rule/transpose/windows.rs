@@ -48,7 +48,7 @@ pub(super) fn unfold(op: &UnfoldOpIr, c: Symbol, tape: &mut Cotangents<'_>) -> K
 /// Padding along each axis.
 pub(super) fn pad(op: &PadOpIr, c: Symbol, tape: &mut Cotangents<'_>) -> Known {
     let shape = op.input.shape.as_slice();
-    let mode: PadMode = op.mode.clone().into();
+    let mode: PadMode = op.mode.into();
     if let PadMode::Constant(_) = mode {
         let inside = shape.iter().zip(&op.padding);
         let inside = inside.map(|(&len, &(before, _))| Slice::from(before..before + len));

@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use burn::module::Module;
 use burn::tensor::{DeviceSettings, Int, Tensor};
-use burnscape_linearize::{GradientTrace, LinearizeError, OutputTrace};
+use burnscape_linearize::{GradientTrace, LinearizeError, OutputTrace, fail};
 
 use super::form::{Outputs, Ranked};
 use crate::loss::lift::Lift;
+use crate::loss::programs::Programs;
+use crate::loss::scalar::called;
 use crate::loss::tensors::{Fingerprint, Tensors, traced};
 use crate::loss::{Batch, DataSet, LossError, Reduction, examples_and_weight};
 use crate::space::SpaceError;
@@ -156,6 +158,8 @@ fn next<E>(visited: Result<ControlFlow<()>, E>, outcome: &mut Result<bool, E>) -
 pub(super) struct Parts<F, S, D: ?Sized, B> {
     pub(super) form: F,
     pub(super) data: S,
+    /// What runs in the place of a form that only a recording can evaluate.
+    recorded: Recordings,
     types: PhantomData<fn(&D) -> B>,
 }
 
@@ -164,6 +168,7 @@ impl<F, S: Borrow<D>, D: DataSet<B> + ?Sized, B> Parts<F, S, D, B> {
         Self {
             form,
             data,
+            recorded: Recordings::default(),
             types: PhantomData,
         }
     }
@@ -208,17 +213,25 @@ where
     B: Batch,
 {
     fn visit(&self, visit: &mut Visit<'_, M>) {
-        let form = &self.form;
+        let (form, recorded) = (&self.form, &self.recorded);
         self.data.borrow().visit(&mut |batch| match batch {
-            Ok(batch) => visit(Ok(&FormOnBatch { form, batch })),
+            Ok(batch) => visit(Ok(&FormOnBatch {
+                form,
+                recorded,
+                batch,
+            })),
             Err(error) => visit(Err(error)),
         });
     }
 
     fn visit_parts(&self, examples: usize, visit: &mut Visit<'_, M>) {
-        let form = &self.form;
+        let (form, recorded) = (&self.form, &self.recorded);
         let mut each = |part: Result<B, LossError>| match part {
-            Ok(batch) => visit(Ok(&FormOnBatch { form, batch })),
+            Ok(batch) => visit(Ok(&FormOnBatch {
+                form,
+                recorded,
+                batch,
+            })),
             Err(error) => visit(Err(error)),
         };
         let data = self.data.borrow();
@@ -245,9 +258,33 @@ fn in_parts<B: Batch>(
     })
 }
 
+/// Programs of losses, by reduction, and of outputs.
+#[derive(Default)]
+struct Recordings {
+    means: Programs,
+    sums: Programs,
+    outputs: Programs,
+}
+
 struct FormOnBatch<'f, F, B> {
     form: &'f F,
+    recorded: &'f Recordings,
     batch: B,
+}
+
+/// The value of a closure, or of its program if it has fields, which exist only in recordings.
+fn or_recorded(
+    closure: impl FnOnce() -> Tensor<1>,
+    program: impl FnOnce() -> Result<Tensor<1>, LossError>,
+) -> Tensor<1> {
+    match called(closure) {
+        Ok(value) => value,
+        Err(LossError::Trace(LinearizeError::NotRecorded)) => match program() {
+            Ok(value) => value,
+            Err(error) => fail(error),
+        },
+        Err(error) => fail(error),
+    }
 }
 
 impl<M, B, O, const R: usize> RiskBatch<M> for FormOnBatch<'_, Ranked<O, R>, B>
@@ -261,15 +298,32 @@ where
     }
 
     fn loss(&self, model: &M, lift: Lift, reduction: Reduction) -> Tensor<1> {
-        let batch = lift.apply(self.batch.clone());
         let Ranked(form) = self.form;
-        form.criterion(form.outputs(model, &batch), batch, reduction)
+        let loss =
+            |model: &M, batch: B| form.criterion(form.outputs(model, &batch), batch, reduction);
+        let batch = lift.apply(self.batch.clone());
+        let programs = match reduction {
+            Reduction::Mean => &self.recorded.means,
+            Reduction::Sum => &self.recorded.sums,
+        };
+        or_recorded(
+            || loss(model, batch.clone()),
+            || programs.loss(model, batch.clone(), &loss, false),
+        )
     }
 
     fn outputs(&self, model: &M, lift: Lift) -> Tensor<1> {
-        let outputs = self.form.0.outputs(model, &lift.apply(self.batch.clone()));
-        let len = outputs.shape().num_elements();
-        outputs.reshape([len])
+        let Ranked(form) = self.form;
+        let batch = lift.apply(self.batch.clone());
+        let outputs = |model: &M, batch: &B| form.outputs(model, batch);
+        or_recorded(
+            || {
+                let outputs = outputs(model, &batch);
+                let len = outputs.shape().num_elements();
+                outputs.reshape([len])
+            },
+            || self.recorded.outputs.outputs(model, &batch, &outputs),
+        )
     }
 
     fn tensors(&self) -> Tensors {
