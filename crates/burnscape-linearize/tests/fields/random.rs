@@ -1,5 +1,5 @@
-//! Random programs, differentiated twice by the input and once by the parameters, against differences in double
-//! precision.
+//! Random programs, differentiated twice by the input and once by the parameters, every fifth twice, against
+//! differences in double precision.
 //!
 //! CI runs the first 500 programs, which take all kinds of derivatives in turn; `cargo xtask sweep fields` all 5,000.
 
