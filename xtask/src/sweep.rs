@@ -27,6 +27,11 @@ const SWEEPS: &[Sweep] = &[
         targets: &["--test zeros"],
     },
     Sweep {
+        name: "fields",
+        about: "random programs, differentiated twice by the input and once by the parameters",
+        targets: &["--test fields"],
+    },
+    Sweep {
         name: "functions",
         about: "vectorized functions: every single-precision number, ten million of double precision",
         targets: &["--lib"],

@@ -4,18 +4,18 @@ use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, binary, unary};
 use burn::backend::ops::FloatTensorOps;
-use burn::tensor::{Shape, Tensor};
+use burn::tensor::{DType, Shape, Tensor};
 
 use super::fields::{self, Pullback};
 use super::inputs::Leaf;
 use crate::LinearizeError;
 use crate::derive::Derivative;
-use crate::error::fail;
+use crate::error::{Place, fail};
 use crate::record::{AC, C, Symbol, is_recording};
 
 /// A function of the rows of a batch, `u = f(x)`, with its derivatives by `x`, inside a loss that is recorded.
 ///
-/// `x` has the shape `[n, …]`. For partial derivatives, gradients, Jacobians, divergences and Laplacians, row `i` of `u`
+/// `x` has the shape `[n, …]` and a float type. For partial derivatives, gradients, Jacobians, divergences and Laplacians, row `i` of `u`
 /// must depend on row `i` of `x` only; a function that mixes rows is refused. All derivatives are exact, and depend on
 /// the parameters that `f` uses: the gradient of a loss of them is exact as well, and so are its Hessian products.
 ///
@@ -44,10 +44,15 @@ impl<const D: usize, const E: usize> Field<D, E> {
     /// The field `f` at `x`.
     pub fn new(x: Tensor<D>, f: impl FnOnce(Tensor<D>) -> Tensor<E>) -> Self {
         if !is_recording(&x.device()) {
-            fail(LinearizeError::NotRecorded);
+            fail(match fields::is_open() {
+                true => foreign("Field::new"),
+                false => LinearizeError::NotRecorded,
+            });
         }
         let x = copied(x);
         let value = f(x.clone());
+        // A value that was not recorded has no derivatives.
+        Operand::of(value.clone(), "Field::new");
         Self { x, value }
     }
 
@@ -58,18 +63,27 @@ impl<const D: usize, const E: usize> Field<D, E> {
 
     /// The directional derivative `Σ ∂u/∂x · v`, of the shape of `u`: the Jacobian times a vector.
     pub fn jvp(&self, v: Tensor<D>) -> Tensor<E> {
-        self.derivative(Derivative::Jvp, Some(Operand::of(v)), self.value.shape())
+        let v = operand("the direction of `Field::jvp`", v, &self.x, "Field::jvp");
+        self.derivative(Derivative::Jvp, Some(v), self.value.shape())
     }
 
     /// The vector-Jacobian product `Σ c · ∂u/∂x`, of the shape of `x`.
     pub fn vjp(&self, c: Tensor<E>) -> Tensor<D> {
-        self.derivative(Derivative::Vjp, Some(Operand::of(c)), self.x.shape())
+        let c = operand(
+            "the cotangent of `Field::vjp`",
+            c,
+            &self.value,
+            "Field::vjp",
+        );
+        self.derivative(Derivative::Vjp, Some(c), self.x.shape())
     }
 
     /// The gradient by `x` of a field with one number a row, of the shape of `x`.
     pub fn gradient(&self) -> Tensor<D> {
-        let [rows, len] = [self.x.shape()[0], self.value.shape().num_elements()];
-        if rows != len {
+        let rows = self.x.shape()[0];
+        let shape = self.value.shape();
+        // Not the number of elements, which is zero in an empty batch whatever the width.
+        if shape[0] != rows || shape[1..].iter().product::<usize>() != 1 {
             fail(LinearizeError::Mismatch {
                 what: "the gradient of a field".into(),
                 expected: format!("one number for each of the {rows} rows"),
@@ -85,7 +99,10 @@ impl<const D: usize, const E: usize> Field<D, E> {
         operand: Option<Operand>,
         shape: Shape,
     ) -> Tensor<F> {
-        let (x, u) = (Operand::of(self.x.clone()), Operand::of(self.value.clone()));
+        let [x, u] = [
+            Operand::of(self.x.clone(), "Field"),
+            Operand::of(self.value.clone(), "Field"),
+        ];
         match derived(what, &x, &u, operand, shape) {
             Ok(Operand::Tracked(leaf)) => Tensor::from_primitive::<AC>(leaf),
             Ok(Operand::Plain(symbol)) => Tensor::from_primitive::<C>(symbol),
@@ -154,15 +171,14 @@ enum Operand {
 }
 
 impl Operand {
-    fn of<const D: usize>(tensor: Tensor<D>) -> Self {
+    /// `call` is the method that the tensor was passed to.
+    fn of<const D: usize>(tensor: Tensor<D>, call: &str) -> Self {
         if let Ok(leaf) = tensor.clone().try_into_primitive::<AC>() {
             return Self::Tracked(leaf);
         }
         match tensor.try_into_primitive::<C>() {
             Ok(symbol) => Self::Plain(symbol),
-            Err(_) => fail(LinearizeError::ForeignTensor {
-                place: crate::Place::default(),
-            }),
+            Err(_) => fail(foreign(call)),
         }
     }
 
@@ -174,11 +190,37 @@ impl Operand {
     }
 }
 
+/// The operand of a derivative, which has the shape and the element type of `like`.
+fn operand<const D: usize>(what: &str, tensor: Tensor<D>, like: &Tensor<D>, call: &str) -> Operand {
+    let described = |tensor: &Tensor<D>| (tensor.shape(), tensor.dtype());
+    let [found, expected] = [described(&tensor), described(like)];
+    // First, since a tensor of another device may have another type as well.
+    let operand = Operand::of(tensor, call);
+    if found != expected {
+        let words = |(shape, dtype): (Shape, DType)| format!("{:?} {dtype:?}", shape.as_slice());
+        fail(LinearizeError::Mismatch {
+            what: what.into(),
+            expected: words(expected),
+            found: words(found),
+        });
+    }
+    operand
+}
+
+fn foreign(call: &str) -> LinearizeError {
+    LinearizeError::ForeignTensor {
+        place: Place {
+            call: Some(call.into()),
+            at: None,
+        },
+    }
+}
+
 /// The tensor under a name of its own, so that derivatives are by this occurrence of it only.
 fn copied<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     let shape = x.shape();
     let copy = |symbol: Symbol| C::float_reshape(symbol, shape.clone());
-    match Operand::of(x) {
+    match Operand::of(x, "Field::new") {
         Operand::Plain(symbol) => Tensor::from_primitive::<C>(copy(symbol)),
         Operand::Tracked(leaf) => {
             let (symbol, node) = leaf.into_parts();

@@ -73,6 +73,11 @@ impl Drop for Fields {
     }
 }
 
+/// Whether a recording on this thread takes requests.
+pub(super) fn is_open() -> bool {
+    OPEN.with_borrow(|all| !all.is_empty())
+}
+
 fn with_open<T>(symbol: &Symbol, work: impl FnOnce(&mut Open) -> T) -> Result<T, LinearizeError> {
     OPEN.with_borrow_mut(|all| {
         let device = symbol.client.device();

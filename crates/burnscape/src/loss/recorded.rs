@@ -42,7 +42,6 @@ use super::{Batch, LossError, Objective, Reduction};
 /// # Example
 ///
 /// ```
-/// use burn::module::AutodiffModule;
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::optim::{GradientsParams, SgdConfig};
 /// use burn::tensor::{Device, Tensor};

@@ -1,9 +1,4 @@
 //! Derivatives by the input and losses of them, against PyTorch in double precision: `golden/input_derivatives`.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a failed expectation fails the test"
-)]
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::nn::attention::{MhaInput, MultiHeadAttention, MultiHeadAttentionConfig};
