@@ -307,6 +307,7 @@ where
     fn part(&self, examples: Range<usize>) -> Result<Box<dyn RiskBatch<M> + '_>, LossError> {
         Ok(Box::new(FormOnBatch {
             form: self.form,
+            recorded: self.recorded,
             batch: selected(&self.batch, examples)?,
         }))
     }
