@@ -54,7 +54,8 @@ fn smaller_budgets_store_less_recompute_and_split() {
         let reference = product(&risk.hessian(&net).unwrap());
         let all = risk.hessian(&net).unwrap().memory_plan();
         assert_eq!((all.kept_batches, all.recomputed_batches), (3, 0));
-        let (least, _) = least(&risk);
+        // The least budget takes parts of single examples, and a long time.
+        let least = least(&risk).0 * 5 / 4;
         // The room for the other batches is judged by the first one, which is larger.
         let mut budget = 3 * all.peak_bytes as usize / 2;
         let mut plans: Vec<MemoryPlan> = Vec::new();
