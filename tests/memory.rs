@@ -149,7 +149,7 @@ fn assert_buffers() {
             (Kind::Weight, [&x, &gradient], weight.len()),
         ] {
             let [a, b] = operands.map(Vec::as_slice);
-            let measured = peak(|| conv.run(kind, [a, b])) - (4 * len) as f64;
+            let measured = peak(|| conv.run(kind, conv.is_tiled(kind), [a, b])) - (4 * len) as f64;
             let predicted = conv.buffers(kind, 4) as f64;
             println!("{kind:?} {conv:?}: {measured} bytes, predicted {predicted}");
             // Plans and lists of places are not counted, and threads may come one after the other.
