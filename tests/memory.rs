@@ -1,7 +1,11 @@
 //! The memory of curvature operators, by a counting allocator.
 //!
 //! A binary of its own with a single test: what others allocate meanwhile would count.
-#![allow(clippy::expect_used, reason = "a failed expectation fails the test")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failed expectation fails the test"
+)]
 
 #[path = "../benches/curvature/models.rs"]
 #[allow(dead_code, reason = "shared with the benchmark")]

@@ -90,11 +90,14 @@ fn in_pool<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     work()
 }
 
+/// The buffers of an operation in bytes, given which tensors are contiguous.
+type Workspace = fn(&OperationIr, &dyn Fn(&TensorIr) -> bool) -> u64;
+
 struct BackendEngine<B: BackendIr> {
     interpreter: TensorInterpreter<B>,
     /// Replaces operations by kernels of our own.
     with_kernels: fn(&Program) -> Cow<'_, Program>,
-    workspace: fn(&OperationIr, &dyn Fn(&TensorIr) -> bool) -> u64,
+    workspace: Workspace,
     is_accelerator: bool,
     has_pool: bool,
 }

@@ -180,8 +180,8 @@ impl Error {
     }
 
     fn is_wrong(self) -> bool {
-        // NaN is wrong too.
-        !(self.error <= 1e-9 + self.doubt)
+        let is_unknown = self.error.is_nan() || self.doubt.is_nan();
+        is_unknown || self.error > 1e-9 + self.doubt
     }
 }
 
@@ -260,7 +260,7 @@ fn by_parameters(program: &Program, index: usize) -> Result<ByParameters, Linear
     });
     let [slope, gradient] = [0..1, 1..expected[0].len()]
         .map(|part| expected.each_ref().map(|all| all[part.clone()].to_vec()));
-    let product = (index % 5 == 0).then(|| {
+    let product = index.is_multiple_of(5).then(|| {
         let mut point = LinearizedGradient::new(&trace, device().settings(), &device())?;
         let parts = trace.parameters.iter().map(|parameter| {
             let direction = &directions[parameter.input];

@@ -178,8 +178,10 @@ fn a_panic_in_a_field_is_an_error_with_its_words() {
     assert!(text.contains("the cat sat on the keyboard"), "{text}");
 }
 
-/// Derivatives of each row.
-const BY_ROWS: [(&str, fn(Field<2, 2>) -> Tensor<2>); 4] = [
+/// A derivative of each row, by name.
+type ByRows = (&'static str, fn(Field<2, 2>) -> Tensor<2>);
+
+const BY_ROWS: [ByRows; 4] = [
     ("partial", |u| u.partial(&[1])),
     ("laplacian", |u| u.laplacian()),
     ("divergence", |u| u.divergence()),
@@ -205,7 +207,8 @@ fn assert_mixes((error, text): (LinearizeError, String), name: &str, by: &str) {
 
 #[test]
 fn functions_that_mix_rows_are_refused_by_the_operation_that_mixes_them() {
-    let mixing: [(&str, fn(Tensor<2>) -> Tensor<2>); 3] = [
+    type Mixing = (&'static str, fn(Tensor<2>) -> Tensor<2>);
+    let mixing: [Mixing; 3] = [
         ("Activation::Softmax", |x| softmax(x, 0)),
         ("NumericFloat::MeanDim", |x| x.clone() - x.mean_dim(0)),
         ("BaseFloat::Flip", |x| x.flip([0]).tanh()),
