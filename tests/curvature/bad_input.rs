@@ -72,7 +72,7 @@ fn closures_that_cannot_be_traced_say_why() {
     });
     let expected = CurvatureError::Linearize(LinearizeError::NestedBackward);
     assert_eq!(error, expected);
-    let text = "differences of two forward passes";
+    let text = "make a `Field` in the closure";
     assert!(error.to_string().contains(text), "{error}");
 }
 
