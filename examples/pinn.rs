@@ -80,6 +80,8 @@ struct Points {
 
 /// The examples are the points inside: boundary points belong to the whole batch.
 impl Batch for Points {
+    const IS_ONLY_TENSORS: bool = true;
+
     fn map_tensors<T: BatchMapper>(self, mapper: &mut T) -> Self {
         Self {
             inside: mapper.map_float(self.inside),

@@ -6,7 +6,7 @@ use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{Tensor, TensorData};
 use burnscape::curvature::CurvatureError;
 use burnscape::krylov::LinearOperator;
-use burnscape::loss::{LossError, Mode, Objective, Recorded, Reduction, Risk, SumLoss};
+use burnscape::loss::{Batch, LossError, Mode, Objective, Recorded, Reduction, Risk, SumLoss};
 use burnscape::optim::SamConfig;
 use burnscape::space::{LeafVector, ParamSpace, ParamVector};
 use burnscape_testkit::double::device;
@@ -262,4 +262,47 @@ fn models_of_the_same_shapes_share_a_program() {
         assert_equal(&gradient(&loss, &net), &gradient(&expected, &net));
     }
     assert_eq!(count.into_inner(), 1);
+}
+
+#[derive(Batch, Clone)]
+struct Weighted {
+    x: Tensor<2>,
+    #[batch(skip)]
+    weight: f64,
+}
+
+/// A part of a batch that is no tensor is not frozen into a program.
+#[test]
+fn numbers_in_a_batch_are_those_of_the_call() {
+    let recorded = Recorded::new(|net: &TwoLayers, batch: Weighted| {
+        net.forward(batch.x, Tensor::tanh).square().mean() * batch.weight
+    });
+    let net = smooth_net();
+    let at = |weight: f64| {
+        let x = batch(4).0;
+        let loss = recorded.loss_on(&net, Weighted { x, weight });
+        value(&loss.expect("a loss"))
+    };
+    let (one, three) = (at(1.0), at(3.0));
+    assert!((three - 3.0 * one).abs() < 1e-14, "{one} {three}");
+}
+
+/// At a minimum only rounding is left of the gradient, and of a loss of residuals too; their ratio says nothing.
+#[test]
+fn a_model_at_its_minimum_is_recorded() {
+    for (factor, offset) in [(1.0, 0.0), (1.0, 2.0), (1e-20, 0.0)] {
+        let net = smooth_net();
+        let x = batch(4).0;
+        let targets = net.valid().forward(x.clone(), Tensor::tanh);
+        // Not the same sums as those of the targets.
+        let loss = move |net: &TwoLayers, (x, y): Data| {
+            let gap = net.forward(x, Tensor::tanh) * 3.0 - y * 3.0;
+            gap.square().mean() * factor + offset
+        };
+        let found = Recorded::new(loss).loss_on(&net, (x, targets));
+        assert!(
+            value(&found.expect("a loss")).is_finite(),
+            "{factor} {offset}"
+        );
+    }
 }

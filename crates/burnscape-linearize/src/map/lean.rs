@@ -3,13 +3,12 @@
 //! Where the backward pass reads both operand and result of an elementwise step, holding the operand is enough.
 
 use burn_ir::{
-    BaseOperationIr as Base, FloatOperationIr as Float, NumericOperationIr as Numeric, OperationIr,
-    TensorId, TensorIr,
+    BaseOperationIr as Base, FloatOperationIr as Float, OperationIr, TensorId, TensorIr,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::copies::TwoPasses;
-use crate::program::{Storage, is_arithmetic, viewed};
+use crate::program::{Storage, is_arithmetic, is_comparison, viewed};
 
 /// The longest chain of steps that is computed again.
 const STEPS: usize = 4;
@@ -56,18 +55,7 @@ pub(super) fn lean(passes: &TwoPasses) -> TwoPasses {
 fn is_cheap(operation: &OperationIr) -> bool {
     match operation {
         OperationIr::NumericFloat(_, op) | OperationIr::NumericInt(_, op) => {
-            is_arithmetic(op)
-                || matches!(
-                    op,
-                    Numeric::Greater(_)
-                        | Numeric::GreaterElem(_)
-                        | Numeric::GreaterEqual(_)
-                        | Numeric::GreaterEqualElem(_)
-                        | Numeric::Lower(_)
-                        | Numeric::LowerElem(_)
-                        | Numeric::LowerEqual(_)
-                        | Numeric::LowerEqualElem(_)
-                )
+            is_arithmetic(op) || is_comparison(op)
         }
         OperationIr::Float(_, op) => matches!(op, Float::Recip(_)),
         OperationIr::BaseFloat(op) | OperationIr::BaseInt(op) | OperationIr::BaseBool(op) => {

@@ -29,7 +29,7 @@ pub(crate) use join::join;
 #[cfg(test)]
 pub(crate) use kernels::is_kernel;
 pub(crate) use merge::{Key, key};
-pub(crate) use peak::{burn_workspace, is_arithmetic};
+pub(crate) use peak::{burn_workspace, is_arithmetic, is_comparison};
 pub(crate) use port::unique;
 pub(crate) use rename::{Rename, first_free};
 pub(crate) use storage::{Storage, bytes, viewed};

@@ -240,6 +240,21 @@ pub(crate) fn is_arithmetic(operation: &Numeric) -> bool {
     )
 }
 
+/// Whether the operation compares numbers.
+pub(crate) fn is_comparison(operation: &Numeric) -> bool {
+    matches!(
+        operation,
+        Numeric::Greater(_)
+            | Numeric::GreaterElem(_)
+            | Numeric::GreaterEqual(_)
+            | Numeric::GreaterEqualElem(_)
+            | Numeric::Lower(_)
+            | Numeric::LowerElem(_)
+            | Numeric::LowerEqual(_)
+            | Numeric::LowerEqualElem(_)
+    )
+}
+
 /// The operands whose memory a result may take.
 enum Overwrites {
     Nothing,

@@ -273,7 +273,7 @@ fn derived(
         }
     }
     let symbols = parents.iter().map(|leaf| leaf.primitive().clone());
-    let pullback = Pullback::new(&result, symbols.collect())?;
+    let pullback = Pullback::new(&result, symbols.collect());
     let mut all: Leaf = AC::from_inner(result);
     for (index, parent) in parents.iter().enumerate() {
         let (symbol, node) = all.into_parts();

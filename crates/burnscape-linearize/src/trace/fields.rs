@@ -117,13 +117,12 @@ struct State {
 }
 
 impl Pullback {
-    pub(super) fn new(derivative: &Symbol, parents: Vec<Symbol>) -> Result<Self, LinearizeError> {
-        let derivative = ir(derivative);
-        Ok(Self(Arc::new(Mutex::new(State {
-            derivative,
+    pub(super) fn new(derivative: &Symbol, parents: Vec<Symbol>) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            derivative: ir(derivative),
             parents,
             results: None,
-        }))))
+        })))
     }
 
     /// The part for one parent. All parts belong to the same cotangent.

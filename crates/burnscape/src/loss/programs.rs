@@ -104,6 +104,14 @@ impl Programs {
         )
     }
 
+    /// Whether nothing has been recorded.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_empty()
+    }
+
     pub(super) fn field_notes(&self) -> FieldNotes {
         let programs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all = FieldNotes::default();
@@ -126,7 +134,9 @@ impl Programs {
         let Tensors { values, signature } = Tensors::of(batch.clone());
         let mut programs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let found = programs.iter().position(|known| {
-            known.batch == signature
+            // What a batch holds besides tensors is part of its program.
+            B::IS_ONLY_TENSORS
+                && known.batch == signature
                 && known.settings == settings
                 && known.device == device
                 && known.model.check_same(inputs).is_ok()
@@ -225,54 +235,56 @@ fn check<M: Module, B: Batch>(
     };
     let nearby = Nearby::around(&ParamVector::from_module(&space, model)?)?;
     let tolerance = (4.0 * epsilon(dtype).sqrt()).min(0.1);
-    let found = compare_nearby(tolerance, dtype, own, |distance| {
-        let moved = nearby.displacement(distance)?.perturb(model, 1.0)?;
-        at(&moved, &ModelInputs::of(&moved))
-    })?;
-    match found {
-        Agreement::Equal => Ok(true),
-        Agreement::NotFinite => Ok(false),
-        Agreement::Different { defect } => {
-            let (burn, recorded) = seen.unwrap_or((f64::NAN, f64::NAN));
-            Err(LossError::RecordedDiffers {
-                burn,
-                recorded,
-                defect,
-            })
+    let mut is_finite = true;
+    // One after the other: at a minimum the terms of the gradient cancel, and those of the loss do not.
+    for which in 0..2 {
+        let own = own.map(|sides| sides[which]);
+        let found = compare_nearby(tolerance, dtype, own, |distance| {
+            let moved = nearby.displacement(distance)?.perturb(model, 1.0)?;
+            let found = at(&moved, &ModelInputs::of(&moved))?;
+            Ok::<_, LossError>(found.map(|sides| sides[which]))
+        })?;
+        match found {
+            Agreement::Equal => {}
+            Agreement::NotFinite => is_finite = false,
+            Agreement::Different { defect } => {
+                let (burn, recorded) = seen.unwrap_or((f64::NAN, f64::NAN));
+                return Err(LossError::RecordedDiffers {
+                    burn,
+                    recorded,
+                    defect,
+                });
+            }
         }
     }
+    Ok(is_finite)
 }
 
-/// The difference of two losses and their gradients, relative to the larger of both; `None` if one is not finite.
+/// The differences of two losses and of their gradients; `None` if one is not finite.
 fn sides<M: Module>(
     space: &ParamSpace,
     model: &M,
     burn: &Tensor<1>,
     own: &Tensor<1>,
-) -> Result<Option<Sides>, LossError> {
+) -> Result<Option<[Sides; 2]>, LossError> {
     check_scalar(burn)?;
-    let losses = [number(burn)?, number(own)?];
+    let [first, second] = [number(burn)?, number(own)?];
+    let losses = Sides {
+        difference: (first - second).abs(),
+        size: first.abs() + second.abs(),
+    };
     let vector = |loss: &Tensor<1>| {
         let gradients = gradients(loss, model)?;
         Ok::<_, LossError>(LeafVector::from_gradients(space, &gradients)?.widen())
     };
     let (burn, own) = (vector(burn)?, vector(own)?);
-    let difference = burn.axpby(1.0, -1.0, &own)?.norm()?;
-    let size = burn.norm()? + own.norm()?;
-    let of_losses = (losses[0] - losses[1]).abs();
-    let size_of_losses = losses[0].abs() + losses[1].abs();
-    let all = [difference, size, of_losses, size_of_losses];
-    if all.iter().any(|number| !number.is_finite()) {
-        return Ok(None);
-    }
-    // Both in units of their own size.
-    let share = |difference: f64, size: f64| if size > 0.0 { difference / size } else { 0.0 };
-    let worst = share(difference, size).max(share(of_losses, size_of_losses));
-    let unit = size.max(size_of_losses);
-    Ok(Some(Sides {
-        difference: worst * unit,
-        size: unit,
-    }))
+    let gradients = Sides {
+        difference: burn.axpby(1.0, -1.0, &own)?.norm()?,
+        size: burn.norm()? + own.norm()?,
+    };
+    let both = [losses, gradients];
+    let is_finite = |sides: &Sides| sides.difference.is_finite() && sides.size.is_finite();
+    Ok(both.iter().all(is_finite).then_some(both))
 }
 
 fn number(loss: &Tensor<1>) -> Result<f64, LossError> {

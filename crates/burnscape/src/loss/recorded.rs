@@ -13,7 +13,8 @@ use super::{Batch, LossError, Objective, Reduction};
 /// of this library where it has faster ones. A measurement of curvature records the wrapped objective itself.
 ///
 /// One program is recorded for all models and batches of the same shapes, element types, training flags, ties and
-/// trained parameters; the eight used last are kept.
+/// trained parameters; the eight used last are kept. A batch that is not
+/// [made of tensors only](Batch::IS_ONLY_TENSORS) is recorded at every call, since its other parts may change.
 ///
 /// # What is recorded
 ///

@@ -39,11 +39,6 @@ impl Derivative {
     /// The name of the operation that stands for the pullback of a derivative. Its operands are the derivative, the
     /// cotangent, and the tensors that it pulls back to.
     pub(crate) const PULLBACK: &'static str = "burnscape::pullback";
-
-    /// Whether it is a derivative of each row, for which rows must not be mixed.
-    fn is_by_rows(&self) -> bool {
-        !matches!(self, Self::Jvp | Self::Vjp)
-    }
 }
 
 /// What is worth knowing about the derivatives of the fields in a loss.
@@ -176,34 +171,43 @@ impl Expansion {
             self.set(result, None);
             return Ok(());
         }
-        let Some(field) = self.between(x, u)? else {
-            self.notes.zeros.push(format!("{what:?}"));
-            self.set(result, None);
-            return Ok(());
+        let value = match self.between(x, u)? {
+            None => None,
+            Some(field) if operand.is_empty() => self.by_rows(&field, what, x, u)?,
+            Some(field) if *what == Derivative::Vjp => self.backward(&field, &operand[0])?,
+            Some(field) => self.forward(&field, operand)?,
         };
-        if what.is_by_rows() {
-            check_rows(&field, x.id, field.outputs[0].tensor.id)?;
+        if value.is_none() {
+            self.notes.zeros.push(format!("{what:?}"));
         }
+        self.set(result, value);
+        Ok(())
+    }
+
+    /// A derivative of each row, for which rows must not be mixed.
+    fn by_rows(
+        &mut self,
+        field: &Program,
+        what: &Derivative,
+        x: &TensorIr,
+        u: &TensorIr,
+    ) -> Result<Option<TensorIr>, LinearizeError> {
+        check_rows(field, x.id, field.outputs[0].tensor.id)?;
         let width = x.shape.as_slice().get(1).copied().unwrap_or(1);
-        let value = match what {
-            Derivative::Jvp => {
-                let operand = operand.first().ok_or_else(|| lost(marker))?;
-                self.forward(&field, std::slice::from_ref(operand))?
-            }
-            Derivative::Vjp => {
-                let operand = operand.first().ok_or_else(|| lost(marker))?;
-                self.backward(&field, operand)?
-            }
+        match what {
             Derivative::Gradient => {
                 let ones = self.filled(1.0, u);
-                self.backward(&field, &ones)?
+                self.backward(field, &ones)
             }
-            Derivative::Partial(columns) => self.partial(&field, x, columns)?,
-            Derivative::Laplacian => self.laplacian(&field, x, width)?,
+            Derivative::Partial(columns) => self.partial(field, x, columns),
+            // Nothing to differentiate by.
+            Derivative::Laplacian if width == 0 => Ok(None),
+            Derivative::Laplacian => self.laplacian(field, x, width),
+            Derivative::Jacobian => self.jacobian(field, x, u),
             Derivative::Divergence => {
                 let mut terms = Vec::new();
                 for column in 0..width {
-                    let Some(partial) = self.partial(&field, x, &[column])? else {
+                    let Some(partial) = self.partial(field, x, &[column])? else {
                         continue;
                     };
                     let term = self.combined(vec![partial], |all| {
@@ -213,15 +217,12 @@ impl Expansion {
                     })?;
                     terms.extend(term);
                 }
-                self.combined(terms, added)?
+                self.combined(terms, added)
             }
-            Derivative::Jacobian => self.jacobian(&field, x, u)?,
-        };
-        if value.is_none() {
-            self.notes.zeros.push(format!("{what:?}"));
+            Derivative::Jvp | Derivative::Vjp => Err(LinearizeError::Internal {
+                message: format!("{what:?} without its operand"),
+            }),
         }
-        self.set(result, value);
-        Ok(())
     }
 
     fn laplacian(

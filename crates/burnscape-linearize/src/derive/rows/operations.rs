@@ -8,6 +8,7 @@ use burn_ir::{
 };
 
 use super::{Follower, Rows, is_empty};
+use crate::program::{is_arithmetic, is_comparison};
 
 impl Follower {
     /// Where the rows are in the results of an operation that reads some; `None` if it mixes them or is not
@@ -147,32 +148,15 @@ impl Follower {
             Numeric::SortWithIndices(o) => if_not_along(o.dim),
             // Padded rows make the axis longer.
             Numeric::Pad(_) => Some(rows),
-            Numeric::Add(_)
-            | Numeric::AddScalar(_)
-            | Numeric::Sub(_)
-            | Numeric::SubScalar(_)
-            | Numeric::Mul(_)
-            | Numeric::MulScalar(_)
-            | Numeric::Div(_)
-            | Numeric::DivScalar(_)
-            | Numeric::Rem(_)
+            Numeric::Rem(_)
             | Numeric::RemScalar(_)
             | Numeric::Powi(_)
             | Numeric::PowiScalar(_)
-            | Numeric::Abs(_)
-            | Numeric::Neg(_)
             | Numeric::Sign(_)
             | Numeric::Clamp(_)
             | Numeric::ClampMin(_)
-            | Numeric::ClampMax(_)
-            | Numeric::Greater(_)
-            | Numeric::GreaterElem(_)
-            | Numeric::GreaterEqual(_)
-            | Numeric::GreaterEqualElem(_)
-            | Numeric::Lower(_)
-            | Numeric::LowerElem(_)
-            | Numeric::LowerEqual(_)
-            | Numeric::LowerEqualElem(_) => self.elementwise(operation, rows),
+            | Numeric::ClampMax(_) => self.elementwise(operation, rows),
+            op if is_arithmetic(op) || is_comparison(op) => self.elementwise(operation, rows),
             _ => None,
         }
     }

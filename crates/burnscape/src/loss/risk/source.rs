@@ -280,18 +280,23 @@ struct FormOnBatch<'f, F, B> {
 }
 
 /// The value of a closure, or of its program if it has fields, which exist only in recordings.
+///
+/// Once there is a program, the closure is not tried again.
 fn or_recorded(
+    programs: &Programs,
     closure: impl FnOnce() -> Tensor<1>,
     program: impl FnOnce() -> Result<Tensor<1>, LossError>,
 ) -> Tensor<1> {
-    match called(closure) {
-        Ok(value) => value,
-        Err(LossError::Trace(LinearizeError::NotRecorded)) => match program() {
-            Ok(value) => value,
-            Err(error) => fail(error),
-        },
-        Err(error) => fail(error),
-    }
+    let found = if programs.is_empty() {
+        called(closure)
+    } else {
+        Err(LinearizeError::NotRecorded.into())
+    };
+    let found = match found {
+        Err(LossError::Trace(LinearizeError::NotRecorded)) => program(),
+        found => found,
+    };
+    found.unwrap_or_else(|error| fail(error))
 }
 
 impl<M, B, O, const R: usize> RiskBatch<M> for FormOnBatch<'_, Ranked<O, R>, B>
@@ -322,6 +327,7 @@ where
             Reduction::Sum => &self.recorded.sums,
         };
         or_recorded(
+            programs,
             || loss(model, batch.clone()),
             || programs.loss(model, batch.clone(), &loss, false),
         )
@@ -332,6 +338,7 @@ where
         let batch = lift.apply(self.batch.clone());
         let outputs = |model: &M, batch: &B| form.outputs(model, batch);
         or_recorded(
+            &self.recorded.outputs,
             || {
                 let outputs = outputs(model, &batch);
                 let len = outputs.shape().num_elements();
