@@ -40,6 +40,7 @@
 //   map       programs split into a part per point and a part per tangent
 //   batched   many tangents in one program
 //   trace     closures recorded as programs
+//   axes      the axes of a forward pass that are one, and how they may be permuted
 //   derive    derivatives of programs
 //   rule      one derivative rule per operation
 //   lower     recordings rewritten so that they can be differentiated
@@ -63,6 +64,7 @@ compile_error!(
     "no backend is enabled; enable a feature of `burnscape`, for example `flex` (CPU), `wgpu` or `cuda`"
 );
 
+mod axes;
 mod batched;
 mod coverage;
 mod derive;
@@ -75,6 +77,7 @@ mod rule;
 mod run;
 mod trace;
 
+pub use axes::{Axes, AxisBlock, AxisBlocks, AxisFactor, AxisGroup, Fixed, FixedReason};
 pub use coverage::{Rule, coverage};
 pub use derive::{FieldNotes, Jvp};
 pub use error::{LinearizeError, Place};
@@ -86,11 +89,13 @@ pub use program::{Port, Program};
 pub use record::is_recording;
 #[doc(hidden)]
 pub use run::Sharing;
-pub use run::{Batching, Checkpointing, Linearized, LinearizedGradient, Point, RecordedLoss};
+pub use run::{
+    Batching, Checkpointing, Linearized, LinearizedGradient, Point, PreparedForward, RecordedLoss,
+};
 #[cfg(feature = "flex")]
 #[doc(hidden)]
 pub use run::{Conv, Kind};
-pub use trace::{Field, GradientTrace, Inputs, ModelInputs, OutputTrace, TracedParam};
+pub use trace::{Field, Forward, GradientTrace, Inputs, ModelInputs, OutputTrace, TracedParam};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

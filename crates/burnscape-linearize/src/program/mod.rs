@@ -1,5 +1,6 @@
 //! The data structure that everything else works on: a straight line of tensor operations.
 
+mod double;
 mod flops;
 mod join;
 mod kernels;

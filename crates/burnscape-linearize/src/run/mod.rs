@@ -5,6 +5,7 @@ mod engine;
 mod executable;
 #[cfg(feature = "flex")]
 mod flex;
+mod forward;
 mod gradient;
 mod lanes;
 mod linearized;
@@ -19,6 +20,7 @@ mod upstream;
 pub use blocks::{Batching, Sharing};
 #[cfg(feature = "flex")]
 pub use flex::conv::{Conv, Kind};
+pub use forward::PreparedForward;
 pub use gradient::LinearizedGradient;
 pub use linearized::Linearized;
 pub use point::{Checkpointing, Point};

@@ -1,7 +1,9 @@
-//! Tracing: a closure over a model and a batch, recorded as a program together with its backward pass.
+//! Tracing: a closure over a model and a batch, recorded as a program, together with its backward pass if
+//! it has one.
 
 mod field;
 mod fields;
+mod forward;
 mod gradient;
 mod inputs;
 mod module;
@@ -10,6 +12,7 @@ mod parameter;
 mod returned;
 
 pub use field::Field;
+pub use forward::Forward;
 pub use gradient::GradientTrace;
 pub use inputs::Inputs;
 pub use module::ModelInputs;

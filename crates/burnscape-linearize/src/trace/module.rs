@@ -20,18 +20,23 @@ impl Inputs<'_> {
         let mut state = TrainingState::default();
         module.visit(&mut state);
         self.is_training = state.flags.values().any(|is_enabled| *is_enabled);
-        // Off autodiff and unshared; `Leaves` restores the training flags.
+        // `Leaves` restores the training flags.
+        let module = self.evaluated(module, device);
+        module.map(&mut Leaves {
+            inputs: self,
+            state,
+        })
+    }
+
+    /// A copy of the module in evaluation mode, off autodiff and unshared, with a placeholder for every tensor.
+    pub(super) fn evaluated<M: Module>(&mut self, module: &M, device: &Device) -> M {
         let module = module.valid().map(&mut Placeholders {
             inputs: self,
             path: Vec::new(),
             known: HashMap::new(),
         });
         // Mappers do not reach fields of type `Tensor`, but `to_device` does: they become constants.
-        let module = module.to_device(device);
-        module.map(&mut Leaves {
-            inputs: self,
-            state,
-        })
+        module.to_device(device)
     }
 }
 
