@@ -77,7 +77,10 @@ mod rule;
 mod run;
 mod trace;
 
-pub use axes::{Axes, AxisBlock, AxisBlocks, AxisFactor, AxisGroup, Fixed, FixedReason};
+pub use axes::{
+    Axes, AxisBlock, AxisBlocks, AxisFactor, AxisGroup, Fixed, FixedReason, Mode as ScalingMode,
+    ScaledPlace, Scaling, Scalings,
+};
 pub use coverage::{Rule, coverage};
 pub use derive::{FieldNotes, Jvp};
 pub use error::{LinearizeError, Place};

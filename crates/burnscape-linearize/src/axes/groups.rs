@@ -129,7 +129,7 @@ pub(super) fn groups(walk: &mut Walk<'_>) -> Vec<(AtomId, Vec<AtomId>)> {
 }
 
 /// The axes of a tensor, once for each case.
-fn cases(labels: &Labels) -> Vec<Vec<Term>> {
+pub(super) fn cases(labels: &Labels) -> Vec<Vec<Term>> {
     let count = labels.axes.iter().find_map(|axis| match axis {
         Term::Cases(cases) => Some(cases.len()),
         _ => None,

@@ -3,6 +3,7 @@
 //! Every axis of every tensor has a [`Term`](term::Term). A [walk](walk) over the program makes terms equal, divides them
 //! and fixes them, with one [rule](rules) for each operation. What stays free is a [group](groups).
 
+mod exponents;
 mod found;
 mod groups;
 mod labels;
@@ -16,7 +17,10 @@ mod walk;
 
 use crate::program::Program;
 
+pub use exponents::{Mode, ScaledPlace, Scaling, Scalings};
 pub use found::{Axes, AxisBlock, AxisBlocks, AxisFactor, AxisGroup, Fixed, FixedReason};
+
+pub(crate) use exponents::scalings;
 
 use term::Term;
 use walk::{Cuts, Walk};
@@ -26,6 +30,17 @@ const MOST_PASSES: usize = 8;
 
 /// The axes of a program whose first `num_free` inputs belong to a model.
 pub(crate) fn axes(program: &Program, num_free: usize) -> Axes {
+    let (mut walk, passes) = last_walk(program, num_free);
+    let (groups, inputs) = groups::published(&mut walk);
+    Axes {
+        groups,
+        inputs,
+        passes,
+    }
+}
+
+/// The walk after which nothing changes, and the number of walks.
+fn last_walk(program: &Program, num_free: usize) -> (Walk<'_>, usize) {
     let mut cuts = Cuts::default();
     let mut passes = 0;
     loop {
@@ -33,12 +48,7 @@ pub(crate) fn axes(program: &Program, num_free: usize) -> Axes {
         passes += 1;
         let next = cut(&mut walk, num_free, &cuts);
         if next == cuts || passes == MOST_PASSES {
-            let (groups, inputs) = groups::published(&mut walk);
-            return Axes {
-                groups,
-                inputs,
-                passes,
-            };
+            return (walk, passes);
         }
         cuts = next;
     }

@@ -5,9 +5,10 @@ use burn_ir::OperationIr;
 
 use super::inputs::Inputs;
 use crate::LinearizeError;
-use crate::axes::{Axes, axes};
+use crate::axes::{Axes, Mode, Scalings, axes, scalings};
 use crate::coverage::describe;
 use crate::error::Place;
+use crate::lower::lower;
 use crate::program::{Port, Program, unique};
 use crate::record::{C, Recorder, Symbol, completed, record};
 
@@ -21,6 +22,7 @@ pub struct Forward {
     /// The tensors that the inputs stood for when the closure was traced.
     pub bindings: Vec<DispatchTensor>,
     num_model_inputs: usize,
+    settings: DeviceSettings,
 }
 
 impl Forward {
@@ -54,6 +56,7 @@ impl Forward {
             program: Program::new(graph.graph.operations, inputs, outputs, graph.values)?,
             bindings,
             num_model_inputs,
+            settings,
         })
     }
 
@@ -79,6 +82,16 @@ impl Forward {
     /// The axes of all tensors: which are one, and how those of the model may be permuted.
     pub fn axes(&self) -> Axes {
         axes(&self.program, self.num_model_inputs)
+    }
+
+    /// The continuous symmetries or signs along the groups. Inputs of the model that are not `movable` do not change.
+    ///
+    /// # Errors
+    ///
+    /// [`LinearizeError::Internal`] if the program cannot be rewritten in elementary operations.
+    pub fn scalings(&self, movable: &[bool], mode: Mode) -> Result<Scalings, LinearizeError> {
+        let lowered = lower(self.program.clone(), self.settings)?;
+        Ok(scalings(&lowered, self.num_model_inputs, movable, mode))
     }
 
     /// The result of every operation, in order, named by its operation.
