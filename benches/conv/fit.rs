@@ -3,7 +3,7 @@ use burnscape::linearize::{Conv, Kind};
 use crate::{shapes, timing};
 
 /// What a kernel does, or what each part of it takes.
-type Parts = [f64; 5];
+type Parts = [f64; 6];
 /// What one kernel does for one shape, and how long it takes in nanoseconds.
 type Measured = (Parts, f64);
 
@@ -73,13 +73,13 @@ pub(crate) fn print(rounds: usize) {
 
 /// Constants that are not negative, with the least squares of relative errors.
 fn fitted(measured: &[Measured]) -> Parts {
-    let mut constants = [0.0; 5];
+    let mut constants = [0.0; 6];
     // Coordinate descent: each constant has a closed form while the others stay.
     for _ in 0..20_000 {
-        for index in 0..5 {
+        for index in 0..6 {
             let (mut above, mut below) = (0.0, 0.0);
             for (parts, time) in measured {
-                let others = (0..5).filter(|other| *other != index);
+                let others = (0..6).filter(|other| *other != index);
                 let others: f64 = others.map(|other| parts[other] * constants[other]).sum();
                 let weight = parts[index] / (time * time);
                 above += weight * (time - others);

@@ -6,6 +6,7 @@ mod eigenvalues;
 pub mod golden;
 pub mod models;
 pub mod objectives;
+pub mod programs;
 pub mod single;
 mod symmetric;
 mod tolerance;

@@ -10,6 +10,7 @@ use crate::optim::OptimError;
 use crate::path::PathError;
 use crate::sharpness::SharpnessError;
 use crate::space::SpaceError;
+use crate::symmetry::SymmetryError;
 use crate::{FormatError, OutOfRange};
 
 /// Any error of this library. The errors of all modules convert into it, so `?` works in a function that uses several modules.
@@ -77,6 +78,9 @@ pub enum Error {
     /// Monitors of training.
     #[error(transparent)]
     Dynamics(DynamicsError),
+    /// Symmetries of models.
+    #[error(transparent)]
+    Symmetry(SymmetryError),
     /// Results that are written or read.
     #[error(transparent)]
     Format(#[from] FormatError),
@@ -140,6 +144,11 @@ converted!(DynamicsError as Dynamics;
     DynamicsError::Curvature(error) => error.into(),
     DynamicsError::Space(error) => error.into(),
 );
+converted!(SymmetryError as Symmetry;
+    SymmetryError::OutOfRange(error) => error.into(),
+    SymmetryError::Linearize(error) => error.into(),
+    SymmetryError::Space(error) => error.into(),
+);
 
 #[cfg(test)]
 mod tests {
@@ -161,6 +170,7 @@ mod tests {
             OptimError::from(curvature()).into(),
             PathError::from(OptimError::from(loss())).into(),
             DynamicsError::from(curvature()).into(),
+            SymmetryError::from(lost()).into(),
         ] {
             assert_eq!(error, Error::Space(lost()));
         }

@@ -77,6 +77,7 @@
 //! | [`landscape`] | the loss along directions |
 //! | [`path`] | low-loss paths between models |
 //! | [`dynamics`] | curvature along a training run |
+//! | [`symmetry`] | changes of a model's weights that leave its function as it is |
 //! | [`guide`] | choosing a method, recipes, migrating from PyTorch |
 //!
 //! Everything runs on any Burn device: backends come in through Burn's features, and the device of
@@ -100,6 +101,7 @@ mod reads;
 pub mod sharpness;
 pub mod space;
 pub mod spectrum;
+pub mod symmetry;
 mod writing;
 
 /// Matrix-free linear algebra: what operators and vectors can do.

@@ -1,3 +1,5 @@
+use nalgebra::DMatrix;
+
 use crate::{HasAdjoint, KrylovFault, LinearOperator, VectorSpace};
 
 /// A matrix on the host: the reference that other operators are compared with, and the small
@@ -143,6 +145,29 @@ impl Dense {
         let products: Result<Vec<Vec<f64>>, KrylovFault> =
             self.rows().map(|row| columns.times(row)).collect();
         Self::from_row_major(self.num_rows, other.num_columns, products?.concat())
+    }
+
+    /// The inverse; `None` if the matrix is not square or singular to rounding (a reciprocal condition number of the pivots
+    /// below 10⁻¹⁴).
+    #[must_use]
+    pub fn inverse(&self) -> Option<Self> {
+        if self.num_rows != self.num_columns {
+            return None;
+        }
+        let dimension = self.num_rows;
+        let decomposed = DMatrix::from_row_slice(dimension, dimension, &self.entries).full_piv_lu();
+        let pivots = decomposed.u();
+        let pivots = pivots.diagonal();
+        let sizes = pivots.iter().map(|pivot| pivot.abs());
+        let largest = sizes.clone().fold(0.0, f64::max);
+        let is_regular = sizes.fold(f64::INFINITY, f64::min) > 1e-14 * largest;
+        let inverse = decomposed.try_inverse().filter(|_| is_regular)?;
+        Some(Self {
+            num_rows: dimension,
+            num_columns: dimension,
+            // Column by column is row by row of the transpose.
+            entries: inverse.transpose().as_slice().to_vec(),
+        })
     }
 
     fn stored_row(&self, index: usize) -> &[f64] {

@@ -99,4 +99,4 @@ pub(crate) use risk::{
 };
 pub use risk::{Classes, PerExample, Progress, Risk, RiskGradient, RiskValue, Split, Whole, Work};
 pub(crate) use tally::examples_and_weight;
-pub(crate) use tensors::{Fingerprint, Signature, Tensors};
+pub(crate) use tensors::{Fingerprint, Signature, Tensors, traced};

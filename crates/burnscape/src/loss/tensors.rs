@@ -11,7 +11,7 @@ use super::{Batch, BatchMapper};
 use crate::space::SpaceError;
 
 /// Declares the tensors of a batch as inputs of a trace.
-pub(super) fn traced<B: Batch>(batch: B, inputs: &mut Inputs<'_>) -> B {
+pub(crate) fn traced<B: Batch>(batch: B, inputs: &mut Inputs<'_>) -> B {
     struct Declare<'a, 'b>(&'a mut Inputs<'b>);
     impl BatchMapper for Declare<'_, '_> {
         fn map_float<const D: usize>(&mut self, tensor: Tensor<D>) -> Tensor<D> {

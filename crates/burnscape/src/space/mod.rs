@@ -14,6 +14,7 @@ mod epsilon;
 mod error;
 mod filter;
 mod flat_vector;
+mod float_tensors;
 mod grid;
 mod host;
 mod kernel;
@@ -48,6 +49,7 @@ pub(crate) use epsilon::epsilon;
 pub use error::SpaceError;
 pub use filter::UnfilteredRule;
 pub use flat_vector::{FlatSpace, FlatVector};
+pub(crate) use float_tensors::{FloatTensor, float_tensors, with_values};
 pub use grid::Grid;
 #[cfg(test)]
 pub(crate) use host::READS;

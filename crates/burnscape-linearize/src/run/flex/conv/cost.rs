@@ -2,33 +2,33 @@
 
 use super::{Conv, Kind};
 
-/// The work of a kernel: calls, images, products, numbers copied before them, and numbers of operands and result.
-type Parts = [f64; 5];
+/// The work of a kernel: calls, images, products, numbers copied before them, numbers of input and output, and those of
+/// the weight, which are packed.
+type Parts = [f64; 6];
 
-/// Nanoseconds for each part of our kernels, by kind. Fitted on an AMD EPYC (Zen 2, AVX2) on one thread by
-/// `cargo bench --bench conv -- --fit`, 2026-11-29.
+/// Nanoseconds for each part of our kernels, by kind. Fitted on an AMD EPYC (Zen 5, AVX-512) on one thread by
+/// `cargo bench --bench conv -- --fit --rounds 25`, 2026-11-29.
 const OURS: [Parts; 3] = [
-    [1479.0, 549.0, 0.0340, 0.696, 0.032],
-    [2759.0, 560.0, 0.0341, 0.320, 0.041],
-    [2330.0, 290.0, 0.0450, 0.000, 0.302],
+    [288.0, 700.2, 0.0122, 0.366, 0.020, 0.704],
+    [862.2, 692.2, 0.0121, 0.225, 0.000, 1.491],
+    [1132.0, 104.3, 0.0189, 0.204, 0.000, 0.446],
 ];
 
-/// The same for those in tiles, from how long they take over the ones above in alternation on a busy processor (Zen 3),
-/// one thread; `--fit` prints all of them for a quiet one.
+/// The same for those in tiles.
 const TILED: [Parts; 3] = [
-    [3475.0, 23.0, 0.0584, 0.408, 0.013],
-    [3475.0, 23.0, 0.0584, 0.408, 0.013],
-    [2330.0, 290.0, 0.0700, 0.500, 0.100],
+    [11977.9, 286.7, 0.0187, 0.000, 1.127, 0.833],
+    [1457.2, 262.0, 0.0141, 0.000, 1.334, 0.954],
+    [1617.7, 80.3, 0.0344, 0.074, 0.476, 1.560],
 ];
 
 /// The same for Burn's, by [`Way`].
 const BURN: [Parts; 6] = [
-    [2944.0, 8.0, 0.0462, 0.32, 1.103],
-    [718.0, 246.0, 0.0222, 0.056, 0.183],
-    [12978.0, 1273.0, 0.2394, 0.000, 0.097],
-    [1139.0, 396.0, 0.0259, 0.841, 0.301],
-    [1155.0, 107.0, 0.0262, 1.400, 0.000],
-    [5231.0, 841.0, 0.0849, 0.490, 1.889],
+    [1101.3, 0.0, 0.0119, 0.155, 1.693, 0.444],
+    [0.0, 575.0, 0.0080, 0.000, 0.079, 0.057],
+    [2679.3, 1069.9, 0.1107, 0.000, 0.567, 58.343],
+    [743.1, 175.8, 0.0091, 0.434, 0.154, 0.240],
+    [655.1, 54.9, 0.0079, 0.761, 0.001, 0.172],
+    [1357.9, 822.3, 0.0358, 0.207, 0.993, 1.812],
 ];
 
 /// The kernels of Burn, which differ in what they copy.
@@ -119,7 +119,8 @@ impl Conv {
             Kind::Weight => self.weight_parts(),
         };
         let mut parts = self.parts(self.batch * self.groups, products, placed);
-        parts[4] += written;
+        // Sums over images are written apart before they are added.
+        parts[if kind == Kind::Weight { 5 } else { 4 }] += written;
         parts
     }
 
@@ -128,13 +129,14 @@ impl Conv {
     pub fn parts_in_tiles(&self, kind: Kind) -> Option<Parts> {
         let [products, transformed, kernels] = self.has_tiles().then(|| self.tiled_parts(kind))?;
         let mut parts = self.parts(self.batch * self.groups, products, transformed);
-        parts[4] += kernels;
+        parts[5] += kernels;
         Some(parts)
     }
 
     fn parts(&self, images: usize, products: f64, copied: f64) -> Parts {
-        let numbers = self.input_len() + self.output_len() + self.weight_len();
-        [1.0, images as f64, products, copied, numbers as f64]
+        let numbers = (self.input_len() + self.output_len()) as f64;
+        let weights = self.weight_len() as f64;
+        [1.0, images as f64, products, copied, numbers, weights]
     }
 }
 

@@ -1,0 +1,341 @@
+//! Compares the outputs of a program at random weights before and after random elements.
+
+use burn::backend::ops::{BoolTensorOps, FloatTensorOps, IntTensorOps};
+use burn::backend::{Dispatch, DispatchTensor, TensorMetadata};
+use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
+use burnscape_linearize::PreparedForward;
+use rand::rngs::StdRng;
+use rand_distr::{Distribution, StandardNormal};
+
+use super::traced::Traced;
+use super::{Element, Symmetries, SymmetryError};
+use crate::space::{SpaceError, mix, stream, to_host};
+
+/// The largest change of an output that counts as rounding, relative to the largest value of the output.
+const ROUNDING: f64 = 1e-9;
+/// An output may be zero everywhere.
+const LEAST_SCALE: f64 = 1e-6;
+/// The scale of noise for values that are all zero.
+const LEAST_NOISE: f64 = 0.1;
+
+/// A program at random weights and inputs, in f64 on the CPU.
+///
+/// Random weights are necessary: zero biases and unit gains have symmetries of their own.
+pub(super) struct Verifier {
+    program: PreparedForward,
+    inputs: Vec<DispatchTensor>,
+    /// The input of each float tensor of the model, and its flat values.
+    values: Vec<(usize, Tensor<1>)>,
+    reference: Vec<Output>,
+    seed: u64,
+    draws: usize,
+    /// Elements drawn so far.
+    num_drawn: u64,
+}
+
+/// An output of the reference pass.
+enum Output {
+    Float { values: Vec<f64>, scale: f64 },
+    Exact(TensorData),
+}
+
+impl Verifier {
+    /// # Cost
+    ///
+    /// One forward pass.
+    pub(super) fn new(traced: &Traced, seed: u64, draws: usize) -> Result<Self, SymmetryError> {
+        let device = host_device()?;
+        let values_seed = mix(seed, 0);
+        let mut inputs = Vec::with_capacity(traced.forward.bindings.len());
+        for (index, tensor) in traced.forward.bindings.iter().enumerate() {
+            if !tensor.dtype().is_float() {
+                inputs.push(moved(tensor, &device)?);
+                continue;
+            }
+            let values = to_host(flat(tensor.clone()))?;
+            let values = randomized(values, &mut stream(values_seed, index as u64));
+            let len = values.len();
+            let values = TensorData::new(values, [len]);
+            let values = Tensor::<1>::from_data(values, (&device, DType::F64));
+            let values = Dispatch::float_reshape(values.into_dispatch(), tensor.shape());
+            inputs.push(values);
+        }
+        let places = traced.places.iter();
+        let values = places.map(|&place| (place, flat(inputs[place].clone())));
+        let mut verifier = Self {
+            program: traced.forward.in_f64().prepare(&device)?,
+            values: values.collect(),
+            inputs,
+            reference: Vec::new(),
+            seed: mix(seed, 1),
+            draws,
+            num_drawn: 0,
+        };
+        let outputs = verifier.program.run(&verifier.inputs)?;
+        let outputs = outputs.into_iter().map(Output::of);
+        verifier.reference = outputs.collect::<Result<_, _>>()?;
+        verifier.check_finite()?;
+        Ok(verifier)
+    }
+
+    /// Returns an error if there are numbers, and none of them is finite.
+    fn check_finite(&self) -> Result<(), SymmetryError> {
+        let numbers = self.reference.iter().flat_map(|output| match output {
+            Output::Float { values, .. } => values.as_slice(),
+            Output::Exact(_) => &[],
+        });
+        let mut numbers = numbers.peekable();
+        if numbers.peek().is_some() && !numbers.any(|number| number.is_finite()) {
+            return Err(SymmetryError::NothingFinite);
+        }
+        Ok(())
+    }
+
+    /// Whether random elements of the active groups leave the outputs.
+    ///
+    /// # Cost
+    ///
+    /// At most `draws` forward passes.
+    pub(super) fn passes(
+        &mut self,
+        symmetries: &Symmetries,
+        is_active: &dyn Fn(usize) -> bool,
+    ) -> Result<bool, SymmetryError> {
+        Ok(self.change(symmetries, is_active)? <= ROUNDING)
+    }
+
+    /// The largest change of an output under random elements of the active groups, relative to the largest value of
+    /// the output. The first element whose change is not rounding is the last one.
+    pub(super) fn change(
+        &mut self,
+        symmetries: &Symmetries,
+        is_active: &dyn Fn(usize) -> bool,
+    ) -> Result<f64, SymmetryError> {
+        let mut largest = 0.0_f64;
+        for _ in 0..self.draws {
+            self.num_drawn += 1;
+            let seed = mix(self.seed, self.num_drawn);
+            let element = Element::random(symmetries, seed, is_active);
+            largest = largest.max(self.change_under(&element)?);
+            if largest > ROUNDING {
+                break;
+            }
+        }
+        Ok(largest)
+    }
+
+    /// Returns an error if the outputs change without a permutation.
+    pub(super) fn check_repeatable(
+        &mut self,
+        symmetries: &Symmetries,
+    ) -> Result<(), SymmetryError> {
+        if self.change_under(&symmetries.identity())? <= ROUNDING {
+            Ok(())
+        } else {
+            Err(SymmetryError::RandomOutputs)
+        }
+    }
+
+    /// Whether random changes of the values, made from a seed, leave the outputs.
+    ///
+    /// # Cost
+    ///
+    /// At most `draws` forward passes.
+    pub(super) fn passes_with<'c>(
+        &mut self,
+        mut random: impl FnMut(u64) -> Result<Box<Moves<'c>>, SymmetryError>,
+    ) -> Result<bool, SymmetryError> {
+        for _ in 0..self.draws {
+            self.num_drawn += 1;
+            let moves = random(mix(self.seed, self.num_drawn))?;
+            if self.change_by(&*moves)? > ROUNDING {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn change_under(&mut self, element: &Element) -> Result<f64, SymmetryError> {
+        self.change_by(&|tensor, values| Ok(element.moved(tensor, values)))
+    }
+
+    /// The change of the outputs when the values of each float tensor change.
+    fn change_by(&mut self, moves: &Moves<'_>) -> Result<f64, SymmetryError> {
+        let mut inputs = self.inputs.clone();
+        for (tensor, (place, values)) in self.values.iter().enumerate() {
+            let shape = inputs[*place].shape();
+            let moved = moves(tensor, values.clone())?.into_dispatch();
+            inputs[*place] = Dispatch::float_reshape(moved, shape);
+        }
+        let outputs = self.program.run(&inputs)?;
+        let mut largest = 0.0_f64;
+        for (reference, output) in self.reference.iter().zip(outputs) {
+            largest = largest.max(reference.change(output)?);
+        }
+        Ok(largest)
+    }
+}
+
+/// New values of a float tensor, by its index.
+pub(super) type Moves<'c> = dyn Fn(usize, Tensor<1>) -> Result<Tensor<1>, SymmetryError> + 'c;
+
+impl Output {
+    fn of(tensor: DispatchTensor) -> Result<Self, SpaceError> {
+        if !tensor.dtype().is_float() {
+            return Ok(Self::Exact(downloaded(tensor)?));
+        }
+        let values = to_host(flat(tensor))?;
+        let sizes = values.iter().map(|value| value.abs());
+        let scale = sizes
+            .filter(|size| size.is_finite())
+            .fold(LEAST_SCALE, f64::max);
+        Ok(Self::Float { values, scale })
+    }
+
+    /// The largest difference, relative to the largest value; infinite for integers that differ.
+    fn change(&self, other: DispatchTensor) -> Result<f64, SpaceError> {
+        match self {
+            Self::Float { values, scale } => {
+                let other = to_host(flat(other))?;
+                let pairs = values.iter().zip(&other);
+                let differences = pairs.map(|(a, b)| difference(*a, *b));
+                Ok(differences.fold(0.0, f64::max) / scale)
+            }
+            Self::Exact(data) => {
+                let is_same = downloaded(other)?.as_bytes() == data.as_bytes();
+                Ok(if is_same { 0.0 } else { f64::INFINITY })
+            }
+        }
+    }
+}
+
+/// Zero for numbers that are both NaN or the same infinity, infinite if only one of them is.
+fn difference(a: f64, b: f64) -> f64 {
+    if a == b || (a.is_nan() && b.is_nan()) {
+        return 0.0;
+    }
+    let difference = (a - b).abs();
+    if difference.is_nan() {
+        f64::INFINITY
+    } else {
+        difference
+    }
+}
+
+/// Values of the same kind without structure: positive values times random factors, other ones with noise of their size.
+fn randomized(mut values: Vec<f64>, rng: &mut StdRng) -> Vec<f64> {
+    for value in values.iter_mut().filter(|value| !value.is_finite()) {
+        *value = 0.0;
+    }
+    let is_positive = values.iter().all(|value| *value > 0.0);
+    let squares: f64 = values.iter().map(|value| value * value).sum();
+    let size = (squares / values.len().max(1) as f64).sqrt();
+    let size = if size > 0.0 && size.is_finite() {
+        size
+    } else {
+        LEAST_NOISE
+    };
+    for value in &mut values {
+        let noise: f64 = StandardNormal.sample(rng);
+        *value = if is_positive {
+            *value * (0.5 * noise).exp()
+        } else {
+            *value + size * noise
+        };
+    }
+    values
+}
+
+/// A float tensor as a vector.
+fn flat(tensor: DispatchTensor) -> Tensor<1> {
+    let len = tensor.shape().num_elements();
+    Tensor::from_dispatch(Dispatch::float_reshape(tensor, [len].into()))
+}
+
+/// The values of an integer or Boolean tensor, flat.
+fn downloaded(tensor: DispatchTensor) -> Result<TensorData, SpaceError> {
+    let len = tensor.shape().num_elements();
+    let data = if tensor.dtype().is_bool() {
+        let tensor = Dispatch::bool_reshape(tensor, [len].into());
+        Tensor::<1, Bool>::from_dispatch(tensor).try_into_data()
+    } else {
+        let tensor = Dispatch::int_reshape(tensor, [len].into());
+        Tensor::<1, Int>::from_dispatch(tensor).try_into_data()
+    };
+    data.map_err(|error| SpaceError::Device {
+        message: format!("{error:?}"),
+    })
+}
+
+/// An integer or Boolean tensor on another device.
+fn moved(tensor: &DispatchTensor, device: &Device) -> Result<DispatchTensor, SpaceError> {
+    let (shape, dtype) = (tensor.shape(), tensor.dtype());
+    let data = downloaded(tensor.clone())?;
+    Ok(if dtype.is_bool() {
+        let tensor = Tensor::<1, Bool>::from_data(data, device);
+        Dispatch::bool_reshape(tensor.into_dispatch(), shape)
+    } else {
+        let tensor = Tensor::<1, Int>::from_data(data, (device, dtype));
+        Dispatch::int_reshape(tensor.into_dispatch(), shape)
+    })
+}
+
+/// The device of verification.
+#[cfg(feature = "flex")]
+fn host_device() -> Result<Device, SymmetryError> {
+    Ok(Device::flex())
+}
+
+/// The device of verification.
+#[cfg(all(feature = "ndarray", not(feature = "flex")))]
+#[allow(deprecated, reason = "deprecated by Burn, supported while Burn has it")]
+fn host_device() -> Result<Device, SymmetryError> {
+    Ok(Device::ndarray())
+}
+
+/// The device of verification.
+#[cfg(not(any(feature = "flex", feature = "ndarray")))]
+fn host_device() -> Result<Device, SymmetryError> {
+    Err(SymmetryError::NoHostBackend)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn random_values_keep_their_sign_or_their_size() {
+        let random = |values: &[f64]| randomized(values.to_vec(), &mut stream(1, 2));
+        let variances = random(&[1.0; 100]);
+        assert!(variances.iter().all(|value| *value > 0.0));
+        assert!(variances.windows(2).all(|pair| pair[0] != pair[1]));
+        let biases = random(&[0.0; 1000]);
+        let square: f64 = biases.iter().map(|value| value * value).sum();
+        assert!((square / 1000.0 - 0.01).abs() < 2e-3, "{square}");
+        let weights = random(&[100.0, -100.0, f64::NAN]);
+        assert!(weights.iter().all(|value| value.is_finite()));
+        assert!(
+            weights
+                .iter()
+                .any(|value| (value.abs() - 100.0).abs() > 1.0)
+        );
+        assert!(random(&[]).is_empty());
+    }
+
+    #[test]
+    fn values_that_are_not_finite_are_equal_only_to_themselves() {
+        let [nan, infinite] = [f64::NAN, f64::INFINITY];
+        for equal in [1.0, nan, infinite] {
+            assert_eq!(difference(equal, equal), 0.0);
+        }
+        assert_eq!(difference(1.0, 1.5), 0.5);
+        for (a, b) in [
+            (nan, 1.0),
+            (1.0, nan),
+            (infinite, -infinite),
+            (nan, infinite),
+        ] {
+            assert_eq!(difference(a, b), infinite);
+        }
+    }
+}
