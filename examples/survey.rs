@@ -11,8 +11,9 @@ use clap::Parser;
 use survey::arguments::Arguments;
 use survey::data::Split;
 use survey::experiment::Experiment;
+use survey::models::ModelName;
 use survey::summary::Summary;
-use survey::{json, paths_run, report, spectrum};
+use survey::{groups, json, paths_run, report, spectrum};
 
 /// The parts of this example, in `examples/survey/`.
 mod survey {
@@ -23,6 +24,7 @@ mod survey {
     pub(crate) mod device_name;
     pub(crate) mod estimate;
     pub(crate) mod experiment;
+    pub(crate) mod groups;
     pub(crate) mod json;
     pub(crate) mod measure;
     pub(crate) mod models;
@@ -77,6 +79,9 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let summary = Summary::of(&runs);
     let seconds = start.elapsed().as_secs_f64();
     print!("{}", report::results(arguments, &summary, &paths, seconds));
+    if arguments.models().contains(&ModelName::Cnn) {
+        println!("{}", groups::table(&device)?);
+    }
     if let Some(directory) = &arguments.out {
         for run in &runs {
             if let Some(density) = &run.measured.spectrum.density {

@@ -63,6 +63,7 @@ mod sharpness {
     mod scaled_curvature;
     pub(crate) mod settings;
 }
+mod symmetry;
 /// Through several rooms: intervals against what they hold.
 mod intervals;
 /// Through several rooms: a loss times powers of two.

@@ -10,7 +10,8 @@ use burn::tensor::activation::silu;
 use burnscape::loss::Batch;
 
 use super::checklist::{Checklist, DRAWS, Door};
-use super::fixture::{choices, wave};
+use super::fixture::{choices, drawn, stream, wave};
+use super::groups;
 
 const STEPS: usize = 10;
 const CHANNELS: usize = 4;
@@ -65,13 +66,18 @@ impl Denoiser {
         self.last.forward(silu(self.norm.forward(hidden)))
     }
 
-    fn loss(&self, images: Tensor<4>, times: Tensor<1, Int>, noise: Tensor<4>) -> Tensor<1> {
+    /// The noise that it sees in noisy images.
+    fn seen(&self, images: Tensor<4>, times: Tensor<1, Int>, noise: Tensor<4>) -> Tensor<4> {
         let [batch, ..] = images.dims();
         let signal = self.signal.clone().gather(0, times.clone());
         let signal = signal.reshape([batch, 1, 1, 1]);
         let rest = signal.clone().neg().add_scalar(1.0);
-        let noisy = images * signal.sqrt() + noise.clone() * rest.sqrt();
-        MseLoss::new().forward(self.forward(noisy, times), noise, Mean)
+        let noisy = images * signal.sqrt() + noise * rest.sqrt();
+        self.forward(noisy, times)
+    }
+
+    fn loss(&self, images: Tensor<4>, times: Tensor<1, Int>, noise: Tensor<4>) -> Tensor<1> {
+        MseLoss::new().forward(self.seen(images, times, noise.clone()), noise, Mean)
     }
 }
 
@@ -121,18 +127,32 @@ struct Prepared {
     noise: Tensor<4>,
 }
 
-/// Times and noise drawn once, and kept with the images.
-#[test]
-fn a_diffusion_step_on_prepared_batches_goes_through_every_door() {
-    let prepared = |count: usize, phase: f64| Prepared {
+fn prepared(count: usize, phase: f64) -> Prepared {
+    Prepared {
         images: images(count, phase),
         times: choices([count], STEPS, phase),
         noise: wave([count, 1, 5, 5], phase + 1000.0) * 1.4,
-    };
+    }
+}
+
+/// Times and noise drawn once, and kept with the images.
+#[test]
+fn a_diffusion_step_on_prepared_batches_goes_through_every_door() {
     let loss =
         |model: &Denoiser, batch: Prepared| model.loss(batch.images, batch.times, batch.noise);
     let data = [prepared(3, 0.8), prepared(2, 80.8)];
     Checklist::new(&Denoiser::new, &loss, &data)
         .in_both_modes()
         .run();
+}
+
+#[test]
+fn the_groups_of_a_diffusion_model_are_those_of_its_architecture() {
+    let _drawing = stream(3);
+    let outputs = |model: &Denoiser, batch: &Prepared| {
+        let batch = batch.clone();
+        model.seen(batch.images, batch.times, batch.noise)
+    };
+    let model = drawn(Denoiser::new);
+    groups::check(&model, &outputs, prepared(3, 0.8), groups::DIFFUSION);
 }

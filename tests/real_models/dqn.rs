@@ -8,6 +8,7 @@ use burnscape::loss::Batch;
 
 use super::checklist::{Checklist, Door, FOREIGN};
 use super::fixture::{choices, drawn, stream, wave};
+use super::groups;
 
 const STATE: usize = 4;
 const ACTIONS: usize = 2;
@@ -110,4 +111,12 @@ fn a_target_beside_the_closure_is_refused_by_name_and_trains() {
         .with_kinks()
         .refused_by(&traced, FOREIGN)
         .run_doors(&[Door::Hessian, Door::Spectrum, Door::Monitor, Door::SamStep]);
+}
+
+#[test]
+fn the_groups_of_a_dqn_are_those_of_its_architecture() {
+    let _drawing = stream(3);
+    let outputs = |agent: &Agent, batch: &Transitions| agent.policy.forward(batch.states.clone());
+    let model = drawn(Agent::new);
+    groups::check(&model, &outputs, transitions(5, 0.4), groups::DQN);
 }

@@ -6,6 +6,7 @@ mod diffusion;
 mod doors;
 mod dqn;
 mod fixture;
+mod groups;
 mod learner;
 mod modern_lstm;
 mod nano_gpt;

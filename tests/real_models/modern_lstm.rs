@@ -8,7 +8,8 @@ use burn::nn::{
 use burn::prelude::*;
 
 use super::checklist::{Checklist, Door};
-use super::fixture::wave;
+use super::fixture::{drawn, stream, wave};
+use super::groups;
 
 const HIDDEN: usize = 3;
 const LAYERS: usize = 2;
@@ -177,4 +178,13 @@ fn a_modern_lstm_with_dropout_has_the_products_of_the_masks_that_were_drawn() {
         .in_both_modes()
         .with_frozen_draws(11)
         .run_doors(&[Door::Hessian]);
+}
+
+#[test]
+fn the_groups_of_a_modern_lstm_in_both_directions_are_those_of_its_architecture() {
+    let _drawing = stream(3);
+    let outputs = |model: &Network, (sequences, _): &Sequences| model.forward(sequences.clone());
+    let [batch, _] = data();
+    let model = drawn(|device| Network::new(true, device));
+    groups::check(&model, &outputs, batch, groups::MODERN_LSTM);
 }

@@ -8,7 +8,8 @@ use burn::tensor::activation::{gelu, softmax};
 use burnscape::optim::SamConfig;
 
 use super::checklist::{Checklist, Door};
-use super::fixture::choices;
+use super::fixture::{choices, drawn, stream};
+use super::groups;
 
 const WORDS: usize = 7;
 const WIDTH: usize = 8;
@@ -180,4 +181,15 @@ fn a_rebuilt_nano_gpt_takes_up_a_run_by_its_paths() {
             .with_sam(sam)
             .run_doors(&[Door::ResumeRebuilt]);
     }
+}
+
+#[test]
+fn the_groups_of_a_nano_gpt_are_those_of_its_architecture() {
+    let _drawing = stream(3);
+    let outputs = |model: &Gpt, tokens: &Tensor<2, Int>| {
+        let [batch, length] = tokens.dims();
+        model.logits(tokens.clone().slice([0..batch, 0..length - 1]))
+    };
+    let [batch, _] = data();
+    groups::check(&drawn(Gpt::new), &outputs, batch, groups::NANO_GPT);
 }

@@ -10,7 +10,8 @@ use burn::nn::{
 use burn::prelude::*;
 
 use super::checklist::{Checklist, Door};
-use super::fixture::{choices, off_the_kinks, wave};
+use super::fixture::{choices, drawn, off_the_kinks, stream, wave};
+use super::groups;
 
 const WIDTHS: [usize; 4] = [2, 3, 4, 5];
 const CLASSES: usize = 4;
@@ -153,4 +154,12 @@ fn a_resnet_18_goes_through_every_door() {
 #[test]
 fn a_rebuilt_resnet_18_takes_up_a_run_by_its_paths() {
     Checklist::new(&build, &loss, &data()).run_doors(&[Door::ResumeRebuilt]);
+}
+
+#[test]
+fn the_groups_of_a_resnet_18_are_those_of_its_architecture() {
+    let _drawing = stream(3);
+    let outputs = |model: &ResNet, (images, _): &Images| model.forward(images.clone());
+    let [batch, _] = data();
+    groups::check(&drawn(build), &outputs, batch, groups::RESNET);
 }

@@ -12,7 +12,8 @@ use burn::train::ClassificationOutput;
 use burnscape::loss::Batch;
 
 use super::checklist::{Checklist, Door};
-use super::fixture::device;
+use super::fixture::{device, drawn, stream};
+use super::groups;
 
 const PAD: usize = 0;
 const WORDS: usize = 9;
@@ -177,4 +178,13 @@ fn products_in_training_mode_are_those_of_the_masks_that_were_drawn() {
         .in_both_modes()
         .with_frozen_draws(5)
         .run_doors(&[Door::Hessian]);
+}
+
+#[test]
+fn the_groups_of_text_classification_are_those_of_its_architecture() {
+    let _drawing = stream(3);
+    let outputs = |model: &Classifier, texts: &Texts| model.forward(texts.clone()).output;
+    let [batch, _] = data();
+    let model = drawn(Classifier::new);
+    groups::check(&model, &outputs, batch, groups::TEXT_CLASSIFICATION);
 }

@@ -12,7 +12,8 @@ use burn::train::ClassificationOutput;
 use burnscape::loss::{Batch, BatchMapper, LossError};
 
 use super::checklist::Checklist;
-use super::fixture::device;
+use super::fixture::{device, drawn, stream};
+use super::groups;
 
 const PAD: usize = 7;
 const WORDS: usize = 8;
@@ -110,15 +111,28 @@ fn tokens(texts: &[&[usize]]) -> Tokens {
     }
 }
 
-#[test]
-fn text_generation_goes_through_every_door() {
-    let loss = |model: &LanguageModel, batch: Tokens| model.forward_training(batch).loss;
-    let data = [
+fn data() -> [Tokens; 2] {
+    [
         tokens(&[&[1, 3, 2, 5], &[4, 4, 0, 6, 2, 1], &[5, 1]]),
         // Shorter than the first: a batch is as long as its longest text.
         tokens(&[&[2, 6, 3]]),
-    ];
-    Checklist::new(&LanguageModel::new, &loss, &data)
+    ]
+}
+
+#[test]
+fn text_generation_goes_through_every_door() {
+    let loss = |model: &LanguageModel, batch: Tokens| model.forward_training(batch).loss;
+    Checklist::new(&LanguageModel::new, &loss, &data())
         .with_draws_in_training(1)
         .run();
+}
+
+#[test]
+fn the_groups_of_text_generation_are_those_of_its_architecture() {
+    let _drawing = stream(3);
+    let outputs =
+        |model: &LanguageModel, batch: &Tokens| model.forward_training(batch.clone()).output;
+    let [batch, _] = data();
+    let model = drawn(LanguageModel::new);
+    groups::check(&model, &outputs, batch, groups::TEXT_GENERATION);
 }

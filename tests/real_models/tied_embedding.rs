@@ -11,13 +11,17 @@ use burnscape::space::ParamSpace;
 
 use super::checklist::{Checklist, Door};
 use super::fixture::{choices, drawn, for_training, stream};
+use super::groups;
 
 const WORDS: usize = 6;
 const WIDTH: usize = 4;
 
-fn loss_of(hidden: Tensor<3>, weight: Tensor<2>, targets: Tensor<2, Int>) -> Tensor<1> {
-    let [batch, length, _] = hidden.dims();
-    let logits = hidden.matmul(weight.transpose().unsqueeze::<3>());
+fn logits_of(hidden: Tensor<3>, weight: Tensor<2>) -> Tensor<3> {
+    hidden.matmul(weight.transpose().unsqueeze::<3>())
+}
+
+fn loss_of(logits: Tensor<3>, targets: Tensor<2, Int>) -> Tensor<1> {
+    let [batch, length, _] = logits.dims();
     let logits = logits.reshape([batch * length, WORDS]);
     let criterion = CrossEntropyLossConfig::new().init(&logits.device());
     criterion.forward(logits, targets.reshape([batch * length]))
@@ -47,14 +51,16 @@ impl OneField {
             hidden: LinearConfig::new(WIDTH, WIDTH).init(device),
         }
     }
+
+    fn logits(&self, inputs: Tensor<2, Int>) -> Tensor<3> {
+        let hidden = gelu(self.hidden.forward(self.embedding.forward(inputs)));
+        logits_of(hidden, self.embedding.weight.val())
+    }
 }
 
 #[test]
 fn a_head_that_reads_its_embedding_goes_through_every_door() {
-    let loss = |model: &OneField, (inputs, targets): Tokens| {
-        let hidden = gelu(model.hidden.forward(model.embedding.forward(inputs)));
-        loss_of(hidden, model.embedding.weight.val(), targets)
-    };
+    let loss = |model: &OneField, (inputs, targets): Tokens| loss_of(model.logits(inputs), targets);
     Checklist::new(&OneField::new, &loss, &data()).run();
 }
 
@@ -75,11 +81,15 @@ impl TwoFields {
             hidden: LinearConfig::new(WIDTH, WIDTH).init(device),
         }
     }
+
+    fn logits(&self, inputs: Tensor<2, Int>) -> Tensor<3> {
+        let hidden = gelu(self.hidden.forward(self.embedding.forward(inputs)));
+        logits_of(hidden, self.head.val())
+    }
 }
 
 fn loss(model: &TwoFields, (inputs, targets): Tokens) -> Tensor<1> {
-    let hidden = gelu(model.hidden.forward(model.embedding.forward(inputs)));
-    loss_of(hidden, model.head.val(), targets)
+    loss_of(model.logits(inputs), targets)
 }
 
 #[test]
@@ -126,4 +136,22 @@ fn a_tie_holds_over_steps() {
     }
     let space = ParamSpace::of(&model).unwrap();
     assert_eq!(space.leaves()[0].duplicates(), ["head"]);
+}
+
+#[test]
+fn the_groups_of_a_head_that_reads_its_embedding_are_those_of_its_architecture() {
+    let _drawing = stream(3);
+    let outputs = |model: &OneField, (inputs, _): &Tokens| model.logits(inputs.clone());
+    let [batch, _] = data();
+    let model = drawn(OneField::new);
+    groups::check(&model, &outputs, batch, groups::TIED_EMBEDDING);
+}
+
+#[test]
+fn the_groups_of_an_embedding_tied_to_its_head_are_those_of_its_architecture() {
+    let _drawing = stream(3);
+    let outputs = |model: &TwoFields, (inputs, _): &Tokens| model.logits(inputs.clone());
+    let [batch, _] = data();
+    let model = drawn(TwoFields::new);
+    groups::check(&model, &outputs, batch, groups::TIED_EMBEDDING);
 }

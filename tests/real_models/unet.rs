@@ -10,7 +10,8 @@ use burn::tensor::activation::{relu, sigmoid};
 use burnscape::loss::Batch;
 
 use super::checklist::{Checklist, Door, FOREIGN};
-use super::fixture::{choices, wave};
+use super::fixture::{choices, drawn, stream, wave};
+use super::groups;
 
 #[derive(Module, Debug)]
 struct DoubleConv {
@@ -154,4 +155,11 @@ fn a_criterion_with_weights_made_outside_is_refused_by_name() {
     Checklist::new(&UNet::new, &loss, &data)
         .refused_by(&doors, FOREIGN)
         .run_doors(&doors);
+}
+
+#[test]
+fn the_groups_of_a_u_net_are_those_of_its_architecture() {
+    let _drawing = stream(3);
+    let outputs = |model: &UNet, scans: &Scans| model.forward(scans.images.clone());
+    groups::check(&drawn(UNet::new), &outputs, scans(2, 0.4), groups::UNET);
 }

@@ -8,7 +8,8 @@ use burn::tensor::Distribution;
 use burn::tensor::activation::gelu;
 
 use super::checklist::{Checklist, DRAWS, Door};
-use super::fixture::{choices, wave};
+use super::fixture::{choices, drawn, stream, wave};
+use super::groups;
 
 const PIXELS: usize = 9;
 const LATENT: usize = 2;
@@ -25,6 +26,14 @@ struct Vae {
 struct Posterior {
     mean: Tensor<2>,
     log_variance: Tensor<2>,
+}
+
+impl Posterior {
+    /// A sample of it, made of standard normal noise.
+    fn code(&self, noise: Tensor<2>) -> Tensor<2> {
+        let deviation = (self.log_variance.clone() * 0.5).exp();
+        self.mean.clone() + deviation * noise
+    }
 }
 
 impl Vae {
@@ -53,9 +62,8 @@ impl Vae {
 
     /// Reconstruction and divergence, an example's mean.
     fn loss(&self, images: Tensor<2, Int>, posterior: Posterior, noise: Tensor<2>) -> Tensor<1> {
+        let logits = self.decode(posterior.code(noise));
         let Posterior { mean, log_variance } = posterior;
-        let deviation = (log_variance.clone() * 0.5).exp();
-        let logits = self.decode(mean.clone() + deviation * noise);
         let reconstruction = BinaryCrossEntropyLossConfig::new()
             .with_logits(true)
             .init(&logits.device())
@@ -102,18 +110,35 @@ fn a_vae_with_a_seed_has_the_products_of_the_codes_that_were_drawn() {
         .run_doors(&Door::ALL);
 }
 
+/// Images, and the noise of their codes.
+type Prepared = (Tensor<2, Int>, Tensor<2>);
+
+fn prepared() -> [Prepared; 2] {
+    [
+        (images(4, 0.3), wave([4, LATENT], 5.5)),
+        (images(3, 70.3), wave([3, LATENT], 55.5)),
+    ]
+}
+
 /// The way out that always works: the noise is part of the batch.
 #[test]
 fn a_vae_with_its_noise_in_the_batch_goes_through_every_door() {
-    let loss = |vae: &Vae, (images, noise): (Tensor<2, Int>, Tensor<2>)| {
+    let loss = |vae: &Vae, (images, noise): Prepared| {
         let posterior = vae.encode(images.clone().float());
         vae.loss(images, posterior, noise)
     };
-    let data = [
-        (images(4, 0.3), wave([4, LATENT], 5.5)),
-        (images(3, 70.3), wave([3, LATENT], 55.5)),
-    ];
-    Checklist::new(&Vae::new, &loss, &data)
+    Checklist::new(&Vae::new, &loss, &prepared())
         .in_both_modes()
         .run();
+}
+
+#[test]
+fn the_groups_of_a_vae_are_those_of_its_architecture() {
+    let _drawing = stream(3);
+    let outputs = |vae: &Vae, (images, noise): &Prepared| {
+        let posterior = vae.encode(images.clone().float());
+        vae.decode(posterior.code(noise.clone()))
+    };
+    let [batch, _] = prepared();
+    groups::check(&drawn(Vae::new), &outputs, batch, groups::VAE);
 }

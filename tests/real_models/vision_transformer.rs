@@ -11,7 +11,8 @@ use burn::nn::{Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::prelude::*;
 
 use super::checklist::Checklist;
-use super::fixture::{choices, wave};
+use super::fixture::{choices, drawn, stream, wave};
+use super::groups;
 
 const WIDTH: usize = 8;
 const PATCH: usize = 4;
@@ -64,6 +65,13 @@ impl VisionTransformer {
 
 type Images = (Tensor<4>, Tensor<1, Int>);
 
+fn data() -> [Images; 2] {
+    [
+        (wave([4, 1, SIDE, SIDE], 0.2), choices([4], CLASSES, 3.0)),
+        (wave([2, 1, SIDE, SIDE], 300.2), choices([2], CLASSES, 8.0)),
+    ]
+}
+
 #[test]
 fn a_vision_transformer_goes_through_every_door() {
     let loss = |model: &VisionTransformer, (images, labels): Images| {
@@ -73,11 +81,16 @@ fn a_vision_transformer_goes_through_every_door() {
             .init(&logits.device());
         criterion.forward(logits, labels)
     };
-    let data = [
-        (wave([4, 1, SIDE, SIDE], 0.2), choices([4], CLASSES, 3.0)),
-        (wave([2, 1, SIDE, SIDE], 300.2), choices([2], CLASSES, 8.0)),
-    ];
-    Checklist::new(&VisionTransformer::new, &loss, &data)
+    Checklist::new(&VisionTransformer::new, &loss, &data())
         .in_both_modes()
         .run();
+}
+
+#[test]
+fn the_groups_of_a_vision_transformer_are_those_of_its_architecture() {
+    let _drawing = stream(3);
+    let outputs = |model: &VisionTransformer, (images, _): &Images| model.logits(images.clone());
+    let [batch, _] = data();
+    let model = drawn(VisionTransformer::new);
+    groups::check(&model, &outputs, batch, groups::VISION_TRANSFORMER);
 }

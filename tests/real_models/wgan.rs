@@ -11,6 +11,7 @@ use burnscape::space::{ParamSpace, ParamVector};
 
 use super::checklist::{Checklist, Door, FOREIGN};
 use super::fixture::{drawn, for_training, stream, wave};
+use super::groups;
 
 const LATENT: usize = 3;
 const SIDE: usize = 4;
@@ -208,4 +209,20 @@ fn a_critic_clipped_between_steps_trains_with_sam() {
         assert!(weights.iter().all(|w| w.abs() <= bound));
     }
     assert!(losses[29] < losses[1] - 1e-3, "{losses:?}");
+}
+
+#[test]
+fn the_groups_of_a_critic_are_those_of_its_architecture() {
+    let _drawing = stream(3);
+    let outputs = |critic: &Critic, (real, _): &Images| critic.forward(real.clone());
+    let model = drawn(Critic::new);
+    groups::check(&model, &outputs, images(4, 0.9), groups::CRITIC);
+}
+
+#[test]
+fn the_groups_of_a_generator_are_those_of_its_architecture() {
+    let _drawing = stream(3);
+    let outputs = |generator: &Generator, noise: &Tensor<2>| generator.images(noise.clone());
+    let noise = wave([4, LATENT], 0.9);
+    groups::check(&drawn(Generator::new), &outputs, noise, groups::GENERATOR);
 }

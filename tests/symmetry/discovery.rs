@@ -1,8 +1,9 @@
 //! Networks of all kinds: their groups are found without a hint, and nothing else is.
 
 use burn::module::Module;
-use burn::tensor::Tensor;
-use burnscape::loss::Batch;
+use burn::tensor::{Bool, Int, Tensor};
+use burnscape::linearize::{Axes, Forward, Inputs, ScalingMode};
+use burnscape::loss::{Batch, BatchMapper};
 use burnscape::symmetry::Symmetries;
 
 use super::zoo::{self, Specimen, difference, found, listing, parameters, same, tolerance};
@@ -20,10 +21,50 @@ fn check<M: Module, B: Batch, const R: usize>(net: &Specimen<M, B, R>) {
     let mut expected = net.expected.clone();
     expected.sort();
     assert_eq!(found(&symmetries), expected, "{name}\n{listed}");
+    is_the_same_in_elementary_operations(net);
     leaves_the_outputs(net, &symmetries);
     keeps_the_laws(net, &symmetries);
     let is_untouched = same(&untouched, &parameters(&net.model));
     assert!(is_untouched, "{name}: the model has changed");
+}
+
+/// Groups and where they lie, with the operations of the program as they were recorded and in elementary ones.
+fn is_the_same_in_elementary_operations<M: Module, B: Batch, const R: usize>(
+    net: &Specimen<M, B, R>,
+) {
+    struct Declare<'a, 'b>(&'a mut Inputs<'b>);
+    impl BatchMapper for Declare<'_, '_> {
+        fn map_float<const D: usize>(&mut self, tensor: Tensor<D>) -> Tensor<D> {
+            self.0.float(tensor)
+        }
+        fn map_int<const D: usize>(&mut self, tensor: Tensor<D, Int>) -> Tensor<D, Int> {
+            self.0.int(tensor)
+        }
+        fn map_bool<const D: usize>(&mut self, tensor: Tensor<D, Bool>) -> Tensor<D, Bool> {
+            self.0.bool(tensor)
+        }
+    }
+    let forward = Forward::new(
+        &net.model,
+        device().settings(),
+        |inputs| net.batch.clone().map_tensors(&mut Declare(inputs)),
+        |model: &M, batch| vec![(net.outputs)(model, batch).into_dispatch()],
+    );
+    let forward = forward.expect(net.name);
+    let movable = vec![true; forward.num_model_inputs()];
+    let lowered = forward.scalings(&movable, ScalingMode::Sign).expect(net.name);
+    let places = |axes: &Axes| {
+        let blocks = axes.inputs.iter().flatten().flatten();
+        let places = blocks.map(|block| {
+            let factors = block.factors.iter();
+            let factors = factors.map(|f| (f.size, f.stride, f.group.as_ref().ok().copied()));
+            (block.offset, factors.collect::<Vec<_>>())
+        });
+        places.collect::<Vec<_>>()
+    };
+    let axes = forward.axes();
+    assert_eq!(axes.groups, lowered.axes.groups, "{}", net.name);
+    assert_eq!(places(&axes), places(&lowered.axes), "{}", net.name);
 }
 
 /// Random elements move the parameters, and not the outputs.

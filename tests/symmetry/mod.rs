@@ -5,4 +5,5 @@ mod discovery;
 mod leave_out;
 mod random_programs;
 mod refused;
+mod scalings;
 mod zoo;

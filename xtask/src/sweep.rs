@@ -52,6 +52,11 @@ const SWEEPS: &[Sweep] = &[
         targets: &["--test f32", "--test f64"],
     },
     Sweep {
+        name: "symmetry",
+        about: "random programs: every group that is found leaves the outputs",
+        targets: &["--test f64"],
+    },
+    Sweep {
         name: "intervals",
         about: "the coverage of 95 % confidence intervals",
         targets: &["--test f64"],

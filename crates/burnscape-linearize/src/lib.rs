@@ -77,6 +77,8 @@ mod rule;
 mod run;
 mod trace;
 
+#[doc(hidden)]
+pub use axes::axis_rule;
 pub use axes::{
     Axes, AxisBlock, AxisBlocks, AxisFactor, AxisGroup, Fixed, FixedReason, Mode as ScalingMode,
     ScaledPlace, Scaling, Scalings,

@@ -3,6 +3,7 @@
 //! Every axis of every tensor has a [`Term`](term::Term). A [walk](walk) over the program makes terms equal, divides them
 //! and fixes them, with one [rule](rules) for each operation. What stays free is a [group](groups).
 
+mod described;
 mod exponents;
 mod found;
 mod groups;
@@ -17,6 +18,7 @@ mod walk;
 
 use crate::program::Program;
 
+pub use described::axis_rule;
 pub use exponents::{Mode, ScaledPlace, Scaling, Scalings};
 pub use found::{Axes, AxisBlock, AxisBlocks, AxisFactor, AxisGroup, Fixed, FixedReason};
 

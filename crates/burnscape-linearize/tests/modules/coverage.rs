@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 use std::{env, fs};
 
-use burnscape_linearize::{Rule, coverage};
+use burnscape_linearize::{Rule, axis_rule, coverage};
 
 use super::exports::lists;
 use super::{FAMILIES, STREAM};
@@ -152,8 +152,13 @@ softmax cross-entropy keep their relative accuracy as `p` approaches one (`cargo
 
 ### Rules
 
-| operation | rule | alone | forward | backward |
-|---|---|---|---|---|
+*Axes* is what happens to the axes of operands in the search for symmetries, and every rule is tested alone: permuted operands give
+the permuted result. They *pass*, *meet* element by element, *move*, are *divided*, *cut* or *joined*, are *reduced* or *contracted*,
+or stay and are *mixed*; *channels* and examples are free and positions fixed; data *index* an axis or its *order* matters,
+which fixes it; a *uniform* result ties nothing. *Fixed*: there is no rule, and all axes are.
+
+| operation | rule | axes | alone | forward | backward |
+|---|---|---|---|---|---|
 ";
 
 fn page() -> String {
@@ -180,9 +185,11 @@ fn page() -> String {
             never_met.push(operation.clone());
         }
         let (forward, backward) = (forward.cell(), backward.cell());
+        let axes = axis_rule(&operation);
+        let axes = axes.unwrap_or_else(|| panic!("axes of {operation} are not described"));
         let _ = writeln!(
             page,
-            "| `{operation}` | {text} | {alone} | {forward} | {backward} |"
+            "| `{operation}` | {text} | {axes} | {alone} | {forward} | {backward} |"
         );
     }
     assert_eq!(never_met, NEVER_MET);

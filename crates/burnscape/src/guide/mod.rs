@@ -32,6 +32,9 @@ pub mod paths {}
 #[doc = include_str!("../../guide/sharpness.md")]
 pub mod sharpness {}
 
+#[doc = include_str!("../../guide/symmetry.md")]
+pub mod symmetry {}
+
 #[doc = include_str!("../../guide/recipes.md")]
 pub mod recipes {}
 

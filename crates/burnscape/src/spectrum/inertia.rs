@@ -1,12 +1,14 @@
 use std::ops::Bound::{Excluded, Unbounded};
 
-use burnscape_krylov::{Bracket, EigenvalueCount, LanczosFactorization, SelfAdjoint};
+use burnscape_krylov::{
+    Bracket, Deflated, EigenvalueCount, KrylovFault, LanczosFactorization, Orthonormal, SelfAdjoint,
+};
 use serde::{Deserialize, Serialize};
 
 use super::Spectrum;
 use crate::curvature::CurvatureError;
 use crate::range::{FRACTION, ensure};
-use crate::space::ParamVector;
+use crate::space::{ParamSpace, ParamVector, SpaceError};
 
 /// How many eigenvalues are positive, negative, and zero to rounding.
 ///
@@ -41,6 +43,10 @@ pub struct Inertia {
     pub negative: EigenvalueCount,
     /// Eigenvalues between. None is certain unless the count is exact.
     pub near_zero: EigenvalueCount,
+    /// Dimensions that were left out, and are in none of the counts: those of the directions of
+    /// [`inertia_modulo`](Spectrum::inertia_modulo).
+    #[serde(default)]
+    pub left_out: usize,
     /// Up to which size an eigenvalue counts as zero.
     pub zero: f64,
     /// Probability with which an interval covers, at least.
@@ -85,11 +91,46 @@ where
             positive: record.count_in((Excluded(zero), Unbounded)),
             negative,
             near_zero: record.count_in(-zero..=zero),
+            left_out: 0,
             zero,
             confidence,
             dimension,
             num_matvecs: record.num_matvecs(),
         })
+    }
+
+    /// The inertia of the operator's compression to the complement of some directions: `P A P` with `P` the orthogonal
+    /// projection on what is orthogonal to all of them.
+    ///
+    /// Directions in which the loss is constant by symmetry, as the [tangents](crate::symmetry::Scales::tangents) of
+    /// scales, make eigenvalues zero at any critical point, whatever the data. Without them, `near_zero` counts the flat
+    /// directions that the data leave. Directions that depend on others, and zeros, are dropped.
+    ///
+    /// # Cost
+    ///
+    /// That of [`inertia`](Self::inertia), and a vector for each direction.
+    ///
+    /// # Errors
+    ///
+    /// As [`inertia`](Self::inertia); [`CurvatureError::Space`] for directions of another space.
+    pub fn inertia_modulo(&self, directions: &[ParamVector]) -> Result<Inertia, CurvatureError> {
+        let basis = independent(&self.operator.domain(), directions.to_vec())?;
+        let left_out = basis.len();
+        let compression = Deflated::new(self.operator, basis)?;
+        let spectrum = Spectrum {
+            operator: &compression,
+            settings: self.settings.clone(),
+        };
+        let mut inertia = spectrum.inertia()?;
+        // The compression is zero on the directions.
+        let zeros = &mut inertia.near_zero;
+        let less = |value: f64| (value - left_out as f64).max(0.0);
+        zeros.at_least = zeros.at_least.saturating_sub(left_out);
+        zeros.exact = zeros.exact.map(|exact| exact.saturating_sub(left_out));
+        zeros.estimate = zeros.estimate.map(less);
+        zeros.interval = zeros.interval.map(|(low, high)| (less(low), less(high)));
+        inertia.left_out = left_out;
+        Ok(inertia)
     }
 
     fn estimated_inertia(&self) -> Result<Inertia, CurvatureError> {
@@ -119,11 +160,28 @@ where
             positive: count(density.fraction_above(zero), above, below),
             negative: count(density.fraction_below(-zero), below, above),
             near_zero: count(density.fraction_between(-zero, zero), 0, above + below),
+            left_out: 0,
             zero,
             confidence,
             dimension: density.dimension(),
             num_matvecs: density.num_matvecs(),
         })
+    }
+}
+
+/// An orthonormal basis of the span of some vectors.
+fn independent(
+    space: &ParamSpace,
+    mut vectors: Vec<ParamVector>,
+) -> Result<Orthonormal<ParamVector>, CurvatureError> {
+    loop {
+        match Orthonormal::orthonormalize(space, vectors.clone()) {
+            Ok(basis) => return Ok(basis),
+            Err(SpaceError::Krylov(KrylovFault::Dependent { index, .. })) => {
+                vectors.remove(index);
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
 }
 

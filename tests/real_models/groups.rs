@@ -1,6 +1,14 @@
-//! The groups of the models of `tests/real_models`, counted by hand before any was found.
-//!
-//! For that folder: `#[path = "../symmetry/zoo/real_models.rs"] mod groups;`. Nothing else is needed to read it.
+//! The groups of these models, counted by hand before any was found, and the check that these are found.
+
+use std::fmt::Write as _;
+
+use burn::module::Module;
+use burn::tensor::{Bool, Int, Tensor, TensorData};
+use burnscape::loss::{Batch, BatchMapper};
+use burnscape::symmetry::{Symmetries, SymmetriesConfig};
+
+/// How far outputs may differ that are the same but for rounding, relative to the largest number.
+const TOLERANCE: f64 = 1e-9;
 
 /// The size of a group, the sizes of its parents, and the number of its members.
 pub(crate) type Known = (usize, &'static [usize], usize);
@@ -131,3 +139,125 @@ pub(crate) const NANO_GPT: &[Known] = &[
     (16, &[], 3),
     (16, &[], 3),
 ];
+
+/// A size, the sizes of the parents in ascending order, and a number of members.
+type Counted = (usize, Vec<usize>, usize);
+
+/// The groups of the model are the known ones, and a random element leaves its outputs as they are.
+pub(crate) fn check<M: Module, B: Batch, T: Batch>(
+    model: &M,
+    outputs: &impl Fn(&M, &B) -> T,
+    batch: B,
+    known: &[Known],
+) {
+    let symmetries = SymmetriesConfig::new()
+        .run(outputs, model, batch.clone())
+        .expect("symmetries");
+    let listed = listing(&symmetries);
+    assert!(symmetries.dropped().is_empty(), "dropped\n{listed}");
+    let known = known
+        .iter()
+        .map(|&(size, parents, members)| counted(size, parents.to_vec(), members));
+    let known = sorted(known);
+    assert_eq!(found(&symmetries), known, "\n{listed}");
+
+    // The first that moves anything.
+    let element = (3..9)
+        .map(|seed| symmetries.random(seed))
+        .find(|element| *element != symmetries.identity())
+        .expect("an element that moves something");
+    let moved = element.apply(model).expect("a model");
+    let numbers = |model: &M| Numbers::of(outputs(&model.valid(), &batch));
+    numbers(model).assert_same(&numbers(&moved));
+}
+
+fn counted(size: usize, mut parents: Vec<usize>, members: usize) -> Counted {
+    parents.sort_unstable();
+    (size, parents, members)
+}
+
+fn sorted(groups: impl Iterator<Item = Counted>) -> Vec<Counted> {
+    let mut groups: Vec<Counted> = groups.collect();
+    groups.sort();
+    groups
+}
+
+fn found(symmetries: &Symmetries) -> Vec<Counted> {
+    let groups = symmetries.groups();
+    sorted(groups.iter().map(|group| {
+        let parents = group.parents().iter();
+        let parents = parents.map(|&parent| groups[parent].size()).collect();
+        counted(group.size(), parents, group.members().len())
+    }))
+}
+
+/// Every group with its members, what is fixed, and what was dropped.
+fn listing(symmetries: &Symmetries) -> String {
+    let mut text = String::new();
+    for (index, group) in symmetries.groups().iter().enumerate() {
+        let (size, parents) = (group.size(), group.parents());
+        let _ = writeln!(text, "group {index}: {size} within {parents:?}");
+        for member in group.members() {
+            let (axis, offset, stride) = (member.axis, member.offset, member.stride);
+            let _ = writeln!(text, "  {} {axis}, {offset} + {stride} i", member.path);
+        }
+    }
+    for fixed in symmetries.fixed() {
+        let (axis, offset, size) = (fixed.axis, fixed.offset, fixed.size);
+        let (path, reason) = (&fixed.path, &fixed.reason);
+        let _ = writeln!(text, "fixed: {path} {axis}, {size} from {offset}: {reason}");
+    }
+    for dropped in symmetries.dropped() {
+        let _ = writeln!(text, "dropped: {dropped}");
+    }
+    text
+}
+
+/// What a model answers.
+#[derive(Default)]
+struct Numbers {
+    floats: Vec<Vec<f64>>,
+    /// Integers and Booleans.
+    others: Vec<TensorData>,
+}
+
+impl Numbers {
+    fn of<T: Batch>(outputs: T) -> Self {
+        let mut numbers = Self::default();
+        let _ = outputs.map_tensors(&mut numbers);
+        numbers
+    }
+
+    /// Floats but for rounding, others exactly.
+    fn assert_same(&self, other: &Self) {
+        assert_eq!(self.others, other.others);
+        assert_eq!(self.floats.len(), other.floats.len());
+        for (a, b) in self.floats.iter().zip(&other.floats) {
+            assert_eq!(a.len(), b.len());
+            let size = a.iter().fold(0.0_f64, |all, x| all.max(x.abs()));
+            assert!(size > 0.0 && size.is_finite(), "nothing to compare: {size}");
+            let gaps = a.iter().zip(b).map(|(x, y)| (x - y).abs() / size);
+            // What is not a number counts as the largest.
+            let gap = gaps.max_by(f64::total_cmp).expect("numbers");
+            assert!(gap <= TOLERANCE, "off by {gap:e}");
+        }
+    }
+}
+
+impl BatchMapper for Numbers {
+    fn map_float<const D: usize>(&mut self, tensor: Tensor<D>) -> Tensor<D> {
+        let data = tensor.clone().into_data();
+        self.floats.push(data.iter::<f64>().collect());
+        tensor
+    }
+
+    fn map_int<const D: usize>(&mut self, tensor: Tensor<D, Int>) -> Tensor<D, Int> {
+        self.others.push(tensor.clone().into_data());
+        tensor
+    }
+
+    fn map_bool<const D: usize>(&mut self, tensor: Tensor<D, Bool>) -> Tensor<D, Bool> {
+        self.others.push(tensor.clone().into_data());
+        tensor
+    }
+}
