@@ -63,9 +63,9 @@ mod sharpness {
     mod scaled_curvature;
     pub(crate) mod settings;
 }
-mod symmetry;
 /// Through several rooms: intervals against what they hold.
 mod intervals;
+mod symmetry;
 /// Through several rooms: a loss times powers of two.
 mod scales {
     mod answers;

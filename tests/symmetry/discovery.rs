@@ -52,7 +52,9 @@ fn is_the_same_in_elementary_operations<M: Module, B: Batch, const R: usize>(
     );
     let forward = forward.expect(net.name);
     let movable = vec![true; forward.num_model_inputs()];
-    let lowered = forward.scalings(&movable, ScalingMode::Sign).expect(net.name);
+    let lowered = forward
+        .scalings(&movable, ScalingMode::Sign)
+        .expect(net.name);
     let places = |axes: &Axes| {
         let blocks = axes.inputs.iter().flatten().flatten();
         let places = blocks.map(|block| {

@@ -31,7 +31,11 @@ fn scales<M: Module, B: Batch, const R: usize>(net: &Specimen<M, B, R>) -> Scale
     assert!(found.dropped().is_empty(), "{}", net.name);
     let answers = net.answers(&net.model);
     let moved = found.apply(&net.model, &found.random(3)).expect(net.name);
-    assert!(difference(&answers, &net.answers(&moved)) < 1e-9, "{}", net.name);
+    assert!(
+        difference(&answers, &net.answers(&moved)) < 1e-9,
+        "{}",
+        net.name
+    );
     found
 }
 
@@ -41,7 +45,11 @@ fn num_signs<M: Module, B: Batch, const R: usize>(net: &Specimen<M, B, R>) -> us
     assert!(found.dropped().is_empty(), "{}", net.name);
     let answers = net.answers(&net.model);
     let moved = found.apply(&net.model, &found.random(3)).expect(net.name);
-    assert!(difference(&answers, &net.answers(&moved)) < 1e-9, "{}", net.name);
+    assert!(
+        difference(&answers, &net.answers(&moved)) < 1e-9,
+        "{}",
+        net.name
+    );
     found.scalings().len()
 }
 
@@ -51,7 +59,11 @@ fn a_relu_unit_scales_and_a_tanh_unit_has_a_sign() {
     // Seven ReLU units, then six of tanh.
     let found = scales(&net);
     assert_eq!(found.dimension(), 7);
-    let expected = [("first.weight", 1), ("first.bias", 1), ("second.weight", -1)];
+    let expected = [
+        ("first.weight", 1),
+        ("first.bias", 1),
+        ("second.weight", -1),
+    ];
     let expected = expected.map(|(path, exponent)| (path.to_string(), exponent));
     assert_eq!(exponents(&found.scalings()[0]), expected);
     assert_eq!(num_signs(&net), 1);
@@ -87,8 +99,12 @@ struct Unit {
 impl Unit {
     fn new(widths: [usize; 3], device: &Device) -> Self {
         Self {
-            first: LinearConfig::new(widths[0], widths[1]).with_bias(false).init(device),
-            last: LinearConfig::new(widths[1], widths[2]).with_bias(false).init(device),
+            first: LinearConfig::new(widths[0], widths[1])
+                .with_bias(false)
+                .init(device),
+            last: LinearConfig::new(widths[1], widths[2])
+                .with_bias(false)
+                .init(device),
         }
     }
 
@@ -110,7 +126,10 @@ fn a_unit_is_balanced_in_canonical_form() {
     let weight = |values: &[f64], shape| {
         Tensor::<2>::from_data(TensorData::new(values.to_vec(), shape), &device())
     };
-    unit.first.weight = unit.first.weight.map(|_| weight(&[3.0, 3.0, 4.0, 4.0], [2, 2]));
+    unit.first.weight = unit
+        .first
+        .weight
+        .map(|_| weight(&[3.0, 3.0, 4.0, 4.0], [2, 2]));
     unit.last.weight = unit.last.weight.map(|_| weight(&[20.0, 20.0], [2, 1]));
     let found = of_unit(&unit, numbers([3, 2], SEED, &device()));
     let canonical = found.canonicalize(&unit).expect("a form");
@@ -153,7 +172,10 @@ fn symmetry_zeros_are_told_apart_from_flat_directions() {
         ParamVector::from_module(hessian.space(), &model).expect("weights"),
         hessian.gradient().expect("a gradient"),
     );
-    let (theta, gradient) = (theta.to_host().expect("numbers"), gradient.to_host().expect("numbers"));
+    let (theta, gradient) = (
+        theta.to_host().expect("numbers"),
+        gradient.to_host().expect("numbers"),
+    );
     for tangent in &tangents {
         let direction = tangent.to_host().expect("numbers");
         let product = hessian.matvec(tangent).expect("a product");
@@ -191,11 +213,19 @@ fn symmetry_zeros_are_told_apart_from_flat_directions() {
         let mut unit = vec![0.0; n];
         unit[i] = 1.0;
         let v = ParamVector::from_host(hessian.space(), &project(unit)).expect("a vector");
-        project(hessian.matvec(&v).expect("a product").to_host().expect("numbers"))
+        project(
+            hessian
+                .matvec(&v)
+                .expect("a product")
+                .to_host()
+                .expect("numbers"),
+        )
     };
     let dense: Vec<f64> = (0..n).flat_map(column).collect();
     let values = eigenvalues(&dense);
-    let largest = values.iter().fold(0.0_f64, |all, value| all.max(value.abs()));
+    let largest = values
+        .iter()
+        .fold(0.0_f64, |all, value| all.max(value.abs()));
     let zero = 1e-9 * largest;
     let count = |is: &dyn Fn(f64) -> bool| values.iter().filter(|value| is(**value)).count();
     let spectrum = Spectrum::of(&hessian).with_zero(zero);
@@ -229,7 +259,9 @@ fn heads_turn_by_any_invertible_matrix() {
         net.last.forward(mixed.context)
     };
     let x = numbers([2, 5, 6], SEED, &device());
-    let found = GaugesConfig::new().run(&outputs, &model, x.clone()).expect("gauges");
+    let found = GaugesConfig::new()
+        .run(&outputs, &model, x.clone())
+        .expect("gauges");
     assert!(found.dropped().is_empty());
     let paths = |scaling: &burnscape::symmetry::Scaling| exponents(scaling);
     let of_queries = found.scalings().iter().find(|scaling| {
@@ -239,13 +271,22 @@ fn heads_turn_by_any_invertible_matrix() {
     let of_queries = of_queries.expect("queries and keys");
     assert_eq!((of_queries.size, of_queries.rows), (3, 2));
     assert!(found.scalings().iter().any(|scaling| {
-        paths(scaling).iter().any(|(path, _)| path == "attention.value.weight")
+        paths(scaling)
+            .iter()
+            .any(|(path, _)| path == "attention.value.weight")
     }));
     let answers = |net: &Head| -> Vec<f64> { outputs(net, &x).into_data().iter().collect() };
     let moved = found.apply(&model, &found.random(5)).expect("a model");
     assert!(!same(&parameters(&model), &parameters(&moved)));
     assert!(difference(&answers(&model), &answers(&moved)) < 1e-12);
     let singular = vec![vec![0.0; 18]; found.scalings().len()];
-    let error = found.apply(&model, &singular).err().expect("singular").to_string();
-    assert!(error.contains("singular") || error.contains("entries"), "{error}");
+    let error = found
+        .apply(&model, &singular)
+        .err()
+        .expect("singular")
+        .to_string();
+    assert!(
+        error.contains("singular") || error.contains("entries"),
+        "{error}"
+    );
 }

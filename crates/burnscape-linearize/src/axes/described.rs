@@ -2,11 +2,7 @@
 
 /// The operations by what happens to their axes.
 const RULES: &[(&str, &str, &str)] = &[
-    (
-        "pass",
-        "BaseFloat",
-        "EqualElem NotEqualElem Cast MaskFill",
-    ),
+    ("pass", "BaseFloat", "EqualElem NotEqualElem Cast MaskFill"),
     (
         "pass",
         "NumericFloat",

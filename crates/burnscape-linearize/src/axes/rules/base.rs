@@ -22,9 +22,15 @@ impl Walk<'_> {
             }
             Base::Permute(o) => self.permuted(&o.input, &o.axes),
             Base::Flip(o) => {
-                let labels = self.of(&o.input);
+                let mut labels = self.of(&o.input);
                 for &axis in &o.axes {
-                    self.terms.fix(&labels.axes[axis], FixedReason::Ordered);
+                    let term = self.terms.normal(&labels.axes[axis]);
+                    // Only what is uniform as a whole is the same from behind.
+                    if !matches!(term, Term::Uniform(_)) {
+                        self.terms.fix(&term, FixedReason::Ordered);
+                        let len = self.terms.size(&term);
+                        labels.axes[axis] = self.terms.fixed(len, FixedReason::Ordered);
+                    }
                 }
                 labels
             }

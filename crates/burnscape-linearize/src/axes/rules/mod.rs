@@ -11,7 +11,7 @@ use burn_ir::{
 
 use super::found::FixedReason;
 use super::labels::Labels;
-use super::term::ONE;
+use super::term::{ONE, Term};
 use super::walk::Walk;
 
 /// Whether the operation only moves values. What it drops is not read.
@@ -100,7 +100,7 @@ impl Walk<'_> {
     fn reduced(&mut self, input: &TensorIr, axes: &[usize], out: &TensorIr) -> Labels {
         let mut labels = self.with_cases(input);
         let reduces_cases = |axis: &usize| {
-            labels.case == Some(*axis) || matches!(labels.axes[*axis], super::term::Term::Cases(_))
+            labels.case == Some(*axis) || matches!(labels.axes[*axis], Term::Cases(_))
         };
         if labels.case.is_some() && axes.iter().any(reduces_cases) {
             labels = self.terms.collapsed(labels);
@@ -122,6 +122,14 @@ impl Walk<'_> {
         inner.axes[axis] = ONE;
         self.inner.push(inner);
         labels
+    }
+
+    /// The terms of which a result is the sum: they have an axis more. A group on it meets everything that both operands
+    /// have.
+    fn summed(&mut self, result: &Labels, axis: &Term) {
+        let mut inner = result.clone();
+        inner.axes.push(axis.clone());
+        self.inner.push(inner);
     }
 
     /// Batches of matrix products.
@@ -152,6 +160,7 @@ impl Walk<'_> {
             .unify(&left.axes[rows - 1], &right.axes[columns - 2]);
         result.axes.push(left.axes[rows - 2].clone());
         result.axes.push(right.axes[columns - 1].clone());
+        self.summed(&result, &left.axes[rows - 1]);
         result
     }
 

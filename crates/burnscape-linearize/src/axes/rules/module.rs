@@ -4,7 +4,7 @@ use burn_ir::{AttentionOpIr, ModuleOperationIr as Module, TensorIr};
 
 use super::super::found::FixedReason;
 use super::super::labels::Labels;
-use super::super::term::{Division, ONE, Term};
+use super::super::term::{Division, Term};
 use super::super::walk::Walk;
 
 /// Whether the first axis of a convolution's weight is that of the outputs.
@@ -25,6 +25,7 @@ impl Walk<'_> {
                 let last = labels.axes.len().checked_sub(1)?;
                 self.terms.unify(&labels.axes[last], &weight.axes[0]);
                 labels.axes[last] = weight.axes[1].clone();
+                self.summed(&labels, &weight.axes[0]);
                 if let Some(bias) = &o.bias {
                     self.along(&mut labels, last, &[bias]);
                 }
@@ -188,6 +189,21 @@ impl Walk<'_> {
         }
         let channels = self.channels(&x.axes[1], &weight.axes, groups, order);
         let mut labels = Labels::of(vec![x.axes[0].clone(), channels]);
+        let inputs = match order {
+            Weight::OutFirst => &weight.axes[1],
+            Weight::InFirst => &weight.axes[0],
+        };
+        if groups == 1 || order == Weight::OutFirst {
+            self.summed(&labels, inputs);
+        } else {
+            // The groups of the inputs are those of the outputs: the terms have them once.
+            let terms = vec![
+                x.axes[0].clone(),
+                weight.axes[0].clone(),
+                weight.axes[1].clone(),
+            ];
+            self.inner.push(Labels::of(terms));
+        }
         if let Some(bias) = bias {
             self.along(&mut labels, 1, &[bias]);
         }
@@ -260,12 +276,12 @@ impl Walk<'_> {
             let other = self.of(tensor);
             scores = self.terms.elementwise(vec![scores, other], &shape);
         }
-        self.inner.push(scores.clone());
-        let mut reduced = scores.clone();
-        reduced.axes[3] = ONE;
-        self.inner.push(reduced);
+        self.summed(&scores, &q.axes[3]);
+        let scores = self.mixed(scores, 3);
         let mut axes = scores.axes[..3].to_vec();
         axes.push(v.axes[3].clone());
-        Labels::of(axes)
+        let labels = Labels::of(axes);
+        self.summed(&labels, &scores.axes[3]);
+        labels
     }
 }

@@ -54,7 +54,10 @@ fn balanced(layout: &Layout, scaling: &Scaling, values: &[Vec<f64>]) -> Vec<f64>
         place.each(&layout.tensors[place.tensor], |element, factor| {
             let square = own[element].powi(2);
             let squares = &mut squares[factor];
-            match squares.iter_mut().find(|(exponent, _)| *exponent == place.exponent) {
+            match squares
+                .iter_mut()
+                .find(|(exponent, _)| *exponent == place.exponent)
+            {
                 Some((_, sum)) => *sum += square,
                 None => squares.push((place.exponent, square)),
             }

@@ -58,7 +58,10 @@ pub(super) fn turned(
     let (device, dtype) = (values.device(), values.dtype());
     let mut host = to_host(values)?;
     for (gauge, scaling) in scalings.iter().enumerate() {
-        let places = scaling.places().iter().filter(|place| place.tensor == tensor);
+        let places = scaling
+            .places()
+            .iter()
+            .filter(|place| place.tensor == tensor);
         for place in places {
             turn(layout, scaling.size, (gauge, place), bases, &mut host);
         }

@@ -24,7 +24,12 @@ impl Place {
     pub(super) fn of(layout: &Layout, tensor: usize, place: &ScaledPlace) -> Option<Self> {
         let axes = layout.tensors.get(tensor)?;
         let block = *place.blocks.get(place.axis)?;
-        let factor = axes.axes.get(place.axis)?.get(block)?.factors.get(place.factor)?;
+        let factor = axes
+            .axes
+            .get(place.axis)?
+            .get(block)?
+            .factors
+            .get(place.factor)?;
         let parents = layout.groups[factor.group?].parents.iter().map(|&parent| {
             let (axis, factor) = axes.parent_of(place.axis, block, parent)?;
             Some((axis, factor, layout.groups[parent].size))
@@ -61,7 +66,9 @@ impl Place {
             });
             let own = value(blocks[self.axis], self.factor, at[self.axis]);
             visit(element, row * size + own);
-            let Some(axis) = (0..at.len()).rev().find(|&axis| at[axis] + 1 < places[axis].len())
+            let Some(axis) = (0..at.len())
+                .rev()
+                .find(|&axis| at[axis] + 1 < places[axis].len())
             else {
                 return;
             };

@@ -2,8 +2,8 @@ use burn::module::Module;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
-use super::super::verifier::Verifier;
 use super::super::SymmetryError;
+use super::super::verifier::Verifier;
 use super::found::{Found, Scaling};
 use super::scales::{multiplied, multipliers};
 use crate::space::stream;
