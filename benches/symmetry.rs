@@ -64,7 +64,7 @@ fn median<T>(mut run: impl FnMut() -> T) -> f64 {
 fn main() {
     let device = Device::flex();
     let model = Encoder::new(&device);
-    let words = Tensor::<2, Int>::arange(0..256, &device).reshape([4, 64]);
+    let words = Tensor::<1, Int>::arange(0..256, &device).reshape([4, 64]);
     let outputs = |model: &Encoder, words: &Tensor<2, Int>| model.outputs(words);
     let record = || {
         Forward::new(

@@ -16,7 +16,7 @@ use crate::element::device;
 const SEED: u64 = 53;
 
 fn refusal(result: Result<Symmetries, SymmetryError>) -> String {
-    let error: SymmetryError = result.err().expect("a refusal");
+    let error: SymmetryError = result.expect_err("a refusal");
     error.to_string()
 }
 
@@ -88,7 +88,7 @@ fn a_model_of_other_shapes_is_refused() {
     let net = zoo::mlp(&device(), SEED);
     let g = net.symmetries().random(1);
     let other = Mlp::new([5, 8, 6, 4], &device());
-    let error: SymmetryError = g.apply(&other).err().expect("other shapes");
+    let error: SymmetryError = g.apply(&other).expect_err("other shapes");
     let words = error.to_string();
     assert!(words.contains("first.weight"), "{words}");
     // Other classes are other shapes, though no group has them.
@@ -156,7 +156,7 @@ fn a_model_with_other_ties_is_refused() {
         [group(4, &[], 2), group(4, &[], 3)]
     );
     for (symmetries, other) in [(&of_tied, &untied), (&of_untied, &tied)] {
-        let error: SymmetryError = symmetries.random(2).apply(other).err().expect("other ties");
+        let error: SymmetryError = symmetries.random(2).apply(other).expect_err("other ties");
         let words = error.to_string();
         assert!(words.contains("head"), "{words}");
     }

@@ -2,14 +2,14 @@
 
 use burn::module::Module;
 use burn::nn::attention::{MhaInput, MultiHeadAttention, MultiHeadAttentionConfig};
-use burn::nn::{Linear, LinearConfig};
+use burn::nn::{Linear, LinearConfig, RmsNorm, RmsNormConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor, TensorData};
 use burnscape::krylov::LinearOperator;
 use burnscape::loss::{Batch, Risk};
 use burnscape::space::ParamVector;
 use burnscape::spectrum::Spectrum;
-use burnscape::symmetry::{GaugesConfig, Scales, ScalesConfig, SignsConfig};
+use burnscape::symmetry::{Gauge, GaugesConfig, Scales, ScalesConfig, SignsConfig};
 use burnscape_testkit::eigenvalues;
 
 use super::zoo::{self, Specimen, difference, numbers, parameters, same, scattered};
@@ -263,30 +263,133 @@ fn heads_turn_by_any_invertible_matrix() {
         .run(&outputs, &model, x.clone())
         .expect("gauges");
     assert!(found.dropped().is_empty());
-    let paths = |scaling: &burnscape::symmetry::Scaling| exponents(scaling);
-    let of_queries = found.scalings().iter().find(|scaling| {
-        paths(scaling).contains(&("attention.query.weight".to_string(), 1))
-            && paths(scaling).contains(&("attention.key.weight".to_string(), -1))
-    });
+    let has = |gauge: &Gauge, path: &str, exponent: i64| {
+        let mut members = gauge.members.iter();
+        members.any(|one| one.member.path == path && one.exponent == exponent)
+    };
+    let mut gauges = found.gauges().iter();
+    let of_queries = gauges.find(|gauge| has(gauge, "attention.query.weight", 1));
     let of_queries = of_queries.expect("queries and keys");
+    assert!(
+        has(of_queries, "attention.key.weight", -1),
+        "{of_queries:?}"
+    );
     assert_eq!((of_queries.size, of_queries.rows), (3, 2));
-    assert!(found.scalings().iter().any(|scaling| {
-        paths(scaling)
-            .iter()
-            .any(|(path, _)| path == "attention.value.weight")
-    }));
+    let mut gauges = found.gauges().iter();
+    assert!(gauges.any(|gauge| has(gauge, "attention.value.weight", 1)));
     let answers = |net: &Head| -> Vec<f64> { outputs(net, &x).into_data().iter().collect() };
     let moved = found.apply(&model, &found.random(5)).expect("a model");
     assert!(!same(&parameters(&model), &parameters(&moved)));
     assert!(difference(&answers(&model), &answers(&moved)) < 1e-12);
-    let singular = vec![vec![0.0; 18]; found.scalings().len()];
+    let singular = vec![vec![0.0; 18]; found.gauges().len()];
     let error = found
         .apply(&model, &singular)
-        .err()
-        .expect("singular")
+        .expect_err("singular")
         .to_string();
     assert!(
         error.contains("singular") || error.contains("entries"),
         "{error}"
     );
+}
+
+/// The product of two reflections, along vectors without a mean if they keep the vector of ones.
+fn rotation(size: usize, keeps_ones: bool) -> Vec<f64> {
+    let mut matrix = vec![0.0; size * size];
+    matrix.iter_mut().step_by(size + 1).for_each(|x| *x = 1.0);
+    for phase in [0.3, 1.7] {
+        let mut v: Vec<f64> = (0..size).map(|i| (phase + 1.3 * i as f64).sin()).collect();
+        if keeps_ones {
+            let mean = v.iter().sum::<f64>() / size as f64;
+            v.iter_mut().for_each(|x| *x -= mean);
+        }
+        let square: f64 = v.iter().map(|x| x * x).sum();
+        for row in matrix.chunks_mut(size) {
+            let dot: f64 = row.iter().zip(&v).map(|(a, b)| a * b).sum();
+            row.iter_mut()
+                .zip(&v)
+                .for_each(|(x, v)| *x -= 2.0 * dot / square * v);
+        }
+    }
+    matrix
+}
+
+#[test]
+fn a_stream_between_layer_norms_turns_if_the_vector_of_ones_is_kept() {
+    let net = zoo::encoder(true, &device(), SEED);
+    let found = GaugesConfig::new().run(&net.outputs, &net.model, net.batch.clone());
+    let found = found.expect("gauges");
+    assert!(found.dropped().is_empty(), "{:?}", found.dropped());
+    // Queries and keys, values and outputs of two layers, and the stream.
+    let orthogonal: Vec<bool> = found.gauges().iter().map(|one| one.is_orthogonal).collect();
+    assert_eq!(orthogonal, [false, false, false, false, true]);
+    let stream = found.gauges().last().expect("a stream");
+    assert!(stream.keeps_ones);
+    assert_eq!((stream.size, stream.gains.len()), (12, 4));
+    let answers = net.answers(&net.model);
+    let moved = found.apply(&net.model, &found.random(5)).expect("a model");
+    assert!(difference(&answers, &net.answers(&moved)) < 1e-9);
+    let mut matrices = found.random(5);
+    matrices[4] = rotation(12, true);
+    let moved = found.apply(&net.model, &matrices).expect("a model");
+    assert!(difference(&answers, &net.answers(&moved)) < 1e-9);
+    matrices[4] = rotation(12, false);
+    let refused = found
+        .apply(&net.model, &matrices)
+        .expect_err("a matrix that moves the ones");
+    assert!(refused.to_string().contains("sum to 1"), "{refused}");
+    matrices[4] = vec![0.5; 144];
+    let refused = found
+        .apply(&net.model, &matrices)
+        .expect_err("no orthogonal matrix");
+    assert!(refused.to_string().contains("orthogonal"), "{refused}");
+}
+
+#[derive(Module, Debug)]
+struct RootMeanSquare {
+    embed: Linear,
+    first: RmsNorm,
+    widen: Linear,
+    narrow: Linear,
+    last: RmsNorm,
+    head: Linear,
+}
+
+impl RootMeanSquare {
+    fn outputs(&self, x: &Tensor<2>) -> Tensor<2> {
+        let x = self.embed.forward(x.clone());
+        let read = self.widen.forward(self.first.forward(x.clone()));
+        let x = x + self.narrow.forward(relu(read));
+        self.head.forward(self.last.forward(x))
+    }
+}
+
+#[test]
+fn a_stream_between_root_mean_squares_turns_by_any_rotation() {
+    let linear = |from, to| LinearConfig::new(from, to).init(&device());
+    let norm = || RmsNormConfig::new(6).init(&device());
+    let model = RootMeanSquare {
+        embed: linear(3, 6),
+        first: norm(),
+        widen: linear(6, 5),
+        narrow: linear(5, 6),
+        last: norm(),
+        head: linear(6, 2),
+    };
+    let model = scattered(&model, SEED);
+    let outputs = |net: &RootMeanSquare, x: &Tensor<2>| net.outputs(x);
+    let x = numbers([4, 3], SEED, &device());
+    let found = GaugesConfig::new()
+        .run(&outputs, &model, x.clone())
+        .expect("gauges");
+    assert!(found.dropped().is_empty());
+    let [stream] = found.gauges() else {
+        panic!("{:?}", found.gauges());
+    };
+    assert!(stream.is_orthogonal && !stream.keeps_ones);
+    assert_eq!(stream.gains, ["first.gamma", "last.gamma"]);
+    let moved = found.apply(&model, &[rotation(6, false)]).expect("a model");
+    // Burn normalizes in single precision.
+    let answers =
+        |net: &RootMeanSquare| -> Vec<f64> { outputs(net, &x).into_data().iter().collect() };
+    assert!(difference(&answers(&model), &answers(&moved)) < 1e-5);
 }

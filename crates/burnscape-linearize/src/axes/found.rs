@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::program::Port;
+
 /// The axes of the tensors of a forward pass, and the groups that permute them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Axes {
@@ -9,8 +11,21 @@ pub struct Axes {
     pub groups: Vec<AxisGroup>,
     /// The axes of each input of the program, in order.
     pub inputs: Vec<Vec<AxisBlocks>>,
+    /// The tensors that depend on the batch and are multiplied by parameters along an axis with groups.
+    pub activations: Vec<Activation>,
     /// The number of times that the program was walked.
     pub passes: usize,
+}
+
+/// A tensor that depends on the batch and is multiplied by parameters: what the next layer reads.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Activation {
+    /// The tensor, for [`Forward::with_outputs`](crate::Forward::with_outputs).
+    pub tensor: Port,
+    /// The axis that the product sums over.
+    pub axis: usize,
+    /// The blocks of all of its axes.
+    pub axes: Vec<AxisBlocks>,
 }
 
 /// A set of indices that can be permuted in all tensors at once without an effect on the outputs.

@@ -4,11 +4,12 @@
 use burn_ir::TensorId;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::found::{AxisBlock, AxisFactor, AxisGroup, Fixed, FixedReason};
+use super::found::{Activation, Axes, AxisBlock, AxisFactor, AxisGroup, Fixed, FixedReason};
 use super::labels::Labels;
 use super::term::{AtomId, Term, Terms, Why};
 use super::walk::Walk;
 use crate::coverage::describe;
+use crate::program::Port;
 
 /// A block of an axis, with atoms in the place of groups.
 #[derive(Debug, Clone)]
@@ -261,8 +262,8 @@ fn one_sided(walk: &mut Walk<'_>, found: &[AtomId], parents: &mut Parents) {
     }
 }
 
-/// The groups and the axes of the inputs, as they are published.
-pub(super) fn published(walk: &mut Walk<'_>) -> (Vec<AxisGroup>, Vec<Vec<Vec<AxisBlock>>>) {
+/// What a walk has found.
+pub(super) fn published(walk: &mut Walk<'_>, passes: usize) -> Axes {
     let found = groups(walk);
     let index: FxHashMap<AtomId, usize> = found
         .iter()
@@ -282,19 +283,48 @@ pub(super) fn published(walk: &mut Walk<'_>) -> (Vec<AxisGroup>, Vec<Vec<Vec<Axi
     let labels: Vec<Labels> = ports
         .filter_map(|port| walk.labels.get(&port.tensor.id).cloned())
         .collect();
-    let inputs = labels.iter().map(|labels| {
-        let axes = labels.axes.iter().map(|axis| {
-            let blocks = walk.terms.blocks(axis).into_iter();
-            let blocks = blocks.map(|block| AxisBlock {
-                offset: block.offset,
-                factors: factors(walk, &block, &index),
-            });
-            blocks.collect()
-        });
-        axes.collect()
-    });
+    let inputs = labels.iter();
+    let inputs = inputs.map(|labels| axes_of(walk, labels, &index));
     let inputs = inputs.collect();
-    (published, inputs)
+    let multiplied = std::mem::take(&mut walk.activations);
+    let activations = multiplied.into_iter().filter_map(|(tensor, axis)| {
+        // With cases the blocks of one axis depend on another.
+        let labels = walk.labels.get(&tensor.id).cloned();
+        let labels = labels.filter(|labels| labels.case.is_none())?;
+        let axes = axes_of(walk, &labels, &index);
+        let mut factors = axes[axis].iter().flat_map(|block| &block.factors);
+        let has_group = factors.any(|factor| factor.group.is_ok());
+        has_group.then(|| Activation {
+            tensor: Port {
+                name: format!("activation {}", tensor.id.value()),
+                tensor,
+            },
+            axis,
+            axes,
+        })
+    });
+    Axes {
+        activations: activations.collect(),
+        groups: published,
+        inputs,
+        passes,
+    }
+}
+
+fn axes_of(
+    walk: &mut Walk<'_>,
+    labels: &Labels,
+    index: &FxHashMap<AtomId, usize>,
+) -> Vec<Vec<AxisBlock>> {
+    let axes = labels.axes.iter().map(|axis| {
+        let blocks = walk.terms.blocks(axis).into_iter();
+        let blocks = blocks.map(|block| AxisBlock {
+            offset: block.offset,
+            factors: factors(walk, &block, index),
+        });
+        blocks.collect()
+    });
+    axes.collect()
 }
 
 fn factors(walk: &Walk<'_>, block: &Block, index: &FxHashMap<AtomId, usize>) -> Vec<AxisFactor> {

@@ -20,7 +20,9 @@ use crate::program::Program;
 
 pub use described::axis_rule;
 pub use exponents::{Mode, ScaledPlace, Scaling, Scalings};
-pub use found::{Axes, AxisBlock, AxisBlocks, AxisFactor, AxisGroup, Fixed, FixedReason};
+pub use found::{
+    Activation, Axes, AxisBlock, AxisBlocks, AxisFactor, AxisGroup, Fixed, FixedReason,
+};
 
 pub(crate) use exponents::scalings;
 
@@ -33,12 +35,7 @@ const MOST_PASSES: usize = 8;
 /// The axes of a program whose first `num_free` inputs belong to a model.
 pub(crate) fn axes(program: &Program, num_free: usize) -> Axes {
     let (mut walk, passes) = last_walk(program, num_free);
-    let (groups, inputs) = groups::published(&mut walk);
-    Axes {
-        groups,
-        inputs,
-        passes,
-    }
+    groups::published(&mut walk, passes)
 }
 
 /// The walk after which nothing changes, and the number of walks.

@@ -21,6 +21,10 @@ pub(super) struct Walk<'p> {
     pub(super) inner: Vec<Labels>,
     /// The tensors that an operation reads or that are outputs.
     pub(super) read: FxHashSet<TensorId>,
+    /// The tensors that depend on the batch.
+    varying: FxHashSet<TensorId>,
+    /// The tensors of the batch that are multiplied by parameters, each with the axis that is summed over.
+    pub(super) activations: Vec<(TensorIr, usize)>,
 }
 
 impl<'p> Walk<'p> {
@@ -47,10 +51,15 @@ impl<'p> Walk<'p> {
             labels: FxHashMap::default(),
             inner: Vec::new(),
             read: reads.chain(outputs).map(|tensor| tensor.id).collect(),
+            varying: FxHashSet::default(),
+            activations: Vec::new(),
         };
         for (input, port) in program.inputs.iter().enumerate() {
             let is_free = input < num_free && port.tensor.dtype.is_float();
             let is_of_batch = input >= num_free;
+            if is_of_batch {
+                walk.varying.insert(port.tensor.id);
+            }
             let axes = port.shape().iter().enumerate().map(|(axis, &len)| {
                 if !is_free {
                     let reason = if is_of_batch {
@@ -91,6 +100,13 @@ impl<'p> Walk<'p> {
                 }
             }
         }
+        if operation
+            .inputs()
+            .any(|tensor| self.varying.contains(&tensor.id))
+        {
+            self.varying
+                .extend(operation.outputs().map(|tensor| tensor.id));
+        }
         let results = self.results(operation);
         for (out, labels) in operation.outputs().zip(results) {
             self.labels.insert(out.id, labels);
@@ -114,6 +130,15 @@ impl<'p> Walk<'p> {
         match labels.case {
             Some(_) => self.terms.collapsed(labels),
             None => labels,
+        }
+    }
+
+    /// Notes that a tensor is multiplied by another one and summed over an axis.
+    pub(super) fn multiplied(&mut self, tensor: &TensorIr, axis: usize, by: &TensorIr) {
+        let varies = |tensor: &TensorIr| self.varying.contains(&tensor.id);
+        let is_known = |(known, at): &(TensorIr, usize)| known.id == tensor.id && *at == axis;
+        if varies(tensor) && !varies(by) && !self.activations.iter().any(is_known) {
+            self.activations.push((tensor.clone(), axis));
         }
     }
 

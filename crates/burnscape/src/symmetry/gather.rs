@@ -69,8 +69,11 @@ struct Part<'t> {
     /// The distance of neighboring values in the result.
     step: usize,
     /// The table of its group, and the parts and sizes of the parents.
-    table: Option<(&'t [usize], Vec<(usize, usize)>)>,
+    table: Option<Permuted<'t>>,
 }
+
+/// A table of permutations, and the parts and sizes of its parents.
+type Permuted<'t> = (&'t [usize], Vec<(usize, usize)>);
 
 /// For each index of some neighboring axes, in row-major order, the index that moves there. The axes must not depend on
 /// others.

@@ -297,8 +297,8 @@ impl Layout {
                 ));
             }
         }
-        let sizes = parents.iter().map(|parent| self.groups[*parent].size);
-        match sizes.fold(Some(*size), |all, size| all?.checked_mul(size)) {
+        let mut sizes = parents.iter().map(|parent| self.groups[*parent].size);
+        match sizes.try_fold(*size, usize::checked_mul) {
             Some(_) => Ok(()),
             None => refused("its parents have too many values; leave out parents".to_string()),
         }

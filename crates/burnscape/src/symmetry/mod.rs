@@ -81,6 +81,6 @@ pub use config::SymmetriesConfig;
 pub use element::Element;
 pub use error::SymmetryError;
 pub use scaling::{
-    Gauges, GaugesConfig, ScaledMember, Scales, ScalesConfig, Scaling, Signs, SignsConfig,
+    Gauge, Gauges, GaugesConfig, ScaledMember, Scales, ScalesConfig, Scaling, Signs, SignsConfig,
 };
 pub use symmetries::{Dropped, FixedAxis, Group, Member, Symmetries};

@@ -108,10 +108,7 @@ impl Attempt<'_> {
     }
 
     /// The members by which the group differs from the most similar one that the walk finds: missing ones and wrong ones.
-    fn compared(
-        &mut self,
-        symmetries: &Symmetries,
-    ) -> Result<Option<(Vec<Member>, Vec<Member>)>, SymmetryError> {
+    fn compared(&mut self, symmetries: &Symmetries) -> Result<Option<Differences>, SymmetryError> {
         let own = symmetries.groups()[self.group].clone();
         let found = Layout::found(self.traced, &self.traced.forward.axes())?;
         let shared =
@@ -212,3 +209,6 @@ impl Attempt<'_> {
         Ok(Vec::new())
     }
 }
+
+/// Missing members and wrong ones.
+type Differences = (Vec<Member>, Vec<Member>);

@@ -54,8 +54,8 @@ impl Specification {
         let is_here = |placed: &Placed| (placed.tensor, placed.axis) == (tensor, axis);
         let here = parents.iter().filter_map(|parent| self.groups.get(*parent));
         let here = here.filter(|parent| parent.members.iter().any(is_here));
-        let parts = here.map(|parent| parent.size);
-        let parts = parts.fold(Some(size), |parts, size| parts?.checked_mul(size))?;
+        let mut parts = here.map(|parent| parent.size);
+        let parts = parts.try_fold(size, usize::checked_mul)?;
         let is_divided = parts > 0 && len >= parts && len % parts == 0;
         is_divided.then(|| len / parts)
     }

@@ -155,6 +155,13 @@ impl Verifier {
         Ok(true)
     }
 
+    /// The random values of the float tensors.
+    pub(super) fn values(&self) -> Result<Vec<Vec<f64>>, SymmetryError> {
+        let values = self.values.iter();
+        let values = values.map(|(_, values)| Ok(to_host(values.clone())?));
+        values.collect()
+    }
+
     fn change_under(&mut self, element: &Element) -> Result<f64, SymmetryError> {
         self.change_by(&|tensor, values| Ok(element.moved(tensor, values)))
     }

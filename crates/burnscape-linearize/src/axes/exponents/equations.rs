@@ -9,6 +9,7 @@ use super::super::walk::Walk;
 use super::number::{Fraction, Number};
 use super::operations::{is_zero, meaning};
 use super::relation::{How, Meaning, Relation};
+use super::rotation::Special;
 use super::solver::{Solver, Sum};
 use super::{Mode, Places, ScaledPlace};
 
@@ -59,10 +60,25 @@ pub(super) struct Equations<'w, 'p, N> {
     patches: FxHashMap<TensorId, Vec<Patch>>,
     /// The tensors whose values are all zero: they have any exponent.
     zero: FxHashSet<TensorId>,
+    special: Special,
+    /// Of rotations, the gains along each atom.
+    gains: FxHashMap<AtomId, Vec<usize>>,
+    /// Of rotations, the atoms along which means are taken.
+    with_means: FxHashSet<AtomId>,
+    /// Of rotations, the unknowns of gains and of squares, which do not turn.
+    exempt: FxHashSet<usize>,
 }
 
 impl<'w, 'p, N: Number> Equations<'w, 'p, N> {
-    pub(super) fn new(walk: &'w mut Walk<'p>, atoms: &[AtomId], mode: Mode) -> Self {
+    pub(super) fn new(
+        walk: &'w mut Walk<'p>,
+        atoms: &[AtomId],
+        (num_free, mode): (usize, Mode),
+    ) -> Self {
+        let special = match mode {
+            Mode::Rotation => Special::of(walk.program, num_free),
+            Mode::Scale | Mode::Sign | Mode::Gauge => Special::default(),
+        };
         let constants = walk.program.constants.iter();
         let is_zero = |bytes: &[u8]| bytes.iter().all(|byte| *byte == 0);
         let zero = constants.filter(|(_, data)| is_zero(data.as_bytes()));
@@ -73,6 +89,10 @@ impl<'w, 'p, N: Number> Equations<'w, 'p, N> {
             mode,
             solver: Solver::new(),
             patches: FxHashMap::default(),
+            special,
+            gains: FxHashMap::default(),
+            with_means: FxHashSet::default(),
+            exempt: FxHashSet::default(),
         }
     }
 
@@ -134,12 +154,25 @@ impl<'w, 'p, N: Number> Equations<'w, 'p, N> {
             .map(|(_, unknown)| *unknown)
             .collect();
         let is_unit = |value: N| value == N::ONE || value == N::ONE.negative();
+        let (solver, exempt) = (&mut self.solver, &self.exempt);
         let mut value = |unknown: usize| {
-            let sum = self.solver.reduced(unknown);
+            if exempt.contains(&unknown) {
+                return N::ZERO;
+            }
+            let sum = solver.reduced(unknown);
             sum.into_values().fold(N::ZERO, N::plus)
         };
-        let turns_all = own.iter().all(|&unknown| is_unit(value(unknown)));
+        let mut own = own.iter().filter(|unknown| !self.exempt.contains(unknown));
+        let turns_all = own.all(|&unknown| is_unit(value(unknown)));
         (turns_all && !inputs.is_empty()).then(|| inputs.iter().map(|&u| value(u)).collect())
+    }
+
+    /// The gains of a rotation along an atom, and whether it has to keep the vector of ones.
+    pub(super) fn conditions(&self, atom: AtomId) -> (Vec<usize>, bool) {
+        let mut gains = self.gains.get(&atom).cloned().unwrap_or_default();
+        gains.sort_unstable();
+        gains.dedup();
+        (gains, self.with_means.contains(&atom))
     }
 
     fn patches(&mut self, tensor: &TensorIr) -> Vec<Patch> {
@@ -212,6 +245,17 @@ impl<'w, 'p, N: Number> Equations<'w, 'p, N> {
     }
 
     fn step(&mut self, operation: &OperationIr) {
+        let mut outputs = operation.outputs();
+        if let Some(out) = outputs.next()
+            && self.special.squares.contains(&out.id)
+        {
+            // A square that is only summed: its operand turns, and so may it.
+            for patch in self.patches(out) {
+                let unknowns = patch.unknowns.into_iter().flatten().flatten();
+                self.exempt.extend(unknowns.map(|(_, unknown)| unknown));
+            }
+            return;
+        }
         let meaning = meaning(operation, self.mode);
         let mut outputs = operation.outputs();
         if let (Meaning::Related(relations), Some(out)) = (&meaning, outputs.next())
@@ -297,12 +341,17 @@ impl<'w, 'p, N: Number> Equations<'w, 'p, N> {
                     self.solver.vanish(&[(unknown, N::ONE)]);
                     continue;
                 };
-                self.equate(relation, unknown, &found);
+                self.equate(relation, (atom, unknown), &found);
             }
         }
     }
 
-    fn equate(&mut self, relation: &Relation<'_>, out: usize, found: &[Option<Moved>]) {
+    fn equate(
+        &mut self,
+        relation: &Relation<'_>,
+        (atom, out): (AtomId, usize),
+        found: &[Option<Moved>],
+    ) {
         let along = |moved: &Option<Moved>| match moved {
             Some(Moved::Along(unknown)) => Some(*unknown),
             _ => None,
@@ -310,6 +359,11 @@ impl<'w, 'p, N: Number> Equations<'w, 'p, N> {
         match &relation.how {
             How::Equal => {
                 for moved in found.iter().flatten() {
+                    if self.mode == Mode::Rotation && matches!(moved, Moved::Absent) {
+                        // A multiple of the vector of ones.
+                        self.with_means.insert(atom);
+                        continue;
+                    }
                     let mut terms = vec![(out, N::ONE)];
                     if let Moved::Along(unknown) = moved {
                         terms.push((*unknown, N::ONE.negative()));
@@ -331,7 +385,18 @@ impl<'w, 'p, N: Number> Equations<'w, 'p, N> {
                     .collect();
                 // A change of basis passes products with what does not vary along it.
                 let is_linear = matches!(factors[..], [] | [(_, 1)]);
-                if self.mode == Mode::Gauge && !is_linear {
+                if self.mode == Mode::Rotation
+                    && let [(x, 1), (y, 1)] = factors[..]
+                    && let Some((turned, gain, input)) = self.gain(relation, [x, y])
+                {
+                    self.gains.entry(atom).or_default().push(input);
+                    self.exempt.insert(gain);
+                    self.solver
+                        .vanish(&[(out, N::ONE), (turned, N::ONE.negative())]);
+                    return;
+                }
+                let is_change_of_basis = matches!(self.mode, Mode::Gauge | Mode::Rotation);
+                if is_change_of_basis && !is_linear {
                     self.solver.vanish(&[(out, N::ONE)]);
                     for (unknown, _) in factors {
                         self.solver.vanish(&[(unknown, N::ONE)]);
@@ -342,6 +407,19 @@ impl<'w, 'p, N: Number> Equations<'w, 'p, N> {
                 terms.extend(factors.iter().map(|&(u, c)| (u, N::of(-c))));
                 self.solver.vanish(&terms);
             }
+        }
+    }
+
+    /// Of the factors of a product, what turns, and the vector of parameters that it is multiplied by.
+    fn gain(&self, relation: &Relation<'_>, unknowns: [usize; 2]) -> Option<(usize, usize, usize)> {
+        let [left, right] = relation.operands[..] else {
+            return None;
+        };
+        let of = |tensor: &TensorIr| self.special.vectors.get(&tensor.id).copied();
+        match (of(left), of(right)) {
+            (None, Some(input)) => Some((unknowns[0], unknowns[1], input)),
+            (Some(input), None) => Some((unknowns[1], unknowns[0], input)),
+            _ => None,
         }
     }
 
@@ -381,8 +459,29 @@ impl<'w, 'p, N: Number> Equations<'w, 'p, N> {
                     _ => None,
                 });
                 let terms: Vec<(usize, N)> = terms.collect();
+                if self.mode == Mode::Rotation {
+                    self.sum_of_turned(relation, atom, &terms);
+                    continue;
+                }
                 self.solver.vanish(&terms);
             }
+        }
+    }
+
+    /// A rotation passes inner products, sums of squares, and sums if it keeps the vector of ones.
+    fn sum_of_turned(&mut self, relation: &Relation<'_>, atom: AtomId, terms: &[(usize, N)]) {
+        let is_square = |tensor: &&TensorIr| self.special.squares.contains(&tensor.id);
+        if relation.operands.iter().any(is_square) {
+            return;
+        }
+        match (terms, &relation.how) {
+            ([(left, _), (right, _)], How::Product(_)) => self
+                .solver
+                .vanish(&[(*left, N::ONE), (*right, N::ONE.negative())]),
+            ([_], _) => {
+                self.with_means.insert(atom);
+            }
+            _ => self.solver.vanish(terms),
         }
     }
 

@@ -8,6 +8,7 @@ mod layers;
 mod number;
 mod operations;
 mod relation;
+mod rotation;
 mod solver;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,8 @@ pub enum Mode {
     Sign,
     /// Invertible matrices `G`: an exponent of 1 means `x G`, of −1 `x G⁻ᵀ`.
     Gauge,
+    /// Orthogonal matrices `Q`, everywhere `x Q`, once the gains that the stream is multiplied by are 1.
+    Rotation,
 }
 
 /// The symmetries of one kind.
@@ -52,6 +55,10 @@ pub struct Scaling {
     pub group: usize,
     /// Where it acts.
     pub places: Vec<ScaledPlace>,
+    /// Of a rotation, the inputs that are gains and have to be 1 along the group.
+    pub gains: Vec<usize>,
+    /// Of a rotation, whether means are taken along the group, so that `Q` must keep the vector of ones.
+    pub keeps_ones: bool,
 }
 
 /// A factor of a block of an input, with the exponent with which it takes part.
@@ -78,26 +85,21 @@ pub(crate) fn scalings(
 ) -> Scalings {
     let (mut walk, passes) = last_walk(program, num_free);
     let found = match mode {
-        Mode::Scale | Mode::Gauge => solved::<Fraction>(&mut walk, movable, mode, whole),
+        Mode::Scale | Mode::Gauge | Mode::Rotation => {
+            solved::<Fraction>(&mut walk, movable, mode, whole)
+        }
         Mode::Sign => solved::<Parity>(&mut walk, movable, mode, |signs| {
             let exponent = |sign: &Parity| i64::from(*sign == Parity::ONE);
             signs.iter().map(|sign| (exponent(sign), 1)).collect()
         }),
     };
-    let (groups, inputs) = published(&mut walk);
+    let axes = published(&mut walk, passes);
     let found = match mode {
-        Mode::Scale => independent::<Fraction>(found, &groups),
-        Mode::Sign => independent::<Parity>(found, &groups),
-        Mode::Gauge => found,
+        Mode::Scale => independent::<Fraction>(found, &axes.groups),
+        Mode::Sign => independent::<Parity>(found, &axes.groups),
+        Mode::Gauge | Mode::Rotation => found,
     };
-    Scalings {
-        axes: Axes {
-            groups,
-            inputs,
-            passes,
-        },
-        found,
-    }
+    Scalings { axes, found }
 }
 
 /// Without those that scale all values of a group alike and are products of symmetries of groups within it.
@@ -154,7 +156,7 @@ fn solved<N: Number>(
     exponents: impl Fn(&[N]) -> Vec<(i64, i64)>,
 ) -> Vec<Scaling> {
     let atoms: Vec<AtomId> = groups(walk).into_iter().map(|(atom, _)| atom).collect();
-    let mut equations = Equations::<N>::new(walk, &atoms, mode);
+    let mut equations = Equations::<N>::new(walk, &atoms, (movable.len(), mode));
     let places = equations.inputs(movable);
     equations.walk();
     let mut found = Vec::new();
@@ -163,7 +165,7 @@ fn solved<N: Number>(
         let places: &Vec<(usize, ScaledPlace)> = places.get(&atom).unwrap_or(&none);
         let unknowns: Vec<usize> = places.iter().map(|(unknown, _)| *unknown).collect();
         let solutions = match mode {
-            Mode::Gauge => equations.gauge(atom, &unknowns).into_iter().collect(),
+            Mode::Gauge | Mode::Rotation => equations.gauge(atom, &unknowns).into_iter().collect(),
             Mode::Scale | Mode::Sign => {
                 let rows: Vec<_> = unknowns.iter().map(|&u| equations.reduced(u)).collect();
                 solutions(&rows)
@@ -179,9 +181,12 @@ fn solved<N: Number>(
                         exponent,
                         ..place.clone()
                     });
+            let (gains, keeps_ones) = equations.conditions(atom);
             found.push(Scaling {
                 group,
                 places: places.collect(),
+                gains,
+                keeps_ones,
             });
         }
     }

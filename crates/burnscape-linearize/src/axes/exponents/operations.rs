@@ -152,7 +152,7 @@ fn base(op: &Base, mode: Mode) -> Meaning<'_> {
         Base::Cast(o) => same(&o.input),
         // The result of a comparison with zero survives scaling, but not a change of basis.
         Base::EqualElem(o) | Base::NotEqualElem(o) => {
-            if is_zero(o.rhs) && mode != Mode::Gauge {
+            if is_zero(o.rhs) && matches!(mode, Mode::Scale | Mode::Sign) {
                 Still
             } else {
                 Fixed
@@ -197,12 +197,12 @@ fn numeric(op: &Numeric, mode: Mode) -> Meaning<'_> {
         Numeric::Abs(o) => match mode {
             Mode::Scale => same(&o.input),
             Mode::Sign => Still,
-            Mode::Gauge => Fixed,
+            Mode::Gauge | Mode::Rotation => Fixed,
         },
         Numeric::Sign(o) => match mode {
             Mode::Scale => Still,
             Mode::Sign => same(&o.input),
-            Mode::Gauge => Fixed,
+            Mode::Gauge | Mode::Rotation => Fixed,
         },
         Numeric::Full(_) => Still,
         Numeric::Sum(o) | Numeric::Mean(o) => {
@@ -290,8 +290,8 @@ fn powered(input: &TensorIr, power: ScalarIr, mode: Mode) -> Meaning<'_> {
         },
         Mode::Sign if is_integer && is_even => Still,
         Mode::Sign if is_integer => same(input),
-        Mode::Gauge if power == 1.0 => same(input),
-        Mode::Sign | Mode::Gauge => Fixed,
+        Mode::Gauge | Mode::Rotation if power == 1.0 => same(input),
+        Mode::Sign | Mode::Gauge | Mode::Rotation => Fixed,
     }
 }
 

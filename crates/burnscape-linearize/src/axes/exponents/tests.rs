@@ -111,3 +111,50 @@ fn a_group_convolution_scales_by_channel() {
     // Each for the channels within a group; the groups themselves scale as their channels do.
     assert_eq!(found, [[1, -1, 0], [0, 1, -1]]);
 }
+
+#[test]
+fn a_normalized_stream_turns() {
+    // Embedded, normalized with a gain, read and written once, normalized again and read.
+    let shapes: &[&[usize]] = &[
+        &[3, 4],
+        &[1, 4],
+        &[4, 5],
+        &[5, 4],
+        &[1, 4],
+        &[4, 2],
+        &[6, 3],
+    ];
+    let stream = |centered: bool| {
+        move |given: &Given| {
+            let norm = |x: Symbol, gain: Symbol| {
+                let x = if centered {
+                    C::float_sub(x.clone(), C::float_mean_dim(x, 1))
+                } else {
+                    x
+                };
+                let square = C::float_mul(x.clone(), x.clone());
+                let size = C::float_sqrt(C::float_add_scalar(
+                    C::float_mean_dim(square, 1),
+                    1e-5.into(),
+                ));
+                C::float_mul(C::float_div(x, size), gain)
+            };
+            let x = C::float_matmul(given.at(6), given.at(0));
+            let read = C::float_matmul(norm(x.clone(), given.at(1)), given.at(2));
+            let x = C::float_add(x, C::float_matmul(C::float_tanh(read), given.at(3)));
+            C::float_matmul(norm(x, given.at(4)), given.at(5))
+        }
+    };
+    for centered in [false, true] {
+        let program = program(shapes, stream(centered));
+        let turned = scalings(&program, 6, &[true; 6], Mode::Rotation).found;
+        assert_eq!(turned.len(), 1, "{turned:?}");
+        let mut inputs: Vec<usize> = turned[0].places.iter().map(|place| place.input).collect();
+        inputs.sort_unstable();
+        assert_eq!(inputs, [0, 2, 3, 5]);
+        assert_eq!(turned[0].gains, [1, 4]);
+        assert_eq!(turned[0].keeps_ones, centered);
+    }
+    // Without a normalization the stream turns by any matrix, and with a tanh by none.
+    assert!(found(MLP, Mode::Rotation, |given| mlp(given, C::float_tanh)).is_empty());
+}

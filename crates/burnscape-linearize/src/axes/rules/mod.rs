@@ -149,6 +149,8 @@ impl Walk<'_> {
         if rows < 2 || columns < 2 {
             return self.refused_product(o);
         }
+        self.multiplied(&o.lhs, rows - 1, &o.rhs);
+        self.multiplied(&o.rhs, columns - 2, &o.lhs);
         let batch = |labels: &Labels| Labels {
             axes: labels.axes[..labels.axes.len() - 2].to_vec(),
             case: labels.case,

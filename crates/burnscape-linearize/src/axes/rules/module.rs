@@ -23,6 +23,7 @@ impl Walk<'_> {
             Module::Linear(o) => {
                 let (mut labels, weight) = (self.of(&o.x), self.of(&o.weight));
                 let last = labels.axes.len().checked_sub(1)?;
+                self.multiplied(&o.x, last, &o.weight);
                 self.terms.unify(&labels.axes[last], &weight.axes[0]);
                 labels.axes[last] = weight.axes[1].clone();
                 self.summed(&labels, &weight.axes[0]);
@@ -183,6 +184,7 @@ impl Walk<'_> {
         groups: usize,
         order: Weight,
     ) -> Labels {
+        self.multiplied(x, 1, weight);
         let (x, weight) = (self.of(x), self.of(weight));
         for axis in x.axes[2..].iter().chain(&weight.axes[2..]) {
             self.terms.fix(axis, FixedReason::Position);

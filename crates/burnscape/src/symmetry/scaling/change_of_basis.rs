@@ -1,13 +1,11 @@
 //! Weights in other bases.
 
-use burn::tensor::{Tensor, TensorData};
 use burnscape_krylov::Dense;
 
 use super::super::SymmetryError;
 use super::super::layout::Layout;
 use super::found::Scaling;
 use super::places::Place;
-use crate::space::to_host;
 
 /// For each gauge and row the matrix and its inverse transposed, as lists of entries in row-major order.
 pub(super) struct Bases(Vec<Vec<[Vec<f64>; 2]>>);
@@ -44,31 +42,22 @@ impl Bases {
     }
 }
 
-/// The flat values of a tensor in other bases: along every place of a gauge, `x G` or `x G⁻ᵀ`.
-pub(super) fn turned(
+/// Turns the flat values of a tensor along every place of a gauge.
+pub(super) fn turn_all(
     (layout, scalings): (&Layout, &[Scaling]),
     bases: &Bases,
     tensor: usize,
-    values: Tensor<1>,
-) -> Result<Tensor<1>, SymmetryError> {
-    let is_still = |scaling: &Scaling| scaling.places().iter().all(|place| place.tensor != tensor);
-    if scalings.iter().all(is_still) {
-        return Ok(values);
-    }
-    let (device, dtype) = (values.device(), values.dtype());
-    let mut host = to_host(values)?;
+    values: &mut [f64],
+) {
     for (gauge, scaling) in scalings.iter().enumerate() {
         let places = scaling
             .places()
             .iter()
             .filter(|place| place.tensor == tensor);
         for place in places {
-            turn(layout, scaling.size, (gauge, place), bases, &mut host);
+            turn(layout, scaling.size, (gauge, place), bases, values);
         }
     }
-    let len = host.len();
-    let data = TensorData::new(host, [len]);
-    Ok(Tensor::from_data(data, (&device, dtype)))
 }
 
 /// Turns the values of one place.

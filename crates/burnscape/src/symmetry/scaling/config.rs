@@ -78,12 +78,13 @@ macro_rules! run {
             {
                 ensure("draws", self.draws as f64, 1.0..)?;
                 let traced = Traced::of(outputs, model, batch)?;
-                let mut found = Found::of(&traced, ScalingMode::$mode)?;
-                if !found.scalings.is_empty() {
+                let found = Found::of(&traced, ScalingMode::$mode)?;
+                let mut found = $found::of(&traced, found)?;
+                if !found.scalings().is_empty() {
                     let mut verifier = Verifier::new(&traced, self.seed, self.draws)?;
-                    $found::verify(&mut found, &mut verifier)?;
+                    found.verify(&mut verifier)?;
                 }
-                Ok($found::of(found))
+                Ok(found)
             }
         }
     };

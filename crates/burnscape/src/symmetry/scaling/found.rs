@@ -1,6 +1,6 @@
 use std::fmt;
 
-use burnscape_linearize::{ScalingMode, Scalings};
+use burnscape_linearize::{Axes, ScalingMode, Scalings};
 use serde::{Deserialize, Serialize};
 
 use super::super::layout::{Layout, TensorAxes};
@@ -19,6 +19,8 @@ pub struct Scaling {
     pub rows: usize,
     /// Where it acts, and with which exponent.
     pub members: Vec<ScaledMember>,
+    /// Of the layout.
+    group: usize,
     places: Vec<Place>,
 }
 
@@ -50,6 +52,10 @@ impl Scaling {
         self.rows * self.size
     }
 
+    pub(super) fn group(&self) -> usize {
+        self.group
+    }
+
     pub(super) fn places(&self) -> &[Place] {
         &self.places
     }
@@ -67,17 +73,27 @@ pub(super) struct Found {
 impl Found {
     /// What the program says. Running statistics do not move.
     pub(super) fn of(traced: &Traced, mode: ScalingMode) -> Result<Self, SymmetryError> {
-        let mut movable = vec![false; traced.forward.num_model_inputs()];
-        for (tensor, &place) in traced.tensors.iter().zip(&traced.places) {
-            movable[place] = !tensor.is_running_statistic;
-        }
-        let Scalings { axes, found } = traced.forward.scalings(&movable, mode)?;
+        let Scalings { axes, found } = traced.forward.scalings(&movable(traced), mode)?;
         let layout = Layout::found(traced, &axes)?;
+        Ok(Self {
+            scalings: Self::from_parts(traced, &layout, &axes, &found),
+            dropped: Vec::new(),
+            layout,
+        })
+    }
+
+    /// Symmetries of a program as those of a layout that was found in the same program.
+    pub(super) fn from_parts(
+        traced: &Traced,
+        layout: &Layout,
+        axes: &Axes,
+        found: &[burnscape_linearize::Scaling],
+    ) -> Vec<Scaling> {
         let scalings = found.iter().map(|scaling| {
             let group = scaling.group;
             let places = scaling.places.iter().filter_map(|place| {
                 let tensor = traced.places.iter().position(|&at| at == place.input)?;
-                Place::of(&layout, tensor, place)
+                Place::of(layout, tensor, place)
             });
             let places: Vec<Place> = places.collect();
             let parents = axes.groups[group].parents.iter();
@@ -85,15 +101,12 @@ impl Found {
             Scaling {
                 size: axes.groups[group].size,
                 rows,
-                members: members(&layout, &places),
+                members: members(layout, &places),
+                group,
                 places,
             }
         });
-        Ok(Self {
-            scalings: scalings.collect(),
-            dropped: Vec::new(),
-            layout,
-        })
+        scalings.collect()
     }
 
     /// Moves the symmetries that `change` says change the outputs to `dropped`.
@@ -159,6 +172,15 @@ impl Found {
         }
         Ok(())
     }
+}
+
+/// The inputs that change: parameters, trained or not, and not running statistics.
+pub(super) fn movable(traced: &Traced) -> Vec<bool> {
+    let mut movable = vec![false; traced.forward.num_model_inputs()];
+    for (tensor, &place) in traced.tensors.iter().zip(&traced.places) {
+        movable[place] = !tensor.is_running_statistic;
+    }
+    movable
 }
 
 /// The members of places, each once: a place is a part of one.

@@ -8,9 +8,10 @@ mod gauges;
 mod places;
 mod scales;
 mod signs;
+mod streams;
 
 pub use config::{GaugesConfig, ScalesConfig, SignsConfig};
 pub use found::{ScaledMember, Scaling};
-pub use gauges::Gauges;
+pub use gauges::{Gauge, Gauges};
 pub use scales::Scales;
 pub use signs::Signs;

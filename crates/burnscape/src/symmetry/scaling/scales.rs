@@ -4,6 +4,7 @@ use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
 use super::super::layout::Layout;
+use super::super::traced::Traced;
 use super::super::verifier::Verifier;
 use super::super::{Symmetries, SymmetryError};
 use super::canonical;
@@ -38,12 +39,12 @@ pub struct Scales {
 }
 
 impl Scales {
-    pub(super) fn of(found: Found) -> Self {
-        Self { found }
+    pub(super) fn of(_: &Traced, found: Found) -> Result<Self, SymmetryError> {
+        Ok(Self { found })
     }
 
-    pub(super) fn verify(found: &mut Found, verifier: &mut Verifier) -> Result<(), SymmetryError> {
-        found.verify(verifier, |verifier, scalings, layout| {
+    pub(super) fn verify(&mut self, verifier: &mut Verifier) -> Result<(), SymmetryError> {
+        self.found.verify(verifier, |verifier, scalings, layout| {
             verifier.passes_with(|seed| {
                 let factors = random(scalings, seed);
                 let by_tensor = multipliers(layout, scalings, &factors, power);

@@ -3,6 +3,7 @@ use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
 use super::super::SymmetryError;
+use super::super::traced::Traced;
 use super::super::verifier::Verifier;
 use super::found::{Found, Scaling};
 use super::scales::{multiplied, multipliers};
@@ -19,12 +20,12 @@ pub struct Signs {
 }
 
 impl Signs {
-    pub(super) fn of(found: Found) -> Self {
-        Self { found }
+    pub(super) fn of(_: &Traced, found: Found) -> Result<Self, SymmetryError> {
+        Ok(Self { found })
     }
 
-    pub(super) fn verify(found: &mut Found, verifier: &mut Verifier) -> Result<(), SymmetryError> {
-        found.verify(verifier, |verifier, scalings, layout| {
+    pub(super) fn verify(&mut self, verifier: &mut Verifier) -> Result<(), SymmetryError> {
+        self.found.verify(verifier, |verifier, scalings, layout| {
             verifier.passes_with(|seed| {
                 let signs = random(scalings, seed);
                 let by_tensor = multipliers(layout, scalings, &signs, |sign, _| sign);

@@ -1,0 +1,91 @@
+//! What only rotations of normalized streams pass: sums of squares, means, and gains, which are normalized away.
+
+use burn_ir::{
+    FloatOperationIr as Float, NumericOperationIr as Numeric, OperationIr, TensorId, TensorIr,
+};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::program::Program;
+
+/// The tensors that rotations treat in ways of their own.
+#[derive(Debug, Default)]
+pub(super) struct Special {
+    /// Squares that are only summed. A sum of squares is the same after a rotation.
+    pub(super) squares: FxHashSet<TensorId>,
+    /// Vectors of parameters, and views of them: products with these are gains.
+    pub(super) vectors: FxHashMap<TensorId, usize>,
+}
+
+impl Special {
+    /// Reads a program whose first `num_free` inputs belong to a model.
+    pub(super) fn of(program: &Program, num_free: usize) -> Self {
+        let mut special = Self::default();
+        let mut readers: FxHashMap<TensorId, Vec<&OperationIr>> = FxHashMap::default();
+        for operation in &program.operations {
+            for tensor in operation.inputs() {
+                readers.entry(tensor.id).or_default().push(operation);
+            }
+        }
+        for operation in &program.operations {
+            let Some(out) = square(operation) else {
+                continue;
+            };
+            let readers = readers.get(&out.id).into_iter().flatten();
+            let is_output = program.outputs.iter().any(|port| port.tensor.id == out.id);
+            if !is_output && readers.clone().count() > 0 && readers.copied().all(is_sum) {
+                special.squares.insert(out.id);
+            }
+        }
+        let vectors = program.inputs.iter().take(num_free).enumerate();
+        let vectors = vectors.filter(|(_, port)| is_vector(&port.tensor));
+        special
+            .vectors
+            .extend(vectors.map(|(input, port)| (port.tensor.id, input)));
+        for operation in &program.operations {
+            let (OperationIr::BaseFloat(_), [read], [out]) = (
+                operation,
+                &operation.inputs().collect::<Vec<_>>()[..],
+                &operation.outputs().collect::<Vec<_>>()[..],
+            ) else {
+                continue;
+            };
+            if let Some(&input) = special.vectors.get(&read.id)
+                && is_vector(out)
+            {
+                special.vectors.insert(out.id, input);
+            }
+        }
+        special
+    }
+}
+
+/// Whether at most one axis is longer than 1.
+fn is_vector(tensor: &TensorIr) -> bool {
+    tensor.dtype.is_float() && tensor.shape.iter().filter(|len| **len > 1).count() == 1
+}
+
+/// The result of an operation that squares.
+fn square(operation: &OperationIr) -> Option<&TensorIr> {
+    match operation {
+        OperationIr::NumericFloat(_, Numeric::Mul(o)) if o.lhs.id == o.rhs.id => Some(&o.out),
+        OperationIr::NumericFloat(_, Numeric::PowiScalar(o)) if o.rhs.elem::<f64>() == 2.0 => {
+            Some(&o.out)
+        }
+        OperationIr::Float(_, Float::PowfScalar(o)) if o.rhs.elem::<f64>() == 2.0 => Some(&o.out),
+        _ => None,
+    }
+}
+
+fn is_sum(operation: &OperationIr) -> bool {
+    matches!(
+        operation,
+        OperationIr::NumericFloat(
+            _,
+            Numeric::SumDim(_)
+                | Numeric::MeanDim(_)
+                | Numeric::SumDims(_)
+                | Numeric::Sum(_)
+                | Numeric::Mean(_)
+        )
+    )
+}
