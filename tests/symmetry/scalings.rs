@@ -381,7 +381,7 @@ fn a_stream_between_root_mean_squares_turns_by_any_rotation() {
     let found = GaugesConfig::new()
         .run(&outputs, &model, x.clone())
         .expect("gauges");
-    assert!(found.dropped().is_empty());
+    assert!(found.dropped().is_empty(), "{:?}", found.dropped());
     let [stream] = found.gauges() else {
         panic!("{:?}", found.gauges());
     };

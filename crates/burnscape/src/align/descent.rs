@@ -24,6 +24,11 @@ impl Point {
     pub(super) fn is_above(&self, objective: f64) -> bool {
         self.objective - objective > ROUNDING * objective.abs()
     }
+
+    /// Whether the objective is a bound to rounding.
+    pub(super) fn attains(&self, bound: f64) -> bool {
+        bound - self.objective <= ROUNDING * bound.abs()
+    }
 }
 
 /// The steps that a similarity suggests.
@@ -71,7 +76,11 @@ impl<'s> Descent<'s> {
     /// The point after a step of some groups; `None` if no step raises the objective by more than rounding.
     pub(super) fn step(&self, unit: &Unit, from: &Point) -> Result<Option<Point>, AlignError> {
         match unit {
-            Unit::Tree { parent, children } => self.step_of_tree(*parent, children, from),
+            Unit::Tree {
+                parent,
+                children,
+                is_exact,
+            } => self.step_of_tree(*parent, children, *is_exact, from),
             Unit::Within(group) => self.step_within(*group, from),
         }
     }
@@ -80,11 +89,12 @@ impl<'s> Descent<'s> {
     /// best permutation of the parent for what these gain.
     ///
     /// It is exact if the parent and each child meet every tensor once, and no tensor has two of the children. Otherwise
-    /// it is a linearization, and the children are also tried one by one.
+    /// it is a linearization, and if that fails, the parent is tried with one child and with none.
     fn step_of_tree(
         &self,
         parent: usize,
         children: &[usize],
+        is_exact: bool,
         from: &Point,
     ) -> Result<Option<Point>, AlignError> {
         let own = self.matrix(parent, &from.element)?;
@@ -97,9 +107,10 @@ impl<'s> Descent<'s> {
             let table = self.quadratic_step(parent, &mean, from)?;
             found = better(found, self.tried(vec![(parent, table)], from)?);
         }
-        if found.is_none() && best.len() > 1 {
-            for child in best.chunks(1) {
-                found = better(found, self.tried_tree(parent, &own, child, from)?);
+        if found.is_none() && !is_exact && !best.is_empty() {
+            let single: &[Child] = if best.len() > 1 { &best } else { &[] };
+            for some in single.chunks(1).chain([&[][..]]) {
+                found = better(found, self.tried_tree(parent, &own, some, from)?);
             }
         }
         Ok(found)

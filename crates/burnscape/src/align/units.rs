@@ -7,7 +7,12 @@ use crate::symmetry::Symmetries;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Unit {
     /// A group without parents, with the groups whose only parent it is.
-    Tree { parent: usize, children: Vec<usize> },
+    Tree {
+        parent: usize,
+        children: Vec<usize>,
+        /// Whether the objective is linear in the permutations of each of them, the others in place.
+        is_exact: bool,
+    },
     /// A group within its parents, which stay in place.
     Within(usize),
 }
@@ -25,10 +30,19 @@ pub(super) fn units(symmetries: &Symmetries, is_active: &[bool]) -> Vec<Unit> {
     let mut units = Vec::new();
     for group in (0..groups.len()).filter(|&group| is_active[group]) {
         match *groups[group].parents() {
-            [] => units.push(Unit::Tree {
-                parent: group,
-                children: children(group),
-            }),
+            [] => {
+                let children = children(group);
+                let mut entangled = children.iter().map(|&child| {
+                    is_entangled(symmetries, child, &children)
+                });
+                let is_exact = !is_entangled(symmetries, group, &[])
+                    && !entangled.any(|is_entangled| is_entangled);
+                units.push(Unit::Tree {
+                    parent: group,
+                    children,
+                    is_exact,
+                });
+            }
             [parent] if is_active[parent] && !is_entangled(symmetries, group, &children(parent)) => {}
             _ => units.push(Unit::Within(group)),
         }

@@ -391,6 +391,7 @@ impl<'w, 'p, N: Number> Equations<'w, 'p, N> {
                 {
                     self.gains.entry(atom).or_default().push(input);
                     self.exempt.insert(gain);
+                    self.exempt_views(atom, input);
                     self.solver
                         .vanish(&[(out, N::ONE), (turned, N::ONE.negative())]);
                     return;
@@ -408,6 +409,15 @@ impl<'w, 'p, N: Number> Equations<'w, 'p, N> {
                 self.solver.vanish(&terms);
             }
         }
+    }
+
+    /// A gain does not turn, in no view of it.
+    fn exempt_views(&mut self, atom: AtomId, input: usize) {
+        let views = self.special.vectors.iter().filter(|(_, of)| **of == input);
+        let patches = views.filter_map(|(view, _)| self.patches.get(view)).flatten();
+        let unknowns = patches.flat_map(|patch| patch.unknowns.iter().flatten().flatten());
+        let own = unknowns.filter(|(other, _)| *other == atom);
+        self.exempt.extend(own.map(|(_, unknown)| *unknown));
     }
 
     /// Of the factors of a product, what turns, and the vector of parameters that it is multiplied by.
