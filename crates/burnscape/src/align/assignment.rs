@@ -6,8 +6,8 @@ use super::AlignError;
 /// and less than any difference that matters.
 const BONUS: f64 = 1e-13;
 
-/// The permutation `p` with the largest `Σ_i matrix[i, p(i)]`, of a row-major matrix of `n` rows. Among permutations that
-/// are equal to rounding, the one with the most fixed points.
+/// The permutation `p` with the largest `Σ_i matrix[i, p(i)]`, of a row-major matrix of `n` rows. Among permutations
+/// that are equal to rounding, the one with the most fixed points.
 ///
 /// Entries are divided by the largest one, and the maxima of rows and columns subtracted, so that neither their size
 /// nor a constant that they have in common costs digits.
@@ -44,7 +44,9 @@ pub(crate) fn assignment(matrix: &[f64], n: usize) -> Result<Vec<usize>, AlignEr
             matrix[place]
         ));
     }
-    let largest = matrix.iter().fold(0.0_f64, |all, entry| all.max(entry.abs()));
+    let largest = matrix
+        .iter()
+        .fold(0.0_f64, |all, entry| all.max(entry.abs()));
     if largest == 0.0 {
         return Ok((0..n).collect());
     }
@@ -233,13 +235,18 @@ mod tests {
 
     fn sum(matrix: &[f64], p: &[usize]) -> f64 {
         let entries = p.iter().enumerate();
-        entries.map(|(row, column)| matrix[row * p.len() + column]).sum()
+        entries
+            .map(|(row, column)| matrix[row * p.len() + column])
+            .sum()
     }
 
     fn is_permutation(p: &[usize]) -> bool {
         let mut sorted = p.to_vec();
         sorted.sort_unstable();
-        sorted.iter().enumerate().all(|(place, entry)| place == *entry)
+        sorted
+            .iter()
+            .enumerate()
+            .all(|(place, entry)| place == *entry)
     }
 
     #[test]
@@ -264,7 +271,9 @@ mod tests {
                 let found = assignment(&matrix, n).unwrap();
                 assert!(is_permutation(&found), "{found:?}");
                 let best = all.iter().map(|p| sum(&matrix, p)).fold(f64::MIN, f64::max);
-                let size = matrix.iter().fold(1.0_f64, |all, entry| all.max(entry.abs()));
+                let size = matrix
+                    .iter()
+                    .fold(1.0_f64, |all, entry| all.max(entry.abs()));
                 let gap = best - sum(&matrix, &found);
                 assert!(gap <= 1e-12 * size, "{n} {seed}: {gap:e}");
             }
@@ -331,7 +340,10 @@ mod tests {
         assert!(assignment(&[], 0).unwrap().is_empty());
         let refusal = |matrix: &[f64]| assignment(matrix, 2).unwrap_err().to_string();
         let text = refusal(&[1.0, 2.0, f64::NAN, 0.0]);
-        assert!(text.contains("entry (1, 0)") && text.contains("NaN"), "{text}");
+        assert!(
+            text.contains("entry (1, 0)") && text.contains("NaN"),
+            "{text}"
+        );
         assert!(refusal(&[1.0, 2.0, 0.0, f64::INFINITY]).contains("inf"));
         assert!(refusal(&[1.0, 2.0, 3.0]).contains("3 entries"));
     }

@@ -88,8 +88,8 @@ impl<'s> Descent<'s> {
     /// A parent with its children: the best permutations of the children for each pair of the parent's values, and the
     /// best permutation of the parent for what these gain.
     ///
-    /// It is exact if the parent and each child meet every tensor once, and no tensor has two of the children. Otherwise
-    /// it is a linearization, and if that fails, the parent is tried with one child and with none.
+    /// It is exact if the parent and each child meet every tensor once, and no tensor has two of the children.
+    /// Otherwise it is a linearization, and if that fails, the parent is tried with one child and with none.
     fn step_of_tree(
         &self,
         parent: usize,
@@ -200,7 +200,9 @@ impl<'s> Descent<'s> {
             let blocks = gradient.chunks_exact_mut(size * size);
             let blocks = blocks.zip(moved.chunks_exact(size * size));
             for ((gradient, moved), sources) in blocks.zip(table.chunks_exact(size)) {
-                let rows = gradient.chunks_exact_mut(size).zip(moved.chunks_exact(size));
+                let rows = gradient
+                    .chunks_exact_mut(size)
+                    .zip(moved.chunks_exact(size));
                 for (gradient, moved) in rows {
                     for (entry, &source) in moved.iter().zip(sources) {
                         gradient[source] = *entry;
@@ -280,14 +282,17 @@ impl<'s> Descent<'s> {
     fn diagonal(&self, group: usize, matrix: &[f64]) -> Vec<f64> {
         let (size, width) = (self.size(group), self.width(group));
         let rows = 0..width / size;
-        rows.flat_map(|row| block(matrix, width, size, [row, row])).collect()
+        rows.flat_map(|row| block(matrix, width, size, [row, row]))
+            .collect()
     }
 }
 
 /// The permutations of all groups.
 pub(super) fn tables(similarity: &dyn Similarity, element: &Element) -> Vec<Vec<usize>> {
     let groups = 0..similarity.symmetries().groups().len();
-    groups.map(|group| element.permutation(group).unwrap_or_default().to_vec()).collect()
+    groups
+        .map(|group| element.permutation(group).unwrap_or_default().to_vec())
+        .collect()
 }
 
 /// One of the square blocks of a matrix.

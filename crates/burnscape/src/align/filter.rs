@@ -23,9 +23,8 @@ pub(super) fn active(
     let selects = |patterns: &[String], group: &Group| {
         patterns.iter().any(|pattern| has_member(group, pattern))
     };
-    let is_active = |group: &Group| {
-        (only.is_empty() || selects(only, group)) && !selects(except, group)
-    };
+    let is_active =
+        |group: &Group| (only.is_empty() || selects(only, group)) && !selects(except, group);
     Ok(groups.iter().map(is_active).collect())
 }
 
@@ -39,7 +38,9 @@ fn is_below(path: &str, pattern: &str) -> bool {
     let mut names = path.split('.');
     let mut expected = pattern.split('.');
     expected.all(|expected| {
-        names.next().is_some_and(|name| expected == "*" || expected == name)
+        names
+            .next()
+            .is_some_and(|name| expected == "*" || expected == name)
     })
 }
 
@@ -50,7 +51,13 @@ mod tests {
     #[test]
     fn patterns_are_beginnings_name_by_name() {
         let path = "encoder.layers.1.mha.query.weight";
-        for pattern in ["encoder", "encoder.layers.1", "encoder.layers.*.mha", "*.layers", path] {
+        for pattern in [
+            "encoder",
+            "encoder.layers.1",
+            "encoder.layers.*.mha",
+            "*.layers",
+            path,
+        ] {
             assert!(is_below(path, pattern), "{pattern}");
         }
         for pattern in ["enc", "encoder.layers.0", "layers", "", "*.*.*.*.*.*.*"] {

@@ -12,15 +12,17 @@ pub(super) type GradientAt<'f> = dyn Fn(&[usize]) -> Result<Vec<f64>, AlignError
 /// Linear assignment of one block.
 pub(super) type Assign<'f> = dyn Fn(&[f64], usize) -> Result<Vec<usize>, AlignError> + 'f;
 
-/// Permutations of `size` indices that make a quadratic function large; one after the other if there are several blocks.
+/// Permutations of `size` indices that make a quadratic function large; one after the other if there are several
+/// blocks.
 ///
-/// The function is extended to matrices `P` with nonnegative entries whose rows and columns sum to one. From the barycenter
-/// of all permutations, each step goes towards the permutation with the largest linear gain, as far as the function rises
-/// on the line: it is quadratic there, so that its slopes at both ends give the best point exactly. The
-/// permutation nearest to the last point is the result. It need not be the optimum, nor better than any other permutation.
+/// The function is extended to matrices `P` with nonnegative entries whose rows and columns sum to one. From the
+/// barycenter of all permutations, each step goes towards the permutation with the largest linear gain, as far as the
+/// function rises on the line: it is quadratic there, so that its slopes at both ends give the best point exactly. The
+/// permutation nearest to the last point is the result. It need not be the optimum, nor better than any other
+/// permutation.
 ///
-/// Gradients are lists of blocks, in row-major order. That of a quadratic function is affine, so that each step takes one, at a
-/// vertex; `barycenter` is that at the start.
+/// Gradients are lists of blocks, in row-major order. That of a quadratic function is affine, so that each step takes
+/// one, at a vertex; `barycenter` is that at the start.
 ///
 /// # References
 ///
@@ -36,7 +38,9 @@ pub(super) fn frank_wolfe(
     for _ in 0..MAX_STEPS {
         let vertex = assigned(&gradient, size, assign)?;
         let first_slope = slope(&gradient, &plan, &vertex);
-        let largest = gradient.iter().fold(0.0_f64, |all, entry| all.max(entry.abs()));
+        let largest = gradient
+            .iter()
+            .fold(0.0_f64, |all, entry| all.max(entry.abs()));
         if first_slope <= LEAST_GAIN * largest * vertex.len() as f64 {
             break;
         }
@@ -61,11 +65,7 @@ pub(super) fn frank_wolfe(
 }
 
 /// The best permutation of each block.
-fn assigned(
-    blocks: &[f64],
-    size: usize,
-    assign: &Assign<'_>,
-) -> Result<Vec<usize>, AlignError> {
+fn assigned(blocks: &[f64], size: usize, assign: &Assign<'_>) -> Result<Vec<usize>, AlignError> {
     let mut permutations = Vec::with_capacity(blocks.len() / size.max(1));
     for block in blocks.chunks((size * size).max(1)) {
         permutations.extend(assign(block, size)?);
@@ -75,10 +75,17 @@ fn assigned(
 
 /// The derivative along the line from a plan to a vertex.
 fn slope(gradient: &[f64], plan: &[f64], vertex: &[usize]) -> f64 {
-    let from: f64 = gradient.iter().zip(plan).map(|(entry, weight)| entry * weight).sum();
+    let from: f64 = gradient
+        .iter()
+        .zip(plan)
+        .map(|(entry, weight)| entry * weight)
+        .sum();
     let rows = vertex.len();
     let size = gradient.len() / rows.max(1);
-    let to = vertex.iter().enumerate().map(|(row, column)| gradient[row * size + column]);
+    let to = vertex
+        .iter()
+        .enumerate()
+        .map(|(row, column)| gradient[row * size + column]);
     to.sum::<f64>() - from
 }
 
@@ -136,7 +143,10 @@ mod tests {
             let b: Vec<f64> = places.map(|(i, j)| a[p[i] * n + p[j]]).collect();
             let found = found(&a, &b);
             let (best, value) = (value(&a, &a, &[0, 1, 2, 3, 4]), value(&a, &b, &found));
-            assert!((best - value).abs() < 1e-9 * best, "{seed}: {value} of {best}");
+            assert!(
+                (best - value).abs() < 1e-9 * best,
+                "{seed}: {value} of {best}"
+            );
         }
     }
 
@@ -146,7 +156,10 @@ mod tests {
         let b = [1.0, 2.0, 1.0, 2.0, -2.0, 2.0, -2.0, 0.0, -1.0];
         let identity = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
         let linear = assignment(&gradient(&a, &b, &identity), 3).unwrap();
-        assert_eq!((linear.as_slice(), value(&a, &b, &linear)), (&[1, 0, 2][..], -5.0));
+        assert_eq!(
+            (linear.as_slice(), value(&a, &b, &linear)),
+            (&[1, 0, 2][..], -5.0)
+        );
         assert_eq!(value(&a, &b, &found(&a, &b)), 1.0);
     }
 }

@@ -11,15 +11,15 @@ use crate::symmetry::{Element, Symmetries, SymmetryError};
 ///
 /// # The matrix of a group
 ///
-/// A group of size `n`, with `r` combinations of its parents' values (1 without parents), has a matrix of `r n` rows and
-/// columns. Row `(p, i)`, at `p · n + i`, is unit `i` of `a` under the combination `p`; column `(q, j)` is unit `j` of
-/// `g b` under `q`, so as the element has ordered `b`. [`reordered`](super::reordered) makes it of a matrix between the units
-/// of `a` and those of `b` as they are.
+/// A group of size `n`, with `r` combinations of its parents' values (1 without parents), has a matrix of `r n` rows
+/// and columns. Row `(p, i)`, at `p · n + i`, is unit `i` of `a` under the combination `p`; column `(q, j)` is unit `j`
+/// of `g b` under `q`, so as the element has ordered `b`. [`reordered`](super::reordered) makes it of a matrix between
+/// the units of `a` and those of `b` as they are.
 ///
-/// Entries are the derivative of the objective: to a step that puts unit `j` in the place of unit `i`, everything
-/// that belongs to the unit moves along, and the objective rises by `Σ_i S[i, p(i)] − Σ_i S[i, i]`. If a group has children, an
-/// entry of its matrix includes them: for heads of attention, it is the trace of the block of this pair of
-/// heads in the matrix of their channels, plus what no child has.
+/// Entries are the derivative of the objective: to a step that puts unit `j` in the place of unit `i`, everything that
+/// belongs to the unit moves along, and the objective rises by `Σ_i S[i, p(i)] − Σ_i S[i, i]`. If a group has children,
+/// an entry of its matrix includes them: for heads of attention, it is the trace of the block of this pair of heads in
+/// the matrix of their channels, plus what no child has.
 ///
 /// # Example
 ///
@@ -89,8 +89,8 @@ pub trait Similarity {
     /// [`AlignError::Similarity`] for a similarity of your own; any other error passes through the solver, too.
     fn matrix(&self, group: usize, element: &Element) -> Result<Vec<f64>, AlignError>;
 
-    /// The mean of the derivative over all permutations of the group, if the derivative depends on the permutation of the
-    /// group itself; `None`, the default, if it does not.
+    /// The mean of the derivative over all permutations of the group, if the derivative depends on the permutation of
+    /// the group itself; `None`, the default, if it does not.
     ///
     /// It does if a group meets one tensor twice, as the units of a recurrent layer do: then the objective is quadratic
     /// in its permutation, and the derivative at the barycenter of all permutations is where Frank-Wolfe starts. Rows
@@ -99,11 +99,7 @@ pub trait Similarity {
     /// # Errors
     ///
     /// As [`matrix`](Self::matrix).
-    fn mean_matrix(
-        &self,
-        group: usize,
-        element: &Element,
-    ) -> Result<Option<Vec<f64>>, AlignError> {
+    fn mean_matrix(&self, group: usize, element: &Element) -> Result<Option<Vec<f64>>, AlignError> {
         let _ = (group, element);
         Ok(None)
     }
@@ -139,11 +135,7 @@ impl<S: Similarity + ?Sized> Similarity for &S {
         (**self).matrix(group, element)
     }
 
-    fn mean_matrix(
-        &self,
-        group: usize,
-        element: &Element,
-    ) -> Result<Option<Vec<f64>>, AlignError> {
+    fn mean_matrix(&self, group: usize, element: &Element) -> Result<Option<Vec<f64>>, AlignError> {
         (**self).mean_matrix(group, element)
     }
 
@@ -167,11 +159,7 @@ pub(super) fn trace(matrix: &[f64], width: usize) -> f64 {
 /// # Errors
 ///
 /// [`AlignError::Symmetry`] if there is no such group, [`AlignError::Similarity`] for another number of entries.
-pub fn reordered(
-    matrix: &[f64],
-    group: usize,
-    element: &Element,
-) -> Result<Vec<f64>, AlignError> {
+pub fn reordered(matrix: &[f64], group: usize, element: &Element) -> Result<Vec<f64>, AlignError> {
     let Some(table) = element.permutation(group) else {
         let message = "there is no such group; use an index of `Symmetries::groups`".to_string();
         return Err(SymmetryError::Group { group, message }.into());

@@ -36,7 +36,11 @@ pub(super) struct Unfolded {
 /// The places of a group in a tensor.
 pub(super) fn unfoldings(layout: &Layout, tensor: &TensorAxes, group: usize) -> Vec<Unfolding> {
     let mut found = Vec::new();
-    let mut factors = tensor.axes.iter().flatten().flat_map(|block| &block.factors);
+    let mut factors = tensor
+        .axes
+        .iter()
+        .flatten()
+        .flat_map(|block| &block.factors);
     if !factors.any(|factor| factor.group == Some(group)) {
         return found;
     }
@@ -73,9 +77,8 @@ pub(super) fn unfoldings(layout: &Layout, tensor: &TensorAxes, group: usize) -> 
                     continue;
                 };
                 rows.push(own);
-                let others = (0..factors.len()).filter(|&other| {
-                    other != own && factors[other].group == Some(group)
-                });
+                let others = (0..factors.len())
+                    .filter(|&other| other != own && factors[other].group == Some(group));
                 found.push(Unfolding {
                     base,
                     others: others.collect(),
@@ -90,16 +93,19 @@ pub(super) fn unfoldings(layout: &Layout, tensor: &TensorAxes, group: usize) -> 
 
 /// All combinations of one block of each axis.
 fn choices(tensor: &TensorAxes) -> Vec<Vec<usize>> {
-    tensor.axes.iter().fold(vec![Vec::new()], |choices, blocks| {
-        let longer = |choice: Vec<usize>| {
-            (0..blocks.len()).map(move |block| {
-                let mut choice = choice.clone();
-                choice.push(block);
-                choice
-            })
-        };
-        choices.into_iter().flat_map(longer).collect()
-    })
+    tensor
+        .axes
+        .iter()
+        .fold(vec![Vec::new()], |choices, blocks| {
+            let longer = |choice: Vec<usize>| {
+                (0..blocks.len()).map(move |block| {
+                    let mut choice = choice.clone();
+                    choice.push(block);
+                    choice
+                })
+            };
+            choices.into_iter().flat_map(longer).collect()
+        })
 }
 
 impl Unfolding {
@@ -110,7 +116,9 @@ impl Unfolding {
 
     /// Whether another factor in the same blocks is that of the given group.
     pub(super) fn meets(&self, group: usize) -> bool {
-        self.factors.iter().any(|factor| factor.group == Some(group))
+        self.factors
+            .iter()
+            .any(|factor| factor.group == Some(group))
     }
 
     /// The flat indices of the first element of each row, and what is added to these for each column.
@@ -181,7 +189,11 @@ fn offsets(base: usize, factors: impl IntoIterator<Item = Spot>) -> Vec<usize> {
         let values = 0..factor.size;
         let offsets = offsets.into_iter();
         offsets
-            .flat_map(|offset| values.clone().map(move |value| offset + factor.stride * value))
+            .flat_map(|offset| {
+                values
+                    .clone()
+                    .map(move |value| offset + factor.stride * value)
+            })
             .collect()
     })
 }

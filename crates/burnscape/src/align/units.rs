@@ -17,7 +17,8 @@ pub(super) enum Unit {
     Within(usize),
 }
 
-/// The steps of a sweep in the order of the groups, which is that of the program. Groups that are not active stay in place.
+/// The steps of a sweep in the order of the groups, which is that of the program. Groups that are not active stay in
+/// place.
 ///
 /// A child moves with its parent, and on its own as well if it depends on the permutation of another child, or on
 /// its own: then a step with the parent is not exact. Groups with several parents move on their own only.
@@ -32,9 +33,9 @@ pub(super) fn units(symmetries: &Symmetries, is_active: &[bool]) -> Vec<Unit> {
         match *groups[group].parents() {
             [] => {
                 let children = children(group);
-                let mut entangled = children.iter().map(|&child| {
-                    is_entangled(symmetries, child, &children)
-                });
+                let mut entangled = children
+                    .iter()
+                    .map(|&child| is_entangled(symmetries, child, &children));
                 let is_exact = !is_entangled(symmetries, group, &[])
                     && !entangled.any(|is_entangled| is_entangled);
                 units.push(Unit::Tree {
@@ -43,7 +44,8 @@ pub(super) fn units(symmetries: &Symmetries, is_active: &[bool]) -> Vec<Unit> {
                     is_exact,
                 });
             }
-            [parent] if is_active[parent] && !is_entangled(symmetries, group, &children(parent)) => {}
+            [parent]
+                if is_active[parent] && !is_entangled(symmetries, group, &children(parent)) => {}
             _ => units.push(Unit::Within(group)),
         }
     }

@@ -8,17 +8,18 @@ use super::{AlignError, Similarity};
 use crate::space::{SpaceError, float_tensors};
 use crate::symmetry::{Element, Symmetries, SymmetryError, TensorAxes, host_device};
 
-/// Models compared by their weights: the objective is `Σ ⟨a, g b⟩` over all parameters on which the symmetries act, so that the
-/// largest objective is the smallest distance.
+/// Models compared by their weights: the objective is `Σ ⟨a, g b⟩` over all parameters on which the symmetries act, so
+/// that the largest objective is the smallest distance.
 ///
-/// The matrix of a group is `Σ unfold(a) unfold(g b)ᵀ` over its members; rows of an unfolded tensor are the units of the
-/// group, and columns everything else. Parameters count whether they are trained or frozen, running statistics do not.
+/// The matrix of a group is `Σ unfold(a) unfold(g b)ᵀ` over its members; rows of an unfolded tensor are the units of
+/// the group, and columns everything else. Parameters count whether they are trained or frozen, running statistics do
+/// not.
 ///
 /// # Cost
 ///
-/// Products of matrices in f64 on the CPU, whatever the device of the models. A matrix of `n` units costs `2 n` operations
-/// for each element of the group's members; an objective, one pass over the tensors that have moved since the
-/// last one. Memory is that of both models if they are on another device, and of one tensor in f64 a few times.
+/// Products of matrices in f64 on the CPU, whatever the device of the models. A matrix of `n` units costs `2 n`
+/// operations for each element of the group's members; an objective, one pass over the tensors that have moved since
+/// the last one. Memory is that of both models if they are on another device, and of one tensor in f64 a few times.
 ///
 /// # References
 ///
@@ -219,11 +220,7 @@ impl Similarity for WeightSimilarity {
         Ok(self.products(group, element, false)?.unwrap_or_default())
     }
 
-    fn mean_matrix(
-        &self,
-        group: usize,
-        element: &Element,
-    ) -> Result<Option<Vec<f64>>, AlignError> {
+    fn mean_matrix(&self, group: usize, element: &Element) -> Result<Option<Vec<f64>>, AlignError> {
         self.products(group, element, true)
     }
 
@@ -240,7 +237,11 @@ impl Similarity for WeightSimilarity {
 
 /// The groups that act on a tensor, each once.
 fn groups_of(tensor: &TensorAxes) -> Vec<usize> {
-    let factors = tensor.axes.iter().flatten().flat_map(|block| &block.factors);
+    let factors = tensor
+        .axes
+        .iter()
+        .flatten()
+        .flat_map(|block| &block.factors);
     let mut groups: Vec<usize> = factors.filter_map(|factor| factor.group).collect();
     groups.sort_unstable();
     groups.dedup();
@@ -255,14 +256,16 @@ fn compared<M: Module>(
     host: &Device,
 ) -> Result<Vec<Option<(Tensor<1>, f64)>>, AlignError> {
     let tensors = float_tensors(module)?;
-    symmetries.check_tensors(&tensors).map_err(|error| match error {
-        SymmetryError::DifferentModel { expected, found } => AlignError::DifferentModel {
-            model,
-            expected,
-            found,
-        },
-        other => other.into(),
-    })?;
+    symmetries
+        .check_tensors(&tensors)
+        .map_err(|error| match error {
+            SymmetryError::DifferentModel { expected, found } => AlignError::DifferentModel {
+                model,
+                expected,
+                found,
+            },
+            other => other.into(),
+        })?;
     let axes = &symmetries.layout().tensors;
     let mut compared = Vec::with_capacity(tensors.len());
     for (tensor, axes) in tensors.into_iter().zip(axes) {
@@ -287,7 +290,8 @@ fn compared<M: Module>(
     Ok(compared)
 }
 
-/// The values on another device, in f64 or, if they have at most its digits, in f32. Nothing is copied on the same device.
+/// The values on another device, in f64 or, if they have at most its digits, in f32. Nothing is copied on the same
+/// device.
 fn on_device(values: Tensor<1>, device: &Device) -> Result<Tensor<1>, SpaceError> {
     if values.device() == *device {
         return Ok(values);

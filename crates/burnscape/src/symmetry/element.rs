@@ -2,7 +2,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use rand::seq::SliceRandom;
 
-use super::gather::{advance, moved};
+use super::gather::{advance, moved, moved_on_host};
 use super::{Symmetries, SymmetryError};
 use crate::space::{float_tensors, stream, with_values};
 
@@ -216,6 +216,14 @@ impl Element {
     pub(super) fn moved(&self, tensor: usize, values: Tensor<1>) -> Tensor<1> {
         let layout = self.symmetries.layout();
         moved(layout, &self.tables, &layout.tensors[tensor], values)
+    }
+
+    /// The same of values on the host; `None` if nothing moves.
+    pub(super) fn moved_on_host(&self, tensor: usize, values: &[f64]) -> Option<Vec<f64>> {
+        let layout = self.symmetries.layout();
+        let axes = &layout.tensors[tensor];
+        axes.has_groups()
+            .then(|| moved_on_host(layout, &self.tables, axes, values))
     }
 
     /// A copy of `model` with permuted parameters and running statistics. Values are moved, not computed, so that their

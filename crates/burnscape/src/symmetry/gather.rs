@@ -39,6 +39,46 @@ pub(super) fn moved(
         })
 }
 
+/// The same of values on the host.
+pub(super) fn moved_on_host(
+    layout: &Layout,
+    tables: &Tables,
+    tensor: &TensorAxes,
+    values: &[f64],
+) -> Vec<f64> {
+    let (shape, rank) = (&tensor.shape, tensor.shape.len());
+    let Some(last) = (0..rank).rev().find(|axis| tensor.is_permuted(*axis)) else {
+        return values.to_vec();
+    };
+    if !(0..rank).all(|axis| is_independent(layout, tensor, axis)) {
+        let sources = sources(layout, tables, tensor, 0..rank);
+        return sources.into_iter().map(|from| values[from]).collect();
+    }
+    // Where each run along the last axis that is permuted comes from.
+    let mut runs = vec![0];
+    for axis in 0..last {
+        let along = sources(layout, tables, tensor, axis..axis + 1);
+        runs = runs
+            .iter()
+            .flat_map(|run| along.iter().map(move |from| run * along.len() + from))
+            .collect();
+    }
+    let along = sources(layout, tables, tensor, last..last + 1);
+    let inner: usize = shape[last + 1..].iter().product();
+    let mut moved = Vec::with_capacity(values.len());
+    for run in runs {
+        let run = &values[run * along.len() * inner..][..along.len() * inner];
+        if inner == 1 {
+            moved.extend(along.iter().map(|&from| run[from]));
+        } else {
+            for &from in &along {
+                moved.extend_from_slice(&run[from * inner..][..inner]);
+            }
+        }
+    }
+    moved
+}
+
 /// Selects along an axis, unless that changes nothing.
 fn selected<const D: usize>(values: Tensor<D>, axis: usize, sources: &[usize]) -> Tensor<D> {
     if sources.iter().enumerate().all(|(to, from)| to == *from) {

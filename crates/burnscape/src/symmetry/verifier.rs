@@ -2,10 +2,10 @@
 
 use burn::backend::ops::{BoolTensorOps, FloatTensorOps, IntTensorOps};
 use burn::backend::{Dispatch, DispatchTensor, TensorMetadata};
-use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
+use burn::tensor::{Bool, DType, Device, Int, Shape, Tensor, TensorData};
 use burnscape_linearize::PreparedForward;
+use rand::RngExt;
 use rand::rngs::StdRng;
-use rand_distr::{Distribution, StandardNormal};
 
 use super::traced::Traced;
 use super::{Element, Symmetries, SymmetryError};
@@ -25,7 +25,8 @@ pub(super) struct Verifier {
     program: PreparedForward,
     inputs: Vec<DispatchTensor>,
     /// The input of each float tensor of the model, and its flat values.
-    values: Vec<(usize, Tensor<1>)>,
+    values: Vec<(usize, Vec<f64>)>,
+    device: Device,
     reference: Vec<Output>,
     seed: u64,
     draws: usize,
@@ -47,24 +48,23 @@ impl Verifier {
         let device = host_device()?;
         let values_seed = mix(seed, 0);
         let mut inputs = Vec::with_capacity(traced.forward.bindings.len());
+        let mut values = Vec::with_capacity(traced.places.len());
         for (index, tensor) in traced.forward.bindings.iter().enumerate() {
             if !tensor.dtype().is_float() {
                 inputs.push(moved(tensor, &device)?);
                 continue;
             }
-            let values = to_host(flat(tensor.clone()))?;
-            let values = randomized(values, &mut stream(values_seed, index as u64));
-            let len = values.len();
-            let values = TensorData::new(values, [len]);
-            let values = Tensor::<1>::from_data(values, (&device, DType::F64));
-            let values = Dispatch::float_reshape(values.into_dispatch(), tensor.shape());
-            inputs.push(values);
+            let own = to_host(flat(tensor.clone()))?;
+            let own = randomized(own, &mut stream(values_seed, index as u64));
+            inputs.push(on_device(own.clone(), tensor.shape(), &device));
+            if traced.places.contains(&index) {
+                values.push((index, own));
+            }
         }
-        let places = traced.places.iter();
-        let values = places.map(|&place| (place, flat(inputs[place].clone())));
         let mut verifier = Self {
             program: traced.forward.in_f64().prepare(&device)?,
-            values: values.collect(),
+            values,
+            device,
             inputs,
             reference: Vec::new(),
             seed: mix(seed, 1),
@@ -156,23 +156,23 @@ impl Verifier {
     }
 
     /// The random values of the float tensors.
-    pub(super) fn values(&self) -> Result<Vec<Vec<f64>>, SymmetryError> {
+    pub(super) fn values(&self) -> Vec<Vec<f64>> {
         let values = self.values.iter();
-        let values = values.map(|(_, values)| Ok(to_host(values.clone())?));
-        values.collect()
+        values.map(|(_, values)| values.clone()).collect()
     }
 
     fn change_under(&mut self, element: &Element) -> Result<f64, SymmetryError> {
-        self.change_by(&|tensor, values| Ok(element.moved(tensor, values)))
+        self.change_by(&|tensor, values| element.moved_on_host(tensor, values))
     }
 
     /// The change of the outputs when the values of each float tensor change.
     fn change_by(&mut self, moves: &Moves<'_>) -> Result<f64, SymmetryError> {
         let mut inputs = self.inputs.clone();
         for (tensor, (place, values)) in self.values.iter().enumerate() {
-            let shape = inputs[*place].shape();
-            let moved = moves(tensor, values.clone())?.into_dispatch();
-            inputs[*place] = Dispatch::float_reshape(moved, shape);
+            if let Some(moved) = moves(tensor, values) {
+                let shape = inputs[*place].shape();
+                inputs[*place] = on_device(moved, shape, &self.device);
+            }
         }
         let outputs = self.program.run(&inputs)?;
         let mut largest = 0.0_f64;
@@ -183,8 +183,15 @@ impl Verifier {
     }
 }
 
-/// New values of a float tensor, by its index.
-pub(super) type Moves<'c> = dyn Fn(usize, Tensor<1>) -> Result<Tensor<1>, SymmetryError> + 'c;
+/// New values of a float tensor, by its index; `None` if they stay.
+pub(super) type Moves<'c> = dyn Fn(usize, &[f64]) -> Option<Vec<f64>> + 'c;
+
+/// Values as a tensor in f64.
+fn on_device(values: Vec<f64>, shape: Shape, device: &Device) -> DispatchTensor {
+    let len = values.len();
+    let tensor = Tensor::<1>::from_data(TensorData::new(values, [len]), (device, DType::F64));
+    Dispatch::float_reshape(tensor.into_dispatch(), shape)
+}
 
 impl Output {
     fn of(tensor: DispatchTensor) -> Result<Self, SpaceError> {
@@ -243,7 +250,8 @@ fn randomized(mut values: Vec<f64>, rng: &mut StdRng) -> Vec<f64> {
         LEAST_NOISE
     };
     for value in &mut values {
-        let noise: f64 = StandardNormal.sample(rng);
+        // Of unit variance.
+        let noise = 3.0_f64.sqrt() * (2.0 * rng.random::<f64>() - 1.0);
         *value = if is_positive {
             *value * (0.5 * noise).exp()
         } else {

@@ -8,65 +8,27 @@ use super::super::term::{AtomId, Term};
 use super::super::walk::Walk;
 use super::number::{Fraction, Number};
 use super::operations::{is_zero, meaning};
+use super::patch::{Moved, Patch, step, summed_starts};
 use super::relation::{How, Meaning, Relation};
 use super::rotation::Special;
 use super::solver::{Solver, Sum};
 use super::{Mode, Places, ScaledPlace};
 
-/// A block of a tensor: one block of each axis, with an unknown for each factor that a group permutes.
-#[derive(Debug, Clone)]
-struct Patch {
-    axes: Vec<Block>,
-    unknowns: Vec<Vec<Option<(AtomId, usize)>>>,
-}
-
-impl Patch {
-    fn first(&self) -> Vec<usize> {
-        self.axes.iter().map(|block| block.offset).collect()
-    }
-
-    /// The value of each factor at a place; `None` if the place is not in the patch.
-    fn values(&self, place: &[usize]) -> Option<Vec<Vec<usize>>> {
-        let axes = self.axes.iter().zip(place);
-        axes.map(|(block, &index)| values(block, index)).collect()
-    }
-}
-
-fn values(block: &Block, index: usize) -> Option<Vec<usize>> {
-    let mut rest = index.checked_sub(block.offset)?;
-    let values = block.factors.iter().map(|factor| {
-        let value = rest / factor.stride;
-        rest -= value * factor.stride;
-        (value < factor.size).then_some(value)
-    });
-    let values: Option<Vec<usize>> = values.collect();
-    values.filter(|_| rest == 0)
-}
-
-/// What an operand does when a group's index moves.
-enum Moved {
-    /// It varies with the index, with this unknown.
-    Along(usize),
-    /// It does not vary.
-    Absent,
-    Unclear,
-}
-
 pub(super) struct Equations<'w, 'p, N> {
     walk: &'w mut Walk<'p>,
     atoms: FxHashSet<AtomId>,
     mode: Mode,
-    solver: Solver<N>,
-    patches: FxHashMap<TensorId, Vec<Patch>>,
+    pub(super) solver: Solver<N>,
+    pub(super) patches: FxHashMap<TensorId, Vec<Patch>>,
     /// The tensors whose values are all zero: they have any exponent.
     zero: FxHashSet<TensorId>,
-    special: Special,
+    pub(super) special: Special,
     /// Of rotations, the gains along each atom.
-    gains: FxHashMap<AtomId, Vec<usize>>,
+    pub(super) gains: FxHashMap<AtomId, Vec<usize>>,
     /// Of rotations, the atoms along which means are taken.
-    with_means: FxHashSet<AtomId>,
+    pub(super) with_means: FxHashSet<AtomId>,
     /// Of rotations, the unknowns of gains and of squares, which do not turn.
-    exempt: FxHashSet<usize>,
+    pub(super) exempt: FxHashSet<usize>,
 }
 
 impl<'w, 'p, N: Number> Equations<'w, 'p, N> {
@@ -165,14 +127,6 @@ impl<'w, 'p, N: Number> Equations<'w, 'p, N> {
         let mut own = own.iter().filter(|unknown| !self.exempt.contains(unknown));
         let turns_all = own.all(|&unknown| is_unit(value(unknown)));
         (turns_all && !inputs.is_empty()).then(|| inputs.iter().map(|&u| value(u)).collect())
-    }
-
-    /// The gains of a rotation along an atom, and whether it has to keep the vector of ones.
-    pub(super) fn conditions(&self, atom: AtomId) -> (Vec<usize>, bool) {
-        let mut gains = self.gains.get(&atom).cloned().unwrap_or_default();
-        gains.sort_unstable();
-        gains.dedup();
-        (gains, self.with_means.contains(&atom))
     }
 
     fn patches(&mut self, tensor: &TensorIr) -> Vec<Patch> {
@@ -411,28 +365,6 @@ impl<'w, 'p, N: Number> Equations<'w, 'p, N> {
         }
     }
 
-    /// A gain does not turn, in no view of it.
-    fn exempt_views(&mut self, atom: AtomId, input: usize) {
-        let views = self.special.vectors.iter().filter(|(_, of)| **of == input);
-        let patches = views.filter_map(|(view, _)| self.patches.get(view)).flatten();
-        let unknowns = patches.flat_map(|patch| patch.unknowns.iter().flatten().flatten());
-        let own = unknowns.filter(|(other, _)| *other == atom);
-        self.exempt.extend(own.map(|(_, unknown)| *unknown));
-    }
-
-    /// Of the factors of a product, what turns, and the vector of parameters that it is multiplied by.
-    fn gain(&self, relation: &Relation<'_>, unknowns: [usize; 2]) -> Option<(usize, usize, usize)> {
-        let [left, right] = relation.operands[..] else {
-            return None;
-        };
-        let of = |tensor: &TensorIr| self.special.vectors.get(&tensor.id).copied();
-        match (of(left), of(right)) {
-            (None, Some(input)) => Some((unknowns[0], unknowns[1], input)),
-            (Some(input), None) => Some((unknowns[1], unknowns[0], input)),
-            _ => None,
-        }
-    }
-
     /// The equations for the groups that are summed over: their factors cancel.
     fn along_sums(
         &mut self,
@@ -478,23 +410,6 @@ impl<'w, 'p, N: Number> Equations<'w, 'p, N> {
         }
     }
 
-    /// A rotation passes inner products, sums of squares, and sums if it keeps the vector of ones.
-    fn sum_of_turned(&mut self, relation: &Relation<'_>, atom: AtomId, terms: &[(usize, N)]) {
-        let is_square = |tensor: &&TensorIr| self.special.squares.contains(&tensor.id);
-        if relation.operands.iter().any(is_square) {
-            return;
-        }
-        match (terms, &relation.how) {
-            ([(left, _), (right, _)], How::Product(_)) => self
-                .solver
-                .vanish(&[(*left, N::ONE), (*right, N::ONE.negative())]),
-            ([_], _) => {
-                self.with_means.insert(atom);
-            }
-            _ => self.solver.vanish(terms),
-        }
-    }
-
     /// What each operand does between two places. An operand that is not read or zero says nothing; `None` if it is not
     /// clear for one, and then the atom is fixed in all of them.
     fn moved(
@@ -528,65 +443,6 @@ impl<'w, 'p, N: Number> Equations<'w, 'p, N> {
         }
         None
     }
-}
-
-/// What a tensor does between two places when an atom's index moves by one.
-fn step(patches: &[Patch], atom: AtomId, from: &[usize], to: &[usize]) -> Moved {
-    if from == to {
-        return Moved::Absent;
-    }
-    let found = patches
-        .iter()
-        .find_map(|patch| Some((patch, patch.values(from)?)));
-    let Some((patch, before)) = found else {
-        return Moved::Unclear;
-    };
-    let Some(after) = patch.values(to) else {
-        return Moved::Unclear;
-    };
-    let mut moved = Moved::Absent;
-    for (axis, (before, after)) in before.iter().zip(&after).enumerate() {
-        for (index, (before, after)) in before.iter().zip(after).enumerate() {
-            if before == after {
-                continue;
-            }
-            match (patch.unknowns[axis][index], &moved) {
-                (Some((other, unknown)), Moved::Absent)
-                    if other == atom && *after == before + 1 =>
-                {
-                    moved = Moved::Along(unknown);
-                }
-                // Equal values along a uniform axis.
-                (None, _) if patch.axes[axis].factors[index].atom.is_none() => {}
-                _ => return Moved::Unclear,
-            }
-        }
-    }
-    moved
-}
-
-/// The first index of every block of the axes that are summed over.
-fn summed_starts(relation: &Relation<'_>, operands: &[Vec<Patch>]) -> Vec<Vec<usize>> {
-    let mut starts = vec![Vec::new()];
-    for &(operand, axis) in &relation.summed {
-        let mut offsets: Vec<usize> = operands[operand]
-            .iter()
-            .map(|patch| patch.axes[axis].offset)
-            .collect();
-        offsets.sort_unstable();
-        offsets.dedup();
-        starts = starts
-            .iter()
-            .flat_map(|head: &Vec<usize>| {
-                offsets.iter().map(move |&offset| {
-                    let mut head = head.clone();
-                    head.push(offset);
-                    head
-                })
-            })
-            .collect();
-    }
-    starts
 }
 
 fn number<N: Number>(fraction: Fraction) -> N {

@@ -7,6 +7,7 @@ mod equations;
 mod layers;
 mod number;
 mod operations;
+mod patch;
 mod relation;
 mod rotation;
 mod solver;

@@ -5,6 +5,10 @@ use burn_ir::{
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::equations::Equations;
+use super::number::Number;
+use super::relation::{How, Relation};
+use crate::axes::term::AtomId;
 use crate::program::Program;
 
 /// The tensors that rotations treat in ways of their own.
@@ -88,4 +92,64 @@ fn is_sum(operation: &OperationIr) -> bool {
                 | Numeric::Mean(_)
         )
     )
+}
+
+impl<N: Number> Equations<'_, '_, N> {
+    /// The gains of a rotation along an atom, and whether it has to keep the vector of ones.
+    pub(super) fn conditions(&self, atom: AtomId) -> (Vec<usize>, bool) {
+        let mut gains = self.gains.get(&atom).cloned().unwrap_or_default();
+        gains.sort_unstable();
+        gains.dedup();
+        (gains, self.with_means.contains(&atom))
+    }
+
+    /// A gain does not turn, in no view of it.
+    pub(super) fn exempt_views(&mut self, atom: AtomId, input: usize) {
+        let views = self.special.vectors.iter().filter(|(_, of)| **of == input);
+        let patches = views
+            .filter_map(|(view, _)| self.patches.get(view))
+            .flatten();
+        let unknowns = patches.flat_map(|patch| patch.unknowns.iter().flatten().flatten());
+        let own = unknowns.filter(|(other, _)| *other == atom);
+        self.exempt.extend(own.map(|(_, unknown)| *unknown));
+    }
+
+    /// Of the factors of a product, what turns, and the vector of parameters that it is multiplied by.
+    pub(super) fn gain(
+        &self,
+        relation: &Relation<'_>,
+        unknowns: [usize; 2],
+    ) -> Option<(usize, usize, usize)> {
+        let [left, right] = relation.operands[..] else {
+            return None;
+        };
+        let of = |tensor: &TensorIr| self.special.vectors.get(&tensor.id).copied();
+        match (of(left), of(right)) {
+            (None, Some(input)) => Some((unknowns[0], unknowns[1], input)),
+            (Some(input), None) => Some((unknowns[1], unknowns[0], input)),
+            _ => None,
+        }
+    }
+
+    /// A rotation passes inner products, sums of squares, and sums if it keeps the vector of ones.
+    pub(super) fn sum_of_turned(
+        &mut self,
+        relation: &Relation<'_>,
+        atom: AtomId,
+        terms: &[(usize, N)],
+    ) {
+        let is_square = |tensor: &&TensorIr| self.special.squares.contains(&tensor.id);
+        if relation.operands.iter().any(is_square) {
+            return;
+        }
+        match (terms, &relation.how) {
+            ([(left, _), (right, _)], How::Product(_)) => self
+                .solver
+                .vanish(&[(*left, N::ONE), (*right, N::ONE.negative())]),
+            ([_], _) => {
+                self.with_means.insert(atom);
+            }
+            _ => self.solver.vanish(terms),
+        }
+    }
 }

@@ -102,7 +102,7 @@ impl Gauges {
 
     pub(super) fn verify(&mut self, verifier: &mut Verifier) -> Result<(), SymmetryError> {
         self.found.verify(verifier, |verifier, scalings, layout| {
-            let values = verifier.values()?;
+            let values = verifier.values();
             verifier.passes_with(|seed| {
                 let mut values = values.clone();
                 let bases = Bases::of(scalings, &invertible(scalings, seed))?;
@@ -112,7 +112,191 @@ impl Gauges {
                 Ok(replaced(values))
             })
         })?;
-        let values = verifier.values()?;
+        let values = verifier.values();
+        let mut kept = Vec::new();
+        for one in std::mem::take(&mut self.streams) {
+            let layout = &self.found.layout;
+            let passes = verifier.passes_with(|seed| {
+                let mut values = values.clone();
+                let matrix = orthogonal(&one, &mut stream(seed, 0));
+                one.turn(0, layout, &matrix, &mut values)?;
+                Ok(replaced(values))
+            })?;
+            if passes {
+                kept.push(one);
+            } else {
+                let dropped = self.of_stream(&one);
+                self.dropped.push(dropped);
+            }
+        }
+        self.streams = kept;
+        let failed = self.found.dropped.iter().map(Gauge::invertible);
+        self.dropped.extend(failed);
+        self.list();
+        Ok(())
+    }
+
+    /// What the equations say before verification.
+    pub(super) fn scalings(&self) -> &[Gauge] {
+        &self.gauges
+    }
+
+    /// The gauges: those of invertible matrices, then those of orthogonal ones.
+    pub fn gauges(&self) -> &[Gauge] {
+        &self.gauges
+    }
+
+    /// What the equations say and verification does not confirm. There should be none.
+    pub fn dropped(&self) -> &[Gauge] {
+        &self.dropped
+    }
+
+    /// Random matrices, one list for each of [`gauges`](Self::gauges), in row-major order: the identity plus Gaussian noise, or
+    /// the product of two random reflections.
+    pub fn random(&self, seed: u64) -> Vec<Vec<f64>> {
+        let mut matrices = invertible(&self.found.scalings, seed);
+        let streams = self.streams.iter().enumerate();
+        let first = matrices.len();
+        matrices.extend(streams.map(|(index, one)| {
+            let mut rng = stream(seed, (first + index) as u64);
+            orthogonal(one, &mut rng)
+        }));
+        matrices
+    }
+
+    /// A copy of `model` in other bases. `matrices` has one list for each of [`gauges`](Self::gauges), with
+    /// [`rows`](Gauge::rows) matrices of [`size`](Gauge::size)² entries in row-major order, one after the other. Gains of
+    /// streams become 1.
+    ///
+    /// # Cost
+    ///
+    /// The values are multiplied on the host, in f64.
+    ///
+    /// # Errors
+    ///
+    /// [`SymmetryError::Group`] for lists of another length, a matrix that is singular to rounding or not orthogonal where it
+    /// has to be, and a gain of zero; [`SymmetryError::DifferentModel`]; [`SymmetryError::Space`].
+    pub fn apply<M: Module>(&self, model: &M, matrices: &[Vec<f64>]) -> Result<M, SymmetryError> {
+        self.check(matrices)?;
+        let tensors = float_tensors(model)?;
+        Symmetries::check_same(self.found.tensors(), &tensors)?;
+        let values = tensors.iter().map(|tensor| to_host(tensor.values.clone()));
+        let mut values: Vec<Vec<f64>> = values.collect::<Result<_, _>>()?;
+        let before = values.clone();
+        let scalings = &self.found.scalings;
+        let layout = &self.found.layout;
+        let (invertible, orthogonal) = matrices.split_at(scalings.len());
+        let bases = Bases::of(scalings, invertible)?;
+        for (tensor, values) in values.iter_mut().enumerate() {
+            turn_all((layout, scalings), &bases, tensor, values);
+        }
+        for (index, (one, matrix)) in self.streams.iter().zip(orthogonal).enumerate() {
+            one.turn(scalings.len() + index, layout, matrix, &mut values)?;
+        }
+        let changed = tensors.iter().zip(values).zip(before);
+        let changed = changed.filter(|((_, values), before)| values != before);
+        let changed = changed.map(|((tensor, values), _)| {
+            let like = &tensor.values;
+            let len = values.len();
+            let data = TensorData::new(values, [len]);
+            (
+                tensor,
+                Tensor::<1>::from_data(data, (&like.device(), like.dtype())),
+            )
+        });
+        let changed: Vec<_> = changed.collect();
+        Ok(with_values(model, changed))
+    }
+
+    fn check(&self, matrices: &[Vec<f64>]) -> Result<(), SymmetryError> {
+        let refused = |group: usize, message: String| Err(SymmetryError::Group { group, message });
+        if matrices.len() != self.gauges.len() {
+            let message = format!(
+                "{} lists of matrices were given for {} gauges; pass one for each",
+                matrices.len(),
+                self.gauges.len()
+            );
+            return refused(matrices.len().min(self.gauges.len()), message);
+        }
+        for (index, (gauge, given)) in self.gauges.iter().zip(matrices).enumerate() {
+            let expected = gauge.rows * gauge.size * gauge.size;
+            if given.len() != expected {
+                let message = format!("{} entries were given, expected {expected}", given.len());
+                return refused(index, message);
+            }
+            if let Some(wrong) = given.iter().find(|entry| !entry.is_finite()) {
+                return refused(index, format!("{wrong} is not a finite number"));
+            }
+            if let Some(one) = index.checked_sub(self.found.scalings.len()) {
+                self.streams[one].check(index, given)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// New values of all tensors.
+fn replaced(values: Vec<Vec<f64>>) -> Box<Moves<'static>> {
+    Box::new(move |tensor, _: &[f64]| Some(values[tensor].clone()))
+}
+
+fn invertible(scaling: &Scaling) -> Self {
+        Self {
+            size: scaling.size,
+            rows: scaling.rows,
+            members: scaling.members.clone(),
+            is_orthogonal: false,
+            keeps_ones: false,
+            gains: Vec::new(),
+        }
+    }
+}
+
+impl Gauges {
+    pub(super) fn of(traced: &Traced, found: Found) -> Result<Self, SymmetryError> {
+        let streams = streams(traced, &found.layout, &found.scalings)?;
+        let mut gauges = Self {
+            found,
+            streams,
+            gauges: Vec::new(),
+            dropped: Vec::new(),
+        };
+        gauges.list();
+        Ok(gauges)
+    }
+
+    fn list(&mut self) {
+        let gauges = self.found.scalings.iter().map(Gauge::invertible);
+        let streams = self.streams.iter().map(|stream| self.of_stream(stream));
+        self.gauges = gauges.chain(streams).collect();
+    }
+
+    fn of_stream(&self, stream: &Stream) -> Gauge {
+        let tensors = self.found.tensors();
+        let gains = stream.gains.iter();
+        Gauge {
+            is_orthogonal: true,
+            keeps_ones: stream.keeps_ones,
+            gains: gains
+                .map(|gain| tensors[gain.tensor].path().to_string())
+                .collect(),
+            ..Gauge::invertible(&stream.scaling)
+        }
+    }
+
+    pub(super) fn verify(&mut self, verifier: &mut Verifier) -> Result<(), SymmetryError> {
+        self.found.verify(verifier, |verifier, scalings, layout| {
+            let values = verifier.values();
+            verifier.passes_with(|seed| {
+                let mut values = values.clone();
+                let bases = Bases::of(scalings, &invertible(scalings, seed))?;
+                for (tensor, values) in values.iter_mut().enumerate() {
+                    turn_all((layout, scalings), &bases, tensor, values);
+                }
+                Ok(replaced(values))
+            })
+        })?;
+        let values = verifier.values();
         let mut kept = Vec::new();
         for one in std::mem::take(&mut self.streams) {
             let layout = &self.found.layout;

@@ -92,8 +92,7 @@ impl Stream {
             for j in 0..=i {
                 let dot: f64 = row(i).iter().zip(row(j)).map(|(a, b)| a * b).sum();
                 let expected = f64::from(u8::from(i == j));
-                // NaN is not orthogonal.
-                if !((dot - expected).abs() <= DEFECT) {
+                if (dot - expected).abs() > DEFECT {
                     return refused(
                         "a stream turns by orthogonal matrices; pass an orthogonal one",
                     );

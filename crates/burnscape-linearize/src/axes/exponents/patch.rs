@@ -1,0 +1,103 @@
+//! The blocks of a tensor, with an unknown for every factor that a group permutes.
+
+use super::super::groups::Block;
+use super::super::term::AtomId;
+use super::relation::Relation;
+
+/// A block of a tensor: one block of each axis, with an unknown for each factor that a group permutes.
+#[derive(Debug, Clone)]
+pub(super) struct Patch {
+    pub(super) axes: Vec<Block>,
+    pub(super) unknowns: Vec<Vec<Option<(AtomId, usize)>>>,
+}
+
+impl Patch {
+    pub(super) fn first(&self) -> Vec<usize> {
+        self.axes.iter().map(|block| block.offset).collect()
+    }
+
+    /// The value of each factor at a place; `None` if the place is not in the patch.
+    pub(super) fn values(&self, place: &[usize]) -> Option<Vec<Vec<usize>>> {
+        let axes = self.axes.iter().zip(place);
+        axes.map(|(block, &index)| values(block, index)).collect()
+    }
+}
+
+fn values(block: &Block, index: usize) -> Option<Vec<usize>> {
+    let mut rest = index.checked_sub(block.offset)?;
+    let values = block.factors.iter().map(|factor| {
+        let value = rest / factor.stride;
+        rest -= value * factor.stride;
+        (value < factor.size).then_some(value)
+    });
+    let values: Option<Vec<usize>> = values.collect();
+    values.filter(|_| rest == 0)
+}
+
+/// What an operand does when a group's index moves.
+pub(super) enum Moved {
+    /// It varies with the index, with this unknown.
+    Along(usize),
+    /// It does not vary.
+    Absent,
+    Unclear,
+}
+
+/// What a tensor does between two places when an atom's index moves by one.
+pub(super) fn step(patches: &[Patch], atom: AtomId, from: &[usize], to: &[usize]) -> Moved {
+    if from == to {
+        return Moved::Absent;
+    }
+    let found = patches
+        .iter()
+        .find_map(|patch| Some((patch, patch.values(from)?)));
+    let Some((patch, before)) = found else {
+        return Moved::Unclear;
+    };
+    let Some(after) = patch.values(to) else {
+        return Moved::Unclear;
+    };
+    let mut moved = Moved::Absent;
+    for (axis, (before, after)) in before.iter().zip(&after).enumerate() {
+        for (index, (before, after)) in before.iter().zip(after).enumerate() {
+            if before == after {
+                continue;
+            }
+            match (patch.unknowns[axis][index], &moved) {
+                (Some((other, unknown)), Moved::Absent)
+                    if other == atom && *after == before + 1 =>
+                {
+                    moved = Moved::Along(unknown);
+                }
+                // Equal values along a uniform axis.
+                (None, _) if patch.axes[axis].factors[index].atom.is_none() => {}
+                _ => return Moved::Unclear,
+            }
+        }
+    }
+    moved
+}
+
+/// The first index of every block of the axes that are summed over.
+pub(super) fn summed_starts(relation: &Relation<'_>, operands: &[Vec<Patch>]) -> Vec<Vec<usize>> {
+    let mut starts = vec![Vec::new()];
+    for &(operand, axis) in &relation.summed {
+        let mut offsets: Vec<usize> = operands[operand]
+            .iter()
+            .map(|patch| patch.axes[axis].offset)
+            .collect();
+        offsets.sort_unstable();
+        offsets.dedup();
+        starts = starts
+            .iter()
+            .flat_map(|head: &Vec<usize>| {
+                offsets.iter().map(move |&offset| {
+                    let mut head = head.clone();
+                    head.push(offset);
+                    head
+                })
+            })
+            .collect();
+    }
+    starts
+}
