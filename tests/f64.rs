@@ -66,6 +66,10 @@ mod sharpness {
 /// Through several rooms: intervals against what they hold.
 mod intervals;
 mod symmetry;
+mod align {
+    mod searches;
+    mod weights;
+}
 /// Through several rooms: a loss times powers of two.
 mod scales {
     mod answers;

@@ -6,4 +6,4 @@ mod leave_out;
 mod random_programs;
 mod refused;
 mod scalings;
-mod zoo;
+pub(crate) mod zoo;

@@ -80,8 +80,8 @@ mod trace;
 #[doc(hidden)]
 pub use axes::axis_rule;
 pub use axes::{
-    Activation, Axes, AxisBlock, AxisBlocks, AxisFactor, AxisGroup, Fixed, FixedReason,
-    Mode as ScalingMode, ScaledPlace, Scaling, Scalings,
+    Activation, Axes, AxisBlock, AxisBlocks, AxisFactor, AxisGroup, AxisScaling, AxisScalings,
+    Fixed, FixedReason, Mode as ScalingMode, ScaledPlace,
 };
 pub use coverage::{Rule, coverage};
 pub use derive::{FieldNotes, Jvp};

@@ -2,6 +2,7 @@ use burnscape_krylov::KrylovFault;
 use burnscape_linearize::LinearizeError;
 use thiserror::Error;
 
+use crate::align::AlignError;
 use crate::curvature::CurvatureError;
 use crate::dynamics::DynamicsError;
 use crate::landscape::LandscapeError;
@@ -81,6 +82,9 @@ pub enum Error {
     /// Symmetries of models.
     #[error(transparent)]
     Symmetry(SymmetryError),
+    /// Alignments of models.
+    #[error(transparent)]
+    Align(AlignError),
     /// Results that are written or read.
     #[error(transparent)]
     Format(#[from] FormatError),
@@ -144,6 +148,11 @@ converted!(DynamicsError as Dynamics;
     DynamicsError::Curvature(error) => error.into(),
     DynamicsError::Space(error) => error.into(),
 );
+converted!(AlignError as Align;
+    AlignError::OutOfRange(error) => error.into(),
+    AlignError::Symmetry(error) => error.into(),
+    AlignError::Space(error) => error.into(),
+);
 converted!(SymmetryError as Symmetry;
     SymmetryError::OutOfRange(error) => error.into(),
     SymmetryError::Linearize(error) => error.into(),
@@ -171,6 +180,7 @@ mod tests {
             PathError::from(OptimError::from(loss())).into(),
             DynamicsError::from(curvature()).into(),
             SymmetryError::from(lost()).into(),
+            AlignError::from(lost()).into(),
         ] {
             assert_eq!(error, Error::Space(lost()));
         }

@@ -78,6 +78,7 @@
 //! | [`path`] | low-loss paths between models |
 //! | [`dynamics`] | curvature along a training run |
 //! | [`symmetry`] | changes of a model's weights that leave its function as it is |
+//! | [`align`] | one model permuted towards another |
 //! | [`guide`] | choosing a method, recipes, migrating from PyTorch |
 //!
 //! Everything runs on any Burn device: backends come in through Burn's features, and the device of
@@ -87,6 +88,7 @@
 // `#[derive(Batch)]` names the crate, also within it.
 extern crate self as burnscape;
 
+pub mod align;
 pub mod curvature;
 pub mod dynamics;
 mod error;

@@ -19,7 +19,7 @@ mod walk;
 use crate::program::Program;
 
 pub use described::axis_rule;
-pub use exponents::{Mode, ScaledPlace, Scaling, Scalings};
+pub use exponents::{AxisScaling, AxisScalings, Mode, ScaledPlace};
 pub use found::{
     Activation, Axes, AxisBlock, AxisBlocks, AxisFactor, AxisGroup, Fixed, FixedReason,
 };

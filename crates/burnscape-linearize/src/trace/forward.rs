@@ -5,7 +5,7 @@ use burn_ir::OperationIr;
 
 use super::inputs::Inputs;
 use crate::LinearizeError;
-use crate::axes::{Axes, Mode, Scalings, axes, scalings};
+use crate::axes::{Axes, AxisScalings, Mode, axes, scalings};
 use crate::coverage::describe;
 use crate::error::Place;
 use crate::lower::lower;
@@ -89,7 +89,7 @@ impl Forward {
     /// # Errors
     ///
     /// [`LinearizeError::Internal`] if the program cannot be rewritten in elementary operations.
-    pub fn scalings(&self, movable: &[bool], mode: Mode) -> Result<Scalings, LinearizeError> {
+    pub fn scalings(&self, movable: &[bool], mode: Mode) -> Result<AxisScalings, LinearizeError> {
         let lowered = lower(self.program.clone(), self.settings)?;
         Ok(scalings(&lowered, self.num_model_inputs, movable, mode))
     }

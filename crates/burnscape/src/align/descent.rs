@@ -108,9 +108,13 @@ impl<'s> Descent<'s> {
             found = better(found, self.tried(vec![(parent, table)], from)?);
         }
         if found.is_none() && !is_exact && !best.is_empty() {
-            let single: &[Child] = if best.len() > 1 { &best } else { &[] };
-            for some in single.chunks(1).chain([&[][..]]) {
-                found = better(found, self.tried_tree(parent, &own, some, from)?);
+            let none: &[Child] = &[];
+            let mut parts = vec![none];
+            if best.len() > 1 {
+                parts.extend(best.chunks(1));
+            }
+            for part in parts {
+                found = better(found, self.tried_tree(parent, &own, part, from)?);
             }
         }
         Ok(found)

@@ -49,8 +49,8 @@ pub enum AlignError {
     },
     /// A filter selects nothing.
     #[error(
-        "no group has a member below `{pattern}`; name parameters or parts of the model, as in `{example}`, and use `*` for \
-         any one name"
+        "no group has a member below `{pattern}`; name parameters or parts of the model, as in `{example}`, and use `*` \
+         for any one name"
     )]
     NoSuchMember {
         /// The filter.

@@ -45,7 +45,7 @@ use crate::space::{float_tensors, stream, with_values};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Element {
-    symmetries: Symmetries,
+    pub(crate) symmetries: Symmetries,
     /// For each group the permutations of all combinations of its parents' values, in row-major order.
     tables: Vec<Vec<usize>>,
 }
@@ -185,7 +185,7 @@ impl Element {
     }
 
     /// For each combination of the parents' values, in row-major order, the combination that moves there.
-    fn source_rows(&self, group: usize) -> Vec<usize> {
+    pub(crate) fn source_rows(&self, group: usize) -> Vec<usize> {
         let groups = self.symmetries.groups();
         let parents = &groups[group].parents;
         let sizes: Vec<usize> = parents.iter().map(|parent| groups[*parent].size).collect();
@@ -213,7 +213,7 @@ impl Element {
     }
 
     /// The float tensor of an index in visit order, flat, after the permutations.
-    pub(super) fn moved(&self, tensor: usize, values: Tensor<1>) -> Tensor<1> {
+    pub(crate) fn moved(&self, tensor: usize, values: Tensor<1>) -> Tensor<1> {
         let layout = self.symmetries.layout();
         moved(layout, &self.tables, &layout.tensors[tensor], values)
     }

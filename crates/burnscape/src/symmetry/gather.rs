@@ -58,10 +58,11 @@ pub(super) fn moved_on_host(
     let mut runs = vec![0];
     for axis in 0..last {
         let along = sources(layout, tables, tensor, axis..axis + 1);
-        runs = runs
-            .iter()
-            .flat_map(|run| along.iter().map(move |from| run * along.len() + from))
-            .collect();
+        let mut longer = Vec::with_capacity(runs.len() * along.len());
+        for run in runs {
+            longer.extend(along.iter().map(|from| run * along.len() + from));
+        }
+        runs = longer;
     }
     let along = sources(layout, tables, tensor, last..last + 1);
     let inner: usize = shape[last + 1..].iter().product();

@@ -9,39 +9,39 @@ use crate::space::FloatTensor;
 
 /// Groups, and the axes on which they act.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Layout {
-    pub(super) groups: Vec<Group>,
+pub(crate) struct Layout {
+    pub(crate) groups: Vec<Group>,
     pub(super) fixed: Vec<FixedAxis>,
     pub(super) dropped: Vec<Dropped>,
     /// The float tensors of the model in visit order.
-    pub(super) tensors: Vec<TensorAxes>,
+    pub(crate) tensors: Vec<TensorAxes>,
 }
 
 /// The axes of a float tensor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct TensorAxes {
+pub(crate) struct TensorAxes {
     /// All paths of the tensor; several if it is tied.
     pub(super) paths: Vec<String>,
-    pub(super) shape: Vec<usize>,
+    pub(crate) shape: Vec<usize>,
     pub(super) is_running_statistic: bool,
     /// The blocks of each axis. Every index is in one of them.
-    pub(super) axes: Vec<Vec<Block>>,
+    pub(crate) axes: Vec<Vec<Block>>,
 }
 
 /// Some indices of an axis as a product of factors: an index is `offset + Σ stride · i`, with one `i` for each factor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Block {
-    pub(super) offset: usize,
-    pub(super) factors: Vec<Factor>,
+pub(crate) struct Block {
+    pub(crate) offset: usize,
+    pub(crate) factors: Vec<Factor>,
 }
 
 /// A factor of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Factor {
-    pub(super) size: usize,
-    pub(super) stride: usize,
+pub(crate) struct Factor {
+    pub(crate) size: usize,
+    pub(crate) stride: usize,
     /// The group that permutes the values.
-    pub(super) group: Option<usize>,
+    pub(crate) group: Option<usize>,
 }
 
 impl Block {
@@ -68,7 +68,7 @@ impl TensorAxes {
         }
     }
 
-    pub(super) fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.paths.first().map_or("", String::as_str)
     }
 
@@ -79,13 +79,13 @@ impl TensorAxes {
     }
 
     /// Whether a group acts on an axis.
-    pub(super) fn has_groups(&self) -> bool {
+    pub(crate) fn has_groups(&self) -> bool {
         (0..self.axes.len()).any(|axis| self.is_permuted(axis))
     }
 
     /// The factor from which a factor of the given block takes the value of a parent, as its axis and its place in its
     /// block: the only one in the same block, or else the only one on other axes, if its axis is a single block.
-    pub(super) fn parent_of(
+    pub(crate) fn parent_of(
         &self,
         axis: usize,
         block: usize,

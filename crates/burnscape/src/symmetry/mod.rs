@@ -80,7 +80,9 @@ pub use builder::SymmetriesBuilder;
 pub use config::SymmetriesConfig;
 pub use element::Element;
 pub use error::SymmetryError;
+pub(crate) use layout::{Layout, TensorAxes};
 pub use scaling::{
     Gauge, Gauges, GaugesConfig, ScaledMember, Scales, ScalesConfig, Scaling, Signs, SignsConfig,
 };
 pub use symmetries::{Dropped, FixedAxis, Group, Member, Symmetries};
+pub(crate) use verifier::host_device;

@@ -131,7 +131,7 @@ impl Symmetries {
         }
     }
 
-    pub(super) fn layout(&self) -> &Layout {
+    pub(crate) fn layout(&self) -> &Layout {
         &self.layout
     }
 
@@ -178,7 +178,7 @@ impl Symmetries {
     }
 
     /// Returns an error unless a model has the same float tensors.
-    pub(super) fn check_tensors(&self, tensors: &[FloatTensor]) -> Result<(), SymmetryError> {
+    pub(crate) fn check_tensors(&self, tensors: &[FloatTensor]) -> Result<(), SymmetryError> {
         Self::check_same(&self.layout.tensors, tensors)
     }
 

@@ -297,20 +297,20 @@ fn moved(tensor: &DispatchTensor, device: &Device) -> Result<DispatchTensor, Spa
 
 /// The device of verification.
 #[cfg(feature = "flex")]
-fn host_device() -> Result<Device, SymmetryError> {
+pub(crate) fn host_device() -> Result<Device, SymmetryError> {
     Ok(Device::flex())
 }
 
 /// The device of verification.
 #[cfg(all(feature = "ndarray", not(feature = "flex")))]
 #[allow(deprecated, reason = "deprecated by Burn, supported while Burn has it")]
-fn host_device() -> Result<Device, SymmetryError> {
+pub(crate) fn host_device() -> Result<Device, SymmetryError> {
     Ok(Device::ndarray())
 }
 
 /// The device of verification.
 #[cfg(not(any(feature = "flex", feature = "ndarray")))]
-fn host_device() -> Result<Device, SymmetryError> {
+pub(crate) fn host_device() -> Result<Device, SymmetryError> {
     Err(SymmetryError::NoHostBackend)
 }
 

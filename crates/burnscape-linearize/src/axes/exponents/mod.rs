@@ -42,16 +42,16 @@ pub enum Mode {
 
 /// The symmetries of one kind.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Scalings {
+pub struct AxisScalings {
     /// The axes that the symmetries refer to.
     pub axes: Axes,
     /// Independent symmetries, ordered by group. All others are products of them.
-    pub found: Vec<Scaling>,
+    pub found: Vec<AxisScaling>,
 }
 
 /// A symmetry with one factor, sign or matrix for the indices of a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scaling {
+pub struct AxisScaling {
     /// The group.
     pub group: usize,
     /// Where it acts.
@@ -83,7 +83,7 @@ pub(crate) fn scalings(
     num_free: usize,
     movable: &[bool],
     mode: Mode,
-) -> Scalings {
+) -> AxisScalings {
     let (mut walk, passes) = last_walk(program, num_free);
     let found = match mode {
         Mode::Scale | Mode::Gauge | Mode::Rotation => {
@@ -100,11 +100,11 @@ pub(crate) fn scalings(
         Mode::Sign => independent::<Parity>(found, &axes.groups),
         Mode::Gauge | Mode::Rotation => found,
     };
-    Scalings { axes, found }
+    AxisScalings { axes, found }
 }
 
 /// Without those that scale all values of a group alike and are products of symmetries of groups within it.
-fn independent<N: Number>(found: Vec<Scaling>, groups: &[AxisGroup]) -> Vec<Scaling> {
+fn independent<N: Number>(found: Vec<AxisScaling>, groups: &[AxisGroup]) -> Vec<AxisScaling> {
     let mut is_kept = vec![true; found.len()];
     // Inner groups come last.
     for index in (0..found.len()).rev() {
@@ -114,7 +114,7 @@ fn independent<N: Number>(found: Vec<Scaling>, groups: &[AxisGroup]) -> Vec<Scal
             let is_own = scaling.group == group && *other > index;
             is_kept[*other] && (is_within || is_own)
         });
-        let spanning: Vec<&Scaling> = spanning.map(|(_, scaling)| scaling).collect();
+        let spanning: Vec<&AxisScaling> = spanning.map(|(_, scaling)| scaling).collect();
         let mut with = spanning.clone();
         with.push(&found[index]);
         is_kept[index] = rank::<N>(&with) > rank::<N>(&spanning);
@@ -126,7 +126,7 @@ fn independent<N: Number>(found: Vec<Scaling>, groups: &[AxisGroup]) -> Vec<Scal
 }
 
 /// The number of independent symmetries among some, where all values of each scale alike.
-fn rank<N: Number>(scalings: &[&Scaling]) -> usize {
+fn rank<N: Number>(scalings: &[&AxisScaling]) -> usize {
     let mut rows: BTreeMap<(usize, &[usize]), Sum<N>> = BTreeMap::new();
     for (index, scaling) in scalings.iter().enumerate() {
         for place in &scaling.places {
@@ -155,7 +155,7 @@ fn solved<N: Number>(
     movable: &[bool],
     mode: Mode,
     exponents: impl Fn(&[N]) -> Vec<(i64, i64)>,
-) -> Vec<Scaling> {
+) -> Vec<AxisScaling> {
     let atoms: Vec<AtomId> = groups(walk).into_iter().map(|(atom, _)| atom).collect();
     let mut equations = Equations::<N>::new(walk, &atoms, (movable.len(), mode));
     let places = equations.inputs(movable);
@@ -183,7 +183,7 @@ fn solved<N: Number>(
                         ..place.clone()
                     });
             let (gains, keeps_ones) = equations.conditions(atom);
-            found.push(Scaling {
+            found.push(AxisScaling {
                 group,
                 places: places.collect(),
                 gains,

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use burnscape_linearize::{Axes, ScalingMode, Scalings};
+use burnscape_linearize::{Axes, AxisScalings, ScalingMode};
 use serde::{Deserialize, Serialize};
 
 use super::super::layout::{Layout, TensorAxes};
@@ -73,7 +73,7 @@ pub(super) struct Found {
 impl Found {
     /// What the program says. Running statistics do not move.
     pub(super) fn of(traced: &Traced, mode: ScalingMode) -> Result<Self, SymmetryError> {
-        let Scalings { axes, found } = traced.forward.scalings(&movable(traced), mode)?;
+        let AxisScalings { axes, found } = traced.forward.scalings(&movable(traced), mode)?;
         let layout = Layout::found(traced, &axes)?;
         Ok(Self {
             scalings: Self::from_parts(traced, &layout, &axes, &found),
@@ -87,7 +87,7 @@ impl Found {
         traced: &Traced,
         layout: &Layout,
         axes: &Axes,
-        found: &[burnscape_linearize::Scaling],
+        found: &[burnscape_linearize::AxisScaling],
     ) -> Vec<Scaling> {
         let scalings = found.iter().map(|scaling| {
             let group = scaling.group;

@@ -1,6 +1,6 @@
 //! Rotations of residual streams between normalizations.
 
-use burnscape_linearize::{ScalingMode, Scalings};
+use burnscape_linearize::{AxisScalings, ScalingMode};
 use serde::{Deserialize, Serialize};
 
 use super::super::SymmetryError;
@@ -37,7 +37,7 @@ pub(super) fn streams(
     layout: &Layout,
     invertible: &[Scaling],
 ) -> Result<Vec<Stream>, SymmetryError> {
-    let Scalings { axes, found } = traced
+    let AxisScalings { axes, found } = traced
         .forward
         .scalings(&movable(traced), ScalingMode::Rotation)?;
     if found.is_empty() {
