@@ -64,11 +64,20 @@ fn median<T>(mut run: impl FnMut() -> T) -> f64 {
 fn main() {
     let device = Device::flex();
     let model = Encoder::new(&device);
-    let words = Tensor::<1, Int>::arange(0..256, &device).reshape([4, 64]);
+    println!("parameters           {:>10}", model.num_params());
+    for length in [64, 256] {
+        measure(&model, length, &device);
+    }
+}
+
+/// A batch of four sequences.
+fn measure(model: &Encoder, length: i64, device: &Device) {
+    let words = Tensor::<1, Int>::arange(0..4 * length, device) % WORDS as i64;
+    let words = words.reshape([4, length]);
     let outputs = |model: &Encoder, words: &Tensor<2, Int>| model.outputs(words);
     let record = || {
         Forward::new(
-            &model,
+            model,
             device.settings(),
             |inputs| inputs.int(words.clone()),
             |model: &Encoder, words| vec![model.outputs(words).into_dispatch()],
@@ -80,11 +89,11 @@ fn main() {
     let walk = median(|| forward.axes());
     let discovery = median(|| {
         SymmetriesConfig::new()
-            .run(&outputs, &model, words.clone())
+            .run(&outputs, model, words.clone())
             .expect("symmetries")
     });
     // The values of the model's inputs, in f64.
-    let mut double = forward.in_f64().prepare(&device).expect("a program");
+    let mut double = forward.in_f64().prepare(device).expect("a program");
     let inputs: Vec<_> = forward
         .bindings
         .iter()
@@ -99,9 +108,9 @@ fn main() {
         .collect();
     let evaluation = median(|| double.run(&inputs).expect("outputs"));
     let symmetries = SymmetriesConfig::new()
-        .run(&outputs, &model, words.clone())
+        .run(&outputs, model, words.clone())
         .expect("symmetries");
-    println!("parameters           {:>10}", model.num_params());
+    println!("4 sequences of       {length:>10}");
     println!("groups               {:>10}", symmetries.groups().len());
     println!("dropped              {:>10}", symmetries.dropped().len());
     println!("recording            {recording:>10.1} ms");

@@ -13,8 +13,26 @@ pub struct Axes {
     pub inputs: Vec<Vec<AxisBlocks>>,
     /// The tensors that depend on the batch and are multiplied by parameters along an axis with groups.
     pub activations: Vec<Activation>,
+    /// What layers make of the batch, in the order of the program.
+    pub producers: Vec<Producer>,
     /// The number of times that the program was walked.
     pub passes: usize,
+}
+
+/// A tensor that depends on the batch and that parameters scale and shift along an axis: products with weights and their
+/// bias, or the normalization after them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Producer {
+    /// The tensor, for [`Forward::with_outputs`](crate::Forward::with_outputs).
+    pub tensor: Port,
+    /// The blocks of all of its axes.
+    pub axes: Vec<AxisBlocks>,
+    /// The axis of the tensor along which it is scaled and shifted.
+    pub axis: usize,
+    /// The inputs of the program that scale it, each with the axis of the input: a weight by its output axis, or a gain.
+    pub scale: Vec<(usize, usize)>,
+    /// The input that is added, a vector.
+    pub shift: Option<usize>,
 }
 
 /// A tensor that depends on the batch and is multiplied by parameters: what the next layer reads.

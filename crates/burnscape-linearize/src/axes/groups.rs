@@ -4,8 +4,11 @@
 use burn_ir::TensorId;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::found::{Activation, Axes, AxisBlock, AxisFactor, AxisGroup, Fixed, FixedReason};
+use super::found::{
+    Activation, Axes, AxisBlock, AxisFactor, AxisGroup, Fixed, FixedReason, Producer,
+};
 use super::labels::Labels;
+use super::producers::{Affine, producers};
 use super::term::{AtomId, Term, Terms, Why};
 use super::walk::Walk;
 use crate::coverage::describe;
@@ -263,7 +266,7 @@ fn one_sided(walk: &mut Walk<'_>, found: &[AtomId], parents: &mut Parents) {
 }
 
 /// What a walk has found.
-pub(super) fn published(walk: &mut Walk<'_>, passes: usize) -> Axes {
+pub(super) fn published(walk: &mut Walk<'_>, num_free: usize, passes: usize) -> Axes {
     let found = groups(walk);
     let index: FxHashMap<AtomId, usize> = found
         .iter()
@@ -303,12 +306,60 @@ pub(super) fn published(walk: &mut Walk<'_>, passes: usize) -> Axes {
             axes,
         })
     });
+    let activations = activations.collect();
+    let affine = producers(walk, num_free);
+    let producers = affine
+        .into_iter()
+        .filter_map(|affine| produced(walk, affine, &index));
     Axes {
-        activations: activations.collect(),
+        activations,
+        producers: producers.collect(),
         groups: published,
         inputs,
         passes,
     }
+}
+
+/// A producer with the axis of its weight that has the same term. A weight for which that is not clear is left out.
+fn produced(
+    walk: &mut Walk<'_>,
+    affine: Affine,
+    index: &FxHashMap<AtomId, usize>,
+) -> Option<Producer> {
+    let Affine {
+        tensor,
+        axis,
+        scale,
+        shift,
+    } = affine;
+    let labels = walk.labels.get(&tensor.id).cloned();
+    let labels = labels.filter(|labels| labels.case.is_none())?;
+    let weight = walk.program.inputs.get(scale)?.tensor.clone();
+    let of_weight = walk.labels.get(&weight.id)?.axes.clone();
+    let len = tensor.shape[axis];
+    let own = walk.terms.normal(&labels.axes[axis]);
+    let fits: Vec<usize> = (0..of_weight.len())
+        .filter(|&at| weight.shape[at] == len)
+        .collect();
+    let same: Vec<usize> = fits
+        .iter()
+        .copied()
+        .filter(|&at| walk.terms.normal(&of_weight[at]) == own)
+        .collect();
+    let at = match (&same[..], &fits[..]) {
+        ([at], _) | ([], [at]) => *at,
+        _ => return None,
+    };
+    Some(Producer {
+        axes: axes_of(walk, &labels, index),
+        tensor: Port {
+            name: format!("product {}", tensor.id.value()),
+            tensor,
+        },
+        axis,
+        scale: vec![(scale, at)],
+        shift,
+    })
 }
 
 fn axes_of(

@@ -8,6 +8,7 @@ mod exponents;
 mod found;
 mod groups;
 mod labels;
+mod producers;
 mod reshape;
 mod rules;
 mod term;
@@ -21,7 +22,7 @@ use crate::program::Program;
 pub use described::axis_rule;
 pub use exponents::{AxisScaling, AxisScalings, Mode, ScaledPlace};
 pub use found::{
-    Activation, Axes, AxisBlock, AxisBlocks, AxisFactor, AxisGroup, Fixed, FixedReason,
+    Activation, Axes, AxisBlock, AxisBlocks, AxisFactor, AxisGroup, Fixed, FixedReason, Producer,
 };
 
 pub(crate) use exponents::scalings;
@@ -35,7 +36,7 @@ const MOST_PASSES: usize = 8;
 /// The axes of a program whose first `num_free` inputs belong to a model.
 pub(crate) fn axes(program: &Program, num_free: usize) -> Axes {
     let (mut walk, passes) = last_walk(program, num_free);
-    groups::published(&mut walk, passes)
+    groups::published(&mut walk, num_free, passes)
 }
 
 /// The walk after which nothing changes, and the number of walks.

@@ -142,6 +142,11 @@ impl<'p> Walk<'p> {
         }
     }
 
+    /// Whether a tensor depends on the batch.
+    pub(super) fn is_varying(&self, tensor: &TensorIr) -> bool {
+        self.varying.contains(&tensor.id)
+    }
+
     /// Whether a second result is read.
     pub(super) fn is_read(&self, tensor: &TensorIr) -> bool {
         self.read.contains(&tensor.id)

@@ -94,7 +94,7 @@ pub(crate) fn scalings(
             signs.iter().map(|sign| (exponent(sign), 1)).collect()
         }),
     };
-    let axes = published(&mut walk, passes);
+    let axes = published(&mut walk, num_free, passes);
     let found = match mode {
         Mode::Scale => independent::<Fraction>(found, &axes.groups),
         Mode::Sign => independent::<Parity>(found, &axes.groups),
