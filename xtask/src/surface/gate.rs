@@ -13,11 +13,11 @@ use crate::finding::Finding;
 use crate::step::{Step, Work};
 
 /// Distinct public items of all crates: methods excluded, hidden ones counted, re-exports once.
-const NAMES: usize = 228;
+const NAMES: usize = 271;
 /// Names defined in two rooms.
 const SHARED_NAMES: usize = 0;
 /// Lines of code, without blank lines, comments and tests.
-const CODE_LINES: usize = 43_500;
+const CODE_LINES: usize = 51_500;
 /// The methods that a config may have: they make something with state, or return a result. `run_deflated`, `run_from` and
 /// `run_integrands` take vectors or a closure, which plain data cannot hold.
 const VERBS: &[&str] = &[
