@@ -50,7 +50,11 @@ pub(crate) fn assignment(matrix: &[f64], n: usize) -> Result<Vec<usize>, AlignEr
     if largest == 0.0 {
         return Ok((0..n).collect());
     }
-    Ok(solve(&reduced(matrix, n, largest), n))
+    match solve(&reduced(matrix, n, largest), n) {
+        Some(assigned) => Ok(assigned),
+        // Every assignment of finite costs is feasible.
+        None => refused("its costs have no assignment; report the matrix".to_string()),
+    }
 }
 
 /// Costs that have the same solutions: not negative, with a zero in each row and column.
@@ -80,132 +84,14 @@ fn reduced(matrix: &[f64], n: usize, largest: f64) -> Vec<f64> {
     costs
 }
 
-/// No row or column.
-const NONE: usize = usize::MAX;
-
-/// The column of each row in an assignment of least total cost. Costs must be finite and not negative.
-///
-/// Zeros are taken first, those on the diagonal before others. Then each row that is left gets a column by a
-/// shortest augmenting path: Dijkstra's algorithm on costs minus the potentials of their row and column, which stay
-/// nonnegative, and zero where a row has its column.
-fn solve(costs: &[f64], n: usize) -> Vec<usize> {
-    let (mut column_of, mut row_of) = zeros(costs, n);
-    let (mut row_potentials, mut potentials) = (vec![0.0; n], vec![0.0; n]);
-    // The length of the shortest path to each column so far, and the row before it.
-    let (mut lengths, mut before) = (vec![0.0; n], vec![NONE; n]);
-    // Infinite for a column whose shortest path is known, else 0.
-    let mut closed = vec![0.0; n];
-    let mut reached = Vec::with_capacity(n);
-    for start in 0..n {
-        if column_of[start] != NONE {
-            continue;
-        }
-        lengths.fill(f64::INFINITY);
-        closed.fill(0.0);
-        reached.clear();
-        let (mut row, mut shortest) = (start, 0.0);
-        let end = loop {
-            reached.push(row);
-            let offset = shortest - row_potentials[row];
-            let own = &costs[row * n..(row + 1) * n];
-            let steps = own.iter().zip(&potentials).zip(&closed);
-            let paths = lengths.iter_mut().zip(before.iter_mut());
-            // Without branches, so that the loop is compiled to vectors.
-            for (((cost, potential), closed), (length, before)) in steps.zip(paths) {
-                let other = offset + (cost - potential) + closed;
-                let is_shorter = other < *length;
-                *length = if is_shorter { other } else { *length };
-                *before = if is_shorter { row } else { *before };
-            }
-            shortest = least_sum(&lengths, &closed);
-            let column = nearest(&lengths, &closed, &row_of, shortest);
-            closed[column] = f64::INFINITY;
-            if row_of[column] == NONE {
-                break column;
-            }
-            row = row_of[column];
-        };
-        for &row in &reached {
-            let length = if row == start {
-                0.0
-            } else {
-                lengths[column_of[row]]
-            };
-            row_potentials[row] += shortest - length;
-        }
-        let columns = potentials.iter_mut().zip(&lengths).zip(&closed);
-        for ((potential, length), closed) in columns {
-            if *closed > 0.0 {
-                *potential -= shortest - length;
-            }
-        }
-        let mut column = end;
-        loop {
-            let row = before[column];
-            row_of[column] = row;
-            std::mem::swap(&mut column_of[row], &mut column);
-            if row == start {
-                break;
-            }
-        }
+/// The column of each row in an assignment of least total cost. Costs must be finite.
+fn solve(costs: &Vec<f64>, n: usize) -> Option<Vec<usize>> {
+    let (rows, columns) = lsap::solve(n, n, costs, false).ok()?;
+    let mut assigned = vec![0; n];
+    for (row, column) in rows.into_iter().zip(columns) {
+        *assigned.get_mut(row)? = column;
     }
-    column_of
-}
-
-/// Rows and columns that are matched where the cost is zero: the column of each row, and the row of each column.
-fn zeros(costs: &[f64], n: usize) -> (Vec<usize>, Vec<usize>) {
-    let (mut column_of, mut row_of) = (vec![NONE; n], vec![NONE; n]);
-    for index in 0..n {
-        if costs[index * n + index] == 0.0 {
-            column_of[index] = index;
-            row_of[index] = index;
-        }
-    }
-    for (row, costs) in costs.chunks_exact(n.max(1)).enumerate() {
-        if column_of[row] != NONE {
-            continue;
-        }
-        let mut columns = costs.iter().zip(&row_of);
-        let free = columns.position(|(cost, row)| *cost == 0.0 && *row == NONE);
-        if let Some(column) = free {
-            column_of[row] = column;
-            row_of[column] = row;
-        }
-    }
-    (column_of, row_of)
-}
-
-/// The least sum of two numbers of one index.
-fn least_sum(a: &[f64], b: &[f64]) -> f64 {
-    const LANES: usize = 8;
-    let mut least = [f64::INFINITY; LANES];
-    let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let rest = a_chunks.remainder().iter().zip(b_chunks.remainder());
-    let rest = rest.fold(f64::INFINITY, |least, (a, b)| least.min(a + b));
-    for (a, b) in a_chunks.zip(b_chunks) {
-        for ((least, a), b) in least.iter_mut().zip(a).zip(b) {
-            let sum = a + b;
-            *least = if sum < *least { sum } else { *least };
-        }
-    }
-    least.into_iter().fold(rest, f64::min)
-}
-
-/// A column that is not closed and has the shortest path: one that is free, if there is one.
-fn nearest(lengths: &[f64], closed: &[f64], row_of: &[usize], shortest: f64) -> usize {
-    let mut found = 0;
-    let mut is_found = false;
-    for (column, ((length, closed), row)) in lengths.iter().zip(closed).zip(row_of).enumerate() {
-        if length + closed == shortest {
-            if *row == NONE {
-                return column;
-            }
-            if !is_found {
-                (found, is_found) = (column, true);
-            }
-        }
-    }
-    found
+    Some(assigned)
 }
 
 #[cfg(test)]
