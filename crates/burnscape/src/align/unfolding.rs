@@ -19,10 +19,10 @@ pub(super) struct Unfolding {
 
 /// A factor, with its distance of neighboring values in the flat tensor.
 #[derive(Debug, Clone, Copy)]
-struct Spot {
-    size: usize,
-    stride: usize,
-    group: Option<usize>,
+pub(super) struct Spot {
+    pub(super) size: usize,
+    pub(super) stride: usize,
+    pub(super) group: Option<usize>,
 }
 
 /// A tensor as a matrix, `[units, rest]`, or transposed where that order is nearer to the one in memory.
@@ -184,7 +184,7 @@ impl Unfolding {
 }
 
 /// The flat indices of all combinations of the factors' values, in row-major order.
-fn offsets(base: usize, factors: impl IntoIterator<Item = Spot>) -> Vec<usize> {
+pub(super) fn offsets(base: usize, factors: impl IntoIterator<Item = Spot>) -> Vec<usize> {
     factors.into_iter().fold(vec![base], |offsets, factor| {
         let values = 0..factor.size;
         let offsets = offsets.into_iter();

@@ -5,7 +5,7 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use super::unfolding::{Unfolded, unfoldings};
 use super::{AlignError, Similarity};
-use crate::space::{SpaceError, float_tensors};
+use crate::space::{FloatTensor, SpaceError, float_tensors};
 use crate::symmetry::{Element, Symmetries, SymmetryError, TensorAxes, host_device};
 
 /// Models compared by their weights: the objective is `Σ ⟨a, g b⟩` over all parameters on which the symmetries act, so
@@ -79,7 +79,7 @@ struct Known {
 }
 
 /// The argument that a model is.
-type Name = &'static str;
+pub(super) type Name = &'static str;
 
 impl WeightSimilarity {
     /// Compares two models of one architecture, on any devices and of any float types.
@@ -248,6 +248,23 @@ fn groups_of(tensor: &TensorAxes) -> Vec<usize> {
     groups
 }
 
+/// Returns an error unless a model has the float tensors of the symmetries.
+pub(super) fn check_model(
+    symmetries: &Symmetries,
+    model: Name,
+    tensors: &[FloatTensor],
+) -> Result<(), AlignError> {
+    let checked = symmetries.check_tensors(tensors);
+    checked.map_err(|error| match error {
+        SymmetryError::DifferentModel { expected, found } => AlignError::DifferentModel {
+            model,
+            expected,
+            found,
+        },
+        other => other.into(),
+    })
+}
+
 /// The parameters of a model that groups permute, on the host, with their norms; none for its other float tensors.
 fn compared<M: Module>(
     symmetries: &Symmetries,
@@ -256,16 +273,7 @@ fn compared<M: Module>(
     host: &Device,
 ) -> Result<Vec<Option<(Tensor<1>, f64)>>, AlignError> {
     let tensors = float_tensors(module)?;
-    symmetries
-        .check_tensors(&tensors)
-        .map_err(|error| match error {
-            SymmetryError::DifferentModel { expected, found } => AlignError::DifferentModel {
-                model,
-                expected,
-                found,
-            },
-            other => other.into(),
-        })?;
+    check_model(symmetries, model, &tensors)?;
     let axes = &symmetries.layout().tensors;
     let mut compared = Vec::with_capacity(tensors.len());
     for (tensor, axes) in tensors.into_iter().zip(axes) {
@@ -321,7 +329,7 @@ fn failed(error: impl std::fmt::Debug) -> SpaceError {
 }
 
 /// The scalar product.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
+pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
     const LANES: usize = 8;
     let mut sums = [0.0; LANES];
     let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
