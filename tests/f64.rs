@@ -67,8 +67,15 @@ mod sharpness {
 mod intervals;
 mod symmetry;
 mod align {
+    mod activations;
+    mod gauges;
     mod searches;
+    mod straight_through;
     mod weights;
+}
+mod merge {
+    mod averages;
+    mod repair;
 }
 /// Through several rooms: a loss times powers of two.
 mod scales {

@@ -7,6 +7,7 @@ use crate::curvature::CurvatureError;
 use crate::dynamics::DynamicsError;
 use crate::landscape::LandscapeError;
 use crate::loss::LossError;
+use crate::merge::MergeError;
 use crate::optim::OptimError;
 use crate::path::PathError;
 use crate::sharpness::SharpnessError;
@@ -85,6 +86,9 @@ pub enum Error {
     /// Alignments of models.
     #[error(transparent)]
     Align(AlignError),
+    /// Merges of models.
+    #[error(transparent)]
+    Merge(MergeError),
     /// Results that are written or read.
     #[error(transparent)]
     Format(#[from] FormatError),
@@ -150,8 +154,17 @@ converted!(DynamicsError as Dynamics;
 );
 converted!(AlignError as Align;
     AlignError::OutOfRange(error) => error.into(),
+    AlignError::Loss(error) => error.into(),
+    AlignError::Optim(error) => error.into(),
     AlignError::Symmetry(error) => error.into(),
     AlignError::Space(error) => error.into(),
+);
+converted!(MergeError as Merge;
+    MergeError::OutOfRange(error) => error.into(),
+    MergeError::Symmetry(error) => error.into(),
+    MergeError::Linearize(error) => error.into(),
+    MergeError::Loss(error) => error.into(),
+    MergeError::Space(error) => error.into(),
 );
 converted!(SymmetryError as Symmetry;
     SymmetryError::OutOfRange(error) => error.into(),
@@ -181,6 +194,7 @@ mod tests {
             DynamicsError::from(curvature()).into(),
             SymmetryError::from(lost()).into(),
             AlignError::from(lost()).into(),
+            MergeError::from(loss()).into(),
         ] {
             assert_eq!(error, Error::Space(lost()));
         }

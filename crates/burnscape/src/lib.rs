@@ -79,6 +79,7 @@
 //! | [`dynamics`] | curvature along a training run |
 //! | [`symmetry`] | changes of a model's weights that leave its function as it is |
 //! | [`align`] | one model permuted towards another |
+//! | [`merge`] | one model out of several |
 //! | [`guide`] | choosing a method, recipes, migrating from PyTorch |
 //!
 //! Everything runs on any Burn device: backends come in through Burn's features, and the device of
@@ -95,6 +96,7 @@ mod error;
 pub mod guide;
 pub mod landscape;
 pub mod loss;
+pub mod merge;
 pub mod optim;
 pub mod path;
 mod range;

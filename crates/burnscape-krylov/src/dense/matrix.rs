@@ -170,6 +170,53 @@ impl Dense {
         })
     }
 
+    /// The orthogonal factor `Q` of the polar decomposition `A = Q P`, with `P` positive semidefinite: of all orthogonal
+    /// matrices the nearest one, and that with the largest `tr(Qᵀ A)`. It is `U Vᵀ` for the singular value decomposition
+    /// `A = U S Vᵀ`. If the matrix is singular, it is one of several.
+    ///
+    /// `None` if the matrix is not square, if an entry is not finite, or if the decomposition does not converge.
+    ///
+    /// # References
+    ///
+    /// Schönemann 1966, *A generalized solution of the orthogonal Procrustes problem*.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burnscape_krylov::Dense;
+    ///
+    /// let a = Dense::from_rows(&[[0.0, -2.0], [3.0, 0.0]])?;
+    /// let q = a.polar().ok_or("no decomposition")?;
+    /// for (found, expected) in q.as_slice().iter().zip([0.0, -1.0, 1.0, 0.0]) {
+    ///     assert!((found - expected).abs() < 1e-14);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn polar(&self) -> Option<Self> {
+        let dimension = self.num_rows;
+        let is_finite = self.entries.iter().all(|entry| entry.is_finite());
+        if dimension != self.num_columns || !is_finite {
+            return None;
+        }
+        if dimension == 0 {
+            return Some(self.clone());
+        }
+        let matrix = DMatrix::from_row_slice(dimension, dimension, &self.entries);
+        let limit = 100 * dimension + 100;
+        let decomposed = matrix.try_svd(true, true, 5.0 * f64::EPSILON, limit)?;
+        let factor = decomposed.u? * decomposed.v_t?;
+        let defect =
+            (factor.transpose() * &factor - DMatrix::identity(dimension, dimension)).amax();
+        let is_orthogonal = defect <= 1e-12 * dimension as f64;
+        is_orthogonal.then(|| Self {
+            num_rows: dimension,
+            num_columns: dimension,
+            // Column by column is row by row of the transpose.
+            entries: factor.transpose().as_slice().to_vec(),
+        })
+    }
+
     fn stored_row(&self, index: usize) -> &[f64] {
         &self.entries[index * self.num_columns..(index + 1) * self.num_columns]
     }

@@ -28,6 +28,10 @@ pub struct AlignmentRecord {
     pub best: usize,
     /// Linear assignments that were solved.
     pub num_assignments: usize,
+    /// The run that permuted the groups without activations by their weights, if there is one: its objectives are those
+    /// of [`WeightSimilarity`](super::WeightSimilarity).
+    #[serde(default)]
+    pub rest: Option<StartRecord>,
     /// False if the observer stopped the search.
     pub completed: bool,
 }

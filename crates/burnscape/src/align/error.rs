@@ -1,6 +1,8 @@
 use thiserror::Error;
 
 use crate::OutOfRange;
+use crate::loss::LossError;
+use crate::optim::OptimError;
 use crate::space::SpaceError;
 use crate::symmetry::SymmetryError;
 
@@ -39,6 +41,46 @@ pub enum AlignError {
         /// That element.
         value: f64,
     },
+    /// An activation is NaN or infinite.
+    #[error(
+        "an activation of group {group} in model `{model}` is {value} in batch {batch}; look at that batch, or align a \
+         model from before its training diverged"
+    )]
+    NonFiniteActivation {
+        /// The argument: `a` or `b`.
+        model: &'static str,
+        /// The index of the group.
+        group: usize,
+        /// The index of the batch.
+        batch: usize,
+        /// The activation.
+        value: f64,
+    },
+    /// Groups without activations were to be permuted by activations.
+    #[error(
+        "no parameter reads the units of {}, so that they have no activations to be compared by; permute them by weights \
+         (`with_weights_for_the_rest(true)`), or leave them in place (`with_except`)",
+        groups.join(", ")
+    )]
+    NoActivations {
+        /// The groups, each with its first member.
+        groups: Vec<String>,
+    },
+    /// Straight-through matching met a number that is not finite.
+    #[error("{what} is {value} in step {step}; lower the learning rate")]
+    Diverged {
+        /// The number.
+        what: String,
+        /// The step.
+        step: usize,
+        /// Its value.
+        value: f64,
+    },
+    /// A risk that is restricted to a group of parameters.
+    #[error(
+        "straight-through matching moves every parameter, and the risk has a group; use a risk without `with_group`"
+    )]
+    ParameterGroup,
     /// A similarity cannot be used.
     #[error("{}{message}", place(.group))]
     Similarity {
@@ -58,6 +100,12 @@ pub enum AlignError {
         /// The path of a member.
         example: String,
     },
+    /// Data and losses.
+    #[error(transparent)]
+    Loss(#[from] LossError),
+    /// The optimizer.
+    #[error(transparent)]
+    Optim(#[from] OptimError),
     /// Symmetries and their elements.
     #[error(transparent)]
     Symmetry(#[from] SymmetryError),

@@ -142,8 +142,15 @@ pub struct Matching<'a, M> {
     model: &'a M,
     config: CoordinateDescentConfig,
     is_active: Vec<bool>,
+    rest: Option<Rest<'a>>,
     given: Vec<Element>,
     observer: Observer<'a>,
+}
+
+/// Groups that are permuted afterwards, with the others in place.
+struct Rest<'a> {
+    similarity: Box<dyn Similarity + 'a>,
+    is_active: Vec<bool>,
 }
 
 type Observer<'a> = Box<dyn FnMut(&Progress) -> ControlFlow<()> + 'a>;
@@ -161,9 +168,29 @@ impl<'a, M: Module> Matching<'a, M> {
             model,
             config: config.clone(),
             is_active,
+            rest: None,
             given: Vec::new(),
             observer: Box::new(|_| ControlFlow::Continue(())),
         })
+    }
+
+    /// Leaves some groups, on which the similarity does not depend, to another similarity, which permutes them once the
+    /// others are in place.
+    #[must_use]
+    pub(super) fn with_rest(
+        mut self,
+        groups: &[usize],
+        similarity: Box<dyn Similarity + 'a>,
+    ) -> Self {
+        let mut is_active = vec![false; self.is_active.len()];
+        for &group in groups {
+            is_active[group] = std::mem::replace(&mut self.is_active[group], false);
+        }
+        self.rest = Some(Rest {
+            similarity,
+            is_active,
+        });
+        self
     }
 
     /// Adds a start, before the identity and the random ones: an element from another similarity, for instance. Groups
@@ -229,6 +256,25 @@ impl<'a, M: Module> Matching<'a, M> {
             }
         }
         record.num_assignments = search.descent.num_assignments();
+        if let Some(Rest {
+            similarity,
+            is_active,
+        }) = self.rest.as_ref().filter(|_| record.completed)
+        {
+            let mut search = Search {
+                descent: Descent::new(&**similarity),
+                units: units(similarity.symmetries(), is_active),
+                max_sweeps: self.config.max_sweeps,
+                observer: search.observer,
+                num_steps: search.num_steps,
+            };
+            let start = search.descent.at(best.element)?;
+            let (found, run) = search.run(start, mix(self.config.seed, u64::MAX))?;
+            best.element = found.element;
+            record.completed = run.outcome != Outcome::Stopped;
+            record.rest = Some(run);
+            record.num_assignments += search.descent.num_assignments();
+        }
         Ok(Alignment {
             model: best.element.apply(self.model)?,
             element: best.element,

@@ -8,12 +8,15 @@
 //! | task | type |
 //! |---|---|
 //! | align a model to another one by weights | [`WeightMatchingConfig`] |
-//! | align by a similarity of your own | [`CoordinateDescentConfig`], with a [`Similarity`] |
+//! | align by what units compute on data | [`ActivationMatchingConfig`] |
+//! | align by both, or by a similarity of your own | [`CoordinateDescentConfig`], with [`MixedSimilarity`] or a [`Similarity`] |
+//! | learn the permutation with the smallest loss between the models | [`StraightThroughConfig`] |
+//! | turn the bases of attention heads onto each other | [`GaugeAlignmentConfig`] |
 //! | give starts, watch and stop | [`Matching`] |
 //! | align parts of a model | `only` and `except` of the configs |
 //!
 //! The result is an [`Alignment`]: the model, the element that moves it, its objective, and how it was found. Models
-//! are not changed. All computations are in f64 on the CPU, wherever the models are.
+//! are not changed. Similarities and searches are computed in f64 on the CPU, wherever the models are.
 //!
 //! # Example
 //!
@@ -52,22 +55,37 @@
 //! # Ok::<(), burnscape::align::AlignError>(())
 //! ```
 
+mod activation_config;
+mod activations;
 mod alignment;
 mod assignment;
+mod channels;
+mod collected;
 mod config;
 mod descent;
 mod error;
 mod filter;
+mod gauge;
 mod matching;
+mod mixture;
+mod moments;
 mod quadratic;
 mod similarity;
+mod straight_through;
+mod straight_through_config;
 mod unfolding;
 mod units;
 mod weights;
 
+pub use activation_config::ActivationMatchingConfig;
+pub use activations::{ActivationMeasure, ActivationSimilarity};
 pub use alignment::{Alignment, AlignmentRecord, StartRecord};
 pub use config::CoordinateDescentConfig;
 pub use error::AlignError;
+pub use gauge::{GaugeAlignment, GaugeAlignmentConfig};
 pub use matching::{Matching, WeightMatchingConfig};
+pub use mixture::MixedSimilarity;
 pub use similarity::{Similarity, reordered};
+pub use straight_through::StraightThrough;
+pub use straight_through_config::StraightThroughConfig;
 pub use weights::WeightSimilarity;

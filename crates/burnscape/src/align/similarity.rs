@@ -6,8 +6,9 @@ use crate::symmetry::{Element, Symmetries, SymmetryError};
 /// Model `b` is moved by an [`Element`] `g`, and `objective(g)` says how well `g b` fits `a`. A solver changes the
 /// permutation of one group at a time. What that brings, it learns from [`matrix`](Self::matrix).
 ///
-/// [`WeightSimilarity`](super::WeightSimilarity) compares weights. Implement the trait to compare units by
-/// anything else, for instance by what they compute.
+/// [`WeightSimilarity`](super::WeightSimilarity) compares weights,
+/// [`ActivationSimilarity`](super::ActivationSimilarity) activations. Implement the trait to compare units by
+/// anything else.
 ///
 /// # The matrix of a group
 ///

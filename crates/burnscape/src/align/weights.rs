@@ -313,7 +313,7 @@ fn on_device(values: Tensor<1>, device: &Device) -> Result<Tensor<1>, SpaceError
 }
 
 /// The values in f64.
-fn host_values(values: Tensor<1>) -> Result<Vec<f64>, SpaceError> {
+pub(super) fn host_values(values: Tensor<1>) -> Result<Vec<f64>, SpaceError> {
     let values = match values.dtype() {
         DType::F64 => values,
         _ => values.cast(DType::F64),

@@ -45,7 +45,7 @@ impl Tensors {
         self.signature.iter().map(size).sum()
     }
 
-    pub(super) fn of<B: Batch>(batch: B) -> Self {
+    pub(crate) fn of<B: Batch>(batch: B) -> Self {
         let mut tensors = Self::default();
         let _ = batch.map_tensors(&mut tensors);
         tensors

@@ -6,7 +6,7 @@ use super::{OptimError, OptimRecord};
 use crate::OutOfRange;
 use crate::loss::Risk;
 use crate::range::ensure;
-use crate::space::{LeafVector, ParamSpace};
+use crate::space::{LeafVector, ParamSpace, RunningMean};
 
 /// Stochastic weight averaging: the mean of the weights along a training run (Izmailov et al. 2018,
 /// arXiv:1803.05407).
@@ -51,7 +51,7 @@ impl SwaConfig {
         Ok(Swa {
             config: self.clone(),
             count: 0,
-            mean: None,
+            mean: RunningMean::new(),
         })
     }
 }
@@ -66,7 +66,7 @@ impl SwaConfig {
 pub struct Swa {
     config: SwaConfig,
     count: usize,
-    mean: Option<LeafVector>,
+    mean: RunningMean<LeafVector>,
 }
 
 const KIND: &str = "swa";
@@ -82,20 +82,14 @@ impl Swa {
         if !since.is_some_and(|since| since.is_multiple_of(self.config.every)) {
             return Ok(false);
         }
-        let space = match &self.mean {
+        let space = match self.mean.mean() {
             Some(mean) => mean.space().clone(),
             None => ParamSpace::of(model)?,
         };
         // In half precision a mean over many points would stop moving.
         let weights = LeafVector::from_module(&space, model)?.widen();
+        self.mean.add(weights, 1.0)?;
         self.count += 1;
-        self.mean = Some(match self.mean.take() {
-            None => weights,
-            Some(mean) => {
-                let share = 1.0 / self.count as f64;
-                mean.axpby(1.0 - share, share, &weights)?
-            }
-        });
         Ok(true)
     }
 
@@ -111,7 +105,7 @@ impl Swa {
     ///
     /// [`OptimError::NothingAveraged`], [`OptimError::Space`].
     pub fn average<M: Module>(&self, model: &M) -> Result<M, OptimError> {
-        let mean = self.mean.as_ref().ok_or(OptimError::NothingAveraged)?;
+        let mean = self.mean.mean().ok_or(OptimError::NothingAveraged)?;
         Ok(mean.apply_to(model)?)
     }
 
@@ -141,7 +135,7 @@ impl Swa {
     pub fn to_record<M: Module>(&self, model: &M) -> Result<OptimRecord, OptimError> {
         OptimRecord::new(KIND, model)?
             .with_state(&self.count)?
-            .with_vector("mean", self.mean.as_ref())
+            .with_vector("mean", self.mean.mean())
     }
 
     /// Restores a saved mean.
@@ -156,10 +150,11 @@ impl Swa {
     ) -> Result<Self, OptimError> {
         let space = record.check(KIND, model)?;
         self.count = record.state()?;
-        self.mean = record.vector("mean", &space);
-        if self.count > 0 && self.mean.is_none() {
+        let mean = record.vector("mean", &space);
+        if self.count > 0 && mean.is_none() {
             return Err(missing("mean"));
         }
+        self.mean = RunningMean::resumed(mean, self.count as f64);
         Ok(self)
     }
 }

@@ -3,7 +3,7 @@
 use burn::tensor::{DType, FloatDType, Tensor};
 
 /// The values in the given element type; no copy if they already have it.
-pub(super) fn as_dtype(values: Tensor<1>, dtype: DType) -> Tensor<1> {
+pub(crate) fn as_dtype(values: Tensor<1>, dtype: DType) -> Tensor<1> {
     if values.dtype() == dtype {
         values
     } else {

@@ -10,16 +10,16 @@ use crate::loss::{Batch, BatchMapper, traced};
 use crate::space::{FloatTensor, float_tensors};
 
 /// A forward pass and the float tensors of its model.
-pub(super) struct Traced {
+pub(crate) struct Traced {
     /// In the element types of the model, with the values of the inputs.
-    pub(super) forward: Forward,
-    pub(super) tensors: Vec<FloatTensor>,
+    pub(crate) forward: Forward,
+    pub(crate) tensors: Vec<FloatTensor>,
     /// The input of each float tensor.
-    pub(super) places: Vec<usize>,
+    pub(crate) places: Vec<usize>,
 }
 
 impl Traced {
-    pub(super) fn of<M, B, T, F>(outputs: &F, model: &M, batch: B) -> Result<Self, SymmetryError>
+    pub(crate) fn of<M, B, T, F>(outputs: &F, model: &M, batch: B) -> Result<Self, SymmetryError>
     where
         M: Module,
         B: Batch,

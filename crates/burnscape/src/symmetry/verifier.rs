@@ -262,7 +262,7 @@ fn randomized(mut values: Vec<f64>, rng: &mut StdRng) -> Vec<f64> {
 }
 
 /// A float tensor as a vector.
-fn flat(tensor: DispatchTensor) -> Tensor<1> {
+pub(crate) fn flat(tensor: DispatchTensor) -> Tensor<1> {
     let len = tensor.shape().num_elements();
     Tensor::from_dispatch(Dispatch::float_reshape(tensor, [len].into()))
 }

@@ -60,6 +60,27 @@ pub(super) fn turn_all(
     }
 }
 
+/// Adds `bᵀ a` along a place to the matrix of each row: an entry belongs to an index of `b` and one of `a`.
+pub(super) fn add_products(
+    layout: &Layout,
+    size: usize,
+    place: &Place,
+    [a, b]: [&[f64]; 2],
+    sums: &mut [f64],
+) {
+    let axes = &layout.tensors[place.tensor];
+    let factor = &axes.axes[place.axis][place.blocks[place.axis]].factors[place.factor];
+    let inner: usize = axes.shape[place.axis + 1..].iter().product();
+    let step = factor.stride * inner;
+    place.each(axes, |element, index| {
+        let (row, to) = (index / size, index % size);
+        let first = element - to * step;
+        for from in 0..size {
+            sums[(row * size + from) * size + to] += b[first + from * step] * a[element];
+        }
+    });
+}
+
 /// Turns the values of one place.
 fn turn(
     layout: &Layout,

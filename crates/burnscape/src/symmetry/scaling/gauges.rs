@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::super::traced::Traced;
 use super::super::verifier::{Moves, Verifier};
 use super::super::{Symmetries, SymmetryError};
-use super::change_of_basis::{Bases, turn_all};
+use super::change_of_basis::{Bases, add_products, turn_all};
 use super::found::{Found, ScaledMember, Scaling};
 use super::streams::{Stream, streams};
-use crate::space::{float_tensors, stream, to_host, with_values};
+use crate::space::{FloatTensor, float_tensors, stream, to_host, with_values};
 
 /// The bases that can be changed without an effect on a model's outputs.
 ///
@@ -206,6 +206,51 @@ impl Gauges {
         });
         let changed: Vec<_> = changed.collect();
         Ok(with_values(model, changed))
+    }
+
+    /// The float tensors of a model, which must be those of the gauges.
+    pub(crate) fn tensors<M: Module>(&self, model: &M) -> Result<Vec<FloatTensor>, SymmetryError> {
+        let tensors = float_tensors(model)?;
+        Symmetries::check_same(self.found.tensors(), &tensors)?;
+        Ok(tensors)
+    }
+
+    fn scaling(&self, gauge: usize) -> &Scaling {
+        let num_invertible = self.found.scalings.len();
+        match gauge.checked_sub(num_invertible) {
+            Some(stream) => &self.streams[stream].scaling,
+            None => &self.found.scalings[gauge],
+        }
+    }
+
+    /// `Σ bᵀ a` over the members of a gauge, for each of its rows, of the flat values of two models.
+    pub(crate) fn products(&self, gauge: usize, a: &[Vec<f64>], b: &[Vec<f64>]) -> Vec<f64> {
+        let scaling = self.scaling(gauge);
+        let mut sums = vec![0.0; scaling.num_factors() * scaling.size];
+        for place in scaling.places() {
+            let pair = [&a[place.tensor][..], &b[place.tensor][..]];
+            add_products(&self.found.layout, scaling.size, place, pair, &mut sums);
+        }
+        sums
+    }
+
+    /// Turns the flat values of a model along one gauge; the gains of a stream become 1.
+    pub(crate) fn turn(
+        &self,
+        gauge: usize,
+        matrices: &[f64],
+        values: &mut [Vec<f64>],
+    ) -> Result<(), SymmetryError> {
+        let layout = &self.found.layout;
+        if let Some(one) = gauge.checked_sub(self.found.scalings.len()) {
+            return self.streams[one].turn(gauge, layout, matrices, values);
+        }
+        let scalings = std::slice::from_ref(self.scaling(gauge));
+        let bases = Bases::of(scalings, &[matrices.to_vec()])?;
+        for (tensor, values) in values.iter_mut().enumerate() {
+            turn_all((layout, scalings), &bases, tensor, values);
+        }
+        Ok(())
     }
 
     fn check(&self, matrices: &[Vec<f64>]) -> Result<(), SymmetryError> {

@@ -1,0 +1,10 @@
+//! Layers of merged models whose outputs get back the mean and deviation between those of the models that were merged.
+
+mod config;
+mod moments;
+mod probe;
+mod report;
+mod rescaling;
+
+pub use config::{RepairConfig, RepairMethod};
+pub use report::{RepairReport, Repaired, RepairedLayer};

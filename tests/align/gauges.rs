@@ -1,0 +1,193 @@
+//! Bases of attention heads and streams are turned onto each other.
+
+use burn::module::Module;
+use burn::nn::{Linear, LinearConfig, RmsNorm, RmsNormConfig};
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+use burnscape::align::{AlignError, GaugeAlignmentConfig};
+use burnscape::krylov::Outcome;
+use burnscape::symmetry::{Gauges, GaugesConfig};
+
+use crate::element::device;
+use crate::symmetry::zoo::{
+    self, Mlp, Parameter, difference, numbers, parameters, same, scattered,
+};
+
+const SEED: u64 = 73;
+
+/// The product of two reflections.
+fn rotation(size: usize, phase: f64) -> Vec<f64> {
+    let mut matrix = vec![0.0; size * size];
+    matrix.iter_mut().step_by(size + 1).for_each(|x| *x = 1.0);
+    for phase in [phase, phase + 1.7] {
+        let v: Vec<f64> = (0..size).map(|i| (phase + 1.3 * i as f64).sin()).collect();
+        let square: f64 = v.iter().map(|x| x * x).sum();
+        for row in matrix.chunks_mut(size) {
+            let dot: f64 = row.iter().zip(&v).map(|(a, b)| a * b).sum();
+            row.iter_mut()
+                .zip(&v)
+                .for_each(|(x, v)| *x -= 2.0 * dot / square * v);
+        }
+    }
+    matrix
+}
+
+fn identity(size: usize) -> Vec<f64> {
+    let mut matrix = vec![0.0; size * size];
+    matrix.iter_mut().step_by(size + 1).for_each(|x| *x = 1.0);
+    matrix
+}
+
+fn flat(all: &[Parameter]) -> Vec<f64> {
+    all.iter().flat_map(|one| one.values.clone()).collect()
+}
+
+fn distance<M: Module>(a: &M, b: &M) -> f64 {
+    difference(&flat(&parameters(a)), &flat(&parameters(b)))
+}
+
+/// A rotation for each head of each layer, and none of the stream.
+fn of_heads(gauges: &Gauges) -> Vec<Vec<f64>> {
+    let gauges = gauges.gauges().iter().enumerate();
+    let matrices = gauges.map(|(index, gauge)| {
+        let rows = (0..gauge.rows).map(|row| match gauge.is_orthogonal {
+            true => identity(gauge.size),
+            false => rotation(gauge.size, (index * 7 + row) as f64),
+        });
+        rows.collect::<Vec<_>>().concat()
+    });
+    matrices.collect()
+}
+
+#[test]
+fn planted_rotations_of_heads_are_recovered() {
+    let net = zoo::encoder(true, &device(), SEED);
+    let gauges = GaugesConfig::new().run(&net.outputs, &net.model, net.batch.clone());
+    let gauges = gauges.expect("gauges");
+    // `apply` makes the gains of the stream 1, too, so that both models have them.
+    let none: Vec<Vec<f64>> = gauges
+        .gauges()
+        .iter()
+        .map(|gauge| identity(gauge.size).repeat(gauge.rows))
+        .collect();
+    let a = gauges.apply(&net.model, &none).expect("a model");
+    let planted = of_heads(&gauges);
+    let b = gauges.apply(&a, &planted).expect("a model");
+    assert!(distance(&a, &b) > 0.1);
+    let (before, other) = (parameters(&a), parameters(&b));
+
+    let found = GaugeAlignmentConfig::new().run(&gauges, &a, &b);
+    let found = found.expect("an alignment");
+    assert!(distance(&a, &found.model) < 1e-10);
+    assert!(found.objectives.is_sorted() && found.objectives[1] > found.objectives[0]);
+    assert_eq!(found.outcome, Outcome::Converged);
+    let answers = net.answers(&b);
+    assert!(difference(&answers, &net.answers(&found.model)) < 1e-9);
+    // The matrices undo those that were planted.
+    let again = gauges.apply(&b, &found.matrices).expect("a model");
+    assert!(distance(&again, &found.model) < 1e-10);
+    assert!(same(&parameters(&found.reference), &before));
+    assert!(same(&parameters(&a), &before) && same(&parameters(&b), &other));
+}
+
+#[test]
+fn models_that_differ_come_nearer_and_stay_the_same_functions() {
+    let net = zoo::encoder(true, &device(), SEED);
+    let gauges = GaugesConfig::new().run(&net.outputs, &net.model, net.batch.clone());
+    let gauges = gauges.expect("gauges");
+    let b = scattered(&net.model, SEED + 1);
+    for streams in [false, true] {
+        let config = GaugeAlignmentConfig::new().with_streams(streams);
+        let found = config.run(&gauges, &net.model, &b).expect("an alignment");
+        assert!(found.objectives.last() > found.objectives.first());
+        // Each sweep is better, but for rounding at the end.
+        let scale = found
+            .objectives
+            .iter()
+            .fold(0.0_f64, |all, x| all.max(x.abs()));
+        let mut steps = found.objectives.windows(2);
+        assert!(steps.all(|pair| pair[1] >= pair[0] - 1e-12 * scale));
+        let pairs = [(&b, &found.model), (&net.model, &found.reference)];
+        for (before, after) in pairs {
+            let gap = difference(&net.answers(before), &net.answers(after));
+            assert!(gap < 1e-9, "{streams}: {gap:e}");
+        }
+    }
+}
+
+#[derive(Module, Debug)]
+struct RootMeanSquare {
+    embed: Linear,
+    first: RmsNorm,
+    widen: Linear,
+    narrow: Linear,
+    last: RmsNorm,
+    head: Linear,
+}
+
+impl RootMeanSquare {
+    fn new(device: &Device) -> Self {
+        let linear = |from, to| LinearConfig::new(from, to).init(device);
+        let norm = || RmsNormConfig::new(6).init(device);
+        Self {
+            embed: linear(3, 6),
+            first: norm(),
+            widen: linear(6, 5),
+            narrow: linear(5, 6),
+            last: norm(),
+            head: linear(6, 2),
+        }
+    }
+
+    fn outputs(&self, x: &Tensor<2>) -> Tensor<2> {
+        let x = self.embed.forward(x.clone());
+        let read = self.widen.forward(self.first.forward(x.clone()));
+        let x = x + self.narrow.forward(relu(read));
+        self.head.forward(self.last.forward(x))
+    }
+}
+
+#[test]
+fn a_planted_rotation_of_a_stream_is_recovered_with_gains_moved_in_both() {
+    let a = scattered(&RootMeanSquare::new(&device()), SEED);
+    let outputs = |net: &RootMeanSquare, x: &Tensor<2>| net.outputs(x);
+    let x = numbers([4, 3], SEED, &device());
+    let gauges = GaugesConfig::new().run(&outputs, &a, x.clone());
+    let gauges = gauges.expect("gauges");
+    assert_eq!(gauges.gauges().len(), 1);
+    let b = gauges.apply(&a, &[rotation(6, 0.3)]).expect("a model");
+
+    let without = GaugeAlignmentConfig::new().run(&gauges, &a, &b);
+    let without = without.expect("an alignment");
+    assert!(same(&parameters(&without.model), &parameters(&b)));
+    assert_eq!(without.matrices, [identity(6)]);
+
+    let config = GaugeAlignmentConfig::new().with_streams(true);
+    let found = config.run(&gauges, &a, &b).expect("an alignment");
+    assert!(distance(&found.reference, &found.model) < 1e-10);
+    let gain = |net: &RootMeanSquare| -> Vec<f64> {
+        let gains = net.first.gamma.val().into_data();
+        gains.iter::<f64>().collect()
+    };
+    assert!(difference(&gain(&found.reference), &[1.0; 6]) < 1e-15);
+    // Burn normalizes in single precision.
+    let answers =
+        |net: &RootMeanSquare| -> Vec<f64> { outputs(net, &x).into_data().iter().collect() };
+    assert!(difference(&answers(&a), &answers(&found.reference)) < 1e-5);
+}
+
+#[test]
+fn other_models_and_settings_are_refused() {
+    let net = zoo::encoder(true, &device(), SEED);
+    let gauges = GaugesConfig::new().run(&net.outputs, &net.model, net.batch.clone());
+    let gauges = gauges.expect("gauges");
+    let other = Mlp::new([5, 7, 6, 4], &device());
+    let error = GaugeAlignmentConfig::new().run(&gauges, &other, &other);
+    assert!(matches!(
+        error.err(),
+        Some(AlignError::DifferentModel { model: "a", .. })
+    ));
+    let none = GaugeAlignmentConfig::new().with_max_sweeps(0);
+    let error = none.run(&gauges, &net.model, &net.model);
+    assert!(matches!(error.err(), Some(AlignError::OutOfRange(_))));
+}
