@@ -72,6 +72,29 @@ fn recovers<M: Module, B: Batch, const R: usize>(net: &Specimen<M, B, R>, data: 
     assert!(same(&parameters(&net.model), &own), "{name}: an input");
 }
 
+/// For networks with dead units, which have no order in their activations: the outputs on the same data are the same.
+fn outputs_on_the_data_return<M: Module, B: Batch, const R: usize>(
+    net: &Specimen<M, B, R>,
+    data: &[B],
+) {
+    let symmetries = net.symmetries();
+    let planted = symmetries.random(100).apply(&net.model).expect(net.name);
+    for measure in BOTH {
+        let found = ActivationMatchingConfig::new()
+            .with_measure(measure)
+            .with_starts(20)
+            .run(&symmetries, &net.outputs, data, &net.model, &planted)
+            .expect(net.name);
+        for batch in data {
+            let [own, other] = [&net.model, &found.model].map(|model| -> Vec<f64> {
+                let outputs = (net.outputs)(&model.valid(), batch);
+                outputs.into_data().iter().collect()
+            });
+            assert!(difference(&own, &other) < 1e-9, "{}, {measure:?}", net.name);
+        }
+    }
+}
+
 #[test]
 fn planted_elements_of_linear_networks_are_recovered() {
     let device = device();
@@ -96,7 +119,7 @@ fn planted_elements_of_convolutional_networks_are_recovered() {
     recovers(&zoo::depthwise(&device, SEED), &images([3, 8]));
     recovers(&zoo::grouped(&device, SEED), &images([2, 6]));
     recovers(&zoo::group_norm(&device, SEED), &images([2, 5]));
-    recovers(&zoo::channel_shuffle(&device, SEED), &images([3, 4]));
+    outputs_on_the_data_return(&zoo::channel_shuffle(&device, SEED), &images([3, 4]));
     recovers(&zoo::sub_pixel(&device, SEED), &images([3, 4]));
     recovers(&zoo::dense_net(&device, SEED), &images([3, 6]));
     recovers(&zoo::u_net(&device, SEED), &images([1, 8]));
