@@ -151,10 +151,11 @@ pub(crate) fn line<M: Classifier>(
         let barriers = Barriers::of(&times, &values).ok_or("too few places for a barrier")?;
         Ok::<_, Box<dyn Error>>(Losses { values, barriers })
     };
+    let (train, test) = (losses(on_train)?, losses(on_test)?);
     Ok(Line {
         length: PolygonalChain::line(&a, &b)?.length()?,
-        train: losses(on_train)?,
-        test: losses(on_test)?,
-        times: times.clone(),
+        times,
+        train,
+        test,
     })
 }

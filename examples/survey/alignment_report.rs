@@ -39,8 +39,11 @@ fn table(lines: &[AlignedLine], length: f64, curve: [Option<f64>; 2]) -> String 
     let names = plain.iter().map(|line| line.by.title().to_string());
     let lengths = plain.iter().map(|line| format!("{:.1}", line.line.length));
     let columns = [
-        Column::of_cells("", names.chain(["Bézier, not aligned".to_string()]).collect())
-            .left_aligned(),
+        Column::of_cells(
+            "",
+            names.chain(["Bézier, not aligned".to_string()]).collect(),
+        )
+        .left_aligned(),
         Column::of_cells("length", lengths.chain([format!("{length:.1}")]).collect()),
         column("train", false, |line| &line.train, curve[0]),
         column("repaired", true, |line| &line.train, None),

@@ -271,9 +271,7 @@ fn groups_without_activations_are_named_or_left_to_weights() {
         let config = config.with_starts(5);
         config.run(&symmetries, &net.outputs, &data, a, b)
     };
-    let error = run(ActivationMatchingConfig::new())
-        .err()
-        .expect("an error");
+    let error = run(ActivationMatchingConfig::new()).expect_err("an error");
     let AlignError::NoActivations { groups } = &error else {
         panic!("{error}");
     };
@@ -359,7 +357,7 @@ fn a_mixture_balances_both_similarities_in_each_group() {
         found.expect("a similarity")
     };
     let mixed = |share| MixedSimilarity::new(weights(), activations(), share);
-    let refused = mixed(1.5).err().expect("an error");
+    let refused = mixed(1.5).expect_err("an error");
     assert!(refused.to_string().contains("`weight_share` is 1.5"));
     let identity = symmetries.identity();
     let share = 0.3;
@@ -434,7 +432,7 @@ fn what_cannot_be_compared_is_refused_by_name() {
     let refusal = |data: &[Tensor<2>], b: &Mlp| {
         let config = ActivationMatchingConfig::new();
         let found = config.run(&symmetries, &net.outputs, data, &net.model, b);
-        found.err().expect("a refusal")
+        found.expect_err("a refusal")
     };
     let own = |device: &Device| numbers([10, 5], SEED, device);
     assert_eq!(

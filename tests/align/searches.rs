@@ -41,8 +41,7 @@ fn groups_are_selected_by_the_paths_of_members() {
     let nowhere = WeightMatchingConfig::new().with_only(vec!["frist".to_string()]);
     let error = nowhere
         .run(&symmetries, &net.model, &planted)
-        .err()
-        .expect("no group");
+        .expect_err("no group");
     assert!(matches!(error, AlignError::NoSuchMember { .. }));
     assert!(error.to_string().contains("`frist`"), "{error}");
     // Nothing is active.
@@ -127,7 +126,7 @@ fn a_similarity_of_ones_own_is_maximized_and_checked() {
         (15.0, Some(&[1, 2, 0][..]))
     );
     let refusal = |matrix: &[f64]| {
-        let error = config.run(&given(matrix), &net).err().expect("a refusal");
+        let error = config.run(&given(matrix), &net).expect_err("a refusal");
         error.to_string()
     };
     assert!(refusal(&[1.0; 4]).contains("4 entries, expected 3 × 3"));
@@ -145,7 +144,7 @@ fn what_cannot_be_aligned_is_refused_by_name() {
     let symmetries = net.symmetries();
     let refusal = |a: &Mlp, b: &Mlp| {
         let found = WeightMatchingConfig::new().run(&symmetries, a, b);
-        found.err().expect("a refusal").to_string()
+        found.expect_err("a refusal").to_string()
     };
     let other = Mlp::new([5, 8, 6, 4], &device());
     let text = refusal(&net.model, &other);

@@ -166,7 +166,7 @@ fn what_diverges_or_does_not_fit_is_refused() {
         .init(&symmetries, &a, &b, SgdConfig::new().init())
         .expect("a search");
     let error = wild.run(&Risk::new(&steep, &data), 5);
-    let error = error.err().expect("an error");
+    let error = error.expect_err("an error");
     assert!(
         matches!(error, AlignError::Diverged { step: 1, .. }),
         "{error}"
@@ -181,6 +181,6 @@ fn what_diverges_or_does_not_fit_is_refused() {
     let mut search = StraightThroughConfig::new(0.1)
         .init(&symmetries, &a, &b, SgdConfig::new().init())
         .expect("a search");
-    let error = search.run(&grouped, 1).err().expect("an error");
+    let error = search.run(&grouped, 1).expect_err("an error");
     assert_eq!(error, AlignError::ParameterGroup);
 }

@@ -96,7 +96,7 @@ fn the_deviation_of_merged_units_collapses_and_is_restored() {
     for method in METHODS {
         let Repaired { model, report, .. } = RepairConfig::new()
             .with_method(method)
-            .run(&outputs, &[x.clone()], &a, &b, &merged, 0.5)
+            .run(&outputs, std::slice::from_ref(&x), &a, &b, &merged, 0.5)
             .expect("a repair");
         let [_, restored] = moments(model.first.forward(x.clone()));
         assert!(difference(&restored, &[1.0; 2]) < 1e-14, "{restored:?}");
@@ -130,7 +130,8 @@ fn without_a_bias_the_mean_is_not_restored() {
     let merged = interpolate(&a, &b, 0.25).expect("a model");
     let x = numbers([20, 2], SEED, &device()) + 1.0;
     let outputs = |net: &Two, x: &Tensor<2>| net.outputs(x);
-    let repaired = RepairConfig::new().run(&outputs, &[x.clone()], &a, &b, &merged, 0.25);
+    let repaired =
+        RepairConfig::new().run(&outputs, std::slice::from_ref(&x), &a, &b, &merged, 0.25);
     let repaired = repaired.expect("a repair").model;
     let of = |net: &Two| moments(net.first.forward(x.clone()));
     let [mean, deviation] = of(&repaired);
@@ -182,7 +183,7 @@ fn moments_are_exactly_restored_over_batches_of_several_sizes() {
         let [own, last] = [&merged, &repaired.model].map(parameters);
         assert_eq!(values(&own, "last.weight"), values(&last, "last.weight"));
         // In one batch, it is the same.
-        let whole = parameters(&run(&[x.clone()]).model);
+        let whole = parameters(&run(std::slice::from_ref(&x)).model);
         for (one, other) in whole.iter().zip(&last) {
             assert!(
                 difference(&one.values, &other.values) < 1e-10,
@@ -227,7 +228,8 @@ fn a_normalization_after_a_layer_is_repaired_in_its_place() {
     let merged = average(&[&a, &b]).expect("a mean");
     let x = numbers([40, 4], SEED, &device());
     let outputs = |net: &Normalized, x: &Tensor<2>| net.forward(x.clone());
-    let repaired = RepairConfig::new().run(&outputs, &[x.clone()], &a, &b, &merged, 0.5);
+    let repaired =
+        RepairConfig::new().run(&outputs, std::slice::from_ref(&x), &a, &b, &merged, 0.5);
     let repaired = repaired.expect("a repair");
     let layer = &repaired.report.layers[0];
     assert_eq!(layer.scale, ["norm.gamma"]);
@@ -332,7 +334,7 @@ fn a_channel_without_a_deviation_keeps_its_scale() {
     let x = numbers([20, 5], SEED, &device);
     for method in METHODS {
         let config = RepairConfig::new().with_method(method);
-        let found = config.run(&net.outputs, &[x.clone()], a, b, &merged, 0.5);
+        let found = config.run(&net.outputs, std::slice::from_ref(&x), a, b, &merged, 0.5);
         let found = found.expect("a repair");
         let repaired = parameters(&found.model);
         assert!(
@@ -396,7 +398,7 @@ fn what_cannot_be_repaired_is_refused_by_name() {
     let data = [numbers([6, 5], SEED, &device)];
     let run = |data: &[Tensor<2>], [a, b, merged]: [&Mlp; 3], alpha: f64| {
         let found = RepairConfig::new().run(&net.outputs, data, a, b, merged, alpha);
-        found.err().expect("a refusal")
+        found.expect_err("a refusal")
     };
     for alpha in [-0.1, 1.5, f64::NAN] {
         let error = run(&data, [a, b, a], alpha);
@@ -444,7 +446,7 @@ fn batches_that_choose_the_layers_are_refused() {
     };
     let data = [3, 2].map(|rows| numbers([rows, 5], SEED, &device));
     let error = RepairConfig::new().run(&outputs, &data, &net, &net, &net, 0.5);
-    let error = error.err().expect("a refusal");
+    let error = error.expect_err("a refusal");
     assert!(
         matches!(error, MergeError::DifferentLayers { batch: 1, .. }),
         "{error}"
@@ -456,6 +458,6 @@ fn batches_that_choose_the_layers_are_refused() {
         outputs / largest
     };
     let error = RepairConfig::new().run(&reads, &data, &net, &net, &net, 0.5);
-    let text = error.err().expect("a refusal").to_string();
+    let text = error.expect_err("a refusal").to_string();
     assert!(text.contains("reads a value"), "{text}");
 }

@@ -126,7 +126,7 @@ impl GaugeAlignmentConfig {
         let turned: Vec<usize> = (0..matrices.len())
             .filter(|gauge| self.streams || !is_stream(gauge))
             .collect();
-        for &stream in turned.iter().filter(|gauge| is_stream(*gauge)) {
+        for &stream in turned.iter().filter(|gauge| is_stream(gauge)) {
             // Makes its gains 1.
             for values in [&mut own.values, &mut other.values] {
                 gauges.turn(stream, &matrices[stream], values)?;

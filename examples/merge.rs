@@ -1,0 +1,257 @@
+//! Two checkpoints become one model: aligned, averaged, repaired, and written to a file.
+//!
+//! ```text
+//! cargo run --release -p burnscape --example merge -- a.bpk b.bpk --out merged.bpk
+//! ```
+//!
+//! The checkpoints are those of the survey's small CNN for handwritten digits. Where a file does not exist, the network
+//! is trained first, and written there. Two networks from different seeds are as good as each other, and their plain
+//! average is not: `--by nothing` shows it.
+
+use std::error::Error;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use burn::module::Module;
+use burn::optim::SgdConfig;
+use burn::optim::momentum::MomentumConfig;
+use burn::tensor::{Device, Tensor};
+use burnscape::align::{ActivationMatchingConfig, Alignment, WeightMatchingConfig};
+use burnscape::loss::{Batch, NormalizationPolicy, Progress, Risk};
+use burnscape::merge::{RepairConfig, average};
+use burnscape::space::ParamSpace;
+use burnscape::symmetry::SymmetriesConfig;
+use clap::{Parser, ValueEnum};
+use indicatif::ProgressBar;
+
+use survey::data::{Digits, Split};
+use survey::models::{Classifier, Cnn};
+use survey::settings::{BATCH_SIZE, DAMPENING, MOMENTUM};
+use survey::train::{Course, loss, train};
+
+/// The survey's data, networks and training.
+#[allow(dead_code, reason = "the survey uses more of them")]
+mod survey {
+    pub(crate) mod data;
+    pub(crate) mod models;
+    pub(crate) mod settings;
+    pub(crate) mod train;
+}
+
+/// Merge two networks for handwritten digits.
+#[derive(Parser)]
+struct Arguments {
+    /// The first checkpoint.
+    #[arg(default_value = "target/merge/a.bpk")]
+    a: PathBuf,
+    /// The second checkpoint, which is aligned to the first.
+    #[arg(default_value = "target/merge/b.bpk")]
+    b: PathBuf,
+    /// Where the merged network is written.
+    #[arg(long, default_value = "target/merge/merged.bpk")]
+    out: PathBuf,
+    /// What the second network is aligned by.
+    #[arg(long, value_enum, default_value_t = By::Activations)]
+    by: By,
+    /// Starts of the alignment.
+    #[arg(long, default_value_t = 3)]
+    starts: usize,
+    /// Passes over the data to train a network whose file does not exist.
+    #[arg(long, default_value_t = 20)]
+    epochs: usize,
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy)]
+enum By {
+    /// What the channels compute on the training images.
+    Activations,
+    /// Weights.
+    Weights,
+    /// The network stays as it is.
+    Nothing,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let device = Device::default();
+    let split = Split::load(&device)?;
+    let progress = ProgressBar::new_spinner();
+    let a = checkpoint(&arguments.a, 0, arguments.epochs, &split, &progress)?;
+    let b = checkpoint(&arguments.b, 1, arguments.epochs, &split, &progress)?;
+    let batches = batches(&split.train, split.num_train)?;
+    let report = Report::new(&split, &batches);
+    report.line("first network", &a)?;
+    report.line("second network", &b)?;
+
+    let aligned = aligned(arguments, &a, &b, &batches, &progress)?;
+    let merged = average(&[&a, &aligned])?;
+    // The means of both networks' statistics do not fit the merged weights.
+    let policy = NormalizationPolicy::ReestimateAll;
+    let loss = loss::<Cnn>;
+    let risk = Risk::new(&loss, &batches);
+    let merged = policy.normalize(&risk, &merged, &[(&a, 0.5), (&aligned, 0.5)])?;
+    report.line("average", &merged)?;
+
+    progress.set_message("repairing");
+    let repaired = RepairConfig::new().run(&logits, &batches, &a, &aligned, &merged, 0.5)?;
+    progress.finish_and_clear();
+    report.line("repaired", &repaired.model)?;
+    for layer in &repaired.report.layers {
+        println!(
+            "  channels of {} varied {:.2} times as much as they should",
+            layer.scale.join(", "),
+            layer.deviation_ratio
+        );
+    }
+    written(repaired.model, &arguments.out)?;
+    println!("The merged network is in {}.", arguments.out.display());
+    Ok(())
+}
+
+/// The network in a file; trained from this seed and written there if there is no such file.
+fn checkpoint(
+    path: &Path,
+    seed: u64,
+    epochs: usize,
+    split: &Split,
+    progress: &ProgressBar,
+) -> Result<Cnn, Box<dyn Error>> {
+    let device = split.train.images.device();
+    if path.exists() {
+        let loaded = Cnn::new(&device).try_load_file(path);
+        return loaded.map_err(|error| format!("{}: {error}", path.display()).into());
+    }
+    let device = device.autodiff();
+    device.seed(seed);
+    let model = Cnn::new(&device);
+    // Burn draws weights at their first use: here, before other draws.
+    ParamSpace::of(&model)?;
+    let momentum = MomentumConfig::new()
+        .with_momentum(MOMENTUM)
+        .with_dampening(DAMPENING);
+    let sgd = SgdConfig::new().with_momentum(Some(momentum)).init();
+    let digits = split.train.clone().to_device(&device);
+    let course = Course {
+        digits: &digits,
+        num_examples: split.num_train,
+        epochs,
+        seed,
+    };
+    let trained = train(model, sgd, &course, |loss| {
+        progress.set_message(format!("training network {seed}: loss {loss:.4}"));
+        progress.tick();
+    })?;
+    let model = trained.model.valid();
+    written(model.clone(), path)?;
+    println!("trained network {seed}, which is now in {}", path.display());
+    Ok(model)
+}
+
+fn written(model: Cnn, path: &Path) -> Result<(), Box<dyn Error>> {
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory)?;
+    }
+    let saved = model.save_file(path);
+    saved.map_err(|error| format!("cannot write {}: {error}", path.display()).into())
+}
+
+fn batches(digits: &Digits, count: usize) -> Result<Vec<Digits>, Box<dyn Error>> {
+    let examples: Vec<usize> = (0..count).collect();
+    let batches = examples.chunks(BATCH_SIZE);
+    Ok(batches
+        .map(|examples| digits.select(examples))
+        .collect::<Result<_, _>>()?)
+}
+
+fn logits(model: &Cnn, digits: &Digits) -> Tensor<2> {
+    model.logits(digits.images.clone())
+}
+
+/// The second network with the channels of the first.
+fn aligned(
+    arguments: &Arguments,
+    a: &Cnn,
+    b: &Cnn,
+    batches: &[Digits],
+    progress: &ProgressBar,
+) -> Result<Cnn, Box<dyn Error>> {
+    // The batch matters by its shapes alone.
+    let batch = batches.first().ok_or("no digits")?;
+    let symmetries = SymmetriesConfig::new().run(&logits, a, batch.clone())?;
+    let observe = |step: &Progress| {
+        progress.set_message(format!("aligning: {step}"));
+        progress.tick();
+        ControlFlow::Continue(())
+    };
+    let Alignment { model, record, .. } = match arguments.by {
+        By::Nothing => return Ok(b.clone()),
+        By::Weights => WeightMatchingConfig::new()
+            .with_starts(arguments.starts)
+            .init(&symmetries, a, b)?
+            .with_observer(observe)
+            .run()?,
+        By::Activations => ActivationMatchingConfig::new()
+            .with_starts(arguments.starts)
+            .init(&symmetries, &logits, batches, a, b)?
+            .with_observer(observe)
+            .run()?,
+    };
+    for (index, start) in record.starts.iter().enumerate() {
+        let ends = [start.objectives.first(), start.objectives.last()];
+        let [first, last] = ends.map(|value| value.copied().unwrap_or(f64::NAN));
+        let best = if index == record.best {
+            ", the best"
+        } else {
+            ""
+        };
+        println!(
+            "start {index}: objective {first:.3} to {last:.3} in {} sweeps{best}",
+            start.num_sweeps
+        );
+    }
+    Ok(model)
+}
+
+/// Loss and accuracy on training and test images.
+struct Report<'a> {
+    split: &'a Split,
+    batches: &'a [Digits],
+}
+
+impl<'a> Report<'a> {
+    fn new(split: &'a Split, batches: &'a [Digits]) -> Self {
+        println!(
+            "{:16}{:>12}{:>12}{:>16}",
+            "", "train loss", "test loss", "test accuracy"
+        );
+        Self { split, batches }
+    }
+
+    fn line(&self, name: &str, model: &Cnn) -> Result<(), Box<dyn Error>> {
+        let test = std::slice::from_ref(&self.split.test);
+        let (loss, accuracy) = (loss::<Cnn>, accuracy);
+        println!(
+            "{name:16}{:>12.4}{:>12.4}{:>14.2} %",
+            Risk::new(&loss, self.batches).loss(model)?.value,
+            Risk::new(&loss, test).loss(model)?.value,
+            100.0 * Risk::new(&accuracy, test).loss(model)?.value
+        );
+        Ok(())
+    }
+}
+
+/// The fraction of images whose digit has the highest score.
+fn accuracy(model: &Cnn, digits: Digits) -> Tensor<1> {
+    let guesses = model.logits(digits.images).argmax(1).flatten::<1>(0, 1);
+    guesses.equal(digits.labels).float().mean()
+}
