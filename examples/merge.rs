@@ -6,7 +6,7 @@
 //!
 //! The checkpoints are those of the survey's small CNN for handwritten digits. Where a file does not exist, the network
 //! is trained first, and written there. Two networks from different seeds are as good as each other, and their plain
-//! average is not: `--by nothing` shows it.
+//! average is useless.
 
 use std::error::Error;
 use std::ops::ControlFlow;
@@ -19,7 +19,7 @@ use burn::optim::momentum::MomentumConfig;
 use burn::tensor::{Device, Tensor};
 use burnscape::align::{ActivationMatchingConfig, Alignment, WeightMatchingConfig};
 use burnscape::loss::{Batch, NormalizationPolicy, Progress, Risk};
-use burnscape::merge::{RepairConfig, average};
+use burnscape::merge::{RepairConfig, Repaired, average};
 use burnscape::space::ParamSpace;
 use burnscape::symmetry::SymmetriesConfig;
 use clap::{Parser, ValueEnum};
@@ -68,8 +68,6 @@ enum By {
     Activations,
     /// Weights.
     Weights,
-    /// The network stays as it is.
-    Nothing,
 }
 
 fn main() -> ExitCode {
@@ -85,30 +83,35 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let device = Device::default();
     let split = Split::load(&device)?;
+    let batches = batches(&split.train, split.num_train)?;
     let progress = ProgressBar::new_spinner();
     let a = checkpoint(&arguments.a, 0, arguments.epochs, &split, &progress)?;
     let b = checkpoint(&arguments.b, 1, arguments.epochs, &split, &progress)?;
-    let batches = batches(&split.train, split.num_train)?;
-    let report = Report::new(&split, &batches);
-    report.line("first network", &a)?;
-    report.line("second network", &b)?;
-
     let aligned = aligned(arguments, &a, &b, &batches, &progress)?;
-    let merged = average(&[&a, &aligned])?;
-    // The means of both networks' statistics do not fit the merged weights.
-    let policy = NormalizationPolicy::ReestimateAll;
-    let loss = loss::<Cnn>;
-    let risk = Risk::new(&loss, &batches);
-    let merged = policy.normalize(&risk, &merged, &[(&a, 0.5), (&aligned, 0.5)])?;
-    report.line("average", &merged)?;
-
-    progress.set_message("repairing");
-    let repaired = RepairConfig::new().run(&logits, &batches, &a, &aligned, &merged, 0.5)?;
+    progress.set_message("averaging and repairing");
+    progress.tick();
+    let (average, repaired) = merged(&a, &aligned, &batches)?;
+    let (plain_average, plain_repaired) = merged(&a, &b, &batches)?;
     progress.finish_and_clear();
-    report.line("repaired", &repaired.model)?;
+
+    println!(
+        "{:28}{:>12}{:>12}{:>16}",
+        "", "train loss", "test loss", "test accuracy"
+    );
+    for (name, model) in [
+        ("first network", &a),
+        ("second network", &b),
+        ("aligned, averaged", &average),
+        ("aligned, averaged, repaired", &repaired.model),
+        // The controls.
+        ("averaged", &plain_average),
+        ("averaged, repaired", &plain_repaired.model),
+    ] {
+        println!("{name:28}{}", measured(model, &split, &batches)?);
+    }
     for layer in &repaired.report.layers {
         println!(
-            "  channels of {} varied {:.2} times as much as they should",
+            "Channels scaled by {} varied {:.2} times as much as they should.",
             layer.scale.join(", "),
             layer.deviation_ratio
         );
@@ -116,6 +119,20 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     written(repaired.model, &arguments.out)?;
     println!("The merged network is in {}.", arguments.out.display());
     Ok(())
+}
+
+/// The average of two networks, and what a repair makes of it.
+fn merged(a: &Cnn, b: &Cnn, batches: &[Digits]) -> Result<(Cnn, Repaired<Cnn>), Box<dyn Error>> {
+    let loss = loss::<Cnn>;
+    let merged = average(&[a, b])?;
+    // Means of both networks' statistics do not fit the merged weights.
+    let merged = NormalizationPolicy::ReestimateAll.normalize(
+        &Risk::new(&loss, batches),
+        &merged,
+        &[(a, 0.5), (b, 0.5)],
+    )?;
+    let repaired = RepairConfig::new().run(&logits, batches, a, b, &merged, 0.5)?;
+    Ok((merged, repaired))
 }
 
 /// The network in a file; trained from this seed and written there if there is no such file.
@@ -153,7 +170,7 @@ fn checkpoint(
     })?;
     let model = trained.model.valid();
     written(model.clone(), path)?;
-    println!("trained network {seed}, which is now in {}", path.display());
+    progress.suspend(|| println!("Network {seed} was trained and is in {}.", path.display()));
     Ok(model)
 }
 
@@ -194,7 +211,6 @@ fn aligned(
         ControlFlow::Continue(())
     };
     let Alignment { model, record, .. } = match arguments.by {
-        By::Nothing => return Ok(b.clone()),
         By::Weights => WeightMatchingConfig::new()
             .with_starts(arguments.starts)
             .init(&symmetries, a, b)?
@@ -214,40 +230,24 @@ fn aligned(
         } else {
             ""
         };
-        println!(
-            "start {index}: objective {first:.3} to {last:.3} in {} sweeps{best}",
-            start.num_sweeps
-        );
+        let sweeps = start.num_sweeps;
+        progress.suspend(|| {
+            println!("Start {index}: objective {first:.3} to {last:.3} in {sweeps} sweeps{best}.");
+        });
     }
     Ok(model)
 }
 
-/// Loss and accuracy on training and test images.
-struct Report<'a> {
-    split: &'a Split,
-    batches: &'a [Digits],
-}
-
-impl<'a> Report<'a> {
-    fn new(split: &'a Split, batches: &'a [Digits]) -> Self {
-        println!(
-            "{:16}{:>12}{:>12}{:>16}",
-            "", "train loss", "test loss", "test accuracy"
-        );
-        Self { split, batches }
-    }
-
-    fn line(&self, name: &str, model: &Cnn) -> Result<(), Box<dyn Error>> {
-        let test = std::slice::from_ref(&self.split.test);
-        let (loss, accuracy) = (loss::<Cnn>, accuracy);
-        println!(
-            "{name:16}{:>12.4}{:>12.4}{:>14.2} %",
-            Risk::new(&loss, self.batches).loss(model)?.value,
-            Risk::new(&loss, test).loss(model)?.value,
-            100.0 * Risk::new(&accuracy, test).loss(model)?.value
-        );
-        Ok(())
-    }
+/// Loss on training and test images, and accuracy on test images.
+fn measured(model: &Cnn, split: &Split, batches: &[Digits]) -> Result<String, Box<dyn Error>> {
+    let test = std::slice::from_ref(&split.test);
+    let loss = loss::<Cnn>;
+    Ok(format!(
+        "{:>12.4}{:>12.4}{:>14.2} %",
+        Risk::new(&loss, batches).loss(model)?.value,
+        Risk::new(&loss, test).loss(model)?.value,
+        100.0 * Risk::new(&accuracy, test).loss(model)?.value
+    ))
 }
 
 /// The fraction of images whose digit has the highest score.

@@ -23,18 +23,23 @@ impl Terms {
     /// The tensor without cases: all parts are one.
     pub(super) fn collapsed(&mut self, labels: Labels) -> Labels {
         let axes = labels.axes.into_iter().map(|axis| match axis {
-            Term::Cases(cases) => match cases.split_first() {
-                Some((first, others)) => {
-                    for other in others {
-                        self.unify(first, other);
-                    }
-                    self.normal(first)
-                }
-                None => ONE,
-            },
+            Term::Cases(cases) => self.all_one(&cases),
             axis => axis,
         });
         Labels::of(axes.collect())
+    }
+
+    /// Terms of one size made one. Where one is uniform, another may not be.
+    pub(super) fn all_one(&mut self, terms: &[Term]) -> Term {
+        let Some((first, others)) = terms.split_first() else {
+            return ONE;
+        };
+        let mut met = self.normal(first);
+        for other in others {
+            self.unify(&met, other);
+            met = self.meet(&met, other);
+        }
+        met
     }
 
     /// A tensor along whose axes all values are equal.

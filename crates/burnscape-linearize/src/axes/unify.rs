@@ -137,11 +137,8 @@ impl Terms {
                 // Equal parts are a product once all of them are one.
                 let sizes: Vec<usize> = parts.iter().map(|part| self.size(part)).collect();
                 if parts.len() == first && sizes.iter().all(|size| *size == sizes[0]) {
-                    for part in &parts[1..] {
-                        self.unify(&parts[0], part);
-                    }
                     let place = self.fixed(first, FixedReason::Position);
-                    return Some((place, self.normal(&parts[0])));
+                    return Some((place, self.all_one(parts)));
                 }
                 self.fix(&term, FixedReason::DoesNotNest);
                 let mut fixed = |size| self.fixed(size, FixedReason::DoesNotNest);
@@ -237,11 +234,16 @@ impl Terms {
     /// What two terms that were made equal are together: uniform where both are.
     pub(super) fn meet(&mut self, left: &Term, right: &Term) -> Term {
         let (left, right) = (self.normal(left), self.normal(right));
-        if let Term::Cases(_) = left {
-            return left;
-        }
-        if let Term::Cases(_) = right {
-            return right;
+        match (&left, &right) {
+            (Term::Cases(a), Term::Cases(b)) if a.len() == b.len() => {
+                let cases = a.iter().zip(b).map(|(a, b)| self.meet(a, b));
+                return Term::Cases(cases.collect());
+            }
+            (Term::Cases(cases), one) | (one, Term::Cases(cases)) => {
+                let cases = cases.iter().map(|case| self.meet(case, one));
+                return Term::Cases(cases.collect());
+            }
+            _ => {}
         }
         if !has_uniform(&left) {
             return left;

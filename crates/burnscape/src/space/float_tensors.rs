@@ -98,7 +98,12 @@ impl ModuleVisitor for Reader {
             paths: vec![path],
             shape,
             is_running_statistic,
-            values: values.reshape([len]),
+            // A length of zero in a reshape would mean that the axis stays.
+            values: if len == 0 {
+                Tensor::empty([0], (&values.device(), values.dtype()))
+            } else {
+                values.reshape([len])
+            },
             id: param.id,
         });
     }

@@ -1,5 +1,6 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
+use rand::RngExt;
 use rand::seq::SliceRandom;
 
 use super::gather::{advance, moved, moved_on_host};
@@ -77,6 +78,37 @@ impl Element {
                 let mut rng = stream(seed, index as u64);
                 for row in table.chunks_mut(group.size) {
                     row.shuffle(&mut rng);
+                }
+            }
+        }
+        element
+    }
+
+    /// The element of a draw of verification. A random permutation of two values moves nothing every other time; in the
+    /// first draw every permutation moves every value, in the second those of every other combination of the parents'
+    /// values do and the rest move nothing, and later ones are random.
+    pub(super) fn of_draw(
+        symmetries: &Symmetries,
+        (seed, draw): (u64, usize),
+        is_active: &dyn Fn(usize) -> bool,
+    ) -> Self {
+        if draw > 1 {
+            return Self::random(symmetries, seed, is_active);
+        }
+        let mut element = Self::identity(symmetries);
+        let tables = element.tables.iter_mut().zip(symmetries.groups());
+        for (index, (table, group)) in tables.enumerate() {
+            if !is_active(index) {
+                continue;
+            }
+            let mut rng = stream(seed, index as u64);
+            for (place, row) in table.chunks_mut(group.size).enumerate() {
+                if draw == 1 && place % 2 == 1 {
+                    continue;
+                }
+                // Sattolo's algorithm: a single cycle.
+                for last in (1..row.len()).rev() {
+                    row.swap(last, rng.random_range(0..last));
                 }
             }
         }

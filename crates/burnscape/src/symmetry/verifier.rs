@@ -15,6 +15,8 @@ use crate::space::{SpaceError, mix, stream, to_host};
 const ROUNDING: f64 = 1e-9;
 /// An output may be zero everywhere.
 const LEAST_SCALE: f64 = 1e-6;
+/// How much larger than the median an output may be to count for the scale.
+const FAR: f64 = 1e6;
 /// The scale of noise for values that are all zero.
 const LEAST_NOISE: f64 = 0.1;
 
@@ -112,10 +114,10 @@ impl Verifier {
         is_active: &dyn Fn(usize) -> bool,
     ) -> Result<f64, SymmetryError> {
         let mut largest = 0.0_f64;
-        for _ in 0..self.draws {
+        for draw in 0..self.draws {
             self.num_drawn += 1;
             let seed = mix(self.seed, self.num_drawn);
-            let element = Element::random(symmetries, seed, is_active);
+            let element = Element::of_draw(symmetries, (seed, draw), is_active);
             largest = largest.max(self.change_under(&element)?);
             if largest > ROUNDING {
                 break;
@@ -136,18 +138,18 @@ impl Verifier {
         }
     }
 
-    /// Whether random changes of the values, made from a seed, leave the outputs.
+    /// Whether random changes of the values, made from a seed and the index of the draw, leave the outputs.
     ///
     /// # Cost
     ///
     /// At most `draws` forward passes.
     pub(super) fn passes_with<'c>(
         &mut self,
-        mut random: impl FnMut(u64) -> Result<Box<Moves<'c>>, SymmetryError>,
+        mut random: impl FnMut(u64, usize) -> Result<Box<Moves<'c>>, SymmetryError>,
     ) -> Result<bool, SymmetryError> {
-        for _ in 0..self.draws {
+        for draw in 0..self.draws {
             self.num_drawn += 1;
-            let moves = random(mix(self.seed, self.num_drawn))?;
+            let moves = random(mix(self.seed, self.num_drawn), draw)?;
             if self.change_by(&*moves)? > ROUNDING {
                 return Ok(false);
             }
@@ -199,10 +201,7 @@ impl Output {
             return Ok(Self::Exact(downloaded(tensor)?));
         }
         let values = to_host(flat(tensor))?;
-        let sizes = values.iter().map(|value| value.abs());
-        let scale = sizes
-            .filter(|size| size.is_finite())
-            .fold(LEAST_SCALE, f64::max);
+        let scale = scale(&values);
         Ok(Self::Float { values, scale })
     }
 
@@ -212,8 +211,9 @@ impl Output {
             Self::Float { values, scale } => {
                 let other = to_host(flat(other))?;
                 let pairs = values.iter().zip(&other);
-                let differences = pairs.map(|(a, b)| difference(*a, *b));
-                Ok(differences.fold(0.0, f64::max) / scale)
+                let differences =
+                    pairs.map(|(a, b)| difference(*a, *b) / finite(a.abs()).max(*scale));
+                Ok(differences.fold(0.0, f64::max))
             }
             Self::Exact(data) => {
                 let is_same = downloaded(other)?.as_bytes() == data.as_bytes();
@@ -221,6 +221,23 @@ impl Output {
             }
         }
     }
+}
+
+/// The largest size of an output, without what is far larger than most: logits that are masked with a large number say
+/// nothing of the others.
+fn scale(values: &[f64]) -> f64 {
+    let sizes = values.iter().map(|value| value.abs());
+    let mut sizes: Vec<f64> = sizes
+        .filter(|size| size.is_finite() && *size > 0.0)
+        .collect();
+    sizes.sort_unstable_by(f64::total_cmp);
+    let median = sizes.get(sizes.len() / 2).copied().unwrap_or(0.0);
+    let ordinary = sizes.iter().filter(|size| **size <= FAR * median);
+    ordinary.fold(LEAST_SCALE, |scale, size| scale.max(*size))
+}
+
+fn finite(value: f64) -> f64 {
+    if value.is_finite() { value } else { 0.0 }
 }
 
 /// Zero for numbers that are both NaN or the same infinity, infinite if only one of them is.
@@ -241,7 +258,9 @@ fn randomized(mut values: Vec<f64>, rng: &mut StdRng) -> Vec<f64> {
     for value in values.iter_mut().filter(|value| !value.is_finite()) {
         *value = 0.0;
     }
-    let is_positive = values.iter().all(|value| *value > 0.0);
+    // A variance may be zero where a channel is dead.
+    let is_positive = values.iter().all(|value| *value >= 0.0) && values.iter().any(|v| *v > 0.0);
+    let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
     let squares: f64 = values.iter().map(|value| value * value).sum();
     let size = (squares / values.len().max(1) as f64).sqrt();
     let size = if size > 0.0 && size.is_finite() {
@@ -253,7 +272,8 @@ fn randomized(mut values: Vec<f64>, rng: &mut StdRng) -> Vec<f64> {
         // Of unit variance.
         let noise = 3.0_f64.sqrt() * (2.0 * rng.random::<f64>() - 1.0);
         *value = if is_positive {
-            *value * (0.5 * noise).exp()
+            let own = if *value > 0.0 { *value } else { mean };
+            own * (0.5 * noise).exp()
         } else {
             *value + size * noise
         };
@@ -324,6 +344,8 @@ mod tests {
         let variances = random(&[1.0; 100]);
         assert!(variances.iter().all(|value| *value > 0.0));
         assert!(variances.windows(2).all(|pair| pair[0] != pair[1]));
+        let with_zero = random(&[1.0, 0.0, 3.0]);
+        assert!(with_zero.iter().all(|value| *value > 0.0));
         let biases = random(&[0.0; 1000]);
         let square: f64 = biases.iter().map(|value| value * value).sum();
         assert!((square / 1000.0 - 0.01).abs() < 2e-3, "{square}");

@@ -8,7 +8,7 @@ use super::super::term::{AtomId, Term};
 use super::super::walk::Walk;
 use super::number::{Fraction, Number};
 use super::operations::{is_zero, meaning};
-use super::patch::{Moved, Patch, step, summed_starts};
+use super::patch::{Moved, Patch, in_bounds, moves, step, steps, summed_starts};
 use super::relation::{How, Meaning, Relation};
 use super::rotation::Special;
 use super::solver::{Solver, Sum};
@@ -201,12 +201,22 @@ impl<'w, 'p, N: Number> Equations<'w, 'p, N> {
     fn step(&mut self, operation: &OperationIr) {
         let mut outputs = operation.outputs();
         if let Some(out) = outputs.next()
-            && self.special.squares.contains(&out.id)
+            && let Some(axes) = self.special.squares.get(&out.id).cloned()
         {
-            // A square that is only summed: its operand turns, and so may it.
-            for patch in self.patches(out) {
-                let unknowns = patch.unknowns.into_iter().flatten().flatten();
-                self.exempt.extend(unknowns.map(|(_, unknown)| unknown));
+            // A square that is only summed: its operand turns along the axes of the sums, and so may it.
+            let operand = operation.inputs().next().unwrap_or(out);
+            for (tensor, is_square) in [(out, true), (operand, false)] {
+                for patch in self.patches(tensor) {
+                    for (axis, unknowns) in patch.unknowns.iter().enumerate() {
+                        for (_, unknown) in unknowns.iter().flatten() {
+                            if !axes.contains(&axis) {
+                                self.solver.vanish(&[(*unknown, N::ONE)]);
+                            } else if is_square {
+                                self.exempt.insert(*unknown);
+                            }
+                        }
+                    }
+                }
             }
             return;
         }
@@ -373,21 +383,19 @@ impl<'w, 'p, N: Number> Equations<'w, 'p, N> {
         (to, over): (&[usize], &[usize]),
         places: &[Option<Vec<usize>>],
     ) {
-        for (sum, &(operand, axis)) in relation.summed.iter().enumerate() {
-            let Some(place) = &places[operand] else {
-                continue;
-            };
-            let patch = operands[operand].iter().find(|p| p.values(place).is_some());
-            let Some(patch) = patch else {
-                continue;
-            };
-            for (index, factor) in patch.axes[axis].factors.iter().enumerate() {
-                let Some((atom, _)) = patch.unknowns[axis][index] else {
+        for sum in 0..relation.summed.len() {
+            for (stride, atom) in steps(operands, places) {
+                let mut next = over.to_vec();
+                next[sum] += stride;
+                // A step that leaves the sum, or moves nothing along the group.
+                let moved = (relation.places)(to, &next);
+                let Some(moved) = moved.filter(|moved| in_bounds(relation, moved)) else {
                     continue;
                 };
-                let mut next = over.to_vec();
-                next[sum] += factor.stride;
-                let moved = (relation.places)(to, &next);
+                if !moves(operands, atom, places, &moved) {
+                    continue;
+                }
+                let moved = Some(moved);
                 let Some(found) = self.moved(relation, operands, atom, places, moved) else {
                     continue;
                 };

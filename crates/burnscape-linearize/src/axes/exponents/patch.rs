@@ -101,3 +101,51 @@ pub(super) fn summed_starts(relation: &Relation<'_>, operands: &[Vec<Patch>]) ->
     }
     starts
 }
+
+/// The steps along groups at the places of the operands.
+pub(super) fn steps(
+    operands: &[Vec<Patch>],
+    places: &[Option<Vec<usize>>],
+) -> Vec<(usize, AtomId)> {
+    let mut steps = Vec::new();
+    for (patches, place) in operands.iter().zip(places) {
+        let Some(place) = place else { continue };
+        let patch = patches.iter().find(|patch| patch.values(place).is_some());
+        for (block, unknowns) in patch.iter().flat_map(|p| p.axes.iter().zip(&p.unknowns)) {
+            for (factor, unknown) in block.factors.iter().zip(unknowns) {
+                if let Some((atom, _)) = unknown
+                    && !steps.contains(&(factor.stride, *atom))
+                {
+                    steps.push((factor.stride, *atom));
+                }
+            }
+        }
+    }
+    steps
+}
+
+/// Whether an operand moves along an atom between two places, and along nothing else.
+pub(super) fn moves(
+    operands: &[Vec<Patch>],
+    atom: AtomId,
+    from: &[Option<Vec<usize>>],
+    to: &[Option<Vec<usize>>],
+) -> bool {
+    let all = operands.iter().zip(from.iter().zip(to));
+    let mut moved = all.filter_map(|(patches, (from, to))| {
+        Some(step(patches, atom, from.as_ref()?, to.as_ref()?))
+    });
+    moved.any(|moved| matches!(moved, Moved::Along(_)))
+}
+
+/// Whether all places are in their tensors.
+pub(super) fn in_bounds(relation: &Relation<'_>, places: &[Option<Vec<usize>>]) -> bool {
+    let all = relation.operands.iter().zip(places);
+    let mut all = all.filter_map(|(tensor, place)| Some((tensor, place.as_ref()?)));
+    all.all(|(tensor, place)| {
+        place
+            .iter()
+            .zip(tensor.shape.iter())
+            .all(|(at, len)| at < len)
+    })
+}

@@ -3,7 +3,7 @@
 use burn_ir::{
     FloatOperationIr as Float, NumericOperationIr as Numeric, OperationIr, TensorId, TensorIr,
 };
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use super::equations::Equations;
 use super::number::Number;
@@ -14,8 +14,8 @@ use crate::program::Program;
 /// The tensors that rotations treat in ways of their own.
 #[derive(Debug, Default)]
 pub(super) struct Special {
-    /// Squares that are only summed. A sum of squares is the same after a rotation.
-    pub(super) squares: FxHashSet<TensorId>,
+    /// Squares that are only summed, with the axes of all the sums. A sum of squares is the same after a rotation.
+    pub(super) squares: FxHashMap<TensorId, Vec<usize>>,
     /// Vectors of parameters, and views of them: products with these are gains.
     pub(super) vectors: FxHashMap<TensorId, usize>,
 }
@@ -34,10 +34,17 @@ impl Special {
             let Some(out) = square(operation) else {
                 continue;
             };
-            let readers = readers.get(&out.id).into_iter().flatten();
+            let readers = readers.get(&out.id).map_or(&[][..], Vec::as_slice);
             let is_output = program.outputs.iter().any(|port| port.tensor.id == out.id);
-            if !is_output && readers.clone().count() > 0 && readers.copied().all(is_sum) {
-                special.squares.insert(out.id);
+            let sums = readers.iter().map(|reader| summed_axes(reader));
+            let sums: Option<Vec<Vec<usize>>> = sums.collect();
+            if let Some(sums) = sums
+                && let Some((first, others)) = sums.split_first()
+                && !is_output
+            {
+                let mut axes = first.clone();
+                axes.retain(|axis| others.iter().all(|other| other.contains(axis)));
+                special.squares.insert(out.id, axes);
             }
         }
         let vectors = program.inputs.iter().take(num_free).enumerate();
@@ -80,18 +87,17 @@ fn square(operation: &OperationIr) -> Option<&TensorIr> {
     }
 }
 
-fn is_sum(operation: &OperationIr) -> bool {
-    matches!(
-        operation,
-        OperationIr::NumericFloat(
-            _,
-            Numeric::SumDim(_)
-                | Numeric::MeanDim(_)
-                | Numeric::SumDims(_)
-                | Numeric::Sum(_)
-                | Numeric::Mean(_)
-        )
-    )
+/// The axes that an operation sums over; `None` if it is no sum.
+fn summed_axes(operation: &OperationIr) -> Option<Vec<usize>> {
+    let OperationIr::NumericFloat(_, operation) = operation else {
+        return None;
+    };
+    match operation {
+        Numeric::SumDim(o) | Numeric::MeanDim(o) => Some(vec![o.axis]),
+        Numeric::SumDims(o) => Some(o.axes.clone()),
+        Numeric::Sum(o) | Numeric::Mean(o) => Some((0..o.input.shape.num_dims()).collect()),
+        _ => None,
+    }
 }
 
 impl<N: Number> Equations<'_, '_, N> {
@@ -138,7 +144,7 @@ impl<N: Number> Equations<'_, '_, N> {
         atom: AtomId,
         terms: &[(usize, N)],
     ) {
-        let is_square = |tensor: &&TensorIr| self.special.squares.contains(&tensor.id);
+        let is_square = |tensor: &&TensorIr| self.special.squares.contains_key(&tensor.id);
         if relation.operands.iter().any(is_square) {
             return;
         }

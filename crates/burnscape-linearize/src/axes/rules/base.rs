@@ -13,7 +13,9 @@ impl Walk<'_> {
         match op {
             Base::Reshape(o) => {
                 let labels = self.with_cases(&o.input);
-                self.terms.reshape(labels, o.out.shape.as_slice())
+                let reshaped = self.terms.reshape(labels, o.out.shape.as_slice());
+                self.regrouped(&reshaped);
+                reshaped
             }
             Base::SwapDims(o) => {
                 let mut axes: Vec<usize> = (0..o.input.shape.num_dims()).collect();
@@ -115,6 +117,21 @@ impl Walk<'_> {
                 Terms::uniform(o.out.shape.as_slice())
             }
         }
+    }
+
+    /// A reshape moves factors from one axis to another, beside others: each counts as an axis by itself.
+    fn regrouped(&mut self, labels: &Labels) {
+        if labels.case.is_some() {
+            return;
+        }
+        let mut factors = Vec::new();
+        for axis in &labels.axes {
+            match self.terms.normal(axis) {
+                Term::Product(inner) => factors.extend(inner),
+                term => factors.push(term),
+            }
+        }
+        self.inner.push(Labels::of(factors));
     }
 
     /// Every axis of the operands is fixed because data select along them.

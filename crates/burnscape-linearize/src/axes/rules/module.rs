@@ -16,6 +16,20 @@ enum Weight {
     InFirst,
 }
 
+/// The channels of a convolution.
+struct Channels {
+    outputs: Term,
+    inputs: Inputs,
+}
+
+/// The channels that a convolution sums over.
+enum Inputs {
+    /// Those of a group, beside the outputs.
+    Beside(Term),
+    /// Those of all groups, and the outputs of a group: the terms of the sum have the groups once.
+    WithGroups(Term, Term),
+}
+
 impl Walk<'_> {
     /// `None` if there is no rule.
     pub(super) fn module(&mut self, op: &Module) -> Option<Vec<Labels>> {
@@ -85,6 +99,7 @@ impl Walk<'_> {
                 }
                 if o.options.weight_groups > 1 {
                     self.terms.fix(&weight.axes[0], FixedReason::Position);
+                    labels.axes[1] = self.terms.fixed(o.out.shape[1], FixedReason::Position);
                 }
                 for tensor in std::iter::once(&o.offset).chain(&o.mask) {
                     let others = self.of(tensor);
@@ -190,21 +205,13 @@ impl Walk<'_> {
             self.terms.fix(axis, FixedReason::Position);
         }
         let channels = self.channels(&x.axes[1], &weight.axes, groups, order);
-        let mut labels = Labels::of(vec![x.axes[0].clone(), channels]);
-        let inputs = match order {
-            Weight::OutFirst => &weight.axes[1],
-            Weight::InFirst => &weight.axes[0],
-        };
-        if groups == 1 || order == Weight::OutFirst {
-            self.summed(&labels, inputs);
-        } else {
-            // The groups of the inputs are those of the outputs: the terms have them once.
-            let terms = vec![
-                x.axes[0].clone(),
-                weight.axes[0].clone(),
-                weight.axes[1].clone(),
-            ];
-            self.inner.push(Labels::of(terms));
+        let mut labels = Labels::of(vec![x.axes[0].clone(), channels.outputs]);
+        match channels.inputs {
+            Inputs::Beside(inputs) => self.summed(&labels, &inputs),
+            Inputs::WithGroups(inputs, outputs) => {
+                let terms = vec![x.axes[0].clone(), inputs, outputs];
+                self.inner.push(Labels::of(terms));
+            }
         }
         if let Some(bias) = bias {
             self.along(&mut labels, 1, &[bias]);
@@ -212,8 +219,8 @@ impl Walk<'_> {
         self.positions(labels.axes[0].clone(), labels.axes[1].clone(), out)
     }
 
-    /// The output channels of a convolution.
-    fn channels(&mut self, x: &Term, weight: &[Term], groups: usize, order: Weight) -> Term {
+    /// The channels of a convolution.
+    fn channels(&mut self, x: &Term, weight: &[Term], groups: usize, order: Weight) -> Channels {
         let (first, second) = (&weight[0], &weight[1]);
         let (inputs, outputs) = match order {
             Weight::OutFirst => (second, first),
@@ -221,7 +228,10 @@ impl Walk<'_> {
         };
         if groups == 1 {
             self.terms.unify(x, inputs);
-            return outputs.clone();
+            return Channels {
+                outputs: outputs.clone(),
+                inputs: Inputs::Beside(self.terms.meet(x, inputs)),
+            };
         }
         let of_x = self.terms.split(x, groups, Division::Factors);
         let of_weight = self.terms.split(first, groups, Division::Factors);
@@ -233,18 +243,33 @@ impl Walk<'_> {
                 Weight::OutFirst => self.terms.size(first),
                 Weight::InFirst => self.terms.size(second) * groups,
             };
-            return self.terms.fixed(len, FixedReason::DoesNotNest);
+            return Channels {
+                outputs: self.terms.fixed(len, FixedReason::DoesNotNest),
+                inputs: Inputs::Beside(inputs.clone()),
+            };
         };
+        // A kernel may be the same for all groups.
         self.terms.unify(&group, &same);
+        let group = self.terms.meet(&group, &same);
+        let product = |walk: &mut Self, inner: &Term| {
+            let product = Term::Product(vec![group.clone(), inner.clone()]);
+            walk.terms.normal(&product)
+        };
         match order {
             Weight::OutFirst => {
                 self.terms.unify(&own, second);
-                first.clone()
+                Channels {
+                    outputs: product(self, &rest),
+                    inputs: Inputs::Beside(self.terms.meet(&own, second)),
+                }
             }
             Weight::InFirst => {
                 self.terms.unify(&own, &rest);
-                let channels = Term::Product(vec![same, second.clone()]);
-                self.terms.normal(&channels)
+                let own = self.terms.meet(&own, &rest);
+                Channels {
+                    outputs: product(self, second),
+                    inputs: Inputs::WithGroups(product(self, &own), second.clone()),
+                }
             }
         }
     }
@@ -278,7 +303,13 @@ impl Walk<'_> {
             let other = self.of(tensor);
             scores = self.terms.elementwise(vec![scores, other], &shape);
         }
+        if o.options.is_causal {
+            for axis in [2, 3] {
+                scores.axes[axis] = self.terms.fixed(shape[axis], FixedReason::Ordered);
+            }
+        }
         self.summed(&scores, &q.axes[3]);
+        self.inner.push(scores.clone());
         let scores = self.mixed(scores, 3);
         let mut axes = scores.axes[..3].to_vec();
         axes.push(v.axes[3].clone());

@@ -14,7 +14,7 @@ use crate::range::ensure;
 ///
 /// # Cost
 ///
-/// Those of [`SymmetriesConfig`](super::super::SymmetriesConfig).
+/// Those of [`SymmetriesConfig`](super::super::SymmetriesConfig), and equations for every operation of the program.
 #[derive(Config, Debug, PartialEq)]
 pub struct ScalesConfig {
     /// Seed of verification.
@@ -29,7 +29,7 @@ pub struct ScalesConfig {
 ///
 /// # Cost
 ///
-/// Those of [`SymmetriesConfig`](super::super::SymmetriesConfig).
+/// Those of [`SymmetriesConfig`](super::super::SymmetriesConfig), and equations for every operation of the program.
 #[derive(Config, Debug, PartialEq)]
 pub struct SignsConfig {
     /// Seed of verification.
@@ -44,7 +44,7 @@ pub struct SignsConfig {
 ///
 /// # Cost
 ///
-/// Those of [`SymmetriesConfig`](super::super::SymmetriesConfig).
+/// Those of [`SymmetriesConfig`](super::super::SymmetriesConfig), and equations for every operation of the program.
 #[derive(Config, Debug, PartialEq)]
 pub struct GaugesConfig {
     /// Seed of verification.

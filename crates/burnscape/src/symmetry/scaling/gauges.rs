@@ -103,7 +103,7 @@ impl Gauges {
     pub(super) fn verify(&mut self, verifier: &mut Verifier) -> Result<(), SymmetryError> {
         self.found.verify(verifier, |verifier, scalings, layout| {
             let values = verifier.values();
-            verifier.passes_with(|seed| {
+            verifier.passes_with(|seed, _| {
                 let mut values = values.clone();
                 let bases = Bases::of(scalings, &invertible(scalings, seed))?;
                 for (tensor, values) in values.iter_mut().enumerate() {
@@ -116,7 +116,7 @@ impl Gauges {
         let mut kept = Vec::new();
         for one in std::mem::take(&mut self.streams) {
             let layout = &self.found.layout;
-            let passes = verifier.passes_with(|seed| {
+            let passes = verifier.passes_with(|seed, _| {
                 let mut values = values.clone();
                 let matrix = orthogonal(&one, &mut stream(seed, 0));
                 one.turn(0, layout, &matrix, &mut values)?;

@@ -45,7 +45,7 @@ impl Scales {
 
     pub(super) fn verify(&mut self, verifier: &mut Verifier) -> Result<(), SymmetryError> {
         self.found.verify(verifier, |verifier, scalings, layout| {
-            verifier.passes_with(|seed| {
+            verifier.passes_with(|seed, _| {
                 let factors = random(scalings, seed);
                 let by_tensor = multipliers(layout, scalings, &factors, power);
                 Ok(Box::new(move |tensor, values| {

@@ -26,8 +26,13 @@ impl Signs {
 
     pub(super) fn verify(&mut self, verifier: &mut Verifier) -> Result<(), SymmetryError> {
         self.found.verify(verifier, |verifier, scalings, layout| {
-            verifier.passes_with(|seed| {
-                let signs = random(scalings, seed);
+            verifier.passes_with(|seed, draw| {
+                // Random signs may all be the same, so that the first two draws are not random.
+                let signs = if draw > 1 {
+                    random(scalings, seed)
+                } else {
+                    alternating(scalings, draw)
+                };
                 let by_tensor = multipliers(layout, scalings, &signs, |sign, _| sign);
                 Ok(Box::new(move |tensor, values| {
                     let by = by_tensor[tensor].as_deref()?;
@@ -80,6 +85,17 @@ fn random(scalings: &[Scaling], seed: u64) -> Vec<Vec<f64>> {
         let mut rng = stream(seed, index as u64);
         let sign = |_| if rng.random::<bool>() { 1.0 } else { -1.0 };
         (0..scaling.num_factors()).map(sign).collect()
+    });
+    signs.collect()
+}
+
+/// Signs that change from one index to the next.
+fn alternating(scalings: &[Scaling], first: usize) -> Vec<Vec<f64>> {
+    let scalings = scalings.iter();
+    let signs = scalings.map(|scaling| {
+        let indices = first..first + scaling.num_factors();
+        let sign = |index: usize| if index % 2 == 0 { -1.0 } else { 1.0 };
+        indices.map(sign).collect()
     });
     signs.collect()
 }
