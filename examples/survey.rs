@@ -1,6 +1,7 @@
 //! SGD and SAM side by side: trains two small networks on handwritten digits, several times with
 //! each optimizer, and prints how well they generalize, how sharp their minima are and what the
-//! training cost; then finds paths of low loss between networks. `cargo run --release --example survey -- --help` lists the options.
+//! training cost; then finds paths of low loss between networks, and aligns them to each other.
+//! `cargo run --release --example survey -- --help` lists the options.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -17,6 +18,8 @@ use survey::{groups, json, paths_run, report, spectrum};
 
 /// The parts of this example, in `examples/survey/`.
 mod survey {
+    pub(crate) mod alignment;
+    pub(crate) mod alignment_report;
     pub(crate) mod arguments;
     pub(crate) mod comparison;
     pub(crate) mod curvature;

@@ -9,6 +9,9 @@
     reason = "a failed expectation fails the test"
 )]
 
+mod align {
+    mod barriers;
+}
 mod curvature {
     mod masks;
 }
@@ -34,6 +37,7 @@ mod path {
 #[path = "../examples/survey"]
 #[allow(dead_code, reason = "the survey uses more of them")]
 mod survey {
+    pub(crate) mod alignment;
     pub(crate) mod data;
     pub(crate) mod models;
     pub(crate) mod paths;

@@ -57,14 +57,14 @@ pub(crate) struct Connection {
     pub(crate) random: CurveProfile,
 }
 
-/// Trains two networks and connects them. `progress` is called for every epoch and every profile.
+/// Trains two networks and connects them; returns both, too. `progress` is called for every epoch and every profile.
 pub(crate) fn connect<M: Classifier>(
     device: &Device,
     split: &Split,
     seeds: [u64; 2],
     effort: Effort,
     progress: &dyn Fn(&str, bool),
-) -> Result<Connection, Box<dyn Error>> {
+) -> Result<(Connection, [M; 2]), Box<dyn Error>> {
     let digits = split.train.clone().to_device(device);
     let network = |seed: u64| -> Result<M, Box<dyn Error>> {
         device.seed(seed);
@@ -120,14 +120,15 @@ pub(crate) fn connect<M: Classifier>(
         progress(name, false);
         whole.run(&risk, curve)
     };
-    Ok(Connection {
+    let connection = Connection {
         seeds,
         line: measure("measuring the line", &line)?,
         bezier: measure("measuring the Bézier curve", &bezier)?,
         bezier_left: left.run(&risk, &bezier)?,
         chain: measure("measuring the chain", &chain)?,
         random: measure("measuring a random line", &random)?,
-    })
+    };
+    Ok((connection, [a, b]))
 }
 
 fn sgd() -> SgdConfig {
@@ -139,7 +140,7 @@ fn sgd() -> SgdConfig {
 }
 
 /// Fits a curve with batches in random order, as networks are trained.
-fn fit<M: Classifier, C: Curve<M>>(
+pub(crate) fn fit<M: Classifier, C: Curve<M>>(
     curve: C,
     digits: &Digits,
     effort: Effort,

@@ -2,6 +2,7 @@
 
 use burnscape::path::{CurveProfile, PathValues};
 
+use super::alignment_report;
 use super::arguments::Arguments;
 use super::paths_run::Connected;
 use super::sparkline::sparkline;
@@ -21,6 +22,8 @@ pub(crate) fn section(arguments: &Arguments, paths: &[Connected]) -> String {
     );
     for connected in paths {
         text += &pair(connected);
+        text.push('\n');
+        text += &alignment_report::section(connected);
         text.push('\n');
     }
     text

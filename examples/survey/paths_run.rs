@@ -5,16 +5,20 @@ use std::error::Error;
 use std::time::Duration;
 
 use burn::tensor::Device;
+use burnscape::align::ActivationMeasure;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
+use super::alignment::{AlignedLine, By, lines};
 use super::arguments::Arguments;
 use super::data::Split;
-use super::models::{Cnn, DeepMlp};
+use super::models::{Classifier, Cnn, DeepMlp};
 use super::paths::{Connection, Effort, connect};
 
 /// Places of a profile.
 const NUM_POINTS: usize = 61;
+/// Places of a line to an aligned network, each of which is also repaired.
+const ALIGNED_POINTS: usize = 11;
 
 /// The networks that are connected: the CNN of the comparison, and a deeper MLP.
 #[derive(Serialize, Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,12 +28,13 @@ pub(crate) enum Network {
     DeepMlp,
 }
 
-/// One pair of networks and the paths between them.
+/// One pair of networks, the paths between them, and the lines after alignment.
 #[derive(Serialize, Debug, Clone)]
 pub(crate) struct Connected {
     pub(crate) network: Network,
     #[serde(flatten)]
     pub(crate) connection: Connection,
+    pub(crate) alignment: Vec<AlignedLine>,
 }
 
 /// Empty without epochs of a fit.
@@ -65,18 +70,39 @@ pub(crate) fn run(
                 progress.set_position(done.get());
                 progress.set_message(format!("{title} · {what}"));
             };
-            let connection = match network {
-                Network::Cnn => connect::<Cnn>(&device, split, seeds, effort, &report),
-                Network::DeepMlp => connect::<DeepMlp>(&device, split, seeds, effort, &report),
+            let both = match network {
+                Network::Cnn => both::<Cnn>(&device, split, seeds, effort, &report),
+                Network::DeepMlp => both::<DeepMlp>(&device, split, seeds, effort, &report),
             };
+            let (connection, alignment) = both.map_err(|error| format!("{title}: {error}"))?;
             found.push(Connected {
                 network,
-                connection: connection.map_err(|error| format!("{title}: {error}"))?,
+                connection,
+                alignment,
             });
         }
     }
     progress.finish_and_clear();
     Ok(found)
+}
+
+/// The paths between two networks, and the lines to the second one aligned to the first.
+fn both<M: Classifier>(
+    device: &Device,
+    split: &Split,
+    seeds: [u64; 2],
+    effort: Effort,
+    progress: &dyn Fn(&str, bool),
+) -> Result<(Connection, Vec<AlignedLine>), Box<dyn Error>> {
+    let (connection, [a, b]) = connect::<M>(device, split, seeds, effort, progress)?;
+    let ways = [
+        By::Nothing,
+        By::Weights,
+        By::Activations(ActivationMeasure::Correlation),
+    ];
+    let report = |what: &str| progress(&format!("aligning, {what}"), false);
+    let lines = lines(split, [&a, &b], &ways, ALIGNED_POINTS, &report)?;
+    Ok((connection, lines))
 }
 
 impl Network {

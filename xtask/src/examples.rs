@@ -11,6 +11,11 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("minimal", ""),
     ("learner", "--epochs 1"),
     ("own_ascent", "--steps 5"),
+    ("own_similarity", "--units 8 --examples 64"),
+    (
+        "merge",
+        "target/merge-tiny-a.bpk target/merge-tiny-b.bpk --out target/merge-tiny.bpk --epochs 1 --starts 1",
+    ),
     (
         "edge_of_stability",
         "--steps 60 --every 5 --flow 2 --digits 60 --width 8 --out target/edge-tiny.csv",

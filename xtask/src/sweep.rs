@@ -57,6 +57,11 @@ const SWEEPS: &[Sweep] = &[
         targets: &["--test f64"],
     },
     Sweep {
+        name: "barriers",
+        about: "networks on digits: barriers before and after alignment and repair",
+        targets: &["--test stream"],
+    },
+    Sweep {
         name: "intervals",
         about: "the coverage of 95 % confidence intervals",
         targets: &["--test f64"],

@@ -112,6 +112,8 @@ mod writing;
 pub use burnscape_krylov as krylov;
 /// The engine: programs traced from closures, their exact derivatives, and how they run.
 pub use burnscape_linearize as linearize;
+/// Merge trees and persistence of landscapes, on grids of any dimension and on graphs.
+pub use burnscape_topology as topology;
 pub use curvature::hvp;
 pub use error::Error;
 pub use range::OutOfRange;

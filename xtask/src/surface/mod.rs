@@ -18,7 +18,12 @@ use sources::Sources;
 
 const PAGE: &str = "docs/surface.md";
 
-const CRATES: [&str; 3] = ["burnscape", "burnscape-krylov", "burnscape-linearize"];
+const CRATES: [&str; 4] = [
+    "burnscape",
+    "burnscape-krylov",
+    "burnscape-linearize",
+    "burnscape-topology",
+];
 
 /// The public names of a room and its lines of code.
 #[derive(Debug, Default, PartialEq)]

@@ -35,6 +35,9 @@ pub mod sharpness {}
 #[doc = include_str!("../../guide/symmetry.md")]
 pub mod symmetry {}
 
+#[doc = include_str!("../../guide/merging.md")]
+pub mod merging {}
+
 #[doc = include_str!("../../guide/recipes.md")]
 pub mod recipes {}
 
