@@ -15,7 +15,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use burnscape_topology::{
-    Connectivity, Death, Diagram, Field, Ground, Level, MergeTreeConfig, Order, TreeMethod,
+    Connectivity, Death, Diagram, Ground, Level, MergeTreeConfig, Order, ScalarField, TreeMethod,
     bottleneck, wasserstein,
 };
 
@@ -140,7 +140,7 @@ fn measure(file: &str, shape: &[&str]) -> Result<(), Failure> {
         reader.read_exact(&mut bytes)?;
         *value = f64::from_le_bytes(bytes);
     }
-    let field = Field::new(&values, &shape)?;
+    let field = ScalarField::new(&values, &shape)?;
     let before = memory("VmRSS");
     let both = [Connectivity::Axis, Connectivity::Full];
     let configs = both.map(|connectivity| MergeTreeConfig::new().with_connectivity(connectivity));
@@ -181,7 +181,7 @@ fn report() -> Result<(), Failure> {
     );
     for (name, shape, is_smooth) in FIELDS {
         let values = field(shape, is_smooth);
-        let field = Field::new(&values, shape)?;
+        let field = ScalarField::new(&values, shape)?;
         for connectivity in [Connectivity::Axis, Connectivity::Full] {
             let config = MergeTreeConfig::new().with_connectivity(connectivity);
             let mut times: [Vec<f64>; 4] = Default::default();

@@ -4,7 +4,7 @@ use crate::diagram::ordered;
 use crate::sweep::{Grid, Key, Swept, sortable, sweep};
 use crate::tree::assemble;
 use crate::{
-    Connectivity, Death, Diagram, Field, Level, MergeTree, NanPolicy, PersistencePair,
+    Connectivity, Death, Diagram, Level, MergeTree, NanPolicy, PersistencePair, ScalarField,
     TopologyError, TreeMethod,
 };
 
@@ -30,9 +30,9 @@ use crate::{
 /// # Example
 ///
 /// ```
-/// use burnscape_topology::{Death, Field, MergeTreeConfig};
+/// use burnscape_topology::{Death, ScalarField, MergeTreeConfig};
 ///
-/// let field = Field::new(&[0.0, 3.0, 1.0, 4.0, 2.0], &[5])?;
+/// let field = ScalarField::new(&[0.0, 3.0, 1.0, 4.0, 2.0], &[5])?;
 /// let tree = MergeTreeConfig::new().run(&field)?;
 /// assert_eq!(tree.branches().len(), 3);
 /// assert_eq!(tree.branches()[1].death, Death::At(3.0));
@@ -109,7 +109,7 @@ impl MergeTreeConfig {
     /// # Errors
     ///
     /// [`TopologyError::NanCell`], [`TooManyAxes`](TopologyError::TooManyAxes).
-    pub fn run(&self, field: &Field<'_>) -> Result<MergeTree, TopologyError> {
+    pub fn run(&self, field: &ScalarField<'_>) -> Result<MergeTree, TopologyError> {
         let connectivity = self.connectivity();
         let grid = Grid::new(field.shape(), connectivity)?;
         let view = View::new(self.level, self.nan, field)?;
@@ -149,15 +149,15 @@ impl MergeTreeConfig {
     /// # Example
     ///
     /// ```
-    /// use burnscape_topology::{Death, Field, MergeTreeConfig};
+    /// use burnscape_topology::{Death, ScalarField, MergeTreeConfig};
     ///
     /// // A ring of height 1 around a peak of height 3.
-    /// let field = Field::new(&[1.0, 1.0, 1.0, 1.0, 3.0, 1.0, 1.0, 1.0, 1.0], &[3, 3])?;
+    /// let field = ScalarField::new(&[1.0, 1.0, 1.0, 1.0, 3.0, 1.0, 1.0, 1.0, 1.0], &[3, 3])?;
     /// let loops = MergeTreeConfig::new().run_top(&field)?;
     /// assert_eq!((loops.pairs[0].birth, loops.pairs[0].death), (1.0, Death::At(3.0)));
     /// # Ok::<(), burnscape_topology::TopologyError>(())
     /// ```
-    pub fn run_top(&self, field: &Field<'_>) -> Result<Diagram, TopologyError> {
+    pub fn run_top(&self, field: &ScalarField<'_>) -> Result<Diagram, TopologyError> {
         let axes = field.shape().len();
         if axes < 2 {
             return Err(TopologyError::TooFewAxes { axes });
@@ -207,7 +207,7 @@ enum Keys {
 }
 
 impl View {
-    fn new(level: Level, nan: NanPolicy, field: &Field<'_>) -> Result<Self, TopologyError> {
+    fn new(level: Level, nan: NanPolicy, field: &ScalarField<'_>) -> Result<Self, TopologyError> {
         let first = field.values().iter().position(|value| value.is_nan());
         if let (Some(cell), NanPolicy::Refuse) = (first, nan) {
             return Err(TopologyError::NanCell {
@@ -232,7 +232,7 @@ impl View {
     }
 
     /// Backwards, cells enter in the exact reverse of the order: keys are reversed in sign and in place.
-    fn keys(&self, field: &Field<'_>, backwards: bool) -> Keys {
+    fn keys(&self, field: &ScalarField<'_>, backwards: bool) -> Keys {
         let values = field.values();
         if self.has_walls {
             let key = |&value: &f64| match self.level {

@@ -5,9 +5,9 @@ use thiserror::Error;
 /// # Example
 ///
 /// ```
-/// use burnscape_topology::{Field, TopologyError};
+/// use burnscape_topology::{ScalarField, TopologyError};
 ///
-/// let error = Field::new(&[1.0, 2.0], &[3]).map(|_| ());
+/// let error = ScalarField::new(&[1.0, 2.0], &[3]).map(|_| ());
 /// assert_eq!(error, Err(TopologyError::Length { shape: vec![3], expected: 3, found: 2 }));
 /// ```
 #[derive(Debug, Clone, PartialEq, Error)]

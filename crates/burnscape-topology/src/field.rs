@@ -10,20 +10,20 @@ pub(crate) const MOST_CELLS: usize = (1 << 31) - 4;
 /// # Example
 ///
 /// ```
-/// use burnscape_topology::Field;
+/// use burnscape_topology::ScalarField;
 ///
-/// let field = Field::new(&[4.0, 1.0, 6.0, 3.0, 7.0, 0.0], &[2, 3])?;
+/// let field = ScalarField::new(&[4.0, 1.0, 6.0, 3.0, 7.0, 0.0], &[2, 3])?;
 /// assert_eq!(field.coordinates(5), [1, 2]);
 /// assert_eq!(field.values()[5], 0.0);
 /// # Ok::<(), burnscape_topology::TopologyError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
-pub struct Field<'a> {
+pub struct ScalarField<'a> {
     values: &'a [f64],
     shape: Vec<usize>,
 }
 
-impl<'a> Field<'a> {
+impl<'a> ScalarField<'a> {
     /// A field of these values on a grid of this shape.
     ///
     /// # Errors
@@ -81,9 +81,9 @@ impl<'a> Field<'a> {
     /// # Example
     ///
     /// ```
-    /// use burnscape_topology::{Field, MergeTreeConfig, Resolution};
+    /// use burnscape_topology::{ScalarField, MergeTreeConfig, Resolution};
     ///
-    /// let field = Field::new(&[0.0, 3.0, 1.0, 4.0, 2.0], &[5])?;
+    /// let field = ScalarField::new(&[0.0, 3.0, 1.0, 4.0, 2.0], &[5])?;
     /// let pairs = MergeTreeConfig::new().run(&field)?.diagram().pairs;
     /// let ratio = field.resolution_ratio(&pairs[1])?;
     /// assert_eq!(ratio, 2.0 / (0.25 * 5.0));

@@ -1,7 +1,7 @@
 //! Merge trees and persistence of landscapes, on grids of any dimension and on graphs.
 //!
 //! A merge tree says which wells a function has, how deep they are, and over which passes they meet. This crate knows
-//! no tensors: a [`Field`] is a slice of numbers with a shape, a [`ModelGraph`] models with losses and the paths
+//! no tensors: a [`ScalarField`] is a slice of numbers with a shape, a [`ModelGraph`] models with losses and the paths
 //! between them.
 //!
 //! # A minute's tour
@@ -9,7 +9,7 @@
 //! Two wells of a loss on a 41 × 21 grid, and whether the grid resolves them:
 //!
 //! ```
-//! use burnscape_topology::{Field, MergeTreeConfig, Resolution, bottleneck};
+//! use burnscape_topology::{ScalarField, MergeTreeConfig, Resolution, bottleneck};
 //!
 //! let mut values = Vec::new();
 //! for i in 0..41 {
@@ -18,7 +18,7 @@
 //!         values.push((x * x - 1.0).powi(2) + y * y + 0.3 * x);
 //!     }
 //! }
-//! let field = Field::new(&values, &[41, 21])?;
+//! let field = ScalarField::new(&values, &[41, 21])?;
 //! let tree = MergeTreeConfig::new().run(&field)?;
 //! assert_eq!(
 //!     tree.to_string(),
@@ -42,7 +42,7 @@
 //!
 //! | module | purpose | items |
 //! |---|---|---|
-//! | field | values on a grid, and what it resolves | [`Field`], [`Resolution`] |
+//! | field | values on a grid, and what it resolves | [`ScalarField`], [`Resolution`] |
 //! | graph | models and the paths between them | [`ModelGraph`] |
 //! | config | how trees are computed | [`MergeTreeConfig`], [`Level`], [`Connectivity`], [`NanPolicy`], [`TreeMethod`] |
 //! | tree | merge trees, their nodes and basins | [`MergeTree`], [`Branch`], [`TreeNode`], [`Basins`] |
@@ -52,7 +52,7 @@
 //! # What a count is worth
 //!
 //! The number of wells depends on the grid, on the connectivity, and on the scale of the values. Report it with the
-//! shape of the grid and with the [resolution ratio](Field::resolution_ratio) of each pair. Take the logarithm of a
+//! shape of the grid and with the [resolution ratio](ScalarField::resolution_ratio) of each pair. Take the logarithm of a
 //! loss first: a diagram of the loss itself is that of its highest corners. A persistence below the rounding errors of
 //! the loss says nothing.
 //!
@@ -80,7 +80,7 @@ pub use config::MergeTreeConfig;
 pub use diagram::{BettiCurve, Death, Diagram, PersistencePair};
 pub use distance::{DiagramDistance, Ground, Match, Order, bottleneck, wasserstein};
 pub use error::TopologyError;
-pub use field::Field;
+pub use field::ScalarField;
 pub use graph::ModelGraph;
 pub use resolution::Resolution;
 pub use setting::{Connectivity, Level, NanPolicy, TreeMethod};

@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Whether a grid resolves a pair, in a word, from its [ratio](crate::Field::resolution_ratio).
+/// Whether a grid resolves a pair, in a word, from its [ratio](crate::ScalarField::resolution_ratio).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Resolution {
     /// The ratio is at most the first limit, or NaN: the spacing of the grid alone can make such a pair.

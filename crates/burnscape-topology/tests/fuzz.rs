@@ -8,8 +8,8 @@
 #![cfg(test)]
 
 use burnscape_topology::{
-    Connectivity, Death, Diagram, Field, Ground, Level, MergeTree, MergeTreeConfig, ModelGraph,
-    NanPolicy, Order, Resolution, TreeMethod, bottleneck, wasserstein,
+    Connectivity, Death, Diagram, Ground, Level, MergeTree, MergeTreeConfig, ModelGraph, NanPolicy,
+    Order, Resolution, ScalarField, TreeMethod, bottleneck, wasserstein,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -108,7 +108,7 @@ fn check_field(rng: &mut StdRng, case: u32) {
     let shape = shape(rng);
     let cells: usize = shape.iter().product();
     let values: Vec<f64> = (0..cells).map(|_| value(rng, case % 5)).collect();
-    let field = Field::new(&values, &shape).unwrap();
+    let field = ScalarField::new(&values, &shape).unwrap();
     let has_nan = values.iter().any(|value| value.is_nan());
     let policies = [NanPolicy::Refuse, NanPolicy::Wall, NanPolicy::Top];
     let config = MergeTreeConfig::new()
@@ -178,7 +178,7 @@ fn check_field(rng: &mut StdRng, case: u32) {
     check_tree(&simplified);
     let flooded = tree.flooded(&field, threshold).unwrap();
     let again = config
-        .run(&Field::new(&flooded, &shape).unwrap())
+        .run(&ScalarField::new(&flooded, &shape).unwrap())
         .unwrap()
         .diagram();
     let points = |diagram: &Diagram| {

@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use burnscape_topology::{
-    Connectivity, Death, Diagram, Field, Ground, Level, MergeTreeConfig, Order, PersistencePair,
-    TreeMethod, bottleneck, wasserstein,
+    Connectivity, Death, Diagram, Ground, Level, MergeTreeConfig, Order, PersistencePair,
+    ScalarField, TreeMethod, bottleneck, wasserstein,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -69,7 +69,7 @@ fn integers(pairs: &[PersistencePair]) -> Pairs {
 fn fields_have_the_pairs_of_gudhi_and_cripser() {
     for case in cases::<FieldCase>("fields.json") {
         let values = values(&case);
-        let field = Field::new(&values, &case.shape).unwrap();
+        let field = ScalarField::new(&values, &case.shape).unwrap();
         for (connectivity, found) in [
             (Connectivity::Axis, &case.axis),
             (Connectivity::Full, &case.full),

@@ -2,8 +2,8 @@
 #![cfg(test)]
 
 use burnscape_topology::{
-    Connectivity, Death, Diagram, Field, Ground, Level, MergeTree, MergeTreeConfig, ModelGraph,
-    NanPolicy, Order, TreeMethod, bottleneck, wasserstein,
+    Connectivity, Death, Diagram, Ground, Level, MergeTree, MergeTreeConfig, ModelGraph, NanPolicy,
+    Order, ScalarField, TreeMethod, bottleneck, wasserstein,
 };
 use proptest::prelude::*;
 
@@ -72,7 +72,7 @@ proptest! {
     fn all_methods_and_threads_give_one_tree(
         (shape, values) in table(1..5), connectivity in connectivity(), level in level(), kept: bool,
     ) {
-        let field = Field::new(&values, &shape).unwrap();
+        let field = ScalarField::new(&values, &shape).unwrap();
         let config = MergeTreeConfig::new().with_connectivity(connectivity).with_level(level).with_zero_branches(kept);
         let sweep = config.with_method(TreeMethod::Sweep);
         let basins = config.with_method(TreeMethod::Basins).with_threads(2);
@@ -87,7 +87,7 @@ proptest! {
 
     #[test]
     fn betti_numbers_alternate_to_the_euler_characteristic((shape, values) in table(2..3)) {
-        let field = Field::new(&values, &shape).unwrap();
+        let field = ScalarField::new(&values, &shape).unwrap();
         let config = MergeTreeConfig::new().with_connectivity(Connectivity::Axis);
         let wells = config.run(&field).unwrap().diagram().betti_curve();
         let loops = config.run_top(&field).unwrap().betti_curve();
@@ -105,7 +105,7 @@ proptest! {
         let most = values.iter().zip(&moved).fold(0.0_f64, |most, (a, b)| most.max((a - b).abs()));
         let config = MergeTreeConfig::new().with_connectivity(connectivity).with_level(level);
         let run = |values: &[f64]| {
-            let field = Field::new(values, &shape).unwrap();
+            let field = ScalarField::new(values, &shape).unwrap();
             (config.run(&field).unwrap().diagram(), config.run_top(&field).unwrap())
         };
         let (a, b) = (run(&values), run(&moved));
@@ -119,7 +119,7 @@ proptest! {
         let map = |value: f64| value.mul_add(2.0, 1.0).powi(3);
         let mapped: Vec<f64> = values.iter().map(|&value| map(value)).collect();
         let config = MergeTreeConfig::new().with_connectivity(connectivity);
-        let run = |values: &[f64]| config.run(&Field::new(values, &shape).unwrap()).unwrap().diagram().pairs;
+        let run = |values: &[f64]| config.run(&ScalarField::new(values, &shape).unwrap()).unwrap().diagram().pairs;
         let expected: Vec<_> = run(&values).into_iter().map(|pair| {
             (map(pair.birth), pair.death.value().map(map), pair.birth_cell, pair.death_cell)
         }).collect();
@@ -136,7 +136,7 @@ proptest! {
         let negative: Vec<f64> = values.iter().map(|value| -value).collect();
         let sub = MergeTreeConfig::new().with_connectivity(connectivity);
         let sup = sub.with_level(Level::Super);
-        let (field, mirrored) = (Field::new(&values, &shape).unwrap(), Field::new(&negative, &shape).unwrap());
+        let (field, mirrored) = (ScalarField::new(&values, &shape).unwrap(), ScalarField::new(&negative, &shape).unwrap());
         let points = |diagram: Diagram, sign: f64| -> Vec<_> {
             let pairs = diagram.pairs.into_iter();
             pairs.map(|pair| (pair.birth * sign, pair.death.value().map(|d| d * sign), pair.birth_cell, pair.death_cell)).collect()
@@ -155,12 +155,12 @@ proptest! {
         is_small: bool,
     ) {
         let threshold = if is_small { threshold / 100.0 } else { threshold };
-        let field = Field::new(&values, &shape).unwrap();
+        let field = ScalarField::new(&values, &shape).unwrap();
         let config = MergeTreeConfig::new().with_connectivity(connectivity).with_level(level);
         let tree = config.run(&field).unwrap();
         let simplified = tree.simplified(threshold).unwrap();
         let flooded = tree.flooded(&field, threshold).unwrap();
-        let again = config.run(&Field::new(&flooded, &shape).unwrap()).unwrap();
+        let again = config.run(&ScalarField::new(&flooded, &shape).unwrap()).unwrap();
         let points = |tree: &MergeTree| -> Vec<_> {
             let mut found: Vec<_> = tree.diagram().pairs.iter().map(|pair| (pair.birth, pair.death.value())).collect();
             found.sort_by(|a, b| a.partial_cmp(b).unwrap());
@@ -177,7 +177,7 @@ proptest! {
     fn nodes_and_flooded_volumes_count_every_cell(
         (shape, values) in table(1..4), connectivity in connectivity(), level in level(),
     ) {
-        let field = Field::new(&values, &shape).unwrap();
+        let field = ScalarField::new(&values, &shape).unwrap();
         let config = MergeTreeConfig::new().with_connectivity(connectivity).with_level(level);
         let tree = config.run(&field).unwrap();
         let nodes = tree.nodes(&field).unwrap();
@@ -215,7 +215,7 @@ proptest! {
         for (rank, &cell) in order.iter().enumerate() {
             values[cell] = rank as f64;
         }
-        let field = Field::new(&values, &shape).unwrap();
+        let field = ScalarField::new(&values, &shape).unwrap();
         let is_minimum = |cell: usize| {
             let at = field.coordinates(cell);
             (0..cells).all(|other| {
@@ -240,7 +240,7 @@ proptest! {
                 *value = f64::NAN;
             }
         }
-        let field = Field::new(&values, &shape).unwrap();
+        let field = ScalarField::new(&values, &shape).unwrap();
         for method in [TreeMethod::Basins, TreeMethod::Sweep] {
             let config = MergeTreeConfig::new().with_method(method);
             let top = config.with_nan(NanPolicy::Top).run(&field).unwrap();
@@ -364,7 +364,7 @@ fn noise_has_one_minimum_in_each_neighborhood() {
         let mut shares = Vec::new();
         for _ in 0..200 {
             let values: Vec<f64> = (0..cells).map(|_| rng.random()).collect();
-            let field = Field::new(&values, &shape).unwrap();
+            let field = ScalarField::new(&values, &shape).unwrap();
             let tree = MergeTreeConfig::new()
                 .with_connectivity(connectivity)
                 .run(&field)

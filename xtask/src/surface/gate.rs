@@ -13,13 +13,13 @@ use crate::finding::Finding;
 use crate::step::{Step, Work};
 
 /// Distinct public items of all crates: methods excluded, hidden ones counted, re-exports once.
-const NAMES: usize = 271;
+const NAMES: usize = 313;
 /// Names defined in two rooms.
 const SHARED_NAMES: usize = 0;
 /// Lines of code, without blank lines, comments and tests.
-const CODE_LINES: usize = 51_500;
+const CODE_LINES: usize = 59_000;
 /// The methods that a config may have: they make something with state, or return a result. `run_deflated`, `run_from` and
-/// `run_integrands` take vectors or a closure, which plain data cannot hold.
+/// `run_integrands` take vectors or a closure, which plain data cannot hold; `run_top` is the diagram of another dimension.
 const VERBS: &[&str] = &[
     "init",
     "maximize",
@@ -28,6 +28,7 @@ const VERBS: &[&str] = &[
     "run_deflated",
     "run_from",
     "run_integrands",
+    "run_top",
 ];
 
 pub(crate) fn step() -> Step {

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{MergeTree, NONE};
-use crate::{Field, TopologyError};
+use crate::{ScalarField, TopologyError};
 
 /// Which minimum each cell flows to by steepest descent. They are shares of the *grid*, not of the space of parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,9 +22,9 @@ impl MergeTree {
     /// # Example
     ///
     /// ```
-    /// use burnscape_topology::{Field, MergeTreeConfig};
+    /// use burnscape_topology::{ScalarField, MergeTreeConfig};
     ///
-    /// let field = Field::new(&[3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0, 6.0, 5.0, 3.0, 5.0], &[11])?;
+    /// let field = ScalarField::new(&[3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0, 6.0, 5.0, 3.0, 5.0], &[11])?;
     /// let tree = MergeTreeConfig::new().run(&field)?;
     /// assert_eq!(tree.basins().volumes, [3, 2, 3, 3]);
     /// assert_eq!(tree.simplified(3.5)?.basins().volumes, [5, 6]);
@@ -52,7 +52,7 @@ impl MergeTree {
     ///
     /// [`TopologyError::OtherField`] and [`NotAGrid`](TopologyError::NotAGrid) if it is not the field that the tree is
     /// of.
-    pub fn flooded_volumes(&self, field: &Field<'_>) -> Result<Vec<usize>, TopologyError> {
+    pub fn flooded_volumes(&self, field: &ScalarField<'_>) -> Result<Vec<usize>, TopologyError> {
         let key = self.keys(field)?;
         let mut volumes = vec![0; self.branches.len()];
         for branch in self.entered(&|cell| (key(cell), cell)) {

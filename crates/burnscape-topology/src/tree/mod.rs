@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::diagram::ordered;
 use crate::{
-    Connectivity, Death, Diagram, Field, Level, PersistencePair, TopologyError, TreeMethod,
+    Connectivity, Death, Diagram, Level, PersistencePair, ScalarField, TopologyError, TreeMethod,
 };
 
 /// The label of a cell that is not there.
@@ -35,9 +35,9 @@ pub(crate) const NONE: u32 = u32::MAX;
 /// # Example
 ///
 /// ```
-/// use burnscape_topology::{Field, MergeTreeConfig};
+/// use burnscape_topology::{ScalarField, MergeTreeConfig};
 ///
-/// let field = Field::new(&[0.0, 3.0, 1.0, 4.0, 2.0], &[5])?;
+/// let field = ScalarField::new(&[0.0, 3.0, 1.0, 4.0, 2.0], &[5])?;
 /// let tree = MergeTreeConfig::new().run(&field)?;
 /// assert_eq!(
 ///     tree.to_string(),
@@ -174,7 +174,7 @@ impl MergeTree {
     /// What the tree sorts cells by, after checking that the field is its own.
     fn keys<'f>(
         &self,
-        field: &Field<'f>,
+        field: &ScalarField<'f>,
     ) -> Result<impl Fn(usize) -> f64 + use<'f>, TopologyError> {
         if self.connectivity.is_none() {
             return Err(TopologyError::NotAGrid);

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::place::{Ladder, Place, enters_before};
 use super::{MergeTree, NONE};
-use crate::{Field, TopologyError, number};
+use crate::{ScalarField, TopologyError, number};
 
 /// A node of a merge tree: a minimum, a cell that joins components, or the last cell of a connected component.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -34,16 +34,16 @@ impl MergeTree {
     /// # Example
     ///
     /// ```
-    /// use burnscape_topology::{Field, MergeTreeConfig};
+    /// use burnscape_topology::{ScalarField, MergeTreeConfig};
     ///
-    /// let field = Field::new(&[0.0, 3.0, 1.0, 4.0, 2.0], &[5])?;
+    /// let field = ScalarField::new(&[0.0, 3.0, 1.0, 4.0, 2.0], &[5])?;
     /// let nodes = MergeTreeConfig::new().run(&field)?.nodes(&field)?;
     /// let cells: Vec<usize> = nodes.iter().map(|node| node.cell).collect();
     /// assert_eq!(cells, [0, 2, 4, 1, 3]);
     /// assert_eq!(nodes[3].parent, Some(4));
     /// # Ok::<(), burnscape_topology::TopologyError>(())
     /// ```
-    pub fn nodes(&self, field: &Field<'_>) -> Result<Vec<TreeNode>, TopologyError> {
+    pub fn nodes(&self, field: &ScalarField<'_>) -> Result<Vec<TreeNode>, TopologyError> {
         let key = self.keys(field)?;
         let place = |cell: usize| (key(cell), cell);
         let entered = self.entered(&place);
@@ -123,7 +123,7 @@ impl MergeTree {
     }
 
     /// The value that the tree sees.
-    fn shown(&self, field: &Field<'_>, cell: usize) -> f64 {
+    fn shown(&self, field: &ScalarField<'_>, cell: usize) -> f64 {
         let value = field.values()[cell];
         match self.level {
             _ if !value.is_nan() => value,

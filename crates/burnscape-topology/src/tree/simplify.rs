@@ -1,7 +1,7 @@
 //! Trees and fields without shallow branches.
 
 use super::{MergeTree, NONE};
-use crate::{Death, Field, Level, TopologyError};
+use crate::{Death, Level, ScalarField, TopologyError};
 
 impl MergeTree {
     /// The tree without the branches whose persistence is below `threshold`: their cells are their parents'. The
@@ -28,14 +28,18 @@ impl MergeTree {
     /// # Example
     ///
     /// ```
-    /// use burnscape_topology::{Field, MergeTreeConfig};
+    /// use burnscape_topology::{ScalarField, MergeTreeConfig};
     ///
-    /// let field = Field::new(&[0.0, 3.0, 1.0, 4.0, -2.0], &[5])?;
+    /// let field = ScalarField::new(&[0.0, 3.0, 1.0, 4.0, -2.0], &[5])?;
     /// let tree = MergeTreeConfig::new().run(&field)?;
     /// assert_eq!(tree.flooded(&field, 2.5)?, [0.0, 3.0, 3.0, 4.0, -2.0]);
     /// # Ok::<(), burnscape_topology::TopologyError>(())
     /// ```
-    pub fn flooded(&self, field: &Field<'_>, threshold: f64) -> Result<Vec<f64>, TopologyError> {
+    pub fn flooded(
+        &self,
+        field: &ScalarField<'_>,
+        threshold: f64,
+    ) -> Result<Vec<f64>, TopologyError> {
         ensure_threshold(threshold)?;
         let _is_own = self.keys(field)?;
         // How high water stands in each branch: a parent that is simplified away dies above its children.

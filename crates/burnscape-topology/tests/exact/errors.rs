@@ -1,8 +1,8 @@
 //! Bad input, and what its errors say.
 
 use burnscape_topology::{
-    Connectivity, Death, Diagram, Field, Ground, Level, MergeTree, MergeTreeConfig, ModelGraph,
-    Order, TopologyError, bottleneck, wasserstein,
+    Connectivity, Death, Diagram, Ground, Level, MergeTree, MergeTreeConfig, ModelGraph, Order,
+    ScalarField, TopologyError, bottleneck, wasserstein,
 };
 
 fn says(error: &TopologyError, parts: &[&str]) {
@@ -15,20 +15,20 @@ fn says(error: &TopologyError, parts: &[&str]) {
 #[test]
 fn shapes_are_checked() {
     says(
-        &Field::new(&[], &[3, 0]).unwrap_err(),
+        &ScalarField::new(&[], &[3, 0]).unwrap_err(),
         &["axis 1", "length 0"],
     );
-    says(&Field::new(&[1.0], &[]).unwrap_err(), &["no axes"]);
+    says(&ScalarField::new(&[1.0], &[]).unwrap_err(), &["no axes"]);
     says(
-        &Field::new(&[1.0; 5], &[2, 3]).unwrap_err(),
+        &ScalarField::new(&[1.0; 5], &[2, 3]).unwrap_err(),
         &["[2, 3]", "6 cells", "5 values"],
     );
     says(
-        &Field::new(&[], &[usize::MAX, 2]).unwrap_err(),
+        &ScalarField::new(&[], &[usize::MAX, 2]).unwrap_err(),
         &["coarser grid"],
     );
     let values = vec![0.0; 1 << 11];
-    let field = Field::new(&values, &[2; 11]).unwrap();
+    let field = ScalarField::new(&values, &[2; 11]).unwrap();
     says(
         &MergeTreeConfig::new().run(&field).unwrap_err(),
         &["3^11", "Connectivity::Axis"],
@@ -53,9 +53,9 @@ fn graphs_are_checked() {
 #[test]
 fn trees_are_asked_about_their_own_field() {
     let values = [1.0, 2.0, 0.0, 3.0];
-    let field = Field::new(&values, &[4]).unwrap();
+    let field = ScalarField::new(&values, &[4]).unwrap();
     let tree = MergeTreeConfig::new().run(&field).unwrap();
-    let other = Field::new(&values, &[2, 2]).unwrap();
+    let other = ScalarField::new(&values, &[2, 2]).unwrap();
     says(&tree.nodes(&other).unwrap_err(), &["[4]", "[2, 2]"]);
     says(&tree.simplified(-1.0).unwrap_err(), &["threshold", "-1"]);
     says(

@@ -1,6 +1,6 @@
 //! E3, E5, E6, E8: small tables.
 
-use burnscape_topology::{Connectivity, Death, Field, Level, MergeTreeConfig, NanPolicy};
+use burnscape_topology::{Connectivity, Death, Level, MergeTreeConfig, NanPolicy, ScalarField};
 
 use crate::{BOTH, config, essential, finite, h0, h1};
 
@@ -58,7 +58,7 @@ fn sums_of_wells_have_two_to_the_n_minima() {
 fn checkerboard(shape: &[usize]) -> Vec<f64> {
     let cells: usize = shape.iter().product();
     let values = vec![0.0; cells];
-    let field = Field::new(&values, shape).unwrap();
+    let field = ScalarField::new(&values, shape).unwrap();
     let odd = |cell| field.coordinates(cell).iter().sum::<usize>() % 2;
     (0..cells).map(|cell| odd(cell) as f64).collect()
 }
@@ -67,7 +67,7 @@ fn checkerboard(shape: &[usize]) -> Vec<f64> {
 fn checkerboards_have_wells_by_axes_and_loops_by_corners() {
     for (shape, wells, loops) in [([4, 4], 7, 2), ([5, 5], 12, 4), ([5, 4], 9, 3)] {
         let values = checkerboard(&shape);
-        let field = Field::new(&values, &shape).unwrap();
+        let field = ScalarField::new(&values, &shape).unwrap();
         for threads in [1, 2, 3] {
             let axis = config(Connectivity::Axis).with_threads(threads);
             let tree = axis.run(&field).unwrap();
@@ -100,7 +100,7 @@ fn checkerboards_have_wells_by_axes_and_loops_by_corners() {
 fn a_constant_field_has_one_class() {
     for connectivity in BOTH {
         let tree = config(connectivity)
-            .run(&Field::new(&[7.0; 24], &[2, 3, 4]).unwrap())
+            .run(&ScalarField::new(&[7.0; 24], &[2, 3, 4]).unwrap())
             .unwrap();
         assert_eq!(tree.branches().len(), 1);
         assert_eq!(
@@ -124,7 +124,7 @@ fn infinite_values_join_at_infinity_and_walls_never() {
         assert!(diagram.pairs[1].death.is_unbounded());
         assert_eq!(essential(&diagram), [0.0]);
         let values = values.map(|value| if value == inf { f64::NAN } else { value });
-        let field = Field::new(&values, &[3, 3]).unwrap();
+        let field = ScalarField::new(&values, &[3, 3]).unwrap();
         let top = config(connectivity)
             .with_nan(NanPolicy::Top)
             .run(&field)
@@ -150,7 +150,7 @@ fn infinite_values_join_at_infinity_and_walls_never() {
 fn a_loop_around_a_wall_never_dies() {
     let nan = f64::NAN;
     let values = [1.0, 1.0, 1.0, 1.0, nan, 1.0, 1.0, 2.0, 1.0];
-    let field = Field::new(&values, &[3, 3]).unwrap();
+    let field = ScalarField::new(&values, &[3, 3]).unwrap();
     for (policy, death) in [
         (NanPolicy::Wall, Death::Never),
         (NanPolicy::Top, Death::At(f64::INFINITY)),
@@ -183,7 +183,7 @@ fn a_loop_around_a_wall_never_dies() {
         1.0,
         1.0,
     ];
-    let field = Field::new(&values, &[4, 4]).unwrap();
+    let field = ScalarField::new(&values, &[4, 4]).unwrap();
     let loops = MergeTreeConfig::new()
         .with_nan(NanPolicy::Wall)
         .run_top(&field)
@@ -195,7 +195,7 @@ fn a_loop_around_a_wall_never_dies() {
 
 #[test]
 fn both_zeros_are_equal() {
-    let field = Field::new(&[0.0, -0.0, 0.0], &[3]).unwrap();
+    let field = ScalarField::new(&[0.0, -0.0, 0.0], &[3]).unwrap();
     for level in [Level::Sub, Level::Super] {
         let tree = MergeTreeConfig::new()
             .with_level(level)

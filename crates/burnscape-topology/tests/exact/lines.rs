@@ -1,6 +1,6 @@
 //! E1, E10 in part: one dimension.
 
-use burnscape_topology::{Death, Field, Level, MergeTreeConfig, TreeMethod};
+use burnscape_topology::{Death, Level, MergeTreeConfig, ScalarField, TreeMethod};
 
 use crate::{finite, superlevel};
 
@@ -8,7 +8,7 @@ const TIES: [f64; 11] = [3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0, 6.0, 5.0, 3.0, 5.0];
 
 /// Birth, death, and the cells of both.
 fn pairs(values: &[f64], level: Level) -> Vec<(f64, Option<f64>, usize, Option<usize>)> {
-    let field = Field::new(values, &[values.len()]).unwrap();
+    let field = ScalarField::new(values, &[values.len()]).unwrap();
     let mut all = Vec::new();
     for method in [TreeMethod::Auto, TreeMethod::Basins, TreeMethod::Sweep] {
         let config = MergeTreeConfig::new().with_level(level).with_method(method);
@@ -59,7 +59,7 @@ fn ties_go_to_the_lower_index() {
             (3.0, Some(6.0), 9, Some(7)),
         ]
     );
-    let field = Field::new(&TIES, &[11]).unwrap();
+    let field = ScalarField::new(&TIES, &[11]).unwrap();
     let peaks = superlevel().run(&field).unwrap();
     assert_eq!(
         finite(&peaks.diagram().pairs),
@@ -89,13 +89,13 @@ fn equal_wells_die_at_equal_passes() {
 
 #[test]
 fn a_line_has_no_top_persistence() {
-    let field = Field::new(&TIES, &[11]).unwrap();
+    let field = ScalarField::new(&TIES, &[11]).unwrap();
     assert!(MergeTreeConfig::new().run_top(&field).is_err());
 }
 
 #[test]
 fn branches_and_nodes_say_where_components_meet() {
-    let field = Field::new(&TIES, &[11]).unwrap();
+    let field = ScalarField::new(&TIES, &[11]).unwrap();
     let tree = MergeTreeConfig::new().run(&field).unwrap();
     assert_eq!(tree.meeting(1, 3).unwrap(), Death::At(9.0));
     assert_eq!(tree.meeting(2, 3).unwrap(), Death::At(6.0));

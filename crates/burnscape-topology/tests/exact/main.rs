@@ -11,7 +11,7 @@ mod simplified;
 mod wells;
 
 use burnscape_topology::{
-    Connectivity, Death, Diagram, Field, Level, MergeTreeConfig, PersistencePair,
+    Connectivity, Death, Diagram, Level, MergeTreeConfig, PersistencePair, ScalarField,
 };
 
 const BOTH: [Connectivity; 2] = [Connectivity::Full, Connectivity::Axis];
@@ -40,12 +40,12 @@ fn finite(pairs: &[PersistencePair]) -> Vec<(f64, f64)> {
 }
 
 fn h0(values: &[f64], shape: &[usize], connectivity: Connectivity) -> Diagram {
-    let field = Field::new(values, shape).unwrap();
+    let field = ScalarField::new(values, shape).unwrap();
     config(connectivity).run(&field).unwrap().diagram()
 }
 
 fn h1(values: &[f64], shape: &[usize], connectivity: Connectivity) -> Vec<(f64, f64)> {
-    let field = Field::new(values, shape).unwrap();
+    let field = ScalarField::new(values, shape).unwrap();
     finite(&config(connectivity).run_top(&field).unwrap().pairs)
 }
 

@@ -1,8 +1,8 @@
 //! What results say, print, and write.
 
 use burnscape_topology::{
-    Basins, BettiCurve, Death, Diagram, DiagramDistance, Field, Level, MergeTree, MergeTreeConfig,
-    ModelGraph, NanPolicy, TopologyError, TreeNode, bottleneck,
+    Basins, BettiCurve, Death, Diagram, DiagramDistance, Level, MergeTree, MergeTreeConfig,
+    ModelGraph, NanPolicy, ScalarField, TopologyError, TreeNode, bottleneck,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -23,7 +23,7 @@ fn results_are_read_as_they_were_written() {
         0.5,
         3.0,
     ];
-    let field = Field::new(&values, &[8]).unwrap();
+    let field = ScalarField::new(&values, &[8]).unwrap();
     let config = MergeTreeConfig::new().with_nan(NanPolicy::Wall);
     again(&config);
     let tree = config.run(&field).unwrap();
@@ -47,7 +47,7 @@ fn results_are_read_as_they_were_written() {
 #[test]
 fn records_that_contradict_themselves_are_refused() {
     let tree = MergeTreeConfig::new()
-        .run(&Field::new(&[0.0, 2.0, 1.0], &[3]).unwrap())
+        .run(&ScalarField::new(&[0.0, 2.0, 1.0], &[3]).unwrap())
         .unwrap();
     let text = serde_json::to_string(&tree).unwrap();
     for (part, other) in [
@@ -116,7 +116,7 @@ fn statistics_of_diagrams_are_known() {
 
 #[test]
 fn volumes_weigh_the_mean_persistence() -> Result<(), TopologyError> {
-    let field = Field::new(&[0.0, 3.0, 1.0, 4.0, 2.0, 2.5], &[6])?;
+    let field = ScalarField::new(&[0.0, 3.0, 1.0, 4.0, 2.0, 2.5], &[6])?;
     let tree = MergeTreeConfig::new().run(&field)?;
     let volumes: Vec<usize> = tree.branches().iter().map(|branch| branch.volume).collect();
     assert_eq!(volumes, [2, 2, 2]);
@@ -128,7 +128,7 @@ fn volumes_weigh_the_mean_persistence() -> Result<(), TopologyError> {
 fn branches_without_persistence_are_kept_on_request() -> Result<(), TopologyError> {
     // A plateau in the form of a U.
     let values = [1.0, 2.0, 1.0, 1.0, 2.0, 1.0, 1.0, 1.0, 1.0];
-    let field = Field::new(&values, &[3, 3])?;
+    let field = ScalarField::new(&values, &[3, 3])?;
     let axis = MergeTreeConfig::new().with_connectivity(burnscape_topology::Connectivity::Axis);
     let tree = axis.run(&field)?;
     assert_eq!(tree.branches().len(), 1);

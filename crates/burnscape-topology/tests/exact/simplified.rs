@@ -1,6 +1,6 @@
 //! E10: simplification and basins.
 
-use burnscape_topology::{Field, Level, MergeTree, MergeTreeConfig, bottleneck};
+use burnscape_topology::{Level, MergeTree, MergeTreeConfig, ScalarField, bottleneck};
 
 const TIES: [f64; 11] = [3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0, 6.0, 5.0, 3.0, 5.0];
 
@@ -13,7 +13,7 @@ fn basins(tree: &MergeTree) -> Vec<(usize, usize)> {
 
 #[test]
 fn shallow_wells_go_to_their_parents() {
-    let field = Field::new(&TIES, &[11]).unwrap();
+    let field = ScalarField::new(&TIES, &[11]).unwrap();
     let tree = MergeTreeConfig::new().run(&field).unwrap();
     assert_eq!(basins(&tree), [(1, 3), (3, 2), (6, 3), (9, 3)]);
     assert_eq!(basins(&tree.simplified(3.5).unwrap()), [(1, 5), (6, 6)]);
@@ -24,7 +24,7 @@ fn shallow_wells_go_to_their_parents() {
         assert!(moved.distance <= threshold / 2.0);
         let flooded = tree.flooded(&field, threshold).unwrap();
         let again = MergeTreeConfig::new()
-            .run(&Field::new(&flooded, &[11]).unwrap())
+            .run(&ScalarField::new(&flooded, &[11]).unwrap())
             .unwrap();
         let points = |tree: &MergeTree| crate::finite(&tree.diagram().pairs);
         assert_eq!(points(&again), points(&simplified));
@@ -33,7 +33,7 @@ fn shallow_wells_go_to_their_parents() {
 
 #[test]
 fn peaks_are_lowered() {
-    let field = Field::new(&TIES, &[11]).unwrap();
+    let field = ScalarField::new(&TIES, &[11]).unwrap();
     let tree = MergeTreeConfig::new()
         .with_level(Level::Super)
         .run(&field)
@@ -47,7 +47,7 @@ fn peaks_are_lowered() {
 
 #[test]
 fn measures_weigh_cells_by_their_gaps() {
-    let field = Field::new(&TIES, &[11]).unwrap();
+    let field = ScalarField::new(&TIES, &[11]).unwrap();
     let basins = MergeTreeConfig::new().run(&field).unwrap().basins();
     let mut x: Vec<f64> = (0..11).map(f64::from).collect();
     assert_eq!(basins.measures(&[&x]).unwrap(), [2.5, 2.0, 3.0, 2.5]);

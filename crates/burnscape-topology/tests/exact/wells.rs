@@ -1,6 +1,6 @@
 //! E2, E4, E7, E18: smooth functions.
 
-use burnscape_topology::{Connectivity, Death, Field, MergeTreeConfig, Resolution};
+use burnscape_topology::{Connectivity, Death, MergeTreeConfig, Resolution, ScalarField};
 
 use crate::{BOTH, close, config, essential, finite, h0, h1, repeated, table};
 
@@ -30,7 +30,7 @@ fn a_double_well_has_one_pair_and_no_loop() {
     }
     let line: Vec<f64> = (0..41).map(|i| tilted[21 * i + 10]).collect();
     let tree = MergeTreeConfig::new()
-        .run(&Field::new(&line, &[41]).unwrap())
+        .run(&ScalarField::new(&line, &[41]).unwrap())
         .unwrap();
     assert_eq!(tree.basins().volumes, [21, 20]);
 }
@@ -64,7 +64,7 @@ fn rastrigin_has_its_wells_and_loops() {
 #[test]
 fn the_camel_has_six_wells_of_which_four_are_resolved() {
     let (values, shape) = table(camel, (-2.0, 2.0, 41), (-1.0, 1.0, 21));
-    let field = Field::new(&values, &shape).unwrap();
+    let field = ScalarField::new(&values, &shape).unwrap();
     for connectivity in BOTH {
         let diagram = h0(&values, &shape, connectivity);
         assert_eq!(diagram.pairs[0].birth_cell, Some(416));
@@ -98,7 +98,7 @@ fn the_camel_has_six_wells_of_which_four_are_resolved() {
         assert_eq!(field.resolution_ratio(&diagram.pairs[0]), Ok(f64::INFINITY));
     }
     let (values, shape) = table(camel, (-2.0, 2.0, 161), (-1.0, 1.0, 81));
-    let field = Field::new(&values, &shape).unwrap();
+    let field = ScalarField::new(&values, &shape).unwrap();
     let pairs = MergeTreeConfig::new().run(&field).unwrap().diagram().pairs;
     assert_eq!(pairs.len(), 6);
     assert!(
@@ -110,7 +110,7 @@ fn the_camel_has_six_wells_of_which_four_are_resolved() {
 
 /// The finite pairs and their ratios.
 fn ratios(values: &[f64], shape: &[usize], connectivity: Connectivity) -> Vec<(f64, f64)> {
-    let field = Field::new(values, shape).unwrap();
+    let field = ScalarField::new(values, shape).unwrap();
     let pairs = config(connectivity).run(&field).unwrap().diagram().pairs;
     let dying = pairs.iter().filter(|pair| pair.death != Death::Never);
     dying

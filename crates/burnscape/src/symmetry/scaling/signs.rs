@@ -94,7 +94,7 @@ fn alternating(scalings: &[Scaling], first: usize) -> Vec<Vec<f64>> {
     let scalings = scalings.iter();
     let signs = scalings.map(|scaling| {
         let indices = first..first + scaling.num_factors();
-        let sign = |index: usize| if index % 2 == 0 { -1.0 } else { 1.0 };
+        let sign = |index: usize| if index.is_multiple_of(2) { -1.0 } else { 1.0 };
         indices.map(sign).collect()
     });
     signs.collect()
