@@ -6,4 +6,5 @@ mod leave_out;
 mod random_programs;
 mod refused;
 mod scalings;
+mod uniform;
 pub(crate) mod zoo;

@@ -8,7 +8,7 @@ use super::super::term::{AtomId, Term};
 use super::super::walk::Walk;
 use super::number::{Fraction, Number};
 use super::operations::{is_zero, meaning};
-use super::patch::{Moved, Patch, in_bounds, moves, step, steps, summed_starts};
+use super::patch::{Moved, Patch, in_bounds, moves, result_starts, step, steps, summed_starts};
 use super::relation::{How, Meaning, Relation};
 use super::rotation::Special;
 use super::solver::{Solver, Sum};
@@ -273,13 +273,14 @@ impl<'w, 'p, N: Number> Equations<'w, 'p, N> {
             .collect();
         let starts = summed_starts(relation, &operands);
         for patch in self.patches(out) {
-            let to = patch.first();
-            for over in &starts {
-                let Some(places) = (relation.places)(&to, over) else {
-                    continue;
-                };
-                self.along_result(relation, &operands, &patch, (&to, over), &places);
-                self.along_sums(relation, &operands, (&to, over), &places);
+            for to in result_starts(relation, &operands, (out, &patch)) {
+                for over in &starts {
+                    let Some(places) = (relation.places)(&to, over) else {
+                        continue;
+                    };
+                    self.along_result(relation, &operands, &patch, (&to, over), &places);
+                    self.along_sums(relation, &operands, (&to, over), &places);
+                }
             }
         }
     }

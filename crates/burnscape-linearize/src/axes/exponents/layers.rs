@@ -16,6 +16,7 @@ pub(super) fn module(op: &Module, mode: Mode) -> Meaning<'_> {
             let product = Relation {
                 operands: vec![&o.x, &o.weight],
                 summed: vec![(0, last)],
+                bases: Vec::new(),
                 places: Box::new(|to: &[usize], over: &[usize]| {
                     let mut x = to.to_vec();
                     let out = std::mem::replace(&mut x[to.len() - 1], over[0]);
@@ -103,6 +104,7 @@ fn convolution<'o>(
     let product = Relation {
         operands: vec![x, weight],
         summed: summed.collect(),
+        bases: Vec::new(),
         places: Box::new(move |to, over| {
             let group = to[1] / outputs.max(1);
             let (positions, kernel) = over[1..].split_at(rank - 2);
@@ -132,6 +134,7 @@ fn transposed<'o>(
     let product = Relation {
         operands: vec![x, weight],
         summed: summed.collect(),
+        bases: Vec::new(),
         places: Box::new(move |to, over| {
             let group = to[1] / outputs.max(1);
             // Channels of other groups are not read.

@@ -96,6 +96,12 @@ fn base(op: &Base, mode: Mode) -> Meaning<'_> {
             one(Relation {
                 operands: vec![&o.tensor, &o.value],
                 summed: Vec::new(),
+                bases: {
+                    let starts = o.ranges.iter().enumerate();
+                    let starts = starts
+                        .map(|(axis, range)| (1, axis, range.to_range(o.tensor.shape[axis]).start));
+                    starts.collect()
+                },
                 places: Box::new(|to, _| {
                     let mut inside = to.to_vec();
                     for (axis, range) in o.ranges.iter().enumerate() {
@@ -132,6 +138,15 @@ fn base(op: &Base, mode: Mode) -> Meaning<'_> {
         Base::Cat(o) => one(Relation {
             operands: o.tensors.iter().collect(),
             summed: Vec::new(),
+            bases: {
+                let mut base = 0;
+                let starts = o.tensors.iter().enumerate().map(|(operand, tensor)| {
+                    let start = (operand, o.dim, base);
+                    base += tensor.shape[o.dim];
+                    start
+                });
+                starts.collect()
+            },
             places: Box::new(|to, _| {
                 let mut rest = to[o.dim];
                 let mut places = vec![None; o.tensors.len()];
@@ -238,6 +253,12 @@ fn numeric(op: &Numeric, mode: Mode) -> Meaning<'_> {
             one(Relation {
                 operands: vec![&o.input],
                 summed: Vec::new(),
+                bases: {
+                    let starts = o.padding.iter().enumerate();
+                    starts
+                        .map(|(axis, &(before, _))| (0, axis, before))
+                        .collect()
+                },
                 places: Box::new(|to, _| {
                     let mut inside = to.to_vec();
                     for (axis, &(before, _)) in o.padding.iter().enumerate() {
@@ -334,6 +355,7 @@ fn product(o: &MatmulOpIr) -> Meaning<'_> {
     one(Relation {
         operands: vec![&o.lhs, &o.rhs],
         summed: vec![(0, last)],
+        bases: Vec::new(),
         places: Box::new(|to, over| {
             let rank = to.len();
             let (mut left, mut right) = (to.to_vec(), to.to_vec());

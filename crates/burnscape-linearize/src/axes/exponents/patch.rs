@@ -1,5 +1,7 @@
 //! The blocks of a tensor, with an unknown for every factor that a group permutes.
 
+use burn_ir::TensorIr;
+
 use super::super::groups::Block;
 use super::super::term::AtomId;
 use super::relation::Relation;
@@ -12,10 +14,6 @@ pub(super) struct Patch {
 }
 
 impl Patch {
-    pub(super) fn first(&self) -> Vec<usize> {
-        self.axes.iter().map(|block| block.offset).collect()
-    }
-
     /// The value of each factor at a place; `None` if the place is not in the patch.
     pub(super) fn values(&self, place: &[usize]) -> Option<Vec<Vec<usize>>> {
         let axes = self.axes.iter().zip(place);
@@ -78,28 +76,66 @@ pub(super) fn step(patches: &[Patch], atom: AtomId, from: &[usize], to: &[usize]
     moved
 }
 
-/// The first index of every block of the axes that are summed over.
+/// The first index of every block of the axes that are summed over, of all operands.
 pub(super) fn summed_starts(relation: &Relation<'_>, operands: &[Vec<Patch>]) -> Vec<Vec<usize>> {
     let mut starts = vec![Vec::new()];
     for &(operand, axis) in &relation.summed {
-        let mut offsets: Vec<usize> = operands[operand]
-            .iter()
-            .map(|patch| patch.axes[axis].offset)
-            .collect();
-        offsets.sort_unstable();
-        offsets.dedup();
-        starts = starts
-            .iter()
-            .flat_map(|head: &Vec<usize>| {
-                offsets.iter().map(move |&offset| {
-                    let mut head = head.clone();
-                    head.push(offset);
-                    head
-                })
-            })
-            .collect();
+        let len = relation.operands[operand].shape[axis];
+        starts = longer(starts, &offsets(relation, operands, len));
     }
     starts
+}
+
+/// The places of a patch of the result at which the blocks of operands start. Along a group one is enough.
+pub(super) fn result_starts(
+    relation: &Relation<'_>,
+    operands: &[Vec<Patch>],
+    (out, patch): (&TensorIr, &Patch),
+) -> Vec<Vec<usize>> {
+    let mut starts = vec![Vec::new()];
+    for (axis, block) in patch.axes.iter().enumerate() {
+        let mut own = vec![block.offset];
+        if patch.unknowns[axis].iter().all(Option::is_none) {
+            own.extend(offsets(relation, operands, out.shape[axis]));
+            for &(operand, of, base) in relation.bases.iter().filter(|(_, of, _)| *of == axis) {
+                let blocks = operands[operand].iter().map(|patch| &patch.axes[of]);
+                own.extend(blocks.map(|block| base + block.offset));
+            }
+            own.retain(|&place| values(block, place).is_some());
+            own.sort_unstable();
+            own.dedup();
+        }
+        starts = longer(starts, &own);
+    }
+    starts
+}
+
+/// The first indices of the blocks of all axes of a length.
+fn offsets(relation: &Relation<'_>, operands: &[Vec<Patch>], len: usize) -> Vec<usize> {
+    let all = relation.operands.iter().zip(operands);
+    let mut offsets: Vec<usize> = all
+        .flat_map(|(tensor, patches)| {
+            let axes = tensor.shape.iter().enumerate();
+            let axes = axes.filter(|(_, of)| **of == len).map(|(axis, _)| axis);
+            axes.flat_map(|axis| patches.iter().map(move |patch| patch.axes[axis].offset))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    offsets.sort_unstable();
+    offsets.dedup();
+    offsets
+}
+
+/// Every list with every index at its end.
+fn longer(heads: Vec<Vec<usize>>, indices: &[usize]) -> Vec<Vec<usize>> {
+    let lists = heads.iter().flat_map(|head| {
+        indices.iter().map(move |&index| {
+            let mut head = head.clone();
+            head.push(index);
+            head
+        })
+    });
+    lists.collect()
 }
 
 /// The steps along groups at the places of the operands.

@@ -22,6 +22,8 @@ pub(super) struct Relation<'o> {
     /// The place of each operand that a place of the result and the summed indices read. Nothing if none is read, and no
     /// place for an operand that is not.
     pub(super) places: Places<'o>,
+    /// Where along an axis of the result an operand starts: the operand, the axis, and the first index.
+    pub(super) bases: Vec<(usize, usize, usize)>,
     pub(super) how: How,
 }
 
@@ -47,6 +49,7 @@ impl<'o> Relation<'o> {
         Self {
             operands: vec![operand],
             summed: Vec::new(),
+            bases: Vec::new(),
             places: Box::new(move |to, _| Some(vec![Some(place(to))])),
             how: How::Equal,
         }
@@ -61,6 +64,7 @@ impl<'o> Relation<'o> {
         Self {
             operands: vec![operand],
             summed: axes.into_iter().map(|axis| (0, axis)).collect(),
+            bases: Vec::new(),
             places: Box::new(move |to, over| Some(vec![Some(place(to, over))])),
             how: How::Equal,
         }
@@ -72,6 +76,7 @@ impl<'o> Relation<'o> {
         Self {
             operands,
             summed: Vec::new(),
+            bases: Vec::new(),
             places: Box::new(move |to, _| {
                 Some(
                     of.iter()

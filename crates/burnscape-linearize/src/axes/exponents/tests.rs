@@ -158,3 +158,25 @@ fn a_normalized_stream_turns() {
     // Without a normalization the stream turns by any matrix, and with a tanh by none.
     assert!(found(MLP, Mode::Rotation, |given| mlp(given, C::float_tanh)).is_empty());
 }
+
+#[test]
+fn parts_that_are_joined_scale_together() {
+    let shapes: &[&[usize]] = &[&[3, 4], &[3, 4], &[4, 2], &[5, 3]];
+    let joined = |given: &Given| {
+        let part = |index| C::relu(C::float_matmul(given.at(3), given.at(index)));
+        C::float_matmul(C::float_cat(vec![part(0), part(1)], 0), given.at(2))
+    };
+    assert_eq!(found(shapes, Mode::Scale, joined), [[1, 1, -1]]);
+    // A matrix of ones passes no factor.
+    let shapes: &[&[usize]] = &[&[4, 2], &[5, 4]];
+    let ones = |given: &Given| {
+        let ones = C::float_ones(
+            Shape::from([1, 4]),
+            &given.device,
+            burn::tensor::FloatDType::F64,
+        );
+        let all = C::float_matmul(ones, given.at(0));
+        C::float_mul(C::float_sum_dim(given.at(1), 1), all)
+    };
+    assert!(found(shapes, Mode::Scale, ones).is_empty());
+}
