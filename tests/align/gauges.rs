@@ -1,36 +1,18 @@
 //! Bases of attention heads and streams are turned onto each other.
 
 use burn::module::Module;
-use burn::nn::{Linear, LinearConfig, RmsNorm, RmsNormConfig};
-use burn::tensor::activation::relu;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use burnscape::align::{AlignError, GaugeAlignmentConfig};
 use burnscape::krylov::Outcome;
 use burnscape::symmetry::{Gauges, GaugesConfig};
 
 use crate::element::device;
 use crate::symmetry::zoo::{
-    self, Mlp, Parameter, difference, numbers, parameters, same, scattered,
+    self, Mlp, Parameter, RootMeanSquare, difference, numbers, parameters, rotation, same,
+    scattered,
 };
 
 const SEED: u64 = 73;
-
-/// The product of two reflections.
-fn rotation(size: usize, phase: f64) -> Vec<f64> {
-    let mut matrix = vec![0.0; size * size];
-    matrix.iter_mut().step_by(size + 1).for_each(|x| *x = 1.0);
-    for phase in [phase, phase + 1.7] {
-        let v: Vec<f64> = (0..size).map(|i| (phase + 1.3 * i as f64).sin()).collect();
-        let square: f64 = v.iter().map(|x| x * x).sum();
-        for row in matrix.chunks_mut(size) {
-            let dot: f64 = row.iter().zip(&v).map(|(a, b)| a * b).sum();
-            row.iter_mut()
-                .zip(&v)
-                .for_each(|(x, v)| *x -= 2.0 * dot / square * v);
-        }
-    }
-    matrix
-}
 
 fn identity(size: usize) -> Vec<f64> {
     let mut matrix = vec![0.0; size * size];
@@ -52,7 +34,10 @@ fn of_heads(gauges: &Gauges) -> Vec<Vec<f64>> {
     let matrices = gauges.map(|(index, gauge)| {
         let rows = (0..gauge.rows).map(|row| match gauge.is_orthogonal {
             true => identity(gauge.size),
-            false => rotation(gauge.size, (index * 7 + row) as f64),
+            false => {
+                let phase = (index * 7 + row) as f64;
+                rotation(gauge.size, [phase, phase + 1.7], false)
+            }
         });
         rows.collect::<Vec<_>>().concat()
     });
@@ -115,38 +100,6 @@ fn models_that_differ_come_nearer_and_stay_the_same_functions() {
     }
 }
 
-#[derive(Module, Debug)]
-struct RootMeanSquare {
-    embed: Linear,
-    first: RmsNorm,
-    widen: Linear,
-    narrow: Linear,
-    last: RmsNorm,
-    head: Linear,
-}
-
-impl RootMeanSquare {
-    fn new(device: &Device) -> Self {
-        let linear = |from, to| LinearConfig::new(from, to).init(device);
-        let norm = || RmsNormConfig::new(6).init(device);
-        Self {
-            embed: linear(3, 6),
-            first: norm(),
-            widen: linear(6, 5),
-            narrow: linear(5, 6),
-            last: norm(),
-            head: linear(6, 2),
-        }
-    }
-
-    fn outputs(&self, x: &Tensor<2>) -> Tensor<2> {
-        let x = self.embed.forward(x.clone());
-        let read = self.widen.forward(self.first.forward(x.clone()));
-        let x = x + self.narrow.forward(relu(read));
-        self.head.forward(self.last.forward(x))
-    }
-}
-
 #[test]
 fn a_planted_rotation_of_a_stream_is_recovered_with_gains_moved_in_both() {
     let a = scattered(&RootMeanSquare::new(&device()), SEED);
@@ -155,7 +108,9 @@ fn a_planted_rotation_of_a_stream_is_recovered_with_gains_moved_in_both() {
     let gauges = GaugesConfig::new().run(&outputs, &a, x.clone());
     let gauges = gauges.expect("gauges");
     assert_eq!(gauges.gauges().len(), 1);
-    let b = gauges.apply(&a, &[rotation(6, 0.3)]).expect("a model");
+    let b = gauges
+        .apply(&a, &[rotation(6, [0.3, 2.0], false)])
+        .expect("a model");
 
     let without = GaugeAlignmentConfig::new().run(&gauges, &a, &b);
     let without = without.expect("an alignment");

@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::nn::attention::{MhaInput, MultiHeadAttention, MultiHeadAttentionConfig};
-use burn::nn::{Linear, LinearConfig, RmsNorm, RmsNormConfig};
+use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor, TensorData};
 use burnscape::krylov::LinearOperator;
@@ -12,7 +12,9 @@ use burnscape::spectrum::Spectrum;
 use burnscape::symmetry::{Gauge, GaugesConfig, Scales, ScalesConfig, SignsConfig};
 use burnscape_testkit::eigenvalues;
 
-use super::zoo::{self, Specimen, difference, numbers, parameters, same, scattered};
+use super::zoo::{
+    self, RootMeanSquare, Specimen, difference, numbers, parameters, rotation, same, scattered,
+};
 use crate::element::device;
 
 const SEED: u64 = 23;
@@ -292,27 +294,6 @@ fn heads_turn_by_any_invertible_matrix() {
     );
 }
 
-/// The product of two reflections, along vectors without a mean if they keep the vector of ones.
-fn rotation(size: usize, keeps_ones: bool) -> Vec<f64> {
-    let mut matrix = vec![0.0; size * size];
-    matrix.iter_mut().step_by(size + 1).for_each(|x| *x = 1.0);
-    for phase in [0.3, 1.7] {
-        let mut v: Vec<f64> = (0..size).map(|i| (phase + 1.3 * i as f64).sin()).collect();
-        if keeps_ones {
-            let mean = v.iter().sum::<f64>() / size as f64;
-            v.iter_mut().for_each(|x| *x -= mean);
-        }
-        let square: f64 = v.iter().map(|x| x * x).sum();
-        for row in matrix.chunks_mut(size) {
-            let dot: f64 = row.iter().zip(&v).map(|(a, b)| a * b).sum();
-            row.iter_mut()
-                .zip(&v)
-                .for_each(|(x, v)| *x -= 2.0 * dot / square * v);
-        }
-    }
-    matrix
-}
-
 #[test]
 fn a_stream_between_layer_norms_turns_if_the_vector_of_ones_is_kept() {
     let net = zoo::encoder(true, &device(), SEED);
@@ -329,10 +310,10 @@ fn a_stream_between_layer_norms_turns_if_the_vector_of_ones_is_kept() {
     let moved = found.apply(&net.model, &found.random(5)).expect("a model");
     assert!(difference(&answers, &net.answers(&moved)) < 1e-9);
     let mut matrices = found.random(5);
-    matrices[4] = rotation(12, true);
+    matrices[4] = rotation(12, [0.3, 1.7], true);
     let moved = found.apply(&net.model, &matrices).expect("a model");
     assert!(difference(&answers, &net.answers(&moved)) < 1e-9);
-    matrices[4] = rotation(12, false);
+    matrices[4] = rotation(12, [0.3, 1.7], false);
     let refused = found
         .apply(&net.model, &matrices)
         .expect_err("a matrix that moves the ones");
@@ -344,38 +325,9 @@ fn a_stream_between_layer_norms_turns_if_the_vector_of_ones_is_kept() {
     assert!(refused.to_string().contains("orthogonal"), "{refused}");
 }
 
-#[derive(Module, Debug)]
-struct RootMeanSquare {
-    embed: Linear,
-    first: RmsNorm,
-    widen: Linear,
-    narrow: Linear,
-    last: RmsNorm,
-    head: Linear,
-}
-
-impl RootMeanSquare {
-    fn outputs(&self, x: &Tensor<2>) -> Tensor<2> {
-        let x = self.embed.forward(x.clone());
-        let read = self.widen.forward(self.first.forward(x.clone()));
-        let x = x + self.narrow.forward(relu(read));
-        self.head.forward(self.last.forward(x))
-    }
-}
-
 #[test]
 fn a_stream_between_root_mean_squares_turns_by_any_rotation() {
-    let linear = |from, to| LinearConfig::new(from, to).init(&device());
-    let norm = || RmsNormConfig::new(6).init(&device());
-    let model = RootMeanSquare {
-        embed: linear(3, 6),
-        first: norm(),
-        widen: linear(6, 5),
-        narrow: linear(5, 6),
-        last: norm(),
-        head: linear(6, 2),
-    };
-    let model = scattered(&model, SEED);
+    let model = scattered(&RootMeanSquare::new(&device()), SEED);
     let outputs = |net: &RootMeanSquare, x: &Tensor<2>| net.outputs(x);
     let x = numbers([4, 3], SEED, &device());
     let found = GaugesConfig::new()
@@ -387,7 +339,9 @@ fn a_stream_between_root_mean_squares_turns_by_any_rotation() {
     };
     assert!(stream.is_orthogonal && !stream.keeps_ones);
     assert_eq!(stream.gains, ["first.gamma", "last.gamma"]);
-    let moved = found.apply(&model, &[rotation(6, false)]).expect("a model");
+    let moved = found
+        .apply(&model, &[rotation(6, [0.3, 1.7], false)])
+        .expect("a model");
     // Burn normalizes in single precision.
     let answers =
         |net: &RootMeanSquare| -> Vec<f64> { outputs(net, &x).into_data().iter().collect() };

@@ -27,6 +27,8 @@ pub(crate) use feedforward::{
 };
 pub(crate) use joined::{dense_net, u_net};
 pub(crate) use recurrent::{bi_lstm, gru, lstm, stacked_lstms};
-pub(crate) use residual::residual;
+pub(crate) use residual::{RootMeanSquare, residual};
 pub(crate) use specimen::{Specimen, difference, found, group, listing, tolerance};
-pub(crate) use values::{Parameter, cast, numbers, parameters, rewritten, same, scattered};
+pub(crate) use values::{
+    Parameter, cast, numbers, parameters, rewritten, rotation, same, scattered,
+};

@@ -1,9 +1,11 @@
-//! Residual networks with shortcut convolutions, with activations before or after the sums.
+//! Residual networks with shortcut convolutions, with activations before or after the sums; and a residual stream.
 
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::{AdaptiveAvgPool2d, AdaptiveAvgPool2dConfig};
-use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
+use burn::nn::{
+    BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d, RmsNorm, RmsNormConfig,
+};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
@@ -179,5 +181,38 @@ pub(crate) fn residual(
         batch: numbers([2, 3, 8, 8], seed + 1, device),
         outputs: Residual::outputs,
         expected,
+    }
+}
+
+/// A stream of six channels that is read through root mean squares.
+#[derive(Module, Debug)]
+pub(crate) struct RootMeanSquare {
+    embed: Linear,
+    pub(crate) first: RmsNorm,
+    widen: Linear,
+    narrow: Linear,
+    last: RmsNorm,
+    head: Linear,
+}
+
+impl RootMeanSquare {
+    pub(crate) fn new(device: &Device) -> Self {
+        let linear = |from, to| LinearConfig::new(from, to).init(device);
+        let norm = || RmsNormConfig::new(6).init(device);
+        Self {
+            embed: linear(3, 6),
+            first: norm(),
+            widen: linear(6, 5),
+            narrow: linear(5, 6),
+            last: norm(),
+            head: linear(6, 2),
+        }
+    }
+
+    pub(crate) fn outputs(&self, x: &Tensor<2>) -> Tensor<2> {
+        let x = self.embed.forward(x.clone());
+        let read = self.widen.forward(self.first.forward(x.clone()));
+        let x = x + self.narrow.forward(relu(read));
+        self.head.forward(self.last.forward(x))
     }
 }

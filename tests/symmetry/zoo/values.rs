@@ -167,3 +167,24 @@ impl ModuleMapper for Cast {
         param.map(|tensor| tensor.cast(dtype))
     }
 }
+
+/// The product of two reflections, along vectors without a mean if they keep the vector of ones.
+pub(crate) fn rotation(size: usize, phases: [f64; 2], keeps_ones: bool) -> Vec<f64> {
+    let mut matrix = vec![0.0; size * size];
+    matrix.iter_mut().step_by(size + 1).for_each(|x| *x = 1.0);
+    for phase in phases {
+        let mut v: Vec<f64> = (0..size).map(|i| (phase + 1.3 * i as f64).sin()).collect();
+        if keeps_ones {
+            let mean = v.iter().sum::<f64>() / size as f64;
+            v.iter_mut().for_each(|x| *x -= mean);
+        }
+        let square: f64 = v.iter().map(|x| x * x).sum();
+        for row in matrix.chunks_mut(size) {
+            let dot: f64 = row.iter().zip(&v).map(|(a, b)| a * b).sum();
+            row.iter_mut()
+                .zip(&v)
+                .for_each(|(x, v)| *x -= 2.0 * dot / square * v);
+        }
+    }
+    matrix
+}

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{Member, Symmetries};
+use crate::writing::write_aligned;
 
 /// Members that are printed for each group.
 const SHOWN: usize = 3;
@@ -62,33 +63,6 @@ fn shortened(members: &[Member]) -> String {
         0 => shown,
         more => format!("{shown} and {more} more"),
     }
-}
-
-/// Writes columns as wide as their widest cell, numbers to the right.
-fn write_aligned<const N: usize>(
-    f: &mut fmt::Formatter<'_>,
-    rows: &[[String; N]],
-    is_number: [bool; N],
-) -> fmt::Result {
-    let width = |column: usize| {
-        let lengths = rows.iter().map(|row| row[column].chars().count());
-        lengths.max().unwrap_or(0)
-    };
-    let widths: [usize; N] = std::array::from_fn(width);
-    for row in rows {
-        let cells: Vec<String> = (0..N)
-            .map(|column| {
-                let (cell, width) = (&row[column], widths[column]);
-                if is_number[column] {
-                    format!("{cell:>width$}")
-                } else {
-                    format!("{cell:<width$}")
-                }
-            })
-            .collect();
-        writeln!(f, "{}", cells.join("  ").trim_end())?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::measure::{scale_name, title};
-use super::table::{short, write_aligned};
+use super::table::short;
 use super::{SharpnessMeasure, SharpnessReport};
 use crate::space::Scale;
-use crate::writing::number;
+use crate::writing::{number, write_aligned};
 
 /// Two reports, measure by measure: see [`SharpnessReport::compare`].
 ///
