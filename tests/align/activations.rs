@@ -185,7 +185,7 @@ fn matrices_are_those_of_the_formulas_however_the_data_is_split() {
     let net = zoo::mlp(&device(), SEED);
     let symmetries = net.symmetries();
     let (a, b) = (&net.model, &scattered(&net.model, SEED + 1));
-    let x: Tensor<2> = numbers([40, 5], SEED + 2, &device());
+    let x: Tensor<2> = numbers([48, 5], SEED + 2, &device());
     let hidden = |model: &Mlp| relu(model.first.forward(x.clone()));
     let last = |model: &Mlp| model.second.forward(hidden(model)).tanh();
     let expected = |measure| {
@@ -195,10 +195,20 @@ fn matrices_are_those_of_the_formulas_however_the_data_is_split() {
         ]
     };
     let part = |range: std::ops::Range<usize>| x.clone().slice(range);
+    // Nine shapes, more than there are programs kept, and two of them again.
+    let sizes = [1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2];
+    let starts = sizes.iter().scan(0, |next, size| {
+        *next += size;
+        Some(*next - size)
+    });
     let splits = [
         vec![x.clone()],
-        vec![part(0..16), part(16..40)],
-        (0..40).map(|row| part(row..row + 1)).collect(),
+        vec![part(0..16), part(16..48)],
+        (0..48).map(|row| part(row..row + 1)).collect(),
+        starts
+            .zip(sizes)
+            .map(|(start, size)| part(start..start + size))
+            .collect(),
     ];
     for measure in BOTH {
         for data in &splits {

@@ -9,7 +9,7 @@ use super::AlignError;
 use super::channels::{Channels, channels, names};
 use super::moments::Moments;
 use super::weights::{Name, check_model};
-use crate::loss::{Batch, BatchMapper, LossError, Signature, Tensors};
+use crate::loss::{Batch, BatchMapper, LossError, MOST_PROGRAMS, Signature, Tensors};
 use crate::space::{epsilon, float_tensors, to_host};
 use crate::symmetry::{Symmetries, SymmetryError, Traced, flat, host_device};
 
@@ -111,6 +111,9 @@ impl<'s> Collected<'s> {
                     self.programs.clear();
                 }
                 let pair = self.recorded(outputs, models, &batch)?;
+                if self.programs.len() == MOST_PROGRAMS {
+                    self.programs.remove(0);
+                }
                 self.programs.push((signature, pair));
                 self.programs.len() - 1
             }

@@ -91,6 +91,7 @@ pub(crate) use lift::{Lift, lifted};
 pub use mode::Mode;
 pub use normalization_policy::NormalizationPolicy;
 pub use objective::{Objective, SumLoss};
+pub(crate) use programs::MOST_PROGRAMS;
 pub use recorded::Recorded;
 pub use reduction::Reduction;
 pub(crate) use risk::{

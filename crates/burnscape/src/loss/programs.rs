@@ -33,8 +33,8 @@ struct Known {
     is_checked: bool,
 }
 
-/// How many programs are kept.
-const MOST: usize = 8;
+/// How many programs are kept, one for each set of shapes of a batch.
+pub(crate) const MOST_PROGRAMS: usize = 8;
 
 /// The seed of draws while a program is compared with Burn.
 const SEED: u64 = 11;
@@ -162,7 +162,7 @@ impl Programs {
         };
         let result = work(&mut known, given)?;
         programs.push(known);
-        if programs.len() > MOST {
+        if programs.len() > MOST_PROGRAMS {
             programs.remove(0);
         }
         Ok(result)

@@ -9,13 +9,10 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use burnscape_linearize::{Forward, Port, PreparedForward, Producer};
 
-use crate::loss::{Batch, DataSet, LossError, Signature, Tensors};
+use crate::loss::{Batch, DataSet, LossError, MOST_PROGRAMS, Signature, Tensors};
 use crate::merge::MergeError;
 use crate::space::{FloatTensor, SpaceError, to_host};
 use crate::symmetry::Traced;
-
-/// Programs that are kept, one for each set of shapes of a batch.
-const MOST_PROGRAMS: usize = 8;
 
 /// What one set of weights makes, once or several times.
 #[derive(Debug, Clone, PartialEq)]
