@@ -7,7 +7,7 @@ use burn::nn::{Linear, LinearConfig};
 use burn::optim::{GradientsParams, LBFGSConfig, SgdConfig};
 use burn::tensor::{Tensor, TensorData};
 use burnscape::curvature::CurvatureError;
-use burnscape::dynamics::CurvatureMonitorConfig;
+use burnscape::dynamics::{CurvatureMonitorConfig, Moment, Monitor};
 use burnscape::krylov::{EigenpairsConfig, LinearOperator, Which};
 use burnscape::landscape::Slice1dConfig;
 use burnscape::linearize::LinearizeError;
@@ -204,9 +204,10 @@ fn every_measurement_takes_it() {
         .run(&risk, &net, &direction)
         .expect("a slice");
     assert!(slice.losses.iter().all(|loss| loss.is_finite()));
-    let mut monitor = CurvatureMonitorConfig::new(1).init().expect("a monitor");
+    let mut monitor = CurvatureMonitorConfig::new().init().expect("a monitor");
     for step in 0..2 {
-        let reading = monitor.measure(&risk, &net, step, 0.1).expect("a reading");
+        let moment = Moment::new(step, 0.1, &net);
+        let reading = monitor.measure(&risk, &moment).expect("a reading");
         assert!(reading.sharpness > 0.0);
     }
 }

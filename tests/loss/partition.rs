@@ -162,6 +162,7 @@ fn measured(data: &Vec<Sequences>) -> Vec<(String, Vec<f64>)> {
             &split.fisher(&net, Likelihood::Categorical).unwrap(),
         ),
         dense("empirical Fisher", &each.empirical_fisher(&net).unwrap()),
+        dense("covariance", &each.gradient_covariance(&net).unwrap()),
         dense("Jacobian", &split.jacobian(&net).unwrap()),
         dense("kernel", &split.ntk(&net).unwrap()),
     ];

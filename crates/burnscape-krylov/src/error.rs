@@ -318,6 +318,18 @@ impl KrylovFault {
         })
     }
 
+    /// Refuses numbers that are no probability, and 0 and 1.
+    pub(crate) fn ensure_probability(name: &'static str, value: f64) -> Result<(), Self> {
+        if value > 0.0 && value < 1.0 {
+            return Ok(());
+        }
+        Err(Self::OutOfBounds {
+            name,
+            value,
+            allowed: "a number between 0 and 1, neither of them",
+        })
+    }
+
     /// Refuses numbers, and norms of vectors, that are not finite.
     pub(crate) fn ensure_finite(name: &'static str, value: f64) -> Result<(), Self> {
         if value.is_finite() {

@@ -15,7 +15,8 @@ use std::ops::ControlFlow;
 
 use burnscape_krylov::{
     DensityConfig, DiagonalConfig, DiagonalMethod, EigenMethod, EigenpairsConfig, KrylovFault,
-    LinearOperator, SelfAdjoint, SolveConfig, TraceConfig, TraceMethod, TrustRegionConfig, Which,
+    LinearOperator, OverlapConfig, SelfAdjoint, SolveConfig, TraceConfig, TraceMethod,
+    TrustRegionConfig, Which,
 };
 use spectra::with_spectrum;
 
@@ -161,6 +162,22 @@ fn settings_of_diagonals() {
             ("with_seed", |c| c.with_seed(1)),
         ],
         |config| said(|a| config.run(a)),
+    );
+}
+
+#[test]
+fn settings_of_overlaps() {
+    let values: Vec<f64> = (0..60).map(|i| f64::from(i).sin()).collect();
+    let b = with_spectrum(&values, 5);
+    check(
+        include_str!("../src/estimate/overlap.rs"),
+        &[OverlapConfig::new()],
+        &[
+            ("with_num_probes", |c| c.with_num_probes(30)),
+            ("with_confidence", |c| c.with_confidence(0.5)),
+            ("with_seed", |c| c.with_seed(1)),
+        ],
+        |config| said(|a| config.run(a, &b)),
     );
 }
 

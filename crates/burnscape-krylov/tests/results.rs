@@ -9,9 +9,9 @@ mod spectra;
 
 use burnscape_krylov::{
     Axis, DensityConfig, DensityCurve, DiagonalConfig, DiagonalEstimate, Eigenpairs,
-    EigenpairsConfig, Estimate, KrylovFault, LanczosFactorization, Quadrature, Solution,
-    SolveConfig, SpectralDensity, TraceConfig, TraceEstimate, TrustRegionConfig,
-    TrustRegionSolution, Which,
+    EigenpairsConfig, Estimate, KrylovFault, LanczosFactorization, Overlap, OverlapConfig,
+    Quadrature, Solution, SolveConfig, SpectralDensity, TraceConfig, TraceEstimate,
+    TrustRegionConfig, TrustRegionSolution, Which,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -61,6 +61,8 @@ fn results_without_vectors_come_back() {
     is_kept::<_, burnscape_krylov::EigenvalueCount>(&record.count_in(1.0..));
     let trace = TraceConfig::new().run(&a).unwrap();
     assert_eq!(through_json::<_, TraceEstimate>(&trace), trace);
+    let overlap = OverlapConfig::new().run(&a, &Diagonal(vec![1.0; 40]));
+    is_kept::<_, Overlap>(&overlap.unwrap());
 }
 
 #[test]

@@ -18,7 +18,8 @@ use crate::{FormatError, OutOfRange};
 /// Any error of this library. The errors of all modules convert into it, so `?` works in a function that uses several modules.
 ///
 /// One cause has one shape, whichever module it comes from: a device that failed is always [`Error::Space`] with
-/// [`SpaceError::Device`], a loss that is not finite [`Error::Loss`], an observer that broke [`Error::Stopped`].
+/// [`SpaceError::Device`], a loss that is not finite [`Error::Loss`], an observer that broke [`Error::Stopped`]. Only the
+/// error of one of several monitors stays [`DynamicsError::Watch`], which has the name of the monitor and the cause.
 ///
 /// # Example
 ///
@@ -150,6 +151,7 @@ converted!(PathError as Path;
 converted!(DynamicsError as Dynamics;
     DynamicsError::OutOfRange(error) => error.into(),
     DynamicsError::Curvature(error) => error.into(),
+    DynamicsError::Loss(error) => error.into(),
     DynamicsError::Space(error) => error.into(),
 );
 converted!(AlignError as Align;
@@ -192,6 +194,7 @@ mod tests {
             OptimError::from(curvature()).into(),
             PathError::from(OptimError::from(loss())).into(),
             DynamicsError::from(curvature()).into(),
+            DynamicsError::from(loss()).into(),
             SymmetryError::from(lost()).into(),
             AlignError::from(lost()).into(),
             MergeError::from(loss()).into(),

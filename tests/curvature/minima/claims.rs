@@ -6,7 +6,7 @@ use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::activation::{log_sigmoid, relu};
 use burn::tensor::{Tensor, TensorData};
 use burnscape::curvature::{CurvatureError, Hessian};
-use burnscape::dynamics::CurvatureMonitorConfig;
+use burnscape::dynamics::{CurvatureMonitorConfig, Moment, Monitor};
 use burnscape::krylov::{EigenpairsConfig, LinearOperator, Which};
 use burnscape::loss::Risk;
 use burnscape::sharpness::{SharpnessMeasure, SharpnessReportConfig};
@@ -88,8 +88,9 @@ fn a_regression_that_has_converged_has_a_smallest_eigenvalue_a_report_and_a_read
         let top = report.value(SharpnessMeasure::LambdaMax, Some(Scale::Absolute));
         assert!((top.unwrap() - values[2]).abs() < 1e-4 * values[2]);
 
-        let monitor = CurvatureMonitorConfig::new(1).init();
-        let reading = monitor.unwrap().measure(&risk, &model, 0, 0.1);
+        let monitor = CurvatureMonitorConfig::new().init();
+        let moment = Moment::new(0, 0.1, &model);
+        let reading = monitor.unwrap().measure(&risk, &moment);
         let reading = reading.unwrap();
         assert!((reading.sharpness - values[2]).abs() < 1e-4 * values[2]);
         assert!(reading.num_matvecs >= if checks { 5 } else { 3 });
@@ -122,8 +123,9 @@ fn a_detached_weight_is_refused_at_the_minimum_by_whoever_makes_a_hessian() {
     assert!(matches!(error, CurvatureError::Detached { .. }), "{error}");
     let error = SharpnessReportConfig::new().run(&risk, &model).unwrap_err();
     assert!(is_detached(&error), "{error}");
-    let mut monitor = CurvatureMonitorConfig::new(1).init().unwrap();
-    let error = monitor.measure(&risk, &model, 0, 0.1).unwrap_err();
+    let mut monitor = CurvatureMonitorConfig::new().init().unwrap();
+    let moment = Moment::new(0, 0.1, &model);
+    let error = monitor.measure(&risk, &moment).unwrap_err();
     assert!(is_detached(&error), "{error}");
 }
 

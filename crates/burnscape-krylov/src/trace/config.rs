@@ -219,13 +219,6 @@ impl TraceConfig {
         if let Some(tolerance) = self.tolerance {
             KrylovFault::ensure_positive("tolerance", tolerance)?;
         }
-        if !(self.confidence > 0.0 && self.confidence < 1.0) {
-            return Err(KrylovFault::OutOfBounds {
-                name: "confidence",
-                value: self.confidence,
-                allowed: "a number between 0 and 1, neither of them",
-            });
-        }
-        Ok(())
+        KrylovFault::ensure_probability("confidence", self.confidence)
     }
 }

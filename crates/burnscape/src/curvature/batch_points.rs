@@ -65,6 +65,8 @@ pub(super) struct BatchPoint {
     pub(super) factor: f64,
     /// The mean or sum of the losses of its examples, as the reduction says; zero if it was not computed.
     pub(super) loss: f64,
+    /// The gradient of that loss, if gradients are kept.
+    pub(super) gradient: Option<Tensor<1>>,
     /// The output length of the first map.
     pub(super) num_rows: usize,
     pub(super) signature: Signature,
@@ -84,6 +86,8 @@ pub(super) enum Weighting {
 pub(super) struct Setup<'t, M> {
     pub(super) weighting: Weighting,
     pub(super) first: FirstValue,
+    /// Whether the gradient of each batch is kept.
+    pub(super) keeps_gradients: bool,
     pub(super) noise_seed: u64,
     pub(super) trace: &'t TraceBatch<'t, M>,
 }
@@ -99,7 +103,7 @@ pub(super) struct BatchPoints {
     pub(super) programs: Vec<Program>,
     pub(super) batches: Vec<BatchPoint>,
     pub(super) totals: Totals,
-    /// The bytes of stored residuals, draws and noise.
+    /// The bytes of stored residuals, draws, noise and gradients of batches.
     pub(super) kept: usize,
     pub(super) conditions: Conditions,
 }
@@ -225,7 +229,12 @@ impl BatchPoints {
                 check_gradient(&points[0], index)?;
             }
             // Values are dropped before the check, which has a gradient of its own.
+            let mut own_gradient = None;
             if let Some(part) = points[0].take_values().into_iter().nth(1) {
+                if setup.keeps_gradients {
+                    kept += site.space.len() * part.dtype().size();
+                    own_gradient = Some(part.clone());
+                }
                 gradient.add(part, factor);
             }
             points = points.into_iter().map(Point::stripped).collect();
@@ -251,6 +260,7 @@ impl BatchPoints {
                 noise,
                 factor,
                 loss: own_loss,
+                gradient: own_gradient,
                 num_rows,
                 signature,
                 fingerprint,

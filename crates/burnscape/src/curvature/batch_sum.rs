@@ -40,7 +40,7 @@ pub(super) struct BatchSum<'a> {
 /// How much memory may be used, and what it is used for.
 struct Memory {
     budget: Option<usize>,
-    /// The bytes of stored residuals, draws and noise.
+    /// The bytes of stored residuals, draws, noise and gradients of batches.
     kept: usize,
     division: Division,
 }
@@ -164,6 +164,16 @@ impl<'a> BatchSum<'a> {
         self.batches.iter().map(|batch| batch.num_rows)
     }
 
+    /// The weight of each batch in a [`sum`](Self::sum).
+    pub(super) fn factors(&self) -> impl Iterator<Item = f64> {
+        self.batches.iter().map(|batch| batch.factor)
+    }
+
+    /// The gradient of the loss of each batch, if gradients were kept.
+    pub(super) fn gradients(&self) -> impl Iterator<Item = Option<&Tensor<1>>> {
+        self.batches.iter().map(|batch| batch.gradient.as_ref())
+    }
+
     /// `Σ_b factor_b A_b v_b` for one of the maps; `tangent` gives the vector of each batch.
     pub(super) fn sum(
         &self,
@@ -171,25 +181,36 @@ impl<'a> BatchSum<'a> {
         tangent: impl Fn(usize) -> Tensor<1>,
     ) -> Result<Tensor<1>, CurvatureError> {
         let mut sum = None;
-        if !self.rereads {
-            self.observer.forget_break();
-            let mut done = 0;
-            while done < self.batches.len() {
-                let parts = self.some_products(map, done, &tangent)?;
-                for part in parts {
-                    sum = Some(added(sum.take(), part, self.batches[done].factor));
-                    done += 1;
-                    self.report_product(done)?;
-                }
-            }
-            return sum.ok_or(LossError::EmptyData.into());
-        }
-        self.each(map, |index, linearized, point, factor| {
-            let mut parts = linearized.apply(point, &[tangent(index)])?;
-            sum = Some(added(sum.take(), parts.remove(0), factor));
-            Ok(())
+        self.each_product(map, tangent, |index, part| {
+            sum = Some(added(sum.take(), part, self.batches[index].factor));
         })?;
         sum.ok_or(LossError::EmptyData.into())
+    }
+
+    /// Passes `A_b v_b` of each batch to `visit`, in order.
+    pub(super) fn each_product(
+        &self,
+        map: usize,
+        tangent: impl Fn(usize) -> Tensor<1>,
+        mut visit: impl FnMut(usize, Tensor<1>),
+    ) -> Result<(), CurvatureError> {
+        if self.rereads {
+            return self.each(map, |index, linearized, point, _| {
+                let mut parts = linearized.apply(point, &[tangent(index)])?;
+                visit(index, parts.remove(0));
+                Ok(())
+            });
+        }
+        self.observer.forget_break();
+        let mut done = 0;
+        while done < self.batches.len() {
+            for part in self.some_products(map, done, &tangent)? {
+                visit(done, part);
+                done += 1;
+                self.report_product(done)?;
+            }
+        }
+        Ok(())
     }
 
     /// Products that run at the same time: those of the batch `first` and of some of the next ones.

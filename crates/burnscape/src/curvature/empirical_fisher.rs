@@ -1,6 +1,6 @@
 use burn::module::Module;
 use burnscape_krylov::{LinearOperator, SelfAdjoint};
-use burnscape_linearize::{LinearMap, OutputMetric};
+use burnscape_linearize::{LinearMap, OutputMetric, OutputTrace};
 
 use super::CurvatureError;
 use super::batch_points::Setup;
@@ -14,9 +14,10 @@ use crate::space::{ParamSpace, ParamVector};
 /// The empirical Fisher matrix `1/n Σᵢ gᵢ gᵢᵀ` of the gradients `gᵢ` of single examples over a data set (without
 /// `1/n` for a sum).
 ///
-/// It is the uncentered second moment of the gradients of single examples. It is not the
-/// [`Fisher`](super::Fisher) information matrix, whose targets come from the model instead of the data. It needs a
-/// risk made with [`Risk::per_example`](crate::loss::Risk::per_example).
+/// It is the uncentered second moment of the gradients of single examples; centered, it is the
+/// [`GradientCovariance`](super::GradientCovariance). It is not the [`Fisher`](super::Fisher) information matrix, whose
+/// targets come from the model instead of the data. It needs a risk made with
+/// [`Risk::per_example`](crate::loss::Risk::per_example).
 ///
 /// # Cost, errors
 ///
@@ -73,13 +74,7 @@ impl<'a> EmpiricalFisher<'a> {
     ) -> Result<Matrix<'a>, CurvatureError> {
         let trace = |batch: &dyn RiskBatch<M>, examples: usize| {
             let trace = batch.trace_outputs(site.model(), site.settings)?;
-            if trace.output_shape() != [examples] {
-                return Err(LossError::WrongExampleLosses {
-                    expected: examples,
-                    found: trace.output_shape().iter().product(),
-                }
-                .into());
-            }
+            check_example_losses(&trace, examples)?;
             let scale = match site.reduction {
                 Reduction::Mean => 1.0 / examples as f64,
                 Reduction::Sum => 1.0,
@@ -95,4 +90,19 @@ impl<'a> EmpiricalFisher<'a> {
         };
         Matrix::new(site, &setup, kept)
     }
+}
+
+/// Returns an error unless a trace has one loss for each example of its batch.
+pub(super) fn check_example_losses(
+    trace: &OutputTrace,
+    examples: usize,
+) -> Result<(), CurvatureError> {
+    if trace.output_shape() == [examples] {
+        return Ok(());
+    }
+    Err(LossError::WrongExampleLosses {
+        expected: examples,
+        found: trace.output_shape().iter().product(),
+    }
+    .into())
 }

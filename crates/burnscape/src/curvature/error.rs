@@ -108,6 +108,9 @@ pub enum CurvatureError {
         "the sampled Fisher matrix has no samples; set `FisherSampling::samples` to at least 1"
     )]
     NoSamples,
+    /// A covariance needs at least two examples.
+    #[error("the data have a single example, which has no covariance of gradients; use at least 2")]
+    OneExample,
     /// An observer stopped the work before there was a result.
     #[error("the observer stopped the work before there was a result; let it run longer")]
     Stopped,

@@ -146,6 +146,8 @@ fn refusal<M: Module>(site: &Site<'_, '_, M>, setup: &Setup<'_, M>) -> Option<&'
         Some("; batches are not split while a seed fixes the draws of each")
     } else if setup.first == FirstValue::Outputs {
         Some("; batches are not split where the outputs of a batch are differentiated")
+    } else if setup.keeps_gradients {
+        Some("; batches are not split where each has a gradient and a product of its own")
     } else {
         None
     }

@@ -59,7 +59,7 @@ use crate::space::{ParamSpace, ParamVector};
 /// # Reference
 ///
 /// Pearlmutter, *Fast exact multiplication by the Hessian*, Neural Computation 6 (1994).
-pub struct Hessian<'a>(Matrix<'a>);
+pub struct Hessian<'a>(pub(super) Matrix<'a>);
 
 matrix_operator!(Hessian);
 
@@ -68,19 +68,7 @@ impl<'a> Hessian<'a> {
         site: &Site<'_, 'a, M>,
         kept: Option<Kept>,
     ) -> Result<Matrix<'a>, CurvatureError> {
-        let trace = |batch: &dyn RiskBatch<M>, _: usize| {
-            let trace = batch.trace_gradient(site.model(), site.settings, site.reduction)?;
-            let wrt = site.chosen(&trace.parameters)?;
-            let slope = || LinearMap::slope(&trace, &wrt, site.settings);
-            let slope = site.operators.checks.then(slope).transpose()?;
-            Ok(Traced {
-                positions: positions(&wrt, &trace.parameters),
-                reverse: slope.map(|slope| Reverse::Gradient(Box::new(slope))),
-                maps: vec![LinearMap::hessian(&trace, &wrt, site.settings)?],
-                bindings: trace.bindings,
-                noise: None,
-            })
-        };
+        let trace = |batch: &dyn RiskBatch<M>, _: usize| traced(site, batch);
         Matrix::new(site, &site.setup(&trace), kept)
     }
 
@@ -91,13 +79,7 @@ impl<'a> Hessian<'a> {
         kept: Option<Kept>,
     ) -> Result<Self, CurvatureError> {
         let site = Site::new(risk, model)?;
-        if let Some(kept) = kept.filter(|kept| kept.check(&site).is_ok()) {
-            match Self::matrix(&site, Some(kept)) {
-                Err(CurvatureError::StaleTrace { .. }) => {}
-                matrix => return matrix.map(Self),
-            }
-        }
-        Self::matrix(&site, None).map(Self)
+        Matrix::with_kept(&site, kept, Self::matrix).map(Self)
     }
 
     /// What can be used at other weights. Residuals are released.
@@ -136,6 +118,24 @@ impl<'a> Hessian<'a> {
             None => ParamVector::zeros(&self.0.space)?,
         })
     }
+}
+
+/// The map of the loss of a batch, with its gradient.
+pub(super) fn traced<M: Module>(
+    site: &Site<'_, '_, M>,
+    batch: &dyn RiskBatch<M>,
+) -> Result<Traced, CurvatureError> {
+    let trace = batch.trace_gradient(site.model(), site.settings, site.reduction)?;
+    let wrt = site.chosen(&trace.parameters)?;
+    let slope = || LinearMap::slope(&trace, &wrt, site.settings);
+    let slope = site.operators.checks.then(slope).transpose()?;
+    Ok(Traced {
+        positions: positions(&wrt, &trace.parameters),
+        reverse: slope.map(|slope| Reverse::Gradient(Box::new(slope))),
+        maps: vec![LinearMap::hessian(&trace, &wrt, site.settings)?],
+        bindings: trace.bindings,
+        noise: None,
+    })
 }
 
 impl<'a, M: Module, K> Risk<'a, M, K> {

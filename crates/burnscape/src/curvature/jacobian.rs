@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use burn::module::Module;
 use burn::tensor::Tensor;
 use burnscape_krylov::{HasAdjoint, LinearOperator, Step};
-use burnscape_linearize::LinearMap;
+use burnscape_linearize::{LinearMap, OutputTrace};
 
 use super::CurvatureError;
 use super::batch_points::{Setup, Traced, Weighting};
@@ -67,7 +67,58 @@ pub struct Jacobian<'a> {
     starts: Vec<usize>,
 }
 
-impl Jacobian<'_> {
+impl<'a> Jacobian<'a> {
+    /// The Jacobian of what precedes the criterion: the outputs of a model, or the losses of its examples. `admit`
+    /// refuses a trace of a batch of so many examples.
+    ///
+    /// The transpose is that of a Jacobian whose rows are weighted as `weighting` weights their batches.
+    pub(super) fn of<M: Module>(
+        site: &Site<'_, 'a, M>,
+        (first, weighting): (FirstValue, Weighting),
+        admit: impl Fn(&OutputTrace, usize) -> Result<(), CurvatureError>,
+    ) -> Result<Self, CurvatureError> {
+        let dtype = Cell::new(site.space.dtype()?);
+        let trace = |batch: &dyn RiskBatch<M>, examples: usize| {
+            let trace = batch.trace_outputs(site.model(), site.settings)?;
+            admit(&trace, examples)?;
+            let wrt = site.chosen(&trace.parameters)?;
+            dtype.set(trace.output_dtype());
+            let maps = [
+                LinearMap::jacobian(&trace, &wrt, site.settings)?,
+                LinearMap::jacobian_transposed(&trace, &wrt, site.settings)?,
+            ];
+            let checks = site.operators.checks;
+            Ok(Traced {
+                reverse: checks.then(|| Reverse::Outputs(Box::new(maps.clone()))),
+                positions: positions(&wrt, &trace.parameters),
+                maps: maps.into(),
+                bindings: trace.bindings,
+                noise: None,
+            })
+        };
+        let setup = Setup {
+            weighting,
+            first,
+            ..site.setup(&trace)
+        };
+        let batches = BatchSum::new(site, &setup, None)?;
+        let mut starts = vec![0];
+        for rows in batches.num_rows() {
+            starts.push(starts[starts.len() - 1] + rows);
+        }
+        let outputs = OutputSpace::new(starts[starts.len() - 1], dtype.get(), &site.space);
+        let jacobian = Self {
+            space: site.space.clone(),
+            outputs,
+            batches,
+            starts,
+        };
+        if site.operators.checks {
+            jacobian.check()?;
+        }
+        Ok(jacobian)
+    }
+
     /// The space of the parameters (columns).
     pub fn space(&self) -> &ParamSpace {
         &self.space
@@ -108,8 +159,18 @@ impl Jacobian<'_> {
         self.batches.check_break()
     }
 
+    /// The number of rows of each batch, and its weight in a transposed product.
+    pub(super) fn rows_and_weights(&self) -> impl Iterator<Item = (usize, f64)> {
+        self.batches.num_rows().zip(self.batches.factors())
+    }
+
     fn rows_of(&self, batch: usize) -> std::ops::Range<usize> {
         self.starts[batch]..self.starts[batch + 1]
+    }
+
+    /// `J v` for the rows `v` of a block.
+    pub(super) fn block(&self, vectors: &Tensor<2>) -> Result<Tensor<2>, CurvatureError> {
+        self.batches.concatenated_block(vectors)
     }
 
     /// `Jᵀ u` for the rows `u` of a block.
@@ -142,7 +203,7 @@ impl LinearOperator for Jacobian<'_> {
 
     fn matmat(&self, vectors: &[ParamVector]) -> Result<Vec<OutputVector>, CurvatureError> {
         match stacked(&self.space, vectors)? {
-            Some(block) => rows(&self.outputs, &self.batches.concatenated_block(&block)?),
+            Some(block) => rows(&self.outputs, &self.block(&block)?),
             None => Ok(Vec::new()),
         }
     }
@@ -180,45 +241,7 @@ impl<'a, M: Module> Risk<'a, M, Split> {
     /// Those of [`Jacobian`].
     pub fn jacobian(&self, model: &M) -> Result<Jacobian<'a>, CurvatureError> {
         let site = Site::new(self, model)?;
-        let dtype = Cell::new(site.space.dtype()?);
-        let trace = |batch: &dyn RiskBatch<M>, _: usize| {
-            let trace = batch.trace_outputs(site.model(), site.settings)?;
-            let wrt = site.chosen(&trace.parameters)?;
-            dtype.set(trace.output_dtype());
-            let maps = [
-                LinearMap::jacobian(&trace, &wrt, site.settings)?,
-                LinearMap::jacobian_transposed(&trace, &wrt, site.settings)?,
-            ];
-            let checks = site.operators.checks;
-            Ok(Traced {
-                reverse: checks.then(|| Reverse::Outputs(Box::new(maps.clone()))),
-                positions: positions(&wrt, &trace.parameters),
-                maps: maps.into(),
-                bindings: trace.bindings,
-                noise: None,
-            })
-        };
-        let setup = Setup {
-            weighting: Weighting::None,
-            first: FirstValue::Outputs,
-            ..site.setup(&trace)
-        };
-        let batches = BatchSum::new(&site, &setup, None)?;
-        let mut starts = vec![0];
-        for rows in batches.num_rows() {
-            starts.push(starts[starts.len() - 1] + rows);
-        }
-        let outputs = OutputSpace::new(starts[starts.len() - 1], dtype.get(), &site.space);
-        let jacobian = Jacobian {
-            space: site.space.clone(),
-            outputs,
-            batches,
-            starts,
-        };
-        if site.operators.checks {
-            jacobian.check()?;
-        }
-        Ok(jacobian)
+        Jacobian::of(&site, (FirstValue::Outputs, Weighting::None), |_, _| Ok(()))
     }
 }
 

@@ -50,6 +50,21 @@ impl<'a> Matrix<'a> {
         })
     }
 
+    /// The matrix of a site, with what another matrix has kept if it fits. It does not move.
+    pub(super) fn with_kept<M: Module>(
+        site: &Site<'_, 'a, M>,
+        kept: Option<Kept>,
+        make: impl Fn(&Site<'_, 'a, M>, Option<Kept>) -> Result<Self, CurvatureError>,
+    ) -> Result<Self, CurvatureError> {
+        if let Some(kept) = kept.filter(|kept| kept.check(site).is_ok()) {
+            match make(site, Some(kept)) {
+                Err(CurvatureError::StaleTrace { .. }) => {}
+                matrix => return matrix,
+            }
+        }
+        make(site, None)
+    }
+
     /// The matrix at another model.
     pub(super) fn at<M: Module + 'static>(self, model: &M) -> Result<Self, CurvatureError> {
         let Some(origin) = self.origin else {

@@ -14,6 +14,7 @@
 //! | [`GaussNewton`] | `Jᵀ (∂²ℓ/∂z²) J` | [`Risk::split`](crate::loss::Risk::split) |
 //! | [`Fisher`] | `1/n Σ Jᵀ E[r rᵀ] J` | [`Risk::split`](crate::loss::Risk::split), a [`Likelihood`](crate::loss::Likelihood) |
 //! | [`EmpiricalFisher`] | `1/n Σ g gᵀ` | [`Risk::per_example`](crate::loss::Risk::per_example) |
+//! | [`GradientCovariance`] | `1/(n − 1) Σ (g − ḡ)(g − ḡ)ᵀ` | [`Risk::per_example`](crate::loss::Risk::per_example) |
 //! | [`Jacobian`] | `∂z/∂w` and its transpose | [`Risk::split`](crate::loss::Risk::split) |
 //! | [`Ntk`] | `J Jᵀ` | [`Risk::split`](crate::loss::Risk::split) |
 //! | [`Diagonal`] | `diag(d)` | a vector; weight decay, a preconditioner |
@@ -23,6 +24,7 @@
 //! one, or use tensors other than those of the model and the batch. Build a loss module with its own tensors (class
 //! weights) inside the closure, on `outputs.device()`. See the [guide](crate::guide::curvature).
 
+mod batch_hessians;
 mod batch_points;
 mod batch_sum;
 mod diagonal;
@@ -34,6 +36,7 @@ mod finite_difference;
 mod fisher;
 mod fitted;
 mod gauss_newton;
+mod gradient_covariance;
 mod hessian;
 mod hvp;
 mod jacobian;
@@ -51,6 +54,7 @@ mod site;
 mod stale;
 mod usable;
 
+pub(crate) use batch_hessians::BatchHessians;
 pub use diagonal::Diagonal;
 pub use diagonally_scaled::DiagonallyScaled;
 pub use empirical_fisher::EmpiricalFisher;
@@ -58,6 +62,7 @@ pub use error::CurvatureError;
 pub use finite_difference::FiniteDifference;
 pub use fisher::{Fisher, FisherSampling};
 pub use gauss_newton::GaussNewton;
+pub use gradient_covariance::GradientCovariance;
 pub use hessian::Hessian;
 pub use hvp::hvp;
 pub use jacobian::Jacobian;
@@ -74,6 +79,7 @@ const _: () = {
     is_send_and_sync::<GaussNewton<'static>>();
     is_send_and_sync::<Fisher<'static>>();
     is_send_and_sync::<EmpiricalFisher<'static>>();
+    is_send_and_sync::<GradientCovariance<'static>>();
     is_send_and_sync::<Jacobian<'static>>();
     is_send_and_sync::<Ntk<'static>>();
     is_send_and_sync::<FiniteDifference<'static>>();

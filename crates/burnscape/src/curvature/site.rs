@@ -146,6 +146,7 @@ impl<'r, 'a, M: Module> Site<'r, 'a, M> {
         Setup {
             weighting: Weighting::Loss(self.reduction),
             first: FirstValue::Loss,
+            keeps_gradients: false,
             noise_seed: 0,
             trace,
         }

@@ -61,6 +61,16 @@ impl<M: Module> Pass<M> {
         Ok(loss)
     }
 
+    /// The outputs of the batch at `index`, or the losses of its examples, flat.
+    pub(super) fn outputs(
+        &self,
+        index: usize,
+        batch: &dyn RiskBatch<M>,
+    ) -> Result<Tensor<1>, LossError> {
+        self.draws.begin(index);
+        called(|| batch.outputs(&self.model, self.lift))
+    }
+
     /// Returns an error if the loss changes when it is evaluated again.
     ///
     /// # Cost

@@ -131,7 +131,8 @@ impl<'a, M: Module> Risk<'a, M, Split> {
 
 impl<'a, M: Module> Risk<'a, M, PerExample> {
     /// The risk of the losses of single examples, `[n]`. It is their mean by default; see
-    /// [`with_reduction`](Self::with_reduction). The empirical Fisher matrix needs this form.
+    /// [`with_reduction`](Self::with_reduction). The empirical Fisher matrix and the covariance of gradients need this
+    /// form.
     ///
     /// # Example
     ///

@@ -160,7 +160,7 @@ impl<M: Module, K> Risk<'_, M, K> {
     }
 
     /// Rejects, at the first batch of the first pass, a loss that draws random numbers without a seed.
-    fn check_draws(
+    pub(super) fn check_draws(
         &self,
         pass: &Pass<M>,
         batch: &dyn RiskBatch<M>,

@@ -1,15 +1,19 @@
 //! The empirical risk: a loss over data, as a function of a model.
 
+mod chosen;
 mod classes;
 mod constructors;
 mod deterministic;
 mod evaluate;
+mod example_gradients;
+mod fingerprints;
 mod form;
 mod kind;
 #[cfg(feature = "progress")]
 mod line;
 mod observer;
 mod operator_settings;
+mod part_gradients;
 mod parts;
 mod progress;
 mod source;
@@ -31,6 +35,7 @@ pub use evaluate::{RiskGradient, RiskValue};
 pub use kind::{Classes, PerExample, Split, Whole};
 pub(crate) use observer::Observer;
 pub(crate) use operator_settings::OperatorSettings;
+pub(crate) use part_gradients::PartGradient;
 pub(crate) use parts::{InParts, SourceInParts};
 pub use progress::{Progress, Work};
 pub(crate) use source::{
@@ -50,7 +55,7 @@ pub(crate) use source::{
 /// |---|---|---|---|
 /// | [`Risk::new`], [`Risk::owned`] | a loss | [`Whole`] | |
 /// | [`Risk::split`] | outputs and a criterion | [`Split`] | Gauss-Newton and Fisher matrices, Jacobian, tangent kernel |
-/// | [`Risk::per_example`] | the losses of single examples | [`PerExample`] | the empirical Fisher matrix |
+/// | [`Risk::per_example`] | the losses of single examples | [`PerExample`] | their gradients, the empirical Fisher matrix, the covariance of gradients |
 /// | [`Risk::classes`] | logits and labels | [`Classes`] | calibrated profiles of paths |
 ///
 /// The model may be in training, `valid()`, or on a plain device: evaluations use a copy in the given [`Mode`] and
