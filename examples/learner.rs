@@ -5,7 +5,8 @@
 //! ```
 //!
 //! The model's code knows nothing of it: `with_training_strategy` is the only line that differs from
-//! plain training (`--rho 0`).
+//! plain training (`--rho 0`). A monitor measures the sharpness on the validation digits, which appears beside Burn's
+//! metrics.
 
 use std::cell::RefCell;
 use std::error::Error;
@@ -34,6 +35,8 @@ use burn::train::renderer::{
 use burn::train::{
     ClassificationOutput, InferenceStep, Learner, SupervisedTraining, TrainOutput, TrainStep,
 };
+use burnscape::dynamics::{CurvatureMonitorConfig, Due, LearnerMonitors, Monitors, Watch};
+use burnscape::loss::{Batch, Risk};
 use burnscape::optim::{Sam, SamConfig};
 use clap::Parser;
 
@@ -102,7 +105,7 @@ impl InferenceStep for Classifier {
 // --- Its data ---
 
 /// A batch: images of 8×8 pixels in [0, 1], and what they show.
-#[derive(Clone, Debug)]
+#[derive(Batch, Clone, Debug)]
 struct Digits {
     images: Tensor<2>,
     labels: Tensor<1, Int>,
@@ -178,6 +181,13 @@ fn train(args: Args) -> Result<(), Box<dyn Error>> {
         CosineAnnealingLrSchedulerConfig::new(0.1, steps.max(1)).init()?,
     );
 
+    // The sharpness on the validation digits, about once an epoch.
+    let loss = |model: &Classifier, batch: Digits| model.classify(batch).loss;
+    let sharpness = CurvatureMonitorConfig::new().init()?;
+    let sharpness = Watch::new(Due::Every(15), sharpness, Risk::owned(loss, valid.clone()))?;
+    let readings = sharpness.readings();
+    let monitors = LearnerMonitors::new(Monitors::new().with(sharpness)?);
+
     // How much the loss rises within the radius, step by step.
     let rises = Rc::new(RefCell::new(Vec::new()));
     let seen = rises.clone();
@@ -202,13 +212,18 @@ fn train(args: Args) -> Result<(), Box<dyn Error>> {
     let result = SupervisedTraining::new(&artifacts, train, valid.clone())
         .num_epochs(args.epochs)
         .metrics((LossMetric::new(), AccuracyMetric::new()))
+        .metric_train_numeric(monitors.metric(&readings, "sharpness")?)
         .renderer(Box::new(Lines::default()))
         .with_default_checkpointers()
-        .with_training_strategy(strategy.into())
+        .with_training_strategy(monitors.attach(strategy).into())
         .launch(learner);
     if let Some(error) = result.error {
         return Err(error.to_string().into());
     }
+    if let Some(error) = monitors.error() {
+        return Err(error.into());
+    }
+    print!("{monitors}");
 
     let rises = rises.borrow();
     let recent = rises.len().min(10);

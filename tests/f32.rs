@@ -83,6 +83,10 @@ mod path {
     pub(crate) mod settings;
     mod simplexes;
 }
+mod merge {
+    #[cfg(feature = "ndarray")]
+    mod devices;
+}
 mod dynamics {
     mod edge_of_stability;
     mod edges;
@@ -90,6 +94,7 @@ mod dynamics {
     #[cfg(feature = "train")]
     mod learner;
     mod model;
+    mod monitors;
     mod quadratic;
     mod refusals;
     mod settings;

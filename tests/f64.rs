@@ -18,12 +18,14 @@ mod loss {
     mod recorded;
 }
 mod optim {
+    mod accumulation;
     mod golden;
 }
 mod curvature {
     #[cfg(feature = "ndarray")]
     mod bad_input;
     mod budgets;
+    mod covariance;
     mod data;
     mod differences;
     mod fisher_margins;
@@ -66,6 +68,10 @@ mod sharpness {
 /// Through several rooms: intervals against what they hold.
 mod intervals;
 mod symmetry;
+mod dynamics {
+    mod noise;
+    mod tails;
+}
 mod align {
     mod activations;
     mod gauges;
@@ -75,6 +81,7 @@ mod align {
 }
 mod merge {
     mod averages;
+    mod layers;
     mod repair;
 }
 /// Through several rooms: a loss times powers of two.

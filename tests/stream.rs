@@ -49,7 +49,7 @@ use burn::module::Module;
 use burn::nn::LinearConfig;
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{DType, Device, Distribution, Tensor};
-use burnscape::dynamics::CurvatureMonitorConfig;
+use burnscape::dynamics::{CurvatureMonitorConfig, Due, Moment, Monitor, Watch};
 use burnscape::loss::{LossError, Mode, Risk};
 use burnscape::optim::SamConfig;
 use burnscape::sharpness::SharpnessReportConfig;
@@ -150,14 +150,16 @@ fn training_with_a_monitor_is_training_with_one_draw_in_its_place() {
     let data = [x.clone()];
     let evaluated = Risk::new(&loss, &data);
     let trained = evaluated.clone().with_mode(Mode::Train).with_draws_seed(1);
-    let monitor = || CurvatureMonitorConfig::new(2).init().expect("a monitor");
-    let mut monitor_in_training = monitor();
+    let watch = |risk| {
+        let monitor = CurvatureMonitorConfig::new().init().expect("a monitor");
+        Watch::new(Due::Every(2), monitor, risk).expect("a schedule")
+    };
+    let mut in_training = watch(trained);
     let watched = train(&mut |step, model| {
-        monitor_in_training
-            .observe(&trained, model, step, 0.1)
-            .expect("a reading");
+        let moment = Moment::new(step, 0.1, model);
+        in_training.observe(&moment).expect("a reading");
     });
-    assert_eq!(monitor_in_training.history().len(), 3);
+    assert_eq!(in_training.readings().len(), 3);
     let drawn = train(&mut |step, _| {
         if step % 2 == 0 {
             documented_draw(&plain);
@@ -165,11 +167,10 @@ fn training_with_a_monitor_is_training_with_one_draw_in_its_place() {
     });
     assert_eq!(watched, drawn);
     // Readings in evaluation mode draw nothing.
-    let mut quiet = monitor();
+    let mut quiet = watch(evaluated);
     let watched = train(&mut |step, model| {
-        quiet
-            .observe(&evaluated, model, step, 0.1)
-            .expect("a reading");
+        let moment = Moment::new(step, 0.1, model);
+        quiet.observe(&moment).expect("a reading");
     });
     assert_eq!(watched, train(&mut |_, _| ()));
 }
@@ -210,7 +211,7 @@ fn what_draws_is_refused_without_a_seed() {
     said(error.map(|e| e.to_string()));
     let error = SharpnessReportConfig::new().run(&risk, &model).err();
     said(error.map(|e| e.to_string()));
-    let mut monitor = CurvatureMonitorConfig::new(1).init().expect("a monitor");
-    let error = monitor.observe(&risk, &model, 0, 0.1).err();
+    let mut monitor = CurvatureMonitorConfig::new().init().expect("a monitor");
+    let error = monitor.measure(&risk, &Moment::new(0, 0.1, &model)).err();
     said(error.map(|e| e.to_string()));
 }

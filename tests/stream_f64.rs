@@ -23,6 +23,13 @@ mod curvature {
 mod loss {
     mod recorded_draws;
 }
+mod dynamics {
+    mod noise {
+        mod draws;
+        #[allow(dead_code, reason = "shared with other binaries")]
+        mod regression;
+    }
+}
 #[cfg(feature = "train")]
 mod real_models;
 

@@ -7,7 +7,7 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burnscape::curvature::Hessian;
-use burnscape::dynamics::CurvatureMonitorConfig;
+use burnscape::dynamics::{CurvatureMonitorConfig, Moment, Monitor};
 use burnscape::loss::Recorded;
 use burnscape::space::ParamVector;
 
@@ -33,9 +33,9 @@ pub(crate) fn report<M: Classifier<D>, const D: usize>(
     let mut model = model.clone();
     let mut hessian = Some(risk.hessian(&model).expect("a Hessian"));
     let recorded = Recorded::new(loss::<M, D>);
-    let mut monitor = CurvatureMonitorConfig::new(1).init().expect("a monitor");
+    let mut monitor = CurvatureMonitorConfig::new().init().expect("a monitor");
     monitor
-        .measure(&risk, &model, 0, RATE)
+        .measure(&risk, &Moment::new(0, RATE, &model))
         .expect("a first reading");
     let lifted = (data[0].0.clone().autodiff(), data[0].1.clone().autodiff());
     let mut times: [Vec<f64>; 7] = Default::default();
@@ -44,6 +44,8 @@ pub(crate) fn report<M: Classifier<D>, const D: usize>(
         let plain = model.valid();
         // Without programs, as every measurement once was.
         let mut copy = monitor.clone();
+        let moment = Moment::new(round, RATE, &model);
+        let mut last = None;
         let measured = [
             steady(|| {
                 let loss = loss(&model, lifted.clone());
@@ -59,19 +61,18 @@ pub(crate) fn report<M: Classifier<D>, const D: usize>(
                 black_box(GradientsParams::from_grads(loss.backward(), &model));
             }),
             once(|| {
-                black_box(copy.measure(&risk, &model, round, RATE).expect("a reading"));
+                black_box(copy.measure(&risk, &moment).expect("a reading"));
             }),
             once(|| {
-                let reading = monitor.measure(&risk, &model, round, RATE);
-                black_box(reading.expect("a reading"));
+                let reading = monitor.measure(&risk, &moment);
+                last = Some(black_box(reading.expect("a reading")));
             }),
         ];
         if round >= 2 {
             for (list, time) in times.iter_mut().zip(measured) {
                 list.push(time);
             }
-            let readings = monitor.history();
-            products.push(readings[readings.len() - 1].num_matvecs as f64);
+            products.extend(last.map(|reading| reading.num_matvecs as f64));
         }
         let gradient = hessian
             .as_ref()

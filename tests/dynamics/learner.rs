@@ -1,4 +1,7 @@
-//! Curvature as metrics of Burn's `Learner`.
+//! Monitors of a training by Burn's `Learner`, and their metrics.
+
+mod checkpoints;
+mod own_monitor;
 
 use std::cell::Cell;
 use std::fs;
@@ -13,18 +16,19 @@ use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataloader::{DataLoader, DataLoaderBuilder};
 use burn::data::dataset::InMemDataset;
 use burn::optim::momentum::MomentumConfig;
-use burn::optim::{GradientsAccumulator, ModuleOptimizer, SgdConfig};
+use burn::optim::{AdamConfig, GradientsAccumulator, ModuleOptimizer, SgdConfig};
 use burn::tensor::{Device, Tensor};
 use burn::train::metric::{LossMetric, NumericEntry};
 use burn::train::{
     InferenceStep, Learner, LearningResult, RegressionOutput, SupervisedTraining, TrainOutput,
-    TrainStep, TrainingStrategy,
+    TrainStep,
 };
 use burnscape::dynamics::{
-    CurvatureMonitorConfig, CurvatureQuantity, CurvatureReading, DynamicsError, LearnerMonitor,
+    CurvatureMonitor, CurvatureMonitorConfig, CurvatureReading, Due, DynamicsError, EdgeRule,
+    LearnerMonitors, Moment, Monitors, Observation, Readings, Watch,
 };
-use burnscape::loss::Risk;
-use burnscape::optim::{Sam, SamConfig};
+use burnscape::loss::{Risk, Whole};
+use burnscape::optim::{Sam, SamConfig, SamStrategy};
 use burnscape::space::{ParamSpace, ParamVector};
 
 use super::model::{Batch, Mlp, clusters, squared};
@@ -108,63 +112,63 @@ fn model() -> Mlp {
     Mlp::new([8, 10, 10, 3], 2, &Device::default().autodiff())
 }
 
-fn sgd() -> ModuleOptimizer {
-    SgdConfig::new()
-        .with_momentum(Some(MomentumConfig::new()))
-        .init()
+fn sgd() -> SgdConfig {
+    SgdConfig::new().with_momentum(Some(MomentumConfig::new()))
 }
 
 fn data() -> Vec<Batch> {
     vec![clusters(ITEMS, 8, 3, &Device::default())]
 }
 
-fn config(every: usize) -> CurvatureMonitorConfig {
-    CurvatureMonitorConfig::new(every)
-        .with_rho(Some(0.05))
-        .with_momentum(Some(MomentumConfig::new()))
+type Measured = Observation<CurvatureReading>;
+
+/// A curvature monitor of the whole data.
+fn watch(every: usize, rule: &EdgeRule) -> Watch<'static, Mlp, Whole, CurvatureMonitor> {
+    let config = CurvatureMonitorConfig::new().with_optimizer(rule.clone());
+    let risk = Risk::owned(squared, data());
+    Watch::new(Due::Every(every), config.init().unwrap(), risk).unwrap()
 }
 
-fn monitor(every: usize) -> LearnerMonitor<Mlp> {
-    let config = config(every);
-    LearnerMonitor::new(config.init().unwrap(), Risk::owned(squared, data()))
+/// The same for a training, with a momentum's edge.
+fn monitors(every: usize) -> (LearnerMonitors<Mlp>, Readings<CurvatureReading>) {
+    let watch = watch(every, &EdgeRule::of(&sgd()).unwrap());
+    let readings = watch.readings();
+    let monitors = Monitors::new().with(watch).unwrap();
+    (LearnerMonitors::new(monitors), readings)
 }
 
-/// Trains for some epochs, with metrics of a monitor.
-fn launch(
+/// A training of some epochs, to add metrics and a strategy to.
+fn training(
     directory: &Directory,
     (epochs, accumulation): (usize, usize),
-    monitor: Option<&LearnerMonitor<Mlp>>,
-    strategy: Option<TrainingStrategy<Mlp>>,
-) -> LearningResult<Mlp> {
-    let mut training = SupervisedTraining::new(&directory.0, loader(), loader())
+) -> SupervisedTraining<Mlp> {
+    SupervisedTraining::new(&directory.0, loader(), loader())
         .num_epochs(epochs)
         .grads_accumulation(accumulation)
         .renderer(Box::new(Silent::default()))
         .with_application_logger(None)
-        .metrics((LossMetric::new(),));
-    if let Some(monitor) = monitor {
-        for quantity in QUANTITIES {
-            training = training.metric_train_numeric(monitor.metric(quantity));
-        }
-    }
-    if let Some(strategy) = strategy {
-        training = training.with_training_strategy(strategy);
-    }
-    training.launch(Learner::new(model(), sgd(), LR))
+        .metrics((LossMetric::new(),))
 }
 
-const QUANTITIES: [CurvatureQuantity; 6] = [
-    CurvatureQuantity::Sharpness,
-    CurvatureQuantity::EdgeRatio,
-    CurvatureQuantity::GradientNorm,
-    CurvatureQuantity::SamEdge,
-    CurvatureQuantity::MomentumEdge,
-    CurvatureQuantity::Trace,
-];
+fn learner(optimizer: ModuleOptimizer) -> Learner<Mlp> {
+    Learner::new(model(), optimizer, LR)
+}
+
+/// Trains by momentum, with or without a strategy.
+fn launch(
+    training: SupervisedTraining<Mlp>,
+    strategy: Option<SamStrategy<Mlp>>,
+) -> LearningResult<Mlp> {
+    let training = match strategy {
+        Some(strategy) => training.with_training_strategy(strategy.into()),
+        None => training,
+    };
+    training.launch(learner(sgd().init()))
+}
 
 /// Burn's log of a metric in an epoch of the training split.
-fn logged(directory: &Directory, quantity: CurvatureQuantity, epoch: usize) -> Vec<NumericEntry> {
-    let file = format!("train/epoch-{epoch}/{}.log", quantity.name());
+fn logged(directory: &Directory, metric: &str, epoch: usize) -> Vec<NumericEntry> {
+    let file = format!("train/epoch-{epoch}/{metric}.log");
     let text = fs::read_to_string(directory.0.join(file)).unwrap_or_default();
     let lines = text.lines();
     lines
@@ -173,26 +177,28 @@ fn logged(directory: &Directory, quantity: CurvatureQuantity, epoch: usize) -> V
 }
 
 /// The same training by hand: batches in order, the rate constant.
-fn by_hand(epochs: usize, accumulation: usize, every: usize) -> (Vec<CurvatureReading>, Mlp) {
+fn by_hand(
+    (epochs, accumulation): (usize, usize),
+    mut optimizer: ModuleOptimizer,
+    mut watch: Watch<'static, Mlp, Whole, CurvatureMonitor>,
+) -> (Vec<Measured>, Mlp) {
     let batches: Vec<Batch> = loader()
         .to_device(&Device::default().autodiff())
         .iter()
         .map(Result::unwrap)
         .collect();
-    let config = config(every);
-    let (mut monitor, data) = (config.init().unwrap(), data());
-    let (mut model, mut sgd) = (model(), sgd());
-    let risk = Risk::new(&squared, &data);
+    let mut model = model();
     let groups = (0..epochs).flat_map(|_| batches.chunks(accumulation));
     for (index, group) in groups.enumerate() {
-        monitor.observe(&risk, &model, index, LR).unwrap();
+        let moment = Moment::new(index, LR, &model).with_optimizer(&optimizer);
+        watch.observe(&moment).unwrap();
         let mut sum = GradientsAccumulator::new();
         for batch in group {
             sum.accumulate(&model, TrainStep::step(&model, batch.clone()).grads);
         }
-        model = sgd.step(LR, model, sum.grads());
+        model = optimizer.step(LR, model, sum.grads());
     }
-    (monitor.history().to_vec(), model)
+    (watch.readings().to_vec(), model)
 }
 
 fn weights(model: &Mlp) -> Vec<u64> {
@@ -217,37 +223,40 @@ fn parts(entry: &NumericEntry) -> (f64, bool) {
     }
 }
 
+/// A quantity's name, and its value in a reading.
+type Shown = (&'static str, fn(&CurvatureReading) -> Option<f64>);
+
 #[test]
 fn metrics_show_what_a_loop_by_hand_measures() {
+    let shown: [Shown; 5] = [
+        ("sharpness", |reading| Some(reading.sharpness)),
+        ("edge", |reading| reading.edge),
+        ("edge_ratio", |reading| reading.edge_ratio),
+        ("gradient_norm", |reading| Some(reading.gradient_norm)),
+        ("trace", |_| None),
+    ];
     for accumulation in [1, 2] {
         let directory = Directory::new();
-        let monitor = monitor(4);
-        let strategy = monitor.plain().unwrap();
-        let result = launch(
-            &directory,
-            (2, accumulation),
-            Some(&monitor),
-            Some(strategy.into()),
-        );
+        let (monitors, readings) = monitors(4);
+        let mut training = training(&directory, (2, accumulation));
+        for (name, _) in shown {
+            let metric = monitors.metric(&readings, name).unwrap();
+            training = training.metric_train_numeric(metric);
+        }
+        let result = launch(training, Some(monitors.plain().unwrap()));
         assert!(result.error.is_none(), "{:?}", result.error);
-        let (expected, model) = by_hand(2, accumulation, 4);
-        assert_eq!(monitor.history(), expected);
-        assert_eq!(monitor.error(), None);
+        let rule = EdgeRule::of(&sgd()).unwrap();
+        let (expected, model) = by_hand((2, accumulation), sgd().init(), watch(4, &rule));
+        assert_eq!(readings.to_vec(), expected);
+        assert_eq!(monitors.error(), None);
         assert_eq!(weights(&result.model), weights(&model));
 
-        let of = |quantity: CurvatureQuantity, reading: &CurvatureReading| match quantity {
-            CurvatureQuantity::Sharpness => reading.sharpness,
-            CurvatureQuantity::EdgeRatio => reading.edge_ratio,
-            CurvatureQuantity::SamEdge => reading.sam_edge.unwrap(),
-            CurvatureQuantity::MomentumEdge => reading.momentum_edge.unwrap(),
-            _ => reading.gradient_norm,
-        };
         let per_epoch = ITEMS / BATCH;
-        for quantity in &QUANTITIES[..5] {
+        for (name, value) in &shown[..4] {
             let mut expected = expected.iter().peekable();
             let mut last = None;
             for epoch in 1..=2 {
-                let entries = logged(&directory, *quantity, epoch);
+                let entries = logged(&directory, name, epoch);
                 let (whole, steps) = entries.split_last().unwrap();
                 let mut new = Vec::new();
                 // With accumulation, the items before the first step have no value.
@@ -259,9 +268,9 @@ fn metrics_show_what_a_loop_by_hand_measures() {
                     let step = item / accumulation - 1;
                     let is_due = item.is_multiple_of(accumulation) && step.is_multiple_of(4);
                     if is_due {
-                        let reading = expected.next().unwrap();
-                        assert_eq!(reading.step, step);
-                        last = Some(of(*quantity, reading));
+                        let measured = expected.next().unwrap();
+                        assert_eq!(measured.step, step);
+                        last = value(&measured.reading);
                         new.extend(last);
                     }
                     assert_eq!(parts(entry), (last.unwrap(), is_due), "item {item}");
@@ -276,76 +285,162 @@ fn metrics_show_what_a_loop_by_hand_measures() {
             assert!(expected.next().is_none());
         }
         // Without probes there is no trace, and nothing is written.
-        assert!(logged(&directory, CurvatureQuantity::Trace, 1).is_empty());
+        assert!(logged(&directory, "trace", 1).is_empty());
     }
 }
 
 #[test]
 fn monitoring_changes_nothing() {
     let directory = Directory::new();
-    let strategy = monitor(1).plain().unwrap();
-    let watched = launch(&directory, (2, 1), None, Some(strategy.into()));
+    let (monitors, _) = monitors(1);
+    let strategy = monitors.plain().unwrap();
+    let watched = launch(training(&directory, (2, 1)), Some(strategy));
     let directory = Directory::new();
-    let plain = launch(&directory, (2, 1), None, None);
+    let plain = launch(training(&directory, (2, 1)), None);
     assert_eq!(weights(&watched.model), weights(&plain.model));
 }
 
 #[test]
 fn sharpness_aware_training_is_monitored_too() {
     let directory = Directory::new();
-    let monitor = monitor(3);
+    let watch = watch(3, &EdgeRule::sam(0.05).unwrap());
+    let readings = watch.readings();
+    let monitors = LearnerMonitors::new(Monitors::new().with(watch).unwrap());
+    let seen = Rc::new(Cell::new(0));
+    let count = seen.clone();
     let strategy = Sam::strategy(SamConfig::new().with_rho(0.05)).unwrap();
-    let result = launch(
-        &directory,
-        (1, 1),
-        None,
-        Some(monitor.attach(strategy).into()),
-    );
+    // An observer of the model may be there, too.
+    let strategy = strategy.observe_model(move |_, _| {
+        count.set(count.get() + 1);
+        ControlFlow::Continue(())
+    });
+    let strategy = monitors.attach(strategy);
+    let result = launch(training(&directory, (1, 1)), Some(strategy));
     assert!(result.error.is_none(), "{:?}", result.error);
-    let history = monitor.history();
-    let steps: Vec<usize> = history.iter().map(|reading| reading.step).collect();
+    assert_eq!(seen.get(), ITEMS / BATCH);
+    let readings = readings.to_vec();
+    let steps: Vec<usize> = readings.iter().map(|measured| measured.step).collect();
     assert_eq!(steps, [0, 3]);
-    for reading in history {
-        assert_eq!(reading.sam_edge, Sam::edge(reading.gradient_norm, 0.05, LR));
+    for Observation { reading, .. } in readings {
+        assert_eq!(reading.edge, Sam::edge(reading.gradient_norm, 0.05, LR));
+    }
+}
+
+/// The learner's optimizer is private, and its record comes from a checkpoint in memory.
+#[test]
+fn preconditioned_edges_are_those_of_a_loop_by_hand() {
+    let adam = AdamConfig::new();
+    let rule = EdgeRule::of(&adam).unwrap();
+    for accumulation in [1, 2] {
+        let directory = Directory::new();
+        let watched = watch(2, &rule);
+        let readings = watched.readings();
+        let monitors = LearnerMonitors::new(Monitors::new().with(watched).unwrap());
+        let metric = monitors.metric(&readings, "edge_ratio").unwrap();
+        let result = training(&directory, (2, accumulation))
+            .metric_train_numeric(metric)
+            .with_training_strategy(monitors.plain().unwrap().into())
+            .launch(learner(adam.init()));
+        assert!(result.error.is_none(), "{:?}", result.error);
+        assert_eq!(monitors.error(), None);
+        let (expected, model) = by_hand((2, accumulation), adam.init(), watch(2, &rule));
+        let found = readings.to_vec();
+        assert_eq!(found, expected);
+        assert_eq!(weights(&result.model), weights(&model));
+
+        // Before the first step there is no state: neither a ratio nor a line of the log.
+        let (first, later) = found.split_first().unwrap();
+        assert_eq!(first.reading.edge_ratio, None);
+        assert!(later.len() > 1);
+        for Observation { step, reading, .. } in later {
+            assert!(reading.preconditioned_sharpness.unwrap() > 0.0, "{step}");
+        }
+        // The next reading belongs to step 2, which ends with this item.
+        let next = 3 * accumulation;
+        let lines = logged(&directory, "edge_ratio", 1);
+        let (whole, items) = lines.split_last().unwrap();
+        assert_eq!(items.len(), ITEMS / BATCH - (next - 1));
+        let in_epoch = ITEMS / BATCH / accumulation;
+        let values = later.iter().filter(|measured| measured.step < in_epoch);
+        let values: Vec<f64> = values
+            .filter_map(|measured| measured.reading.edge_ratio)
+            .collect();
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let NumericEntry::Final(value) = whole else {
+            panic!("{whole:?}");
+        };
+        assert_eq!(*value, mean);
+    }
+}
+
+#[test]
+fn metrics_of_a_second_training_show_its_own_readings() {
+    let (monitors, readings) = monitors(6);
+    for run in 1..=2 {
+        let directory = Directory::new();
+        let metric = monitors.metric(&readings, "gradient_norm").unwrap();
+        let training = training(&directory, (1, 1)).metric_train_numeric(metric);
+        let result = launch(training, Some(monitors.plain().unwrap()));
+        assert!(result.error.is_none(), "{:?}", result.error);
+        // One measurement each, at step 0 of the same weights.
+        assert_eq!(readings.len(), run);
+        let expected = readings.last().unwrap().reading.gradient_norm;
+        let lines = logged(&directory, "gradient_norm", 1);
+        let (whole, items) = lines.split_last().unwrap();
+        assert!(matches!(whole, NumericEntry::Final(value) if *value == expected));
+        for (index, entry) in items.iter().enumerate() {
+            assert_eq!(parts(entry), (expected, index == 0));
+        }
     }
 }
 
 #[test]
 fn another_thread_reads_the_readings() {
     let directory = Directory::new();
-    let monitor = Arc::new(monitor(2));
+    let (monitors, readings) = monitors(2);
+    let metric = monitors.metric(&readings, "sharpness").unwrap();
+    let strategy = monitors.plain().unwrap();
     let (sender, receiver) = mpsc::channel();
-    let (shared, strategy) = (monitor.clone(), monitor.plain().unwrap());
+    let (monitors, shared) = (Arc::new(monitors), readings.clone());
+    let watched = monitors.clone();
     let reader = thread::spawn(move || {
         receiver.recv().unwrap();
-        shared.history().len()
+        assert_eq!(watched.error(), None);
+        shared.len()
     });
-    let result = launch(&directory, (1, 1), Some(&monitor), Some(strategy.into()));
+    let training = training(&directory, (1, 1)).metric_train_numeric(metric);
+    let result = launch(training, Some(strategy));
     assert!(result.error.is_none(), "{:?}", result.error);
     sender.send(()).unwrap();
     let found = reader.join().unwrap();
-    assert_eq!(found, monitor.history().len());
+    assert_eq!(found, readings.len());
     assert!(found > 0);
 }
 
 #[test]
 fn a_measurement_that_fails_interrupts_the_training() {
     let directory = Directory::new();
-    let config = CurvatureMonitorConfig::new(2);
     let (x, y) = clusters(ITEMS, 8, 3, &Device::default());
     let risk = Risk::owned(squared, vec![(x * f32::NAN, y)]);
-    let monitor = LearnerMonitor::new(config.init().unwrap(), risk);
+    let monitor = CurvatureMonitorConfig::new().init().unwrap();
+    let watch = Watch::new(Due::Every(2), monitor, risk).unwrap();
+    let readings = watch.readings();
+    let monitors = LearnerMonitors::new(Monitors::new().with(watch).unwrap());
     let steps = Rc::new(Cell::new(0));
     let taken = steps.clone();
-    let strategy = monitor.plain().unwrap().observe(move |report| {
+    let strategy = monitors.plain().unwrap().observe(move |report| {
         taken.set(taken.get() + report.num_gradients);
         ControlFlow::Continue(())
     });
-    let result = launch(&directory, (2, 1), None, Some(strategy.into()));
-    assert!(result.interrupted.is_some());
-    let error = monitor.error().unwrap();
-    assert!(matches!(error, DynamicsError::Curvature(_)), "{error}");
-    assert!(monitor.history().is_empty());
+    let result = launch(training(&directory, (2, 1)), Some(strategy));
+    let interruption = result.interrupted.unwrap();
+    let error = monitors.error().unwrap();
+    let DynamicsError::Watch { step: 0, source, .. } = &error else {
+        panic!("{error}");
+    };
+    assert!(matches!(**source, DynamicsError::Curvature(_)), "{error}");
+    assert!(interruption.reason.unwrap().contains(&error.to_string()));
+    assert!(readings.is_empty());
     // This step is taken, and is the last one.
     assert_eq!(steps.get(), 1);
     assert_ne!(weights(&result.model), weights(&model()));

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use burnscape::dynamics::CurvatureMonitorConfig;
+use burnscape::dynamics::{CurvatureMonitorConfig, Moment, Monitor};
 use burnscape::loss::{Mode, Risk};
 use burnscape_testkit::turn;
 
@@ -25,8 +25,9 @@ fn the_mode_of_the_risk_determines_the_measurement() {
     let data = [Tensor::<2>::ones([64, 2], &device)];
     let measure = |mode: Mode| {
         let risk = Risk::new(&loss, &data).with_mode(mode).with_draws_seed(3);
-        let mut monitor = CurvatureMonitorConfig::new(1).init().unwrap();
-        monitor.measure(&risk, &model, 0, 0.1).unwrap().sharpness
+        let mut monitor = CurvatureMonitorConfig::new().init().unwrap();
+        let moment = Moment::new(0, 0.1, &model);
+        monitor.measure(&risk, &moment).unwrap().sharpness
     };
     // H is 2 times the mean of x xᵀ: with ones 2 and 2; dropped entries are 0, and kept ones 2, so that
     // it is near 4 on the diagonal and 2 beside it.

@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use burn::optim::SgdConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::tensor::Device;
-use burnscape::dynamics::{CurvatureMonitor, CurvatureMonitorConfig, CurvatureReading};
+use burnscape::dynamics::{
+    CurvatureMonitorConfig, CurvatureReading, Due, EdgeRule, Moment, Monitor, Observation, Reading,
+    Watch,
+};
 use burnscape::krylov::{EigenpairsConfig, Which};
 use burnscape::loss::Risk;
 
@@ -14,8 +17,8 @@ use super::model::{Batch, Mlp, clusters, cross_entropy, step};
 /// Fifty steps on minibatches, measured over all data after every `every` steps with at most `most` products.
 fn train(
     (every, seed, most): (usize, u64, usize),
-    mut watch: impl FnMut(&CurvatureReading, &Mlp, &[Batch]),
-) -> CurvatureMonitor {
+    mut look: impl FnMut(&Observation<CurvatureReading>, &Mlp, &[Batch]),
+) -> Vec<CurvatureReading> {
     let device = Device::default().autodiff();
     let all = clusters(240, 64, 10, &device);
     let batches: Vec<Batch> = (0..6)
@@ -29,19 +32,23 @@ fn train(
         .collect();
     let mut model = Mlp::new([64, 32, 32, 10], seed, &device);
     let momentum = MomentumConfig::new();
-    let mut sgd = SgdConfig::new().with_momentum(Some(momentum)).init();
-    let config = CurvatureMonitorConfig::new(every).with_max_warm_matvecs(most);
-    let mut monitor = config.init().unwrap();
+    let sgd = SgdConfig::new().with_momentum(Some(momentum));
+    let config = CurvatureMonitorConfig::new()
+        .with_optimizer(EdgeRule::of(&sgd).unwrap())
+        .with_max_warm_matvecs(most);
+    let mut sgd = sgd.init();
     let risk = Risk::new(&cross_entropy, &batches);
+    let mut watch = Watch::new(Due::Every(every), config.init().unwrap(), risk).unwrap();
     for index in 0..50 {
-        let reading = monitor.observe(&risk, &model, index, 0.05).unwrap();
-        if let Some(reading) = reading {
-            watch(&reading, &model, &batches);
+        let seen = watch.observe(&Moment::new(index, 0.05, &model)).unwrap();
+        if let Some(seen) = seen {
+            look(&seen, &model, &batches);
         }
         let batch = &batches[index % batches.len()];
         model = step(&mut sgd, 0.05, model, cross_entropy, batch);
     }
-    monitor
+    let observations = watch.readings().to_vec();
+    observations.into_iter().map(|seen| seen.reading).collect()
 }
 
 /// `λ_max` of a converged search.
@@ -58,17 +65,17 @@ fn exact(model: &Mlp, batches: &[Batch]) -> f64 {
 fn a_warm_measurement_takes_a_dozen_products_and_is_right() {
     for seed in [1, 2] {
         let (mut worst, mut num_open) = (0.0_f64, 0);
-        let monitor = train((1, seed, 12), |reading, model, batches| {
+        let readings = train((1, seed, 12), |seen, model, batches| {
+            let reading = &seen.reading;
             // Readings that ran out of products are the least reliable ones.
             num_open += usize::from(!reading.outcome.is_converged());
-            if reading.outcome.is_converged() && reading.step % 7 > 0 {
+            if reading.outcome.is_converged() && seen.step % 7 > 0 {
                 return;
             }
             let error = (reading.sharpness / exact(model, batches) - 1.0).abs();
             assert!(error * reading.sharpness <= reading.residual);
             worst = worst.max(error);
         });
-        let readings = monitor.history();
         let products: Vec<usize> = readings.iter().map(|reading| reading.num_matvecs).collect();
         println!("products {products:?}, {num_open} open, worst error {worst:.1e}");
         assert_eq!(products.len(), 50);
@@ -92,13 +99,14 @@ fn a_warm_measurement_takes_a_dozen_products_and_is_right() {
 fn if_weights_move_far_the_limit_is_kept_and_a_higher_one_converges() {
     let every_fifth = |most: usize| {
         let mut worst = 0.0_f64;
-        let monitor = train((5, 1, most), |reading, model, batches| {
+        let readings = train((5, 1, most), |seen, model, batches| {
+            let reading = &seen.reading;
             let error = (reading.sharpness / exact(model, batches) - 1.0).abs();
             // A reading that has not converged is a Ritz value below the eigenvalue, by at most its residual.
             assert!(error * reading.sharpness <= reading.residual);
             worst = worst.max(error);
         });
-        let readings = monitor.history()[1..].to_vec();
+        let readings = &readings[1..];
         let most_taken = readings.iter().map(|reading| reading.num_matvecs).max();
         let num_open = readings
             .iter()
@@ -116,18 +124,22 @@ fn if_weights_move_far_the_limit_is_kept_and_a_higher_one_converges() {
 #[test]
 fn a_cold_start_costs_more() {
     let every_step = train((1, 1, 12), |_, _, _| ());
-    let mut cold = CurvatureMonitorConfig::new(1).init().unwrap();
-    let again = train((1, 1, 12), |reading, model, batches| {
+    let mut cold = CurvatureMonitorConfig::new().init().unwrap();
+    let mut from_nothing = Vec::new();
+    let again = train((1, 1, 12), |seen, model, batches| {
         cold.forget();
         let risk = Risk::new(&cross_entropy, batches);
-        cold.measure(&risk, model, reading.step, 0.05).unwrap();
+        let moment = Moment::new(seen.step, 0.05, model);
+        from_nothing.push(cold.measure(&risk, &moment).unwrap());
     });
-    assert_eq!(every_step.history(), again.history());
-    let total = |monitor: &CurvatureMonitor| -> usize {
-        let readings = monitor.history()[1..].iter();
-        readings.map(|reading| reading.num_matvecs).sum()
+    assert_eq!(every_step, again);
+    let total = |readings: &[CurvatureReading]| -> usize {
+        readings[1..]
+            .iter()
+            .map(|reading| reading.cost().num_matvecs)
+            .sum()
     };
-    let (warm, cold) = (total(&every_step), total(&cold));
+    let (warm, cold) = (total(&every_step), total(&from_nothing));
     println!("{warm} products warm, {cold} cold, in 49 measurements");
     assert!(3 * warm < 2 * cold, "{warm} {cold}");
 }
@@ -137,18 +149,19 @@ fn a_limit_of_products_is_kept_and_reported() {
     let device = Device::default().autodiff();
     let data = [clusters(60, 64, 10, &device)];
     let model = Mlp::new([64, 32, 32, 10], 1, &device);
-    let config = CurvatureMonitorConfig::new(1)
+    let config = CurvatureMonitorConfig::new()
         .with_tolerance(1e-6)
         .with_max_matvecs(6);
     let mut monitor = config.init().unwrap();
     let risk = Risk::new(&cross_entropy, &data);
-    let first = monitor.measure(&risk, &model, 0, 0.1).unwrap();
+    let moment = Moment::new(0, 0.1, &model);
+    let first = monitor.measure(&risk, &moment).unwrap();
     assert!(!first.outcome.is_converged() && first.residual > 1e-6 * first.sharpness);
     assert_eq!(first.num_matvecs, 6 + 2);
     // The vectors found are starting vectors all the same: at the same weights the search continues.
     let mut last = first;
-    for step in 1..30 {
-        let next = monitor.measure(&risk, &model, step, 0.1).unwrap();
+    for _ in 1..30 {
+        let next = monitor.measure(&risk, &moment).unwrap();
         assert!(next.sharpness >= last.sharpness * (1.0 - 1e-5));
         last = next;
     }
@@ -183,17 +196,18 @@ fn a_measurement_traces_only_what_it_has_not_traced() {
         .map(|seed| Mlp::new([6, 4, 4, 3], seed, &device))
         .collect();
     let (small, large, other) = (sizes(&[20]), sizes(&[30, 9]), sizes(&[20]));
-    let mut monitor = CurvatureMonitorConfig::new(1).init().unwrap();
+    let mut monitor = CurvatureMonitorConfig::new().init().unwrap();
     let mut measure = |model: &Mlp, factor: f64, data: &Vec<Batch>| {
         let loss = times(factor);
         let risk = Risk::new(&loss, data).with_checks(false);
+        let moment = Moment::new(0, 0.1, model);
         // A copy of a monitor has the vectors, but no programs.
         let mut copy = monitor.clone();
-        let fresh = copy.measure(&risk, model, 0, 0.1).unwrap();
+        let fresh = copy.measure(&risk, &moment).unwrap();
         for count in [&traces, &runs] {
             count.store(0, Ordering::Relaxed);
         }
-        assert_eq!(monitor.measure(&risk, model, 0, 0.1).unwrap(), fresh);
+        assert_eq!(monitor.measure(&risk, &moment).unwrap(), fresh);
         [&traces, &runs].map(|count| count.load(Ordering::Relaxed))
     };
     assert_eq!(measure(&models[0], 1.0, &small), [1, 1]);
@@ -211,8 +225,7 @@ fn a_measurement_traces_only_what_it_has_not_traced() {
     let model = Mlp::new([6, 5, 4, 3], 1, &device);
     let loss = times(1.0);
     traces.store(0, Ordering::Relaxed);
-    monitor
-        .measure(&Risk::new(&loss, &small), &model, 0, 0.1)
-        .unwrap();
+    let (risk, moment) = (Risk::new(&loss, &small), Moment::new(0, 0.1, &model));
+    monitor.measure(&risk, &moment).unwrap();
     assert!(traces.load(Ordering::Relaxed) > 0);
 }

@@ -6,7 +6,7 @@ use burn::optim::{GradientsParams, SgdConfig};
 use burn::store::ModuleRecord;
 use burn::tensor::Bytes;
 use burnscape::curvature::Hessian;
-use burnscape::dynamics::CurvatureMonitorConfig;
+use burnscape::dynamics::{CurvatureMonitor, CurvatureMonitorConfig, EdgeRule, Moment, Monitor};
 use burnscape::krylov::LinearOperator;
 use burnscape::landscape::Slice1dConfig;
 use burnscape::loss::{Batch, Mode, Objective, Recorded, Risk};
@@ -191,9 +191,10 @@ where
     }
 
     pub(super) fn monitor(&self) -> Outcome {
-        let config = CurvatureMonitorConfig::new(1).with_momentum(Some(MomentumConfig::new()));
+        let momentum = EdgeRule::momentum(&MomentumConfig::new())?;
+        let config = CurvatureMonitorConfig::new().with_optimizer(momentum);
         let (risk, mut monitor) = (self.risk(), config.init()?);
-        let reading = monitor.measure(&risk, &self.model, 0, RATE)?;
+        let reading = monitor.measure(&risk, &Moment::new(0, RATE, &self.model))?;
         ensure!(reading.outcome.is_converged(), "{reading:?}");
         if self.draws.is_some() {
             // Every reading has draws of its own.
@@ -208,11 +209,14 @@ where
         let off = (gradient.norm()? - reading.gradient_norm).abs();
         ensure!(off <= 1e-10 * reading.gradient_norm, "gradient {off:e}");
 
-        // The next reading is the same after a record.
+        // The next reading is the same from the state.
         let moved = gradient.perturb(&self.model, -RATE)?;
-        let mut resumed = config.init()?.resume(monitor.to_record()?);
-        let next = monitor.measure(&risk, &moved, 1, RATE)?;
-        let again = resumed.measure(&risk, &moved, 1, RATE)?;
+        let moment = Moment::new(1, RATE, &moved);
+        let mut resumed = config.init()?;
+        let state = <CurvatureMonitor as Monitor<M>>::to_state(&monitor)?;
+        <CurvatureMonitor as Monitor<M>>::load_state(&mut resumed, state)?;
+        let next = monitor.measure(&risk, &moment)?;
+        let again = resumed.measure(&risk, &moment)?;
         ensure!(next == again, "{next:?}, resumed {again:?}");
         Ok(())
     }

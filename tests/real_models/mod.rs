@@ -9,6 +9,7 @@ mod fixture;
 mod groups;
 mod learner;
 mod modern_lstm;
+mod monitors;
 mod nano_gpt;
 mod resnet;
 #[path = "../optim/learner/silent.rs"]

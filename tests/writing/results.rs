@@ -7,7 +7,10 @@ use burn::optim::SgdConfig;
 use burn::tensor::activation::relu;
 use burn::tensor::{DType, Device, Int, Tensor};
 use burnscape::FormatError;
-use burnscape::dynamics::{CurvatureMonitorConfig, CurvatureMonitorRecord, CurvatureReading};
+use burnscape::dynamics::{
+    CurvatureMonitorConfig, CurvatureMonitorState, CurvatureReading, Due, Moment, Monitor, Monitors,
+    Observation, Watch, WatchRecord,
+};
 use burnscape::krylov::Outcome;
 use burnscape::landscape::{Slice1d, Slice1dConfig, Slice2d, Slice2dConfig};
 use burnscape::optim::{ClosureStep, PerturbedGdConfig, SaddleFreeNewtonConfig, SamConfig};
@@ -160,11 +163,20 @@ fn slices_and_readings_go_through_json_and_back() {
     let plane = Slice2dConfig::new(grid.clone(), grid);
     let plane = plane.run(&risk, &model, [&x, &y]).unwrap();
     goes_through(&mut seen, &plane);
-    let mut monitor = CurvatureMonitorConfig::new(1).init().unwrap();
-    let reading = monitor.measure(&risk, &model, 0, 0.1).unwrap();
-    goes_through(&mut seen, &reading);
-    goes_through(&mut seen, &monitor.to_record().unwrap());
-    assert_eq!(seen.len(), 4);
+    let monitor = CurvatureMonitorConfig::new().init().unwrap();
+    let mut watch = Watch::new(Due::At(vec![0]), monitor, risk).unwrap();
+    let moment = Moment::new(0, 0.1, &model);
+    let observation = watch.observe(&moment).unwrap().unwrap();
+    goes_through(&mut seen, &observation.reading);
+    goes_through(&mut seen, &observation);
+    let record = watch.to_record().unwrap();
+    goes_through(&mut seen, &record.state);
+    goes_through(&mut seen, &record);
+    goes_through(&mut seen, &watch.readings().cost());
+    let monitors = Monitors::new().with(watch).unwrap();
+    goes_through(&mut seen, &monitors.to_record().unwrap());
+    goes_through(&mut seen, &Due::Geometric { first: 2, ratio: 1.5 });
+    assert_eq!(seen.len(), 9);
 }
 
 #[test]
@@ -347,15 +359,20 @@ fn numbers_that_are_not_finite_survive() {
     plane.losses[4] = f64::INFINITY;
     let read = Slice2d::from_json(&plane.to_json().unwrap()).unwrap();
     assert_eq!(read.losses[4], f64::INFINITY);
-    let mut monitor = CurvatureMonitorConfig::new(1).init().unwrap();
-    // The edge of so small a rate is beyond the range of f64.
-    let reading = monitor.measure(&risk, &a, 0, 1e-310).unwrap();
-    assert_eq!(reading.gd_edge, Some(f64::INFINITY));
+    let mut monitor = CurvatureMonitorConfig::new().init().unwrap();
+    let mut reading = monitor.measure(&risk, &Moment::new(0, 0.1, &a)).unwrap();
+    reading.edge_ratio = Some(f64::INFINITY);
     let read = CurvatureReading::from_json(&reading.to_json().unwrap()).unwrap();
-    assert_eq!(read.gd_edge, Some(f64::INFINITY));
-    let record = monitor.to_record().unwrap().to_json().unwrap();
-    let read = CurvatureMonitorRecord::from_json(&record).unwrap();
-    assert_eq!(read.history[0].gd_edge, Some(f64::INFINITY));
+    assert_eq!(read.edge_ratio, Some(f64::INFINITY));
+    let monitor = CurvatureMonitorConfig::new().init().unwrap();
+    let mut watch = Watch::new(Due::Every(1), monitor, risk.clone()).unwrap();
+    watch.observe(&Moment::new(0, 0.1, &a)).unwrap();
+    let mut record = watch.to_record().unwrap();
+    record.observations[0].reading.residual = f64::NAN;
+    type Record = WatchRecord<CurvatureReading, CurvatureMonitorState>;
+    let read = Record::from_json(&record.to_json().unwrap()).unwrap();
+    let read: &Observation<CurvatureReading> = &read.observations[0];
+    assert!(read.reading.residual.is_nan());
 }
 
 #[test]

@@ -14,7 +14,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("own_similarity", "--units 8 --examples 64"),
     (
         "merge",
-        "target/merge-tiny-a.bpk target/merge-tiny-b.bpk --out target/merge-tiny.bpk --epochs 1 --starts 1",
+        "target/merge-tiny-a.bpk target/merge-tiny-b.bpk --out target/merge-tiny.bpk --train --epochs 1 --starts 1",
     ),
     (
         "edge_of_stability",

@@ -66,6 +66,11 @@ const SWEEPS: &[Sweep] = &[
         about: "the coverage of 95 % confidence intervals",
         targets: &["--test f64"],
     },
+    Sweep {
+        name: "noise",
+        about: "the coverage of 95 % intervals of gradient noise and of tail indices",
+        targets: &["--test f64"],
+    },
 ];
 
 /// Runs the named sweep in release mode, or lists all sweeps.

@@ -76,7 +76,7 @@
 //! | [`sharpness`] | how much the loss rises near a point |
 //! | [`landscape`] | the loss along directions |
 //! | [`path`] | low-loss paths between models |
-//! | [`dynamics`] | curvature along a training run |
+//! | [`dynamics`] | monitors of a training run: sharpness, edges of stability, gradient noise |
 //! | [`symmetry`] | changes of a model's weights that leave its function as it is |
 //! | [`align`] | one model permuted towards another |
 //! | [`merge`] | one model out of several |

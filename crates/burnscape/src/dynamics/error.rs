@@ -2,6 +2,7 @@ use thiserror::Error;
 
 use crate::OutOfRange;
 use crate::curvature::CurvatureError;
+use crate::loss::LossError;
 use crate::space::SpaceError;
 
 /// A measurement that cannot be made.
@@ -24,10 +25,145 @@ pub enum DynamicsError {
         /// The value.
         value: f64,
     },
-    /// The Hessian could not be made or multiplied.
+    /// A curvature operator could not be made or multiplied.
     #[error(transparent)]
     Curvature(#[from] CurvatureError),
-    /// Vectors of another model.
+    /// Vectors of another model, or a device that cannot be read.
     #[error(transparent)]
     Space(#[from] SpaceError),
+    /// The loss or the data are invalid.
+    #[error(transparent)]
+    Loss(#[from] LossError),
+    /// Theory knows no number above which this optimizer is unstable.
+    #[error(
+        "no edge is known for {optimizer}; leave `with_optimizer` out, and compare the sharpness with no edge"
+    )]
+    NoEdge {
+        /// The optimizer or its setting.
+        optimizer: String,
+    },
+    /// The edge depends on the state of the optimizer.
+    #[error(
+        "the edge of this optimizer depends on its state, and the moment has no optimizer; pass it with \
+         `Moment::with_optimizer`"
+    )]
+    MissingOptimizer,
+    /// The state of the optimizer is not that of the optimizer whose edge is asked for.
+    #[error("the state of the optimizer does not fit: {message}")]
+    OtherOptimizer {
+        /// What it has and what it should have.
+        message: String,
+    },
+    /// Two watches have one name.
+    #[error("two monitors are called `{name}`; give one of them another name with `Watch::named`")]
+    DuplicateName {
+        /// The name.
+        name: String,
+    },
+    /// A reading has no quantity of this name.
+    #[error("a reading has no `{name}`; use one of {known}")]
+    NoQuantity {
+        /// The name that was asked for.
+        name: String,
+        /// The names of the quantities.
+        known: String,
+    },
+    /// The readings are those of a watch that is not among these monitors.
+    #[error(
+        "the readings are those of another watch; pass what `Watch::readings` returned for one of these monitors"
+    )]
+    NoWatch,
+    /// The record is that of other monitors.
+    #[error(
+        "the record has the monitors [{found}], and these are [{expected}]; add the same monitors under the same names, \
+         or start without the record"
+    )]
+    OtherMonitors {
+        /// The names of the monitors, in alphabetical order.
+        expected: String,
+        /// Those of the record.
+        found: String,
+    },
+    /// A state that cannot be read or written.
+    #[error("the state cannot be read or written: {message}")]
+    Record {
+        /// The reason.
+        message: String,
+    },
+    /// One of several monitors failed.
+    #[error("the monitor `{name}` failed at step {step}: {source}")]
+    Watch {
+        /// The name of its watch.
+        name: String,
+        /// The step.
+        step: usize,
+        /// The reason.
+        source: Box<DynamicsError>,
+    },
+    /// An estimate needs more examples, micro-batches or batches.
+    #[error("{found} {what} are too few, {needed} is the least; use more data, or smaller batches")]
+    TooFewBatches {
+        /// The least number.
+        needed: usize,
+        /// The number found.
+        found: usize,
+        /// What is counted, for instance micro-batches.
+        what: &'static str,
+    },
+    /// A micro-batch is larger than the batch that it is a part of.
+    #[error(
+        "{size} examples a micro-batch are more than the {available} of a batch; use smaller micro-batches, or \
+         larger batches"
+    )]
+    BatchSize {
+        /// The size asked for.
+        size: usize,
+        /// The examples of the batch.
+        available: usize,
+    },
+    /// Batches differ in their number of examples.
+    #[error(
+        "one batch has {first} examples and another {second}; use batches of one size, without the remainder"
+    )]
+    UnequalBatches {
+        /// The examples of a batch.
+        first: usize,
+        /// Those of another.
+        second: usize,
+    },
+    /// The gradients of the parts of a batch do not add up to that of the batch.
+    #[error(
+        "the gradients of the parts of a batch differ from that of the batch by {defect:.1e} of its norm: the loss is \
+         not a mean or sum over its examples; measure in `Mode::Eval`, and without terms that several examples share"
+    )]
+    NotExampleMean {
+        /// The relative difference.
+        defect: f64,
+    },
+    /// Finite steps are so short that rounding shows in the difference of two orders.
+    #[error(
+        "{what} is {value:.1e}, and what is below {floor:.1e} may be rounding; raise the learning rate to {least:.1e} or \
+         more, or use the exact bracket of `CommutatorConfig`, which takes no steps"
+    )]
+    BelowFloor {
+        /// What is too short.
+        what: &'static str,
+        /// Its length.
+        value: f64,
+        /// The least length.
+        floor: f64,
+        /// The least learning rate that gives that length, to leading order.
+        least: f64,
+    },
+    /// A difference of finite steps needs double precision.
+    #[error(
+        "in {dtype} the difference of two steps is rounding, which alone may make a defect of {floor:.1e}; convert the \
+         model to f64, or use the exact bracket of `CommutatorConfig`, which takes no steps and works in any precision"
+    )]
+    SinglePrecision {
+        /// The element type of the parameters.
+        dtype: String,
+        /// The defect that rounding alone may make.
+        floor: f64,
+    },
 }

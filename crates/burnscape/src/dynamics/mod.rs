@@ -1,25 +1,43 @@
-//! Curvature along a training run, step by step.
+//! What happens along a training run: how sharp the loss is and how far from instability, how noisy its gradients are,
+//! how much two batches disagree.
 //!
-//! [`CurvatureMonitor`] follows the sharpness (the largest eigenvalue of the Hessian), the gradient's
-//! norm and the trace along a run, together with the thresholds above which gradient descent is unstable.
-//! In your own loop, call [`observe`](CurvatureMonitor::observe); for Burn's `Learner`, use a
-//! `LearnerMonitor` (feature `train`).
+//! A [`Monitor`] measures a risk at one moment of the run. A [`Watch`] decides when, and keeps the readings; [`Monitors`]
+//! are several watches. In your own loop, call [`observe`](Monitors::observe) before each step; for Burn's `Learner`, use
+//! `LearnerMonitors` (feature `train`). Between the steps that are due a watch costs nothing.
+//!
+//! | monitor | readings |
+//! |---|---|
+//! | [`CurvatureMonitor`] | sharpness, gradient norm, trace, and the edge of stability of the optimizer ([`EdgeRule`]) |
+//! | [`GradientNoiseMonitor`] | the variance of gradients between examples, and the batch size at which it equals the gradient |
+//! | [`CommutatorMonitor`] | how much the order of two batches matters |
+//! | [`TailIndexConfig`] | how heavy the tails of the gradient noise are, beside Gaussian noise |
+//!
+//! You can write monitors of your own: [`Monitor`] has an example.
 
-mod config;
-mod curvature_monitor;
-mod curvature_reading;
+mod commutator;
+mod curvature;
+mod edges;
 mod error;
-mod kept_programs;
 #[cfg(feature = "train")]
 mod learner;
-mod momentum_edge;
-mod monitor_record;
+mod monitor;
+mod noise;
+mod tails;
 
-pub use config::CurvatureMonitorConfig;
-pub use curvature_monitor::CurvatureMonitor;
-pub use curvature_reading::CurvatureReading;
+pub use commutator::{
+    Alarm, AlarmConfig, AlarmPoint, CommutatorConfig, CommutatorDefect, CommutatorMonitor,
+    FiniteCommutator, FiniteCommutatorConfig,
+};
+pub use curvature::{
+    CurvatureMonitor, CurvatureMonitorConfig, CurvatureMonitorState, CurvatureReading,
+};
+pub use edges::{EdgeRule, WatchedOptimizer};
 pub use error::DynamicsError;
 #[cfg(feature = "train")]
-pub use learner::{CurvatureQuantity, LearnerMonitor};
-pub use momentum_edge::momentum_edge;
-pub use monitor_record::CurvatureMonitorRecord;
+pub use learner::LearnerMonitors;
+pub use monitor::{
+    Cost, Due, Moment, Monitor, Monitors, MonitorsRecord, Observation, Quantity, Reading, Readings,
+    Watch, WatchRecord,
+};
+pub use noise::{GradientNoise, GradientNoiseConfig, GradientNoiseMonitor, NoiseEstimator};
+pub use tails::{TailEstimator, TailIndex, TailIndexConfig};

@@ -27,6 +27,8 @@ pub use closure_step::ClosureStep;
 pub use error::OptimError;
 pub use evaluation::{Evaluation, IntoEvaluation};
 #[cfg(feature = "train")]
+pub(crate) use learner::{RecordOf, StepWatcher};
+#[cfg(feature = "train")]
 pub use learner::{SamStrategy, StepStart};
 pub use record::OptimRecord;
 pub use report::{InnerMaximum, SkipReason, StepReport};

@@ -6,33 +6,32 @@ use burn::train::metric::{
     SerializedEntry, format_float,
 };
 
-use super::CurvatureQuantity;
-use super::readings::Readings;
+use super::series::Series;
 
-/// One quantity of the readings as a metric of Burn's training split.
+/// One quantity of a watch's readings as a metric of Burn's training split.
 ///
 /// Metrics run on their own thread, behind the training. This one counts the items that it receives, and shows for
 /// each the measurement that belongs to it, however far the training is ahead.
 #[derive(Debug, Clone)]
-pub(super) struct CurvatureMetric {
-    quantity: CurvatureQuantity,
-    readings: Readings,
+pub(super) struct SeriesMetric {
     name: MetricName,
+    description: &'static str,
+    series: Series,
     /// Items received so far.
     items: usize,
     /// The last value, and the number of new values that came with the last item: one or none.
     last: Option<(f64, usize)>,
-    /// Sum and number of the epoch's measurements.
+    /// Sum and number of the epoch's values.
     sum: f64,
     count: usize,
 }
 
-impl CurvatureMetric {
-    pub(super) fn new(quantity: CurvatureQuantity, readings: Readings) -> Self {
+impl SeriesMetric {
+    pub(super) fn new(name: String, description: &'static str, series: Series) -> Self {
         Self {
-            quantity,
-            readings,
-            name: Arc::new(quantity.name().to_string()),
+            name: Arc::new(name),
+            description,
+            series,
             items: 0,
             last: None,
             sum: 0.0,
@@ -40,7 +39,7 @@ impl CurvatureMetric {
         }
     }
 
-    /// The mean of the epoch's measurements; the last measurement if the epoch has none.
+    /// The mean of the epoch's values; the last value if the epoch has none.
     fn of_epoch(&self) -> Option<f64> {
         match self.count {
             0 => self.last.map(|(value, _)| value),
@@ -49,13 +48,15 @@ impl CurvatureMetric {
     }
 
     fn entry(&self, value: Option<NumericEntry>) -> SerializedEntry {
-        match (value, self.last, self.of_epoch()) {
-            (Some(entry), Some((last, _)), Some(mean)) => SerializedEntry::new(
-                format!("epoch {} - batch {}", short(mean), short(last)),
-                entry.serialize(),
-            ),
-            _ => SerializedEntry::not_available(None),
-        }
+        let (Some(entry), Some(mean)) = (value, self.of_epoch()) else {
+            return SerializedEntry::not_available(None);
+        };
+        let last = match self.last {
+            Some((last, _)) => short(last),
+            None => SerializedEntry::NOT_AVAILABLE.to_string(),
+        };
+        let formatted = format!("epoch {} - batch {last}", short(mean));
+        SerializedEntry::new(formatted, entry.serialize())
     }
 }
 
@@ -68,7 +69,7 @@ fn short(value: f64) -> String {
     }
 }
 
-impl Metric for CurvatureMetric {
+impl Metric for SeriesMetric {
     type Input = ();
 
     fn name(&self) -> MetricName {
@@ -76,7 +77,7 @@ impl Metric for CurvatureMetric {
     }
 
     fn description(&self) -> Option<String> {
-        Some(self.quantity.description().to_string())
+        Some(self.description.to_string())
     }
 
     fn attributes(&self) -> MetricAttributes {
@@ -93,13 +94,12 @@ impl Metric for CurvatureMetric {
         _metadata: &MetricMetadata,
     ) -> Result<SerializedEntry, TensorReadError> {
         self.items += 1;
-        if let Some((reading, is_new)) = self.readings.at(self.items)
-            && let Some(value) = self.quantity.of(&reading)
-        {
-            let new = usize::from(is_new);
-            self.last = Some((value, new));
-            self.sum += value * new as f64;
-            self.count += new;
+        if let Some((value, is_new)) = self.series.at(self.items) {
+            self.last = value.map(|value| (value, usize::from(is_new)));
+            if let (Some(value), true) = (value, is_new) {
+                self.sum += value;
+                self.count += 1;
+            }
         }
         Ok(self.entry(self.value()))
     }
@@ -113,7 +113,7 @@ impl Metric for CurvatureMetric {
     }
 }
 
-impl Numeric for CurvatureMetric {
+impl Numeric for SeriesMetric {
     fn value(&self) -> Option<NumericEntry> {
         self.last.map(|(value, count)| NumericEntry::Aggregated {
             aggregated_value: value,

@@ -1,9 +1,8 @@
-//! Curvature as metrics of Burn's `Learner`.
+//! Monitors of a training by Burn's `Learner`, with metrics for its display.
 
-mod learner_monitor;
+mod learner_monitors;
 mod metric;
-mod quantity;
-mod readings;
+mod series;
+mod shared;
 
-pub use learner_monitor::LearnerMonitor;
-pub use quantity::CurvatureQuantity;
+pub use learner_monitors::LearnerMonitors;

@@ -2,18 +2,24 @@ use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 
+use super::StepWatcher;
 use super::error::StrategyError;
 use crate::optim::sam::{EntryPoint, SamMachine};
 use crate::optim::{OptimError, OptimRecord, SamConfig};
 
-/// The records of a sharpness-aware optimizer beside Burn's checkpoints: `sam-{epoch}.bpk`.
+/// The records of a sharpness-aware optimizer beside Burn's checkpoints, `sam-{epoch}.bpk`, and those of what measures in
+/// the training, `monitors-{epoch}.mpk`.
 #[derive(Debug, Default)]
 pub(super) struct Checkpoints {
     pub(super) directory: Option<PathBuf>,
 }
 
-const RECORD: &str = "sam";
-const MODEL: &str = "model";
+/// How the files of all epochs are called: before and after the epoch.
+type Files = (&'static str, &'static str);
+
+const RECORD: Files = ("sam", "bpk");
+const MONITORS: Files = ("monitors", "mpk");
+const MODEL: Files = ("model", "bpk");
 
 impl Checkpoints {
     /// Refuses a configuration whose memory would be lost silently.
@@ -24,6 +30,18 @@ impl Checkpoints {
                  `with_checkpoints`"
             ))),
             _ => Ok(()),
+        }
+    }
+
+    /// Refuses monitors whose readings would be lost silently.
+    pub(super) fn check_watcher(&self) -> Result<(), StrategyError> {
+        match &self.directory {
+            None => Err(StrategyError(
+                "Burn's checkpoints do not contain the monitors; pass their directory to \
+                 `with_checkpoints`"
+                    .to_string(),
+            )),
+            Some(_) => Ok(()),
         }
     }
 
@@ -74,6 +92,49 @@ impl Checkpoints {
         record.save(&path).map_err(failed)
     }
 
+    /// Restores the monitors of an epoch.
+    pub(super) fn load_watcher<M>(
+        &self,
+        watcher: &dyn StepWatcher<M>,
+        epoch: usize,
+    ) -> Result<(), StrategyError> {
+        let Some(directory) = &self.directory else {
+            return Ok(());
+        };
+        let path = file(directory, MONITORS, epoch);
+        let bytes = std::fs::read(&path).map_err(|error| {
+            StrategyError(format!(
+                "the monitors cannot resume without their record `{}`: {error}; resume from an epoch that has one, or \
+                 train without monitors",
+                path.display()
+            ))
+        })?;
+        watcher.load(&bytes).map_err(|error| {
+            let path = path.display();
+            StrategyError(format!("the record `{path}` is refused: {error}"))
+        })
+    }
+
+    pub(super) fn save_watcher<M>(
+        &self,
+        watcher: &dyn StepWatcher<M>,
+        epoch: usize,
+    ) -> Result<(), StrategyError> {
+        let Some(directory) = &self.directory else {
+            return Ok(());
+        };
+        let path = file(directory, MONITORS, epoch);
+        // If this fails, so does writing, with a message.
+        drop(std::fs::create_dir_all(directory));
+        let bytes = watcher.to_bytes().map_err(StrategyError)?;
+        std::fs::write(&path, bytes).map_err(|error| {
+            let path = path.display();
+            StrategyError(format!(
+                "the monitors cannot be written to `{path}`: {error}; choose another directory"
+            ))
+        })
+    }
+
     /// Removes the records whose model was removed, as far as possible.
     ///
     /// Burn writes in the background and in order: once the model of a later epoch exists, a missing earlier one was
@@ -88,12 +149,14 @@ impl Checkpoints {
             let name = entry.file_name();
             let name = name.to_string_lossy();
             models.extend(epoch_of(&name, MODEL));
-            records.extend(epoch_of(&name, RECORD));
+            for files in [RECORD, MONITORS] {
+                records.extend(epoch_of(&name, files).map(|epoch| (files, epoch)));
+            }
         }
         let newest = models.iter().copied().filter(|&model| model <= epoch).max();
-        for record in records {
+        for (files, record) in records {
             if Some(record) < newest && !models.contains(&record) {
-                drop(std::fs::remove_file(file(directory, RECORD, record)));
+                drop(std::fs::remove_file(file(directory, files, record)));
             }
         }
     }
@@ -104,13 +167,14 @@ fn failed(error: OptimError) -> StrategyError {
 }
 
 /// As Burn's file checkpointer names its files.
-fn file(directory: &Path, name: &str, epoch: usize) -> PathBuf {
-    directory.join(format!("{name}-{epoch}.bpk"))
+fn file(directory: &Path, (name, extension): Files, epoch: usize) -> PathBuf {
+    directory.join(format!("{name}-{epoch}.{extension}"))
 }
 
-fn epoch_of(file: &str, name: &str) -> Option<usize> {
+fn epoch_of(file: &str, (name, extension): Files) -> Option<usize> {
     let epoch = file.strip_prefix(name)?.strip_prefix('-')?;
-    epoch.strip_suffix(".bpk")?.parse().ok()
+    let epoch = epoch.strip_suffix(extension)?.strip_suffix('.')?;
+    epoch.parse().ok()
 }
 
 /// The part whose steps depend on the record, if any.

@@ -1,5 +1,6 @@
 //! One pass over the data, event for event as Burn's strategy for a single device.
 
+use burn::train::metric::store::EventStoreClient;
 use burn::train::{
     EventProcessorTraining, InferenceStep, Interrupter, Learner, LearnerEvent, LearnerModel,
     SupervisedTrainingEventProcessor, TrainLoader, TrainStep, TrainingError, TrainingItem,
@@ -7,6 +8,7 @@ use burn::train::{
 };
 
 use super::group::Group;
+use super::optimizer_record::optimizer_record;
 use super::{SamStrategy, StepStart};
 use crate::optim::OptimError;
 use crate::optim::rate::base_rate;
@@ -18,6 +20,7 @@ pub(super) struct TrainEpoch<'a, M: LearnerModel> {
     pub(super) learner: &'a mut Learner<M>,
     pub(super) machine: &'a mut SamMachine,
     pub(super) interrupter: &'a Interrupter,
+    pub(super) event_store: &'a EventStoreClient,
     /// Batches for each optimizer step.
     pub(super) accumulation: usize,
     pub(super) group: Option<Group<'a, M>>,
@@ -77,6 +80,10 @@ where
             items: *self.items,
         };
         self.strategy.starts(&group.model, &start, self.interrupter);
+        let (learner, store) = (&self.learner, self.event_store);
+        let record = || optimizer_record(learner, store);
+        self.strategy
+            .measures(&group.model, &start, &record, self.interrupter);
         let report = group.step(self.machine, self.learner)?;
         self.strategy.reports(&report, self.interrupter);
         Ok(output)

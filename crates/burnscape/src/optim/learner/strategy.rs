@@ -11,11 +11,11 @@ use burn::train::{
     TrainingComponents, TrainingStrategy, ValidLoader,
 };
 
-use super::StepStart;
 use super::checkpoints::Checkpoints;
 use super::epoch::{TrainEpoch, validate};
 use super::error::StrategyError;
 use super::oracle::LossOf;
+use super::{RecordOf, StepStart, StepWatcher};
 use crate::optim::sam::{EntryPoint, SamMachine};
 use crate::optim::{OptimError, Sam, SamConfig, StepReport};
 
@@ -100,6 +100,7 @@ pub struct SamStrategy<M: LearnerModel> {
     loss_of: Option<Box<LossOf<M>>>,
     observer: RefCell<Box<Observer>>,
     model_observer: RefCell<Box<ModelObserver<M>>>,
+    watcher: Option<Arc<dyn StepWatcher<M>>>,
 }
 
 type Observer = dyn FnMut(&StepReport) -> ControlFlow<()>;
@@ -137,6 +138,7 @@ impl Sam {
             loss_of: None,
             observer: RefCell::new(Box::new(|_| ControlFlow::Continue(()))),
             model_observer: RefCell::new(Box::new(|_, _| ControlFlow::Continue(()))),
+            watcher: None,
         })
     }
 }
@@ -159,10 +161,13 @@ impl<M: LearnerModel> SamStrategy<M> {
     /// [`draws_seed`](SamConfig::draws_seed). [`OptimRecord::load`](crate::optim::OptimRecord::load) reads the
     /// files too.
     ///
+    /// Monitors of the training ([`LearnerMonitors`](crate::dynamics::LearnerMonitors)) have their records beside those,
+    /// `monitors-{epoch}.mpk`: a resumed training has the readings of an uninterrupted one, bit for bit.
+    ///
     /// # Errors
     ///
-    /// The training stops with a message if a record belongs to another model or cannot be read or
-    /// written; and for configurations with a memory (Friendly SAM, LookSAM, active steps, a mask, a
+    /// The training stops with a message if a record belongs to another model or to other monitors, or cannot be read
+    /// or written; and for monitors and configurations with a memory (Friendly SAM, LookSAM, active steps, a mask, a
     /// schedule over steps, `draws_seed`, random starts) if there are checkpointers but no
     /// directory, or no record to resume from.
     pub fn with_checkpoints(mut self, directory: impl Into<PathBuf>) -> Self {
@@ -213,6 +218,12 @@ impl<M: LearnerModel> SamStrategy<M> {
         self
     }
 
+    /// What measures before the steps, in place of what did so far.
+    pub(crate) fn watched_by(mut self, watcher: Arc<dyn StepWatcher<M>>) -> Self {
+        self.watcher = Some(watcher);
+        self
+    }
+
     /// The state at the start.
     fn start(
         &self,
@@ -229,13 +240,23 @@ impl<M: LearnerModel> SamStrategy<M> {
             )));
         }
         let mut machine = SamMachine::new(self.config.clone());
+        let watcher = self.watcher.as_deref();
         // Without checkpointers Burn restores nothing either.
         if components.checkpointer.is_some() {
+            if let Some(watcher) = watcher {
+                self.checkpoints.check_watcher()?;
+                if let Some(epoch) = components.checkpoint {
+                    self.checkpoints.load_watcher(watcher, epoch)?;
+                }
+            }
             self.checkpoints.check(&self.config)?;
             if let Some(epoch) = components.checkpoint {
                 self.checkpoints
                     .load(&mut machine, &learner.model(), epoch)?;
             }
+        }
+        if let Some(watcher) = watcher {
+            watcher.begin();
         }
         Ok(machine)
     }
@@ -251,6 +272,35 @@ impl<M: LearnerModel> SamStrategy<M> {
             && observer(model, start).is_break()
         {
             interrupter.stop(Some("the observer of the model stopped the training"));
+        }
+    }
+
+    /// Measures before a step, if something does.
+    pub(super) fn measures(
+        &self,
+        model: &M,
+        start: &StepStart,
+        record: &RecordOf<'_>,
+        interrupter: &Interrupter,
+    ) {
+        if let Some(watcher) = &self.watcher
+            && let Err(message) = watcher.observe(model, start, record)
+        {
+            interrupter.stop(Some(&message));
+        }
+    }
+
+    /// The state after an epoch, beside Burn's checkpoint.
+    fn save(
+        &self,
+        machine: &SamMachine,
+        learner: &Learner<M>,
+        epoch: usize,
+    ) -> Result<(), StrategyError> {
+        self.checkpoints.save(machine, &learner.model(), epoch)?;
+        match &self.watcher {
+            Some(watcher) => self.checkpoints.save_watcher(watcher.as_ref(), epoch),
+            None => Ok(()),
         }
     }
 
@@ -314,6 +364,7 @@ where
                 learner: &mut learner,
                 machine: &mut machine,
                 interrupter: &interrupter,
+                event_store: &event_store,
                 accumulation: grad_accumulation.unwrap_or(1),
                 group: None,
                 items: &mut items,
@@ -341,8 +392,7 @@ where
 
             if let Some(checkpointer) = &mut checkpointer {
                 // First ours: a model whose record is missing could not be resumed from.
-                let saved = self.checkpoints.save(&machine, &learner.model(), epoch);
-                if let Err(error) = saved {
+                if let Err(error) = self.save(&machine, &learner, epoch) {
                     interrupter.fail(error);
                     break;
                 }
