@@ -1,10 +1,12 @@
 //! Repaired layers have the moments between those of two models.
 
+use std::ops::ControlFlow;
+
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
-use burnscape::loss::{Batch, LossError};
+use burnscape::loss::{Batch, LossError, Work};
 use burnscape::merge::{
     MergeError, RepairConfig, RepairMethod, Repaired, average, interpolate, weighted,
 };
@@ -110,10 +112,11 @@ fn the_deviation_of_merged_units_collapses_and_is_restored() {
         );
         assert_eq!(layer.shift, None);
         assert_eq!(report.without_shift().count(), 1);
-        assert_eq!(
-            (report.left, report.num_batches),
-            (vec!["second.weight".to_string()], 1)
-        );
+        for factor in [layer.smallest_factor, layer.largest_factor] {
+            assert!((factor - 1.0 / 0.7_f64.sqrt()).abs() < 1e-13, "{factor}");
+        }
+        assert_eq!(report.num_batches, 1);
+        assert!(report.left.into_keys().eq(["second.weight"]));
         // Nothing else has changed.
         let [own, found] = [&merged, &model].map(parameters);
         assert_eq!(
@@ -124,7 +127,7 @@ fn the_deviation_of_merged_units_collapses_and_is_restored() {
 }
 
 #[test]
-fn without_a_bias_the_mean_is_not_restored() {
+fn without_a_bias_the_mean_is_multiplied_by_the_factor() {
     let net = Two::new([1.0; 4], false, &device());
     let [a, b] = [1, 2].map(|seed| scattered(&net, seed));
     let merged = interpolate(&a, &b, 0.25).expect("a model");
@@ -255,20 +258,21 @@ fn a_normalization_after_a_layer_is_repaired_in_its_place() {
 }
 
 /// A second repair finds nothing to do.
-fn is_restored<M: Module, B: Batch, const R: usize>(net: &Specimen<M, B, R>) {
+pub(super) fn is_restored<M: Module, B: Batch, const R: usize>(net: &Specimen<M, B, R>) {
     let name = net.name;
     let (a, b) = (&net.model, &scattered(&net.model, SEED + 1));
     let merged = average(&[a, b]).expect(name);
     let data = [net.batch.clone()];
     let run = |merged: &M| RepairConfig::new().run(&net.outputs, &data, a, b, merged, 0.5);
     let once = run(&merged).expect(name);
-    let count = once.report.layers.len();
-    assert!(count > 0, "{name}");
     let twice = run(&once.model).expect(name).report;
-    assert_eq!(twice.layers.len(), count, "{name}");
+    assert_eq!(twice.layers.len(), once.report.layers.len(), "{name}");
+    assert_eq!(twice.left, once.report.left, "{name}");
     for (before, after) in once.report.layers.iter().zip(&twice.layers) {
-        let ratio = after.deviation_ratio;
-        assert!((ratio - 1.0).abs() < 1e-8, "{name}: {ratio} {before:?}");
+        let [low, high] = [after.smallest_factor, after.largest_factor];
+        for ratio in [after.deviation_ratio, low, high] {
+            assert!((ratio - 1.0).abs() < 1e-8, "{name}: {ratio} {before:?}");
+        }
     }
 }
 
@@ -352,6 +356,91 @@ fn a_channel_without_a_deviation_keeps_its_scale() {
             });
             let target = 0.5 * (means[0] + means[1]);
             assert!((means[2] - target).abs() < 1e-13);
+        }
+    }
+}
+
+#[test]
+fn a_channel_that_hardly_varies_is_restored_by_a_factor_that_the_report_shows() {
+    let device = device();
+    let net = zoo::mlp(&device, SEED);
+    let (a, b) = (&net.model, &scattered(&net.model, 1));
+    let merged = average(&[a, b]).expect("a mean");
+    let x = numbers([20, 5], SEED, &device);
+    let run = |merged: &Mlp| {
+        let data = std::slice::from_ref(&x);
+        let found = RepairConfig::new().run(&net.outputs, data, a, b, merged, 0.5);
+        found.expect("a repair")
+    };
+    let usual = run(&merged).report;
+    let usual = &usual.layers[0];
+    let mut weight = values(&parameters(&merged), "first.weight");
+    weight
+        .iter_mut()
+        .skip(2)
+        .step_by(7)
+        .for_each(|w| *w *= 1e-6);
+    let found = run(&with(&merged, &[("first.weight", &weight)]));
+    let layer = &found.report.layers[0];
+    assert!(layer.dead.is_empty());
+    assert!(layer.largest_factor > 1e5, "{}", layer.largest_factor);
+    assert!(usual.largest_factor < 1e2, "{}", usual.largest_factor);
+    assert!(layer.smallest_factor >= usual.smallest_factor * (1.0 - 1e-12));
+    let [of_a, of_b, repaired] = [a, b, &found.model].map(|net| {
+        let [first, _] = hidden(net, &x);
+        moments(first)
+    });
+    for moment in 0..2 {
+        let target = between(&of_a[moment], &of_b[moment], 0.5);
+        // A millionth of the size of the values takes as many digits.
+        assert!(difference(&repaired[moment], &target) < 1e-8);
+    }
+}
+
+#[test]
+fn a_repair_is_watched_and_stopped() {
+    let device = device();
+    let net = zoo::mlp(&device, SEED);
+    let (a, b) = (&net.model, &scattered(&net.model, 1));
+    let merged = average(&[a, b]).expect("a mean");
+    let data = [numbers([20, 5], SEED, &device)];
+    let own = parameters(&merged);
+    let whole = RepairConfig::new().run(&net.outputs, &data, a, b, &merged, 0.5);
+    let whole = parameters(&whole.expect("a repair").model);
+    for method in METHODS {
+        for last in 0..3 {
+            let mut seen = Vec::new();
+            let config = RepairConfig::new().with_method(method);
+            let repair = config.init(&net.outputs, &data, a, b, &merged, 0.5);
+            let repair = repair.expect("a repair").with_observer(|progress| {
+                assert_eq!((progress.work, progress.total), (Work::Layer, Some(2)));
+                seen.push(progress.done);
+                match progress.done < last {
+                    true => ControlFlow::Continue(()),
+                    false => ControlFlow::Break(()),
+                }
+            });
+            let found = repair.run().expect("a repair");
+            assert!(seen.into_iter().eq(0..=last));
+            assert_eq!(found.report.layers.len(), last);
+            assert_eq!(found.report.completed, last == 2);
+            let found = parameters(&found.model);
+            if last == 0 {
+                assert!(same(&found, &own));
+            }
+            // What was not reached is as it was.
+            let is_reached = |path: &str| match last {
+                0 => false,
+                1 => path.starts_with("first."),
+                _ => !path.starts_with("last."),
+            };
+            for ((found, own), whole) in found.iter().zip(&own).zip(&whole) {
+                let is_new = found.values != own.values;
+                assert_eq!(is_new, is_reached(&found.path), "{}", found.path);
+                if is_new && method == RepairMethod::Exact {
+                    assert_eq!(found.values, whole.values, "{}", found.path);
+                }
+            }
         }
     }
 }

@@ -19,8 +19,8 @@ pub struct Axes {
     pub passes: usize,
 }
 
-/// A tensor that depends on the batch and that parameters scale and shift along an axis: products with weights and their
-/// bias, or the normalization after them.
+/// A tensor that depends on the batch and that parameters scale and shift along an axis: a product with a weight, with its
+/// bias, or a normalization. A product that only a normalization reads is no producer by itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Producer {
     /// The tensor, for [`Forward::with_outputs`](crate::Forward::with_outputs).
@@ -33,6 +33,8 @@ pub struct Producer {
     pub scale: Vec<(usize, usize)>,
     /// The input that is added, a vector.
     pub shift: Option<usize>,
+    /// The inputs that scale and shift the product that this normalization alone reads.
+    pub replaced: Vec<usize>,
 }
 
 /// A tensor that depends on the batch and is multiplied by parameters: what the next layer reads.

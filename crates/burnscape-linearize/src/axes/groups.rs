@@ -320,7 +320,7 @@ pub(super) fn published(walk: &mut Walk<'_>, num_free: usize, passes: usize) -> 
     }
 }
 
-/// A producer with the axis of its weight that has the same term. A weight for which that is not clear is left out.
+/// A producer, unless only a part of an axis scales it, or its axes depend on each other.
 fn produced(
     walk: &mut Walk<'_>,
     affine: Affine,
@@ -331,25 +331,15 @@ fn produced(
         axis,
         scale,
         shift,
+        replaced,
     } = affine;
     let labels = walk.labels.get(&tensor.id).cloned();
     let labels = labels.filter(|labels| labels.case.is_none())?;
-    let weight = walk.program.inputs.get(scale)?.tensor.clone();
-    let of_weight = walk.labels.get(&weight.id)?.axes.clone();
-    let len = tensor.shape[axis];
-    let own = walk.terms.normal(&labels.axes[axis]);
-    let fits: Vec<usize> = (0..of_weight.len())
-        .filter(|&at| weight.shape[at] == len)
-        .collect();
-    let same: Vec<usize> = fits
-        .iter()
-        .copied()
-        .filter(|&at| walk.terms.normal(&of_weight[at]) == own)
-        .collect();
-    let at = match (&same[..], &fits[..]) {
-        ([at], _) | ([], [at]) => *at,
-        _ => return None,
-    };
+    let (input, own) = scale;
+    let parameter = walk.program.inputs.get(input)?;
+    if parameter.shape().get(own) != Some(&tensor.shape[axis]) {
+        return None;
+    }
     Some(Producer {
         axes: axes_of(walk, &labels, index),
         tensor: Port {
@@ -357,8 +347,9 @@ fn produced(
             tensor,
         },
         axis,
-        scale: vec![(scale, at)],
+        scale: vec![scale],
         shift,
+        replaced,
     })
 }
 

@@ -158,7 +158,10 @@ impl Terms {
 }
 
 /// The smallest runs of axes with equal numbers of elements.
-fn segments(from: &[usize], to: &[usize]) -> Vec<(std::ops::Range<usize>, std::ops::Range<usize>)> {
+pub(super) fn segments(
+    from: &[usize],
+    to: &[usize],
+) -> Vec<(std::ops::Range<usize>, std::ops::Range<usize>)> {
     let mut segments = Vec::new();
     let (mut i, mut j) = (0, 0);
     while i < from.len() || j < to.len() {

@@ -13,7 +13,7 @@ use crate::space::{
 ///
 /// Models match by path. Parameters count whether they are trained or frozen, and so do running statistics: they are
 /// averaged alike, as by [`NormalizationPolicy::Interpolate`](crate::loss::NormalizationPolicy), and usually have to be
-/// [estimated again](crate::loss::Risk::reestimate). Everything else is that of the first model: autodiff, what
+/// [estimated again](crate::loss::NormalizationPolicy::normalize). Everything else is that of the first model: autodiff, what
 /// requires gradients, flags and ties, integer and Boolean tensors. The result shares no state with the models.
 ///
 /// The mean runs, `m ← m − (m − θ_i) / i`, in the element type of the parameter, or in f32 if that is

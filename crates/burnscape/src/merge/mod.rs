@@ -9,7 +9,7 @@
 //! | a model between two | [`interpolate`], [`slerp`] |
 //! | the mean along a training run | [`Swa`](crate::optim::Swa) |
 //! | running statistics that fit the merged weights | [`NormalizationPolicy::normalize`](crate::loss::NormalizationPolicy::normalize) |
-//! | units that vary as they did before | [`RepairConfig`] |
+//! | units that vary as they did before | [`RepairConfig`]; watched and stopped, [`Repair`] |
 //!
 //! Models match by path. Shapes, element types and ties must be the same, and all numbers finite: the first parameter
 //! for which that does not hold is named. Merged models keep the context of the first model: autodiff, what is frozen,
@@ -18,8 +18,9 @@
 //! # Running statistics
 //!
 //! The statistics of a normalization fit the weights before it. Those of merged weights are others, so that means of
-//! statistics are only a start: set them with [`Risk::reestimate`](crate::loss::Risk::reestimate), or by a policy. A
-//! [repair](RepairConfig) also corrects them, with a gain and shift for each channel.
+//! statistics are only a start: set them with
+//! [`NormalizationPolicy::normalize`](crate::loss::NormalizationPolicy::normalize), which refuses batches that have no
+//! variance. A [repair](RepairConfig) also corrects them, with a gain and shift for each channel.
 //!
 //! # Example
 //!
@@ -72,5 +73,5 @@ mod statistics;
 
 pub use averages::{average, interpolate, weighted};
 pub use error::MergeError;
-pub use repair::{RepairConfig, RepairMethod, RepairReport, Repaired, RepairedLayer};
+pub use repair::{Repair, RepairConfig, RepairMethod, RepairReport, Repaired, RepairedLayer};
 pub use spherical::{SlerpUnit, slerp};

@@ -6,25 +6,37 @@ use burn::tensor::{Tensor, TensorData};
 use super::MergeError;
 use crate::space::{FloatTensor, float_tensors, to_host, transfer};
 
-/// The float tensors of models of one architecture, by model: the same paths in the same order, finite, and on the
-/// device of the first model. Each model has a name for errors.
-pub(super) fn tensors_of<M: Module>(
+/// The float tensors of models of one architecture, by model: the same paths in the same order, and finite. Each is on
+/// its own device. Each model has a name for errors.
+pub(super) fn checked<M: Module>(
     models: &[(String, &M)],
 ) -> Result<Vec<Vec<FloatTensor>>, MergeError> {
     let mut all: Vec<Vec<FloatTensor>> = Vec::with_capacity(models.len());
     for (name, model) in models {
-        let mut own = float_tensors(*model)?;
+        let own = float_tensors(*model)?;
         if let Some(first) = all.first() {
             check_same(name, first, &own)?;
-            for (tensor, first) in own.iter_mut().zip(first) {
+        }
+        check_finite(name, &own)?;
+        all.push(own);
+    }
+    Ok(all)
+}
+
+/// The same on the devices of the first model.
+pub(super) fn tensors_of<M: Module>(
+    models: &[(String, &M)],
+) -> Result<Vec<Vec<FloatTensor>>, MergeError> {
+    let mut all = checked(models)?;
+    if let Some((first, others)) = all.split_first_mut() {
+        for own in others {
+            for (tensor, first) in own.iter_mut().zip(first.iter()) {
                 let device = first.values.device();
                 if tensor.values.device() != device {
                     tensor.values = tensor.values.clone().to_device(&device);
                 }
             }
         }
-        check_finite(name, &own)?;
-        all.push(own);
     }
     Ok(all)
 }

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 
 use super::MergeError;
 use super::averages::{mean, weighed};
-use super::models::tensors_of;
+use super::models::checked;
 use crate::loss::scalar::called;
 use crate::loss::{Lift, NormalizationPolicy, Risk, RiskBatch, each};
 use crate::range::ensure;
@@ -34,7 +34,8 @@ impl NormalizationPolicy {
     ///
     /// Those of [`weighted`](crate::merge::weighted), also for `merged`; [`MergeError::OutOfRange`] for zero batches;
     /// [`MergeError::OneExample`] if a batch has one example, with one value in each channel, from which no variance
-    /// can be estimated; [`MergeError::Loss`] for the errors of [`Risk::reestimate`].
+    /// can be estimated (recognized by the name `running_var`); [`MergeError::Loss`] for the errors of
+    /// [`Risk::reestimate`], which does not look for such batches by itself.
     ///
     /// # Example
     ///
@@ -68,7 +69,7 @@ impl NormalizationPolicy {
             ("model 0".to_string(), first),
             ("the merged model".to_string(), merged),
         ];
-        let own = tensors_of(&named)?.pop().unwrap_or_default();
+        let own = checked(&named)?.pop().unwrap_or_default();
         let mut statistics: Vec<(&FloatTensor, Tensor<1>)> = Vec::new();
         for (index, tensor) in own.iter().enumerate() {
             if !tensor.is_running_statistic {
@@ -79,7 +80,7 @@ impl NormalizationPolicy {
                 Self::Interpolate => mean(&all, models, index)?,
                 Self::ReestimateAll | Self::Reestimate(_) => tensor.values.clone(),
             };
-            statistics.push((tensor, values));
+            statistics.push((tensor, values.to_device(&tensor.values.device())));
         }
         if statistics.is_empty() {
             return Ok(unshared_copy(merged));
@@ -124,6 +125,8 @@ fn check_variances<M: Module, K>(
         if examples == 1 {
             // A layer without updates keeps the number that it starts with.
             let [zero, one] = [from(0.0, batch)?, from(1.0, batch)?];
+            // Burn marks running statistics, but not which of them are variances: only the name of the field tells. The
+            // statistics of other layers than Burn's are not recognized unless they have that name.
             for path in zero.paths().filter(|path| path.ends_with("running_var")) {
                 let (Some(zero), Some(one)) = (zero.get(path), one.get(path)) else {
                     continue;

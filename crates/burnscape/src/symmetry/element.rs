@@ -2,6 +2,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use rand::RngExt;
 use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
 
 use super::gather::{advance, moved, moved_on_host};
 use super::{Symmetries, SymmetryError};
@@ -12,6 +13,8 @@ use crate::space::{float_tensors, stream, with_values};
 /// A permutation `p` of a group acts on its members as `new[.., i, ..] = old[.., p(i), ..]`. A group with parents has one
 /// permutation for each combination of their values, which counts at the *new* place: `new[.., h, .., i, ..]` is
 /// `old[.., q(h), .., p_h(i), ..]` with `q` the permutation of the parent.
+///
+/// With [`Json`](crate::Json) it is stored, together with its symmetries, and is checked when it is read.
 ///
 /// # Example
 ///
@@ -44,11 +47,36 @@ use crate::space::{float_tensors, stream, with_values};
 /// assert_eq!(g.inverse().compose(&g)?, symmetries.identity());
 /// # Ok::<(), burnscape::symmetry::SymmetryError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Stored", into = "Stored")]
 pub struct Element {
     pub(crate) symmetries: Symmetries,
     /// For each group the permutations of all combinations of its parents' values, in row-major order.
     tables: Vec<Vec<usize>>,
+}
+
+/// An element as it is written and read.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Stored {
+    symmetries: Symmetries,
+    permutations: Vec<Vec<usize>>,
+}
+
+impl From<Element> for Stored {
+    fn from(element: Element) -> Self {
+        Self {
+            symmetries: element.symmetries,
+            permutations: element.tables,
+        }
+    }
+}
+
+impl TryFrom<Stored> for Element {
+    type Error = SymmetryError;
+
+    fn try_from(stored: Stored) -> Result<Self, SymmetryError> {
+        Self::new(&stored.symmetries, stored.permutations)
+    }
 }
 
 impl Element {

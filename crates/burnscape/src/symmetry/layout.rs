@@ -21,7 +21,7 @@ pub(crate) struct Layout {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct TensorAxes {
     /// All paths of the tensor; several if it is tied.
-    pub(super) paths: Vec<String>,
+    pub(crate) paths: Vec<String>,
     pub(crate) shape: Vec<usize>,
     pub(super) is_running_statistic: bool,
     /// The blocks of each axis. Every index is in one of them.

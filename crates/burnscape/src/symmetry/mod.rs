@@ -85,5 +85,5 @@ pub use scaling::{
     Gauge, Gauges, GaugesConfig, ScaledMember, Scales, ScalesConfig, Scaling, Signs, SignsConfig,
 };
 pub use symmetries::{Dropped, FixedAxis, Group, Member, Symmetries};
-pub(crate) use traced::Traced;
+pub(crate) use traced::{Traced, moved};
 pub(crate) use verifier::{flat, host_device};

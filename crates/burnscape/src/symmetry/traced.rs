@@ -70,6 +70,25 @@ impl Traced {
     }
 }
 
+/// The batch on a device, without autodiff.
+pub(crate) fn moved<B: Batch>(batch: B, device: &Device) -> B {
+    struct Moved<'d>(&'d Device);
+    impl BatchMapper for Moved<'_> {
+        fn map_float<const D: usize>(&mut self, tensor: Tensor<D>) -> Tensor<D> {
+            tensor.inner().to_device(self.0)
+        }
+
+        fn map_int<const D: usize>(&mut self, tensor: Tensor<D, Int>) -> Tensor<D, Int> {
+            tensor.inner().to_device(self.0)
+        }
+
+        fn map_bool<const D: usize>(&mut self, tensor: Tensor<D, Bool>) -> Tensor<D, Bool> {
+            tensor.inner().to_device(self.0)
+        }
+    }
+    batch.map_tensors(&mut Moved(device))
+}
+
 /// The tensors that a closure returns, on the device of the recording.
 #[derive(Default)]
 struct Returned(Vec<DispatchTensor>);

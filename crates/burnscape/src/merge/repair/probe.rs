@@ -7,55 +7,16 @@ use burn::backend::ops::FloatTensorOps;
 use burn::backend::{Dispatch, DispatchTensor, TensorMetadata};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use burnscape_linearize::{Forward, Port, PreparedForward, Producer};
+use burnscape_linearize::{Forward, PreparedForward};
 
+use super::layers::{Layer, LayerTensor, Layers};
 use crate::loss::{Batch, DataSet, LossError, MOST_PROGRAMS, Signature, Tensors};
 use crate::merge::MergeError;
-use crate::space::{FloatTensor, SpaceError, to_host};
-use crate::symmetry::Traced;
+use crate::space::{SpaceError, float_tensors, to_host};
+use crate::symmetry::{Traced, moved};
 
-/// What one set of weights makes, once or several times.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Layer {
-    /// The float tensors that scale its output, with the axis of its channels.
-    pub(super) scale: Vec<(usize, usize)>,
-    /// The float tensor that is added.
-    pub(super) shift: Option<usize>,
-    pub(super) num_channels: usize,
-}
-
-impl Layer {
-    /// The layer of a producer, if a group permutes its channels, and parameters of the model scale them all.
-    fn of(producer: &Producer, tensors: &[FloatTensor], places: &[usize]) -> Option<Self> {
-        let num_channels = *producer.tensor.shape().get(producer.axis)?;
-        let blocks = producer.axes.get(producer.axis)?.iter();
-        let mut factors = blocks.flat_map(|block| &block.factors);
-        if num_channels == 0 || !factors.any(|factor| factor.group.is_ok()) {
-            return None;
-        }
-        let parameter = |input: usize| {
-            let index = places.iter().position(|&place| place == input)?;
-            let tensor = tensors.get(index)?;
-            (!tensor.is_running_statistic).then_some((index, tensor))
-        };
-        let mut scale = Vec::with_capacity(producer.scale.len());
-        for &(input, axis) in &producer.scale {
-            let (index, tensor) = parameter(input)?;
-            if tensor.shape.get(axis) != Some(&num_channels) {
-                return None;
-            }
-            scale.push((index, axis));
-        }
-        let shift = producer.shift.and_then(parameter);
-        let shift = shift.filter(|(_, tensor)| tensor.values.dims() == [num_channels]);
-        let shift = shift.map(|(index, _)| index);
-        (!scale.is_empty() || shift.is_some()).then_some(Self {
-            scale,
-            shift,
-            num_channels,
-        })
-    }
-}
+/// The models `a` and `b` and the merged one, for errors.
+pub(super) const NAMES: [&str; 3] = ["model `a`", "model `b`", "the merged model"];
 
 /// An output of a layer.
 pub(super) struct Output {
@@ -79,6 +40,8 @@ pub(super) struct Probe<'p, M, F> {
     name: &'static str,
     outputs: &'p F,
     model: &'p M,
+    /// That of the model, where batches are moved to.
+    device: Device,
     /// The only layer that is observed; `None` for all.
     only: Option<usize>,
     /// New values of float tensors.
@@ -87,15 +50,22 @@ pub(super) struct Probe<'p, M, F> {
 }
 
 impl<'p, M: Module, F> Probe<'p, M, F> {
-    pub(super) fn new(name: &'static str, outputs: &'p F, model: &'p M) -> Self {
-        Self {
+    pub(super) fn new(
+        name: &'static str,
+        outputs: &'p F,
+        model: &'p M,
+    ) -> Result<Self, SpaceError> {
+        let tensors = float_tensors(model)?;
+        let first = tensors.first();
+        Ok(Self {
             name,
             outputs,
             model,
+            device: first.map_or_else(Device::default, |tensor| tensor.values.device()),
             only: None,
             replaced: BTreeMap::new(),
             recorded: Vec::new(),
-        }
+        })
     }
 
     /// Observes one layer only, so that what comes behind it is not computed.
@@ -111,11 +81,11 @@ impl<'p, M: Module, F> Probe<'p, M, F> {
         self.replaced.insert(tensor, values.into_dispatch());
     }
 
-    /// The layers of the last batch that was recorded, and the parameters of those that are left as they are.
-    pub(super) fn layers(&self) -> (Vec<Layer>, Vec<String>) {
+    /// The layers of the last batch that was recorded, and the parameters that are left as they are, with the reasons.
+    pub(super) fn layers(&self) -> (Vec<Layer>, BTreeMap<String, String>) {
         let last = self.recorded.last();
         last.map_or_else(Default::default, |last| {
-            (last.layers.clone(), last.left.clone())
+            (last.layers.all.clone(), last.layers.left.clone())
         })
     }
 
@@ -135,6 +105,7 @@ impl<'p, M: Module, F> Probe<'p, M, F> {
             // The closure may do something else for every batch.
             self.recorded.clear();
         }
+        let batch = moved(batch, &self.device);
         let tensors = Tensors::of(batch.clone());
         let signature = &tensors.signature;
         let mut known = self.recorded.iter();
@@ -143,7 +114,7 @@ impl<'p, M: Module, F> Probe<'p, M, F> {
             None => {
                 let signature = signature.clone();
                 let recorded = Recorded::new(self.outputs, self.model, batch, signature)?;
-                if expected.is_some_and(|expected| expected != recorded.layers.as_slice()) {
+                if expected.is_some_and(|expected| expected != recorded.layers.all.as_slice()) {
                     return Err(self.different(index));
                 }
                 if self.recorded.len() == MOST_PROGRAMS {
@@ -154,7 +125,7 @@ impl<'p, M: Module, F> Probe<'p, M, F> {
             }
         };
         let recorded = &mut self.recorded[place];
-        recorded.run(self.only, &self.replaced, tensors.values)
+        recorded.run(&self.device, self.only, &self.replaced, tensors.values)
     }
 
     /// The error for a batch with other layers.
@@ -163,10 +134,6 @@ impl<'p, M: Module, F> Probe<'p, M, F> {
             model: self.name.to_string(),
             batch,
         }
-    }
-
-    pub(super) fn name(&self) -> &'static str {
-        self.name
     }
 }
 
@@ -178,18 +145,8 @@ struct Recorded {
     inputs: Vec<DispatchTensor>,
     /// The input of each float tensor.
     places: Vec<usize>,
-    device: Device,
-    layers: Vec<Layer>,
-    left: Vec<String>,
-    tensors: Vec<LayerTensor>,
+    layers: Layers,
     prepared: Option<PreparedForward>,
-}
-
-/// What a layer makes.
-struct LayerTensor {
-    layer: usize,
-    layout: [usize; 3],
-    port: Port,
 }
 
 impl Recorded {
@@ -210,61 +167,29 @@ impl Recorded {
             tensors: floats,
             places,
         } = Traced::of(outputs, model, batch)?;
-        let first = floats.first();
-        let device = first.map_or_else(Device::default, |tensor| tensor.values.device());
         let num_inputs = forward.num_model_inputs();
         let mut inputs = std::mem::take(&mut forward.bindings);
         // Those of the batch come with each batch.
         inputs.truncate(num_inputs);
-        let mut layers: Vec<Layer> = Vec::new();
-        let mut left: Vec<String> = Vec::new();
-        let mut tensors = Vec::new();
-        for producer in forward.axes().producers {
-            let Some(layer) = Layer::of(&producer, &floats, &places) else {
-                let mut by = producer.scale.iter().map(|&(input, _)| input);
-                let by = by.next().or(producer.shift);
-                let port = by.and_then(|input| forward.inputs().get(input));
-                let name = port.map_or("", Port::name).to_string();
-                if !left.contains(&name) {
-                    left.push(name);
-                }
-                continue;
-            };
-            let shape = producer.tensor.shape();
-            let outer = shape[..producer.axis].iter().product();
-            let inner = shape[producer.axis + 1..].iter().product();
-            let layout = [outer, layer.num_channels, inner];
-            let known = layers.iter().position(|known| *known == layer);
-            let layer = known.unwrap_or_else(|| {
-                layers.push(layer);
-                layers.len() - 1
-            });
-            tensors.push(LayerTensor {
-                layer,
-                layout,
-                port: producer.tensor,
-            });
-        }
+        let layers = Layers::of(&forward.axes(), &floats, &places);
         Ok(Self {
             signature,
             forward,
             inputs,
             places,
-            device,
             layers,
-            left,
-            tensors,
             prepared: None,
         })
     }
 
     fn run(
         &mut self,
+        device: &Device,
         only: Option<usize>,
         replaced: &BTreeMap<usize, DispatchTensor>,
         batch: Vec<DispatchTensor>,
     ) -> Result<Vec<Output>, MergeError> {
-        let wanted = self.tensors.iter();
+        let wanted = self.layers.tensors.iter();
         let wanted = wanted.filter(|tensor| only.is_none_or(|only| tensor.layer == only));
         let wanted: Vec<&LayerTensor> = wanted.collect();
         if wanted.is_empty() {
@@ -273,7 +198,7 @@ impl Recorded {
         if self.prepared.is_none() {
             let ports = wanted.iter().map(|tensor| tensor.port.clone()).collect();
             let program = self.forward.with_outputs(ports)?;
-            self.prepared = Some(program.prepare(&self.device)?);
+            self.prepared = Some(program.prepare(device)?);
         }
         let Some(prepared) = &mut self.prepared else {
             return Ok(Vec::new());

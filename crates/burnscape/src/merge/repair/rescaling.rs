@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use burn::module::Module;
 use burn::tensor::Tensor;
 
+use super::layers::Layer;
 use super::moments::Moments;
-use super::probe::{Layer, Probe};
+use super::probe::{NAMES, Probe};
 use super::report::RepairedLayer;
+use crate::merge::MergeError;
 use crate::merge::models::uploaded;
 use crate::space::{FloatTensor, SpaceError, epsilon, to_host};
 
@@ -91,6 +93,22 @@ impl<'t> Parameters<'t> {
         }
     }
 
+    /// Returns an error if an output of a layer is not finite.
+    pub(super) fn check(&self, layer: &Layer, seen: &Seen<'_>) -> Result<(), MergeError> {
+        for (name, moments) in NAMES.into_iter().zip([seen.a, seen.b, seen.merged]) {
+            if let Some(channel) = moments.non_finite() {
+                let scale = layer.scale.first().map(|&(tensor, _)| tensor);
+                let path = scale.or(layer.shift).map(|tensor| self.path(tensor));
+                return Err(MergeError::NonFiniteOutput {
+                    model: name.to_string(),
+                    layer: path.unwrap_or_default(),
+                    channel,
+                });
+            }
+        }
+        Ok(())
+    }
+
     /// Repairs a layer, also for the probe.
     pub(super) fn repair<M: Module, F>(
         &mut self,
@@ -126,21 +144,21 @@ impl<'t> Parameters<'t> {
         if let (Some(tensor), Some(shifts)) = (layer.shift, shifts)
             && shifts != rescaling.shifts
         {
-            let values = self.write(tensor, rescaling.shifts);
+            let values = self.write(tensor, rescaling.shifts.clone());
             probe.replace(tensor, values);
         }
-        let path = |tensor: usize| {
-            let paths = self.tensors[tensor].paths.first();
-            paths.cloned().unwrap_or_default()
-        };
+        let factors = || rescaling.factors.iter().copied();
+        let (smallest_factor, largest_factor) = (
+            factors().fold(f64::INFINITY, f64::min),
+            factors().fold(f64::NEG_INFINITY, f64::max),
+        );
+        let scale = layer.scale.iter().map(|&(tensor, _)| self.path(tensor));
         Ok(RepairedLayer {
-            scale: layer
-                .scale
-                .iter()
-                .map(|&(tensor, _)| path(tensor))
-                .collect(),
-            shift: layer.shift.map(path),
+            scale: scale.collect(),
+            shift: layer.shift.map(|tensor| self.path(tensor)),
             num_channels: layer.num_channels,
+            smallest_factor,
+            largest_factor,
             dead: rescaling.dead,
             deviation_ratio: rescaling.deviation_ratio,
         })
@@ -151,6 +169,11 @@ impl<'t> Parameters<'t> {
         let tensors = self.tensors;
         let changed = self.changed.into_iter();
         changed.map(move |(tensor, (_, values))| (&tensors[tensor], values))
+    }
+
+    fn path(&self, tensor: usize) -> String {
+        let paths = self.tensors[tensor].paths.first();
+        paths.cloned().unwrap_or_default()
     }
 
     fn values(&self, tensor: usize) -> Result<Vec<f64>, SpaceError> {

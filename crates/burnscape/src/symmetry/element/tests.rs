@@ -226,3 +226,25 @@ fn symmetries_are_read_only_if_they_fit_together() {
     let text = broken(&|layout| layout.groups[0].members.clear());
     assert!(text.contains("not those of the tensors"), "{text}");
 }
+
+#[test]
+fn an_element_is_stored_and_read_if_its_tables_are_permutations() {
+    let element = nested().random(7);
+    let text = serde_json::to_string(&element).unwrap();
+    assert_eq!(serde_json::from_str::<Element>(&text).unwrap(), element);
+    let stored = serde_json::to_value(&element).unwrap();
+    let refused = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut stored = stored.clone();
+        change(&mut stored);
+        let read = serde_json::from_value::<Element>(stored);
+        read.unwrap_err().to_string()
+    };
+    let text = refused(&|stored| stored["permutations"][0] = serde_json::json!([1, 1]));
+    assert!(text.contains("[1, 1] is not a permutation"), "{text}");
+    let text = refused(&|stored| stored["permutations"][1] = serde_json::json!([0, 1, 2]));
+    assert!(text.contains("3 entries, expected 6"), "{text}");
+    let text = refused(&|stored| stored["permutations"] = serde_json::json!([]));
+    assert!(text.contains("3 groups and 0 tables"), "{text}");
+    let text = refused(&|stored| stored["symmetries"]["groups"][0]["size"] = 3.into());
+    assert!(text.contains("no group 0 of size 2"), "{text}");
+}
