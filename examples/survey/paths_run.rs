@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::error::Error;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
 use burnscape::align::ActivationMeasure;
@@ -35,6 +35,7 @@ pub(crate) struct Connected {
     #[serde(flatten)]
     pub(crate) connection: Connection,
     pub(crate) alignment: Vec<AlignedLine>,
+    pub(crate) alignment_seconds: f64,
 }
 
 /// Empty without epochs of a fit.
@@ -70,16 +71,13 @@ pub(crate) fn run(
                 progress.set_position(done.get());
                 progress.set_message(format!("{title} · {what}"));
             };
-            let both = match network {
-                Network::Cnn => both::<Cnn>(&device, split, seeds, effort, &report),
-                Network::DeepMlp => both::<DeepMlp>(&device, split, seeds, effort, &report),
+            let connected = match network {
+                Network::Cnn => connected::<Cnn>(network, &device, split, seeds, effort, &report),
+                Network::DeepMlp => {
+                    connected::<DeepMlp>(network, &device, split, seeds, effort, &report)
+                }
             };
-            let (connection, alignment) = both.map_err(|error| format!("{title}: {error}"))?;
-            found.push(Connected {
-                network,
-                connection,
-                alignment,
-            });
+            found.push(connected.map_err(|error| format!("{title}: {error}"))?);
         }
     }
     progress.finish_and_clear();
@@ -87,13 +85,14 @@ pub(crate) fn run(
 }
 
 /// The paths between two networks, and the lines to the second one aligned to the first.
-fn both<M: Classifier>(
+fn connected<M: Classifier>(
+    network: Network,
     device: &Device,
     split: &Split,
     seeds: [u64; 2],
     effort: Effort,
     progress: &dyn Fn(&str, bool),
-) -> Result<(Connection, Vec<AlignedLine>), Box<dyn Error>> {
+) -> Result<Connected, Box<dyn Error>> {
     let (connection, [a, b]) = connect::<M>(device, split, seeds, effort, progress)?;
     let ways = [
         By::Nothing,
@@ -101,8 +100,14 @@ fn both<M: Classifier>(
         By::Activations(ActivationMeasure::Correlation),
     ];
     let report = |what: &str| progress(&format!("aligning, {what}"), false);
-    let lines = lines(split, [&a, &b], &ways, ALIGNED_POINTS, &report)?;
-    Ok((connection, lines))
+    let start = Instant::now();
+    let alignment = lines(split, [&a, &b], &ways, ALIGNED_POINTS, &report)?;
+    Ok(Connected {
+        network,
+        connection,
+        alignment,
+        alignment_seconds: start.elapsed().as_secs_f64(),
+    })
 }
 
 impl Network {

@@ -69,7 +69,11 @@ pub(crate) fn results(
         in_words(arguments.seeds, summary),
         warnings(rows),
         paths_report::section(arguments, paths),
-        format!("Took {:.0} s. Data: {ATTRIBUTION}.\n", seconds.ceil()),
+        format!(
+            "Took {:.0} s, {:.1} s of it to align, merge and repair. Data: {ATTRIBUTION}.\n",
+            seconds.ceil(),
+            paths.iter().map(|pair| pair.alignment_seconds).sum::<f64>()
+        ),
     ];
     sections.concat()
 }
